@@ -1,0 +1,19 @@
+//! The words of the trade, as types: ids, verdicts, findings, and the one cursor that may index.
+//!
+//! Everything above this crate speaks in these words; nothing here knows a socket, a clock or a
+//! key.
+
+mod cursor;
+mod finding;
+mod id;
+mod kind;
+mod limit;
+
+pub use cursor::Cursor;
+pub use finding::{Finding, Verdict};
+pub use id::{ConnectionId, FolderId, GrantId, InstanceId, MessageId, TenantId, UserId};
+pub use kind::Kind;
+pub use limit::{
+    COMMANDS_PER_SESSION, ERRORS_PER_SESSION, IN_FLIGHT_BYTES, MESSAGE_BYTES, RECIPIENTS,
+    SMTP_COMMAND_BYTES, SMTP_TEXT_LINE_BYTES,
+};

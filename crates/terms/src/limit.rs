@@ -1,0 +1,17 @@
+//! Limits that more than one crate must agree on. Each says why it is what it is.
+
+/// The largest message taken or kept: the usual limit of large providers (50 MB, decimal MiB).
+pub const MESSAGE_BYTES: usize = 50 * 1024 * 1024;
+/// All mail in flight together; beyond it the answer is 452.
+pub const IN_FLIGHT_BYTES: usize = 512 * 1024 * 1024;
+/// Recipients of one message. RFC 5321 §4.5.3.1.8 demands at least 100.
+pub const RECIPIENTS: usize = 1_000;
+/// One SMTP command line with its CRLF. RFC 5321 §4.5.3.1.4 says 512; extensions add to it.
+pub const SMTP_COMMAND_BYTES: usize = 2_048;
+/// One text line with its CRLF. RFC 5321 §4.5.3.1.6 says 1,000; real mail exceeds it, so we are
+/// lenient where leniency cannot change where a message ends.
+pub const SMTP_TEXT_LINE_BYTES: usize = 64 * 1024;
+/// Commands in one SMTP session, so that nobody lives in one for ever.
+pub const COMMANDS_PER_SESSION: usize = 10_000;
+/// Refused commands in one session before 421.
+pub const ERRORS_PER_SESSION: usize = 20;
