@@ -1,1 +1,41 @@
-//! tlog
+//! The transparency log's formats: tree hashing and proofs (RFC 6962, RFC 9162), tiles,
+//! checkpoints, signed notes and cosignatures (C2SP). Bytes in, values out.
+//!
+//! # Never  opens a file or a socket; reads a clock; draws randomness
+
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing
+    )
+)]
+
+mod checkpoint;
+mod cosignature;
+mod hash;
+mod nodes;
+mod note;
+mod proof;
+mod range;
+mod tile;
+
+#[cfg(test)]
+mod tests;
+
+pub use checkpoint::Checkpoint;
+pub use cosignature::{Cosigner, CosignerKey};
+pub use hash::{Hash, empty_root, leaf_hash, node_hash};
+pub use nodes::{NodeSource, RecentNodes, subtree_root};
+pub use note::{NOTE_BYTES, Note, NoteSignature, NoteSigner, NoteVerifier};
+pub use proof::{
+    PROOF_HASHES, consistency_proof, inclusion_proof, verify_consistency, verify_inclusion,
+    verify_subtree_consistency, verify_subtree_inclusion,
+};
+pub use range::CompactRange;
+pub use tile::{
+    ENTRY_BYTES, TILE_HEIGHT, TILE_WIDTH, TileAddress, TileSource, TiledNodes, decode_bundle,
+    encode_bundle,
+};
