@@ -1,1 +1,28 @@
-//! wire
+//! How compartments speak: channels, frames, and one enum of messages per pair of peers.
+//!
+//! A channel is one end of a Unix `SOCK_SEQPACKET` pair that the warden made; one packet is one
+//! frame. Who may hold a channel to whom is one table, [`CHARTERS`].
+
+pub mod admin;
+mod channel;
+mod charter;
+pub mod control;
+pub mod directory;
+mod fault;
+pub mod gate;
+mod hub;
+pub mod identity;
+pub mod ledger;
+pub mod mailbox;
+pub mod names;
+mod parcel;
+pub mod scanner;
+pub mod signer;
+pub mod vault;
+
+pub use channel::{Channel, FRAME_BYTES, Frame, INLINE_BYTES};
+pub use charter::{CHARTERS, Charter, Network, charter};
+pub use control::Label;
+pub use fault::Fault;
+pub use hub::{Event, Hub, Peer};
+pub use parcel::{PARCEL_BYTES, Parcel};

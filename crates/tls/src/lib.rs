@@ -1,0 +1,1 @@
+//! TLS for compartments that hold no private key.

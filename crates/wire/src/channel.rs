@@ -1,0 +1,277 @@
+//! One end of a channel: whole frames in, whole frames out, descriptors beside them.
+
+use crate::Fault;
+use crate::parcel::{PARCEL_BYTES, Parcel, read_held};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::io::{IoSlice, IoSliceMut, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+/// The largest packet on a channel: below the kernel's default send buffer, so that one frame
+/// always fits. A larger message travels as a memfd.
+pub const FRAME_BYTES: usize = 112 * 1024;
+/// Bodies up to this stay inside their frame.
+pub const INLINE_BYTES: usize = 96 * 1024;
+/// Descriptors beside one frame (the kernel allows 253).
+const DESCRIPTORS: usize = 128;
+/// Call number and kind of frame.
+const HEAD_BYTES: usize = 5;
+const PLAIN: u8 = 0;
+/// The payload stands in the frame's last descriptor.
+const SPILLED: u8 = 1;
+
+/// One end of a channel.
+pub struct Channel {
+    fd: OwnedFd,
+    last_call: u32,
+}
+
+/// One message as it came: not yet read.
+pub struct Frame {
+    /// Answers carry the number of their question; a push carries 0.
+    pub call: u32,
+    pub payload: Vec<u8>,
+    pub descriptors: Vec<OwnedFd>,
+}
+
+impl Frame {
+    /// Reads the message. Trailing bytes are malformed too.
+    pub fn read<M: DeserializeOwned>(&self) -> Result<M, Fault> {
+        match postcard::take_from_bytes(&self.payload) {
+            Ok((message, [])) => Ok(message),
+            _ => Err(Fault::Malformed),
+        }
+    }
+}
+
+impl From<OwnedFd> for Channel {
+    fn from(fd: OwnedFd) -> Self {
+        Self { fd, last_call: 0 }
+    }
+}
+
+impl From<Channel> for OwnedFd {
+    fn from(channel: Channel) -> Self {
+        channel.fd
+    }
+}
+
+impl AsFd for Channel {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl Channel {
+    pub fn pair() -> Result<(Self, Self), Fault> {
+        let flags = SocketFlags::CLOEXEC;
+        let (one, other) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)
+            .map_err(Fault::io("making a channel"))?;
+        Ok((one.into(), other.into()))
+    }
+
+    /// Sends one frame and waits while the peer's queue is full.
+    pub fn send<M: Serialize>(
+        &self,
+        call: u32,
+        message: &M,
+        descriptors: &[OwnedFd],
+    ) -> Result<(), Fault> {
+        let packed = Packed::new(call, message)?;
+        packed.send(self.fd.as_fd(), descriptors, SendFlags::NOSIGNAL)
+    }
+
+    /// Waits for one frame; `None` waits for ever.
+    pub fn receive(&self, limit: Option<Duration>) -> Result<Frame, Fault> {
+        if let Some(limit) = limit
+            && !self.wait(limit)?
+        {
+            return Err(Fault::Silent);
+        }
+        receive(self.fd.as_fd(), RecvFlags::empty())?.ok_or(Fault::Silent)
+    }
+
+    /// Takes one frame if one is there.
+    pub fn take(&self) -> Result<Option<Frame>, Fault> {
+        receive(self.fd.as_fd(), RecvFlags::DONTWAIT)
+    }
+
+    /// Whether a frame (or the end) is there within `limit`.
+    pub fn wait(&self, limit: Duration) -> Result<bool, Fault> {
+        let until = Instant::now() + limit;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let timeout = rustix::event::Timespec {
+                tv_sec: left.as_secs() as i64,
+                tv_nsec: i64::from(left.subsec_nanos()),
+            };
+            let mut fds = [PollFd::new(&self.fd, PollFlags::IN)];
+            match poll(&mut fds, Some(&timeout)) {
+                Ok(ready) => return Ok(ready > 0),
+                Err(rustix::io::Errno::INTR) => {}
+                Err(errno) => return Err(Fault::io("waiting for a frame")(errno)),
+            }
+        }
+    }
+
+    /// Asks and waits for the answer to this very question; answers to questions that were given
+    /// up are dropped. A peer that is silent for `limit` is a fault.
+    pub fn ask<Q: Serialize, A: DeserializeOwned>(
+        &mut self,
+        question: &Q,
+        descriptors: &[OwnedFd],
+        limit: Duration,
+    ) -> Result<(A, Vec<OwnedFd>), Fault> {
+        let call = self.next_call();
+        self.send(call, question, descriptors)?;
+        let until = Instant::now() + limit;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let frame = self.receive(Some(left))?;
+            if frame.call == call {
+                let answer = frame.read()?;
+                return Ok((answer, frame.descriptors));
+            }
+        }
+    }
+
+    /// A number for a question sent by hand; never 0.
+    pub fn next_call(&mut self) -> u32 {
+        self.last_call = self.last_call.wrapping_add(1).max(1);
+        self.last_call
+    }
+}
+
+/// A frame ready to be sent, kept while the peer's queue is full.
+pub(crate) struct Packed {
+    bytes: Vec<u8>,
+    spilled: Option<OwnedFd>,
+}
+
+impl Packed {
+    pub fn new<M: Serialize>(call: u32, message: &M) -> Result<Self, Fault> {
+        let mut bytes = Vec::with_capacity(256);
+        bytes.extend_from_slice(&call.to_le_bytes());
+        bytes.push(PLAIN);
+        let bytes = postcard::to_extend(message, bytes).map_err(|_| Fault::Malformed)?;
+        if bytes.len() <= FRAME_BYTES {
+            return Ok(Self { bytes, spilled: None });
+        }
+        Self::spill(call, &bytes)
+    }
+
+    fn spill(call: u32, bytes: &[u8]) -> Result<Self, Fault> {
+        let payload = bytes.get(HEAD_BYTES..).unwrap_or_default();
+        if payload.len() > PARCEL_BYTES {
+            return Err(Fault::TooLarge { found: payload.len(), limit: PARCEL_BYTES });
+        }
+        let mut file = Parcel::create()?;
+        let written = file.write_all(payload);
+        written.map_err(|source| Fault::Io { doing: "writing a large frame", source })?;
+        let mut held = Vec::new();
+        Parcel::held(file, payload.len() as u64, &mut held)?;
+        let mut bytes = call.to_le_bytes().to_vec();
+        bytes.push(SPILLED);
+        bytes.extend_from_slice(&(payload.len() as u64).to_le_bytes());
+        Ok(Self { bytes, spilled: held.pop() })
+    }
+
+    pub fn send(
+        &self,
+        to: BorrowedFd<'_>,
+        descriptors: &[OwnedFd],
+        flags: SendFlags,
+    ) -> Result<(), Fault> {
+        let all: Vec<BorrowedFd<'_>> =
+            descriptors.iter().chain(&self.spilled).map(AsFd::as_fd).collect();
+        if all.len() > DESCRIPTORS {
+            return Err(Fault::TooLarge { found: all.len(), limit: DESCRIPTORS });
+        }
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
+        let mut ancillary = SendAncillaryBuffer::new(&mut space);
+        if !all.is_empty() {
+            ancillary.push(SendAncillaryMessage::ScmRights(&all));
+        }
+        loop {
+            match sendmsg(to, &[IoSlice::new(&self.bytes)], &mut ancillary, flags) {
+                Ok(_) => return Ok(()),
+                Err(rustix::io::Errno::INTR) => {}
+                Err(errno) => return Err(Fault::io("sending a frame")(errno)),
+            }
+        }
+    }
+}
+
+/// One frame from `from`; `None` if `DONTWAIT` was given and nothing is there.
+pub(crate) fn receive(from: BorrowedFd<'_>, flags: RecvFlags) -> Result<Option<Frame>, Fault> {
+    let Some(size) = peek_size(from, flags)? else { return Ok(None) };
+    let mut bytes = vec![0u8; size];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    let found = loop {
+        let mut into = [IoSliceMut::new(&mut bytes)];
+        match recvmsg(from, &mut into, &mut ancillary, RecvFlags::CMSG_CLOEXEC | flags) {
+            Ok(found) => break found.bytes,
+            Err(rustix::io::Errno::INTR) => {}
+            Err(errno) => return Err(Fault::io("receiving a frame")(errno)),
+        }
+    };
+    if found == 0 {
+        return Err(Fault::Gone);
+    }
+    let mut descriptors = Vec::new();
+    for message in ancillary.drain() {
+        if let RecvAncillaryMessage::ScmRights(passed) = message {
+            descriptors.extend(passed);
+        }
+    }
+    unpack(bytes, found, descriptors).map(Some)
+}
+
+/// The size of the frame that stands first, so that an idle process keeps no large buffer.
+fn peek_size(from: BorrowedFd<'_>, flags: RecvFlags) -> Result<Option<usize>, Fault> {
+    let mut nothing: [u8; 0] = [];
+    loop {
+        let flags = flags | RecvFlags::PEEK | RecvFlags::TRUNC;
+        match rustix::net::recv(from, &mut nothing[..], flags) {
+            Ok((_, 0)) => return Err(Fault::Gone),
+            Ok((_, size)) if size > FRAME_BYTES => {
+                return Err(Fault::TooLarge { found: size, limit: FRAME_BYTES });
+            }
+            Ok((_, size)) => return Ok(Some(size)),
+            Err(rustix::io::Errno::AGAIN) => return Ok(None),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(errno) => return Err(Fault::io("receiving a frame")(errno)),
+        }
+    }
+}
+
+fn unpack(
+    mut bytes: Vec<u8>,
+    found: usize,
+    mut descriptors: Vec<OwnedFd>,
+) -> Result<Frame, Fault> {
+    bytes.truncate(found);
+    let head: [u8; HEAD_BYTES] =
+        bytes.get(..HEAD_BYTES).and_then(|head| head.try_into().ok()).ok_or(Fault::Malformed)?;
+    let [a, b, c, d, form] = head;
+    let call = u32::from_le_bytes([a, b, c, d]);
+    bytes.drain(..HEAD_BYTES);
+    let payload = match form {
+        PLAIN => bytes,
+        SPILLED => {
+            let size: [u8; 8] = bytes.as_slice().try_into().map_err(|_| Fault::Malformed)?;
+            let held = descriptors.pop().ok_or(Fault::Malformed)?;
+            read_held(&held, u64::from_le_bytes(size))?
+        }
+        _ => return Err(Fault::Malformed),
+    };
+    Ok(Frame { call, payload, descriptors })
+}

@@ -1,0 +1,92 @@
+//! Warden and compartment: the control channel, descriptor 3 of every process.
+
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+use terms::{InstanceId, Kind, TenantId, UserId};
+
+/// Who sits at the other end of a channel. Made by the warden; believed by keepers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Label {
+    pub instance: InstanceId,
+    pub kind: Kind,
+    /// Set on channels of a signed-in `access`: this peer serves that person and nobody else.
+    pub person: Option<(TenantId, UserId)>,
+}
+
+/// From the warden.
+#[derive(Serialize, Deserialize)]
+pub enum Order {
+    /// The first frame: who you are. Descriptors as [`Start`] names them.
+    Begin(Start),
+    /// A channel (the one descriptor) to or from the peer that the label names.
+    Join(Label),
+    /// To a zygote: fork; the descriptor is the instance's control channel.
+    Fork(InstanceId),
+    /// To `gate`: a listener (the one descriptor).
+    Listen(Service),
+    /// Finish what is in hand and leave.
+    Stop,
+    /// A raw event for whoever records alarms (the admin's and sentinel's feed).
+    Alarmed { instance: InstanceId, kind: Kind },
+}
+
+/// To the warden.
+#[derive(Serialize, Deserialize)]
+pub enum Report {
+    /// The jail is entered; the one descriptor is the seccomp listener, if this kernel grants it.
+    Jailed { missing_walls: Vec<String> },
+    /// Serving. An author gives the public key of this start; keepers of keys give theirs.
+    Ready { author: Option<[u8; 32]>, public: Option<[u8; 32]> },
+    /// From a zygote: the instance is born; the one descriptor is its pidfd.
+    Born(InstanceId),
+    /// From a zygote: the instance ended; a wait status.
+    Ended { instance: InstanceId, status: i32 },
+    /// From `gate`: idle instances of `kind` run low.
+    Need { kind: Kind, instances: u16 },
+    /// From `edge`: give me a (new) scanner.
+    Renew(Kind),
+    /// From `identity`: this access instance now serves this person, for good.
+    Bind { instance: InstanceId, tenant: TenantId, user: UserId },
+    /// Something that the compartment itself finds alarming (a budget, a decoy, a lie).
+    Alarm { what: String },
+    /// One line for the operator; never content, names or addresses.
+    Note { text: String },
+}
+
+/// What a compartment is told at its start; only what its charter needs is filled in.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub struct Start {
+    pub instance: InstanceId,
+    pub kind_word: String,
+    /// `DIR/<compartment>`, for compartments with files.
+    pub folder: Option<String>,
+    /// Our own host name, as in banners, Received and Authentication-Results.
+    pub host_name: String,
+    /// DNS servers, for `names`.
+    pub dns_servers: Vec<SocketAddr>,
+    /// The vault's statement key, fixed for `edge` and `access`.
+    pub statement_key: Option<[u8; 32]>,
+    /// The ledger's and mirror's signing keys, for `vault` and `mirror`.
+    pub ledger_key: Option<[u8; 32]>,
+    pub mirror_key: Option<[u8; 32]>,
+    /// Loopback clients skip rates; a caller of `admin` may choose secrets. Only in the demo.
+    pub demo: bool,
+    /// Two-person approval does not exist yet on this installation.
+    pub single_operator: bool,
+    /// The frame's first descriptor is the unseal credential (sealed memfd), for `vault`.
+    pub has_credential: bool,
+    /// What a zone server serves (TOML), for `zone`.
+    pub zones: String,
+    /// A drill: the static program to become is the frame's last descriptor.
+    pub drill: bool,
+}
+
+/// What a listener is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Service {
+    Smtp,
+    Imaps,
+    Pop3s,
+    /// UDP and TCP of the demo's local zone.
+    Zone,
+}

@@ -1,0 +1,241 @@
+//! The event loop of a keeper: many labelled channels, one thread, nobody waited for.
+//!
+//! A frame that a slow peer cannot take yet is queued; a peer whose queue outgrows its limit is
+//! cut. Other descriptors (listeners, sockets, timers) may be watched beside the channels.
+
+use crate::channel::{Packed, receive};
+use crate::{Channel, Fault, Frame, Label};
+use rustix::event::{Timespec, epoll};
+use rustix::net::{RecvFlags, SendFlags};
+use serde::Serialize;
+use std::collections::{HashMap, VecDeque};
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+/// Frames that may wait for one slow peer before it is cut.
+const OUTGOING_FRAMES: usize = 4_096;
+/// Frames taken from one peer in one round, so that a loud peer does not starve the others.
+const ROUND_FRAMES: usize = 16;
+/// Events taken from the kernel at once.
+const EVENTS: usize = 256;
+
+/// A peer's place in the hub; never used twice.
+pub type Peer = u64;
+
+/// What happened.
+pub enum Event {
+    /// A whole frame came.
+    Frame(Peer, Frame),
+    /// The peer closed, died or broke the rules; its place is free.
+    Gone(Peer, Label),
+    /// A watched descriptor is readable.
+    Ready(Peer),
+}
+
+struct Seat {
+    channel: Channel,
+    label: Label,
+    outgoing: VecDeque<(Packed, Vec<OwnedFd>)>,
+}
+
+enum Watched {
+    Seat(Seat),
+    Other(OwnedFd),
+}
+
+/// Many channels.
+pub struct Hub {
+    epoll: OwnedFd,
+    watched: HashMap<Peer, Watched>,
+    next: Peer,
+    cut: Vec<Peer>,
+}
+
+impl Hub {
+    pub fn new() -> Result<Self, Fault> {
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(Fault::io("starting"))?;
+        Ok(Self { epoll, watched: HashMap::new(), next: 1, cut: Vec::new() })
+    }
+
+    /// Seats a peer. Its label came from the warden and is believed; its frames are not.
+    pub fn seat(&mut self, channel: Channel, label: Label) -> Result<Peer, Fault> {
+        let peer = self.enter(channel.as_fd())?;
+        let outgoing = VecDeque::new();
+        self.watched.insert(peer, Watched::Seat(Seat { channel, label, outgoing }));
+        Ok(peer)
+    }
+
+    /// Watches a descriptor that is not a channel; readable gives [`Event::Ready`].
+    pub fn watch(&mut self, fd: OwnedFd) -> Result<Peer, Fault> {
+        let peer = self.enter(fd.as_fd())?;
+        self.watched.insert(peer, Watched::Other(fd));
+        Ok(peer)
+    }
+
+    fn enter(&mut self, fd: std::os::fd::BorrowedFd<'_>) -> Result<Peer, Fault> {
+        let peer = self.next;
+        self.next += 1;
+        let data = epoll::EventData::new_u64(peer);
+        epoll::add(&self.epoll, fd, data, epoll::EventFlags::IN)
+            .map_err(Fault::io("seating a peer"))?;
+        Ok(peer)
+    }
+
+    pub fn label(&self, peer: Peer) -> Option<&Label> {
+        match self.watched.get(&peer)? {
+            Watched::Seat(seat) => Some(&seat.label),
+            Watched::Other(_) => None,
+        }
+    }
+
+    pub fn watched(&self, peer: Peer) -> Option<&OwnedFd> {
+        match self.watched.get(&peer)? {
+            Watched::Other(fd) => Some(fd),
+            Watched::Seat(_) => None,
+        }
+    }
+
+    /// Every seated peer with its label.
+    pub fn peers(&self) -> impl Iterator<Item = (Peer, &Label)> {
+        self.watched.iter().filter_map(|(peer, watched)| match watched {
+            Watched::Seat(seat) => Some((*peer, &seat.label)),
+            Watched::Other(_) => None,
+        })
+    }
+
+    /// Stops watching and drops the descriptor or channel.
+    pub fn dismiss(&mut self, peer: Peer) -> Option<Label> {
+        match self.watched.remove(&peer)? {
+            Watched::Seat(seat) => {
+                let _ = epoll::delete(&self.epoll, &seat.channel);
+                Some(seat.label)
+            }
+            Watched::Other(fd) => {
+                let _ = epoll::delete(&self.epoll, &fd);
+                None
+            }
+        }
+    }
+
+    /// Sends without waiting. A peer that is gone is noticed by the next `wait`.
+    pub fn send<M: Serialize>(
+        &mut self,
+        peer: Peer,
+        call: u32,
+        message: &M,
+        descriptors: Vec<OwnedFd>,
+    ) -> Result<(), Fault> {
+        let Some(Watched::Seat(seat)) = self.watched.get_mut(&peer) else {
+            return Err(Fault::Gone);
+        };
+        let packed = Packed::new(call, message)?;
+        if !seat.outgoing.is_empty() {
+            return self.queue(peer, packed, descriptors);
+        }
+        let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+        match packed.send(seat.channel.as_fd(), &descriptors, flags) {
+            Ok(()) => Ok(()),
+            Err(fault) if is_full(&fault) => self.queue(peer, packed, descriptors),
+            Err(fault) => {
+                self.cut.push(peer);
+                Err(fault)
+            }
+        }
+    }
+
+    fn queue(&mut self, peer: Peer, packed: Packed, held: Vec<OwnedFd>) -> Result<(), Fault> {
+        let Some(Watched::Seat(seat)) = self.watched.get_mut(&peer) else {
+            return Err(Fault::Gone);
+        };
+        if seat.outgoing.len() >= OUTGOING_FRAMES {
+            self.cut.push(peer);
+            return Err(Fault::TooLarge { found: OUTGOING_FRAMES + 1, limit: OUTGOING_FRAMES });
+        }
+        seat.outgoing.push_back((packed, held));
+        let flags = epoll::EventFlags::IN | epoll::EventFlags::OUT;
+        epoll::modify(&self.epoll, &seat.channel, epoll::EventData::new_u64(peer), flags)
+            .map_err(Fault::io("queueing a frame"))
+    }
+
+    /// Waits until something happens or `limit` passes (then the list is empty).
+    pub fn wait(&mut self, limit: Option<Duration>) -> Result<Vec<Event>, Fault> {
+        let mut happened = Vec::new();
+        self.drop_cut(&mut happened);
+        let limit = if happened.is_empty() { limit } else { Some(Duration::ZERO) };
+        let timeout = limit.map(|limit| Timespec {
+            tv_sec: limit.as_secs() as i64,
+            tv_nsec: i64::from(limit.subsec_nanos()),
+        });
+        let mut buffer = Vec::with_capacity(EVENTS);
+        let into = rustix::buffer::spare_capacity(&mut buffer);
+        match epoll::wait(&self.epoll, into, timeout.as_ref()) {
+            Ok(_) => {}
+            Err(rustix::io::Errno::INTR) => return Ok(happened),
+            Err(errno) => return Err(Fault::io("waiting for peers")(errno)),
+        }
+        for event in &buffer {
+            self.attend(event.data.u64(), event.flags, &mut happened);
+        }
+        self.drop_cut(&mut happened);
+        Ok(happened)
+    }
+
+    fn attend(&mut self, peer: Peer, flags: epoll::EventFlags, happened: &mut Vec<Event>) {
+        match self.watched.get(&peer) {
+            Some(Watched::Other(_)) => happened.push(Event::Ready(peer)),
+            Some(Watched::Seat(_)) => {
+                if flags.contains(epoll::EventFlags::OUT) {
+                    self.flush(peer);
+                }
+                self.take_frames(peer, happened);
+            }
+            None => {}
+        }
+    }
+
+    fn take_frames(&mut self, peer: Peer, happened: &mut Vec<Event>) {
+        for _ in 0..ROUND_FRAMES {
+            let Some(Watched::Seat(seat)) = self.watched.get(&peer) else { return };
+            match receive(seat.channel.as_fd(), RecvFlags::DONTWAIT) {
+                Ok(Some(frame)) => happened.push(Event::Frame(peer, frame)),
+                Ok(None) => return,
+                Err(_) => {
+                    self.cut.push(peer);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn flush(&mut self, peer: Peer) {
+        let Some(Watched::Seat(seat)) = self.watched.get_mut(&peer) else { return };
+        let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+        while let Some((packed, held)) = seat.outgoing.front() {
+            match packed.send(seat.channel.as_fd(), held, flags) {
+                Ok(()) => {
+                    seat.outgoing.pop_front();
+                }
+                Err(fault) if is_full(&fault) => return,
+                Err(_) => {
+                    self.cut.push(peer);
+                    return;
+                }
+            }
+        }
+        let data = epoll::EventData::new_u64(peer);
+        let _ = epoll::modify(&self.epoll, &seat.channel, data, epoll::EventFlags::IN);
+    }
+
+    fn drop_cut(&mut self, happened: &mut Vec<Event>) {
+        for peer in std::mem::take(&mut self.cut) {
+            if let Some(label) = self.dismiss(peer) {
+                happened.push(Event::Gone(peer, label));
+            }
+        }
+    }
+}
+
+fn is_full(fault: &Fault) -> bool {
+    matches!(fault, Fault::Io { source, .. }
+        if source.kind() == std::io::ErrorKind::WouldBlock)
+}

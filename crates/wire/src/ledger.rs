@@ -1,0 +1,78 @@
+//! Authors, the ledger, the mirror.
+
+use crate::parcel::bytes;
+use serde::{Deserialize, Serialize};
+use terms::InstanceId;
+
+/// From an author (any compartment that `evidence` counts among them).
+#[derive(Serialize, Deserialize)]
+pub enum ToLedger {
+    /// Signed entries (`evidence` encoding), in order. `prove`: answer with proofs under a
+    /// cosigned checkpoint; else as soon as they are durable.
+    Append { entries: Vec<Vec<u8>>, prove: bool },
+    /// The newest cosigned checkpoint.
+    Head,
+    /// From the vault at its start: every release entry and budget since, newest last.
+    Releases { since_ms: u64, from_index: u64 },
+}
+
+#[derive(Serialize, Deserialize)]
+pub enum FromLedger {
+    /// Durable here.
+    Taken { first_index: u64 },
+    /// Durable here and at the mirror.
+    Proved { proofs: Vec<Proof>, checkpoint: Vec<u8> },
+    /// The mirror is away (or the disk is): nothing can be proved now.
+    Away,
+    /// An entry was refused: wrong signature, wrong number, unknown author.
+    Refused { why: String },
+    Head { checkpoint: Vec<u8>, cosigned: bool },
+    /// `next`: ask again from there, unless `None`.
+    Releases { entries: Vec<Vec<u8>>, next: Option<u64> },
+}
+
+/// That one leaf stands in the tree of the checkpoint beside it.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Proof {
+    pub index: u64,
+    pub hashes: Vec<[u8; 32]>,
+}
+
+/// From the ledger to the mirror.
+#[derive(Serialize, Deserialize)]
+pub enum ToMirror {
+    /// Where do you stand? Answered by `Standing`.
+    Standing,
+    /// New leaves from `first_index` on and the checkpoint over all of them (signed note).
+    Add {
+        first_index: u64,
+        leaves: Vec<Vec<u8>>,
+        #[serde(with = "bytes")]
+        checkpoint: Vec<u8>,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+pub enum FromMirror {
+    Standing {
+        size: u64,
+    },
+    /// Durable at the mirror; its cosignature line.
+    Cosigned {
+        size: u64,
+        #[serde(with = "bytes")]
+        cosignature: Vec<u8>,
+    },
+    /// A fork, a lie, or a gap.
+    Refused {
+        size: u64,
+        why: String,
+    },
+}
+
+/// From the warden, the root author: whom the ledger believes from now on.
+#[derive(Serialize, Deserialize)]
+pub struct Author {
+    pub instance: InstanceId,
+    pub key: [u8; 32],
+}

@@ -1,0 +1,228 @@
+//! Questions to the keeper of mail. It sees ciphertext, sizes, times, flags and numbers.
+
+use crate::Parcel;
+use serde::{Deserialize, Serialize};
+use terms::{FolderId, InstanceId, MessageId, TenantId, UserId, Verdict};
+
+/// One part of one copy: its wrapped key and its ciphertext.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct SealedPart {
+    /// Epoch of the public key it is wrapped to.
+    pub epoch: u32,
+    pub wrapped: Vec<u8>,
+    pub content: Parcel,
+}
+
+/// Where a new copy goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Place {
+    Inbox,
+    Junk,
+    /// Not in IMAP; readable after release.
+    Quarantine { expires_ms: u64 },
+    /// Only for a person's own mail.
+    Folder(FolderId),
+}
+
+/// One recipient's copy of one message.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Copy {
+    pub tenant: TenantId,
+    pub user: UserId,
+    pub message: MessageId,
+    pub place: Place,
+    /// Octets of the message as it will be read (with the fields we put on top).
+    pub size: u64,
+    pub received_ms: u64,
+    pub verdict: Verdict,
+    pub summary: SealedPart,
+    pub body: SealedPart,
+}
+
+/// What `trace` will find of one arrival.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Journey {
+    pub tenant: TenantId,
+    pub message: MessageId,
+    pub tokens: Vec<[u8; 16]>,
+    pub at_ms: u64,
+    pub state: State,
+    pub verdict: Verdict,
+    /// Finding ids.
+    pub reasons: Vec<String>,
+    pub recipients: Vec<UserId>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum State {
+    Kept,
+    Quarantined,
+    Refused,
+}
+
+/// From `edge`.
+#[derive(Serialize, Deserialize)]
+pub enum FromEdge {
+    /// `more`: others of the same arrival follow, and nothing is kept before the last has come.
+    /// Answered once, after the last, by `Kept`, `Full` or `Fault`.
+    Keep { copies: Vec<Copy>, journeys: Vec<Journey>, more: bool },
+    /// Is there room for so much for this person? Answered by `Room`.
+    Room { user: UserId, bytes: u64 },
+}
+
+#[derive(Serialize, Deserialize)]
+pub enum ToEdge {
+    /// Durable.
+    Kept,
+    /// These people's quota is reached: nothing of the arrival was kept.
+    OverQuota(Vec<UserId>),
+    /// The disk: nothing was kept, try later.
+    Full,
+    Fault,
+    Room(bool),
+}
+
+/// System flags as bits; keywords follow from bit 8 on, numbered per folder.
+pub mod flag {
+    pub const SEEN: u64 = 1;
+    pub const ANSWERED: u64 = 2;
+    pub const FLAGGED: u64 = 4;
+    pub const DELETED: u64 = 8;
+    pub const DRAFT: u64 = 16;
+    pub const FIRST_KEYWORD: u32 = 8;
+    pub const KEYWORDS: u32 = 56;
+}
+
+/// What a folder is for (RFC 6154).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SpecialUse {
+    Inbox,
+    Drafts,
+    Sent,
+    Junk,
+    Trash,
+    Archive,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Folder {
+    pub folder: FolderId,
+    /// `None`: a folder made by the person; its name is `name`.
+    pub special: Option<SpecialUse>,
+    /// Sealed by the session (summary key); opaque here. Empty for special folders.
+    pub name: Option<SealedPart>,
+    /// Keyword names by bit, sealed; opaque here.
+    pub keywords: Option<SealedPart>,
+    pub subscribed: bool,
+    pub uid_validity: u32,
+    pub uid_next: u32,
+    pub highest_modseq: u64,
+    pub messages: u32,
+    pub unseen: u32,
+    pub recent: u32,
+    pub bytes: u64,
+}
+
+/// One message of a folder as numbers; 24 octets and ready for 100,000 of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Row {
+    pub uid: u32,
+    pub flags: u64,
+    pub modseq: u64,
+    pub size: u32,
+    pub received_ms: u64,
+}
+
+/// From `access`, over a channel labelled with its person: whose mail is never in the frame.
+#[derive(Serialize, Deserialize)]
+pub enum FromAccess {
+    Folders,
+    /// All rows of a folder in uid order; `Rows`. `since`: only rows with a greater modseq.
+    Rows { folder: FolderId, since: Option<u64> },
+    /// Sealed parts of messages; `Parts`, one frame per call, missing uids left out.
+    Fetch { folder: FolderId, uids: Vec<u32>, class: crate::vault::Class },
+    /// Answered by `Stored` with the new rows; `unchanged_since`: others are left and named.
+    Store {
+        folder: FolderId,
+        uids: Vec<u32>,
+        add: u64,
+        remove: u64,
+        /// Flags become exactly `add`.
+        replace: bool,
+        unchanged_since: Option<u64>,
+    },
+    /// `uids: None`: every deleted one.
+    Expunge { folder: FolderId, uids: Option<Vec<u32>> },
+    Append { folder: FolderId, flags: u64, copy: Box<Copy> },
+    CopyTo { folder: FolderId, uids: Vec<u32>, to: FolderId, remove: bool },
+    Create { name: SealedPart },
+    Rename { folder: FolderId, name: SealedPart },
+    Delete { folder: FolderId },
+    Keywords { folder: FolderId, names: SealedPart },
+    Subscribe { folder: FolderId, subscribed: bool },
+    Quota,
+    /// Push `Changed` for this folder from now on (`None`: no more).
+    Watch(Option<FolderId>),
+}
+
+#[derive(Serialize, Deserialize)]
+pub enum ToAccess {
+    Folders(Vec<Folder>),
+    Rows { uid_validity: u32, uid_next: u32, highest_modseq: u64, rows: Vec<Row> },
+    Parts(Vec<(u32, MessageId, SealedPart)>),
+    /// `changed` after the store; `skipped`: refused by `unchanged_since`.
+    Stored { changed: Vec<Row>, skipped: Vec<u32> },
+    Expunged { uids: Vec<u32>, highest_modseq: u64 },
+    Appended { uid_validity: u32, uid: u32 },
+    /// Source uid and target uid, in order.
+    Copied { uid_validity: u32, pairs: Vec<(u32, u32)> },
+    Made(FolderId),
+    Quota { used_bytes: u64, limit_bytes: u64, used_messages: u64, limit_messages: u64 },
+    Done,
+    NoSuchFolder,
+    OverQuota,
+    Full,
+    Fault,
+    /// A push (call 0): something in the watched folder changed; ask `Rows` since what you know.
+    Changed { folder: FolderId, expunged: Vec<u32>, highest_modseq: u64, messages: u32 },
+}
+
+/// From `admin`.
+#[derive(Serialize, Deserialize)]
+pub enum FromAdmin {
+    MakeUser { tenant: TenantId, user: UserId, quota_bytes: u64 },
+    /// Journeys that carry one of these tokens, newest first; none: the newest of all.
+    Trace { tokens: Vec<[u8; 16]>, limit: u32 },
+    QuarantineList { tenant: Option<TenantId> },
+    QuarantineShow(MessageId, UserId),
+    QuarantineRelease { message: MessageId, user: UserId },
+    Status,
+}
+
+#[derive(Serialize, Deserialize)]
+pub enum ToAdmin {
+    Done,
+    Journeys(Vec<Journey>),
+    Quarantine(Vec<Quarantined>),
+    NoSuch,
+    Status { users: u64, messages: u64, bytes: u64, pending_evidence: u64 },
+    Fault(String),
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Quarantined {
+    pub message: MessageId,
+    pub tenant: TenantId,
+    pub user: UserId,
+    pub at_ms: u64,
+    pub expires_ms: u64,
+    pub reasons: Vec<String>,
+}
+
+/// Who handed a copy in, for the `deliver` entry: the label of the channel, never of the frame.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub struct Delivered {
+    pub instance: InstanceId,
+    pub message: MessageId,
+    pub user: UserId,
+}

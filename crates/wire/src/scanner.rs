@@ -1,0 +1,61 @@
+//! `edge` and its `scanner`.
+
+use crate::Parcel;
+use crate::names::{Answer, Question};
+use crate::parcel::bytes;
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+use terms::Finding;
+
+/// To the scanner.
+#[derive(Serialize, Deserialize)]
+pub enum ToScanner {
+    Examine(Task),
+    /// The answer to the one question that is open.
+    Answer(Answer),
+}
+
+/// From the scanner.
+#[derive(Serialize, Deserialize)]
+pub enum FromScanner {
+    /// Answered before anything else happens.
+    Question(Question),
+    Examined(Box<Examined>),
+}
+
+/// One message and where it came from.
+#[derive(Serialize, Deserialize)]
+pub struct Task {
+    /// `None`: sender authentication is not run (no facts, not "failed").
+    pub sender: Option<Sender>,
+    pub host_name: String,
+    pub message: Parcel,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Sender {
+    pub client_ip: IpAddr,
+    pub helo: String,
+    /// Empty for the null sender.
+    pub mail_from: String,
+}
+
+/// What the scanner says of it. It may lie; nothing here is trusted beyond this message.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Examined {
+    pub findings: Vec<Finding>,
+    pub parts: u32,
+    /// `spf`, `dkim`, `dmarc`, `arc` as the policy needs them (`mailauth::AuthResults`, postcard).
+    #[serde(with = "bytes")]
+    pub authentication: Vec<u8>,
+    /// The field to put on top: `Authentication-Results: …` with its CRLF; empty without a sender.
+    pub authentication_results: String,
+    /// Octet ranges of forged `Authentication-Results` fields that claim our name, to be taken out.
+    pub forged: Vec<(u64, u64)>,
+    /// `mime::Summary` (postcard) of the message as it came; sealed, not read, by `edge`.
+    #[serde(with = "bytes")]
+    pub summary: Vec<u8>,
+    /// SHA-256 of what `trace` may look for (Message-ID, From, To, Subject), domain-separated.
+    pub trace_digests: Vec<[u8; 32]>,
+    pub micros: u64,
+}
