@@ -1,0 +1,88 @@
+//! A message key on its way from the vault to one session, under that grant's own key.
+
+use crate::wrapped::WRAPPED_KEY_BYTES;
+use crate::{Fault, WrapContext};
+use terms::{Cursor, GrantId, TenantId, UserId};
+
+/// AES-256-GCM under the key that HPKE exported for the grant.
+const RELEASE_SUITE: u8 = 1;
+/// suite, number, sealed key.
+pub const RELEASED_BYTES: usize = 1 + 8 + WRAPPED_KEY_BYTES;
+
+const GRANT_DOMAIN: &[u8] = b"sekisho grant v1";
+const RELEASE_DOMAIN: &[u8] = b"sekisho release v1";
+
+/// Whose grant it is: bound into the HPKE agreement between vault and session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GrantContext {
+    pub grant: GrantId,
+    pub tenant: TenantId,
+    pub user: UserId,
+}
+
+impl GrantContext {
+    /// HPKE's `info`: domain, grant, tenant, user.
+    pub fn info(&self) -> Vec<u8> {
+        let mut info = Vec::with_capacity(GRANT_DOMAIN.len() + 32);
+        info.extend_from_slice(GRANT_DOMAIN);
+        info.extend_from_slice(&self.grant.0);
+        info.extend_from_slice(&self.tenant.0);
+        info.extend_from_slice(&self.user.0);
+        info
+    }
+
+    /// HPKE's exporter context for the grant's symmetric key.
+    pub fn exporter(&self) -> &'static [u8] {
+        b"sekisho release key v1"
+    }
+}
+
+/// A released key. `number` counts up within the grant and is the nonce: it never repeats under
+/// one grant key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Released {
+    pub number: u64,
+    pub sealed: [u8; WRAPPED_KEY_BYTES],
+}
+
+impl Released {
+    pub fn nonce(number: u64) -> [u8; 12] {
+        let [a, b, c, d, e, f, g, h] = number.to_be_bytes();
+        [0, 0, 0, 0, a, b, c, d, e, f, g, h]
+    }
+
+    /// Domain, tenant, user, message, class.
+    pub fn associated(context: &WrapContext) -> Vec<u8> {
+        let mut associated = Vec::with_capacity(RELEASE_DOMAIN.len() + 33);
+        associated.extend_from_slice(RELEASE_DOMAIN);
+        associated.extend_from_slice(&context.tenant.0);
+        associated.extend_from_slice(&context.user.0);
+        associated.extend_from_slice(&context.associated());
+        associated
+    }
+
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(RELEASED_BYTES);
+        bytes.push(RELEASE_SUITE);
+        bytes.extend_from_slice(&self.number.to_be_bytes());
+        bytes.extend_from_slice(&self.sealed);
+        bytes
+    }
+
+    pub fn parse(bytes: &[u8]) -> Result<Self, Fault> {
+        let mut cursor = Cursor::new(bytes);
+        let released = Self::read(&mut cursor).filter(|_| cursor.is_at_end());
+        released.ok_or(Fault::Shape {
+            shape: "released key",
+        })
+    }
+
+    fn read(cursor: &mut Cursor<'_>) -> Option<Self> {
+        if !cursor.eat(RELEASE_SUITE) {
+            return None;
+        }
+        let number = u64::from_be_bytes(cursor.take(8)?.try_into().ok()?);
+        let sealed = cursor.take(WRAPPED_KEY_BYTES)?.try_into().ok()?;
+        Some(Self { number, sealed })
+    }
+}
