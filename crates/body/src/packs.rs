@@ -1,0 +1,529 @@
+//! Append-only packs: one log that carries parts and notes, one `fdatasync` a commit.
+//!
+//! A pack is written once and never changed. What is deleted stays as dead octets until half of
+//! its pack is dead; then the living are appended again, the keeper notes their new places, and
+//! the old pack is unlinked as soon as the index has durably passed that note.
+
+use crate::record::{HEAD_BYTES, Head, Kind};
+use crate::segment::{self, Found, PIECE_BYTES, START_BYTES, Walk};
+use crate::{Bodies, Content, Fault, Key, Mark, Owner, Place, Space};
+use std::collections::{BTreeMap, VecDeque};
+use std::fs::File;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+/// A pack is closed once it is this long: large enough that opening one is rare (a pack a
+/// 30,000 messages), small enough that compaction is never far from done.
+pub const PACK_BYTES: u64 = 256 * 1024 * 1024;
+/// Staged octets kept in memory before they are handed to the kernel.
+const BUFFER_BYTES: usize = 1024 * 1024;
+/// Packs held open for reading; older ones are opened again when they are asked for.
+const OPEN_PACKS: usize = 256;
+
+struct Pack {
+    /// Where it ends for ever; for the last one, as far as is committed.
+    ends: u64,
+}
+
+struct Tail {
+    number: u32,
+    file: File,
+    /// Committed, handed to the kernel, and (with the buffer) staged.
+    durable: u64,
+    written: u64,
+    buffer: Vec<u8>,
+}
+
+impl Tail {
+    fn staged(&self) -> u64 {
+        self.written + self.buffer.len() as u64
+    }
+}
+
+/// The engine.
+pub struct Packs {
+    folder: PathBuf,
+    folder_file: File,
+    packs: BTreeMap<u32, Pack>,
+    tail: Option<Tail>,
+    open: VecDeque<(u32, File)>,
+    /// Dead octets of each pack, eight bytes a number; advice for compaction, never truth.
+    dead: Counts,
+    settled: Mark,
+    moving: Option<(u32, u64)>,
+    emptied: Vec<(u32, Mark)>,
+    flushes: u64,
+    pack_bytes: u64,
+    replayed: bool,
+}
+
+impl Packs {
+    pub fn open(folder: &Path) -> Result<Self, Fault> {
+        Self::open_with(folder, PACK_BYTES)
+    }
+
+    /// As `open`, with another length at which a pack is closed (for tests and small machines).
+    pub fn open_with(folder: &Path, pack_bytes: u64) -> Result<Self, Fault> {
+        let doing = "opening the packs";
+        let read = |source| Fault::Read { doing, source };
+        std::fs::create_dir_all(folder).map_err(|source| Fault::write(doing, source))?;
+        let folder_file = File::open(folder).map_err(read)?;
+        let dead = Counts::open(&folder.join("dead.counts"))?;
+        let mut packs = BTreeMap::new();
+        for entry in std::fs::read_dir(folder).map_err(read)? {
+            let name = entry.map_err(read)?.file_name();
+            let Some(number) = name.to_str().and_then(segment::number_in) else { continue };
+            let file = File::open(segment::path(folder, number)).map_err(read)?;
+            // A start that never became whole held nothing: it is begun again.
+            if segment::before_ends(&file, number).is_some() {
+                packs.insert(number, Pack { ends: file.metadata().map_err(read)?.len() });
+            }
+        }
+        let mut this = Self {
+            folder: folder.to_owned(),
+            folder_file,
+            packs,
+            tail: None,
+            open: VecDeque::new(),
+            dead,
+            settled: Mark(0),
+            moving: None,
+            emptied: Vec::new(),
+            flushes: 0,
+            pack_bytes,
+            replayed: false,
+        };
+        this.learn_ends()?;
+        Ok(this)
+    }
+
+    /// Each pack says where the one before it ends.
+    fn learn_ends(&mut self) -> Result<(), Fault> {
+        let numbers: Vec<u32> = self.packs.keys().copied().collect();
+        for (before, number) in numbers.iter().zip(numbers.iter().skip(1)) {
+            let file = self.reader(*number)?;
+            let Some(ends) = segment::before_ends(file, *number) else { continue };
+            if let Some(pack) = self.packs.get_mut(before).filter(|_| before + 1 == *number) {
+                pack.ends = pack.ends.min(ends);
+            }
+        }
+        Ok(())
+    }
+
+    fn reader(&mut self, number: u32) -> Result<&File, Fault> {
+        let known = self.open.iter().position(|(open, _)| *open == number);
+        if known.is_none() {
+            let file = File::open(segment::path(&self.folder, number))
+                .map_err(|source| Fault::Read { doing: "opening a pack", source })?;
+            if self.open.len() >= OPEN_PACKS {
+                self.open.pop_front();
+            }
+            self.open.push_back((number, file));
+        }
+        let index = known.unwrap_or(self.open.len().saturating_sub(1));
+        self.open.get(index).map(|(_, file)| file).ok_or(Fault::Torn {
+            at: segment::at(number, 0),
+            expected: 1,
+            found: 0,
+        })
+    }
+
+    /// The pack that is written, made if there is none.
+    fn tail(&mut self) -> Result<&mut Tail, Fault> {
+        if !self.replayed {
+            self.replay(Mark(u64::MAX), &mut |_, _| {})?;
+        }
+        if self.tail.is_none() {
+            self.tail = Some(self.begin_pack()?);
+        }
+        self.tail.as_mut().ok_or(Fault::Torn { at: 0, expected: 1, found: 0 })
+    }
+
+    fn begin_pack(&mut self) -> Result<Tail, Fault> {
+        let doing = "beginning a pack";
+        let write = |source| Fault::write(doing, source);
+        let last = self.packs.last_key_value();
+        let number = last.map_or(1, |(number, _)| number + 1);
+        let before_ends = last.map_or(0, |(_, pack)| pack.ends);
+        let path = segment::path(&self.folder, number);
+        // A pack that a fault left half begun has no entry in `packs`: it is begun again.
+        let mut options = File::options();
+        options.read(true).write(true).create(true).truncate(true);
+        let file = options.open(path).map_err(write)?;
+        file.write_all_at(&segment::start_bytes(number, before_ends), 0).map_err(write)?;
+        file.sync_data().map_err(write)?;
+        self.folder_file.sync_all().map_err(write)?;
+        self.flushes += 2;
+        self.packs.insert(number, Pack { ends: START_BYTES });
+        Ok(Tail { number, file, durable: START_BYTES, written: START_BYTES, buffer: Vec::new() })
+    }
+
+    fn append(&mut self, kind: Kind, content: &Content<'_>) -> Result<Place, Fault> {
+        let length = content.length().ok_or(Fault::Torn {
+            at: 0,
+            expected: u64::from(crate::PART_BYTES),
+            found: u64::MAX,
+        })?;
+        let tail = self.tail()?;
+        let start = tail.staged();
+        let at = segment::at(tail.number, start);
+        let result = match content {
+            Content::Pieces(pieces) => tail.append_pieces(kind, at, length, pieces),
+            Content::File { file, .. } => tail.append_file(kind, at, length, file),
+        };
+        if let Err(fault) = result {
+            self.abandon();
+            return Err(fault);
+        }
+        Ok(Place { at, length })
+    }
+
+    /// Gives up the pack that is written: the next one says where this one ends.
+    fn retire_tail(&mut self) {
+        if let Some(tail) = self.tail.take()
+            && let Some(pack) = self.packs.get_mut(&tail.number)
+        {
+            pack.ends = tail.durable;
+        }
+    }
+
+    fn choose_victim(&mut self) -> Option<u32> {
+        let tail = self.packs.last_key_value().map(|(number, _)| *number)?;
+        let settled = segment::number_of(self.settled.0);
+        let mut best: Option<(u64, u32)> = None;
+        for (number, pack) in &self.packs {
+            let waits = self.emptied.iter().any(|(emptied, _)| emptied == number);
+            if *number == tail || *number >= settled || waits {
+                continue;
+            }
+            let dead = self.dead.of(*number);
+            if dead * 2 >= pack.ends && best.is_none_or(|(most, _)| dead > most) {
+                best = Some((dead, *number));
+            }
+        }
+        best.map(|(_, number)| number)
+    }
+
+    /// Moves the living of one pack, up to `budget` octets. Says where it stopped.
+    fn move_some(
+        &mut self,
+        (number, from): (u32, u64),
+        budget: u64,
+        owner: &mut dyn Owner,
+    ) -> Result<Option<u64>, Fault> {
+        let file = self.reader(number)?.try_clone();
+        let file = file.map_err(|source| Fault::Read { doing: "moving a pack", source })?;
+        let ends = self.packs.get(&number).map_or(0, |pack| pack.ends);
+        let mut walk = Walk::new(&file, number, from, ends);
+        let mut bytes = Vec::new();
+        while walk.offset() < from + budget {
+            let Found::Record { head, place, .. } = walk.next()? else { return Ok(None) };
+            let Kind::Part(key) = head.kind else { continue };
+            if !owner.is_live(key, place) {
+                continue;
+            }
+            bytes.clear();
+            self.read(place, 0..place.length, &mut bytes)?;
+            let to = self.put(key, Content::Pieces(&[&bytes]))?;
+            owner.moved(key, place, to);
+        }
+        Ok(Some(walk.offset()))
+    }
+
+    /// Tells the notes of one pack and returns where its last whole record ends.
+    fn tell(
+        &mut self,
+        number: u32,
+        after: Mark,
+        each: &mut dyn FnMut(Mark, &[u8]),
+    ) -> Result<u64, Fault> {
+        let ends = self.packs.get(&number).map_or(0, |pack| pack.ends);
+        let from = if segment::number_of(after.0) == number { segment::offset_of(after.0) } else { 0 };
+        let mut walk = Walk::new(self.reader(number)?, number, from, ends);
+        while let Found::Record { head, note, .. } = walk.next()? {
+            if head.kind == Kind::Note {
+                each(walk.mark(), &note);
+            }
+        }
+        Ok(walk.offset())
+    }
+}
+
+impl Tail {
+    fn append_pieces(
+        &mut self,
+        kind: Kind,
+        at: u64,
+        length: u32,
+        pieces: &[&[u8]],
+    ) -> Result<(), Fault> {
+        let mut head = Head::new(kind, length);
+        let mut sum = head.begin_sum(at);
+        pieces.iter().for_each(|piece| sum.add(piece));
+        head.sum = sum.finish();
+        self.buffer.extend_from_slice(&head.to_bytes());
+        for piece in pieces {
+            if self.buffer.len() + piece.len() > BUFFER_BYTES {
+                self.hand_over()?;
+                self.write_at(self.written, piece)?;
+                self.written += piece.len() as u64;
+            } else {
+                self.buffer.extend_from_slice(piece);
+            }
+        }
+        Ok(())
+    }
+
+    /// The head is written last: its sum is known when the content has passed.
+    fn append_file(&mut self, kind: Kind, at: u64, length: u32, from: &File) -> Result<(), Fault> {
+        self.hand_over()?;
+        let mut head = Head::new(kind, length);
+        let mut sum = head.begin_sum(at);
+        let mut piece = vec![0u8; PIECE_BYTES.min(length as usize)];
+        let mut done = 0u64;
+        let start = self.written + HEAD_BYTES as u64;
+        while done < u64::from(length) {
+            let wanted = (u64::from(length) - done).min(PIECE_BYTES as u64) as usize;
+            piece.truncate(wanted);
+            from.read_exact_at(&mut piece, done)
+                .map_err(|source| Fault::Read { doing: "taking in a parcel", source })?;
+            sum.add(&piece);
+            self.write_at(start + done, &piece)?;
+            done += wanted as u64;
+        }
+        head.sum = sum.finish();
+        self.write_at(self.written, &head.to_bytes())?;
+        self.written = start + done;
+        Ok(())
+    }
+
+    fn hand_over(&mut self) -> Result<(), Fault> {
+        if !self.buffer.is_empty() {
+            self.write_at(self.written, &self.buffer)?;
+            self.written += self.buffer.len() as u64;
+            self.buffer.clear();
+        }
+        Ok(())
+    }
+
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), Fault> {
+        self.file
+            .write_all_at(bytes, offset)
+            .map_err(|source| Fault::write("appending to a pack", source))
+    }
+}
+
+impl Bodies for Packs {
+    fn put(&mut self, key: Key, content: Content<'_>) -> Result<Place, Fault> {
+        self.append(Kind::Part(key), &content)
+    }
+
+    fn note(&mut self, note: &[u8]) -> Result<(), Fault> {
+        let place = self.append(Kind::Note, &Content::Pieces(&[note]))?;
+        // A note is of no use once the index has it: it counts as dead from the start.
+        self.dead.add(segment::number_of(place.at), note.len() as u64 + HEAD_BYTES as u64);
+        Ok(())
+    }
+
+    fn commit(&mut self) -> Result<Mark, Fault> {
+        let pack_bytes = self.pack_bytes;
+        let tail = self.tail()?;
+        let staged = tail.staged();
+        let behind = staged > tail.durable;
+        if behind {
+            let handed = tail.hand_over();
+            let flushed = handed.and_then(|()| {
+                tail.file.sync_data().map_err(|source| Fault::write("flushing a pack", source))
+            });
+            if let Err(fault) = flushed {
+                // After a failed flush nobody knows which pages the kernel dropped: this pack
+                // is never written again.
+                self.abandon();
+                self.retire_tail();
+                return Err(fault);
+            }
+        }
+        tail.durable = staged;
+        let number = tail.number;
+        self.flushes += u64::from(behind);
+        if let Some(pack) = self.packs.get_mut(&number) {
+            pack.ends = staged;
+        }
+        if staged >= pack_bytes {
+            self.retire_tail();
+        }
+        let mark = Mark(segment::at(number, staged));
+        for (_, after) in self.emptied.iter_mut().filter(|(_, after)| after.0 == u64::MAX) {
+            *after = mark;
+        }
+        Ok(mark)
+    }
+
+    fn abandon(&mut self) {
+        // What was moved since the last commit was not: its pack is walked again.
+        self.moving = None;
+        self.emptied.retain(|(_, after)| after.0 != u64::MAX);
+        let Some(tail) = self.tail.as_mut() else { return };
+        tail.buffer.clear();
+        if tail.written > tail.durable {
+            let cut = tail.file.set_len(tail.durable).is_ok();
+            tail.written = tail.durable;
+            if !cut {
+                self.retire_tail();
+            }
+        }
+    }
+
+    fn read(&mut self, place: Place, range: Range<u32>, into: &mut Vec<u8>) -> Result<(), Fault> {
+        let number = segment::number_of(place.at);
+        let start = into.len();
+        let end = range.end.min(place.length);
+        let length = end.saturating_sub(range.start);
+        let offset = segment::offset_of(place.at) + HEAD_BYTES as u64 + u64::from(range.start);
+        if let Some(tail) = self.tail.as_mut().filter(|tail| tail.number == number)
+            && offset + u64::from(length) > tail.written
+        {
+            tail.hand_over()?;
+        }
+        let file = self.reader(number)?;
+        into.resize(start + length as usize, 0);
+        let room = into.get_mut(start..).unwrap_or_default();
+        let outcome = file.read_exact_at(room, offset);
+        if let Err(source) = outcome {
+            into.truncate(start);
+            return Err(match source.kind() {
+                std::io::ErrorKind::UnexpectedEof => {
+                    Fault::Torn { at: place.at, expected: u64::from(length), found: 0 }
+                }
+                _ => Fault::Read { doing: "reading a part", source },
+            });
+        }
+        Ok(())
+    }
+
+    fn delete(&mut self, place: Place) -> Result<(), Fault> {
+        let dead = u64::from(place.length) + HEAD_BYTES as u64;
+        self.dead.add(segment::number_of(place.at), dead);
+        Ok(())
+    }
+
+    fn replay(
+        &mut self,
+        after: Mark,
+        each: &mut dyn FnMut(Mark, &[u8]),
+    ) -> Result<Mark, Fault> {
+        self.replayed = true;
+        let numbers: Vec<u32> = self.packs.keys().copied().collect();
+        let Some(last) = numbers.last().copied() else { return Ok(Mark(0)) };
+        let first = segment::number_of(after.0).min(last);
+        let mut mark = Mark(0);
+        for number in numbers.into_iter().filter(|number| *number >= first) {
+            let whole = self.tell(number, after, each)?;
+            mark = Mark(segment::at(number, whole));
+            let ends = self.packs.get(&number).map_or(0, |pack| pack.ends);
+            if number != last && whole < ends {
+                // The next pack swore that this much was durable: the disk has lost it.
+                return Err(Fault::Torn { at: mark.0, expected: ends, found: whole });
+            }
+            if number == last && whole < ends {
+                // A torn tail. It is left as it lies; the next pack will say where it ends.
+                if let Some(pack) = self.packs.get_mut(&number) {
+                    pack.ends = whole;
+                }
+            } else if number == last && whole < self.pack_bytes {
+                self.tail = self.continue_pack(number, whole)?;
+            }
+        }
+        self.settled = after.min(mark);
+        Ok(mark)
+    }
+
+    fn forget(&mut self, mark: Mark) -> Result<(), Fault> {
+        self.settled = self.settled.max(mark);
+        let settled = self.settled;
+        let (gone, kept) = self.emptied.drain(..).partition(|(_, after)| *after <= settled);
+        self.emptied = kept;
+        let gone: Vec<(u32, Mark)> = gone;
+        for (number, _) in gone {
+            self.open.retain(|(open, _)| *open != number);
+            self.packs.remove(&number);
+            std::fs::remove_file(segment::path(&self.folder, number))
+                .map_err(|source| Fault::write("removing an emptied pack", source))?;
+        }
+        Ok(())
+    }
+
+    fn compact(&mut self, budget: u64, owner: &mut dyn Owner) -> Result<bool, Fault> {
+        let victim = match self.moving {
+            Some(moving) => Some(moving),
+            None => self.choose_victim().map(|number| (number, START_BYTES)),
+        };
+        let Some((number, from)) = victim else { return Ok(false) };
+        self.moving = self
+            .move_some((number, from), budget, owner)?
+            .map(|offset| (number, offset));
+        if self.moving.is_none() {
+            // It goes when the index has durably passed the commit that comes now.
+            self.emptied.push((number, Mark(u64::MAX)));
+        }
+        Ok(true)
+    }
+
+    fn space(&self) -> Space {
+        let on_disk = self.packs.values().map(|pack| pack.ends).sum();
+        let dead = self.packs.keys().map(|number| self.dead.of(*number)).sum();
+        Space { on_disk, dead }
+    }
+
+    fn flushes(&self) -> u64 {
+        self.flushes
+    }
+}
+
+impl Packs {
+    fn continue_pack(&mut self, number: u32, whole: u64) -> Result<Option<Tail>, Fault> {
+        let file = File::options().read(true).write(true).open(segment::path(&self.folder, number));
+        let Ok(file) = file else { return Ok(None) };
+        if segment::before_ends(&file, number).is_none() {
+            return Ok(None);
+        }
+        // What was read may not have been durable before the crash: it is now.
+        file.sync_data().map_err(|source| Fault::write("flushing a pack", source))?;
+        self.flushes += 1;
+        Ok(Some(Tail { number, file, durable: whole, written: whole, buffer: Vec::new() }))
+    }
+}
+
+/// Dead octets by pack, in memory and (without a flush: it is advice) in one small file.
+struct Counts {
+    file: File,
+    dead: BTreeMap<u32, u64>,
+}
+
+impl Counts {
+    fn open(path: &Path) -> Result<Self, Fault> {
+        let doing = "opening the counts of dead octets";
+        let file = File::options().read(true).write(true).create(true).truncate(false).open(path);
+        let file = file.map_err(|source| Fault::write(doing, source))?;
+        let bytes = std::fs::read(path).map_err(|source| Fault::Read { doing, source })?;
+        let numbers = 0u32..;
+        let counts = bytes.chunks_exact(8).map(|chunk| chunk.try_into().map_or(0, u64::from_le_bytes));
+        let dead = numbers.zip(counts).filter(|(_, dead)| *dead > 0).collect();
+        Ok(Self { file, dead })
+    }
+
+    fn of(&self, number: u32) -> u64 {
+        self.dead.get(&number).copied().unwrap_or(0)
+    }
+
+    fn add(&mut self, number: u32, octets: u64) {
+        let dead = self.dead.entry(number).or_insert(0);
+        *dead += octets;
+        let before = (*dead - octets) >> 20;
+        // Written down a mebibyte at a time; what a crash forgets, the next walk finds out.
+        if *dead >> 20 != before {
+            let _ = self.file.write_all_at(&dead.to_le_bytes(), u64::from(number) * 8);
+        }
+    }
+}
