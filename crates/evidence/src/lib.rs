@@ -1,1 +1,30 @@
-//! evidence
+//! What the ledger keeps: one type for each deed, written as deterministic CBOR and signed by
+//! the compartment that saw it. Opaque ids only; no name, address or subject ever.
+//!
+//! # Never  opens a file or a socket; reads a clock; draws randomness
+
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing
+    )
+)]
+
+mod author;
+mod body;
+mod cbor;
+mod entry;
+mod item;
+mod time;
+
+#[cfg(test)]
+mod tests;
+
+pub use author::{Author, Frame, SIGNATURE_BYTES};
+pub use body::Body;
+pub use entry::{ENTRY_BYTES, Entry};
+pub use item::{Class, Delivery, PublicKey, Released, Word};
+pub use time::{month_of, parse_rfc3339, rfc3339};

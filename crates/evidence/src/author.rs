@@ -1,0 +1,90 @@
+//! Signing by authors, and reading what they signed. A frame is an entry and 64 octets more.
+
+use crate::body::Body;
+use crate::entry::{ENTRY_BYTES, Entry};
+use crate::item::PublicKey;
+use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+use terms::{InstanceId, Kind};
+
+pub const SIGNATURE_BYTES: usize = 64;
+
+/// One start of a compartment that writes entries. The key lives and dies with it.
+pub struct Author {
+    kind: Kind,
+    start: InstanceId,
+    next_seq: u64,
+    key: SigningKey,
+}
+
+impl Author {
+    /// `seed` is 32 octets from the system's generator, used for nothing else.
+    pub fn new(kind: Kind, start: InstanceId, seed: &[u8; 32]) -> Self {
+        Self {
+            kind,
+            start,
+            next_seq: 0,
+            key: SigningKey::from_bytes(seed),
+        }
+    }
+
+    pub fn start(&self) -> InstanceId {
+        self.start
+    }
+
+    pub fn public_key(&self) -> PublicKey {
+        PublicKey(self.key.verifying_key().to_bytes())
+    }
+
+    pub fn next_seq(&self) -> u64 {
+        self.next_seq
+    }
+
+    /// The next frame of the series. `None` if the entry is too long; the number is not used then.
+    pub fn sign(&mut self, time_ms: u64, body: Body) -> Option<Vec<u8>> {
+        let (author, start, seq) = (self.kind, self.start, self.next_seq);
+        let mut frame = Entry {
+            author,
+            start,
+            seq,
+            time_ms,
+            body,
+        }
+        .encode()?;
+        let signature = self.key.sign(&frame);
+        frame.extend_from_slice(&signature.to_bytes());
+        self.next_seq += 1;
+        Some(frame)
+    }
+}
+
+/// An entry as it was signed.
+#[derive(Clone, Debug)]
+pub struct Frame<'a> {
+    pub entry: Entry,
+    pub cbor: &'a [u8],
+    signature: &'a [u8; SIGNATURE_BYTES],
+}
+
+impl<'a> Frame<'a> {
+    /// Reads a frame. Nothing is verified by reading it.
+    pub fn parse(bytes: &'a [u8]) -> Option<Self> {
+        if bytes.len() > ENTRY_BYTES + SIGNATURE_BYTES {
+            return None;
+        }
+        let (cbor, signature) = bytes.split_last_chunk::<SIGNATURE_BYTES>()?;
+        Some(Self {
+            entry: Entry::decode(cbor)?,
+            cbor,
+            signature,
+        })
+    }
+
+    #[must_use]
+    pub fn is_signed_by(&self, key: &PublicKey) -> bool {
+        let Ok(key) = VerifyingKey::from_bytes(&key.0) else {
+            return false;
+        };
+        key.verify_strict(self.cbor, &Signature::from_bytes(self.signature))
+            .is_ok()
+    }
+}

@@ -1,0 +1,222 @@
+//! The deeds, one table: name in exports, number in CBOR, fields with their keys. Numbers and
+//! keys never change meaning; new fields are optional and take new keys.
+
+use crate::cbor::{Reader, Writer};
+use crate::item::{Delivery, Field, PublicKey, Released, Word};
+use std::net::IpAddr;
+use terms::{ConnectionId, GrantId, InstanceId, Kind, MessageId, TenantId, UserId};
+
+macro_rules! deeds {
+    ($(
+        $(#[$doc:meta])*
+        $variant:ident $word:literal $number:literal {
+            $($(#[$field_doc:meta])* $field:ident: $type:ty = $key:literal,)*
+        }
+    )*) => {
+        /// What was done.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum Body {
+            $($(#[$doc])* $variant { $($(#[$field_doc])* $field: $type,)* },)*
+        }
+
+        impl Body {
+            /// The name in exports.
+            pub fn word(&self) -> &'static str {
+                match self { $(Self::$variant { .. } => $word,)* }
+            }
+
+            pub(crate) fn number(&self) -> u64 {
+                match self { $(Self::$variant { .. } => $number,)* }
+            }
+
+            pub(crate) fn write(&self, to: &mut Writer) {
+                match self {
+                    $(Self::$variant { $($field,)* } => {
+                        to.map(0 $(+ usize::from($field.is_present()))*);
+                        $($field.write_field($key, to);)*
+                    })*
+                }
+            }
+
+            pub(crate) fn read(number: u64, from: &mut Reader) -> Option<Self> {
+                let mut left = from.map()?;
+                let body = match number {
+                    $($number => Self::$variant {
+                        $($field: Field::read_field($key, from, &mut left)?,)*
+                    },)*
+                    _ => return None,
+                };
+                (left == 0).then_some(body)
+            }
+
+            pub(crate) fn json(&self, to: &mut String) {
+                match self {
+                    $(Self::$variant { $($field,)* } => {
+                        let _ = &to;
+                        $($field.json_field(stringify!($field), to);)*
+                    })*
+                }
+            }
+        }
+    };
+}
+
+deeds! {
+    /// The warden started a process. An author's first start names its key here.
+    ProcessStart "process.start" 1 {
+        instance: InstanceId = 0,
+        kind: Kind = 1,
+        pid: u32 = 2,
+        version: Word = 3,
+        zygote: Option<InstanceId> = 4,
+        key: Option<PublicKey> = 5,
+    }
+    /// The warden saw a process end. `last_seq` closes an author's series.
+    ProcessStop "process.stop" 2 {
+        instance: InstanceId = 0,
+        clean: bool = 1,
+        cause: Word = 2,
+        last_seq: Option<u64> = 3,
+    }
+    /// The gate handed a connection to an instance.
+    Connection "connection" 3 {
+        connection: ConnectionId = 0,
+        instance: InstanceId = 1,
+        peer: IpAddr = 2,
+        service: Word = 3,
+    }
+    /// The mailbox kept messages that passed through an instance.
+    Deliver "deliver" 4 {
+        instance: InstanceId = 0,
+        tenant: TenantId = 1,
+        messages: Vec<Delivery> = 2,
+        connection: Option<ConnectionId> = 3,
+    }
+    /// The vault is about to hand out keys. `vault_seq` runs on across starts without a gap.
+    Release "release" 5 {
+        vault_seq: u64 = 0,
+        instance: InstanceId = 1,
+        grant: GrantId = 2,
+        tenant: TenantId = 3,
+        user: UserId = 4,
+        released: Released = 5,
+    }
+    /// A message left through an instance.
+    Send "send" 6 {
+        instance: InstanceId = 0,
+        tenant: TenantId = 1,
+        user: UserId = 2,
+        message: MessageId = 3,
+        recipients: u32 = 4,
+        bytes: u64 = 5,
+    }
+    /// Somebody tried to sign in; tenant and user stand here only if they exist.
+    SignIn "sign-in" 7 {
+        instance: InstanceId = 0,
+        protocol: Word = 1,
+        ok: bool = 2,
+        tenant: Option<TenantId> = 3,
+        user: Option<UserId> = 4,
+    }
+    /// Permission to ask the vault was given.
+    Grant "grant" 8 {
+        grant: GrantId = 0,
+        instance: InstanceId = 1,
+        tenant: TenantId = 2,
+        user: UserId = 3,
+        until_ms: u64 = 4,
+    }
+    /// A credential was used for an instance: `credential` is its sort, `name` its opaque name.
+    CredentialUse "credential.use" 9 {
+        credential: Word = 0,
+        instance: InstanceId = 1,
+        name: Word = 2,
+        tenant: Option<TenantId> = 3,
+    }
+    KeyCreate "key.create" 10 {
+        what: Word = 0,
+        epoch: u64 = 1,
+        tenant: Option<TenantId> = 2,
+        user: Option<UserId> = 3,
+    }
+    KeyRotate "key.rotate" 11 {
+        what: Word = 0,
+        epoch: u64 = 1,
+        tenant: Option<TenantId> = 2,
+        user: Option<UserId> = 3,
+    }
+    /// A key was destroyed: what it sealed is gone.
+    KeyShred "key.shred" 12 {
+        what: Word = 0,
+        epoch: u64 = 1,
+        tenant: Option<TenantId> = 2,
+        user: Option<UserId> = 3,
+    }
+    /// A rule, address or person changed. `weakened` says which safeguard it went without.
+    RuleChange "rule.change" 13 {
+        what: Word = 0,
+        tenant: Option<TenantId> = 1,
+        user: Option<UserId> = 2,
+        weakened: Option<Word> = 3,
+    }
+    /// A person agreed to a request.
+    Approve "approve" 14 {
+        request: GrantId = 0,
+        tenant: TenantId = 1,
+        approver: UserId = 2,
+    }
+    /// Data left the house on command.
+    Export "export" 15 {
+        what: Word = 0,
+        count: u64 = 1,
+        tenant: Option<TenantId> = 2,
+        user: Option<UserId> = 3,
+    }
+    /// A process did what its charter does not allow.
+    Alarm "alarm" 16 {
+        instance: InstanceId = 0,
+        kind: Kind = 1,
+        pid: u32 = 2,
+        call: Word = 3,
+        what: Word = 4,
+    }
+    /// The author lives: silence is visible.
+    Heartbeat "heartbeat" 17 {}
+}
+
+impl Body {
+    /// Entries that their author does not wait for: the ledger acknowledges them without a proof.
+    pub fn is_lazy(&self) -> bool {
+        matches!(
+            self,
+            Self::ProcessStart { .. }
+                | Self::ProcessStop { .. }
+                | Self::Connection { .. }
+                | Self::Deliver { .. }
+                | Self::Heartbeat { .. }
+        )
+    }
+
+    /// The process whose deed this is, where there is one.
+    pub fn instance(&self) -> Option<InstanceId> {
+        match self {
+            Self::ProcessStart { instance, .. }
+            | Self::ProcessStop { instance, .. }
+            | Self::Connection { instance, .. }
+            | Self::Deliver { instance, .. }
+            | Self::Release { instance, .. }
+            | Self::Send { instance, .. }
+            | Self::SignIn { instance, .. }
+            | Self::Grant { instance, .. }
+            | Self::CredentialUse { instance, .. }
+            | Self::Alarm { instance, .. } => Some(*instance),
+            Self::KeyCreate { .. }
+            | Self::KeyRotate { .. }
+            | Self::KeyShred { .. }
+            | Self::RuleChange { .. }
+            | Self::Approve { .. }
+            | Self::Export { .. }
+            | Self::Heartbeat {} => None,
+        }
+    }
+}
