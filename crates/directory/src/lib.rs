@@ -1,1 +1,199 @@
-//! directory
+//! The directory knows the tenants, their domains and addresses, and what each tenant wishes.
+//!
+//! # Holds          addresses and settings of all tenants, sealed under a key from the vault
+//! # May ask        vault (keys, signed statements), ledger (its own entries)
+//! # Network        none
+//! # If taken over  the intruder learns addresses and can weaken judgement; a change without a
+//! #                recorded `rule.change` is an alarm; no mail, no redirected mailbox
+//! # Never          holds a private key; makes a statement that the vault has not signed
+
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
+
+mod address;
+mod changes;
+mod fault;
+mod friends;
+mod statements;
+mod tables;
+
+pub use address::canonical;
+pub use fault::Fault;
+
+use compartment::{House, now_ms};
+use friends::Friends;
+use rows::RowKey;
+use statements::Statements;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+use tables::Tables;
+use terms::{Kind, TenantId};
+use wire::control::{Order, Report};
+use wire::directory::{FromAdmin, FromEdge, FromIdentity, Stated, ToAdmin, ToEdge, ToIdentity};
+use wire::{Event, Frame, Hub, Label, Peer};
+
+/// How often the directory asks again for the key of its tables while the vault is away.
+const KEY_PATIENCE: Duration = Duration::from_millis(200);
+/// Digests in one `Tokens` question: a message has a handful.
+const TOKENS: usize = 64;
+
+/// Runs until it is told to stop or the warden is gone.
+pub fn run(mut house: House) -> ExitCode {
+    match serve(&mut house) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => {
+            let _ = house.report(&Report::Note { text: fault.story() }, &[]);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(house: &mut House) -> Result<(), Fault> {
+    let folder = house.start.folder.clone().ok_or(Fault::NoFolder)?;
+    let tables = Tables::open(Path::new(&folder))?;
+    house.jail().map_err(Fault::jail)?;
+    let mut hub = Hub::new().map_err(Fault::channel)?;
+    let warden = house.seat_control(&mut hub).map_err(Fault::jail)?;
+    let friends = Friends::new(house.start.instance);
+    house.ready(Some(friends.journal.public()), None).map_err(Fault::jail)?;
+    let host_name = house.start.host_name.clone();
+    let statements = Statements::default();
+    let mut desk = Desk { hub, tables, friends, statements, key: None, host_name };
+    loop {
+        let patience = desk.key.is_none().then_some(KEY_PATIENCE);
+        for event in desk.hub.wait(patience).map_err(Fault::channel)? {
+            match event {
+                Event::Frame(peer, frame) if peer == warden => {
+                    if !desk.obey(frame) {
+                        return Ok(());
+                    }
+                }
+                Event::Frame(peer, frame) => desk.answer(peer, frame),
+                Event::Gone(peer, _) if peer == warden => return Ok(()),
+                Event::Gone(..) | Event::Ready(_) => {}
+            }
+        }
+        desk.fetch_key();
+    }
+}
+
+struct Desk {
+    hub: Hub,
+    tables: Tables,
+    friends: Friends,
+    statements: Statements,
+    key: Option<RowKey>,
+    host_name: String,
+}
+
+impl Desk {
+    /// An order of the warden; `false` means stop.
+    fn obey(&mut self, frame: Frame) -> bool {
+        match frame.read::<Order>() {
+            Ok(Order::Stop) => return false,
+            Ok(Order::Join(label)) => {
+                let Some(fd) = frame.descriptors.into_iter().next() else { return true };
+                self.join(label, fd.into());
+            }
+            _ => {}
+        }
+        true
+    }
+
+    fn join(&mut self, label: Label, channel: wire::Channel) {
+        match label.kind {
+            Kind::Vault => self.friends.vault = Some(channel),
+            Kind::Ledger => self.friends.journal.join(channel),
+            _ => {
+                let _ = self.hub.seat(channel, label);
+            }
+        }
+        self.fetch_key();
+    }
+
+    /// The key of the tables, once per start; the vault records that it was given.
+    fn fetch_key(&mut self) {
+        if self.key.is_none() {
+            self.key = self.friends.policy_key().map(|key| RowKey::new(&key));
+        }
+    }
+
+    fn answer(&mut self, peer: Peer, frame: Frame) {
+        let kind = self.hub.label(peer).map(|label| label.kind);
+        let sent = match kind {
+            Some(Kind::Edge) => {
+                let answer = frame.read().map(|question| self.answer_edge(question));
+                answer.and_then(|answer| self.hub.send(peer, frame.call, &answer, Vec::new()))
+            }
+            Some(Kind::Identity) => {
+                let answer = frame.read().map(|question| self.answer_identity(question));
+                answer.and_then(|answer| self.hub.send(peer, frame.call, &answer, Vec::new()))
+            }
+            Some(Kind::Admin) => {
+                let answer = frame.read().map(|question| self.answer_admin(question));
+                answer.and_then(|answer| self.hub.send(peer, frame.call, &answer, Vec::new()))
+            }
+            _ => Err(wire::Fault::Malformed),
+        };
+        if sent.is_err() {
+            self.hub.dismiss(peer); // it broke the rules or is gone: its channel ends here
+        }
+    }
+
+    fn answer_edge(&mut self, question: FromEdge) -> ToEdge {
+        match question {
+            FromEdge::Address(address) => ToEdge::Stated(self.state(&address)),
+            FromEdge::Tokens { tenant, digests } => ToEdge::Tokens(self.tokens(tenant, &digests)),
+        }
+    }
+
+    /// Who an address is, as a statement that the vault has signed.
+    fn state(&mut self, address: &str) -> Stated {
+        let Some(key) = &self.key else { return Stated::Later };
+        let now = now_ms();
+        let address = canonical(address, &self.host_name);
+        self.statements
+            .state(&self.tables, key, &mut self.friends, &address, now)
+            .unwrap_or(Stated::Later)
+    }
+
+    fn tokens(&self, tenant: TenantId, digests: &[[u8; 32]]) -> Vec<[u8; 16]> {
+        let Some(key) = &self.key else { return Vec::new() };
+        digests.iter().take(TOKENS).map(|digest| trace_token(key, tenant, digest)).collect()
+    }
+
+    fn answer_identity(&self, question: FromIdentity) -> ToIdentity {
+        let FromIdentity::Person(address) = question;
+        let found = self.key.as_ref().and_then(|key| {
+            let address = canonical(&address, &self.host_name);
+            let user = self.tables.person_by_address(key, &address).ok().flatten()?;
+            let (tenant, person) = self.tables.person(key, user).ok().flatten()?;
+            (!person.disabled).then_some((tenant, user))
+        });
+        ToIdentity::Person(found)
+    }
+
+    fn answer_admin(&mut self, question: FromAdmin) -> ToAdmin {
+        let Some(key) = &self.key else {
+            return ToAdmin::Fault("the vault has not given the key of the tables yet".to_owned());
+        };
+        let mut change = changes::Changes {
+            tables: &mut self.tables,
+            key,
+            friends: &mut self.friends,
+            statements: &mut self.statements,
+            host_name: &self.host_name,
+        };
+        change.carry_out(question)
+    }
+}
+
+/// The keyed hash that `trace` finds a message by.
+fn trace_token(key: &RowKey, tenant: TenantId, digest: &[u8; 32]) -> [u8; 16] {
+    let mut bound = tenant.0.to_vec();
+    bound.extend_from_slice(digest);
+    key.token("trace", &bound)
+}

@@ -1,0 +1,268 @@
+//! What the command line may ask and change. Each change is recorded before it counts.
+
+use crate::address::{is_sound, is_sound_domain};
+use crate::friends::Friends;
+use crate::statements::Statements;
+use crate::tables::{PersonRow, Tables, TenantRow};
+use crate::{Fault, canonical, trace_token};
+use compartment::{now_ms, random};
+use rows::RowKey;
+use terms::{TenantId, UserId};
+use wire::directory::{Domain, FromAdmin, Tenant, TenantSettings, ToAdmin, User};
+
+/// Roles that a person may have.
+pub const ROLES: &[&str] = &["user", "approver", "auditor", "tenant-admin", "operator"];
+/// Aliases of one person.
+const ALIASES: usize = 100;
+/// A tenant's name in octets.
+const TENANT_NAME_BYTES: usize = 100;
+
+pub struct Changes<'a> {
+    pub tables: &'a mut Tables,
+    pub key: &'a RowKey,
+    pub friends: &'a mut Friends,
+    pub statements: &'a mut Statements,
+    pub host_name: &'a str,
+}
+
+/// Our answer when a request cannot be carried out as it stands.
+fn refused(expected: &str, found: &str, hint: &str) -> ToAdmin {
+    ToAdmin::Refused {
+        expected: expected.to_owned(),
+        found: found.to_owned(),
+        hint: hint.to_owned(),
+    }
+}
+
+impl Changes<'_> {
+    pub fn carry_out(&mut self, question: FromAdmin) -> ToAdmin {
+        let answer = match question {
+            FromAdmin::TenantAdd { name } => self.add_tenant(&name),
+            FromAdmin::TenantList => self.list_tenants(),
+            FromAdmin::TenantShow { name } => self.show_tenant(&name),
+            FromAdmin::DomainAdd { domain, tenant } => self.add_domain(&domain, &tenant),
+            FromAdmin::DomainList { tenant } => self.list_domains(tenant.as_deref()),
+            FromAdmin::UserAdd { address, tenant, role, aliases } => {
+                self.add_user(&address, &tenant, &role, &aliases)
+            }
+            FromAdmin::UserList { tenant } => self.list_users(tenant.as_deref()),
+            FromAdmin::UserDisable { address, disabled } => self.disable_user(&address, disabled),
+            FromAdmin::UserFind { address } => self.find_user(&address),
+            FromAdmin::Names { users } => self.name_users(&users),
+            FromAdmin::TraceTokens { digests } => self.trace_tokens(&digests),
+        };
+        answer.unwrap_or_else(|fault| ToAdmin::Fault(fault.story()))
+    }
+
+    fn add_tenant(&mut self, name: &str) -> Result<ToAdmin, Fault> {
+        let name = name.trim();
+        if name.is_empty() || name.len() > TENANT_NAME_BYTES || name.chars().any(char::is_control) {
+            return Ok(refused("a tenant's name of 1 to 100 octets", name, "choose another name"));
+        }
+        if self.tables.tenant_by_name(self.key, name)?.is_some() {
+            let hint = "see `tenant list`; choose another name";
+            return Ok(refused("a name that no tenant has", name, hint));
+        }
+        let tenant = TenantId(random());
+        self.friends.make_tenant(tenant)?;
+        self.friends.record_change(tenant, None, "tenant.add")?;
+        let row = TenantRow { name: name.to_owned(), settings: TenantSettings::default() };
+        self.tables.add_tenant(self.key, tenant, &row)?;
+        Ok(ToAdmin::Tenant(Tenant { tenant, name: row.name, domains: 0, users: 0 }))
+    }
+
+    fn list_tenants(&mut self) -> Result<ToAdmin, Fault> {
+        let tenants = self.tables.tenants(self.key)?;
+        let shown = tenants.into_iter().map(|(tenant, row)| self.count(tenant, row.name));
+        Ok(ToAdmin::Tenants(shown.collect::<Result<_, _>>()?))
+    }
+
+    fn show_tenant(&mut self, name: &str) -> Result<ToAdmin, Fault> {
+        match self.tables.tenant_by_name(self.key, name)? {
+            Some((tenant, row)) => Ok(ToAdmin::Tenant(self.count(tenant, row.name)?)),
+            None => Ok(no_tenant(name)),
+        }
+    }
+
+    fn count(&self, tenant: TenantId, name: String) -> Result<Tenant, Fault> {
+        let domains = self.tables.domains(self.key, Some(tenant))?.len() as u32;
+        let users = self.tables.people(self.key, tenant)?.len() as u32;
+        Ok(Tenant { tenant, name, domains, users })
+    }
+
+    fn add_domain(&mut self, domain: &str, tenant: &str) -> Result<ToAdmin, Fault> {
+        let domain = domain.trim().trim_end_matches('.').to_lowercase();
+        if !is_sound_domain(&domain) {
+            let hint = "write it in A-label form, such as example.jp or xn--….jp";
+            return Ok(refused("a domain name with two labels or more", &domain, hint));
+        }
+        let Some((id, row)) = self.tables.tenant_by_name(self.key, tenant)? else {
+            return Ok(no_tenant(tenant));
+        };
+        if self.tables.domain(self.key, &domain)?.is_some() {
+            let hint = "a domain belongs to one tenant; see `domain list`";
+            return Ok(refused("a domain that no tenant has", &domain, hint));
+        }
+        self.friends.record_change(id, None, "domain.add")?;
+        self.tables.add_domain(self.key, &domain, id)?;
+        Ok(ToAdmin::Domain(Domain { domain, tenant: row.name }))
+    }
+
+    fn list_domains(&mut self, tenant: Option<&str>) -> Result<ToAdmin, Fault> {
+        let of = match tenant {
+            Some(name) => match self.tables.tenant_by_name(self.key, name)? {
+                Some(found) => vec![found],
+                None => return Ok(no_tenant(name)),
+            },
+            None => self.tables.tenants(self.key)?,
+        };
+        let mut domains = Vec::new();
+        for (id, row) in of {
+            for domain in self.tables.domains(self.key, Some(id))? {
+                domains.push(Domain { domain, tenant: row.name.clone() });
+            }
+        }
+        Ok(ToAdmin::Domains(domains))
+    }
+
+    fn add_user(
+        &mut self,
+        address: &str,
+        tenant: &str,
+        role: &str,
+        aliases: &[String],
+    ) -> Result<ToAdmin, Fault> {
+        let Some((id, row)) = self.tables.tenant_by_name(self.key, tenant)? else {
+            return Ok(no_tenant(tenant));
+        };
+        if !ROLES.contains(&role) || aliases.len() > ALIASES {
+            let hint = "roles: user, approver, auditor, tenant-admin, operator; at most 100 aliases";
+            return Ok(refused("a known role", role, hint));
+        }
+        let mut addresses = vec![address.trim().to_lowercase()];
+        addresses.extend(aliases.iter().map(|alias| alias.trim().to_lowercase()));
+        for address in &addresses {
+            if let Some(refusal) = self.refuse_address(address, id)? {
+                return Ok(refusal);
+            }
+        }
+        addresses.dedup();
+        let user = UserId(random());
+        self.friends.make_user(id, user)?;
+        self.friends.record_change(id, Some(user), "user.add")?;
+        let address = addresses.remove(0);
+        let person = PersonRow {
+            address,
+            role: role.to_owned(),
+            aliases: addresses,
+            disabled: false,
+            made_ms: now_ms(),
+        };
+        self.tables.add_person(self.key, user, id, &person)?;
+        self.statements.forget(&person.address);
+        Ok(ToAdmin::User(shown(user, id, &row.name, person)))
+    }
+
+    fn refuse_address(&self, address: &str, of: TenantId) -> Result<Option<ToAdmin>, Fault> {
+        if !is_sound(address) {
+            let hint = "letters, digits, dot, hyphen, underscore; no `+` (it marks a detail)";
+            return Ok(Some(refused("an address local@domain", address, hint)));
+        }
+        let domain = address.rsplit_once('@').map(|(_, domain)| domain).unwrap_or_default();
+        if self.tables.domain(self.key, domain)? != Some(of) {
+            let hint = "add it first: domain add DOMAIN --tenant T";
+            return Ok(Some(refused("a domain of this tenant", domain, hint)));
+        }
+        if self.tables.person_by_address(self.key, address)?.is_some() {
+            let hint = "see `user list`";
+            return Ok(Some(refused("an address that nobody has", address, hint)));
+        }
+        Ok(None)
+    }
+
+    fn list_users(&mut self, tenant: Option<&str>) -> Result<ToAdmin, Fault> {
+        let of = match tenant {
+            Some(name) => match self.tables.tenant_by_name(self.key, name)? {
+                Some(found) => vec![found],
+                None => return Ok(no_tenant(name)),
+            },
+            None => self.tables.tenants(self.key)?,
+        };
+        let mut users = Vec::new();
+        for (id, row) in of {
+            let people = self.tables.people(self.key, id)?;
+            users.extend(people.into_iter().map(|(user, who)| shown(user, id, &row.name, who)));
+        }
+        Ok(ToAdmin::Users(users))
+    }
+
+    fn disable_user(&mut self, address: &str, disabled: bool) -> Result<ToAdmin, Fault> {
+        let address = canonical(address, self.host_name);
+        let Some((user, tenant, mut person)) = self.look_up(&address)? else {
+            return Ok(no_user(&address));
+        };
+        let what = if disabled { "user.disable" } else { "user.enable" };
+        self.friends.record_change(tenant, Some(user), what)?;
+        person.disabled = disabled;
+        self.tables.change_person(self.key, user, &person)?;
+        for address in std::iter::once(&person.address).chain(&person.aliases) {
+            self.statements.forget(address);
+        }
+        let name = self.tables.tenant(self.key, tenant)?.map(|row| row.name).unwrap_or_default();
+        Ok(ToAdmin::User(shown(user, tenant, &name, person)))
+    }
+
+    fn find_user(&mut self, address: &str) -> Result<ToAdmin, Fault> {
+        let address = canonical(address, self.host_name);
+        let Some((user, tenant, person)) = self.look_up(&address)? else {
+            return Ok(no_user(&address));
+        };
+        let name = self.tables.tenant(self.key, tenant)?.map(|row| row.name).unwrap_or_default();
+        Ok(ToAdmin::User(shown(user, tenant, &name, person)))
+    }
+
+    fn look_up(&self, address: &str) -> Result<Option<(UserId, TenantId, PersonRow)>, Fault> {
+        let Some(user) = self.tables.person_by_address(self.key, address)? else {
+            return Ok(None);
+        };
+        let found = self.tables.person(self.key, user)?;
+        Ok(found.map(|(tenant, person)| (user, tenant, person)))
+    }
+
+    fn name_users(&mut self, users: &[UserId]) -> Result<ToAdmin, Fault> {
+        let mut names = Vec::with_capacity(users.len());
+        for user in users {
+            let person = self.tables.person(self.key, *user)?;
+            names.push(person.map(|(_, person)| person.address));
+        }
+        Ok(ToAdmin::Names(names))
+    }
+
+    fn trace_tokens(&mut self, digests: &[[u8; 32]]) -> Result<ToAdmin, Fault> {
+        let tenants = self.tables.tenants(self.key)?;
+        let tokens = tenants.iter().flat_map(|(tenant, _)| {
+            digests.iter().map(|digest| trace_token(self.key, *tenant, digest))
+        });
+        Ok(ToAdmin::TraceTokens(tokens.collect()))
+    }
+}
+
+fn shown(user: UserId, tenant_id: TenantId, tenant: &str, person: PersonRow) -> User {
+    User {
+        user,
+        tenant_id,
+        tenant: tenant.to_owned(),
+        address: person.address,
+        role: person.role,
+        aliases: person.aliases,
+        disabled: person.disabled,
+    }
+}
+
+fn no_tenant(name: &str) -> ToAdmin {
+    refused("the name of a tenant", name, "see `tenant list`; add it with `tenant add NAME`")
+}
+
+fn no_user(address: &str) -> ToAdmin {
+    refused("the address of a person", address, "see `user list`")
+}

@@ -1,0 +1,90 @@
+//! Those the directory may ask: the vault for keys and signatures, the ledger for its record.
+
+use crate::Fault;
+use evidence::Body;
+use journal::Journal;
+use std::time::Duration;
+use terms::{InstanceId, Kind, TenantId, UserId};
+use wire::Channel;
+use wire::directory::PublicKey;
+use wire::vault::{FromDirectory, ToDirectory};
+
+/// A signature or a pair of public keys takes well under a millisecond; new pairs wait for the
+/// ledger and the mirror.
+const VAULT_PATIENCE: Duration = Duration::from_secs(3);
+
+/// The vault's channel and the pen of this start.
+pub struct Friends {
+    pub vault: Option<Channel>,
+    pub journal: Journal,
+}
+
+impl Friends {
+    pub fn new(instance: InstanceId) -> Self {
+        Self { vault: None, journal: Journal::new(Kind::Directory, instance) }
+    }
+
+    pub fn policy_key(&mut self) -> Option<Vec<u8>> {
+        match self.ask(&FromDirectory::PolicyKey) {
+            Ok(ToDirectory::Key(key)) => Some(key),
+            _ => None,
+        }
+    }
+
+    pub fn make_tenant(&mut self, tenant: TenantId) -> Result<(), Fault> {
+        match self.ask(&FromDirectory::MakeTenant(tenant))? {
+            ToDirectory::Done => Ok(()),
+            _ => Err(Fault::VaultAway),
+        }
+    }
+
+    pub fn make_user(&mut self, tenant: TenantId, user: UserId) -> Result<(), Fault> {
+        match self.ask(&FromDirectory::MakeUser { tenant, user })? {
+            ToDirectory::Done | ToDirectory::Keys { .. } => Ok(()),
+            _ => Err(Fault::VaultAway),
+        }
+    }
+
+    /// Body and summary keys that mail for this person is sealed to now.
+    pub fn current_keys(
+        &mut self,
+        tenant: TenantId,
+        user: UserId,
+    ) -> Result<(PublicKey, PublicKey), Fault> {
+        match self.ask(&FromDirectory::Current { tenant, user })? {
+            ToDirectory::Keys { body, summary } => Ok((body, summary)),
+            _ => Err(Fault::VaultAway),
+        }
+    }
+
+    pub fn sign(&mut self, statement: &[u8]) -> Result<Vec<u8>, Fault> {
+        match self.ask(&FromDirectory::Sign(statement.to_vec()))? {
+            ToDirectory::Signature(signature) => Ok(signature),
+            _ => Err(Fault::VaultAway),
+        }
+    }
+
+    /// A change counts only after the ledger took its entry.
+    pub fn record_change(
+        &mut self,
+        tenant: TenantId,
+        user: Option<UserId>,
+        what: &str,
+    ) -> Result<(), Fault> {
+        let tenant = Some(tenant);
+        let body = Body::RuleChange { tenant, user, what: what.into(), weakened: None };
+        self.journal.record(body).map_err(Fault::Unrecorded)
+    }
+
+    fn ask(&mut self, question: &FromDirectory) -> Result<ToDirectory, Fault> {
+        let vault = self.vault.as_mut().ok_or(Fault::VaultAway)?;
+        match vault.ask(question, &[], VAULT_PATIENCE) {
+            Ok((answer, _)) => Ok(answer),
+            Err(wire::Fault::Silent) => Err(Fault::VaultAway),
+            Err(_) => {
+                self.vault = None;
+                Err(Fault::VaultAway)
+            }
+        }
+    }
+}

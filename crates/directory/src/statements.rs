@@ -1,0 +1,129 @@
+//! Statements: who an address is, signed by the vault, good for a day.
+
+use crate::friends::Friends;
+use crate::tables::{PersonRow, StatementRow, Tables};
+use crate::Fault;
+use rows::RowKey;
+use std::collections::HashMap;
+use terms::{TenantId, UserId};
+use wire::directory::{Recipient, Stated, Statement};
+
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+/// A statement older than this is made anew while the vault is there to sign.
+const FRESH_MS: u64 = DAY_MS / 2;
+/// Statements kept in memory: an hour's recipients of a large installation, about 60 MB.
+const REMEMBERED: usize = 100_000;
+
+/// Statements at hand, by canonical address.
+#[derive(Default)]
+pub struct Statements {
+    at_hand: HashMap<String, StatementRow>,
+}
+
+impl Statements {
+    /// After a change of a person: what was said of their addresses counts no more.
+    pub fn forget(&mut self, address: &str) {
+        self.at_hand.remove(address);
+    }
+
+    pub fn state(
+        &mut self,
+        tables: &Tables,
+        key: &RowKey,
+        friends: &mut Friends,
+        address: &str,
+        now: u64,
+    ) -> Result<Stated, Fault> {
+        if let Some(row) = self.at_hand.get(address)
+            && is_fresh(row, now)
+        {
+            return Ok(known(row));
+        }
+        let Some((_, domain)) = address.rsplit_once('@') else { return Ok(Stated::Foreign) };
+        let Some(tenant) = tables.domain(key, domain)? else { return Ok(Stated::Foreign) };
+        let Some((user, person)) = find(tables, key, address, tenant)? else {
+            return Ok(Stated::Unknown);
+        };
+        if person.disabled {
+            return Ok(Stated::Unknown);
+        }
+        let kept = tables.statement(key, address)?;
+        if let Some(row) = kept.as_ref().filter(|row| is_fresh(row, now)) {
+            self.remember(address, row.clone());
+            return Ok(known(row));
+        }
+        match make(tables, key, friends, address, tenant, user, now) {
+            Ok(row) => {
+                tables.keep_statement(key, address, &row)?;
+                let stated = known(&row);
+                self.remember(address, row);
+                Ok(stated)
+            }
+            // The vault is away: yesterday's word still counts while it is valid.
+            Err(_) => Ok(kept
+                .filter(|row| now < row.valid_until_ms)
+                .map_or(Stated::Later, |row| known(&row))),
+        }
+    }
+
+    fn remember(&mut self, address: &str, row: StatementRow) {
+        if self.at_hand.len() >= REMEMBERED {
+            self.at_hand.clear();
+        }
+        self.at_hand.insert(address.to_owned(), row);
+    }
+}
+
+/// The person behind an address. `postmaster` is always somebody (RFC 5321 §4.5.1): without an
+/// address of that name, the tenant's first administrator, else its first person.
+pub fn find(
+    tables: &Tables,
+    key: &RowKey,
+    address: &str,
+    tenant: TenantId,
+) -> Result<Option<(UserId, PersonRow)>, Fault> {
+    if let Some(user) = tables.person_by_address(key, address)? {
+        return Ok(tables.person(key, user)?.map(|(_, person)| (user, person)));
+    }
+    if !address.starts_with("postmaster@") {
+        return Ok(None);
+    }
+    let mut people = tables.people(key, tenant)?;
+    people.retain(|(_, person)| !person.disabled);
+    let administrator = people.iter().position(|(_, person)| person.role == "tenant-admin");
+    let chosen = administrator.unwrap_or(0);
+    Ok((chosen < people.len()).then(|| people.swap_remove(chosen)))
+}
+
+fn make(
+    tables: &Tables,
+    key: &RowKey,
+    friends: &mut Friends,
+    address: &str,
+    tenant: TenantId,
+    user: UserId,
+    now: u64,
+) -> Result<StatementRow, Fault> {
+    let settings = tables.tenant(key, tenant)?.map(|row| row.settings).unwrap_or_default();
+    let (body, summary) = friends.current_keys(tenant, user)?;
+    let statement = Statement {
+        address: address.to_owned(),
+        tenant,
+        recipients: vec![Recipient { user, body, summary }],
+        settings,
+        issued_ms: now,
+        valid_until_ms: now + DAY_MS,
+    };
+    let statement = postcard::to_stdvec(&statement).map_err(|_| Fault::Encode)?;
+    let signature = friends.sign(&statement)?;
+    Ok(StatementRow { statement, signature, issued_ms: now, valid_until_ms: now + DAY_MS })
+}
+
+fn is_fresh(row: &StatementRow, now: u64) -> bool {
+    // A clock that jumped back must not keep a statement alive that is not yet issued.
+    now >= row.issued_ms.saturating_sub(DAY_MS) && now < row.issued_ms + FRESH_MS
+}
+
+fn known(row: &StatementRow) -> Stated {
+    Stated::Known { statement: row.statement.clone(), signature: row.signature.clone() }
+}

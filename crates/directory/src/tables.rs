@@ -1,0 +1,274 @@
+//! The directory's own tables: tokens and ciphertext on the disk, words only in memory.
+
+use crate::Fault;
+use rows::RowKey;
+use rusqlite::{Connection, OptionalExtension, params};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use terms::{TenantId, UserId};
+use wire::directory::TenantSettings;
+
+const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS tenant (
+  tenant BLOB PRIMARY KEY, token BLOB NOT NULL UNIQUE, sealed BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS domain (
+  token BLOB PRIMARY KEY, tenant BLOB NOT NULL, sealed BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS person (
+  user BLOB PRIMARY KEY, tenant BLOB NOT NULL, sealed BLOB NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS person_tenant ON person (tenant);
+CREATE TABLE IF NOT EXISTS address (
+  token BLOB PRIMARY KEY, user BLOB NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS address_user ON address (user);
+CREATE TABLE IF NOT EXISTS statement (
+  token BLOB PRIMARY KEY, sealed BLOB NOT NULL) WITHOUT ROWID;
+";
+
+/// One organisation.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct TenantRow {
+    pub name: String,
+    pub settings: TenantSettings,
+}
+
+/// One person.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct PersonRow {
+    pub address: String,
+    pub role: String,
+    pub aliases: Vec<String>,
+    pub disabled: bool,
+    pub made_ms: u64,
+}
+
+/// A statement with the vault's signature, as it is handed to `edge`.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct StatementRow {
+    pub statement: Vec<u8>,
+    pub signature: Vec<u8>,
+    pub issued_ms: u64,
+    pub valid_until_ms: u64,
+}
+
+/// The open tables. Without a key (the vault has not given it yet) nothing can be read.
+pub struct Tables {
+    db: Connection,
+}
+
+impl Tables {
+    pub fn open(folder: &Path) -> Result<Self, Fault> {
+        let db = Connection::open(folder.join("directory.db")).map_err(Fault::store("opening"))?;
+        db.execute_batch(
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY;
+             PRAGMA busy_timeout=5000;",
+        )
+        .map_err(Fault::store("preparing"))?;
+        db.execute_batch(SCHEMA).map_err(Fault::store("laying out"))?;
+        Ok(Self { db })
+    }
+
+    pub fn tenant_by_name(
+        &self,
+        key: &RowKey,
+        name: &str,
+    ) -> Result<Option<(TenantId, TenantRow)>, Fault> {
+        let token = key.token("tenant", name.as_bytes());
+        let sql = "SELECT tenant, sealed FROM tenant WHERE token = ?1";
+        let found = self.one(sql, &token)?;
+        Ok(found.and_then(|(id, sealed)| {
+            Some((TenantId::from_slice(&id)?, unseal(key, "tenant", &id, &sealed)?))
+        }))
+    }
+
+    pub fn tenant(&self, key: &RowKey, tenant: TenantId) -> Result<Option<TenantRow>, Fault> {
+        let sql = "SELECT tenant, sealed FROM tenant WHERE tenant = ?1";
+        let found = self.one(sql, &tenant.0)?;
+        Ok(found.and_then(|(id, sealed)| unseal(key, "tenant", &id, &sealed)))
+    }
+
+    pub fn tenants(&self, key: &RowKey) -> Result<Vec<(TenantId, TenantRow)>, Fault> {
+        let rows = self.many("SELECT tenant, sealed FROM tenant ORDER BY tenant", &[])?;
+        Ok(rows
+            .into_iter()
+            .filter_map(|(id, sealed)| {
+                Some((TenantId::from_slice(&id)?, unseal(key, "tenant", &id, &sealed)?))
+            })
+            .collect())
+    }
+
+    pub fn add_tenant(&self, key: &RowKey, id: TenantId, row: &TenantRow) -> Result<(), Fault> {
+        let token = key.token("tenant", row.name.as_bytes());
+        let sealed = seal(key, "tenant", &id.0, row)?;
+        self.db
+            .prepare_cached("INSERT INTO tenant (tenant, token, sealed) VALUES (?1, ?2, ?3)")
+            .and_then(|mut insert| insert.execute(params![&id.0[..], &token[..], sealed]))
+            .map_err(Fault::store("adding a tenant"))?;
+        Ok(())
+    }
+
+    /// The tenant of a domain.
+    pub fn domain(&self, key: &RowKey, domain: &str) -> Result<Option<TenantId>, Fault> {
+        let token = key.token("domain", domain.as_bytes());
+        let found = self.one("SELECT tenant, sealed FROM domain WHERE token = ?1", &token)?;
+        Ok(found.and_then(|(tenant, _)| TenantId::from_slice(&tenant)))
+    }
+
+    pub fn domains(&self, key: &RowKey, of: Option<TenantId>) -> Result<Vec<String>, Fault> {
+        let all = "SELECT token, sealed FROM domain";
+        let one = "SELECT token, sealed FROM domain WHERE tenant = ?1";
+        let rows = match of {
+            Some(tenant) => self.many(one, &[&tenant.0])?,
+            None => self.many(all, &[])?,
+        };
+        let mut names: Vec<String> = rows
+            .into_iter()
+            .filter_map(|(token, sealed)| unseal(key, "domain", &token, &sealed))
+            .collect();
+        names.sort();
+        Ok(names)
+    }
+
+    pub fn add_domain(&self, key: &RowKey, domain: &str, of: TenantId) -> Result<(), Fault> {
+        let token = key.token("domain", domain.as_bytes());
+        let sealed = seal(key, "domain", &token, &domain)?;
+        self.db
+            .prepare_cached("INSERT INTO domain (token, tenant, sealed) VALUES (?1, ?2, ?3)")
+            .and_then(|mut insert| insert.execute(params![&token[..], &of.0[..], sealed]))
+            .map_err(Fault::store("adding a domain"))?;
+        Ok(())
+    }
+
+    pub fn person_by_address(&self, key: &RowKey, address: &str) -> Result<Option<UserId>, Fault> {
+        let token = key.token("address", address.as_bytes());
+        let found = self.one("SELECT user, user FROM address WHERE token = ?1", &token)?;
+        Ok(found.and_then(|(user, _)| UserId::from_slice(&user)))
+    }
+
+    pub fn person(
+        &self,
+        key: &RowKey,
+        user: UserId,
+    ) -> Result<Option<(TenantId, PersonRow)>, Fault> {
+        let found = self.one("SELECT tenant, sealed FROM person WHERE user = ?1", &user.0)?;
+        Ok(found.and_then(|(tenant, sealed)| {
+            Some((TenantId::from_slice(&tenant)?, unseal(key, "person", &user.0, &sealed)?))
+        }))
+    }
+
+    /// Everybody of one tenant, oldest first.
+    pub fn people(
+        &self,
+        key: &RowKey,
+        of: TenantId,
+    ) -> Result<Vec<(UserId, PersonRow)>, Fault> {
+        let rows = self.many("SELECT user, sealed FROM person WHERE tenant = ?1", &[&of.0])?;
+        let mut people: Vec<(UserId, PersonRow)> = rows
+            .into_iter()
+            .filter_map(|(user, sealed)| {
+                Some((UserId::from_slice(&user)?, unseal(key, "person", &user, &sealed)?))
+            })
+            .collect();
+        people.sort_by_key(|(user, person)| (person.made_ms, *user));
+        Ok(people)
+    }
+
+    /// A new person with all their addresses, in one commit.
+    pub fn add_person(
+        &mut self,
+        key: &RowKey,
+        user: UserId,
+        of: TenantId,
+        row: &PersonRow,
+    ) -> Result<(), Fault> {
+        let sealed = seal(key, "person", &user.0, row)?;
+        let fault = Fault::store("adding a person");
+        let change = self.db.transaction().map_err(&fault)?;
+        change
+            .execute(
+                "INSERT INTO person (user, tenant, sealed) VALUES (?1, ?2, ?3)",
+                params![&user.0[..], &of.0[..], sealed],
+            )
+            .map_err(&fault)?;
+        for address in std::iter::once(&row.address).chain(&row.aliases) {
+            let token = key.token("address", address.as_bytes());
+            change
+                .execute(
+                    "INSERT INTO address (token, user) VALUES (?1, ?2)",
+                    params![&token[..], &user.0[..]],
+                )
+                .map_err(&fault)?;
+        }
+        change.commit().map_err(&fault)
+    }
+
+    /// Writes a person anew (disabled, role) and forgets the statements of their addresses.
+    pub fn change_person(
+        &mut self,
+        key: &RowKey,
+        user: UserId,
+        row: &PersonRow,
+    ) -> Result<(), Fault> {
+        let sealed = seal(key, "person", &user.0, row)?;
+        let fault = Fault::store("changing a person");
+        let change = self.db.transaction().map_err(&fault)?;
+        change
+            .execute("UPDATE person SET sealed = ?2 WHERE user = ?1", params![&user.0[..], sealed])
+            .map_err(&fault)?;
+        for address in std::iter::once(&row.address).chain(&row.aliases) {
+            let token = key.token("statement", address.as_bytes());
+            change
+                .execute("DELETE FROM statement WHERE token = ?1", params![&token[..]])
+                .map_err(&fault)?;
+        }
+        change.commit().map_err(&fault)
+    }
+
+    pub fn statement(&self, key: &RowKey, address: &str) -> Result<Option<StatementRow>, Fault> {
+        let token = key.token("statement", address.as_bytes());
+        let found = self.one("SELECT token, sealed FROM statement WHERE token = ?1", &token)?;
+        Ok(found.and_then(|(token, sealed)| unseal(key, "statement", &token, &sealed)))
+    }
+
+    pub fn keep_statement(
+        &self,
+        key: &RowKey,
+        address: &str,
+        row: &StatementRow,
+    ) -> Result<(), Fault> {
+        let token = key.token("statement", address.as_bytes());
+        let sealed = seal(key, "statement", &token, row)?;
+        self.db
+            .prepare_cached("INSERT OR REPLACE INTO statement (token, sealed) VALUES (?1, ?2)")
+            .and_then(|mut insert| insert.execute(params![&token[..], sealed]))
+            .map_err(Fault::store("keeping a statement"))?;
+        Ok(())
+    }
+
+    fn one(&self, sql: &str, by: &[u8]) -> Result<Option<(Vec<u8>, Vec<u8>)>, Fault> {
+        self.db
+            .prepare_cached(sql)
+            .and_then(|mut query| {
+                query.query_row(params![by], |row| Ok((row.get(0)?, row.get(1)?))).optional()
+            })
+            .map_err(Fault::store("looking up a row"))
+    }
+
+    fn many(&self, sql: &str, by: &[&[u8]]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Fault> {
+        let fault = Fault::store("listing rows");
+        let mut query = self.db.prepare_cached(sql).map_err(&fault)?;
+        let rows = query
+            .query_map(rusqlite::params_from_iter(by), |row| Ok((row.get(0)?, row.get(1)?)))
+            .map_err(&fault)?;
+        rows.collect::<Result<_, _>>().map_err(&fault)
+    }
+}
+
+fn seal<T: Serialize>(key: &RowKey, table: &str, row: &[u8], value: &T) -> Result<Vec<u8>, Fault> {
+    let plain = postcard::to_stdvec(value).map_err(|_| Fault::Encode)?;
+    key.seal(table, row, &plain).ok_or(Fault::Encode)
+}
+
+/// A row that does not open was changed on the disk: it counts as absent, and mail for it waits.
+fn unseal<T: DeserializeOwned>(key: &RowKey, table: &str, row: &[u8], sealed: &[u8]) -> Option<T> {
+    postcard::from_bytes(&key.open(table, row, sealed)?).ok()
+}

@@ -1,0 +1,89 @@
+//! An author's pen: signs entries, hands them to the ledger, and forgets none on the way.
+//!
+//! Entries of one start are numbered without a gap. One that the ledger has not taken yet (it was
+//! away, or died before it answered) is kept and handed in again first; the ledger knows an entry
+//! that it already has by its number.
+
+use compartment::{now_ms, random};
+use evidence::{Author, Body};
+use std::time::Duration;
+use terms::{InstanceId, Kind};
+use wire::Channel;
+use wire::ledger::{FromLedger, ToLedger};
+
+/// A group commit takes milliseconds; longer means that the ledger is away.
+const PATIENCE: Duration = Duration::from_secs(4);
+/// Entries kept while the ledger is away. What must be recorded first is refused beyond that.
+const PENDING: usize = 4_096;
+
+/// Why something was not recorded. The deed must not happen then.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    #[error("the ledger is away")]
+    Away,
+    #[error("the ledger refused an entry: {0}")]
+    Refused(String),
+    #[error("the entry is too long for the ledger")]
+    TooLong,
+}
+
+/// The pen of one start.
+pub struct Journal {
+    author: Author,
+    ledger: Option<Channel>,
+    pending: Vec<Vec<u8>>,
+}
+
+impl Journal {
+    pub fn new(kind: Kind, instance: InstanceId) -> Self {
+        let author = Author::new(kind, instance, &random());
+        Self { author, ledger: None, pending: Vec::new() }
+    }
+
+    /// For `Report::Ready`: what the ledger will believe.
+    pub fn public(&self) -> [u8; 32] {
+        self.author.public_key().0
+    }
+
+    /// A (new) channel to the ledger.
+    pub fn join(&mut self, ledger: Channel) {
+        self.ledger = Some(ledger);
+    }
+
+    /// Records one deed and waits until it is durable in the ledger.
+    pub fn record(&mut self, body: Body) -> Result<(), Fault> {
+        self.note(body)?;
+        self.flush()
+    }
+
+    /// Takes a deed down without waiting; [`Journal::flush`] hands it in.
+    pub fn note(&mut self, body: Body) -> Result<(), Fault> {
+        if self.pending.len() >= PENDING {
+            return Err(Fault::Away);
+        }
+        let frame = self.author.sign(now_ms(), body).ok_or(Fault::TooLong)?;
+        self.pending.push(frame);
+        Ok(())
+    }
+
+    /// Hands in everything that is pending.
+    pub fn flush(&mut self) -> Result<(), Fault> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        let ledger = self.ledger.as_mut().ok_or(Fault::Away)?;
+        let question = ToLedger::Append { entries: self.pending.clone(), prove: false };
+        match ledger.ask::<_, FromLedger>(&question, &[], PATIENCE) {
+            Ok((FromLedger::Taken { .. } | FromLedger::Proved { .. }, _)) => {
+                self.pending.clear();
+                Ok(())
+            }
+            Ok((FromLedger::Refused { why }, _)) => Err(Fault::Refused(why)),
+            Ok(_) | Err(wire::Fault::Silent) => Err(Fault::Away),
+            Err(_) => {
+                self.ledger = None;
+                Err(Fault::Away)
+            }
+        }
+    }
+}
