@@ -1,0 +1,238 @@
+//! Transfer encodings: quoted-printable, base64 and uuencode, tolerant of rubbish as readers are.
+
+use std::borrow::Cow;
+use terms::Cursor;
+
+/// How a body is wrapped for its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    /// 7bit, 8bit, binary, or nothing said.
+    Identity,
+    QuotedPrintable,
+    Base64,
+    Uuencode,
+    Unknown,
+}
+
+impl Encoding {
+    /// Reads a Content-Transfer-Encoding value; comments and rubbish around the word are skipped.
+    pub fn named(value: &[u8]) -> Self {
+        let mut cursor = Cursor::new(value);
+        crate::parameter::skip_blank(&mut cursor);
+        let word = cursor.take_while(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        match word.to_ascii_lowercase().as_slice() {
+            b"" | b"7bit" | b"8bit" | b"binary" | b"7-bit" | b"8-bit" => Self::Identity,
+            b"quoted-printable" => Self::QuotedPrintable,
+            b"base64" => Self::Base64,
+            b"uuencode" | b"x-uuencode" | b"x-uue" | b"uue" => Self::Uuencode,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+/// Takes a transfer encoding off. The result is never longer than the input.
+pub fn decode_transfer(encoding: Encoding, octets: &[u8]) -> Cow<'_, [u8]> {
+    match encoding {
+        Encoding::Identity | Encoding::Unknown => Cow::Borrowed(octets),
+        Encoding::QuotedPrintable => Cow::Owned(quoted_printable(octets)),
+        Encoding::Base64 => Cow::Owned(base64(octets)),
+        Encoding::Uuencode => Cow::Owned(match uuencoded(octets) {
+            Some(file) => file.octets,
+            None => octets.to_vec(),
+        }),
+    }
+}
+
+/// RFC 2045 §6.7. A `=` that starts nothing stays (its rule 1's robustness note).
+pub(crate) fn quoted_printable(octets: &[u8]) -> Vec<u8> {
+    let mut decoded = Vec::with_capacity(octets.len());
+    let mut cursor = Cursor::new(octets);
+    while !cursor.is_at_end() {
+        let plain = match memchr::memchr(b'=', cursor.rest()) {
+            Some(length) => cursor.take(length),
+            None => cursor.take(cursor.rest().len()),
+        };
+        decoded.extend_from_slice(plain.unwrap_or_default());
+        if !cursor.eat(b'=') {
+            break;
+        }
+        let pair = (cursor.peek(), cursor.peek_at(1));
+        if let (Some(high), Some(low)) = pair
+            && let Some(byte) = hex_pair(high, low)
+        {
+            decoded.push(byte);
+            cursor.take(2);
+            continue;
+        }
+        if !eat_soft_break(&mut cursor) {
+            decoded.push(b'=');
+        }
+    }
+    decoded
+}
+
+/// The rest of a line of white space behind `=`.
+fn eat_soft_break(cursor: &mut Cursor<'_>) -> bool {
+    let mut ahead = *cursor;
+    ahead.take_while(|byte| matches!(byte, b' ' | b'\t'));
+    ahead.eat(b'\r');
+    let is_break = ahead.eat(b'\n') || ahead.is_at_end();
+    if is_break {
+        *cursor = ahead;
+    }
+    is_break
+}
+
+pub(crate) fn hex_pair(high: u8, low: u8) -> Option<u8> {
+    let digit = |byte: u8| {
+        char::from(byte)
+            .to_digit(16)
+            .and_then(|digit| u8::try_from(digit).ok())
+    };
+    Some(digit(high)? << 4 | digit(low)?)
+}
+
+const NOT_BASE64: u8 = 0xFF;
+const BASE64_PAD: u8 = 0xFE;
+
+/// What each octet means: its six bits, padding, or rubbish.
+const BASE64_VALUES: [u8; 256] = {
+    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut values = [NOT_BASE64; 256];
+    let mut index = 0;
+    while index < 64 {
+        #[allow(clippy::indexing_slicing)] // evaluated when compiled: cannot fail at run time
+        {
+            values[alphabet[index] as usize] = index as u8;
+        }
+        index += 1;
+    }
+    values[b'=' as usize] = BASE64_PAD;
+    values
+};
+
+fn base64_value(byte: u8) -> u8 {
+    BASE64_VALUES
+        .get(usize::from(byte))
+        .copied()
+        .unwrap_or(NOT_BASE64)
+}
+
+/// RFC 2045 §6.8: what is not of the alphabet is skipped. Padding in the middle ends one piece
+/// and another begins, because some readers go on there and a virus could stand behind it.
+pub(crate) fn base64(octets: &[u8]) -> Vec<u8> {
+    let mut decoded = Vec::with_capacity(octets.len() / 4 * 3 + 3);
+    let mut bits = 0u32;
+    let mut held = 0u32;
+    let mut chunks = Cursor::new(octets);
+    while !chunks.is_at_end() {
+        if held == 0 {
+            base64_whole(&mut chunks, &mut decoded);
+        }
+        let Some(byte) = chunks.next() else { break };
+        match base64_value(byte) {
+            NOT_BASE64 => {}
+            BASE64_PAD => {
+                base64_tail(bits, held, &mut decoded);
+                (bits, held) = (0, 0);
+            }
+            value => {
+                bits = bits << 6 | u32::from(value);
+                held += 1;
+                if held == 4 {
+                    decoded.extend_from_slice(bits.to_be_bytes().get(1..).unwrap_or_default());
+                    (bits, held) = (0, 0);
+                }
+            }
+        }
+    }
+    base64_tail(bits, held, &mut decoded);
+    decoded
+}
+
+/// Whole groups of four without rubbish: nearly all of nearly every body.
+fn base64_whole(cursor: &mut Cursor<'_>, decoded: &mut Vec<u8>) {
+    let mut taken = 0;
+    let (groups, _) = cursor.rest().as_chunks::<4>();
+    for [a, b, c, d] in groups {
+        let (a, b) = (base64_value(*a), base64_value(*b));
+        let (c, d) = (base64_value(*c), base64_value(*d));
+        if (a | b | c | d) > 63 {
+            break;
+        }
+        decoded.extend_from_slice(&[a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d]);
+        taken += 4;
+    }
+    cursor.take(taken);
+}
+
+fn base64_tail(bits: u32, held: u32, decoded: &mut Vec<u8>) {
+    match held {
+        2 => decoded.push((bits >> 4 & 0xFF) as u8),
+        3 => decoded.extend_from_slice(&[(bits >> 10 & 0xFF) as u8, (bits >> 2 & 0xFF) as u8]),
+        _ => {}
+    }
+}
+
+/// A file found in uuencoded text, and where it stood.
+pub(crate) struct UuFile {
+    pub name: String,
+    pub octets: Vec<u8>,
+    /// Octets of the input up to behind `end`.
+    pub length: usize,
+}
+
+/// The first `begin 644 name` … `end` in `octets`.
+pub(crate) fn uuencoded(octets: &[u8]) -> Option<UuFile> {
+    let mut cursor = Cursor::new(octets);
+    let name = loop {
+        let line = cursor.line()?;
+        if let Some(name) = uu_begin(line) {
+            break name;
+        }
+    };
+    let mut decoded = Vec::new();
+    while let Some(line) = cursor.line() {
+        if line.trim_ascii_end() == b"end" {
+            break;
+        }
+        uu_line(line, &mut decoded);
+    }
+    Some(UuFile {
+        name,
+        octets: decoded,
+        length: cursor.position(),
+    })
+}
+
+fn uu_begin(line: &[u8]) -> Option<String> {
+    let mut cursor = Cursor::new(line.strip_prefix(b"begin ")?);
+    let mode = cursor.take_while(|byte| matches!(byte, b'0'..=b'7'));
+    let whole = (3..=4).contains(&mode.len()) && cursor.eat(b' ');
+    let name = cursor.rest().trim_ascii();
+    (whole && !name.is_empty()).then(|| crate::charset::decode_charset(None, name).text)
+}
+
+fn uu_line(line: &[u8], decoded: &mut Vec<u8>) {
+    let value = |byte: u8| byte.wrapping_sub(0x20) & 0x3F;
+    let mut cursor = Cursor::new(line);
+    let Some(count) = cursor.next() else { return };
+    if !(0x20..=0x60).contains(&count) {
+        return;
+    }
+    let wanted = usize::from(value(count));
+    let end = decoded.len() + wanted;
+    while decoded.len() < end && !cursor.is_at_end() {
+        // Spaces at a line's end get lost on the way: what is absent counts as zero bits.
+        let mut four = [0u8; 4];
+        for place in &mut four {
+            *place = cursor.next().map_or(0, value);
+        }
+        let [a, b, c, d] = four;
+        for byte in [a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d] {
+            if decoded.len() < end {
+                decoded.push(byte);
+            }
+        }
+    }
+}
