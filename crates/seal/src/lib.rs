@@ -23,8 +23,8 @@ mod wrap;
 
 pub use content::{Sealer, seal_content, seal_stream};
 pub use sealed::{
-    Class, Fault, Keeper, MessageKey, Place, PublicKey, Share, Statement, Suite, WRAPPED_BYTES,
-    WrapContext, Wrapped, plain_length, sealed_length,
+    Class, Fault, MessageKey, Place, PublicKey, Share, Suite, WRAPPED_BYTES, WrapContext, Wrapped,
+    plain_length, sealed_length,
 };
-pub use statement::{StatementRefused, verify_signature, verify_statement};
+pub use statement::{StatementRefused, public_key, verify_signature, verify_statement};
 pub use wrap::wrap;

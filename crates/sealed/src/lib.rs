@@ -1,4 +1,4 @@
-//! The shapes of what is sealed: suites, contents, wrapped keys, releases, statements.
+//! The shapes of what is sealed: suites, contents, wrapped keys, releases.
 //!
 //! Pure formats: bytes in, value out; no socket, clock, randomness or private key. `seal`, `open`
 //! and `unseal` all speak them, each with its own engine, so that the vault needs no C.
@@ -26,8 +26,6 @@ mod wrapped;
 
 mod released;
 
-mod statement;
-
 #[cfg(test)]
 mod tests;
 
@@ -38,7 +36,6 @@ pub use content::{
 pub use hpke::{Schedule, schedule};
 pub use key::{AesKey, KEY_BYTES, MessageKey, Secret};
 pub use released::{GrantContext, RELEASED_BYTES, Released};
-pub use statement::{KEEPERS, Keeper, STATEMENT_BYTES, Statement};
 pub use suite::{Class, PublicKey, Suite};
 pub use wrapped::{Share, WRAPPED_BYTES, WRAPPED_KEY_BYTES, WrapContext, Wrapped};
 

@@ -1,7 +1,7 @@
 //! Cases for every shape, the RFC 9180 key schedule, and a seeded fuzzer over every parser.
 
 use super::*;
-use terms::{MessageId, TenantId, UserId};
+use terms::{MessageId, TenantId};
 
 fn hex(text: &str) -> Vec<u8> {
     data_encoding::HEXLOWER.decode(text.as_bytes()).unwrap()
@@ -31,21 +31,6 @@ fn wrapped(suite: Suite) -> Wrapped {
     }
 }
 
-fn statement(keepers: usize) -> Statement {
-    let keeper = |number: usize| Keeper {
-        user: UserId([u8::try_from(number).unwrap(); 8]),
-        summary: key(Suite::P256, 3),
-        body: key(Suite::X25519, 4),
-    };
-    Statement {
-        address: "aoi@example.jp".to_owned(),
-        tenant: TenantId([1; 8]),
-        epoch: 1,
-        valid_until: 1_800_000_000,
-        keepers: (0..keepers).map(keeper).collect(),
-    }
-}
-
 #[test]
 fn what_is_written_is_read() {
     for suite in [Suite::P256, Suite::X25519] {
@@ -65,13 +50,6 @@ fn what_is_written_is_read() {
     };
     assert_eq!(released.encode().len(), RELEASED_BYTES);
     assert_eq!(Released::parse(&released.encode()).unwrap(), released);
-    for keepers in [1, 2, KEEPERS] {
-        let bytes = statement(keepers).encode().unwrap();
-        assert!(bytes.len() <= STATEMENT_BYTES);
-        assert_eq!(Statement::parse(&bytes).unwrap(), statement(keepers));
-    }
-    assert!(statement(0).encode().is_err());
-    assert!(statement(KEEPERS + 1).encode().is_err());
     let content = Content::new(&place(), [5; HEADER_PREFIX_BYTES]);
     assert_eq!(Content::parse(&place(), content.header()).unwrap(), content);
     let other = Place {
@@ -107,7 +85,6 @@ fn one_octet_more_or_less_is_refused() {
         .encode(),
         Released::parse,
     );
-    check(&statement(2).encode().unwrap(), Statement::parse);
     let content = Content::new(&place(), [5; HEADER_PREFIX_BYTES]);
     check(content.header(), |bytes| Content::parse(&place(), bytes));
 }
@@ -193,7 +170,6 @@ fn no_bytes_make_a_parser_fall() {
             sealed: [3; WRAPPED_KEY_BYTES],
         }
         .encode(),
-        statement(3).encode().unwrap(),
         Content::new(&place(), [5; HEADER_PREFIX_BYTES])
             .header()
             .to_vec(),
@@ -228,9 +204,6 @@ fn no_bytes_make_a_parser_fall() {
         }
         if let Ok(read) = Released::parse(&bytes) {
             assert_eq!(read.encode(), bytes);
-        }
-        if let Ok(read) = Statement::parse(&bytes) {
-            assert_eq!(read.encode().unwrap(), bytes);
         }
         if let Ok(read) = Content::parse(&place(), &bytes) {
             assert_eq!(read.header().to_vec(), bytes);

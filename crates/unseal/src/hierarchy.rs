@@ -1,0 +1,183 @@
+//! Root → tenant → user → pairs. Each key is random and stored wrapped by the one above it, so
+//! that destroying one row destroys everything under it, and nothing else.
+
+use crate::cipher::{self, NONCE_BYTES, random};
+use crate::pair::Pair;
+use hkdf::Hkdf;
+use sealed::{Class, Fault, KEY_BYTES, PublicKey, Secret, Suite, TAG_BYTES};
+use sha2::Sha256;
+use terms::{Cursor, TenantId, UserId};
+use zeroize::Zeroizing;
+
+/// AES-256-GCM key wrap: suite, nonce, key, tag.
+const WRAP_SUITE: u8 = 1;
+pub const STORED_KEY_BYTES: usize = 1 + NONCE_BYTES + KEY_BYTES + TAG_BYTES;
+const DOMAIN: &[u8] = b"sekisho key v1";
+/// A credential shorter than this was not made by us.
+const CREDENTIAL_BYTES: usize = 32;
+
+/// The root, in memory of the vault only, for as long as it runs.
+pub struct RootKey(Secret);
+
+impl RootKey {
+    /// From the unseal credential: at least 32 octets with the strength of a key.
+    pub fn from_credential(credential: &[u8]) -> Result<Self, Fault> {
+        if credential.len() < CREDENTIAL_BYTES {
+            return Err(Fault::Shape {
+                shape: "unseal credential",
+            });
+        }
+        derive(credential, b"root", &[]).map(Self)
+    }
+
+    /// A key that needs no row of its own: storage keys, table keys, the statement key's seed.
+    pub fn derive(&self, purpose: &str, context: &[u8]) -> Result<Secret, Fault> {
+        derive(self.0.dangerous_expose(), purpose.as_bytes(), context)
+    }
+
+    pub fn make_tenant(&self, tenant: TenantId, epoch: u32) -> Result<(TenantKey, Vec<u8>), Fault> {
+        let secret = cipher::random_secret()?;
+        let stored = wrap(&self.0, &name(b"tenant", tenant, None, epoch, &[]), &secret)?;
+        Ok((TenantKey { tenant, secret }, stored))
+    }
+
+    pub fn open_tenant(
+        &self,
+        tenant: TenantId,
+        epoch: u32,
+        stored: &[u8],
+    ) -> Result<TenantKey, Fault> {
+        let secret = unwrap(&self.0, &name(b"tenant", tenant, None, epoch, &[]), stored)?;
+        Ok(TenantKey { tenant, secret })
+    }
+}
+
+/// One tenant's key of one epoch.
+pub struct TenantKey {
+    tenant: TenantId,
+    secret: Secret,
+}
+
+impl TenantKey {
+    pub fn make_user(&self, user: UserId) -> Result<(UserKey, Vec<u8>), Fault> {
+        let secret = cipher::random_secret()?;
+        let stored = wrap(
+            &self.secret,
+            &name(b"user", self.tenant, Some(user), 0, &[]),
+            &secret,
+        )?;
+        Ok((
+            UserKey {
+                tenant: self.tenant,
+                user,
+                secret,
+            },
+            stored,
+        ))
+    }
+
+    pub fn open_user(&self, user: UserId, stored: &[u8]) -> Result<UserKey, Fault> {
+        let named = name(b"user", self.tenant, Some(user), 0, &[]);
+        let secret = unwrap(&self.secret, &named, stored)?;
+        Ok(UserKey {
+            tenant: self.tenant,
+            user,
+            secret,
+        })
+    }
+
+    /// Keys of the tenant that destroying it must destroy too: policy, names, transit.
+    pub fn derive(&self, purpose: &str) -> Result<Secret, Fault> {
+        derive(
+            self.secret.dangerous_expose(),
+            purpose.as_bytes(),
+            &self.tenant.0,
+        )
+    }
+}
+
+/// One person's key; it wraps that person's pairs.
+pub struct UserKey {
+    tenant: TenantId,
+    user: UserId,
+    secret: Secret,
+}
+
+impl UserKey {
+    pub fn make_pair(
+        &self,
+        class: Class,
+        suite: Suite,
+        epoch: u32,
+    ) -> Result<(PublicKey, Vec<u8>), Fault> {
+        let (public, secret) = Pair::make(suite, epoch)?;
+        let stored = wrap(&self.secret, &self.pair_name(class, &public), &secret)?;
+        Ok((public, stored))
+    }
+
+    /// The public half is part of the name: a row with another one beside it does not open.
+    pub fn open_pair(
+        &self,
+        class: Class,
+        public: &PublicKey,
+        stored: &[u8],
+    ) -> Result<Pair, Fault> {
+        let secret = unwrap(&self.secret, &self.pair_name(class, public), stored)?;
+        Pair::new(public.clone(), &secret)
+    }
+
+    fn pair_name(&self, class: Class, public: &PublicKey) -> Vec<u8> {
+        let mut rest = vec![class.byte()];
+        rest.extend_from_slice(&public.encode());
+        name(b"pair", self.tenant, Some(self.user), public.epoch(), &rest)
+    }
+}
+
+/// Associated data of a wrapped key: fixed lengths, so that two names never read alike.
+fn name(kind: &[u8], tenant: TenantId, user: Option<UserId>, epoch: u32, rest: &[u8]) -> Vec<u8> {
+    let mut name = Vec::with_capacity(DOMAIN.len() + 32 + rest.len());
+    name.extend_from_slice(DOMAIN);
+    name.push(u8::try_from(kind.len()).unwrap_or(u8::MAX));
+    name.extend_from_slice(kind);
+    name.extend_from_slice(&tenant.0);
+    name.extend_from_slice(&user.unwrap_or_default().0);
+    name.extend_from_slice(&epoch.to_be_bytes());
+    name.extend_from_slice(rest);
+    name
+}
+
+fn wrap(above: &Secret, name: &[u8], secret: &Secret) -> Result<Vec<u8>, Fault> {
+    let nonce = random::<NONCE_BYTES>()?;
+    let sealed = cipher::seal(above, &nonce, name, secret.dangerous_expose())?;
+    let mut stored = Vec::with_capacity(STORED_KEY_BYTES);
+    stored.push(WRAP_SUITE);
+    stored.extend_from_slice(&nonce);
+    stored.extend_from_slice(&sealed);
+    Ok(stored)
+}
+
+fn unwrap(above: &Secret, name: &[u8], stored: &[u8]) -> Result<Secret, Fault> {
+    let shape = || Fault::Shape {
+        shape: "stored key",
+    };
+    let mut cursor = Cursor::new(stored);
+    if stored.len() != STORED_KEY_BYTES || !cursor.eat(WRAP_SUITE) {
+        return Err(shape());
+    }
+    let nonce = cursor
+        .take(NONCE_BYTES)
+        .and_then(|bytes| bytes.try_into().ok());
+    cipher::open(above, &nonce.ok_or_else(shape)?, name, cursor.rest())
+}
+
+/// HKDF-SHA256 (RFC 5869): salt is our domain, info is purpose, its length and the context.
+fn derive(from: &[u8], purpose: &[u8], context: &[u8]) -> Result<Secret, Fault> {
+    let mut out = Zeroizing::new([0u8; KEY_BYTES]);
+    let length = u8::try_from(purpose.len()).map_err(|_| Fault::Shape { shape: "purpose" })?;
+    Hkdf::<Sha256>::new(Some(DOMAIN), from)
+        .expand_multi_info(&[&[length], purpose, context], out.as_mut_slice())
+        .map_err(|_| Fault::Shape {
+            shape: "derived key",
+        })?;
+    Ok(Secret::new(*out))
+}

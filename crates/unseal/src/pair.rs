@@ -1,0 +1,142 @@
+//! A private half, and opening what was wrapped to its public half (RFC 9180, base mode).
+
+use crate::cipher;
+use p256::elliptic_curve::sec1::ToSec1Point;
+use sealed::{Fault, MessageKey, PublicKey, Secret, Suite, WrapContext, Wrapped, schedule};
+use x25519_dalek::StaticSecret;
+
+/// Both wipe themselves when dropped.
+enum Private {
+    P256(p256::SecretKey),
+    X25519(StaticSecret),
+}
+
+/// One pair of one epoch. The public half is kept, so that opening costs one multiplication.
+pub struct Pair {
+    private: Private,
+    public: PublicKey,
+}
+
+/// Tries before giving up on making a P-256 scalar: one in 2^32 draws is out of range.
+const DRAWS: usize = 8;
+
+impl Pair {
+    pub(crate) fn make(suite: Suite, epoch: u32) -> Result<(PublicKey, Secret), Fault> {
+        for _ in 0..DRAWS {
+            let secret = cipher::random_secret()?;
+            if let Ok(private) = Private::new(suite, &secret) {
+                return PublicKey::new(suite, epoch, &private.point()).map(|key| (key, secret));
+            }
+        }
+        Err(Fault::NoRandomness)
+    }
+
+    /// `public` must have been bound to `secret` when it was stored.
+    pub(crate) fn new(public: PublicKey, secret: &Secret) -> Result<Self, Fault> {
+        Ok(Self {
+            private: Private::new(public.suite(), secret)?,
+            public,
+        })
+    }
+
+    pub fn public(&self) -> &PublicKey {
+        &self.public
+    }
+
+    /// Opens a wrapped message key; refused for any other pair, epoch or context.
+    pub fn open(&self, wrapped: &Wrapped, context: &WrapContext) -> Result<MessageKey, Fault> {
+        let share = &wrapped.share;
+        if share.suite != self.public.suite() || share.epoch != self.public.epoch() {
+            return Err(Fault::Refused);
+        }
+        let info = context.info(share.epoch);
+        self.open_one(&share.enc, &info, &context.associated(), &share.sealed)
+            .map(MessageKey::new)
+    }
+
+    /// RFC 9180 §6.1: single-shot `OpenBase`, of a plaintext of 32 octets.
+    fn open_one(
+        &self,
+        enc: &[u8],
+        info: &[u8],
+        associated: &[u8],
+        sealed: &[u8],
+    ) -> Result<Secret, Fault> {
+        let dh = self.private.agree(enc)?;
+        let context = schedule(self.public.suite(), &dh, enc, self.public.point(), info);
+        cipher::open(&context.key, &context.nonce, associated, sealed)
+    }
+}
+
+/// An ephemeral pair made for one encapsulation: the encapsulated key and the agreed value.
+pub(crate) fn encapsulate(public: &PublicKey) -> Result<(Vec<u8>, Secret), Fault> {
+    let (ephemeral, secret) = Pair::make(public.suite(), 0)?;
+    let dh = Private::new(public.suite(), &secret)?.agree(public.point())?;
+    Ok((ephemeral.point().to_vec(), dh))
+}
+
+impl Private {
+    fn new(suite: Suite, secret: &Secret) -> Result<Self, Fault> {
+        let bytes = secret.dangerous_expose();
+        match suite {
+            Suite::P256 => p256::SecretKey::from_slice(bytes)
+                .map(Self::P256)
+                .map_err(|_| Fault::Shape {
+                    shape: "private key",
+                }),
+            Suite::X25519 => Ok(Self::X25519(StaticSecret::from(*bytes))),
+        }
+    }
+
+    fn point(&self) -> Vec<u8> {
+        match self {
+            Self::P256(key) => key.public_key().to_sec1_point(false).as_bytes().to_vec(),
+            Self::X25519(key) => x25519_dalek::PublicKey::from(key).as_bytes().to_vec(),
+        }
+    }
+
+    /// RFC 9180 §7.1.4: the peer's point is validated, and an all-zero X25519 value refused.
+    fn agree(&self, point: &[u8]) -> Result<Secret, Fault> {
+        match self {
+            Self::P256(key) => {
+                let uncompressed = point.len() == 65 && point.first() == Some(&4);
+                let peer = p256::PublicKey::from_sec1_bytes(point)
+                    .ok()
+                    .filter(|_| uncompressed);
+                let shared = key.diffie_hellman(&peer.ok_or(Fault::PublicKey)?);
+                Secret::from_slice(shared.raw_secret_bytes()).ok_or(Fault::PublicKey)
+            }
+            Self::X25519(key) => {
+                let point: [u8; 32] = point.try_into().map_err(|_| Fault::PublicKey)?;
+                let shared = key.diffie_hellman(&x25519_dalek::PublicKey::from(point));
+                let contributory = shared.was_contributory();
+                Some(Secret::new(shared.to_bytes()))
+                    .filter(|_| contributory)
+                    .ok_or(Fault::PublicKey)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) fn open_vector(
+    suite: Suite,
+    private: &[u8],
+    enc: &[u8],
+    info: &[u8],
+    associated: &[u8],
+    sealed: &[u8],
+) -> Result<Vec<u8>, Fault> {
+    use aes_gcm::aead::{Aead, KeyInit, Payload};
+    let private = Private::new(suite, &Secret::from_slice(private).unwrap())?;
+    let dh = private.agree(enc)?;
+    let context = schedule(suite, &dh, enc, &private.point(), info);
+    let cipher = aes_gcm::Aes256Gcm::new(&(*context.key.dangerous_expose()).into());
+    let payload = Payload {
+        msg: sealed,
+        aad: associated,
+    };
+    cipher
+        .decrypt(&context.nonce.into(), payload)
+        .map_err(|_| Fault::Refused)
+}
