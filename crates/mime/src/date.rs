@@ -54,7 +54,8 @@ impl Found {
             self.time = time_of_day(word);
         } else if word.contains('-') && self.day.is_none() {
             // `22-Nov-2026`, seen in old mail.
-            word.split('-').for_each(|piece| self.take(piece.as_bytes()));
+            word.split('-')
+                .for_each(|piece| self.take(piece.as_bytes()));
         } else if let Ok(number) = word.parse::<i64>() {
             self.take_number(number, word.len());
         } else if self.month.is_none() && month(word).is_some() {

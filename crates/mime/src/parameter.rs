@@ -197,7 +197,8 @@ pub(crate) fn quoted(cursor: &mut Cursor<'_>) -> Vec<u8> {
 /// so the run is copied whole, up to the escape that leads back to one-octet text.
 pub(crate) fn jis_run(cursor: &mut Cursor<'_>, octets: &mut Vec<u8>) {
     octets.push(0x1B);
-    if cursor.peek() != Some(b'$') {
+    let begins = cursor.rest().starts_with(b"$") || cursor.rest().starts_with(b"(I");
+    if !begins {
         return;
     }
     let mut ahead = *cursor;
@@ -207,6 +208,9 @@ pub(crate) fn jis_run(cursor: &mut Cursor<'_>, octets: &mut Vec<u8>) {
         octets.extend_from_slice(run);
         *cursor = ahead;
         octets.extend(cursor.next());
+        if cursor.peek() == Some(b'(') {
+            octets.extend_from_slice(cursor.take(2).unwrap_or_default());
+        }
     }
 }
 
