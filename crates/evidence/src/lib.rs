@@ -18,6 +18,7 @@ mod body;
 mod cbor;
 mod entry;
 mod item;
+mod outbox;
 mod time;
 
 #[cfg(test)]
@@ -27,4 +28,5 @@ pub use author::{Author, Frame, SIGNATURE_BYTES};
 pub use body::Body;
 pub use entry::{ENTRY_BYTES, Entry};
 pub use item::{Class, Delivery, PublicKey, Released, Word};
+pub use outbox::Outbox;
 pub use time::{month_of, parse_rfc3339, rfc3339};

@@ -269,6 +269,23 @@ fn frames_are_signed() {
 }
 
 #[test]
+fn an_outbox_resends_until_acknowledged() {
+    let mut outbox = Outbox::new(Author::new(Kind::Gate, I, &[8; 32]), 3);
+    for _ in 0..3 {
+        assert!(outbox.record(1, Body::Heartbeat {}));
+    }
+    assert!(!outbox.record(1, Body::Heartbeat {}));
+    let frames = outbox.frames();
+    assert_eq!((frames.len(), outbox.frames() == frames), (3, true));
+    outbox.acknowledged(2);
+    assert_eq!(outbox.frames(), frames[2..]);
+    assert!(outbox.record(1, Body::Heartbeat {}));
+    assert_eq!(Frame::parse(&outbox.frames()[1]).unwrap().entry.seq, 3);
+    outbox.acknowledged(9);
+    assert_eq!(outbox.waiting(), 0);
+}
+
+#[test]
 fn words_are_tame() {
     let check = |text: &str, expected: &str| assert_eq!(Word::new(text).as_str(), expected);
     check("plain", "plain");

@@ -21,6 +21,7 @@ mod note;
 mod proof;
 mod range;
 mod tile;
+mod trust;
 
 #[cfg(test)]
 mod tests;
@@ -39,3 +40,4 @@ pub use tile::{
     ENTRY_BYTES, TILE_HEIGHT, TILE_WIDTH, TileAddress, TileSource, TiledNodes, decode_bundle,
     encode_bundle,
 };
+pub use trust::{LOG_ORIGIN, MIRROR_NAME, Trust, Trusted};

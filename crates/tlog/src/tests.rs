@@ -339,6 +339,48 @@ fn notes_are_signed_and_cosigned() {
 }
 
 #[test]
+fn only_both_signatures_prove() {
+    let signer = NoteSigner::new(LOG_ORIGIN, &[1; 32]).unwrap();
+    let cosigner = Cosigner::new(MIRROR_NAME, &[2; 32]).unwrap();
+    let keys = (signer.verifier().key_bytes(), cosigner.public().key_bytes());
+    let trust = Trust::new(&keys.0, &keys.1).unwrap();
+    let mut range = CompactRange::new();
+    let mut recent = RecentNodes::new(64);
+    for entry in [b"a", b"b", b"c"] {
+        range.append(leaf_hash(entry), |height, index, node| {
+            recent.note(height, index, node)
+        });
+    }
+    let text = Checkpoint::new(LOG_ORIGIN, 3, range.root()).to_text();
+    let proof: Vec<[u8; 32]> = inclusion_proof(&recent, 1, 3)
+        .unwrap()
+        .into_iter()
+        .map(|hash| hash.0)
+        .collect();
+    let note = |signatures| {
+        Note {
+            text: text.clone(),
+            signatures,
+        }
+        .to_text()
+        .into_bytes()
+    };
+    let (one, two) = (signer.sign(&text), cosigner.cosign(9, &text));
+    let trusted = trust.read(&note(vec![one.clone(), two.clone()])).unwrap();
+    assert_eq!(trusted.cosigned_at, 9);
+    assert!(trusted.proves(b"b", 1, &proof));
+    assert!(!trusted.proves(b"a", 1, &proof) && !trusted.proves(b"b", 0, &proof));
+    assert!(trust.read(&note(vec![one])).is_none());
+    assert!(trust.read(&note(vec![two])).is_none());
+    assert!(
+        Trust::new(&keys.1, &keys.0)
+            .unwrap()
+            .read(&note(vec![]))
+            .is_none()
+    );
+}
+
+#[test]
 fn keys_are_printed_and_read() {
     let (signer, cosigner, _) = signed();
     let printed = signer.verifier().to_text();
