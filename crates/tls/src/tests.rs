@@ -1,0 +1,138 @@
+//! Handshakes against a signer on a thread: it signs, refuses, or is away.
+
+use super::*;
+use rcgen::{CertificateParams, KeyPair, SigningKey as _};
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConnection};
+use std::sync::Arc;
+use std::thread;
+use wire::Channel;
+use wire::signer::{FromSigner, ToSigner};
+
+fn certificate() -> (CertificateDer<'static>, KeyPair) {
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(vec!["mail.localhost".to_owned()]).unwrap();
+    (params.self_signed(&key).unwrap().der().clone(), key)
+}
+
+/// A signer that answers as told until its channel closes; tells how often it signed.
+fn signer(
+    channel: Channel,
+    leaf: CertificateDer<'static>,
+    key: KeyPair,
+    refuses: bool,
+) -> thread::JoinHandle<usize> {
+    thread::spawn(move || {
+        let mut signed = 0;
+        while let Ok(frame) = channel.receive(None) {
+            let answer = match frame.read::<ToSigner>().unwrap() {
+                ToSigner::Chain { .. } => {
+                    let certificates = vec![leaf.to_vec()];
+                    FromSigner::Chain {
+                        certificates,
+                        schemes: vec![0x0403],
+                    }
+                }
+                ToSigner::Sign {
+                    scheme, message, ..
+                } if !refuses => {
+                    assert_eq!(scheme, 0x0403);
+                    signed += 1;
+                    FromSigner::Signature(key.sign(&message).unwrap())
+                }
+                _ => FromSigner::Refused,
+            };
+            channel.send(frame.call, &answer, &[]).unwrap();
+        }
+        signed
+    })
+}
+
+fn client(root: &CertificateDer<'static>, v12: bool) -> ClientConnection {
+    let mut roots = RootCertStore::empty();
+    roots.add(root.clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let version = if v12 {
+        &rustls::version::TLS12
+    } else {
+        &rustls::version::TLS13
+    };
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[version])
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = ServerName::try_from("mail.localhost").unwrap();
+    ClientConnection::new(Arc::new(config), name).unwrap()
+}
+
+fn shake(server: &mut ServerConnection, client: &mut ClientConnection) -> Result<(), String> {
+    for _ in 0..10 {
+        let mut wire = Vec::new();
+        while client.wants_write() {
+            client.write_tls(&mut wire).unwrap();
+        }
+        let mut unread = wire.as_slice();
+        while !unread.is_empty() {
+            server.read_tls(&mut unread).unwrap();
+            server
+                .process_new_packets()
+                .map_err(|fault| fault.to_string())?;
+        }
+        let mut wire = Vec::new();
+        while server.wants_write() {
+            server.write_tls(&mut wire).unwrap();
+        }
+        let mut unread = wire.as_slice();
+        while !unread.is_empty() {
+            client.read_tls(&mut unread).unwrap();
+            client
+                .process_new_packets()
+                .map_err(|fault| fault.to_string())?;
+        }
+    }
+    if client.is_handshaking() || server.is_handshaking() {
+        return Err("not finished".to_owned());
+    }
+    Ok(())
+}
+
+#[test]
+fn handshakes_are_signed_elsewhere() {
+    let (leaf, key) = certificate();
+    let (near, far) = Channel::pair().unwrap();
+    let thread = signer(far, leaf.clone(), key, false);
+    let config = server_config(&SignerLink::new(near), &[b"imap"]).unwrap();
+    for v12 in [false, true, false] {
+        let mut server = ServerConnection::new(config.clone()).unwrap();
+        shake(&mut server, &mut client(&leaf, v12)).unwrap();
+    }
+    drop(config);
+    assert_eq!(thread.join().unwrap(), 3);
+}
+
+#[test]
+fn a_refusing_or_absent_signer_ends_the_handshake_and_a_new_one_mends_it() {
+    let (leaf, key) = certificate();
+    let (near, far) = Channel::pair().unwrap();
+    let thread = signer(far, leaf.clone(), key, true);
+    let link = SignerLink::new(near);
+    let config = server_config(&link, &[]).unwrap();
+    let mut server = ServerConnection::new(config.clone()).unwrap();
+    assert!(shake(&mut server, &mut client(&leaf, false)).is_err());
+    let (near, far) = Channel::pair().unwrap();
+    drop(far);
+    link.replace(near);
+    thread.join().unwrap();
+    let mut server = ServerConnection::new(config).unwrap();
+    assert!(shake(&mut server, &mut client(&leaf, false)).is_err());
+    let (leaf, key) = certificate();
+    let (near, far) = Channel::pair().unwrap();
+    let thread = signer(far, leaf.clone(), key, false);
+    link.replace(near);
+    let fresh = server_config(&link, &[]).unwrap();
+    let mut server = ServerConnection::new(fresh.clone()).unwrap();
+    shake(&mut server, &mut client(&leaf, false)).unwrap();
+    drop((fresh, link, server));
+    assert_eq!(thread.join().unwrap(), 1);
+}
