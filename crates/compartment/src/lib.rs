@@ -32,6 +32,8 @@ pub mod walls;
 pub mod zygote;
 
 mod plain;
+#[cfg(test)]
+mod tests;
 
 pub use birth::{Birth, Spawned, spawn};
 pub use drill::exec_program;

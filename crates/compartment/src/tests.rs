@@ -1,0 +1,171 @@
+//! Policies and programs, as cases.
+
+use crate::filter::{Otherwise, coarse, compile, simulate};
+use crate::numbers::{name_of, number_of};
+use crate::policy::{Policy, TEXTS, Verdict};
+
+const OWN_PID: u32 = 42;
+
+fn answer(policy: &str, call: &str, arguments: [u64; 6]) -> String {
+    let policy = Policy::of(policy).unwrap();
+    let program = compile(&policy, OWN_PID, Otherwise::Notify).unwrap();
+    let value = simulate(&program, number_of(call).unwrap(), &arguments).unwrap();
+    match value {
+        libc::SECCOMP_RET_ALLOW => "allowed".to_owned(),
+        libc::SECCOMP_RET_USER_NOTIF => "noticed".to_owned(),
+        value if value & 0xffff_0000 == libc::SECCOMP_RET_ERRNO => {
+            format!("errno {}", value & 0xffff)
+        }
+        _ => "killed".to_owned(),
+    }
+}
+
+fn check(policy: &str, call: &str, arguments: &[u64], expected: &str) {
+    let mut all = [0; 6];
+    all[..arguments.len()].copy_from_slice(arguments);
+    assert_eq!(
+        answer(policy, call, all),
+        expected,
+        "{policy}: {call} {arguments:x?}"
+    );
+}
+
+#[test]
+fn every_kind_has_a_policy_that_compiles() {
+    for charter in wire::CHARTERS {
+        let policy = Policy::of(charter.kind.word()).unwrap();
+        assert!(compile(&policy, 1, Otherwise::Notify).unwrap().len() < 1000);
+        assert_eq!(
+            policy.judge(number_of("execve").unwrap()),
+            Verdict::OffCharter
+        );
+    }
+    for (name, text) in TEXTS {
+        Policy::parse(name, text).unwrap();
+    }
+}
+
+#[test]
+fn calls_are_judged_by_number_and_argument() {
+    let thread: u64 = 0x3d0f00; // what glibc asks for a thread
+    let process: u64 = 0x1200011; // what glibc asks for a fork
+    check("edge", "read", &[], "allowed");
+    check("edge", "clone", &[thread], "allowed");
+    check("edge", "clone", &[process], "noticed");
+    check("edge", "clone", &[thread | 0x1000_0000], "noticed");
+    check("edge", "clone3", &[], "errno 38");
+    check("edge", "openat", &[], "noticed");
+    check("edge", "socket", &[2], "noticed");
+    check("edge", "socketpair", &[1], "allowed");
+    check("edge", "socketpair", &[2], "noticed");
+    check("edge", "mmap", &[0, 4096, 3], "allowed");
+    check("edge", "mmap", &[0, 4096, 7], "noticed");
+    check("edge", "tgkill", &[42], "allowed");
+    check("edge", "tgkill", &[43], "noticed");
+    check("edge", "fcntl", &[0, 1030], "allowed");
+    check("edge", "fcntl", &[0, 8], "noticed");
+    check("edge", "ioctl", &[0, 0x5421], "allowed");
+    check("edge", "ioctl", &[0, 0x5401], "errno 25");
+    check("edge", "ioctl", &[0, 0x5412], "noticed");
+    check("edge", "accept4", &[], "noticed");
+    check("gate", "accept4", &[], "allowed");
+    check("gate", "socket", &[2], "noticed");
+    check("names", "socket", &[2], "allowed");
+    check("names", "socket", &[16], "noticed");
+    check("names", "connect", &[], "noticed");
+    check("ledger", "fdatasync", &[], "allowed");
+    check("ledger", "statx", &[], "allowed");
+    check("edge", "statx", &[], "errno 38");
+    check("edge", "fdatasync", &[], "noticed");
+    // High halves are not looked at: the kernel does not either.
+    check("edge", "mmap", &[0, 4096, 0xdead_0000_0000_0003], "allowed");
+}
+
+#[test]
+fn the_warden_tells_witnessed_calls_from_calls_off_charter() {
+    let judge = |kind: &str, call: &str| Policy::of(kind).unwrap().judge(number_of(call).unwrap());
+    assert_eq!(judge("mailbox", "openat"), Verdict::Witness);
+    assert_eq!(judge("names", "connect"), Verdict::Witness);
+    assert_eq!(judge("edge", "openat"), Verdict::OffCharter);
+    assert_eq!(judge("mailbox", "socket"), Verdict::OffCharter);
+}
+
+#[test]
+fn wrong_policies_say_where() {
+    let check = |text: &str, expected: &str| {
+        let fault = Policy::parse("p", text)
+            .err()
+            .map(|fault| fault.to_string());
+        assert_eq!(fault.as_deref(), Some(expected), "{text}");
+    };
+    check("allow", "policy p, line 1: a line is a verb and a call");
+    check("\nallow raed", "policy p, line 2: no such call");
+    check(
+        "permit read",
+        "policy p, line 1: the verbs are include, allow, tolerate and notify",
+    );
+    check("tolerate read", "policy p, line 1: tolerate needs an errno");
+    check("tolerate read EWHAT", "policy p, line 1: no such errno");
+    check(
+        "allow read arg9 in 1",
+        "policy p, line 1: arguments are arg0 to arg5",
+    );
+    check(
+        "allow read arg0 in",
+        "policy p, line 1: a constant is missing or unknown",
+    );
+    check(
+        "allow read arg0 near 1",
+        "policy p, line 1: the tests are in, has, lacks and is SELF",
+    );
+    check(
+        "include nothing",
+        "policy nothing, line 0: there is no such policy",
+    );
+}
+
+#[test]
+fn names_and_numbers_agree() {
+    for call in ["read", "execve", "landlock_restrict_self", "clone3"] {
+        assert_eq!(name_of(number_of(call).unwrap()), call);
+    }
+    assert_eq!(name_of(99_999), "unknown");
+    assert_eq!(
+        simulate(&coarse(), 59, &[0; 6]),
+        Some(libc::SECCOMP_RET_ALLOW)
+    );
+}
+
+/// The parser takes any text without a panic and in linear time (a seeded mini-fuzzer).
+#[test]
+fn any_text_is_taken_calmly() {
+    let mut state = 0x9e37_79b9_7f4a_7c15u64;
+    let mut next = move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    let seed = include_str!("../policy/base.policy").as_bytes();
+    for _ in 0..20_000 {
+        let start = next() as usize % seed.len();
+        let length = (next() as usize % 200).min(seed.len() - start);
+        let mut bytes = seed[start..start + length].to_vec();
+        for _ in 0..next() % 4 {
+            if !bytes.is_empty() {
+                let place = next() as usize % bytes.len();
+                bytes[place] = next() as u8;
+            }
+        }
+        if let Ok(policy) = Policy::parse("fuzz", &String::from_utf8_lossy(&bytes)) {
+            let program = compile(&policy, 1, Otherwise::Notify);
+            for call in [0, 56, 59, 231] {
+                assert!(
+                    program
+                        .as_ref()
+                        .is_ok_and(|p| simulate(p, call, &[7; 6]).is_some())
+                );
+            }
+        }
+    }
+}
