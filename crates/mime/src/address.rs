@@ -78,6 +78,7 @@ struct Phrase {
     /// From `<…>`.
     angle: Option<Vec<u8>>,
     seen_any: bool,
+    has_quotes: bool,
 }
 
 struct Reader<'a> {
@@ -116,6 +117,7 @@ impl Reader<'_> {
             }
             b'"' => {
                 let text = quoted(&mut self.cursor);
+                self.phrase.has_quotes = true;
                 self.push_text(&text);
             }
             b' ' | b'\t' | b'\r' | b'\n' => {
@@ -179,7 +181,8 @@ impl Reader<'_> {
                 address
             }
             None => {
-                let bare: Vec<u8> = spaces_out(text);
+                let spaced = phrase.has_quotes || !text.contains(&b'@');
+                let bare = if spaced { text.to_vec() } else { spaces_out(text) };
                 let mut address = split_address(&bare);
                 address.name = phrase.comment.trim_ascii().to_vec();
                 address
@@ -197,9 +200,6 @@ impl Reader<'_> {
 
 /// White space around the `@` and dots of a bare address is allowed by the obsolete syntax.
 fn spaces_out(text: &[u8]) -> Vec<u8> {
-    if !text.contains(&b'@') {
-        return text.to_vec();
-    }
     text.iter().copied().filter(|byte| *byte != b' ').collect()
 }
 

@@ -1,0 +1,34 @@
+//! The words of every finding, in Japanese and in English, by id.
+
+use crate::words::WORDS;
+
+/// A language of the catalogues.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Language {
+    Japanese,
+    English,
+}
+
+/// One sentence about a finding. `{}` in the words is where the detail stands. An id without
+/// words (from a newer scanner) is shown as it is.
+pub fn why(id: &str, language: Language, detail: &str) -> String {
+    let Some((_, japanese, english)) = WORDS.iter().find(|(known, ..)| *known == id) else {
+        return match detail {
+            "" => id.to_owned(),
+            detail => format!("{id} ({detail})"),
+        };
+    };
+    let words = match language {
+        Language::Japanese => japanese,
+        Language::English => english,
+    };
+    match (words.split_once(" {}"), detail) {
+        (Some((before, after)), "") => format!("{before}{after}"),
+        _ => words.replace("{}", detail),
+    }
+}
+
+/// Every id that has words.
+pub fn ids() -> impl Iterator<Item = &'static str> {
+    WORDS.iter().map(|(id, ..)| *id)
+}
