@@ -31,7 +31,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 use tables::Tables;
 use terms::{Kind, TenantId};
-use wire::control::{Order, Report};
+use wire::control::Order;
 use wire::directory::{FromAdmin, FromEdge, FromIdentity, Stated, ToAdmin, ToEdge, ToIdentity};
 use wire::{Event, Frame, Hub, Label, Peer};
 
@@ -41,25 +41,25 @@ const KEY_PATIENCE: Duration = Duration::from_millis(200);
 const TOKENS: usize = 64;
 
 /// Runs until it is told to stop or the warden is gone.
-pub fn run(mut house: House) -> ExitCode {
-    match serve(&mut house) {
+pub fn run(house: House) -> ExitCode {
+    match serve(house) {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
-            let _ = house.report(&Report::Note { text: fault.story() }, &[]);
+            eprintln!("sekisho: directory ends: {}", fault.story());
             ExitCode::FAILURE
         }
     }
 }
 
-fn serve(house: &mut House) -> Result<(), Fault> {
+fn serve(mut house: House) -> Result<(), Fault> {
     let folder = house.start.folder.clone().ok_or(Fault::NoFolder)?;
     let tables = Tables::open(Path::new(&folder))?;
     house.jail().map_err(Fault::jail)?;
     let mut hub = Hub::new().map_err(Fault::channel)?;
-    let warden = house.seat_control(&mut hub).map_err(Fault::jail)?;
     let friends = Friends::new(house.start.instance);
     house.ready(Some(friends.journal.public()), None).map_err(Fault::jail)?;
-    let host_name = house.start.host_name.clone();
+    let (warden, start) = house.seat_control(&mut hub).map_err(Fault::jail)?;
+    let host_name = start.host_name;
     let statements = Statements::default();
     let mut desk = Desk { hub, tables, friends, statements, key: None, host_name };
     loop {

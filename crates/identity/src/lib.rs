@@ -1,1 +1,178 @@
-//! identity
+//! Identity says who a person is, and mints what they may open.
+//!
+//! # Holds          verifiers (useless without the vault), app passwords' look-up keys, sessions
+//! # May ask        vault (HMACs, grants), directory (one address), ledger (its own entries)
+//! # Network        none
+//! # If taken over  the intruder can assert a sign-in and read at budget rate, every item recorded
+//! # Never          sees a stored secret; opens mail; binds an instance twice
+
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
+
+mod fault;
+mod friends;
+mod people;
+mod sessions;
+mod tables;
+
+pub use fault::Fault;
+
+use compartment::House;
+use friends::Friends;
+use rows::RowKey;
+use sessions::Sessions;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+use tables::Tables;
+use terms::Kind;
+use wire::control::Order;
+use wire::identity::{ToAccess, ToAdmin};
+use wire::{Channel, Event, Frame, Hub, Label, Peer};
+
+/// How often identity asks again for the key of its tables while the vault is away.
+const KEY_PATIENCE: Duration = Duration::from_millis(200);
+
+/// Runs until it is told to stop or the warden is gone.
+pub fn run(house: House) -> ExitCode {
+    match serve(house) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => {
+            eprintln!("sekisho: identity ends: {}", fault.story());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(mut house: House) -> Result<(), Fault> {
+    let folder = house.start.folder.clone().ok_or(Fault::NoFolder)?;
+    let tables = Tables::open(Path::new(&folder))?;
+    house.jail().map_err(Fault::jail)?;
+    let mut hub = Hub::new().map_err(Fault::channel)?;
+    let friends = Friends::new(house.start.instance);
+    house.ready(Some(friends.journal.public()), None).map_err(Fault::jail)?;
+    let (warden, start) = house.seat_control(&mut hub).map_err(Fault::jail)?;
+    let single_operator = start.single_operator;
+    let sessions = Sessions::default();
+    let mut desk = Desk { hub, warden, tables, friends, sessions, key: None, single_operator };
+    loop {
+        let patience = desk.key.is_none().then_some(KEY_PATIENCE);
+        for event in desk.hub.wait(patience).map_err(Fault::channel)? {
+            match event {
+                Event::Frame(peer, frame) if peer == warden => {
+                    if !desk.obey(frame) {
+                        return Ok(());
+                    }
+                }
+                Event::Frame(peer, frame) => desk.answer(peer, frame),
+                Event::Gone(peer, _) if peer == warden => return Ok(()),
+                Event::Gone(peer, _) => desk.sessions.end(peer, &mut desk.friends),
+                Event::Ready(_) => {}
+            }
+        }
+        desk.fetch_key();
+    }
+}
+
+struct Desk {
+    hub: Hub,
+    warden: Peer,
+    tables: Tables,
+    friends: Friends,
+    sessions: Sessions,
+    key: Option<RowKey>,
+    single_operator: bool,
+}
+
+impl Desk {
+    /// An order of the warden; `false` means stop.
+    fn obey(&mut self, frame: Frame) -> bool {
+        match frame.read::<Order>() {
+            Ok(Order::Stop) => return false,
+            Ok(Order::Join(label)) => {
+                let Some(fd) = frame.descriptors.into_iter().next() else { return true };
+                self.join(label, fd.into());
+            }
+            _ => {}
+        }
+        true
+    }
+
+    fn join(&mut self, label: Label, channel: Channel) {
+        match label.kind {
+            Kind::Vault => {
+                self.friends.vault = Some(channel);
+                self.sessions.restore(&mut self.friends);
+            }
+            Kind::Directory => self.friends.directory = Some(channel),
+            Kind::Ledger => self.friends.journal.join(channel),
+            _ => {
+                let _ = self.hub.seat(channel, label);
+            }
+        }
+        self.fetch_key();
+    }
+
+    fn fetch_key(&mut self) {
+        if self.key.is_none() {
+            self.key = self.friends.table_key().map(|key| RowKey::new(&key));
+        }
+    }
+
+    fn answer(&mut self, peer: Peer, frame: Frame) {
+        let label = self.hub.label(peer).cloned();
+        let sent = match label.map(|label| (label.kind, label.instance)) {
+            Some((Kind::Access, instance)) => {
+                let answer = frame.read().map(|question| self.admit(peer, instance, question));
+                answer.and_then(|answer| self.hub.send(peer, frame.call, &answer, Vec::new()))
+            }
+            Some((Kind::Admin, _)) => {
+                let answer = frame.read().map(|question| self.change(question));
+                answer.and_then(|answer| self.hub.send(peer, frame.call, &answer, Vec::new()))
+            }
+            _ => Err(wire::Fault::Malformed),
+        };
+        if sent.is_err() {
+            self.hub.dismiss(peer); // it broke the rules or is gone: its channel ends here
+            self.sessions.end(peer, &mut self.friends);
+        }
+    }
+
+    fn admit(
+        &mut self,
+        peer: Peer,
+        instance: terms::InstanceId,
+        question: wire::identity::FromAccess,
+    ) -> ToAccess {
+        let Some(key) = &self.key else { return ToAccess::Later };
+        let mut door = sessions::Door {
+            tables: &self.tables,
+            key,
+            friends: &mut self.friends,
+            sessions: &mut self.sessions,
+        };
+        let (answer, bind) = door.answer(peer, instance, question);
+        if let Some(bind) = bind
+            && self.hub.send(self.warden, 0, &bind, Vec::new()).is_err()
+        {
+            return ToAccess::Later;
+        }
+        answer
+    }
+
+    fn change(&mut self, question: wire::identity::FromAdmin) -> ToAdmin {
+        let Some(key) = &self.key else {
+            return ToAdmin::Fault("the vault has not given the key of the tables yet".to_owned());
+        };
+        let mut people = people::People {
+            tables: &self.tables,
+            key,
+            friends: &mut self.friends,
+            sessions: &mut self.sessions,
+            single_operator: self.single_operator,
+        };
+        people.carry_out(question)
+    }
+}

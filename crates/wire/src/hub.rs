@@ -239,3 +239,65 @@ fn is_full(fault: &Fault) -> bool {
     matches!(fault, Fault::Io { source, .. }
         if source.kind() == std::io::ErrorKind::WouldBlock)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Event, Hub};
+    use crate::{Channel, INLINE_BYTES, Label, Parcel};
+    use std::time::Duration;
+    use terms::{InstanceId, Kind};
+
+    fn label() -> Label {
+        Label { instance: InstanceId([1; 6]), kind: Kind::Edge, person: None }
+    }
+
+    #[test]
+    fn questions_are_answered_across_a_hub() {
+        let (keeper, mut asker) = Channel::pair().unwrap();
+        let mut hub = Hub::new().unwrap();
+        let peer = hub.seat(keeper, label()).unwrap();
+        let thread = std::thread::spawn(move || {
+            let mut held = Vec::new();
+            let parcel = Parcel::pack(vec![7; INLINE_BYTES + 1], INLINE_BYTES, &mut held).unwrap();
+            let answer: (String, Vec<_>) =
+                asker.ask(&parcel, &held, Duration::from_secs(5)).unwrap();
+            answer.0
+        });
+        let events = hub.wait(Some(Duration::from_secs(5))).unwrap();
+        let Some(Event::Frame(from, frame)) = events.into_iter().next() else { panic!() };
+        assert_eq!(from, peer);
+        let parcel: Parcel = frame.read().unwrap();
+        let body = parcel.open(&frame.descriptors).unwrap();
+        hub.send(peer, frame.call, &format!("{} octets", body.len()), Vec::new()).unwrap();
+        assert_eq!(thread.join().unwrap(), format!("{} octets", INLINE_BYTES + 1));
+        let events = hub.wait(Some(Duration::from_secs(5))).unwrap();
+        assert!(matches!(events.as_slice(), [Event::Gone(gone, _)] if *gone == peer));
+    }
+
+    #[test]
+    fn a_large_frame_travels_beside_the_channel() {
+        let (one, other) = Channel::pair().unwrap();
+        let long = vec![9u64; 100_000];
+        one.send(3, &long, &[]).unwrap();
+        let frame = other.receive(Some(Duration::from_secs(1))).unwrap();
+        assert_eq!(frame.call, 3);
+        assert_eq!(frame.read::<Vec<u64>>().unwrap(), long);
+    }
+
+    #[test]
+    fn a_slow_peer_is_not_waited_for() {
+        let (keeper, slow) = Channel::pair().unwrap();
+        let mut hub = Hub::new().unwrap();
+        let peer = hub.seat(keeper, label()).unwrap();
+        let body = vec![1u64; 5_000];
+        for call in 1..=200 {
+            hub.send(peer, call, &body, Vec::new()).unwrap();
+        }
+        for call in 1..=200 {
+            while !slow.wait(Duration::ZERO).unwrap() {
+                hub.wait(Some(Duration::from_millis(10))).unwrap();
+            }
+            assert_eq!(slow.take().unwrap().unwrap().call, call);
+        }
+    }
+}

@@ -43,6 +43,8 @@ pub struct Proof {
 pub enum ToMirror {
     /// Where do you stand? Answered by `Standing`.
     Standing,
+    /// After a power loss the ledger heals its tail from here. Answered by `Leaves`.
+    Fetch { from_index: u64 },
     /// New leaves from `first_index` on and the checkpoint over all of them (signed note).
     Add {
         first_index: u64,
@@ -62,6 +64,13 @@ pub enum FromMirror {
         size: u64,
         #[serde(with = "bytes")]
         cosignature: Vec<u8>,
+    },
+    /// What `Fetch` asked for, as much as fits; `checkpoint` is the newest the mirror holds.
+    Leaves {
+        first_index: u64,
+        leaves: Vec<Vec<u8>>,
+        #[serde(with = "bytes")]
+        checkpoint: Vec<u8>,
     },
     /// A fork, a lie, or a gap.
     Refused {

@@ -1,0 +1,52 @@
+//! What can break in identity.
+
+use std::error::Error;
+
+/// A fault on our side.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    #[error("identity was started without a folder")]
+    NoFolder,
+    #[error("identity's table failed while {doing}")]
+    Store {
+        doing: &'static str,
+        #[source]
+        source: rusqlite::Error,
+    },
+    #[error("a row could not be encoded")]
+    Encode,
+    #[error("the vault is away")]
+    VaultAway,
+    #[error("it could not be recorded, so it was not done")]
+    Unrecorded(#[source] journal::Fault),
+    #[error("the jail could not be entered")]
+    Jail(#[source] compartment::Fault),
+    #[error("a channel failed")]
+    Channel(#[source] wire::Fault),
+}
+
+impl Fault {
+    pub(crate) fn store(doing: &'static str) -> impl Fn(rusqlite::Error) -> Fault {
+        move |source| Fault::Store { doing, source }
+    }
+
+    pub(crate) fn jail(source: compartment::Fault) -> Self {
+        Self::Jail(source)
+    }
+
+    pub(crate) fn channel(source: wire::Fault) -> Self {
+        Self::Channel(source)
+    }
+
+    /// The whole chain in one line; sources name no content.
+    pub fn story(&self) -> String {
+        let mut story = self.to_string();
+        let mut next = self.source();
+        while let Some(source) = next {
+            story.push_str(": ");
+            story.push_str(&source.to_string());
+            next = source.source();
+        }
+        story
+    }
+}

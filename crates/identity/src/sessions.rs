@@ -1,0 +1,246 @@
+//! Signing in, and the sessions that follow: one per instance, one person each, for good.
+
+use crate::Fault;
+use crate::friends::Friends;
+use crate::tables::{Found, Tables};
+use compartment::{now_ms, random};
+use evidence::Body;
+use rows::RowKey;
+use std::collections::HashMap;
+use terms::{GrantId, InstanceId, TenantId, UserId};
+use wire::Peer;
+use wire::control::Report;
+use wire::identity::{FromAccess, Protocol, ToAccess};
+use wire::vault::Grant;
+
+/// A grant's life; the session asks for the next one before.
+const GRANT_MS: u64 = 15 * 60 * 1000;
+/// An IMAP session's absolute end.
+const SESSION_MS: u64 = 24 * 60 * 60 * 1000;
+/// Wrong secrets on one connection before it is answered no more.
+const TRIES: u32 = 5;
+/// A session's public key; see `open`.
+const SESSION_KEY_BYTES: usize = 256;
+const HOUR_MS: u64 = 60 * 60 * 1000;
+
+struct Session {
+    instance: InstanceId,
+    tenant: TenantId,
+    user: UserId,
+    look_up: String,
+    grant: GrantId,
+    grant_expires_ms: u64,
+    public: Vec<u8>,
+    ends_ms: u64,
+}
+
+/// Every live session, by the channel of its instance.
+#[derive(Default)]
+pub struct Sessions {
+    live: HashMap<Peer, Session>,
+    tries: HashMap<Peer, u32>,
+}
+
+impl Sessions {
+    pub fn end(&mut self, peer: Peer, friends: &mut Friends) {
+        self.tries.remove(&peer);
+        if let Some(session) = self.live.remove(&peer) {
+            friends.revoke(session.grant);
+        }
+    }
+
+    /// Ends the sessions of a person, or of one of their app passwords.
+    pub fn end_of(&mut self, user: Option<UserId>, look_up: Option<&str>, friends: &mut Friends) {
+        let ended: Vec<Peer> = self
+            .live
+            .iter()
+            .filter(|(_, session)| {
+                user == Some(session.user) || look_up == Some(session.look_up.as_str())
+            })
+            .map(|(peer, _)| *peer)
+            .collect();
+        for peer in ended {
+            self.end(peer, friends);
+        }
+    }
+
+    /// A vault that was started anew knows no grants: those still running are handed in again.
+    pub fn restore(&mut self, friends: &mut Friends) {
+        let now = now_ms();
+        for session in self.live.values().filter(|session| session.grant_expires_ms > now) {
+            let _ = friends.grant(session.grant());
+        }
+    }
+}
+
+impl Session {
+    fn grant(&self) -> Grant {
+        Grant {
+            grant: self.grant,
+            tenant: self.tenant,
+            user: self.user,
+            instance: self.instance,
+            bodies: true,
+            summaries: true,
+            expires_ms: self.grant_expires_ms,
+            session: self.public.clone(),
+        }
+    }
+}
+
+/// Where people come in.
+pub struct Door<'a> {
+    pub tables: &'a Tables,
+    pub key: &'a RowKey,
+    pub friends: &'a mut Friends,
+    pub sessions: &'a mut Sessions,
+}
+
+impl Door<'_> {
+    /// The answer to the instance, and what the warden is asked to do.
+    pub fn answer(
+        &mut self,
+        peer: Peer,
+        instance: InstanceId,
+        question: FromAccess,
+    ) -> (ToAccess, Option<Report>) {
+        match question {
+            FromAccess::SignIn { protocol, name, secret, session } => {
+                self.sign_in(peer, instance, protocol, &name, &secret, session)
+            }
+            FromAccess::Renew { session } => (self.renew(peer, session), None),
+        }
+    }
+
+    fn sign_in(
+        &mut self,
+        peer: Peer,
+        instance: InstanceId,
+        protocol: Protocol,
+        name: &str,
+        secret: &str,
+        public: Vec<u8>,
+    ) -> (ToAccess, Option<Report>) {
+        let tries = self.sessions.tries.entry(peer).or_default();
+        *tries += 1;
+        let is_refused = *tries > TRIES
+            || self.sessions.live.contains_key(&peer)
+            || public.len() > SESSION_KEY_BYTES;
+        if is_refused {
+            return (ToAccess::Refused, None);
+        }
+        let person = match self.recognise(protocol, name, secret) {
+            Ok(person) => person,
+            Err(_) => return (ToAccess::Later, None),
+        };
+        let recorded = self.record_sign_in(instance, protocol, person.as_ref());
+        let (Ok(()), Some((tenant, found))) = (&recorded, person) else {
+            let answer = if recorded.is_ok() { ToAccess::Refused } else { ToAccess::Later };
+            return (answer, None);
+        };
+        let now = now_ms();
+        let session = Session {
+            instance,
+            tenant,
+            user: found.user,
+            look_up: found.row.key,
+            grant: GrantId(random()),
+            grant_expires_ms: now + GRANT_MS,
+            public,
+            ends_ms: now + SESSION_MS,
+        };
+        self.admit(peer, session)
+    }
+
+    fn admit(&mut self, peer: Peer, session: Session) -> (ToAccess, Option<Report>) {
+        let (tenant, user) = (session.tenant, session.user);
+        if self.hand_out(&session).is_err() {
+            return (ToAccess::Later, None);
+        }
+        let welcome =
+            ToAccess::Welcome { tenant, user, grant: session.grant, ends_ms: session.ends_ms };
+        let bind = Report::Bind { instance: session.instance, tenant, user };
+        self.sessions.live.insert(peer, session);
+        (welcome, Some(bind))
+    }
+
+    fn renew(&mut self, peer: Peer, public: Vec<u8>) -> ToAccess {
+        let now = now_ms();
+        let Some(mut session) = self.sessions.live.remove(&peer) else { return ToAccess::Refused };
+        let is_over = now >= session.ends_ms || public.len() > SESSION_KEY_BYTES;
+        if is_over {
+            self.friends.revoke(session.grant);
+            return ToAccess::Refused;
+        }
+        let before = session.grant;
+        session.grant = GrantId(random());
+        session.grant_expires_ms = (now + GRANT_MS).min(session.ends_ms);
+        session.public = public;
+        let answer = match self.hand_out(&session) {
+            Ok(()) => {
+                self.friends.revoke(before);
+                ToAccess::Granted(session.grant)
+            }
+            Err(_) => ToAccess::Later,
+        };
+        self.sessions.live.insert(peer, session);
+        answer
+    }
+
+    /// A grant counts only after the ledger took its entry.
+    fn hand_out(&mut self, session: &Session) -> Result<(), Fault> {
+        let body = Body::Grant {
+            grant: session.grant,
+            instance: session.instance,
+            tenant: session.tenant,
+            user: session.user,
+            until_ms: session.grant_expires_ms,
+        };
+        self.friends.journal.record(body).map_err(Fault::Unrecorded)?;
+        self.friends.grant(session.grant())
+    }
+
+    /// The person whose app password this is. Whatever is wrong, the peer learns only "refused".
+    fn recognise(
+        &mut self,
+        protocol: Protocol,
+        name: &str,
+        secret: &str,
+    ) -> Result<Option<(TenantId, Found)>, Fault> {
+        // Anything that we did not make is refused unpassed: nobody's own password goes further.
+        let Some(typed) = secret::parse(secret) else { return Ok(None) };
+        let Some(found) = self.tables.app_password(self.key, &typed.key)? else {
+            return Ok(None);
+        };
+        let verifier = &found.row.verifier;
+        let is_same = self.friends.compare("app-password", &typed.digest, verifier)?;
+        let is_usable = is_same && !found.revoked && found.row.protocol == protocol;
+        let Some((tenant, user)) = self.friends.person(name)? else { return Ok(None) };
+        let person = self.tables.person(self.key, user)?;
+        let is_live = person.is_some_and(|person| !person.disabled && person.tenant == tenant);
+        if !is_usable || !is_live || user != found.user {
+            return Ok(None);
+        }
+        let now = now_ms();
+        if found.last_used_ms.is_none_or(|last| now > last + HOUR_MS) {
+            self.tables.mark_used(self.key, &typed.key, now)?;
+        }
+        Ok(Some((tenant, found)))
+    }
+
+    fn record_sign_in(
+        &mut self,
+        instance: InstanceId,
+        protocol: Protocol,
+        person: Option<&(TenantId, Found)>,
+    ) -> Result<(), Fault> {
+        let body = Body::SignIn {
+            instance,
+            protocol: protocol.word().into(),
+            ok: person.is_some(),
+            tenant: person.map(|(tenant, _)| *tenant),
+            user: person.map(|(_, found)| found.user),
+        };
+        self.friends.journal.record(body).map_err(Fault::Unrecorded)
+    }
+}
