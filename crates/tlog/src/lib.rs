@@ -20,8 +20,12 @@ mod nodes;
 mod note;
 mod proof;
 mod range;
+mod record;
+mod replay;
+mod store;
 mod tile;
 mod trust;
+mod volume;
 
 #[cfg(test)]
 mod tests;
@@ -36,8 +40,12 @@ pub use proof::{
     verify_subtree_consistency, verify_subtree_inclusion,
 };
 pub use range::CompactRange;
+pub use record::{Found, RECORD_BYTES, RECORD_HEAD, Sort, read_record, write_record};
+pub use replay::{BATCH_BYTES, Replayed, SignedCheckpoint, replay};
+pub use store::{Opened, Store};
 pub use tile::{
     ENTRY_BYTES, TILE_HEIGHT, TILE_WIDTH, TileAddress, TileSource, TiledNodes, decode_bundle,
     encode_bundle,
 };
 pub use trust::{LOG_ORIGIN, MIRROR_NAME, Trust, Trusted};
+pub use volume::Volume;

@@ -1,6 +1,7 @@
 //! Where proofs find the roots of perfect subtrees.
 
 use crate::hash::{Hash, empty_root, node_hash};
+use crate::tile::TILE_HEIGHT;
 use std::collections::VecDeque;
 
 /// Gives the root of the perfect subtree of `2^height` leaves that is the `index`-th of its
@@ -43,7 +44,8 @@ pub struct RecentNodes {
 }
 
 impl RecentNodes {
-    /// Keeps `kept` nodes of each height: memory is at most 64 × `kept` × 32 octets.
+    /// Keeps `kept` nodes of each height below a tile's, and all above: one hash in memory for
+    /// every 128 leaves.
     pub fn new(kept: usize) -> Self {
         Self {
             kept: kept.max(2),
@@ -66,9 +68,17 @@ impl RecentNodes {
             *first = index;
         }
         nodes.push_back(node);
-        if nodes.len() > self.kept {
+        if nodes.len() > self.kept && height < usize::from(TILE_HEIGHT) {
             nodes.pop_front();
             *first += 1;
+        }
+    }
+
+    /// Forgets every node that reaches beyond the first `size` leaves.
+    pub fn truncate(&mut self, size: u64) {
+        for (height, (first, nodes)) in self.heights.iter_mut().enumerate() {
+            let left = (size >> height.min(63)).saturating_sub(*first);
+            nodes.truncate(usize::try_from(left).unwrap_or(usize::MAX));
         }
     }
 }

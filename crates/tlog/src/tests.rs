@@ -496,3 +496,170 @@ fn mutated_input_is_read_or_refused() {
         let _ = (NoteSignature::parse(text), CosignerKey::parse(text));
     }
 }
+
+mod stores {
+    //! Cases: a log grows, is cut anywhere, is changed anywhere.
+
+    use super::*;
+
+    type Log = Store<Vec<u8>>;
+
+    fn signer() -> NoteSigner {
+        NoteSigner::new(LOG_ORIGIN, &[1; 32]).unwrap()
+    }
+
+    fn commit(store: &mut Log, entries: &[Vec<u8>]) {
+        for entry in entries {
+            store.stage(entry).unwrap();
+        }
+        let checkpoint = store.checkpoint(LOG_ORIGIN);
+        let text = checkpoint.to_text();
+        let signatures = vec![signer().sign(&text)];
+        store
+            .write(SignedCheckpoint {
+                note: Note { text, signatures },
+                checkpoint,
+            })
+            .unwrap();
+        store.flush().unwrap();
+    }
+
+    fn open(log: Vec<u8>, tiles: Vec<u8>) -> (Log, Opened, Vec<Vec<u8>>) {
+        let key = signer().verifier();
+        let mut seen = Vec::new();
+        let believed = |signed: &SignedCheckpoint| signed.note.is_signed_by(&key);
+        let (store, opened) = Store::open(log, tiles, believed, |index, entry| {
+            assert_eq!(index, seen.len() as u64);
+            seen.push(entry.to_vec());
+        })
+        .unwrap();
+        (store, opened, seen)
+    }
+
+    fn entry(number: u64) -> Vec<u8> {
+        vec![number as u8; (number * 7 % 90) as usize]
+    }
+
+    /// A log of `count` entries in batches, and where each batch ends: (octets, entries).
+    fn grown(count: u64, batch: u64) -> (Vec<u8>, Vec<u8>, Vec<(usize, u64)>) {
+        let (mut store, _, _) = open(Vec::new(), Vec::new());
+        let mut ends = vec![(0, 0)];
+        for first in (0..count).step_by(batch as usize) {
+            let batch: Vec<_> = (first..count.min(first + batch)).map(entry).collect();
+            commit(&mut store, &batch);
+            let (log, _) = store.volumes();
+            ends.push((log.len(), store.size()));
+        }
+        let (log, tiles) = store.volumes();
+        (log.clone(), tiles.clone(), ends)
+    }
+
+    #[test]
+    fn a_log_is_read_back() {
+        let (log, tiles, _) = grown(1_000, 17);
+        let (store, opened, seen) = open(log.clone(), tiles.clone());
+        assert_eq!(opened, Opened::default());
+        assert_eq!(seen, (0..1_000).map(entry).collect::<Vec<_>>());
+        let root = store.committed().root();
+        for index in [0, 1, 255, 256, 511, 998, 999] {
+            let proof = store.inclusion(index, 1_000).unwrap();
+            assert!(verify_inclusion(
+                &leaf_hash(&entry(index)),
+                index,
+                1_000,
+                &proof,
+                &root
+            ));
+            let found = store.entries(index, 3, usize::MAX).unwrap();
+            let expected: Vec<_> = (index..1_000.min(index + 3)).map(entry).collect();
+            assert_eq!(found, expected);
+        }
+        assert!(store.entries(1_000, 3, usize::MAX).unwrap().is_empty());
+        assert_eq!(store.entries(10, 500, 50).unwrap().len(), 1);
+        assert_eq!(store.entries(10, 500, 71).unwrap().len(), 2);
+
+        for wrong in [
+            Vec::new(),
+            tiles[..77].to_vec(),
+            [&tiles[..], &[0; 32]].concat(),
+        ] {
+            let (store, _, _) = open(log.clone(), wrong);
+            assert_eq!(*store.volumes().1, tiles);
+        }
+        let mut changed = tiles.clone();
+        changed[40] ^= 1;
+        let (store, opened, _) = open(log, changed);
+        assert!(opened.tiles_repaired && *store.volumes().1 == tiles);
+    }
+
+    #[test]
+    fn a_log_cut_anywhere_keeps_every_committed_batch() {
+        let (log, tiles, ends) = grown(60, 7);
+        for length in 0..=log.len() {
+            let (mut store, opened, seen) = open(log[..length].to_vec(), tiles.clone());
+            let (bytes, size) = *ends.iter().rev().find(|end| end.0 <= length).unwrap();
+            assert_eq!((store.size(), seen.len() as u64), (size, size));
+            assert_eq!(
+                (opened.torn_bytes, opened.damage),
+                ((length - bytes) as u64, None)
+            );
+            commit(&mut store, &[entry(size)]);
+            let (log, tiles) = store.volumes();
+            assert_eq!(open(log.clone(), tiles.clone()).2.len() as u64, size + 1);
+        }
+    }
+
+    #[test]
+    fn a_changed_octet_before_the_last_batch_is_damage() {
+        let (log, tiles, ends) = grown(60, 7);
+        let (sure, last) = (ends[ends.len() - 3].0, ends[ends.len() - 2].0);
+        for at in 0..log.len() {
+            let mut changed = log.clone();
+            changed[at] ^= 0x10;
+            let (store, opened, _) = open(changed, tiles.clone());
+            assert!(store.size() < 60 && opened.torn_bytes > 0);
+            // A changed checkpoint of the last batch but one looks like one long torn batch.
+            assert!(at >= sure || opened.damage.is_some(), "octet {at}");
+            assert!(at < last || opened.damage.is_none(), "octet {at}");
+            assert!(at >= last || opened.claimed_size == 60);
+        }
+    }
+
+    #[test]
+    fn an_abandoned_batch_leaves_nothing() {
+        let (log, tiles, _) = grown(100, 10);
+        let (mut store, _, _) = open(log.clone(), tiles);
+        let root = store.committed().root();
+        for number in 0..300 {
+            store.stage(&entry(number)).unwrap();
+        }
+        store.abandon().unwrap();
+        assert_eq!(store.checkpoint(LOG_ORIGIN).root, root);
+        assert_eq!(*store.volumes().0, log);
+        commit(&mut store, &[entry(100), entry(101)]);
+        let (whole, _, _) = grown(100, 10);
+        let (mut other, _, _) = open(whole, Vec::new());
+        commit(&mut other, &[entry(100), entry(101)]);
+        assert_eq!(store.committed(), other.committed());
+        assert!(store.inclusion(101, 102).is_some() && store.inclusion(3, 102).is_some());
+    }
+
+    #[test]
+    fn mutated_logs_are_read_without_end_or_panic() {
+        let (log, tiles, _) = grown(40, 5);
+        let mut random = Xorshift(0x5eed_0003);
+        for _ in 0..3_000 {
+            let mut bytes = log.clone();
+            for _ in 0..=random.next() % 4 {
+                let at = random.next() as usize % bytes.len().max(1);
+                match random.next() % 3 {
+                    0 => bytes[at] = random.next() as u8,
+                    1 => drop(bytes.drain(at..(at + 40).min(log.len()).min(bytes.len()))),
+                    _ => bytes.insert(at, random.next() as u8),
+                }
+            }
+            let (store, _, seen) = open(bytes, tiles.clone());
+            assert_eq!(seen, (0..store.size()).map(entry).collect::<Vec<_>>());
+        }
+    }
+}
