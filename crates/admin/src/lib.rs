@@ -1,1 +1,115 @@
-//! admin
+//! `admin` is the other end of the command line: one request, one answer, one process.
+//!
+//! # Holds          the request in hand; a secret that it has just made, until it is shown
+//! # May ask        directory, identity, vault, mailbox, signer, ledger
+//! # Network        none; one connection of `DIR/admin.sock`, passed to it
+//! # If taken over  what its caller's request may do, recorded; no stored mail, no private key
+//! # Never          opens a store; shows a secret twice; serves a second request
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod people;
+mod peers;
+mod places;
+mod records;
+
+use compartment::House;
+use peers::{Answer, Peers, Refusal};
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::process::ExitCode;
+use std::time::Duration;
+use terms::Kind;
+use wire::admin::{REQUEST_BYTES, Request, Response};
+
+/// How long a caller may take to write its one line.
+const CALLER_PATIENCE: Duration = Duration::from_secs(10);
+/// The connection follows the birth at once, or never.
+const CONNECTION_PATIENCE: Duration = Duration::from_secs(60 * 60);
+
+/// Serves the one request that this process was born for.
+pub fn serve(mut house: House) -> ExitCode {
+    let Ok((connection, _)) = house.next_join(Kind::Admin, CONNECTION_PATIENCE) else {
+        return ExitCode::SUCCESS; // stopped before anybody called
+    };
+    let mut connection = File::from(OwnedFd::from(connection));
+    let response = match read_request(&mut connection) {
+        Ok(request) => answer(&mut Peers::new(&mut house), request),
+        Err(what) => Response::Refused {
+            expected: "one JSON request on one line".to_owned(),
+            found: what,
+            hint: "use the `sekisho` command line of the same version".to_owned(),
+        },
+    };
+    let mut line = serde_json::to_vec(&response).unwrap_or_default();
+    line.push(b'\n');
+    match connection.write_all(&line) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn read_request(connection: &mut File) -> Result<Request, String> {
+    let mut line = Vec::new();
+    let mut chunk = [0u8; 4096];
+    while !line.contains(&b'\n') {
+        if line.len() > REQUEST_BYTES {
+            return Err(format!("more than {REQUEST_BYTES} octets"));
+        }
+        if !is_readable(connection) {
+            return Err("nothing for 10 seconds".to_owned());
+        }
+        match connection.read(&mut chunk) {
+            Ok(0) => break,
+            Ok(count) => line.extend_from_slice(chunk.get(..count).unwrap_or_default()),
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+    serde_json::from_slice(&line).map_err(|error| error.to_string())
+}
+
+fn is_readable(connection: &File) -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let timeout = Timespec { tv_sec: CALLER_PATIENCE.as_secs() as i64, tv_nsec: 0 };
+    let mut fds = [PollFd::new(connection, PollFlags::IN)];
+    matches!(poll(&mut fds, Some(&timeout)), Ok(ready) if ready > 0)
+}
+
+fn answer(peers: &mut Peers<'_>, request: Request) -> Response {
+    match act(peers, request) {
+        Ok(value) => Response::Done { value: value.to_string() },
+        Err(Refusal::Wanting { expected, found, hint }) => {
+            Response::Refused { expected, found, hint }
+        }
+        Err(Refusal::Fault(what)) => Response::Fault { what },
+    }
+}
+
+/// Which act a request asks for.
+fn act(peers: &mut Peers<'_>, request: Request) -> Answer {
+    match request {
+        Request::TenantAdd { name } => places::add_tenant(peers, name),
+        Request::TenantList => places::list_tenants(peers),
+        Request::TenantShow { name } => places::show_tenant(peers, name),
+        Request::DomainAdd { domain, tenant } => places::add_domain(peers, domain, tenant),
+        Request::DomainList { tenant } => places::list_domains(peers, tenant),
+        Request::DomainCheck { domain } => places::check_domain(peers, &domain),
+        Request::UserAdd { address, tenant, role, aliases, password } => {
+            people::add(peers, people::New { address, tenant, role, aliases, password })
+        }
+        Request::UserList { tenant } => people::list(peers, tenant),
+        Request::UserDisable { address } => people::disable(peers, address),
+        Request::UserReset { address } => people::reset(peers, address),
+        Request::AppPasswordAdd { address, protocol, device, secret_seed } => {
+            people::add_app_password(peers, address, &protocol, device, secret_seed)
+        }
+        Request::AppPasswordRevoke { id } => people::revoke_app_password(peers, id),
+        Request::Trace { query } => records::trace(peers, &query),
+        Request::QuarantineList => records::list_quarantine(peers),
+        Request::QuarantineShow { id } => records::show_quarantine(peers, &id),
+        Request::QuarantineRelease { id } => records::release_quarantine(peers, &id),
+        Request::Authority => places::authority(peers),
+        Request::Status => records::status(peers),
+    }
+}

@@ -1,0 +1,84 @@
+//! Those whom a request is carried to.
+
+use compartment::House;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::collections::HashMap;
+use std::time::Duration;
+use terms::Kind;
+use wire::Channel;
+
+/// A new channel is there within a restart of the peer.
+const JOIN_PATIENCE: Duration = Duration::from_secs(5);
+/// New keys wait for the ledger and the mirror; a full disk is answered, not waited out.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
+
+/// What an act answers: a JSON value, or why not.
+pub type Answer = Result<Value, Refusal>;
+
+/// Why not.
+pub enum Refusal {
+    Wanting { expected: String, found: String, hint: String },
+    Fault(String),
+}
+
+impl Refusal {
+    pub fn new(expected: &str, found: &str, hint: &str) -> Self {
+        Self::Wanting {
+            expected: expected.to_owned(),
+            found: found.to_owned(),
+            hint: hint.to_owned(),
+        }
+    }
+
+    pub fn unexpected(peer: Kind) -> Self {
+        Self::Fault(format!("{} gave an answer to another question", peer.word()))
+    }
+}
+
+/// The channels of this one request.
+pub struct Peers<'a> {
+    house: &'a mut House,
+    joined: HashMap<Kind, Channel>,
+}
+
+impl<'a> Peers<'a> {
+    pub fn new(house: &'a mut House) -> Self {
+        Self { house, joined: HashMap::new() }
+    }
+
+    /// Whether this is the demo, where a caller may choose secrets.
+    pub fn is_demo(&self) -> bool {
+        self.house.start.demo
+    }
+
+    pub fn host_name(&self) -> &str {
+        &self.house.start.host_name
+    }
+
+    pub fn is_single_operator(&self) -> bool {
+        self.house.start.single_operator
+    }
+
+    /// Asks a peer and waits for its answer.
+    pub fn ask<Q: Serialize, A: DeserializeOwned>(
+        &mut self,
+        peer: Kind,
+        question: &Q,
+    ) -> Result<A, Refusal> {
+        let away = |_| Refusal::Fault(format!("{} is away; try again in a moment", peer.word()));
+        if !self.joined.contains_key(&peer) {
+            let (channel, _) = self
+                .house
+                .next_join(peer, JOIN_PATIENCE)
+                .map_err(|_| Refusal::Fault(format!("{} is away", peer.word())))?;
+            self.joined.insert(peer, channel);
+        }
+        let Some(channel) = self.joined.get_mut(&peer) else {
+            return Err(Refusal::Fault(format!("{} is away", peer.word())));
+        };
+        let (answer, _) = channel.ask(question, &[], ANSWER_PATIENCE).map_err(away)?;
+        Ok(answer)
+    }
+}

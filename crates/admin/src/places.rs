@@ -1,0 +1,113 @@
+//! Tenants, domains, the certificate authority.
+
+use crate::peers::{Answer, Peers, Refusal};
+use serde_json::{Value, json};
+use terms::Kind;
+use wire::directory::{FromAdmin, Tenant, ToAdmin};
+
+/// Reads an answer of the directory; `shown` makes the JSON of the one expected.
+pub fn directory(
+    peers: &mut Peers<'_>,
+    question: &FromAdmin,
+    shown: impl FnOnce(ToAdmin) -> Option<Value>,
+) -> Answer {
+    match peers.ask(Kind::Directory, question)? {
+        ToAdmin::Refused { expected, found, hint } => {
+            Err(Refusal::Wanting { expected, found, hint })
+        }
+        ToAdmin::Fault(what) => Err(Refusal::Fault(what)),
+        answer => shown(answer).ok_or_else(|| Refusal::unexpected(Kind::Directory)),
+    }
+}
+
+fn tenant_json(tenant: &Tenant) -> Value {
+    json!({
+        "tenant": tenant.name,
+        "id": tenant.tenant.to_string(),
+        "domains": tenant.domains,
+        "users": tenant.users,
+    })
+}
+
+fn items(items: Vec<Value>) -> Value {
+    json!({ "items": items, "next": null })
+}
+
+pub fn add_tenant(peers: &mut Peers<'_>, name: String) -> Answer {
+    directory(peers, &FromAdmin::TenantAdd { name }, |answer| match answer {
+        ToAdmin::Tenant(tenant) => Some(tenant_json(&tenant)),
+        _ => None,
+    })
+}
+
+pub fn list_tenants(peers: &mut Peers<'_>) -> Answer {
+    directory(peers, &FromAdmin::TenantList, |answer| match answer {
+        ToAdmin::Tenants(tenants) => Some(items(tenants.iter().map(tenant_json).collect())),
+        _ => None,
+    })
+}
+
+pub fn show_tenant(peers: &mut Peers<'_>, name: String) -> Answer {
+    directory(peers, &FromAdmin::TenantShow { name }, |answer| match answer {
+        ToAdmin::Tenant(tenant) => Some(tenant_json(&tenant)),
+        _ => None,
+    })
+}
+
+/// The records that a domain's owner should publish.
+fn records(domain: &str, host_name: &str) -> Value {
+    json!([
+        { "name": domain, "type": "MX", "value": format!("10 {host_name}.") },
+        { "name": domain, "type": "TXT", "value": format!("v=spf1 a:{host_name} -all") },
+        { "name": format!("_dmarc.{domain}"), "type": "TXT",
+          "value": format!("v=DMARC1; p=quarantine; rua=mailto:postmaster@{domain}") },
+    ])
+}
+
+pub fn add_domain(peers: &mut Peers<'_>, domain: String, tenant: String) -> Answer {
+    let host_name = peers.host_name().to_owned();
+    directory(peers, &FromAdmin::DomainAdd { domain, tenant }, |answer| match answer {
+        ToAdmin::Domain(added) => Some(json!({
+            "domain": added.domain,
+            "tenant": added.tenant,
+            "records": records(&added.domain, &host_name),
+        })),
+        _ => None,
+    })
+}
+
+pub fn list_domains(peers: &mut Peers<'_>, tenant: Option<String>) -> Answer {
+    directory(peers, &FromAdmin::DomainList { tenant }, |answer| match answer {
+        ToAdmin::Domains(domains) => {
+            let shown = domains.iter().map(|each| json!({"domain": each.domain, "tenant": each.tenant}));
+            Some(items(shown.collect()))
+        }
+        _ => None,
+    })
+}
+
+/// What should be published for a domain of ours.
+pub fn check_domain(peers: &mut Peers<'_>, domain: &str) -> Answer {
+    let host_name = peers.host_name().to_owned();
+    let wanted = domain.trim().trim_end_matches('.').to_lowercase();
+    directory(peers, &FromAdmin::DomainList { tenant: None }, |answer| match answer {
+        ToAdmin::Domains(domains) => {
+            let ours = domains.iter().find(|each| each.domain == wanted);
+            Some(json!({
+                "domain": wanted,
+                "ours": ours.is_some(),
+                "tenant": ours.map(|each| each.tenant.clone()),
+                "records": records(&wanted, &host_name),
+            }))
+        }
+        _ => None,
+    })
+}
+
+/// The certificate authority that signed our certificates, for clients of the demo.
+pub fn authority(peers: &mut Peers<'_>) -> Answer {
+    match peers.ask(Kind::Signer, &wire::signer::ToSigner::Authority)? {
+        wire::signer::FromSigner::Authority(pem) => Ok(json!({ "ca": pem })),
+        _ => Err(Refusal::Fault("the signer has no authority of its own".to_owned())),
+    }
+}
