@@ -1,1 +1,250 @@
-//! settings
+//! The start-up file: one TOML, each setting documented where it is declared.
+//!
+//! The doc comment is the manual; `docs/generated/config.md` is made from it. Unknown keys are
+//! errors. Secrets are references, never values. Tenants, people and rules are not here: they live
+//! in the store and change through recorded commands.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
+
+use serde::Deserialize;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+/// The largest start-up file read.
+const FILE_BYTES: u64 = 1024 * 1024;
+
+/// Why a start-up file does not do.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    #[error("could not read the settings in {path}")]
+    Read {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("the settings are {found} octets, expected at most {FILE_BYTES}")]
+    TooLong { found: u64 },
+    /// The parser's words: expected, found, line and column.
+    #[error("the settings do not parse: {0}")]
+    Parse(String),
+    #[error("{setting}: expected {expected}, found {found}\nhint: {hint}")]
+    Wanting { setting: &'static str, expected: &'static str, found: String, hint: &'static str },
+}
+
+macro_rules! settings {
+    ($(#[doc = $about:literal])* $name:ident, $section:literal {
+        $($(#[doc = $doc:literal])+ $field:ident: $type:ty = $default:literal,)*
+    }) => {
+        $(#[doc = $about])*
+        #[derive(Clone, Debug, Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        pub struct $name {
+            $($(#[doc = $doc])+ pub $field: $type,)*
+        }
+
+        impl $name {
+            const MANUAL: (&'static str, &'static str, &'static [Entry]) = (
+                $section,
+                concat!($($about,)* ""),
+                &[$(Entry {
+                    name: stringify!($field),
+                    shape: stringify!($type),
+                    default: $default,
+                    doc: concat!($($doc,)+),
+                },)*],
+            );
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                #[derive(Deserialize)]
+                struct Defaults { $($field: $type,)* }
+                const TEXT: &str = concat!($(stringify!($field), " = ", $default, "\n",)*);
+                // A default that does not parse is found by the test below, for every section.
+                match toml::from_str::<Defaults>(TEXT) {
+                    Ok(found) => Self { $($field: found.$field,)* },
+                    Err(_) => std::process::abort(),
+                }
+            }
+        }
+    };
+}
+
+struct Entry {
+    name: &'static str,
+    shape: &'static str,
+    default: &'static str,
+    doc: &'static str,
+}
+
+settings! {
+    /// The house itself.
+    House, "house" {
+        /// Where everything is kept. Must exist (see `sekisho init`).
+        data: PathBuf = "\"/var/lib/sekisho\"",
+        /// Our name in banners, `Received` and `Authentication-Results`.
+        host_name: String = "\"localhost\"",
+        /// First of the user ids that compartments run under when started as root.
+        uid_base: u32 = "61000",
+        /// One person operates this installation: what should need two approvals is done at once
+        /// and recorded as weakened. Must be said openly until approvals exist.
+        single_operator: bool = "false",
+    }
+}
+
+settings! {
+    /// Where connections are accepted. An empty list means: not listening.
+    Listen, "listen" {
+        /// SMTP (port 25).
+        smtp: Vec<SocketAddr> = "[\"[::]:25\"]",
+        /// IMAP over implicit TLS (port 993).
+        imaps: Vec<SocketAddr> = "[\"[::]:993\"]",
+        /// POP3 over implicit TLS (port 995).
+        pop3s: Vec<SocketAddr> = "[\"[::]:995\"]",
+    }
+}
+
+settings! {
+    /// Names of other hosts.
+    Dns, "dns" {
+        /// Resolvers to ask; empty: those of the system.
+        servers: Vec<IpAddr> = "[]",
+        /// The port they answer on.
+        port: u16 = "53",
+    }
+}
+
+settings! {
+    /// Where the unseal credential comes from. It is read once and never kept under the data folder.
+    Unseal, "unseal" {
+        /// Name of a systemd credential (`LoadCredential=`), looked up in `$CREDENTIALS_DIRECTORY`.
+        systemd_credential: String = "\"sekisho-unseal\"",
+        /// A file outside the data folder, readable by its owner only; empty: none.
+        file: PathBuf = "\"\"",
+    }
+}
+
+/// Everything that can be set.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    pub house: House,
+    pub listen: Listen,
+    pub dns: Dns,
+    pub unseal: Unseal,
+}
+
+impl Settings {
+    /// Reads and checks a start-up file.
+    pub fn read(path: &Path) -> Result<Self, Fault> {
+        let fault = |source| Fault::Read { path: path.to_owned(), source };
+        let found = std::fs::metadata(path).map_err(fault)?.len();
+        if found > FILE_BYTES {
+            return Err(Fault::TooLong { found });
+        }
+        Self::parse(&std::fs::read_to_string(path).map_err(fault)?)
+    }
+
+    pub fn parse(text: &str) -> Result<Self, Fault> {
+        let settings: Self = toml::from_str(text).map_err(|e| Fault::Parse(e.to_string()))?;
+        settings.check()?;
+        Ok(settings)
+    }
+
+    fn check(&self) -> Result<(), Fault> {
+        let data = &self.house.data;
+        if !data.is_absolute() {
+            return Err(Fault::Wanting {
+                setting: "house.data",
+                expected: "an absolute path",
+                found: data.display().to_string(),
+                hint: "write it from / on",
+            });
+        }
+        if self.unseal.file.starts_with(data) {
+            return Err(Fault::Wanting {
+                setting: "unseal.file",
+                expected: "a place outside the data folder",
+                found: self.unseal.file.display().to_string(),
+                hint: "a copy of the data must open nothing: keep the credential elsewhere",
+            });
+        }
+        if self.house.host_name.is_empty() || self.house.host_name.len() > 253 {
+            return Err(Fault::Wanting {
+                setting: "house.host_name",
+                expected: "a host name of 1 to 253 octets",
+                found: self.house.host_name.clone(),
+                hint: "the name in your MX record",
+            });
+        }
+        Ok(())
+    }
+}
+
+/// The manual, as `docs/generated/config.md` has it.
+pub fn manual() -> String {
+    let mut text = String::from(
+        "# Settings\n\nGenerated from `crates/settings/src/lib.rs` by `cargo xtask generate`; \
+         read by `sekisho run --config FILE`.\n",
+    );
+    let sections = [House::MANUAL, Listen::MANUAL, Dns::MANUAL, Unseal::MANUAL];
+    for (section, about, entries) in sections {
+        text.push_str(&format!("\n## [{section}]\n{}\n\n", about.trim()));
+        text.push_str("| setting | shape | default | meaning |\n|---|---|---|---|\n");
+        for Entry { name, shape, default, doc } in entries {
+            let doc = doc.trim();
+            text.push_str(&format!("| `{name}` | {shape} | `{default}` | {doc} |\n"));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Settings, manual};
+
+    fn check(text: &str, expected: &str) {
+        match Settings::parse(text) {
+            Ok(_) => assert_eq!(expected, "ok", "{text}"),
+            Err(fault) => {
+                let found = fault.to_string();
+                assert!(expected != "ok" && found.contains(expected), "{text}: {found}");
+            }
+        }
+    }
+
+    #[test]
+    fn good_and_bad_files() {
+        check("", "ok");
+        check("[house]\ndata = \"/srv/mail\"\n[listen]\nsmtp = [\"127.0.0.1:2525\"]", "ok");
+        check("[house]\ndata = \"here\"", "an absolute path");
+        check("[house]\ncolour = 1", "unknown field");
+        check("[rooms]", "unknown field");
+        check("[house]\ndata = \"/a\"\n[unseal]\nfile = \"/a/key\"", "outside the data folder");
+        check("[listen]\nsmtp = [\"nowhere\"]", "invalid socket address");
+        check("[house", "do not parse");
+    }
+
+    #[test]
+    fn every_setting_is_explained() {
+        assert!(manual().lines().filter(|line| line.starts_with("| `")).count() >= 11);
+        assert!(!manual().contains("|  |"));
+    }
+
+    #[test]
+    fn no_text_makes_it_panic() {
+        let seed = "[house]\ndata = \"/srv\"\n[listen]\nsmtp = [\"[::]:25\"]\n";
+        let mut state = 0x9e37_79b9_7f4a_7c15u64;
+        for _ in 0..5_000 {
+            let mut bytes = seed.as_bytes().to_vec();
+            for _ in 0..3 {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                let at = state as usize % bytes.len();
+                bytes[at] = (state >> 32) as u8;
+            }
+            let _ = Settings::parse(&String::from_utf8_lossy(&bytes));
+        }
+    }
+}
