@@ -1,0 +1,258 @@
+//! The two canonical forms of RFC 6376 §3.4, made while hashing: no copy of a body is built.
+//!
+//! A line that ends in a bare LF is treated as if it ended in CRLF, since files of mail are often
+//! kept that way; mail received over SMTP has none.
+
+use aws_lc_rs::digest::{Context, SHA256};
+use memchr::memchr;
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Canon {
+    Simple,
+    Relaxed,
+}
+
+impl Canon {
+    pub fn parse(word: &str) -> Option<Self> {
+        match word {
+            "simple" => Some(Self::Simple),
+            "relaxed" => Some(Self::Relaxed),
+            _ => None,
+        }
+    }
+
+    /// `c=`: header form, then body form, each `simple` unless said (RFC 6376 §3.5).
+    pub fn pair(value: Option<&str>) -> Option<(Self, Self)> {
+        let Some(value) = value else {
+            return Some((Self::Simple, Self::Simple));
+        };
+        match value.split_once('/') {
+            Some((header, body)) => Some((Self::parse(header)?, Self::parse(body)?)),
+            None => Some((Self::parse(value)?, Self::Simple)),
+        }
+    }
+}
+
+/// Appends the canonical form of one raw field, with CRLF (RFC 6376 §3.4.1, §3.4.2).
+pub fn header(canon: Canon, raw: &[u8], into: &mut Vec<u8>) {
+    match canon {
+        Canon::Simple => {
+            for line in raw.split(|byte| *byte == b'\n') {
+                into.extend_from_slice(line.strip_suffix(b"\r").unwrap_or(line));
+                into.extend_from_slice(b"\r\n");
+            }
+        }
+        Canon::Relaxed => {
+            relaxed_header(raw, into);
+            into.extend_from_slice(b"\r\n");
+        }
+    }
+}
+
+fn relaxed_header(raw: &[u8], into: &mut Vec<u8>) {
+    let colon = memchr(b':', raw).unwrap_or(raw.len());
+    let (name, value) = raw.split_at_checked(colon).unwrap_or((raw, b""));
+    into.extend(name.trim_ascii_end().iter().map(u8::to_ascii_lowercase));
+    into.push(b':');
+    let mut pending = false;
+    let mut begun = false;
+    for byte in value.iter().skip(1) {
+        if matches!(byte, b' ' | b'\t' | b'\r' | b'\n') {
+            pending = begun;
+            continue;
+        }
+        if pending {
+            into.push(b' ');
+        }
+        (pending, begun) = (false, true);
+        into.push(*byte);
+    }
+}
+
+/// A body's hash, and whether `l=` left any of it out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BodyHash {
+    pub sha256: [u8; 32],
+    /// Canonical octets in all.
+    pub canonical_octets: u64,
+}
+
+/// Hashes a body in one pass; `limit` is the `l=` tag.
+pub fn body_hash(canon: Canon, limit: Option<u64>, body: &[u8]) -> BodyHash {
+    let mut hashing = Hashing {
+        context: Context::new(&SHA256),
+        left: limit,
+        total: 0,
+    };
+    write_body(canon, body, &mut |octets| hashing.update(octets));
+    let mut sha256 = [0u8; 32];
+    let digest = hashing.context.finish();
+    for (to, from) in sha256.iter_mut().zip(digest.as_ref()) {
+        *to = *from;
+    }
+    BodyHash {
+        sha256,
+        canonical_octets: hashing.total,
+    }
+}
+
+struct Hashing {
+    context: Context,
+    left: Option<u64>,
+    total: u64,
+}
+
+impl Hashing {
+    fn update(&mut self, octets: &[u8]) {
+        self.total += octets.len() as u64;
+        let wanted = match self.left {
+            None => octets,
+            Some(left) => {
+                let count = usize::try_from(left)
+                    .unwrap_or(usize::MAX)
+                    .min(octets.len());
+                self.left = Some(left - count as u64);
+                octets.get(..count).unwrap_or_default()
+            }
+        };
+        self.context.update(wanted);
+    }
+}
+
+/// Lines that are canonical already are not copied: they grow a run that is handed over whole.
+struct Run<'a, 'w> {
+    body: &'a [u8],
+    start: usize,
+    end: usize,
+    /// Empty lines seen since the last line that is not.
+    blanks: usize,
+    /// Whether those lines stand in the body as plain CRLF.
+    blanks_are_plain: bool,
+    written: bool,
+    write: &'w mut dyn FnMut(&[u8]),
+}
+
+/// Writes the canonical form of a body in pieces (RFC 6376 §3.4.3, §3.4.4).
+pub fn write_body(canon: Canon, body: &[u8], write: &mut dyn FnMut(&[u8])) {
+    let mut run = Run {
+        body,
+        start: 0,
+        end: 0,
+        blanks: 0,
+        blanks_are_plain: true,
+        written: false,
+        write,
+    };
+    let mut at = 0;
+    let mut reduced = Vec::new();
+    while let Some(rest) = body.get(at..).filter(|rest| !rest.is_empty()) {
+        let (line, step, plain_end) = split_line(rest);
+        let next = at + step;
+        let empty = match canon {
+            Canon::Simple => line.is_empty(),
+            Canon::Relaxed => line.iter().all(|byte| matches!(byte, b' ' | b'\t')),
+        };
+        if empty {
+            run.blank(plain_end && line.is_empty());
+        } else if plain_end && (canon == Canon::Simple || is_reduced(line)) {
+            run.plain(at, next);
+        } else {
+            reduced.clear();
+            match canon {
+                Canon::Simple => reduced.extend_from_slice(line),
+                Canon::Relaxed => reduce(line, &mut reduced),
+            }
+            reduced.extend_from_slice(b"\r\n");
+            run.changed(&reduced, next);
+        }
+        at = next;
+    }
+    run.flush();
+    // RFC 6376 §3.4.3: simple makes an empty body one CRLF; §3.4.4: relaxed leaves it empty.
+    if !run.written && canon == Canon::Simple {
+        (run.write)(b"\r\n");
+    }
+}
+
+impl Run<'_, '_> {
+    fn blank(&mut self, plain: bool) {
+        self.blanks += 1;
+        self.blanks_are_plain &= plain;
+    }
+
+    fn plain(&mut self, at: usize, next: usize) {
+        if !self.blanks_are_plain {
+            self.flush();
+            self.write_blanks();
+            self.start = at;
+        }
+        self.end = next;
+        (self.blanks, self.blanks_are_plain) = (0, true);
+    }
+
+    fn changed(&mut self, line: &[u8], next: usize) {
+        self.flush();
+        self.write_blanks();
+        (self.write)(line);
+        self.written = true;
+        (self.start, self.end) = (next, next);
+    }
+
+    fn flush(&mut self) {
+        let octets = self.body.get(self.start..self.end).unwrap_or_default();
+        if !octets.is_empty() {
+            (self.write)(octets);
+            self.written = true;
+        }
+        self.start = self.end;
+    }
+
+    fn write_blanks(&mut self) {
+        for _ in 0..self.blanks {
+            (self.write)(b"\r\n");
+        }
+        self.written |= self.blanks > 0;
+        (self.blanks, self.blanks_are_plain) = (0, true);
+    }
+}
+
+/// A line without its end, its length with it, and whether the end is CRLF.
+fn split_line(rest: &[u8]) -> (&[u8], usize, bool) {
+    let Some(end) = memchr(b'\n', rest) else {
+        return (rest, rest.len(), false);
+    };
+    let line = rest.get(..end).unwrap_or_default();
+    match line.strip_suffix(b"\r") {
+        Some(line) => (line, end + 1, true),
+        None => (line, end + 1, false),
+    }
+}
+
+/// Whether relaxing would change nothing: no tab, no two spaces, no space at the end. Written
+/// without early exits, so that it compiles to vector instructions.
+fn is_reduced(line: &[u8]) -> bool {
+    let after = line.get(1..).unwrap_or_default();
+    let doubled = line
+        .iter()
+        .zip(after)
+        .fold(false, |odd, (a, b)| odd | ((*a == b' ') & (*b == b' ')));
+    let tabbed = line.iter().fold(false, |odd, byte| odd | (*byte == b'\t'));
+    !doubled && !tabbed && line.last() != Some(&b' ')
+}
+
+/// Runs of white space become one space, and none at the end.
+fn reduce(line: &[u8], into: &mut Vec<u8>) {
+    let mut pending = false;
+    for byte in line {
+        if matches!(byte, b' ' | b'\t') {
+            pending = true;
+            continue;
+        }
+        if pending {
+            into.push(b' ');
+        }
+        pending = false;
+        into.push(*byte);
+    }
+}
