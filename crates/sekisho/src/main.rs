@@ -1,2 +1,17 @@
-//! sekisho
-fn main() {}
+//! One binary: the command line, and every compartment when it is started as one.
+
+mod arguments;
+mod client;
+mod commands;
+mod compartments;
+mod outcome;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(code) = compartments::run_as_one(&arguments) {
+        return code;
+    }
+    commands::run(arguments)
+}

@@ -1,0 +1,72 @@
+//! Every command, by its words.
+
+mod demo;
+mod doctor;
+mod evidence;
+mod install;
+mod keeping;
+mod people;
+mod scan;
+mod trial;
+
+use crate::arguments::Arguments;
+use crate::outcome::{Answer, Outcome, Trouble, tell};
+use std::process::ExitCode;
+
+const HELP: &str = "\
+sekisho (関所): mail for many organisations, behind walls
+
+  sekisho demo [--data DIR] [--port-base N] [--json] [--no-sample]
+  sekisho init --data DIR [--unseal FILE]
+  sekisho run --config FILE
+  sekisho tenant add NAME | list | show NAME                             --data DIR
+  sekisho domain add DOMAIN --tenant T | list [--tenant T] | check DOMAIN --data DIR
+  sekisho user add ADDRESS --tenant T [--role R] [--alias A]…
+               | list [--tenant T] | disable ADDRESS | reset ADDRESS     --data DIR
+  sekisho app-password add ADDRESS --protocol imap|pop3|smtp [--device TEXT]
+               | revoke ID                                               --data DIR
+  sekisho trace QUERY                                                    --data DIR
+  sekisho quarantine list | show ID | release ID                         --data DIR
+  sekisho scan FILE|DIR… [--client-ip IP] [--helo NAME] [--mail-from A] [--auth dns|none]
+  sekisho ledger verify | head | export                                  --data DIR
+  sekisho scope --component C [--version V] --from T --to T [--recheck]  --data DIR
+  sekisho drill [--compartment C] [--program ELF]
+  sekisho backup --to DIR | restore --from DIR                           --data DIR
+  sekisho doctor [--data DIR]
+
+Every command takes --json. Exit: 0 done, 1 refused or found wanting, 2 wrong use, 3 fault.";
+
+/// Carries out what was typed.
+pub fn run(arguments: Vec<String>) -> ExitCode {
+    let mut arguments = Arguments::new(arguments);
+    let as_json = arguments.switch("--json");
+    let answer = arguments.word("a command").and_then(|word| act(&word, arguments, as_json));
+    tell(answer, as_json)
+}
+
+fn act(word: &str, arguments: Arguments, as_json: bool) -> Answer {
+    match word {
+        "demo" => demo::run(arguments, as_json),
+        "init" => install::init(arguments),
+        "run" => install::run(arguments),
+        "tenant" => people::tenant(arguments),
+        "domain" => people::domain(arguments),
+        "user" => people::user(arguments),
+        "app-password" => people::app_password(arguments),
+        "trace" => people::trace(arguments),
+        "quarantine" => people::quarantine(arguments),
+        "status" => people::status(arguments),
+        "scan" => scan::run(arguments, as_json),
+        "ledger" => evidence::ledger(arguments, as_json),
+        "scope" => evidence::scope(arguments),
+        "drill" => trial::run(arguments, as_json),
+        "backup" => keeping::backup(arguments),
+        "restore" => keeping::restore(arguments),
+        "doctor" => doctor::run(arguments),
+        "help" | "-h" => {
+            println!("{HELP}");
+            Ok(Outcome::Told(0))
+        }
+        other => Err(Trouble::wrong_use("a command", other, "sekisho help")),
+    }
+}

@@ -1,0 +1,40 @@
+//! Which main function belongs to which kind. This is the one place where they all meet.
+
+use compartment::{House, abort_on_panic, zygote_main};
+use std::process::ExitCode;
+use terms::{InstanceId, Kind};
+
+/// Becomes a compartment if the arguments say so: `KIND INSTANCE`, as the warden starts them.
+pub fn run_as_one(arguments: &[String]) -> Option<ExitCode> {
+    let [kind, instance] = arguments else { return None };
+    let kind = Kind::parse(kind)?;
+    InstanceId::parse(instance)?;
+    abort_on_panic(kind.word());
+    Some(match kind {
+        Kind::Edge => zygote_main(edge::serve),
+        Kind::Scanner => zygote_main(scanner::serve),
+        Kind::Access => zygote_main(access::serve),
+        Kind::Admin => zygote_main(admin::serve),
+        Kind::Gate => keep(gate::run),
+        Kind::Names => keep(names::run),
+        Kind::Signer => keep(signer::run),
+        Kind::Mailbox => keep(mailbox::run),
+        Kind::Directory => keep(directory::run),
+        Kind::Identity => keep(identity::run),
+        Kind::Vault => keep(vault::run),
+        Kind::Ledger => keep(ledger::run),
+        Kind::Mirror => keep(mirror::run),
+        Kind::Zone => keep(zone::run),
+        Kind::Warden => return None,
+    })
+}
+
+fn keep(run: fn(House) -> ExitCode) -> ExitCode {
+    match House::begin() {
+        Ok(house) => run(house),
+        Err(fault) => {
+            eprintln!("sekisho: a compartment could not begin: {fault}");
+            ExitCode::FAILURE
+        }
+    }
+}
