@@ -47,10 +47,11 @@ pub struct Place {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mark(pub u64);
 
-/// What is put: pieces in memory, one behind the other, or a file from its start.
+/// What is put: pieces in memory, one behind the other, or (behind `front`) a file from its
+/// start.
 pub enum Content<'a> {
     Pieces(&'a [&'a [u8]]),
-    File { file: &'a File, length: u32 },
+    File { front: &'a [u8], file: &'a File, length: u32 },
 }
 
 impl Content<'_> {
@@ -61,7 +62,9 @@ impl Content<'_> {
                 let sum: usize = pieces.iter().map(|piece| piece.len()).sum();
                 u32::try_from(sum).ok()?
             }
-            Content::File { length, .. } => *length,
+            Content::File { front, length, .. } => {
+                u32::try_from(front.len()).ok()?.checked_add(*length)?
+            }
         };
         (length <= PART_BYTES).then_some(length)
     }

@@ -170,7 +170,7 @@ impl Packs {
         let at = segment::at(tail.number, start);
         let result = match content {
             Content::Pieces(pieces) => tail.append_pieces(kind, at, length, pieces),
-            Content::File { file, .. } => tail.append_file(kind, at, length, file),
+            Content::File { front, file, .. } => tail.append_file(kind, at, length, (front, file)),
         };
         if let Err(fault) = result {
             self.abandon();
@@ -276,15 +276,25 @@ impl Tail {
     }
 
     /// The head is written last: its sum is known when the content has passed.
-    fn append_file(&mut self, kind: Kind, at: u64, length: u32, from: &File) -> Result<(), Fault> {
+    fn append_file(
+        &mut self,
+        kind: Kind,
+        at: u64,
+        length: u32,
+        (front, from): (&[u8], &File),
+    ) -> Result<(), Fault> {
         self.hand_over()?;
         let mut head = Head::new(kind, length);
         let mut sum = head.begin_sum(at);
+        sum.add(front);
+        let start = self.written + HEAD_BYTES as u64;
+        self.write_at(start, front)?;
+        let start = start + front.len() as u64;
+        let length = u64::from(length) - front.len() as u64;
         let mut piece = vec![0u8; PIECE_BYTES.min(length as usize)];
         let mut done = 0u64;
-        let start = self.written + HEAD_BYTES as u64;
-        while done < u64::from(length) {
-            let wanted = (u64::from(length) - done).min(PIECE_BYTES as u64) as usize;
+        while done < length {
+            let wanted = (length - done).min(PIECE_BYTES as u64) as usize;
             piece.truncate(wanted);
             from.read_exact_at(&mut piece, done)
                 .map_err(|source| Fault::Read { doing: "taking in a parcel", source })?;

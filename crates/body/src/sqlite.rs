@@ -72,9 +72,11 @@ impl Bodies for Blobs {
         })?;
         let joined = match content {
             Content::Pieces(pieces) => pieces.concat(),
-            Content::File { file, length } => {
-                let mut bytes = vec![0u8; length as usize];
-                file.read_exact_at(&mut bytes, 0)
+            Content::File { front, file, length } => {
+                let mut bytes = front.to_vec();
+                bytes.resize(front.len() + length as usize, 0);
+                let room = bytes.get_mut(front.len()..).unwrap_or_default();
+                file.read_exact_at(room, 0)
                     .map_err(|source| Fault::Read { doing: "taking in a parcel", source })?;
                 bytes
             }

@@ -93,17 +93,19 @@ fn a_parcel_is_taken_whole(open: Open<'_>, folder: &Path) {
     let path = folder.join("parcel");
     File::create(&path).unwrap().write_all(&content).unwrap();
     let file = File::open(&path).unwrap();
+    let mut expected = b"key".to_vec();
+    expected.extend_from_slice(&content);
     let small = store.put(key(1), Content::Pieces(&[b"before"])).unwrap();
-    let place = store.put(key(2), Content::File { file: &file, length: 700_001 }).unwrap();
+    let place = store.put(key(2), Content::File { front: b"key", file: &file, length: 700_001 }).unwrap();
     store.commit().unwrap();
-    assert_eq!(whole(&mut *store, place), content);
+    assert_eq!(whole(&mut *store, place), expected);
     assert_eq!(whole(&mut *store, small), b"before");
     drop(store);
     let mut store = open(folder);
     store.replay(Mark(0), &mut |_, _| {}).unwrap();
-    assert_eq!(whole(&mut *store, place), content);
+    assert_eq!(whole(&mut *store, place), expected);
     // A parcel shorter than it says is our own side's fault, and leaves nothing behind.
-    assert!(store.put(key(3), Content::File { file: &file, length: 700_002 }).is_err());
+    assert!(store.put(key(3), Content::File { front: b"key", file: &file, length: 700_002 }).is_err());
     let next = store.put(key(4), Content::Pieces(&[b"next"])).unwrap();
     store.commit().unwrap();
     assert_eq!(whole(&mut *store, next), b"next");

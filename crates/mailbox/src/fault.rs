@@ -1,0 +1,44 @@
+//! What breaks on the keeper's own side.
+
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    #[error("no room for mail")]
+    Full(#[source] body::Fault),
+    #[error("the bodies failed")]
+    Bodies(#[source] body::Fault),
+    #[error("the index failed while {doing}")]
+    Index {
+        doing: &'static str,
+        #[source]
+        source: rusqlite::Error,
+    },
+    #[error("a note of the log is not one of ours: {octets} octets")]
+    Note { octets: usize },
+    #[error("{count} entries wait for the index, at most {limit} may")]
+    Behind { count: usize, limit: usize },
+    #[error("could not make the folder of the keeper")]
+    Folder(#[source] std::io::Error),
+    #[error("a parcel of a peer cannot be read")]
+    Parcel(#[source] wire::Fault),
+    #[error("the channels failed")]
+    Channels(#[source] wire::Fault),
+}
+
+impl From<body::Fault> for Fault {
+    fn from(source: body::Fault) -> Self {
+        if source.is_full() { Self::Full(source) } else { Self::Bodies(source) }
+    }
+}
+
+impl Fault {
+    /// Whether room is what is missing: the answer is "full", not "fault".
+    pub fn is_full(&self) -> bool {
+        match self {
+            Self::Full(_) => true,
+            Self::Index { source, .. } => {
+                source.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
+            }
+            _ => false,
+        }
+    }
+}

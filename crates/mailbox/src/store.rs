@@ -1,0 +1,403 @@
+//! The store: acts are staged, one commit makes them durable, the index follows.
+//!
+//! Every act is decided against memory, written to the log as entries, and followed by memory at
+//! once; the answer may leave only after `commit`. If a commit fails, memory is thrown away and
+//! comes back from the index and the entries that it has not been told yet.
+
+use crate::Fault;
+use crate::entry::{Arrived, Entry, Stored};
+use crate::index::{Index, Position};
+use crate::person::{Front, Person, QUOTA_BYTES, SPECIAL};
+use crate::shelf::Shelf;
+use body::{Bodies, Mark, Packs};
+use std::collections::{HashMap, VecDeque};
+use std::path::Path;
+use terms::{TenantId, UserId};
+
+/// Lines held in memory over all folders: 160 MiB of the keeper's 4 GiB.
+const LINES: usize = 4_000_000;
+/// People held in memory; one with ten folders takes about 2 KiB.
+const PEOPLE: usize = 100_000;
+/// Entries that may wait for the index. Reads look through them, so they stay few.
+const PENDING: usize = 50_000;
+/// Entries told to the index in one transaction while a log is told again.
+const TOLD_AT_ONCE: usize = 4_000;
+/// Octets of log after which the index is written down, so that a start has less to tell again
+/// than a second of reading.
+const CHECKPOINT_BYTES: u64 = 64 * 1024 * 1024;
+/// Index changes after which it is written down even if the log grew little.
+const CHECKPOINT_ENTRIES: usize = 20_000;
+
+/// Whose mailbox: always a channel's label or a verified copy, never a frame's claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Whose {
+    pub tenant: TenantId,
+    pub user: UserId,
+}
+
+/// What a commit changed, for those who watch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    pub user: UserId,
+    pub folder: u32,
+    pub expunged: Vec<u32>,
+    /// Who did it already knows it from the answer.
+    pub known_to: Option<u64>,
+}
+
+pub struct Store {
+    pub(crate) bodies: Box<dyn Bodies>,
+    pub(crate) index: Index,
+    people: HashMap<UserId, Person>,
+    shelves: HashMap<(UserId, u32), Shelf>,
+    staged: Vec<(Entry, Option<u64>)>,
+    pending: Vec<Entry>,
+    /// Messages that the index has not been told of.
+    fresh: HashMap<u64, Stored>,
+    pub(crate) position: Position,
+    pub(crate) arrived: VecDeque<Arrived>,
+    /// Who acts now, as the desk counts peers.
+    pub origin: Option<u64>,
+    clock: u64,
+    written_down: Mark,
+    told: usize,
+}
+
+impl Store {
+    /// Opens the store in `folder`: the log in `packs/`, the index in `index.db`.
+    pub fn open(folder: &Path) -> Result<Self, Fault> {
+        std::fs::create_dir_all(folder).map_err(Fault::Folder)?;
+        let bodies = Box::new(Packs::open(&folder.join("packs"))?);
+        Self::with(bodies, Index::open(&folder.join("index.db"))?)
+    }
+
+    pub(crate) fn with(mut bodies: Box<dyn Bodies>, mut index: Index) -> Result<Self, Fault> {
+        let mut again = Again { position: index.position()?, waiting: Vec::new(), freed: Vec::new() };
+        let from = again.position.mark;
+        let mut outcome = Ok(());
+        bodies.replay(from, &mut |mark, note| {
+            if outcome.is_ok() && mark > from {
+                outcome = again.tell(&mut index, mark, note);
+            }
+        })?;
+        outcome?;
+        again.write(&mut index)?;
+        for place in again.freed {
+            bodies.delete(place)?;
+        }
+        let mut arrived = VecDeque::new();
+        for bytes in index.arrived()? {
+            arrived.extend(postcard::from_bytes::<Arrived>(&bytes).ok());
+        }
+        index.checkpoint()?;
+        bodies.forget(again.position.mark)?;
+        Ok(Self {
+            bodies,
+            index,
+            people: HashMap::new(),
+            shelves: HashMap::new(),
+            staged: Vec::new(),
+            pending: Vec::new(),
+            fresh: HashMap::new(),
+            position: again.position,
+            arrived,
+            origin: None,
+            clock: 0,
+            written_down: again.position.mark,
+            told: 0,
+        })
+    }
+
+    /// Makes everything staged durable and says what changed. On a fault nothing of it was kept.
+    pub fn commit(&mut self) -> Result<Vec<Change>, Fault> {
+        if self.staged.is_empty() {
+            return Ok(Vec::new());
+        }
+        match self.bodies.commit() {
+            Ok(mark) => self.position.mark = mark,
+            Err(fault) => {
+                self.fail();
+                return Err(fault.into());
+            }
+        }
+        let mut changes: Vec<Change> = Vec::new();
+        for (entry, origin) in self.staged.drain(..) {
+            if let Entry::Arrived(arrived) = &entry {
+                self.arrived.push_back(*arrived);
+            }
+            note_change(&mut changes, &entry, origin);
+            self.pending.push(entry);
+        }
+        Ok(changes)
+    }
+
+    /// Tells the index what is durable. Called when nobody waits, or when much has gathered.
+    pub fn settle(&mut self) -> Result<(), Fault> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        let freed = self.index.tell(&self.pending, self.position)?;
+        self.told += self.pending.len();
+        self.pending.clear();
+        self.fresh.clear();
+        for (entry, _) in &self.staged {
+            if let Entry::Stored(stored) = entry {
+                self.fresh.insert(stored.id, stored.clone());
+            }
+        }
+        for place in freed {
+            self.bodies.delete(place)?;
+        }
+        Ok(())
+    }
+
+    /// Entries that wait for the index.
+    pub fn pending(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// Whether the index should be written down so that the log may forget: a few flushes in
+    /// thousands of messages.
+    pub fn wants_checkpoint(&self) -> bool {
+        let written = self.position.mark.0.saturating_sub(self.written_down.0);
+        written >= CHECKPOINT_BYTES || self.told >= CHECKPOINT_ENTRIES
+    }
+
+    pub fn checkpoint(&mut self) -> Result<(), Fault> {
+        self.settle()?;
+        self.index.checkpoint()?;
+        self.written_down = self.position.mark;
+        self.told = 0;
+        self.bodies.forget(self.position.mark)?;
+        Ok(())
+    }
+
+    pub fn has_staged(&self) -> bool {
+        !self.staged.is_empty()
+    }
+
+    /// Whether this person's mailbox has acts that are not durable yet.
+    pub fn has_staged_for(&self, user: UserId) -> bool {
+        let concerns = |entry: &Entry| entry.concerns().is_some_and(|(who, _)| who == user);
+        self.staged.iter().any(|(entry, _)| concerns(entry))
+    }
+
+    pub fn flushes(&self) -> u64 {
+        self.bodies.flushes()
+    }
+
+    /// Forgets what was staged, and all that memory made of it.
+    pub(crate) fn fail(&mut self) {
+        self.bodies.abandon();
+        self.staged.clear();
+        self.people.clear();
+        self.shelves.clear();
+        self.fresh.clear();
+        for entry in &self.pending {
+            if let Entry::Stored(stored) = entry {
+                self.fresh.insert(stored.id, stored.clone());
+            }
+        }
+    }
+
+    /// Writes one act's entries to the log and follows them.
+    pub(crate) fn stage(&mut self, entries: Vec<Entry>) -> Result<(), Fault> {
+        if self.pending.len() + self.staged.len() > PENDING {
+            self.fail();
+            return Err(Fault::Behind { count: self.pending.len(), limit: PENDING });
+        }
+        let note = postcard::to_stdvec(&entries).map_err(|_| Fault::Note { octets: 0 })?;
+        if let Err(fault) = self.bodies.note(&note) {
+            self.fail();
+            return Err(fault.into());
+        }
+        for entry in entries {
+            self.follow(&entry);
+            self.staged.push((entry, self.origin));
+        }
+        Ok(())
+    }
+
+    fn follow(&mut self, entry: &Entry) {
+        if let Entry::Stored(stored) = entry {
+            self.fresh.insert(stored.id, stored.clone());
+        }
+        let Some((user, folder)) = entry.concerns() else { return };
+        if let Some(person) = self.people.get_mut(&user) {
+            person.apply(entry);
+        }
+        if let Some(shelf) = folder.and_then(|folder| self.shelves.get_mut(&(user, folder))) {
+            shelf.apply(entry);
+        }
+    }
+
+    /// What the index has not been told, oldest first.
+    fn untold(&self) -> impl Iterator<Item = &Entry> {
+        self.pending.iter().chain(self.staged.iter().map(|(entry, _)| entry))
+    }
+
+    /// The person, if the mailbox exists.
+    pub fn find_person(&mut self, user: UserId) -> Result<Option<&mut Person>, Fault> {
+        if !self.people.contains_key(&user) {
+            let mut person = self.index.person(user)?;
+            for entry in self.untold() {
+                if entry.concerns().is_none_or(|(who, _)| who != user) {
+                    continue;
+                }
+                match (&mut person, entry) {
+                    (Some(person), entry) => person.apply(entry),
+                    (None, Entry::Person { tenant, user, quota_bytes, uid_validity }) => {
+                        person = Some(Person::new(*tenant, *user, *quota_bytes, *uid_validity));
+                    }
+                    (None, _) => {}
+                }
+            }
+            if self.people.len() >= PEOPLE {
+                self.people.clear();
+            }
+            if let Some(person) = person {
+                self.people.insert(user, person);
+            }
+        }
+        Ok(self.people.get_mut(&user))
+    }
+
+    /// The person; a mailbox that is asked for the first time is made.
+    pub fn person(&mut self, whose: Whose, now_ms: u64) -> Result<&mut Person, Fault> {
+        if self.find_person(whose.user)?.is_none() {
+            self.make(whose, QUOTA_BYTES, now_ms)?;
+        }
+        let Whose { tenant, user } = whose;
+        Ok(self.people.entry(user).or_insert_with(|| Person::new(tenant, user, QUOTA_BYTES, 1)))
+    }
+
+    /// Stages a new mailbox, or another quota for one that exists.
+    pub fn make(&mut self, whose: Whose, quota_bytes: u64, now_ms: u64) -> Result<(), Fault> {
+        let Whose { tenant, user } = whose;
+        let is_new = self.find_person(user)?.is_none();
+        let uid_validity = uid_validity(now_ms);
+        self.stage(vec![Entry::Person { tenant, user, quota_bytes, uid_validity }])?;
+        if is_new {
+            self.people.insert(user, Person::new(tenant, user, quota_bytes, uid_validity));
+            debug_assert_eq!(SPECIAL.len(), 6);
+        }
+        Ok(())
+    }
+
+    /// The front of a folder, if it exists.
+    pub fn front(&mut self, user: UserId, folder: u32) -> Result<Option<&mut Front>, Fault> {
+        Ok(self.find_person(user)?.and_then(|person| person.folders.get_mut(&folder)))
+    }
+
+    /// The lines of a folder, or `None` if there is no such folder.
+    pub fn shelf(&mut self, user: UserId, folder: u32) -> Result<Option<&Shelf>, Fault> {
+        let Some(front) = self.front(user, folder)? else { return Ok(None) };
+        let count = usize::try_from(front.messages).unwrap_or(0);
+        if !self.shelves.contains_key(&(user, folder)) {
+            self.make_room(count);
+            let lines = self.index.lines(user, folder, count.min(LINES))?;
+            let mut shelf = Shelf { lines, used: 0 };
+            for entry in self.untold() {
+                if entry.concerns() == Some((user, Some(folder))) {
+                    shelf.apply(entry);
+                }
+            }
+            self.shelves.insert((user, folder), shelf);
+        }
+        self.clock += 1;
+        let clock = self.clock;
+        Ok(self.shelves.get_mut(&(user, folder)).map(|shelf| {
+            shelf.used = clock;
+            &*shelf
+        }))
+    }
+
+    /// Puts away the folders that were not asked for longest.
+    fn make_room(&mut self, wanted: usize) {
+        let mut held: usize = self.shelves.values().map(|shelf| shelf.lines.len()).sum();
+        while held.saturating_add(wanted) > LINES {
+            let oldest = self.shelves.iter().min_by_key(|(_, shelf)| shelf.used);
+            let Some(key) = oldest.map(|(key, _)| *key) else { return };
+            held -= self.shelves.remove(&key).map_or(0, |shelf| shelf.lines.len());
+        }
+    }
+
+    pub fn stored(&self, id: u64) -> Result<Option<Stored>, Fault> {
+        match self.fresh.get(&id) {
+            Some(stored) => Ok(Some(stored.clone())),
+            None => self.index.stored(id),
+        }
+    }
+
+    pub(crate) fn next_stored(&mut self) -> u64 {
+        let id = self.position.next_stored;
+        self.position.next_stored += 1;
+        id
+    }
+
+    pub(crate) fn next_seq(&mut self) -> u64 {
+        let seq = self.position.next_seq;
+        self.position.next_seq += 1;
+        seq
+    }
+}
+
+/// RFC 3501 §2.3.1.1: grows whenever a name is used again; seconds do.
+pub fn uid_validity(now_ms: u64) -> u32 {
+    u32::try_from(now_ms / 1_000).unwrap_or(u32::MAX).max(1)
+}
+
+fn note_change(changes: &mut Vec<Change>, entry: &Entry, origin: Option<u64>) {
+    let (user, folder, expunged, known_to) = match entry {
+        Entry::Listed { user, folder, .. } => (*user, *folder, Vec::new(), None),
+        Entry::Flags { user, folder, .. } => (*user, *folder, Vec::new(), origin),
+        Entry::Expunged { user, folder, lines, .. } => {
+            (*user, *folder, lines.iter().map(|line| line.uid).collect(), origin)
+        }
+        _ => return,
+    };
+    let same = |change: &&mut Change| {
+        change.user == user && change.folder == folder && change.known_to == known_to
+    };
+    match changes.iter_mut().find(same) {
+        Some(change) => change.expunged.extend(expunged),
+        None => changes.push(Change { user, folder, expunged, known_to }),
+    }
+}
+
+/// The log told again at a start.
+struct Again {
+    position: Position,
+    waiting: Vec<Entry>,
+    freed: Vec<body::Place>,
+}
+
+impl Again {
+    fn tell(&mut self, index: &mut Index, mark: Mark, note: &[u8]) -> Result<(), Fault> {
+        let entries: Vec<Entry> =
+            postcard::from_bytes(note).map_err(|_| Fault::Note { octets: note.len() })?;
+        for entry in &entries {
+            match entry {
+                Entry::Stored(stored) => {
+                    self.position.next_stored = self.position.next_stored.max(stored.id + 1);
+                }
+                Entry::Arrived(arrived) => {
+                    self.position.next_seq = self.position.next_seq.max(arrived.seq + 1);
+                }
+                Entry::Forwarded { before } => self.position.forwarded = *before,
+                _ => {}
+            }
+        }
+        self.position.mark = mark;
+        self.waiting.extend(entries);
+        if self.waiting.len() >= TOLD_AT_ONCE { self.write(index) } else { Ok(()) }
+    }
+
+    fn write(&mut self, index: &mut Index) -> Result<(), Fault> {
+        if !self.waiting.is_empty() {
+            self.freed.extend(index.tell(&self.waiting, self.position)?);
+            self.waiting.clear();
+        }
+        Ok(())
+    }
+}
