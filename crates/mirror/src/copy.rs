@@ -1,0 +1,214 @@
+//! The copy itself: what is added is checked leaf by leaf against what was added before, and
+//! cosigned only when it is durable.
+
+use std::fmt;
+use std::io;
+use tlog::{
+    CompactRange, Cosigner, LOG_ORIGIN, Note, NoteSignature, NoteVerifier, Opened,
+    SignedCheckpoint, Store, Volume, leaf_hash,
+};
+
+/// Leaves in one `Add`, and their octets: one batch must stay readable.
+const ADD_LEAVES: usize = 65_536;
+const ADD_BYTES: usize = 8 * 1024 * 1024;
+
+/// Why something is not added.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The checkpoint is no checkpoint, not our log's, or not signed by the ledger.
+    NotTheLedgers,
+    /// The leaves are not those that the checkpoint counts.
+    Miscounted {
+        expected: u64,
+        found: u64,
+    },
+    /// Leaves are missing between what we hold and what came.
+    Gap {
+        expected: u64,
+        found: u64,
+    },
+    /// A leaf differs from the one we hold, or the roots differ: two histories.
+    Fork {
+        index: u64,
+    },
+    TooMuch,
+}
+
+impl Refusal {
+    /// Whether only a lie can be the cause.
+    pub fn is_alarming(&self) -> bool {
+        matches!(self, Self::NotTheLedgers | Self::Fork { .. })
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotTheLedgers => write!(f, "sent a checkpoint that it did not sign"),
+            Self::Miscounted { expected, found } => {
+                write!(
+                    f,
+                    "miscounted: expected leaves up to {expected}, found {found}"
+                )
+            }
+            Self::Gap { expected, found } => {
+                write!(f, "left a gap: expected leaf {expected}, found {found}")
+            }
+            Self::Fork { index } => write!(f, "tells a second history from leaf {index} on"),
+            Self::TooMuch => write!(f, "sent more than one batch may hold"),
+        }
+    }
+}
+
+/// The mirror's log and keys.
+pub struct Copy<V> {
+    store: Store<V>,
+    cosigner: Cosigner,
+    ledger: Option<NoteVerifier>,
+    /// The checkpoint over everything staged.
+    pending: Option<SignedCheckpoint>,
+    /// The tree of everything staged, and committed.
+    range: CompactRange,
+}
+
+impl<V: Volume> Copy<V> {
+    pub fn open(
+        log: V,
+        tiles: V,
+        cosigner: Cosigner,
+        ledger: Option<NoteVerifier>,
+    ) -> io::Result<(Self, Opened)> {
+        let own = cosigner.public();
+        let believed = |signed: &SignedCheckpoint| {
+            ledger
+                .as_ref()
+                .is_some_and(|ledger| signed.note.is_signed_by(ledger))
+                && own.cosigned(&signed.note).is_some()
+        };
+        let (store, opened) = Store::open(log, tiles, believed, |_, _| {})?;
+        let range = store.committed().clone();
+        Ok((
+            Self {
+                store,
+                cosigner,
+                ledger,
+                pending: None,
+                range,
+            },
+            opened,
+        ))
+    }
+
+    pub fn public_key(&self) -> [u8; 32] {
+        self.cosigner.public().key_bytes()
+    }
+
+    /// Leaves that are durable here.
+    pub fn size(&self) -> u64 {
+        self.store.size()
+    }
+
+    /// The newest cosigned checkpoint; empty before the first.
+    pub fn checkpoint(&self) -> Vec<u8> {
+        self.store
+            .newest()
+            .map(|signed| signed.note.to_text().into_bytes())
+            .unwrap_or_default()
+    }
+
+    pub fn leaves(&self, first: u64, count: usize, bytes: usize) -> io::Result<Vec<Vec<u8>>> {
+        self.store.entries(first, count, bytes)
+    }
+
+    /// Takes leaves under a checkpoint that counts exactly up to the last of them. Nothing is
+    /// durable, and nothing cosigned, before `commit`.
+    pub fn add(&mut self, first: u64, leaves: &[Vec<u8>], note: &[u8]) -> Result<(), Refusal> {
+        let bytes: usize = leaves.iter().map(Vec::len).sum();
+        if leaves.len() > ADD_LEAVES || bytes > ADD_BYTES || self.store.is_full() {
+            return Err(Refusal::TooMuch);
+        }
+        let signed = self.believed(note).ok_or(Refusal::NotTheLedgers)?;
+        let (size, end) = (
+            signed.checkpoint.size,
+            first.saturating_add(leaves.len() as u64),
+        );
+        if end != size {
+            return Err(Refusal::Miscounted {
+                expected: size,
+                found: end,
+            });
+        }
+        let held = self.range.size();
+        if first > held || size < held {
+            return Err(Refusal::Gap {
+                expected: held,
+                found: first.min(size),
+            });
+        }
+        // What we hold already must be what comes again.
+        let (mut again, mut grown) = (first, self.range.clone());
+        for leaf in leaves {
+            let hash = leaf_hash(leaf);
+            if again >= held {
+                grown.append(hash, |_, _, _| {});
+            } else if self.store.leaf(again) != Some(hash) {
+                return Err(Refusal::Fork { index: again });
+            }
+            again += 1;
+        }
+        if grown.root() != signed.checkpoint.root {
+            return Err(Refusal::Fork { index: held });
+        }
+        let skip = usize::try_from(held - first).unwrap_or(usize::MAX);
+        for leaf in leaves.iter().skip(skip) {
+            // Entries of a log fit a record: `add` refused longer ones above by their frame.
+            if self.store.stage(leaf).is_none() {
+                let _ = self.store.abandon();
+                self.range = self.store.committed().clone();
+                self.pending = None;
+                return Err(Refusal::TooMuch);
+            }
+        }
+        self.range = grown;
+        self.pending = Some(signed);
+        Ok(())
+    }
+
+    fn believed(&self, note: &[u8]) -> Option<SignedCheckpoint> {
+        let mut signed = SignedCheckpoint::parse(note)?;
+        if signed.checkpoint.origin != LOG_ORIGIN {
+            return None;
+        }
+        let ledger = self.ledger.as_ref()?;
+        if !signed.note.is_signed_by(ledger) {
+            return None;
+        }
+        signed
+            .note
+            .signatures
+            .retain(|line| line.key_id == ledger.key_id);
+        Some(signed)
+    }
+
+    /// Makes everything added durable, then cosigns the newest checkpoint at `seconds`.
+    /// `None` if nothing was added. A fault ends the process: what a failed flush left is unknown.
+    pub fn commit(&mut self, seconds: u64) -> io::Result<Option<(u64, NoteSignature)>> {
+        let Some(signed) = self.pending.take() else {
+            return Ok(None);
+        };
+        let line = self.cosigner.cosign(seconds, &signed.note.text);
+        let size = signed.checkpoint.size;
+        if self.store.has_staged() {
+            let mut signatures = signed.note.signatures;
+            signatures.push(line.clone());
+            let note = Note {
+                text: signed.note.text,
+                signatures,
+            };
+            let checkpoint = signed.checkpoint;
+            self.store.write(SignedCheckpoint { note, checkpoint })?;
+            self.store.flush()?;
+        }
+        Ok(Some((size, line)))
+    }
+}

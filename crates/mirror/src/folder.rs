@@ -1,0 +1,136 @@
+//! The mirror's files: its key, the ledger's public key, the log and its tiles. All are opened
+//! before the jail.
+
+use crate::copy::Copy;
+use crate::fault::Fault;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use tlog::{Cosigner, LOG_ORIGIN, MIRROR_NAME, NoteVerifier};
+
+/// The cosigning key's seed.
+const KEY: &str = "key";
+/// Its public half, for readers.
+const PUBLIC: &str = "key.pub";
+/// The ledger's public key as first seen; another one is refused ever after.
+const LEDGER: &str = "ledger.pub";
+const LOG: &str = "log";
+const TILES: &str = "tiles";
+
+/// Opens the copy in `folder`, making what is not there yet, and says what was found on the way.
+///
+/// # Errors
+/// `Fault::Damaged` when something durable was changed; files that cannot be used.
+pub fn open(
+    folder: &Path,
+    ledger_key: Option<[u8; 32]>,
+) -> Result<(Copy<File>, Vec<String>), Fault> {
+    fs::create_dir_all(folder).map_err(file(LOG))?;
+    let seed = read_or_make_seed(&folder.join(KEY)).map_err(file(KEY))?;
+    let cosigner = Cosigner::new(MIRROR_NAME, &seed).ok_or(Fault::Changed {
+        name: KEY,
+        expected: "a key",
+    })?;
+    put(&folder.join(PUBLIC), cosigner.public().to_text().as_bytes()).map_err(file(PUBLIC))?;
+    let given = ledger_key.and_then(|key| NoteVerifier::new(LOG_ORIGIN, &key));
+    let known = pinned(&folder.join(LEDGER), given)?;
+    let log = grow(&folder.join(LOG)).map_err(file(LOG))?;
+    let tiles = grow(&folder.join(TILES)).map_err(file(TILES))?;
+    let (copy, opened) = Copy::open(log, tiles, cosigner, known).map_err(Fault::Store)?;
+    if let Some(what) = opened.damage {
+        return Err(Fault::Damaged { what });
+    }
+    let mut notes = Vec::new();
+    if opened.torn_bytes > 0 {
+        notes.push(format!(
+            "dropped {} octets of an unfinished batch",
+            opened.torn_bytes
+        ));
+    }
+    if opened.tiles_repaired {
+        notes.push("tiles did not agree with the entries and were written anew".to_owned());
+    }
+    Ok((copy, notes))
+}
+
+fn file(name: &'static str) -> impl Fn(io::Error) -> Fault {
+    move |source| Fault::File { name, source }
+}
+
+/// The key pinned in the file, or the one given; both must agree.
+fn pinned(path: &Path, given: Option<NoteVerifier>) -> Result<Option<NoteVerifier>, Fault> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(fault) if fault.kind() == io::ErrorKind::NotFound => String::new(),
+        Err(fault) => return Err(file(LEDGER)(fault)),
+    };
+    if text.trim().is_empty() {
+        if let Some(key) = &given {
+            put(path, key.to_text().as_bytes()).map_err(file(LEDGER))?;
+        }
+        return Ok(given);
+    }
+    let changed = Fault::Changed {
+        name: LEDGER,
+        expected: "the ledger's first key",
+    };
+    match NoteVerifier::parse(text.trim()) {
+        Some(known) if given.as_ref().is_none_or(|given| *given == known) => Ok(Some(known)),
+        _ => Err(changed),
+    }
+}
+
+fn grow(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(path)
+}
+
+/// Writes a small file durably under its name.
+fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if fs::read(path).is_ok_and(|found| found == bytes) {
+        return Ok(());
+    }
+    let made = path.with_extension("new");
+    let mut to = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(&made)?;
+    to.write_all(bytes)?;
+    to.sync_all()?;
+    fs::rename(&made, path)?;
+    path.parent()
+        .map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+}
+
+fn read_or_make_seed(path: &Path) -> io::Result<[u8; 32]> {
+    match fs::read(path) {
+        Ok(found) => found
+            .as_slice()
+            .try_into()
+            .map_err(|_| io::Error::from(io::ErrorKind::InvalidData)),
+        Err(fault) if fault.kind() == io::ErrorKind::NotFound => {
+            let seed = compartment::random::<32>();
+            let made = path.with_extension("new");
+            let mut to = OpenOptions::new();
+            let mut to = to
+                .write(true)
+                .create(true)
+                .truncate(true)
+                .mode(0o600)
+                .open(&made)?;
+            to.write_all(&seed)?;
+            to.sync_all()?;
+            fs::rename(&made, path)?;
+            path.parent()
+                .map_or(Ok(()), |folder| File::open(folder)?.sync_all())?;
+            Ok(seed)
+        }
+        Err(fault) => Err(fault),
+    }
+}
