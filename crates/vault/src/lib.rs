@@ -1,1 +1,137 @@
-//! vault
+//! The vault holds every private mail key and releases them against proof, and never otherwise.
+//!
+//! # Holds          all private keys, wrapped on disk, the root in memory; the secrets' HMAC key
+//! # May ask        ledger
+//! # Network        none
+//! # If taken over  everything in the default tier: this is the wall that must stand
+//! # Never          releases a key without a recorded, mirrored entry; writes a key in clear;
+//! #                reads the credential's shared offset; keeps a budget that a restart refills
+
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing
+    )
+)]
+
+mod vault;
+
+mod access;
+
+mod identity;
+
+mod directory;
+
+mod record;
+
+mod grants;
+
+mod budget;
+
+mod keys;
+
+mod journal;
+
+mod workers;
+
+#[cfg(test)]
+mod tests;
+
+use compartment::House;
+use evidence::Author;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::process::ExitCode;
+use terms::Kind;
+use unseal::RootKey;
+use vault::Vault;
+use wire::Hub;
+use zeroize::Zeroizing;
+
+/// What stops a vault.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    #[error("the vault was started without {what}")]
+    Start { what: &'static str },
+    #[error("could not {doing} the key store")]
+    Store {
+        doing: &'static str,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("the key store holds a record that is none of ours at octet {at}")]
+    Torn { at: u64 },
+    #[error("could not make or open a key")]
+    Key(#[source] unseal::Fault),
+    #[error("could not use a channel")]
+    Channel(#[source] wire::Fault),
+    #[error("could not settle behind the walls")]
+    House(#[source] compartment::Fault),
+}
+
+/// A credential is a key or a passphrase's stretch: never longer than this.
+const CREDENTIAL_BYTES: usize = 4_096;
+
+pub fn run(house: House) -> ExitCode {
+    match live(house) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => {
+            eprintln!("sekisho vault: {fault}");
+            ExitCode::from(3)
+        }
+    }
+}
+
+fn live(mut house: House) -> Result<(), Fault> {
+    let root = unseal_root(&mut house)?;
+    let folder = house
+        .start
+        .folder
+        .clone()
+        .ok_or(Fault::Start { what: "a folder" })?;
+    let keys = keys::Keys::open(folder.as_ref(), root)?;
+    let trust = match (house.start.ledger_key, house.start.mirror_key) {
+        (Some(ledger), Some(mirror)) => tlog::Trust::new(&ledger, &mirror),
+        _ => None,
+    };
+    let trust = trust.ok_or(Fault::Start {
+        what: "the ledger's and mirror's keys",
+    })?;
+    house.jail().map_err(Fault::House)?;
+    let seed = Zeroizing::new(compartment::random::<32>());
+    let author = Author::new(Kind::Vault, house.start.instance, &seed);
+    let public = keys.statement.public();
+    house
+        .ready(Some(author.public_key().0), Some(public))
+        .map_err(Fault::House)?;
+    let mut hub = Hub::new().map_err(Fault::Channel)?;
+    let (control, start) = house.seat_control(&mut hub).map_err(Fault::House)?;
+    Vault::new(hub, control, keys, author, trust, start.demo)?.serve()
+}
+
+/// Reads the credential once, by position: its offset is shared with every other vault's.
+fn unseal_root(house: &mut House) -> Result<RootKey, Fault> {
+    let missing = Fault::Start {
+        what: "an unseal credential",
+    };
+    if !house.start.has_credential || house.descriptors.is_empty() {
+        return Err(missing);
+    }
+    let file = File::from(house.descriptors.remove(0));
+    let mut credential = Zeroizing::new(vec![0u8; CREDENTIAL_BYTES]);
+    let mut length = 0;
+    while let Some(rest) = credential.get_mut(length..).filter(|rest| !rest.is_empty()) {
+        let count = file.read_at(rest, length as u64);
+        match count.map_err(|source| Fault::Store {
+            doing: "read the credential of",
+            source,
+        })? {
+            0 => break,
+            count => length += count,
+        }
+    }
+    RootKey::from_credential(credential.get(..length).unwrap_or_default()).map_err(Fault::Key)
+}

@@ -1,0 +1,190 @@
+//! What a session may ask: to open a grant, to have keys released, to know where to seal to.
+
+use crate::Fault;
+use crate::budget::Weighed;
+use crate::directory::stated;
+use crate::grants::covers;
+use crate::keys::month_of_epoch;
+use crate::record::Deed;
+use crate::vault::{Asker, Release, Then, Vault};
+use crate::workers::Task;
+use compartment::now_ms;
+use evidence::Released;
+use std::collections::BTreeSet;
+use terms::{GrantId, TenantId, UserId};
+use unseal::Class;
+use wire::Label;
+use wire::vault::{self, FromAccess, Item, Refusal, ToAccess};
+
+/// Items of one release: their ids must fit one entry of the ledger.
+const ITEMS: usize = 3_000;
+/// Months that one release of summaries may open: a mailbox of fifty years.
+const MONTHS: usize = 600;
+
+impl Vault {
+    pub(crate) fn access(
+        &mut self,
+        asker: Asker,
+        label: &Label,
+        question: FromAccess,
+    ) -> Result<(), Fault> {
+        let Some(person) = label.person else {
+            self.answer(asker, &ToAccess::Refused(Refusal::NotYours));
+            return Ok(());
+        };
+        match question {
+            FromAccess::Open(grant) => self.open_grant(asker, label, person, grant),
+            FromAccess::Release {
+                grant,
+                class,
+                items,
+            } => {
+                if let Err(refusal) = self.release(asker, label, person, grant, class, items) {
+                    self.answer(asker, &ToAccess::Refused(refusal));
+                }
+            }
+            FromAccess::Current => match self.current_keys(person.0, person.1)? {
+                Some((body, summary)) => self.answer(asker, &ToAccess::Keys { body, summary }),
+                None => self.answer(asker, &ToAccess::Refused(Refusal::NotYours)),
+            },
+        }
+        Ok(())
+    }
+
+    fn open_grant(
+        &mut self,
+        asker: Asker,
+        label: &Label,
+        person: (TenantId, UserId),
+        grant: GrantId,
+    ) {
+        match self.grants.find(grant, label.instance, person, now_ms()) {
+            Err(refusal) => self.answer(asker, &ToAccess::Refused(refusal)),
+            Ok(live) => match &live.agreed {
+                Some((enc, _)) => {
+                    let enc = enc.clone();
+                    self.answer(asker, &ToAccess::Opened { enc });
+                }
+                None => {
+                    let (session, context) = (live.session.clone(), live.context());
+                    self.agree(
+                        asker,
+                        Task::Agree {
+                            grant,
+                            session,
+                            context,
+                        },
+                        grant,
+                    );
+                }
+            },
+        }
+    }
+
+    /// Weighs a release; if it may be, it is recorded, and follows its proof.
+    fn release(
+        &mut self,
+        asker: Asker,
+        label: &Label,
+        person: (TenantId, UserId),
+        grant: GrantId,
+        class: vault::Class,
+        items: Vec<Item>,
+    ) -> Result<(), Refusal> {
+        let now = now_ms();
+        let class = match class {
+            vault::Class::Summary => Class::Summary,
+            vault::Class::Body => Class::Body,
+        };
+        let live = self.grants.find(grant, label.instance, person, now)?;
+        if !covers(&live.grant, class) {
+            return Err(Refusal::NotYours);
+        }
+        let (_, agreed) = live.agreed.clone().ok_or(Refusal::NoGrant)?;
+        let released = named(class, &items).ok_or(Refusal::Budget)?;
+        let (tenant, user) = person;
+        if let Released::Bodies(messages) = &released {
+            self.weigh(now, tenant, user, messages.len() as u64)?;
+        }
+        let instance = label.instance;
+        let deed = Deed::Release {
+            instance,
+            grant,
+            tenant,
+            user,
+            released,
+        };
+        let release = Release {
+            asker,
+            agreed,
+            tenant,
+            user,
+            class,
+            items,
+        };
+        self.record(deed, Then::Open(release), true);
+        Ok(())
+    }
+
+    fn weigh(
+        &mut self,
+        now: u64,
+        tenant: TenantId,
+        user: UserId,
+        bodies: u64,
+    ) -> Result<(), Refusal> {
+        match self.budget.weigh(now, tenant, user, bodies) {
+            Weighed::Within => Ok(()),
+            Weighed::Alarm(what) => {
+                self.alarm(what);
+                Ok(())
+            }
+            Weighed::Stop => {
+                self.alarm(format!("budget: user {user} of tenant {tenant} is stopped"));
+                Err(Refusal::Budget)
+            }
+        }
+    }
+
+    /// The keys that mail for this person is sealed to now, made if due.
+    pub(crate) fn current_keys(
+        &mut self,
+        tenant: TenantId,
+        user: UserId,
+    ) -> Result<Option<(wire::directory::PublicKey, wire::directory::PublicKey)>, Fault> {
+        let mut keys = Vec::with_capacity(2);
+        for class in [Class::Body, Class::Summary] {
+            let current = self.keys.current(tenant, user, class, Self::month())?;
+            let Some((public, made)) = current else {
+                return Ok(None);
+            };
+            // A due pair must not stop mail from arriving: recorded, but not waited for.
+            if let Some(made) = made {
+                self.record_made(vec![made], tenant, Some(user), Then::Nothing);
+            }
+            keys.push(stated(&public));
+        }
+        let summary = keys.pop();
+        Ok(keys.pop().zip(summary))
+    }
+}
+
+/// What the entry names: each body, or whole months of summaries. `None`: too much at once.
+fn named(class: Class, items: &[Item]) -> Option<Released> {
+    if items.len() > ITEMS {
+        return None;
+    }
+    match class {
+        Class::Body => {
+            let messages: BTreeSet<_> = items.iter().map(|item| item.message).collect();
+            Some(Released::Bodies(messages.into_iter().collect()))
+        }
+        Class::Summary => {
+            let months: BTreeSet<_> = items
+                .iter()
+                .map(|item| month_of_epoch(item.epoch))
+                .collect();
+            (months.len() <= MONTHS).then(|| Released::Months(months.into_iter().collect()))
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! What `identity` may ask: verifiers of secrets, its table's key, grants entered and revoked.
+
+use crate::vault::{Asker, OwnKey, Vault};
+use compartment::now_ms;
+use wire::Label;
+use wire::vault::{FromIdentity, ToDirectory, ToIdentity, ToSigner};
+
+/// A purpose is a word of ours, a digest or verifier a hash.
+const PURPOSE_BYTES: usize = 64;
+const DIGEST_BYTES: usize = 128;
+
+impl Vault {
+    pub(crate) fn identity(&mut self, asker: Asker, label: &Label, question: FromIdentity) {
+        let answer = match question {
+            FromIdentity::Digest { purpose, digest } => self.verifier(&purpose, &digest),
+            FromIdentity::Compare {
+                purpose,
+                digest,
+                verifier,
+            } => ToIdentity::Same(self.same(&purpose, &digest, &verifier)),
+            FromIdentity::TableKey => return self.hand_own_key(asker, label, OwnKey::Table),
+            FromIdentity::Grant(grant) => match self.grants.enter(grant, now_ms()) {
+                Ok(()) => ToIdentity::Done,
+                Err(why) => ToIdentity::Refused(why.to_owned()),
+            },
+            FromIdentity::Revoke(grant) => {
+                self.grants.revoke(grant);
+                ToIdentity::Done
+            }
+        };
+        self.answer(asker, &answer);
+    }
+
+    fn verifier(&self, purpose: &str, digest: &[u8]) -> ToIdentity {
+        let fits = purpose.len() <= PURPOSE_BYTES && digest.len() <= DIGEST_BYTES;
+        match self.keys.secrets.verifier(purpose, digest) {
+            Ok(verifier) if fits => ToIdentity::Verifier(verifier.to_vec()),
+            _ => ToIdentity::Refused("expected a short purpose and a digest".to_owned()),
+        }
+    }
+
+    fn same(&self, purpose: &str, digest: &[u8], verifier: &[u8]) -> bool {
+        purpose.len() <= PURPOSE_BYTES
+            && digest.len() <= DIGEST_BYTES
+            && self.keys.secrets.same(purpose, digest, verifier)
+    }
+
+    pub(crate) fn give_own_key(&mut self, asker: Asker, key: OwnKey) {
+        let derived = self.keys.derived(key.purpose());
+        match (key, derived) {
+            (OwnKey::Policy, Ok(secret)) => {
+                let answer = ToDirectory::Key(secret.dangerous_expose().to_vec());
+                self.answer(asker, &answer);
+            }
+            (OwnKey::Table, Ok(secret)) => {
+                let answer = ToIdentity::Key(secret.dangerous_expose().to_vec());
+                self.answer(asker, &answer);
+            }
+            (OwnKey::Storage, Ok(_)) => {
+                if let Some(answer) = self.storage_key() {
+                    self.answer(asker, &answer);
+                }
+            }
+            (_, Err(_)) => self.refuse_own_key(asker, key),
+        }
+    }
+
+    pub(crate) fn refuse_own_key(&mut self, asker: Asker, key: OwnKey) {
+        let why = "this key was handed to this start too often".to_owned();
+        match key {
+            OwnKey::Policy => self.answer(asker, &ToDirectory::Refused(why)),
+            OwnKey::Table => self.answer(asker, &ToIdentity::Refused(why)),
+            // The signer has no word for it: it restarts, and asks as a new start.
+            OwnKey::Storage => self.answer(asker, &ToSigner::EvidenceAway),
+        }
+    }
+
+    pub(crate) fn say_away(&mut self, asker: Asker, key: OwnKey) {
+        match key {
+            OwnKey::Policy => self.answer(asker, &ToDirectory::EvidenceAway),
+            OwnKey::Table => self.answer(asker, &ToIdentity::EvidenceAway),
+            OwnKey::Storage => self.answer(asker, &ToSigner::EvidenceAway),
+        }
+    }
+}
+
+impl OwnKey {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Policy => "policy-key",
+            Self::Table => "table-key",
+            Self::Storage => "storage-key",
+        }
+    }
+
+    fn purpose(self) -> &'static str {
+        match self {
+            Self::Policy => "directory policy",
+            Self::Table => "identity table",
+            Self::Storage => "signer storage",
+        }
+    }
+}

@@ -1,0 +1,442 @@
+//! What the vault is about to do, said to the ledger first: signed, numbered, proven, then done.
+//!
+//! Deeds that come while an append is under way go together in the next one, so that many
+//! releases share one commit. A frame once signed is sent until the ledger has it; the deed
+//! behind it is given up after six seconds and then only its record remains: more is recorded
+//! than was released, never less.
+
+use crate::vault::Then;
+use compartment::now_ms;
+use evidence::{Author, Body, Frame, Released};
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+use terms::{GrantId, InstanceId, TenantId, UserId};
+use tlog::{Trust, Trusted};
+use wire::ledger::{FromLedger, Proof, ToLedger};
+use wire::{Hub, Peer};
+
+/// How long a deed waits for its evidence: a client must have its answer within ten seconds.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(6);
+/// The ledger answers within two seconds in any case; then it has died or hangs.
+const SILENCE: Duration = Duration::from_secs(3);
+/// Between two attempts while evidence is away: a return is used at once, a loss costs little.
+const RETRY: Duration = Duration::from_millis(200);
+/// Deeds that may wait in all: beyond it the evidence is as good as away.
+const WAITING: usize = 20_000;
+/// Frames and octets of one append, so that the vault starves no other author.
+const APPEND_FRAMES: usize = 512;
+const APPEND_BYTES: usize = 256 * 1024;
+
+/// What is to be recorded. A release gets its number when it is signed, so that none is lost.
+pub(crate) enum Deed {
+    Plain(Body),
+    Release {
+        instance: InstanceId,
+        grant: GrantId,
+        tenant: TenantId,
+        user: UserId,
+        released: Released,
+    },
+}
+
+/// A deed and what follows it.
+pub(crate) struct Asked {
+    pub deed: Deed,
+    pub then: Then,
+    /// Whether it may follow only under a cosigned proof.
+    pub proof: bool,
+}
+
+/// What became of a deed.
+pub(crate) enum Outcome {
+    Recorded,
+    Away,
+}
+
+struct Pending {
+    asked: Asked,
+    until: Instant,
+}
+
+struct Signed {
+    frame: Vec<u8>,
+    then: Option<Then>,
+    proof: bool,
+    until: Instant,
+}
+
+enum Call {
+    Append { count: usize },
+    Releases,
+}
+
+struct Flight {
+    call: u32,
+    sent: Instant,
+    what: Call,
+}
+
+/// The last hour's releases as the ledger tells them at the start.
+pub(crate) struct Told {
+    pub at_ms: u64,
+    pub tenant: TenantId,
+    pub user: UserId,
+    pub bodies: u64,
+}
+
+pub(crate) struct Recorder {
+    author: Author,
+    trust: Trust,
+    ledger: Option<Peer>,
+    pending: VecDeque<Pending>,
+    signed: VecDeque<Signed>,
+    flight: Option<Flight>,
+    last_call: u32,
+    not_before: Instant,
+    away_since: Option<Instant>,
+    /// The next release's number; unknown until the ledger has told the last one.
+    next_release: Option<u64>,
+    last_seen: Option<u64>,
+    told_from: u64,
+    seen_size: u64,
+    done: Vec<(Then, Outcome)>,
+    told: Vec<Told>,
+    /// Lies of the ledger, for the warden's ear.
+    pub alarms: Vec<String>,
+}
+
+impl Recorder {
+    pub fn new(author: Author, trust: Trust) -> Self {
+        let now = Instant::now();
+        Self {
+            author,
+            trust,
+            ledger: None,
+            pending: VecDeque::new(),
+            signed: VecDeque::new(),
+            flight: None,
+            last_call: 0,
+            not_before: now,
+            away_since: Some(now),
+            next_release: None,
+            last_seen: None,
+            told_from: 0,
+            seen_size: 0,
+            done: Vec::new(),
+            told: Vec::new(),
+            alarms: Vec::new(),
+        }
+    }
+
+    pub fn is_here(&self) -> bool {
+        self.ledger.is_some() && self.away_since.is_none()
+    }
+
+    pub fn next_release(&self) -> u64 {
+        self.next_release.unwrap_or_default()
+    }
+
+    pub fn joined(&mut self, ledger: Peer) {
+        self.ledger = Some(ledger);
+        self.flight = None;
+        self.not_before = Instant::now();
+    }
+
+    pub fn gone(&mut self, peer: Peer) {
+        if self.ledger == Some(peer) {
+            self.ledger = None;
+            self.flight = None;
+            self.mark_away();
+        }
+    }
+
+    /// Takes a deed. It is answered at once with `Away` if evidence has been away for long.
+    pub fn ask(&mut self, asked: Asked) {
+        let now = Instant::now();
+        let long_away = self.away_since.is_some_and(|since| now - since > PATIENCE);
+        if self.pending.len() >= WAITING || (long_away && asked.proof) {
+            self.done.push((asked.then, Outcome::Away));
+        } else {
+            self.pending.push_back(Pending {
+                asked,
+                until: now + PATIENCE,
+            });
+        }
+    }
+
+    /// What was settled since the last time.
+    pub fn settled(&mut self) -> Vec<(Then, Outcome)> {
+        std::mem::take(&mut self.done)
+    }
+
+    pub fn told(&mut self) -> Vec<Told> {
+        std::mem::take(&mut self.told)
+    }
+
+    /// Gives up what has waited too long, and sends what can be sent.
+    pub fn pump(&mut self, hub: &mut Hub, window_ms: u64) {
+        let now = Instant::now();
+        if self
+            .flight
+            .as_ref()
+            .is_some_and(|flight| now - flight.sent > SILENCE)
+        {
+            self.flight = None;
+            self.mark_away();
+        }
+        self.give_up(now);
+        let Some(ledger) = self.ledger else { return };
+        if self.flight.is_some() || now < self.not_before {
+            return;
+        }
+        if self.next_release.is_none() {
+            let since_ms = now_ms().saturating_sub(window_ms);
+            let question = ToLedger::Releases {
+                since_ms,
+                from_index: self.told_from,
+            };
+            self.send(hub, ledger, &question, Call::Releases);
+            return;
+        }
+        self.sign();
+        if self.signed.is_empty() {
+            return;
+        }
+        let entries = self.frames();
+        let count = entries.len();
+        let prove = self
+            .signed
+            .iter()
+            .take(count)
+            .any(|one| one.proof && one.then.is_some());
+        self.send(
+            hub,
+            ledger,
+            &ToLedger::Append { entries, prove },
+            Call::Append { count },
+        );
+    }
+
+    /// How long the loop may sleep.
+    pub fn rest(&self) -> Duration {
+        let busy = self.flight.is_some()
+            || !self.signed.is_empty()
+            || !self.pending.is_empty()
+            || self.next_release.is_none();
+        if busy {
+            RETRY / 4
+        } else {
+            Duration::from_secs(1)
+        }
+    }
+
+    fn send(&mut self, hub: &mut Hub, ledger: Peer, question: &ToLedger, what: Call) {
+        self.last_call = self.last_call.wrapping_add(1).max(1);
+        let call = self.last_call;
+        if hub.send(ledger, call, question, Vec::new()).is_ok() {
+            self.flight = Some(Flight {
+                call,
+                sent: Instant::now(),
+                what,
+            });
+        } else {
+            self.mark_away();
+        }
+    }
+
+    fn mark_away(&mut self) {
+        let now = Instant::now();
+        self.not_before = now + RETRY;
+        self.away_since.get_or_insert(now);
+    }
+
+    fn give_up(&mut self, now: Instant) {
+        while self.pending.front().is_some_and(|one| one.until <= now) {
+            if let Some(one) = self.pending.pop_front() {
+                self.done.push((one.asked.then, Outcome::Away));
+            }
+        }
+        for one in self.signed.iter_mut().filter(|one| one.until <= now) {
+            self.done
+                .extend(one.then.take().map(|then| (then, Outcome::Away)));
+        }
+    }
+
+    /// Signs what waits. Nothing new is signed while older frames have found no taker.
+    fn sign(&mut self) {
+        if self.away_since.is_some() && !self.signed.is_empty() {
+            return;
+        }
+        let at_ms = now_ms();
+        while self.signed.len() < APPEND_FRAMES {
+            let Some(Pending { asked, until }) = self.pending.pop_front() else {
+                return;
+            };
+            let number = self.next_release.unwrap_or_default();
+            let (body, is_release) = match asked.deed {
+                Deed::Plain(body) => (body, false),
+                Deed::Release {
+                    instance,
+                    grant,
+                    tenant,
+                    user,
+                    released,
+                } => {
+                    let vault_seq = number;
+                    (
+                        Body::Release {
+                            vault_seq,
+                            instance,
+                            grant,
+                            tenant,
+                            user,
+                            released,
+                        },
+                        true,
+                    )
+                }
+            };
+            match self.author.sign(at_ms, body) {
+                Some(frame) => {
+                    let (then, proof) = (Some(asked.then), asked.proof);
+                    self.signed.push_back(Signed {
+                        frame,
+                        then,
+                        proof,
+                        until,
+                    });
+                    self.next_release = Some(number + u64::from(is_release));
+                }
+                None => self.done.push((asked.then, Outcome::Away)),
+            }
+        }
+    }
+
+    fn frames(&self) -> Vec<Vec<u8>> {
+        let mut bytes = 0;
+        let fits = |one: &&Signed| {
+            bytes += one.frame.len();
+            bytes <= APPEND_BYTES || bytes == one.frame.len()
+        };
+        let some = self.signed.iter().take(APPEND_FRAMES).take_while(fits);
+        some.map(|one| one.frame.clone()).collect()
+    }
+
+    /// The ledger's answer.
+    pub fn answered(&mut self, peer: Peer, call: u32, answer: FromLedger) {
+        let current = self
+            .flight
+            .as_ref()
+            .is_some_and(|flight| flight.call == call);
+        if self.ledger != Some(peer) || !current {
+            return;
+        }
+        let Some(Flight { what, .. }) = self.flight.take() else {
+            return;
+        };
+        match (what, answer) {
+            (Call::Append { count }, FromLedger::Proved { proofs, checkpoint }) => {
+                self.proved(count, &proofs, &checkpoint);
+            }
+            (Call::Append { count }, FromLedger::Taken { .. }) => self.taken(count),
+            (Call::Releases, FromLedger::Releases { entries, next }) => self.tell(&entries, next),
+            (_, FromLedger::Refused { why }) => {
+                if self.away_since.is_none() {
+                    self.alarms
+                        .push(format!("the ledger refused an entry: {why}"));
+                }
+                self.mark_away();
+            }
+            _ => self.mark_away(),
+        }
+    }
+
+    fn taken(&mut self, count: usize) {
+        if self
+            .signed
+            .iter()
+            .take(count)
+            .any(|one| one.proof && one.then.is_some())
+        {
+            self.alarms
+                .push("the ledger answered without the proof asked for".to_owned());
+            return self.mark_away();
+        }
+        self.away_since = None;
+        let taken = self.signed.drain(..count.min(self.signed.len()));
+        let thens = taken.filter_map(|one| one.then);
+        self.done
+            .extend(thens.map(|then| (then, Outcome::Recorded)));
+    }
+
+    /// Only what the vault itself has verified counts: both signatures, and each inclusion.
+    fn proved(&mut self, count: usize, proofs: &[Proof], checkpoint: &[u8]) {
+        let trusted = self.trust.read(checkpoint);
+        let grown = trusted.filter(|trusted| trusted.checkpoint.size >= self.seen_size);
+        let Some(trusted) = grown.filter(|_| proofs.len() == count) else {
+            self.alarms
+                .push("the ledger gave a checkpoint that does not hold".to_owned());
+            return self.mark_away();
+        };
+        let proven = self
+            .signed
+            .iter()
+            .zip(proofs)
+            .all(|(one, proof)| holds(&trusted, one, proof));
+        if !proven {
+            self.alarms
+                .push("the ledger gave a proof that does not hold".to_owned());
+            return self.mark_away();
+        }
+        self.seen_size = trusted.checkpoint.size;
+        self.away_since = None;
+        let thens = self.signed.drain(..count.min(self.signed.len()));
+        let thens = thens.filter_map(|one| one.then);
+        self.done
+            .extend(thens.map(|then| (then, Outcome::Recorded)));
+    }
+
+    /// Releases of the last hour, and in any case the last one of all.
+    fn tell(&mut self, entries: &[Vec<u8>], next: Option<u64>) {
+        for bytes in entries {
+            let Some(entry) = Frame::parse(bytes).map(|frame| frame.entry) else {
+                continue;
+            };
+            let Body::Release {
+                vault_seq,
+                tenant,
+                user,
+                released,
+                ..
+            } = entry.body
+            else {
+                continue;
+            };
+            self.last_seen = Some(self.last_seen.unwrap_or_default().max(vault_seq));
+            if let Released::Bodies(messages) = released {
+                let bodies = messages.len() as u64;
+                self.told.push(Told {
+                    at_ms: entry.time_ms,
+                    tenant,
+                    user,
+                    bodies,
+                });
+            }
+        }
+        match next {
+            // Forwards only: a ledger that turns in circles is not asked for ever.
+            Some(next) if next > self.told_from => self.told_from = next,
+            Some(_) => self.mark_away(),
+            None => {
+                self.next_release = Some(self.last_seen.map_or(0, |last| last + 1));
+                self.away_since = None;
+            }
+        }
+    }
+}
+
+/// A frame's own proof: its number within its series makes each leaf unlike every other, so that
+/// a proof serves this frame alone, once.
+fn holds(trusted: &Trusted, signed: &Signed, proof: &Proof) -> bool {
+    trusted.proves(&signed.frame, proof.index, &proof.hashes)
+}

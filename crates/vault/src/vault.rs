@@ -1,0 +1,454 @@
+//! The story: who asks, what is weighed, what is recorded, and only then done.
+
+use crate::Fault;
+use crate::budget::{Budget, WINDOW_MS};
+use crate::grants::Grants;
+use crate::keys::{Keys, Made};
+use crate::record::{Asked, Deed, Outcome, Recorder};
+use crate::workers::{Done, OPENED_AT_ONCE, Opening, Task, Workers};
+use compartment::now_ms;
+use evidence::{Author, Body, Word, month_of};
+use serde::Serialize;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use terms::{GrantId, InstanceId, Kind, TenantId, UserId};
+use tlog::Trust;
+use unseal::{Agreed, Class, Wrapped};
+use wire::control::{Order, Report};
+use wire::vault::{FromAdmin, FromSigner, Item, ToAccess, ToAdmin, ToDirectory, ToSigner};
+use wire::{Event, Frame, Hub, Label, Peer};
+
+/// Times that one start of a keeper is handed its key: an answer may get lost, each is recorded.
+const HAND_OUTS: u8 = 8;
+/// How often grants that ran out and empty budgets are forgotten.
+const SWEEP: Duration = Duration::from_secs(30);
+
+/// To whom an answer goes.
+#[derive(Clone, Copy)]
+pub(crate) struct Asker {
+    pub peer: Peer,
+    pub call: u32,
+}
+
+/// A release that was asked for and granted, waiting for its proof.
+pub(crate) struct Release {
+    pub asker: Asker,
+    pub agreed: Arc<Agreed>,
+    pub tenant: TenantId,
+    pub user: UserId,
+    pub class: Class,
+    pub items: Vec<Item>,
+}
+
+/// A compartment's own key: released once per start, recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum OwnKey {
+    Policy,
+    Table,
+    Storage,
+}
+
+/// What follows once a deed is recorded.
+pub(crate) enum Then {
+    Open(Release),
+    Hand(Asker, OwnKey),
+    Made(Asker),
+    Nothing,
+}
+
+/// A release whose keys are being opened.
+struct Job {
+    asker: Asker,
+    released: Vec<Option<Vec<u8>>>,
+    left: usize,
+}
+
+pub(crate) struct Vault {
+    hub: Hub,
+    control: Peer,
+    wake: Peer,
+    workers: Workers,
+    jobs: HashMap<u64, Job>,
+    next_job: u64,
+    openers: HashMap<GrantId, Vec<Asker>>,
+    handed: HashMap<(InstanceId, OwnKey), u8>,
+    pub keys: Keys,
+    pub grants: Grants,
+    pub budget: Budget,
+    recorder: Recorder,
+    demo: bool,
+    swept: Instant,
+}
+
+impl Vault {
+    pub fn new(
+        mut hub: Hub,
+        control: Peer,
+        keys: Keys,
+        author: Author,
+        trust: Trust,
+        demo: bool,
+    ) -> Result<Self, Fault> {
+        let (workers, wake) = Workers::start()?;
+        let wake = hub.watch(wake).map_err(Fault::Channel)?;
+        Ok(Self {
+            hub,
+            control,
+            wake,
+            workers,
+            jobs: HashMap::new(),
+            next_job: 0,
+            openers: HashMap::new(),
+            handed: HashMap::new(),
+            keys,
+            grants: Grants::default(),
+            budget: Budget::default(),
+            recorder: Recorder::new(author, trust),
+            demo,
+            swept: Instant::now(),
+        })
+    }
+
+    /// Until the warden says stop, or is gone.
+    pub fn serve(mut self) -> Result<(), Fault> {
+        loop {
+            let rest = self.recorder.rest();
+            for event in self.hub.wait(Some(rest)).map_err(Fault::Channel)? {
+                match event {
+                    Event::Gone(peer, _) if peer == self.control => return Ok(()),
+                    Event::Frame(peer, frame) if peer == self.control => {
+                        if self.ordered(frame)? {
+                            return Ok(());
+                        }
+                    }
+                    Event::Frame(peer, frame) => self.asked(peer, &frame)?,
+                    Event::Ready(_) => self.finish_work(),
+                    Event::Gone(peer, label) => self.left(peer, &label),
+                }
+            }
+            self.keep_evidence();
+            self.sweep();
+        }
+    }
+
+    /// Whether to leave.
+    fn ordered(&mut self, mut frame: Frame) -> Result<bool, Fault> {
+        match frame.read::<Order>().map_err(Fault::Channel)? {
+            Order::Stop => return Ok(true),
+            Order::Join(label) => {
+                if let Some(fd) = frame.descriptors.pop() {
+                    let kind = label.kind;
+                    let peer = self.hub.seat(fd.into(), label).map_err(Fault::Channel)?;
+                    if kind == Kind::Ledger {
+                        self.recorder.joined(peer);
+                    }
+                }
+            }
+            _ => {}
+        }
+        Ok(false)
+    }
+
+    /// Each kind of peer has its own questions; whoever else speaks is cut.
+    fn asked(&mut self, peer: Peer, frame: &Frame) -> Result<(), Fault> {
+        let Some(label) = self.hub.label(peer).cloned() else {
+            return Ok(());
+        };
+        let asker = Asker {
+            peer,
+            call: frame.call,
+        };
+        let read = match label.kind {
+            Kind::Ledger => frame.read().map(|answer| {
+                self.recorder.answered(peer, frame.call, answer);
+            }),
+            Kind::Directory => match frame.read() {
+                Ok(question) => return self.directory(asker, &label, question),
+                Err(fault) => Err(fault),
+            },
+            Kind::Identity => frame.read().map(|question| {
+                self.identity(asker, &label, question);
+            }),
+            Kind::Access => match frame.read() {
+                Ok(question) => return self.access(asker, &label, question),
+                Err(fault) => Err(fault),
+            },
+            Kind::Signer => frame.read().map(|question| {
+                let FromSigner::StorageKey = question;
+                self.hand_own_key(asker, &label, OwnKey::Storage);
+            }),
+            Kind::Admin => frame.read().map(|question| {
+                let FromAdmin::Status = question;
+                self.tell_status(asker);
+            }),
+            _ => Err(wire::Fault::Malformed),
+        };
+        if read.is_err() {
+            self.alarm(format!(
+                "{} {} spoke what is no question",
+                label.kind.word(),
+                label.instance
+            ));
+            self.hub.dismiss(peer);
+            self.left(peer, &label);
+        }
+        Ok(())
+    }
+
+    fn left(&mut self, peer: Peer, label: &Label) {
+        match label.kind {
+            Kind::Ledger => self.recorder.gone(peer),
+            Kind::Access => self.grants.drop_instance(label.instance),
+            _ => self
+                .handed
+                .retain(|(instance, _), _| *instance != label.instance),
+        }
+    }
+
+    pub fn answer<M: Serialize>(&mut self, asker: Asker, message: &M) {
+        // A peer that is gone is told so by the next wait.
+        let _ = self.hub.send(asker.peer, asker.call, message, Vec::new());
+    }
+
+    pub fn alarm(&mut self, what: String) {
+        let _ = self
+            .hub
+            .send(self.control, 0, &Report::Alarm { what }, Vec::new());
+    }
+
+    /// This month, as year × 100 + month.
+    pub fn month() -> u32 {
+        month_of(now_ms())
+    }
+
+    pub fn record(&mut self, deed: Deed, then: Then, proof: bool) {
+        self.recorder.ask(Asked { deed, then, proof });
+    }
+
+    /// One `key.create` for each key made; `then` follows the last of them.
+    pub fn record_made(
+        &mut self,
+        made: Vec<Made>,
+        tenant: TenantId,
+        user: Option<UserId>,
+        then: Then,
+    ) {
+        let last = made.len().saturating_sub(1);
+        let mut then = Some(then);
+        for (number, Made { what, epoch }) in made.into_iter().enumerate() {
+            let then = then.take_if(|_| number == last).unwrap_or(Then::Nothing);
+            let what = Word::new(what);
+            let body = Body::KeyCreate {
+                what,
+                epoch,
+                tenant: Some(tenant),
+                user,
+            };
+            self.record(Deed::Plain(body), then, false);
+        }
+        if let Some(then) = then {
+            self.follow(then, Outcome::Recorded);
+        }
+    }
+
+    /// A keeper's own key: recorded as used before it is handed out, once per start.
+    pub fn hand_own_key(&mut self, asker: Asker, label: &Label, key: OwnKey) {
+        let times = self.handed.entry((label.instance, key)).or_default();
+        *times = times.saturating_add(1);
+        if *times > HAND_OUTS {
+            self.alarm(format!(
+                "{} asks for its key again and again",
+                label.kind.word()
+            ));
+            return self.refuse_own_key(asker, key);
+        }
+        let body = Body::CredentialUse {
+            credential: Word::new(key.word()),
+            instance: label.instance,
+            name: Word::new(label.kind.word()),
+            tenant: None,
+        };
+        self.record(Deed::Plain(body), Then::Hand(asker, key), true);
+    }
+
+    fn keep_evidence(&mut self) {
+        self.recorder.pump(&mut self.hub, WINDOW_MS);
+        for told in self.recorder.told() {
+            self.budget
+                .rebuild(told.at_ms, told.tenant, told.user, told.bodies);
+        }
+        for what in std::mem::take(&mut self.recorder.alarms) {
+            self.alarm(what);
+        }
+        for (then, outcome) in self.recorder.settled() {
+            self.follow(then, outcome);
+        }
+    }
+
+    fn follow(&mut self, then: Then, outcome: Outcome) {
+        match (then, outcome) {
+            (Then::Open(release), Outcome::Recorded) => self.open(release),
+            (Then::Open(release), Outcome::Away) => {
+                self.answer(release.asker, &ToAccess::EvidenceAway);
+            }
+            (Then::Hand(asker, key), Outcome::Recorded) => self.give_own_key(asker, key),
+            (Then::Hand(asker, key), Outcome::Away) => self.say_away(asker, key),
+            (Then::Made(asker), Outcome::Recorded) => self.answer(asker, &ToDirectory::Done),
+            (Then::Made(asker), Outcome::Away) => self.answer(asker, &ToDirectory::EvidenceAway),
+            (Then::Nothing, _) => {}
+        }
+    }
+
+    /// Recorded and proven: now, and nowhere else, keys are opened.
+    fn open(&mut self, release: Release) {
+        let Release {
+            asker,
+            agreed,
+            tenant,
+            user,
+            class,
+            items,
+        } = release;
+        let mut pairs = HashMap::new();
+        let mut openings = Vec::with_capacity(items.len());
+        for item in items {
+            let Item {
+                message,
+                epoch,
+                wrapped,
+            } = item;
+            let pair = pairs
+                .entry(epoch)
+                .or_insert_with(|| self.keys.pair(tenant, user, class, epoch).map(Arc::new));
+            // Only the epoch that was recorded: an item may not name one and open another.
+            let wrapped = Wrapped::parse(&wrapped)
+                .ok()
+                .filter(|one| one.share.epoch == epoch);
+            let context = unseal::WrapContext {
+                tenant,
+                user,
+                message,
+                class,
+            };
+            let opening = pair.clone().zip(wrapped);
+            openings.push(opening.map(|(pair, wrapped)| Opening {
+                pair,
+                wrapped,
+                context,
+            }));
+        }
+        let job = self.next_job;
+        self.next_job += 1;
+        let left = openings.len();
+        if left == 0 {
+            return self.answer(asker, &ToAccess::Released(Vec::new()));
+        }
+        let released = std::iter::repeat_with(|| None).take(left).collect();
+        self.jobs.insert(
+            job,
+            Job {
+                asker,
+                released,
+                left,
+            },
+        );
+        let mut offset = 0;
+        while !openings.is_empty() {
+            let later = openings.split_off(OPENED_AT_ONCE.min(openings.len()));
+            let now = std::mem::replace(&mut openings, later);
+            let count = now.len();
+            self.workers.give(Task::Open {
+                job,
+                offset,
+                agreed: agreed.clone(),
+                openings: now,
+            });
+            offset += count;
+        }
+    }
+
+    /// Agrees a grant's key on a thread; `asker` is told when it is done.
+    pub fn agree(&mut self, asker: Asker, task: Task, grant: GrantId) {
+        let askers = self.openers.entry(grant).or_default();
+        askers.push(asker);
+        if askers.len() == 1 {
+            self.workers.give(task);
+        }
+    }
+
+    fn finish_work(&mut self) {
+        let Some(wake) = self.hub.watched(self.wake) else {
+            return;
+        };
+        for done in self.workers.take(wake) {
+            match done {
+                Done::Agreed { grant, result } => self.agreed(grant, result),
+                Done::Opened {
+                    job,
+                    offset,
+                    released,
+                } => self.opened(job, offset, released),
+            }
+        }
+    }
+
+    fn agreed(&mut self, grant: GrantId, result: Option<(Vec<u8>, Arc<Agreed>)>) {
+        let askers = self.openers.remove(&grant).unwrap_or_default();
+        let enc = result
+            .and_then(|(enc, agreed)| self.grants.agree(grant, enc, agreed).map(<[u8]>::to_vec));
+        for asker in askers {
+            match &enc {
+                Some(enc) => self.answer(asker, &ToAccess::Opened { enc: enc.clone() }),
+                None => {
+                    self.answer(asker, &ToAccess::Refused(wire::vault::Refusal::NoGrant));
+                }
+            }
+        }
+    }
+
+    fn opened(&mut self, number: u64, offset: usize, released: Vec<Option<Vec<u8>>>) {
+        let Some(job) = self.jobs.get_mut(&number) else {
+            return;
+        };
+        job.left -= released.len().min(job.left);
+        let places = job.released.iter_mut().skip(offset);
+        places.zip(released).for_each(|(place, one)| *place = one);
+        if job.left == 0
+            && let Some(job) = self.jobs.remove(&number)
+        {
+            self.answer(job.asker, &ToAccess::Released(job.released));
+        }
+    }
+
+    fn tell_status(&mut self, asker: Asker) {
+        let status = ToAdmin::Status {
+            releases: self.recorder.next_release(),
+            live_grants: self.grants.count() as u64,
+            evidence: self.recorder.is_here(),
+            statement_key: self.keys.statement.public(),
+        };
+        self.answer(asker, &status);
+    }
+
+    fn sweep(&mut self) {
+        if self.swept.elapsed() >= SWEEP {
+            self.swept = Instant::now();
+            let now = now_ms();
+            self.grants.sweep(now);
+            self.budget.sweep(now);
+        }
+    }
+
+    pub fn storage_key(&self) -> Option<ToSigner> {
+        let storage = self.keys.derived("signer storage").ok()?;
+        let seed = match self.demo {
+            true => Some(self.keys.derived("demo authority").ok()?),
+            false => None,
+        };
+        Some(ToSigner::Key {
+            storage: storage.dangerous_expose().to_vec(),
+            demo_seed: seed.map(|seed| seed.dangerous_expose().to_vec()),
+        })
+    }
+}
