@@ -1,0 +1,115 @@
+//! `cargo xtask test`: everything, and what it needs.
+
+use crate::run::{command, is_there, output, root, target};
+use crate::{suites, tidy};
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+/// Clients that journeys use; a journey says which one is absent.
+const CLIENTS: &[&str] = &["swaks", "isync", "fetchmail", "mutt", "offlineimap3", "curl"];
+const PROGRAMS: &[&str] = &["swaks", "mbsync", "fetchmail", "mutt", "offlineimap", "curl"];
+
+pub fn run(_arguments: &[String]) -> Result<(), String> {
+    install_clients();
+    suites::fetch();
+    tidy::run()?;
+    command("cargo", &["build", "--release", "--workspace"])?;
+    let totals = run_tests(&["test", "--release", "--workspace", "--no-fail-fast"])?;
+    println!("\n{} passed, {} failed, {} skipped", totals.passed, totals.failed, totals.skipped);
+    match totals.failed {
+        0 => Ok(()),
+        failed => Err(format!("{failed} tests failed")),
+    }
+}
+
+/// Debian's packages, where this may be done; else the journeys that need them say "absent".
+fn install_clients() {
+    if PROGRAMS.iter().all(|program| is_there(program)) {
+        return;
+    }
+    let is_root = output("id", &["-u"]).is_ok_and(|uid| uid.trim() == "0");
+    if !is_root || !is_there("apt-get") {
+        println!("clients: not installed (needs root and apt-get); their journeys are skipped");
+        return;
+    }
+    let quiet = |arguments: &[&str]| {
+        Command::new("apt-get")
+            .args(arguments)
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .stdout(Stdio::null())
+            .status()
+            .is_ok_and(|status| status.success())
+    };
+    let mut arguments = vec!["install", "-y", "-qq", "--no-install-recommends"];
+    arguments.extend(CLIENTS);
+    if !(quiet(&["update", "-qq"]) && quiet(&arguments)) {
+        println!("clients: some could not be installed; their journeys are skipped");
+    }
+}
+
+#[derive(Default)]
+struct Totals {
+    passed: u64,
+    failed: u64,
+    skipped: u64,
+}
+
+/// Runs cargo's tests, shows what they say, adds up the runners' own totals.
+fn run_tests(arguments: &[&str]) -> Result<Totals, String> {
+    println!("$ cargo {}", arguments.join(" "));
+    let mut child = Command::new("cargo")
+        .args(arguments)
+        .current_dir(root())
+        .env("SEKISHO_SUITES", suites::folder())
+        .env("SEKISHO_BINARY", target().join("release/sekisho"))
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|error| format!("cargo could not be started: {error}"))?;
+    let mut totals = Totals::default();
+    if let Some(stdout) = child.stdout.take() {
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            println!("{line}");
+            add(&mut totals, &line);
+        }
+    }
+    let status = child.wait().map_err(|error| error.to_string())?;
+    if !status.success() && totals.failed == 0 {
+        totals.failed = 1; // something did not compile, or a test program died
+    }
+    Ok(totals)
+}
+
+/// Reads `test result: ok. 12 passed; 0 failed; 1 ignored; …`.
+fn add(totals: &mut Totals, line: &str) {
+    let Some(counts) = line.strip_prefix("test result: ") else { return };
+    for (number, what) in counts.split(['.', ';']).filter_map(|part| part.trim().split_once(' ')) {
+        let Ok(number) = number.parse::<u64>() else { continue };
+        match what {
+            "passed" => totals.passed += number,
+            "failed" => totals.failed += number,
+            "ignored" => totals.skipped += number,
+            _ => {}
+        }
+    }
+}
+
+pub fn bench(arguments: &[String]) -> Result<(), String> {
+    let mut all = vec!["bench/run.sh"];
+    all.extend(arguments.iter().map(String::as_str));
+    command("bash", &all)
+}
+
+/// The mini-fuzzers of every crate, fifty times as long.
+pub fn fuzz() -> Result<(), String> {
+    let status = Command::new("cargo")
+        .args(["test", "--release", "--workspace", "--no-fail-fast", "--", "fuzz"])
+        .env("SEKISHO_FUZZ_FACTOR", "50")
+        .current_dir(root())
+        .status()
+        .map_err(|error| error.to_string())?;
+    if status.success() { Ok(()) } else { Err(format!("a fuzzer found something: {status}")) }
+}
+
+pub fn drill() -> Result<(), String> {
+    command("cargo", &["run", "--release", "--", "drill"])
+}
