@@ -27,6 +27,7 @@ pub mod jail;
 pub mod notices;
 pub mod numbers;
 pub mod policy;
+pub mod signals;
 pub mod title;
 pub mod walls;
 pub mod zygote;

@@ -1,1 +1,66 @@
-//! warden
+//! The warden starts every other process, watches it, and hears what it must not do.
+//!
+//! # Holds          the listening ports, the ends of new channels, a sealed memfd that it cannot open
+//! # May ask        all (their health); the ledger as root author
+//! # Network        binds the listeners, and hands them to `gate`
+//! # If taken over  everything in the default tier
+//! # Never          parses a byte from outside; waits for a compartment; opens a key
+//!
+//! Reading order: [`plan`] (what to run), [`household`] (the loop), `roster` (who is alive),
+//! `births`, `joins`, `endings`, `ears` (refused calls), `recorder` (evidence), `stopping`.
+
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing
+    )
+)]
+
+pub mod plan;
+
+mod births;
+mod ears;
+mod endings;
+mod household;
+mod joins;
+mod ports;
+mod recorder;
+mod reports;
+mod roster;
+mod stopping;
+
+pub use household::run;
+pub use plan::{Drill, Happening, Plan};
+
+use std::io;
+
+/// What broke on our side before or while the house stood.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// A port, folder or lock that the warden needs is not to be had.
+    #[error("could not {doing} {what}")]
+    Unable {
+        /// A verb.
+        doing: &'static str,
+        /// Which.
+        what: String,
+        /// The kernel's answer.
+        #[source]
+        source: io::Error,
+    },
+    /// Another warden runs on this data folder.
+    #[error("another sekisho runs on {folder}")]
+    Taken {
+        /// The data folder.
+        folder: String,
+    },
+    /// The jail failed.
+    #[error("could not bring up a compartment")]
+    Compartment(#[from] compartment::Fault),
+    /// A channel failed.
+    #[error("could not use a channel")]
+    Channel(#[from] wire::Fault),
+}

@@ -1,0 +1,353 @@
+//! Births: keepers and zygotes by exec, instances by asking a zygote to fork.
+
+use crate::household::{Household, Want};
+use crate::plan::Happening;
+use crate::roster::{Member, Part, Role, has_zygote, needs, takes_connections};
+use crate::{Fault, ports, recorder};
+use compartment::{Birth, spawn};
+use std::collections::VecDeque;
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+use terms::{InstanceId, Kind};
+use wire::control::{Label, Order, Start};
+use wire::{Channel, Network, charter};
+
+/// Instances that may be wanted at once: a burst of connections, bounded.
+const WANTS: usize = 4_096;
+/// Instances of one kind alive at once.
+const MAX_ALIVE: usize = 4_000;
+/// Births in one round, so that reports are heard in between.
+const BIRTHS_ROUND: usize = 16;
+
+impl Household {
+    /// Starts every part that has no holder, whose pause is over, and whose needs are met.
+    pub fn start_parts(&mut self, now: Instant) {
+        let due = |part: &&Part| {
+            let met = |need: &Kind| self.has_served(*need);
+            part.holder.is_none() && part.next_try <= now && needs(part.kind).iter().all(met)
+        };
+        let due: Vec<Kind> = self
+            .parts
+            .iter()
+            .filter(due)
+            .map(|part| part.kind)
+            .collect();
+        for kind in due {
+            if let Err(fault) = self.start_part(kind) {
+                eprintln!("sekisho: {} could not be started: {fault}", kind.word());
+                if let Some(part) = self.part_mut(kind) {
+                    part.lost(Duration::ZERO, now);
+                }
+            }
+        }
+    }
+
+    /// Whether a kind has served once, or is not part of this plan.
+    fn has_served(&self, kind: Kind) -> bool {
+        self.parts
+            .iter()
+            .find(|part| part.kind == kind)
+            .is_none_or(|part| part.served)
+    }
+
+    pub fn part_mut(&mut self, kind: Kind) -> Option<&mut Part> {
+        self.parts.iter_mut().find(|part| part.kind == kind)
+    }
+
+    /// The living holder of a part: its keeper, or its zygote in use.
+    pub fn holder(&self, kind: Kind) -> Option<&Member> {
+        let part = self.parts.iter().find(|part| part.kind == kind)?;
+        self.members.get(&part.holder?)
+    }
+
+    /// Whether a part's holder serves now.
+    pub fn serves(&self, kind: Kind) -> bool {
+        self.holder(kind).is_some_and(|holder| holder.ready)
+    }
+
+    fn start_part(&mut self, kind: Kind) -> Result<(), Fault> {
+        let instance = InstanceId(compartment::random());
+        let (ours, theirs) = Channel::pair()?;
+        let mut start = self.start_words(instance, kind);
+        start.folder = ports::make_folder(&self.plan, kind)?;
+        let mut gifts = Vec::new();
+        if kind == Kind::Vault
+            && let Some(credential) = &self.plan.credential
+        {
+            gifts.push(copy(credential)?);
+            start.has_credential = true;
+        }
+        let network = charter(kind).map(|charter| charter.network);
+        let spawned = spawn(Birth {
+            kind: kind.word(),
+            instance: Some(&instance.to_string()),
+            user: ports::own_user(&self.plan, kind),
+            host_network: network == Some(Network::Dns),
+            control: theirs.into(),
+            more: Vec::new(),
+            environment: Vec::new(),
+        })?;
+        let role = if has_zygote(kind) {
+            Role::Zygote
+        } else {
+            Role::Single
+        };
+        self.admit(instance, kind, role, ours, (start, gifts))?;
+        self.meet(instance, spawned.pidfd)?;
+        if let Some(part) = self.part_mut(kind) {
+            part.holder = Some(instance);
+        }
+        self.introduce_to_servers(instance);
+        self.hand_listeners(instance, kind);
+        Ok(())
+    }
+
+    /// What every compartment is told; more is filled in by kind.
+    fn start_words(&self, instance: InstanceId, kind: Kind) -> Start {
+        let mut start = Start {
+            instance,
+            kind_word: kind.word().to_owned(),
+            host_name: self.plan.host_name.clone(),
+            demo: self.plan.demo,
+            single_operator: self.plan.single_operator,
+            ..Start::default()
+        };
+        match kind {
+            Kind::Names => start.dns_servers = self.plan.dns_servers.clone(),
+            Kind::Zone => start.zones = self.plan.zones.clone(),
+            Kind::Edge | Kind::Access | Kind::Admin => start.statement_key = self.keys.statement,
+            Kind::Mirror => start.ledger_key = self.keys.ledger,
+            Kind::Vault => {
+                start.ledger_key = self.keys.ledger;
+                start.mirror_key = self.keys.mirror;
+            }
+            _ => {}
+        }
+        start
+    }
+
+    /// Seats a newborn and sends its first frame.
+    fn admit(
+        &mut self,
+        instance: InstanceId,
+        kind: Kind,
+        role: Role,
+        control: Channel,
+        (start, gifts): (Start, Vec<OwnedFd>),
+    ) -> Result<(), Fault> {
+        let label = Label {
+            instance,
+            kind,
+            person: None,
+        };
+        let control = self.hub.seat(control, label)?;
+        self.hub.send(control, 0, &Order::Begin(start), gifts)?;
+        let member = Member {
+            instance,
+            kind,
+            role,
+            pid: 0,
+            pidfd: None,
+            control,
+            watch: None,
+            jailed: false,
+            ready: false,
+            born_at: Instant::now(),
+            person: None,
+            dismissed: false,
+            off_charter: false,
+            scanner: None,
+            renewals: 0,
+            introduced: false,
+            early: None,
+            adrift_until: None,
+            mourned_until: None,
+        };
+        self.members.insert(instance, member);
+        Ok(())
+    }
+
+    /// Learns a newborn's pidfd: watches it, and records the birth unless its key is awaited.
+    pub fn meet(&mut self, instance: InstanceId, pidfd: OwnedFd) -> Result<(), Fault> {
+        let watch = self.hub.watch(copy(&pidfd)?)?;
+        let pid = compartment::signals::pid_behind(&pidfd).unwrap_or(0);
+        let Some(member) = self.members.get_mut(&instance) else {
+            return Ok(());
+        };
+        member.pid = pid;
+        member.pidfd = Some(pidfd);
+        member.watch = Some(watch);
+        let (kind, zygote) = (
+            member.kind,
+            match member.role {
+                Role::Instance(zygote) => Some(zygote),
+                _ => None,
+            },
+        );
+        self.pidfds.insert(watch, instance);
+        if !crate::roster::is_author(kind) {
+            self.recorder
+                .record(recorder::start(instance, kind, pid, zygote, None));
+        }
+        (self.plan.tell)(&Happening::Born {
+            instance,
+            kind,
+            pid,
+        });
+        Ok(())
+    }
+
+    /// The listening sockets, to whom they belong; again at each restart: no backlog is lost.
+    fn hand_listeners(&mut self, instance: InstanceId, kind: Kind) {
+        use wire::control::Service;
+        let Some(member) = self.members.get(&instance) else {
+            return;
+        };
+        for (service, socket) in &self.listeners {
+            let for_zone = *service == Service::Zone;
+            let theirs = match kind {
+                Kind::Gate => !for_zone,
+                Kind::Zone => for_zone,
+                _ => false,
+            };
+            if theirs && let Ok(socket) = copy(socket) {
+                let order = Order::Listen(*service);
+                let _ = self.hub.send(member.control, 0, &order, vec![socket]);
+            }
+        }
+    }
+
+    /// Notes that an instance is needed.
+    pub fn want(&mut self, want: Want) {
+        if self.wants.len() < WANTS {
+            self.wants.push_back(want);
+        }
+    }
+
+    /// Births what is wanted and can be had now; the rest stays wanted.
+    pub fn fulfil_wants(&mut self) {
+        let mut later = VecDeque::new();
+        for _ in 0..BIRTHS_ROUND.min(self.wants.len()) {
+            let Some(want) = self.wants.pop_front() else {
+                break;
+            };
+            let kind = match &want {
+                Want::Idle(kind) => *kind,
+                Want::Scanner(_) => Kind::Scanner,
+                Want::Admin(_) => Kind::Admin,
+            };
+            if matches!(want, Want::Idle(_)) && !self.serves(Kind::Gate) {
+                // The next gate begins with a pool of its own.
+                continue;
+            }
+            if !self.serves(kind) {
+                later.push_back(want);
+                continue;
+            }
+            if let Err(fault) = self.fulfil(want) {
+                eprintln!(
+                    "sekisho: an instance of {} was not born: {fault}",
+                    kind.word()
+                );
+            }
+        }
+        self.wants.append(&mut later);
+    }
+
+    fn fulfil(&mut self, want: Want) -> Result<(), Fault> {
+        match want {
+            Want::Idle(kind) => {
+                let born = self.birth(kind)?;
+                self.introduce_to_servers(born);
+                self.join_to(born, Kind::Gate);
+                if kind == Kind::Edge {
+                    self.want(Want::Scanner(born));
+                }
+            }
+            Want::Scanner(edge) => {
+                if !self.members.contains_key(&edge) {
+                    return Ok(());
+                }
+                let born = self.birth(Kind::Scanner)?;
+                if let Some(edge) = self.members.get_mut(&edge) {
+                    edge.scanner = Some(born);
+                }
+                self.join_pair(edge, born);
+            }
+            Want::Admin(caller) => {
+                let born = self.birth(Kind::Admin)?;
+                self.introduce_to_servers(born);
+                let label = Label {
+                    instance: born,
+                    kind: Kind::Admin,
+                    person: None,
+                };
+                if let Some(member) = self.members.get(&born) {
+                    self.hub
+                        .send(member.control, 0, &Order::Join(label), vec![caller])?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks the zygote in use for one more instance.
+    fn birth(&mut self, kind: Kind) -> Result<InstanceId, Fault> {
+        let alive =
+            |member: &&Member| member.kind == kind && matches!(member.role, Role::Instance(_));
+        let crowded = self.members.values().filter(alive).count() >= MAX_ALIVE;
+        let zygote = self
+            .holder(kind)
+            .map(|zygote| (zygote.instance, zygote.control));
+        let Some((zygote, orders)) = zygote.filter(|_| !crowded) else {
+            return Err(Fault::Channel(wire::Fault::Gone));
+        };
+        let instance = InstanceId(compartment::random());
+        let (ours, theirs) = Channel::pair()?;
+        let mut start = self.start_words(instance, kind);
+        let mut gifts = Vec::new();
+        if let Some(drill) = self.plan.drill.as_ref().filter(|drill| drill.kind == kind) {
+            gifts.push(copy(&drill.program)?);
+            start.drill = true;
+        }
+        self.admit(instance, kind, Role::Instance(zygote), ours, (start, gifts))?;
+        self.hub
+            .send(orders, 0, &Order::Fork(instance), vec![theirs.into()])?;
+        Ok(instance)
+    }
+
+    /// A fresh gate gets a fresh pool: instances of the last one finish what they have and leave.
+    pub fn fill_pools(&mut self) {
+        let kinds: Vec<Kind> = self.parts.iter().map(|part| part.kind).collect();
+        for kind in kinds.into_iter().filter(|kind| takes_connections(*kind)) {
+            for _ in 0..self.plan.pool {
+                self.want(Want::Idle(kind));
+            }
+        }
+    }
+
+    /// Whether each kind that takes connections has one idle, jailed instance at least.
+    pub fn pools_are_full(&self) -> bool {
+        if !self.plan.kinds.contains(&Kind::Gate) {
+            return true;
+        }
+        self.parts
+            .iter()
+            .filter(|part| takes_connections(part.kind))
+            .all(|part| {
+                let able = |member: &Member| {
+                    member.kind == part.kind && member.jailed && member.role != Role::Zygote
+                };
+                self.members.values().any(able)
+            })
+    }
+}
+
+/// One more descriptor for the same thing.
+pub fn copy(fd: &OwnedFd) -> Result<OwnedFd, Fault> {
+    fd.try_clone().map_err(|source| Fault::Unable {
+        doing: "copy",
+        what: "a descriptor".to_owned(),
+        source,
+    })
+}

@@ -1,0 +1,232 @@
+//! The thread that hears calls off charter and never waits for a compartment.
+//!
+//! It answers at once (deny, or let Landlock decide) and puts what it heard into a bounded queue;
+//! the main loop records it. When the queue is full the calls are still denied, and counted.
+
+use compartment::{Notice, Notices, Policy, Verdict};
+use rustix::event::{EventfdFlags, epoll, eventfd};
+use rustix::io::Errno;
+use rustix::process::Signal;
+use std::collections::HashMap;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::time::Instant;
+use terms::{InstanceId, Kind};
+
+/// Refused calls that may wait to be recorded.
+const HEARD: usize = 1_024;
+/// Listeners answered in one round.
+const EVENTS: usize = 64;
+/// Calls answered for one listener in one round, so that a loud one does not starve the others.
+const ROUND: usize = 8;
+/// The ear's own wake-up among the listeners.
+const BELL: u64 = 0;
+
+/// One refused call.
+pub struct Heard {
+    pub instance: InstanceId,
+    pub kind: Kind,
+    pub pid: u32,
+    pub call: &'static str,
+    pub args: [u64; 6],
+    pub at: Instant,
+}
+
+/// A new listener.
+pub struct Ear {
+    pub instance: InstanceId,
+    pub kind: Kind,
+    pub notices: Notices,
+    /// Killed at its first call off charter, when given.
+    pub replace: Option<OwnedFd>,
+    /// A drill: its first program is let in.
+    pub drill: bool,
+}
+
+/// The main loop's side.
+pub struct Ears {
+    fresh: Sender<Ear>,
+    heard: Receiver<Heard>,
+    bell: Arc<OwnedFd>,
+    /// Readable when something was heard.
+    pub wake: OwnedFd,
+    missed: Arc<AtomicU64>,
+    seen: u64,
+}
+
+impl Ears {
+    /// Starts the thread.
+    pub fn open() -> std::io::Result<Ears> {
+        let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
+        let bell = Arc::new(eventfd(0, flags)?);
+        let wake = eventfd(0, flags)?;
+        let (fresh, new) = channel();
+        let (tell, heard) = sync_channel(HEARD);
+        let missed = Arc::new(AtomicU64::new(0));
+        let listener = Listener {
+            new,
+            tell,
+            wake: wake.try_clone()?,
+            missed: Arc::clone(&missed),
+            bell: Arc::clone(&bell),
+            epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
+            seats: HashMap::new(),
+            policies: HashMap::new(),
+            next: BELL + 1,
+        };
+        std::thread::Builder::new()
+            .name("ears".to_owned())
+            .spawn(move || listener.listen())?;
+        Ok(Ears {
+            fresh,
+            heard,
+            bell,
+            wake,
+            missed,
+            seen: 0,
+        })
+    }
+
+    /// Hands a listener to the thread.
+    pub fn add(&self, ear: Ear) {
+        let _ = self.fresh.send(ear);
+        let _ = rustix::io::write(&self.bell, &1u64.to_ne_bytes());
+    }
+
+    /// The next refused call, if one was heard.
+    pub fn next(&self) -> Option<Heard> {
+        let mut count = [0u8; 8];
+        let _ = rustix::io::read(&self.wake, &mut count);
+        self.heard.try_recv().ok()
+    }
+
+    /// How many more calls were denied without a place in the queue since the last question.
+    pub fn newly_missed(&mut self) -> u64 {
+        let all = self.missed.load(Ordering::Relaxed);
+        let new = all - self.seen;
+        self.seen = all;
+        new
+    }
+}
+
+struct Listener {
+    new: Receiver<Ear>,
+    tell: SyncSender<Heard>,
+    wake: OwnedFd,
+    missed: Arc<AtomicU64>,
+    bell: Arc<OwnedFd>,
+    epoll: OwnedFd,
+    seats: HashMap<u64, Ear>,
+    policies: HashMap<Kind, Policy>,
+    next: u64,
+}
+
+impl Listener {
+    fn listen(mut self) {
+        let bell = epoll::EventData::new_u64(BELL);
+        if epoll::add(&self.epoll, &*self.bell, bell, epoll::EventFlags::IN).is_err() {
+            return;
+        }
+        let mut buffer = Vec::with_capacity(EVENTS);
+        loop {
+            buffer.clear();
+            let into = rustix::buffer::spare_capacity(&mut buffer);
+            match epoll::wait(&self.epoll, into, None) {
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(_) => return,
+            }
+            for event in &buffer {
+                match event.data.u64() {
+                    BELL => self.take_new(),
+                    seat => self.attend(seat, event.flags),
+                }
+            }
+        }
+    }
+
+    fn take_new(&mut self) {
+        let mut count = [0u8; 8];
+        let _ = rustix::io::read(&*self.bell, &mut count);
+        while let Ok(ear) = self.new.try_recv() {
+            let seat = self.next;
+            self.next += 1;
+            let data = epoll::EventData::new_u64(seat);
+            let fd = ear.notices.as_fd();
+            if epoll::add(&self.epoll, fd, data, epoll::EventFlags::IN).is_ok() {
+                self.seats.insert(seat, ear);
+            }
+        }
+    }
+
+    fn attend(&mut self, seat: u64, flags: epoll::EventFlags) {
+        for _ in 0..ROUND {
+            let Some(ear) = self.seats.get_mut(&seat) else {
+                return;
+            };
+            if !is_waiting(&ear.notices) {
+                break;
+            }
+            match ear.notices.receive() {
+                Ok(Some(notice)) => self.answer(seat, &notice),
+                Ok(None) => break,
+                Err(_) => {
+                    self.seats.remove(&seat);
+                    return;
+                }
+            }
+        }
+        // Nobody is left behind this filter.
+        if flags.contains(epoll::EventFlags::HUP) {
+            self.seats.remove(&seat);
+        }
+    }
+
+    fn answer(&mut self, seat: u64, notice: &Notice) {
+        let Some(ear) = self.seats.get_mut(&seat) else {
+            return;
+        };
+        let policy = self
+            .policies
+            .entry(ear.kind)
+            .or_insert_with(|| Policy::of(ear.kind.word()).unwrap_or_default());
+        if policy.judge(notice.number) == Verdict::Witness {
+            let _ = ear.notices.continue_(notice);
+            return;
+        }
+        if ear.drill && notice.call == "execveat" {
+            ear.drill = false;
+            let _ = ear.notices.continue_(notice);
+            return;
+        }
+        let _ = ear.notices.deny(notice, Errno::PERM.raw_os_error());
+        if let Some(pidfd) = &ear.replace {
+            let _ = rustix::process::pidfd_send_signal(pidfd, Signal::KILL);
+        }
+        let heard = Heard {
+            instance: ear.instance,
+            kind: ear.kind,
+            pid: notice.pid,
+            call: notice.call,
+            args: notice.args,
+            at: Instant::now(),
+        };
+        if self.tell.try_send(heard).is_err() {
+            self.missed.fetch_add(1, Ordering::Relaxed);
+        }
+        let _ = rustix::io::write(&self.wake, &1u64.to_ne_bytes());
+    }
+}
+
+/// Whether a call waits on this listener now: `receive` would wait for one otherwise.
+fn is_waiting(notices: &Notices) -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let mut fds = [PollFd::from_borrowed_fd(notices.as_fd(), PollFlags::IN)];
+    let at_once = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    let ready = poll(&mut fds, Some(&at_once)).unwrap_or(0);
+    ready > 0 && fds.iter().any(|fd| fd.revents().contains(PollFlags::IN))
+}

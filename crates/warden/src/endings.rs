@@ -1,0 +1,193 @@
+//! Deaths: seen by pidfd, told by the zygote; what follows from each.
+
+use crate::household::Household;
+use crate::plan::Happening;
+use crate::recorder;
+use crate::roster::{Member, Role};
+use compartment::zygote::End;
+use rustix::process::Signal;
+use std::time::{Duration, Instant};
+use terms::InstanceId;
+use wire::Peer;
+use wire::control::Order;
+
+/// How long a zygote's word on its child's end is awaited once the pidfd has told it.
+const MOURNING: Duration = Duration::from_millis(300);
+
+/// How long a process may live on without its control channel, which is its lifeline.
+const ADRIFT: Duration = Duration::from_secs(1);
+
+impl Household {
+    /// A member's control channel ended.
+    pub fn see_adrift(&mut self, instance: InstanceId) {
+        if let Some(member) = self.members.get_mut(&instance) {
+            member.adrift_until = Some(Instant::now() + ADRIFT);
+        }
+    }
+
+    /// Ends who lives on without a lifeline.
+    pub fn end_the_adrift(&mut self, now: Instant) {
+        let adrift = |member: &&Member| member.adrift_until.is_some_and(|until| until <= now);
+        let adrift: Vec<InstanceId> = self
+            .members
+            .values()
+            .filter(adrift)
+            .map(|member| member.instance)
+            .collect();
+        for instance in adrift {
+            if let Some(member) = self.members.get_mut(&instance) {
+                member.adrift_until = Some(now + ADRIFT);
+                member.off_charter = true;
+            }
+            self.kill(instance);
+        }
+    }
+
+    /// A watched pidfd became readable: that process has ended.
+    pub fn see_end(&mut self, watch: Peer) {
+        let Some(instance) = self.pidfds.get(&watch).copied() else {
+            return;
+        };
+        self.hub.dismiss(watch);
+        self.pidfds.remove(&watch);
+        let Some(member) = self.members.get_mut(&instance) else {
+            return;
+        };
+        match member.role {
+            // Ours to collect.
+            Role::Single | Role::Zygote => {
+                let pid = i32::try_from(member.pid).unwrap_or(0);
+                let end = compartment::birth::reap(pid);
+                self.bury(instance, end);
+            }
+            Role::Instance(_) => member.mourned_until = Some(Instant::now() + MOURNING),
+        }
+    }
+
+    /// Buries those whose zygote did not say how they ended.
+    pub fn bury_the_mourned(&mut self, now: Instant) {
+        let late = |member: &&Member| member.mourned_until.is_some_and(|until| until <= now);
+        let late: Vec<InstanceId> = self
+            .members
+            .values()
+            .filter(late)
+            .map(|member| member.instance)
+            .collect();
+        late.into_iter()
+            .for_each(|instance| self.bury(instance, None));
+    }
+
+    /// A member has ended: it is taken off the roster, recorded, and what it leaves is settled.
+    pub fn bury(&mut self, instance: InstanceId, end: Option<End>) {
+        let Some(member) = self.members.remove(&instance) else {
+            return;
+        };
+        self.hub.dismiss(member.control);
+        if let Some(watch) = member.watch {
+            self.hub.dismiss(watch);
+            self.pidfds.remove(&watch);
+        }
+        let (clean, cause) = judge(&member, end);
+        self.recorder
+            .record(recorder::stop(instance, clean, &cause));
+        let kind = member.kind;
+        (self.plan.tell)(&Happening::Ended {
+            instance,
+            kind,
+            clean,
+            cause,
+        });
+        match member.role {
+            Role::Single => self.lose_holder(&member),
+            Role::Zygote => {
+                self.lose_holder(&member);
+                self.bury_children(instance);
+            }
+            Role::Instance(zygote) => {
+                let violent = matches!(end, Some(End::Signal(_)) | None) && !member.dismissed;
+                if (violent || member.off_charter) && self.stopping.is_none() {
+                    self.retire(zygote);
+                }
+                if let Some(scanner) = member.scanner {
+                    self.dismiss_member(scanner, true);
+                }
+            }
+        }
+    }
+
+    fn lose_holder(&mut self, member: &Member) {
+        let lived = member.born_at.elapsed();
+        let now = Instant::now();
+        if let Some(part) = self.part_mut(member.kind)
+            && part.holder == Some(member.instance)
+        {
+            part.lost(lived, now);
+        }
+    }
+
+    /// Whoever it forked has died with it (its process namespace, or the parent-death signal).
+    fn bury_children(&mut self, zygote: InstanceId) {
+        let own = |child: &&Member| child.role == Role::Instance(zygote);
+        let children: Vec<InstanceId> = self
+            .members
+            .values()
+            .filter(own)
+            .map(|child| child.instance)
+            .collect();
+        for child in children {
+            if let Some(member) = self.members.get_mut(&child) {
+                member.dismissed = true;
+            }
+            self.kill(child);
+            self.bury(child, None);
+        }
+    }
+
+    /// A zygote whose child died violently forks no more, so that nobody guesses one address
+    /// layout twice; a fresh one is executed. It stays for the instances that it has.
+    fn retire(&mut self, zygote: InstanceId) {
+        let Some(member) = self.members.get_mut(&zygote) else {
+            return;
+        };
+        member.dismissed = true;
+        let (kind, control) = (member.kind, member.control);
+        let _ = self.hub.send(control, 0, &Order::Stop, Vec::new());
+        if let Some(part) = self.part_mut(kind)
+            && part.holder == Some(zygote)
+        {
+            part.holder = None;
+            part.next_try = Instant::now();
+        }
+    }
+
+    /// Ends a member that has no more work. `expected`: it is no sign of an intruder.
+    pub fn dismiss_member(&mut self, instance: InstanceId, expected: bool) {
+        if let Some(member) = self.members.get_mut(&instance) {
+            member.dismissed |= expected;
+            self.kill(instance);
+        }
+    }
+
+    /// SIGKILL by pidfd: it cannot hit a stranger who got the same number.
+    pub fn kill(&self, instance: InstanceId) {
+        if let Some(pidfd) = self
+            .members
+            .get(&instance)
+            .and_then(|member| member.pidfd.as_ref())
+        {
+            let _ = rustix::process::pidfd_send_signal(pidfd, Signal::KILL);
+        }
+    }
+}
+
+/// Whether an end was clean, and its cause in words.
+fn judge(member: &Member, end: Option<End>) -> (bool, String) {
+    match end {
+        _ if member.off_charter => (false, "off charter".to_owned()),
+        _ if member.dismissed => (true, "dismissed".to_owned()),
+        Some(End::Left(0)) => (true, "left".to_owned()),
+        Some(End::Left(code)) => (false, format!("left with {code}")),
+        Some(End::Signal(signal)) => (false, format!("signal {signal}")),
+        None => (false, "ended unseen".to_owned()),
+    }
+}

@@ -1,0 +1,288 @@
+//! The one loop: what happened, then what is due.
+
+use crate::ears::{Ears, Heard};
+use crate::plan::{Happening, Plan};
+use crate::recorder::Recorder;
+use crate::roster::{Member, Part};
+use crate::stopping::Stopping;
+use crate::{Fault, ports, recorder};
+use compartment::signals;
+use std::collections::{HashMap, VecDeque};
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+use terms::{InstanceId, Kind};
+use wire::control::Service;
+use wire::{Event, Hub, Peer};
+
+/// The pulse when something is due soon, and when nothing is.
+const QUICK: Duration = Duration::from_millis(10);
+const CALM: Duration = Duration::from_millis(200);
+/// Refused calls recorded in one round.
+const HEARD_ROUND: usize = 64;
+/// Exit code of a fault, as in the black-box contract.
+const FAULT: u8 = 3;
+
+/// Keys that some compartments must know of others, learned at each `Ready`.
+#[derive(Default)]
+pub struct Keys {
+    pub ledger: Option<[u8; 32]>,
+    pub mirror: Option<[u8; 32]>,
+    pub statement: Option<[u8; 32]>,
+}
+
+/// An instance that somebody waits for.
+pub enum Want {
+    /// One more for the gate to hand connections to.
+    Idle(Kind),
+    /// A scanner for this edge.
+    Scanner(InstanceId),
+    /// An admin for this caller of the command line.
+    Admin(OwnedFd),
+}
+
+/// Everything that the warden knows.
+pub struct Household {
+    pub plan: Plan,
+    pub own: InstanceId,
+    pub hub: Hub,
+    pub members: HashMap<InstanceId, Member>,
+    pub parts: Vec<Part>,
+    pub pidfds: HashMap<Peer, InstanceId>,
+    pub wants: VecDeque<Want>,
+    pub keys: Keys,
+    pub ears: Ears,
+    pub recorder: Recorder,
+    pub listeners: Vec<(Service, OwnedFd)>,
+    pub stopping: Option<Stopping>,
+    pub announced: bool,
+    bell: Peer,
+    signals: Peer,
+    admin: Option<Peer>,
+    _lock: File,
+}
+
+/// Runs the whole service until it is told to stop. Call it on the main thread, before any other
+/// thread is started: the compartments die with this thread, and signals are taken here.
+pub fn run(plan: Plan) -> ExitCode {
+    let mut household = match Household::open(plan) {
+        Ok(household) => household,
+        Err(fault) => return complain(&fault),
+    };
+    loop {
+        household.tend(Instant::now());
+        if let Some(code) = household.finished() {
+            return code;
+        }
+        let pulse = if household.is_busy() { QUICK } else { CALM };
+        match household.hub.wait(Some(pulse)) {
+            Ok(events) => events.into_iter().for_each(|event| household.attend(event)),
+            Err(fault) => return complain(&fault.into()),
+        }
+    }
+}
+
+fn complain(fault: &Fault) -> ExitCode {
+    let mut source = std::error::Error::source(fault);
+    eprintln!("sekisho: {fault}");
+    while let Some(cause) = source {
+        eprintln!("  because: {cause}");
+        source = cause.source();
+    }
+    match fault {
+        Fault::Taken { .. } => eprintln!("  hint: stop it first, or give another --data"),
+        Fault::Unable { .. } => eprintln!("  hint: another --port-base or --data may be free"),
+        _ => {}
+    }
+    ExitCode::from(FAULT)
+}
+
+impl Household {
+    fn open(plan: Plan) -> Result<Household, Fault> {
+        let signals = signals::stopping_signals()?;
+        signals::raise_descriptor_limit();
+        let lock = ports::lock_folder(&plan.data)?;
+        ports::open_way(&plan);
+        let listeners = ports::bind_all(&plan)?;
+        let mut hub = Hub::new()?;
+        let admin = match plan.kinds.contains(&Kind::Admin) {
+            true => Some(hub.watch(ports::open_admin(&plan.data)?)?),
+            false => None,
+        };
+        let thread = |source| Fault::Unable {
+            doing: "start",
+            what: "the ears".into(),
+            source,
+        };
+        // The walls are tried before the first thread: trying forks.
+        let _ = compartment::walls();
+        let ears = Ears::open().map_err(thread)?;
+        let own = InstanceId(compartment::random());
+        Ok(Household {
+            own,
+            bell: hub.watch(ears.wake.try_clone().map_err(thread)?)?,
+            signals: hub.watch(signals)?,
+            admin,
+            parts: plan.kinds.iter().map(|kind| Part::new(*kind)).collect(),
+            recorder: Recorder::new(own),
+            plan,
+            hub,
+            ears,
+            listeners,
+            members: HashMap::new(),
+            pidfds: HashMap::new(),
+            wants: VecDeque::new(),
+            keys: Keys::default(),
+            stopping: None,
+            announced: false,
+            _lock: lock,
+        })
+    }
+
+    /// What is due now, whatever happened.
+    fn tend(&mut self, now: Instant) {
+        self.record_heard();
+        self.bury_the_mourned(now);
+        self.end_the_adrift(now);
+        if self.stopping.is_some() {
+            self.go_on_stopping(now);
+        } else {
+            self.start_parts(now);
+            self.fulfil_wants();
+            self.announce();
+        }
+        self.recorder.tend(&mut self.hub, now);
+        for author in self.recorder.introduced() {
+            if let Some(member) = self.members.get_mut(&author) {
+                member.introduced = true;
+            }
+            self.join_to(author, Kind::Ledger);
+        }
+    }
+
+    /// Whether something will be due before long.
+    fn is_busy(&self) -> bool {
+        self.stopping.is_some()
+            || !self.announced
+            || self.parts.iter().any(|part| part.holder.is_none())
+            || self.members.values().any(|member| member.needs_attention())
+    }
+
+    fn attend(&mut self, event: Event) {
+        match event {
+            Event::Frame(peer, frame) if self.recorder.is_ledger(peer) => {
+                if let Some((first, count, index)) = self.recorder.answered(&frame) {
+                    (self.plan.tell)(&Happening::Recorded {
+                        first,
+                        count,
+                        index,
+                    });
+                }
+            }
+            Event::Frame(peer, frame) => self.hear_report(peer, frame),
+            Event::Gone(peer, _) if self.recorder.is_ledger(peer) => self.recorder.lost_ledger(),
+            Event::Gone(_, label) => self.see_adrift(label.instance),
+            Event::Ready(peer) if peer == self.bell => self.record_heard(),
+            Event::Ready(peer) if peer == self.signals => self.take_signals(),
+            Event::Ready(peer) if Some(peer) == self.admin => self.take_caller(peer),
+            Event::Ready(peer) => self.see_end(peer),
+        }
+    }
+
+    fn take_signals(&mut self) {
+        if let Some(signals) = self.hub.watched(self.signals) {
+            while signals::take_signal(signals).is_some() {}
+        }
+        self.begin_stopping();
+    }
+
+    fn take_caller(&mut self, listener: Peer) {
+        let Some(listener) = self.hub.watched(listener) else {
+            return;
+        };
+        if let Some(caller) = ports::accept_caller(listener, &self.plan.data) {
+            self.want(Want::Admin(caller));
+        }
+    }
+
+    fn record_heard(&mut self) {
+        for _ in 0..HEARD_ROUND {
+            let Some(heard) = self.ears.next() else { break };
+            self.record_refused(&heard);
+        }
+        let missed = self.ears.newly_missed();
+        if missed > 0 {
+            let what = format!("{missed} refused calls were not written down one by one");
+            self.raise_alarm(
+                self.own,
+                Kind::Warden,
+                std::process::id(),
+                "many",
+                &what,
+                None,
+            );
+        }
+    }
+
+    fn record_refused(&mut self, heard: &Heard) {
+        let [a, b, c, ..] = heard.args;
+        let what = format!("refused ({a:#x}, {b:#x}, {c:#x})");
+        let at = Some(heard.at);
+        self.raise_alarm(heard.instance, heard.kind, heard.pid, heard.call, &what, at);
+        let replaced = self.is_replaceable(heard.instance);
+        if let Some(member) = self.members.get_mut(&heard.instance) {
+            member.off_charter |= replaced;
+        }
+    }
+
+    /// Records an alarm and tells it.
+    pub fn raise_alarm(
+        &mut self,
+        instance: InstanceId,
+        kind: Kind,
+        pid: u32,
+        call: &str,
+        what: &str,
+        since: Option<Instant>,
+    ) {
+        let entry = self
+            .recorder
+            .record(recorder::alarm(instance, kind, pid, call, what));
+        let after_ms = since.map_or(0, |at| at.elapsed().as_millis() as u64);
+        let (call, what) = (call.to_owned(), what.to_owned());
+        let alarm = Happening::Alarm {
+            instance,
+            kind,
+            pid,
+            call,
+            what,
+            after_ms,
+            entry,
+        };
+        (self.plan.tell)(&alarm);
+    }
+
+    /// Whether a call off charter ends this process: always an instance, never one under drill.
+    pub fn is_replaceable(&self, instance: InstanceId) -> bool {
+        let Some(member) = self.members.get(&instance) else {
+            return false;
+        };
+        let drilled = self
+            .plan
+            .drill
+            .as_ref()
+            .is_some_and(|drill| drill.kind == member.kind);
+        let keeper = !matches!(member.role, crate::roster::Role::Instance(_));
+        !drilled && (!keeper || self.plan.replace_keepers)
+    }
+
+    /// Tells once that everything serves.
+    fn announce(&mut self) {
+        let serving = |part: &Part| part.served;
+        if !self.announced && self.parts.iter().all(serving) && self.pools_are_full() {
+            self.announced = true;
+            (self.plan.tell)(&Happening::Ready);
+        }
+    }
+}

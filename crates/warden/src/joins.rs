@@ -1,0 +1,122 @@
+//! Channels: who gets one to whom, by the charters, labelled for good.
+
+use crate::household::Household;
+use crate::roster::{Member, Role, is_author, takes_connections};
+use terms::{InstanceId, Kind};
+use wire::control::{Label, Order};
+use wire::{Channel, charter};
+
+impl Household {
+    /// Joins a newborn to every server that its charter names and that serves now. An author
+    /// comes to the ledger only when the entry that names its key is durable.
+    pub fn introduce_to_servers(&mut self, instance: InstanceId) {
+        let Some(member) = self.members.get(&instance) else {
+            return;
+        };
+        let servers: Vec<Kind> = asks(member)
+            .into_iter()
+            .filter(|server| !(*server == Kind::Ledger && is_author(member.kind)))
+            .collect();
+        for server in servers {
+            self.join_to(instance, server);
+        }
+    }
+
+    /// Joins everybody who may ask it to a server that began (again) to serve.
+    pub fn introduce_server(&mut self, server: Kind) {
+        let is_client = |member: &&Member| {
+            // A zygote asks nobody: its instances do. An author that has not named its key yet
+            // is joined to the ledger when it has.
+            member.role != Role::Zygote
+                && asks(member).contains(&server)
+                && !(server == Kind::Ledger && is_author(member.kind) && !member.introduced)
+        };
+        let clients: Vec<InstanceId> = self
+            .members
+            .values()
+            .filter(is_client)
+            .map(|member| member.instance)
+            .collect();
+        for client in clients {
+            self.join_to(client, server);
+        }
+        if server == Kind::Ledger {
+            self.join_recorder();
+        }
+    }
+
+    /// One channel between a client and the holder of a part, if it serves now.
+    pub fn join_to(&mut self, client: InstanceId, server: Kind) {
+        let holder = self.holder(server).filter(|holder| holder.ready);
+        if let Some(server) = holder.map(|holder| holder.instance) {
+            self.join_pair(client, server);
+        }
+    }
+
+    /// One channel between two members; each learns who the other is, and whose it serves.
+    pub fn join_pair(&mut self, one: InstanceId, other: InstanceId) {
+        let (Some(one), Some(other)) = (self.members.get(&one), self.members.get(&other)) else {
+            return;
+        };
+        let Ok((left, right)) = Channel::pair() else {
+            return;
+        };
+        let person = one.person.or(other.person);
+        let label = |of: &Member| Label {
+            instance: of.instance,
+            kind: of.kind,
+            person,
+        };
+        let (to_one, to_other) = (Order::Join(label(other)), Order::Join(label(one)));
+        let (one, other) = (one.control, other.control);
+        // A side that is gone is noticed by its pidfd; the other then sees its channel end.
+        let _ = self.hub.send(other, 0, &to_other, vec![right.into()]);
+        let _ = self.hub.send(one, 0, &to_one, vec![left.into()]);
+    }
+
+    /// Our own channel to the ledger, as root author.
+    fn join_recorder(&mut self) {
+        let Some(ledger) = self.holder(Kind::Ledger).map(|holder| holder.control) else {
+            return;
+        };
+        let Ok((ours, theirs)) = Channel::pair() else {
+            return;
+        };
+        let label = Label {
+            instance: self.own,
+            kind: Kind::Warden,
+            person: None,
+        };
+        let _ = self
+            .hub
+            .send(ledger, 0, &Order::Join(label), vec![theirs.into()]);
+        let label = Label {
+            instance: self.own,
+            kind: Kind::Ledger,
+            person: None,
+        };
+        if let Ok(peer) = self.hub.seat(ours, label) {
+            self.recorder.joined(peer);
+        }
+    }
+}
+
+/// Whom a member may ask now. An `access` that nobody has signed in to reaches only what signing
+/// in needs; a scanner belongs to its edge and is joined with it.
+fn asks(member: &Member) -> Vec<Kind> {
+    let Some(charter) = charter(member.kind) else {
+        return Vec::new();
+    };
+    let signed_in = member.person.is_some();
+    let may = |kind: &Kind| match (member.kind, kind) {
+        (_, Kind::Scanner) => false,
+        (Kind::Access, Kind::Vault | Kind::Mailbox) => signed_in,
+        _ => true,
+    };
+    charter.asks.iter().copied().filter(may).collect()
+}
+
+/// Whether a member is handed connections.
+pub fn is_served_by_gate(member: &Member) -> bool {
+    takes_connections(member.kind) && matches!(member.role, Role::Instance(_))
+}

@@ -1,0 +1,250 @@
+//! What compartments say to the warden. Believed about themselves only, and bounded.
+
+use crate::ears::Ear;
+use crate::household::{Household, Want};
+use crate::plan::Happening;
+use crate::recorder;
+use crate::roster::{Role, is_author, takes_connections};
+use compartment::Notices;
+use evidence::PublicKey;
+use terms::{InstanceId, Kind, TenantId, UserId};
+use wire::control::Report;
+use wire::{Frame, Peer};
+
+/// Scanners that one edge may wear out: two for each message of its sixty-four connections.
+const MAX_RENEWALS: u32 = 256;
+/// Instances that the gate may ask for at once.
+const MAX_NEED: u16 = 256;
+/// Characters of a note or an alarm's words.
+const TEXT: usize = 200;
+
+impl Household {
+    /// One report from the member whose control channel it came on.
+    pub fn hear_report(&mut self, peer: Peer, mut frame: Frame) {
+        let Some(label) = self.hub.label(peer) else {
+            return;
+        };
+        let (instance, kind) = (label.instance, label.kind);
+        let Ok(report) = frame.read::<Report>() else {
+            self.end_liar(instance, kind, "a report that cannot be read");
+            return;
+        };
+        match report {
+            Report::Jailed { missing_walls } => {
+                let listener = frame.descriptors.pop().map(Notices::new);
+                self.hear_jailed(instance, kind, missing_walls, listener);
+            }
+            Report::Ready { author, public } => self.hear_ready(instance, kind, author, public),
+            Report::Born(newborn) => {
+                let own = self.is_child_of(newborn, instance);
+                if let Some(pidfd) = frame.descriptors.pop().filter(|_| own) {
+                    let _ = self.meet(newborn, pidfd);
+                }
+            }
+            Report::Ended {
+                instance: ended,
+                status,
+            } => {
+                if self.is_child_of(ended, instance) {
+                    self.bury(ended, Some(compartment::zygote::end_of(status)));
+                }
+            }
+            Report::Need {
+                kind: wanted,
+                instances,
+            } if kind == Kind::Gate => {
+                let instances = if takes_connections(wanted) {
+                    instances.min(MAX_NEED)
+                } else {
+                    0
+                };
+                (0..instances).for_each(|_| self.want(Want::Idle(wanted)));
+            }
+            Report::Renew(Kind::Scanner) if kind == Kind::Edge => self.renew_scanner(instance),
+            Report::Bind {
+                instance: access,
+                tenant,
+                user,
+            } if kind == Kind::Identity => {
+                self.bind(access, tenant, user);
+            }
+            Report::Alarm { what } => {
+                let pid = self.members.get(&instance).map_or(0, |member| member.pid);
+                self.raise_alarm(instance, kind, pid, "report", &printable(&what), None);
+            }
+            Report::Note { text } => {
+                let text = printable(&text);
+                (self.plan.tell)(&Happening::Note {
+                    instance,
+                    kind,
+                    text,
+                });
+            }
+            _ => self.end_liar(instance, kind, "a report that is not its own to make"),
+        }
+    }
+
+    fn is_child_of(&self, child: InstanceId, zygote: InstanceId) -> bool {
+        self.members
+            .get(&child)
+            .is_some_and(|child| child.role == Role::Instance(zygote))
+    }
+
+    fn hear_jailed(
+        &mut self,
+        instance: InstanceId,
+        kind: Kind,
+        missing: Vec<String>,
+        listener: Option<Notices>,
+    ) {
+        let Some(member) = self.members.get_mut(&instance) else {
+            return;
+        };
+        if member.jailed {
+            return self.end_liar(instance, kind, "a second jail");
+        }
+        member.jailed = true;
+        match listener {
+            // Its zygote's word with the pidfd may still be on its way.
+            Some(notices) if member.pidfd.is_none() => member.early = Some(notices),
+            Some(notices) => self.open_ear(instance, notices),
+            None => {}
+        }
+        (self.plan.tell)(&Happening::Jailed {
+            instance,
+            kind,
+            missing,
+        });
+    }
+
+    /// From now on this member's calls off charter are heard.
+    pub fn open_ear(&mut self, instance: InstanceId, notices: Notices) {
+        let replaceable = self.is_replaceable(instance);
+        let Some(member) = self.members.get(&instance) else {
+            return;
+        };
+        let kind = member.kind;
+        let pidfd = member
+            .pidfd
+            .as_ref()
+            .and_then(|pidfd| pidfd.try_clone().ok());
+        let drill = self
+            .plan
+            .drill
+            .as_ref()
+            .is_some_and(|drill| drill.kind == kind);
+        let replace = pidfd.filter(|_| replaceable);
+        self.ears.add(Ear {
+            instance,
+            kind,
+            notices,
+            replace,
+            drill,
+        });
+    }
+
+    fn hear_ready(
+        &mut self,
+        instance: InstanceId,
+        kind: Kind,
+        author: Option<[u8; 32]>,
+        public: Option<[u8; 32]>,
+    ) {
+        let Some(member) = self.members.get_mut(&instance) else {
+            return;
+        };
+        if member.ready {
+            return;
+        }
+        member.ready = true;
+        let (pid, role) = (member.pid, member.role);
+        if matches!(role, Role::Instance(_)) {
+            return;
+        }
+        match kind {
+            Kind::Ledger => self.keys.ledger = public,
+            Kind::Mirror => self.keys.mirror = public,
+            Kind::Vault => self.keys.statement = public,
+            _ => {}
+        }
+        if let Some(part) = self.part_mut(kind) {
+            part.served = true;
+        }
+        if is_author(kind) {
+            let key = author.map(PublicKey);
+            let number = self
+                .recorder
+                .record(recorder::start(instance, kind, pid, None, key));
+            if let Some(number) = number {
+                self.recorder.introduce(instance, number);
+            }
+        }
+        self.introduce_server(kind);
+        if kind == Kind::Gate {
+            self.fill_pools();
+        }
+    }
+
+    /// A new scanner for an edge; one that still lives has overstayed its budget.
+    fn renew_scanner(&mut self, edge: InstanceId) {
+        let Some(member) = self.members.get_mut(&edge) else {
+            return;
+        };
+        member.renewals += 1;
+        if member.renewals > MAX_RENEWALS {
+            return self.end_liar(edge, Kind::Edge, "more scanners than it has messages");
+        }
+        if let Some(old) = member.scanner.take() {
+            self.dismiss_member(old, false);
+        }
+        self.want(Want::Scanner(edge));
+    }
+
+    /// From now on, and for good, this access serves this person.
+    fn bind(&mut self, access: InstanceId, tenant: TenantId, user: UserId) {
+        let Some(member) = self.members.get_mut(&access) else {
+            return;
+        };
+        let instance = matches!(member.role, Role::Instance(_)) && member.kind == Kind::Access;
+        match member.person {
+            None if instance => member.person = Some((tenant, user)),
+            Some(person) if person == (tenant, user) => return,
+            _ => {
+                let pid = member.pid;
+                let what = "bound to a second person";
+                return self.raise_alarm(access, Kind::Access, pid, "bind", what, None);
+            }
+        }
+        self.join_to(access, Kind::Vault);
+        self.join_to(access, Kind::Mailbox);
+    }
+
+    /// A member that says what no honest one says is ended and reported.
+    fn end_liar(&mut self, instance: InstanceId, kind: Kind, what: &str) {
+        let Some(member) = self.members.get_mut(&instance) else {
+            return;
+        };
+        let pid = member.pid;
+        member.off_charter = true;
+        self.raise_alarm(instance, kind, pid, "report", what, None);
+        self.kill(instance);
+    }
+}
+
+/// A foreign text as one short printable line.
+fn printable(text: &str) -> String {
+    let plain = |one: char| if one.is_control() { ' ' } else { one };
+    text.chars().take(TEXT).map(plain).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::printable;
+
+    #[test]
+    fn foreign_words_become_one_short_line() {
+        let check = |text: &str, expected: &str| assert_eq!(printable(text), expected);
+        check("two\nlines\u{1b}[2J", "two lines [2J");
+        assert_eq!(printable(&"あ".repeat(500)).chars().count(), 200);
+    }
+}

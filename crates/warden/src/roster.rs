@@ -1,0 +1,155 @@
+//! Who is alive, in which part, and when a part that lost its holder is tried again.
+
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+use terms::{InstanceId, Kind, TenantId, UserId};
+use wire::{Peer, charter};
+
+/// The longest pause before a dead compartment is started again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// The first pause; each failure in a row doubles it.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+/// A compartment that lived this long did not fail in a row.
+const LIVED_WELL: Duration = Duration::from_secs(10);
+
+/// What a process is to us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The only one of its kind, our child.
+    Single,
+    /// A parent of instances, our child.
+    Zygote,
+    /// Forked from this zygote.
+    Instance(InstanceId),
+}
+
+/// One living process.
+pub struct Member {
+    pub instance: InstanceId,
+    pub kind: Kind,
+    pub role: Role,
+    /// 0 until it is known.
+    pub pid: u32,
+    pub pidfd: Option<OwnedFd>,
+    /// Its seat and its pidfd's in the hub.
+    pub control: Peer,
+    pub watch: Option<Peer>,
+    pub jailed: bool,
+    pub ready: bool,
+    pub born_at: Instant,
+    /// Set once, for good, by `identity`.
+    pub person: Option<(TenantId, UserId)>,
+    /// We ended it ourselves: no cause for alarm.
+    pub dismissed: bool,
+    pub off_charter: bool,
+    /// An edge's scanner, and how many it has had.
+    pub scanner: Option<InstanceId>,
+    pub renewals: u32,
+    /// An author whose key stands in a durable entry.
+    pub introduced: bool,
+    /// Its listener, while its pidfd is on its way.
+    pub early: Option<compartment::Notices>,
+    /// It gave up its control channel: it ends until then, or is ended.
+    pub adrift_until: Option<Instant>,
+    /// Seen dead by its pidfd; the zygote's word on how is awaited until then.
+    pub mourned_until: Option<Instant>,
+}
+
+impl Member {
+    /// Whether something about it is due before long.
+    pub fn needs_attention(&self) -> bool {
+        self.mourned_until.is_some() || self.adrift_until.is_some()
+    }
+}
+
+/// The part of a kind: a keeper, or the zygote in use.
+pub struct Part {
+    pub kind: Kind,
+    pub holder: Option<InstanceId>,
+    /// Served at least once: those who need its keys need not wait for it again.
+    pub served: bool,
+    failures: u32,
+    pub next_try: Instant,
+}
+
+impl Part {
+    pub fn new(kind: Kind) -> Self {
+        Part {
+            kind,
+            holder: None,
+            served: false,
+            failures: 0,
+            next_try: Instant::now(),
+        }
+    }
+
+    /// Its holder ended after `lived`: when to try again. Never gives up.
+    pub fn lost(&mut self, lived: Duration, now: Instant) {
+        self.holder = None;
+        self.failures = if lived >= LIVED_WELL {
+            0
+        } else {
+            self.failures.saturating_add(1)
+        };
+        let doublings = self.failures.saturating_sub(1).min(16);
+        let pause = FIRST_PAUSE
+            .saturating_mul(1 << doublings)
+            .min(LONGEST_PAUSE);
+        self.next_try = now
+            + if self.failures == 0 {
+                FIRST_PAUSE
+            } else {
+                pause
+            };
+    }
+}
+
+/// Whether this kind's instances are forked from a zygote.
+pub fn has_zygote(kind: Kind) -> bool {
+    charter(kind).is_some_and(|charter| charter.has_zygote)
+}
+
+pub fn is_author(kind: Kind) -> bool {
+    charter(kind).is_some_and(|charter| charter.is_author)
+}
+
+/// Whether `gate` hands connections to instances of this kind.
+pub fn takes_connections(kind: Kind) -> bool {
+    matches!(kind, Kind::Edge | Kind::Access)
+}
+
+/// Who must have served once before a kind is started the first time: its keys come from them.
+pub fn needs(kind: Kind) -> &'static [Kind] {
+    use Kind::*;
+    match kind {
+        Mirror => &[Ledger],
+        Vault => &[Ledger, Mirror],
+        Directory | Identity | Mailbox | Signer => &[Vault],
+        Gate => &[
+            Directory, Identity, Mailbox, Signer, Names, Edge, Scanner, Access, Zone,
+        ],
+        _ => &[],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LIVED_WELL, Part};
+    use std::time::{Duration, Instant};
+    use terms::Kind;
+
+    #[test]
+    fn pauses_double_up_to_two_seconds_and_start_anew_after_a_good_life() {
+        let mut part = Part::new(Kind::Names);
+        let now = Instant::now();
+        let mut pauses = Vec::new();
+        for _ in 0..12 {
+            part.lost(Duration::ZERO, now);
+            pauses.push((part.next_try - now).as_millis());
+        }
+        assert_eq!(pauses[..4], [20, 40, 80, 160]);
+        assert_eq!(pauses[11], 2000);
+        part.lost(LIVED_WELL, now);
+        assert_eq!((part.next_try - now).as_millis(), 20);
+    }
+}
