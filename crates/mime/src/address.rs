@@ -182,7 +182,11 @@ impl Reader<'_> {
             }
             None => {
                 let spaced = phrase.has_quotes || !text.contains(&b'@');
-                let bare = if spaced { text.to_vec() } else { spaces_out(text) };
+                let bare = if spaced {
+                    text.to_vec()
+                } else {
+                    spaces_out(text)
+                };
                 let mut address = split_address(&bare);
                 address.name = phrase.comment.trim_ascii().to_vec();
                 address

@@ -32,6 +32,8 @@ mod imap_text;
 mod structure;
 mod summary;
 
+pub mod detect;
+
 mod seen;
 
 #[cfg(test)]

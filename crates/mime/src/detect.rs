@@ -1,0 +1,243 @@
+//! What is suspicious in a message: hidden types, archives, programs, documents that act, pages
+//! that deceive, senders that pretend.
+//!
+//! Work is measured, not timed: so many octets looked at, so many inflated, so many entries. The
+//! same message gives the same findings on every machine.
+
+mod file;
+
+mod archive;
+mod inflate;
+mod packed;
+mod tar;
+mod zip;
+
+mod magic;
+mod marks;
+mod names;
+mod office;
+mod pdf;
+
+mod lookalike;
+mod page;
+mod punycode;
+mod sender;
+
+#[cfg(test)]
+mod tests;
+
+use crate::parse::parse;
+use crate::part::{Holds, Message, Part};
+use crate::seen::{self, Notes};
+use crate::summary::{Summary, summary_of};
+use crate::transfer::{self, Encoding};
+use crate::word::decode_words;
+use file::{File, Files};
+use terms::Finding;
+
+pub use magic::{KINDS, true_kind};
+
+/// What one examination may spend.
+#[derive(Clone, Copy, Debug)]
+pub struct Budget {
+    /// Octets that decompression may make, in all. Honest archives of mail stay far below.
+    pub inflated_bytes: usize,
+    /// Files inside archives that are looked at.
+    pub entries: usize,
+    /// Archives inside archives.
+    pub depth: usize,
+    /// Octets looked at, counting decoded ones again: bounds the time.
+    pub looked_at_bytes: usize,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self {
+            inflated_bytes: 64 * 1024 * 1024,
+            entries: 2_000,
+            depth: 4,
+            looked_at_bytes: 512 * 1024 * 1024,
+        }
+    }
+}
+
+/// What was found in one message.
+pub struct Examined {
+    pub findings: Vec<Finding>,
+    pub parts: u32,
+    pub summary: Summary,
+}
+
+/// Octets of a text part that are read as text: the rest is searched for marks only.
+const TEXT_BYTES: usize = 1024 * 1024;
+
+/// Looks at a whole message.
+pub fn examine(bytes: &[u8], budget: &Budget) -> Examined {
+    let (message, findings) = parse(bytes);
+    let mut notes = Notes::default();
+    findings.into_iter().for_each(|finding| notes.add(finding));
+    whole(&message, &mut notes);
+    sender::look(&message, &mut notes);
+    let mut files = Files::new(budget, &mut notes);
+    for part in message.parts() {
+        if part.holds == Holds::Octets {
+            look_at_part(&message, part, &mut files);
+        }
+    }
+    files.finish();
+    Examined {
+        findings: notes.into_findings(),
+        parts: u32::try_from(message.parts().len()).unwrap_or(u32::MAX),
+        summary: summary_of(&message),
+    }
+}
+
+/// What is seen in the octets as they came, wherever a reader may find it.
+fn whole(message: &Message<'_>, notes: &mut Notes) {
+    let bytes = message.bytes();
+    marks::look(bytes, "", notes);
+    if memchr::memchr(0, bytes).is_some() {
+        notes.note(seen::RAW_NUL, "");
+    }
+    let Some(root) = message.part(0) else { return };
+    // RFC 5322 §3.6: these fields stand once; two readers may each show another one.
+    for name in [
+        "from",
+        "subject",
+        "date",
+        "to",
+        "message-id",
+        "sender",
+        "reply-to",
+    ] {
+        if message.values(root, name).nth(1).is_some() {
+            notes.note(seen::FIELD_TWICE, name);
+        }
+    }
+}
+
+fn look_at_part(message: &Message<'_>, part: &Part, files: &mut Files<'_>) {
+    let name = message.file_name(part).unwrap_or_default();
+    let raw = message.slice(&part.body);
+    let octets = message.content(part);
+    if part.encoding == Encoding::Base64 {
+        note_junk(raw, files.notes);
+    }
+    let other_ways = matches!(part.encoding, Encoding::Unknown)
+        || message
+            .values(part, "content-transfer-encoding")
+            .nth(1)
+            .is_some();
+    if other_ways {
+        // Whichever of two encodings a reader believes, the marks are found.
+        marks::look(&transfer::base64(raw), &name, files.notes);
+        marks::look(&transfer::quoted_printable(raw), &name, files.notes);
+    }
+    if part.encoding != Encoding::Identity {
+        marks::look(&octets, &name, files.notes);
+    }
+    let is_text = part.content_type.main == "text";
+    if is_text || part.content_type.essence() == "application/xhtml+xml" {
+        look_at_text(message, part, &octets, &name, files);
+    }
+    let declared = part.content_type.essence();
+    let encoded_message = matches!(declared.as_str(), "message/rfc822" | "message/global");
+    if encoded_message {
+        let (inside, findings) = parse(&octets);
+        findings
+            .into_iter()
+            .for_each(|finding| files.notes.add(finding));
+        for part in inside
+            .parts()
+            .iter()
+            .filter(|part| part.holds == Holds::Octets)
+        {
+            let name = inside.file_name(part).unwrap_or_default();
+            let content = inside.content(part).into_owned();
+            files.add(File {
+                name,
+                declared: String::new(),
+                octets: content.into(),
+                depth: 1,
+            });
+        }
+    }
+    files.look(&File {
+        name,
+        declared,
+        octets,
+        depth: 0,
+    });
+}
+
+fn look_at_text(
+    message: &Message<'_>,
+    part: &Part,
+    octets: &[u8],
+    name: &str,
+    files: &mut Files<'_>,
+) {
+    if let Some(label) = part.content_type.charset()
+        && crate::charset::is_utf7(&label)
+    {
+        files.notes.note(seen::CHARSET_UTF7, "");
+    }
+    let sample = octets.get(..TEXT_BYTES).unwrap_or(octets);
+    let decoded = crate::decode_charset(part.content_type.charset().as_deref(), sample);
+    if decoded.lying {
+        files.notes.note(seen::CHARSET_LYING, decoded.charset);
+    }
+    let attached = !name.is_empty()
+        || message
+            .disposition(part)
+            .is_some_and(|found| found.kind == "attachment");
+    if part.content_type.sub.ends_with("html") || part.content_type.sub == "xhtml+xml" {
+        page::look(&decoded.text, attached, files.notes);
+    } else {
+        // Scripts written in UTF-7 or marks split by a charset are found after decoding.
+        marks::look(decoded.text.as_bytes(), name, files.notes);
+        look_for_uuencode(octets, files);
+    }
+}
+
+/// Files written into a text body (`begin 644 name`), however the body is declared.
+fn look_for_uuencode(octets: &[u8], files: &mut Files<'_>) {
+    let mut rest = octets;
+    for _ in 0..20 {
+        let Some(found) = memchr::memmem::find(rest, b"begin ") else {
+            return;
+        };
+        let from = rest.get(found..).unwrap_or_default();
+        match transfer::uuencoded(from) {
+            Some(file) if !file.octets.is_empty() => {
+                rest = from.get(file.length..).unwrap_or_default();
+                let declared = String::new();
+                files.add(File {
+                    name: file.name,
+                    declared,
+                    octets: file.octets.into(),
+                    depth: 1,
+                });
+            }
+            _ => return,
+        }
+    }
+}
+
+/// Rubbish inside base64 is how scanners and readers are set against each other.
+fn note_junk(raw: &[u8], notes: &mut Notes) {
+    let is_junk = |byte: &u8| {
+        !byte.is_ascii_alphanumeric() && !matches!(byte, b'+' | b'/' | b'=' | b'\r' | b'\n' | b' ')
+    };
+    let sample = raw.get(..64 * 1024).unwrap_or(raw);
+    if sample.iter().any(is_junk) {
+        notes.note(seen::BASE64_JUNK, "");
+    }
+}
+
+/// A header value as text, for the detectors.
+fn header_text(message: &Message<'_>, name: &str) -> String {
+    let root = message.part(0);
+    let value = root.and_then(|root| message.value(root, name));
+    value.map(|value| decode_words(&value)).unwrap_or_default()
+}

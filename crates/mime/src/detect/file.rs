@@ -1,0 +1,99 @@
+//! One file after the other: what it is, what it pretends, what it contains. A list, not a
+//! recursion: what an archive contains is put on it with its depth.
+
+use super::{Budget, archive, inflate, magic, marks, names, office, packed, pdf, tar, zip};
+use crate::seen::{self, Notes};
+use std::borrow::Cow;
+use std::collections::VecDeque;
+
+/// A file found in a message or an archive.
+pub(crate) struct File<'a> {
+    pub name: String,
+    /// The declared media type; empty for files in archives.
+    pub declared: String,
+    pub octets: Cow<'a, [u8]>,
+    /// Archives around it.
+    pub depth: usize,
+}
+
+/// The files still to be looked at, and what may be spent on them.
+pub(crate) struct Files<'n> {
+    pub notes: &'n mut Notes,
+    waiting: VecDeque<File<'static>>,
+    pub inflate_left: usize,
+    entries_left: usize,
+    depth: usize,
+    look_left: usize,
+}
+
+impl<'n> Files<'n> {
+    pub(crate) fn new(budget: &Budget, notes: &'n mut Notes) -> Self {
+        Self {
+            notes,
+            waiting: VecDeque::new(),
+            inflate_left: budget.inflated_bytes,
+            entries_left: budget.entries,
+            depth: budget.depth,
+            look_left: budget.looked_at_bytes,
+        }
+    }
+
+    /// Puts a file on the list. False: no more is taken.
+    pub(crate) fn add(&mut self, file: File<'static>) -> bool {
+        if file.depth > self.depth {
+            self.notes.note(seen::ARCHIVE_DEEP, file.name);
+            return false;
+        }
+        if self.entries_left == 0 {
+            self.exhausted(file.depth);
+            return false;
+        }
+        self.entries_left -= 1;
+        self.waiting.push_back(file);
+        true
+    }
+
+    /// More entries than the budget: in a nest of archives that is a bomb, in one it is a lot.
+    pub(crate) fn exhausted(&mut self, depth: usize) {
+        let seen = if depth >= 2 {
+            seen::BOMB_ENTRIES
+        } else {
+            seen::UNEXAMINED
+        };
+        self.notes.note(seen, "");
+    }
+
+    /// Looks at one file and lists what it contains.
+    pub(crate) fn look(&mut self, file: &File<'_>) {
+        let Some(left) = self.look_left.checked_sub(file.octets.len()) else {
+            self.notes.note(seen::UNEXAMINED, file.name.as_str());
+            return;
+        };
+        self.look_left = left;
+        let octets = file.octets.as_ref();
+        if file.depth > 0 {
+            marks::look(octets, &file.name, self.notes);
+        }
+        names::look(&file.name, self.notes);
+        let kind = magic::true_kind(octets);
+        magic::compare(kind, &file.name, &file.declared, self.notes);
+        match kind {
+            Some("zip") => zip::look(file, self),
+            Some("gzip") => inflate::look_gzip(file, self),
+            Some("tar") => tar::look(file, self),
+            Some("7z") => packed::look_7z(file, self.notes),
+            Some("rar4" | "rar5") => archive::look_rar(file, self.notes),
+            Some("ole") => office::look_ole(octets, &file.name, self.notes),
+            Some("rtf") => office::look_rtf(octets, &file.name, self.notes),
+            Some("pdf") => pdf::look(file, self),
+            _ => {}
+        }
+    }
+
+    /// Looks at everything on the list.
+    pub(crate) fn finish(&mut self) {
+        while let Some(file) = self.waiting.pop_front() {
+            self.look(&file);
+        }
+    }
+}

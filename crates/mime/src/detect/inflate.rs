@@ -1,0 +1,82 @@
+//! Deflate with an end: what it makes is paid from the budget of the whole message.
+
+use super::file::{File, Files};
+use crate::seen;
+use miniz_oxide::inflate::{TINFLStatus, decompress_to_vec_with_limit};
+use terms::Cursor;
+
+/// One file may make at most this; two of the largest honest attachments.
+const ONE_FILE_BYTES: usize = 48 * 1024 * 1024;
+/// Text packs 20 to 1, tables 50 to 1; beyond this a file is made to burst.
+const BURSTING_RATIO: usize = 150;
+
+/// Inflates `packed` within the budget; what was made before the end of the budget or of sense is
+/// given back.
+pub(crate) fn inflate(packed: &[u8], name: &str, files: &mut Files<'_>) -> Vec<u8> {
+    let limit = files.inflate_left.min(ONE_FILE_BYTES);
+    let (octets, cut) = match decompress_to_vec_with_limit(packed, limit) {
+        Ok(octets) => (octets, false),
+        Err(fault) => (fault.output, fault.status == TINFLStatus::HasMoreOutput),
+    };
+    files.inflate_left = files.inflate_left.saturating_sub(octets.len());
+    let bursts = octets.len() / BURSTING_RATIO > packed.len();
+    if cut && bursts {
+        files.notes.note(seen::BOMB_SIZE, name);
+    } else if cut {
+        files.notes.note(seen::UNEXAMINED, name);
+    } else if bursts && octets.len() > 8 * 1024 * 1024 {
+        files.notes.note(seen::BOMB_RATIO, name);
+    }
+    octets
+}
+
+/// RFC 1952. Only the first member: others are as rare as honest.
+pub(crate) fn look_gzip(file: &File<'_>, files: &mut Files<'_>) {
+    let mut cursor = Cursor::new(&file.octets);
+    cursor.take(3);
+    let flags = cursor.next().unwrap_or(0);
+    cursor.take(6);
+    if flags & 4 != 0 {
+        let extra = little_endian(cursor.take(2));
+        cursor.take(extra);
+    }
+    let mut name = None;
+    if flags & 8 != 0 {
+        name = Some(cursor.take_while(|byte| byte != 0).to_vec());
+        cursor.next();
+    }
+    if flags & 16 != 0 {
+        cursor.take_while(|byte| byte != 0);
+        cursor.next();
+    }
+    if flags & 2 != 0 {
+        cursor.take(2);
+    }
+    let name = match name {
+        Some(name) => crate::decode_charset(None, &name).text,
+        None => bare_name(&file.name),
+    };
+    let octets = inflate(cursor.rest(), &file.name, files);
+    files.add(File {
+        name,
+        declared: String::new(),
+        octets: octets.into(),
+        depth: file.depth + 1,
+    });
+}
+
+fn bare_name(name: &str) -> String {
+    match name.strip_suffix(".tgz") {
+        Some(stem) => format!("{stem}.tar"),
+        None => name.strip_suffix(".gz").unwrap_or(name).to_owned(),
+    }
+}
+
+/// Up to eight octets as a number, least first; absent ones are zero.
+pub(crate) fn little_endian(octets: Option<&[u8]>) -> usize {
+    let mut value = 0usize;
+    for byte in octets.unwrap_or_default().iter().rev().take(8) {
+        value = value << 8 | usize::from(*byte);
+    }
+    value
+}
