@@ -34,11 +34,7 @@ impl Vault {
         };
         match question {
             FromAccess::Open(grant) => self.open_grant(asker, label, person, grant),
-            FromAccess::Release {
-                grant,
-                class,
-                items,
-            } => {
+            FromAccess::Release { grant, class, items } => {
                 if let Err(refusal) = self.release(asker, label, person, grant, class, items) {
                     self.answer(asker, &ToAccess::Refused(refusal));
                 }
@@ -67,15 +63,7 @@ impl Vault {
                 }
                 None => {
                     let (session, context) = (live.session.clone(), live.context());
-                    self.agree(
-                        asker,
-                        Task::Agree {
-                            grant,
-                            session,
-                            context,
-                        },
-                        grant,
-                    );
+                    self.agree(asker, Task::Agree { grant, session, context }, grant);
                 }
             },
         }
@@ -107,21 +95,8 @@ impl Vault {
             self.weigh(now, tenant, user, messages.len() as u64)?;
         }
         let instance = label.instance;
-        let deed = Deed::Release {
-            instance,
-            grant,
-            tenant,
-            user,
-            released,
-        };
-        let release = Release {
-            asker,
-            agreed,
-            tenant,
-            user,
-            class,
-            items,
-        };
+        let deed = Deed::Release { instance, grant, tenant, user, released };
+        let release = Release { asker, agreed, tenant, user, class, items };
         self.record(deed, Then::Open(release), true);
         Ok(())
     }
@@ -180,10 +155,7 @@ fn named(class: Class, items: &[Item]) -> Option<Released> {
             Some(Released::Bodies(messages.into_iter().collect()))
         }
         Class::Summary => {
-            let months: BTreeSet<_> = items
-                .iter()
-                .map(|item| month_of_epoch(item.epoch))
-                .collect();
+            let months: BTreeSet<_> = items.iter().map(|item| month_of_epoch(item.epoch)).collect();
             (months.len() <= MONTHS).then(|| Released::Months(months.into_iter().collect()))
         }
     }

@@ -10,20 +10,11 @@ pub(crate) const WINDOW_MS: u64 = 3_600_000;
 /// Counts are kept by the minute.
 const STEP_MS: u64 = 60_000;
 /// A person's first sync works below the stop; somebody looks at the alarm.
-const USER: Bounds = Bounds {
-    alarm: 20_000,
-    stop: 100_000,
-};
+const USER: Bounds = Bounds { alarm: 20_000, stop: 100_000 };
 /// Ten people syncing for the first time in one hour.
-const TENANT: Bounds = Bounds {
-    alarm: 200_000,
-    stop: 1_000_000,
-};
+const TENANT: Bounds = Bounds { alarm: 200_000, stop: 1_000_000 };
 /// What one vault opens in an hour at its full speed, about.
-const ALL: Bounds = Bounds {
-    alarm: 1_000_000,
-    stop: 4_000_000,
-};
+const ALL: Bounds = Bounds { alarm: 1_000_000, stop: 4_000_000 };
 
 #[derive(Clone, Copy)]
 struct Bounds {
@@ -84,16 +75,8 @@ impl Budget {
     /// Counts `bodies` if they are within every bound; else counts nothing.
     pub fn weigh(&mut self, now_ms: u64, tenant: TenantId, user: UserId, bodies: u64) -> Weighed {
         let windows = [
-            (
-                self.users.entry(user).or_default(),
-                USER,
-                format!("user {user}"),
-            ),
-            (
-                self.tenants.entry(tenant).or_default(),
-                TENANT,
-                format!("tenant {tenant}"),
-            ),
+            (self.users.entry(user).or_default(), USER, format!("user {user}")),
+            (self.tenants.entry(tenant).or_default(), TENANT, format!("tenant {tenant}")),
             (&mut self.all, ALL, "all users".to_owned()),
         ];
         let mut weighed = Weighed::Within;

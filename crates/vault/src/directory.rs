@@ -86,10 +86,8 @@ impl Vault {
     ) -> bool {
         let suite = Suite::from_byte(key.suite);
         let public = suite.and_then(|suite| PublicKey::new(suite, key.epoch, &key.bytes).ok());
-        public.is_some_and(|public| {
-            self.keys
-                .knows(statement.tenant, recipient.user, class, &public)
-        })
+        public
+            .is_some_and(|public| self.keys.knows(statement.tenant, recipient.user, class, &public))
     }
 }
 

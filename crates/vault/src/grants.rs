@@ -20,17 +20,8 @@ pub(crate) struct Live {
 
 impl Live {
     pub fn context(&self) -> GrantContext {
-        let Grant {
-            grant,
-            tenant,
-            user,
-            ..
-        } = self.grant;
-        GrantContext {
-            grant,
-            tenant,
-            user,
-        }
+        let Grant { grant, tenant, user, .. } = self.grant;
+        GrantContext { grant, tenant, user }
     }
 }
 
@@ -62,14 +53,7 @@ impl Grants {
         }
         let session = PublicKey::parse(&grant.session).map_err(|_| "no public key of a session")?;
         self.bound.insert(grant.instance, person);
-        self.live.insert(
-            grant.grant,
-            Live {
-                grant,
-                session,
-                agreed: None,
-            },
-        );
+        self.live.insert(grant.grant, Live { grant, session, agreed: None });
         Ok(())
     }
 

@@ -13,11 +13,9 @@ impl Vault {
     pub(crate) fn identity(&mut self, asker: Asker, label: &Label, question: FromIdentity) {
         let answer = match question {
             FromIdentity::Digest { purpose, digest } => self.verifier(&purpose, &digest),
-            FromIdentity::Compare {
-                purpose,
-                digest,
-                verifier,
-            } => ToIdentity::Same(self.same(&purpose, &digest, &verifier)),
+            FromIdentity::Compare { purpose, digest, verifier } => {
+                ToIdentity::Same(self.same(&purpose, &digest, &verifier))
+            }
             FromIdentity::TableKey => return self.hand_own_key(asker, label, OwnKey::Table),
             FromIdentity::Grant(grant) => match self.grants.enter(grant, now_ms()) {
                 Ok(()) => ToIdentity::Done,

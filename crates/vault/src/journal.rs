@@ -39,9 +39,7 @@ impl Journal {
         }
         file.sync_all().map_err(store("flush"))?;
         if let Some(folder) = path.parent() {
-            File::open(folder)
-                .and_then(|folder| folder.sync_all())
-                .map_err(store("flush"))?;
+            File::open(folder).and_then(|folder| folder.sync_all()).map_err(store("flush"))?;
         }
         Ok((Self { file, end }, records))
     }
@@ -57,10 +55,7 @@ impl Journal {
             bytes.extend_from_slice(&sum(record));
             bytes.extend_from_slice(record);
         }
-        let written = self
-            .file
-            .write_all_at(&bytes, self.end)
-            .and_then(|()| self.file.sync_data());
+        let written = self.file.write_all_at(&bytes, self.end).and_then(|()| self.file.sync_data());
         if let Err(source) = written {
             // What may stand there is overwritten by the next append, or cut at the next start.
             let _ = self.file.set_len(self.end);
@@ -86,10 +81,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<(Vec<Vec<u8>>, u64), Fault> {
     let mut records = Vec::new();
     while !cursor.is_at_end() {
         let start = cursor.position() as u64;
-        let length = cursor
-            .take(4)
-            .and_then(|bytes| bytes.try_into().ok())
-            .map(u32::from_be_bytes);
+        let length = cursor.take(4).and_then(|bytes| bytes.try_into().ok()).map(u32::from_be_bytes);
         let length = length.map_or(0, |length| length as usize);
         let expected = cursor.take(SUM_BYTES);
         let record = cursor.take(length);

@@ -14,23 +14,9 @@ const TENANT_EPOCH: u32 = 1;
 /// One row of the store.
 #[derive(Serialize, Deserialize)]
 enum Row {
-    Tenant {
-        tenant: TenantId,
-        epoch: u32,
-        stored: Vec<u8>,
-    },
-    User {
-        tenant: TenantId,
-        user: UserId,
-        stored: Vec<u8>,
-    },
-    Pair {
-        tenant: TenantId,
-        user: UserId,
-        class: u8,
-        public: Vec<u8>,
-        stored: Vec<u8>,
-    },
+    Tenant { tenant: TenantId, epoch: u32, stored: Vec<u8> },
+    User { tenant: TenantId, user: UserId, stored: Vec<u8> },
+    Pair { tenant: TenantId, user: UserId, class: u8, public: Vec<u8>, stored: Vec<u8> },
 }
 
 struct TenantRow {
@@ -77,9 +63,7 @@ impl Keys {
             users: HashMap::new(),
         };
         for (number, record) in records.iter().enumerate() {
-            let row = postcard::from_bytes(record)
-                .ok()
-                .and_then(|row| keys.enter(row));
+            let row = postcard::from_bytes(record).ok().and_then(|row| keys.enter(row));
             row.ok_or(Fault::Torn { at: number as u64 })?;
         }
         keys.prove_root()?;
@@ -100,39 +84,15 @@ impl Keys {
 
     fn enter(&mut self, row: Row) -> Option<()> {
         match row {
-            Row::Tenant {
-                tenant,
-                epoch,
-                stored,
-            } => {
+            Row::Tenant { tenant, epoch, stored } => {
                 self.tenants.insert(tenant, TenantRow { epoch, stored });
             }
-            Row::User {
-                tenant,
-                user,
-                stored,
-            } => {
-                self.users.insert(
-                    (tenant, user),
-                    UserRow {
-                        stored,
-                        pairs: Vec::new(),
-                    },
-                );
+            Row::User { tenant, user, stored } => {
+                self.users.insert((tenant, user), UserRow { stored, pairs: Vec::new() });
             }
-            Row::Pair {
-                tenant,
-                user,
-                class,
-                public,
-                stored,
-            } => {
+            Row::Pair { tenant, user, class, public, stored } => {
                 let (class, public) = (Class::from_byte(class)?, PublicKey::parse(&public).ok()?);
-                let row = PairRow {
-                    class,
-                    public,
-                    stored,
-                };
+                let row = PairRow { class, public, stored };
                 self.users.get_mut(&(tenant, user))?.pairs.push(row);
             }
         }
@@ -140,15 +100,10 @@ impl Keys {
     }
 
     fn keep(&mut self, rows: Vec<Row>) -> Result<(), Fault> {
-        let records: Option<Vec<_>> = rows
-            .iter()
-            .map(|row| postcard::to_stdvec(row).ok())
-            .collect();
-        self.journal
-            .append(&records.ok_or(Fault::Torn { at: 0 })?)?;
-        rows.into_iter()
-            .try_for_each(|row| self.enter(row))
-            .ok_or(Fault::Torn { at: 0 })
+        let records: Option<Vec<_>> =
+            rows.iter().map(|row| postcard::to_stdvec(row).ok()).collect();
+        self.journal.append(&records.ok_or(Fault::Torn { at: 0 })?)?;
+        rows.into_iter().try_for_each(|row| self.enter(row)).ok_or(Fault::Torn { at: 0 })
     }
 
     /// Makes a tenant's key unless it is there; what was made is to be recorded.
@@ -156,19 +111,9 @@ impl Keys {
         if self.tenants.contains_key(&tenant) {
             return Ok(Vec::new());
         }
-        let (_, stored) = self
-            .root
-            .make_tenant(tenant, TENANT_EPOCH)
-            .map_err(Fault::Key)?;
-        self.keep(vec![Row::Tenant {
-            tenant,
-            epoch: TENANT_EPOCH,
-            stored,
-        }])?;
-        Ok(vec![Made {
-            what: "tenant",
-            epoch: u64::from(TENANT_EPOCH),
-        }])
+        let (_, stored) = self.root.make_tenant(tenant, TENANT_EPOCH).map_err(Fault::Key)?;
+        self.keep(vec![Row::Tenant { tenant, epoch: TENANT_EPOCH, stored }])?;
+        Ok(vec![Made { what: "tenant", epoch: u64::from(TENANT_EPOCH) }])
     }
 
     /// Makes a user's key and first pairs unless they are there. `None`: no such tenant.
@@ -184,20 +129,11 @@ impl Keys {
         if self.users.contains_key(&(tenant, user)) {
             return Ok(Some(Vec::new()));
         }
-        let tenant_key = self
-            .root
-            .open_tenant(tenant, row.epoch, &row.stored)
-            .map_err(Fault::Key)?;
+        let tenant_key =
+            self.root.open_tenant(tenant, row.epoch, &row.stored).map_err(Fault::Key)?;
         let (user_key, stored) = tenant_key.make_user(user).map_err(Fault::Key)?;
-        let mut rows = vec![Row::User {
-            tenant,
-            user,
-            stored,
-        }];
-        let mut made = vec![Made {
-            what: "user",
-            epoch: 0,
-        }];
+        let mut rows = vec![Row::User { tenant, user, stored }];
+        let mut made = vec![Made { what: "user", epoch: 0 }];
         for class in [Class::Summary, Class::Body] {
             let (row, _) = pair_row(&user_key, tenant, user, class, epoch_of(class, month))?;
             made.push(made_pair(class, epoch_of(class, month)));
@@ -230,16 +166,13 @@ impl Keys {
 
     /// Whether mail may be sealed to `public` for this user: it is one of the vault's own pairs.
     pub fn knows(&self, tenant: TenantId, user: UserId, class: Class, public: &PublicKey) -> bool {
-        self.pair_row(tenant, user, class, public.epoch())
-            .is_some_and(|row| row.public == *public)
+        self.pair_row(tenant, user, class, public.epoch()).is_some_and(|row| row.public == *public)
     }
 
     /// The private half, for one release. `None`: no such pair, or its row was touched.
     pub fn pair(&self, tenant: TenantId, user: UserId, class: Class, epoch: u32) -> Option<Pair> {
         let row = self.pair_row(tenant, user, class, epoch)?;
-        self.user_key(tenant, user)?
-            .open_pair(class, &row.public, &row.stored)
-            .ok()
+        self.user_key(tenant, user)?.open_pair(class, &row.public, &row.stored).ok()
     }
 
     /// A keeper's own key, derived from the root: nothing to lose but the root.
@@ -256,18 +189,13 @@ impl Keys {
     ) -> Option<&PairRow> {
         let row = self.users.get(&(tenant, user))?;
         // The newest first: it is the one asked for most.
-        row.pairs
-            .iter()
-            .rev()
-            .find(|pair| pair.class == class && pair.public.epoch() == epoch)
+        row.pairs.iter().rev().find(|pair| pair.class == class && pair.public.epoch() == epoch)
     }
 
     fn user_key(&self, tenant: TenantId, user: UserId) -> Option<UserKey> {
         let row = self.tenants.get(&tenant)?;
         let tenant_key = self.root.open_tenant(tenant, row.epoch, &row.stored).ok()?;
-        tenant_key
-            .open_user(user, &self.users.get(&(tenant, user))?.stored)
-            .ok()
+        tenant_key.open_user(user, &self.users.get(&(tenant, user))?.stored).ok()
     }
 }
 
@@ -278,20 +206,9 @@ fn pair_row(
     class: Class,
     epoch: u32,
 ) -> Result<(Row, PublicKey), Fault> {
-    let (public, stored) = user_key
-        .make_pair(class, Suite::P256, epoch)
-        .map_err(Fault::Key)?;
+    let (public, stored) = user_key.make_pair(class, Suite::P256, epoch).map_err(Fault::Key)?;
     let (class, encoded) = (class.byte(), public.encode());
-    Ok((
-        Row::Pair {
-            tenant,
-            user,
-            class,
-            public: encoded,
-            stored,
-        },
-        public,
-    ))
+    Ok((Row::Pair { tenant, user, class, public: encoded, stored }, public))
 }
 
 fn made_pair(class: Class, epoch: u32) -> Made {
@@ -299,10 +216,7 @@ fn made_pair(class: Class, epoch: u32) -> Made {
         Class::Summary => "summary-pair",
         Class::Body => "body-pair",
     };
-    Made {
-        what,
-        epoch: u64::from(epoch),
-    }
+    Made { what, epoch: u64::from(epoch) }
 }
 
 /// Body pairs live a year, summary pairs a month (year × 12 + month).

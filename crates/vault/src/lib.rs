@@ -9,12 +9,7 @@
 
 #![cfg_attr(
     test,
-    allow(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::panic,
-        clippy::indexing_slicing
-    )
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
 mod vault;
@@ -87,26 +82,18 @@ pub fn run(house: House) -> ExitCode {
 
 fn live(mut house: House) -> Result<(), Fault> {
     let root = unseal_root(&mut house)?;
-    let folder = house
-        .start
-        .folder
-        .clone()
-        .ok_or(Fault::Start { what: "a folder" })?;
+    let folder = house.start.folder.clone().ok_or(Fault::Start { what: "a folder" })?;
     let keys = keys::Keys::open(folder.as_ref(), root)?;
     let trust = match (house.start.ledger_key, house.start.mirror_key) {
         (Some(ledger), Some(mirror)) => tlog::Trust::new(&ledger, &mirror),
         _ => None,
     };
-    let trust = trust.ok_or(Fault::Start {
-        what: "the ledger's and mirror's keys",
-    })?;
+    let trust = trust.ok_or(Fault::Start { what: "the ledger's and mirror's keys" })?;
     house.jail().map_err(Fault::House)?;
     let seed = Zeroizing::new(compartment::random::<32>());
     let author = Author::new(Kind::Vault, house.start.instance, &seed);
     let public = keys.statement.public();
-    house
-        .ready(Some(author.public_key().0), Some(public))
-        .map_err(Fault::House)?;
+    house.ready(Some(author.public_key().0), Some(public)).map_err(Fault::House)?;
     let mut hub = Hub::new().map_err(Fault::Channel)?;
     let (control, start) = house.seat_control(&mut hub).map_err(Fault::House)?;
     Vault::new(hub, control, keys, author, trust, start.demo)?.serve()
@@ -114,9 +101,7 @@ fn live(mut house: House) -> Result<(), Fault> {
 
 /// Reads the credential once, by position: its offset is shared with every other vault's.
 fn unseal_root(house: &mut House) -> Result<RootKey, Fault> {
-    let missing = Fault::Start {
-        what: "an unseal credential",
-    };
+    let missing = Fault::Start { what: "an unseal credential" };
     if !house.start.has_credential || house.descriptors.is_empty() {
         return Err(missing);
     }
@@ -125,10 +110,7 @@ fn unseal_root(house: &mut House) -> Result<RootKey, Fault> {
     let mut length = 0;
     while let Some(rest) = credential.get_mut(length..).filter(|rest| !rest.is_empty()) {
         let count = file.read_at(rest, length as u64);
-        match count.map_err(|source| Fault::Store {
-            doing: "read the credential of",
-            source,
-        })? {
+        match count.map_err(|source| Fault::Store { doing: "read the credential of", source })? {
             0 => break,
             count => length += count,
         }

@@ -157,10 +157,7 @@ impl Recorder {
         if self.pending.len() >= WAITING || (long_away && asked.proof) {
             self.done.push((asked.then, Outcome::Away));
         } else {
-            self.pending.push_back(Pending {
-                asked,
-                until: now + PATIENCE,
-            });
+            self.pending.push_back(Pending { asked, until: now + PATIENCE });
         }
     }
 
@@ -176,11 +173,7 @@ impl Recorder {
     /// Gives up what has waited too long, and sends what can be sent.
     pub fn pump(&mut self, hub: &mut Hub, window_ms: u64) {
         let now = Instant::now();
-        if self
-            .flight
-            .as_ref()
-            .is_some_and(|flight| now - flight.sent > SILENCE)
-        {
+        if self.flight.as_ref().is_some_and(|flight| now - flight.sent > SILENCE) {
             self.flight = None;
             self.mark_away();
         }
@@ -191,10 +184,7 @@ impl Recorder {
         }
         if self.next_release.is_none() {
             let since_ms = now_ms().saturating_sub(window_ms);
-            let question = ToLedger::Releases {
-                since_ms,
-                from_index: self.told_from,
-            };
+            let question = ToLedger::Releases { since_ms, from_index: self.told_from };
             self.send(hub, ledger, &question, Call::Releases);
             return;
         }
@@ -204,17 +194,8 @@ impl Recorder {
         }
         let entries = self.frames();
         let count = entries.len();
-        let prove = self
-            .signed
-            .iter()
-            .take(count)
-            .any(|one| one.proof && one.then.is_some());
-        self.send(
-            hub,
-            ledger,
-            &ToLedger::Append { entries, prove },
-            Call::Append { count },
-        );
+        let prove = self.signed.iter().take(count).any(|one| one.proof && one.then.is_some());
+        self.send(hub, ledger, &ToLedger::Append { entries, prove }, Call::Append { count });
     }
 
     /// How long the loop may sleep.
@@ -223,22 +204,14 @@ impl Recorder {
             || !self.signed.is_empty()
             || !self.pending.is_empty()
             || self.next_release.is_none();
-        if busy {
-            RETRY / 4
-        } else {
-            Duration::from_secs(1)
-        }
+        if busy { RETRY / 4 } else { Duration::from_secs(1) }
     }
 
     fn send(&mut self, hub: &mut Hub, ledger: Peer, question: &ToLedger, what: Call) {
         self.last_call = self.last_call.wrapping_add(1).max(1);
         let call = self.last_call;
         if hub.send(ledger, call, question, Vec::new()).is_ok() {
-            self.flight = Some(Flight {
-                call,
-                sent: Instant::now(),
-                what,
-            });
+            self.flight = Some(Flight { call, sent: Instant::now(), what });
         } else {
             self.mark_away();
         }
@@ -257,8 +230,7 @@ impl Recorder {
             }
         }
         for one in self.signed.iter_mut().filter(|one| one.until <= now) {
-            self.done
-                .extend(one.then.take().map(|then| (then, Outcome::Away)));
+            self.done.extend(one.then.take().map(|then| (then, Outcome::Away)));
         }
     }
 
@@ -275,36 +247,15 @@ impl Recorder {
             let number = self.next_release.unwrap_or_default();
             let (body, is_release) = match asked.deed {
                 Deed::Plain(body) => (body, false),
-                Deed::Release {
-                    instance,
-                    grant,
-                    tenant,
-                    user,
-                    released,
-                } => {
+                Deed::Release { instance, grant, tenant, user, released } => {
                     let vault_seq = number;
-                    (
-                        Body::Release {
-                            vault_seq,
-                            instance,
-                            grant,
-                            tenant,
-                            user,
-                            released,
-                        },
-                        true,
-                    )
+                    (Body::Release { vault_seq, instance, grant, tenant, user, released }, true)
                 }
             };
             match self.author.sign(at_ms, body) {
                 Some(frame) => {
                     let (then, proof) = (Some(asked.then), asked.proof);
-                    self.signed.push_back(Signed {
-                        frame,
-                        then,
-                        proof,
-                        until,
-                    });
+                    self.signed.push_back(Signed { frame, then, proof, until });
                     self.next_release = Some(number + u64::from(is_release));
                 }
                 None => self.done.push((asked.then, Outcome::Away)),
@@ -324,10 +275,7 @@ impl Recorder {
 
     /// The ledger's answer.
     pub fn answered(&mut self, peer: Peer, call: u32, answer: FromLedger) {
-        let current = self
-            .flight
-            .as_ref()
-            .is_some_and(|flight| flight.call == call);
+        let current = self.flight.as_ref().is_some_and(|flight| flight.call == call);
         if self.ledger != Some(peer) || !current {
             return;
         }
@@ -342,8 +290,7 @@ impl Recorder {
             (Call::Releases, FromLedger::Releases { entries, next }) => self.tell(&entries, next),
             (_, FromLedger::Refused { why }) => {
                 if self.away_since.is_none() {
-                    self.alarms
-                        .push(format!("the ledger refused an entry: {why}"));
+                    self.alarms.push(format!("the ledger refused an entry: {why}"));
                 }
                 self.mark_away();
             }
@@ -352,21 +299,14 @@ impl Recorder {
     }
 
     fn taken(&mut self, count: usize) {
-        if self
-            .signed
-            .iter()
-            .take(count)
-            .any(|one| one.proof && one.then.is_some())
-        {
-            self.alarms
-                .push("the ledger answered without the proof asked for".to_owned());
+        if self.signed.iter().take(count).any(|one| one.proof && one.then.is_some()) {
+            self.alarms.push("the ledger answered without the proof asked for".to_owned());
             return self.mark_away();
         }
         self.away_since = None;
         let taken = self.signed.drain(..count.min(self.signed.len()));
         let thens = taken.filter_map(|one| one.then);
-        self.done
-            .extend(thens.map(|then| (then, Outcome::Recorded)));
+        self.done.extend(thens.map(|then| (then, Outcome::Recorded)));
     }
 
     /// Only what the vault itself has verified counts: both signatures, and each inclusion.
@@ -374,26 +314,19 @@ impl Recorder {
         let trusted = self.trust.read(checkpoint);
         let grown = trusted.filter(|trusted| trusted.checkpoint.size >= self.seen_size);
         let Some(trusted) = grown.filter(|_| proofs.len() == count) else {
-            self.alarms
-                .push("the ledger gave a checkpoint that does not hold".to_owned());
+            self.alarms.push("the ledger gave a checkpoint that does not hold".to_owned());
             return self.mark_away();
         };
-        let proven = self
-            .signed
-            .iter()
-            .zip(proofs)
-            .all(|(one, proof)| holds(&trusted, one, proof));
+        let proven = self.signed.iter().zip(proofs).all(|(one, proof)| holds(&trusted, one, proof));
         if !proven {
-            self.alarms
-                .push("the ledger gave a proof that does not hold".to_owned());
+            self.alarms.push("the ledger gave a proof that does not hold".to_owned());
             return self.mark_away();
         }
         self.seen_size = trusted.checkpoint.size;
         self.away_since = None;
         let thens = self.signed.drain(..count.min(self.signed.len()));
         let thens = thens.filter_map(|one| one.then);
-        self.done
-            .extend(thens.map(|then| (then, Outcome::Recorded)));
+        self.done.extend(thens.map(|then| (then, Outcome::Recorded)));
     }
 
     /// Releases of the last hour, and in any case the last one of all.
@@ -402,25 +335,13 @@ impl Recorder {
             let Some(entry) = Frame::parse(bytes).map(|frame| frame.entry) else {
                 continue;
             };
-            let Body::Release {
-                vault_seq,
-                tenant,
-                user,
-                released,
-                ..
-            } = entry.body
-            else {
+            let Body::Release { vault_seq, tenant, user, released, .. } = entry.body else {
                 continue;
             };
             self.last_seen = Some(self.last_seen.unwrap_or_default().max(vault_seq));
             if let Released::Bodies(messages) = released {
                 let bodies = messages.len() as u64;
-                self.told.push(Told {
-                    at_ms: entry.time_ms,
-                    tenant,
-                    user,
-                    bodies,
-                });
+                self.told.push(Told { at_ms: entry.time_ms, tenant, user, bodies });
             }
         }
         match next {

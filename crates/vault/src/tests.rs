@@ -59,11 +59,7 @@ impl Ledger {
 
     fn trust() -> tlog::Trust {
         let (signer, cosigner) = Self::keys();
-        tlog::Trust::new(
-            &signer.verifier().key_bytes(),
-            &cosigner.public().key_bytes(),
-        )
-        .unwrap()
+        tlog::Trust::new(&signer.verifier().key_bytes(), &cosigner.public().key_bytes()).unwrap()
     }
 
     fn mood(&self, mood: u8) {
@@ -72,10 +68,7 @@ impl Ledger {
 
     fn deeds(&self) -> Vec<Body> {
         let entries = self.entries.lock().unwrap();
-        entries
-            .iter()
-            .map(|frame| Frame::parse(frame).unwrap().entry.body)
-            .collect()
+        entries.iter().map(|frame| Frame::parse(frame).unwrap().entry.body).collect()
     }
 
     fn releases(&self) -> Vec<u64> {
@@ -93,10 +86,7 @@ impl Ledger {
                     ToLedger::Append { entries, prove } => self.append(entries, prove),
                     ToLedger::Releases { .. } => {
                         let entries = self.entries.lock().unwrap().clone();
-                        Some(FromLedger::Releases {
-                            entries,
-                            next: None,
-                        })
+                        Some(FromLedger::Releases { entries, next: None })
                     }
                     ToLedger::Head => None,
                 };
@@ -119,11 +109,7 @@ impl Ledger {
         let mut places = Vec::new();
         for frame in new {
             // What it has already is answered as if it were new.
-            let known = entries
-                .iter()
-                .rev()
-                .take(2_000)
-                .position(|known| *known == frame);
+            let known = entries.iter().rev().take(2_000).position(|known| *known == frame);
             if let Some(back) = known {
                 places.push(entries.len() - 1 - back);
                 continue;
@@ -137,9 +123,7 @@ impl Ledger {
         match (mood, prove) {
             (AWAY, _) => return Some(FromLedger::Away),
             (NO_PROOF, _) | (_, false) => {
-                return Some(FromLedger::Taken {
-                    first_index: places[0] as u64,
-                });
+                return Some(FromLedger::Taken { first_index: places[0] as u64 });
             }
             _ => {}
         }
@@ -186,23 +170,12 @@ impl Running {
         let author = Author::new(Kind::Vault, InstanceId([start; 6]), &[start; 32]);
         let thread = thread::spawn(move || {
             let mut hub = Hub::new().unwrap();
-            let label = Label {
-                instance: InstanceId::default(),
-                kind: Kind::Warden,
-                person: None,
-            };
+            let label = Label { instance: InstanceId::default(), kind: Kind::Warden, person: None };
             let control = hub.seat(own, label).unwrap();
             let trust = Ledger::trust();
-            Vault::new(hub, control, keys, author, trust, true)
-                .unwrap()
-                .serve()
-                .unwrap();
+            Vault::new(hub, control, keys, author, trust, true).unwrap().serve().unwrap();
         });
-        let running = Self {
-            warden,
-            ledger: ledger.clone(),
-            thread: Some(thread),
-        };
+        let running = Self { warden, thread: Some(thread) };
         let channel = running.join(Kind::Ledger, InstanceId([9; 6]), None);
         ledger.clone().serve(channel);
         running
@@ -215,14 +188,8 @@ impl Running {
         person: Option<(TenantId, UserId)>,
     ) -> Channel {
         let (one, other) = Channel::pair().unwrap();
-        let label = Label {
-            instance,
-            kind,
-            person,
-        };
-        self.warden
-            .send(0, &Order::Join(label), &[other.into()])
-            .unwrap();
+        let label = Label { instance, kind, person };
+        self.warden.send(0, &Order::Join(label), &[other.into()]).unwrap();
         one
     }
 
@@ -236,33 +203,12 @@ impl Running {
         let mut directory = self.join(Kind::Directory, InstanceId([10; 6]), None);
         let mut identity = self.join(Kind::Identity, InstanceId([11; 6]), None);
         made(&mut directory, FromDirectory::MakeTenant(TENANT));
-        made(
-            &mut directory,
-            FromDirectory::MakeUser {
-                tenant: TENANT,
-                user: USER,
-            },
-        );
-        made(
-            &mut directory,
-            FromDirectory::MakeUser {
-                tenant: TENANT,
-                user: OTHER,
-            },
-        );
+        made(&mut directory, FromDirectory::MakeUser { tenant: TENANT, user: USER });
+        made(&mut directory, FromDirectory::MakeUser { tenant: TENANT, user: OTHER });
         let access = self.join(Kind::Access, SESSION, Some((TENANT, USER)));
         let (public, session) = open::Session::new(seal::Suite::P256).unwrap();
-        enter(
-            &mut identity,
-            grant(GrantId([1; 16]), USER, SESSION, public.encode()),
-        );
-        Desk {
-            directory,
-            identity,
-            access,
-            session,
-            public: public.encode(),
-        }
+        enter(&mut identity, grant(GrantId([1; 16]), USER, SESSION, public.encode()));
+        Desk { directory, identity, access, session, public: public.encode() }
     }
 }
 
@@ -284,83 +230,36 @@ fn made(directory: &mut Channel, question: FromDirectory) {
 }
 
 fn enter(identity: &mut Channel, grant: Grant) {
-    assert!(matches!(
-        ask(identity, &FromIdentity::Grant(grant)),
-        ToIdentity::Done
-    ));
+    assert!(matches!(ask(identity, &FromIdentity::Grant(grant)), ToIdentity::Done));
 }
 
 fn grant(grant: GrantId, user: UserId, instance: InstanceId, session: Vec<u8>) -> Grant {
     let expires_ms = compartment::now_ms() + 60_000;
     let (tenant, bodies, summaries) = (TENANT, true, true);
-    Grant {
-        grant,
-        tenant,
-        user,
-        instance,
-        bodies,
-        summaries,
-        expires_ms,
-        session,
-    }
+    Grant { grant, tenant, user, instance, bodies, summaries, expires_ms, session }
 }
 
 /// A message sealed to the user as an edge would, and its wrapped key.
 fn sealed(access: &mut Channel, number: u8, class: seal::Class) -> (Item, Vec<u8>) {
-    let ToAccess::Keys { body, summary } = ask(access, &FromAccess::Current) else {
-        panic!()
-    };
-    let stated = if class == seal::Class::Body {
-        body
-    } else {
-        summary
-    };
+    let ToAccess::Keys { body, summary } = ask(access, &FromAccess::Current) else { panic!() };
+    let stated = if class == seal::Class::Body { body } else { summary };
     let public = seal::public_key(&stated).unwrap();
     let message = MessageId([number; 16]);
-    let place = seal::Place {
-        tenant: TENANT,
-        message,
-        class,
-    };
+    let place = seal::Place { tenant: TENANT, message, class };
     let (content, key) = seal::seal_content(&place, b"good morning").unwrap();
-    let context = seal::WrapContext {
-        tenant: TENANT,
-        user: USER,
-        message,
-        class,
-    };
+    let context = seal::WrapContext { tenant: TENANT, user: USER, message, class };
     let wrapped = seal::wrap(&public, &key, &context).unwrap().encode();
-    (
-        Item {
-            message,
-            epoch: stated.epoch,
-            wrapped,
-        },
-        content,
-    )
+    (Item { message, epoch: stated.epoch, wrapped }, content)
 }
 
 fn opened(desk: &mut Desk, id: GrantId) -> open::Grant {
-    let ToAccess::Opened { enc } = ask(&mut desk.access, &FromAccess::Open(id)) else {
-        panic!()
-    };
-    let context = open::GrantContext {
-        grant: id,
-        tenant: TENANT,
-        user: USER,
-    };
+    let ToAccess::Opened { enc } = ask(&mut desk.access, &FromAccess::Open(id)) else { panic!() };
+    let context = open::GrantContext { grant: id, tenant: TENANT, user: USER };
     desk.session.accept(&context, &enc).unwrap()
 }
 
 fn release(channel: &mut Channel, class: Class, items: Vec<Item>) -> ToAccess {
-    ask(
-        channel,
-        &FromAccess::Release {
-            grant: GrantId([1; 16]),
-            class,
-            items,
-        },
-    )
+    ask(channel, &FromAccess::Release { grant: GrantId([1; 16]), class, items })
 }
 
 fn words(answer: &ToAccess) -> String {
@@ -382,59 +281,32 @@ fn what_was_sealed_is_released_recorded_and_read() {
     let running = Running::start(&folder("read"), &ledger, 20);
     let mut desk = running.settle();
     let accepted = opened(&mut desk, GrantId([1; 16]));
-    for (wire_class, class) in [
-        (Class::Body, seal::Class::Body),
-        (Class::Summary, seal::Class::Summary),
-    ] {
-        let (items, contents): (Vec<_>, Vec<_>) = (1..40)
-            .map(|number| sealed(&mut desk.access, number, class))
-            .unzip();
+    for (wire_class, class) in
+        [(Class::Body, seal::Class::Body), (Class::Summary, seal::Class::Summary)]
+    {
+        let (items, contents): (Vec<_>, Vec<_>) =
+            (1..40).map(|number| sealed(&mut desk.access, number, class)).unzip();
         let answer = release(&mut desk.access, wire_class, items.clone());
-        let ToAccess::Released(keys) = answer else {
-            panic!("{}", words(&answer))
-        };
+        let ToAccess::Released(keys) = answer else { panic!("{}", words(&answer)) };
         for ((item, content), released) in items.iter().zip(&contents).zip(keys) {
             let message = item.message;
-            let context = seal::WrapContext {
-                tenant: TENANT,
-                user: USER,
-                message,
-                class,
-            };
+            let context = seal::WrapContext { tenant: TENANT, user: USER, message, class };
             let key = accepted.unwrap(&released.unwrap(), &context).unwrap();
-            let place = open::Place {
-                tenant: TENANT,
-                message,
-                class,
-            };
-            assert_eq!(
-                open::open_content(&key, &place, content).unwrap(),
-                b"good morning"
-            );
+            let place = open::Place { tenant: TENANT, message, class };
+            assert_eq!(open::open_content(&key, &place, content).unwrap(), b"good morning");
         }
     }
     let deeds = ledger.deeds();
-    let Body::Release {
-        released: Released::Bodies(messages),
-        ..
-    } = &deeds[deeds.len() - 2]
-    else {
+    let Body::Release { released: Released::Bodies(messages), .. } = &deeds[deeds.len() - 2] else {
         panic!()
     };
     assert_eq!(messages.len(), 39);
-    let Body::Release {
-        released: Released::Months(months),
-        ..
-    } = &deeds[deeds.len() - 1]
-    else {
+    let Body::Release { released: Released::Months(months), .. } = &deeds[deeds.len() - 1] else {
         panic!()
     };
     assert_eq!(*months, [evidence::month_of(compartment::now_ms())]);
     assert_eq!(ledger.releases(), [0, 1]);
-    let created = deeds
-        .iter()
-        .filter(|deed| matches!(deed, Body::KeyCreate { .. }))
-        .count();
+    let created = deeds.iter().filter(|deed| matches!(deed, Body::KeyCreate { .. })).count();
     assert_eq!(created, 7);
     running.stop();
 }
@@ -446,10 +318,7 @@ fn what_is_not_granted_is_refused() {
     let mut desk = running.settle();
     let (item, _) = sealed(&mut desk.access, 1, seal::Class::Body);
     let one = || vec![item.clone()];
-    assert_eq!(
-        words(&release(&mut desk.access, Class::Body, one())),
-        "NoGrant"
-    );
+    assert_eq!(words(&release(&mut desk.access, Class::Body, one())), "NoGrant");
     opened(&mut desk, GrantId([1; 16]));
     // Another instance, and another person, with the same grant.
     let mut thief = running.join(Kind::Access, InstanceId([5; 6]), Some((TENANT, USER)));
@@ -470,16 +339,9 @@ fn what_is_not_granted_is_refused() {
     check(&|grant| grant.user = OTHER, false);
     check(&|grant| grant.session = vec![1, 2, 3], false);
     check(&|grant| grant.bodies = false, true);
-    check(
-        &|grant| (grant.expires_ms, grant.grant) = (1, GrantId([3; 16])),
-        true,
-    );
+    check(&|grant| (grant.expires_ms, grant.grant) = (1, GrantId([3; 16])), true);
     opened(&mut desk, GrantId([2; 16]));
-    let question = |grant, class| FromAccess::Release {
-        grant,
-        class,
-        items: vec![item.clone()],
-    };
+    let question = |grant, class| FromAccess::Release { grant, class, items: vec![item.clone()] };
     let answer = ask(&mut desk.access, &question(GrantId([2; 16]), Class::Body));
     assert_eq!(words(&answer), "NotYours");
     let answer = ask(&mut desk.access, &question(GrantId([3; 16]), Class::Body));
@@ -487,47 +349,22 @@ fn what_is_not_granted_is_refused() {
     // A key of another message, epoch or class, or no key at all, does not open.
     let wrong = vec![
         item.clone(),
-        Item {
-            message: MessageId([9; 16]),
-            ..item.clone()
-        },
-        Item {
-            epoch: item.epoch + 1,
-            ..item.clone()
-        },
-        Item {
-            wrapped: vec![1; 120],
-            ..item.clone()
-        },
-        Item {
-            wrapped: Vec::new(),
-            ..item.clone()
-        },
+        Item { message: MessageId([9; 16]), ..item.clone() },
+        Item { epoch: item.epoch + 1, ..item.clone() },
+        Item { wrapped: vec![1; 120], ..item.clone() },
+        Item { wrapped: Vec::new(), ..item.clone() },
     ];
     let answer = release(&mut desk.access, Class::Body, wrong);
     assert_eq!(words(&answer), "released [1, 0, 0, 0, 0]");
-    assert_eq!(
-        words(&release(&mut desk.access, Class::Summary, one())),
-        "released [0]"
-    );
-    assert_eq!(
-        words(&release(&mut desk.access, Class::Body, Vec::new())),
-        "released []"
-    );
+    assert_eq!(words(&release(&mut desk.access, Class::Summary, one())), "released [0]");
+    assert_eq!(words(&release(&mut desk.access, Class::Body, Vec::new())), "released []");
     ask::<_, ToIdentity>(&mut desk.identity, &FromIdentity::Revoke(GrantId([1; 16])));
-    assert_eq!(
-        words(&release(&mut desk.access, Class::Body, one())),
-        "NoGrant"
-    );
+    assert_eq!(words(&release(&mut desk.access, Class::Body, one())), "NoGrant");
     // One question too many for one entry of the ledger.
     let answer = ask(&mut desk.access, &FromAccess::Open(GrantId([2; 16])));
     assert_eq!(words(&answer), "opened");
     let grant = GrantId([2; 16]);
-    let many = FromAccess::Release {
-        grant,
-        class: Class::Summary,
-        items: vec![item; 3_001],
-    };
+    let many = FromAccess::Release { grant, class: Class::Summary, items: vec![item; 3_001] };
     assert_eq!(words(&ask(&mut desk.access, &many)), "Budget");
     running.stop();
 }
@@ -537,9 +374,7 @@ fn what_is_not_granted_is_refused() {
 fn without_evidence_nothing_is_released_and_nothing_is_lost() {
     let moods = [AWAY, FALSE_PROOF, NO_MIRROR, NO_PROOF, SILENT];
     let threads = moods.map(|mood| thread::spawn(move || lose_evidence(mood)));
-    threads
-        .into_iter()
-        .for_each(|thread| thread.join().unwrap());
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
 }
 
 fn lose_evidence(mood: u8) {
@@ -562,11 +397,7 @@ fn lose_evidence(mood: u8) {
         if words(&answer) == "released [1]" {
             break;
         }
-        assert!(
-            back.elapsed() < Duration::from_secs(4),
-            "{}",
-            words(&answer)
-        );
+        assert!(back.elapsed() < Duration::from_secs(4), "{}", words(&answer));
         thread::sleep(Duration::from_millis(50));
     }
     let releases = ledger.releases();
@@ -577,11 +408,7 @@ fn lose_evidence(mood: u8) {
         alarms += usize::from(matches!(frame.read(), Ok(Report::Alarm { .. })));
     }
     // A lie is an alarm; silence is the warden's to notice.
-    assert_eq!(
-        alarms > 0,
-        [FALSE_PROOF, NO_MIRROR, NO_PROOF].contains(&mood),
-        "mood {mood}"
-    );
+    assert_eq!(alarms > 0, [FALSE_PROOF, NO_MIRROR, NO_PROOF].contains(&mood), "mood {mood}");
     running.stop();
 }
 
@@ -600,44 +427,24 @@ fn a_new_start_goes_on_where_the_last_one_ended() {
         let released = Released::Bodies(vec![MessageId([1; 16]); 3_000]);
         let (instance, grant) = (SESSION, GrantId([1; 16]));
         let (vault_seq, tenant, user) = (number, TENANT, USER);
-        let body = Body::Release {
-            vault_seq,
-            instance,
-            grant,
-            tenant,
-            user,
-            released,
-        };
+        let body = Body::Release { vault_seq, instance, grant, tenant, user, released };
         let frame = author.sign(compartment::now_ms(), body).unwrap();
         ledger.append(vec![frame], false);
     }
     let running = Running::start(&folder, &ledger, 24);
     let mut desk = running.settle();
-    assert_eq!(
-        words(&release(&mut desk.access, Class::Body, vec![item.clone()])),
-        "NoGrant"
-    );
+    assert_eq!(words(&release(&mut desk.access, Class::Body, vec![item.clone()])), "NoGrant");
     opened(&mut desk, GrantId([1; 16]));
-    assert_eq!(
-        words(&release(&mut desk.access, Class::Body, vec![item.clone()])),
-        "released [1]"
-    );
+    assert_eq!(words(&release(&mut desk.access, Class::Body, vec![item.clone()])), "released [1]");
     assert_eq!(ledger.releases().last(), Some(&34));
     let many: Vec<Item> = (0..1_000u32)
         .map(|number| {
             let mut message = [0; 16];
             message[..4].copy_from_slice(&number.to_be_bytes());
-            Item {
-                message: MessageId(message),
-                epoch: 1,
-                wrapped: Vec::new(),
-            }
+            Item { message: MessageId(message), epoch: 1, wrapped: Vec::new() }
         })
         .collect();
-    assert_eq!(
-        words(&release(&mut desk.access, Class::Body, many)),
-        "Budget"
-    );
+    assert_eq!(words(&release(&mut desk.access, Class::Body, many)), "Budget");
     running.stop();
     let wrong = RootKey::from_credential(&[6; 32]).unwrap();
     assert!(Keys::open(&folder, wrong).is_err());
@@ -648,16 +455,9 @@ fn the_vault_signs_only_what_is_true() {
     let running = Running::start(&folder("signs"), &Ledger::new(), 25);
     let mut desk = running.settle();
     let mut current = |user| {
-        let question = FromDirectory::Current {
-            tenant: TENANT,
-            user,
-        };
+        let question = FromDirectory::Current { tenant: TENANT, user };
         match ask(&mut desk.directory, &question) {
-            ToDirectory::Keys { body, summary } => Some(Recipient {
-                user,
-                body,
-                summary,
-            }),
+            ToDirectory::Keys { body, summary } => Some(Recipient { user, body, summary }),
             _ => None,
         }
     };
@@ -686,77 +486,23 @@ fn the_vault_signs_only_what_is_true() {
         assert!(seal::verify_statement(&key, &bytes, &signature, now, address).is_ok());
     };
     check(&statement, true);
-    check(
-        &Statement {
-            recipients: vec![own.clone(), other.clone()],
-            ..statement.clone()
-        },
-        true,
-    );
-    check(
-        &Statement {
-            valid_until_ms: now + 48 * 3_600_000,
-            ..statement.clone()
-        },
-        false,
-    );
-    check(
-        &Statement {
-            recipients: Vec::new(),
-            ..statement.clone()
-        },
-        false,
-    );
-    check(
-        &Statement {
-            tenant: TenantId([9; 8]),
-            ..statement.clone()
-        },
-        false,
-    );
-    let swapped = Recipient {
-        user: OTHER,
-        ..own.clone()
-    };
-    check(
-        &Statement {
-            recipients: vec![swapped],
-            ..statement.clone()
-        },
-        false,
-    );
+    check(&Statement { recipients: vec![own.clone(), other.clone()], ..statement.clone() }, true);
+    check(&Statement { valid_until_ms: now + 48 * 3_600_000, ..statement.clone() }, false);
+    check(&Statement { recipients: Vec::new(), ..statement.clone() }, false);
+    check(&Statement { tenant: TenantId([9; 8]), ..statement.clone() }, false);
+    let swapped = Recipient { user: OTHER, ..own.clone() };
+    check(&Statement { recipients: vec![swapped], ..statement.clone() }, false);
     let mut touched = own.clone();
     touched.body.bytes[5] ^= 1;
-    check(
-        &Statement {
-            recipients: vec![touched],
-            ..statement.clone()
-        },
-        false,
-    );
-    let crossed = Recipient {
-        body: own.summary.clone(),
-        ..own
-    };
-    check(
-        &Statement {
-            recipients: vec![crossed],
-            ..statement
-        },
-        false,
-    );
+    check(&Statement { recipients: vec![touched], ..statement.clone() }, false);
+    let crossed = Recipient { body: own.summary.clone(), ..own };
+    check(&Statement { recipients: vec![crossed], ..statement }, false);
     assert!(matches!(
         ask(&mut desk.directory, &FromDirectory::Sign(vec![1, 2])),
         ToDirectory::Refused(_)
     ));
-    let stranger = FromDirectory::MakeUser {
-        tenant: TenantId([8; 8]),
-        user: USER,
-    };
-    assert!(matches!(
-        ask(&mut desk.directory, &stranger),
-        ToDirectory::Refused(_)
-    ));
+    let stranger = FromDirectory::MakeUser { tenant: TenantId([8; 8]), user: USER };
+    assert!(matches!(ask(&mut desk.directory, &stranger), ToDirectory::Refused(_)));
     running.stop();
 }
 
@@ -769,16 +515,8 @@ fn keepers_get_their_own_keys_recorded() {
     let policy = ask(&mut desk.directory, &FromDirectory::PolicyKey);
     let table = ask(&mut desk.identity, &FromIdentity::TableKey);
     let storage = ask(&mut signer, &FromSigner::StorageKey);
-    let (ToDirectory::Key(policy), ToIdentity::Key(table)) = (policy, table) else {
-        panic!()
-    };
-    let ToSigner::Key {
-        storage,
-        demo_seed: Some(seed),
-    } = storage
-    else {
-        panic!()
-    };
+    let (ToDirectory::Key(policy), ToIdentity::Key(table)) = (policy, table) else { panic!() };
+    let ToSigner::Key { storage, demo_seed: Some(seed) } = storage else { panic!() };
     let mut all = vec![policy, table, storage, seed];
     assert!(all.iter().all(|key| key.len() == 32));
     all.sort();
@@ -787,23 +525,12 @@ fn keepers_get_their_own_keys_recorded() {
     let used = |deed: &Body| matches!(deed, Body::CredentialUse { .. });
     assert_eq!(ledger.deeds().iter().filter(|deed| used(deed)).count(), 3);
     let purpose = || "app-password".to_owned();
-    let digest = FromIdentity::Digest {
-        purpose: purpose(),
-        digest: vec![1; 32],
-    };
-    let ToIdentity::Verifier(verifier) = ask(&mut desk.identity, &digest) else {
-        panic!()
-    };
+    let digest = FromIdentity::Digest { purpose: purpose(), digest: vec![1; 32] };
+    let ToIdentity::Verifier(verifier) = ask(&mut desk.identity, &digest) else { panic!() };
     let mut check = |digest, expected| {
         let verifier = verifier.clone();
-        let question = FromIdentity::Compare {
-            purpose: purpose(),
-            digest,
-            verifier,
-        };
-        let ToIdentity::Same(same) = ask(&mut desk.identity, &question) else {
-            panic!()
-        };
+        let question = FromIdentity::Compare { purpose: purpose(), digest, verifier };
+        let ToIdentity::Same(same) = ask(&mut desk.identity, &question) else { panic!() };
         assert_eq!(same, expected);
     };
     check(vec![1; 32], true);
@@ -817,10 +544,7 @@ fn who_speaks_out_of_turn_is_cut() {
     for kind in [Kind::Access, Kind::Mailbox, Kind::Edge, Kind::Directory] {
         let channel = running.join(kind, InstanceId([13; 6]), Some((TENANT, USER)));
         channel.send(1, &vec![0xffu8; 40], &[]).unwrap();
-        assert!(matches!(
-            channel.receive(Some(LIMIT)),
-            Err(wire::Fault::Gone)
-        ));
+        assert!(matches!(channel.receive(Some(LIMIT)), Err(wire::Fault::Gone)));
     }
     running.stop();
 }
@@ -860,11 +584,7 @@ fn the_journal_is_read_to_its_last_whole_record() {
     let two = whole.len() - 12 - 5;
     let count = |bytes: &[u8]| journal::read(bytes).map(|(records, end)| (records.len(), end));
     for cut in two..whole.len() {
-        assert_eq!(
-            count(&whole[..cut]).unwrap(),
-            (2, two as u64),
-            "cut to {cut}"
-        );
+        assert_eq!(count(&whole[..cut]).unwrap(), (2, two as u64), "cut to {cut}");
     }
     let mut zeroes = whole[..two].to_vec();
     zeroes.extend([0; 100]);
@@ -878,10 +598,7 @@ fn the_journal_is_read_to_its_last_whole_record() {
     assert_eq!(records.len(), 2);
     journal.append(&[b"four".to_vec()]).unwrap();
     let (_, records) = journal::Journal::open(&path).unwrap();
-    assert_eq!(
-        records,
-        [b"one".to_vec(), b"two".to_vec(), b"four".to_vec()]
-    );
+    assert_eq!(records, [b"one".to_vec(), b"two".to_vec(), b"four".to_vec()]);
 }
 
 #[test]
@@ -895,9 +612,7 @@ fn no_journal_makes_the_reader_fall() {
     };
     let path = folder("fuzz").join("keys");
     let (mut journal, _) = journal::Journal::open(&path).unwrap();
-    journal
-        .append(&[vec![1; 5], vec![2; 300], Vec::new()])
-        .unwrap();
+    journal.append(&[vec![1; 5], vec![2; 300], Vec::new()]).unwrap();
     let seed = std::fs::read(&path).unwrap();
     for _ in 0..20_000 {
         let mut bytes = seed.clone();
@@ -905,11 +620,7 @@ fn no_journal_makes_the_reader_fall() {
             let at = next() % bytes.len().max(1);
             match next() % 3 {
                 0 => bytes.truncate(at),
-                _ => bytes
-                    .iter_mut()
-                    .skip(at)
-                    .take(1)
-                    .for_each(|byte| *byte ^= 0x41),
+                _ => bytes.iter_mut().skip(at).take(1).for_each(|byte| *byte ^= 0x41),
             }
         }
         if let Ok((_, end)) = journal::read(&bytes) {
@@ -949,18 +660,11 @@ fn speed() {
             let instance = InstanceId([100 + number; 6]);
             let mut channel = running.join(Kind::Access, instance, Some((TENANT, USER)));
             let id = GrantId([100 + number; 16]);
-            enter(
-                &mut desk.identity,
-                grant(id, USER, instance, desk.public.clone()),
-            );
+            enter(&mut desk.identity, grant(id, USER, instance, desk.public.clone()));
             assert_eq!(words(&ask(&mut channel, &FromAccess::Open(id))), "opened");
             let items = vec![item.clone()];
             thread::spawn(move || {
-                let question = FromAccess::Release {
-                    grant: id,
-                    class: Class::Body,
-                    items,
-                };
+                let question = FromAccess::Release { grant: id, class: Class::Body, items };
                 for _ in 0..100 {
                     assert_eq!(words(&ask(&mut channel, &question)), "released [1]");
                 }
@@ -968,13 +672,8 @@ fn speed() {
         })
         .collect();
     let start = Instant::now();
-    clients
-        .into_iter()
-        .for_each(|client| client.join().unwrap());
-    println!(
-        "64 clients: {:.0} releases/s",
-        6_400.0 / start.elapsed().as_secs_f64()
-    );
+    clients.into_iter().for_each(|client| client.join().unwrap());
+    println!("64 clients: {:.0} releases/s", 6_400.0 / start.elapsed().as_secs_f64());
     let (item, _) = sealed(&mut desk.access, 1, seal::Class::Summary);
     let start = Instant::now();
     let answer = release(&mut desk.access, Class::Summary, vec![item; 100]);

@@ -155,10 +155,7 @@ impl Vault {
         let Some(label) = self.hub.label(peer).cloned() else {
             return Ok(());
         };
-        let asker = Asker {
-            peer,
-            call: frame.call,
-        };
+        let asker = Asker { peer, call: frame.call };
         let read = match label.kind {
             Kind::Ledger => frame.read().map(|answer| {
                 self.recorder.answered(peer, frame.call, answer);
@@ -200,9 +197,7 @@ impl Vault {
         match label.kind {
             Kind::Ledger => self.recorder.gone(peer),
             Kind::Access => self.grants.drop_instance(label.instance),
-            _ => self
-                .handed
-                .retain(|(instance, _), _| *instance != label.instance),
+            _ => self.handed.retain(|(instance, _), _| *instance != label.instance),
         }
     }
 
@@ -212,9 +207,7 @@ impl Vault {
     }
 
     pub fn alarm(&mut self, what: String) {
-        let _ = self
-            .hub
-            .send(self.control, 0, &Report::Alarm { what }, Vec::new());
+        let _ = self.hub.send(self.control, 0, &Report::Alarm { what }, Vec::new());
     }
 
     /// This month, as year × 100 + month.
@@ -239,12 +232,7 @@ impl Vault {
         for (number, Made { what, epoch }) in made.into_iter().enumerate() {
             let then = then.take_if(|_| number == last).unwrap_or(Then::Nothing);
             let what = Word::new(what);
-            let body = Body::KeyCreate {
-                what,
-                epoch,
-                tenant: Some(tenant),
-                user,
-            };
+            let body = Body::KeyCreate { what, epoch, tenant: Some(tenant), user };
             self.record(Deed::Plain(body), then, false);
         }
         if let Some(then) = then {
@@ -257,10 +245,7 @@ impl Vault {
         let times = self.handed.entry((label.instance, key)).or_default();
         *times = times.saturating_add(1);
         if *times > HAND_OUTS {
-            self.alarm(format!(
-                "{} asks for its key again and again",
-                label.kind.word()
-            ));
+            self.alarm(format!("{} asks for its key again and again", label.kind.word()));
             return self.refuse_own_key(asker, key);
         }
         let body = Body::CredentialUse {
@@ -275,8 +260,7 @@ impl Vault {
     fn keep_evidence(&mut self) {
         self.recorder.pump(&mut self.hub, WINDOW_MS);
         for told in self.recorder.told() {
-            self.budget
-                .rebuild(told.at_ms, told.tenant, told.user, told.bodies);
+            self.budget.rebuild(told.at_ms, told.tenant, told.user, told.bodies);
         }
         for what in std::mem::take(&mut self.recorder.alarms) {
             self.alarm(what);
@@ -302,41 +286,19 @@ impl Vault {
 
     /// Recorded and proven: now, and nowhere else, keys are opened.
     fn open(&mut self, release: Release) {
-        let Release {
-            asker,
-            agreed,
-            tenant,
-            user,
-            class,
-            items,
-        } = release;
+        let Release { asker, agreed, tenant, user, class, items } = release;
         let mut pairs = HashMap::new();
         let mut openings = Vec::with_capacity(items.len());
         for item in items {
-            let Item {
-                message,
-                epoch,
-                wrapped,
-            } = item;
+            let Item { message, epoch, wrapped } = item;
             let pair = pairs
                 .entry(epoch)
                 .or_insert_with(|| self.keys.pair(tenant, user, class, epoch).map(Arc::new));
             // Only the epoch that was recorded: an item may not name one and open another.
-            let wrapped = Wrapped::parse(&wrapped)
-                .ok()
-                .filter(|one| one.share.epoch == epoch);
-            let context = unseal::WrapContext {
-                tenant,
-                user,
-                message,
-                class,
-            };
+            let wrapped = Wrapped::parse(&wrapped).ok().filter(|one| one.share.epoch == epoch);
+            let context = unseal::WrapContext { tenant, user, message, class };
             let opening = pair.clone().zip(wrapped);
-            openings.push(opening.map(|(pair, wrapped)| Opening {
-                pair,
-                wrapped,
-                context,
-            }));
+            openings.push(opening.map(|(pair, wrapped)| Opening { pair, wrapped, context }));
         }
         let job = self.next_job;
         self.next_job += 1;
@@ -345,25 +307,13 @@ impl Vault {
             return self.answer(asker, &ToAccess::Released(Vec::new()));
         }
         let released = std::iter::repeat_with(|| None).take(left).collect();
-        self.jobs.insert(
-            job,
-            Job {
-                asker,
-                released,
-                left,
-            },
-        );
+        self.jobs.insert(job, Job { asker, released, left });
         let mut offset = 0;
         while !openings.is_empty() {
             let later = openings.split_off(OPENED_AT_ONCE.min(openings.len()));
             let now = std::mem::replace(&mut openings, later);
             let count = now.len();
-            self.workers.give(Task::Open {
-                job,
-                offset,
-                agreed: agreed.clone(),
-                openings: now,
-            });
+            self.workers.give(Task::Open { job, offset, agreed: agreed.clone(), openings: now });
             offset += count;
         }
     }
@@ -384,11 +334,7 @@ impl Vault {
         for done in self.workers.take(wake) {
             match done {
                 Done::Agreed { grant, result } => self.agreed(grant, result),
-                Done::Opened {
-                    job,
-                    offset,
-                    released,
-                } => self.opened(job, offset, released),
+                Done::Opened { job, offset, released } => self.opened(job, offset, released),
             }
         }
     }

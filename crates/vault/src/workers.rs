@@ -37,15 +37,8 @@ pub(crate) enum Task {
 }
 
 pub(crate) enum Done {
-    Agreed {
-        grant: GrantId,
-        result: Option<(Vec<u8>, Arc<Agreed>)>,
-    },
-    Opened {
-        job: u64,
-        offset: usize,
-        released: Vec<Option<Vec<u8>>>,
-    },
+    Agreed { grant: GrantId, result: Option<(Vec<u8>, Arc<Agreed>)> },
+    Opened { job: u64, offset: usize, released: Vec<Option<Vec<u8>>> },
 }
 
 pub(crate) struct Workers {
@@ -65,9 +58,7 @@ impl Workers {
             let (queue, finished) = (queue.clone(), finished.clone());
             let wake = wake.try_clone().map_err(start)?;
             let named = thread::Builder::new().name(format!("open-{number}"));
-            named
-                .spawn(move || work(&queue, &finished, &wake))
-                .map_err(start)?;
+            named.spawn(move || work(&queue, &finished, &wake)).map_err(start)?;
         }
         Ok((Self { tasks, done }, wake))
     }
@@ -84,10 +75,7 @@ impl Workers {
 }
 
 fn start(source: std::io::Error) -> Fault {
-    Fault::Store {
-        doing: "start the threads of",
-        source,
-    }
+    Fault::Store { doing: "start the threads of", source }
 }
 
 fn work(queue: &Mutex<Receiver<Task>>, finished: &Sender<Done>, wake: &OwnedFd) {
@@ -103,43 +91,20 @@ fn work(queue: &Mutex<Receiver<Task>>, finished: &Sender<Done>, wake: &OwnedFd) 
 
 fn perform(task: Task) -> Done {
     match task {
-        Task::Agree {
-            grant,
-            session,
-            context,
-        } => {
+        Task::Agree { grant, session, context } => {
             let agreed = agree(&session, &context).ok();
-            Done::Agreed {
-                grant,
-                result: agreed.map(|(enc, agreed)| (enc, Arc::new(agreed))),
-            }
+            Done::Agreed { grant, result: agreed.map(|(enc, agreed)| (enc, Arc::new(agreed))) }
         }
-        Task::Open {
-            job,
-            offset,
-            agreed,
-            openings,
-        } => {
-            let released = openings
-                .into_iter()
-                .map(|one| open(&agreed, one?))
-                .collect();
-            Done::Opened {
-                job,
-                offset,
-                released,
-            }
+        Task::Open { job, offset, agreed, openings } => {
+            let released = openings.into_iter().map(|one| open(&agreed, one?)).collect();
+            Done::Opened { job, offset, released }
         }
     }
 }
 
 /// The one place where a message key is in clear: opened, wrapped anew, wiped.
 fn open(agreed: &Agreed, opening: Opening) -> Option<Vec<u8>> {
-    let Opening {
-        pair,
-        wrapped,
-        context,
-    } = opening;
+    let Opening { pair, wrapped, context } = opening;
     let key = pair.open(&wrapped, &context).ok()?;
     agreed.release(&context, &key).ok()
 }
