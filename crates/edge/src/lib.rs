@@ -1,1 +1,74 @@
-//! edge
+//! The edge takes mail from strangers: SMTP, examination, judgement, sealing, keeping.
+//!
+//! # Holds          the messages passing through this instance, in memory, until each is answered
+//! # May ask        gate, names, directory, signer, mailbox, and a scanner of its own
+//! # Network        one passed socket at a time
+//! # If taken over  the intruder gets messages passing through this instance and can lie about
+//! #                them; can have TLS handshakes signed while it owns it (counted)
+//! # Never          reads stored mail; holds a private key or a list of addresses; opens a file or
+//! #                a connection; takes a message apart itself
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
+
+mod arrival;
+
+mod connection;
+
+mod examination;
+mod judgement;
+mod sealing;
+
+mod fields;
+mod line;
+mod neighbours;
+mod text;
+
+#[cfg(test)]
+mod tests;
+
+use compartment::House;
+use neighbours::Neighbours;
+use std::process::ExitCode;
+use wire::control::Report;
+
+/// Connections that one instance serves, one after the other, before a fresh one takes its place:
+/// what one stranger leaves behind in a process reaches at most these.
+const CONNECTIONS: usize = 64;
+
+/// What broke on our side. The sender hears 451 in every case.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    #[error("could not settle in")]
+    Settle(#[source] compartment::Fault),
+    #[error("{0} is away")]
+    Away(&'static str),
+    #[error("{peer} answered something else than was asked")]
+    Strange { peer: &'static str },
+    #[error("could not seal a message")]
+    Seal(#[source] seal::Fault),
+    #[error("could not hold a message")]
+    Hold(#[source] wire::Fault),
+    #[error("could not read or write a message held in memory")]
+    Memory(#[source] std::io::Error),
+    #[error("could not set up TLS")]
+    Tls(#[source] tls::Fault),
+}
+
+/// The whole life of an instance: settle in, serve what the gate hands over, leave.
+pub fn serve(house: House) -> ExitCode {
+    let mut neighbours = match Neighbours::settle_in(house) {
+        Ok(neighbours) => neighbours,
+        Err(_) => return ExitCode::FAILURE,
+    };
+    for served in 1..=CONNECTIONS {
+        let Some(handed) = neighbours.next_connection() else { return ExitCode::SUCCESS };
+        let connection = handed.connection;
+        if let Err(fault) = connection::converse(handed, &mut neighbours) {
+            neighbours.report(&Report::Note { text: fault.to_string() });
+        }
+        neighbours.done(connection, served == CONNECTIONS);
+    }
+    ExitCode::SUCCESS
+}

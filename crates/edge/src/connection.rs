@@ -1,0 +1,329 @@
+//! One connection, from greeting to goodbye. A verb of SMTP is a function of that name.
+
+use crate::Fault;
+use crate::arrival::{Addressee, Offered, arrive};
+use crate::line::{Line, Woken};
+use crate::neighbours::{Handed, Neighbours, Who, canonical};
+use crate::text::Text;
+use smtp::{Event, Limits, Mail, Patience, Rcpt, Recipient, Reply, Session, Why};
+use std::io::ErrorKind;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+/// RFC 5321 §4.5.3.2.7.
+const COMMAND_LIMIT: Duration = Duration::from_secs(5 * 60);
+/// RFC 5321 §4.5.3.2.5.
+const TEXT_LIMIT: Duration = Duration::from_secs(3 * 60);
+/// A text that is lost and looked ended: whoever smuggles waits for an answer, and gets it.
+const FALSE_END_LIMIT: Duration = Duration::from_secs(3);
+/// A whole connection: one octet now and then shall not hold a process for ever.
+const CONNECTION_LIMIT: Duration = Duration::from_secs(60 * 60);
+/// Told to finish: what is left of the five seconds after the warden's word.
+const CLOSING_LIMIT: Duration = Duration::from_secs(4);
+/// Unknown recipients in one connection: a sender of real mail has a few, a list has hundreds.
+const UNKNOWN: u32 = 10;
+/// Read at once.
+const READ_BYTES: usize = 64 * 1024;
+/// Asked for before a text of unknown size, and again whenever it is used up.
+const STEP_BYTES: u64 = 4 * 1024 * 1024;
+
+struct Connection<'a> {
+    line: Line,
+    session: Session,
+    house: &'a mut Neighbours,
+    client_ip: IpAddr,
+    helo: String,
+    tls: Option<String>,
+    envelope: Option<Envelope>,
+    text: Option<Text>,
+    unknown: u32,
+    until: Instant,
+    is_closing: bool,
+}
+
+/// The sender and the recipients agreed to so far.
+struct Envelope {
+    mail: Mail,
+    addressees: Vec<Addressee>,
+}
+
+/// Serves one client. A client that breaks off is no fault.
+pub(crate) fn converse(handed: Handed, house: &mut Neighbours) -> Result<(), Fault> {
+    let Ok(line) = Line::new(handed.socket) else { return Ok(()) };
+    let has_tls = house.signer().is_some();
+    let session = Session::new(Limits::default(), house.host_name(), false, has_tls);
+    let mut connection = Connection {
+        line,
+        session,
+        house,
+        client_ip: handed.peer.ip().to_canonical(),
+        helo: String::new(),
+        tls: None,
+        envelope: None,
+        text: None,
+        unknown: 0,
+        until: Instant::now() + CONNECTION_LIMIT,
+        is_closing: false,
+    };
+    connection.session.greet();
+    let _ = connection.talk();
+    if connection.unknown > 0 {
+        connection.house.unknown_recipients(connection.unknown);
+    }
+    connection.line.close();
+    Ok(())
+}
+
+impl Connection<'_> {
+    /// Events in, replies out. `Err`: the client is gone.
+    fn talk(&mut self) -> std::io::Result<()> {
+        loop {
+            let reply = match self.session.next_event() {
+                Event::Read => {
+                    self.write()?;
+                    self.read()?;
+                    continue;
+                }
+                Event::Close(_) => return self.write(),
+                Event::Octets(octets) => {
+                    let lost = match &mut self.text {
+                        Some(text) => take_in(text, octets, self.house).err(),
+                        None => None,
+                    };
+                    if let Some(refusal) = lost {
+                        self.forget_text();
+                        self.session.refuse_text(refusal);
+                    }
+                    continue;
+                }
+                Event::Hello(hello) => {
+                    self.forget();
+                    self.helo = hello.name;
+                    continue;
+                }
+                Event::Forget(why) => {
+                    self.forget_for(why);
+                    continue;
+                }
+                Event::StartTls => {
+                    self.starttls()?;
+                    continue;
+                }
+                Event::Mail(mail) => self.mail(mail),
+                Event::Rcpt(rcpt) => self.rcpt(rcpt),
+                Event::Data => self.data(),
+                Event::End => self.end(),
+            };
+            self.session.reply(reply);
+            if self.unknown > UNKNOWN && !self.is_spared() {
+                let enough = Reply::new(421, (7, 0), "too many unknown recipients");
+                self.session.close(enough, Why::TooManyErrors);
+            }
+        }
+    }
+
+    // ---- verbs ---------------------------------------------------------------------------------
+
+    fn mail(&mut self, mail: Mail) -> Reply {
+        self.envelope = Some(Envelope { mail, addressees: Vec::new() });
+        Reply::new(250, (1, 0), "sender noted")
+    }
+
+    /// A recipient counts only by the vault's signed word about it; nobody else is relayed for.
+    fn rcpt(&mut self, rcpt: Rcpt) -> Reply {
+        let nobody = Reply::new(550, (1, 1), "nobody of that name here");
+        let address = match &rcpt.to {
+            Recipient::Postmaster => Some(format!("postmaster@{}", self.house.host_name())),
+            Recipient::Mailbox(address) => canonical(address),
+        };
+        let (Some(address), Some(envelope)) = (address, &mut self.envelope) else {
+            self.unknown += 1;
+            return nobody;
+        };
+        if envelope.addressees.iter().any(|known| known.address == address) {
+            return Reply::new(250, (1, 5), "recipient noted already");
+        }
+        let statement = match self.house.who_is(&address) {
+            Who::Known(statement) => statement,
+            Who::Unknown => {
+                self.unknown += 1;
+                return nobody;
+            }
+            Who::Foreign => {
+                self.unknown += 1;
+                return Reply::new(550, (7, 1), "no mail is relayed here");
+            }
+            Who::Later => return Reply::new(451, (3, 0), "recipients cannot be looked up now"),
+        };
+        let size = envelope.mail.size.unwrap_or(0);
+        for person in &statement.recipients {
+            if !self.house.has_room(person.user, size) {
+                return Reply::new(452, (2, 2), "this mailbox is full");
+            }
+        }
+        envelope.addressees.push(Addressee {
+            address,
+            tenant: statement.tenant,
+            people: statement.recipients,
+            settings: statement.settings,
+        });
+        Reply::new(250, (1, 5), "recipient noted")
+    }
+
+    /// The text may come if there is room for it in the memory that all mail in flight shares.
+    fn data(&mut self) -> Reply {
+        let size = self.envelope.as_ref().and_then(|envelope| envelope.mail.size);
+        if !self.house.allow_memory(size.unwrap_or(1)) {
+            return Reply::new(452, (3, 1), "too much mail is on its way; try again later");
+        }
+        self.text = Some(Text::new());
+        Reply::go_ahead()
+    }
+
+    /// CRLF.CRLF: the message is ours to answer for, one way or the other.
+    fn end(&mut self) -> Reply {
+        let protocol = self.session.protocol();
+        let (Some(envelope), Some(text)) = (self.envelope.take(), self.text.take()) else {
+            return Reply::new(451, (3, 0), "try again later");
+        };
+        let offered = Offered {
+            client_ip: self.client_ip,
+            helo: self.helo.clone(),
+            protocol,
+            tls: self.tls.clone(),
+            from: envelope.mail.from,
+            addressees: envelope.addressees,
+        };
+        let reply = match text.finish() {
+            Ok(text) => arrive(offered, text, self.house),
+            Err(_) => Reply::new(451, (3, 0), "try again later"),
+        };
+        self.house.after_message();
+        reply
+    }
+
+    /// RFC 3207: after the handshake everything begins anew.
+    fn starttls(&mut self) -> std::io::Result<()> {
+        let config = self.house.signer().and_then(|link| tls::server_config(&link, &[]).ok());
+        let Some(config) = config else {
+            self.session.reply(Reply::new(454, (7, 0), "TLS is not at hand now"));
+            return Ok(());
+        };
+        self.session.reply(Reply::ready_for_tls());
+        self.write()?;
+        self.tls = Some(self.line.secure(config)?);
+        self.forget();
+        self.helo = String::new();
+        let placeholder = Session::new(Limits::default(), "", true, false);
+        self.session = std::mem::replace(&mut self.session, placeholder).secured();
+        Ok(())
+    }
+
+    fn forget_for(&mut self, why: Why) {
+        match why {
+            // The envelope is over with its answer; until then only the text is.
+            Why::Odd(_) | Why::TooLarge | Why::Refused => self.forget_text(),
+            _ => self.forget(),
+        }
+    }
+
+    fn forget(&mut self) {
+        self.envelope = None;
+        self.forget_text();
+    }
+
+    fn forget_text(&mut self) {
+        if self.text.take().is_some() {
+            self.house.after_message();
+        }
+    }
+
+    /// In the demo everybody is at home on loopback.
+    fn is_spared(&self) -> bool {
+        self.house.is_demo() && self.client_ip.is_loopback()
+    }
+
+    // ---- the line ------------------------------------------------------------------------------
+
+    fn write(&mut self) -> std::io::Result<()> {
+        let output = self.session.take_output();
+        if output.is_empty() {
+            return Ok(());
+        }
+        self.line.write(&output)
+    }
+
+    /// Feeds the session with what comes, or with the fact that nothing does.
+    fn read(&mut self) -> std::io::Result<()> {
+        if self.is_closing && self.text.is_none() {
+            self.session.close(going_down(), Why::TimedOut);
+            return Ok(());
+        }
+        let mut buffer = vec![0; READ_BYTES];
+        let held = self.line.read_held(&mut buffer);
+        if held > 0 {
+            self.session.feed(buffer.get(..held).unwrap_or_default());
+            return Ok(());
+        }
+        let patience = match self.session.patience() {
+            Patience::Command => COMMAND_LIMIT,
+            Patience::Text => TEXT_LIMIT,
+            Patience::FalseEnd => FALSE_END_LIMIT,
+        };
+        let until = (Instant::now() + patience).min(self.until);
+        loop {
+            let others = if self.is_closing { Vec::new() } else { self.house.watched() };
+            match self.line.wait(&others, until.min(self.until))? {
+                Woken::Readable => {}
+                Woken::TimedOut => {
+                    self.session.timed_out();
+                    return Ok(());
+                }
+                Woken::Other => {
+                    if self.is_told_to_close() {
+                        return Ok(());
+                    }
+                    continue;
+                }
+            }
+            match self.line.read(&mut buffer) {
+                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+                Ok(count) => {
+                    self.session.feed(buffer.get(..count).unwrap_or_default());
+                    return Ok(());
+                }
+                Err(fault) if fault.kind() == ErrorKind::WouldBlock => {}
+                Err(fault) if fault.kind() == ErrorKind::Interrupted => {}
+                Err(fault) => return Err(fault),
+            }
+        }
+    }
+
+    /// Told to finish: between messages at once, within one as soon as it is answered.
+    fn is_told_to_close(&mut self) -> bool {
+        if !self.house.is_closing() {
+            return false;
+        }
+        self.is_closing = true;
+        self.until = self.until.min(Instant::now() + CLOSING_LIMIT);
+        if self.text.is_none() {
+            self.session.close(going_down(), Why::TimedOut);
+        }
+        self.text.is_none()
+    }
+}
+
+fn going_down() -> Reply {
+    Reply::new(421, (3, 2), "going down; try again later")
+}
+
+/// One more piece of text, if there is memory for it.
+fn take_in(text: &mut Text, octets: &[u8], house: &mut Neighbours) -> Result<(), Reply> {
+    let wanted = text.len() + octets.len() as u64;
+    // A step at a time, so that a large text asks a few times and a small one once.
+    let step = if wanted > STEP_BYTES { wanted.next_multiple_of(STEP_BYTES) } else { wanted };
+    if !house.allow_memory(step) {
+        return Err(Reply::new(452, (3, 1), "too much mail is on its way; try again later"));
+    }
+    text.push(octets).map_err(|_| Reply::new(451, (3, 0), "try again later"))
+}

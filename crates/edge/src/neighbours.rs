@@ -1,0 +1,428 @@
+//! The channels of one instance: whom it may ask, what it may ask them, and how long it waits.
+//!
+//! Every neighbour may die and come back: a new channel arrives over the control channel, and the
+//! question is put once more where asking twice does no harm.
+
+use crate::Fault;
+use crate::judgement::Judged;
+use crate::sealing::{Sealed, frames, journeys};
+use compartment::House;
+use smtp::Address;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+use terms::{ConnectionId, Kind, TenantId, UserId};
+use tls::SignerLink;
+use wire::control::{Order, Report};
+use wire::directory::{self, Stated, ToEdge};
+use wire::gate::{FromGate, ToGate};
+use wire::mailbox::{self, State};
+use wire::names::{Answer, Outcome, Question, Security};
+use wire::{Channel, Frame};
+
+/// The warden joins an instance to its neighbours at its birth.
+const SETTLE_LIMIT: Duration = Duration::from_secs(10);
+/// A neighbour that died is back within two seconds (the warden's back-off), or it is away.
+const REJOIN_LIMIT: Duration = Duration::from_secs(4);
+/// The directory answers from memory, or asks the vault once.
+const DIRECTORY_LIMIT: Duration = Duration::from_secs(6);
+/// `names` gives up by itself before this.
+const NAMES_LIMIT: Duration = Duration::from_secs(8);
+/// A durable commit on a busy disk. RFC 5321 §4.5.3.2.6 lets the sender wait ten minutes.
+const KEEP_LIMIT: Duration = Duration::from_secs(30);
+const ROOM_LIMIT: Duration = Duration::from_secs(4);
+/// The gate only counts.
+const GATE_LIMIT: Duration = Duration::from_secs(4);
+/// Memory that a connection keeps between its messages, so that small ones ask the gate once.
+const KEPT_BYTES: u64 = 1024 * 1024;
+
+/// A connection as the gate handed it over.
+pub(crate) struct Handed {
+    pub connection: ConnectionId,
+    pub peer: SocketAddr,
+    pub socket: OwnedFd,
+}
+
+/// What the mailbox made of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kept {
+    Yes,
+    OverQuota,
+    Full,
+    No,
+}
+
+/// Who an address is.
+pub(crate) enum Who {
+    Known(directory::Statement),
+    Unknown,
+    Foreign,
+    Later,
+}
+
+pub(crate) struct Neighbours {
+    house: House,
+    channels: HashMap<Kind, Channel>,
+    signer: Option<SignerLink>,
+    waiting: Vec<Handed>,
+    closing: bool,
+    granted: u64,
+}
+
+impl Neighbours {
+    /// Waits until the warden has joined us to everybody.
+    pub(crate) fn settle_in(house: House) -> Result<Self, Fault> {
+        let mut neighbours = Self {
+            house,
+            channels: HashMap::new(),
+            signer: None,
+            waiting: Vec::new(),
+            closing: false,
+            granted: 0,
+        };
+        for kind in [Kind::Gate, Kind::Names, Kind::Directory, Kind::Mailbox, Kind::Scanner] {
+            neighbours.channel(kind, SETTLE_LIMIT)?;
+        }
+        neighbours.house.ready(None, None).map_err(Fault::Settle)?;
+        Ok(neighbours)
+    }
+
+    pub(crate) fn host_name(&self) -> &str {
+        &self.house.start.host_name
+    }
+
+    /// In the demo, rates do not count for loopback.
+    pub(crate) fn is_demo(&self) -> bool {
+        self.house.start.demo
+    }
+
+    /// The link to `signer`, if there is one: without it no STARTTLS is offered.
+    pub(crate) fn signer(&mut self) -> Option<SignerLink> {
+        self.settle();
+        self.signer.clone()
+    }
+
+    pub(crate) fn report(&self, report: &Report) {
+        // A warden that is gone takes us with it: nothing is lost by not telling it.
+        let _ = self.house.report(report, &[]);
+    }
+
+    // ---- gate ----------------------------------------------------------------------------------
+
+    /// Waits for the next connection; `None`: leave.
+    pub(crate) fn next_connection(&mut self) -> Option<Handed> {
+        loop {
+            self.settle();
+            if let Some(handed) = self.waiting.pop() {
+                return Some(handed);
+            }
+            if self.closing {
+                return None;
+            }
+            self.wait_for_orders().ok()?;
+        }
+    }
+
+    fn wait_for_orders(&self) -> Result<(), Fault> {
+        use rustix::event::{PollFd, PollFlags, poll};
+        let watched = self.watched();
+        let mut fds: Vec<PollFd<'_>> =
+            watched.iter().map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN)).collect();
+        match poll(&mut fds, None) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Err(errno) => Err(Fault::Memory(errno.into())),
+        }
+    }
+
+    /// What may speak to us unasked: the warden and the gate.
+    pub(crate) fn watched(&self) -> Vec<BorrowedFd<'_>> {
+        let gate = self.channels.get(&Kind::Gate).map(AsFd::as_fd);
+        std::iter::once(self.house.control.as_fd()).chain(gate).collect()
+    }
+
+    /// Whether we were told to finish.
+    pub(crate) fn is_closing(&mut self) -> bool {
+        self.settle();
+        self.closing
+    }
+
+    pub(crate) fn done(&mut self, connection: ConnectionId, last: bool) {
+        self.release_memory(0);
+        self.tell_gate(&ToGate::Done { connection, last });
+    }
+
+    pub(crate) fn unknown_recipients(&mut self, count: u32) {
+        self.tell_gate(&ToGate::Unknown { count });
+    }
+
+    /// Makes sure that `bytes` of mail in flight are ours to hold.
+    pub(crate) fn allow_memory(&mut self, bytes: u64) -> bool {
+        let Some(more) = bytes.checked_sub(self.granted).filter(|more| *more > 0) else {
+            return true;
+        };
+        let more = more.max(KEPT_BYTES);
+        if self.ask_gate(more) == Some(true) {
+            self.granted += more;
+            return true;
+        }
+        false
+    }
+
+    /// Between messages: gives back all but `keep` (and what small messages need).
+    pub(crate) fn release_memory(&mut self, keep: u64) {
+        if let Some(bytes) = self.granted.checked_sub(keep).filter(|bytes| *bytes > 0) {
+            self.granted = keep;
+            self.tell_gate(&ToGate::Release { bytes });
+        }
+    }
+
+    pub(crate) fn after_message(&mut self) {
+        self.release_memory(KEPT_BYTES);
+    }
+
+    /// The gate may hand over or close while we wait for its answer: nothing of it is dropped.
+    fn ask_gate(&mut self, bytes: u64) -> Option<bool> {
+        let gate = self.channels.get_mut(&Kind::Gate)?;
+        let call = gate.next_call();
+        gate.send(call, &ToGate::Allow { bytes }, &[]).ok()?;
+        let until = Instant::now() + GATE_LIMIT;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let frame = self.channels.get(&Kind::Gate)?.receive(Some(left)).ok()?;
+            if frame.call == call {
+                return frame.read().ok().map(|answer| matches!(answer, FromGate::Allowed(true)));
+            }
+            self.hear_gate(frame);
+        }
+    }
+
+    fn tell_gate(&mut self, message: &ToGate) {
+        if let Some(gate) = self.channels.get(&Kind::Gate) {
+            let _ = gate.send(0, message, &[]);
+        }
+    }
+
+    fn hear_gate(&mut self, frame: Frame) {
+        match frame.read() {
+            Ok(FromGate::Handed { connection, peer, .. }) => {
+                if let Some(socket) = frame.descriptors.into_iter().next() {
+                    self.waiting.push(Handed { connection, peer, socket });
+                }
+            }
+            Ok(FromGate::Closing) => self.closing = true,
+            _ => {}
+        }
+    }
+
+    // ---- directory, names, mailbox -------------------------------------------------------------
+
+    /// Who `address` is, by the vault's signature and nobody else's word.
+    pub(crate) fn who_is(&mut self, address: &str) -> Who {
+        let question = directory::FromEdge::Address(address.to_owned());
+        let answer = self.ask(Kind::Directory, &question, DIRECTORY_LIMIT);
+        match answer {
+            Ok(ToEdge::Stated(Stated::Known { statement, signature })) => {
+                self.believe(address, &statement, &signature)
+            }
+            Ok(ToEdge::Stated(Stated::Unknown)) => Who::Unknown,
+            Ok(ToEdge::Stated(Stated::Foreign)) => Who::Foreign,
+            _ => Who::Later,
+        }
+    }
+
+    fn believe(&self, address: &str, statement: &[u8], signature: &[u8]) -> Who {
+        let Some(vault) = self.house.start.statement_key else { return Who::Later };
+        let now = compartment::now_ms();
+        match seal::verify_statement(&vault, statement, signature, now, address) {
+            Ok(statement) => Who::Known(statement),
+            Err(refused) => {
+                let what = format!("a statement was not believed: {refused:?}");
+                self.report(&Report::Alarm { what });
+                Who::Later
+            }
+        }
+    }
+
+    /// Whether a mailbox has room; one that cannot say has, and says so when it keeps.
+    pub(crate) fn has_room(&mut self, user: UserId, bytes: u64) -> bool {
+        let question = mailbox::FromEdge::Room { user, bytes };
+        let answer = self.ask(Kind::Mailbox, &question, ROOM_LIMIT);
+        !matches!(answer, Ok(mailbox::ToEdge::Room(false)))
+    }
+
+    pub(crate) fn resolve(&mut self, question: &Question) -> Answer {
+        self.ask(Kind::Names, question, NAMES_LIMIT).unwrap_or(Answer {
+            outcome: Outcome::Failed,
+            security: Security::Insecure,
+            ttl_seconds: 0,
+        })
+    }
+
+    /// Keyed hashes for `trace`; without them the message is kept all the same.
+    pub(crate) fn trace_tokens(&mut self, tenant: TenantId, digests: &[[u8; 32]]) -> Vec<[u8; 16]> {
+        if digests.is_empty() {
+            return Vec::new();
+        }
+        let question = directory::FromEdge::Tokens { tenant, digests: digests.to_vec() };
+        match self.ask(Kind::Directory, &question, DIRECTORY_LIMIT) {
+            Ok(ToEdge::Tokens(tokens)) => tokens,
+            _ => Vec::new(),
+        }
+    }
+
+    /// Hands a sealed message to the mailbox; `Yes` means durable.
+    pub(crate) fn keep(&mut self, sealed: Sealed) -> Kept {
+        let Ok(frames) = frames(sealed) else { return Kept::No };
+        self.settle();
+        for _ in 0..2 {
+            let Ok(mailbox) = self.channel(Kind::Mailbox, REJOIN_LIMIT) else { return Kept::No };
+            let mut call = 0;
+            let sent = frames.iter().try_for_each(|(keep, held)| {
+                call = mailbox.next_call();
+                mailbox.send(call, keep, held)
+            });
+            match sent {
+                Ok(()) => return self.await_kept(call),
+                // It was gone before it had everything: nothing is kept, so asking again is safe.
+                Err(_) => drop(self.channels.remove(&Kind::Mailbox)),
+            }
+        }
+        Kept::No
+    }
+
+    /// Once the last frame is out, only an answer counts: without one the sender will try again.
+    fn await_kept(&mut self, call: u32) -> Kept {
+        let until = Instant::now() + KEEP_LIMIT;
+        while let Some(mailbox) = self.channels.get(&Kind::Mailbox) {
+            let left = until.saturating_duration_since(Instant::now());
+            match mailbox.receive(Some(left)) {
+                Ok(frame) if frame.call != call => {}
+                Ok(frame) => {
+                    return match frame.read() {
+                        Ok(mailbox::ToEdge::Kept) => Kept::Yes,
+                        Ok(mailbox::ToEdge::OverQuota(_)) => Kept::OverQuota,
+                        Ok(mailbox::ToEdge::Full) => Kept::Full,
+                        _ => Kept::No,
+                    };
+                }
+                Err(_) => {
+                    self.channels.remove(&Kind::Mailbox);
+                }
+            }
+        }
+        Kept::No
+    }
+
+    /// A refused message leaves a trace, and nothing else.
+    pub(crate) fn record_refused(&mut self, judged: &Judged) {
+        let journeys = journeys(judged, State::Refused, self);
+        let keep = mailbox::FromEdge::Keep { copies: Vec::new(), journeys, more: false };
+        let _: Result<mailbox::ToEdge, Fault> = self.ask(Kind::Mailbox, &keep, KEEP_LIMIT);
+    }
+
+    // ---- channels ------------------------------------------------------------------------------
+
+    /// The scanner's channel, renewed if the last scanner has retired or died.
+    pub(crate) fn scanner(&mut self) -> Result<&mut Channel, Fault> {
+        self.settle();
+        let is_gone = |channel: &Channel| matches!(channel.wait(Duration::ZERO), Ok(true) | Err(_));
+        if self.channels.get(&Kind::Scanner).is_some_and(is_gone) {
+            self.scanner_gone();
+        }
+        self.channel(Kind::Scanner, REJOIN_LIMIT)
+    }
+
+    /// The scanner that is at work now.
+    pub(crate) fn scanner_channel(&mut self) -> Result<&mut Channel, Fault> {
+        self.channels.get_mut(&Kind::Scanner).ok_or(Fault::Away("scanner"))
+    }
+
+    /// Forgets a scanner and asks the warden for another one.
+    pub(crate) fn scanner_gone(&mut self) {
+        self.channels.remove(&Kind::Scanner);
+        self.report(&Report::Renew(Kind::Scanner));
+    }
+
+    /// Asks a keeper and waits for its answer. If it died meanwhile its successor is asked, once.
+    fn ask<Q, A>(&mut self, kind: Kind, question: &Q, limit: Duration) -> Result<A, Fault>
+    where
+        Q: serde::Serialize,
+        A: serde::de::DeserializeOwned,
+    {
+        self.settle();
+        for _ in 0..2 {
+            let channel = self.channel(kind, REJOIN_LIMIT)?;
+            match channel.ask(question, &[], limit) {
+                Ok((answer, _)) => return Ok(answer),
+                Err(wire::Fault::Silent) => return Err(Fault::Away(kind.word())),
+                Err(wire::Fault::Malformed) => return Err(Fault::Strange { peer: kind.word() }),
+                Err(_) => drop(self.channels.remove(&kind)),
+            }
+        }
+        Err(Fault::Away(kind.word()))
+    }
+
+    fn channel(&mut self, kind: Kind, limit: Duration) -> Result<&mut Channel, Fault> {
+        let until = Instant::now() + limit;
+        while !self.channels.contains_key(&kind) {
+            let left = until.saturating_duration_since(Instant::now());
+            let heard = self.house.control.wait(left);
+            self.settle();
+            let over = self.closing || !matches!(heard, Ok(true));
+            if over && !self.channels.contains_key(&kind) {
+                return Err(Fault::Away(kind.word()));
+            }
+        }
+        self.channels.get_mut(&kind).ok_or(Fault::Away(kind.word()))
+    }
+
+    /// Hears whatever the warden and the gate have said meanwhile.
+    fn settle(&mut self) {
+        loop {
+            match self.house.next_order() {
+                Ok(None) => break,
+                Ok(Some((Order::Join(label), held))) => {
+                    if let Some(held) = held.into_iter().next() {
+                        self.join(label.kind, held.into());
+                    }
+                }
+                Ok(Some((Order::Stop, _))) => self.closing = true,
+                Ok(Some(_)) => {}
+                Err(compartment::Fault::Channel(wire::Fault::Malformed)) => {}
+                // EOF of the control channel is the end of our life.
+                Err(_) => {
+                    self.closing = true;
+                    break;
+                }
+            }
+        }
+        while let Some(gate) = self.channels.get(&Kind::Gate) {
+            match gate.take() {
+                Ok(Some(frame)) => self.hear_gate(frame),
+                Ok(None) => break,
+                Err(_) => drop(self.channels.remove(&Kind::Gate)),
+            }
+        }
+    }
+
+    fn join(&mut self, kind: Kind, channel: Channel) {
+        if kind != Kind::Signer {
+            self.channels.insert(kind, channel);
+            return;
+        }
+        match &self.signer {
+            Some(link) => link.replace(channel),
+            None => self.signer = Some(SignerLink::new(channel)),
+        }
+    }
+}
+
+/// The one spelling that the directory looks up: lower case, without what stands behind a plus.
+/// `None`: no address of ours can look like this.
+pub(crate) fn canonical(address: &Address) -> Option<String> {
+    let (plain, _) = address.split_tag();
+    let plain = plain.folded();
+    let fits = plain.domain().is_ascii() && !plain.local().chars().any(char::is_whitespace);
+    fits.then(|| format!("{}@{}", plain.local(), plain.domain()))
+}

@@ -1,0 +1,288 @@
+//! What a sender hears and what the mailbox gets.
+
+use super::neighbourhood::Plan;
+use super::{Neighbourhood, Scanner};
+use crate::neighbours::canonical;
+use std::time::Duration;
+use terms::{Finding, Verdict};
+use wire::gate::FromGate;
+use wire::mailbox::{Place, State, ToEdge};
+
+const TEXT: &str = "Subject: hi\r\n\r\n..dotted\r\n";
+
+fn scanned(scanners: Vec<Scanner>) -> Neighbourhood {
+    Neighbourhood::new(Plan { scanners, ..Plan::default() })
+}
+
+fn found(id: &str, weight: f32) -> Scanner {
+    Scanner::Finds(vec![Finding::new(id, weight, "")])
+}
+
+#[test]
+fn a_message_is_examined_sealed_and_kept() {
+    let around = Neighbourhood::new(Plan::default());
+    let said = around.deliver(&["Aoi+news@Example.JP"], TEXT);
+    assert!(said.starts_with("220 mx.example.jp ESMTP\r\n") && said.contains("STARTTLS"), "{said}");
+    assert!(said.contains(" kept\r\n221 "), "{said}");
+    let seen = around.seen.lock().unwrap();
+    assert_eq!(seen.scanned, [b"Subject: hi\r\n\r\n.dotted\r\n"]);
+    assert_eq!(seen.copies.len(), 1);
+    let copy = &seen.copies[0];
+    assert_eq!((copy.place, copy.verdict), (Place::Inbox, Verdict::Deliver));
+    assert_eq!((copy.summary.epoch, copy.body.epoch), (24_323, 2026));
+    assert_eq!(seal::plain_length(seen.bodies[0].len() as u64).unwrap(), copy.size);
+    assert!(!seen.bodies[0].windows(6).any(|six| six == b"dotted"));
+    let journey = &seen.journeys[0];
+    assert_eq!((journey.state, journey.verdict), (State::Kept, Verdict::Deliver));
+    assert_eq!(journey.tokens, [[4; 16]]);
+    assert_eq!(journey.recipients, [copy.user]);
+}
+
+#[test]
+fn recipients_are_refused_by_their_reason() {
+    let around = Neighbourhood::new(Plan::default());
+    let mut client = around.connect();
+    client.hear();
+    client.ask("EHLO c");
+    client.ask("MAIL FROM:<a@b.example>");
+    for (to, code) in [
+        ("<nobody@example.jp>", "550 5.1.1"),
+        ("<x@elsewhere.example>", "550 5.7.1"),
+        ("<later@example.jp>", "451 4.3.0"),
+        ("<aoi@example.jp>", "250 2.1.5"),
+        ("<AOI+tag@example.jp>", "250 2.1.5 recipient noted already"),
+        ("<postmaster>", "250 2.1.5"),
+        ("<aoi@[127.0.0.1]>", "550 5.7.1"),
+    ] {
+        let reply = client.ask(&format!("RCPT TO:{to}"));
+        assert!(reply.starts_with(code), "{to} {reply}");
+    }
+    for _ in 0..8 {
+        client.ask("RCPT TO:<list@example.jp>");
+    }
+    client.hear_all();
+    assert!(client.said.ends_with("421 4.7.0 too many unknown recipients\r\n"), "{}", client.said);
+    drop(client);
+    around.deliver(&["aoi@example.jp"], TEXT);
+    assert_eq!(around.seen.lock().unwrap().unknown, 11);
+}
+
+#[test]
+fn a_statement_that_the_vault_did_not_sign_is_worth_nothing() {
+    let around = Neighbourhood::new(Plan { wrong_signature: true, ..Plan::default() });
+    let mut client = around.connect();
+    client.hear();
+    client.ask("EHLO c");
+    client.ask("MAIL FROM:<>");
+    assert!(client.ask("RCPT TO:<aoi@example.jp>").starts_with("451 4.3.0"));
+    client.ask("QUIT");
+    assert!(around.seen.lock().unwrap().reports[0].contains("not believed"));
+}
+
+#[test]
+fn one_reply_for_many_recipients() {
+    let three = ["aoi@example.jp", "strict@other.example", "aoi.alias@example.jp"];
+    let around = scanned(vec![found("test.odd", 3.0)]);
+    let said = around.deliver(&three, TEXT);
+    assert!(said.contains(" kept\r\n"), "{said}");
+    let seen = around.seen.lock().unwrap();
+    let mut verdicts: Vec<_> = seen.copies.iter().map(|copy| copy.verdict).collect();
+    verdicts.sort_unstable();
+    assert_eq!(verdicts, [Verdict::Deliver, Verdict::Refuse]);
+    let refused = seen.copies.iter().find(|copy| copy.verdict == Verdict::Refuse).unwrap();
+    assert!(matches!(refused.place, Place::Quarantine { .. }));
+    assert_eq!(seen.journeys.len(), 2);
+    drop(seen);
+
+    let around = scanned(vec![found("content.eicar", 1.0)]);
+    let said = around.deliver(&three, TEXT);
+    assert!(said.contains("550 5.7.1 refused (content.eicar)"), "{said}");
+    let seen = around.seen.lock().unwrap();
+    assert!(seen.copies.is_empty());
+    assert!(seen.journeys.iter().all(|journey| journey.state == State::Refused));
+}
+
+#[test]
+fn places_by_verdict() {
+    for (weight, place) in [(4.5, "Inbox"), (7.0, "Junk"), (12.0, "Quarantine")] {
+        let around = scanned(vec![found("test.odd", weight)]);
+        around.deliver(&["aoi@example.jp"], TEXT);
+        let seen = around.seen.lock().unwrap();
+        let found = format!("{:?}", seen.copies[0].place);
+        assert!(found.starts_with(place), "{weight} {found}");
+    }
+}
+
+#[test]
+fn a_scanner_that_dies_is_replaced_and_a_second_one_sets_the_message_aside() {
+    let around = scanned(vec![Scanner::Dies, found("test.fine", 0.0)]);
+    let said = around.deliver(&["aoi@example.jp"], TEXT);
+    assert!(said.contains(" kept\r\n"), "{said}");
+    assert_eq!(around.seen.lock().unwrap().copies[0].verdict, Verdict::Deliver);
+
+    let around = scanned(vec![Scanner::Dies, Scanner::Dies, found("test.fine", 0.0)]);
+    let said = around.deliver(&["aoi@example.jp"], TEXT);
+    assert!(said.contains(" kept\r\n"), "{said}");
+    let seen = around.seen.lock().unwrap();
+    assert!(matches!(seen.copies[0].place, Place::Quarantine { .. }));
+    assert_eq!(seen.journeys[0].reasons[0], "scanner.killed");
+    assert_eq!(seen.journeys[0].state, State::Quarantined);
+    assert!(seen.reports.iter().any(|report| report.contains("killed two scanners")));
+}
+
+#[test]
+fn a_scanner_that_retires_is_renewed_and_one_that_asks_is_answered() {
+    let around = scanned(vec![Scanner::Retires, Scanner::Retires, Scanner::Asks]);
+    for _ in 0..3 {
+        let said = around.deliver(&["aoi@example.jp"], TEXT);
+        assert!(said.contains(" kept\r\n"), "{said}");
+    }
+    let seen = around.seen.lock().unwrap();
+    assert_eq!((seen.copies.len(), seen.renewed), (3, 2));
+    assert!(seen.copies.iter().all(|copy| copy.verdict == Verdict::Deliver));
+}
+
+#[test]
+fn forged_fields_are_cut_and_lies_are_bounded() {
+    let field = "Authentication-Results: mx.example.jp; none\r\n";
+    let around = scanned(vec![
+        Scanner::Retires,
+        Scanner::Lies(vec![(0, 13)], field.to_owned()),
+        Scanner::Lies(vec![(0, 9_999)], "X: y\r\n\r\nbody".to_owned()),
+    ]);
+    for _ in 0..2 {
+        around.deliver(&["aoi@example.jp"], TEXT);
+    }
+    let seen = around.seen.lock().unwrap();
+    let (plain, cut) = (seen.copies[0].size, seen.copies[1].size);
+    assert_eq!(plain - cut, 13 + "spf=pass".len() as u64 - "none".len() as u64);
+}
+
+#[test]
+fn large_messages_and_many_recipients_share_what_they_can() {
+    let around = Neighbourhood::new(Plan::default());
+    let text = format!("Subject: big\r\n\r\n{}", "0123456789abcdef\r\n".repeat(40_000));
+    let said = around.deliver(&["aoi@example.jp", "ben@example.jp", "cy@other.example"], &text);
+    assert!(said.contains(" kept\r\n"), "{said}");
+    let seen = around.seen.lock().unwrap();
+    assert_eq!((seen.copies.len(), seen.frames), (3, 2));
+    assert_eq!(seen.scanned[0].len(), text.len());
+    assert!(seen.bodies[0] == seen.bodies[1] && seen.bodies[0] != seen.bodies[2]);
+    for (copy, body) in seen.copies.iter().zip(&seen.bodies) {
+        assert_eq!(seal::plain_length(body.len() as u64).unwrap(), copy.size);
+    }
+}
+
+#[test]
+fn memory_quota_and_disk_answer_452_and_keep_nothing() {
+    let around = Neighbourhood::new(Plan { memory: 1000, ..Plan::default() });
+    let said = around.deliver(&["aoi@example.jp"], "");
+    assert!(said.contains("452 4.3.1 too much mail"), "{said}");
+
+    let around = Neighbourhood::new(Plan { memory: 3 << 20, ..Plan::default() });
+    let said = around.deliver(&["aoi@example.jp"], &"0123456789abcdef\r\n".repeat(300_000));
+    assert!(said.contains("452 4.3.1 too much mail"), "{said}");
+    assert!(around.seen.lock().unwrap().copies.is_empty());
+
+    let around = Neighbourhood::new(Plan { room: false, ..Plan::default() });
+    let said = around.deliver(&["aoi@example.jp"], "");
+    assert!(said.contains("452 4.2.2 this mailbox is full"), "{said}");
+
+    let answers: [(fn(usize) -> ToEdge, &str); 3] = [
+        (|_| ToEdge::OverQuota(Vec::new()), "452 4.2.2"),
+        (|_| ToEdge::Full, "452 4.3.1"),
+        (|_| ToEdge::Fault, "451 4.3.0"),
+    ];
+    for (kept, code) in answers {
+        let around = Neighbourhood::new(Plan { kept, ..Plan::default() });
+        let said = around.deliver(&["aoi@example.jp"], TEXT);
+        assert!(said.contains(code), "{code} {said}");
+    }
+}
+
+#[test]
+fn memory_is_given_back() {
+    let around = Neighbourhood::new(Plan::default());
+    let text = "0123456789abcdef\r\n".repeat(400_000);
+    around.deliver(&["aoi@example.jp"], &text);
+    around.deliver(&["aoi@example.jp"], TEXT);
+    around.control.send(0, &wire::control::Order::Stop, &[]).unwrap();
+    around.ended.join().unwrap();
+    std::thread::sleep(Duration::from_millis(50));
+    let seen = around.seen.lock().unwrap();
+    assert_eq!((seen.allowed, seen.done.len()), (0, 2));
+}
+
+#[test]
+fn a_mailbox_that_died_before_the_message_is_no_loss() {
+    let around = Neighbourhood::new(Plan { mailbox_dies_first: true, ..Plan::default() });
+    let said = around.deliver(&["aoi@example.jp"], TEXT);
+    assert!(said.contains(" kept\r\n"), "{said}");
+}
+
+#[test]
+fn told_to_close_it_says_so() {
+    let around = Neighbourhood::new(Plan::default());
+    let mut client = around.connect();
+    client.hear();
+    client.ask("EHLO c");
+    around.gate.send(0, &FromGate::Closing, &[]).unwrap();
+    client.hear_all();
+    assert!(client.said.ends_with("421 4.3.2 going down; try again later\r\n"), "{}", client.said);
+
+    let around = Neighbourhood::new(Plan::default());
+    let mut client = around.connect();
+    client.begin(&["aoi@example.jp"]);
+    client.say("half a mess");
+    around.gate.send(0, &FromGate::Closing, &[]).unwrap();
+    std::thread::sleep(Duration::from_millis(50));
+    client.say("age\r\n.\r\n");
+    client.hear_all();
+    assert!(client.said.contains(" kept\r\n421 4.3.2"), "{}", client.said);
+}
+
+#[test]
+fn smuggling_is_answered_and_ends_the_connection() {
+    let around = Neighbourhood::new(Plan::default());
+    let mut client = around.connect();
+    client.begin(&["aoi@example.jp"]);
+    client.say("Subject: x\r\n\r\nbody\n.\nMAIL FROM:<x@y>\r\nRCPT TO:<ben@example.jp>\r\n");
+    client.say("DATA\r\nsmuggled\r\n.\r\nQUIT\r\n");
+    client.hear_all();
+    let end = "554 5.6.0 a bare LF in the message\r\n";
+    assert!(client.said.ends_with(end), "{}", client.said);
+    // One that waits for an answer to its false end gets it soon.
+    let mut client = around.connect();
+    client.begin(&["aoi@example.jp"]);
+    client.say("body\r\n.\n");
+    client.hear_all();
+    assert!(client.said.ends_with(end), "{}", client.said);
+    assert!(around.seen.lock().unwrap().copies.is_empty());
+}
+
+#[test]
+fn mail_comes_through_tls_too() {
+    let around = Neighbourhood::new(Plan::default());
+    let mut client = around.connect();
+    client.hear();
+    client.ask("EHLO c");
+    assert!(client.ask("STARTTLS").starts_with("220 2.0.0"));
+    let said = super::neighbourhood::through_tls(
+        client.stream,
+        &["EHLO c", "MAIL FROM:<>", "RCPT TO:<aoi@example.jp>", "DATA", "hi\r\n.", "QUIT"],
+    );
+    assert!(said.contains(" kept\r\n221 ") && !said.contains("STARTTLS"), "{said}");
+}
+
+#[test]
+fn addresses_have_the_directory_s_spelling() {
+    let check = |from: &str, to: Option<&str>| {
+        let address = smtp::Address::parse(from).unwrap();
+        assert_eq!(canonical(&address).as_deref(), to, "{from}");
+    };
+    check("Aoi+News@Example.JP", Some("aoi@example.jp"));
+    check("+aoi@example.jp", Some("+aoi@example.jp"));
+    check("\"a b\"@example.jp", None);
+    check("aoi@例え.jp", None);
+    check("葵@example.jp", Some("葵@example.jp"));
+}

@@ -1,0 +1,484 @@
+//! Everybody around an edge, played: warden, gate, directory, names, scanner, mailbox, signer.
+
+use aws_lc_rs::agreement::{ECDH_P256, PrivateKey};
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use compartment::House;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+use terms::{ConnectionId, Finding, InstanceId, Kind, TenantId, UserId};
+use wire::control::{Order, Report, Service, Start};
+use wire::directory::{self, PublicKey, STATEMENT_DOMAIN, Stated, Statement, TenantSettings};
+use wire::gate::{FromGate, ToGate};
+use wire::mailbox::{self, Copy, Journey};
+use wire::names::{Answer, Outcome, Question, Record, RecordKind, Security};
+use wire::scanner::{Examined, FromScanner, ToScanner};
+use wire::{Channel, Label};
+
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// How the played scanners behave, one after the other; the last one's way goes on.
+#[derive(Clone)]
+pub enum Scanner {
+    Finds(Vec<Finding>),
+    Dies,
+    /// Serves one message and leaves.
+    Retires,
+    /// Asks the DNS first and finds what it was told.
+    Asks,
+    /// Claims to cut these ranges out and to add this field.
+    Lies(Vec<(u64, u64)>, String),
+}
+
+#[derive(Default)]
+pub struct Seen {
+    pub copies: Vec<Copy>,
+    pub journeys: Vec<Journey>,
+    pub frames: usize,
+    pub bodies: Vec<Vec<u8>>,
+    pub scanned: Vec<Vec<u8>>,
+    pub reports: Vec<String>,
+    pub renewed: usize,
+    pub unknown: u32,
+    pub allowed: i64,
+    pub done: Vec<bool>,
+}
+
+pub struct Neighbourhood {
+    pub seen: Arc<Mutex<Seen>>,
+    pub gate: Arc<Channel>,
+    pub control: Arc<Channel>,
+    pub ended: thread::JoinHandle<std::process::ExitCode>,
+}
+
+pub struct Plan {
+    pub scanners: Vec<Scanner>,
+    pub kept: fn(usize) -> mailbox::ToEdge,
+    pub memory: u64,
+    pub room: bool,
+    pub wrong_signature: bool,
+    pub demo: bool,
+    pub mailbox_dies_first: bool,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            scanners: vec![Scanner::Finds(Vec::new())],
+            kept: |_| mailbox::ToEdge::Kept,
+            memory: 64 << 20,
+            room: true,
+            wrong_signature: false,
+            demo: false,
+            mailbox_dies_first: false,
+        }
+    }
+}
+
+fn label(kind: Kind) -> Label {
+    Label { instance: InstanceId([9; 6]), kind, person: None }
+}
+
+/// Joins the edge to a played neighbour.
+fn join(control: &Channel, kind: Kind) -> Channel {
+    let (near, far) = Channel::pair().unwrap();
+    control.send(0, &Order::Join(label(kind)), &[far.into()]).unwrap();
+    near
+}
+
+impl Neighbourhood {
+    pub fn new(plan: Plan) -> Self {
+        let (control, edge) = Channel::pair().unwrap();
+        let pair = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap();
+        let mut key: [u8; 32] = pair.public_key().as_ref().try_into().unwrap();
+        if plan.wrong_signature {
+            key = Ed25519KeyPair::from_seed_unchecked(&[8; 32])
+                .unwrap()
+                .public_key()
+                .as_ref()
+                .try_into()
+                .unwrap();
+        }
+        let start = Start {
+            kind_word: "edge".to_owned(),
+            host_name: "mx.example.jp".to_owned(),
+            statement_key: Some(key),
+            demo: plan.demo,
+            ..Start::default()
+        };
+        control.send(0, &Order::Begin(start), &[]).unwrap();
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        let gate = Arc::new(join(&control, Kind::Gate));
+        let control = Arc::new(control);
+        play_gate(gate.clone(), seen.clone(), plan.memory);
+        play_signer(join(&control, Kind::Signer));
+        play_names(join(&control, Kind::Names));
+        play_directory(join(&control, Kind::Directory), pair);
+        if plan.mailbox_dies_first {
+            drop(join(&control, Kind::Mailbox));
+        }
+        play_mailbox(join(&control, Kind::Mailbox), seen.clone(), plan.kept, plan.room);
+        let mut scanners = plan.scanners.clone();
+        play_scanner(join(&control, Kind::Scanner), seen.clone(), next(&mut scanners));
+        play_warden(control.clone(), seen.clone(), scanners);
+        let house = House::begin_on(edge).unwrap();
+        let ended = thread::spawn(move || crate::serve(house));
+        Self { seen, gate, control, ended }
+    }
+
+    pub fn connect(&self) -> Client {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let local = listener.local_addr().unwrap();
+        let client = TcpStream::connect(local).unwrap();
+        client.set_read_timeout(Some(LIMIT)).unwrap();
+        let (socket, _) = listener.accept().unwrap();
+        let peer: SocketAddr = "203.0.113.9:4000".parse().unwrap();
+        let connection = ConnectionId([1; 8]);
+        let handed = FromGate::Handed { connection, peer, local, service: Service::Smtp };
+        self.gate.send(0, &handed, &[OwnedFd::from(socket)]).unwrap();
+        Client { stream: client, said: String::new() }
+    }
+
+    /// One whole message; everything that the edge said.
+    pub fn deliver(&self, recipients: &[&str], text: &str) -> String {
+        let mut client = self.connect();
+        client.begin(recipients);
+        client.say(&format!("{text}.\r\n"));
+        client.hear();
+        client.say("QUIT\r\n");
+        client.hear_all();
+        client.said
+    }
+}
+
+fn next(scanners: &mut Vec<Scanner>) -> Scanner {
+    if scanners.len() > 1 { scanners.remove(0) } else { scanners[0].clone() }
+}
+
+fn play_warden(control: Arc<Channel>, seen: Arc<Mutex<Seen>>, mut scanners: Vec<Scanner>) {
+    thread::spawn(move || {
+        while let Ok(frame) = control.receive(None) {
+            match frame.read::<Report>().unwrap() {
+                Report::Renew(Kind::Scanner) => {
+                    seen.lock().unwrap().renewed += 1;
+                    let scanner = next(&mut scanners);
+                    play_scanner(join(&control, Kind::Scanner), seen.clone(), scanner);
+                }
+                Report::Alarm { what } => seen.lock().unwrap().reports.push(what),
+                Report::Note { text } => seen.lock().unwrap().reports.push(text),
+                _ => {}
+            }
+        }
+    });
+}
+
+fn play_gate(gate: Arc<Channel>, seen: Arc<Mutex<Seen>>, memory: u64) {
+    thread::spawn(move || {
+        while let Ok(frame) = gate.receive(None) {
+            let mut seen = seen.lock().unwrap();
+            match frame.read::<ToGate>().unwrap() {
+                ToGate::Allow { bytes } => {
+                    let fits = seen.allowed as u64 + bytes <= memory;
+                    seen.allowed += if fits { bytes as i64 } else { 0 };
+                    gate.send(frame.call, &FromGate::Allowed(fits), &[]).unwrap();
+                }
+                ToGate::Release { bytes } => seen.allowed -= bytes as i64,
+                ToGate::Done { last, .. } => seen.done.push(last),
+                ToGate::Unknown { count } => seen.unknown += count,
+            }
+        }
+    });
+}
+
+fn play_signer(channel: Channel) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let params = rcgen::CertificateParams::new(vec!["mx.example.jp".to_owned()]).unwrap();
+    let leaf = params.self_signed(&key).unwrap().der().to_vec();
+    thread::spawn(move || {
+        use rcgen::SigningKey as _;
+        use wire::signer::{FromSigner, ToSigner};
+        while let Ok(frame) = channel.receive(None) {
+            let answer = match frame.read::<ToSigner>().unwrap() {
+                ToSigner::Sign { message, .. } => {
+                    FromSigner::Signature(key.sign(&message).unwrap())
+                }
+                _ => FromSigner::Chain { certificates: vec![leaf.clone()], schemes: vec![0x0403] },
+            };
+            channel.send(frame.call, &answer, &[]).unwrap();
+        }
+    });
+}
+
+fn play_names(channel: Channel) {
+    thread::spawn(move || {
+        while let Ok(frame) = channel.receive(None) {
+            let _: Question = frame.read().unwrap();
+            let outcome = Outcome::Records(vec![Record::Txt(b"told".to_vec())]);
+            let answer = Answer { outcome, security: Security::Insecure, ttl_seconds: 1 };
+            channel.send(frame.call, &answer, &[]).unwrap();
+        }
+    });
+}
+
+fn public_key(epoch: u32) -> PublicKey {
+    let key = PrivateKey::generate(&ECDH_P256).unwrap();
+    let bytes = key.compute_public_key().unwrap().as_ref().to_vec();
+    PublicKey { suite: 1, epoch, bytes }
+}
+
+fn play_directory(channel: Channel, pair: Ed25519KeyPair) {
+    let person = |number: u8| directory::Recipient {
+        user: UserId([number; 8]),
+        body: public_key(2026),
+        summary: public_key(24_323),
+    };
+    let people = [
+        ("aoi@example.jp", 1, person(1)),
+        ("ben@example.jp", 1, person(2)),
+        ("aoi.alias@example.jp", 1, person(1)),
+        ("cy@other.example", 2, person(3)),
+        ("postmaster@mx.example.jp", 1, person(1)),
+        ("strict@other.example", 2, person(4)),
+    ];
+    thread::spawn(move || {
+        while let Ok(frame) = channel.receive(None) {
+            let answer = match frame.read::<directory::FromEdge>().unwrap() {
+                directory::FromEdge::Tokens { tenant, digests } => {
+                    let token = |digest: &[u8; 32]| [digest[0] ^ tenant.0[0]; 16];
+                    directory::ToEdge::Tokens(digests.iter().map(token).collect())
+                }
+                directory::FromEdge::Address(address) => {
+                    let known = people.iter().find(|(known, _, _)| *known == address);
+                    let domain = address.rsplit_once('@').unwrap().1;
+                    directory::ToEdge::Stated(match known {
+                        Some((_, tenant, person)) => {
+                            let strict = address.starts_with("strict");
+                            state(&pair, &address, *tenant, person, strict)
+                        }
+                        None if address.starts_with("later") => Stated::Later,
+                        None if domain == "example.jp" => Stated::Unknown,
+                        None => Stated::Foreign,
+                    })
+                }
+            };
+            channel.send(frame.call, &answer, &[]).unwrap();
+        }
+    });
+}
+
+fn state(
+    pair: &Ed25519KeyPair,
+    address: &str,
+    tenant: u8,
+    person: &directory::Recipient,
+    strict: bool,
+) -> Stated {
+    let mut settings = TenantSettings::default();
+    if strict {
+        settings.refuse_from = 1.0;
+    }
+    let statement = Statement {
+        address: address.to_owned(),
+        tenant: TenantId([tenant; 8]),
+        recipients: vec![person.clone()],
+        settings,
+        issued_ms: 0,
+        valid_until_ms: u64::MAX,
+    };
+    let statement = postcard::to_stdvec(&statement).unwrap();
+    let signature = pair.sign(&[STATEMENT_DOMAIN, &statement].concat());
+    Stated::Known { statement, signature: signature.as_ref().to_vec() }
+}
+
+fn play_mailbox(
+    channel: Channel,
+    seen: Arc<Mutex<Seen>>,
+    kept: fn(usize) -> mailbox::ToEdge,
+    room: bool,
+) {
+    thread::spawn(move || {
+        let mut arrivals = 0;
+        while let Ok(frame) = channel.receive(None) {
+            match frame.read::<mailbox::FromEdge>().unwrap() {
+                mailbox::FromEdge::Room { .. } => {
+                    channel.send(frame.call, &mailbox::ToEdge::Room(room), &[]).unwrap();
+                }
+                mailbox::FromEdge::Keep { copies, journeys, more } => {
+                    let mut seen = seen.lock().unwrap();
+                    seen.frames += 1;
+                    for copy in &copies {
+                        let body = copy.body.content.clone();
+                        seen.bodies.push(body.open(&frame.descriptors).unwrap());
+                    }
+                    seen.copies.extend(copies);
+                    seen.journeys.extend(journeys);
+                    if !more {
+                        arrivals += 1;
+                        channel.send(frame.call, &kept(arrivals), &[]).unwrap();
+                    }
+                }
+            }
+        }
+    });
+}
+
+fn play_scanner(channel: Channel, seen: Arc<Mutex<Seen>>, scanner: Scanner) {
+    thread::spawn(move || {
+        while let Ok(frame) = channel.receive(None) {
+            let ToScanner::Examine(task) = frame.read().unwrap() else { panic!() };
+            let message = task.message.open(&frame.descriptors).unwrap();
+            let mut found = Examined {
+                findings: Vec::new(),
+                parts: 1,
+                authentication: Vec::new(),
+                authentication_results: "Authentication-Results: mx.example.jp; spf=pass\r\n"
+                    .into(),
+                forged: Vec::new(),
+                summary: b"summary".to_vec(),
+                trace_digests: vec![[5; 32]],
+                micros: 1,
+            };
+            match &scanner {
+                Scanner::Dies => return,
+                Scanner::Finds(findings) => found.findings = findings.clone(),
+                Scanner::Lies(forged, field) => {
+                    found.forged = forged.clone();
+                    found.authentication_results = field.clone();
+                }
+                Scanner::Asks => {
+                    let name = "sender.example".to_owned();
+                    let question = Question { name, kind: RecordKind::Txt };
+                    channel.send(frame.call, &FromScanner::Question(question), &[]).unwrap();
+                    let answer = channel.receive(Some(LIMIT)).unwrap();
+                    let ToScanner::Answer(answer) = answer.read().unwrap() else { panic!() };
+                    assert_eq!(
+                        answer.outcome,
+                        Outcome::Records(vec![Record::Txt(b"told".to_vec())])
+                    );
+                }
+                Scanner::Retires => {}
+            }
+            seen.lock().unwrap().scanned.push(message);
+            let examined = FromScanner::Examined(Box::new(found));
+            if channel.send(frame.call, &examined, &[]).is_err() {
+                return;
+            }
+            if matches!(scanner, Scanner::Retires) {
+                return;
+            }
+        }
+    });
+}
+
+pub struct Client {
+    pub stream: TcpStream,
+    pub said: String,
+}
+
+impl Client {
+    pub fn say(&mut self, text: &str) {
+        self.stream.write_all(text.as_bytes()).unwrap();
+    }
+
+    /// One whole reply.
+    pub fn hear(&mut self) -> String {
+        let mut reply = String::new();
+        loop {
+            let mut line = Vec::new();
+            let mut octet = [0];
+            while !line.ends_with(b"\n") && self.stream.read(&mut octet).unwrap_or(0) == 1 {
+                line.push(octet[0]);
+            }
+            let line = String::from_utf8(line).unwrap();
+            reply.push_str(&line);
+            if line.as_bytes().get(3) != Some(&b'-') {
+                self.said.push_str(&reply);
+                return reply;
+            }
+        }
+    }
+
+    pub fn hear_all(&mut self) {
+        let mut rest = Vec::new();
+        let _ = self.stream.read_to_end(&mut rest);
+        self.said.push_str(&String::from_utf8_lossy(&rest));
+    }
+
+    pub fn ask(&mut self, line: &str) -> String {
+        self.say(&format!("{line}\r\n"));
+        self.hear()
+    }
+
+    pub fn begin(&mut self, recipients: &[&str]) {
+        self.hear();
+        self.ask("EHLO client.example");
+        self.ask("MAIL FROM:<a@sender.example>");
+        for recipient in recipients {
+            self.ask(&format!("RCPT TO:<{recipient}>"));
+        }
+        self.ask("DATA");
+    }
+}
+
+/// Says each line under TLS once the one before was answered; everything heard.
+pub fn through_tls(mut stream: TcpStream, lines: &[&str]) -> String {
+    use rustls::client::danger::HandshakeSignatureValid;
+    use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme};
+
+    /// The test's own client trusts whom it talks to; whether that is right is `tls`'s test.
+    #[derive(Debug)]
+    struct Anybody;
+    impl rustls::client::danger::ServerCertVerifier for Anybody {
+        fn verify_server_cert(
+            &self,
+            _: &rustls::pki_types::CertificateDer<'_>,
+            _: &[rustls::pki_types::CertificateDer<'_>],
+            _: &rustls::pki_types::ServerName<'_>,
+            _: &[u8],
+            _: rustls::pki_types::UnixTime,
+        ) -> Result<rustls::client::danger::ServerCertVerified, rustls::Error> {
+            Ok(rustls::client::danger::ServerCertVerified::assertion())
+        }
+        fn verify_tls12_signature(
+            &self,
+            _: &[u8],
+            _: &rustls::pki_types::CertificateDer<'_>,
+            _: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, rustls::Error> {
+            Ok(HandshakeSignatureValid::assertion())
+        }
+        fn verify_tls13_signature(
+            &self,
+            _: &[u8],
+            _: &rustls::pki_types::CertificateDer<'_>,
+            _: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, rustls::Error> {
+            Ok(HandshakeSignatureValid::assertion())
+        }
+        fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+            vec![SignatureScheme::ECDSA_NISTP256_SHA256]
+        }
+    }
+
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Anybody))
+        .with_no_client_auth();
+    let name = "mx.example.jp".try_into().unwrap();
+    let mut tls = ClientConnection::new(Arc::new(config), name).unwrap();
+    let mut tls = rustls::Stream::new(&mut tls, &mut stream);
+    let mut said = String::new();
+    for line in lines {
+        tls.write_all(format!("{line}\r\n").as_bytes()).unwrap();
+        let mut piece = [0; 4096];
+        let count = tls.read(&mut piece).unwrap();
+        said.push_str(std::str::from_utf8(&piece[..count]).unwrap());
+    }
+    said
+}
