@@ -1,1 +1,213 @@
-//! ledger
+//! The ledger keeps the evidence: it checks who says it, appends it, proves it.
+//!
+//! # Holds          every entry, its own signing key, the public keys of authors
+//! # May ask        mirror
+//! # Network        none (in production, a link to the mirror's host)
+//! # If taken over  the intruder learns opaque ids and can deny; it cannot forge or drop unnoticed
+//! # Never          changes or drops an entry; proves what the mirror does not hold
+
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
+
+mod authors;
+mod book;
+mod fault;
+mod folder;
+mod link;
+mod verify;
+
+#[cfg(test)]
+mod tests;
+
+pub use fault::Fault;
+pub use verify::{Head, Verified, entries, export, head, verify};
+
+use book::{Book, Out};
+use compartment::{House, now_ms};
+use std::fs::File;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+use terms::{InstanceId, Kind};
+use wire::control::{Order, Report};
+use wire::ledger::ToLedger;
+use wire::{Channel, Event, Frame, Hub, Label, Peer};
+
+/// How long the loop sleeps when nothing at all is due.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// The compartment's main function.
+pub fn run(house: House) -> ExitCode {
+    match keep(house) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => {
+            eprintln!("ledger: {fault}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn keep(mut house: House) -> Result<(), Fault> {
+    let folder = house.start.folder.clone().ok_or(Fault::NoFolder)?;
+    let opened = folder::open(folder.as_ref(), now_ms())?;
+    house.jail().map_err(Fault::House)?;
+    house.ready(None, Some(opened.public_key)).map_err(Fault::House)?;
+    serve(house.control, opened)
+}
+
+/// Serves without walls, in this very process: for tests and benchmarks. `public` is told the
+/// signing key.
+///
+/// # Errors
+/// What ends the process otherwise.
+pub fn serve_unjailed(
+    control: Channel,
+    folder: &Path,
+    public: impl FnOnce([u8; 32]),
+) -> Result<(), Fault> {
+    let opened = folder::open(folder, now_ms())?;
+    public(opened.public_key);
+    serve(control, opened)
+}
+
+fn serve(control: Channel, opened: folder::Opened) -> Result<(), Fault> {
+    let mut hub = Hub::new().map_err(Fault::Wire)?;
+    let label = Label { instance: InstanceId::default(), kind: Kind::Warden, person: None };
+    let warden = hub.seat(control, label).map_err(Fault::Wire)?;
+    let mut desk = Desk { hub, book: opened.book, warden, mirror: None, later: Vec::new() };
+    desk.tell(opened.notes.into_iter().map(Out::Note));
+    desk.tell(opened.alarms.into_iter().map(Out::Alarm));
+    loop {
+        let left = desk.book.next_tick_ms(now_ms()).map_or(IDLE, Duration::from_millis);
+        if desk.round(Some(left.min(IDLE)))? == Round::Stop {
+            return desk.commit(true);
+        }
+        desk.book.tick(now_ms()).map_err(Fault::Store)?;
+        desk.commit(false)?;
+        desk.answer_later()?;
+    }
+}
+
+#[derive(PartialEq, Eq)]
+enum Round {
+    GoOn,
+    Stop,
+}
+
+/// The book, and those who sit around it.
+struct Desk {
+    hub: Hub,
+    book: Book<File>,
+    warden: Peer,
+    mirror: Option<Peer>,
+    /// Questions for releases: answered when what a dead vault still said has been read.
+    later: Vec<(Peer, u32, Label, ToLedger)>,
+}
+
+impl Desk {
+    fn round(&mut self, limit: Option<Duration>) -> Result<Round, Fault> {
+        let mut round = Round::GoOn;
+        for event in self.hub.wait(limit).map_err(Fault::Wire)? {
+            match event {
+                Event::Frame(peer, frame) if peer == self.warden => match frame.read() {
+                    Ok(Order::Join(label)) => self.join(label, frame)?,
+                    Ok(Order::Stop) => round = Round::Stop,
+                    _ => {}
+                },
+                Event::Frame(peer, frame) if Some(peer) == self.mirror => {
+                    if let Ok(said) = frame.read() {
+                        self.book.mirror_says(said, now_ms()).map_err(Fault::Store)?;
+                    }
+                }
+                Event::Frame(peer, frame) => self.question(peer, &frame),
+                Event::Gone(peer, _) if peer == self.warden => round = Round::Stop,
+                Event::Gone(peer, _) if Some(peer) == self.mirror => {
+                    self.mirror = None;
+                    self.book.mirror_gone(now_ms());
+                }
+                Event::Gone(peer, _) => self.book.peer_gone(peer),
+                Event::Ready(_) => {}
+            }
+            if self.book.is_large() {
+                self.commit(true)?;
+            }
+        }
+        self.send_out();
+        Ok(round)
+    }
+
+    fn join(&mut self, label: Label, mut frame: Frame) -> Result<(), Fault> {
+        let Some(fd) = frame.descriptors.pop() else { return Ok(()) };
+        let is_mirror = label.kind == Kind::Mirror;
+        let peer = self.hub.seat(fd.into(), label).map_err(Fault::Wire)?;
+        if is_mirror {
+            if let Some(old) = self.mirror.replace(peer) {
+                self.hub.dismiss(old);
+            }
+            self.book.mirror_joined(now_ms());
+        }
+        Ok(())
+    }
+
+    fn question(&mut self, peer: Peer, frame: &Frame) {
+        let (Some(label), Ok(question)) = (self.hub.label(peer).cloned(), frame.read()) else {
+            return;
+        };
+        match question {
+            ToLedger::Releases { .. } => self.later.push((peer, frame.call, label, question)),
+            _ => self.book.asked(peer, frame.call, &label, question, now_ms()),
+        }
+    }
+
+    /// One write and one flush for everything that was gathered, here and at the mirror at once.
+    fn commit(&mut self, is_now: bool) -> Result<(), Fault> {
+        if is_now || self.book.is_due(now_ms()) {
+            self.book.write(now_ms()).map_err(Fault::Store)?;
+            self.send_out();
+            self.book.flush(now_ms()).map_err(Fault::Store)?;
+        }
+        self.book.settle(now_ms()).map_err(Fault::Store)?;
+        self.send_out();
+        Ok(())
+    }
+
+    fn answer_later(&mut self) -> Result<(), Fault> {
+        if self.later.is_empty() {
+            return Ok(());
+        }
+        let later = std::mem::take(&mut self.later);
+        self.round(Some(Duration::ZERO))?;
+        self.commit(true)?;
+        for (peer, call, label, question) in later {
+            self.book.asked(peer, call, &label, question, now_ms());
+        }
+        self.send_out();
+        Ok(())
+    }
+
+    fn send_out(&mut self) {
+        let out = self.book.take_out();
+        self.tell(out.into_iter());
+    }
+
+    fn tell(&mut self, out: impl Iterator<Item = Out>) {
+        for one in out {
+            // A peer that is gone asks again; the next round hears of it.
+            let _ = match one {
+                Out::Answer(peer, call, answer) => self.hub.send(peer, call, &answer, Vec::new()),
+                Out::Mirror(message) => match self.mirror {
+                    Some(mirror) => self.hub.send(mirror, 0, &message, Vec::new()),
+                    None => Ok(()),
+                },
+                Out::Alarm(what) => {
+                    self.hub.send(self.warden, 0, &Report::Alarm { what }, Vec::new())
+                }
+                Out::Note(text) => {
+                    self.hub.send(self.warden, 0, &Report::Note { text }, Vec::new())
+                }
+            };
+        }
+    }
+}

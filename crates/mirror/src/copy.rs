@@ -46,10 +46,7 @@ impl fmt::Display for Refusal {
         match self {
             Self::NotTheLedgers => write!(f, "sent a checkpoint that it did not sign"),
             Self::Miscounted { expected, found } => {
-                write!(
-                    f,
-                    "miscounted: expected leaves up to {expected}, found {found}"
-                )
+                write!(f, "miscounted: expected leaves up to {expected}, found {found}")
             }
             Self::Gap { expected, found } => {
                 write!(f, "left a gap: expected leaf {expected}, found {found}")
@@ -80,23 +77,12 @@ impl<V: Volume> Copy<V> {
     ) -> io::Result<(Self, Opened)> {
         let own = cosigner.public();
         let believed = |signed: &SignedCheckpoint| {
-            ledger
-                .as_ref()
-                .is_some_and(|ledger| signed.note.is_signed_by(ledger))
+            ledger.as_ref().is_some_and(|ledger| signed.note.is_signed_by(ledger))
                 && own.cosigned(&signed.note).is_some()
         };
         let (store, opened) = Store::open(log, tiles, believed, |_, _| {})?;
         let range = store.committed().clone();
-        Ok((
-            Self {
-                store,
-                cosigner,
-                ledger,
-                pending: None,
-                range,
-            },
-            opened,
-        ))
+        Ok((Self { store, cosigner, ledger, pending: None, range }, opened))
     }
 
     pub fn public_key(&self) -> [u8; 32] {
@@ -110,10 +96,7 @@ impl<V: Volume> Copy<V> {
 
     /// The newest cosigned checkpoint; empty before the first.
     pub fn checkpoint(&self) -> Vec<u8> {
-        self.store
-            .newest()
-            .map(|signed| signed.note.to_text().into_bytes())
-            .unwrap_or_default()
+        self.store.newest().map(|signed| signed.note.to_text().into_bytes()).unwrap_or_default()
     }
 
     pub fn leaves(&self, first: u64, count: usize, bytes: usize) -> io::Result<Vec<Vec<u8>>> {
@@ -128,22 +111,13 @@ impl<V: Volume> Copy<V> {
             return Err(Refusal::TooMuch);
         }
         let signed = self.believed(note).ok_or(Refusal::NotTheLedgers)?;
-        let (size, end) = (
-            signed.checkpoint.size,
-            first.saturating_add(leaves.len() as u64),
-        );
+        let (size, end) = (signed.checkpoint.size, first.saturating_add(leaves.len() as u64));
         if end != size {
-            return Err(Refusal::Miscounted {
-                expected: size,
-                found: end,
-            });
+            return Err(Refusal::Miscounted { expected: size, found: end });
         }
         let held = self.range.size();
         if first > held || size < held {
-            return Err(Refusal::Gap {
-                expected: held,
-                found: first.min(size),
-            });
+            return Err(Refusal::Gap { expected: held, found: first.min(size) });
         }
         // What we hold already must be what comes again.
         let (mut again, mut grown) = (first, self.range.clone());
@@ -183,10 +157,7 @@ impl<V: Volume> Copy<V> {
         if !signed.note.is_signed_by(ledger) {
             return None;
         }
-        signed
-            .note
-            .signatures
-            .retain(|line| line.key_id == ledger.key_id);
+        signed.note.signatures.retain(|line| line.key_id == ledger.key_id);
         Some(signed)
     }
 
@@ -201,10 +172,7 @@ impl<V: Volume> Copy<V> {
         if self.store.has_staged() {
             let mut signatures = signed.note.signatures;
             signatures.push(line.clone());
-            let note = Note {
-                text: signed.note.text,
-                signatures,
-            };
+            let note = Note { text: signed.note.text, signatures };
             let checkpoint = signed.checkpoint;
             self.store.write(SignedCheckpoint { note, checkpoint })?;
             self.store.flush()?;

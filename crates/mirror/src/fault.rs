@@ -7,15 +7,9 @@ pub enum Fault {
     #[error("expected a data folder, found none")]
     NoFolder,
     #[error("could not use the file {name}: {source}")]
-    File {
-        name: &'static str,
-        source: io::Error,
-    },
+    File { name: &'static str, source: io::Error },
     #[error("the file {name} is not what it was: expected {expected}, found something else")]
-    Changed {
-        name: &'static str,
-        expected: &'static str,
-    },
+    Changed { name: &'static str, expected: &'static str },
     #[error("the mirror's copy is damaged: {what}; a person must look at it")]
     Damaged { what: String },
     #[error("could not write or flush the copy: {0}")]

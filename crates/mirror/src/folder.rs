@@ -28,10 +28,8 @@ pub fn open(
 ) -> Result<(Copy<File>, Vec<String>), Fault> {
     fs::create_dir_all(folder).map_err(file(LOG))?;
     let seed = read_or_make_seed(&folder.join(KEY)).map_err(file(KEY))?;
-    let cosigner = Cosigner::new(MIRROR_NAME, &seed).ok_or(Fault::Changed {
-        name: KEY,
-        expected: "a key",
-    })?;
+    let cosigner =
+        Cosigner::new(MIRROR_NAME, &seed).ok_or(Fault::Changed { name: KEY, expected: "a key" })?;
     put(&folder.join(PUBLIC), cosigner.public().to_text().as_bytes()).map_err(file(PUBLIC))?;
     let given = ledger_key.and_then(|key| NoteVerifier::new(LOG_ORIGIN, &key));
     let known = pinned(&folder.join(LEDGER), given)?;
@@ -43,10 +41,7 @@ pub fn open(
     }
     let mut notes = Vec::new();
     if opened.torn_bytes > 0 {
-        notes.push(format!(
-            "dropped {} octets of an unfinished batch",
-            opened.torn_bytes
-        ));
+        notes.push(format!("dropped {} octets of an unfinished batch", opened.torn_bytes));
     }
     if opened.tiles_repaired {
         notes.push("tiles did not agree with the entries and were written anew".to_owned());
@@ -71,10 +66,7 @@ fn pinned(path: &Path, given: Option<NoteVerifier>) -> Result<Option<NoteVerifie
         }
         return Ok(given);
     }
-    let changed = Fault::Changed {
-        name: LEDGER,
-        expected: "the ledger's first key",
-    };
+    let changed = Fault::Changed { name: LEDGER, expected: "the ledger's first key" };
     match NoteVerifier::parse(text.trim()) {
         Some(known) if given.as_ref().is_none_or(|given| *given == known) => Ok(Some(known)),
         _ => Err(changed),
@@ -82,12 +74,7 @@ fn pinned(path: &Path, given: Option<NoteVerifier>) -> Result<Option<NoteVerifie
 }
 
 fn grow(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .create(true)
-        .append(true)
-        .mode(0o600)
-        .open(path)
+    OpenOptions::new().read(true).create(true).append(true).mode(0o600).open(path)
 }
 
 /// Writes a small file durably under its name.
@@ -96,39 +83,27 @@ fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
         return Ok(());
     }
     let made = path.with_extension("new");
-    let mut to = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .open(&made)?;
+    let mut to = OpenOptions::new().write(true).create(true).truncate(true).open(&made)?;
     to.write_all(bytes)?;
     to.sync_all()?;
     fs::rename(&made, path)?;
-    path.parent()
-        .map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
 
 fn read_or_make_seed(path: &Path) -> io::Result<[u8; 32]> {
     match fs::read(path) {
-        Ok(found) => found
-            .as_slice()
-            .try_into()
-            .map_err(|_| io::Error::from(io::ErrorKind::InvalidData)),
+        Ok(found) => {
+            found.as_slice().try_into().map_err(|_| io::Error::from(io::ErrorKind::InvalidData))
+        }
         Err(fault) if fault.kind() == io::ErrorKind::NotFound => {
             let seed = compartment::random::<32>();
             let made = path.with_extension("new");
             let mut to = OpenOptions::new();
-            let mut to = to
-                .write(true)
-                .create(true)
-                .truncate(true)
-                .mode(0o600)
-                .open(&made)?;
+            let mut to = to.write(true).create(true).truncate(true).mode(0o600).open(&made)?;
             to.write_all(&seed)?;
             to.sync_all()?;
             fs::rename(&made, path)?;
-            path.parent()
-                .map_or(Ok(()), |folder| File::open(folder)?.sync_all())?;
+            path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())?;
             Ok(seed)
         }
         Err(fault) => Err(fault),

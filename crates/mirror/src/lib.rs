@@ -8,12 +8,7 @@
 
 #![cfg_attr(
     test,
-    allow(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::panic,
-        clippy::indexing_slicing
-    )
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
 mod copy;
@@ -30,10 +25,10 @@ pub use folder::open;
 use compartment::{House, now_ms};
 use std::fs::File;
 use std::process::ExitCode;
-use terms::Kind;
+use terms::{InstanceId, Kind};
 use wire::control::{Order, Report};
 use wire::ledger::{FromMirror, ToMirror};
-use wire::{Event, Frame, Hub, Peer};
+use wire::{Channel, Event, Frame, Hub, Label, Peer};
 
 /// One `Leaves` answer: well below what a frame may spill.
 const FETCH_BYTES: usize = 4 * 1024 * 1024;
@@ -52,13 +47,20 @@ pub fn run(house: House) -> ExitCode {
 
 fn keep(mut house: House) -> Result<(), Fault> {
     let folder = house.start.folder.clone().ok_or(Fault::NoFolder)?;
-    let (mut copy, notes) = open(folder.as_ref(), house.start.ledger_key)?;
+    let (copy, notes) = open(folder.as_ref(), house.start.ledger_key)?;
     house.jail().map_err(Fault::House)?;
-    house
-        .ready(None, Some(copy.public_key()))
-        .map_err(Fault::House)?;
+    house.ready(None, Some(copy.public_key())).map_err(Fault::House)?;
+    serve(house.control, copy, notes)
+}
+
+/// Serves on a control channel; the walls, if any, stand already.
+///
+/// # Errors
+/// What ends the process.
+pub fn serve(control: Channel, mut copy: Copy<File>, notes: Vec<String>) -> Result<(), Fault> {
     let mut hub = Hub::new().map_err(Fault::Wire)?;
-    let (warden, _) = house.seat_control(&mut hub).map_err(Fault::House)?;
+    let label = Label { instance: InstanceId::default(), kind: Kind::Warden, person: None };
+    let warden = hub.seat(control, label).map_err(Fault::Wire)?;
     for text in notes {
         let _ = hub.send(warden, 0, &Report::Note { text }, Vec::new());
     }
@@ -72,10 +74,7 @@ fn keep(mut house: House) -> Result<(), Fault> {
                     _ => {}
                 },
                 Event::Frame(peer, frame) => {
-                    if hub
-                        .label(peer)
-                        .is_some_and(|label| label.kind == Kind::Ledger)
-                    {
+                    if hub.label(peer).is_some_and(|label| label.kind == Kind::Ledger) {
                         attend(&mut hub, &mut copy, warden, peer, &frame, &mut waiting)?;
                     }
                 }
@@ -88,17 +87,12 @@ fn keep(mut house: House) -> Result<(), Fault> {
             && let Some((size, line)) = copy.commit(now_ms() / 1_000).map_err(Fault::Store)?
         {
             let cosignature = line.to_line().into_bytes();
-            let _ = hub.send(
-                peer,
-                call,
-                &FromMirror::Cosigned { size, cosignature },
-                Vec::new(),
-            );
+            let _ = hub.send(peer, call, &FromMirror::Cosigned { size, cosignature }, Vec::new());
         }
     }
 }
 
-fn seat(hub: &mut Hub, label: wire::Label, mut frame: Frame) -> Result<(), Fault> {
+fn seat(hub: &mut Hub, label: Label, mut frame: Frame) -> Result<(), Fault> {
     if let Some(fd) = frame.descriptors.pop() {
         hub.seat(fd.into(), label).map_err(Fault::Wire)?;
     }
@@ -119,34 +113,25 @@ fn attend(
         Ok(ToMirror::Fetch { from_index }) => {
             let leaves = copy.leaves(from_index, FETCH_LEAVES, FETCH_BYTES);
             let leaves = leaves.map_err(Fault::Store)?;
-            FromMirror::Leaves {
-                first_index: from_index,
-                leaves,
-                checkpoint: copy.checkpoint(),
+            FromMirror::Leaves { first_index: from_index, leaves, checkpoint: copy.checkpoint() }
+        }
+        Ok(ToMirror::Add { first_index, leaves, checkpoint }) => {
+            match copy.add(first_index, &leaves, &checkpoint) {
+                Ok(()) => {
+                    *waiting = Some((peer, frame.call));
+                    return Ok(());
+                }
+                Err(refusal) => {
+                    let why = refusal.to_string();
+                    if refusal.is_alarming() {
+                        let what = format!("the ledger {why}");
+                        let _ = hub.send(warden, 0, &Report::Alarm { what }, Vec::new());
+                    }
+                    FromMirror::Refused { size, why }
+                }
             }
         }
-        Ok(ToMirror::Add {
-            first_index,
-            leaves,
-            checkpoint,
-        }) => match copy.add(first_index, &leaves, &checkpoint) {
-            Ok(()) => {
-                *waiting = Some((peer, frame.call));
-                return Ok(());
-            }
-            Err(refusal) => {
-                let why = refusal.to_string();
-                if refusal.is_alarming() {
-                    let what = format!("the ledger {why}");
-                    let _ = hub.send(warden, 0, &Report::Alarm { what }, Vec::new());
-                }
-                FromMirror::Refused { size, why }
-            }
-        },
-        Err(_) => FromMirror::Refused {
-            size,
-            why: "sent what cannot be read".to_owned(),
-        },
+        Err(_) => FromMirror::Refused { size, why: "sent what cannot be read".to_owned() },
     };
     // A ledger that is gone asks again on a new channel.
     let _ = hub.send(peer, frame.call, &answer, Vec::new());

@@ -20,9 +20,7 @@ fn signer() -> NoteSigner {
 
 fn note(signer: &NoteSigner, leaves: &[Vec<u8>]) -> Vec<u8> {
     let mut range = CompactRange::new();
-    leaves
-        .iter()
-        .for_each(|leaf| range.append(leaf_hash(leaf), |_, _, _| {}));
+    leaves.iter().for_each(|leaf| range.append(leaf_hash(leaf), |_, _, _| {}));
     let text = Checkpoint::new(LOG_ORIGIN, range.size(), range.root()).to_text();
     let signatures = vec![signer.sign(&text)];
     Note { text, signatures }.to_text().into_bytes()
@@ -31,9 +29,7 @@ fn note(signer: &NoteSigner, leaves: &[Vec<u8>]) -> Vec<u8> {
 fn fresh() -> Copy<Vec<u8>> {
     let cosigner = Cosigner::new(MIRROR_NAME, &[2; 32]).unwrap();
     let ledger = Some(signer().verifier());
-    Copy::open(Vec::new(), Vec::new(), cosigner, ledger)
-        .unwrap()
-        .0
+    Copy::open(Vec::new(), Vec::new(), cosigner, ledger).unwrap().0
 }
 
 fn mirror_key() -> CosignerKey {
@@ -48,28 +44,18 @@ fn time_of(note: &[u8], line: &NoteSignature) -> Option<u64> {
 fn what_is_durable_is_cosigned_once_a_round() {
     let mut copy = fresh();
     assert!(copy.commit(1).unwrap().is_none());
-    copy.add(0, &leaves(0, 5), &note(&signer(), &leaves(0, 5)))
-        .unwrap();
+    copy.add(0, &leaves(0, 5), &note(&signer(), &leaves(0, 5))).unwrap();
     assert_eq!(copy.size(), 0);
     let whole = note(&signer(), &leaves(0, 9));
     copy.add(5, &leaves(5, 9), &whole).unwrap();
     let (size, line) = copy.commit(77).unwrap().unwrap();
-    assert_eq!(
-        (size, copy.size(), time_of(&whole, &line)),
-        (9, 9, Some(77))
-    );
+    assert_eq!((size, copy.size(), time_of(&whole, &line)), (9, 9, Some(77)));
     assert!(copy.commit(78).unwrap().is_none());
     // The same again, or only its end again, is the same history.
     copy.add(3, &leaves(3, 9), &whole).unwrap();
-    assert_eq!(
-        time_of(&whole, &copy.commit(79).unwrap().unwrap().1),
-        Some(79)
-    );
+    assert_eq!(time_of(&whole, &copy.commit(79).unwrap().unwrap().1), Some(79));
     copy.add(9, &[], &whole).unwrap();
-    assert_eq!(
-        time_of(&whole, &copy.commit(80).unwrap().unwrap().1),
-        Some(80)
-    );
+    assert_eq!(time_of(&whole, &copy.commit(80).unwrap().unwrap().1), Some(80));
     assert_eq!(copy.leaves(2, 2, 9_999).unwrap(), leaves(2, 4));
     let held = Note::parse(&copy.checkpoint()).unwrap();
     assert_eq!(mirror_key().cosigned(&held), Some(77));
@@ -78,8 +64,7 @@ fn what_is_durable_is_cosigned_once_a_round() {
 #[test]
 fn lies_are_refused() {
     let mut copy = fresh();
-    copy.add(0, &leaves(0, 8), &note(&signer(), &leaves(0, 8)))
-        .unwrap();
+    copy.add(0, &leaves(0, 8), &note(&signer(), &leaves(0, 8))).unwrap();
     copy.commit(1).unwrap();
     let stranger = NoteSigner::new(LOG_ORIGIN, &[9; 32]).unwrap();
     let mut check = |first, leaves: &[Vec<u8>], note: Vec<u8>, expected: Refusal| {
@@ -88,64 +73,22 @@ fn lies_are_refused() {
         assert_eq!(copy.size(), 8);
     };
     let ten = leaves(0, 10);
-    check(
-        8,
-        &leaves(8, 10),
-        note(&stranger, &ten),
-        Refusal::NotTheLedgers,
-    );
+    check(8, &leaves(8, 10), note(&stranger, &ten), Refusal::NotTheLedgers);
     check(8, &leaves(8, 10), Vec::new(), Refusal::NotTheLedgers);
     let text = Checkpoint::new("other/log", 10, empty_root()).to_text();
-    let other = Note {
-        signatures: vec![signer().sign(&text)],
-        text,
-    };
-    check(
-        8,
-        &leaves(8, 10),
-        other.to_text().into_bytes(),
-        Refusal::NotTheLedgers,
-    );
-    let found = Refusal::Miscounted {
-        expected: 10,
-        found: 9,
-    };
+    let other = Note { signatures: vec![signer().sign(&text)], text };
+    check(8, &leaves(8, 10), other.to_text().into_bytes(), Refusal::NotTheLedgers);
+    let found = Refusal::Miscounted { expected: 10, found: 9 };
     check(8, &leaves(8, 9), note(&signer(), &ten), found);
-    check(
-        9,
-        &leaves(9, 10),
-        note(&signer(), &ten),
-        Refusal::Gap {
-            expected: 8,
-            found: 9,
-        },
-    );
+    check(9, &leaves(9, 10), note(&signer(), &ten), Refusal::Gap { expected: 8, found: 9 });
     // A shorter history, signed well.
     let six = note(&signer(), &leaves(0, 6));
-    check(
-        0,
-        &leaves(0, 6),
-        six,
-        Refusal::Gap {
-            expected: 8,
-            found: 0,
-        },
-    );
+    check(0, &leaves(0, 6), six, Refusal::Gap { expected: 8, found: 0 });
     // Another eighth leaf; another third leaf; the same leaves under another past.
     let mut forked = ten.clone();
     forked[3] = b"never happened".to_vec();
-    check(
-        3,
-        &forked[3..],
-        note(&signer(), &forked),
-        Refusal::Fork { index: 3 },
-    );
-    check(
-        8,
-        &forked[8..],
-        note(&signer(), &forked),
-        Refusal::Fork { index: 8 },
-    );
+    check(3, &forked[3..], note(&signer(), &forked), Refusal::Fork { index: 3 });
+    check(8, &forked[8..], note(&signer(), &forked), Refusal::Fork { index: 8 });
     let bad = vec![leaf(8), leaf(8)];
     check(8, &bad, note(&signer(), &ten), Refusal::Fork { index: 8 });
     check(
@@ -165,9 +108,7 @@ fn lies_are_refused() {
 #[test]
 fn a_mirror_without_the_ledgers_key_takes_nothing() {
     let cosigner = Cosigner::new(MIRROR_NAME, &[2; 32]).unwrap();
-    let mut copy = Copy::open(Vec::new(), Vec::new(), cosigner, None)
-        .unwrap()
-        .0;
+    let mut copy = Copy::open(Vec::new(), Vec::new(), cosigner, None).unwrap().0;
     let refused = copy.add(0, &leaves(0, 1), &note(&signer(), &leaves(0, 1)));
     assert_eq!(refused, Err(Refusal::NotTheLedgers));
 }
@@ -180,36 +121,22 @@ fn files_are_kept_and_keys_pinned() {
     let public = {
         let (mut copy, notes) = open(&folder, Some(key)).unwrap();
         assert!(notes.is_empty());
-        copy.add(0, &leaves(0, 700), &note(&signer(), &leaves(0, 700)))
-            .unwrap();
+        copy.add(0, &leaves(0, 700), &note(&signer(), &leaves(0, 700))).unwrap();
         copy.commit(5).unwrap();
         copy.public_key()
     };
     // A restart without being told the key, a torn end, and a strange key.
     use std::io::Write;
     let log = folder.join("log");
-    std::fs::OpenOptions::new()
-        .append(true)
-        .open(&log)
-        .unwrap()
-        .write_all(&[1, 2, 3])
-        .unwrap();
+    std::fs::OpenOptions::new().append(true).open(&log).unwrap().write_all(&[1, 2, 3]).unwrap();
     let (mut copy, notes) = open(&folder, None).unwrap();
-    assert_eq!(
-        (copy.size(), copy.public_key(), notes.len()),
-        (700, public, 1)
-    );
-    copy.add(700, &leaves(700, 701), &note(&signer(), &leaves(0, 701)))
-        .unwrap();
+    assert_eq!((copy.size(), copy.public_key(), notes.len()), (700, public, 1));
+    copy.add(700, &leaves(700, 701), &note(&signer(), &leaves(0, 701))).unwrap();
     copy.commit(6).unwrap();
     let stranger = NoteVerifier::new(LOG_ORIGIN, &public).unwrap().key_bytes();
-    assert!(matches!(
-        open(&folder, Some(stranger)),
-        Err(Fault::Changed { .. })
-    ));
+    assert!(matches!(open(&folder, Some(stranger)), Err(Fault::Changed { .. })));
     // A changed octet in the middle is not lived with.
-    copy.add(701, &leaves(701, 702), &note(&signer(), &leaves(0, 702)))
-        .unwrap();
+    copy.add(701, &leaves(701, 702), &note(&signer(), &leaves(0, 702))).unwrap();
     copy.commit(7).unwrap();
     let mut bytes = std::fs::read(&log).unwrap();
     bytes[100] ^= 1;

@@ -19,21 +19,11 @@ pub struct Checkpoint {
 
 impl Checkpoint {
     pub fn new(origin: &str, size: u64, root: Hash) -> Self {
-        Self {
-            origin: origin.to_owned(),
-            size,
-            root,
-            extensions: Vec::new(),
-        }
+        Self { origin: origin.to_owned(), size, root, extensions: Vec::new() }
     }
 
     pub fn to_text(&self) -> String {
-        let mut text = format!(
-            "{}\n{}\n{}\n",
-            self.origin,
-            self.size,
-            self.root.to_base64()
-        );
+        let mut text = format!("{}\n{}\n{}\n", self.origin, self.size, self.root.to_base64());
         for line in &self.extensions {
             text.push_str(line);
             text.push('\n');
@@ -54,16 +44,8 @@ impl Checkpoint {
         while !cursor.is_at_end() {
             extensions.push(line(&mut cursor)?.to_owned());
         }
-        let size = size
-            .parse::<u64>()
-            .ok()
-            .filter(|number| number.to_string() == size)?;
-        Some(Self {
-            origin: origin.to_owned(),
-            size,
-            root,
-            extensions,
-        })
+        let size = size.parse::<u64>().ok().filter(|number| number.to_string() == size)?;
+        Some(Self { origin: origin.to_owned(), size, root, extensions })
     }
 }
 

@@ -21,10 +21,7 @@ pub struct Cosigner {
 impl Cosigner {
     /// `seed` is 32 octets from the system's generator. `None` if the name may not name a key.
     pub fn new(name: &str, seed: &[u8; 32]) -> Option<Self> {
-        is_key_name(name).then(|| Self {
-            name: name.to_owned(),
-            key: SigningKey::from_bytes(seed),
-        })
+        is_key_name(name).then(|| Self { name: name.to_owned(), key: SigningKey::from_bytes(seed) })
     }
 
     pub fn public(&self) -> CosignerKey {
@@ -35,11 +32,7 @@ impl Cosigner {
     pub fn cosign(&self, seconds: u64, text: &str) -> NoteSignature {
         let mut bytes = seconds.to_be_bytes().to_vec();
         bytes.extend_from_slice(&self.key.sign(message(seconds, text).as_bytes()).to_bytes());
-        NoteSignature {
-            name: self.name.clone(),
-            key_id: self.public().key_id,
-            bytes,
-        }
+        NoteSignature { name: self.name.clone(), key_id: self.public().key_id, bytes }
     }
 }
 
@@ -59,11 +52,7 @@ impl CosignerKey {
     }
 
     fn from_key(name: &str, key: VerifyingKey) -> Self {
-        Self {
-            name: name.to_owned(),
-            key_id: key_id(name, COSIGNATURE, key.as_bytes()),
-            key,
-        }
+        Self { name: name.to_owned(), key_id: key_id(name, COSIGNATURE, key.as_bytes()), key }
     }
 
     pub fn parse(text: &str) -> Option<Self> {
@@ -88,17 +77,11 @@ impl CosignerKey {
         let seconds = u64::from_be_bytes(*seconds);
         let signature = Signature::from_bytes(signature.try_into().ok()?);
         let message = message(seconds, text);
-        self.key
-            .verify_strict(message.as_bytes(), &signature)
-            .ok()
-            .map(|()| seconds)
+        self.key.verify_strict(message.as_bytes(), &signature).ok().map(|()| seconds)
     }
 
     /// The latest time at which this key cosigned the note.
     pub fn cosigned(&self, note: &Note) -> Option<u64> {
-        note.signatures
-            .iter()
-            .filter_map(|line| self.time_of(&note.text, line))
-            .max()
+        note.signatures.iter().filter_map(|line| self.time_of(&note.text, line)).max()
     }
 }

@@ -45,12 +45,7 @@ pub fn empty_root() -> Hash {
 }
 
 pub fn leaf_hash(entry: &[u8]) -> Hash {
-    Hash(
-        Sha256::new_with_prefix([0x00])
-            .chain_update(entry)
-            .finalize()
-            .into(),
-    )
+    Hash(Sha256::new_with_prefix([0x00]).chain_update(entry).finalize().into())
 }
 
 pub fn node_hash(left: &Hash, right: &Hash) -> Hash {

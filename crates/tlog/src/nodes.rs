@@ -47,10 +47,7 @@ impl RecentNodes {
     /// Keeps `kept` nodes of each height below a tile's, and all above: one hash in memory for
     /// every 128 leaves.
     pub fn new(kept: usize) -> Self {
-        Self {
-            kept: kept.max(2),
-            heights: Vec::new(),
-        }
+        Self { kept: kept.max(2), heights: Vec::new() }
     }
 
     /// Takes what `CompactRange::append` reports. Nodes of one height arrive in order; after a
@@ -86,8 +83,6 @@ impl RecentNodes {
 impl NodeSource for RecentNodes {
     fn node(&self, height: u8, index: u64) -> Option<Hash> {
         let (first, nodes) = self.heights.get(usize::from(height))?;
-        nodes
-            .get(usize::try_from(index.checked_sub(*first)?).ok()?)
-            .copied()
+        nodes.get(usize::try_from(index.checked_sub(*first)?).ok()?).copied()
     }
 }

@@ -64,9 +64,7 @@ impl Note {
         if bytes.len() > NOTE_BYTES {
             return None;
         }
-        let whole = std::str::from_utf8(bytes)
-            .ok()
-            .filter(|text| is_note_text(text))?;
+        let whole = std::str::from_utf8(bytes).ok().filter(|text| is_note_text(text))?;
         // The last empty line divides: the text may contain empty lines of its own.
         let (text, signatures) = whole.rsplit_once("\n\n")?;
         let signatures = signatures.strip_suffix('\n')?;
@@ -74,10 +72,7 @@ impl Note {
             return None;
         }
         let signatures = signatures.split('\n').map(NoteSignature::parse);
-        Some(Self {
-            text: format!("{text}\n"),
-            signatures: signatures.collect::<Option<_>>()?,
-        })
+        Some(Self { text: format!("{text}\n"), signatures: signatures.collect::<Option<_>>()? })
     }
 
     /// Whether `key` signed this text. A false signature under its name and id counts as none,
@@ -105,10 +100,8 @@ pub(crate) fn is_key_name(name: &str) -> bool {
 
 /// SHA-256(name, line end, type, key), its first four octets.
 pub(crate) fn key_id(name: &str, kind: u8, key: &[u8; 32]) -> [u8; 4] {
-    let digest = Sha256::new_with_prefix(name)
-        .chain_update([b'\n', kind])
-        .chain_update(key)
-        .finalize();
+    let digest =
+        Sha256::new_with_prefix(name).chain_update([b'\n', kind]).chain_update(key).finalize();
     let [a, b, c, d, ..] = <[u8; 32]>::from(digest);
     [a, b, c, d]
 }
@@ -173,9 +166,7 @@ impl NoteVerifier {
         let Ok(signature) = <&[u8; 64]>::try_from(signature) else {
             return false;
         };
-        self.key
-            .verify_strict(text.as_bytes(), &Signature::from_bytes(signature))
-            .is_ok()
+        self.key.verify_strict(text.as_bytes(), &Signature::from_bytes(signature)).is_ok()
     }
 }
 
@@ -188,10 +179,7 @@ pub struct NoteSigner {
 impl NoteSigner {
     /// `seed` is 32 octets from the system's generator. `None` if the name may not name a key.
     pub fn new(name: &str, seed: &[u8; 32]) -> Option<Self> {
-        is_key_name(name).then(|| Self {
-            name: name.to_owned(),
-            key: SigningKey::from_bytes(seed),
-        })
+        is_key_name(name).then(|| Self { name: name.to_owned(), key: SigningKey::from_bytes(seed) })
     }
 
     pub fn verifier(&self) -> NoteVerifier {

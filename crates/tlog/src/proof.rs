@@ -161,11 +161,7 @@ pub fn verify_subtree_consistency(
         tree >>= 1;
     }
     let mut steps = proof.iter();
-    let shared = if first == last {
-        Some(part_root)
-    } else {
-        steps.next()
-    };
+    let shared = if first == last { Some(part_root) } else { steps.next() };
     let Some(shared) = shared else { return false };
     let (mut part, mut whole) = (*shared, *shared);
     for step in steps {

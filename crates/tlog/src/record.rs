@@ -39,11 +39,7 @@ const CRC: [u32; 256] = {
         let mut value = number as u32;
         let mut bit = 0;
         while bit < 8 {
-            value = if value & 1 == 1 {
-                (value >> 1) ^ 0xedb8_8320
-            } else {
-                value >> 1
-            };
+            value = if value & 1 == 1 { (value >> 1) ^ 0xedb8_8320 } else { value >> 1 };
             bit += 1;
         }
         #[allow(clippy::indexing_slicing)] // A constant: out of bounds would not compile.
@@ -66,9 +62,7 @@ fn crc(parts: [&[u8]; 3]) -> u32 {
 /// Appends a record. False, and nothing is written, if the payload is too long.
 #[must_use]
 pub fn write_record(sort: Sort, payload: &[u8], to: &mut Vec<u8>) -> bool {
-    let Some(length) = u32::try_from(payload.len())
-        .ok()
-        .filter(|_| payload.len() <= RECORD_BYTES)
+    let Some(length) = u32::try_from(payload.len()).ok().filter(|_| payload.len() <= RECORD_BYTES)
     else {
         return false;
     };
@@ -88,10 +82,7 @@ pub fn write_record(sort: Sort, payload: &[u8], to: &mut Vec<u8>) -> bool {
 pub fn read_record(bytes: &[u8]) -> Found<'_> {
     let mut cursor = Cursor::new(bytes);
     let word = |cursor: &mut Cursor| {
-        cursor
-            .take(4)
-            .and_then(|word| word.try_into().ok())
-            .map(u32::from_le_bytes)
+        cursor.take(4).and_then(|word| word.try_into().ok()).map(u32::from_le_bytes)
     };
     let (Some(length), Some(expected), Some(number)) =
         (word(&mut cursor), word(&mut cursor), cursor.next())
@@ -113,9 +104,5 @@ pub fn read_record(bytes: &[u8]) -> Found<'_> {
     if crc([&length.to_le_bytes(), &[number], payload]) != expected {
         return Found::Broken;
     }
-    Found::Record {
-        sort,
-        payload,
-        length: RECORD_HEAD + bytes,
-    }
+    Found::Record { sort, payload, length: RECORD_HEAD + bytes }
 }

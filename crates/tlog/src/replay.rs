@@ -9,7 +9,7 @@ use crate::volume::Volume;
 use std::io;
 
 /// Octets read at once.
-const CHUNK_BYTES: usize = 1024 * 1024;
+pub(crate) const CHUNK_BYTES: usize = 1024 * 1024;
 /// Entries of one batch are held until their checkpoint is seen; a batch is never larger.
 pub const BATCH_BYTES: usize = 16 * 1024 * 1024;
 
@@ -48,6 +48,8 @@ pub struct Replayed {
 pub(crate) struct Window<'a, V> {
     volume: &'a V,
     bytes: Vec<u8>,
+    /// Octets read at once.
+    chunk: usize,
     /// The volume was read to its end.
     ended: bool,
     /// Offset in the volume of the first octet not consumed, and its place in `bytes`.
@@ -56,14 +58,8 @@ pub(crate) struct Window<'a, V> {
 }
 
 impl<'a, V: Volume> Window<'a, V> {
-    pub fn new(volume: &'a V, offset: u64) -> Self {
-        Self {
-            volume,
-            bytes: Vec::new(),
-            ended: false,
-            offset,
-            start: 0,
-        }
+    pub fn new(volume: &'a V, offset: u64, chunk: usize) -> Self {
+        Self { volume, bytes: Vec::new(), chunk, ended: false, offset, start: 0 }
     }
 
     pub fn rest(&self) -> &[u8] {
@@ -83,7 +79,7 @@ impl<'a, V: Volume> Window<'a, V> {
         self.bytes.drain(..self.start.min(self.bytes.len()));
         self.start = 0;
         let have = self.bytes.len();
-        self.bytes.resize(have + CHUNK_BYTES.max(wanted), 0);
+        self.bytes.resize(have + self.chunk.max(wanted), 0);
         let into = self.bytes.get_mut(have..).unwrap_or_default();
         let asked = into.len();
         let count = self.volume.read_at(self.offset + have as u64, into)?;
@@ -104,17 +100,13 @@ pub fn replay<V: Volume>(
     let mut range = CompactRange::new();
     let mut batch: Vec<(u64, Vec<u8>)> = Vec::new();
     let mut batch_bytes = 0;
-    let mut window = Window::new(volume, 0);
+    let mut window = Window::new(volume, 0, CHUNK_BYTES);
     let mut wrong = None;
     while wrong.is_none() {
         window.fill(RECORD_HEAD + RECORD_BYTES)?;
         let (offset, is_end) = (window.offset, window.rest().is_empty());
         let (sort, payload, length) = match read_record(window.rest()) {
-            Found::Record {
-                sort,
-                payload,
-                length,
-            } => (sort, payload.to_vec(), length),
+            Found::Record { sort, payload, length } => (sort, payload.to_vec(), length),
             Found::Short if is_end => break,
             Found::Short => {
                 wrong = Some(format!("the record at octet {offset} is cut off"));
@@ -128,9 +120,7 @@ pub fn replay<V: Volume>(
         window.consume(length);
         match sort {
             Sort::Entry if batch_bytes > BATCH_BYTES => {
-                wrong = Some(format!(
-                    "no checkpoint within {BATCH_BYTES} octets of entries"
-                ));
+                wrong = Some(format!("no checkpoint within {BATCH_BYTES} octets of entries"));
             }
             Sort::Entry => {
                 range.append(leaf_hash(&payload), |_, _, _| {});
@@ -184,7 +174,7 @@ fn look_behind<V: Volume>(
     believed: &impl Fn(&SignedCheckpoint) -> bool,
     replayed: &mut Replayed,
 ) -> io::Result<()> {
-    let mut window = Window::new(volume, replayed.committed_bytes);
+    let mut window = Window::new(volume, replayed.committed_bytes, CHUNK_BYTES);
     let mut sizes = Vec::new();
     loop {
         window.fill(RECORD_HEAD + RECORD_BYTES)?;
@@ -198,9 +188,9 @@ fn look_behind<V: Volume>(
             _ => Found::Broken,
         };
         let signed = match note {
-            Found::Record {
-                payload, length, ..
-            } => SignedCheckpoint::parse(payload).map(|signed| (signed, length)),
+            Found::Record { payload, length, .. } => {
+                SignedCheckpoint::parse(payload).map(|signed| (signed, length))
+            }
             Found::Short | Found::Broken => None,
         };
         match signed {

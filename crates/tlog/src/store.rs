@@ -7,7 +7,7 @@ use crate::nodes::{NodeSource, RecentNodes};
 use crate::proof::{consistency_proof, inclusion_proof};
 use crate::range::CompactRange;
 use crate::record::{Found, RECORD_BYTES, RECORD_HEAD, Sort, read_record, write_record};
-use crate::replay::{BATCH_BYTES, Replayed, SignedCheckpoint, Window, replay};
+use crate::replay::{BATCH_BYTES, CHUNK_BYTES, Replayed, SignedCheckpoint, Window, replay};
 use crate::tile::{TILE_WIDTH, TileSource, TiledNodes};
 use crate::volume::Volume;
 use std::io;
@@ -31,6 +31,8 @@ pub struct Store<V> {
     staged_leaves: Vec<u8>,
     /// Damage stands behind the committed entries: nothing is written until it is dropped.
     loose: bool,
+    /// A batch may have been written in part and could not be cut off again.
+    unclean: bool,
 }
 
 /// What opening found and did.
@@ -68,25 +70,19 @@ impl<V: Volume> Store<V> {
             Ok(())
         };
         let mut fault = None;
-        let Replayed {
-            newest,
-            committed_bytes,
-            loose_bytes,
-            damage,
-            claimed_size,
-            ..
-        } = replay(&log, believed, |index, offset, entry| {
-            if index.is_multiple_of(MARK_EVERY) {
-                marks.push(offset);
-            }
-            let leaf = leaf_hash(entry);
-            range.append(leaf, |height, index, node| nodes.note(height, index, node));
-            leaves.extend_from_slice(&leaf.0);
-            if leaves.len() >= usize::from(TILE_WIDTH) * 32 {
-                fault = check(&mut leaves, &tiles).err();
-            }
-            seen(index, entry);
-        })?;
+        let Replayed { newest, committed_bytes, loose_bytes, damage, claimed_size, .. } =
+            replay(&log, believed, |index, offset, entry| {
+                if index.is_multiple_of(MARK_EVERY) {
+                    marks.push(offset);
+                }
+                let leaf = leaf_hash(entry);
+                range.append(leaf, |height, index, node| nodes.note(height, index, node));
+                leaves.extend_from_slice(&leaf.0);
+                if leaves.len() >= usize::from(TILE_WIDTH) * 32 {
+                    fault = check(&mut leaves, &tiles).err();
+                }
+                seen(index, entry);
+            })?;
         check(&mut leaves, &tiles)?;
         if let Some(fault) = fault {
             return Err(fault);
@@ -97,20 +93,12 @@ impl<V: Volume> Store<V> {
         }
         let repair = !good || tile_bytes > checked;
         if repair || tile_bytes < checked {
-            tile_bytes = if repair {
-                0
-            } else {
-                tile_bytes - tile_bytes % 32
-            };
+            tile_bytes = if repair { 0 } else { tile_bytes - tile_bytes % 32 };
             tiles.cut(tile_bytes)?;
             rewrite_tiles(&log, committed_bytes, &mut tiles, tile_bytes / 32)?;
         }
-        let opened = Opened {
-            torn_bytes: loose_bytes,
-            damage,
-            claimed_size,
-            tiles_repaired: repair,
-        };
+        let opened =
+            Opened { torn_bytes: loose_bytes, damage, claimed_size, tiles_repaired: repair };
         let committed = range.clone();
         let (staged, staged_leaves) = (Vec::new(), Vec::new());
         let store = Self {
@@ -125,6 +113,7 @@ impl<V: Volume> Store<V> {
             staged,
             staged_leaves,
             loose,
+            unclean: false,
         };
         Ok((store, opened))
     }
@@ -141,6 +130,20 @@ impl<V: Volume> Store<V> {
 
     pub fn has_staged(&self) -> bool {
         !self.staged.is_empty()
+    }
+
+    /// The volume of records, for looking at.
+    pub fn log(&self) -> &V {
+        &self.log
+    }
+
+    /// The volume of records, for tests that make it fail.
+    pub fn log_mut(&mut self) -> &mut V {
+        &mut self.log
+    }
+
+    pub fn staged_bytes(&self) -> usize {
+        self.staged.len()
     }
 
     /// Whether another entry would make the batch too large to be read back.
@@ -170,8 +173,7 @@ impl<V: Volume> Store<V> {
         }
         let leaf = leaf_hash(entry);
         let nodes = &mut self.nodes;
-        self.range
-            .append(leaf, |height, index, node| nodes.note(height, index, node));
+        self.range.append(leaf, |height, index, node| nodes.note(height, index, node));
         self.staged_leaves.extend_from_slice(&leaf.0);
         Some(index)
     }
@@ -187,11 +189,12 @@ impl<V: Volume> Store<V> {
         let note = signed.note.to_text();
         let fits = write_record(Sort::Note, note.as_bytes(), &mut self.staged);
         let written = match fits && !self.loose {
-            true => self.log.append(&self.staged),
+            true => self.cut_unclean().and_then(|()| self.log.append(&self.staged)),
             false => Err(io::ErrorKind::InvalidInput.into()),
         };
         if let Err(fault) = written {
-            self.abandon()?;
+            self.unclean = true;
+            let _ = self.abandon();
             return Err(fault);
         }
         self.committed_bytes += self.staged.len() as u64;
@@ -220,13 +223,16 @@ impl<V: Volume> Store<V> {
         self.range = self.committed.clone();
         self.nodes.truncate(self.range.size());
         let marks = self.range.size().div_ceil(MARK_EVERY);
-        self.marks
-            .truncate(usize::try_from(marks).unwrap_or(usize::MAX));
-        if self.loose {
-            Ok(())
-        } else {
-            self.log.cut(self.committed_bytes)
+        self.marks.truncate(usize::try_from(marks).unwrap_or(usize::MAX));
+        self.cut_unclean()
+    }
+
+    fn cut_unclean(&mut self) -> io::Result<()> {
+        if self.unclean && !self.loose {
+            self.log.cut(self.committed_bytes)?;
+            self.unclean = false;
         }
+        Ok(())
     }
 
     /// Drops what stands behind damage; the caller has put a copy aside.
@@ -256,15 +262,10 @@ impl<V: Volume> Store<V> {
             return Ok(entries);
         };
         let (mut skip, mut taken) = (first % MARK_EVERY, 0);
-        let mut window = Window::new(&self.log, *offset);
+        let mut window = Window::new(&self.log, *offset, RECORD_BYTES);
         while entries.len() < count && taken < bytes && window.offset < self.committed_bytes {
             window.fill(RECORD_HEAD + RECORD_BYTES)?;
-            let Found::Record {
-                sort,
-                payload,
-                length,
-            } = read_record(window.rest())
-            else {
+            let Found::Record { sort, payload, length } = read_record(window.rest()) else {
                 return Err(io::ErrorKind::InvalidData.into());
             };
             match (sort, skip) {
@@ -306,15 +307,10 @@ impl<V: Volume> TileSource for Tiles<'_, V> {
 /// Hashes the entries from `first` on anew.
 fn rewrite_tiles<V: Volume>(log: &V, end: u64, tiles: &mut V, first: u64) -> io::Result<()> {
     let (mut index, mut leaves) = (0u64, Vec::new());
-    let mut window = Window::new(log, 0);
+    let mut window = Window::new(log, 0, CHUNK_BYTES);
     while window.offset < end {
         window.fill(RECORD_HEAD + RECORD_BYTES)?;
-        let Found::Record {
-            sort,
-            payload,
-            length,
-        } = read_record(window.rest())
-        else {
+        let Found::Record { sort, payload, length } = read_record(window.rest()) else {
             break;
         };
         if sort == Sort::Entry {

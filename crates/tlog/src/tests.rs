@@ -47,8 +47,7 @@ impl TileSource for Leaves {
         let end = whole.len().min(start + 256);
         let roots = whole.get(start..end)?.iter().map(|part| {
             let mut range = CompactRange::new();
-            part.iter()
-                .for_each(|leaf| range.append(*leaf, |_, _, _| {}));
+            part.iter().for_each(|leaf| range.append(*leaf, |_, _, _| {}));
             range.root()
         });
         Some(roots.collect())
@@ -147,13 +146,7 @@ fn recent_nodes_forget() {
         let leaf = leaf_hash(&index.to_be_bytes());
         range.append(leaf, |height, index, node| recent.note(height, index, node));
         let proof = inclusion_proof(&recent, index, index + 1).unwrap();
-        assert!(verify_inclusion(
-            &leaf,
-            index,
-            index + 1,
-            &proof,
-            &range.root()
-        ));
+        assert!(verify_inclusion(&leaf, index, index + 1, &proof, &range.root()));
     }
     assert!(inclusion_proof(&recent, 3, 1_000).is_none());
 }
@@ -191,9 +184,7 @@ fn foreign_case(path: &std::path::Path) -> bool {
     let number = |key: &str| case[key].as_u64().unwrap();
     // Words such as "don't care" stand for some hash.
     let hash = |value: &serde_json::Value| {
-        let bytes = data_encoding::BASE64
-            .decode(value.as_str()?.as_bytes())
-            .ok()?;
+        let bytes = data_encoding::BASE64.decode(value.as_str()?.as_bytes()).ok()?;
         let word = (!bytes.is_empty()).then(|| leaf_hash(&bytes));
         Hash::from_slice(&bytes).or(word)
     };
@@ -244,11 +235,7 @@ fn foreign_case(path: &std::path::Path) -> bool {
 #[test]
 fn tile_paths() {
     let check = |level, index, width, path: &str| {
-        let address = TileAddress {
-            level,
-            index,
-            width,
-        };
+        let address = TileAddress { level, index, width };
         assert_eq!(address.path(), path);
         assert_eq!(TileAddress::parse(path), Some(address));
     };
@@ -313,11 +300,7 @@ fn notes_are_signed_and_cosigned() {
     let stranger = NoteSigner::new("example.com/log", &[3; 32]).unwrap();
     assert!(!read.is_signed_by(&stranger.verifier()));
     assert!(
-        Cosigner::new("example.com/mirror", &[3; 32])
-            .unwrap()
-            .public()
-            .cosigned(&read)
-            .is_none()
+        Cosigner::new("example.com/mirror", &[3; 32]).unwrap().public().cosigned(&read).is_none()
     );
 
     let mut changed = read.clone();
@@ -347,24 +330,12 @@ fn only_both_signatures_prove() {
     let mut range = CompactRange::new();
     let mut recent = RecentNodes::new(64);
     for entry in [b"a", b"b", b"c"] {
-        range.append(leaf_hash(entry), |height, index, node| {
-            recent.note(height, index, node)
-        });
+        range.append(leaf_hash(entry), |height, index, node| recent.note(height, index, node));
     }
     let text = Checkpoint::new(LOG_ORIGIN, 3, range.root()).to_text();
-    let proof: Vec<[u8; 32]> = inclusion_proof(&recent, 1, 3)
-        .unwrap()
-        .into_iter()
-        .map(|hash| hash.0)
-        .collect();
-    let note = |signatures| {
-        Note {
-            text: text.clone(),
-            signatures,
-        }
-        .to_text()
-        .into_bytes()
-    };
+    let proof: Vec<[u8; 32]> =
+        inclusion_proof(&recent, 1, 3).unwrap().into_iter().map(|hash| hash.0).collect();
+    let note = |signatures| Note { text: text.clone(), signatures }.to_text().into_bytes();
     let (one, two) = (signer.sign(&text), cosigner.cosign(9, &text));
     let trusted = trust.read(&note(vec![one.clone(), two.clone()])).unwrap();
     assert_eq!(trusted.cosigned_at, 9);
@@ -372,12 +343,7 @@ fn only_both_signatures_prove() {
     assert!(!trusted.proves(b"a", 1, &proof) && !trusted.proves(b"b", 0, &proof));
     assert!(trust.read(&note(vec![one])).is_none());
     assert!(trust.read(&note(vec![two])).is_none());
-    assert!(
-        Trust::new(&keys.1, &keys.0)
-            .unwrap()
-            .read(&note(vec![]))
-            .is_none()
-    );
+    assert!(Trust::new(&keys.1, &keys.0).unwrap().read(&note(vec![])).is_none());
 }
 
 #[test]
@@ -385,10 +351,7 @@ fn keys_are_printed_and_read() {
     let (signer, cosigner, _) = signed();
     let printed = signer.verifier().to_text();
     assert_eq!(NoteVerifier::parse(&printed), Some(signer.verifier()));
-    assert_eq!(
-        CosignerKey::parse(&cosigner.public().to_text()),
-        Some(cosigner.public())
-    );
+    assert_eq!(CosignerKey::parse(&cosigner.public().to_text()), Some(cosigner.public()));
     assert!(CosignerKey::parse(&printed).is_none());
     assert!(NoteVerifier::parse(&printed.replace("example.com", "example.org")).is_none());
     assert!(NoteSigner::new("two words", &[0; 32]).is_none());
@@ -464,19 +427,13 @@ fn mutated_input_is_read_or_refused() {
             match random.next() % 4 {
                 0 if at < bytes.len() => bytes[at] = random.next() as u8,
                 1 if at < bytes.len() => drop(bytes.remove(at)),
-                2 => bytes.insert(
-                    at.min(bytes.len()),
-                    b"\n +/=x\xe2"[random.next() as usize % 7],
-                ),
+                2 => bytes.insert(at.min(bytes.len()), b"\n +/=x\xe2"[random.next() as usize % 7]),
                 _ => bytes.truncate(at.max(1)),
             }
         }
         if let Some(read) = Note::parse(&bytes) {
             assert_eq!(Note::parse(read.to_text().as_bytes()).as_ref(), Some(&read));
-            let _ = (
-                read.is_signed_by(&signer.verifier()),
-                cosigner.public().cosigned(&read),
-            );
+            let _ = (read.is_signed_by(&signer.verifier()), cosigner.public().cosigned(&read));
         }
         if let Some(entries) = decode_bundle(&bytes) {
             assert_eq!(encode_bundle(&entries).as_deref(), Some(&bytes[..]));
@@ -515,12 +472,7 @@ mod stores {
         let checkpoint = store.checkpoint(LOG_ORIGIN);
         let text = checkpoint.to_text();
         let signatures = vec![signer().sign(&text)];
-        store
-            .write(SignedCheckpoint {
-                note: Note { text, signatures },
-                checkpoint,
-            })
-            .unwrap();
+        store.write(SignedCheckpoint { note: Note { text, signatures }, checkpoint }).unwrap();
         store.flush().unwrap();
     }
 
@@ -563,13 +515,7 @@ mod stores {
         let root = store.committed().root();
         for index in [0, 1, 255, 256, 511, 998, 999] {
             let proof = store.inclusion(index, 1_000).unwrap();
-            assert!(verify_inclusion(
-                &leaf_hash(&entry(index)),
-                index,
-                1_000,
-                &proof,
-                &root
-            ));
+            assert!(verify_inclusion(&leaf_hash(&entry(index)), index, 1_000, &proof, &root));
             let found = store.entries(index, 3, usize::MAX).unwrap();
             let expected: Vec<_> = (index..1_000.min(index + 3)).map(entry).collect();
             assert_eq!(found, expected);
@@ -578,11 +524,7 @@ mod stores {
         assert_eq!(store.entries(10, 500, 50).unwrap().len(), 1);
         assert_eq!(store.entries(10, 500, 71).unwrap().len(), 2);
 
-        for wrong in [
-            Vec::new(),
-            tiles[..77].to_vec(),
-            [&tiles[..], &[0; 32]].concat(),
-        ] {
+        for wrong in [Vec::new(), tiles[..77].to_vec(), [&tiles[..], &[0; 32]].concat()] {
             let (store, _, _) = open(log.clone(), wrong);
             assert_eq!(*store.volumes().1, tiles);
         }
@@ -599,10 +541,7 @@ mod stores {
             let (mut store, opened, seen) = open(log[..length].to_vec(), tiles.clone());
             let (bytes, size) = *ends.iter().rev().find(|end| end.0 <= length).unwrap();
             assert_eq!((store.size(), seen.len() as u64), (size, size));
-            assert_eq!(
-                (opened.torn_bytes, opened.damage),
-                ((length - bytes) as u64, None)
-            );
+            assert_eq!((opened.torn_bytes, opened.damage), ((length - bytes) as u64, None));
             commit(&mut store, &[entry(size)]);
             let (log, tiles) = store.volumes();
             assert_eq!(open(log.clone(), tiles.clone()).2.len() as u64, size + 1);

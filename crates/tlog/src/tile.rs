@@ -26,9 +26,7 @@ pub struct TileAddress {
 impl TileAddress {
     /// `tile/0/x001/x234/067` and, for a partial tile, `….p/10`.
     pub fn path(&self) -> String {
-        let level = self
-            .level
-            .map_or("entries".to_owned(), |level| level.to_string());
+        let level = self.level.map_or("entries".to_owned(), |level| level.to_string());
         let mut number = format!("{:03}", self.index % 1_000);
         let mut rest = self.index / 1_000;
         while rest > 0 {
@@ -59,9 +57,7 @@ impl TileAddress {
                 return None;
             }
             let more = cursor.eat(b'x');
-            let digits = cursor
-                .take(3)
-                .filter(|three| three.iter().all(u8::is_ascii_digit))?;
+            let digits = cursor.take(3).filter(|three| three.iter().all(u8::is_ascii_digit))?;
             let digits = std::str::from_utf8(digits).ok()?.parse::<u64>().ok()?;
             index = index.checked_mul(1_000)?.checked_add(digits)?;
             if !more {
@@ -72,17 +68,10 @@ impl TileAddress {
             b"" => TILE_WIDTH,
             rest => {
                 let width = std::str::from_utf8(rest.strip_prefix(b".p/")?).ok()?;
-                width
-                    .parse::<u16>()
-                    .ok()
-                    .filter(|width| (1..TILE_WIDTH).contains(width))?
+                width.parse::<u16>().ok().filter(|width| (1..TILE_WIDTH).contains(width))?
             }
         };
-        let address = Self {
-            level,
-            index,
-            width,
-        };
+        let address = Self { level, index, width };
         // One spelling for each tile: no leading zeros, no sign, no other case.
         let fits = level.is_none_or(|level| level <= HIGHEST_LEVEL);
         (fits && address.path() == path).then_some(address)

@@ -41,10 +41,8 @@ impl Trust {
         let note = Note::parse(note)?;
         let checkpoint = Checkpoint::parse(&note.text)?;
         let cosigned_at = self.mirror.cosigned(&note)?;
-        (checkpoint.origin == LOG_ORIGIN && note.is_signed_by(&self.ledger)).then_some(Trusted {
-            checkpoint,
-            cosigned_at,
-        })
+        (checkpoint.origin == LOG_ORIGIN && note.is_signed_by(&self.ledger))
+            .then_some(Trusted { checkpoint, cosigned_at })
     }
 }
 

@@ -1,0 +1,544 @@
+//! The book of evidence: judges what authors append, commits it in batches, follows the mirror,
+//! answers who waits. It knows no socket and no clock; what it wants sent, it returns.
+
+use crate::authors::{Authors, Standing};
+use crate::link::{Link, SILENT_MS, Sent};
+use evidence::{Body, Entry, Frame};
+use std::collections::VecDeque;
+use std::io;
+use terms::Kind;
+use tlog::{
+    Checkpoint, LOG_ORIGIN, Note, NoteSignature, NoteSigner, SignedCheckpoint, Store, Volume,
+    leaf_hash, subtree_root,
+};
+use wire::ledger::{FromLedger, FromMirror, Proof, ToLedger, ToMirror};
+use wire::{Label, Peer};
+
+/// Entries in one Append, and their octets: a fraction of a batch.
+const APPEND_ENTRIES: usize = 16_384;
+const APPEND_BYTES: usize = 4 * 1024 * 1024;
+/// Octets staged at which a batch is committed whatever else waits.
+const BATCH_BYTES: usize = 8 * 1024 * 1024;
+/// How long a batch of entries that nobody waits for may gather.
+const LINGER_MS: u64 = 200;
+/// How long an asker waits before it is told that nothing can be proved.
+const PATIENCE_MS: u64 = 2_000;
+/// How long after the start the mirror is waited for before anything is appended: after a power
+/// loss it may hold entries that we lost.
+const GRACE_MS: u64 = 5_000;
+/// Appends put aside at once (for an author not yet named, or a mirror not yet heard).
+const ASIDE: usize = 4_096;
+/// Asked again after a refusal.
+const RETRY_MS: u64 = 1_000;
+/// Leaves in one `Add` or `Releases`.
+const SEND_LEAVES: usize = 8_192;
+const SEND_BYTES: usize = 2 * 1024 * 1024;
+const RELEASES: usize = 512;
+/// What can come back from the mirror: held in memory until its root is known to be ours.
+const HEAL_BYTES: usize = 256 * 1024 * 1024;
+
+/// Something to be sent.
+pub(crate) enum Out {
+    Answer(Peer, u32, FromLedger),
+    Mirror(ToMirror),
+    /// For the warden: something is wrong.
+    Alarm(String),
+    /// For the operator.
+    Note(String),
+}
+
+struct Aside {
+    peer: Peer,
+    call: u32,
+    label: Label,
+    entries: Vec<Vec<u8>>,
+    prove: bool,
+    since_ms: u64,
+}
+
+/// Somebody who waits until entries are durable here, or also at the mirror.
+struct Waiter {
+    peer: Peer,
+    call: u32,
+    indices: Vec<u64>,
+    last: u64,
+    since_ms: u64,
+}
+
+pub(crate) struct Book<V> {
+    pub store: Store<V>,
+    signer: NoteSigner,
+    authors: Authors,
+    /// Index and time of every release entry.
+    releases: Vec<(u64, u64)>,
+    taking: Vec<Waiter>,
+    proving: Vec<Waiter>,
+    aside: VecDeque<Aside>,
+    link: Link,
+    cosigned: Option<SignedCheckpoint>,
+    batch_since_ms: Option<u64>,
+    is_urgent: bool,
+    started_ms: u64,
+    has_met_mirror: bool,
+    /// After damage: nothing is appended before the mirror has given back this many.
+    must_reach: u64,
+    out: Vec<Out>,
+}
+
+impl<V: Volume> Book<V> {
+    pub fn new(store: Store<V>, signer: NoteSigner, must_reach: u64, now_ms: u64) -> Self {
+        Self {
+            store,
+            signer,
+            authors: Authors::default(),
+            releases: Vec::new(),
+            taking: Vec::new(),
+            proving: Vec::new(),
+            aside: VecDeque::new(),
+            link: Link::Away,
+            cosigned: None,
+            batch_since_ms: None,
+            is_urgent: false,
+            started_ms: now_ms,
+            has_met_mirror: false,
+            must_reach,
+            out: Vec::new(),
+        }
+    }
+
+    /// Learns from an entry that is (or becomes) part of the log.
+    pub fn learn(&mut self, entry: &Entry, index: u64, leaf: tlog::Hash) {
+        self.authors.take(entry, index, leaf);
+        if matches!(entry.body, Body::Release { .. }) {
+            self.releases.push((index, entry.time_ms));
+        }
+    }
+
+    /// Everything that was learned from the file is written already.
+    pub fn learned(&mut self) {
+        self.authors.batch_written();
+    }
+
+    pub fn take_out(&mut self) -> Vec<Out> {
+        std::mem::take(&mut self.out)
+    }
+
+    fn answer(&mut self, peer: Peer, call: u32, answer: FromLedger) {
+        self.out.push(Out::Answer(peer, call, answer));
+    }
+
+    /// A question from a peer whose label the warden made.
+    pub fn asked(&mut self, peer: Peer, call: u32, label: &Label, question: ToLedger, now_ms: u64) {
+        match question {
+            ToLedger::Append { entries, prove } => {
+                let label = label.clone();
+                self.append(Aside { peer, call, label, entries, prove, since_ms: now_ms }, now_ms);
+            }
+            ToLedger::Head => {
+                let head = self.cosigned.as_ref().or(self.store.newest());
+                let checkpoint = head.map(|signed| signed.note.to_text().into_bytes());
+                let checkpoint = checkpoint.unwrap_or_default();
+                let cosigned = self.cosigned.is_some();
+                self.answer(peer, call, FromLedger::Head { checkpoint, cosigned });
+            }
+            ToLedger::Releases { since_ms, from_index } => {
+                let answer = match label.kind {
+                    Kind::Vault => self.releases_since(since_ms, from_index),
+                    _ => refused("only the vault may ask for releases"),
+                };
+                self.answer(peer, call, answer);
+            }
+        }
+    }
+
+    /// The last release is always among them: its number runs on, however old it is.
+    fn releases_since(&self, since_ms: u64, from_index: u64) -> FromLedger {
+        let newest = self.releases.last().map(|release| release.0);
+        let wanted = self.releases.iter().filter(|(index, at_ms)| {
+            *index >= from_index && (*at_ms >= since_ms || Some(*index) == newest)
+        });
+        let mut entries = Vec::new();
+        let mut room = SEND_BYTES;
+        for (index, _) in wanted {
+            if entries.len() >= RELEASES || room == 0 {
+                return FromLedger::Releases { entries, next: Some(*index) };
+            }
+            let found = match *index < self.store.size() {
+                true => self.store.entries(*index, 1, 1),
+                false => Ok(Vec::new()),
+            };
+            match found {
+                Ok(found) => {
+                    room = room.saturating_sub(found.iter().map(Vec::len).sum());
+                    entries.extend(found);
+                }
+                Err(_) => return FromLedger::Away,
+            }
+        }
+        FromLedger::Releases { entries, next: None }
+    }
+
+    fn append(&mut self, append: Aside, now_ms: u64) {
+        let bytes: usize = append.entries.iter().map(Vec::len).sum();
+        if append.entries.len() > APPEND_ENTRIES || bytes > APPEND_BYTES {
+            let why = "an append holds at most 16,384 entries and 4 MiB";
+            return self.answer(append.peer, append.call, refused(why));
+        }
+        // The frames of one author stay in order.
+        let is_behind = self.aside.iter().any(|earlier| earlier.peer == append.peer);
+        if is_behind || !self.may_append(now_ms) {
+            return self.put_aside(append);
+        }
+        let mut indices = Vec::with_capacity(append.entries.len());
+        for bytes in &append.entries {
+            let Some(frame) = Frame::parse(bytes) else {
+                let why = "expected an entry, found something else";
+                return self.refuse(&append, why.to_owned());
+            };
+            let leaf = leaf_hash(bytes);
+            let Label { kind, instance, .. } = append.label;
+            match self.authors.judge(kind, instance, &frame, &leaf) {
+                Standing::Known(index) => indices.push(index),
+                Standing::Refused(why) => return self.refuse(&append, why),
+                Standing::Stranger => return self.put_aside(append),
+                Standing::Next => {
+                    let Some(index) = self.store.stage(bytes) else {
+                        return self.refuse(&append, "an entry is too long".to_owned());
+                    };
+                    self.learn(&frame.entry, index, leaf);
+                    self.is_urgent |= append.prove || !frame.entry.body.is_lazy();
+                    self.batch_since_ms.get_or_insert(now_ms);
+                    indices.push(index);
+                }
+            }
+        }
+        let Aside { peer, call, prove, since_ms, .. } = append;
+        let last = indices.iter().copied().max().unwrap_or_default();
+        let waiter = Waiter { peer, call, indices, last, since_ms };
+        match prove {
+            true => self.proving.push(waiter),
+            false => self.taking.push(waiter),
+        }
+    }
+
+    fn refuse(&mut self, append: &Aside, why: String) {
+        let Label { kind, instance, .. } = append.label;
+        self.out.push(Out::Alarm(format!("an entry of {} {instance}: {why}", kind.word())));
+        self.answer(append.peer, append.call, FromLedger::Refused { why });
+    }
+
+    fn put_aside(&mut self, append: Aside) {
+        match self.aside.len() < ASIDE {
+            true => self.aside.push_back(append),
+            false => self.answer(append.peer, append.call, FromLedger::Away),
+        }
+    }
+
+    fn may_append(&self, now_ms: u64) -> bool {
+        let heard = self.has_met_mirror || now_ms.saturating_sub(self.started_ms) >= GRACE_MS;
+        let whole = self.store.size() >= self.must_reach;
+        heard && whole && !matches!(self.link, Link::Healing { .. })
+    }
+
+    /// Whether a batch should be committed now, and if not, in how many milliseconds to look again.
+    pub fn is_due(&self, now_ms: u64) -> bool {
+        let lingered =
+            self.batch_since_ms.is_some_and(|since| now_ms.saturating_sub(since) >= LINGER_MS);
+        self.store.has_staged()
+            && (self.is_urgent || lingered || self.store.staged_bytes() >= BATCH_BYTES)
+    }
+
+    pub fn is_large(&self) -> bool {
+        self.store.staged_bytes() >= BATCH_BYTES
+    }
+
+    /// Writes the batch and hands it to the mirror, so that both disks work at once. `flush` must
+    /// follow before anybody is answered.
+    pub fn write(&mut self, now_ms: u64) -> io::Result<()> {
+        if !self.store.has_staged() {
+            return Ok(());
+        }
+        let signed = self.sign(self.store.checkpoint(LOG_ORIGIN));
+        self.batch_since_ms = None;
+        self.is_urgent = false;
+        let before = self.store.size();
+        if let Err(fault) = self.store.write(signed) {
+            // The disk is full or read-only: nothing was taken, the authors ask again.
+            self.authors.batch_lost();
+            self.releases.retain(|(index, _)| *index < before);
+            let lost = |waiter: &Waiter| waiter.last >= before;
+            let mut away: Vec<Waiter> = self.proving.extract_if(.., |one| lost(one)).collect();
+            away.extend(self.taking.extract_if(.., |one| lost(one)));
+            for Waiter { peer, call, .. } in away {
+                self.answer(peer, call, FromLedger::Away);
+            }
+            self.out.push(Out::Alarm(format!("a batch could not be written: {fault}")));
+            return Ok(());
+        }
+        self.authors.batch_written();
+        self.feed_mirror(now_ms)
+    }
+
+    /// Makes what was written durable and answers who waits for that alone.
+    pub fn flush(&mut self, now_ms: u64) -> io::Result<()> {
+        self.store.flush()?;
+        let size = self.store.size();
+        let done: Vec<Waiter> = self.taking.extract_if(.., |one| one.last < size).collect();
+        for Waiter { peer, call, indices, .. } in done {
+            let first_index = indices.first().copied().unwrap_or_default();
+            self.answer(peer, call, FromLedger::Taken { first_index });
+        }
+        self.prove(now_ms);
+        Ok(())
+    }
+
+    /// Answers for what was resent and needs no new write.
+    pub fn settle(&mut self, now_ms: u64) -> io::Result<()> {
+        match self.store.has_staged() || (self.taking.is_empty() && self.proving.is_empty()) {
+            true => Ok(()),
+            false => self.flush_known(now_ms),
+        }
+    }
+
+    fn flush_known(&mut self, now_ms: u64) -> io::Result<()> {
+        let size = self.store.size();
+        match self.taking.iter().any(|one| one.last < size) {
+            true => self.flush(now_ms),
+            false => {
+                self.prove(now_ms);
+                Ok(())
+            }
+        }
+    }
+
+    fn sign(&self, checkpoint: Checkpoint) -> SignedCheckpoint {
+        let text = checkpoint.to_text();
+        let signatures = vec![self.signer.sign(&text)];
+        SignedCheckpoint { note: Note { text, signatures }, checkpoint }
+    }
+
+    /// Proves what the newest cosigned checkpoint covers; tells the others when it is in vain.
+    fn prove(&mut self, now_ms: u64) {
+        let in_vain = !self.link.is_answering(now_ms);
+        let size = self.cosigned.as_ref().map_or(0, |signed| signed.checkpoint.size);
+        let written = self.store.size();
+        let mut waiting = Vec::new();
+        for waiter in std::mem::take(&mut self.proving) {
+            let waited = now_ms.saturating_sub(waiter.since_ms) >= PATIENCE_MS;
+            let answer = if waiter.last < size {
+                self.proofs(&waiter.indices)
+            } else if waited || (in_vain && waiter.last < written) {
+                FromLedger::Away
+            } else {
+                waiting.push(waiter);
+                continue;
+            };
+            self.answer(waiter.peer, waiter.call, answer);
+        }
+        self.proving = waiting;
+    }
+
+    fn proofs(&self, indices: &[u64]) -> FromLedger {
+        let Some(cosigned) = &self.cosigned else { return FromLedger::Away };
+        let prove = |index: &u64| {
+            let hashes = self.store.inclusion(*index, cosigned.checkpoint.size)?;
+            Some(Proof { index: *index, hashes: hashes.into_iter().map(|hash| hash.0).collect() })
+        };
+        let checkpoint = cosigned.note.to_text().into_bytes();
+        match indices.iter().map(prove).collect() {
+            Some(proofs) => FromLedger::Proved { proofs, checkpoint },
+            None => FromLedger::Away,
+        }
+    }
+
+    /// What time brings: appends put aside, waiters without an answer, a mirror to ask again.
+    pub fn tick(&mut self, now_ms: u64) -> io::Result<()> {
+        for append in std::mem::take(&mut self.aside) {
+            match now_ms.saturating_sub(append.since_ms) >= PATIENCE_MS {
+                false => self.append(append, now_ms),
+                true if self.may_append(now_ms) => {
+                    self.refuse(&append, "expected a known author, found a stranger".to_owned());
+                }
+                true => self.answer(append.peer, append.call, FromLedger::Away),
+            }
+        }
+        let ask_again = match &self.link {
+            Link::Apart { retry_ms } => now_ms >= *retry_ms,
+            Link::Asked { since_ms } | Link::Healing { since_ms, .. } => {
+                now_ms.saturating_sub(*since_ms) >= SILENT_MS
+            }
+            Link::Away | Link::Following { .. } => false,
+        };
+        if ask_again {
+            self.mirror_joined(now_ms);
+        }
+        self.prove(now_ms);
+        self.feed_mirror(now_ms)
+    }
+
+    /// Milliseconds until `tick` has something to do.
+    pub fn next_tick_ms(&self, now_ms: u64) -> Option<u64> {
+        let linger = self.batch_since_ms.map(|since| since + LINGER_MS);
+        let waiter = self.proving.first().map(|one| one.since_ms + PATIENCE_MS);
+        let aside = (!self.aside.is_empty()).then_some(now_ms + 20);
+        let link = match &self.link {
+            Link::Apart { retry_ms } => Some(*retry_ms),
+            Link::Asked { since_ms } | Link::Healing { since_ms, .. } => Some(since_ms + SILENT_MS),
+            Link::Away | Link::Following { .. } => None,
+        };
+        let next = [linger, waiter, aside, link].into_iter().flatten().min()?;
+        Some(next.saturating_sub(now_ms).max(1))
+    }
+
+    pub fn peer_gone(&mut self, peer: Peer) {
+        self.proving.retain(|one| one.peer != peer);
+        self.taking.retain(|one| one.peer != peer);
+    }
+
+    pub fn mirror_joined(&mut self, now_ms: u64) {
+        self.link = Link::Asked { since_ms: now_ms };
+        self.out.push(Out::Mirror(ToMirror::Standing));
+    }
+
+    pub fn mirror_gone(&mut self, now_ms: u64) {
+        self.link = Link::Away;
+        self.prove(now_ms);
+    }
+
+    /// Sends the mirror what it lacks, one batch at a time.
+    fn feed_mirror(&mut self, now_ms: u64) -> io::Result<()> {
+        while let Some(first) = self.link.next_to_send(now_ms).filter(|at| *at < self.store.size())
+        {
+            let leaves = self.store.entries(first, SEND_LEAVES, SEND_BYTES)?;
+            let size = first + leaves.len() as u64;
+            let newest = self.store.newest().filter(|signed| signed.checkpoint.size == size);
+            let signed = match newest {
+                Some(newest) => newest.clone(),
+                None => {
+                    let root = subtree_root(&self.store, 0, size);
+                    let root = root.ok_or(io::ErrorKind::InvalidData)?;
+                    self.sign(Checkpoint::new(LOG_ORIGIN, size, root))
+                }
+            };
+            let checkpoint = signed.note.to_text().into_bytes();
+            self.out.push(Out::Mirror(ToMirror::Add { first_index: first, leaves, checkpoint }));
+            if let Link::Following { sent, outstanding } = &mut self.link {
+                *sent = size;
+                outstanding.push_back(Sent { signed, at_ms: now_ms });
+            }
+        }
+        Ok(())
+    }
+
+    pub fn mirror_says(&mut self, said: FromMirror, now_ms: u64) -> io::Result<()> {
+        match said {
+            FromMirror::Standing { size } => self.mirror_stands(size, now_ms)?,
+            FromMirror::Leaves { first_index, leaves, checkpoint } => {
+                self.heal(first_index, leaves, &checkpoint, now_ms)?;
+            }
+            FromMirror::Cosigned { size, cosignature } => {
+                let line = std::str::from_utf8(&cosignature).ok();
+                let line = line.and_then(|line| NoteSignature::parse(line.trim_end_matches('\n')));
+                if let (Some(line), Some(mut signed)) = (line, self.link.cosigned(size)) {
+                    signed.note.signatures.push(line);
+                    self.cosigned = Some(signed);
+                }
+            }
+            FromMirror::Refused { size, why } => {
+                self.out.push(Out::Alarm(format!("the mirror, at {size}, refuses: {why}")));
+                self.link = Link::Apart { retry_ms: now_ms + RETRY_MS };
+            }
+        }
+        self.feed_mirror(now_ms)?;
+        self.prove(now_ms);
+        Ok(())
+    }
+
+    fn mirror_stands(&mut self, size: u64, now_ms: u64) -> io::Result<()> {
+        if size <= self.store.size() {
+            self.has_met_mirror = true;
+            // The last entry again, so that the newest checkpoint is cosigned by this mirror.
+            let sent = size.min(self.store.size().saturating_sub(1));
+            self.link = Link::Following { sent, outstanding: VecDeque::new() };
+            return Ok(());
+        }
+        if self.store.has_staged() {
+            // Only after a start without a mirror: two histories have begun.
+            self.out.push(Out::Alarm(format!("the mirror holds {size}, more than we ever wrote")));
+            self.link = Link::Apart { retry_ms: now_ms + RETRY_MS };
+            return Ok(());
+        }
+        self.link = Link::Healing { since_ms: now_ms, leaves: Vec::new() };
+        self.out.push(Out::Mirror(ToMirror::Fetch { from_index: self.store.size() }));
+        Ok(())
+    }
+
+    /// Takes back what a power loss took from us. Believed only under our own signature.
+    fn heal(
+        &mut self,
+        first: u64,
+        more: Vec<Vec<u8>>,
+        checkpoint: &[u8],
+        now_ms: u64,
+    ) -> io::Result<()> {
+        let Link::Healing { since_ms, leaves } = &mut self.link else { return Ok(()) };
+        let size = self.store.size();
+        let apart = Link::Apart { retry_ms: now_ms + RETRY_MS };
+        let own = self.signer.verifier();
+        let signed = SignedCheckpoint::parse(checkpoint)
+            .filter(|signed| signed.note.is_signed_by(&own) && !more.is_empty());
+        let held: usize = leaves.iter().map(Vec::len).sum();
+        let is_next = first == size + leaves.len() as u64 && held < HEAL_BYTES;
+        let (Some(signed), true) = (signed, is_next) else {
+            self.out.push(Out::Alarm("the mirror gives back what we never signed".to_owned()));
+            self.link = apart;
+            return Ok(());
+        };
+        leaves.extend(more);
+        *since_ms = now_ms;
+        let have = size + leaves.len() as u64;
+        if have < signed.checkpoint.size {
+            self.out.push(Out::Mirror(ToMirror::Fetch { from_index: have }));
+            return Ok(());
+        }
+        let leaves = std::mem::take(leaves);
+        let mut grown = self.store.committed().clone();
+        leaves.iter().for_each(|leaf| grown.append(leaf_hash(leaf), |_, _, _| {}));
+        let parsed: Option<Vec<Entry>> =
+            leaves.iter().map(|leaf| Frame::parse(leaf).map(|frame| frame.entry)).collect();
+        let fits = (grown.size(), grown.root()) == (signed.checkpoint.size, signed.checkpoint.root);
+        let (Some(entries), true) = (parsed, fits) else {
+            self.out.push(Out::Alarm("the mirror's history is not the one we hold".to_owned()));
+            self.link = apart;
+            return Ok(());
+        };
+        for (leaf, entry) in leaves.iter().zip(&entries) {
+            let index = self.store.stage(leaf).ok_or(io::ErrorKind::InvalidData)?;
+            self.learn(entry, index, leaf_hash(leaf));
+            if self.is_large() {
+                self.keep_healed()?;
+            }
+        }
+        self.keep_healed()?;
+        let count = leaves.len();
+        self.out.push(Out::Alarm(format!("{count} entries were lost here and came back")));
+        self.mirror_joined(now_ms);
+        Ok(())
+    }
+}
+
+impl<V: Volume> Book<V> {
+    fn keep_healed(&mut self) -> io::Result<()> {
+        if self.store.has_staged() {
+            let signed = self.sign(self.store.checkpoint(LOG_ORIGIN));
+            self.store.write(signed)?;
+            self.store.flush()?;
+            self.authors.batch_written();
+        }
+        Ok(())
+    }
+}
+
+fn refused(why: &str) -> FromLedger {
+    FromLedger::Refused { why: why.to_owned() }
+}

@@ -1,0 +1,117 @@
+//! The ledger's files: its key, the log and its tiles. All are opened before the jail.
+
+use crate::book::Book;
+use crate::fault::Fault;
+use evidence::{Entry, Frame};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use tlog::{Hash, LOG_ORIGIN, NoteSigner, Store, leaf_hash};
+
+/// The signing key's seed.
+const KEY: &str = "key";
+/// Its public half, for readers.
+pub(crate) const PUBLIC: &str = "key.pub";
+pub(crate) const LOG: &str = "log";
+const TILES: &str = "tiles";
+
+/// The book with what was found while it was opened.
+pub(crate) struct Opened {
+    pub book: Book<File>,
+    pub public_key: [u8; 32],
+    pub notes: Vec<String>,
+    pub alarms: Vec<String>,
+}
+
+/// Opens the log in `folder`, making what is not there yet.
+pub(crate) fn open(folder: &Path, now_ms: u64) -> Result<Opened, Fault> {
+    fs::create_dir_all(folder).map_err(file(LOG))?;
+    let seed = read_or_make_seed(&folder.join(KEY)).map_err(file(KEY))?;
+    let signer = NoteSigner::new(LOG_ORIGIN, &seed)
+        .ok_or(Fault::Changed { name: KEY, expected: "a key" })?;
+    let own = signer.verifier();
+    put(&folder.join(PUBLIC), own.to_text().as_bytes()).map_err(file(PUBLIC))?;
+    let log = grow(&folder.join(LOG)).map_err(file(LOG))?;
+    let tiles = grow(&folder.join(TILES)).map_err(file(TILES))?;
+    let mut entries: Vec<(Entry, u64, Hash)> = Vec::new();
+    let mut strange = 0u64;
+    let (mut store, found) = Store::open(
+        log,
+        tiles,
+        |signed| signed.note.is_signed_by(&own),
+        |index, bytes| match Frame::parse(bytes) {
+            Some(frame) => entries.push((frame.entry, index, leaf_hash(bytes))),
+            None => strange += 1,
+        },
+    )
+    .map_err(Fault::Store)?;
+    let (mut notes, mut alarms) = (Vec::new(), Vec::new());
+    let mut must_reach = 0;
+    if let Some(what) = found.damage {
+        put_aside(folder, now_ms).map_err(file(LOG))?;
+        store.drop_loose().map_err(Fault::Store)?;
+        must_reach = found.claimed_size;
+        alarms.push(format!(
+            "the ledger was changed: {what}; {} of {must_reach} entries are left, a copy is kept",
+            store.size()
+        ));
+    } else if found.torn_bytes > 0 {
+        notes.push(format!("dropped {} octets of an unfinished batch", found.torn_bytes));
+    }
+    if found.tiles_repaired {
+        notes.push("tiles did not agree with the entries and were written anew".to_owned());
+    }
+    if strange > 0 {
+        alarms.push(format!("{strange} entries of the ledger cannot be read"));
+    }
+    let mut book = Book::new(store, signer, must_reach, now_ms);
+    for (entry, index, leaf) in &entries {
+        book.learn(entry, *index, *leaf);
+    }
+    book.learned();
+    Ok(Opened { book, public_key: own.key_bytes(), notes, alarms })
+}
+
+/// Keeps the changed log for whoever must find out by whom.
+fn put_aside(folder: &Path, now_ms: u64) -> io::Result<()> {
+    let copy = folder.join(format!("log.changed-{now_ms}"));
+    fs::copy(folder.join(LOG), &copy)?;
+    File::open(copy)?.sync_all()
+}
+
+pub(crate) fn file(name: &'static str) -> impl Fn(io::Error) -> Fault {
+    move |source| Fault::File { name, source }
+}
+
+fn grow(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).create(true).append(true).mode(0o600).open(path)
+}
+
+/// Writes a small file durably under its name.
+fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if fs::read(path).is_ok_and(|found| found == bytes) {
+        return Ok(());
+    }
+    let made = path.with_extension("new");
+    let mut to = OpenOptions::new();
+    let mut to = to.write(true).create(true).truncate(true).mode(0o600).open(&made)?;
+    to.write_all(bytes)?;
+    to.sync_all()?;
+    fs::rename(&made, path)?;
+    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+}
+
+fn read_or_make_seed(path: &Path) -> io::Result<[u8; 32]> {
+    match fs::read(path) {
+        Ok(found) => {
+            found.as_slice().try_into().map_err(|_| io::Error::from(io::ErrorKind::InvalidData))
+        }
+        Err(fault) if fault.kind() == io::ErrorKind::NotFound => {
+            let seed = compartment::random::<32>();
+            put(path, &seed)?;
+            Ok(seed)
+        }
+        Err(fault) => Err(fault),
+    }
+}

@@ -1,0 +1,483 @@
+//! Cases: who is believed, who waits, what a mirror that is away changes, what a crash leaves.
+
+use crate::book::{Book, Out};
+use evidence::{Author, Body, Frame, PublicKey, Released, Word};
+use mirror::Copy;
+use std::io;
+use terms::{GrantId, InstanceId, Kind, MessageId, TenantId, UserId};
+use tlog::{
+    Cosigner, LOG_ORIGIN, MIRROR_NAME, NoteSigner, Opened, Store, Trust, Volume, leaf_hash,
+};
+use wire::Label;
+use wire::ledger::{FromLedger, FromMirror, ToLedger, ToMirror};
+
+const WARDEN: InstanceId = InstanceId([1; 6]);
+const VAULT: InstanceId = InstanceId([2; 6]);
+const LONG_AGO: u64 = 0;
+const NOW: u64 = 1_000_000;
+
+/// Memory that can be full.
+#[derive(Default, Clone)]
+struct Disk {
+    bytes: Vec<u8>,
+    room: Option<usize>,
+}
+
+impl Volume for Disk {
+    fn length(&self) -> io::Result<u64> {
+        self.bytes.length()
+    }
+
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
+        self.bytes.read_at(offset, into)
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self.room {
+            Some(room) if bytes.len() > room => {
+                self.bytes.extend_from_slice(&bytes[..room]);
+                Err(io::ErrorKind::StorageFull.into())
+            }
+            _ => Volume::append(&mut self.bytes, bytes),
+        }
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn cut(&mut self, length: u64) -> io::Result<()> {
+        self.bytes.cut(length)
+    }
+}
+
+fn signer() -> NoteSigner {
+    NoteSigner::new(LOG_ORIGIN, &[7; 32]).unwrap()
+}
+
+fn author(kind: Kind, start: InstanceId) -> Author {
+    Author::new(kind, start, &[start.0[0]; 32])
+}
+
+fn label(kind: Kind, instance: InstanceId) -> Label {
+    Label { kind, instance, person: None }
+}
+
+fn start_of(author: &Author, kind: Kind) -> Body {
+    Body::ProcessStart {
+        instance: author.start(),
+        kind,
+        pid: 1,
+        version: Word::new("0.1.0"),
+        zygote: None,
+        key: Some(author.public_key()),
+    }
+}
+
+fn release(vault_seq: u64) -> Body {
+    Body::Release {
+        vault_seq,
+        instance: InstanceId([9; 6]),
+        grant: GrantId([1; 16]),
+        tenant: TenantId([2; 8]),
+        user: UserId([3; 8]),
+        released: Released::Bodies(vec![MessageId([4; 16])]),
+    }
+}
+
+/// A book over two disks; `must_reach` as the folder would find it.
+fn open(log: Vec<u8>, started_ms: u64) -> (Book<Disk>, Opened) {
+    let own = signer().verifier();
+    let mut read = Vec::new();
+    let log = Disk { bytes: log, room: None };
+    let (mut store, opened) = Store::open(
+        log,
+        Disk::default(),
+        |signed| signed.note.is_signed_by(&own),
+        |index, bytes| read.push((Frame::parse(bytes).unwrap().entry, index, leaf_hash(bytes))),
+    )
+    .unwrap();
+    let mut must_reach = 0;
+    if opened.damage.is_some() {
+        store.drop_loose().unwrap();
+        must_reach = opened.claimed_size;
+    }
+    let mut book = Book::new(store, signer(), must_reach, started_ms);
+    read.iter().for_each(|(entry, index, leaf)| book.learn(entry, *index, *leaf));
+    book.learned();
+    (book, opened)
+}
+
+fn new_mirror() -> Copy<Vec<u8>> {
+    let cosigner = Cosigner::new(MIRROR_NAME, &[8; 32]).unwrap();
+    Copy::open(Vec::new(), Vec::new(), cosigner, Some(signer().verifier())).unwrap().0
+}
+
+fn trust() -> Trust {
+    let mirror = Cosigner::new(MIRROR_NAME, &[8; 32]).unwrap().public().key_bytes();
+    Trust::new(&signer().verifier().key_bytes(), &mirror).unwrap()
+}
+
+/// A whole house of evidence, in memory.
+struct House {
+    book: Book<Disk>,
+    mirror: Option<Copy<Vec<u8>>>,
+    is_silent: bool,
+    answers: Vec<(u32, FromLedger)>,
+    alarms: Vec<String>,
+    now_ms: u64,
+    warden: Author,
+    vault: Author,
+}
+
+impl House {
+    fn new(mirror: Option<Copy<Vec<u8>>>) -> Self {
+        let mut house = Self {
+            book: open(Vec::new(), LONG_AGO).0,
+            mirror,
+            is_silent: false,
+            answers: Vec::new(),
+            alarms: Vec::new(),
+            now_ms: NOW,
+            warden: author(Kind::Warden, WARDEN),
+            vault: author(Kind::Vault, VAULT),
+        };
+        if house.mirror.is_some() {
+            house.book.mirror_joined(NOW);
+        }
+        house.settle();
+        house
+    }
+
+    /// A house whose warden has named the vault.
+    fn with_vault(mirror: Option<Copy<Vec<u8>>>) -> Self {
+        let mut house = Self::new(mirror);
+        let root = start_of(&house.warden, Kind::Warden);
+        let vault = start_of(&house.vault, Kind::Vault);
+        let frames = [root, vault].map(|body| house.warden.sign(NOW, body).unwrap());
+        assert_eq!(house.say(1, label(Kind::Warden, WARDEN), frames.to_vec(), false), "taken 0");
+        house
+    }
+
+    fn frame(&mut self, vault_seq: u64) -> Vec<u8> {
+        self.vault.sign(NOW, release(vault_seq)).unwrap()
+    }
+
+    fn vault_says(&mut self, call: u32, frames: &[Vec<u8>], prove: bool) -> String {
+        self.say(call, label(Kind::Vault, VAULT), frames.to_vec(), prove)
+    }
+
+    fn say(&mut self, call: u32, label: Label, entries: Vec<Vec<u8>>, prove: bool) -> String {
+        let peer = u64::from(label.instance.0[0]);
+        let frames = entries.clone();
+        let question = ToLedger::Append { entries, prove };
+        self.book.asked(peer, call, &label, question, self.now_ms);
+        self.settle();
+        self.answer_to(call, &frames)
+    }
+
+    /// What the asker was told, in a word; proofs are checked.
+    fn answer_to(&mut self, call: u32, frames: &[Vec<u8>]) -> String {
+        let Some(place) = self.answers.iter().position(|answer| answer.0 == call) else {
+            return "nothing".to_owned();
+        };
+        match self.answers.remove(place).1 {
+            FromLedger::Taken { first_index } => format!("taken {first_index}"),
+            FromLedger::Proved { proofs, checkpoint } => {
+                let trusted = trust().read(&checkpoint).unwrap();
+                assert_eq!(proofs.len(), frames.len());
+                for (proof, frame) in proofs.iter().zip(frames) {
+                    assert!(trusted.proves(frame, proof.index, &proof.hashes));
+                }
+                format!("proved {}", proofs[0].index)
+            }
+            FromLedger::Away => "away".to_owned(),
+            FromLedger::Refused { why } => format!("refused: {why}"),
+            FromLedger::Head { cosigned, .. } => format!("head {cosigned}"),
+            FromLedger::Releases { entries, next } => format!("{} then {next:?}", entries.len()),
+        }
+    }
+
+    /// Lets 300 ms pass, and everybody act until nothing moves.
+    fn settle(&mut self) {
+        for _ in 0..40 {
+            self.now_ms += 30;
+            self.book.tick(self.now_ms).unwrap();
+            if self.book.is_due(self.now_ms) {
+                self.book.write(self.now_ms).unwrap();
+                self.carry();
+                self.book.flush(self.now_ms).unwrap();
+            }
+            self.book.settle(self.now_ms).unwrap();
+            self.carry();
+        }
+    }
+
+    fn carry(&mut self) {
+        for out in self.book.take_out() {
+            match out {
+                Out::Answer(_, call, answer) => self.answers.push((call, answer)),
+                Out::Alarm(what) => self.alarms.push(what),
+                Out::Note(_) => {}
+                Out::Mirror(message) => self.to_mirror(message),
+            }
+        }
+    }
+
+    fn to_mirror(&mut self, message: ToMirror) {
+        let Some(copy) = self.mirror.as_mut().filter(|_| !self.is_silent) else { return };
+        let size = copy.size();
+        let said = match message {
+            ToMirror::Standing => FromMirror::Standing { size },
+            ToMirror::Fetch { from_index } => FromMirror::Leaves {
+                first_index: from_index,
+                leaves: copy.leaves(from_index, 3, 4_096).unwrap(),
+                checkpoint: copy.checkpoint(),
+            },
+            ToMirror::Add { first_index, leaves, checkpoint } => {
+                match copy.add(first_index, &leaves, &checkpoint) {
+                    Err(why) => FromMirror::Refused { size, why: why.to_string() },
+                    Ok(()) => {
+                        let (size, line) = copy.commit(NOW / 1_000).unwrap().unwrap();
+                        FromMirror::Cosigned { size, cosignature: line.to_line().into_bytes() }
+                    }
+                }
+            }
+        };
+        self.book.mirror_says(said, self.now_ms).unwrap();
+        self.carry();
+    }
+
+    fn log(&self) -> Vec<u8> {
+        self.book.store.log().bytes.clone()
+    }
+}
+
+#[test]
+fn a_release_is_proved_under_both_signatures() {
+    let mut house = House::with_vault(Some(new_mirror()));
+    for number in 0..40 {
+        let frame = house.frame(number);
+        let expected = format!("proved {}", number + 2);
+        assert_eq!(house.vault_says(10, &[frame], true), expected);
+    }
+    let frames: Vec<_> = (40..45).map(|number| house.frame(number)).collect();
+    assert_eq!(house.vault_says(11, &frames, true), "proved 42");
+    assert!(house.alarms.is_empty(), "{:?}", house.alarms);
+    assert_eq!(house.mirror.unwrap().size(), 47);
+}
+
+#[test]
+fn a_resend_is_recognised() {
+    let mut house = House::with_vault(Some(new_mirror()));
+    let frames: Vec<_> = (0..3).map(|number| house.frame(number)).collect();
+    assert_eq!(house.vault_says(1, &frames, false), "taken 2");
+    assert_eq!(house.vault_says(2, &frames, false), "taken 2");
+    assert_eq!(house.vault_says(3, &frames[1..], true), "proved 3");
+    assert_eq!(house.book.store.size(), 5);
+    // Also after a restart of the ledger.
+    let log = house.log();
+    house.book = open(log, LONG_AGO).0;
+    house.book.mirror_joined(house.now_ms);
+    house.settle();
+    let more = [frames[2].clone(), house.frame(3)];
+    assert_eq!(house.vault_says(4, &more, true), "proved 4");
+    assert_eq!(house.book.store.size(), 6);
+}
+
+#[test]
+fn only_the_named_author_is_believed() {
+    let mut house = House::with_vault(None);
+    let (vault, warden) = (label(Kind::Vault, VAULT), label(Kind::Warden, WARDEN));
+    let check = |house: &mut House, label: &Label, frame: Vec<u8>, expected: &str| {
+        let found = house.say(5, label.clone(), vec![frame], false);
+        assert!(found.starts_with(expected), "{found}");
+        assert_eq!(house.book.store.size(), 2);
+    };
+    let frame = house.frame(0);
+    check(&mut house, &warden, frame.clone(), "refused: expected entries of warden");
+    let mut forged = frame.clone();
+    *forged.last_mut().unwrap() ^= 1;
+    check(&mut house, &vault, forged, "refused: expected the author's signature");
+    check(&mut house, &vault, b"words".to_vec(), "refused: expected an entry");
+    let ahead = house.frame(1);
+    check(&mut house, &vault, ahead.clone(), "refused: expected number 0, found 1");
+    // A stranger waits for its name, in vain.
+    let other = InstanceId([3; 6]);
+    let mut stranger = author(Kind::Gate, other);
+    let stranger_says = stranger.sign(NOW, Body::Heartbeat {}).unwrap();
+    check(&mut house, &label(Kind::Gate, other), stranger_says, "nothing");
+    house.settle();
+    house.settle();
+    assert!(house.answer_to(5, &[]).starts_with("refused: expected a known author"));
+    // Nobody but the warden names authors, itself included.
+    let mut second = author(Kind::Warden, other);
+    let body = start_of(&second, Kind::Warden);
+    let named = second.sign(NOW, body).unwrap();
+    check(&mut house, &vault, named, "refused: expected entries of vault");
+    assert_eq!(house.say(6, vault.clone(), vec![frame, ahead], false), "taken 2");
+    // A number serves once.
+    let mut twin = author(Kind::Vault, VAULT);
+    let again = twin.sign(NOW, Body::Heartbeat {}).unwrap();
+    let found = house.say(7, vault, vec![again], false);
+    assert_eq!(found, "refused: number 0 was used for another entry");
+    assert!(house.alarms.len() >= 6);
+}
+
+#[test]
+fn an_author_may_come_before_its_name() {
+    let mut house = House::with_vault(None);
+    let start = InstanceId([4; 6]);
+    let mut gate = author(Kind::Gate, start);
+    let frame = gate.sign(NOW, Body::Heartbeat {}).unwrap();
+    let named = house.warden.sign(NOW, start_of(&gate, Kind::Gate)).unwrap();
+    let asked = ToLedger::Append { entries: vec![frame], prove: false };
+    house.book.asked(4, 1, &label(Kind::Gate, start), asked, house.now_ms);
+    assert_eq!(house.say(2, label(Kind::Warden, WARDEN), vec![named], false), "taken 2");
+    assert_eq!(house.answer_to(1, &[]), "taken 3");
+}
+
+#[test]
+fn without_a_mirror_everything_is_kept_and_nothing_proved() {
+    let mut house = House::with_vault(None);
+    let frames: Vec<_> = (0..3).map(|number| house.frame(number)).collect();
+    assert_eq!(house.vault_says(1, &frames, true), "away");
+    assert_eq!(house.vault_says(2, &frames, false), "taken 2");
+    house.mirror = Some(new_mirror());
+    house.book.mirror_joined(house.now_ms);
+    house.settle();
+    assert_eq!(house.mirror.as_ref().unwrap().size(), 5);
+    assert_eq!(house.vault_says(3, &frames, true), "proved 2");
+    // A mirror that falls silent is waited for, then not; when it speaks again, it is believed.
+    house.is_silent = true;
+    let frame = house.frame(3);
+    let begun = house.now_ms;
+    assert_eq!(house.vault_says(4, std::slice::from_ref(&frame), true), "nothing");
+    house.settle();
+    assert_eq!(house.answer_to(4, &[]), "away");
+    assert!(house.now_ms - begun < 3_000);
+    house.is_silent = false;
+    house.book.mirror_gone(house.now_ms);
+    house.book.mirror_joined(house.now_ms);
+    house.settle();
+    assert_eq!(house.vault_says(5, &[frame], true), "proved 5");
+}
+
+#[test]
+fn a_full_disk_takes_nothing_and_recovers() {
+    let mut house = House::with_vault(Some(new_mirror()));
+    let frames: Vec<_> = (0..3).map(|number| house.frame(number)).collect();
+    house.book.store.log_mut().room = Some(100);
+    assert_eq!(house.vault_says(1, &frames, true), "away");
+    assert_eq!(house.vault_says(2, &frames, false), "away");
+    assert_eq!(house.book.store.size(), 2);
+    house.book.store.log_mut().room = None;
+    assert_eq!(house.vault_says(3, &frames, true), "proved 2");
+    let (book, opened) = open(house.log(), LONG_AGO);
+    assert_eq!((book.store.size(), opened.torn_bytes), (5, 0));
+}
+
+#[test]
+fn a_mirror_gives_back_what_a_power_loss_took() {
+    let mut house = House::with_vault(Some(new_mirror()));
+    let mut frames = Vec::new();
+    for number in 0..20 {
+        let frame = house.frame(number);
+        assert_eq!(
+            house.vault_says(1, std::slice::from_ref(&frame), true),
+            format!("proved {}", number + 2)
+        );
+        frames.push(frame);
+    }
+    let log = house.log();
+    for length in (0..log.len()).step_by(97) {
+        let (book, opened) = open(log[..length].to_vec(), house.now_ms);
+        assert!(opened.damage.is_none());
+        house.book = book;
+        // Before the mirror is heard, nothing is appended.
+        house.book.mirror_joined(house.now_ms);
+        house.settle();
+        assert_eq!(house.book.store.size(), 22);
+        assert_eq!(house.vault_says(2, &frames[19..], true), "proved 21");
+    }
+    let found = house.alarms.iter().filter(|alarm| alarm.contains("came back")).count();
+    assert!(found > 10);
+}
+
+#[test]
+fn a_changed_log_stands_still_until_the_mirror_gives_it_back() {
+    let mut house = House::with_vault(Some(new_mirror()));
+    for number in 0..20 {
+        let frame = house.frame(number);
+        house.vault_says(1, &[frame], true);
+    }
+    let mut log = house.log();
+    let middle = log.len() / 2;
+    log[middle] ^= 1;
+    let (book, opened) = open(log.clone(), LONG_AGO);
+    assert!(opened.damage.is_some() && opened.claimed_size == 22);
+    house.book = book;
+    let kept = house.mirror.take();
+    let frame = house.frame(20);
+    assert_eq!(house.vault_says(2, std::slice::from_ref(&frame), false), "nothing");
+    house.settle();
+    assert_eq!(house.answer_to(2, &[]), "away");
+    house.mirror = kept;
+    house.book.mirror_joined(house.now_ms);
+    house.settle();
+    assert_eq!(house.vault_says(3, &[frame], true), "proved 22");
+}
+
+#[test]
+fn a_second_history_is_refused_by_the_mirror() {
+    let mut house = House::with_vault(Some(new_mirror()));
+    let frame = house.frame(0);
+    assert_eq!(house.vault_says(1, &[frame], true), "proved 2");
+    let mirror = house.mirror.take();
+    // The same key, another past.
+    let mut other = House::with_vault(None);
+    other.vault.sign(NOW, release(7));
+    other.vault = author(Kind::Vault, VAULT);
+    for number in 0..4 {
+        let frame = other.vault.sign(NOW, release(number + 50)).unwrap();
+        assert_eq!(other.vault_says(1, &[frame], false), format!("taken {}", number + 2));
+    }
+    other.mirror = mirror;
+    other.book.mirror_joined(other.now_ms);
+    other.settle();
+    let frame = other.vault.sign(NOW, release(54)).unwrap();
+    assert_eq!(other.vault_says(2, &[frame], true), "away");
+    assert_eq!(other.mirror.as_ref().unwrap().size(), 3);
+    assert!(other.alarms.iter().any(|alarm| alarm.contains("second history")));
+}
+
+#[test]
+fn the_vault_reads_its_releases_back() {
+    let mut house = House::with_vault(None);
+    for number in 0..5 {
+        let frame = house.vault.sign(NOW + number, release(number)).unwrap();
+        house.vault_says(1, &[frame], false);
+    }
+    let mut check = |kind, since_ms, from_index, expected: &str| {
+        let asked = ToLedger::Releases { since_ms, from_index };
+        house.book.asked(2, 9, &label(kind, VAULT), asked, house.now_ms);
+        house.carry();
+        assert_eq!(house.answer_to(9, &[]), expected);
+    };
+    check(Kind::Vault, 0, 0, "5 then None");
+    check(Kind::Vault, NOW + 3, 0, "2 then None");
+    check(Kind::Vault, NOW + 99, 0, "1 then None");
+    check(Kind::Vault, 0, 5, "2 then None");
+    check(Kind::Gate, 0, 0, "refused: only the vault may ask for releases");
+}
+
+#[test]
+fn keys_are_learned_from_the_log() {
+    let house = House::with_vault(None);
+    let key: PublicKey = house.vault.public_key();
+    assert_ne!(key, house.warden.public_key());
+    let mut second = House::with_vault(None);
+    second.book = open(house.log(), LONG_AGO).0;
+    let frame = second.frame(0);
+    assert_eq!(second.vault_says(1, &[frame], false), "taken 2");
+}

@@ -1,0 +1,245 @@
+//! Reading the evidence without the service: is it whole, is it the mirror's, what does it say.
+
+use crate::authors::root_key;
+use crate::fault::Fault;
+use crate::folder::{LOG, PUBLIC, file};
+use evidence::{Body, Entry, Frame, PublicKey};
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::path::Path;
+use terms::{InstanceId, Kind};
+use tlog::{
+    CompactRange, CosignerKey, Hash, NoteVerifier, Replayed, SignedCheckpoint, leaf_hash, replay,
+};
+
+/// Problems that are told one by one; more are counted.
+const PROBLEMS: usize = 100;
+
+/// What `ledger verify` found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verified {
+    pub size: u64,
+    pub root: Hash,
+    pub entries_checked: u64,
+    /// The mirror holds the same history, as far as it goes, and goes as far as we do or was
+    /// stopped before us. `None` without a mirror to ask.
+    pub mirror_agrees: Option<bool>,
+    pub mirror_size: u64,
+    /// No problem was found.
+    pub ok: bool,
+    pub problems: Vec<String>,
+    /// Octets of a batch that was never finished: no problem, and dropped at the next start.
+    pub loose_bytes: u64,
+}
+
+/// The newest checkpoint, best with the mirror's cosignature.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    pub size: u64,
+    pub root: Hash,
+    /// A signed note.
+    pub checkpoint: String,
+    pub cosigned: bool,
+}
+
+/// Reads every entry of the log in `folder`, in order.
+///
+/// # Errors
+/// Files that cannot be read.
+pub fn entries(folder: &Path, mut seen: impl FnMut(u64, Entry)) -> Result<Head, Fault> {
+    let (_, replayed) = read_ledger(folder, |index, bytes| {
+        if let Some(frame) = Frame::parse(bytes) {
+            seen(index, frame.entry);
+        }
+    })?;
+    Ok(newest(replayed, false))
+}
+
+/// One JSON line for each entry from `from` up to, without, `to`.
+///
+/// # Errors
+/// Files that cannot be read.
+pub fn export(
+    folder: &Path,
+    from: u64,
+    to: u64,
+    mut line: impl FnMut(String),
+) -> Result<Head, Fault> {
+    entries(folder, |index, entry| {
+        if (from..to).contains(&index) {
+            line(entry.to_json(index));
+        }
+    })
+}
+
+/// The newest checkpoint; the mirror's own copy of it, when it is as new, carries both signatures.
+///
+/// # Errors
+/// Files that cannot be read.
+pub fn head(folder: &Path, mirror_folder: Option<&Path>) -> Result<Head, Fault> {
+    let (_, replayed) = read_ledger(folder, |_, _| {})?;
+    let own = newest(replayed, false);
+    let Some(mirror_folder) = mirror_folder.filter(|folder| folder.join(LOG).exists()) else {
+        return Ok(own);
+    };
+    let ledger = public_key(folder)?;
+    let mirrored = newest(read_mirror(mirror_folder, &ledger)?, true);
+    Ok(if (mirrored.size, mirrored.root) == (own.size, own.root) { mirrored } else { own })
+}
+
+/// Checks everything: hashes, checkpoints, signatures, numbers, and the mirror's copy.
+///
+/// # Errors
+/// Files that cannot be read; everything else is a problem that is said.
+pub fn verify(folder: &Path, mirror_folder: Option<&Path>) -> Result<Verified, Fault> {
+    let ledger = public_key(folder)?;
+    // The mirror first: of a service that runs, the ledger is never behind it then.
+    let mirror = match mirror_folder.filter(|folder| folder.join(LOG).exists()) {
+        Some(folder) => Some(read_mirror(folder, &ledger)?),
+        None => None,
+    };
+    let mut checker = Checker::default();
+    let mirror_size = mirror.as_ref().map_or(0, |mirror| mirror.range.size());
+    let mut range = CompactRange::new();
+    let mut root_at_mirror = (mirror_size == 0).then(|| range.root());
+    let (_, replayed) = read_ledger(folder, |index, bytes| {
+        range.append(leaf_hash(bytes), |_, _, _| {});
+        if index + 1 == mirror_size {
+            root_at_mirror = Some(range.root());
+        }
+        checker.check(index, bytes);
+    })?;
+    if let Some(damage) = &replayed.damage {
+        checker.problem(format!("the log was changed: {damage}"));
+    } else if replayed.claimed_size > replayed.range.size() {
+        let claimed = replayed.claimed_size;
+        checker.problem(format!("entries up to {claimed} were signed and cannot be read"));
+    }
+    let mirror_agrees = mirror.as_ref().map(|mirror| root_at_mirror == Some(mirror.range.root()));
+    if let Some(mirror) = &mirror {
+        judge_mirror(mirror, replayed.range.size(), mirror_agrees == Some(true), &mut checker);
+    }
+    Ok(Verified {
+        size: replayed.range.size(),
+        root: replayed.range.root(),
+        entries_checked: checker.checked,
+        mirror_agrees,
+        mirror_size,
+        ok: checker.count == 0,
+        problems: checker.problems,
+        loose_bytes: replayed.loose_bytes,
+    })
+}
+
+fn judge_mirror(mirror: &Replayed, size: u64, agrees: bool, checker: &mut Checker) {
+    let held = mirror.range.size();
+    if let Some(damage) = &mirror.damage {
+        checker.problem(format!("the mirror's log was changed: {damage}"));
+    } else if mirror.claimed_size > held {
+        checker.problem("the mirror signed entries that cannot be read".to_owned());
+    }
+    if held > size {
+        checker.problem(format!("the mirror holds {held} entries, the ledger {size}"));
+    } else if !agrees {
+        checker.problem(format!("the mirror holds another history of {held} entries"));
+    }
+}
+
+fn newest(replayed: Replayed, cosigned: bool) -> Head {
+    let (size, root) = (replayed.range.size(), replayed.range.root());
+    let checkpoint = replayed.newest.map(|signed| signed.note.to_text()).unwrap_or_default();
+    let cosigned = cosigned && !checkpoint.is_empty();
+    Head { size, root, checkpoint, cosigned }
+}
+
+fn public_key(folder: &Path) -> Result<NoteVerifier, Fault> {
+    let text = fs::read_to_string(folder.join(PUBLIC)).map_err(file(PUBLIC))?;
+    let expected = "the ledger's public key";
+    NoteVerifier::parse(text.trim()).ok_or(Fault::Changed { name: PUBLIC, expected })
+}
+
+fn read_ledger(
+    folder: &Path,
+    mut seen: impl FnMut(u64, &[u8]),
+) -> Result<(NoteVerifier, Replayed), Fault> {
+    let key = public_key(folder)?;
+    let log = File::open(folder.join(LOG)).map_err(file(LOG))?;
+    let believed = |signed: &SignedCheckpoint| signed.note.is_signed_by(&key);
+    let replayed = replay(&log, believed, |index, _, bytes| seen(index, bytes));
+    Ok((key.clone(), replayed.map_err(file(LOG))?))
+}
+
+fn read_mirror(folder: &Path, ledger: &NoteVerifier) -> Result<Replayed, Fault> {
+    let text = fs::read_to_string(folder.join(PUBLIC)).map_err(file(PUBLIC))?;
+    let expected = "the mirror's public key";
+    let key = CosignerKey::parse(text.trim()).ok_or(Fault::Changed { name: PUBLIC, expected })?;
+    let log = File::open(folder.join(LOG)).map_err(file(LOG))?;
+    let believed = |signed: &SignedCheckpoint| {
+        signed.note.is_signed_by(ledger) && key.cosigned(&signed.note).is_some()
+    };
+    replay(&log, believed, |_, _, _| {}).map_err(file(LOG))
+}
+
+/// Follows every author's series through the log.
+#[derive(Default)]
+struct Checker {
+    checked: u64,
+    authors: HashMap<InstanceId, (Kind, PublicKey, u64)>,
+    next_release: Option<u64>,
+    count: u64,
+    problems: Vec<String>,
+}
+
+impl Checker {
+    fn problem(&mut self, what: String) {
+        self.count += 1;
+        if self.problems.len() < PROBLEMS {
+            self.problems.push(what);
+        }
+    }
+
+    fn check(&mut self, index: u64, bytes: &[u8]) {
+        self.checked += 1;
+        let Some(frame) = Frame::parse(bytes) else {
+            return self.problem(format!("entry {index} cannot be read"));
+        };
+        let entry = &frame.entry;
+        if let Some(key) = root_key(entry) {
+            self.authors.entry(entry.start).or_insert((Kind::Warden, key, 0));
+        }
+        match self.authors.get_mut(&entry.start) {
+            None => self.problem(format!("entry {index} is of an author whom nobody named")),
+            Some((kind, key, next)) => {
+                let (expected, found) = (*next, entry.seq);
+                *next = entry.seq + 1;
+                let is_signed = *kind == entry.author && frame.is_signed_by(key);
+                if expected != found {
+                    let who = entry.start;
+                    self.problem(format!(
+                        "entry {index}: expected number {expected} of {who}, found {found}"
+                    ));
+                }
+                if !is_signed {
+                    self.problem(format!("entry {index} is not signed by its author"));
+                }
+            }
+        }
+        match &entry.body {
+            Body::ProcessStart { instance, kind, key: Some(key), .. }
+                if entry.author == Kind::Warden && *instance != entry.start =>
+            {
+                self.authors.entry(*instance).or_insert((*kind, *key, 0));
+            }
+            Body::Release { vault_seq, .. } => {
+                let expected = self.next_release.unwrap_or(*vault_seq);
+                if expected != *vault_seq {
+                    self.problem(format!(
+                        "entry {index}: expected release {expected}, found {vault_seq}"
+                    ));
+                }
+                self.next_release = Some(vault_seq + 1);
+            }
+            _ => {}
+        }
+    }
+}
