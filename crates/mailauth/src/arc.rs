@@ -63,11 +63,9 @@ struct FullSet<'p, 'a> {
 pub fn verify(parts: &Parts<'_>, bodies: &mut Bodies<'_>, inquiry: &mut Inquiry<'_>) -> Arc {
     match chain(parts, bodies, inquiry) {
         Ok(sealers) if sealers.is_empty() => Arc::told(ArcResult::None, ""),
-        Ok(sealers) => Arc {
-            sealers,
-            last_results: last_results(parts),
-            ..Arc::told(ArcResult::Pass, "")
-        },
+        Ok(sealers) => {
+            Arc { sealers, last_results: last_results(parts), ..Arc::told(ArcResult::Pass, "") }
+        }
         Err(reason) => Arc::told(ArcResult::Fail, reason),
     }
 }
@@ -75,12 +73,7 @@ pub fn verify(parts: &Parts<'_>, bodies: &mut Bodies<'_>, inquiry: &mut Inquiry<
 impl Arc {
     fn told(result: ArcResult, reason: &str) -> Self {
         let (sealers, last_results) = (Vec::new(), String::new());
-        Self {
-            result,
-            reason: reason.to_owned(),
-            sealers,
-            last_results,
-        }
+        Self { result, reason: reason.to_owned(), sealers, last_results }
     }
 }
 
@@ -116,9 +109,7 @@ fn collect<'p, 'a>(parts: &'p Parts<'a>) -> Result<Vec<FullSet<'p, 'a>>, &'stati
         if sets.len() < instance {
             sets.resize(instance, Set::default());
         }
-        let set = sets
-            .get_mut(instance - 1)
-            .ok_or("an instance is malformed")?;
+        let set = sets.get_mut(instance - 1).ok_or("an instance is malformed")?;
         let place = match kind {
             0 => &mut set.results,
             1 => &mut set.message_signature,
@@ -128,9 +119,7 @@ fn collect<'p, 'a>(parts: &'p Parts<'a>) -> Result<Vec<FullSet<'p, 'a>>, &'stati
             return Err("a field of a set stands twice");
         }
     }
-    sets.iter()
-        .map(|set| set.full().ok_or("a set is not complete"))
-        .collect()
+    sets.iter().map(|set| set.full().ok_or("a set is not complete")).collect()
 }
 
 impl<'p, 'a> Set<'p, 'a> {
@@ -182,17 +171,11 @@ fn check_message_signature(
     let tags = Tags::parse(field.value).ok_or("the message signature is malformed")?;
     let claim = Claim::read(&tags).map_err(|(_, reason)| reason)?;
     // RFC 8617 §4.1.2: seals are not covered by message signatures.
-    if claim
-        .names
-        .iter()
-        .any(|name| name.eq_ignore_ascii_case("arc-seal"))
-    {
+    if claim.names.iter().any(|name| name.eq_ignore_ascii_case("arc-seal")) {
         return Err("the message signature covers a seal");
     }
     let hash = bodies.hash(claim.body_canon, claim.length);
-    let too_long = claim
-        .length
-        .is_some_and(|length| length > hash.canonical_octets);
+    let too_long = claim.length.is_some_and(|length| length > hash.canonical_octets);
     if too_long || hash.sha256.as_slice() != claim.body_hash.as_slice() {
         return Err("the body hash does not match");
     }
@@ -224,17 +207,9 @@ fn check_seals(
         canon::header(Canon::Relaxed, set.results.raw, &mut sealed);
         canon::header(Canon::Relaxed, set.message_signature.raw, &mut sealed);
         let before = sealed.len();
-        canon::header(
-            Canon::Relaxed,
-            &without_signature(set.seal.raw),
-            &mut sealed,
-        );
+        canon::header(Canon::Relaxed, &without_signature(set.seal.raw), &mut sealed);
         let end = sealed.len().saturating_sub(2);
-        sealers.push(check_seal(
-            set.seal,
-            sealed.get(..end).unwrap_or_default(),
-            inquiry,
-        )?);
+        sealers.push(check_seal(set.seal, sealed.get(..end).unwrap_or_default(), inquiry)?);
         sealed.truncate(before);
         canon::header(Canon::Relaxed, set.seal.raw, &mut sealed);
     }
@@ -255,28 +230,15 @@ fn check_seal(
     let signature = tags.base64("b").ok_or("a seal is malformed")?;
     let (domain, selector) = signer(&tags).ok_or("a seal names no sealer")?;
     let record = fetch_key(selector, &domain, kind, inquiry).map_err(|(_, why)| why)?;
-    if record.key.verifies(signed, &signature) {
-        Ok(domain)
-    } else {
-        Err("a seal does not match")
-    }
+    if record.key.verifies(signed, &signature) { Ok(domain) } else { Err("a seal does not match") }
 }
 
 fn last_results(parts: &Parts<'_>) -> String {
-    let all = parts
-        .fields
-        .iter()
-        .filter(|field| field.is("ARC-Authentication-Results"));
+    let all = parts.fields.iter().filter(|field| field.is("ARC-Authentication-Results"));
     let newest = all.max_by_key(|field| instance(field.value, true));
     let value = newest.map(|field| field.value).unwrap_or_default();
     let behind = memchr::memchr(b';', value).and_then(|at| value.get(at + 1..));
     let text = behind.unwrap_or_default().iter().take(RESULTS_OCTETS);
-    let shown = text.map(|byte| {
-        if (32..127).contains(byte) {
-            char::from(*byte)
-        } else {
-            ' '
-        }
-    });
+    let shown = text.map(|byte| if (32..127).contains(byte) { char::from(*byte) } else { ' ' });
     shown.collect::<String>().trim().to_owned()
 }

@@ -29,11 +29,7 @@ pub fn authors(parts: &Parts<'_>) -> Authors {
             }
         }
     }
-    if domains.is_empty() {
-        Authors::Unknown
-    } else {
-        Authors::Domains(domains)
-    }
+    if domains.is_empty() { Authors::Unknown } else { Authors::Domains(domains) }
 }
 
 /// Domains of the addresses in a list of mailboxes, leniently: an angle-addr counts, or bare
@@ -110,11 +106,7 @@ fn angle_address(cursor: &mut Cursor<'_>) -> Vec<u8> {
 fn domain_of(address: &[u8]) -> Option<String> {
     let at = memchr::memrchr(b'@', address)?;
     let domain = address.get(at + 1..)?;
-    let packed: Vec<u8> = domain
-        .iter()
-        .copied()
-        .filter(|b| !b.is_ascii_whitespace())
-        .collect();
+    let packed: Vec<u8> = domain.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect();
     let domain = String::from_utf8(packed).ok()?.to_lowercase();
     let domain = domain.trim_end_matches('.');
     (is_askable(domain) && !domain.starts_with('[')).then(|| domain.to_owned())

@@ -80,21 +80,14 @@ pub struct BodyHash {
 
 /// Hashes a body in one pass; `limit` is the `l=` tag.
 pub fn body_hash(canon: Canon, limit: Option<u64>, body: &[u8]) -> BodyHash {
-    let mut hashing = Hashing {
-        context: Context::new(&SHA256),
-        left: limit,
-        total: 0,
-    };
+    let mut hashing = Hashing { context: Context::new(&SHA256), left: limit, total: 0 };
     write_body(canon, body, &mut |octets| hashing.update(octets));
     let mut sha256 = [0u8; 32];
     let digest = hashing.context.finish();
     for (to, from) in sha256.iter_mut().zip(digest.as_ref()) {
         *to = *from;
     }
-    BodyHash {
-        sha256,
-        canonical_octets: hashing.total,
-    }
+    BodyHash { sha256, canonical_octets: hashing.total }
 }
 
 struct Hashing {
@@ -109,9 +102,7 @@ impl Hashing {
         let wanted = match self.left {
             None => octets,
             Some(left) => {
-                let count = usize::try_from(left)
-                    .unwrap_or(usize::MAX)
-                    .min(octets.len());
+                let count = usize::try_from(left).unwrap_or(usize::MAX).min(octets.len());
                 self.left = Some(left - count as u64);
                 octets.get(..count).unwrap_or_default()
             }
@@ -135,15 +126,8 @@ struct Run<'a, 'w> {
 
 /// Writes the canonical form of a body in pieces (RFC 6376 §3.4.3, §3.4.4).
 pub fn write_body(canon: Canon, body: &[u8], write: &mut dyn FnMut(&[u8])) {
-    let mut run = Run {
-        body,
-        start: 0,
-        end: 0,
-        blanks: 0,
-        blanks_are_plain: true,
-        written: false,
-        write,
-    };
+    let mut run =
+        Run { body, start: 0, end: 0, blanks: 0, blanks_are_plain: true, written: false, write };
     let mut at = 0;
     let mut reduced = Vec::new();
     while let Some(rest) = body.get(at..).filter(|rest| !rest.is_empty()) {
@@ -233,10 +217,8 @@ fn split_line(rest: &[u8]) -> (&[u8], usize, bool) {
 /// without early exits, so that it compiles to vector instructions.
 fn is_reduced(line: &[u8]) -> bool {
     let after = line.get(1..).unwrap_or_default();
-    let doubled = line
-        .iter()
-        .zip(after)
-        .fold(false, |odd, (a, b)| odd | ((*a == b' ') & (*b == b' ')));
+    let doubled =
+        line.iter().zip(after).fold(false, |odd, (a, b)| odd | ((*a == b' ') & (*b == b' ')));
     let tabbed = line.iter().fold(false, |odd, byte| odd | (*byte == b'\t'));
     !doubled && !tabbed && line.last() != Some(&b' ')
 }

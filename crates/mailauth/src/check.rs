@@ -52,14 +52,7 @@ pub fn check(envelope: &Envelope<'_>, message: &[u8], resolver: &mut dyn Resolve
     let arc = arc::verify(&parts, &mut bodies, &mut inquiry);
     let dmarc = dmarc::judge(&author::authors(&parts), &spf, &dkim, &mut inquiry);
 
-    let mut results = AuthResults {
-        spf,
-        spf_helo,
-        dkim,
-        dmarc,
-        arc,
-        header: String::new(),
-    };
+    let mut results = AuthResults { spf, spf_helo, dkim, dmarc, arc, header: String::new() };
     results.header = report::field(envelope, &results);
     results
 }

@@ -71,10 +71,7 @@ pub struct Bodies<'a> {
 
 impl<'a> Bodies<'a> {
     pub fn new(body: &'a [u8]) -> Self {
-        Self {
-            body,
-            known: BTreeMap::new(),
-        }
+        Self { body, known: BTreeMap::new() }
     }
 
     pub fn hash(&mut self, canon: Canon, limit: Option<u64>) -> BodyHash {
@@ -91,14 +88,8 @@ pub fn verify(
     now: u64,
     inquiry: &mut Inquiry<'_>,
 ) -> Vec<Dkim> {
-    let signatures = parts
-        .fields
-        .iter()
-        .filter(|field| field.is("DKIM-Signature"));
-    signatures
-        .take(SIGNATURES)
-        .map(|field| one(parts, field, bodies, now, inquiry))
-        .collect()
+    let signatures = parts.fields.iter().filter(|field| field.is("DKIM-Signature"));
+    signatures.take(SIGNATURES).map(|field| one(parts, field, bodies, now, inquiry)).collect()
 }
 
 /// Why a signature is not a pass.
@@ -151,10 +142,7 @@ fn judge(
     let record = fetch_key(&dkim.selector, &dkim.domain, claim.kind, inquiry)?;
     dkim.testing = record.testing;
     dkim.key_bits = record.key.bits();
-    let identity_domain = dkim
-        .identity
-        .rsplit_once('@')
-        .map_or("", |(_, domain)| domain);
+    let identity_domain = dkim.identity.rsplit_once('@').map_or("", |(_, domain)| domain);
     // RFC 6376 §3.6.1: under t=s a subdomain may not sign for itself with this key.
     if record.exact_domain && !identity_domain.eq_ignore_ascii_case(&dkim.domain) {
         return Err((DkimResult::PermError, "key is for its own domain only"));
@@ -180,11 +168,7 @@ fn describe(tags: &Tags<'_>, dkim: &mut Dkim) {
         Some(identity) => identity.to_owned(),
         None => format!("@{}", dkim.domain),
     };
-    let packed = tags
-        .value("b")
-        .unwrap_or_default()
-        .chars()
-        .filter(|letter| !is_space(*letter));
+    let packed = tags.value("b").unwrap_or_default().chars().filter(|letter| !is_space(*letter));
     dkim.signature_start = packed.take(8).collect();
 }
 
@@ -197,11 +181,7 @@ fn check_tags(tags: &Tags<'_>, dkim: &Dkim, now: u64) -> Verdict {
         return broken("domain or selector is missing");
     }
     let under = |domain: &str| crate::resolver::is_at_or_below(domain, &dkim.domain);
-    if !dkim
-        .identity
-        .rsplit_once('@')
-        .is_some_and(|(_, domain)| under(domain))
-    {
+    if !dkim.identity.rsplit_once('@').is_some_and(|(_, domain)| under(domain)) {
         return broken("identity lies outside the domain");
     }
     let from_signed = tags
@@ -210,10 +190,7 @@ fn check_tags(tags: &Tags<'_>, dkim: &Dkim, now: u64) -> Verdict {
     if !from_signed {
         return broken("From is not signed");
     }
-    if !tags
-        .words("q")
-        .is_none_or(|mut ways| ways.any(|way| way == "dns/txt"))
-    {
+    if !tags.words("q").is_none_or(|mut ways| ways.any(|way| way == "dns/txt")) {
         return broken("query method is unknown");
     }
     match (tags.number("t"), tags.number("x")) {
@@ -265,15 +242,7 @@ impl<'a> Claim<'a> {
         if names.is_empty() || names.len() > SIGNED_NAMES {
             return Err(broken("signed header names are malformed"));
         }
-        Ok(Self {
-            kind,
-            header_canon,
-            body_canon,
-            length,
-            body_hash,
-            signature,
-            names,
-        })
+        Ok(Self { kind, header_canon, body_canon, length, body_hash, signature, names })
     }
 }
 

@@ -104,9 +104,7 @@ pub fn judge(authors: &Authors, spf: &Spf, dkim: &[Dkim], inquiry: &mut Inquiry<
     let Authors::Domains(domains) = authors else {
         return Dmarc::told(DmarcResult::PermError, "");
     };
-    let judged = domains
-        .iter()
-        .map(|domain| judge_author(domain, spf, dkim, inquiry));
+    let judged = domains.iter().map(|domain| judge_author(domain, spf, dkim, inquiry));
     let worst = judged.max_by_key(|dmarc| (dmarc.result, dmarc.policy));
     worst.unwrap_or_else(|| Dmarc::told(DmarcResult::PermError, ""))
 }
@@ -123,12 +121,7 @@ fn judge_author(author: &str, spf: &Spf, dkim: &[Dkim], inquiry: &mut Inquiry<'_
     let Some(record) = applicable.record.enforceable() else {
         return Dmarc::told(DmarcResult::None, author);
     };
-    let mut house = House {
-        author,
-        organisation: &organisation,
-        inquiry,
-        unsure: false,
-    };
+    let mut house = House { author, organisation: &organisation, inquiry, unsure: false };
     let spf_aligned =
         spf.result == SpfResult::Pass && house.aligned(&spf.domain, record.strict_spf);
     let dkim_aligned = dkim
@@ -137,38 +130,17 @@ fn judge_author(author: &str, spf: &Spf, dkim: &[Dkim], inquiry: &mut Inquiry<'_
         .any(|signature| house.aligned(&signature.domain, record.strict_dkim));
     let unsure = house.unsure
         || spf.result == SpfResult::TempError
-        || dkim
-            .iter()
-            .any(|signature| signature.result == DkimResult::TempError);
-    let alignment = Alignment {
-        spf: spf_aligned,
-        dkim: dkim_aligned,
-    };
+        || dkim.iter().any(|signature| signature.result == DkimResult::TempError);
+    let alignment = Alignment { spf: spf_aligned, dkim: dkim_aligned };
     let policy = asked_policy(author, &applicable.domain, &record, inquiry);
     Dmarc {
         // RFC 9989 §5.3.5: what a failing DNS hides may have been a pass.
         result: match (alignment, unsure) {
-            (
-                Alignment {
-                    spf: false,
-                    dkim: false,
-                },
-                true,
-            ) => DmarcResult::TempError,
-            (
-                Alignment {
-                    spf: false,
-                    dkim: false,
-                },
-                false,
-            ) => DmarcResult::Fail,
+            (Alignment { spf: false, dkim: false }, true) => DmarcResult::TempError,
+            (Alignment { spf: false, dkim: false }, false) => DmarcResult::Fail,
             _ => DmarcResult::Pass,
         },
-        policy: if record.testing {
-            policy.milder()
-        } else {
-            policy
-        },
+        policy: if record.testing { policy.milder() } else { policy },
         alignment,
         domain: author.to_owned(),
         policy_domain: applicable.domain.clone(),

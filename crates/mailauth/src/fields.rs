@@ -59,10 +59,7 @@ pub fn take_apart(message: &[u8]) -> Parts<'_> {
             fields.extend(field(whole, start));
         }
     }
-    Parts {
-        fields,
-        body: cursor.rest(),
-    }
+    Parts { fields, body: cursor.rest() }
 }
 
 fn is_blank(line: &[u8]) -> bool {
@@ -88,11 +85,5 @@ fn field(whole: &[u8], start: usize) -> Option<Field<'_>> {
     let name = raw.get(..colon)?.trim_ascii_end();
     let value = raw.get(colon + 1..)?;
     let is_name = !name.is_empty() && name.iter().all(|byte| (33..=126).contains(byte));
-    is_name.then_some(Field {
-        name,
-        raw,
-        value,
-        start,
-        end: start + whole.len(),
-    })
+    is_name.then_some(Field { name, raw, value, start, end: start + whole.len() })
 }

@@ -13,12 +13,7 @@ pub fn forged_fields(message: &[u8], our_name: &str) -> Vec<Range<usize>> {
     let claims = |field: &&fields::Field<'_>| {
         field.is("Authentication-Results") && claims_to_be(field.value, our_name)
     };
-    parts
-        .fields
-        .iter()
-        .filter(claims)
-        .map(fields::Field::range)
-        .collect()
+    parts.fields.iter().filter(claims).map(fields::Field::range).collect()
 }
 
 /// The message without forged fields; all else stays octet for octet.

@@ -70,9 +70,7 @@ pub fn parse(text: &[u8]) -> Result<KeyRecord, NoKey> {
     if !version_good {
         return Err(NoKey::Malformed);
     }
-    let hashes_good = tags
-        .words("h")
-        .is_none_or(|mut words| words.any(|word| word == "sha256"));
+    let hashes_good = tags.words("h").is_none_or(|mut words| words.any(|word| word == "sha256"));
     let is_mail = |word: &str| word == "*" || word == "email";
     let service_good = tags.words("s").is_none_or(|mut words| words.any(is_mail));
     if !hashes_good || !service_good {
@@ -88,15 +86,8 @@ pub fn parse(text: &[u8]) -> Result<KeyRecord, NoKey> {
         "ed25519" => return Err(NoKey::Malformed),
         _ => return Err(NoKey::NotForThis),
     };
-    let flag = |wanted: &str| {
-        tags.words("t")
-            .is_some_and(|mut words| words.any(|w| w == wanted))
-    };
-    Ok(KeyRecord {
-        key,
-        exact_domain: flag("s"),
-        testing: flag("y"),
-    })
+    let flag = |wanted: &str| tags.words("t").is_some_and(|mut words| words.any(|w| w == wanted));
+    Ok(KeyRecord { key, exact_domain: flag("s"), testing: flag("y") })
 }
 
 impl PublicKey {
@@ -111,9 +102,7 @@ impl PublicKey {
     pub fn bits(&self) -> usize {
         match self {
             Self::Rsa { modulus, .. } => {
-                let leading = modulus
-                    .first()
-                    .map_or(0, |first| first.leading_zeros() as usize);
+                let leading = modulus.first().map_or(0, |first| first.leading_zeros() as usize);
                 (modulus.len() * 8).saturating_sub(leading)
             }
             Self::Ed25519(_) => 256,
@@ -131,16 +120,9 @@ impl PublicKey {
     /// Whether `signature` is this key's over the SHA-256 of `signed`.
     pub fn verifies(&self, signed: &[u8], signature: &[u8]) -> bool {
         match self {
-            Self::Rsa { modulus, exponent } => RsaPublicKeyComponents {
-                n: modulus,
-                e: exponent,
-            }
-            .verify(
-                &RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY,
-                signed,
-                signature,
-            )
-            .is_ok(),
+            Self::Rsa { modulus, exponent } => RsaPublicKeyComponents { n: modulus, e: exponent }
+                .verify(&RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY, signed, signature)
+                .is_ok(),
             // RFC 8463 §3: PureEdDSA over the SHA-256 of the canonical header.
             Self::Ed25519(key) => UnparsedPublicKey::new(&ED25519, key)
                 .verify(digest(&SHA256, signed).as_ref(), signature)

@@ -32,16 +32,10 @@ fn spf(field: &mut String, envelope: &Envelope<'_>, results: &AuthResults) {
     };
     // RFC 8601 §2.7.2: a null reverse-path leaves only the HELO name to speak of.
     if !mail_from.is_empty() {
-        add(
-            field,
-            format_args!("spf={}{mail_from}", results.spf.result.word()),
-        );
+        add(field, format_args!("spf={}{mail_from}", results.spf.result.word()));
     }
     let helo = value(envelope.helo);
-    add(
-        field,
-        format_args!("spf={} smtp.helo={helo}", results.spf_helo.result.word()),
-    );
+    add(field, format_args!("spf={} smtp.helo={helo}", results.spf_helo.result.word()));
 }
 
 fn dkim(field: &mut String, signature: &Dkim) {
@@ -50,10 +44,7 @@ fn dkim(field: &mut String, signature: &Dkim) {
         more(field, format_args!(" reason=\"{}\"", signature.reason));
     }
     if signature.result == DkimResult::Pass && signature.unsigned_octets > 0 {
-        more(
-            field,
-            format_args!(" ({} octets of body not signed)", signature.unsigned_octets),
-        );
+        more(field, format_args!(" ({} octets of body not signed)", signature.unsigned_octets));
     }
     let named = [
         ("d", &signature.domain),

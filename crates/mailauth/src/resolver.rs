@@ -61,11 +61,7 @@ pub struct Inquiry<'a> {
 
 impl<'a> Inquiry<'a> {
     pub fn new(resolver: &'a mut dyn Resolver) -> Self {
-        Self {
-            resolver,
-            known: BTreeMap::new(),
-            left: QUESTIONS_PER_MESSAGE,
-        }
+        Self { resolver, known: BTreeMap::new(), left: QUESTIONS_PER_MESSAGE }
     }
 
     /// Asks, or answers from memory. A name that the DNS cannot hold does not exist.
@@ -121,9 +117,7 @@ impl Record {
 pub fn is_askable(name: &str) -> bool {
     !name.is_empty()
         && name.len() <= NAME_OCTETS
-        && name
-            .split('.')
-            .all(|label| !label.is_empty() && label.len() <= LABEL_OCTETS)
+        && name.split('.').all(|label| !label.is_empty() && label.len() <= LABEL_OCTETS)
 }
 
 /// Whether `name` is `domain` or lies below it.

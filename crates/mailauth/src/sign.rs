@@ -68,20 +68,12 @@ impl SigningKey<'_> {
         match self {
             Self::Rsa(pair) => {
                 let mut signature = vec![0u8; pair.public_modulus_len()];
-                pair.sign(
-                    &RSA_PKCS1_SHA256,
-                    &SystemRandom::new(),
-                    signed,
-                    &mut signature,
-                )
-                .ok()?;
+                pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), signed, &mut signature).ok()?;
                 Some(signature)
             }
-            Self::Ed25519(pair) => Some(
-                pair.sign(digest(&SHA256, signed).as_ref())
-                    .as_ref()
-                    .to_vec(),
-            ),
+            Self::Ed25519(pair) => {
+                Some(pair.sign(digest(&SHA256, signed).as_ref()).as_ref().to_vec())
+            }
         }
     }
 
@@ -91,10 +83,7 @@ impl SigningKey<'_> {
             Self::Rsa(pair) => {
                 let der = AsDer::<PublicKeyX509Der<'_>>::as_der(pair.public_key());
                 let refused = |_| Fault::Publish;
-                Ok(format!(
-                    "v=DKIM1; k=rsa; p={}",
-                    BASE64.encode(der.map_err(refused)?.as_ref())
-                ))
+                Ok(format!("v=DKIM1; k=rsa; p={}", BASE64.encode(der.map_err(refused)?.as_ref())))
             }
             Self::Ed25519(pair) => {
                 let key = BASE64.encode(pair.public_key().as_ref());
@@ -141,22 +130,11 @@ impl Signer<'_> {
             names,
         };
         let raw = unsigned.as_bytes();
-        let own = Field {
-            name: b"DKIM-Signature",
-            raw,
-            value: b"",
-            start: 0,
-            end: raw.len(),
-        };
+        let own = Field { name: b"DKIM-Signature", raw, value: b"", start: 0, end: raw.len() };
         let signed = signed_header(&claim, &parts, &own);
-        let refused = || Fault::Sign {
-            domain: self.domain.to_owned(),
-        };
+        let refused = || Fault::Sign { domain: self.domain.to_owned() };
         let signature = self.key.sign(&signed).ok_or_else(refused)?;
-        Ok(format!(
-            "{unsigned}{}\r\n",
-            folded(&BASE64.encode(&signature))
-        ))
+        Ok(format!("{unsigned}{}\r\n", folded(&BASE64.encode(&signature))))
     }
 
     fn names(&self, fields: &[Field<'_>]) -> Vec<&'static str> {

@@ -34,10 +34,7 @@ impl<'a> Tags<'a> {
 
     fn add(&mut self, part: &'a str) -> Option<()> {
         let (name, value) = part.split_once('=')?;
-        let (name, value) = (
-            name.trim_end_matches(is_space),
-            value.trim_start_matches(is_space),
-        );
+        let (name, value) = (name.trim_end_matches(is_space), value.trim_start_matches(is_space));
         if self.value(name).is_some() || !is_tag_name(name) || self.list.len() == TAGS {
             return None;
         }
@@ -46,10 +43,7 @@ impl<'a> Tags<'a> {
     }
 
     pub fn value(&self, name: &str) -> Option<&'a str> {
-        self.list
-            .iter()
-            .find(|(known, _)| *known == name)
-            .map(|(_, value)| *value)
+        self.list.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
     }
 
     pub fn first(&self) -> Option<(&'a str, &'a str)> {
@@ -67,8 +61,7 @@ impl<'a> Tags<'a> {
 
     /// The parts of a colon-separated value.
     pub fn words(&self, name: &str) -> Option<impl Iterator<Item = &'a str> + use<'a>> {
-        self.value(name)
-            .map(|value| value.split(':').map(|word| word.trim_matches(is_space)))
+        self.value(name).map(|value| value.split(':').map(|word| word.trim_matches(is_space)))
     }
 }
 
@@ -77,11 +70,7 @@ fn parts(text: &[u8]) -> Option<impl Iterator<Item = &str>> {
         return None;
     }
     let text = std::str::from_utf8(text).ok()?;
-    Some(
-        text.split(';')
-            .map(|part| part.trim_matches(is_space))
-            .filter(|part| !part.is_empty()),
-    )
+    Some(text.split(';').map(|part| part.trim_matches(is_space)).filter(|part| !part.is_empty()))
 }
 
 /// Folding white space as it stands inside a raw field.
@@ -96,10 +85,7 @@ pub fn number(text: &str) -> Option<u64> {
 }
 
 fn base64(text: &str) -> Option<Vec<u8>> {
-    let mut packed: Vec<u8> = text
-        .bytes()
-        .filter(|byte| !is_space(char::from(*byte)))
-        .collect();
+    let mut packed: Vec<u8> = text.bytes().filter(|byte| !is_space(char::from(*byte))).collect();
     while packed.last() == Some(&b'=') {
         packed.pop();
     }
@@ -108,7 +94,5 @@ fn base64(text: &str) -> Option<Vec<u8>> {
 
 fn is_tag_name(name: &str) -> bool {
     name.starts_with(|first: char| first.is_ascii_alphabetic())
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }

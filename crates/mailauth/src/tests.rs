@@ -23,10 +23,7 @@ struct Zone {
 
 impl Zone {
     fn text(mut self, name: &str, text: &str) -> Self {
-        self.texts
-            .entry(name.to_owned())
-            .or_default()
-            .push(text.as_bytes().to_vec());
+        self.texts.entry(name.to_owned()).or_default().push(text.as_bytes().to_vec());
         self
     }
 
@@ -83,10 +80,8 @@ fn judge(message: &[u8], zone: &Zone) -> AuthResults {
 /// `result reason` of each signature.
 fn dkim(message: &[u8], zone: &Zone) -> String {
     let told = judge(message, zone).dkim;
-    let words: Vec<String> = told
-        .iter()
-        .map(|one| format!("{} {}", one.result.word(), one.reason))
-        .collect();
+    let words: Vec<String> =
+        told.iter().map(|one| format!("{} {}", one.result.word(), one.reason)).collect();
     words.join(", ").trim_end().to_owned()
 }
 
@@ -120,23 +115,11 @@ fn signatures_of_another_implementation_hold() {
         assert_eq!(dkim(&message, &keys), expected, "{name}");
         if expected == "pass" && name != "dkim-length" {
             let longer = [&message[..], b"x"].concat();
-            assert_eq!(
-                dkim(&longer, &keys),
-                "fail body hash does not match",
-                "{name}"
-            );
+            assert_eq!(dkim(&longer, &keys), "fail body hash does not match", "{name}");
             let other = changed(&message, "Figures", "Fugures");
-            assert_eq!(
-                dkim(&other, &keys),
-                "fail signature does not match",
-                "{name}"
-            );
+            assert_eq!(dkim(&other, &keys), "fail signature does not match", "{name}");
             let absent = changed(&message, "From:", "X-Absent: now here\r\nFrom:");
-            assert_eq!(
-                dkim(&absent, &keys),
-                "fail signature does not match",
-                "{name}"
-            );
+            assert_eq!(dkim(&absent, &keys), "fail signature does not match", "{name}");
         }
     }
     let told = judge(&vector("dkim-length.eml"), &keys);
@@ -151,51 +134,16 @@ fn canonical_forms_forgive_what_they_should_and_no_more() {
     let fail_body = "fail body hash does not match";
     let fail_header = "fail signature does not match";
     for (name, from, to, expected) in [
-        (
-            "dkim-relaxed-relaxed",
-            "Subject:  Figures   for",
-            "subject : Figures for",
-            "pass",
-        ),
-        (
-            "dkim-simple-simple",
-            "Subject:  Figures   for",
-            "subject : Figures for",
-            fail_header,
-        ),
+        ("dkim-relaxed-relaxed", "Subject:  Figures   for", "subject : Figures for", "pass"),
+        ("dkim-simple-simple", "Subject:  Figures   for", "subject : Figures for", fail_header),
         ("dkim-relaxed-relaxed", "Dear  Aoi,\t ", "Dear Aoi,", "pass"),
-        (
-            "dkim-relaxed-simple",
-            "Dear  Aoi,\t ",
-            "Dear Aoi,",
-            fail_body,
-        ),
+        ("dkim-relaxed-simple", "Dear  Aoi,\t ", "Dear Aoi,", fail_body),
         ("dkim-relaxed-relaxed", "Dear  Aoi,", "DearAoi,", fail_body),
         ("dkim-relaxed-relaxed", "\r\n  the", "\r\nthe", fail_body),
-        (
-            "dkim-relaxed-relaxed",
-            "\r\n \t \r\n\r\nYours",
-            "\r\n\r\n\r\nYours",
-            "pass",
-        ),
-        (
-            "dkim-relaxed-relaxed",
-            "Ken\r\n\r\n\r\n  \r\n",
-            "Ken\r\n",
-            "pass",
-        ),
-        (
-            "dkim-relaxed-relaxed",
-            "Ken\r\n\r\n\r\n  \r\n",
-            "Ken",
-            "pass",
-        ),
-        (
-            "dkim-simple-simple",
-            "Ken\r\n\r\n\r\n  \r\n",
-            "Ken\r\n",
-            fail_body,
-        ),
+        ("dkim-relaxed-relaxed", "\r\n \t \r\n\r\nYours", "\r\n\r\n\r\nYours", "pass"),
+        ("dkim-relaxed-relaxed", "Ken\r\n\r\n\r\n  \r\n", "Ken\r\n", "pass"),
+        ("dkim-relaxed-relaxed", "Ken\r\n\r\n\r\n  \r\n", "Ken", "pass"),
+        ("dkim-simple-simple", "Ken\r\n\r\n\r\n  \r\n", "Ken\r\n", fail_body),
         ("dkim-simple-simple", "  \r\n", "  \r\n\r\n\r\n", "pass"),
     ] {
         let message = vector(&format!("{name}.eml"));
@@ -208,10 +156,8 @@ fn canonical_forms_forgive_what_they_should_and_no_more() {
         assert_eq!(dkim(&at, &keys), expected, "{name}: {from:?} to {to:?}");
     }
     // Kept with bare line feeds, as files often are.
-    let unix: Vec<u8> = vector("dkim-relaxed-relaxed.eml")
-        .into_iter()
-        .filter(|byte| *byte != b'\r')
-        .collect();
+    let unix: Vec<u8> =
+        vector("dkim-relaxed-relaxed.eml").into_iter().filter(|byte| *byte != b'\r').collect();
     assert_eq!(dkim(&unix, &keys), "pass");
 }
 
@@ -224,55 +170,19 @@ fn broken_signatures_are_told_apart() {
         ("v=1;", "v=2;", "permerror version is not 1"),
         ("v=1;", "v=1; v=1;", "permerror tag list is malformed"),
         ("v=1;", "v=1; no equals;", "permerror tag list is malformed"),
-        (
-            "a=rsa-sha256",
-            "a=rsa-md5",
-            "permerror algorithm is unknown",
-        ),
-        (
-            "a=rsa-sha256",
-            "a=ed25519-sha256",
-            "permerror key is of another kind",
-        ),
-        (
-            "c=relaxed/relaxed",
-            "c=strict",
-            "permerror canonicalisation is unknown",
-        ),
+        ("a=rsa-sha256", "a=rsa-md5", "permerror algorithm is unknown"),
+        ("a=rsa-sha256", "a=ed25519-sha256", "permerror key is of another kind"),
+        ("c=relaxed/relaxed", "c=strict", "permerror canonicalisation is unknown"),
         ("s=k2048", "s=nokey", "permerror no key at this selector"),
         ("q=dns/txt", "q=http", "permerror query method is unknown"),
-        (
-            good,
-            "v=1; a=rsa-sha256; x=1799999999;",
-            "fail signature has expired",
-        ),
-        (
-            good,
-            "v=1; a=rsa-sha256; x=soon;",
-            "permerror time is malformed",
-        ),
-        (
-            good,
-            "v=1; a=rsa-sha256; l=99999;",
-            "permerror signed length exceeds the body",
-        ),
-        (
-            "i=@sender.example",
-            "i=@other.example",
-            "permerror identity lies outside the domain",
-        ),
-        (
-            "i=@sender.example",
-            "i=x@sub.sender.example",
-            "fail signature does not match",
-        ),
+        (good, "v=1; a=rsa-sha256; x=1799999999;", "fail signature has expired"),
+        (good, "v=1; a=rsa-sha256; x=soon;", "permerror time is malformed"),
+        (good, "v=1; a=rsa-sha256; l=99999;", "permerror signed length exceeds the body"),
+        ("i=@sender.example", "i=@other.example", "permerror identity lies outside the domain"),
+        ("i=@sender.example", "i=x@sub.sender.example", "fail signature does not match"),
         ("h=from", "h=form", "permerror From is not signed"),
     ] {
-        assert_eq!(
-            dkim(&changed(&message, from, to), &keys),
-            expected,
-            "{from} to {to}"
-        );
+        assert_eq!(dkim(&changed(&message, from, to), &keys), expected, "{from} to {to}");
     }
 }
 
@@ -285,36 +195,15 @@ fn key_records_say_what_they_are_for() {
     let p = text.split_once("p=").unwrap().1;
     for (record, expected) in [
         (format!("p={p}"), "pass"),
-        (
-            format!("v=DKIM1; h=sha1:sha256; s=email; t=y; n=note; p={p}"),
-            "pass",
-        ),
+        (format!("v=DKIM1; h=sha1:sha256; s=email; t=y; n=note; p={p}"), "pass"),
         (format!("v=DKIM1; t=s; p={p}"), "pass"),
         ("v=DKIM1; p=".to_owned(), "permerror key was revoked"),
-        (
-            format!("p={p}; v=DKIM1"),
-            "permerror key record is malformed",
-        ),
-        (
-            format!("v=DKIM2; p={p}"),
-            "permerror key record is malformed",
-        ),
-        (
-            format!("v=DKIM1; h=sha1; p={p}"),
-            "permerror key is not for this use",
-        ),
-        (
-            format!("v=DKIM1; s=tlsrpt; p={p}"),
-            "permerror key is not for this use",
-        ),
-        (
-            format!("v=DKIM1; k=dsa; p={p}"),
-            "permerror key is not for this use",
-        ),
-        (
-            "v=DKIM1; p=AAAA".to_owned(),
-            "permerror key record is malformed",
-        ),
+        (format!("p={p}; v=DKIM1"), "permerror key record is malformed"),
+        (format!("v=DKIM2; p={p}"), "permerror key record is malformed"),
+        (format!("v=DKIM1; h=sha1; p={p}"), "permerror key is not for this use"),
+        (format!("v=DKIM1; s=tlsrpt; p={p}"), "permerror key is not for this use"),
+        (format!("v=DKIM1; k=dsa; p={p}"), "permerror key is not for this use"),
+        ("v=DKIM1; p=AAAA".to_owned(), "permerror key record is malformed"),
         ("FAIL".to_owned(), "temperror key could not be asked for"),
     ] {
         let zone = Zone::default().text(name, &record);
@@ -372,65 +261,26 @@ fn chains_of_another_implementation_hold() {
     for (count, name) in ["arc-1.eml", "arc-2.eml", "arc-3.eml"].iter().enumerate() {
         let message = vector(name);
         let arc = judge(&message, &keys).arc;
-        assert_eq!(
-            (arc.result, arc.reason.as_str()),
-            (ArcResult::Pass, ""),
-            "{name}"
-        );
+        assert_eq!((arc.result, arc.reason.as_str()), (ArcResult::Pass, ""), "{name}");
         assert_eq!(arc.sealers, vec!["sender.example"; count + 1]);
-        assert!(
-            arc.last_results.starts_with("hop.example;"),
-            "{}",
-            arc.last_results
-        );
+        assert!(arc.last_results.starts_with("hop.example;"), "{}", arc.last_results);
     }
     let message = vector("arc-3.eml");
     for (from, to, reason) in [
         ("Figures", "Fugures", "the message signature does not match"),
         ("Dear", "Beer", "the body hash does not match"),
         ("ARC-Seal: i=3", "X-Seal: i=3", "a set is not complete"),
-        (
-            "ARC-Seal: i=3",
-            "ARC-Seal: i=51",
-            "an instance is malformed",
-        ),
-        (
-            "ARC-Seal: i=3",
-            "ARC-Seal: i=2",
-            "a field of a set stands twice",
-        ),
-        (
-            "i=3; cv=pass",
-            "i=3; cv=none",
-            "a seal states an impossible chain",
-        ),
-        (
-            "i=3; cv=pass",
-            "i=3; cv=fail",
-            "a sealer found the chain broken",
-        ),
-        (
-            "i=3; cv=pass",
-            "i=3; h=from; cv=pass",
-            "a seal covers more than it may",
-        ),
-        (
-            "i=1; hop.example",
-            "i=1; hip.example",
-            "a seal does not match",
-        ),
+        ("ARC-Seal: i=3", "ARC-Seal: i=51", "an instance is malformed"),
+        ("ARC-Seal: i=3", "ARC-Seal: i=2", "a field of a set stands twice"),
+        ("i=3; cv=pass", "i=3; cv=none", "a seal states an impossible chain"),
+        ("i=3; cv=pass", "i=3; cv=fail", "a sealer found the chain broken"),
+        ("i=3; cv=pass", "i=3; h=from; cv=pass", "a seal covers more than it may"),
+        ("i=1; hop.example", "i=1; hip.example", "a seal does not match"),
     ] {
         let arc = judge(&changed(&message, from, to), &keys).arc;
-        assert_eq!(
-            (arc.result, arc.reason.as_str()),
-            (ArcResult::Fail, reason),
-            "{from} to {to}"
-        );
+        assert_eq!((arc.result, arc.reason.as_str()), (ArcResult::Fail, reason), "{from} to {to}");
     }
-    assert_eq!(
-        judge(b"From: a@b.example\r\n\r\n", &keys).arc.result,
-        ArcResult::None
-    );
+    assert_eq!(judge(b"From: a@b.example\r\n\r\n", &keys).arc.result, ArcResult::None);
 }
 
 #[test]
@@ -440,21 +290,13 @@ fn what_we_sign_verifies() {
     let message =
         b"From: ken@sender.example\r\nTo: a@b.example\r\nSubject: hi\r\n\r\n two  words \r\n";
     for key in [SigningKey::Rsa(&rsa), SigningKey::Ed25519(&ed25519)] {
-        let signer = Signer {
-            domain: "sender.example",
-            selector: "s1",
-            key,
-            now: 1_789_999_000,
-        };
+        let signer = Signer { domain: "sender.example", selector: "s1", key, now: 1_789_999_000 };
         let zone = Zone::default().text("s1._domainkey.sender.example", &key.record().unwrap());
         let signed = [signer.sign(message).unwrap().as_bytes(), message].concat();
         assert_eq!(dkim(&signed, &zone), "pass");
         let second_from = changed(&signed, "\r\nFrom:", "\r\nFrom: evil@b.example\r\nFrom:");
         assert_eq!(dkim(&second_from, &zone), "fail signature does not match");
-        assert_eq!(
-            dkim(&changed(&signed, "two", "six"), &zone),
-            "fail body hash does not match"
-        );
+        assert_eq!(dkim(&changed(&signed, "two", "six"), &zone), "fail body hash does not match");
     }
 }
 
@@ -465,11 +307,7 @@ fn results_are_written_as_one_field() {
         .text("_dmarc.sender.example", "v=DMARC1; p=reject");
     let told = judge(&vector("dkim-relaxed-relaxed.eml"), &zone);
     let start = &told.dkim[0].signature_start;
-    let b = if start.contains(['/', '=']) {
-        format!("\"{start}\"")
-    } else {
-        start.clone()
-    };
+    let b = if start.contains(['/', '=']) { format!("\"{start}\"") } else { start.clone() };
     let expected = format!(
         "Authentication-Results: mx.example.jp;\r\n\tspf=pass smtp.mailfrom=ken@sender.example;\r\n\
          \tspf=none smtp.helo=mx.sender.example;\r\n\
@@ -492,24 +330,14 @@ fn nothing_from_outside_breaks_out_of_the_field() {
     let message = b"DKIM-Signature: v=1; d=a b(c; s=\"; i=@x y; b=!!\r\nFrom: a@b.example\r\n\r\n";
     let told = check(&hostile, message, &mut Zone::default());
     let lines: Vec<&str> = told.header.split("\r\n").collect();
-    assert!(
-        lines[1..lines.len() - 1]
-            .iter()
-            .all(|line| line.starts_with('\t')),
-        "{lines:?}"
-    );
+    assert!(lines[1..lines.len() - 1].iter().all(|line| line.starts_with('\t')), "{lines:?}");
     assert!(
         told.header.contains("smtp.helo=\"x;\tdmarc=pass\"")
             || told.header.contains("smtp.helo=\"x;dmarc=pass\""),
         "{}",
         told.header
     );
-    assert!(
-        told.header
-            .contains("\"a\\\"b\\\\cX-Evil: 1@sender.example\""),
-        "{}",
-        told.header
-    );
+    assert!(told.header.contains("\"a\\\"b\\\\cX-Evil: 1@sender.example\""), "{}", told.header);
 }
 
 #[test]
@@ -526,29 +354,14 @@ fn forged_results_are_taken_out_and_nothing_else() {
     };
     check("Authentication-Results: mx.example.jp; spf=pass", true);
     check("authentication-results : MX.Example.JP; spf=pass", true);
-    check(
-        "Authentication-Results:\r\n mx.example.jp;\r\n spf=pass",
-        true,
-    );
-    check(
-        "Authentication-Results: (hi (there)) \"mx.example.jp\" 1; spf=pass",
-        true,
-    );
-    check(
-        "Authentication-Results: \"mx.exam\\ple.jp\"; spf=pass",
-        true,
-    );
+    check("Authentication-Results:\r\n mx.example.jp;\r\n spf=pass", true);
+    check("Authentication-Results: (hi (there)) \"mx.example.jp\" 1; spf=pass", true);
+    check("Authentication-Results: \"mx.exam\\ple.jp\"; spf=pass", true);
     check("Authentication-Results: mx.example.jp. ; spf=pass", true);
     check("Authentication-Results: mx.example.jp/1; spf=pass", false);
     check("Authentication-Results: mx.example.com; spf=pass", false);
-    check(
-        "Authentication-Results: other.mx.example.jp; spf=pass",
-        false,
-    );
-    check(
-        "ARC-Authentication-Results: i=1; mx.example.jp; spf=pass",
-        false,
-    );
+    check("Authentication-Results: other.mx.example.jp; spf=pass", false);
+    check("ARC-Authentication-Results: i=1; mx.example.jp; spf=pass", false);
     check("X-Authentication-Results: mx.example.jp; spf=pass", false);
 }
 
@@ -559,19 +372,9 @@ fn helo_and_sender_are_judged_apart() {
         .text("mx.sender.example", "v=spf1 a -all")
         .host("mx.sender.example", "192.0.2.1");
     let told = judge(b"From: ken@sender.example\r\n\r\n", &zone);
-    assert_eq!(
-        (told.spf.result, told.spf_helo.result),
-        (SpfResult::Fail, SpfResult::Pass)
-    );
-    let bounce = Envelope {
-        mail_from: "",
-        ..envelope()
-    };
-    let told = check(
-        &bounce,
-        b"From: ken@sender.example\r\n\r\n",
-        &mut zone.clone(),
-    );
+    assert_eq!((told.spf.result, told.spf_helo.result), (SpfResult::Fail, SpfResult::Pass));
+    let bounce = Envelope { mail_from: "", ..envelope() };
+    let told = check(&bounce, b"From: ken@sender.example\r\n\r\n", &mut zone.clone());
     assert_eq!(told.spf.result, SpfResult::Pass);
     assert_eq!(told.spf.domain, "mx.sender.example");
 }
@@ -581,14 +384,10 @@ fn questions_are_bounded() {
     // Fifty signatures, ten at most of which may be asked for; a record that includes itself.
     let signature =
         "DKIM-Signature: v=1; a=rsa-sha256; d=dN.example; s=s; h=from; bh=AAAA; b=AAAA\r\n";
-    let mut message: String = (0..50)
-        .map(|n| signature.replace('N', &n.to_string()))
-        .collect();
+    let mut message: String = (0..50).map(|n| signature.replace('N', &n.to_string())).collect();
     message.push_str("From: a@a.b.c.d.e.f.g.h.i.j.k.l.example\r\n\r\n");
-    let mut zone = Zone::default().text(
-        "sender.example",
-        "v=spf1 include:sender.example exists:%{l}.x.example -all",
-    );
+    let mut zone = Zone::default()
+        .text("sender.example", "v=spf1 include:sender.example exists:%{l}.x.example -all");
     let told = check(&envelope(), message.as_bytes(), &mut zone);
     assert_eq!(told.dkim.len(), 10);
     assert_eq!(told.spf.result, SpfResult::PermError);
@@ -602,12 +401,7 @@ fn questions_are_bounded() {
 fn a_message_costs_little() {
     let rsa = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
     let key = SigningKey::Rsa(&rsa);
-    let signer = Signer {
-        domain: "sender.example",
-        selector: "s1",
-        key,
-        now: 1_789_999_000,
-    };
+    let signer = Signer { domain: "sender.example", selector: "s1", key, now: 1_789_999_000 };
     let zone = Zone::default()
         .text("s1._domainkey.sender.example", &key.record().unwrap())
         .text("sender.example", "v=spf1 ip4:192.0.2.1 -all")
@@ -616,11 +410,8 @@ fn a_message_costs_little() {
     for (octets, budget_us) in [(4 * 1024, 150), (1024 * 1024, 2_000)] {
         let mut message = "From: ken@sender.example\r\nSubject: x\r\n\r\n".to_owned();
         message.push_str(&line.repeat(octets / line.len()));
-        let signed = [
-            signer.sign(message.as_bytes()).unwrap().as_bytes(),
-            message.as_bytes(),
-        ]
-        .concat();
+        let signed =
+            [signer.sign(message.as_bytes()).unwrap().as_bytes(), message.as_bytes()].concat();
         let mut zone = zone.clone();
         let mut best = u128::MAX;
         for _ in 0..20 {

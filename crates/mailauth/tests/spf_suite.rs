@@ -1,11 +1,6 @@
 //! The published SPF test suite (RFC 7208 edition), if it is at hand: all of it must hold.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use mailauth::spf::{Identity, check_mail_from};
 use mailauth::{Answer, Inquiry, Record, RecordKind, Resolver};
@@ -18,11 +13,7 @@ struct Zone<'a>(&'a Value);
 impl Zone<'_> {
     fn find(&self, name: &str, kind: &str, follow: bool) -> Answer {
         let Some(entries) = self.0.get(name).and_then(Value::as_array) else {
-            return if name.starts_with("error.") {
-                Answer::Failed
-            } else {
-                Answer::NoSuchName
-            };
+            return if name.starts_with("error.") { Answer::Failed } else { Answer::NoSuchName };
         };
         let mut records = Vec::new();
         for entry in entries {
@@ -39,11 +30,7 @@ impl Zone<'_> {
                 _ => records.push(record(kind, value)),
             }
         }
-        if records.is_empty() {
-            Answer::NoRecords
-        } else {
-            Answer::Records(records)
-        }
+        if records.is_empty() { Answer::NoRecords } else { Answer::Records(records) }
     }
 }
 
@@ -93,12 +80,7 @@ fn check(case: &Value) -> Option<String> {
     };
     let good = explained && results.iter().any(|result| result == spf.result.word());
     (!good).then(|| {
-        format!(
-            "{}: {:?}, expected {results:?} {:?}",
-            text("name"),
-            spf,
-            case["explanation"]
-        )
+        format!("{}: {:?}, expected {results:?} {:?}", text("name"), spf, case["explanation"])
     })
 }
 
@@ -116,24 +98,11 @@ fn the_published_suite_holds() {
         return;
     }
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/spf_cases.py");
-    let output = Command::new("python3")
-        .arg(script)
-        .arg(&suite)
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let output = Command::new("python3").arg(script).arg(&suite).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let cases: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(cases.len(), 203);
     let wrong: Vec<String> = cases.iter().filter_map(check).collect();
-    assert!(
-        wrong.is_empty(),
-        "{} wrong:\n{}",
-        wrong.len(),
-        wrong.join("\n")
-    );
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
     println!("{} of {} cases", cases.len(), cases.len());
 }

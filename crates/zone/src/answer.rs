@@ -31,10 +31,7 @@ pub fn answer(packet: &[u8], zones: &Zones, over_udp: bool) -> Option<Vec<u8>> {
         [question] => fill(&mut reply, question, zones),
         _ => reply.metadata.response_code = ResponseCode::FormErr,
     }
-    let room = asked
-        .edns
-        .as_ref()
-        .map_or(UDP_OCTETS_LEAST, Edns::max_payload);
+    let room = asked.edns.as_ref().map_or(UDP_OCTETS_LEAST, Edns::max_payload);
     let room = room.clamp(UDP_OCTETS_LEAST, UDP_OCTETS_MOST);
     if asked.edns.is_some() {
         let mut edns = Edns::new();
@@ -71,11 +68,7 @@ fn fill(reply: &mut Message, question: &Query, zones: &Zones) {
             return;
         };
         let next = target.0.clone();
-        reply.add_answer(Record::from_rdata(
-            name,
-            zones.ttl_seconds,
-            RData::CNAME(target),
-        ));
+        reply.add_answer(Record::from_rdata(name, zones.ttl_seconds, RData::CNAME(target)));
         name = next;
     }
     reply.metadata.response_code = ResponseCode::ServFail;
@@ -97,10 +90,8 @@ fn start_of_authority(key: &str, zones: &Zones) -> Record {
 }
 
 fn key(name: &Name) -> String {
-    let labels: Vec<String> = name
-        .iter()
-        .map(|label| String::from_utf8_lossy(label).into_owned())
-        .collect();
+    let labels: Vec<String> =
+        name.iter().map(|label| String::from_utf8_lossy(label).into_owned()).collect();
     plain(&labels.join("."))
 }
 

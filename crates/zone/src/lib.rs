@@ -10,12 +10,7 @@
 
 #![cfg_attr(
     test,
-    allow(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::panic,
-        clippy::indexing_slicing
-    )
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
 mod answer;
@@ -42,11 +37,7 @@ pub enum Fault {
     #[error("could not read the table of zones: {why}")]
     Table { why: String },
     #[error("{text:?} is no {kind:?} record, at {name}")]
-    Record {
-        name: String,
-        kind: RecordWord,
-        text: String,
-    },
+    Record { name: String, kind: RecordWord, text: String },
     #[error("could not go on {doing}")]
     Io {
         doing: &'static str,
@@ -103,10 +94,7 @@ fn live(mut house: House) -> Result<(), Fault> {
 
 fn listen(hub: &mut Hub, socket: OwnedFd) -> Result<(), Fault> {
     let quiet = rustix::io::ioctl_fionbio(&socket, true);
-    quiet.map_err(|errno| Fault::Io {
-        doing: "taking a socket",
-        source: errno.into(),
-    })?;
+    quiet.map_err(|errno| Fault::Io { doing: "taking a socket", source: errno.into() })?;
     hub.watch(socket).map(drop).map_err(Fault::Channel)
 }
 

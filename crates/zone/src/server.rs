@@ -18,15 +18,10 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// Answers until a socket breaks. For a thread of a test or a program of its own.
 pub fn serve(udp: &UdpSocket, tcp: &TcpListener, zones: &Zones) -> Result<(), Fault> {
     let broken = |doing| move |source| Fault::Io { doing, source };
-    udp.set_nonblocking(true)
-        .map_err(broken("taking the UDP socket"))?;
-    tcp.set_nonblocking(true)
-        .map_err(broken("taking the TCP listener"))?;
+    udp.set_nonblocking(true).map_err(broken("taking the UDP socket"))?;
+    tcp.set_nonblocking(true).map_err(broken("taking the TCP listener"))?;
     loop {
-        let mut sockets = [
-            PollFd::new(udp, PollFlags::IN),
-            PollFd::new(tcp, PollFlags::IN),
-        ];
+        let mut sockets = [PollFd::new(udp, PollFlags::IN), PollFd::new(tcp, PollFlags::IN)];
         match poll(&mut sockets, None) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(errno) => return Err(broken("waiting for questions")(errno.into())),

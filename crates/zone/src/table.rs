@@ -48,23 +48,16 @@ fn one_minute() -> u32 {
 
 impl Default for Zones {
     fn default() -> Self {
-        Self {
-            ttl_seconds: one_minute(),
-            names: BTreeMap::new(),
-        }
+        Self { ttl_seconds: one_minute(), names: BTreeMap::new() }
     }
 }
 
 impl Zones {
     /// Reads a table and checks every record in it.
     pub fn parse(text: &str) -> Result<Self, Fault> {
-        let read: Self = toml::from_str(text).map_err(|fault| Fault::Table {
-            why: fault.to_string(),
-        })?;
-        let mut zones = Self {
-            ttl_seconds: read.ttl_seconds,
-            names: BTreeMap::new(),
-        };
+        let read: Self =
+            toml::from_str(text).map_err(|fault| Fault::Table { why: fault.to_string() })?;
+        let mut zones = Self { ttl_seconds: read.ttl_seconds, names: BTreeMap::new() };
         for (name, records) in read.names {
             for (kind, texts) in records {
                 for text in texts {
@@ -77,11 +70,7 @@ impl Zones {
 
     /// Adds one record, as a zone file would write it.
     pub fn add(&mut self, name: &str, kind: RecordWord, text: &str) -> Result<(), Fault> {
-        let wrong = || Fault::Record {
-            name: name.to_owned(),
-            kind,
-            text: text.to_owned(),
-        };
+        let wrong = || Fault::Record { name: name.to_owned(), kind, text: text.to_owned() };
         data(kind, text).ok_or_else(wrong)?;
         name_of(name).ok_or_else(wrong)?;
         let records = self.names.entry(plain(name)).or_default();
@@ -111,20 +100,13 @@ impl Zones {
     /// The records of a name and kind.
     pub(crate) fn records(&self, name: &str, kind: RecordWord) -> Vec<RData> {
         let texts = self.names.get(name).and_then(|records| records.get(&kind));
-        texts
-            .into_iter()
-            .flatten()
-            .filter_map(|text| data(kind, text))
-            .collect()
+        texts.into_iter().flatten().filter_map(|text| data(kind, text)).collect()
     }
 
     /// Whether the name has records or stands above one that has (RFC 8020 §2).
     pub(crate) fn exists(&self, name: &str) -> bool {
-        let is_above = |known: &String| {
-            known
-                .strip_suffix(name)
-                .is_some_and(|rest| rest.ends_with('.'))
-        };
+        let is_above =
+            |known: &String| known.strip_suffix(name).is_some_and(|rest| rest.ends_with('.'));
         self.names.contains_key(name) || self.names.keys().any(is_above)
     }
 }
@@ -166,10 +148,7 @@ pub(crate) fn plain(name: &str) -> String {
 
 pub(crate) fn name_of(text: &str) -> Option<Name> {
     let plain = plain(text);
-    let labels = plain
-        .split('.')
-        .filter(|label| !label.is_empty())
-        .map(str::as_bytes);
+    let labels = plain.split('.').filter(|label| !label.is_empty()).map(str::as_bytes);
     Name::from_labels(labels).ok()
 }
 
@@ -184,9 +163,9 @@ fn data(kind: RecordWord, text: &str) -> Option<RData> {
             let (preference, host) = text.split_once(' ')?;
             RData::MX(MX::new(preference.parse().ok()?, name_of(host.trim())?))
         }
-        RecordWord::Txt => RData::TXT(TXT::from_bytes(
-            text.as_bytes().chunks(STRING_OCTETS).collect(),
-        )),
+        RecordWord::Txt => {
+            RData::TXT(TXT::from_bytes(text.as_bytes().chunks(STRING_OCTETS).collect()))
+        }
         RecordWord::Soa => soa(text)?,
     })
 }

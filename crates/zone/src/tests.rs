@@ -29,9 +29,7 @@ AAAA = ["::1"]
 
 fn zones() -> Zones {
     let mut zones = Zones::parse(TABLE).unwrap();
-    zones
-        .add("long.example", RecordWord::Txt, &"x".repeat(3_000))
-        .unwrap();
+    zones.add("long.example", RecordWord::Txt, &"x".repeat(3_000)).unwrap();
     zones
 }
 
@@ -48,17 +46,9 @@ fn ask(name: &str, kind: RecordType) -> String {
 }
 
 fn told(reply: &Message) -> String {
-    let records: Vec<String> = reply
-        .answers
-        .iter()
-        .map(|record| record.data.to_string())
-        .collect();
+    let records: Vec<String> = reply.answers.iter().map(|record| record.data.to_string()).collect();
     let code = reply.metadata.response_code;
-    let code = if code == ResponseCode::NoError {
-        "ok".into()
-    } else {
-        format!("{code:?}")
-    };
+    let code = if code == ResponseCode::NoError { "ok".into() } else { format!("{code:?}") };
     format!("{code}: {}", records.join(", "))
 }
 
@@ -67,24 +57,12 @@ fn names_are_answered() {
     let check = |name, kind, expected: &str| assert_eq!(ask(name, kind), expected, "{name}");
     check("sender.example.", RecordType::A, "ok: 127.0.0.1");
     check("SENDER.Example.", RecordType::A, "ok: 127.0.0.1");
-    check(
-        "sender.example.",
-        RecordType::MX,
-        "ok: 10 mx.sender.example., 20 mx2.sender.example.",
-    );
-    check(
-        "sender.example.",
-        RecordType::TXT,
-        "ok: v=spf1 ip4:127.0.0.1 -all",
-    );
+    check("sender.example.", RecordType::MX, "ok: 10 mx.sender.example., 20 mx2.sender.example.");
+    check("sender.example.", RecordType::TXT, "ok: v=spf1 ip4:127.0.0.1 -all");
     check("sender.example.", RecordType::AAAA, "ok: ");
     check("nobody.sender.example.", RecordType::A, "NXDomain: ");
     check("elsewhere.test.", RecordType::A, "NXDomain: ");
-    check(
-        "1.0.0.127.in-addr.arpa.",
-        RecordType::PTR,
-        "ok: sender.example.",
-    );
+    check("1.0.0.127.in-addr.arpa.", RecordType::PTR, "ok: sender.example.");
     check("six.example.", RecordType::AAAA, "ok: ::1");
     // A name above one that has records exists.
     check("_domainkey.sender.example.", RecordType::TXT, "ok: ");
@@ -96,12 +74,7 @@ fn names_are_answered() {
 
 #[test]
 fn negative_answers_carry_an_soa() {
-    let reply = answer(
-        &question("x.sender.example.", RecordType::A),
-        &zones(),
-        true,
-    )
-    .unwrap();
+    let reply = answer(&question("x.sender.example.", RecordType::A), &zones(), true).unwrap();
     let reply = Message::from_vec(&reply).unwrap();
     assert_eq!(reply.authorities[0].name.to_ascii(), "sender.example.");
     assert!(reply.metadata.authoritative);
@@ -113,19 +86,13 @@ fn long_answers_are_cut_over_udp_only() {
     let reply = Message::from_vec(&reply).unwrap();
     assert!(reply.metadata.truncation && reply.answers.is_empty());
     let mut asked = Message::query();
-    asked.add_query(Query::query(
-        Name::from_ascii("long.example.").unwrap(),
-        RecordType::TXT,
-    ));
+    asked.add_query(Query::query(Name::from_ascii("long.example.").unwrap(), RecordType::TXT));
     let mut edns = Edns::new();
     edns.set_max_payload(65_000);
     asked.set_edns(edns);
     let reply = answer(&asked.to_vec().unwrap(), &zones(), true).unwrap();
     assert!(reply.len() <= 1_232);
-    assert_eq!(
-        ask("long.example.", RecordType::TXT).len(),
-        "ok: ".len() + 3_000
-    );
+    assert_eq!(ask("long.example.", RecordType::TXT).len(), "ok: ".len() + 3_000);
 }
 
 #[test]
@@ -154,12 +121,7 @@ fn both_ways_to_ask_work() {
     socket.send_to(&asked, address).unwrap();
     let mut packet = [0u8; 2_000];
     let size = socket.recv(&mut packet).unwrap();
-    assert!(
-        Message::from_vec(&packet[..size])
-            .unwrap()
-            .metadata
-            .truncation
-    );
+    assert!(Message::from_vec(&packet[..size]).unwrap().metadata.truncation);
     let mut connection = TcpStream::connect(address).unwrap();
     for _ in 0..2 {
         let size = u16::try_from(asked.len()).unwrap().to_be_bytes();
@@ -174,10 +136,8 @@ fn both_ways_to_ask_work() {
 
 #[test]
 fn mutated_questions_are_answered_or_dropped() {
-    let seeds = [
-        question("www.sender.example.", RecordType::A),
-        question("x.test.", RecordType::TXT),
-    ];
+    let seeds =
+        [question("www.sender.example.", RecordType::A), question("x.test.", RecordType::TXT)];
     let zones = zones();
     let mut state = 0x5e15_0001_u64;
     let mut chance = move || {

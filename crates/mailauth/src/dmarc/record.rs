@@ -52,8 +52,7 @@ pub fn parse(text: &[u8]) -> Option<DmarcRecord> {
         return None;
     }
     let is = |name: &str, wanted: &str| {
-        tags.value(name)
-            .is_some_and(|value| value.eq_ignore_ascii_case(wanted))
+        tags.value(name).is_some_and(|value| value.eq_ignore_ascii_case(wanted))
     };
     let psd = match tags.value("psd") {
         Some("y" | "Y") => Psd::Yes,
@@ -68,9 +67,7 @@ pub fn parse(text: &[u8]) -> Option<DmarcRecord> {
         strict_spf: is("aspf", "s"),
         psd,
         testing: is("t", "y"),
-        reports_to: tags
-            .value("rua")
-            .is_some_and(|list| list.split(',').any(is_report_address)),
+        reports_to: tags.value("rua").is_some_and(|list| list.split(',').any(is_report_address)),
     })
 }
 
@@ -90,14 +87,7 @@ impl DmarcRecord {
         };
         let (strict_dkim, strict_spf) = (self.strict_dkim, self.strict_spf);
         let testing = self.testing;
-        Some(Enforceable {
-            domain,
-            subdomain,
-            nonexistent,
-            strict_dkim,
-            strict_spf,
-            testing,
-        })
+        Some(Enforceable { domain, subdomain, nonexistent, strict_dkim, strict_spf, testing })
     }
 }
 
@@ -115,9 +105,7 @@ fn asked(value: Option<&str>) -> Asked {
         return Asked::Absent;
     };
     let all = [Policy::None, Policy::Quarantine, Policy::Reject];
-    let known = all
-        .into_iter()
-        .find(|policy| value.eq_ignore_ascii_case(policy.word()));
+    let known = all.into_iter().find(|policy| value.eq_ignore_ascii_case(policy.word()));
     known.map_or(Asked::Invalid, Asked::Policy)
 }
 
@@ -126,9 +114,7 @@ fn is_report_address(uri: &str) -> bool {
     let Some((scheme, rest)) = uri.trim().split_once(':') else {
         return false;
     };
-    let letters = scheme
-        .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
+    let letters = scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
     let starts = scheme.starts_with(|first: char| first.is_ascii_alphabetic());
     let graphic = rest.bytes().all(|byte| byte.is_ascii_graphic());
     let complete = !scheme.eq_ignore_ascii_case("mailto") || rest.contains('@');

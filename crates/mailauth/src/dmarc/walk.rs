@@ -64,17 +64,12 @@ pub fn organisation(start: &str, walked: &[Found]) -> String {
             Psd::Yes | Psd::Unsaid => {}
         }
     }
-    walked
-        .last()
-        .map_or_else(|| start.to_owned(), |found| found.domain.clone())
+    walked.last().map_or_else(|| start.to_owned(), |found| found.domain.clone())
 }
 
 /// The ancestor of `start` (or itself) that has one label more than `suffix`.
 fn one_below(start: &str, suffix: &str) -> String {
     let labels: Vec<&str> = start.split('.').collect();
     let wanted = suffix.split('.').count() + 1;
-    labels
-        .get(labels.len().saturating_sub(wanted)..)
-        .unwrap_or_default()
-        .join(".")
+    labels.get(labels.len().saturating_sub(wanted)..).unwrap_or_default().join(".")
 }

@@ -44,27 +44,14 @@ pub fn check_host(who: &Identity<'_>, sender: &str, inquiry: &mut Inquiry<'_>) -
     let domain = domain.strip_suffix('.').unwrap_or(domain).to_owned();
     let mut who = *who;
     who.client_ip = who.client_ip.to_canonical();
-    let mut walk = Walk {
-        who,
-        sender,
-        inquiry,
-        terms_left: LOOKUP_TERMS,
-        voids_left: VOID_LOOKUPS,
-    };
+    let mut walk =
+        Walk { who, sender, inquiry, terms_left: LOOKUP_TERMS, voids_left: VOID_LOOKUPS };
     // RFC 7208 §4.3: malformed, or not a name of two labels: none.
     if !is_askable(&domain) || !domain.contains('.') || domain.ends_with(']') {
-        return Spf {
-            result: SpfResult::None,
-            domain,
-            explanation: None,
-        };
+        return Spf { result: SpfResult::None, domain, explanation: None };
     }
     let (result, explanation) = walk.domain(&domain, true);
-    Spf {
-        result,
-        domain,
-        explanation,
-    }
+    Spf { result, domain, explanation }
 }
 
 impl Walk<'_, '_> {
@@ -115,10 +102,7 @@ impl Walk<'_, '_> {
             Qualifier::Neutral => (SpfResult::Neutral, None),
             Qualifier::Fail => {
                 let spec = record.explanation.as_deref().filter(|_| explain);
-                (
-                    SpfResult::Fail,
-                    spec.and_then(|spec| self.explanation(spec, domain)),
-                )
+                (SpfResult::Fail, spec.and_then(|spec| self.explanation(spec, domain)))
             }
         }
     }
@@ -145,11 +129,7 @@ impl Walk<'_, '_> {
             return None;
         };
         let text = std::str::from_utf8(text).ok()?;
-        let scene = Scene {
-            who: &self.who,
-            sender: self.sender,
-            domain,
-        };
+        let scene = Scene { who: &self.who, sender: self.sender, domain };
         let mut words = expand::explanation(text, &scene, self.inquiry)?;
         words.retain(|letter| matches!(letter, ' '..='~'));
         words.truncate(EXPLANATION_OCTETS);
@@ -242,11 +222,7 @@ impl Walk<'_, '_> {
     }
 
     fn name(&mut self, spec: &str, domain: &str) -> String {
-        let scene = Scene {
-            who: &self.who,
-            sender: self.sender,
-            domain,
-        };
+        let scene = Scene { who: &self.who, sender: self.sender, domain };
         expand::name(spec, &scene, self.inquiry)
     }
 
@@ -263,17 +239,11 @@ fn is_within(client: IpAddr, network: IpAddr, length: u8) -> bool {
     match (client, network) {
         (IpAddr::V4(client), IpAddr::V4(network)) => {
             let differing = client.to_bits() ^ network.to_bits();
-            differing
-                .checked_shr(32 - u32::from(length.min(32)))
-                .unwrap_or(0)
-                == 0
+            differing.checked_shr(32 - u32::from(length.min(32))).unwrap_or(0) == 0
         }
         (IpAddr::V6(client), IpAddr::V6(network)) => {
             let differing = client.to_bits() ^ network.to_bits();
-            differing
-                .checked_shr(128 - u32::from(length.min(128)))
-                .unwrap_or(0)
-                == 0
+            differing.checked_shr(128 - u32::from(length.min(128))).unwrap_or(0) == 0
         }
         _ => false,
     }

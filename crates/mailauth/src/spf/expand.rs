@@ -53,12 +53,7 @@ fn expand(
         match byte {
             b'%' => match expand_macro(&mut cursor, allowed)? {
                 Macro::Literal(text) => expanded.push_str(text),
-                Macro::Expand {
-                    letter,
-                    keep,
-                    reverse,
-                    delimiters,
-                } => {
+                Macro::Expand { letter, keep, reverse, delimiters } => {
                     let value = value(letter.to_ascii_lowercase(), scene, inquiry);
                     let value = transform(&value, keep, reverse, &delimiters);
                     if letter.is_ascii_uppercase() {
@@ -79,10 +74,7 @@ fn expand(
 }
 
 fn value(letter: u8, scene: &Scene<'_>, inquiry: &mut Inquiry<'_>) -> String {
-    let (local, origin) = scene
-        .sender
-        .rsplit_once('@')
-        .unwrap_or(("postmaster", scene.sender));
+    let (local, origin) = scene.sender.rsplit_once('@').unwrap_or(("postmaster", scene.sender));
     match letter {
         b's' => scene.sender.to_owned(),
         b'l' => local.to_owned(),
@@ -90,12 +82,7 @@ fn value(letter: u8, scene: &Scene<'_>, inquiry: &mut Inquiry<'_>) -> String {
         b'd' => scene.domain.to_owned(),
         b'i' => dotted(scene.who.client_ip),
         b'p' => proven_name(scene, inquiry),
-        b'v' => if scene.who.client_ip.is_ipv4() {
-            "in-addr"
-        } else {
-            "ip6"
-        }
-        .to_owned(),
+        b'v' => if scene.who.client_ip.is_ipv4() { "in-addr" } else { "ip6" }.to_owned(),
         b'h' => scene.who.helo.to_owned(),
         b'c' => scene.who.client_ip.to_string(),
         b'r' => scene.who.our_name.to_owned(),
@@ -124,11 +111,7 @@ fn transform(value: &str, keep: Option<usize>, reverse: bool, delimiters: &[u8])
     if plain {
         return value.to_owned();
     }
-    let delimiters = if delimiters.is_empty() {
-        b"."
-    } else {
-        delimiters
-    };
+    let delimiters = if delimiters.is_empty() { b"." } else { delimiters };
     let is_delimiter = |letter: char| u8::try_from(letter).is_ok_and(|b| delimiters.contains(&b));
     let mut parts: Vec<&str> = value.split(is_delimiter).collect();
     if reverse {
@@ -159,10 +142,7 @@ pub fn proven_names(ip: IpAddr, inquiry: &mut Inquiry<'_>) -> Vec<String> {
         Record::Pointer(name) => Some(name),
         _ => None,
     });
-    names
-        .take(POINTERS)
-        .filter(|name| leads_to(name, ip, inquiry))
-        .collect()
+    names.take(POINTERS).filter(|name| leads_to(name, ip, inquiry)).collect()
 }
 
 fn leads_to(name: &str, ip: IpAddr, inquiry: &mut Inquiry<'_>) -> bool {
@@ -173,32 +153,19 @@ fn leads_to(name: &str, ip: IpAddr, inquiry: &mut Inquiry<'_>) -> bool {
 }
 
 pub fn address_kind(ip: IpAddr) -> RecordKind {
-    if ip.is_ipv4() {
-        RecordKind::Address4
-    } else {
-        RecordKind::Address6
-    }
+    if ip.is_ipv4() { RecordKind::Address4 } else { RecordKind::Address6 }
 }
 
 pub fn reverse_name(ip: IpAddr) -> String {
-    let zone = if ip.is_ipv4() {
-        "in-addr.arpa"
-    } else {
-        "ip6.arpa"
-    };
+    let zone = if ip.is_ipv4() { "in-addr.arpa" } else { "ip6.arpa" };
     format!("{}.{zone}", transform(&dotted(ip), None, true, b""))
 }
 
 /// `%{p}`: the domain itself if proven, else a name below it, else any (RFC 7208 §7.3).
 fn proven_name(scene: &Scene<'_>, inquiry: &mut Inquiry<'_>) -> String {
     let names = proven_names(scene.who.client_ip, inquiry);
-    let same = names
-        .iter()
-        .find(|name| name.eq_ignore_ascii_case(scene.domain));
+    let same = names.iter().find(|name| name.eq_ignore_ascii_case(scene.domain));
     let below = || names.iter().find(|name| is_at_or_below(name, scene.domain));
     let best = same.or_else(below).or(names.first());
-    best.map_or_else(
-        || "unknown".to_owned(),
-        |name| name.trim_end_matches('.').to_owned(),
-    )
+    best.map_or_else(|| "unknown".to_owned(), |name| name.trim_end_matches('.').to_owned())
 }

@@ -78,9 +78,7 @@ pub fn parse(text: &[u8]) -> Option<SpfRecord> {
 fn modifier(term: &str) -> Option<(&str, &str)> {
     let (name, value) = term.split_once('=')?;
     let mut letters = name.bytes();
-    let starts = letters
-        .next()
-        .is_some_and(|first| first.is_ascii_alphabetic());
+    let starts = letters.next().is_some_and(|first| first.is_ascii_alphabetic());
     let goes_on = letters.all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
     (starts && goes_on).then_some((name, value))
 }
@@ -130,10 +128,7 @@ fn directive(term: &str) -> Option<Directive> {
         "ip6" => network::<Ipv6Addr>(rest.strip_prefix(':')?, 128)?,
         _ => return None,
     };
-    Some(Directive {
-        qualifier,
-        mechanism,
-    })
+    Some(Directive { qualifier, mechanism })
 }
 
 fn network<T: std::str::FromStr + Into<IpAddr>>(text: &str, widest: u8) -> Option<Mechanism> {
@@ -182,17 +177,13 @@ fn domain_spec(text: &str) -> Option<DomainSpec> {
     }
     let ends_well = text.ends_with('}') || {
         let trimmed = text.strip_suffix('.').unwrap_or(text);
-        trimmed
-            .rsplit_once('.')
-            .is_some_and(|(_, label)| is_top_label(label))
+        trimmed.rsplit_once('.').is_some_and(|(_, label)| is_top_label(label))
     };
     ends_well.then(|| text.to_owned())
 }
 
 fn is_top_label(label: &str) -> bool {
-    let letters = label
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let letters = label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     let hyphen_outside = label.starts_with('-') || label.ends_with('-');
     letters && !label.is_empty() && !hyphen_outside && !is_digits(label)
 }
@@ -227,12 +218,7 @@ pub fn macros(text: &str, allowed: Allowed) -> bool {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Macro {
     Literal(&'static str),
-    Expand {
-        letter: u8,
-        keep: Option<usize>,
-        reverse: bool,
-        delimiters: Vec<u8>,
-    },
+    Expand { letter: u8, keep: Option<usize>, reverse: bool, delimiters: Vec<u8> },
 }
 
 /// Reads what follows a `%`.
@@ -253,15 +239,9 @@ pub fn expand_macro(cursor: &mut Cursor<'_>, allowed: Allowed) -> Option<Macro> 
     let digits = cursor.take_while(|byte| byte.is_ascii_digit());
     let digits = std::str::from_utf8(digits).ok()?;
     // RFC 7208 §7.1: a number of parts must not be zero. Too large to hold means "all".
-    let keep = if digits.is_empty() {
-        None
-    } else {
-        Some(digits.parse().unwrap_or(usize::MAX))
-    };
+    let keep = if digits.is_empty() { None } else { Some(digits.parse().unwrap_or(usize::MAX)) };
     let reverse = cursor.eat(b'r') || cursor.eat(b'R');
-    let delimiters = cursor
-        .take_while(|byte| b".-+,/_=".contains(&byte))
-        .to_vec();
+    let delimiters = cursor.take_while(|byte| b".-+,/_=".contains(&byte)).to_vec();
     let closed = cursor.eat(b'}');
     (known && closed && keep != Some(0)).then_some(Macro::Expand {
         letter,

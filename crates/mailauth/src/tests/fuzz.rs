@@ -59,10 +59,9 @@ fn spf_records() {
     feed(&seeds, ROUNDS, |record| {
         let text = String::from_utf8_lossy(record).into_owned();
         let _ = spf::parse(record);
-        let zone = Zone::default().text("sender.example", &text).text(
-            "explain._spf.sender.example",
-            &text.replace("v=spf1", "%{c} %{i}"),
-        );
+        let zone = Zone::default()
+            .text("sender.example", &text)
+            .text("explain._spf.sender.example", &text.replace("v=spf1", "%{c} %{i}"));
         judge(b"From: a@b.example\r\n\r\n", &zone);
     });
 }
@@ -87,10 +86,7 @@ fn tag_lists_keys_and_policies() {
 
 #[test]
 fn signed_messages() {
-    let (one, two) = (
-        vector("dkim-relaxed-relaxed.eml"),
-        vector("dkim-simple-simple.eml"),
-    );
+    let (one, two) = (vector("dkim-relaxed-relaxed.eml"), vector("dkim-simple-simple.eml"));
     let keys = vector_keys();
     let mut whole = 0;
     feed(&[&one, &two], 4_000, |message| {
@@ -104,9 +100,7 @@ fn signed_messages() {
 fn chains() {
     let (one, three) = (vector("arc-1.eml"), vector("arc-3.eml"));
     let keys = vector_keys();
-    feed(&[&one, &three], 4_000, |message| {
-        drop(judge(message, &keys))
-    });
+    feed(&[&one, &three], 4_000, |message| drop(judge(message, &keys)));
 }
 
 #[test]

@@ -1,0 +1,207 @@
+//! Questions in hand: who waits for which, what is on its way, what is remembered.
+
+use crate::cache::Cache;
+use crate::inquiry::{CONNECT_LOOK, Inquiry, Step, Target, tries};
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+use wire::names::{Answer, Outcome, Question, Security};
+use wire::{Hub, Peer};
+
+/// Questions on their way at once; each holds a socket.
+const UNDER_WAY: usize = 256;
+/// Questions that wait for a place; beyond it the answer is "failed".
+const IN_LINE: usize = 4_096;
+/// Askers of one and the same question.
+const ASKERS: usize = 1_024;
+/// Questions of one peer that have no answer yet: an `edge` has one connection, and its scanner
+/// asks one question after the other.
+const PER_PEER: usize = 128;
+/// Longest name passed to the DNS (RFC 1035 §2.3.4), with its last dot.
+const NAME_OCTETS: usize = 254;
+
+type Asker = (Peer, u32);
+
+/// One question without an answer yet.
+struct Open {
+    askers: Vec<Asker>,
+    tries_made: usize,
+}
+
+pub struct Desk {
+    servers: Vec<SocketAddr>,
+    /// The servers were named by the operator, so that the AD bit of a local one counts.
+    configured: bool,
+    cache: Cache,
+    open: HashMap<Question, Open>,
+    line: VecDeque<Question>,
+    under_way: HashMap<Peer, (Question, Inquiry)>,
+    waiting: HashMap<Peer, usize>,
+}
+
+impl Desk {
+    pub fn new(servers: Vec<SocketAddr>, configured: bool) -> Self {
+        Self {
+            servers,
+            configured,
+            cache: Cache::default(),
+            open: HashMap::new(),
+            line: VecDeque::new(),
+            under_way: HashMap::new(),
+            waiting: HashMap::new(),
+        }
+    }
+
+    /// A peer asks.
+    pub fn asked(&mut self, peer: Peer, call: u32, question: Question, hub: &mut Hub) {
+        let question = Question { name: question.name.to_ascii_lowercase(), ..question };
+        let now = Instant::now();
+        if let Some(answer) = self.cache.find(&question, now) {
+            return tell(hub, peer, call, &answer);
+        }
+        let waiting = self.waiting.get(&peer).copied().unwrap_or(0);
+        let too_many = waiting >= PER_PEER || self.line.len() >= IN_LINE;
+        if too_many || question.name.len() > NAME_OCTETS || self.servers.is_empty() {
+            return tell(hub, peer, call, &failed());
+        }
+        if let Some(open) = self.open.get_mut(&question) {
+            if open.askers.len() >= ASKERS {
+                return tell(hub, peer, call, &failed());
+            }
+            open.askers.push((peer, call));
+            self.waiting.insert(peer, waiting + 1);
+            return;
+        }
+        let open = Open { askers: vec![(peer, call)], tries_made: 0 };
+        self.open.insert(question.clone(), open);
+        self.waiting.insert(peer, waiting + 1);
+        self.line.push_back(question);
+        self.start_waiting(now, hub);
+    }
+
+    /// A peer is gone; its questions go on for the cache's sake.
+    pub fn left(&mut self, peer: Peer) {
+        if self.waiting.remove(&peer).is_some() {
+            for open in self.open.values_mut() {
+                open.askers.retain(|(asker, _)| *asker != peer);
+            }
+        }
+    }
+
+    /// A socket has something to read.
+    pub fn readable(&mut self, socket: Peer, hub: &mut Hub) {
+        self.advance(socket, Instant::now(), hub);
+        self.start_waiting(Instant::now(), hub);
+    }
+
+    /// Until when nothing needs a look.
+    pub fn next_look(&self, now: Instant) -> Option<Duration> {
+        let looks = self.under_way.values().map(|(_, inquiry)| {
+            if inquiry.is_connecting() { now + CONNECT_LOOK } else { inquiry.until }
+        });
+        looks.min().map(|look| look.saturating_duration_since(now))
+    }
+
+    /// Ends tries whose time is up, and looks after connections that are being made.
+    pub fn look(&mut self, now: Instant, hub: &mut Hub) {
+        let due: Vec<(Peer, bool)> = self
+            .under_way
+            .iter()
+            .filter(|(_, (_, inquiry))| inquiry.until <= now || inquiry.is_connecting())
+            .map(|(socket, (_, inquiry))| (*socket, inquiry.until <= now))
+            .collect();
+        for (socket, late) in due {
+            if late {
+                self.next_try(socket, now, hub);
+            } else {
+                self.advance(socket, now, hub);
+            }
+        }
+        self.start_waiting(now, hub);
+    }
+
+    /// Gives free places to those in line.
+    fn start_waiting(&mut self, now: Instant, hub: &mut Hub) {
+        while self.under_way.len() < UNDER_WAY {
+            let Some(question) = self.line.pop_front() else { return };
+            self.make_try(question, now, hub);
+        }
+    }
+
+    /// Makes the question's next try that can be made, or gives up.
+    fn make_try(&mut self, question: Question, now: Instant, hub: &mut Hub) {
+        let total = tries(self.servers.len());
+        let Some(open) = self.open.get_mut(&question) else { return };
+        while open.tries_made < total {
+            let number = open.tries_made;
+            open.tries_made += 1;
+            let place = number % self.servers.len().max(1);
+            let Some(server) = self.servers.get(place).copied() else { break };
+            let trusted = self.configured && server.ip().is_loopback();
+            // The last try forgives a server that does not keep the case of letters.
+            let target = Target { server, trusted, exact_case: number + 1 < total };
+            let Some((inquiry, socket)) = Inquiry::udp(&question, target, now) else { continue };
+            let Ok(socket) = hub.watch(socket) else { continue };
+            self.under_way.insert(socket, (question, inquiry));
+            return;
+        }
+        self.close(question, failed(), hub);
+    }
+
+    fn advance(&mut self, socket: Peer, now: Instant, hub: &mut Hub) {
+        let Some((_, inquiry)) = self.under_way.get_mut(&socket) else { return };
+        let Some(descriptor) = hub.watched(socket) else { return };
+        match inquiry.advance(descriptor) {
+            Step::Wait => {}
+            Step::Next => self.next_try(socket, now, hub),
+            Step::OverTcp => self.over_tcp(socket, now, hub),
+            Step::Told(answer) => {
+                hub.dismiss(socket);
+                if let Some((question, _)) = self.under_way.remove(&socket) {
+                    self.close(question, answer, hub);
+                }
+            }
+        }
+    }
+
+    fn next_try(&mut self, socket: Peer, now: Instant, hub: &mut Hub) {
+        hub.dismiss(socket);
+        if let Some((question, _)) = self.under_way.remove(&socket) {
+            self.make_try(question, now, hub);
+        }
+    }
+
+    fn over_tcp(&mut self, socket: Peer, now: Instant, hub: &mut Hub) {
+        hub.dismiss(socket);
+        let Some((question, inquiry)) = self.under_way.remove(&socket) else { return };
+        let connected = inquiry.tcp(now);
+        let watched = connected.and_then(|(inquiry, fd)| Some((inquiry, hub.watch(fd).ok()?)));
+        match watched {
+            Some((inquiry, socket)) => {
+                self.under_way.insert(socket, (question, inquiry));
+            }
+            None => self.make_try(question, now, hub),
+        }
+    }
+
+    /// Tells all who wait, and remembers.
+    fn close(&mut self, question: Question, answer: Answer, hub: &mut Hub) {
+        let Some(open) = self.open.remove(&question) else { return };
+        for (peer, call) in open.askers {
+            if let Some(waiting) = self.waiting.get_mut(&peer) {
+                *waiting = waiting.saturating_sub(1);
+            }
+            tell(hub, peer, call, &answer);
+        }
+        self.cache.keep(question, answer, Instant::now());
+    }
+}
+
+fn tell(hub: &mut Hub, peer: Peer, call: u32, answer: &Answer) {
+    // A peer that cannot be told is gone, which the hub reports by itself.
+    let _ = hub.send(peer, call, answer, Vec::new());
+}
+
+fn failed() -> Answer {
+    Answer { outcome: Outcome::Failed, security: Security::Insecure, ttl_seconds: 0 }
+}
