@@ -17,6 +17,11 @@ pub const QUARANTINE_MS: u64 = 14 * 24 * 3_600 * 1_000;
 /// Flags that mean something: the system's and the keywords of a folder.
 const FLAGS: u64 = flag::SEEN | flag::ANSWERED | flag::FLAGGED | flag::DELETED | flag::DRAFT
     | !((1 << flag::FIRST_KEYWORD) - 1);
+/// Tokens of one journey: Message-ID, addresses, a subject; references of a long thread are cut.
+const TOKENS: usize = 64;
+/// Finding ids of one journey, and the length of one.
+const REASONS: usize = 64;
+const REASON_BYTES: usize = 64;
 /// Expired copies let go in one round.
 const EXPIRED_AT_ONCE: u32 = 500;
 
@@ -55,7 +60,7 @@ impl Store {
                 self.arrive(instance, copy, held, &batch.descriptors, now_ms, &mut entries)?;
             }
         }
-        entries.extend(journeys.iter().cloned().map(Entry::Journey));
+        entries.extend(journeys.iter().map(|journey| Entry::Journey(bounded(journey))));
         if !entries.is_empty() {
             self.stage(entries)?;
         }
@@ -403,6 +408,16 @@ pub enum Adornment<'a> {
     Subscribed(bool),
 }
 
+/// An edge may lie, but not at length.
+fn bounded(journey: &Journey) -> Journey {
+    let mut journey = journey.clone();
+    journey.tokens.truncate(TOKENS);
+    journey.recipients.truncate(terms::RECIPIENTS);
+    journey.reasons.truncate(REASONS);
+    journey.reasons.retain(|reason| reason.len() <= REASON_BYTES);
+    journey
+}
+
 fn reasons_of(journeys: &[Journey], copy: &Copy) -> Vec<String> {
     if !matches!(copy.place, Place::Quarantine { .. }) {
         return Vec::new();
@@ -411,7 +426,7 @@ fn reasons_of(journeys: &[Journey], copy: &Copy) -> Vec<String> {
         journey.tenant == copy.tenant
             && (journey.message == copy.message || journey.recipients.contains(&copy.user))
     };
-    journeys.iter().find(same).map(|journey| journey.reasons.clone()).unwrap_or_default()
+    journeys.iter().find(same).map(|journey| bounded(journey).reasons).unwrap_or_default()
 }
 
 /// Lines that this very act has already put into a folder.

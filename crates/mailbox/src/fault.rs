@@ -18,10 +18,14 @@ pub enum Fault {
     Behind { count: usize, limit: usize },
     #[error("could not make the folder of the keeper")]
     Folder(#[source] std::io::Error),
+    #[error("the start names no folder")]
+    NoFolder,
     #[error("a parcel of a peer cannot be read")]
     Parcel(#[source] wire::Fault),
     #[error("the channels failed")]
     Channels(#[source] wire::Fault),
+    #[error("the walls could not be raised")]
+    Jail(#[source] compartment::Fault),
 }
 
 impl From<body::Fault> for Fault {
@@ -40,5 +44,17 @@ impl Fault {
             }
             _ => false,
         }
+    }
+
+    /// The fault and what lies under it, for the operator. No fault carries mail or names.
+    pub fn story(&self) -> String {
+        let mut story = self.to_string();
+        let mut under = std::error::Error::source(self);
+        while let Some(source) = under {
+            story.push_str(": ");
+            story.push_str(&source.to_string());
+            under = source.source();
+        }
+        story
     }
 }

@@ -1,0 +1,485 @@
+//! One loop over all peers: acts are staged as they come, one commit answers them together.
+
+use crate::acts::{Adornment, FlagChange};
+use crate::forward::Forward;
+use crate::gather::{Gather, Gathered};
+use crate::person::{folder_id, number};
+use crate::store::{Change, Store, Whose};
+use crate::Fault;
+use compartment::now_ms;
+use std::collections::HashMap;
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+use terms::{InstanceId, Kind};
+use wire::control::{Order, Report};
+use wire::ledger::FromLedger;
+use wire::mailbox::{FromAccess, FromAdmin, FromEdge, ToAccess, ToAdmin, ToEdge};
+use wire::{Event, Frame, Hub, Label, Peer};
+
+/// Entries that wait for the index before it is told in the middle of a rush.
+const SETTLE: usize = 400;
+/// Quiet time after which the index is told.
+const QUIET: Duration = Duration::from_millis(5);
+/// Between two looks at dead space and the index on disk.
+const CHORES: Duration = Duration::from_secs(1);
+/// Between two looks for quarantined copies whose time is over: they wait days.
+const EXPIRY: Duration = Duration::from_secs(60);
+/// Octets moved by compaction in one go: some milliseconds.
+const MOVE_BYTES: u64 = 2 * 1024 * 1024;
+/// After a stop, the ledger has this long to take the last entries.
+const FAREWELL: Duration = Duration::from_millis(1_500);
+/// One note to the operator in this time.
+const NOTES: Duration = Duration::from_secs(10);
+/// Uids of one question: a whole large folder, twice.
+const UIDS: usize = 4_000_000;
+
+/// An answer that waits for the commit.
+enum Owed {
+    Edge(ToEdge),
+    Access(ToAccess),
+    Admin(ToAdmin),
+}
+
+pub struct Desk {
+    hub: Hub,
+    store: Store,
+    forward: Forward,
+    gather: Gather,
+    warden: Peer,
+    owed: Vec<(Peer, u32, Owed)>,
+    /// Readers of a mailbox whose last acts are not durable yet.
+    later: Vec<(Peer, Label, Frame)>,
+    watchers: HashMap<Peer, (Whose, u32)>,
+    next_chores: Instant,
+    next_expiry: Instant,
+    last_note: Option<Instant>,
+    leaving: Option<Instant>,
+    /// The ledger has taken all arrivals before this; noted with the next commit.
+    taken_before: Option<u64>,
+}
+
+impl Desk {
+    pub fn new(hub: Hub, store: Store, forward: Forward, warden: Peer) -> Self {
+        Self {
+            hub,
+            store,
+            forward,
+            gather: Gather::default(),
+            warden,
+            owed: Vec::new(),
+            later: Vec::new(),
+            watchers: HashMap::new(),
+            next_chores: Instant::now() + CHORES,
+            next_expiry: Instant::now(),
+            last_note: None,
+            leaving: None,
+            taken_before: None,
+        }
+    }
+
+    /// Until the warden says stop, or is gone.
+    pub fn serve(mut self) -> Result<(), Fault> {
+        loop {
+            let patience = self.patience();
+            let events = self.hub.wait(Some(patience)).map_err(Fault::Channels)?;
+            let quiet = events.is_empty();
+            for event in events {
+                match event {
+                    Event::Frame(peer, frame) if peer == self.warden => self.obey(frame),
+                    Event::Frame(peer, frame) => self.answer(peer, frame),
+                    Event::Gone(peer, _) if peer == self.warden => return self.leave(),
+                    Event::Gone(peer, _) => self.gone(peer),
+                    Event::Ready(_) => {}
+                }
+            }
+            if self.store.has_staged() && self.gather.wait().is_zero() {
+                self.commit();
+            }
+            self.tend(quiet);
+            if self.leaving.is_some_and(|until| {
+                Instant::now() >= until || self.forward.is_done(&self.store)
+            }) {
+                return self.leave();
+            }
+        }
+    }
+
+    /// How long nothing need be done.
+    fn patience(&mut self) -> Duration {
+        if self.store.has_staged() {
+            return self.gather.wait();
+        }
+        let chores = self.next_chores.saturating_duration_since(Instant::now());
+        let quiet = if self.store.pending() > 0 { QUIET } else { chores };
+        let evidence = self.forward.patience(&self.store).unwrap_or(chores);
+        let leaving = self.leaving.map_or(chores, |until| {
+            until.saturating_duration_since(Instant::now())
+        });
+        chores.min(quiet).min(evidence).min(leaving)
+    }
+
+    fn obey(&mut self, frame: Frame) {
+        match frame.read::<Order>() {
+            Ok(Order::Stop) => self.leaving = Some(Instant::now() + FAREWELL),
+            Ok(Order::Join(label)) => {
+                let Some(fd) = frame.descriptors.into_iter().next() else { return };
+                let kind = label.kind;
+                if let Ok(peer) = self.hub.seat(fd.into(), label)
+                    && kind == Kind::Ledger
+                {
+                    self.forward.join(peer);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn gone(&mut self, peer: Peer) {
+        self.forward.gone(peer);
+        self.gather.gone(peer);
+        self.watchers.remove(&peer);
+        self.later.retain(|(waiting, ..)| *waiting != peer);
+    }
+
+    /// The label says who asks; the frame only says what.
+    fn answer(&mut self, peer: Peer, frame: Frame) {
+        let Some(label) = self.hub.label(peer).cloned() else { return };
+        self.store.origin = Some(peer);
+        let call = frame.call;
+        let understood = match (label.kind, label.person) {
+            (Kind::Edge, _) => self.answer_edge(peer, label.instance, frame),
+            (Kind::Access, Some((tenant, user))) => {
+                self.answer_access(peer, Whose { tenant, user }, label, frame)
+            }
+            (Kind::Admin, _) => frame.read().map(|question| self.answer_admin(peer, call, question)),
+            (Kind::Ledger, _) => frame.read().map(|answer| self.hear_ledger(call, &answer)),
+            _ => Err(wire::Fault::Malformed),
+        };
+        if understood.is_err() {
+            self.dismiss(peer);
+        }
+    }
+
+    /// A peer that does not keep to the words is cut, and the warden told.
+    fn dismiss(&mut self, peer: Peer) {
+        if let Some(label) = self.hub.dismiss(peer) {
+            let what = format!("mailbox: malformed frame from {}", label.kind.word());
+            let _ = self.hub.send(self.warden, 0, &Report::Alarm { what }, Vec::new());
+        }
+        self.gone(peer);
+    }
+
+    fn answer_edge(
+        &mut self,
+        peer: Peer,
+        instance: InstanceId,
+        frame: Frame,
+    ) -> Result<(), wire::Fault> {
+        let call = frame.call;
+        match frame.read()? {
+            FromEdge::Keep { copies, journeys, more } => {
+                let gathered =
+                    self.gather.add(peer, (copies, journeys), frame.descriptors, more);
+                let arrival = match gathered {
+                    Gathered::More => return Ok(()),
+                    Gathered::TooMuch => return Err(wire::Fault::Malformed),
+                    Gathered::Whole(arrival) => arrival,
+                };
+                let kept =
+                    self.store.keep(instance, &arrival.batches, &arrival.journeys, now_ms());
+                match kept {
+                    Ok(answer) => {
+                        if matches!(answer, ToEdge::Kept) {
+                            self.gather.staged(peer);
+                        }
+                        self.owe(peer, call, Owed::Edge(answer));
+                    }
+                    Err(Fault::Parcel(fault)) => return Err(fault),
+                    Err(fault) => {
+                        self.owed.push((peer, call, Owed::Edge(ToEdge::Fault)));
+                        self.failed(&fault);
+                    }
+                }
+            }
+            FromEdge::Room { user, bytes } => {
+                let room = self.store.find_person(user).map(|person| {
+                    person.is_none_or(|person| person.has_room(bytes, 1))
+                });
+                let answer = room.map_or(ToEdge::Fault, ToEdge::Room);
+                let _ = self.hub.send(peer, call, &answer, Vec::new());
+            }
+        }
+        Ok(())
+    }
+
+    fn answer_access(
+        &mut self,
+        peer: Peer,
+        whose: Whose,
+        label: Label,
+        frame: Frame,
+    ) -> Result<(), wire::Fault> {
+        let question: FromAccess = frame.read()?;
+        let is_reading = matches!(
+            question,
+            FromAccess::Folders
+                | FromAccess::Rows { .. }
+                | FromAccess::Fetch { .. }
+                | FromAccess::Quota
+                | FromAccess::Watch(_)
+        );
+        if is_reading && self.store.has_staged_for(whose.user) {
+            // What is not durable is not shown: it could still be taken back.
+            self.later.push((peer, label, frame));
+            return Ok(());
+        }
+        let mut descriptors = Vec::new();
+        let call = frame.call;
+        match self.act(peer, whose, question, &frame.descriptors, &mut descriptors) {
+            Ok(answer) if is_reading && !self.store.has_staged_for(whose.user) => {
+                let _ = self.hub.send(peer, call, &answer, descriptors);
+            }
+            Ok(answer) => {
+                self.gather.staged_beside();
+                self.owe(peer, call, Owed::Access(answer));
+            }
+            Err(Fault::Parcel(fault)) => return Err(fault),
+            Err(fault) => {
+                self.owed.push((peer, call, Owed::Access(ToAccess::Fault)));
+                self.failed(&fault);
+            }
+        }
+        Ok(())
+    }
+
+    fn act(
+        &mut self,
+        peer: Peer,
+        whose: Whose,
+        question: FromAccess,
+        held: &[OwnedFd],
+        descriptors: &mut Vec<OwnedFd>,
+    ) -> Result<ToAccess, Fault> {
+        let user = whose.user;
+        let store = &mut self.store;
+        match question {
+            FromAccess::Folders => store.folders(whose, now_ms()),
+            FromAccess::Rows { folder, since } => store.rows(user, folder, since),
+            FromAccess::Fetch { folder, uids, class } => {
+                store.fetch(user, folder, few(&uids), class, descriptors)
+            }
+            FromAccess::Store { folder, mut uids, add, remove, replace, unchanged_since } => {
+                uids.truncate(UIDS);
+                let change = FlagChange { uids, add, remove, replace, unchanged_since };
+                store.store_flags(user, folder, &change)
+            }
+            FromAccess::Expunge { folder, uids } => {
+                store.expunge(user, folder, uids.as_deref().map(few))
+            }
+            FromAccess::Append { folder, flags, copy } => {
+                store.append(whose, folder, flags, *copy, held, now_ms())
+            }
+            FromAccess::CopyTo { folder, uids, to, remove } => {
+                store.copy_to(user, (folder, to), few(&uids), remove)
+            }
+            FromAccess::Create { name } => store.create(whose, &name, now_ms()),
+            FromAccess::Rename { folder, name } => {
+                store.adorn(user, folder, Adornment::Name(&name))
+            }
+            FromAccess::Delete { folder } => store.delete(user, folder),
+            FromAccess::Keywords { folder, names } => {
+                store.adorn(user, folder, Adornment::Keywords(&names))
+            }
+            FromAccess::Subscribe { folder, subscribed } => {
+                store.adorn(user, folder, Adornment::Subscribed(subscribed))
+            }
+            FromAccess::Quota => store.quota(whose, now_ms()),
+            FromAccess::Watch(folder) => {
+                self.watchers.remove(&peer);
+                let Some(folder) = folder.map(number) else { return Ok(ToAccess::Done) };
+                let Some(front) = store.front(user, folder)? else {
+                    return Ok(ToAccess::NoSuchFolder);
+                };
+                front.recent = 0;
+                self.watchers.insert(peer, (whose, folder));
+                Ok(ToAccess::Done)
+            }
+        }
+    }
+
+    fn answer_admin(&mut self, peer: Peer, call: u32, question: FromAdmin) {
+        match self.store.administer(question, now_ms()) {
+            Ok(answer) => {
+                self.gather.staged_beside();
+                self.owe(peer, call, Owed::Admin(answer));
+            }
+            Err(fault) => {
+                self.owed.push((peer, call, Owed::Admin(ToAdmin::Fault(String::new()))));
+                self.failed(&fault);
+            }
+        }
+    }
+
+    fn hear_ledger(&mut self, call: u32, answer: &FromLedger) {
+        if let Some(before) = self.forward.answered(call, answer) {
+            self.taken_before = Some(before);
+        }
+    }
+
+    /// Answers now if nothing waits for the disk, else with the commit.
+    fn owe(&mut self, peer: Peer, call: u32, owed: Owed) {
+        if self.store.has_staged() {
+            self.owed.push((peer, call, owed));
+        } else {
+            self.gather.committed();
+            self.pay(peer, call, owed);
+        }
+    }
+
+    fn pay(&mut self, peer: Peer, call: u32, owed: Owed) {
+        let _ = match owed {
+            Owed::Edge(answer) => self.hub.send(peer, call, &answer, Vec::new()),
+            Owed::Access(answer) => self.hub.send(peer, call, &answer, Vec::new()),
+            Owed::Admin(answer) => self.hub.send(peer, call, &answer, Vec::new()),
+        };
+    }
+
+    /// One flush for everything staged; then the answers, and word to those who watch.
+    fn commit(&mut self) {
+        self.note_taken();
+        match self.store.commit() {
+            Ok(changes) => {
+                self.gather.committed();
+                for (peer, call, owed) in std::mem::take(&mut self.owed) {
+                    self.pay(peer, call, owed);
+                }
+                self.tell_watchers(&changes);
+                self.answer_later();
+            }
+            Err(fault) => self.failed(&fault),
+        }
+    }
+
+    fn note_taken(&mut self) {
+        if let Some(before) = self.taken_before.take()
+            && let Err(fault) = self.store.forwarded(before)
+        {
+            self.taken_before = Some(before);
+            self.failed(&fault);
+        }
+    }
+
+    /// Nothing that was staged is kept: everybody who waits hears so.
+    fn failed(&mut self, fault: &Fault) {
+        self.gather.committed();
+        let is_full = fault.is_full();
+        for (peer, call, owed) in std::mem::take(&mut self.owed) {
+            let owed = match owed {
+                Owed::Edge(_) => Owed::Edge(if is_full { ToEdge::Full } else { ToEdge::Fault }),
+                Owed::Access(_) => {
+                    Owed::Access(if is_full { ToAccess::Full } else { ToAccess::Fault })
+                }
+                Owed::Admin(_) => Owed::Admin(ToAdmin::Fault(fault.to_string())),
+            };
+            self.pay(peer, call, owed);
+        }
+        self.tell_operator(fault);
+        self.answer_later();
+    }
+
+    fn tell_operator(&mut self, fault: &Fault) {
+        let now = Instant::now();
+        if self.last_note.is_some_and(|last| now - last < NOTES) {
+            return;
+        }
+        self.last_note = Some(now);
+        let text = format!("mailbox: {}", fault.story());
+        let _ = self.hub.send(self.warden, 0, &Report::Note { text }, Vec::new());
+    }
+
+    fn answer_later(&mut self) {
+        for (peer, label, frame) in std::mem::take(&mut self.later) {
+            let Some((tenant, user)) = label.person else { continue };
+            if self.answer_access(peer, Whose { tenant, user }, label, frame).is_err() {
+                self.dismiss(peer);
+            }
+        }
+    }
+
+    fn tell_watchers(&mut self, changes: &[Change]) {
+        if changes.is_empty() || self.watchers.is_empty() {
+            return;
+        }
+        let mut told: Vec<(Peer, ToAccess)> = Vec::new();
+        for change in changes {
+            for (peer, (whose, folder)) in &self.watchers {
+                let is_watched = whose.user == change.user && *folder == change.folder;
+                if !is_watched || change.known_to == Some(*peer) {
+                    continue;
+                }
+                let Ok(Some(front)) = self.store.front(change.user, change.folder) else {
+                    continue;
+                };
+                told.push((
+                    *peer,
+                    ToAccess::Changed {
+                        folder: folder_id(change.folder),
+                        expunged: change.expunged.clone(),
+                        highest_modseq: front.modseq,
+                        messages: u32::try_from(front.messages).unwrap_or(0),
+                    },
+                ));
+            }
+        }
+        for (peer, push) in told {
+            let _ = self.hub.send(peer, 0, &push, Vec::new());
+        }
+    }
+
+    /// What nobody waits for: the index, the evidence, and now and then the chores.
+    fn tend(&mut self, quiet: bool) {
+        let pending = self.store.pending();
+        if pending >= SETTLE || (quiet && pending > 0) {
+            self.attempt(|store| store.settle());
+        }
+        self.forward.hand_in(&self.store, &mut self.hub, self.leaving.is_some());
+        let now = Instant::now();
+        if now < self.next_chores || self.store.has_staged() {
+            return;
+        }
+        self.next_chores = now + CHORES;
+        if self.taken_before.is_some() {
+            self.note_taken();
+            self.commit();
+        }
+        if self.store.wants_checkpoint() {
+            self.attempt(Store::checkpoint);
+        }
+        if now >= self.next_expiry {
+            self.next_expiry = now + EXPIRY;
+            self.attempt(|store| store.expire(now_ms()).map(drop));
+            self.commit();
+        }
+        if quiet {
+            self.attempt(|store| store.compact(MOVE_BYTES).map(drop));
+        }
+    }
+
+    fn attempt(&mut self, work: impl FnOnce(&mut Store) -> Result<(), Fault>) {
+        if let Err(fault) = work(&mut self.store) {
+            self.tell_operator(&fault);
+        }
+    }
+
+    fn leave(mut self) -> Result<(), Fault> {
+        if self.store.has_staged() || self.taken_before.is_some() {
+            self.commit();
+        }
+        self.store.checkpoint()
+    }
+}
+
+/// The uids that one question may name.
+fn few(uids: &[u32]) -> &[u32] {
+    uids.get(..UIDS).unwrap_or(uids)
+}

@@ -1,0 +1,105 @@
+//! Arrivals that come in several frames, and how long a commit may wait for company.
+
+use crate::acts::Batch;
+use std::collections::HashMap;
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+use wire::Peer;
+use wire::mailbox::{Copy, Journey};
+
+/// Frames of one arrival: 1,000 recipients in groups of 40, and air.
+const FRAMES: usize = 64;
+/// Copies of one arrival.
+const COPIES: usize = terms::RECIPIENTS;
+/// Journeys of one arrival: one a tenant.
+const JOURNEYS: usize = terms::RECIPIENTS;
+/// A committer may wait this long for company, and only while so many are at it
+/// (architecture §8).
+const COMPANY: Duration = Duration::from_millis(15);
+const BUSY: usize = 8;
+/// A peer that has kept within this time is at it.
+const AT_IT: Duration = Duration::from_millis(200);
+
+/// One whole arrival.
+#[derive(Default)]
+pub struct Arrival {
+    pub batches: Vec<Batch>,
+    pub journeys: Vec<Journey>,
+    copies: usize,
+}
+
+/// What a frame completed.
+pub enum Gathered {
+    More,
+    Whole(Arrival),
+    TooMuch,
+}
+
+#[derive(Default)]
+pub struct Gather {
+    parts: HashMap<Peer, Arrival>,
+    last_kept: HashMap<Peer, Instant>,
+    since: Option<Instant>,
+    waiting: usize,
+}
+
+impl Gather {
+    pub fn add(
+        &mut self,
+        peer: Peer,
+        (copies, journeys): (Vec<Copy>, Vec<Journey>),
+        descriptors: Vec<OwnedFd>,
+        more: bool,
+    ) -> Gathered {
+        let arrival = self.parts.entry(peer).or_default();
+        arrival.copies += copies.len();
+        arrival.journeys.extend(journeys);
+        arrival.batches.push(Batch { copies, descriptors });
+        if arrival.copies > COPIES
+            || arrival.batches.len() > FRAMES
+            || arrival.journeys.len() > JOURNEYS
+        {
+            self.parts.remove(&peer);
+            return Gathered::TooMuch;
+        }
+        if more {
+            return Gathered::More;
+        }
+        self.parts.remove(&peer).map_or(Gathered::More, Gathered::Whole)
+    }
+
+    pub fn gone(&mut self, peer: Peer) {
+        self.parts.remove(&peer);
+        self.last_kept.remove(&peer);
+    }
+
+    /// An arrival of this peer is staged.
+    pub fn staged(&mut self, peer: Peer) {
+        let now = Instant::now();
+        self.last_kept.insert(peer, now);
+        self.since.get_or_insert(now);
+        self.waiting += 1;
+    }
+
+    /// Something else is staged: it waits with the others, or for nobody.
+    pub fn staged_beside(&mut self) {
+        self.since.get_or_insert_with(Instant::now);
+    }
+
+    pub fn committed(&mut self) {
+        self.since = None;
+        self.waiting = 0;
+    }
+
+    /// How long the commit should still wait. Zero: now.
+    pub fn wait(&mut self) -> Duration {
+        let Some(since) = self.since else { return Duration::ZERO };
+        let now = Instant::now();
+        self.last_kept.retain(|_, kept| now.saturating_duration_since(*kept) < AT_IT);
+        // When all who are at it stand here, nobody else is to be waited for.
+        if self.last_kept.len() < BUSY || self.waiting >= self.last_kept.len() {
+            return Duration::ZERO;
+        }
+        COMPANY.saturating_sub(now.saturating_duration_since(since))
+    }
+}
