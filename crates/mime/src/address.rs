@@ -106,8 +106,7 @@ impl Reader<'_> {
             b':' if !self.in_group && self.phrase.angle.is_none() => {
                 self.cursor.next();
                 let phrase = std::mem::take(&mut self.phrase);
-                self.entries
-                    .push(Entry::GroupStart(phrase.text.trim_ascii().to_vec()));
+                self.entries.push(Entry::GroupStart(phrase.text.trim_ascii().to_vec()));
                 self.in_group = true;
             }
             b'<' => self.angle(),
@@ -171,22 +170,14 @@ impl Reader<'_> {
         let text = phrase.text.trim_ascii();
         let address = match &phrase.angle {
             Some(angle) => {
-                let name = if text.is_empty() {
-                    phrase.comment.as_slice()
-                } else {
-                    text
-                };
+                let name = if text.is_empty() { phrase.comment.as_slice() } else { text };
                 let mut address = split_address(angle);
                 address.name = name.trim_ascii().to_vec();
                 address
             }
             None => {
                 let spaced = phrase.has_quotes || !text.contains(&b'@');
-                let bare = if spaced {
-                    text.to_vec()
-                } else {
-                    spaces_out(text)
-                };
+                let bare = if spaced { text.to_vec() } else { spaces_out(text) };
                 let mut address = split_address(&bare);
                 address.name = phrase.comment.trim_ascii().to_vec();
                 address
@@ -223,18 +214,9 @@ fn split_address(text: &[u8]) -> Address {
             let mut cursor = Cursor::new(rest);
             let local = cursor.take(at).unwrap_or_default().to_vec();
             cursor.eat(b'@');
-            Address {
-                name: Vec::new(),
-                route,
-                local,
-                domain: cursor.rest().to_vec(),
-            }
+            Address { name: Vec::new(), route, local, domain: cursor.rest().to_vec() }
         }
-        None => Address {
-            route,
-            local: rest.to_vec(),
-            ..Address::default()
-        },
+        None => Address { route, local: rest.to_vec(), ..Address::default() },
     }
 }
 

@@ -52,11 +52,7 @@ pub fn decode_charset(label: Option<&str>, octets: &[u8]) -> Decoded {
 }
 
 fn decoded(text: impl Into<String>, charset: &'static str, lying: bool) -> Decoded {
-    Decoded {
-        text: text.into(),
-        charset,
-        lying,
-    }
+    Decoded { text: text.into(), charset, lying }
 }
 
 fn ascii(octets: &[u8]) -> Cow<'_, str> {
@@ -80,11 +76,7 @@ fn with_table(encoding: &'static Encoding, octets: &[u8]) -> Decoded {
         }
     }
     if wrong && japanese {
-        let other = if encoding == SHIFT_JIS {
-            EUC_JP
-        } else {
-            SHIFT_JIS
-        };
+        let other = if encoding == SHIFT_JIS { EUC_JP } else { SHIFT_JIS };
         let (other_text, other_wrong) = other.decode_without_bom_handling(octets);
         if !other_wrong {
             return decoded(other_text, other.name(), true);
@@ -130,11 +122,7 @@ fn sniffed(octets: &[u8], declared: Declared) -> Decoded {
         (None, None) => WINDOWS_1252,
     };
     let lying = lying && guess != UTF_8;
-    decoded(
-        guess.decode_without_bom_handling(octets).0,
-        guess.name(),
-        lying,
-    )
+    decoded(guess.decode_without_bom_handling(octets).0, guess.name(), lying)
 }
 
 /// Kana speak for Shift_JIS; an impossible octet excludes it.
@@ -185,10 +173,7 @@ fn declared(label: &str) -> Declared {
     let label: String = label
         .trim_matches(|letter: char| letter.is_whitespace() || matches!(letter, '"' | '\''))
         .to_ascii_lowercase();
-    let bare: String = label
-        .chars()
-        .filter(|letter| letter.is_ascii_alphanumeric())
-        .collect();
+    let bare: String = label.chars().filter(|letter| letter.is_ascii_alphanumeric()).collect();
     match bare.as_str() {
         "" | "unknown" | "unknown8bit" | "xunknown" | "default" | "binary" | "8bit" => {
             Declared::Absent

@@ -54,8 +54,7 @@ impl Found {
             self.time = time_of_day(word);
         } else if word.contains('-') && self.day.is_none() {
             // `22-Nov-2026`, seen in old mail.
-            word.split('-')
-                .for_each(|piece| self.take(piece.as_bytes()));
+            word.split('-').for_each(|piece| self.take(piece.as_bytes()));
         } else if let Ok(number) = word.parse::<i64>() {
             self.take_number(number, word.len());
         } else if self.month.is_none() && month(word).is_some() {
@@ -122,9 +121,8 @@ fn named_zone(word: &str) -> Option<i64> {
 }
 
 fn month(word: &str) -> Option<i64> {
-    const NAMES: [&str; 12] = [
-        "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
-    ];
+    const NAMES: [&str; 12] =
+        ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
     let start = word.get(..3)?.to_ascii_lowercase();
     let index = NAMES.iter().position(|name| *name == start)?;
     i64::try_from(index + 1).ok()

@@ -101,15 +101,7 @@ fn whole(message: &Message<'_>, notes: &mut Notes) {
     }
     let Some(root) = message.part(0) else { return };
     // RFC 5322 §3.6: these fields stand once; two readers may each show another one.
-    for name in [
-        "from",
-        "subject",
-        "date",
-        "to",
-        "message-id",
-        "sender",
-        "reply-to",
-    ] {
+    for name in ["from", "subject", "date", "to", "message-id", "sender", "reply-to"] {
         if message.values(root, name).nth(1).is_some() {
             notes.note(seen::FIELD_TWICE, name);
         }
@@ -124,10 +116,7 @@ fn look_at_part(message: &Message<'_>, part: &Part, files: &mut Files<'_>) {
         note_junk(raw, files.notes);
     }
     let other_ways = matches!(part.encoding, Encoding::Unknown)
-        || message
-            .values(part, "content-transfer-encoding")
-            .nth(1)
-            .is_some();
+        || message.values(part, "content-transfer-encoding").nth(1).is_some();
     if other_ways {
         // Whichever of two encodings a reader believes, the marks are found.
         marks::look(&transfer::base64(raw), &name, files.notes);
@@ -144,30 +133,14 @@ fn look_at_part(message: &Message<'_>, part: &Part, files: &mut Files<'_>) {
     let encoded_message = matches!(declared.as_str(), "message/rfc822" | "message/global");
     if encoded_message {
         let (inside, findings) = parse(&octets);
-        findings
-            .into_iter()
-            .for_each(|finding| files.notes.add(finding));
-        for part in inside
-            .parts()
-            .iter()
-            .filter(|part| part.holds == Holds::Octets)
-        {
+        findings.into_iter().for_each(|finding| files.notes.add(finding));
+        for part in inside.parts().iter().filter(|part| part.holds == Holds::Octets) {
             let name = inside.file_name(part).unwrap_or_default();
             let content = inside.content(part).into_owned();
-            files.add(File {
-                name,
-                declared: String::new(),
-                octets: content.into(),
-                depth: 1,
-            });
+            files.add(File { name, declared: String::new(), octets: content.into(), depth: 1 });
         }
     }
-    files.look(&File {
-        name,
-        declared,
-        octets,
-        depth: 0,
-    });
+    files.look(&File { name, declared, octets, depth: 0 });
 }
 
 fn look_at_text(
@@ -188,9 +161,7 @@ fn look_at_text(
         files.notes.note(seen::CHARSET_LYING, decoded.charset);
     }
     let attached = !name.is_empty()
-        || message
-            .disposition(part)
-            .is_some_and(|found| found.kind == "attachment");
+        || message.disposition(part).is_some_and(|found| found.kind == "attachment");
     if part.content_type.sub.ends_with("html") || part.content_type.sub == "xhtml+xml" {
         page::look(&decoded.text, attached, files.notes);
     } else {
@@ -212,12 +183,7 @@ fn look_for_uuencode(octets: &[u8], files: &mut Files<'_>) {
             Some(file) if !file.octets.is_empty() => {
                 rest = from.get(file.length..).unwrap_or_default();
                 let declared = String::new();
-                files.add(File {
-                    name: file.name,
-                    declared,
-                    octets: file.octets.into(),
-                    depth: 1,
-                });
+                files.add(File { name: file.name, declared, octets: file.octets.into(), depth: 1 });
             }
             _ => return,
         }

@@ -12,10 +12,7 @@ const VALUE_BYTES: usize = 4_096;
 /// A piece of HTML.
 pub(crate) enum Token<'a> {
     Text(&'a str),
-    Open {
-        name: String,
-        attributes: Vec<(String, String)>,
-    },
+    Open { name: String, attributes: Vec<(String, String)> },
     Close(String),
 }
 
@@ -28,11 +25,7 @@ pub(crate) struct Tokens<'a> {
 
 impl<'a> Tokens<'a> {
     pub(crate) fn new(text: &'a str) -> Self {
-        Self {
-            cursor: Cursor::new(text.as_bytes()),
-            text,
-            skip_to: None,
-        }
+        Self { cursor: Cursor::new(text.as_bytes()), text, skip_to: None }
     }
 
     fn skip_past(&mut self, end: &[u8]) {
@@ -92,9 +85,7 @@ impl<'a> Iterator for Tokens<'a> {
             } else if rest.starts_with(b"<!") || rest.starts_with(b"<?") {
                 self.skip_past(b">");
             } else if rest.starts_with(b"<")
-                && rest
-                    .get(1)
-                    .is_some_and(|next| next.is_ascii_alphabetic() || *next == b'/')
+                && rest.get(1).is_some_and(|next| next.is_ascii_alphabetic() || *next == b'/')
             {
                 return self.tag();
             } else {
@@ -110,11 +101,7 @@ fn find_word(rest: &[u8], word: &[u8]) -> Option<usize> {
     loop {
         let found = memmem::find(cursor.rest(), b"</")?;
         cursor.take(found);
-        if cursor
-            .rest()
-            .get(..word.len())
-            .is_some_and(|here| here.eq_ignore_ascii_case(word))
-        {
+        if cursor.rest().get(..word.len()).is_some_and(|here| here.eq_ignore_ascii_case(word)) {
             return Some(cursor.position());
         }
         cursor.take(2);
@@ -166,10 +153,7 @@ pub(crate) fn unescape(text: &str) -> String {
         plain.push_str(before);
         rest = after;
         let window: String = after.chars().take(10).collect();
-        match window
-            .split_once(';')
-            .and_then(|(name, _)| Some((name.len(), reference(name)?)))
-        {
+        match window.split_once(';').and_then(|(name, _)| Some((name.len(), reference(name)?))) {
             Some((length, letter)) => {
                 plain.push(letter);
                 rest = after.get(length + 1..).unwrap_or_default();

@@ -108,9 +108,8 @@ fn designated(cursor: &mut Cursor<'_>) -> Option<Set> {
         (b"(H", Set::Ascii),
         (b"(I", Set::Kana),
     ];
-    let (sequence, set) = SEQUENCES
-        .iter()
-        .find(|(sequence, _)| cursor.rest().starts_with(sequence))?;
+    let (sequence, set) =
+        SEQUENCES.iter().find(|(sequence, _)| cursor.rest().starts_with(sequence))?;
     cursor.take(sequence.len());
     Some(*set)
 }

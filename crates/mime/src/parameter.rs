@@ -33,11 +33,7 @@ pub struct Disposition {
 
 impl ContentType {
     pub(crate) fn new(main: &str, sub: &str) -> Self {
-        Self {
-            main: main.to_owned(),
-            sub: sub.to_owned(),
-            parameters: Vec::new(),
-        }
+        Self { main: main.to_owned(), sub: sub.to_owned(), parameters: Vec::new() }
     }
 
     pub(crate) fn text_plain() -> Self {
@@ -84,36 +80,18 @@ pub(crate) fn content_type_noting(value: &[u8], notes: &mut Notes) -> ContentTyp
     let main = token(&mut cursor);
     skip_blank(&mut cursor);
     let has_sub = cursor.eat(b'/');
-    let sub = if has_sub {
-        token(&mut cursor)
-    } else {
-        String::new()
-    };
+    let sub = if has_sub { token(&mut cursor) } else { String::new() };
     let parameters = parameters(&mut cursor, notes);
     if main.is_empty() || (has_sub && sub.is_empty()) {
-        return ContentType {
-            parameters,
-            ..ContentType::text_plain()
-        };
+        return ContentType { parameters, ..ContentType::text_plain() };
     }
     if !has_sub {
         // `Content-Type: text` is old and means plain; a lone other word says nothing.
         let known = main == "text";
-        let (main, sub) = if known {
-            ("text", "plain")
-        } else {
-            ("application", "octet-stream")
-        };
-        return ContentType {
-            parameters,
-            ..ContentType::new(main, sub)
-        };
+        let (main, sub) = if known { ("text", "plain") } else { ("application", "octet-stream") };
+        return ContentType { parameters, ..ContentType::new(main, sub) };
     }
-    ContentType {
-        main,
-        sub,
-        parameters,
-    }
+    ContentType { main, sub, parameters }
 }
 
 /// Reads a Content-Disposition value.
@@ -262,17 +240,11 @@ fn octets_of(parameters: &[Parameter], name: &str) -> Option<Joined> {
         }
     }
     if sections.is_empty() {
-        return plain.map(|octets| Joined {
-            octets: octets.to_vec(),
-            charset: None,
-        });
+        return plain.map(|octets| Joined { octets: octets.to_vec(), charset: None });
     }
     // RFC 2231 §3: any order, numbered from 0; a gap ends the value.
     sections.sort_by_key(|(number, ..)| *number);
-    let mut joined = Joined {
-        octets: Vec::new(),
-        charset: None,
-    };
+    let mut joined = Joined { octets: Vec::new(), charset: None };
     let mut expected = 0;
     for (number, encoded, value) in sections {
         if number != expected {

@@ -21,11 +21,7 @@ const BOUNDARY_BYTES: usize = 1_000;
 /// Takes a message apart. Never fails: what is odd is a finding.
 pub fn parse(bytes: &[u8]) -> (Message<'_>, Vec<Finding>) {
     let mut walk = Walk::new(bytes);
-    let mut next = Some(Start {
-        parent: None,
-        default: Untyped::Text,
-        is_message: true,
-    });
+    let mut next = Some(Start { parent: None, default: Untyped::Text, is_message: true });
     while let Some(start) = next {
         let part = walk.begin(&start);
         let ended_by = walk.read_header(part);
@@ -41,11 +37,7 @@ pub fn parse(bytes: &[u8]) -> (Message<'_>, Vec<Finding>) {
 /// Reads only the first header of `bytes`.
 pub(crate) fn parse_header(bytes: &[u8]) -> (Message<'_>, Vec<Finding>) {
     let mut walk = Walk::new(bytes);
-    let part = walk.begin(&Start {
-        parent: None,
-        default: Untyped::Text,
-        is_message: true,
-    });
+    let part = walk.begin(&Start { parent: None, default: Untyped::Text, is_message: true });
     walk.read_header(part);
     walk.finish()
 }
@@ -194,12 +186,7 @@ impl<'a> Walk<'a> {
         }
         let value_end = value_end.min(at + FIELD_BYTES);
         let colon = (at + colon).min(value_end);
-        self.fields.push(Field {
-            start: at,
-            colon,
-            value_end,
-            end: after,
-        });
+        self.fields.push(Field { start: at, colon, value_end, end: after });
         true
     }
 
@@ -208,11 +195,7 @@ impl<'a> Walk<'a> {
         let Some(part) = self.parts.get(index) else {
             return;
         };
-        let view = Message {
-            bytes: self.bytes,
-            parts: Vec::new(),
-            fields: Vec::new(),
-        };
+        let view = Message { bytes: self.bytes, parts: Vec::new(), fields: Vec::new() };
         let mut types = Vec::new();
         let mut encodings = Vec::new();
         for field in self.fields.get(part.fields.clone()).unwrap_or_default() {
@@ -230,9 +213,7 @@ impl<'a> Walk<'a> {
                 Untyped::Message => ContentType::new("message", "rfc822"),
             },
         };
-        let encoding = encodings
-            .first()
-            .map_or(Encoding::Identity, |value| Encoding::named(value));
+        let encoding = encodings.first().map_or(Encoding::Identity, |value| Encoding::named(value));
         self.compare_doubles(&types, &encodings, &content_type, encoding);
         if let Some(part) = self.parts.get_mut(index) {
             part.content_type = content_type;
@@ -255,20 +236,12 @@ impl<'a> Walk<'a> {
             let other = parameter::content_type(other);
             let conflict = other.essence() != first_type.essence()
                 || other.parameter("boundary") != first_type.parameter("boundary");
-            let seen = if conflict {
-                seen::TYPE_CONFLICT
-            } else {
-                seen::TYPE_TWICE
-            };
+            let seen = if conflict { seen::TYPE_CONFLICT } else { seen::TYPE_TWICE };
             self.notes.note(seen, other.essence());
         }
         for other in encodings.iter().skip(1).take(10) {
             let conflict = Encoding::named(other) != first_encoding;
-            let seen = if conflict {
-                seen::ENCODING_CONFLICT
-            } else {
-                seen::ENCODING_TWICE
-            };
+            let seen = if conflict { seen::ENCODING_CONFLICT } else { seen::ENCODING_TWICE };
             self.notes.note(seen, "");
         }
     }
@@ -289,12 +262,7 @@ impl<'a> Walk<'a> {
                 });
             }
             (Holds::Parts, Some(boundary)) => {
-                self.open.push(Open {
-                    part: index,
-                    boundary,
-                    height,
-                    seen: false,
-                });
+                self.open.push(Open { part: index, boundary, height, seen: false });
             }
             _ => {}
         }
@@ -329,11 +297,7 @@ impl<'a> Walk<'a> {
             return (Holds::Octets, None);
         }
         if is_message {
-            let holds = if encoded {
-                Holds::Octets
-            } else {
-                Holds::Message
-            };
+            let holds = if encoded { Holds::Octets } else { Holds::Message };
             return (holds, None);
         }
         match self.usable_boundary(index) {
@@ -354,8 +318,7 @@ impl<'a> Walk<'a> {
             return None;
         }
         if boundary.len() > BOUNDARY_USUAL_BYTES {
-            self.notes
-                .note(seen::BOUNDARY_LONG, boundary.len().to_string());
+            self.notes.note(seen::BOUNDARY_LONG, boundary.len().to_string());
         }
         if boundary.len() > BOUNDARY_BYTES {
             return None;
@@ -405,23 +368,10 @@ impl<'a> Walk<'a> {
             let found = line.line().unwrap_or_default();
             let after = tail_start + line.position();
             if found.trim_ascii().is_empty() {
-                return Some(Delimiter {
-                    level,
-                    line_start,
-                    after,
-                    closing: false,
-                });
+                return Some(Delimiter { level, line_start, after, closing: false });
             }
-            if found
-                .strip_prefix(b"--")
-                .is_some_and(|tail| tail.trim_ascii().is_empty())
-            {
-                return Some(Delimiter {
-                    level,
-                    line_start,
-                    after,
-                    closing: true,
-                });
+            if found.strip_prefix(b"--").is_some_and(|tail| tail.trim_ascii().is_empty()) {
+                return Some(Delimiter { level, line_start, after, closing: true });
             }
             self.notes.note(seen::BOUNDARY_NEAR, "");
         }
@@ -444,16 +394,8 @@ impl<'a> Walk<'a> {
                     .parts
                     .get(part)
                     .is_some_and(|part| part.content_type.essence() == "multipart/digest");
-                let default = if digest {
-                    Untyped::Message
-                } else {
-                    Untyped::Text
-                };
-                return Some(Start {
-                    parent: Some(part),
-                    default,
-                    is_message: false,
-                });
+                let default = if digest { Untyped::Message } else { Untyped::Text };
+                return Some(Start { parent: Some(part), default, is_message: false });
             } else {
                 self.notes.note(seen::PARTS_MANY, PARTS.to_string());
             }
@@ -487,32 +429,15 @@ impl<'a> Walk<'a> {
 
     fn finish(mut self) -> (Message<'a>, Vec<Finding>) {
         for open in &self.open {
-            let seen = if open.seen {
-                seen::BOUNDARY_UNCLOSED
-            } else {
-                seen::BOUNDARY_UNSEEN
-            };
+            let seen = if open.seen { seen::BOUNDARY_UNCLOSED } else { seen::BOUNDARY_UNSEEN };
             self.notes.note(seen, "");
         }
         let end = self.bytes.len();
         while !self.chain.is_empty() {
             self.end_innermost(end);
         }
-        let Self {
-            bytes,
-            parts,
-            fields,
-            notes,
-            ..
-        } = self;
-        (
-            Message {
-                bytes,
-                parts,
-                fields,
-            },
-            notes.into_findings(),
-        )
+        let Self { bytes, parts, fields, notes, .. } = self;
+        (Message { bytes, parts, fields }, notes.into_findings())
     }
 }
 

@@ -108,8 +108,7 @@ impl<'a> Message<'a> {
     }
 
     pub fn disposition(&self, part: &Part) -> Option<Disposition> {
-        self.value(part, "content-disposition")
-            .map(|value| disposition(&value))
+        self.value(part, "content-disposition").map(|value| disposition(&value))
     }
 
     /// The name under which a part would be saved: from its disposition, else from its type.
@@ -132,13 +131,7 @@ pub fn unfold(value: &[u8]) -> Cow<'_, [u8]> {
     if memchr::memchr2(b'\r', b'\n', value).is_none() {
         return Cow::Borrowed(value);
     }
-    Cow::Owned(
-        value
-            .iter()
-            .copied()
-            .filter(|byte| !matches!(byte, b'\r' | b'\n'))
-            .collect(),
-    )
+    Cow::Owned(value.iter().copied().filter(|byte| !matches!(byte, b'\r' | b'\n')).collect())
 }
 
 /// The unfolded values of the fields called `name` in a raw header block, for readers of a

@@ -10,34 +10,21 @@ const PATH: usize = 100;
 /// `HEADER.FIELDS (FROM TO)`, `2.HEADER.FIELDS.NOT (RECEIVED)`. `None`: there is no such section.
 pub fn section<'a>(message: &Message<'a>, spec: &str) -> Option<Cow<'a, [u8]>> {
     let (path, text) = split(spec.trim())?;
-    let mut place = Place {
-        index: 0,
-        as_part: false,
-    };
+    let mut place = Place { index: 0, as_part: false };
     for number in path {
         place = step(message, place, number)?;
     }
     let part = message.part(place.index)?;
     if text.is_empty() {
         let whole = place.index == 0 && !place.as_part;
-        let octets = if whole {
-            message.bytes
-        } else {
-            message.slice(&part.body)
-        };
+        let octets = if whole { message.bytes } else { message.slice(&part.body) };
         return Some(Cow::Borrowed(octets));
     }
     let upper = text.to_ascii_uppercase();
     if upper == "MIME" {
-        return place
-            .as_part
-            .then(|| Cow::Borrowed(message.slice(&part.header)));
+        return place.as_part.then(|| Cow::Borrowed(message.slice(&part.header)));
     }
-    let inside = if place.as_part {
-        message_inside(message, part)?
-    } else {
-        part
-    };
+    let inside = if place.as_part { message_inside(message, part)? } else { part };
     match upper.as_str() {
         "HEADER" => Some(Cow::Borrowed(message.slice(&inside.header))),
         "TEXT" => Some(Cow::Borrowed(message.slice(&inside.body))),
@@ -71,20 +58,14 @@ fn step(message: &Message<'_>, place: Place, number: usize) -> Option<Place> {
     let part = message.part(place.index)?;
     let child = |part: &Part| {
         let index = *part.children.get(number.checked_sub(1)?)?;
-        Some(Place {
-            index,
-            as_part: true,
-        })
+        Some(Place { index, as_part: true })
     };
     if part.holds == Holds::Parts {
         return child(part);
     }
     if !place.as_part {
         // A message that is not multipart has its body as part 1.
-        return (number == 1).then_some(Place {
-            index: place.index,
-            as_part: true,
-        });
+        return (number == 1).then_some(Place { index: place.index, as_part: true });
     }
     if part.holds != Holds::Message {
         return None;
@@ -93,10 +74,7 @@ fn step(message: &Message<'_>, place: Place, number: usize) -> Option<Place> {
     let inside = message.part(index)?;
     match inside.holds {
         Holds::Parts => child(inside),
-        _ => (number == 1).then_some(Place {
-            index,
-            as_part: true,
-        }),
+        _ => (number == 1).then_some(Place { index, as_part: true }),
     }
 }
 
@@ -115,16 +93,11 @@ fn fields_section<'a>(message: &Message<'a>, part: &Part, text: &str) -> Option<
         None => (true, rest),
     };
     let list = list.trim().trim_start_matches('(').trim_end_matches(')');
-    let names: Vec<&str> = list
-        .split_whitespace()
-        .map(|name| name.trim_matches('"'))
-        .collect();
+    let names: Vec<&str> = list.split_whitespace().map(|name| name.trim_matches('"')).collect();
     let mut octets = Vec::new();
     for field in message.fields(part) {
         let name = message.name(field);
-        let named = names
-            .iter()
-            .any(|known| name.eq_ignore_ascii_case(known.as_bytes()));
+        let named = names.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()));
         if named == wanted {
             octets.extend_from_slice(message.slice(&(field.start..field.end)));
         }

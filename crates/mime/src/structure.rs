@@ -38,9 +38,7 @@ pub(crate) fn envelope(message: &Message<'_>, part: &Part, into: &mut Vec<u8>) {
 
 fn address_list(message: &Message<'_>, part: &Part, name: &str) -> Option<Vec<u8>> {
     let mut list = vec![b'('];
-    let entries = message
-        .values(part, name)
-        .flat_map(|value| addresses(&value));
+    let entries = message.values(part, name).flat_map(|value| addresses(&value));
     for entry in entries.take(ENVELOPE_ADDRESSES) {
         match entry {
             Entry::Mailbox(address) => mailbox(&address, &mut list),

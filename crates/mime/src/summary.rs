@@ -87,9 +87,7 @@ pub fn summary_of(message: &Message<'_>) -> Summary {
         message.value(root, name).map(|value| value.into_owned())
     };
     let decoded = |name: &str| clipped(&decode_words(&value(name).unwrap_or_default()));
-    let from = mailboxes(&value("from").unwrap_or_default())
-        .into_iter()
-        .next();
+    let from = mailboxes(&value("from").unwrap_or_default()).into_iter().next();
     let from = from.unwrap_or_default();
     let to = mailboxes(&value("to").unwrap_or_default());
     let to: Vec<String> = to.iter().take(20).map(shown).collect();
@@ -129,9 +127,7 @@ fn own_parts<'m>(message: &'m Message<'_>) -> Vec<&'m Part> {
     let mut foreign = vec![false; message.parts().len()];
     let mut own = Vec::new();
     for (index, part) in message.parts().iter().enumerate() {
-        let parent = part
-            .parent
-            .and_then(|parent| message.part(parent).zip(foreign.get(parent)));
+        let parent = part.parent.and_then(|parent| message.part(parent).zip(foreign.get(parent)));
         let inside =
             parent.is_some_and(|(parent, foreign)| *foreign || parent.holds == Holds::Message);
         if let Some(place) = foreign.get_mut(index) {
@@ -151,9 +147,8 @@ fn attachments(message: &Message<'_>) -> Vec<Attachment> {
             continue;
         }
         let name = message.file_name(part);
-        let attached = message
-            .disposition(part)
-            .is_some_and(|disposition| disposition.kind == "attachment");
+        let attached =
+            message.disposition(part).is_some_and(|disposition| disposition.kind == "attachment");
         if name.is_none() && !attached && part.holds != Holds::Message {
             continue;
         }
@@ -180,9 +175,8 @@ fn snippet(message: &Message<'_>) -> String {
     let own = own_parts(message);
     for wanted in ["plain", "html"] {
         for part in own.iter().take(50) {
-            let attached = message
-                .disposition(part)
-                .is_some_and(|found| found.kind == "attachment");
+            let attached =
+                message.disposition(part).is_some_and(|found| found.kind == "attachment");
             if part.holds != Holds::Octets || attached || !part.content_type.is("text", wanted) {
                 continue;
             }

@@ -15,9 +15,7 @@ Content-Type: message/rfc822\r\n\r\nSubject: second\r\n\r\nflat\r\n--abc--\r\nen
 fn check_section(spec: &str, expected: Option<&str>) {
     let (message, _) = parse(NESTED);
     let found = section(&message, spec);
-    let found = found
-        .as_deref()
-        .map(|octets| String::from_utf8_lossy(octets).into_owned());
+    let found = found.as_deref().map(|octets| String::from_utf8_lossy(octets).into_owned());
     assert_eq!(found.as_deref(), expected, "section {spec}");
 }
 
@@ -48,11 +46,7 @@ fn sections_are_exact_slices() {
     );
     check_section("NONSENSE", None);
     let (message, findings) = parse(NESTED);
-    assert!(
-        findings
-            .iter()
-            .any(|found| found.id == "mime.boundary.prefix")
-    );
+    assert!(findings.iter().any(|found| found.id == "mime.boundary.prefix"));
     assert_eq!(message.parts().len(), 8);
 }
 
@@ -68,22 +62,13 @@ fn check_findings(source: &[u8], expected: &[&str]) {
 fn abuses_of_structure_are_findings() {
     check_findings(b"Subject: x\r\n\r\nbody", &[]);
     check_findings(b"", &[]);
-    check_findings(
-        b"Content-Type: multipart/mixed\n\nx",
-        &["mime.boundary.absent"],
-    );
-    check_findings(
-        b"Content-Type: multipart/mixed; boundary=\"\"\n\nx",
-        &["mime.boundary.empty"],
-    );
+    check_findings(b"Content-Type: multipart/mixed\n\nx", &["mime.boundary.absent"]);
+    check_findings(b"Content-Type: multipart/mixed; boundary=\"\"\n\nx", &["mime.boundary.empty"]);
     check_findings(
         b"Content-Type: multipart/mixed; boundary=a\n\nx\n--a\n\ny",
         &["mime.boundary.unclosed"],
     );
-    check_findings(
-        b"Content-Type: multipart/mixed; boundary=a\n\nx",
-        &["mime.boundary.unseen"],
-    );
+    check_findings(b"Content-Type: multipart/mixed; boundary=a\n\nx", &["mime.boundary.unseen"]);
     check_findings(
         b"Content-Type: multipart/mixed; boundary=a; boundary=b\n\n--a\n\n--a--",
         &["mime.parameter.duplicate"],
@@ -100,10 +85,7 @@ fn abuses_of_structure_are_findings() {
         b"Content-Transfer-Encoding: 7bit\nContent-Transfer-Encoding: base64\n\nx",
         &["mime.encoding.conflict"],
     );
-    check_findings(
-        b"Content-Transfer-Encoding: rot13\n\nx",
-        &["mime.encoding.unknown"],
-    );
+    check_findings(b"Content-Transfer-Encoding: rot13\n\nx", &["mime.encoding.unknown"]);
     check_findings(b"nonsense\nSubject: x\n\nx", &["mime.header.malformed"]);
     check_findings(
         b"Content-Type: multipart/mixed; boundary=a\n\n--a\nSubject: x\n--a--\n",
@@ -139,11 +121,7 @@ fn limits_hold_and_time_is_linear() {
     content_type(&stars);
     addresses(&b"(".repeat(1_000_000));
     summarise(&b"Content-Type: text/html\n\n<!-- <a b='c <".repeat(10_000));
-    assert!(
-        start.elapsed() < Duration::from_secs(10),
-        "{:?}",
-        start.elapsed()
-    );
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
 }
 
 fn check_type(value: &str, essence: &str, name: &str, parameter: Option<&str>) {
@@ -154,12 +132,7 @@ fn check_type(value: &str, essence: &str, name: &str, parameter: Option<&str>) {
 
 #[test]
 fn types_and_parameters() {
-    check_type(
-        "text/HTML; Charset=\"utf-8\"",
-        "text/html",
-        "charset",
-        Some("utf-8"),
-    );
+    check_type("text/HTML; Charset=\"utf-8\"", "text/html", "charset", Some("utf-8"));
     check_type(
         "text / plain (a (b) c) ; (x) charset = us-ascii (y)",
         "text/plain",
@@ -170,12 +143,7 @@ fn types_and_parameters() {
     check_type("text", "text/plain", "charset", None);
     check_type("what", "application/octet-stream", "charset", None);
     check_type("/", "text/plain", "charset", None);
-    check_type(
-        "a/b; name=two words.pdf; x=y",
-        "a/b",
-        "name",
-        Some("two words.pdf"),
-    );
+    check_type("a/b; name=two words.pdf; x=y", "a/b", "name", Some("two words.pdf"));
     check_type("a/b; name=\"a\\\"b\"", "a/b", "name", Some("a\"b"));
     check_type(
         "a/b; name=\"=?ISO-2022-JP?B?GyRCRnxLXBsoQi50eHQ=?=\"",
@@ -183,12 +151,7 @@ fn types_and_parameters() {
         "name",
         Some("日本.txt"),
     );
-    check_type(
-        "a/b; name*=utf-8'ja'%E6%97%A5.txt",
-        "a/b",
-        "name",
-        Some("日.txt"),
-    );
+    check_type("a/b; name*=utf-8'ja'%E6%97%A5.txt", "a/b", "name", Some("日.txt"));
     check_type(
         "a/b; name*0*=utf-8''%E6; name*1*=%97%A5; name*2=.txt",
         "a/b",
@@ -197,22 +160,12 @@ fn types_and_parameters() {
     );
     check_type("a/b; name*1=b; name*0=a", "a/b", "name", Some("ab"));
     check_type("a/b; name*0=a; name*2=c", "a/b", "name", Some("a"));
-    check_type(
-        "a/b; name*=shift_jis''%93%FA%96%7B",
-        "a/b",
-        "name",
-        Some("日本"),
-    );
+    check_type("a/b; name*=shift_jis''%93%FA%96%7B", "a/b", "name", Some("日本"));
     check_type("a/b; name=\"unended", "a/b", "name", Some("unended"));
 }
 
 fn check_words(value: &[u8], expected: &str) {
-    assert_eq!(
-        decode_words(value),
-        expected,
-        "{}",
-        String::from_utf8_lossy(value)
-    );
+    assert_eq!(decode_words(value), expected, "{}", String::from_utf8_lossy(value));
 }
 
 #[test]
@@ -225,10 +178,7 @@ fn encoded_words() {
     check_words(b"=?UTF-8?B?5pel5g==?= =?UTF-8?B?nKw=?=", "日本");
     check_words(b"=?UTF-8?Q?=E6=97?=\r\n =?UTF-8?Q?=A5?=", "日");
     check_words(b"=?ISO-2022-JP?B?GyRCRnxLXBsoQg==?=", "日本");
-    check_words(
-        b"=?ISO-2022-JP?B?GyRCRnw=?= =?ISO-2022-JP?B?S1wbKEI=?=",
-        "日本",
-    );
+    check_words(b"=?ISO-2022-JP?B?GyRCRnw=?= =?ISO-2022-JP?B?S1wbKEI=?=", "日本");
     check_words(b"=??B?GyRCRnxLXBsoQg==?=", "日本");
     check_words(b"=?utf-8*ja?B?5pel?=", "日");
     check_words(b"=?utf-8?B?GyRCRnxLXBsoQg==?=", "日本");
@@ -243,48 +193,25 @@ fn encoded_words() {
 
 fn check_charset(label: Option<&str>, octets: &[u8], expected: &str, lying: bool) {
     let found = decode_charset(label, octets);
-    assert_eq!(
-        (found.text.as_str(), found.lying),
-        (expected, lying),
-        "{label:?} {octets:02x?}"
-    );
+    assert_eq!((found.text.as_str(), found.lying), (expected, lying), "{label:?} {octets:02x?}");
 }
 
 #[test]
 fn japanese_charsets_of_every_kind() {
     let jis = b"\x1b$BF|K\\\x1b(B";
-    for label in [
-        "iso-2022-jp",
-        "ISO-2022-JP-MS",
-        "cp50220",
-        "CP50221",
-        "cp50222",
-        "x-iso2022jp",
-    ] {
+    for label in ["iso-2022-jp", "ISO-2022-JP-MS", "cp50220", "CP50221", "cp50222", "x-iso2022jp"] {
         check_charset(Some(label), jis, "日本", false);
     }
     check_charset(None, jis, "日本", false);
     check_charset(Some("utf-8"), jis, "日本", true);
     check_charset(Some("us-ascii"), jis, "日本", true);
     check_charset(Some("iso-2022-jp"), b"\x1b(I164E\x1b(B", "ｱｶｴﾅ", false);
-    check_charset(
-        Some("iso-2022-jp"),
-        b"\x0e1\x0fA\x1b(I2\x1b(B",
-        "ｱAｲ",
-        false,
-    );
+    check_charset(Some("iso-2022-jp"), b"\x0e1\x0fA\x1b(I2\x1b(B", "ｱAｲ", false);
     check_charset(Some("iso-2022-jp"), b"\x1b$B-!\x1b(B", "①", false);
     check_charset(Some("iso-2022-jp"), b"\x1b$B$\"\nab", "あ\nab", false);
     check_charset(Some("iso-2022-jp"), b"\x1b$(D0!\x1b(B", "丂", false);
     let sjis = b"\x93\xfa\x96\x7b\x82\xcc\x83\x65";
-    for label in [
-        "shift_jis",
-        "Shift-JIS",
-        "x-sjis",
-        "MS_Kanji",
-        "cp932",
-        "Windows-31J",
-    ] {
+    for label in ["shift_jis", "Shift-JIS", "x-sjis", "MS_Kanji", "cp932", "Windows-31J"] {
         check_charset(Some(label), sjis, "日本のテ", false);
     }
     check_charset(Some("cp932"), b"\x87\x40\xfa\xb1", "①﨑", false);
@@ -296,12 +223,7 @@ fn japanese_charsets_of_every_kind() {
         check_charset(Some(label), euc, "日本のテ", false);
     }
     check_charset(None, euc, "日本のテ", false);
-    check_charset(
-        Some("shift_jis"),
-        "日本のテスト".as_bytes(),
-        "日本のテスト",
-        true,
-    );
+    check_charset(Some("shift_jis"), "日本のテスト".as_bytes(), "日本のテスト", true);
     check_charset(Some("iso-2022-jp"), "日本の".as_bytes(), "日本の", true);
     check_charset(None, "日本".as_bytes(), "日本", false);
     check_charset(None, b"caf\xe9 au lait", "café au lait", false);
@@ -326,20 +248,9 @@ fn every_jis_x_0208_character_survives_its_three_forms() {
             assert_eq!(decode_charset(Some("iso-2022-jp"), &jis).text, text);
             assert_eq!(decode_charset(None, &jis).text, text);
             assert_eq!(decode_charset(Some("euc-jp"), &euc).text, text);
-            let pad = if row % 2 == 1 {
-                if cell < 0x60 { 0x1F } else { 0x20 }
-            } else {
-                0x7E
-            };
-            let lead = if row < 0x5F {
-                (row + 1) / 2 + 0x70
-            } else {
-                (row + 1) / 2 + 0xB0
-            };
-            assert_eq!(
-                decode_charset(Some("shift_jis"), &[lead, cell + pad]).text,
-                text
-            );
+            let pad = if row % 2 == 1 { if cell < 0x60 { 0x1F } else { 0x20 } } else { 0x7E };
+            let lead = if row < 0x5F { (row + 1) / 2 + 0x70 } else { (row + 1) / 2 + 0xB0 };
+            assert_eq!(decode_charset(Some("shift_jis"), &[lead, cell + pad]).text, text);
             tried += 1;
         }
     }
@@ -364,14 +275,8 @@ fn address_lists() {
     check_addresses("Ann <a@B.example>, b@c", &["Ann|a@b.example", "|b@c"]);
     check_addresses("\"Ann, the (first)\" <a@b>", &["Ann, the (first)|a@b"]);
     check_addresses("a@b (Ann (the) First)", &["Ann (the) First|a@b"]);
-    check_addresses(
-        "G: a@b, C <c@d>; e@f",
-        &["G:", "|a@b", "C|c@d", ";", "|e@f"],
-    );
-    check_addresses(
-        "undisclosed-recipients:;",
-        &["undisclosed-recipients:", ";"],
-    );
+    check_addresses("G: a@b, C <c@d>; e@f", &["G:", "|a@b", "C|c@d", ";", "|e@f"]);
+    check_addresses("undisclosed-recipients:;", &["undisclosed-recipients:", ";"]);
     check_addresses("<@x,@y:a@b>", &["|a@b"]);
     check_addresses("=?utf-8?B?5pel5pys?= <a@b>", &["日本|a@b"]);
     check_addresses("\"=?utf-8?B?5pel5pys?=\" <a@b>", &["日本|a@b"]);
@@ -410,12 +315,7 @@ fn dates() {
 
 fn check_transfer(encoding: Encoding, source: &[u8], expected: &[u8]) {
     let found = decode_transfer(encoding, source);
-    assert_eq!(
-        found.as_ref(),
-        expected,
-        "{}",
-        String::from_utf8_lossy(source)
-    );
+    assert_eq!(found.as_ref(), expected, "{}", String::from_utf8_lossy(source));
 }
 
 #[test]
@@ -425,17 +325,9 @@ fn transfer_encodings_with_rubbish() {
     check_transfer(Encoding::Base64, b"a!G*V s\tbG8=", b"hello");
     check_transfer(Encoding::Base64, b"aGVsbG8=aGVsbG8=", b"hellohello");
     check_transfer(Encoding::Base64, b"=", b"");
-    check_transfer(
-        Encoding::QuotedPrintable,
-        b"a=3Db=\r\nc=  \nd=ZZ=",
-        b"a=bcd=ZZ",
-    );
+    check_transfer(Encoding::QuotedPrintable, b"a=3Db=\r\nc=  \nd=ZZ=", b"a=bcd=ZZ");
     check_transfer(Encoding::QuotedPrintable, b"=e3=81=82", "あ".as_bytes());
-    check_transfer(
-        Encoding::Uuencode,
-        b"begin 644 x\r\n%:&5L;&\\\r\n`\r\nend\r\n",
-        b"hello",
-    );
+    check_transfer(Encoding::Uuencode, b"begin 644 x\r\n%:&5L;&\\\r\n`\r\nend\r\n", b"hello");
     check_transfer(Encoding::Uuencode, b"no such thing", b"no such thing");
 }
 
@@ -466,11 +358,7 @@ fn envelopes_and_structures() {
          (\"message\" \"rfc822\" NIL NIL NIL \"7bit\" 23 (NIL \"second\" NIL NIL NIL NIL NIL NIL NIL NIL) \
          (\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 4 0) 2) \"mixed\")"
     );
-    assert!(
-        summary
-            .bodystructure
-            .ends_with(b"\"mixed\" (\"boundary\" \"abc\") NIL NIL NIL)")
-    );
+    assert!(summary.bodystructure.ends_with(b"\"mixed\" (\"boundary\" \"abc\") NIL NIL NIL)"));
     assert_eq!(summary.snippet, "one");
 }
 
@@ -490,10 +378,7 @@ Content-Type: application/pdf; name=\"a.pdf\"\r\nContent-Transfer-Encoding: base
     assert_eq!(summary.attachments[0].name, "a.pdf");
     let packed = postcard::to_allocvec(&summary).unwrap();
     assert!(postcard::from_bytes::<crate::Summary>(&packed).unwrap() == summary);
-    assert_eq!(
-        field_values(&summary.header, "SUBJECT"),
-        [b"=?utf-8?B?5pel5pys?=".to_vec()]
-    );
+    assert_eq!(field_values(&summary.header, "SUBJECT"), [b"=?utf-8?B?5pel5pys?=".to_vec()]);
 }
 
 /// Seeds, mutated: octets changed, cut out, doubled, joined.
@@ -571,20 +456,10 @@ fn mutated_values_never_break_their_readers() {
         addresses(octets);
         epoch_seconds(octets);
         decode_words(octets);
-        for label in [
-            None,
-            Some("utf-8"),
-            Some("iso-2022-jp"),
-            Some("cp932"),
-            Some("utf-7"),
-        ] {
+        for label in [None, Some("utf-8"), Some("iso-2022-jp"), Some("cp932"), Some("utf-7")] {
             decode_charset(label, octets);
         }
-        for encoding in [
-            Encoding::Base64,
-            Encoding::QuotedPrintable,
-            Encoding::Uuencode,
-        ] {
+        for encoding in [Encoding::Base64, Encoding::QuotedPrintable, Encoding::Uuencode] {
             assert!(decode_transfer(encoding, octets).len() <= octets.len() * 3 + 64);
         }
     });

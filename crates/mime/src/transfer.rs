@@ -84,11 +84,7 @@ fn eat_soft_break(cursor: &mut Cursor<'_>) -> bool {
 }
 
 pub(crate) fn hex_pair(high: u8, low: u8) -> Option<u8> {
-    let digit = |byte: u8| {
-        char::from(byte)
-            .to_digit(16)
-            .and_then(|digit| u8::try_from(digit).ok())
-    };
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     Some(digit(high)? << 4 | digit(low)?)
 }
 
@@ -112,10 +108,7 @@ const BASE64_VALUES: [u8; 256] = {
 };
 
 fn base64_value(byte: u8) -> u8 {
-    BASE64_VALUES
-        .get(usize::from(byte))
-        .copied()
-        .unwrap_or(NOT_BASE64)
+    BASE64_VALUES.get(usize::from(byte)).copied().unwrap_or(NOT_BASE64)
 }
 
 /// RFC 2045 §6.8: what is not of the alphabet is skipped. Padding in the middle ends one piece
@@ -198,11 +191,7 @@ pub(crate) fn uuencoded(octets: &[u8]) -> Option<UuFile> {
         }
         uu_line(line, &mut decoded);
     }
-    Some(UuFile {
-        name,
-        octets: decoded,
-        length: cursor.position(),
-    })
+    Some(UuFile { name, octets: decoded, length: cursor.position() })
 }
 
 fn uu_begin(line: &[u8]) -> Option<String> {

@@ -105,19 +105,13 @@ fn encoded_word(cursor: &mut Cursor<'_>) -> Word {
     };
     let encoded = cursor.take(end).unwrap_or_default();
     cursor.take(2);
-    let octets = if is_base64 {
-        transfer::base64(encoded)
-    } else {
-        q_text(encoded)
-    };
+    let octets = if is_base64 { transfer::base64(encoded) } else { q_text(encoded) };
     Word::Found { charset, octets }
 }
 
 /// RFC 2047 §4.2: quoted-printable with `_` for a space.
 fn q_text(encoded: &[u8]) -> Vec<u8> {
-    let spaced: Vec<u8> = encoded
-        .iter()
-        .map(|byte| if *byte == b'_' { b' ' } else { *byte })
-        .collect();
+    let spaced: Vec<u8> =
+        encoded.iter().map(|byte| if *byte == b'_' { b' ' } else { *byte }).collect();
     transfer::quoted_printable(&spaced)
 }

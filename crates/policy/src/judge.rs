@@ -61,18 +61,9 @@ pub fn judge(facts: &Facts<'_>) -> Judged {
     let score = score(&reasons);
     let by_score = by_score(score, facts.house);
     let by_finding = reasons.iter().map(|finding| floor(&finding.id)).max();
-    let by_domain = facts
-        .authentication
-        .map(|results| wish_of_domain(results, facts.house));
-    let verdict = [Some(by_score), by_finding, by_domain]
-        .into_iter()
-        .flatten()
-        .max();
-    Judged {
-        verdict: verdict.unwrap_or(Verdict::Deliver),
-        score,
-        reasons,
-    }
+    let by_domain = facts.authentication.map(|results| wish_of_domain(results, facts.house));
+    let verdict = [Some(by_score), by_finding, by_domain].into_iter().flatten().max();
+    Judged { verdict: verdict.unwrap_or(Verdict::Deliver), score, reasons }
 }
 
 /// Each id counts once, at its heaviest: a thousand equal oddities are one oddity.

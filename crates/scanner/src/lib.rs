@@ -1,1 +1,104 @@
-//! scanner
+//! The scanner takes one message apart and says what it found.
+//!
+//! # Holds          one message, in memory, until it answers
+//! # May ask        no one (its questions to the DNS go up the same channel to `edge`)
+//! # Network        none
+//! # If taken over  the intruder can lie about this message, and nothing more
+//! # Never          keeps a message; learns an account; writes a file
+
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
+
+mod examination;
+
+mod asking;
+mod facts;
+
+#[cfg(test)]
+mod tests;
+
+use asking::Asking;
+use compartment::House;
+use std::process::ExitCode;
+use std::time::Duration;
+use terms::Kind;
+use wire::Channel;
+use wire::control::Report;
+use wire::scanner::{FromScanner, ToScanner};
+
+pub use asking::{NoDns, answer_from_wire, question_to_wire};
+pub use examination::{Given, examine};
+pub use facts::authentication;
+
+/// Messages that one instance takes apart: what one sender leaves behind in a process reaches at
+/// most these, and they are of one connection.
+pub const MESSAGES: usize = 16;
+/// How long a born instance waits to be given to an `edge`: the pool is refilled in seconds, and
+/// a house without mail keeps its idle instances for a day.
+const JOIN_LIMIT: Duration = Duration::from_secs(24 * 3_600);
+
+/// What broke on our side. `edge` sees only that the channel ended.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    #[error("could not settle in")]
+    Settle(#[source] compartment::Fault),
+    #[error("could not speak with edge")]
+    Channel(#[source] wire::Fault),
+}
+
+/// The whole life of an instance: wait for an `edge`, serve it, leave.
+pub fn serve(mut house: House) -> ExitCode {
+    compartment::abort_on_panic("scanner");
+    let host_name = house.start.host_name.clone();
+    match join(&mut house).and_then(|mut edge| serve_edge(&mut edge, &host_name)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Fault::Settle(compartment::Fault::Stopped)) => ExitCode::SUCCESS,
+        Err(Fault::Channel(wire::Fault::Gone)) => ExitCode::SUCCESS,
+        Err(fault) => {
+            // The warden may be gone as well; then nobody is left to be told.
+            let _ = house.report(&Report::Note { text: fault.to_string() }, &[]);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn join(house: &mut House) -> Result<Channel, Fault> {
+    house.ready(None, None).map_err(Fault::Settle)?;
+    let (edge, _) = house.next_join(Kind::Edge, JOIN_LIMIT).map_err(Fault::Settle)?;
+    Ok(edge)
+}
+
+/// Takes messages apart until `edge` closes the channel or enough have passed through.
+pub fn serve_edge(edge: &mut Channel, host_name: &str) -> Result<(), Fault> {
+    for _ in 0..MESSAGES {
+        let (call, task, message) = next_task(edge)?;
+        let given = Given {
+            message: &message,
+            sender: task.sender.as_ref(),
+            host_name: if task.host_name.is_empty() { host_name } else { &task.host_name },
+            now_seconds: compartment::now_ms() / 1_000,
+        };
+        let mut asking = Asking::new(edge, call);
+        let examined = examine(&given, &mut asking);
+        let call = asking.call();
+        edge.send(call, &FromScanner::Examined(Box::new(examined)), &[]).map_err(Fault::Channel)?;
+    }
+    Ok(())
+}
+
+/// The next message. Answers to questions that were given up are dropped on the way.
+fn next_task(edge: &Channel) -> Result<(u32, wire::scanner::Task, Vec<u8>), Fault> {
+    loop {
+        let frame = edge.receive(None).map_err(Fault::Channel)?;
+        match frame.read().map_err(Fault::Channel)? {
+            ToScanner::Answer(_) => {}
+            ToScanner::Examine(mut task) => {
+                let parcel = std::mem::replace(&mut task.message, wire::Parcel::Inline(Vec::new()));
+                let message = parcel.open(&frame.descriptors).map_err(Fault::Channel)?;
+                return Ok((frame.call, task, message));
+            }
+        }
+    }
+}

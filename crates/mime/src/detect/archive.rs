@@ -19,11 +19,7 @@ pub(crate) fn look_rar(file: &File<'_>, notes: &mut Notes) {
         cursor.take(7);
         rar4(&mut cursor, notes)
     };
-    let seen = if encrypted {
-        seen::ARCHIVE_ENCRYPTED
-    } else {
-        seen::ARCHIVE_OPAQUE
-    };
+    let seen = if encrypted { seen::ARCHIVE_ENCRYPTED } else { seen::ARCHIVE_OPAQUE };
     notes.note(seen, file.name.as_str());
 }
 

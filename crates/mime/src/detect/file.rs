@@ -55,11 +55,7 @@ impl<'n> Files<'n> {
 
     /// More entries than the budget: in a nest of archives that is a bomb, in one it is a lot.
     pub(crate) fn exhausted(&mut self, depth: usize) {
-        let seen = if depth >= 2 {
-            seen::BOMB_ENTRIES
-        } else {
-            seen::UNEXAMINED
-        };
+        let seen = if depth >= 2 { seen::BOMB_ENTRIES } else { seen::UNEXAMINED };
         self.notes.note(seen, "");
     }
 

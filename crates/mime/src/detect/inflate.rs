@@ -57,12 +57,7 @@ pub(crate) fn look_gzip(file: &File<'_>, files: &mut Files<'_>) {
         None => bare_name(&file.name),
     };
     let octets = inflate(cursor.rest(), &file.name, files);
-    files.add(File {
-        name,
-        declared: String::new(),
-        octets: octets.into(),
-        depth: file.depth + 1,
-    });
+    files.add(File { name, declared: String::new(), octets: octets.into(), depth: file.depth + 1 });
 }
 
 fn bare_name(name: &str) -> String {

@@ -18,13 +18,7 @@ const fn house(words: &'static [&'static str], domains: &'static [&'static str])
 pub(crate) const HOUSES: &[House] = &[
     house(
         &["amazon", "アマゾン"],
-        &[
-            "amazon.co.jp",
-            "amazon.com",
-            "amazon.jp",
-            "amazonaws.com",
-            "amazonses.com",
-        ],
+        &["amazon.co.jp", "amazon.com", "amazon.jp", "amazonaws.com", "amazonses.com"],
     ),
     house(
         &["楽天", "rakuten"],
@@ -40,83 +34,35 @@ pub(crate) const HOUSES: &[House] = &[
     ),
     house(
         &["三井住友", "smbc"],
-        &[
-            "smbc.co.jp",
-            "smbc-card.com",
-            "vpass.ne.jp",
-            "smbcnikko.co.jp",
-            "smbcgroup.com",
-        ],
+        &["smbc.co.jp", "smbc-card.com", "vpass.ne.jp", "smbcnikko.co.jp", "smbcgroup.com"],
     ),
-    house(
-        &["三菱ufj", "mufg"],
-        &["mufg.jp", "bk.mufg.jp", "cr.mufg.jp", "mufgcard.com"],
-    ),
-    house(
-        &["みずほ銀行", "mizuho"],
-        &["mizuhobank.co.jp", "mizuho-fg.co.jp", "mizuho-sc.com"],
-    ),
+    house(&["三菱ufj", "mufg"], &["mufg.jp", "bk.mufg.jp", "cr.mufg.jp", "mufgcard.com"]),
+    house(&["みずほ銀行", "mizuho"], &["mizuhobank.co.jp", "mizuho-fg.co.jp", "mizuho-sc.com"]),
     house(
         &["ゆうちょ", "日本郵便"],
         &["jp-bank.japanpost.jp", "japanpost.jp", "post.japanpost.jp"],
     ),
-    house(
-        &["イオンカード", "aeon"],
-        &["aeon.co.jp", "aeon.info", "aeonbank.co.jp", "aeon.com"],
-    ),
+    house(&["イオンカード", "aeon"], &["aeon.co.jp", "aeon.info", "aeonbank.co.jp", "aeon.com"]),
     house(&["エポスカード"], &["eposcard.co.jp", "01epos.jp"]),
-    house(
-        &["セゾンカード", "クレディセゾン"],
-        &["saisoncard.co.jp", "saison-card.jp"],
-    ),
-    house(
-        &["jcbカード", "myjcb"],
-        &["jcb.co.jp", "jcb.jp", "myjcb.jp"],
-    ),
-    house(
-        &["えきねっと", "jr東日本"],
-        &["eki-net.com", "jreast.co.jp", "jre-pass.com"],
-    ),
+    house(&["セゾンカード", "クレディセゾン"], &["saisoncard.co.jp", "saison-card.jp"]),
+    house(&["jcbカード", "myjcb"], &["jcb.co.jp", "jcb.jp", "myjcb.jp"]),
+    house(&["えきねっと", "jr東日本"], &["eki-net.com", "jreast.co.jp", "jre-pass.com"]),
     house(&["etc利用照会"], &["etc-meisai.jp"]),
-    house(
-        &["ヤマト運輸", "クロネコ"],
-        &["kuronekoyamato.co.jp", "yamatofinancial.jp"],
-    ),
+    house(&["ヤマト運輸", "クロネコ"], &["kuronekoyamato.co.jp", "yamatofinancial.jp"]),
     house(&["佐川急便"], &["sagawa-exp.co.jp"]),
     house(&["国税庁", "e-tax"], &["nta.go.jp"]),
-    house(
-        &["nttドコモ", "dアカウント"],
-        &["docomo.ne.jp", "nttdocomo.co.jp", "nttdocomo.com"],
-    ),
-    house(
-        &["ソフトバンク"],
-        &["softbank.jp", "softbank.co.jp", "softbank.ne.jp"],
-    ),
+    house(&["nttドコモ", "dアカウント"], &["docomo.ne.jp", "nttdocomo.co.jp", "nttdocomo.com"]),
+    house(&["ソフトバンク"], &["softbank.jp", "softbank.co.jp", "softbank.ne.jp"]),
     house(&["メルカリ", "mercari"], &["mercari.jp", "mercari.com"]),
-    house(
-        &["paypay"],
-        &["paypay.ne.jp", "paypay-corp.co.jp", "paypay-card.co.jp"],
-    ),
+    house(&["paypay"], &["paypay.ne.jp", "paypay-corp.co.jp", "paypay-card.co.jp"]),
     house(&["paypal"], &["paypal.com", "paypal.co.jp"]),
     house(&["apple id", "icloud"], &["apple.com", "icloud.com"]),
     house(
         &["microsoft", "office 365", "office365"],
-        &[
-            "microsoft.com",
-            "office.com",
-            "microsoftonline.com",
-            "office365.com",
-            "outlook.com",
-        ],
+        &["microsoft.com", "office.com", "microsoftonline.com", "office365.com", "outlook.com"],
     ),
-    house(
-        &["google"],
-        &["google.com", "google.co.jp", "youtube.com", "gmail.com"],
-    ),
-    house(
-        &["facebook", "instagram"],
-        &["facebook.com", "facebookmail.com", "instagram.com"],
-    ),
+    house(&["google"], &["google.com", "google.co.jp", "youtube.com", "gmail.com"]),
+    house(&["facebook", "instagram"], &["facebook.com", "facebookmail.com", "instagram.com"]),
     house(&["netflix"], &["netflix.com"]),
     house(&["野村證券", "野村証券"], &["nomura.co.jp", "nomura.com"]),
     house(&["sbi証券"], &["sbisec.co.jp"]),
@@ -150,8 +96,7 @@ pub(crate) fn registrable(host: &str) -> &str {
 /// Whether `host` is one of `domains` or below one.
 pub(crate) fn belongs(host: &str, domains: &[&str]) -> bool {
     domains.iter().any(|domain| {
-        host.strip_suffix(domain)
-            .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
     })
 }
 
@@ -164,10 +109,7 @@ pub(crate) fn look(host: &str, own: &[String], notes: &mut Notes) {
     let mine = registrable(&shown);
     let my_label = first_label(mine);
     let known = HOUSES.iter().flat_map(|house| house.domains).copied();
-    for domain in known
-        .clone()
-        .chain(own.iter().map(|domain| registrable(domain)))
-    {
+    for domain in known.clone().chain(own.iter().map(|domain| registrable(domain))) {
         if registrable(domain) == mine || belongs(&shown, &[domain]) {
             return;
         }
@@ -189,10 +131,7 @@ pub(crate) fn look(host: &str, own: &[String], notes: &mut Notes) {
             let front = shown.strip_suffix(mine).unwrap_or_default();
             mine.starts_with(&format!("{joined}-"))
                 || mine.starts_with(&format!("{joined}."))
-                || front
-                    .split_inclusive('.')
-                    .collect::<String>()
-                    .contains(&format!("{domain}."))
+                || front.split_inclusive('.').collect::<String>().contains(&format!("{domain}."))
         });
         if worn {
             notes.note(seen::LOOKALIKE_WORN, shown.as_str());
@@ -219,15 +158,8 @@ fn is_like(label: &str, known: &str) -> bool {
 
 /// One octet changed, added, lost, or two neighbours swapped.
 fn is_one_slip(one: &[u8], other: &[u8]) -> bool {
-    let same = one
-        .iter()
-        .zip(other)
-        .take_while(|(one, other)| one == other)
-        .count();
-    let (one, other) = (
-        one.get(same..).unwrap_or_default(),
-        other.get(same..).unwrap_or_default(),
-    );
+    let same = one.iter().zip(other).take_while(|(one, other)| one == other).count();
+    let (one, other) = (one.get(same..).unwrap_or_default(), other.get(same..).unwrap_or_default());
     match (one, other) {
         ([a, b, rest @ ..], [c, d, others @ ..]) if a == d && b == c && rest == others => true,
         ([_, rest @ ..], [_, others @ ..]) if rest == others => true,
@@ -239,15 +171,8 @@ fn is_one_slip(one: &[u8], other: &[u8]) -> bool {
 
 /// A name as the eye takes it.
 pub(crate) fn skeleton(text: &str) -> String {
-    let lower: String = text
-        .chars()
-        .flat_map(char::to_lowercase)
-        .map(face)
-        .collect();
-    lower
-        .replace("rn", "m")
-        .replace("vv", "w")
-        .replace("cl", "d")
+    let lower: String = text.chars().flat_map(char::to_lowercase).map(face).collect();
+    lower.replace("rn", "m").replace("vv", "w").replace("cl", "d")
 }
 
 /// The letter that another letter is taken for.
@@ -300,10 +225,7 @@ const KANA_FACES: [(char, char); 16] = [
 ];
 
 fn kana_face(letter: char) -> Option<char> {
-    KANA_FACES
-        .iter()
-        .find(|(kanji, _)| *kanji == letter)
-        .map(|(_, kana)| *kana)
+    KANA_FACES.iter().find(|(kanji, _)| *kanji == letter).map(|(_, kana)| *kana)
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -326,11 +248,7 @@ fn script(letter: char) -> Script {
 /// Latin with Greek or Cyrillic in one word. Japanese mixes its own three and Latin honestly.
 pub(crate) fn mixes_scripts(word: &str) -> bool {
     let has = |wanted: Script| word.chars().any(|letter| script(letter) == wanted);
-    let (latin, cyrillic, greek) = (
-        has(Script::Latin),
-        has(Script::Cyrillic),
-        has(Script::Greek),
-    );
+    let (latin, cyrillic, greek) = (has(Script::Latin), has(Script::Cyrillic), has(Script::Greek));
     (latin && (cyrillic || greek)) || (cyrillic && greek)
 }
 

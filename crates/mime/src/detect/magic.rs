@@ -38,11 +38,7 @@ pub const KINDS: &[Kind] = &[
     kind("tar", 257, b"ustar"),
     kind("ole", 0, b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1"),
     kind("rtf", 0, b"{\\rt"),
-    kind(
-        "onenote",
-        0,
-        b"\xE4\x52\x5C\x7B\x8C\xD8\xA7\x4D\xAE\xB1\x53\x78\xD0\x29\x96\xD3",
-    ),
+    kind("onenote", 0, b"\xE4\x52\x5C\x7B\x8C\xD8\xA7\x4D\xAE\xB1\x53\x78\xD0\x29\x96\xD3"),
     kind("lnk", 0, b"L\0\0\0\x01\x14\x02\0\0\0\0\0\xC0\0\0\0"),
     kind("chm", 0, b"ITSF\x03"),
     kind("hlp", 0, b"?_\x03\0"),
@@ -118,10 +114,7 @@ pub fn true_kind(octets: &[u8]) -> Option<&'static str> {
     if let Some(kind) = found {
         return Some(kind.name);
     }
-    if octets.len() > 512
-        && cursor
-            .slice(octets.len() - 512, octets.len())
-            .starts_with(b"conectix")
+    if octets.len() > 512 && cursor.slice(octets.len() - 512, octets.len()).starts_with(b"conectix")
     {
         return Some("vhd");
     }
@@ -133,10 +126,7 @@ pub fn true_kind(octets: &[u8]) -> Option<&'static str> {
 fn is_real(kind: &Kind, octets: &[u8]) -> bool {
     let cursor = Cursor::new(octets);
     match kind.name {
-        "exe" | "bmp" | "arj" => cursor
-            .slice(0, 64)
-            .iter()
-            .any(|byte| *byte == 0 || *byte > 0xF0),
+        "exe" | "bmp" | "arj" => cursor.slice(0, 64).iter().any(|byte| *byte == 0 || *byte > 0xF0),
         "bzip2" => matches!(octets.get(3), Some(b'1'..=b'9')),
         "lzh" => octets.get(6) == Some(&b'-'),
         "ico" => octets.get(5) == Some(&0) && octets.get(4) != Some(&0),
@@ -167,10 +157,7 @@ fn runs(kind: &str) -> bool {
 
 /// Kinds that carry files past their marks.
 fn carries(kind: &str) -> bool {
-    matches!(
-        kind,
-        "iso" | "udf" | "vhd" | "vhdx" | "vmdk" | "wim" | "onenote" | "qcow"
-    )
+    matches!(kind, "iso" | "udf" | "vhd" | "vhdx" | "vmdk" | "wim" | "onenote" | "qcow")
 }
 
 /// Compares what a file is with what its name and its declared type say.
@@ -208,9 +195,9 @@ pub(crate) fn compare(kind: Option<&str>, name: &str, declared: &str, notes: &mu
 fn expected_kinds(ending: &str) -> &'static [&'static str] {
     match ending {
         "pdf" => &["pdf"],
-        "png" | "jpg" | "jpeg" | "gif" | "bmp" | "webp" | "tif" | "tiff" | "heic" => &[
-            "png", "jpeg", "gif", "bmp", "webp", "tiff", "mp4", "jp2", "ico",
-        ],
+        "png" | "jpg" | "jpeg" | "gif" | "bmp" | "webp" | "tif" | "tiff" | "heic" => {
+            &["png", "jpeg", "gif", "bmp", "webp", "tiff", "mp4", "jp2", "ico"]
+        }
         // Word opens RTF, HTML and zip under its old ending, and people rename them so.
         "doc" | "xls" | "ppt" | "dot" | "xlt" => &["ole", "rtf", "zip"],
         "docx" | "xlsx" | "pptx" | "docm" | "xlsm" | "pptm" => &["zip", "ole"],

@@ -19,9 +19,6 @@ pub(crate) fn look(octets: &[u8], name: &str, notes: &mut Notes) {
 }
 
 fn holds(octets: &[u8], head: &[u8], tail: &[u8]) -> bool {
-    memmem::find_iter(octets, tail).any(|found| {
-        octets
-            .get(..found)
-            .is_some_and(|before| before.ends_with(head))
-    })
+    memmem::find_iter(octets, tail)
+        .any(|found| octets.get(..found).is_some_and(|before| before.ends_with(head)))
 }

@@ -127,9 +127,8 @@ const CARRIERS: &[&str] = &[
     "svgz",
     "eml-lnk",
 ];
-const MACRO_DOCUMENTS: &[&str] = &[
-    "docm", "dotm", "xlsm", "xltm", "xlam", "xlsb", "pptm", "potm", "ppam", "ppsm", "sldm",
-];
+const MACRO_DOCUMENTS: &[&str] =
+    &["docm", "dotm", "xlsm", "xltm", "xlam", "xlsb", "pptm", "potm", "ppam", "ppsm", "sldm"];
 /// Endings that people trust; one before a program's ending is a disguise.
 const TRUSTED: &[&str] = &[
     "pdf", "doc", "docx", "xls", "xlsx", "ppt", "pptx", "txt", "rtf", "csv", "jpg", "jpeg", "png",
@@ -158,10 +157,7 @@ pub(crate) fn look(name: &str, notes: &mut Notes) {
     if name.chars().any(is_direction_mark) {
         notes.note(seen::NAME_DIRECTION, name);
     }
-    let visible: String = name
-        .chars()
-        .filter(|letter| !is_direction_mark(*letter))
-        .collect();
+    let visible: String = name.chars().filter(|letter| !is_direction_mark(*letter)).collect();
     let ending = ending(&visible);
     let ending = ending.as_str();
     let seen = match ending {
@@ -174,9 +170,7 @@ pub(crate) fn look(name: &str, notes: &mut Notes) {
     let Some(seen) = seen else { return };
     notes.note(seen, name);
     let stem = visible.trim_end_matches(['.', ' ']);
-    let stem = stem
-        .get(..stem.len().saturating_sub(ending.len() + 1))
-        .unwrap_or_default();
+    let stem = stem.get(..stem.len().saturating_sub(ending.len() + 1)).unwrap_or_default();
     let before = self::ending(stem);
     let padded = stem.ends_with("   ") || stem.contains("          ");
     if TRUSTED.contains(&before.as_str()) || padded {

@@ -21,11 +21,7 @@ pub(crate) fn look_7z(file: &File<'_>, notes: &mut Notes) {
     let start = offset.saturating_add(32);
     let header = cursor.slice(start, start.saturating_add(size));
     let encrypted = memmem::find(header, AES).is_some();
-    let seen = if encrypted {
-        seen::ARCHIVE_ENCRYPTED
-    } else {
-        seen::ARCHIVE_OPAQUE
-    };
+    let seen = if encrypted { seen::ARCHIVE_ENCRYPTED } else { seen::ARCHIVE_OPAQUE };
     notes.note(seen, file.name.as_str());
     if header.first() == Some(&HEADER) {
         open_names(header, notes);
@@ -45,14 +41,9 @@ fn open_names(header: &[u8], notes: &mut Notes) {
             continue;
         }
         let (units, _) = cursor.rest().as_chunks::<2>();
-        let units: Vec<u16> = units
-            .iter()
-            .take(32_768)
-            .map(|unit| u16::from_le_bytes(*unit))
-            .collect();
-        let looks_right = units
-            .first()
-            .is_some_and(|unit| (0x20..0xD800).contains(unit));
+        let units: Vec<u16> =
+            units.iter().take(32_768).map(|unit| u16::from_le_bytes(*unit)).collect();
+        let looks_right = units.first().is_some_and(|unit| (0x20..0xD800).contains(unit));
         if !looks_right {
             continue;
         }

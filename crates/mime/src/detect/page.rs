@@ -36,11 +36,7 @@ pub(crate) fn look(text: &str, attached: bool, notes: &mut Notes) {
     }
     close_link(&mut page, notes);
     if page.forms > 0 {
-        let seen = if page.password {
-            seen::PAGE_PASSWORD
-        } else {
-            seen::PAGE_FORM
-        };
+        let seen = if page.password { seen::PAGE_PASSWORD } else { seen::PAGE_FORM };
         notes.note(seen, "");
     }
     if page.scripts {
@@ -57,10 +53,7 @@ pub(crate) fn look(text: &str, attached: bool, notes: &mut Notes) {
 
 fn open(page: &mut Page, name: &str, attributes: &[(String, String)], notes: &mut Notes) {
     let value = |wanted: &str| {
-        attributes
-            .iter()
-            .find(|(name, _)| name == wanted)
-            .map(|(_, value)| value.as_str())
+        attributes.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str())
     };
     let style: String = value("style")
         .unwrap_or_default()
@@ -68,15 +61,10 @@ fn open(page: &mut Page, name: &str, attributes: &[(String, String)], notes: &mu
         .chars()
         .filter(|letter| !letter.is_whitespace())
         .collect();
-    if ["display:none", "visibility:hidden", "font-size:0"]
-        .iter()
-        .any(|way| style.contains(way))
-    {
+    if ["display:none", "visibility:hidden", "font-size:0"].iter().any(|way| style.contains(way)) {
         page.hidden += 1;
     }
-    if attributes
-        .iter()
-        .any(|(name, _)| matches!(name.as_str(), "onload" | "onclick" | "onerror"))
+    if attributes.iter().any(|(name, _)| matches!(name.as_str(), "onload" | "onclick" | "onerror"))
     {
         page.scripts = true;
     }
@@ -119,10 +107,7 @@ fn look_at_target(target: &str, page: &mut Page, notes: &mut Notes) {
     if lower.starts_with("javascript:") || lower.starts_with("vbscript:") {
         notes.note(seen::PAGE_SCRIPT_LINK, "");
     } else if lower.starts_with("data:") {
-        notes.note(
-            seen::PAGE_DATA_LINK,
-            lower.chars().take(40).collect::<String>(),
-        );
+        notes.note(seen::PAGE_DATA_LINK, lower.chars().take(40).collect::<String>());
     } else if lower.starts_with("file:") || lower.starts_with("\\\\") {
         notes.note(seen::PAGE_FILE_LINK, "");
     }
@@ -130,10 +115,7 @@ fn look_at_target(target: &str, page: &mut Page, notes: &mut Notes) {
     if has_user(&lower) {
         notes.note(seen::LINK_USER, host.as_str());
     }
-    if !host.is_empty()
-        && host
-            .chars()
-            .all(|letter| letter.is_ascii_digit() || letter == '.')
+    if !host.is_empty() && host.chars().all(|letter| letter.is_ascii_digit() || letter == '.')
         || host.starts_with('[')
         || host.starts_with("0x")
     {
@@ -168,23 +150,15 @@ fn shown_host(text: &str) -> Option<String> {
     if text.starts_with("http://") || text.starts_with("https://") {
         return host_of(text);
     }
-    let host: String = text
-        .chars()
-        .take_while(|letter| !matches!(letter, '/' | '?'))
-        .collect();
+    let host: String = text.chars().take_while(|letter| !matches!(letter, '/' | '?')).collect();
     let end = host.rsplit('.').next().unwrap_or_default();
     let plausible = host.contains('.')
         && (2..=12).contains(&end.len())
         && end.chars().all(|letter| letter.is_ascii_lowercase())
-        && host
-            .chars()
-            .all(|letter| letter.is_alphanumeric() || matches!(letter, '.' | '-'));
+        && host.chars().all(|letter| letter.is_alphanumeric() || matches!(letter, '.' | '-'));
     // `report.pdf` is a file, `www.example.jp` is a host.
     let known = host.starts_with("www.")
-        || matches!(
-            end,
-            "com" | "net" | "org" | "jp" | "info" | "biz" | "io" | "cn" | "xyz"
-        );
+        || matches!(end, "com" | "net" | "org" | "jp" | "info" | "biz" | "io" | "cn" | "xyz");
     (plausible && known).then_some(host)
 }
 
@@ -197,36 +171,21 @@ fn host_of(target: &str) -> Option<String> {
         .or_else(|| target.strip_prefix("//"))?;
     let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or_default();
     let host = authority.rsplit('@').next().unwrap_or_default();
-    let host = if host.starts_with('[') {
-        host
-    } else {
-        host.split(':').next().unwrap_or_default()
-    };
+    let host =
+        if host.starts_with('[') { host } else { host.split(':').next().unwrap_or_default() };
     (!host.is_empty()).then(|| host.chars().take(253).collect())
 }
 
 fn has_user(target: &str) -> bool {
-    let rest = target
-        .split_once("//")
-        .map(|(_, rest)| rest)
-        .unwrap_or_default();
-    rest.split(['/', '?', '#'])
-        .next()
-        .unwrap_or_default()
-        .contains('@')
+    let rest = target.split_once("//").map(|(_, rest)| rest).unwrap_or_default();
+    rest.split(['/', '?', '#']).next().unwrap_or_default().contains('@')
 }
 
 /// A page that builds a file in the reader's browser and saves it, past every scanner.
 fn smuggling(text: &str, scripts: bool, notes: &mut Notes) {
     let lower = text.get(..256 * 1024).unwrap_or(text).to_ascii_lowercase();
     let builds = ["new blob", "atob(", "fromcharcode", "uint8array"];
-    let saves = [
-        "mssaveoropenblob",
-        "createobjecturl",
-        ".download",
-        "download=",
-        ".click()",
-    ];
+    let saves = ["mssaveoropenblob", "createobjecturl", ".download", "download=", ".click()"];
     let any = |words: &[&str]| words.iter().any(|word| lower.contains(word));
     if scripts && any(&builds) && any(&saves) {
         notes.note(seen::PAGE_SMUGGLING, "");

@@ -47,10 +47,7 @@ fn tokens(octets: &[u8], name: &str, notes: &mut Notes) {
         let mut cursor = Cursor::new(octets);
         cursor.stand_at(at + 1);
         // Only names that begin like one of ours, or with an escape, are read further.
-        if !matches!(
-            cursor.peek(),
-            Some(b'J' | b'O' | b'A' | b'L' | b'E' | b'#' | b'X' | b'R')
-        ) {
+        if !matches!(cursor.peek(), Some(b'J' | b'O' | b'A' | b'L' | b'E' | b'#' | b'X' | b'R')) {
             continue;
         }
         match token(&mut cursor).as_slice() {
@@ -64,14 +61,7 @@ fn tokens(octets: &[u8], name: &str, notes: &mut Notes) {
         }
     }
     if script {
-        notes.note(
-            if opens {
-                seen::PDF_OPENS
-            } else {
-                seen::PDF_SCRIPT
-            },
-            name,
-        );
+        notes.note(if opens { seen::PDF_OPENS } else { seen::PDF_SCRIPT }, name);
     }
 }
 

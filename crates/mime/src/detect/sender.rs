@@ -44,10 +44,7 @@ pub(crate) fn look(message: &Message<'_>, notes: &mut Notes) {
 fn list(message: &Message<'_>, name: &str) -> Vec<Address> {
     let root = message.part(0);
     let values = root.into_iter().flat_map(|root| message.values(root, name));
-    values
-        .flat_map(|value| mailboxes(&value))
-        .take(LOOKED_AT)
-        .collect()
+    values.flat_map(|value| mailboxes(&value)).take(LOOKED_AT).collect()
 }
 
 fn look_at_from(from: &Address, own: &[String], notes: &mut Notes) {
@@ -70,16 +67,11 @@ fn look_at_from(from: &Address, own: &[String], notes: &mut Notes) {
         return;
     }
     let lower = display.to_lowercase();
-    let pretended = HOUSES
-        .iter()
-        .find(|house| house.words.iter().any(|word| wears(&lower, word)));
+    let pretended = HOUSES.iter().find(|house| house.words.iter().any(|word| wears(&lower, word)));
     if let Some(house) = pretended
         && !belongs(&domain, house.domains)
     {
-        notes.note(
-            seen::SENDER_HOUSE,
-            format!("{} ({domain})", clipped(&display)),
-        );
+        notes.note(seen::SENDER_HOUSE, format!("{} ({domain})", clipped(&display)));
     }
 }
 
@@ -90,9 +82,7 @@ fn wears(display: &str, word: &str) -> bool {
             return true;
         }
         let before = display.get(..at).and_then(|text| text.chars().next_back());
-        let after = display
-            .get(at + word.len()..)
-            .and_then(|text| text.chars().next());
+        let after = display.get(at + word.len()..).and_then(|text| text.chars().next());
         let joins =
             |letter: Option<char>| letter.is_some_and(|letter| letter.is_ascii_alphanumeric());
         !joins(before) && !joins(after)

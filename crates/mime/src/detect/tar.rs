@@ -46,11 +46,6 @@ fn text(field: &[u8]) -> String {
 }
 
 fn octal(field: &[u8]) -> usize {
-    let digits = field
-        .iter()
-        .filter(|byte| matches!(byte, b'0'..=b'7'))
-        .take(12);
-    digits.fold(0, |value: usize, digit| {
-        value << 3 | usize::from(digit - b'0')
-    })
+    let digits = field.iter().filter(|byte| matches!(byte, b'0'..=b'7')).take(12);
+    digits.fold(0, |value: usize, digit| value << 3 | usize::from(digit - b'0'))
 }

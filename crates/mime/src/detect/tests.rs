@@ -7,19 +7,12 @@ use std::time::{Duration, Instant};
 
 /// The mark, assembled: this file must not be taken for what it tests.
 fn eicar() -> Vec<u8> {
-    [
-        &b"X5O!P%@AP[4\\PZX54(P^)7CC)7}"[..],
-        b"$EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*",
-    ]
-    .concat()
+    [&b"X5O!P%@AP[4\\PZX54(P^)7CC)7}"[..], b"$EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"].concat()
 }
 
 fn base64(octets: &[u8]) -> Vec<u8> {
     let text = data_encoding::BASE64.encode(octets);
-    text.as_bytes()
-        .chunks(76)
-        .collect::<Vec<_>>()
-        .join(&b"\r\n"[..])
+    text.as_bytes().chunks(76).collect::<Vec<_>>().join(&b"\r\n"[..])
 }
 
 /// A zip of deflated files; `spoil` changes a local header's name.
@@ -31,11 +24,7 @@ struct Zip {
 
 impl Zip {
     fn new() -> Self {
-        Self {
-            octets: Vec::new(),
-            central: Vec::new(),
-            files: 0,
-        }
+        Self { octets: Vec::new(), central: Vec::new(), files: 0 }
     }
 
     fn file(self, name: &str, contents: &[u8]) -> Self {
@@ -140,14 +129,8 @@ fn ordinary_mail_has_no_findings() {
         &[],
     );
     check(&with_file("photo.png", b"\x89PNG\r\n\x1A\n0000"), &[]);
-    check(
-        &with_file("report.pdf", b"%PDF-1.7\n1 0 obj << /Type /Catalog >>"),
-        &[],
-    );
-    check(
-        &with_file("a.zip", &Zip::new().file("a.txt", b"hello").done()),
-        &[],
-    );
+    check(&with_file("report.pdf", b"%PDF-1.7\n1 0 obj << /Type /Catalog >>"), &[]);
+    check(&with_file("a.zip", &Zip::new().file("a.txt", b"hello").done()), &[]);
     check(&from("Amazon.co.jp <auto@amazon.co.jp>"), &[]);
     check(&from("カテゴリ一覧 <a@b.example>"), &[]);
 }
@@ -181,23 +164,13 @@ fn the_test_virus_is_found_wherever_it_hides() {
     tar.resize(2048, 0);
     found(&with_file("a.tar", &tar));
     found(
-        &[
-            HEAD.as_bytes(),
-            b"\r\nbegin 644 a.com\r\n",
-            &uuencode(&eicar),
-            b"`\r\nend\r\n",
-        ]
-        .concat(),
+        &[HEAD.as_bytes(), b"\r\nbegin 644 a.com\r\n", &uuencode(&eicar), b"`\r\nend\r\n"].concat(),
     );
     let conflict = format!(
         "{HEAD}Content-Transfer-Encoding: 7bit\r\nContent-Transfer-Encoding: base64\r\n\r\n"
     );
     found(&[conflict.as_bytes(), &base64(&eicar)].concat());
-    let hidden = Zip::new()
-        .file("a.txt", &eicar)
-        .forgotten()
-        .file("b.txt", b"b")
-        .done();
+    let hidden = Zip::new().file("a.txt", &eicar).forgotten().file("b.txt", b"b").done();
     found(&with_file("a.zip", &hidden));
     let inside = [b"Subject: y\r\n\r\n", &eicar[..]].concat();
     let message =
@@ -212,12 +185,7 @@ fn uuencode(octets: &[u8]) -> Vec<u8> {
         for three in chunk.chunks(3) {
             let get = |place: usize| three.get(place).copied().unwrap_or(0);
             let (a, b, c) = (get(0), get(1), get(2));
-            for value in [
-                a >> 2,
-                (a << 4 | b >> 4) & 63,
-                (b << 2 | c >> 6) & 63,
-                c & 63,
-            ] {
+            for value in [a >> 2, (a << 4 | b >> 4) & 63, (b << 2 | c >> 6) & 63, c & 63] {
                 lines.push(if value == 0 { b'`' } else { value + 0x20 });
             }
         }
@@ -228,10 +196,7 @@ fn uuencode(octets: &[u8]) -> Vec<u8> {
 
 #[test]
 fn names_and_types_that_deceive() {
-    check(
-        &with_file("invoice.pdf.exe", b"x"),
-        &["content.name.double", "content.name.program"],
-    );
+    check(&with_file("invoice.pdf.exe", b"x"), &["content.name.double", "content.name.program"]);
     check(&with_file("a.js", b"x"), &["content.name.script"]);
     check(&with_file("a.lnk ", b"x"), &["content.name.carrier"]);
     check(&with_file("a.xlsm", b"x"), &["content.name.macro"]);
@@ -239,48 +204,24 @@ fn names_and_types_that_deceive() {
         &with_file("a\u{202E}fdp.exe", b"x"),
         &["content.name.direction", "content.name.program"],
     );
-    check(
-        &with_file("a.pdf", b"MZ\x90\0\x03\0"),
-        &["content.type.lies", "content.type.program"],
-    );
-    check(
-        &with_file("a.pdf", &Zip::new().file("a", b"a").done()),
-        &["content.type.lies"],
-    );
-    check(
-        &with_file("a.doc", b"{\\rtf1 \\objdata 00}"),
-        &["content.office.package"],
-    );
+    check(&with_file("a.pdf", b"MZ\x90\0\x03\0"), &["content.type.lies", "content.type.program"]);
+    check(&with_file("a.pdf", &Zip::new().file("a", b"a").done()), &["content.type.lies"]);
+    check(&with_file("a.doc", b"{\\rtf1 \\objdata 00}"), &["content.office.package"]);
     let mut iso = vec![0u8; 0x8001];
     iso.extend_from_slice(b"CD001");
     check(&with_file("a.bin", &iso), &["content.type.carrier"]);
     let inside = Zip::new().file("請求書.pdf.vbs", b"x").done();
-    check(
-        &with_file("a.zip", &inside),
-        &["content.name.double", "content.name.script"],
-    );
+    check(&with_file("a.zip", &inside), &["content.name.double", "content.name.script"]);
 }
 
 #[test]
 fn archives_are_read_as_two_readers_would() {
     let zip = |zip: Zip| with_file("a.zip", &zip.done());
+    check(&zip(Zip::new().entry("a.txt", "a.txt", b"x", 1)), &["content.archive.encrypted"]);
+    check(&zip(Zip::new().entry("a.txt", "b.txt", b"x", 0)), &["content.zip.differs"]);
+    check(&zip(Zip::new().file("a.txt", b"x").doubled()), &["content.bomb.overlap"]);
     check(
-        &zip(Zip::new().entry("a.txt", "a.txt", b"x", 1)),
-        &["content.archive.encrypted"],
-    );
-    check(
-        &zip(Zip::new().entry("a.txt", "b.txt", b"x", 0)),
-        &["content.zip.differs"],
-    );
-    check(
-        &zip(Zip::new().file("a.txt", b"x").doubled()),
-        &["content.bomb.overlap"],
-    );
-    check(
-        &zip(Zip::new()
-            .file("a.txt", b"x")
-            .forgotten()
-            .file("b.txt", b"b")),
+        &zip(Zip::new().file("a.txt", b"x").forgotten().file("b.txt", b"b")),
         &["content.zip.hidden"],
     );
     let zeros = vec![0u8; 60 * 1024 * 1024];
@@ -290,18 +231,10 @@ fn archives_are_read_as_two_readers_would() {
         nest = Zip::new().file("n.zip", &nest).done();
     }
     check(&with_file("a.zip", &nest), &["content.bomb.depth"]);
-    let many = (0..3_000).fold(Zip::new(), |zip, number| {
-        zip.file(&format!("{number}"), b"")
-    });
+    let many = (0..3_000).fold(Zip::new(), |zip, number| zip.file(&format!("{number}"), b""));
     check(&with_file("a.zip", &many.done()), &["content.unexamined"]);
-    check(
-        &with_file("a.rar", &rar5(false)),
-        &["content.archive.opaque", "content.name.program"],
-    );
-    check(
-        &with_file("a.rar", &rar5(true)),
-        &["content.archive.encrypted"],
-    );
+    check(&with_file("a.rar", &rar5(false)), &["content.archive.opaque", "content.name.program"]);
+    check(&with_file("a.rar", &rar5(true)), &["content.archive.encrypted"]);
     let mut seven = b"7z\xBC\xAF\x27\x1C\0\x04".to_vec();
     seven.extend_from_slice(&[0; 12]);
     seven.extend_from_slice(&[8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
@@ -324,40 +257,23 @@ fn rar5(locked: bool) -> Vec<u8> {
 
 #[test]
 fn documents_that_act() {
-    let docm = Zip::new()
-        .file("[Content_Types].xml", b"<x/>")
-        .file("word/vbaProject.bin", b"x");
-    check(
-        &with_file("a.docx", &docm.done()),
-        &["content.office.macro"],
-    );
+    let docm = Zip::new().file("[Content_Types].xml", b"<x/>").file("word/vbaProject.bin", b"x");
+    check(&with_file("a.docx", &docm.done()), &["content.office.macro"]);
     let remote = b"<Relationship Id=\"1\" Type=\"http://x/attachedTemplate\" \
         Target=\"https://x/\" TargetMode=\"External\"/>";
-    let docx = Zip::new()
-        .file("[Content_Types].xml", b"<x/>")
-        .file("word/_rels/s.rels", remote);
-    check(
-        &with_file("a.docx", &docx.done()),
-        &["content.office.remote"],
-    );
+    let docx = Zip::new().file("[Content_Types].xml", b"<x/>").file("word/_rels/s.rels", remote);
+    check(&with_file("a.docx", &docx.done()), &["content.office.remote"]);
     let mut ole = b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1".to_vec();
     ole.extend("_VBA_PROJECT".encode_utf16().flat_map(u16::to_le_bytes));
     check(&with_file("a.xls", &ole), &["content.office.macro"]);
     let pdf = |body: &str| with_file("a.pdf", format!("%PDF-1.4\n{body}").as_bytes());
-    check(
-        &pdf("/OpenAction << /S /JavaScript >>"),
-        &["content.pdf.opens"],
-    );
+    check(&pdf("/OpenAction << /S /JavaScript >>"), &["content.pdf.opens"]);
     check(&pdf("/S /J#61vaScript"), &["content.pdf.script"]);
     check(&pdf("/Launch"), &["content.pdf.launch"]);
     check(&pdf("/OpenAction [1 0 R /Fit] /JSON"), &[]);
     let stream = miniz_oxide::deflate::compress_to_vec_zlib(b"<< /S /Launch >>", 6);
-    let packed = [
-        b"%PDF-1.5\n<< /Type /ObjStm >>\nstream\r\n",
-        stream.as_slice(),
-        b"\nendstream",
-    ]
-    .concat();
+    let packed =
+        [b"%PDF-1.5\n<< /Type /ObjStm >>\nstream\r\n", stream.as_slice(), b"\nendstream"].concat();
     check(&with_file("a.pdf", &packed), &["content.pdf.launch"]);
 }
 
@@ -369,76 +285,39 @@ fn pages_that_deceive() {
         &["content.link.elsewhere"],
     );
     page("<a href='https://click.bank.com/x'>www.bank.com</a>", &[]);
-    page(
-        "<a href='https://bank.com@evil.example/'>x</a>",
-        &["content.link.user"],
-    );
-    page(
-        "<a href='http://192.0.2.1/'>x</a>",
-        &["content.link.number"],
-    );
-    page(
-        "<a href='java\nscript:alert(1)'>x</a>",
-        &["content.page.script-link"],
-    );
-    page(
-        "<a href='data:text/html,x'>x</a>",
-        &["content.page.data-link"],
-    );
-    page(
-        "<form><input type=password></form>",
-        &["content.page.password"],
-    );
-    page(
-        "<meta http-equiv=refresh content='0; url=http://x.example/'>",
-        &["content.page.refresh"],
-    );
-    page(
-        "<script>var a = '<a href=x>';</script>",
-        &["content.page.script"],
-    );
+    page("<a href='https://bank.com@evil.example/'>x</a>", &["content.link.user"]);
+    page("<a href='http://192.0.2.1/'>x</a>", &["content.link.number"]);
+    page("<a href='java\nscript:alert(1)'>x</a>", &["content.page.script-link"]);
+    page("<a href='data:text/html,x'>x</a>", &["content.page.data-link"]);
+    page("<form><input type=password></form>", &["content.page.password"]);
+    page("<meta http-equiv=refresh content='0; url=http://x.example/'>", &["content.page.refresh"]);
+    page("<script>var a = '<a href=x>';</script>", &["content.page.script"]);
     page("<!-- <form> --><p>1 < 2</p>", &[]);
     page(
         "<a href='https://xn--mazon-3ve.com/'>x</a>",
         &["content.lookalike.domain", "content.lookalike.scripts"],
     );
-    page(
-        "<a href='https://www.amazon.co.jp.login.example/'>x</a>",
-        &["content.lookalike.worn"],
-    );
+    page("<a href='https://www.amazon.co.jp.login.example/'>x</a>", &["content.lookalike.worn"]);
     let attached = format!(
         "{HEAD}Content-Type: text/html; name=a.html\r\n\r\n<script>var b = new Blob([atob('x')]);\
          a.download='x.zip'; a.click()</script>"
     );
     check(
         attached.as_bytes(),
-        &[
-            "content.page.attached",
-            "content.page.script",
-            "content.page.smuggling",
-        ],
+        &["content.page.attached", "content.page.script", "content.page.smuggling"],
     );
 }
 
 #[test]
 fn senders_that_pretend() {
     let sender = |text: &str, expected: &[&str]| check(&from(text), expected);
-    sender(
-        "\"ceo@receiver.example\" <x@evil.example>",
-        &["content.sender.display"],
-    );
+    sender("\"ceo@receiver.example\" <x@evil.example>", &["content.sender.display"]);
     sender("Amazon <x@evil.example>", &["content.sender.house"]);
     sender("Amazonas <x@evil.example>", &[]);
     sender("楽天カード <x@evil.example>", &["content.sender.house"]);
     sender("Ann <ann@rnicrosoft.com>", &["content.lookalike.domain"]);
-    sender(
-        "Ann <ann@receiver-h0use.example>",
-        &["content.lookalike.domain"],
-    );
-    sender(
-        "Ann <ann@receiver-houes.example>",
-        &["content.lookalike.domain"],
-    );
+    sender("Ann <ann@receiver-h0use.example>", &["content.lookalike.domain"]);
+    sender("Ann <ann@receiver-houes.example>", &["content.lookalike.domain"]);
     sender("Ann <ann@receiver-house.example>", &[]);
     sender("ア力ウント <x@y.example>", &["content.lookalike.kana"]);
     sender("Pаypal <x@y.example>", &["content.text.scripts"]);
@@ -459,24 +338,11 @@ fn charsets_are_noted() {
 
 #[test]
 fn mutated_messages_never_break_the_examination() {
-    let zip = Zip::new()
-        .file("a.txt", b"hello")
-        .entry("b", "b", b"x", 1)
-        .done();
-    let nested = with_file(
-        "a.zip",
-        &Zip::new()
-            .file("b.zip", &zip)
-            .file("c.pdf", b"%PDF-/#4a")
-            .done(),
-    );
+    let zip = Zip::new().file("a.txt", b"hello").entry("b", "b", b"x", 1).done();
+    let nested =
+        with_file("a.zip", &Zip::new().file("b.zip", &zip).file("c.pdf", b"%PDF-/#4a").done());
     let rar = [HEAD.as_bytes(), b"\r\n", &rar5(false)].concat();
-    let raw_zip = [
-        HEAD.as_bytes(),
-        b"Content-Type: application/zip\r\n\r\n",
-        &zip,
-    ]
-    .concat();
+    let raw_zip = [HEAD.as_bytes(), b"Content-Type: application/zip\r\n\r\n", &zip].concat();
     let page =
         with_page("<a href='https://xn--mazon-3ve.com/x'>www.a.com</a><form><input type=password>");
     let seeds: &[&[u8]] = &[&nested, &rar, &raw_zip, &page];
@@ -485,11 +351,7 @@ fn mutated_messages_never_break_the_examination() {
         let examined = examine(octets, &Budget::default());
         assert!(examined.findings.len() <= 100);
     });
-    assert!(
-        start.elapsed() < Duration::from_secs(60),
-        "{:?}",
-        start.elapsed()
-    );
+    assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
 }
 
 #[test]

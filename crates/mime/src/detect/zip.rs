@@ -46,13 +46,9 @@ pub(crate) fn look(file: &File<'_>, files: &mut Files<'_>) {
     if walked {
         entries = locals(octets);
     }
-    let is_office = entries
-        .iter()
-        .any(|entry| entry.name == b"[Content_Types].xml");
+    let is_office = entries.iter().any(|entry| entry.name == b"[Content_Types].xml");
     if entries.iter().any(|entry| entry.encrypted) {
-        files
-            .notes
-            .note(seen::ARCHIVE_ENCRYPTED, file.name.as_str());
+        files.notes.note(seen::ARCHIVE_ENCRYPTED, file.name.as_str());
     }
     if !walked {
         compare(octets, &entries, file, files);
@@ -75,9 +71,7 @@ pub(crate) fn look(file: &File<'_>, files: &mut Files<'_>) {
             8 => inflate(contents, &name, files),
             other => {
                 super::names::look(&name, files.notes);
-                files
-                    .notes
-                    .note(seen::ARCHIVE_METHOD, format!("{name} ({other})"));
+                files.notes.note(seen::ARCHIVE_METHOD, format!("{name} ({other})"));
                 continue;
             }
         };
@@ -87,12 +81,7 @@ pub(crate) fn look(file: &File<'_>, files: &mut Files<'_>) {
         // A document's own parts are not files that a person opens.
         let name = if is_office { String::new() } else { name };
         let declared = String::new();
-        if !files.add(File {
-            name,
-            declared,
-            octets: inside.into(),
-            depth: file.depth + 1,
-        }) {
+        if !files.add(File { name, declared, octets: inside.into(), depth: file.depth + 1 }) {
             return;
         }
     }
@@ -182,11 +171,7 @@ fn local_at(octets: &[u8], at: usize) -> Option<Local> {
         at,
     };
     let contents = cursor.position();
-    Some(Local {
-        entry,
-        contents,
-        sizes_follow: flags & SIZES_FOLLOW != 0,
-    })
+    Some(Local { entry, contents, sizes_follow: flags & SIZES_FOLLOW != 0 })
 }
 
 /// Without a directory: every local header, as repairing readers find them.
@@ -265,19 +250,12 @@ fn look_at_hidden(octets: &[u8], entry: &Entry, file: &File<'_>, files: &mut Fil
         8 => inflate(contents, &name, files),
         _ => stored(contents, &name, files),
     };
-    files.add(File {
-        name,
-        declared: String::new(),
-        octets: inside.into(),
-        depth: file.depth + 1,
-    });
+    files.add(File { name, declared: String::new(), octets: inside.into(), depth: file.depth + 1 });
 }
 
 /// What the directory promises: a bomb that says so need not be lit.
 fn note_ratio(entries: &[Entry], file: &File<'_>, files: &mut Files<'_>) {
-    let bytes = entries
-        .iter()
-        .fold(0usize, |sum, entry| sum.saturating_add(entry.bytes));
+    let bytes = entries.iter().fold(0usize, |sum, entry| sum.saturating_add(entry.bytes));
     if bytes > 256 * 1024 * 1024 && bytes / 150 > file.octets.len() {
         files.notes.note(seen::BOMB_RATIO, file.name.as_str());
     }

@@ -1,0 +1,75 @@
+//! One message: taken apart, its sender looked at, its overview written. The same code serves the
+//! jailed compartment and `sekisho scan`.
+
+use crate::facts;
+use mailauth::{AuthResults, Envelope, Resolver};
+use mime::Summary;
+use mime::detect::{Budget, examine as take_apart};
+use std::time::Instant;
+use wire::scanner::{Examined, Sender};
+
+/// What is known of a message.
+pub struct Given<'a> {
+    pub message: &'a [u8],
+    /// `None`: sender authentication is not run.
+    pub sender: Option<&'a Sender>,
+    /// Our own name.
+    pub host_name: &'a str,
+    /// Seconds since 1970.
+    pub now_seconds: u64,
+}
+
+/// Examines a message. Questions to the DNS go to `resolver`.
+pub fn examine(given: &Given<'_>, resolver: &mut dyn Resolver) -> Examined {
+    let begin = Instant::now();
+    let taken_apart = take_apart(given.message, &Budget::default());
+    let results = given.sender.map(|sender| authenticate(given, sender, resolver));
+    let facts = results.as_ref().map(facts::authentication);
+    let forged = mailauth::forged_fields(given.message, given.host_name);
+    Examined {
+        findings: taken_apart.findings,
+        parts: taken_apart.parts,
+        // Nothing here can be too large or of no form: postcard writes what serde derives.
+        authentication: facts
+            .and_then(|facts| postcard::to_stdvec(&facts).ok())
+            .unwrap_or_default(),
+        authentication_results: results.map(|results| results.header).unwrap_or_default(),
+        forged: forged.iter().map(|range| (range.start as u64, range.end as u64)).collect(),
+        summary: postcard::to_stdvec(&taken_apart.summary).unwrap_or_default(),
+        trace_digests: trace_digests(&taken_apart.summary),
+        micros: u64::try_from(begin.elapsed().as_micros()).unwrap_or(u64::MAX),
+    }
+}
+
+fn authenticate(given: &Given<'_>, sender: &Sender, resolver: &mut dyn Resolver) -> AuthResults {
+    let envelope = Envelope {
+        client_ip: sender.client_ip,
+        helo: &sender.helo,
+        mail_from: &sender.mail_from,
+        our_name: given.host_name,
+        now: given.now_seconds,
+    };
+    mailauth::check(&envelope, given.message, resolver)
+}
+
+/// Addresses of To that a trace may look for.
+const TRACED_RECIPIENTS: usize = 16;
+
+/// Digests of what somebody who asks for this message would name.
+fn trace_digests(summary: &Summary) -> Vec<[u8; 32]> {
+    let to = mime::field_values(&summary.header, "to");
+    let to = to.iter().flat_map(|value| mime::addresses(value)).filter_map(|entry| match entry {
+        mime::Entry::Mailbox(address) => Some(address.address()),
+        _ => None,
+    });
+    let mut digests = Vec::new();
+    let first = [&summary.message_id, &summary.from_address, &summary.subject];
+    let words = first.into_iter().cloned().chain(to.take(TRACED_RECIPIENTS));
+    for word in words.filter(|word| !word.trim().is_empty()) {
+        let digest = trace::digest(&word);
+        if !digests.contains(&digest) {
+            digests.push(digest);
+        }
+    }
+    digests
+}

@@ -1,0 +1,116 @@
+//! Cases over a real channel, with a resolver that knows one zone.
+
+use crate::{Given, NoDns, examine, serve_edge};
+use policy::{Authentication, DmarcPolicy, Outcome};
+use std::net::{IpAddr, Ipv4Addr};
+use std::thread;
+use std::time::Duration;
+use wire::names::{Answer, Outcome as Found, Question, Record, RecordKind, Security};
+use wire::scanner::{Examined, FromScanner, Sender, Task, ToScanner};
+use wire::{Channel, Parcel};
+
+const MESSAGE: &[u8] = b"Authentication-Results: mx.house.example; spf=pass\r\n\
+From: Ann <ann@sender.example>\r\nTo: bo@house.example\r\nSubject: hello\r\n\
+Message-ID: <1@sender.example>\r\n\r\nhello\r\n";
+
+fn zone(question: &Question) -> Answer {
+    let text = |text: &str| Found::Records(vec![Record::Txt(text.as_bytes().to_vec())]);
+    let outcome = match (question.name.as_str(), question.kind) {
+        ("sender.example", RecordKind::Txt) => text("v=spf1 ip4:192.0.2.1 -all"),
+        ("_dmarc.sender.example", RecordKind::Txt) => text("v=DMARC1; p=reject"),
+        _ => Found::NoSuchName,
+    };
+    Answer { outcome, security: Security::Insecure, ttl_seconds: 60 }
+}
+
+fn sender(last: u8) -> Sender {
+    Sender {
+        client_ip: IpAddr::V4(Ipv4Addr::new(192, 0, 2, last)),
+        helo: "mail.sender.example".to_owned(),
+        mail_from: "ann@sender.example".to_owned(),
+    }
+}
+
+/// Plays `edge` for one message.
+fn ask(edge: &mut Channel, sender: Option<Sender>, message: &[u8], inline: usize) -> Examined {
+    let mut held = Vec::new();
+    let message = Parcel::pack(message.to_vec(), inline, &mut held).unwrap();
+    let host_name = "mx.house.example".to_owned();
+    let call = edge.next_call();
+    edge.send(call, &ToScanner::Examine(Task { sender, host_name, message }), &held).unwrap();
+    loop {
+        let frame = edge.receive(Some(Duration::from_secs(10))).unwrap();
+        assert_eq!(frame.call, call);
+        match frame.read().unwrap() {
+            FromScanner::Question(question) => {
+                edge.send(call, &ToScanner::Answer(zone(&question)), &[]).unwrap();
+            }
+            FromScanner::Examined(examined) => return *examined,
+        }
+    }
+}
+
+fn with_scanner(visit: impl FnOnce(&mut Channel)) {
+    let (mut edge, mut scanner) = Channel::pair().unwrap();
+    let serving = thread::spawn(move || serve_edge(&mut scanner, "mx.house.example"));
+    visit(&mut edge);
+    drop(edge);
+    let ended = serving.join().unwrap();
+    assert!(matches!(ended, Ok(()) | Err(crate::Fault::Channel(wire::Fault::Gone))));
+}
+
+#[test]
+fn a_message_is_examined_over_the_channel() {
+    with_scanner(|edge| {
+        let examined = ask(edge, Some(sender(1)), MESSAGE, 1_000);
+        let facts: Authentication = postcard::from_bytes(&examined.authentication).unwrap();
+        assert_eq!((facts.spf, facts.dmarc), (Outcome::Pass, Outcome::Pass));
+        assert!(examined.authentication_results.starts_with("Authentication-Results: mx.house"));
+        assert_eq!(examined.forged, [(0, 52)]);
+        assert_eq!(examined.parts, 1);
+        assert_eq!(examined.findings, []);
+        assert_eq!(examined.trace_digests.len(), 4);
+        let summary: mime::Summary = postcard::from_bytes(&examined.summary).unwrap();
+        assert_eq!(summary.subject, "hello");
+    });
+}
+
+#[test]
+fn several_messages_and_large_ones_pass_through_one_instance() {
+    with_scanner(|edge| {
+        for inline in [0, 10_000, 0] {
+            let examined = ask(edge, Some(sender(9)), MESSAGE, inline);
+            let facts: Authentication = postcard::from_bytes(&examined.authentication).unwrap();
+            assert_eq!((facts.spf, facts.dmarc), (Outcome::Fail, Outcome::Fail));
+            assert_eq!(facts.dmarc_policy, DmarcPolicy::Reject);
+        }
+        let examined = ask(edge, None, MESSAGE, 10_000);
+        assert!(examined.authentication.is_empty());
+        assert!(examined.authentication_results.is_empty());
+        assert_eq!(examined.forged, [(0, 52)]);
+    });
+}
+
+#[test]
+fn an_instance_leaves_after_enough_messages() {
+    with_scanner(|edge| {
+        for _ in 0..crate::MESSAGES {
+            ask(edge, None, b"Subject: x\r\n\r\nx", 1_000);
+        }
+        assert!(edge.receive(Some(Duration::from_secs(10))).is_err());
+    });
+}
+
+#[test]
+fn no_dns_is_no_answer() {
+    let sender = sender(1);
+    let given = Given {
+        message: MESSAGE,
+        sender: Some(&sender),
+        host_name: "mx.house.example",
+        now_seconds: 1_795_318_496,
+    };
+    let examined = examine(&given, &mut NoDns);
+    let facts: Authentication = postcard::from_bytes(&examined.authentication).unwrap();
+    assert_eq!(facts.spf, Outcome::TempError);
+}
