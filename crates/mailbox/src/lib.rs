@@ -33,6 +33,8 @@ mod fault;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod desk_tests;
 
 pub use acts::{Adornment, Batch, FlagChange};
 pub use fault::Fault;

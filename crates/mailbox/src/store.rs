@@ -46,7 +46,7 @@ pub struct Change {
 }
 
 pub struct Store {
-    pub(crate) bodies: Box<dyn Bodies>,
+    pub(crate) bodies: Box<dyn Bodies + Send>,
     pub(crate) index: Index,
     people: HashMap<UserId, Person>,
     shelves: HashMap<(UserId, u32), Shelf>,
@@ -71,7 +71,7 @@ impl Store {
         Self::with(bodies, Index::open(&folder.join("index.db"))?)
     }
 
-    pub(crate) fn with(mut bodies: Box<dyn Bodies>, mut index: Index) -> Result<Self, Fault> {
+    pub(crate) fn with(mut bodies: Box<dyn Bodies + Send>, mut index: Index) -> Result<Self, Fault> {
         let mut again = Again { position: index.position()?, waiting: Vec::new(), freed: Vec::new() };
         let from = again.position.mark;
         let mut outcome = Ok(());

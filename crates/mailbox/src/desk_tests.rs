@@ -1,0 +1,290 @@
+//! The keeper over real channels: labels believed, answers after the disk, pushes, evidence.
+
+use crate::desk::Desk;
+use crate::forward::Forward;
+use crate::store::{Store, Whose};
+use crate::tests::{AOI, BEN, Folder, NOW, copy};
+use evidence::{Body, Frame};
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use terms::{FolderId, InstanceId, Kind, UserId};
+use wire::control::{Order, Report};
+use wire::ledger::{FromLedger, ToLedger};
+use wire::mailbox::{
+    FromAccess, FromAdmin, FromEdge, Place, ToAccess, ToAdmin, ToEdge, flag,
+};
+use wire::vault::Class;
+use wire::{Channel, Hub, Label, Parcel};
+
+const PATIENCE: Duration = Duration::from_secs(5);
+const INBOX: FolderId = FolderId([0, 0, 0, 1]);
+
+struct Running {
+    warden: Channel,
+    thread: Option<JoinHandle<Result<(), crate::Fault>>>,
+    author: evidence::PublicKey,
+}
+
+impl Running {
+    fn start(folder: &Path) -> Self {
+        let (inside, warden) = Channel::pair().unwrap();
+        let store = Store::open(folder).unwrap();
+        let forward = Forward::new(InstanceId([4; 6]));
+        let author = evidence::PublicKey(forward.public());
+        let thread = std::thread::spawn(move || {
+            let mut hub = Hub::new().unwrap();
+            let label = Label { instance: InstanceId([0; 6]), kind: Kind::Warden, person: None };
+            let warden = hub.seat(inside, label).unwrap();
+            Desk::new(hub, store, forward, warden).serve()
+        });
+        Self { warden, thread: Some(thread), author }
+    }
+
+    fn join(&self, kind: Kind, number: u8, person: Option<Whose>) -> Channel {
+        let (inside, outside) = Channel::pair().unwrap();
+        let person = person.map(|whose| (whose.tenant, whose.user));
+        let label = Label { instance: InstanceId([number; 6]), kind, person };
+        self.warden.send(0, &Order::Join(label), &[inside.into()]).unwrap();
+        outside
+    }
+
+    fn edge(&self, number: u8) -> Channel {
+        self.join(Kind::Edge, number, None)
+    }
+
+    fn access(&self, whose: Whose) -> Channel {
+        self.join(Kind::Access, 9, Some(whose))
+    }
+
+    fn stop(mut self) {
+        self.warden.send(0, &Order::Stop, &[]).unwrap();
+        self.thread.take().unwrap().join().unwrap().unwrap();
+    }
+}
+
+fn keep(edge: &mut Channel, whose: Whose, number: u32) -> ToEdge {
+    let copies = vec![copy(whose, number, Place::Inbox)];
+    let question = FromEdge::Keep { copies, journeys: Vec::new(), more: false };
+    edge.ask(&question, &[], PATIENCE).unwrap().0
+}
+
+fn ask(access: &mut Channel, question: &FromAccess) -> ToAccess {
+    access.ask(question, &[], PATIENCE).unwrap().0
+}
+
+fn uids(access: &mut Channel) -> Vec<u32> {
+    match ask(access, &FromAccess::Rows { folder: INBOX, since: None }) {
+        ToAccess::Rows { rows, .. } => rows.iter().map(|row| row.uid).collect(),
+        _ => panic!("no rows"),
+    }
+}
+
+fn store(uid: u32, add: u64) -> FromAccess {
+    FromAccess::Store {
+        folder: INBOX,
+        uids: vec![uid],
+        add,
+        remove: 0,
+        replace: false,
+        unchanged_since: None,
+    }
+}
+
+#[test]
+fn an_arrival_in_several_frames_is_kept_whole_and_read_by_its_owner_only() {
+    let folder = Folder::new("desk-arrival");
+    let running = Running::start(&folder.0);
+    let mut edge = running.edge(1);
+    let large: Vec<u8> = (0..300_000u32).map(|n| (n % 251) as u8).collect();
+    let mut held: Vec<OwnedFd> = Vec::new();
+    let mut first = copy(AOI, 1, Place::Inbox);
+    first.body.content = Parcel::pack(large.clone(), wire::INLINE_BYTES, &mut held).unwrap();
+    let more = FromEdge::Keep { copies: vec![first], journeys: Vec::new(), more: true };
+    edge.send(1, &more, &held).unwrap();
+    assert!(matches!(keep(&mut edge, BEN, 2), ToEdge::Kept));
+    let mut aoi = running.access(AOI);
+    let mut ben = running.access(BEN);
+    assert_eq!((uids(&mut aoi), uids(&mut ben)), (vec![1], vec![1]));
+    let fetch = FromAccess::Fetch { folder: INBOX, uids: vec![1], class: Class::Body };
+    let (answer, held): (ToAccess, Vec<OwnedFd>) = aoi.ask(&fetch, &[], PATIENCE).unwrap();
+    let ToAccess::Parts(mut parts) = answer else { panic!() };
+    let (uid, message, part) = parts.remove(0);
+    assert_eq!((uid, message), (1, copy(AOI, 1, Place::Inbox).message));
+    assert_eq!((part.epoch, part.wrapped.len()), (3, 120));
+    assert!(part.content.open(&held).unwrap() == large);
+    // What a session appends is its own, whatever the copy says.
+    let append = FromAccess::Append {
+        folder: INBOX,
+        flags: flag::DRAFT,
+        copy: Box::new(copy(BEN, 3, Place::Inbox)),
+    };
+    assert!(matches!(ask(&mut aoi, &append), ToAccess::Appended { uid: 2, .. }));
+    assert_eq!((uids(&mut aoi), uids(&mut ben)), (vec![1, 2], vec![1]));
+    running.stop();
+}
+
+#[test]
+fn those_who_watch_are_told_of_what_they_did_not_do() {
+    let folder = Folder::new("desk-watch");
+    let running = Running::start(&folder.0);
+    let (mut edge, mut one, mut other) = (running.edge(1), running.access(AOI), running.access(AOI));
+    keep(&mut edge, AOI, 1);
+    assert!(matches!(ask(&mut one, &FromAccess::Watch(Some(INBOX))), ToAccess::Done));
+    let push = |channel: &Channel| -> Option<(Vec<u32>, u32)> {
+        let frame = channel.receive(Some(Duration::from_millis(300))).ok()?;
+        assert_eq!(frame.call, 0);
+        match frame.read().unwrap() {
+            ToAccess::Changed { folder, expunged, messages, .. } if folder == INBOX => {
+                Some((expunged, messages))
+            }
+            _ => panic!("no push"),
+        }
+    };
+    keep(&mut edge, AOI, 2);
+    assert_eq!(push(&one), Some((vec![], 2)));
+    keep(&mut edge, BEN, 3);
+    assert_eq!(push(&one), None, "somebody else's mail");
+    ask(&mut other, &store(1, flag::DELETED));
+    assert_eq!(push(&one), Some((vec![], 2)));
+    ask(&mut other, &FromAccess::Expunge { folder: INBOX, uids: None });
+    assert_eq!(push(&one), Some((vec![1], 1)));
+    ask(&mut one, &store(2, flag::SEEN));
+    assert_eq!(push(&one), None, "its own doing");
+    ask(&mut one, &FromAccess::Watch(None));
+    keep(&mut edge, AOI, 4);
+    assert_eq!(push(&one), None);
+    running.stop();
+}
+
+#[test]
+fn who_breaks_the_words_is_cut_and_reported() {
+    let folder = Folder::new("desk-cut");
+    let running = Running::start(&folder.0);
+    let alarm = || {
+        let frame = running.warden.receive(Some(PATIENCE)).unwrap();
+        assert!(matches!(frame.read().unwrap(), Report::Alarm { .. }));
+    };
+    let edge = running.edge(1);
+    edge.send(1, &"no question", &[]).unwrap();
+    alarm();
+    assert!(matches!(edge.receive(Some(PATIENCE)), Err(wire::Fault::Gone)));
+    // An access that nobody has signed in to has no mailbox.
+    let access = running.join(Kind::Access, 2, None);
+    access.send(1, &FromAccess::Folders, &[]).unwrap();
+    alarm();
+    let scanner = running.join(Kind::Scanner, 3, None);
+    scanner.send(1, &FromAccess::Folders, &[]).unwrap();
+    alarm();
+    // A parcel that is not there.
+    let edge = running.edge(4);
+    let mut lying = copy(AOI, 1, Place::Inbox);
+    lying.body.content = Parcel::Held { bytes: 10, place: 7 };
+    let keep_it = FromEdge::Keep { copies: vec![lying], journeys: Vec::new(), more: false };
+    edge.send(1, &keep_it, &[]).unwrap();
+    alarm();
+    let mut edge = running.edge(5);
+    assert!(matches!(keep(&mut edge, AOI, 1), ToEdge::Kept));
+    running.stop();
+}
+
+fn deliveries(running: &Running, ledger: &Channel) -> (u32, Vec<(InstanceId, UserId)>) {
+    let frame = ledger.receive(Some(PATIENCE)).unwrap();
+    let ToLedger::Append { entries, prove: false } = frame.read().unwrap() else { panic!() };
+    let mut found = Vec::new();
+    for bytes in &entries {
+        let entry = Frame::parse(bytes).unwrap();
+        assert!(entry.is_signed_by(&running.author));
+        let Body::Deliver { instance, messages, .. } = entry.entry.body else { panic!() };
+        found.extend(messages.iter().map(|delivery| (instance, delivery.user)));
+    }
+    (frame.call, found)
+}
+
+#[test]
+fn evidence_reaches_the_ledger_however_often_it_is_away() {
+    let folder = Folder::new("desk-evidence");
+    let running = Running::start(&folder.0);
+    let mut edge = running.edge(1);
+    keep(&mut edge, AOI, 1);
+    keep(&mut edge, BEN, 2);
+    let ledger = running.join(Kind::Ledger, 8, None);
+    let both = vec![(InstanceId([1; 6]), AOI.user), (InstanceId([1; 6]), BEN.user)];
+    let (call, found) = deliveries(&running, &ledger);
+    assert_eq!(found, both);
+    ledger.send(call, &FromLedger::Away, &[]).unwrap();
+    let (_, found) = deliveries(&running, &ledger);
+    assert_eq!(found, both, "handed in again");
+    drop(ledger);
+    let ledger = running.join(Kind::Ledger, 8, None);
+    let (call, found) = deliveries(&running, &ledger);
+    assert_eq!(found, both, "and to the next ledger");
+    ledger.send(call, &FromLedger::Taken { first_index: 5 }, &[]).unwrap();
+    keep(&mut edge, AOI, 3);
+    // The next start hands in what was not taken, and nothing else.
+    let (_, found) = deliveries(&running, &ledger);
+    assert_eq!(found.len(), 1);
+    running.stop();
+    let running = Running::start(&folder.0);
+    let ledger = running.join(Kind::Ledger, 8, None);
+    let (call, found) = deliveries(&running, &ledger);
+    assert_eq!(found, [(InstanceId([1; 6]), AOI.user)]);
+    ledger.send(call, &FromLedger::Taken { first_index: 6 }, &[]).unwrap();
+    let mut admin = running.join(Kind::Admin, 7, None);
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let (answer, _) = admin.ask(&FromAdmin::Status, &[], PATIENCE).unwrap();
+        let ToAdmin::Status { users, messages, pending_evidence, .. } = answer else { panic!() };
+        assert_eq!((users, messages), (2, 3));
+        if pending_evidence == 0 {
+            break;
+        }
+        assert!(Instant::now() < until);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    running.stop();
+}
+
+/// Not a test but a measurement: `cargo test --release -p mailbox -- --ignored --nocapture load`.
+#[test]
+#[ignore = "a measurement"]
+fn load() {
+    let cpu = || {
+        let text = std::fs::read_to_string("/proc/self/schedstat").unwrap_or_default();
+        let _ = text;
+        let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+        let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
+        let ticks: f64 = fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap();
+        ticks * 10_000.0
+    };
+    for edges in [1u32, 10, 50] {
+        let folder = Folder::new("desk-load");
+        let running = Running::start(&folder.0);
+        let total = 10_000 / edges * edges;
+        let (before, clock) = (cpu(), Instant::now());
+        std::thread::scope(|scope| {
+            for number in 0..edges {
+                let mut edge = running.edge(number as u8);
+                scope.spawn(move || {
+                    for round in 0..total / edges {
+                        let mut copy = copy(AOI, round * edges + number, Place::Inbox);
+                        copy.user = UserId([(round % 10) as u8; 8]);
+                        copy.body.content = Parcel::Inline(vec![7; 4_096]);
+                        let copies = vec![copy];
+                        let keep = FromEdge::Keep { copies, journeys: Vec::new(), more: false };
+                        let (answer, _): (ToEdge, _) = edge.ask(&keep, &[], PATIENCE).unwrap();
+                        assert!(matches!(answer, ToEdge::Kept));
+                    }
+                });
+            }
+        });
+        println!(
+            "{edges} edges: cpu {:.0} us a message with both ends, wall {:.0} us",
+            (cpu() - before) / f64::from(total),
+            clock.elapsed().as_secs_f64() * 1e6 / f64::from(total)
+        );
+        running.stop();
+    }
+    assert!(NOW > 0);
+}
