@@ -1,6 +1,6 @@
 """Writes the cases of a published SPF test suite (YAML) as JSON that tests/spf_suite.rs reads.
 
-Usage: spf_cases.py rfc7208-tests.yml > cases.json      (needs PyYAML)
+Usage: spf_cases.py rfc7208-tests.yml > cases.json      (needs PyYAML; exits 77 without)
 
 A zone entry becomes a list of [kind, value]; the kind "*" with the value "TIMEOUT" stands for a
 server that answers no question that the entries before it did not answer.
@@ -9,7 +9,10 @@ server that answers no question that the entries before it did not answer.
 import json
 import sys
 
-import yaml
+try:
+    import yaml
+except ImportError:
+    sys.exit(77)
 
 
 def zone_of(zonedata):

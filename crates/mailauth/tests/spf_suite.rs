@@ -8,6 +8,9 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// What the script says when PyYAML is not installed.
+const NO_YAML: i32 = 77;
+
 struct Zone<'a>(&'a Value);
 
 impl Zone<'_> {
@@ -84,21 +87,28 @@ fn check(case: &Value) -> Option<String> {
     })
 }
 
-fn suite() -> PathBuf {
+/// Where the suite may lie: as it stands in its source archive, or alone.
+fn suite() -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/suites");
     let root = std::env::var_os("SEKISHO_SUITES").map_or(root, PathBuf::from);
-    root.join("pyspf/rfc7208-tests.yml")
+    let places = ["pyspf/test/rfc7208-tests.yml", "pyspf/rfc7208-tests.yml"];
+    places.iter().map(|place| root.join(place)).find(|place| place.exists())
 }
 
 #[test]
 fn the_published_suite_holds() {
-    let suite = suite();
-    if !suite.exists() {
-        println!("absent: {}", suite.display());
+    let Some(suite) = suite() else {
+        println!("absent: pyspf/test/rfc7208-tests.yml in the folder of suites");
         return;
-    }
+    };
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/spf_cases.py");
-    let output = Command::new("python3").arg(script).arg(&suite).output().unwrap();
+    let output = match Command::new("python3").arg(script).arg(&suite).output() {
+        Ok(output) if output.status.code() != Some(NO_YAML) => output,
+        _ => {
+            println!("absent: python3 with PyYAML, which reads the suite");
+            return;
+        }
+    };
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let cases: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(cases.len(), 203);

@@ -9,7 +9,7 @@ use std::time::Instant;
 use terms::Kind;
 use wire::control::Order;
 use wire::names::Question;
-use wire::{Event, Frame, Hub};
+use wire::{Event, Frame, Hub, Peer};
 
 /// Runs until told to stop or left alone.
 pub fn run(house: House) -> ExitCode {
@@ -47,18 +47,18 @@ pub(crate) fn attend(
         let limit = desk.next_look(Instant::now());
         for event in hub.wait(limit).map_err(Fault::Channel)? {
             match event {
-                Event::Frame(peer, frame) => match hub.label(peer).map(|label| label.kind) {
-                    Some(Kind::Warden) => {
-                        if obey(frame, &mut hub)? == Told::Leave {
-                            return Ok(());
-                        }
+                Event::Frame(peer, frame) if is_warden(&hub, peer) => {
+                    if obey(frame, &mut hub)? == Told::Leave {
+                        return Ok(());
                     }
-                    Some(_) => match frame.read::<Question>() {
-                        Ok(question) => desk.asked(peer, frame.call, question, &mut hub),
-                        // Who breaks the protocol is not spoken to again.
-                        Err(_) => drop(hub.dismiss(peer)),
-                    },
-                    None => {}
+                }
+                Event::Frame(peer, frame) => match frame.read::<Question>() {
+                    Ok(question) => desk.asked(peer, frame.call, question, &mut hub),
+                    // Who breaks the protocol is not spoken to again.
+                    Err(_) => {
+                        hub.dismiss(peer);
+                        desk.left(peer);
+                    }
                 },
                 Event::Gone(_, label) if label.kind == Kind::Warden => return Ok(()),
                 Event::Gone(peer, _) => desk.left(peer),
@@ -67,6 +67,10 @@ pub(crate) fn attend(
         }
         desk.look(Instant::now(), &mut hub);
     }
+}
+
+fn is_warden(hub: &Hub, peer: Peer) -> bool {
+    hub.label(peer).is_some_and(|label| label.kind == Kind::Warden)
 }
 
 #[derive(PartialEq, Eq)]

@@ -148,7 +148,8 @@ fn names_that_the_dns_cannot_hold_are_not_sent() {
 #[test]
 fn the_systems_servers_are_read() {
     let text = b"# comment\nsearch x\nnameserver 192.0.2.1\nnameserver fe80::1%eth0\n\
-                 nameserver 2001:db8::1 # two\noptions edns0\nnameserver bad\nnameserver 192.0.2.3\n\
+                 nameserver 2001:db8::1 # two\noptions edns0\nnameserver bad\n\
+                 nameserver 192.0.2.3\n\
                  nameserver 192.0.2.4";
     let found: Vec<String> = servers_in(text).iter().map(SocketAddr::to_string).collect();
     assert_eq!(found, ["192.0.2.1:53", "[2001:db8::1]:53", "192.0.2.3:53"]);

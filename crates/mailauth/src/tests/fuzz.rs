@@ -38,7 +38,7 @@ impl Chance {
 
 /// Feeds `rounds` mutations of the seeds to `target`.
 fn feed(seeds: &[&[u8]], rounds: usize, mut target: impl FnMut(&[u8])) {
-    let mut chance = Chance(0x5e_c15_40);
+    let mut chance = Chance(0x05ec_1540);
     let start = Instant::now();
     for round in 0..rounds {
         target(&chance.mutate(seeds[round % seeds.len()]));
