@@ -19,12 +19,7 @@ pub struct Author {
 impl Author {
     /// `seed` is 32 octets from the system's generator, used for nothing else.
     pub fn new(kind: Kind, start: InstanceId, seed: &[u8; 32]) -> Self {
-        Self {
-            kind,
-            start,
-            next_seq: 0,
-            key: SigningKey::from_bytes(seed),
-        }
+        Self { kind, start, next_seq: 0, key: SigningKey::from_bytes(seed) }
     }
 
     pub fn start(&self) -> InstanceId {
@@ -42,14 +37,7 @@ impl Author {
     /// The next frame of the series. `None` if the entry is too long; the number is not used then.
     pub fn sign(&mut self, time_ms: u64, body: Body) -> Option<Vec<u8>> {
         let (author, start, seq) = (self.kind, self.start, self.next_seq);
-        let mut frame = Entry {
-            author,
-            start,
-            seq,
-            time_ms,
-            body,
-        }
-        .encode()?;
+        let mut frame = Entry { author, start, seq, time_ms, body }.encode()?;
         let signature = self.key.sign(&frame);
         frame.extend_from_slice(&signature.to_bytes());
         self.next_seq += 1;
@@ -72,11 +60,7 @@ impl<'a> Frame<'a> {
             return None;
         }
         let (cbor, signature) = bytes.split_last_chunk::<SIGNATURE_BYTES>()?;
-        Some(Self {
-            entry: Entry::decode(cbor)?,
-            cbor,
-            signature,
-        })
+        Some(Self { entry: Entry::decode(cbor)?, cbor, signature })
     }
 
     #[must_use]
@@ -84,7 +68,6 @@ impl<'a> Frame<'a> {
         let Ok(key) = VerifyingKey::from_bytes(&key.0) else {
             return false;
         };
-        key.verify_strict(self.cbor, &Signature::from_bytes(self.signature))
-            .is_ok()
+        key.verify_strict(self.cbor, &Signature::from_bytes(self.signature)).is_ok()
     }
 }

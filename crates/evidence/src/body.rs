@@ -70,6 +70,8 @@ deeds! {
         version: Word = 3,
         zygote: Option<InstanceId> = 4,
         key: Option<PublicKey> = 5,
+        /// A scanner's edge: whose messages pass through it.
+        serves: Option<InstanceId> = 6,
     }
     /// The warden saw a process end. `last_seq` closes an author's series.
     ProcessStop "process.stop" 2 {

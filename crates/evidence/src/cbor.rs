@@ -85,18 +85,9 @@ impl<'a> Reader<'a> {
         let (number, least) = match first & 0x1f {
             small @ 0..=23 => (u64::from(small), 0),
             24 => (u64::from(self.0.next()?), 24),
-            25 => (
-                u64::from(u16::from_be_bytes(self.0.take(2)?.try_into().ok()?)),
-                0x100,
-            ),
-            26 => (
-                u64::from(u32::from_be_bytes(self.0.take(4)?.try_into().ok()?)),
-                0x1_0000,
-            ),
-            27 => (
-                u64::from_be_bytes(self.0.take(8)?.try_into().ok()?),
-                0x1_0000_0000,
-            ),
+            25 => (u64::from(u16::from_be_bytes(self.0.take(2)?.try_into().ok()?)), 0x100),
+            26 => (u64::from(u32::from_be_bytes(self.0.take(4)?.try_into().ok()?)), 0x1_0000),
+            27 => (u64::from_be_bytes(self.0.take(8)?.try_into().ok()?), 0x1_0000_0000),
             _ => return None,
         };
         // A number in a longer form than it needs would be a second spelling.

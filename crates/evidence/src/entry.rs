@@ -60,13 +60,7 @@ impl Entry {
         let time_ms = from.key(3).then(|| from.unsigned())??;
         let number = from.key(4).then(|| from.unsigned())??;
         let body = from.key(5).then(|| Body::read(number, from))??;
-        from.is_at_end().then_some(Self {
-            author,
-            start,
-            seq,
-            time_ms,
-            body,
-        })
+        from.is_at_end().then_some(Self { author, start, seq, time_ms, body })
     }
 
     /// One line of `ledger export`.

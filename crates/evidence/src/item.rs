@@ -189,10 +189,7 @@ impl Item for Kind {
 
     fn read(from: &mut Reader) -> Option<Self> {
         let number = from.unsigned()?;
-        Self::ALL
-            .iter()
-            .copied()
-            .find(|kind| u64::from(kind.number()) == number)
+        Self::ALL.iter().copied().find(|kind| u64::from(kind.number()) == number)
     }
 
     fn json(&self, to: &mut String) {

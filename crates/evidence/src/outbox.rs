@@ -20,11 +20,7 @@ pub struct Outbox {
 impl Outbox {
     /// `limit`: frames that may wait; beyond it `record` refuses, and the author acts on that.
     pub fn new(author: Author, limit: usize) -> Self {
-        Self {
-            author,
-            waiting: VecDeque::new(),
-            limit,
-        }
+        Self { author, waiting: VecDeque::new(), limit }
     }
 
     pub fn author(&self) -> &Author {

@@ -14,12 +14,7 @@ const C: ConnectionId = ConnectionId([6; 8]);
 fn every_deed() -> Vec<Body> {
     let word = Word::new;
     let key = (word("body"), 7, Some(T), Some(U));
-    let delivery = Delivery {
-        message: M,
-        user: U,
-        bytes: 70_000,
-        verdict: Verdict::Junk,
-    };
+    let delivery = Delivery { message: M, user: U, bytes: 70_000, verdict: Verdict::Junk };
     let release = |released| Body::Release {
         vault_seq: u64::MAX,
         instance: I,
@@ -35,6 +30,7 @@ fn every_deed() -> Vec<Body> {
         version: word("0.1.0"),
         zygote,
         key,
+        serves: zygote,
     };
     vec![
         start(None, Some(PublicKey([9; 32]))),
@@ -57,22 +53,10 @@ fn every_deed() -> Vec<Body> {
             peer: IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1u16]),
             service: word("imaps"),
         },
-        Body::Deliver {
-            instance: I,
-            tenant: T,
-            messages: vec![delivery; 30],
-            connection: Some(C),
-        },
+        Body::Deliver { instance: I, tenant: T, messages: vec![delivery; 30], connection: Some(C) },
         release(Released::Months(vec![202_611, 202_612])),
         release(Released::Bodies(vec![M; 3])),
-        Body::Send {
-            instance: I,
-            tenant: T,
-            user: U,
-            message: M,
-            recipients: 256,
-            bytes: 65_536,
-        },
+        Body::Send { instance: I, tenant: T, user: U, message: M, recipients: 256, bytes: 65_536 },
         Body::SignIn {
             instance: I,
             protocol: word("imap"),
@@ -80,61 +64,25 @@ fn every_deed() -> Vec<Body> {
             tenant: Some(T),
             user: Some(U),
         },
-        Body::SignIn {
-            instance: I,
-            protocol: word("pop3"),
-            ok: false,
-            tenant: None,
-            user: None,
-        },
-        Body::Grant {
-            grant: G,
-            instance: I,
-            tenant: T,
-            user: U,
-            until_ms: 1 << 33,
-        },
+        Body::SignIn { instance: I, protocol: word("pop3"), ok: false, tenant: None, user: None },
+        Body::Grant { grant: G, instance: I, tenant: T, user: U, until_ms: 1 << 33 },
         Body::CredentialUse {
             credential: word("tls"),
             instance: I,
             name: word("k\"1\\"),
             tenant: None,
         },
-        Body::KeyCreate {
-            what: key.0.clone(),
-            epoch: key.1,
-            tenant: key.2,
-            user: key.3,
-        },
-        Body::KeyRotate {
-            what: key.0.clone(),
-            epoch: key.1,
-            tenant: key.2,
-            user: None,
-        },
-        Body::KeyShred {
-            what: key.0,
-            epoch: 0,
-            tenant: None,
-            user: None,
-        },
+        Body::KeyCreate { what: key.0.clone(), epoch: key.1, tenant: key.2, user: key.3 },
+        Body::KeyRotate { what: key.0.clone(), epoch: key.1, tenant: key.2, user: None },
+        Body::KeyShred { what: key.0, epoch: 0, tenant: None, user: None },
         Body::RuleChange {
             what: word("user.add"),
             tenant: Some(T),
             user: None,
             weakened: Some(word("single-operator")),
         },
-        Body::Approve {
-            request: G,
-            tenant: T,
-            approver: U,
-        },
-        Body::Export {
-            what: word("backup"),
-            count: 3,
-            tenant: None,
-            user: None,
-        },
+        Body::Approve { request: G, tenant: T, approver: U },
+        Body::Export { what: word("backup"), count: 3, tenant: None, user: None },
         Body::Alarm {
             instance: I,
             kind: Kind::Scanner,
@@ -147,13 +95,7 @@ fn every_deed() -> Vec<Body> {
 }
 
 fn entry(body: Body) -> Entry {
-    Entry {
-        author: Kind::Warden,
-        start: I,
-        seq: 300,
-        time_ms: 1_795_000_000_123,
-        body,
-    }
+    Entry { author: Kind::Warden, start: I, seq: 300, time_ms: 1_795_000_000_123, body }
 }
 
 #[test]
@@ -193,13 +135,8 @@ fn exports_read_well() {
 
 #[test]
 fn known_octets() {
-    let entry = Entry {
-        author: Kind::Gate,
-        start: I,
-        seq: 24,
-        time_ms: 256,
-        body: Body::Heartbeat {},
-    };
+    let entry =
+        Entry { author: Kind::Gate, start: I, seq: 24, time_ms: 256, body: Body::Heartbeat {} };
     let expected =
         b"\xa6\x00\x01\x01\x46\x01\x01\x01\x01\x01\x01\x02\x18\x18\x03\x19\x01\x00\x04\x11\x05\xa0";
     assert_eq!(entry.encode().unwrap(), expected);
@@ -338,10 +275,8 @@ fn mutated_frames_are_read_or_refused() {
         random as usize
     };
     let mut author = Author::new(Kind::Mailbox, I, &[8; 32]);
-    let seeds: Vec<Vec<u8>> = every_deed()
-        .into_iter()
-        .map(|body| author.sign(1, body).unwrap())
-        .collect();
+    let seeds: Vec<Vec<u8>> =
+        every_deed().into_iter().map(|body| author.sign(1, body).unwrap()).collect();
     for round in 0..40_000 {
         let mut bytes = seeds[round % seeds.len()].clone();
         for _ in 0..=next() % 3 {
@@ -355,10 +290,7 @@ fn mutated_frames_are_read_or_refused() {
         if let Some(frame) = Frame::parse(&bytes) {
             assert_eq!(frame.entry.encode().as_deref(), Some(frame.cbor));
             let line = frame.entry.to_json(0);
-            assert!(
-                serde_json::from_str::<serde_json::Value>(&line).is_ok(),
-                "{line}"
-            );
+            assert!(serde_json::from_str::<serde_json::Value>(&line).is_ok(), "{line}");
         }
         if let Ok(text) = std::str::from_utf8(&bytes) {
             let _ = parse_rfc3339(text);

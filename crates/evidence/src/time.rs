@@ -14,21 +14,13 @@ fn civil(days: u64) -> (u64, u64, u64) {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 {
-        shifted + 3
-    } else {
-        shifted - 9
-    };
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
     (era * 400 + year_of_era + u64::from(month <= 2), month, day)
 }
 
 /// Days since 1970 of a date, which must be one.
 fn days(year: u64, month: u64, day: u64) -> Option<u64> {
-    let shifted_year = if month <= 2 {
-        year.checked_sub(1)?
-    } else {
-        year
-    };
+    let shifted_year = if month <= 2 { year.checked_sub(1)? } else { year };
     let (era, year_of_era) = (shifted_year / 400, shifted_year % 400);
     let shifted = if month > 2 { month - 3 } else { month + 9 };
     let day_of_year = (153 * shifted + 2) / 5 + day.checked_sub(1)?;
@@ -82,11 +74,7 @@ pub fn parse_rfc3339(text: &str) -> Option<u64> {
             return None;
         }
         let scale = [100, 10, 1].into_iter();
-        ms = fraction
-            .iter()
-            .zip(scale)
-            .map(|(digit, scale)| u64::from(digit - b'0') * scale)
-            .sum();
+        ms = fraction.iter().zip(scale).map(|(digit, scale)| u64::from(digit - b'0') * scale).sum();
     }
     let local = midnight + (hour * 3_600 + minute * 60 + second) * 1_000 + ms;
     let east = match cursor.next()? {
@@ -101,16 +89,10 @@ pub fn parse_rfc3339(text: &str) -> Option<u64> {
         return None;
     }
     let offset = (hours * 60 + minutes) * 60_000;
-    if east {
-        local.checked_sub(offset)
-    } else {
-        local.checked_add(offset)
-    }
+    if east { local.checked_sub(offset) } else { local.checked_add(offset) }
 }
 
 fn digits(cursor: &mut Cursor, count: usize) -> Option<u64> {
-    let digits = cursor
-        .take(count)
-        .filter(|taken| taken.iter().all(u8::is_ascii_digit))?;
+    let digits = cursor.take(count).filter(|taken| taken.iter().all(u8::is_ascii_digit))?;
     std::str::from_utf8(digits).ok()?.parse().ok()
 }

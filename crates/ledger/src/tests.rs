@@ -71,6 +71,7 @@ fn start_of(author: &Author, kind: Kind) -> Body {
         version: Word::new("0.1.0"),
         zygote: None,
         key: Some(author.public_key()),
+        serves: None,
     }
 }
 

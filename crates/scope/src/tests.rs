@@ -1,0 +1,250 @@
+//! Cases: one small history, many questions.
+
+use super::*;
+use evidence::{Body, Delivery, Entry, Released, Word, parse_rfc3339};
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::net::IpAddr;
+use terms::{ConnectionId, GrantId, InstanceId, Kind, MessageId, TenantId, UserId, Verdict};
+
+const EDGE: u8 = 1;
+const OTHER_EDGE: u8 = 2;
+const SCANNER: u8 = 3;
+const ACCESS: u8 = 4;
+const IDENTITY: u8 = 5;
+
+fn instance(number: u8) -> InstanceId {
+    InstanceId([number; 6])
+}
+
+fn message(number: u8) -> MessageId {
+    MessageId([number; 16])
+}
+
+fn tenant(number: u8) -> TenantId {
+    TenantId([number; 8])
+}
+
+fn user(number: u8) -> UserId {
+    UserId([number; 8])
+}
+
+fn at(text: &str) -> u64 {
+    parse_rfc3339(text).unwrap()
+}
+
+fn start(number: u8, kind: Kind, serves: Option<u8>) -> Body {
+    Body::ProcessStart {
+        instance: instance(number),
+        kind,
+        pid: 1,
+        version: Word::new(if number == OTHER_EDGE { "2" } else { "1" }),
+        zygote: None,
+        key: None,
+        serves: serves.map(instance),
+    }
+}
+
+fn deliver(edge: u8, number: u8, to: u8, connection: Option<u8>) -> Body {
+    let verdict = Verdict::Deliver;
+    let one = Delivery { message: message(number), user: user(to), bytes: 9, verdict };
+    Body::Deliver {
+        instance: instance(edge),
+        tenant: tenant(1),
+        messages: vec![one],
+        connection: connection.map(|number| ConnectionId([number; 8])),
+    }
+}
+
+fn release(released: Released) -> Body {
+    Body::Release {
+        vault_seq: 0,
+        instance: instance(ACCESS),
+        grant: GrantId([7; 16]),
+        tenant: tenant(1),
+        user: user(1),
+        released,
+    }
+}
+
+fn connection(number: u8, to: u8) -> Body {
+    Body::Connection {
+        connection: ConnectionId([number; 8]),
+        instance: instance(to),
+        peer: IpAddr::from([127, 0, 0, 1]),
+        service: Word::new("smtp"),
+    }
+}
+
+fn history() -> Vec<Entry> {
+    let stop = |number| Body::ProcessStop {
+        instance: instance(number),
+        clean: true,
+        cause: Word::new("exit 0"),
+        last_seq: None,
+    };
+    let sign_in = |ok: bool| Body::SignIn {
+        instance: instance(ACCESS),
+        protocol: Word::new("imap"),
+        ok,
+        tenant: ok.then(|| tenant(1)),
+        user: ok.then(|| user(1)),
+    };
+    let grant = Body::Grant {
+        grant: GrantId([7; 16]),
+        instance: instance(ACCESS),
+        tenant: tenant(1),
+        user: user(1),
+        until_ms: 0,
+    };
+    let tls = Body::CredentialUse {
+        credential: Word::new("tls"),
+        instance: instance(EDGE),
+        name: Word::new("k1"),
+        tenant: None,
+    };
+    let w = (Kind::Warden, 0);
+    let m = (Kind::Mailbox, 20);
+    let told: Vec<(&str, (Kind, u8), Body)> = vec![
+        ("2026-10-31T09:00:00Z", w, start(IDENTITY, Kind::Identity, None)),
+        ("2026-10-31T10:00:00Z", w, start(EDGE, Kind::Edge, None)),
+        ("2026-10-31T10:00:01Z", w, start(SCANNER, Kind::Scanner, Some(EDGE))),
+        ("2026-10-31T10:00:02Z", (Kind::Gate, 21), connection(1, EDGE)),
+        ("2026-10-31T10:00:03Z", (Kind::Gate, 21), connection(2, EDGE)),
+        ("2026-10-31T10:00:03Z", (Kind::Vault, 22), tls),
+        ("2026-10-31T10:00:04Z", m, deliver(EDGE, 1, 1, Some(1))),
+        ("2026-10-31T10:00:05Z", w, stop(SCANNER)),
+        ("2026-11-01T10:00:00Z", w, start(OTHER_EDGE, Kind::Edge, None)),
+        ("2026-11-01T10:00:01Z", (Kind::Gate, 21), connection(3, OTHER_EDGE)),
+        ("2026-11-01T10:00:02Z", m, deliver(OTHER_EDGE, 2, 1, None)),
+        ("2026-11-01T10:00:03Z", m, deliver(OTHER_EDGE, 3, 2, None)),
+        ("2026-11-01T10:00:04Z", m, deliver(EDGE, 4, 2, None)),
+        ("2026-11-02T10:00:00Z", w, start(ACCESS, Kind::Access, None)),
+        ("2026-11-02T10:00:01Z", (Kind::Identity, IDENTITY), sign_in(false)),
+        ("2026-11-02T10:00:02Z", (Kind::Identity, IDENTITY), sign_in(true)),
+        ("2026-11-02T10:00:03Z", (Kind::Identity, IDENTITY), grant),
+        ("2026-11-02T10:00:04Z", (Kind::Vault, 22), release(Released::Months(vec![202_611]))),
+        ("2026-11-02T10:00:05Z", (Kind::Vault, 22), release(Released::Bodies(vec![message(1)]))),
+    ];
+    let entry = |(time, (author, start), body): (&str, (Kind, u8), Body)| Entry {
+        author,
+        start: instance(start),
+        seq: 0,
+        time_ms: at(time),
+        body,
+    };
+    told.into_iter().map(entry).collect()
+}
+
+fn ask(component: Kind, version: Option<&str>, from: &str, to: &str) -> Scope {
+    let question = Question {
+        component,
+        version: version.map(str::to_owned),
+        from_ms: at(from),
+        to_ms: at(to),
+    };
+    let history = history();
+    let scope = measure(&question, Proven::default(), |seen| {
+        history.iter().for_each(seen);
+        Ok::<(), Infallible>(())
+    });
+    scope.unwrap()
+}
+
+/// messages; accounts and classes of the one contract; unattributed, upper, lower.
+fn check(scope: &Scope, messages: &[u8], contract: Option<(u64, &str)>, figures: [u64; 3]) {
+    let expected: BTreeSet<_> = messages.iter().copied().map(message).collect();
+    assert_eq!(scope.messages, expected);
+    let found = scope.contracts.first().map(|one| (one.accounts, one.classes.join(" ")));
+    let contract = contract.map(|(accounts, classes)| (accounts, classes.to_owned()));
+    assert_eq!(found, contract);
+    assert_eq!([scope.unattributed_connections, scope.upper, scope.lower], figures);
+}
+
+const ALL: (&str, &str) = ("2026-10-01", "2026-12-01");
+
+#[test]
+fn what_passed_through_edges() {
+    let scope = ask(Kind::Edge, None, ALL.0, ALL.1);
+    // Connection 2 brought nothing that was kept; connection 3 is its instance's only one.
+    check(&scope, &[1, 2, 3, 4], Some((2, "addresses headers bodies")), [1, 5, 0]);
+    assert_eq!((scope.instances, scope.shared_credentials), (2, 1));
+    assert_eq!(scope.first_use.as_deref(), Some("2026-10-31T10:00:02.000Z"));
+    assert_eq!(scope.last_use.as_deref(), Some("2026-11-01T10:00:04.000Z"));
+}
+
+#[test]
+fn version_and_window_narrow() {
+    let scope = ask(Kind::Edge, Some("2"), ALL.0, ALL.1);
+    check(&scope, &[2, 3], Some((2, "addresses headers bodies")), [0, 2, 0]);
+    let scope = ask(Kind::Edge, None, "2026-11-01", "2026-11-01T10:00:03Z");
+    check(&scope, &[2], Some((1, "addresses headers bodies")), [0, 1, 0]);
+    let scope = ask(Kind::Edge, Some("3"), ALL.0, ALL.1);
+    check(&scope, &[], None, [0, 0, 0]);
+    assert_eq!((scope.first_use, scope.instances), (None, 0));
+}
+
+#[test]
+fn a_scanner_saw_what_its_edge_brought_while_it_lived() {
+    let scope = ask(Kind::Scanner, None, ALL.0, ALL.1);
+    check(&scope, &[1], Some((1, "addresses headers bodies")), [0, 1, 0]);
+}
+
+#[test]
+fn releases_count_whole_months() {
+    let scope = ask(Kind::Access, None, ALL.0, ALL.1);
+    // Message 2 is of November and of that person; message 1 was opened itself.
+    check(&scope, &[1, 2], Some((1, "headers bodies verifiers")), [0, 2, 2]);
+    let scope = ask(Kind::Access, None, ALL.0, "2026-11-02T10:00:03Z");
+    check(&scope, &[], Some((1, "verifiers")), [0, 0, 0]);
+}
+
+#[test]
+fn an_identity_answers_for_the_grants_it_minted() {
+    let scope = ask(Kind::Identity, None, ALL.0, ALL.1);
+    check(&scope, &[1, 2], Some((1, "headers bodies verifiers")), [0, 2, 2]);
+}
+
+#[test]
+fn keepers_of_ciphertext_lose_nothing() {
+    for kind in [Kind::Names, Kind::Zone, Kind::Ledger, Kind::Mirror] {
+        check(&ask(kind, None, ALL.0, ALL.1), &[], None, [0, 0, 0]);
+    }
+}
+
+#[test]
+fn the_answer_has_its_agreed_shape() {
+    let json = serde_json::to_value(ask(Kind::Edge, None, ALL.0, ALL.1)).unwrap();
+    for key in [
+        "component",
+        "from",
+        "to",
+        "first_use",
+        "last_use",
+        "contracts",
+        "unattributed_connections",
+        "upper",
+        "lower",
+        "entries",
+        "root",
+        "verified",
+    ] {
+        assert!(json.get(key).is_some(), "{key}");
+    }
+    assert_eq!(json["from"], "2026-10-01T00:00:00.000Z");
+    assert_eq!(json["contracts"][0]["tenant"], "0101010101010101");
+    assert!(json.get("messages").is_none());
+}
+
+#[test]
+fn likeness() {
+    let set = |numbers: &[u8]| numbers.iter().copied().map(message).collect::<BTreeSet<_>>();
+    let check = |named: &[u8], passed: &[u8], precision: f64, recall: f64| {
+        assert_eq!(compare(&set(named), &set(passed)), Likeness { precision, recall });
+    };
+    check(&[], &[], 1.0, 1.0);
+    check(&[1, 2], &[1, 2], 1.0, 1.0);
+    check(&[1, 2, 3, 4], &[1, 2], 0.5, 1.0);
+    check(&[1], &[1, 2], 1.0, 0.5);
+    check(&[3], &[1], 0.0, 0.0);
+}
