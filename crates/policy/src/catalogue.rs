@@ -22,9 +22,9 @@ pub fn why(id: &str, language: Language, detail: &str) -> String {
         Language::Japanese => japanese,
         Language::English => english,
     };
-    match (words.split_once(" {}"), detail) {
-        (Some((before, after)), "") => format!("{before}{after}"),
-        _ => words.replace("{}", detail),
+    match detail {
+        "" => words.replace(" ({})", "").replace(" {}", "").replace("{}", ""),
+        detail => words.replace("{}", detail),
     }
 }
 

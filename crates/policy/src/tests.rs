@@ -1,1 +1,150 @@
-//! Cases.
+//! Cases of judgement, and proof that nothing is said without words.
+
+use crate::{
+    Authentication, DmarcPolicy, Facts, HouseRules, Judged, Language, Outcome, Reply, ids, judge,
+    together, why,
+};
+use terms::{Finding, Verdict};
+
+fn judged(findings: &[(&str, f32)], results: Option<&Authentication>, allowed: bool) -> Judged {
+    let findings: Vec<Finding> =
+        findings.iter().map(|(id, weight)| Finding::new(id, *weight, "x")).collect();
+    let house = HouseRules::default();
+    judge(&Facts { findings: &findings, authentication: results, house: &house, allowed })
+}
+
+#[track_caller]
+fn check(findings: &[(&str, f32)], expected: Verdict) {
+    assert_eq!(judged(findings, None, false).verdict, expected, "{findings:?}");
+}
+
+#[test]
+fn scores_decide() {
+    check(&[], Verdict::Deliver);
+    check(&[("a", 3.9)], Verdict::Deliver);
+    check(&[("a", 4.0)], Verdict::Tag);
+    check(&[("a", 3.0), ("b", 3.0)], Verdict::Junk);
+    check(&[("a", 10.0)], Verdict::Quarantine);
+    check(&[("a", 20.0)], Verdict::Refuse);
+    check(&[("a", 5.0), ("b", -5.0)], Verdict::Deliver);
+    // Each id counts once, and a lie about weights makes no sum that is no number.
+    check(&[("a", 3.0), ("a", 3.0), ("a", 3.0)], Verdict::Deliver);
+    check(&[("a", f32::NAN), ("b", f32::INFINITY)], Verdict::Deliver);
+    check(&[("a", f32::MAX), ("b", f32::MIN)], Verdict::Deliver);
+}
+
+#[test]
+fn some_findings_decide_alone() {
+    check(&[("content.eicar", 0.0)], Verdict::Refuse);
+    check(&[("content.malware", 0.0)], Verdict::Refuse);
+    check(&[("content.gtube", 0.0)], Verdict::Junk);
+    check(&[("content.bomb.size", 0.0)], Verdict::Quarantine);
+    check(&[("scanner.killed", 0.0)], Verdict::Quarantine);
+}
+
+#[test]
+fn an_allow_list_excuses_points_but_no_malware() {
+    assert_eq!(judged(&[("a", 10.0)], None, true).verdict, Verdict::Deliver);
+    assert_eq!(judged(&[("content.eicar", 100.0)], None, true).verdict, Verdict::Refuse);
+    assert_eq!(judged(&[("content.eicar", -99.0)], None, true).verdict, Verdict::Refuse);
+    assert_eq!(judged(&[("content.bomb.depth", 1.0)], None, true).verdict, Verdict::Quarantine);
+}
+
+fn facts(dmarc: Outcome, dmarc_policy: DmarcPolicy) -> Authentication {
+    let from_domain = "sender.example".to_owned();
+    Authentication { dmarc, dmarc_policy, from_domain, ..Authentication::default() }
+}
+
+#[track_caller]
+fn check_authentication(results: &Authentication, expected: Verdict) {
+    assert_eq!(judged(&[], Some(results), false).verdict, expected, "{results:?}");
+}
+
+#[test]
+fn the_owner_of_the_domain_is_obeyed() {
+    use DmarcPolicy::{None, Quarantine, Reject};
+    use Outcome::{Fail, Pass, TempError};
+    check_authentication(&facts(Pass, Reject), Verdict::Deliver);
+    check_authentication(&facts(Fail, Reject), Verdict::Refuse);
+    check_authentication(&facts(Fail, Quarantine), Verdict::Quarantine);
+    check_authentication(&facts(Fail, None), Verdict::Deliver);
+    check_authentication(&facts(TempError, Reject), Verdict::Deliver);
+    check_authentication(&Authentication::default(), Verdict::Deliver);
+    let trusted = Authentication { arc: Pass, arc_trusted: true, ..facts(Fail, Quarantine) };
+    assert!(judged(&[], Some(&trusted), false).verdict <= Verdict::Tag);
+    let stranger = Authentication { arc: Pass, ..facts(Fail, Quarantine) };
+    check_authentication(&stranger, Verdict::Quarantine);
+    assert_eq!(judged(&[], Some(&facts(Fail, Reject)), true).verdict, Verdict::Refuse);
+    let house = HouseRules { obey_dmarc: false, ..HouseRules::default() };
+    let results = facts(Fail, Reject);
+    let authentication = Some(&results);
+    let judged = judge(&Facts { findings: &[], authentication, house: &house, allowed: false });
+    assert_eq!(judged.verdict, Verdict::Junk);
+}
+
+#[test]
+fn reasons_stand_heaviest_first() {
+    let judged = judged(&[("a", 1.0), ("b", 3.0), ("c", 2.0)], None, false);
+    let order: Vec<&str> = judged.reasons.iter().map(|reason| reason.id.as_str()).collect();
+    assert_eq!(order, ["b", "c", "a"]);
+    assert!((judged.score - 6.0).abs() < 0.01);
+}
+
+#[test]
+fn one_reply_for_many() {
+    use Verdict::{Defer, Deliver, Junk, Quarantine, Refuse};
+    let check = |verdicts: &[Verdict], expected| assert_eq!(together(verdicts), expected);
+    check(&[Deliver], Reply::Keep);
+    check(&[Refuse], Reply::Refuse);
+    check(&[Refuse, Refuse], Reply::Refuse);
+    check(&[Refuse, Junk], Reply::Keep);
+    check(&[Quarantine], Reply::Keep);
+    check(&[Deliver, Defer], Reply::Defer);
+    check(&[], Reply::Defer);
+}
+
+#[test]
+fn every_finding_has_words_in_both_languages() {
+    let known: Vec<&str> = ids().collect();
+    for seen in mime::FINDINGS {
+        assert!(known.contains(&seen.id), "{} has no words", seen.id);
+    }
+    for results in every_authentication() {
+        for reason in judged(&[], Some(&results), true).reasons {
+            assert!(known.contains(&reason.id.as_str()), "{} has no words", reason.id);
+        }
+    }
+    for id in known {
+        let japanese = why(id, Language::Japanese, "D");
+        let english = why(id, Language::English, "D");
+        assert!(!japanese.is_ascii() && japanese.len() > 10, "{id}: {japanese}");
+        assert!(english.is_ascii() && english.len() > 10, "{id}: {english}");
+        for text in [why(id, Language::Japanese, ""), why(id, Language::English, ""), english] {
+            assert!(!text.contains("{}") && !text.ends_with(' '), "{id}: {text}");
+        }
+    }
+}
+
+fn every_authentication() -> Vec<Authentication> {
+    use Outcome::{Fail, Neutral, None, Pass, PermError, SoftFail, TempError};
+    let outcomes = [None, Pass, Fail, SoftFail, Neutral, TempError, PermError];
+    let mut all = Vec::new();
+    for outcome in outcomes {
+        for policy in [DmarcPolicy::None, DmarcPolicy::Quarantine, DmarcPolicy::Reject] {
+            all.push(facts(outcome, policy));
+        }
+        all.push(Authentication { spf: outcome, dkim: outcome, ..facts(None, DmarcPolicy::None) });
+        all.push(Authentication {
+            arc: outcome,
+            arc_trusted: true,
+            ..facts(None, DmarcPolicy::None)
+        });
+    }
+    all
+}
+
+#[test]
+fn words_of_unknown_findings_are_the_finding() {
+    assert_eq!(why("new.thing", Language::English, ""), "new.thing");
+    assert_eq!(why("new.thing", Language::Japanese, "x"), "new.thing (x)");
+}

@@ -5,6 +5,7 @@ use crate::facts;
 use mailauth::{AuthResults, Envelope, Resolver};
 use mime::Summary;
 use mime::detect::{Budget, examine as take_apart};
+use policy::{Authentication, Facts, HouseRules, Judged};
 use std::time::Instant;
 use wire::scanner::{Examined, Sender};
 
@@ -39,6 +40,15 @@ pub fn examine(given: &Given<'_>, resolver: &mut dyn Resolver) -> Examined {
         trace_digests: trace_digests(&taken_apart.summary),
         micros: u64::try_from(begin.elapsed().as_micros()).unwrap_or(u64::MAX),
     }
+}
+
+/// Judges what an examination said, as `edge` does for one recipient.
+pub fn judged(examined: &Examined, house: &HouseRules) -> Judged {
+    let authentication: Option<Authentication> =
+        postcard::from_bytes(&examined.authentication).ok();
+    let authentication = authentication.as_ref();
+    let findings = &examined.findings;
+    policy::judge(&Facts { findings, authentication, house, allowed: false })
 }
 
 fn authenticate(given: &Given<'_>, sender: &Sender, resolver: &mut dyn Resolver) -> AuthResults {

@@ -29,7 +29,7 @@ use wire::control::Report;
 use wire::scanner::{FromScanner, ToScanner};
 
 pub use asking::{NoDns, answer_from_wire, question_to_wire};
-pub use examination::{Given, examine};
+pub use examination::{Given, examine, judged};
 pub use facts::authentication;
 
 /// Messages that one instance takes apart: what one sender leaves behind in a process reaches at
@@ -56,6 +56,10 @@ pub fn serve(mut house: House) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(Fault::Settle(compartment::Fault::Stopped)) => ExitCode::SUCCESS,
         Err(Fault::Channel(wire::Fault::Gone)) => ExitCode::SUCCESS,
+        // Nobody needed this instance for a day: another is born when one is needed.
+        Err(Fault::Settle(compartment::Fault::Channel(
+            wire::Fault::Silent | wire::Fault::Gone,
+        ))) => ExitCode::SUCCESS,
         Err(fault) => {
             // The warden may be gone as well; then nobody is left to be told.
             let _ = house.report(&Report::Note { text: fault.to_string() }, &[]);
