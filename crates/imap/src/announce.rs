@@ -90,9 +90,7 @@ impl Watch {
 
     /// What the line, seen up to its LF, announces.
     pub fn announced(&self) -> Option<Announced> {
-        let Self {
-            at, size, waits, ..
-        } = *self;
+        let Self { at, size, waits, .. } = *self;
         (self.stage == Stage::Announced).then_some(Announced { at, size, waits })
     }
 }

@@ -2,9 +2,8 @@
 
 use crate::words::{Why, Words, decimal};
 
-const MONTHS: [&str; 12] = [
-    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-];
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 const DAY_SECONDS: i64 = 86_400;
 
 /// Days since 1970-01-01.
@@ -39,21 +38,14 @@ impl Day {
         let of_year = of_era - (365 * year + year / 4 - year / 100);
         let shifted = (5 * of_year + 2) / 153;
         let day = of_year - (153 * shifted + 2) / 5 + 1;
-        let month = if shifted < 10 {
-            shifted + 3
-        } else {
-            shifted - 9
-        };
+        let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
         (era * 400 + year + i64::from(month <= 2), month, day)
     }
 }
 
 impl Moment {
     pub fn utc(seconds: i64) -> Self {
-        Self {
-            seconds,
-            zone_minutes: 0,
-        }
+        Self { seconds, zone_minutes: 0 }
     }
 
     /// The day in the moment's own zone. RFC 3501 §6.4.4: SEARCH disregards time and zone.
@@ -69,9 +61,7 @@ impl Moment {
         out.push(b'"');
         two(out, day);
         out.push(b'-');
-        let month = usize::try_from(month - 1)
-            .ok()
-            .and_then(|at| MONTHS.get(at));
+        let month = usize::try_from(month - 1).ok().and_then(|at| MONTHS.get(at));
         out.extend_from_slice(month.unwrap_or(&"Jan").as_bytes());
         out.push(b'-');
         two(out, year / 100);
@@ -128,10 +118,7 @@ pub(crate) fn moment(words: &mut Words) -> Result<Moment, Why> {
         return Err(why);
     }
     let local = days * DAY_SECONDS + hour * 3_600 + minute * 60 + second.min(59);
-    Ok(Moment {
-        seconds: local - zone * 60,
-        zone_minutes: i16::try_from(zone).map_err(|_| why)?,
-    })
+    Ok(Moment { seconds: local - zone * 60, zone_minutes: i16::try_from(zone).map_err(|_| why)? })
 }
 
 fn day_month_year(words: &mut Words, fixed: bool) -> Result<Day, Why> {
@@ -140,29 +127,18 @@ fn day_month_year(words: &mut Words, fixed: bool) -> Result<Day, Why> {
         words.eat(b' ');
     }
     let day = words.take_while(|byte| byte.is_ascii_digit());
-    let day = decimal(day)
-        .filter(|day| (1..=31).contains(day))
-        .ok_or(why)?;
+    let day = decimal(day).filter(|day| (1..=31).contains(day)).ok_or(why)?;
     let dash = words.eat(b'-');
     let month = words.take_while(|byte| byte.is_ascii_alphabetic());
-    let month = MONTHS
-        .iter()
-        .position(|name| name.as_bytes().eq_ignore_ascii_case(month));
+    let month = MONTHS.iter().position(|name| name.as_bytes().eq_ignore_ascii_case(month));
     let (Some(month), true, true) = (month, dash, words.eat(b'-')) else {
         return Err(why);
     };
     let year = digits(words, 4, 9_999)?;
-    let (month, day) = (
-        i64::try_from(month + 1).map_err(|_| why)?,
-        day.cast_signed(),
-    );
+    let (month, day) = (i64::try_from(month + 1).map_err(|_| why)?, day.cast_signed());
     let found = Day::from_civil(year, month, day);
     // 31-Feb is not a day.
-    if found.civil() == (year, month, day) {
-        Ok(found)
-    } else {
-        Err(why)
-    }
+    if found.civil() == (year, month, day) { Ok(found) } else { Err(why) }
 }
 
 fn digits(words: &mut Words, count: usize, most: i64) -> Result<i64, Why> {
@@ -173,8 +149,6 @@ fn digits(words: &mut Words, count: usize, most: i64) -> Result<i64, Why> {
         wanted
     });
     let value = decimal(digits).filter(|_| digits.len() == count);
-    let value = value
-        .and_then(|value| i64::try_from(value).ok())
-        .filter(|value| *value <= most);
+    let value = value.and_then(|value| i64::try_from(value).ok()).filter(|value| *value <= most);
     value.ok_or("expected a date and time")
 }

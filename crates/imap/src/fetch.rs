@@ -84,13 +84,7 @@ pub(crate) fn fetch(words: &mut Words, uid: bool) -> Result<Fetch, Why> {
     } else if words.eat_word("ALL") {
         items = vec![Item::Flags, Item::InternalDate, Item::Size, Item::Envelope];
     } else if words.eat_word("FULL") {
-        items = vec![
-            Item::Flags,
-            Item::InternalDate,
-            Item::Size,
-            Item::Envelope,
-            Item::Body,
-        ];
+        items = vec![Item::Flags, Item::InternalDate, Item::Size, Item::Envelope, Item::Body];
     } else if words.eat_word("FAST") {
         items = vec![Item::Flags, Item::InternalDate, Item::Size];
     } else {
@@ -109,12 +103,7 @@ pub(crate) fn fetch(words: &mut Words, uid: bool) -> Result<Fetch, Why> {
         changed_since = Some(words.number()?);
         words.close()?;
     }
-    Ok(Fetch {
-        set,
-        uid,
-        items,
-        changed_since,
-    })
+    Ok(Fetch { set, uid, items, changed_since })
 }
 
 fn item(words: &mut Words) -> Result<Item, Why> {
@@ -157,11 +146,7 @@ fn sectioned(words: &mut Words, peek: bool) -> Result<Item, Why> {
         }
         partial = Some((from, count));
     }
-    Ok(Item::Section {
-        section,
-        peek,
-        partial,
-    })
+    Ok(Item::Section { section, peek, partial })
 }
 
 fn section(words: &mut Words) -> Result<Section, Why> {
@@ -175,10 +160,7 @@ fn section(words: &mut Words) -> Result<Section, Why> {
             return Err("the part number is too long");
         }
         if !words.eat(b'.') {
-            return Ok(Section {
-                part,
-                text: SectionText::All,
-            });
+            return Ok(Section { part, text: SectionText::All });
         }
         if words.peek() == Some(b']') {
             return Err("the part number ends with a dot");
@@ -202,18 +184,10 @@ fn field_names(words: &mut Words) -> Result<Vec<String>, Why> {
     let names = words.listed(HEADER_FIELDS, |words| {
         let name = words.astring()?;
         // RFC 5322 §2.2: a field name is printable ASCII but the colon.
-        if name.is_empty()
-            || !name
-                .iter()
-                .all(|byte| (33..=126).contains(byte) && *byte != b':')
-        {
+        if name.is_empty() || !name.iter().all(|byte| (33..=126).contains(byte) && *byte != b':') {
             return Err("expected a header field's name");
         }
         String::from_utf8(name).map_err(|_| "expected a header field's name")
     })?;
-    if names.is_empty() {
-        Err("the list of field names is empty")
-    } else {
-        Ok(names)
-    }
+    if names.is_empty() { Err("the list of field names is empty") } else { Ok(names) }
 }

@@ -53,20 +53,12 @@ impl FlagSet {
         match flag {
             OneFlag::System(system) => self.system = self.system.with(system),
             OneFlag::Keyword(keyword) => {
-                if !self
-                    .keywords
-                    .iter()
-                    .any(|known| known.eq_ignore_ascii_case(&keyword))
-                {
+                if !self.keywords.iter().any(|known| known.eq_ignore_ascii_case(&keyword)) {
                     self.keywords.push(keyword);
                 }
             }
         }
-        if self.keywords.len() > FLAGS {
-            Err("too many keywords")
-        } else {
-            Ok(())
-        }
+        if self.keywords.len() > FLAGS { Err("too many keywords") } else { Ok(()) }
     }
 }
 
@@ -96,9 +88,7 @@ fn flag(words: &mut Words) -> Result<OneFlag, Why> {
             .iter()
             .filter(|(flag, _)| *flag != Flags::RECENT)
             .find(|(_, name)| {
-                name.as_bytes()
-                    .get(1..)
-                    .is_some_and(|n| n.eq_ignore_ascii_case(word))
+                name.as_bytes().get(1..).is_some_and(|n| n.eq_ignore_ascii_case(word))
             })
             .map(|(flag, _)| OneFlag::System(*flag))
             .ok_or("there is no such system flag to set");

@@ -7,12 +7,7 @@
 //! (SPECIAL-USE), 6851 (MOVE), 7162 (CONDSTORE), 7888 (LITERAL+).
 #![cfg_attr(
     test,
-    allow(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::panic,
-        clippy::indexing_slicing
-    )
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
 mod limit;
@@ -34,7 +29,6 @@ mod verb;
 mod words;
 
 // writing
-mod outline;
 mod writer;
 
 pub use command::{Append, Command, Folder, Secret, StatusItem, Verb};
@@ -43,14 +37,13 @@ pub use fetch::{Fetch, Item, Section, SectionText};
 pub use flags::{FlagSet, Flags};
 pub use limit::*;
 pub use list::{List, matches};
-pub use outline::{Address, Envelope, Single, Structure};
 pub use reader::{Reader, Step};
 pub use sasl::{Plain, plain};
 pub use search::{Key, Results, Search};
 pub use sequence::{SequenceSet, write_numbers};
 pub use store::{Store, StoreAct};
 pub use utf7::{decode_utf7, encode_utf7};
-pub use writer::{Code, Condition, FetchLine, Found, Writer, section_label};
+pub use writer::{Code, Condition, FetchLine, Found, Writer, section_label, section_spec};
 
 #[cfg(test)]
 mod tests;

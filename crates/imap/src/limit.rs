@@ -37,5 +37,5 @@ pub const FOLDER_BYTES: usize = 1_024;
 pub const ID_PAIRS: usize = 30;
 /// Octets of a response string that is still written quoted; longer ones become literals.
 pub const QUOTED_BYTES: usize = 1_000;
-/// Levels of a body structure that are written; deeper parts are shown as opaque.
-pub const STRUCTURE_DEPTH: usize = 64;
+/// Octets of a large literal written at a time.
+pub const PIECE_BYTES: usize = 64 * 1024;

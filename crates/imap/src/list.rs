@@ -85,11 +85,7 @@ pub(crate) fn status_items(words: &mut Words) -> Result<Vec<StatusItem>, Why> {
         let item = StatusItem::ALL.iter().find(|item| item.word() == word);
         item.copied().ok_or("unknown STATUS item")
     })?;
-    if items.is_empty() {
-        Err("STATUS asks for nothing")
-    } else {
-        Ok(items)
-    }
+    if items.is_empty() { Err("STATUS asks for nothing") } else { Ok(items) }
 }
 
 /// Whether `name` matches `pattern`: `*` is anything, `%` anything within one level.

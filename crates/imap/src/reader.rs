@@ -142,10 +142,7 @@ impl Reader {
     /// The offered message shall come.
     pub fn accept(&mut self) {
         if let State::Offered { size, .. } = self.state {
-            self.state = State::Message {
-                left: size,
-                nul: false,
-            };
+            self.state = State::Message { left: size, nul: false };
         }
     }
 
@@ -216,16 +213,10 @@ impl Reader {
         };
         self.state = State::Line { plain: false };
         if line.len() > COMMAND_BYTES {
-            return Some(Step::Bad {
-                tag: None,
-                why: "the line is too long",
-            });
+            return Some(Step::Bad { tag: None, why: "the line is too long" });
         }
         if !line.ends_with(b"\r\n") {
-            return Some(Step::Bad {
-                tag: None,
-                why: "lines end with CRLF",
-            });
+            return Some(Step::Bad { tag: None, why: "lines end with CRLF" });
         }
         line.truncate(line.len() - 2);
         Some(Step::Line(line))
@@ -275,9 +266,7 @@ impl Reader {
         self.command.zeroize();
         self.state = match announced {
             // A client that waits sends nothing when it sees BAD. RFC 3501 §7.5.
-            Some(Announced {
-                waits: false, size, ..
-            }) => dropping(size, false, Some((tag, why))),
+            Some(Announced { waits: false, size, .. }) => dropping(size, false, Some((tag, why))),
             _ => {
                 self.state = State::Line { plain: false };
                 return Some(Step::Bad { tag, why });
@@ -287,10 +276,7 @@ impl Reader {
     }
 
     fn announcement(&mut self, before: usize, announced: Announced) -> Option<Step> {
-        let head = self
-            .command
-            .get(..before + announced.at)
-            .unwrap_or_default();
+        let head = self.command.get(..before + announced.at).unwrap_or_default();
         match append_head(head) {
             Some(Ok(append)) => return self.offer(append, announced),
             Some(Err(refusal)) => return self.bad(refusal.why, Some(announced)),
@@ -317,21 +303,14 @@ impl Reader {
         } else {
             State::Offered { size, waits }
         };
-        Some(Step::Append(Append {
-            size,
-            waits,
-            ..append
-        }))
+        Some(Step::Append(Append { size, waits, ..append }))
     }
 
     fn finish(&mut self) -> Step {
         self.command.truncate(self.command.len().saturating_sub(2));
         let step = match command(&self.command) {
             Ok(command) => Step::Command(command),
-            Err(refusal) => Step::Bad {
-                tag: refusal.tag,
-                why: refusal.why,
-            },
+            Err(refusal) => Step::Bad { tag: refusal.tag, why: refusal.why },
         };
         self.command.zeroize(); // it may have been a LOGIN
         step
@@ -343,8 +322,7 @@ impl Reader {
         };
         let taken = self.waiting().len().min(left);
         let end = self.used + taken;
-        self.command
-            .extend_from_slice(self.input.get(self.used..end).unwrap_or_default());
+        self.command.extend_from_slice(self.input.get(self.used..end).unwrap_or_default());
         self.pass(taken);
         if taken < left {
             self.state = State::Literal { left: left - taken };
@@ -360,14 +338,10 @@ impl Reader {
         };
         if left == 0 {
             // RFC 3501 §9: a literal holds no NUL, and no message of ours does.
-            self.state = State::Tail {
-                bad: nul.then_some("the message contains NUL"),
-            };
+            self.state = State::Tail { bad: nul.then_some("the message contains NUL") };
             return None;
         }
-        let most = usize::try_from(left)
-            .unwrap_or(usize::MAX)
-            .min(APPEND_PIECE_BYTES);
+        let most = usize::try_from(left).unwrap_or(usize::MAX).min(APPEND_PIECE_BYTES);
         let most = self.waiting().len().min(most);
         let piece = self.waiting().get(..most).unwrap_or_default().to_vec();
         if piece.is_empty() {
@@ -375,10 +349,7 @@ impl Reader {
         }
         self.pass(piece.len());
         let nul = nul || memchr(0, &piece).is_some();
-        self.state = State::Message {
-            left: left - piece.len() as u64,
-            nul,
-        };
+        self.state = State::Message { left: left - piece.len() as u64, nul };
         Some(Step::Octets(piece))
     }
 
@@ -395,9 +366,7 @@ impl Reader {
         };
         self.state = match announced(&line) {
             // MULTIAPPEND is not offered; what is already on its way is dropped.
-            Some(Announced {
-                waits: false, size, ..
-            }) => dropping(size, false, None),
+            Some(Announced { waits: false, size, .. }) => dropping(size, false, None),
             _ => State::Line { plain: false },
         };
         let bad = bad.or((line != b"\r\n").then_some("something follows the message"));
@@ -405,19 +374,12 @@ impl Reader {
     }
 
     fn drop_octets(&mut self) -> Option<Step> {
-        let State::Drop {
-            left,
-            watch,
-            answer,
-        } = &mut self.state
-        else {
+        let State::Drop { left, watch, answer } = &mut self.state else {
             return None;
         };
         let waiting = self.input.get(self.used..).unwrap_or_default();
         if *left > 0 {
-            let taken = usize::try_from(*left)
-                .unwrap_or(usize::MAX)
-                .min(waiting.len());
+            let taken = usize::try_from(*left).unwrap_or(usize::MAX).min(waiting.len());
             *left -= taken as u64;
             let done = *left == 0;
             self.pass(taken);
@@ -425,18 +387,10 @@ impl Reader {
         }
         let end = memchr(b'\n', waiting).map(|end| end + 1);
         let count = end.unwrap_or(waiting.len());
-        waiting
-            .iter()
-            .take(count)
-            .for_each(|octet| watch.see(*octet));
+        waiting.iter().take(count).for_each(|octet| watch.see(*octet));
         let step = match (end, watch.announced()) {
             (None, _) => Some(Step::NeedMore),
-            (
-                Some(_),
-                Some(Announced {
-                    waits: false, size, ..
-                }),
-            ) => {
+            (Some(_), Some(Announced { waits: false, size, .. })) => {
                 let answer = answer.take();
                 self.state = dropping(size, false, answer);
                 None
@@ -463,11 +417,7 @@ fn dropping(size: u64, waits: bool, answer: Option<(Option<String>, &'static str
     } else if size > DROPPED_BYTES {
         State::Closed("the literal is too large")
     } else {
-        State::Drop {
-            left: size,
-            watch: Watch::default(),
-            answer,
-        }
+        State::Drop { left: size, watch: Watch::default(), answer }
     }
 }
 

@@ -24,10 +24,7 @@ pub fn plain(coded: &[u8]) -> Option<Plain> {
                 && !password.contains(&0)
                 && (acting.is_empty() || acting == user) =>
         {
-            Some(Plain {
-                user: user.to_vec(),
-                password: Secret(password.to_vec()),
-            })
+            Some(Plain { user: user.to_vec(), password: Secret(password.to_vec()) })
         }
         _ => None,
     };

@@ -85,12 +85,7 @@ pub(crate) fn search(words: &mut Words, uid: bool) -> Result<Search, Why> {
     while words.eat(b' ') {
         keys.push(key(words, SEARCH_DEPTH, &mut left)?);
     }
-    Ok(Search {
-        uid,
-        charset,
-        results,
-        key: all_of(keys),
-    })
+    Ok(Search { uid, charset, results, key: all_of(keys) })
 }
 
 fn results_wanted(words: &mut Words) -> Result<Results, Why> {
@@ -128,11 +123,7 @@ fn key(words: &mut Words, depth: usize, left: &mut usize) -> Result<Key, Why> {
     match words.peek() {
         Some(b'(') => {
             let keys = words.listed(SEARCH_KEYS, |words| key(words, depth - 1, left))?;
-            return if keys.is_empty() {
-                Err("empty parentheses")
-            } else {
-                Ok(all_of(keys))
-            };
+            return if keys.is_empty() { Err("empty parentheses") } else { Ok(all_of(keys)) };
         }
         Some(b'0'..=b'9' | b'*') => return sequence_set(words).map(Key::Sequence),
         _ => {}
@@ -205,10 +196,7 @@ fn keyword_key(words: &mut Words) -> Result<Key, Why> {
 fn header_key(words: &mut Words) -> Result<Key, Why> {
     let name = words.astring()?;
     words.space()?;
-    Ok(Key::Header {
-        name,
-        value: words.astring()?,
-    })
+    Ok(Key::Header { name, value: words.astring()? })
 }
 
 /// `MODSEQ ["/flags/\\draft" all] 620162338`; the named entry narrows nothing, because we keep one

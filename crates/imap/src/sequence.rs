@@ -12,9 +12,7 @@ pub struct SequenceSet {
 impl SequenceSet {
     /// One range, already known to be in order.
     pub fn of(range: RangeInclusive<u32>) -> Self {
-        Self {
-            ranges: vec![(*range.start(), *range.end())],
-        }
+        Self { ranges: vec![(*range.start(), *range.end())] }
     }
 
     /// The numbers meant when `last` is the highest in the folder (0: it is empty): ascending,
@@ -46,6 +44,15 @@ impl SequenceSet {
             }
         }
         merged
+    }
+
+    /// Whether `number` is meant, when `last` is the highest.
+    pub fn contains(&self, number: u32, last: u32) -> bool {
+        self.ranges.iter().any(|(from, to)| {
+            let from = if *from == 0 { last } else { *from };
+            let to = if *to == 0 { last } else { *to };
+            (from.min(to)..=from.max(to)).contains(&number)
+        })
     }
 
     /// The highest number written out, `None` when `*` or a range up to it stands in the set.

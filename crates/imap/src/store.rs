@@ -50,12 +50,5 @@ pub(crate) fn store(words: &mut Words, uid: bool) -> Result<Store, Why> {
     };
     words.space()?;
     let flags = flag_set(words)?;
-    Ok(Store {
-        set,
-        uid,
-        unchanged_since,
-        act,
-        silent,
-        flags,
-    })
+    Ok(Store { set, uid, unchanged_since, act, silent, flags })
 }

@@ -23,10 +23,7 @@ pub(crate) fn command(octets: &[u8]) -> Result<Command, Refusal> {
     let tag = tag(&mut words).map_err(|why| Refusal { tag: None, why })?;
     match verb(&mut words) {
         Ok(verb) => Ok(Command { tag, verb }),
-        Err(why) => Err(Refusal {
-            tag: Some(tag),
-            why,
-        }),
+        Err(why) => Err(Refusal { tag: Some(tag), why }),
     }
 }
 
@@ -72,9 +69,7 @@ fn bare(name: &str) -> Option<Verb> {
 }
 
 fn with_arguments(words: &mut Words, name: &str) -> Result<Verb, Why> {
-    words
-        .space()
-        .map_err(|_| "unknown command, or its arguments are missing")?;
+    words.space().map_err(|_| "unknown command, or its arguments are missing")?;
     Ok(match name {
         "LOGIN" => login(words)?,
         "AUTHENTICATE" => authenticate(words)?,
@@ -96,12 +91,8 @@ fn with_arguments(words: &mut Words, name: &str) -> Result<Verb, Why> {
         "COPY" => copy(words, false)?,
         "MOVE" => moved(words, false)?,
         "UID" => by_uid(words)?,
-        "GETQUOTA" => Verb::Quota {
-            root: words.astring()?,
-        },
-        "GETQUOTAROOT" => Verb::QuotaRoot {
-            folder: words.folder()?,
-        },
+        "GETQUOTA" => Verb::Quota { root: words.astring()? },
+        "GETQUOTAROOT" => Verb::QuotaRoot { folder: words.folder()? },
         "SETQUOTA" => set_quota(words),
         "APPEND" => return Err("APPEND ends with the message as a literal"),
         _ => return Err("unknown command"),
@@ -125,10 +116,7 @@ fn by_uid(words: &mut Words) -> Result<Verb, Why> {
 fn login(words: &mut Words) -> Result<Verb, Why> {
     let user = words.astring()?;
     words.space()?;
-    Ok(Verb::Login {
-        user,
-        password: words.secret()?,
-    })
+    Ok(Verb::Login { user, password: words.secret()? })
 }
 
 fn authenticate(words: &mut Words) -> Result<Verb, Why> {
@@ -179,65 +167,40 @@ fn select(words: &mut Words, read_only: bool) -> Result<Verb, Why> {
     if words.eat(b' ') {
         words.listed(4, |words| {
             condstore |= words.eat_word("CONDSTORE");
-            if condstore {
-                Ok(())
-            } else {
-                Err("unknown SELECT parameter")
-            }
+            if condstore { Ok(()) } else { Err("unknown SELECT parameter") }
         })?;
     }
-    Ok(Verb::Select {
-        folder,
-        condstore,
-        read_only,
-    })
+    Ok(Verb::Select { folder, condstore, read_only })
 }
 
 fn rename(words: &mut Words) -> Result<Verb, Why> {
     let from = words.folder()?;
     words.space()?;
-    Ok(Verb::Rename {
-        from,
-        to: words.folder()?,
-    })
+    Ok(Verb::Rename { from, to: words.folder()? })
 }
 
 fn lsub(words: &mut Words) -> Result<Verb, Why> {
     let reference = words.folder()?;
     words.space()?;
-    Ok(Verb::Lsub {
-        reference,
-        pattern: words.pattern()?,
-    })
+    Ok(Verb::Lsub { reference, pattern: words.pattern()? })
 }
 
 fn status(words: &mut Words) -> Result<Verb, Why> {
     let folder = words.folder()?;
     words.space()?;
-    Ok(Verb::Status {
-        folder,
-        items: status_items(words)?,
-    })
+    Ok(Verb::Status { folder, items: status_items(words)? })
 }
 
 fn copy(words: &mut Words, uid: bool) -> Result<Verb, Why> {
     let set = sequence_set(words)?;
     words.space()?;
-    Ok(Verb::Copy {
-        set,
-        folder: words.folder()?,
-        uid,
-    })
+    Ok(Verb::Copy { set, folder: words.folder()?, uid })
 }
 
 fn moved(words: &mut Words, uid: bool) -> Result<Verb, Why> {
     let set = sequence_set(words)?;
     words.space()?;
-    Ok(Verb::Move {
-        set,
-        folder: words.folder()?,
-        uid,
-    })
+    Ok(Verb::Move { set, folder: words.folder()?, uid })
 }
 
 /// Quotas are set by the operator's command, never over IMAP, so its arguments are not read.
@@ -255,18 +218,8 @@ pub(crate) fn append_head(octets: &[u8]) -> Option<Result<Append, Refusal>> {
         return None;
     }
     Some(match append_arguments(&mut words) {
-        Ok((folder, flags, date)) => Ok(Append {
-            tag,
-            folder,
-            flags,
-            date,
-            size: 0,
-            waits: false,
-        }),
-        Err(why) => Err(Refusal {
-            tag: Some(tag),
-            why,
-        }),
+        Ok((folder, flags, date)) => Ok(Append { tag, folder, flags, date, size: 0, waits: false }),
+        Err(why) => Err(Refusal { tag: Some(tag), why }),
     })
 }
 

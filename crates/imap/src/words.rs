@@ -31,9 +31,7 @@ pub(crate) struct Words<'a> {
 impl<'a> Words<'a> {
     /// `bytes` is a command without its last CRLF; literals stand in it as they came.
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self {
-            cursor: Cursor::new(bytes),
-        }
+        Self { cursor: Cursor::new(bytes) }
     }
 
     pub fn peek(&self) -> Option<u8> {
@@ -45,11 +43,7 @@ impl<'a> Words<'a> {
     }
 
     pub fn end(&self) -> Result<(), Why> {
-        if self.is_at_end() {
-            Ok(())
-        } else {
-            Err("something follows the end of the command")
-        }
+        if self.is_at_end() { Ok(()) } else { Err("something follows the end of the command") }
     }
 
     pub fn eat(&mut self, byte: u8) -> bool {
@@ -57,33 +51,22 @@ impl<'a> Words<'a> {
     }
 
     pub fn space(&mut self) -> Result<(), Why> {
-        self.cursor
-            .eat(b' ')
-            .then_some(())
-            .ok_or("expected a space")
+        self.cursor.eat(b' ').then_some(()).ok_or("expected a space")
     }
 
     pub fn open(&mut self) -> Result<(), Why> {
-        self.cursor
-            .eat(b'(')
-            .then_some(())
-            .ok_or("expected an opening parenthesis")
+        self.cursor.eat(b'(').then_some(()).ok_or("expected an opening parenthesis")
     }
 
     pub fn close(&mut self) -> Result<(), Why> {
-        self.cursor
-            .eat(b')')
-            .then_some(())
-            .ok_or("expected a closing parenthesis")
+        self.cursor.eat(b')').then_some(()).ok_or("expected a closing parenthesis")
     }
 
     /// Steps over `word` if it stands here and is not the beginning of a longer one.
     pub fn eat_word(&mut self, word: &str) -> bool {
         let before = self.cursor;
         if self.cursor.eat_word(word.as_bytes())
-            && !self
-                .peek()
-                .is_some_and(|next| is_atom(next) && next != b'[')
+            && !self.peek().is_some_and(|next| is_atom(next) && next != b'[')
         {
             return true;
         }
@@ -97,11 +80,7 @@ impl<'a> Words<'a> {
 
     pub fn atom(&mut self) -> Result<&'a [u8], Why> {
         let atom = self.cursor.take_while(is_atom);
-        if atom.is_empty() {
-            Err("expected an atom")
-        } else {
-            Ok(atom)
-        }
+        if atom.is_empty() { Err("expected an atom") } else { Ok(atom) }
     }
 
     /// An atom in capitals, for comparison with the words of the standard.
@@ -132,11 +111,7 @@ impl<'a> Words<'a> {
             Some(b'"' | b'{') => self.string(),
             _ => {
                 let atom = self.cursor.take_while(is_astring);
-                if atom.is_empty() {
-                    Err("expected a string")
-                } else {
-                    Ok(atom.to_vec())
-                }
+                if atom.is_empty() { Err("expected a string") } else { Ok(atom.to_vec()) }
             }
         }
     }
@@ -147,11 +122,7 @@ impl<'a> Words<'a> {
 
     /// NIL or a string.
     pub fn nstring(&mut self) -> Result<Option<Vec<u8>>, Why> {
-        if self.eat_word("NIL") {
-            Ok(None)
-        } else {
-            self.string().map(Some)
-        }
+        if self.eat_word("NIL") { Ok(None) } else { self.string().map(Some) }
     }
 
     pub fn folder(&mut self) -> Result<Folder, Why> {
@@ -193,8 +164,7 @@ impl<'a> Words<'a> {
         let mut text = Vec::new();
         loop {
             text.extend_from_slice(
-                self.cursor
-                    .take_while(|byte| !matches!(byte, b'"' | b'\\' | b'\r' | b'\n' | 0)),
+                self.cursor.take_while(|byte| !matches!(byte, b'"' | b'\\' | b'\r' | b'\n' | 0)),
             );
             match self.cursor.next() {
                 Some(b'"') => return Ok(text),
@@ -216,11 +186,7 @@ impl<'a> Words<'a> {
         let octets = if framed { self.cursor.take(size) } else { None };
         let octets = octets.ok_or("expected a literal")?;
         // RFC 3501 §9: CHAR8 is any octet but NUL.
-        if octets.contains(&0) {
-            Err("a literal contains NUL")
-        } else {
-            Ok(octets)
-        }
+        if octets.contains(&0) { Err("a literal contains NUL") } else { Ok(octets) }
     }
 }
 
@@ -229,9 +195,9 @@ pub(crate) fn decimal(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() || digits.len() > 19 || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    let value = digits.iter().try_fold(0u64, |sum, digit| {
-        sum.checked_mul(10)?.checked_add(u64::from(digit - b'0'))
-    })?;
+    let value = digits
+        .iter()
+        .try_fold(0u64, |sum, digit| sum.checked_mul(10)?.checked_add(u64::from(digit - b'0')))?;
     (value <= i64::MAX as u64).then_some(value)
 }
 
@@ -244,9 +210,5 @@ fn folder_name(octets: &[u8]) -> Result<Folder, Why> {
         return Err("the folder name contains a control character");
     }
     // RFC 3501 §5.1: INBOX is read without regard to case.
-    Ok(if name.eq_ignore_ascii_case("INBOX") {
-        "INBOX".to_owned()
-    } else {
-        name
-    })
+    Ok(if name.eq_ignore_ascii_case("INBOX") { "INBOX".to_owned() } else { name })
 }

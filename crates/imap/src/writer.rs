@@ -4,8 +4,7 @@ use crate::command::StatusItem;
 use crate::date::Moment;
 use crate::fetch::{Section, SectionText};
 use crate::flags::Flags;
-use crate::limit::QUOTED_BYTES;
-use crate::outline::{Envelope, Structure, write_envelope, write_structure};
+use crate::limit::{PIECE_BYTES, QUOTED_BYTES};
 use crate::search::Results;
 use crate::sequence::write_numbers;
 use crate::utf7::encode_utf7;
@@ -236,10 +235,7 @@ impl<'a> Writer<'a> {
         self.text("* ");
         decimal(self.out, u64::from(number));
         self.text(" FETCH (");
-        FetchLine {
-            out: self.out,
-            first: true,
-        }
+        FetchLine { out: self.out, first: true }
     }
 
     fn condition(&mut self, how: Condition, code: Option<Code>, text: &str) {
@@ -253,11 +249,7 @@ impl<'a> Writer<'a> {
         }
         // resp-text is one line of at least one character.
         for octet in text.bytes() {
-            self.out.push(if (b' '..=b'~').contains(&octet) {
-                octet
-            } else {
-                b'?'
-            });
+            self.out.push(if (b' '..=b'~').contains(&octet) { octet } else { b'?' });
         }
         self.line(if text.is_empty() { "-" } else { "" });
     }
@@ -269,17 +261,9 @@ impl<'a> Writer<'a> {
                 self.text("CAPABILITY");
                 self.words(names);
             }
-            Code::PermanentFlags {
-                system,
-                keywords,
-                any,
-            } => {
+            Code::PermanentFlags { system, keywords, any } => {
                 self.text("PERMANENTFLAGS ");
-                flag_list(
-                    self.out,
-                    system,
-                    keywords.iter().copied().chain(any.then_some("\\*")),
-                );
+                flag_list(self.out, system, keywords.iter().copied().chain(any.then_some("\\*")));
             }
             Code::UidNext(value) => self.numbered("UIDNEXT ", u64::from(value)),
             Code::UidValidity(value) => self.numbered("UIDVALIDITY ", u64::from(value)),
@@ -399,19 +383,11 @@ impl FetchLine<'_> {
         self.out.push(b')');
     }
 
-    pub fn envelope(&mut self, envelope: &Envelope) {
-        self.item("ENVELOPE ");
-        write_envelope(envelope, self.out);
-    }
-
-    pub fn body(&mut self, structure: &Structure) {
-        self.item("BODY ");
-        write_structure(structure, false, self.out);
-    }
-
-    pub fn body_structure(&mut self, structure: &Structure) {
-        self.item("BODYSTRUCTURE ");
-        write_structure(structure, true, self.out);
+    /// ENVELOPE, BODY or BODYSTRUCTURE as it was made ready when the message was taken apart.
+    pub fn prepared(&mut self, name: &str, value: &[u8]) {
+        self.item(name);
+        self.out.push(b' ');
+        self.out.extend_from_slice(value);
     }
 
     /// `label` is `RFC822`, `RFC822.HEADER`, `RFC822.TEXT` or what `section_label` made; `None`
@@ -425,12 +401,22 @@ impl FetchLine<'_> {
         }
     }
 
-    /// Announces a literal of `size` octets, which the caller appends itself, in pieces.
-    pub fn octets_follow(&mut self, label: &str, size: u64) {
+    /// As `octets`, for large ones: whenever a piece stands in the buffer, `drain` may send it.
+    pub fn octets_in_pieces<E>(
+        &mut self,
+        label: &str,
+        octets: &[u8],
+        drain: &mut dyn FnMut(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), E> {
         self.item(label);
         self.out.extend_from_slice(b" {");
-        decimal(self.out, size);
+        decimal(self.out, octets.len() as u64);
         self.out.extend_from_slice(b"}\r\n");
+        for piece in octets.chunks(PIECE_BYTES) {
+            self.out.extend_from_slice(piece);
+            drain(self.out)?;
+        }
+        Ok(())
     }
 
     pub fn end(self) {
@@ -447,10 +433,19 @@ impl FetchLine<'_> {
 
 /// `BODY[1.HEADER.FIELDS (DATE)]<0>`: the section as asked, and where a part of it begins.
 pub fn section_label(section: &Section, origin: Option<u32>) -> String {
-    let mut label = "BODY[".to_owned();
+    let spec = section_spec(section);
+    match origin {
+        Some(origin) => format!("BODY[{spec}]<{origin}>"),
+        None => format!("BODY[{spec}]"),
+    }
+}
+
+/// What stands between the brackets.
+pub fn section_spec(section: &Section) -> String {
+    let mut spec = String::new();
     for (at, number) in section.part.iter().enumerate() {
-        label.push_str(if at == 0 { "" } else { "." });
-        label.push_str(&number.to_string());
+        spec.push_str(if at == 0 { "" } else { "." });
+        spec.push_str(&number.to_string());
     }
     let (word, names) = match &section.text {
         SectionText::All => ("", None),
@@ -461,18 +456,15 @@ pub fn section_label(section: &Section, origin: Option<u32>) -> String {
         SectionText::HeaderFieldsNot(names) => ("HEADER.FIELDS.NOT", Some(names)),
     };
     if !section.part.is_empty() && !word.is_empty() {
-        label.push('.');
+        spec.push('.');
     }
-    label.push_str(word);
+    spec.push_str(word);
     for (at, name) in names.into_iter().flatten().enumerate() {
-        label.push_str(if at == 0 { " (" } else { " " });
-        field_name(name, &mut label);
+        spec.push_str(if at == 0 { " (" } else { " " });
+        field_name(name, &mut spec);
     }
-    label.push_str(if names.is_some() { ")]" } else { "]" });
-    if let Some(origin) = origin {
-        label.push_str(&format!("<{origin}>"));
-    }
-    label
+    spec.push_str(if names.is_some() { ")" } else { "" });
+    spec
 }
 
 /// An odd but legal field name such as `X(y)` has to be quoted.
@@ -518,19 +510,10 @@ pub(crate) fn folder_name(out: &mut Vec<u8>, name: &str) {
     string(out, &coded);
 }
 
-pub(crate) fn nstring(out: &mut Vec<u8>, text: Option<&[u8]>) {
-    match text {
-        Some(text) => string(out, text),
-        None => out.extend_from_slice(b"NIL"),
-    }
-}
-
 /// Quoted where RFC 3501 §9 allows it, else a literal. NUL, which neither may hold, is left out.
 pub(crate) fn string(out: &mut Vec<u8>, text: &[u8]) {
     let plain = text.len() <= QUOTED_BYTES
-        && text
-            .iter()
-            .all(|octet| octet.is_ascii() && !matches!(octet, 0 | b'\r' | b'\n'));
+        && text.iter().all(|octet| octet.is_ascii() && !matches!(octet, 0 | b'\r' | b'\n'));
     if !plain {
         if text.contains(&0) {
             let kept: Vec<u8> = text.iter().copied().filter(|octet| *octet != 0).collect();

@@ -1,0 +1,172 @@
+//! Folder names and keyword lists: what people call their folders is sealed, the mailbox knows
+//! numbers.
+//!
+//! Both are sealed like summaries of the person, under two message ids that no message bears. They
+//! are not bound to their folder's number: the mailbox decides what stands in which folder anyway,
+//! so exchanging two names gains it nothing that it has not.
+
+use crate::ends::Ends;
+use crate::fault::Trouble;
+use crate::keeper;
+use crate::person::Person;
+use std::collections::BTreeMap;
+use terms::{FolderId, MessageId};
+use wire::mailbox::{Folder, SealedPart, SpecialUse};
+
+/// What separates levels in names.
+pub const SEPARATOR: u8 = b'/';
+/// Octets of one whole name in UTF-8.
+pub const NAME_BYTES: usize = 512;
+/// Levels of one name.
+pub const LEVELS: usize = 16;
+
+const NAMES: MessageId = MessageId(*b"\0\0\0\0\0\0\0\0folder-n");
+const KEYWORDS: MessageId = MessageId(*b"\0\0\0\0\0\0\0\0keywords");
+
+/// A folder with its name in the clear.
+pub struct Named {
+    pub front: Folder,
+    pub name: String,
+}
+
+/// Names opened in this session: sealed names do not change often, and each opening is recorded.
+#[derive(Default)]
+pub struct Names {
+    known: BTreeMap<FolderId, (Vec<u8>, String)>,
+}
+
+impl Names {
+    /// Every folder, INBOX first, the others by name.
+    pub fn all(&mut self, ends: &mut Ends, person: &mut Person) -> Result<Vec<Named>, Trouble> {
+        let fronts = keeper::folders(ends)?;
+        self.open(ends, person, &fronts)?;
+        let mut named: Vec<Named> =
+            fronts.into_iter().map(|front| Named { name: self.name(&front), front }).collect();
+        named.sort_by(|one, other| {
+            let rank = |named: &Named| (named.name != "INBOX", named.name.clone());
+            rank(one).cmp(&rank(other))
+        });
+        Ok(named)
+    }
+
+    /// The folder of this name.
+    pub fn find(
+        &mut self,
+        ends: &mut Ends,
+        person: &mut Person,
+        name: &str,
+    ) -> Result<Named, Trouble> {
+        // Special folders need no key, and so no evidence.
+        if let Some(special) = special_of(name) {
+            let fronts = keeper::folders(ends)?;
+            let front = fronts.into_iter().find(|front| front.special == Some(special));
+            return match front {
+                Some(front) => Ok(Named { front, name: name.to_owned() }),
+                None => Err(Trouble::NoSuchFolder),
+            };
+        }
+        let all = self.all(ends, person)?;
+        all.into_iter().find(|named| named.name == name).ok_or(Trouble::NoSuchFolder)
+    }
+
+    fn open(
+        &mut self,
+        ends: &mut Ends,
+        person: &mut Person,
+        fronts: &[Folder],
+    ) -> Result<(), Trouble> {
+        let unknown = |front: &&Folder| {
+            front.name.as_ref().is_some_and(|name| {
+                self.known.get(&front.folder).is_none_or(|(known, _)| *known != name.wrapped)
+            })
+        };
+        let unknown: Vec<&Folder> = fronts.iter().filter(unknown).collect();
+        let parts: Vec<&SealedPart> =
+            unknown.iter().filter_map(|front| front.name.as_ref()).collect();
+        if parts.is_empty() {
+            return Ok(());
+        }
+        let opened = person.open_own(ends, NAMES, &parts)?;
+        for ((front, part), name) in unknown.iter().zip(&parts).zip(opened) {
+            let name = name.and_then(|name| String::from_utf8(name).ok());
+            let name = name.unwrap_or_else(|| format!("unreadable-{}", front.folder));
+            self.known.insert(front.folder, (part.wrapped.clone(), name));
+        }
+        Ok(())
+    }
+
+    fn name(&self, front: &Folder) -> String {
+        match front.special {
+            Some(special) => special_name(special).to_owned(),
+            None => self
+                .known
+                .get(&front.folder)
+                .map_or_else(|| format!("unreadable-{}", front.folder), |(_, name)| name.clone()),
+        }
+    }
+}
+
+pub fn seal_name(ends: &mut Ends, person: &Person, name: &str) -> Result<SealedPart, Trouble> {
+    person.seal_own(ends, NAMES, name.as_bytes())
+}
+
+/// Keywords by bit, as the folder's front carries them.
+pub fn open_keywords(
+    ends: &mut Ends,
+    person: &mut Person,
+    front: &Folder,
+) -> Result<Vec<String>, Trouble> {
+    let Some(part) = &front.keywords else { return Ok(Vec::new()) };
+    let opened = person.open_own(ends, KEYWORDS, &[part])?;
+    let list = opened.into_iter().next().flatten();
+    Ok(list.and_then(|list| postcard::from_bytes(&list).ok()).unwrap_or_default())
+}
+
+pub fn seal_keywords(
+    ends: &mut Ends,
+    person: &Person,
+    keywords: &[String],
+) -> Result<SealedPart, Trouble> {
+    let list = postcard::to_stdvec(keywords).map_err(|_| Trouble::Broken)?;
+    person.seal_own(ends, KEYWORDS, &list)
+}
+
+pub fn special_name(special: SpecialUse) -> &'static str {
+    match special {
+        SpecialUse::Inbox => "INBOX",
+        SpecialUse::Drafts => "Drafts",
+        SpecialUse::Sent => "Sent",
+        SpecialUse::Junk => "Junk",
+        SpecialUse::Trash => "Trash",
+        SpecialUse::Archive => "Archive",
+    }
+}
+
+/// RFC 6154's attribute; INBOX has none.
+pub fn special_attribute(special: SpecialUse) -> Option<&'static str> {
+    match special {
+        SpecialUse::Inbox => None,
+        SpecialUse::Drafts => Some("\\Drafts"),
+        SpecialUse::Sent => Some("\\Sent"),
+        SpecialUse::Junk => Some("\\Junk"),
+        SpecialUse::Trash => Some("\\Trash"),
+        SpecialUse::Archive => Some("\\Archive"),
+    }
+}
+
+fn special_of(name: &str) -> Option<SpecialUse> {
+    use SpecialUse::{Archive, Drafts, Inbox, Junk, Sent, Trash};
+    [Inbox, Drafts, Sent, Junk, Trash, Archive]
+        .into_iter()
+        .find(|special| special_name(*special) == name)
+}
+
+/// A name that may be created: levels that are not empty, no wildcards, within bounds.
+pub fn is_good_name(name: &str) -> bool {
+    let levels = name.split('/').count();
+    name.len() <= NAME_BYTES
+        && levels <= LEVELS
+        && name.split('/').all(|level| !level.is_empty())
+        && !name.contains(['%', '*'])
+        && !name.chars().any(char::is_control)
+}

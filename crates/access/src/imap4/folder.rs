@@ -1,0 +1,293 @@
+//! Folders: listing, counting, making, renaming, deleting; and how much room there is.
+
+use super::Imap;
+use crate::fault::Trouble;
+use crate::folders::{Named, SEPARATOR, is_good_name, seal_name, special_attribute};
+use crate::keeper;
+use imap::{List, StatusItem, matches};
+use std::collections::BTreeMap;
+use wire::mailbox::{FromAccess, SpecialUse, ToAccess};
+
+/// One name to be listed: a folder, or a level above folders that is none itself.
+#[derive(Default)]
+struct Entry {
+    front: Option<wire::mailbox::Folder>,
+    has_children: bool,
+    /// A folder below it is subscribed, or has a special use.
+    below_subscribed: bool,
+    below_special: bool,
+}
+
+impl Entry {
+    fn special(&self) -> Option<&'static str> {
+        self.front.as_ref().and_then(|front| front.special).and_then(special_attribute)
+    }
+
+    fn is_subscribed(&self) -> bool {
+        self.front.as_ref().is_some_and(|front| front.subscribed)
+    }
+}
+
+/// Names with the levels above them, INBOX first.
+fn entries(folders: Vec<Named>) -> BTreeMap<(bool, String), Entry> {
+    let mut entries: BTreeMap<(bool, String), Entry> = BTreeMap::new();
+    for named in folders {
+        let subscribed = named.front.subscribed;
+        let special = named.front.special.is_some_and(|special| special != SpecialUse::Inbox);
+        for (at, _) in named.name.match_indices('/') {
+            let above = named.name.get(..at).unwrap_or_default();
+            let entry = entries.entry((above != "INBOX", above.to_owned())).or_default();
+            entry.has_children = true;
+            entry.below_subscribed |= subscribed;
+            entry.below_special |= special;
+        }
+        let key = (named.name != "INBOX", named.name);
+        entries.entry(key).or_default().front = Some(named.front);
+    }
+    entries
+}
+
+impl Imap<'_> {
+    pub(super) fn folders(&mut self) -> Result<Vec<Named>, Trouble> {
+        let person = self.person.as_deref_mut().ok_or(Trouble::Ended)?;
+        self.names.all(self.ends, person)
+    }
+
+    pub(super) fn list(&mut self, tag: &str, list: &List) -> Result<(), Trouble> {
+        // RFC 3501 §6.3.8: an empty pattern asks for the separator.
+        if !list.extended && list.patterns.iter().all(String::is_empty) {
+            self.writer().list(&["\\Noselect"], Some(SEPARATOR), "");
+            return self.done(tag, None, "listed");
+        }
+        let entries = entries(self.folders()?);
+        let patterns: Vec<String> =
+            list.patterns.iter().map(|pattern| format!("{}{pattern}", list.reference)).collect();
+        for ((_, name), entry) in &entries {
+            let wanted = patterns.iter().any(|pattern| matches(pattern, name, SEPARATOR));
+            if wanted {
+                self.list_one(list, name, entry);
+            }
+        }
+        self.done(tag, None, "listed")
+    }
+
+    /// RFC 5258 §3: what is selected, and with which attributes it is shown.
+    fn list_one(&mut self, list: &List, name: &str, entry: &Entry) {
+        let selects = list.only_subscribed || list.only_special_use;
+        let selected = (!list.only_subscribed || entry.is_subscribed())
+            && (!list.only_special_use || entry.special().is_some());
+        let below = list.recursive_match
+            && (!list.only_subscribed || entry.below_subscribed)
+            && (!list.only_special_use || entry.below_special);
+        if selects && !selected && !below {
+            return;
+        }
+        let mut attributes = Vec::new();
+        if entry.front.is_none() {
+            attributes.push(if list.extended { "\\NonExistent" } else { "\\Noselect" });
+        }
+        attributes.push(if entry.has_children { "\\HasChildren" } else { "\\HasNoChildren" });
+        if list.show_subscribed && entry.is_subscribed() {
+            attributes.push("\\Subscribed");
+        }
+        attributes.extend(entry.special());
+        self.writer().list(&attributes, Some(SEPARATOR), name);
+        if selects && below {
+            // RFC 5258 §3.5: the reason is below.
+            let at = self.out.len().saturating_sub(2);
+            self.out.truncate(at);
+            let why = if list.only_subscribed { "SUBSCRIBED" } else { "SPECIAL-USE" };
+            let info = format!(" (\"CHILDINFO\" (\"{why}\"))\r\n");
+            self.out.extend_from_slice(info.as_bytes());
+        }
+        if let (Some(front), false) = (&entry.front, list.status.is_empty()) {
+            let items = status_of(front, &list.status);
+            self.writer().status(name, &items);
+        }
+    }
+
+    pub(super) fn lsub(
+        &mut self,
+        tag: &str,
+        reference: &str,
+        pattern: &str,
+    ) -> Result<(), Trouble> {
+        let pattern = format!("{reference}{pattern}");
+        for ((_, name), entry) in &entries(self.folders()?) {
+            if !matches(&pattern, name, SEPARATOR) {
+                continue;
+            }
+            if entry.is_subscribed() {
+                self.writer().lsub(&[], Some(SEPARATOR), name);
+            } else if entry.below_subscribed && pattern.ends_with('%') {
+                // RFC 3501 §6.3.9: a level above subscribed ones.
+                self.writer().lsub(&["\\Noselect"], Some(SEPARATOR), name);
+            }
+        }
+        self.done(tag, None, "listed")
+    }
+
+    pub(super) fn status(
+        &mut self,
+        tag: &str,
+        name: &str,
+        items: &[StatusItem],
+    ) -> Result<(), Trouble> {
+        self.condstore |= items.contains(&StatusItem::HighestModSeq);
+        let named = self.find(name)?;
+        let items = status_of(&named.front, items);
+        self.writer().status(name, &items);
+        self.done(tag, None, "counted")
+    }
+
+    pub(super) fn namespace(&mut self, tag: &str) -> Result<(), Trouble> {
+        self.writer().namespace(SEPARATOR);
+        self.done(tag, None, "done")
+    }
+
+    pub(super) fn create(&mut self, tag: &str, name: &str) -> Result<(), Trouble> {
+        // RFC 3501 §6.3.3: a trailing separator only announces children.
+        let name = name.strip_suffix('/').unwrap_or(name);
+        if !is_good_name(name) {
+            return Err(Trouble::No("CANNOT", "a folder cannot have this name"));
+        }
+        let folders = self.folders()?;
+        if folders.iter().any(|named| named.name == name) {
+            return Err(Trouble::No("ALREADYEXISTS", "there is such a folder"));
+        }
+        // §6.3.3: levels above it are made too.
+        let ends = name.match_indices('/').map(|(at, _)| at).chain([name.len()]);
+        for level in ends.filter_map(|end| name.get(..end)) {
+            if !folders.iter().any(|named| named.name == level) {
+                self.make(level)?;
+            }
+        }
+        self.done(tag, None, "made")
+    }
+
+    fn make(&mut self, name: &str) -> Result<terms::FolderId, Trouble> {
+        let person = self.person.as_deref().ok_or(Trouble::Ended)?;
+        let name = seal_name(self.ends, person, name)?;
+        match keeper::ask(self.ends, &FromAccess::Create { name }, true)? {
+            ToAccess::Made(folder) => Ok(folder),
+            _ => Err(Trouble::Broken),
+        }
+    }
+
+    pub(super) fn delete(&mut self, tag: &str, name: &str) -> Result<(), Trouble> {
+        let named = self.find(name)?;
+        if named.front.special.is_some() {
+            return Err(Trouble::No("CANNOT", "this folder always exists"));
+        }
+        let folder = named.front.folder;
+        if self.view.as_ref().is_some_and(|view| view.folder == folder) {
+            self.view = None;
+            self.ends.watch(None)?;
+        }
+        keeper::change(self.ends, &FromAccess::Delete { folder })?;
+        self.done(tag, None, "deleted")
+    }
+
+    pub(super) fn rename(&mut self, tag: &str, from: &str, to: &str) -> Result<(), Trouble> {
+        let to = to.strip_suffix('/').unwrap_or(to);
+        if !is_good_name(to) || to.starts_with(&format!("{from}/")) {
+            return Err(Trouble::No("CANNOT", "a folder cannot have this name"));
+        }
+        let folders = self.folders()?;
+        if folders.iter().any(|named| named.name == to) {
+            return Err(Trouble::No("ALREADYEXISTS", "there is such a folder"));
+        }
+        let found = folders.iter().find(|named| named.name == from);
+        let special = found.and_then(|named| named.front.special);
+        if special == Some(SpecialUse::Inbox) {
+            return self.move_inbox(tag, to);
+        }
+        if special.is_some() {
+            return Err(Trouble::No("CANNOT", "this folder keeps its name"));
+        }
+        let below = format!("{from}/");
+        let moved: Vec<&Named> = folders
+            .iter()
+            .filter(|named| named.name == from || named.name.starts_with(&below))
+            .collect();
+        if moved.is_empty() {
+            return Err(Trouble::NoSuchFolder);
+        }
+        for named in moved {
+            let rest = named.name.strip_prefix(from).unwrap_or_default();
+            let person = self.person.as_deref().ok_or(Trouble::Ended)?;
+            let name = seal_name(self.ends, person, &format!("{to}{rest}"))?;
+            let folder = named.front.folder;
+            keeper::change(self.ends, &FromAccess::Rename { folder, name })?;
+        }
+        self.done(tag, None, "renamed")
+    }
+
+    /// RFC 3501 §6.3.5: renaming INBOX moves its messages and leaves it empty.
+    fn move_inbox(&mut self, tag: &str, to: &str) -> Result<(), Trouble> {
+        let inbox = self.find("INBOX")?.front.folder;
+        let to = self.make(to)?;
+        let rows = keeper::rows(self.ends, inbox, None)?.rows;
+        let uids: Vec<u32> = rows.iter().map(|row| row.uid).collect();
+        if !uids.is_empty() {
+            let copy = FromAccess::CopyTo { folder: inbox, uids, to, remove: true };
+            keeper::ask(self.ends, &copy, true)?;
+        }
+        self.done(tag, None, "renamed")
+    }
+
+    pub(super) fn subscribe(
+        &mut self,
+        tag: &str,
+        name: &str,
+        subscribed: bool,
+    ) -> Result<(), Trouble> {
+        let folder = self.find(name)?.front.folder;
+        keeper::change(self.ends, &FromAccess::Subscribe { folder, subscribed })?;
+        self.done(tag, None, "noted")
+    }
+
+    pub(super) fn quota(&mut self, tag: &str, root: &[u8]) -> Result<(), Trouble> {
+        if !root.is_empty() {
+            return Err(Trouble::No("NONEXISTENT", "there is no such quota root"));
+        }
+        self.show_quota()?;
+        self.done(tag, None, "measured")
+    }
+
+    pub(super) fn quota_root(&mut self, tag: &str, name: &str) -> Result<(), Trouble> {
+        self.find(name)?;
+        self.writer().quota_root(name, "");
+        self.show_quota()?;
+        self.done(tag, None, "measured")
+    }
+
+    fn show_quota(&mut self) -> Result<(), Trouble> {
+        let quota = keeper::quota(self.ends)?;
+        let (used, limit) = (quota.used_bytes.div_ceil(1024), quota.limit_bytes / 1024);
+        self.writer().quota("", used, limit);
+        Ok(())
+    }
+
+    /// A folder that is copied or appended to; `TRYCREATE` if it does not exist.
+    pub(super) fn target(&mut self, name: &str) -> Result<Named, Trouble> {
+        self.find(name).map_err(|trouble| match trouble {
+            Trouble::NoSuchFolder => Trouble::No("TRYCREATE", "there is no such folder"),
+            trouble => trouble,
+        })
+    }
+}
+
+fn status_of(front: &wire::mailbox::Folder, items: &[StatusItem]) -> Vec<(StatusItem, u64)> {
+    let value = |item: &StatusItem| match item {
+        StatusItem::Messages => u64::from(front.messages),
+        StatusItem::Recent => u64::from(front.recent),
+        StatusItem::UidNext => u64::from(front.uid_next),
+        StatusItem::UidValidity => u64::from(front.uid_validity),
+        StatusItem::Unseen => u64::from(front.unseen),
+        StatusItem::HighestModSeq => front.highest_modseq,
+        StatusItem::Size => front.bytes,
+        StatusItem::Deleted => 0, // not counted by the mailbox, and not offered
+    };
+    items.iter().map(|item| (*item, value(item))).collect()
+}

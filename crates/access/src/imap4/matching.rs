@@ -1,0 +1,182 @@
+//! Whether a message fits a SEARCH, with as little of it opened as possible.
+//!
+//! Answers are `None` while something that is not open yet would decide.
+
+use super::selected::{keywords_of, system_flags};
+use crate::person::Opened;
+use crate::view::View;
+use imap::{Day, Flags, Key, Moment};
+use mime::{Holds, Message};
+use wire::mailbox::Row;
+
+/// A key whose strings are decoded and folded, and whose sets are resolved by need.
+pub struct Question(Key);
+
+/// What is known of a message.
+pub struct Facts<'a> {
+    pub view: Option<&'a View>,
+    pub row: Option<&'a Row>,
+    pub place: usize,
+    pub summary: Option<&'a Opened>,
+    pub body: Option<&'a [u8]>,
+    /// Nothing more will be opened: what is missing does not match.
+    pub last: bool,
+}
+
+/// Decodes strings from the charset of the search and folds them.
+pub fn prepare(key: Key, charset: Option<&str>) -> Question {
+    Question(folded_key(key, charset))
+}
+
+/// Depth is bounded by the parser.
+fn folded_key(key: Key, charset: Option<&str>) -> Key {
+    let text = |octets: Vec<u8>| {
+        fold(&mime::decode_charset(charset.or(Some("utf-8")), &octets).text).into_bytes()
+    };
+    match key {
+        Key::And(keys) => Key::And(keys.into_iter().map(|key| folded_key(key, charset)).collect()),
+        Key::Or(one, other) => {
+            let (one, other) = (folded_key(*one, charset), folded_key(*other, charset));
+            Key::Or(Box::new(one), Box::new(other))
+        }
+        Key::Not(key) => Key::Not(Box::new(folded_key(*key, charset))),
+        Key::Bcc(value) => Key::Header { name: b"bcc".to_vec(), value: text(value) },
+        Key::Cc(value) => Key::Header { name: b"cc".to_vec(), value: text(value) },
+        Key::From(value) => Key::Header { name: b"from".to_vec(), value: text(value) },
+        Key::To(value) => Key::Header { name: b"to".to_vec(), value: text(value) },
+        Key::Subject(value) => Key::Header { name: b"subject".to_vec(), value: text(value) },
+        Key::Header { name, value } => Key::Header { name, value: text(value) },
+        Key::Body(value) => Key::Body(text(value)),
+        Key::Text(value) => Key::Text(text(value)),
+        key => key,
+    }
+}
+
+pub fn decide(question: &Question, facts: &Facts) -> Option<bool> {
+    fits(&question.0, facts)
+}
+
+fn fits(key: &Key, facts: &Facts) -> Option<bool> {
+    let (Some(row), Some(view)) = (facts.row, facts.view) else { return Some(false) };
+    let system = system_flags(row, view.recent_from);
+    Some(match key {
+        Key::All => true,
+        Key::And(keys) => return all(keys, facts),
+        Key::Or(one, other) => {
+            return match fits(one, facts) {
+                Some(true) => Some(true),
+                one => match (one, fits(other, facts)) {
+                    (_, Some(true)) => Some(true),
+                    (Some(false), Some(false)) => Some(false),
+                    _ => None,
+                },
+            };
+        }
+        Key::Not(key) => return fits(key, facts).map(|fit| !fit),
+        Key::Flag(flag) => system.has(*flag),
+        Key::New => system.has(Flags::RECENT) && !system.has(Flags::SEEN),
+        Key::Keyword(name) => {
+            keywords_of(row, &view.keywords).any(|known| known.eq_ignore_ascii_case(name))
+        }
+        Key::Sequence(set) => {
+            let number = u32::try_from(facts.place + 1).unwrap_or(0);
+            set.contains(number, view.count())
+        }
+        Key::Uid(set) => set.contains(row.uid, view.rows.last().map_or(0, |row| row.uid)),
+        Key::Before(day) => received(row) < *day,
+        Key::On(day) => received(row) == *day,
+        Key::Since(day) => received(row) >= *day,
+        Key::Larger(size) => u64::from(row.size) > *size,
+        Key::Smaller(size) => u64::from(row.size) < *size,
+        Key::ModSeq(value) => row.modseq >= *value,
+        key => return by_content(key, facts),
+    })
+}
+
+fn all(keys: &[Key], facts: &Facts) -> Option<bool> {
+    let mut decided = Some(true);
+    for key in keys {
+        match fits(key, facts) {
+            Some(false) => return Some(false),
+            Some(true) => {}
+            None => decided = None,
+        }
+    }
+    decided
+}
+
+/// Keys that need the summary or the body.
+fn by_content(key: &Key, facts: &Facts) -> Option<bool> {
+    let missing = facts.last.then_some(false);
+    let Some(opened) = facts.summary else { return missing };
+    match key {
+        Key::SentBefore(day) => Some(sent(opened).is_some_and(|sent| sent < *day)),
+        Key::SentOn(day) => Some(sent(opened).is_some_and(|sent| sent == *day)),
+        Key::SentSince(day) => Some(sent(opened).is_some_and(|sent| sent >= *day)),
+        Key::Header { name, value } => Some(header_has(opened, name, value)),
+        Key::Text(wanted) if text_has(&opened.summary.header, wanted) => Some(true),
+        Key::Text(wanted) | Key::Body(wanted) => match facts.body {
+            Some(body) => Some(body_has(body, wanted)),
+            None => missing,
+        },
+        _ => Some(false),
+    }
+}
+
+fn received(row: &Row) -> Day {
+    super::fetch::moment(row).day()
+}
+
+/// RFC 3501 §6.4.4: the day as written in the Date field, whatever its zone.
+fn sent(opened: &Opened) -> Option<Day> {
+    let seconds = opened.summary.sent?;
+    let zone = opened.summary.date_text.split_whitespace().rev().find_map(zone_minutes);
+    Some(Moment { seconds, zone_minutes: zone.unwrap_or(0) }.day())
+}
+
+/// `+0900` in minutes.
+fn zone_minutes(word: &str) -> Option<i16> {
+    let (sign, digits) = match word.strip_prefix('-') {
+        Some(digits) => (-1, digits),
+        None => (1, word.strip_prefix('+')?),
+    };
+    let value: i16 = digits.parse().ok().filter(|_| digits.len() == 4)?;
+    Some(sign * (value / 100 * 60 + value % 100))
+}
+
+/// RFC 3501 §6.4.4: an empty string matches whenever the field exists.
+fn header_has(opened: &Opened, name: &[u8], wanted: &[u8]) -> bool {
+    let Ok(name) = std::str::from_utf8(name) else { return false };
+    [&opened.added, &opened.summary.header]
+        .into_iter()
+        .flat_map(|header| mime::field_values(header, name))
+        .any(|value| contains(&fold(&mime::decode_words(&value)), wanted))
+}
+
+fn text_has(header: &[u8], wanted: &[u8]) -> bool {
+    contains(&fold(&mime::decode_words(&mime::unfold(header))), wanted)
+}
+
+fn body_has(octets: &[u8], wanted: &[u8]) -> bool {
+    let (message, _) = mime::parse(octets);
+    message.parts().iter().any(|part| {
+        let is_text =
+            part.holds == Holds::Octets && part.content_type.essence().starts_with("text/");
+        is_text && contains(&part_text(&message, part), wanted)
+    })
+}
+
+fn part_text(message: &Message<'_>, part: &mime::Part) -> String {
+    let charset = part.content_type.charset();
+    fold(&mime::decode_charset(charset.as_deref(), &message.content(part)).text)
+}
+
+/// Case does not matter to people.
+fn fold(text: &str) -> String {
+    text.to_lowercase()
+}
+
+fn contains(text: &str, wanted: &[u8]) -> bool {
+    // An empty pattern is in every text; an unreadable one in none.
+    std::str::from_utf8(wanted).is_ok_and(|wanted| text.contains(wanted))
+}

@@ -1,0 +1,151 @@
+//! The client's line: one socket, TLS from its first octet.
+
+use crate::fault::Fault;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::{RecvFlags, SendFlags, recv, send};
+use rustls::{ServerConfig, ServerConnection};
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A handshake takes two round trips; slower peers are not mail clients.
+const HANDSHAKE_LIMIT: Duration = Duration::from_secs(30);
+/// How long a client may refuse to take what it asked for.
+const WRITE_LIMIT: Duration = Duration::from_secs(60);
+/// Octets taken from a busy client at a time.
+const READ_BYTES: usize = 64 * 1024;
+/// One TLS record.
+const RECORD_BYTES: usize = 16 * 1024;
+
+pub struct Line {
+    socket: Socket,
+    tls: ServerConnection,
+}
+
+/// The socket without waiting, as rustls wants it.
+struct Socket(OwnedFd);
+
+impl Read for Socket {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let (count, _) = recv(&self.0, into, RecvFlags::DONTWAIT)?;
+        Ok(count)
+    }
+}
+
+impl Write for Socket {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        Ok(send(&self.0, octets, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)?)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Line {
+    /// Shakes hands.
+    pub fn open(socket: OwnedFd, config: Arc<ServerConfig>) -> Result<Self, Fault> {
+        let tls = ServerConnection::new(config).map_err(|_| Fault::Line)?;
+        let mut line = Self { socket: Socket(socket), tls };
+        let until = Instant::now() + HANDSHAKE_LIMIT;
+        loop {
+            line.flush()?;
+            if !line.tls.is_handshaking() {
+                return Ok(line);
+            }
+            line.wait(PollFlags::IN, until)?;
+            line.take()?;
+        }
+    }
+
+    /// What the client sent by now, decrypted; nothing if no whole record is there.
+    pub fn read(&mut self, into: &mut Vec<u8>) -> Result<(), Fault> {
+        while into.len() < READ_BYTES && self.take()? {
+            self.flush()?; // TLS itself may have something to answer
+            self.decrypted(into)?;
+        }
+        Ok(())
+    }
+
+    fn decrypted(&mut self, into: &mut Vec<u8>) -> Result<(), Fault> {
+        let mut piece = [0u8; 4096];
+        loop {
+            match self.tls.reader().read(&mut piece) {
+                Ok(0) if into.is_empty() => return Err(Fault::Line),
+                Ok(0) => return Ok(()),
+                Ok(count) => into.extend_from_slice(piece.get(..count).unwrap_or_default()),
+                Err(fault) if fault.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(_) => return Err(Fault::Line),
+            }
+        }
+    }
+
+    /// Sends everything, waiting for a slow client within reason.
+    pub fn write(&mut self, octets: &[u8]) -> Result<(), Fault> {
+        for piece in octets.chunks(RECORD_BYTES) {
+            self.tls.writer().write_all(piece).map_err(|_| Fault::Line)?;
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Says goodbye in TLS, so that the client knows nothing was cut off.
+    pub fn close(&mut self) {
+        self.tls.send_close_notify();
+        let _ = self.flush();
+        let _ = rustix::net::shutdown(&self.socket.0, rustix::net::Shutdown::Write);
+    }
+
+    /// Whether anything came.
+    fn take(&mut self) -> Result<bool, Fault> {
+        match self.tls.read_tls(&mut self.socket) {
+            Ok(0) => return Err(Fault::Line),
+            Ok(_) => {}
+            Err(fault) if fault.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+            Err(fault) if fault.kind() == io::ErrorKind::Interrupted => return Ok(true),
+            Err(_) => return Err(Fault::Line),
+        }
+        if self.tls.process_new_packets().is_err() {
+            let _ = self.flush(); // the alert
+            return Err(Fault::Line);
+        }
+        Ok(true)
+    }
+
+    fn flush(&mut self) -> Result<(), Fault> {
+        let until = Instant::now() + WRITE_LIMIT;
+        while self.tls.wants_write() {
+            match self.tls.write_tls(&mut self.socket) {
+                Ok(0) => return Err(Fault::Line),
+                Ok(_) => {}
+                Err(fault) if fault.kind() == io::ErrorKind::WouldBlock => {
+                    self.wait(PollFlags::OUT, until)?;
+                }
+                Err(fault) if fault.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return Err(Fault::Line),
+            }
+        }
+        Ok(())
+    }
+
+    fn wait(&self, flags: PollFlags, until: Instant) -> Result<(), Fault> {
+        let left = until.saturating_duration_since(Instant::now());
+        let mut fds = [PollFd::new(&self.socket.0, flags)];
+        match poll(&mut fds, Some(&timespec(left))) {
+            Ok(0) => Err(Fault::Line),
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Err(_) => Err(Fault::Line),
+        }
+    }
+}
+
+impl AsFd for Line {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.0.as_fd()
+    }
+}
+
+pub fn timespec(limit: Duration) -> Timespec {
+    Timespec { tv_sec: limit.as_secs().cast_signed(), tv_nsec: i64::from(limit.subsec_nanos()) }
+}

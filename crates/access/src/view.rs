@@ -1,0 +1,201 @@
+//! The selected folder as this client knows it: message numbers never change under its feet.
+
+use crate::ends::Ends;
+use crate::fault::Trouble;
+use crate::keeper;
+use imap::SequenceSet;
+use terms::FolderId;
+use wire::mailbox::{Folder, Row};
+
+pub struct View {
+    pub folder: FolderId,
+    pub name: String,
+    pub read_only: bool,
+    pub uid_validity: u32,
+    pub uid_next: u32,
+    pub modseq: u64,
+    /// By UID; a message's number is its place, counted from 1.
+    pub rows: Vec<Row>,
+    /// Messages from this UID on are recent for this client.
+    pub recent_from: u32,
+    /// Keyword names by bit.
+    pub keywords: Vec<String>,
+}
+
+/// What a client has to be told.
+#[derive(Default)]
+pub struct Changes {
+    /// Message numbers, highest first, so that each is true when it is said.
+    pub expunged: Vec<u32>,
+    /// The new number of messages, if there are more.
+    pub exists: Option<u32>,
+    pub recent: u32,
+    /// Places of rows whose flags changed.
+    pub flags: Vec<usize>,
+}
+
+impl View {
+    /// Opens a folder: watches first, so that nothing falls between.
+    pub fn open(
+        ends: &mut Ends,
+        front: &Folder,
+        name: String,
+        read_only: bool,
+    ) -> Result<Self, Trouble> {
+        ends.watch(Some(front.folder))?;
+        let found = keeper::rows(ends, front.folder, None)?;
+        let recent = usize::try_from(front.recent).unwrap_or(0).min(found.rows.len());
+        let first = found.rows.get(found.rows.len() - recent);
+        let recent_from = first.map_or(found.uid_next, |row| row.uid);
+        Ok(Self {
+            folder: front.folder,
+            name,
+            read_only,
+            uid_validity: found.uid_validity,
+            uid_next: found.uid_next,
+            modseq: found.highest_modseq,
+            rows: found.rows,
+            recent_from,
+            keywords: Vec::new(),
+        })
+    }
+
+    pub fn count(&self) -> u32 {
+        u32::try_from(self.rows.len()).unwrap_or(u32::MAX)
+    }
+
+    pub fn recent(&self) -> u32 {
+        let recent = self.rows.iter().rev().take_while(|row| row.uid >= self.recent_from).count();
+        u32::try_from(recent).unwrap_or(u32::MAX)
+    }
+
+    /// A message's place by its UID.
+    pub fn place(&self, uid: u32) -> Option<usize> {
+        self.rows.binary_search_by_key(&uid, |row| row.uid).ok()
+    }
+
+    /// The places that a set means.
+    pub fn targets(&self, set: &SequenceSet, by_uid: bool) -> Vec<usize> {
+        let mut places = Vec::new();
+        if by_uid {
+            let last = self.rows.last().map_or(0, |row| row.uid);
+            for range in set.resolve(last) {
+                let from = self.rows.partition_point(|row| row.uid < *range.start());
+                let to = self.rows.partition_point(|row| row.uid <= *range.end());
+                places.extend(from..to);
+            }
+        } else {
+            for range in set.resolve(self.count()) {
+                places.extend(*range.start() as usize - 1..*range.end() as usize);
+            }
+        }
+        places
+    }
+
+    pub fn uids(&self, places: &[usize]) -> Vec<u32> {
+        places.iter().filter_map(|place| self.rows.get(*place)).map(|row| row.uid).collect()
+    }
+
+    /// Takes rows over that the mailbox gave back; says which places differ now.
+    pub fn take_rows(&mut self, rows: &[Row]) -> Vec<usize> {
+        let mut changed = Vec::new();
+        for row in rows {
+            let Some(place) = self.place(row.uid) else { continue };
+            if let Some(known) = self.rows.get_mut(place)
+                && *known != *row
+            {
+                if known.flags != row.flags {
+                    changed.push(place);
+                }
+                *known = *row;
+            }
+        }
+        changed
+    }
+
+    /// Takes messages out; their numbers, highest first.
+    pub fn expunge(&mut self, uids: &[u32]) -> Vec<u32> {
+        let mut places: Vec<usize> = uids.iter().filter_map(|uid| self.place(*uid)).collect();
+        places.sort_unstable();
+        places.dedup();
+        let mut gone = places.iter().copied().peekable();
+        let mut place = 0;
+        self.rows.retain(|_| {
+            let leaves = gone.next_if_eq(&place).is_some();
+            place += 1;
+            !leaves
+        });
+        places.iter().rev().filter_map(|place| u32::try_from(place + 1).ok()).collect()
+    }
+
+    /// Catches up with what others did. Expunged messages keep their numbers until `expunges`.
+    pub fn catch_up(&mut self, ends: &mut Ends, expunges: bool) -> Result<Changes, Trouble> {
+        ends.take_pushes();
+        let mut changes = Changes::default();
+        if ends.news.lost {
+            if expunges {
+                self.read_anew(ends, &mut changes)?;
+            }
+            return Ok(changes);
+        }
+        if std::mem::take(&mut ends.news.changed) {
+            let found = keeper::rows(ends, self.folder, Some(self.modseq));
+            let found = found.inspect_err(|_| ends.news.changed = true)?;
+            self.modseq = self.modseq.max(found.highest_modseq);
+            self.uid_next = self.uid_next.max(found.uid_next);
+            self.take_news(found.rows, &mut changes);
+        }
+        if expunges && !ends.news.expunged.is_empty() {
+            let uids = std::mem::take(&mut ends.news.expunged);
+            let before = self.rows.len();
+            changes.expunged = self.expunge(&uids);
+            self.move_places(before, &mut changes);
+        }
+        Ok(changes)
+    }
+
+    fn take_news(&mut self, rows: Vec<Row>, changes: &mut Changes) {
+        let last = self.rows.last().map_or(0, |row| row.uid);
+        let (new, old): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(|row| row.uid > last);
+        changes.flags = self.take_rows(&old);
+        if !new.is_empty() {
+            self.rows.extend(new);
+            changes.exists = Some(self.count());
+            changes.recent = self.recent();
+        }
+    }
+
+    /// After a restart of the mailbox: compares everything.
+    fn read_anew(&mut self, ends: &mut Ends, changes: &mut Changes) -> Result<(), Trouble> {
+        let found = keeper::rows(ends, self.folder, None)?;
+        if found.uid_validity != self.uid_validity {
+            return Err(Trouble::Ended); // the client must open the folder again
+        }
+        ends.news = crate::ends::News::default();
+        let kept = |uid: u32| found.rows.binary_search_by_key(&uid, |row| row.uid).is_ok();
+        let gone: Vec<u32> =
+            self.rows.iter().map(|row| row.uid).filter(|uid| !kept(*uid)).collect();
+        changes.expunged = self.expunge(&gone);
+        self.modseq = found.highest_modseq;
+        self.uid_next = self.uid_next.max(found.uid_next);
+        self.take_news(found.rows, changes);
+        Ok(())
+    }
+
+    /// EXPUNGE is told first, so what is told behind it speaks of the new places.
+    fn move_places(&self, before: usize, changes: &mut Changes) {
+        let gone: Vec<usize> =
+            changes.expunged.iter().rev().map(|number| *number as usize - 1).collect();
+        changes.flags.retain_mut(|place| match gone.binary_search(place) {
+            Ok(_) => false,
+            Err(lower) => {
+                *place -= lower;
+                true
+            }
+        });
+        if changes.exists.is_some() && before != self.rows.len() {
+            changes.exists = Some(self.count());
+            changes.recent = self.recent();
+        }
+    }
+}
