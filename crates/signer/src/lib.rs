@@ -1,1 +1,81 @@
-//! signer
+//! The signer holds the TLS keys and signs handshakes for the names of whoever asks.
+//!
+//! # Holds          TLS keys and certificates, sealed on disk under its storage key
+//! # May ask        vault (its storage key, once per start), ledger
+//! # Network        none
+//! # If taken over  the TLS keys: connections can be impersonated; no mail key, no mail
+//! # Never          signs a bare digest or anything that is no handshake; gives a key away;
+//! #                signs for a name that is another compartment's
+
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
+
+mod signer;
+
+mod handshake;
+
+mod house_names;
+
+mod certificate;
+
+mod store;
+
+#[cfg(test)]
+mod tests;
+
+use compartment::House;
+use evidence::Author;
+use signer::Signer;
+use std::process::ExitCode;
+use store::Store;
+use terms::Kind;
+use wire::Hub;
+use zeroize::Zeroizing;
+
+/// What stops a signer.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    #[error("the signer was started without a folder")]
+    NoFolder,
+    #[error("could not {doing} the file {name} of the signer")]
+    File {
+        doing: &'static str,
+        name: &'static str,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("the file {name} does not open with the storage key: expected what was sealed with it")]
+    Sealed { name: &'static str },
+    #[error("could not make a certificate")]
+    Certificate(#[source] rcgen::Error),
+    #[error("could not make or read a key")]
+    Key,
+    #[error("could not use a channel")]
+    Channel(#[source] wire::Fault),
+    #[error("could not settle behind the walls")]
+    House(#[source] compartment::Fault),
+}
+
+pub fn run(house: House) -> ExitCode {
+    match live(house) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => {
+            eprintln!("sekisho signer: {fault}");
+            ExitCode::from(3)
+        }
+    }
+}
+
+fn live(mut house: House) -> Result<(), Fault> {
+    let folder = house.start.folder.clone().ok_or(Fault::NoFolder)?;
+    let store = Store::open(folder.as_ref())?;
+    house.jail().map_err(Fault::House)?;
+    let seed = Zeroizing::new(compartment::random::<32>());
+    let author = Author::new(Kind::Signer, house.start.instance, &seed);
+    house.ready(Some(author.public_key().0), None).map_err(Fault::House)?;
+    let mut hub = Hub::new().map_err(Fault::Channel)?;
+    let (control, start) = house.seat_control(&mut hub).map_err(Fault::House)?;
+    Signer::new(hub, control, store, author, start).serve()
+}

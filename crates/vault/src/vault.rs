@@ -52,7 +52,7 @@ pub(crate) enum OwnKey {
 /// What follows once a deed is recorded.
 pub(crate) enum Then {
     Open(Release),
-    Hand(Asker, OwnKey),
+    Hand(Asker, InstanceId, OwnKey),
     Made(Asker),
     Nothing,
 }
@@ -242,9 +242,8 @@ impl Vault {
 
     /// A keeper's own key: recorded as used before it is handed out, once per start.
     pub fn hand_own_key(&mut self, asker: Asker, label: &Label, key: OwnKey) {
-        let times = self.handed.entry((label.instance, key)).or_default();
-        *times = times.saturating_add(1);
-        if *times > HAND_OUTS {
+        let times = self.handed.get(&(label.instance, key)).copied().unwrap_or_default();
+        if times >= HAND_OUTS {
             self.alarm(format!("{} asks for its key again and again", label.kind.word()));
             return self.refuse_own_key(asker, key);
         }
@@ -254,7 +253,7 @@ impl Vault {
             name: Word::new(label.kind.word()),
             tenant: None,
         };
-        self.record(Deed::Plain(body), Then::Hand(asker, key), true);
+        self.record(Deed::Plain(body), Then::Hand(asker, label.instance, key), true);
     }
 
     fn keep_evidence(&mut self) {
@@ -276,8 +275,12 @@ impl Vault {
             (Then::Open(release), Outcome::Away) => {
                 self.answer(release.asker, &ToAccess::EvidenceAway);
             }
-            (Then::Hand(asker, key), Outcome::Recorded) => self.give_own_key(asker, key),
-            (Then::Hand(asker, key), Outcome::Away) => self.say_away(asker, key),
+            (Then::Hand(asker, instance, key), Outcome::Recorded) => {
+                let times = self.handed.entry((instance, key)).or_default();
+                *times = times.saturating_add(1);
+                self.give_own_key(asker, key);
+            }
+            (Then::Hand(asker, _, key), Outcome::Away) => self.say_away(asker, key),
             (Then::Made(asker), Outcome::Recorded) => self.answer(asker, &ToDirectory::Done),
             (Then::Made(asker), Outcome::Away) => self.answer(asker, &ToDirectory::EvidenceAway),
             (Then::Nothing, _) => {}

@@ -1,0 +1,408 @@
+//! The story: wait for the storage key, open or make the keys, then answer handshakes.
+
+use crate::Fault;
+use crate::certificate::{Authority, Kept};
+use crate::handshake::is_handshake;
+use crate::house_names::{Group, group_for};
+use crate::store::Store;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
+use compartment::now_ms;
+use evidence::{Author, Body, Outbox, Word};
+use rows::RowKey;
+use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
+use terms::{InstanceId, Kind};
+use wire::control::{Order, Report, Start};
+use wire::ledger::{FromLedger, ToLedger};
+use wire::signer::{FromSigner, ToSigner};
+use wire::{Event, Frame, Hub, Label, Peer, vault};
+use zeroize::Zeroizing;
+
+/// RFC 8446 §4.2.3: ecdsa_secp256r1_sha256, the one scheme of our keys.
+const SCHEME: u16 = 0x0403;
+/// Between two questions to a vault that has no evidence now, or is away.
+const ASK_AGAIN: Duration = Duration::from_millis(300);
+/// A vault answers, if only with "away", within eight seconds.
+const VAULT_SILENT: Duration = Duration::from_secs(10);
+/// Handshakes that wait for the start to end, and how long: their client waits two seconds.
+const WAITING: usize = 1_024;
+const WAIT: Duration = Duration::from_millis(1_800);
+/// Entries that wait for the ledger; one for each instance that had something signed.
+const OUTBOX: usize = 20_000;
+/// An append that was not answered is sent again.
+const LEDGER_SILENT: Duration = Duration::from_secs(3);
+const LEDGER_AGAIN: Duration = Duration::from_secs(1);
+/// The longest message that TLS gives to sign: two randoms and a P-384 point.
+const MESSAGE_BYTES: usize = 512;
+/// Certificates are looked after once an hour.
+const LOOK_AFTER: Duration = Duration::from_secs(3_600);
+
+/// A key in use.
+struct Served {
+    key: EcdsaKeyPair,
+    chain: Vec<Vec<u8>>,
+    not_after_ms: u64,
+}
+
+/// Everything that needs the storage key.
+struct Unlocked {
+    storage: RowKey,
+    authority: Authority,
+    served: HashMap<Group, Served>,
+}
+
+struct Question {
+    peer: Peer,
+    call: u32,
+    label: Label,
+    asked: ToSigner,
+    at: Instant,
+}
+
+pub(crate) struct Signer {
+    hub: Hub,
+    control: Peer,
+    store: Store,
+    start: Start,
+    unlocked: Option<Unlocked>,
+    vault: Option<Peer>,
+    asked_vault: Option<Instant>,
+    ask_vault_at: Instant,
+    waiting: Vec<Question>,
+    outbox: Outbox,
+    ledger: Option<Peer>,
+    appended: Option<(u32, usize, Instant)>,
+    append_at: Instant,
+    last_call: u32,
+    seen: HashSet<InstanceId>,
+    looked: Instant,
+}
+
+impl Signer {
+    pub fn new(hub: Hub, control: Peer, store: Store, author: Author, start: Start) -> Self {
+        let now = Instant::now();
+        Self {
+            hub,
+            control,
+            store,
+            start,
+            unlocked: None,
+            vault: None,
+            asked_vault: None,
+            ask_vault_at: now,
+            waiting: Vec::new(),
+            outbox: Outbox::new(author, OUTBOX),
+            ledger: None,
+            appended: None,
+            append_at: now,
+            last_call: 0,
+            seen: HashSet::new(),
+            looked: now,
+        }
+    }
+
+    /// Until the warden says stop, or is gone.
+    pub fn serve(mut self) -> Result<(), Fault> {
+        loop {
+            let rest =
+                if self.unlocked.is_none() || self.outbox.waiting() > 0 { 50 } else { 1_000 };
+            let rest = Duration::from_millis(rest);
+            for event in self.hub.wait(Some(rest)).map_err(Fault::Channel)? {
+                match event {
+                    Event::Gone(peer, _) if peer == self.control => return Ok(()),
+                    Event::Frame(peer, frame) if peer == self.control => {
+                        if self.ordered(frame)? {
+                            return Ok(());
+                        }
+                    }
+                    Event::Frame(peer, frame) => self.spoken(peer, &frame)?,
+                    Event::Gone(peer, label) => self.left(peer, &label),
+                    Event::Ready(_) => {}
+                }
+            }
+            self.ask_vault();
+            self.give_up_waiting();
+            self.append();
+            self.look_after()?;
+        }
+    }
+
+    /// Whether to leave.
+    fn ordered(&mut self, mut frame: Frame) -> Result<bool, Fault> {
+        match frame.read::<Order>().map_err(Fault::Channel)? {
+            Order::Stop => return Ok(true),
+            Order::Join(label) => {
+                if let Some(fd) = frame.descriptors.pop() {
+                    let kind = label.kind;
+                    let peer = self.hub.seat(fd.into(), label).map_err(Fault::Channel)?;
+                    match kind {
+                        Kind::Vault => (self.vault, self.asked_vault) = (Some(peer), None),
+                        Kind::Ledger => (self.ledger, self.appended) = (Some(peer), None),
+                        _ => {}
+                    }
+                }
+            }
+            _ => {}
+        }
+        Ok(false)
+    }
+
+    fn spoken(&mut self, peer: Peer, frame: &Frame) -> Result<(), Fault> {
+        let Some(label) = self.hub.label(peer).cloned() else { return Ok(()) };
+        let read = match label.kind {
+            Kind::Vault => match frame.read() {
+                Ok(answer) => return self.unlock(answer),
+                Err(fault) => Err(fault),
+            },
+            Kind::Ledger => frame.read().map(|answer| self.recorded(frame.call, &answer)),
+            Kind::Edge | Kind::Access | Kind::Admin => frame.read().map(|asked| {
+                let at = Instant::now();
+                self.asked(Question { peer, call: frame.call, label: label.clone(), asked, at });
+            }),
+            _ => Err(wire::Fault::Malformed),
+        };
+        if read.is_err() {
+            self.alarm(format!(
+                "{} {} spoke what is no question",
+                label.kind.word(),
+                label.instance
+            ));
+            self.hub.dismiss(peer);
+            self.left(peer, &label);
+        }
+        Ok(())
+    }
+
+    fn left(&mut self, peer: Peer, label: &Label) {
+        if self.vault == Some(peer) {
+            (self.vault, self.asked_vault) = (None, None);
+        }
+        if self.ledger == Some(peer) {
+            (self.ledger, self.appended) = (None, None);
+        }
+        self.seen.remove(&label.instance);
+    }
+
+    fn alarm(&mut self, what: String) {
+        let _ = self.hub.send(self.control, 0, &Report::Alarm { what }, Vec::new());
+    }
+
+    // --- the start
+
+    fn ask_vault(&mut self) {
+        let now = Instant::now();
+        let waits = self.asked_vault.is_some_and(|at| now - at < VAULT_SILENT);
+        let Some(vault) = self.vault.filter(|_| self.unlocked.is_none()) else { return };
+        if waits || now < self.ask_vault_at {
+            return;
+        }
+        self.asked_vault = Some(now);
+        self.ask_vault_at = now + ASK_AGAIN;
+        self.last_call = self.last_call.wrapping_add(1).max(1);
+        let question = vault::FromSigner::StorageKey;
+        let _ = self.hub.send(vault, self.last_call, &question, Vec::new());
+    }
+
+    fn unlock(&mut self, answer: vault::ToSigner) -> Result<(), Fault> {
+        let vault::ToSigner::Key { storage, demo_seed } = answer else {
+            self.asked_vault = None;
+            return Ok(());
+        };
+        if self.unlocked.is_some() {
+            return Ok(());
+        }
+        let storage = Zeroizing::new(storage);
+        // Without a demo's seed the authority's key hangs on the storage key alone.
+        let seed = Zeroizing::new(demo_seed.unwrap_or_else(|| storage.to_vec()));
+        let authority = Authority::new(&seed, self.store.authority(), now_ms())?;
+        if self.store.authority().as_deref() != Some(authority.certificate()) {
+            self.store.keep_authority(authority.certificate())?;
+        }
+        let (storage, served) = (RowKey::new(&storage), HashMap::new());
+        self.unlocked = Some(Unlocked { storage, authority, served });
+        for group in Group::ALL {
+            self.open_or_issue(group)?;
+        }
+        for question in std::mem::take(&mut self.waiting) {
+            self.asked(question);
+        }
+        Ok(())
+    }
+
+    fn open_or_issue(&mut self, group: Group) -> Result<(), Fault> {
+        let Some(unlocked) = &mut self.unlocked else { return Ok(()) };
+        let names = group.names(&self.start.host_name, self.start.demo);
+        let now = now_ms();
+        let kept = self.store.kept(group, &unlocked.storage)?;
+        let kept = match kept.filter(|kept| kept.serves(&names, now)) {
+            Some(kept) => kept,
+            None => {
+                let kept = unlocked.authority.issue(&names, group, now)?;
+                self.store.keep(group, &unlocked.storage, &kept)?;
+                kept
+            }
+        };
+        unlocked.served.insert(group, served(&kept)?);
+        Ok(())
+    }
+
+    /// Issues again what runs out, while the signer runs.
+    fn look_after(&mut self) -> Result<(), Fault> {
+        if self.looked.elapsed() < LOOK_AFTER {
+            return Ok(());
+        }
+        self.looked = Instant::now();
+        let now = now_ms();
+        let due = |served: &Served| served.not_after_ms < now + 29 * 86_400_000;
+        let groups: Vec<Group> = self
+            .unlocked
+            .iter()
+            .flat_map(|unlocked| &unlocked.served)
+            .filter(|(_, served)| due(served))
+            .map(|(group, _)| *group)
+            .collect();
+        groups.into_iter().try_for_each(|group| self.open_or_issue(group))
+    }
+
+    // --- questions
+
+    fn asked(&mut self, question: Question) {
+        if self.unlocked.is_none() && self.waiting.len() < WAITING {
+            return self.waiting.push(question);
+        }
+        let Question { peer, call, label, asked, .. } = question;
+        let answer = self.answer(&label, asked);
+        let _ = self.hub.send(peer, call, &answer, Vec::new());
+    }
+
+    fn give_up_waiting(&mut self) {
+        let now = Instant::now();
+        let (late, waiting) =
+            std::mem::take(&mut self.waiting).into_iter().partition(|one| now - one.at > WAIT);
+        self.waiting = waiting;
+        let late: Vec<Question> = late;
+        for one in late {
+            let _ = self.hub.send(one.peer, one.call, &FromSigner::Refused, Vec::new());
+        }
+    }
+
+    fn answer(&mut self, label: &Label, asked: ToSigner) -> FromSigner {
+        match asked {
+            ToSigner::Chain { server_name } => self.chain(label.kind, server_name.as_deref()),
+            ToSigner::Sign { server_name, scheme, message } => {
+                self.sign(label, server_name.as_deref(), scheme, &message)
+            }
+            ToSigner::Authority if label.kind == Kind::Admin => {
+                self.unlocked.as_ref().map_or(FromSigner::Refused, |unlocked| {
+                    FromSigner::Authority(unlocked.authority.pem())
+                })
+            }
+            ToSigner::Authority => FromSigner::Refused,
+        }
+    }
+
+    fn served(&self, kind: Kind, server_name: Option<&str>) -> Option<(Group, &Served)> {
+        let group = group_for(kind, server_name)?;
+        Some((group, self.unlocked.as_ref()?.served.get(&group)?))
+    }
+
+    fn chain(&self, kind: Kind, server_name: Option<&str>) -> FromSigner {
+        match self.served(kind, server_name) {
+            Some((_, served)) => {
+                FromSigner::Chain { certificates: served.chain.clone(), schemes: vec![SCHEME] }
+            }
+            None => FromSigner::Refused,
+        }
+    }
+
+    /// Signs a handshake for a name of this peer's, and nothing else.
+    fn sign(
+        &mut self,
+        label: &Label,
+        server_name: Option<&str>,
+        scheme: u16,
+        message: &[u8],
+    ) -> FromSigner {
+        let fits = scheme == SCHEME && message.len() <= MESSAGE_BYTES && is_handshake(message);
+        let signed =
+            self.served(label.kind, server_name).filter(|_| fits).and_then(|(group, served)| {
+                let signature = served.key.sign(&SystemRandom::new(), message).ok()?;
+                Some((group, signature.as_ref().to_vec()))
+            });
+        match signed {
+            Some((group, signature)) => {
+                self.count(label, group);
+                FromSigner::Signature(signature)
+            }
+            None => {
+                self.alarm(format!(
+                    "{} {} asked to sign what is no handshake of its own",
+                    label.kind.word(),
+                    label.instance
+                ));
+                FromSigner::Refused
+            }
+        }
+    }
+
+    // --- evidence
+
+    /// The first signature for an instance is recorded; it follows at once if the ledger is away:
+    /// mail goes on arriving.
+    fn count(&mut self, label: &Label, group: Group) {
+        if self.seen.insert(label.instance) {
+            let body = Body::CredentialUse {
+                credential: Word::new("tls-key"),
+                instance: label.instance,
+                name: Word::new(group.word()),
+                tenant: None,
+            };
+            if !self.outbox.record(now_ms(), body) {
+                self.alarm(
+                    "the ledger has been away too long: a use of a TLS key is not recorded"
+                        .to_owned(),
+                );
+            }
+        }
+    }
+
+    fn append(&mut self) {
+        let now = Instant::now();
+        if self.appended.is_some_and(|(_, _, at)| now - at > LEDGER_SILENT) {
+            self.appended = None;
+        }
+        let Some(ledger) = self.ledger else { return };
+        if self.appended.is_some() || self.outbox.waiting() == 0 || now < self.append_at {
+            return;
+        }
+        let entries = self.outbox.frames();
+        let count = entries.len();
+        self.last_call = self.last_call.wrapping_add(1).max(1);
+        let question = ToLedger::Append { entries, prove: false };
+        if self.hub.send(ledger, self.last_call, &question, Vec::new()).is_ok() {
+            self.appended = Some((self.last_call, count, now));
+        }
+    }
+
+    fn recorded(&mut self, call: u32, answer: &FromLedger) {
+        let Some((expected, count, _)) = self.appended else { return };
+        if call != expected {
+            return;
+        }
+        self.appended = None;
+        match answer {
+            FromLedger::Taken { .. } | FromLedger::Proved { .. } => self.outbox.acknowledged(count),
+            _ => self.append_at = Instant::now() + LEDGER_AGAIN,
+        }
+    }
+}
+
+fn served(kept: &Kept) -> Result<Served, Fault> {
+    let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &kept.pkcs8);
+    Ok(Served {
+        key: key.map_err(|_| Fault::Key)?,
+        chain: kept.chain.clone(),
+        not_after_ms: kept.not_after_ms,
+    })
+}
