@@ -1,6 +1,7 @@
 //! The domains in From: whom the reader will believe the message to be from.
 
 use crate::fields::Parts;
+use crate::punycode::ascii_name;
 use crate::resolver::is_askable;
 use terms::Cursor;
 
@@ -107,7 +108,7 @@ fn domain_of(address: &[u8]) -> Option<String> {
     let at = memchr::memrchr(b'@', address)?;
     let domain = address.get(at + 1..)?;
     let packed: Vec<u8> = domain.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect();
-    let domain = String::from_utf8(packed).ok()?.to_lowercase();
+    let domain = ascii_name(std::str::from_utf8(&packed).ok()?);
     let domain = domain.trim_end_matches('.');
     (is_askable(domain) && !domain.starts_with('[')).then(|| domain.to_owned())
 }

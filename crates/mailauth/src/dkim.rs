@@ -3,6 +3,7 @@
 use crate::canon::{self, BodyHash, Canon};
 use crate::fields::{Field, Parts};
 use crate::key::{self, KeyKind, KeyRecord};
+use crate::punycode::ascii_name;
 use crate::resolver::{Answer, Inquiry, Record, RecordKind};
 use crate::tags::{Tags, is_space};
 use serde::{Deserialize, Serialize};
@@ -144,7 +145,7 @@ fn judge(
     dkim.key_bits = record.key.bits();
     let identity_domain = dkim.identity.rsplit_once('@').map_or("", |(_, domain)| domain);
     // RFC 6376 §3.6.1: under t=s a subdomain may not sign for itself with this key.
-    if record.exact_domain && !identity_domain.eq_ignore_ascii_case(&dkim.domain) {
+    if record.exact_domain && ascii_name(identity_domain) != dkim.domain {
         return Err((DkimResult::PermError, "key is for its own domain only"));
     }
     if hash.sha256.as_slice() != claim.body_hash.as_slice() {
@@ -161,7 +162,8 @@ fn judge(
 /// What is worth telling even of a broken signature.
 fn describe(tags: &Tags<'_>, dkim: &mut Dkim) {
     let text = |name: &str| tags.value(name).unwrap_or_default().to_owned();
-    dkim.domain = text("d").trim_end_matches('.').to_ascii_lowercase();
+    // RFC 8616 §5: the DNS is asked for the ASCII form.
+    dkim.domain = ascii_name(text("d").trim_end_matches('.'));
     dkim.selector = text("s");
     dkim.algorithm = text("a");
     dkim.identity = match tags.value("i") {
@@ -180,7 +182,7 @@ fn check_tags(tags: &Tags<'_>, dkim: &Dkim, now: u64) -> Verdict {
     if dkim.domain.is_empty() || dkim.selector.is_empty() {
         return broken("domain or selector is missing");
     }
-    let under = |domain: &str| crate::resolver::is_at_or_below(domain, &dkim.domain);
+    let under = |domain: &str| crate::resolver::is_at_or_below(&ascii_name(domain), &dkim.domain);
     if !dkim.identity.rsplit_once('@').is_some_and(|(_, domain)| under(domain)) {
         return broken("identity lies outside the domain");
     }

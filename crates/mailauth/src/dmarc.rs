@@ -190,7 +190,7 @@ struct House<'h, 'r> {
 impl House<'_, '_> {
     /// RFC 9989 §4.4: identical, or (relaxed) of one organisation.
     fn aligned(&mut self, domain: &str, strict: bool) -> bool {
-        let domain = domain.trim_end_matches('.').to_lowercase();
+        let domain = domain.trim_end_matches('.').to_ascii_lowercase();
         if domain == self.author {
             return true;
         }

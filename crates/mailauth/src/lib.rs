@@ -19,6 +19,7 @@ pub mod dmarc;
 mod fields;
 mod forged;
 mod key;
+mod punycode;
 mod report;
 mod resolver;
 pub mod sign;

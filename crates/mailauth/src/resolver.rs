@@ -1,5 +1,6 @@
 //! Questions to the DNS: what can be asked, what can come back, and how often.
 
+use crate::punycode::ascii_name;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -66,7 +67,7 @@ impl<'a> Inquiry<'a> {
 
     /// Asks, or answers from memory. A name that the DNS cannot hold does not exist.
     pub fn ask(&mut self, name: &str, kind: RecordKind) -> Answer {
-        let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+        let name = ascii_name(name.strip_suffix('.').unwrap_or(name));
         if !is_askable(&name) {
             return Answer::NoSuchName;
         }

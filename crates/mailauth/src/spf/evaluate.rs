@@ -3,6 +3,7 @@
 use super::expand::{self, Scene, address_kind};
 use super::record::{self, Cidr, LOOKUP_TERMS, Mechanism, Qualifier, SpfRecord};
 use super::{Identity, Spf, SpfResult};
+use crate::punycode::ascii_name;
 use crate::resolver::{Answer, Inquiry, Record, RecordKind, Texts, is_askable, is_at_or_below};
 use std::net::IpAddr;
 
@@ -41,7 +42,8 @@ struct Walk<'w, 'r> {
 /// check_host() for `sender`, which has both parts. RFC 7208 §4.
 pub fn check_host(who: &Identity<'_>, sender: &str, inquiry: &mut Inquiry<'_>) -> Spf {
     let domain = sender.rsplit_once('@').map_or(sender, |(_, domain)| domain);
-    let domain = domain.strip_suffix('.').unwrap_or(domain).to_owned();
+    let domain = domain.strip_suffix('.').unwrap_or(domain);
+    let domain = if domain.is_ascii() { domain.to_owned() } else { ascii_name(domain) };
     let mut who = *who;
     who.client_ip = who.client_ip.to_canonical();
     let mut walk =

@@ -168,6 +168,9 @@ fn from_is_read_as_people_see_it() {
     ] {
         check_case(from, "x@other.test", records, fail);
     }
+    let own_script: &[(&str, &str)] = &[("xn--wgv71a119e.jp", REJECT)];
+    let passed = "pass reject xn--wgv71a119e.jp aligned";
+    check_case("a@日本語.jp", "x@xn--wgv71a119e.jp", own_script, passed);
     let told = |from: &str| {
         let message = format!("{from}\r\n\r\n");
         check(&envelope(), message.as_bytes(), &mut Zone::default()).dmarc.result

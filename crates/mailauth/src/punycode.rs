@@ -1,0 +1,124 @@
+//! Names in other scripts become names that the DNS can hold. RFC 3492, RFC 5890.
+//!
+//! Letters are lowered; no further mapping is done (RFC 5891 leaves that to user interfaces), so
+//! a name in an unusual normal form is a name that nobody registered.
+
+use crate::resolver::LABEL_OCTETS;
+
+// RFC 3492 §5.
+const BASE: u32 = 36;
+const THRESHOLD_LEAST: u32 = 1;
+const THRESHOLD_MOST: u32 = 26;
+const SKEW: u32 = 38;
+const DAMP: u32 = 700;
+const FIRST_BIAS: u32 = 72;
+const FIRST_CODE: u32 = 128;
+
+/// The name with every label in ASCII, lower case. A label that cannot be written stays as it is
+/// and will not be found.
+pub fn ascii_name(name: &str) -> String {
+    if name.is_ascii() {
+        return name.to_ascii_lowercase();
+    }
+    // RFC 3490 §3.1: these full stops part labels too; Japanese keyboards type them.
+    let labels = name.split(['.', '\u{3002}', '\u{ff0e}', '\u{ff61}']).map(ascii_label);
+    labels.collect::<Vec<String>>().join(".")
+}
+
+fn ascii_label(label: &str) -> String {
+    let lowered = label.to_lowercase();
+    if lowered.is_ascii() {
+        return lowered;
+    }
+    let encoded = encode(&lowered).map(|encoded| format!("xn--{encoded}"));
+    encoded.filter(|label| label.len() <= LABEL_OCTETS).unwrap_or(lowered)
+}
+
+/// RFC 3492 §6.3. `None` for a label too long to be one.
+fn encode(label: &str) -> Option<String> {
+    let letters: Vec<u32> = label.chars().map(u32::from).collect();
+    if letters.len() > LABEL_OCTETS {
+        return None;
+    }
+    let mut encoded: String = label.chars().filter(char::is_ascii).collect();
+    let basic = u32::try_from(encoded.len()).ok()?;
+    if basic > 0 {
+        encoded.push('-');
+    }
+    let (mut code, mut delta, mut bias, mut handled) = (FIRST_CODE, 0u32, FIRST_BIAS, basic);
+    while (handled as usize) < letters.len() {
+        let next = letters.iter().copied().filter(|letter| *letter >= code).min()?;
+        delta = delta.checked_add((next - code).checked_mul(handled + 1)?)?;
+        code = next;
+        for letter in &letters {
+            if *letter < code {
+                delta = delta.checked_add(1)?;
+            }
+            if *letter == code {
+                write_number(delta, bias, &mut encoded)?;
+                bias = adapt(delta, handled + 1, handled == basic);
+                (delta, handled) = (0, handled + 1);
+            }
+        }
+        (delta, code) = (delta.checked_add(1)?, code + 1);
+    }
+    Some(encoded)
+}
+
+fn write_number(number: u32, bias: u32, into: &mut String) -> Option<()> {
+    let (mut left, mut place) = (number, BASE);
+    loop {
+        let threshold = place.saturating_sub(bias).clamp(THRESHOLD_LEAST, THRESHOLD_MOST);
+        if left < threshold {
+            into.push(char::from_digit(left, BASE).map(digit)?);
+            return Some(());
+        }
+        let span = BASE - threshold;
+        into.push(char::from_digit(threshold + (left - threshold) % span, BASE).map(digit)?);
+        left = (left - threshold) / span;
+        place += BASE;
+    }
+}
+
+/// RFC 3492 §5 counts a to z, then 0 to 9; the standard library the other way round.
+fn digit(counted: char) -> char {
+    match counted {
+        '0'..='9' => char::from(b'a' + (counted as u8 - b'0')),
+        'a'..='p' => char::from(b'a' + 10 + (counted as u8 - b'a')),
+        other => char::from(b'0' + (other as u8 - b'q')),
+    }
+}
+
+/// RFC 3492 §6.1.
+fn adapt(delta: u32, count: u32, first: bool) -> u32 {
+    let mut delta = if first { delta / DAMP } else { delta / 2 };
+    delta += delta / count;
+    let mut steps = 0;
+    while delta > (BASE - THRESHOLD_LEAST) * THRESHOLD_MOST / 2 {
+        delta /= BASE - THRESHOLD_LEAST;
+        steps += BASE;
+    }
+    steps + (BASE - THRESHOLD_LEAST + 1) * delta / (delta + SKEW)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ascii_name;
+
+    #[test]
+    fn names_in_other_scripts_are_written_in_ascii() {
+        for (name, expected) in [
+            ("Example.COM", "example.com"),
+            ("日本語.jp", "xn--wgv71a119e.jp"),
+            ("例え.テスト", "xn--r8jz45g.xn--zckzah"),
+            ("日本語。jp", "xn--wgv71a119e.jp"),
+            ("München.example", "xn--mnchen-3ya.example"),
+            ("BÜCHER.example", "xn--bcher-kva.example"),
+            ("ほんとうに長いわけでもない名前です", "xn--n8jae9b1b4ebcwg7opd0h0b8363g13ftv62a"),
+        ] {
+            assert_eq!(ascii_name(name), expected, "{name}");
+        }
+        let long = "あ".repeat(100);
+        assert_eq!(ascii_name(&long), long);
+    }
+}
