@@ -1,4 +1,4 @@
-//! How long an examination takes, by size and kind of message: `cargo run --release --example pace`.
+//! How long an examination takes, by size and kind of message.
 
 use mime::detect::{Budget, examine};
 use std::time::Instant;
@@ -21,7 +21,8 @@ fn main() {
     let head = "From: Ann <ann@sender.example>\r\nTo: bo@receiver.example\r\nSubject: x\r\n";
     for kib in [4usize, 40, 1_024] {
         let text = "Plain words in a line, as people write them in their mail.\r\n";
-        let page = "<p>Some <b>words</b> and a <a href=\"https://www.example.org/\">link</a></p>\r\n";
+        let page =
+            "<p>Some <b>words</b> and a <a href=\"https://www.example.org/\">link</a></p>\r\n";
         let kinds: [(&str, &str, Vec<u8>); 4] = [
             ("text", "Content-Type: text/plain\r\n\r\n", text.repeat(kib * 17).into_bytes()),
             ("page", "Content-Type: text/html\r\n\r\n", page.repeat(kib * 13).into_bytes()),

@@ -6,8 +6,10 @@ use crate::{
 };
 use std::time::{Duration, Instant};
 
-const NESTED: &[u8] = b"From: a@b.example\r\nSubject: outer\r\nContent-Type: multipart/mixed; boundary=\"abc\"\r\n\r\n\
-pre\r\n--abc\r\nContent-Type: text/plain\r\n\r\none\r\n--abc\r\nContent-Type: message/rfc822\r\n\r\n\
+const NESTED: &[u8] = b"From: a@b.example\r\nSubject: outer\r\n\
+Content-Type: multipart/mixed; boundary=\"abc\"\r\n\r\n\
+pre\r\n--abc\r\nContent-Type: text/plain\r\n\r\none\r\n--abc\r\nContent-Type: message/rfc822\r\n\
+\r\n\
 Subject: inner\r\nContent-Type: multipart/alternative; boundary=abcd\r\n\r\n--abcd\r\n\r\nplain\r\n\
 --abcd\r\nContent-Type: text/html\r\n\r\n<b>rich</b>\r\n--abcd--\r\nepi\r\n--abc\r\n\
 Content-Type: message/rfc822\r\n\r\nSubject: second\r\n\r\nflat\r\n--abc--\r\nend\r\n";
@@ -339,7 +341,8 @@ fn check_envelope(source: &[u8], expected: &str) {
 #[test]
 fn envelopes_and_structures() {
     check_envelope(
-        b"Date: d\r\nSubject: a \"b\" \\\r\nFrom: Ann <a@b>\r\nTo: G: c@d;\r\nMessage-ID: <1@x>\r\n\r\n",
+        b"Date: d\r\nSubject: a \"b\" \\\r\nFrom: Ann <a@b>\r\nTo: G: c@d;\r\n\
+Message-ID: <1@x>\r\n\r\n",
         "(\"d\" \"a \\\"b\\\" \\\\\" ((\"Ann\" NIL \"a\" \"b\")) ((\"Ann\" NIL \"a\" \"b\")) \
          ((\"Ann\" NIL \"a\" \"b\")) ((NIL NIL \"G\" NIL)(NIL NIL \"c\" \"d\")(NIL NIL NIL NIL)) \
          NIL NIL NIL \"<1@x>\")",
@@ -352,10 +355,13 @@ fn envelopes_and_structures() {
     let summary = summarise(NESTED);
     assert_eq!(
         String::from_utf8_lossy(&summary.body),
-        "((\"text\" \"plain\" NIL NIL NIL \"7bit\" 3 0)(\"message\" \"rfc822\" NIL NIL NIL \"7bit\" 148 \
-         (NIL \"inner\" NIL NIL NIL NIL NIL NIL NIL NIL) ((\"text\" \"plain\" (\"charset\" \"us-ascii\") \
+        "((\"text\" \"plain\" NIL NIL NIL \"7bit\" 3 0)(\"message\" \"rfc822\" NIL NIL NIL \
+\"7bit\" 148 \
+         (NIL \"inner\" NIL NIL NIL NIL NIL NIL NIL NIL) ((\"text\" \"plain\" (\"charset\" \
+\"us-ascii\") \
          NIL NIL \"7bit\" 5 0)(\"text\" \"html\" NIL NIL NIL \"7bit\" 11 0) \"alternative\") 11)\
-         (\"message\" \"rfc822\" NIL NIL NIL \"7bit\" 23 (NIL \"second\" NIL NIL NIL NIL NIL NIL NIL NIL) \
+         (\"message\" \"rfc822\" NIL NIL NIL \"7bit\" 23 (NIL \"second\" NIL NIL NIL NIL NIL NIL \
+NIL NIL) \
          (\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 4 0) 2) \"mixed\")"
     );
     assert!(summary.bodystructure.ends_with(b"\"mixed\" (\"boundary\" \"abc\") NIL NIL NIL)"));
@@ -366,9 +372,11 @@ fn envelopes_and_structures() {
 fn summaries_are_readable() {
     let source = b"From: =?iso-2022-jp?B?GyRCRnxLXBsoQg==?= <Aoi@Example.JP>\r\n\
 Subject: =?utf-8?B?5pel5pys?=\r\nDate: Sun, 22 Nov 2026 12:34:56 +0900\r\n\
-Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/html; charset=iso-2022-jp\r\n\r\n\
+Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/html; \
+charset=iso-2022-jp\r\n\r\n\
 <style>x{}</style><p>\x1b$BF|K\\\x1b(B &amp; more</p>\r\n--b\r\n\
-Content-Type: application/pdf; name=\"a.pdf\"\r\nContent-Transfer-Encoding: base64\r\n\r\naGVsbG8=\r\n--b--\r\n";
+Content-Type: application/pdf; name=\"a.pdf\"\r\nContent-Transfer-Encoding: base64\r\n\r\n\
+aGVsbG8=\r\n--b--\r\n";
     let summary = summarise(source);
     assert_eq!(summary.subject, "日本");
     assert_eq!(summary.from, "日本 <Aoi@example.jp>");
@@ -421,8 +429,10 @@ pub(crate) fn mutated(seeds: &[&[u8]], rounds: usize, mut visit: impl FnMut(&[u8
 fn mutated_messages_never_break_the_parser() {
     let seeds: &[&[u8]] = &[
         NESTED,
-        b"From: \"a\" <b@c>, G: d@e;\r\nSubject: =?utf-8?q?=E6=97?= =?iso-2022-jp?b?GyRC?=\r\nDate: 1 Jan 2020 1:2:3 +0100\r\n\
-Content-Type: text/html; charset*0*=utf-8''a; charset*1=b\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n\
+        b"From: \"a\" <b@c>, G: d@e;\r\nSubject: =?utf-8?q?=E6=97?= =?iso-2022-jp?b?GyRC?=\r\n\
+Date: 1 Jan 2020 1:2:3 +0100\r\n\
+Content-Type: text/html; charset*0*=utf-8''a; charset*1=b\r\n\
+Content-Transfer-Encoding: quoted-printable\r\n\r\n\
 <a href=\"x\">=E6=97=A5</a><!-- x --><style>a</style>",
     ];
     let start = Instant::now();
