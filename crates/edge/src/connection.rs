@@ -125,6 +125,9 @@ impl Connection<'_> {
     // ---- verbs ---------------------------------------------------------------------------------
 
     fn mail(&mut self, mail: Mail) -> Reply {
+        if self.house.is_worn() {
+            self.session.close(Reply::new(421, (3, 2), "enough for one connection"), Why::Refused);
+        }
         self.envelope = Some(Envelope { mail, addressees: Vec::new() });
         Reply::new(250, (1, 0), "sender noted")
     }

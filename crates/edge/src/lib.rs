@@ -68,7 +68,11 @@ pub fn serve(house: House) -> ExitCode {
         if let Err(fault) = connection::converse(handed, &mut neighbours) {
             neighbours.report(&Report::Note { text: fault.to_string() });
         }
-        neighbours.done(connection, served == CONNECTIONS);
+        let last = served == CONNECTIONS || neighbours.is_worn();
+        neighbours.done(connection, last);
+        if last {
+            break;
+        }
     }
     ExitCode::SUCCESS
 }

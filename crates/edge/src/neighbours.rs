@@ -21,8 +21,6 @@ use wire::mailbox::{self, State};
 use wire::names::{Answer, Outcome, Question, Security};
 use wire::{Channel, Frame};
 
-/// The warden joins an instance to its neighbours at its birth.
-const SETTLE_LIMIT: Duration = Duration::from_secs(10);
 /// A neighbour that died is back within two seconds (the warden's back-off), or it is away.
 const REJOIN_LIMIT: Duration = Duration::from_secs(4);
 /// The directory answers from memory, or asks the vault once.
@@ -36,6 +34,10 @@ const ROOM_LIMIT: Duration = Duration::from_secs(4);
 const GATE_LIMIT: Duration = Duration::from_secs(4);
 /// Memory that a connection keeps between its messages, so that small ones ask the gate once.
 const KEPT_BYTES: u64 = 1024 * 1024;
+
+/// Scanners that one instance wears out before it retires: the warden takes an instance that asks
+/// for more than 256 for one that was taken over.
+const RENEWALS: u32 = 200;
 
 /// A connection as the gate handed it over.
 pub(crate) struct Handed {
@@ -67,25 +69,26 @@ pub(crate) struct Neighbours {
     signer: Option<SignerLink>,
     waiting: Vec<Handed>,
     closing: bool,
+    /// The gate is gone. Its successor has instances of its own: finish and leave.
+    orphaned: bool,
     granted: u64,
+    renewals: u32,
 }
 
 impl Neighbours {
-    /// Waits until the warden has joined us to everybody.
+    /// Everybody else is joined to us by the warden, now or when they are back.
     pub(crate) fn settle_in(house: House) -> Result<Self, Fault> {
-        let mut neighbours = Self {
+        house.ready(None, None).map_err(Fault::Settle)?;
+        Ok(Self {
             house,
             channels: HashMap::new(),
             signer: None,
             waiting: Vec::new(),
             closing: false,
+            orphaned: false,
             granted: 0,
-        };
-        for kind in [Kind::Gate, Kind::Names, Kind::Directory, Kind::Mailbox, Kind::Scanner] {
-            neighbours.channel(kind, SETTLE_LIMIT)?;
-        }
-        neighbours.house.ready(None, None).map_err(Fault::Settle)?;
-        Ok(neighbours)
+            renewals: 0,
+        })
     }
 
     pub(crate) fn host_name(&self) -> &str {
@@ -117,7 +120,7 @@ impl Neighbours {
             if let Some(handed) = self.waiting.pop() {
                 return Some(handed);
             }
-            if self.closing {
+            if self.closing || self.orphaned {
                 return None;
             }
             self.wait_for_orders().ok()?;
@@ -162,7 +165,10 @@ impl Neighbours {
             return true;
         };
         let more = more.max(KEPT_BYTES);
-        if self.ask_gate(more) == Some(true) {
+        let answer = self.ask_gate(more);
+        self.settle();
+        // Without a gate nobody counts; what is left to do is one message, and our own limit holds.
+        if answer.unwrap_or(self.orphaned) {
             self.granted += more;
             return true;
         }
@@ -341,6 +347,7 @@ impl Neighbours {
     /// Forgets a scanner and asks the warden for another one.
     pub(crate) fn scanner_gone(&mut self) {
         self.channels.remove(&Kind::Scanner);
+        self.renewals += 1;
         self.report(&Report::Renew(Kind::Scanner));
     }
 
@@ -377,6 +384,11 @@ impl Neighbours {
         self.channels.get_mut(&kind).ok_or(Fault::Away(kind.word()))
     }
 
+    /// Whether this instance has worn out as many scanners as one instance may.
+    pub(crate) fn is_worn(&self) -> bool {
+        self.renewals >= RENEWALS
+    }
+
     /// Hears whatever the warden and the gate have said meanwhile.
     fn settle(&mut self) {
         loop {
@@ -401,7 +413,10 @@ impl Neighbours {
             match gate.take() {
                 Ok(Some(frame)) => self.hear_gate(frame),
                 Ok(None) => break,
-                Err(_) => drop(self.channels.remove(&Kind::Gate)),
+                Err(_) => {
+                    self.channels.remove(&Kind::Gate);
+                    self.orphaned = true;
+                }
             }
         }
     }

@@ -1,0 +1,209 @@
+//! Who comes how often. Facts in, a welcome or a refusal out; the clock is an argument.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use wire::control::Service;
+
+/// Open connections of one client: a large relay keeps some dozens, an office behind one address
+/// has some hundred mail programs with a few connections each.
+const OPEN_SMTP: u32 = 100;
+const OPEN_READING: u32 = 1_000;
+/// New connections of one client in one minute.
+const NEW_IN_A_MINUTE: u32 = 600;
+/// Unknown recipients of one client in one hour; whoever goes on guesses names from a list.
+const UNKNOWN_IN_AN_HOUR: u32 = 100;
+/// Clients remembered; beyond it the quiet ones are forgotten, then strangers wait outside.
+const CLIENTS: usize = 200_000;
+const MINUTE_MS: u64 = 60_000;
+const HOUR_MS: u64 = 60 * MINUTE_MS;
+
+/// Whether a client may come in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    Welcome,
+    TooMany,
+    TooFast,
+    /// It asked for too many people who are not here.
+    Guessing,
+    Crowded,
+}
+
+#[derive(Default)]
+struct Record {
+    open: u32,
+    new: u32,
+    minute_from_ms: u64,
+    unknown: u32,
+    hour_from_ms: u64,
+}
+
+/// All clients with a connection or a past.
+pub struct Clients {
+    records: HashMap<IpAddr, Record>,
+    /// In the demo, rates do not count for loopback.
+    spares_loopback: bool,
+}
+
+impl Clients {
+    pub fn new(spares_loopback: bool) -> Self {
+        Self { records: HashMap::new(), spares_loopback }
+    }
+
+    /// Counts a new connection in, if it is welcome.
+    pub fn admit(&mut self, ip: IpAddr, service: Service, now_ms: u64) -> Admission {
+        let ip = client(ip);
+        let spared = self.spares_loopback && ip.is_loopback();
+        if self.records.len() >= CLIENTS && !self.records.contains_key(&ip) {
+            self.forget_quiet(now_ms);
+            if self.records.len() >= CLIENTS {
+                return Admission::Crowded;
+            }
+        }
+        let record = self.records.entry(ip).or_default();
+        record.turn(now_ms);
+        let (open, mail) = match service {
+            Service::Smtp => (OPEN_SMTP, true),
+            _ => (OPEN_READING, false),
+        };
+        if !spared {
+            if record.open >= open {
+                return Admission::TooMany;
+            }
+            if record.new >= NEW_IN_A_MINUTE {
+                return Admission::TooFast;
+            }
+            if mail && record.unknown > UNKNOWN_IN_AN_HOUR {
+                return Admission::Guessing;
+            }
+        }
+        record.open += 1;
+        record.new = record.new.saturating_add(1);
+        Admission::Welcome
+    }
+
+    /// A welcome connection is over.
+    pub fn left(&mut self, ip: IpAddr) {
+        if let Some(record) = self.records.get_mut(&client(ip)) {
+            record.open = record.open.saturating_sub(1);
+        }
+    }
+
+    /// It asked for so many unknown recipients.
+    pub fn guessed(&mut self, ip: IpAddr, count: u32, now_ms: u64) {
+        let record = self.records.entry(client(ip)).or_default();
+        record.turn(now_ms);
+        record.unknown = record.unknown.saturating_add(count);
+    }
+
+    /// Forgets clients without a connection and without a past that counts.
+    pub fn forget_quiet(&mut self, now_ms: u64) {
+        self.records.retain(|_, record| {
+            record.turn(now_ms);
+            record.open > 0 || record.new > 0 || record.unknown > 0
+        });
+    }
+}
+
+impl Record {
+    /// Begins a new minute and a new hour when their time has come, or the clock has jumped back.
+    fn turn(&mut self, now_ms: u64) {
+        if now_ms.wrapping_sub(self.minute_from_ms) >= MINUTE_MS {
+            self.minute_from_ms = now_ms;
+            self.new = 0;
+        }
+        if now_ms.wrapping_sub(self.hour_from_ms) >= HOUR_MS {
+            self.hour_from_ms = now_ms;
+            self.unknown = 0;
+        }
+    }
+}
+
+/// One client: an IPv4 address, or the /64 of an IPv6 one, which one customer has to itself.
+fn client(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V6(six) if !six.is_loopback() => {
+            IpAddr::V6(Ipv6Addr::from_bits(six.to_bits() & !u128::from(u64::MAX)))
+        }
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Admission, Clients, NEW_IN_A_MINUTE, OPEN_SMTP};
+    use std::net::IpAddr;
+    use wire::control::Service;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn open_connections_are_bounded_for_each_client() {
+        let mut clients = Clients::new(true);
+        for _ in 0..OPEN_SMTP {
+            assert_eq!(clients.admit(ip("192.0.2.1"), Service::Smtp, 5), Admission::Welcome);
+        }
+        assert_eq!(clients.admit(ip("192.0.2.1"), Service::Smtp, 5), Admission::TooMany);
+        assert_eq!(clients.admit(ip("::ffff:192.0.2.1"), Service::Smtp, 5), Admission::TooMany);
+        assert_eq!(clients.admit(ip("192.0.2.2"), Service::Smtp, 5), Admission::Welcome);
+        assert_eq!(clients.admit(ip("192.0.2.1"), Service::Imaps, 5), Admission::Welcome);
+        clients.left(ip("192.0.2.1"));
+        clients.left(ip("192.0.2.1"));
+        assert_eq!(clients.admit(ip("192.0.2.1"), Service::Smtp, 5), Admission::Welcome);
+    }
+
+    #[test]
+    fn a_network_of_ipv6_is_one_client() {
+        let mut clients = Clients::new(true);
+        for host in 0..OPEN_SMTP {
+            let host = ip(&format!("2001:db8::{host:x}"));
+            assert_eq!(clients.admit(host, Service::Smtp, 5), Admission::Welcome);
+        }
+        assert_eq!(clients.admit(ip("2001:db8::ffff"), Service::Smtp, 5), Admission::TooMany);
+        assert_eq!(clients.admit(ip("2001:db8:1::1"), Service::Smtp, 5), Admission::Welcome);
+    }
+
+    #[test]
+    fn rates_begin_anew_with_time() {
+        let mut clients = Clients::new(true);
+        let mut come = |now| {
+            let admission = clients.admit(ip("192.0.2.1"), Service::Smtp, now);
+            if admission == Admission::Welcome {
+                clients.left(ip("192.0.2.1"));
+            }
+            admission
+        };
+        for _ in 0..NEW_IN_A_MINUTE {
+            assert_eq!(come(100_000), Admission::Welcome);
+        }
+        assert_eq!(come(159_999), Admission::TooFast);
+        assert_eq!(come(160_000), Admission::Welcome);
+        assert_eq!(come(1_000), Admission::Welcome);
+    }
+
+    #[test]
+    fn whoever_guesses_names_stays_outside_for_an_hour() {
+        let mut clients = Clients::new(true);
+        clients.guessed(ip("192.0.2.1"), 101, 100_000);
+        assert_eq!(clients.admit(ip("192.0.2.1"), Service::Smtp, 200_000), Admission::Guessing);
+        assert_eq!(clients.admit(ip("192.0.2.1"), Service::Imaps, 200_000), Admission::Welcome);
+        assert_eq!(clients.admit(ip("192.0.2.1"), Service::Smtp, 3_800_000), Admission::Welcome);
+        clients.left(ip("192.0.2.1"));
+        clients.left(ip("192.0.2.1"));
+        clients.forget_quiet(10_000_000);
+        assert!(clients.records.is_empty());
+    }
+
+    #[test]
+    fn the_demo_spares_loopback() {
+        for (spares, expected) in [(true, Admission::Welcome), (false, Admission::TooFast)] {
+            let mut clients = Clients::new(spares);
+            let mut last = Admission::Welcome;
+            for _ in 0..2 * NEW_IN_A_MINUTE {
+                last = clients.admit(ip("127.0.0.1"), Service::Imaps, 5);
+            }
+            assert_eq!(last, expected);
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! The listeners, and the last word to whom we turn away.
+
+use rustix::net::{SendFlags, send};
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+use wire::control::Service;
+
+/// Without descriptors or memory, accepting again at once would only spin.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// One listener.
+pub struct Door {
+    listener: TcpListener,
+    pub service: Service,
+    shut_until: Option<Instant>,
+}
+
+/// Somebody at the door.
+pub struct Caller {
+    pub socket: OwnedFd,
+    pub peer: SocketAddr,
+    pub local: SocketAddr,
+    pub service: Service,
+}
+
+impl Door {
+    pub fn new(listener: OwnedFd, service: Service) -> std::io::Result<Self> {
+        let listener = TcpListener::from(listener);
+        // A client that gives up between the notice and the accept must not hold us here.
+        listener.set_nonblocking(true)?;
+        Ok(Self { listener, service, shut_until: None })
+    }
+
+    /// The next one at the door, if any. `Err`: nobody can be let in for a moment.
+    pub fn next(&mut self) -> Result<Option<Caller>, ()> {
+        loop {
+            match self.listener.accept() {
+                Ok((stream, peer)) => {
+                    let local = stream.local_addr().unwrap_or(peer);
+                    let (socket, service) = (OwnedFd::from(stream), self.service);
+                    return Ok(Some(Caller { socket, peer, local, service }));
+                }
+                Err(fault) => match fault.kind() {
+                    ErrorKind::WouldBlock => return Ok(None),
+                    ErrorKind::Interrupted | ErrorKind::ConnectionAborted => {}
+                    _ => {
+                        self.shut_until = Some(Instant::now() + PAUSE);
+                        return Err(());
+                    }
+                },
+            }
+        }
+    }
+
+    /// A copy of the descriptor, to be watched.
+    pub fn descriptor(&self) -> std::io::Result<OwnedFd> {
+        self.listener.try_clone().map(OwnedFd::from)
+    }
+
+    /// Whether a door that was shut for a moment opens again.
+    pub fn reopens(&mut self, now: Instant) -> bool {
+        let reopens = self.shut_until.is_some_and(|until| until <= now);
+        if reopens {
+            self.shut_until = None;
+        }
+        reopens
+    }
+}
+
+impl Caller {
+    /// Turns somebody away: in words where the protocol begins in clear, silently where it begins
+    /// with TLS. Nobody is waited for.
+    pub fn turn_away(self, why: &str) {
+        if self.service == Service::Smtp {
+            let words = format!("421 4.3.2 {why}; try again later\r\n");
+            let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+            let _ = send(&self.socket, words.as_bytes(), flags);
+        }
+    }
+}
