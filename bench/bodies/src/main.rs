@@ -121,8 +121,7 @@ impl Bodies for Fjall {
 fn main() -> Result<(), Fault> {
     let folder = std::env::args().nth(1).map_or_else(std::env::temp_dir, PathBuf::from);
     let folder = folder.join(format!("measure-bodies-{}", std::process::id()));
-    let fjall = |folder: &Path| -> Result<Box<dyn Bodies>, Fault> {
-        Ok(Box::new(Fjall::open(folder)?))
-    };
+    let fjall =
+        |folder: &Path| -> Result<Box<dyn Bodies>, Fault> { Ok(Box::new(Fjall::open(folder)?)) };
     load::table(&[("fjall", &fjall)], &[4 * 1024, 40 * 1024, 1024 * 1024], &folder)
 }

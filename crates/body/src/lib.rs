@@ -93,11 +93,7 @@ pub trait Bodies {
     /// Says that nobody refers to these bytes any more. Their space comes back by `compact`.
     fn delete(&mut self, place: Place) -> Result<(), Fault>;
     /// Tells each note behind `after`, oldest first. Called once, before anything is staged.
-    fn replay(
-        &mut self,
-        after: Mark,
-        each: &mut dyn FnMut(Mark, &[u8]),
-    ) -> Result<Mark, Fault>;
+    fn replay(&mut self, after: Mark, each: &mut dyn FnMut(Mark, &[u8])) -> Result<Mark, Fault>;
     /// Says that the index has durably written down all notes up to `mark`.
     fn forget(&mut self, mark: Mark) -> Result<(), Fault>;
     /// Frees space, moving at most about `budget` octets. What moves is staged: the keeper notes

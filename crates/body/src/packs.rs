@@ -239,7 +239,8 @@ impl Packs {
         each: &mut dyn FnMut(Mark, &[u8]),
     ) -> Result<u64, Fault> {
         let ends = self.packs.get(&number).map_or(0, |pack| pack.ends);
-        let from = if segment::number_of(after.0) == number { segment::offset_of(after.0) } else { 0 };
+        let from =
+            if segment::number_of(after.0) == number { segment::offset_of(after.0) } else { 0 };
         let mut walk = Walk::new(self.reader(number)?, number, from, ends);
         while let Found::Record { head, note, .. } = walk.next()? {
             if head.kind == Kind::Note {
@@ -418,11 +419,7 @@ impl Bodies for Packs {
         Ok(())
     }
 
-    fn replay(
-        &mut self,
-        after: Mark,
-        each: &mut dyn FnMut(Mark, &[u8]),
-    ) -> Result<Mark, Fault> {
+    fn replay(&mut self, after: Mark, each: &mut dyn FnMut(Mark, &[u8])) -> Result<Mark, Fault> {
         self.replayed = true;
         let numbers: Vec<u32> = self.packs.keys().copied().collect();
         let Some(last) = numbers.last().copied() else { return Ok(Mark(0)) };
@@ -470,9 +467,7 @@ impl Bodies for Packs {
             None => self.choose_victim().map(|number| (number, START_BYTES)),
         };
         let Some((number, from)) = victim else { return Ok(false) };
-        self.moving = self
-            .move_some((number, from), budget, owner)?
-            .map(|offset| (number, offset));
+        self.moving = self.move_some((number, from), budget, owner)?.map(|offset| (number, offset));
         if self.moving.is_none() {
             // It goes when the index has durably passed the commit that comes now.
             self.emptied.push((number, Mark(u64::MAX)));
@@ -518,7 +513,8 @@ impl Counts {
         let file = file.map_err(|source| Fault::write(doing, source))?;
         let bytes = std::fs::read(path).map_err(|source| Fault::Read { doing, source })?;
         let numbers = 0u32..;
-        let counts = bytes.chunks_exact(8).map(|chunk| chunk.try_into().map_or(0, u64::from_le_bytes));
+        let counts =
+            bytes.chunks_exact(8).map(|chunk| chunk.try_into().map_or(0, u64::from_le_bytes));
         let dead = numbers.zip(counts).filter(|(_, dead)| *dead > 0).collect();
         Ok(Self { file, dead })
     }

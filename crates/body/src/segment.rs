@@ -62,7 +62,11 @@ pub fn before_ends(file: &File, number: u32) -> Option<u64> {
 
 /// What stands at one place of a pack.
 pub enum Found {
-    Record { head: Head, place: Place, note: Vec<u8> },
+    Record {
+        head: Head,
+        place: Place,
+        note: Vec<u8>,
+    },
     /// Nothing more, or nothing whole.
     End,
 }

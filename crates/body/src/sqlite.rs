@@ -44,7 +44,12 @@ impl Blobs {
         let last = database
             .query_row("SELECT MAX(mark) FROM note", (), |row| row.get::<_, Option<i64>>(0))
             .map_err(fault(doing))?;
-        Ok(Self { database, staged: false, flushes: 0, last: Mark(last.unwrap_or(0).cast_unsigned()) })
+        Ok(Self {
+            database,
+            staged: false,
+            flushes: 0,
+            last: Mark(last.unwrap_or(0).cast_unsigned()),
+        })
     }
 
     fn stage(&mut self) -> Result<(), Fault> {
@@ -151,11 +156,7 @@ impl Bodies for Blobs {
         self.staging(outcome).map(|_| ())
     }
 
-    fn replay(
-        &mut self,
-        after: Mark,
-        each: &mut dyn FnMut(Mark, &[u8]),
-    ) -> Result<Mark, Fault> {
+    fn replay(&mut self, after: Mark, each: &mut dyn FnMut(Mark, &[u8])) -> Result<Mark, Fault> {
         let doing = "replaying notes";
         let sql = "SELECT mark, note FROM note WHERE mark > ?1 ORDER BY mark";
         let mut statement = self.database.prepare_cached(sql).map_err(fault(doing))?;
@@ -172,7 +173,9 @@ impl Bodies for Blobs {
         self.stage()?;
         let outcome = self
             .database
-            .prepare_cached("DELETE FROM note WHERE mark <= ?1 AND mark < (SELECT MAX(mark) FROM note)")
+            .prepare_cached(
+                "DELETE FROM note WHERE mark <= ?1 AND mark < (SELECT MAX(mark) FROM note)",
+            )
             .and_then(|mut statement| statement.execute((signed(mark),)));
         self.staging(outcome)?;
         self.commit().map(|_| ())
@@ -192,7 +195,10 @@ impl Bodies for Blobs {
     fn space(&self) -> Space {
         let pragma = |name: &str| {
             let sql = format!("PRAGMA {name}");
-            self.database.query_row(&sql, (), |row| row.get::<_, i64>(0)).unwrap_or(0).cast_unsigned()
+            self.database
+                .query_row(&sql, (), |row| row.get::<_, i64>(0))
+                .unwrap_or(0)
+                .cast_unsigned()
         };
         let page = pragma("page_size");
         Space { on_disk: pragma("page_count") * page, dead: pragma("freelist_count") * page }

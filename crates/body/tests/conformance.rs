@@ -14,9 +14,8 @@ fn packs_keep_the_promises() {
 
 #[test]
 fn short_packs_keep_the_promises() {
-    let open = |folder: &Path| -> Box<dyn Bodies> {
-        Box::new(Packs::open_with(folder, 4_096).unwrap())
-    };
+    let open =
+        |folder: &Path| -> Box<dyn Bodies> { Box::new(Packs::open_with(folder, 4_096).unwrap()) };
     cases::check_all("short-packs", &open);
 }
 

@@ -84,7 +84,8 @@ fn arrivals(folder: &std::path::Path, size: usize, batch: u64, total: u64) {
     }
     let count = total as f64;
     println!(
-        "{size:>8} octets, {batch:>2} a commit: cpu {:.0} us (index {:.0}), wall {:.0} us, flushes {:.3}",
+        "{size:>8} octets, {batch:>2} a commit: cpu {:.0} us (index {:.0}), \
+         wall {:.0} us, flushes {:.3}",
         (cpu_us() - cpu) / count,
         settled / count,
         clock.elapsed().as_secs_f64() * 1e6 / count,
@@ -115,7 +116,12 @@ fn large_folder(folder: &std::path::Path) {
         let read = ms(clock);
         let bytes = postcard::to_stdvec(&answer).unwrap();
         let ToAccess::Rows { rows, .. } = answer else { unreachable!() };
-        println!("rows {way}: {} in {read:.1} ms, with frame {:.1} ms, {} octets", rows.len(), ms(clock), bytes.len());
+        println!(
+            "rows {way}: {} in {read:.1} ms, with frame {:.1} ms, {} octets",
+            rows.len(),
+            ms(clock),
+            bytes.len()
+        );
     }
     let uids: Vec<u32> = (500..1_500).collect();
     for add in [flag::SEEN, flag::FLAGGED] {

@@ -15,7 +15,11 @@ use wire::mailbox::{Copy, Journey, Place, SealedPart, ToAccess, ToEdge, flag};
 /// Quarantine lets go after this, whatever an arrival asked for.
 pub const QUARANTINE_MS: u64 = 14 * 24 * 3_600 * 1_000;
 /// Flags that mean something: the system's and the keywords of a folder.
-const FLAGS: u64 = flag::SEEN | flag::ANSWERED | flag::FLAGGED | flag::DELETED | flag::DRAFT
+const FLAGS: u64 = flag::SEEN
+    | flag::ANSWERED
+    | flag::FLAGGED
+    | flag::DELETED
+    | flag::DRAFT
     | !((1 << flag::FIRST_KEYWORD) - 1);
 /// Tokens of one journey: Message-ID, addresses, a subject; references of a long thread are cut.
 const TOKENS: usize = 64;
@@ -259,12 +263,7 @@ impl Store {
         Ok(ToAccess::Expunged { uids, highest_modseq: modseq })
     }
 
-    fn expunge_lines(
-        &mut self,
-        user: UserId,
-        folder: u32,
-        lines: Vec<Line>,
-    ) -> Result<u64, Fault> {
+    fn expunge_lines(&mut self, user: UserId, folder: u32, lines: Vec<Line>) -> Result<u64, Fault> {
         let next = self.find_person(user)?.map_or(1, |person| person.next_modseq(folder));
         if lines.is_empty() {
             return Ok(next.saturating_sub(1));

@@ -152,7 +152,8 @@ impl<'a> Changes<'a> {
 
     fn stored(&self, stored: &Stored) -> Result<()> {
         self.run(
-            "INSERT OR REPLACE INTO stored VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            "INSERT OR REPLACE INTO stored
+             VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             params![
                 stored.id.cast_signed(),
                 user_key(stored.user),

@@ -1,11 +1,11 @@
 //! One loop over all peers: acts are staged as they come, one commit answers them together.
 
+use crate::Fault;
 use crate::acts::{Adornment, FlagChange};
 use crate::forward::Forward;
 use crate::gather::{Gather, Gathered};
 use crate::person::{folder_id, number};
 use crate::store::{Change, Store, Whose};
-use crate::Fault;
 use compartment::now_ms;
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
@@ -96,9 +96,10 @@ impl Desk {
                 self.commit();
             }
             self.tend(quiet);
-            if self.leaving.is_some_and(|until| {
-                Instant::now() >= until || self.forward.is_done(&self.store)
-            }) {
+            if self
+                .leaving
+                .is_some_and(|until| Instant::now() >= until || self.forward.is_done(&self.store))
+            {
                 return self.leave();
             }
         }
@@ -112,9 +113,8 @@ impl Desk {
         let chores = self.next_chores.saturating_duration_since(Instant::now());
         let quiet = if self.store.pending() > 0 { QUIET } else { chores };
         let evidence = self.forward.patience(&self.store).unwrap_or(chores);
-        let leaving = self.leaving.map_or(chores, |until| {
-            until.saturating_duration_since(Instant::now())
-        });
+        let leaving =
+            self.leaving.map_or(chores, |until| until.saturating_duration_since(Instant::now()));
         chores.min(quiet).min(evidence).min(leaving)
     }
 
@@ -151,7 +151,9 @@ impl Desk {
             (Kind::Access, Some((tenant, user))) => {
                 self.answer_access(peer, Whose { tenant, user }, label, frame)
             }
-            (Kind::Admin, _) => frame.read().map(|question| self.answer_admin(peer, call, question)),
+            (Kind::Admin, _) => {
+                frame.read().map(|question| self.answer_admin(peer, call, question))
+            }
             (Kind::Ledger, _) => frame.read().map(|answer| self.hear_ledger(call, &answer)),
             _ => Err(wire::Fault::Malformed),
         };
@@ -178,15 +180,13 @@ impl Desk {
         let call = frame.call;
         match frame.read()? {
             FromEdge::Keep { copies, journeys, more } => {
-                let gathered =
-                    self.gather.add(peer, (copies, journeys), frame.descriptors, more);
+                let gathered = self.gather.add(peer, (copies, journeys), frame.descriptors, more);
                 let arrival = match gathered {
                     Gathered::More => return Ok(()),
                     Gathered::TooMuch => return Err(wire::Fault::Malformed),
                     Gathered::Whole(arrival) => arrival,
                 };
-                let kept =
-                    self.store.keep(instance, &arrival.batches, &arrival.journeys, now_ms());
+                let kept = self.store.keep(instance, &arrival.batches, &arrival.journeys, now_ms());
                 match kept {
                     Ok(answer) => {
                         if matches!(answer, ToEdge::Kept) {
@@ -202,9 +202,10 @@ impl Desk {
                 }
             }
             FromEdge::Room { user, bytes } => {
-                let room = self.store.find_person(user).map(|person| {
-                    person.is_none_or(|person| person.has_room(bytes, 1))
-                });
+                let room = self
+                    .store
+                    .find_person(user)
+                    .map(|person| person.is_none_or(|person| person.has_room(bytes, 1)));
                 let answer = room.map_or(ToEdge::Fault, ToEdge::Room);
                 let _ = self.hub.send(peer, call, &answer, Vec::new());
             }

@@ -3,7 +3,7 @@
 use crate::desk::Desk;
 use crate::forward::Forward;
 use crate::store::{Store, Whose};
-use crate::tests::{AOI, BEN, Folder, NOW, copy};
+use crate::tests::{AOI, BEN, Folder, copy};
 use evidence::{Body, Frame};
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -12,9 +12,7 @@ use std::time::{Duration, Instant};
 use terms::{FolderId, InstanceId, Kind, UserId};
 use wire::control::{Order, Report};
 use wire::ledger::{FromLedger, ToLedger};
-use wire::mailbox::{
-    FromAccess, FromAdmin, FromEdge, Place, ToAccess, ToAdmin, ToEdge, flag,
-};
+use wire::mailbox::{FromAccess, FromAdmin, FromEdge, Place, ToAccess, ToAdmin, ToEdge, flag};
 use wire::vault::Class;
 use wire::{Channel, Hub, Label, Parcel};
 
@@ -129,7 +127,8 @@ fn an_arrival_in_several_frames_is_kept_whole_and_read_by_its_owner_only() {
 fn those_who_watch_are_told_of_what_they_did_not_do() {
     let folder = Folder::new("desk-watch");
     let running = Running::start(&folder.0);
-    let (mut edge, mut one, mut other) = (running.edge(1), running.access(AOI), running.access(AOI));
+    let (mut edge, mut one, mut other) =
+        (running.edge(1), running.access(AOI), running.access(AOI));
     keep(&mut edge, AOI, 1);
     assert!(matches!(ask(&mut one, &FromAccess::Watch(Some(INBOX))), ToAccess::Done));
     let push = |channel: &Channel| -> Option<(Vec<u32>, u32)> {
@@ -251,8 +250,6 @@ fn evidence_reaches_the_ledger_however_often_it_is_away() {
 #[ignore = "a measurement"]
 fn load() {
     let cpu = || {
-        let text = std::fs::read_to_string("/proc/self/schedstat").unwrap_or_default();
-        let _ = text;
         let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
         let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
         let ticks: f64 = fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap();
@@ -286,5 +283,4 @@ fn load() {
         );
         running.stop();
     }
-    assert!(NOW > 0);
 }

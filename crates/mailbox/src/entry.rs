@@ -85,29 +85,81 @@ pub struct Held {
 #[derive(Clone, Serialize, Deserialize)]
 pub enum Entry {
     /// A mailbox is made, with its special folders; told again, only its quota changes.
-    Person { tenant: TenantId, user: UserId, quota_bytes: u64, uid_validity: u32 },
-    Folder { user: UserId, folder: u32, name: Vec<u8>, uid_validity: u32 },
-    Named { user: UserId, folder: u32, name: Vec<u8> },
-    Keywords { user: UserId, folder: u32, names: Vec<u8> },
-    Subscribed { user: UserId, folder: u32, subscribed: bool },
+    Person {
+        tenant: TenantId,
+        user: UserId,
+        quota_bytes: u64,
+        uid_validity: u32,
+    },
+    Folder {
+        user: UserId,
+        folder: u32,
+        name: Vec<u8>,
+        uid_validity: u32,
+    },
+    Named {
+        user: UserId,
+        folder: u32,
+        name: Vec<u8>,
+    },
+    Keywords {
+        user: UserId,
+        folder: u32,
+        names: Vec<u8>,
+    },
+    Subscribed {
+        user: UserId,
+        folder: u32,
+        subscribed: bool,
+    },
     /// The folder and its lines are gone.
-    Gone { user: UserId, folder: u32 },
+    Gone {
+        user: UserId,
+        folder: u32,
+    },
     /// Bytes with one reference, which belongs to the next `Listed` (fresh) or `Held`.
     Stored(Stored),
     /// Lines enter a folder. `fresh`: the reference is already counted.
-    Listed { user: UserId, folder: u32, lines: Vec<Line>, fresh: bool },
+    Listed {
+        user: UserId,
+        folder: u32,
+        lines: Vec<Line>,
+        fresh: bool,
+    },
     /// `unseen`: by how much the count of unseen messages changes.
-    Flags { user: UserId, folder: u32, modseq: u64, flags: Vec<(u32, u64)>, unseen: i64 },
-    Expunged { user: UserId, folder: u32, modseq: u64, lines: Vec<Line> },
+    Flags {
+        user: UserId,
+        folder: u32,
+        modseq: u64,
+        flags: Vec<(u32, u64)>,
+        unseen: i64,
+    },
+    Expunged {
+        user: UserId,
+        folder: u32,
+        modseq: u64,
+        lines: Vec<Line>,
+    },
     Held(Held),
     /// A message left quarantine: into a folder (its reference goes along), or for good.
-    Freed { user: UserId, message: MessageId, stored: u64, dropped: bool },
+    Freed {
+        user: UserId,
+        message: MessageId,
+        stored: u64,
+        dropped: bool,
+    },
     /// Compaction: a part lies elsewhere now.
-    Moved { stored: u64, part: u8, to: At },
+    Moved {
+        stored: u64,
+        part: u8,
+        to: At,
+    },
     Journey(Journey),
     Arrived(Arrived),
     /// The ledger has taken all arrivals before this number.
-    Forwarded { before: u64 },
+    Forwarded {
+        before: u64,
+    },
 }
 
 impl Entry {

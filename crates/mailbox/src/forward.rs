@@ -98,9 +98,9 @@ impl Forward {
         if self.ledger.is_none() || self.is_done(store) {
             return None;
         }
-        let gathered = self.gathering_since.map_or(GATHER, |since| {
-            GATHER.saturating_sub(now.saturating_duration_since(since))
-        });
+        let gathered = self
+            .gathering_since
+            .map_or(GATHER, |since| GATHER.saturating_sub(now.saturating_duration_since(since)));
         Some(gathered.max(self.not_before.saturating_duration_since(now)))
     }
 
@@ -138,9 +138,8 @@ impl Forward {
         let mut arrivals: Vec<Arrived> = self.unsigned(store).take(ROUND).copied().collect();
         let Some(last) = arrivals.last().map(|arrived| arrived.seq) else { return };
         arrivals.sort_by_key(|arrived| (arrived.instance, arrived.tenant));
-        let groups = arrivals.chunk_by(|one, other| {
-            (one.instance, one.tenant) == (other.instance, other.tenant)
-        });
+        let groups = arrivals
+            .chunk_by(|one, other| (one.instance, one.tenant) == (other.instance, other.tenant));
         let bodies: Vec<Body> =
             groups.flat_map(|group| group.chunks(DELIVERIES)).filter_map(deliver).collect();
         if self.outbox.waiting() + bodies.len() > WAITING {
@@ -163,8 +162,8 @@ impl Forward {
         match answer {
             FromLedger::Taken { .. } | FromLedger::Proved { .. } => {
                 self.outbox.acknowledged(sent.frames);
-                let taken = self.through.drain(..sent.frames.min(self.through.len()));
-                taken.last().filter(|before| *before > 0)
+                let mut taken = self.through.drain(..sent.frames.min(self.through.len()));
+                taken.next_back().filter(|before| *before > 0)
             }
             _ => {
                 self.not_before = Instant::now() + AGAIN;

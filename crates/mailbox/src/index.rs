@@ -18,10 +18,10 @@ use terms::{MessageId, TenantId, UserId, Verdict};
 pub const JOURNEYS: i64 = 5_000_000;
 
 const SCHEMA: &str = "
+    PRAGMA locking_mode = EXCLUSIVE;
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = NORMAL;
     PRAGMA temp_store = MEMORY;
-    PRAGMA locking_mode = EXCLUSIVE;
     PRAGMA wal_autocheckpoint = 0;
     PRAGMA cache_size = -65536;
     PRAGMA mmap_size = 1073741824;
@@ -189,10 +189,7 @@ impl Index {
         let sql = "SELECT id, user, message, size, received, verdict, own, summary_at,
             summary_length, body_at, body_length FROM stored WHERE id = ?1";
         let mut statement = self.database.prepare_cached(sql).map_err(fault(doing))?;
-        statement
-            .query_row((id.cast_signed(),), read_stored)
-            .optional()
-            .map_err(fault(doing))
+        statement.query_row((id.cast_signed(),), read_stored).optional().map_err(fault(doing))
     }
 
     pub fn held(&self, tenant: Option<TenantId>, limit: u32) -> Result<Vec<Held>, Fault> {

@@ -16,25 +16,25 @@
     allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
-mod desk;
-mod gather;
-mod forward;
 mod acts;
-mod views;
-mod store;
-mod entry;
-mod person;
-mod shelf;
-mod parts;
-mod index;
 mod change;
 mod compact;
+mod desk;
+mod entry;
 mod fault;
+mod forward;
+mod gather;
+mod index;
+mod parts;
+mod person;
+mod shelf;
+mod store;
+mod views;
 
 #[cfg(test)]
-mod tests;
-#[cfg(test)]
 mod desk_tests;
+#[cfg(test)]
+mod tests;
 
 pub use acts::{Adornment, Batch, FlagChange};
 pub use fault::Fault;

@@ -124,9 +124,8 @@ pub struct Person {
 
 impl Person {
     pub fn new(tenant: TenantId, user: UserId, quota_bytes: u64, uid_validity: u32) -> Self {
-        let front = |(number, _): &(u32, SpecialUse)| {
-            (*number, Front::new(Vec::new(), uid_validity))
-        };
+        let front =
+            |(number, _): &(u32, SpecialUse)| (*number, Front::new(Vec::new(), uid_validity));
         let folders = SPECIAL.iter().map(front).collect();
         Self { tenant, user, quota_bytes, next_folder: FIRST_OWN_FOLDER, folders }
     }

@@ -44,9 +44,7 @@ impl Shelf {
     pub fn rows(&self, since: Option<u64>) -> Vec<Row> {
         match since {
             None => self.lines.iter().map(row).collect(),
-            Some(since) => {
-                self.lines.iter().filter(|line| line.modseq > since).map(row).collect()
-            }
+            Some(since) => self.lines.iter().filter(|line| line.modseq > since).map(row).collect(),
         }
     }
 

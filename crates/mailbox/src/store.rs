@@ -71,8 +71,12 @@ impl Store {
         Self::with(bodies, Index::open(&folder.join("index.db"))?)
     }
 
-    pub(crate) fn with(mut bodies: Box<dyn Bodies + Send>, mut index: Index) -> Result<Self, Fault> {
-        let mut again = Again { position: index.position()?, waiting: Vec::new(), freed: Vec::new() };
+    pub(crate) fn with(
+        mut bodies: Box<dyn Bodies + Send>,
+        mut index: Index,
+    ) -> Result<Self, Fault> {
+        let mut again =
+            Again { position: index.position()?, waiting: Vec::new(), freed: Vec::new() };
         let from = again.position.mark;
         let mut outcome = Ok(());
         bodies.replay(from, &mut |mark, note| {

@@ -133,135 +133,150 @@ fn check(name: &str, steps: &[&dyn Fn(&mut Store)]) {
 
 #[test]
 fn arrivals_are_numbered_listed_and_read_back() {
-    check("arrivals", &[
-        &|store| arrive(store, AOI, 3),
-        &|store| arrive(store, BEN, 1),
-        &|store| {
-            assert_eq!(uids(store, AOI, 1), [1, 2, 3]);
-            assert_eq!(uids(store, BEN, 1), [1]);
-            assert_eq!(bodies(store, AOI, 1, &[3, 1, 9]), ["body 2", "body 0"]);
-            assert_eq!(front(store, AOI, 1), (3, 3, 4, 3_000));
-            assert_eq!(rows(store, AOI, 1)[1].received_ms, NOW + 1);
-        },
-        &|store| {
-            let copies = vec![
-                copy(AOI, 10, Place::Inbox),
-                copy(AOI, 11, Place::Junk),
-                copy(AOI, 12, Place::Inbox),
-                copy(AOI, 13, Place::Folder(folder_id(3))),
-            ];
-            assert!(matches!(keep(store, copies, &[]), ToEdge::Kept));
-        },
-        &|store| {
-            assert_eq!(uids(store, AOI, 1), [1, 2, 3, 4, 5, 6], "an arrival chooses no folder");
-            assert_eq!(uids(store, AOI, 4), [1]);
-            assert_eq!(uids(store, AOI, 3), [] as [u32; 0]);
-            let modseqs: Vec<u64> = rows(store, AOI, 1).iter().map(|row| row.modseq).collect();
-            assert!(modseqs.is_sorted_by(|one, other| one < other), "{modseqs:?}");
-        },
-    ]);
+    check(
+        "arrivals",
+        &[
+            &|store| arrive(store, AOI, 3),
+            &|store| arrive(store, BEN, 1),
+            &|store| {
+                assert_eq!(uids(store, AOI, 1), [1, 2, 3]);
+                assert_eq!(uids(store, BEN, 1), [1]);
+                assert_eq!(bodies(store, AOI, 1, &[3, 1, 9]), ["body 2", "body 0"]);
+                assert_eq!(front(store, AOI, 1), (3, 3, 4, 3_000));
+                assert_eq!(rows(store, AOI, 1)[1].received_ms, NOW + 1);
+            },
+            &|store| {
+                let copies = vec![
+                    copy(AOI, 10, Place::Inbox),
+                    copy(AOI, 11, Place::Junk),
+                    copy(AOI, 12, Place::Inbox),
+                    copy(AOI, 13, Place::Folder(folder_id(3))),
+                ];
+                assert!(matches!(keep(store, copies, &[]), ToEdge::Kept));
+            },
+            &|store| {
+                assert_eq!(uids(store, AOI, 1), [1, 2, 3, 4, 5, 6], "an arrival chooses no folder");
+                assert_eq!(uids(store, AOI, 4), [1]);
+                assert_eq!(uids(store, AOI, 3), [] as [u32; 0]);
+                let modseqs: Vec<u64> = rows(store, AOI, 1).iter().map(|row| row.modseq).collect();
+                assert!(modseqs.is_sorted_by(|one, other| one < other), "{modseqs:?}");
+            },
+        ],
+    );
 }
 
 #[test]
 fn flags_change_and_conditions_are_kept() {
-    check("flags", &[
-        &|store| arrive(store, AOI, 4),
-        &|store| {
-            let change = flags(&[1, 2, 77], flag::SEEN | (1 << 9), 0);
-            let answer = store.store_flags(AOI.user, folder_id(1), &change).unwrap();
-            let ToAccess::Stored { changed, skipped } = answer else { panic!() };
-            assert_eq!(changed.iter().map(|row| row.uid).collect::<Vec<_>>(), [1, 2]);
-            assert!(skipped.is_empty());
-        },
-        &|store| {
-            let rows = rows(store, AOI, 1);
-            assert_eq!(rows[0].flags, flag::SEEN | (1 << 9));
-            assert!(rows[0].modseq > rows[3].modseq);
-            assert_eq!(front(store, AOI, 1), (4, 2, 5, 4_000));
-            let mut change = flags(&[1, 4], flag::FLAGGED, 0);
-            change.replace = true;
-            change.unchanged_since = Some(rows[3].modseq);
-            let answer = store.store_flags(AOI.user, folder_id(1), &change).unwrap();
-            let ToAccess::Stored { changed, skipped } = answer else { panic!() };
-            assert_eq!(changed.iter().map(|row| row.uid).collect::<Vec<_>>(), [4]);
-            assert_eq!(skipped, [1]);
-        },
-        &|store| {
-            assert_eq!(rows(store, AOI, 1)[3].flags, flag::FLAGGED);
-            let since = rows(store, AOI, 1)[0].modseq;
-            let answer = store.rows(AOI.user, folder_id(1), Some(since)).unwrap();
-            let ToAccess::Rows { rows, highest_modseq, .. } = answer else { panic!() };
-            assert_eq!(rows.iter().map(|row| row.uid).collect::<Vec<_>>(), [4]);
-            assert_eq!(highest_modseq, rows[0].modseq);
-        },
-        &|store| {
-            let change = flags(&[1], 0, flag::SEEN);
-            store.store_flags(AOI.user, folder_id(1), &change).unwrap();
-        },
-        &|store| assert_eq!(front(store, AOI, 1).1, 3),
-    ]);
+    check(
+        "flags",
+        &[
+            &|store| arrive(store, AOI, 4),
+            &|store| {
+                let change = flags(&[1, 2, 77], flag::SEEN | (1 << 9), 0);
+                let answer = store.store_flags(AOI.user, folder_id(1), &change).unwrap();
+                let ToAccess::Stored { changed, skipped } = answer else { panic!() };
+                assert_eq!(changed.iter().map(|row| row.uid).collect::<Vec<_>>(), [1, 2]);
+                assert!(skipped.is_empty());
+            },
+            &|store| {
+                let rows = rows(store, AOI, 1);
+                assert_eq!(rows[0].flags, flag::SEEN | (1 << 9));
+                assert!(rows[0].modseq > rows[3].modseq);
+                assert_eq!(front(store, AOI, 1), (4, 2, 5, 4_000));
+                let mut change = flags(&[1, 4], flag::FLAGGED, 0);
+                change.replace = true;
+                change.unchanged_since = Some(rows[3].modseq);
+                let answer = store.store_flags(AOI.user, folder_id(1), &change).unwrap();
+                let ToAccess::Stored { changed, skipped } = answer else { panic!() };
+                assert_eq!(changed.iter().map(|row| row.uid).collect::<Vec<_>>(), [4]);
+                assert_eq!(skipped, [1]);
+            },
+            &|store| {
+                assert_eq!(rows(store, AOI, 1)[3].flags, flag::FLAGGED);
+                let since = rows(store, AOI, 1)[0].modseq;
+                let answer = store.rows(AOI.user, folder_id(1), Some(since)).unwrap();
+                let ToAccess::Rows { rows, highest_modseq, .. } = answer else { panic!() };
+                assert_eq!(rows.iter().map(|row| row.uid).collect::<Vec<_>>(), [4]);
+                assert_eq!(highest_modseq, rows[0].modseq);
+            },
+            &|store| {
+                let change = flags(&[1], 0, flag::SEEN);
+                store.store_flags(AOI.user, folder_id(1), &change).unwrap();
+            },
+            &|store| assert_eq!(front(store, AOI, 1).1, 3),
+        ],
+    );
 }
 
 #[test]
 fn expunge_takes_only_the_deleted_and_uids_never_come_back() {
-    check("expunge", &[
-        &|store| arrive(store, AOI, 5),
-        &|store| {
-            let change = flags(&[2, 3, 5], flag::DELETED, 0);
-            store.store_flags(AOI.user, folder_id(1), &change).unwrap();
-        },
-        &|store| {
-            let answer = store.expunge(AOI.user, folder_id(1), Some(&[1, 2])).unwrap();
-            let ToAccess::Expunged { uids, .. } = answer else { panic!() };
-            assert_eq!(uids, [2]);
-        },
-        &|store| {
-            let answer = store.expunge(AOI.user, folder_id(1), None).unwrap();
-            let ToAccess::Expunged { uids, .. } = answer else { panic!() };
-            assert_eq!(uids, [3, 5]);
-        },
-        &|store| arrive(store, AOI, 1),
-        &|store| {
-            assert_eq!(uids(store, AOI, 1), [1, 4, 6]);
-            assert_eq!(front(store, AOI, 1), (3, 3, 7, 3_000));
-        },
-    ]);
+    check(
+        "expunge",
+        &[
+            &|store| arrive(store, AOI, 5),
+            &|store| {
+                let change = flags(&[2, 3, 5], flag::DELETED, 0);
+                store.store_flags(AOI.user, folder_id(1), &change).unwrap();
+            },
+            &|store| {
+                let answer = store.expunge(AOI.user, folder_id(1), Some(&[1, 2])).unwrap();
+                let ToAccess::Expunged { uids, .. } = answer else { panic!() };
+                assert_eq!(uids, [2]);
+            },
+            &|store| {
+                let answer = store.expunge(AOI.user, folder_id(1), None).unwrap();
+                let ToAccess::Expunged { uids, .. } = answer else { panic!() };
+                assert_eq!(uids, [3, 5]);
+            },
+            &|store| arrive(store, AOI, 1),
+            &|store| {
+                assert_eq!(uids(store, AOI, 1), [1, 4, 6]);
+                assert_eq!(front(store, AOI, 1), (3, 3, 7, 3_000));
+            },
+        ],
+    );
 }
 
 #[test]
 fn copies_share_bytes_and_the_last_one_takes_them_along() {
-    check("copy", &[
-        &|store| arrive(store, AOI, 3),
-        &|store| {
-            let answer = store.copy_to(AOI.user, (folder_id(1), folder_id(6)), &[3, 1], false);
-            let ToAccess::Copied { pairs, .. } = answer.unwrap() else { panic!() };
-            assert_eq!(pairs, [(1, 1), (3, 2)]);
-        },
-        &|store| {
-            let answer = store.copy_to(AOI.user, (folder_id(1), folder_id(5)), &[1, 2], true);
-            let ToAccess::Copied { pairs, .. } = answer.unwrap() else { panic!() };
-            assert_eq!(pairs, [(1, 1), (2, 2)]);
-        },
-        &|store| {
-            assert_eq!(uids(store, AOI, 1), [3]);
-            assert_eq!(bodies(store, AOI, 5, &[1, 2]), ["body 0", "body 1"]);
-            assert_eq!(bodies(store, AOI, 6, &[1, 2]), ["body 0", "body 2"]);
-            assert_eq!(front(store, AOI, 5), (2, 2, 3, 2_000));
-        },
-        &|store| {
-            store.store_flags(AOI.user, folder_id(5), &flags(&[1, 2], flag::DELETED, 0)).unwrap();
-            store.expunge(AOI.user, folder_id(5), None).unwrap();
-        },
-        &|store| {
-            store.settle().unwrap();
-            assert_eq!(bodies(store, AOI, 6, &[1]), ["body 0"], "still referred to");
-            let (_, messages, bytes) = store.index.counts().unwrap();
-            assert_eq!((messages, bytes), (3, 3_000));
-            let stored = "SELECT COUNT(*) FROM stored";
-            let count: i64 = store.index.database.query_row(stored, (), |row| row.get(0)).unwrap();
-            assert_eq!(count, 2, "message 1 went with its last line");
-        },
-    ]);
+    check(
+        "copy",
+        &[
+            &|store| arrive(store, AOI, 3),
+            &|store| {
+                let answer = store.copy_to(AOI.user, (folder_id(1), folder_id(6)), &[3, 1], false);
+                let ToAccess::Copied { pairs, .. } = answer.unwrap() else { panic!() };
+                assert_eq!(pairs, [(1, 1), (3, 2)]);
+            },
+            &|store| {
+                let answer = store.copy_to(AOI.user, (folder_id(1), folder_id(5)), &[1, 2], true);
+                let ToAccess::Copied { pairs, .. } = answer.unwrap() else { panic!() };
+                assert_eq!(pairs, [(1, 1), (2, 2)]);
+            },
+            &|store| {
+                assert_eq!(uids(store, AOI, 1), [3]);
+                assert_eq!(bodies(store, AOI, 5, &[1, 2]), ["body 0", "body 1"]);
+                assert_eq!(bodies(store, AOI, 6, &[1, 2]), ["body 0", "body 2"]);
+                assert_eq!(front(store, AOI, 5), (2, 2, 3, 2_000));
+            },
+            &|store| {
+                store
+                    .store_flags(AOI.user, folder_id(5), &flags(&[1, 2], flag::DELETED, 0))
+                    .unwrap();
+                store.expunge(AOI.user, folder_id(5), None).unwrap();
+            },
+            &|store| {
+                store.settle().unwrap();
+                assert_eq!(bodies(store, AOI, 6, &[1]), ["body 0"], "still referred to");
+                let (_, messages, bytes) = store.index.counts().unwrap();
+                assert_eq!((messages, bytes), (3, 3_000));
+                let stored = "SELECT COUNT(*) FROM stored";
+                let count: i64 =
+                    store.index.database.query_row(stored, (), |row| row.get(0)).unwrap();
+                assert_eq!(count, 2, "message 1 went with its last line");
+            },
+        ],
+    );
 }
 
 #[test]
@@ -270,65 +285,78 @@ fn folders_are_made_named_and_deleted() {
         let ToAccess::Folders(folders) = store.folders(AOI, NOW).unwrap() else { panic!() };
         folders.into_iter().map(|front| (front.folder, front.name.is_some())).collect()
     };
-    check("folders", &[
-        &|store| assert_eq!(names(store).len(), 6),
-        &|store| {
-            let answer = store.create(AOI, &part("name"), NOW).unwrap();
-            assert!(matches!(answer, ToAccess::Made(folder) if folder == folder_id(16)));
-        },
-        &|store| {
-            assert!(names(store).contains(&(folder_id(16), true)));
-            let append = copy(BEN, 4, Place::Inbox);
-            let answer = store.append(AOI, folder_id(16), flag::SEEN, append, &[], NOW).unwrap();
-            assert!(matches!(answer, ToAccess::Appended { uid: 1, .. }));
-        },
-        &|store| {
-            assert_eq!(bodies(store, AOI, 16, &[1]), ["body 4"], "whose label it is, whose mail");
-            store.adorn(AOI.user, folder_id(16), Adornment::Subscribed(false)).unwrap();
-            store.adorn(AOI.user, folder_id(16), Adornment::Keywords(&part("k"))).unwrap();
-            let named = store.adorn(AOI.user, folder_id(1), Adornment::Name(&part("other")));
-            assert!(matches!(named.unwrap(), ToAccess::NoSuchFolder));
-        },
-        &|store| {
-            let ToAccess::Folders(folders) = store.folders(AOI, NOW).unwrap() else { panic!() };
-            let own = folders.last().unwrap();
-            assert!(!own.subscribed && own.keywords.is_some() && own.messages == 1);
-            assert!(matches!(store.delete(AOI.user, folder_id(1)), Ok(ToAccess::NoSuchFolder)));
-            assert!(matches!(store.delete(AOI.user, folder_id(16)), Ok(ToAccess::Done)));
-        },
-        &|store| {
-            let rows = store.rows(AOI.user, folder_id(16), None).unwrap();
-            assert!(matches!(rows, ToAccess::NoSuchFolder));
-            store.create(AOI, &part("name"), NOW).unwrap();
-        },
-        &|store| assert_eq!(uids(store, AOI, 17), [] as [u32; 0], "numbers are not used again"),
-    ]);
+    check(
+        "folders",
+        &[
+            &|store| assert_eq!(names(store).len(), 6),
+            &|store| {
+                let answer = store.create(AOI, &part("name"), NOW).unwrap();
+                assert!(matches!(answer, ToAccess::Made(folder) if folder == folder_id(16)));
+            },
+            &|store| {
+                assert!(names(store).contains(&(folder_id(16), true)));
+                let append = copy(BEN, 4, Place::Inbox);
+                let answer =
+                    store.append(AOI, folder_id(16), flag::SEEN, append, &[], NOW).unwrap();
+                assert!(matches!(answer, ToAccess::Appended { uid: 1, .. }));
+            },
+            &|store| {
+                assert_eq!(
+                    bodies(store, AOI, 16, &[1]),
+                    ["body 4"],
+                    "whose label it is, whose mail"
+                );
+                store.adorn(AOI.user, folder_id(16), Adornment::Subscribed(false)).unwrap();
+                store.adorn(AOI.user, folder_id(16), Adornment::Keywords(&part("k"))).unwrap();
+                let named = store.adorn(AOI.user, folder_id(1), Adornment::Name(&part("other")));
+                assert!(matches!(named.unwrap(), ToAccess::NoSuchFolder));
+            },
+            &|store| {
+                let ToAccess::Folders(folders) = store.folders(AOI, NOW).unwrap() else { panic!() };
+                let own = folders.last().unwrap();
+                assert!(!own.subscribed && own.keywords.is_some() && own.messages == 1);
+                assert!(matches!(store.delete(AOI.user, folder_id(1)), Ok(ToAccess::NoSuchFolder)));
+                assert!(matches!(store.delete(AOI.user, folder_id(16)), Ok(ToAccess::Done)));
+            },
+            &|store| {
+                let rows = store.rows(AOI.user, folder_id(16), None).unwrap();
+                assert!(matches!(rows, ToAccess::NoSuchFolder));
+                store.create(AOI, &part("name"), NOW).unwrap();
+            },
+            &|store| assert_eq!(uids(store, AOI, 17), [] as [u32; 0], "numbers are not used again"),
+        ],
+    );
 }
 
 #[test]
 fn quota_is_refused_whole() {
-    check("quota", &[
-        &|store| {
-            let make = FromAdmin::MakeUser { tenant: AOI.tenant, user: AOI.user, quota_bytes: 2_500 };
-            store.administer(make, NOW).unwrap();
-        },
-        &|store| arrive(store, AOI, 2),
-        &|store| {
-            let copies = vec![copy(BEN, 1, Place::Inbox), copy(AOI, 9, Place::Inbox)];
-            let answer = keep(store, copies, &[]);
-            assert!(matches!(answer, ToEdge::OverQuota(who) if who == [AOI.user]));
-            let append = store.append(AOI, folder_id(3), 0, copy(AOI, 9, Place::Inbox), &[], NOW);
-            assert!(matches!(append.unwrap(), ToAccess::OverQuota));
-            let copied = store.copy_to(AOI.user, (folder_id(1), folder_id(3)), &[1], false);
-            assert!(matches!(copied.unwrap(), ToAccess::OverQuota));
-            let moved = store.copy_to(AOI.user, (folder_id(1), folder_id(3)), &[1], true);
-            assert!(matches!(moved.unwrap(), ToAccess::Copied { .. }));
-        },
-        &|store| {
-            assert_eq!(front(store, AOI, 1).0, 1);
-            assert_eq!(front(store, BEN, 1).0, 0, "nothing of the arrival was kept");
-        },
-    ]);
+    check(
+        "quota",
+        &[
+            &|store| {
+                let make =
+                    FromAdmin::MakeUser { tenant: AOI.tenant, user: AOI.user, quota_bytes: 2_500 };
+                store.administer(make, NOW).unwrap();
+            },
+            &|store| arrive(store, AOI, 2),
+            &|store| {
+                let copies = vec![copy(BEN, 1, Place::Inbox), copy(AOI, 9, Place::Inbox)];
+                let answer = keep(store, copies, &[]);
+                assert!(matches!(answer, ToEdge::OverQuota(who) if who == [AOI.user]));
+                let append =
+                    store.append(AOI, folder_id(3), 0, copy(AOI, 9, Place::Inbox), &[], NOW);
+                assert!(matches!(append.unwrap(), ToAccess::OverQuota));
+                let copied = store.copy_to(AOI.user, (folder_id(1), folder_id(3)), &[1], false);
+                assert!(matches!(copied.unwrap(), ToAccess::OverQuota));
+                let moved = store.copy_to(AOI.user, (folder_id(1), folder_id(3)), &[1], true);
+                assert!(matches!(moved.unwrap(), ToAccess::Copied { .. }));
+            },
+            &|store| {
+                assert_eq!(front(store, AOI, 1).0, 1);
+                assert_eq!(front(store, BEN, 1).0, 0, "nothing of the arrival was kept");
+            },
+        ],
+    );
 }
 
 #[test]
@@ -339,37 +367,42 @@ fn quarantine_is_not_in_any_folder_until_it_is_released() {
         held.into_iter().map(|held| held.message).collect()
     };
     let message = |number| copy(AOI, number, Place::Inbox).message;
-    check("quarantine", &[
-        &|store| {
-            let hold = Place::Quarantine { expires_ms: u64::MAX };
-            let copies = vec![copy(AOI, 1, hold), copy(AOI, 2, hold), copy(BEN, 3, hold)];
-            keep(store, copies, &[journey(AOI, 1, 1)]);
-        },
-        &|store| {
-            assert_eq!(list(store), [message(2), message(1)]);
-            assert_eq!(uids(store, AOI, 1), [] as [u32; 0]);
-            let show = FromAdmin::QuarantineShow(message(1), AOI.user);
-            let ToAdmin::Quarantine(held) = store.administer(show, NOW).unwrap() else { panic!() };
-            assert_eq!(held[0].reasons, ["content.eicar"]);
-            assert_eq!(held[0].expires_ms, NOW + crate::acts::QUARANTINE_MS);
-        },
-        &|store| {
-            let free = FromAdmin::QuarantineRelease { message: message(1), user: BEN.user };
-            assert!(matches!(store.administer(free, NOW).unwrap(), ToAdmin::NoSuch));
-            let free = FromAdmin::QuarantineRelease { message: message(1), user: AOI.user };
-            assert!(matches!(store.administer(free, NOW).unwrap(), ToAdmin::Done));
-        },
-        &|store| {
-            assert_eq!(bodies(store, AOI, 1, &[1]), ["body 1"]);
-            assert_eq!(list(store), [message(2)]);
-            assert_eq!(store.expire(NOW).unwrap(), 0);
-            assert_eq!(store.expire(NOW + crate::acts::QUARANTINE_MS + 1).unwrap(), 2);
-        },
-        &|store| {
-            assert_eq!(list(store), []);
-            assert_eq!(bodies(store, AOI, 1, &[1]), ["body 1"]);
-        },
-    ]);
+    check(
+        "quarantine",
+        &[
+            &|store| {
+                let hold = Place::Quarantine { expires_ms: u64::MAX };
+                let copies = vec![copy(AOI, 1, hold), copy(AOI, 2, hold), copy(BEN, 3, hold)];
+                keep(store, copies, &[journey(AOI, 1, 1)]);
+            },
+            &|store| {
+                assert_eq!(list(store), [message(2), message(1)]);
+                assert_eq!(uids(store, AOI, 1), [] as [u32; 0]);
+                let show = FromAdmin::QuarantineShow(message(1), AOI.user);
+                let ToAdmin::Quarantine(held) = store.administer(show, NOW).unwrap() else {
+                    panic!()
+                };
+                assert_eq!(held[0].reasons, ["content.eicar"]);
+                assert_eq!(held[0].expires_ms, NOW + crate::acts::QUARANTINE_MS);
+            },
+            &|store| {
+                let free = FromAdmin::QuarantineRelease { message: message(1), user: BEN.user };
+                assert!(matches!(store.administer(free, NOW).unwrap(), ToAdmin::NoSuch));
+                let free = FromAdmin::QuarantineRelease { message: message(1), user: AOI.user };
+                assert!(matches!(store.administer(free, NOW).unwrap(), ToAdmin::Done));
+            },
+            &|store| {
+                assert_eq!(bodies(store, AOI, 1, &[1]), ["body 1"]);
+                assert_eq!(list(store), [message(2)]);
+                assert_eq!(store.expire(NOW).unwrap(), 0);
+                assert_eq!(store.expire(NOW + crate::acts::QUARANTINE_MS + 1).unwrap(), 2);
+            },
+            &|store| {
+                assert_eq!(list(store), []);
+                assert_eq!(bodies(store, AOI, 1, &[1]), ["body 1"]);
+            },
+        ],
+    );
 }
 
 #[test]
@@ -379,44 +412,52 @@ fn journeys_are_found_by_token_newest_first() {
         let ToAdmin::Journeys(found) = store.administer(question, NOW).unwrap() else { panic!() };
         found.into_iter().map(|journey| journey.at_ms - NOW).collect()
     };
-    check("journeys", &[
-        &|store| {
-            for number in 0..5u8 {
-                let journey = journey(AOI, u32::from(number), number);
-                keep(store, vec![copy(AOI, u32::from(number), Place::Inbox)], &[journey]);
-            }
-            keep(store, Vec::new(), &[journey(BEN, 9, 77)]);
-        },
-        &|store| {
-            assert_eq!(trace(store, 3, 10), [3]);
-            assert_eq!(trace(store, 0xEE, 3), [9, 4, 3]);
-            assert_eq!(trace(store, 0xAA, 3), [] as [u64; 0]);
-            let newest = FromAdmin::Trace { tokens: Vec::new(), limit: 2 };
-            let ToAdmin::Journeys(found) = store.administer(newest, NOW).unwrap() else { panic!() };
-            assert_eq!(found.len(), 2);
-            assert_eq!(found[0].recipients, [BEN.user]);
-        },
-    ]);
+    check(
+        "journeys",
+        &[
+            &|store| {
+                for number in 0..5u8 {
+                    let journey = journey(AOI, u32::from(number), number);
+                    keep(store, vec![copy(AOI, u32::from(number), Place::Inbox)], &[journey]);
+                }
+                keep(store, Vec::new(), &[journey(BEN, 9, 77)]);
+            },
+            &|store| {
+                assert_eq!(trace(store, 3, 10), [3]);
+                assert_eq!(trace(store, 0xEE, 3), [9, 4, 3]);
+                assert_eq!(trace(store, 0xAA, 3), [] as [u64; 0]);
+                let newest = FromAdmin::Trace { tokens: Vec::new(), limit: 2 };
+                let ToAdmin::Journeys(found) = store.administer(newest, NOW).unwrap() else {
+                    panic!()
+                };
+                assert_eq!(found.len(), 2);
+                assert_eq!(found[0].recipients, [BEN.user]);
+            },
+        ],
+    );
 }
 
 #[test]
 fn evidence_waits_until_the_ledger_has_taken_it() {
-    check("evidence", &[
-        &|store| arrive(store, AOI, 5),
-        &|store| {
-            assert_eq!(store.arrived.len(), 5);
-            assert_eq!(store.arrived[0].message, copy(AOI, 0, Place::Inbox).message);
-            let before = store.arrived[3].seq;
-            store.forwarded(before).unwrap();
-        },
-        &|store| arrive(store, BEN, 1),
-        &|store| {
-            store.settle().unwrap();
-            let seqs: Vec<u64> = store.arrived.iter().map(|arrived| arrived.seq).collect();
-            assert_eq!(seqs, [3, 4, 5]);
-            assert_eq!(store.index.arrived().unwrap().len(), 3);
-        },
-    ]);
+    check(
+        "evidence",
+        &[
+            &|store| arrive(store, AOI, 5),
+            &|store| {
+                assert_eq!(store.arrived.len(), 5);
+                assert_eq!(store.arrived[0].message, copy(AOI, 0, Place::Inbox).message);
+                let before = store.arrived[3].seq;
+                store.forwarded(before).unwrap();
+            },
+            &|store| arrive(store, BEN, 1),
+            &|store| {
+                store.settle().unwrap();
+                let seqs: Vec<u64> = store.arrived.iter().map(|arrived| arrived.seq).collect();
+                assert_eq!(seqs, [3, 4, 5]);
+                assert_eq!(store.index.arrived().unwrap().len(), 3);
+            },
+        ],
+    );
 }
 
 #[test]

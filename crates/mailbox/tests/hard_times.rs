@@ -50,7 +50,8 @@ fn octets(number: u64) -> Vec<u8> {
 fn copy(number: u64) -> Copy {
     let mut message = MessageId::default();
     message.0[..8].copy_from_slice(&number.to_be_bytes());
-    let part = |bytes| SealedPart { epoch: 1, wrapped: vec![3; 90], content: Parcel::Inline(bytes) };
+    let part =
+        |bytes| SealedPart { epoch: 1, wrapped: vec![3; 90], content: Parcel::Inline(bytes) };
     Copy {
         tenant: AOI.tenant,
         user: AOI.user,

@@ -11,6 +11,9 @@ use std::time::Instant;
 const NOTE_BYTES: usize = 700;
 const MOVE_BUDGET: u64 = 64 * 1024 * 1024;
 
+/// How an engine is opened in a folder.
+pub type Open<'a> = &'a dyn Fn(&Path) -> Result<Box<dyn Bodies>, Fault>;
+
 pub struct Measured {
     pub cpu_us: f64,
     pub wall_us: f64,
@@ -61,12 +64,7 @@ fn on_disk(folder: &Path) -> f64 {
     blocks as f64 / 2048.0
 }
 
-pub fn run(
-    open: &dyn Fn(&Path) -> Result<Box<dyn Bodies>, Fault>,
-    folder: &Path,
-    size: usize,
-    writers: usize,
-) -> Result<Measured, Fault> {
+pub fn run(open: Open<'_>, folder: &Path, size: usize, writers: usize) -> Result<Measured, Fault> {
     let _ = std::fs::remove_dir_all(folder);
     std::fs::create_dir_all(folder)
         .map_err(|source| Fault::Write { doing: "making a folder", source })?;
@@ -213,21 +211,19 @@ impl<P: Bodies, N: Bodies> Bodies for Two<P, N> {
     }
 }
 
-pub fn table(
-    engines: &[(&str, &dyn Fn(&Path) -> Result<Box<dyn Bodies>, Fault>)],
-    sizes: &[usize],
-    folder: &Path,
-) -> Result<(), Fault> {
-    println!("| engine | size | writers | CPU µs | wall µs | commits a message | written/stored | MiB | MiB after 3/4 deleted |");
+pub fn table(engines: &[(&str, Open<'_>)], sizes: &[usize], folder: &Path) -> Result<(), Fault> {
+    println!(
+        "| engine | octets | writers | CPU µs | wall µs | commits a message \
+         | written/stored | MiB | MiB after 3/4 deleted |"
+    );
     println!("|---|---|---|---|---|---|---|---|---|");
     for (name, open) in engines {
         for size in sizes {
             for writers in [1, 10, 50] {
                 let m = run(*open, &folder.join(name), *size, writers)?;
-                println!(
-                    "| {name} | {size} | {writers} | {:.0} | {:.0} | {:.3} | {:.2} | {:.0} | {:.0} |",
-                    m.cpu_us, m.wall_us, m.flushes, m.amplification, m.kept_mib, m.after_mib
-                );
+                print!("| {name} | {size} | {writers} | {:.0} | {:.0} ", m.cpu_us, m.wall_us);
+                print!("| {:.3} | {:.2} ", m.flushes, m.amplification);
+                println!("| {:.0} | {:.0} |", m.kept_mib, m.after_mib);
             }
         }
     }

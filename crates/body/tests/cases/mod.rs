@@ -96,7 +96,8 @@ fn a_parcel_is_taken_whole(open: Open<'_>, folder: &Path) {
     let mut expected = b"key".to_vec();
     expected.extend_from_slice(&content);
     let small = store.put(key(1), Content::Pieces(&[b"before"])).unwrap();
-    let place = store.put(key(2), Content::File { front: b"key", file: &file, length: 700_001 }).unwrap();
+    let place =
+        store.put(key(2), Content::File { front: b"key", file: &file, length: 700_001 }).unwrap();
     store.commit().unwrap();
     assert_eq!(whole(&mut *store, place), expected);
     assert_eq!(whole(&mut *store, small), b"before");
@@ -105,7 +106,9 @@ fn a_parcel_is_taken_whole(open: Open<'_>, folder: &Path) {
     store.replay(Mark(0), &mut |_, _| {}).unwrap();
     assert_eq!(whole(&mut *store, place), expected);
     // A parcel shorter than it says is our own side's fault, and leaves nothing behind.
-    assert!(store.put(key(3), Content::File { front: b"key", file: &file, length: 700_002 }).is_err());
+    assert!(
+        store.put(key(3), Content::File { front: b"key", file: &file, length: 700_002 }).is_err()
+    );
     let next = store.put(key(4), Content::Pieces(&[b"next"])).unwrap();
     store.commit().unwrap();
     assert_eq!(whole(&mut *store, next), b"next");
@@ -227,7 +230,10 @@ fn space_comes_back_and_the_living_stay_readable(open: Open<'_>, folder: &Path) 
     }
     let after = store.space().on_disk;
     // Packs of full length are not compacted while they are written: only then is none freed.
-    assert!(after < before / 2 || before < 4 * 1024 * 1024 && after < before * 2, "{before} {after}");
+    assert!(
+        after < before / 2 || before < 4 * 1024 * 1024 && after < before * 2,
+        "{before} {after}"
+    );
     drop(store);
     let mut store = open(folder);
     store.replay(mark, &mut |_, _| {}).unwrap();
