@@ -26,12 +26,7 @@ impl Household {
             let met = |need: &Kind| self.has_served(*need);
             part.holder.is_none() && part.next_try <= now && needs(part.kind).iter().all(met)
         };
-        let due: Vec<Kind> = self
-            .parts
-            .iter()
-            .filter(due)
-            .map(|part| part.kind)
-            .collect();
+        let due: Vec<Kind> = self.parts.iter().filter(due).map(|part| part.kind).collect();
         for kind in due {
             if let Err(fault) = self.start_part(kind) {
                 eprintln!("sekisho: {} could not be started: {fault}", kind.word());
@@ -44,10 +39,7 @@ impl Household {
 
     /// Whether a kind has served once, or is not part of this plan.
     fn has_served(&self, kind: Kind) -> bool {
-        self.parts
-            .iter()
-            .find(|part| part.kind == kind)
-            .is_none_or(|part| part.served)
+        self.parts.iter().find(|part| part.kind == kind).is_none_or(|part| part.served)
     }
 
     pub fn part_mut(&mut self, kind: Kind) -> Option<&mut Part> {
@@ -87,11 +79,7 @@ impl Household {
             more: Vec::new(),
             environment: Vec::new(),
         })?;
-        let role = if has_zygote(kind) {
-            Role::Zygote
-        } else {
-            Role::Single
-        };
+        let role = if has_zygote(kind) { Role::Zygote } else { Role::Single };
         self.admit(instance, kind, role, ours, (start, gifts))?;
         self.meet(instance, spawned.pidfd)?;
         if let Some(part) = self.part_mut(kind) {
@@ -135,11 +123,7 @@ impl Household {
         control: Channel,
         (start, gifts): (Start, Vec<OwnedFd>),
     ) -> Result<(), Fault> {
-        let label = Label {
-            instance,
-            kind,
-            person: None,
-        };
+        let label = Label { instance, kind, person: None };
         let control = self.hub.seat(control, label)?;
         self.hub.send(control, 0, &Order::Begin(start), gifts)?;
         let member = Member {
@@ -157,11 +141,13 @@ impl Household {
             dismissed: false,
             off_charter: false,
             scanner: None,
+            serves: None,
             renewals: 0,
             introduced: false,
             early: None,
             adrift_until: None,
             mourned_until: None,
+            end: None,
         };
         self.members.insert(instance, member);
         Ok(())
@@ -184,16 +170,12 @@ impl Household {
                 _ => None,
             },
         );
+        let serves = member.serves;
         self.pidfds.insert(watch, instance);
         if !crate::roster::is_author(kind) {
-            self.recorder
-                .record(recorder::start(instance, kind, pid, zygote, None));
+            self.recorder.record(recorder::start(instance, kind, pid, None, (zygote, serves)));
         }
-        (self.plan.tell)(&Happening::Born {
-            instance,
-            kind,
-            pid,
-        });
+        (self.plan.tell)(&Happening::Born { instance, kind, pid, zygote });
         Ok(())
     }
 
@@ -245,10 +227,7 @@ impl Household {
                 continue;
             }
             if let Err(fault) = self.fulfil(want) {
-                eprintln!(
-                    "sekisho: an instance of {} was not born: {fault}",
-                    kind.word()
-                );
+                eprintln!("sekisho: an instance of {} was not born: {fault}", kind.word());
             }
         }
         self.wants.append(&mut later);
@@ -269,6 +248,9 @@ impl Household {
                     return Ok(());
                 }
                 let born = self.birth(Kind::Scanner)?;
+                if let Some(scanner) = self.members.get_mut(&born) {
+                    scanner.serves = Some(edge);
+                }
                 if let Some(edge) = self.members.get_mut(&edge) {
                     edge.scanner = Some(born);
                 }
@@ -277,14 +259,9 @@ impl Household {
             Want::Admin(caller) => {
                 let born = self.birth(Kind::Admin)?;
                 self.introduce_to_servers(born);
-                let label = Label {
-                    instance: born,
-                    kind: Kind::Admin,
-                    person: None,
-                };
+                let label = Label { instance: born, kind: Kind::Admin, person: None };
                 if let Some(member) = self.members.get(&born) {
-                    self.hub
-                        .send(member.control, 0, &Order::Join(label), vec![caller])?;
+                    self.hub.send(member.control, 0, &Order::Join(label), vec![caller])?;
                 }
             }
         }
@@ -296,9 +273,7 @@ impl Household {
         let alive =
             |member: &&Member| member.kind == kind && matches!(member.role, Role::Instance(_));
         let crowded = self.members.values().filter(alive).count() >= MAX_ALIVE;
-        let zygote = self
-            .holder(kind)
-            .map(|zygote| (zygote.instance, zygote.control));
+        let zygote = self.holder(kind).map(|zygote| (zygote.instance, zygote.control));
         let Some((zygote, orders)) = zygote.filter(|_| !crowded) else {
             return Err(Fault::Channel(wire::Fault::Gone));
         };
@@ -311,8 +286,7 @@ impl Household {
             start.drill = true;
         }
         self.admit(instance, kind, Role::Instance(zygote), ours, (start, gifts))?;
-        self.hub
-            .send(orders, 0, &Order::Fork(instance), vec![theirs.into()])?;
+        self.hub.send(orders, 0, &Order::Fork(instance), vec![theirs.into()])?;
         Ok(instance)
     }
 
@@ -331,15 +305,12 @@ impl Household {
         if !self.plan.kinds.contains(&Kind::Gate) {
             return true;
         }
-        self.parts
-            .iter()
-            .filter(|part| takes_connections(part.kind))
-            .all(|part| {
-                let able = |member: &Member| {
-                    member.kind == part.kind && member.jailed && member.role != Role::Zygote
-                };
-                self.members.values().any(able)
-            })
+        self.parts.iter().filter(|part| takes_connections(part.kind)).all(|part| {
+            let able = |member: &Member| {
+                member.kind == part.kind && member.jailed && member.role != Role::Zygote
+            };
+            self.members.values().any(able)
+        })
     }
 }
 

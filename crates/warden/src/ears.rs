@@ -76,17 +76,8 @@ impl Ears {
             policies: HashMap::new(),
             next: BELL + 1,
         };
-        std::thread::Builder::new()
-            .name("ears".to_owned())
-            .spawn(move || listener.listen())?;
-        Ok(Ears {
-            fresh,
-            heard,
-            bell,
-            wake,
-            missed,
-            seen: 0,
-        })
+        std::thread::Builder::new().name("ears".to_owned()).spawn(move || listener.listen())?;
+        Ok(Ears { fresh, heard, bell, wake, missed, seen: 0 })
     }
 
     /// Hands a listener to the thread.
@@ -201,9 +192,7 @@ impl Listener {
             return;
         }
         let _ = ear.notices.deny(notice, Errno::PERM.raw_os_error());
-        if let Some(pidfd) = &ear.replace {
-            let _ = rustix::process::pidfd_send_signal(pidfd, Signal::KILL);
-        }
+        let replace = ear.replace.as_ref().and_then(|pidfd| pidfd.try_clone().ok());
         let heard = Heard {
             instance: ear.instance,
             kind: ear.kind,
@@ -216,6 +205,10 @@ impl Listener {
             self.missed.fetch_add(1, Ordering::Relaxed);
         }
         let _ = rustix::io::write(&self.wake, &1u64.to_ne_bytes());
+        // Told first, ended second: the main loop must know why before it sees the end.
+        if let Some(pidfd) = replace {
+            let _ = rustix::process::pidfd_send_signal(&pidfd, Signal::KILL);
+        }
     }
 }
 
@@ -223,10 +216,7 @@ impl Listener {
 fn is_waiting(notices: &Notices) -> bool {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     let mut fds = [PollFd::from_borrowed_fd(notices.as_fd(), PollFlags::IN)];
-    let at_once = Timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
+    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
     let ready = poll(&mut fds, Some(&at_once)).unwrap_or(0);
     ready > 0 && fds.iter().any(|fd| fd.revents().contains(PollFlags::IN))
 }

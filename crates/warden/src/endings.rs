@@ -18,22 +18,20 @@ const MOURNING: Duration = Duration::from_millis(300);
 const ADRIFT: Duration = Duration::from_secs(1);
 
 impl Household {
-    /// A member's control channel ended.
+    /// A member's control channel ended: it has said its last words.
     pub fn see_adrift(&mut self, instance: InstanceId) {
-        if let Some(member) = self.members.get_mut(&instance) {
-            member.adrift_until = Some(Instant::now() + ADRIFT);
+        let Some(member) = self.members.get_mut(&instance) else { return };
+        if member.mourned_until.is_some() && !matches!(member.role, Role::Instance(_)) {
+            return self.bury(instance);
         }
+        member.adrift_until = Some(Instant::now() + ADRIFT);
     }
 
     /// Ends who lives on without a lifeline.
     pub fn end_the_adrift(&mut self, now: Instant) {
         let adrift = |member: &&Member| member.adrift_until.is_some_and(|until| until <= now);
-        let adrift: Vec<InstanceId> = self
-            .members
-            .values()
-            .filter(adrift)
-            .map(|member| member.instance)
-            .collect();
+        let adrift: Vec<InstanceId> =
+            self.members.values().filter(adrift).map(|member| member.instance).collect();
         for instance in adrift {
             if let Some(member) = self.members.get_mut(&instance) {
                 member.adrift_until = Some(now + ADRIFT);
@@ -53,32 +51,36 @@ impl Household {
         let Some(member) = self.members.get_mut(&instance) else {
             return;
         };
-        match member.role {
-            // Ours to collect.
-            Role::Single | Role::Zygote => {
-                let pid = i32::try_from(member.pid).unwrap_or(0);
-                let end = compartment::birth::reap(pid);
-                self.bury(instance, end);
+        member.mourned_until = Some(Instant::now() + MOURNING);
+        // Our own child is ours to collect; of an instance its zygote will tell.
+        if !matches!(member.role, Role::Instance(_)) {
+            member.end = compartment::birth::reap(i32::try_from(member.pid).unwrap_or(0));
+            if member.adrift_until.is_some() {
+                self.bury(instance);
             }
-            Role::Instance(_) => member.mourned_until = Some(Instant::now() + MOURNING),
         }
     }
 
-    /// Buries those whose zygote did not say how they ended.
+    /// A zygote says how its child ended.
+    pub fn hear_end(&mut self, instance: InstanceId, end: End) {
+        if let Some(member) = self.members.get_mut(&instance) {
+            member.end = Some(end);
+            self.bury(instance);
+        }
+    }
+
+    /// Buries those of whom nothing more will be heard.
     pub fn bury_the_mourned(&mut self, now: Instant) {
         let late = |member: &&Member| member.mourned_until.is_some_and(|until| until <= now);
-        let late: Vec<InstanceId> = self
-            .members
-            .values()
-            .filter(late)
-            .map(|member| member.instance)
-            .collect();
-        late.into_iter()
-            .for_each(|instance| self.bury(instance, None));
+        let late: Vec<InstanceId> =
+            self.members.values().filter(late).map(|member| member.instance).collect();
+        late.into_iter().for_each(|instance| self.bury(instance));
     }
 
     /// A member has ended: it is taken off the roster, recorded, and what it leaves is settled.
-    pub fn bury(&mut self, instance: InstanceId, end: Option<End>) {
+    pub fn bury(&mut self, instance: InstanceId) {
+        // What it did last may explain why it ended.
+        self.record_heard();
         let Some(member) = self.members.remove(&instance) else {
             return;
         };
@@ -87,16 +89,11 @@ impl Household {
             self.hub.dismiss(watch);
             self.pidfds.remove(&watch);
         }
-        let (clean, cause) = judge(&member, end);
-        self.recorder
-            .record(recorder::stop(instance, clean, &cause));
+        let end = member.end;
+        let (clean, cause) = judge(&member);
+        self.recorder.record(recorder::stop(instance, clean, &cause));
         let kind = member.kind;
-        (self.plan.tell)(&Happening::Ended {
-            instance,
-            kind,
-            clean,
-            cause,
-        });
+        (self.plan.tell)(&Happening::Ended { instance, kind, clean, cause });
         match member.role {
             Role::Single => self.lose_holder(&member),
             Role::Zygote => {
@@ -128,18 +125,14 @@ impl Household {
     /// Whoever it forked has died with it (its process namespace, or the parent-death signal).
     fn bury_children(&mut self, zygote: InstanceId) {
         let own = |child: &&Member| child.role == Role::Instance(zygote);
-        let children: Vec<InstanceId> = self
-            .members
-            .values()
-            .filter(own)
-            .map(|child| child.instance)
-            .collect();
+        let children: Vec<InstanceId> =
+            self.members.values().filter(own).map(|child| child.instance).collect();
         for child in children {
             if let Some(member) = self.members.get_mut(&child) {
                 member.dismissed = true;
             }
             self.kill(child);
-            self.bury(child, None);
+            self.bury(child);
         }
     }
 
@@ -170,19 +163,15 @@ impl Household {
 
     /// SIGKILL by pidfd: it cannot hit a stranger who got the same number.
     pub fn kill(&self, instance: InstanceId) {
-        if let Some(pidfd) = self
-            .members
-            .get(&instance)
-            .and_then(|member| member.pidfd.as_ref())
-        {
+        if let Some(pidfd) = self.members.get(&instance).and_then(|member| member.pidfd.as_ref()) {
             let _ = rustix::process::pidfd_send_signal(pidfd, Signal::KILL);
         }
     }
 }
 
 /// Whether an end was clean, and its cause in words.
-fn judge(member: &Member, end: Option<End>) -> (bool, String) {
-    match end {
+fn judge(member: &Member) -> (bool, String) {
+    match member.end {
         _ if member.off_charter => (false, "off charter".to_owned()),
         _ if member.dismissed => (true, "dismissed".to_owned()),
         Some(End::Left(0)) => (true, "left".to_owned()),

@@ -110,11 +110,7 @@ impl Household {
             true => Some(hub.watch(ports::open_admin(&plan.data)?)?),
             false => None,
         };
-        let thread = |source| Fault::Unable {
-            doing: "start",
-            what: "the ears".into(),
-            source,
-        };
+        let thread = |source| Fault::Unable { doing: "start", what: "the ears".into(), source };
         // The walls are tried before the first thread: trying forks.
         let _ = compartment::walls();
         let ears = Ears::open().map_err(thread)?;
@@ -173,11 +169,7 @@ impl Household {
         match event {
             Event::Frame(peer, frame) if self.recorder.is_ledger(peer) => {
                 if let Some((first, count, index)) = self.recorder.answered(&frame) {
-                    (self.plan.tell)(&Happening::Recorded {
-                        first,
-                        count,
-                        index,
-                    });
+                    (self.plan.tell)(&Happening::Recorded { first, count, index });
                 }
             }
             Event::Frame(peer, frame) => self.hear_report(peer, frame),
@@ -206,7 +198,7 @@ impl Household {
         }
     }
 
-    fn record_heard(&mut self) {
+    pub fn record_heard(&mut self) {
         for _ in 0..HEARD_ROUND {
             let Some(heard) = self.ears.next() else { break };
             self.record_refused(&heard);
@@ -214,14 +206,7 @@ impl Household {
         let missed = self.ears.newly_missed();
         if missed > 0 {
             let what = format!("{missed} refused calls were not written down one by one");
-            self.raise_alarm(
-                self.own,
-                Kind::Warden,
-                std::process::id(),
-                "many",
-                &what,
-                None,
-            );
+            self.raise_alarm(self.own, Kind::Warden, std::process::id(), "many", &what, None);
         }
     }
 
@@ -246,20 +231,10 @@ impl Household {
         what: &str,
         since: Option<Instant>,
     ) {
-        let entry = self
-            .recorder
-            .record(recorder::alarm(instance, kind, pid, call, what));
+        let entry = self.recorder.record(recorder::alarm(instance, kind, pid, call, what));
         let after_ms = since.map_or(0, |at| at.elapsed().as_millis() as u64);
         let (call, what) = (call.to_owned(), what.to_owned());
-        let alarm = Happening::Alarm {
-            instance,
-            kind,
-            pid,
-            call,
-            what,
-            after_ms,
-            entry,
-        };
+        let alarm = Happening::Alarm { instance, kind, pid, call, what, after_ms, entry };
         (self.plan.tell)(&alarm);
     }
 
@@ -268,11 +243,7 @@ impl Household {
         let Some(member) = self.members.get(&instance) else {
             return false;
         };
-        let drilled = self
-            .plan
-            .drill
-            .as_ref()
-            .is_some_and(|drill| drill.kind == member.kind);
+        let drilled = self.plan.drill.as_ref().is_some_and(|drill| drill.kind == member.kind);
         let keeper = !matches!(member.role, crate::roster::Role::Instance(_));
         !drilled && (!keeper || self.plan.replace_keepers)
     }

@@ -31,12 +31,8 @@ impl Household {
                 && asks(member).contains(&server)
                 && !(server == Kind::Ledger && is_author(member.kind) && !member.introduced)
         };
-        let clients: Vec<InstanceId> = self
-            .members
-            .values()
-            .filter(is_client)
-            .map(|member| member.instance)
-            .collect();
+        let clients: Vec<InstanceId> =
+            self.members.values().filter(is_client).map(|member| member.instance).collect();
         for client in clients {
             self.join_to(client, server);
         }
@@ -62,11 +58,7 @@ impl Household {
             return;
         };
         let person = one.person.or(other.person);
-        let label = |of: &Member| Label {
-            instance: of.instance,
-            kind: of.kind,
-            person,
-        };
+        let label = |of: &Member| Label { instance: of.instance, kind: of.kind, person };
         let (to_one, to_other) = (Order::Join(label(other)), Order::Join(label(one)));
         let (one, other) = (one.control, other.control);
         // A side that is gone is noticed by its pidfd; the other then sees its channel end.
@@ -82,19 +74,9 @@ impl Household {
         let Ok((ours, theirs)) = Channel::pair() else {
             return;
         };
-        let label = Label {
-            instance: self.own,
-            kind: Kind::Warden,
-            person: None,
-        };
-        let _ = self
-            .hub
-            .send(ledger, 0, &Order::Join(label), vec![theirs.into()]);
-        let label = Label {
-            instance: self.own,
-            kind: Kind::Ledger,
-            person: None,
-        };
+        let label = Label { instance: self.own, kind: Kind::Warden, person: None };
+        let _ = self.hub.send(ledger, 0, &Order::Join(label), vec![theirs.into()]);
+        let label = Label { instance: self.own, kind: Kind::Ledger, person: None };
         if let Ok(peer) = self.hub.seat(ours, label) {
             self.recorder.joined(peer);
         }

@@ -81,6 +81,8 @@ pub enum Happening {
         kind: Kind,
         /// Its process id.
         pid: u32,
+        /// Who forked it; `None` for a keeper or a zygote, executed by us.
+        zygote: Option<InstanceId>,
     },
     /// A process jailed itself; the walls that it did without.
     Jailed {

@@ -29,10 +29,7 @@ pub fn bind_all(plan: &Plan) -> Result<Vec<(Service, OwnedFd)>, Fault> {
         if *service == Service::Zone {
             bound.push((*service, open(*address, SocketType::DGRAM).map_err(unable)?));
         }
-        bound.push((
-            *service,
-            open(*address, SocketType::STREAM).map_err(unable)?,
-        ));
+        bound.push((*service, open(*address, SocketType::STREAM).map_err(unable)?));
     }
     Ok(bound)
 }
@@ -58,13 +55,8 @@ fn open(address: SocketAddr, form: SocketType) -> rustix::io::Result<OwnedFd> {
 
 /// Takes the data folder for this warden alone; the lock lasts as long as the file is held.
 pub fn lock_folder(data: &Path) -> Result<File, Fault> {
-    let unable = |doing| {
-        move |source| Fault::Unable {
-            doing,
-            what: data.display().to_string(),
-            source,
-        }
-    };
+    let unable =
+        |doing| move |source| Fault::Unable { doing, what: data.display().to_string(), source };
     fs::create_dir_all(data).map_err(unable("make the data folder"))?;
     let lock = File::options()
         .create(true)
@@ -74,9 +66,7 @@ pub fn lock_folder(data: &Path) -> Result<File, Fault> {
         .map_err(unable("lock the data folder"))?;
     match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(lock),
-        Err(_) => Err(Fault::Taken {
-            folder: data.display().to_string(),
-        }),
+        Err(_) => Err(Fault::Taken { folder: data.display().to_string() }),
     }
 }
 

@@ -35,7 +35,7 @@ impl Recorder {
         let author = Author::new(Kind::Warden, own, &random());
         let key = author.public_key();
         let mut outbox = Outbox::new(author, WAITING);
-        let first = start(own, Kind::Warden, std::process::id(), None, Some(key));
+        let first = start(own, Kind::Warden, std::process::id(), Some(key), (None, None));
         let _ = outbox.record(now_ms(), first);
         Recorder {
             outbox,
@@ -120,14 +120,8 @@ impl Recorder {
         let entries = self.outbox.frames();
         let count = entries.len();
         self.next_call = self.next_call.wrapping_add(1).max(1);
-        let append = ToLedger::Append {
-            entries,
-            prove: false,
-        };
-        if hub
-            .send(ledger, self.next_call, &append, Vec::new())
-            .is_ok()
-        {
+        let append = ToLedger::Append { entries, prove: false };
+        if hub.send(ledger, self.next_call, &append, Vec::new()).is_ok() {
             self.flight = Some((count, now));
         }
     }
@@ -155,42 +149,24 @@ impl Recorder {
     }
 }
 
-/// A process began.
+/// A process began: forked from a zygote, or to serve one instance, where that is so.
 pub fn start(
     instance: InstanceId,
     kind: Kind,
     pid: u32,
-    zygote: Option<InstanceId>,
     key: Option<PublicKey>,
+    (zygote, serves): (Option<InstanceId>, Option<InstanceId>),
 ) -> Body {
     let version = Word::new(env!("CARGO_PKG_VERSION"));
-    Body::ProcessStart {
-        instance,
-        kind,
-        pid,
-        version,
-        zygote,
-        key,
-    }
+    Body::ProcessStart { instance, kind, pid, version, zygote, key, serves }
 }
 
 /// A process ended.
 pub fn stop(instance: InstanceId, clean: bool, cause: &str) -> Body {
-    Body::ProcessStop {
-        instance,
-        clean,
-        cause: Word::new(cause),
-        last_seq: None,
-    }
+    Body::ProcessStop { instance, clean, cause: Word::new(cause), last_seq: None }
 }
 
 /// Something alarming.
 pub fn alarm(instance: InstanceId, kind: Kind, pid: u32, call: &str, what: &str) -> Body {
-    Body::Alarm {
-        instance,
-        kind,
-        pid,
-        call: Word::new(call),
-        what: Word::new(what),
-    }
+    Body::Alarm { instance, kind, pid, call: Word::new(call), what: Word::new(what) }
 }

@@ -41,31 +41,17 @@ impl Household {
                     let _ = self.meet(newborn, pidfd);
                 }
             }
-            Report::Ended {
-                instance: ended,
-                status,
-            } => {
+            Report::Ended { instance: ended, status } => {
                 if self.is_child_of(ended, instance) {
-                    self.bury(ended, Some(compartment::zygote::end_of(status)));
+                    self.hear_end(ended, compartment::zygote::end_of(status));
                 }
             }
-            Report::Need {
-                kind: wanted,
-                instances,
-            } if kind == Kind::Gate => {
-                let instances = if takes_connections(wanted) {
-                    instances.min(MAX_NEED)
-                } else {
-                    0
-                };
+            Report::Need { kind: wanted, instances } if kind == Kind::Gate => {
+                let instances = if takes_connections(wanted) { instances.min(MAX_NEED) } else { 0 };
                 (0..instances).for_each(|_| self.want(Want::Idle(wanted)));
             }
             Report::Renew(Kind::Scanner) if kind == Kind::Edge => self.renew_scanner(instance),
-            Report::Bind {
-                instance: access,
-                tenant,
-                user,
-            } if kind == Kind::Identity => {
+            Report::Bind { instance: access, tenant, user } if kind == Kind::Identity => {
                 self.bind(access, tenant, user);
             }
             Report::Alarm { what } => {
@@ -74,20 +60,14 @@ impl Household {
             }
             Report::Note { text } => {
                 let text = printable(&text);
-                (self.plan.tell)(&Happening::Note {
-                    instance,
-                    kind,
-                    text,
-                });
+                (self.plan.tell)(&Happening::Note { instance, kind, text });
             }
             _ => self.end_liar(instance, kind, "a report that is not its own to make"),
         }
     }
 
     fn is_child_of(&self, child: InstanceId, zygote: InstanceId) -> bool {
-        self.members
-            .get(&child)
-            .is_some_and(|child| child.role == Role::Instance(zygote))
+        self.members.get(&child).is_some_and(|child| child.role == Role::Instance(zygote))
     }
 
     fn hear_jailed(
@@ -110,11 +90,7 @@ impl Household {
             Some(notices) => self.open_ear(instance, notices),
             None => {}
         }
-        (self.plan.tell)(&Happening::Jailed {
-            instance,
-            kind,
-            missing,
-        });
+        (self.plan.tell)(&Happening::Jailed { instance, kind, missing });
     }
 
     /// From now on this member's calls off charter are heard.
@@ -124,23 +100,10 @@ impl Household {
             return;
         };
         let kind = member.kind;
-        let pidfd = member
-            .pidfd
-            .as_ref()
-            .and_then(|pidfd| pidfd.try_clone().ok());
-        let drill = self
-            .plan
-            .drill
-            .as_ref()
-            .is_some_and(|drill| drill.kind == kind);
+        let pidfd = member.pidfd.as_ref().and_then(|pidfd| pidfd.try_clone().ok());
+        let drill = self.plan.drill.as_ref().is_some_and(|drill| drill.kind == kind);
         let replace = pidfd.filter(|_| replaceable);
-        self.ears.add(Ear {
-            instance,
-            kind,
-            notices,
-            replace,
-            drill,
-        });
+        self.ears.add(Ear { instance, kind, notices, replace, drill });
     }
 
     fn hear_ready(
@@ -172,9 +135,8 @@ impl Household {
         }
         if is_author(kind) {
             let key = author.map(PublicKey);
-            let number = self
-                .recorder
-                .record(recorder::start(instance, kind, pid, None, key));
+            let number =
+                self.recorder.record(recorder::start(instance, kind, pid, key, (None, None)));
             if let Some(number) = number {
                 self.recorder.introduce(instance, number);
             }

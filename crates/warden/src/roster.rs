@@ -1,5 +1,6 @@
 //! Who is alive, in which part, and when a part that lost its holder is tried again.
 
+use compartment::zygote::End;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 use terms::{InstanceId, Kind, TenantId, UserId};
@@ -45,14 +46,19 @@ pub struct Member {
     /// An edge's scanner, and how many it has had.
     pub scanner: Option<InstanceId>,
     pub renewals: u32,
+    /// The edge that a scanner was born for.
+    pub serves: Option<InstanceId>,
     /// An author whose key stands in a durable entry.
     pub introduced: bool,
     /// Its listener, while its pidfd is on its way.
     pub early: Option<compartment::Notices>,
     /// It gave up its control channel: it ends until then, or is ended.
     pub adrift_until: Option<Instant>,
-    /// Seen dead by its pidfd; the zygote's word on how is awaited until then.
+    /// Seen dead by its pidfd; its last words, or its zygote's on how it ended, are awaited until
+    /// then.
     pub mourned_until: Option<Instant>,
+    /// How it ended, for our own children.
+    pub end: Option<End>,
 }
 
 impl Member {
@@ -74,33 +80,16 @@ pub struct Part {
 
 impl Part {
     pub fn new(kind: Kind) -> Self {
-        Part {
-            kind,
-            holder: None,
-            served: false,
-            failures: 0,
-            next_try: Instant::now(),
-        }
+        Part { kind, holder: None, served: false, failures: 0, next_try: Instant::now() }
     }
 
     /// Its holder ended after `lived`: when to try again. Never gives up.
     pub fn lost(&mut self, lived: Duration, now: Instant) {
         self.holder = None;
-        self.failures = if lived >= LIVED_WELL {
-            0
-        } else {
-            self.failures.saturating_add(1)
-        };
+        self.failures = if lived >= LIVED_WELL { 0 } else { self.failures.saturating_add(1) };
         let doublings = self.failures.saturating_sub(1).min(16);
-        let pause = FIRST_PAUSE
-            .saturating_mul(1 << doublings)
-            .min(LONGEST_PAUSE);
-        self.next_try = now
-            + if self.failures == 0 {
-                FIRST_PAUSE
-            } else {
-                pause
-            };
+        let pause = FIRST_PAUSE.saturating_mul(1 << doublings).min(LONGEST_PAUSE);
+        self.next_try = now + if self.failures == 0 { FIRST_PAUSE } else { pause };
     }
 }
 
@@ -125,9 +114,7 @@ pub fn needs(kind: Kind) -> &'static [Kind] {
         Mirror => &[Ledger],
         Vault => &[Ledger, Mirror],
         Directory | Identity | Mailbox | Signer => &[Vault],
-        Gate => &[
-            Directory, Identity, Mailbox, Signer, Names, Edge, Scanner, Access, Zone,
-        ],
+        Gate => &[Directory, Identity, Mailbox, Signer, Names, Edge, Scanner, Access, Zone],
         _ => &[],
     }
 }

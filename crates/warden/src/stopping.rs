@@ -45,11 +45,7 @@ impl Household {
         }
         let now = Instant::now();
         self.wants.clear();
-        self.stopping = Some(Stopping {
-            began: now,
-            stage: Stage::Sessions,
-            stage_began: now,
-        });
+        self.stopping = Some(Stopping { began: now, stage: Stage::Sessions, stage_began: now });
         self.say_stop(Stage::Sessions);
     }
 
@@ -68,17 +64,13 @@ impl Household {
         if over || late {
             self.kill_stage(stage);
         }
-        let empty = !self
-            .members
-            .values()
-            .any(|member| stage_of(member) == stage);
+        let empty = !self.members.values().any(|member| stage_of(member) == stage);
         let next = match stage {
             _ if !empty && stage != Stage::LastWords => return,
             Stage::Sessions => Stage::Keepers,
             Stage::Keepers => Stage::Vault,
             Stage::Vault => {
-                self.recorder
-                    .record(recorder::stop(self.own, true, "stopped"));
+                self.recorder.record(recorder::stop(self.own, true, "stopped"));
                 Stage::LastWords
             }
             Stage::LastWords if over => Stage::Evidence,
@@ -100,11 +92,7 @@ impl Household {
 
     fn say_stop(&mut self, stage: Stage) {
         let mut hearers = Vec::new();
-        for member in self
-            .members
-            .values_mut()
-            .filter(|member| stage_of(member) == stage)
-        {
+        for member in self.members.values_mut().filter(|member| stage_of(member) == stage) {
             // A zygote goes when its last instance has gone.
             member.dismissed |= member.role == Role::Zygote;
             hearers.push(member.control);
@@ -120,12 +108,8 @@ impl Household {
 
     fn kill_stage(&mut self, stage: Stage) {
         let of_stage = |member: &&Member| stage_of(member) == stage;
-        let late: Vec<InstanceId> = self
-            .members
-            .values()
-            .filter(of_stage)
-            .map(|member| member.instance)
-            .collect();
+        let late: Vec<InstanceId> =
+            self.members.values().filter(of_stage).map(|member| member.instance).collect();
         for instance in late {
             if let Some(member) = self.members.get_mut(&instance) {
                 member.dismissed |= is_served_by_gate(member) || member.kind == Kind::Scanner;

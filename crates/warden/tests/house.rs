@@ -1,0 +1,322 @@
+//! A whole house of stand-ins under the real warden: births, joins, evidence, replacement,
+//! restarts, the command socket, and a clean stop. This program is its own compartment.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use compartment::walls::{Wall, walls};
+use compartment::{House, zygote_main};
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
+use terms::{InstanceId, Kind, TenantId, UserId};
+use warden::{Happening, Plan};
+use wire::control::{Order, Report};
+use wire::ledger::{FromLedger, ToLedger};
+use wire::{Event, Hub};
+
+const LIMIT: Duration = Duration::from_secs(10);
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().collect();
+    if words.first().map(String::as_str) == Some("sekisho") {
+        return match Kind::parse(&words[1]).unwrap() {
+            Kind::Edge => zygote_main(edge),
+            Kind::Scanner => zygote_main(scanner),
+            Kind::Access => zygote_main(access),
+            Kind::Admin => zygote_main(admin),
+            kind => keeper(kind),
+        };
+    }
+    if words.iter().any(|word| word == "--list") {
+        println!("house: test");
+        return ExitCode::SUCCESS;
+    }
+    if !walls().granted.contains(&Wall::Notices) {
+        println!("absent: no listener for refused calls here");
+        return ExitCode::SUCCESS;
+    }
+    let data = std::env::temp_dir().join(format!("sekisho-house-{}", std::process::id()));
+    let (tell, happenings) = channel();
+    let mut plan = Plan::new(data.clone());
+    plan.kinds = Kind::ALL.iter().copied().filter(|kind| *kind != Kind::Warden).collect();
+    plan.listeners = vec![(wire::control::Service::Smtp, "127.0.0.1:0".parse().unwrap())];
+    plan.pool = 2;
+    let mut waiting = Some((happenings, data.clone()));
+    let (done, is_done) = channel();
+    plan.tell = Box::new(move |happening| {
+        let _ = Sender::send(&tell, happening.clone());
+        if matches!(happening, Happening::Ready)
+            && let Some((happenings, data)) = waiting.take()
+        {
+            let done = done.clone();
+            std::thread::spawn(move || {
+                let outcome = std::panic::catch_unwind(|| drive(&happenings, &data));
+                let _ = done.send((outcome.is_ok(), happenings, Instant::now()));
+                rustix::process::kill_process(
+                    rustix::process::getpid(),
+                    rustix::process::Signal::TERM,
+                )
+                .unwrap();
+            });
+        }
+    });
+    let code = warden::run(plan);
+    let (well, happenings, told) = is_done.recv().unwrap();
+    println!("ok  stopped in {:?}", told.elapsed());
+    assert!(well && told.elapsed() < Duration::from_secs(10));
+    assert_eq!(code, ExitCode::SUCCESS);
+    check_the_end(&happenings);
+    std::fs::remove_dir_all(&data).unwrap();
+    println!("test result: ok. 1 passed; 0 failed");
+    code
+}
+
+// ---- stand-ins ----------------------------------------------------------------------------
+
+fn keeper(kind: Kind) -> ExitCode {
+    let mut house = House::begin().unwrap();
+    house.jail().unwrap();
+    let key = [kind.number() as u8; 32];
+    house.ready(Some(key), Some(key)).unwrap();
+    let told = house.start.clone();
+    let say = |hub: &mut Hub, control, text: String| {
+        hub.send(control, 0, &Report::Note { text }, Vec::new()).unwrap();
+    };
+    let mut hub = Hub::new().unwrap();
+    let (control, _) = house.seat_control(&mut hub).unwrap();
+    if kind == Kind::Vault {
+        assert_eq!((told.ledger_key, told.mirror_key), (Some([11; 32]), Some([12; 32])));
+    }
+    let (mut entries, mut edges) = (0u64, 0);
+    loop {
+        for event in hub.wait(None).unwrap() {
+            match event {
+                Event::Frame(peer, mut frame) if peer == control => match frame.read().unwrap() {
+                    Order::Join(label) => {
+                        let fd = frame.descriptors.pop().unwrap();
+                        let peer = hub.seat(fd.into(), label.clone()).unwrap();
+                        if kind == Kind::Gate && label.kind == Kind::Edge {
+                            edges += 1;
+                            let order = ["open", "abort", "wait"][(edges - 1).min(2)];
+                            hub.send(peer, 0, &order, Vec::new()).unwrap();
+                        }
+                        if kind == Kind::Gate && label.kind == Kind::Access {
+                            hub.send(peer, 0, &"sign in", Vec::new()).unwrap();
+                        }
+                        if label.person.is_some() {
+                            say(&mut hub, control, format!("{} serves a person", kind.word()));
+                        }
+                    }
+                    Order::Stop => {
+                        say(&mut hub, control, format!("{} entries {entries}", kind.word()));
+                        return ExitCode::SUCCESS;
+                    }
+                    _ => {}
+                },
+                Event::Frame(peer, frame) if kind == Kind::Ledger => {
+                    let Ok(ToLedger::Append { entries: new, .. }) = frame.read() else { continue };
+                    for entry in &new {
+                        evidence::Frame::parse(entry).unwrap();
+                    }
+                    let taken = FromLedger::Taken { first_index: entries };
+                    entries += new.len() as u64;
+                    hub.send(peer, frame.call, &taken, Vec::new()).unwrap();
+                }
+                Event::Frame(peer, _) if kind == Kind::Identity => {
+                    let instance = hub.label(peer).unwrap().instance;
+                    let (tenant, user) = (TenantId([1; 8]), UserId([2; 8]));
+                    let bind = Report::Bind { instance, tenant, user };
+                    hub.send(control, 0, &bind, Vec::new()).unwrap();
+                }
+                Event::Gone(peer, _) if peer == control => return ExitCode::SUCCESS,
+                Event::Gone(_, label) if kind == Kind::Gate => {
+                    let need = Report::Need { kind: label.kind, instances: 1 };
+                    hub.send(control, 0, &need, Vec::new()).unwrap();
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+fn edge(mut house: House) -> ExitCode {
+    let (gate, _) = house.next_join(Kind::Gate, LIMIT).unwrap();
+    for server in [Kind::Names, Kind::Directory, Kind::Signer, Kind::Mailbox, Kind::Scanner] {
+        house.next_join(server, LIMIT).unwrap();
+    }
+    let order: String = gate.receive(Some(LIMIT)).unwrap().read().unwrap();
+    match order.as_str() {
+        "open" => {
+            let _ = std::fs::read("/etc/passwd");
+            std::thread::sleep(LIMIT);
+        }
+        "abort" => std::process::abort(),
+        _ => {}
+    }
+    // It stands idle until the mailbox is killed, or the test is over.
+    while house.next_join(Kind::Mailbox, LIMIT).is_ok() {
+        let text = "mailbox again".to_owned();
+        house.report(&Report::Note { text }, &[]).unwrap();
+    }
+    ExitCode::SUCCESS
+}
+
+fn scanner(mut house: House) -> ExitCode {
+    let (edge, _) = house.next_join(Kind::Edge, LIMIT).unwrap();
+    let _ = edge.receive(None);
+    ExitCode::SUCCESS
+}
+
+fn access(mut house: House) -> ExitCode {
+    let (gate, _) = house.next_join(Kind::Gate, LIMIT).unwrap();
+    let order: String = gate.receive(Some(LIMIT)).unwrap().read().unwrap();
+    assert_eq!(order, "sign in");
+    let (identity, _) = house.next_join(Kind::Identity, LIMIT).unwrap();
+    let early = house.next_join(Kind::Vault, Duration::from_millis(50)).is_ok();
+    identity.send(1, &"me", &[]).unwrap();
+    let (_vault, label) = house.next_join(Kind::Vault, LIMIT).unwrap();
+    house.next_join(Kind::Mailbox, LIMIT).unwrap();
+    let person = label.person == Some((TenantId([1; 8]), UserId([2; 8])));
+    let text = format!("bound {person} early {early}");
+    house.report(&Report::Note { text }, &[]).unwrap();
+    wait_for_stop(&mut house)
+}
+
+fn admin(mut house: House) -> ExitCode {
+    let (caller, _) = house.next_join(Kind::Admin, LIMIT).unwrap();
+    house.next_join(Kind::Directory, LIMIT).unwrap();
+    house.next_join(Kind::Ledger, LIMIT).unwrap();
+    let mut caller = UnixStream::from(std::os::fd::OwnedFd::from(caller));
+    let mut line = String::new();
+    BufReader::new(caller.try_clone().unwrap()).read_line(&mut line).unwrap();
+    caller.write_all(format!("heard {line}").as_bytes()).unwrap();
+    ExitCode::SUCCESS
+}
+
+fn wait_for_stop(house: &mut House) -> ExitCode {
+    loop {
+        match house.next_order() {
+            Ok(Some((Order::Stop, _))) | Err(_) => return ExitCode::SUCCESS,
+            Ok(Some(_)) => {}
+            Ok(None) => drop(house.control.wait(LIMIT)),
+        }
+    }
+}
+
+// ---- the tester ---------------------------------------------------------------------------
+
+fn until(
+    from: &Receiver<Happening>,
+    pids: &mut HashMap<Kind, u32>,
+    what: &str,
+    found: impl Fn(&Happening) -> bool,
+) -> Happening {
+    let end = Instant::now() + LIMIT;
+    let mut seen = Vec::new();
+    while let Ok(next) = from.recv_timeout(end.saturating_duration_since(Instant::now())) {
+        if let Happening::Born { kind, pid, zygote: None, .. } = next {
+            pids.insert(kind, pid);
+        }
+        if found(&next) {
+            println!("ok  {what}");
+            return next;
+        }
+        seen.push(format!("{next:?}"));
+    }
+    panic!("not seen: {what}\n{}", seen.join("\n"));
+}
+
+fn drive(happenings: &Receiver<Happening>, data: &PathBuf) {
+    let mut pids: HashMap<Kind, u32> = HashMap::new();
+    let mut zygotes: Vec<InstanceId> = Vec::new();
+    let mut notes = Vec::new();
+    let (mut off_charter, mut crashed) = (false, false);
+    let end = Instant::now() + LIMIT;
+    // One edge opens a file, one aborts, each retires its zygote; two accesses sign in.
+    while !(off_charter && crashed && zygotes.len() >= 2 && notes.len() >= 2) {
+        let next = happenings.recv_timeout(end.saturating_duration_since(Instant::now()));
+        match next.unwrap_or_else(|_| panic!("{off_charter} {crashed} {zygotes:?} {notes:?}")) {
+            // Of a kind with a zygote the zygote's: what an instance's end does came before.
+            Happening::Born { instance, kind, pid, zygote: None } => {
+                pids.insert(kind, pid);
+                if kind == Kind::Edge {
+                    zygotes.push(instance);
+                }
+            }
+            Happening::Alarm { kind, call, pid, after_ms, entry, .. } => {
+                assert_eq!((kind, call.as_str()), (Kind::Edge, "openat"));
+                assert!(pid > 0 && after_ms < 1000 && entry.is_some());
+            }
+            Happening::Ended { kind: Kind::Edge, cause, clean, .. } => {
+                println!("    an edge ended: {cause}");
+                off_charter |= cause == "off charter" && !clean;
+                crashed |= cause == "signal 6" && !clean;
+            }
+            Happening::Note { text, kind: Kind::Access, .. } => notes.push(text),
+            _ => {}
+        }
+    }
+    assert!(notes.iter().all(|note| note == "bound true early false"), "{notes:?}");
+    println!("ok  off charter and crash noticed, zygotes retired, people bound");
+
+    let mut admin = UnixStream::connect(data.join("admin.sock")).unwrap();
+    admin.write_all(b"hello\n").unwrap();
+    let mut line = String::new();
+    BufReader::new(admin).read_line(&mut line).unwrap();
+    assert_eq!(line, "heard hello\n");
+    println!("ok  the command socket is answered by an admin of its own");
+
+    for kind in [Kind::Mailbox, Kind::Ledger, Kind::Gate, Kind::Vault, Kind::Edge] {
+        let pid = rustix::process::Pid::from_raw(pids[&kind] as i32).unwrap();
+        let killed = Instant::now();
+        if rustix::process::kill_process(pid, rustix::process::Signal::KILL).is_err() {
+            continue;
+        }
+        until(
+            happenings,
+            &mut pids,
+            kind.word(),
+            |one| matches!(one, Happening::Ended { kind: found, .. } if *found == kind),
+        );
+        until(
+            happenings,
+            &mut pids,
+            "  born again",
+            |one| matches!(one, Happening::Born { kind: found, zygote: None, .. } if *found == kind),
+        );
+        assert!(killed.elapsed() < Duration::from_secs(2));
+        if kind == Kind::Mailbox {
+            until(
+                happenings,
+                &mut pids,
+                "  joined again",
+                |one| matches!(one, Happening::Note { text, .. } if text == "mailbox again"),
+            );
+        }
+    }
+    std::thread::sleep(Duration::from_millis(300));
+}
+
+fn check_the_end(happenings: &Receiver<Happening>) {
+    let rest: Vec<Happening> = happenings.try_iter().collect();
+    let order: Vec<Kind> = rest
+        .iter()
+        .filter_map(|one| match one {
+            Happening::Ended { kind, .. } => Some(*kind),
+            _ => None,
+        })
+        .collect();
+    let place = |kind: Kind| order.iter().rposition(|one| *one == kind).expect("it ended");
+    assert!(place(Kind::Gate) < place(Kind::Mailbox), "{order:?}");
+    assert!(place(Kind::Mailbox) < place(Kind::Vault), "{order:?}");
+    assert!(place(Kind::Vault) < place(Kind::Ledger), "{order:?}");
+    for one in &rest {
+        if let Happening::Ended { kind, clean, cause, .. } = one {
+            // A second gate gave its first two edges the same hostile orders.
+            assert!(*clean || *kind == Kind::Edge, "{} {cause}", kind.word());
+        }
+    }
+}
