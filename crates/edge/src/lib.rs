@@ -58,6 +58,11 @@ pub enum Fault {
 
 /// The whole life of an instance: settle in, serve what the gate hands over, leave.
 pub fn serve(house: House) -> ExitCode {
+    compartment::abort_on_panic("edge");
+    live(house)
+}
+
+fn live(house: House) -> ExitCode {
     let mut neighbours = match Neighbours::settle_in(house) {
         Ok(neighbours) => neighbours,
         Err(_) => return ExitCode::FAILURE,

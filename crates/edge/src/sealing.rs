@@ -22,6 +22,8 @@ use wire::{INLINE_BYTES, Parcel};
 const QUARANTINE_MS: u64 = 30 * 24 * 60 * 60 * 1000;
 /// Copies in one frame; more follow in further frames of the same arrival.
 const COPIES: usize = 40;
+/// Digests of one message: the directory takes so many in one question.
+const DIGESTS: usize = 64;
 /// Reasons recorded for `trace`, the heaviest first.
 const REASONS: usize = 16;
 
@@ -191,7 +193,7 @@ pub(crate) fn journeys(judged: &Judged, state: State, house: &mut Neighbours) ->
         Journey {
             tenant,
             message: judged.id(),
-            tokens: house.trace_tokens(tenant, &judged.seen.trace_digests),
+            tokens: house.trace_tokens(tenant, &digests(judged, tenant)),
             at_ms: judged.received.at_ms,
             state,
             verdict,
@@ -202,34 +204,53 @@ pub(crate) fn journeys(judged: &Judged, state: State, house: &mut Neighbours) ->
     tenants.into_iter().map(journey).collect()
 }
 
+/// What somebody of this tenant may look for: what stands in the message, and the envelope as far
+/// as it is theirs.
+fn digests(judged: &Judged, tenant: TenantId) -> Vec<[u8; 32]> {
+    let offered = &judged.received.offered;
+    let from = offered.from.iter().map(|from| trace::digest(&from.written()));
+    let to = offered.addressees.iter().filter(|addressee| addressee.tenant == tenant);
+    let to = to.map(|addressee| trace::digest(&addressee.address));
+    let mut digests = judged.seen.trace_digests.clone();
+    for digest in from.chain(to) {
+        if digests.len() < DIGESTS && !digests.contains(&digest) {
+            digests.push(digest);
+        }
+    }
+    digests
+}
+
 /// The frames in which a sealed message goes to the mailbox; all but the last say "more".
 pub(crate) fn frames(sealed: Sealed) -> Result<Vec<(FromEdge, Vec<OwnedFd>)>, Fault> {
     let Sealed { groups, journeys } = sealed;
     let total: usize = groups.iter().map(|group| group.copies.len()).sum();
     let inline_limit = INLINE_BYTES / total.clamp(1, COPIES);
-    let mut frames = Vec::new();
+    let mut frames: Vec<(Vec<Copy>, Vec<OwnedFd>)> = Vec::new();
     for group in groups {
         let summary = held_if_larger(group.summary, inline_limit / 2)?;
         let body = held_if_larger(group.body, inline_limit)?;
         let mut copies = group.copies.into_iter().peekable();
         while copies.peek().is_some() {
-            let mut held = Vec::new();
-            let summary_parcel = parcel(&summary, &mut held)?;
-            let body_parcel = parcel(&body, &mut held)?;
-            let with_contents = |mut copy: Copy| {
-                copy.summary.content = summary_parcel.clone();
-                copy.body.content = body_parcel.clone();
-                copy
-            };
-            let copies = copies.by_ref().take(COPIES).map(with_contents).collect();
-            frames.push((FromEdge::Keep { copies, journeys: Vec::new(), more: true }, held));
+            if frames.last().is_none_or(|(copies, _)| copies.len() >= COPIES) {
+                frames.push(Default::default());
+            }
+            let Some((in_frame, held)) = frames.last_mut() else { continue };
+            let (summary, body) = (parcel(&summary, held)?, parcel(&body, held)?);
+            for mut copy in copies.by_ref().take(COPIES - in_frame.len()) {
+                copy.summary.content = summary.clone();
+                copy.body.content = body.clone();
+                in_frame.push(copy);
+            }
         }
     }
-    if let Some((FromEdge::Keep { journeys: last, more, .. }, _)) = frames.last_mut() {
-        *last = journeys;
-        *more = false;
-    }
-    Ok(frames)
+    let last = frames.len().saturating_sub(1);
+    let mut journeys = Some(journeys);
+    let keep = |(number, (copies, held)): (usize, (Vec<Copy>, Vec<OwnedFd>))| {
+        let more = number != last;
+        let journeys = journeys.take_if(|_| !more).unwrap_or_default();
+        (FromEdge::Keep { copies, journeys, more }, held)
+    };
+    Ok(frames.into_iter().enumerate().map(keep).collect())
 }
 
 /// For many people a content is passed once, beside the frame, instead of once for each.

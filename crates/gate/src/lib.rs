@@ -38,6 +38,7 @@ pub enum Fault {
 
 /// Runs until it is told to stop or the warden is gone.
 pub fn run(mut house: House) -> ExitCode {
+    compartment::abort_on_panic("gate");
     if let Err(fault) = house.jail() {
         let _ = house.report(&Report::Note { text: fault.to_string() }, &[]);
         return ExitCode::FAILURE;

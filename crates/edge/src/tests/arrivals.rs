@@ -34,7 +34,7 @@ fn a_message_is_examined_sealed_and_kept() {
     assert!(!seen.bodies[0].windows(6).any(|six| six == b"dotted"));
     let journey = &seen.journeys[0];
     assert_eq!((journey.state, journey.verdict), (State::Kept, Verdict::Deliver));
-    assert_eq!(journey.tokens, [[4; 16]]);
+    assert_eq!((journey.tokens.len(), journey.tokens[0]), (3, [4; 16]));
     assert_eq!(journey.recipients, [copy.user]);
 }
 
@@ -165,11 +165,25 @@ fn large_messages_and_many_recipients_share_what_they_can() {
     let said = around.deliver(&["aoi@example.jp", "ben@example.jp", "cy@other.example"], &text);
     assert!(said.contains(" kept\r\n"), "{said}");
     let seen = around.seen.lock().unwrap();
-    assert_eq!((seen.copies.len(), seen.frames), (3, 2));
+    assert_eq!((seen.copies.len(), seen.frames), (3, 1));
     assert_eq!(seen.scanned[0].len(), text.len());
     assert!(seen.bodies[0] == seen.bodies[1] && seen.bodies[0] != seen.bodies[2]);
     for (copy, body) in seen.copies.iter().zip(&seen.bodies) {
         assert_eq!(seal::plain_length(body.len() as u64).unwrap(), copy.size);
+    }
+}
+
+#[test]
+fn a_thousand_recipients_fit_what_the_mailbox_takes() {
+    let around = Neighbourhood::new(Plan { demo: true, ..Plan::default() });
+    let names: Vec<String> = (0..1_000).map(|number| format!("many{number}@example.jp")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    for text in [TEXT.to_owned(), "0123456789abcdef\r\n".repeat(1_000)] {
+        let said = around.deliver(&names, &text);
+        assert!(said.contains(" kept\r\n"), "{said}");
+        let mut seen = around.seen.lock().unwrap();
+        assert_eq!((seen.copies.len(), seen.frames, seen.journeys.len()), (1_000, 25, 1));
+        (seen.frames, seen.copies, seen.journeys) = (0, Vec::new(), Vec::new());
     }
 }
 

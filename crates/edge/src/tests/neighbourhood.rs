@@ -125,7 +125,7 @@ impl Neighbourhood {
         play_scanner(join(&control, Kind::Scanner), seen.clone(), next(&mut scanners));
         play_warden(control.clone(), seen.clone(), scanners);
         let house = House::begin_on(edge).unwrap();
-        let ended = thread::spawn(move || crate::serve(house));
+        let ended = thread::spawn(move || crate::live(house));
         Self { seen, gate, control, ended }
     }
 
@@ -251,7 +251,14 @@ fn play_directory(channel: Channel, pair: Ed25519KeyPair) {
                     directory::ToEdge::Tokens(digests.iter().map(token).collect())
                 }
                 directory::FromEdge::Address(address) => {
+                    let many = address.strip_prefix("many").and_then(|rest| rest.split_once('@'));
+                    let many = many.map(|(number, _)| directory::Recipient {
+                        user: UserId((1_000 + number.parse::<u64>().unwrap()).to_le_bytes()),
+                        ..people[0].2.clone()
+                    });
+                    let many = many.map(|person| ("", 1, person));
                     let known = people.iter().find(|(known, _, _)| *known == address);
+                    let known = known.or(many.as_ref());
                     let domain = address.rsplit_once('@').unwrap().1;
                     directory::ToEdge::Stated(match known {
                         Some((_, tenant, person)) => {
