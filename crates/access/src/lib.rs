@@ -1,12 +1,13 @@
 //! Access serves one IMAP or POP3 connection, from its first octet to its last.
 //!
-//! # Holds          one socket; after sign-in one person's opened summaries and one body, in memory
-//! # May ask        identity (to sign in), signer (its TLS handshake); once signed in also vault
-//!                  and mailbox, over channels that are that person's for good
+//! # Holds          one socket; one person's opened summaries and one body, in memory
+//! # May ask        signer, identity; once signed in also vault and mailbox, for that person only
 //! # Network        the one socket that the gate passed
-//! # If taken over  the intruder reads this person's mail within budget, every item recorded,
-//!                  until the session's end, and has the app password typed on this connection
+//! # If taken over  the intruder reads this person's mail within budget, every item recorded
 //! # Never          serves a second person; passes on an account password; writes a file
+//!
+//! An intruder keeps that until the session's absolute end, and has the app password that was
+//! typed on this connection.
 #![cfg_attr(
     test,
     allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)

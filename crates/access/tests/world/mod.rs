@@ -1,0 +1,190 @@
+//! A small world around `access`: a warden, a gate, and peers that answer as the real ones do.
+//! Every connection to the listener is served by an instance of its own, on a thread.
+
+pub mod client;
+pub mod keeper;
+pub mod vault;
+
+use compartment::House;
+use keeper::Shelves;
+use rcgen::{CertificateParams, KeyPair, SigningKey as _};
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use terms::{ConnectionId, GrantId, InstanceId, Kind, TenantId, UserId};
+use vault::Vault;
+use wire::control::{Order, Service, Start};
+use wire::gate::{FromGate, ToGate};
+use wire::identity::{FromAccess as ToIdentity, ToAccess as FromIdentity};
+use wire::signer::{FromSigner, ToSigner};
+use wire::{Channel, Label};
+
+pub const TENANT: TenantId = TenantId([3; 8]);
+pub const USER: UserId = UserId([4; 8]);
+pub const SECRET: &str = "sk-iabcdefghijklmnop-abcdefghijklmnopqrstuvwxyz-2345";
+
+/// What all connections share.
+pub struct World {
+    pub address: SocketAddr,
+    pub shelves: Arc<Mutex<Shelves>>,
+    pub vault: Arc<Vault>,
+    /// Ledger or mirror are away.
+    pub away: Arc<AtomicBool>,
+    /// Sign-ins asked of identity.
+    pub asked: Arc<AtomicU32>,
+    pub authority: Vec<u8>,
+    pub closing: Arc<Mutex<Vec<Channel>>>,
+}
+
+impl World {
+    pub fn new(service: Service) -> Arc<Self> {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec!["mail.localhost".to_owned()]).unwrap();
+        let leaf = params.self_signed(&key).unwrap().der().to_vec();
+        let key = Arc::new(key);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let away = Arc::new(AtomicBool::new(false));
+        let vault = Arc::new(Vault::new(away.clone()));
+        let shelves = Arc::new(Mutex::new(Shelves::new()));
+        let world = Arc::new(Self {
+            address: listener.local_addr().unwrap(),
+            shelves,
+            vault,
+            away,
+            asked: Arc::new(AtomicU32::new(0)),
+            authority: leaf.clone(),
+            closing: Arc::default(),
+        });
+        let shared = world.clone();
+        thread::spawn(move || {
+            while let Ok((socket, _)) = listener.accept() {
+                shared.connection(socket.into(), service, leaf.clone(), key.clone());
+            }
+        });
+        world
+    }
+
+    /// A message arrives: sealed to the person as the edge does.
+    pub fn deliver(&self, message: &str) {
+        self.deliver_with("", message);
+    }
+
+    pub fn deliver_with(&self, added: &str, message: &str) {
+        let copy = self.vault.seal(added, message.as_bytes());
+        self.shelves.lock().unwrap().append(1, 0, copy, &[]);
+    }
+
+    pub fn authority_pem(&self) -> String {
+        let coded = data_encoding::BASE64.encode(&self.authority);
+        format!("-----BEGIN CERTIFICATE-----\n{coded}\n-----END CERTIFICATE-----\n")
+    }
+
+    fn connection(&self, socket: OwnedFd, service: Service, leaf: Vec<u8>, key: Arc<KeyPair>) {
+        let (control, warden) = Channel::pair().unwrap();
+        let instance = InstanceId([7; 6]);
+        let start = Start { instance, kind_word: "access".to_owned(), ..Start::default() };
+        warden.send(0, &Order::Begin(start), &[]).unwrap();
+        let warden = Arc::new(warden);
+        let join = |kind| {
+            let (theirs, ours) = Channel::pair().unwrap();
+            send_join(&warden, kind, theirs, None);
+            ours
+        };
+        let gate = join(Kind::Gate);
+        let handed = FromGate::Handed {
+            connection: ConnectionId([1; 8]),
+            peer: self.address,
+            local: self.address,
+            service,
+        };
+        gate.send(0, &handed, &[socket]).unwrap();
+        let copy = rustix::io::dup(&gate).unwrap();
+        self.closing.lock().unwrap().push(copy.into());
+        thread::spawn(move || attend_gate(&gate));
+        let signer = join(Kind::Signer);
+        thread::spawn(move || sign(&signer, &leaf, &key));
+        let identity = join(Kind::Identity);
+        let (shelves, vault) = (self.shelves.clone(), self.vault.clone());
+        let (asked, held) = (self.asked.clone(), warden.clone());
+        thread::spawn(move || identify(&identity, &held, &shelves, &vault, &asked));
+        thread::spawn(move || {
+            access::serve(House::begin_on(control).unwrap());
+            drop(warden);
+        });
+    }
+}
+
+fn send_join(warden: &Channel, kind: Kind, channel: Channel, person: Option<(TenantId, UserId)>) {
+    let label = Label { instance: InstanceId([9; 6]), kind, person };
+    warden.send(0, &Order::Join(label), &[OwnedFd::from(channel)]).unwrap();
+}
+
+fn attend_gate(gate: &Channel) {
+    while let Ok(frame) = gate.receive(None) {
+        match frame.read().unwrap() {
+            ToGate::Allow { .. } => gate.send(frame.call, &FromGate::Allowed(true), &[]).unwrap(),
+            ToGate::Done { .. } => return,
+            _ => {}
+        }
+    }
+}
+
+fn sign(signer: &Channel, leaf: &[u8], key: &KeyPair) {
+    while let Ok(frame) = signer.receive(None) {
+        let answer = match frame.read().unwrap() {
+            ToSigner::Chain { .. } => {
+                FromSigner::Chain { certificates: vec![leaf.to_vec()], schemes: vec![0x0403] }
+            }
+            ToSigner::Sign { message, .. } => FromSigner::Signature(key.sign(&message).unwrap()),
+            ToSigner::Authority => FromSigner::Refused,
+        };
+        signer.send(frame.call, &answer, &[]).unwrap();
+    }
+}
+
+fn identify(
+    identity: &Channel,
+    warden: &Channel,
+    shelves: &Arc<Mutex<Shelves>>,
+    vault: &Arc<Vault>,
+    asked: &AtomicU32,
+) {
+    let mut grants = 0u8;
+    while let Ok(frame) = identity.receive(None) {
+        grants += 1;
+        let grant = GrantId([grants; 16]);
+        let answer = match frame.read().unwrap() {
+            ToIdentity::SignIn { name, secret, session, .. } => {
+                asked.fetch_add(1, Ordering::SeqCst);
+                if name == "aoi@example.jp" && secret == SECRET {
+                    bind(warden, shelves, vault, session);
+                    let ends_ms = compartment::now_ms() + 3_600_000;
+                    FromIdentity::Welcome { tenant: TENANT, user: USER, grant, ends_ms }
+                } else {
+                    FromIdentity::Refused
+                }
+            }
+            ToIdentity::Renew { .. } => FromIdentity::Granted(grant),
+        };
+        identity.send(frame.call, &answer, &[]).unwrap();
+    }
+}
+
+fn bind(
+    warden: &Channel,
+    shelves: &Arc<Mutex<Shelves>>,
+    vault: &Arc<Vault>,
+    session: Vec<u8>,
+) {
+    let person = Some((TENANT, USER));
+    let (theirs, ours) = Channel::pair().unwrap();
+    send_join(warden, Kind::Vault, theirs, person);
+    let vault = vault.clone();
+    thread::spawn(move || vault.attend(&ours, &session));
+    let (theirs, ours) = Channel::pair().unwrap();
+    send_join(warden, Kind::Mailbox, theirs, person);
+    let shelves = shelves.clone();
+    thread::spawn(move || keeper::attend(&ours, &shelves));
+}
