@@ -3,7 +3,7 @@
 use crate::body::Body;
 use crate::entry::{ENTRY_BYTES, Entry};
 use crate::item::PublicKey;
-use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+use ed25519_dalek::{Signature, Signer, SigningKey, Verifier, VerifyingKey};
 use terms::{InstanceId, Kind};
 
 pub const SIGNATURE_BYTES: usize = 64;
@@ -65,9 +65,25 @@ impl<'a> Frame<'a> {
 
     #[must_use]
     pub fn is_signed_by(&self, key: &PublicKey) -> bool {
-        let Ok(key) = VerifyingKey::from_bytes(&key.0) else {
-            return false;
-        };
-        key.verify_strict(self.cbor, &Signature::from_bytes(self.signature)).is_ok()
+        AuthorKey::new(key).is_some_and(|key| self.is_signed_with(&key))
+    }
+
+    /// As `is_signed_by`, with a key that was unpacked before: a third of the work less.
+    #[must_use]
+    pub fn is_signed_with(&self, key: &AuthorKey) -> bool {
+        let signature = Signature::from_bytes(self.signature);
+        key.0.verify(self.cbor, &signature).is_ok()
+    }
+}
+
+/// A public key, unpacked and found sound once.
+#[derive(Clone, Debug)]
+pub struct AuthorKey(VerifyingKey);
+
+impl AuthorKey {
+    /// `None` for what is no key, or a key under which anybody can sign.
+    pub fn new(key: &PublicKey) -> Option<Self> {
+        let key = VerifyingKey::from_bytes(&key.0).ok()?;
+        (!key.is_weak()).then_some(Self(key))
     }
 }

@@ -19,7 +19,7 @@ mod time;
 #[cfg(test)]
 mod tests;
 
-pub use author::{Author, Frame, SIGNATURE_BYTES};
+pub use author::{Author, AuthorKey, Frame, SIGNATURE_BYTES};
 pub use body::Body;
 pub use entry::{ENTRY_BYTES, Entry};
 pub use item::{Class, Delivery, PublicKey, Released, Word};

@@ -1,7 +1,7 @@
 //! Whom the ledger believes: every start of an author has one key and one series without a gap.
 //! The warden is the root: it enters the keys of all others.
 
-use evidence::{Body, Entry, Frame, PublicKey};
+use evidence::{AuthorKey, Body, Entry, Frame, PublicKey};
 use std::collections::{HashMap, VecDeque};
 use terms::{InstanceId, Kind};
 use tlog::Hash;
@@ -11,7 +11,8 @@ const RECENT: usize = 8_192;
 
 struct Author {
     kind: Kind,
-    key: PublicKey,
+    /// `None`: the key it was named with is none, and nothing is believed.
+    key: Option<AuthorKey>,
     next_seq: u64,
     /// Index and leaf of the newest entries; the last of them has number `next_seq - 1`.
     recent: VecDeque<(u64, Hash)>,
@@ -60,7 +61,7 @@ impl Authors {
         if *seq > known.next_seq {
             return Standing::Refused(format!("expected number {}, found {seq}", known.next_seq));
         }
-        match frame.is_signed_by(&known.key) {
+        match known.key.as_ref().is_some_and(|key| frame.is_signed_with(key)) {
             true => Standing::Next,
             false => Standing::Refused("expected the author's signature, found another".to_owned()),
         }
@@ -103,7 +104,7 @@ impl Authors {
     fn learn(&mut self, start: InstanceId, kind: Kind, key: PublicKey) {
         self.0.entry(start).or_insert_with(|| Author {
             kind,
-            key,
+            key: AuthorKey::new(&key),
             next_seq: 0,
             recent: VecDeque::new(),
             before_batch: None,

@@ -119,6 +119,11 @@ impl<V: Volume> Book<V> {
         self.authors.batch_written();
     }
 
+    /// The newest checkpoint that the mirror cosigned.
+    pub fn cosigned(&self) -> Option<&SignedCheckpoint> {
+        self.cosigned.as_ref()
+    }
+
     pub fn take_out(&mut self) -> Vec<Out> {
         std::mem::take(&mut self.out)
     }

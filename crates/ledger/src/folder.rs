@@ -15,11 +15,14 @@ const KEY: &str = "key";
 pub(crate) const PUBLIC: &str = "key.pub";
 pub(crate) const LOG: &str = "log";
 const TILES: &str = "tiles";
+/// The newest cosigned checkpoint, for readers; written over, never flushed.
+pub(crate) const CHECKPOINT: &str = "checkpoint";
 
 /// The book with what was found while it was opened.
 pub(crate) struct Opened {
     pub book: Book<File>,
     pub public_key: [u8; 32],
+    pub checkpoint: File,
     pub notes: Vec<String>,
     pub alarms: Vec<String>,
 }
@@ -46,6 +49,9 @@ pub(crate) fn open(folder: &Path, now_ms: u64) -> Result<Opened, Fault> {
         },
     )
     .map_err(Fault::Store)?;
+    let mut checkpoint = OpenOptions::new();
+    let checkpoint = checkpoint.write(true).create(true).truncate(false).mode(0o600);
+    let checkpoint = checkpoint.open(folder.join(CHECKPOINT)).map_err(file(CHECKPOINT))?;
     let (mut notes, mut alarms) = (Vec::new(), Vec::new());
     let mut must_reach = 0;
     if let Some(what) = found.damage {
@@ -70,7 +76,7 @@ pub(crate) fn open(folder: &Path, now_ms: u64) -> Result<Opened, Fault> {
         book.learn(entry, *index, *leaf);
     }
     book.learned();
-    Ok(Opened { book, public_key: own.key_bytes(), notes, alarms })
+    Ok(Opened { book, public_key: own.key_bytes(), checkpoint, notes, alarms })
 }
 
 /// Keeps the changed log for whoever must find out by whom.

@@ -27,6 +27,7 @@ pub use verify::{Head, Verified, entries, export, head, verify};
 use book::{Book, Out};
 use compartment::{House, now_ms};
 use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -35,6 +36,8 @@ use wire::control::{Order, Report};
 use wire::ledger::ToLedger;
 use wire::{Channel, Event, Frame, Hub, Label, Peer};
 
+/// The readers' copy of the newest checkpoint is at most so old while entries come.
+const SAVE_MS: u64 = 1_000;
 /// How long the loop sleeps when nothing at all is due.
 const IDLE: Duration = Duration::from_secs(60);
 
@@ -76,17 +79,29 @@ fn serve(control: Channel, opened: folder::Opened) -> Result<(), Fault> {
     let mut hub = Hub::new().map_err(Fault::Wire)?;
     let label = Label { instance: InstanceId::default(), kind: Kind::Warden, person: None };
     let warden = hub.seat(control, label).map_err(Fault::Wire)?;
-    let mut desk = Desk { hub, book: opened.book, warden, mirror: None, later: Vec::new() };
+    let mut desk = Desk {
+        hub,
+        book: opened.book,
+        warden,
+        mirror: None,
+        later: Vec::new(),
+        checkpoint: opened.checkpoint,
+        saved_ms: 0,
+        saved_size: 0,
+    };
     desk.tell(opened.notes.into_iter().map(Out::Note));
     desk.tell(opened.alarms.into_iter().map(Out::Alarm));
     loop {
         let left = desk.book.next_tick_ms(now_ms()).map_or(IDLE, Duration::from_millis);
         if desk.round(Some(left.min(IDLE)))? == Round::Stop {
-            return desk.commit(true);
+            desk.commit(true)?;
+            desk.save_checkpoint(u64::MAX);
+            return Ok(());
         }
         desk.book.tick(now_ms()).map_err(Fault::Store)?;
         desk.commit(false)?;
         desk.answer_later()?;
+        desk.save_checkpoint(now_ms());
     }
 }
 
@@ -104,6 +119,10 @@ struct Desk {
     mirror: Option<Peer>,
     /// Questions for releases: answered when what a dead vault still said has been read.
     later: Vec<(Peer, u32, Label, ToLedger)>,
+    /// Where the newest cosigned checkpoint is written for readers, and when it was.
+    checkpoint: File,
+    saved_ms: u64,
+    saved_size: u64,
 }
 
 impl Desk {
@@ -185,6 +204,19 @@ impl Desk {
         }
         self.send_out();
         Ok(())
+    }
+
+    fn save_checkpoint(&mut self, now_ms: u64) {
+        let Some(cosigned) = self.book.cosigned() else { return };
+        let size = cosigned.checkpoint.size;
+        if size <= self.saved_size || now_ms.saturating_sub(self.saved_ms) < SAVE_MS {
+            return;
+        }
+        let text = cosigned.note.to_text();
+        // Only a help for readers: the log and the mirror hold the same.
+        let written = self.checkpoint.write_all_at(text.as_bytes(), 0);
+        let _ = written.and_then(|()| self.checkpoint.set_len(text.len() as u64));
+        (self.saved_ms, self.saved_size) = (now_ms, size);
     }
 
     fn send_out(&mut self) {

@@ -2,8 +2,8 @@
 
 use crate::authors::root_key;
 use crate::fault::Fault;
-use crate::folder::{LOG, PUBLIC, file};
-use evidence::{Body, Entry, Frame, PublicKey};
+use crate::folder::{CHECKPOINT, LOG, PUBLIC, file};
+use evidence::{AuthorKey, Body, Entry, Frame};
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::path::Path;
@@ -40,6 +40,52 @@ pub struct Head {
     /// A signed note.
     pub checkpoint: String,
     pub cosigned: bool,
+}
+
+impl Verified {
+    /// The line of `ledger verify --json`.
+    pub fn to_json(&self) -> String {
+        let agrees = self.mirror_agrees.map_or("null".to_owned(), |agrees| agrees.to_string());
+        let problems: Vec<String> = self.problems.iter().map(|what| quoted(what)).collect();
+        format!(
+            "{{\"size\":{},\"root\":\"{}\",\"entries_checked\":{},\"mirror_agrees\":{agrees},\
+             \"ok\":{},\"mirror_size\":{},\"problems\":[{}]}}",
+            self.size,
+            self.root.to_base64(),
+            self.entries_checked,
+            self.ok,
+            self.mirror_size,
+            problems.join(","),
+        )
+    }
+}
+
+impl Head {
+    /// The line of `ledger head --json`.
+    pub fn to_json(&self) -> String {
+        format!(
+            "{{\"size\":{},\"root\":\"{}\",\"checkpoint\":{},\"cosigned\":{}}}",
+            self.size,
+            self.root.to_base64(),
+            quoted(&self.checkpoint),
+            self.cosigned,
+        )
+    }
+}
+
+/// Our own words as a JSON string.
+fn quoted(text: &str) -> String {
+    let mut line = String::from("\"");
+    for one in text.chars() {
+        match one {
+            '"' | '\\' => line.extend(['\\', one]),
+            '\n' => line.push_str("\\n"),
+            ' '.. => line.push(one),
+            _ => line.push('?'),
+        }
+    }
+    line.push('"');
+    line
 }
 
 /// Reads every entry of the log in `folder`, in order.
@@ -93,6 +139,7 @@ pub fn head(folder: &Path, mirror_folder: Option<&Path>) -> Result<Head, Fault> 
 /// Files that cannot be read; everything else is a problem that is said.
 pub fn verify(folder: &Path, mirror_folder: Option<&Path>) -> Result<Verified, Fault> {
     let ledger = public_key(folder)?;
+    let saved = mirror_folder.and_then(|mirror| saved_checkpoint(folder, mirror, &ledger));
     // The mirror first: of a service that runs, the ledger is never behind it then.
     let mirror = match mirror_folder.filter(|folder| folder.join(LOG).exists()) {
         Some(folder) => Some(read_mirror(folder, &ledger)?),
@@ -114,6 +161,12 @@ pub fn verify(folder: &Path, mirror_folder: Option<&Path>) -> Result<Verified, F
     } else if replayed.claimed_size > replayed.range.size() {
         let claimed = replayed.claimed_size;
         checker.problem(format!("entries up to {claimed} were signed and cannot be read"));
+    }
+    if let Some(cosigned) = saved
+        && cosigned.checkpoint.size > mirror_size
+    {
+        let claimed = cosigned.checkpoint.size;
+        checker.problem(format!("the mirror cosigned {claimed} entries and holds {mirror_size}"));
     }
     let mirror_agrees = mirror.as_ref().map(|mirror| root_at_mirror == Some(mirror.range.root()));
     if let Some(mirror) = &mirror {
@@ -143,6 +196,18 @@ fn judge_mirror(mirror: &Replayed, size: u64, agrees: bool, checker: &mut Checke
     } else if !agrees {
         checker.problem(format!("the mirror holds another history of {held} entries"));
     }
+}
+
+/// What the ledger last saved under both signatures, if both are right.
+fn saved_checkpoint(
+    folder: &Path,
+    mirror_folder: &Path,
+    ledger: &NoteVerifier,
+) -> Option<SignedCheckpoint> {
+    let mirror = fs::read_to_string(mirror_folder.join(PUBLIC)).ok()?;
+    let mirror = CosignerKey::parse(mirror.trim())?;
+    let signed = SignedCheckpoint::parse(&fs::read(folder.join(CHECKPOINT)).ok()?)?;
+    (signed.note.is_signed_by(ledger) && mirror.cosigned(&signed.note).is_some()).then_some(signed)
 }
 
 fn newest(replayed: Replayed, cosigned: bool) -> Head {
@@ -184,7 +249,7 @@ fn read_mirror(folder: &Path, ledger: &NoteVerifier) -> Result<Replayed, Fault> 
 #[derive(Default)]
 struct Checker {
     checked: u64,
-    authors: HashMap<InstanceId, (Kind, PublicKey, u64)>,
+    authors: HashMap<InstanceId, (Kind, Option<AuthorKey>, u64)>,
     next_release: Option<u64>,
     count: u64,
     problems: Vec<String>,
@@ -205,14 +270,17 @@ impl Checker {
         };
         let entry = &frame.entry;
         if let Some(key) = root_key(entry) {
-            self.authors.entry(entry.start).or_insert((Kind::Warden, key, 0));
+            self.authors
+                .entry(entry.start)
+                .or_insert_with(|| (Kind::Warden, AuthorKey::new(&key), 0));
         }
         match self.authors.get_mut(&entry.start) {
             None => self.problem(format!("entry {index} is of an author whom nobody named")),
             Some((kind, key, next)) => {
                 let (expected, found) = (*next, entry.seq);
                 *next = entry.seq + 1;
-                let is_signed = *kind == entry.author && frame.is_signed_by(key);
+                let is_signed = *kind == entry.author
+                    && key.as_ref().is_some_and(|key| frame.is_signed_with(key));
                 if expected != found {
                     let who = entry.start;
                     self.problem(format!(
@@ -228,7 +296,7 @@ impl Checker {
             Body::ProcessStart { instance, kind, key: Some(key), .. }
                 if entry.author == Kind::Warden && *instance != entry.start =>
             {
-                self.authors.entry(*instance).or_insert((*kind, *key, 0));
+                self.authors.entry(*instance).or_insert_with(|| (*kind, AuthorKey::new(key), 0));
             }
             Body::Release { vault_seq, .. } => {
                 let expected = self.next_release.unwrap_or(*vault_seq);

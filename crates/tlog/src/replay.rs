@@ -48,6 +48,8 @@ pub struct Replayed {
 pub(crate) struct Window<'a, V> {
     volume: &'a V,
     bytes: Vec<u8>,
+    /// Where it ended when reading began: what a running log appends meanwhile is not read.
+    end: u64,
     /// Octets read at once.
     chunk: usize,
     /// The volume was read to its end.
@@ -58,8 +60,8 @@ pub(crate) struct Window<'a, V> {
 }
 
 impl<'a, V: Volume> Window<'a, V> {
-    pub fn new(volume: &'a V, offset: u64, chunk: usize) -> Self {
-        Self { volume, bytes: Vec::new(), chunk, ended: false, offset, start: 0 }
+    pub fn new(volume: &'a V, offset: u64, end: u64, chunk: usize) -> Self {
+        Self { volume, bytes: Vec::new(), end, chunk, ended: false, offset, start: 0 }
     }
 
     pub fn rest(&self) -> &[u8] {
@@ -79,12 +81,14 @@ impl<'a, V: Volume> Window<'a, V> {
         self.bytes.drain(..self.start.min(self.bytes.len()));
         self.start = 0;
         let have = self.bytes.len();
-        self.bytes.resize(have + self.chunk.max(wanted), 0);
+        let left = self.end.saturating_sub(self.offset + have as u64);
+        let more = usize::try_from(left).unwrap_or(usize::MAX).min(self.chunk.max(wanted));
+        self.bytes.resize(have + more, 0);
         let into = self.bytes.get_mut(have..).unwrap_or_default();
         let asked = into.len();
         let count = self.volume.read_at(self.offset + have as u64, into)?;
         self.bytes.truncate(have + count);
-        self.ended = count < asked;
+        self.ended = count < asked || more as u64 == left;
         Ok(())
     }
 }
@@ -100,7 +104,8 @@ pub fn replay<V: Volume>(
     let mut range = CompactRange::new();
     let mut batch: Vec<(u64, Vec<u8>)> = Vec::new();
     let mut batch_bytes = 0;
-    let mut window = Window::new(volume, 0, CHUNK_BYTES);
+    let end = volume.length()?;
+    let mut window = Window::new(volume, 0, end, CHUNK_BYTES);
     let mut wrong = None;
     while wrong.is_none() {
         window.fill(RECORD_HEAD + RECORD_BYTES)?;
@@ -142,10 +147,9 @@ pub fn replay<V: Volume>(
             },
         }
     }
-    let end = volume.length()?;
     replayed.loose_bytes = end.saturating_sub(replayed.committed_bytes);
     if let Some(wrong) = wrong {
-        look_behind(volume, wrong, &believed, &mut replayed)?;
+        look_behind(volume, end, wrong, &believed, &mut replayed)?;
     }
     Ok(replayed)
 }
@@ -170,11 +174,12 @@ fn judge(
 /// record that reads well but says something false was written so by nobody of ours.
 fn look_behind<V: Volume>(
     volume: &V,
+    end: u64,
     wrong: String,
     believed: &impl Fn(&SignedCheckpoint) -> bool,
     replayed: &mut Replayed,
 ) -> io::Result<()> {
-    let mut window = Window::new(volume, replayed.committed_bytes, CHUNK_BYTES);
+    let mut window = Window::new(volume, replayed.committed_bytes, end, CHUNK_BYTES);
     let mut sizes = Vec::new();
     loop {
         window.fill(RECORD_HEAD + RECORD_BYTES)?;

@@ -262,7 +262,7 @@ impl<V: Volume> Store<V> {
             return Ok(entries);
         };
         let (mut skip, mut taken) = (first % MARK_EVERY, 0);
-        let mut window = Window::new(&self.log, *offset, RECORD_BYTES);
+        let mut window = Window::new(&self.log, *offset, self.committed_bytes, RECORD_BYTES);
         while entries.len() < count && taken < bytes && window.offset < self.committed_bytes {
             window.fill(RECORD_HEAD + RECORD_BYTES)?;
             let Found::Record { sort, payload, length } = read_record(window.rest()) else {
@@ -307,7 +307,7 @@ impl<V: Volume> TileSource for Tiles<'_, V> {
 /// Hashes the entries from `first` on anew.
 fn rewrite_tiles<V: Volume>(log: &V, end: u64, tiles: &mut V, first: u64) -> io::Result<()> {
     let (mut index, mut leaves) = (0u64, Vec::new());
-    let mut window = Window::new(log, 0, CHUNK_BYTES);
+    let mut window = Window::new(log, 0, end, CHUNK_BYTES);
     while window.offset < end {
         window.fill(RECORD_HEAD + RECORD_BYTES)?;
         let Found::Record { sort, payload, length } = read_record(window.rest()) else {
