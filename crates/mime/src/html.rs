@@ -12,8 +12,12 @@ const VALUE_BYTES: usize = 4_096;
 /// A piece of HTML.
 pub(crate) enum Token<'a> {
     Text(&'a str),
-    Open { name: String, attributes: Vec<(String, String)> },
-    Close(String),
+    /// The name as it stands, and what stands between it and the tag's end.
+    Open {
+        name: &'a str,
+        inside: &'a str,
+    },
+    Close(&'a str),
 }
 
 /// The tokens of `text`. Comments are left out; script and style contents are left out too.
@@ -44,26 +48,49 @@ impl<'a> Tokens<'a> {
     }
 
     fn tag(&mut self) -> Option<Token<'a>> {
-        let mut cursor = self.cursor;
-        cursor.next();
-        let closing = cursor.eat(b'/');
-        let name =
-            cursor.take_while(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b':');
-        let name = String::from_utf8_lossy(name).to_ascii_lowercase();
-        let mut attributes = Vec::new();
-        while attribute(&mut cursor, &mut attributes) {}
-        self.cursor = cursor;
+        self.cursor.next();
+        let closing = self.cursor.eat(b'/');
+        let start = self.cursor.position();
+        self.cursor.take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b':'));
+        let name_end = self.cursor.position();
+        skip_tag(&mut self.cursor);
+        let end = self.cursor.position();
+        self.cursor.eat(b'>');
+        let name = self.text.get(start..name_end)?;
         if closing {
             return Some(Token::Close(name));
         }
-        self.skip_to = match name.as_str() {
-            "script" => Some(b"</script"),
-            "style" => Some(b"</style"),
-            "title" => Some(b"</title"),
-            _ => None,
-        };
-        Some(Token::Open { name, attributes })
+        let raw: [(&str, &[u8]); 3] =
+            [("script", b"</script"), ("style", b"</style"), ("title", b"</title")];
+        let skip = raw.iter().find(|(raw, _)| name.eq_ignore_ascii_case(raw));
+        self.skip_to = skip.map(|(_, end)| *end);
+        Some(Token::Open { name, inside: self.text.get(name_end..end)? })
     }
+}
+
+/// Steps to the `>` that ends a tag: one in quotes does not.
+fn skip_tag(cursor: &mut Cursor<'_>) {
+    loop {
+        let ends = |byte| matches!(byte, b'>' | b'=');
+        cursor.take_while(|byte| !ends(byte));
+        if !cursor.eat(b'=') {
+            return;
+        }
+        cursor.take_while(|byte| byte.is_ascii_whitespace());
+        if let Some(quote @ (b'"' | b'\'')) = cursor.peek() {
+            cursor.next();
+            let length = memchr::memchr(quote, cursor.rest());
+            cursor.take(length.map_or(cursor.rest().len(), |length| length + 1));
+        }
+    }
+}
+
+/// The attributes of a tag: names in lower case, values with their references resolved.
+pub(crate) fn attributes(inside: &str) -> Vec<(String, String)> {
+    let mut cursor = Cursor::new(inside.as_bytes());
+    let mut found = Vec::new();
+    while found.len() < ATTRIBUTES && attribute(&mut cursor, &mut found) {}
+    found
 }
 
 impl<'a> Iterator for Tokens<'a> {
@@ -108,7 +135,7 @@ fn find_word(rest: &[u8], word: &[u8]) -> Option<usize> {
     }
 }
 
-/// Reads one attribute into `found`; false at the tag's end, which it steps over.
+/// Reads one attribute into `found`; false at the end.
 fn attribute(cursor: &mut Cursor<'_>, found: &mut Vec<(String, String)>) -> bool {
     cursor.take_while(|byte| byte.is_ascii_whitespace() || byte == b'/');
     match cursor.peek() {
@@ -137,7 +164,7 @@ fn attribute(cursor: &mut Cursor<'_>, found: &mut Vec<(String, String)>) -> bool
     } else if name.is_empty() {
         cursor.next();
     }
-    if found.len() < ATTRIBUTES && !name.is_empty() {
+    if !name.is_empty() {
         let value = value.get(..VALUE_BYTES).unwrap_or(value);
         let value = unescape(&String::from_utf8_lossy(value));
         found.push((String::from_utf8_lossy(name).to_ascii_lowercase(), value));

@@ -229,7 +229,7 @@ impl<'a> Walk<'a> {
         first_type: &ContentType,
         first_encoding: Encoding,
     ) {
-        if encodings.first().is_some() && first_encoding == Encoding::Unknown {
+        if !encodings.is_empty() && first_encoding == Encoding::Unknown {
             self.notes.note(seen::ENCODING_UNKNOWN, "");
         }
         for other in types.iter().skip(1).take(10) {

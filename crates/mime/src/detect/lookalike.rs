@@ -3,6 +3,7 @@
 
 use super::punycode;
 use crate::seen::{self, Notes};
+use std::sync::LazyLock;
 
 /// A house that is often pretended to be: words of its display names, and its own domains.
 pub(crate) struct House {
@@ -100,6 +101,41 @@ pub(crate) fn belongs(host: &str, domains: &[&str]) -> bool {
     })
 }
 
+/// A known domain, made ready to be compared with.
+struct Known {
+    domain: String,
+    registrable: String,
+    label: String,
+    skeleton: String,
+    /// `amazon-co-jp` and `amazon.co.jp.`: how it is worn in front of another domain.
+    joined: String,
+    dotted: String,
+    /// One of the table; domains of receivers are compared, but never worn.
+    is_house: bool,
+}
+
+impl Known {
+    fn new(domain: &str, is_house: bool) -> Self {
+        let registrable = registrable(domain).to_owned();
+        let label = first_label(&registrable).to_owned();
+        Self {
+            domain: domain.to_owned(),
+            skeleton: skeleton(&label),
+            registrable,
+            label,
+            joined: domain.replace('.', "-"),
+            dotted: format!("{domain}."),
+            is_house,
+        }
+    }
+}
+
+/// The table, made ready once.
+static KNOWN: LazyLock<Vec<Known>> = LazyLock::new(|| {
+    let domains = HOUSES.iter().flat_map(|house| house.domains);
+    domains.map(|domain| Known::new(domain, true)).collect()
+});
+
 /// Looks at a host name that a person will read as somebody's. `own`: domains of the receivers.
 pub(crate) fn look(host: &str, own: &[String], notes: &mut Notes) {
     let shown = punycode::to_unicode(host);
@@ -107,36 +143,25 @@ pub(crate) fn look(host: &str, own: &[String], notes: &mut Notes) {
         notes.note(seen::LOOKALIKE_SCRIPTS, shown.as_str());
     }
     let mine = registrable(&shown);
+    let own: Vec<Known> = own.iter().map(|domain| Known::new(registrable(domain), false)).collect();
+    let known = || KNOWN.iter().chain(&own);
+    if known().any(|known| known.registrable == mine || belongs(&shown, &[&known.domain])) {
+        return;
+    }
     let my_label = first_label(mine);
-    let known = HOUSES.iter().flat_map(|house| house.domains).copied();
-    for domain in known.clone().chain(own.iter().map(|domain| registrable(domain))) {
-        if registrable(domain) == mine || belongs(&shown, &[domain]) {
-            return;
-        }
+    let my_skeleton = skeleton(my_label);
+    let like = known().find(|known| is_like(my_label, &my_skeleton, known));
+    if let Some(known) = like {
+        notes.note(seen::LOOKALIKE_DOMAIN, format!("{shown} ≈ {}", known.domain));
+        return;
     }
-    for domain in known.chain(own.iter().map(|domain| registrable(domain))) {
-        let label = first_label(registrable(domain));
-        if label.chars().count() < 4 {
-            continue;
-        }
-        if is_like(my_label, label) {
-            notes.note(seen::LOOKALIKE_DOMAIN, format!("{shown} ≈ {domain}"));
-            return;
-        }
-    }
-    for house in HOUSES {
-        // `amazon-co-jp.example`, `rakuten.co.jp.example`: the house's name before the real end.
-        let worn = house.domains.iter().any(|domain| {
-            let joined = domain.replace('.', "-");
-            let front = shown.strip_suffix(mine).unwrap_or_default();
-            mine.starts_with(&format!("{joined}-"))
-                || mine.starts_with(&format!("{joined}."))
-                || front.split_inclusive('.').collect::<String>().contains(&format!("{domain}."))
-        });
-        if worn {
-            notes.note(seen::LOOKALIKE_WORN, shown.as_str());
-            return;
-        }
+    // `amazon-co-jp.example`, `rakuten.co.jp.example`: the house's name before the real end.
+    let worn = known().filter(|known| known.is_house).any(|known| {
+        let tail = mine.strip_prefix(known.joined.as_str());
+        tail.is_some_and(|tail| tail.starts_with(['-', '.'])) || shown.contains(&known.dotted)
+    });
+    if worn {
+        notes.note(seen::LOOKALIKE_WORN, shown.as_str());
     }
 }
 
@@ -146,14 +171,15 @@ fn first_label(domain: &str) -> &str {
 
 /// The same to the eye, or one slip of the finger apart (only for names long enough that such
 /// neighbours are no accident). The same label below another top level is no look-alike.
-fn is_like(label: &str, known: &str) -> bool {
-    if label == known {
+fn is_like(label: &str, face: &str, known: &Known) -> bool {
+    if known.label.len() < 4 || label == known.label {
         return false;
     }
-    if skeleton(label) == skeleton(known) {
+    if face == known.skeleton {
         return true;
     }
-    known.len() >= 7 && label.len() >= 7 && is_one_slip(label.as_bytes(), known.as_bytes())
+    let long = known.label.len() >= 7 && label.len() >= 7;
+    long && is_one_slip(label.as_bytes(), known.label.as_bytes())
 }
 
 /// One octet changed, added, lost, or two neighbours swapped.

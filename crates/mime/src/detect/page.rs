@@ -1,7 +1,7 @@
 //! Pages that deceive: links that go elsewhere than they say, forms, scripts, hidden text.
 
 use super::lookalike::{self, registrable};
-use crate::html::{Token, Tokens, unescape};
+use crate::html::{Token, Tokens, attributes, unescape};
 use crate::seen::{self, Notes};
 
 /// Tokens of one page that are read.
@@ -29,8 +29,8 @@ pub(crate) fn look(text: &str, attached: bool, notes: &mut Notes) {
                     page.link_text.push_str(&unescape(piece));
                 }
             }
-            Token::Open { name, attributes } => open(&mut page, &name, &attributes, notes),
-            Token::Close(name) if name == "a" => close_link(&mut page, notes),
+            Token::Open { name, inside } => open(&mut page, name, inside, notes),
+            Token::Close(name) if name.eq_ignore_ascii_case("a") => close_link(&mut page, notes),
             Token::Close(_) => {}
         }
     }
@@ -51,7 +51,15 @@ pub(crate) fn look(text: &str, attached: bool, notes: &mut Notes) {
     }
 }
 
-fn open(page: &mut Page, name: &str, attributes: &[(String, String)], notes: &mut Notes) {
+/// Words that make a tag's attributes worth reading: what acts, and what hides.
+const TELLING: &[&[u8]] = &[b"style", b"onload", b"onclick", b"onerror"];
+
+fn open(page: &mut Page, name: &str, inside: &str, notes: &mut Notes) {
+    let name = name.to_ascii_lowercase();
+    let name = name.as_str();
+    let tells = matches!(name, "a" | "area" | "input" | "meta" | "base")
+        || TELLING.iter().any(|word| holds(inside.as_bytes(), word));
+    let attributes = if tells { attributes(inside) } else { Vec::new() };
     let value = |wanted: &str| {
         attributes.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str())
     };
@@ -94,6 +102,11 @@ fn open(page: &mut Page, name: &str, attributes: &[(String, String)], notes: &mu
         "base" if value("href").is_some() => notes.note(seen::PAGE_BASE, ""),
         _ => {}
     }
+}
+
+/// Whether `text` holds the lower-case `word` in any case.
+fn holds(text: &[u8], word: &[u8]) -> bool {
+    text.windows(word.len()).any(|here| here.eq_ignore_ascii_case(word))
 }
 
 fn look_at_target(target: &str, page: &mut Page, notes: &mut Notes) {
