@@ -130,16 +130,6 @@ fn look_at_part(message: &Message<'_>, part: &Part, files: &mut Files<'_>) {
         look_at_text(message, part, &octets, &name, files);
     }
     let declared = part.content_type.essence();
-    let encoded_message = matches!(declared.as_str(), "message/rfc822" | "message/global");
-    if encoded_message {
-        let (inside, findings) = parse(&octets);
-        findings.into_iter().for_each(|finding| files.notes.add(finding));
-        for part in inside.parts().iter().filter(|part| part.holds == Holds::Octets) {
-            let name = inside.file_name(part).unwrap_or_default();
-            let content = inside.content(part).into_owned();
-            files.add(File { name, declared: String::new(), octets: content.into(), depth: 1 });
-        }
-    }
     files.look(&File { name, declared, octets, depth: 0 });
 }
 

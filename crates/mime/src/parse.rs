@@ -181,6 +181,13 @@ impl<'a> Walk<'a> {
             self.notes.note(seen::FIELDS_MANY, "");
             return false;
         }
+        if line
+            .get(colon.wrapping_sub(1))
+            .is_some_and(|before| *before != b':' && before.is_ascii_whitespace())
+        {
+            // Some readers see a field here, some none.
+            self.notes.note(seen::FIELD_SPACED, "");
+        }
         if line.len() > FIELD_BYTES {
             self.notes.note(seen::FIELD_LONG, "");
         }

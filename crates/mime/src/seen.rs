@@ -59,6 +59,7 @@ seen! {
     FIELD_LONG "mime.header.long" 3.0;
     FIELD_MALFORMED "mime.header.malformed" 1.0;
     HEADER_UNENDED "mime.header.unended" 1.0;
+    FIELD_SPACED "mime.header.spaced" 2.0;
     FIELD_TWICE "mime.header.duplicate" 2.0;
     TYPE_TWICE "mime.type.duplicate" 3.0;
     TYPE_CONFLICT "mime.type.conflict" 5.0;
@@ -77,7 +78,7 @@ seen! {
     BOUNDARY_UNSEEN "mime.boundary.unseen" 2.0;
     BOUNDARY_UNCLOSED "mime.boundary.unclosed" 0.5;
     CHARSET_LYING "mime.charset.lying" 0.5;
-    CHARSET_UTF7 "mime.charset.utf7" 4.0;
+    CHARSET_UTF7 "mime.charset.utf7" 2.0;
     BASE64_JUNK "mime.base64.junk" 1.0;
     RAW_NUL "mime.nul" 2.0;
 
@@ -135,6 +136,9 @@ seen! {
     KANA_FACE "content.lookalike.kana" 3.0;
     TEXT_SCRIPTS "content.text.scripts" 2.0;
     SENDER_ABSENT "content.sender.absent" 1.5;
+    SENDER_MALFORMED "content.sender.malformed" 4.0;
+    SENDER_SEVERAL "content.sender.several" 6.0;
+    SENDER_TWICE "content.sender.twice" 10.0;
     SENDER_DISPLAY "content.sender.display" 4.0;
     SENDER_HOUSE "content.sender.house" 3.5;
     SENDER_REPLY "content.sender.reply" 0.5;

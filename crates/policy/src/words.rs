@@ -354,4 +354,24 @@ pub(crate) const WORDS: &[(&str, &str, &str)] = &[
         "返信先が差出人と別のドメインです {}",
         "replies would go to another domain {}",
     ),
+    (
+        "mime.header.spaced",
+        "ヘッダーの項目名の後に余計な空白があります",
+        "has blanks between the name of a field and its colon",
+    ),
+    (
+        "content.sender.malformed",
+        "差出人の欄がアドレスになっていません",
+        "the From field holds no address",
+    ),
+    (
+        "content.sender.several",
+        "異なるドメインの差出人が並んでいます",
+        "names authors of different domains",
+    ),
+    (
+        "content.sender.twice",
+        "差出人の欄が二つ以上あり、誰からか判断できません",
+        "has more than one From field, so that nobody knows who wrote it",
+    ),
 ];

@@ -1,10 +1,15 @@
 //! One file after the other: what it is, what it pretends, what it contains. A list, not a
 //! recursion: what an archive contains is put on it with its depth.
 
-use super::{Budget, archive, inflate, magic, marks, names, office, packed, pdf, tar, zip};
+use super::{Budget, archive, inflate, magic, marks, names, office, packed, page, pdf, tar, zip};
+use crate::parse::parse;
+use crate::part::Holds;
 use crate::seen::{self, Notes};
 use std::borrow::Cow;
 use std::collections::VecDeque;
+
+/// Octets of an attached page that are read as one.
+const PAGE_BYTES: usize = 1024 * 1024;
 
 /// A file found in a message or an archive.
 pub(crate) struct File<'a> {
@@ -61,11 +66,10 @@ impl<'n> Files<'n> {
 
     /// Looks at one file and lists what it contains.
     pub(crate) fn look(&mut self, file: &File<'_>) {
-        let Some(left) = self.look_left.checked_sub(file.octets.len()) else {
+        if !self.pay(file.octets.len()) {
             self.notes.note(seen::UNEXAMINED, file.name.as_str());
             return;
-        };
-        self.look_left = left;
+        }
         let octets = file.octets.as_ref();
         if file.depth > 0 {
             marks::look(octets, &file.name, self.notes);
@@ -82,7 +86,51 @@ impl<'n> Files<'n> {
             Some("ole") => office::look_ole(octets, &file.name, self.notes),
             Some("rtf") => office::look_rtf(octets, &file.name, self.notes),
             Some("pdf") => pdf::look(file, self),
-            _ => {}
+            Some(_) => {}
+            None => self.look_at_text(file),
+        }
+    }
+
+    /// Kinds without a mark of their own: known by their name or declared type.
+    fn look_at_text(&mut self, file: &File<'_>) {
+        let ending = names::ending(&file.name);
+        let is_message = matches!(file.declared.as_str(), "message/rfc822" | "message/global");
+        if is_message || ending == "eml" {
+            self.open_message(file);
+        }
+        let is_page = matches!(ending.as_str(), "html" | "htm" | "shtml" | "xhtml" | "svg");
+        if is_page && !file.declared.starts_with("text/html") {
+            let sample = file.octets.get(..PAGE_BYTES).unwrap_or(&file.octets);
+            let text = crate::decode_charset(None, sample).text;
+            page::look(&text, true, self.notes);
+        }
+    }
+
+    /// A message that is a file (in an archive, or encoded against RFC 2045 §6.4).
+    fn open_message(&mut self, file: &File<'_>) {
+        let (message, findings) = parse(&file.octets);
+        findings.into_iter().for_each(|finding| self.notes.add(finding));
+        for part in message.parts().iter().filter(|part| part.holds == Holds::Octets) {
+            let inside = File {
+                name: message.file_name(part).unwrap_or_default(),
+                declared: part.content_type.essence(),
+                octets: message.content(part).into_owned().into(),
+                depth: file.depth + 1,
+            };
+            if !self.add(inside) {
+                return;
+            }
+        }
+    }
+
+    /// Pays for octets that are read without becoming a file of their own. False: no more.
+    pub(crate) fn pay(&mut self, octets: usize) -> bool {
+        match self.look_left.checked_sub(octets) {
+            Some(left) => {
+                self.look_left = left;
+                true
+            }
+            None => false,
         }
     }
 

@@ -13,6 +13,11 @@ const BURSTING_RATIO: usize = 150;
 /// Inflates `packed` within the budget; what was made before the end of the budget or of sense is
 /// given back.
 pub(crate) fn inflate(packed: &[u8], name: &str, files: &mut Files<'_>) -> Vec<u8> {
+    // Deflate may take much and make nothing: what is read is paid too.
+    if !files.pay(packed.len()) {
+        files.notes.note(seen::UNEXAMINED, name);
+        return Vec::new();
+    }
     let limit = files.inflate_left.min(ONE_FILE_BYTES);
     let (octets, cut) = match decompress_to_vec_with_limit(packed, limit) {
         Ok(octets) => (octets, false),

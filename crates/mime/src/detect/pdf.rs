@@ -11,6 +11,8 @@ use terms::Cursor;
 /// Packed streams that are opened, and what each may make: object streams are small.
 const STREAMS: usize = 200;
 const STREAM_BYTES: usize = 256 * 1024;
+/// Packed octets of one stream that are read.
+const PACKED_BYTES: usize = 512 * 1024;
 const ALL_STREAMS_BYTES: usize = 8 * 1024 * 1024;
 
 pub(crate) fn look(file: &File<'_>, files: &mut Files<'_>) {
@@ -27,7 +29,8 @@ pub(crate) fn look(file: &File<'_>, files: &mut Files<'_>) {
         cursor.eat(b'\r');
         cursor.eat(b'\n');
         let limit = left.min(STREAM_BYTES);
-        let inside = match decompress_to_vec_zlib_with_limit(cursor.rest(), limit) {
+        let packed = cursor.slice(cursor.position(), cursor.position() + PACKED_BYTES);
+        let inside = match decompress_to_vec_zlib_with_limit(packed, limit) {
             Ok(inside) => inside,
             Err(fault) => fault.output,
         };

@@ -19,9 +19,7 @@ pub(crate) fn look(message: &Message<'_>, notes: &mut Notes) {
         .map(|address| address.domain_text())
         .filter(|domain| domain.contains('.'))
         .collect();
-    if froms.is_empty() {
-        notes.note(seen::SENDER_ABSENT, "");
-    }
+    note_ambiguity(message, &froms, notes);
     for from in &froms {
         look_at_from(from, &own, notes);
     }
@@ -38,6 +36,26 @@ pub(crate) fn look(message: &Message<'_>, notes: &mut Notes) {
     }
     if subject.split_whitespace().any(lookalike::mixes_scripts) {
         notes.note(seen::TEXT_SCRIPTS, clipped(&subject));
+    }
+}
+
+/// Whoever reads another From than the one that was authenticated is deceived (RFC 5322 §3.6
+/// allows exactly one field; more than one author is as rare as honest).
+fn note_ambiguity(message: &Message<'_>, froms: &[Address], notes: &mut Notes) {
+    let Some(root) = message.part(0) else { return };
+    let fields = message.values(root, "from").take(2).count();
+    match (fields, froms) {
+        (0, _) => notes.note(seen::SENDER_ABSENT, ""),
+        (1, []) => notes.note(seen::SENDER_MALFORMED, ""),
+        (1, [only]) if only.domain.is_empty() => notes.note(seen::SENDER_MALFORMED, ""),
+        (1, [first, others @ ..]) => {
+            let domain = first.domain_text();
+            let same = |other: &Address| registrable(&other.domain_text()) == registrable(&domain);
+            if !others.iter().all(same) {
+                notes.note(seen::SENDER_SEVERAL, "");
+            }
+        }
+        _ => notes.note(seen::SENDER_TWICE, ""),
     }
 }
 

@@ -195,6 +195,43 @@ fn uuencode(octets: &[u8]) -> Vec<u8> {
 }
 
 #[test]
+fn messages_and_pages_in_archives_are_opened() {
+    let inside = [HEAD.as_bytes(), b"Content-Transfer-Encoding: base64\r\n\r\n"].concat();
+    let inside = [inside, base64(&eicar())].concat();
+    let zip = Zip::new().file("a.eml", &inside).done();
+    check(&with_file("a.zip", &zip), &["content.eicar"]);
+    let zip = Zip::new().file("a.html", b"<form><input type='password'></form>").done();
+    let expected = ["content.page.attached", "content.page.password"];
+    check(&with_file("a.zip", &zip), &expected);
+}
+
+#[test]
+fn what_is_read_for_nothing_is_paid() {
+    // Thousands of entries that share one long run of empty deflate blocks.
+    let empty = b"\0\0\0\xFF\xFF".repeat(400_000);
+    let mut zip = b"PK\x03\x04\x14\0\0\0\x08\0\0\0\0\0\0\0\0\0".to_vec();
+    zip.extend_from_slice(&(empty.len() as u32).to_le_bytes());
+    zip.extend_from_slice(&[0, 0, 0, 0, 1, 0, 0, 0, b'a']);
+    zip.extend_from_slice(&empty);
+    let start = zip.len() as u32;
+    let mut entry = b"PK\x01\x02\x14\0\x14\0\0\0\x08\0\0\0\0\0\0\0\0\0".to_vec();
+    entry.extend_from_slice(&(empty.len() as u32).to_le_bytes());
+    entry.extend_from_slice(&[0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    entry.push(b'a');
+    let central = entry.repeat(2_000);
+    zip.extend_from_slice(&central);
+    zip.extend_from_slice(b"PK\x05\x06\0\0\0\0\0\0\0\0");
+    zip.extend_from_slice(&(central.len() as u32).to_le_bytes());
+    zip.extend_from_slice(&start.to_le_bytes());
+    zip.extend_from_slice(&[0, 0]);
+    let start = Instant::now();
+    let ids = ids(&with_file("a.zip", &zip));
+    assert!(ids.contains(&"content.bomb.overlap".to_owned()), "{ids:?}");
+    assert!(ids.contains(&"content.unexamined".to_owned()), "{ids:?}");
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+}
+
+#[test]
 fn names_and_types_that_deceive() {
     check(&with_file("invoice.pdf.exe", b"x"), &["content.name.double", "content.name.program"]);
     check(&with_file("a.js", b"x"), &["content.name.script"]);
@@ -322,9 +359,14 @@ fn senders_that_pretend() {
     sender("ア力ウント <x@y.example>", &["content.lookalike.kana"]);
     sender("Pаypal <x@y.example>", &["content.text.scripts"]);
     check(b"Subject: x\r\n\r\nx", &["content.sender.absent"]);
+    sender("nobody", &["content.sender.malformed"]);
+    sender("", &["content.sender.malformed"]);
+    sender("a@one.example, b@one.example", &[]);
+    sender("a@one.example, b@other.example", &["content.sender.several"]);
+    check(b"From : a@b.example\r\n\r\nx", &["mime.header.spaced"]);
     check(
         b"From: a@b.example\r\nFrom: c@d.example\r\nReply-To: x@y.example\r\n\r\nx",
-        &["content.sender.reply", "mime.header.duplicate"],
+        &["content.sender.reply", "content.sender.twice", "mime.header.duplicate"],
     );
 }
 
