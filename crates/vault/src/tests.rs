@@ -1,21 +1,17 @@
 //! The whole vault on threads, with a ledger of our own that can be away, silent or a liar.
 
+mod ledger;
+
+use self::ledger::{AWAY, FALSE_PROOF, Ledger, NO_MIRROR, NO_PROOF, SILENT, TRUE};
 use super::*;
 use crate::budget::{Budget, Weighed};
 use crate::keys::{Keys, month_of_epoch};
-use evidence::{Body, Frame, Released};
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex};
+use evidence::{Body, Released};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use terms::{GrantId, InstanceId, MessageId, TenantId, UserId};
-use tlog::{
-    Checkpoint, CompactRange, Cosigner, LOG_ORIGIN, MIRROR_NAME, Note, NoteSigner, RecentNodes,
-    inclusion_proof, leaf_hash,
-};
 use wire::control::{Order, Report};
 use wire::directory::{Recipient, Statement, TenantSettings};
-use wire::ledger::{FromLedger, Proof, ToLedger};
 use wire::vault::*;
 use wire::{Channel, Label};
 
@@ -24,130 +20,6 @@ const USER: UserId = UserId([2; 8]);
 const OTHER: UserId = UserId([3; 8]);
 const SESSION: InstanceId = InstanceId([4; 6]);
 const LIMIT: Duration = Duration::from_secs(9);
-
-const TRUE: u8 = 0;
-const AWAY: u8 = 1;
-const SILENT: u8 = 2;
-const FALSE_PROOF: u8 = 3;
-const NO_MIRROR: u8 = 4;
-const NO_PROOF: u8 = 5;
-
-/// A ledger and its mirror in one; what it holds outlives the vaults that it serves.
-#[derive(Clone)]
-struct Ledger {
-    mood: Arc<AtomicU8>,
-    entries: Arc<Mutex<Vec<Vec<u8>>>>,
-    tree: Arc<Mutex<(CompactRange, RecentNodes)>>,
-    /// As long as two flushes take on a disk.
-    delay: Duration,
-}
-
-impl Ledger {
-    fn new() -> Self {
-        Self {
-            mood: Arc::new(AtomicU8::new(TRUE)),
-            entries: Arc::default(),
-            tree: Arc::new(Mutex::new((CompactRange::new(), RecentNodes::new(4_096)))),
-            delay: Duration::ZERO,
-        }
-    }
-
-    fn keys() -> (NoteSigner, Cosigner) {
-        let signer = NoteSigner::new(LOG_ORIGIN, &[7; 32]).unwrap();
-        (signer, Cosigner::new(MIRROR_NAME, &[8; 32]).unwrap())
-    }
-
-    fn trust() -> tlog::Trust {
-        let (signer, cosigner) = Self::keys();
-        tlog::Trust::new(&signer.verifier().key_bytes(), &cosigner.public().key_bytes()).unwrap()
-    }
-
-    fn mood(&self, mood: u8) {
-        self.mood.store(mood, Ordering::SeqCst);
-    }
-
-    fn deeds(&self) -> Vec<Body> {
-        let entries = self.entries.lock().unwrap();
-        entries.iter().map(|frame| Frame::parse(frame).unwrap().entry.body).collect()
-    }
-
-    fn releases(&self) -> Vec<u64> {
-        let number = |body: &Body| match body {
-            Body::Release { vault_seq, .. } => Some(*vault_seq),
-            _ => None,
-        };
-        self.deeds().iter().filter_map(number).collect()
-    }
-
-    fn serve(self, channel: Channel) {
-        thread::spawn(move || {
-            while let Ok(frame) = channel.receive(None) {
-                let answer = match frame.read::<ToLedger>().unwrap() {
-                    ToLedger::Append { entries, prove } => self.append(entries, prove),
-                    ToLedger::Releases { .. } => {
-                        let entries = self.entries.lock().unwrap().clone();
-                        Some(FromLedger::Releases { entries, next: None })
-                    }
-                    ToLedger::Head => None,
-                };
-                if let Some(answer) = answer {
-                    let _ = channel.send(frame.call, &answer, &[]);
-                }
-            }
-        });
-    }
-
-    fn append(&self, new: Vec<Vec<u8>>, prove: bool) -> Option<FromLedger> {
-        thread::sleep(self.delay);
-        let mood = self.mood.load(Ordering::SeqCst);
-        if mood == SILENT {
-            return None;
-        }
-        let mut entries = self.entries.lock().unwrap();
-        let mut tree = self.tree.lock().unwrap();
-        let (range, recent) = &mut *tree;
-        let mut places = Vec::new();
-        for frame in new {
-            // What it has already is answered as if it were new.
-            let known = entries.iter().rev().take(2_000).position(|known| *known == frame);
-            if let Some(back) = known {
-                places.push(entries.len() - 1 - back);
-                continue;
-            }
-            places.push(entries.len());
-            range.append(leaf_hash(&frame), |height, index, node| {
-                recent.note(height, index, node);
-            });
-            entries.push(frame);
-        }
-        match (mood, prove) {
-            (AWAY, _) => return Some(FromLedger::Away),
-            (NO_PROOF, _) | (_, false) => {
-                return Some(FromLedger::Taken { first_index: places[0] as u64 });
-            }
-            _ => {}
-        }
-        let prove_one = |place: &usize| {
-            let index = *place as u64;
-            let hashes = inclusion_proof(recent, index, range.size()).unwrap();
-            let mut hashes: Vec<[u8; 32]> = hashes.into_iter().map(|hash| hash.0).collect();
-            if mood == FALSE_PROOF {
-                hashes.iter_mut().for_each(|hash| hash[0] ^= 1);
-                hashes.push([0; 32]);
-            }
-            Proof { index, hashes }
-        };
-        let proofs = places.iter().map(prove_one).collect();
-        let (signer, cosigner) = Self::keys();
-        let text = Checkpoint::new(LOG_ORIGIN, range.size(), range.root()).to_text();
-        let mut signatures = vec![signer.sign(&text)];
-        if mood != NO_MIRROR {
-            signatures.push(cosigner.cosign(compartment::now_ms() / 1_000, &text));
-        }
-        let checkpoint = Note { text, signatures }.to_text().into_bytes();
-        Some(FromLedger::Proved { proofs, checkpoint })
-    }
-}
 
 /// A vault on a thread, and its warden's end.
 struct Running {
