@@ -211,7 +211,7 @@ impl<V: Volume> Book<V> {
                         return self.refuse(&append, "an entry is too long".to_owned());
                     };
                     self.learn(&frame.entry, index, leaf);
-                    self.is_urgent |= append.prove || !frame.entry.body.is_lazy();
+                    self.is_urgent |= append.prove || is_awaited(&frame.entry.body);
                     self.batch_since_ms.get_or_insert(now_ms);
                     indices.push(index);
                 }
@@ -542,6 +542,11 @@ impl<V: Volume> Book<V> {
         }
         Ok(())
     }
+}
+
+/// An author may speak only when its name is durable, so a name does not linger.
+fn is_awaited(body: &Body) -> bool {
+    !body.is_lazy() || matches!(body, Body::ProcessStart { key: Some(_), .. })
 }
 
 fn refused(why: &str) -> FromLedger {

@@ -214,7 +214,9 @@ fn killed_at_any_moment_nothing_acknowledged_is_lost() {
         });
         let mut round = 0;
         loop {
-            for _ in 0..=round % 7 {
+            // While the ledger is dead, this loop runs fast.
+            let more = if house.vault.waiting() < 200 { round % 7 + 1 } else { 0 };
+            for _ in 0..more {
                 assert!(house.vault.record(house.next_release, release(house.next_release)));
                 house.next_release += 1;
             }
