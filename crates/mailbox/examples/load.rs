@@ -76,7 +76,7 @@ fn arrivals(folder: &std::path::Path, size: usize, batch: u64, total: u64) {
             store.settle().unwrap();
             settled += cpu_us() - before;
         }
-        if store.wants_checkpoint() {
+        if store.wants_checkpoint(false) {
             let before = Instant::now();
             store.checkpoint().unwrap();
             println!("  checkpoint {:.1} ms", before.elapsed().as_secs_f64() * 1e3);

@@ -453,7 +453,7 @@ impl Desk {
             self.note_taken();
             self.commit();
         }
-        if self.store.wants_checkpoint() {
+        if self.store.wants_checkpoint(quiet) {
             self.attempt(Store::checkpoint);
         }
         if now >= self.next_expiry {

@@ -10,6 +10,7 @@ use crate::change::Changes;
 use crate::entry::{At, Entry, Held, Line, Stored};
 use crate::person::{Front, Person};
 use body::{Mark, Place};
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::path::Path;
 use terms::{MessageId, TenantId, UserId, Verdict};
@@ -293,14 +294,22 @@ fn read_front(row: &Row<'_>) -> rusqlite::Result<(u32, Front)> {
     Ok((row.get(0)?, front))
 }
 
+/// A hundred thousand of these stand between a session and its first list: no more is done for
+/// each number than must be.
 fn read_line(row: &Row<'_>) -> rusqlite::Result<Line> {
+    let number = |place: usize| -> rusqlite::Result<u64> {
+        match row.get_ref(place)? {
+            ValueRef::Integer(number) => Ok(number.cast_unsigned()),
+            _ => Ok(0),
+        }
+    };
     Ok(Line {
-        uid: row.get(0)?,
-        flags: row.get::<_, i64>(1)?.cast_unsigned(),
-        modseq: row.get::<_, i64>(2)?.cast_unsigned(),
-        stored: row.get::<_, i64>(3)?.cast_unsigned(),
-        size: row.get(4)?,
-        received_ms: row.get::<_, i64>(5)?.cast_unsigned(),
+        uid: number(0)? as u32,
+        flags: number(1)?,
+        modseq: number(2)?,
+        stored: number(3)?,
+        size: number(4)? as u32,
+        received_ms: number(5)?,
     })
 }
 

@@ -47,6 +47,7 @@ use std::process::ExitCode;
 
 /// Runs until it is told to stop or the warden is gone.
 pub fn run(house: House) -> ExitCode {
+    compartment::abort_on_panic("mailbox");
     match serve(house) {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {

@@ -10,6 +10,8 @@ use wire::mailbox::SealedPart;
 const FRONT_BYTES: usize = 6;
 /// A wrapped key: a few shares of some hundred octets at most.
 const WRAPPED_BYTES: usize = 8 * 1024;
+/// Read at first: most summaries and many bodies whole, of the others the front.
+const FIRST_READ: u32 = 64 * 1024;
 
 pub const SUMMARY: u8 = 1;
 pub const BODY: u8 = 2;
@@ -47,14 +49,20 @@ pub fn read(
     inline_limit: usize,
     descriptors: &mut Vec<OwnedFd>,
 ) -> Result<SealedPart, Fault> {
-    let mut bytes = Vec::with_capacity(place.length as usize);
-    bodies.read(place, 0..place.length, &mut bytes)?;
     let torn = || {
         let (expected, found) = (FRONT_BYTES as u64, u64::from(place.length));
         Fault::Bodies(body::Fault::Torn { at: place.at, expected, found })
     };
+    let mut bytes = Vec::with_capacity(place.length.min(FIRST_READ) as usize);
+    bodies.read(place, 0..FIRST_READ, &mut bytes)?;
     let (epoch, wrapped, front) = parse_front(&bytes).ok_or_else(torn)?;
-    bytes.drain(..front);
+    if place.length > FIRST_READ {
+        // The ciphertext of a large part is read straight into its own memory.
+        bytes = Vec::with_capacity(place.length as usize - front);
+        bodies.read(place, front as u32..place.length, &mut bytes)?;
+    } else {
+        bytes.drain(..front);
+    }
     let content = Parcel::pack(bytes, inline_limit, descriptors).map_err(Fault::Parcel)?;
     Ok(SealedPart { epoch, wrapped, content })
 }
