@@ -22,18 +22,17 @@ pub struct Sealer<W: Write> {
 impl<W: Write> Sealer<W> {
     /// Makes the key and writes the header.
     pub fn new(mut out: W, place: &Place) -> Result<Self, Fault> {
-        let mut secret = Zeroizing::new([0u8; KEY_BYTES]);
+        let key = fresh_key()?;
         let mut prefix = [0u8; HEADER_PREFIX_BYTES];
-        rand::fill(secret.as_mut_slice()).map_err(|_| Fault::NoRandomness)?;
         rand::fill(&mut prefix).map_err(|_| Fault::NoRandomness)?;
         let content = Content::new(place, prefix);
         out.write_all(content.header()).map_err(Fault::Stream)?;
-        let unbound = UnboundKey::new(&AES_256_GCM, secret.as_slice());
+        let unbound = UnboundKey::new(&AES_256_GCM, key.secret().dangerous_expose().as_slice());
         Ok(Self {
             out,
             content,
             cipher: LessSafeKey::new(unbound.map_err(|_| Fault::Refused)?),
-            key: MessageKey::new(Secret::new(*secret)),
+            key,
             number: 0,
             chunk: Vec::with_capacity(SEALED_CHUNK_BYTES),
         })
@@ -61,15 +60,11 @@ impl<W: Write> Sealer<W> {
 
     fn seal_chunk(&mut self, last: bool) -> Result<(), Fault> {
         if self.number >= CHUNKS {
-            return Err(Fault::TooLarge {
-                limit: u64::from(CHUNKS) * CHUNK_BYTES as u64,
-            });
+            return Err(Fault::TooLarge { limit: u64::from(CHUNKS) * CHUNK_BYTES as u64 });
         }
         let nonce = Nonce::assume_unique_for_key(self.content.nonce(self.number, last));
         let associated = Aad::from(self.content.associated());
-        let sealed = self
-            .cipher
-            .seal_in_place_append_tag(nonce, associated, &mut self.chunk);
+        let sealed = self.cipher.seal_in_place_append_tag(nonce, associated, &mut self.chunk);
         if sealed.is_err() {
             self.chunk.zeroize();
             return Err(Fault::Refused);
@@ -79,6 +74,13 @@ impl<W: Write> Sealer<W> {
         self.number += 1;
         Ok(())
     }
+}
+
+/// A key for something that is sealed apart: pages, names of folders.
+pub fn fresh_key() -> Result<MessageKey, Fault> {
+    let mut secret = Zeroizing::new([0u8; KEY_BYTES]);
+    rand::fill(secret.as_mut_slice()).map_err(|_| Fault::NoRandomness)?;
+    Ok(MessageKey::new(Secret::new(*secret)))
 }
 
 /// Seals a whole content that is in memory already.

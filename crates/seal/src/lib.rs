@@ -7,12 +7,7 @@
 
 #![cfg_attr(
     test,
-    allow(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::panic,
-        clippy::indexing_slicing
-    )
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
 mod content;
@@ -21,7 +16,7 @@ mod statement;
 
 mod wrap;
 
-pub use content::{Sealer, seal_content, seal_stream};
+pub use content::{Sealer, fresh_key, seal_content, seal_stream};
 pub use sealed::{
     Class, Fault, MessageKey, Place, PublicKey, Share, Suite, WRAPPED_BYTES, WrapContext, Wrapped,
     plain_length, sealed_length,

@@ -49,17 +49,13 @@ pub fn verify_statement(
 
 /// A key as statements and the vault's answers carry it.
 pub fn public_key(stated: &directory::PublicKey) -> Result<PublicKey, Fault> {
-    let suite = Suite::from_byte(stated.suite).ok_or(Fault::Shape {
-        shape: "public key",
-    })?;
+    let suite = Suite::from_byte(stated.suite).ok_or(Fault::Shape { shape: "public key" })?;
     PublicKey::new(suite, stated.epoch, &stated.bytes)
 }
 
 /// Ed25519 (RFC 8032). The caller's message carries its own domain tag.
 pub fn verify_signature(public: &[u8; 32], message: &[u8], signature: &[u8]) -> bool {
-    UnparsedPublicKey::new(&ED25519, public)
-        .verify(message, signature)
-        .is_ok()
+    UnparsedPublicKey::new(&ED25519, public).verify(message, signature).is_ok()
 }
 
 #[cfg(test)]
@@ -88,33 +84,13 @@ mod tests {
             assert_eq!(found.err(), expected);
         };
         check(&bytes, 1_500, "aoi@example.jp", None);
-        check(
-            &bytes,
-            2_000,
-            "aoi@example.jp",
-            Some(StatementRefused::Expired),
-        );
-        check(
-            &bytes,
-            1_500,
-            "eve@example.jp",
-            Some(StatementRefused::AnotherAddress),
-        );
+        check(&bytes, 2_000, "aoi@example.jp", Some(StatementRefused::Expired));
+        check(&bytes, 1_500, "eve@example.jp", Some(StatementRefused::AnotherAddress));
         for at in 0..bytes.len() {
             let mut touched = bytes.clone();
             touched[at] ^= 1;
-            check(
-                &touched,
-                1_500,
-                "aoi@example.jp",
-                Some(StatementRefused::Unsigned),
-            );
-            check(
-                &bytes[..at],
-                1_500,
-                "aoi@example.jp",
-                Some(StatementRefused::Unsigned),
-            );
+            check(&touched, 1_500, "aoi@example.jp", Some(StatementRefused::Unsigned));
+            check(&bytes[..at], 1_500, "aoi@example.jp", Some(StatementRefused::Unsigned));
         }
         let bare = pair.sign(&bytes);
         let found = verify_statement(&vault, &bytes, bare.as_ref(), 1_500, "aoi@example.jp");

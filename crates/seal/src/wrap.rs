@@ -11,12 +11,7 @@ use sealed::{
 /// user, message and class, gives it back. A fresh encapsulation each time.
 pub fn wrap(public: &PublicKey, key: &MessageKey, context: &WrapContext) -> Result<Wrapped, Fault> {
     let ephemeral = PrivateKey::generate(algorithm(public.suite()));
-    wrap_from(
-        &ephemeral.map_err(|_| Fault::NoRandomness)?,
-        public,
-        key,
-        context,
-    )
+    wrap_from(&ephemeral.map_err(|_| Fault::NoRandomness)?, public, key, context)
 }
 
 fn wrap_from(
@@ -27,24 +22,11 @@ fn wrap_from(
 ) -> Result<Wrapped, Fault> {
     let info = context.info(public.epoch());
     let plain = key.secret().dangerous_expose();
-    let (enc, sealed) = seal_one(
-        ephemeral,
-        public,
-        &info,
-        &context.associated(),
-        plain.as_slice(),
-    )?;
-    let sealed: [u8; WRAPPED_KEY_BYTES] = sealed.try_into().map_err(|_| Fault::Shape {
-        shape: "wrapped key",
-    })?;
-    Ok(Wrapped {
-        share: Share {
-            suite: public.suite(),
-            epoch: public.epoch(),
-            enc,
-            sealed,
-        },
-    })
+    let (enc, sealed) =
+        seal_one(ephemeral, public, &info, &context.associated(), plain.as_slice())?;
+    let sealed: [u8; WRAPPED_KEY_BYTES] =
+        sealed.try_into().map_err(|_| Fault::Shape { shape: "wrapped key" })?;
+    Ok(Wrapped { share: Share { suite: public.suite(), epoch: public.epoch(), enc, sealed } })
 }
 
 /// RFC 9180 §6.1: single-shot `SealBase`.
@@ -56,17 +38,13 @@ fn seal_one(
     plain: &[u8],
 ) -> Result<(Vec<u8>, Vec<u8>), Fault> {
     let suite = public.suite();
-    let enc = ephemeral
-        .compute_public_key()
-        .map_err(|_| Fault::NoRandomness)?;
+    let enc = ephemeral.compute_public_key().map_err(|_| Fault::NoRandomness)?;
     let enc = enc.as_ref().to_vec();
     let peer = UnparsedPublicKey::new(algorithm(suite), public.point());
     // RFC 9180 §7.1.4: the point is validated, and an all-zero X25519 value is refused.
     let dh = agreement::agree(ephemeral, peer, Fault::PublicKey, |shared| {
         let zero = shared.iter().fold(0, |all, byte| all | byte) == 0;
-        Secret::from_slice(shared)
-            .filter(|_| !zero)
-            .ok_or(Fault::PublicKey)
+        Secret::from_slice(shared).filter(|_| !zero).ok_or(Fault::PublicKey)
     })?;
     let context = schedule(suite, &dh, &enc, public.point(), info);
     let cipher = UnboundKey::new(&AES_256_GCM, context.key.dangerous_expose().as_slice())
