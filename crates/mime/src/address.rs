@@ -70,6 +70,29 @@ pub(crate) fn mailboxes(value: &[u8]) -> Vec<Address> {
     addresses(value).into_iter().filter_map(mailbox).collect()
 }
 
+/// The mailboxes of a From value. A comma in a name without quotes (`Foo, Inc. <a@b>`) makes a
+/// stray entry without a domain; it is read as a part of the name that follows, as people do.
+pub(crate) fn authors(value: &[u8]) -> Vec<Address> {
+    let mut authors: Vec<Address> = Vec::new();
+    let mut stray: Vec<u8> = Vec::new();
+    for mut address in mailboxes(value) {
+        let bare = address.domain.is_empty() && address.name.is_empty();
+        if bare {
+            stray.extend_from_slice(&address.local);
+            stray.extend_from_slice(b", ");
+            continue;
+        }
+        stray.extend_from_slice(&address.name);
+        address.name = std::mem::take(&mut stray);
+        authors.push(address);
+    }
+    if authors.is_empty() && !stray.is_empty() {
+        let local = stray.strip_suffix(b", ").unwrap_or(&stray).to_vec();
+        authors.push(Address { local, ..Address::default() });
+    }
+    authors
+}
+
 /// What has been read since the last separator.
 #[derive(Default)]
 struct Phrase {

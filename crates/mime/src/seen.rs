@@ -136,7 +136,7 @@ seen! {
     KANA_FACE "content.lookalike.kana" 3.0;
     TEXT_SCRIPTS "content.text.scripts" 2.0;
     SENDER_ABSENT "content.sender.absent" 1.5;
-    SENDER_MALFORMED "content.sender.malformed" 4.0;
+    SENDER_MALFORMED "content.sender.malformed" 3.0;
     SENDER_SEVERAL "content.sender.several" 6.0;
     SENDER_TWICE "content.sender.twice" 10.0;
     SENDER_DISPLAY "content.sender.display" 4.0;

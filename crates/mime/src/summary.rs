@@ -1,6 +1,6 @@
 //! What a mailbox shows of a message without opening its body.
 
-use crate::address::mailboxes;
+use crate::address::{authors, mailboxes};
 use crate::charset::decode_charset;
 use crate::date::epoch_seconds;
 use crate::html;
@@ -87,7 +87,7 @@ pub fn summary_of(message: &Message<'_>) -> Summary {
         message.value(root, name).map(|value| value.into_owned())
     };
     let decoded = |name: &str| clipped(&decode_words(&value(name).unwrap_or_default()));
-    let from = mailboxes(&value("from").unwrap_or_default()).into_iter().next();
+    let from = authors(&value("from").unwrap_or_default()).into_iter().next();
     let from = from.unwrap_or_default();
     let to = mailboxes(&value("to").unwrap_or_default());
     let to: Vec<String> = to.iter().take(20).map(shown).collect();

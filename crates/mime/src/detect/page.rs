@@ -128,10 +128,10 @@ fn look_at_target(target: &str, page: &mut Page, notes: &mut Notes) {
     if has_user(&lower) {
         notes.note(seen::LINK_USER, host.as_str());
     }
-    if !host.is_empty() && host.chars().all(|letter| letter.is_ascii_digit() || letter == '.')
+    let is_number = host.parse::<std::net::Ipv4Addr>().is_ok()
         || host.starts_with('[')
-        || host.starts_with("0x")
-    {
+        || host.starts_with("0x");
+    if is_number {
         notes.note(seen::LINK_NUMBER, host.as_str());
     }
     if page.links.len() < COMPARED_LINKS && !page.links.contains(&host) {
@@ -152,6 +152,10 @@ fn close_link(page: &mut Page, notes: &mut Notes) {
     };
     if registrable(&shown) != registrable(&real) {
         notes.note(seen::LINK_ELSEWHERE, format!("{shown} → {real}"));
+        let bare = shown.strip_prefix("www.").unwrap_or(&shown);
+        if real.contains(&format!("{bare}.")) {
+            notes.note(seen::LOOKALIKE_WORN, real.as_str());
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 use super::header_text;
 use super::lookalike::{self, HOUSES, belongs, registrable};
 use super::names::is_direction_mark;
-use crate::address::{Address, mailboxes};
+use crate::address::{Address, authors, mailboxes};
 use crate::part::Message;
 use crate::seen::{self, Notes};
 
@@ -12,7 +12,7 @@ use crate::seen::{self, Notes};
 const LOOKED_AT: usize = 20;
 
 pub(crate) fn look(message: &Message<'_>, notes: &mut Notes) {
-    let froms = list(message, "from");
+    let froms = froms(message);
     let own: Vec<String> = ["to", "cc"]
         .iter()
         .flat_map(|name| list(message, name))
@@ -47,6 +47,8 @@ fn note_ambiguity(message: &Message<'_>, froms: &[Address], notes: &mut Notes) {
     match (fields, froms) {
         (0, _) => notes.note(seen::SENDER_ABSENT, ""),
         (1, []) => notes.note(seen::SENDER_MALFORMED, ""),
+        // Old servers sign their bounces so; nobody is deceived by it.
+        (1, [only]) if only.domain.is_empty() && is_daemon(only) => {}
         (1, [only]) if only.domain.is_empty() => notes.note(seen::SENDER_MALFORMED, ""),
         (1, [first, others @ ..]) => {
             let domain = first.domain_text();
@@ -57,6 +59,17 @@ fn note_ambiguity(message: &Message<'_>, froms: &[Address], notes: &mut Notes) {
         }
         _ => notes.note(seen::SENDER_TWICE, ""),
     }
+}
+
+fn is_daemon(from: &Address) -> bool {
+    let local = from.local.to_ascii_lowercase();
+    [&b"mailer-daemon"[..], b"postmaster", b"mailer_daemon"].contains(&local.as_slice())
+}
+
+fn froms(message: &Message<'_>) -> Vec<Address> {
+    let root = message.part(0);
+    let values = root.into_iter().flat_map(|root| message.values(root, "from"));
+    values.flat_map(|value| authors(&value)).take(LOOKED_AT).collect()
 }
 
 fn list(message: &Message<'_>, name: &str) -> Vec<Address> {

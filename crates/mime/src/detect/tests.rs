@@ -322,6 +322,10 @@ fn pages_that_deceive() {
         &["content.link.elsewhere"],
     );
     page("<a href='https://click.bank.com/x'>www.bank.com</a>", &[]);
+    page(
+        "<a href='https://bank.example.login.test/'>https://www.bank.example/</a>",
+        &["content.link.elsewhere", "content.lookalike.worn"],
+    );
     page("<a href='https://bank.com@evil.example/'>x</a>", &["content.link.user"]);
     page("<a href='http://192.0.2.1/'>x</a>", &["content.link.number"]);
     page("<a href='java\nscript:alert(1)'>x</a>", &["content.page.script-link"]);
@@ -360,6 +364,8 @@ fn senders_that_pretend() {
     sender("Pаypal <x@y.example>", &["content.text.scripts"]);
     check(b"Subject: x\r\n\r\nx", &["content.sender.absent"]);
     sender("nobody", &["content.sender.malformed"]);
+    sender("Foo, Inc. <a@b.example>", &[]);
+    sender("Amazon, _<a@b.example>", &["content.sender.house"]);
     sender("", &["content.sender.malformed"]);
     sender("a@one.example, b@one.example", &[]);
     sender("a@one.example, b@other.example", &["content.sender.several"]);
