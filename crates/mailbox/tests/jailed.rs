@@ -1,0 +1,192 @@
+//! The real keeper in its real walls: arrivals, a session, chores, and not one call off charter;
+//! calls that are only witnessed are counted, for each costs 30 µs.
+//! This program is its own compartment: birth re-executes it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use compartment::policy::Verdict as Judged;
+use compartment::walls::{Wall, walls};
+use compartment::{Birth, House, Notices, Policy, spawn};
+use rustix::event::{PollFd, PollFlags, poll};
+use std::os::fd::OwnedFd;
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use terms::{FolderId, InstanceId, Kind, MessageId, TenantId, UserId, Verdict};
+use wire::control::{Order, Report, Start};
+use wire::mailbox::*;
+use wire::vault::Class;
+use wire::{Channel, Label, Parcel};
+
+const LIMIT: Duration = Duration::from_secs(10);
+const PERSON: (TenantId, UserId) = (TenantId([1; 8]), UserId([2; 8]));
+const INBOX: FolderId = FolderId([0, 0, 0, 1]);
+const MESSAGES: u32 = 1_000;
+/// Witnessed opens that so many messages may need: a new pack, a folder to be flushed.
+const OPENS: usize = 4;
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().collect();
+    if words.first().map(String::as_str) == Some("sekisho") {
+        return mailbox::run(House::begin().unwrap());
+    }
+    if words.iter().any(|word| word == "--list") {
+        println!("jailed: test");
+        return ExitCode::SUCCESS;
+    }
+    if !walls().granted.contains(&Wall::Notices) {
+        println!("absent: this kernel gives no listener for refused calls; nothing to hear");
+        return ExitCode::SUCCESS;
+    }
+    let folder = std::env::temp_dir().join(format!("mailbox-jailed-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    if walls().granted.contains(&Wall::OwnUser) {
+        let user = Some(64_000 + Kind::Mailbox.number());
+        std::os::unix::fs::chown(&folder, user, user).unwrap();
+    }
+    for round in 0..2 {
+        live_once(folder.to_str().unwrap(), round);
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
+    println!("test result: ok. 1 passed; 0 failed");
+    ExitCode::SUCCESS
+}
+
+#[derive(Default)]
+struct Heard {
+    off_charter: Vec<String>,
+    witnessed: usize,
+}
+
+fn listen(notices: Notices, heard: Arc<Mutex<Heard>>) {
+    let policy = Policy::of("mailbox").unwrap();
+    std::thread::spawn(move || {
+        loop {
+            let mut fds = [PollFd::new(&notices, PollFlags::IN)];
+            poll(&mut fds, None).unwrap();
+            if !fds[0].revents().contains(PollFlags::IN) {
+                return;
+            }
+            let Ok(Some(notice)) = notices.receive() else { continue };
+            if policy.judge(notice.number) == Judged::Witness {
+                heard.lock().unwrap().witnessed += 1;
+                notices.continue_(&notice).unwrap();
+            } else {
+                let what = format!("{} {:x?}", notice.call, notice.args);
+                heard.lock().unwrap().off_charter.push(what);
+                notices.deny(&notice, 1).unwrap();
+            }
+        }
+    });
+}
+
+fn join(control: &Channel, kind: Kind, person: Option<(TenantId, UserId)>) -> Channel {
+    let (one, other) = Channel::pair().unwrap();
+    let label = Label { instance: InstanceId([kind.number() as u8; 6]), kind, person };
+    control.send(0, &Order::Join(label), &[other.into()]).unwrap();
+    one
+}
+
+fn live_once(folder: &str, round: u32) {
+    let start = Start {
+        instance: InstanceId([round as u8; 6]),
+        kind_word: "mailbox".to_owned(),
+        folder: Some(folder.to_owned()),
+        ..Start::default()
+    };
+    let (control, theirs) = Channel::pair().unwrap();
+    control.send(0, &Order::Begin(start), &[]).unwrap();
+    let spawned = spawn(Birth {
+        kind: "mailbox",
+        instance: None,
+        user: compartment::is_root().then_some(64_000 + Kind::Mailbox.number()),
+        host_network: false,
+        control: theirs.into(),
+        more: Vec::new(),
+        environment: Vec::new(),
+    })
+    .unwrap();
+    let mut frame = control.receive(Some(LIMIT)).unwrap();
+    let Report::Jailed { missing_walls } = frame.read().unwrap() else { panic!() };
+    println!("missing walls: {missing_walls:?}");
+    let heard = Arc::new(Mutex::new(Heard::default()));
+    listen(Notices::new(frame.descriptors.pop().unwrap()), heard.clone());
+    let ready = control.receive(Some(LIMIT)).unwrap();
+    assert!(matches!(ready.read().unwrap(), Report::Ready { author: Some(_), public: None }));
+    arrivals(&control, round * MESSAGES);
+    session(&control, (round + 1) * MESSAGES);
+    control.send(0, &Order::Stop, &[]).unwrap();
+    let mut ended = [PollFd::new(&spawned.pidfd, PollFlags::IN)];
+    let limit = rustix::event::Timespec { tv_sec: 5, tv_nsec: 0 };
+    assert_eq!(poll(&mut ended, Some(&limit)).unwrap(), 1, "the keeper did not stop");
+    let heard = heard.lock().unwrap();
+    assert_eq!(heard.off_charter, Vec::<String>::new(), "calls off charter");
+    println!("witnessed opens: {} for {MESSAGES} messages", heard.witnessed);
+    assert!(heard.witnessed <= OPENS, "{} opens", heard.witnessed);
+}
+
+fn copy(number: u32, held: &mut Vec<OwnedFd>) -> Copy {
+    let mut message = MessageId::default();
+    message.0[..4].copy_from_slice(&number.to_be_bytes());
+    let length = if number % 50 == 0 { 400_000 } else { 4_096 };
+    let mut part = |length: usize| SealedPart {
+        epoch: 1,
+        wrapped: vec![1; 140],
+        content: Parcel::pack(vec![number as u8; length], wire::INLINE_BYTES, held).unwrap(),
+    };
+    Copy {
+        tenant: PERSON.0,
+        user: PERSON.1,
+        message,
+        place: Place::Inbox,
+        size: length as u64,
+        received_ms: 1_795_000_000_000,
+        verdict: Verdict::Deliver,
+        summary: part(1_500),
+        body: part(length),
+    }
+}
+
+fn arrivals(control: &Channel, first: u32) {
+    let clock = Instant::now();
+    std::thread::scope(|scope| {
+        for thread in 0..10 {
+            let mut edge = join(control, Kind::Edge, None);
+            scope.spawn(move || {
+                for number in (first..first + MESSAGES).filter(|number| number % 10 == thread) {
+                    let mut held = Vec::new();
+                    let copies = vec![copy(number, &mut held)];
+                    let keep = FromEdge::Keep { copies, journeys: Vec::new(), more: false };
+                    let (answer, _): (ToEdge, _) = edge.ask(&keep, &held, LIMIT).unwrap();
+                    assert!(matches!(answer, ToEdge::Kept));
+                }
+            });
+        }
+    });
+    println!("{MESSAGES} messages in {} ms", clock.elapsed().as_millis());
+}
+
+fn session(control: &Channel, messages: u32) {
+    let mut access = join(control, Kind::Access, Some(PERSON));
+    let (answer, _): (ToAccess, _) =
+        access.ask(&FromAccess::Rows { folder: INBOX, since: None }, &[], LIMIT).unwrap();
+    let ToAccess::Rows { rows, .. } = answer else { panic!() };
+    assert_eq!(rows.len() as u32, messages);
+    for class in [Class::Summary, Class::Body] {
+        let uids = rows.iter().map(|row| row.uid).take(60).collect();
+        let fetch = FromAccess::Fetch { folder: INBOX, uids, class };
+        let (answer, held): (ToAccess, Vec<OwnedFd>) = access.ask(&fetch, &[], LIMIT).unwrap();
+        let ToAccess::Parts(parts) = answer else { panic!() };
+        assert_eq!(parts.len(), 60);
+        for (_, message, part) in parts {
+            let [.., octet] = message.0[..4] else { panic!() };
+            assert!(part.content.open(&held).unwrap().iter().all(|found| *found == octet));
+        }
+    }
+    let mut admin = join(control, Kind::Admin, None);
+    let (answer, _): (ToAdmin, _) = admin.ask(&FromAdmin::Status, &[], LIMIT).unwrap();
+    let ToAdmin::Status { users: 1, messages: found, .. } = answer else { panic!() };
+    assert_eq!(found, u64::from(messages));
+    // Long enough for the chores of a quiet keeper.
+    std::thread::sleep(Duration::from_millis(2_500));
+}
