@@ -1,0 +1,288 @@
+//! The real ledger and the real mirror in their real walls: a normal load, a silent mirror, a
+//! killed mirror, a killed ledger; and not one call off their charters.
+//! This program is its own compartments: birth re-executes it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use compartment::policy::Verdict;
+use compartment::walls::{Wall, walls};
+use compartment::{Birth, House, Notices, Policy, Spawned, spawn};
+use evidence::{Author, Body, Outbox, Released, Word};
+use rustix::event::{PollFd, PollFlags, poll};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+use terms::{GrantId, InstanceId, Kind, MessageId, TenantId, UserId};
+use tlog::Trust;
+use wire::control::{Order, Report, Start};
+use wire::ledger::{FromLedger, ToLedger};
+use wire::{Channel, Label};
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().collect();
+    if words.first().map(String::as_str) == Some("sekisho") {
+        let house = House::begin().unwrap();
+        return match words.get(1).map(String::as_str) {
+            Some("mirror") => mirror::run(house),
+            _ => ledger::run(house),
+        };
+    }
+    if words.iter().any(|word| word == "--list") {
+        println!("jailed: test");
+        return ExitCode::SUCCESS;
+    }
+    if !walls().granted.contains(&Wall::Notices) {
+        println!("absent: this kernel gives no listener for refused calls; nothing to hear");
+        return ExitCode::SUCCESS;
+    }
+    let folder = std::env::temp_dir().join(format!("ledger-jailed-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    journey(&folder);
+    std::fs::remove_dir_all(&folder).unwrap();
+    println!("test result: ok. 1 passed; 0 failed");
+    ExitCode::SUCCESS
+}
+
+/// One born compartment.
+struct Born {
+    control: Channel,
+    spawned: Spawned,
+    public: [u8; 32],
+    heard: Arc<Mutex<Vec<String>>>,
+}
+
+fn bear(kind: Kind, folder: &Path, ledger_key: Option<[u8; 32]>) -> Born {
+    let folder = folder.join(kind.word());
+    std::fs::create_dir_all(&folder).unwrap();
+    let user = compartment::is_root().then_some(64_000 + kind.number());
+    if walls().granted.contains(&Wall::OwnUser) {
+        std::os::unix::fs::chown(&folder, user, user).unwrap();
+    }
+    let start = Start {
+        instance: InstanceId([kind.number() as u8; 6]),
+        kind_word: kind.word().to_owned(),
+        folder: Some(folder.to_str().unwrap().to_owned()),
+        ledger_key,
+        ..Start::default()
+    };
+    let (control, theirs) = Channel::pair().unwrap();
+    control.send(0, &Order::Begin(start), &[]).unwrap();
+    let spawned = spawn(Birth {
+        kind: kind.word(),
+        instance: None,
+        user,
+        host_network: false,
+        control: theirs.into(),
+        more: Vec::new(),
+        environment: Vec::new(),
+    })
+    .unwrap();
+    let mut frame = control.receive(Some(LIMIT)).unwrap();
+    let Report::Jailed { missing_walls } = frame.read().unwrap() else { panic!() };
+    println!("{}: missing walls: {missing_walls:?}", kind.word());
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    listen(kind, Notices::new(frame.descriptors.pop().unwrap()), heard.clone());
+    let ready = control.receive(Some(LIMIT)).unwrap();
+    let Report::Ready { public: Some(public), .. } = ready.read().unwrap() else { panic!() };
+    Born { control, spawned, public, heard }
+}
+
+/// Calls that the compartment was not meant to make.
+fn listen(kind: Kind, notices: Notices, heard: Arc<Mutex<Vec<String>>>) {
+    let policy = Policy::of(kind.word()).unwrap();
+    thread::spawn(move || {
+        loop {
+            let mut fds = [PollFd::new(&notices, PollFlags::IN)];
+            poll(&mut fds, None).unwrap();
+            if !fds[0].revents().contains(PollFlags::IN) {
+                return;
+            }
+            let Ok(Some(notice)) = notices.receive() else { continue };
+            if policy.judge(notice.number) == Verdict::Witness {
+                heard.lock().unwrap().push(format!("opened: {:x?}", notice.args));
+                notices.continue_(&notice).unwrap();
+            } else {
+                heard.lock().unwrap().push(format!("{} {:x?}", notice.call, notice.args));
+                notices.deny(&notice, 1).unwrap();
+            }
+        }
+    });
+}
+
+impl Born {
+    fn signal(&self, name: &str) {
+        let pid = self.spawned.pid.to_string();
+        assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+    }
+
+    fn ended(&self) -> bool {
+        let mut ended = [PollFd::new(&self.spawned.pidfd, PollFlags::IN)];
+        let limit = rustix::event::Timespec { tv_sec: 5, tv_nsec: 0 };
+        poll(&mut ended, Some(&limit)).unwrap() == 1
+    }
+
+    fn join(&self, kind: Kind, start: u8) -> Channel {
+        let (own, theirs) = Channel::pair().unwrap();
+        let label = Label { kind, instance: InstanceId([start; 6]), person: None };
+        self.control.send(0, &Order::Join(label), &[theirs.into()]).unwrap();
+        own
+    }
+
+    /// Nothing off charter, and no file opened, since its jail.
+    fn was_good(&self) {
+        assert_eq!(*self.heard.lock().unwrap(), Vec::<String>::new());
+    }
+}
+
+fn join_both(ledger: &Born, mirror: &Born) {
+    let (own, theirs) = Channel::pair().unwrap();
+    let label = |kind| Label { kind, instance: InstanceId([9; 6]), person: None };
+    ledger.control.send(0, &Order::Join(label(Kind::Mirror)), &[own.into()]).unwrap();
+    mirror.control.send(0, &Order::Join(label(Kind::Ledger)), &[theirs.into()]).unwrap();
+}
+
+struct Vault {
+    outbox: Outbox,
+    next: u64,
+    trust: Trust,
+}
+
+impl Vault {
+    fn record(&mut self, count: usize, items: usize) {
+        for _ in 0..count {
+            let body = Body::Release {
+                vault_seq: self.next,
+                instance: InstanceId([5; 6]),
+                grant: GrantId([1; 16]),
+                tenant: TenantId([2; 8]),
+                user: UserId([3; 8]),
+                released: Released::Bodies(vec![MessageId([4; 16]); items]),
+            };
+            assert!(self.outbox.record(compartment::now_ms(), body));
+            self.next += 1;
+        }
+    }
+
+    /// In a word, what the ledger answered; `None` when it is gone.
+    fn append(&mut self, channel: &mut Channel, prove: bool) -> Option<&'static str> {
+        let frames = self.outbox.frames();
+        let question = ToLedger::Append { entries: frames.clone(), prove };
+        let word = match channel.ask::<_, FromLedger>(&question, &[], LIMIT).ok()?.0 {
+            FromLedger::Taken { .. } => "taken",
+            FromLedger::Proved { proofs, checkpoint } => {
+                let trusted = self.trust.read(&checkpoint).unwrap();
+                assert_eq!(proofs.len(), frames.len());
+                for (proof, frame) in proofs.iter().zip(&frames) {
+                    assert!(trusted.proves(frame, proof.index, &proof.hashes));
+                }
+                "proved"
+            }
+            FromLedger::Refused { why } => panic!("{why}"),
+            _ => return Some("away"),
+        };
+        self.outbox.acknowledged(frames.len());
+        Some(word)
+    }
+
+    fn append_all(&mut self, channel: &mut Channel) {
+        let begun = Instant::now();
+        while self.outbox.waiting() > 0 {
+            assert!(begun.elapsed() < LIMIT);
+            self.append(channel, true).unwrap();
+        }
+    }
+}
+
+fn journey(folder: &Path) {
+    let ledger = bear(Kind::Ledger, folder, None);
+    let mirror = bear(Kind::Mirror, folder, Some(ledger.public));
+    join_both(&ledger, &mirror);
+    let mut warden = Author::new(Kind::Warden, InstanceId([1; 6]), &[1; 32]);
+    let vault = Author::new(Kind::Vault, InstanceId([2; 6]), &[2; 32]);
+    let named = |author: &Author, kind| Body::ProcessStart {
+        instance: author.start(),
+        kind,
+        pid: 1,
+        version: Word::new("test"),
+        zygote: None,
+        key: Some(author.public_key()),
+        serves: None,
+    };
+    let bodies = [named(&warden, Kind::Warden), named(&vault, Kind::Vault)];
+    let entries: Vec<_> = bodies.map(|body| warden.sign(1, body).unwrap()).into();
+    let mut channel = ledger.join(Kind::Warden, 1);
+    let question = ToLedger::Append { entries, prove: false };
+    let answer = channel.ask::<_, FromLedger>(&question, &[], LIMIT).unwrap().0;
+    assert!(matches!(answer, FromLedger::Taken { first_index: 0 }));
+    let trust = Trust::new(&ledger.public, &mirror.public).unwrap();
+    let mut vault = Vault { outbox: Outbox::new(vault, 9_000), next: 0, trust };
+    let mut channel = ledger.join(Kind::Vault, 2);
+
+    // Small ones, large ones, many; frames that travel beside their channel.
+    for round in 0..30 {
+        vault.record(1 + round, if round % 5 == 4 { 3_000 } else { 1 });
+        vault.append_all(&mut channel);
+    }
+    let question = ToLedger::Releases { since_ms: 0, from_index: 0 };
+    let answer = channel.ask::<_, FromLedger>(&question, &[], LIMIT).unwrap().0;
+    assert!(matches!(answer, FromLedger::Releases { next: Some(_), .. }));
+
+    // A mirror that stands still: told within 3 s, and resumed by itself.
+    mirror.signal("-STOP");
+    let begun = Instant::now();
+    vault.record(1, 1);
+    assert_eq!(vault.append(&mut channel, true), Some("away"));
+    assert!(begun.elapsed() < Duration::from_secs(4));
+    for _ in 0..50 {
+        vault.record(20, 100);
+        assert_eq!(vault.append(&mut channel, false), Some("taken"));
+    }
+    mirror.signal("-CONT");
+    vault.record(1, 1);
+    let begun = Instant::now();
+    vault.append_all(&mut channel);
+    println!("a mirror that stood still proves again after {:?}", begun.elapsed());
+
+    // A mirror that is killed: the next one catches up.
+    mirror.was_good();
+    mirror.signal("-KILL");
+    assert!(mirror.ended());
+    vault.record(5, 1_000);
+    assert_eq!(vault.append(&mut channel, true), Some("away"));
+    let mirror = bear(Kind::Mirror, folder, None);
+    join_both(&ledger, &mirror);
+    vault.append_all(&mut channel);
+
+    // A ledger that is killed: the next one knows everybody.
+    ledger.was_good();
+    ledger.signal("-KILL");
+    assert!(ledger.ended());
+    vault.record(5, 10);
+    assert_eq!(vault.append(&mut channel, true), None);
+    let ledger = bear(Kind::Ledger, folder, None);
+    join_both(&ledger, &mirror);
+    let mut channel = ledger.join(Kind::Vault, 2);
+    vault.append_all(&mut channel);
+    finish(folder, ledger, mirror, vault.next + 2);
+}
+
+/// While it runs, and after it has stopped, the files say the same.
+fn finish(folder: &Path, ledger: Born, mirror: Born, expected: u64) {
+    let paths: [PathBuf; 2] = [folder.join("ledger"), folder.join("mirror")];
+    for running in [true, false] {
+        if !running {
+            for born in [&ledger, &mirror] {
+                born.control.send(0, &Order::Stop, &[]).unwrap();
+                assert!(born.ended());
+                born.was_good();
+            }
+        }
+        let found = ledger::verify(&paths[0], Some(&paths[1])).unwrap();
+        assert_eq!(found.problems, Vec::<String>::new());
+        assert_eq!((found.ok, found.size, found.mirror_size), (true, expected, expected));
+        assert!(ledger::head(&paths[0], Some(&paths[1])).unwrap().cosigned);
+    }
+}
