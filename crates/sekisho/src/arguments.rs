@@ -77,11 +77,6 @@ impl Arguments {
         }
     }
 
-    /// All words that are left.
-    pub fn words(&mut self) -> Vec<String> {
-        self.left.drain(..).collect()
-    }
-
     /// Nothing may be left over: a mistyped option is not ignored.
     pub fn finish(&mut self) -> Result<(), Trouble> {
         match self.left.front() {

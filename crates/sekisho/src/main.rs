@@ -4,6 +4,7 @@ mod arguments;
 mod client;
 mod commands;
 mod compartments;
+mod demo;
 mod outcome;
 
 use std::process::ExitCode;

@@ -4,10 +4,7 @@ mod demo;
 mod doctor;
 mod evidence;
 mod install;
-mod keeping;
 mod people;
-mod scan;
-mod trial;
 
 use crate::arguments::Arguments;
 use crate::outcome::{Answer, Outcome, Trouble, tell};
@@ -31,7 +28,6 @@ sekisho (関所): mail for many organisations, behind walls
   sekisho ledger verify | head | export                                  --data DIR
   sekisho scope --component C [--version V] --from T --to T [--recheck]  --data DIR
   sekisho drill [--compartment C] [--program ELF]
-  sekisho backup --to DIR | restore --from DIR                           --data DIR
   sekisho doctor [--data DIR]
 
 Every command takes --json. Exit: 0 done, 1 refused or found wanting, 2 wrong use, 3 fault.";
@@ -56,12 +52,8 @@ fn act(word: &str, arguments: Arguments, as_json: bool) -> Answer {
         "trace" => people::trace(arguments),
         "quarantine" => people::quarantine(arguments),
         "status" => people::status(arguments),
-        "scan" => scan::run(arguments, as_json),
         "ledger" => evidence::ledger(arguments, as_json),
         "scope" => evidence::scope(arguments),
-        "drill" => trial::run(arguments, as_json),
-        "backup" => keeping::backup(arguments),
-        "restore" => keeping::restore(arguments),
         "doctor" => doctor::run(arguments),
         "help" | "-h" => {
             println!("{HELP}");
@@ -69,4 +61,20 @@ fn act(word: &str, arguments: Arguments, as_json: bool) -> Answer {
         }
         other => Err(Trouble::wrong_use("a command", other, "sekisho help")),
     }
+}
+
+pub use install::log;
+
+/// The newest entries of the ledger, for the demo's screen.
+pub fn newest_entries(data: &std::path::Path, count: usize) -> Vec<String> {
+    evidence::newest(data, count)
+}
+
+/// Secret octets as a sealed memfd, the only form in which they are handed on.
+pub fn sealed(secret: &[u8]) -> Result<std::os::fd::OwnedFd, Trouble> {
+    let hint = "this kernel must grant memfd_create";
+    let fault = |fault: wire::Fault| Trouble::fault(fault.to_string(), hint);
+    let mut held = Vec::new();
+    wire::Parcel::pack(secret.to_vec(), 0, &mut held).map_err(fault)?;
+    held.pop().ok_or_else(|| Trouble::fault("no descriptor", hint))
 }

@@ -1,0 +1,77 @@
+//! `sekisho demo`.
+
+use crate::arguments::Arguments;
+use crate::demo::{self, Wishes};
+use crate::outcome::{Answer, Outcome, Trouble};
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+const PORT_BASE: u16 = 2500;
+/// Above it the highest offset (95) does not fit.
+const HIGHEST_BASE: u16 = u16::MAX - 95;
+const CREDENTIAL_BYTES: usize = 32;
+
+pub fn run(mut arguments: Arguments, as_json: bool) -> Answer {
+    let data = arguments.option("--data")?.map(PathBuf::from);
+    let port_base = arguments.parsed("--port-base", "a port number")?.unwrap_or(PORT_BASE);
+    let sample = !arguments.switch("--no-sample");
+    arguments.finish()?;
+    if port_base > HIGHEST_BASE {
+        let found = port_base.to_string();
+        return Err(Trouble::wrong_use("a port base up to 65440", found, "--port-base 2500"));
+    }
+    let data = match data {
+        Some(data) => absolute(data)?,
+        None => new_folder()?,
+    };
+    make_folder(&data)?;
+    let credential = credential(&data)?;
+    let wishes = Wishes { data, port_base, as_json, sample };
+    let code = demo::run(wishes, credential)?;
+    Ok(Outcome::Told(if code == std::process::ExitCode::SUCCESS { 0 } else { 3 }))
+}
+
+fn absolute(path: PathBuf) -> Result<PathBuf, Trouble> {
+    let hint = "give --data a path that can be resolved";
+    std::path::absolute(&path).map_err(|error| Trouble::fault(error.to_string(), hint))
+}
+
+fn new_folder() -> Result<PathBuf, Trouble> {
+    let name = format!("sekisho-demo-{}", terms::InstanceId(compartment::random()));
+    let data = std::env::temp_dir().join(name);
+    eprintln!("sekisho demo: data in {}", data.display());
+    Ok(data)
+}
+
+pub fn make_folder(data: &Path) -> Result<(), Trouble> {
+    let made = fs::DirBuilder::new().recursive(true).mode(0o711).create(data);
+    made.map_err(|error| {
+        let what = format!("{} could not be made: {error}", data.display());
+        Trouble::fault(what, "give --data a folder that you may write to")
+    })
+}
+
+/// The demo's unseal credential stands beside its data, so that a restart opens the same mail.
+fn credential(data: &Path) -> Result<Vec<u8>, Trouble> {
+    let mut name = data.as_os_str().to_owned();
+    name.push(".unseal");
+    let path = PathBuf::from(name);
+    let fault = |error: std::io::Error| {
+        let what = format!("{}: {error}", path.display());
+        Trouble::fault(what, "the credential must be a file of 32 octets, yours alone")
+    };
+    if let Ok(found) = fs::read(&path) {
+        return match found.len() {
+            CREDENTIAL_BYTES => Ok(found),
+            _ => Err(fault(std::io::ErrorKind::InvalidData.into())),
+        };
+    }
+    let made: [u8; CREDENTIAL_BYTES] = compartment::random();
+    let mut options = fs::OpenOptions::new();
+    let mut file =
+        options.write(true).create_new(true).mode(0o600).open(&path).map_err(fault)?;
+    file.write_all(&made).and_then(|()| file.sync_all()).map_err(fault)?;
+    Ok(made.to_vec())
+}

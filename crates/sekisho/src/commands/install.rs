@@ -1,0 +1,143 @@
+//! `sekisho init` and `sekisho run`.
+
+use super::demo::make_folder;
+use super::sealed;
+use crate::arguments::Arguments;
+use crate::outcome::{Answer, Outcome, Trouble};
+use data_encoding::BASE32_NOPAD;
+use serde_json::json;
+use settings::Settings;
+use std::fs;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use warden::{Happening, Plan};
+use wire::control::Service;
+
+const CREDENTIAL_BYTES: usize = 32;
+/// Of a resolv.conf.
+const RESOLVERS: usize = 3;
+
+/// Makes the data folder and the unseal credential, which is written or printed once.
+pub fn init(mut arguments: Arguments) -> Answer {
+    let data = std::path::absolute(arguments.data()?)
+        .map_err(|error| Trouble::fault(error.to_string(), "give an absolute path"))?;
+    let unseal = arguments.option("--unseal")?.map(PathBuf::from);
+    arguments.finish()?;
+    if data.join("vault").exists() {
+        let hint = "it is initialised already; `sekisho run` starts it";
+        return Err(Trouble::refused("a new data folder", data.display().to_string(), hint));
+    }
+    if let Some(path) = &unseal
+        && std::path::absolute(path).is_ok_and(|path| path.starts_with(&data))
+    {
+        let hint = "a copy of the data must open nothing: keep the credential elsewhere";
+        let found = path.display().to_string();
+        return Err(Trouble::refused("a credential outside the data folder", found, hint));
+    }
+    make_folder(&data)?;
+    let credential = BASE32_NOPAD.encode(&compartment::random::<CREDENTIAL_BYTES>());
+    let shown = match &unseal {
+        Some(path) => {
+            write_credential(path, &credential)?;
+            json!({ "data": data, "unseal_file": path })
+        }
+        None => json!({ "data": data, "unseal": credential }),
+    };
+    Ok(Outcome::Done(shown))
+}
+
+fn write_credential(path: &Path, credential: &str) -> Result<(), Trouble> {
+    let mut options = fs::OpenOptions::new();
+    let file = options.write(true).create_new(true).mode(0o600).open(path);
+    let written = file.and_then(|mut file| {
+        writeln!(file, "{credential}")?;
+        file.sync_all()
+    });
+    written.map_err(|error| {
+        let what = format!("{}: {error}", path.display());
+        Trouble::fault(what, "choose a new file in a folder that you may write to")
+    })
+}
+
+/// Runs the service in the foreground until SIGTERM or SIGINT.
+pub fn run(mut arguments: Arguments) -> Answer {
+    let path = PathBuf::from(arguments.required("--config")?);
+    arguments.finish()?;
+    let settings = Settings::read(&path).map_err(|fault| {
+        let hint = "docs/generated/config.md lists every setting";
+        Trouble::refused("a start-up file that parses", fault.to_string(), hint)
+    })?;
+    let credential = read_credential(&settings)?;
+    let plan = plan(&settings, &credential)?;
+    let code = warden::run(plan);
+    Ok(Outcome::Told(if code == std::process::ExitCode::SUCCESS { 0 } else { 3 }))
+}
+
+fn plan(settings: &Settings, credential: &[u8]) -> Result<Plan, Trouble> {
+    let mut plan = Plan::new(settings.house.data.clone());
+    let is_demos = |kind: &terms::Kind| *kind == terms::Kind::Zone;
+    let kinds = wire::CHARTERS.iter().map(|charter| charter.kind);
+    plan.kinds = kinds.filter(|kind| !is_demos(kind)).collect();
+    let listen = &settings.listen;
+    let of = |service: Service, at: &[SocketAddr]| {
+        at.iter().map(|address| (service, *address)).collect::<Vec<_>>()
+    };
+    plan.listeners = of(Service::Smtp, &listen.smtp);
+    plan.listeners.extend(of(Service::Imaps, &listen.imaps));
+    plan.listeners.extend(of(Service::Pop3s, &listen.pop3s));
+    plan.host_name = settings.house.host_name.clone();
+    plan.dns_servers = resolvers(settings);
+    plan.credential = Some(sealed(credential)?);
+    plan.single_operator = settings.house.single_operator;
+    plan.user_base = settings.house.uid_base;
+    plan.tell = Box::new(log);
+    Ok(plan)
+}
+
+/// The operator's log: one line an event, ids only.
+pub fn log(happening: &Happening) {
+    match happening {
+        Happening::Ready => eprintln!("sekisho: ready"),
+        Happening::Alarm { instance, kind, pid, call, what, .. } => {
+            eprintln!("sekisho: ALARM {} {instance} pid {pid}: {call} {what}", kind.word());
+        }
+        Happening::Ended { instance, kind, clean: false, cause } => {
+            eprintln!("sekisho: {} {instance} ended: {cause}", kind.word());
+        }
+        Happening::Jailed { kind, missing, .. } if !missing.is_empty() => {
+            eprintln!("sekisho: {} without {}", kind.word(), missing.join(", "));
+        }
+        Happening::Note { kind, text, .. } => eprintln!("sekisho: {}: {text}", kind.word()),
+        _ => {}
+    }
+}
+
+fn resolvers(settings: &Settings) -> Vec<SocketAddr> {
+    let port = settings.dns.port;
+    if !settings.dns.servers.is_empty() {
+        return settings.dns.servers.iter().map(|ip| SocketAddr::new(*ip, port)).collect();
+    }
+    let text = fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
+    let named = text.lines().filter_map(|line| line.strip_prefix("nameserver "));
+    let known = named.filter_map(|ip| ip.trim().parse().ok());
+    known.take(RESOLVERS).map(|ip| SocketAddr::new(ip, 53)).collect()
+}
+
+fn read_credential(settings: &Settings) -> Result<Vec<u8>, Trouble> {
+    let unseal = &settings.unseal;
+    let in_systemd = std::env::var_os("CREDENTIALS_DIRECTORY")
+        .map(|folder| PathBuf::from(folder).join(&unseal.systemd_credential));
+    let hint = "give it by `LoadCredential=` of systemd or by `unseal.file`; `sekisho init` makes it";
+    let path = in_systemd
+        .filter(|path| path.exists())
+        .or_else(|| (!unseal.file.as_os_str().is_empty()).then(|| unseal.file.clone()))
+        .ok_or_else(|| Trouble::refused("an unseal credential", "none", hint))?;
+    let text = fs::read_to_string(&path)
+        .map_err(|error| Trouble::fault(format!("{}: {error}", path.display()), hint))?;
+    let bytes = BASE32_NOPAD.decode(text.trim().as_bytes()).ok();
+    bytes.filter(|bytes| bytes.len() == CREDENTIAL_BYTES).ok_or_else(|| {
+        Trouble::refused("a credential as `sekisho init` wrote it", "something else", hint)
+    })
+}

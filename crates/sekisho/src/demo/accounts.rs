@@ -1,0 +1,120 @@
+//! The demo's two organisations and their people, with secrets that a restart shows again.
+
+use crate::client;
+use crate::outcome::Trouble;
+use data_encoding::{BASE32_NOPAD, HEXLOWER};
+use hkdf::Hkdf;
+use serde_json::{Value, json};
+use sha2::Sha256;
+use std::path::Path;
+use wire::admin::Request;
+
+/// One person of the demo.
+pub struct Account {
+    pub address: &'static str,
+    pub tenant: &'static str,
+    pub role: &'static str,
+    aliases: &'static [&'static str],
+    pub password: String,
+    pub app_password: String,
+    pub pop3_password: String,
+}
+
+type Row = (&'static str, &'static str, &'static str, &'static [&'static str]);
+
+const DOMAINS: &[(&str, &str)] = &[("Example Japan", "example.jp"), ("Example Net", "example.net")];
+const PEOPLE: &[Row] = &[
+    ("aoi@example.jp", "Example Japan", "user", &[]),
+    ("haru@example.jp", "Example Japan", "user", &["info@example.jp"]),
+    ("mina@example.jp", "Example Japan", "approver", &[]),
+    ("sato@example.jp", "Example Japan", "tenant-admin", &[]),
+    ("alice@example.net", "Example Net", "user", &[]),
+    ("bob@example.net", "Example Net", "user", &["sales@example.net"]),
+    ("olga@example.net", "Example Net", "auditor", &[]),
+];
+
+/// Makes what is not there yet; all of it is there afterwards.
+pub fn settle(data: &Path, credential: &[u8]) -> Result<Vec<Account>, Trouble> {
+    for (tenant, domain) in DOMAINS {
+        let (tenant, domain) = ((*tenant).to_owned(), (*domain).to_owned());
+        unless_there(client::value(data, &Request::TenantAdd { name: tenant.clone() }))?;
+        unless_there(client::value(data, &Request::DomainAdd { domain, tenant }))?;
+    }
+    let derive = Hkdf::<Sha256>::new(None, credential);
+    PEOPLE.iter().map(|row| settle_one(data, &derive, row)).collect()
+}
+
+fn settle_one(data: &Path, derive: &Hkdf<Sha256>, row: &Row) -> Result<Account, Trouble> {
+    let (address, tenant, role, aliases) = *row;
+    let password = BASE32_NOPAD.encode(&seed::<16>(derive, address, "password"));
+    let password = password.to_ascii_lowercase();
+    unless_there(client::value(
+        data,
+        &Request::UserAdd {
+            address: address.to_owned(),
+            tenant: tenant.to_owned(),
+            role: Some(role.to_owned()),
+            aliases: aliases.iter().map(|alias| (*alias).to_owned()).collect(),
+            password: Some(password.clone()),
+        },
+    ))?;
+    let imap_password = app_password(data, derive, address, "imap")?;
+    let pop3_password = app_password(data, derive, address, "pop3")?;
+    Ok(Account {
+        address,
+        tenant,
+        role,
+        aliases,
+        password,
+        app_password: imap_password,
+        pop3_password,
+    })
+}
+
+fn app_password(
+    data: &Path,
+    derive: &Hkdf<Sha256>,
+    address: &str,
+    protocol: &str,
+) -> Result<String, Trouble> {
+    let made = client::value(
+        data,
+        &Request::AppPasswordAdd {
+            address: address.to_owned(),
+            protocol: protocol.to_owned(),
+            device: Some("demo".to_owned()),
+            secret_seed: Some(HEXLOWER.encode(&seed::<26>(derive, address, protocol))),
+        },
+    )?;
+    let secret = made.get("secret").and_then(Value::as_str).unwrap_or_default();
+    Ok(secret.to_owned())
+}
+
+fn seed<const N: usize>(derive: &Hkdf<Sha256>, address: &str, what: &str) -> [u8; N] {
+    let mut seed = [0; N];
+    let _ = derive.expand(format!("demo {what} of {address}").as_bytes(), &mut seed);
+    seed
+}
+
+/// A restart finds everything in its place: that is no trouble.
+fn unless_there(answer: Result<Value, Trouble>) -> Result<(), Trouble> {
+    match answer {
+        Ok(_) | Err(Trouble::Refused { .. }) => Ok(()),
+        Err(trouble) => Err(trouble),
+    }
+}
+
+impl Account {
+    pub fn json(&self) -> Value {
+        json!({
+            "address": self.address,
+            "tenant": self.tenant,
+            "role": self.role,
+            "aliases": self.aliases,
+            "password": self.password,
+            "app_password": self.app_password,
+            "app_password_pop3": self.pop3_password,
+            "totp_secret": null,
+        })
+    }
+}

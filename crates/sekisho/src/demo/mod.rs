@@ -1,0 +1,194 @@
+//! The demo: two organisations on loopback, a day's mail, one reader, one intruder.
+
+mod accounts;
+mod post;
+mod reading;
+mod sample;
+mod screen;
+mod senders;
+mod show;
+
+use crate::outcome::Trouble;
+use accounts::Account;
+use senders::Senders;
+use serde_json::{Value, json};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use warden::{Happening, Plan};
+use wire::control::Service;
+
+/// What was asked for.
+pub struct Wishes {
+    pub data: PathBuf,
+    pub port_base: u16,
+    pub as_json: bool,
+    pub sample: bool,
+}
+
+/// The demo's ports (architecture §7).
+#[derive(Clone, Copy)]
+pub struct Ports {
+    base: u16,
+}
+
+impl Ports {
+    fn at(self, offset: u16) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.base.saturating_add(offset)))
+    }
+
+    pub fn smtp(self) -> SocketAddr {
+        self.at(25)
+    }
+
+    pub fn imaps(self) -> SocketAddr {
+        self.at(93)
+    }
+
+    pub fn pop3s(self) -> SocketAddr {
+        self.at(95)
+    }
+
+    pub fn dns(self) -> SocketAddr {
+        self.at(53)
+    }
+}
+
+/// Runs until it is stopped.
+pub fn run(wishes: Wishes, credential: Vec<u8>) -> Result<ExitCode, Trouble> {
+    let ports = Ports { base: wishes.port_base };
+    let senders = Senders::new(&credential);
+    let zones = senders.zones().map_err(|e| Trouble::fault(e.to_string(), "report this"))?;
+    let (tell, told) = channel();
+    let mut plan = plan(&wishes.data, ports, zones, &credential, tell)?;
+    let mut stage =
+        Some(Stage { wishes, ports, senders, credential, told, accounts: Vec::new() });
+    let mut forward = std::mem::replace(&mut plan.tell, Box::new(|_| {}));
+    // The warden owns this thread; the play begins on another when everything serves.
+    plan.tell = Box::new(move |happening| {
+        forward(happening);
+        if matches!(happening, Happening::Ready)
+            && let Some(stage) = stage.take()
+        {
+            std::thread::spawn(move || stage.play());
+        }
+    });
+    Ok(warden::run(plan))
+}
+
+fn plan(
+    data: &Path,
+    ports: Ports,
+    zones: String,
+    credential: &[u8],
+    tell: Sender<Happening>,
+) -> Result<Plan, Trouble> {
+    let mut plan = Plan::new(data.to_owned());
+    plan.kinds = wire::CHARTERS.iter().map(|charter| charter.kind).collect();
+    plan.listeners = vec![
+        (Service::Zone, ports.dns()),
+        (Service::Smtp, ports.smtp()),
+        (Service::Imaps, ports.imaps()),
+        (Service::Pop3s, ports.pop3s()),
+    ];
+    plan.host_name = senders::HOST_NAME.to_owned();
+    plan.dns_servers = vec![ports.dns()];
+    plan.credential = Some(crate::commands::sealed(credential)?);
+    plan.zones = zones;
+    plan.demo = true;
+    plan.single_operator = true;
+    plan.tell = Box::new(move |happening| {
+        crate::commands::log(happening);
+        let _ = tell.send(happening.clone());
+    });
+    Ok(plan)
+}
+
+struct Stage {
+    wishes: Wishes,
+    ports: Ports,
+    senders: Senders,
+    credential: Vec<u8>,
+    told: Receiver<Happening>,
+    accounts: Vec<Account>,
+}
+
+impl Stage {
+    fn play(mut self) {
+        match accounts::settle(&self.wishes.data, &self.credential) {
+            Ok(accounts) => self.accounts = accounts,
+            Err(_) => {
+                eprintln!("sekisho demo: the accounts could not be made; see the lines above");
+                return;
+            }
+        }
+        match self.wishes.as_json {
+            true => self.announce(),
+            false => self.perform(),
+        }
+        // What still happens is drained, so that the queue never grows.
+        while self.told.recv().is_ok() {}
+    }
+
+    /// One line when everything answers, and the sample on its way.
+    fn announce(&self) {
+        println!("{}", self.ready_line());
+        if self.wishes.sample {
+            for letter in sample::letters() {
+                let _ = self.send(&letter);
+            }
+        }
+    }
+
+    fn perform(&self) {
+        let show = show::Show { stage: self };
+        if self.wishes.sample {
+            show.everything();
+        }
+        show.how_to_connect();
+    }
+
+    fn send(&self, letter: &sample::Letter) -> std::io::Result<post::Sent> {
+        let now_seconds = compartment::now_ms() / 1000;
+        let octets = match letter.signed_by {
+            Some(domain) => self.senders.sign(domain, &letter.octets, now_seconds),
+            None => letter.octets.clone(),
+        };
+        post::send(self.ports.smtp(), letter, &octets)
+    }
+
+    fn ready_line(&self) -> Value {
+        json!({
+            "ready": true,
+            "smtp": self.ports.smtp().to_string(),
+            "submissions": null,
+            "submission": null,
+            "imaps": self.ports.imaps().to_string(),
+            "pop3s": self.ports.pop3s().to_string(),
+            "dns": self.ports.dns().to_string(),
+            "metrics": null,
+            "https": null,
+            "login": null,
+            "console": null,
+            "ca": self.authority_file(),
+            "data": self.wishes.data,
+            "accounts": self.accounts.iter().map(Account::json).collect::<Vec<_>>(),
+        })
+    }
+
+    fn authority(&self) -> String {
+        let answer = crate::client::value(&self.wishes.data, &wire::admin::Request::Authority);
+        let pem = answer.ok().and_then(|v| Some(v.get("ca")?.as_str()?.to_owned()));
+        pem.unwrap_or_default()
+    }
+
+    /// The authority's certificate as a file beside the data folder, for mail clients.
+    fn authority_file(&self) -> String {
+        let mut name = self.wishes.data.clone().into_os_string();
+        name.push(".ca.pem");
+        let path = PathBuf::from(name);
+        let _ = std::fs::write(&path, self.authority());
+        path.display().to_string()
+    }
+}

@@ -1,0 +1,71 @@
+//! The demo's little internet: who exists in its DNS, and who signs.
+
+use aws_lc_rs::signature::Ed25519KeyPair;
+use hkdf::Hkdf;
+use mailauth::{Signer, SigningKey};
+use sha2::Sha256;
+use zone::{RecordWord, Zones};
+
+/// Our own name, as the demo's DNS knows it.
+pub const HOST_NAME: &str = "mx.sekisho.localhost";
+const SELECTOR: &str = "demo";
+const SIGNING: &[&str] = &["sender.example", "letters.example"];
+
+/// The sample senders' keys, derived so that a restart signs with the same ones.
+pub struct Senders {
+    keys: Vec<(&'static str, Ed25519KeyPair)>,
+}
+
+impl Senders {
+    pub fn new(credential: &[u8]) -> Self {
+        let derive = Hkdf::<Sha256>::new(None, credential);
+        let keys = SIGNING.iter().filter_map(|domain| {
+            let mut seed = [0u8; 32];
+            derive.expand(format!("demo sender {domain}").as_bytes(), &mut seed).ok()?;
+            Some((*domain, Ed25519KeyPair::from_seed_unchecked(&seed).ok()?))
+        });
+        Self { keys: keys.collect() }
+    }
+
+    /// The message with the domain's signature on top.
+    pub fn sign(&self, domain: &str, octets: &[u8], now_seconds: u64) -> Vec<u8> {
+        let Some((domain, key)) = self.keys.iter().find(|(known, _)| *known == domain) else {
+            return octets.to_vec();
+        };
+        let key = SigningKey::Ed25519(key);
+        let signer = Signer { domain, selector: SELECTOR, key, now: now_seconds };
+        let mut signed = signer.sign(octets).unwrap_or_default().into_bytes();
+        signed.extend_from_slice(octets);
+        signed
+    }
+
+    /// The zones: our own domains, honest senders, one bank that is imitated, one stranger.
+    pub fn zones(&self) -> Result<String, zone::Fault> {
+        use RecordWord::{A, Mx, Ptr, Txt};
+        let mut zones = Zones::default();
+        zones.add(HOST_NAME, A, "127.0.0.1")?;
+        zones.add("1.0.0.127.in-addr.arpa", Ptr, "localhost")?;
+        for domain in ["example.jp", "example.net"] {
+            zones.add(domain, Mx, &format!("10 {HOST_NAME}"))?;
+            zones.add(domain, Txt, &format!("v=spf1 a:{HOST_NAME} -all"))?;
+            zones.add(&format!("_dmarc.{domain}"), Txt, "v=DMARC1; p=reject")?;
+        }
+        for domain in SIGNING {
+            zones.add(domain, A, "127.0.0.1")?;
+            zones.add(domain, Mx, &format!("10 {domain}"))?;
+            zones.add(domain, Txt, "v=spf1 ip4:127.0.0.0/8 ip6:::1 -all")?;
+            zones.add(&format!("_dmarc.{domain}"), Txt, "v=DMARC1; p=quarantine")?;
+        }
+        for (domain, key) in &self.keys {
+            if let Ok(record) = SigningKey::Ed25519(key).record() {
+                zones.add(&format!("{SELECTOR}._domainkey.{domain}"), Txt, &record)?;
+            }
+        }
+        zones.add("mail.sender.example", A, "127.0.0.1")?;
+        zones.add("mail.sender.example", Txt, "v=spf1 a -all")?;
+        zones.add("aoba-bank.example", Txt, "v=spf1 ip4:192.0.2.10 -all")?;
+        zones.add("_dmarc.aoba-bank.example", Txt, "v=DMARC1; p=quarantine")?;
+        zones.add("unknown.example", A, "192.0.2.66")?;
+        Ok(zones.to_toml())
+    }
+}
