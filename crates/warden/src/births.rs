@@ -125,6 +125,7 @@ impl Household {
     ) -> Result<(), Fault> {
         let label = Label { instance, kind, person: None };
         let control = self.hub.seat(control, label)?;
+        self.seats.insert(control, (instance, kind));
         self.hub.send(control, 0, &Order::Begin(start), gifts)?;
         let member = Member {
             instance,
@@ -176,7 +177,20 @@ impl Household {
             self.recorder.record(recorder::start(instance, kind, pid, None, (zygote, serves)));
         }
         (self.plan.tell)(&Happening::Born { instance, kind, pid, zygote });
+        self.catch_up(instance);
         Ok(())
+    }
+
+    /// Does what had to wait for a newborn's pidfd.
+    fn catch_up(&mut self, instance: InstanceId) {
+        let Some(member) = self.members.get_mut(&instance) else { return };
+        let dismissed = member.dismissed;
+        if let Some(notices) = member.early.take() {
+            self.open_ear(instance, notices);
+        }
+        if dismissed {
+            self.kill(instance);
+        }
     }
 
     /// The listening sockets, to whom they belong; again at each restart: no backlog is lost.

@@ -85,6 +85,7 @@ impl Household {
             return;
         };
         self.hub.dismiss(member.control);
+        self.seats.remove(&member.control);
         if let Some(watch) = member.watch {
             self.hub.dismiss(watch);
             self.pidfds.remove(&watch);

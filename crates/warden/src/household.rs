@@ -49,6 +49,8 @@ pub struct Household {
     pub hub: Hub,
     pub members: HashMap<InstanceId, Member>,
     pub parts: Vec<Part>,
+    /// Whose control channel sits where. The hub forgets a label before its last frames are read.
+    pub seats: HashMap<Peer, (InstanceId, Kind)>,
     pub pidfds: HashMap<Peer, InstanceId>,
     pub wants: VecDeque<Want>,
     pub keys: Keys,
@@ -127,6 +129,7 @@ impl Household {
             ears,
             listeners,
             members: HashMap::new(),
+            seats: HashMap::new(),
             pidfds: HashMap::new(),
             wants: VecDeque::new(),
             keys: Keys::default(),

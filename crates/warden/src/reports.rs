@@ -21,10 +21,7 @@ const TEXT: usize = 200;
 impl Household {
     /// One report from the member whose control channel it came on.
     pub fn hear_report(&mut self, peer: Peer, mut frame: Frame) {
-        let Some(label) = self.hub.label(peer) else {
-            return;
-        };
-        let (instance, kind) = (label.instance, label.kind);
+        let Some((instance, kind)) = self.seats.get(&peer).copied() else { return };
         let Ok(report) = frame.read::<Report>() else {
             self.end_liar(instance, kind, "a report that cannot be read");
             return;

@@ -48,6 +48,9 @@ fn main() -> ExitCode {
     let (done, is_done) = channel();
     plan.tell = Box::new(move |happening| {
         let _ = Sender::send(&tell, happening.clone());
+        if std::env::var_os("LOUD").is_some() {
+            println!("    {happening:?}");
+        }
         if matches!(happening, Happening::Ready)
             && let Some((happenings, data)) = waiting.take()
         {
@@ -251,7 +254,6 @@ fn drive(happenings: &Receiver<Happening>, data: &PathBuf) {
                 assert!(pid > 0 && after_ms < 1000 && entry.is_some());
             }
             Happening::Ended { kind: Kind::Edge, cause, clean, .. } => {
-                println!("    an edge ended: {cause}");
                 off_charter |= cause == "off charter" && !clean;
                 crashed |= cause == "signal 6" && !clean;
             }
