@@ -3,6 +3,7 @@
 use crate::Fault;
 use crate::vault::{Asker, OwnKey, Then, Vault};
 use compartment::now_ms;
+use terms::{TenantId, UserId};
 use unseal::{Class, PublicKey, Suite};
 use wire::Label;
 use wire::directory::{self, Recipient, STATEMENT_DOMAIN, Statement};
@@ -16,34 +17,49 @@ const RECIPIENTS: usize = 100;
 const STATEMENT_BYTES: usize = 32 * 1024;
 
 impl Vault {
-    pub(crate) fn directory(
-        &mut self,
-        asker: Asker,
-        label: &Label,
-        question: FromDirectory,
-    ) -> Result<(), Fault> {
-        match question {
-            FromDirectory::MakeTenant(tenant) => {
-                let made = self.keys.make_tenant(tenant)?;
-                self.record_made(made, tenant, None, Then::Made(asker));
-            }
-            FromDirectory::MakeUser { tenant, user } => {
-                match self.keys.make_user(tenant, user, Self::month())? {
-                    Some(made) => self.record_made(made, tenant, Some(user), Then::Made(asker)),
-                    None => self.refuse(asker, "expected a tenant with a key, found none"),
+    pub(crate) fn directory(&mut self, asker: Asker, label: &Label, question: FromDirectory) {
+        let done = match question {
+            FromDirectory::MakeTenant(tenant) => self.make_tenant(asker, tenant),
+            FromDirectory::MakeUser { tenant, user } => self.make_user(asker, tenant, user),
+            FromDirectory::Current { tenant, user } => self.current(asker, tenant, user),
+            FromDirectory::Sign(bytes) => {
+                match self.sign(&bytes) {
+                    Ok(signature) => {
+                        self.answer(asker, &ToDirectory::Signature(signature.to_vec()));
+                    }
+                    Err(why) => self.refuse(asker, why),
                 }
+                Ok(())
             }
-            FromDirectory::Current { tenant, user } => match self.current_keys(tenant, user)? {
-                Some((body, summary)) => self.answer(asker, &ToDirectory::Keys { body, summary }),
-                None => self.refuse(asker, "expected a user with keys, found none"),
-            },
-            FromDirectory::Sign(bytes) => match self.sign(&bytes) {
-                Ok(signature) => {
-                    self.answer(asker, &ToDirectory::Signature(signature.to_vec()));
-                }
-                Err(why) => self.refuse(asker, why),
-            },
-            FromDirectory::PolicyKey => self.hand_own_key(asker, label, OwnKey::Policy),
+            FromDirectory::PolicyKey => {
+                self.hand_own_key(asker, label, OwnKey::Policy);
+                Ok(())
+            }
+        };
+        if let Err(fault) = done {
+            self.alarm(fault.to_string());
+            self.refuse(asker, "the key store takes nothing now");
+        }
+    }
+
+    fn make_tenant(&mut self, asker: Asker, tenant: TenantId) -> Result<(), Fault> {
+        let made = self.keys.make_tenant(tenant)?;
+        self.record_made(made, tenant, None, Then::Made(asker));
+        Ok(())
+    }
+
+    fn make_user(&mut self, asker: Asker, tenant: TenantId, user: UserId) -> Result<(), Fault> {
+        match self.keys.make_user(tenant, user, Self::month())? {
+            Some(made) => self.record_made(made, tenant, Some(user), Then::Made(asker)),
+            None => self.refuse(asker, "expected a tenant with a key, found none"),
+        }
+        Ok(())
+    }
+
+    fn current(&mut self, asker: Asker, tenant: TenantId, user: UserId) -> Result<(), Fault> {
+        match self.current_keys(tenant, user)? {
+            Some((body, summary)) => self.answer(asker, &ToDirectory::Keys { body, summary }),
+            None => self.refuse(asker, "expected a user with keys, found none"),
         }
         Ok(())
     }

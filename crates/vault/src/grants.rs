@@ -16,6 +16,8 @@ pub(crate) struct Live {
     pub grant: Grant,
     pub session: PublicKey,
     pub agreed: Option<(Vec<u8>, Arc<Agreed>)>,
+    /// Asked for so far.
+    pub releases: u32,
 }
 
 impl Live {
@@ -53,7 +55,7 @@ impl Grants {
         }
         let session = PublicKey::parse(&grant.session).map_err(|_| "no public key of a session")?;
         self.bound.insert(grant.instance, person);
-        self.live.insert(grant.grant, Live { grant, session, agreed: None });
+        self.live.insert(grant.grant, Live { grant, session, agreed: None, releases: 0 });
         Ok(())
     }
 

@@ -160,8 +160,19 @@ impl Keys {
             return Ok(None);
         };
         let (row, public) = pair_row(&user_key, tenant, user, class, epoch)?;
-        self.keep(vec![row])?;
-        Ok(Some((public, Some(made_pair(class, epoch)))))
+        match self.keep(vec![row]) {
+            Ok(()) => Ok(Some((public, Some(made_pair(class, epoch))))),
+            // A full disk must not stop mail: the last pair serves until there is room.
+            Err(fault) => match self.newest(tenant, user, class) {
+                Some(row) => Ok(Some((row.public.clone(), None))),
+                None => Err(fault),
+            },
+        }
+    }
+
+    fn newest(&self, tenant: TenantId, user: UserId, class: Class) -> Option<&PairRow> {
+        let pairs = &self.users.get(&(tenant, user))?.pairs;
+        pairs.iter().filter(|pair| pair.class == class).max_by_key(|pair| pair.public.epoch())
     }
 
     /// Whether mail may be sealed to `public` for this user: it is one of the vault's own pairs.

@@ -122,7 +122,7 @@ impl Vault {
                             return Ok(());
                         }
                     }
-                    Event::Frame(peer, frame) => self.asked(peer, &frame)?,
+                    Event::Frame(peer, frame) => self.asked(peer, &frame),
                     Event::Ready(_) => self.finish_work(),
                     Event::Gone(peer, label) => self.left(peer, &label),
                 }
@@ -151,34 +151,20 @@ impl Vault {
     }
 
     /// Each kind of peer has its own questions; whoever else speaks is cut.
-    fn asked(&mut self, peer: Peer, frame: &Frame) -> Result<(), Fault> {
-        let Some(label) = self.hub.label(peer).cloned() else {
-            return Ok(());
-        };
+    fn asked(&mut self, peer: Peer, frame: &Frame) {
+        let Some(label) = self.hub.label(peer).cloned() else { return };
         let asker = Asker { peer, call: frame.call };
         let read = match label.kind {
-            Kind::Ledger => frame.read().map(|answer| {
-                self.recorder.answered(peer, frame.call, answer);
-            }),
-            Kind::Directory => match frame.read() {
-                Ok(question) => return self.directory(asker, &label, question),
-                Err(fault) => Err(fault),
-            },
-            Kind::Identity => frame.read().map(|question| {
-                self.identity(asker, &label, question);
-            }),
-            Kind::Access => match frame.read() {
-                Ok(question) => return self.access(asker, &label, question),
-                Err(fault) => Err(fault),
-            },
-            Kind::Signer => frame.read().map(|question| {
-                let FromSigner::StorageKey = question;
+            Kind::Ledger => {
+                frame.read().map(|answer| self.recorder.answered(peer, frame.call, answer))
+            }
+            Kind::Directory => frame.read().map(|question| self.directory(asker, &label, question)),
+            Kind::Identity => frame.read().map(|question| self.identity(asker, &label, question)),
+            Kind::Access => frame.read().map(|question| self.access(asker, &label, question)),
+            Kind::Signer => frame.read().map(|FromSigner::StorageKey| {
                 self.hand_own_key(asker, &label, OwnKey::Storage);
             }),
-            Kind::Admin => frame.read().map(|question| {
-                let FromAdmin::Status = question;
-                self.tell_status(asker);
-            }),
+            Kind::Admin => frame.read().map(|FromAdmin::Status| self.tell_status(asker)),
             _ => Err(wire::Fault::Malformed),
         };
         if read.is_err() {
@@ -190,7 +176,6 @@ impl Vault {
             self.hub.dismiss(peer);
             self.left(peer, &label);
         }
-        Ok(())
     }
 
     fn left(&mut self, peer: Peer, label: &Label) {
