@@ -39,6 +39,7 @@ struct Connection<'a> {
     unknown: u32,
     until: Instant,
     is_closing: bool,
+    buffer: Vec<u8>,
 }
 
 /// The sender and the recipients agreed to so far.
@@ -64,6 +65,7 @@ pub(crate) fn converse(handed: Handed, house: &mut Neighbours) -> Result<(), Fau
         unknown: 0,
         until: Instant::now() + CONNECTION_LIMIT,
         is_closing: false,
+        buffer: vec![0; READ_BYTES],
     };
     connection.session.greet();
     let _ = connection.talk();
@@ -262,10 +264,9 @@ impl Connection<'_> {
             self.session.close(going_down(), Why::TimedOut);
             return Ok(());
         }
-        let mut buffer = vec![0; READ_BYTES];
-        let held = self.line.read_held(&mut buffer);
+        let held = self.line.read_held(&mut self.buffer);
         if held > 0 {
-            self.session.feed(buffer.get(..held).unwrap_or_default());
+            self.session.feed(self.buffer.get(..held).unwrap_or_default());
             return Ok(());
         }
         let patience = match self.session.patience() {
@@ -289,10 +290,10 @@ impl Connection<'_> {
                     continue;
                 }
             }
-            match self.line.read(&mut buffer) {
+            match self.line.read(&mut self.buffer) {
                 Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
                 Ok(count) => {
-                    self.session.feed(buffer.get(..count).unwrap_or_default());
+                    self.session.feed(self.buffer.get(..count).unwrap_or_default());
                     return Ok(());
                 }
                 Err(fault) if fault.kind() == ErrorKind::WouldBlock => {}

@@ -32,8 +32,16 @@ const KEEP_LIMIT: Duration = Duration::from_secs(30);
 const ROOM_LIMIT: Duration = Duration::from_secs(4);
 /// The gate only counts.
 const GATE_LIMIT: Duration = Duration::from_secs(4);
-/// Memory that a connection keeps between its messages, so that small ones ask the gate once.
+/// Memory that a connection is handed over with (the gate counts it so) and keeps between its
+/// messages: small ones need not ask.
 const KEPT_BYTES: u64 = 1024 * 1024;
+/// A burst for one recipient asks the directory and the mailbox once. A person who is disabled
+/// meanwhile gets mail for this much longer.
+const REMEMBERED: Duration = Duration::from_secs(5);
+/// Recipients remembered for so long.
+const REMEMBERED_RECIPIENTS: usize = 64;
+/// Messages up to this find room where room was found a moment ago; the keeper has the last word.
+const SMALL_BYTES: u64 = 1024 * 1024;
 
 /// Scanners that one instance wears out before it retires: the warden takes an instance that asks
 /// for more than 256 for one that was taken over.
@@ -73,6 +81,8 @@ pub(crate) struct Neighbours {
     orphaned: bool,
     granted: u64,
     renewals: u32,
+    statements: HashMap<String, (Instant, directory::Statement)>,
+    rooms: HashMap<UserId, Instant>,
 }
 
 impl Neighbours {
@@ -88,6 +98,8 @@ impl Neighbours {
             orphaned: false,
             granted: 0,
             renewals: 0,
+            statements: HashMap::new(),
+            rooms: HashMap::new(),
         })
     }
 
@@ -118,6 +130,7 @@ impl Neighbours {
         loop {
             self.settle();
             if let Some(handed) = self.waiting.pop() {
+                self.granted = KEPT_BYTES;
                 return Some(handed);
             }
             if self.closing || self.orphaned {
@@ -151,7 +164,8 @@ impl Neighbours {
     }
 
     pub(crate) fn done(&mut self, connection: ConnectionId, last: bool) {
-        self.release_memory(0);
+        // With the connection the gate takes back whatever was granted to it.
+        self.granted = 0;
         self.tell_gate(&ToGate::Done { connection, last });
     }
 
@@ -225,11 +239,24 @@ impl Neighbours {
 
     /// Who `address` is, by the vault's signature and nobody else's word.
     pub(crate) fn who_is(&mut self, address: &str) -> Who {
+        if let Some((since, statement)) = self.statements.get(address)
+            && since.elapsed() < REMEMBERED
+        {
+            return Who::Known(statement.clone());
+        }
         let question = directory::FromEdge::Address(address.to_owned());
         let answer = self.ask(Kind::Directory, &question, DIRECTORY_LIMIT);
         match answer {
             Ok(ToEdge::Stated(Stated::Known { statement, signature })) => {
-                self.believe(address, &statement, &signature)
+                let who = self.believe(address, &statement, &signature);
+                if let Who::Known(statement) = &who {
+                    if self.statements.len() >= REMEMBERED_RECIPIENTS {
+                        self.statements.clear();
+                    }
+                    let remembered = (Instant::now(), statement.clone());
+                    self.statements.insert(address.to_owned(), remembered);
+                }
+                who
             }
             Ok(ToEdge::Stated(Stated::Unknown)) => Who::Unknown,
             Ok(ToEdge::Stated(Stated::Foreign)) => Who::Foreign,
@@ -252,8 +279,18 @@ impl Neighbours {
 
     /// Whether a mailbox has room; one that cannot say has, and says so when it keeps.
     pub(crate) fn has_room(&mut self, user: UserId, bytes: u64) -> bool {
+        let lately = self.rooms.get(&user).is_some_and(|since| since.elapsed() < REMEMBERED);
+        if lately && bytes <= SMALL_BYTES {
+            return true;
+        }
         let question = mailbox::FromEdge::Room { user, bytes };
         let answer = self.ask(Kind::Mailbox, &question, ROOM_LIMIT);
+        if matches!(answer, Ok(mailbox::ToEdge::Room(true))) {
+            if self.rooms.len() >= REMEMBERED_RECIPIENTS {
+                self.rooms.clear();
+            }
+            self.rooms.insert(user, Instant::now());
+        }
         !matches!(answer, Ok(mailbox::ToEdge::Room(false)))
     }
 
@@ -280,7 +317,6 @@ impl Neighbours {
     /// Hands a sealed message to the mailbox; `Yes` means durable.
     pub(crate) fn keep(&mut self, sealed: Sealed) -> Kept {
         let Ok(frames) = frames(sealed) else { return Kept::No };
-        self.settle();
         for _ in 0..2 {
             let Ok(mailbox) = self.channel(Kind::Mailbox, REJOIN_LIMIT) else { return Kept::No };
             let mut call = 0;
@@ -307,7 +343,10 @@ impl Neighbours {
                 Ok(frame) => {
                     return match frame.read() {
                         Ok(mailbox::ToEdge::Kept) => Kept::Yes,
-                        Ok(mailbox::ToEdge::OverQuota(_)) => Kept::OverQuota,
+                        Ok(mailbox::ToEdge::OverQuota(_)) => {
+                            self.rooms.clear();
+                            Kept::OverQuota
+                        }
                         Ok(mailbox::ToEdge::Full) => Kept::Full,
                         _ => Kept::No,
                     };
@@ -331,7 +370,6 @@ impl Neighbours {
 
     /// The scanner's channel, renewed if the last scanner has retired or died.
     pub(crate) fn scanner(&mut self) -> Result<&mut Channel, Fault> {
-        self.settle();
         let is_gone = |channel: &Channel| matches!(channel.wait(Duration::ZERO), Ok(true) | Err(_));
         if self.channels.get(&Kind::Scanner).is_some_and(is_gone) {
             self.scanner_gone();
@@ -357,7 +395,6 @@ impl Neighbours {
         Q: serde::Serialize,
         A: serde::de::DeserializeOwned,
     {
-        self.settle();
         for _ in 0..2 {
             let channel = self.channel(kind, REJOIN_LIMIT)?;
             match channel.ask(question, &[], limit) {

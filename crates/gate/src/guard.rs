@@ -21,6 +21,9 @@ const ROUND: usize = 64;
 /// While something waits: how soon it is looked at again. Otherwise once a second.
 const SOON: Duration = Duration::from_millis(50);
 const LATER: Duration = Duration::from_secs(1);
+/// Memory granted with each connection for mail, so that small messages need not ask. `edge`
+/// counts the same.
+const GRANTED_BYTES: u64 = 1024 * 1024;
 /// Sessions have five seconds after the word to stop.
 const STOP_LIMIT: Duration = Duration::from_millis(4_500);
 /// Clients that are quiet are forgotten this often.
@@ -242,6 +245,11 @@ impl Guard {
             self.pool(kind).freed(peer);
             return self.turn_away(caller, "too busy");
         };
+        // Every connection for mail is handed over with this much memory granted.
+        if kind == Kind::Edge && !self.memory.allow(peer, GRANTED_BYTES) {
+            self.pool(kind).freed(peer);
+            return self.turn_away(caller, "too much mail is on its way");
+        }
         let entry = Body::Connection {
             connection,
             instance: instance.id,
@@ -250,6 +258,7 @@ impl Guard {
         };
         // What cannot be recorded is not done; the instance stays free.
         if !self.records.record(entry) {
+            self.memory.gone(peer);
             self.pool(kind).freed(peer);
             return self.turn_away(caller, "no evidence can be kept");
         }
@@ -258,6 +267,7 @@ impl Guard {
         if self.hub.send(peer, 0, &handed, vec![socket]).is_err() {
             // Its end is noticed by itself; the caller goes to the next one.
             instance.serving = None;
+            self.memory.gone(peer);
             self.pool(kind).missed(caller, now);
         }
     }
@@ -310,6 +320,7 @@ impl Guard {
             Some((served, ip)) if served == connection => {
                 instance.serving = None;
                 self.clients.left(ip);
+                self.memory.gone(peer);
             }
             _ => return,
         }

@@ -30,10 +30,7 @@ impl Address {
 
     /// Both parts are known to obey the grammar; the domain is put into lower case.
     pub(crate) fn of(local: String, domain: &str) -> Self {
-        Self {
-            local,
-            domain: domain.to_lowercase(),
-        }
+        Self { local, domain: domain.to_lowercase() }
     }
 
     /// The local part as it is meant, without the quotes it may have been written in.
@@ -53,22 +50,15 @@ impl Address {
     /// The same mailbox for a host that, like us, does not tell `Aoi` from `aoi`. RFC 5321 §2.4
     /// leaves this to the host of the mailbox alone: use it for our own domains only.
     pub fn folded(&self) -> Self {
-        Self {
-            local: self.local.to_lowercase(),
-            domain: self.domain.clone(),
-        }
+        Self { local: self.local.to_lowercase(), domain: self.domain.clone() }
     }
 
     /// Splits `aoi+news@…` into `aoi@…` and `news`. A plus at the very start is part of the name.
     pub fn split_tag(&self) -> (Self, Option<&str>) {
         match self.local.split_once('+') {
-            Some((name, tag)) if !name.is_empty() => (
-                Self {
-                    local: name.to_owned(),
-                    domain: self.domain.clone(),
-                },
-                Some(tag),
-            ),
+            Some((name, tag)) if !name.is_empty() => {
+                (Self { local: name.to_owned(), domain: self.domain.clone() }, Some(tag))
+            }
             _ => (self.clone(), None),
         }
     }

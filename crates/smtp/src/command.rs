@@ -76,18 +76,12 @@ impl Recipient {
 }
 
 /// Verbs of HTTP; no mail client says them (a known way to make a browser talk to a mail server).
-const WEB_VERBS: [&str; 8] = [
-    "GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT", "PATCH", "TRACE",
-];
+const WEB_VERBS: [&str; 8] = ["GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT", "PATCH", "TRACE"];
 
 /// Reads one line without its CRLF. `Err` is no fault here but a refusal, on its way by `?`.
 pub(crate) fn command(line: &[u8]) -> Result<Command, Reply> {
     let Ok(line) = std::str::from_utf8(line) else {
-        return Err(Reply::new(
-            500,
-            (5, 2),
-            "this line is neither ASCII nor UTF-8",
-        ));
+        return Err(Reply::new(500, (5, 2), "this line is neither ASCII nor UTF-8"));
     };
     // RFC 5321 §4.1.1: trailing white space is to be tolerated.
     let line = line.trim_end_matches([' ', '\t']);
@@ -123,22 +117,14 @@ fn hello(argument: &str, extended: bool) -> Result<Command, Reply> {
 fn mail(argument: &str) -> Result<Mail, Reply> {
     let mut cursor = Cursor::new(argument.as_bytes());
     if !cursor.eat_word(b"FROM:") {
-        return Err(Reply::new(
-            501,
-            (5, 4),
-            "it is MAIL FROM:<address>, without spaces",
-        ));
+        return Err(Reply::new(501, (5, 4), "it is MAIL FROM:<address>, without spaces"));
     }
     let from = match path::path(&mut cursor, Dots::AsTheyCome) {
         Some(Path::Null) => None,
         Some(Path::Mailbox(address)) => Some(address),
         // RFC 5321 §4.1.1.2: a reverse path has a domain.
         Some(Path::Postmaster) | None => {
-            return Err(Reply::new(
-                501,
-                (1, 7),
-                "this sender's address cannot be read",
-            ));
+            return Err(Reply::new(501, (1, 7), "this sender's address cannot be read"));
         }
     };
     let mut mail = Mail {
@@ -161,11 +147,7 @@ fn mail(argument: &str) -> Result<Mail, Reply> {
     }
     if mail.from.as_ref().is_some_and(|from| !from.is_ascii()) && !mail.smtputf8 {
         // RFC 6531 §3.5.
-        return Err(Reply::new(
-            553,
-            (6, 7),
-            "an address in UTF-8 needs SMTPUTF8",
-        ));
+        return Err(Reply::new(553, (6, 7), "an address in UTF-8 needs SMTPUTF8"));
     }
     Ok(mail)
 }
@@ -173,28 +155,16 @@ fn mail(argument: &str) -> Result<Mail, Reply> {
 fn rcpt(argument: &str) -> Result<Rcpt, Reply> {
     let mut cursor = Cursor::new(argument.as_bytes());
     if !cursor.eat_word(b"TO:") {
-        return Err(Reply::new(
-            501,
-            (5, 4),
-            "it is RCPT TO:<address>, without spaces",
-        ));
+        return Err(Reply::new(501, (5, 4), "it is RCPT TO:<address>, without spaces"));
     }
     let to = match path::path(&mut cursor, Dots::AsInTheGrammar) {
         Some(Path::Postmaster) => Recipient::Postmaster,
         Some(Path::Mailbox(address)) => Recipient::Mailbox(address),
         Some(Path::Null) | None => {
-            return Err(Reply::new(
-                501,
-                (1, 3),
-                "this recipient's address cannot be read",
-            ));
+            return Err(Reply::new(501, (1, 3), "this recipient's address cannot be read"));
         }
     };
-    let mut rcpt = Rcpt {
-        to,
-        notify: None,
-        original: None,
-    };
+    let mut rcpt = Rcpt { to, notify: None, original: None };
     for parameter in parameters::parameters(rest_of(argument, &cursor))? {
         match (parameter.keyword.as_str(), parameter.value) {
             ("NOTIFY", value) => rcpt.notify = Some(parameters::notify(value)?),

@@ -34,9 +34,7 @@ impl Limits {
     /// How much of a message that is already lost we read to find its end. Twice the limit lets an
     /// honest sender hear its 552; more is somebody keeping us busy.
     pub(crate) fn drain_bytes(&self) -> usize {
-        self.message_bytes
-            .saturating_mul(2)
-            .saturating_add(1024 * 1024)
+        self.message_bytes.saturating_mul(2).saturating_add(1024 * 1024)
     }
 
     /// How much of a command line that is already too long we read to find its end.

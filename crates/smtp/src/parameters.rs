@@ -98,9 +98,7 @@ pub(crate) fn returned(value: Option<&str>) -> Result<Return, Reply> {
 }
 
 pub(crate) fn envelope_id(value: Option<&str>) -> Result<String, Reply> {
-    let text = value
-        .filter(|text| text.len() <= ENVELOPE_ID_BYTES)
-        .and_then(decode_xtext);
+    let text = value.filter(|text| text.len() <= ENVELOPE_ID_BYTES).and_then(decode_xtext);
     text.ok_or_else(|| malformed("ENVID= wants xtext of at most 100 octets"))
 }
 
@@ -122,15 +120,10 @@ pub(crate) fn notify(value: Option<&str>) -> Result<Notify, Reply> {
 }
 
 pub(crate) fn original(value: Option<&str>) -> Result<Original, Reply> {
-    let parts = value
-        .filter(|text| text.len() <= ORIGINAL_BYTES)
-        .and_then(|t| t.split_once(';'));
+    let parts = value.filter(|text| text.len() <= ORIGINAL_BYTES).and_then(|t| t.split_once(';'));
     let read = parts.and_then(|(kind, text)| {
         let address = decode_xtext(text)?;
-        is_keyword(kind).then(|| Original {
-            kind: kind.to_ascii_lowercase(),
-            address,
-        })
+        is_keyword(kind).then(|| Original { kind: kind.to_ascii_lowercase(), address })
     });
     read.ok_or_else(|| malformed("ORCPT= wants a type, a semicolon and xtext"))
 }
@@ -159,22 +152,13 @@ fn hexadecimal(digit: u8) -> Option<u8> {
 
 /// esmtp-keyword of RFC 5321 §4.1.2.
 fn is_keyword(word: &str) -> bool {
-    let starts_well = word
-        .bytes()
-        .next()
-        .is_some_and(|byte| byte.is_ascii_alphanumeric());
-    starts_well
-        && word
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    let starts_well = word.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
+    starts_well && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 /// esmtp-value: anything visible but `=`; RFC 6531 §3.3 adds UTF-8.
 fn is_value(value: &str) -> bool {
-    !value.is_empty()
-        && value
-            .bytes()
-            .all(|byte| byte > 32 && !matches!(byte, b'=' | 127))
+    !value.is_empty() && value.bytes().all(|byte| byte > 32 && !matches!(byte, b'=' | 127))
 }
 
 fn malformed(why: &'static str) -> Reply {

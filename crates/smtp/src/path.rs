@@ -89,9 +89,7 @@ fn quoted(cursor: &mut Cursor) -> Option<String> {
     loop {
         match cursor.next()? {
             b'"' => {
-                return String::from_utf8(meant)
-                    .ok()
-                    .filter(|text| has_no_control(text));
+                return String::from_utf8(meant).ok().filter(|text| has_no_control(text));
             }
             b'\\' => meant.push(cursor.next().filter(|byte| matches!(byte, 32..=126))?),
             byte @ (32..=126 | 128..) => meant.push(byte),
@@ -137,18 +135,14 @@ fn address_literal(cursor: &mut Cursor) -> Option<String> {
     if let Ok(four) = inside.parse::<Ipv4Addr>() {
         return Some(format!("[{four}]"));
     }
-    let tagged = inside
-        .get(..5)
-        .filter(|tag| tag.eq_ignore_ascii_case("IPv6:"));
+    let tagged = inside.get(..5).filter(|tag| tag.eq_ignore_ascii_case("IPv6:"));
     let six: Ipv6Addr = tagged.and(inside.get(5..))?.parse().ok()?;
     Some(format!("[IPv6:{six}]"))
 }
 
 /// `Atom *("." Atom)`.
 pub(crate) fn is_dot_string(local: &str) -> bool {
-    local
-        .split('.')
-        .all(|atom| !atom.is_empty() && atom.chars().all(is_atom))
+    local.split('.').all(|atom| !atom.is_empty() && atom.chars().all(is_atom))
 }
 
 /// atext of RFC 5322 §3.2.3, and UTF-8.

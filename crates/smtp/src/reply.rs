@@ -1,6 +1,7 @@
 //! What we answer: a code, an enhanced code (RFC 3463) and words.
 
 use std::borrow::Cow;
+use std::io::Write;
 
 /// One reply. Its class is the first digit of the code; the enhanced code follows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,20 +18,12 @@ const REPLY_TEXT_BYTES: usize = 490;
 
 impl Reply {
     pub fn new(code: u16, enhanced: (u16, u16), text: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            code,
-            enhanced: Some(enhanced),
-            lines: vec![text.into()],
-        }
+        Self { code, enhanced: Some(enhanced), lines: vec![text.into()] }
     }
 
     /// A reply of a kind that carries no enhanced code (RFC 2034 §3: 220, 354 and EHLO).
     pub fn plain(code: u16, text: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            code,
-            enhanced: None,
-            lines: vec![text.into()],
-        }
+        Self { code, enhanced: None, lines: vec![text.into()] }
     }
 
     pub fn ok() -> Self {
@@ -57,10 +50,10 @@ impl Reply {
         let last = self.lines.len().saturating_sub(1);
         for (number, line) in self.lines.iter().enumerate() {
             let between = if number == last { ' ' } else { '-' };
-            out.extend_from_slice(format!("{:03}{between}", self.code).as_bytes());
+            // Writing to memory does not fail.
+            let _ = write!(out, "{:03}{between}", self.code);
             if let Some((subject, detail)) = self.enhanced {
-                let class = self.code / 100;
-                out.extend_from_slice(format!("{class}.{subject}.{detail} ").as_bytes());
+                let _ = write!(out, "{}.{subject}.{detail} ", self.code / 100);
             }
             // Words may quote a peer: whatever is not printable ASCII could end our line.
             let text = line.bytes().take(REPLY_TEXT_BYTES);

@@ -169,10 +169,7 @@ impl Session {
             Mode::Closed(_) => {}
             Mode::Text(text) if text.has_false_end() => self.end_lost_text(),
             _ => {
-                self.close(
-                    Reply::new(421, (4, 2), "you were silent too long"),
-                    Why::TimedOut,
-                );
+                self.close(Reply::new(421, (4, 2), "you were silent too long"), Why::TimedOut);
             }
         }
     }
@@ -247,10 +244,7 @@ impl Session {
             }
             Ask::FirstChunk { octets, .. } => {
                 self.forget_envelope();
-                self.mode = Mode::SkipChunk {
-                    left: octets,
-                    reply,
-                };
+                self.mode = Mode::SkipChunk { left: octets, reply };
                 return;
             }
             Ask::End => self.forget_envelope(),
@@ -301,10 +295,7 @@ impl Session {
             Some(b'\n') => Oddity::BareLf,
             _ => Oddity::Nul,
         };
-        let words = format!(
-            "{} in a command; only CRLF ends a line; closing",
-            oddity.name()
-        );
+        let words = format!("{} in a command; only CRLF ends a line; closing", oddity.name());
         self.close(Reply::new(500, (5, 2), words), Why::OddLine(oddity));
         Found::Nothing
     }
@@ -349,10 +340,7 @@ impl Session {
             Command::StartTls => self.starttls(),
             Command::Auth => self.error(Reply::new(502, (5, 1), "nobody signs in at this port")),
             Command::Web => {
-                self.close(
-                    Reply::new(554, (5, 1), "this is not a web server"),
-                    Why::Web,
-                );
+                self.close(Reply::new(554, (5, 1), "this is not a web server"), Why::Web);
                 Found::Nothing
             }
         }
@@ -365,9 +353,7 @@ impl Session {
         let mut reply = Reply::plain(250, self.our_name.clone());
         if hello.extended {
             let size = format!("SIZE {}", self.limits.message_bytes);
-            reply
-                .lines
-                .extend(["PIPELINING".into(), size.into(), "8BITMIME".into()]);
+            reply.lines.extend(["PIPELINING".into(), size.into(), "8BITMIME".into()]);
             reply.lines.extend(["SMTPUTF8".into(), "CHUNKING".into()]);
             if self.starttls_offered {
                 reply.lines.push("STARTTLS".into());
@@ -388,9 +374,7 @@ impl Session {
         if mail.size.is_some_and(|size| size > limit) {
             return self.say(too_large(limit));
         }
-        self.ask = Ask::Mail {
-            smtputf8: mail.smtputf8,
-        };
+        self.ask = Ask::Mail { smtputf8: mail.smtputf8 };
         Found::Event(Event::Mail(mail))
     }
 
@@ -402,11 +386,7 @@ impl Session {
             return self.error(out_of_order("the text has begun"));
         }
         if !rcpt.to.is_ascii() && !self.smtputf8 {
-            return self.error(Reply::new(
-                553,
-                (6, 7),
-                "an address in UTF-8 needs SMTPUTF8",
-            ));
+            return self.error(Reply::new(553, (6, 7), "an address in UTF-8 needs SMTPUTF8"));
         }
         if self.recipients() >= self.limits.recipients {
             return self.say(Reply::new(
@@ -499,10 +479,6 @@ fn out_of_order(why: &'static str) -> Reply {
 fn too_large(limit: u64) -> Reply {
     match limit {
         0 => Reply::new(552, (3, 4), "this message is too large"),
-        limit => Reply::new(
-            552,
-            (3, 4),
-            format!("this message is larger than {limit} octets"),
-        ),
+        limit => Reply::new(552, (3, 4), format!("this message is larger than {limit} octets")),
     }
 }

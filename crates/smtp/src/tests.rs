@@ -23,12 +23,7 @@ pub(crate) struct Client {
 impl Client {
     pub fn new(limits: Limits, is_tls: bool) -> Self {
         let session = Session::new(limits, "mx.example.jp", is_tls, true);
-        Self {
-            session,
-            said: String::new(),
-            text: Vec::new(),
-            closed: false,
-        }
+        Self { session, said: String::new(), text: Vec::new(), closed: false }
     }
 
     pub fn send(&mut self, bytes: &[u8]) {
@@ -132,8 +127,5 @@ pub(crate) fn check(input: &str, expected: &[&str]) {
 
 pub(crate) fn check_absent(input: &str, absent: &str) {
     let all = said(input.as_bytes());
-    assert!(
-        !all.contains(absent),
-        "{absent:?} after {input:?} in\n{all}"
-    );
+    assert!(!all.contains(absent), "{absent:?} after {input:?} in\n{all}");
 }

@@ -58,12 +58,7 @@ pub(crate) struct Text {
 
 impl Text {
     pub(crate) fn new(line_limit: usize) -> Self {
-        Self {
-            line_limit,
-            line_octets: 0,
-            dotted: false,
-            drain: None,
-        }
+        Self { line_limit, line_octets: 0, dotted: false, drain: None }
     }
 
     pub(crate) fn read(&mut self, input: &[u8]) -> Step {
@@ -125,24 +120,12 @@ impl Text {
     /// At the start of a line: the end, a stuffed dot, or too little to tell.
     fn leading_dot(&mut self, rest: &[u8], at: usize) -> Option<Step> {
         match rest {
-            [b'.', b'\r', b'\n', ..] => Some(Step {
-                text: at,
-                gone: 3,
-                then: Then::End,
-            }),
-            b"" | b"." | b".\r" => Some(Step {
-                text: at,
-                gone: 0,
-                then: Then::More,
-            }),
+            [b'.', b'\r', b'\n', ..] => Some(Step { text: at, gone: 3, then: Then::End }),
+            b"" | b"." | b".\r" => Some(Step { text: at, gone: 0, then: Then::More }),
             [b'.', ..] => {
                 self.line_octets = 1;
                 self.dotted = true;
-                Some(Step {
-                    text: at,
-                    gone: 1,
-                    then: Then::Again,
-                })
+                Some(Step { text: at, gone: 1, then: Then::Again })
             }
             _ => None,
         }
@@ -156,11 +139,7 @@ impl Text {
         self.line_octets += count;
         match then {
             Then::Odd(oddity) => self.odd(at + count, oddity),
-            then => Step {
-                text: at + count,
-                gone: 0,
-                then,
-            },
+            then => Step { text: at + count, gone: 0, then },
         }
     }
 
@@ -169,11 +148,7 @@ impl Text {
         if let Some(drain) = &mut self.drain {
             drain.odd = Some(oddity);
         }
-        Step {
-            text,
-            gone: 0,
-            then: Then::Odd(oddity),
-        }
+        Step { text, gone: 0, then: Then::Odd(oddity) }
     }
 }
 
@@ -199,31 +174,18 @@ struct Drain {
 
 impl Drain {
     fn new(strict: Place) -> Self {
-        Self {
-            strict,
-            careless: strict,
-            odd: None,
-            false_end: false,
-        }
+        Self { strict, careless: strict, odd: None, false_end: false }
     }
 
     fn read(&mut self, input: &[u8]) -> Step {
         for (before, byte) in input.iter().enumerate() {
             if self.strict == Place::DotCr && *byte == b'\n' {
-                return Step {
-                    text: 0,
-                    gone: before + 1,
-                    then: Then::End,
-                };
+                return Step { text: 0, gone: before + 1, then: Then::End };
             }
             self.notice(*byte);
             self.pass(*byte);
         }
-        Step {
-            text: 0,
-            gone: input.len(),
-            then: Then::More,
-        }
+        Step { text: 0, gone: input.len(), then: Then::More }
     }
 
     /// Oddities, and ends that are none.

@@ -190,8 +190,13 @@ fn a_thousand_recipients_fit_what_the_mailbox_takes() {
 #[test]
 fn memory_quota_and_disk_answer_452_and_keep_nothing() {
     let around = Neighbourhood::new(Plan { memory: 1000, ..Plan::default() });
-    let said = around.deliver(&["aoi@example.jp"], "");
-    assert!(said.contains("452 4.3.1 too much mail"), "{said}");
+    let mut client = around.connect();
+    client.hear();
+    client.ask("EHLO c");
+    client.ask("MAIL FROM:<> SIZE=9000000");
+    client.ask("RCPT TO:<aoi@example.jp>");
+    assert!(client.ask("DATA").starts_with("452 4.3.1 too much mail"), "{}", client.said);
+    client.ask("QUIT");
 
     let around = Neighbourhood::new(Plan { memory: 3 << 20, ..Plan::default() });
     let said = around.deliver(&["aoi@example.jp"], &"0123456789abcdef\r\n".repeat(300_000));

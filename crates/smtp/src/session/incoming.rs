@@ -124,10 +124,7 @@ impl Session {
             // RFC 3030 §2: the octets of a refused chunk come all the same.
             let reply = out_of_order("name a sender and a recipient first");
             self.errors += 1;
-            self.mode = Mode::SkipChunk {
-                left: octets,
-                reply,
-            };
+            self.mode = Mode::SkipChunk { left: octets, reply };
             return Found::Nothing;
         }
         if self.chunks.is_none() {
@@ -146,11 +143,7 @@ impl Session {
         let here = self.input.get(self.at..).unwrap_or_default();
         let octets = here.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
         if octets == 0 {
-            return if *left == 0 {
-                self.end_chunk(last)
-            } else {
-                Found::Dry
-            };
+            return if *left == 0 { self.end_chunk(last) } else { Found::Dry };
         }
         *left -= octets as u64;
         let start = self.at;
@@ -160,10 +153,7 @@ impl Session {
         }
         let here = here.get(..octets).unwrap_or_default();
         let line_limit = self.limits.text_line_bytes;
-        let odd = self
-            .chunks
-            .as_mut()
-            .and_then(|lines| lines.check(here, line_limit));
+        let odd = self.chunks.as_mut().and_then(|lines| lines.check(here, line_limit));
         if let Some(oddity) = odd {
             self.lost = Some(odd_text(oddity));
             return Found::Event(Event::Forget(Why::Odd(oddity)));
@@ -173,11 +163,7 @@ impl Session {
 
     fn end_chunk(&mut self, last: bool) -> Found {
         self.mode = Mode::Lines;
-        let unfinished = self
-            .chunks
-            .as_ref()
-            .filter(|_| last)
-            .and_then(Lines::finish);
+        let unfinished = self.chunks.as_ref().filter(|_| last).and_then(Lines::finish);
         if let Some(oddity) = unfinished.filter(|_| self.lost.is_none()) {
             self.forget_envelope();
             self.write(&odd_text(oddity));

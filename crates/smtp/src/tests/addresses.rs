@@ -6,13 +6,8 @@ use crate::Address;
 #[test]
 fn addresses_are_read_by_the_grammar() {
     let long = "a".repeat(64);
-    let domain = format!(
-        "{}.{}.{}.{}",
-        "d".repeat(63),
-        "d".repeat(63),
-        "d".repeat(63),
-        "d".repeat(63)
-    );
+    let domain =
+        format!("{}.{}.{}.{}", "d".repeat(63), "d".repeat(63), "d".repeat(63), "d".repeat(63));
     let good = [
         ("aoi@example.jp", "aoi@example.jp"),
         ("Aoi@EXAMPLE.jp", "Aoi@example.jp"),
@@ -80,10 +75,7 @@ fn addresses_are_read_by_the_grammar() {
 fn tags_case_and_postmaster() {
     let address = Address::parse("Aoi+News+2@Example.JP").unwrap();
     let (base, tag) = address.split_tag();
-    assert_eq!(
-        (base.written().as_str(), tag),
-        ("Aoi@example.jp", Some("News+2"))
-    );
+    assert_eq!((base.written().as_str(), tag), ("Aoi@example.jp", Some("News+2")));
     assert_eq!(address.folded().local(), "aoi+news+2");
     assert_eq!(Address::parse("+x@a").unwrap().split_tag().1, None);
     assert!(Address::parse("PostMaster@a").unwrap().is_postmaster());
@@ -95,10 +87,7 @@ fn tags_case_and_postmaster() {
 #[test]
 fn reverse_paths() {
     let from = |path: &str, expected: &str| {
-        check(
-            &format!("EHLO c\r\nMAIL FROM:{path}\r\n"),
-            &["[hello c]", expected],
-        );
+        check(&format!("EHLO c\r\nMAIL FROM:{path}\r\n"), &["[hello c]", expected]);
     };
     from("<>", "[mail <>");
     from("<a@b.example>", "[mail a@b.example");
@@ -128,24 +117,15 @@ fn reverse_paths() {
     }
     from("<aé@b.example>", "553 5.6.7");
     from("<aé@b.example> SMTPUTF8", "[mail aé@b.example");
-    from(
-        &format!("<{}@{}.example>", "l".repeat(64), "d.".repeat(90)),
-        "501 5.1.7",
-    );
-    from(
-        &format!("<@{}e:a@b.example>", "d.".repeat(125)),
-        "501 5.1.7",
-    );
+    from(&format!("<{}@{}.example>", "l".repeat(64), "d.".repeat(90)), "501 5.1.7");
+    from(&format!("<@{}e:a@b.example>", "d.".repeat(125)), "501 5.1.7");
 }
 
 #[test]
 fn forward_paths() {
     let to = |path: &str, expected: &str| {
         let begin = "EHLO c\r\nMAIL FROM:<>\r\n";
-        check(
-            &format!("{begin}RCPT TO:{path}\r\n"),
-            &["[mail <>", "250 2.0.0", expected],
-        );
+        check(&format!("{begin}RCPT TO:{path}\r\n"), &["[mail <>", "250 2.0.0", expected]);
     };
     to("<b@example.jp>", "[rcpt b@example.jp]");
     to("<Postmaster>", "[rcpt postmaster]");
@@ -160,16 +140,10 @@ fn forward_paths() {
 #[test]
 fn parameters() {
     let mail = |words: &str, expected: &str| {
-        check(
-            &format!("EHLO c\r\nMAIL FROM:<a@b> {words}\r\n"),
-            &["[hello c]", expected],
-        );
+        check(&format!("EHLO c\r\nMAIL FROM:<a@b> {words}\r\n"), &["[hello c]", expected]);
     };
     mail("SIZE=4096", "[mail a@b Some(4096)]");
-    mail(
-        "size=12 BODY=8BITMIME SMTPUTF8 RET=HDRS ENVID=x+2By",
-        "[mail a@b Some(12)]",
-    );
+    mail("size=12 BODY=8BITMIME SMTPUTF8 RET=HDRS ENVID=x+2By", "[mail a@b Some(12)]");
     mail("BODY=7BIT", "[mail a@b None]");
     mail("SIZE=4097", "552 5.3.4");
     mail("BODY=BINARYMIME", "555 5.6.1");
@@ -196,24 +170,13 @@ fn parameters() {
     mail("WHATEVER", "555 5.5.4");
     let rcpt = |words: &str, expected: &str| {
         let begin = "EHLO c\r\nMAIL FROM:<a@b>\r\n";
-        check(
-            &format!("{begin}RCPT TO:<c@d> {words}\r\n"),
-            &["[mail", expected],
-        );
+        check(&format!("{begin}RCPT TO:<c@d> {words}\r\n"), &["[mail", expected]);
     };
     rcpt("NOTIFY=NEVER", "[rcpt c@d]");
-    rcpt(
-        "NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=rfc822;c+40d",
-        "[rcpt c@d]",
-    );
-    for bad in [
-        "NOTIFY=NEVER,SUCCESS",
-        "NOTIFY=",
-        "NOTIFY",
-        "ORCPT=rfc822",
-        "ORCPT=;x",
-        "ORCPT=a;=",
-    ] {
+    rcpt("NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=rfc822;c+40d", "[rcpt c@d]");
+    for bad in
+        ["NOTIFY=NEVER,SUCCESS", "NOTIFY=", "NOTIFY", "ORCPT=rfc822", "ORCPT=;x", "ORCPT=a;="]
+    {
         rcpt(bad, "501 5.5.4");
     }
     rcpt("SIZE=1", "555 5.5.4");

@@ -79,23 +79,14 @@ fn odd_sessions_never_break_the_receiver() {
             }
         }
         let timed = timed || cut.said.contains("[starttls]") || cut.said.contains("503");
-        assert!(
-            timed || cut.said == whole.said,
-            "{input:?}\n{}\n{}",
-            whole.said,
-            cut.said
-        );
+        assert!(timed || cut.said == whole.said, "{input:?}\n{}\n{}", whole.said, cut.said);
         assert!(whole.said.lines().all(|line| line.len() < 20_000));
     }
 }
 
 #[test]
 fn odd_addresses_never_break_the_parser() {
-    let seeds = [
-        "aoi+tag@example.jp",
-        "\"a\\\"b\"@[IPv6:2001:db8::1]",
-        "あおい@例え.jp",
-    ];
+    let seeds = ["aoi+tag@example.jp", "\"a\\\"b\"@[IPv6:2001:db8::1]", "あおい@例え.jp"];
     let mut random = Random::new(2);
     for round in 0..20_000 {
         let input = mutate(seeds[round % seeds.len()].as_bytes(), &mut random);

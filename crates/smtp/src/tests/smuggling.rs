@@ -65,12 +65,7 @@ fn no_false_end_ends_a_text_wherever_the_input_is_cut() {
 
 #[test]
 fn an_odd_text_without_a_false_end_costs_only_itself() {
-    for (odd, why) in [
-        ("a\rb", "CR"),
-        ("a\nb", "LF"),
-        ("a\0b", "NUL"),
-        (".a\n", "LF"),
-    ] {
+    for (odd, why) in [("a\rb", "CR"), ("a\nb", "LF"), ("a\0b", "NUL"), (".a\n", "LF")] {
         let input = format!("{ENVELOPE}x\r\n{odd}\r\ny\r\n.\r\nNOOP\r\n");
         let whole = run(&[input.as_bytes()]);
         let expected = format!("a bare {why} in the message\r\n250 2.0.0 OK\r\n");
@@ -88,10 +83,7 @@ fn a_text_already_lost_is_still_watched() {
     let large = "x\r\n".repeat(1_500);
     let input = format!("{ENVELOPE}{large}\n.\n{SMUGGLED}");
     let whole = run(&[input.as_bytes()]);
-    assert!(
-        whole.ends_with("[closed FalseEnd]\n") && !whole.contains("[end"),
-        "{whole}"
-    );
+    assert!(whole.ends_with("[closed FalseEnd]\n") && !whole.contains("[end"), "{whole}");
 }
 
 #[test]
@@ -106,14 +98,8 @@ fn commands_end_with_crlf_alone() {
     ] {
         let whole = run(&[b"EHLO c\r\n", line.as_bytes()]);
         assert!(whole.contains("\n500 5.5.2 a "), "{line:?}\n{whole}");
-        assert!(
-            whole.ends_with(&format!("[closed OddLine({why})]\n")),
-            "{line:?}\n{whole}"
-        );
-        assert!(
-            !whole.contains("OK") && !whole.contains("[mail"),
-            "{line:?}\n{whole}"
-        );
+        assert!(whole.ends_with(&format!("[closed OddLine({why})]\n")), "{line:?}\n{whole}");
+        assert!(!whole.contains("OK") && !whole.contains("[mail"), "{line:?}\n{whole}");
     }
     let long = format!("NOOP {}\nNOOP\r\n", "x".repeat(2_000));
     assert!(run(&[long.as_bytes()]).ends_with("[closed OddLine(BareLf)]\n"));
