@@ -184,6 +184,9 @@ fn main() {
     bench.control.send(0, &Order::Stop, &[]).unwrap();
     thread::sleep(Duration::from_millis(300));
     let begun = Instant::now();
+    let head = ledger::head(&folder.join("ledger"), None).unwrap();
+    println!("head: {} entries read and hashed in {:?}", head.size, begun.elapsed());
+    let begun = Instant::now();
     let found = ledger::verify(&folder.join("ledger"), Some(&folder.join("mirror"))).unwrap();
     println!("verify: {} entries in {:?}, ok {}", found.entries_checked, begun.elapsed(), found.ok);
     println!("{:?}", found.problems);

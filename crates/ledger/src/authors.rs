@@ -8,6 +8,8 @@ use tlog::Hash;
 
 /// Entries of one author that a resend is recognised among; more than an outbox holds.
 const RECENT: usize = 8_192;
+/// What is left of them when an author has stopped.
+const STOPPED: usize = 64;
 
 struct Author {
     kind: Kind,
@@ -76,16 +78,16 @@ impl Authors {
         }
         if entry.author == Kind::Warden {
             match &entry.body {
-                Body::ProcessStart { instance, kind, key: Some(key), .. } => {
-                    if *instance != entry.start {
-                        self.learn(*instance, *kind, *key);
-                    }
+                Body::ProcessStart { instance, kind, key: Some(key), .. }
+                    if *instance != entry.start =>
+                {
+                    self.learn(*instance, *kind, *key);
                 }
                 Body::ProcessStop { instance, .. } => {
                     // What it sent before it died may still stand in its channel, so it stays
                     // known; but it will resend nothing.
                     if let Some(author) = self.0.get_mut(instance) {
-                        author.recent.shrink_to(64);
+                        author.recent.drain(..author.recent.len().saturating_sub(STOPPED));
                     }
                 }
                 _ => {}

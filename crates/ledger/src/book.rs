@@ -1,8 +1,9 @@
 //! The book of evidence: judges what authors append, commits it in batches, follows the mirror,
 //! answers who waits. It knows no socket and no clock; what it wants sent, it returns.
 
-use crate::authors::{Authors, Standing};
+use crate::authors::Standing;
 use crate::link::{Link, SILENT_MS, Sent};
+use crate::memory::Memory;
 use evidence::{Body, Entry, Frame};
 use std::collections::VecDeque;
 use std::io;
@@ -20,7 +21,7 @@ const APPEND_BYTES: usize = 4 * 1024 * 1024;
 /// Octets staged at which a batch is committed whatever else waits.
 const BATCH_BYTES: usize = 8 * 1024 * 1024;
 /// How long a batch of entries that nobody waits for may gather.
-const LINGER_MS: u64 = 200;
+const LINGER_MS: u64 = 400;
 /// How long an asker waits before it is told that nothing can be proved.
 const PATIENCE_MS: u64 = 2_000;
 /// How long after the start the mirror is waited for before anything is appended: after a power
@@ -68,9 +69,7 @@ struct Waiter {
 pub(crate) struct Book<V> {
     pub store: Store<V>,
     signer: NoteSigner,
-    authors: Authors,
-    /// Index and time of every release entry.
-    releases: Vec<(u64, u64)>,
+    memory: Memory,
     taking: Vec<Waiter>,
     proving: Vec<Waiter>,
     aside: VecDeque<Aside>,
@@ -86,12 +85,19 @@ pub(crate) struct Book<V> {
 }
 
 impl<V: Volume> Book<V> {
-    pub fn new(store: Store<V>, signer: NoteSigner, must_reach: u64, now_ms: u64) -> Self {
+    /// `memory` has learned every entry of `store`; `must_reach` is what damage took it below.
+    pub fn new(
+        store: Store<V>,
+        signer: NoteSigner,
+        mut memory: Memory,
+        must_reach: u64,
+        now_ms: u64,
+    ) -> Self {
+        memory.authors.batch_written();
         Self {
             store,
             signer,
-            authors: Authors::default(),
-            releases: Vec::new(),
+            memory,
             taking: Vec::new(),
             proving: Vec::new(),
             aside: VecDeque::new(),
@@ -104,19 +110,6 @@ impl<V: Volume> Book<V> {
             must_reach,
             out: Vec::new(),
         }
-    }
-
-    /// Learns from an entry that is (or becomes) part of the log.
-    pub fn learn(&mut self, entry: &Entry, index: u64, leaf: tlog::Hash) {
-        self.authors.take(entry, index, leaf);
-        if matches!(entry.body, Body::Release { .. }) {
-            self.releases.push((index, entry.time_ms));
-        }
-    }
-
-    /// Everything that was learned from the file is written already.
-    pub fn learned(&mut self) {
-        self.authors.batch_written();
     }
 
     /// The newest checkpoint that the mirror cosigned.
@@ -158,8 +151,8 @@ impl<V: Volume> Book<V> {
 
     /// The last release is always among them: its number runs on, however old it is.
     fn releases_since(&self, since_ms: u64, from_index: u64) -> FromLedger {
-        let newest = self.releases.last().map(|release| release.0);
-        let wanted = self.releases.iter().filter(|(index, at_ms)| {
+        let newest = self.memory.releases.back().map(|release| release.0);
+        let wanted = self.memory.releases.iter().filter(|(index, at_ms)| {
             *index >= from_index && (*at_ms >= since_ms || Some(*index) == newest)
         });
         let mut entries = Vec::new();
@@ -202,7 +195,7 @@ impl<V: Volume> Book<V> {
             };
             let leaf = leaf_hash(bytes);
             let Label { kind, instance, .. } = append.label;
-            match self.authors.judge(kind, instance, &frame, &leaf) {
+            match self.memory.authors.judge(kind, instance, &frame, &leaf) {
                 Standing::Known(index) => indices.push(index),
                 Standing::Refused(why) => return self.refuse(&append, why),
                 Standing::Stranger => return self.put_aside(append),
@@ -210,7 +203,7 @@ impl<V: Volume> Book<V> {
                     let Some(index) = self.store.stage(bytes) else {
                         return self.refuse(&append, "an entry is too long".to_owned());
                     };
-                    self.learn(&frame.entry, index, leaf);
+                    self.memory.learn(&frame.entry, index, leaf);
                     self.is_urgent |= append.prove || is_awaited(&frame.entry.body);
                     self.batch_since_ms.get_or_insert(now_ms);
                     indices.push(index);
@@ -269,8 +262,7 @@ impl<V: Volume> Book<V> {
         let before = self.store.size();
         if let Err(fault) = self.store.write(signed) {
             // The disk is full or read-only: nothing was taken, the authors ask again.
-            self.authors.batch_lost();
-            self.releases.retain(|(index, _)| *index < before);
+            self.memory.forget(before);
             let lost = |waiter: &Waiter| waiter.last >= before;
             let mut away: Vec<Waiter> = self.proving.extract_if(.., |one| lost(one)).collect();
             away.extend(self.taking.extract_if(.., |one| lost(one)));
@@ -280,7 +272,7 @@ impl<V: Volume> Book<V> {
             self.out.push(Out::Alarm(format!("a batch could not be written: {fault}")));
             return Ok(());
         }
-        self.authors.batch_written();
+        self.memory.authors.batch_written();
         self.feed_mirror(now_ms)
     }
 
@@ -519,7 +511,7 @@ impl<V: Volume> Book<V> {
         };
         for (leaf, entry) in leaves.iter().zip(&entries) {
             let index = self.store.stage(leaf).ok_or(io::ErrorKind::InvalidData)?;
-            self.learn(entry, index, leaf_hash(leaf));
+            self.memory.learn(entry, index, leaf_hash(leaf));
             if self.is_large() {
                 self.keep_healed()?;
             }
@@ -538,7 +530,7 @@ impl<V: Volume> Book<V> {
             let signed = self.sign(self.store.checkpoint(LOG_ORIGIN));
             self.store.write(signed)?;
             self.store.flush()?;
-            self.authors.batch_written();
+            self.memory.authors.batch_written();
         }
         Ok(())
     }

@@ -2,12 +2,13 @@
 
 use crate::book::Book;
 use crate::fault::Fault;
-use evidence::{Entry, Frame};
+use crate::memory::Memory;
+use evidence::Frame;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use tlog::{Hash, LOG_ORIGIN, NoteSigner, Store, leaf_hash};
+use tlog::{LOG_ORIGIN, NoteSigner, Store, leaf_hash};
 
 /// The signing key's seed.
 const KEY: &str = "key";
@@ -37,14 +38,14 @@ pub(crate) fn open(folder: &Path, now_ms: u64) -> Result<Opened, Fault> {
     put(&folder.join(PUBLIC), own.to_text().as_bytes()).map_err(file(PUBLIC))?;
     let log = grow(&folder.join(LOG)).map_err(file(LOG))?;
     let tiles = grow(&folder.join(TILES)).map_err(file(TILES))?;
-    let mut entries: Vec<(Entry, u64, Hash)> = Vec::new();
+    let mut memory = Memory::default();
     let mut strange = 0u64;
     let (mut store, found) = Store::open(
         log,
         tiles,
         |signed| signed.note.is_signed_by(&own),
         |index, bytes| match Frame::parse(bytes) {
-            Some(frame) => entries.push((frame.entry, index, leaf_hash(bytes))),
+            Some(frame) => memory.learn(&frame.entry, index, leaf_hash(bytes)),
             None => strange += 1,
         },
     )
@@ -71,11 +72,7 @@ pub(crate) fn open(folder: &Path, now_ms: u64) -> Result<Opened, Fault> {
     if strange > 0 {
         alarms.push(format!("{strange} entries of the ledger cannot be read"));
     }
-    let mut book = Book::new(store, signer, must_reach, now_ms);
-    for (entry, index, leaf) in &entries {
-        book.learn(entry, *index, *leaf);
-    }
-    book.learned();
+    let book = Book::new(store, signer, memory, must_reach, now_ms);
     Ok(Opened { book, public_key: own.key_bytes(), checkpoint, notes, alarms })
 }
 

@@ -16,6 +16,7 @@ mod book;
 mod fault;
 mod folder;
 mod link;
+mod memory;
 mod verify;
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Cases: who is believed, who waits, what a mirror that is away changes, what a crash leaves.
 
 use crate::book::{Book, Out};
+use crate::memory::Memory;
 use evidence::{Author, Body, Frame, PublicKey, Released, Word};
 use mirror::Copy;
 use std::io;
@@ -89,13 +90,15 @@ fn release(vault_seq: u64) -> Body {
 /// A book over two disks; `must_reach` as the folder would find it.
 fn open(log: Vec<u8>, started_ms: u64) -> (Book<Disk>, Opened) {
     let own = signer().verifier();
-    let mut read = Vec::new();
+    let mut memory = Memory::default();
     let log = Disk { bytes: log, room: None };
     let (mut store, opened) = Store::open(
         log,
         Disk::default(),
         |signed| signed.note.is_signed_by(&own),
-        |index, bytes| read.push((Frame::parse(bytes).unwrap().entry, index, leaf_hash(bytes))),
+        |index, bytes| {
+            memory.learn(&Frame::parse(bytes).unwrap().entry, index, leaf_hash(bytes));
+        },
     )
     .unwrap();
     let mut must_reach = 0;
@@ -103,9 +106,7 @@ fn open(log: Vec<u8>, started_ms: u64) -> (Book<Disk>, Opened) {
         store.drop_loose().unwrap();
         must_reach = opened.claimed_size;
     }
-    let mut book = Book::new(store, signer(), must_reach, started_ms);
-    read.iter().for_each(|(entry, index, leaf)| book.learn(entry, *index, *leaf));
-    book.learned();
+    let book = Book::new(store, signer(), memory, must_reach, started_ms);
     (book, opened)
 }
 
@@ -199,7 +200,7 @@ impl House {
         }
     }
 
-    /// Lets 300 ms pass, and everybody act until nothing moves.
+    /// Lets 1.2 s pass, and everybody act until nothing moves.
     fn settle(&mut self) {
         for _ in 0..40 {
             self.now_ms += 30;
@@ -220,12 +221,12 @@ impl House {
                 Out::Answer(_, call, answer) => self.answers.push((call, answer)),
                 Out::Alarm(what) => self.alarms.push(what),
                 Out::Note(_) => {}
-                Out::Mirror(message) => self.to_mirror(message),
+                Out::Mirror(message) => self.tell_mirror(message),
             }
         }
     }
 
-    fn to_mirror(&mut self, message: ToMirror) {
+    fn tell_mirror(&mut self, message: ToMirror) {
         let Some(copy) = self.mirror.as_mut().filter(|_| !self.is_silent) else { return };
         let size = copy.size();
         let said = match message {

@@ -210,32 +210,28 @@ impl Tally {
     /// Releases, sign-ins, grants, credentials.
     fn note_access(&mut self, entry: &Entry) {
         match &entry.body {
-            Body::Release { instance, grant, tenant, user, released, .. } => {
-                if self.is_ours(*instance, entry) || self.grants.contains(grant) {
-                    self.touch(entry.time_ms, *instance);
-                    self.release(*tenant, *user, released);
-                }
+            Body::Release { instance, grant, tenant, user, released, .. }
+                if self.is_ours(*instance, entry) || self.grants.contains(grant) =>
+            {
+                self.touch(entry.time_ms, *instance);
+                self.release(*tenant, *user, released);
             }
-            Body::SignIn { instance, tenant: Some(tenant), user, .. } => {
-                if self.is_ours(*instance, entry) {
-                    self.touch(entry.time_ms, *instance);
-                    let share = share(&mut self.shares, *tenant, &[Class::Verifiers]);
-                    share.users.extend(user);
-                }
+            Body::SignIn { instance, tenant: Some(tenant), user, .. }
+                if self.is_ours(*instance, entry) =>
+            {
+                self.touch(entry.time_ms, *instance);
+                let share = share(&mut self.shares, *tenant, &[Class::Verifiers]);
+                share.users.extend(user);
             }
             Body::Grant { grant, instance, .. } if self.instances.contains(&entry.start) => {
                 self.touch(entry.time_ms, *instance);
                 self.grants.insert(*grant);
             }
-            Body::CredentialUse { instance, tenant, .. } => {
-                if self.is_ours(*instance, entry) {
-                    self.touch(entry.time_ms, *instance);
-                    match tenant {
-                        Some(tenant) => {
-                            share(&mut self.shares, *tenant, &[Class::Credentials]);
-                        }
-                        None => self.shared_credentials += 1,
-                    }
+            Body::CredentialUse { instance, tenant, .. } if self.is_ours(*instance, entry) => {
+                self.touch(entry.time_ms, *instance);
+                match tenant {
+                    Some(tenant) => drop(share(&mut self.shares, *tenant, &[Class::Credentials])),
+                    None => self.shared_credentials += 1,
                 }
             }
             _ => {}
