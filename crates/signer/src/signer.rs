@@ -35,6 +35,8 @@ const LEDGER_SILENT: Duration = Duration::from_secs(3);
 const LEDGER_AGAIN: Duration = Duration::from_secs(1);
 /// The longest message that TLS gives to sign: two randoms and a P-384 point.
 const MESSAGE_BYTES: usize = 512;
+/// A certificate with less than this left is issued again while the signer runs.
+const DUE_MS: u64 = 29 * 86_400_000;
 /// Certificates are looked after once an hour.
 const LOOK_AFTER: Duration = Duration::from_secs(3_600);
 
@@ -124,7 +126,7 @@ impl Signer {
             self.ask_vault();
             self.give_up_waiting();
             self.append();
-            self.look_after()?;
+            self.look_after();
         }
     }
 
@@ -217,7 +219,9 @@ impl Signer {
         let seed = Zeroizing::new(demo_seed.unwrap_or_else(|| storage.to_vec()));
         let authority = Authority::new(&seed, self.store.authority(), now_ms())?;
         if self.store.authority().as_deref() != Some(authority.certificate()) {
-            self.store.keep_authority(authority.certificate())?;
+            if let Err(fault) = self.store.keep_authority(authority.certificate()) {
+                self.alarm(fault.to_string());
+            }
         }
         let (storage, served) = (RowKey::new(&storage), HashMap::new());
         self.unlocked = Some(Unlocked { storage, authority, served });
@@ -231,6 +235,7 @@ impl Signer {
     }
 
     fn open_or_issue(&mut self, group: Group) -> Result<(), Fault> {
+        let mut kept_fault = None;
         let Some(unlocked) = &mut self.unlocked else { return Ok(()) };
         let names = group.names(&self.start.host_name, self.start.demo);
         let now = now_ms();
@@ -239,30 +244,34 @@ impl Signer {
             Some(kept) => kept,
             None => {
                 let kept = unlocked.authority.issue(&names, group, now)?;
-                self.store.keep(group, &unlocked.storage, &kept)?;
+                // A full disk stops no handshake: this start serves what it could not keep.
+                kept_fault = self.store.keep(group, &unlocked.storage, &kept).err();
                 kept
             }
         };
         unlocked.served.insert(group, served(&kept)?);
+        if let Some(fault) = kept_fault {
+            self.alarm(fault.to_string());
+        }
         Ok(())
     }
 
     /// Issues again what runs out, while the signer runs.
-    fn look_after(&mut self) -> Result<(), Fault> {
+    fn look_after(&mut self) {
         if self.looked.elapsed() < LOOK_AFTER {
-            return Ok(());
+            return;
         }
         self.looked = Instant::now();
         let now = now_ms();
-        let due = |served: &Served| served.not_after_ms < now + 29 * 86_400_000;
-        let groups: Vec<Group> = self
-            .unlocked
-            .iter()
-            .flat_map(|unlocked| &unlocked.served)
-            .filter(|(_, served)| due(served))
-            .map(|(group, _)| *group)
-            .collect();
-        groups.into_iter().try_for_each(|group| self.open_or_issue(group))
+        let due = |served: &Served| served.not_after_ms < now + DUE_MS;
+        let served = self.unlocked.iter().flat_map(|unlocked| &unlocked.served);
+        let groups: Vec<Group> =
+            served.filter(|(_, served)| due(served)).map(|(group, _)| *group).collect();
+        for group in groups {
+            if let Err(fault) = self.open_or_issue(group) {
+                self.alarm(fault.to_string());
+            }
+        }
     }
 
     // --- questions
