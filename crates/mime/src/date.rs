@@ -65,7 +65,7 @@ impl Found {
     }
 
     fn take_number(&mut self, number: i64, digits: usize) {
-        if self.day.is_none() && digits <= 2 && (1..=31).contains(&number) {
+        if self.day.is_none() && digits <= 3 && (1..=31).contains(&number) {
             self.day = Some(number);
         } else if self.year.is_none() {
             // RFC 5322 §4.3: two digits below 50 are of this century, three add 1900.
