@@ -218,10 +218,10 @@ impl Signer {
         // Without a demo's seed the authority's key hangs on the storage key alone.
         let seed = Zeroizing::new(demo_seed.unwrap_or_else(|| storage.to_vec()));
         let authority = Authority::new(&seed, self.store.authority(), now_ms())?;
-        if self.store.authority().as_deref() != Some(authority.certificate()) {
-            if let Err(fault) = self.store.keep_authority(authority.certificate()) {
-                self.alarm(fault.to_string());
-            }
+        if self.store.authority().as_deref() != Some(authority.certificate())
+            && let Err(fault) = self.store.keep_authority(authority.certificate())
+        {
+            self.alarm(fault.to_string());
         }
         let (storage, served) = (RowKey::new(&storage), HashMap::new());
         self.unlocked = Some(Unlocked { storage, authority, served });
