@@ -1,7 +1,6 @@
 //! What a sender hears and what the mailbox gets.
 
-use super::neighbourhood::Plan;
-use super::{Neighbourhood, Scanner};
+use super::{Neighbourhood, Plan, Scanner, settle};
 use crate::neighbours::canonical;
 use std::time::Duration;
 use terms::{Finding, Verdict};
@@ -11,7 +10,7 @@ use wire::mailbox::{Place, State, ToEdge};
 const TEXT: &str = "Subject: hi\r\n\r\n..dotted\r\n";
 
 fn scanned(scanners: Vec<Scanner>) -> Neighbourhood {
-    Neighbourhood::new(Plan { scanners, ..Plan::default() })
+    settle(Plan { scanners, ..Plan::default() })
 }
 
 fn found(id: &str, weight: f32) -> Scanner {
@@ -20,7 +19,7 @@ fn found(id: &str, weight: f32) -> Scanner {
 
 #[test]
 fn a_message_is_examined_sealed_and_kept() {
-    let around = Neighbourhood::new(Plan::default());
+    let around = settle(Plan::default());
     let said = around.deliver(&["Aoi+news@Example.JP"], TEXT);
     assert!(said.starts_with("220 mx.example.jp ESMTP\r\n") && said.contains("STARTTLS"), "{said}");
     assert!(said.contains(" kept\r\n221 "), "{said}");
@@ -40,7 +39,7 @@ fn a_message_is_examined_sealed_and_kept() {
 
 #[test]
 fn recipients_are_refused_by_their_reason() {
-    let around = Neighbourhood::new(Plan::default());
+    let around = settle(Plan::default());
     let mut client = around.connect();
     client.hear();
     client.ask("EHLO c");
@@ -69,7 +68,7 @@ fn recipients_are_refused_by_their_reason() {
 
 #[test]
 fn a_statement_that_the_vault_did_not_sign_is_worth_nothing() {
-    let around = Neighbourhood::new(Plan { wrong_signature: true, ..Plan::default() });
+    let around = settle(Plan { wrong_signature: true, ..Plan::default() });
     let mut client = around.connect();
     client.hear();
     client.ask("EHLO c");
@@ -160,7 +159,7 @@ fn forged_fields_are_cut_and_lies_are_bounded() {
 
 #[test]
 fn large_messages_and_many_recipients_share_what_they_can() {
-    let around = Neighbourhood::new(Plan::default());
+    let around = settle(Plan::default());
     let text = format!("Subject: big\r\n\r\n{}", "0123456789abcdef\r\n".repeat(40_000));
     let said = around.deliver(&["aoi@example.jp", "ben@example.jp", "cy@other.example"], &text);
     assert!(said.contains(" kept\r\n"), "{said}");
@@ -175,7 +174,7 @@ fn large_messages_and_many_recipients_share_what_they_can() {
 
 #[test]
 fn a_thousand_recipients_fit_what_the_mailbox_takes() {
-    let around = Neighbourhood::new(Plan { demo: true, ..Plan::default() });
+    let around = settle(Plan { demo: true, ..Plan::default() });
     let names: Vec<String> = (0..1_000).map(|number| format!("many{number}@example.jp")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     for text in [TEXT.to_owned(), "0123456789abcdef\r\n".repeat(1_000)] {
@@ -189,7 +188,7 @@ fn a_thousand_recipients_fit_what_the_mailbox_takes() {
 
 #[test]
 fn memory_quota_and_disk_answer_452_and_keep_nothing() {
-    let around = Neighbourhood::new(Plan { memory: 1000, ..Plan::default() });
+    let around = settle(Plan { memory: 1000, ..Plan::default() });
     let mut client = around.connect();
     client.hear();
     client.ask("EHLO c");
@@ -198,12 +197,12 @@ fn memory_quota_and_disk_answer_452_and_keep_nothing() {
     assert!(client.ask("DATA").starts_with("452 4.3.1 too much mail"), "{}", client.said);
     client.ask("QUIT");
 
-    let around = Neighbourhood::new(Plan { memory: 3 << 20, ..Plan::default() });
+    let around = settle(Plan { memory: 3 << 20, ..Plan::default() });
     let said = around.deliver(&["aoi@example.jp"], &"0123456789abcdef\r\n".repeat(300_000));
     assert!(said.contains("452 4.3.1 too much mail"), "{said}");
     assert!(around.seen.lock().unwrap().copies.is_empty());
 
-    let around = Neighbourhood::new(Plan { room: false, ..Plan::default() });
+    let around = settle(Plan { room: false, ..Plan::default() });
     let said = around.deliver(&["aoi@example.jp"], "");
     assert!(said.contains("452 4.2.2 this mailbox is full"), "{said}");
 
@@ -213,7 +212,7 @@ fn memory_quota_and_disk_answer_452_and_keep_nothing() {
         (|_| ToEdge::Fault, "451 4.3.0"),
     ];
     for (kept, code) in answers {
-        let around = Neighbourhood::new(Plan { kept, ..Plan::default() });
+        let around = settle(Plan { kept, ..Plan::default() });
         let said = around.deliver(&["aoi@example.jp"], TEXT);
         assert!(said.contains(code), "{code} {said}");
     }
@@ -221,12 +220,12 @@ fn memory_quota_and_disk_answer_452_and_keep_nothing() {
 
 #[test]
 fn memory_is_given_back() {
-    let around = Neighbourhood::new(Plan::default());
+    let around = settle(Plan::default());
     let text = "0123456789abcdef\r\n".repeat(400_000);
     around.deliver(&["aoi@example.jp"], &text);
     around.deliver(&["aoi@example.jp"], TEXT);
     around.control.send(0, &wire::control::Order::Stop, &[]).unwrap();
-    around.ended.join().unwrap();
+    around.life.join().unwrap();
     std::thread::sleep(Duration::from_millis(50));
     let seen = around.seen.lock().unwrap();
     assert_eq!((seen.allowed, seen.done.len()), (0, 2));
@@ -234,14 +233,14 @@ fn memory_is_given_back() {
 
 #[test]
 fn a_mailbox_that_died_before_the_message_is_no_loss() {
-    let around = Neighbourhood::new(Plan { mailbox_dies_first: true, ..Plan::default() });
+    let around = settle(Plan { mailbox_dies_first: true, ..Plan::default() });
     let said = around.deliver(&["aoi@example.jp"], TEXT);
     assert!(said.contains(" kept\r\n"), "{said}");
 }
 
 #[test]
 fn told_to_close_it_says_so() {
-    let around = Neighbourhood::new(Plan::default());
+    let around = settle(Plan::default());
     let mut client = around.connect();
     client.hear();
     client.ask("EHLO c");
@@ -249,7 +248,7 @@ fn told_to_close_it_says_so() {
     client.hear_all();
     assert!(client.said.ends_with("421 4.3.2 going down; try again later\r\n"), "{}", client.said);
 
-    let around = Neighbourhood::new(Plan::default());
+    let around = settle(Plan::default());
     let mut client = around.connect();
     client.begin(&["aoi@example.jp"]);
     client.say("half a mess");
@@ -262,7 +261,7 @@ fn told_to_close_it_says_so() {
 
 #[test]
 fn smuggling_is_answered_and_ends_the_connection() {
-    let around = Neighbourhood::new(Plan::default());
+    let around = settle(Plan::default());
     let mut client = around.connect();
     client.begin(&["aoi@example.jp"]);
     client.say("Subject: x\r\n\r\nbody\n.\nMAIL FROM:<x@y>\r\nRCPT TO:<ben@example.jp>\r\n");
@@ -281,7 +280,7 @@ fn smuggling_is_answered_and_ends_the_connection() {
 
 #[test]
 fn mail_comes_through_tls_too() {
-    let around = Neighbourhood::new(Plan::default());
+    let around = settle(Plan::default());
     let mut client = around.connect();
     client.hear();
     client.ask("EHLO c");

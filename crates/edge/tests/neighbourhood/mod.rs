@@ -2,7 +2,6 @@
 
 use aws_lc_rs::agreement::{ECDH_P256, PrivateKey};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
-use compartment::House;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
@@ -45,13 +44,17 @@ pub struct Seen {
     pub unknown: u32,
     pub allowed: i64,
     pub done: Vec<bool>,
+    /// Calls off charter.
+    pub heard: Vec<String>,
+    pub listened: bool,
 }
 
-pub struct Neighbourhood {
+pub struct Neighbourhood<T> {
     pub seen: Arc<Mutex<Seen>>,
     pub gate: Arc<Channel>,
     pub control: Arc<Channel>,
-    pub ended: thread::JoinHandle<std::process::ExitCode>,
+    /// What holds the edge itself.
+    pub life: T,
 }
 
 pub struct Plan {
@@ -62,6 +65,8 @@ pub struct Plan {
     pub wrong_signature: bool,
     pub demo: bool,
     pub mailbox_dies_first: bool,
+    /// What hears the calls that the jail refuses.
+    pub ear: fn(OwnedFd, Arc<Mutex<Seen>>),
 }
 
 impl Default for Plan {
@@ -74,6 +79,7 @@ impl Default for Plan {
             wrong_signature: false,
             demo: false,
             mailbox_dies_first: false,
+            ear: |_, _| {},
         }
     }
 }
@@ -89,8 +95,9 @@ fn join(control: &Channel, kind: Kind) -> Channel {
     near
 }
 
-impl Neighbourhood {
-    pub fn new(plan: Plan) -> Self {
+impl<T> Neighbourhood<T> {
+    /// `live` is given the edge's end of its control channel.
+    pub fn around(plan: Plan, live: impl FnOnce(Channel) -> T) -> Self {
         let (control, edge) = Channel::pair().unwrap();
         let pair = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap();
         let mut key: [u8; 32] = pair.public_key().as_ref().try_into().unwrap();
@@ -123,10 +130,9 @@ impl Neighbourhood {
         play_mailbox(join(&control, Kind::Mailbox), seen.clone(), plan.kept, plan.room);
         let mut scanners = plan.scanners.clone();
         play_scanner(join(&control, Kind::Scanner), seen.clone(), next(&mut scanners));
-        play_warden(control.clone(), seen.clone(), scanners);
-        let house = House::begin_on(edge).unwrap();
-        let ended = thread::spawn(move || crate::live(house));
-        Self { seen, gate, control, ended }
+        play_warden(control.clone(), seen.clone(), scanners, plan.ear);
+        let life = live(edge);
+        Self { seen, gate, control, life }
     }
 
     pub fn connect(&self) -> Client {
@@ -158,14 +164,24 @@ fn next(scanners: &mut Vec<Scanner>) -> Scanner {
     if scanners.len() > 1 { scanners.remove(0) } else { scanners[0].clone() }
 }
 
-fn play_warden(control: Arc<Channel>, seen: Arc<Mutex<Seen>>, mut scanners: Vec<Scanner>) {
+fn play_warden(
+    control: Arc<Channel>,
+    seen: Arc<Mutex<Seen>>,
+    mut scanners: Vec<Scanner>,
+    ear: fn(OwnedFd, Arc<Mutex<Seen>>),
+) {
     thread::spawn(move || {
-        while let Ok(frame) = control.receive(None) {
+        while let Ok(mut frame) = control.receive(None) {
             match frame.read::<Report>().unwrap() {
                 Report::Renew(Kind::Scanner) => {
                     seen.lock().unwrap().renewed += 1;
                     let scanner = next(&mut scanners);
                     play_scanner(join(&control, Kind::Scanner), seen.clone(), scanner);
+                }
+                Report::Jailed { .. } => {
+                    if let Some(listener) = frame.descriptors.pop() {
+                        ear(listener, seen.clone());
+                    }
                 }
                 Report::Alarm { what } => seen.lock().unwrap().reports.push(what),
                 Report::Note { text } => seen.lock().unwrap().reports.push(text),
