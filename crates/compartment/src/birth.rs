@@ -79,9 +79,7 @@ pub fn spawn(birth: Birth<'_>) -> Result<Spawned, Fault> {
     let (hear, tell) = pipe().map_err(refused("make a pipe"))?;
     let luggage = pack(birth).map_err(refused("prepare a birth"))?;
     let (pid, pidfd) = loop {
-        let mapped = namespaces
-            .iter()
-            .any(|(wall, _)| *wall == Wall::UserNamespace);
+        let mapped = namespaces.iter().any(|(wall, _)| *wall == Wall::UserNamespace);
         let flags = namespaces.iter().fold(0, |flags, (_, flag)| flags | flag);
         match clone_child(flags, || newborn(&luggage, mapped, &tell)) {
             Ok(born) => break born,
@@ -95,11 +93,7 @@ pub fn spawn(birth: Birth<'_>) -> Result<Spawned, Fault> {
         reap(pid);
         return Err(fault);
     }
-    Ok(Spawned {
-        pid,
-        pidfd,
-        missing: missing_walls(&namespaces, &luggage),
-    })
+    Ok(Spawned { pid, pidfd, missing: missing_walls(&namespaces, &luggage) })
 }
 
 /// The namespaces that this machine grants, the least dear last.
@@ -136,39 +130,22 @@ fn missing_walls(stand: &[(Wall, i32)], luggage: &Luggage) -> Vec<Wall> {
 
 fn pack(birth: Birth<'_>) -> io::Result<Luggage> {
     let word = |text: &str| CString::new(text).map_err(|_| io::ErrorKind::InvalidInput.into());
-    let words: io::Result<Vec<CString>> = ["sekisho", birth.kind, birth.instance.unwrap_or(NO_ID)]
-        .into_iter()
-        .map(word)
-        .collect();
+    let words: io::Result<Vec<CString>> =
+        ["sekisho", birth.kind, birth.instance.unwrap_or(NO_ID)].into_iter().map(word).collect();
     let environment: io::Result<Vec<CString>> =
         birth.environment.iter().map(|pair| word(pair)).collect();
     // SAFETY: these take nothing and cannot fail.
     let (user, group) = unsafe { (libc::geteuid(), libc::getegid()) };
     let identity = match is_root() {
         true => None,
-        false => Some([
-            word(&format!("{user} {user} 1"))?,
-            word(&format!("{group} {group} 1"))?,
-        ]),
+        false => Some([word(&format!("{user} {user} 1"))?, word(&format!("{group} {group} 1"))?]),
     };
     let mut descriptors = vec![birth.control];
     descriptors.extend(birth.more);
-    let user = birth
-        .user
-        .filter(|_| is_root() && walls().granted.contains(&Wall::OwnUser));
-    let nothing = std::fs::File::options()
-        .read(true)
-        .write(true)
-        .open("/dev/null")?;
+    let user = birth.user.filter(|_| is_root() && walls().granted.contains(&Wall::OwnUser));
+    let nothing = std::fs::File::options().read(true).write(true).open("/dev/null")?;
     let (words, environment) = (words?, environment?);
-    Ok(Luggage {
-        words,
-        environment,
-        descriptors,
-        nothing: nothing.into(),
-        identity,
-        user,
-    })
+    Ok(Luggage { words, environment, descriptors, nothing: nothing.into(), identity, user })
 }
 
 /// A raw clone: a fork with namespaces and a descriptor for the child.
@@ -178,14 +155,7 @@ fn clone_child(flags: i32, child: impl FnOnce() -> i32) -> io::Result<(i32, Owne
     // SAFETY: without a new stack this is a fork; `pidfd` is a valid place for one descriptor;
     // the child runs `child` alone, which keeps to system calls on what was laid out before.
     let pid = checked(unsafe {
-        libc::syscall(
-            libc::SYS_clone,
-            flags as libc::c_ulong,
-            0usize,
-            &mut pidfd,
-            0usize,
-            0usize,
-        )
+        libc::syscall(libc::SYS_clone, flags as libc::c_ulong, 0usize, &mut pidfd, 0usize, 0usize)
     })?;
     if pid == 0 {
         let code = child();
@@ -229,16 +199,10 @@ fn live(luggage: &Luggage, mapped: bool) -> Result<std::convert::Infallible, usi
             or(libc::syscall(libc::SYS_setresgid, user, user, user), 2)?;
             or(libc::syscall(libc::SYS_setresuid, user, user, user), 2)?;
         }
-        or(
-            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong).into(),
-            3,
-        )?;
+        or(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong).into(), 3)?;
         let mut none: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&mut none);
-        or(
-            libc::sigprocmask(libc::SIG_SETMASK, &none, std::ptr::null_mut()).into(),
-            3,
-        )?;
+        or(libc::sigprocmask(libc::SIG_SETMASK, &none, std::ptr::null_mut()).into(), 3)?;
         libc::umask(0o077);
         arrange(luggage).map_err(|()| 4usize)?;
         let mut words = [std::ptr::null(); 4];
@@ -246,10 +210,7 @@ fn live(luggage: &Luggage, mapped: bool) -> Result<std::convert::Infallible, usi
             *to = from.as_ptr();
         }
         let mut environment = [std::ptr::null(); 33];
-        for (to, from) in environment
-            .iter_mut()
-            .zip(luggage.environment.iter().take(32))
-        {
+        for (to, from) in environment.iter_mut().zip(luggage.environment.iter().take(32)) {
             *to = from.as_ptr();
         }
         let own = c"/proc/self/exe";
@@ -321,10 +282,7 @@ fn last_words(hear: &OwnedFd) -> Option<Fault> {
     let [step, errno] = words;
     (count == 8).then(|| {
         let step = STEPS.get(step as usize).copied().unwrap_or("be born");
-        Fault::Stillborn {
-            step,
-            source: io::Error::from_raw_os_error(errno),
-        }
+        Fault::Stillborn { step, source: io::Error::from_raw_os_error(errno) }
     })
 }
 

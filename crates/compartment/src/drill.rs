@@ -71,15 +71,9 @@ pub(crate) fn become_program(mut house: House) -> ExitCode {
         named.join(",")
     );
     let words = |all: &[&str]| -> Vec<CString> {
-        all.iter()
-            .filter_map(|word| CString::new(*word).ok())
-            .collect()
+        all.iter().filter_map(|word| CString::new(*word).ok()).collect()
     };
-    let fault = exec_program(
-        &program,
-        &words(&["sekisho", &kind, &instance]),
-        &words(&[&story]),
-    );
+    let fault = exec_program(&program, &words(&["sekisho", &kind, &instance]), &words(&[&story]));
     eprintln!("sekisho {kind}: {fault}");
     ExitCode::from(3)
 }

@@ -34,10 +34,7 @@ const NEWEST: ABI = ABI::V6;
 /// # Errors
 /// `Fault::Refused` when the own folder cannot be opened.
 pub fn raise(grounds: &Grounds<'_>) -> Result<RulesetStatus, Fault> {
-    let broken = |source| Fault::Refused {
-        step: "raise its Landlock fence",
-        source,
-    };
+    let broken = |source| Fault::Refused { step: "raise its Landlock fence", source };
     let folder = match grounds.own_folder {
         Some(path) => Some(PathFd::new(path).map_err(|fault| broken(io::Error::other(fault)))?),
         None => None,

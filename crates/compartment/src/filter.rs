@@ -138,12 +138,7 @@ fn test(condition: &Condition, own_pid: u32, rest: usize) -> Result<Vec<Instruct
             }
         }
         Test::Has(bits) => {
-            code.push(Instruction {
-                code: AND,
-                jump_true: 0,
-                jump_false: 0,
-                operand: *bits,
-            });
+            code.push(Instruction { code: AND, jump_true: 0, jump_false: 0, operand: *bits });
             code.push(jump(JUMP_EQUAL, *bits, 0, skip(rest)?));
         }
         Test::Lacks(bits) => code.push(jump(JUMP_SET, *bits, skip(rest)?, 0)),
@@ -166,30 +161,15 @@ fn refuse(errno: i32) -> u32 {
 }
 
 fn load(offset: u32) -> Instruction {
-    Instruction {
-        code: LOAD,
-        jump_true: 0,
-        jump_false: 0,
-        operand: offset,
-    }
+    Instruction { code: LOAD, jump_true: 0, jump_false: 0, operand: offset }
 }
 
 fn jump(code: u16, operand: u32, jump_true: u8, jump_false: u8) -> Instruction {
-    Instruction {
-        code,
-        jump_true,
-        jump_false,
-        operand,
-    }
+    Instruction { code, jump_true, jump_false, operand }
 }
 
 fn answer(value: u32) -> Instruction {
-    Instruction {
-        code: ANSWER,
-        jump_true: 0,
-        jump_false: 0,
-        operand: value,
-    }
+    Instruction { code: ANSWER, jump_true: 0, jump_false: 0, operand: value }
 }
 
 fn skip(count: usize) -> Result<u8, Fault> {
@@ -197,11 +177,7 @@ fn skip(count: usize) -> Result<u8, Fault> {
 }
 
 fn too_long(why: &'static str) -> Fault {
-    Fault::Policy {
-        policy: "compiled".to_owned(),
-        line: 0,
-        why,
-    }
+    Fault::Policy { policy: "compiled".to_owned(), line: 0, why }
 }
 
 /// Runs a program on numbers, as the kernel would: for tests and for `doctor`'s explanations.
@@ -229,11 +205,7 @@ pub fn simulate(program: &[Instruction], number: u32, arguments: &[u64; 6]) -> O
                     JUMP_EQUAL => accumulator == instruction.operand,
                     _ => accumulator & instruction.operand != 0,
                 };
-                let far = if holds {
-                    instruction.jump_true
-                } else {
-                    instruction.jump_false
-                };
+                let far = if holds { instruction.jump_true } else { instruction.jump_false };
                 at += usize::from(far);
             }
         }
@@ -255,20 +227,12 @@ pub fn install(
         instructions: *const Instruction,
     }
     let length = u16::try_from(program.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
-    let program = Program {
-        length,
-        instructions: program.as_ptr(),
-    };
+    let program = Program { length, instructions: program.as_ptr() };
     let set = |flags: libc::c_ulong| {
         // SAFETY: `program` points at `length` instructions of the kernel's layout and outlives
         // the call; the kernel copies and checks it.
         crate::plain::checked(unsafe {
-            libc::syscall(
-                libc::SYS_seccomp,
-                libc::SECCOMP_SET_MODE_FILTER,
-                flags,
-                &program,
-            )
+            libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &program)
         })
     };
     if !listener {

@@ -57,12 +57,7 @@ impl House {
             return Err(Fault::NoBeginning);
         };
         let descriptors = frame.descriptors;
-        Ok(House {
-            control,
-            start,
-            descriptors,
-            kept: VecDeque::new(),
-        })
+        Ok(House { control, start, descriptors, kept: VecDeque::new() })
     }
 
     /// The compartment's kind, as the warden calls it.
@@ -89,12 +84,7 @@ impl House {
         match charter(kind).map(|charter| charter.network) {
             Some(Network::Dns) => {
                 let mut ports = vec![DNS_PORT];
-                ports.extend(
-                    self.start
-                        .dns_servers
-                        .iter()
-                        .map(std::net::SocketAddr::port),
-                );
+                ports.extend(self.start.dns_servers.iter().map(std::net::SocketAddr::port));
                 ports
             }
             _ => Vec::new(),
@@ -104,19 +94,9 @@ impl House {
     fn grounds<'a>(&'a self, kind: Kind, connect_ports: &'a [u16]) -> Grounds<'a> {
         let charter = charter(kind);
         let has_folder = charter.is_some_and(|charter| charter.has_folder);
-        let own_folder = self
-            .start
-            .folder
-            .as_deref()
-            .filter(|_| has_folder)
-            .map(Path::new);
+        let own_folder = self.start.folder.as_deref().filter(|_| has_folder).map(Path::new);
         let memory_bytes = charter.map_or(0, |charter| charter.memory_mib << 20);
-        Grounds {
-            own_folder,
-            connect_ports,
-            memory_bytes,
-            ..Grounds::default()
-        }
+        Grounds { own_folder, connect_ports, memory_bytes, ..Grounds::default() }
     }
 
     fn tell_jailed(&self, missing: &[Wall], listener: Option<OwnedFd>) -> Result<(), Fault> {
@@ -147,11 +127,7 @@ impl House {
     /// `Fault::Channel` when the kernel refuses.
     pub fn seat_control(self, hub: &mut Hub) -> Result<(Peer, Start), Fault> {
         let instance = InstanceId::default();
-        let label = Label {
-            instance,
-            kind: Kind::Warden,
-            person: None,
-        };
+        let label = Label { instance, kind: Kind::Warden, person: None };
         Ok((hub.seat(self.control, label)?, self.start))
     }
 
@@ -261,16 +237,10 @@ fn live_as_zygote(serve: fn(House) -> ExitCode) -> Result<ExitCode, Fault> {
                 match zygote::fork_instance()? {
                     Forked::Zygote { pid, pidfd } => {
                         let copy = pidfd.try_clone();
-                        let copy = copy.map_err(|source| Fault::Refused {
-                            step: "pass a pidfd on",
-                            source,
-                        })?;
+                        let copy = copy
+                            .map_err(|source| Fault::Refused { step: "pass a pidfd on", source })?;
                         house.report(&Report::Born(instance), &[copy])?;
-                        children.push(Child {
-                            pid,
-                            instance,
-                            pidfd,
-                        });
+                        children.push(Child { pid, instance, pidfd });
                     }
                     Forked::Instance => {
                         drop((house, children, fds));
@@ -287,19 +257,12 @@ fn live_as_zygote(serve: fn(House) -> ExitCode) -> Result<ExitCode, Fault> {
 fn wait_for_any(control: &Channel, children: &[Child]) -> Result<bool, Fault> {
     use rustix::event::{PollFd, PollFlags, poll};
     let mut watched = vec![PollFd::new(control, PollFlags::IN)];
-    watched.extend(
-        children
-            .iter()
-            .map(|child| PollFd::new(&child.pidfd, PollFlags::IN)),
-    );
+    watched.extend(children.iter().map(|child| PollFd::new(&child.pidfd, PollFlags::IN)));
     match poll(&mut watched, None) {
-        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(watched
-            .first()
-            .is_some_and(|first| !first.revents().is_empty())),
-        Err(errno) => Err(Fault::Refused {
-            step: "wait for orders",
-            source: errno.into(),
-        }),
+        Ok(_) | Err(rustix::io::Errno::INTR) => {
+            Ok(watched.first().is_some_and(|first| !first.revents().is_empty()))
+        }
+        Err(errno) => Err(Fault::Refused { step: "wait for orders", source: errno.into() }),
     }
 }
 
@@ -307,13 +270,7 @@ fn report_ended(house: &House, children: &mut Vec<Child>) -> Result<(), Fault> {
     while let Some((pid, status)) = zygote::reap() {
         if let Some(place) = children.iter().position(|child| child.pid == pid) {
             let child = children.swap_remove(place);
-            house.report(
-                &Report::Ended {
-                    instance: child.instance,
-                    status,
-                },
-                &[],
-            )?;
+            house.report(&Report::Ended { instance: child.instance, status }, &[])?;
         }
     }
     Ok(())
@@ -330,10 +287,7 @@ fn live_as_instance(
         Ok(house) if house.start.drill => crate::drill::become_program(house),
         Ok(house) => serve(house),
         Err(fault) => {
-            eprintln!(
-                "sekisho {}: an instance could not settle: {fault}",
-                kind.word()
-            );
+            eprintln!("sekisho {}: an instance could not settle: {fault}", kind.word());
             ExitCode::from(3)
         }
     }
@@ -351,9 +305,7 @@ fn settle_instance(kind: Kind, instance: InstanceId, own: OwnedFd) -> Result<Hou
 /// Milliseconds since 1970.
 pub fn now_ms() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |since| {
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-    })
+    since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// Bytes from the kernel: no generator lives in a process, so no fork can repeat one.

@@ -55,22 +55,13 @@ pub(crate) fn settle(kind: &str, grounds: &Grounds<'_>) -> Result<Vec<Wall>, Fau
     if grounds.memory_bytes > 0 {
         // What is written, and what is mapped at all (a shared mapping escapes the first).
         limits.push((libc::RLIMIT_DATA, grounds.memory_bytes));
-        limits.push((
-            libc::RLIMIT_AS,
-            grounds.memory_bytes.saturating_add(RESERVED_BYTES),
-        ));
+        limits.push((libc::RLIMIT_AS, grounds.memory_bytes.saturating_add(RESERVED_BYTES)));
     }
-    if limits
-        .into_iter()
-        .any(|(resource, value)| plain::limit(resource, value).is_err())
-    {
+    if limits.into_iter().any(|(resource, value)| plain::limit(resource, value).is_err()) {
         missing.push(Wall::Limits);
     }
     step("drop its capabilities", plain::drop_capabilities())?;
-    step(
-        "refuse new privileges",
-        plain::prctl(libc::PR_SET_NO_NEW_PRIVS, 1),
-    )?;
+    step("refuse new privileges", plain::prctl(libc::PR_SET_NO_NEW_PRIVS, 1))?;
     // SAFETY: plain numbers; called while the process has one thread.
     unsafe { libc::mallopt(libc::M_ARENA_MAX, MALLOC_POOLS) };
     Ok(missing)
@@ -104,9 +95,7 @@ pub(crate) fn note_fence(status: RulesetStatus, missing: &mut Vec<Wall>) {
 /// may hold a value.
 pub fn abort_on_panic(kind: &'static str) {
     std::panic::set_hook(Box::new(move |panic| {
-        let (file, line) = panic
-            .location()
-            .map_or(("unknown", 0), |at| (at.file(), at.line()));
+        let (file, line) = panic.location().map_or(("unknown", 0), |at| (at.file(), at.line()));
         eprintln!("sekisho {kind}: stopped itself at {file}:{line}");
         std::process::abort();
     }));

@@ -10,12 +10,7 @@
 #![allow(unsafe_code)]
 #![cfg_attr(
     test,
-    allow(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::panic,
-        clippy::indexing_slicing
-    )
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
 pub mod birth;
@@ -42,6 +37,7 @@ pub use fence::Grounds;
 pub use house::{House, now_ms, random, zygote_main};
 pub use jail::{Entered, abort_on_panic, enter};
 pub use notices::{Notice, Notices};
+pub use plain::give_memory_back;
 pub use policy::{Policy, Verdict};
 pub use walls::{Wall, Walls, is_root, walls};
 pub use zygote::{Forked, become_instance, enter_zygote, fork_instance};
@@ -92,10 +88,7 @@ pub enum Fault {
 
 impl Fault {
     pub(crate) fn refused(step: &'static str) -> Self {
-        Fault::Refused {
-            step,
-            source: io::Error::last_os_error(),
-        }
+        Fault::Refused { step, source: io::Error::last_os_error() }
     }
 }
 

@@ -42,11 +42,7 @@ impl Notices {
     /// The kernel's answer, when the descriptor is not a listener.
     pub fn receive(&self) -> io::Result<Option<Notice>> {
         let mut raw = empty_notice();
-        match ioctl(
-            self.listener.as_fd(),
-            libc::SECCOMP_IOCTL_NOTIF_RECV as u64,
-            &mut raw,
-        ) {
+        match ioctl(self.listener.as_fd(), libc::SECCOMP_IOCTL_NOTIF_RECV, &mut raw) {
             Ok(()) => {}
             Err(error) => {
                 return match error.raw_os_error() {
@@ -58,13 +54,7 @@ impl Notices {
         }
         let number = raw.data.nr as u32;
         let call = numbers::name_of(number);
-        Ok(Some(Notice {
-            id: raw.id,
-            pid: raw.pid,
-            number,
-            call,
-            args: raw.data.args,
-        }))
+        Ok(Some(Notice { id: raw.id, pid: raw.pid, number, call, args: raw.data.args }))
     }
 
     /// Refuses the call with `errno`. A caller that died meanwhile is no error.
@@ -84,17 +74,8 @@ impl Notices {
     }
 
     fn answer(&self, notice: &Notice, error: i32, flags: u32) -> io::Result<()> {
-        let mut raw = libc::seccomp_notif_resp {
-            id: notice.id,
-            val: 0,
-            error,
-            flags,
-        };
-        let sent = ioctl(
-            self.listener.as_fd(),
-            libc::SECCOMP_IOCTL_NOTIF_SEND as u64,
-            &mut raw,
-        );
+        let mut raw = libc::seccomp_notif_resp { id: notice.id, val: 0, error, flags };
+        let sent = ioctl(self.listener.as_fd(), libc::SECCOMP_IOCTL_NOTIF_SEND, &mut raw);
         match sent {
             Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(()),
             other => other,
@@ -114,11 +95,6 @@ fn empty_notice() -> libc::seccomp_notif {
         id: 0,
         pid: 0,
         flags: 0,
-        data: libc::seccomp_data {
-            nr: 0,
-            arch: 0,
-            instruction_pointer: 0,
-            args: [0; 6],
-        },
+        data: libc::seccomp_data { nr: 0, arch: 0, instruction_pointer: 0, args: [0; 6] },
     }
 }

@@ -8,16 +8,12 @@ pub type CallNumber = u32;
 
 /// The number of the call `name` on this machine; `None` when it has no such call.
 pub fn number_of(name: &str) -> Option<CallNumber> {
-    rows()
-        .find(|(known, _)| *known == name)
-        .and_then(|(_, number)| u32::try_from(*number).ok())
+    rows().find(|(known, _)| *known == name).and_then(|(_, number)| u32::try_from(*number).ok())
 }
 
 /// The name of call `number`; `unknown` for one that this table has not learned yet.
 pub fn name_of(number: CallNumber) -> &'static str {
-    rows()
-        .find(|(_, known)| *known == i64::from(number))
-        .map_or("unknown", |(name, _)| name)
+    rows().find(|(_, known)| *known == i64::from(number)).map_or("unknown", |(name, _)| name)
 }
 
 /// Whether some machine has a call of this name: a policy may name a call of the other processor.

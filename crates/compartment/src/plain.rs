@@ -5,11 +5,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 /// The kernel's answer as a `Result`: -1 becomes `errno`.
 pub fn checked(answer: libc::c_long) -> io::Result<libc::c_long> {
-    if answer == -1 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(answer)
-    }
+    if answer == -1 { Err(io::Error::last_os_error()) } else { Ok(answer) }
 }
 
 /// Takes ownership of a descriptor that a system call has just made.
@@ -42,10 +38,7 @@ pub fn name_process(name: &str) -> io::Result<()> {
 
 /// Sets one resource limit, soft and hard alike; a lower hard limit that stands already stays.
 pub fn limit(resource: libc::__rlimit_resource_t, value: u64) -> io::Result<()> {
-    let mut limit = libc::rlimit {
-        rlim_cur: value,
-        rlim_max: value,
-    };
+    let mut limit = libc::rlimit { rlim_cur: value, rlim_max: value };
     // SAFETY: `limit` is a valid structure that outlives both calls.
     unsafe {
         checked(libc::getrlimit(resource, &mut limit).into())?;
@@ -68,10 +61,7 @@ pub fn drop_capabilities() -> io::Result<()> {
     for capability in 0..=LAST_CAPABILITY {
         let _ = prctl(libc::PR_CAPBSET_DROP, capability);
     }
-    let header = Header {
-        version: VERSION_3,
-        pid: 0,
-    };
+    let header = Header { version: VERSION_3, pid: 0 };
     let none = [0u32; 6];
     // SAFETY: version 3 reads one header and two triples of u32; both outlive the call.
     checked(unsafe { libc::syscall(libc::SYS_capset, &header, none.as_ptr()) }).map(drop)
@@ -104,4 +94,10 @@ pub fn close_at_exec(fd: BorrowedFd<'_>) {
 pub fn keep_at_exec(fd: BorrowedFd<'_>) {
     // SAFETY: plain numbers.
     unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFD, 0) };
+}
+
+/// Gives the allocator's free pages back to the kernel: for a process about to idle.
+pub fn give_memory_back() {
+    // SAFETY: takes a plain number; the allocator locks itself.
+    unsafe { libc::malloc_trim(0) };
 }

@@ -135,10 +135,7 @@ impl Policy {
     /// What the warden makes of a call that it was shown.
     pub fn judge(&self, number: CallNumber) -> Verdict {
         let witnessed = |rule: &&Rule| rule.number == number && rule.verdict == Verdict::Witness;
-        self.rules
-            .iter()
-            .find(witnessed)
-            .map_or(Verdict::OffCharter, |rule| rule.verdict)
+        self.rules.iter().find(witnessed).map_or(Verdict::OffCharter, |rule| rule.verdict)
     }
 
     fn add(&mut self, rule: Option<Rule>) {
@@ -148,17 +145,11 @@ impl Policy {
 
 fn text_of(kind: &str) -> Result<&'static str, Fault> {
     let found = TEXTS.iter().find(|(name, _)| *name == kind);
-    found
-        .map(|(_, text)| *text)
-        .ok_or_else(|| wrong(kind, 0, "there is no such policy"))
+    found.map(|(_, text)| *text).ok_or_else(|| wrong(kind, 0, "there is no such policy"))
 }
 
 fn wrong(policy: &str, line: usize, why: &'static str) -> Fault {
-    Fault::Policy {
-        policy: policy.to_owned(),
-        line,
-        why,
-    }
+    Fault::Policy { policy: policy.to_owned(), line, why }
 }
 
 /// The lines that say something, numbered from one, as words, comments taken off.
@@ -187,11 +178,7 @@ fn rule(words: &[&str]) -> Result<Option<Rule>, &'static str> {
         _ => return Err("the verbs are include, allow, tolerate and notify"),
     };
     match numbers::number_of(call) {
-        Some(number) => Ok(Some(Rule {
-            number,
-            conditions,
-            verdict,
-        })),
+        Some(number) => Ok(Some(Rule { number, conditions, verdict })),
         None if numbers::is_known_anywhere(call) => Ok(None),
         None => Err("no such call"),
     }
@@ -218,15 +205,10 @@ fn condition(words: &[&str]) -> Result<Condition, &'static str> {
         _ => return Err("arguments are arg0 to arg5"),
     };
     if (*test, values) == ("is", &["SELF"]) {
-        return Ok(Condition {
-            argument,
-            test: Test::IsSelf,
-        });
+        return Ok(Condition { argument, test: Test::IsSelf });
     }
     let values: Option<Vec<u32>> = values.iter().map(|name| constant(name)).collect();
-    let values = values
-        .filter(|all| !all.is_empty())
-        .ok_or("a constant is missing or unknown")?;
+    let values = values.filter(|all| !all.is_empty()).ok_or("a constant is missing or unknown")?;
     let bits = values.iter().fold(0, |bits, value| bits | value);
     let test = match *test {
         "in" => Test::In(values),
@@ -238,10 +220,7 @@ fn condition(words: &[&str]) -> Result<Condition, &'static str> {
 }
 
 fn constant(name: &str) -> Option<u32> {
-    let named = CONSTANTS
-        .iter()
-        .find(|(known, _)| *known == name)
-        .map(|(_, value)| *value as u32);
+    let named = CONSTANTS.iter().find(|(known, _)| *known == name).map(|(_, value)| *value as u32);
     named.or_else(|| name.parse().ok())
 }
 

@@ -85,10 +85,7 @@ pub fn walls() -> &'static Walls {
 }
 
 fn find() -> Walls {
-    let mut walls = Walls {
-        landlock: landlock_version(),
-        ..Walls::default()
-    };
+    let mut walls = Walls { landlock: landlock_version(), ..Walls::default() };
     let mut note = |wall, stands: bool| match stands {
         true => walls.granted.push(wall),
         false => walls.missing.push(wall),
@@ -100,10 +97,7 @@ fn find() -> Walls {
     for (wall, flag) in NAMESPACES {
         note(*wall, try_namespaces(user | flag));
     }
-    note(
-        Wall::OwnUser,
-        is_root() && in_child(|| crate::birth::can_change_user()),
-    );
+    note(Wall::OwnUser, is_root() && in_child(crate::birth::can_change_user));
     let version = landlock_version();
     note(Wall::Fence, version >= 1);
     note(Wall::NewestFence, version >= 6);

@@ -47,10 +47,8 @@ pub fn fork_instance() -> Result<Forked, Fault> {
         0 => Ok(Forked::Instance),
         pid => {
             // The child cannot have been reaped: only we reap, and we have not yet.
-            let pidfd = plain::pidfd_open(pid).map_err(|source| Fault::Refused {
-                step: "watch its instance",
-                source,
-            })?;
+            let pidfd = plain::pidfd_open(pid)
+                .map_err(|source| Fault::Refused { step: "watch its instance", source })?;
             Ok(Forked::Zygote { pid, pidfd })
         }
     }

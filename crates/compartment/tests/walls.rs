@@ -1,12 +1,7 @@
 //! Hostile acts inside the real walls: each refused, each heard by name, as root and as an
 //! ordinary user. This program is its own compartment: birth re-executes it.
 #![allow(unsafe_code)]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use compartment::policy::Verdict;
 use compartment::walls::{Wall, walls};
@@ -45,25 +40,13 @@ fn main() -> ExitCode {
     }
     let started = Instant::now();
     instances_are_refused_and_heard();
-    println!(
-        "ok  an instance is refused and heard               {:?}",
-        started.elapsed()
-    );
+    println!("ok  an instance is refused and heard               {:?}", started.elapsed());
     siblings_cannot_signal_each_other();
-    println!(
-        "ok  siblings cannot signal each other              {:?}",
-        started.elapsed()
-    );
+    println!("ok  siblings cannot signal each other              {:?}", started.elapsed());
     keepers_reach_their_own_folder_only();
-    println!(
-        "ok  a keeper reaches its own folder only           {:?}",
-        started.elapsed()
-    );
+    println!("ok  a keeper reaches its own folder only           {:?}", started.elapsed());
     forks_never_draw_the_same();
-    println!(
-        "ok  1,000 forks draw 1,000 different first bytes   {:?}",
-        started.elapsed()
-    );
+    println!("ok  1,000 forks draw 1,000 different first bytes   {:?}", started.elapsed());
     println!("test result: ok. 4 passed; 0 failed");
     ExitCode::SUCCESS
 }
@@ -82,115 +65,61 @@ const ACTS: &[Act] = &[
     ("execveat", || unsafe {
         libc::syscall(libc::SYS_execveat, -1, c"/bin/true".as_ptr(), 0, 0, 0)
     }),
-    ("ptrace", || unsafe {
-        libc::syscall(libc::SYS_ptrace, libc::PTRACE_ATTACH, 1, 0, 0)
-    }),
-    ("process_vm_readv", || unsafe {
-        libc::syscall(libc::SYS_process_vm_readv, 1, 0, 0, 0, 0, 0)
-    }),
-    ("openat", || unsafe {
-        libc::openat(libc::AT_FDCWD, c"/etc/passwd".as_ptr(), 0).into()
-    }),
+    ("ptrace", || unsafe { libc::syscall(libc::SYS_ptrace, libc::PTRACE_ATTACH, 1, 0, 0) }),
+    ("process_vm_readv", || unsafe { libc::syscall(libc::SYS_process_vm_readv, 1, 0, 0, 0, 0, 0) }),
+    ("openat", || unsafe { libc::openat(libc::AT_FDCWD, c"/etc/passwd".as_ptr(), 0).into() }),
     ("openat2", || unsafe {
         libc::syscall(libc::SYS_openat2, libc::AT_FDCWD, c"/".as_ptr(), 0, 0)
     }),
-    ("socket", || unsafe {
-        libc::socket(libc::AF_INET, libc::SOCK_STREAM, 0).into()
-    }),
-    ("socket", || unsafe {
-        libc::socket(libc::AF_UNIX, libc::SOCK_STREAM, 0).into()
-    }),
+    ("socket", || unsafe { libc::socket(libc::AF_INET, libc::SOCK_STREAM, 0).into() }),
+    ("socket", || unsafe { libc::socket(libc::AF_UNIX, libc::SOCK_STREAM, 0).into() }),
     ("socketpair", || unsafe {
         let mut ends = [0; 2];
         libc::socketpair(libc::AF_INET, libc::SOCK_STREAM, 0, ends.as_mut_ptr()).into()
     }),
-    ("connect", || unsafe {
-        libc::connect(0, std::ptr::null(), 0).into()
-    }),
-    ("bind", || unsafe {
-        libc::bind(0, std::ptr::null(), 0).into()
-    }),
-    ("unshare", || unsafe {
-        libc::unshare(libc::CLONE_NEWUSER).into()
-    }),
+    ("connect", || unsafe { libc::connect(0, std::ptr::null(), 0).into() }),
+    ("bind", || unsafe { libc::bind(0, std::ptr::null(), 0).into() }),
+    ("unshare", || unsafe { libc::unshare(libc::CLONE_NEWUSER).into() }),
     ("setns", || unsafe { libc::setns(0, 0).into() }),
-    ("clone", || unsafe {
-        libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0)
-    }),
-    ("clone", || unsafe {
-        libc::syscall(libc::SYS_clone, libc::CLONE_NEWUSER, 0, 0, 0, 0)
-    }),
-    ("io_uring_setup", || unsafe {
-        libc::syscall(libc::SYS_io_uring_setup, 1, 0)
-    }),
+    ("clone", || unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) }),
+    ("clone", || unsafe { libc::syscall(libc::SYS_clone, libc::CLONE_NEWUSER, 0, 0, 0, 0) }),
+    ("io_uring_setup", || unsafe { libc::syscall(libc::SYS_io_uring_setup, 1, 0) }),
     ("kill", || unsafe { libc::kill(1, libc::SIGKILL).into() }),
-    ("tgkill", || unsafe {
-        libc::syscall(libc::SYS_tgkill, 1, 1, libc::SIGKILL)
-    }),
-    ("pidfd_open", || unsafe {
-        libc::syscall(libc::SYS_pidfd_open, 1, 0)
-    }),
-    ("pidfd_getfd", || unsafe {
-        libc::syscall(libc::SYS_pidfd_getfd, 0, 0, 0)
-    }),
+    ("tgkill", || unsafe { libc::syscall(libc::SYS_tgkill, 1, 1, libc::SIGKILL) }),
+    ("pidfd_open", || unsafe { libc::syscall(libc::SYS_pidfd_open, 1, 0) }),
+    ("pidfd_getfd", || unsafe { libc::syscall(libc::SYS_pidfd_getfd, 0, 0, 0) }),
     ("mmap", || unsafe {
         let rwx = libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC;
         let private = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
         libc::mmap(std::ptr::null_mut(), 4096, rwx, private, -1, 0) as i64
     }),
-    ("mprotect", || unsafe {
-        libc::mprotect(std::ptr::null_mut(), 4096, libc::PROT_EXEC).into()
-    }),
-    ("prctl", || unsafe {
-        libc::prctl(libc::PR_SET_DUMPABLE, 1).into()
-    }),
-    ("seccomp", || unsafe {
-        libc::syscall(libc::SYS_seccomp, 1, 0, 0)
-    }),
+    ("mprotect", || unsafe { libc::mprotect(std::ptr::null_mut(), 4096, libc::PROT_EXEC).into() }),
+    ("prctl", || unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 1).into() }),
+    ("seccomp", || unsafe { libc::syscall(libc::SYS_seccomp, 1, 0, 0) }),
     ("bpf", || unsafe { libc::syscall(libc::SYS_bpf, 0, 0, 0) }),
-    ("mount", || unsafe {
-        libc::syscall(libc::SYS_mount, 0, 0, 0, 0, 0)
-    }),
-    ("keyctl", || unsafe {
-        libc::syscall(libc::SYS_keyctl, 0, 0, 0, 0, 0)
-    }),
-    ("userfaultfd", || unsafe {
-        libc::syscall(libc::SYS_userfaultfd, 0)
-    }),
-    ("init_module", || unsafe {
-        libc::syscall(libc::SYS_init_module, 0, 0, 0)
-    }),
-    ("unlinkat", || unsafe {
-        libc::unlinkat(libc::AT_FDCWD, c"/etc/passwd".as_ptr(), 0).into()
-    }),
+    ("mount", || unsafe { libc::syscall(libc::SYS_mount, 0, 0, 0, 0, 0) }),
+    ("keyctl", || unsafe { libc::syscall(libc::SYS_keyctl, 0, 0, 0, 0, 0) }),
+    ("userfaultfd", || unsafe { libc::syscall(libc::SYS_userfaultfd, 0) }),
+    ("init_module", || unsafe { libc::syscall(libc::SYS_init_module, 0, 0, 0) }),
+    ("unlinkat", || unsafe { libc::unlinkat(libc::AT_FDCWD, c"/etc/passwd".as_ptr(), 0).into() }),
 ];
 
 fn misbehave(house: House) -> ExitCode {
     let say = |text: String| house.report(&Report::Note { text }, &[]).unwrap();
     // What ordinary work does: memory, threads, clocks, a second of sleep cut short.
-    let threads: Vec<_> = (0..3)
-        .map(|_| std::thread::spawn(|| vec![1u8; 1 << 20].len()))
-        .collect();
+    let threads: Vec<_> = (0..3).map(|_| std::thread::spawn(|| vec![1u8; 1 << 20].len())).collect();
     for thread in threads {
         assert_eq!(thread.join().unwrap(), 1 << 20);
     }
     std::thread::sleep(Duration::from_millis(1));
-    let words = std::fs::File::from(
-        house
-            .descriptors
-            .first()
-            .map(|fd| fd.try_clone().unwrap())
-            .unwrap(),
-    );
+    let words =
+        std::fs::File::from(house.descriptors.first().map(|fd| fd.try_clone().unwrap()).unwrap());
     drop(words);
     say("worked".to_owned());
     if house.start.host_name == "signal" {
         let target: i32 = house.start.zones.parse().unwrap();
         let answer = unsafe { libc::kill(target, libc::SIGKILL) };
-        say(format!(
-            "kill {answer} {}",
-            std::io::Error::last_os_error().raw_os_error().unwrap()
-        ));
+        say(format!("kill {answer} {}", std::io::Error::last_os_error().raw_os_error().unwrap()));
         return ExitCode::SUCCESS;
     }
     if house.start.host_name == "wait" {
@@ -213,10 +142,7 @@ fn misbehave(house: House) -> ExitCode {
 }
 
 fn draw(house: House) -> ExitCode {
-    let text = compartment::random::<16>()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let text = compartment::random::<16>().iter().map(|byte| format!("{byte:02x}")).collect();
     house.report(&Report::Note { text }, &[]).unwrap();
     ExitCode::SUCCESS
 }
@@ -231,10 +157,7 @@ fn keep_files(mut house: House) -> ExitCode {
     let late = std::fs::write(format!("{folder}/late"), "x");
     say(format!("own {}", late.is_ok()));
     say(format!("outside {}", std::fs::read("/etc/passwd").is_ok()));
-    say(format!(
-        "root {}",
-        std::fs::write("/tmp/sekisho-outside", "x").is_ok()
-    ));
+    say(format!("root {}", std::fs::write("/tmp/sekisho-outside", "x").is_ok()));
     say("done".to_owned());
     ExitCode::SUCCESS
 }
@@ -249,10 +172,7 @@ struct Born {
 
 fn birth(kind: Kind, start: Start) -> Born {
     let (ours, theirs) = Channel::pair().unwrap();
-    let start = Start {
-        kind_word: kind.word().to_owned(),
-        ..start
-    };
+    let start = Start { kind_word: kind.word().to_owned(), ..start };
     ours.send(0, &Order::Begin(start), &[]).unwrap();
     let spawned = spawn(Birth {
         kind: kind.word(),
@@ -264,10 +184,7 @@ fn birth(kind: Kind, start: Start) -> Born {
         environment: Vec::new(),
     })
     .unwrap();
-    Born {
-        control: ours,
-        spawned,
-    }
+    Born { control: ours, spawned }
 }
 
 fn report(control: &Channel) -> (Report, Vec<OwnedFd>) {
@@ -280,46 +197,24 @@ fn fork(zygote: &Born, number: u8, kind: Kind, start: Start) -> (Channel, OwnedF
     let instance = InstanceId([number; 6]);
     let kind_word = kind.word().to_owned();
     let gift = std::fs::File::open("/dev/null").unwrap();
-    ours.send(
-        0,
-        &Order::Begin(Start {
-            instance,
-            kind_word,
-            ..start
-        }),
-        &[gift.into()],
-    )
-    .unwrap();
-    zygote
-        .control
-        .send(0, &Order::Fork(instance), &[theirs.into()])
-        .unwrap();
-    let (Report::Born(born), mut fds) = report(&zygote.control) else {
-        panic!("not born")
-    };
+    ours.send(0, &Order::Begin(Start { instance, kind_word, ..start }), &[gift.into()]).unwrap();
+    zygote.control.send(0, &Order::Fork(instance), &[theirs.into()]).unwrap();
+    let (Report::Born(born), mut fds) = report(&zygote.control) else { panic!("not born") };
     assert_eq!(born, instance);
     (ours, fds.pop().unwrap())
 }
 
 fn zygote(kind: Kind) -> Born {
     let zygote = birth(kind, Start::default());
-    let (Report::Jailed { missing_walls }, fds) = report(&zygote.control) else {
-        panic!()
-    };
+    let (Report::Jailed { missing_walls }, fds) = report(&zygote.control) else { panic!() };
     assert!(fds.is_empty());
-    println!(
-        "    {} zygote lacks {missing_walls:?} {:?}",
-        kind.word(),
-        zygote.spawned.missing
-    );
+    println!("    {} zygote lacks {missing_walls:?} {:?}", kind.word(), zygote.spawned.missing);
     assert!(matches!(report(&zygote.control).0, Report::Ready { .. }));
     zygote
 }
 
 fn listener(control: &Channel) -> Notices {
-    let (Report::Jailed { .. }, mut fds) = report(control) else {
-        panic!("not jailed")
-    };
+    let (Report::Jailed { .. }, mut fds) = report(control) else { panic!("not jailed") };
     Notices::new(fds.pop().expect("a listener"))
 }
 
@@ -373,32 +268,13 @@ fn instances_are_refused_and_heard() {
     let (notes, heard) = attend(&control, &notices, &policy, "");
     assert_eq!(notes.first().map(String::as_str), Some("worked"));
     let expected: Vec<String> = ACTS.iter().map(|(name, _)| (*name).to_owned()).collect();
-    let refused: Vec<String> = ACTS
-        .iter()
-        .map(|(name, _)| format!("{name} -1 1"))
-        .collect();
-    assert_eq!(
-        heard
-            .iter()
-            .map(|(call, _)| call.clone())
-            .collect::<Vec<_>>(),
-        expected
-    );
-    assert!(
-        heard
-            .iter()
-            .all(|(_, verdict)| *verdict == Verdict::OffCharter)
-    );
+    let refused: Vec<String> = ACTS.iter().map(|(name, _)| format!("{name} -1 1")).collect();
+    assert_eq!(heard.iter().map(|(call, _)| call.clone()).collect::<Vec<_>>(), expected);
+    assert!(heard.iter().all(|(_, verdict)| *verdict == Verdict::OffCharter));
     assert_eq!(notes[1..], refused);
-    let (Report::Ended { status, .. }, _) = report(&zygote.control) else {
-        panic!("not ended")
-    };
+    let (Report::Ended { status, .. }, _) = report(&zygote.control) else { panic!("not ended") };
     if cfg!(target_arch = "x86_64") {
-        assert_eq!(
-            libc::WTERMSIG(status),
-            libc::SIGSYS,
-            "a foreign tongue kills"
-        );
+        assert_eq!(libc::WTERMSIG(status), libc::SIGSYS, "a foreign tongue kills");
     }
     end(zygote);
 }
@@ -406,23 +282,15 @@ fn instances_are_refused_and_heard() {
 fn siblings_cannot_signal_each_other() {
     let zygote = zygote(Kind::Edge);
     let policy = Policy::of("edge").unwrap();
-    let waiting = Start {
-        host_name: "wait".to_owned(),
-        ..Start::default()
-    };
+    let waiting = Start { host_name: "wait".to_owned(), ..Start::default() };
     let (victim, pidfd) = fork(&zygote, 1, Kind::Edge, waiting);
     let _ears = listener(&victim);
-    let Report::Note { .. } = report(&victim).0 else {
-        panic!()
-    };
-    let Report::Note { text: pid } = report(&victim).0 else {
-        panic!()
-    };
-    let signalling = Start {
-        host_name: "signal".to_owned(),
-        zones: pid,
-        ..Start::default()
-    };
+    let Report::Note { .. } = report(&victim).0 else { panic!() };
+    let Report::Note { text: pid } = report(&victim).0 else { panic!() };
+    let outside = compartment::signals::pid_behind(&pidfd).unwrap();
+    let words = std::fs::read_to_string(format!("/proc/{outside}/cmdline")).unwrap();
+    assert_eq!(words.trim_end_matches('\0'), "sekisho\0edge\0010101010101");
+    let signalling = Start { host_name: "signal".to_owned(), zones: pid, ..Start::default() };
     let (attacker, _pidfd) = fork(&zygote, 2, Kind::Edge, signalling);
     let notices = listener(&attacker);
     // The notice is let go on: the fence itself must refuse.
@@ -446,13 +314,7 @@ fn keepers_reach_their_own_folder_only() {
     }
     let policy = Policy::of("directory").unwrap();
     let text = folder.to_str().unwrap().to_owned();
-    let keeper = birth(
-        Kind::Directory,
-        Start {
-            folder: Some(text),
-            ..Start::default()
-        },
-    );
+    let keeper = birth(Kind::Directory, Start { folder: Some(text), ..Start::default() });
     let notices = listener(&keeper.control);
     assert!(matches!(report(&keeper.control).0, Report::Ready { .. }));
     let (notes, heard) = attend(&keeper.control, &notices, &policy, "");
@@ -461,11 +323,7 @@ fn keepers_reach_their_own_folder_only() {
     } else {
         println!("absent: no Landlock here");
     }
-    assert!(
-        heard
-            .iter()
-            .all(|(call, verdict)| call == "openat" && *verdict == Verdict::Witness)
-    );
+    assert!(heard.iter().all(|(call, verdict)| call == "openat" && *verdict == Verdict::Witness));
     assert_eq!(heard.len(), 3);
     end(keeper);
     std::fs::remove_dir_all(&folder).unwrap();
@@ -477,13 +335,9 @@ fn forks_never_draw_the_same() {
     for round in 0..1000u32 {
         let (control, _pidfd) = fork(&zygote, round as u8, Kind::Scanner, Start::default());
         let _ears = listener(&control);
-        let Report::Note { text } = report(&control).0 else {
-            panic!("no draw")
-        };
+        let Report::Note { text } = report(&control).0 else { panic!("no draw") };
         assert!(seen.insert(text), "two forks drew the same");
-        let (Report::Ended { status, .. }, _) = report(&zygote.control) else {
-            panic!()
-        };
+        let (Report::Ended { status, .. }, _) = report(&zygote.control) else { panic!() };
         assert_eq!(status, 0);
     }
     assert_eq!(seen.len(), 1000);
@@ -494,10 +348,4 @@ fn end(born: Born) {
     let _ = born.control.send(0, &Order::Stop, &[]);
     drop(born.control);
     let _ = compartment::birth::reap(born.spawned.pid);
-}
-
-fn pid_of(pidfd: &OwnedFd) -> i32 {
-    let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd())).unwrap();
-    let line = text.lines().find(|line| line.starts_with("Pid:")).unwrap();
-    line.trim_start_matches("Pid:").trim().parse().unwrap()
 }

@@ -7,7 +7,7 @@ use compartment::{House, zygote_main};
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
@@ -232,7 +232,7 @@ fn until(
     panic!("not seen: {what}\n{}", seen.join("\n"));
 }
 
-fn drive(happenings: &Receiver<Happening>, data: &PathBuf) {
+fn drive(happenings: &Receiver<Happening>, data: &Path) {
     let mut pids: HashMap<Kind, u32> = HashMap::new();
     let mut zygotes: Vec<InstanceId> = Vec::new();
     let mut notes = Vec::new();
