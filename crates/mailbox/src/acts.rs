@@ -81,7 +81,12 @@ impl Store {
         }
         let mut over = Vec::new();
         for (user, (whose, bytes, messages)) in wanted {
-            if !self.person(whose, now_ms)?.has_room(bytes, messages) {
+            let person = self.person(whose, now_ms)?;
+            if person.tenant != whose.tenant {
+                // No honest edge: the statement it verified names one tenant.
+                return Err(Fault::Parcel(wire::Fault::Malformed));
+            }
+            if !person.has_room(bytes, messages) {
                 over.push(user);
             }
         }
@@ -319,7 +324,8 @@ impl Store {
         }
         let folder = person.next_folder;
         let name = postcard::to_stdvec(name).unwrap_or_default();
-        let uid_validity = uid_validity(now_ms);
+        // The number grows too: a name made, deleted and made again within a second.
+        let uid_validity = uid_validity(now_ms).saturating_add(folder);
         self.stage(vec![Entry::Folder { user: whose.user, folder, name, uid_validity }])?;
         Ok(ToAccess::Made(person::folder_id(folder)))
     }

@@ -1,12 +1,12 @@
 //! How one entry of the log changes the index.
 
 use crate::entry::{At, Entry, Held, Line, Stored};
-use crate::index::{JOURNEYS, token_key, user_key, verdict_code};
+use crate::index::{JOURNEYS, line_key, reference, token_key, user_key, verdict_code};
 use crate::parts;
 use crate::person::{Person, SPECIAL};
 use body::Place;
 use rusqlite::{OptionalExtension, Params, Result, Transaction, params};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use terms::UserId;
 use wire::mailbox::Journey;
 
@@ -24,12 +24,13 @@ struct Gain {
 pub struct Changes<'a> {
     transaction: &'a Transaction<'a>,
     gains: BTreeMap<(UserId, u32), Gain>,
+    references: HashMap<(UserId, u32), i64>,
     freed: Vec<Place>,
 }
 
 impl<'a> Changes<'a> {
     pub fn new(transaction: &'a Transaction<'a>) -> Self {
-        Self { transaction, gains: BTreeMap::new(), freed: Vec::new() }
+        Self { transaction, gains: BTreeMap::new(), references: HashMap::new(), freed: Vec::new() }
     }
 
     pub fn finish(mut self) -> Result<Vec<Place>> {
@@ -124,7 +125,8 @@ impl<'a> Changes<'a> {
 
     fn folder(&self, user: UserId, folder: u32, name: &[u8], uid_validity: u32) -> Result<()> {
         self.run(
-            "INSERT OR REPLACE INTO folder VALUES (?1, ?2, ?3, x'', 1, ?4, 1, 1, 0, 0, 0)",
+            "INSERT OR IGNORE INTO folder
+             VALUES (NULL, ?1, ?2, ?3, x'', 1, ?4, 1, 1, 0, 0, 0)",
             params![user_key(user), folder, name, uid_validity],
         )?;
         self.run(
@@ -136,18 +138,30 @@ impl<'a> Changes<'a> {
 
     fn gone(&mut self, user: UserId, folder: u32) -> Result<()> {
         self.gains.remove(&(user, folder));
+        let Some(reference) = self.reference(user, folder)? else { return Ok(()) };
+        self.references.remove(&(user, folder));
+        let range = (line_key(reference, 0), line_key(reference, u32::MAX));
         let stored: Vec<i64> = {
-            let sql = "SELECT stored FROM line WHERE user = ?1 AND folder = ?2";
+            let sql = "SELECT stored FROM line WHERE key BETWEEN ?1 AND ?2";
             let mut statement = self.transaction.prepare_cached(sql)?;
-            let found = statement.query_map((user_key(user), folder), |row| row.get(0))?;
+            let found = statement.query_map(range, |row| row.get(0))?;
             found.collect::<Result<_>>()?
         };
         for id in stored {
             self.unrefer(id.cast_unsigned())?;
         }
-        let key = (user_key(user), folder);
-        self.run("DELETE FROM line WHERE user = ?1 AND folder = ?2", key)?;
-        self.run("DELETE FROM folder WHERE user = ?1 AND folder = ?2", key).map(drop)
+        self.run("DELETE FROM line WHERE key BETWEEN ?1 AND ?2", range)?;
+        self.run("DELETE FROM folder WHERE ref = ?1", (reference,)).map(drop)
+    }
+
+    /// The folder's number in keys of lines.
+    fn reference(&mut self, user: UserId, folder: u32) -> Result<Option<i64>> {
+        if let Some(known) = self.references.get(&(user, folder)) {
+            return Ok(Some(*known));
+        }
+        let found = reference(self.transaction, user, folder)?;
+        self.references.extend(found.map(|found| ((user, folder), found)));
+        Ok(found)
     }
 
     fn stored(&self, stored: &Stored) -> Result<()> {
@@ -172,13 +186,12 @@ impl<'a> Changes<'a> {
     }
 
     fn listed(&mut self, user: UserId, folder: u32, lines: &[Line], fresh: bool) -> Result<()> {
+        let Some(reference) = self.reference(user, folder)? else { return Ok(()) };
         for line in lines {
             self.run(
-                "INSERT INTO line VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                "INSERT OR REPLACE INTO line VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
                 params![
-                    user_key(user),
-                    folder,
-                    line.uid,
+                    line_key(reference, line.uid),
                     line.flags.cast_signed(),
                     line.modseq.cast_signed(),
                     line.stored.cast_signed(),
@@ -205,12 +218,12 @@ impl<'a> Changes<'a> {
         flags: &[(u32, u64)],
         unseen: i64,
     ) -> Result<()> {
-        let sql = "UPDATE line SET flags = ?4, modseq = ?5
-            WHERE user = ?1 AND folder = ?2 AND uid = ?3";
+        let Some(reference) = self.reference(user, folder)? else { return Ok(()) };
+        let sql = "UPDATE line SET flags = ?2, modseq = ?3 WHERE key = ?1";
         let mut statement = self.transaction.prepare_cached(sql)?;
         for (uid, flags) in flags {
-            let key = (user_key(user), folder, uid);
-            statement.execute((key.0, key.1, key.2, flags.cast_signed(), modseq.cast_signed()))?;
+            let key = line_key(reference, *uid);
+            statement.execute((key, flags.cast_signed(), modseq.cast_signed()))?;
         }
         let gain = self.gains.entry((user, folder)).or_default();
         gain.modseq = gain.modseq.max(modseq);
@@ -224,9 +237,9 @@ impl<'a> Changes<'a> {
         modseq: u64,
         lines: &[Line],
     ) -> Result<()> {
+        let Some(reference) = self.reference(user, folder)? else { return Ok(()) };
         for line in lines {
-            let sql = "DELETE FROM line WHERE user = ?1 AND folder = ?2 AND uid = ?3";
-            self.run(sql, (user_key(user), folder, line.uid))?;
+            self.run("DELETE FROM line WHERE key = ?1", (line_key(reference, line.uid),))?;
             self.unrefer(line.stored)?;
             let gain = self.gains.entry((user, folder)).or_default();
             gain.modseq = gain.modseq.max(modseq);

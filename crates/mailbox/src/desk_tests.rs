@@ -183,6 +183,13 @@ fn who_breaks_the_words_is_cut_and_reported() {
     let keep_it = FromEdge::Keep { copies: vec![lying], journeys: Vec::new(), more: false };
     edge.send(1, &keep_it, &[]).unwrap();
     alarm();
+    // One person of two tenants.
+    let mut edge = running.edge(6);
+    assert!(matches!(keep(&mut edge, AOI, 1), ToEdge::Kept));
+    let other = Whose { tenant: BEN.tenant, user: AOI.user };
+    let copies = vec![copy(other, 1, Place::Inbox)];
+    edge.send(2, &FromEdge::Keep { copies, journeys: Vec::new(), more: false }, &[]).unwrap();
+    alarm();
     let mut edge = running.edge(5);
     assert!(matches!(keep(&mut edge, AOI, 1), ToEdge::Kept));
     running.stop();

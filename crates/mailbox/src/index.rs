@@ -31,15 +31,15 @@ const SCHEMA: &str = "
     INSERT OR IGNORE INTO position VALUES (1, 0, 1, 0, 0);
     CREATE TABLE IF NOT EXISTS person (user INTEGER PRIMARY KEY, tenant BLOB NOT NULL,
         quota_bytes INTEGER NOT NULL, next_folder INTEGER NOT NULL);
-    CREATE TABLE IF NOT EXISTS folder (user INTEGER, folder INTEGER, name BLOB NOT NULL,
+    CREATE TABLE IF NOT EXISTS folder (ref INTEGER PRIMARY KEY AUTOINCREMENT,
+        user INTEGER NOT NULL, folder INTEGER NOT NULL, name BLOB NOT NULL,
         keywords BLOB NOT NULL, subscribed INTEGER NOT NULL, uid_validity INTEGER NOT NULL,
         uid_next INTEGER NOT NULL, modseq INTEGER NOT NULL, messages INTEGER NOT NULL,
         unseen INTEGER NOT NULL, bytes INTEGER NOT NULL,
-        PRIMARY KEY (user, folder)) WITHOUT ROWID;
-    CREATE TABLE IF NOT EXISTS line (user INTEGER, folder INTEGER, uid INTEGER,
+        UNIQUE (user, folder));
+    CREATE TABLE IF NOT EXISTS line (key INTEGER PRIMARY KEY,
         flags INTEGER NOT NULL, modseq INTEGER NOT NULL, stored INTEGER NOT NULL,
-        size INTEGER NOT NULL, received INTEGER NOT NULL,
-        PRIMARY KEY (user, folder, uid)) WITHOUT ROWID;
+        size INTEGER NOT NULL, received INTEGER NOT NULL);
     CREATE TABLE IF NOT EXISTS stored (id INTEGER PRIMARY KEY, refs INTEGER NOT NULL,
         user INTEGER NOT NULL, message BLOB NOT NULL, size INTEGER NOT NULL,
         received INTEGER NOT NULL, verdict INTEGER NOT NULL, own INTEGER NOT NULL,
@@ -65,6 +65,24 @@ pub fn user_key(user: UserId) -> i64 {
 /// Token rows carry eight of a token's octets; the journey beside them carries all.
 pub fn token_key(token: &[u8; 16]) -> i64 {
     token.first_chunk::<8>().map_or(0, |head| i64::from_be_bytes(*head))
+}
+
+/// Lines are keyed by their folder's reference and their uid in one number: a folder's lines lie
+/// side by side, and nothing about the folder is repeated in them.
+pub fn line_key(reference: i64, uid: u32) -> i64 {
+    (reference << 32) | i64::from(uid)
+}
+
+/// The index's own number of a folder; never used twice.
+pub fn reference(
+    database: &Connection,
+    user: UserId,
+    folder: u32,
+) -> rusqlite::Result<Option<i64>> {
+    database
+        .prepare_cached("SELECT ref FROM folder WHERE user = ?1 AND folder = ?2")?
+        .query_row((user_key(user), folder), |row| row.get(0))
+        .optional()
 }
 
 fn verdict_number(verdict: Verdict) -> u8 {
@@ -174,10 +192,13 @@ impl Index {
 
     pub fn lines(&self, user: UserId, folder: u32, count: usize) -> Result<Vec<Line>, Fault> {
         let doing = "reading a folder";
-        let sql = "SELECT uid, flags, modseq, stored, size, received FROM line
-            WHERE user = ?1 AND folder = ?2 ORDER BY uid";
+        let found = reference(&self.database, user, folder).map_err(fault(doing))?;
+        let Some(reference) = found else { return Ok(Vec::new()) };
+        let sql = "SELECT key, flags, modseq, stored, size, received FROM line
+            WHERE key BETWEEN ?1 AND ?2 ORDER BY key";
         let mut statement = self.database.prepare_cached(sql).map_err(fault(doing))?;
-        let mut rows = statement.query((user_key(user), folder)).map_err(fault(doing))?;
+        let range = (line_key(reference, 0), line_key(reference, u32::MAX));
+        let mut rows = statement.query(range).map_err(fault(doing))?;
         let mut lines = Vec::with_capacity(count);
         while let Some(row) = rows.next().map_err(fault(doing))? {
             lines.push(read_line(row).map_err(fault(doing))?);

@@ -323,7 +323,16 @@ fn folders_are_made_named_and_deleted() {
                 assert!(matches!(rows, ToAccess::NoSuchFolder));
                 store.create(AOI, &part("name"), NOW).unwrap();
             },
-            &|store| assert_eq!(uids(store, AOI, 17), [] as [u32; 0], "numbers are not used again"),
+            &|store| {
+                assert_eq!(uids(store, AOI, 17), [] as [u32; 0], "numbers are not used again");
+                let answer = store.create(AOI, &part("name"), NOW).unwrap();
+                assert!(matches!(answer, ToAccess::Made(folder) if folder == folder_id(18)));
+                let validity = |store: &mut Store, folder| {
+                    let front = store.front(AOI.user, folder).unwrap().unwrap();
+                    front.uid_validity
+                };
+                assert!(validity(store, 17) < validity(store, 18), "RFC 3501 §2.3.1.1");
+            },
         ],
     );
 }

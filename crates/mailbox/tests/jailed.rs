@@ -128,7 +128,7 @@ fn live_once(folder: &str, round: u32) {
 fn copy(number: u32, held: &mut Vec<OwnedFd>) -> Copy {
     let mut message = MessageId::default();
     message.0[..4].copy_from_slice(&number.to_be_bytes());
-    let length = if number % 50 == 0 { 400_000 } else { 4_096 };
+    let length = if number.is_multiple_of(50) { 400_000 } else { 4_096 };
     let mut part = |length: usize| SealedPart {
         epoch: 1,
         wrapped: vec![1; 140],
