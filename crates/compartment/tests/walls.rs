@@ -7,7 +7,7 @@ use compartment::policy::Verdict;
 use compartment::walls::{Wall, walls};
 use compartment::{Birth, House, Notices, Policy, spawn};
 use std::collections::BTreeSet;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use terms::{InstanceId, Kind};
@@ -47,7 +47,11 @@ fn main() -> ExitCode {
     println!("ok  a keeper reaches its own folder only           {:?}", started.elapsed());
     forks_never_draw_the_same();
     println!("ok  1,000 forks draw 1,000 different first bytes   {:?}", started.elapsed());
-    println!("test result: ok. 4 passed; 0 failed");
+    if cfg!(target_arch = "x86_64") {
+        a_foreign_program_stands_in_the_same_jail();
+        println!("ok  a drill's program stands in the same jail         {:?}", started.elapsed());
+    }
+    println!("test result: ok. 5 passed; 0 failed");
     ExitCode::SUCCESS
 }
 
@@ -341,6 +345,56 @@ fn forks_never_draw_the_same() {
         assert_eq!(status, 0);
     }
     assert_eq!(seen.len(), 1000);
+    end(zygote);
+}
+
+/// A static program in 200 octets: opens a file, then leaves with 42.
+fn hostile_program() -> OwnedFd {
+    const BASE: u64 = 0x40_0000;
+    let code: &[u8] = &[
+        0xb8, 0x01, 0x01, 0, 0, // mov eax, 257 (openat)
+        0xbf, 0x9c, 0xff, 0xff, 0xff, // mov edi, AT_FDCWD
+        0x48, 0x8d, 0x35, 0x10, 0, 0, 0, // lea rsi, [rip + 16]
+        0x31, 0xd2, // xor edx, edx
+        0x0f, 0x05, // syscall
+        0xb8, 0xe7, 0, 0, 0, // mov eax, 231 (exit_group)
+        0xbf, 0x2a, 0, 0, 0, // mov edi, 42
+        0x0f, 0x05, // syscall
+        b'/', b'e', b't', b'c', 0,
+    ];
+    let size = 120 + code.len() as u64;
+    let mut program = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0".to_vec();
+    program.extend([2u8, 0, 62, 0, 1, 0, 0, 0]); // an executable for x86_64
+    for word in [BASE + 120, 64, 0] {
+        program.extend(word.to_le_bytes());
+    }
+    program.extend([0u8, 0, 0, 0, 64, 0, 56, 0, 1, 0, 64, 0, 0, 0, 0, 0]);
+    program.extend([1u8, 0, 0, 0, 5, 0, 0, 0]); // one segment, to be read and run
+    for word in [0, BASE, BASE, size, size, 0x1000] {
+        program.extend(word.to_le_bytes());
+    }
+    program.extend(code);
+    let file = rustix::fs::memfd_create("drill", rustix::fs::MemfdFlags::CLOEXEC).unwrap();
+    assert_eq!(rustix::io::write(&file, &program).unwrap(), program.len());
+    file
+}
+
+fn a_foreign_program_stands_in_the_same_jail() {
+    let zygote = zygote(Kind::Edge);
+    let policy = Policy::of("edge").unwrap();
+    let (ours, theirs) = Channel::pair().unwrap();
+    let instance = InstanceId([9; 6]);
+    let kind_word = "edge".to_owned();
+    let start = Start { instance, kind_word, drill: true, ..Start::default() };
+    ours.send(0, &Order::Begin(start), &[hostile_program()]).unwrap();
+    zygote.control.send(0, &Order::Fork(instance), &[theirs.into()]).unwrap();
+    assert!(matches!(report(&zygote.control).0, Report::Born(_)));
+    let notices = listener(&ours);
+    let (_, heard) = attend(&ours, &notices, &policy, "execveat");
+    let calls: Vec<&str> = heard.iter().map(|(call, _)| call.as_str()).collect();
+    assert_eq!(calls, ["execveat", "openat"]);
+    let (Report::Ended { status, .. }, _) = report(&zygote.control) else { panic!() };
+    assert_eq!(libc::WEXITSTATUS(status), 42);
     end(zygote);
 }
 
