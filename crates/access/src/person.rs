@@ -31,6 +31,9 @@ const CREDENTIAL_BYTES: usize = 320;
 /// How often a grant is renewed for one release before we give up.
 const RENEWALS: u32 = 3;
 
+/// A message's UID and one opened part of it.
+type Plain = (u32, Zeroizing<Vec<u8>>);
+
 /// An opened summary: what the edge put on top, and what the scanner wrote down.
 pub struct Opened {
     pub added: Vec<u8>,
@@ -203,19 +206,24 @@ impl Person {
         folder: FolderId,
         uids: &[u32],
         class: Class,
-    ) -> Result<Vec<(u32, Zeroizing<Vec<u8>>)>, Trouble> {
-        let (parts, held) = keeper::parts(ends, folder, uids.to_vec(), class)?;
-        if parts.is_empty() {
-            return Ok(Vec::new());
-        }
-        let items = parts.iter().map(|(_, message, part)| item(*message, part)).collect();
-        let keys = self.release(ends, class, items)?;
-        let mut opened = Vec::with_capacity(parts.len());
-        for ((uid, message, part), key) in parts.into_iter().zip(keys) {
-            let Some(key) = key else { continue };
-            let place = Place { tenant: self.tenant, message, class: sealed_class(class) };
-            if let Some(plain) = open_parcel(&key, &place, part.content, &held) {
-                opened.push((uid, plain));
+    ) -> Result<Vec<Plain>, Trouble> {
+        let mut opened = Vec::with_capacity(uids.len());
+        let mut wanted = uids.to_vec();
+        // One answer may hold only some of what was asked for; nothing at all means: gone.
+        while !wanted.is_empty() {
+            let (parts, held) = keeper::parts(ends, folder, wanted.clone(), class)?;
+            if parts.is_empty() {
+                break;
+            }
+            wanted.retain(|uid| !parts.iter().any(|(found, _, _)| found == uid));
+            let items = parts.iter().map(|(_, message, part)| item(*message, part)).collect();
+            let keys = self.release(ends, class, items)?;
+            for ((uid, message, part), key) in parts.into_iter().zip(keys) {
+                let Some(key) = key else { continue };
+                let place = Place { tenant: self.tenant, message, class: sealed_class(class) };
+                if let Some(plain) = open_parcel(&key, &place, part.content, &held) {
+                    opened.push((uid, plain));
+                }
             }
         }
         Ok(opened)

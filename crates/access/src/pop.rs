@@ -124,6 +124,7 @@ impl Pop<'_> {
                     if let Some(person) = &mut self.person {
                         person.rest();
                     }
+                    compartment::give_memory_back();
                 }
                 Woken::Late if began.elapsed() >= limit => {
                     return Ok(self.leave("nothing was heard for too long"));

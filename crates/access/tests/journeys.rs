@@ -4,7 +4,9 @@
 mod world;
 
 use std::sync::atomic::Ordering;
+use std::thread;
 use std::time::{Duration, Instant};
+use terms::Kind;
 use wire::control::Service;
 use world::client::Client;
 use world::{SECRET, World};
@@ -55,32 +57,55 @@ fn only_app_passwords_are_heard() {
 #[test]
 fn a_message_is_read() {
     let (world, mut client) = imap(&[FIRST, SECOND]);
-    check(&mut client, "SELECT INBOX", &[
-        "* FLAGS (", "* 2 EXISTS", "* 2 RECENT", "[UNSEEN 1]", "PERMANENTFLAGS", "\\*)",
-        "[UIDVALIDITY 77]", "[UIDNEXT 3]", "[HIGHESTMODSEQ", "x OK [READ-WRITE]",
-    ]);
+    check(
+        &mut client,
+        "SELECT INBOX",
+        &[
+            "* FLAGS (",
+            "* 2 EXISTS",
+            "* 2 RECENT",
+            "[UNSEEN 1]",
+            "PERMANENTFLAGS",
+            "\\*)",
+            "[UIDVALIDITY 77]",
+            "[UIDNEXT 3]",
+            "[HIGHESTMODSEQ",
+            "x OK [READ-WRITE]",
+        ],
+    );
     assert_eq!(world.vault.released.load(Ordering::SeqCst), 0, "SELECT opens nothing");
-    check(&mut client, "FETCH 1:* (FLAGS UID RFC822.SIZE INTERNALDATE)", &[
-        "* 1 FETCH (FLAGS (\\Recent) UID 1 RFC822.SIZE ", "* 2 FETCH", "x OK",
-    ]);
-    check(&mut client, "FETCH 1:2 ENVELOPE", &[
-        "* 1 FETCH (ENVELOPE (\"Mon, 6 Apr 2026 23:30:00 -0500\" \"spring\" ((\"Aoi\" NIL \"aoi\"",
-        "* 2 FETCH (ENVELOPE (NIL \"=?ISO-2022-JP", "x OK",
-    ]);
+    check(
+        &mut client,
+        "FETCH 1:* (FLAGS UID RFC822.SIZE INTERNALDATE)",
+        &["* 1 FETCH (FLAGS (\\Recent) UID 1 RFC822.SIZE ", "* 2 FETCH", "x OK"],
+    );
+    check(
+        &mut client,
+        "FETCH 1:2 ENVELOPE",
+        &[
+            "* 1 FETCH (ENVELOPE (\"Mon, 6 Apr 2026 23:30:00 -0500\" \"spring\" ((\"Aoi\" NIL \"aoi\"",
+            "* 2 FETCH (ENVELOPE (NIL \"=?ISO-2022-JP",
+            "x OK",
+        ],
+    );
     assert_eq!(world.vault.released.load(Ordering::SeqCst), 2);
     check(&mut client, "FETCH 2 BODYSTRUCTURE", &["((\"", "plain", "pdf", "mixed", "x OK"]);
-    check(&mut client, "FETCH 1 BODY.PEEK[HEADER.FIELDS (SUBJECT)]", &[
-        "* 1 FETCH (BODY[HEADER.FIELDS (SUBJECT)] {19}\r\nSubject: spring\r\n\r\n)", "x OK",
-    ]);
+    check(
+        &mut client,
+        "FETCH 1 BODY.PEEK[HEADER.FIELDS (SUBJECT)]",
+        &["* 1 FETCH (BODY[HEADER.FIELDS (SUBJECT)] {19}\r\nSubject: spring\r\n\r\n)", "x OK"],
+    );
     assert_eq!(world.vault.released.load(Ordering::SeqCst), 2, "headers come from the summary");
     let whole = format!("* 1 FETCH (BODY[] {{{}}}\r\n{FIRST})\r\n", FIRST.len());
     check(&mut client, "FETCH 1 BODY.PEEK[]", &[&whole, "x OK"]);
     check(&mut client, "FETCH 1 BODY.PEEK[]<3.7>", &["BODY[]<3> {7}\r\nm: Aoi )"]);
     check(&mut client, "FETCH 2 BODY.PEEK[1]", &["BODY[1] {14}\r\ncherry blossom)"]);
     check(&mut client, "FETCH 2 (BODY.PEEK[2.MIME] BODY.PEEK[7])", &["pdf", "BODY[7] NIL)"]);
-    check(&mut client, "FETCH 1 (FLAGS BODY[TEXT])", &[
-        "* 1 FETCH (FLAGS (\\Seen \\Recent) BODY[TEXT] {12}\r\nfirst body\r\n)", "x OK",
-    ]);
+    check(
+        &mut client,
+        "FETCH 1 (FLAGS BODY[TEXT])",
+        &["* 1 FETCH (FLAGS (\\Seen \\Recent) BODY[TEXT] {12}\r\nfirst body\r\n)", "x OK"],
+    );
     check(&mut client, "UID FETCH 2 RFC822.TEXT", &["* 2 FETCH (UID 2 RFC822.TEXT {"]);
     check(&mut client, "FETCH 9 FLAGS", &["x OK"]);
 }
@@ -96,16 +121,22 @@ fn added_fields_stand_on_top() {
     check(&mut client, "FETCH 1 BODY[]", &[&whole]);
     let head = format!("\r\n{added}From: Aoi");
     check(&mut client, "FETCH 1 RFC822.HEADER", &["RFC822.HEADER {", &head]);
-    check(&mut client, "FETCH 1 (FLAGS BODY[HEADER.FIELDS (Received)])", &["FLAGS (\\Recent)", added]);
+    check(
+        &mut client,
+        "FETCH 1 (FLAGS BODY[HEADER.FIELDS (Received)])",
+        &["FLAGS (\\Recent)", added],
+    );
 }
 
 #[test]
 fn flags_are_kept_and_told() {
     let (world, mut client) = imap(&[FIRST, SECOND]);
     client.ask("SELECT INBOX");
-    check(&mut client, "STORE 1 +FLAGS (\\Flagged $Work)", &[
-        "* FLAGS (", "$Work)", "* 1 FETCH (FLAGS (\\Flagged \\Recent $Work))", "x OK",
-    ]);
+    check(
+        &mut client,
+        "STORE 1 +FLAGS (\\Flagged $Work)",
+        &["* FLAGS (", "$Work)", "* 1 FETCH (FLAGS (\\Flagged \\Recent $Work))", "x OK"],
+    );
     check(&mut client, "STORE 1:2 -FLAGS.SILENT \\Flagged", &["x OK"]);
     check(&mut client, "SEARCH KEYWORD $work", &["* SEARCH 1\r\n"]);
     check(&mut client, "FETCH 1 (FLAGS MODSEQ)", &["FLAGS (\\Recent $Work) MODSEQ ("]);
@@ -147,18 +178,32 @@ fn messages_are_copied_moved_and_expunged() {
 fn folders_have_names_of_their_own() {
     let (world, mut client) = imap(&[FIRST]);
     check(&mut client, "LIST \"\" \"\"", &["* LIST (\\Noselect) \"/\" \"\""]);
-    check(&mut client, "LIST \"\" *", &[
-        "* LIST (\\HasNoChildren) \"/\" \"INBOX\"", "\\Archive) \"/\" \"Archive\"", "\\Trash)", "x OK",
-    ]);
+    check(
+        &mut client,
+        "LIST \"\" *",
+        &[
+            "* LIST (\\HasNoChildren) \"/\" \"INBOX\"",
+            "\\Archive) \"/\" \"Archive\"",
+            "\\Trash)",
+            "x OK",
+        ],
+    );
     check(&mut client, "CREATE &ZeVnLIqe-/Work", &["x OK"]);
     check(&mut client, "CREATE &ZeVnLIqe-", &["x NO [ALREADYEXISTS]"]);
-    check(&mut client, "LIST \"\" &ZeVnLIqe-*", &[
-        "* LIST (\\HasChildren) \"/\" \"&ZeVnLIqe-\"", "(\\HasNoChildren) \"/\" \"&ZeVnLIqe-/Work\"",
-    ]);
+    check(
+        &mut client,
+        "LIST \"\" &ZeVnLIqe-*",
+        &[
+            "* LIST (\\HasChildren) \"/\" \"&ZeVnLIqe-\"",
+            "(\\HasNoChildren) \"/\" \"&ZeVnLIqe-/Work\"",
+        ],
+    );
     check(&mut client, "RENAME &ZeVnLIqe- Japan", &["x OK"]);
-    check(&mut client, "LIST \"\" Japan/% RETURN (SUBSCRIBED STATUS (MESSAGES))", &[
-        "\\Subscribed) \"/\" \"Japan/Work\"\r\n* STATUS \"Japan/Work\" (MESSAGES 0)",
-    ]);
+    check(
+        &mut client,
+        "LIST \"\" Japan/% RETURN (SUBSCRIBED STATUS (MESSAGES))",
+        &["\\Subscribed) \"/\" \"Japan/Work\"\r\n* STATUS \"Japan/Work\" (MESSAGES 0)"],
+    );
     check(&mut client, "UNSUBSCRIBE Japan", &["x OK"]);
     check(&mut client, "LSUB \"\" Japan*", &["* LSUB () \"/\" \"Japan/Work\""]);
     check(&mut client, "LSUB \"\" %", &["* LSUB (\\Noselect) \"/\" \"Japan\""]);
@@ -172,7 +217,11 @@ fn folders_have_names_of_their_own() {
     check(&mut client, "DELETE nowhere", &["x NO [NONEXISTENT]"]);
     check(&mut client, "RENAME INBOX Old", &["x OK"]);
     check(&mut client, "STATUS Old (MESSAGES UNSEEN)", &["(MESSAGES 1 UNSEEN 1)"]);
-    check(&mut client, "GETQUOTAROOT INBOX", &["* QUOTAROOT \"INBOX\" \"\"", "* QUOTA \"\" (STORAGE 1"]);
+    check(
+        &mut client,
+        "GETQUOTAROOT INBOX",
+        &["* QUOTAROOT \"INBOX\" \"\"", "* QUOTA \"\" (STORAGE 1"],
+    );
     check(&mut client, "NAMESPACE", &["* NAMESPACE ((\"\" \"/\")) NIL NIL"]);
     let kept = world.shelves.lock().unwrap().octets();
     assert!(!kept.windows(5).any(|window| window == b"Japan"));
@@ -187,14 +236,22 @@ fn own_mail_is_appended() {
     client.send(format!("{FIRST}\r\n").as_bytes());
     let answer = client.answer("a");
     assert!(answer.contains("* 1 EXISTS") && answer.contains("x OK [APPENDUID 77 1]"), "{answer}");
-    check(&mut client, "FETCH 1 (FLAGS ENVELOPE BODY.PEEK[TEXT])", &["\\Seen", "spring", "first body"]);
+    check(
+        &mut client,
+        "FETCH 1 (FLAGS ENVELOPE BODY.PEEK[TEXT])",
+        &["\\Seen", "spring", "first body"],
+    );
     let large = "x".repeat(78) + "\r\n";
     let large = format!("Subject: large\r\n\r\n{}", large.repeat(30_000));
     let date = "\"01-Feb-2020 00:00:00 +0000\"";
     client.send(format!("b APPEND Sent {date} {{{}+}}\r\n{large}\r\n", large.len()).as_bytes());
     assert!(client.answer("b").contains("[APPENDUID 77 2]"));
     let whole = format!("BODY[] {{{}}}\r\n{large})", large.len());
-    check(&mut client, "FETCH 2 (INTERNALDATE BODY.PEEK[])", &["01-Feb-2020 00:00:00 +0000", &whole]);
+    check(
+        &mut client,
+        "FETCH 2 (INTERNALDATE BODY.PEEK[])",
+        &["01-Feb-2020 00:00:00 +0000", &whole],
+    );
     check(&mut client, "APPEND Nowhere {3}", &["x NO [TRYCREATE]"]);
     check(&mut client, "APPEND Sent {99999999}", &["x NO [TOOBIG]"]);
     world.shelves.lock().unwrap().limit_bytes = 100;
@@ -229,9 +286,11 @@ fn messages_are_found() {
         check(&mut client, &format!("SEARCH {key}"), &[&format!("* SEARCH{found}\r\n"), "x OK"]);
     }
     check(&mut client, "SEARCH CHARSET KLINGON ALL", &["x NO [BADCHARSET ("]);
-    check(&mut client, "UID SEARCH RETURN (MIN MAX COUNT ALL) ALL", &[
-        "* ESEARCH (TAG \"t", "\") UID MIN 1 MAX 2 COUNT 2 ALL 1:2\r\n",
-    ]);
+    check(
+        &mut client,
+        "UID SEARCH RETURN (MIN MAX COUNT ALL) ALL",
+        &["* ESEARCH (TAG \"t", "\") UID MIN 1 MAX 2 COUNT 2 ALL 1:2\r\n"],
+    );
     check(&mut client, "SEARCH MODSEQ 1", &["* SEARCH 1 2 (MODSEQ "]);
 }
 
@@ -272,6 +331,25 @@ fn without_evidence_nothing_is_opened() {
     world.away.store(false, Ordering::SeqCst);
     world.vault.expires.store(true, Ordering::SeqCst); // a new grant is asked for by itself
     check(&mut client, "FETCH 1 BODY[TEXT]", &["first body", "x OK"]);
+}
+
+#[test]
+fn peers_die_and_come_back() {
+    let (world, mut client) = imap(&[FIRST, SECOND]);
+    client.ask("SELECT INBOX");
+    check(&mut client, "FETCH 1 BODY.PEEK[TEXT]", &["first body"]);
+    world.restart(Kind::Vault);
+    check(&mut client, "FETCH 2 BODY.PEEK[1]", &["cherry blossom", "x OK"]);
+    world.restart(Kind::Mailbox);
+    check(&mut client, "FETCH 1 BODY.PEEK[TEXT]", &["first body", "x OK"]);
+    world.deliver(FIRST);
+    check(&mut client, "NOOP", &["* 3 EXISTS", "x OK"]);
+    client.send(b"i IDLE\r\n");
+    assert!(client.line().starts_with("+ "));
+    world.restart(Kind::Mailbox);
+    thread::sleep(Duration::from_millis(200));
+    world.deliver(FIRST);
+    assert_eq!(client.line(), "* 4 EXISTS\r\n");
 }
 
 #[test]

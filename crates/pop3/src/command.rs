@@ -35,9 +35,7 @@ pub enum Command {
 /// Reads one line without its end; the words are public and go into `-ERR`.
 pub(crate) fn command(line: &[u8]) -> Result<Command, &'static str> {
     let mut cursor = Cursor::new(line);
-    let word = cursor
-        .take_while(|octet| octet.is_ascii_alphabetic())
-        .to_ascii_uppercase();
+    let word = cursor.take_while(|octet| octet.is_ascii_alphabetic()).to_ascii_uppercase();
     let command = match word.as_slice() {
         b"USER" => Command::User(text(&mut cursor)?.to_vec()),
         b"PASS" => Command::Pass(Secret(text(&mut cursor)?.to_vec())),
@@ -54,11 +52,7 @@ pub(crate) fn command(line: &[u8]) -> Result<Command, &'static str> {
         _ => return Err("unknown command"),
     };
     cursor.take_while(|octet| octet == b' ');
-    if cursor.is_at_end() {
-        Ok(command)
-    } else {
-        Err("something follows the command")
-    }
+    if cursor.is_at_end() { Ok(command) } else { Err("something follows the command") }
 }
 
 /// All that is left: RFC 1939 §7 lets a password contain spaces.
@@ -76,11 +70,7 @@ fn top(cursor: &mut Cursor) -> Result<Command, &'static str> {
 }
 
 fn maybe_number(cursor: &mut Cursor) -> Result<Option<u32>, &'static str> {
-    if cursor.is_at_end() {
-        Ok(None)
-    } else {
-        number(cursor).map(Some)
-    }
+    if cursor.is_at_end() { Ok(None) } else { number(cursor).map(Some) }
 }
 
 fn number(cursor: &mut Cursor) -> Result<u32, &'static str> {
@@ -93,10 +83,8 @@ fn number(cursor: &mut Cursor) -> Result<u32, &'static str> {
 fn digits(cursor: &mut Cursor) -> Result<u32, &'static str> {
     let spaced = cursor.eat(b' ');
     let digits = cursor.take_while(|octet| octet.is_ascii_digit());
-    let value = digits.iter().try_fold(0u32, |sum, digit| {
-        sum.checked_mul(10)?.checked_add(u32::from(digit - b'0'))
-    });
-    value
-        .filter(|_| spaced && !digits.is_empty())
-        .ok_or("expected a number")
+    let value = digits
+        .iter()
+        .try_fold(0u32, |sum, digit| sum.checked_mul(10)?.checked_add(u32::from(digit - b'0')));
+    value.filter(|_| spaced && !digits.is_empty()).ok_or("expected a number")
 }

@@ -31,27 +31,15 @@ fn check(line: &str, expected: Command) {
 
 #[test]
 fn commands() {
-    check(
-        "USER aoi@example.jp",
-        Command::User(b"aoi@example.jp".to_vec()),
-    );
-    check(
-        "pass two words ",
-        Command::Pass(Secret(b"two words ".to_vec())),
-    );
+    check("USER aoi@example.jp", Command::User(b"aoi@example.jp".to_vec()));
+    check("pass two words ", Command::Pass(Secret(b"two words ".to_vec())));
     check("STAT", Command::Stat);
     check("LIST", Command::List(None));
     check("LIST 2", Command::List(Some(2)));
     check("UIDL", Command::Uidl(None));
     check("uidl 7", Command::Uidl(Some(7)));
     check("RETR 1", Command::Retr(1));
-    check(
-        "TOP 1 0",
-        Command::Top {
-            number: 1,
-            lines: 0,
-        },
-    );
+    check("TOP 1 0", Command::Top { number: 1, lines: 0 });
     check("DELE 4294967295", Command::Dele(u32::MAX));
     check("RSET ", Command::Rset);
     check("NOOP", Command::Noop);
@@ -82,10 +70,7 @@ fn unreadable_commands() {
         "NOOP\r",
     ] {
         let found = steps(format!("{line}\r\n").as_bytes(), usize::MAX);
-        assert!(
-            matches!(found.as_slice(), [Step::Bad(_)]),
-            "{line:?} {found:?}"
-        );
+        assert!(matches!(found.as_slice(), [Step::Bad(_)]), "{line:?} {found:?}");
     }
     assert!(matches!(steps(b"NOOP\n", 2).as_slice(), [Step::Bad(_)]));
     let mut long = b"USER ".to_vec();
@@ -94,16 +79,10 @@ fn unreadable_commands() {
     for piece in [1, 700, usize::MAX] {
         assert_eq!(
             steps(&long, piece),
-            [
-                Step::Bad("the line is too long"),
-                Step::Command(Command::Noop)
-            ]
+            [Step::Bad("the line is too long"), Step::Command(Command::Noop)]
         );
     }
-    assert!(matches!(
-        steps(&b"?\r\n".repeat(40), 9).last(),
-        Some(Step::Close(_))
-    ));
+    assert!(matches!(steps(&b"?\r\n".repeat(40), 9).last(), Some(Step::Close(_))));
 }
 
 #[test]
@@ -120,16 +99,9 @@ fn stuffing() {
         for piece in [1, 2, 3, 99] {
             let mut out = Vec::new();
             let mut stuffer = Stuffer::new();
-            message
-                .as_bytes()
-                .chunks(piece)
-                .for_each(|piece| stuffer.write(piece, &mut out));
+            message.as_bytes().chunks(piece).for_each(|piece| stuffer.write(piece, &mut out));
             stuffer.end(&mut out);
-            assert_eq!(
-                String::from_utf8_lossy(&out),
-                expected,
-                "{message:?} by {piece}"
-            );
+            assert_eq!(String::from_utf8_lossy(&out), expected, "{message:?} by {piece}");
         }
     }
 }
@@ -167,11 +139,8 @@ fn nothing_upsets_the_reader() {
         state ^= state << 17;
         (state >> 11) as usize
     };
-    let seeds: [&[u8]; 3] = [
-        b"USER a\r\nPASS b\r\nSTAT\r\n",
-        b"TOP 1 10\r\nRETR 2\r\nLIST 9\r\n",
-        b"UIDL\r\nQUIT\r\n",
-    ];
+    let seeds: [&[u8]; 3] =
+        [b"USER a\r\nPASS b\r\nSTAT\r\n", b"TOP 1 10\r\nRETR 2\r\nLIST 9\r\n", b"UIDL\r\nQUIT\r\n"];
     for round in 0..20_000 {
         let mut input = seeds[round % 3].to_vec();
         for _ in 0..1 + next() % 5 {
@@ -187,10 +156,7 @@ fn nothing_upsets_the_reader() {
         let mut stuffer = Stuffer::new();
         stuffer.write(top(&input, (next() % 4) as u32), &mut out);
         stuffer.end(&mut out);
-        let ends = out
-            .windows(5)
-            .filter(|window| window == b"\r\n.\r\n")
-            .count();
+        let ends = out.windows(5).filter(|window| window == b"\r\n.\r\n").count();
         assert!(ends <= 1 && (ends == 1 || out == b".\r\n"));
     }
 }

@@ -48,13 +48,9 @@ impl<'a> Writer<'a> {
     }
 
     fn line(&mut self, text: &str) {
-        self.out.extend(text.bytes().map(|octet| {
-            if (b' '..=b'~').contains(&octet) {
-                octet
-            } else {
-                b'?'
-            }
-        }));
+        self.out.extend(
+            text.bytes().map(|octet| if (b' '..=b'~').contains(&octet) { octet } else { b'?' }),
+        );
         self.out.extend_from_slice(b"\r\n");
     }
 }
@@ -96,11 +92,7 @@ impl Stuffer {
     }
 
     pub fn end(self, out: &mut Vec<u8>) {
-        out.extend_from_slice(if self.last == b'\n' {
-            b".\r\n"
-        } else {
-            b"\r\n.\r\n"
-        });
+        out.extend_from_slice(if self.last == b'\n' { b".\r\n" } else { b"\r\n.\r\n" });
     }
 }
 

@@ -186,6 +186,7 @@ impl Imap<'_> {
             person.rest();
         }
         self.out = Vec::new();
+        compartment::give_memory_back();
     }
 
     fn obey(&mut self, command: Command) -> Result<Next, Fault> {

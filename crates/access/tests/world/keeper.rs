@@ -68,8 +68,8 @@ impl Shelves {
         let shelf = self.shelves.get_mut(&folder).unwrap();
         let mut gone = Vec::new();
         shelf.messages.retain(|(row, _)| {
-            let goes = row.flags & flag::DELETED != 0
-                && uids.is_none_or(|uids| uids.contains(&row.uid));
+            let goes =
+                row.flags & flag::DELETED != 0 && uids.is_none_or(|uids| uids.contains(&row.uid));
             gone.extend(goes.then_some(row.uid));
             !goes
         });

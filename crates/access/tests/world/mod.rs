@@ -36,10 +36,69 @@ pub struct World {
     pub asked: Arc<AtomicU32>,
     pub authority: Vec<u8>,
     pub closing: Arc<Mutex<Vec<Channel>>>,
+    links: Arc<Mutex<Vec<Link>>>,
+    /// The warden's ends of instances that live in processes of their own.
+    born: Mutex<Vec<Channel>>,
+}
+
+/// A channel of a signed-in instance, as the warden and its peer know it.
+struct Link {
+    kind: Kind,
+    warden: Arc<Channel>,
+    session: Vec<u8>,
+    end: OwnedFd,
+}
+
+/// What serves the channels of signed-in instances.
+#[derive(Clone)]
+struct Peers {
+    shelves: Arc<Mutex<Shelves>>,
+    vault: Arc<Vault>,
+    links: Arc<Mutex<Vec<Link>>>,
+}
+
+impl Peers {
+    fn join(&self, kind: Kind, warden: &Arc<Channel>, session: Vec<u8>) {
+        let (theirs, ours) = Channel::pair().unwrap();
+        let end = rustix::io::dup(&ours).unwrap();
+        let link = Link { kind, warden: warden.clone(), session: session.clone(), end };
+        self.links.lock().unwrap().push(link);
+        let (vault, shelves) = (self.vault.clone(), self.shelves.clone());
+        thread::spawn(move || match kind {
+            Kind::Vault => vault.attend(&ours, &session),
+            _ => keeper::attend(&ours, &shelves),
+        });
+        send_join(warden, kind, theirs, Some((TENANT, USER)));
+    }
 }
 
 impl World {
+    /// A peer dies and comes back, with new channels for everybody.
+    pub fn restart(&self, kind: Kind) {
+        let (ended, kept) =
+            self.links.lock().unwrap().drain(..).partition(|link: &Link| link.kind == kind);
+        *self.links.lock().unwrap() = kept;
+        let ended: Vec<Link> = ended;
+        for link in &ended {
+            rustix::net::shutdown(&link.end, rustix::net::Shutdown::Both).unwrap();
+        }
+        thread::sleep(std::time::Duration::from_millis(300)); // it takes a moment to come back
+        for link in ended {
+            self.peers().join(kind, &link.warden, link.session);
+        }
+    }
+
+    fn peers(&self) -> Peers {
+        let (shelves, vault) = (self.shelves.clone(), self.vault.clone());
+        Peers { shelves, vault, links: self.links.clone() }
+    }
+
     pub fn new(service: Service) -> Arc<Self> {
+        Self::with_instances(service, Vec::new())
+    }
+
+    /// The first connections are served by these instances.
+    pub fn with_instances(service: Service, born: Vec<Channel>) -> Arc<Self> {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new(vec!["mail.localhost".to_owned()]).unwrap();
         let leaf = params.self_signed(&key).unwrap().der().to_vec();
@@ -56,6 +115,8 @@ impl World {
             asked: Arc::new(AtomicU32::new(0)),
             authority: leaf.clone(),
             closing: Arc::default(),
+            links: Arc::default(),
+            born: Mutex::new(born),
         });
         let shared = world.clone();
         thread::spawn(move || {
@@ -82,7 +143,13 @@ impl World {
     }
 
     fn connection(&self, socket: OwnedFd, service: Service, leaf: Vec<u8>, key: Arc<KeyPair>) {
-        let (control, warden) = Channel::pair().unwrap();
+        let (control, warden) = match self.born.lock().unwrap().pop() {
+            Some(warden) => (None, warden),
+            None => {
+                let (control, warden) = Channel::pair().unwrap();
+                (Some(control), warden)
+            }
+        };
         let instance = InstanceId([7; 6]);
         let start = Start { instance, kind_word: "access".to_owned(), ..Start::default() };
         warden.send(0, &Order::Begin(start), &[]).unwrap();
@@ -106,13 +173,14 @@ impl World {
         let signer = join(Kind::Signer);
         thread::spawn(move || sign(&signer, &leaf, &key));
         let identity = join(Kind::Identity);
-        let (shelves, vault) = (self.shelves.clone(), self.vault.clone());
-        let (asked, held) = (self.asked.clone(), warden.clone());
-        thread::spawn(move || identify(&identity, &held, &shelves, &vault, &asked));
-        thread::spawn(move || {
-            access::serve(House::begin_on(control).unwrap());
-            drop(warden);
-        });
+        let (peers, asked, held) = (self.peers(), self.asked.clone(), warden.clone());
+        thread::spawn(move || identify(&identity, &held, &peers, &asked));
+        if let Some(control) = control {
+            thread::spawn(move || {
+                access::serve(House::begin_on(control).unwrap());
+                drop(warden);
+            });
+        }
     }
 }
 
@@ -144,13 +212,7 @@ fn sign(signer: &Channel, leaf: &[u8], key: &KeyPair) {
     }
 }
 
-fn identify(
-    identity: &Channel,
-    warden: &Channel,
-    shelves: &Arc<Mutex<Shelves>>,
-    vault: &Arc<Vault>,
-    asked: &AtomicU32,
-) {
+fn identify(identity: &Channel, warden: &Arc<Channel>, peers: &Peers, asked: &AtomicU32) {
     let mut grants = 0u8;
     while let Ok(frame) = identity.receive(None) {
         grants += 1;
@@ -159,7 +221,8 @@ fn identify(
             ToIdentity::SignIn { name, secret, session, .. } => {
                 asked.fetch_add(1, Ordering::SeqCst);
                 if name == "aoi@example.jp" && secret == SECRET {
-                    bind(warden, shelves, vault, session);
+                    peers.join(Kind::Vault, warden, session.clone());
+                    peers.join(Kind::Mailbox, warden, session);
                     let ends_ms = compartment::now_ms() + 3_600_000;
                     FromIdentity::Welcome { tenant: TENANT, user: USER, grant, ends_ms }
                 } else {
@@ -170,21 +233,4 @@ fn identify(
         };
         identity.send(frame.call, &answer, &[]).unwrap();
     }
-}
-
-fn bind(
-    warden: &Channel,
-    shelves: &Arc<Mutex<Shelves>>,
-    vault: &Arc<Vault>,
-    session: Vec<u8>,
-) {
-    let person = Some((TENANT, USER));
-    let (theirs, ours) = Channel::pair().unwrap();
-    send_join(warden, Kind::Vault, theirs, person);
-    let vault = vault.clone();
-    thread::spawn(move || vault.attend(&ours, &session));
-    let (theirs, ours) = Channel::pair().unwrap();
-    send_join(warden, Kind::Mailbox, theirs, person);
-    let shelves = shelves.clone();
-    thread::spawn(move || keeper::attend(&ours, &shelves));
 }
