@@ -27,6 +27,7 @@ pub use verify::{Head, Verified, entries, export, head, verify};
 
 use book::{Book, Out};
 use compartment::{House, now_ms};
+use std::collections::HashMap;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -85,6 +86,7 @@ fn serve(control: Channel, opened: folder::Opened) -> Result<(), Fault> {
         book: opened.book,
         warden,
         mirror: None,
+        labels: HashMap::new(),
         later: Vec::new(),
         checkpoint: opened.checkpoint,
         saved_ms: 0,
@@ -118,6 +120,8 @@ struct Desk {
     book: Book<File>,
     warden: Peer,
     mirror: Option<Peer>,
+    /// Who sits where. The hub forgets a peer that is gone; its last words are still to be read.
+    labels: HashMap<Peer, Label>,
     /// Questions for releases: answered when what a dead vault still said has been read.
     later: Vec<(Peer, u32, Label, ToLedger)>,
     /// Where the newest cosigned checkpoint is written for readers, and when it was.
@@ -147,7 +151,10 @@ impl Desk {
                     self.mirror = None;
                     self.book.mirror_gone(now_ms());
                 }
-                Event::Gone(peer, _) => self.book.peer_gone(peer),
+                Event::Gone(peer, _) => {
+                    self.labels.remove(&peer);
+                    self.book.peer_gone(peer);
+                }
                 Event::Ready(_) => {}
             }
             if self.book.is_large() {
@@ -161,8 +168,10 @@ impl Desk {
     fn join(&mut self, label: Label, mut frame: Frame) -> Result<(), Fault> {
         let Some(fd) = frame.descriptors.pop() else { return Ok(()) };
         let is_mirror = label.kind == Kind::Mirror;
-        let peer = self.hub.seat(fd.into(), label).map_err(Fault::Wire)?;
-        if is_mirror {
+        let peer = self.hub.seat(fd.into(), label.clone()).map_err(Fault::Wire)?;
+        if !is_mirror {
+            self.labels.insert(peer, label);
+        } else {
             if let Some(old) = self.mirror.replace(peer) {
                 self.hub.dismiss(old);
             }
@@ -172,7 +181,7 @@ impl Desk {
     }
 
     fn question(&mut self, peer: Peer, frame: &Frame) {
-        let (Some(label), Ok(question)) = (self.hub.label(peer).cloned(), frame.read()) else {
+        let (Some(label), Ok(question)) = (self.labels.get(&peer).cloned(), frame.read()) else {
             return;
         };
         match question {

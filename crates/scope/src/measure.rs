@@ -136,8 +136,11 @@ struct Tally {
     shares: BTreeMap<TenantId, Share>,
     months: HashMap<(TenantId, UserId), BTreeSet<u32>>,
     released: BTreeSet<MessageId>,
-    connections: HashMap<InstanceId, HashSet<ConnectionId>>,
+    /// By instance, in the order of time.
+    connections: HashMap<InstanceId, BTreeSet<(u64, ConnectionId)>>,
     delivered: HashSet<ConnectionId>,
+    /// Deliveries that name no connection.
+    unnamed: Vec<(InstanceId, u64)>,
     /// Instances with a deed that names no connection.
     active: HashSet<InstanceId>,
     shared_credentials: u64,
@@ -158,6 +161,7 @@ impl Tally {
             released: BTreeSet::new(),
             connections: HashMap::new(),
             delivered: HashSet::new(),
+            unnamed: Vec::new(),
             active: HashSet::new(),
             shared_credentials: 0,
             first_ms: None,
@@ -178,7 +182,8 @@ impl Tally {
                 let is_ours = self.is_ours(*instance, entry);
                 if is_ours {
                     self.used(entry.time_ms);
-                    self.connections.entry(*instance).or_default().insert(*connection);
+                    let at = (entry.time_ms, *connection);
+                    self.connections.entry(*instance).or_default().insert(at);
                 }
             }
             Body::Deliver { instance, tenant, messages, connection } => {
@@ -191,7 +196,7 @@ impl Tally {
                     }
                     match connection {
                         Some(connection) => drop(self.delivered.insert(*connection)),
-                        None => drop(self.active.insert(*instance)),
+                        None => self.unnamed.push((*instance, entry.time_ms)),
                     }
                 }
             }
@@ -320,11 +325,19 @@ impl Tally {
         }
     }
 
-    /// A connection is accounted for by a delivery that names it, or, where an instance has served
-    /// one connection only, by any deed of that instance.
-    fn unattributed(&self) -> u64 {
+    /// A connection is accounted for by a delivery that names it, or that follows it before the
+    /// instance's next one; or, where an instance served one only, by any deed of that instance.
+    /// Two connections within one recorded batch count as one: rather too many than too few.
+    fn unattributed(&mut self) -> u64 {
+        for (instance, at_ms) in &self.unnamed {
+            let last = ConnectionId([0xff; 8]);
+            let earlier = self.connections.get(instance).map(|all| all.range(..=(*at_ms, last)));
+            if let Some((_, connection)) = earlier.and_then(|mut earlier| earlier.next_back()) {
+                self.delivered.insert(*connection);
+            }
+        }
         let left = self.connections.iter().map(|(instance, connections)| {
-            let named = connections.iter().filter(|one| self.delivered.contains(one)).count();
+            let named = connections.iter().filter(|one| self.delivered.contains(&one.1)).count();
             match connections.len() == 1 && self.active.contains(instance) {
                 true => 0,
                 false => connections.len() - named,
@@ -333,7 +346,7 @@ impl Tally {
         left.sum::<usize>() as u64
     }
 
-    fn finish(self, proven: Proven) -> Scope {
+    fn finish(mut self, proven: Proven) -> Scope {
         let unattributed_connections = self.unattributed();
         let contracts = self.shares.iter().map(|(tenant, share)| Contract {
             tenant: tenant.to_string(),

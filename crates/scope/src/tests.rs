@@ -166,11 +166,17 @@ const ALL: (&str, &str) = ("2026-10-01", "2026-12-01");
 #[test]
 fn what_passed_through_edges() {
     let scope = ask(Kind::Edge, None, ALL.0, ALL.1);
-    // Connection 2 brought nothing that was kept; connection 3 is its instance's only one.
-    check(&scope, &[1, 2, 3, 4], Some((2, "addresses headers bodies")), [1, 5, 0]);
+    // Message 4 names no connection and comes after connection 2; connection 3 brought two.
+    check(&scope, &[1, 2, 3, 4], Some((2, "addresses headers bodies")), [0, 4, 0]);
     assert_eq!((scope.instances, scope.shared_credentials), (2, 1));
     assert_eq!(scope.first_use.as_deref(), Some("2026-10-31T10:00:02.000Z"));
     assert_eq!(scope.last_use.as_deref(), Some("2026-11-01T10:00:04.000Z"));
+}
+
+#[test]
+fn a_connection_that_brought_nothing_is_counted() {
+    let scope = ask(Kind::Edge, None, "2026-10-31", "2026-11-01");
+    check(&scope, &[1], Some((1, "addresses headers bodies")), [1, 2, 0]);
 }
 
 #[test]
