@@ -10,10 +10,12 @@ use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-/// RFC 5321 §4.5.3.2.7.
+/// RFC 5321 §4.5.3.2.7, for a whole command: an octet now and then does not begin it anew.
 const COMMAND_LIMIT: Duration = Duration::from_secs(5 * 60);
-/// RFC 5321 §4.5.3.2.5.
-const TEXT_LIMIT: Duration = Duration::from_secs(3 * 60);
+/// RFC 5321 §4.5.3.2.5, for the next piece of a text.
+const PIECE_LIMIT: Duration = Duration::from_secs(3 * 60);
+/// For a whole text: the largest message at 256 kbit/s.
+const TEXT_LIMIT: Duration = Duration::from_secs(30 * 60);
 /// A text that is lost and looked ended: whoever smuggles waits for an answer, and gets it.
 const FALSE_END_LIMIT: Duration = Duration::from_secs(3);
 /// A whole connection: one octet now and then shall not hold a process for ever.
@@ -37,6 +39,8 @@ struct Connection<'a> {
     envelope: Option<Envelope>,
     text: Option<Text>,
     unknown: u32,
+    /// When we last replied.
+    since: Instant,
     until: Instant,
     is_closing: bool,
     buffer: Vec<u8>,
@@ -63,6 +67,7 @@ pub(crate) fn converse(handed: Handed, house: &mut Neighbours) -> Result<(), Fau
         envelope: None,
         text: None,
         unknown: 0,
+        since: Instant::now(),
         until: Instant::now() + CONNECTION_LIMIT,
         is_closing: false,
         buffer: vec![0; READ_BYTES],
@@ -255,6 +260,8 @@ impl Connection<'_> {
         if output.is_empty() {
             return Ok(());
         }
+        // A reply means that the client had said something in full.
+        self.since = Instant::now();
         self.line.write(&output)
     }
 
@@ -269,12 +276,12 @@ impl Connection<'_> {
             self.session.feed(self.buffer.get(..held).unwrap_or_default());
             return Ok(());
         }
-        let patience = match self.session.patience() {
-            Patience::Command => COMMAND_LIMIT,
-            Patience::Text => TEXT_LIMIT,
-            Patience::FalseEnd => FALSE_END_LIMIT,
+        let now = Instant::now();
+        let until = match self.session.patience() {
+            Patience::Command => self.since + COMMAND_LIMIT,
+            Patience::Text => (self.since + TEXT_LIMIT).min(now + PIECE_LIMIT),
+            Patience::FalseEnd => now + FALSE_END_LIMIT,
         };
-        let until = (Instant::now() + patience).min(self.until);
         loop {
             let others = if self.is_closing { Vec::new() } else { self.house.watched() };
             match self.line.wait(&others, until.min(self.until))? {
