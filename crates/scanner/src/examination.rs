@@ -6,6 +6,7 @@ use mailauth::{AuthResults, Envelope, Resolver};
 use mime::Summary;
 use mime::detect::{Budget, examine as take_apart};
 use policy::{Authentication, Facts, HouseRules, Judged};
+use std::ops::Range;
 use std::time::Instant;
 use wire::scanner::{Examined, Sender};
 
@@ -23,10 +24,11 @@ pub struct Given<'a> {
 /// Examines a message. Questions to the DNS go to `resolver`.
 pub fn examine(given: &Given<'_>, resolver: &mut dyn Resolver) -> Examined {
     let begin = Instant::now();
-    let taken_apart = take_apart(given.message, &Budget::default());
+    let mut taken_apart = take_apart(given.message, &Budget::default());
     let results = given.sender.map(|sender| authenticate(given, sender, resolver));
     let facts = results.as_ref().map(facts::authentication);
     let forged = mailauth::forged_fields(given.message, given.host_name);
+    cut_forged(&mut taken_apart.summary, &forged);
     Examined {
         findings: taken_apart.findings,
         parts: taken_apart.parts,
@@ -39,6 +41,16 @@ pub fn examine(given: &Given<'_>, resolver: &mut dyn Resolver) -> Examined {
         summary: postcard::to_stdvec(&taken_apart.summary).unwrap_or_default(),
         trace_digests: trace_digests(&taken_apart.summary),
         micros: u64::try_from(begin.elapsed().as_micros()).unwrap_or(u64::MAX),
+    }
+}
+
+/// Forged fields are taken out of what is kept; the overview must not show them either.
+fn cut_forged(summary: &mut Summary, forged: &[Range<usize>]) {
+    // From the last to the first, so that the places before stay true.
+    for range in forged.iter().rev() {
+        let length = summary.header.len();
+        summary.header.drain(range.start.min(length)..range.end.min(length));
+        summary.header_bytes = summary.header_bytes.saturating_sub(range.len() as u64);
     }
 }
 

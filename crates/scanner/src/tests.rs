@@ -72,6 +72,9 @@ fn a_message_is_examined_over_the_channel() {
         assert_eq!(examined.trace_digests.len(), 4);
         let summary: mime::Summary = postcard::from_bytes(&examined.summary).unwrap();
         assert_eq!(summary.subject, "hello");
+        // The forged field is not shown.
+        assert!(summary.header.starts_with(b"From: Ann"));
+        assert_eq!(summary.header.len() as u64, summary.header_bytes);
     });
 }
 
