@@ -11,6 +11,12 @@ const M: MessageId = MessageId([4; 16]);
 const G: GrantId = GrantId([5; 16]);
 const C: ConnectionId = ConnectionId([6; 8]);
 
+/// How much longer than usual the fuzzers run.
+fn factor() -> usize {
+    let factor = std::env::var("SEKISHO_FUZZ_FACTOR").ok();
+    factor.and_then(|factor| factor.parse().ok()).unwrap_or(1)
+}
+
 fn every_deed() -> Vec<Body> {
     let word = Word::new;
     let key = (word("body"), 7, Some(T), Some(U));
@@ -266,7 +272,7 @@ fn times() {
 }
 
 #[test]
-fn mutated_frames_are_read_or_refused() {
+fn fuzz_frames_are_read_or_refused() {
     let mut random = 0x5eed_0002u64;
     let mut next = move || {
         random ^= random << 13;
@@ -277,7 +283,7 @@ fn mutated_frames_are_read_or_refused() {
     let mut author = Author::new(Kind::Mailbox, I, &[8; 32]);
     let seeds: Vec<Vec<u8>> =
         every_deed().into_iter().map(|body| author.sign(1, body).unwrap()).collect();
-    for round in 0..40_000 {
+    for round in 0..40_000 * factor() {
         let mut bytes = seeds[round % seeds.len()].clone();
         for _ in 0..=next() % 3 {
             let at = next() % bytes.len();

@@ -37,6 +37,12 @@ impl Xorshift {
     }
 }
 
+/// How much longer than usual the fuzzers run.
+fn factor() -> usize {
+    let factor = std::env::var("SEKISHO_FUZZ_FACTOR").ok();
+    factor.and_then(|factor| factor.parse().ok()).unwrap_or(1)
+}
+
 struct Leaves(Vec<Hash>);
 
 impl TileSource for Leaves {
@@ -409,7 +415,7 @@ fn odd_notes_are_refused() {
 }
 
 #[test]
-fn mutated_input_is_read_or_refused() {
+fn fuzz_input_is_read_or_refused() {
     let (signer, cosigner, note) = signed();
     let seeds = [
         note.to_text().into_bytes(),
@@ -420,7 +426,7 @@ fn mutated_input_is_read_or_refused() {
         encode_bundle(&[b"one", b"two", b""]).unwrap(),
     ];
     let mut random = Xorshift(0x5eed_0001);
-    for round in 0..24_000 {
+    for round in 0..24_000 * factor() {
         let mut bytes = seeds[round % seeds.len()].clone();
         for _ in 0..=random.next() % 4 {
             let at = random.next() as usize % bytes.len().max(1);
@@ -584,10 +590,10 @@ mod stores {
     }
 
     #[test]
-    fn mutated_logs_are_read_without_end_or_panic() {
+    fn fuzz_logs_are_read_without_end_or_panic() {
         let (log, tiles, _) = grown(40, 5);
         let mut random = Xorshift(0x5eed_0003);
-        for _ in 0..3_000 {
+        for _ in 0..3_000 * factor() {
             let mut bytes = log.clone();
             for _ in 0..=random.next() % 4 {
                 let at = random.next() as usize % bytes.len().max(1);
