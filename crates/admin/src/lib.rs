@@ -8,8 +8,8 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
-mod people;
 mod peers;
+mod people;
 mod places;
 mod records;
 

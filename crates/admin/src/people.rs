@@ -146,10 +146,7 @@ fn known_protocol(word: &str) -> Option<(Protocol, char)> {
     }
 }
 
-fn one_user(
-    peers: &mut Peers<'_>,
-    question: &wire::directory::FromAdmin,
-) -> Result<User, Refusal> {
+fn one_user(peers: &mut Peers<'_>, question: &wire::directory::FromAdmin) -> Result<User, Refusal> {
     match peers.ask(Kind::Directory, question)? {
         ToAdmin::User(user) => Ok(user),
         ToAdmin::Refused { expected, found, hint } => {

@@ -79,7 +79,8 @@ pub fn add_domain(peers: &mut Peers<'_>, domain: String, tenant: String) -> Answ
 pub fn list_domains(peers: &mut Peers<'_>, tenant: Option<String>) -> Answer {
     directory(peers, &FromAdmin::DomainList { tenant }, |answer| match answer {
         ToAdmin::Domains(domains) => {
-            let shown = domains.iter().map(|each| json!({"domain": each.domain, "tenant": each.tenant}));
+            let shown =
+                domains.iter().map(|each| json!({"domain": each.domain, "tenant": each.tenant}));
             Some(items(shown.collect()))
         }
         _ => None,

@@ -105,9 +105,9 @@ fn held_json(peers: &mut Peers<'_>, each: &Quarantined) -> Answer {
 }
 
 fn parse_id(id: &str) -> Result<(MessageId, UserId), Refusal> {
-    let parsed = id.split_once('.').and_then(|(message, user)| {
-        Some((MessageId::parse(message)?, UserId::parse(user)?))
-    });
+    let parsed = id
+        .split_once('.')
+        .and_then(|(message, user)| Some((MessageId::parse(message)?, UserId::parse(user)?)));
     parsed.ok_or_else(|| no_such(id))
 }
 

@@ -136,7 +136,8 @@ impl Changes<'_> {
             return Ok(no_tenant(tenant));
         };
         if !ROLES.contains(&role) || aliases.len() > ALIASES {
-            let hint = "roles: user, approver, auditor, tenant-admin, operator; at most 100 aliases";
+            let hint =
+                "roles: user, approver, auditor, tenant-admin, operator; at most 100 aliases";
             return Ok(refused("a known role", role, hint));
         }
         let mut addresses = vec![address.trim().to_lowercase()];

@@ -1,8 +1,8 @@
 //! Statements: who an address is, signed by the vault, good for a day.
 
+use crate::Fault;
 use crate::friends::Friends;
 use crate::tables::{PersonRow, StatementRow, Tables};
-use crate::Fault;
 use rows::RowKey;
 use std::collections::HashMap;
 use terms::{TenantId, UserId};

@@ -156,11 +156,7 @@ impl Tables {
     }
 
     /// Everybody of one tenant, oldest first.
-    pub fn people(
-        &self,
-        key: &RowKey,
-        of: TenantId,
-    ) -> Result<Vec<(UserId, PersonRow)>, Fault> {
+    pub fn people(&self, key: &RowKey, of: TenantId) -> Result<Vec<(UserId, PersonRow)>, Fault> {
         let rows = self.many("SELECT user, sealed FROM person WHERE tenant = ?1", &[&of.0])?;
         let mut people: Vec<(UserId, PersonRow)> = rows
             .into_iter()

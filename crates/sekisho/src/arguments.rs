@@ -67,9 +67,7 @@ impl Arguments {
     /// The next plain word.
     pub fn word(&mut self, what: &str) -> Result<String, Trouble> {
         match self.left.front() {
-            Some(word) if !word.starts_with("--") => {
-                Ok(self.left.pop_front().unwrap_or_default())
-            }
+            Some(word) if !word.starts_with("--") => Ok(self.left.pop_front().unwrap_or_default()),
             other => {
                 let found = other.cloned().unwrap_or_else(|| "nothing".to_owned());
                 Err(Trouble::wrong_use(what, found, "sekisho help"))

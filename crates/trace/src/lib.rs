@@ -1,4 +1,4 @@
-//! What `trace` finds a message by: one spelling, one digest, for those who seek and those who keep.
+//! What `trace` finds a message by: one spelling, one digest, for seekers and keepers alike.
 //!
 //! The digest alone would yield to guessing; the directory makes a keyed hash of it before it is
 //! stored anywhere.

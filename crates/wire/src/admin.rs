@@ -6,12 +6,23 @@ use serde::{Deserialize, Serialize};
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "kebab-case")]
 pub enum Request {
-    TenantAdd { name: String },
+    TenantAdd {
+        name: String,
+    },
     TenantList,
-    TenantShow { name: String },
-    DomainAdd { domain: String, tenant: String },
-    DomainList { tenant: Option<String> },
-    DomainCheck { domain: String },
+    TenantShow {
+        name: String,
+    },
+    DomainAdd {
+        domain: String,
+        tenant: String,
+    },
+    DomainList {
+        tenant: Option<String>,
+    },
+    DomainCheck {
+        domain: String,
+    },
     UserAdd {
         address: String,
         tenant: String,
@@ -21,9 +32,15 @@ pub enum Request {
         /// Only in the demo.
         password: Option<String>,
     },
-    UserList { tenant: Option<String> },
-    UserDisable { address: String },
-    UserReset { address: String },
+    UserList {
+        tenant: Option<String>,
+    },
+    UserDisable {
+        address: String,
+    },
+    UserReset {
+        address: String,
+    },
     AppPasswordAdd {
         address: String,
         protocol: String,
@@ -31,11 +48,19 @@ pub enum Request {
         /// Only in the demo: 16 octets, hexadecimal.
         secret_seed: Option<String>,
     },
-    AppPasswordRevoke { id: String },
-    Trace { query: String },
+    AppPasswordRevoke {
+        id: String,
+    },
+    Trace {
+        query: String,
+    },
     QuarantineList,
-    QuarantineShow { id: String },
-    QuarantineRelease { id: String },
+    QuarantineShow {
+        id: String,
+    },
+    QuarantineRelease {
+        id: String,
+    },
     Authority,
     Status,
 }

@@ -253,11 +253,7 @@ fn peek_size(from: BorrowedFd<'_>, flags: RecvFlags) -> Result<Option<usize>, Fa
     }
 }
 
-fn unpack(
-    mut bytes: Vec<u8>,
-    found: usize,
-    mut descriptors: Vec<OwnedFd>,
-) -> Result<Frame, Fault> {
+fn unpack(mut bytes: Vec<u8>, found: usize, mut descriptors: Vec<OwnedFd>) -> Result<Frame, Fault> {
     bytes.truncate(found);
     let head: [u8; HEAD_BYTES] =
         bytes.get(..HEAD_BYTES).and_then(|head| head.try_into().ok()).ok_or(Fault::Malformed)?;

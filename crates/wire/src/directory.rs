@@ -97,19 +97,44 @@ pub enum ToIdentity {
 /// From `admin`. Each change is recorded before it counts.
 #[derive(Serialize, Deserialize)]
 pub enum FromAdmin {
-    TenantAdd { name: String },
+    TenantAdd {
+        name: String,
+    },
     TenantList,
-    TenantShow { name: String },
-    DomainAdd { domain: String, tenant: String },
-    DomainList { tenant: Option<String> },
-    UserAdd { address: String, tenant: String, role: String, aliases: Vec<String> },
-    UserList { tenant: Option<String> },
-    UserDisable { address: String, disabled: bool },
-    UserFind { address: String },
+    TenantShow {
+        name: String,
+    },
+    DomainAdd {
+        domain: String,
+        tenant: String,
+    },
+    DomainList {
+        tenant: Option<String>,
+    },
+    UserAdd {
+        address: String,
+        tenant: String,
+        role: String,
+        aliases: Vec<String>,
+    },
+    UserList {
+        tenant: Option<String>,
+    },
+    UserDisable {
+        address: String,
+        disabled: bool,
+    },
+    UserFind {
+        address: String,
+    },
     /// For rendering traces and quarantine lists.
-    Names { users: Vec<UserId> },
+    Names {
+        users: Vec<UserId>,
+    },
     /// Keyed hashes of what a `trace` looks for, in every tenant.
-    TraceTokens { digests: Vec<[u8; 32]> },
+    TraceTokens {
+        digests: Vec<[u8; 32]>,
+    },
 }
 
 #[derive(Serialize, Deserialize)]

@@ -24,9 +24,9 @@ pub enum Fault {
 impl Fault {
     pub(crate) fn io(doing: &'static str) -> impl Fn(rustix::io::Errno) -> Fault {
         move |errno| match errno {
-            rustix::io::Errno::PIPE
-            | rustix::io::Errno::CONNRESET
-            | rustix::io::Errno::NOTCONN => Fault::Gone,
+            rustix::io::Errno::PIPE | rustix::io::Errno::CONNRESET | rustix::io::Errno::NOTCONN => {
+                Fault::Gone
+            }
             errno => Fault::Io { doing, source: errno.into() },
         }
     }

@@ -176,7 +176,10 @@ impl Hub {
         for event in &buffer {
             self.attend(event.data.u64(), event.flags, &mut happened);
         }
-        self.drop_cut(&mut happened);
+        // Who left after its last words keeps its seat, and its label, until the next round.
+        if happened.is_empty() {
+            self.drop_cut(&mut happened);
+        }
         Ok(happened)
     }
 
@@ -194,6 +197,9 @@ impl Hub {
     }
 
     fn take_frames(&mut self, peer: Peer, happened: &mut Vec<Event>) {
+        if self.cut.contains(&peer) {
+            return;
+        }
         for _ in 0..ROUND_FRAMES {
             let Some(Watched::Seat(seat)) = self.watched.get(&peer) else { return };
             match receive(seat.channel.as_fd(), RecvFlags::DONTWAIT) {
@@ -282,6 +288,21 @@ mod tests {
         let frame = other.receive(Some(Duration::from_secs(1))).unwrap();
         assert_eq!(frame.call, 3);
         assert_eq!(frame.read::<Vec<u64>>().unwrap(), long);
+    }
+
+    #[test]
+    fn last_words_are_heard_under_their_speakers_label() {
+        let (keeper, asker) = Channel::pair().unwrap();
+        let mut hub = Hub::new().unwrap();
+        let peer = hub.seat(keeper, label()).unwrap();
+        asker.send(1, &"last words", &[]).unwrap();
+        drop(asker);
+        let events = hub.wait(Some(Duration::from_secs(5))).unwrap();
+        assert!(matches!(events.as_slice(), [Event::Frame(from, _)] if *from == peer));
+        assert!(hub.label(peer).is_some());
+        let events = hub.wait(Some(Duration::from_secs(5))).unwrap();
+        assert!(matches!(events.as_slice(), [Event::Gone(gone, _)] if *gone == peer));
+        assert!(hub.label(peer).is_none());
     }
 
     #[test]

@@ -32,7 +32,12 @@ pub enum FromAccess {
 #[derive(Serialize, Deserialize)]
 pub enum ToAccess {
     /// Channels to vault and mailbox follow over the control channel (`Order::Join`).
-    Welcome { tenant: TenantId, user: UserId, grant: GrantId, ends_ms: u64 },
+    Welcome {
+        tenant: TenantId,
+        user: UserId,
+        grant: GrantId,
+        ends_ms: u64,
+    },
     Granted(GrantId),
     /// Wrong, unknown, disabled: the peer learns no more than that.
     Refused,
@@ -44,14 +49,37 @@ pub enum ToAccess {
 #[derive(Serialize, Deserialize)]
 pub enum FromAdmin {
     /// A new person with a first password: Argon2id digest and salt made by `admin`.
-    PersonAdd { tenant: TenantId, user: UserId, address: String, salt: Vec<u8>, digest: Vec<u8> },
+    PersonAdd {
+        tenant: TenantId,
+        user: UserId,
+        address: String,
+        salt: Vec<u8>,
+        digest: Vec<u8>,
+    },
     /// `user reset`: a new digest; recorded.
-    PersonReset { user: UserId, salt: Vec<u8>, digest: Vec<u8> },
-    PersonDisable { user: UserId, disabled: bool },
-    /// `key` is the public part of the secret (its look-up id), `digest` SHA-256 of its secret part.
-    AppPasswordAdd { user: UserId, protocol: Protocol, device: String, key: String, digest: Vec<u8> },
-    AppPasswordList { user: UserId },
-    AppPasswordRevoke { key: String },
+    PersonReset {
+        user: UserId,
+        salt: Vec<u8>,
+        digest: Vec<u8>,
+    },
+    PersonDisable {
+        user: UserId,
+        disabled: bool,
+    },
+    /// `key`: the public part of the secret (its look-up id); `digest`: SHA-256 of the secret part.
+    AppPasswordAdd {
+        user: UserId,
+        protocol: Protocol,
+        device: String,
+        key: String,
+        digest: Vec<u8>,
+    },
+    AppPasswordList {
+        user: UserId,
+    },
+    AppPasswordRevoke {
+        key: String,
+    },
 }
 
 #[derive(Serialize, Deserialize)]

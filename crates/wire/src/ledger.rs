@@ -19,16 +19,29 @@ pub enum ToLedger {
 #[derive(Serialize, Deserialize)]
 pub enum FromLedger {
     /// Durable here.
-    Taken { first_index: u64 },
+    Taken {
+        first_index: u64,
+    },
     /// Durable here and at the mirror.
-    Proved { proofs: Vec<Proof>, checkpoint: Vec<u8> },
+    Proved {
+        proofs: Vec<Proof>,
+        checkpoint: Vec<u8>,
+    },
     /// The mirror is away (or the disk is): nothing can be proved now.
     Away,
     /// An entry was refused: wrong signature, wrong number, unknown author.
-    Refused { why: String },
-    Head { checkpoint: Vec<u8>, cosigned: bool },
+    Refused {
+        why: String,
+    },
+    Head {
+        checkpoint: Vec<u8>,
+        cosigned: bool,
+    },
     /// `next`: ask again from there, unless `None`.
-    Releases { entries: Vec<Vec<u8>>, next: Option<u64> },
+    Releases {
+        entries: Vec<Vec<u8>>,
+        next: Option<u64>,
+    },
 }
 
 /// That one leaf stands in the tree of the checkpoint beside it.

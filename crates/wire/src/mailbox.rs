@@ -19,7 +19,9 @@ pub enum Place {
     Inbox,
     Junk,
     /// Not in IMAP; readable after release.
-    Quarantine { expires_ms: u64 },
+    Quarantine {
+        expires_ms: u64,
+    },
     /// Only for a person's own mail.
     Folder(FolderId),
 }
@@ -138,9 +140,16 @@ pub struct Row {
 pub enum FromAccess {
     Folders,
     /// All rows of a folder in uid order; `Rows`. `since`: only rows with a greater modseq.
-    Rows { folder: FolderId, since: Option<u64> },
+    Rows {
+        folder: FolderId,
+        since: Option<u64>,
+    },
     /// Sealed parts of messages; `Parts`, one frame per call, missing uids left out.
-    Fetch { folder: FolderId, uids: Vec<u32>, class: crate::vault::Class },
+    Fetch {
+        folder: FolderId,
+        uids: Vec<u32>,
+        class: crate::vault::Class,
+    },
     /// Answered by `Stored` with the new rows; `unchanged_since`: others are left and named.
     Store {
         folder: FolderId,
@@ -152,14 +161,39 @@ pub enum FromAccess {
         unchanged_since: Option<u64>,
     },
     /// `uids: None`: every deleted one.
-    Expunge { folder: FolderId, uids: Option<Vec<u32>> },
-    Append { folder: FolderId, flags: u64, copy: Box<Copy> },
-    CopyTo { folder: FolderId, uids: Vec<u32>, to: FolderId, remove: bool },
-    Create { name: SealedPart },
-    Rename { folder: FolderId, name: SealedPart },
-    Delete { folder: FolderId },
-    Keywords { folder: FolderId, names: SealedPart },
-    Subscribe { folder: FolderId, subscribed: bool },
+    Expunge {
+        folder: FolderId,
+        uids: Option<Vec<u32>>,
+    },
+    Append {
+        folder: FolderId,
+        flags: u64,
+        copy: Box<Copy>,
+    },
+    CopyTo {
+        folder: FolderId,
+        uids: Vec<u32>,
+        to: FolderId,
+        remove: bool,
+    },
+    Create {
+        name: SealedPart,
+    },
+    Rename {
+        folder: FolderId,
+        name: SealedPart,
+    },
+    Delete {
+        folder: FolderId,
+    },
+    Keywords {
+        folder: FolderId,
+        names: SealedPart,
+    },
+    Subscribe {
+        folder: FolderId,
+        subscribed: bool,
+    },
     Quota,
     /// Push `Changed` for this folder from now on (`None`: no more).
     Watch(Option<FolderId>),
@@ -168,34 +202,73 @@ pub enum FromAccess {
 #[derive(Serialize, Deserialize)]
 pub enum ToAccess {
     Folders(Vec<Folder>),
-    Rows { uid_validity: u32, uid_next: u32, highest_modseq: u64, rows: Vec<Row> },
+    Rows {
+        uid_validity: u32,
+        uid_next: u32,
+        highest_modseq: u64,
+        rows: Vec<Row>,
+    },
     Parts(Vec<(u32, MessageId, SealedPart)>),
     /// `changed` after the store; `skipped`: refused by `unchanged_since`.
-    Stored { changed: Vec<Row>, skipped: Vec<u32> },
-    Expunged { uids: Vec<u32>, highest_modseq: u64 },
-    Appended { uid_validity: u32, uid: u32 },
+    Stored {
+        changed: Vec<Row>,
+        skipped: Vec<u32>,
+    },
+    Expunged {
+        uids: Vec<u32>,
+        highest_modseq: u64,
+    },
+    Appended {
+        uid_validity: u32,
+        uid: u32,
+    },
     /// Source uid and target uid, in order.
-    Copied { uid_validity: u32, pairs: Vec<(u32, u32)> },
+    Copied {
+        uid_validity: u32,
+        pairs: Vec<(u32, u32)>,
+    },
     Made(FolderId),
-    Quota { used_bytes: u64, limit_bytes: u64, used_messages: u64, limit_messages: u64 },
+    Quota {
+        used_bytes: u64,
+        limit_bytes: u64,
+        used_messages: u64,
+        limit_messages: u64,
+    },
     Done,
     NoSuchFolder,
     OverQuota,
     Full,
     Fault,
     /// A push (call 0): something in the watched folder changed; ask `Rows` since what you know.
-    Changed { folder: FolderId, expunged: Vec<u32>, highest_modseq: u64, messages: u32 },
+    Changed {
+        folder: FolderId,
+        expunged: Vec<u32>,
+        highest_modseq: u64,
+        messages: u32,
+    },
 }
 
 /// From `admin`.
 #[derive(Serialize, Deserialize)]
 pub enum FromAdmin {
-    MakeUser { tenant: TenantId, user: UserId, quota_bytes: u64 },
+    MakeUser {
+        tenant: TenantId,
+        user: UserId,
+        quota_bytes: u64,
+    },
     /// Journeys that carry one of these tokens, newest first; none: the newest of all.
-    Trace { tokens: Vec<[u8; 16]>, limit: u32 },
-    QuarantineList { tenant: Option<TenantId> },
+    Trace {
+        tokens: Vec<[u8; 16]>,
+        limit: u32,
+    },
+    QuarantineList {
+        tenant: Option<TenantId>,
+    },
     QuarantineShow(MessageId, UserId),
-    QuarantineRelease { message: MessageId, user: UserId },
+    QuarantineRelease {
+        message: MessageId,
+        user: UserId,
+    },
     Status,
 }
 

@@ -49,7 +49,10 @@ pub enum Security {
 pub enum Record {
     A(Ipv4Addr),
     Aaaa(Ipv6Addr),
-    Mx { preference: u16, host: String },
+    Mx {
+        preference: u16,
+        host: String,
+    },
     /// The character strings of one TXT record, joined.
     Txt(Vec<u8>),
     Ptr(String),

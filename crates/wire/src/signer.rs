@@ -15,7 +15,10 @@ pub enum ToSigner {
 #[derive(Serialize, Deserialize)]
 pub enum FromSigner {
     /// DER certificates, leaf first, and the schemes that the key can do.
-    Chain { certificates: Vec<Vec<u8>>, schemes: Vec<u16> },
+    Chain {
+        certificates: Vec<Vec<u8>>,
+        schemes: Vec<u16>,
+    },
     Signature(Vec<u8>),
     Authority(String),
     Refused,

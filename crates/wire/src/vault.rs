@@ -8,9 +8,15 @@ use terms::{GrantId, InstanceId, MessageId, TenantId, UserId};
 #[derive(Serialize, Deserialize)]
 pub enum FromDirectory {
     MakeTenant(TenantId),
-    MakeUser { tenant: TenantId, user: UserId },
+    MakeUser {
+        tenant: TenantId,
+        user: UserId,
+    },
     /// The public keys that mail for this person is sealed to now (rotated when due).
-    Current { tenant: TenantId, user: UserId },
+    Current {
+        tenant: TenantId,
+        user: UserId,
+    },
     /// Sign a statement (postcard of `directory::Statement`).
     Sign(Vec<u8>),
     /// The key of directory rows and keyed hashes; once per start, recorded.
@@ -31,9 +37,16 @@ pub enum ToDirectory {
 #[derive(Serialize, Deserialize)]
 pub enum FromIdentity {
     /// The verifier to store for a secret's digest.
-    Digest { purpose: String, digest: Vec<u8> },
+    Digest {
+        purpose: String,
+        digest: Vec<u8>,
+    },
     /// Whether `digest` makes `verifier`, in constant time.
-    Compare { purpose: String, digest: Vec<u8>, verifier: Vec<u8> },
+    Compare {
+        purpose: String,
+        digest: Vec<u8>,
+        verifier: Vec<u8>,
+    },
     /// Key of identity's table; once per start, recorded.
     TableKey,
     /// A grant minted; recorded by `identity` before.
@@ -71,7 +84,11 @@ pub struct Grant {
 pub enum FromAccess {
     /// Begin (or renew) with a grant; answered by `Opened`.
     Open(GrantId),
-    Release { grant: GrantId, class: Class, items: Vec<Item> },
+    Release {
+        grant: GrantId,
+        class: Class,
+        items: Vec<Item>,
+    },
     /// The person's public keys, to seal what they append.
     Current,
 }
@@ -94,10 +111,15 @@ pub struct Item {
 #[derive(Serialize, Deserialize)]
 pub enum ToAccess {
     /// The encapsulated key of the grant's one HPKE context.
-    Opened { enc: Vec<u8> },
+    Opened {
+        enc: Vec<u8>,
+    },
     /// In the order asked; `None` where a wrapped key did not open.
     Released(Vec<Option<Vec<u8>>>),
-    Keys { body: PublicKey, summary: PublicKey },
+    Keys {
+        body: PublicKey,
+        summary: PublicKey,
+    },
     /// No ledger or no mirror: nothing is released now.
     EvidenceAway,
     /// No such grant, run out, over budget, someone else's.
@@ -121,7 +143,10 @@ pub enum FromSigner {
 #[derive(Serialize, Deserialize)]
 pub enum ToSigner {
     /// The storage key; in the demo also the seed of its authority's key.
-    Key { storage: Vec<u8>, demo_seed: Option<Vec<u8>> },
+    Key {
+        storage: Vec<u8>,
+        demo_seed: Option<Vec<u8>>,
+    },
     EvidenceAway,
 }
 

@@ -70,8 +70,7 @@ fn credential(data: &Path) -> Result<Vec<u8>, Trouble> {
     }
     let made: [u8; CREDENTIAL_BYTES] = compartment::random();
     let mut options = fs::OpenOptions::new();
-    let mut file =
-        options.write(true).create_new(true).mode(0o600).open(&path).map_err(fault)?;
+    let mut file = options.write(true).create_new(true).mode(0o600).open(&path).map_err(fault)?;
     file.write_all(&made).and_then(|()| file.sync_all()).map_err(fault)?;
     Ok(made.to_vec())
 }

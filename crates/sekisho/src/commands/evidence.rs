@@ -110,8 +110,7 @@ pub fn scope(mut arguments: Arguments) -> Answer {
             (head.size, head.root, false)
         }
     };
-    let proven =
-        scope::Proven { entries: found.0, root: found.1.to_base64(), verified: found.2 };
+    let proven = scope::Proven { entries: found.0, root: found.1.to_base64(), verified: found.2 };
     let question = scope::Question { component: kind, version, from_ms: from, to_ms: to };
     let scope = scope::measure(&question, proven, |take| {
         ledger::entries(&own, |_, entry| take(&entry)).map(|_| ())

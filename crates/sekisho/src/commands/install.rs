@@ -129,7 +129,8 @@ fn read_credential(settings: &Settings) -> Result<Vec<u8>, Trouble> {
     let unseal = &settings.unseal;
     let in_systemd = std::env::var_os("CREDENTIALS_DIRECTORY")
         .map(|folder| PathBuf::from(folder).join(&unseal.systemd_credential));
-    let hint = "give it by `LoadCredential=` of systemd or by `unseal.file`; `sekisho init` makes it";
+    let hint =
+        "give it by `LoadCredential=` of systemd or by `unseal.file`; `sekisho init` makes it";
     let path = in_systemd
         .filter(|path| path.exists())
         .or_else(|| (!unseal.file.as_os_str().is_empty()).then(|| unseal.file.clone()))

@@ -62,8 +62,7 @@ pub fn run(wishes: Wishes, credential: Vec<u8>) -> Result<ExitCode, Trouble> {
     let zones = senders.zones().map_err(|e| Trouble::fault(e.to_string(), "report this"))?;
     let (tell, told) = channel();
     let mut plan = plan(&wishes.data, ports, zones, &credential, tell)?;
-    let mut stage =
-        Some(Stage { wishes, ports, senders, credential, told, accounts: Vec::new() });
+    let mut stage = Some(Stage { wishes, ports, senders, credential, told, accounts: Vec::new() });
     let mut forward = std::mem::replace(&mut plan.tell, Box::new(|_| {}));
     // The warden owns this thread; the play begins on another when everything serves.
     plan.tell = Box::new(move |happening| {

@@ -145,7 +145,9 @@ fn attached(number: u32, heading: &Head<'_>, body: &str, files: &[(&str, &str, &
 
 fn percent(name: &str) -> String {
     let keep = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._".contains(byte);
-    name.bytes().map(|b| if keep(&b) { (b as char).to_string() } else { format!("%{b:02X}") }).collect()
+    name.bytes()
+        .map(|b| if keep(&b) { (b as char).to_string() } else { format!("%{b:02X}") })
+        .collect()
 }
 
 /// A letter in ISO-2022-JP, as much of Japan still writes.
@@ -275,17 +277,122 @@ fn everyday() -> Vec<Letter> {
         ..to("Carol <carol@sender.example>", ALICE, "Re: Lunch on Thursday?")
     };
     vec![
-        letter("a letter in ISO-2022-JP", TANAKA, &[AOI], jis(1, tanaka_ascii(), AOI, "明日の打ち合わせ", jis_body)).signed("sender.example"),
-        letter("a plain English letter", "carol@sender.example", &[ALICE], plain(2, &to("Carol <carol@sender.example>", ALICE, "Lunch on Thursday?"), "Hi Alice,\n\nshall we try the new place by the river?\n\nCarol\n")).signed("sender.example"),
-        letter("a reply in the same thread", "carol@sender.example", &[ALICE], plain(3, &reply, "I booked a table for two at noon.\n\n> Yes, gladly!\n")).signed("sender.example"),
-        letter("a Japanese letter in UTF-8", TANAKA, &[AOI, HARU], plain(4, &to(tanaka, "葵 <aoi@example.jp>, 春 <haru@example.jp>", "見積書の件"), "葵様、春様\n\n見積書をお送りいたします。ご確認ください。\n\n田中\n")).signed("sender.example"),
-        letter("a newsletter, signed", NEWS, &[BOB], html(5, &garden, "Plant garlic now.\n", "<h1>November</h1><p>Plant garlic now, and cover the roses.</p>")).signed("letters.example"),
-        letter("a Japanese newsletter, signed", NEWS, &[HARU], html(6, &harvest, "柿の季節です。\n", "<h1>柿の季節です</h1><p>干し柿の作り方をご紹介します。</p>")).signed("letters.example"),
-        letter("to a plus-address", TANAKA, &["aoi+tickets@example.jp"], plain(7, &to(tanaka, "aoi+tickets@example.jp", "入場券のご案内"), "当日はこの番号をお持ちください。\n")),
-        letter("to an alias", "dave@sender.example", &["sales@example.net"], plain(8, &to("Dave <dave@sender.example>", "sales@example.net", "Price list"), "Could you send me the current price list?\n")),
-        letter("to postmaster", "dave@sender.example", &["postmaster@example.jp"], plain(9, &to("Dave <dave@sender.example>", "postmaster@example.jp", "Question about your MX"), "Your MX answers slowly from here.\n")),
-        letter("a birthday card from a friend", "kimura@sender.example", &[MINA], plain(10, &to(kimura, MINA, "お誕生日おめでとう"), "みなさんへ\n\nお誕生日おめでとうございます！\n素敵な一年になりますように。\n\n木村\n")),
-        letter("half-width kana and vendor characters", TANAKA, &[MINA], jis(11, tanaka_ascii(), MINA, "ご案内", "会場はビルの三階です。\nお足元にお気をつけください。\n")),
+        letter(
+            "a letter in ISO-2022-JP",
+            TANAKA,
+            &[AOI],
+            jis(1, tanaka_ascii(), AOI, "明日の打ち合わせ", jis_body),
+        )
+        .signed("sender.example"),
+        letter(
+            "a plain English letter",
+            "carol@sender.example",
+            &[ALICE],
+            plain(
+                2,
+                &to("Carol <carol@sender.example>", ALICE, "Lunch on Thursday?"),
+                "Hi Alice,\n\nshall we try the new place by the river?\n\nCarol\n",
+            ),
+        )
+        .signed("sender.example"),
+        letter(
+            "a reply in the same thread",
+            "carol@sender.example",
+            &[ALICE],
+            plain(3, &reply, "I booked a table for two at noon.\n\n> Yes, gladly!\n"),
+        )
+        .signed("sender.example"),
+        letter(
+            "a Japanese letter in UTF-8",
+            TANAKA,
+            &[AOI, HARU],
+            plain(
+                4,
+                &to(tanaka, "葵 <aoi@example.jp>, 春 <haru@example.jp>", "見積書の件"),
+                "葵様、春様\n\n見積書をお送りいたします。ご確認ください。\n\n田中\n",
+            ),
+        )
+        .signed("sender.example"),
+        letter(
+            "a newsletter, signed",
+            NEWS,
+            &[BOB],
+            html(
+                5,
+                &garden,
+                "Plant garlic now.\n",
+                "<h1>November</h1><p>Plant garlic now, and cover the roses.</p>",
+            ),
+        )
+        .signed("letters.example"),
+        letter(
+            "a Japanese newsletter, signed",
+            NEWS,
+            &[HARU],
+            html(
+                6,
+                &harvest,
+                "柿の季節です。\n",
+                "<h1>柿の季節です</h1><p>干し柿の作り方をご紹介します。</p>",
+            ),
+        )
+        .signed("letters.example"),
+        letter(
+            "to a plus-address",
+            TANAKA,
+            &["aoi+tickets@example.jp"],
+            plain(
+                7,
+                &to(tanaka, "aoi+tickets@example.jp", "入場券のご案内"),
+                "当日はこの番号をお持ちください。\n",
+            ),
+        ),
+        letter(
+            "to an alias",
+            "dave@sender.example",
+            &["sales@example.net"],
+            plain(
+                8,
+                &to("Dave <dave@sender.example>", "sales@example.net", "Price list"),
+                "Could you send me the current price list?\n",
+            ),
+        ),
+        letter(
+            "to postmaster",
+            "dave@sender.example",
+            &["postmaster@example.jp"],
+            plain(
+                9,
+                &to(
+                    "Dave <dave@sender.example>",
+                    "postmaster@example.jp",
+                    "Question about your MX",
+                ),
+                "Your MX answers slowly from here.\n",
+            ),
+        ),
+        letter(
+            "a birthday card from a friend",
+            "kimura@sender.example",
+            &[MINA],
+            plain(
+                10,
+                &to(kimura, MINA, "お誕生日おめでとう"),
+                "みなさんへ\n\nお誕生日おめでとうございます！\n素敵な一年になりますように。\n\n木村\n",
+            ),
+        ),
+        letter(
+            "half-width kana and vendor characters",
+            TANAKA,
+            &[MINA],
+            jis(
+                11,
+                tanaka_ascii(),
+                MINA,
+                "ご案内",
+                "会場はビルの三階です。\nお足元にお気をつけください。\n",
+            ),
+        ),
     ]
 }
 
@@ -296,7 +403,8 @@ fn tanaka_ascii() -> &'static str {
 fn business() -> Vec<Letter> {
     let pdf = b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n";
     let csv = "品名,数量,単価\n紙,10,500\n筆,3,1200\n".as_bytes();
-    let png: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0\x1f\x15\xc4\x89";
+    let png: &[u8] =
+        b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0\x1f\x15\xc4\x89";
     let minutes = zip(&[("minutes.txt", b"1. budget\r\n2. dates\r\n")]);
     let long: String = (1..=400).map(|n| format!("{n}. 項目の説明をここに記します。\n")).collect();
     let shipping = "Orders <orders@letters.example>";
@@ -320,19 +428,107 @@ fn hostile() -> Vec<Letter> {
     let bank = "あおば銀行 <support@aoba-bank.example>";
     let login = "<p>お客様の口座を確認するため、<a href=\"http://aoba-bank.example.login-check.test/\">https://www.aoba-bank.example/</a> にログインしてください。</p><form action=\"http://203.0.113.7/p\"><input name=\"password\"></form>";
     let boss = "\"aoi@example.jp\" <ceo.office@unknown.example>";
-    let mut smuggled = letter("a smuggling attempt: two messages in one", "eve@unknown.example", &[BOB], smuggling());
+    let mut smuggled = letter(
+        "a smuggling attempt: two messages in one",
+        "eve@unknown.example",
+        &[BOB],
+        smuggling(),
+    );
     smuggled.manner = Manner::Smuggler;
     vec![
-        letter("phishing: a bank that did not send it", "support@aoba-bank.example", &[AOI], html(21, &to(bank, AOI, "【重要】口座の確認のお願い"), "口座を確認してください。\n", login)).envelope("bounce@unknown.example", "unknown.example"),
-        letter("phishing: the display name of a colleague", "ceo.office@unknown.example", &[HARU], plain(22, &to(boss, HARU, "Urgent: gift cards"), "Are you at your desk? Buy five gift cards and send me the codes. Keep it between us.\n")),
-        letter("EICAR, bare", "eve@unknown.example", &[AOI], attached(23, &to("eve@unknown.example", AOI, "Your document"), "See attached.\n", &[("document.com", "application/octet-stream", eicar.as_bytes())])),
-        letter("EICAR in a zip in a zip", "eve@unknown.example", &[ALICE], attached(24, &to("eve@unknown.example", ALICE, "Archive"), "See attached.\n", &[("archive.zip", "application/zip", &nested)])),
-        letter("a zip bomb", "eve@unknown.example", &[BOB], attached(25, &to("eve@unknown.example", BOB, "Backup"), "Large.\n", &[("backup.zip", "application/zip", &bomb())])),
-        letter("a program dressed as an invoice", "eve@unknown.example", &[MINA], attached(26, &to("eve@unknown.example", MINA, "請求書"), "請求書を添付します。\n", &[("請求書.pdf.exe", "application/pdf", exe)])),
-        letter("GTUBE, the spam test", "eve@unknown.example", &[BOB], plain(27, &to("eve@unknown.example", BOB, "Cheap"), "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X\n")),
+        letter(
+            "phishing: a bank that did not send it",
+            "support@aoba-bank.example",
+            &[AOI],
+            html(
+                21,
+                &to(bank, AOI, "【重要】口座の確認のお願い"),
+                "口座を確認してください。\n",
+                login,
+            ),
+        )
+        .envelope("bounce@unknown.example", "unknown.example"),
+        letter(
+            "phishing: the display name of a colleague",
+            "ceo.office@unknown.example",
+            &[HARU],
+            plain(
+                22,
+                &to(boss, HARU, "Urgent: gift cards"),
+                "Are you at your desk? Buy five gift cards and send me the codes. Keep it between us.\n",
+            ),
+        ),
+        letter(
+            "EICAR, bare",
+            "eve@unknown.example",
+            &[AOI],
+            attached(
+                23,
+                &to("eve@unknown.example", AOI, "Your document"),
+                "See attached.\n",
+                &[("document.com", "application/octet-stream", eicar.as_bytes())],
+            ),
+        ),
+        letter(
+            "EICAR in a zip in a zip",
+            "eve@unknown.example",
+            &[ALICE],
+            attached(
+                24,
+                &to("eve@unknown.example", ALICE, "Archive"),
+                "See attached.\n",
+                &[("archive.zip", "application/zip", &nested)],
+            ),
+        ),
+        letter(
+            "a zip bomb",
+            "eve@unknown.example",
+            &[BOB],
+            attached(
+                25,
+                &to("eve@unknown.example", BOB, "Backup"),
+                "Large.\n",
+                &[("backup.zip", "application/zip", &bomb())],
+            ),
+        ),
+        letter(
+            "a program dressed as an invoice",
+            "eve@unknown.example",
+            &[MINA],
+            attached(
+                26,
+                &to("eve@unknown.example", MINA, "請求書"),
+                "請求書を添付します。\n",
+                &[("請求書.pdf.exe", "application/pdf", exe)],
+            ),
+        ),
+        letter(
+            "GTUBE, the spam test",
+            "eve@unknown.example",
+            &[BOB],
+            plain(
+                27,
+                &to("eve@unknown.example", BOB, "Cheap"),
+                "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X\n",
+            ),
+        ),
         letter("forged authentication results", "eve@unknown.example", &[HARU], forged()),
-        letter("an unknown recipient", "dave@sender.example", &["nobody@example.jp"], plain(29, &to("dave@sender.example", "nobody@example.jp", "Hello"), "Anybody there?\n")),
-        letter("a relay attempt", "eve@unknown.example", &["victim@elsewhere.example"], plain(30, &to("eve@unknown.example", "victim@elsewhere.example", "Relay"), "Relay me.\n")),
+        letter(
+            "an unknown recipient",
+            "dave@sender.example",
+            &["nobody@example.jp"],
+            plain(29, &to("dave@sender.example", "nobody@example.jp", "Hello"), "Anybody there?\n"),
+        ),
+        letter(
+            "a relay attempt",
+            "eve@unknown.example",
+            &["victim@elsewhere.example"],
+            plain(
+                30,
+                &to("eve@unknown.example", "victim@elsewhere.example", "Relay"),
+                "Relay me.\n",
+            ),
+        ),
         smuggled,
     ]
 }

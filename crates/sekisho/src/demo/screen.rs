@@ -39,7 +39,8 @@ pub fn step(who: &str, tone: Tone, text: &str) {
 
 /// Whether the reader's language is Japanese.
 pub fn is_japanese() -> bool {
-    let language = ["LC_ALL", "LC_MESSAGES", "LANG"].iter().find_map(|name| std::env::var(name).ok());
+    let language =
+        ["LC_ALL", "LC_MESSAGES", "LANG"].iter().find_map(|name| std::env::var(name).ok());
     language.is_some_and(|language| language.starts_with("ja"))
 }
 

@@ -115,9 +115,6 @@ impl Show<'_> {
         for account in &stage.accounts {
             println!("  {:20} {}", account.address, account.app_password);
         }
-        println!(
-            "\n{}",
-            say("止めるには Ctrl-C を押してください。", "Press Ctrl-C to stop.")
-        );
+        println!("\n{}", say("止めるには Ctrl-C を押してください。", "Press Ctrl-C to stop."));
     }
 }
