@@ -82,6 +82,9 @@ impl Household {
         let role = if has_zygote(kind) { Role::Zygote } else { Role::Single };
         self.admit(instance, kind, role, ours, (start, gifts))?;
         self.meet(instance, spawned.pidfd)?;
+        if let Some(member) = self.members.get_mut(&instance) {
+            member.without = spawned.missing.iter().map(ToString::to_string).collect();
+        }
         if let Some(part) = self.part_mut(kind) {
             part.holder = Some(instance);
         }
@@ -135,6 +138,7 @@ impl Household {
             pidfd: None,
             control,
             watch: None,
+            without: Vec::new(),
             jailed: false,
             ready: false,
             born_at: Instant::now(),
@@ -240,37 +244,39 @@ impl Household {
                 later.push_back(want);
                 continue;
             }
-            if let Err(fault) = self.fulfil(want) {
-                eprintln!("sekisho: an instance of {} was not born: {fault}", kind.word());
+            // A zygote that dies meanwhile is replaced; the gate asks again by itself.
+            if self.fulfil(&want).is_err() && !matches!(want, Want::Idle(_)) {
+                later.push_back(want);
             }
         }
         self.wants.append(&mut later);
     }
 
-    fn fulfil(&mut self, want: Want) -> Result<(), Fault> {
+    fn fulfil(&mut self, want: &Want) -> Result<(), Fault> {
         match want {
             Want::Idle(kind) => {
-                let born = self.birth(kind)?;
+                let born = self.birth(*kind)?;
                 self.introduce_to_servers(born);
                 self.join_to(born, Kind::Gate);
-                if kind == Kind::Edge {
+                if *kind == Kind::Edge {
                     self.want(Want::Scanner(born));
                 }
             }
             Want::Scanner(edge) => {
-                if !self.members.contains_key(&edge) {
+                if !self.members.contains_key(edge) {
                     return Ok(());
                 }
                 let born = self.birth(Kind::Scanner)?;
                 if let Some(scanner) = self.members.get_mut(&born) {
-                    scanner.serves = Some(edge);
+                    scanner.serves = Some(*edge);
                 }
-                if let Some(edge) = self.members.get_mut(&edge) {
+                if let Some(edge) = self.members.get_mut(edge) {
                     edge.scanner = Some(born);
                 }
-                self.join_pair(edge, born);
+                self.join_pair(*edge, born);
             }
             Want::Admin(caller) => {
+                let caller = copy(caller)?;
                 let born = self.birth(Kind::Admin)?;
                 self.introduce_to_servers(born);
                 let label = Label { instance: born, kind: Kind::Admin, person: None };
@@ -300,8 +306,14 @@ impl Household {
             start.drill = true;
         }
         self.admit(instance, kind, Role::Instance(zygote), ours, (start, gifts))?;
-        self.hub.send(orders, 0, &Order::Fork(instance), vec![theirs.into()])?;
-        Ok(instance)
+        let asked = self.hub.send(orders, 0, &Order::Fork(instance), vec![theirs.into()]);
+        if asked.is_err()
+            && let Some(unborn) = self.members.remove(&instance)
+        {
+            self.hub.dismiss(unborn.control);
+            self.seats.remove(&unborn.control);
+        }
+        Ok(asked.map(|()| instance)?)
     }
 
     /// A fresh gate gets a fresh pool: instances of the last one finish what they have and leave.

@@ -164,6 +164,7 @@ impl Household {
     fn is_busy(&self) -> bool {
         self.stopping.is_some()
             || !self.announced
+            || !self.wants.is_empty()
             || self.parts.iter().any(|part| part.holder.is_none())
             || self.members.values().any(|member| member.needs_attention())
     }

@@ -1,6 +1,6 @@
 //! The warden starts every other process, watches it, and hears what it must not do.
 //!
-//! # Holds          the listening ports, the ends of new channels, a sealed memfd that it cannot open
+//! # Holds          the listening ports, the ends of new channels, a sealed credential in a memfd
 //! # May ask        all (their health); the ledger as root author
 //! # Network        binds the listeners, and hands them to `gate`
 //! # If taken over  everything in the default tier
@@ -15,6 +15,7 @@
 )]
 
 pub mod plan;
+pub mod workshop;
 
 mod births;
 mod ears;
@@ -29,6 +30,7 @@ mod stopping;
 
 pub use household::run;
 pub use plan::{Drill, Happening, Plan};
+pub use workshop::{Refused, Worker, Workshop};
 
 use std::io;
 

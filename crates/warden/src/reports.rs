@@ -81,13 +81,15 @@ impl Household {
             return self.end_liar(instance, kind, "a second jail");
         }
         member.jailed = true;
+        let mut without = member.without.clone();
+        without.extend(missing);
         match listener {
             // Its zygote's word with the pidfd may still be on its way.
             Some(notices) if member.pidfd.is_none() => member.early = Some(notices),
             Some(notices) => self.open_ear(instance, notices),
             None => {}
         }
-        (self.plan.tell)(&Happening::Jailed { instance, kind, missing });
+        (self.plan.tell)(&Happening::Jailed { instance, kind, missing: without });
     }
 
     /// From now on this member's calls off charter are heard.

@@ -35,6 +35,8 @@ pub struct Member {
     /// Its seat and its pidfd's in the hub.
     pub control: Peer,
     pub watch: Option<Peer>,
+    /// Walls that its birth did not get.
+    pub without: Vec<String>,
     pub jailed: bool,
     pub ready: bool,
     pub born_at: Instant,

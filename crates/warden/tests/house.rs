@@ -12,8 +12,8 @@ use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 use terms::{InstanceId, Kind, TenantId, UserId};
-use warden::{Happening, Plan};
-use wire::control::{Order, Report};
+use warden::{Happening, Plan, Workshop};
+use wire::control::{Order, Report, Start};
 use wire::ledger::{FromLedger, ToLedger};
 use wire::{Event, Hub};
 
@@ -72,6 +72,8 @@ fn main() -> ExitCode {
     assert!(well && told.elapsed() < Duration::from_secs(10));
     assert_eq!(code, ExitCode::SUCCESS);
     check_the_end(&happenings);
+    // After the house: its threads would take the signal that stops it.
+    a_workshop_gives_jailed_workers();
     std::fs::remove_dir_all(&data).unwrap();
     println!("test result: ok. 1 passed; 0 failed");
     code
@@ -169,7 +171,13 @@ fn edge(mut house: House) -> ExitCode {
 
 fn scanner(mut house: House) -> ExitCode {
     let (edge, _) = house.next_join(Kind::Edge, LIMIT).unwrap();
-    let _ = edge.receive(None);
+    match edge.receive(None).map(|frame| frame.read::<String>()) {
+        Ok(Ok(order)) if order == "open" => {
+            let _ = std::fs::read("/etc/passwd");
+            std::thread::sleep(LIMIT);
+        }
+        _ => {}
+    }
     ExitCode::SUCCESS
 }
 
@@ -207,6 +215,22 @@ fn wait_for_stop(house: &mut House) -> ExitCode {
             Ok(None) => drop(house.control.wait(LIMIT)),
         }
     }
+}
+
+/// Workers of a workshop: their owner is joined to them, and a hostile one is ended and heard.
+fn a_workshop_gives_jailed_workers() {
+    let mut workshop = Workshop::open(Kind::Scanner, Start::default()).unwrap();
+    let well = workshop.worker(Kind::Edge).unwrap();
+    well.channel.send(0, &"be well", &[]).unwrap();
+    assert!(well.channel.receive(Some(LIMIT)).is_err(), "it leaves");
+    let hostile = workshop.worker(Kind::Edge).unwrap();
+    hostile.channel.send(0, &"open", &[]).unwrap();
+    assert!(hostile.channel.receive(Some(LIMIT)).is_err(), "it is ended");
+    let refused = workshop.refused();
+    assert_eq!(refused.len(), 1);
+    assert_eq!((refused[0].instance, refused[0].call), (hostile.instance, "openat"));
+    assert!(workshop.worker(Kind::Edge).is_ok());
+    println!("ok  a workshop gives jailed workers, and hears a hostile one");
 }
 
 // ---- the tester ---------------------------------------------------------------------------
