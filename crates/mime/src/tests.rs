@@ -451,9 +451,46 @@ Content-Transfer-Encoding: quoted-printable\r\n\r\n\
         for spec in ["1", "2.1.MIME", "2.TEXT", "HEADER.FIELDS.NOT (A)"] {
             section(&message, spec);
         }
-        summarise(octets);
+        let summary = summarise(octets);
+        for text in [&summary.envelope, &summary.body, &summary.bodystructure] {
+            check_imap_text(text);
+        }
     });
     assert!(start.elapsed() < Duration::from_secs(20 * factor() as u64));
+}
+
+/// What IMAP would read: balanced brackets, quoted strings of printable ASCII, whole literals.
+fn check_imap_text(text: &[u8]) {
+    let shown = || String::from_utf8_lossy(text).into_owned();
+    let mut cursor = terms::Cursor::new(text);
+    let mut depth = 0usize;
+    while let Some(byte) = cursor.next() {
+        match byte {
+            b'(' => depth += 1,
+            b')' => {
+                depth = depth.checked_sub(1).unwrap_or_else(|| panic!("{}", shown()));
+                assert!(depth > 0 || cursor.is_at_end(), "{}", shown());
+            }
+            b'"' => loop {
+                match cursor.next() {
+                    Some(b'"') => break,
+                    Some(b'\\') => assert!(matches!(cursor.next(), Some(b'"' | b'\\'))),
+                    Some(0x20..=0x7E) => {}
+                    other => panic!("{other:?} in {}", shown()),
+                }
+            },
+            b'{' => {
+                let digits = cursor.take_while(|byte| byte.is_ascii_digit());
+                let count: usize = std::str::from_utf8(digits).unwrap().parse().unwrap();
+                assert!(cursor.eat(b'}') && cursor.eat(b'\r') && cursor.eat(b'\n'));
+                let literal = cursor.take(count).unwrap_or_else(|| panic!("{}", shown()));
+                assert!(!literal.contains(&0));
+            }
+            b' ' | b'0'..=b'9' | b'N' | b'I' | b'L' => {}
+            other => panic!("{other:?} in {}", shown()),
+        }
+    }
+    assert_eq!(depth, 0, "{}", shown());
 }
 
 #[test]

@@ -60,7 +60,9 @@ pub(crate) fn findings(facts: &Authentication) -> Vec<Finding> {
     }
     if facts.dmarc != Outcome::Pass {
         match facts.spf {
-            Outcome::Fail => note("auth.spf.fail", 3.0),
+            // A forwarder breaks SPF; a signature that still holds speaks for one.
+            Outcome::Fail if facts.dkim == Outcome::Pass => note("auth.spf.fail", 2.0),
+            Outcome::Fail => note("auth.spf.fail", 4.5),
             Outcome::SoftFail => note("auth.spf.softfail", 1.0),
             Outcome::PermError => note("auth.spf.permerror", 0.5),
             _ => {}

@@ -70,6 +70,10 @@ fn the_owner_of_the_domain_is_obeyed() {
     check_authentication(&facts(Fail, None), Verdict::Deliver);
     check_authentication(&facts(TempError, Reject), Verdict::Deliver);
     check_authentication(&Authentication::default(), Verdict::Deliver);
+    let spoofed = Authentication { spf: Fail, ..facts(Outcome::None, None) };
+    check_authentication(&spoofed, Verdict::Tag);
+    check_authentication(&Authentication { dkim: Pass, ..spoofed }, Verdict::Deliver);
+    check_authentication(&Authentication { spf: Fail, ..facts(Fail, None) }, Verdict::Junk);
     let trusted = Authentication { arc: Pass, arc_trusted: true, ..facts(Fail, Quarantine) };
     assert!(judged(&[], Some(&trusted), false).verdict <= Verdict::Tag);
     let stranger = Authentication { arc: Pass, ..facts(Fail, Quarantine) };

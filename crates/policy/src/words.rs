@@ -374,4 +374,9 @@ pub(crate) const WORDS: &[(&str, &str, &str)] = &[
         "差出人の欄が二つ以上あり、誰からか判断できません",
         "has more than one From field, so that nobody knows who wrote it",
     ),
+    (
+        "auth.forged",
+        "当方 {} の名を騙る認証結果が付いていたので取り除きました",
+        "carried authentication results forged in our name {}, which were taken out",
+    ),
 ];

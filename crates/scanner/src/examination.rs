@@ -8,6 +8,7 @@ use mime::detect::{Budget, examine as take_apart};
 use policy::{Authentication, Facts, HouseRules, Judged};
 use std::ops::Range;
 use std::time::Instant;
+use terms::Finding;
 use wire::scanner::{Examined, Sender};
 
 /// What is known of a message.
@@ -29,6 +30,10 @@ pub fn examine(given: &Given<'_>, resolver: &mut dyn Resolver) -> Examined {
     let facts = results.as_ref().map(facts::authentication);
     let forged = mailauth::forged_fields(given.message, given.host_name);
     cut_forged(&mut taken_apart.summary, &forged);
+    if !forged.is_empty() {
+        // A list may send our own mark back to us: little weight.
+        taken_apart.findings.push(Finding::new("auth.forged", 1.0, given.host_name));
+    }
     Examined {
         findings: taken_apart.findings,
         parts: taken_apart.parts,

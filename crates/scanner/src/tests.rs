@@ -68,7 +68,8 @@ fn a_message_is_examined_over_the_channel() {
         assert!(examined.authentication_results.starts_with("Authentication-Results: mx.house"));
         assert_eq!(examined.forged, [(0, 52)]);
         assert_eq!(examined.parts, 1);
-        assert_eq!(examined.findings, []);
+        let ids: Vec<&str> = examined.findings.iter().map(|found| found.id.as_str()).collect();
+        assert_eq!(ids, ["auth.forged"]);
         assert_eq!(examined.trace_digests.len(), 4);
         let summary: mime::Summary = postcard::from_bytes(&examined.summary).unwrap();
         assert_eq!(summary.subject, "hello");
