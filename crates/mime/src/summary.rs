@@ -65,6 +65,13 @@ pub struct Summary {
     pub attachments: Vec<Attachment>,
 }
 
+/// The overview of an empty message: every structure stands in its form, none says anything.
+impl Default for Summary {
+    fn default() -> Self {
+        summarise(b"")
+    }
+}
+
 /// Reads a message's overview.
 pub fn summarise(bytes: &[u8]) -> Summary {
     summary_of(&parse(bytes).0)

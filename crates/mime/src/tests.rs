@@ -251,7 +251,7 @@ fn every_jis_x_0208_character_survives_its_three_forms() {
             assert_eq!(decode_charset(None, &jis).text, text);
             assert_eq!(decode_charset(Some("euc-jp"), &euc).text, text);
             let pad = if row % 2 == 1 { if cell < 0x60 { 0x1F } else { 0x20 } } else { 0x7E };
-            let lead = if row < 0x5F { (row + 1) / 2 + 0x70 } else { (row + 1) / 2 + 0xB0 };
+            let lead = if row < 0x5F { row.div_ceil(2) + 0x70 } else { row.div_ceil(2) + 0xB0 };
             assert_eq!(decode_charset(Some("shift_jis"), &[lead, cell + pad]).text, text);
             tried += 1;
         }
@@ -347,6 +347,7 @@ Message-ID: <1@x>\r\n\r\n",
          ((\"Ann\" NIL \"a\" \"b\")) ((NIL NIL \"G\" NIL)(NIL NIL \"c\" \"d\")(NIL NIL NIL NIL)) \
          NIL NIL NIL \"<1@x>\")",
     );
+    check_imap_text(&crate::Summary::default().bodystructure);
     check_envelope(b"", "(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)");
     check_envelope(
         "Subject: 日\r\n\r\n".as_bytes(),
