@@ -7,6 +7,8 @@ use evidence::{AuthorKey, Body, Entry, Frame};
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::path::Path;
+use std::sync::Arc;
+use std::thread;
 use terms::{InstanceId, Kind};
 use tlog::{
     CompactRange, CosignerKey, Hash, NoteVerifier, Replayed, SignedCheckpoint, leaf_hash, replay,
@@ -14,6 +16,8 @@ use tlog::{
 
 /// Problems that are told one by one; more are counted.
 const PROBLEMS: usize = 100;
+/// Signatures checked together: enough work for every processor, little memory.
+const TOGETHER: usize = 4_096;
 
 /// What `ledger verify` found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -156,6 +160,7 @@ pub fn verify(folder: &Path, mirror_folder: Option<&Path>) -> Result<Verified, F
         }
         checker.check(index, bytes);
     })?;
+    checker.check_signatures();
     if let Some(damage) = &replayed.damage {
         checker.problem(format!("the log was changed: {damage}"));
     } else if replayed.claimed_size > replayed.range.size() {
@@ -245,11 +250,23 @@ fn read_mirror(folder: &Path, ledger: &NoteVerifier) -> Result<Replayed, Fault> 
     replay(&log, believed, |_, _, _| {}).map_err(file(LOG))
 }
 
+fn wrongly_signed(part: &[Unchecked]) -> Vec<u64> {
+    let is_right = |bytes: &[u8], key: &AuthorKey| {
+        Frame::parse(bytes).is_some_and(|frame| frame.is_signed_with(key))
+    };
+    let wrong = part.iter().filter(|(_, bytes, key)| !is_right(bytes, key));
+    wrong.map(|(index, ..)| *index).collect()
+}
+
+type Unchecked = (u64, Vec<u8>, Arc<AuthorKey>);
+
 /// Follows every author's series through the log.
 #[derive(Default)]
 struct Checker {
     checked: u64,
-    authors: HashMap<InstanceId, (Kind, Option<AuthorKey>, u64)>,
+    authors: HashMap<InstanceId, (Kind, Option<Arc<AuthorKey>>, u64)>,
+    /// Entries whose signatures are still to be checked, and by whose key.
+    unchecked: Vec<Unchecked>,
     next_release: Option<u64>,
     count: u64,
     problems: Vec<String>,
@@ -263,6 +280,26 @@ impl Checker {
         }
     }
 
+    /// Signatures are most of the work, so all processors share it.
+    fn check_signatures(&mut self) {
+        let unchecked = std::mem::take(&mut self.unchecked);
+        let threads = thread::available_parallelism().map_or(1, usize::from);
+        let share = unchecked.len().div_ceil(threads).max(1);
+        let wrong: Vec<u64> = thread::scope(|scope| {
+            let mut begun = Vec::new();
+            for part in unchecked.chunks(share) {
+                begun.push((part, scope.spawn(move || wrongly_signed(part))));
+            }
+            // What was not checked to its end was not found right.
+            let all = |part: &[Unchecked]| part.iter().map(|one| one.0).collect();
+            let ended = begun.into_iter();
+            ended.flat_map(|(part, thread)| thread.join().unwrap_or_else(|_| all(part))).collect()
+        });
+        for index in wrong {
+            self.problem(format!("entry {index} is not signed by its author"));
+        }
+    }
+
     fn check(&mut self, index: u64, bytes: &[u8]) {
         self.checked += 1;
         let Some(frame) = Frame::parse(bytes) else {
@@ -272,23 +309,26 @@ impl Checker {
         if let Some(key) = root_key(entry) {
             self.authors
                 .entry(entry.start)
-                .or_insert_with(|| (Kind::Warden, AuthorKey::new(&key), 0));
+                .or_insert_with(|| (Kind::Warden, AuthorKey::new(&key).map(Arc::new), 0));
         }
         match self.authors.get_mut(&entry.start) {
             None => self.problem(format!("entry {index} is of an author whom nobody named")),
             Some((kind, key, next)) => {
                 let (expected, found) = (*next, entry.seq);
                 *next = entry.seq + 1;
-                let is_signed = *kind == entry.author
-                    && key.as_ref().is_some_and(|key| frame.is_signed_with(key));
+                let key = key.clone().filter(|_| *kind == entry.author);
                 if expected != found {
                     let who = entry.start;
                     self.problem(format!(
                         "entry {index}: expected number {expected} of {who}, found {found}"
                     ));
                 }
-                if !is_signed {
-                    self.problem(format!("entry {index} is not signed by its author"));
+                match key {
+                    Some(key) => self.unchecked.push((index, bytes.to_vec(), key)),
+                    None => self.problem(format!("entry {index} is not of its author's kind")),
+                }
+                if self.unchecked.len() >= TOGETHER {
+                    self.check_signatures();
                 }
             }
         }
@@ -296,7 +336,9 @@ impl Checker {
             Body::ProcessStart { instance, kind, key: Some(key), .. }
                 if entry.author == Kind::Warden && *instance != entry.start =>
             {
-                self.authors.entry(*instance).or_insert_with(|| (*kind, AuthorKey::new(key), 0));
+                self.authors
+                    .entry(*instance)
+                    .or_insert_with(|| (*kind, AuthorKey::new(key).map(Arc::new), 0));
             }
             Body::Release { vault_seq, .. } => {
                 let expected = self.next_release.unwrap_or(*vault_seq);

@@ -343,3 +343,66 @@ fn a_proof_comes_within_milliseconds() {
     // Generous: the machine that runs the tests does other things too.
     assert!(times[30] < Duration::from_millis(250));
 }
+
+/// A ledger that is taken over can write what it likes under its own key; authors' signatures
+/// and numbers tell.
+#[test]
+fn verify_sees_what_no_author_said() {
+    let check =
+        |name: &str, forge: &dyn Fn(&mut Author, &mut Author) -> Vec<Vec<u8>>, word: &str| {
+            let folder = std::env::temp_dir().join(format!("{name}-{}", std::process::id()));
+            fs::create_dir_all(&folder).unwrap();
+            let signer = tlog::NoteSigner::new(tlog::LOG_ORIGIN, &[6; 32]).unwrap();
+            fs::write(folder.join("key.pub"), signer.verifier().to_text()).unwrap();
+            let mut warden = Author::new(Kind::Warden, InstanceId([1; 6]), &[1; 32]);
+            let mut vault = Author::new(Kind::Vault, InstanceId([2; 6]), &[2; 32]);
+            let (mut store, _) =
+                tlog::Store::open(Vec::new(), Vec::new(), |_| false, |_, _| {}).unwrap();
+            for frame in forge(&mut warden, &mut vault) {
+                store.stage(&frame).unwrap();
+            }
+            let checkpoint = store.checkpoint(tlog::LOG_ORIGIN);
+            let text = checkpoint.to_text();
+            let note = tlog::Note { signatures: vec![signer.sign(&text)], text };
+            store.write(tlog::SignedCheckpoint { note, checkpoint }).unwrap();
+            fs::write(folder.join("log"), store.log()).unwrap();
+            let found = ledger::verify(&folder, None).unwrap();
+            fs::remove_dir_all(&folder).unwrap();
+            assert_eq!(found.ok, word.is_empty(), "{:?}", found.problems);
+            assert!(found.problems.iter().all(|what| what.contains(word)), "{:?}", found.problems);
+        };
+    let named = |author: &Author, kind| Body::ProcessStart {
+        instance: author.start(),
+        kind,
+        pid: 1,
+        version: Word::new("test"),
+        zygote: None,
+        key: Some(author.public_key()),
+        serves: None,
+    };
+    let begin = |warden: &mut Author, vault: &Author| {
+        let bodies = [named(warden, Kind::Warden), named(vault, Kind::Vault)];
+        Vec::from(bodies.map(|body| warden.sign(1, body).unwrap()))
+    };
+    let told = |vault: &mut Author, numbers: &[u64]| -> Vec<Vec<u8>> {
+        numbers.iter().map(|number| vault.sign(2, release(*number)).unwrap()).collect()
+    };
+    let with = |mut first: Vec<Vec<u8>>, more: Vec<Vec<u8>>| {
+        first.extend(more);
+        first
+    };
+    check("honest", &|w, v| with(begin(w, v), told(v, &[0, 1, 2])), "");
+    check("unnamed", &|w, v| with(begin(w, v)[..1].to_vec(), told(v, &[0])), "nobody named");
+    check("renumbered", &|w, v| with(begin(w, v), told(v, &[0, 2])), "expected release 1");
+    let drop_one = |w: &mut Author, v: &mut Author| {
+        let mut told = told(v, &[0, 1, 2]);
+        told.remove(1);
+        with(begin(w, v), told)
+    };
+    check("dropped", &drop_one, "expected");
+    let forged = |w: &mut Author, v: &mut Author| {
+        let mut stranger = Author::new(Kind::Vault, InstanceId([2; 6]), &[9; 32]);
+        with(begin(w, v), told(&mut stranger, &[0, 1]))
+    };
+    check("forged", &forged, "not signed by its author");
+}
