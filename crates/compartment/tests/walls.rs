@@ -293,7 +293,7 @@ fn siblings_cannot_signal_each_other() {
     let Report::Note { text: pid } = report(&victim).0 else { panic!() };
     let outside = compartment::signals::pid_behind(&pidfd).unwrap();
     let words = std::fs::read_to_string(format!("/proc/{outside}/cmdline")).unwrap();
-    assert_eq!(words.trim_end_matches('\0'), "sekisho\0edge\0010101010101");
+    assert_eq!(words.trim_end_matches('\0'), "sekisho\x00edge\x00010101010101");
     let signalling = Start { host_name: "signal".to_owned(), zones: pid, ..Start::default() };
     let (attacker, _pidfd) = fork(&zygote, 2, Kind::Edge, signalling);
     let notices = listener(&attacker);

@@ -38,6 +38,9 @@ fn main() -> ExitCode {
         println!("absent: no listener for refused calls here");
         return ExitCode::SUCCESS;
     }
+    if std::env::var_os("ORPHANS").is_some() {
+        return run_until_killed();
+    }
     let data = std::env::temp_dir().join(format!("sekisho-house-{}", std::process::id()));
     let (tell, happenings) = channel();
     let mut plan = Plan::new(data.clone());
@@ -74,6 +77,7 @@ fn main() -> ExitCode {
     check_the_end(&happenings);
     // After the house: its threads would take the signal that stops it.
     a_workshop_gives_jailed_workers();
+    nobody_outlives_a_killed_warden();
     std::fs::remove_dir_all(&data).unwrap();
     println!("test result: ok. 1 passed; 0 failed");
     code
@@ -233,6 +237,46 @@ fn a_workshop_gives_jailed_workers() {
     println!("ok  a workshop gives jailed workers, and hears a hostile one");
 }
 
+/// A warden that tells whom it bore, until somebody kills it.
+fn run_until_killed() -> ExitCode {
+    let mut plan = Plan::new(std::env::temp_dir().join(format!("sekisho-o{}", std::process::id())));
+    plan.kinds = Kind::ALL.iter().copied().filter(|kind| *kind != Kind::Warden).collect();
+    plan.tell = Box::new(|happening| match happening {
+        Happening::Born { pid, .. } => println!("born {pid}"),
+        Happening::Ready => println!("ready"),
+        _ => {}
+    });
+    warden::run(plan)
+}
+
+fn nobody_outlives_a_killed_warden() {
+    use std::process::{Command, Stdio};
+    let own = std::env::current_exe().unwrap();
+    let mut command = Command::new(own);
+    let mut warden =
+        command.env("ORPHANS", "1").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let data = std::env::temp_dir().join(format!("sekisho-o{}", warden.id()));
+    let said = BufReader::new(warden.stdout.take().unwrap());
+    let mut pids: Vec<String> = Vec::new();
+    for line in said.lines().map_while(Result::ok).take_while(|line| line != "ready") {
+        pids.extend(line.strip_prefix("born ").map(str::to_owned));
+    }
+    assert!(pids.len() >= 14);
+    warden.kill().unwrap();
+    warden.wait().unwrap();
+    let lives = |pid: &String| {
+        let words = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        words.starts_with("sekisho\0")
+    };
+    let until = Instant::now() + Duration::from_secs(2);
+    while pids.iter().any(lives) {
+        assert!(Instant::now() < until, "somebody outlived the warden");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    std::fs::remove_dir_all(data).unwrap();
+    println!("ok  nobody outlives a killed warden");
+}
+
 // ---- the tester ---------------------------------------------------------------------------
 
 fn until(
@@ -307,12 +351,10 @@ fn drive(happenings: &Receiver<Happening>, data: &Path) {
             kind.word(),
             |one| matches!(one, Happening::Ended { kind: found, .. } if *found == kind),
         );
-        until(
-            happenings,
-            &mut pids,
-            "  born again",
-            |one| matches!(one, Happening::Born { kind: found, zygote: None, .. } if *found == kind),
-        );
+        until(happenings, &mut pids, "  born again", |one| match one {
+            Happening::Born { kind: found, zygote: None, .. } => *found == kind,
+            _ => false,
+        });
         assert!(killed.elapsed() < Duration::from_secs(2));
         if kind == Kind::Mailbox {
             until(
