@@ -5,7 +5,7 @@
 
 use crate::Fault;
 use crate::judgement::Judged;
-use crate::sealing::{Sealed, frames, journeys};
+use crate::sealing::{Sealed, ask_for_tokens, frames, journeys};
 use compartment::House;
 use smtp::Address;
 use std::collections::HashMap;
@@ -29,6 +29,8 @@ const DIRECTORY_LIMIT: Duration = Duration::from_secs(6);
 const NAMES_LIMIT: Duration = Duration::from_secs(8);
 /// A durable commit on a busy disk. RFC 5321 §4.5.3.2.6 lets the sender wait ten minutes.
 const KEEP_LIMIT: Duration = Duration::from_secs(30);
+/// Keyed hashes are computed in memory; mail does not wait for them as for a statement.
+const TOKENS_LIMIT: Duration = Duration::from_secs(2);
 const ROOM_LIMIT: Duration = Duration::from_secs(4);
 /// The gate only counts.
 const GATE_LIMIT: Duration = Duration::from_secs(4);
@@ -38,6 +40,9 @@ const KEPT_BYTES: u64 = 1024 * 1024;
 /// A burst for one recipient asks the directory and the mailbox once. A person who is disabled
 /// meanwhile gets mail for this much longer.
 const REMEMBERED: Duration = Duration::from_secs(5);
+/// Answers of the DNS are remembered this long at most, and so many of them; `names` has the rest.
+const ANSWER_TIME: Duration = Duration::from_secs(30);
+const ANSWERS: usize = 128;
 /// Recipients remembered for so long.
 const REMEMBERED_RECIPIENTS: usize = 64;
 /// Messages up to this find room where room was found a moment ago; the keeper has the last word.
@@ -83,6 +88,7 @@ pub(crate) struct Neighbours {
     renewals: u32,
     statements: HashMap<String, (Instant, directory::Statement)>,
     rooms: HashMap<UserId, Instant>,
+    answers: HashMap<Question, (Instant, Answer)>,
 }
 
 impl Neighbours {
@@ -100,6 +106,7 @@ impl Neighbours {
             renewals: 0,
             statements: HashMap::new(),
             rooms: HashMap::new(),
+            answers: HashMap::new(),
         })
     }
 
@@ -294,23 +301,57 @@ impl Neighbours {
         !matches!(answer, Ok(mailbox::ToEdge::Room(false)))
     }
 
+    /// One answer of the DNS. The mails of one sender ask the same questions one after the other.
     pub(crate) fn resolve(&mut self, question: &Question) -> Answer {
-        self.ask(Kind::Names, question, NAMES_LIMIT).unwrap_or(Answer {
+        if let Some((until, answer)) = self.answers.get(question)
+            && Instant::now() < *until
+        {
+            return answer.clone();
+        }
+        let answer = self.ask(Kind::Names, question, NAMES_LIMIT).unwrap_or(Answer {
             outcome: Outcome::Failed,
             security: Security::Insecure,
             ttl_seconds: 0,
-        })
+        });
+        let ttl = Duration::from_secs(answer.ttl_seconds.into()).min(ANSWER_TIME);
+        if answer.outcome != Outcome::Failed && !ttl.is_zero() {
+            if self.answers.len() >= ANSWERS {
+                self.answers.clear();
+            }
+            self.answers.insert(question.clone(), (Instant::now() + ttl, answer.clone()));
+        }
+        answer
     }
 
-    /// Keyed hashes for `trace`; without them the message is kept all the same.
-    pub(crate) fn trace_tokens(&mut self, tenant: TenantId, digests: &[[u8; 32]]) -> Vec<[u8; 16]> {
-        if digests.is_empty() {
+    /// Asks for the keyed hashes that `trace` finds a message by; the answer is awaited later, so
+    /// that the directory works while we seal.
+    pub(crate) fn ask_trace_tokens(
+        &mut self,
+        tenant: TenantId,
+        digests: Vec<[u8; 32]>,
+    ) -> Option<u32> {
+        let question = directory::FromEdge::Tokens { tenant, digests };
+        let directory = self.channels.get_mut(&Kind::Directory)?;
+        let call = directory.next_call();
+        directory.send(call, &question, &[]).ok().map(|()| call)
+    }
+
+    /// The answers to those questions, in their order. Without one the message is kept all the
+    /// same: it is then found by nobody's search, and by its recipient.
+    pub(crate) fn await_trace_tokens(&mut self, call: Option<u32>) -> Vec<[u8; 16]> {
+        let until = Instant::now() + TOKENS_LIMIT;
+        let (Some(call), Some(directory)) = (call, self.channels.get(&Kind::Directory)) else {
             return Vec::new();
-        }
-        let question = directory::FromEdge::Tokens { tenant, digests: digests.to_vec() };
-        match self.ask(Kind::Directory, &question, DIRECTORY_LIMIT) {
-            Ok(ToEdge::Tokens(tokens)) => tokens,
-            _ => Vec::new(),
+        };
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let Ok(frame) = directory.receive(Some(left)) else { return Vec::new() };
+            if frame.call == call {
+                return match frame.read() {
+                    Ok(ToEdge::Tokens(tokens)) => tokens,
+                    _ => Vec::new(),
+                };
+            }
         }
     }
 
@@ -361,7 +402,8 @@ impl Neighbours {
 
     /// A refused message leaves a trace, and nothing else.
     pub(crate) fn record_refused(&mut self, judged: &Judged) {
-        let journeys = journeys(judged, State::Refused, self);
+        let asked = ask_for_tokens(judged, self);
+        let journeys = journeys(judged, State::Refused, asked, self);
         let keep = mailbox::FromEdge::Keep { copies: Vec::new(), journeys, more: false };
         let _: Result<mailbox::ToEdge, Fault> = self.ask(Kind::Mailbox, &keep, KEEP_LIMIT);
     }

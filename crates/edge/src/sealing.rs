@@ -48,7 +48,7 @@ enum Content {
 }
 
 pub(crate) fn seal(judged: Judged, house: &mut Neighbours) -> Result<Sealed, Fault> {
-    let journeys = journeys(&judged, State::Kept, house);
+    let asked = ask_for_tokens(&judged, house);
     let mut groups = Vec::new();
     for (tenant, verdict) in kinds_of(&judged) {
         let people = judged.people.iter().filter(|person| is_of(person, tenant, verdict));
@@ -57,6 +57,7 @@ pub(crate) fn seal(judged: Judged, house: &mut Neighbours) -> Result<Sealed, Fau
         let added = fields::on_top(&judged, first, house.host_name());
         groups.push(seal_group(&judged, tenant, &people, added.as_bytes())?);
     }
+    let journeys = journeys(&judged, State::Kept, asked, house);
     Ok(Sealed { groups, journeys })
 }
 
@@ -173,12 +174,26 @@ fn place_of(verdict: Verdict, received_ms: u64) -> Place {
     }
 }
 
-/// What `trace` will find: one journey for each tenant, under that tenant's tokens.
-pub(crate) fn journeys(judged: &Judged, state: State, house: &mut Neighbours) -> Vec<Journey> {
+/// A question to the directory that is on its way: for which tenant, and its call.
+type Asked = (TenantId, Option<u32>);
+
+/// Asks for each tenant's tokens; there are several tenants only where a message is for several.
+pub(crate) fn ask_for_tokens(judged: &Judged, house: &mut Neighbours) -> Vec<Asked> {
     let mut tenants: Vec<TenantId> = judged.people.iter().map(|person| person.tenant).collect();
     tenants.sort_unstable();
     tenants.dedup();
-    let journey = |tenant| {
+    let ask = |tenant| (tenant, house.ask_trace_tokens(tenant, digests(judged, tenant)));
+    tenants.into_iter().map(ask).collect()
+}
+
+/// What `trace` will find: one journey for each tenant, under that tenant's tokens.
+pub(crate) fn journeys(
+    judged: &Judged,
+    state: State,
+    asked: Vec<Asked>,
+    house: &mut Neighbours,
+) -> Vec<Journey> {
+    let journey = |(tenant, call): Asked| {
         let people = judged.people.iter().filter(|person| person.tenant == tenant);
         let people: Vec<&Person> = people.collect();
         let verdict = people.iter().map(|person| person.judged.verdict).max();
@@ -193,7 +208,7 @@ pub(crate) fn journeys(judged: &Judged, state: State, house: &mut Neighbours) ->
         Journey {
             tenant,
             message: judged.id(),
-            tokens: house.trace_tokens(tenant, &digests(judged, tenant)),
+            tokens: house.await_trace_tokens(call),
             at_ms: judged.received.at_ms,
             state,
             verdict,
@@ -201,7 +216,7 @@ pub(crate) fn journeys(judged: &Judged, state: State, house: &mut Neighbours) ->
             recipients: people.iter().map(|person| person.keys.user).collect(),
         }
     };
-    tenants.into_iter().map(journey).collect()
+    asked.into_iter().map(journey).collect()
 }
 
 /// What somebody of this tenant may look for: what stands in the message, and the envelope as far
