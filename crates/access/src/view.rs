@@ -199,3 +199,77 @@ impl View {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Changes, View};
+    use terms::FolderId;
+    use wire::mailbox::Row;
+
+    fn row(uid: u32, flags: u64) -> Row {
+        Row { uid, flags, modseq: u64::from(uid), size: 1, received_ms: 0 }
+    }
+
+    fn view(uids: &[u32]) -> View {
+        View {
+            folder: FolderId([0; 4]),
+            name: "INBOX".to_owned(),
+            read_only: false,
+            uid_validity: 1,
+            uid_next: 100,
+            modseq: 1,
+            rows: uids.iter().map(|uid| row(*uid, 0)).collect(),
+            recent_from: 8,
+            keywords: Vec::new(),
+        }
+    }
+
+    fn left(view: &View) -> Vec<u32> {
+        view.rows.iter().map(|row| row.uid).collect()
+    }
+
+    #[test]
+    fn numbers_are_true_when_they_are_said() {
+        for (gone, numbers, expected) in [
+            (vec![], vec![], vec![2, 4, 6, 8, 10]),
+            (vec![2], vec![1], vec![4, 6, 8, 10]),
+            (vec![10, 4], vec![5, 2], vec![2, 6, 8]),
+            (vec![4, 4, 5, 99], vec![2], vec![2, 6, 8, 10]),
+            (vec![2, 4, 6, 8, 10], vec![5, 4, 3, 2, 1], vec![]),
+        ] {
+            let mut view = view(&[2, 4, 6, 8, 10]);
+            // A client that takes the numbers out one by one ends with the same list.
+            let mut client = left(&view);
+            let told = view.expunge(&gone);
+            assert_eq!(told, numbers);
+            told.iter().for_each(|number| drop(client.remove(*number as usize - 1)));
+            assert_eq!(left(&view), expected);
+            assert_eq!(client, expected);
+        }
+    }
+
+    #[test]
+    fn news_speaks_of_the_places_after_the_expunges() {
+        let mut view = view(&[2, 4, 6]);
+        let mut changes = Changes::default();
+        view.take_news(vec![row(4, 1), row(6, 1), row(8, 0), row(9, 0)], &mut changes);
+        assert_eq!(
+            (changes.flags.clone(), changes.exists, changes.recent),
+            (vec![1, 2], Some(5), 2)
+        );
+        let before = view.rows.len();
+        changes.expunged = view.expunge(&[2, 4]);
+        view.move_places(before, &mut changes);
+        assert_eq!((changes.flags, changes.exists), (vec![0], Some(3)));
+        assert_eq!(left(&view), [6, 8, 9]);
+    }
+
+    #[test]
+    fn rows_that_say_nothing_new_are_not_told() {
+        let mut view = view(&[2, 4]);
+        assert!(view.take_rows(&[row(2, 0), row(3, 1)]).is_empty());
+        assert_eq!(view.take_rows(&[row(4, 8)]), [1]);
+        assert!(view.take_rows(&[row(4, 8)]).is_empty());
+        assert_eq!((view.place(4), view.place(3)), (Some(1), None));
+    }
+}

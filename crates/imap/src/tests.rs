@@ -354,6 +354,10 @@ fn fetching() {
         items("(UID BODY RFC822 RFC822.HEADER RFC822.TEXT RFC822.SIZE MODSEQ)"),
         "[Uid, Body, Rfc822, Rfc822Header, Rfc822Text, Size, ModSeq]"
     );
+}
+
+#[test]
+fn sections() {
     let section = |text: &str| {
         let line = format!("a FETCH 1 {text}\r\n");
         match steps(line.as_bytes(), 9).pop() {

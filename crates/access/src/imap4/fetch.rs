@@ -73,6 +73,7 @@ impl Imap<'_> {
         }
         let marks = plan.marks_seen && !view.read_only;
         let single = places.len() == 1;
+        let mut missing = Missing::default();
         for group in places.chunks(RELEASE_ITEMS) {
             if plan.summaries {
                 self.open_summaries(group)?;
@@ -82,14 +83,14 @@ impl Imap<'_> {
                 if marks && single {
                     self.mark_seen(&places)?; // so that this very answer says so
                 }
-                self.fetch_one(&plan, *place)?;
+                self.fetch_one(&plan, *place, &mut missing)?;
             }
         }
         if marks && !single {
             let seen = self.mark_seen(&places)?;
             self.show_flags(&seen, fetch.uid);
         }
-        self.done_with(tag, None, "fetched", fetch.uid)
+        missing.trouble().map_or_else(|| self.done_with(tag, None, "fetched", fetch.uid), Err)
     }
 
     pub(super) fn open_summaries(&mut self, places: &[usize]) -> Result<(), Trouble> {
@@ -117,12 +118,22 @@ impl Imap<'_> {
         Ok((view.folder, row.uid))
     }
 
-    fn fetch_one(&mut self, plan: &Plan, place: usize) -> Result<(), Trouble> {
-        let Self { view: Some(view), person: Some(person), line, out, .. } = self else {
+    fn fetch_one(
+        &mut self,
+        plan: &Plan,
+        place: usize,
+        missing: &mut Missing,
+    ) -> Result<(), Trouble> {
+        let Self { view: Some(view), person: Some(person), ends, line, out, .. } = self else {
             return Err(Trouble::Ended);
         };
         let Some(row) = view.rows.get(place) else { return Ok(()) };
         let octets = Octets::of(person, view.folder, row.uid, plan);
+        if octets.is_short_of(plan) {
+            ends.take_pushes();
+            missing.note(ends.news.lost || ends.news.expunged.contains(&row.uid));
+            return Ok(());
+        }
         let mut writer = Writer::new(out);
         let mut answer = writer.fetch(u32::try_from(place + 1).unwrap_or(0));
         for item in &plan.items {
@@ -161,6 +172,29 @@ impl Imap<'_> {
     }
 }
 
+/// Messages that were asked for and could not be shown.
+#[derive(Default)]
+struct Missing {
+    expunged: bool,
+    unopened: bool,
+}
+
+impl Missing {
+    fn note(&mut self, expunged: bool) {
+        self.expunged |= expunged;
+        self.unopened |= !expunged;
+    }
+
+    /// RFC 5530: why the answer is not whole.
+    fn trouble(&self) -> Option<Trouble> {
+        match (self.unopened, self.expunged) {
+            (true, _) => Some(Trouble::No("SERVERBUG", "a message could not be opened")),
+            (_, true) => Some(Trouble::No("EXPUNGEISSUED", "some messages are gone")),
+            _ => None,
+        }
+    }
+}
+
 /// What is open of one message.
 struct Octets<'a> {
     summary: Option<&'a Opened>,
@@ -184,6 +218,13 @@ impl<'a> Octets<'a> {
         let parsed =
             body.filter(|_| plan.items.iter().any(inner)).map(|octets| mime::parse(octets).0);
         Self { summary, header, body, parsed }
+    }
+
+    /// The message is gone, or did not open.
+    fn is_short_of(&self, plan: &Plan) -> bool {
+        plan.summaries && self.summary.is_none()
+            || plan.bodies && self.body.is_none()
+            || plan.headers && self.header.is_none() && self.body.is_none()
     }
 
     fn section(&self, section: &Section) -> Option<Cow<'_, [u8]>> {
