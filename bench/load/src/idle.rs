@@ -1,0 +1,91 @@
+//! Sessions that wait for mail: what one costs to open, and what it holds while nothing happens.
+
+use crate::figures::ms;
+use crate::imap::Place;
+use crate::{Outcome, Wishes};
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+/// After the last session has gone idle, memory is given back within so long.
+const SETTLE: Duration = Duration::from_secs(3);
+
+pub fn hold(wishes: &Wishes) -> Outcome<Value> {
+    let place = Place::read(wishes.text("ready")?)?;
+    let sessions = wishes.number_or("sessions", 200)?;
+    let pattern = wishes.text_or("processes", "sekisho access");
+    let root = wishes.number_or("root", 0)?;
+    let before = memory(pattern, root)?;
+    let kernel_before = kernel_kib();
+    let mut open = Vec::with_capacity(sessions);
+    let begin = Instant::now();
+    for number in 0..sessions {
+        let mut imap = place.sign_in(number % place.accounts.len())?;
+        imap.ask("SELECT INBOX")?;
+        open.push(imap);
+    }
+    let opened = begin.elapsed();
+    for imap in &mut open {
+        imap.ask("IDLE")?;
+    }
+    std::thread::sleep(SETTLE);
+    let after = memory(pattern, root)?;
+    let kernel_after = kernel_kib();
+    let all = (after.0 - before.0) / sessions as f64;
+    Ok(json!({
+        "sessions": sessions,
+        "processes": after.1,
+        "opened_ms_each": ms(opened / u32::try_from(sessions)?),
+        "pss_kib_each": all.round(),
+        "pss_kib_of_all_processes": after.0,
+        "kernel_kib_each": ((kernel_after - kernel_before) / sessions as f64).round(),
+    }))
+}
+
+/// Proportional memory of all processes of the house in KiB, and how many match the pattern.
+/// Of the whole house, because pages that sessions share are divided among all who map them.
+fn memory(pattern: &str, root: usize) -> Outcome<(f64, usize)> {
+    let (mut kib, mut matching) = (0.0, 0);
+    for entry in std::fs::read_dir("/proc")? {
+        let path = entry?.path();
+        let Ok(command) = std::fs::read(path.join("cmdline")) else { continue };
+        let command = String::from_utf8_lossy(&command).replace('\0', " ");
+        if !command.starts_with("sekisho ") || !descends(&path, root) {
+            continue;
+        }
+        matching += usize::from(command.starts_with(pattern));
+        let Ok(rollup) = std::fs::read_to_string(path.join("smaps_rollup")) else { continue };
+        let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"));
+        let number = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
+        kib += number.unwrap_or(0.0);
+    }
+    Ok((kib, matching))
+}
+
+/// Whether the process stands below `root`; zero: every process does.
+fn descends(path: &std::path::Path, root: usize) -> bool {
+    let mut path = path.to_owned();
+    while root != 0 {
+        let Ok(stat) = std::fs::read_to_string(path.join("stat")) else { return false };
+        // Behind the name in brackets, which may hold anything: state, parent, …
+        let behind = stat.rsplit_once(')').map_or("", |(_, behind)| behind);
+        let parent = behind.split_whitespace().nth(1).unwrap_or("0");
+        match parent.parse::<usize>() {
+            Ok(parent) if parent == root => return true,
+            Ok(parent) if parent > 1 => path = format!("/proc/{parent}").into(),
+            _ => return false,
+        }
+    }
+    true
+}
+
+/// What the kernel holds for processes and sockets on the whole machine.
+fn kernel_kib() -> f64 {
+    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let counted = ["Slab:", "KernelStack:", "PageTables:"];
+    let kib = text.lines().filter_map(|line| {
+        let mut words = line.split_whitespace();
+        let name = words.next()?;
+        counted.contains(&name).then(|| words.next()?.parse::<f64>().ok())?
+    });
+    kib.sum()
+}
