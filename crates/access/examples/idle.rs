@@ -1,7 +1,8 @@
 //! What an idle connection costs: `cargo run --release -p access --example idle`.
 //!
 //! Instances are forked from one process, as from their zygote; each is signed in, has read a
-//! message, and idles. Prints proportional and private memory of one of them.
+//! message, and idles. Prints the CPU time of signing in and selecting (TLS included), and
+//! proportional and private memory of one of them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 #[path = "../tests/world/mod.rs"]
@@ -39,10 +40,18 @@ fn main() {
     for _ in 0..INSTANCES {
         let mut client = Client::signed_in(&world);
         client.ask("SELECT INBOX");
+        clients.push(client);
+    }
+    let cpu = |id: &i32| {
+        let text = std::fs::read_to_string(format!("/proc/{id}/schedstat")).unwrap();
+        text.split_whitespace().next().unwrap().parse::<u64>().unwrap()
+    };
+    let nanoseconds = ids.iter().map(cpu).sum::<u64>() / INSTANCES as u64;
+    println!("signing in and selecting: {} µs of CPU", nanoseconds / 1_000);
+    for client in &mut clients {
         client.ask("FETCH 1 (ENVELOPE BODY.PEEK[])");
         client.send(b"i IDLE\r\n");
         client.line();
-        clients.push(client);
     }
     thread::sleep(Duration::from_secs(4));
     let sum = |name: &str| -> u64 {

@@ -425,7 +425,12 @@ fn read_summary(plain: &[u8]) -> Option<Opened> {
     let mut cursor = Cursor::new(plain);
     let length = u32::from_le_bytes(cursor.take(4)?.try_into().ok()?);
     let added = cursor.take(usize::try_from(length).ok()?)?.to_vec();
-    let summary = postcard::from_bytes(cursor.rest()).ok()?;
+    let summary = match cursor.rest() {
+        // A message that no scanner survived has no overview. It is not taken apart here either:
+        // it is listed without one, and read as it came.
+        [] => mime::Summary::default(),
+        written => postcard::from_bytes(written).ok()?,
+    };
     Some(Opened { added, summary, bytes: plain.len() })
 }
 

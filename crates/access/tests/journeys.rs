@@ -129,6 +129,14 @@ fn added_fields_stand_on_top() {
 }
 
 #[test]
+fn a_message_without_an_overview_is_read_too() {
+    let (_world, mut client) = imap(&["Subject: x\r\n\r\ndeadly\r\n"]);
+    client.ask("SELECT INBOX");
+    check(&mut client, "FETCH 1 (ENVELOPE BODY.PEEK[])", &["ENVELOPE (NIL", "deadly", "x OK"]);
+    check(&mut client, "FETCH 1 (BODY BODYSTRUCTURE)", &["BODY (\"", "x OK"]);
+}
+
+#[test]
 fn flags_are_kept_and_told() {
     let (world, mut client) = imap(&[FIRST, SECOND]);
     client.ask("SELECT INBOX");
@@ -470,4 +478,99 @@ fn pop3_reads_and_deletes() {
     say(&mut again, "USER aoi@example.jp");
     say(&mut again, &format!("PASS {SECRET}"));
     assert_eq!(say(&mut again, "STAT"), "+OK 1 37\r\n");
+}
+
+/// What a client believes of its folder, from what it was told.
+struct Belief {
+    client: Client,
+    /// Flags of each message, `None` while not told.
+    messages: Vec<Option<String>>,
+}
+
+impl Belief {
+    fn new(world: &World) -> Self {
+        let mut belief = Self { client: Client::signed_in(world), messages: Vec::new() };
+        belief.ask("SELECT INBOX");
+        belief
+    }
+
+    fn ask(&mut self, command: &str) {
+        let answer = self.client.ask(command);
+        for line in answer.lines() {
+            self.learn(command, line);
+        }
+        assert!(!answer.contains("x BAD"), "{command}: {answer}");
+    }
+
+    fn learn(&mut self, command: &str, line: &str) {
+        let words: Vec<&str> = line.split(' ').collect();
+        let ["*", number, what, ..] = words.as_slice() else { return };
+        let Ok(number) = number.parse::<usize>() else { return };
+        match *what {
+            "EXISTS" => {
+                assert!(number >= self.messages.len(), "{command}: {line}");
+                self.messages.resize(number, None);
+            }
+            "EXPUNGE" => {
+                let by_number = ["FETCH", "STORE", "SEARCH"].iter().any(|c| command.starts_with(c));
+                assert!(!by_number, "numbers moved during {command}");
+                assert!((1..=self.messages.len()).contains(&number), "{command}: {line}");
+                self.messages.remove(number - 1);
+            }
+            "FETCH" => {
+                assert!((1..=self.messages.len()).contains(&number), "{command}: {line}");
+                if let Some((_, flags)) = line.split_once("FLAGS (") {
+                    let flags = flags.split(')').next().unwrap().replace("\\Recent", "");
+                    self.messages[number - 1] = Some(flags.trim().to_owned());
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Three clients in one folder at once: each always believes what is so.
+#[test]
+fn many_clients_agree() {
+    let (world, _client) = imap(&[FIRST, SECOND, FIRST, SECOND]);
+    let mut beliefs: Vec<Belief> = (0..3).map(|_| Belief::new(&world)).collect();
+    let mut state = 0x5eed_0003u64;
+    let mut next = move |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 11) as usize % below
+    };
+    for _ in 0..600 {
+        let (who, what, flag) = (next(3), next(12), ["\\Seen", "\\Deleted", "$x"][next(3)]);
+        let count = beliefs[who].messages.len();
+        let one = next(count.max(1)) + 1;
+        let command = match what {
+            0 | 1 if count < 30 => format!("COPY {one}:* INBOX"),
+            2 => format!("STORE {one} FLAGS ({flag})"),
+            3 | 4 => format!("STORE {one}:* +FLAGS ({flag})"),
+            5 => format!("STORE {one} -FLAGS.SILENT ({flag})"),
+            6 => "EXPUNGE".to_owned(),
+            7 => format!("MOVE {one} Trash"),
+            8 => format!("FETCH {one}:* (FLAGS BODY[TEXT]<0.5>)"),
+            9 => format!("UID FETCH {one}:* FLAGS"),
+            10 => "SEARCH DELETED".to_owned(),
+            _ => "NOOP".to_owned(),
+        };
+        let silent = command.contains("SILENT");
+        beliefs[who].ask(&command);
+        if silent && count > 0 {
+            beliefs[who].ask(&format!("FETCH {one} FLAGS"));
+        }
+    }
+    for belief in &mut beliefs {
+        belief.ask("NOOP");
+        let before = belief.messages.clone();
+        belief.ask("FETCH 1:* FLAGS");
+        for (place, (before, now)) in before.iter().zip(&belief.messages).enumerate() {
+            assert!(before.is_none() || before == now, "{place}: {before:?} {now:?}");
+        }
+    }
+    let same = beliefs.iter().all(|belief| belief.messages == beliefs[0].messages);
+    assert!(same, "the clients do not agree");
 }
