@@ -8,7 +8,10 @@ use terms::{InstanceId, Kind};
 pub fn run_as_one(arguments: &[String]) -> Option<ExitCode> {
     let [kind, instance] = arguments else { return None };
     let kind = Kind::parse(kind)?;
-    InstanceId::parse(instance)?;
+    let is_named = InstanceId::parse(instance).is_some() || instance == compartment::title::NO_ID;
+    if !is_named {
+        return None;
+    }
     abort_on_panic(kind.word());
     Some(match kind {
         Kind::Edge => zygote_main(edge::serve),

@@ -5,6 +5,7 @@ mod client;
 mod commands;
 mod compartments;
 mod demo;
+mod lone;
 mod outcome;
 
 use std::process::ExitCode;

@@ -5,6 +5,7 @@ mod doctor;
 mod evidence;
 mod install;
 mod people;
+mod scan;
 
 use crate::arguments::Arguments;
 use crate::outcome::{Answer, Outcome, Trouble, tell};
@@ -52,6 +53,7 @@ fn act(word: &str, arguments: Arguments, as_json: bool) -> Answer {
         "trace" => people::trace(arguments),
         "quarantine" => people::quarantine(arguments),
         "status" => people::status(arguments),
+        "scan" => scan::run(arguments, as_json),
         "ledger" => evidence::ledger(arguments, as_json),
         "scope" => evidence::scope(arguments),
         "doctor" => doctor::run(arguments),

@@ -1,0 +1,268 @@
+//! `sekisho scan`: the scanner's own code in the scanner's own jail, over files.
+
+use crate::arguments::Arguments;
+use crate::lone::{self, Lone};
+use crate::outcome::{Answer, Outcome, Trouble};
+use policy::{HouseRules, Language};
+use serde_json::{Value, json};
+use std::fs;
+use std::io::Write;
+use std::net::IpAddr;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use terms::{Kind, MESSAGE_BYTES};
+use warden::{Worker, Workshop};
+use wire::names::Answer as DnsAnswer;
+use wire::control::Start;
+use wire::scanner::{Examined, FromScanner, Sender, Task, ToScanner};
+use wire::{INLINE_BYTES, Parcel};
+
+/// What one message may take before its worker is killed, as in the service.
+const EXAMINE_LIMIT: Duration = Duration::from_secs(30);
+const NAMES_LIMIT: Duration = Duration::from_secs(10);
+/// Messages for one worker; the worker itself leaves after as many.
+const MESSAGES: usize = scanner::MESSAGES;
+/// Files named on one command line, folders followed.
+const FILES: usize = 10_000_000;
+
+struct Wishes {
+    sender: Option<Sender>,
+    as_json: bool,
+}
+
+pub fn run(mut arguments: Arguments, as_json: bool) -> Answer {
+    let wishes = Wishes { sender: sender(&mut arguments)?, as_json };
+    let _ = arguments.option("--rcpt-to")?; // the verdict of `scan` is the house's, for everybody
+    let mut files = Vec::new();
+    while let Ok(word) = arguments.word("a file") {
+        gather(Path::new(&word), &mut files)?;
+    }
+    arguments.finish()?;
+    if files.is_empty() {
+        let hint = "sekisho scan FILE|DIR…";
+        return Err(Trouble::wrong_use("files or folders", "no file", hint));
+    }
+    let mut scan = Scan::new(wishes)?;
+    for file in files {
+        scan.one(&file)?;
+    }
+    Ok(Outcome::Told(0))
+}
+
+fn sender(arguments: &mut Arguments) -> Result<Option<Sender>, Trouble> {
+    let client: Option<IpAddr> = arguments.parsed("--client-ip", "an IP address")?;
+    let helo = arguments.option("--helo")?;
+    let mail_from = arguments.option("--mail-from")?;
+    match arguments.option("--auth")?.as_deref() {
+        None | Some("none") => Ok(None),
+        Some("dns") => Ok(Some(Sender {
+            client_ip: client.unwrap_or(IpAddr::from([127, 0, 0, 1])),
+            helo: helo.unwrap_or_else(|| "localhost".to_owned()),
+            mail_from: mail_from.unwrap_or_default(),
+        })),
+        Some(other) => Err(Trouble::wrong_use("dns or none", other, "--auth dns|none")),
+    }
+}
+
+fn gather(path: &Path, into: &mut Vec<PathBuf>) -> Result<(), Trouble> {
+    let fault = |error: std::io::Error| {
+        let what = format!("{}: {error}", path.display());
+        Trouble::fault(what, "name files or folders that you may read")
+    };
+    if fs::metadata(path).map_err(fault)?.is_file() {
+        into.push(path.to_owned());
+        return Ok(());
+    }
+    let mut folders = vec![path.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let mut entries: Vec<PathBuf> =
+            fs::read_dir(&folder).map_err(fault)?.flatten().map(|entry| entry.path()).collect();
+        entries.sort();
+        for entry in entries {
+            match fs::symlink_metadata(&entry) {
+                Ok(found) if found.is_dir() => folders.push(entry),
+                Ok(found) if found.is_file() && into.len() < FILES => into.push(entry),
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+struct Scan {
+    wishes: Wishes,
+    workshop: Workshop,
+    worker: Option<(Worker, usize)>,
+    names: Option<Lone>,
+}
+
+/// Why a message was not examined.
+enum Lost {
+    /// The worker died or was silent.
+    Worker,
+    Other(Trouble),
+}
+
+impl Scan {
+    fn new(wishes: Wishes) -> Result<Self, Trouble> {
+        let names = match wishes.sender {
+            Some(_) => Some(lone::keeper(Kind::Names, Vec::new())?),
+            None => None,
+        };
+        let start = Start { host_name: "localhost".to_owned(), ..Start::default() };
+        let workshop = Workshop::open(Kind::Scanner, start).map_err(no_worker)?;
+        Ok(Self { wishes, workshop, worker: None, names })
+    }
+
+    fn one(&mut self, file: &Path) -> Result<(), Trouble> {
+        let began = Instant::now();
+        let mut value = match read(file) {
+            Ok(message) => self.judge(&message)?,
+            Err(what) => json!({ "verdict": "defer", "score": 0.0, "parts": 0, "error": what,
+                "findings": [] }),
+        };
+        if let Some(object) = value.as_object_mut() {
+            object.insert("file".to_owned(), json!(file));
+            let ms = began.elapsed().as_secs_f64() * 1000.0;
+            object.insert("ms".to_owned(), json!((ms * 1000.0).round() / 1000.0));
+        }
+        self.tell(&value);
+        Ok(())
+    }
+
+    /// As the service does: a message that kills two workers is set aside.
+    fn judge(&mut self, message: &[u8]) -> Result<Value, Trouble> {
+        for _ in 0..2 {
+            match self.examine(message) {
+                Ok(examined) => return Ok(shown(&examined)),
+                Err(Lost::Worker) => self.worker = None,
+                Err(Lost::Other(trouble)) => return Err(trouble),
+            }
+        }
+        let why = policy::why("scanner.killed", Language::English, "");
+        let refused = self.workshop.refused();
+        let calls: Vec<&str> = refused.iter().map(|refused| refused.call).collect();
+        Ok(json!({
+            "verdict": "quarantine",
+            "score": 0.0,
+            "parts": 0,
+            "findings": [{ "id": "scanner.killed", "weight": 0.0, "why": why }],
+            "alarms": calls,
+        }))
+    }
+
+    fn examine(&mut self, message: &[u8]) -> Result<Examined, Lost> {
+        let fault = |fault: wire::Fault| {
+            Lost::Other(Trouble::fault(fault.to_string(), "`sekisho doctor` may know why"))
+        };
+        let mut held = Vec::new();
+        let message = Parcel::pack(message.to_vec(), INLINE_BYTES, &mut held).map_err(fault)?;
+        let sender = self.wishes.sender.clone();
+        let host_name = "localhost".to_owned();
+        let task = ToScanner::Examine(Task { sender, host_name, message });
+        let worker = self.worker().map_err(Lost::Other)?;
+        let call = worker.channel.next_call();
+        worker.channel.send(call, &task, &held).map_err(|_| Lost::Worker)?;
+        drop::<Vec<OwnedFd>>(held);
+        self.hear_out()
+    }
+
+    /// Until the answer comes, questions to the DNS are passed on.
+    fn hear_out(&mut self) -> Result<Examined, Lost> {
+        let until = Instant::now() + EXAMINE_LIMIT;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let Some((worker, _)) = &mut self.worker else { return Err(Lost::Worker) };
+            let frame = worker.channel.receive(Some(left)).map_err(|_| Lost::Worker)?;
+            match frame.read() {
+                Ok(FromScanner::Examined(examined)) => return Ok(*examined),
+                Ok(FromScanner::Question(question)) => {
+                    let Some(names) = &mut self.names else { return Err(Lost::Worker) };
+                    let answer: Result<(DnsAnswer, _), _> =
+                        names.channel.ask(&question, &[], NAMES_LIMIT);
+                    let answer = answer.map_or_else(|_| failed(), |(answer, _)| answer);
+                    let answer = ToScanner::Answer(answer);
+                    worker.channel.send(frame.call, &answer, &[]).map_err(|_| Lost::Worker)?;
+                }
+                Err(_) => return Err(Lost::Worker),
+            }
+        }
+    }
+
+    fn worker(&mut self) -> Result<&mut Worker, Trouble> {
+        if self.worker.as_ref().is_none_or(|(_, served)| *served >= MESSAGES) {
+            self.worker = Some((self.workshop.worker(Kind::Edge).map_err(no_worker)?, 0));
+        }
+        match &mut self.worker {
+            Some((worker, served)) => {
+                *served += 1;
+                Ok(worker)
+            }
+            None => Err(Trouble::fault("no worker", "try again")),
+        }
+    }
+
+    fn tell(&self, value: &Value) {
+        let mut out = std::io::stdout().lock();
+        let line = match self.wishes.as_json {
+            true => value.to_string(),
+            false => readable(value),
+        };
+        let _ = writeln!(out, "{line}");
+    }
+}
+
+fn no_worker(fault: warden::Fault) -> Trouble {
+    Trouble::fault(fault.to_string(), "`sekisho doctor` says which walls this machine grants")
+}
+
+fn failed() -> DnsAnswer {
+    DnsAnswer {
+        outcome: wire::names::Outcome::Failed,
+        security: wire::names::Security::Insecure,
+        ttl_seconds: 0,
+    }
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, String> {
+    let size = fs::metadata(file).map_err(|error| error.to_string())?.len();
+    if size > MESSAGE_BYTES as u64 {
+        return Err(format!("expected at most {MESSAGE_BYTES} octets, found {size}"));
+    }
+    fs::read(file).map_err(|error| error.to_string())
+}
+
+fn shown(examined: &Examined) -> Value {
+    let judged = scanner::judged(examined, &HouseRules::default());
+    let findings: Vec<Value> = judged
+        .reasons
+        .iter()
+        .map(|finding| {
+            json!({
+                "id": finding.id,
+                "weight": finding.weight,
+                "why": policy::why(&finding.id, Language::English, &finding.detail),
+                "why_ja": policy::why(&finding.id, Language::Japanese, &finding.detail),
+            })
+        })
+        .collect();
+    json!({
+        "verdict": judged.verdict.word(),
+        "score": judged.score,
+        "findings": findings,
+        "parts": examined.parts,
+    })
+}
+
+fn readable(value: &Value) -> String {
+    let word = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default();
+    let mut text = format!("{:10} {}", word("verdict"), word("file"));
+    let findings = value.get("findings").and_then(Value::as_array);
+    for finding in findings.into_iter().flatten() {
+        let why = finding.get("why").and_then(Value::as_str).unwrap_or_default();
+        let id = finding.get("id").and_then(Value::as_str).unwrap_or_default();
+        text.push_str(&format!("\n           {why}  ({id})"));
+    }
+    text
+}
