@@ -103,7 +103,7 @@ fn check_file(path: &Path, tidy: &Tidy, wanting: &mut Vec<String>) {
     let has_unsafe = code.iter().any(|line| {
         let line = line.trim_start();
         !line.starts_with("//")
-            && ["{", "fn"].iter().any(|next| line.contains(&format!("unsafe {next}")))
+            && ["{", "fn"].iter().any(|next| line.contains(&["unsafe", next].join(" ")))
     });
     if has_unsafe && !is_jail {
         wanting.push(format!("{name}: only the jail may contain `unsafe`"));

@@ -115,7 +115,7 @@ settings! {
 }
 
 settings! {
-    /// Where the unseal credential comes from. It is read once and never kept under the data folder.
+    /// Where the unseal credential comes from. It is read once, and never kept with the data.
     Unseal, "unseal" {
         /// Name of a systemd credential (`LoadCredential=`), looked up in `$CREDENTIALS_DIRECTORY`.
         systemd_credential: String = "\"sekisho-unseal\"",

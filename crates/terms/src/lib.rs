@@ -3,6 +3,11 @@
 //! Everything above this crate speaks in these words; nothing here knows a socket, a clock or a
 //! key.
 
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
+
 mod cursor;
 mod finding;
 mod id;
