@@ -194,6 +194,10 @@ impl Person {
         Ok(self.opened_body(folder, uid))
     }
 
+    pub fn forget_body(&mut self) {
+        self.body = None;
+    }
+
     /// The body that `body` opened last, if it is this one.
     pub fn opened_body(&self, folder: FolderId, uid: u32) -> Option<&[u8]> {
         let here = self.body.as_ref().filter(|(f, u, _)| (*f, *u) == (folder, uid));

@@ -302,6 +302,7 @@ impl Pop<'_> {
             out.clear();
         }
         stuffer.end(out);
+        person.forget_body();
         Ok(())
     }
 

@@ -330,6 +330,7 @@ fn news_is_told_while_idle() {
 fn without_evidence_nothing_is_opened() {
     let (world, mut client) = imap(&[FIRST]);
     client.ask("SELECT INBOX");
+    check(&mut client, "FETCH 1 BODY.PEEK[]", &["first body", "x OK"]);
     world.away.store(true, Ordering::SeqCst);
     let start = Instant::now();
     check(&mut client, "FETCH 1 BODY[]", &["x NO [UNAVAILABLE]"]);

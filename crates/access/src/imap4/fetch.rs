@@ -20,6 +20,8 @@ struct Plan {
     /// Header sections, which the summary answers unless the header was too long for it.
     headers: bool,
     marks_seen: bool,
+    /// Asked for piece by piece: the next piece comes soon.
+    partial: bool,
 }
 
 impl Plan {
@@ -41,6 +43,9 @@ impl Plan {
             bodies: items.iter().any(|item| is_octets(item) && !is_header(item)),
             headers,
             marks_seen: items.iter().any(Item::marks_seen),
+            partial: items
+                .iter()
+                .any(|item| matches!(item, Item::Section { partial: Some(_), .. })),
             items,
         }
     }
@@ -86,6 +91,9 @@ impl Imap<'_> {
                 self.fetch_one(&plan, *place, &mut missing)?;
             }
         }
+        if !plan.partial {
+            self.forget_body();
+        }
         if marks && !single {
             let seen = self.mark_seen(&places)?;
             self.show_flags(&seen, fetch.uid);
@@ -98,6 +106,13 @@ impl Imap<'_> {
         let uids = view.uids(places);
         let person = self.person.as_deref_mut().ok_or(Trouble::Ended)?;
         person.open_summaries(self.ends, view.folder, &uids)
+    }
+
+    /// What was shown whole is not kept: asked for again, it is released again.
+    pub(super) fn forget_body(&mut self) {
+        if let Some(person) = &mut self.person {
+            person.forget_body();
+        }
     }
 
     /// Opens the body if one of the items needs it.

@@ -26,7 +26,9 @@ impl Imap<'_> {
         let by_modseq = has_modseq(&key);
         self.condstore |= by_modseq;
         let question = prepare(key, charset.as_deref());
-        let places = self.matching(&question)?;
+        let places = self.matching(&question);
+        self.forget_body();
+        let places = places?;
         self.show_found(tag, uid, results, by_modseq, &places)?;
         self.done_with(tag, None, "searched", uid)
     }
