@@ -47,6 +47,8 @@ impl Line {
     /// Shakes hands.
     pub fn open(socket: OwnedFd, config: Arc<ServerConfig>) -> Result<Self, Fault> {
         let tls = ServerConnection::new(config).map_err(|_| Fault::Line)?;
+        // An answer is written whole; its last record must not wait 40 ms for an acknowledgement.
+        let _ = rustix::net::sockopt::set_tcp_nodelay(&socket, true);
         let mut line = Self { socket: Socket(socket), tls };
         let until = Instant::now() + HANDSHAKE_LIMIT;
         loop {
