@@ -156,7 +156,7 @@ impl Desk {
         let now = now_ms();
         let address = canonical(address, &self.host_name);
         self.statements
-            .state(&self.tables, key, &mut self.friends, &address, now)
+            .state(&self.tables, key, &mut self.friends, &address, &self.host_name, now)
             .unwrap_or(Stated::Later)
     }
 

@@ -32,6 +32,7 @@ impl Statements {
         key: &RowKey,
         friends: &mut Friends,
         address: &str,
+        host_name: &str,
         now: u64,
     ) -> Result<Stated, Fault> {
         if let Some(row) = self.at_hand.get(address)
@@ -40,7 +41,11 @@ impl Statements {
             return Ok(known(row));
         }
         let Some((_, domain)) = address.rsplit_once('@') else { return Ok(Stated::Foreign) };
-        let Some(tenant) = tables.domain(key, domain)? else { return Ok(Stated::Foreign) };
+        let ours = match tables.domain(key, domain)? {
+            None if is_of_the_house(address, host_name) => eldest(tables, key)?,
+            ours => ours,
+        };
+        let Some(tenant) = ours else { return Ok(Stated::Foreign) };
         let Some((user, person)) = find(tables, key, address, tenant)? else {
             return Ok(Stated::Unknown);
         };
@@ -93,6 +98,21 @@ pub fn find(
     let administrator = people.iter().position(|(_, person)| person.role == "tenant-admin");
     let chosen = administrator.unwrap_or(0);
     Ok((chosen < people.len()).then(|| people.swap_remove(chosen)))
+}
+
+/// `<postmaster>` without a domain, as `canonical` completes it.
+fn is_of_the_house(address: &str, host_name: &str) -> bool {
+    address.strip_prefix("postmaster@").is_some_and(|domain| domain.eq_ignore_ascii_case(host_name))
+}
+
+/// The tenant whose first person came first: whoever set this house up answers for it.
+fn eldest(tables: &Tables, key: &RowKey) -> Result<Option<TenantId>, Fault> {
+    let mut eldest = None;
+    for (tenant, _) in tables.tenants(key)? {
+        let first = tables.people(key, tenant)?.into_iter().map(|(_, person)| person.made_ms).min();
+        eldest = eldest.into_iter().chain(first.map(|first| (first, tenant))).min();
+    }
+    Ok(eldest.map(|(_, tenant)| tenant))
 }
 
 fn make(
