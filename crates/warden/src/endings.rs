@@ -174,10 +174,16 @@ impl Household {
 fn judge(member: &Member) -> (bool, String) {
     match member.end {
         _ if member.off_charter => (false, "off charter".to_owned()),
+        Some(End::Signal(signal)) if !is_kill(signal) => (false, format!("signal {signal}")),
         _ if member.dismissed => (true, "dismissed".to_owned()),
         Some(End::Left(0)) => (true, "left".to_owned()),
         Some(End::Left(code)) => (false, format!("left with {code}")),
         Some(End::Signal(signal)) => (false, format!("signal {signal}")),
         None => (false, "ended unseen".to_owned()),
     }
+}
+
+/// Whether an end may have been our own doing; a crash never is.
+fn is_kill(signal: i32) -> bool {
+    signal == Signal::KILL.as_raw()
 }

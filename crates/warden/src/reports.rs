@@ -156,7 +156,8 @@ impl Household {
             return self.end_liar(edge, Kind::Edge, "more scanners than it has messages");
         }
         if let Some(old) = member.scanner.take() {
-            self.dismiss_member(old, false);
+            // It leaves by itself after its share of messages; our own kill is no crash of its.
+            self.dismiss_member(old, true);
         }
         self.want(Want::Scanner(edge));
     }
