@@ -40,15 +40,17 @@ impl Pool {
         }
     }
 
-    /// A new instance, or one that is free again.
+    /// A new instance.
     pub fn born(&mut self, peer: Peer) {
         self.expected = self.expected.saturating_sub(1);
         self.idle.push_back(peer);
     }
 
+    /// Free again, and next in turn: it remembers what was asked lately, and few instances at work
+    /// are easier to wait for than many.
     pub fn freed(&mut self, peer: Peer) {
         self.busy = self.busy.saturating_sub(1);
-        self.idle.push_back(peer);
+        self.idle.push_front(peer);
     }
 
     /// An instance left, idle or busy.

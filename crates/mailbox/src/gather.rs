@@ -17,6 +17,8 @@ const JOURNEYS: usize = terms::RECIPIENTS;
 /// (architecture §8).
 const COMPANY: Duration = Duration::from_millis(15);
 const BUSY: usize = 8;
+/// When nobody has come for this long, those who are at it wait for us.
+const LULL: Duration = Duration::from_millis(3);
 /// A peer that has kept within this time is at it.
 const AT_IT: Duration = Duration::from_millis(200);
 
@@ -40,6 +42,7 @@ pub struct Gather {
     parts: HashMap<Peer, Arrival>,
     last_kept: HashMap<Peer, Instant>,
     since: Option<Instant>,
+    last: Option<Instant>,
     waiting: usize,
 }
 
@@ -78,6 +81,7 @@ impl Gather {
         let now = Instant::now();
         self.last_kept.insert(peer, now);
         self.since.get_or_insert(now);
+        self.last = Some(now);
         self.waiting += 1;
     }
 
@@ -100,6 +104,8 @@ impl Gather {
         if self.last_kept.len() < BUSY || self.waiting >= self.last_kept.len() {
             return Duration::ZERO;
         }
-        COMPANY.saturating_sub(now.saturating_duration_since(since))
+        let lull = self.last.map_or(LULL, |last| now.saturating_duration_since(last));
+        let company = COMPANY.saturating_sub(now.saturating_duration_since(since));
+        company.min(LULL.saturating_sub(lull))
     }
 }

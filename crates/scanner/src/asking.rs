@@ -1,6 +1,7 @@
 //! Questions to the DNS, asked up the one channel that a scanner has.
 
 use mailauth::{Answer, Record, RecordKind, Resolver};
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 use wire::Channel;
@@ -12,9 +13,37 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 /// All answers of one message; RFC 7208 §4.6.4 asks for at least 20 seconds.
 const ALL_ANSWERS_LIMIT: Duration = Duration::from_secs(20);
 
+/// Answers are remembered this long at most, within one instance and one `edge`: it asks the same
+/// again for each message of a sender, and each question costs four switches between processes.
+const REMEMBERED: Duration = Duration::from_secs(30);
+const REMEMBERED_ANSWERS: usize = 64;
+
+/// What was answered lately.
+#[derive(Default)]
+pub(crate) struct Remembered(HashMap<Question, (Instant, names::Answer)>);
+
+impl Remembered {
+    fn find(&self, question: &Question) -> Option<names::Answer> {
+        let (until, answer) = self.0.get(question)?;
+        (Instant::now() < *until).then(|| answer.clone())
+    }
+
+    fn note(&mut self, question: Question, answer: &names::Answer) {
+        let ttl = Duration::from_secs(answer.ttl_seconds.into()).min(REMEMBERED);
+        if answer.outcome == Outcome::Failed || ttl.is_zero() {
+            return;
+        }
+        if self.0.len() >= REMEMBERED_ANSWERS {
+            self.0.clear();
+        }
+        self.0.insert(question, (Instant::now() + ttl, answer.clone()));
+    }
+}
+
 /// A resolver that asks `edge`, one question at a time.
 pub(crate) struct Asking<'c> {
     edge: &'c Channel,
+    remembered: &'c mut Remembered,
     /// Of the last frame that came: what we send answers it.
     call: u32,
     left: Duration,
@@ -23,8 +52,8 @@ pub(crate) struct Asking<'c> {
 }
 
 impl<'c> Asking<'c> {
-    pub(crate) fn new(edge: &'c Channel, call: u32) -> Self {
-        Self { edge, call, left: ALL_ANSWERS_LIMIT, given_up: false }
+    pub(crate) fn new(edge: &'c Channel, call: u32, remembered: &'c mut Remembered) -> Self {
+        Self { edge, remembered, call, left: ALL_ANSWERS_LIMIT, given_up: false }
     }
 
     pub(crate) fn call(&self) -> u32 {
@@ -32,13 +61,19 @@ impl<'c> Asking<'c> {
     }
 
     fn put(&mut self, question: Question) -> Option<names::Answer> {
+        if let Some(answer) = self.remembered.find(&question) {
+            return Some(answer);
+        }
         let begin = Instant::now();
-        self.edge.send(self.call, &FromScanner::Question(question), &[]).ok()?;
+        self.edge.send(self.call, &FromScanner::Question(question.clone()), &[]).ok()?;
         let frame = self.edge.receive(Some(ANSWER_LIMIT.min(self.left))).ok()?;
         self.left = self.left.saturating_sub(begin.elapsed());
         self.call = frame.call;
         match frame.read().ok()? {
-            ToScanner::Answer(answer) => Some(answer),
+            ToScanner::Answer(answer) => {
+                self.remembered.note(question, &answer);
+                Some(answer)
+            }
             ToScanner::Examine(_) => None,
         }
     }

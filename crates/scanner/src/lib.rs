@@ -19,7 +19,7 @@ mod facts;
 #[cfg(test)]
 mod tests;
 
-use asking::Asking;
+use asking::{Asking, Remembered};
 use compartment::House;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -76,6 +76,7 @@ fn join(house: &mut House) -> Result<Channel, Fault> {
 
 /// Takes messages apart until `edge` closes the channel or enough have passed through.
 pub fn serve_edge(edge: &mut Channel, host_name: &str) -> Result<(), Fault> {
+    let mut remembered = Remembered::default();
     for _ in 0..MESSAGES {
         let (call, task, message) = next_task(edge)?;
         let given = Given {
@@ -84,7 +85,7 @@ pub fn serve_edge(edge: &mut Channel, host_name: &str) -> Result<(), Fault> {
             host_name: if task.host_name.is_empty() { host_name } else { &task.host_name },
             now_seconds: compartment::now_ms() / 1_000,
         };
-        let mut asking = Asking::new(edge, call);
+        let mut asking = Asking::new(edge, call, &mut remembered);
         let examined = examine(&given, &mut asking);
         let call = asking.call();
         edge.send(call, &FromScanner::Examined(Box::new(examined)), &[]).map_err(Fault::Channel)?;
