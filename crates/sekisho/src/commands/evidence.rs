@@ -72,12 +72,11 @@ fn export(own: &Path, from: u64, to: u64, _as_json: bool) -> Answer {
     }
 }
 
-/// The newest entries as JSON lines, for the demo's screen.
+/// What reading leaves behind, newest last, one readable line an entry.
 pub fn newest(data: &Path, count: usize) -> Vec<String> {
     let mut kept = std::collections::VecDeque::new();
-    let _ = ledger::export(&data.join("ledger"), 0, u64::MAX, |line| {
-        let is_pulse = line.contains("\"heartbeat\"") || line.contains("\"process.");
-        if !is_pulse {
+    let _ = ledger::entries(&data.join("ledger"), |index, entry| {
+        if let Some(line) = readable(index, &entry) {
             kept.push_back(line);
         }
         if kept.len() > count {
@@ -85,6 +84,32 @@ pub fn newest(data: &Path, count: usize) -> Vec<String> {
         }
     });
     kept.into()
+}
+
+fn readable(index: u64, entry: &::evidence::Entry) -> Option<String> {
+    use ::evidence::Body;
+    let told = match &entry.body {
+        Body::SignIn { instance, protocol, ok, user, .. } => {
+            let who = user.map(|user| user.to_string()).unwrap_or_default();
+            let how = if *ok { "signed in" } else { "was refused" };
+            format!("{who} {how} by {} through {instance}", protocol.as_str())
+        }
+        Body::Grant { instance, user, .. } => {
+            format!("{instance} may open mail of {user} for a quarter of an hour")
+        }
+        Body::Release { vault_seq, instance, user, released, .. } => {
+            let what = match released {
+                ::evidence::Released::Months(months) => format!("headers of {months:?}"),
+                ::evidence::Released::Bodies(bodies) => format!("{} bodies", bodies.len()),
+            };
+            format!("release {vault_seq} to {instance}: {what} of {user}")
+        }
+        Body::Alarm { instance, kind, pid, call, .. } => {
+            format!("ALARM {} {instance} pid {pid} called {}", kind.word(), call.as_str())
+        }
+        _ => return None,
+    };
+    Some(format!("leaf {index:<6} {:<8} {told}", entry.author.word()))
 }
 
 pub fn scope(mut arguments: Arguments) -> Answer {

@@ -4,6 +4,7 @@ mod demo;
 mod doctor;
 mod evidence;
 mod install;
+mod keeping;
 mod people;
 mod scan;
 
@@ -29,6 +30,8 @@ sekisho (関所): mail for many organisations, behind walls
   sekisho ledger verify | head | export                                  --data DIR
   sekisho scope --component C [--version V] --from T --to T [--recheck]  --data DIR
   sekisho drill [--compartment C] [--program ELF]
+  sekisho backup --to DIR [--keys-to DIR]                                --data DIR
+  sekisho restore --from DIR [--keys-from DIR]                           --data DIR
   sekisho doctor [--data DIR]
 
 Every command takes --json. Exit: 0 done, 1 refused or found wanting, 2 wrong use, 3 fault.";
@@ -56,6 +59,8 @@ fn act(word: &str, arguments: Arguments, as_json: bool) -> Answer {
         "scan" => scan::run(arguments, as_json),
         "ledger" => evidence::ledger(arguments, as_json),
         "scope" => evidence::scope(arguments),
+        "backup" => keeping::backup(arguments),
+        "restore" => keeping::restore(arguments),
         "doctor" => doctor::run(arguments),
         "help" | "-h" => {
             println!("{HELP}");
