@@ -30,6 +30,16 @@ impl Trouble {
         Self::WrongUse { expected, found: found.into(), hint }
     }
 
+    /// For a line of the log.
+    pub fn told(&self) -> String {
+        match self {
+            Self::Refused { expected, found, hint } | Self::WrongUse { expected, found, hint } => {
+                format!("expected {expected}, found {found} (hint: {hint})")
+            }
+            Self::Fault { what, hint } => format!("{what} (hint: {hint})"),
+        }
+    }
+
     pub fn fault(what: impl Into<String>, hint: &str) -> Self {
         Self::Fault { what: what.into(), hint: hint.to_owned() }
     }

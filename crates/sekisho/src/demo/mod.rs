@@ -117,8 +117,8 @@ impl Stage {
     fn play(mut self) {
         match accounts::settle(&self.wishes.data, &self.credential) {
             Ok(accounts) => self.accounts = accounts,
-            Err(_) => {
-                eprintln!("sekisho demo: the accounts could not be made; see the lines above");
+            Err(trouble) => {
+                eprintln!("sekisho demo: the accounts could not be made: {}", trouble.told());
                 return;
             }
         }
