@@ -23,8 +23,19 @@ pub fn why(id: &str, language: Language, detail: &str) -> String {
         Language::English => english,
     };
     match detail {
-        "" => words.replace(" ({})", "").replace(" {}", "").replace("{}", ""),
+        "" => without_detail(words, language),
         detail => words.replace("{}", detail),
+    }
+}
+
+/// The words alone, for lists that keep ids only.
+fn without_detail(words: &str, language: Language) -> String {
+    let words = words.replace(" ({})", "");
+    match (language, words.strip_prefix("{} ")) {
+        (Language::Japanese, Some(rest)) => format!("該当するもの{rest}"),
+        (Language::English, Some(rest)) => format!("something {rest}"),
+        (Language::Japanese, None) => words.replace(" {} ", "").replace(" {}", "").replace("{}", ""),
+        (Language::English, None) => words.replace(" {}", "").replace("{}", ""),
     }
 }
 

@@ -86,9 +86,6 @@ settings! {
         host_name: String = "\"localhost\"",
         /// First of the user ids that compartments run under when started as root.
         uid_base: u32 = "61000",
-        /// One person operates this installation: what should need two approvals is done at once
-        /// and recorded as weakened. Must be said openly until approvals exist.
-        single_operator: bool = "false",
     }
 }
 
@@ -227,7 +224,7 @@ mod tests {
 
     #[test]
     fn every_setting_is_explained() {
-        assert!(manual().lines().filter(|line| line.starts_with("| `")).count() >= 11);
+        assert!(manual().lines().filter(|line| line.starts_with("| `")).count() >= 9);
         assert!(!manual().contains("|  |"));
     }
 
