@@ -77,6 +77,46 @@ fn calls_are_judged_by_number_and_argument() {
 }
 
 #[test]
+fn nothing_is_reached_but_the_peer_of_a_descriptor() {
+    const FASTOPEN: u64 = 0x2000_0000;
+    const NOSIGNAL: u64 = 0x4000;
+    // Data and connection in one call, without `connect`: past the notice and past Landlock.
+    for kind in ["gate", "edge", "names", "zone", "ledger"] {
+        check(kind, "sendto", &[3, 0, 1, NOSIGNAL], "allowed");
+        check(kind, "sendto", &[3, 0, 1, NOSIGNAL | FASTOPEN, 1, 16], "noticed");
+        check(kind, "sendmsg", &[3, 0, NOSIGNAL], "allowed");
+        check(kind, "sendmsg", &[3, 0, FASTOPEN], "noticed");
+        check(kind, "sendmmsg", &[3, 0, 1, FASTOPEN], "noticed");
+    }
+    // A datagram to an address: the host's log, by its path, from within any namespace.
+    check("edge", "sendto", &[3, 0, 1, NOSIGNAL, 0x7fff_0000, 110], "noticed");
+    check("names", "sendto", &[3, 0, 1, NOSIGNAL, 0x7fff_0000, 16], "allowed");
+    for (form, expected) in [(1, "allowed"), (5, "allowed"), (2, "noticed"), (3, "noticed")] {
+        for flags in [0, 0x8_0000, 0x800, 0x8_0800] {
+            check("edge", "socketpair", &[1, form | flags], expected);
+        }
+    }
+    // UDP and TCP; no raw, SCTP, DCCP, MPTCP or SMC socket, and no ping.
+    let sockets = [(1, 0, true), (2, 0, true), (1, 6, true), (2, 17, true)];
+    let others = [(1, 262, false), (1, 256, false), (1, 132, false), (2, 1, false), (5, 0, false)];
+    for (form, protocol, is_ours) in sockets.into_iter().chain(others) {
+        let expected = if is_ours { "allowed" } else { "noticed" };
+        check("names", "socket", &[2, form | 0x8_0000, protocol], expected);
+    }
+}
+
+#[test]
+fn sockets_are_not_given_programs_or_protocols() {
+    check("edge", "setsockopt", &[3, 1, 20], "allowed"); // receive time-out
+    check("edge", "setsockopt", &[3, 6, 1], "allowed"); // no delay
+    check("edge", "setsockopt", &[3, 1, 26], "noticed"); // a filter program
+    check("edge", "setsockopt", &[3, 1, 50], "noticed"); // another
+    check("edge", "setsockopt", &[3, 6, 31], "noticed"); // a protocol on top
+    check("gate", "setsockopt", &[3, 6, 19], "noticed"); // repair
+    check("gate", "setsockopt", &[3, 41, 1], "noticed");
+}
+
+#[test]
 fn the_warden_tells_witnessed_calls_from_calls_off_charter() {
     let judge = |kind: &str, call: &str| Policy::of(kind).unwrap().judge(number_of(call).unwrap());
     assert_eq!(judge("mailbox", "openat"), Verdict::Witness);

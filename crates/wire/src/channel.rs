@@ -95,12 +95,12 @@ impl Channel {
         {
             return Err(Fault::Silent);
         }
-        receive(self.fd.as_fd(), RecvFlags::empty())?.ok_or(Fault::Silent)
+        receive(self.fd.as_fd(), RecvFlags::empty(), PARCEL_BYTES)?.ok_or(Fault::Silent)
     }
 
     /// Takes one frame if one is there.
     pub fn take(&self) -> Result<Option<Frame>, Fault> {
-        receive(self.fd.as_fd(), RecvFlags::DONTWAIT)
+        receive(self.fd.as_fd(), RecvFlags::DONTWAIT, PARCEL_BYTES)
     }
 
     /// Whether a frame (or the end) is there within `limit`.
@@ -209,8 +209,13 @@ impl Packed {
     }
 }
 
-/// One frame from `from`; `None` if `DONTWAIT` was given and nothing is there.
-pub(crate) fn receive(from: BorrowedFd<'_>, flags: RecvFlags) -> Result<Option<Frame>, Fault> {
+/// One frame of at most `largest` octets from `from`; `None` if `DONTWAIT` was given and nothing is
+/// there.
+pub(crate) fn receive(
+    from: BorrowedFd<'_>,
+    flags: RecvFlags,
+    largest: usize,
+) -> Result<Option<Frame>, Fault> {
     let Some(size) = peek_size(from, flags)? else { return Ok(None) };
     let mut bytes = vec![0u8; size];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
@@ -232,7 +237,7 @@ pub(crate) fn receive(from: BorrowedFd<'_>, flags: RecvFlags) -> Result<Option<F
             descriptors.extend(passed);
         }
     }
-    unpack(bytes, found, descriptors).map(Some)
+    unpack(bytes, found, descriptors, largest).map(Some)
 }
 
 /// The size of the frame that stands first, so that an idle process keeps no large buffer.
@@ -253,7 +258,12 @@ fn peek_size(from: BorrowedFd<'_>, flags: RecvFlags) -> Result<Option<usize>, Fa
     }
 }
 
-fn unpack(mut bytes: Vec<u8>, found: usize, mut descriptors: Vec<OwnedFd>) -> Result<Frame, Fault> {
+fn unpack(
+    mut bytes: Vec<u8>,
+    found: usize,
+    mut descriptors: Vec<OwnedFd>,
+    largest: usize,
+) -> Result<Frame, Fault> {
     bytes.truncate(found);
     let head: [u8; HEAD_BYTES] =
         bytes.get(..HEAD_BYTES).and_then(|head| head.try_into().ok()).ok_or(Fault::Malformed)?;
@@ -264,8 +274,12 @@ fn unpack(mut bytes: Vec<u8>, found: usize, mut descriptors: Vec<OwnedFd>) -> Re
         PLAIN => bytes,
         SPILLED => {
             let size: [u8; 8] = bytes.as_slice().try_into().map_err(|_| Fault::Malformed)?;
+            let size = u64::from_le_bytes(size);
+            if size > largest as u64 {
+                return Err(Fault::TooLarge { found: size as usize, limit: largest });
+            }
             let held = descriptors.pop().ok_or(Fault::Malformed)?;
-            read_held(&held, u64::from_le_bytes(size))?
+            read_held(&held, size)?
         }
         _ => return Err(Fault::Malformed),
     };

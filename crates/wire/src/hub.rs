@@ -3,7 +3,7 @@
 //! A frame that a slow peer cannot take yet is queued; a peer whose queue outgrows its limit is
 //! cut. Other descriptors (listeners, sockets, timers) may be watched beside the channels.
 
-use crate::channel::{Packed, receive};
+use crate::channel::{FRAME_BYTES, Packed, receive};
 use crate::{Channel, Fault, Frame, Label};
 use rustix::event::{Timespec, epoll};
 use rustix::net::{RecvFlags, SendFlags};
@@ -18,6 +18,12 @@ const OUTGOING_FRAMES: usize = 4_096;
 const ROUND_FRAMES: usize = 16;
 /// Events taken from the kernel at once.
 const EVENTS: usize = 256;
+/// Octets of frames taken in one round over all peers: a large frame costs its sender nothing (a
+/// sparse memfd will do), so that it must not cost us many times its size. The rest waits.
+const ROUND_BYTES: usize = 64 * 1024 * 1024;
+/// The largest frame that is taken: the copies of forty recipients at their inline limit are
+/// 8 MiB; larger bodies travel as parcels, which nobody reads unasked.
+const LARGEST_FRAME: usize = 16 * 1024 * 1024;
 
 /// A peer's place in the hub; never used twice.
 pub type Peer = u64;
@@ -49,12 +55,22 @@ pub struct Hub {
     watched: HashMap<Peer, Watched>,
     next: Peer,
     cut: Vec<Peer>,
+    largest: usize,
+    /// Octets taken in this round.
+    taken: usize,
 }
 
 impl Hub {
     pub fn new() -> Result<Self, Fault> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(Fault::io("starting"))?;
-        Ok(Self { epoll, watched: HashMap::new(), next: 1, cut: Vec::new() })
+        let (watched, cut, largest) = (HashMap::new(), Vec::new(), LARGEST_FRAME);
+        Ok(Self { epoll, watched, next: 1, cut, largest, taken: 0 })
+    }
+
+    /// From now on only frames that fit a packet are taken: for those whose peers have nothing
+    /// long to say, the warden above all.
+    pub fn take_short_frames_only(&mut self) {
+        self.largest = FRAME_BYTES;
     }
 
     /// Seats a peer. Its label came from the warden and is believed; its frames are not.
@@ -173,6 +189,7 @@ impl Hub {
             Err(rustix::io::Errno::INTR) => return Ok(happened),
             Err(errno) => return Err(Fault::io("waiting for peers")(errno)),
         }
+        self.taken = 0;
         for event in &buffer {
             self.attend(event.data.u64(), event.flags, &mut happened);
         }
@@ -201,9 +218,15 @@ impl Hub {
             return;
         }
         for _ in 0..ROUND_FRAMES {
+            if self.taken >= ROUND_BYTES {
+                return;
+            }
             let Some(Watched::Seat(seat)) = self.watched.get(&peer) else { return };
-            match receive(seat.channel.as_fd(), RecvFlags::DONTWAIT) {
-                Ok(Some(frame)) => happened.push(Event::Frame(peer, frame)),
+            match receive(seat.channel.as_fd(), RecvFlags::DONTWAIT, self.largest) {
+                Ok(Some(frame)) => {
+                    self.taken += frame.payload.len();
+                    happened.push(Event::Frame(peer, frame));
+                }
                 Ok(None) => return,
                 Err(_) => {
                     self.cut.push(peer);
@@ -303,6 +326,63 @@ mod tests {
         let events = hub.wait(Some(Duration::from_secs(5))).unwrap();
         assert!(matches!(events.as_slice(), [Event::Gone(gone, _)] if *gone == peer));
         assert!(hub.label(peer).is_none());
+    }
+
+    /// A frame whose payload stands in a sparse memfd: large for us, nothing for its sender.
+    fn send_sparse(from: &Channel, bytes: u64) {
+        use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+        use std::io::IoSlice;
+        use std::mem::MaybeUninit;
+        use std::os::fd::AsFd;
+        let file = Parcel::create().unwrap();
+        file.set_len(bytes).unwrap();
+        let mut held = Vec::new();
+        Parcel::held(file, bytes, &mut held).unwrap();
+        let mut packet = vec![0, 0, 0, 0, 1];
+        packet.extend_from_slice(&bytes.to_le_bytes());
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut ancillary = SendAncillaryBuffer::new(&mut space);
+        let fds = [held[0].as_fd()];
+        ancillary.push(SendAncillaryMessage::ScmRights(&fds));
+        let flags = SendFlags::empty();
+        sendmsg(from.as_fd(), &[IoSlice::new(&packet)], &mut ancillary, flags).unwrap();
+    }
+
+    #[test]
+    fn large_frames_cost_their_taker_one_round_at_most() {
+        let (keeper, loud) = Channel::pair().unwrap();
+        let mut hub = Hub::new().unwrap();
+        hub.seat(keeper, label()).unwrap();
+        for _ in 0..16 {
+            send_sparse(&loud, super::LARGEST_FRAME as u64);
+        }
+        let mut rounds = Vec::new();
+        while rounds.iter().sum::<usize>() < 16 {
+            rounds.push(hub.wait(Some(Duration::from_secs(5))).unwrap().len());
+        }
+        assert_eq!(rounds, [4, 4, 4, 4]);
+    }
+
+    #[test]
+    fn a_frame_larger_than_the_taker_wants_cuts_its_sender() {
+        let check = |short: bool, bytes: usize, is_taken: bool| {
+            let (keeper, loud) = Channel::pair().unwrap();
+            let mut hub = Hub::new().unwrap();
+            if short {
+                hub.take_short_frames_only();
+            }
+            hub.seat(keeper, label()).unwrap();
+            send_sparse(&loud, bytes as u64);
+            let mut events = hub.wait(Some(Duration::from_secs(5))).unwrap();
+            if events.is_empty() {
+                events = hub.wait(Some(Duration::from_secs(5))).unwrap();
+            }
+            assert_eq!(matches!(events.as_slice(), [Event::Frame(..)]), is_taken, "{bytes}");
+        };
+        check(false, super::LARGEST_FRAME, true);
+        check(false, super::LARGEST_FRAME + 1, false);
+        check(true, super::FRAME_BYTES, true);
+        check(true, super::FRAME_BYTES + 1, false);
     }
 
     #[test]
