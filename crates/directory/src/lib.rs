@@ -16,14 +16,17 @@ mod address;
 mod changes;
 mod fault;
 mod friends;
+mod guesses;
 mod statements;
 mod tables;
 
 pub use address::canonical;
 pub use fault::Fault;
 
+use address::ADDRESS_BYTES;
 use compartment::{House, now_ms};
 use friends::Friends;
+use guesses::Guesses;
 use rows::RowKey;
 use statements::Statements;
 use std::path::Path;
@@ -31,7 +34,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 use tables::Tables;
 use terms::{Kind, TenantId};
-use wire::control::Order;
+use wire::control::{Order, Report};
 use wire::directory::{FromAdmin, FromEdge, FromIdentity, Stated, ToAdmin, ToEdge, ToIdentity};
 use wire::{Event, Frame, Hub, Label, Peer};
 
@@ -61,7 +64,8 @@ fn serve(mut house: House) -> Result<(), Fault> {
     let (warden, start) = house.seat_control(&mut hub).map_err(Fault::jail)?;
     let host_name = start.host_name;
     let statements = Statements::default();
-    let mut desk = Desk { hub, tables, friends, statements, key: None, host_name };
+    let guesses = Guesses::default();
+    let mut desk = Desk { hub, warden, tables, friends, statements, guesses, key: None, host_name };
     loop {
         let patience = desk.key.is_none().then_some(KEY_PATIENCE);
         for event in desk.hub.wait(patience).map_err(Fault::channel)? {
@@ -73,7 +77,8 @@ fn serve(mut house: House) -> Result<(), Fault> {
                 }
                 Event::Frame(peer, frame) => desk.answer(peer, frame),
                 Event::Gone(peer, _) if peer == warden => return Ok(()),
-                Event::Gone(..) | Event::Ready(_) => {}
+                Event::Gone(peer, _) => desk.guesses.forget(peer),
+                Event::Ready(_) => {}
             }
         }
         desk.fetch_key();
@@ -82,9 +87,11 @@ fn serve(mut house: House) -> Result<(), Fault> {
 
 struct Desk {
     hub: Hub,
+    warden: Peer,
     tables: Tables,
     friends: Friends,
     statements: Statements,
+    guesses: Guesses,
     key: Option<RowKey>,
     host_name: String,
 }
@@ -125,7 +132,7 @@ impl Desk {
         let kind = self.hub.label(peer).map(|label| label.kind);
         let sent = match kind {
             Some(Kind::Edge) => {
-                let answer = frame.read().map(|question| self.answer_edge(question));
+                let answer = frame.read().and_then(|question| self.answer_edge(peer, question));
                 answer.and_then(|answer| self.hub.send(peer, frame.call, &answer, Vec::new()))
             }
             Some(Kind::Identity) => {
@@ -140,19 +147,34 @@ impl Desk {
         };
         if sent.is_err() {
             self.hub.dismiss(peer); // it broke the rules or is gone: its channel ends here
+            self.guesses.forget(peer);
         }
     }
 
-    fn answer_edge(&mut self, question: FromEdge) -> ToEdge {
-        match question {
-            FromEdge::Address(address) => ToEdge::Stated(self.state(&address)),
-            FromEdge::Tokens { tenant, digests } => ToEdge::Tokens(self.tokens(tenant, &digests)),
+    /// `Err`: this edge guesses addresses, and is answered no more.
+    fn answer_edge(&mut self, peer: Peer, question: FromEdge) -> Result<ToEdge, wire::Fault> {
+        let address = match question {
+            FromEdge::Address(address) => address,
+            FromEdge::Tokens { tenant, digests } => {
+                return Ok(ToEdge::Tokens(self.tokens(tenant, &digests)));
+            }
+        };
+        let stated = self.state(&address);
+        let is_miss = matches!(stated, Stated::Unknown | Stated::Foreign);
+        if is_miss && self.guesses.is_too_many(peer) {
+            let what = "directory: an edge asks for addresses that nobody has".to_owned();
+            let _ = self.hub.send(self.warden, 0, &Report::Alarm { what }, Vec::new());
+            return Err(wire::Fault::Malformed);
         }
+        Ok(ToEdge::Stated(stated))
     }
 
     /// Who an address is, as a statement that the vault has signed.
     fn state(&mut self, address: &str) -> Stated {
         let Some(key) = &self.key else { return Stated::Later };
+        if address.len() > ADDRESS_BYTES {
+            return Stated::Unknown;
+        }
         let now = now_ms();
         let address = canonical(address, &self.host_name);
         self.statements

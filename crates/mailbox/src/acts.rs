@@ -26,6 +26,14 @@ const TOKENS: usize = 64;
 /// Finding ids of one journey, and the length of one.
 const REASONS: usize = 64;
 const REASON_BYTES: usize = 64;
+/// A sealed body is as long as the message, a tag of 16 octets for each 64 KiB, and its front.
+const SEALING_BYTES: u64 = 1_024;
+/// A summary is the header and an outline of the parts: no longer than this beside a small message,
+/// and a few times a large one.
+const SUMMARY_BYTES: u64 = 256 * 1024;
+/// A folder's name, or the names of its keywords, sealed: they lie in the index, not in the bodies.
+const NAME_BYTES: u64 = 64 * 1024;
+const NAME_WRAPPED_BYTES: usize = 8 * 1024;
 /// Expired copies let go in one round.
 const EXPIRED_AT_ONCE: u32 = 500;
 
@@ -76,7 +84,7 @@ impl Store {
         for copy in batches.iter().flat_map(|batch| &batch.copies) {
             let whose = Whose { tenant: copy.tenant, user: copy.user };
             let sum = wanted.entry(copy.user).or_insert((whose, 0, 0));
-            sum.1 = sum.1.saturating_add(copy.size);
+            sum.1 = sum.1.saturating_add(charged(copy));
             sum.2 += 1;
         }
         let mut over = Vec::new();
@@ -112,7 +120,7 @@ impl Store {
             tenant,
             user,
             message,
-            bytes: copy.size,
+            bytes: charged(copy),
             verdict: copy.verdict,
             at_ms: now_ms,
         };
@@ -158,7 +166,7 @@ impl Store {
             id,
             user: copy.user,
             message: copy.message,
-            size: copy.size,
+            size: charged(copy),
             received_ms: copy.received_ms,
             verdict: copy.verdict,
             own,
@@ -201,7 +209,7 @@ impl Store {
         if !person.folders.contains_key(&folder) {
             return Ok(ToAccess::NoSuchFolder);
         }
-        if !person.has_room(copy.size, 1) {
+        if !person.has_room(charged(&copy), 1) {
             return Ok(ToAccess::OverQuota);
         }
         // The label says whose mail this is.
@@ -323,7 +331,7 @@ impl Store {
             return Ok(ToAccess::OverQuota);
         }
         let folder = person.next_folder;
-        let name = postcard::to_stdvec(name).unwrap_or_default();
+        let name = adornment(name)?;
         // The number grows too: a name made, deleted and made again within a second.
         let uid_validity = uid_validity(now_ms).saturating_add(folder);
         self.stage(vec![Entry::Folder { user: whose.user, folder, name, uid_validity }])?;
@@ -351,12 +359,13 @@ impl Store {
         if self.front(user, folder)?.is_none() {
             return Ok(ToAccess::NoSuchFolder);
         }
-        let bytes = |part: &SealedPart| postcard::to_stdvec(part).unwrap_or_default();
         let entry = match change {
             // RFC 3501 §6.3.5: INBOX keeps its name.
             Adornment::Name(_) if folder == INBOX => return Ok(ToAccess::NoSuchFolder),
-            Adornment::Name(name) => Entry::Named { user, folder, name: bytes(name) },
-            Adornment::Keywords(names) => Entry::Keywords { user, folder, names: bytes(names) },
+            Adornment::Name(name) => Entry::Named { user, folder, name: adornment(name)? },
+            Adornment::Keywords(names) => {
+                Entry::Keywords { user, folder, names: adornment(names)? }
+            }
             Adornment::Subscribed(subscribed) => Entry::Subscribed { user, folder, subscribed },
         };
         self.stage(vec![entry])?;
@@ -411,6 +420,28 @@ pub enum Adornment<'a> {
     Name(&'a SealedPart),
     Keywords(&'a SealedPart),
     Subscribed(bool),
+}
+
+/// Octets that a copy counts for. Who says less than it brings is charged for what it brings: a
+/// quota is no matter of a peer's word.
+pub(crate) fn charged(copy: &Copy) -> u64 {
+    let (size, summary, body) = (copy.size, copy.summary.content.len(), copy.body.content.len());
+    let largest_body = size.saturating_add(size / 1_024).saturating_add(SEALING_BYTES);
+    let largest_summary = size.saturating_mul(4).saturating_add(SUMMARY_BYTES);
+    match body <= largest_body && summary <= largest_summary {
+        true => size,
+        false => size.max(body.saturating_add(summary)),
+    }
+}
+
+/// A sealed name as it is kept, if it may be one.
+fn adornment(part: &SealedPart) -> Result<Vec<u8>, Fault> {
+    let is_inline = matches!(part.content, wire::Parcel::Inline(_));
+    let is_short = part.content.len() <= NAME_BYTES && part.wrapped.len() <= NAME_WRAPPED_BYTES;
+    if !is_inline || !is_short {
+        return Err(Fault::Parcel(wire::Fault::Malformed));
+    }
+    Ok(postcard::to_stdvec(part).unwrap_or_default())
 }
 
 /// An edge may lie, but not at length.

@@ -54,11 +54,15 @@ impl Gather {
         descriptors: Vec<OwnedFd>,
         more: bool,
     ) -> Gathered {
+        // A summary and a body for each copy: descriptors beyond would be held for nothing, and
+        // everybody's are counted together.
+        let is_overloaded = descriptors.len() > 2 * copies.len();
         let arrival = self.parts.entry(peer).or_default();
         arrival.copies += copies.len();
         arrival.journeys.extend(journeys);
         arrival.batches.push(Batch { copies, descriptors });
-        if arrival.copies > COPIES
+        if is_overloaded
+            || arrival.copies > COPIES
             || arrival.batches.len() > FRAMES
             || arrival.journeys.len() > JOURNEYS
         {

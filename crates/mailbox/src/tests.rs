@@ -522,3 +522,61 @@ fn open_short(folder: &Path) -> Store {
     let index = crate::index::Index::open(&folder.join("index.db")).unwrap();
     Store::with(Box::new(packs), index).unwrap()
 }
+
+#[test]
+fn a_quota_counts_what_is_brought_not_what_is_said() {
+    let check = |said: u64, summary: usize, body: usize, counted: u64| {
+        let mut copy = copy(AOI, 1, Place::Inbox);
+        copy.size = said;
+        copy.summary.content = Parcel::Inline(vec![0; summary]);
+        copy.body.content = Parcel::Inline(vec![0; body]);
+        assert_eq!(crate::acts::charged(&copy), counted, "{said} {summary} {body}");
+    };
+    check(1_000, 900, 1_100, 1_000);
+    check(30_000_000, 200_000, 30_010_000, 30_000_000);
+    check(100, 100_000, 400, 100);
+    check(0, 100, 5_000_000, 5_000_100);
+    check(1, 5_000_000, 100, 5_000_100);
+    check(u64::MAX, 1, 1, u64::MAX);
+    let folder = Folder::new("charged");
+    let mut store = Store::open(&folder.0).unwrap();
+    let mut sly = copy(AOI, 1, Place::Inbox);
+    (sly.size, sly.body.content) = (1, Parcel::Inline(vec![0; 90_000]));
+    assert!(matches!(keep(&mut store, vec![sly], &[]), ToEdge::Kept));
+    let Ok(ToAccess::Quota { used_bytes, .. }) = store.quota(AOI, NOW) else { panic!() };
+    assert!(used_bytes >= 90_000, "{used_bytes}");
+}
+
+#[test]
+fn a_name_is_no_place_to_keep_things() {
+    let folder = Folder::new("names");
+    let mut store = Store::open(&folder.0).unwrap();
+    let mut long = part("");
+    long.content = Parcel::Inline(vec![0; 64 * 1024 + 1]);
+    let mut wrapped = part("");
+    wrapped.wrapped = vec![0; 8 * 1024 + 1];
+    let mut held = part("");
+    held.content = Parcel::Held { bytes: 5, place: 0 };
+    for name in [long, wrapped, held] {
+        assert!(store.create(AOI, &name, NOW).is_err());
+        let keywords = Adornment::Keywords(&name);
+        assert!(store.adorn(AOI.user, folder_id(1), keywords).is_err());
+    }
+    assert!(matches!(store.create(AOI, &part("name"), NOW), Ok(ToAccess::Made(_))));
+}
+
+#[test]
+fn descriptors_for_nothing_are_refused() {
+    use crate::gather::{Gather, Gathered};
+    let check = |copies: usize, descriptors: usize, is_taken: bool| {
+        let copies = (0..copies).map(|one| copy(AOI, one as u32, Place::Inbox)).collect();
+        let open = || std::fs::File::open("/dev/null").unwrap().into();
+        let descriptors = (0..descriptors).map(|_| open()).collect();
+        let gathered = Gather::default().add(1, (copies, Vec::new()), descriptors, true);
+        assert_eq!(matches!(gathered, Gathered::More), is_taken);
+    };
+    check(1, 2, true);
+    check(40, 80, true);
+    check(1, 3, false);
+    check(0, 1, false);
+}
