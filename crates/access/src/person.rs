@@ -433,12 +433,50 @@ fn read_summary(plain: &[u8]) -> Option<Opened> {
         // A message that no scanner survived has no overview. It is not taken apart here either:
         // it is listed without one, and read as it came.
         [] => mime::Summary::default(),
-        written => postcard::from_bytes(written).ok()?,
+        written => framed(postcard::from_bytes(written).ok()?),
     };
     Some(Opened { added, summary, bytes: plain.len() })
+}
+
+/// What a scanner prepared goes into a response as it is. One that was taken over may lie about its
+/// message, but not end the response and speak of others.
+fn framed(summary: mime::Summary) -> mime::Summary {
+    let prepared = [&summary.envelope, &summary.bodystructure, &summary.body];
+    if prepared.into_iter().all(|octets| imap::is_one_list(octets)) {
+        return summary;
+    }
+    let mime::Summary { envelope, bodystructure, body, .. } = mime::Summary::default();
+    mime::Summary { envelope, bodystructure, body, ..summary }
 }
 
 /// The same shape for a message of the person's own: nothing is put on top of it.
 pub fn write_summary(summary: &mime::Summary) -> Option<Vec<u8>> {
     postcard::to_extend(summary, vec![0, 0, 0, 0]).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{framed, read_summary, write_summary};
+
+    #[test]
+    fn a_lying_scanner_ends_no_response() {
+        let honest =
+            mime::summarise(b"Subject: =?utf-8?q?=E6=97=A5?= (x) \"y\"\r\nFrom: a@b\r\n\r\nhi");
+        assert!(framed(honest.clone()) == honest);
+        let lie = b"(NIL)\r\n* 1 FETCH (FLAGS (\\Deleted))\r\n* 2 FETCH (ENVELOPE (NIL)".to_vec();
+        let empty = mime::Summary::default();
+        for place in 0..3 {
+            let mut lying = honest.clone();
+            match place {
+                0 => lying.envelope = lie.clone(),
+                1 => lying.bodystructure = lie.clone(),
+                _ => lying.body = lie.clone(),
+            }
+            let opened = read_summary(&write_summary(&lying).unwrap()).unwrap();
+            let opened = &opened.summary;
+            assert!(opened.envelope == empty.envelope && opened.body == empty.body);
+            assert!(opened.bodystructure == empty.bodystructure);
+            assert!(opened.header == honest.header);
+        }
+    }
 }

@@ -29,6 +29,7 @@ mod verb;
 mod words;
 
 // writing
+mod value;
 mod writer;
 
 pub use command::{Append, Command, Folder, Secret, StatusItem, Verb};
@@ -43,6 +44,7 @@ pub use search::{Key, Results, Search};
 pub use sequence::{SequenceSet, write_numbers};
 pub use store::{Store, StoreAct};
 pub use utf7::{decode_utf7, encode_utf7};
+pub use value::is_one_list;
 pub use writer::{Code, Condition, FetchLine, Found, Writer, section_label, section_spec};
 
 #[cfg(test)]
