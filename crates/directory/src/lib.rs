@@ -20,6 +20,9 @@ mod guesses;
 mod statements;
 mod tables;
 
+#[cfg(test)]
+mod tests;
+
 pub use address::canonical;
 pub use fault::Fault;
 

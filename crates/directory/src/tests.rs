@@ -1,0 +1,209 @@
+//! The directory with a vault and a ledger that always answer, in this very process.
+
+use crate::changes::Changes;
+use crate::friends::Friends;
+use crate::statements::Statements;
+use crate::tables::Tables;
+use rows::RowKey;
+use std::path::PathBuf;
+use terms::InstanceId;
+use wire::Channel;
+use wire::directory::{FromAdmin, PublicKey, Stated, Statement, ToAdmin};
+use wire::ledger::{FromLedger, ToLedger};
+use wire::vault::{FromDirectory, ToDirectory};
+
+const HOST: &str = "mx.house.example";
+
+struct World {
+    folder: PathBuf,
+    tables: Tables,
+    key: RowKey,
+    friends: Friends,
+    statements: Statements,
+}
+
+impl World {
+    fn new(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("directory-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        let mut friends = Friends::new(InstanceId([1; 6]));
+        friends.vault = Some(answering(|question: FromDirectory| match question {
+            FromDirectory::Current { .. } => ToDirectory::Keys { body: key(1), summary: key(2) },
+            FromDirectory::Sign(statement) => ToDirectory::Signature(vec![statement.len() as u8]),
+            FromDirectory::PolicyKey => ToDirectory::Key(vec![9; 32]),
+            _ => ToDirectory::Done,
+        }));
+        friends.journal.join(answering(|_: ToLedger| FromLedger::Taken { first_index: 0 }));
+        Self {
+            tables: Tables::open(&folder).unwrap(),
+            folder,
+            key: RowKey::new(&[9; 32]),
+            friends,
+            statements: Statements::default(),
+        }
+    }
+
+    fn change(&mut self, question: FromAdmin) -> ToAdmin {
+        let mut changes = Changes {
+            tables: &mut self.tables,
+            key: &self.key,
+            friends: &mut self.friends,
+            statements: &mut self.statements,
+            host_name: HOST,
+        };
+        changes.carry_out(question)
+    }
+
+    /// `Known TENANT-ADDRESS`, `Unknown`, `Foreign` or `Later`.
+    fn state(&mut self, address: &str) -> String {
+        let address = crate::canonical(address, HOST);
+        let now = compartment::now_ms();
+        let (tables, key, friends) = (&self.tables, &self.key, &mut self.friends);
+        match self.statements.state(tables, key, friends, &address, HOST, now).unwrap() {
+            Stated::Known { statement, .. } => {
+                let statement: Statement = postcard::from_bytes(&statement).unwrap();
+                format!("Known {}", statement.address)
+            }
+            Stated::Unknown => "Unknown".to_owned(),
+            Stated::Foreign => "Foreign".to_owned(),
+            Stated::Later => "Later".to_owned(),
+        }
+    }
+
+    fn settle(&mut self) {
+        self.change(FromAdmin::TenantAdd { name: "Kaede".into() });
+        self.change(FromAdmin::DomainAdd {
+            domain: "Kaede.example".into(),
+            tenant: "Kaede".into(),
+        });
+        let added = self.change(FromAdmin::UserAdd {
+            address: "Aoi@kaede.example".into(),
+            tenant: "Kaede".into(),
+            role: "user".into(),
+            aliases: vec!["info@kaede.example".into()],
+        });
+        assert!(matches!(added, ToAdmin::User(user) if user.address == "aoi@kaede.example"));
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn key(byte: u8) -> PublicKey {
+    PublicKey { suite: 1, epoch: 2026, bytes: vec![byte; 65] }
+}
+
+/// A peer that gives every question its answer, until the asker is gone.
+fn answering<Q, A>(answer: impl Fn(Q) -> A + Send + 'static) -> Channel
+where
+    Q: serde::de::DeserializeOwned,
+    A: serde::Serialize,
+{
+    let (asker, peer) = Channel::pair().unwrap();
+    std::thread::spawn(move || {
+        while let Ok(frame) = peer.receive(None) {
+            peer.send(frame.call, &answer(frame.read().unwrap()), &[]).unwrap();
+        }
+    });
+    asker
+}
+
+fn is_refused(answer: &ToAdmin, expected: &str) -> bool {
+    matches!(answer, ToAdmin::Refused { expected: said, .. } if said.contains(expected))
+}
+
+#[test]
+fn addresses_are_stated_as_people_write_them() {
+    let mut world = World::new("states");
+    world.settle();
+    let mut check = |address: &str, expected: &str| assert_eq!(world.state(address), expected);
+    check("aoi@kaede.example", "Known aoi@kaede.example");
+    check("AOI@Kaede.Example", "Known aoi@kaede.example");
+    check("aoi+tickets@kaede.example", "Known aoi@kaede.example");
+    check("info@kaede.example", "Known info@kaede.example");
+    check("postmaster@kaede.example", "Known postmaster@kaede.example");
+    check("postmaster", "Known postmaster@mx.house.example");
+    check("nobody@kaede.example", "Unknown");
+    check("aoi@elsewhere.example", "Foreign");
+    check("aoi@mx.house.example", "Foreign");
+}
+
+#[test]
+fn what_cannot_be_is_refused_in_words() {
+    let mut world = World::new("refusals");
+    world.settle();
+    let add = |address: &str, tenant: &str, role: &str| FromAdmin::UserAdd {
+        address: address.into(),
+        tenant: tenant.into(),
+        role: role.into(),
+        aliases: Vec::new(),
+    };
+    let mut check = |question: FromAdmin, expected: &str| {
+        assert!(is_refused(&world.change(question), expected), "{expected}");
+    };
+    check(FromAdmin::TenantAdd { name: "Kaede".into() }, "a name that no tenant has");
+    check(FromAdmin::TenantAdd { name: " ".into() }, "a tenant's name");
+    check(FromAdmin::TenantShow { name: "Sakura".into() }, "the name of a tenant");
+    let again = FromAdmin::DomainAdd { domain: "kaede.example".into(), tenant: "Kaede".into() };
+    check(again, "a domain that no tenant has");
+    check(add("b@other.example", "Kaede", "user"), "a domain of this tenant");
+    check(add("info@kaede.example", "Kaede", "user"), "an address that nobody has");
+    check(add("b+c@kaede.example", "Kaede", "user"), "an address local@domain");
+    check(add("b@kaede.example", "Kaede", "king"), "a known role");
+    let nobody = FromAdmin::UserDisable { address: "x@kaede.example".into(), disabled: true };
+    check(nobody, "the address of a person");
+}
+
+#[test]
+fn a_disabled_person_receives_nothing() {
+    let mut world = World::new("disabled");
+    world.settle();
+    assert_eq!(world.state("aoi@kaede.example"), "Known aoi@kaede.example");
+    let disable =
+        |disabled| FromAdmin::UserDisable { address: "aoi@kaede.example".into(), disabled };
+    world.change(disable(true));
+    assert_eq!(world.state("aoi@kaede.example"), "Unknown");
+    assert_eq!(world.state("info@kaede.example"), "Unknown");
+    world.change(disable(false));
+    assert_eq!(world.state("info@kaede.example"), "Known info@kaede.example");
+}
+
+#[test]
+fn without_the_ledger_nothing_changes() {
+    let mut world = World::new("unrecorded");
+    world.settle();
+    world.friends.journal = journal::Journal::new(terms::Kind::Directory, InstanceId([2; 6]));
+    let added = world.change(FromAdmin::TenantAdd { name: "Sakura".into() });
+    assert!(matches!(added, ToAdmin::Fault(_)));
+    let shown = world.change(FromAdmin::TenantShow { name: "Sakura".into() });
+    assert!(is_refused(&shown, "the name of a tenant"));
+}
+
+#[test]
+fn without_the_vault_a_kept_statement_still_counts() {
+    let mut world = World::new("vault-away");
+    world.settle();
+    assert_eq!(world.state("aoi@kaede.example"), "Known aoi@kaede.example");
+    world.friends.vault = None;
+    world.statements = Statements::default();
+    assert_eq!(world.state("aoi@kaede.example"), "Known aoi@kaede.example");
+    assert_eq!(world.state("info@kaede.example"), "Later");
+}
+
+#[test]
+fn the_disk_says_no_word() {
+    let mut world = World::new("disk");
+    world.settle();
+    world.state("aoi@kaede.example");
+    for entry in std::fs::read_dir(&world.folder).unwrap() {
+        let bytes = std::fs::read(entry.unwrap().path()).unwrap().to_ascii_lowercase();
+        for word in ["kaede", "aoi", "info@"] {
+            let stands = bytes.windows(word.len()).any(|window| window == word.as_bytes());
+            assert!(!stands, "{word} stands on the disk");
+        }
+    }
+}
