@@ -108,6 +108,8 @@ impl Household {
         ports::open_way(&plan);
         let listeners = ports::bind_all(&plan)?;
         let mut hub = Hub::new()?;
+        // Nobody has anything long to say to us, and we must not fall over what is said.
+        hub.take_short_frames_only();
         let admin = match plan.kinds.contains(&Kind::Admin) {
             true => Some(hub.watch(ports::open_admin(&plan.data)?)?),
             false => None,

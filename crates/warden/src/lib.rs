@@ -19,6 +19,7 @@ pub mod workshop;
 
 mod births;
 mod ears;
+mod earshot;
 mod endings;
 mod household;
 mod joins;

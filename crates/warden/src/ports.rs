@@ -8,7 +8,7 @@ use std::fs::{self, File};
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown};
 use std::path::Path;
 use terms::Kind;
 use wire::charter;
@@ -138,7 +138,8 @@ fn give(folder: &Path, user: u32) -> io::Result<()> {
                 waiting.push(entry?.path());
             }
         }
-        chown(&path, Some(user), Some(user))?;
+        // Never through a link: what stood there a moment ago may be another's by now.
+        lchown(&path, Some(user), Some(user))?;
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The warden's own entries: a bounded queue behind everything that happens, one frame of them in
 //! flight to the ledger at a time. What does not fit is counted, and the count is an alarm.
 
+use crate::earshot::Earshot;
 use compartment::{now_ms, random};
 use evidence::{Author, Body, Outbox, PublicKey, Word};
 use std::collections::VecDeque;
@@ -28,6 +29,8 @@ pub struct Recorder {
     last_heartbeat: Instant,
     /// Authors to be joined to the ledger once the entry of that number is durable.
     introductions: VecDeque<(u64, InstanceId)>,
+    /// Of what compartments say by themselves.
+    pub earshot: Earshot,
 }
 
 impl Recorder {
@@ -46,6 +49,7 @@ impl Recorder {
             overflow: 0,
             last_heartbeat: Instant::now(),
             introductions: VecDeque::new(),
+            earshot: Earshot::default(),
         }
     }
 

@@ -1,12 +1,14 @@
 //! What compartments say to the warden. Believed about themselves only, and bounded.
 
 use crate::ears::Ear;
+use crate::earshot::Hearing;
 use crate::household::{Household, Want};
 use crate::plan::Happening;
 use crate::recorder;
 use crate::roster::{Role, is_author, takes_connections};
 use compartment::Notices;
 use evidence::PublicKey;
+use std::time::Instant;
 use terms::{InstanceId, Kind, TenantId, UserId};
 use wire::control::Report;
 use wire::{Frame, Peer};
@@ -26,6 +28,11 @@ impl Household {
             self.end_liar(instance, kind, "a report that cannot be read");
             return;
         };
+        if matches!(report, Report::Alarm { .. } | Report::Note { .. })
+            && !self.is_heard(instance, kind)
+        {
+            return;
+        }
         match report {
             Report::Jailed { missing_walls } => {
                 let listener = frame.descriptors.pop().map(Notices::new);
@@ -61,6 +68,23 @@ impl Household {
             }
             _ => self.end_liar(instance, kind, "a report that is not its own to make"),
         }
+    }
+
+    /// Whether one more word of a compartment is taken down. An instance that says too much is
+    /// ended, a keeper is not listened to for a while.
+    fn is_heard(&mut self, instance: InstanceId, kind: Kind) -> bool {
+        let hearing = self.recorder.earshot.hear(instance, Instant::now());
+        if hearing == Hearing::TooMuch {
+            let what = "says more than anyone has cause to; the rest is not written down";
+            let role = self.members.get(&instance).map(|member| member.role);
+            if matches!(role, Some(Role::Instance(_))) {
+                self.end_liar(instance, kind, what);
+            } else {
+                let pid = self.members.get(&instance).map_or(0, |member| member.pid);
+                self.raise_alarm(instance, kind, pid, "report", what, None);
+            }
+        }
+        hearing == Hearing::Heard
     }
 
     fn is_child_of(&self, child: InstanceId, zygote: InstanceId) -> bool {
