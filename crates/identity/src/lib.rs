@@ -17,6 +17,9 @@ mod people;
 mod sessions;
 mod tables;
 
+#[cfg(test)]
+mod tests;
+
 pub use fault::Fault;
 
 use compartment::House;
