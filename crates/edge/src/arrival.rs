@@ -49,31 +49,37 @@ pub(crate) struct Examined {
     pub seen: Seen,
 }
 
-/// From the end of the text to its one reply.
-pub(crate) fn arrive(offered: Offered, text: Text, house: &mut Neighbours) -> Reply {
+/// From the end of the text to its one reply. `None`: nobody knows whether it was kept, so nothing
+/// may be said; the sender, left without an answer, tries again and it may stand twice (RFC 1047).
+pub(crate) fn arrive(offered: Offered, text: Text, house: &mut Neighbours) -> Option<Reply> {
     let received = receive(offered, text);
     let examined = match examine(received, house) {
         Ok(examined) => examined,
-        Err(fault) => return try_later(house, &fault.to_string()),
+        Err(fault) => return Some(try_later(house, &fault.to_string())),
     };
     let judged = judge(examined);
     match judged.together() {
-        policy::Reply::Defer => return try_later(house, "judgement deferred a message"),
-        policy::Reply::Refuse => return refuse(judged, house),
+        policy::Reply::Defer => return Some(try_later(house, "judgement deferred a message")),
+        policy::Reply::Refuse => return Some(refuse(judged, house)),
         policy::Reply::Keep => {}
     }
     let id = judged.id();
     let sealed = match seal(judged, house) {
         Ok(sealed) => sealed,
-        Err(fault) => return try_later(house, &fault.to_string()),
+        Err(fault) => return Some(try_later(house, &fault.to_string())),
     };
-    match house.keep(sealed) {
+    Some(match house.keep(sealed) {
         Kept::Yes => Reply::new(250, (0, 0), format!("{id} kept")),
         // RFC 3463: 4.2.2 mailbox full, 4.3.1 system full.
         Kept::OverQuota => Reply::new(452, (2, 2), "a recipient's mailbox is full"),
         Kept::Full => Reply::new(452, (3, 1), "no room for mail; try again later"),
         Kept::No => try_later(house, "the mailbox did not keep a message"),
-    }
+        Kept::Unknown => {
+            let text = "the mailbox left without an answer".to_owned();
+            house.report(&Report::Note { text });
+            return None;
+        }
+    })
 }
 
 fn receive(offered: Offered, text: Text) -> Received {

@@ -119,7 +119,8 @@ impl Connection<'_> {
                 Event::Mail(mail) => self.mail(mail),
                 Event::Rcpt(rcpt) => self.rcpt(rcpt),
                 Event::Data => self.data(),
-                Event::End => self.end(),
+                // Without an answer the connection ends: any word would be a guess.
+                Event::End => self.end().ok_or(std::io::ErrorKind::ConnectionAborted)?,
             };
             self.session.reply(reply);
             if self.unknown > UNKNOWN && !self.is_spared() {
@@ -191,10 +192,10 @@ impl Connection<'_> {
     }
 
     /// CRLF.CRLF: the message is ours to answer for, one way or the other.
-    fn end(&mut self) -> Reply {
+    fn end(&mut self) -> Option<Reply> {
         let protocol = self.session.protocol();
         let (Some(envelope), Some(text)) = (self.envelope.take(), self.text.take()) else {
-            return Reply::new(451, (3, 0), "try again later");
+            return Some(Reply::new(451, (3, 0), "try again later"));
         };
         let offered = Offered {
             client_ip: self.client_ip,
@@ -206,7 +207,7 @@ impl Connection<'_> {
         };
         let reply = match text.finish() {
             Ok(text) => arrive(offered, text, self.house),
-            Err(_) => Reply::new(451, (3, 0), "try again later"),
+            Err(_) => Some(Reply::new(451, (3, 0), "try again later")),
         };
         self.house.after_message();
         reply

@@ -66,6 +66,8 @@ pub(crate) enum Kept {
     OverQuota,
     Full,
     No,
+    /// It had everything and went away without an answer.
+    Unknown,
 }
 
 /// Who an address is.
@@ -374,7 +376,7 @@ impl Neighbours {
         Kept::No
     }
 
-    /// Once the last frame is out, only an answer counts: without one the sender will try again.
+    /// Once the last frame is out, only an answer counts: a mailbox that died then may have kept it.
     fn await_kept(&mut self, call: u32) -> Kept {
         let until = Instant::now() + KEEP_LIMIT;
         while let Some(mailbox) = self.channels.get(&Kind::Mailbox) {
@@ -397,7 +399,7 @@ impl Neighbours {
                 }
             }
         }
-        Kept::No
+        Kept::Unknown
     }
 
     /// A refused message leaves a trace, and nothing else.
