@@ -70,7 +70,7 @@ impl Vault {
 
     /// Signs what is true as far as the vault knows: keys of its own, of these very users, and
     /// for no longer than a day. Who stands behind an address is the directory's recorded word.
-    fn sign(&self, bytes: &[u8]) -> Result<[u8; 64], &'static str> {
+    fn sign(&mut self, bytes: &[u8]) -> Result<[u8; 64], &'static str> {
         let read = (bytes.len() <= STATEMENT_BYTES)
             .then(|| postcard::take_from_bytes::<Statement>(bytes).ok())
             .flatten();
@@ -89,6 +89,10 @@ impl Vault {
         };
         if !statement.recipients.iter().all(own) {
             return Err("a key of the statement is not that user's");
+        }
+        if self.stood.has_changed(&statement) {
+            let tenant = statement.tenant;
+            self.alarm(format!("others than before stand behind an address of tenant {tenant}"));
         }
         Ok(self.keys.statement.sign(STATEMENT_DOMAIN, bytes))
     }

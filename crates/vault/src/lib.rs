@@ -32,6 +32,8 @@ mod journal;
 
 mod workers;
 
+mod stood;
+
 #[cfg(test)]
 mod tests;
 

@@ -5,6 +5,7 @@ use crate::budget::{Budget, WINDOW_MS};
 use crate::grants::Grants;
 use crate::keys::{Keys, Made};
 use crate::record::{Asked, Deed, Outcome, Recorder};
+use crate::stood::Stood;
 use crate::workers::{Done, OPENED_AT_ONCE, Opening, Task, Workers};
 use compartment::now_ms;
 use evidence::{Author, Body, Word, month_of};
@@ -76,6 +77,7 @@ pub(crate) struct Vault {
     pub keys: Keys,
     pub grants: Grants,
     pub budget: Budget,
+    pub stood: Stood,
     recorder: Recorder,
     demo: bool,
     swept: Instant,
@@ -104,6 +106,7 @@ impl Vault {
             keys,
             grants: Grants::default(),
             budget: Budget::default(),
+            stood: Stood::default(),
             recorder: Recorder::new(author, trust),
             demo,
             swept: Instant::now(),
