@@ -8,7 +8,7 @@ use std::fs::{self, File};
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, lchown};
 use std::path::Path;
 use terms::Kind;
 use wire::charter;
@@ -62,8 +62,12 @@ pub fn lock_folder(data: &Path) -> Result<File, Fault> {
         .create(true)
         .truncate(false)
         .write(true)
+        .mode(0o600)
         .open(data.join("warden.lock"))
         .map_err(unable("lock the data folder"))?;
+    // Whoever may read it could hold the lock in our place: the folder lets everybody pass.
+    let private = fs::Permissions::from_mode(0o600);
+    lock.set_permissions(private).map_err(unable("lock the data folder"))?;
     match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(lock),
         Err(_) => Err(Fault::Taken { folder: data.display().to_string() }),
@@ -158,4 +162,25 @@ fn is_open_to_others(folder: &Path) -> bool {
     folder.ancestors().all(|folder| {
         fs::metadata(folder).is_ok_and(|about| about.permissions().mode() & 0o001 != 0)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::lock_folder;
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn nobody_else_can_hold_the_lock() {
+        let folder = std::env::temp_dir().join(format!("sekisho-lock-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("warden.lock");
+        fs::write(&path, "").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        let held = lock_folder(&folder).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(lock_folder(&folder).is_err());
+        drop(held);
+        fs::remove_dir_all(&folder).unwrap();
+    }
 }
