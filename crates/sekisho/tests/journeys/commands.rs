@@ -1,0 +1,238 @@
+//! The command line as scripts rely on it: one JSON value, its fields, the exit code, the hint.
+
+use super::house::{Demo, command, shared};
+use super::post::Sender;
+use super::reader::Reader;
+use serde_json::Value;
+
+fn check_fields(value: &Value, fields: &[&str]) {
+    for field in fields {
+        assert!(value.get(field).is_some(), "no {field} in {value}");
+    }
+}
+
+/// A list has `items` and `next`, and each item these fields.
+fn check_list(demo: &Demo, words: &[&str], fields: &[&str]) -> Vec<Value> {
+    let (value, code) = demo.ask(words);
+    assert_eq!(code, 0, "{words:?}: {value}");
+    assert!(value["next"].is_null(), "{value}");
+    let items = value["items"].as_array().unwrap().clone();
+    items.iter().for_each(|item| check_fields(item, fields));
+    items
+}
+
+/// It failed with this code and says what was expected, what was found, and what to do.
+fn check_trouble(words: &[&str], expected_code: i32) {
+    let (value, code) = command(words);
+    assert_eq!(code, expected_code, "{words:?}: {value}");
+    let error = value["error"].as_str().unwrap();
+    assert!(!value["hint"].as_str().unwrap().is_empty(), "{value}");
+    if expected_code < 3 {
+        assert!(error.contains("expected") && error.contains("found"), "{words:?}: {error}");
+    }
+}
+
+#[test]
+fn the_ready_line() {
+    let demo = shared();
+    let ready = &demo.ready;
+    assert_eq!(ready["ready"], true);
+    check_fields(
+        ready,
+        &["submissions", "submission", "metrics", "https", "login", "console", "ca", "accounts"],
+    );
+    let port = |offset: u16| format!("127.0.0.1:{}", demo.wishes.port_base + offset);
+    assert_eq!(ready["smtp"], port(25));
+    assert_eq!(ready["imaps"], port(93));
+    assert_eq!(ready["pop3s"], port(95));
+    assert_eq!(ready["dns"], port(53));
+    let pem = std::fs::read_to_string(demo.authority()).unwrap();
+    assert!(pem.starts_with("-----BEGIN CERTIFICATE-----"));
+    let accounts = ready["accounts"].as_array().unwrap();
+    for account in accounts {
+        let fields = ["address", "tenant", "role", "password", "app_password", "totp_secret"];
+        check_fields(account, &fields);
+        Reader::sign_in(demo, account["address"].as_str().unwrap());
+    }
+    assert_eq!(accounts[0]["role"], "user");
+    let mut tenants: Vec<&str> = accounts.iter().filter_map(|a| a["tenant"].as_str()).collect();
+    tenants.dedup();
+    assert_eq!(tenants.len(), 2);
+    assert!(demo.more_lines().is_empty());
+}
+
+#[test]
+fn lists() {
+    let demo = shared();
+    check_list(demo, &["tenant", "list"], &["tenant"]);
+    check_list(demo, &["domain", "list"], &["domain", "tenant"]);
+    let people = check_list(demo, &["user", "list"], &["user", "address"]);
+    assert!(people.len() >= 7);
+    let held =
+        check_list(demo, &["quarantine", "list"], &["id", "recipient", "at", "expires", "reasons"]);
+    assert!(!held.is_empty(), "the sample brings some");
+    let fields = ["id", "at", "direction", "state", "verdict", "reasons", "recipients"];
+    let found = check_list(demo, &["trace", "aoi@example.jp"], &fields);
+    assert!(found.len() > 3, "{found:?}");
+    assert!(check_list(demo, &["trace", "no-such-thing"], &fields).is_empty());
+    let (value, code) = demo.ask(&["quarantine", "show", held[0]["id"].as_str().unwrap()]);
+    assert_eq!(code, 0, "{value}");
+    let (value, code) = demo.ask(&["tenant", "show", "Example Japan"]);
+    assert_eq!(code, 0, "{value}");
+    let (value, code) = demo.ask(&["domain", "check", "example.jp"]);
+    assert_eq!(code, 0, "{value}");
+    check_fields(&value, &["domain", "tenant", "records"]);
+}
+
+#[test]
+fn evidence() {
+    let demo = shared();
+    let (value, code) = demo.ask(&["ledger", "head"]);
+    assert_eq!(code, 0);
+    check_fields(&value, &["size", "root", "checkpoint", "cosigned"]);
+    let (value, code) = demo.ask(&["ledger", "verify"]);
+    assert_eq!(code, 0, "{value}");
+    check_fields(&value, &["size", "root", "entries_checked", "mirror_agrees", "ok"]);
+    assert_eq!(value["ok"], true);
+    let window = ["--from", "2020-01-01T00:00:00Z", "--to", "2100-01-01T00:00:00Z"];
+    for recheck in [&[][..], &["--recheck"]] {
+        let words = [&["scope", "--component", "edge"][..], &window, recheck].concat();
+        let (value, code) = demo.ask(&words);
+        assert_eq!(code, 0, "{value}");
+        let fields = [
+            "component",
+            "from",
+            "to",
+            "first_use",
+            "last_use",
+            "contracts",
+            "unattributed_connections",
+            "upper",
+            "lower",
+            "entries",
+            "root",
+            "verified",
+        ];
+        check_fields(&value, &fields);
+        assert_eq!(value["verified"], !recheck.is_empty(), "{value}");
+        for contract in value["contracts"].as_array().unwrap() {
+            check_fields(contract, &["tenant", "accounts", "messages", "classes"]);
+        }
+    }
+}
+
+#[test]
+fn doctor_tells_what_is_weakened() {
+    let (value, code) = shared().ask(&["doctor"]);
+    assert_eq!(code, 1, "{value}");
+    assert!(value["weakened"].to_string().contains("single-operator"), "{value}");
+}
+
+#[test]
+fn troubles() {
+    let data = shared().data().to_str().unwrap().to_owned();
+    let with = |words: &[&'static str]| {
+        let mut all: Vec<&str> = words.to_vec();
+        all.extend(["--data", &data]);
+        all.iter().map(|word| (*word).to_owned()).collect::<Vec<String>>()
+    };
+    let refused: &[&[&str]] = &[
+        &["tenant", "add", "Example Japan"],
+        &["tenant", "show", "No Such"],
+        &["domain", "add", "example.jp", "--tenant", "Example Net"],
+        &["domain", "add", "nonsense", "--tenant", "Example Net"],
+        &["user", "add", "x@elsewhere.example", "--tenant", "Example Net"],
+        &["user", "add", "aoi@example.jp", "--tenant", "Example Japan"],
+        &["user", "disable", "nobody@example.jp"],
+        &["app-password", "add", "nobody@example.jp", "--protocol", "imap"],
+        &["app-password", "revoke", "no-such-id"],
+        &["quarantine", "release", "no-such-id"],
+    ];
+    for words in refused {
+        let words = with(words);
+        check_trouble(&words.iter().map(String::as_str).collect::<Vec<_>>(), 1);
+    }
+    let wrong: &[&[&str]] = &[
+        &["tenant", "dance"],
+        &["tenant", "list", "--colour"],
+        &["ledger", "burn"],
+        &["user", "add", "x@example.net"],
+        &["app-password", "add", "aoi@example.jp", "--protocol"],
+        &["scope", "--component", "kitchen", "--from", "0", "--to", "1"],
+        &["scope", "--component", "edge", "--from", "noon", "--to", "1"],
+        &["trace"],
+    ];
+    for words in wrong {
+        let words = with(words);
+        check_trouble(&words.iter().map(String::as_str).collect::<Vec<_>>(), 2);
+    }
+    check_trouble(&[], 2);
+    check_trouble(&["tenant", "list"], 2);
+    check_trouble(&["demo", "--port-base", "high"], 2);
+    check_trouble(&["demo", "--port-base", "65500"], 2);
+    check_trouble(&["tenant", "list", "--data", "/nowhere/at/all"], 3);
+    check_trouble(&["ledger", "verify", "--data", "/nowhere/at/all"], 3);
+}
+
+#[test]
+fn an_organisation_is_set_up() {
+    let demo = Demo::fresh("setup");
+    let (value, code) = demo.ask(&["tenant", "add", "New House"]);
+    assert_eq!((code, value["tenant"].as_str()), (0, Some("New House")), "{value}");
+    let (value, code) = demo.ask(&["domain", "add", "new.example", "--tenant", "New House"]);
+    assert_eq!(code, 0, "{value}");
+    check_fields(&value, &["domain", "tenant", "records"]);
+    let words =
+        ["user", "add", "kei@new.example", "--tenant", "New House", "--alias", "k@new.example"];
+    let (value, code) = demo.ask(&words);
+    assert_eq!(code, 0, "{value}");
+    check_fields(&value, &["user", "address", "password"]);
+    let words =
+        ["app-password", "add", "kei@new.example", "--protocol", "imap", "--device", "desk"];
+    let (value, code) = demo.ask(&words);
+    assert_eq!(code, 0, "{value}");
+    check_fields(&value, &["id", "secret"]);
+    let (id, secret) = (value["id"].as_str().unwrap(), value["secret"].as_str().unwrap());
+    let mut sender = Sender::greeted(&demo.port("smtp"));
+    let sent = super::letters::letter("welcome", "a first letter");
+    let reply = sender.letter("carol@sender.example", &["k@new.example"], &sent).unwrap();
+    assert_eq!(reply.code, 250, "{reply:?}");
+    let mut reader = Reader::connect(&demo.port("imaps"), &demo.authority()).unwrap();
+    reader.must(&format!("LOGIN kei@new.example {secret}"));
+    assert_eq!(reader.exists("INBOX"), 1);
+    let (value, code) = demo.ask(&["app-password", "revoke", id]);
+    assert_eq!(code, 0, "{value}");
+    let mut late = Reader::connect(&demo.port("imaps"), &demo.authority()).unwrap();
+    assert!(!late.say(&format!("LOGIN kei@new.example {secret}")).is_ok());
+    let (value, code) = demo.ask(&["user", "reset", "kei@new.example"]);
+    assert_eq!(code, 0, "{value}");
+    assert!(value["password"].is_string(), "{value}");
+    let (value, code) = demo.ask(&["user", "disable", "kei@new.example"]);
+    assert_eq!(code, 0, "{value}");
+    let mut sender = Sender::greeted(&demo.port("smtp"));
+    let reply = sender.letter("carol@sender.example", &["kei@new.example"], &sent).unwrap();
+    assert_eq!(reply.code, 550, "{reply:?}");
+    // What one operator does alone is recorded as such.
+    let entries = demo.entries();
+    let is_weakened = |entry: &&Value| entry.to_string().contains("single-operator");
+    assert!(entries.iter().filter(is_weakened).count() >= 2, "no entry says single-operator");
+}
+
+#[test]
+fn quarantine_is_read_after_release() {
+    let demo = Demo::with_sample("quarantine");
+    let (value, _) = demo.ask(&["quarantine", "list"]);
+    let item = value["items"][0].clone();
+    let (id, recipient) = (item["id"].as_str().unwrap(), item["recipient"].as_str().unwrap());
+    let mut reader = Reader::sign_in(&demo, recipient);
+    let before = reader.exists("INBOX");
+    let (value, code) = demo.ask(&["quarantine", "release", id]);
+    assert_eq!(code, 0, "{value}");
+    assert_eq!(reader.exists("INBOX"), before + 1);
+    let newest = reader.must(&format!("FETCH {} BODY.PEEK[]", before + 1)).literals();
+    assert!(newest[0].len() > 300);
+    let (value, _) = demo.ask(&["quarantine", "list"]);
+    let items = value["items"].as_array().unwrap();
+    assert!(items.iter().all(|item| item["id"] != id), "{value}");
+    check_trouble(&["quarantine", "release", id, "--data", demo.data().to_str().unwrap()], 1);
+}

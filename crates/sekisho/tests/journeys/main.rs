@@ -1,0 +1,17 @@
+//! Journeys through the whole system: the real binary, its demo on loopback, real sockets and
+//! real mail clients. Each promise of the black-box contract is a case here.
+//!
+//! `SEKISHO_BINARY` names another binary; `SEKISHO_KILLS` says how often the kill run kills.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod arrival;
+mod clients;
+mod commands;
+mod house;
+mod kills;
+mod letters;
+mod post;
+mod proof;
+mod reader;
+mod stopping;
+mod walls;

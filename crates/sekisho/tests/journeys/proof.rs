@@ -1,0 +1,269 @@
+//! No reading without evidence, and evidence says exactly what was read. Architecture §5 and §7.
+
+use super::house::{Demo, command, signal, within};
+use super::letters::{assert_whole, letter};
+use super::post::{Sender, deliver};
+use super::reader::Reader;
+use rustix::process::Signal;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Architecture §7: never silence.
+const ANSWER: Duration = Duration::from_secs(10);
+/// Everything heals by itself: a back-off of 2 s at most, and some patience for a busy machine.
+const HEALING: Duration = Duration::from_secs(30);
+
+fn now_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis().try_into().unwrap()
+}
+
+/// Reads one message it has not read before: `true` when it came, `false` for the clear answer.
+/// Silence beyond ten seconds fails the journey.
+fn try_read(demo: &Demo, number: usize) -> bool {
+    let started = Instant::now();
+    let read = || -> std::io::Result<bool> {
+        let mut reader = Reader::try_sign_in(demo, &demo.account("aoi@example.jp"))?;
+        reader.ask("SELECT INBOX")?;
+        let answer = reader.ask(&format!("FETCH {number} BODY.PEEK[]"))?;
+        let is_clear = answer.end.starts_with("NO [UNAVAILABLE]") || answer.is_ok();
+        assert!(is_clear, "{}", answer.text());
+        Ok(answer.is_ok() && !answer.literals().is_empty())
+    };
+    let is_read = read().unwrap_or(false);
+    let took = started.elapsed();
+    // Sign-in and reading are two commands, and each has its ten seconds.
+    assert!(took < ANSWER * 2, "answered after {took:?}");
+    is_read
+}
+
+/// The same in a session that stood before, with each answer measured.
+fn check_unavailable(reader: &mut Reader, number: usize) {
+    let started = Instant::now();
+    let said = match reader.ask(&format!("FETCH {number} BODY.PEEK[]")) {
+        Ok(answer) => {
+            assert!(answer.literals().is_empty(), "read without evidence: {}", answer.text());
+            answer.text()
+        }
+        Err(_) => "BYE".to_owned(),
+    };
+    let took = started.elapsed();
+    assert!(took < ANSWER, "answered after {took:?}");
+    assert!(said.contains("NO [UNAVAILABLE]") || said.contains("BYE"), "{said}");
+}
+
+/// Letters with these numbers in aoi's mailbox.
+fn send(demo: &Demo, numbers: std::ops::Range<usize>) -> Vec<Vec<u8>> {
+    let mut sender = Sender::greeted(&demo.port("smtp"));
+    let letters = numbers.map(|number| letter(&format!("number {number}"), "to be read once"));
+    let all: Vec<_> = letters.collect();
+    for sent in &all {
+        let reply = sender.letter("carol@sender.example", &["aoi@example.jp"], sent).unwrap();
+        assert_eq!(reply.code, 250, "{reply:?}");
+    }
+    all
+}
+
+#[test]
+fn a_silent_mirror_stops_reading_only() {
+    let demo = Demo::fresh("mirror");
+    send(&demo, 0..3);
+    let mut reader = Reader::inbox(&demo, "aoi@example.jp");
+    reader.must("FETCH 1 BODY.PEEK[]");
+    let mirror = demo.pid_of("mirror");
+    signal(mirror, Signal::STOP);
+    check_unavailable(&mut reader, 2);
+    let sent = letter("while it is silent", "arrival goes on");
+    let reply = deliver(&demo.port("smtp"), &["aoi@example.jp"], &sent);
+    assert_eq!(reply.code, 250, "{reply:?}");
+    assert!(!try_read(&demo, 3), "read without evidence");
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(demo.pid_of("mirror"), mirror, "a silent mirror is never restarted");
+    signal(mirror, Signal::CONT);
+    within(HEALING, "reading goes on after SIGCONT", || try_read(&demo, 2));
+    let mut reader = Reader::sign_in(&demo, "aoi@example.jp");
+    assert_whole(reader.whole("INBOX").last().unwrap(), &sent);
+    assert_eq!(demo.ask(&["ledger", "verify"]).1, 0);
+}
+
+/// Killed, this one comes back by itself; nothing that was answered 250 meanwhile is lost.
+fn check_killed(kind: &str) {
+    let demo = Demo::fresh(kind);
+    let mut all = send(&demo, 0..2);
+    let before = demo.pid_of(kind);
+    signal(before, Signal::KILL);
+    let sent = letter("during the restart", kind);
+    within(HEALING, "arrival goes on", || {
+        let reply = deliver(&demo.port("smtp"), &["aoi@example.jp"], &sent);
+        assert!(reply.code == 250 || reply.code / 100 == 4, "{kind}: {reply:?}");
+        reply.code == 250
+    });
+    all.push(sent);
+    within(HEALING, "reading goes on", || try_read(&demo, 1));
+    assert_ne!(demo.pid_of(kind), before);
+    let mut reader = Reader::sign_in(&demo, "aoi@example.jp");
+    let kept = reader.whole("INBOX");
+    assert_eq!(kept.len(), all.len(), "{kind}");
+    kept.iter().zip(&all).for_each(|(kept, sent)| assert_whole(kept, sent));
+    within(HEALING, "the ledger verifies", || demo.ask(&["ledger", "verify"]).1 == 0);
+}
+
+#[test]
+fn a_killed_ledger_returns() {
+    check_killed("ledger");
+}
+
+#[test]
+fn a_killed_mirror_returns() {
+    check_killed("mirror");
+}
+
+#[test]
+fn a_killed_vault_returns() {
+    check_killed("vault");
+}
+
+#[test]
+fn a_killed_mailbox_returns() {
+    check_killed("mailbox");
+}
+
+#[test]
+fn a_killed_directory_returns() {
+    check_killed("directory");
+}
+
+#[test]
+fn a_killed_identity_returns() {
+    check_killed("identity");
+}
+
+fn stands(entry: &Value, what: &str) -> bool {
+    entry["entry"] == what
+}
+
+/// Messages of one class that release entries name, with the index of the first entry of each.
+fn released(entries: &[Value], class: &str, from_ms: u64) -> BTreeMap<String, u64> {
+    let mut first = BTreeMap::new();
+    let releases = entries.iter().filter(|entry| stands(entry, "release"));
+    for entry in releases.filter(|entry| entry["time_ms"].as_u64().unwrap() >= from_ms) {
+        if entry["class"] != class {
+            continue;
+        }
+        let index = entry["index"].as_u64().unwrap();
+        for message in entry["messages"].as_array().unwrap() {
+            let id = message["message"].as_str().or(message.as_str()).unwrap();
+            first.entry(id.to_owned()).or_insert(index);
+        }
+    }
+    first
+}
+
+#[test]
+fn scope_is_what_was_read_and_nothing_else() {
+    let demo = Demo::fresh("scope");
+    send(&demo, 0..9);
+    let reply = deliver(&demo.port("smtp"), &["bob@example.net"], &letter("for bob", "unread"));
+    assert_eq!(reply.code, 250);
+    let mut reader = Reader::inbox(&demo, "aoi@example.jp");
+    reader.must("FETCH 1 BODY.PEEK[]");
+    std::thread::sleep(Duration::from_millis(1500));
+    let from = now_ms();
+    let mut reader = Reader::inbox(&demo, "aoi@example.jp");
+    for number in [2, 4, 6] {
+        assert_eq!(reader.must(&format!("FETCH {number} BODY.PEEK[]")).literals().len(), 1);
+        // The entry stands before the answer does.
+        let seen = released(&demo.entries(), "body", from).len();
+        assert!(seen >= number / 2, "{seen} entries after {number}");
+    }
+    drop(reader);
+    std::thread::sleep(Duration::from_millis(1500));
+    let to = now_ms();
+    let entries = demo.entries();
+    assert_eq!(released(&entries, "body", from).len(), 3);
+    let window = ["--from", &from.to_string(), "--to", &to.to_string()];
+    let words = [&["scope", "--component", "access", "--recheck"][..], &window].concat();
+    let (scope, code) = demo.ask(&words);
+    assert_eq!(code, 0, "{scope}");
+    assert_eq!(scope["verified"], true, "{scope}");
+    let contracts = scope["contracts"].as_array().unwrap();
+    assert_eq!(contracts.len(), 1, "{scope}");
+    let accounts = &contracts[0]["accounts"];
+    let accounts = accounts.as_array().map_or(accounts.as_u64(), |all| Some(all.len() as u64));
+    assert_eq!(accounts, Some(1), "{scope}");
+    assert!(scope.to_string().contains("body"), "{scope}");
+    println!("{scope}");
+    check_gapless(&entries);
+}
+
+/// Numbers of the vault follow each other without a gap, per start.
+fn check_gapless(entries: &[Value]) {
+    let mut numbers: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+    for entry in entries {
+        if let Some(number) = entry["vault_seq"].as_u64() {
+            let start = entry["start"].as_str().unwrap_or_default();
+            numbers.entry(start.to_owned()).or_default().push(number);
+        }
+    }
+    assert!(!numbers.is_empty(), "no vault_seq in the ledger");
+    for (start, numbers) in numbers {
+        let is_next = |pair: &[u64]| pair[1] == pair[0] + 1;
+        assert!(numbers.windows(2).all(is_next), "{start}: {numbers:?}");
+    }
+}
+
+#[test]
+fn every_process_is_entered_and_every_author_counts_on() {
+    let demo = Demo::fresh("authors");
+    send(&demo, 0..2);
+    std::thread::sleep(Duration::from_millis(1500));
+    let entries = demo.entries();
+    let text: Vec<String> = entries.iter().map(Value::to_string).collect();
+    for process in demo.processes() {
+        let instance = &process.arguments[2];
+        assert!(text.iter().any(|line| line.contains(instance)), "no entry names {process:?}");
+    }
+    let mut last: BTreeMap<(String, String), u64> = BTreeMap::new();
+    for entry in &entries {
+        let word = |name: &str| entry[name].as_str().unwrap().to_owned();
+        let seq = entry["seq"].as_u64().unwrap();
+        if let Some(before) = last.insert((word("author"), word("start")), seq) {
+            assert_eq!(seq, before + 1, "{entry}");
+        }
+    }
+}
+
+#[test]
+fn one_changed_octet_is_found() {
+    let mut demo = Demo::fresh("tamper");
+    send(&demo, 0..3);
+    std::thread::sleep(Duration::from_millis(1500));
+    demo.stop();
+    let data = demo.data().to_str().unwrap().to_owned();
+    let verify = ["ledger", "verify", "--data", &data];
+    let (value, code) = command(&verify);
+    assert_eq!((code, &value["ok"]), (0, &Value::Bool(true)), "{value}");
+    let log = demo.data().join("ledger/log");
+    let size = std::fs::metadata(&log).unwrap().len();
+    for at in [size / 10, size / 3, size / 2, size * 4 / 5] {
+        let mut file = std::fs::OpenOptions::new().read(true).write(true).open(&log).unwrap();
+        let mut octet = [0];
+        file.seek(SeekFrom::Start(at)).unwrap();
+        file.read_exact(&mut octet).unwrap();
+        let mut put = |value: u8| {
+            file.seek(SeekFrom::Start(at)).unwrap();
+            file.write_all(&[value]).unwrap();
+        };
+        put(octet[0] ^ 1);
+        let (value, code) = command(&verify);
+        assert_eq!(code, 1, "octet {at} of {size}: {value}");
+        assert_eq!(value["ok"], false, "octet {at} of {size}: {value}");
+        put(octet[0]);
+    }
+    assert_eq!(command(&verify).1, 0);
+    // An end cut off is found by the mirror.
+    std::fs::OpenOptions::new().write(true).open(&log).unwrap().set_len(size * 2 / 3).unwrap();
+    let (value, code) = command(&verify);
+    assert_ne!(code, 0, "{value}");
+}
