@@ -1,12 +1,13 @@
 //! The demo: two organisations on loopback, a day's mail, one reader, one intruder.
 
-mod accounts;
-mod post;
-mod reading;
-mod sample;
-mod screen;
-mod senders;
+pub mod accounts;
+pub mod post;
+pub mod reading;
+pub mod sample;
+pub mod screen;
+pub mod senders;
 mod show;
+mod words;
 
 use crate::outcome::Trouble;
 use accounts::Account;
@@ -16,8 +17,13 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
 use warden::{Happening, Plan};
 use wire::control::Service;
+
+/// Ten seconds and more of trying: longer than any compartment is away.
+const SETTLE_TRIES: u32 = 50;
+const SETTLE_PAUSE: Duration = Duration::from_millis(200);
 
 /// What was asked for.
 pub struct Wishes {
@@ -30,7 +36,7 @@ pub struct Wishes {
 /// The demo's ports (architecture §7).
 #[derive(Clone, Copy)]
 pub struct Ports {
-    base: u16,
+    pub base: u16,
 }
 
 impl Ports {
@@ -76,7 +82,8 @@ pub fn run(wishes: Wishes, credential: Vec<u8>) -> Result<ExitCode, Trouble> {
     Ok(warden::run(plan))
 }
 
-fn plan(
+/// The whole house on loopback.
+pub fn plan(
     data: &Path,
     ports: Ports,
     zones: String,
@@ -115,7 +122,7 @@ struct Stage {
 
 impl Stage {
     fn play(mut self) {
-        match accounts::settle(&self.wishes.data, &self.credential) {
+        match self.settle() {
             Ok(accounts) => self.accounts = accounts,
             Err(trouble) => {
                 eprintln!("sekisho demo: the accounts could not be made: {}", trouble.told());
@@ -128,6 +135,19 @@ impl Stage {
         }
         // What still happens is drained, so that the queue never grows.
         while self.told.recv().is_ok() {}
+    }
+
+    /// On a busy machine a compartment may be up before its neighbours have been joined to it, or
+    /// one of them may be killed meanwhile: what was not made is made a moment later.
+    fn settle(&self) -> Result<Vec<Account>, Trouble> {
+        let mut left = SETTLE_TRIES;
+        loop {
+            match accounts::settle(&self.wishes.data, &self.credential) {
+                Err(Trouble::Fault { .. }) if left > 0 => left -= 1,
+                settled => return settled,
+            }
+            std::thread::sleep(SETTLE_PAUSE);
+        }
     }
 
     /// One line when everything answers, and the sample on its way.
