@@ -13,12 +13,12 @@ pub(crate) const WORDS: &[(&str, &str, &str)] = &[
     ),
     (
         "auth.dmarc.quarantine",
-        "{} を名乗っていますが確認できず、その持ち主は隔離を求めています",
+        "差出人のドメイン {} は確認できず、その持ち主は隔離を求めています",
         "not from its From domain {}, whose owner asks for quarantine",
     ),
     (
         "auth.dmarc.reject",
-        "{} を名乗っていますが確認できず、その持ち主は拒否を求めています",
+        "差出人のドメイン {} は確認できず、その持ち主は拒否を求めています",
         "not from its From domain {}, whose owner asks for refusal",
     ),
     (

@@ -2,6 +2,11 @@
 
 use std::io::IsTerminal;
 
+/// Room for the longest outcome in both languages.
+const OUTCOME_COLUMNS: usize = 14;
+/// Thirty letters in about five seconds.
+const BREATH: std::time::Duration = std::time::Duration::from_millis(150);
+
 /// Colours that say something: good, watch, stopped, quiet.
 #[derive(Clone, Copy)]
 pub enum Tone {
@@ -35,6 +40,29 @@ pub fn heading(text: &str) {
 /// `name     text`, as the golden stories have it.
 pub fn step(who: &str, tone: Tone, text: &str) {
     println!("  {} {}", tinted(Tone::Quiet, &format!("{who:<9}")), tinted(tone, text));
+}
+
+/// What became of something, in a column of its own.
+pub fn outcome(tone: Tone, what: &str, of: &str) {
+    let blanks = " ".repeat(OUTCOME_COLUMNS.saturating_sub(columns(what)));
+    println!("  {}{blanks}{of}", tinted(tone, what));
+}
+
+/// One reason below an outcome.
+pub fn because(why: &str) {
+    println!("  {}{}", " ".repeat(OUTCOME_COLUMNS), tinted(Tone::Quiet, why));
+}
+
+/// A moment to read, where somebody watches.
+pub fn breathe() {
+    if std::io::stdout().is_terminal() {
+        std::thread::sleep(BREATH);
+    }
+}
+
+/// Columns on a terminal: what is not ASCII is two wide here.
+fn columns(text: &str) -> usize {
+    text.chars().map(|c| if c.is_ascii() { 1 } else { 2 }).sum()
 }
 
 /// Whether the reader's language is Japanese.

@@ -3,7 +3,8 @@
 use super::Stage;
 use super::reading::Reader;
 use super::sample::{Letter, letters};
-use super::screen::{Tone, heading, is_japanese, say, step, tinted};
+use super::screen::{Tone, because, breathe, heading, is_japanese, outcome, say, step, tinted};
+use super::words;
 use crate::client;
 use policy::Language;
 use serde_json::Value;
@@ -34,18 +35,36 @@ impl Show<'_> {
         }
     }
 
+    /// One letter: what became of it for each recipient, and why.
     fn arrival(&self, letter: &Letter) {
         let from = if letter.mail_from.is_empty() { "<>" } else { letter.mail_from };
-        println!("{} → {}  {}", from, letter.rcpt_to.join(", "), tinted(Tone::Quiet, letter.about));
+        let route = format!("{from} → {}", letter.rcpt_to.join(", "));
+        let about = tinted(Tone::Quiet, words::about(letter.about));
         let sent = match self.stage.send(letter) {
             Ok(sent) => sent,
-            Err(error) => return step("edge", Tone::Stopped, &error.to_string()),
+            Err(error) => return outcome(Tone::Stopped, "—", &format!("{route}  {error}")),
         };
-        let tone = if sent.accepted { Tone::Good } else { Tone::Stopped };
-        step("edge", tone, &format!("{} {}", sent.code, sent.reply));
-        for journey in self.journeys(letter) {
-            self.judgement(&journey);
+        let journeys = self.journeys(letter);
+        let verdicts: Vec<&str> = journeys.iter().map(|journey| word(journey, "verdict")).collect();
+        let verdict = match verdicts.iter().copied().max_by_key(|verdict| words::gravity(verdict)) {
+            Some(verdict) => verdict,
+            None if sent.accepted => "deliver",
+            None => "refuse",
+        };
+        outcome(words::tone(verdict), words::verdict(verdict), &format!("{route}  {about}"));
+        if !sent.accepted {
+            because(&format!("{} {}", sent.code, sent.reply));
         }
+        let mut told = std::collections::BTreeSet::new();
+        for journey in &journeys {
+            let reasons = journey.get("reasons").and_then(Value::as_array);
+            for id in reasons.into_iter().flatten().filter_map(Value::as_str) {
+                if told.insert(id.to_owned()) {
+                    because(&policy::why(id, language(), ""));
+                }
+            }
+        }
+        breathe();
     }
 
     /// What the service itself says of this letter, found as an operator would find it.
@@ -56,22 +75,6 @@ impl Show<'_> {
         let answer = client::value(&self.stage.wishes.data, &Request::Trace { query });
         let items = answer.ok().and_then(|value| value.get("items")?.as_array().cloned());
         items.unwrap_or_default()
-    }
-
-    fn judgement(&self, journey: &Value) {
-        let word = |name: &str| journey.get(name).and_then(Value::as_str).unwrap_or_default();
-        let verdict = word("verdict");
-        let tone = match verdict {
-            "deliver" => Tone::Good,
-            "tag" | "junk" => Tone::Watch,
-            _ => Tone::Stopped,
-        };
-        step("policy", tone, verdict);
-        let language = if is_japanese() { Language::Japanese } else { Language::English };
-        let reasons = journey.get("reasons").and_then(Value::as_array);
-        for id in reasons.into_iter().flatten().filter_map(Value::as_str) {
-            step("", Tone::Quiet, &format!("{}  ({id})", policy::why(id, language, "")));
-        }
     }
 
     fn reading(&self) {
@@ -86,9 +89,9 @@ impl Show<'_> {
         let mut reader = Reader::connect(self.stage.ports.imaps(), &self.stage.authority())?;
         let login = format!("LOGIN {} {}", account.address, account.app_password);
         let (_, answer) = reader.say(&login)?;
-        step("access", Tone::Plain, &format!("LOGIN {}: {answer}", account.address));
+        step("access", Tone::Plain, &format!("LOGIN {}  {}", account.address, plain(&answer)));
         let (_, answer) = reader.say("SELECT INBOX")?;
-        step("access", Tone::Plain, &format!("SELECT INBOX: {answer}"));
+        step("access", Tone::Plain, &format!("SELECT INBOX  {}", plain(&answer)));
         for seen in reader.list()? {
             step("", Tone::Plain, &format!("{}  {}", seen.from, tinted(Tone::Good, &seen.subject)));
         }
@@ -117,4 +120,18 @@ impl Show<'_> {
         }
         println!("\n{}", say("止めるには Ctrl-C を押してください。", "Press Ctrl-C to stop."));
     }
+}
+
+fn language() -> Language {
+    if is_japanese() { Language::Japanese } else { Language::English }
+}
+
+fn word<'a>(value: &'a Value, name: &str) -> &'a str {
+    value.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// A tagged response without its tag and its codes.
+fn plain(answer: &str) -> &str {
+    let text = answer.split_once(' ').map_or(answer, |(_, text)| text);
+    text.rsplit_once("] ").map_or(text, |(_, text)| text)
 }
