@@ -37,9 +37,16 @@ pub fn exec_program(program: &OwnedFd, argv: &[CString], environment: &[CString]
 /// Time in which the warden joins a drilled instance to its peers.
 const JOINS_LIMIT: Duration = Duration::from_millis(500);
 
+/// Whether a drilled compartment was given a program: its descriptors are then the channel on which
+/// it reports, and the program last.
+pub fn has_program(house: &House) -> bool {
+    let before = usize::from(house.start.has_credential);
+    house.start.drill && house.descriptors.len() == before + 2
+}
+
 /// A drilled instance: gathers the channels that any instance of its kind gets, names them in
 /// `SEKISHO_DRILL`, and becomes the program. Never reached but by a `Begin` with `drill`.
-pub(crate) fn become_program(mut house: House) -> ExitCode {
+pub fn become_program(mut house: House) -> ExitCode {
     let Some(program) = house.descriptors.pop() else {
         return ExitCode::from(2);
     };
@@ -47,6 +54,11 @@ pub(crate) fn become_program(mut house: House) -> ExitCode {
     let kind = house.start.kind_word.clone();
     let mut named = vec![format!("{{\"fd\":{CONTROL},\"peer\":\"warden\"}}")];
     let mut channels = Vec::new();
+    if let Some(report) = house.descriptors.pop() {
+        plain::keep_at_exec(report.as_fd());
+        named.push(format!("{{\"fd\":{},\"peer\":\"report\"}}", report.as_raw_fd()));
+        channels.push(report);
+    }
     let until = Instant::now() + JOINS_LIMIT;
     while let Some(left) = until.checked_duration_since(Instant::now()) {
         if !matches!(house.control.wait(left), Ok(true)) {

@@ -284,7 +284,7 @@ fn live_as_instance(
     serve: fn(House) -> ExitCode,
 ) -> ExitCode {
     match settle_instance(kind, instance, own) {
-        Ok(house) if house.start.drill => crate::drill::become_program(house),
+        Ok(house) if crate::drill::has_program(&house) => crate::drill::become_program(house),
         Ok(house) => serve(house),
         Err(fault) => {
             eprintln!("sekisho {}: an instance could not settle: {fault}", kind.word());

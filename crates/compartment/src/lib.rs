@@ -17,6 +17,7 @@ pub mod birth;
 pub mod drill;
 pub mod fence;
 pub mod filter;
+pub mod hostile;
 pub mod house;
 pub mod jail;
 pub mod notices;

@@ -386,7 +386,9 @@ fn a_foreign_program_stands_in_the_same_jail() {
     let instance = InstanceId([9; 6]);
     let kind_word = "edge".to_owned();
     let start = Start { instance, kind_word, drill: true, ..Start::default() };
-    ours.send(0, &Order::Begin(start), &[hostile_program()]).unwrap();
+    let (_report, its_end) = Channel::pair().unwrap();
+    let gifts = [its_end.into(), hostile_program()];
+    ours.send(0, &Order::Begin(start), &gifts).unwrap();
     zygote.control.send(0, &Order::Fork(instance), &[theirs.into()]).unwrap();
     assert!(matches!(report(&zygote.control).0, Report::Born(_)));
     let notices = listener(&ours);

@@ -14,10 +14,10 @@ pub fn run_as_one(arguments: &[String]) -> Option<ExitCode> {
     }
     abort_on_panic(kind.word());
     Some(match kind {
-        Kind::Edge => zygote_main(edge::serve),
-        Kind::Scanner => zygote_main(scanner::serve),
-        Kind::Access => zygote_main(access::serve),
-        Kind::Admin => zygote_main(admin::serve),
+        Kind::Edge => zygote_main(|house| unless_drilled(house, edge::serve)),
+        Kind::Scanner => zygote_main(|house| unless_drilled(house, scanner::serve)),
+        Kind::Access => zygote_main(|house| unless_drilled(house, access::serve)),
+        Kind::Admin => zygote_main(|house| unless_drilled(house, admin::serve)),
         Kind::Gate => keep(gate::run),
         Kind::Names => keep(names::run),
         Kind::Signer => keep(signer::run),
@@ -34,10 +34,16 @@ pub fn run_as_one(arguments: &[String]) -> Option<ExitCode> {
 
 fn keep(run: fn(House) -> ExitCode) -> ExitCode {
     match House::begin() {
+        Ok(house) if house.start.drill => drill::hostile_keeper(house),
         Ok(house) => run(house),
         Err(fault) => {
             eprintln!("sekisho: a compartment could not begin: {fault}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// An instance's own work, unless a drill has its place taken.
+fn unless_drilled(house: House, serve: fn(House) -> ExitCode) -> ExitCode {
+    if house.start.drill { drill::hostile(house) } else { serve(house) }
 }

@@ -7,6 +7,7 @@ mod compartments;
 mod demo;
 mod lone;
 mod outcome;
+mod trial;
 
 use std::process::ExitCode;
 

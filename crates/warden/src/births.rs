@@ -1,7 +1,7 @@
 //! Births: keepers and zygotes by exec, instances by asking a zygote to fork.
 
 use crate::household::{Household, Want};
-use crate::plan::Happening;
+use crate::plan::{Drafted, Happening};
 use crate::roster::{Member, Part, Role, has_zygote, needs, takes_connections};
 use crate::{Fault, ports, recorder};
 use compartment::{Birth, spawn};
@@ -69,6 +69,11 @@ impl Household {
             gifts.push(copy(credential)?);
             start.has_credential = true;
         }
+        let drafted = match has_zygote(kind) {
+            true => None,
+            false => self.plan.drills.draft(instance, kind),
+        };
+        let (lives_on, has_program) = enlist(drafted, &mut start, &mut gifts);
         let network = charter(kind).map(|charter| charter.network);
         let spawned = spawn(Birth {
             kind: kind.word(),
@@ -84,6 +89,7 @@ impl Household {
         self.meet(instance, spawned.pidfd)?;
         if let Some(member) = self.members.get_mut(&instance) {
             member.without = spawned.missing.iter().map(ToString::to_string).collect();
+            (member.lives_on, member.becomes_program) = (lives_on, has_program);
         }
         if let Some(part) = self.part_mut(kind) {
             part.holder = Some(instance);
@@ -127,6 +133,7 @@ impl Household {
         (start, gifts): (Start, Vec<OwnedFd>),
     ) -> Result<(), Fault> {
         let label = Label { instance, kind, person: None };
+        let drilled = start.drill;
         let control = self.hub.seat(control, label)?;
         self.seats.insert(control, (instance, kind));
         self.hub.send(control, 0, &Order::Begin(start), gifts)?;
@@ -145,6 +152,9 @@ impl Household {
             person: None,
             dismissed: false,
             off_charter: false,
+            drilled,
+            lives_on: false,
+            becomes_program: false,
             scanner: None,
             serves: None,
             renewals: 0,
@@ -301,11 +311,12 @@ impl Household {
         let (ours, theirs) = Channel::pair()?;
         let mut start = self.start_words(instance, kind);
         let mut gifts = Vec::new();
-        if let Some(drill) = self.plan.drill.as_ref().filter(|drill| drill.kind == kind) {
-            gifts.push(copy(&drill.program)?);
-            start.drill = true;
-        }
+        let drafted = self.plan.drills.draft(instance, kind);
+        let (lives_on, has_program) = enlist(drafted, &mut start, &mut gifts);
         self.admit(instance, kind, Role::Instance(zygote), ours, (start, gifts))?;
+        if let Some(member) = self.members.get_mut(&instance) {
+            (member.lives_on, member.becomes_program) = (lives_on, has_program);
+        }
         let asked = self.hub.send(orders, 0, &Order::Fork(instance), vec![theirs.into()]);
         if asked.is_err()
             && let Some(unborn) = self.members.remove(&instance)
@@ -338,6 +349,15 @@ impl Household {
             self.members.values().any(able)
         })
     }
+}
+
+/// Makes a newborn hostile, if it was drafted: whether it lives on off charter, and whether it
+/// becomes a foreign program.
+fn enlist(drafted: Option<Drafted>, start: &mut Start, gifts: &mut Vec<OwnedFd>) -> (bool, bool) {
+    let Some(drafted) = drafted else { return (false, false) };
+    start.drill = true;
+    gifts.extend(drafted.gifts);
+    (drafted.lives_on, drafted.has_program)
 }
 
 /// One more descriptor for the same thing.

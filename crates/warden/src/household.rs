@@ -244,14 +244,14 @@ impl Household {
         (self.plan.tell)(&alarm);
     }
 
-    /// Whether a call off charter ends this process: always an instance, never one under drill.
+    /// Whether a call off charter ends this process: always an instance, but not one
+    /// whose drill goes on.
     pub fn is_replaceable(&self, instance: InstanceId) -> bool {
         let Some(member) = self.members.get(&instance) else {
             return false;
         };
-        let drilled = self.plan.drill.as_ref().is_some_and(|drill| drill.kind == member.kind);
         let keeper = !matches!(member.role, crate::roster::Role::Instance(_));
-        !drilled && (!keeper || self.plan.replace_keepers)
+        !member.lives_on && (member.drilled || !keeper || self.plan.replace_keepers)
     }
 
     /// Tells once that everything serves.

@@ -30,7 +30,7 @@ mod roster;
 mod stopping;
 
 pub use household::run;
-pub use plan::{Drill, Happening, Plan};
+pub use plan::{Drill, Drills, Happening, Plan};
 pub use workshop::{Refused, Worker, Workshop};
 
 use std::io;

@@ -3,7 +3,10 @@
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, PoisonError};
 use terms::{InstanceId, Kind};
+use wire::Channel;
 use wire::control::Service;
 
 /// Everything that one start needs.
@@ -32,8 +35,8 @@ pub struct Plan {
     pub pool: usize,
     /// Whether a keeper that left its charter is replaced like an instance, or only alarmed.
     pub replace_keepers: bool,
-    /// A drill: hostile code in one instance.
-    pub drill: Option<Drill>,
+    /// Drills: hostile code in the place of ours. Disarmed unless somebody arms it.
+    pub drills: Drills,
     /// Hears what happens; called on the warden's thread, so it must not wait.
     pub tell: Box<dyn FnMut(&Happening)>,
 }
@@ -54,18 +57,58 @@ impl Plan {
             user_base: 64_000,
             pool: 4,
             replace_keepers: false,
-            drill: None,
+            drills: Drills::default(),
             tell: Box::new(|_| {}),
         }
     }
 }
 
-/// One drill: the next born instance of `kind` becomes `program`.
+/// The switch of the drills: armed and disarmed while the house stands, from another thread.
+#[derive(Clone, Default)]
+pub struct Drills(Arc<Mutex<Option<Drill>>>);
+
+impl Drills {
+    /// From now on each birth of that kind is hostile.
+    pub fn arm(&self, drill: Drill) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(drill);
+    }
+
+    /// From now on births are our own code again.
+    pub fn disarm(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// What a newborn of this kind becomes, if a drill is on.
+    pub(crate) fn draft(&self, instance: InstanceId, kind: Kind) -> Option<Drafted> {
+        let armed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let drill = armed.as_ref().filter(|drill| drill.kind == kind)?;
+        let (ours, theirs) = Channel::pair().ok()?;
+        let mut gifts = vec![theirs.into()];
+        if let Some(program) = &drill.program {
+            gifts.push(program.try_clone().ok()?);
+        }
+        drill.talks.send((instance, ours)).ok()?;
+        Some(Drafted { gifts, lives_on: drill.lives_on, has_program: drill.program.is_some() })
+    }
+}
+
+/// One drill: births of `kind` become hostile code.
 pub struct Drill {
     /// Which compartment.
     pub kind: Kind,
-    /// A static executable.
-    pub program: OwnedFd,
+    /// A static executable; `None`: the acts that are built in.
+    pub program: Option<OwnedFd>,
+    /// Calls off charter are denied and alarmed, and the instance is left alive to try the next.
+    pub lives_on: bool,
+    /// Gets one end of a channel to each hostile instance, on which it says what it obtained.
+    pub talks: Sender<(InstanceId, Channel)>,
+}
+
+/// What a hostile newborn is given beside what every newborn gets.
+pub(crate) struct Drafted {
+    pub gifts: Vec<OwnedFd>,
+    pub lives_on: bool,
+    pub has_program: bool,
 }
 
 /// What happened, for the demo's screen, `drill` and the tests.

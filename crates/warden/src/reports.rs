@@ -124,7 +124,7 @@ impl Household {
         };
         let kind = member.kind;
         let pidfd = member.pidfd.as_ref().and_then(|pidfd| pidfd.try_clone().ok());
-        let drill = self.plan.drill.as_ref().is_some_and(|drill| drill.kind == kind);
+        let drill = member.becomes_program;
         let replace = pidfd.filter(|_| replaceable);
         self.ears.add(Ear { instance, kind, notices, replace, drill });
     }

@@ -45,6 +45,11 @@ pub struct Member {
     /// We ended it ourselves: no cause for alarm.
     pub dismissed: bool,
     pub off_charter: bool,
+    /// Hostile code, in a drill; whether a call off charter leaves it alive; whether its first
+    /// exec is let through.
+    pub drilled: bool,
+    pub lives_on: bool,
+    pub becomes_program: bool,
     /// An edge's scanner, and how many it has had.
     pub scanner: Option<InstanceId>,
     pub renewals: u32,

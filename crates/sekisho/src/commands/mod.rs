@@ -7,6 +7,7 @@ mod install;
 mod keeping;
 mod people;
 mod scan;
+mod trial;
 
 use crate::arguments::Arguments;
 use crate::outcome::{Answer, Outcome, Trouble, tell};
@@ -61,6 +62,7 @@ fn act(word: &str, arguments: Arguments, as_json: bool) -> Answer {
         "scope" => evidence::scope(arguments),
         "backup" => keeping::backup(arguments),
         "restore" => keeping::restore(arguments),
+        "drill" => trial::run(arguments, as_json),
         "doctor" => doctor::run(arguments),
         "help" | "-h" => {
             println!("{HELP}");
@@ -70,6 +72,7 @@ fn act(word: &str, arguments: Arguments, as_json: bool) -> Answer {
     }
 }
 
+pub use demo::make_folder;
 pub use install::log;
 
 /// The newest entries of the ledger, for the demo's screen.

@@ -1,0 +1,92 @@
+//! A hostile edge: takes the connection that it is handed, asks its neighbours for more.
+
+use crate::channels::{forbidden, word};
+use crate::intruder::{Intruder, JOIN_LIMIT};
+use crate::report::{Asset, Facts, Told};
+use crate::session;
+use std::time::{Duration, Instant};
+use terms::{FolderId, Kind};
+use wire::gate::{FromGate, ToGate};
+use wire::vault::Class;
+
+const PULSE: Duration = Duration::from_millis(50);
+/// Addresses guessed.
+const GUESSES: u32 = 200;
+
+pub fn abuse(intruder: &mut Intruder, facts: &Facts) {
+    guess_addresses(intruder, facts);
+    let (bodies, headers) = (Asset::StoredBodies, Asset::StoredHeaders);
+    let list = wire::directory::FromAdmin::UserList { tenant: None };
+    forbidden(intruder, Asset::OtherTenants, Kind::Directory, &list, "list every address");
+    let uids = (1..=50).collect();
+    let folder = FolderId([0, 0, 0, 1]);
+    let fetch = wire::mailbox::FromAccess::Fetch { folder, uids, class: Class::Body };
+    forbidden(intruder, bodies, Kind::Mailbox, &fetch, "fetch stored bodies as an access would");
+    let rows = wire::mailbox::FromAccess::Rows { folder, since: None };
+    forbidden(intruder, headers, Kind::Mailbox, &rows, "list a folder as an access would");
+    let trace = wire::mailbox::FromAdmin::Trace { tokens: Vec::new(), limit: 100 };
+    forbidden(intruder, headers, Kind::Mailbox, &trace, "read journeys as an admin would");
+    let sign =
+        wire::signer::ToSigner::Sign { server_name: None, scheme: 0x0403, message: vec![7; 32] };
+    forbidden(intruder, Asset::AccountSecrets, Kind::Signer, &sign, "have a bare digest signed");
+    let secret = wire::vault::FromSigner::StorageKey;
+    forbidden(intruder, Asset::AccountSecrets, Kind::Signer, &secret, "ask for the storage key");
+    let vault = intruder.channel(Kind::Vault, Duration::ZERO).is_none();
+    word(intruder, Asset::AccountSecrets, "a channel to the vault", vault, "none");
+    let ledger = intruder.channel(Kind::Ledger, Duration::ZERO).is_none();
+    word(intruder, Asset::Evidence, "a channel to the ledger", ledger, "none");
+}
+
+/// One call a guess, and no list: what is not guessed stays unknown.
+fn guess_addresses(intruder: &mut Intruder, facts: &Facts) {
+    let mut known = 0;
+    for guess in 0..GUESSES {
+        let local = match guess {
+            0 => "*".to_owned(),
+            1 => "%".to_owned(),
+            2 => String::new(),
+            guess => format!("m-{guess:08x}"),
+        };
+        let address = format!("{local}@{}", facts.domain);
+        let question = wire::directory::FromEdge::Address(address);
+        let (_, answer) =
+            crate::channels::ask(intruder, Kind::Directory, &question, "guessed addresses");
+        let stated = postcard::from_bytes(&answer);
+        let is_known = matches!(
+            stated,
+            Ok(wire::directory::ToEdge::Stated(wire::directory::Stated::Known { .. }))
+        );
+        known += u32::from(is_known);
+    }
+    let act = "guess two hundred addresses";
+    word(intruder, Asset::OtherTenants, act, known == 0, &format!("{known} known"));
+}
+
+pub fn serve(intruder: &mut Intruder, limit: Duration) {
+    let until = Instant::now() + limit;
+    if intruder.channel(Kind::Gate, JOIN_LIMIT).is_none() {
+        return;
+    }
+    while Instant::now() < until && !intruder.is_called() {
+        let Some(gate) = intruder.channel(Kind::Gate, Duration::ZERO) else { return };
+        match gate.wait(PULSE) {
+            Ok(true) => {}
+            Ok(false) => continue,
+            Err(_) => return,
+        }
+        let Ok(mut frame) = gate.receive(Some(PULSE)) else { return };
+        let (Ok(FromGate::Handed { connection, .. }), Some(socket)) =
+            (frame.read(), frame.descriptors.pop())
+        else {
+            continue;
+        };
+        let (taken, came) = session::smtp(socket);
+        if let Some(gate) = intruder.channel(Kind::Gate, Duration::ZERO) {
+            let _ = gate.send(0, &ToGate::Done { connection, last: false }, &[]);
+        }
+        intruder.obtained("a session", taken);
+        if came {
+            intruder.tell(&Told::PassedUnkept);
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! What a drill and its hostile instance say to each other.
+
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+use terms::MessageId;
+use wire::vault::Item;
+
+macro_rules! assets {
+    ($($variant:ident $word:literal,)*) => {
+        /// What an intruder is after.
+        #[derive(
+            Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize,
+        )]
+        pub enum Asset { $($variant,)* }
+
+        impl Asset {
+            pub const ALL: &'static [Asset] = &[$(Asset::$variant,)*];
+
+            pub fn word(self) -> &'static str {
+                match self { $(Asset::$variant => $word,)* }
+            }
+
+            pub fn parse(word: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|asset| asset.word() == word)
+            }
+        }
+    };
+}
+
+assets! {
+    AccountSecrets "account-secrets",
+    StoredBodies "stored-bodies",
+    StoredHeaders "stored-headers",
+    MailInFlight "mail-in-flight",
+    CloudCredentials "cloud-credentials",
+    OtherTenants "other-tenants",
+    Evidence "evidence",
+    Host "host",
+}
+
+/// How much of an asset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Got {
+    Nothing,
+    /// What passed or was released while owned.
+    Bounded,
+    /// The whole class without a further recorded release.
+    Everything,
+}
+
+impl Got {
+    pub fn word(self) -> &'static str {
+        match self {
+            Got::Nothing => "nothing",
+            Got::Bounded => "bounded",
+            Got::Everything => "everything",
+        }
+    }
+}
+
+/// What the intruder knows of the house: more than a real one would.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Facts {
+    /// Files worth having, by asset.
+    pub files: Vec<(Asset, String)>,
+    /// The vault's process.
+    pub victim: u32,
+    /// Somebody else's address, and the domain to guess in.
+    pub other: String,
+    pub domain: String,
+    /// Somewhere to connect to.
+    pub outside: SocketAddr,
+}
+
+/// To the intruder.
+#[derive(Serialize, Deserialize)]
+pub enum Ask {
+    /// Try every call that no charter has, then every file.
+    Acts(Facts),
+    /// Abuse the channels that you have.
+    Abuse(Facts),
+    /// Take what comes in the compartment's own work, for so long at most.
+    Serve {
+        seconds: u32,
+    },
+    /// Ask for these keys of somebody else's, whose wrapped form you got hold of.
+    Replay(Vec<Item>),
+    /// Tell the warden what is not yours to tell.
+    Lie,
+    /// One call off charter.
+    OneAct,
+    Leave,
+}
+
+/// From the intruder.
+#[derive(Serialize, Deserialize)]
+pub enum Told {
+    /// A system call tried; `errno`: the refusal, `None`: it worked.
+    Act { asset: Asset, act: String, call: String, errno: Option<i32> },
+    /// A peer asked for what it must not give; `held`: it did not.
+    Word { asset: Asset, act: String, held: bool, answer: String },
+    /// Octets in hand.
+    Obtained { how: String, bytes: Vec<u8> },
+    /// This message's content was in hand.
+    Passed(MessageId),
+    /// A message's content was in hand that has no number, because it was never kept.
+    PassedUnkept,
+    /// Wrapped keys of the person served.
+    Wrapped(Vec<Item>),
+    /// What was asked for is done.
+    Finished,
+}

@@ -1,0 +1,119 @@
+//! What the warden told, gathered.
+
+use std::collections::HashMap;
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
+use terms::{InstanceId, Kind};
+use warden::Happening;
+
+const PULSE: Duration = Duration::from_millis(20);
+
+/// A refused call, as the warden told it.
+#[derive(Clone, Debug)]
+pub struct Alarm {
+    pub instance: InstanceId,
+    pub pid: u32,
+    pub call: String,
+    pub after_ms: u64,
+    /// In the warden's own series.
+    pub number: Option<u64>,
+}
+
+/// One living instance or keeper.
+#[derive(Clone, Copy, Debug)]
+pub struct Alive {
+    pub instance: InstanceId,
+    pub kind: Kind,
+    pub pid: u32,
+    pub is_instance: bool,
+}
+
+pub struct Watch {
+    told: Receiver<Happening>,
+    pub alive: Vec<Alive>,
+    pub alarms: Vec<Alarm>,
+    pub ended: HashMap<InstanceId, String>,
+    pub missing: Vec<(Kind, String)>,
+    /// First number, count, leaf of the first.
+    recorded: Vec<(u64, u64, u64)>,
+}
+
+impl Watch {
+    pub fn new(told: Receiver<Happening>) -> Self {
+        let (alive, alarms, missing, recorded) = Default::default();
+        Self { told, alive, alarms, ended: HashMap::new(), missing, recorded }
+    }
+
+    /// Takes what was told since.
+    pub fn pump(&mut self) {
+        while let Ok(happening) = self.told.try_recv() {
+            self.note(happening);
+        }
+    }
+
+    /// Pumps until it is so, or the time is over; whether it is.
+    pub fn until(&mut self, limit: Duration, mut is_so: impl FnMut(&Self) -> bool) -> bool {
+        let end = Instant::now() + limit;
+        loop {
+            self.pump();
+            if is_so(self) {
+                return true;
+            }
+            if Instant::now() >= end {
+                return false;
+            }
+            std::thread::sleep(PULSE);
+        }
+    }
+
+    fn note(&mut self, happening: Happening) {
+        match happening {
+            Happening::Born { instance, kind, pid, zygote } => {
+                let is_instance = zygote.is_some();
+                self.alive.push(Alive { instance, kind, pid, is_instance });
+            }
+            Happening::Ended { instance, cause, .. } => {
+                self.alive.retain(|alive| alive.instance != instance);
+                self.ended.insert(instance, cause);
+            }
+            Happening::Jailed { kind, missing, .. } => {
+                for wall in missing {
+                    if !self.missing.contains(&(kind, wall.clone())) {
+                        self.missing.push((kind, wall));
+                    }
+                }
+            }
+            Happening::Alarm { instance, pid, call, after_ms, entry, .. } => {
+                self.alarms.push(Alarm { instance, pid, call, after_ms, number: entry });
+            }
+            Happening::Recorded { first, count, index } => {
+                self.recorded.push((first, count, index));
+            }
+            Happening::Ready | Happening::Note { .. } => {}
+        }
+    }
+
+    /// The leaf of one of the warden's own entries.
+    pub fn leaf(&self, number: u64) -> Option<u64> {
+        let holds =
+            |(first, count, _): &&(u64, u64, u64)| (*first..first + count).contains(&number);
+        self.recorded.iter().find(holds).map(|(first, _, index)| index + (number - first))
+    }
+
+    pub fn alarms_of(&self, instance: InstanceId) -> usize {
+        self.alarms.iter().filter(|alarm| alarm.instance == instance).count()
+    }
+
+    /// Ends every process of a kind that serves (of a zygote kind: its instances).
+    pub fn end_all(&mut self, kind: Kind) {
+        self.pump();
+        let has_zygote = wire::charter(kind).is_some_and(|charter| charter.has_zygote);
+        let wanted = |alive: &&Alive| alive.kind == kind && alive.is_instance == has_zygote;
+        for alive in self.alive.iter().filter(wanted) {
+            let pid = i32::try_from(alive.pid).ok().and_then(rustix::process::Pid::from_raw);
+            if let Some(pid) = pid {
+                let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+            }
+        }
+    }
+}
