@@ -59,6 +59,7 @@ pub enum Fault {
 /// The whole life of an instance: settle in, serve what the gate hands over, leave.
 pub fn serve(house: House) -> ExitCode {
     compartment::abort_on_panic("edge");
+    compartment::jail::keep_memory();
     live(house)
 }
 

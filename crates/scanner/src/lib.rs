@@ -51,6 +51,7 @@ pub enum Fault {
 /// The whole life of an instance: wait for an `edge`, serve it, leave.
 pub fn serve(mut house: House) -> ExitCode {
     compartment::abort_on_panic("scanner");
+    compartment::jail::keep_memory();
     let host_name = house.start.host_name.clone();
     match join(&mut house).and_then(|mut edge| serve_edge(&mut edge, &host_name)) {
         Ok(()) => ExitCode::SUCCESS,
