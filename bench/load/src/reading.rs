@@ -12,33 +12,49 @@ use std::time::{Duration, Instant};
 /// Messages in one breath of APPEND, so that a filling does not wait for each answer.
 const BREATH: usize = 50;
 
+/// Sessions that fill a mailbox together, so that one commit of the keeper takes several.
+const FILLERS: usize = 12;
+
 /// Fills the account's INBOX up to so many messages.
 pub fn fill(wishes: &Wishes) -> Outcome<Value> {
-    let place = Place::read(wishes.text("ready")?)?;
+    let place = Arc::new(Place::read(wishes.text("ready")?)?);
     let account = wishes.number_or("account", 0)?;
     let wanted = wishes.number_or("messages", 1_000)?;
-    let mut imap = place.sign_in(account)?;
-    let there = imap.ask("SELECT INBOX")?.exists;
-    let corpus = Corpus::new(600, b"")?;
+    let there = place.sign_in(account)?.ask("SELECT INBOX")?.exists;
     let begin = Instant::now();
-    let mut number = there;
-    while number < wanted {
-        let count = BREATH.min(wanted - number);
+    let next = Arc::new(AtomicUsize::new(there));
+    let fillers = (0..FILLERS).map(|_| {
+        let (place, next) = (place.clone(), next.clone());
+        std::thread::spawn(move || fill_along(&place, account, &next, wanted))
+    });
+    let fillers: Vec<_> = fillers.collect();
+    for filler in fillers {
+        filler.join().map_err(|_| "a filler died")??;
+    }
+    let took = begin.elapsed();
+    let appended = wanted.saturating_sub(there);
+    Ok(json!({ "messages": wanted, "appended": appended, "seconds": ms(took) / 1e3 }))
+}
+
+fn fill_along(place: &Place, account: usize, next: &AtomicUsize, wanted: usize) -> Outcome<()> {
+    let mut imap = place.sign_in(account)?;
+    let corpus = Corpus::new(600, b"")?;
+    loop {
+        let number = next.fetch_add(BREATH, Ordering::Relaxed);
+        let count = BREATH.min(wanted.saturating_sub(number));
+        if count == 0 {
+            let _ = imap.ask("LOGOUT");
+            return Ok(());
+        }
         for at in 0..count {
             let (_, letter) = corpus.letter(number + at, "aoi@example.jp")?;
             let letter = letter.strip_suffix(b".\r\n").unwrap_or(&letter);
             imap.tell(&format!("APPEND INBOX {{{}+}}", letter.len()))?;
             imap.line.send(letter)?;
             imap.line.send(b"\r\n")?;
-            if at + 1 == count {
-                imap.heard()?;
-            }
         }
-        number += count;
+        imap.heard()?;
     }
-    let took = begin.elapsed();
-    let _ = imap.ask("LOGOUT");
-    Ok(json!({ "messages": number, "appended": number - there, "seconds": ms(took) / 1e3 }))
 }
 
 /// All the readings, each as often as it can be told from noise.
@@ -56,8 +72,11 @@ pub fn read(wishes: &Wishes) -> Outcome<Value> {
     }
     let mut flags = repeated(&mut imap, "FETCH 1:* (FLAGS)", 3)?;
     let last = exists.min(1_000);
-    let mut store = repeated(&mut imap, &format!("STORE 1:{last} +FLAGS (\\Flagged)"), 3)?;
-    let mut unstore = repeated(&mut imap, &format!("STORE 1:{last} -FLAGS (\\Flagged)"), 3)?;
+    let (mut store, mut unstore) = (Vec::new(), Vec::new());
+    for _ in 0..3 {
+        store.push(timed(&mut imap, &format!("STORE 1:{last} +FLAGS (\\Flagged)"))?);
+        unstore.push(timed(&mut imap, &format!("STORE 1:{last} -FLAGS (\\Flagged)"))?);
+    }
     let mut overviews = Overviews::default();
     overviews.look(&place, account, exists)?;
     let mut opening = Vec::new();
