@@ -135,7 +135,9 @@ fn shift_jis_score(sample: &[u8]) -> Option<i64> {
             0x00..=0x7F => {}
             // A half-width kana alone is rare in mail, and every EUC octet looks like one.
             0xA1..=0xDF => score -= 1,
-            0x81..=0x9F | 0xE0..=0xFC => match cursor.next() {
+            // Vendors' own signs stand here; the umlauts and tildes of Latin-1 far more often.
+            0xF0..=0xF9 => return None,
+            0x81..=0x9F | 0xE0..=0xEF | 0xFA..=0xFC => match cursor.next() {
                 Some(trail @ (0x40..=0x7E | 0x80..=0xFC)) => {
                     let kana = matches!((byte, trail), (0x82, 0x9F..=0xF1) | (0x83, 0x40..=0x96));
                     score += if kana { 4 } else { 1 };
