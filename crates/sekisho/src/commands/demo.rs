@@ -62,7 +62,7 @@ fn credential(data: &Path) -> Result<Vec<u8>, Trouble> {
         let what = format!("{}: {error}", path.display());
         Trouble::fault(what, "the credential must be a file of 32 octets, yours alone")
     };
-    if let Ok(found) = fs::read(&path) {
+    if let Some(found) = own_file(&path).map_err(fault)? {
         return match found.len() {
             CREDENTIAL_BYTES => Ok(found),
             _ => Err(fault(std::io::ErrorKind::InvalidData.into())),
@@ -73,4 +73,46 @@ fn credential(data: &Path) -> Result<Vec<u8>, Trouble> {
     let mut file = options.write(true).create_new(true).mode(0o600).open(&path).map_err(fault)?;
     file.write_all(&made).and_then(|()| file.sync_all()).map_err(fault)?;
     Ok(made.to_vec())
+}
+
+/// What stands in a file that is ours alone; `None` if there is none. Whoever laid a credential
+/// there before us, or may read it, could open the mail sealed under it.
+fn own_file(path: &Path) -> std::io::Result<Option<Vec<u8>>> {
+    use std::os::unix::fs::MetadataExt;
+    let about = match fs::symlink_metadata(path) {
+        Ok(about) => about,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let us = rustix::process::geteuid().as_raw();
+    if !about.is_file() || about.uid() != us || about.mode() & 0o077 != 0 {
+        return Err(std::io::ErrorKind::PermissionDenied.into());
+    }
+    fs::read(path).map(Some)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::own_file;
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_credential_is_ours_alone_or_none() {
+        let folder = std::env::temp_dir().join(format!("sekisho-own-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("one.unseal");
+        assert!(own_file(&path).unwrap().is_none());
+        fs::write(&path, [7; 32]).unwrap();
+        for (mode, is_taken) in [(0o600, true), (0o400, true), (0o640, false), (0o604, false)] {
+            fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            assert_eq!(own_file(&path).is_ok(), is_taken, "{mode:o}");
+        }
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+        let link = folder.join("link.unseal");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        assert!(own_file(&link).is_err());
+        fs::remove_dir_all(&folder).unwrap();
+    }
 }

@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use terms::Kind;
 
@@ -106,7 +107,7 @@ fn copy_out(data: &Path, to: &Path, keys: bool) -> Result<usize, Trouble> {
     }
     let path = to.join(MANIFEST);
     let value = json!({ "sekisho_backup": 1, "keys": keys, "files": manifest });
-    let mut file = File::create(&path).map_err(fault(&path))?;
+    let mut file = private_file(&path)?;
     writeln!(file, "{value}").and_then(|()| file.sync_all()).map_err(fault(&path))?;
     Ok(manifest.len())
 }
@@ -152,13 +153,20 @@ fn files_of(folder: &Path) -> Result<Vec<PathBuf>, Trouble> {
     Ok(files)
 }
 
+/// A new file for its owner alone, as in the data folder: sizes and times are told to nobody else.
+fn private_file(path: &Path) -> Result<File, Trouble> {
+    let mut options = File::options();
+    options.write(true).create(true).truncate(true).mode(0o600).open(path).map_err(fault(path))
+}
+
 /// Copies one file durably and gives the digest of what was copied.
 fn copy(from: &Path, to: &Path) -> Result<String, Trouble> {
     if let Some(folder) = to.parent() {
-        fs::create_dir_all(folder).map_err(fault(folder))?;
+        let mut private = fs::DirBuilder::new();
+        private.recursive(true).mode(0o700).create(folder).map_err(fault(folder))?;
     }
     let mut source = File::open(from).map_err(fault(from))?;
-    let mut target = File::create(to).map_err(fault(to))?;
+    let mut target = private_file(to)?;
     let mut hash = Sha256::new();
     let mut chunk = vec![0u8; 1 << 20];
     loop {
@@ -169,4 +177,25 @@ fn copy(from: &Path, to: &Path) -> Result<String, Trouble> {
     }
     target.sync_all().map_err(fault(to))?;
     Ok(HEXLOWER.encode(&hash.finalize()))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::copy;
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_copy_is_its_owners_alone() {
+        let folder = std::env::temp_dir().join(format!("sekisho-copy-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("from"), "x").unwrap();
+        let to = folder.join("backup").join("to");
+        assert!(copy(&folder.join("from"), &to).is_ok());
+        let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode(&to) & 0o777, 0o600);
+        assert_eq!(mode(to.parent().unwrap()) & 0o777, 0o700);
+        fs::remove_dir_all(&folder).unwrap();
+    }
 }
