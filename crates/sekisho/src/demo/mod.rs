@@ -126,7 +126,8 @@ impl Stage {
             Ok(accounts) => self.accounts = accounts,
             Err(trouble) => {
                 eprintln!("sekisho demo: the accounts could not be made: {}", trouble.told());
-                return;
+                // All others end with this process; a demo without people is of no use.
+                std::process::exit(3);
             }
         }
         match self.wishes.as_json {

@@ -141,10 +141,6 @@ impl Demo {
 
     /// Gives what it said when it did not get ready.
     pub fn try_start(wishes: Wishes) -> Result<Self, String> {
-        Self::try_start_within(wishes, START)
-    }
-
-    pub fn try_start_within(wishes: Wishes, limit: Duration) -> Result<Self, String> {
         let mut command = wishes.command();
         command.process_group(0).stdin(Stdio::null());
         let mut process =
@@ -168,7 +164,7 @@ impl Demo {
         let ready = Value::Null;
         let mut demo = Self { wishes, ready, process, guard, out, err, is_kept: false };
         let said = |demo: &Self| format!("{:?}", demo.said());
-        let line = demo.out.lock().unwrap().recv_timeout(limit).map_err(|_| said(&demo))?;
+        let line = demo.out.lock().unwrap().recv_timeout(START).map_err(|_| said(&demo))?;
         demo.ready = serde_json::from_str(&line).map_err(text)?;
         Ok(demo)
     }

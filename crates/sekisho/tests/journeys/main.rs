@@ -15,3 +15,4 @@ mod proof;
 mod reader;
 mod stopping;
 mod walls;
+mod weather;

@@ -1,0 +1,107 @@
+//! Bad weather: a silent DNS, clients that dawdle, full hands. Clear answers, nothing lost.
+
+use super::house::{Demo, signal, within};
+use super::letters::{assert_whole, letter};
+use super::post::{Sender, deliver};
+use super::reader::Reader;
+use rustix::process::Signal;
+use std::time::{Duration, Instant};
+
+const FROM: &str = "carol@sender.example";
+
+#[test]
+fn a_silent_dns_loses_nothing() {
+    let demo = Demo::fresh("dns");
+    for kind in ["zone", "names"] {
+        let pid = demo.pid_of(kind);
+        signal(pid, Signal::STOP);
+        let started = Instant::now();
+        let sent = letter(&format!("without {kind}"), "who are you?");
+        // From a domain that nobody has asked for yet.
+        let mut sender = Sender::greeted(&demo.port("smtp"));
+        let from = format!("news@{kind}.letters.example");
+        let reply = sender.letter(&from, &["aoi@example.jp"], &sent).unwrap();
+        assert!(reply.code == 250 || reply.code / 100 == 4, "{kind}: {reply:?}");
+        assert!(started.elapsed() < Duration::from_secs(60), "{kind}: {:?}", started.elapsed());
+        signal(pid, Signal::CONT);
+        within(Duration::from_secs(40), "arrival as before", || {
+            let again = letter(&format!("with {kind}"), "welcome");
+            deliver(&demo.port("smtp"), &["aoi@example.jp"], &again).code == 250
+        });
+    }
+}
+
+#[test]
+fn dawdlers_hold_up_nobody() {
+    let demo = Demo::fresh("slow");
+    // More of them than there are free instances at the start.
+    let mut half_open: Vec<Sender> =
+        (0..40).map(|_| Sender::connect(&demo.port("smtp")).unwrap()).collect();
+    for (number, sender) in half_open.iter_mut().enumerate() {
+        sender.send(&b"EHLO sender.example"[..number % 19]).unwrap();
+    }
+    let started = Instant::now();
+    let sent = letter("in between", "past forty others");
+    assert_eq!(deliver(&demo.port("smtp"), &["aoi@example.jp"], &sent).code, 250);
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+    // And one who dawdles to the end is served all the same.
+    let mut slow = Sender::greeted(&demo.port("smtp"));
+    assert_eq!(slow.offer(FROM, &["aoi@example.jp"]).unwrap().code, 354);
+    let late = letter("one by one", "octets");
+    for octet in late.iter().chain(b".\r\n") {
+        slow.send(&[*octet]).unwrap();
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(slow.reply().unwrap().code, 250);
+    let mut reader = Reader::sign_in(&demo, "aoi@example.jp");
+    let kept = reader.whole("INBOX");
+    assert_whole(&kept[0], &sent);
+    assert_whole(&kept[1], &late);
+}
+
+#[test]
+fn broken_off_is_not_delivered() {
+    let demo = Demo::fresh("broken");
+    for end in [&b""[..], b"\r\n.", b"\r\n.\r"] {
+        let mut sender = Sender::greeted(&demo.port("smtp"));
+        assert_eq!(sender.offer(FROM, &["aoi@example.jp"]).unwrap().code, 354);
+        sender.send(&letter("half a letter", "and then")).unwrap();
+        sender.send(end).unwrap();
+    }
+    let sent = letter("a whole letter", "to the end");
+    assert_eq!(deliver(&demo.port("smtp"), &["aoi@example.jp"], &sent).code, 250);
+    let mut reader = Reader::sign_in(&demo, "aoi@example.jp");
+    assert_eq!(reader.exists("INBOX"), 1);
+}
+
+#[test]
+fn a_password_opens_its_own_protocol_only() {
+    let demo = super::house::post_office();
+    let mut account = demo.account("aoi@example.jp");
+    account.imap = account.pop3.clone();
+    assert!(Reader::try_sign_in(demo, &account).is_err(), "POP3's password opened IMAP");
+    let mut account = demo.account("aoi@example.jp");
+    account.address = "haru@example.jp".to_owned();
+    assert!(Reader::try_sign_in(demo, &account).is_err(), "aoi's password opened haru's mail");
+}
+
+#[test]
+fn fifty_readers_and_a_thousand_recipients() {
+    let demo = Demo::fresh("many");
+    let sent = letter("to very many", "the same for all");
+    let mut sender = Sender::greeted(&demo.port("smtp"));
+    assert_eq!(sender.say(&format!("MAIL FROM:<{FROM}>")).code, 250);
+    for number in 0..1000 {
+        let reply = sender.say(&format!("RCPT TO:<aoi+{number}@example.jp>"));
+        assert_eq!(reply.code, 250, "{number}: {reply:?}");
+    }
+    assert_eq!(sender.say("DATA").code, 354);
+    sender.send(&sent).unwrap();
+    sender.send(b".\r\n").unwrap();
+    assert_eq!(sender.reply().unwrap().code, 250);
+    let mut readers: Vec<Reader> =
+        (0..50).map(|_| Reader::inbox(&demo, "aoi@example.jp")).collect();
+    for reader in &mut readers {
+        assert_eq!(reader.must("FETCH 1 BODY.PEEK[]").literals().len(), 1);
+    }
+}
