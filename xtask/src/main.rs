@@ -1,5 +1,7 @@
 //! The house's own tasks: `cargo xtask tidy | test | generate | bench | fuzz | drill`.
 
+mod drill;
+mod fuzzers;
 mod generate;
 mod linked;
 mod run;
@@ -26,7 +28,7 @@ fn main() -> ExitCode {
         "generate" => generate::run(),
         "bench" => test::bench(&rest),
         "fuzz" => test::fuzz(),
-        "drill" => test::drill(),
+        "drill" => drill::run(),
         _ => {
             println!("{HELP}");
             return ExitCode::from(2);

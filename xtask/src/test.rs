@@ -109,7 +109,3 @@ pub fn fuzz() -> Result<(), String> {
         .map_err(|error| error.to_string())?;
     if status.success() { Ok(()) } else { Err(format!("a fuzzer found something: {status}")) }
 }
-
-pub fn drill() -> Result<(), String> {
-    command("cargo", &["run", "--release", "--", "drill"])
-}

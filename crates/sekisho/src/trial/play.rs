@@ -110,7 +110,7 @@ fn turn(house: &mut House, kind: Kind, program: Option<&[u8]>) -> Result<Phase, 
         (Kind::Edge, None) => edge(house, &mut cast, &mut phase),
         (Kind::Access, None) => access(house, &mut cast, &mut phase),
         (Kind::Gate, None) => gate(house, &mut cast, &mut phase),
-        (_, None) => keeper(house, &mut cast, &mut phase),
+        (_, None) => keeper(&mut cast, &mut phase),
     }
     await_alarms(house, &phase);
     phase.to_ms = compartment::now_ms() + 1;
@@ -406,8 +406,7 @@ fn gate(house: &mut House, cast: &mut Cast, phase: &mut Phase) {
 }
 
 /// Any other keeper: the calls, the files, and its own folder, which it may read.
-fn keeper(house: &mut House, cast: &mut Cast, phase: &mut Phase) {
-    let _ = house;
+fn keeper(cast: &mut Cast, phase: &mut Phase) {
     if !cast.gather(phase, 1) {
         return;
     }
