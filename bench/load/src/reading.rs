@@ -70,12 +70,18 @@ pub fn read(wishes: &Wishes) -> Outcome<Value> {
         imap.ask("UNSELECT")?;
         select.push(timed(&mut imap, "SELECT INBOX")?);
     }
-    let mut flags = repeated(&mut imap, "FETCH 1:* (FLAGS)", 3)?;
+    let mut flags = Vec::new();
+    let mut flags_octets = 0;
+    for _ in 0..3 {
+        let (time, octets) = counted(&mut imap, "FETCH 1:* (FLAGS)", exists)?;
+        flags.push(time);
+        flags_octets = octets;
+    }
     let last = exists.min(1_000);
     let (mut store, mut unstore) = (Vec::new(), Vec::new());
     for _ in 0..3 {
-        store.push(timed(&mut imap, &format!("STORE 1:{last} +FLAGS (\\Flagged)"))?);
-        unstore.push(timed(&mut imap, &format!("STORE 1:{last} -FLAGS (\\Flagged)"))?);
+        store.push(counted(&mut imap, &format!("STORE 1:{last} +FLAGS (\\Flagged)"), last)?.0);
+        unstore.push(counted(&mut imap, &format!("STORE 1:{last} -FLAGS (\\Flagged)"), last)?.0);
     }
     let mut overviews = Overviews::default();
     overviews.look(&place, account, exists)?;
@@ -89,6 +95,7 @@ pub fn read(wishes: &Wishes) -> Outcome<Value> {
     Ok(json!({
         "messages": exists,
         "select_ms": share(&mut select, 50),
+        "fetch_flags_octets": flags_octets,
         "fetch_flags_ms": share(&mut flags, 50),
         "store_1000_ms": share(&mut store, 50),
         "unstore_1000_ms": share(&mut unstore, 50),
@@ -118,8 +125,9 @@ impl Overviews {
             imap.ask("SELECT INBOX")?;
             let first = exists.saturating_sub(100 * (round + 1)).max(1);
             let command = format!("FETCH {first}:{} (ENVELOPE)", (first + 99).min(exists));
-            self.cold.push(timed(&mut imap, &command)?);
-            self.warm.push(timed(&mut imap, &command)?);
+            let hundred = exists.min(100);
+            self.cold.push(counted(&mut imap, &command, hundred)?.0);
+            self.warm.push(counted(&mut imap, &command, hundred)?.0);
             let _ = imap.ask("LOGOUT");
         }
         Ok(())
@@ -127,13 +135,17 @@ impl Overviews {
 }
 
 fn timed(imap: &mut Imap, command: &str) -> Outcome<Duration> {
-    let begin = Instant::now();
-    imap.ask(command)?;
-    Ok(begin.elapsed())
+    Ok(counted(imap, command, 0)?.0)
 }
 
-fn repeated(imap: &mut Imap, command: &str, times: usize) -> Outcome<Vec<Duration>> {
-    (0..times).map(|_| timed(imap, command)).collect()
+/// An answer of fewer lines than there must be is no answer to be timed.
+fn counted(imap: &mut Imap, command: &str, lines: usize) -> Outcome<(Duration, usize)> {
+    let begin = Instant::now();
+    let heard = imap.ask(command)?;
+    match heard.lines >= lines {
+        true => Ok((begin.elapsed(), heard.octets)),
+        false => Err(format!("{command}: {} lines of {lines}", heard.lines).into()),
+    }
 }
 
 /// So many clients, each opening one message after the other: releases a second, how many were
