@@ -4,7 +4,7 @@
 //! # May ask        vault (keys, signed statements), ledger (its own entries)
 //! # Network        none
 //! # If taken over  the intruder learns addresses and can weaken judgement; a change without a
-//! #                recorded `rule.change` is an alarm; no mail, no redirected mailbox
+//! #                recorded `rule.change` is an alarm, and so is a redirected mailbox; no mail
 //! # Never          holds a private key; makes a statement that the vault has not signed
 
 #![cfg_attr(
