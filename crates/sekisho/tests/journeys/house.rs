@@ -92,6 +92,8 @@ pub struct Wishes {
     pub sample: bool,
     /// A program in front, such as `setpriv` with its options.
     pub through: Vec<String>,
+    /// How long the ready line is waited for.
+    pub patience: Duration,
     /// Another binary than the one under test: its copy.
     pub program: Option<PathBuf>,
 }
@@ -99,7 +101,14 @@ pub struct Wishes {
 impl Wishes {
     pub fn new(name: &str) -> Self {
         let data = folder(name).join("data");
-        Self { data, port_base: free_ports(), sample: false, through: Vec::new(), program: None }
+        Self {
+            data,
+            port_base: free_ports(),
+            sample: false,
+            through: Vec::new(),
+            patience: START,
+            program: None,
+        }
     }
 
     pub fn command(&self) -> Command {
@@ -164,7 +173,8 @@ impl Demo {
         let ready = Value::Null;
         let mut demo = Self { wishes, ready, process, guard, out, err, is_kept: false };
         let said = |demo: &Self| format!("{:?}", demo.said());
-        let line = demo.out.lock().unwrap().recv_timeout(START).map_err(|_| said(&demo))?;
+        let line =
+            demo.out.lock().unwrap().recv_timeout(demo.wishes.patience).map_err(|_| said(&demo))?;
         demo.ready = serde_json::from_str(&line).map_err(text)?;
         Ok(demo)
     }

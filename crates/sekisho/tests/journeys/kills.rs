@@ -265,8 +265,8 @@ fn kills_lose_nothing() {
         .collect();
     demo = run(demo, kills, &mut dice, &notebook);
     notebook.is_over.store(true, Ordering::SeqCst);
-    let is_sound = senders.into_iter().map(|sender| sender.join().is_ok());
-    assert!(is_sound.fold(true, |all, one| all && one), "a sender was refused for ever");
+    let ended: Vec<_> = senders.into_iter().map(|sender| sender.join()).collect();
+    assert!(ended.iter().all(Result::is_ok), "a sender was refused for ever");
     // What stands is what stands after one more start.
     let demo = kill_all(demo);
     within(HEALING, "reading", || {

@@ -79,9 +79,8 @@ fn a_full_disk_defers_and_loses_nothing() {
     letters.all_there(&demo);
 }
 
-/// The kernel refuses this remount while files are open for writing, as an operator would find; a
-/// disk that fails turns read-only under open files. A quiet file system is as near as a trial gets:
-/// no room and no inodes, and the remount where the kernel does it.
+/// Where the kernel refuses this remount (files are open for writing: EBUSY, as an operator would
+/// find), the trial says so and shows only that asking does no harm.
 #[test]
 fn a_disk_that_may_only_be_read_defers_and_loses_nothing() {
     if !is_root() {
