@@ -1,6 +1,6 @@
 //! The generated pages: golden copies of what the code says.
 
-use crate::linked;
+use crate::{fuzzers, linked};
 use crate::run::root;
 use std::path::PathBuf;
 
@@ -9,6 +9,7 @@ fn pages() -> Result<Vec<(PathBuf, String)>, String> {
     Ok(vec![
         (folder.join("compartments.md"), compartments()),
         (folder.join("config.md"), settings::manual()),
+        (folder.join("fuzz.md"), fuzzers::page()),
         (folder.join("linked.md"), linked::page()?),
     ])
 }

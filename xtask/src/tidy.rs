@@ -1,7 +1,7 @@
 //! The house style as checks: what a reader would trip over fails here first.
 
 use crate::run::{files, root};
-use crate::{generate, linked};
+use crate::{fuzzers, generate, linked};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -183,6 +183,9 @@ fn check_layers(wanting: &mut Vec<String>) -> Result<(), String> {
             }
         }
     }
+    let formats = layers.crates.iter().filter(|(_, layer)| *layer == "formats");
+    let formats: Vec<&str> = formats.map(|(name, _)| name.as_str()).collect();
+    fuzzers::check(&formats, wanting);
     Ok(())
 }
 

@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_odd_passes_for_a_head() {
+    fn fuzz_nothing_odd_passes_for_a_head() {
         let good = Head { kind: Kind::Note, length: 5, sum: 9 }.to_bytes();
         for at in [0, 3, 7, 16] {
             let mut odd = good;

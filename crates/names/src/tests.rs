@@ -322,7 +322,7 @@ fn it_leaves_when_told() {
 }
 
 #[test]
-fn mutated_packets_never_panic() {
+fn fuzz_mutated_packets_never_panic() {
     let sent = sent(false);
     let mut good = reply(&sent);
     good.add_answer(alias("www.a.example.", "b.example.", 30));

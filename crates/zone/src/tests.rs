@@ -135,7 +135,7 @@ fn both_ways_to_ask_work() {
 }
 
 #[test]
-fn mutated_questions_are_answered_or_dropped() {
+fn fuzz_mutated_questions_are_answered_or_dropped() {
     let seeds =
         [question("www.sender.example.", RecordType::A), question("x.test.", RecordType::TXT)];
     let zones = zones();

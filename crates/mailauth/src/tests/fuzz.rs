@@ -40,7 +40,9 @@ impl Chance {
 fn feed(seeds: &[&[u8]], rounds: usize, mut target: impl FnMut(&[u8])) {
     let mut chance = Chance(0x05ec_1540);
     let start = Instant::now();
-    for round in 0..rounds {
+    let factor = std::env::var("SEKISHO_FUZZ_FACTOR").ok();
+    let factor = factor.and_then(|factor| factor.parse().ok()).unwrap_or(1);
+    for round in 0..rounds * factor {
         target(&chance.mutate(seeds[round % seeds.len()]));
     }
     assert!(start.elapsed() < Duration::from_secs(60));

@@ -56,8 +56,14 @@ fn mutate(seed: &[u8], random: &mut Random) -> Vec<u8> {
     bytes
 }
 
+/// How much longer than usual to fuzz (`cargo xtask fuzz`).
+fn factor() -> usize {
+    let factor = std::env::var("SEKISHO_FUZZ_FACTOR").ok();
+    factor.and_then(|factor| factor.parse().ok()).unwrap_or(1)
+}
+
 #[test]
-fn odd_sessions_never_break_the_receiver() {
+fn fuzz_odd_sessions_never_break_the_receiver() {
     let seeds = [
         format!("{ENVELOPE}Subject: x\r\n\r\n..a\r\n.\r\nQUIT\r\n"),
         "EHLO c\r\nMAIL FROM:<a@b> SIZE=5 BODY=8BITMIME\r\nRCPT TO:<c@d>\r\nBDAT 3\r\nabcBDAT 2 \
@@ -66,7 +72,7 @@ fn odd_sessions_never_break_the_receiver() {
         "EHLO c\r\nSTARTTLS\r\n".to_owned(),
     ];
     let mut random = Random::new(1);
-    for round in 0..20_000 {
+    for round in 0..20_000 * factor() {
         let input = mutate(seeds[round % seeds.len()].as_bytes(), &mut random);
         let mut whole = Client::new(small(), false);
         whole.send(&input);
@@ -85,10 +91,10 @@ fn odd_sessions_never_break_the_receiver() {
 }
 
 #[test]
-fn odd_addresses_never_break_the_parser() {
+fn fuzz_odd_addresses_never_break_the_parser() {
     let seeds = ["aoi+tag@example.jp", "\"a\\\"b\"@[IPv6:2001:db8::1]", "あおい@例え.jp"];
     let mut random = Random::new(2);
-    for round in 0..20_000 {
+    for round in 0..20_000 * factor() {
         let input = mutate(seeds[round % seeds.len()].as_bytes(), &mut random);
         if let Some(address) = Address::parse(&String::from_utf8_lossy(&input)) {
             let again = Address::parse(&address.written());
