@@ -92,6 +92,7 @@ impl Guard {
             self.call_for_more(now);
             self.records.hand_in(&mut self.hub, now, self.stopping.is_some());
             self.sweep(now);
+            self.let_surplus_leave(now);
             if self.has_stopped(now) {
                 return Ok(());
             }
@@ -333,6 +334,13 @@ impl Guard {
     }
 
     /// A peer is gone: the ledger, or an instance with whatever it was doing.
+    /// An idle instance whose gate is gone leaves by itself.
+    fn let_surplus_leave(&mut self, now: Instant) {
+        let mut leaving = self.edges.surplus(now);
+        leaving.extend(self.accesses.surplus(now));
+        leaving.into_iter().for_each(|peer| self.forget(peer));
+    }
+
     fn lost(&mut self, peer: Peer) {
         self.records.gone(peer);
         let Some(instance) = self.instances.get(&peer) else { return };

@@ -19,6 +19,12 @@ const NEED: usize = 256;
 /// Instances of one kind at once, so that a flood of connections stays a flood of connections.
 const INSTANCES: usize = 2_000;
 
+/// Idle instances above twice the usual leave after this long: a burst is over by then, and its
+/// descriptors and memory are wanted elsewhere.
+const SURPLUS_LIMIT: Duration = Duration::from_secs(10);
+/// How many leave in one round, so that a second burst finds most of them still there.
+const LEAVING: usize = 8;
+
 pub struct Pool {
     idle: VecDeque<Peer>,
     waiting: VecDeque<(Caller, Instant)>,
@@ -26,6 +32,7 @@ pub struct Pool {
     /// Born soon, as far as we were promised.
     expected: usize,
     asked_at: Option<Instant>,
+    surplus_since: Option<Instant>,
 }
 
 impl Pool {
@@ -37,6 +44,7 @@ impl Pool {
             busy: 0,
             expected: IDLE,
             asked_at: Some(Instant::now()),
+            surplus_since: None,
         }
     }
 
@@ -116,6 +124,22 @@ impl Pool {
         need
     }
 
+    /// Idle instances that nobody has needed for a while, longest idle first; they are ours no
+    /// more.
+    pub fn surplus(&mut self, now: Instant) -> Vec<Peer> {
+        let kept = 2 * IDLE + self.busy / 4;
+        if self.idle.len() <= kept {
+            self.surplus_since = None;
+            return Vec::new();
+        }
+        let since = *self.surplus_since.get_or_insert(now);
+        if now.duration_since(since) < SURPLUS_LIMIT {
+            return Vec::new();
+        }
+        let leaving = (self.idle.len() - kept).min(LEAVING);
+        self.idle.split_off(self.idle.len() - leaving).into()
+    }
+
     pub fn is_quiet(&self) -> bool {
         self.waiting.is_empty()
     }
@@ -127,7 +151,7 @@ impl Pool {
 
 #[cfg(test)]
 mod tests {
-    use super::{BIRTH_LIMIT, IDLE, Pool};
+    use super::{BIRTH_LIMIT, IDLE, Pool, SURPLUS_LIMIT};
     use std::time::{Duration, Instant};
 
     #[test]
@@ -143,6 +167,18 @@ mod tests {
         let later = begin + BIRTH_LIMIT + Duration::from_millis(1);
         assert_eq!(pool.need(later), 1);
         pool.born(9);
+        assert_eq!(pool.need(later), 0);
+    }
+    #[test]
+    fn what_a_burst_left_behind_leaves_in_time() {
+        let begin = Instant::now();
+        let mut pool = Pool::new();
+        (0..100).for_each(|peer| pool.born(peer));
+        assert!(pool.surplus(begin).is_empty());
+        let later = begin + SURPLUS_LIMIT;
+        assert_eq!(pool.surplus(later), (92..100).collect::<Vec<_>>());
+        (0..20).for_each(|_| drop(pool.surplus(later)));
+        assert_eq!(pool.idle.len(), 2 * IDLE);
         assert_eq!(pool.need(later), 0);
     }
 }
