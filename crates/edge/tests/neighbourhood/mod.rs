@@ -151,6 +151,19 @@ impl<T> Neighbourhood<T> {
         Client { stream: client, said: String::new() }
     }
 
+    /// Waits until the warden was told something with these words.
+    pub fn hears(&self, words: &str) {
+        let until = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        while std::time::Instant::now() < until {
+            let heard = |report: &String| report.contains(words);
+            if self.seen.lock().unwrap().reports.iter().any(heard) {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        panic!("the warden never heard: {words}");
+    }
+
     /// One whole message; everything that the edge said.
     pub fn deliver(&self, recipients: &[&str], text: &str) -> String {
         let mut client = self.connect();
