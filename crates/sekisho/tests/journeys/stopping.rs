@@ -122,6 +122,7 @@ fn a_port_in_use_is_said() {
     let port = (demo.wishes.port_base + 53).to_string();
     let other = (demo.wishes.port_base + 25).to_string();
     assert!(said.contains(&port) || said.contains(&other), "names no port: {said}");
+    let _ = std::fs::remove_dir_all(wishes.data.parent().unwrap());
 }
 
 fn is_root() -> bool {
