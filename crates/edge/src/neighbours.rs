@@ -376,7 +376,7 @@ impl Neighbours {
         Kept::No
     }
 
-    /// Once the last frame is out, only an answer counts: a mailbox that died then may have kept it.
+    /// Once the last frame is out, only an answer counts: a mailbox that died may have kept it.
     fn await_kept(&mut self, call: u32) -> Kept {
         let until = Instant::now() + KEEP_LIMIT;
         while let Some(mailbox) = self.channels.get(&Kind::Mailbox) {

@@ -34,7 +34,7 @@ fn without_detail(words: &str, language: Language) -> String {
     match (language, words.strip_prefix("{} ")) {
         (Language::Japanese, Some(rest)) => format!("該当するもの{rest}"),
         (Language::English, Some(rest)) => format!("something {rest}"),
-        (Language::Japanese, None) => words.replace(" {} ", "").replace(" {}", "").replace("{}", ""),
+        (Language::Japanese, None) => words.replace(" {} ", "").replace(" {}", ""),
         (Language::English, None) => words.replace(" {}", "").replace("{}", ""),
     }
 }

@@ -264,6 +264,8 @@ impl Household {
 
     fn fulfil(&mut self, want: &Want) -> Result<(), Fault> {
         match want {
+            // The gate lets its callers wait and asks again.
+            Want::Idle(_) if self.members.len() >= self.room => {}
             Want::Idle(kind) => {
                 let born = self.birth(*kind)?;
                 self.introduce_to_servers(born);

@@ -59,6 +59,8 @@ pub struct Household {
     pub listeners: Vec<(Service, OwnedFd)>,
     pub stopping: Option<Stopping>,
     pub announced: bool,
+    /// Members that may be alive before nobody more is born for new connections.
+    pub room: usize,
     bell: Peer,
     signals: Peer,
     admin: Option<Peer>,
@@ -85,6 +87,16 @@ pub fn run(plan: Plan) -> ExitCode {
     }
 }
 
+/// Descriptors that one member costs us: control, pidfd twice, filter, and one on its way.
+const DESCRIPTORS_EACH: u64 = 5;
+
+/// A quarter of our descriptors is kept for scanners, restarts and callers of the command line.
+fn room() -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    let members = limit.current.map_or(u64::MAX, |limit| limit / 4 * 3 / DESCRIPTORS_EACH);
+    usize::try_from(members).unwrap_or(usize::MAX)
+}
+
 fn complain(fault: &Fault) -> ExitCode {
     let mut source = std::error::Error::source(fault);
     eprintln!("sekisho: {fault}");
@@ -94,7 +106,10 @@ fn complain(fault: &Fault) -> ExitCode {
     }
     match fault {
         Fault::Taken { .. } => eprintln!("  hint: stop it first, or give another --data"),
-        Fault::Unable { .. } => eprintln!("  hint: another --port-base or --data may be free"),
+        Fault::Unable { .. } => eprintln!(
+            "  hint: another --port-base (demo), other addresses under [listen] (run), or another \
+             --data may be free"
+        ),
         _ => {}
     }
     ExitCode::from(FAULT)
@@ -127,6 +142,7 @@ impl Household {
             parts: plan.kinds.iter().map(|kind| Part::new(*kind)).collect(),
             recorder: Recorder::new(own),
             plan,
+            room: room(),
             hub,
             ears,
             listeners,

@@ -30,7 +30,6 @@ fn a_crowd_is_served_or_hears_421() {
 
 /// Every process of the house may have so few descriptors that a crowd takes them all.
 #[test]
-#[ignore = "the warden keeps no descriptors in reserve for scanners yet"]
 fn without_descriptors_nobody_is_lost() {
     let mut wishes = Wishes::new("descriptors");
     let few = format!("ulimit -n {FEW} && exec \"$0\" \"$@\"");
