@@ -1,6 +1,7 @@
 //! The demo: two organisations on loopback, a day's mail, one reader, one intruder.
 
 pub mod accounts;
+mod attack;
 pub mod post;
 pub mod reading;
 pub mod sample;
@@ -68,7 +69,9 @@ pub fn run(wishes: Wishes, credential: Vec<u8>) -> Result<ExitCode, Trouble> {
     let zones = senders.zones().map_err(|e| Trouble::fault(e.to_string(), "report this"))?;
     let (tell, told) = channel();
     let mut plan = plan(&wishes.data, ports, zones, &credential, tell)?;
-    let mut stage = Some(Stage { wishes, ports, senders, credential, told, accounts: Vec::new() });
+    let drills = plan.drills.clone();
+    let mut stage =
+        Some(Stage { wishes, ports, senders, credential, told, accounts: Vec::new(), drills });
     let mut forward = std::mem::replace(&mut plan.tell, Box::new(|_| {}));
     // The warden owns this thread; the play begins on another when everything serves.
     plan.tell = Box::new(move |happening| {
@@ -118,6 +121,7 @@ struct Stage {
     credential: Vec<u8>,
     told: Receiver<Happening>,
     accounts: Vec<Account>,
+    drills: warden::Drills,
 }
 
 impl Stage {

@@ -26,6 +26,7 @@ impl Show<'_> {
         self.arrivals();
         self.reading();
         self.evidence();
+        super::attack::play(self.stage);
     }
 
     fn arrivals(&self) {

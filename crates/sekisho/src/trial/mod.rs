@@ -13,7 +13,8 @@ mod watch;
 
 use crate::outcome::Trouble;
 use terms::Kind;
-pub use verdict::Findings;
+pub use verdict::{Findings, scope_of};
+pub use watch::Watch;
 
 /// The compartments that are drilled when none is named.
 pub const DRILLED: &[Kind] = &[Kind::Scanner, Kind::Edge, Kind::Access, Kind::Gate];

@@ -11,6 +11,7 @@ use drill::{Asset, Got, Told};
 use evidence::{Body, Entry};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::path::Path;
 use terms::{InstanceId, Kind, MessageId};
 
 const EPERM: i32 = 1;
@@ -56,7 +57,7 @@ pub fn reach(set: &Set, played: Played) -> Result<Findings, Trouble> {
             format!("{}: {wall} absent: calls are refused without an alarm", kind.word())
         })
         .collect();
-    let entries = read_entries(set)?;
+    let entries = read_entries(&set.data)?;
     for phase in &played.phases {
         judge_phase(phase, &played, &entries, &mut findings);
     }
@@ -68,9 +69,9 @@ pub fn reach(set: &Set, played: Played) -> Result<Findings, Trouble> {
     Ok(findings)
 }
 
-fn read_entries(set: &Set) -> Result<Vec<Entry>, Trouble> {
+fn read_entries(data: &Path) -> Result<Vec<Entry>, Trouble> {
     let mut entries = Vec::new();
-    let read = ledger::entries(&set.data.join("ledger"), |_, entry| entries.push(entry.clone()));
+    let read = ledger::entries(&data.join("ledger"), |_, entry| entries.push(entry.clone()));
     read.map_err(|fault| Trouble::fault(fault.to_string(), "the drill's ledger must be readable"))?;
     Ok(entries)
 }
@@ -276,29 +277,45 @@ fn allowed(kind: Kind, asset: Asset) -> Got {
 /// either side.
 fn likeness(phase: &Phase, entries: &[Entry]) -> Option<scope::Likeness> {
     let ours: BTreeSet<InstanceId> = phase.intruders.iter().map(|one| one.instance).collect();
-    let is_other = |entry: &Entry| match &entry.body {
-        Body::ProcessStart { instance, kind, .. } => {
-            *kind == phase.kind && !ours.contains(instance)
-        }
-        _ => false,
-    };
-    let question = scope::Question {
-        component: phase.kind,
-        version: None,
-        from_ms: phase.from_ms,
-        // A delivery is recorded up to a second after it.
-        to_ms: phase.to_ms + 1_200,
-    };
-    let scope = scope::measure(&question, scope::Proven::default(), |take| {
-        entries.iter().filter(|entry| !is_other(entry)).for_each(&mut *take);
-        Ok::<(), std::convert::Infallible>(())
-    });
-    let Ok(scope) = scope;
+    // A delivery is recorded up to a second after it.
+    let scope = scope_in(entries, phase.kind, &ours, phase.from_ms, phase.to_ms + 1_200)?;
     let mut named = scope.messages;
     named.extend((0..scope.unattributed_connections).map(unkept));
     let mut passed = phase.passed.clone();
     passed.extend((0..phase.passed_unkept).map(unkept));
     Some(scope::compare(&named, &passed))
+}
+
+/// As `sekisho scope` measures it, narrowed to some instances of a kind; from the log's files.
+pub fn scope_of(
+    data: &Path,
+    kind: Kind,
+    ours: &BTreeSet<InstanceId>,
+    from_ms: u64,
+    to_ms: u64,
+) -> Option<scope::Scope> {
+    scope_in(&read_entries(data).ok()?, kind, ours, from_ms, to_ms)
+}
+
+fn scope_in(
+    entries: &[Entry],
+    kind: Kind,
+    ours: &BTreeSet<InstanceId>,
+    from_ms: u64,
+    to_ms: u64,
+) -> Option<scope::Scope> {
+    let is_other = |entry: &Entry| match &entry.body {
+        Body::ProcessStart { instance, kind: started, .. } => {
+            *started == kind && !ours.contains(instance)
+        }
+        _ => false,
+    };
+    let question = scope::Question { component: kind, version: None, from_ms, to_ms };
+    let read = |take: &mut dyn FnMut(&Entry)| {
+        entries.iter().filter(|entry| !is_other(entry)).for_each(take);
+        Ok::<(), std::convert::Infallible>(())
+    };
+    scope::measure(&question, scope::Proven::default(), read).ok()
 }
 
 fn unkept(number: u64) -> MessageId {

@@ -66,7 +66,8 @@ impl Watch {
         }
     }
 
-    fn note(&mut self, happening: Happening) {
+    /// Takes one happening in.
+    pub fn note(&mut self, happening: Happening) {
         match happening {
             Happening::Born { instance, kind, pid, zygote } => {
                 let is_instance = zygote.is_some();
