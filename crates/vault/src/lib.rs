@@ -61,7 +61,7 @@ pub enum Fault {
     },
     #[error("the key store holds a record that is none of ours at octet {at}")]
     Torn { at: u64 },
-    #[error("could not make or open a key")]
+    #[error("could not open a key: is this the unseal credential that the data was made with?")]
     Key(#[source] unseal::Fault),
     #[error("could not use a channel")]
     Channel(#[source] wire::Fault),

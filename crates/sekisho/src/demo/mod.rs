@@ -22,6 +22,9 @@ use std::time::Duration;
 use warden::{Happening, Plan};
 use wire::control::Service;
 
+/// A start takes a second; on a machine that does much else, some.
+const START_LIMIT: std::time::Duration = std::time::Duration::from_secs(60);
+
 /// Ten seconds and more of trying: longer than any compartment is away.
 const SETTLE_TRIES: u32 = 50;
 const SETTLE_PAUSE: Duration = Duration::from_millis(200);
@@ -73,16 +76,35 @@ pub fn run(wishes: Wishes, credential: Vec<u8>) -> Result<ExitCode, Trouble> {
     let mut stage =
         Some(Stage { wishes, ports, senders, credential, told, accounts: Vec::new(), drills });
     let mut forward = std::mem::replace(&mut plan.tell, Box::new(|_| {}));
+    let (served, begun) = channel();
+    let mut begun = Some(begun);
     // The warden owns this thread; the play begins on another when everything serves.
     plan.tell = Box::new(move |happening| {
         forward(happening);
+        if let Some(begun) = begun.take() {
+            std::thread::spawn(move || give_up_in_time(&begun));
+        }
         if matches!(happening, Happening::Ready)
             && let Some(stage) = stage.take()
         {
+            let _ = served.send(());
             std::thread::spawn(move || stage.play());
         }
     });
     Ok(warden::run(plan))
+}
+
+/// A house in which something cannot start is said to be one, not waited for.
+fn give_up_in_time(begun: &Receiver<()>) {
+    if begun.recv_timeout(START_LIMIT).is_ok() {
+        return;
+    }
+    eprintln!(
+        "sekisho demo: not everything serves after {} s; the lines above say what does not\n\
+         hint: is DIR.unseal the one that this data was made with? `sekisho doctor` knows more",
+        START_LIMIT.as_secs()
+    );
+    std::process::exit(3);
 }
 
 /// The whole house on loopback.
