@@ -56,6 +56,10 @@ fn write_credential(path: &Path, credential: &str) -> Result<(), Trouble> {
         file.sync_all()
     });
     written.map_err(|error| {
+        if error.kind() == std::io::ErrorKind::AlreadyExists {
+            let hint = "a credential is never overwritten; name a file that does not exist yet";
+            return Trouble::refused("a new file", path.display().to_string(), hint);
+        }
         let what = format!("{}: {error}", path.display());
         Trouble::fault(what, "choose a new file in a folder that you may write to")
     })
@@ -65,14 +69,36 @@ fn write_credential(path: &Path, credential: &str) -> Result<(), Trouble> {
 pub fn run(mut arguments: Arguments) -> Answer {
     let path = PathBuf::from(arguments.required("--config")?);
     arguments.finish()?;
-    let settings = Settings::read(&path).map_err(|fault| {
-        let hint = "docs/generated/config.md lists every setting";
-        Trouble::refused("a start-up file that parses", fault.to_string(), hint)
-    })?;
+    let settings = Settings::read(&path).map_err(unfit)?;
+    let data = &settings.house.data;
+    if !data.is_dir() {
+        // A mistyped path must not start an empty house beside the full one.
+        let hint = "`house.data` names it; `sekisho init --data DIR` makes it";
+        return Err(Trouble::refused("a data folder", data.display().to_string(), hint));
+    }
+    if data.join("directory/directory.db").exists() && !data.join("vault").exists() {
+        // A vault without keys would make new ones, which open nothing of what is here.
+        let hint = "this was restored without them; restore again with --keys-from";
+        return Err(Trouble::refused("the keys of this data", data.display().to_string(), hint));
+    }
     let credential = read_credential(&settings)?;
     let plan = plan(&settings, &credential)?;
     let code = warden::run(plan);
     Ok(Outcome::Told(if code == std::process::ExitCode::SUCCESS { 0 } else { 3 }))
+}
+
+fn unfit(fault: settings::Fault) -> Trouble {
+    let every = "docs/generated/config.md lists every setting";
+    match fault {
+        settings::Fault::Read { path, source } => {
+            let hint = "give --config a file that you may read; dist/sekisho.toml is one to adapt";
+            Trouble::fault(format!("{}: {source}", path.display()), hint)
+        }
+        settings::Fault::Wanting { setting, expected, found, hint } => {
+            Trouble::refused(&format!("{expected} in `{setting}`"), found, hint)
+        }
+        other => Trouble::refused("settings that fit", other.to_string().trim_end(), every),
+    }
 }
 
 fn plan(settings: &Settings, credential: &[u8]) -> Result<Plan, Trouble> {

@@ -1,8 +1,9 @@
 //! `sekisho backup` and `sekisho restore`: the data without its keys, and the keys apart.
 //!
-//! A data backup holds every keeper's folder but the vault's: it opens nothing. The vault's own
-//! folder, sealed under the root key, goes where `--keys-to` says, never beside the data. Both
-//! carry a manifest of digests, so that a restore is verified before it counts.
+//! A data backup holds every keeper's folder but the vault's: it opens nothing, and it signs
+//! nothing. The vault's own folder, sealed under the root key, and the keys with which ledger and
+//! mirror sign go where `--keys-to` says, never beside the data. Both carry a manifest of digests,
+//! so that a restore is verified before it counts.
 
 use super::demo::make_folder;
 use crate::arguments::Arguments;
@@ -25,10 +26,19 @@ fn fault(path: &Path) -> impl Fn(std::io::Error) -> Trouble {
     move |error| Trouble::fault(format!("{}: {error}", path.display()), HINT)
 }
 
-/// The keepers whose folders a backup holds.
-fn kinds(with_keys: bool) -> impl Iterator<Item = Kind> {
-    let kept = wire::CHARTERS.iter().filter(|charter| charter.has_folder);
-    kept.map(|charter| charter.kind).filter(move |kind| (*kind == Kind::Vault) == with_keys)
+/// The keepers, each of which has a folder.
+fn keepers() -> impl Iterator<Item = Kind> {
+    wire::CHARTERS.iter().filter(|charter| charter.has_folder).map(|charter| charter.kind)
+}
+
+/// Whether a file of a keeper goes with the keys: whoever holds ledger's and mirror's could write
+/// another history and sign it twice.
+fn is_key(kind: Kind, name: &Path) -> bool {
+    match kind {
+        Kind::Vault => true,
+        Kind::Ledger | Kind::Mirror => name.file_name().is_some_and(|name| name == "key"),
+        _ => false,
+    }
 }
 
 pub fn backup(mut arguments: Arguments) -> Answer {
@@ -59,6 +69,12 @@ pub fn restore(mut arguments: Arguments) -> Answer {
         let hint = "restore into a new folder, then start the service on it";
         return Err(Trouble::refused("an empty folder", data.display().to_string(), hint));
     }
+    for from in std::iter::once(&from).chain(&keys_from) {
+        if !from.join(MANIFEST).exists() {
+            let hint = "give the folder that `sekisho backup` wrote to";
+            return Err(Trouble::refused("a backup", from.display().to_string(), hint));
+        }
+    }
     make_folder(&data)?;
     let files = copy_in(&from, &data)?;
     let key_files = match &keys_from {
@@ -81,6 +97,10 @@ pub fn restore(mut arguments: Arguments) -> Answer {
 /// A copy of files that change under it would be no backup: the service must stand still.
 fn lock(data: &Path) -> Result<File, Trouble> {
     let path = data.join("warden.lock");
+    if !path.exists() {
+        let hint = "give --data the folder of a service that has run";
+        return Err(Trouble::refused("a service's folder", data.display().to_string(), hint));
+    }
     let lock = File::options().write(true).open(&path).map_err(fault(&path))?;
     match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(lock),
@@ -98,8 +118,9 @@ fn copy_out(data: &Path, to: &Path, keys: bool) -> Result<usize, Trouble> {
         return Err(Trouble::refused("a folder without a backup", found, "choose a new folder"));
     }
     let mut manifest = BTreeMap::new();
-    for kind in kinds(keys) {
-        for file in files_of(&data.join(kind.word()))? {
+    for kind in keepers() {
+        let files = files_of(&data.join(kind.word()))?;
+        for file in files.into_iter().filter(|file| is_key(kind, file) == keys) {
             let name = file.strip_prefix(data).unwrap_or(&file).to_owned();
             let digest = copy(&file, &to.join(&name))?;
             manifest.insert(name.display().to_string(), digest);
@@ -182,9 +203,22 @@ fn copy(from: &Path, to: &Path) -> Result<String, Trouble> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::copy;
+    use super::{copy, is_key};
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn what_opens_or_signs_goes_with_the_keys() {
+        let check = |kind: terms::Kind, name: &str, expected: bool| {
+            assert_eq!(is_key(kind, std::path::Path::new(name)), expected, "{name}");
+        };
+        check(terms::Kind::Vault, "vault/keys", true);
+        check(terms::Kind::Ledger, "ledger/key", true);
+        check(terms::Kind::Mirror, "mirror/key", true);
+        check(terms::Kind::Ledger, "ledger/key.pub", false);
+        check(terms::Kind::Mirror, "mirror/ledger.pub", false);
+        check(terms::Kind::Mailbox, "mailbox/packs/key", false);
+    }
 
     #[test]
     fn a_copy_is_its_owners_alone() {
