@@ -12,6 +12,10 @@ use std::path::{Path, PathBuf};
 
 /// The largest start-up file read.
 const FILE_BYTES: u64 = 1024 * 1024;
+/// Below are the system's own users, and root.
+const LOWEST_UID: u32 = 1_000;
+/// Room for every compartment's number above it.
+const HIGHEST_UID: u32 = 2_000_000_000;
 
 /// Why a start-up file does not do.
 #[derive(Debug, thiserror::Error)]
@@ -166,6 +170,14 @@ impl Settings {
                 hint: "a copy of the data must open nothing: keep the credential elsewhere",
             });
         }
+        if !(LOWEST_UID..=HIGHEST_UID).contains(&self.house.uid_base) {
+            return Err(Fault::Wanting {
+                setting: "house.uid_base",
+                expected: "a number from 1000 to 2000000000",
+                found: self.house.uid_base.to_string(),
+                hint: "below are the system's own users; 61000 is free on most machines",
+            });
+        }
         if self.house.host_name.is_empty() || self.house.host_name.len() > 253 {
             return Err(Fault::Wanting {
                 setting: "house.host_name",
@@ -217,6 +229,8 @@ mod tests {
         check("[house]\ndata = \"here\"", "an absolute path");
         check("[house]\ncolour = 1", "unknown field");
         check("[rooms]", "unknown field");
+        check("[house]\nuid_base = 0", "1000");
+        check("[house]\nuid_base = 4294967290", "1000");
         check("[house]\ndata = \"/a\"\n[unseal]\nfile = \"/a/key\"", "outside the data folder");
         check("[listen]\nsmtp = [\"nowhere\"]", "invalid socket address");
         check("[house", "do not parse");
