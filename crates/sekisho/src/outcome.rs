@@ -88,7 +88,7 @@ fn show(value: &Value, as_json: bool) {
     }
     match value.get("items").and_then(Value::as_array) {
         Some(items) if items.is_empty() => println!("(none)"),
-        Some(items) => show_table(items),
+        Some(items) => table(items).iter().for_each(|row| println!("{row}")),
         None => show_fields(value),
     }
 }
@@ -97,13 +97,20 @@ fn show_fields(value: &Value) {
     let Some(fields) = value.as_object() else { return println!("{}", plain(value)) };
     let width = fields.keys().map(String::len).max().unwrap_or(0);
     for (name, value) in fields {
-        println!("{name:width$}  {}", plain(value));
+        match value.as_array() {
+            Some(rows) if rows.iter().any(Value::is_object) => {
+                println!("{name}");
+                table(rows).iter().for_each(|row| println!("  {row}"));
+            }
+            _ => println!("{name:width$}  {}", plain(value)),
+        }
     }
 }
 
-fn show_table(items: &[Value]) {
+/// A line of names, then a line an item.
+fn table(items: &[Value]) -> Vec<String> {
     let Some(first) = items.first().and_then(Value::as_object) else {
-        return items.iter().for_each(|item| println!("{}", plain(item)));
+        return items.iter().map(plain).collect();
     };
     let names: Vec<&String> = first.keys().collect();
     let cell = |item: &Value, name: &str| item.get(name).map(plain).unwrap_or_default();
@@ -114,13 +121,13 @@ fn show_table(items: &[Value]) {
             longest.unwrap_or(0).max(name.len())
         })
         .collect();
-    let heads = names.iter().zip(&widths).map(|(name, width)| format!("{name:width$}"));
-    println!("{}", heads.collect::<Vec<_>>().join("  ").trim_end());
-    for item in items {
-        let cells =
-            names.iter().zip(&widths).map(|(name, width)| format!("{:width$}", cell(item, name)));
-        println!("{}", cells.collect::<Vec<_>>().join("  ").trim_end());
-    }
+    let line = |text: &dyn Fn(&str) -> String| {
+        let cells = names.iter().zip(&widths).map(|(name, width)| format!("{:width$}", text(name)));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    let mut lines = vec![line(&str::to_owned)];
+    lines.extend(items.iter().map(|item| line(&|name| cell(item, name))));
+    lines
 }
 
 fn plain(value: &Value) -> String {

@@ -99,7 +99,12 @@ fn readable(index: u64, entry: &::evidence::Entry) -> Option<String> {
         }
         Body::Release { vault_seq, instance, user, released, .. } => {
             let what = match released {
-                ::evidence::Released::Months(months) => format!("headers of {months:?}"),
+                ::evidence::Released::Months(months) => {
+                    let month = |month: &u32| format!("{:04}-{:02}", month / 100, month % 100);
+                    let months: Vec<String> = months.iter().map(month).collect();
+                    format!("headers of {}", months.join(", "))
+                }
+                ::evidence::Released::Bodies(bodies) if bodies.len() == 1 => "1 body".to_owned(),
                 ::evidence::Released::Bodies(bodies) => format!("{} bodies", bodies.len()),
             };
             format!("release {vault_seq} to {instance}: {what} of {user}")
@@ -124,6 +129,10 @@ pub fn scope(mut arguments: Arguments) -> Answer {
         let hint = "docs/generated/compartments.md lists them";
         return Err(Trouble::wrong_use("a compartment's name", component, hint));
     };
+    if from > to {
+        let hint = "--from is the earlier of the two";
+        return Err(Trouble::wrong_use("--from before --to", "the reverse", hint));
+    }
     let (own, mirror) = (data.join("ledger"), data.join("mirror"));
     let found = match recheck {
         true => {

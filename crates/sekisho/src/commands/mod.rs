@@ -11,6 +11,7 @@ mod trial;
 
 use crate::arguments::Arguments;
 use crate::outcome::{Answer, Outcome, Trouble, tell};
+use serde_json::json;
 use std::process::ExitCode;
 
 const HELP: &str = "\
@@ -33,12 +34,22 @@ sekisho (関所): mail for many organisations, behind walls
   sekisho drill [--compartment C] [--program ELF]
   sekisho backup --to DIR [--keys-to DIR]                                --data DIR
   sekisho restore --from DIR [--keys-from DIR]                           --data DIR
+  sekisho status                                                         --data DIR
+  sekisho authority                                                      --data DIR
   sekisho doctor [--data DIR]
+  sekisho help | version
 
-Every command takes --json. Exit: 0 done, 1 refused or found wanting, 2 wrong use, 3 fault.";
+Every command takes --json and gives one value on one line; `scan` and `ledger export` give one
+a message or entry. Exit: 0 done, 1 refused or found wanting, 2 wrong use, 3 fault.";
 
 /// Carries out what was typed.
 pub fn run(arguments: Vec<String>) -> ExitCode {
+    let asked_for = |name: &str| arguments.iter().any(|word| word == name);
+    let arguments = match (asked_for("--help"), asked_for("--version")) {
+        (true, _) => vec!["help".to_owned()],
+        (false, true) => vec!["version".to_owned()],
+        (false, false) => arguments,
+    };
     let mut arguments = Arguments::new(arguments);
     let as_json = arguments.switch("--json");
     let answer = arguments.word("a command").and_then(|word| act(&word, arguments, as_json));
@@ -57,6 +68,7 @@ fn act(word: &str, arguments: Arguments, as_json: bool) -> Answer {
         "trace" => people::trace(arguments),
         "quarantine" => people::quarantine(arguments),
         "status" => people::status(arguments),
+        "authority" => people::authority(arguments, as_json),
         "scan" => scan::run(arguments, as_json),
         "ledger" => evidence::ledger(arguments, as_json),
         "scope" => evidence::scope(arguments),
@@ -68,6 +80,7 @@ fn act(word: &str, arguments: Arguments, as_json: bool) -> Answer {
             println!("{HELP}");
             Ok(Outcome::Told(0))
         }
+        "version" => Ok(Outcome::Done(json!({ "sekisho": env!("CARGO_PKG_VERSION") }))),
         other => Err(Trouble::wrong_use("a command", other, "sekisho help")),
     }
 }

@@ -1,44 +1,58 @@
 //! Commands that the running service carries out.
 
 use crate::arguments::Arguments;
-use crate::client::ask;
-use crate::outcome::{Answer, Trouble};
+use crate::client::{ask, value};
+use crate::outcome::{Answer, Outcome, Trouble};
+use serde_json::Value;
+use std::path::PathBuf;
 use wire::admin::Request;
 
-fn unknown(of: &str, found: String) -> Trouble {
-    Trouble::wrong_use(&format!("an act of `{of}`"), found, "sekisho help")
+const TENANT_ACTS: &str = "add, list or show";
+const DOMAIN_ACTS: &str = "add, list or check";
+const USER_ACTS: &str = "add, list, disable or reset";
+const APP_PASSWORD_ACTS: &str = "add or revoke";
+const QUARANTINE_ACTS: &str = "list, show or release";
+
+/// The data folder, asked for last: who forgot the act as well hears of the act first.
+fn folder(data: Option<String>) -> Result<PathBuf, Trouble> {
+    let hint = "name the folder of the running service; `sekisho help` shows every option";
+    data.map(PathBuf::from).ok_or_else(|| Trouble::wrong_use("--data DIR", "nothing", hint))
+}
+
+fn unknown(acts: &str, found: String) -> Trouble {
+    Trouble::wrong_use(acts, found, "sekisho help")
 }
 
 pub fn tenant(mut arguments: Arguments) -> Answer {
-    let data = arguments.data()?;
-    let request = match arguments.word("add, list or show")?.as_str() {
+    let data = arguments.option("--data")?;
+    let request = match arguments.word(TENANT_ACTS)?.as_str() {
         "add" => Request::TenantAdd { name: arguments.word("the tenant's name")? },
         "list" => Request::TenantList,
         "show" => Request::TenantShow { name: arguments.word("the tenant's name")? },
-        other => return Err(unknown("tenant", other.to_owned())),
+        other => return Err(unknown(TENANT_ACTS, other.to_owned())),
     };
     arguments.finish()?;
-    ask(&data, &request)
+    ask(&folder(data)?, &request)
 }
 
 pub fn domain(mut arguments: Arguments) -> Answer {
-    let data = arguments.data()?;
-    let request = match arguments.word("add, list or check")?.as_str() {
+    let data = arguments.option("--data")?;
+    let request = match arguments.word(DOMAIN_ACTS)?.as_str() {
         "add" => Request::DomainAdd {
             tenant: arguments.required("--tenant")?,
             domain: arguments.word("the domain")?,
         },
         "list" => Request::DomainList { tenant: arguments.option("--tenant")? },
         "check" => Request::DomainCheck { domain: arguments.word("the domain")? },
-        other => return Err(unknown("domain", other.to_owned())),
+        other => return Err(unknown(DOMAIN_ACTS, other.to_owned())),
     };
     arguments.finish()?;
-    ask(&data, &request)
+    ask(&folder(data)?, &request)
 }
 
 pub fn user(mut arguments: Arguments) -> Answer {
-    let data = arguments.data()?;
-    let request = match arguments.word("add, list, disable or reset")?.as_str() {
+    let data = arguments.option("--data")?;
+    let request = match arguments.word(USER_ACTS)?.as_str() {
         "add" => Request::UserAdd {
             tenant: arguments.required("--tenant")?,
             role: arguments.option("--role")?,
@@ -49,15 +63,15 @@ pub fn user(mut arguments: Arguments) -> Answer {
         "list" => Request::UserList { tenant: arguments.option("--tenant")? },
         "disable" => Request::UserDisable { address: arguments.word("the address")? },
         "reset" => Request::UserReset { address: arguments.word("the address")? },
-        other => return Err(unknown("user", other.to_owned())),
+        other => return Err(unknown(USER_ACTS, other.to_owned())),
     };
     arguments.finish()?;
-    ask(&data, &request)
+    ask(&folder(data)?, &request)
 }
 
 pub fn app_password(mut arguments: Arguments) -> Answer {
-    let data = arguments.data()?;
-    let request = match arguments.word("add or revoke")?.as_str() {
+    let data = arguments.option("--data")?;
+    let request = match arguments.word(APP_PASSWORD_ACTS)?.as_str() {
         "add" => Request::AppPasswordAdd {
             protocol: arguments.required("--protocol")?,
             device: arguments.option("--device")?,
@@ -65,33 +79,47 @@ pub fn app_password(mut arguments: Arguments) -> Answer {
             address: arguments.word("the address")?,
         },
         "revoke" => Request::AppPasswordRevoke { id: arguments.word("the id")? },
-        other => return Err(unknown("app-password", other.to_owned())),
+        other => return Err(unknown(APP_PASSWORD_ACTS, other.to_owned())),
     };
     arguments.finish()?;
-    ask(&data, &request)
+    ask(&folder(data)?, &request)
 }
 
 pub fn trace(mut arguments: Arguments) -> Answer {
-    let data = arguments.data()?;
+    let data = arguments.option("--data")?;
     let query = arguments.word("a Message-ID, an address, a subject or an id")?;
     arguments.finish()?;
-    ask(&data, &Request::Trace { query })
+    ask(&folder(data)?, &Request::Trace { query })
 }
 
 pub fn quarantine(mut arguments: Arguments) -> Answer {
-    let data = arguments.data()?;
-    let request = match arguments.word("list, show or release")?.as_str() {
+    let data = arguments.option("--data")?;
+    let request = match arguments.word(QUARANTINE_ACTS)?.as_str() {
         "list" => Request::QuarantineList,
         "show" => Request::QuarantineShow { id: arguments.word("the id")? },
         "release" => Request::QuarantineRelease { id: arguments.word("the id")? },
-        other => return Err(unknown("quarantine", other.to_owned())),
+        other => return Err(unknown(QUARANTINE_ACTS, other.to_owned())),
     };
     arguments.finish()?;
-    ask(&data, &request)
+    ask(&folder(data)?, &request)
 }
 
 pub fn status(mut arguments: Arguments) -> Answer {
-    let data = arguments.data()?;
+    let data = arguments.option("--data")?;
     arguments.finish()?;
-    ask(&data, &Request::Status)
+    ask(&folder(data)?, &Request::Status)
+}
+
+/// The certificate authority that mail clients must trust: as it goes into a file, or as JSON.
+pub fn authority(mut arguments: Arguments, as_json: bool) -> Answer {
+    let data = arguments.option("--data")?;
+    arguments.finish()?;
+    let found = value(&folder(data)?, &Request::Authority)?;
+    match found.get("ca").and_then(Value::as_str) {
+        Some(pem) if !as_json => {
+            print!("{pem}");
+            Ok(Outcome::Told(0))
+        }
+        _ => Ok(Outcome::Done(found)),
+    }
 }
