@@ -71,7 +71,10 @@ pub fn become_program(mut house: House) -> ExitCode {
             for fd in fds {
                 plain::keep_at_exec(fd.as_fd());
                 let (number, peer) = (fd.as_raw_fd(), label.kind.word());
-                named.push(format!("{{\"fd\":{number},\"peer\":\"{peer}\"}}"));
+                let theirs = label.instance;
+                named.push(format!(
+                    "{{\"fd\":{number},\"peer\":\"{peer}\",\"instance\":\"{theirs}\"}}"
+                ));
                 channels.push(fd);
             }
         }
@@ -79,7 +82,7 @@ pub fn become_program(mut house: House) -> ExitCode {
     plain::keep_at_exec(house.control.as_fd());
     let story = format!(
         "SEKISHO_DRILL={{\"compartment\":\"{kind}\",\"instance\":\"{instance}\",\
-         \"channels\":[{}]}}",
+         \"ids\":{{\"instance\":\"{instance}\"}},\"channels\":[{}]}}",
         named.join(",")
     );
     let words = |all: &[&str]| -> Vec<CString> {
