@@ -1,7 +1,7 @@
 //! The generated pages: golden copies of what the code says.
 
-use crate::{fuzzers, linked};
 use crate::run::root;
+use crate::{fuzzers, linked};
 use std::path::PathBuf;
 
 fn pages() -> Result<Vec<(PathBuf, String)>, String> {

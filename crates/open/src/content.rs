@@ -57,11 +57,7 @@ impl<W: Write> Opener<W> {
     }
 
     fn wanted(&self) -> usize {
-        if self.content.is_some() {
-            SEALED_CHUNK_BYTES
-        } else {
-            HEADER_BYTES
-        }
+        if self.content.is_some() { SEALED_CHUNK_BYTES } else { HEADER_BYTES }
     }
 
     fn open_chunk(&mut self, last: bool) -> Result<(), Fault> {
@@ -78,11 +74,8 @@ impl<W: Write> Opener<W> {
 /// Opens a whole content into memory. The caller's place is where plaintext is wiped or kept.
 pub fn open_content(key: &MessageKey, place: &Place, sealed: &[u8]) -> Result<Vec<u8>, Fault> {
     let length = plain_length(sealed.len() as u64).ok_or(Fault::Torn)?;
-    let mut opener = Opener::new(
-        Vec::with_capacity(usize::try_from(length).unwrap_or(0)),
-        key,
-        place,
-    )?;
+    let mut opener =
+        Opener::new(Vec::with_capacity(usize::try_from(length).unwrap_or(0)), key, place)?;
     opener.push(sealed)?;
     opener.finish()
 }
@@ -161,9 +154,7 @@ fn open_in_place<'a>(
         return Err(Fault::Torn);
     }
     if number >= CHUNKS {
-        return Err(Fault::TooLarge {
-            limit: u64::from(CHUNKS) * CHUNK_BYTES as u64,
-        });
+        return Err(Fault::TooLarge { limit: u64::from(CHUNKS) * CHUNK_BYTES as u64 });
     }
     let nonce = Nonce::assume_unique_for_key(content.nonce(number, last));
     let opened = cipher.open_in_place(nonce, Aad::from(content.associated()), chunk);

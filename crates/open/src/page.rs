@@ -39,9 +39,7 @@ pub fn open_page(key: &MessageKey, context: &[u8], page: &[u8]) -> Result<Vec<u8
     if !cursor.eat(PAGE_SUITE) {
         return Err(shape());
     }
-    let nonce = cursor
-        .take(NONCE_BYTES)
-        .and_then(|bytes| bytes.try_into().ok());
+    let nonce = cursor.take(NONCE_BYTES).and_then(|bytes| bytes.try_into().ok());
     let nonce = Nonce::assume_unique_for_key(nonce.ok_or_else(shape)?);
     let mut plain = cursor.rest().to_vec();
     let opened = cipher(key)?.open_in_place(nonce, Aad::from(associated(context)), &mut plain);

@@ -17,9 +17,7 @@ impl Session {
     /// Makes a session's pair. The public half goes to `identity`, which binds grants to it.
     pub fn new(suite: Suite) -> Result<(PublicKey, Self), Fault> {
         let private = PrivateKey::generate(algorithm(suite)).map_err(|_| Fault::NoRandomness)?;
-        let point = private
-            .compute_public_key()
-            .map_err(|_| Fault::NoRandomness)?;
+        let point = private.compute_public_key().map_err(|_| Fault::NoRandomness)?;
         let public = PublicKey::new(suite, 0, point.as_ref())?;
         Ok((public.clone(), Self { private, public }))
     }
@@ -34,17 +32,12 @@ impl Session {
         }
         let dh = agreement::agree(&self.private, peer, Fault::PublicKey, |shared| {
             let zero = shared.iter().fold(0, |all, byte| all | byte) == 0;
-            Secret::from_slice(shared)
-                .filter(|_| !zero)
-                .ok_or(Fault::PublicKey)
+            Secret::from_slice(shared).filter(|_| !zero).ok_or(Fault::PublicKey)
         })?;
         let agreed = schedule(suite, &dh, enc, self.public.point(), &context.info());
         let key = agreed.export(context.exporter());
         UnboundKey::new(&AES_256_GCM, key.dangerous_expose().as_slice())
-            .map(|unbound| Grant {
-                cipher: LessSafeKey::new(unbound),
-                context: *context,
-            })
+            .map(|unbound| Grant { cipher: LessSafeKey::new(unbound), context: *context })
             .map_err(|_| Fault::Refused)
     }
 }

@@ -6,45 +6,25 @@ use terms::{MessageId, TenantId};
 const CHUNK: usize = sealed::CHUNK_BYTES;
 
 fn place() -> Place {
-    Place {
-        tenant: TenantId([1; 8]),
-        message: MessageId([2; 16]),
-        class: Class::Body,
-    }
+    Place { tenant: TenantId([1; 8]), message: MessageId([2; 16]), class: Class::Body }
 }
 
 fn plain(length: usize) -> Vec<u8> {
-    (0..length)
-        .map(|at| u8::try_from(at % 251).unwrap())
-        .collect()
+    (0..length).map(|at| u8::try_from(at % 251).unwrap()).collect()
 }
 
 #[test]
 fn every_length_comes_back() {
-    for length in [
-        0,
-        1,
-        100,
-        CHUNK - 1,
-        CHUNK,
-        CHUNK + 1,
-        2 * CHUNK,
-        5 * CHUNK + 77,
-    ] {
+    for length in [0, 1, 100, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK, 5 * CHUNK + 77] {
         let (sealed, key) = seal::seal_content(&place(), &plain(length)).unwrap();
         assert_eq!(sealed.len() as u64, sealed_length(length as u64));
-        assert_eq!(
-            open_content(&key, &place(), &sealed).unwrap(),
-            plain(length)
-        );
+        assert_eq!(open_content(&key, &place(), &sealed).unwrap(), plain(length));
         let mut out = Vec::new();
         open_stream(&key, &place(), &mut sealed.as_slice(), &mut out).unwrap();
         assert_eq!(out, plain(length));
         // In crumbs, so that every boundary falls inside a push.
         let mut opener = Opener::new(Vec::new(), &key, &place()).unwrap();
-        sealed
-            .chunks(4_093)
-            .for_each(|crumb| opener.push(crumb).unwrap());
+        sealed.chunks(4_093).for_each(|crumb| opener.push(crumb).unwrap());
         assert_eq!(opener.finish().unwrap(), plain(length));
     }
 }
@@ -88,39 +68,23 @@ fn a_touched_content_is_refused() {
     let (sealed, key) = seal::seal_content(&place(), &plain(2 * CHUNK + 9)).unwrap();
     let refused = |bytes: &[u8]| open_content(&key, &place(), bytes).is_err();
     // Every octet of the header, and a sample of the rest, with one bit turned.
-    for at in (0..40)
-        .chain((40..sealed.len()).step_by(997))
-        .chain(sealed.len() - 30..sealed.len())
+    for at in (0..40).chain((40..sealed.len()).step_by(997)).chain(sealed.len() - 30..sealed.len())
     {
         let mut touched = sealed.clone();
         touched[at] ^= 1;
         assert!(refused(&touched), "octet {at}");
     }
-    for cut in [
-        0,
-        5,
-        10,
-        26,
-        sealed.len() - 1,
-        sealed.len() - 25,
-        sealed.len() - 25 - CHUNK - 16,
-    ] {
+    for cut in [0, 5, 10, 26, sealed.len() - 1, sealed.len() - 25, sealed.len() - 25 - CHUNK - 16] {
         assert!(refused(&sealed[..cut]), "cut to {cut}");
     }
     let longer = [sealed.as_slice(), &[0]].concat();
     assert!(refused(&longer));
     let chunk = sealed::SEALED_CHUNK_BYTES;
     let (first, second) = (10..10 + chunk, 10 + chunk..10 + 2 * chunk);
-    let swapped = [
-        &sealed[..10],
-        &sealed[second.clone()],
-        &sealed[first],
-        &sealed[10 + 2 * chunk..],
-    ];
+    let swapped =
+        [&sealed[..10], &sealed[second.clone()], &sealed[first], &sealed[10 + 2 * chunk..]];
     assert!(refused(&swapped.concat()));
-    assert!(refused(
-        &[&sealed[..10], &sealed[second], &sealed[10 + 2 * chunk..]].concat()
-    ));
+    assert!(refused(&[&sealed[..10], &sealed[second], &sealed[10 + 2 * chunk..]].concat()));
 }
 
 #[test]
@@ -128,18 +92,9 @@ fn another_place_or_key_is_refused() {
     let (sealed, key) = seal::seal_content(&place(), b"hello").unwrap();
     let (_, other) = seal::seal_content(&place(), b"hello").unwrap();
     let places = [
-        Place {
-            tenant: TenantId([9; 8]),
-            ..place()
-        },
-        Place {
-            message: MessageId([9; 16]),
-            ..place()
-        },
-        Place {
-            class: Class::Summary,
-            ..place()
-        },
+        Place { tenant: TenantId([9; 8]), ..place() },
+        Place { message: MessageId([9; 16]), ..place() },
+        Place { class: Class::Summary, ..place() },
     ];
     for wrong in places {
         assert!(open_content(&key, &wrong, &sealed).is_err());
@@ -153,10 +108,7 @@ fn pages_open_at_their_place_only() {
     let (_, key) = seal::seal_content(&place(), b"").unwrap();
     let page = seal_page(&key, b"user 1 page 4", b"subjects").unwrap();
     assert_eq!(page.len(), 8 + PAGE_OVERHEAD_BYTES);
-    assert_eq!(
-        open_page(&key, b"user 1 page 4", &page).unwrap(),
-        b"subjects"
-    );
+    assert_eq!(open_page(&key, b"user 1 page 4", &page).unwrap(), b"subjects");
     assert!(open_page(&key, b"user 1 page 5", &page).is_err());
     for at in 0..page.len() {
         let mut touched = page.clone();

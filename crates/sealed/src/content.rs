@@ -42,28 +42,13 @@ impl Content {
     /// `prefix` is random.
     pub fn new(place: &Place, prefix: [u8; HEADER_PREFIX_BYTES]) -> Self {
         let [a, b, c, d, e, f, g] = prefix;
-        let header = [
-            CONTENT_SUITE,
-            place.class.byte(),
-            CHUNK_POWER,
-            a,
-            b,
-            c,
-            d,
-            e,
-            f,
-            g,
-        ];
+        let header = [CONTENT_SUITE, place.class.byte(), CHUNK_POWER, a, b, c, d, e, f, g];
         let mut associated = Vec::with_capacity(DOMAIN.len() + 24 + HEADER_BYTES);
         associated.extend_from_slice(DOMAIN);
         associated.extend_from_slice(&place.tenant.0);
         associated.extend_from_slice(&place.message.0);
         associated.extend_from_slice(&header);
-        Self {
-            header,
-            prefix,
-            associated,
-        }
+        Self { header, prefix, associated }
     }
 
     /// Reads the first `HEADER_BYTES` of a sealed content; a header of another class is refused.
@@ -71,14 +56,10 @@ impl Content {
         let mut cursor = Cursor::new(header);
         let known =
             cursor.eat(CONTENT_SUITE) && cursor.eat(place.class.byte()) && cursor.eat(CHUNK_POWER);
-        let prefix = cursor
-            .take(HEADER_PREFIX_BYTES)
-            .and_then(|bytes| bytes.try_into().ok());
+        let prefix = cursor.take(HEADER_PREFIX_BYTES).and_then(|bytes| bytes.try_into().ok());
         match prefix {
             Some(prefix) if known && cursor.is_at_end() => Ok(Self::new(place, prefix)),
-            _ => Err(Fault::Shape {
-                shape: "sealed content",
-            }),
+            _ => Err(Fault::Shape { shape: "sealed content" }),
         }
     }
 

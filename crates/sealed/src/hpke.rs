@@ -30,12 +30,7 @@ impl Schedule {
     /// RFC 9180 §5.3: `Context.Export(exporter_context, 32)`.
     pub fn export(&self, exporter_context: &[u8]) -> Secret {
         let suite_id = hpke_suite_id(self.suite);
-        expand(
-            &suite_id,
-            self.exporter.dangerous_expose(),
-            b"sec",
-            exporter_context,
-        )
+        expand(&suite_id, self.exporter.dangerous_expose(), b"sec", exporter_context)
     }
 }
 
@@ -54,13 +49,7 @@ pub fn schedule(suite: Suite, dh: &Secret, enc: &[u8], recipient: &[u8], info: &
     context.extend_from_slice(info_hash.as_slice());
     let secret = extract(&suite_id, shared.dangerous_expose(), b"secret", &[]);
     let mut nonce = [0u8; NONCE_BYTES];
-    expand_into(
-        &suite_id,
-        secret.as_slice(),
-        b"base_nonce",
-        &context,
-        &mut nonce,
-    );
+    expand_into(&suite_id, secret.as_slice(), b"base_nonce", &context, &mut nonce);
     Schedule {
         key: expand(&suite_id, secret.as_slice(), b"key", &context),
         nonce,
@@ -84,9 +73,7 @@ fn hpke_suite_id(suite: Suite) -> [u8; 10] {
     let [kem_high, kem_low] = suite.kem_id().to_be_bytes();
     let [kdf_high, kdf_low] = KDF_ID.to_be_bytes();
     let [aead_high, aead_low] = AEAD_ID.to_be_bytes();
-    [
-        b'H', b'P', b'K', b'E', kem_high, kem_low, kdf_high, kdf_low, aead_high, aead_low,
-    ]
+    [b'H', b'P', b'K', b'E', kem_high, kem_low, kdf_high, kdf_low, aead_high, aead_low]
 }
 
 /// RFC 9180 §4: `LabeledExtract`.

@@ -72,9 +72,7 @@ impl Released {
     pub fn parse(bytes: &[u8]) -> Result<Self, Fault> {
         let mut cursor = Cursor::new(bytes);
         let released = Self::read(&mut cursor).filter(|_| cursor.is_at_end());
-        released.ok_or(Fault::Shape {
-            shape: "released key",
-        })
+        released.ok_or(Fault::Shape { shape: "released key" })
     }
 
     fn read(cursor: &mut Cursor<'_>) -> Option<Self> {

@@ -84,15 +84,9 @@ impl PublicKey {
     pub fn new(suite: Suite, epoch: u32, point: &[u8]) -> Result<Self, Fault> {
         let uncompressed = suite != Suite::P256 || point.first() == Some(&4);
         if point.len() != suite.public_bytes() || !uncompressed {
-            return Err(Fault::Shape {
-                shape: "public key",
-            });
+            return Err(Fault::Shape { shape: "public key" });
         }
-        Ok(Self {
-            suite,
-            epoch,
-            point: point.to_vec(),
-        })
+        Ok(Self { suite, epoch, point: point.to_vec() })
     }
 
     pub fn suite(&self) -> Suite {
@@ -122,9 +116,7 @@ impl PublicKey {
     pub fn parse(bytes: &[u8]) -> Result<Self, Fault> {
         let mut cursor = Cursor::new(bytes);
         let key = Self::read(&mut cursor).filter(|_| cursor.is_at_end());
-        key.ok_or(Fault::Shape {
-            shape: "public key",
-        })
+        key.ok_or(Fault::Shape { shape: "public key" })
     }
 
     pub(crate) fn read(cursor: &mut Cursor<'_>) -> Option<Self> {

@@ -12,50 +12,27 @@ fn key(suite: Suite, epoch: u32) -> PublicKey {
 }
 
 fn place() -> Place {
-    Place {
-        tenant: TenantId([1; 8]),
-        message: MessageId([2; 16]),
-        class: Class::Body,
-    }
+    Place { tenant: TenantId([1; 8]), message: MessageId([2; 16]), class: Class::Body }
 }
 
 fn wrapped(suite: Suite) -> Wrapped {
     let enc = vec![4; suite.public_bytes()];
-    Wrapped {
-        share: Share {
-            suite,
-            epoch: 7,
-            enc,
-            sealed: [9; WRAPPED_KEY_BYTES],
-        },
-    }
+    Wrapped { share: Share { suite, epoch: 7, enc, sealed: [9; WRAPPED_KEY_BYTES] } }
 }
 
 #[test]
 fn what_is_written_is_read() {
     for suite in [Suite::P256, Suite::X25519] {
-        assert_eq!(
-            PublicKey::parse(&key(suite, 5).encode()).unwrap(),
-            key(suite, 5)
-        );
-        assert_eq!(
-            Wrapped::parse(&wrapped(suite).encode()).unwrap(),
-            wrapped(suite)
-        );
+        assert_eq!(PublicKey::parse(&key(suite, 5).encode()).unwrap(), key(suite, 5));
+        assert_eq!(Wrapped::parse(&wrapped(suite).encode()).unwrap(), wrapped(suite));
         assert!(wrapped(suite).encode().len() <= WRAPPED_BYTES);
     }
-    let released = Released {
-        number: u64::MAX,
-        sealed: [3; WRAPPED_KEY_BYTES],
-    };
+    let released = Released { number: u64::MAX, sealed: [3; WRAPPED_KEY_BYTES] };
     assert_eq!(released.encode().len(), RELEASED_BYTES);
     assert_eq!(Released::parse(&released.encode()).unwrap(), released);
     let content = Content::new(&place(), [5; HEADER_PREFIX_BYTES]);
     assert_eq!(Content::parse(&place(), content.header()).unwrap(), content);
-    let other = Place {
-        class: Class::Summary,
-        ..place()
-    };
+    let other = Place { class: Class::Summary, ..place() };
     assert!(Content::parse(&other, content.header()).is_err());
 }
 
@@ -66,25 +43,14 @@ fn one_octet_more_or_less_is_refused() {
         let longer = [bytes, &[0]].concat();
         assert!(parse(&longer).is_err());
         for end in 0..bytes.len() {
-            assert!(
-                parse(&bytes[..end]).is_err(),
-                "{end} octets of {}",
-                bytes.len()
-            );
+            assert!(parse(&bytes[..end]).is_err(), "{end} octets of {}", bytes.len());
         }
     }
     check(&key(Suite::P256, 1).encode(), PublicKey::parse);
     check(&key(Suite::X25519, 1).encode(), PublicKey::parse);
     check(&wrapped(Suite::P256).encode(), Wrapped::parse);
     check(&wrapped(Suite::X25519).encode(), Wrapped::parse);
-    check(
-        &Released {
-            number: 1,
-            sealed: [3; WRAPPED_KEY_BYTES],
-        }
-        .encode(),
-        Released::parse,
-    );
+    check(&Released { number: 1, sealed: [3; WRAPPED_KEY_BYTES] }.encode(), Released::parse);
     let content = Content::new(&place(), [5; HEADER_PREFIX_BYTES]);
     check(content.header(), |bytes| Content::parse(&place(), bytes));
 }
@@ -152,10 +118,7 @@ fn the_key_schedule_is_the_rfc_s() {
         let context = schedule(vector.suite, &dh, &enc, &recipient, &info);
         assert_eq!(context.key.dangerous_expose().to_vec(), hex(vector.key));
         assert_eq!(context.nonce.to_vec(), hex(vector.nonce));
-        assert_eq!(
-            context.export(b"").dangerous_expose().to_vec(),
-            hex(vector.exported)
-        );
+        assert_eq!(context.export(b"").dangerous_expose().to_vec(), hex(vector.exported));
     }
 }
 
@@ -165,14 +128,8 @@ fn no_bytes_make_a_parser_fall() {
         key(Suite::P256, 1).encode(),
         wrapped(Suite::P256).encode(),
         wrapped(Suite::X25519).encode(),
-        Released {
-            number: 1,
-            sealed: [3; WRAPPED_KEY_BYTES],
-        }
-        .encode(),
-        Content::new(&place(), [5; HEADER_PREFIX_BYTES])
-            .header()
-            .to_vec(),
+        Released { number: 1, sealed: [3; WRAPPED_KEY_BYTES] }.encode(),
+        Content::new(&place(), [5; HEADER_PREFIX_BYTES]).header().to_vec(),
     ];
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut next = || {
@@ -188,11 +145,9 @@ fn no_bytes_make_a_parser_fall() {
             match next() % 4 {
                 0 => bytes.truncate(at),
                 1 => bytes.insert(at.min(bytes.len()), 0xff),
-                _ => bytes
-                    .iter_mut()
-                    .skip(at)
-                    .take(1)
-                    .for_each(|byte| *byte = byte.wrapping_add(1)),
+                _ => {
+                    bytes.iter_mut().skip(at).take(1).for_each(|byte| *byte = byte.wrapping_add(1))
+                }
             }
         }
         // What is accepted is written again exactly as it was read.

@@ -36,10 +36,7 @@ impl WrapContext {
     /// HPKE's `aad`: message, class.
     pub fn associated(&self) -> [u8; 17] {
         let mut associated = [self.class.byte(); 17];
-        associated
-            .iter_mut()
-            .zip(self.message.0)
-            .for_each(|(to, from)| *to = from);
+        associated.iter_mut().zip(self.message.0).for_each(|(to, from)| *to = from);
         associated
     }
 }
@@ -74,9 +71,7 @@ impl Wrapped {
     pub fn parse(bytes: &[u8]) -> Result<Self, Fault> {
         let mut cursor = Cursor::new(bytes);
         let wrapped = Self::read(&mut cursor).filter(|_| cursor.is_at_end());
-        wrapped.ok_or(Fault::Shape {
-            shape: "wrapped key",
-        })
+        wrapped.ok_or(Fault::Shape { shape: "wrapped key" })
     }
 
     fn read(cursor: &mut Cursor<'_>) -> Option<Self> {
@@ -87,13 +82,6 @@ impl Wrapped {
         let epoch = u32::from_be_bytes(cursor.take(4)?.try_into().ok()?);
         let enc = cursor.take(suite.public_bytes())?.to_vec();
         let sealed = cursor.take(WRAPPED_KEY_BYTES)?.try_into().ok()?;
-        Some(Self {
-            share: Share {
-                suite,
-                epoch,
-                enc,
-                sealed,
-            },
-        })
+        Some(Self { share: Share { suite, epoch, enc, sealed } })
     }
 }

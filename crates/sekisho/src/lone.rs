@@ -67,11 +67,7 @@ fn next(control: &Channel) -> Result<Frame, Trouble> {
 }
 
 /// Waits until the compartment has jailed itself, and listens to its filter from then on.
-fn settle(
-    control: &Channel,
-    kind: Kind,
-    pidfd: &OwnedFd,
-) -> Result<(), Trouble> {
+fn settle(control: &Channel, kind: Kind, pidfd: &OwnedFd) -> Result<(), Trouble> {
     loop {
         let frame = next(control)?;
         match frame.read::<Report>() {

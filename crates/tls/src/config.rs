@@ -21,10 +21,7 @@ const CERTIFICATE_BYTES: usize = 16 * 1024;
 /// fork, never in the zygote: it must draw no randomness that siblings would share.
 pub fn server_config(link: &SignerLink, alpn: &[&[u8]]) -> Result<Arc<ServerConfig>, Fault> {
     let provider: Arc<CryptoProvider> = Arc::new(aws_lc_rs::default_provider());
-    let chains = Arc::new(Chains {
-        link: link.clone(),
-        known: Mutex::new(Vec::new()),
-    });
+    let chains = Arc::new(Chains { link: link.clone(), known: Mutex::new(Vec::new()) });
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&version::TLS13, &version::TLS12])
         .map_err(Fault::Setup)?
@@ -67,29 +64,17 @@ impl ResolvesServerCert for Chains {
 
 impl Chains {
     fn fetch(&self, name: &Name) -> Option<Arc<CertifiedKey>> {
-        let question = ToSigner::Chain {
-            server_name: name.clone(),
-        };
-        let FromSigner::Chain {
-            certificates,
-            schemes,
-        } = self.link.ask(&question)?
-        else {
+        let question = ToSigner::Chain { server_name: name.clone() };
+        let FromSigner::Chain { certificates, schemes } = self.link.ask(&question)? else {
             return None;
         };
         let fits = certificates.len() <= CHAIN_CERTIFICATES
-            && certificates
-                .iter()
-                .all(|certificate| certificate.len() <= CERTIFICATE_BYTES);
+            && certificates.iter().all(|certificate| certificate.len() <= CERTIFICATE_BYTES);
         if certificates.is_empty() || !fits {
             return None;
         }
         let chain = certificates.into_iter().map(CertificateDer::from).collect();
-        let key = RemoteKey {
-            link: self.link.clone(),
-            name: name.clone(),
-            schemes,
-        };
+        let key = RemoteKey { link: self.link.clone(), name: name.clone(), schemes };
         Some(Arc::new(CertifiedKey::new(chain, Arc::new(key))))
     }
 }

@@ -26,10 +26,7 @@ impl SignerLink {
     /// `None`: away, silent, or it answered something else.
     pub(crate) fn ask(&self, question: &ToSigner) -> Option<FromSigner> {
         let mut channel = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        channel
-            .ask(question, &[], SIGN_LIMIT)
-            .ok()
-            .map(|(answer, _)| answer)
+        channel.ask(question, &[], SIGN_LIMIT).ok().map(|(answer, _)| answer)
     }
 }
 

@@ -28,14 +28,9 @@ fn signer(
             let answer = match frame.read::<ToSigner>().unwrap() {
                 ToSigner::Chain { .. } => {
                     let certificates = vec![leaf.to_vec()];
-                    FromSigner::Chain {
-                        certificates,
-                        schemes: vec![0x0403],
-                    }
+                    FromSigner::Chain { certificates, schemes: vec![0x0403] }
                 }
-                ToSigner::Sign {
-                    scheme, message, ..
-                } if !refuses => {
+                ToSigner::Sign { scheme, message, .. } if !refuses => {
                     assert_eq!(scheme, 0x0403);
                     signed += 1;
                     FromSigner::Signature(key.sign(&message).unwrap())
@@ -52,11 +47,7 @@ fn client(root: &CertificateDer<'static>, v12: bool) -> ClientConnection {
     let mut roots = RootCertStore::empty();
     roots.add(root.clone()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let version = if v12 {
-        &rustls::version::TLS12
-    } else {
-        &rustls::version::TLS13
-    };
+    let version = if v12 { &rustls::version::TLS12 } else { &rustls::version::TLS13 };
     let config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[version])
         .unwrap()
@@ -75,9 +66,7 @@ fn shake(server: &mut ServerConnection, client: &mut ClientConnection) -> Result
         let mut unread = wire.as_slice();
         while !unread.is_empty() {
             server.read_tls(&mut unread).unwrap();
-            server
-                .process_new_packets()
-                .map_err(|fault| fault.to_string())?;
+            server.process_new_packets().map_err(|fault| fault.to_string())?;
         }
         let mut wire = Vec::new();
         while server.wants_write() {
@@ -86,9 +75,7 @@ fn shake(server: &mut ServerConnection, client: &mut ClientConnection) -> Result
         let mut unread = wire.as_slice();
         while !unread.is_empty() {
             client.read_tls(&mut unread).unwrap();
-            client
-                .process_new_packets()
-                .map_err(|fault| fault.to_string())?;
+            client.process_new_packets().map_err(|fault| fault.to_string())?;
         }
     }
     if client.is_handshaking() || server.is_handshaking() {

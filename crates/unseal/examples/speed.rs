@@ -15,25 +15,10 @@ fn time(what: &str, rounds: u32, mut work: impl FnMut()) {
 
 fn main() {
     let (tenant, user, message) = (TenantId([1; 8]), UserId([2; 8]), MessageId([3; 16]));
-    let context = WrapContext {
-        tenant,
-        user,
-        message,
-        class: Class::Body,
-    };
-    let place = seal::Place {
-        tenant,
-        message,
-        class: Class::Body,
-    };
+    let context = WrapContext { tenant, user, message, class: Class::Body };
+    let place = seal::Place { tenant, message, class: Class::Body };
     let root = RootKey::from_credential(&[5; 32]).unwrap();
-    let user_key = root
-        .make_tenant(tenant, 1)
-        .unwrap()
-        .0
-        .make_user(user)
-        .unwrap()
-        .0;
+    let user_key = root.make_tenant(tenant, 1).unwrap().0.make_user(user).unwrap().0;
     for suite in [Suite::P256, Suite::X25519] {
         let (public, stored) = user_key.make_pair(Class::Body, suite, 1).unwrap();
         let pair = user_key.open_pair(Class::Body, &public, &stored).unwrap();
@@ -51,11 +36,7 @@ fn main() {
         time(&format!("{suite:?} open stored pair (vault)"), 500, || {
             user_key.open_pair(Class::Body, &public, &stored).unwrap();
         });
-        let grant = GrantContext {
-            grant: GrantId([4; 16]),
-            tenant,
-            user,
-        };
+        let grant = GrantContext { grant: GrantId([4; 16]), tenant, user };
         let (session_public, session) = open::Session::new(suite).unwrap();
         time(&format!("{suite:?} session pair (session)"), 500, || {
             open::Session::new(suite).unwrap();

@@ -27,13 +27,7 @@ pub(crate) fn seal(
     plain: &[u8],
 ) -> Result<Vec<u8>, Fault> {
     cipher(key)
-        .encrypt(
-            &Nonce::from(*nonce),
-            Payload {
-                msg: plain,
-                aad: associated,
-            },
-        )
+        .encrypt(&Nonce::from(*nonce), Payload { msg: plain, aad: associated })
         .map_err(|_| Fault::Refused)
 }
 
@@ -44,13 +38,7 @@ pub(crate) fn open(
     sealed: &[u8],
 ) -> Result<Secret, Fault> {
     let plain = cipher(key)
-        .decrypt(
-            &Nonce::from(*nonce),
-            Payload {
-                msg: sealed,
-                aad: associated,
-            },
-        )
+        .decrypt(&Nonce::from(*nonce), Payload { msg: sealed, aad: associated })
         .map_err(|_| Fault::Refused)?;
     let plain = Zeroizing::new(plain);
     Secret::from_slice(&plain).ok_or(Fault::Refused)

@@ -17,14 +17,7 @@ pub fn agree(session: &PublicKey, context: &GrantContext) -> Result<(Vec<u8>, Ag
     let (enc, dh) = pair::encapsulate(session)?;
     let agreed = schedule(session.suite(), &dh, &enc, session.point(), &context.info());
     let key = agreed.export(context.exporter());
-    Ok((
-        enc,
-        Agreed {
-            key,
-            context: *context,
-            next: AtomicU64::new(0),
-        },
-    ))
+    Ok((enc, Agreed { key, context: *context, next: AtomicU64::new(0) }))
 }
 
 impl Agreed {

@@ -23,9 +23,7 @@ impl RootKey {
     /// From the unseal credential: at least 32 octets with the strength of a key.
     pub fn from_credential(credential: &[u8]) -> Result<Self, Fault> {
         if credential.len() < CREDENTIAL_BYTES {
-            return Err(Fault::Shape {
-                shape: "unseal credential",
-            });
+            return Err(Fault::Shape { shape: "unseal credential" });
         }
         derive(credential, b"root", &[]).map(Self)
     }
@@ -61,38 +59,19 @@ pub struct TenantKey {
 impl TenantKey {
     pub fn make_user(&self, user: UserId) -> Result<(UserKey, Vec<u8>), Fault> {
         let secret = cipher::random_secret()?;
-        let stored = wrap(
-            &self.secret,
-            &name(b"user", self.tenant, Some(user), 0, &[]),
-            &secret,
-        )?;
-        Ok((
-            UserKey {
-                tenant: self.tenant,
-                user,
-                secret,
-            },
-            stored,
-        ))
+        let stored = wrap(&self.secret, &name(b"user", self.tenant, Some(user), 0, &[]), &secret)?;
+        Ok((UserKey { tenant: self.tenant, user, secret }, stored))
     }
 
     pub fn open_user(&self, user: UserId, stored: &[u8]) -> Result<UserKey, Fault> {
         let named = name(b"user", self.tenant, Some(user), 0, &[]);
         let secret = unwrap(&self.secret, &named, stored)?;
-        Ok(UserKey {
-            tenant: self.tenant,
-            user,
-            secret,
-        })
+        Ok(UserKey { tenant: self.tenant, user, secret })
     }
 
     /// Keys of the tenant that destroying it must destroy too: policy, names, transit.
     pub fn derive(&self, purpose: &str) -> Result<Secret, Fault> {
-        derive(
-            self.secret.dangerous_expose(),
-            purpose.as_bytes(),
-            &self.tenant.0,
-        )
+        derive(self.secret.dangerous_expose(), purpose.as_bytes(), &self.tenant.0)
     }
 }
 
@@ -157,16 +136,12 @@ fn wrap(above: &Secret, name: &[u8], secret: &Secret) -> Result<Vec<u8>, Fault> 
 }
 
 fn unwrap(above: &Secret, name: &[u8], stored: &[u8]) -> Result<Secret, Fault> {
-    let shape = || Fault::Shape {
-        shape: "stored key",
-    };
+    let shape = || Fault::Shape { shape: "stored key" };
     let mut cursor = Cursor::new(stored);
     if stored.len() != STORED_KEY_BYTES || !cursor.eat(WRAP_SUITE) {
         return Err(shape());
     }
-    let nonce = cursor
-        .take(NONCE_BYTES)
-        .and_then(|bytes| bytes.try_into().ok());
+    let nonce = cursor.take(NONCE_BYTES).and_then(|bytes| bytes.try_into().ok());
     cipher::open(above, &nonce.ok_or_else(shape)?, name, cursor.rest())
 }
 
@@ -176,8 +151,6 @@ fn derive(from: &[u8], purpose: &[u8], context: &[u8]) -> Result<Secret, Fault> 
     let length = u8::try_from(purpose.len()).map_err(|_| Fault::Shape { shape: "purpose" })?;
     Hkdf::<Sha256>::new(Some(DOMAIN), from)
         .expand_multi_info(&[&[length], purpose, context], out.as_mut_slice())
-        .map_err(|_| Fault::Shape {
-            shape: "derived key",
-        })?;
+        .map_err(|_| Fault::Shape { shape: "derived key" })?;
     Ok(Secret::new(*out))
 }

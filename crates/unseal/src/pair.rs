@@ -33,10 +33,7 @@ impl Pair {
 
     /// `public` must have been bound to `secret` when it was stored.
     pub(crate) fn new(public: PublicKey, secret: &Secret) -> Result<Self, Fault> {
-        Ok(Self {
-            private: Private::new(public.suite(), secret)?,
-            public,
-        })
+        Ok(Self { private: Private::new(public.suite(), secret)?, public })
     }
 
     pub fn public(&self) -> &PublicKey {
@@ -50,8 +47,7 @@ impl Pair {
             return Err(Fault::Refused);
         }
         let info = context.info(share.epoch);
-        self.open_one(&share.enc, &info, &context.associated(), &share.sealed)
-            .map(MessageKey::new)
+        self.open_one(&share.enc, &info, &context.associated(), &share.sealed).map(MessageKey::new)
     }
 
     /// RFC 9180 §6.1: single-shot `OpenBase`, of a plaintext of 32 octets.
@@ -81,9 +77,7 @@ impl Private {
         match suite {
             Suite::P256 => p256::SecretKey::from_slice(bytes)
                 .map(Self::P256)
-                .map_err(|_| Fault::Shape {
-                    shape: "private key",
-                }),
+                .map_err(|_| Fault::Shape { shape: "private key" }),
             Suite::X25519 => Ok(Self::X25519(StaticSecret::from(*bytes))),
         }
     }
@@ -100,9 +94,7 @@ impl Private {
         match self {
             Self::P256(key) => {
                 let uncompressed = point.len() == 65 && point.first() == Some(&4);
-                let peer = p256::PublicKey::from_sec1_bytes(point)
-                    .ok()
-                    .filter(|_| uncompressed);
+                let peer = p256::PublicKey::from_sec1_bytes(point).ok().filter(|_| uncompressed);
                 let shared = key.diffie_hellman(&peer.ok_or(Fault::PublicKey)?);
                 Secret::from_slice(shared.raw_secret_bytes()).ok_or(Fault::PublicKey)
             }
@@ -132,11 +124,6 @@ pub(crate) fn open_vector(
     let dh = private.agree(enc)?;
     let context = schedule(suite, &dh, enc, &private.point(), info);
     let cipher = aes_gcm::Aes256Gcm::new(&(*context.key.dangerous_expose()).into());
-    let payload = Payload {
-        msg: sealed,
-        aad: associated,
-    };
-    cipher
-        .decrypt(&context.nonce.into(), payload)
-        .map_err(|_| Fault::Refused)
+    let payload = Payload { msg: sealed, aad: associated };
+    cipher.decrypt(&context.nonce.into(), payload).map_err(|_| Fault::Refused)
 }

@@ -25,11 +25,7 @@ fn user() -> UserKey {
 }
 
 fn place() -> seal::Place {
-    seal::Place {
-        tenant: TenantId([1; 8]),
-        message: MessageId([3; 16]),
-        class: Class::Body,
-    }
+    seal::Place { tenant: TenantId([1; 8]), message: MessageId([3; 16]), class: Class::Body }
 }
 
 /// Wraps a fresh key to a fresh pair; the sealed content shows whether the key came back.
@@ -44,11 +40,7 @@ fn sealed(suite: Suite) -> Sealed {
     let (public, stored) = user.make_pair(Class::Body, suite, 2026).unwrap();
     let (content, key) = seal::seal_content(&place(), b"hello").unwrap();
     let wrapped = seal::wrap(&public, &key, &context()).unwrap();
-    Sealed {
-        pair: user.open_pair(Class::Body, &public, &stored).unwrap(),
-        wrapped,
-        content,
-    }
+    Sealed { pair: user.open_pair(Class::Body, &public, &stored).unwrap(), wrapped, content }
 }
 
 #[test]
@@ -81,18 +73,9 @@ fn the_whole_way_from_sealing_to_a_session() {
 
 fn refused_elsewhere(session: &open::Session, grant: &GrantContext, enc: &[u8], released: &[u8]) {
     let accepted = session.accept(grant, enc).unwrap();
-    let other_message = WrapContext {
-        message: MessageId([8; 16]),
-        ..context()
-    };
-    let other_user = WrapContext {
-        user: UserId([8; 8]),
-        ..context()
-    };
-    let other_class = WrapContext {
-        class: Class::Summary,
-        ..context()
-    };
+    let other_message = WrapContext { message: MessageId([8; 16]), ..context() };
+    let other_user = WrapContext { user: UserId([8; 8]), ..context() };
+    let other_class = WrapContext { class: Class::Summary, ..context() };
     for wrong in [other_message, other_user, other_class] {
         assert!(accepted.unwrap(released, &wrong).is_err());
     }
@@ -102,16 +85,11 @@ fn refused_elsewhere(session: &open::Session, grant: &GrantContext, enc: &[u8], 
         assert!(accepted.unwrap(&touched, &context()).is_err(), "octet {at}");
         assert!(accepted.unwrap(&released[..at], &context()).is_err());
     }
-    let elsewhere = GrantContext {
-        grant: GrantId([7; 16]),
-        ..*grant
-    };
+    let elsewhere = GrantContext { grant: GrantId([7; 16]), ..*grant };
     let wrong = session.accept(&elsewhere, enc).unwrap();
     assert!(wrong.unwrap(released, &context()).is_err());
     let (_, other) = open::Session::new(SUITES[0]).unwrap();
-    let opened = other
-        .accept(grant, enc)
-        .and_then(|grant| grant.unwrap(released, &context()));
+    let opened = other.accept(grant, enc).and_then(|grant| grant.unwrap(released, &context()));
     assert!(opened.is_err());
 }
 
@@ -120,22 +98,10 @@ fn another_context_is_refused() {
     for suite in SUITES {
         let sealed = sealed(suite);
         let wrong = [
-            WrapContext {
-                tenant: TenantId([9; 8]),
-                ..context()
-            },
-            WrapContext {
-                user: UserId([9; 8]),
-                ..context()
-            },
-            WrapContext {
-                message: MessageId([9; 16]),
-                ..context()
-            },
-            WrapContext {
-                class: Class::Summary,
-                ..context()
-            },
+            WrapContext { tenant: TenantId([9; 8]), ..context() },
+            WrapContext { user: UserId([9; 8]), ..context() },
+            WrapContext { message: MessageId([9; 16]), ..context() },
+            WrapContext { class: Class::Summary, ..context() },
         ];
         for wrong in wrong {
             assert!(sealed.pair.open(&sealed.wrapped, &wrong).is_err());
@@ -182,10 +148,7 @@ fn stored_keys_open_under_their_own_name_only() {
     for at in 0..stored.len() {
         let mut touched = stored.clone();
         touched[at] ^= 1;
-        assert!(
-            user.open_pair(Class::Body, &public, &touched).is_err(),
-            "octet {at}"
-        );
+        assert!(user.open_pair(Class::Body, &public, &touched).is_err(), "octet {at}");
         assert!(user.open_pair(Class::Body, &public, &stored[..at]).is_err());
     }
 }
@@ -193,11 +156,7 @@ fn stored_keys_open_under_their_own_name_only() {
 #[test]
 fn derived_keys_are_stable_and_apart() {
     let derive = |purpose, context: &[u8]| {
-        root()
-            .derive(purpose, context)
-            .unwrap()
-            .dangerous_expose()
-            .to_vec()
+        root().derive(purpose, context).unwrap().dangerous_expose().to_vec()
     };
     assert_eq!(derive("storage", b"signer"), derive("storage", b"signer"));
     assert_ne!(derive("storage", b"signer"), derive("storage", b"mailbox"));
@@ -208,16 +167,8 @@ fn derived_keys_are_stable_and_apart() {
 fn the_vault_s_word_is_verified_by_sealers() {
     let key = StatementKey::new(&root()).unwrap();
     let signature = key.sign(b"domain\0", b"words");
-    assert!(seal::verify_signature(
-        &key.public(),
-        b"domain\0words",
-        &signature
-    ));
-    assert!(!seal::verify_signature(
-        &key.public(),
-        b"domain\0word",
-        &signature
-    ));
+    assert!(seal::verify_signature(&key.public(), b"domain\0words", &signature));
+    assert!(!seal::verify_signature(&key.public(), b"domain\0word", &signature));
     let secrets = SecretsKey::new(&root()).unwrap();
     let verifier = secrets.verifier("app-password", &[1; 32]).unwrap();
     assert!(secrets.same("app-password", &[1; 32], &verifier));
@@ -266,24 +217,14 @@ fn the_published_vectors_open() {
         opened += 1;
     }
     assert_eq!(opened, 2);
-    println!(
-        "RFC 9180: {opened} vectors of our suites opened, of {} published",
-        vectors.len()
-    );
+    println!("RFC 9180: {opened} vectors of our suites opened, of {} published", vectors.len());
 }
 
 #[test]
 fn the_rfc_s_messages_open() {
     fn check(suite: Suite, private: &str, enc: &str, sealed: &str) {
         let info = hex("4f6465206f6e2061204772656369616e2055726e");
-        let found = open_vector(
-            suite,
-            &hex(private),
-            &hex(enc),
-            &info,
-            b"Count-0",
-            &hex(sealed),
-        );
+        let found = open_vector(suite, &hex(private), &hex(enc), &info, b"Count-0", &hex(sealed));
         assert_eq!(found.unwrap(), b"Beauty is truth, truth beauty");
     }
     check(
@@ -317,11 +258,8 @@ fn another_implementation_agrees() {
     let (private, public) = P256Kem::derive_keypair(&[7; 32]);
     let point = public.to_bytes();
     let session = PublicKey::new(Suite::P256, 0, &point).unwrap();
-    let grant = GrantContext {
-        grant: GrantId([9; 16]),
-        tenant: TenantId([1; 8]),
-        user: UserId([2; 8]),
-    };
+    let grant =
+        GrantContext { grant: GrantId([9; 16]), tenant: TenantId([1; 8]), user: UserId([2; 8]) };
     let (enc, agreed) = agree(&session, &grant).unwrap();
     let enc = <P256Kem as hpke::Kem>::EncappedKey::from_bytes(&enc).unwrap();
     let receiver = setup_receiver::<hpke::aead::AesGcm256, hpke::kdf::HkdfSha256, P256Kem>(

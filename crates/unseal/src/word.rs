@@ -48,7 +48,6 @@ impl SecretsKey {
 
     /// Whether `digest` makes `verifier`, in constant time.
     pub fn same(&self, purpose: &str, digest: &[u8], verifier: &[u8]) -> bool {
-        self.verifier(purpose, digest)
-            .is_ok_and(|found| bool::from(found.ct_eq(verifier)))
+        self.verifier(purpose, digest).is_ok_and(|found| bool::from(found.ct_eq(verifier)))
     }
 }

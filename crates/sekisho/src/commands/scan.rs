@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use terms::{Kind, MESSAGE_BYTES};
 use warden::{Worker, Workshop};
-use wire::names::Answer as DnsAnswer;
 use wire::control::Start;
+use wire::names::Answer as DnsAnswer;
 use wire::scanner::{Examined, FromScanner, Sender, Task, ToScanner};
 use wire::{INLINE_BYTES, Parcel};
 
