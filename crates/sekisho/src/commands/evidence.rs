@@ -1,6 +1,7 @@
 //! `sekisho ledger` and `sekisho scope`: they read the log's own files, service or no service.
 
 use crate::arguments::Arguments;
+use crate::demo::screen::say;
 use crate::outcome::{Answer, Outcome, Trouble};
 use serde_json::json;
 use std::io::Write;
@@ -91,23 +92,29 @@ fn readable(index: u64, entry: &::evidence::Entry) -> Option<String> {
     let told = match &entry.body {
         Body::SignIn { instance, protocol, ok, user, .. } => {
             let who = user.map(|user| user.to_string()).unwrap_or_default();
-            let how = if *ok { "signed in" } else { "was refused" };
-            format!("{who} {how} by {} through {instance}", protocol.as_str())
+            let how = match ok {
+                true => say("がサインイン", "signed in"),
+                false => say("のサインインを拒否", "was refused"),
+            };
+            format!("{who} {how} ({}, {instance})", protocol.as_str())
         }
         Body::Grant { instance, user, .. } => {
-            format!("{instance} may open mail of {user} for a quarter of an hour")
+            let may = say("に閲覧を十五分間許可:", "for a quarter of an hour may read");
+            format!("{instance} {may} {user}")
         }
         Body::Release { vault_seq, instance, user, released, .. } => {
             let what = match released {
                 ::evidence::Released::Months(months) => {
                     let month = |month: &u32| format!("{:04}-{:02}", month / 100, month % 100);
                     let months: Vec<String> = months.iter().map(month).collect();
-                    format!("headers of {}", months.join(", "))
+                    format!("{} {}", say("ヘッダー", "headers of"), months.join(", "))
                 }
-                ::evidence::Released::Bodies(bodies) if bodies.len() == 1 => "1 body".to_owned(),
-                ::evidence::Released::Bodies(bodies) => format!("{} bodies", bodies.len()),
+                ::evidence::Released::Bodies(bodies) => {
+                    format!("{} {}", say("本文", "bodies:"), bodies.len())
+                }
             };
-            format!("release {vault_seq} to {instance}: {what} of {user}")
+            let release = say("開示", "release");
+            format!("{release} {vault_seq} → {instance}: {what} ({user})")
         }
         Body::Alarm { instance, kind, pid, call, .. } => {
             format!("ALARM {} {instance} pid {pid} called {}", kind.word(), call.as_str())

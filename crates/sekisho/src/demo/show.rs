@@ -110,9 +110,17 @@ impl Show<'_> {
     pub fn how_to_connect(&self) {
         let stage = self.stage;
         heading(say("つなぎかた", "How to connect"));
-        println!("  SMTP   {}   (no TLS needed on loopback; STARTTLS offered)", stage.ports.smtp());
-        println!("  IMAPS  {}   server name mail.localhost", stage.ports.imaps());
-        println!("  POP3S  {}", stage.ports.pop3s());
+        let smtp =
+            say("TLS なしでも届きます。STARTTLS 可", "no TLS needed on loopback; STARTTLS offered");
+        let imaps =
+            say("最初から TLS。下のアプリパスワードで", "TLS from the start; app passwords below");
+        let pop3s = say(
+            "POP3 用のアプリパスワードは demo --json に",
+            "app passwords of its own, in demo --json",
+        );
+        println!("  SMTP   {:16}  {smtp}", stage.ports.smtp().to_string());
+        println!("  IMAPS  {:16}  {imaps}", format!("localhost:{}", stage.ports.imaps().port()));
+        println!("  POP3S  {:16}  {pop3s}", format!("localhost:{}", stage.ports.pop3s().port()));
         println!("  DNS    {}", stage.ports.dns());
         println!("  CA     {}", stage.authority_file());
         println!("  data   {}\n", stage.wishes.data.display());
