@@ -99,7 +99,7 @@ fn act(peers: &mut Peers<'_>, request: Request) -> Answer {
             people::add(peers, people::New { address, tenant, role, aliases, password })
         }
         Request::UserList { tenant } => people::list(peers, tenant),
-        Request::UserDisable { address } => people::disable(peers, address),
+        Request::UserDisable { address, disabled } => people::disable(peers, address, disabled),
         Request::UserReset { address } => people::reset(peers, address),
         Request::AppPasswordAdd { address, protocol, device, secret_seed } => {
             people::add_app_password(peers, address, &protocol, device, secret_seed)

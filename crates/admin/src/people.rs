@@ -85,10 +85,10 @@ pub fn list(peers: &mut Peers<'_>, tenant: Option<String>) -> Answer {
     })
 }
 
-pub fn disable(peers: &mut Peers<'_>, address: String) -> Answer {
-    let question = wire::directory::FromAdmin::UserDisable { address, disabled: true };
+pub fn disable(peers: &mut Peers<'_>, address: String, disabled: bool) -> Answer {
+    let question = wire::directory::FromAdmin::UserDisable { address, disabled };
     let user = one_user(peers, &question)?;
-    let question = wire::identity::FromAdmin::PersonDisable { user: user.user, disabled: true };
+    let question = wire::identity::FromAdmin::PersonDisable { user: user.user, disabled };
     identity(peers, &question)?;
     Ok(user_json(&user))
 }

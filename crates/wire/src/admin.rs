@@ -37,6 +37,8 @@ pub enum Request {
     },
     UserDisable {
         address: String,
+        /// `false`: they are let in again.
+        disabled: bool,
     },
     UserReset {
         address: String,

@@ -13,6 +13,7 @@ pub fn run(mut arguments: Arguments) -> Answer {
     let walls = compartment::walls();
     let missing: Vec<String> = walls.missing.iter().map(ToString::to_string).collect();
     let granted: Vec<String> = walls.granted.iter().map(ToString::to_string).collect();
+    let is_asked = data.is_some();
     let service = data.and_then(|data| client::value(&data, &Request::Status).ok());
     let is_single = service
         .as_ref()
@@ -25,6 +26,9 @@ pub fn run(mut arguments: Arguments) -> Answer {
     }
     if !compartment::is_root() {
         weakened.push("not root: compartments share one user id; namespaces as the kernel grants");
+    }
+    if is_asked && service.is_none() {
+        weakened.push("no service answers on this data folder");
     }
     let whole = missing.is_empty() && weakened.is_empty();
     let found = json!({

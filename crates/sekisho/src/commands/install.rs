@@ -7,11 +7,13 @@ use crate::outcome::{Answer, Outcome, Trouble};
 use data_encoding::BASE32_NOPAD;
 use serde_json::json;
 use settings::Settings;
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use warden::{Happening, Plan};
 use wire::control::Service;
 
@@ -134,10 +136,18 @@ pub fn log(happening: &Happening) {
             eprintln!("sekisho: {} {instance} ended: {cause}", kind.word());
         }
         Happening::Jailed { kind, missing, .. } if !missing.is_empty() => {
-            eprintln!("sekisho: {} without {}", kind.word(), missing.join(", "));
+            tell_once(kind.word(), &missing.join(", "));
         }
         Happening::Note { kind, text, .. } => eprintln!("sekisho: {}: {text}", kind.word()),
         _ => {}
+    }
+}
+
+/// A wall that is missing everywhere is told once, not for every process.
+fn tell_once(kind: &str, missing: &str) {
+    static TOLD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    if TOLD.lock().is_ok_and(|mut told| told.insert(missing.to_owned())) {
+        eprintln!("sekisho: {kind} (and perhaps others) without {missing}; see `sekisho doctor`");
     }
 }
 

@@ -23,7 +23,7 @@ sekisho (関所): mail for many organisations, behind walls
   sekisho tenant add NAME | list | show NAME                             --data DIR
   sekisho domain add DOMAIN --tenant T | list [--tenant T] | check DOMAIN --data DIR
   sekisho user add ADDRESS --tenant T [--role R] [--alias A]…
-               | list [--tenant T] | disable ADDRESS | reset ADDRESS     --data DIR
+               | list [--tenant T] | disable | enable | reset ADDRESS    --data DIR
   sekisho app-password add ADDRESS --protocol imap|pop3|smtp [--device TEXT]
                | revoke ID                                               --data DIR
   sekisho trace QUERY                                                    --data DIR

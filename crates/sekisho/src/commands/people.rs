@@ -9,7 +9,7 @@ use wire::admin::Request;
 
 const TENANT_ACTS: &str = "add, list or show";
 const DOMAIN_ACTS: &str = "add, list or check";
-const USER_ACTS: &str = "add, list, disable or reset";
+const USER_ACTS: &str = "add, list, disable, enable or reset";
 const APP_PASSWORD_ACTS: &str = "add or revoke";
 const QUARANTINE_ACTS: &str = "list, show or release";
 
@@ -61,7 +61,12 @@ pub fn user(mut arguments: Arguments) -> Answer {
             address: arguments.word("the address")?,
         },
         "list" => Request::UserList { tenant: arguments.option("--tenant")? },
-        "disable" => Request::UserDisable { address: arguments.word("the address")? },
+        "disable" => {
+            Request::UserDisable { address: arguments.word("the address")?, disabled: true }
+        }
+        "enable" => {
+            Request::UserDisable { address: arguments.word("the address")?, disabled: false }
+        }
         "reset" => Request::UserReset { address: arguments.word("the address")? },
         other => return Err(unknown(USER_ACTS, other.to_owned())),
     };

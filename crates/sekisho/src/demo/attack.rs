@@ -2,13 +2,17 @@
 
 use super::Stage;
 use super::sample::{Letter, Manner};
-use super::screen::{Tone, because, heading, say, step};
+use super::screen::{Tone, because, heading, is_japanese, say, step};
+use crate::client;
 use crate::trial::{Watch, scope_of};
 use drill::Ask;
+use serde_json::Value;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 use terms::{InstanceId, Kind};
 use warden::Drill;
+use wire::admin::Request;
 
 /// A birth, a letter in hand, an end.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -20,8 +24,17 @@ const SETTLING: Duration = Duration::from_millis(700);
 const LOOKS: u32 = 10;
 const LOOK: Duration = Duration::from_millis(500);
 
+/// While the act plays, the stage tells what happens, and the log is quiet.
+pub static ON_STAGE: AtomicBool = AtomicBool::new(false);
+
 /// Plays it. The house is as it was afterwards.
 pub fn play(stage: &Stage) {
+    ON_STAGE.store(true, Ordering::Relaxed);
+    act(stage);
+    ON_STAGE.store(false, Ordering::Relaxed);
+}
+
+fn act(stage: &Stage) {
     heading(say("攻撃をひとつ", "One attack"));
     let mut watch = Watch::new(channel().1);
     stage.told.try_iter().for_each(|happening| watch.note(happening));
@@ -109,19 +122,28 @@ fn tell_scope(stage: &Stage, instance: InstanceId, from_ms: u64) {
     let exact = say("この検査プロセスを通った手紙", "letters that passed through this scanner");
     step("scope", Tone::Plain, &format!("{exact}: {}", scope.messages.len()));
     for contract in &scope.contracts {
-        because(&format!(
-            "tenant {}: {} account, {} message, {}",
-            contract.tenant,
-            contract.accounts,
-            contract.messages,
-            contract.classes.join(" + ")
-        ));
+        let (accounts, messages) = (contract.accounts, contract.messages);
+        let classes = contract.classes.join(" + ");
+        let counted = match is_japanese() {
+            true => format!("{accounts} 人、{messages} 通、{classes}"),
+            false => format!("people {accounts}, messages {messages}, {classes}"),
+        };
+        because(&format!("{}: {counted}", name_of(stage, &contract.tenant)));
     }
     let nothing = say(
         "保存された手紙・鍵・パスワード・ほかの組織: なし",
         "stored mail, keys, passwords, other organisations: none",
     );
     because(nothing);
+}
+
+/// The ledger knows ids only; the house puts the name to it for its operator.
+fn name_of(stage: &Stage, id: &str) -> String {
+    let tenants = client::value(&stage.wishes.data, &Request::TenantList).unwrap_or_default();
+    let items = tenants.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
+    let text = |item: &Value, name: &str| item.get(name).and_then(Value::as_str).map(str::to_owned);
+    let found = items.iter().find(|item| text(item, "id").as_deref() == Some(id));
+    found.and_then(|item| text(item, "tenant")).unwrap_or_else(|| id.to_owned())
 }
 
 fn letter() -> Letter {

@@ -130,7 +130,9 @@ pub fn plan(
     plan.demo = true;
     plan.single_operator = true;
     plan.tell = Box::new(move |happening| {
-        crate::commands::log(happening);
+        if !attack::ON_STAGE.load(std::sync::atomic::Ordering::Relaxed) {
+            crate::commands::log(happening);
+        }
         let _ = tell.send(happening.clone());
     });
     Ok(plan)
