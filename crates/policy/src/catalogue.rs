@@ -30,7 +30,7 @@ pub fn why(id: &str, language: Language, detail: &str) -> String {
 
 /// The words alone, for lists that keep ids only.
 fn without_detail(words: &str, language: Language) -> String {
-    let words = words.replace(" ({})", "");
+    let words = words.replace(" ({})", "").replace(" ({} 文字)", "");
     match (language, words.strip_prefix("{} ")) {
         (Language::Japanese, Some(rest)) => format!("該当するもの{rest}"),
         (Language::English, Some(rest)) => format!("something {rest}"),

@@ -8,6 +8,7 @@ mod arrival;
 mod clients;
 mod commands;
 mod house;
+mod install;
 mod kills;
 mod letters;
 mod post;

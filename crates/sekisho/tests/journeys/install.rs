@@ -1,0 +1,125 @@
+//! An operator's first day: init, run, people, a letter, a backup, a restore.
+
+use super::house::{binary, command, folder, free_ports, within};
+use super::post::deliver;
+use super::reader::Reader;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+const LETTER: &[u8] = b"From: Carol <carol@sender.example>\r\nTo: kei@kaede.example\r\n\
+Subject: The first letter\r\nMessage-ID: <first@sender.example>\r\n\r\nWelcome.\r\n";
+
+/// `sekisho run` on a settings file of its own.
+struct Service {
+    process: Child,
+    data: PathBuf,
+    ports: u16,
+}
+
+impl Service {
+    fn start(home: &Path, name: &str, ports: u16) -> Self {
+        let data = home.join(name);
+        let settings = home.join(format!("{name}.toml"));
+        let (smtp, imaps) = (ports + 25, ports + 93);
+        let text = format!(
+            "[house]\ndata = {data:?}\nhost_name = \"mail.localhost\"\n[listen]\n\
+             smtp = [\"127.0.0.1:{smtp}\"]\nimaps = [\"127.0.0.1:{imaps}\"]\npop3s = []\n\
+             [dns]\nservers = [\"127.0.0.1\"]\nport = {}\n[unseal]\nfile = {:?}\n",
+            ports + 53,
+            home.join("unseal"),
+        );
+        std::fs::write(&settings, text).unwrap();
+        let process = Command::new(binary())
+            .arg("run")
+            .arg("--config")
+            .arg(&settings)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let service = Self { process, data, ports };
+        let status = || service.try_ask(&["status"]).1 == 0;
+        within(Duration::from_secs(60), "the service answers", status);
+        service
+    }
+
+    fn try_ask(&self, words: &[&str]) -> (Value, i32) {
+        let mut all = words.to_vec();
+        let data = self.data.display().to_string();
+        all.extend(["--data", &data]);
+        command(&all)
+    }
+
+    fn ask(&self, words: &[&str]) -> Value {
+        let mut answer = (Value::Null, -1);
+        // A service that has just started may still be joining its parts to each other.
+        within(Duration::from_secs(30), "an answer", || {
+            answer = self.try_ask(words);
+            answer.1 != 3
+        });
+        assert_eq!(answer.1, 0, "{words:?}: {}", answer.0);
+        answer.0
+    }
+
+    fn inbox(&self, authority: &Path, secret: &str) -> Vec<Vec<u8>> {
+        let at = format!("127.0.0.1:{}", self.ports + 93);
+        let mut reader = Reader::connect(&at, authority).unwrap();
+        reader.must(&format!("LOGIN kei@kaede.example {secret}"));
+        reader.must("SELECT INBOX");
+        reader.whole("INBOX")
+    }
+
+    fn stop(mut self) {
+        super::house::signal(self.process.id(), rustix::process::Signal::TERM);
+        assert!(self.process.wait().unwrap().success());
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+    }
+}
+
+#[test]
+fn from_init_to_a_restored_letter() {
+    let home = folder("install");
+    let unseal = home.join("unseal");
+    let data = home.join("data").display().to_string();
+    let made = command(&["init", "--data", &data, "--unseal", &unseal.display().to_string()]);
+    assert_eq!(made.1, 0, "{}", made.0);
+
+    let service = Service::start(&home, "data", free_ports());
+    service.ask(&["tenant", "add", "Kaede"]);
+    service.ask(&["domain", "add", "kaede.example", "--tenant", "Kaede"]);
+    service.ask(&["user", "add", "kei@kaede.example", "--tenant", "Kaede"]);
+    let added = service.ask(&["app-password", "add", "kei@kaede.example", "--protocol", "imap"]);
+    assert_eq!(added["weakened"], "single-operator");
+    let secret = added["secret"].as_str().unwrap().to_owned();
+    let authority = home.join("ca.pem");
+    let pem = service.ask(&["authority"]);
+    std::fs::write(&authority, pem["ca"].as_str().unwrap()).unwrap();
+
+    let smtp = format!("127.0.0.1:{}", service.ports + 25);
+    let reply = deliver(&smtp, &["kei@kaede.example"], LETTER);
+    assert_eq!(reply.code, 250, "{reply:?}");
+    let before = service.inbox(&authority, &secret);
+    assert!(before[0].ends_with(b"Welcome.\r\n"));
+    service.stop();
+
+    let (backup, keys) = (home.join("backup"), home.join("keys"));
+    let (to, keys_to) = (backup.display().to_string(), keys.display().to_string());
+    let kept = command(&["backup", "--data", &data, "--to", &to, "--keys-to", &keys_to]);
+    assert_eq!(kept.1, 0, "{}", kept.0);
+    let restored = home.join("restored").display().to_string();
+    let back = command(&["restore", "--data", &restored, "--from", &to, "--keys-from", &keys_to]);
+    assert_eq!((back.1, &back.0["ledger_ok"]), (0, &Value::Bool(true)), "{}", back.0);
+
+    let service = Service::start(&home, "restored", free_ports());
+    assert_eq!(service.inbox(&authority, &secret), before);
+    service.stop();
+    let _ = std::fs::remove_dir_all(&home);
+}
