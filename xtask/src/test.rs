@@ -14,14 +14,7 @@ pub fn run(_arguments: &[String]) -> Result<(), String> {
     suites::fetch();
     tidy::run()?;
     command("cargo", &["build", "--release", "--workspace"])?;
-    let everything = ["test", "--release", "--workspace", "--no-fail-fast"];
-    let mut totals = run_tests(&everything)?;
-    if totals.failed > 0 {
-        // Journeys share the machine with whatever else it does. What fails twice is broken; what
-        // fails once is said, and wants a look.
-        println!("\nFAILED ONCE: {} (see above); everything is tried again", totals.failed);
-        totals = run_tests(&everything)?;
-    }
+    let totals = run_tests(&["test", "--release", "--workspace", "--no-fail-fast"])?;
     println!("\n{} passed, {} failed, {} skipped", totals.passed, totals.failed, totals.skipped);
     match totals.failed {
         0 => Ok(()),
