@@ -149,11 +149,13 @@ impl Packs {
         let path = segment::path(&self.folder, number);
         // A pack that a fault left half begun has no entry in `packs`: it is begun again.
         let mut options = File::options();
-        options.read(true).write(true).create(true).truncate(true);
+        options.read(true).write(true).create(true).truncate(false);
         let file = options.open(path).map_err(write)?;
-        file.write_all_at(&segment::start_bytes(number, before_ends), 0).map_err(write)?;
-        file.sync_data().map_err(write)?;
-        self.folder_file.sync_all().map_err(write)?;
+        durable::cut(&file, 0).map_err(write)?;
+        let start = segment::start_bytes(number, before_ends);
+        durable::write_at(&file, &start, 0).map_err(write)?;
+        durable::sync(&file).map_err(write)?;
+        durable::sync_folder(&self.folder_file).map_err(write)?;
         self.flushes += 2;
         self.packs.insert(number, Pack { ends: START_BYTES });
         Ok(Tail { number, file, durable: START_BYTES, written: START_BYTES, buffer: Vec::new() })
@@ -319,8 +321,7 @@ impl Tail {
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), Fault> {
-        self.file
-            .write_all_at(bytes, offset)
+        durable::write_at(&self.file, bytes, offset)
             .map_err(|source| Fault::write("appending to a pack", source))
     }
 }
@@ -345,7 +346,7 @@ impl Bodies for Packs {
         if behind {
             let handed = tail.hand_over();
             let flushed = handed.and_then(|()| {
-                tail.file.sync_data().map_err(|source| Fault::write("flushing a pack", source))
+                durable::sync(&tail.file).map_err(|source| Fault::write("flushing a pack", source))
             });
             if let Err(fault) = flushed {
                 // After a failed flush nobody knows which pages the kernel dropped: this pack
@@ -378,7 +379,7 @@ impl Bodies for Packs {
         let Some(tail) = self.tail.as_mut() else { return };
         tail.buffer.clear();
         if tail.written > tail.durable {
-            let cut = tail.file.set_len(tail.durable).is_ok();
+            let cut = durable::cut(&tail.file, tail.durable).is_ok();
             tail.written = tail.durable;
             if !cut {
                 self.retire_tail();
@@ -455,7 +456,7 @@ impl Bodies for Packs {
         for (number, _) in gone {
             self.open.retain(|(open, _)| *open != number);
             self.packs.remove(&number);
-            std::fs::remove_file(segment::path(&self.folder, number))
+            durable::remove(&segment::path(&self.folder, number))
                 .map_err(|source| Fault::write("removing an emptied pack", source))?;
         }
         Ok(())
@@ -494,7 +495,7 @@ impl Packs {
             return Ok(None);
         }
         // What was read may not have been durable before the crash: it is now.
-        file.sync_data().map_err(|source| Fault::write("flushing a pack", source))?;
+        durable::sync(&file).map_err(|source| Fault::write("flushing a pack", source))?;
         self.flushes += 1;
         Ok(Some(Tail { number, file, durable: whole, written: whole, buffer: Vec::new() }))
     }
@@ -529,7 +530,7 @@ impl Counts {
         let before = (*dead - octets) >> 20;
         // Written down a mebibyte at a time; what a crash forgets, the next walk finds out.
         if *dead >> 20 != before {
-            let _ = self.file.write_all_at(&dead.to_le_bytes(), u64::from(number) * 8);
+            let _ = durable::write_at(&self.file, &dead.to_le_bytes(), u64::from(number) * 8);
         }
     }
 }

@@ -158,6 +158,7 @@ impl Index {
 
     /// Makes everything told so far durable, so that the log may forget it.
     pub fn checkpoint(&self) -> Result<(), Fault> {
+        durable::look();
         self.database
             .query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()))
             .map_err(fault("writing the index down"))

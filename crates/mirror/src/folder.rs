@@ -4,7 +4,7 @@
 use crate::copy::Copy;
 use crate::fault::Fault;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use tlog::{Cosigner, LOG_ORIGIN, MIRROR_NAME, NoteVerifier};
@@ -73,21 +73,20 @@ fn pinned(path: &Path, given: Option<NoteVerifier>) -> Result<Option<NoteVerifie
     }
 }
 
+/// Opens a file that grows. Its name is durable before anything in it is relied upon.
 fn grow(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).create(true).append(true).mode(0o600).open(path)
+    let mut options = OpenOptions::new();
+    let file = options.read(true).create(true).append(true).mode(0o600).open(path)?;
+    path.parent().map_or(Ok(()), |folder| durable::sync_folder(&File::open(folder)?))?;
+    Ok(file)
 }
 
-/// Writes a small file durably under its name.
+/// Writes a small file durably under its name, unless it says so already.
 fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if fs::read(path).is_ok_and(|found| found == bytes) {
         return Ok(());
     }
-    let made = path.with_extension("new");
-    let mut to = OpenOptions::new().write(true).create(true).truncate(true).open(&made)?;
-    to.write_all(bytes)?;
-    to.sync_all()?;
-    fs::rename(&made, path)?;
-    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+    durable::put(path, bytes, 0o600)
 }
 
 fn read_or_make_seed(path: &Path) -> io::Result<[u8; 32]> {
@@ -97,13 +96,7 @@ fn read_or_make_seed(path: &Path) -> io::Result<[u8; 32]> {
         }
         Err(fault) if fault.kind() == io::ErrorKind::NotFound => {
             let seed = compartment::random::<32>();
-            let made = path.with_extension("new");
-            let mut to = OpenOptions::new();
-            let mut to = to.write(true).create(true).truncate(true).mode(0o600).open(&made)?;
-            to.write_all(&seed)?;
-            to.sync_all()?;
-            fs::rename(&made, path)?;
-            path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())?;
+            put(path, &seed)?;
             Ok(seed)
         }
         Err(fault) => Err(fault),

@@ -4,9 +4,8 @@ use crate::Fault;
 use crate::certificate::Kept;
 use crate::house_names::Group;
 use rows::RowKey;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -70,16 +69,11 @@ fn read(folder: &Path, name: &'static str) -> Result<Option<Vec<u8>>, Fault> {
         .map_err(|source| Fault::File { doing: "read", name, source })
 }
 
-/// Whole or not at all: written beside, flushed, renamed, the folder flushed.
+/// Whole or not at all.
 fn write(folder: &Path, name: &'static str, bytes: &[u8]) -> Result<(), Fault> {
-    let (beside, place) = (folder.join(format!("{name}.new")), folder.join(name));
-    let written = (|| {
-        let mut options = OpenOptions::new();
-        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&beside, &place)?;
-        File::open(folder)?.sync_all()
-    })();
-    written.map_err(|source| Fault::File { doing: "write", name, source })
+    durable::put(&folder.join(name), bytes, 0o600).map_err(|source| Fault::File {
+        doing: "write",
+        name,
+        source,
+    })
 }

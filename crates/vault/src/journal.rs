@@ -7,7 +7,7 @@ use crate::Fault;
 use sha2::{Digest, Sha256};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use terms::Cursor;
 
@@ -35,11 +35,12 @@ impl Journal {
         file.read_to_end(&mut bytes).map_err(store("read"))?;
         let (records, end) = read(&bytes)?;
         if end < bytes.len() as u64 {
-            file.set_len(end).map_err(store("mend"))?;
+            durable::cut(&file, end).map_err(store("mend"))?;
         }
-        file.sync_all().map_err(store("flush"))?;
+        durable::sync(&file).map_err(store("flush"))?;
         if let Some(folder) = path.parent() {
-            File::open(folder).and_then(|folder| folder.sync_all()).map_err(store("flush"))?;
+            let folder = File::open(folder);
+            folder.and_then(|folder| durable::sync_folder(&folder)).map_err(store("flush"))?;
         }
         Ok((Self { file, end }, records))
     }
@@ -55,10 +56,11 @@ impl Journal {
             bytes.extend_from_slice(&sum(record));
             bytes.extend_from_slice(record);
         }
-        let written = self.file.write_all_at(&bytes, self.end).and_then(|()| self.file.sync_data());
+        let written = durable::write_at(&self.file, &bytes, self.end);
+        let written = written.and_then(|()| durable::sync(&self.file));
         if let Err(source) = written {
             // What may stand there is overwritten by the next append, or cut at the next start.
-            let _ = self.file.set_len(self.end);
+            let _ = durable::cut(&self.file, self.end);
             return Err(store("append to")(source));
         }
         self.end += bytes.len() as u64;
