@@ -104,6 +104,9 @@ impl Ends {
             };
             match (frame.read(), frame.descriptors.pop()) {
                 (Ok(FromGate::Handed { connection, service, .. }), Some(socket)) => {
+                    if let Some(gate) = &self.gate {
+                        let _ = gate.send(0, &ToGate::Begun { connection }, &[]);
+                    }
                     return Ok(Some(Handed { connection, service, socket }));
                 }
                 (Ok(FromGate::Closing), _) => self.closing = true,

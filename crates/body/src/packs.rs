@@ -379,11 +379,14 @@ impl Bodies for Packs {
         let Some(tail) = self.tail.as_mut() else { return };
         tail.buffer.clear();
         if tail.written > tail.durable {
-            let cut = durable::cut(&tail.file, tail.durable).is_ok();
+            // Flushed, so that what is refused now does not come back after a power cut.
+            let cut = durable::cut(&tail.file, tail.durable);
+            let cut = cut.and_then(|()| durable::sync(&tail.file)).is_ok();
             tail.written = tail.durable;
             if !cut {
                 self.retire_tail();
             }
+            self.flushes += 1;
         }
     }
 

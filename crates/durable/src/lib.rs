@@ -28,4 +28,4 @@ pub use disk::How;
 pub use pages::Film;
 pub use small::put;
 pub use step::{append, cut, remove, rename, sync, sync_folder, write_at};
-pub use tape::{Tape, failing, look, said};
+pub use tape::{Tape, failing, look, said, scratch};

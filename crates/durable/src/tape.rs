@@ -148,6 +148,19 @@ pub fn failing(before: usize, count: usize) {
     RECORDER.with_borrow_mut(|recorder| recorder.failing = Some((before, count)));
 }
 
+/// Where tests lay crashes out: in memory, if the machine has any for it.
+pub fn scratch() -> PathBuf {
+    let memory = Path::new("/dev/shm");
+    let is_ours = File::create_new(memory.join(format!("durable-{}", std::process::id())));
+    match is_ours {
+        Ok(_) => {
+            let _ = std::fs::remove_file(memory.join(format!("durable-{}", std::process::id())));
+            memory.to_owned()
+        }
+        Err(_) => std::env::temp_dir(),
+    }
+}
+
 /// Everything that was done in one folder, which was empty at first.
 #[derive(Debug)]
 pub struct Tape {

@@ -140,6 +140,7 @@ impl Neighbours {
             self.settle();
             if let Some(handed) = self.waiting.pop() {
                 self.granted = KEPT_BYTES;
+                self.tell_gate(&ToGate::Begun { connection: handed.connection });
                 return Some(handed);
             }
             if self.closing || self.orphaned {

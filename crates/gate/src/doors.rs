@@ -23,6 +23,8 @@ pub struct Caller {
     pub peer: SocketAddr,
     pub local: SocketAddr,
     pub service: Service,
+    /// Instances that died with it in their hands before they had begun.
+    pub tries: u8,
 }
 
 impl Door {
@@ -40,7 +42,7 @@ impl Door {
                 Ok((stream, peer)) => {
                     let local = stream.local_addr().unwrap_or(peer);
                     let (socket, service) = (OwnedFd::from(stream), self.service);
-                    return Ok(Some(Caller { socket, peer, local, service }));
+                    return Ok(Some(Caller { socket, peer, local, service, tries: 0 }));
                 }
                 Err(fault) => match fault.kind() {
                     ErrorKind::WouldBlock => return Ok(None),

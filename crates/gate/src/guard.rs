@@ -24,6 +24,9 @@ const LATER: Duration = Duration::from_secs(1);
 /// Memory granted with each connection for mail, so that small messages need not ask. `edge`
 /// counts the same.
 const GRANTED_BYTES: u64 = 1024 * 1024;
+/// Instances that may die with one caller before it was served: more than stand ready in a quiet
+/// house, so that who kills them all takes no caller with them.
+const TRIES: u8 = 16;
 /// Sessions have five seconds after the word to stop.
 const STOP_LIMIT: Duration = Duration::from_millis(4_500);
 /// Clients that are quiet are forgotten this often.
@@ -34,6 +37,8 @@ struct Instance {
     id: InstanceId,
     kind: Kind,
     serving: Option<(ConnectionId, IpAddr)>,
+    /// Handed over and not yet begun: with a dead instance the caller is not lost.
+    handed: Option<Caller>,
 }
 
 pub(crate) struct Guard {
@@ -130,7 +135,7 @@ impl Guard {
         match kind {
             Kind::Ledger => self.records.join(peer),
             Kind::Edge | Kind::Access => {
-                self.instances.insert(peer, Instance { id, kind, serving: None });
+                self.instances.insert(peer, Instance { id, kind, serving: None, handed: None });
                 self.pool(kind).born(peer);
             }
             _ => drop(self.hub.dismiss(peer)),
@@ -241,7 +246,7 @@ impl Guard {
             return self.pool(kind).missed(caller, now);
         };
         let Caller { peer: from, local, service, .. } = caller;
-        // A copy, so that the caller is not lost with an instance that is gone already.
+        // A copy: an instance that dies before it has begun does not take the caller with it.
         let Ok(socket) = caller.socket.try_clone() else {
             self.pool(kind).freed(peer);
             return self.turn_away(caller, "too busy");
@@ -265,7 +270,9 @@ impl Guard {
         }
         let handed = FromGate::Handed { connection, peer: from, local, service };
         instance.serving = Some((connection, from.ip()));
-        if self.hub.send(peer, 0, &handed, vec![socket]).is_err() {
+        if self.hub.send(peer, 0, &handed, vec![socket]).is_ok() {
+            instance.handed = Some(caller);
+        } else {
             // Its end is noticed by itself; the caller goes to the next one.
             instance.serving = None;
             self.memory.gone(peer);
@@ -294,6 +301,7 @@ impl Guard {
             return self.records.hear(peer, &frame);
         }
         match frame.read() {
+            Ok(ToGate::Begun { connection }) => self.begun(peer, connection),
             Ok(ToGate::Done { connection, last }) => self.done(peer, connection, last),
             Ok(ToGate::Allow { bytes }) => {
                 let answer = FromGate::Allowed(self.memory.allow(peer, bytes));
@@ -313,6 +321,14 @@ impl Guard {
         }
     }
 
+    /// An instance has a connection in hand: from now on it lives and dies with it.
+    fn begun(&mut self, peer: Peer, connection: ConnectionId) {
+        let Some(instance) = self.instances.get_mut(&peer) else { return };
+        if instance.serving.is_some_and(|(served, _)| served == connection) {
+            instance.handed = None;
+        }
+    }
+
     /// An instance has finished a connection; only its own counts.
     fn done(&mut self, peer: Peer, connection: ConnectionId, last: bool) {
         let Some(instance) = self.instances.get_mut(&peer) else { return };
@@ -320,6 +336,7 @@ impl Guard {
         match instance.serving {
             Some((served, ip)) if served == connection => {
                 instance.serving = None;
+                instance.handed = None;
                 self.clients.left(ip);
                 self.memory.gone(peer);
             }
@@ -333,7 +350,6 @@ impl Guard {
         }
     }
 
-    /// A peer is gone: the ledger, or an instance with whatever it was doing.
     /// An idle instance whose gate is gone leaves by itself.
     fn let_surplus_leave(&mut self, now: Instant) {
         let mut leaving = self.edges.surplus(now);
@@ -341,15 +357,28 @@ impl Guard {
         leaving.into_iter().for_each(|peer| self.forget(peer));
     }
 
+    /// A peer is gone: the ledger, or an instance with whatever it was doing.
     fn lost(&mut self, peer: Peer) {
         self.records.gone(peer);
-        let Some(instance) = self.instances.get(&peer) else { return };
+        let Some(instance) = self.instances.get_mut(&peer) else { return };
         let (kind, serving) = (instance.kind, instance.serving);
-        if let Some((_, ip)) = serving {
-            self.clients.left(ip);
-        }
+        let unserved = instance.handed.take();
         self.pool(kind).lost(peer, serving.is_some());
         self.forget(peer);
+        match (unserved, serving) {
+            (Some(caller), _) => self.hand_again(caller, kind),
+            (None, Some((_, ip))) => self.clients.left(ip),
+            (None, None) => {}
+        }
+    }
+
+    /// A caller whose instance died before it had begun: not an octet was said to it.
+    fn hand_again(&mut self, mut caller: Caller, kind: Kind) {
+        caller.tries += 1;
+        if caller.tries >= TRIES || self.stopping.is_some() {
+            return self.turn_away(caller, "going down");
+        }
+        self.pool(kind).first_in_line(caller, Instant::now());
     }
 
     fn forget(&mut self, peer: Peer) {

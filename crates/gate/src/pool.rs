@@ -90,6 +90,10 @@ impl Pool {
     /// The instance was gone before the caller reached it: next, please.
     pub fn missed(&mut self, caller: Caller, now: Instant) {
         self.busy = self.busy.saturating_sub(1);
+        self.first_in_line(caller, now);
+    }
+
+    pub fn first_in_line(&mut self, caller: Caller, now: Instant) {
         self.waiting.push_front((caller, now));
     }
 

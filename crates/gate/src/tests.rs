@@ -150,12 +150,32 @@ fn an_instance_that_dies_takes_only_its_own_connection_with_it() {
     for _ in 0..110 {
         let edge = warden.instance(Kind::Edge);
         let client = TcpStream::connect(warden.smtp).unwrap();
-        let (.., socket) = handed(&edge);
+        let (connection, .., socket) = handed(&edge);
+        edge.send(0, &ToGate::Begun { connection }, &[]).unwrap();
         drop((edge, socket, client));
     }
     let edge = warden.instance(Kind::Edge);
     let _client = TcpStream::connect(warden.smtp).unwrap();
     handed(&edge);
+}
+
+#[test]
+fn a_caller_whose_instance_died_before_it_had_begun_is_handed_to_another() {
+    let mut warden = start(true);
+    let (first, second) = (warden.instance(Kind::Edge), warden.instance(Kind::Edge));
+    let client = TcpStream::connect(warden.smtp).unwrap();
+    let (_, caller, ..) = handed(&first);
+    drop(first);
+    let (_, again, ..) = handed(&second);
+    assert_eq!((caller, again), (client.local_addr().unwrap(), client.local_addr().unwrap()));
+    // Who kills every instance before it has begun is not handed on for ever.
+    drop(second);
+    for _ in 2..16 {
+        drop(handed(&warden.instance(Kind::Edge)));
+    }
+    let mut said = String::new();
+    (&client).read_to_string(&mut said).unwrap();
+    assert_eq!(said, "421 4.3.2 going down; try again later\r\n");
 }
 
 #[test]

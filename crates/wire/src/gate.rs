@@ -27,4 +27,7 @@ pub enum ToGate {
     Release { bytes: u64 },
     /// This client's unknown recipients in this connection, for the rate over connections.
     Unknown { count: u32 },
+    /// Said before the first octet: the connection is in hand. Until then the gate keeps a copy,
+    /// and hands it to another instance if this one dies.
+    Begun { connection: ConnectionId },
 }

@@ -220,6 +220,7 @@ fn play_gate(gate: Arc<Channel>, seen: Arc<Mutex<Seen>>, memory: u64) {
                 ToGate::Release { bytes } => seen.allowed -= bytes as i64,
                 ToGate::Done { last, .. } => seen.done.push(last),
                 ToGate::Unknown { count } => seen.unknown += count,
+                ToGate::Begun { .. } => {}
             }
         }
     });

@@ -49,8 +49,10 @@ fn twenty_killed_edges_in_a_row() {
     let (taken, deferred) = (letters.taken.len(), letters.deferred);
     println!("{EDGES} × all edges killed: {taken} letters taken at once, {deferred} put off");
     println!("then taken after {after:?}; slowest answer {:?}", letters.slowest);
-    // How many are put off is the machine's pace; that none is lost and all is mended is ours.
-    assert!(taken > 0 && taken + usize::try_from(deferred).unwrap() >= EDGES);
+    println!("put off: {:#?}", letters.why);
+    // A caller whose edge was just killed is handed to another one: most letters never notice.
+    assert!(2 * taken > EDGES, "{taken} taken at once");
+    assert!(taken + usize::try_from(deferred).unwrap() >= EDGES);
     letters.all_there(&demo);
 }
 

@@ -17,6 +17,8 @@ pub struct Letters {
     number: u32,
     pub taken: Vec<Vec<u8>>,
     pub deferred: u32,
+    /// What was answered to those, or how the connection broke.
+    pub why: Vec<String>,
     pub slowest: Duration,
 }
 
@@ -26,11 +28,14 @@ impl Letters {
         self.number += 1;
         let octets = filled(&format!("trial {}", self.number), bytes);
         let started = Instant::now();
-        let code = offered(demo, &octets);
+        let (code, words) = answered(demo, &octets);
         self.slowest = self.slowest.max(started.elapsed());
         match code {
             250 => self.taken.push(octets),
-            _ => self.deferred += 1,
+            _ => {
+                self.deferred += 1;
+                self.why.push(words);
+            }
         }
         assert!(code == 0 || code == 250 || (400..500).contains(&code), "answered {code}");
         code
@@ -61,6 +66,10 @@ pub fn filled(subject: &str, bytes: usize) -> Vec<u8> {
 
 /// The code of the last reply; 0 without one.
 pub fn offered(demo: &Demo, octets: &[u8]) -> u16 {
+    answered(demo, octets).0
+}
+
+fn answered(demo: &Demo, octets: &[u8]) -> (u16, String) {
     let reply = Sender::connect(&demo.port("smtp")).and_then(|mut sender| {
         sender.ask("EHLO sender.example")?;
         let reply = sender.letter(FROM, &[TO], octets);
@@ -68,11 +77,11 @@ pub fn offered(demo: &Demo, octets: &[u8]) -> u16 {
         reply
     });
     match reply {
-        Ok(reply) => reply.code,
+        Ok(reply) => (reply.code, format!("{reply:?}")),
         Err(fault) => {
             let text = fault.to_string();
             let code = text.split_once("code: ").and_then(|(_, rest)| rest.get(..3)?.parse().ok());
-            code.unwrap_or(0)
+            (code.unwrap_or(0), text)
         }
     }
 }
