@@ -1,8 +1,8 @@
 //! kill -9 at random, of one compartment or of all, under load: what was answered 250 is in the
 //! mailbox, octet for octet, once.
 //!
-//! 50 kills by default; `SEKISHO_KILLS=1000` makes it the long run of `bench/kills/run.sh`, and
-//! `SEKISHO_SEED` repeats one.
+//! 50 kills by default; `SEKISHO_KILLS=1000` makes it the long run of `bench/kills/run.sh`,
+//! `SEKISHO_SEED` repeats one, and `SEKISHO_BETWEEN_MS` sets the pace on a busy machine.
 
 use super::house::{Demo, Process, descendants, signal, within};
 use super::letters::is_whole;
@@ -19,14 +19,14 @@ const KILLS: usize = 50;
 /// Every so many kills it is the first process, and with it all.
 const ALL_EVERY: usize = 10;
 /// Between two kills: some letters pass, some are on their way.
-const BETWEEN: Duration = Duration::from_millis(900);
+const BETWEEN_MS: u64 = 900;
 /// Each sender's rest between two letters: a load of about 150 letters a second; less in a long
 /// run, whose letters are all read again at its end.
 const REST: Duration = Duration::from_millis(100);
 const LONG: Duration = Duration::from_millis(800);
 /// All that was killed is back, however busy the machine.
-const HEALING: Duration = Duration::from_secs(60);
-const PEOPLE: [&str; 4] =
+pub const HEALING: Duration = Duration::from_secs(60);
+pub const PEOPLE: [&str; 4] =
     ["aoi@example.jp", "haru@example.jp", "alice@example.net", "bob@example.net"];
 /// Messages that are read in one command when the mailboxes are counted.
 const PIECE: usize = 200;
@@ -47,10 +47,14 @@ struct Notebook {
 }
 
 /// xorshift64*: the same kills for the same seed.
-struct Dice(u64);
+pub struct Dice(u64);
 
 impl Dice {
-    fn below(&mut self, limit: usize) -> usize {
+    pub fn new(seed: u64) -> Self {
+        Self(seed | 1)
+    }
+
+    pub fn below(&mut self, limit: usize) -> usize {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -59,11 +63,11 @@ impl Dice {
     }
 }
 
-fn number(name: &str, otherwise: u64) -> u64 {
+pub fn number(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
 }
 
-fn kills() -> usize {
+pub fn kills() -> usize {
     usize::try_from(number("SEKISHO_KILLS", KILLS as u64)).unwrap()
 }
 
@@ -158,7 +162,7 @@ fn kill_one(demo: &Demo, dice: &mut Dice) -> String {
 }
 
 /// kill -9 of the first process: all end with it, and it starts again on the same folder.
-fn kill_all(mut demo: Demo) -> Demo {
+pub fn kill_all(mut demo: Demo) -> Demo {
     let pids: Vec<u32> = demo.processes().into_iter().map(|process| process.pid).collect();
     demo.keep_folder();
     demo.kill();
@@ -170,10 +174,17 @@ fn kill_all(mut demo: Demo) -> Demo {
     Demo::start(wishes)
 }
 
-fn run(mut demo: Demo, kills: usize, dice: &mut Dice, notebook: &Arc<Notebook>) -> Demo {
+/// Kills one process or all, so often; `passed` counts what goes on meanwhile.
+pub fn kill_at_random(
+    mut demo: Demo,
+    kills: usize,
+    dice: &mut Dice,
+    passed: impl Fn() -> usize,
+) -> Demo {
+    let between = Duration::from_millis(number("SEKISHO_BETWEEN_MS", BETWEEN_MS));
     let mut killed: HashMap<String, usize> = HashMap::new();
     for count in 1..=kills {
-        std::thread::sleep(BETWEEN.mul_f64(0.5 + dice.below(100) as f64 / 100.0));
+        std::thread::sleep(between.mul_f64(0.5 + dice.below(100) as f64 / 100.0));
         let kind = match count % ALL_EVERY {
             0 => {
                 demo = kill_all(demo);
@@ -183,10 +194,16 @@ fn run(mut demo: Demo, kills: usize, dice: &mut Dice, notebook: &Arc<Notebook>) 
         };
         *killed.entry(kind).or_default() += 1;
         if count % 100 == 0 {
-            println!("{count} kills, {} letters", notebook.accepted.load(Ordering::SeqCst));
+            println!("{count} kills, {} letters", passed());
         }
     }
     println!("killed: {killed:?}");
+    demo
+}
+
+fn run(demo: Demo, kills: usize, dice: &mut Dice, notebook: &Arc<Notebook>) -> Demo {
+    let passed = || notebook.accepted.load(Ordering::SeqCst);
+    let demo = kill_at_random(demo, kills, dice, passed);
     // Everything still works: more letters pass after the last kill.
     let before = notebook.accepted.load(Ordering::SeqCst);
     within(HEALING, "letters pass after the last kill", || {
@@ -253,7 +270,7 @@ fn kills_lose_nothing() {
     let seed = number("SEKISHO_SEED", 0x5eed_0000 + u64::from(std::process::id()));
     println!("{kills} kills, SEKISHO_SEED={seed}");
     let started = Instant::now();
-    let mut dice = Dice(seed | 1);
+    let mut dice = Dice::new(seed);
     let mut demo = Demo::fresh("kills");
     let notebook = Arc::new(Notebook::default());
     let smtp = demo.port("smtp");
