@@ -41,11 +41,16 @@ struct Received {
     is_over: AtomicBool,
 }
 
+/// Each letter is longer than the one before it, by more than what is added on the way varies: the
+/// ledger names no subject, but the size of what was kept.
 fn text(person: usize, number: usize) -> Vec<u8> {
-    letter(&format!("release {person:02}-{number:03}"), "only for its reader")
+    let lines = 8 * (person * LETTERS + number);
+    letter(
+        &format!("release {person:02}-{number:03}"),
+        &"Only for the one who reads it, and on record.\r\n".repeat(lines),
+    )
 }
 
-/// The letters of each person, one after the other: they stand in the ledger in this order.
 fn fill(demo: &Demo) {
     let mut sender = Sender::greeted(&demo.port("smtp"));
     for (person, address) in PEOPLE.iter().enumerate() {
@@ -57,16 +62,19 @@ fn fill(demo: &Demo) {
     }
 }
 
-/// The opaque ids of all letters, by person and number, as the ledger delivered them.
+/// The opaque ids of all letters, with their person and number, by the sizes that were delivered.
 fn named(demo: &Demo) -> HashMap<String, (usize, usize)> {
     let mut names = HashMap::new();
     within(HEALING, "all deliveries are recorded", || {
         let all = demo.entries();
         let delivered = all.iter().filter(|entry| entry["entry"] == "deliver");
         let messages = delivered.flat_map(|entry| entry["messages"].as_array().unwrap());
-        let ids = messages.map(|message| message["message"].as_str().unwrap().to_owned());
-        names =
-            ids.enumerate().map(|(place, id)| (id, (place / LETTERS, place % LETTERS))).collect();
+        let mut sizes: Vec<(u64, String)> = messages
+            .map(|one| (one["bytes"].as_u64().unwrap(), one["message"].as_str().unwrap().into()))
+            .collect();
+        sizes.sort();
+        let ids = sizes.into_iter().map(|(_, id)| id).enumerate();
+        names = ids.map(|(place, id)| (id, (place / LETTERS, place % LETTERS))).collect();
         names.len() == PEOPLE.len() * LETTERS
     });
     names
