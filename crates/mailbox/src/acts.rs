@@ -311,11 +311,17 @@ impl Store {
             uid = uid.saturating_add(1);
         }
         let pairs = lines.iter().zip(&copies).map(|(from, to)| (from.uid, to.uid)).collect();
+        // What comes and what goes is one entry of the log: a crash leaves no message in both places
+        // and none in neither (RFC 6851 §3.3).
         if !copies.is_empty() {
-            self.stage(vec![Entry::Listed { user, folder: to, lines: copies, fresh: false }])?;
-        }
-        if remove {
-            self.expunge_lines(user, folder, lines)?;
+            let source = person.next_modseq(folder);
+            let listed = Entry::Listed { user, folder: to, lines: copies, fresh: false };
+            let mut entries = vec![listed];
+            if remove {
+                let modseq = if folder == to { modseq + 1 } else { source };
+                entries.push(Entry::Expunged { user, folder, modseq, lines });
+            }
+            self.stage(entries)?;
         }
         Ok(ToAccess::Copied { uid_validity, pairs })
     }

@@ -32,6 +32,8 @@ mod store;
 mod views;
 
 #[cfg(test)]
+mod crash_tests;
+#[cfg(test)]
 mod desk_tests;
 #[cfg(test)]
 mod tests;
