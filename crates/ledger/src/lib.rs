@@ -20,6 +20,8 @@ mod memory;
 mod verify;
 
 #[cfg(test)]
+mod crash_tests;
+#[cfg(test)]
 mod tests;
 
 pub use fault::Fault;

@@ -12,10 +12,10 @@ use tlog::{
 use wire::Label;
 use wire::ledger::{FromLedger, FromMirror, ToLedger, ToMirror};
 
-const WARDEN: InstanceId = InstanceId([1; 6]);
-const VAULT: InstanceId = InstanceId([2; 6]);
+pub(crate) const WARDEN: InstanceId = InstanceId([1; 6]);
+pub(crate) const VAULT: InstanceId = InstanceId([2; 6]);
 const LONG_AGO: u64 = 0;
-const NOW: u64 = 1_000_000;
+pub(crate) const NOW: u64 = 1_000_000;
 
 /// Memory that can be full.
 #[derive(Default, Clone)]
@@ -52,7 +52,7 @@ impl Volume for Disk {
     }
 }
 
-fn signer() -> NoteSigner {
+pub(crate) fn signer() -> NoteSigner {
     NoteSigner::new(LOG_ORIGIN, &[7; 32]).unwrap()
 }
 
@@ -60,11 +60,11 @@ fn author(kind: Kind, start: InstanceId) -> Author {
     Author::new(kind, start, &[start.0[0]; 32])
 }
 
-fn label(kind: Kind, instance: InstanceId) -> Label {
+pub(crate) fn label(kind: Kind, instance: InstanceId) -> Label {
     Label { kind, instance, person: None }
 }
 
-fn start_of(author: &Author, kind: Kind) -> Body {
+pub(crate) fn start_of(author: &Author, kind: Kind) -> Body {
     Body::ProcessStart {
         instance: author.start(),
         kind,
@@ -76,7 +76,7 @@ fn start_of(author: &Author, kind: Kind) -> Body {
     }
 }
 
-fn release(vault_seq: u64) -> Body {
+pub(crate) fn release(vault_seq: u64) -> Body {
     Body::Release {
         vault_seq,
         instance: InstanceId([9; 6]),
@@ -115,7 +115,7 @@ fn new_mirror() -> Copy<Vec<u8>> {
     Copy::open(Vec::new(), Vec::new(), cosigner, Some(signer().verifier())).unwrap().0
 }
 
-fn trust() -> Trust {
+pub(crate) fn trust() -> Trust {
     let mirror = Cosigner::new(MIRROR_NAME, &[8; 32]).unwrap().public().key_bytes();
     Trust::new(&signer().verifier().key_bytes(), &mirror).unwrap()
 }
