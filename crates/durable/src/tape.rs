@@ -182,9 +182,7 @@ impl Tape {
         IS_WATCHED.set(true);
         let played = play();
         IS_WATCHED.set(false);
-        let mut recorder = RECORDER.replace(Recorder::new());
-        recorder.look();
-        let steps = recorder.steps;
+        let steps = RECORDER.replace(Recorder::new()).steps;
         let durable = |(_, step): &(usize, &Step)| step.is_durable_step();
         let points = steps.iter().enumerate().filter(durable).map(|(place, _)| place).collect();
         (Self { root: root.to_owned(), steps, points }, played)
