@@ -1,5 +1,6 @@
-//! The house's own tasks: `cargo xtask tidy | test | generate | bench | fuzz | drill`.
+//! The house's own tasks: `cargo xtask tidy | test | generate | bench | fuzz | drill | crash`.
 
+mod crash;
 mod drill;
 mod fuzzers;
 mod generate;
@@ -17,7 +18,8 @@ cargo xtask test       installs what tests need and runs everything
 cargo xtask generate   writes docs/generated anew
 cargo xtask bench      the benchmarks of bench/, side by side with peers where they are installed
 cargo xtask fuzz       every mini-fuzzer, longer
-cargo xtask drill      hostile code inside every sandbox; writes the README's matrix";
+cargo xtask drill      hostile code inside every sandbox; writes the README's matrix
+cargo xtask crash      the power goes at every step of every keeper: --points N (10,000), --seed S";
 
 fn main() -> ExitCode {
     let task = std::env::args().nth(1).unwrap_or_default();
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
         "bench" => test::bench(&rest),
         "fuzz" => test::fuzz(),
         "drill" => drill::run(),
+        "crash" => crash::run(&rest),
         _ => {
             println!("{HELP}");
             return ExitCode::from(2);

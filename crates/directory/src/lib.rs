@@ -21,6 +21,8 @@ mod statements;
 mod tables;
 
 #[cfg(test)]
+mod crash_tests;
+#[cfg(test)]
 mod tests;
 
 pub use address::canonical;

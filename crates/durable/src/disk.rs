@@ -52,6 +52,12 @@ pub(crate) struct Disk {
 impl Disk {
     pub fn take(&mut self, step: &Step) {
         match step {
+            // No kernel and no disk divides so little within one sector.
+            Step::Write { at, bytes, .. } if is_undivided(*at, bytes.len()) => {
+                if dice.once_in(2) {
+                    self.take(step);
+                }
+            }
             Step::Write { file, at, bytes } => {
                 let loose = Loose::Write { at: *at, bytes: bytes.clone() };
                 self.with(file, |octets| octets.loose.push(loose));
@@ -165,6 +171,11 @@ impl Octets {
         }
         bytes
     }
+}
+
+fn is_undivided(at: u64, length: usize) -> bool {
+    let within = usize::try_from(at % SECTOR as u64).unwrap_or_default();
+    length <= 8 && within + length <= SECTOR
 }
 
 fn follow(bytes: &mut Vec<u8>, loose: &Loose) {

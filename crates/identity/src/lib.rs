@@ -18,6 +18,8 @@ mod sessions;
 mod tables;
 
 #[cfg(test)]
+mod crash_tests;
+#[cfg(test)]
 mod tests;
 
 pub use fault::Fault;

@@ -23,6 +23,8 @@ mod certificate;
 mod store;
 
 #[cfg(test)]
+mod crash_tests;
+#[cfg(test)]
 mod tests;
 
 use compartment::House;

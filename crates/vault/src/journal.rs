@@ -2,6 +2,9 @@
 //!
 //! Record: length (4) · first 8 octets of SHA-256 over the payload · payload. A torn last record
 //! was never relied upon and is cut off; a torn one before it is a fault.
+//!
+//! Disks may write the sectors of one append in any order. So the length that makes the append count
+//! is written when all the rest is flushed: before that it is zero, and ends the file.
 
 use crate::Fault;
 use sha2::{Digest, Sha256};
@@ -14,6 +17,11 @@ use terms::Cursor;
 /// Rows are keys and ids: a few hundred octets.
 const RECORD_BYTES: usize = 4_096;
 const SUM_BYTES: usize = 8;
+const LENGTH_BYTES: usize = 4;
+/// One append: the keys of a person are three records. More behind the end is no torn append.
+const APPEND_BYTES: usize = 64 * 1024;
+/// Disks write sectors whole.
+const SECTOR: u64 = 512;
 
 pub(crate) struct Journal {
     file: File,
@@ -56,15 +64,25 @@ impl Journal {
             bytes.extend_from_slice(&sum(record));
             bytes.extend_from_slice(record);
         }
-        let written = durable::write_at(&self.file, &bytes, self.end);
-        let written = written.and_then(|()| durable::sync(&self.file));
-        if let Err(source) = written {
+        if bytes.len() > APPEND_BYTES {
+            return Err(Fault::Torn { at: self.end });
+        }
+        if let Err(source) = self.write(&mut bytes) {
             // What may stand there is overwritten by the next append, or cut at the next start.
             let _ = durable::cut(&self.file, self.end);
             return Err(store("append to")(source));
         }
         self.end += bytes.len() as u64;
         Ok(())
+    }
+
+    fn write(&self, bytes: &mut [u8]) -> io::Result<()> {
+        let Some(head) = bytes.first_chunk_mut::<LENGTH_BYTES>() else { return Ok(()) };
+        let length = std::mem::take(head);
+        durable::write_at(&self.file, bytes, self.end)?;
+        durable::sync(&self.file)?;
+        durable::write_at(&self.file, &length, self.end)?;
+        durable::sync(&self.file)
     }
 }
 
@@ -93,7 +111,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<(Vec<Vec<u8>>, u64), Fault> {
             }
             // Cut short, or zeroes that the file system grew by: the tail of a broken append.
             (_, None) | (None, _) => return Ok((records, start)),
-            (Some(_), Some(_)) if cursor.is_at_end() || all_zero(bytes, start) => {
+            (Some(_), Some(_)) if cursor.is_at_end() || is_unfinished(bytes, start, length) => {
                 return Ok((records, start));
             }
             _ => return Err(Fault::Torn { at: start }),
@@ -102,7 +120,11 @@ pub(crate) fn read(bytes: &[u8]) -> Result<(Vec<Vec<u8>>, u64), Fault> {
     Ok((records, bytes.len() as u64))
 }
 
-fn all_zero(bytes: &[u8], from: u64) -> bool {
+/// Whether the append that begins here was never finished: its length is not written, or (where
+/// it lies across two sectors) only in part.
+fn is_unfinished(bytes: &[u8], from: u64, length: usize) -> bool {
+    let is_across = from % SECTOR > SECTOR - LENGTH_BYTES as u64;
     let from = usize::try_from(from).unwrap_or(usize::MAX);
-    bytes.iter().skip(from).all(|byte| *byte == 0)
+    (length == 0 || is_across) && bytes.len().saturating_sub(from) <= APPEND_BYTES
+        || bytes.iter().skip(from).all(|byte| *byte == 0)
 }

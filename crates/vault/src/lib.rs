@@ -35,6 +35,8 @@ mod workers;
 mod stood;
 
 #[cfg(test)]
+mod crash_tests;
+#[cfg(test)]
 mod tests;
 
 use compartment::House;
