@@ -13,6 +13,7 @@
 
 mod authors;
 mod book;
+mod clock;
 mod fault;
 mod folder;
 mod link;
@@ -28,7 +29,8 @@ pub use fault::Fault;
 pub use verify::{Head, Verified, entries, export, head, verify};
 
 use book::{Book, Out};
-use compartment::{House, now_ms};
+use clock::now_ms;
+use compartment::House;
 use std::collections::HashMap;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
