@@ -4,7 +4,7 @@
 //! kept that way; mail received over SMTP has none.
 
 use aws_lc_rs::digest::{Context, SHA256};
-use memchr::memchr;
+use memchr::{memchr, memrchr};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -111,6 +111,9 @@ impl Hashing {
     }
 }
 
+/// Octets looked at together: they stay in the first-level cache for the hash behind it.
+const BLOCK_BYTES: usize = 16 * 1024;
+
 /// Lines that are canonical already are not copied: they grow a run that is handed over whole.
 struct Run<'a, 'w> {
     body: &'a [u8],
@@ -129,8 +132,19 @@ pub fn write_body(canon: Canon, body: &[u8], write: &mut dyn FnMut(&[u8])) {
     let mut run =
         Run { body, start: 0, end: 0, blanks: 0, blanks_are_plain: true, written: false, write };
     let mut at = 0;
+    let mut by_line_to = 0;
     let mut reduced = Vec::new();
     while let Some(rest) = body.get(at..).filter(|rest| !rest.is_empty()) {
+        if at >= by_line_to {
+            let block = block(rest);
+            if !block.is_empty() && is_canonical(canon, block) {
+                run.plain(at, at + block.len());
+                at += block.len();
+                continue;
+            }
+            // Something in it is not as it should be: its lines one by one.
+            by_line_to = at + block.len().max(1);
+        }
         let (line, step, plain_end) = split_line(rest);
         let next = at + step;
         let empty = match canon {
@@ -199,6 +213,35 @@ impl Run<'_, '_> {
         self.written |= self.blanks > 0;
         (self.blanks, self.blanks_are_plain) = (0, true);
     }
+}
+
+/// Whole lines, as many as are looked at together; empty ones at the end are left for later.
+fn block(rest: &[u8]) -> &[u8] {
+    let most = rest.get(..BLOCK_BYTES).unwrap_or(rest);
+    let end = memrchr(b'\n', most).map_or(0, |end| end + 1);
+    let mut lines = most.get(..end).unwrap_or_default();
+    while let Some(before) = lines.strip_suffix(b"\r\n")
+        && (before.is_empty() || before.ends_with(b"\n"))
+    {
+        lines = before;
+    }
+    lines
+}
+
+/// Whether a block of whole lines is canonical as it stands: each line ends in CRLF, and relaxing
+/// would change nothing. Written without early exits, so that it compiles to vector instructions.
+fn is_canonical(canon: Canon, block: &[u8]) -> bool {
+    let after = block.get(1..).unwrap_or_default();
+    let pairs = || block.iter().zip(after);
+    let bare = pairs().fold(0u8, |odd, (a, b)| odd | u8::from((*b == b'\n') & (*a != b'\r')));
+    let spaced = match canon {
+        Canon::Simple => 0,
+        Canon::Relaxed => pairs().fold(0u8, |odd, (a, b)| {
+            let ends = (*b == b' ') | (*b == b'\t') | (*b == b'\r');
+            odd | u8::from((*a == b'\t') | ((*a == b' ') & ends))
+        }),
+    };
+    bare | spaced == 0 && block.first() != Some(&b'\n')
 }
 
 /// A line without its end, its length with it, and whether the end is CRLF.

@@ -155,8 +155,11 @@ fn look_at_text(
     if part.content_type.sub.ends_with("html") || part.content_type.sub == "xhtml+xml" {
         page::look(&decoded.text, attached, files.notes);
     } else {
-        // Scripts written in UTF-7 or marks split by a charset are found after decoding.
-        marks::look(decoded.text.as_bytes(), name, files.notes);
+        // Scripts written in UTF-7 or marks split by a charset are found after decoding; what
+        // decoding left alone has been looked at.
+        if decoded.text.as_bytes() != sample {
+            marks::look(decoded.text.as_bytes(), name, files.notes);
+        }
         look_for_uuencode(octets, files);
     }
 }
