@@ -33,9 +33,7 @@ impl View {
         // Private, since kernels before 6.7 refuse shared views of what is closed against writing.
         let flags = MapFlags::PRIVATE | MapFlags::POPULATE;
         // SAFETY: a new mapping at a place of the kernel's choice touches no memory of ours.
-        let start = unsafe {
-            mmap(std::ptr::null_mut(), bytes, ProtFlags::READ, flags, file, 0)?
-        };
+        let start = unsafe { mmap(std::ptr::null_mut(), bytes, ProtFlags::READ, flags, file, 0)? };
         let start = NonNull::new(start).ok_or(io::ErrorKind::OutOfMemory)?;
         Ok(Self { start, bytes })
     }

@@ -57,7 +57,8 @@ fn decoded(text: impl Into<String>, charset: &'static str, lying: bool) -> Decod
 
 fn ascii(octets: &[u8]) -> Cow<'_, str> {
     // The checked way is several times faster than the lossy one, and nearly always right.
-    simdutf8::basic::from_utf8(octets).map_or_else(|_| String::from_utf8_lossy(octets), Cow::Borrowed)
+    simdutf8::basic::from_utf8(octets)
+        .map_or_else(|_| String::from_utf8_lossy(octets), Cow::Borrowed)
 }
 
 fn utf8(octets: &[u8], lying: bool) -> Decoded {

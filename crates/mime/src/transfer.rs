@@ -197,9 +197,8 @@ fn base64_whole(cursor: &mut Cursor<'_>, decoded: &mut Vec<u8>) {
 
 /// Three octets of four letters, behind an octet that is zero if all four are of the alphabet.
 fn base64_group(group: &[u8; 4]) -> [u8; 4] {
-    let six = |table: &[u32; 256], byte: u8| {
-        table.get(usize::from(byte)).copied().unwrap_or(NO_LETTER)
-    };
+    let six =
+        |table: &[u32; 256], byte: u8| table.get(usize::from(byte)).copied().unwrap_or(NO_LETTER);
     let [first, second, third, fourth] = &BASE64_PLACES;
     let [a, b, c, d] = *group;
     (six(first, a) | six(second, b) | six(third, c) | six(fourth, d)).to_be_bytes()
