@@ -51,6 +51,14 @@ pub fn decode_charset(label: Option<&str>, octets: &[u8]) -> Decoded {
     }
 }
 
+/// Whether decoding would give these very octets, and find nothing to say about their charset.
+pub(crate) fn is_plain_ascii(label: Option<&str>, octets: &[u8]) -> bool {
+    let declared = label.map_or(Declared::Absent, declared);
+    matches!(declared, Declared::Absent | Declared::Ascii | Declared::Utf8)
+        && octets.is_ascii()
+        && !iso2022jp::has_escapes(octets)
+}
+
 fn decoded(text: impl Into<String>, charset: &'static str, lying: bool) -> Decoded {
     Decoded { text: text.into(), charset, lying }
 }
