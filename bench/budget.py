@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 
 HERTZ = 997
@@ -36,17 +37,27 @@ REST = "the rest"
 
 
 class Sampler:
-    """Samples from now until `stop`."""
+    """Samples from now until `stop`, of the processes of one group: another house on the machine
+    has processes of the same names."""
 
-    def __init__(self):
+    def __init__(self, group):
         self.running = None
+        self.pids = set()
+        self.ended = threading.Event()
+        self.watcher = threading.Thread(target=self.watch, args=(group,), daemon=True)
         self.file = tempfile.mktemp()
         if not shutil.which("perf"):
             return
         self.running = subprocess.Popen(
             ["perf", "record", "-q", "-a", "-g", "-e", "cpu-clock", "-F", str(HERTZ), "-o",
              self.file], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.watcher.start()
         time.sleep(0.5)
+
+    def watch(self, group):
+        """Instances live for some messages: whoever is there at some time is counted."""
+        while not self.ended.wait(0.02):
+            self.pids.update(group.pids())
 
     def stop(self, names, messages):
         """Microseconds a message: {compartment: {work: µs}}; None where nothing is sampled."""
@@ -54,11 +65,13 @@ class Sampler:
             return None
         self.running.send_signal(signal.SIGINT)
         self.running.wait()
+        self.ended.set()
+        self.watcher.join()
         if not os.path.exists(self.file):
             return None
         counts = collections.defaultdict(collections.Counter)
         reading = subprocess.Popen(
-            ["perf", "script", "-i", self.file, "-F", "comm,ip,sym"], stdout=subprocess.PIPE,
+            ["perf", "script", "-i", self.file, "-F", "comm,pid,ip,sym"], stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL, text=True, errors="replace")
         name, stack = None, []
         for line in reading.stdout:
@@ -67,7 +80,10 @@ class Sampler:
                     counts[name][work_of(stack)] += 1
                 name, stack = None, []
             elif name is None:
-                name = line.strip()
+                # Our names are one word; what stands behind is the process.
+                words = line.split()
+                ours = len(words) > 1 and words[1].isdigit() and int(words[1]) in self.pids
+                name = words[0] if ours else ""
             else:
                 stack.append(line)
         reading.wait()
