@@ -229,7 +229,8 @@ fn block(rest: &[u8]) -> &[u8] {
 }
 
 /// Whether a block of whole lines is canonical as it stands: each line ends in CRLF, and relaxing
-/// would change nothing (a bare CR is left to a closer look). Written without early exits, so that it compiles to vector instructions.
+/// would change nothing (a bare CR is left to a closer look). Written without early exits, so that
+/// it compiles to vector instructions.
 fn is_canonical(canon: Canon, block: &[u8]) -> bool {
     let after = block.get(1..).unwrap_or_default();
     let pairs = || block.iter().zip(after);
