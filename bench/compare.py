@@ -4,24 +4,46 @@ import argparse
 import json
 import os
 import platform
+import resource
 import shutil
 import statistics
 import subprocess
 import time
 
+import budget
 from meters import Flushes, Group, busy_seconds, disk_octets
 from peers import Peers, versions
 
 QUICK = os.environ.get("QUICK") == "1"
 ROUNDS = 1 if QUICK else 3
-# Size, connections, messages of one round.
-CASES = [("4k", 1, 200), ("4k", 10, 1000), ("4k", 50, 2000),
-         ("40k", 1, 150), ("40k", 10, 600), ("40k", 50, 1000),
-         ("1m", 1, 30), ("1m", 10, 100), ("1m", 50, 150)]
-if QUICK:
-    CASES = [(size, connections, max(30, messages // 2)) for size, connections, messages in CASES]
-MAILBOX = 20_000 if QUICK else 100_000
-SESSIONS = 300 if QUICK else 1_000
+# Seconds that all of it may take; what does not fit is left out, and the page says so.
+LIMIT = 570 if QUICK else 2_340
+# Of these, what the readings are left with.
+READINGS = 260
+# Size, connections, messages of one round: enough for each that births are a small part of it.
+CASES = [("4k", 1, 300), ("4k", 10, 1500), ("4k", 50, 3000),
+         ("40k", 1, 200), ("40k", 10, 1000), ("40k", 50, 1500),
+         ("1m", 1, 40), ("1m", 10, 200), ("1m", 50, 300)]
+SIZES_KIB = {"4k": 4, "40k": 40, "1m": 1024}
+MAILBOX = int(os.environ.get("MAILBOX", "100000"))
+SESSIONS = int(os.environ.get("SESSIONS", "1000"))
+# What samples of a processor call our processes.
+NAMES = {"warden", "gate", "edge", "scanner", "mailbox", "directory", "ledger", "mirror", "vault",
+         "names", "signer", "identity", "access"}
+
+
+class Clock:
+    def __init__(self):
+        self.begin = time.monotonic()
+
+    def took(self):
+        return time.monotonic() - self.begin
+
+    def left(self):
+        return LIMIT - self.took()
+
+
+CLOCK = Clock()
 
 
 class House:
@@ -60,8 +82,11 @@ class House:
 
 
 def load(wishes, *words):
-    done = subprocess.run([wishes.load, *map(str, words)], capture_output=True, text=True,
-                          timeout=400, check=False)
+    try:
+        done = subprocess.run([wishes.load, *map(str, words)], capture_output=True, text=True,
+                              timeout=max(CLOCK.left(), 20), check=False)
+    except subprocess.TimeoutExpired:
+        return {"fault": "took too long"}
     if done.returncode != 0:
         return {"fault": done.stderr.strip()[-200:]}
     return json.loads(done.stdout)
@@ -96,13 +121,18 @@ def flushes(wishes, target, case):
     return None if count is None else count / max(seen.get("accepted", 0), 1)
 
 
-def budget(wishes, house, case):
-    """Microseconds of each compartment for one message."""
+def spent(wishes, house, case):
+    """Microseconds of each compartment for one message, by work where samples can be taken."""
     before = house.group.by_kind()
+    sampler = budget.Sampler(house.group)
     seen = mail(wishes, house, case)
-    after = house.group.by_kind()
     accepted = max(seen.get("accepted", 0), 1)
-    return {kind: (after[kind] - before.get(kind, 0)) * 1e6 / accepted for kind in after}
+    sampled = sampler.stop(NAMES, accepted)
+    if sampled:
+        return sampled
+    after = house.group.by_kind()
+    return {kind: {budget.REST: (after[kind] - before.get(kind, 0)) * 1e6 / accepted}
+            for kind in after}
 
 
 def median(rounds, name):
@@ -123,17 +153,18 @@ def spread(rounds, name, digits=2):
 
 def mail_table(results, flushed, targets):
     lines = ["| size | connections | | CPU ms a message | accepted/s | p50 ms | p99 ms "
-             "| flushes a message | KiB to disk | refused |",
-             "| --- | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"]
+             "| flushes a message | KiB to disk | times its size | refused |",
+             "| --- | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"]
     for case in CASES:
         for name in targets:
             rounds = results[name, case]
+            kib = median(rounds, "kib")
             lines.append(
                 f"| {case[0]} | {case[1]} | {name} "
                 f"| {shown(median(rounds, 'cpu_ms'), 2)}{spread(rounds, 'cpu_ms')} "
                 f"| {shown(median(rounds, 'rate'), 0)} | {shown(median(rounds, 'p50_ms'))} "
                 f"| {shown(median(rounds, 'p99_ms'))} | {shown(flushed.get((name, case)), 3)} "
-                f"| {shown(median(rounds, 'kib'))} "
+                f"| {shown(kib)} | {shown(kib and kib / SIZES_KIB[case[0]])} "
                 f"| {sum(one.get('refused', 0) for one in rounds)} |")
         if len(targets) == 2:
             ours, theirs = (results[name, case] for name in targets)
@@ -141,47 +172,88 @@ def mail_table(results, flushed, targets):
             rate = [median(rounds, "rate") for rounds in (ours, theirs)]
             if all(cpu) and all(rate):
                 lines.append(f"| | | **ratio** | **{cpu[0] / cpu[1]:.2f}** "
-                             f"| **{rate[0] / rate[1]:.1f}** | | | | | |")
+                             f"| **{rate[0] / rate[1]:.1f}** | | | | | | |")
     return lines
 
 
-def budget_table(budgets):
-    kinds = sorted({kind for one in budgets.values() for kind in one},
-                   key=lambda kind: -max(one.get(kind, 0) for one in budgets.values()))
-    lines = ["| compartment | " + " | ".join(f"{case[0]}, {case[1]}" for case in budgets) + " |",
-             "| --- |" + " ---: |" * len(budgets)]
-    for kind in kinds:
-        row = [budgets[case].get(kind, 0) for case in budgets]
-        if max(row) >= 1:
-            lines.append(f"| `{kind}` | " + " | ".join(f"{value:.0f}" for value in row) + " |")
-    totals = [sum(one.values()) for one in budgets.values()]
-    lines.append("| all | " + " | ".join(f"{value:.0f}" for value in totals) + " |")
-    return lines
+def ratio(results, name, case, ours="Sekisho", theirs="Postfix + Dovecot"):
+    both = [median(results.get((target, case), []), name) for target in (ours, theirs)]
+    return both[0] / both[1] if all(both) else None
 
 
-def reading_table(read, idle, sign_in, filled, house):
-    def row(what, goal, value, digits=1):
-        return f"| {what} | {goal} | {shown(value, digits)} |"
+def goals_table(results, flushed, read, idle, sign_in, house):
+    """Every number that was promised, what was measured, and whether it holds."""
+    rows = []
+
+    def goal(what, bound, value, digits=2, at_least=False):
+        word = "≥" if at_least else "≤"
+        if value is None:
+            verdict = "not measured"
+        else:
+            verdict = "yes" if (value >= bound if at_least else value <= bound) else "**no**"
+        rows.append(f"| {what} | {word} {bound} | {shown(value, digits)} | {verdict} |")
+
+    for case in CASES:
+        where = f"{case[0]}, {case[1]} connection{'s' if case[1] > 1 else ''}"
+        goal(f"CPU, share of the peers': {where}", 0.25, ratio(results, "cpu_ms", case))
+        goal(f"messages accepted, times the peers': {where}", 2,
+             ratio(results, "rate", case), at_least=True)
+        if case[1] == 50:
+            goal(f"durable flushes a message: {where}", 0.1, flushed.get(("Sekisho", case)), 3)
+        if case[1] == 1:
+            goal(f"p99, ms: {where}", 20, median(results["Sekisho", case], "p99_ms"), 1)
+    goal("start to ready, s", 2, house.started)
+    goal("opening one message, one client, p50 ms", 6, read.get("release_p50_ms"))
+    goal(f"openings/s, {read.get('clients', 64)} clients", 800,
+         read.get("releases_per_second"), 0, at_least=True)
+    goal("openings refused", 0, read.get("releases_failed"), 0)
+    goal("100 overviews, cold, ms", 120, read.get("summaries_100_cold_ms"), 1)
+    goal("100 overviews, warm, ms", 30, read.get("summaries_100_warm_ms"), 1)
+    held = f"{read.get('messages', 0):,} messages"
+    goal(f"SELECT of {held}, ms", 20, read.get("select_ms"), 1)
+    goal(f"FETCH 1:* (FLAGS) of {held}, ms", 100, read.get("fetch_flags_ms"), 1)
+    goal(f"STORE of 1,000 (+FLAGS) among {held}, ms", 40, read.get("store_1000_ms"), 1)
+    goal(f"STORE of 1,000 (-FLAGS) among {held}, ms", 40, read.get("unstore_1000_ms"), 1)
+    goal("connection, TLS, sign-in and SELECT, CPU ms", 5, sign_in)
+    goal(f"memory of an idle session ({idle.get('sessions', 0):,} open), PSS KiB", 300,
+         idle.get("pss_kib_each"), 0)
+    return ["| what | goal | measured | holds |", "| --- | --- | ---: | --- |", *rows]
+
+
+# Why a number may stay behind its goal on a small machine, whoever runs this.
+REASONS = """Where a number stays behind its goal:
+
+- *Flushes at 1 MiB.* A commit may wait 15 ms for company (architecture §8). So few large messages
+  are taken apart, sealed and brought within 15 ms by two processors that ten of them cannot share
+  one flush. Tried: waiting all of the 15 ms for every commit; it changed nothing that could be
+  measured, since what comes during a flush shares the next one anyway.
+- *Acceptance at 40 KiB and 1 MiB.* Postfix says 250 when its queue has the message; Dovecot gets it
+  later, and the rate does not count that work. Sekisho says 250 when the message lies sealed in its
+  mailbox. On two processors that the load itself shares, a rate is processor time: the share of CPU
+  above is the figure that compares whole work with whole work.
+- *CPU at 1 MiB.* What is left is what the charter asks for: one SHA-256 of the body for DKIM, one
+  pass that takes the message apart, one AES-GCM pass, and two parcels in memory (clear text to the
+  scanner, ciphertext to the mailbox). Making, filling and freeing the two is the largest single
+  item. Parcels that are used again would save some of it and are not done: they could not be closed
+  against writing, so a reader could be shown what changes under its eyes.""".splitlines()
+
+
+def reading_table(read, idle, filled):
+    def row(what, value, digits=1):
+        return f"| {what} | {shown(value, digits)} |"
     return [
-        "| what | goal | measured |", "| --- | --- | ---: |",
-        row("start to ready, s", "≤ 2", house.started, 2),
-        row(f"APPEND of {filled.get('appended', 0)} messages, messages/s", "",
+        "| what | measured |", "| --- | ---: |",
+        row(f"APPEND of {filled.get('appended', 0):,} messages, messages/s",
             filled.get("appended", 0) / max(filled.get("seconds", 1), 0.001), 0),
-        row(f"SELECT of {read.get('messages', 0)} messages, ms", "≤ 20", read.get("select_ms")),
-        row("FETCH 1:* (FLAGS), ms", "≤ 100", read.get("fetch_flags_ms")),
-        row("STORE of 1,000 (+FLAGS), ms", "≤ 40", read.get("store_1000_ms")),
-        row("STORE of 1,000 (-FLAGS), ms", "≤ 40", read.get("unstore_1000_ms")),
-        row("100 overviews, cold, ms", "≤ 120", read.get("summaries_100_cold_ms")),
-        row("100 overviews, warm, ms", "≤ 30", read.get("summaries_100_warm_ms")),
-        row("opening one message, one client, p50 ms", "≤ 6", read.get("release_p50_ms"), 2),
-        row("the same, p99 ms", "", read.get("release_p99_ms"), 2),
-        row(f"openings/s, {read.get('clients', 64)} clients", "≥ 800",
-            read.get("releases_per_second"), 0),
-        row("openings refused", "0", read.get("releases_failed"), 0),
-        row("connection, TLS, sign-in and SELECT, CPU ms", "≤ 5", sign_in, 2),
-        row(f"memory of an idle session ({idle.get('sessions', 0)} open), PSS KiB", "≤ 300",
-            idle.get("pss_kib_each"), 0),
-        row("kernel memory of an idle session, KiB (whole machine's difference)", "",
+        row("opening one message, one client, p99 ms", read.get("release_p99_ms"), 2),
+        row(f"opening one message, {read.get('clients', 64)} clients, p50 ms",
+            read.get("crowd_p50_ms"), 1),
+        row(f"opening one message, {read.get('clients', 64)} clients, p99 ms",
+            read.get("crowd_p99_ms"), 1),
+        row("opening an idle session, ms", idle.get("opened_ms_each"), 1),
+        row(f"memory of an idle session that has the mailbox of {read.get('messages', 0):,} open, "
+            f"PSS KiB", idle.get("large_kib_each"), 0),
+        row("kernel memory of an idle session, KiB (whole machine's difference)",
             idle.get("kernel_kib_each"), 0),
     ]
 
@@ -214,14 +286,17 @@ def run(wishes):
         peers = Peers(wishes.folder, wishes.port_base + 600, Group("peers"))
         peers.start()
         targets["Postfix + Dovecot"] = peers
-    begin, load_before = time.monotonic(), os.getloadavg()
+    load_before = os.getloadavg()
     results = {(name, case): [] for name in targets for case in CASES}
-    flushed, budgets = {}, {}
+    flushed, budgets, left_out = {}, {}, []
     try:
         for target in targets.values():
             mail(wishes, target, ("4k", 10, 200))
-        for _ in range(ROUNDS):
+        for number in range(ROUNDS):
             for case in CASES:
+                if CLOCK.left() < READINGS + 60 and number > 0:
+                    left_out.append(f"round {number + 1} of {case[0]}, {case[1]}")
+                    continue
                 for name, target in targets.items():
                     results[name, case].append(mail(wishes, target, case))
         memory = {name: target.group.pss_mib() for name, target in targets.items()}
@@ -229,24 +304,26 @@ def run(wishes):
             if case[1] == 50 or case == CASES[0]:
                 for name, target in targets.items():
                     flushed[name, case] = flushes(wishes, target, case)
-                budgets[case] = budget(wishes, house, case)
+        for case in CASES:
+            if case[1] in (1, 50) and case != ("40k", 1, 200):
+                if CLOCK.left() < READINGS:
+                    left_out.append(f"the budget of {case[0]}, {case[1]}")
+                else:
+                    budgets[case] = spent(wishes, house, case)
         if "Postfix + Dovecot" in targets:
             targets["Postfix + Dovecot"].stop()
-        filled = load(wishes, "fill", "--ready", house.ready, "--messages", MAILBOX)
-        house.settle()
-        read = load(wishes, "imap", "--ready", house.ready)
-        before = house.group.seconds()
-        load(wishes, "idle", "--ready", house.ready, "--sessions", 100, "--account", 1)
-        sign_in = (house.group.seconds() - before) * 10
-        idle = load(wishes, "idle", "--ready", house.ready, "--sessions", SESSIONS,
-                    "--root", house.process.pid)
+        filled, read, sign_in, idle = readings(wishes, house)
     finally:
         house.stop()
     for what, one in (("fill", filled), ("imap", read), ("idle", idle)):
         if "fault" in one:
-            print(f"bench: {what}: {one['fault']}")
+            left_out.append(f"{what} ({one['fault']})")
     others = [one["others"] for rounds in results.values() for one in rounds if "others" in one]
-    took = time.monotonic() - begin
+    build = os.environ.get("BUILD_SECONDS")
+    budget_pages = []
+    for case, one in budgets.items():
+        budget_pages += [f"{case[0]}, {case[1]} connection{'s' if case[1] > 1 else ''}:", "",
+                         *budget.table(one), ""]
     write(wishes, [
         "# Benchmarks", "",
         "Written by `bench/run.sh`, which measures Sekisho and its peers by turns in one run on "
@@ -259,29 +336,55 @@ def run(wishes):
         f"{words_of(['rustc', '--version'], wishes.root)}",
         f"- Machine: {machine()}",
         f"- Peers: {versions() if len(targets) == 2 else 'not installed'}",
-        f"- {ROUNDS} round(s), median shown, lowest and highest in brackets; {took:.0f} s in all",
+        f"- {ROUNDS} round(s), median shown, lowest and highest in brackets; "
+        f"{CLOCK.took():.0f} s in all",
         f"- How busy the machine was otherwise: load {load_before[0]:.1f} before and "
         f"{os.getloadavg()[0]:.1f} after; all other processes, the load itself among them, took "
         f"{statistics.median(others) * 100:.0f} % of the machine (highest "
-        f"{max(others) * 100:.0f} %)", "",
+        f"{max(others) * 100:.0f} %)",
+        *([f"- Clean release build: {float(build) / 60:.1f} minutes (goal ≤ 12)"] if build else []),
+        *([f"- Left out for want of time, or failed: {'; '.join(left_out)}"] if left_out else []),
+        "", "## Goals", "",
+        *goals_table(results, flushed, read, idle, sign_in, house), "", *REASONS, "",
         "## Mail that arrives", "",
         "One message a connection, nothing pipelined, no TLS, ten recipients by turns, signed "
         "(Ed25519), a quarter Japanese. `load smtp --size S --connections C --messages N`. CPU is "
         "of all processes of the target with their ended children, until the last message is "
         "delivered. Flushes are fsync, fdatasync, sync_file_range and syncfs of all its processes "
-        "(`perf stat`, in a round of its own). KiB to disk is of the whole disk.", "",
+        "(`perf stat`, in a round of its own). KiB to disk is of the whole disk, and so many "
+        "times the message's size (write amplification).", "",
         *mail_table(results, flushed, list(targets)), "",
         "Memory after these rounds, PSS of all processes: "
         + ", ".join(f"{name} {value:.0f} MiB" for name, value in memory.items()) + ".", "",
         "### Where the time goes", "",
-        "Microseconds of CPU for one message (size, connections), by compartment, births of its "
-        "instances included (`/proc/PID/stat`, ticks of 10 ms over the whole round).", "",
-        *budget_table(budgets), "",
+        f"Microseconds of CPU for one message, births of instances included (`perf record`, "
+        f"{budget.HERTZ} samples a second on every processor, in a round of its own; `the rest` is "
+        f"our own code that is named nowhere else).", "",
+        *budget_pages,
         "## Mail that is read", "",
         "`load fill`, `load imap`, `load idle`, over TLS. An opening is grant, ledger, mirror and "
         "vault for one message by `FETCH n (BODY.PEEK[])`; overviews are `FETCH … (ENVELOPE)` of "
-        "a hundred messages, cold in a fresh session.", "",
-        *reading_table(read, idle, sign_in, filled, house), ""])
+        "a hundred messages, cold in a fresh session. Idle sessions are spread over the mailboxes "
+        "that mail arrived in (some hundred messages each), and counted by what the whole "
+        "house has grown, shared pages by their share.", "",
+        *reading_table(read, idle, filled), ""])
+
+
+def readings(wishes, house):
+    """A large mailbox filled and read, sessions opened, sessions that wait."""
+    filled = load(wishes, "fill", "--ready", house.ready, "--messages", MAILBOX)
+    house.settle()
+    read = load(wishes, "imap", "--ready", house.ready)
+    before = house.group.seconds()
+    seen = load(wishes, "idle", "--ready", house.ready, "--sessions", 100, "--first", 1)
+    sign_in = None if "fault" in seen else (house.group.seconds() - before) * 10
+    root = house.process.pid
+    idle = load(wishes, "idle", "--ready", house.ready, "--sessions", SESSIONS, "--first", 1,
+                "--root", root)
+    large = load(wishes, "idle", "--ready", house.ready, "--sessions", 20, "--accounts", 1,
+                 "--root", root)
+    idle["large_kib_each"] = large.get("pss_kib_each")
+    return filled, read, sign_in, idle
 
 
 def write(wishes, lines):
@@ -292,6 +395,9 @@ def write(wishes, lines):
 
 
 def main():
+    # A descriptor for each session, and some.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--root", required=True)
     parser.add_argument("--sekisho", required=True)

@@ -1,7 +1,9 @@
 #!/bin/bash
 # The benchmarks, side by side with Postfix and Dovecot in one run; writes docs/benchmarks.md.
-#   bench/run.sh            about ten minutes
-#   QUICK=1 bench/run.sh    about three
+#   bench/run.sh            three rounds, at most 40 minutes
+#   QUICK=1 bench/run.sh    one round, at most ten minutes; the same sizes
+#   CLEAN=1                 times a clean release build before (up to 12 minutes more)
+#   MAILBOX=n SESSIONS=n    another size of the mailbox that is read, other idle sessions
 # As root on Debian or Ubuntu the peers are installed (nothing of them is started by the system)
 # and configured in a folder of their own; otherwise, or with PEERS=0, Sekisho runs alone.
 set -euo pipefail
@@ -32,6 +34,13 @@ install_peers() {
 
 if [ "$(id -u)" = 0 ] && [ "${PEERS:-1}" = 1 ] && command -v apt-get >/dev/null; then
     install_peers
+fi
+if [ "${CLEAN:-0}" = 1 ]; then
+    begin=$(date +%s)
+    clean=$(mktemp -d "$root/target-clean.XXXXXX")
+    cargo build --release --manifest-path "$root/Cargo.toml" -p sekisho --target-dir "$clean"
+    export BUILD_SECONDS=$(($(date +%s) - begin))
+    rm -rf "$clean"
 fi
 if [ "${BUILD:-1}" = 1 ]; then
     cargo build --release --manifest-path "$root/Cargo.toml" -p sekisho --target-dir "$target"

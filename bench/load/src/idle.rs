@@ -14,12 +14,16 @@ pub fn hold(wishes: &Wishes) -> Outcome<Value> {
     let sessions = wishes.number_or("sessions", 200)?;
     let pattern = wishes.text_or("processes", "sekisho access");
     let root = wishes.number_or("root", 0)?;
+    // The accounts that the sessions are shared out to: so many from this one on.
+    let first = wishes.number_or("first", 0)?;
+    let others = place.accounts.len().saturating_sub(first);
+    let accounts = wishes.number_or("accounts", others)?.max(1);
     let before = memory(pattern, root)?;
     let kernel_before = kernel_kib();
     let mut open = Vec::with_capacity(sessions);
     let begin = Instant::now();
     for number in 0..sessions {
-        let mut imap = place.sign_in(number % place.accounts.len())?;
+        let mut imap = place.sign_in(first + number % accounts)?;
         imap.ask("SELECT INBOX")?;
         open.push(imap);
     }

@@ -7,8 +7,10 @@
 use crate::record::{HEAD_BYTES, Head, Kind};
 use crate::segment::{self, Found, PIECE_BYTES, START_BYTES, Walk};
 use crate::{Bodies, Content, Fault, Key, Mark, Owner, Place, Space};
+use rustix::fs::{Advice, fadvise};
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
+use std::num::NonZeroU64;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -18,6 +20,10 @@ use std::path::{Path, PathBuf};
 pub const PACK_BYTES: u64 = 256 * 1024 * 1024;
 /// Staged octets kept in memory before they are handed to the kernel.
 const BUFFER_BYTES: usize = 1024 * 1024;
+/// A piece of this size is handed to the kernel as it is, and its cache given back once the disk
+/// has it: one large message shall not push a hundred small ones and the index out of memory, and
+/// pages that are used again at once are cheaper than ever new ones.
+const LARGE_BYTES: usize = 128 * 1024;
 /// Packs held open for reading; older ones are opened again when they are asked for.
 const OPEN_PACKS: usize = 256;
 
@@ -33,9 +39,16 @@ struct Tail {
     durable: u64,
     written: u64,
     buffer: Vec<u8>,
+    /// Large pieces handed over since the last commit: where, and how many octets.
+    large: Vec<(u64, NonZeroU64)>,
 }
 
 impl Tail {
+    fn new(number: u32, file: File, ends: u64) -> Self {
+        let (buffer, large) = (Vec::new(), Vec::new());
+        Self { number, file, durable: ends, written: ends, buffer, large }
+    }
+
     fn staged(&self) -> u64 {
         self.written + self.buffer.len() as u64
     }
@@ -158,7 +171,7 @@ impl Packs {
         durable::sync_folder(&self.folder_file).map_err(write)?;
         self.flushes += 2;
         self.packs.insert(number, Pack { ends: START_BYTES });
-        Ok(Tail { number, file, durable: START_BYTES, written: START_BYTES, buffer: Vec::new() })
+        Ok(Tail::new(number, file, START_BYTES))
     }
 
     fn append(&mut self, kind: Kind, content: &Content<'_>) -> Result<Place, Fault> {
@@ -267,9 +280,10 @@ impl Tail {
         head.sum = sum.finish();
         self.buffer.extend_from_slice(&head.to_bytes());
         for piece in pieces {
-            if self.buffer.len() + piece.len() > BUFFER_BYTES {
+            if piece.len() >= LARGE_BYTES || self.buffer.len() + piece.len() > BUFFER_BYTES {
                 self.hand_over()?;
                 self.write_at(self.written, piece)?;
+                self.note_large(self.written, piece.len());
                 self.written += piece.len() as u64;
             } else {
                 self.buffer.extend_from_slice(piece);
@@ -307,8 +321,23 @@ impl Tail {
         }
         head.sum = sum.finish();
         self.write_at(self.written, &head.to_bytes())?;
+        self.note_large(start, done as usize);
         self.written = start + done;
         Ok(())
+    }
+
+    fn note_large(&mut self, offset: u64, octets: usize) {
+        if octets >= LARGE_BYTES {
+            self.large.extend(NonZeroU64::new(octets as u64).map(|octets| (offset, octets)));
+        }
+    }
+
+    /// Gives back the cache of large pieces that the disk has. It is advice: a refusal costs
+    /// nothing but memory.
+    fn forget_large(&mut self) {
+        for (offset, octets) in self.large.drain(..) {
+            let _ = fadvise(&self.file, offset, Some(octets), Advice::DontNeed);
+        }
     }
 
     fn hand_over(&mut self) -> Result<(), Fault> {
@@ -355,6 +384,7 @@ impl Bodies for Packs {
                 self.retire_tail();
                 return Err(fault);
             }
+            tail.forget_large();
         }
         tail.durable = staged;
         let number = tail.number;
@@ -378,6 +408,7 @@ impl Bodies for Packs {
         self.emptied.retain(|(_, after)| after.0 != u64::MAX);
         let Some(tail) = self.tail.as_mut() else { return };
         tail.buffer.clear();
+        tail.large.clear();
         if tail.written > tail.durable {
             // Flushed, so that what is refused now does not come back after a power cut.
             let cut = durable::cut(&tail.file, tail.durable);
@@ -500,7 +531,7 @@ impl Packs {
         // What was read may not have been durable before the crash: it is now.
         durable::sync(&file).map_err(|source| Fault::write("flushing a pack", source))?;
         self.flushes += 1;
-        Ok(Some(Tail { number, file, durable: whole, written: whole, buffer: Vec::new() }))
+        Ok(Some(Tail::new(number, file, whole)))
     }
 }
 

@@ -25,6 +25,7 @@ pub mod numbers;
 pub mod policy;
 pub mod signals;
 pub mod title;
+pub mod view;
 pub mod walls;
 pub mod zygote;
 
@@ -40,6 +41,7 @@ pub use jail::{Entered, abort_on_panic, enter};
 pub use notices::{Notice, Notices};
 pub use plain::give_memory_back;
 pub use policy::{Policy, Verdict};
+pub use view::View;
 pub use walls::{Wall, Walls, is_root, walls};
 pub use zygote::{Forked, become_instance, enter_zygote, fork_instance};
 

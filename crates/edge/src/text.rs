@@ -2,14 +2,11 @@
 //! they can be handed to the scanner without a copy.
 
 use crate::Fault;
+use compartment::View;
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::FileExt;
 use wire::{INLINE_BYTES, Parcel};
-
-/// Read and sealed in pieces of this size.
-const PIECE_BYTES: usize = 64 * 1024;
 
 /// One message, growing or whole.
 pub(crate) struct Text {
@@ -80,38 +77,25 @@ impl Text {
         without: &[(u64, u64)],
         mut take: impl FnMut(&[u8]) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
-        let mut at = 0;
-        for (start, end) in without.iter().copied().chain([(self.octets, self.octets)]) {
-            self.stretch(at, start, &mut take)?;
-            at = end;
-        }
-        Ok(())
-    }
-
-    fn stretch(
-        &self,
-        start: u64,
-        end: u64,
-        take: &mut impl FnMut(&[u8]) -> Result<(), Fault>,
-    ) -> Result<(), Fault> {
         match &self.held {
-            Held::Memory(memory) => {
-                let from = usize::try_from(start).unwrap_or(usize::MAX);
-                let to = usize::try_from(end).unwrap_or(usize::MAX);
-                take(memory.get(from..to).unwrap_or_default())
-            }
+            Held::Memory(memory) => pieces(memory, without, &mut take),
             Held::Growing(file) | Held::Whole(file) => {
-                let mut piece = vec![0; PIECE_BYTES];
-                let mut at = start;
-                while at < end {
-                    let count = usize::try_from(end - at).unwrap_or(PIECE_BYTES).min(PIECE_BYTES);
-                    let piece = piece.get_mut(..count).unwrap_or_default();
-                    file.read_exact_at(piece, at).map_err(Fault::Memory)?;
-                    take(piece)?;
-                    at += count as u64;
-                }
-                Ok(())
+                pieces(&View::of(file).map_err(Fault::Memory)?, without, &mut take)
             }
         }
     }
+}
+
+fn pieces(
+    octets: &[u8],
+    without: &[(u64, u64)],
+    take: &mut impl FnMut(&[u8]) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(octets.len());
+    let mut at = 0;
+    for (start, end) in without.iter().map(|(start, end)| (place(*start), place(*end))) {
+        take(octets.get(at..start).unwrap_or_default())?;
+        at = end;
+    }
+    take(octets.get(at..).unwrap_or_default())
 }

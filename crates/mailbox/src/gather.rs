@@ -14,9 +14,10 @@ const COPIES: usize = terms::RECIPIENTS;
 /// Journeys of one arrival: one a tenant.
 const JOURNEYS: usize = terms::RECIPIENTS;
 /// A committer may wait this long for company, and only while so many are at it
-/// (architecture §8).
+/// (architecture §8 allows it from eight on). Below that, whoever comes during one flush shares the
+/// next: with ten senders a wait costs more than the flushes that it saves.
 const COMPANY: Duration = Duration::from_millis(15);
-const BUSY: usize = 8;
+const BUSY: usize = 16;
 /// When nobody has come for this long, those who are at it wait for us.
 const LULL: Duration = Duration::from_millis(3);
 /// A peer that has kept within this time is at it.

@@ -2,6 +2,7 @@
 
 use crate::Fault;
 use body::{Bodies, Content, Key, Place};
+use compartment::View;
 use std::os::fd::OwnedFd;
 use wire::Parcel;
 use wire::mailbox::SealedPart;
@@ -35,8 +36,14 @@ pub fn put(
         held => {
             let file = held.file(descriptors).map_err(Fault::Parcel)?;
             let file = file.ok_or(Fault::Parcel(wire::Fault::Malformed))?;
-            let length = u32::try_from(held.len()).unwrap_or(u32::MAX);
-            bodies.put(key, Content::File { front: &front, file: &file, length })?
+            match View::of(&file) {
+                Ok(view) => bodies.put(key, Content::Pieces(&[&front, &view]))?,
+                // No room to see it whole: it is taken in piece by piece.
+                Err(_) => {
+                    let length = u32::try_from(held.len()).unwrap_or(u32::MAX);
+                    bodies.put(key, Content::File { front: &front, file: &file, length })?
+                }
+            }
         }
     };
     Ok(place)

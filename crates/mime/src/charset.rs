@@ -46,9 +46,17 @@ pub fn decode_charset(label: Option<&str>, octets: &[u8]) -> Decoded {
             decoded(iso2022jp::decode(octets), "ISO-2022-JP", false)
         }
         _ if !has_high => decoded(ascii(octets), "US-ASCII", false),
-        Declared::Utf8 if std::str::from_utf8(octets).is_ok() => utf8(octets, false),
+        Declared::Utf8 if simdutf8::basic::from_utf8(octets).is_ok() => utf8(octets, false),
         other => sniffed(octets, other),
     }
+}
+
+/// Whether decoding would give these very octets, and find nothing to say about their charset.
+pub(crate) fn is_plain_ascii(label: Option<&str>, octets: &[u8]) -> bool {
+    let declared = label.map_or(Declared::Absent, declared);
+    matches!(declared, Declared::Absent | Declared::Ascii | Declared::Utf8)
+        && octets.is_ascii()
+        && !iso2022jp::has_escapes(octets)
 }
 
 fn decoded(text: impl Into<String>, charset: &'static str, lying: bool) -> Decoded {
@@ -57,7 +65,8 @@ fn decoded(text: impl Into<String>, charset: &'static str, lying: bool) -> Decod
 
 fn ascii(octets: &[u8]) -> Cow<'_, str> {
     // The checked way is several times faster than the lossy one, and nearly always right.
-    std::str::from_utf8(octets).map_or_else(|_| String::from_utf8_lossy(octets), Cow::Borrowed)
+    simdutf8::basic::from_utf8(octets)
+        .map_or_else(|_| String::from_utf8_lossy(octets), Cow::Borrowed)
 }
 
 fn utf8(octets: &[u8], lying: bool) -> Decoded {
@@ -70,7 +79,7 @@ fn with_table(encoding: &'static Encoding, octets: &[u8]) -> Decoded {
     let (text, wrong) = encoding.decode_with_bom_removal(octets);
     let japanese = encoding == SHIFT_JIS || encoding == EUC_JP;
     let high = !octets.is_ascii();
-    if high && (wrong || japanese) && std::str::from_utf8(octets).is_ok() {
+    if high && (wrong || japanese) && simdutf8::basic::from_utf8(octets).is_ok() {
         let fits = japanese && !wrong && !looks_like_utf8(octets);
         if !fits {
             return utf8(octets, true);
@@ -88,7 +97,7 @@ fn with_table(encoding: &'static Encoding, octets: &[u8]) -> Decoded {
 
 /// Octets that are UTF-8 *and* of the pattern that kana and kanji have in it.
 fn looks_like_utf8(octets: &[u8]) -> bool {
-    let Ok(text) = std::str::from_utf8(octets) else {
+    let Ok(text) = simdutf8::basic::from_utf8(octets) else {
         return false;
     };
     let mut japanese = 0usize;
@@ -107,7 +116,7 @@ fn looks_like_utf8(octets: &[u8]) -> bool {
 /// Octets with the high bit whose declared charset is absent or impossible.
 fn sniffed(octets: &[u8], declared: Declared) -> Decoded {
     let lying = declared != Declared::Absent;
-    if std::str::from_utf8(octets).is_ok() {
+    if simdutf8::basic::from_utf8(octets).is_ok() {
         return utf8(octets, lying);
     }
     if iso2022jp::has_escapes(octets) {

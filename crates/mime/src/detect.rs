@@ -146,17 +146,26 @@ fn look_at_text(
         files.notes.note(seen::CHARSET_UTF7, "");
     }
     let sample = octets.get(..TEXT_BYTES).unwrap_or(octets);
-    let decoded = crate::decode_charset(part.content_type.charset().as_deref(), sample);
+    let charset = part.content_type.charset();
+    let is_page = part.content_type.sub.ends_with("html") || part.content_type.sub == "xhtml+xml";
+    if !is_page && crate::charset::is_plain_ascii(charset.as_deref(), sample) {
+        // Decoding would copy a mebibyte to find what has been looked at.
+        return look_for_uuencode(octets, files);
+    }
+    let decoded = crate::decode_charset(charset.as_deref(), sample);
     if decoded.lying {
         files.notes.note(seen::CHARSET_LYING, decoded.charset);
     }
     let attached = !name.is_empty()
         || message.disposition(part).is_some_and(|found| found.kind == "attachment");
-    if part.content_type.sub.ends_with("html") || part.content_type.sub == "xhtml+xml" {
+    if is_page {
         page::look(&decoded.text, attached, files.notes);
     } else {
-        // Scripts written in UTF-7 or marks split by a charset are found after decoding.
-        marks::look(decoded.text.as_bytes(), name, files.notes);
+        // Scripts written in UTF-7 or marks split by a charset are found after decoding; what
+        // decoding left alone has been looked at.
+        if decoded.text.as_bytes() != sample {
+            marks::look(decoded.text.as_bytes(), name, files.notes);
+        }
         look_for_uuencode(octets, files);
     }
 }

@@ -11,6 +11,7 @@ use crate::part::{
 use crate::seen::{self, Notes};
 use crate::transfer::Encoding;
 use memchr::memmem;
+use std::cell::OnceCell;
 use terms::{Cursor, Finding};
 
 /// RFC 2046 §5.1.1: a boundary has at most 70 characters; longer ones work but are odd.
@@ -116,6 +117,7 @@ impl<'a> Walk<'a> {
             holds: Holds::Octets,
             children: Vec::new(),
             fields: self.fields.len()..self.fields.len(),
+            lines: OnceCell::new(),
         });
         self.chain.push(index);
         index

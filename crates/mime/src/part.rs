@@ -3,6 +3,7 @@
 use crate::parameter::{ContentType, Disposition, disposition};
 use crate::transfer::Encoding;
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::ops::Range;
 use terms::Cursor;
 
@@ -54,6 +55,8 @@ pub struct Part {
     pub holds: Holds,
     pub children: Vec<usize>,
     pub(crate) fields: Range<usize>,
+    /// Counted when first asked for: both forms of a structure want it.
+    pub(crate) lines: OnceCell<usize>,
 }
 
 /// A message taken apart. Borrows the octets; copies none of them.

@@ -138,7 +138,8 @@ fn single(message: &Message<'_>, part: &Part, extended: bool, into: &mut Vec<u8>
         structure(message, *inside, extended, into);
     }
     if main == "text" || part.holds == Holds::Message {
-        let lines = memchr::memchr_iter(b'\n', message.slice(&part.body)).count();
+        let count = || memchr::memchr_iter(b'\n', message.slice(&part.body)).count();
+        let lines = part.lines.get_or_init(count);
         into.extend_from_slice(format!(" {lines}").as_bytes());
     }
     if extended {

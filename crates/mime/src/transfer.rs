@@ -105,6 +105,25 @@ const BASE64_VALUES: [u8; 256] = {
     values
 };
 
+const NO_LETTER: u32 = 1 << 24;
+
+/// The same for each place of a group, moved to where its six bits stand among 24.
+#[allow(clippy::indexing_slicing)]
+static BASE64_PLACES: [[u32; 256]; 4] = {
+    let mut places = [[NO_LETTER; 256]; 4];
+    let mut byte = 0;
+    while byte < 256 {
+        let value = BASE64_VALUES[byte];
+        let mut place = 0;
+        while place < 4 && value < 64 {
+            places[place][byte] = (value as u32) << (18 - 6 * place);
+            place += 1;
+        }
+        byte += 1;
+    }
+    places
+};
+
 fn base64_value(byte: u8) -> u8 {
     BASE64_VALUES.get(usize::from(byte)).copied().unwrap_or(NOT_BASE64)
 }
@@ -143,18 +162,46 @@ pub(crate) fn base64(octets: &[u8]) -> Vec<u8> {
 
 /// Whole groups of four without rubbish: nearly all of nearly every body.
 fn base64_whole(cursor: &mut Cursor<'_>, decoded: &mut Vec<u8>) {
+    // A line of 76 is two runs and three groups.
+    let (runs, _) = cursor.rest().as_chunks::<32>();
     let mut taken = 0;
-    let (groups, _) = cursor.rest().as_chunks::<4>();
-    for [a, b, c, d] in groups {
-        let (a, b) = (base64_value(*a), base64_value(*b));
-        let (c, d) = (base64_value(*c), base64_value(*d));
-        if (a | b | c | d) > 63 {
+    for run in runs {
+        let mut made = [0u8; 24];
+        let mut wrong = 0;
+        let (groups, _) = run.as_chunks::<4>();
+        let (threes, _) = made.as_chunks_mut::<3>();
+        for (three, group) in threes.iter_mut().zip(groups) {
+            let [odd, octets @ ..] = base64_group(group);
+            *three = octets;
+            wrong |= odd;
+        }
+        if wrong != 0 {
             break;
         }
-        decoded.extend_from_slice(&[a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d]);
-        taken += 4;
+        decoded.extend_from_slice(&made);
+        taken += run.len();
     }
     cursor.take(taken);
+    let (groups, _) = cursor.rest().as_chunks::<4>();
+    let mut taken = 0;
+    for group in groups {
+        let [odd, octets @ ..] = base64_group(group);
+        if odd != 0 {
+            break;
+        }
+        decoded.extend_from_slice(&octets);
+        taken += group.len();
+    }
+    cursor.take(taken);
+}
+
+/// Three octets of four letters, behind an octet that is zero if all four are of the alphabet.
+fn base64_group(group: &[u8; 4]) -> [u8; 4] {
+    let six =
+        |table: &[u32; 256], byte: u8| table.get(usize::from(byte)).copied().unwrap_or(NO_LETTER);
+    let [first, second, third, fourth] = &BASE64_PLACES;
+    let [a, b, c, d] = *group;
+    (six(first, a) | six(second, b) | six(third, c) | six(fourth, d)).to_be_bytes()
 }
 
 fn base64_tail(bits: u32, held: u32, decoded: &mut Vec<u8>) {

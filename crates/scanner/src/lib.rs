@@ -20,13 +20,14 @@ mod facts;
 mod tests;
 
 use asking::{Asking, Remembered};
-use compartment::House;
+use compartment::{House, View};
+use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 use std::time::Duration;
 use terms::Kind;
-use wire::Channel;
 use wire::control::Report;
-use wire::scanner::{FromScanner, ToScanner};
+use wire::scanner::{FromScanner, Task, ToScanner};
+use wire::{Channel, Parcel};
 
 pub use asking::{NoDns, answer_from_wire, question_to_wire};
 pub use examination::{Given, examine, judged};
@@ -46,6 +47,8 @@ pub enum Fault {
     Settle(#[source] compartment::Fault),
     #[error("could not speak with edge")]
     Channel(#[source] wire::Fault),
+    #[error("could not look at a message held in memory")]
+    Memory(#[source] std::io::Error),
 }
 
 /// The whole life of an instance: wait for an `edge`, serve it, leave.
@@ -81,7 +84,7 @@ pub fn serve_edge(edge: &mut Channel, host_name: &str) -> Result<(), Fault> {
     for _ in 0..MESSAGES {
         let (call, task, message) = next_task(edge)?;
         let given = Given {
-            message: &message,
+            message: message.octets(),
             sender: task.sender.as_ref(),
             host_name: if task.host_name.is_empty() { host_name } else { &task.host_name },
             now_seconds: compartment::now_ms() / 1_000,
@@ -94,15 +97,37 @@ pub fn serve_edge(edge: &mut Channel, host_name: &str) -> Result<(), Fault> {
     Ok(())
 }
 
+/// A message as it came: a large one is read where it lies.
+enum Message {
+    Memory(Vec<u8>),
+    Seen(View),
+}
+
+impl Message {
+    fn open(parcel: Parcel, descriptors: &[OwnedFd]) -> Result<Self, Fault> {
+        match parcel.file(descriptors).map_err(Fault::Channel)? {
+            Some(file) => View::of(&file).map(Self::Seen).map_err(Fault::Memory),
+            None => parcel.open(descriptors).map(Self::Memory).map_err(Fault::Channel),
+        }
+    }
+
+    fn octets(&self) -> &[u8] {
+        match self {
+            Self::Memory(octets) => octets,
+            Self::Seen(view) => view,
+        }
+    }
+}
+
 /// The next message. Answers to questions that were given up are dropped on the way.
-fn next_task(edge: &Channel) -> Result<(u32, wire::scanner::Task, Vec<u8>), Fault> {
+fn next_task(edge: &Channel) -> Result<(u32, Task, Message), Fault> {
     loop {
         let frame = edge.receive(None).map_err(Fault::Channel)?;
         match frame.read().map_err(Fault::Channel)? {
             ToScanner::Answer(_) => {}
             ToScanner::Examine(mut task) => {
-                let parcel = std::mem::replace(&mut task.message, wire::Parcel::Inline(Vec::new()));
-                let message = parcel.open(&frame.descriptors).map_err(Fault::Channel)?;
+                let parcel = std::mem::replace(&mut task.message, Parcel::Inline(Vec::new()));
+                let message = Message::open(parcel, &frame.descriptors)?;
                 return Ok((frame.call, task, message));
             }
         }

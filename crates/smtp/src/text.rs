@@ -1,6 +1,6 @@
 //! The text of a message as DATA and BDAT carry it: where it ends, and what is odd about it.
 
-use memchr::memchr3;
+use memchr::{memchr3, memrchr};
 use terms::Cursor;
 
 /// What no text may hold.
@@ -67,8 +67,18 @@ impl Text {
         }
         let cursor = Cursor::new(input);
         let mut at = 0;
+        let mut by_line_to = 0;
         loop {
             let rest = cursor.slice(at, input.len());
+            if self.line_octets == 0 && at >= by_line_to {
+                let block = block(rest);
+                if !block.is_empty() && block.len() <= self.line_limit && is_plain(block) {
+                    at += block.len();
+                    continue;
+                }
+                // Something in it wants a look: its lines one by one.
+                by_line_to = at + block.len().max(1);
+            }
             if self.line_octets == 0
                 && let Some(step) = self.leading_dot(rest, at)
             {
@@ -150,6 +160,28 @@ impl Text {
         }
         Step { text, gone: 0, then: Then::Odd(oddity) }
     }
+}
+
+/// Lines looked at together: they stay in the first-level cache until they are handed on.
+const BLOCK_BYTES: usize = 16 * 1024;
+
+/// Whole lines, as many as are looked at together.
+fn block(rest: &[u8]) -> &[u8] {
+    let most = rest.get(..BLOCK_BYTES).unwrap_or(rest);
+    let end = memrchr(b'\n', most).map_or(0, |end| end + 1);
+    most.get(..end).unwrap_or_default()
+}
+
+/// Whether whole lines are text as it stands: each ends in CRLF, none begins with a dot, no NUL.
+/// Written without early exits, so that it compiles to vector instructions.
+fn is_plain(block: &[u8]) -> bool {
+    let after = block.get(1..).unwrap_or_default();
+    let odd = block.iter().zip(after).fold(0u8, |odd, (a, b)| {
+        let torn = (*a == b'\r') ^ (*b == b'\n');
+        let dotted = (*a == b'\n') & (*b == b'.');
+        odd | u8::from(torn | dotted | (*a == 0))
+    });
+    odd == 0 && !matches!(block.first(), Some(b'\n' | b'.'))
 }
 
 /// Where in a line we stand, by the one true line end.

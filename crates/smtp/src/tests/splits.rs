@@ -49,6 +49,38 @@ fn any_cut_gives_the_same_events() {
     }
 }
 
+/// Large texts are looked at by the block, small pieces by the line: neither may see less.
+#[test]
+fn blocks_and_lines_give_the_same_events() {
+    let run = |bytes: &[u8], piece: usize| {
+        let mut client = Client::new(Limits::default(), false);
+        for piece in bytes.chunks(piece) {
+            if !client.closed {
+                client.send(piece);
+            }
+        }
+        client.said
+    };
+    let odd = ["\r", "\n", "\0", "\n.\r\n", "\r\n.\n", ".", "\r\n..", "\r\n.\r", "\r\r\n"];
+    let mut random = Random::new(11);
+    for round in 0..60 {
+        let mut text = String::from(ENVELOPE);
+        let oddity = random.below(900);
+        for number in 0..900 {
+            text.push_str(&"plain text ".repeat(random.below(7)));
+            if number == oddity && round > 5 {
+                text.push_str(odd[random.below(odd.len())]);
+            }
+            text.push_str(if random.below(9) == 0 { "\r\n..dotted\r\n" } else { "\r\n" });
+        }
+        text.push_str(".\r\nNOOP\r\n");
+        let whole = run(text.as_bytes(), 64 * 1024);
+        for piece in [1, 61, 16 * 1024 - 1] {
+            assert!(run(text.as_bytes(), piece) == whole, "round {round}, pieces of {piece}");
+        }
+    }
+}
+
 #[test]
 fn a_mebibyte_costs_little() {
     let line = format!("{}\r\n", "A".repeat(76));
