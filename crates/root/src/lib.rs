@@ -66,6 +66,8 @@ pub enum Fault {
     Limit { limit: &'static str },
     #[error("not on this machine: {what}")]
     NotHere { what: &'static str },
+    #[error("the token's helper: {what}")]
+    Token { what: String },
     #[error("the system gave no randomness, or too little memory")]
     System,
 }
@@ -76,7 +78,11 @@ pub enum Kept {
     Plain,
     Passphrase,
     Share,
+    Token,
 }
+
+/// How a root that a PKCS#11 token sealed begins: who speaks to tokens is not here.
+pub const TOKEN_HEAD: &str = "sekisho-token-1 ";
 
 /// What sort of text this is; `None`: none of ours.
 pub fn kept_as(text: &str) -> Option<Kept> {
@@ -85,6 +91,8 @@ pub fn kept_as(text: &str) -> Option<Kept> {
         Some(Kept::Passphrase)
     } else if text.contains(shares::HEAD) {
         Some(Kept::Share)
+    } else if text.contains(TOKEN_HEAD) {
+        Some(Kept::Token)
     } else {
         Plain.open(&[text.to_owned()]).ok().map(|_| Kept::Plain)
     }

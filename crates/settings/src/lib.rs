@@ -126,6 +126,15 @@ settings! {
         /// Files that hold shares of the root, outside the data folder too. Further ones are given
         /// by `--share` and `--share-fd`, or asked for on the terminal.
         shares: Vec<PathBuf> = "[]",
+        /// The program that speaks to a PKCS#11 token (`token/` in the sources); empty: none. It is
+        /// started for one question, and loads the module in a process of its own.
+        token_helper: PathBuf = "\"\"",
+        /// The token's module, such as `/usr/lib/softhsm/libsofthsm2.so`.
+        token_module: PathBuf = "\"\"",
+        /// The token's label.
+        token: String = "\"\"",
+        /// The label of the key in the token that seals the root.
+        token_key: String = "\"sekisho-root\"",
     }
 }
 

@@ -45,6 +45,7 @@ mod offline;
 #[cfg(test)]
 mod tests;
 
+pub use unseal::Suite;
 pub use offline::{Shred, Told, apply_shreds, look, reseal};
 
 use compartment::House;
@@ -54,10 +55,10 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::ExitCode;
 use stood::Stood;
-use terms::Kind;
+use terms::{InstanceId, Kind};
 use unseal::RootKey;
 use vault::Vault;
-use wire::Hub;
+use wire::{Channel, Hub, Label};
 use zeroize::Zeroizing;
 
 /// What stops a vault.
@@ -114,6 +115,29 @@ fn live(mut house: House) -> Result<(), Fault> {
     let (control, start) = house.seat_control(&mut hub).map_err(Fault::House)?;
     let clock = Box::new(compartment::now_ms);
     Vault::new(hub, control, keys, stood, (author, trust), (clock, start.demo))?.serve()
+}
+
+/// Serves without walls, in this very process, with pairs of the suite: for measurements.
+/// `author` is what the ledger was told to believe.
+///
+/// # Errors
+/// What ends the process otherwise.
+pub fn serve_unjailed(
+    control: Channel,
+    folder: &Path,
+    credential: &[u8],
+    (author, trust): (Author, tlog::Trust),
+    suite: unseal::Suite,
+) -> Result<(), Fault> {
+    let root = RootKey::from_credential(credential).map_err(Fault::Key)?;
+    let mut keys = keys::Keys::open(folder, root, compartment::now_ms())?;
+    keys.suite = suite;
+    let stood = Stood::open(folder, keys.standing()?)?;
+    let mut hub = Hub::new().map_err(Fault::Channel)?;
+    let label = Label { instance: InstanceId::default(), kind: Kind::Warden, person: None };
+    let control = hub.seat(control, label).map_err(Fault::Channel)?;
+    let clock = Box::new(compartment::now_ms);
+    Vault::new(hub, control, keys, stood, (author, trust), (clock, false))?.serve()
 }
 
 /// Reads the credential once, by position: its offset is shared with every other vault's.

@@ -10,6 +10,7 @@ mod keys;
 mod people;
 mod scan;
 mod terminal;
+mod token;
 mod trial;
 mod unsealing;
 
@@ -24,6 +25,7 @@ sekisho (関所): mail for many organisations, behind walls
   sekisho demo [--data DIR] [--port-base N] [--json] [--no-sample]
   sekisho init --data DIR [--unseal FILE] [--passphrase | --passphrase-fd N]
                [--shares T/N [--shares-to DIR]]
+               [--token LABEL --token-module FILE --token-helper FILE]
   sekisho run --config FILE [--passphrase-fd N] [--share FILE]… [--share-fd N]…
   sekisho tenant add NAME | list | show NAME                             --data DIR
   sekisho domain add DOMAIN --tenant T | list [--tenant T] | check DOMAIN --data DIR

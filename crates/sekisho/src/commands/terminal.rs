@@ -18,7 +18,7 @@ pub fn is_there() -> bool {
 pub fn ask(prompt: &str) -> Result<Zeroizing<String>, Trouble> {
     let hint = "give it by a descriptor instead, such as --passphrase-fd 3";
     let fault = |error: std::io::Error| Trouble::fault(format!("/dev/tty: {error}"), hint);
-    let mut terminal = File::options().read(true).write(true).open("/dev/tty").map_err(fault)?;
+    let terminal = File::options().read(true).write(true).open("/dev/tty").map_err(fault)?;
     let echo = |word: &str| {
         let stdin = terminal.try_clone().map(Stdio::from)?;
         Command::new("stty").arg(word).stdin(stdin).status()
@@ -29,12 +29,12 @@ pub fn ask(prompt: &str) -> Result<Zeroizing<String>, Trouble> {
         _ => return Err(Trouble::fault("the terminal's echo cannot be turned off", hint)),
     }
     let mut line = Zeroizing::new(String::new());
-    let read = write!(terminal, "{prompt}: ").and_then(|()| {
+    let read = write!(&terminal, "{prompt}: ").and_then(|()| {
         let clone = terminal.try_clone()?;
         BufReader::new(clone.take(TEXT_BYTES)).read_line(&mut line)
     });
     let _ = echo("echo");
-    let _ = writeln!(terminal);
+    let _ = writeln!(&terminal);
     read.map_err(fault)?;
     Ok(line)
 }

@@ -1,6 +1,7 @@
 //! The root: how it is kept when it is made, and how it is had again at a start.
 
 use super::terminal;
+use super::token::{self, Token};
 use crate::arguments::Arguments;
 use crate::outcome::Trouble;
 use root::{Kept, Passphrase, Plain, Root, RootSeal, Share, Shares};
@@ -10,6 +11,7 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
 
 const HINT: &str = "give it by `LoadCredential=` of systemd, by `unseal.file` or by shares; \
                     `sekisho init` makes it";
@@ -47,6 +49,10 @@ pub fn unseal(unseal: &Unseal, given: Given) -> Result<Root, Trouble> {
     let kept = match kept_text(unseal)? {
         Some(text) => match root::kept_as(&text) {
             Some(Kept::Plain) if shares.is_empty() => return open(&Plain, &[text]),
+            Some(Kept::Token) if shares.is_empty() => {
+                let pin = secret(passphrase_fd, "PIN of the token / トークンの PIN")?;
+                return open(&named_token(unseal, &pin)?, &[text]);
+            }
             Some(Kept::Passphrase) if shares.is_empty() => Some(text),
             Some(Kept::Share) => {
                 shares.push(text);
@@ -85,6 +91,7 @@ pub fn told(unseal: &Unseal) -> Value {
         Some(Kept::Plain) => "credential",
         Some(Kept::Passphrase) => "passphrase",
         Some(Kept::Share) => "shares",
+        Some(Kept::Token) => "token",
         None if !unseal.shares.is_empty() => "shares",
         None => "nowhere that can be read here",
     };
@@ -123,28 +130,49 @@ fn unfit(fault: root::Fault) -> Trouble {
         root::Fault::OtherSet { .. } => "shares of one set only; an older set opens nothing",
         root::Fault::Mistyped { .. } => "compare it with the paper, letter by letter",
         root::Fault::Limit { .. } => "choose others",
+        root::Fault::Token { .. } => "look at the token, its module and `unseal.token…`",
         _ => HINT,
     };
     Trouble::refused("what opens the root", fault.to_string(), hint)
 }
 
 fn passphrase(descriptor: Option<u32>, is_new: bool) -> Result<Passphrase, Trouble> {
-    let text = match descriptor {
-        Some(number) => terminal::read_descriptor(number)?,
-        None if terminal::is_there() => {
-            let text = terminal::ask("passphrase of the root / ルート鍵のパスフレーズ")?;
-            if is_new && *terminal::ask("once more / もう一度")? != *text {
-                let hint = "type it again";
-                return Err(Trouble::refused("the same passphrase twice", "two", hint));
-            }
-            text
-        }
+    let text = secret(descriptor, "passphrase of the root / ルート鍵のパスフレーズ")?;
+    if is_new && descriptor.is_none() && *terminal::ask("once more / もう一度")? != *text {
+        return Err(Trouble::refused("the same passphrase twice", "two", "type it again"));
+    }
+    Passphrase::new(&text).map_err(unfit)
+}
+
+/// By the descriptor, else by whoever sits at the terminal.
+fn secret(descriptor: Option<u32>, prompt: &str) -> Result<Zeroizing<String>, Trouble> {
+    match descriptor {
+        Some(number) => terminal::read_descriptor(number),
+        None if terminal::is_there() => terminal::ask(prompt),
         None => {
             let hint = "there is no terminal: give it by --passphrase-fd N";
-            return Err(Trouble::refused("a passphrase", "none", hint));
+            Err(Trouble::refused("a passphrase or PIN", "none", hint))
         }
-    };
-    Passphrase::new(&text).map_err(unfit)
+    }
+}
+
+fn named_token(unseal: &Unseal, pin: &str) -> Result<Token, Trouble> {
+    let hint = "`unseal.token_helper`, `token_module` and `token` name it";
+    Token::of(unseal, pin).ok_or_else(|| Trouble::refused("a token's helper", "none", hint))
+}
+
+/// `--token LABEL --token-module FILE --token-helper FILE`: the token makes a key and seals by it.
+fn new_token(
+    arguments: &mut Arguments,
+    label: &str,
+    descriptor: Option<u32>,
+) -> Result<Token, Trouble> {
+    let module = arguments.required("--token-module")?;
+    let helper = PathBuf::from(arguments.required("--token-helper")?);
+    let unseal = token::settings_of(&module, label, &helper);
+    let token = named_token(&unseal, &secret(descriptor, "PIN of the token / トークンの PIN")?)?;
+    token.make_key().map_err(unfit)?;
+    Ok(token)
 }
 
 /// How a new root is to be kept.
@@ -159,8 +187,14 @@ impl Keeping {
     pub fn read(arguments: &mut Arguments, data: &Path) -> Result<Self, Trouble> {
         let file = arguments.option("--unseal")?.map(PathBuf::from);
         let shares_to = arguments.option("--shares-to")?.map(PathBuf::from);
-        let descriptor = arguments.parsed("--passphrase-fd", "a descriptor's number")?;
-        let by_phrase = arguments.switch("--passphrase") || descriptor.is_some();
+        // `keys reseal` reads the old one from --passphrase-fd.
+        let number = "a descriptor's number";
+        let descriptor = arguments
+            .parsed("--new-passphrase-fd", number)?
+            .or(arguments.parsed("--passphrase-fd", number)?);
+        let token = arguments.option("--token")?;
+        let is_phrase = arguments.switch("--passphrase");
+        let by_phrase = is_phrase || (descriptor.is_some() && token.is_none());
         let shares = arguments.option("--shares")?;
         for path in file.iter().chain(&shares_to) {
             if std::path::absolute(path).is_ok_and(|path| path.starts_with(data)) {
@@ -169,16 +203,17 @@ impl Keeping {
                 return Err(Trouble::refused("a credential outside the data folder", found, hint));
             }
         }
-        let seal: Box<dyn RootSeal> = match (by_phrase, shares) {
-            (false, None) => Box::new(Plain),
-            (true, None) if file.is_none() => {
-                let hint = "--unseal FILE names where the sealed root is written";
-                return Err(Trouble::wrong_use("--unseal FILE", "nothing", hint));
-            }
-            (true, None) => Box::new(passphrase(descriptor, true)?),
-            (false, Some(shares)) => Box::new(Shares::parse(&shares).map_err(unfit)?),
-            (true, Some(_)) => {
-                let hint = "--passphrase or --shares T/N";
+        if (by_phrase || token.is_some()) && file.is_none() {
+            let hint = "--unseal FILE names where the sealed root is written";
+            return Err(Trouble::wrong_use("--unseal FILE", "nothing", hint));
+        }
+        let seal: Box<dyn RootSeal> = match (by_phrase, shares, token) {
+            (false, None, None) => Box::new(Plain),
+            (true, None, None) => Box::new(passphrase(descriptor, true)?),
+            (false, Some(shares), None) => Box::new(Shares::parse(&shares).map_err(unfit)?),
+            (false, None, Some(label)) => Box::new(new_token(arguments, &label, descriptor)?),
+            _ => {
+                let hint = "--passphrase, --shares T/N or --token LABEL";
                 return Err(Trouble::wrong_use("one way to keep the root", "two", hint));
             }
         };
