@@ -157,12 +157,8 @@ impl House {
         let answer: ToAccess = ask(&mut channel, &FromAccess::Current);
         let ToAccess::Keys { body, .. } = answer else { panic!() };
         let message = MessageId([number; 16]);
-        let context = seal::WrapContext {
-            tenant: TENANT,
-            user: USER,
-            message,
-            class: seal::Class::Body,
-        };
+        let context =
+            seal::WrapContext { tenant: TENANT, user: USER, message, class: seal::Class::Body };
         let place = seal::Place { tenant: TENANT, message, class: seal::Class::Body };
         let (_, key) = seal::seal_content(&place, b"good evening").unwrap();
         let wrapped = seal::wrap(&seal::public_key(&body).unwrap(), &key, &context).unwrap();

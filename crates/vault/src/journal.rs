@@ -11,7 +11,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use sha2::{Digest, Sha256};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 use terms::Cursor;
 use zeroize::Zeroizing;
@@ -78,6 +78,7 @@ impl Journal {
         let mut bytes = Zeroizing::new(Vec::new());
         records.iter().try_for_each(|record| put(&mut bytes, record, self.end))?;
         let file = options(true).open(&new).map_err(store("write anew"))?;
+        keep_owner(&self.file, &file).map_err(store("write anew"))?;
         file.write_all_at(&bytes, 0).and_then(|()| file.sync_all()).map_err(store("write anew"))?;
         let is_exchanged = renameat_with(CWD, &new, CWD, &self.path, RenameFlags::EXCHANGE);
         if is_exchanged.is_err() {
@@ -96,6 +97,15 @@ fn options(is_new: bool) -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(is_new).mode(0o600);
     options
+}
+
+/// Root writes it anew while no vault runs: it stays the vault's own.
+fn keep_owner(old: &File, new: &File) -> io::Result<()> {
+    let (before, now) = (old.metadata()?, new.metadata()?);
+    match (before.uid(), before.gid()) == (now.uid(), now.gid()) {
+        true => Ok(()),
+        false => fchown(new, Some(before.uid()), Some(before.gid())),
+    }
 }
 
 /// Where a file is written anew.

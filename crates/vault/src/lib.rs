@@ -45,8 +45,8 @@ mod offline;
 #[cfg(test)]
 mod tests;
 
-pub use unseal::Suite;
 pub use offline::{Shred, Told, apply_shreds, look, reseal};
+pub use unseal::Suite;
 
 use compartment::House;
 use evidence::Author;

@@ -45,9 +45,9 @@ impl Token {
             .spawn();
         let named = self.helper.display();
         let mut helper = helper.map_err(|error| fault(format!("{named}: {error}")))?;
-        let question = self.question(act, data).ok_or(Fault::Shape {
-            expected: "settings of a token in one line each",
-        })?;
+        let question = self
+            .question(act, data)
+            .ok_or(Fault::Shape { expected: "settings of a token in one line each" })?;
         if let Some(mut stdin) = helper.stdin.take() {
             // One that ends early says why on its standard error.
             let _ = stdin.write_all(question.as_bytes());

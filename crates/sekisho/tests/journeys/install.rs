@@ -143,7 +143,8 @@ fn a_root_in_shares_and_keys_in_life() {
     let home = folder("keys-in-life");
     let text = |path: &Path| path.display().to_string();
     let (data, shares) = (text(&home.join("data")), home.join("shares"));
-    let made = command(&["init", "--data", &data, "--shares", "2/3", "--shares-to", &text(&shares)]);
+    let made =
+        command(&["init", "--data", &data, "--shares", "2/3", "--shares-to", &text(&shares)]);
     assert_eq!((made.1, &made.0["kept_as"]), (0, &Value::from("shares")), "{}", made.0);
     let share = |number: u8| text(&shares.join(format!("share-{number}-of-3.txt")));
     let first = format!("shares = [{:?}]", share(1));
@@ -175,7 +176,10 @@ fn a_root_in_shares_and_keys_in_life() {
         [("pairs", &user[..]), ("user", &user), ("tenant", &["--tenant", "Kaede"]), ("root", &[])]
     {
         let told = service.ask(&[&["keys", "rotate", "--level", level], whose].concat());
-        assert!(told["entry"].as_u64().unwrap() > 0 && told["keys"].as_u64().unwrap() > 0, "{told}");
+        assert!(
+            told["entry"].as_u64().unwrap() > 0 && told["keys"].as_u64().unwrap() > 0,
+            "{told}"
+        );
         assert_eq!(service.inbox(&authority, &secret).len(), 1, "after {level}");
     }
     send(&service);
@@ -203,7 +207,9 @@ fn a_root_in_shares_and_keys_in_life() {
     assert_eq!(service.ask(&["keys", "list"])["items"][0]["holds"], 1);
     service.stop();
 
-    let backup = |number: u8| (text(&home.join(format!("data-{number}"))), text(&home.join(format!("keys-{number}"))));
+    let backup = |number: u8| {
+        (text(&home.join(format!("data-{number}"))), text(&home.join(format!("keys-{number}"))))
+    };
     let keep = |number: u8| {
         let (to, keys_to) = backup(number);
         let kept = command(&["backup", "--data", &data, "--to", &to, "--keys-to", &keys_to]);
