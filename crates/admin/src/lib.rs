@@ -8,6 +8,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod keys;
 mod peers;
 mod people;
 mod places;
@@ -111,5 +112,10 @@ fn act(peers: &mut Peers<'_>, request: Request) -> Answer {
         Request::QuarantineRelease { id } => records::release_quarantine(peers, &id),
         Request::Authority => places::authority(peers),
         Request::Status => records::status(peers),
+        Request::KeysList { tenant } => keys::list(peers, tenant),
+        Request::KeysAct { act, tenant, user, epoch } => {
+            keys::act(peers, &act, keys::Named { tenant, user, epoch })
+        }
+        Request::KeysEpochs => keys::epochs(peers),
     }
 }

@@ -146,6 +146,11 @@ fn known_protocol(word: &str) -> Option<(Protocol, char)> {
     }
 }
 
+/// Who an address is.
+pub fn find(peers: &mut Peers<'_>, address: String) -> Result<User, Refusal> {
+    one_user(peers, &wire::directory::FromAdmin::UserFind { address })
+}
+
 fn one_user(peers: &mut Peers<'_>, question: &wire::directory::FromAdmin) -> Result<User, Refusal> {
     match peers.ask(Kind::Directory, question)? {
         ToAdmin::User(user) => Ok(user),

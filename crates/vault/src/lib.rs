@@ -20,6 +20,8 @@ mod identity;
 
 mod directory;
 
+mod acts;
+
 mod record;
 
 mod grants;
@@ -28,26 +30,37 @@ mod budget;
 
 mod keys;
 
+mod life;
+
+mod rows;
+
 mod journal;
 
 mod workers;
 
 mod stood;
 
+mod offline;
+
 #[cfg(test)]
 mod crash_tests;
 #[cfg(test)]
 mod tests;
 
+pub use offline::{Shred, Told, apply_shreds, look, reseal};
+pub use unseal::Suite;
+
 use compartment::House;
 use evidence::Author;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::process::ExitCode;
-use terms::Kind;
+use stood::Stood;
+use terms::{InstanceId, Kind};
 use unseal::RootKey;
 use vault::Vault;
-use wire::Hub;
+use wire::{Channel, Hub, Label};
 use zeroize::Zeroizing;
 
 /// What stops a vault.
@@ -87,7 +100,9 @@ pub fn run(house: House) -> ExitCode {
 fn live(mut house: House) -> Result<(), Fault> {
     let root = unseal_root(&mut house)?;
     let folder = house.start.folder.clone().ok_or(Fault::Start { what: "a folder" })?;
-    let keys = keys::Keys::open(folder.as_ref(), root)?;
+    let folder = Path::new(&folder);
+    let keys = keys::Keys::open(folder, root, compartment::now_ms())?;
+    let stood = Stood::open(folder, keys.standing()?)?;
     let trust = match (house.start.ledger_key, house.start.mirror_key) {
         (Some(ledger), Some(mirror)) => tlog::Trust::new(&ledger, &mirror),
         _ => None,
@@ -100,7 +115,31 @@ fn live(mut house: House) -> Result<(), Fault> {
     house.ready(Some(author.public_key().0), Some(public)).map_err(Fault::House)?;
     let mut hub = Hub::new().map_err(Fault::Channel)?;
     let (control, start) = house.seat_control(&mut hub).map_err(Fault::House)?;
-    Vault::new(hub, control, keys, author, trust, start.demo)?.serve()
+    let clock = Box::new(compartment::now_ms);
+    Vault::new(hub, control, keys, stood, (author, trust), (clock, start.demo))?.serve()
+}
+
+/// Serves without walls, in this very process, with pairs of the suite: for measurements.
+/// `author` is what the ledger was told to believe.
+///
+/// # Errors
+/// What ends the process otherwise.
+pub fn serve_unjailed(
+    control: Channel,
+    folder: &Path,
+    credential: &[u8],
+    (author, trust): (Author, tlog::Trust),
+    suite: unseal::Suite,
+) -> Result<(), Fault> {
+    let root = RootKey::from_credential(credential).map_err(Fault::Key)?;
+    let mut keys = keys::Keys::open(folder, root, compartment::now_ms())?;
+    keys.suite = suite;
+    let stood = Stood::open(folder, keys.standing()?)?;
+    let mut hub = Hub::new().map_err(Fault::Channel)?;
+    let label = Label { instance: InstanceId::default(), kind: Kind::Warden, person: None };
+    let control = hub.seat(control, label).map_err(Fault::Channel)?;
+    let clock = Box::new(compartment::now_ms);
+    Vault::new(hub, control, keys, stood, (author, trust), (clock, false))?.serve()
 }
 
 /// Reads the credential once, by position: its offset is shared with every other vault's.

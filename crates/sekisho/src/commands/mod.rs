@@ -2,12 +2,17 @@
 
 mod demo;
 mod doctor;
+mod epochs;
 mod evidence;
 mod install;
 mod keeping;
+mod keys;
 mod people;
 mod scan;
+mod terminal;
+mod token;
 mod trial;
+mod unsealing;
 
 use crate::arguments::Arguments;
 use crate::outcome::{Answer, Outcome, Trouble, tell};
@@ -18,8 +23,10 @@ const HELP: &str = "\
 sekisho (関所): mail for many organisations, behind walls
 
   sekisho demo [--data DIR] [--port-base N] [--json] [--no-sample]
-  sekisho init --data DIR [--unseal FILE]
-  sekisho run --config FILE
+  sekisho init --data DIR [--unseal FILE] [--passphrase | --passphrase-fd N]
+               [--shares T/N [--shares-to DIR]]
+               [--token LABEL --token-module FILE --token-helper FILE]
+  sekisho run --config FILE [--passphrase-fd N] [--share FILE]… [--share-fd N]…
   sekisho tenant add NAME | list | show NAME                             --data DIR
   sekisho domain add DOMAIN --tenant T | list [--tenant T] | check DOMAIN --data DIR
   sekisho user add ADDRESS --tenant T [--role R] [--alias A]…
@@ -32,11 +39,16 @@ sekisho (関所): mail for many organisations, behind walls
   sekisho ledger verify | head | export                                  --data DIR
   sekisho scope --component C [--version V] --from T --to T [--recheck]  --data DIR
   sekisho drill [--compartment C] [--program ELF]
-  sekisho backup --to DIR [--keys-to DIR]                                --data DIR
-  sekisho restore --from DIR [--keys-from DIR]                           --data DIR
+  sekisho keys list [--tenant T] | rotate --level root|tenant|user|pairs [--tenant T] [--user A]
+               | seal | unseal --tenant T | hold | freeze [--off] (--tenant T | --user A)
+               | epochs list|start|end [--epoch-keys DIR]                --data DIR
+  sekisho keys reseal --config FILE [how the new root is kept, as for init]
+  sekisho backup --to DIR [--keys-to DIR [--epoch-keys DIR]]             --data DIR
+  sekisho restore --from DIR [--keys-from DIR [--epoch-keys DIR]]
+               [--shreds-from DIR]                                       --data DIR
   sekisho status                                                         --data DIR
   sekisho authority                                                      --data DIR
-  sekisho doctor [--data DIR]
+  sekisho doctor [--data DIR] [--config FILE]
   sekisho help | version
 
 Every command takes --json and gives one value on one line; `scan` and `ledger export` give one
@@ -72,6 +84,7 @@ fn act(word: &str, arguments: Arguments, as_json: bool) -> Answer {
         "scan" => scan::run(arguments, as_json),
         "ledger" => evidence::ledger(arguments, as_json),
         "scope" => evidence::scope(arguments),
+        "keys" => keys::run(arguments),
         "backup" => keeping::backup(arguments),
         "restore" => keeping::restore(arguments),
         "drill" => trial::run(arguments, as_json),

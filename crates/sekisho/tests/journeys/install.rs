@@ -20,22 +20,34 @@ struct Service {
 
 impl Service {
     fn start(home: &Path, name: &str, ports: u16) -> Self {
+        let unseal = format!("file = {:?}", home.join("unseal"));
+        Self::start_with(home, name, ports, &unseal, &[], Stdio::null())
+    }
+
+    fn start_with(
+        home: &Path,
+        name: &str,
+        ports: u16,
+        unseal: &str,
+        given: &[&str],
+        stdin: Stdio,
+    ) -> Self {
         let data = home.join(name);
         let settings = home.join(format!("{name}.toml"));
         let (smtp, imaps) = (ports + 25, ports + 93);
         let text = format!(
             "[house]\ndata = {data:?}\nhost_name = \"mail.localhost\"\n[listen]\n\
              smtp = [\"127.0.0.1:{smtp}\"]\nimaps = [\"127.0.0.1:{imaps}\"]\npop3s = []\n\
-             [dns]\nservers = [\"127.0.0.1\"]\nport = {}\n[unseal]\nfile = {:?}\n",
+             [dns]\nservers = [\"127.0.0.1\"]\nport = {}\n[unseal]\n{unseal}\n",
             ports + 53,
-            home.join("unseal"),
         );
         std::fs::write(&settings, text).unwrap();
         let process = Command::new(binary())
             .arg("run")
             .arg("--config")
             .arg(&settings)
-            .stdin(Stdio::null())
+            .args(given)
+            .stdin(stdin)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -123,3 +135,132 @@ fn from_init_to_a_restored_letter() {
     service.stop();
     let _ = std::fs::remove_dir_all(&home);
 }
+
+/// Two of three people start the house; keys change while mail is read; a backup of an epoch that
+/// has ended opens no more.
+#[test]
+fn a_root_in_shares_and_keys_in_life() {
+    let home = folder("keys-in-life");
+    let text = |path: &Path| path.display().to_string();
+    let (data, shares) = (text(&home.join("data")), home.join("shares"));
+    let made =
+        command(&["init", "--data", &data, "--shares", "2/3", "--shares-to", &text(&shares)]);
+    assert_eq!((made.1, &made.0["kept_as"]), (0, &Value::from("shares")), "{}", made.0);
+    let share = |number: u8| text(&shares.join(format!("share-{number}-of-3.txt")));
+    let first = format!("shares = [{:?}]", share(1));
+    let third = share(3);
+    let start = |name: &str| {
+        let given = ["--share", third.as_str()];
+        Service::start_with(&home, name, free_ports(), &first, &given, Stdio::null())
+    };
+
+    let service = start("data");
+    for words in [
+        &["tenant", "add", "Kaede"][..],
+        &["domain", "add", "kaede.example", "--tenant", "Kaede"],
+        &["user", "add", "kei@kaede.example", "--tenant", "Kaede"],
+    ] {
+        service.ask(words);
+    }
+    let added = service.ask(&["app-password", "add", "kei@kaede.example", "--protocol", "imap"]);
+    let secret = added["secret"].as_str().unwrap().to_owned();
+    let authority = home.join("ca.pem");
+    std::fs::write(&authority, service.ask(&["authority"])["ca"].as_str().unwrap()).unwrap();
+    let send = |service: &Service| {
+        let reply = deliver(&format!("127.0.0.1:{}", service.ports + 25), KEI, LETTER);
+        assert_eq!(reply.code, 250, "{reply:?}");
+    };
+    send(&service);
+    let user = ["--user", "kei@kaede.example"];
+    for (level, whose) in
+        [("pairs", &user[..]), ("user", &user), ("tenant", &["--tenant", "Kaede"]), ("root", &[])]
+    {
+        let told = service.ask(&[&["keys", "rotate", "--level", level], whose].concat());
+        assert!(
+            told["entry"].as_u64().unwrap() > 0 && told["keys"].as_u64().unwrap() > 0,
+            "{told}"
+        );
+        assert_eq!(service.inbox(&authority, &secret).len(), 1, "after {level}");
+    }
+    send(&service);
+    let whole = service.inbox(&authority, &secret);
+    assert_eq!(whole.len(), 2);
+    service.ask(&["keys", "seal", "--tenant", "Kaede"]);
+    let at = format!("127.0.0.1:{}", service.ports + 93);
+    let mut reader = Reader::connect(&at, &authority).unwrap();
+    reader.must(&format!("LOGIN kei@kaede.example {secret}"));
+    let mut refused = String::new();
+    for command in ["SELECT INBOX", "FETCH 1 BODY[]"] {
+        // Or it says BYE and is gone.
+        match reader.ask(command) {
+            Ok(answer) => refused += &format!("{} {}\n", answer.text(), answer.end),
+            Err(_) => refused += "[UNAVAILABLE] BYE\n",
+        }
+    }
+    assert!(refused.contains("[UNAVAILABLE]"), "{refused}");
+    assert!(!refused.contains("Welcome."), "{refused}");
+    send(&service);
+    service.ask(&["keys", "unseal", "--tenant", "Kaede"]);
+    assert_eq!(service.inbox(&authority, &secret).len(), 3);
+    let held = service.ask(&["keys", "hold", "--tenant", "Kaede"]);
+    assert!(held["entry"].as_u64().is_some());
+    assert_eq!(service.ask(&["keys", "list"])["items"][0]["holds"], 1);
+    service.stop();
+
+    let backup = |number: u8| {
+        (text(&home.join(format!("data-{number}"))), text(&home.join(format!("keys-{number}"))))
+    };
+    let keep = |number: u8| {
+        let (to, keys_to) = backup(number);
+        let kept = command(&["backup", "--data", &data, "--to", &to, "--keys-to", &keys_to]);
+        assert_eq!((kept.1, &kept.0["epoch"]), (0, &Value::from(number)), "{}", kept.0);
+    };
+    let restore = |number: u8, name: &str| {
+        let (from, keys) = backup(number);
+        let restored = text(&home.join(name));
+        command(&["restore", "--data", &restored, "--from", &from, "--keys-from", &keys])
+    };
+    keep(1);
+    let service = start("data");
+    service.ask(&["keys", "epochs", "start"]);
+    let ended = service.ask(&["keys", "epochs", "end"]);
+    assert_eq!(ended["ended"][0]["key_was_here"], true, "{ended}");
+    assert!(ended["ended"][0]["recorded"]["last_openable"].is_string(), "{ended}");
+    service.stop();
+    let gone = restore(1, "gone");
+    assert_eq!(gone.1, 1, "{}", gone.0);
+    assert!(!home.join("gone").exists());
+    keep(2);
+
+    // From shares to a passphrase: the mail is the same, the shares open nothing any more.
+    let (phrase, sealed) = (home.join("phrase"), home.join("sealed"));
+    std::fs::write(&phrase, "seven words that nobody else knows\n").unwrap();
+    let settings = text(&home.join("data.toml"));
+    let resealed = Command::new(binary())
+        .args(["keys", "reseal", "--json", "--config", &settings, "--share", &third])
+        .args(["--unseal", &text(&sealed), "--new-passphrase-fd", "0"])
+        .stdin(std::fs::File::open(&phrase).unwrap())
+        .output()
+        .unwrap();
+    assert!(resealed.status.success(), "{}", String::from_utf8_lossy(&resealed.stderr));
+    let file = format!("file = {sealed:?}");
+    let given = ["--passphrase-fd", "0"];
+    let stdin = std::fs::File::open(&phrase).unwrap().into();
+    let service = Service::start_with(&home, "data", free_ports(), &file, &given, stdin);
+    assert_eq!(service.inbox(&authority, &secret).len(), 3);
+    let settings = text(&home.join("data.toml"));
+    let told = command(&["doctor", "--config", &settings]).0;
+    assert_eq!(told["root"]["kept_as"], "passphrase", "{told}");
+    assert_eq!(told["keys"]["backup_epochs"][1]["key_here"], true, "{told}");
+    service.stop();
+
+    // The backup of the epoch that goes on opens, with the root of its day.
+    let back = restore(2, "restored");
+    assert_eq!((back.1, &back.0["ledger_ok"]), (0, &Value::Bool(true)), "{}", back.0);
+    let service = start("restored");
+    assert_eq!(service.inbox(&authority, &secret).len(), 3);
+    service.stop();
+    let _ = std::fs::remove_dir_all(&home);
+}
+
+const KEI: &[&str] = &["kei@kaede.example"];
