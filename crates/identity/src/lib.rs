@@ -11,9 +11,12 @@
     allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
+mod approvals;
+mod ended;
 mod fault;
 mod friends;
 mod people;
+mod requests;
 mod sessions;
 mod tables;
 
@@ -28,15 +31,17 @@ use rows::RowKey;
 use sessions::Sessions;
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tables::Tables;
-use terms::Kind;
+use terms::{InstanceId, Kind};
 use wire::control::Order;
 use wire::identity::{ToAccess, ToAdmin};
 use wire::{Channel, Event, Frame, Hub, Label, Peer};
 
 /// How often identity asks again for the key of its tables while the vault is away.
 const KEY_PATIENCE: Duration = Duration::from_millis(200);
+/// Between two looks at what runs out or is to be destroyed.
+const TENDING: Duration = Duration::from_secs(2);
 
 /// Runs until it is told to stop or the warden is gone.
 pub fn run(house: House) -> ExitCode {
@@ -59,10 +64,12 @@ fn serve(mut house: House) -> Result<(), Fault> {
     let (warden, start) = house.seat_control(&mut hub).map_err(Fault::jail)?;
     let single_operator = start.single_operator;
     let sessions = Sessions::default();
-    let mut desk = Desk { hub, warden, tables, friends, sessions, key: None, single_operator };
+    let next_tending = Instant::now();
+    let mut desk =
+        Desk { hub, warden, tables, friends, sessions, key: None, single_operator, next_tending };
     loop {
-        let patience = desk.key.is_none().then_some(KEY_PATIENCE);
-        for event in desk.hub.wait(patience).map_err(Fault::channel)? {
+        let patience = if desk.key.is_none() { KEY_PATIENCE } else { TENDING };
+        for event in desk.hub.wait(Some(patience)).map_err(Fault::channel)? {
             match event {
                 Event::Frame(peer, frame) if peer == warden => {
                     if !desk.obey(frame) {
@@ -76,6 +83,7 @@ fn serve(mut house: House) -> Result<(), Fault> {
             }
         }
         desk.fetch_key();
+        desk.tend();
     }
 }
 
@@ -87,6 +95,7 @@ struct Desk {
     sessions: Sessions,
     key: Option<RowKey>,
     single_operator: bool,
+    next_tending: Instant,
 }
 
 impl Desk {
@@ -121,6 +130,16 @@ impl Desk {
     fn fetch_key(&mut self) {
         if self.key.is_none() {
             self.key = self.friends.table_key().map(|key| RowKey::new(&key));
+            self.keep_mode();
+        }
+    }
+
+    /// A start-up file that says two persons is remembered: the file alone leads back no more.
+    fn keep_mode(&self) {
+        if let (Some(key), false) = (&self.key, self.single_operator)
+            && let Err(fault) = self.tables.keep_two_persons(key, true)
+        {
+            eprintln!("sekisho: identity: {}", fault.story());
         }
     }
 
@@ -131,8 +150,8 @@ impl Desk {
                 let answer = frame.read().map(|question| self.admit(peer, instance, question));
                 answer.and_then(|answer| self.hub.send(peer, frame.call, &answer, Vec::new()))
             }
-            Some((Kind::Admin, _)) => {
-                let answer = frame.read().map(|question| self.change(question));
+            Some((Kind::Admin, instance)) => {
+                let answer = frame.read().map(|question| self.change(instance, question));
                 answer.and_then(|answer| self.hub.send(peer, frame.call, &answer, Vec::new()))
             }
             _ => Err(wire::Fault::Malformed),
@@ -146,7 +165,7 @@ impl Desk {
     fn admit(
         &mut self,
         peer: Peer,
-        instance: terms::InstanceId,
+        instance: InstanceId,
         question: wire::identity::FromAccess,
     ) -> ToAccess {
         let Some(key) = &self.key else { return ToAccess::Later };
@@ -165,17 +184,37 @@ impl Desk {
         answer
     }
 
-    fn change(&mut self, question: wire::identity::FromAdmin) -> ToAdmin {
-        let Some(key) = &self.key else {
-            return ToAdmin::Fault("the vault has not given the key of the tables yet".to_owned());
-        };
-        let mut people = people::People {
-            tables: &self.tables,
-            key,
+    fn change(&mut self, asker: InstanceId, question: wire::identity::FromAdmin) -> ToAdmin {
+        match self.people(asker) {
+            Some(mut people) => people.carry_out(question),
+            None => {
+                ToAdmin::Fault("the vault has not given the key of the tables yet".to_owned())
+            }
+        }
+    }
+
+    fn people(&mut self, asker: InstanceId) -> Option<people::People<'_>> {
+        Some(people::People {
+            tables: &mut self.tables,
+            key: self.key.as_ref()?,
             friends: &mut self.friends,
             sessions: &mut self.sessions,
             single_operator: self.single_operator,
-        };
-        people.carry_out(question)
+            asker,
+        })
+    }
+
+    /// What nobody asks for: requests run out, and ended contracts leave these tables.
+    fn tend(&mut self) {
+        if self.next_tending > Instant::now() {
+            return;
+        }
+        self.next_tending = Instant::now() + TENDING;
+        let own = self.friends.own;
+        if let Some(mut people) = self.people(own)
+            && let Err(fault) = people.expire().and_then(|()| people.destroy_ended())
+        {
+            eprintln!("sekisho: identity tends later: {}", fault.story());
+        }
     }
 }

@@ -17,12 +17,14 @@ mod fault;
 mod folder;
 mod link;
 mod memory;
+mod proving;
 mod verify;
 
 #[cfg(test)]
 mod tests;
 
 pub use fault::Fault;
+pub use proving::{Proof, Proofs, prove};
 pub use verify::{Head, Verified, entries, export, head, verify};
 
 use book::{Book, Out};

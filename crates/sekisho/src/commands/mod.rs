@@ -1,11 +1,16 @@
 //! Every command, by its words.
 
+mod approvals;
+mod certificate;
+mod contracts;
 mod demo;
 mod doctor;
 mod evidence;
+mod grounds;
 mod install;
 mod keeping;
 mod people;
+mod remains;
 mod scan;
 mod trial;
 
@@ -20,12 +25,18 @@ sekisho (関所): mail for many organisations, behind walls
   sekisho demo [--data DIR] [--port-base N] [--json] [--no-sample]
   sekisho init --data DIR [--unseal FILE]
   sekisho run --config FILE
-  sekisho tenant add NAME | list | show NAME                             --data DIR
+  sekisho tenant add NAME | list | show NAME | set NAME [--junk-from N]… --data DIR
+               | terminate NAME [--grace 30d] | cancel NAME | endings
+               | certificate NAME [--to DIR] | search-remains [NAME]
   sekisho domain add DOMAIN --tenant T | list [--tenant T] | check DOMAIN --data DIR
   sekisho user add ADDRESS --tenant T [--role R] [--alias A]…
                | list [--tenant T] | disable | enable | reset ADDRESS    --data DIR
+               | password ADDRESS | terminate ADDRESS [--grace 30d] | cancel ADDRESS
   sekisho app-password add ADDRESS --protocol imap|pop3|smtp [--device TEXT]
                | revoke ID                                               --data DIR
+  sekisho approval list | show ID | approve ID --as ADDRESS | deny ID --as ADDRESS
+               | carry-out ID | mode [two-persons|single-operator]       --data DIR
+  sekisho hold add TENANT|ADDRESS --reason TEXT | list | lift ID         --data DIR
   sekisho trace QUERY                                                    --data DIR
   sekisho quarantine list | show ID | release ID                         --data DIR
   sekisho scan FILE|DIR… [--client-ip IP] [--helo NAME] [--mail-from A] [--auth dns|none]
@@ -39,6 +50,8 @@ sekisho (関所): mail for many organisations, behind walls
   sekisho doctor [--data DIR]
   sekisho help | version
 
+Where two persons decide, privileged commands take --reason TEXT [--as ADDRESS] [--expires 24h] and
+answer with a request; passwords are read from the terminal, standard input or --password-fd N.
 Every command takes --json and gives one value on one line; `scan` and `ledger export` give one
 a message or entry. Exit: 0 done, 1 refused or found wanting, 2 wrong use, 3 fault.";
 
@@ -65,6 +78,8 @@ fn act(word: &str, arguments: Arguments, as_json: bool) -> Answer {
         "domain" => people::domain(arguments),
         "user" => people::user(arguments),
         "app-password" => people::app_password(arguments),
+        "approval" => approvals::approval(arguments),
+        "hold" => contracts::hold(arguments),
         "trace" => people::trace(arguments),
         "quarantine" => people::quarantine(arguments),
         "status" => people::status(arguments),
