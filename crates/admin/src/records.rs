@@ -135,7 +135,7 @@ pub fn status(peers: &mut Peers<'_>) -> Answer {
         Ok(wire::vault::ToAdmin::Status { releases, live_grants, evidence, .. }) => json!({
             "releases": releases, "live_grants": live_grants, "evidence": evidence,
         }),
-        Err(_) => Value::Null,
+        _ => Value::Null,
     };
     let approvals = crate::approvals::mode_of_house(peers);
     let is_two = approvals.get("mode").and_then(Value::as_str) == Some("two-persons");

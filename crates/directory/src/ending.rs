@@ -121,7 +121,9 @@ impl Changes<'_> {
         }
         if !row.keys_destroyed {
             self.statements.forget_all();
-            row.ending.last_open_ms = self.friends.shred(part)?;
+            self.friends.shred(part)?;
+            // Not before this moment: the clock of a later certificate must not run behind.
+            row.shredded_ms = now_ms();
             row.keys_destroyed = true;
             self.tables.keep_ending(self.key, &row)?;
         }
@@ -142,7 +144,7 @@ impl Changes<'_> {
             self.tables.keep_ending(self.key, &row)?;
         }
         if row.swept && row.ending.last_open_ms.is_none() {
-            row.ending.last_open_ms = self.friends.last_open(part)?;
+            row.ending.last_open_ms = self.friends.last_open(row.shredded_ms)?;
         }
         if row.swept
             && let Some(last_open_ms) = row.ending.last_open_ms

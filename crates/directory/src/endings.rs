@@ -15,6 +15,7 @@ pub struct EndingRow {
     /// Everybody whose keys and mail go; still looked for afterwards, as opaque ids.
     pub people: Vec<UserId>,
     pub keys_destroyed: bool,
+    pub shredded_ms: u64,
     /// How many of `people` have no mail any more, and whether that is all.
     pub erased: usize,
     pub mail_erased: bool,
@@ -30,6 +31,7 @@ impl EndingRow {
             ending,
             people: Vec::new(),
             keys_destroyed: false,
+            shredded_ms: 0,
             erased: 0,
             mail_erased: false,
             identity_erased: false,

@@ -186,6 +186,28 @@ deeds! {
     }
     /// The author lives: silence is visible.
     Heartbeat "heartbeat" 17 {}
+    /// A tenant's keys leave the vault's memory, or come back.
+    KeySeal "key.seal" 30 {
+        sealed: bool = 0,
+        tenant: TenantId = 1,
+    }
+    /// Keys may not be destroyed from now on, or may again.
+    KeyHold "key.hold" 31 {
+        on: bool = 0,
+        tenant: TenantId = 1,
+        user: Option<UserId> = 2,
+    }
+    /// A backup epoch: `what` is `start`, or `destroyed` for its key.
+    KeyBackup "key.backup" 32 {
+        what: Word = 0,
+        epoch: u64 = 1,
+    }
+    /// The vault releases nothing more to somebody, or does again.
+    Freeze "freeze" 33 {
+        on: bool = 0,
+        tenant: Option<TenantId> = 1,
+        user: Option<UserId> = 2,
+        instance: Option<InstanceId> = 3,
     /// Somebody asked for what needs two persons. `digest` binds the act, its reason and its end,
     /// whose words stay with identity.
     Request "approval.request" 37 {
@@ -281,6 +303,9 @@ impl Body {
             | Self::Approve { .. }
             | Self::Export { .. }
             | Self::Heartbeat {}
+            | Self::KeySeal { .. }
+            | Self::KeyHold { .. }
+            | Self::KeyBackup { .. }
             | Self::Request { .. }
             | Self::Deny { .. }
             | Self::Expire { .. }
@@ -289,6 +314,8 @@ impl Body {
             | Self::Destroyed { .. }
             | Self::Hold { .. }
             | Self::Searched { .. } => None,
+            // The process is whom it was done to, and did nothing by it.
+            Self::Freeze { .. } => None,
         }
     }
 }

@@ -131,6 +131,10 @@ fn every_deed() -> Vec<Body> {
             what: word("refused"),
         },
         Body::Heartbeat {},
+        Body::KeySeal { sealed: true, tenant: T },
+        Body::KeyHold { on: true, tenant: T, user: Some(U) },
+        Body::KeyBackup { what: word("start"), epoch: 2 },
+        Body::Freeze { on: true, tenant: Some(T), user: None, instance: Some(I) },
     ]
 }
 

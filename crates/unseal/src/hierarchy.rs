@@ -17,7 +17,15 @@ const DOMAIN: &[u8] = b"sekisho key v1";
 const CREDENTIAL_BYTES: usize = 32;
 
 /// The root, in memory of the vault only, for as long as it runs.
-pub struct RootKey(Secret);
+///
+/// The credential gives one key. Until something is rotated that key both wraps the tenants' keys
+/// and is derived from. A rotated root is a random key, stored wrapped under the credential's; a
+/// new credential keeps what was derived, stored wrapped under it too.
+pub struct RootKey {
+    credential: Secret,
+    wrapping: Option<Secret>,
+    derived: Option<Secret>,
+}
 
 impl RootKey {
     /// From the unseal credential: at least 32 octets with the strength of a key.
@@ -25,17 +33,51 @@ impl RootKey {
         if credential.len() < CREDENTIAL_BYTES {
             return Err(Fault::Shape { shape: "unseal credential" });
         }
-        derive(credential, b"root", &[]).map(Self)
+        let credential = derive(credential, b"root", &[])?;
+        Ok(Self { credential, wrapping: None, derived: None })
+    }
+
+    /// Takes up a rotated root, as it is stored.
+    pub fn take_rotated(&mut self, epoch: u32, stored: &[u8]) -> Result<(), Fault> {
+        self.wrapping = Some(unwrap(&self.credential, &root_name(b"root", epoch), stored)?);
+        Ok(())
+    }
+
+    /// Takes up what an earlier credential gave to derive from, as it is stored.
+    pub fn take_derived(&mut self, stored: &[u8]) -> Result<(), Fault> {
+        self.derived = Some(unwrap(&self.credential, &root_name(b"derived", 0), stored)?);
+        Ok(())
+    }
+
+    /// The next root: a random key, and how it is stored. What is derived stays.
+    pub fn rotate(&self, epoch: u32) -> Result<(Self, Vec<u8>), Fault> {
+        let wrapping = cipher::random_secret()?;
+        let stored = wrap(&self.credential, &root_name(b"root", epoch), &wrapping)?;
+        let next = Self {
+            credential: copy(&self.credential),
+            wrapping: Some(wrapping),
+            derived: self.derived.as_ref().map(copy),
+        };
+        Ok((next, stored))
+    }
+
+    /// Under another credential: the rotated root of `epoch` and what is derived from, as they
+    /// are to be stored.
+    pub fn reseal(&self, credential: &[u8], epoch: u32) -> Result<(Vec<u8>, Vec<u8>), Fault> {
+        let next = Self::from_credential(credential)?;
+        let root = wrap(&next.credential, &root_name(b"root", epoch), self.wrapping())?;
+        let derived = wrap(&next.credential, &root_name(b"derived", 0), self.derived())?;
+        Ok((root, derived))
     }
 
     /// A key that needs no row of its own: storage keys, table keys, the statement key's seed.
     pub fn derive(&self, purpose: &str, context: &[u8]) -> Result<Secret, Fault> {
-        derive(self.0.dangerous_expose(), purpose.as_bytes(), context)
+        derive(self.derived().dangerous_expose(), purpose.as_bytes(), context)
     }
 
     pub fn make_tenant(&self, tenant: TenantId, epoch: u32) -> Result<(TenantKey, Vec<u8>), Fault> {
         let secret = cipher::random_secret()?;
-        let stored = wrap(&self.0, &name(b"tenant", tenant, None, epoch, &[]), &secret)?;
+        let stored = wrap(self.wrapping(), &name(b"tenant", tenant, None, epoch, &[]), &secret)?;
         Ok((TenantKey { tenant, secret }, stored))
     }
 
@@ -45,8 +87,27 @@ impl RootKey {
         epoch: u32,
         stored: &[u8],
     ) -> Result<TenantKey, Fault> {
-        let secret = unwrap(&self.0, &name(b"tenant", tenant, None, epoch, &[]), stored)?;
+        let secret = unwrap(self.wrapping(), &name(b"tenant", tenant, None, epoch, &[]), stored)?;
         Ok(TenantKey { tenant, secret })
+    }
+
+    /// A tenant's key, stored under this root, as it is stored under `next`.
+    pub fn rewrap_tenant(
+        &self,
+        next: &Self,
+        tenant: TenantId,
+        epoch: u32,
+        stored: &[u8],
+    ) -> Result<Vec<u8>, Fault> {
+        rewrap(self.wrapping(), next.wrapping(), &name(b"tenant", tenant, None, epoch, &[]), stored)
+    }
+
+    fn wrapping(&self) -> &Secret {
+        self.wrapping.as_ref().unwrap_or(&self.credential)
+    }
+
+    fn derived(&self) -> &Secret {
+        self.derived.as_ref().unwrap_or(&self.credential)
     }
 }
 
@@ -67,6 +128,12 @@ impl TenantKey {
         let named = name(b"user", self.tenant, Some(user), 0, &[]);
         let secret = unwrap(&self.secret, &named, stored)?;
         Ok(UserKey { tenant: self.tenant, user, secret })
+    }
+
+    /// A user's key, stored under this tenant's key, as it is stored under the next one.
+    pub fn rewrap_user(&self, next: &Self, user: UserId, stored: &[u8]) -> Result<Vec<u8>, Fault> {
+        let named = name(b"user", self.tenant, Some(user), 0, &[]);
+        rewrap(&self.secret, &next.secret, &named, stored)
     }
 
     /// Keys of the tenant that destroying it must destroy too: policy, names, transit.
@@ -105,6 +172,17 @@ impl UserKey {
         Pair::new(public.clone(), &secret)
     }
 
+    /// A pair, stored under this user's key, as it is stored under the next one.
+    pub fn rewrap_pair(
+        &self,
+        next: &Self,
+        class: Class,
+        public: &PublicKey,
+        stored: &[u8],
+    ) -> Result<Vec<u8>, Fault> {
+        rewrap(&self.secret, &next.secret, &self.pair_name(class, public), stored)
+    }
+
     fn pair_name(&self, class: Class, public: &PublicKey) -> Vec<u8> {
         let mut rest = vec![class.byte()];
         rest.extend_from_slice(&public.encode());
@@ -123,6 +201,18 @@ fn name(kind: &[u8], tenant: TenantId, user: Option<UserId>, epoch: u32, rest: &
     name.extend_from_slice(&epoch.to_be_bytes());
     name.extend_from_slice(rest);
     name
+}
+
+fn root_name(kind: &[u8], epoch: u32) -> Vec<u8> {
+    name(kind, TenantId::default(), None, epoch, &[])
+}
+
+fn copy(secret: &Secret) -> Secret {
+    Secret::new(*secret.dangerous_expose())
+}
+
+fn rewrap(above: &Secret, next: &Secret, name: &[u8], stored: &[u8]) -> Result<Vec<u8>, Fault> {
+    wrap(next, name, &unwrap(above, name, stored)?)
 }
 
 fn wrap(above: &Secret, name: &[u8], secret: &Secret) -> Result<Vec<u8>, Fault> {

@@ -31,7 +31,12 @@ pub struct SecretsKey(Secret);
 
 impl SecretsKey {
     pub fn new(root: &RootKey) -> Result<Self, Fault> {
-        root.derive("secrets of people", &[]).map(Self)
+        Self::of(root, "secrets of people")
+    }
+
+    /// A key of its own, for another use than people's secrets.
+    pub fn of(root: &RootKey, use_of_it: &str) -> Result<Self, Fault> {
+        root.derive(use_of_it, &[]).map(Self)
     }
 
     /// HMAC-SHA256 over the purpose, its length, and the digest.

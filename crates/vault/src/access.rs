@@ -4,11 +4,10 @@ use crate::Fault;
 use crate::budget::Weighed;
 use crate::directory::stated;
 use crate::grants::covers;
-use crate::keys::month_of_epoch;
 use crate::record::Deed;
+use crate::rows::month_of_epoch;
 use crate::vault::{Asker, Release, Then, Vault};
 use crate::workers::Task;
-use compartment::now_ms;
 use evidence::Released;
 use std::collections::BTreeSet;
 use terms::{GrantId, TenantId, UserId};
@@ -29,6 +28,11 @@ impl Vault {
         let Some(person) = label.person else {
             return self.answer(asker, &ToAccess::Refused(Refusal::NotYours));
         };
+        let is_reading = !matches!(question, FromAccess::Current);
+        if is_reading && self.keys.state.is_stopped(person.0, person.1) {
+            // Sealed or frozen: as good as no evidence, and no reason to end the session.
+            return self.answer(asker, &ToAccess::EvidenceAway);
+        }
         match question {
             FromAccess::Open(grant) => self.open_grant(asker, label, person, grant),
             FromAccess::Release { grant, class, items } => {
@@ -56,7 +60,7 @@ impl Vault {
         person: (TenantId, UserId),
         grant: GrantId,
     ) {
-        match self.grants.find(grant, label.instance, person, now_ms()) {
+        match self.grants.find(grant, label.instance, person, self.now_ms()) {
             Err(refusal) => self.answer(asker, &ToAccess::Refused(refusal)),
             Ok(live) => match &live.agreed {
                 Some((enc, _)) => {
@@ -81,7 +85,7 @@ impl Vault {
         class: vault::Class,
         items: Vec<Item>,
     ) -> Result<(), Refusal> {
-        let now = now_ms();
+        let now = self.now_ms();
         let class = match class {
             vault::Class::Summary => Class::Summary,
             vault::Class::Body => Class::Body,
@@ -134,8 +138,9 @@ impl Vault {
         user: UserId,
     ) -> Result<Option<(wire::directory::PublicKey, wire::directory::PublicKey)>, Fault> {
         let mut keys = Vec::with_capacity(2);
+        let month = self.month();
         for class in [Class::Body, Class::Summary] {
-            let current = self.keys.current(tenant, user, class, Self::month())?;
+            let current = self.keys.current(tenant, user, class, month)?;
             let Some((public, made)) = current else {
                 return Ok(None);
             };

@@ -1,13 +1,13 @@
 //! What `directory` may ask: keys for new tenants and people, statements signed, its policy key.
 
 use crate::Fault;
+use crate::stood::Standing;
 use crate::vault::{Asker, OwnKey, Then, Vault};
-use compartment::now_ms;
 use terms::{TenantId, UserId};
 use unseal::{Class, PublicKey, Suite};
 use wire::Label;
 use wire::directory::{self, Recipient, STATEMENT_DOMAIN, Statement};
-use wire::vault::{FromDirectory, ToDirectory};
+use wire::vault::{Change, FromAdmin, FromDirectory, KeyAct, ToAdmin, ToDirectory};
 
 /// A statement lives a day, with a little for clocks.
 const STATEMENT_MS: u64 = 24 * 3_600_000 + 60_000;
@@ -22,13 +22,20 @@ impl Vault {
             FromDirectory::MakeTenant(tenant) => self.make_tenant(asker, tenant),
             FromDirectory::MakeUser { tenant, user } => self.make_user(asker, tenant, user),
             FromDirectory::Current { tenant, user } => self.current(asker, tenant, user),
-            FromDirectory::Sign(bytes) => {
-                match self.sign(&bytes) {
-                    Ok(signature) => {
-                        self.answer(asker, &ToDirectory::Signature(signature.to_vec()));
-                    }
-                    Err(why) => self.refuse(asker, why),
-                }
+            FromDirectory::Sign(bytes) => self.sign(asker, &bytes, None),
+            FromDirectory::SignChanged { statement, change } => {
+                self.sign(asker, &statement, Some(&change))
+            }
+            FromDirectory::End(act) => {
+                self.end(asker, act);
+                Ok(())
+            }
+            FromDirectory::EndedKeys(tenant) => {
+                self.admin(asker, FromAdmin::Keys { tenant: Some(tenant) });
+                Ok(())
+            }
+            FromDirectory::BackupEpochs => {
+                self.admin(asker, FromAdmin::BackupEpochs);
                 Ok(())
             }
             FromDirectory::PolicyKey => {
@@ -42,14 +49,33 @@ impl Vault {
         }
     }
 
+    /// The directory ends contracts, and holds them. It does nothing else to keys.
+    fn end(&mut self, asker: Asker, act: KeyAct) {
+        let is_ending = matches!(
+            act,
+            KeyAct::ShredTenant { .. } | KeyAct::ShredUser { .. } | KeyAct::Hold { .. }
+        );
+        match is_ending {
+            true => self.act(Some(asker), act),
+            false => {
+                self.alarm(format!("directory asks for {act:?}"));
+                let (expected, found) = ("an ending or a hold".to_owned(), format!("{act:?}"));
+                let hint = String::new();
+                self.answer(asker, &ToAdmin::Refused { expected, found, hint });
+            }
+        }
+    }
+
     fn make_tenant(&mut self, asker: Asker, tenant: TenantId) -> Result<(), Fault> {
-        let made = self.keys.make_tenant(tenant)?;
-        self.record_made(made, tenant, None, Then::Made(asker));
+        match self.keys.make_tenant(tenant)? {
+            Some(made) => self.record_made(made, tenant, None, Then::Made(asker)),
+            None => self.refuse(asker, "this tenant's keys were destroyed"),
+        }
         Ok(())
     }
 
     fn make_user(&mut self, asker: Asker, tenant: TenantId, user: UserId) -> Result<(), Fault> {
-        match self.keys.make_user(tenant, user, Self::month())? {
+        match self.keys.make_user(tenant, user, self.month())? {
             Some(made) => self.record_made(made, tenant, Some(user), Then::Made(asker)),
             None => self.refuse(asker, "expected a tenant with a key, found none"),
         }
@@ -68,16 +94,65 @@ impl Vault {
         self.answer(asker, &ToDirectory::Refused(why.to_owned()));
     }
 
-    /// Signs what is true as far as the vault knows: keys of its own, of these very users, and
-    /// for no longer than a day. Who stands behind an address is the directory's recorded word.
-    fn sign(&mut self, bytes: &[u8]) -> Result<[u8; 64], &'static str> {
+    fn sign(&mut self, asker: Asker, bytes: &[u8], change: Option<&Change>) -> Result<(), Fault> {
+        let statement = match self.believable(bytes) {
+            Ok(statement) => statement,
+            Err(why) => {
+                self.refuse(asker, why);
+                return Ok(());
+            }
+        };
+        let is_changed = match change {
+            Some(change) => self.is_changed(&statement, change)?,
+            None => false,
+        };
+        match self.stood.weigh(&statement)? {
+            Standing::Same => {}
+            Standing::New => self.stood.learn(&statement)?,
+            Standing::Full => {
+                let tenant = statement.tenant;
+                self.alarm(format!("tenant {tenant} has more addresses than can be watched"));
+                self.refuse(asker, "too many addresses");
+                return Ok(());
+            }
+            Standing::Changed { what } => {
+                let tenant = statement.tenant;
+                let answer = ToDirectory::NeedsChange { what };
+                self.alarm(format!("others than before would stand behind an address of {tenant}"));
+                self.answer(asker, &answer);
+                return Ok(());
+            }
+        }
+        if is_changed {
+            let tenant = statement.tenant;
+            self.alarm(format!("others stand behind an address of {tenant}, as recorded before"));
+        }
+        let signature = self.keys.statement.sign(STATEMENT_DOMAIN, bytes);
+        self.answer(asker, &ToDirectory::Signature(signature.to_vec()));
+        Ok(())
+    }
+
+    /// Whether the change that a statement needs stands in the ledger, proven and not used yet.
+    fn is_changed(&mut self, statement: &Statement, change: &Change) -> Result<bool, Fault> {
+        if self.stood.weigh(statement)? == Standing::Same {
+            return Ok(false);
+        }
+        if !self.recorder.is_proven(&change.entry, &change.proof, &change.checkpoint) {
+            return Ok(false);
+        }
+        self.stood.change(statement, &change.entry, change.proof.index)
+    }
+
+    /// What is true as far as the vault knows: keys of its own, the last of these very users, and
+    /// for no longer than a day.
+    fn believable(&self, bytes: &[u8]) -> Result<Statement, &'static str> {
         let read = (bytes.len() <= STATEMENT_BYTES)
             .then(|| postcard::take_from_bytes::<Statement>(bytes).ok())
             .flatten();
         let Some((statement, [])) = read else {
             return Err("expected a statement");
         };
-        if statement.valid_until_ms > now_ms() + STATEMENT_MS {
+        if statement.valid_until_ms > self.now_ms() + STATEMENT_MS {
             return Err("a statement is valid for a day at most");
         }
         if statement.recipients.is_empty() || statement.recipients.len() > RECIPIENTS {
@@ -88,13 +163,9 @@ impl Vault {
                 && self.is_own(&statement, recipient, Class::Summary, &recipient.summary)
         };
         if !statement.recipients.iter().all(own) {
-            return Err("a key of the statement is not that user's");
+            return Err("a key of the statement is not that user's last one");
         }
-        if self.stood.has_changed(&statement) {
-            let tenant = statement.tenant;
-            self.alarm(format!("others than before stand behind an address of tenant {tenant}"));
-        }
-        Ok(self.keys.statement.sign(STATEMENT_DOMAIN, bytes))
+        Ok(statement)
     }
 
     fn is_own(

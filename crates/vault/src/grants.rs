@@ -68,6 +68,14 @@ impl Grants {
         self.live.retain(|_, live| live.grant.instance != instance);
     }
 
+    /// All of a tenant, of a person, or of a person in a tenant.
+    pub fn drop_whose(&mut self, tenant: Option<TenantId>, user: Option<UserId>) {
+        self.live.retain(|_, live| {
+            tenant.is_some_and(|tenant| tenant != live.grant.tenant)
+                || user.is_some_and(|user| user != live.grant.user)
+        });
+    }
+
     pub fn sweep(&mut self, now_ms: u64) {
         self.live.retain(|_, live| live.grant.expires_ms > now_ms);
     }

@@ -1,7 +1,6 @@
 //! What `identity` may ask: verifiers of secrets, its table's key, grants entered and revoked.
 
 use crate::vault::{Asker, OwnKey, Vault};
-use compartment::now_ms;
 use wire::Label;
 use wire::vault::{FromIdentity, ToDirectory, ToIdentity, ToSigner};
 
@@ -17,7 +16,7 @@ impl Vault {
                 ToIdentity::Same(self.same(&purpose, &digest, &verifier))
             }
             FromIdentity::TableKey => return self.hand_own_key(asker, label, OwnKey::Table),
-            FromIdentity::Grant(grant) => match self.grants.enter(grant, now_ms()) {
+            FromIdentity::Grant(grant) => match self.grants.enter(grant, self.now_ms()) {
                 Ok(()) => ToIdentity::Done,
                 Err(why) => ToIdentity::Refused(why.to_owned()),
             },

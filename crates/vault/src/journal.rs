@@ -2,59 +2,57 @@
 //!
 //! Record: length (4) · first 8 octets of SHA-256 over the payload · payload. A torn last record
 //! was never relied upon and is cut off; a torn one before it is a fault.
+//!
+//! What is to be forgotten is forgotten by writing the file anew: the new file takes the old one's
+//! place in one step, and the old one's octets are overwritten before it is unlinked.
 
 use crate::Fault;
+use rustix::fs::{CWD, RenameFlags, renameat_with};
 use sha2::{Digest, Sha256};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use terms::Cursor;
+use zeroize::Zeroizing;
 
 /// Rows are keys and ids: a few hundred octets.
 const RECORD_BYTES: usize = 4_096;
 const SUM_BYTES: usize = 8;
 
+/// Overwritten at once when an old file is wiped.
+const WIPE_BYTES: usize = 64 * 1024;
+
+/// Records as they stand in the file: wrapped keys among them, so they are wiped after use.
+pub(crate) type Records = Vec<Zeroizing<Vec<u8>>>;
+
 pub(crate) struct Journal {
     file: File,
+    path: PathBuf,
     end: u64,
 }
 
 impl Journal {
     /// Opens or creates the file and gives every record in it, oldest first.
-    pub fn open(path: &Path) -> Result<(Self, Vec<Vec<u8>>), Fault> {
-        let opened = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(path);
-        let mut file = opened.map_err(store("open"))?;
-        let mut bytes = Vec::new();
+    pub fn open(path: &Path) -> Result<(Self, Records), Fault> {
+        // Left by a start that ended while it wrote the file anew: the one or the other, not ours.
+        wipe_at(&beside(path))?;
+        let mut file = options(false).open(path).map_err(store("open"))?;
+        let mut bytes = Zeroizing::new(Vec::new());
         file.read_to_end(&mut bytes).map_err(store("read"))?;
         let (records, end) = read(&bytes)?;
         if end < bytes.len() as u64 {
             file.set_len(end).map_err(store("mend"))?;
         }
         file.sync_all().map_err(store("flush"))?;
-        if let Some(folder) = path.parent() {
-            File::open(folder).and_then(|folder| folder.sync_all()).map_err(store("flush"))?;
-        }
-        Ok((Self { file, end }, records))
+        flush_folder(path)?;
+        Ok((Self { file, path: path.to_owned(), end }, records))
     }
 
     /// Appends all records or none, durably.
     pub fn append(&mut self, records: &[Vec<u8>]) -> Result<(), Fault> {
         let mut bytes = Vec::new();
-        for record in records {
-            if record.len() > RECORD_BYTES {
-                return Err(Fault::Torn { at: self.end });
-            }
-            bytes.extend_from_slice(&(record.len() as u32).to_be_bytes());
-            bytes.extend_from_slice(&sum(record));
-            bytes.extend_from_slice(record);
-        }
+        records.iter().try_for_each(|record| put(&mut bytes, record, self.end))?;
         let written = self.file.write_all_at(&bytes, self.end).and_then(|()| self.file.sync_data());
         if let Err(source) = written {
             // What may stand there is overwritten by the next append, or cut at the next start.
@@ -64,6 +62,85 @@ impl Journal {
         self.end += bytes.len() as u64;
         Ok(())
     }
+
+    /// Every record, as it stands in the file.
+    pub fn records(&self) -> Result<Records, Fault> {
+        let length = usize::try_from(self.end).map_err(|_| Fault::Torn { at: self.end })?;
+        let mut bytes = Zeroizing::new(vec![0; length]);
+        self.file.read_exact_at(&mut bytes, 0).map_err(store("read"))?;
+        read(&bytes).map(|(records, _)| records)
+    }
+
+    /// Puts `records` in the place of everything: all of it or nothing, whenever power fails.
+    /// Then what stood there is overwritten.
+    pub fn rewrite(&mut self, records: &Records) -> Result<(), Fault> {
+        let new = beside(&self.path);
+        let mut bytes = Zeroizing::new(Vec::new());
+        records.iter().try_for_each(|record| put(&mut bytes, record, self.end))?;
+        let file = options(true).open(&new).map_err(store("write anew"))?;
+        file.write_all_at(&bytes, 0).and_then(|()| file.sync_all()).map_err(store("write anew"))?;
+        let is_exchanged = renameat_with(CWD, &new, CWD, &self.path, RenameFlags::EXCHANGE);
+        if is_exchanged.is_err() {
+            // A file system that cannot exchange: the old file lives on by its descriptor alone.
+            std::fs::rename(&new, &self.path).map_err(store("write anew"))?;
+        }
+        flush_folder(&self.path)?;
+        let old = std::mem::replace(&mut self.file, file);
+        let old_bytes = std::mem::replace(&mut self.end, bytes.len() as u64);
+        wipe(&old, old_bytes)?;
+        wipe_at(&new)
+    }
+}
+
+fn options(is_new: bool) -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(is_new).mode(0o600);
+    options
+}
+
+/// Where a file is written anew.
+fn beside(path: &Path) -> PathBuf {
+    path.with_extension("new")
+}
+
+fn flush_folder(path: &Path) -> Result<(), Fault> {
+    let folder = path.parent().map(File::open).transpose().map_err(store("flush"))?;
+    folder.map_or(Ok(()), |folder| folder.sync_all()).map_err(store("flush"))
+}
+
+/// Overwrites a file that is in nobody's use, and unlinks it.
+fn wipe_at(path: &Path) -> Result<(), Fault> {
+    match OpenOptions::new().write(true).open(path) {
+        Ok(file) => {
+            wipe(&file, file.metadata().map_err(store("wipe"))?.len())?;
+            std::fs::remove_file(path).map_err(store("wipe"))?;
+            flush_folder(path)
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(store("wipe")(error)),
+    }
+}
+
+fn wipe(file: &File, length: u64) -> Result<(), Fault> {
+    let zeroes = [0u8; WIPE_BYTES];
+    let mut at = 0;
+    while at < length {
+        let count = usize::try_from(length - at).unwrap_or(WIPE_BYTES).min(WIPE_BYTES);
+        let some = zeroes.get(..count).unwrap_or_default();
+        file.write_all_at(some, at).map_err(store("wipe"))?;
+        at += count as u64;
+    }
+    file.sync_all().map_err(store("wipe"))
+}
+
+fn put(bytes: &mut Vec<u8>, record: &[u8], at: u64) -> Result<(), Fault> {
+    if record.len() > RECORD_BYTES {
+        return Err(Fault::Torn { at });
+    }
+    bytes.extend_from_slice(&(record.len() as u32).to_be_bytes());
+    bytes.extend_from_slice(&sum(record));
+    bytes.extend_from_slice(record);
+    Ok(())
 }
 
 fn store(doing: &'static str) -> impl Fn(io::Error) -> Fault {
@@ -76,7 +153,7 @@ fn sum(record: &[u8]) -> [u8; SUM_BYTES] {
 }
 
 /// The whole records and where they end.
-pub(crate) fn read(bytes: &[u8]) -> Result<(Vec<Vec<u8>>, u64), Fault> {
+pub(crate) fn read(bytes: &[u8]) -> Result<(Records, u64), Fault> {
     let mut cursor = Cursor::new(bytes);
     let mut records = Vec::new();
     while !cursor.is_at_end() {
@@ -87,7 +164,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<(Vec<Vec<u8>>, u64), Fault> {
         let record = cursor.take(length);
         match (expected, record) {
             (Some(expected), Some(record)) if expected == sum(record).as_slice() => {
-                records.push(record.to_vec());
+                records.push(Zeroizing::new(record.to_vec()));
             }
             // Cut short, or zeroes that the file system grew by: the tail of a broken append.
             (_, None) | (None, _) => return Ok((records, start)),

@@ -20,6 +20,8 @@ mod identity;
 
 mod directory;
 
+mod acts;
+
 mod record;
 
 mod grants;
@@ -27,6 +29,10 @@ mod grants;
 mod budget;
 
 mod keys;
+
+mod life;
+
+mod rows;
 
 mod journal;
 
@@ -41,7 +47,9 @@ use compartment::House;
 use evidence::Author;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::process::ExitCode;
+use stood::Stood;
 use terms::Kind;
 use unseal::RootKey;
 use vault::Vault;
@@ -85,7 +93,9 @@ pub fn run(house: House) -> ExitCode {
 fn live(mut house: House) -> Result<(), Fault> {
     let root = unseal_root(&mut house)?;
     let folder = house.start.folder.clone().ok_or(Fault::Start { what: "a folder" })?;
-    let keys = keys::Keys::open(folder.as_ref(), root)?;
+    let folder = Path::new(&folder);
+    let keys = keys::Keys::open(folder, root, compartment::now_ms())?;
+    let stood = Stood::open(folder, keys.standing()?)?;
     let trust = match (house.start.ledger_key, house.start.mirror_key) {
         (Some(ledger), Some(mirror)) => tlog::Trust::new(&ledger, &mirror),
         _ => None,
@@ -98,7 +108,8 @@ fn live(mut house: House) -> Result<(), Fault> {
     house.ready(Some(author.public_key().0), Some(public)).map_err(Fault::House)?;
     let mut hub = Hub::new().map_err(Fault::Channel)?;
     let (control, start) = house.seat_control(&mut hub).map_err(Fault::House)?;
-    Vault::new(hub, control, keys, author, trust, start.demo)?.serve()
+    let clock = Box::new(compartment::now_ms);
+    Vault::new(hub, control, keys, stood, (author, trust), (clock, start.demo))?.serve()
 }
 
 /// Reads the credential once, by position: its offset is shared with every other vault's.

@@ -45,11 +45,16 @@ pub(crate) struct Asked {
     pub then: Then,
     /// Whether it may follow only under a cosigned proof.
     pub proof: bool,
+    /// Once signed it is never given up: what is recorded will be done, however late.
+    pub lasting: bool,
 }
 
 /// What became of a deed.
 pub(crate) enum Outcome {
-    Recorded,
+    /// Where the entry stands; proven, where proof was asked for.
+    Recorded {
+        entry: u64,
+    },
     Away,
 }
 
@@ -62,7 +67,8 @@ struct Signed {
     frame: Vec<u8>,
     then: Option<Then>,
     proof: bool,
-    until: Instant,
+    /// `None`: waits for ever.
+    until: Option<Instant>,
 }
 
 enum Call {
@@ -130,6 +136,12 @@ impl Recorder {
 
     pub fn is_here(&self) -> bool {
         self.ledger.is_some() && self.away_since.is_none()
+    }
+
+    /// Whether an entry of somebody else's stands in the ledger, cosigned by the mirror.
+    pub fn is_proven(&self, entry: &[u8], proof: &Proof, checkpoint: &[u8]) -> bool {
+        let trusted = self.trust.read(checkpoint);
+        trusted.is_some_and(|trusted| trusted.proves(entry, proof.index, &proof.hashes))
     }
 
     pub fn next_release(&self) -> u64 {
@@ -229,7 +241,8 @@ impl Recorder {
                 self.done.push((one.asked.then, Outcome::Away));
             }
         }
-        for one in self.signed.iter_mut().filter(|one| one.until <= now) {
+        let late = |one: &&mut Signed| one.until.is_some_and(|until| until <= now);
+        for one in self.signed.iter_mut().filter(late) {
             self.done.extend(one.then.take().map(|then| (then, Outcome::Away)));
         }
     }
@@ -255,6 +268,7 @@ impl Recorder {
             match self.author.sign(at_ms, body) {
                 Some(frame) => {
                     let (then, proof) = (Some(asked.then), asked.proof);
+                    let until = (!asked.lasting).then_some(until);
                     self.signed.push_back(Signed { frame, then, proof, until });
                     self.next_release = Some(number + u64::from(is_release));
                 }
@@ -286,7 +300,9 @@ impl Recorder {
             (Call::Append { count }, FromLedger::Proved { proofs, checkpoint }) => {
                 self.proved(count, &proofs, &checkpoint);
             }
-            (Call::Append { count }, FromLedger::Taken { .. }) => self.taken(count),
+            (Call::Append { count }, FromLedger::Taken { first_index }) => {
+                self.taken(count, first_index);
+            }
             (Call::Releases, FromLedger::Releases { entries, next }) => self.tell(&entries, next),
             (_, FromLedger::Refused { why }) => {
                 if self.away_since.is_none() {
@@ -298,15 +314,15 @@ impl Recorder {
         }
     }
 
-    fn taken(&mut self, count: usize) {
+    fn taken(&mut self, count: usize, first_index: u64) {
         if self.signed.iter().take(count).any(|one| one.proof && one.then.is_some()) {
             self.alarms.push("the ledger answered without the proof asked for".to_owned());
             return self.mark_away();
         }
         self.away_since = None;
-        let taken = self.signed.drain(..count.min(self.signed.len()));
-        let thens = taken.filter_map(|one| one.then);
-        self.done.extend(thens.map(|then| (then, Outcome::Recorded)));
+        let taken = self.signed.drain(..count.min(self.signed.len())).zip(first_index..);
+        let thens = taken.filter_map(|(one, entry)| one.then.map(|then| (then, entry)));
+        self.done.extend(thens.map(|(then, entry)| (then, Outcome::Recorded { entry })));
     }
 
     /// Only what the vault itself has verified counts: both signatures, and each inclusion.
@@ -324,9 +340,9 @@ impl Recorder {
         }
         self.seen_size = trusted.checkpoint.size;
         self.away_since = None;
-        let thens = self.signed.drain(..count.min(self.signed.len()));
-        let thens = thens.filter_map(|one| one.then);
-        self.done.extend(thens.map(|then| (then, Outcome::Recorded)));
+        let proven = self.signed.drain(..count.min(self.signed.len())).zip(proofs);
+        let thens = proven.filter_map(|(one, proof)| one.then.map(|then| (then, proof.index)));
+        self.done.extend(thens.map(|(then, entry)| (then, Outcome::Recorded { entry })));
     }
 
     /// Releases of the last hour, and in any case the last one of all.

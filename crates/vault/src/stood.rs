@@ -1,41 +1,183 @@
-//! Who stood behind an address when the vault last signed for it. A directory that was taken over
-//! could have the mail of one person sealed to another; from then on it could do so in silence.
+//! Who stood behind an address when the vault last signed for it, kept across starts.
+//!
+//! A directory that was taken over, or set back to an older day, could have one person's mail
+//! sealed to another. Who is named for an address for the first time is believed. Others than
+//! before are signed for only against a recorded `rule.change` of these very words, newer than the
+//! last one: the change is in the evidence before a single message goes another way.
+//!
+//! Kept are keyed hashes: the file names nobody.
 
+use crate::Fault;
+use crate::journal::Journal;
+use evidence::{Body, Frame};
 use std::collections::HashMap;
-use terms::{TenantId, UserId};
+use std::path::Path;
+use std::time::{Duration, Instant};
+use terms::{Cursor, TenantId};
+use unseal::SecretsKey;
 use wire::directory::Statement;
 
-/// Addresses remembered, about 150 octets each. Beyond it new ones are not watched.
-const ADDRESSES: usize = 500_000;
+/// Addresses of one tenant: more than its largest customers have people and aliases. A further
+/// one is not signed for, since it could not be watched.
+const OF_TENANT: u32 = 200_000;
+/// Addresses in all, about 80 octets each.
+const ADDRESSES: usize = 2_000_000;
+const TOKEN_BYTES: usize = 16;
+const FLUSH: Duration = Duration::from_secs(1);
 
-#[derive(Default)]
+type Token = [u8; TOKEN_BYTES];
+
+/// What a statement says of its address, next to what was said before.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    Same,
+    New,
+    /// Others stood there; the change has to be recorded as a `rule.change` of this word.
+    Changed {
+        what: String,
+    },
+    Full,
+}
+
+struct Known {
+    standing: Token,
+    /// The entry of the last change; none yet is 0, which is the warden's own.
+    entry: u64,
+}
+
 pub(crate) struct Stood {
-    people: HashMap<String, (TenantId, Vec<UserId>)>,
+    key: SecretsKey,
+    journal: Journal,
+    people: HashMap<Token, Known>,
+    count: HashMap<TenantId, u32>,
+    /// First words, which a power loss may take: they are believed again.
+    unwritten: Vec<Vec<u8>>,
+    flushed: Instant,
 }
 
 impl Stood {
-    /// Remembers a statement; whether others stood behind its address before.
-    pub fn has_changed(&mut self, statement: &Statement) -> bool {
-        let mut users: Vec<UserId> =
-            statement.recipients.iter().map(|recipient| recipient.user).collect();
-        users.sort_unstable();
-        let now = (statement.tenant, users);
-        if let Some(before) = self.people.get_mut(&statement.address) {
-            let has_changed = *before != now;
-            *before = now;
-            return has_changed;
+    pub fn open(folder: &Path, key: SecretsKey) -> Result<Self, Fault> {
+        let (journal, records) = Journal::open(&folder.join("stood"))?;
+        let (people, count, flushed) = (HashMap::new(), HashMap::new(), Instant::now());
+        let mut stood = Self { key, journal, people, count, unwritten: Vec::new(), flushed };
+        for (number, record) in records.iter().enumerate() {
+            let (token, tenant, known) = read(record).ok_or(Fault::Torn { at: number as u64 })?;
+            stood.enter(token, tenant, known);
         }
-        if self.people.len() < ADDRESSES {
-            self.people.insert(statement.address.clone(), now);
-        }
-        false
+        Ok(stood)
     }
+
+    pub fn weigh(&self, statement: &Statement) -> Result<Standing, Fault> {
+        let (address, standing) = self.tokens(statement)?;
+        let of_tenant = self.count.get(&statement.tenant).copied().unwrap_or_default();
+        Ok(match self.people.get(&address) {
+            Some(known) if known.standing == standing => Standing::Same,
+            Some(_) => Standing::Changed { what: word(&standing) },
+            None if of_tenant >= OF_TENANT || self.people.len() >= ADDRESSES => Standing::Full,
+            None => Standing::New,
+        })
+    }
+
+    /// Believes a first word.
+    pub fn learn(&mut self, statement: &Statement) -> Result<(), Fault> {
+        let (address, standing) = self.tokens(statement)?;
+        let known = Known { standing, entry: 0 };
+        self.unwritten.push(write(&address, statement.tenant, &known));
+        self.enter(address, statement.tenant, known);
+        Ok(())
+    }
+
+    /// Whether `entry`, which is proven to stand at `place`, is the change that this statement
+    /// needs; if so it has served.
+    pub fn change(
+        &mut self,
+        statement: &Statement,
+        entry: &[u8],
+        place: u64,
+    ) -> Result<bool, Fault> {
+        let (address, standing) = self.tokens(statement)?;
+        let wanted = word(&standing);
+        let is_wanted = Frame::parse(entry).is_some_and(|frame| match &frame.entry.body {
+            Body::RuleChange { what, tenant, .. } => {
+                what.as_str() == wanted && *tenant == Some(statement.tenant)
+            }
+            _ => false,
+        });
+        let is_newer = self.people.get(&address).is_none_or(|known| place > known.entry);
+        if !is_wanted || !is_newer {
+            return Ok(false);
+        }
+        let known = Known { standing, entry: place };
+        self.flush()?;
+        self.journal.append(&[write(&address, statement.tenant, &known)])?;
+        self.enter(address, statement.tenant, known);
+        Ok(true)
+    }
+
+    /// First words go to the disk together, once a second.
+    pub fn flush_due(&mut self) -> Result<(), Fault> {
+        if self.unwritten.is_empty() || self.flushed.elapsed() < FLUSH {
+            return Ok(());
+        }
+        self.flushed = Instant::now();
+        self.flush()
+    }
+
+    pub fn flush(&mut self) -> Result<(), Fault> {
+        if !self.unwritten.is_empty() {
+            self.journal.append(&self.unwritten)?;
+            self.unwritten.clear();
+        }
+        Ok(())
+    }
+
+    fn enter(&mut self, address: Token, tenant: TenantId, known: Known) {
+        if self.people.insert(address, known).is_none() {
+            *self.count.entry(tenant).or_default() += 1;
+        }
+    }
+
+    /// Of the address, and of who stands behind it.
+    fn tokens(&self, statement: &Statement) -> Result<(Token, Token), Fault> {
+        let address = statement.address.as_bytes();
+        let mut people: Vec<_> = statement.recipients.iter().map(|one| one.user).collect();
+        people.sort_unstable();
+        let mut whole = [address, b"\0", &statement.tenant.0].concat();
+        people.iter().for_each(|user| whole.extend_from_slice(&user.0));
+        Ok((self.token("address", address)?, self.token("standing", &whole)?))
+    }
+
+    fn token(&self, purpose: &str, of: &[u8]) -> Result<Token, Fault> {
+        let whole = self.key.verifier(purpose, of).map_err(Fault::Key)?;
+        let (token, _) = whole.split_first_chunk().ok_or(Fault::Torn { at: 0 })?;
+        Ok(*token)
+    }
+}
+
+/// The `what` of the entry: opaque, and of one address and its people alone.
+fn word(standing: &Token) -> String {
+    standing.iter().fold("stands/".to_owned(), |word, byte| format!("{word}{byte:02x}"))
+}
+
+fn write(address: &Token, tenant: TenantId, known: &Known) -> Vec<u8> {
+    [&address[..], &known.standing, &tenant.0, &known.entry.to_be_bytes()].concat()
+}
+
+fn read(record: &[u8]) -> Option<(Token, TenantId, Known)> {
+    let mut cursor = Cursor::new(record);
+    let address = cursor.take(TOKEN_BYTES)?.try_into().ok()?;
+    let standing = cursor.take(TOKEN_BYTES)?.try_into().ok()?;
+    let tenant = TenantId::from_slice(cursor.take(8)?)?;
+    let entry = u64::from_be_bytes(cursor.take(8)?.try_into().ok()?);
+    cursor.is_at_end().then_some((address, tenant, Known { standing, entry }))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Stood;
-    use terms::{TenantId, UserId};
+    use super::{Standing, Stood};
+    use evidence::{Author, Body, Word};
+    use terms::{InstanceId, Kind, TenantId, UserId};
+    use unseal::{RootKey, SecretsKey};
     use wire::directory::{PublicKey, Recipient, Statement, TenantSettings};
 
     fn statement(address: &str, tenant: u8, users: &[u8]) -> Statement {
@@ -52,19 +194,58 @@ mod tests {
         }
     }
 
+    fn open(folder: &std::path::Path) -> Stood {
+        let root = RootKey::from_credential(&[5; 32]).unwrap();
+        Stood::open(folder, SecretsKey::of(&root, "standing").unwrap()).unwrap()
+    }
+
+    fn entry(what: &str, tenant: u8) -> Vec<u8> {
+        let tenant = Some(TenantId([tenant; 8]));
+        let body = Body::RuleChange { what: Word::new(what), tenant, user: None, weakened: None };
+        Author::new(Kind::Directory, InstanceId([1; 6]), &[1; 32]).sign(1, body).unwrap()
+    }
+
     #[test]
-    fn mail_that_would_go_to_another_is_noticed() {
-        let mut stood = Stood::default();
-        let mut check = |address: &str, tenant: u8, users: &[u8], changed: bool| {
-            let found = stood.has_changed(&statement(address, tenant, users));
-            assert_eq!(found, changed, "{address} {tenant} {users:?}");
+    fn mail_that_would_go_to_another_is_noticed_across_starts() {
+        let folder = std::env::temp_dir().join(format!("vault-stood-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        let mut stood = open(&folder);
+        for (address, tenant, users) in [("aoi@a.example", 1, &[1][..]), ("ben@b.example", 2, &[2])]
+        {
+            let said = statement(address, tenant, users);
+            assert_eq!(stood.weigh(&said).unwrap(), Standing::New);
+            stood.learn(&said).unwrap();
+            assert_eq!(stood.weigh(&said).unwrap(), Standing::Same);
+        }
+        stood.flush().unwrap();
+        drop(stood);
+        let mut stood = open(&folder);
+        let check = |stood: &Stood, address: &str, tenant: u8, users: &[u8], same: bool| {
+            let found = stood.weigh(&statement(address, tenant, users)).unwrap();
+            assert_eq!(found == Standing::Same, same, "{address} {tenant} {users:?}");
         };
-        check("aoi@a.example", 1, &[1], false);
-        check("ben@b.example", 2, &[2], false);
-        check("aoi@a.example", 1, &[1], false);
-        check("aoi@a.example", 1, &[1, 2], true);
-        check("aoi@a.example", 1, &[2, 1], false);
-        check("aoi@a.example", 2, &[2, 1], true);
-        check("ben@b.example", 2, &[2], false);
+        check(&stood, "aoi@a.example", 1, &[1], true);
+        check(&stood, "aoi@a.example", 1, &[2], false);
+        check(&stood, "aoi@a.example", 1, &[1, 2], false);
+        check(&stood, "aoi@a.example", 2, &[1], false);
+        check(&stood, "ben@b.example", 2, &[2], true);
+        // Only by an entry of these very words and this tenant, which serves once.
+        let moved = statement("aoi@a.example", 1, &[2, 3]);
+        let Standing::Changed { what } = stood.weigh(&moved).unwrap() else { panic!() };
+        assert!(!stood.change(&moved, &entry("user.add", 1), 40).unwrap());
+        assert!(!stood.change(&moved, &entry(&what, 2), 40).unwrap());
+        assert!(!stood.change(&statement("ben@b.example", 2, &[1]), &entry(&what, 2), 40).unwrap());
+        assert!(stood.change(&moved, &entry(&what, 1), 40).unwrap());
+        drop(stood);
+        let mut stood = open(&folder);
+        check(&stood, "aoi@a.example", 1, &[3, 2], true);
+        check(&stood, "aoi@a.example", 1, &[1], false);
+        // A directory that is set back shows the entry of then; it is older than the last.
+        let back = statement("aoi@a.example", 1, &[1]);
+        let Standing::Changed { what } = stood.weigh(&back).unwrap() else { panic!() };
+        assert!(!stood.change(&back, &entry(&what, 1), 39).unwrap());
+        assert!(stood.change(&back, &entry(&what, 1), 41).unwrap());
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 }

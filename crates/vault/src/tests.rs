@@ -1,11 +1,13 @@
 //! The whole vault on threads, with a ledger of our own that can be away, silent or a liar.
 
+mod keys_in_life;
 mod ledger;
 
 use self::ledger::{AWAY, FALSE_PROOF, Ledger, NO_MIRROR, NO_PROOF, SILENT, TRUE};
 use super::*;
 use crate::budget::{Budget, Weighed};
-use crate::keys::{Keys, month_of_epoch};
+use crate::keys::Keys;
+use crate::rows::month_of_epoch;
 use evidence::{Body, Released};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -35,17 +37,23 @@ fn folder(name: &str) -> std::path::PathBuf {
 }
 
 impl Running {
-    fn start(folder: &std::path::Path, ledger: &Ledger, start: u8) -> Self {
+    fn start(folder: &Path, ledger: &Ledger, start: u8) -> Self {
+        Self::start_at(folder, ledger, start, Box::new(compartment::now_ms))
+    }
+
+    fn start_at(folder: &Path, ledger: &Ledger, start: u8, clock: vault::Clock) -> Self {
         let (warden, own) = Channel::pair().unwrap();
         let root = RootKey::from_credential(&[5; 32]).unwrap();
-        let keys = Keys::open(folder, root).unwrap();
+        let keys = Keys::open(folder, root, compartment::now_ms()).unwrap();
+        let stood = Stood::open(folder, keys.standing().unwrap()).unwrap();
         let author = Author::new(Kind::Vault, InstanceId([start; 6]), &[start; 32]);
         let thread = thread::spawn(move || {
             let mut hub = Hub::new().unwrap();
             let label = Label { instance: InstanceId::default(), kind: Kind::Warden, person: None };
             let control = hub.seat(own, label).unwrap();
             let trust = Ledger::trust();
-            Vault::new(hub, control, keys, author, trust, true).unwrap().serve().unwrap();
+            let vault = Vault::new(hub, control, keys, stood, (author, trust), (clock, true));
+            vault.unwrap().serve().unwrap();
         });
         let running = Self { warden, thread: Some(thread) };
         let channel = running.join(Kind::Ledger, InstanceId([9; 6]), None);
@@ -319,7 +327,7 @@ fn a_new_start_goes_on_where_the_last_one_ended() {
     assert_eq!(words(&release(&mut desk.access, Class::Body, many)), "Budget");
     running.stop();
     let wrong = RootKey::from_credential(&[6; 32]).unwrap();
-    assert!(Keys::open(&folder, wrong).is_err());
+    assert!(Keys::open(&folder, wrong, 1).is_err());
 }
 
 #[test]
@@ -358,7 +366,10 @@ fn the_vault_signs_only_what_is_true() {
         assert!(seal::verify_statement(&key, &bytes, &signature, now, address).is_ok());
     };
     check(&statement, true);
-    check(&Statement { recipients: vec![own.clone(), other.clone()], ..statement.clone() }, true);
+    check(&Statement { recipients: vec![own.clone(), other.clone()], ..statement.clone() }, false);
+    let team = "team@example.jp".to_owned();
+    let both = vec![own.clone(), other.clone()];
+    check(&Statement { address: team, recipients: both, ..statement.clone() }, true);
     check(&Statement { valid_until_ms: now + 48 * 3_600_000, ..statement.clone() }, false);
     check(&Statement { recipients: Vec::new(), ..statement.clone() }, false);
     check(&Statement { tenant: TenantId([9; 8]), ..statement.clone() }, false);
@@ -470,7 +481,8 @@ fn the_journal_is_read_to_its_last_whole_record() {
     assert_eq!(records.len(), 2);
     journal.append(&[b"four".to_vec()]).unwrap();
     let (_, records) = journal::Journal::open(&path).unwrap();
-    assert_eq!(records, [b"one".to_vec(), b"two".to_vec(), b"four".to_vec()]);
+    let found: Vec<&[u8]> = records.iter().map(|record| record.as_slice()).collect();
+    assert_eq!(found, [&b"one"[..], b"two", b"four"]);
 }
 
 #[test]

@@ -7,7 +7,6 @@ use crate::keys::{Keys, Made};
 use crate::record::{Asked, Deed, Outcome, Recorder};
 use crate::stood::Stood;
 use crate::workers::{Done, OPENED_AT_ONCE, Opening, Task, Workers};
-use compartment::now_ms;
 use evidence::{Author, Body, Word, month_of};
 use serde::Serialize;
 use std::collections::HashMap;
@@ -55,6 +54,11 @@ pub(crate) enum Then {
     Open(Release),
     Hand(Asker, InstanceId, OwnKey),
     Made(Asker),
+    /// An act upon keys, by the number of its intent.
+    Act {
+        asker: Option<Asker>,
+        number: u64,
+    },
     Nothing,
 }
 
@@ -78,19 +82,23 @@ pub(crate) struct Vault {
     pub grants: Grants,
     pub budget: Budget,
     pub stood: Stood,
-    recorder: Recorder,
+    pub recorder: Recorder,
+    clock: Clock,
     demo: bool,
     swept: Instant,
 }
+
+/// Milliseconds since 1970, as the vault counts them.
+pub(crate) type Clock = Box<dyn Fn() -> u64 + Send>;
 
 impl Vault {
     pub fn new(
         mut hub: Hub,
         control: Peer,
         keys: Keys,
-        author: Author,
-        trust: Trust,
-        demo: bool,
+        stood: Stood,
+        (author, trust): (Author, Trust),
+        (clock, demo): (Clock, bool),
     ) -> Result<Self, Fault> {
         let (workers, wake) = Workers::start()?;
         let wake = hub.watch(wake).map_err(Fault::Channel)?;
@@ -106,8 +114,9 @@ impl Vault {
             keys,
             grants: Grants::default(),
             budget: Budget::default(),
-            stood: Stood::default(),
+            stood,
             recorder: Recorder::new(author, trust),
+            clock,
             demo,
             swept: Instant::now(),
         })
@@ -115,6 +124,13 @@ impl Vault {
 
     /// Until the warden says stop, or is gone.
     pub fn serve(mut self) -> Result<(), Fault> {
+        self.resume();
+        let served = self.serve_until_stopped();
+        // A clean end forgets no first word of an address.
+        served.and(self.stood.flush())
+    }
+
+    fn serve_until_stopped(&mut self) -> Result<(), Fault> {
         loop {
             let rest = self.recorder.rest();
             for event in self.hub.wait(Some(rest)).map_err(Fault::Channel)? {
@@ -167,7 +183,7 @@ impl Vault {
             Kind::Signer => frame.read().map(|FromSigner::StorageKey| {
                 self.hand_own_key(asker, &label, OwnKey::Storage);
             }),
-            Kind::Admin => frame.read().map(|FromAdmin::Status| self.tell_status(asker)),
+            Kind::Admin => frame.read().map(|question: FromAdmin| self.admin(asker, question)),
             _ => Err(wire::Fault::Malformed),
         };
         if read.is_err() {
@@ -198,13 +214,22 @@ impl Vault {
         let _ = self.hub.send(self.control, 0, &Report::Alarm { what }, Vec::new());
     }
 
+    pub fn now_ms(&self) -> u64 {
+        (self.clock)()
+    }
+
     /// This month, as year × 100 + month.
-    pub fn month() -> u32 {
-        month_of(now_ms())
+    pub fn month(&self) -> u32 {
+        month_of(self.now_ms())
     }
 
     pub fn record(&mut self, deed: Deed, then: Then, proof: bool) {
-        self.recorder.ask(Asked { deed, then, proof });
+        self.recorder.ask(Asked { deed, then, proof, lasting: false });
+    }
+
+    /// With proof, and done however late that comes.
+    pub fn record_lasting(&mut self, deed: Deed, then: Then) {
+        self.recorder.ask(Asked { deed, then, proof: true, lasting: true });
     }
 
     /// One `key.create` for each key made; `then` follows the last of them.
@@ -224,7 +249,7 @@ impl Vault {
             self.record(Deed::Plain(body), then, false);
         }
         if let Some(then) = then {
-            self.follow(then, Outcome::Recorded);
+            self.follow(then, Outcome::Recorded { entry: 0 });
         }
     }
 
@@ -259,18 +284,24 @@ impl Vault {
 
     fn follow(&mut self, then: Then, outcome: Outcome) {
         match (then, outcome) {
-            (Then::Open(release), Outcome::Recorded) => self.open(release),
+            (Then::Open(release), Outcome::Recorded { .. }) => self.open(release),
             (Then::Open(release), Outcome::Away) => {
                 self.answer(release.asker, &ToAccess::EvidenceAway);
             }
-            (Then::Hand(asker, instance, key), Outcome::Recorded) => {
+            (Then::Hand(asker, instance, key), Outcome::Recorded { .. }) => {
                 let times = self.handed.entry((instance, key)).or_default();
                 *times = times.saturating_add(1);
                 self.give_own_key(asker, key);
             }
             (Then::Hand(asker, _, key), Outcome::Away) => self.say_away(asker, key),
-            (Then::Made(asker), Outcome::Recorded) => self.answer(asker, &ToDirectory::Done),
+            (Then::Made(asker), Outcome::Recorded { .. }) => {
+                self.answer(asker, &ToDirectory::Done);
+            }
             (Then::Made(asker), Outcome::Away) => self.answer(asker, &ToDirectory::EvidenceAway),
+            (Then::Act { asker, number }, Outcome::Recorded { entry }) => {
+                self.recorded_act(asker, number, entry);
+            }
+            (Then::Act { asker, number }, Outcome::Away) => self.lost_act(asker, number),
             (Then::Nothing, _) => {}
         }
     }
@@ -278,6 +309,10 @@ impl Vault {
     /// Recorded and proven: now, and nowhere else, keys are opened.
     fn open(&mut self, release: Release) {
         let Release { asker, agreed, tenant, user, class, items } = release;
+        if self.keys.state.is_stopped(tenant, user) {
+            // Sealed or frozen while it was recorded.
+            return self.answer(asker, &ToAccess::EvidenceAway);
+        }
         let mut pairs = HashMap::new();
         let mut openings = Vec::with_capacity(items.len());
         for item in items {
@@ -358,20 +393,22 @@ impl Vault {
         }
     }
 
-    fn tell_status(&mut self, asker: Asker) {
-        let status = ToAdmin::Status {
+    pub fn status(&self) -> ToAdmin {
+        ToAdmin::Status {
             releases: self.recorder.next_release(),
             live_grants: self.grants.count() as u64,
             evidence: self.recorder.is_here(),
             statement_key: self.keys.statement.public(),
-        };
-        self.answer(asker, &status);
+        }
     }
 
     fn sweep(&mut self) {
+        if let Err(fault) = self.stood.flush_due() {
+            self.alarm(fault.to_string());
+        }
         if self.swept.elapsed() >= SWEEP {
             self.swept = Instant::now();
-            let now = now_ms();
+            let now = self.now_ms();
             self.grants.sweep(now);
             self.budget.sweep(now);
         }

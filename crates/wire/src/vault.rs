@@ -1,6 +1,7 @@
 //! Questions to the vault. Nothing is released without a proof that it is recorded.
 
 use crate::directory::PublicKey;
+use crate::ledger::Proof;
 use serde::{Deserialize, Serialize};
 use terms::{GrantId, InstanceId, MessageId, TenantId, UserId};
 
@@ -17,20 +18,48 @@ pub enum FromDirectory {
         tenant: TenantId,
         user: UserId,
     },
-    /// Sign a statement (postcard of `directory::Statement`).
+    /// Sign a statement (postcard of `directory::Statement`). `NeedsChange`: others stood behind
+    /// this address before, and the vault wants the change recorded first.
     Sign(Vec<u8>),
     /// The key of directory rows and keyed hashes; once per start, recorded.
     PolicyKey,
+    /// Sign a statement that says something new of its address, with the proof that a
+    /// `rule.change` of these very words stands in the ledger.
+    SignChanged {
+        statement: Vec<u8>,
+        change: Change,
+    },
+    /// The end of a contract: shredding and holds, and no other act. Answered as `admin` is.
+    End(KeyAct),
+    /// Answered as `admin` is, by `Keys` and `BackupEpochs`.
+    EndedKeys(TenantId),
+    BackupEpochs,
+}
+
+/// A `rule.change` whose `what` is the word that `NeedsChange` named: the signed entry, its place
+/// and the cosigned checkpoint under which it is proven. One serves once.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Change {
+    pub entry: Vec<u8>,
+    pub proof: Proof,
+    pub checkpoint: Vec<u8>,
 }
 
 #[derive(Serialize, Deserialize)]
 pub enum ToDirectory {
     Done,
-    Keys { body: PublicKey, summary: PublicKey },
+    Keys {
+        body: PublicKey,
+        summary: PublicKey,
+    },
     Signature(Vec<u8>),
     Key(Vec<u8>),
     Refused(String),
     EvidenceAway,
+    /// Record a `rule.change` whose `what` is this word, with its proof, then `SignChanged`.
+    NeedsChange {
+        what: String,
+    },
 }
 
 /// From `identity`.
@@ -120,7 +149,8 @@ pub enum ToAccess {
         body: PublicKey,
         summary: PublicKey,
     },
-    /// No ledger or no mirror: nothing is released now.
+    /// No ledger or no mirror, or the tenant is sealed, or somebody is frozen: nothing is released
+    /// now.
     EvidenceAway,
     /// No such grant, run out, over budget, someone else's.
     Refused(Refusal),
@@ -154,9 +184,130 @@ pub enum ToSigner {
 #[derive(Serialize, Deserialize)]
 pub enum FromAdmin {
     Status,
+    /// An act upon keys: recorded with its proof first, then carried out, then answered.
+    Act(KeyAct),
+    /// The keys of one tenant, or of every tenant, without their people's.
+    Keys {
+        tenant: Option<TenantId>,
+    },
+    BackupEpochs,
+}
+
+/// What can be done to keys.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum KeyAct {
+    /// Destroys the tenant's key and every key under it: nothing of its mail opens ever again. A
+    /// new backup epoch begins with it. Refused under a hold.
+    ShredTenant {
+        tenant: TenantId,
+    },
+    /// The same for one person.
+    ShredUser {
+        tenant: TenantId,
+        user: UserId,
+    },
+    /// The tenant's keys leave memory; mail arrives, reading is unavailable.
+    SealTenant {
+        tenant: TenantId,
+    },
+    UnsealTenant {
+        tenant: TenantId,
+    },
+    /// Nothing of the tenant (or the person) may be shredded while a hold stands.
+    Hold {
+        tenant: TenantId,
+        user: Option<UserId>,
+        on: bool,
+    },
+    /// Bodies are not touched by any rotation.
+    Rotate(Rotation),
+    /// Grants and releases stop at once, before the record; for the sentinel, too.
+    Freeze(Freeze),
+    /// Key backups from now on are sealed under another key.
+    StartBackupEpoch,
+    /// The key of an epoch that has ended exists nowhere any more: whoever destroyed it says so.
+    EpochDestroyed {
+        epoch: u32,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Rotation {
+    /// The key that wraps the tenants' keys. The credential that unseals it stays.
+    Root,
+    /// The tenant's next epoch: its people's keys are wrapped anew.
+    Tenant { tenant: TenantId },
+    /// A person's key: the pairs under it are wrapped anew.
+    User { tenant: TenantId, user: UserId },
+    /// Mail is sealed to new pairs from now on; the old ones open what came before.
+    Pairs { tenant: TenantId, user: UserId },
+}
+
+/// Whose releases stop, or may go on (`on` is false). At least one of the three is named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Freeze {
+    pub on: bool,
+    pub tenant: Option<TenantId>,
+    pub user: Option<UserId>,
+    /// One process: its grants end.
+    pub instance: Option<InstanceId>,
 }
 
 #[derive(Serialize, Deserialize)]
 pub enum ToAdmin {
-    Status { releases: u64, live_grants: u64, evidence: bool, statement_key: [u8; 32] },
+    Status {
+        releases: u64,
+        live_grants: u64,
+        evidence: bool,
+        statement_key: [u8; 32],
+    },
+    Acted(Acted),
+    Keys(Vec<TenantKeys>),
+    BackupEpochs(Vec<BackupEpoch>),
+    /// A hold stands, there is no such key, …
+    Refused {
+        expected: String,
+        found: String,
+        hint: String,
+    },
+    /// Not recorded, so not done; or recorded too late for this answer: ask again.
+    EvidenceAway,
+}
+
+/// An act that is recorded and done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acted {
+    /// The entry's place in the ledger; the proof is the ledger's to give.
+    pub entry: u64,
+    /// When it was done, milliseconds since 1970.
+    pub at_ms: u64,
+    /// Keys that were destroyed, or wrapped anew.
+    pub keys: u64,
+    /// Of a shredding: no copy can open anything after this moment. `None` while the key of a
+    /// backup epoch that had these keys is not said to be destroyed.
+    pub last_openable_ms: Option<u64>,
+    /// Epochs whose keys must be destroyed for that (`EpochDestroyed`).
+    pub epochs_to_destroy: Vec<u32>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TenantKeys {
+    pub tenant: TenantId,
+    pub epoch: u32,
+    pub users: u64,
+    pub pairs: u64,
+    pub sealed: bool,
+    /// The whole tenant is held, or somebody of it.
+    pub holds: u64,
+    /// Shredded at this moment: `users` and `pairs` are 0 then.
+    pub shredded_ms: Option<u64>,
+}
+
+/// The time in which key backups were sealed under one key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupEpoch {
+    pub epoch: u32,
+    pub started_ms: u64,
+    pub ended_ms: Option<u64>,
+    pub destroyed_ms: Option<u64>,
 }

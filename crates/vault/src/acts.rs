@@ -1,0 +1,159 @@
+//! Acts upon keys, as they are asked for: intended, recorded, done, answered, in this order.
+
+use crate::Fault;
+use crate::record::Deed;
+use crate::vault::{Asker, Then, Vault};
+use std::collections::BTreeMap;
+use terms::TenantId;
+use wire::vault::{Acted, Freeze, FromAdmin, KeyAct, TenantKeys, ToAdmin};
+
+/// Tenants in one answer.
+const LISTED: usize = 20_000;
+
+impl Vault {
+    pub(crate) fn admin(&mut self, asker: Asker, question: FromAdmin) {
+        let answer = match question {
+            FromAdmin::Status => self.status(),
+            FromAdmin::Keys { tenant } => ToAdmin::Keys(self.list_keys(tenant)),
+            FromAdmin::BackupEpochs => {
+                ToAdmin::BackupEpochs(self.keys.state.backup_epochs.values().copied().collect())
+            }
+            FromAdmin::Act(act) => return self.act(Some(asker), act),
+        };
+        self.answer(asker, &answer);
+    }
+
+    /// Takes an act up: also for the sentinel, which waits for no answer.
+    pub(crate) fn act(&mut self, asker: Option<Asker>, act: KeyAct) {
+        if let Some((expected, found, hint)) = self.keys.objection(&act) {
+            let (expected, hint) = (expected.to_owned(), hint.to_owned());
+            return self.answer_act(asker, &ToAdmin::Refused { expected, found, hint });
+        }
+        if let KeyAct::Freeze(freeze) = &act
+            && freeze.on
+        {
+            self.stop(freeze);
+        }
+        match self.keys.intend(&act) {
+            Ok(number) => self.record_act(asker, number, &act),
+            Err(fault) => {
+                self.alarm(fault.to_string());
+                self.answer_act(asker, &ToAdmin::EvidenceAway);
+            }
+        }
+    }
+
+    /// What the last start intended and had not done: recorded (again, if need be), and done.
+    pub(crate) fn resume(&mut self) {
+        for (number, act) in self.keys.state.intents.clone() {
+            self.record_act(None, number, &act);
+        }
+    }
+
+    fn record_act(&mut self, asker: Option<Asker>, number: u64, act: &KeyAct) {
+        for (place, body) in self.keys.entries(act).into_iter().enumerate() {
+            let then = match place {
+                0 => Then::Act { asker, number },
+                _ => Then::Nothing,
+            };
+            self.record_lasting(Deed::Plain(body), then);
+        }
+    }
+
+    /// A freeze does not wait for its record: too much is stopped rather than too little.
+    fn stop(&mut self, freeze: &Freeze) {
+        if let Some(instance) = freeze.instance {
+            self.grants.drop_instance(instance);
+        }
+        if freeze.tenant.is_some() || freeze.user.is_some() {
+            self.keys.state.frozen.insert((freeze.tenant, freeze.user));
+            self.grants.drop_whose(freeze.tenant, freeze.user);
+        }
+    }
+
+    pub(crate) fn recorded_act(&mut self, asker: Option<Asker>, number: u64, entry: u64) {
+        let Some(act) = self.keys.state.intents.get(&number).cloned() else { return };
+        let (at_ms, month) = (self.now_ms(), self.month());
+        match self.keys.carry_out(number, &act, at_ms, month) {
+            Ok(keys) => {
+                self.after(&act);
+                let acted = self.acted(&act, entry, self.now_ms(), keys);
+                self.answer_act(asker, &ToAdmin::Acted(acted));
+            }
+            Err(fault) => self.fail_act(asker, &act, &fault),
+        }
+    }
+
+    /// Recorded and not done: somebody must know. The next start tries again.
+    fn fail_act(&mut self, asker: Option<Asker>, act: &KeyAct, fault: &Fault) {
+        self.alarm(format!("recorded and not done: {act:?}: {fault}"));
+        self.answer_act(asker, &ToAdmin::EvidenceAway);
+    }
+
+    fn after(&mut self, act: &KeyAct) {
+        match act {
+            KeyAct::ShredTenant { tenant } | KeyAct::SealTenant { tenant } => {
+                self.grants.drop_whose(Some(*tenant), None);
+            }
+            KeyAct::ShredUser { tenant, user } => {
+                self.grants.drop_whose(Some(*tenant), Some(*user));
+            }
+            _ => {}
+        }
+    }
+
+    fn acted(&self, act: &KeyAct, entry: u64, at_ms: u64, keys: u64) -> Acted {
+        let is_of_epochs = matches!(
+            act,
+            KeyAct::ShredTenant { .. } | KeyAct::ShredUser { .. } | KeyAct::EpochDestroyed { .. }
+        );
+        let epochs_to_destroy = match is_of_epochs {
+            true => self.keys.state.epochs_to_destroy(),
+            false => Vec::new(),
+        };
+        let is_over = is_of_epochs && epochs_to_destroy.is_empty();
+        let last_openable_ms = is_over.then_some(at_ms);
+        Acted { entry, at_ms, keys, last_openable_ms, epochs_to_destroy }
+    }
+
+    pub(crate) fn lost_act(&mut self, asker: Option<Asker>, number: u64) {
+        if let Err(fault) = self.keys.give_up(number) {
+            self.alarm(fault.to_string());
+        }
+        self.answer_act(asker, &ToAdmin::EvidenceAway);
+    }
+
+    fn answer_act(&mut self, asker: Option<Asker>, answer: &ToAdmin) {
+        if let Some(asker) = asker {
+            self.answer(asker, answer);
+        }
+    }
+
+    fn list_keys(&self, of: Option<TenantId>) -> Vec<TenantKeys> {
+        let state = &self.keys.state;
+        let row = |tenant: TenantId, epoch: u32| TenantKeys {
+            tenant,
+            epoch,
+            users: 0,
+            pairs: 0,
+            sealed: state.sealed.contains(&tenant),
+            holds: state.holds.iter().filter(|(held, _)| *held == tenant).count() as u64,
+            shredded_ms: state.shredded.get(&(tenant, None)).copied(),
+        };
+        let mut listed: BTreeMap<TenantId, TenantKeys> =
+            state.tenants.iter().map(|(id, has)| (*id, row(*id, has.epoch))).collect();
+        let shredded = state.shredded.keys().filter(|(_, user)| user.is_none());
+        listed.extend(shredded.map(|(tenant, _)| (*tenant, row(*tenant, 0))));
+        for ((tenant, _), user) in &state.users {
+            if let Some(row) = listed.get_mut(tenant) {
+                row.users += 1;
+                row.pairs += user.pairs.len() as u64;
+            }
+        }
+        listed
+            .into_values()
+            .filter(|row| of.is_none_or(|of| of == row.tenant))
+            .take(LISTED)
+            .collect()
+    }
+}
