@@ -4,7 +4,7 @@ use crate::Fault;
 use crate::friends::Friends;
 use std::time::Duration;
 use wire::directory::Part;
-use wire::vault::{FromDirectory, KeyAct, ToAdmin};
+use wire::vault::{BackupEpoch, FromDirectory, KeyAct, ToAdmin};
 
 /// An act upon keys waits for the ledger and the mirror.
 const PATIENCE: Duration = Duration::from_secs(6);
@@ -50,10 +50,12 @@ impl Friends {
             _ => return Err(Fault::VaultAway),
         };
         let mut last = shredded_ms;
-        for epoch in epochs.iter().filter(|epoch| epoch.started_ms < shredded_ms) {
-            match (epoch.ended_ms, epoch.destroyed_ms) {
-                (_, Some(destroyed)) => last = last.max(destroyed),
-                (_, None) => return Ok(None),
+        // The shredding itself ended the last epoch that had these keys.
+        let had = |epoch: &&BackupEpoch| epoch.ended_ms.is_some_and(|ended| ended <= shredded_ms);
+        for epoch in epochs.iter().filter(had) {
+            match epoch.destroyed_ms {
+                Some(destroyed) => last = last.max(destroyed),
+                None => return Ok(None),
             }
         }
         Ok(Some(last))

@@ -208,6 +208,7 @@ deeds! {
         tenant: Option<TenantId> = 1,
         user: Option<UserId> = 2,
         instance: Option<InstanceId> = 3,
+    }
     /// Somebody asked for what needs two persons. `digest` binds the act, its reason and its end,
     /// whose words stay with identity.
     Request "approval.request" 37 {

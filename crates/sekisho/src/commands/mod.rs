@@ -12,6 +12,7 @@ mod keeping;
 mod people;
 mod remains;
 mod scan;
+mod touched;
 mod trial;
 
 use crate::arguments::Arguments;
@@ -39,6 +40,7 @@ sekisho (関所): mail for many organisations, behind walls
   sekisho hold add TENANT|ADDRESS --reason TEXT | list | lift ID         --data DIR
   sekisho trace QUERY                                                    --data DIR
   sekisho quarantine list | show ID | release ID                         --data DIR
+  sekisho touched --person ADDRESS | --tenant T [--from T] [--to T] [--lang ja|en] --data DIR
   sekisho scan FILE|DIR… [--client-ip IP] [--helo NAME] [--mail-from A] [--auth dns|none]
   sekisho ledger verify | head | export                                  --data DIR
   sekisho scope --component C [--version V] --from T --to T [--recheck]  --data DIR
@@ -84,6 +86,7 @@ fn act(word: &str, arguments: Arguments, as_json: bool) -> Answer {
         "quarantine" => people::quarantine(arguments),
         "status" => people::status(arguments),
         "authority" => people::authority(arguments, as_json),
+        "touched" => touched::run(arguments, as_json),
         "scan" => scan::run(arguments, as_json),
         "ledger" => evidence::ledger(arguments, as_json),
         "scope" => evidence::scope(arguments),
@@ -97,6 +100,13 @@ fn act(word: &str, arguments: Arguments, as_json: bool) -> Answer {
         }
         "version" => Ok(Outcome::Done(json!({ "sekisho": env!("CARGO_PKG_VERSION") }))),
         other => Err(Trouble::wrong_use("a command", other, "sekisho help")),
+    }
+}
+
+/// Sets one field of a JSON object.
+fn insert(value: &mut serde_json::Value, name: &str, to: serde_json::Value) {
+    if let Some(object) = value.as_object_mut() {
+        object.insert(name.to_owned(), to);
     }
 }
 
