@@ -83,8 +83,7 @@ pub fn carried(
 }
 
 /// Whether something else that needs two persons may be done now. Whoever does it asks here first;
-/// `detail` binds what exactly it is.
-#[allow(dead_code)] // the seam for acts upon keys, evidence and freezes
+/// `detail` binds what exactly it is. Said again after two persons agreed, it may be done once.
 pub fn need(
     peers: &mut Peers<'_>,
     what: &str,

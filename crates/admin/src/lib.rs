@@ -10,6 +10,7 @@
 
 mod approvals;
 mod endings;
+mod keys;
 mod peers;
 mod people;
 mod places;
@@ -144,5 +145,10 @@ fn act(peers: &mut Peers<'_>, request: Request) -> Answer {
             people::change_password(peers, &address, &password, &new)
         }
         Request::Render { users } => endings::render(peers, users),
+        Request::KeysList { tenant } => keys::list(peers, tenant),
+        Request::KeysAct { act, tenant, user, epoch } => {
+            keys::act(peers, &act, keys::Named { tenant, user, epoch })
+        }
+        Request::KeysEpochs => keys::epochs(peers),
     }
 }

@@ -204,6 +204,11 @@ pub fn known_protocol(word: &str) -> Option<(Protocol, char)> {
     }
 }
 
+/// Who an address is.
+pub fn find(peers: &mut Peers<'_>, address: String) -> Result<User, Refusal> {
+    one_user(peers, &wire::directory::FromAdmin::UserFind { address })
+}
+
 pub fn one_tenant(peers: &mut Peers<'_>, name: &str) -> Result<Tenant, Refusal> {
     let question = wire::directory::FromAdmin::TenantShow { name: name.to_owned() };
     match peers.ask(Kind::Directory, &question)? {

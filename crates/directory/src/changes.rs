@@ -281,7 +281,7 @@ impl Changes<'_> {
             made_ms: now_ms(),
         };
         self.tables.add_person(self.key, user, id, &person)?;
-        self.statements.forget(&person.address);
+        self.restate(id, &person)?;
         Ok(ToAdmin::User(shown(user, id, &row.name, person)))
     }
 
@@ -327,11 +327,33 @@ impl Changes<'_> {
         self.friends.record_change(tenant, Some(user), what)?;
         person.disabled = disabled;
         self.tables.change_person(self.key, user, &person)?;
-        for address in std::iter::once(&person.address).chain(&person.aliases) {
-            self.statements.forget(address);
-        }
+        self.restate(tenant, &person)?;
         let name = self.tables.tenant(self.key, tenant)?.map(|row| row.name).unwrap_or_default();
         Ok(ToAdmin::User(shown(user, tenant, &name, person)))
+    }
+
+    /// What was said of a person's addresses counts no more, nor of whoever is postmaster where
+    /// nobody has that address: who stands there now is recorded, and signed for.
+    fn restate(&mut self, tenant: TenantId, person: &PersonRow) -> Result<(), Fault> {
+        let mut addresses = vec![person.address.clone()];
+        addresses.extend(person.aliases.iter().cloned());
+        // Only an administrator, or somebody who goes or returns, moves the postmaster.
+        if person.disabled || person.role == "tenant-admin" {
+            let domains = self.tables.domains(self.key, Some(tenant))?;
+            addresses.extend(domains.iter().map(|domain| format!("postmaster@{domain}")));
+            addresses.push(format!("postmaster@{}", self.host_name.to_lowercase()));
+        }
+        for address in addresses {
+            let (tables, key) = (&*self.tables, self.key);
+            let stated = self.statements.restate(tables, key, self.friends, &address, now_ms());
+            match stated {
+                // Without the vault or the ledger the change stands, and mail for an address that
+                // was another's waits until the next change.
+                Ok(()) | Err(Fault::VaultAway | Fault::Unrecorded(_)) => {}
+                Err(fault) => return Err(fault),
+            }
+        }
+        Ok(())
     }
 
     fn find_user(&mut self, address: &str) -> Result<ToAdmin, Fault> {

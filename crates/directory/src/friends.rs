@@ -8,7 +8,7 @@ use terms::{InstanceId, Kind, TenantId, UserId};
 use wire::Channel;
 use wire::directory::PublicKey;
 use wire::mailbox;
-use wire::vault::{FromDirectory, ToDirectory};
+use wire::vault::{Change, FromDirectory, ToDirectory};
 
 /// A signature or a pair of public keys takes well under a millisecond; new pairs wait for the
 /// ledger and the mirror.
@@ -61,8 +61,34 @@ impl Friends {
         }
     }
 
+    /// `Err` too where others stood behind the address before: mail waits until somebody who may
+    /// change that has done so.
     pub fn sign(&mut self, statement: &[u8]) -> Result<Vec<u8>, Fault> {
         match self.ask(&FromDirectory::Sign(statement.to_vec()))? {
+            ToDirectory::Signature(signature) => Ok(signature),
+            _ => Err(Fault::VaultAway),
+        }
+    }
+
+    /// Has a statement signed that a person's command has just made different: the vault wants to
+    /// see the change in the ledger first.
+    pub fn sign_changed(
+        &mut self,
+        statement: &[u8],
+        tenant: TenantId,
+        user: UserId,
+    ) -> Result<Vec<u8>, Fault> {
+        let what = match self.ask(&FromDirectory::Sign(statement.to_vec()))? {
+            ToDirectory::Signature(signature) => return Ok(signature),
+            ToDirectory::NeedsChange { what } => what.as_str().into(),
+            _ => return Err(Fault::VaultAway),
+        };
+        let (tenant, user) = (Some(tenant), Some(user));
+        let body = Body::RuleChange { tenant, user, what, weakened: None };
+        let (entry, proof, checkpoint) = self.journal.prove(body).map_err(Fault::Unrecorded)?;
+        let change = Change { entry, proof, checkpoint };
+        let question = FromDirectory::SignChanged { statement: statement.to_vec(), change };
+        match self.ask(&question)? {
             ToDirectory::Signature(signature) => Ok(signature),
             _ => Err(Fault::VaultAway),
         }

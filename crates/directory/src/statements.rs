@@ -62,7 +62,9 @@ impl Statements {
             self.remember(address, row.clone());
             return Ok(known(row));
         }
-        match make(tables, key, friends, address, tenant, user, now) {
+        let made = make(tables, key, friends, (address, tenant, user), now)
+            .and_then(|unsigned| unsigned.sign(|statement| friends.sign(statement)));
+        match made {
             Ok(row) => {
                 tables.keep_statement(key, address, &row)?;
                 let stated = known(&row);
@@ -74,6 +76,34 @@ impl Statements {
                 .filter(|row| now < row.valid_until_ms)
                 .map_or(Stated::Later, |row| known(&row))),
         }
+    }
+
+    /// After a command that may have put others behind an address: its new statement is signed
+    /// now, against the recorded change, or mail for it waits.
+    pub fn restate(
+        &mut self,
+        tables: &Tables,
+        key: &RowKey,
+        friends: &mut Friends,
+        address: &str,
+        now: u64,
+    ) -> Result<(), Fault> {
+        self.at_hand.remove(address);
+        let Some((_, domain)) = address.rsplit_once('@') else { return Ok(()) };
+        let tenant = match tables.domain(key, domain)? {
+            Some(tenant) => Some(tenant),
+            None => eldest(tables, key)?,
+        };
+        let Some(tenant) = tenant else { return Ok(()) };
+        let Some((user, person)) = find(tables, key, address, tenant)? else { return Ok(()) };
+        if person.disabled {
+            return Ok(());
+        }
+        let row = make(tables, key, friends, (address, tenant, user), now)?
+            .sign(|statement| friends.sign_changed(statement, tenant, user))?;
+        tables.keep_statement(key, address, &row)?;
+        self.remember(address, row);
+        Ok(())
     }
 
     fn remember(&mut self, address: &str, row: StatementRow) {
@@ -137,15 +167,30 @@ fn eldest(tables: &Tables, key: &RowKey) -> Result<Option<TenantId>, Fault> {
     Ok(eldest.map(|(_, tenant)| tenant))
 }
 
+/// A statement that nobody has signed yet.
+struct Unsigned {
+    statement: Vec<u8>,
+    issued_ms: u64,
+}
+
+impl Unsigned {
+    fn sign(
+        self,
+        sign: impl FnOnce(&[u8]) -> Result<Vec<u8>, Fault>,
+    ) -> Result<StatementRow, Fault> {
+        let Self { statement, issued_ms } = self;
+        let signature = sign(&statement)?;
+        Ok(StatementRow { statement, signature, issued_ms, valid_until_ms: issued_ms + DAY_MS })
+    }
+}
+
 fn make(
     tables: &Tables,
     key: &RowKey,
     friends: &mut Friends,
-    address: &str,
-    tenant: TenantId,
-    user: UserId,
+    (address, tenant, user): (&str, TenantId, UserId),
     now: u64,
-) -> Result<StatementRow, Fault> {
+) -> Result<Unsigned, Fault> {
     let settings = tables.tenant(key, tenant)?.map(|row| row.settings).unwrap_or_default();
     let (body, summary) = friends.current_keys(tenant, user)?;
     let statement = Statement {
@@ -157,8 +202,7 @@ fn make(
         valid_until_ms: now + DAY_MS,
     };
     let statement = postcard::to_stdvec(&statement).map_err(|_| Fault::Encode)?;
-    let signature = friends.sign(&statement)?;
-    Ok(StatementRow { statement, signature, issued_ms: now, valid_until_ms: now + DAY_MS })
+    Ok(Unsigned { statement, issued_ms: now })
 }
 
 fn is_fresh(row: &StatementRow, now: u64) -> bool {

@@ -207,3 +207,53 @@ fn the_disk_says_no_word() {
         }
     }
 }
+
+#[test]
+fn who_comes_to_stand_behind_an_address_is_recorded_before_it_is_signed() {
+    use std::sync::{Arc, Mutex};
+    let mut world = World::new("stands");
+    world.settle();
+    let changed = Arc::new(Mutex::new(Vec::new()));
+    let seen = changed.clone();
+    world.friends.vault = Some(answering(move |question: FromDirectory| match question {
+        FromDirectory::Current { .. } => ToDirectory::Keys { body: key(1), summary: key(2) },
+        FromDirectory::Sign(_) => ToDirectory::NeedsChange { what: "stands/0123".to_owned() },
+        FromDirectory::SignChanged { change, .. } => {
+            let frame = evidence::Frame::parse(&change.entry).unwrap();
+            seen.lock().unwrap().push((frame.entry.body, change.proof.index));
+            ToDirectory::Signature(vec![1])
+        }
+        _ => ToDirectory::Done,
+    }));
+    // Mail alone never changes who stands behind an address.
+    assert_eq!(world.state("aoi@kaede.example"), "Known aoi@kaede.example");
+    world.statements.forget("postmaster@kaede.example");
+    assert_eq!(world.state("postmaster@kaede.example"), "Later");
+    assert!(changed.lock().unwrap().is_empty());
+    // A command does, if the ledger proves it.
+    world.friends.journal.join(answering(|question: ToLedger| match question {
+        ToLedger::Append { entries, prove: true } => {
+            let hashes = Vec::new();
+            let proof = |index| wire::ledger::Proof { index, hashes: Vec::clone(&hashes) };
+            let proofs = (0..entries.len() as u64).map(proof).collect();
+            FromLedger::Proved { proofs, checkpoint: b"note".to_vec() }
+        }
+        _ => FromLedger::Taken { first_index: 0 },
+    }));
+    let added = world.change(FromAdmin::UserAdd {
+        address: "chief@kaede.example".into(),
+        tenant: "Kaede".into(),
+        role: "tenant-admin".into(),
+        aliases: Vec::new(),
+    });
+    assert!(matches!(added, ToAdmin::User(_)));
+    assert_eq!(world.state("postmaster@kaede.example"), "Known postmaster@kaede.example");
+    let changed = changed.lock().unwrap();
+    let words = changed.iter().filter(|(body, _)| match body {
+        evidence::Body::RuleChange { what, user, .. } => {
+            what.as_str() == "stands/0123" && user.is_some()
+        }
+        _ => false,
+    });
+    assert_eq!(words.count(), 3);
+}

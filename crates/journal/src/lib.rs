@@ -9,7 +9,7 @@ use evidence::{Author, Body};
 use std::time::Duration;
 use terms::{InstanceId, Kind};
 use wire::Channel;
-use wire::ledger::{FromLedger, ToLedger};
+use wire::ledger::{FromLedger, Proof, ToLedger};
 
 /// A group commit takes milliseconds; longer means that the ledger is away.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -56,6 +56,20 @@ impl Journal {
         self.flush()
     }
 
+    /// Records one deed under a checkpoint that the mirror has cosigned, and gives the entry, its
+    /// place and that checkpoint, for whoever wants to see it proven.
+    pub fn prove(&mut self, body: Body) -> Result<(Vec<u8>, Proof, Vec<u8>), Fault> {
+        self.note(body)?;
+        let entry = self.pending.last().cloned().unwrap_or_default();
+        match self.hand_in(true)? {
+            FromLedger::Proved { mut proofs, checkpoint } => {
+                let proof = proofs.pop().ok_or(Fault::Away)?;
+                Ok((entry, proof, checkpoint))
+            }
+            _ => Err(Fault::Away),
+        }
+    }
+
     /// Takes a deed down without waiting; [`Journal::flush`] hands it in.
     pub fn note(&mut self, body: Body) -> Result<(), Fault> {
         if self.pending.len() >= PENDING {
@@ -71,12 +85,16 @@ impl Journal {
         if self.pending.is_empty() {
             return Ok(());
         }
+        self.hand_in(false).map(|_| ())
+    }
+
+    fn hand_in(&mut self, prove: bool) -> Result<FromLedger, Fault> {
         let ledger = self.ledger.as_mut().ok_or(Fault::Away)?;
-        let question = ToLedger::Append { entries: self.pending.clone(), prove: false };
+        let question = ToLedger::Append { entries: self.pending.clone(), prove };
         match ledger.ask::<_, FromLedger>(&question, &[], PATIENCE) {
-            Ok((FromLedger::Taken { .. } | FromLedger::Proved { .. }, _)) => {
+            Ok((answer @ (FromLedger::Taken { .. } | FromLedger::Proved { .. }), _)) => {
                 self.pending.clear();
-                Ok(())
+                Ok(answer)
             }
             Ok((FromLedger::Refused { why }, _)) => Err(Fault::Refused(why)),
             Ok(_) | Err(wire::Fault::Silent) => Err(Fault::Away),

@@ -124,8 +124,12 @@ settings! {
     Unseal, "unseal" {
         /// Name of a systemd credential (`LoadCredential=`), looked up in `$CREDENTIALS_DIRECTORY`.
         systemd_credential: String = "\"sekisho-unseal\"",
-        /// A file outside the data folder, readable by its owner only; empty: none.
+        /// A file outside the data folder, readable by its owner only; empty: none. It holds the
+        /// credential, or the root sealed under a passphrase, which is then asked for.
         file: PathBuf = "\"\"",
+        /// Files that hold shares of the root, outside the data folder too. Further ones are given
+        /// by `--share` and `--share-fd`, or asked for on the terminal.
+        shares: Vec<PathBuf> = "[]",
     }
 }
 
@@ -166,11 +170,12 @@ impl Settings {
                 hint: "write it from / on",
             });
         }
-        if self.unseal.file.starts_with(data) {
+        let unseal = std::iter::once(&self.unseal.file).chain(&self.unseal.shares);
+        if let Some(inside) = unseal.into_iter().find(|file| file.starts_with(data)) {
             return Err(Fault::Wanting {
-                setting: "unseal.file",
-                expected: "a place outside the data folder",
-                found: self.unseal.file.display().to_string(),
+                setting: "unseal",
+                expected: "places outside the data folder",
+                found: inside.display().to_string(),
                 hint: "a copy of the data must open nothing: keep the credential elsewhere",
             });
         }
@@ -246,6 +251,10 @@ mod tests {
         check("[house]\nuid_base = 0", "1000");
         check("[house]\nuid_base = 4294967290", "1000");
         check("[house]\ndata = \"/a\"\n[unseal]\nfile = \"/a/key\"", "outside the data folder");
+        check(
+            "[house]\ndata = \"/a\"\n[unseal]\nshares = [\"/b/1\", \"/a/2\"]",
+            "outside the data folder",
+        );
         check("[listen]\nsmtp = [\"nowhere\"]", "invalid socket address");
         check("[house", "do not parse");
     }

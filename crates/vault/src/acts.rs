@@ -92,9 +92,13 @@ impl Vault {
 
     fn after(&mut self, act: &KeyAct) {
         match act {
-            KeyAct::ShredTenant { tenant } | KeyAct::SealTenant { tenant } => {
+            KeyAct::ShredTenant { tenant } => {
                 self.grants.drop_whose(Some(*tenant), None);
+                if let Err(fault) = self.stood.forget(*tenant) {
+                    self.alarm(fault.to_string());
+                }
             }
+            KeyAct::SealTenant { tenant } => self.grants.drop_whose(Some(*tenant), None),
             KeyAct::ShredUser { tenant, user } => {
                 self.grants.drop_whose(Some(*tenant), Some(*user));
             }

@@ -40,8 +40,12 @@ mod workers;
 
 mod stood;
 
+mod offline;
+
 #[cfg(test)]
 mod tests;
+
+pub use offline::{Shred, Told, apply_shreds, look, reseal};
 
 use compartment::House;
 use evidence::Author;

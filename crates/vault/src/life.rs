@@ -151,8 +151,12 @@ impl Keys {
         Body::KeyRotate { what: Word::new(what), epoch: u64::from(epoch), tenant, user }
     }
 
+    pub fn root_epoch(&self) -> u32 {
+        self.state.root.as_ref().map_or(1, |(epoch, _)| *epoch)
+    }
+
     fn next_root_epoch(&self) -> u32 {
-        self.state.root.as_ref().map_or(1, |(epoch, _)| *epoch) + 1
+        self.root_epoch() + 1
     }
 
     /// Recorded: now it is done. Gives how many keys were destroyed or wrapped anew. Doing it

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use terms::{Cursor, TenantId};
 use unseal::SecretsKey;
 use wire::directory::Statement;
+use zeroize::Zeroizing;
 
 /// Addresses of one tenant: more than its largest customers have people and aliases. A further
 /// one is not signed for, since it could not be watched.
@@ -40,6 +41,7 @@ pub(crate) enum Standing {
 }
 
 struct Known {
+    tenant: TenantId,
     standing: Token,
     /// The entry of the last change; none yet is 0, which is the warden's own.
     entry: u64,
@@ -61,8 +63,8 @@ impl Stood {
         let (people, count, flushed) = (HashMap::new(), HashMap::new(), Instant::now());
         let mut stood = Self { key, journal, people, count, unwritten: Vec::new(), flushed };
         for (number, record) in records.iter().enumerate() {
-            let (token, tenant, known) = read(record).ok_or(Fault::Torn { at: number as u64 })?;
-            stood.enter(token, tenant, known);
+            let (token, known) = read(record).ok_or(Fault::Torn { at: number as u64 })?;
+            stood.enter(token, known);
         }
         Ok(stood)
     }
@@ -81,9 +83,9 @@ impl Stood {
     /// Believes a first word.
     pub fn learn(&mut self, statement: &Statement) -> Result<(), Fault> {
         let (address, standing) = self.tokens(statement)?;
-        let known = Known { standing, entry: 0 };
-        self.unwritten.push(write(&address, statement.tenant, &known));
-        self.enter(address, statement.tenant, known);
+        let known = Known { tenant: statement.tenant, standing, entry: 0 };
+        self.unwritten.push(write(&address, &known));
+        self.enter(address, known);
         Ok(())
     }
 
@@ -107,10 +109,10 @@ impl Stood {
         if !is_wanted || !is_newer {
             return Ok(false);
         }
-        let known = Known { standing, entry: place };
+        let known = Known { tenant: statement.tenant, standing, entry: place };
         self.flush()?;
-        self.journal.append(&[write(&address, statement.tenant, &known)])?;
-        self.enter(address, statement.tenant, known);
+        self.journal.append(&[write(&address, &known)])?;
+        self.enter(address, known);
         Ok(true)
     }
 
@@ -131,10 +133,22 @@ impl Stood {
         Ok(())
     }
 
-    fn enter(&mut self, address: Token, tenant: TenantId, known: Known) {
-        if self.people.insert(address, known).is_none() {
-            *self.count.entry(tenant).or_default() += 1;
+    /// A tenant that is gone stands behind nothing: its domain may be another's one day.
+    pub fn forget(&mut self, tenant: TenantId) -> Result<(), Fault> {
+        self.people.retain(|_, known| known.tenant != tenant);
+        self.count.remove(&tenant);
+        self.unwritten.clear();
+        let rows = self.people.iter().map(|(address, known)| write(address, known));
+        self.journal.rewrite(&rows.map(Zeroizing::new).collect())
+    }
+
+    fn enter(&mut self, address: Token, known: Known) {
+        let tenant = known.tenant;
+        let before = self.people.insert(address, known).map(|known| known.tenant);
+        if let Some(count) = before.and_then(|before| self.count.get_mut(&before)) {
+            *count = count.saturating_sub(1);
         }
+        *self.count.entry(tenant).or_default() += 1;
     }
 
     /// Of the address, and of who stands behind it.
@@ -159,17 +173,17 @@ fn word(standing: &Token) -> String {
     standing.iter().fold("stands/".to_owned(), |word, byte| format!("{word}{byte:02x}"))
 }
 
-fn write(address: &Token, tenant: TenantId, known: &Known) -> Vec<u8> {
-    [&address[..], &known.standing, &tenant.0, &known.entry.to_be_bytes()].concat()
+fn write(address: &Token, known: &Known) -> Vec<u8> {
+    [&address[..], &known.standing, &known.tenant.0, &known.entry.to_be_bytes()].concat()
 }
 
-fn read(record: &[u8]) -> Option<(Token, TenantId, Known)> {
+fn read(record: &[u8]) -> Option<(Token, Known)> {
     let mut cursor = Cursor::new(record);
     let address = cursor.take(TOKEN_BYTES)?.try_into().ok()?;
     let standing = cursor.take(TOKEN_BYTES)?.try_into().ok()?;
     let tenant = TenantId::from_slice(cursor.take(8)?)?;
     let entry = u64::from_be_bytes(cursor.take(8)?.try_into().ok()?);
-    cursor.is_at_end().then_some((address, tenant, Known { standing, entry }))
+    cursor.is_at_end().then_some((address, Known { tenant, standing, entry }))
 }
 
 #[cfg(test)]
@@ -246,6 +260,11 @@ mod tests {
         let Standing::Changed { what } = stood.weigh(&back).unwrap() else { panic!() };
         assert!(!stood.change(&back, &entry(&what, 1), 39).unwrap());
         assert!(stood.change(&back, &entry(&what, 1), 41).unwrap());
+        stood.forget(TenantId([1; 8])).unwrap();
+        drop(stood);
+        let stood = open(&folder);
+        assert_eq!(stood.weigh(&moved).unwrap(), Standing::New);
+        check(&stood, "ben@b.example", 2, &[2], true);
         std::fs::remove_dir_all(&folder).unwrap();
     }
 }

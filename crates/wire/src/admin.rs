@@ -151,6 +151,20 @@ pub enum Request {
     Render {
         users: Vec<String>,
     },
+    /// Keys of one tenant or of all, without their people's.
+    KeysList {
+        tenant: Option<String>,
+    },
+    /// An act upon keys; which of the names it takes is its own word.
+    KeysAct {
+        /// `rotate-root`, `rotate-tenant`, `rotate-user`, `rotate-pairs`, `seal`, `unseal`,
+        /// `hold`, `release-hold`, `freeze`, `thaw`, `epoch-start` or `epoch-destroyed`.
+        act: String,
+        tenant: Option<String>,
+        user: Option<String>,
+        epoch: Option<u32>,
+    },
+    KeysEpochs,
 }
 
 /// The answer (JSON, one line).

@@ -39,8 +39,11 @@ pub fn own_password(mut arguments: Arguments, data: Option<String>) -> Answer {
     let address = arguments.word("the address")?;
     let descriptor = arguments.parsed::<u32>("--password-fd", "a descriptor's number")?;
     arguments.finish()?;
-    let password = grounds::password(&format!("Password of {address}: "), descriptor)?;
-    let new = grounds::password("New password: ", descriptor)?;
+    let prompts = [format!("Password of {address}"), "New password".to_owned()];
+    let prompts: Vec<&str> = prompts.iter().map(String::as_str).collect();
+    let mut lines = grounds::passwords(&prompts, descriptor)?;
+    let new = lines.pop().unwrap_or_default();
+    let password = lines.pop().unwrap_or_default();
     let request = Request::PasswordChange { address, password, new };
     ask(&folder(data)?, &request)
 }

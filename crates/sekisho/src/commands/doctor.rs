@@ -1,15 +1,22 @@
 //! `sekisho doctor`: which walls this machine grants, and what is weakened here.
 
+use super::{epochs, install, unsealing};
 use crate::arguments::Arguments;
 use crate::client;
 use crate::outcome::{Answer, Outcome};
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use wire::admin::Request;
 
 pub fn run(mut arguments: Arguments) -> Answer {
     let data = arguments.option("--data")?.map(PathBuf::from);
+    let config = arguments.option("--config")?.map(PathBuf::from);
     arguments.finish()?;
+    let settings = config.map(|path| settings::Settings::read(&path)).transpose();
+    let settings = settings.map_err(install::unfit)?;
+    let data = data.or_else(|| settings.as_ref().map(|settings| settings.house.data.clone()));
+    let root = settings.as_ref().map(|settings| unsealing::told(&settings.unseal));
+    let keys = data.as_deref().map(about_keys);
     let walls = compartment::walls();
     let missing: Vec<String> = walls.missing.iter().map(ToString::to_string).collect();
     let granted: Vec<String> = walls.granted.iter().map(ToString::to_string).collect();
@@ -37,6 +44,37 @@ pub fn run(mut arguments: Arguments) -> Answer {
         "missing_walls": missing,
         "weakened": weakened,
         "service": service,
+        "root": root,
+        "keys": keys,
     });
     Ok(if whole { Outcome::Done(found) } else { Outcome::Wanting(found) })
+}
+
+/// The key store without any key: what is destroyed, sealed, held, and which backups could open.
+fn about_keys(data: &Path) -> Value {
+    let told = match vault::look(&data.join("vault")) {
+        Ok(told) => told,
+        Err(fault) => return json!({ "fault": fault.to_string() }),
+    };
+    let here = epochs::present(&epochs::beside(data));
+    let epochs: Vec<Value> = told
+        .backup_epochs
+        .iter()
+        .map(|epoch| {
+            json!({
+                "epoch": epoch.epoch,
+                "ended": epoch.ended_ms.map(evidence::rfc3339),
+                "destroyed": epoch.destroyed_ms.map(evidence::rfc3339),
+                "key_here": here.contains(&epoch.epoch),
+            })
+        })
+        .collect();
+    json!({
+        "tenants": told.tenants,
+        "shredded": told.shredded,
+        "sealed": told.sealed,
+        "holds": told.holds,
+        "unfinished": told.unfinished,
+        "backup_epochs": epochs,
+    })
 }

@@ -1,10 +1,10 @@
 //! Who asks, and why: what a privileged command says beside itself. No password is ever an argument.
 
+use super::terminal;
 use crate::arguments::Arguments;
 use crate::outcome::Trouble;
-use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use std::fs::File;
-use std::io::{BufRead, BufReader, IsTerminal, Write};
+use std::io::{BufRead, BufReader};
 use wire::admin::Grounds;
 
 /// A line with a password on it.
@@ -20,7 +20,7 @@ pub fn take(arguments: &mut Arguments) -> Result<Grounds, Trouble> {
     };
     let descriptor = arguments.parsed::<u32>("--password-fd", "a descriptor's number")?;
     let password = match &by {
-        Some(address) => Some(password(&format!("Password of {address}: "), descriptor)?),
+        Some(address) => Some(password(&format!("Password of {address}"), descriptor)?),
         None => None,
     };
     Ok(Grounds { reason, by, password, lasts_ms })
@@ -43,21 +43,30 @@ pub fn duration_ms(text: &str) -> Result<u64, Trouble> {
     number.checked_mul(unit_ms).ok_or_else(wrong)
 }
 
-/// One line from a descriptor, from the terminal without an echo, or from standard input.
+/// One line, which is not shown.
 pub fn password(prompt: &str, descriptor: Option<u32>) -> Result<String, Trouble> {
+    let mut lines = passwords(&[prompt], descriptor)?;
+    Ok(lines.pop().unwrap_or_default())
+}
+
+/// Lines from a descriptor, from the terminal without an echo, or from standard input.
+pub fn passwords(prompts: &[&str], descriptor: Option<u32>) -> Result<Vec<String>, Trouble> {
     let hint = "type it, write it to standard input, or name a descriptor: --password-fd N";
     let fault = |error: std::io::Error| Trouble::fault(error.to_string(), hint);
-    let read = match descriptor {
-        Some(number) => {
-            let file = File::open(format!("/proc/self/fd/{number}")).map_err(fault)?;
-            line_of(&mut BufReader::new(file))
+    let mut lines = Vec::with_capacity(prompts.len());
+    if descriptor.is_none() && terminal::is_there() {
+        for prompt in prompts {
+            lines.push(terminal::ask(prompt)?.trim_end_matches(['\r', '\n']).to_owned());
         }
-        None if std::io::stdin().is_terminal() => unseen(prompt),
-        None => line_of(&mut std::io::stdin().lock()),
-    };
-    let line = read.map_err(fault)?;
-    match line.is_empty() {
-        false => Ok(line),
+    } else {
+        let path = format!("/proc/self/fd/{}", descriptor.unwrap_or(0));
+        let mut from = BufReader::new(File::open(path).map_err(fault)?);
+        for _ in prompts {
+            lines.push(line_of(&mut from).map_err(fault)?);
+        }
+    }
+    match lines.iter().any(String::is_empty) {
+        false => Ok(lines),
         true => Err(Trouble::refused("a password", "nothing", hint)),
     }
 }
@@ -66,20 +75,6 @@ fn line_of(from: &mut dyn BufRead) -> std::io::Result<String> {
     let mut line = String::new();
     std::io::Read::take(from, LINE_BYTES).read_line(&mut line)?;
     Ok(line.trim_end_matches(['\r', '\n']).to_owned())
-}
-
-fn unseen(prompt: &str) -> std::io::Result<String> {
-    let stdin = std::io::stdin();
-    eprint!("{prompt}");
-    std::io::stderr().flush()?;
-    let before = tcgetattr(&stdin)?;
-    let mut quiet = before.clone();
-    quiet.local_modes.remove(LocalModes::ECHO);
-    tcsetattr(&stdin, OptionalActions::Flush, &quiet)?;
-    let line = line_of(&mut stdin.lock());
-    tcsetattr(&stdin, OptionalActions::Flush, &before)?;
-    eprintln!();
-    line
 }
 
 #[cfg(test)]

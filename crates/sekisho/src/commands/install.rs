@@ -2,74 +2,45 @@
 
 use super::demo::make_folder;
 use super::sealed;
+use super::unsealing::{Given, Keeping, unseal};
 use crate::arguments::Arguments;
 use crate::outcome::{Answer, Outcome, Trouble};
-use data_encoding::BASE32_NOPAD;
 use serde_json::json;
 use settings::Settings;
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write;
 use std::net::SocketAddr;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Mutex;
 use warden::{Happening, Plan};
 use wire::control::Service;
 
-const CREDENTIAL_BYTES: usize = 32;
 /// Of a resolv.conf.
 const RESOLVERS: usize = 3;
 
-/// Makes the data folder and the unseal credential, which is written or printed once.
+/// Makes the data folder and the root, which is kept as asked: written or printed, once.
 pub fn init(mut arguments: Arguments) -> Answer {
     let data = std::path::absolute(arguments.data()?)
         .map_err(|error| Trouble::fault(error.to_string(), "give an absolute path"))?;
-    let unseal = arguments.option("--unseal")?.map(PathBuf::from);
+    let keeping = Keeping::read(&mut arguments, &data)?;
     arguments.finish()?;
     if data.join("vault").exists() {
         let hint = "it is initialised already; `sekisho run` starts it";
         return Err(Trouble::refused("a new data folder", data.display().to_string(), hint));
     }
-    if let Some(path) = &unseal
-        && std::path::absolute(path).is_ok_and(|path| path.starts_with(&data))
-    {
-        let hint = "a copy of the data must open nothing: keep the credential elsewhere";
-        let found = path.display().to_string();
-        return Err(Trouble::refused("a credential outside the data folder", found, hint));
-    }
     make_folder(&data)?;
-    let credential = BASE32_NOPAD.encode(&compartment::random::<CREDENTIAL_BYTES>());
-    let shown = match &unseal {
-        Some(path) => {
-            write_credential(path, &credential)?;
-            json!({ "data": data, "unseal_file": path })
-        }
-        None => json!({ "data": data, "unseal": credential }),
-    };
+    let root = root::make().map_err(|fault| Trouble::fault(fault.to_string(), "try again"))?;
+    let mut shown = keeping.keep(&root)?;
+    if let Some(shown) = shown.as_object_mut() {
+        shown.insert("data".to_owned(), json!(data));
+    }
     Ok(Outcome::Done(shown))
-}
-
-fn write_credential(path: &Path, credential: &str) -> Result<(), Trouble> {
-    let mut options = fs::OpenOptions::new();
-    let file = options.write(true).create_new(true).mode(0o600).open(path);
-    let written = file.and_then(|mut file| {
-        writeln!(file, "{credential}")?;
-        file.sync_all()
-    });
-    written.map_err(|error| {
-        if error.kind() == std::io::ErrorKind::AlreadyExists {
-            let hint = "a credential is never overwritten; name a file that does not exist yet";
-            return Trouble::refused("a new file", path.display().to_string(), hint);
-        }
-        let what = format!("{}: {error}", path.display());
-        Trouble::fault(what, "choose a new file in a folder that you may write to")
-    })
 }
 
 /// Runs the service in the foreground until SIGTERM or SIGINT.
 pub fn run(mut arguments: Arguments) -> Answer {
     let path = PathBuf::from(arguments.required("--config")?);
+    let given = Given::read(&mut arguments)?;
     arguments.finish()?;
     let settings = Settings::read(&path).map_err(unfit)?;
     let data = &settings.house.data;
@@ -83,14 +54,15 @@ pub fn run(mut arguments: Arguments) -> Answer {
         let hint = "this was restored without them; restore again with --keys-from";
         return Err(Trouble::refused("the keys of this data", data.display().to_string(), hint));
     }
-    let credential = read_credential(&settings)?;
-    let plan = plan(&settings, &credential)?;
+    let root = unseal(&settings.unseal, given)?;
+    let plan = plan(&settings, root.as_slice())?;
+    drop(root);
     super::remains::daily(data.clone());
     let code = warden::run(plan);
     Ok(Outcome::Told(if code == std::process::ExitCode::SUCCESS { 0 } else { 3 }))
 }
 
-fn unfit(fault: settings::Fault) -> Trouble {
+pub fn unfit(fault: settings::Fault) -> Trouble {
     let every = "docs/generated/config.md lists every setting";
     match fault {
         settings::Fault::Read { path, source } => {
@@ -160,22 +132,4 @@ fn resolvers(settings: &Settings) -> Vec<SocketAddr> {
     let named = text.lines().filter_map(|line| line.strip_prefix("nameserver "));
     let known = named.filter_map(|ip| ip.trim().parse().ok());
     known.take(RESOLVERS).map(|ip| SocketAddr::new(ip, 53)).collect()
-}
-
-fn read_credential(settings: &Settings) -> Result<Vec<u8>, Trouble> {
-    let unseal = &settings.unseal;
-    let in_systemd = std::env::var_os("CREDENTIALS_DIRECTORY")
-        .map(|folder| PathBuf::from(folder).join(&unseal.systemd_credential));
-    let hint =
-        "give it by `LoadCredential=` of systemd or by `unseal.file`; `sekisho init` makes it";
-    let path = in_systemd
-        .filter(|path| path.exists())
-        .or_else(|| (!unseal.file.as_os_str().is_empty()).then(|| unseal.file.clone()))
-        .ok_or_else(|| Trouble::refused("an unseal credential", "none", hint))?;
-    let text = fs::read_to_string(&path)
-        .map_err(|error| Trouble::fault(format!("{}: {error}", path.display()), hint))?;
-    let bytes = BASE32_NOPAD.decode(text.trim().as_bytes()).ok();
-    bytes.filter(|bytes| bytes.len() == CREDENTIAL_BYTES).ok_or_else(|| {
-        Trouble::refused("a credential as `sekisho init` wrote it", "something else", hint)
-    })
 }

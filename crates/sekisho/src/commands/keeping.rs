@@ -2,10 +2,13 @@
 //!
 //! A data backup holds every keeper's folder but the vault's: it opens nothing, and it signs
 //! nothing. The vault's own folder, sealed under the root key, and the keys with which ledger and
-//! mirror sign go where `--keys-to` says, never beside the data. Both carry a manifest of digests,
-//! so that a restore is verified before it counts.
+//! mirror sign go where `--keys-to` says, never beside the data, and sealed once more under the
+//! key of the backup epoch, which lies in a third place. Both carry a manifest of digests, so that
+//! a restore is verified before it counts. A restore destroys again what the ledger says was
+//! destroyed.
 
 use super::demo::make_folder;
+use super::epochs::{self, EpochKey};
 use crate::arguments::Arguments;
 use crate::outcome::{Answer, Outcome, Trouble};
 use data_encoding::HEXLOWER;
@@ -45,25 +48,53 @@ pub fn backup(mut arguments: Arguments) -> Answer {
     let data = arguments.data()?;
     let to = PathBuf::from(arguments.required("--to")?);
     let keys_to = arguments.option("--keys-to")?.map(PathBuf::from);
+    let epoch_keys = arguments.option("--epoch-keys")?.map(PathBuf::from);
     arguments.finish()?;
     let _lock = lock(&data)?;
+    let epoch_keys = absolute(&epoch_keys.unwrap_or_else(|| epochs::beside(&data)))?;
     if keys_to.as_ref().is_some_and(|keys| keys.starts_with(&to) || to.starts_with(keys)) {
         let hint = "a copy of the data must open nothing: keep the two apart";
         let found = to.display().to_string();
         return Err(Trouble::refused("keys and data in different folders", found, hint));
     }
-    let files = copy_out(&data, &to, false)?;
-    let keys = match &keys_to {
-        Some(keys_to) => Some(copy_out(&data, keys_to, true)?),
-        None => None,
-    };
-    Ok(Outcome::Done(json!({ "to": to, "files": files, "keys_to": keys_to, "key_files": keys })))
+    for folder in [&data, &to].into_iter().chain(&keys_to) {
+        if epoch_keys.starts_with(absolute(folder)?) {
+            let found = epoch_keys.display().to_string();
+            let hint = "an epoch's key must be destroyed alone: --epoch-keys DIR";
+            return Err(Trouble::refused("a third place for epoch keys", found, hint));
+        }
+    }
+    let files = copy_out(&data, &to, None)?;
+    let mut told = json!({ "to": to, "files": files, "keys_to": keys_to, "key_files": null });
+    if let (Some(keys_to), Some(told)) = (&keys_to, told.as_object_mut()) {
+        let look = vault::look(&data.join("vault"));
+        let look = look.map_err(|error| Trouble::fault(error.to_string(), HINT))?;
+        let key = EpochKey::of(&epoch_keys, look.backup_epoch)?;
+        let under = Under { key: &key, epoch: look.backup_epoch, epoch_keys: &epoch_keys };
+        told.insert("key_files".to_owned(), json!(copy_out(&data, keys_to, Some(&under))?));
+        told.insert("epoch".to_owned(), json!(look.backup_epoch));
+        told.insert("epoch_keys".to_owned(), json!(epoch_keys));
+    }
+    Ok(Outcome::Done(told))
+}
+
+/// The epoch that a key backup is made under.
+struct Under<'a> {
+    key: &'a EpochKey,
+    epoch: u32,
+    epoch_keys: &'a Path,
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, Trouble> {
+    std::path::absolute(path).map_err(fault(path))
 }
 
 pub fn restore(mut arguments: Arguments) -> Answer {
     let data = arguments.data()?;
     let from = PathBuf::from(arguments.required("--from")?);
     let keys_from = arguments.option("--keys-from")?.map(PathBuf::from);
+    let epoch_keys = arguments.option("--epoch-keys")?.map(PathBuf::from);
+    let shreds_from = arguments.option("--shreds-from")?.map(PathBuf::from);
     arguments.finish()?;
     if fs::read_dir(&data).is_ok_and(|mut entries| entries.next().is_some()) {
         let hint = "restore into a new folder, then start the service on it";
@@ -75,18 +106,21 @@ pub fn restore(mut arguments: Arguments) -> Answer {
             return Err(Trouble::refused("a backup", from.display().to_string(), hint));
         }
     }
+    let key_files = keys_from.as_deref().map(|keys| KeyBackup::open(keys, epoch_keys)).transpose()?;
     make_folder(&data)?;
     let files = copy_in(&from, &data)?;
-    let key_files = match &keys_from {
-        Some(keys) => Some(copy_in(keys, &data)?),
-        None => None,
-    };
+    let key_files = key_files.map(|keys| keys.copy_in(&data)).transpose()?;
+    let mut shredded = None;
+    if key_files.is_some() {
+        shredded = Some(shred_again(&data, shreds_from.as_deref())?);
+    }
     let found = ledger::verify(&data.join("ledger"), Some(&data.join("mirror")))
         .map_err(|error| Trouble::fault(error.to_string(), "the backup's ledger cannot be read"))?;
     let value = json!({
         "data": data,
         "files": files,
         "key_files": key_files,
+        "keys_destroyed_again": shredded,
         "ledger_ok": found.ok,
         "ledger_size": found.size,
         "problems": found.problems,
@@ -94,8 +128,57 @@ pub fn restore(mut arguments: Arguments) -> Answer {
     Ok(if found.ok { Outcome::Done(value) } else { Outcome::Wanting(value) })
 }
 
+/// A key backup, and what opens it.
+struct KeyBackup {
+    from: PathBuf,
+    manifest: Value,
+    /// None: made before there were epochs.
+    key: Option<EpochKey>,
+}
+
+impl KeyBackup {
+    fn open(from: &Path, epoch_keys: Option<PathBuf>) -> Result<Self, Trouble> {
+        let manifest = read_manifest(from)?;
+        let epoch = manifest.get("epoch").and_then(Value::as_u64);
+        let named = manifest.get("epoch_keys").and_then(Value::as_str).map(PathBuf::from);
+        let folder = epoch_keys.or(named).unwrap_or_default();
+        let key = epoch.map(|epoch| {
+            EpochKey::open(&folder, u32::try_from(epoch).unwrap_or_default())
+        });
+        Ok(Self { from: from.to_owned(), manifest, key: key.transpose()? })
+    }
+
+    fn copy_in(self, data: &Path) -> Result<usize, Trouble> {
+        let Some(key) = self.key else { return copy_in(&self.from, data) };
+        let files = listed(&self.manifest)?;
+        for (name, expected) in &files {
+            let sealed = epochs::read_whole(&self.from.join(name))?;
+            is_as_listed(name, expected, &HEXLOWER.encode(&Sha256::digest(&sealed)))?;
+            let plain = key.unseal(&name.display().to_string(), &sealed)?;
+            write(&data.join(name), &plain)?;
+        }
+        Ok(files.len())
+    }
+}
+
+/// What was destroyed stays destroyed, whatever backup brought it back: by the word of the ledger
+/// that was restored, and of a newer one if there is.
+fn shred_again(data: &Path, newer: Option<&Path>) -> Result<u64, Trouble> {
+    let mut shreds = Vec::new();
+    for folder in std::iter::once(data).chain(newer) {
+        let read = ledger::entries(&folder.join("ledger"), |_, entry| {
+            if let evidence::Body::KeyShred { tenant: Some(tenant), user, .. } = entry.body {
+                shreds.push(vault::Shred { tenant, user, at_ms: entry.time_ms });
+            }
+        });
+        read.map_err(|error| Trouble::fault(error.to_string(), "this ledger cannot be read"))?;
+    }
+    vault::apply_shreds(&data.join("vault"), &shreds)
+        .map_err(|error| Trouble::fault(error.to_string(), "the keys cannot be set right"))
+}
+
 /// A copy of files that change under it would be no backup: the service must stand still.
-fn lock(data: &Path) -> Result<File, Trouble> {
+pub fn lock(data: &Path) -> Result<File, Trouble> {
     let path = data.join("warden.lock");
     if !path.exists() {
         let hint = "give --data the folder of a service that has run";
@@ -111,7 +194,7 @@ fn lock(data: &Path) -> Result<File, Trouble> {
     }
 }
 
-fn copy_out(data: &Path, to: &Path, keys: bool) -> Result<usize, Trouble> {
+fn copy_out(data: &Path, to: &Path, keys: Option<&Under<'_>>) -> Result<usize, Trouble> {
     fs::create_dir_all(to).map_err(fault(to))?;
     if to.join(MANIFEST).exists() {
         let found = to.display().to_string();
@@ -120,40 +203,71 @@ fn copy_out(data: &Path, to: &Path, keys: bool) -> Result<usize, Trouble> {
     let mut manifest = BTreeMap::new();
     for kind in keepers() {
         let files = files_of(&data.join(kind.word()))?;
-        for file in files.into_iter().filter(|file| is_key(kind, file) == keys) {
+        for file in files.into_iter().filter(|file| is_key(kind, file) == keys.is_some()) {
             let name = file.strip_prefix(data).unwrap_or(&file).to_owned();
-            let digest = copy(&file, &to.join(&name))?;
+            let digest = match keys {
+                None => copy(&file, &to.join(&name))?,
+                Some(under) => {
+                    let plain = epochs::read_whole(&file)?;
+                    let sealed = under.key.seal(&name.display().to_string(), plain)?;
+                    write(&to.join(&name), &sealed)?;
+                    HEXLOWER.encode(&Sha256::digest(&sealed))
+                }
+            };
             manifest.insert(name.display().to_string(), digest);
         }
     }
     let path = to.join(MANIFEST);
-    let value = json!({ "sekisho_backup": 1, "keys": keys, "files": manifest });
+    let value = match keys {
+        None => json!({ "sekisho_backup": 1, "keys": false, "files": manifest }),
+        Some(Under { epoch, epoch_keys, .. }) => json!({
+            "sekisho_backup": 1, "keys": true, "epoch": epoch, "epoch_keys": epoch_keys,
+            "files": manifest,
+        }),
+    };
     let mut file = private_file(&path)?;
     writeln!(file, "{value}").and_then(|()| file.sync_all()).map_err(fault(&path))?;
     Ok(manifest.len())
 }
 
 fn copy_in(from: &Path, data: &Path) -> Result<usize, Trouble> {
+    let files = listed(&read_manifest(from)?)?;
+    for (name, expected) in &files {
+        let digest = copy(&from.join(name), &data.join(name))?;
+        is_as_listed(name, expected, &digest)?;
+    }
+    Ok(files.len())
+}
+
+fn read_manifest(from: &Path) -> Result<Value, Trouble> {
     let path = from.join(MANIFEST);
     let text = fs::read_to_string(&path).map_err(fault(&path))?;
-    let manifest: Value = serde_json::from_str(&text)
-        .map_err(|error| Trouble::fault(format!("{}: {error}", path.display()), HINT))?;
+    serde_json::from_str(&text)
+        .map_err(|error| Trouble::fault(format!("{}: {error}", path.display()), HINT))
+}
+
+/// The files of a manifest with their digests, all of them inside the backup.
+fn listed(manifest: &Value) -> Result<Vec<(PathBuf, String)>, Trouble> {
     let files = manifest.get("files").and_then(Value::as_object).cloned().unwrap_or_default();
-    for (name, expected) in &files {
-        let name = Path::new(name);
+    let mut listed = Vec::with_capacity(files.len());
+    for (name, digest) in files {
+        let name = PathBuf::from(name);
         let is_inside = name.components().all(|c| matches!(c, std::path::Component::Normal(_)));
         if !is_inside {
             let found = name.display().to_string();
             return Err(Trouble::refused("names inside the backup", found, "take another backup"));
         }
-        let digest = copy(&from.join(name), &data.join(name))?;
-        if expected.as_str() != Some(&digest) {
-            let found = name.display().to_string();
-            let hint = "this backup was changed or damaged; take another one";
-            return Err(Trouble::refused("files as the manifest says", found, hint));
-        }
+        listed.push((name, digest.as_str().unwrap_or_default().to_owned()));
     }
-    Ok(files.len())
+    Ok(listed)
+}
+
+fn is_as_listed(name: &Path, expected: &str, digest: &str) -> Result<(), Trouble> {
+    if expected == digest {
+        return Ok(());
+    }
+    let hint = "this backup was changed or damaged; take another one";
+    Err(Trouble::refused("files as the manifest says", name.display().to_string(), hint))
 }
 
 fn files_of(folder: &Path) -> Result<Vec<PathBuf>, Trouble> {
@@ -180,12 +294,22 @@ fn private_file(path: &Path) -> Result<File, Trouble> {
     options.write(true).create(true).truncate(true).mode(0o600).open(path).map_err(fault(path))
 }
 
+/// Writes one file durably.
+fn write(to: &Path, bytes: &[u8]) -> Result<(), Trouble> {
+    make_parent(to)?;
+    let mut file = private_file(to)?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(fault(to))
+}
+
+fn make_parent(of: &Path) -> Result<(), Trouble> {
+    let Some(folder) = of.parent() else { return Ok(()) };
+    let mut private = fs::DirBuilder::new();
+    private.recursive(true).mode(0o700).create(folder).map_err(fault(folder))
+}
+
 /// Copies one file durably and gives the digest of what was copied.
 fn copy(from: &Path, to: &Path) -> Result<String, Trouble> {
-    if let Some(folder) = to.parent() {
-        let mut private = fs::DirBuilder::new();
-        private.recursive(true).mode(0o700).create(folder).map_err(fault(folder))?;
-    }
+    make_parent(to)?;
     let mut source = File::open(from).map_err(fault(from))?;
     let mut target = private_file(to)?;
     let mut hash = Sha256::new();

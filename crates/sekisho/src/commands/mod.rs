@@ -5,15 +5,19 @@ mod certificate;
 mod contracts;
 mod demo;
 mod doctor;
+mod epochs;
 mod evidence;
 mod grounds;
 mod install;
 mod keeping;
+mod keys;
 mod people;
 mod remains;
 mod scan;
+mod terminal;
 mod touched;
 mod trial;
+mod unsealing;
 
 use crate::arguments::Arguments;
 use crate::outcome::{Answer, Outcome, Trouble, tell};
@@ -24,8 +28,9 @@ const HELP: &str = "\
 sekisho (関所): mail for many organisations, behind walls
 
   sekisho demo [--data DIR] [--port-base N] [--json] [--no-sample]
-  sekisho init --data DIR [--unseal FILE]
-  sekisho run --config FILE
+  sekisho init --data DIR [--unseal FILE] [--passphrase | --passphrase-fd N]
+               [--shares T/N [--shares-to DIR]]
+  sekisho run --config FILE [--passphrase-fd N] [--share FILE]… [--share-fd N]…
   sekisho tenant add NAME | list | show NAME | set NAME [--junk-from N]… --data DIR
                | terminate NAME [--grace 30d] | cancel NAME | endings
                | certificate NAME [--to DIR] | search-remains [NAME]
@@ -45,11 +50,16 @@ sekisho (関所): mail for many organisations, behind walls
   sekisho ledger verify | head | export                                  --data DIR
   sekisho scope --component C [--version V] --from T --to T [--recheck]  --data DIR
   sekisho drill [--compartment C] [--program ELF]
-  sekisho backup --to DIR [--keys-to DIR]                                --data DIR
-  sekisho restore --from DIR [--keys-from DIR]                           --data DIR
+  sekisho keys list [--tenant T] | rotate --level root|tenant|user|pairs [--tenant T] [--user A]
+               | seal | unseal --tenant T | hold | freeze [--off] (--tenant T | --user A)
+               | epochs list|start|end [--epoch-keys DIR]                --data DIR
+  sekisho keys reseal --config FILE [how the new root is kept, as for init]
+  sekisho backup --to DIR [--keys-to DIR [--epoch-keys DIR]]             --data DIR
+  sekisho restore --from DIR [--keys-from DIR [--epoch-keys DIR]]
+               [--shreds-from DIR]                                       --data DIR
   sekisho status                                                         --data DIR
   sekisho authority                                                      --data DIR
-  sekisho doctor [--data DIR]
+  sekisho doctor [--data DIR] [--config FILE]
   sekisho help | version
 
 Where two persons decide, privileged commands take --reason TEXT [--as ADDRESS] [--expires 24h] and
@@ -90,6 +100,7 @@ fn act(word: &str, arguments: Arguments, as_json: bool) -> Answer {
         "scan" => scan::run(arguments, as_json),
         "ledger" => evidence::ledger(arguments, as_json),
         "scope" => evidence::scope(arguments),
+        "keys" => keys::run(arguments),
         "backup" => keeping::backup(arguments),
         "restore" => keeping::restore(arguments),
         "drill" => trial::run(arguments, as_json),

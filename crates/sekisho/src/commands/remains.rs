@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use wire::admin::Request;
 
 /// Read at once; a file is never held whole.
@@ -26,7 +26,7 @@ const FIRST: usize = 8;
 const TOLD: usize = 100;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// After a start, and after a search that could not be made.
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_secs(20);
 const HINT: &str = "search as the user that runs the service, or as root";
 
 /// What is looked for: words by their first octets, and a sieve before the map.
@@ -210,10 +210,12 @@ fn look_in(path: &Path, wanted: &Wanted, seen: &mut Seen) -> std::io::Result<()>
 /// Searches every day as long as this process lives. Nothing is searched where nothing ended.
 pub fn daily(data: PathBuf) {
     std::thread::spawn(move || {
+        let mut searched: Option<Instant> = None;
         loop {
             std::thread::sleep(SOON);
-            let is_due = patterns(&data).is_ok_and(|patterns| !patterns.is_empty());
-            if !is_due {
+            end_epochs(&data);
+            let is_early = searched.is_some_and(|then| then.elapsed() < DAY);
+            if is_early || patterns(&data).is_ok_and(|patterns| patterns.is_empty()) {
                 continue;
             }
             match search(&data, &[], Vec::new()) {
@@ -222,12 +224,25 @@ pub fn daily(data: PathBuf) {
                     if of("found") > 0 {
                         eprintln!("sekisho: REMAINS of an ended contract: {value}");
                     }
-                    std::thread::sleep(DAY);
+                    searched = Some(Instant::now());
                 }
                 Err(trouble) => eprintln!("sekisho: search for remains: {}", trouble.told()),
             }
         }
     });
+}
+
+/// The keys of backup epochs that a destruction ended are destroyed without being asked for, where
+/// they lie beside the data; elsewhere their keeper does it (`keys epochs end`).
+fn end_epochs(data: &Path) {
+    let Ok(endings) = client::value(data, &Request::Endings) else { return };
+    let items = endings.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
+    let waits = |item: &Value| item.get("state").and_then(Value::as_str) == Some("destroying");
+    if items.iter().any(waits)
+        && let Err(trouble) = super::keys::end_epochs(data, &super::epochs::beside(data))
+    {
+        eprintln!("sekisho: epochs of backups: {}", trouble.told());
+    }
 }
 
 #[cfg(test)]

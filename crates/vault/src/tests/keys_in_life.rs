@@ -343,3 +343,52 @@ fn a_directory_that_lies_redirects_nobody() {
     check(true_one, true);
     running.stop();
 }
+
+#[test]
+fn another_credential_opens_and_the_old_one_does_not() {
+    let scene = Scene::open("reseal", 90);
+    let (folder, ledger) = (scene.folder.clone(), scene.ledger.clone());
+    scene.running.stop();
+    let with = |credential: u8| RootKey::from_credential(&[credential; 32]).unwrap();
+    let derived = |keys: &Keys| *keys.derived("directory policy").unwrap().dangerous_expose();
+    let before = Keys::open(&folder, with(5), 1).unwrap();
+    let (policy, statement) = (derived(&before), before.statement.public());
+    drop(before);
+    assert!(reseal(&folder, &[9; 32], &[6; 32]).is_err());
+    reseal(&folder, &[5; 32], &[6; 32]).unwrap();
+    assert!(Keys::open(&folder, with(5), 1).is_err());
+    let keys = Keys::open(&folder, with(6), 1).unwrap();
+    assert_eq!((derived(&keys), keys.statement.public()), (policy, statement));
+    assert!(keys.pair(TENANT, USER, unseal::Class::Body, scene.item.epoch).is_some());
+    assert_eq!(look(&folder).unwrap().unfinished, 1);
+    drop((keys, ledger));
+}
+
+#[test]
+fn an_older_store_forgets_again_what_the_ledger_says_was_destroyed() {
+    let mut scene = Scene::open("restored", 91);
+    let old = copied(&scene.folder);
+    let before = look(&old).unwrap();
+    assert_eq!((before.tenants, before.shredded, before.backup_epoch), (2, 0, 1));
+    scene.acted(KeyAct::ShredTenant { tenant: SECOND });
+    scene.acted(KeyAct::ShredUser { tenant: TENANT, user: OTHER });
+    let shreds: Vec<Shred> = scene
+        .ledger
+        .deeds()
+        .iter()
+        .filter_map(|deed| match deed {
+            Body::KeyShred { tenant: Some(tenant), user, .. } => {
+                Some(Shred { tenant: *tenant, user: *user, at_ms: 1 })
+            }
+            _ => None,
+        })
+        .collect();
+    scene.running.stop();
+    assert_eq!(apply_shreds(&old, &shreds).unwrap(), 4 + 3);
+    assert_eq!(apply_shreds(&old, &shreds).unwrap(), 0);
+    let keys = Keys::open(&old, RootKey::from_credential(&[5; 32]).unwrap(), 1).unwrap();
+    let body = unseal::Class::Body;
+    let opens = |tenant, user| keys.pair(tenant, user, body, scene.item.epoch).is_some();
+    assert_eq!([opens(TENANT, USER), opens(TENANT, OTHER), opens(SECOND, THIRD)], [true, false, false]);
+    assert_eq!(look(&old).unwrap().shredded, 2);
+}

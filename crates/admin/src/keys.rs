@@ -1,0 +1,177 @@
+//! Keys in life: listed, rotated, sealed, held. Each act is the vault's to record and to do.
+
+use crate::approvals;
+use crate::people;
+use crate::peers::{Answer, Peers, Refusal};
+use crate::places::directory;
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use terms::{Kind, TenantId, UserId};
+use wire::vault::{Freeze, FromAdmin, KeyAct, Rotation, TenantKeys, ToAdmin};
+
+/// Whom or what an act is about.
+pub struct Named {
+    pub tenant: Option<String>,
+    pub user: Option<String>,
+    pub epoch: Option<u32>,
+}
+
+/// Every tenant by its keys, with its name if the directory still knows it.
+pub fn list(peers: &mut Peers<'_>, tenant: Option<String>) -> Answer {
+    let names = names(peers)?;
+    let of = tenant.map(|name| find_tenant(&names, &name)).transpose()?;
+    let ToAdmin::Keys(rows) = ask(peers, &FromAdmin::Keys { tenant: of })? else {
+        return Err(Refusal::unexpected(Kind::Vault));
+    };
+    let items: Vec<Value> = rows.iter().map(|row| shown(row, names.get(&row.tenant))).collect();
+    Ok(json!({ "items": items, "next": null }))
+}
+
+fn shown(row: &TenantKeys, name: Option<&String>) -> Value {
+    json!({
+        "tenant_id": row.tenant.to_string(),
+        "tenant": name,
+        "epoch": row.epoch,
+        "users": row.users,
+        "pairs": row.pairs,
+        "sealed": row.sealed,
+        "holds": row.holds,
+        "shredded": row.shredded_ms.map(evidence::rfc3339),
+    })
+}
+
+pub fn epochs(peers: &mut Peers<'_>) -> Answer {
+    let ToAdmin::BackupEpochs(epochs) = ask(peers, &FromAdmin::BackupEpochs)? else {
+        return Err(Refusal::unexpected(Kind::Vault));
+    };
+    let items: Vec<Value> = epochs
+        .iter()
+        .map(|epoch| {
+            json!({
+                "epoch": epoch.epoch,
+                "started": evidence::rfc3339(epoch.started_ms),
+                "ended": epoch.ended_ms.map(evidence::rfc3339),
+                "destroyed": epoch.destroyed_ms.map(evidence::rfc3339),
+            })
+        })
+        .collect();
+    Ok(json!({ "items": items, "next": null }))
+}
+
+pub fn act(peers: &mut Peers<'_>, word: &str, named: Named) -> Answer {
+    let act = understood(peers, word, named)?;
+    let weakened = permitted(peers, word, &act)?;
+    let ToAdmin::Acted(acted) = ask(peers, &FromAdmin::Act(act))? else {
+        return Err(Refusal::unexpected(Kind::Vault));
+    };
+    Ok(json!({
+        "act": word,
+        "entry": acted.entry,
+        "at": evidence::rfc3339(acted.at_ms),
+        "keys": acted.keys,
+        "last_openable": acted.last_openable_ms.map(evidence::rfc3339),
+        "epochs_to_destroy": acted.epochs_to_destroy,
+        "weakened": weakened,
+    }))
+}
+
+/// What protects (a hold, a freeze) and what follows from a destruction is done at once; every
+/// other act upon keys is an act for two.
+fn permitted(peers: &mut Peers<'_>, word: &str, act: &KeyAct) -> Result<Option<String>, Refusal> {
+    let about = match act {
+        KeyAct::ShredTenant { tenant }
+        | KeyAct::SealTenant { tenant }
+        | KeyAct::UnsealTenant { tenant }
+        | KeyAct::Rotate(Rotation::Tenant { tenant }) => (Some(*tenant), None),
+        KeyAct::ShredUser { tenant, user }
+        | KeyAct::Rotate(Rotation::User { tenant, user } | Rotation::Pairs { tenant, user }) => {
+            (Some(*tenant), Some(*user))
+        }
+        KeyAct::Hold { tenant, user, on: false } => (Some(*tenant), *user),
+        KeyAct::Freeze(Freeze { on: false, tenant, user, .. }) => (*tenant, *user),
+        KeyAct::Rotate(Rotation::Root) => (None, None),
+        KeyAct::Hold { on: true, .. }
+        | KeyAct::Freeze(Freeze { on: true, .. })
+        | KeyAct::StartBackupEpoch
+        | KeyAct::EpochDestroyed { .. } => return Ok(None),
+    };
+    let detail = trace::digest(&format!("{act:?}"));
+    approvals::need(peers, &format!("keys.{word}"), about, detail)
+}
+
+fn understood(peers: &mut Peers<'_>, word: &str, named: Named) -> Result<KeyAct, Refusal> {
+    let epoch = named.epoch;
+    Ok(match word {
+        "rotate-root" => KeyAct::Rotate(Rotation::Root),
+        "epoch-start" => KeyAct::StartBackupEpoch,
+        "epoch-destroyed" => KeyAct::EpochDestroyed {
+            epoch: epoch
+                .ok_or_else(|| Refusal::new("the epoch's number", "none", "see `keys epochs`"))?,
+        },
+        "rotate-tenant" => KeyAct::Rotate(Rotation::Tenant { tenant: whose(peers, named)?.0 }),
+        "seal" => KeyAct::SealTenant { tenant: whose(peers, named)?.0 },
+        "unseal" => KeyAct::UnsealTenant { tenant: whose(peers, named)?.0 },
+        "hold" | "release-hold" => {
+            let ((tenant, user), on) = (whose(peers, named)?, word == "hold");
+            KeyAct::Hold { tenant, user, on }
+        }
+        "freeze" | "thaw" => {
+            let ((tenant, user), on) = (whose(peers, named)?, word == "freeze");
+            KeyAct::Freeze(Freeze { on, tenant: Some(tenant), user, instance: None })
+        }
+        "rotate-user" | "rotate-pairs" => {
+            let (tenant, user) = whose(peers, named)?;
+            let needs = || Refusal::new("a person's address", "none", "--user ADDRESS");
+            let user = user.ok_or_else(needs)?;
+            KeyAct::Rotate(match word {
+                "rotate-user" => Rotation::User { tenant, user },
+                _ => Rotation::Pairs { tenant, user },
+            })
+        }
+        other => return Err(Refusal::new("an act upon keys", other, "sekisho help")),
+    })
+}
+
+/// The tenant, and the person if one is named.
+fn whose(
+    peers: &mut Peers<'_>,
+    named: Named,
+) -> Result<(TenantId, Option<UserId>), Refusal> {
+    if let Some(address) = named.user {
+        let user = people::find(peers, address)?;
+        return Ok((user.tenant_id, Some(user.user)));
+    }
+    let needs = || Refusal::new("a tenant or a person", "neither", "--tenant T or --user ADDRESS");
+    let name = named.tenant.ok_or_else(needs)?;
+    Ok((find_tenant(&names(peers)?, &name)?, None))
+}
+
+fn names(peers: &mut Peers<'_>) -> Result<HashMap<TenantId, String>, Refusal> {
+    let mut names = HashMap::new();
+    directory(peers, &wire::directory::FromAdmin::TenantList, |answer| match answer {
+        wire::directory::ToAdmin::Tenants(tenants) => {
+            names = tenants.into_iter().map(|one| (one.tenant, one.name)).collect();
+            Some(Value::Null)
+        }
+        _ => None,
+    })?;
+    Ok(names)
+}
+
+fn find_tenant(names: &HashMap<TenantId, String>, name: &str) -> Result<TenantId, Refusal> {
+    let found = names.iter().find(|(tenant, known)| *known == name || tenant.to_string() == name);
+    let missing = || Refusal::new("the name of a tenant", name, "see `tenant list`");
+    found.map(|(tenant, _)| *tenant).ok_or_else(missing)
+}
+
+fn ask(peers: &mut Peers<'_>, question: &FromAdmin) -> Result<ToAdmin, Refusal> {
+    match peers.ask(Kind::Vault, question)? {
+        ToAdmin::Refused { expected, found, hint } => {
+            Err(Refusal::Wanting { expected, found, hint })
+        }
+        ToAdmin::EvidenceAway => Err(Refusal::Fault(
+            "the ledger or its mirror is away: nothing was done; try again in a moment".to_owned(),
+        )),
+        answer => Ok(answer),
+    }
+}

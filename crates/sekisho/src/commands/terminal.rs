@@ -1,0 +1,54 @@
+//! What people give by hand: on the terminal without an echo, or by a descriptor.
+
+use crate::outcome::Trouble;
+use std::fs::File;
+use std::io::{BufRead, BufReader, IsTerminal, Read, Write};
+use std::process::{Command, Stdio};
+use zeroize::Zeroizing;
+
+/// A passphrase or a share, with the words around it.
+const TEXT_BYTES: u64 = 64 * 1024;
+
+/// Whether somebody sits there who could be asked.
+pub fn is_there() -> bool {
+    std::io::stdin().is_terminal() && File::open("/dev/tty").is_ok()
+}
+
+/// Asks for one line, which is not shown.
+pub fn ask(prompt: &str) -> Result<Zeroizing<String>, Trouble> {
+    let hint = "give it by a descriptor instead, such as --passphrase-fd 3";
+    let fault = |error: std::io::Error| Trouble::fault(format!("/dev/tty: {error}"), hint);
+    let mut terminal = File::options().read(true).write(true).open("/dev/tty").map_err(fault)?;
+    let echo = |word: &str| {
+        let stdin = terminal.try_clone().map(Stdio::from)?;
+        Command::new("stty").arg(word).stdin(stdin).status()
+    };
+    // Without a way to silence the terminal nothing secret is typed on it.
+    match echo("-echo") {
+        Ok(status) if status.success() => {}
+        _ => return Err(Trouble::fault("the terminal's echo cannot be turned off", hint)),
+    }
+    let mut line = Zeroizing::new(String::new());
+    let read = write!(terminal, "{prompt}: ").and_then(|()| {
+        let clone = terminal.try_clone()?;
+        BufReader::new(clone.take(TEXT_BYTES)).read_line(&mut line)
+    });
+    let _ = echo("echo");
+    let _ = writeln!(terminal);
+    read.map_err(fault)?;
+    Ok(line)
+}
+
+/// Everything that a descriptor of ours has to say.
+pub fn read_descriptor(number: u32) -> Result<Zeroizing<String>, Trouble> {
+    // Opened anew by its name: a file is read from its start, a pipe from where it stands.
+    read_file(std::path::Path::new(&format!("/proc/self/fd/{number}")))
+}
+
+pub fn read_file(path: &std::path::Path) -> Result<Zeroizing<String>, Trouble> {
+    let hint = "it must be a readable text of a few lines";
+    let mut text = Zeroizing::new(String::new());
+    let read = File::open(path).and_then(|file| file.take(TEXT_BYTES).read_to_string(&mut text));
+    read.map_err(|error| Trouble::fault(format!("{}: {error}", path.display()), hint))?;
+    Ok(text)
+}

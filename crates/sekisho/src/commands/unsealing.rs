@@ -1,0 +1,258 @@
+//! The root: how it is kept when it is made, and how it is had again at a start.
+
+use super::terminal;
+use crate::arguments::Arguments;
+use crate::outcome::Trouble;
+use root::{Kept, Passphrase, Plain, Root, RootSeal, Share, Shares};
+use serde_json::{Value, json};
+use settings::Unseal;
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+const HINT: &str = "give it by `LoadCredential=` of systemd, by `unseal.file` or by shares; \
+                    `sekisho init` makes it";
+
+/// What people gave on the command line.
+#[derive(Default)]
+pub struct Given {
+    passphrase_fd: Option<u32>,
+    texts: Vec<String>,
+}
+
+impl Given {
+    pub fn read(arguments: &mut Arguments) -> Result<Self, Trouble> {
+        let passphrase_fd = arguments.parsed("--passphrase-fd", "a descriptor's number")?;
+        let mut texts = Vec::new();
+        for path in arguments.options("--share")? {
+            texts.push(terminal::read_file(Path::new(&path))?.to_string());
+        }
+        for number in arguments.options("--share-fd")? {
+            let wrong = |_| {
+                Trouble::wrong_use("a descriptor's number", number.clone(), "--share-fd 3")
+            };
+            texts.push(terminal::read_descriptor(number.parse().map_err(wrong)?)?.to_string());
+        }
+        Ok(Self { passphrase_fd, texts })
+    }
+}
+
+/// The root, from wherever the settings and the command line say.
+pub fn unseal(unseal: &Unseal, given: Given) -> Result<Root, Trouble> {
+    let Given { passphrase_fd, texts: mut shares } = given;
+    for path in &unseal.shares {
+        shares.push(terminal::read_file(path)?.to_string());
+    }
+    let kept = match kept_text(unseal)? {
+        Some(text) => match root::kept_as(&text) {
+            Some(Kept::Plain) if shares.is_empty() => return open(&Plain, &[text]),
+            Some(Kept::Passphrase) if shares.is_empty() => Some(text),
+            Some(Kept::Share) => {
+                shares.push(text);
+                None
+            }
+            _ => return Err(unfit(root::Fault::Shape { expected: "the only way to the root" })),
+        },
+        None => None,
+    };
+    match kept {
+        Some(text) => open(&passphrase(passphrase_fd, false)?, &[text]),
+        None if shares.is_empty() => Err(Trouble::refused("an unseal credential", "none", HINT)),
+        None => join(shares),
+    }
+}
+
+/// The one text that is not a share: of systemd, else of the settings.
+fn kept_text(unseal: &Unseal) -> Result<Option<String>, Trouble> {
+    let path = where_kept(unseal);
+    path.map(|path| terminal::read_file(&path).map(|text| text.to_string())).transpose()
+}
+
+fn where_kept(unseal: &Unseal) -> Option<PathBuf> {
+    let in_systemd = std::env::var_os("CREDENTIALS_DIRECTORY")
+        .map(|folder| PathBuf::from(folder).join(&unseal.systemd_credential));
+    in_systemd
+        .filter(|path| path.exists())
+        .or_else(|| (!unseal.file.as_os_str().is_empty()).then(|| unseal.file.clone()))
+}
+
+/// How the root of these settings is kept, for `doctor`.
+pub fn told(unseal: &Unseal) -> Value {
+    let path = where_kept(unseal);
+    let text = path.as_ref().and_then(|path| terminal::read_file(path).ok());
+    let kept = match text.as_ref().and_then(|text| root::kept_as(text)) {
+        Some(Kept::Plain) => "credential",
+        Some(Kept::Passphrase) => "passphrase",
+        Some(Kept::Share) => "shares",
+        None if !unseal.shares.is_empty() => "shares",
+        None => "nowhere that can be read here",
+    };
+    let is_systemds = path.as_ref().is_some_and(|path| *path != unseal.file);
+    json!({
+        "kept_as": kept,
+        "by": if is_systemds { "systemd" } else { "file" },
+        "share_files": unseal.shares.len(),
+    })
+}
+
+fn open(seal: &dyn RootSeal, kept: &[String]) -> Result<Root, Trouble> {
+    seal.open(kept).map_err(unfit)
+}
+
+/// Joins shares; whoever sits at the terminal types what is missing.
+fn join(mut shares: Vec<String>) -> Result<Root, Trouble> {
+    loop {
+        match Shares::any().open(&shares) {
+            Err(root::Fault::TooFew { set, needed, found }) if terminal::is_there() => {
+                let prompt = format!("set {set}: share {} of {needed}", found + 1);
+                let text = terminal::ask(&prompt)?.to_string();
+                match Share::read(&text) {
+                    Ok(_) => shares.push(text),
+                    Err(fault) => eprintln!("sekisho: {fault}"),
+                }
+            }
+            joined => return joined.map_err(unfit),
+        }
+    }
+}
+
+fn unfit(fault: root::Fault) -> Trouble {
+    let hint = match &fault {
+        root::Fault::TooFew { .. } => "give more by --share FILE or --share-fd N",
+        root::Fault::OtherSet { .. } => "shares of one set only; an older set opens nothing",
+        root::Fault::Mistyped { .. } => "compare it with the paper, letter by letter",
+        root::Fault::Limit { .. } => "choose others",
+        _ => HINT,
+    };
+    Trouble::refused("what opens the root", fault.to_string(), hint)
+}
+
+fn passphrase(descriptor: Option<u32>, is_new: bool) -> Result<Passphrase, Trouble> {
+    let text = match descriptor {
+        Some(number) => terminal::read_descriptor(number)?,
+        None if terminal::is_there() => {
+            let text = terminal::ask("passphrase of the root / ルート鍵のパスフレーズ")?;
+            if is_new && *terminal::ask("once more / もう一度")? != *text {
+                let hint = "type it again";
+                return Err(Trouble::refused("the same passphrase twice", "two", hint));
+            }
+            text
+        }
+        None => {
+            let hint = "there is no terminal: give it by --passphrase-fd N";
+            return Err(Trouble::refused("a passphrase", "none", hint));
+        }
+    };
+    Passphrase::new(&text).map_err(unfit)
+}
+
+/// How a new root is to be kept.
+pub struct Keeping {
+    file: Option<PathBuf>,
+    shares_to: Option<PathBuf>,
+    seal: Box<dyn RootSeal>,
+}
+
+impl Keeping {
+    /// From `--unseal`, `--passphrase`, `--shares`; nothing of it below the data folder.
+    pub fn read(arguments: &mut Arguments, data: &Path) -> Result<Self, Trouble> {
+        let file = arguments.option("--unseal")?.map(PathBuf::from);
+        let shares_to = arguments.option("--shares-to")?.map(PathBuf::from);
+        let descriptor = arguments.parsed("--passphrase-fd", "a descriptor's number")?;
+        let by_phrase = arguments.switch("--passphrase") || descriptor.is_some();
+        let shares = arguments.option("--shares")?;
+        for path in file.iter().chain(&shares_to) {
+            if std::path::absolute(path).is_ok_and(|path| path.starts_with(data)) {
+                let hint = "a copy of the data must open nothing: keep the credential elsewhere";
+                let found = path.display().to_string();
+                return Err(Trouble::refused("a credential outside the data folder", found, hint));
+            }
+        }
+        let seal: Box<dyn RootSeal> = match (by_phrase, shares) {
+            (false, None) => Box::new(Plain),
+            (true, None) if file.is_none() => {
+                let hint = "--unseal FILE names where the sealed root is written";
+                return Err(Trouble::wrong_use("--unseal FILE", "nothing", hint));
+            }
+            (true, None) => Box::new(passphrase(descriptor, true)?),
+            (false, Some(shares)) => Box::new(Shares::parse(&shares).map_err(unfit)?),
+            (true, Some(_)) => {
+                let hint = "--passphrase or --shares T/N";
+                return Err(Trouble::wrong_use("one way to keep the root", "two", hint));
+            }
+        };
+        Ok(Self { file, shares_to, seal })
+    }
+
+    /// Keeps a root, and says where.
+    pub fn keep(&self, root: &Root) -> Result<Value, Trouble> {
+        let texts = self.seal.seal(root).map_err(unfit)?;
+        let word = self.seal.word();
+        match (&self.file, &self.shares_to, texts.first()) {
+            (_, Some(folder), _) if word == "shares" => keep_shares(folder, &texts),
+            (Some(file), None, Some(text)) if word != "shares" => {
+                write_secret(file, text)?;
+                Ok(json!({ "kept_as": word, "unseal_file": file }))
+            }
+            (None, None, Some(text)) if word != "shares" => Ok(json!({ "unseal": text })),
+            (None, None, _) => Ok(json!({ "kept_as": word, "shares": texts })),
+            _ => Err(Trouble::wrong_use("--shares-to for shares, --unseal else", "another", "")),
+        }
+    }
+}
+
+fn keep_shares(folder: &Path, texts: &[String]) -> Result<Value, Trouble> {
+    let mut private = fs::DirBuilder::new();
+    private.recursive(true).mode(0o700).create(folder).map_err(|error| {
+        Trouble::fault(format!("{}: {error}", folder.display()), "choose another folder")
+    })?;
+    let mut files = Vec::new();
+    let mut set = String::new();
+    for text in texts {
+        let share = Share::read(text).map_err(unfit)?;
+        set = share.set_text();
+        let path = folder.join(format!("share-{}-of-{}.txt", share.index, share.count));
+        write_secret(&path, &instructions(&share, text))?;
+        files.push(path);
+    }
+    Ok(json!({ "kept_as": "shares", "set": set, "share_files": files }))
+}
+
+/// What the keeper of a share has to know, in both languages.
+fn instructions(share: &Share, text: &str) -> String {
+    let Share { threshold, count, index, .. } = share;
+    let set = share.set_text();
+    format!(
+        "関所 (Sekisho) ルート鍵の分割片 {index}/{count}  組 {set}\n\
+         ・{count} 個のうち {threshold} 個がそろうと、すべてのメールの鍵が開きます。\n\
+         ・一人で二つ以上を持たないこと。データや鍵のバックアップと同じ場所に置かないこと。\n\
+         ・印刷して封をし、このファイルは消してください。起動時に求められたら下の行を渡します。\n\
+         ・なくしたとき、見られたときは、すぐに責任者へ。`sekisho keys reseal` で作り直します。\n\
+         \n\
+         Share {index} of {count} of the root key of Sekisho, set {set}\n\
+         - Any {threshold} of the {count} together open the keys of all mail.\n\
+         - Nobody holds two. Keep it away from backups of the data and of the keys.\n\
+         - Print it, seal it, delete this file. Give the line below when a start asks for it.\n\
+         - If it is lost or seen, say so at once: `sekisho keys reseal` makes a new set.\n\
+         \n\
+         {text}\n"
+    )
+}
+
+fn write_secret(path: &Path, text: &str) -> Result<(), Trouble> {
+    let mut options = fs::OpenOptions::new();
+    let file = options.write(true).create_new(true).mode(0o600).open(path);
+    let written = file.and_then(|mut file| {
+        writeln!(file, "{}", text.trim_end())?;
+        file.sync_all()
+    });
+    written.map_err(|error| {
+        if error.kind() == std::io::ErrorKind::AlreadyExists {
+            let hint = "a credential is never overwritten; name a file that does not exist yet";
+            return Trouble::refused("a new file", path.display().to_string(), hint);
+        }
+        let what = format!("{}: {error}", path.display());
+        Trouble::fault(what, "choose a new file in a folder that you may write to")
+    })
+}

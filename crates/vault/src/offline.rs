@@ -1,0 +1,103 @@
+//! What is done to a key store while no vault runs on it: looked at, set right after a restore,
+//! put under another credential.
+
+use crate::Fault;
+use crate::journal::{self, Journal};
+use crate::keys::Keys;
+use crate::life::without;
+use crate::rows::{Row, State};
+use std::collections::BTreeSet;
+use std::path::Path;
+use terms::{TenantId, UserId};
+use unseal::RootKey;
+use wire::vault::{BackupEpoch, KeyAct, Rotation};
+use zeroize::Zeroizing;
+
+/// What a store says of itself without any key.
+pub struct Told {
+    /// The epoch that key backups belong to now.
+    pub backup_epoch: u32,
+    pub backup_epochs: Vec<BackupEpoch>,
+    pub tenants: usize,
+    pub shredded: usize,
+    pub sealed: usize,
+    pub holds: usize,
+    /// Acts that were recorded or about to be, and are not done.
+    pub unfinished: usize,
+}
+
+/// A key that was destroyed, as the ledger tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Shred {
+    pub tenant: TenantId,
+    pub user: Option<UserId>,
+    pub at_ms: u64,
+}
+
+/// Reads the store in `folder`; also beside a running vault.
+pub fn look(folder: &Path) -> Result<Told, Fault> {
+    let bytes = std::fs::read(folder.join("keys"))
+        .map(Zeroizing::new)
+        .map_err(|source| Fault::Store { doing: "look into", source })?;
+    let (records, _) = journal::read(&bytes)?;
+    let state = State::of(&records)?;
+    Ok(Told {
+        backup_epoch: state.backup_epoch(),
+        backup_epochs: state.backup_epochs.values().copied().collect(),
+        tenants: state.tenants.len(),
+        shredded: state.shredded.len(),
+        sealed: state.sealed.len(),
+        holds: state.holds.len(),
+        unfinished: state.intents.len(),
+    })
+}
+
+/// Destroys again what was destroyed before: an older backup brought it back. Gives how many keys
+/// went.
+pub fn apply_shreds(folder: &Path, shreds: &[Shred]) -> Result<u64, Fault> {
+    let (mut journal, mut records) = Journal::open(&folder.join("keys"))?;
+    let known = State::of(&records)?.shredded;
+    let missing: BTreeSet<&Shred> = shreds
+        .iter()
+        .filter(|shred| !known.contains_key(&(shred.tenant, shred.user)))
+        .collect();
+    if missing.is_empty() {
+        return Ok(0);
+    }
+    let mut gone = 0;
+    for Shred { tenant, user, at_ms } in missing {
+        let (tenant, user, at_ms) = (*tenant, *user, *at_ms);
+        let rows = vec![Row::Shredded { tenant, user, at_ms }];
+        let (left, count) = without(records, tenant, user, rows)?;
+        (records, gone) = (left, gone + count);
+    }
+    journal.rewrite(&records)?;
+    Ok(gone)
+}
+
+/// Puts the store under another credential; the old one opens nothing of it any more. What is
+/// derived from the root stays. The next start records it, and rotates the root as well.
+pub fn reseal(folder: &Path, old: &[u8], new: &[u8]) -> Result<(), Fault> {
+    let root = RootKey::from_credential(old).map_err(Fault::Key)?;
+    let mut keys = Keys::open(folder, root, 0)?;
+    let (epoch, number) = (keys.root_epoch(), keys.state.next_intent);
+    let (stored, derived) = keys.root.reseal(new, epoch).map_err(Fault::Key)?;
+    let act = KeyAct::Rotate(Rotation::Root);
+    let mut records = keys.journal.records()?;
+    let is_other = |record: &Zeroizing<Vec<u8>>| {
+        !matches!(Row::read(record), Some(Row::Root { .. } | Row::Derived { .. }))
+    };
+    records.retain(is_other);
+    let rows = [
+        Row::Root { epoch, stored },
+        Row::Derived { stored: derived },
+        Row::Intent { number, act },
+    ];
+    for row in rows {
+        records.push(row.write().map(Zeroizing::new).ok_or(Fault::Torn { at: 0 })?);
+    }
+    keys.journal.rewrite(&records)?;
+    // Only what opens under the new credential alone is a success.
+    let root = RootKey::from_credential(new).map_err(Fault::Key)?;
+    Keys::open(folder, root, 0).map(|_| ())
+}
