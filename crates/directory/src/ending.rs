@@ -96,7 +96,9 @@ impl Changes<'_> {
             if now_ms() < row.ending.grace_until_ms {
                 return Ok(row.ending);
             }
-            let state = match self.is_held(part)? {
+            let is_held = self.is_held(part)?
+                || (part.user.is_none() && self.friends.are_keys_held(part.tenant)?);
+            let state = match is_held {
                 true => EndingState::Held,
                 false => EndingState::Destroying,
             };

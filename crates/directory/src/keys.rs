@@ -3,6 +3,7 @@
 use crate::Fault;
 use crate::friends::Friends;
 use std::time::Duration;
+use terms::TenantId;
 use wire::directory::Part;
 use wire::vault::{BackupEpoch, FromDirectory, KeyAct, ToAdmin};
 
@@ -27,6 +28,14 @@ impl Friends {
                     true => Err(Fault::VaultAway),
                 }
             }
+            _ => Err(Fault::VaultAway),
+        }
+    }
+
+    /// Whether the vault was told to hold the tenant's keys, or anybody's of it.
+    pub fn are_keys_held(&mut self, tenant: TenantId) -> Result<bool, Fault> {
+        match self.ask_of_keys(&FromDirectory::EndedKeys(tenant))? {
+            ToAdmin::Keys(keys) => Ok(keys.iter().any(|one| one.holds > 0)),
             _ => Err(Fault::VaultAway),
         }
     }

@@ -24,6 +24,8 @@ mod statements;
 mod tables;
 
 #[cfg(test)]
+mod ending_tests;
+#[cfg(test)]
 mod tests;
 
 pub use address::canonical;
@@ -48,6 +50,8 @@ use wire::{Event, Frame, Hub, Label, Peer};
 const KEY_PATIENCE: Duration = Duration::from_millis(200);
 /// Between two looks at contracts that end.
 const TENDING: Duration = Duration::from_secs(2);
+/// The same after one that waits for somebody: it is said each time.
+const TENDING_AFTER_FAULT: Duration = Duration::from_secs(10);
 /// Digests in one `Tokens` question: a message has a handful.
 const TOKENS: usize = 64;
 
@@ -269,9 +273,9 @@ impl Desk {
             return;
         }
         self.next_tending = Instant::now() + TENDING;
-        if let Some(mut change) = self.changes()
-            && let Err(fault) = change.tend_endings()
-        {
+        let tended = self.changes().map_or(Ok(()), |mut change| change.tend_endings());
+        if let Err(fault) = tended {
+            self.next_tending = Instant::now() + TENDING_AFTER_FAULT;
             let text = format!("directory: an ending waits: {}", fault.story());
             let _ = self.hub.send(self.warden, 0, &Report::Note { text }, Vec::new());
         }

@@ -21,11 +21,6 @@ pub struct Statements {
 }
 
 impl Statements {
-    /// After a change of a person: what was said of their addresses counts no more.
-    pub fn forget(&mut self, address: &str) {
-        self.at_hand.remove(address);
-    }
-
     /// After a change of a tenant.
     pub fn forget_all(&mut self) {
         self.at_hand.clear();

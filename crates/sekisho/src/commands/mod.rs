@@ -7,6 +7,7 @@ mod demo;
 mod doctor;
 mod epochs;
 mod evidence;
+mod export;
 mod grounds;
 mod install;
 mod keeping;
@@ -45,6 +46,8 @@ sekisho (関所): mail for many organisations, behind walls
   sekisho hold add TENANT|ADDRESS --reason TEXT | list | lift ID         --data DIR
   sekisho trace QUERY                                                    --data DIR
   sekisho quarantine list | show ID | release ID                         --data DIR
+  sekisho export --tenant T | --person ADDRESS --to DIR --imaps HOST:PORT
+               [--format eml|mbox|maildir] [--host-name NAME]            --data DIR
   sekisho touched --person ADDRESS | --tenant T [--from T] [--to T] [--lang ja|en] --data DIR
   sekisho scan FILE|DIR… [--client-ip IP] [--helo NAME] [--mail-from A] [--auth dns|none]
   sekisho ledger verify | head | export                                  --data DIR
@@ -96,6 +99,7 @@ fn act(word: &str, arguments: Arguments, as_json: bool) -> Answer {
         "quarantine" => people::quarantine(arguments),
         "status" => people::status(arguments),
         "authority" => people::authority(arguments, as_json),
+        "export" => export::run(arguments),
         "touched" => touched::run(arguments, as_json),
         "scan" => scan::run(arguments, as_json),
         "ledger" => evidence::ledger(arguments, as_json),
