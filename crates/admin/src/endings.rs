@@ -1,8 +1,8 @@
 //! Ended contracts, holds, and what a search for remains needs to know.
 
-use crate::approvals::{self, permission, perform};
+use crate::approvals::{self, perform, permission};
 use crate::peers::{Answer, Peers, Refusal};
-use crate::people::{one_tenant, one_user, names};
+use crate::people::{names, one_tenant, one_user};
 use crate::places::{self, directory};
 use data_encoding::HEXLOWER;
 use evidence::rfc3339;
@@ -81,7 +81,10 @@ pub fn lift(peers: &mut Peers<'_>, id: &str) -> Answer {
 pub fn patterns(peers: &mut Peers<'_>) -> Answer {
     directory(peers, &FromAdmin::Patterns, |answer| match answer {
         ToAdmin::Patterns(patterns) => {
-            let words = patterns.iter().map(|one| json!(HEXLOWER.encode(one)));
+            let words = patterns.iter().filter_map(|one| {
+                let (is_shredded, id) = one.split_first()?;
+                Some(json!({ "id": HEXLOWER.encode(id), "is_shredded": *is_shredded == 1 }))
+            });
             Some(items(words.collect()))
         }
         _ => None,

@@ -1,8 +1,8 @@
 //! Keys in life: listed, rotated, sealed, held. Each act is the vault's to record and to do.
 
 use crate::approvals;
-use crate::people;
 use crate::peers::{Answer, Peers, Refusal};
+use crate::people;
 use crate::places::directory;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -133,10 +133,7 @@ fn understood(peers: &mut Peers<'_>, word: &str, named: Named) -> Result<KeyAct,
 }
 
 /// The tenant, and the person if one is named.
-fn whose(
-    peers: &mut Peers<'_>,
-    named: Named,
-) -> Result<(TenantId, Option<UserId>), Refusal> {
+fn whose(peers: &mut Peers<'_>, named: Named) -> Result<(TenantId, Option<UserId>), Refusal> {
     if let Some(address) = named.user {
         let user = people::find(peers, address)?;
         return Ok((user.tenant_id, Some(user.user)));

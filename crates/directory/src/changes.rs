@@ -113,12 +113,8 @@ impl Changes<'_> {
         let Some(mut row) = self.tables.tenant(self.key, tenant)? else {
             return Ok(no_tenant(&tenant.to_string()));
         };
-        let marks = [
-            settings.tag_from,
-            settings.junk_from,
-            settings.quarantine_from,
-            settings.refuse_from,
-        ];
+        let marks =
+            [settings.tag_from, settings.junk_from, settings.quarantine_from, settings.refuse_from];
         if marks.iter().any(|mark| !(0.0..=1_000.0).contains(mark)) {
             return Ok(refused("marks from 0 to 1000", &format!("{marks:?}"), "tenant show NAME"));
         }

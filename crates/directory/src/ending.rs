@@ -15,6 +15,7 @@ use crate::changes::{Changes, no_tenant, refused};
 use crate::endings::EndingRow;
 use compartment::{now_ms, random};
 use evidence::{Body, Word};
+use std::time::{Duration, Instant};
 use terms::{HoldId, TenantId, UserId};
 use wire::directory::{Ending, EndingState, Hold, Part, ToAdmin};
 
@@ -23,6 +24,8 @@ const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 const LONGEST_GRACE_MS: u64 = 366 * DAY_MS;
 /// People whose mail is erased in one question.
 const PEOPLE_AT_ONCE: usize = 20;
+/// How long the directory erases before it answers others again.
+const AT_A_TIME: Duration = Duration::from_secs(1);
 /// A hold's reason in octets.
 const REASON_BYTES: usize = 2_000;
 /// Holds of the house: more is not read by anybody.
@@ -135,6 +138,9 @@ impl Changes<'_> {
         if !row.mail_erased {
             self.erase_mail(&mut row)?;
         }
+        if !row.mail_erased {
+            return Ok(row.ending); // others wait for the directory, too: the rest comes next
+        }
         if !row.rows_erased {
             row.ending.rows += self.tables.erase(self.key, part)?;
             row.rows_erased = true;
@@ -159,7 +165,8 @@ impl Changes<'_> {
     /// Mail goes in pieces, each noted: a restart goes on with the next one.
     fn erase_mail(&mut self, row: &mut EndingRow) -> Result<(), Fault> {
         let part = row.ending.part;
-        while !row.mail_erased {
+        let until = Instant::now() + AT_A_TIME;
+        while !row.mail_erased && Instant::now() < until {
             let left = row.people.get(row.erased..).unwrap_or_default();
             let some: Vec<UserId> = left.iter().take(PEOPLE_AT_ONCE).copied().collect();
             let is_last = some.len() == left.len();
@@ -291,10 +298,13 @@ impl Changes<'_> {
             if row.ending.state != EndingState::Destroyed {
                 continue;
             }
-            if row.ending.part.user.is_none() {
-                patterns.push(row.ending.part.tenant.0.to_vec());
+            // In front: whether the vault's list of what was shredded names it.
+            let part = row.ending.part;
+            if part.user.is_none() {
+                patterns.push([&[1][..], &part.tenant.0].concat());
             }
-            patterns.extend(row.people.iter().map(|user| user.0.to_vec()));
+            let is_named = u8::from(part.user.is_some());
+            patterns.extend(row.people.iter().map(|user| [&[is_named][..], &user.0].concat()));
         }
         Ok(ToAdmin::Patterns(patterns))
     }

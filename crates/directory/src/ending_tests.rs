@@ -336,5 +336,5 @@ fn one_person_ends_and_the_others_stay() {
     assert_eq!(row.ending.state, EndingState::Destroyed);
     assert_eq!(world.tables.people(&world.key, tenant).unwrap().len(), 2);
     let ToAdmin::Patterns(patterns) = world.ask(FromAdmin::Patterns) else { panic!() };
-    assert_eq!(patterns, [user.0.to_vec()]);
+    assert_eq!(patterns, [[&[1][..], &user.0].concat()]);
 }

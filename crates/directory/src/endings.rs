@@ -103,10 +103,8 @@ impl Tables {
 
     pub fn holds(&self, key: &RowKey) -> Result<Vec<Hold>, Fault> {
         let rows = self.many("SELECT hold, sealed FROM hold", &[])?;
-        let mut all: Vec<Hold> = rows
-            .into_iter()
-            .filter_map(|(id, sealed)| unseal(key, "hold", &id, &sealed))
-            .collect();
+        let mut all: Vec<Hold> =
+            rows.into_iter().filter_map(|(id, sealed)| unseal(key, "hold", &id, &sealed)).collect();
         all.sort_by_key(|hold| (hold.made_ms, hold.hold));
         Ok(all)
     }
@@ -156,9 +154,7 @@ impl Tables {
     pub fn wipe(&self) -> Result<(), Fault> {
         self.db
             .execute_batch("VACUUM")
-            .and_then(|()| {
-                self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()))
-            })
+            .and_then(|()| self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(())))
             .map_err(Fault::store("wiping"))
     }
 }

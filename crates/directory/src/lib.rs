@@ -251,9 +251,7 @@ impl Desk {
         }
         match self.changes() {
             Some(mut change) => change.carry_out(question),
-            None => {
-                ToAdmin::Fault("the vault has not given the key of the tables yet".to_owned())
-            }
+            None => ToAdmin::Fault("the vault has not given the key of the tables yet".to_owned()),
         }
     }
 

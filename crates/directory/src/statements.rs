@@ -131,12 +131,7 @@ pub fn find(
 }
 
 /// Whether the contract, or the person's part of it, is being destroyed: no mail any more.
-fn is_ended(
-    tables: &Tables,
-    key: &RowKey,
-    tenant: TenantId,
-    user: UserId,
-) -> Result<bool, Fault> {
+fn is_ended(tables: &Tables, key: &RowKey, tenant: TenantId, user: UserId) -> Result<bool, Fault> {
     for user in [None, Some(user)] {
         let row = tables.ending(key, Part { tenant, user })?;
         let state = row.map(|row| row.ending.state);

@@ -42,6 +42,8 @@ use wire::{Channel, Event, Frame, Hub, Label, Peer};
 const KEY_PATIENCE: Duration = Duration::from_millis(200);
 /// Between two looks at what runs out or is to be destroyed.
 const TENDING: Duration = Duration::from_secs(2);
+/// Every so many of them, requests whose time is over are looked for: once a minute.
+const TENDINGS_OF_REQUESTS: u32 = 30;
 
 /// Runs until it is told to stop or the warden is gone.
 pub fn run(house: House) -> ExitCode {
@@ -65,8 +67,17 @@ fn serve(mut house: House) -> Result<(), Fault> {
     let single_operator = start.single_operator;
     let sessions = Sessions::default();
     let next_tending = Instant::now();
-    let mut desk =
-        Desk { hub, warden, tables, friends, sessions, key: None, single_operator, next_tending };
+    let mut desk = Desk {
+        hub,
+        warden,
+        tables,
+        friends,
+        sessions,
+        key: None,
+        single_operator,
+        next_tending,
+        tendings: 0,
+    };
     loop {
         let patience = if desk.key.is_none() { KEY_PATIENCE } else { TENDING };
         for event in desk.hub.wait(Some(patience)).map_err(Fault::channel)? {
@@ -96,6 +107,7 @@ struct Desk {
     key: Option<RowKey>,
     single_operator: bool,
     next_tending: Instant,
+    tendings: u32,
 }
 
 impl Desk {
@@ -187,9 +199,7 @@ impl Desk {
     fn change(&mut self, asker: InstanceId, question: wire::identity::FromAdmin) -> ToAdmin {
         match self.people(asker) {
             Some(mut people) => people.carry_out(question),
-            None => {
-                ToAdmin::Fault("the vault has not given the key of the tables yet".to_owned())
-            }
+            None => ToAdmin::Fault("the vault has not given the key of the tables yet".to_owned()),
         }
     }
 
@@ -211,9 +221,11 @@ impl Desk {
         }
         self.next_tending = Instant::now() + TENDING;
         let own = self.friends.own;
-        if let Some(mut people) = self.people(own)
-            && let Err(fault) = people.expire().and_then(|()| people.destroy_ended())
-        {
+        self.tendings += 1;
+        let is_for_requests = self.tendings % TENDINGS_OF_REQUESTS == 0;
+        let Some(mut people) = self.people(own) else { return };
+        let expired = if is_for_requests { people.expire() } else { Ok(()) };
+        if let Err(fault) = expired.and_then(|()| people.destroy_ended()) {
             eprintln!("sekisho: identity tends later: {}", fault.story());
         }
     }

@@ -142,17 +142,29 @@ impl People<'_> {
             let hint = "revoke one that is not used: app-password revoke ID";
             return Ok(refused("at most 100 live ones, names of 100 octets", &found, hint));
         }
+        let verifier = self.friends.verifier("app-password", &digest)?;
+        if let Some(found) = self.tables.app_password(self.key, &key)?
+            && (found.user, found.row.protocol) == (user, protocol)
+            && !found.revoked
+            && found.row.verifier == verifier
+        {
+            // The very same secret again, as a restarted demo brings it: nothing new opens.
+            return Ok(ToAdmin::Done { weakened: self.weakening()? });
+        }
         let act = Act::AppPassword { tenant: person.tenant, user, protocol, device };
         let weakened = match self.permit(&act, permission)? {
             Ok(permit) => permit.weakened,
             Err(answer) => return Ok(*answer),
         };
         let Act::AppPassword { device, .. } = act else { return Ok(nobody(user)) };
-        let verifier = self.friends.verifier("app-password", &digest)?;
         self.record(person.tenant, user, "app-password.add", weakened)?;
         let row = AppPasswordRow { key, protocol, device, verifier, made_ms: now_ms() };
         self.tables.add_app_password(self.key, user, &row)?;
         Ok(ToAdmin::Done { weakened: weakened.map(str::to_owned) })
+    }
+
+    fn weakening(&self) -> Result<Option<String>, Fault> {
+        Ok((!self.needs_two()?).then(|| WEAKENED.to_owned()))
     }
 
     fn list_app_passwords(&mut self, user: UserId) -> Result<ToAdmin, Fault> {

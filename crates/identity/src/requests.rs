@@ -112,7 +112,8 @@ impl Tables {
         let fault = Fault::store("erasing a person");
         let change = self.db.transaction().map_err(&fault)?;
         let mut rows = 0;
-        for sql in ["DELETE FROM person WHERE user = ?1", "DELETE FROM app_password WHERE user = ?1"]
+        for sql in
+            ["DELETE FROM person WHERE user = ?1", "DELETE FROM app_password WHERE user = ?1"]
         {
             rows += change.execute(sql, (&user.0[..],)).map_err(&fault)?;
         }
@@ -147,9 +148,7 @@ impl Tables {
     pub fn wipe(&self) -> Result<(), Fault> {
         self.db
             .execute_batch("VACUUM")
-            .and_then(|()| {
-                self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()))
-            })
+            .and_then(|()| self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(())))
             .map_err(Fault::store("wiping"))
     }
 }

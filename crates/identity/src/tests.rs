@@ -451,7 +451,10 @@ fn a_pass_opens_for_its_time_and_says_what_it_is() {
     };
     world.agree(&request, MINA);
     world.agree(&request, SATO);
-    assert_eq!(told(&world.change(pass(act(7_200_000), under(&request)))), "the act of this request");
+    assert_eq!(
+        told(&world.change(pass(act(7_200_000), under(&request)))),
+        "the act of this request"
+    );
     assert_eq!(told(&world.change(pass(act(3_600_000), under(&request)))), "done");
     let peer = world.peer();
     assert_eq!(world.sign_in(peer, "aoi@example.jp", &text), format!("welcome {AOI}"));

@@ -331,7 +331,8 @@ impl<'a> Changes<'a> {
     fn erased(&mut self, tenant: TenantId, users: &[UserId], whole: bool) -> Result<()> {
         for user in users {
             let key = (user_key(*user),);
-            let folders: Vec<u32> = self.column("SELECT folder FROM folder WHERE user = ?1", key)?;
+            let folders: Vec<u32> =
+                self.column("SELECT folder FROM folder WHERE user = ?1", key)?;
             for folder in folders {
                 self.gone(*user, folder)?;
             }

@@ -6,8 +6,8 @@
 
 use crate::Fault;
 use crate::entry::{Arrived, Entry, Stored};
-use crate::index::{Index, Position};
 use crate::erasure::Sweep;
+use crate::index::{Index, Position};
 use crate::person::{Front, Person, QUOTA_BYTES, SPECIAL};
 use crate::shelf::Shelf;
 use body::{Bodies, Mark, Packs};

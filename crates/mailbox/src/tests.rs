@@ -623,11 +623,8 @@ fn what_ended_leaves_no_octet_and_others_keep_all() {
         keep(&mut store, vec![held], &[]);
         store.forwarded(3).unwrap();
         store.commit().unwrap();
-        let whole = || FromDirectory::Erase {
-            tenant: AOI.tenant,
-            users: vec![AOI.user],
-            whole: true,
-        };
+        let whole =
+            || FromDirectory::Erase { tenant: AOI.tenant, users: vec![AOI.user], whole: true };
         let ToDirectory::Erased { messages, bytes, .. } = store.end(whole()).unwrap() else {
             panic!()
         };
@@ -636,10 +633,7 @@ fn what_ended_leaves_no_octet_and_others_keep_all() {
         if turn == "again" {
             drop(store);
             store = Store::open(&folder.0).unwrap();
-            assert!(matches!(
-                store.end(whole()).unwrap(),
-                ToDirectory::Erased { messages: 0, .. }
-            ));
+            assert!(matches!(store.end(whole()).unwrap(), ToDirectory::Erased { messages: 0, .. }));
             store.commit().unwrap();
         }
         sweep(&mut store);

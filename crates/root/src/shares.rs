@@ -142,8 +142,13 @@ impl Share {
         let (&[threshold, count, index], rest) = rest.split_first_chunk()?;
         let value = Zeroizing::new(rest.try_into().ok()?);
         let fits = SHARES.contains(&threshold) && threshold <= count && SHARES.contains(&count);
-        (fits && (1..=count).contains(&index))
-            .then_some(Self { set: *set, threshold, count, index, value })
+        (fits && (1..=count).contains(&index)).then_some(Self {
+            set: *set,
+            threshold,
+            count,
+            index,
+            value,
+        })
     }
 
     fn write(&self) -> String {
@@ -215,9 +220,8 @@ fn interpolate(shares: &[Share]) -> Value {
 pub(crate) fn at_zero(points: &[(u8, u8)]) -> u8 {
     points.iter().fold(0, |sum, (x, y)| {
         let others = points.iter().map(|(other, _)| *other).filter(|other| other != x);
-        let weight = others.fold(1, |weight, other| {
-            multiply(weight, multiply(other, invert(other ^ x)))
-        });
+        let weight =
+            others.fold(1, |weight, other| multiply(weight, multiply(other, invert(other ^ x))));
         sum ^ multiply(weight, *y)
     })
 }

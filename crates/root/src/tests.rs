@@ -31,7 +31,8 @@ fn any_three_of_five_make_the_root_and_two_do_not() {
     assert_eq!(kept.len(), 5);
     let mut ways = 0;
     for chosen in 0u32..32 {
-        let some: Vec<String> = (0..5).filter(|at| chosen >> at & 1 == 1).map(|at| kept[at].clone()).collect();
+        let some: Vec<String> =
+            (0..5).filter(|at| chosen >> at & 1 == 1).map(|at| kept[at].clone()).collect();
         match Shares::any().open(&some) {
             Ok(found) => {
                 assert!(some.len() >= 3);

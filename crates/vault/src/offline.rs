@@ -57,10 +57,8 @@ pub fn look(folder: &Path) -> Result<Told, Fault> {
 pub fn apply_shreds(folder: &Path, shreds: &[Shred]) -> Result<u64, Fault> {
     let (mut journal, mut records) = Journal::open(&folder.join("keys"))?;
     let known = State::of(&records)?.shredded;
-    let missing: BTreeSet<&Shred> = shreds
-        .iter()
-        .filter(|shred| !known.contains_key(&(shred.tenant, shred.user)))
-        .collect();
+    let missing: BTreeSet<&Shred> =
+        shreds.iter().filter(|shred| !known.contains_key(&(shred.tenant, shred.user))).collect();
     if missing.is_empty() {
         return Ok(0);
     }

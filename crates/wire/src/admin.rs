@@ -171,11 +171,21 @@ pub enum Request {
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
 pub enum Response {
-    Done { value: String },
+    Done {
+        value: String,
+    },
     /// Carried out as far as it may be, and not done: exit 1 with this value.
-    Wanting { value: String },
-    Refused { expected: String, found: String, hint: String },
-    Fault { what: String },
+    Wanting {
+        value: String,
+    },
+    Refused {
+        expected: String,
+        found: String,
+        hint: String,
+    },
+    Fault {
+        what: String,
+    },
 }
 
 /// A request line's limit: the longest address list that a person would type.

@@ -12,25 +12,61 @@ pub const NEEDED: usize = 2;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Act {
     /// An app password for somebody else.
-    AppPassword { tenant: TenantId, user: UserId, protocol: Protocol, device: String },
+    AppPassword {
+        tenant: TenantId,
+        user: UserId,
+        protocol: Protocol,
+        device: String,
+    },
     /// A new password for a person who has signed in.
-    ResetPassword { tenant: TenantId, user: UserId },
+    ResetPassword {
+        tenant: TenantId,
+        user: UserId,
+    },
     /// A person who may approve.
-    AddPerson { tenant: TenantId, address: String, role: String, aliases: Vec<String> },
+    AddPerson {
+        tenant: TenantId,
+        address: String,
+        role: String,
+        aliases: Vec<String>,
+    },
     /// Settings that protect less than those before.
-    ChangeSettings { tenant: TenantId, settings: TenantSettings },
+    ChangeSettings {
+        tenant: TenantId,
+        settings: TenantSettings,
+    },
     /// A person's mail, opened for another: a pass for one session, read only.
-    Read { tenant: TenantId, user: UserId, purpose: Purpose, for_ms: u64 },
+    Read {
+        tenant: TenantId,
+        user: UserId,
+        purpose: Purpose,
+        for_ms: u64,
+    },
     /// The end of a contract: mail stays for `grace_ms`, then everything is destroyed.
-    TerminateTenant { tenant: TenantId, grace_ms: u64 },
+    TerminateTenant {
+        tenant: TenantId,
+        grace_ms: u64,
+    },
     /// The same for one person.
-    TerminateUser { tenant: TenantId, user: UserId, grace_ms: u64 },
-    LiftHold { tenant: TenantId, hold: HoldId },
+    TerminateUser {
+        tenant: TenantId,
+        user: UserId,
+        grace_ms: u64,
+    },
+    LiftHold {
+        tenant: TenantId,
+        hold: HoldId,
+    },
     /// Back to an installation where one person decides.
     SingleOperator,
     /// Whatever else is named by a word and bound by a digest of its details: evidence kept in a
     /// degraded mode, keys rotated, sealed, unsealed, a freeze lifted.
-    Other { what: String, tenant: Option<TenantId>, user: Option<UserId>, detail: [u8; 32] },
+    Other {
+        what: String,
+        tenant: Option<TenantId>,
+        user: Option<UserId>,
+        detail: [u8; 32],
+    },
 }
 
 /// Why somebody else reads.

@@ -108,7 +108,10 @@ pub enum FromIdentity {
     /// Contracts and persons whose rows are to be destroyed.
     Ending,
     /// Their rows in identity's tables are gone.
-    Erased { part: Part, rows: u64 },
+    Erased {
+        part: Part,
+        rows: u64,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -141,8 +144,7 @@ impl Who {
     /// Whether they may agree to an act that concerns `tenant` (none: the house).
     pub fn may_approve(&self, tenant: Option<TenantId>) -> bool {
         let role = self.role.as_str();
-        let is_its_own =
-            tenant == Some(self.tenant) && matches!(role, "approver" | "tenant-admin");
+        let is_its_own = tenant == Some(self.tenant) && matches!(role, "approver" | "tenant-admin");
         is_its_own || (self.of_house && matches!(role, "approver" | "operator"))
     }
 }

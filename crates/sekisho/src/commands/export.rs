@@ -59,8 +59,7 @@ pub fn run(mut arguments: Arguments) -> Answer {
     let imaps = arguments.required("--imaps")?;
     let wrong = |_| Trouble::wrong_use("an address such as 127.0.0.1:993", &*imaps, "--imaps");
     let imaps_at = imaps.parse().map_err(wrong)?;
-    let host_name =
-        arguments.option("--host-name")?.unwrap_or_else(|| "mail.localhost".to_owned());
+    let host_name = arguments.option("--host-name")?.unwrap_or_else(|| "mail.localhost".to_owned());
     let for_ms = arguments.option("--for")?.map_or(Ok(PASS_MS), |text| duration_ms(&text))?;
     let grounds = grounds::take(&mut arguments)?;
     arguments.finish()?;
@@ -99,8 +98,7 @@ fn export(wish: &Wish, people: &[String]) -> Answer {
             continue;
         }
         let (address, purpose) = (address.clone(), "export".to_owned());
-        let request =
-            Request::ReadPass { address: address.clone(), purpose, for_ms: wish.for_ms };
+        let request = Request::ReadPass { address: address.clone(), purpose, for_ms: wish.for_ms };
         let pass = match ask_on(&wish.data, &request, &wish.grounds)? {
             Outcome::Done(pass) => pass,
             Outcome::Wanting(request) => {
@@ -136,8 +134,7 @@ fn one(
 ) -> Result<Value, Trouble> {
     let fault = |error: Box<dyn std::error::Error>| Trouble::fault(error.to_string(), HINT);
     let disk = |error: std::io::Error| Trouble::fault(format!("export: {error}"), HINT);
-    let mut reader =
-        Reader::connect_to(wish.imaps, &wish.host_name, authority).map_err(fault)?;
+    let mut reader = Reader::connect_to(wish.imaps, &wish.host_name, authority).map_err(fault)?;
     let (_, said) = reader.say(&format!("LOGIN {address} {secret}")).map_err(disk)?;
     if !said.contains(" OK") {
         let hint = "is the person disabled, or the pass over?";
@@ -331,7 +328,10 @@ mod tests {
             assert_eq!(found.as_deref(), expected, "{line}");
         };
         check("* LIST (\\HasNoChildren) \"/\" INBOX\r\n", Some("INBOX"));
-        check("* LIST () \"/\" \"&Uh1,IpAQZ4c-\"\r\n", imap::decode_utf7(b"&Uh1,IpAQZ4c-").as_deref());
+        check(
+            "* LIST () \"/\" \"&Uh1,IpAQZ4c-\"\r\n",
+            imap::decode_utf7(b"&Uh1,IpAQZ4c-").as_deref(),
+        );
         check("* LIST () \"/\" \"&ZeVnLIqe-/a \\\"b\\\"\"\r\n", Some("日本語/a \"b\""));
         check("* LIST (\\Noselect) \"/\" x\r\n", None);
         check("* OK nothing\r\n", None);

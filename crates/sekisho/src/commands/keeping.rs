@@ -106,7 +106,8 @@ pub fn restore(mut arguments: Arguments) -> Answer {
             return Err(Trouble::refused("a backup", from.display().to_string(), hint));
         }
     }
-    let key_files = keys_from.as_deref().map(|keys| KeyBackup::open(keys, epoch_keys)).transpose()?;
+    let key_files =
+        keys_from.as_deref().map(|keys| KeyBackup::open(keys, epoch_keys)).transpose()?;
     make_folder(&data)?;
     let files = copy_in(&from, &data)?;
     let key_files = key_files.map(|keys| keys.copy_in(&data)).transpose()?;
@@ -142,9 +143,8 @@ impl KeyBackup {
         let epoch = manifest.get("epoch").and_then(Value::as_u64);
         let named = manifest.get("epoch_keys").and_then(Value::as_str).map(PathBuf::from);
         let folder = epoch_keys.or(named).unwrap_or_default();
-        let key = epoch.map(|epoch| {
-            EpochKey::open(&folder, u32::try_from(epoch).unwrap_or_default())
-        });
+        let key =
+            epoch.map(|epoch| EpochKey::open(&folder, u32::try_from(epoch).unwrap_or_default()));
         Ok(Self { from: from.to_owned(), manifest, key: key.transpose()? })
     }
 

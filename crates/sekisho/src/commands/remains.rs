@@ -129,9 +129,19 @@ fn is_destroyed(data: &Path, name: &str) -> Result<(), Trouble> {
 fn search(data: &Path, also: &[PathBuf], markers: Vec<Vec<u8>>) -> Result<Value, Trouble> {
     let ids = patterns(data)?;
     let contracts = ids.len() as u64;
-    let hex = ids.iter().map(|id| HEXLOWER.encode(id).into_bytes());
-    let words: Vec<Vec<u8>> = hex.chain(ids.iter().cloned()).chain(markers).collect();
-    let wanted = Wanted::new(words);
+    let words = |ids: &mut dyn Iterator<Item = &Id>| {
+        let mut words = markers.clone();
+        for id in ids {
+            words.push(HEXLOWER.encode(&id.octets).into_bytes());
+            words.push(id.octets.clone());
+        }
+        Wanted::new(words)
+    };
+    // The vault keeps a list of what was shredded, so that no backup brings it back.
+    let wanted = Both {
+        everywhere: words(&mut ids.iter()),
+        in_vault: words(&mut ids.iter().filter(|id| !id.is_shredded)),
+    };
     let mut seen = Seen::default();
     look_through(data, data, &wanted, &mut seen);
     for folder in also {
@@ -147,18 +157,32 @@ fn search(data: &Path, also: &[PathBuf], markers: Vec<Vec<u8>>) -> Result<Value,
         "found": count,
         "places": found,
         "unread": unread,
-        "ids_may_stand_in": "ledger, mirror",
+        "ids_may_stand_in": "ledger, mirror, and the vault's list of what was shredded",
     }))
 }
 
-fn patterns(data: &Path) -> Result<Vec<Vec<u8>>, Trouble> {
-    let found = client::value(data, &Request::Patterns)?;
-    let items = found.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
-    let words = items.iter().filter_map(Value::as_str);
-    Ok(words.filter_map(|word| HEXLOWER.decode(word.as_bytes()).ok()).collect())
+/// An opaque id, and whether the vault's list of what was shredded may name it.
+struct Id {
+    octets: Vec<u8>,
+    is_shredded: bool,
 }
 
-fn look_through(folder: &Path, root: &Path, wanted: &Wanted, seen: &mut Seen) {
+struct Both {
+    everywhere: Wanted,
+    in_vault: Wanted,
+}
+
+fn patterns(data: &Path) -> Result<Vec<Id>, Trouble> {
+    let found = client::value(data, &Request::Patterns)?;
+    let items = found.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
+    let id = |item: &Value| {
+        let octets = HEXLOWER.decode(item.get("id")?.as_str()?.as_bytes()).ok()?;
+        Some(Id { octets, is_shredded: item.get("is_shredded")?.as_bool()? })
+    };
+    Ok(items.iter().filter_map(id).collect())
+}
+
+fn look_through(folder: &Path, root: &Path, wanted: &Both, seen: &mut Seen) {
     let Ok(entries) = fs::read_dir(folder) else {
         return seen.unread.push(folder.display().to_string());
     };
@@ -172,7 +196,14 @@ fn look_through(folder: &Path, root: &Path, wanted: &Wanted, seen: &mut Seen) {
         }
         if kind.is_dir() {
             look_through(&path, root, wanted, seen);
-        } else if kind.is_file() && look_in(&path, wanted, seen).is_err() && path.exists() {
+        } else if kind.is_file() {
+            let wanted = match folder.starts_with(root.join("vault")) {
+                true => &wanted.in_vault,
+                false => &wanted.everywhere,
+            };
+            if look_in(&path, wanted, seen).is_ok() || !path.exists() {
+                continue;
+            }
             seen.unread.push(format!("{} ({HINT})", path.display()));
         }
     }
@@ -248,7 +279,7 @@ fn end_epochs(data: &Path) {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::{CHUNK_BYTES, Seen, Wanted, look_through, marker_bytes};
+    use super::{Both, CHUNK_BYTES, Seen, Wanted, look_through, marker_bytes};
     use std::fs;
 
     #[test]
@@ -262,7 +293,9 @@ mod tests {
             bytes[offset..offset + 8].copy_from_slice(b"\x01\x02remain");
             fs::write(folder.join("mailbox/index"), &bytes).unwrap();
             fs::write(folder.join("ledger/log"), &bytes).unwrap();
-            let wanted = Wanted::new([b"\x01\x02remain".to_vec(), b"another word".to_vec()]);
+            let words = || [b"\x01\x02remain".to_vec(), b"another word".to_vec()];
+            let wanted =
+                Both { everywhere: Wanted::new(words()), in_vault: Wanted::new(Vec::new()) };
             let mut seen = Seen::default();
             look_through(&folder, &folder, &wanted, &mut seen);
             assert_eq!((seen.count, seen.files), (expected, 1), "{offset} of {length}");

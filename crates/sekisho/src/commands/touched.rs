@@ -47,9 +47,7 @@ impl Subject {
         match &entry.body {
             Body::Deliver { tenant, messages, .. } => match self.user {
                 None => *tenant == self.tenant,
-                Some(user) => {
-                    *tenant == self.tenant && messages.iter().any(|one| one.user == user)
-                }
+                Some(user) => *tenant == self.tenant && messages.iter().any(|one| one.user == user),
             },
             Body::Release { tenant, user, .. }
             | Body::Send { tenant, user, .. }

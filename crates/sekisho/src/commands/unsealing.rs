@@ -29,9 +29,8 @@ impl Given {
             texts.push(terminal::read_file(Path::new(&path))?.to_string());
         }
         for number in arguments.options("--share-fd")? {
-            let wrong = |_| {
-                Trouble::wrong_use("a descriptor's number", number.clone(), "--share-fd 3")
-            };
+            let wrong =
+                |_| Trouble::wrong_use("a descriptor's number", number.clone(), "--share-fd 3");
             texts.push(terminal::read_descriptor(number.parse().map_err(wrong)?)?.to_string());
         }
         Ok(Self { passphrase_fd, texts })

@@ -389,6 +389,9 @@ fn an_older_store_forgets_again_what_the_ledger_says_was_destroyed() {
     let keys = Keys::open(&old, RootKey::from_credential(&[5; 32]).unwrap(), 1).unwrap();
     let body = unseal::Class::Body;
     let opens = |tenant, user| keys.pair(tenant, user, body, scene.item.epoch).is_some();
-    assert_eq!([opens(TENANT, USER), opens(TENANT, OTHER), opens(SECOND, THIRD)], [true, false, false]);
+    assert_eq!(
+        [opens(TENANT, USER), opens(TENANT, OTHER), opens(SECOND, THIRD)],
+        [true, false, false]
+    );
     assert_eq!(look(&old).unwrap().shredded, 2);
 }
