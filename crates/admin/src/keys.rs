@@ -1,5 +1,6 @@
 //! Keys in life: listed, rotated, sealed, held. Each act is the vault's to record and to do.
 
+use crate::approvals;
 use crate::peers::{Answer, Peers, Refusal};
 use crate::people;
 use crate::places::directory;
@@ -59,6 +60,7 @@ pub fn epochs(peers: &mut Peers<'_>) -> Answer {
 
 pub fn act(peers: &mut Peers<'_>, word: &str, named: Named) -> Answer {
     let act = understood(peers, word, named)?;
+    let weakened = permitted(peers, word, &act)?;
     let ToAdmin::Acted(acted) = ask(peers, &FromAdmin::Act(act))? else {
         return Err(Refusal::unexpected(Kind::Vault));
     };
@@ -69,7 +71,32 @@ pub fn act(peers: &mut Peers<'_>, word: &str, named: Named) -> Answer {
         "keys": acted.keys,
         "last_openable": acted.last_openable_ms.map(evidence::rfc3339),
         "epochs_to_destroy": acted.epochs_to_destroy,
+        "weakened": weakened,
     }))
+}
+
+/// What protects (a hold, a freeze) and what follows from a destruction is done at once; every
+/// other act upon keys is an act for two.
+fn permitted(peers: &mut Peers<'_>, word: &str, act: &KeyAct) -> Result<Option<String>, Refusal> {
+    let about = match act {
+        KeyAct::ShredTenant { tenant }
+        | KeyAct::SealTenant { tenant }
+        | KeyAct::UnsealTenant { tenant }
+        | KeyAct::Rotate(Rotation::Tenant { tenant }) => (Some(*tenant), None),
+        KeyAct::ShredUser { tenant, user }
+        | KeyAct::Rotate(Rotation::User { tenant, user } | Rotation::Pairs { tenant, user }) => {
+            (Some(*tenant), Some(*user))
+        }
+        KeyAct::Hold { tenant, user, on: false } => (Some(*tenant), *user),
+        KeyAct::Freeze(Freeze { on: false, tenant, user, .. }) => (*tenant, *user),
+        KeyAct::Rotate(Rotation::Root) => (None, None),
+        KeyAct::Hold { on: true, .. }
+        | KeyAct::Freeze(Freeze { on: true, .. })
+        | KeyAct::StartBackupEpoch
+        | KeyAct::EpochDestroyed { .. } => return Ok(None),
+    };
+    let detail = trace::digest(&format!("{act:?}"));
+    approvals::need(peers, &format!("keys.{word}"), about, detail)
 }
 
 fn understood(peers: &mut Peers<'_>, word: &str, named: Named) -> Result<KeyAct, Refusal> {

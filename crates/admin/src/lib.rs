@@ -8,6 +8,8 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod approvals;
+mod endings;
 mod keys;
 mod peers;
 mod people;
@@ -22,7 +24,7 @@ use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 use std::time::Duration;
 use terms::Kind;
-use wire::admin::{REQUEST_BYTES, Request, Response};
+use wire::admin::{Asking, Grounds, REQUEST_BYTES, Request, Response};
 
 /// How long a caller may take to write its one line.
 const CALLER_PATIENCE: Duration = Duration::from_secs(10);
@@ -36,7 +38,7 @@ pub fn serve(mut house: House) -> ExitCode {
     };
     let mut connection = File::from(OwnedFd::from(connection));
     let response = match read_request(&mut connection) {
-        Ok(request) => answer(&mut Peers::new(&mut house), request),
+        Ok((request, grounds)) => answer(&mut Peers::new(&mut house, grounds), request),
         Err(what) => Response::Refused {
             expected: "one JSON request on one line".to_owned(),
             found: what,
@@ -51,7 +53,7 @@ pub fn serve(mut house: House) -> ExitCode {
     }
 }
 
-fn read_request(connection: &mut File) -> Result<Request, String> {
+fn read_request(connection: &mut File) -> Result<(Request, Grounds), String> {
     let mut line = Vec::new();
     let mut chunk = [0u8; 4096];
     while !line.contains(&b'\n') {
@@ -67,7 +69,9 @@ fn read_request(connection: &mut File) -> Result<Request, String> {
             Err(error) => return Err(error.to_string()),
         }
     }
-    serde_json::from_slice(&line).map_err(|error| error.to_string())
+    let request = serde_json::from_slice(&line).map_err(|error| error.to_string())?;
+    let Asking { asking } = serde_json::from_slice(&line).map_err(|error| error.to_string())?;
+    Ok((request, asking))
 }
 
 fn is_readable(connection: &File) -> bool {
@@ -83,6 +87,7 @@ fn answer(peers: &mut Peers<'_>, request: Request) -> Response {
         Err(Refusal::Wanting { expected, found, hint }) => {
             Response::Refused { expected, found, hint }
         }
+        Err(Refusal::Pending(value)) => Response::Wanting { value: value.to_string() },
         Err(Refusal::Fault(what)) => Response::Fault { what },
     }
 }
@@ -112,6 +117,34 @@ fn act(peers: &mut Peers<'_>, request: Request) -> Answer {
         Request::QuarantineRelease { id } => records::release_quarantine(peers, &id),
         Request::Authority => places::authority(peers),
         Request::Status => records::status(peers),
+        Request::TenantSet { .. } => approvals::set_tenant(peers, request),
+        Request::TenantTerminate { name, grace_ms } => {
+            endings::terminate_tenant(peers, &name, grace_ms)
+        }
+        Request::UserTerminate { address, grace_ms } => {
+            endings::terminate_user(peers, &address, grace_ms)
+        }
+        Request::TerminationCancel { name } => endings::cancel(peers, &name),
+        Request::Endings => endings::list(peers),
+        Request::HoldAdd { name, reason } => endings::hold(peers, &name, reason),
+        Request::HoldList => endings::list_holds(peers),
+        Request::HoldLift { id } => endings::lift(peers, &id),
+        Request::Patterns => endings::patterns(peers),
+        Request::Searched { contracts, files, bytes, found } => {
+            endings::searched(peers, contracts, files, bytes, found)
+        }
+        Request::ReadPass { address, purpose, for_ms } => {
+            approvals::pass(peers, address, &purpose, for_ms)
+        }
+        Request::ApprovalList => approvals::list(peers),
+        Request::ApprovalShow { id } => approvals::show(peers, &id),
+        Request::ApprovalAnswer { id, agree } => approvals::answer(peers, &id, agree),
+        Request::ApprovalCarryOut { id } => approvals::carry_out(peers, &id),
+        Request::ApprovalMode { mode } => approvals::mode(peers, mode.as_deref()),
+        Request::PasswordChange { address, password, new } => {
+            people::change_password(peers, &address, &password, &new)
+        }
+        Request::Render { users } => endings::render(peers, users),
         Request::KeysList { tenant } => keys::list(peers, tenant),
         Request::KeysAct { act, tenant, user, epoch } => {
             keys::act(peers, &act, keys::Named { tenant, user, epoch })

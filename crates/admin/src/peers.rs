@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 use terms::Kind;
 use wire::Channel;
+use wire::admin::Grounds;
 
 /// A new channel is there within a restart of the peer.
 const JOIN_PATIENCE: Duration = Duration::from_secs(5);
@@ -19,7 +20,13 @@ pub type Answer = Result<Value, Refusal>;
 
 /// Why not.
 pub enum Refusal {
-    Wanting { expected: String, found: String, hint: String },
+    Wanting {
+        expected: String,
+        found: String,
+        hint: String,
+    },
+    /// It waits for others: exit 1, with what there is to show.
+    Pending(Value),
     Fault(String),
 }
 
@@ -41,11 +48,13 @@ impl Refusal {
 pub struct Peers<'a> {
     house: &'a mut House,
     joined: HashMap<Kind, Channel>,
+    /// Who asks, and why.
+    pub grounds: Grounds,
 }
 
 impl<'a> Peers<'a> {
-    pub fn new(house: &'a mut House) -> Self {
-        Self { house, joined: HashMap::new() }
+    pub fn new(house: &'a mut House, grounds: Grounds) -> Self {
+        Self { house, joined: HashMap::new(), grounds }
     }
 
     /// Whether this is the demo, where a caller may choose secrets.
@@ -55,10 +64,6 @@ impl<'a> Peers<'a> {
 
     pub fn host_name(&self) -> &str {
         &self.house.start.host_name
-    }
-
-    pub fn is_single_operator(&self) -> bool {
-        self.house.start.single_operator
     }
 
     /// Asks a peer and waits for its answer.

@@ -1,5 +1,6 @@
 //! People and their secrets. A new secret is shown once, here, and kept nowhere in clear.
 
+use crate::approvals;
 use crate::peers::{Answer, Peers, Refusal};
 use crate::places::directory;
 use argon2::{Algorithm, Argon2, Params, Version};
@@ -7,7 +8,8 @@ use compartment::random;
 use data_encoding::{BASE32_NOPAD, HEXLOWER_PERMISSIVE};
 use serde_json::{Value, json};
 use terms::{Kind, UserId};
-use wire::directory::{ToAdmin, User};
+use wire::approval::{Act, Permission};
+use wire::directory::{Tenant, ToAdmin, User};
 use wire::identity::Protocol;
 
 /// Argon2id as RFC 9106 and OWASP advise for interactive sign-in: 19 MiB, two passes.
@@ -26,7 +28,7 @@ pub struct New {
     pub password: Option<String>,
 }
 
-fn user_json(user: &User) -> Value {
+pub fn user_json(user: &User) -> Value {
     json!({
         "user": user.user.to_string(),
         "address": user.address,
@@ -39,15 +41,36 @@ fn user_json(user: &User) -> Value {
 
 pub fn add(peers: &mut Peers<'_>, new: New) -> Answer {
     let password = choose_password(peers, new.password)?;
-    let question = wire::directory::FromAdmin::UserAdd {
-        address: new.address,
-        tenant: new.tenant,
-        role: new.role.unwrap_or_else(|| "user".to_owned()),
-        aliases: new.aliases,
-    };
+    let role = new.role.unwrap_or_else(|| "user".to_owned());
+    if wire::directory::APPROVING.contains(&role.as_str()) {
+        // Who may approve is added with identity's leave: it may be an act for two.
+        let tenant = one_tenant(peers, &new.tenant)?.tenant;
+        let (address, aliases) = (new.address, new.aliases);
+        let act = Act::AddPerson { tenant, address, role, aliases };
+        let permission = approvals::permission(peers)?;
+        return add_approver(peers, act, permission, &password);
+    }
+    let (address, tenant, aliases) = (new.address, new.tenant, new.aliases);
+    let question = wire::directory::FromAdmin::UserAdd { address, tenant, role, aliases };
     let user = one_user(peers, &question)?;
+    settle(peers, user, &password)
+}
+
+pub fn add_approver(
+    peers: &mut Peers<'_>,
+    act: Act,
+    permission: Permission,
+    password: &str,
+) -> Answer {
+    match approvals::carried(peers, act, permission)?.0 {
+        ToAdmin::User(user) => settle(peers, user, password),
+        _ => Err(Refusal::unexpected(Kind::Directory)),
+    }
+}
+
+fn settle(peers: &mut Peers<'_>, user: User, password: &str) -> Answer {
     make_mailbox(peers, &user)?;
-    let (salt, digest) = derive(&password)?;
+    let (salt, digest) = derive(password)?;
     let question = wire::identity::FromAdmin::PersonAdd {
         tenant: user.tenant_id,
         user: user.user,
@@ -95,11 +118,20 @@ pub fn disable(peers: &mut Peers<'_>, address: String, disabled: bool) -> Answer
 
 pub fn reset(peers: &mut Peers<'_>, address: String) -> Answer {
     let user = one_user(peers, &wire::directory::FromAdmin::UserFind { address })?;
+    let permission = approvals::permission(peers)?;
+    reset_under(peers, user.user, permission, user_json(&user))
+}
+
+pub fn reset_under(
+    peers: &mut Peers<'_>,
+    user: UserId,
+    permission: Permission,
+    mut shown: Value,
+) -> Answer {
     let password = made_password();
     let (salt, digest) = derive(&password)?;
-    let question = wire::identity::FromAdmin::PersonReset { user: user.user, salt, digest };
+    let question = wire::identity::FromAdmin::PersonReset { user, salt, digest, permission };
     let weakened = identity(peers, &question)?;
-    let mut shown = user_json(&user);
     set(&mut shown, "password", json!(password));
     set(&mut shown, "weakened", json!(weakened));
     Ok(shown)
@@ -115,18 +147,32 @@ pub fn add_app_password(
     let Some((protocol, letter)) = known_protocol(protocol) else {
         return Err(Refusal::new("imap, pop3 or smtp", protocol, "--protocol imap|pop3|smtp"));
     };
-    let user = one_user(peers, &wire::directory::FromAdmin::UserFind { address })?;
-    let (key, secret) = match seed {
+    let user = one_user(peers, &wire::directory::FromAdmin::UserFind { address })?.user;
+    let parts = match seed {
         Some(seed) => seeded(peers, &seed)?,
         None => (random(), random()),
     };
+    let permission = approvals::permission(peers)?;
+    let device = device.unwrap_or_default();
+    app_password_under(peers, user, (protocol, letter), device, parts, permission)
+}
+
+pub fn app_password_under(
+    peers: &mut Peers<'_>,
+    user: UserId,
+    (protocol, letter): (Protocol, char),
+    device: String,
+    (key, secret): ([u8; 10], [u8; 16]),
+    permission: Permission,
+) -> Answer {
     let (text, made) = secret::make(letter, key, secret);
     let question = wire::identity::FromAdmin::AppPasswordAdd {
-        user: user.user,
+        user,
         protocol,
-        device: device.unwrap_or_default(),
+        device,
         key: made.key.clone(),
         digest: made.digest.to_vec(),
+        permission,
     };
     let weakened = identity(peers, &question)?;
     Ok(json!({ "id": made.key, "secret": text, "weakened": weakened }))
@@ -137,7 +183,19 @@ pub fn revoke_app_password(peers: &mut Peers<'_>, id: String) -> Answer {
     Ok(json!({ "id": id, "revoked": true }))
 }
 
-fn known_protocol(word: &str) -> Option<(Protocol, char)> {
+/// A person's own new password against their old one.
+pub fn change_password(peers: &mut Peers<'_>, address: &str, old: &str, new: &str) -> Answer {
+    if !PASSWORD_CHARACTERS.contains(&new.chars().count()) {
+        let found = format!("{} characters", new.chars().count());
+        return Err(Refusal::new("a password of 12 to 200 characters", &found, "a longer one"));
+    }
+    let proof = approvals::prove(peers, address, old)?;
+    let (salt, digest) = derive(new)?;
+    identity(peers, &wire::identity::FromAdmin::PasswordChange { proof, salt, digest })?;
+    Ok(json!({ "address": address, "changed": true }))
+}
+
+pub fn known_protocol(word: &str) -> Option<(Protocol, char)> {
     match word {
         "imap" => Some((Protocol::Imap, 'i')),
         "pop3" => Some((Protocol::Pop3, 'p')),
@@ -151,7 +209,22 @@ pub fn find(peers: &mut Peers<'_>, address: String) -> Result<User, Refusal> {
     one_user(peers, &wire::directory::FromAdmin::UserFind { address })
 }
 
-fn one_user(peers: &mut Peers<'_>, question: &wire::directory::FromAdmin) -> Result<User, Refusal> {
+pub fn one_tenant(peers: &mut Peers<'_>, name: &str) -> Result<Tenant, Refusal> {
+    let question = wire::directory::FromAdmin::TenantShow { name: name.to_owned() };
+    match peers.ask(Kind::Directory, &question)? {
+        ToAdmin::Tenant(tenant) => Ok(tenant),
+        ToAdmin::Refused { expected, found, hint } => {
+            Err(Refusal::Wanting { expected, found, hint })
+        }
+        ToAdmin::Fault(what) => Err(Refusal::Fault(what)),
+        _ => Err(Refusal::unexpected(Kind::Directory)),
+    }
+}
+
+pub fn one_user(
+    peers: &mut Peers<'_>,
+    question: &wire::directory::FromAdmin,
+) -> Result<User, Refusal> {
     match peers.ask(Kind::Directory, question)? {
         ToAdmin::User(user) => Ok(user),
         ToAdmin::Refused { expected, found, hint } => {
@@ -162,17 +235,14 @@ fn one_user(peers: &mut Peers<'_>, question: &wire::directory::FromAdmin) -> Res
     }
 }
 
-fn identity(
+/// What identity says was done without, if anything.
+pub fn identity(
     peers: &mut Peers<'_>,
     question: &wire::identity::FromAdmin,
 ) -> Result<Option<String>, Refusal> {
-    match peers.ask(Kind::Identity, question)? {
+    match approvals::ask(peers, question)? {
         wire::identity::ToAdmin::Done { weakened } => Ok(weakened),
-        wire::identity::ToAdmin::Refused { expected, found, hint } => {
-            Err(Refusal::Wanting { expected, found, hint })
-        }
-        wire::identity::ToAdmin::Fault(what) => Err(Refusal::Fault(what)),
-        wire::identity::ToAdmin::AppPasswords(_) => Err(Refusal::unexpected(Kind::Identity)),
+        _ => Err(Refusal::unexpected(Kind::Identity)),
     }
 }
 
@@ -191,19 +261,24 @@ fn choose_password(peers: &Peers<'_>, wanted: Option<String>) -> Result<String, 
 }
 
 /// 128 random bits that can be read aloud.
-fn made_password() -> String {
+pub fn made_password() -> String {
     BASE32_NOPAD.encode(&random::<16>()).to_ascii_lowercase()
 }
 
 fn derive(password: &str) -> Result<(Vec<u8>, Vec<u8>), Refusal> {
-    let fault = |_| Refusal::Fault("Argon2id failed: not enough memory?".to_owned());
     let salt: [u8; 16] = random();
+    Ok((salt.to_vec(), stretch(password, &salt)?))
+}
+
+/// What stands for a password from here on: nobody behind us sees it.
+pub fn stretch(password: &str, salt: &[u8]) -> Result<Vec<u8>, Refusal> {
+    let fault = |_| Refusal::Fault("Argon2id failed: not enough memory?".to_owned());
     let parameters = Params::new(MEMORY_KIB, PASSES, 1, Some(32)).map_err(fault)?;
     let mut digest = vec![0u8; 32];
     Argon2::new(Algorithm::Argon2id, Version::V0x13, parameters)
-        .hash_password_into(password.as_bytes(), &salt, &mut digest)
+        .hash_password_into(password.as_bytes(), salt, &mut digest)
         .map_err(fault)?;
-    Ok((salt.to_vec(), digest))
+    Ok(digest)
 }
 
 /// The demo derives its secrets from its unseal credential, so that a restart shows the same ones.
@@ -218,7 +293,7 @@ fn seeded(peers: &Peers<'_>, seed: &str) -> Result<([u8; 10], [u8; 16]), Refusal
     Ok((*key, *secret))
 }
 
-fn set(value: &mut Value, name: &str, to: Value) {
+pub fn set(value: &mut Value, name: &str, to: Value) {
     if let Some(object) = value.as_object_mut() {
         object.insert(name.to_owned(), to);
     }

@@ -3,7 +3,7 @@
 use crate::peers::{Answer, Peers, Refusal};
 use serde_json::{Value, json};
 use terms::Kind;
-use wire::directory::{FromAdmin, Tenant, ToAdmin};
+use wire::directory::{FromAdmin, Tenant, TenantSettings, ToAdmin};
 
 /// Reads an answer of the directory; `shown` makes the JSON of the one expected.
 pub fn directory(
@@ -20,12 +20,29 @@ pub fn directory(
     }
 }
 
-fn tenant_json(tenant: &Tenant) -> Value {
+pub fn tenant_json(tenant: &Tenant) -> Value {
+    let ending = tenant.ending.as_ref();
     json!({
         "tenant": tenant.name,
         "id": tenant.tenant.to_string(),
         "domains": tenant.domains,
         "users": tenant.users,
+        "state": ending.map_or("active", |ending| ending.state.word()),
+        "grace_until": ending.map(|ending| evidence::rfc3339(ending.grace_until_ms)),
+        "holds": tenant.holds,
+        "settings": settings_json(&tenant.settings),
+    })
+}
+
+/// Marks as people write them: a number of 32 bits shows its own digits, not those of 64.
+pub fn settings_json(settings: &TenantSettings) -> Value {
+    let mark = |mark: f32| mark.to_string().parse::<f64>().unwrap_or_default();
+    json!({
+        "tag_from": mark(settings.tag_from),
+        "junk_from": mark(settings.junk_from),
+        "quarantine_from": mark(settings.quarantine_from),
+        "refuse_from": mark(settings.refuse_from),
+        "obey_dmarc": settings.obey_dmarc,
     })
 }
 
@@ -48,10 +65,11 @@ pub fn list_tenants(peers: &mut Peers<'_>) -> Answer {
 }
 
 pub fn show_tenant(peers: &mut Peers<'_>, name: String) -> Answer {
-    directory(peers, &FromAdmin::TenantShow { name }, |answer| match answer {
+    let shown = directory(peers, &FromAdmin::TenantShow { name }, |answer| match answer {
         ToAdmin::Tenant(tenant) => Some(tenant_json(&tenant)),
         _ => None,
-    })
+    })?;
+    Ok(crate::endings::tenant_view(peers, shown))
 }
 
 /// The records that a domain's owner should publish.

@@ -137,9 +137,12 @@ pub fn status(peers: &mut Peers<'_>) -> Answer {
         }),
         _ => Value::Null,
     };
+    let approvals = crate::approvals::mode_of_house(peers);
+    let is_two = approvals.get("mode").and_then(Value::as_str) == Some("two-persons");
     Ok(json!({
         "mailbox": mailbox,
         "vault": vault,
-        "single_operator": peers.is_single_operator(),
+        "approvals": approvals,
+        "single_operator": !is_two,
     }))
 }

@@ -99,6 +99,9 @@ pub trait Bodies {
     /// Frees space, moving at most about `budget` octets. What moves is staged: the keeper notes
     /// the new places and commits. Returns whether there is more to do.
     fn compact(&mut self, budget: u64, owner: &mut dyn Owner) -> Result<bool, Fault>;
+    /// Has everything that was dead when this was first asked leave the disk: `compact` empties
+    /// every pack of that time, however full of living bytes. Whether some are still there.
+    fn sweep(&mut self) -> Result<bool, Fault>;
     fn space(&self) -> Space;
     /// Durable flushes asked for since the start.
     fn flushes(&self) -> u64;

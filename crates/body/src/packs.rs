@@ -69,6 +69,8 @@ pub struct Packs {
     flushes: u64,
     pack_bytes: u64,
     replayed: bool,
+    /// Packs up to this one are emptied, whatever lives in them.
+    swept: Option<u32>,
 }
 
 impl Packs {
@@ -106,6 +108,7 @@ impl Packs {
             flushes: 0,
             pack_bytes,
             replayed: false,
+            swept: None,
         };
         this.learn_ends()?;
         Ok(this)
@@ -211,6 +214,9 @@ impl Packs {
             let waits = self.emptied.iter().any(|(emptied, _)| emptied == number);
             if *number == tail || *number >= settled || waits {
                 continue;
+            }
+            if self.swept.is_some_and(|swept| *number <= swept) {
+                return Some(*number);
             }
             let dead = self.dead.of(*number);
             if dead * 2 >= pack.ends && best.is_none_or(|(most, _)| dead > most) {
@@ -508,6 +514,28 @@ impl Bodies for Packs {
             self.emptied.push((number, Mark(u64::MAX)));
         }
         Ok(true)
+    }
+
+    fn sweep(&mut self) -> Result<bool, Fault> {
+        let swept = match self.swept {
+            Some(swept) => swept,
+            None => {
+                let last = self.packs.last_key_value().map_or(0, |(number, _)| *number);
+                if self.tail.as_ref().is_some_and(|tail| tail.staged() > tail.durable) {
+                    return Ok(true); // what is staged belongs to this pack: asked again later
+                }
+                self.retire_tail();
+                // The next pack says where this one ends: only then may it be emptied.
+                self.tail()?;
+                self.swept = Some(last);
+                last
+            }
+        };
+        let left = self.packs.range(..=swept).next().is_some();
+        if !left {
+            self.swept = None;
+        }
+        Ok(left)
     }
 
     fn space(&self) -> Space {

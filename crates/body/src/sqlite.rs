@@ -14,6 +14,7 @@ const SCHEMA: &str = "
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = FULL;
     PRAGMA temp_store = MEMORY;
+    PRAGMA secure_delete = ON;
     CREATE TABLE IF NOT EXISTS part (at INTEGER PRIMARY KEY AUTOINCREMENT, id INTEGER NOT NULL,
         part INTEGER NOT NULL, content BLOB NOT NULL);
     CREATE TABLE IF NOT EXISTS note (mark INTEGER PRIMARY KEY AUTOINCREMENT, note BLOB NOT NULL);
@@ -190,6 +191,14 @@ impl Bodies for Blobs {
             .map_err(fault(doing))?;
         self.flushes += 1;
         Ok(self.space().dead > 0)
+    }
+
+    /// What is deleted is overwritten at once; its last copy goes with the log.
+    fn sweep(&mut self) -> Result<bool, Fault> {
+        self.database
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()))
+            .map_err(fault("sweeping"))?;
+        Ok(false)
     }
 
     fn space(&self) -> Space {

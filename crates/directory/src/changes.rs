@@ -6,9 +6,13 @@ use crate::statements::Statements;
 use crate::tables::{PersonRow, Tables, TenantRow};
 use crate::{Fault, canonical, trace_token};
 use compartment::{now_ms, random};
+use evidence::Body;
 use rows::RowKey;
 use terms::{TenantId, UserId};
-use wire::directory::{Domain, FromAdmin, Tenant, TenantSettings, ToAdmin, User};
+use wire::approval::Act;
+use wire::directory::{
+    APPROVING, Domain, FromAdmin, Part, Tenant, TenantSettings, ToAdmin, User, Who,
+};
 
 /// Roles that a person may have.
 pub const ROLES: &[&str] = &["user", "approver", "auditor", "tenant-admin", "operator"];
@@ -26,7 +30,7 @@ pub struct Changes<'a> {
 }
 
 /// Our answer when a request cannot be carried out as it stands.
-fn refused(expected: &str, found: &str, hint: &str) -> ToAdmin {
+pub fn refused(expected: &str, found: &str, hint: &str) -> ToAdmin {
     ToAdmin::Refused {
         expected: expected.to_owned(),
         found: found.to_owned(),
@@ -43,15 +47,124 @@ impl Changes<'_> {
             FromAdmin::DomainAdd { domain, tenant } => self.add_domain(&domain, &tenant),
             FromAdmin::DomainList { tenant } => self.list_domains(tenant.as_deref()),
             FromAdmin::UserAdd { address, tenant, role, aliases } => {
-                self.add_user(&address, &tenant, &role, &aliases)
+                match APPROVING.contains(&role.as_str()) {
+                    true => Ok(refused("a role that identity permits", &role, "user add does")),
+                    false => self.add_user(&address, &tenant, &role, &aliases),
+                }
             }
             FromAdmin::UserList { tenant } => self.list_users(tenant.as_deref()),
             FromAdmin::UserDisable { address, disabled } => self.disable_user(&address, disabled),
             FromAdmin::UserFind { address } => self.find_user(&address),
             FromAdmin::Names { users } => self.name_users(&users),
             FromAdmin::TraceTokens { digests } => self.trace_tokens(&digests),
+            FromAdmin::Settings { tenant, settings } => self.protect(&tenant, &settings),
+            FromAdmin::Cancel(part) => self.cancel_ending(part),
+            FromAdmin::EndingList => self.list_endings(),
+            FromAdmin::HoldAdd { part, reason } => self.add_hold(part, &reason),
+            FromAdmin::HoldList => self.list_holds(),
+            FromAdmin::Patterns => self.patterns(),
+            FromAdmin::Searched { contracts, files, bytes, found } => {
+                self.searched(contracts, files, bytes, &found)
+            }
         };
         answer.unwrap_or_else(|fault| ToAdmin::Fault(fault.story()))
+    }
+
+    /// An act that identity found permitted.
+    pub fn carry(&mut self, act: Act) -> ToAdmin {
+        let answer = match act {
+            Act::AddPerson { tenant, address, role, aliases } => {
+                match self.tables.tenant(self.key, tenant) {
+                    Ok(Some(row)) => self.add_user(&address, &row.name, &role, &aliases),
+                    Ok(None) => Ok(no_tenant(&tenant.to_string())),
+                    Err(fault) => Err(fault),
+                }
+            }
+            Act::ChangeSettings { tenant, settings } => self.change_settings(tenant, settings),
+            Act::TerminateTenant { tenant, grace_ms } => {
+                self.begin_ending(Part { tenant, user: None }, grace_ms)
+            }
+            Act::TerminateUser { tenant, user, grace_ms } => {
+                self.begin_ending(Part { tenant, user: Some(user) }, grace_ms)
+            }
+            Act::LiftHold { tenant, hold } => self.lift_hold(tenant, hold),
+            other => Ok(refused("an act of the directory", other.word(), "another keeper's")),
+        };
+        answer.unwrap_or_else(|fault| ToAdmin::Fault(fault.story()))
+    }
+
+    /// Settings that protect as much as before.
+    fn protect(&mut self, name: &str, settings: &TenantSettings) -> Result<ToAdmin, Fault> {
+        let Some((tenant, row)) = self.tables.tenant_by_name(self.key, name)? else {
+            return Ok(no_tenant(name));
+        };
+        if settings.is_weaker_than(&row.settings) {
+            let hint = "less protection is an act for two persons";
+            return Ok(refused("settings that protect as much", "less", hint));
+        }
+        self.change_settings(tenant, settings.clone())
+    }
+
+    fn change_settings(
+        &mut self,
+        tenant: TenantId,
+        settings: TenantSettings,
+    ) -> Result<ToAdmin, Fault> {
+        let Some(mut row) = self.tables.tenant(self.key, tenant)? else {
+            return Ok(no_tenant(&tenant.to_string()));
+        };
+        let marks =
+            [settings.tag_from, settings.junk_from, settings.quarantine_from, settings.refuse_from];
+        if marks.iter().any(|mark| !(0.0..=1_000.0).contains(mark)) {
+            return Ok(refused("marks from 0 to 1000", &format!("{marks:?}"), "tenant show NAME"));
+        }
+        self.friends.record_change(tenant, None, "tenant.settings")?;
+        row.settings = settings;
+        self.tables.change_settings(self.key, tenant, &row)?;
+        self.statements.forget_all();
+        Ok(ToAdmin::Tenant(self.count(tenant, row)?))
+    }
+
+    /// What a search for remains found: recorded, and alarmed by the caller if it is anything.
+    fn searched(
+        &mut self,
+        contracts: u64,
+        files: u64,
+        bytes: u64,
+        found: &[String],
+    ) -> Result<ToAdmin, Fault> {
+        let found = found.len() as u64;
+        self.friends.write(Body::Searched { contracts, files, bytes, found })?;
+        Ok(ToAdmin::Done)
+    }
+
+    /// Who proves themselves, for identity.
+    pub fn who(&self, address: &str) -> Result<Option<Who>, Fault> {
+        let address = canonical(address, self.host_name);
+        let Some((user, tenant, person)) = self.look_up(&address)? else { return Ok(None) };
+        if person.disabled {
+            return Ok(None);
+        }
+        let of_house = self.is_of_house(tenant)?;
+        Ok(Some(Who { tenant, user, role: person.role, of_house }))
+    }
+
+    fn is_of_house(&self, tenant: TenantId) -> Result<bool, Fault> {
+        let people = self.tables.people(self.key, tenant)?;
+        Ok(people.iter().any(|(_, person)| person.role == "operator" && !person.disabled))
+    }
+
+    /// How many may approve what concerns `about`.
+    pub fn able(&self, about: Option<TenantId>) -> Result<u32, Fault> {
+        let mut able = 0;
+        for (tenant, _) in self.tables.tenants(self.key)? {
+            let of_house = self.is_of_house(tenant)?;
+            for (user, person) in self.tables.people(self.key, tenant)? {
+                let who = Who { tenant, user, role: person.role, of_house };
+                able += u32::from(!person.disabled && who.may_approve(about));
+            }
+        }
+        Ok(able)
     }
 
     fn add_tenant(&mut self, name: &str) -> Result<ToAdmin, Fault> {
@@ -68,26 +181,30 @@ impl Changes<'_> {
         self.friends.record_change(tenant, None, "tenant.add")?;
         let row = TenantRow { name: name.to_owned(), settings: TenantSettings::default() };
         self.tables.add_tenant(self.key, tenant, &row)?;
-        Ok(ToAdmin::Tenant(Tenant { tenant, name: row.name, domains: 0, users: 0 }))
+        Ok(ToAdmin::Tenant(self.count(tenant, row)?))
     }
 
     fn list_tenants(&mut self) -> Result<ToAdmin, Fault> {
         let tenants = self.tables.tenants(self.key)?;
-        let shown = tenants.into_iter().map(|(tenant, row)| self.count(tenant, row.name));
+        let shown = tenants.into_iter().map(|(tenant, row)| self.count(tenant, row));
         Ok(ToAdmin::Tenants(shown.collect::<Result<_, _>>()?))
     }
 
     fn show_tenant(&mut self, name: &str) -> Result<ToAdmin, Fault> {
         match self.tables.tenant_by_name(self.key, name)? {
-            Some((tenant, row)) => Ok(ToAdmin::Tenant(self.count(tenant, row.name)?)),
+            Some((tenant, row)) => Ok(ToAdmin::Tenant(self.count(tenant, row)?)),
             None => Ok(no_tenant(name)),
         }
     }
 
-    fn count(&self, tenant: TenantId, name: String) -> Result<Tenant, Fault> {
+    fn count(&self, tenant: TenantId, row: TenantRow) -> Result<Tenant, Fault> {
         let domains = self.tables.domains(self.key, Some(tenant))?.len() as u32;
         let users = self.tables.people(self.key, tenant)?.len() as u32;
-        Ok(Tenant { tenant, name, domains, users })
+        let part = Part { tenant, user: None };
+        let ending = self.tables.ending(self.key, part)?.map(|row| row.ending);
+        let holds = self.holds_on(part)?;
+        let TenantRow { name, settings } = row;
+        Ok(Tenant { tenant, name, domains, users, settings, ending, holds })
     }
 
     fn add_domain(&mut self, domain: &str, tenant: &str) -> Result<ToAdmin, Fault> {
@@ -282,7 +399,7 @@ fn shown(user: UserId, tenant_id: TenantId, tenant: &str, person: PersonRow) -> 
     }
 }
 
-fn no_tenant(name: &str) -> ToAdmin {
+pub fn no_tenant(name: &str) -> ToAdmin {
     refused("the name of a tenant", name, "see `tenant list`; add it with `tenant add NAME`")
 }
 

@@ -17,6 +17,8 @@ pub enum Fault {
     Encode,
     #[error("the vault is away")]
     VaultAway,
+    #[error("the mailbox is away")]
+    MailboxAway,
     #[error("the change could not be recorded, so it was not made")]
     Unrecorded(#[source] journal::Fault),
     #[error("the jail could not be entered")]

@@ -7,21 +7,25 @@ use std::time::Duration;
 use terms::{InstanceId, Kind, TenantId, UserId};
 use wire::Channel;
 use wire::directory::PublicKey;
+use wire::mailbox;
 use wire::vault::{Change, FromDirectory, ToDirectory};
 
 /// A signature or a pair of public keys takes well under a millisecond; new pairs wait for the
 /// ledger and the mirror.
 const VAULT_PATIENCE: Duration = Duration::from_secs(3);
+/// Erasing a large mailbox is one commit and one turn of the index.
+const MAILBOX_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The vault's channel and the pen of this start.
 pub struct Friends {
     pub vault: Option<Channel>,
+    pub mailbox: Option<Channel>,
     pub journal: Journal,
 }
 
 impl Friends {
     pub fn new(instance: InstanceId) -> Self {
-        Self { vault: None, journal: Journal::new(Kind::Directory, instance) }
+        Self { vault: None, mailbox: None, journal: Journal::new(Kind::Directory, instance) }
     }
 
     pub fn policy_key(&mut self) -> Option<Vec<u8>> {
@@ -100,6 +104,46 @@ impl Friends {
         let tenant = Some(tenant);
         let body = Body::RuleChange { tenant, user, what: what.into(), weakened: None };
         self.journal.record(body).map_err(Fault::Unrecorded)
+    }
+
+    pub fn write(&mut self, body: Body) -> Result<(), Fault> {
+        self.journal.record(body).map_err(Fault::Unrecorded)
+    }
+
+    /// Erases some people's mail; messages, octets, rows.
+    pub fn erase_mail(
+        &mut self,
+        tenant: TenantId,
+        users: Vec<UserId>,
+        whole: bool,
+    ) -> Result<(u64, u64, u64), Fault> {
+        match self.ask_mailbox(&mailbox::FromDirectory::Erase { tenant, users, whole })? {
+            mailbox::ToDirectory::Erased { messages, bytes, rows } => Ok((messages, bytes, rows)),
+            _ => Err(Fault::MailboxAway),
+        }
+    }
+
+    /// Whether dead bytes of erased mail still lie on the mailbox's disk.
+    pub fn sweep_mail(&mut self) -> Result<bool, Fault> {
+        match self.ask_mailbox(&mailbox::FromDirectory::Sweep)? {
+            mailbox::ToDirectory::Swept { left } => Ok(left),
+            _ => Err(Fault::MailboxAway),
+        }
+    }
+
+    fn ask_mailbox(
+        &mut self,
+        question: &mailbox::FromDirectory,
+    ) -> Result<mailbox::ToDirectory, Fault> {
+        let channel = self.mailbox.as_mut().ok_or(Fault::MailboxAway)?;
+        match channel.ask(question, &[], MAILBOX_PATIENCE) {
+            Ok((answer, _)) => Ok(answer),
+            Err(wire::Fault::Silent) => Err(Fault::MailboxAway),
+            Err(_) => {
+                self.mailbox = None;
+                Err(Fault::MailboxAway)
+            }
+        }
     }
 
     fn ask(&mut self, question: &FromDirectory) -> Result<ToDirectory, Fault> {

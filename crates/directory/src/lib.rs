@@ -1,7 +1,7 @@
 //! The directory knows the tenants, their domains and addresses, and what each tenant wishes.
 //!
 //! # Holds          addresses and settings of all tenants, sealed under a key from the vault
-//! # May ask        vault (keys, signed statements), ledger (its own entries)
+//! # May ask        vault (keys, signed statements), mailbox (to erase), ledger (its own entries)
 //! # Network        none
 //! # If taken over  the intruder learns addresses and can weaken judgement; a change without a
 //! #                recorded `rule.change` is an alarm, and so is a redirected mailbox; no mail
@@ -14,14 +14,19 @@
 
 mod address;
 mod changes;
+mod ending;
+mod endings;
 mod fault;
 mod friends;
 mod guesses;
+mod keys;
 mod statements;
 mod tables;
 
 #[cfg(test)]
 mod crash_tests;
+#[cfg(test)]
+mod ending_tests;
 #[cfg(test)]
 mod tests;
 
@@ -36,7 +41,7 @@ use rows::RowKey;
 use statements::Statements;
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tables::Tables;
 use terms::{Kind, TenantId};
 use wire::control::{Order, Report};
@@ -45,6 +50,10 @@ use wire::{Event, Frame, Hub, Label, Peer};
 
 /// How often the directory asks again for the key of its tables while the vault is away.
 const KEY_PATIENCE: Duration = Duration::from_millis(200);
+/// Between two looks at contracts that end.
+const TENDING: Duration = Duration::from_secs(2);
+/// The same after one that waits for somebody: it is said each time.
+const TENDING_AFTER_FAULT: Duration = Duration::from_secs(10);
 /// Digests in one `Tokens` question: a message has a handful.
 const TOKENS: usize = 64;
 
@@ -70,10 +79,21 @@ fn serve(mut house: House) -> Result<(), Fault> {
     let host_name = start.host_name;
     let statements = Statements::default();
     let guesses = Guesses::default();
-    let mut desk = Desk { hub, warden, tables, friends, statements, guesses, key: None, host_name };
+    let next_tending = Instant::now();
+    let mut desk = Desk {
+        hub,
+        warden,
+        tables,
+        friends,
+        statements,
+        guesses,
+        key: None,
+        host_name,
+        next_tending,
+    };
     loop {
-        let patience = desk.key.is_none().then_some(KEY_PATIENCE);
-        for event in desk.hub.wait(patience).map_err(Fault::channel)? {
+        let patience = if desk.key.is_none() { KEY_PATIENCE } else { TENDING };
+        for event in desk.hub.wait(Some(patience)).map_err(Fault::channel)? {
             match event {
                 Event::Frame(peer, frame) if peer == warden => {
                     if !desk.obey(frame) {
@@ -87,6 +107,7 @@ fn serve(mut house: House) -> Result<(), Fault> {
             }
         }
         desk.fetch_key();
+        desk.tend();
     }
 }
 
@@ -99,6 +120,7 @@ struct Desk {
     guesses: Guesses,
     key: Option<RowKey>,
     host_name: String,
+    next_tending: Instant,
 }
 
 impl Desk {
@@ -119,6 +141,7 @@ impl Desk {
         match label.kind {
             Kind::Vault => self.friends.vault = Some(channel),
             Kind::Ledger => self.friends.journal.join(channel),
+            Kind::Mailbox => self.friends.mailbox = Some(channel),
             _ => {
                 let _ = self.hub.seat(channel, label);
             }
@@ -192,10 +215,28 @@ impl Desk {
         digests.iter().take(TOKENS).map(|digest| trace_token(key, tenant, digest)).collect()
     }
 
-    fn answer_identity(&self, question: FromIdentity) -> ToIdentity {
-        let FromIdentity::Person(address) = question;
+    fn answer_identity(&mut self, question: FromIdentity) -> ToIdentity {
+        let Some(mut change) = self.changes() else { return ToIdentity::Person(None) };
+        match question {
+            FromIdentity::Person(address) => self.person(&address),
+            FromIdentity::Who(address) => ToIdentity::Who(change.who(&address).unwrap_or(None)),
+            FromIdentity::Able(about) => ToIdentity::Able(change.able(about).unwrap_or(0)),
+            FromIdentity::Carry(act) => ToIdentity::Carried(Box::new(change.carry(act))),
+            FromIdentity::Ending => {
+                ToIdentity::Ending(change.awaiting_identity().unwrap_or_default())
+            }
+            FromIdentity::Erased { part, rows } => {
+                if let Err(fault) = change.identity_erased(part, rows) {
+                    eprintln!("sekisho: directory: {}", fault.story());
+                }
+                ToIdentity::Done
+            }
+        }
+    }
+
+    fn person(&self, address: &str) -> ToIdentity {
         let found = self.key.as_ref().and_then(|key| {
-            let address = canonical(&address, &self.host_name);
+            let address = canonical(address, &self.host_name);
             let user = self.tables.person_by_address(key, &address).ok().flatten()?;
             let (tenant, person) = self.tables.person(key, user).ok().flatten()?;
             (!person.disabled).then_some((tenant, user))
@@ -204,17 +245,40 @@ impl Desk {
     }
 
     fn answer_admin(&mut self, question: FromAdmin) -> ToAdmin {
-        let Some(key) = &self.key else {
-            return ToAdmin::Fault("the vault has not given the key of the tables yet".to_owned());
-        };
-        let mut change = changes::Changes {
+        if let FromAdmin::Searched { found, .. } = &question
+            && let Some(first) = found.first()
+        {
+            let what = format!("remains of an ended contract: {} places, {first}", found.len());
+            let _ = self.hub.send(self.warden, 0, &Report::Alarm { what }, Vec::new());
+        }
+        match self.changes() {
+            Some(mut change) => change.carry_out(question),
+            None => ToAdmin::Fault("the vault has not given the key of the tables yet".to_owned()),
+        }
+    }
+
+    fn changes(&mut self) -> Option<changes::Changes<'_>> {
+        Some(changes::Changes {
             tables: &mut self.tables,
-            key,
+            key: self.key.as_ref()?,
             friends: &mut self.friends,
             statements: &mut self.statements,
             host_name: &self.host_name,
-        };
-        change.carry_out(question)
+        })
+    }
+
+    /// Contracts whose grace is over, and what was begun before a restart.
+    fn tend(&mut self) {
+        if self.next_tending > Instant::now() {
+            return;
+        }
+        self.next_tending = Instant::now() + TENDING;
+        let tended = self.changes().map_or(Ok(()), |mut change| change.tend_endings());
+        if let Err(fault) = tended {
+            self.next_tending = Instant::now() + TENDING_AFTER_FAULT;
+            let text = format!("directory: an ending waits: {}", fault.story());
+            let _ = self.hub.send(self.warden, 0, &Report::Note { text }, Vec::new());
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use crate::tables::{PersonRow, StatementRow, Tables};
 use rows::RowKey;
 use std::collections::HashMap;
 use terms::{TenantId, UserId};
-use wire::directory::{Recipient, Stated, Statement};
+use wire::directory::{EndingState, Part, Recipient, Stated, Statement};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 /// A statement older than this is made anew while the vault is there to sign.
@@ -21,6 +21,11 @@ pub struct Statements {
 }
 
 impl Statements {
+    /// After a change of a tenant.
+    pub fn forget_all(&mut self) {
+        self.at_hand.clear();
+    }
+
     pub fn state(
         &mut self,
         tables: &Tables,
@@ -44,7 +49,7 @@ impl Statements {
         let Some((user, person)) = find(tables, key, address, tenant)? else {
             return Ok(Stated::Unknown);
         };
-        if person.disabled {
+        if person.disabled || is_ended(tables, key, tenant, user)? {
             return Ok(Stated::Unknown);
         }
         let kept = tables.statement(key, address)?;
@@ -123,6 +128,18 @@ pub fn find(
     let administrator = people.iter().position(|(_, person)| person.role == "tenant-admin");
     let chosen = administrator.unwrap_or(0);
     Ok((chosen < people.len()).then(|| people.swap_remove(chosen)))
+}
+
+/// Whether the contract, or the person's part of it, is being destroyed: no mail any more.
+fn is_ended(tables: &Tables, key: &RowKey, tenant: TenantId, user: UserId) -> Result<bool, Fault> {
+    for user in [None, Some(user)] {
+        let row = tables.ending(key, Part { tenant, user })?;
+        let state = row.map(|row| row.ending.state);
+        if matches!(state, Some(EndingState::Destroying | EndingState::Destroyed)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// `<postmaster>` without a domain, as `canonical` completes it.

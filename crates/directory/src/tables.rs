@@ -22,6 +22,10 @@ CREATE TABLE IF NOT EXISTS address (
 CREATE INDEX IF NOT EXISTS address_user ON address (user);
 CREATE TABLE IF NOT EXISTS statement (
   token BLOB PRIMARY KEY, sealed BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS ending (
+  token BLOB PRIMARY KEY, sealed BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS hold (
+  hold BLOB PRIMARY KEY, sealed BLOB NOT NULL) WITHOUT ROWID;
 ";
 
 /// One organisation.
@@ -52,7 +56,7 @@ pub struct StatementRow {
 
 /// The open tables. Without a key (the vault has not given it yet) nothing can be read.
 pub struct Tables {
-    db: Connection,
+    pub(crate) db: Connection,
 }
 
 impl Tables {
@@ -60,7 +64,7 @@ impl Tables {
         let db = Connection::open(folder.join("directory.db")).map_err(Fault::store("opening"))?;
         db.execute_batch(
             "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY;
-             PRAGMA busy_timeout=5000;",
+             PRAGMA busy_timeout=5000; PRAGMA secure_delete=ON;",
         )
         .map_err(Fault::store("preparing"))?;
         db.execute_batch(SCHEMA).map_err(Fault::store("laying out"))?;
@@ -104,6 +108,23 @@ impl Tables {
             .and_then(|mut insert| insert.execute(params![&id.0[..], &token[..], sealed]))
             .map_err(Fault::store("adding a tenant"))?;
         Ok(())
+    }
+
+    /// Writes a tenant's settings anew and forgets every statement made under the old ones.
+    pub fn change_settings(
+        &mut self,
+        key: &RowKey,
+        id: TenantId,
+        row: &TenantRow,
+    ) -> Result<(), Fault> {
+        let sealed = seal(key, "tenant", &id.0, row)?;
+        let fault = Fault::store("changing a tenant");
+        let change = self.db.transaction().map_err(&fault)?;
+        change
+            .execute("UPDATE tenant SET sealed = ?2 WHERE tenant = ?1", params![&id.0[..], sealed])
+            .and_then(|_| change.execute("DELETE FROM statement", ()))
+            .map_err(&fault)?;
+        change.commit().map_err(&fault)
     }
 
     /// The tenant of a domain.
@@ -240,7 +261,7 @@ impl Tables {
         Ok(())
     }
 
-    fn one(&self, sql: &str, by: &[u8]) -> Result<Option<(Vec<u8>, Vec<u8>)>, Fault> {
+    pub(crate) fn one(&self, sql: &str, by: &[u8]) -> Result<Option<(Vec<u8>, Vec<u8>)>, Fault> {
         self.db
             .prepare_cached(sql)
             .and_then(|mut query| {
@@ -249,7 +270,7 @@ impl Tables {
             .map_err(Fault::store("looking up a row"))
     }
 
-    fn many(&self, sql: &str, by: &[&[u8]]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Fault> {
+    pub(crate) fn many(&self, sql: &str, by: &[&[u8]]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Fault> {
         let fault = Fault::store("listing rows");
         let mut query = self.db.prepare_cached(sql).map_err(&fault)?;
         let rows = query
@@ -259,12 +280,22 @@ impl Tables {
     }
 }
 
-fn seal<T: Serialize>(key: &RowKey, table: &str, row: &[u8], value: &T) -> Result<Vec<u8>, Fault> {
+pub(crate) fn seal<T: Serialize>(
+    key: &RowKey,
+    table: &str,
+    row: &[u8],
+    value: &T,
+) -> Result<Vec<u8>, Fault> {
     let plain = postcard::to_stdvec(value).map_err(|_| Fault::Encode)?;
     key.seal(table, row, &plain).ok_or(Fault::Encode)
 }
 
 /// A row that does not open was changed on the disk: it counts as absent, and mail for it waits.
-fn unseal<T: DeserializeOwned>(key: &RowKey, table: &str, row: &[u8], sealed: &[u8]) -> Option<T> {
+pub(crate) fn unseal<T: DeserializeOwned>(
+    key: &RowKey,
+    table: &str,
+    row: &[u8],
+    sealed: &[u8],
+) -> Option<T> {
     postcard::from_bytes(&key.open(table, row, sealed)?).ok()
 }

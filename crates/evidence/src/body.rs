@@ -2,9 +2,11 @@
 //! keys never change meaning; new fields are optional and take new keys.
 
 use crate::cbor::{Reader, Writer};
-use crate::item::{Delivery, Field, PublicKey, Released, Word};
+use crate::item::{Delivery, Digest, Field, PublicKey, Released, Word};
 use std::net::IpAddr;
-use terms::{ConnectionId, GrantId, InstanceId, Kind, MessageId, TenantId, UserId};
+use terms::{
+    ConnectionId, GrantId, HoldId, InstanceId, Kind, MessageId, RequestId, TenantId, UserId,
+};
 
 macro_rules! deeds {
     ($(
@@ -163,7 +165,7 @@ deeds! {
     }
     /// A person agreed to a request.
     Approve "approve" 14 {
-        request: GrantId = 0,
+        request: RequestId = 0,
         tenant: TenantId = 1,
         approver: UserId = 2,
     }
@@ -207,6 +209,66 @@ deeds! {
         user: Option<UserId> = 2,
         instance: Option<InstanceId> = 3,
     }
+    /// Somebody asked for what needs two persons. `digest` binds the act, its reason and its end,
+    /// whose words stay with identity.
+    Request "approval.request" 37 {
+        request: RequestId = 0,
+        what: Word = 1,
+        digest: Digest = 2,
+        until_ms: u64 = 3,
+        tenant: Option<TenantId> = 4,
+        user: Option<UserId> = 5,
+        requester: Option<UserId> = 6,
+    }
+    /// A person refused a request, for good.
+    Deny "approval.deny" 38 {
+        request: RequestId = 0,
+        tenant: TenantId = 1,
+        approver: UserId = 2,
+    }
+    /// A request's time ran out.
+    Expire "approval.expire" 39 {
+        request: RequestId = 0,
+    }
+    /// The one use of an approved request.
+    CarryOut "approval.carry-out" 40 {
+        request: RequestId = 0,
+        what: Word = 1,
+        digest: Digest = 2,
+        tenant: Option<TenantId> = 3,
+        user: Option<UserId> = 4,
+    }
+    /// A contract, or one person's part of it, passed into another state.
+    Ending "contract.state" 41 {
+        tenant: TenantId = 0,
+        state: Word = 1,
+        until_ms: Option<u64> = 2,
+        user: Option<UserId> = 3,
+    }
+    /// What a contract (or a person) had here is destroyed: after `last_open_ms` no copy opens.
+    Destroyed "contract.destroyed" 42 {
+        tenant: TenantId = 0,
+        users: u64 = 1,
+        messages: u64 = 2,
+        bytes: u64 = 3,
+        rows: u64 = 4,
+        last_open_ms: u64 = 5,
+        user: Option<UserId> = 6,
+    }
+    /// A hold was placed or lifted.
+    Hold "hold" 43 {
+        hold: HoldId = 0,
+        placed: bool = 1,
+        tenant: TenantId = 2,
+        user: Option<UserId> = 3,
+    }
+    /// A search for what is left of ended contracts.
+    Searched "remains.search" 44 {
+        contracts: u64 = 0,
+        files: u64 = 1,
+        bytes: u64 = 2,
+        found: u64 = 3,
+    }
 }
 
 impl Body {
@@ -241,10 +303,18 @@ impl Body {
             | Self::RuleChange { .. }
             | Self::Approve { .. }
             | Self::Export { .. }
+            | Self::Heartbeat {}
             | Self::KeySeal { .. }
             | Self::KeyHold { .. }
             | Self::KeyBackup { .. }
-            | Self::Heartbeat {} => None,
+            | Self::Request { .. }
+            | Self::Deny { .. }
+            | Self::Expire { .. }
+            | Self::CarryOut { .. }
+            | Self::Ending { .. }
+            | Self::Destroyed { .. }
+            | Self::Hold { .. }
+            | Self::Searched { .. } => None,
             // The process is whom it was done to, and did nothing by it.
             Self::Freeze { .. } => None,
         }

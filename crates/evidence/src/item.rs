@@ -3,7 +3,10 @@
 use crate::cbor::{Reader, Writer};
 use std::fmt::Write;
 use std::net::IpAddr;
-use terms::{ConnectionId, GrantId, InstanceId, Kind, MessageId, TenantId, UserId, Verdict};
+use terms::{
+    ConnectionId, GrantId, HoldId, InstanceId, Kind, MessageId, RequestId, TenantId, UserId,
+    Verdict,
+};
 
 /// Something that has one CBOR form and one JSON form.
 pub(crate) trait Item: Sized {
@@ -94,7 +97,9 @@ macro_rules! opaque {
     )*};
 }
 
-opaque! { ConnectionId GrantId InstanceId MessageId TenantId UserId PublicKey }
+opaque! {
+    ConnectionId GrantId HoldId InstanceId MessageId RequestId TenantId UserId PublicKey Digest
+}
 
 macro_rules! numbers {
     ($($name:ident)*) => {$(
@@ -129,6 +134,10 @@ impl Item for bool {
         let _ = write!(to, "{self}");
     }
 }
+
+/// SHA-256 of words that stay elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Digest(pub [u8; 32]);
 
 /// The Ed25519 key of one start of an author.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,13 +2,17 @@
 
 use super::*;
 use std::net::IpAddr;
-use terms::{ConnectionId, GrantId, InstanceId, Kind, MessageId, TenantId, UserId, Verdict};
+use terms::{
+    ConnectionId, GrantId, HoldId, InstanceId, Kind, MessageId, RequestId, TenantId, UserId,
+    Verdict,
+};
 
 const I: InstanceId = InstanceId([1; 6]);
 const T: TenantId = TenantId([2; 8]);
 const U: UserId = UserId([3; 8]);
 const M: MessageId = MessageId([4; 16]);
 const G: GrantId = GrantId([5; 16]);
+const R: RequestId = RequestId([9; 8]);
 const C: ConnectionId = ConnectionId([6; 8]);
 
 /// How much longer than usual the fuzzers run.
@@ -87,7 +91,37 @@ fn every_deed() -> Vec<Body> {
             user: None,
             weakened: Some(word("single-operator")),
         },
-        Body::Approve { request: G, tenant: T, approver: U },
+        Body::Approve { request: R, tenant: T, approver: U },
+        Body::Request {
+            request: R,
+            what: word("tenant.terminate"),
+            digest: Digest([8; 32]),
+            until_ms: 1 << 41,
+            tenant: Some(T),
+            user: None,
+            requester: Some(U),
+        },
+        Body::Deny { request: R, tenant: T, approver: U },
+        Body::Expire { request: R },
+        Body::CarryOut {
+            request: R,
+            what: word("read.case"),
+            digest: Digest([8; 32]),
+            tenant: Some(T),
+            user: Some(U),
+        },
+        Body::Ending { tenant: T, state: word("grace"), until_ms: Some(1 << 41), user: None },
+        Body::Destroyed {
+            tenant: T,
+            users: 3,
+            messages: 300,
+            bytes: 1 << 33,
+            rows: 70_000,
+            last_open_ms: 1 << 41,
+            user: None,
+        },
+        Body::Hold { hold: HoldId([7; 8]), placed: true, tenant: T, user: Some(U) },
+        Body::Searched { contracts: 1, files: 40, bytes: 1 << 30, found: 0 },
         Body::Export { what: word("backup"), count: 3, tenant: None, user: None },
         Body::Alarm {
             instance: I,

@@ -17,6 +17,8 @@ pub enum Fault {
     Encode,
     #[error("the vault is away")]
     VaultAway,
+    #[error("the directory is away")]
+    DirectoryAway,
     #[error("it could not be recorded, so it was not done")]
     Unrecorded(#[source] journal::Fault),
     #[error("the jail could not be entered")]

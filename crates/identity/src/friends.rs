@@ -5,21 +5,28 @@ use journal::Journal;
 use std::time::Duration;
 use terms::{GrantId, InstanceId, Kind, TenantId, UserId};
 use wire::Channel;
+use wire::approval::Act;
+use wire::directory::{Part, Who};
 use wire::vault::{FromIdentity, Grant, ToIdentity};
 
 /// An HMAC takes microseconds; a silent vault is away.
 const VAULT_PATIENCE: Duration = Duration::from_secs(3);
 const DIRECTORY_PATIENCE: Duration = Duration::from_secs(3);
+/// An act waits for new keys, which wait for the ledger and the mirror.
+const CARRY_PATIENCE: Duration = Duration::from_secs(8);
 
 pub struct Friends {
     pub vault: Option<Channel>,
     pub directory: Option<Channel>,
     pub journal: Journal,
+    /// This start of identity.
+    pub own: InstanceId,
 }
 
 impl Friends {
     pub fn new(instance: InstanceId) -> Self {
-        Self { vault: None, directory: None, journal: Journal::new(Kind::Identity, instance) }
+        let journal = Journal::new(Kind::Identity, instance);
+        Self { vault: None, directory: None, journal, own: instance }
     }
 
     pub fn table_key(&mut self) -> Option<Vec<u8>> {
@@ -69,13 +76,64 @@ impl Friends {
     /// Whose address this is, aliases and details included.
     pub fn person(&mut self, address: &str) -> Result<Option<(TenantId, UserId)>, Fault> {
         let question = wire::directory::FromIdentity::Person(address.to_owned());
-        let directory = self.directory.as_mut().ok_or(Fault::VaultAway)?;
-        match directory.ask(&question, &[], DIRECTORY_PATIENCE) {
-            Ok((wire::directory::ToIdentity::Person(found), _)) => Ok(found),
-            Err(wire::Fault::Silent) => Err(Fault::VaultAway),
+        match self.directory(&question, DIRECTORY_PATIENCE)? {
+            wire::directory::ToIdentity::Person(found) => Ok(found),
+            _ => Err(Fault::DirectoryAway),
+        }
+    }
+
+    /// Who an address is, with what they may approve. Nobody who is disabled.
+    pub fn who(&mut self, address: &str) -> Result<Option<Who>, Fault> {
+        let question = wire::directory::FromIdentity::Who(address.to_owned());
+        match self.directory(&question, DIRECTORY_PATIENCE)? {
+            wire::directory::ToIdentity::Who(who) => Ok(who),
+            _ => Err(Fault::DirectoryAway),
+        }
+    }
+
+    /// How many may approve what concerns `tenant`.
+    pub fn able(&mut self, tenant: Option<TenantId>) -> Result<u32, Fault> {
+        let question = wire::directory::FromIdentity::Able(tenant);
+        match self.directory(&question, DIRECTORY_PATIENCE)? {
+            wire::directory::ToIdentity::Able(count) => Ok(count),
+            _ => Err(Fault::DirectoryAway),
+        }
+    }
+
+    /// Has the directory do what was found permitted.
+    pub fn carry(&mut self, act: Act) -> Result<wire::directory::ToAdmin, Fault> {
+        let question = wire::directory::FromIdentity::Carry(act);
+        match self.directory(&question, CARRY_PATIENCE)? {
+            wire::directory::ToIdentity::Carried(answer) => Ok(*answer),
+            _ => Err(Fault::DirectoryAway),
+        }
+    }
+
+    /// Whose rows are to be destroyed.
+    pub fn ending(&mut self) -> Result<Vec<Part>, Fault> {
+        match self.directory(&wire::directory::FromIdentity::Ending, DIRECTORY_PATIENCE)? {
+            wire::directory::ToIdentity::Ending(parts) => Ok(parts),
+            _ => Err(Fault::DirectoryAway),
+        }
+    }
+
+    pub fn erased(&mut self, part: Part, rows: u64) -> Result<(), Fault> {
+        let question = wire::directory::FromIdentity::Erased { part, rows };
+        self.directory(&question, CARRY_PATIENCE).map(drop)
+    }
+
+    fn directory(
+        &mut self,
+        question: &wire::directory::FromIdentity,
+        patience: Duration,
+    ) -> Result<wire::directory::ToIdentity, Fault> {
+        let directory = self.directory.as_mut().ok_or(Fault::DirectoryAway)?;
+        match directory.ask(question, &[], patience) {
+            Ok((answer, _)) => Ok(answer),
+            Err(wire::Fault::Silent) => Err(Fault::DirectoryAway),
             Err(_) => {
                 self.directory = None;
-                Err(Fault::VaultAway)
+                Err(Fault::DirectoryAway)
             }
         }
     }

@@ -11,9 +11,12 @@
     allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
+mod approvals;
+mod ended;
 mod fault;
 mod friends;
 mod people;
+mod requests;
 mod sessions;
 mod tables;
 
@@ -30,15 +33,19 @@ use rows::RowKey;
 use sessions::Sessions;
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tables::Tables;
-use terms::Kind;
+use terms::{InstanceId, Kind};
 use wire::control::Order;
 use wire::identity::{ToAccess, ToAdmin};
 use wire::{Channel, Event, Frame, Hub, Label, Peer};
 
 /// How often identity asks again for the key of its tables while the vault is away.
 const KEY_PATIENCE: Duration = Duration::from_millis(200);
+/// Between two looks at what runs out or is to be destroyed.
+const TENDING: Duration = Duration::from_secs(2);
+/// Every so many of them, requests whose time is over are looked for: once a minute.
+const TENDINGS_OF_REQUESTS: u32 = 30;
 
 /// Runs until it is told to stop or the warden is gone.
 pub fn run(house: House) -> ExitCode {
@@ -61,10 +68,21 @@ fn serve(mut house: House) -> Result<(), Fault> {
     let (warden, start) = house.seat_control(&mut hub).map_err(Fault::jail)?;
     let single_operator = start.single_operator;
     let sessions = Sessions::default();
-    let mut desk = Desk { hub, warden, tables, friends, sessions, key: None, single_operator };
+    let next_tending = Instant::now();
+    let mut desk = Desk {
+        hub,
+        warden,
+        tables,
+        friends,
+        sessions,
+        key: None,
+        single_operator,
+        next_tending,
+        tendings: 0,
+    };
     loop {
-        let patience = desk.key.is_none().then_some(KEY_PATIENCE);
-        for event in desk.hub.wait(patience).map_err(Fault::channel)? {
+        let patience = if desk.key.is_none() { KEY_PATIENCE } else { TENDING };
+        for event in desk.hub.wait(Some(patience)).map_err(Fault::channel)? {
             match event {
                 Event::Frame(peer, frame) if peer == warden => {
                     if !desk.obey(frame) {
@@ -78,6 +96,7 @@ fn serve(mut house: House) -> Result<(), Fault> {
             }
         }
         desk.fetch_key();
+        desk.tend();
     }
 }
 
@@ -89,6 +108,8 @@ struct Desk {
     sessions: Sessions,
     key: Option<RowKey>,
     single_operator: bool,
+    next_tending: Instant,
+    tendings: u32,
 }
 
 impl Desk {
@@ -123,6 +144,16 @@ impl Desk {
     fn fetch_key(&mut self) {
         if self.key.is_none() {
             self.key = self.friends.table_key().map(|key| RowKey::new(&key));
+            self.keep_mode();
+        }
+    }
+
+    /// A start-up file that says two persons is remembered: the file alone leads back no more.
+    fn keep_mode(&self) {
+        if let (Some(key), false) = (&self.key, self.single_operator)
+            && let Err(fault) = self.tables.keep_two_persons(key, true)
+        {
+            eprintln!("sekisho: identity: {}", fault.story());
         }
     }
 
@@ -133,8 +164,8 @@ impl Desk {
                 let answer = frame.read().map(|question| self.admit(peer, instance, question));
                 answer.and_then(|answer| self.hub.send(peer, frame.call, &answer, Vec::new()))
             }
-            Some((Kind::Admin, _)) => {
-                let answer = frame.read().map(|question| self.change(question));
+            Some((Kind::Admin, instance)) => {
+                let answer = frame.read().map(|question| self.change(instance, question));
                 answer.and_then(|answer| self.hub.send(peer, frame.call, &answer, Vec::new()))
             }
             _ => Err(wire::Fault::Malformed),
@@ -148,7 +179,7 @@ impl Desk {
     fn admit(
         &mut self,
         peer: Peer,
-        instance: terms::InstanceId,
+        instance: InstanceId,
         question: wire::identity::FromAccess,
     ) -> ToAccess {
         let Some(key) = &self.key else { return ToAccess::Later };
@@ -167,17 +198,37 @@ impl Desk {
         answer
     }
 
-    fn change(&mut self, question: wire::identity::FromAdmin) -> ToAdmin {
-        let Some(key) = &self.key else {
-            return ToAdmin::Fault("the vault has not given the key of the tables yet".to_owned());
-        };
-        let mut people = people::People {
-            tables: &self.tables,
-            key,
+    fn change(&mut self, asker: InstanceId, question: wire::identity::FromAdmin) -> ToAdmin {
+        match self.people(asker) {
+            Some(mut people) => people.carry_out(question),
+            None => ToAdmin::Fault("the vault has not given the key of the tables yet".to_owned()),
+        }
+    }
+
+    fn people(&mut self, asker: InstanceId) -> Option<people::People<'_>> {
+        Some(people::People {
+            tables: &mut self.tables,
+            key: self.key.as_ref()?,
             friends: &mut self.friends,
             sessions: &mut self.sessions,
             single_operator: self.single_operator,
-        };
-        people.carry_out(question)
+            asker,
+        })
+    }
+
+    /// What nobody asks for: requests run out, and ended contracts leave these tables.
+    fn tend(&mut self) {
+        if self.next_tending > Instant::now() {
+            return;
+        }
+        self.next_tending = Instant::now() + TENDING;
+        let own = self.friends.own;
+        self.tendings += 1;
+        let is_for_requests = self.tendings % TENDINGS_OF_REQUESTS == 0;
+        let Some(mut people) = self.people(own) else { return };
+        let expired = if is_for_requests { people.expire() } else { Ok(()) };
+        if let Err(fault) = expired.and_then(|()| people.destroy_ended()) {
+            eprintln!("sekisho: identity tends later: {}", fault.story());
+        }
     }
 }

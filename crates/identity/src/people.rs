@@ -7,24 +7,30 @@ use crate::tables::{AppPasswordRow, PersonRow, Tables};
 use compartment::now_ms;
 use evidence::Body;
 use rows::RowKey;
-use terms::{TenantId, UserId};
+use terms::{InstanceId, TenantId, UserId};
+use wire::approval::{Act, Permission, Proof};
 use wire::identity::{AppPassword, FromAdmin, Protocol, ToAdmin};
 
 /// App passwords of one person: a few for each of their devices.
 const APP_PASSWORDS: usize = 100;
 const DEVICE_BYTES: usize = 100;
-/// How a change is marked while nobody can approve it.
-const WEAKENED: &str = "single-operator";
+/// The longest life of a pass.
+const PASS_MS: u64 = 72 * 60 * 60 * 1000;
+/// How a change is marked where one person decides alone.
+pub const WEAKENED: &str = "single-operator";
 
 pub struct People<'a> {
-    pub tables: &'a Tables,
+    pub tables: &'a mut Tables,
     pub key: &'a RowKey,
     pub friends: &'a mut Friends,
     pub sessions: &'a mut Sessions,
+    /// What the start-up file says.
     pub single_operator: bool,
+    /// The process that speaks for the caller.
+    pub asker: InstanceId,
 }
 
-fn refused(expected: &str, found: &str, hint: &str) -> ToAdmin {
+pub fn refused(expected: &str, found: &str, hint: &str) -> ToAdmin {
     ToAdmin::Refused {
         expected: expected.to_owned(),
         found: found.to_owned(),
@@ -38,13 +44,29 @@ impl People<'_> {
             FromAdmin::PersonAdd { tenant, user, address, salt, digest } => {
                 self.add(tenant, user, address, salt, &digest)
             }
-            FromAdmin::PersonReset { user, salt, digest } => self.reset(user, salt, &digest),
+            FromAdmin::PersonReset { user, salt, digest, permission } => {
+                self.reset(user, salt, &digest, permission)
+            }
             FromAdmin::PersonDisable { user, disabled } => self.disable(user, disabled),
-            FromAdmin::AppPasswordAdd { user, protocol, device, key, digest } => {
-                self.add_app_password(user, protocol, device, key, &digest)
+            FromAdmin::AppPasswordAdd { user, protocol, device, key, digest, permission } => {
+                self.add_app_password(user, protocol, device, (key, digest), permission)
             }
             FromAdmin::AppPasswordList { user } => self.list_app_passwords(user),
             FromAdmin::AppPasswordRevoke { key } => self.revoke_app_password(&key),
+            FromAdmin::Carry { act, permission } => self.carry(act, permission),
+            FromAdmin::PassAdd { act, key, digest, permission } => {
+                self.add_pass(&act, key, &digest, permission)
+            }
+            FromAdmin::Salt { address } => self.salt(&address),
+            FromAdmin::Requests => self.list_requests(),
+            FromAdmin::Request(id) => self.show_request(id),
+            FromAdmin::Agree { request, proof } => self.agree(request, &proof),
+            FromAdmin::Deny { request, proof } => self.deny(request, &proof),
+            FromAdmin::Mode => self.mode(),
+            FromAdmin::TwoPersons => self.two_persons(),
+            FromAdmin::PasswordChange { proof, salt, digest } => {
+                self.change_password(&proof, salt, &digest)
+            }
         };
         answer.unwrap_or_else(|fault| ToAdmin::Fault(fault.story()))
     }
@@ -67,13 +89,24 @@ impl People<'_> {
         Ok(ToAdmin::Done { weakened: None })
     }
 
-    fn reset(&mut self, user: UserId, salt: Vec<u8>, digest: &[u8]) -> Result<ToAdmin, Fault> {
+    fn reset(
+        &mut self,
+        user: UserId,
+        salt: Vec<u8>,
+        digest: &[u8],
+        permission: Permission,
+    ) -> Result<ToAdmin, Fault> {
         let Some(mut row) = self.tables.person(self.key, user)? else { return Ok(nobody(user)) };
+        let act = Act::ResetPassword { tenant: row.tenant, user };
+        let weakened = match self.permit(&act, permission)? {
+            Ok(permit) => permit.weakened,
+            Err(answer) => return Ok(*answer),
+        };
         row.verifier = self.friends.verifier("password", digest)?;
         row.salt = salt;
-        let weakened = self.weakening();
         self.record(row.tenant, user, "person.reset", weakened)?;
         self.tables.keep_person(self.key, user, &row)?;
+        self.tables.keep_own_password(self.key, user, false)?;
         self.sessions.end_of(Some(user), None, self.friends);
         Ok(ToAdmin::Done { weakened: weakened.map(str::to_owned) })
     }
@@ -95,9 +128,12 @@ impl People<'_> {
         user: UserId,
         protocol: Protocol,
         device: String,
-        key: String,
-        digest: &[u8],
+        (key, digest): (String, Vec<u8>),
+        permission: Permission,
     ) -> Result<ToAdmin, Fault> {
+        if matches!(protocol, Protocol::Pass(_)) {
+            return Ok(refused("imap, pop3 or smtp", protocol.word(), "a pass is another request"));
+        }
         let Some(person) = self.tables.person(self.key, user)? else { return Ok(nobody(user)) };
         let others = self.tables.app_passwords(self.key, user)?;
         let live = others.iter().filter(|other| !other.revoked && other.row.key != key).count();
@@ -106,12 +142,29 @@ impl People<'_> {
             let hint = "revoke one that is not used: app-password revoke ID";
             return Ok(refused("at most 100 live ones, names of 100 octets", &found, hint));
         }
-        let verifier = self.friends.verifier("app-password", digest)?;
-        let weakened = self.weakening();
+        let verifier = self.friends.verifier("app-password", &digest)?;
+        if let Some(found) = self.tables.app_password(self.key, &key)?
+            && (found.user, found.row.protocol) == (user, protocol)
+            && !found.revoked
+            && found.row.verifier == verifier
+        {
+            // The very same secret again, as a restarted demo brings it: nothing new opens.
+            return Ok(ToAdmin::Done { weakened: self.weakening()? });
+        }
+        let act = Act::AppPassword { tenant: person.tenant, user, protocol, device };
+        let weakened = match self.permit(&act, permission)? {
+            Ok(permit) => permit.weakened,
+            Err(answer) => return Ok(*answer),
+        };
+        let Act::AppPassword { device, .. } = act else { return Ok(nobody(user)) };
         self.record(person.tenant, user, "app-password.add", weakened)?;
         let row = AppPasswordRow { key, protocol, device, verifier, made_ms: now_ms() };
         self.tables.add_app_password(self.key, user, &row)?;
         Ok(ToAdmin::Done { weakened: weakened.map(str::to_owned) })
+    }
+
+    fn weakening(&self) -> Result<Option<String>, Fault> {
+        Ok((!self.needs_two()?).then(|| WEAKENED.to_owned()))
     }
 
     fn list_app_passwords(&mut self, user: UserId) -> Result<ToAdmin, Fault> {
@@ -141,9 +194,99 @@ impl People<'_> {
         Ok(ToAdmin::Done { weakened: None })
     }
 
-    /// Until two persons can approve, what would need them is done at once and marked.
-    fn weakening(&self) -> Option<&'static str> {
-        self.single_operator.then_some(WEAKENED)
+    /// A person's own new password: nobody else has known it.
+    fn change_password(
+        &mut self,
+        proof: &Proof,
+        salt: Vec<u8>,
+        digest: &[u8],
+    ) -> Result<ToAdmin, Fault> {
+        let who = match self.prove(proof)? {
+            Ok(who) => who,
+            Err(answer) => return Ok(*answer),
+        };
+        let user = who.user;
+        let Some(mut row) = self.tables.person(self.key, user)? else { return Ok(nobody(user)) };
+        row.verifier = self.friends.verifier("password", digest)?;
+        row.salt = salt;
+        self.record(row.tenant, user, "password.change", None)?;
+        self.tables.keep_person(self.key, user, &row)?;
+        self.tables.keep_own_password(self.key, user, true)?;
+        Ok(ToAdmin::Done { weakened: None })
+    }
+
+    /// What the directory does, once it is permitted here.
+    fn carry(&mut self, act: Act, permission: Permission) -> Result<ToAdmin, Fault> {
+        if act == Act::SingleOperator && !self.single_operator {
+            let hint = "set house.approvals to single-operator and start again, then ask";
+            return Ok(refused("a start-up file that agrees", "two-persons", hint));
+        }
+        let weakened = match self.permit(&act, permission)? {
+            Ok(permit) => permit.weakened,
+            Err(answer) => return Ok(*answer),
+        };
+        match act {
+            Act::SingleOperator => self.single_operator(weakened),
+            Act::Other { .. } => {
+                self.record_act(&act, weakened)?;
+                Ok(ToAdmin::Done { weakened: weakened.map(str::to_owned) })
+            }
+            act => {
+                if !matches!(&act, Act::AddPerson { role, .. } if !is_approving(role)) {
+                    self.record_act(&act, weakened)?;
+                }
+                let answer = Box::new(self.friends.carry(act)?);
+                Ok(ToAdmin::Carried { answer, weakened: weakened.map(str::to_owned) })
+            }
+        }
+    }
+
+    /// A pass for somebody else's reading: an app password for one purpose and a short time.
+    fn add_pass(
+        &mut self,
+        act: &Act,
+        key: String,
+        digest: &[u8],
+        permission: Permission,
+    ) -> Result<ToAdmin, Fault> {
+        let Act::Read { user, purpose, for_ms, .. } = act else {
+            return Ok(refused("a reading", act.word(), "see `sekisho help`"));
+        };
+        let (user, now) = (*user, now_ms());
+        if *for_ms == 0 || *for_ms > PASS_MS {
+            let hint = "--for 1h to 72h";
+            return Ok(refused("at most 72 hours", &format!("{for_ms} ms"), hint));
+        }
+        if self.tables.person(self.key, user)?.is_none() {
+            return Ok(nobody(user));
+        }
+        let request = permission.request;
+        let weakened = match self.permit(act, permission)? {
+            Ok(permit) => permit.weakened,
+            Err(answer) => return Ok(*answer),
+        };
+        let verifier = self.friends.verifier("app-password", digest)?;
+        self.record_act(act, weakened)?;
+        // The device says under which request, and until when.
+        let request = request.map(|request| request.to_string()).unwrap_or_default();
+        let device = format!("{}:{request}", now + for_ms);
+        let protocol = Protocol::Pass(*purpose);
+        let row = AppPasswordRow { key, protocol, device, verifier, made_ms: now };
+        self.tables.add_app_password(self.key, user, &row)?;
+        Ok(ToAdmin::Done { weakened: weakened.map(str::to_owned) })
+    }
+
+    fn record_act(&mut self, act: &Act, weakened: Option<&str>) -> Result<(), Fault> {
+        self.write(Body::RuleChange {
+            what: act.word().into(),
+            tenant: act.tenant(),
+            user: act.user(),
+            weakened: weakened.map(Into::into),
+        })
+    }
+
+    pub fn write(&mut self, body: Body) -> Result<(), Fault> {
+        self.friends.journal.record(body).map_err(Fault::Unrecorded)
     }
 
     fn record(
@@ -161,6 +304,10 @@ impl People<'_> {
         };
         self.friends.journal.record(body).map_err(Fault::Unrecorded)
     }
+}
+
+fn is_approving(role: &str) -> bool {
+    wire::directory::APPROVING.contains(&role)
 }
 
 fn nobody(user: UserId) -> ToAdmin {

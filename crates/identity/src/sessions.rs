@@ -214,7 +214,11 @@ impl Door<'_> {
         };
         let verifier = &found.row.verifier;
         let is_same = self.friends.compare("app-password", &typed.digest, verifier)?;
-        let is_usable = is_same && !found.revoked && found.row.protocol == protocol;
+        let is_meant = match found.row.protocol {
+            Protocol::Pass(_) => protocol == Protocol::Imap && is_pass_live(&found.row.device),
+            own => own == protocol,
+        };
+        let is_usable = is_same && !found.revoked && is_meant;
         let Some((tenant, user)) = self.friends.person(name)? else { return Ok(None) };
         let person = self.tables.person(self.key, user)?;
         let is_live = person.is_some_and(|person| !person.disabled && person.tenant == tenant);
@@ -234,6 +238,21 @@ impl Door<'_> {
         protocol: Protocol,
         person: Option<&(TenantId, Found)>,
     ) -> Result<(), Fault> {
+        // Somebody else's reading is recorded as such, with the request it stands under.
+        let protocol = person.map_or(protocol, |(_, found)| match found.row.protocol {
+            pass @ Protocol::Pass(_) => pass,
+            _ => protocol,
+        });
+        if let (Protocol::Pass(purpose), Some((tenant, found))) = (protocol, person) {
+            let request = found.row.device.split_once(':').map_or("", |(_, request)| request);
+            let body = Body::CredentialUse {
+                credential: purpose.word().into(),
+                instance,
+                name: request.into(),
+                tenant: Some(*tenant),
+            };
+            self.friends.journal.record(body).map_err(Fault::Unrecorded)?;
+        }
         let body = Body::SignIn {
             instance,
             protocol: protocol.word().into(),
@@ -243,4 +262,10 @@ impl Door<'_> {
         };
         self.friends.journal.record(body).map_err(Fault::Unrecorded)
     }
+}
+
+/// A pass carries its end in front: `milliseconds:request`.
+pub(crate) fn is_pass_live(device: &str) -> bool {
+    let until = device.split_once(':').and_then(|(until, _)| until.parse::<u64>().ok());
+    until.is_some_and(|until| now_ms() < until)
 }

@@ -16,6 +16,10 @@ CREATE TABLE IF NOT EXISTS app_password (
   token BLOB PRIMARY KEY, user BLOB NOT NULL, sealed BLOB NOT NULL,
   revoked INTEGER NOT NULL DEFAULT 0, last_used_ms INTEGER) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS app_password_user ON app_password (user);
+CREATE TABLE IF NOT EXISTS request (
+  request BLOB PRIMARY KEY, sealed BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS note (
+  token BLOB PRIMARY KEY, sealed BLOB NOT NULL) WITHOUT ROWID;
 ";
 
 /// One person: who they are and how a password of theirs would be checked.
@@ -48,7 +52,7 @@ pub struct Found {
 }
 
 pub struct Tables {
-    db: Connection,
+    pub(crate) db: Connection,
 }
 
 impl Tables {
@@ -56,7 +60,7 @@ impl Tables {
         let db = Connection::open(folder.join("identity.db")).map_err(Fault::store("opening"))?;
         db.execute_batch(
             "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY;
-             PRAGMA busy_timeout=5000;",
+             PRAGMA busy_timeout=5000; PRAGMA secure_delete=ON;",
         )
         .map_err(Fault::store("preparing"))?;
         db.execute_batch(SCHEMA).map_err(Fault::store("laying out"))?;
@@ -159,11 +163,21 @@ impl Tables {
     }
 }
 
-fn seal<T: Serialize>(key: &RowKey, table: &str, row: &[u8], value: &T) -> Result<Vec<u8>, Fault> {
+pub(crate) fn seal<T: Serialize>(
+    key: &RowKey,
+    table: &str,
+    row: &[u8],
+    value: &T,
+) -> Result<Vec<u8>, Fault> {
     let plain = postcard::to_stdvec(value).map_err(|_| Fault::Encode)?;
     key.seal(table, row, &plain).ok_or(Fault::Encode)
 }
 
-fn unseal<T: DeserializeOwned>(key: &RowKey, table: &str, row: &[u8], sealed: &[u8]) -> Option<T> {
+pub(crate) fn unseal<T: DeserializeOwned>(
+    key: &RowKey,
+    table: &str,
+    row: &[u8],
+    sealed: &[u8],
+) -> Option<T> {
     postcard::from_bytes(&key.open(table, row, sealed)?).ok()
 }

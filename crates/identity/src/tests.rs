@@ -8,6 +8,7 @@ use rows::RowKey;
 use std::path::PathBuf;
 use terms::{InstanceId, TenantId, UserId};
 use wire::Channel;
+use wire::approval::{Act, Permission, Proof, Purpose, Request, State};
 use wire::control::Report;
 use wire::identity::{FromAccess, FromAdmin, Protocol, ToAccess, ToAdmin};
 use wire::ledger::{FromLedger, ToLedger};
@@ -16,6 +17,17 @@ use wire::vault::{FromIdentity, ToIdentity};
 const TENANT: TenantId = TenantId([1; 8]);
 const AOI: UserId = UserId([2; 8]);
 const HARU: UserId = UserId([3; 8]);
+const MINA: UserId = UserId([4; 8]);
+const SATO: UserId = UserId([5; 8]);
+const REI: UserId = UserId([6; 8]);
+/// Their passwords' digests are their ids' octets.
+const PEOPLE: &[(UserId, &str, &str)] = &[
+    (AOI, "aoi@example.jp", "user"),
+    (HARU, "haru@example.jp", "user"),
+    (MINA, "mina@example.jp", "approver"),
+    (SATO, "sato@example.jp", "tenant-admin"),
+    (REI, "rei@example.jp", "operator"),
+];
 
 struct World {
     folder: PathBuf,
@@ -24,6 +36,7 @@ struct World {
     friends: Friends,
     sessions: Sessions,
     next_peer: u64,
+    single_operator: bool,
 }
 
 impl World {
@@ -40,12 +53,29 @@ impl World {
             _ => ToIdentity::Done,
         }));
         friends.directory = Some(answering(|question: wire::directory::FromIdentity| {
-            let wire::directory::FromIdentity::Person(address) = question;
-            wire::directory::ToIdentity::Person(match address.as_str() {
-                "aoi@example.jp" => Some((TENANT, AOI)),
-                "haru@example.jp" => Some((TENANT, HARU)),
-                _ => None,
-            })
+            use wire::directory::{FromIdentity, ToIdentity};
+            let find = |address: &str| PEOPLE.iter().find(|(_, known, _)| *known == address);
+            match question {
+                FromIdentity::Person(address) => {
+                    ToIdentity::Person(find(&address).map(|(user, ..)| (TENANT, *user)))
+                }
+                FromIdentity::Who(address) => {
+                    ToIdentity::Who(find(&address).map(|(user, _, role)| wire::directory::Who {
+                        tenant: TENANT,
+                        user: *user,
+                        role: (*role).to_owned(),
+                        of_house: true,
+                    }))
+                }
+                FromIdentity::Able(_) => ToIdentity::Able(3),
+                FromIdentity::Carry(_) => {
+                    ToIdentity::Carried(Box::new(wire::directory::ToAdmin::Done))
+                }
+                FromIdentity::Ending => {
+                    ToIdentity::Ending(vec![wire::directory::Part { tenant: TENANT, user: None }])
+                }
+                FromIdentity::Erased { .. } => ToIdentity::Done,
+            }
         }));
         friends.journal.join(answering(|_: ToLedger| FromLedger::Taken { first_index: 0 }));
         let mut world = Self {
@@ -55,9 +85,11 @@ impl World {
             friends,
             sessions: Sessions::default(),
             next_peer: 0,
+            single_operator: true,
         };
-        for (user, address) in [(AOI, "aoi@example.jp"), (HARU, "haru@example.jp")] {
-            let (address, salt, digest) = (address.to_owned(), vec![1; 16], vec![2; 32]);
+        for (user, address, _) in PEOPLE {
+            let (user, digest) = (*user, vec![user.0[0]; 32]);
+            let (address, salt) = ((*address).to_owned(), vec![1; 16]);
             world.change(FromAdmin::PersonAdd { tenant: TENANT, user, address, salt, digest });
         }
         world
@@ -65,11 +97,12 @@ impl World {
 
     fn change(&mut self, question: FromAdmin) -> ToAdmin {
         let mut people = People {
-            tables: &self.tables,
+            tables: &mut self.tables,
             key: &self.key,
             friends: &mut self.friends,
             sessions: &mut self.sessions,
-            single_operator: true,
+            single_operator: self.single_operator,
+            asker: InstanceId([0; 6]),
         };
         people.carry_out(question)
     }
@@ -80,7 +113,14 @@ impl World {
         let (text, made) = secret::make(letter, [byte; 10], [byte; 16]);
         let (key, digest) = (made.key.clone(), made.digest.to_vec());
         let device = "test".to_owned();
-        let added = self.change(FromAdmin::AppPasswordAdd { user, protocol, device, key, digest });
+        let added = self.change(FromAdmin::AppPasswordAdd {
+            user,
+            protocol,
+            device,
+            key,
+            digest,
+            permission: Permission::default(),
+        });
         assert!(matches!(added, ToAdmin::Done { weakened: Some(_) }));
         (text, made.key)
     }
@@ -221,4 +261,246 @@ fn without_evidence_or_vault_people_are_asked_to_wait() {
     world.friends.vault = None;
     let peer = world.peer();
     assert_eq!(world.sign_in(peer, "aoi@example.jp", &aoi), "later");
+}
+
+fn proof(user: UserId) -> Proof {
+    let (_, address, _) = PEOPLE.iter().find(|(known, ..)| *known == user).unwrap();
+    Proof { address: (*address).to_owned(), digest: vec![user.0[0]; 32] }
+}
+
+fn because(by: Option<UserId>) -> Permission {
+    let reason = Some("端末を失くした".to_owned());
+    Permission { reason, by: by.map(proof), ..Permission::default() }
+}
+
+fn under(request: &Request) -> Permission {
+    Permission { request: Some(request.request), ..Permission::default() }
+}
+
+/// `done`, `weakened`, `pending STATE APPROVALS`, or what was expected instead.
+fn told(answer: &ToAdmin) -> String {
+    match answer {
+        ToAdmin::Done { weakened: Some(_) } => "weakened".to_owned(),
+        ToAdmin::Done { weakened: None } => "done".to_owned(),
+        ToAdmin::Carried { .. } => "carried".to_owned(),
+        ToAdmin::Pending(request) => {
+            format!("pending {} {}", request.state.word(), request.approvals.len())
+        }
+        ToAdmin::Mode { two_persons, .. } => format!("two persons: {two_persons}"),
+        ToAdmin::Refused { expected, .. } => expected.clone(),
+        ToAdmin::Fault(what) => format!("fault: {what}"),
+        _ => "something else".to_owned(),
+    }
+}
+
+impl World {
+    fn two_persons(name: &str) -> Self {
+        let mut world = World::new(name);
+        assert_eq!(told(&world.change(FromAdmin::TwoPersons)), "two persons: true");
+        world
+    }
+
+    fn add(&mut self, user: UserId, permission: Permission) -> ToAdmin {
+        let (protocol, device) = (Protocol::Imap, "new".to_owned());
+        let (key, digest) = (format!("key-{user}"), vec![7; 32]);
+        self.change(FromAdmin::AppPasswordAdd { user, protocol, device, key, digest, permission })
+    }
+
+    fn asked(&mut self, user: UserId, by: Option<UserId>) -> Request {
+        match self.add(user, because(by)) {
+            ToAdmin::Pending(request) => *request,
+            other => panic!("{}", told(&other)),
+        }
+    }
+
+    fn agree(&mut self, request: &Request, user: UserId) -> String {
+        let question = FromAdmin::Agree { request: request.request, proof: proof(user) };
+        told(&self.change(question))
+    }
+}
+
+#[test]
+fn two_persons_decide_once_and_on_exactly_this() {
+    let mut world = World::two_persons("two");
+    let request = world.asked(AOI, Some(MINA));
+    let check = |world: &mut World, permission: Permission, expected: &str| {
+        assert_eq!(told(&world.add(AOI, permission)), expected);
+    };
+    check(&mut world, under(&request), "an approved request");
+    assert_eq!(world.agree(&request, MINA), "another than the requester");
+    assert_eq!(
+        world.agree(&request, HARU),
+        "an approver or tenant-admin of this tenant, or an operator's approver"
+    );
+    assert_eq!(world.agree(&request, SATO), "pending open 1");
+    assert_eq!(world.agree(&request, SATO), "a person who has not approved yet");
+    check(&mut world, under(&request), "an approved request");
+    assert_eq!(world.agree(&request, REI), "pending approved 2");
+    assert_eq!(told(&world.add(HARU, under(&request))), "the act of this request");
+    check(&mut world, under(&request), "done");
+    check(&mut world, under(&request), "an approved request");
+}
+
+#[test]
+fn one_persons_no_is_enough() {
+    let mut world = World::two_persons("no");
+    let request = world.asked(AOI, None);
+    let question = FromAdmin::Deny { request: request.request, proof: proof(SATO) };
+    assert_eq!(told(&world.change(question)), "pending denied 0");
+    assert_eq!(world.agree(&request, REI), "an open request");
+    assert_eq!(told(&world.add(AOI, under(&request))), "an approved request");
+}
+
+#[test]
+fn a_request_runs_out() {
+    let mut world = World::two_persons("late");
+    let mut request = world.asked(AOI, None);
+    world.agree(&request, SATO);
+    request.expires_ms = 1;
+    world.tables.keep_request(&world.key, &request).unwrap();
+    assert_eq!(world.agree(&request, REI), "an open request");
+    let found = world.tables.request(&world.key, request.request).unwrap().unwrap();
+    assert_eq!(found.state, State::Expired);
+}
+
+#[test]
+fn a_touched_request_permits_nothing() {
+    let mut world = World::two_persons("touched");
+    let request = world.asked(AOI, None);
+    world.agree(&request, SATO);
+    world.agree(&request, REI);
+    let mut row = world.tables.request(&world.key, request.request).unwrap().unwrap();
+    row.reason = "another".to_owned();
+    world.tables.keep_request(&world.key, &row).unwrap();
+    assert_eq!(told(&world.add(AOI, under(&request))), "a request as it was recorded");
+}
+
+#[test]
+fn what_is_ones_own_needs_nobody_else() {
+    let mut world = World::two_persons("own");
+    assert_eq!(told(&world.add(AOI, because(Some(AOI)))), "done");
+    let reset = FromAdmin::PersonReset {
+        user: HARU,
+        salt: vec![1; 16],
+        digest: vec![9; 32],
+        permission: Permission::default(),
+    };
+    // Nobody has signed in as Haru: it is a first password, made again.
+    assert_eq!(told(&world.change(reset)), "done");
+    let change = |old: u8, new: u8| FromAdmin::PasswordChange {
+        proof: Proof { address: "haru@example.jp".to_owned(), digest: vec![old; 32] },
+        salt: vec![1; 16],
+        digest: vec![new; 32],
+    };
+    assert_eq!(told(&world.change(change(9, 10))), "done");
+    assert_eq!(told(&world.change(change(9, 11))), "the right password");
+    let reset = FromAdmin::PersonReset {
+        user: HARU,
+        salt: vec![1; 16],
+        digest: vec![9; 32],
+        permission: because(None),
+    };
+    assert_eq!(told(&world.change(reset)), "pending open 0");
+}
+
+#[test]
+fn wrong_passwords_must_wait_even_after_a_restart() {
+    let mut world = World::two_persons("wrong");
+    let request = world.asked(AOI, None);
+    let wrong = Proof { address: "sato@example.jp".to_owned(), digest: vec![0; 32] };
+    let question = || FromAdmin::Agree { request: request.request, proof: wrong.clone() };
+    for _ in 0..5 {
+        assert_eq!(told(&world.change(question())), "the right password");
+    }
+    assert_eq!(world.agree(&request, SATO), "a person who need not wait");
+    world.tables = Tables::open(&world.folder).unwrap();
+    assert_eq!(world.agree(&request, SATO), "a person who need not wait");
+    assert_eq!(world.agree(&request, REI), "pending open 1");
+}
+
+#[test]
+fn the_file_alone_leads_not_back_to_one_operator() {
+    let mut world = World::two_persons("back");
+    world.tables = Tables::open(&world.folder).unwrap();
+    assert_eq!(told(&world.change(FromAdmin::Mode)), "two persons: true");
+    let back = |permission| FromAdmin::Carry { act: Act::SingleOperator, permission };
+    let ToAdmin::Pending(request) = world.change(back(because(None))) else { panic!() };
+    world.agree(&request, MINA);
+    world.agree(&request, REI);
+    world.single_operator = false;
+    assert_eq!(told(&world.change(back(under(&request)))), "a start-up file that agrees");
+    world.single_operator = true;
+    assert_eq!(told(&world.change(back(under(&request)))), "two persons: false");
+    assert_eq!(told(&world.add(AOI, Permission::default())), "weakened");
+}
+
+#[test]
+fn a_pass_opens_for_its_time_and_says_what_it_is() {
+    let mut world = World::two_persons("pass");
+    let act = |for_ms| Act::Read { tenant: TENANT, user: AOI, purpose: Purpose::Case, for_ms };
+    let (text, made) = secret::make('i', [8; 10], [8; 16]);
+    let pass = |act, permission| FromAdmin::PassAdd {
+        act,
+        key: made.key.clone(),
+        digest: made.digest.to_vec(),
+        permission,
+    };
+    assert_eq!(told(&world.change(pass(act(0), because(None)))), "at most 72 hours");
+    let ToAdmin::Pending(request) = world.change(pass(act(3_600_000), because(None))) else {
+        panic!()
+    };
+    world.agree(&request, MINA);
+    world.agree(&request, SATO);
+    assert_eq!(
+        told(&world.change(pass(act(7_200_000), under(&request)))),
+        "the act of this request"
+    );
+    assert_eq!(told(&world.change(pass(act(3_600_000), under(&request)))), "done");
+    let peer = world.peer();
+    assert_eq!(world.sign_in(peer, "aoi@example.jp", &text), format!("welcome {AOI}"));
+    assert!(super::sessions::is_pass_live(&format!("{}:", u64::MAX)));
+    assert!(!super::sessions::is_pass_live("1:ffff"));
+    assert!(!super::sessions::is_pass_live("ffff"));
+}
+
+#[test]
+fn an_ended_contract_leaves_nothing_here() {
+    let mut world = World::two_persons("ended");
+    let (secret, _) = world.own_app_password(AOI);
+    let request = world.asked(HARU, None);
+    let peer = world.peer();
+    world.sign_in(peer, "aoi@example.jp", &secret);
+    let mut people = People {
+        tables: &mut world.tables,
+        key: &world.key,
+        friends: &mut world.friends,
+        sessions: &mut world.sessions,
+        single_operator: true,
+        asker: InstanceId([0; 6]),
+    };
+    people.destroy_ended().unwrap();
+    assert!(world.tables.everybody(&world.key).unwrap().is_empty());
+    assert!(world.tables.request(&world.key, request.request).unwrap().is_none());
+    let bytes = std::fs::read(world.folder.join("identity.db")).unwrap();
+    for user in [AOI, HARU, MINA, SATO, REI] {
+        assert!(!bytes.windows(8).any(|window| window == user.0), "{user}");
+    }
+    let peer = world.peer();
+    assert_eq!(world.sign_in(peer, "aoi@example.jp", &secret), "refused");
+}
+
+impl World {
+    fn own_app_password(&mut self, user: UserId) -> (String, String) {
+        let (text, made) = secret::make('i', [9; 10], [9; 16]);
+        let added = self.change(FromAdmin::AppPasswordAdd {
+            user,
+            protocol: Protocol::Imap,
+            device: String::new(),
+            key: made.key.clone(),
+            digest: made.digest.to_vec(),
+            permission: because(Some(user)),
+        });
+        assert_eq!(told(&added), "done");
+        (text, made.key)
+    }
 }

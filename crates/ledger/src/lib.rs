@@ -18,6 +18,7 @@ mod fault;
 mod folder;
 mod link;
 mod memory;
+mod proving;
 mod verify;
 
 #[cfg(test)]
@@ -26,6 +27,7 @@ mod crash_tests;
 mod tests;
 
 pub use fault::Fault;
+pub use proving::{Proof, Proofs, prove};
 pub use verify::{Head, Verified, entries, export, head, verify};
 
 use book::{Book, Out};

@@ -228,7 +228,7 @@ fn public_key(folder: &Path) -> Result<NoteVerifier, Fault> {
     NoteVerifier::parse(text.trim()).ok_or(Fault::Changed { name: PUBLIC, expected })
 }
 
-fn read_ledger(
+pub(crate) fn read_ledger(
     folder: &Path,
     mut seen: impl FnMut(u64, &[u8]),
 ) -> Result<(NoteVerifier, Replayed), Fault> {
@@ -237,6 +237,22 @@ fn read_ledger(
     let believed = |signed: &SignedCheckpoint| signed.note.is_signed_by(&key);
     let replayed = replay(&log, believed, |index, _, bytes| seen(index, bytes));
     Ok((key.clone(), replayed.map_err(file(LOG))?))
+}
+
+/// The newest checkpoint that both signed, as the mirror holds it.
+pub(crate) fn believed_mirror(
+    folder: &Path,
+    mirror_folder: &Path,
+) -> Result<Option<SignedCheckpoint>, Fault> {
+    if !mirror_folder.join(LOG).exists() {
+        return Ok(None);
+    }
+    Ok(read_mirror(mirror_folder, &public_key(folder)?)?.newest)
+}
+
+pub(crate) fn mirror_key_text(mirror_folder: &Path) -> Option<String> {
+    let text = fs::read_to_string(mirror_folder.join(PUBLIC)).ok()?;
+    Some(CosignerKey::parse(text.trim())?.to_text())
 }
 
 fn read_mirror(folder: &Path, ledger: &NoteVerifier) -> Result<Replayed, Fault> {

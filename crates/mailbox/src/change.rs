@@ -7,7 +7,7 @@ use crate::person::{Person, SPECIAL};
 use body::Place;
 use rusqlite::{OptionalExtension, Params, Result, Transaction, params};
 use std::collections::{BTreeMap, HashMap};
-use terms::UserId;
+use terms::{TenantId, UserId};
 use wire::mailbox::Journey;
 
 /// What a folder's front gains in one transaction; written once, however many entries.
@@ -98,6 +98,7 @@ impl<'a> Changes<'a> {
             Entry::Forwarded { before } => {
                 self.run("DELETE FROM arrived WHERE seq < ?1", (before.cast_signed(),)).map(drop)
             }
+            Entry::Erased { tenant, users, whole } => self.erased(*tenant, users, *whole),
         }
     }
 
@@ -325,6 +326,58 @@ impl<'a> Changes<'a> {
             self.run(sql, (token_key(token), id))?;
         }
         Ok(())
+    }
+
+    fn erased(&mut self, tenant: TenantId, users: &[UserId], whole: bool) -> Result<()> {
+        for user in users {
+            let key = (user_key(*user),);
+            let folders: Vec<u32> =
+                self.column("SELECT folder FROM folder WHERE user = ?1", key)?;
+            for folder in folders {
+                self.gone(*user, folder)?;
+            }
+            let held: Vec<i64> = self.column("SELECT stored FROM held WHERE user = ?1", key)?;
+            for stored in held {
+                self.unrefer(stored.cast_unsigned())?;
+            }
+            self.run("DELETE FROM held WHERE user = ?1", key)?;
+            self.run("DELETE FROM person WHERE user = ?1", key)?;
+        }
+        self.erase_journeys(tenant, users, whole)
+    }
+
+    /// Journeys of the tenant; of single people those that were theirs alone, and their part of
+    /// the others.
+    fn erase_journeys(&self, tenant: TenantId, users: &[UserId], whole: bool) -> Result<()> {
+        let mut last = 0i64;
+        loop {
+            let sql = "SELECT id, journey FROM journey WHERE id > ?1 ORDER BY id LIMIT 1000";
+            let mut statement = self.transaction.prepare_cached(sql)?;
+            let found = statement.query_map((last,), |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let some: Vec<(i64, Vec<u8>)> = found.collect::<Result<_>>()?;
+            let Some((highest, _)) = some.last() else { return Ok(()) };
+            last = *highest;
+            for (id, bytes) in some {
+                let Ok(mut journey) = postcard::from_bytes::<Journey>(&bytes) else { continue };
+                if journey.tenant != tenant {
+                    continue;
+                }
+                let before = journey.recipients.len();
+                journey.recipients.retain(|user| !users.contains(user));
+                if whole || (before > 0 && journey.recipients.is_empty()) {
+                    self.forget_journey(id)?;
+                } else if journey.recipients.len() < before {
+                    let bytes = postcard::to_stdvec(&journey).unwrap_or_default();
+                    self.run("UPDATE journey SET journey = ?2 WHERE id = ?1", (id, bytes))?;
+                }
+            }
+        }
+    }
+
+    fn column<T: rusqlite::types::FromSql>(&self, sql: &str, with: impl Params) -> Result<Vec<T>> {
+        let mut statement = self.transaction.prepare_cached(sql)?;
+        let found = statement.query_map(with, |row| row.get(0))?;
+        found.collect()
     }
 
     fn write_gains(&mut self) -> Result<()> {

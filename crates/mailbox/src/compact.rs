@@ -43,7 +43,7 @@ impl Store {
         // What lives is asked of the index: it must know all.
         self.settle()?;
         let space = self.bodies.space();
-        if space.dead * 4 < space.on_disk {
+        if space.dead * 4 < space.on_disk && !self.is_sweeping() {
             return Ok(false);
         }
         // Only packs that the written index has passed may be emptied.

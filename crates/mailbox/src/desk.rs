@@ -13,7 +13,9 @@ use std::time::{Duration, Instant};
 use terms::{InstanceId, Kind};
 use wire::control::{Order, Report};
 use wire::ledger::FromLedger;
-use wire::mailbox::{FromAccess, FromAdmin, FromEdge, ToAccess, ToAdmin, ToEdge};
+use wire::mailbox::{
+    FromAccess, FromAdmin, FromDirectory, FromEdge, ToAccess, ToAdmin, ToDirectory, ToEdge,
+};
 use wire::{Event, Frame, Hub, Label, Peer};
 
 /// Entries that wait for the index before it is told in the middle of a rush.
@@ -26,6 +28,8 @@ const CHORES: Duration = Duration::from_secs(1);
 const EXPIRY: Duration = Duration::from_secs(60);
 /// Octets moved by compaction in one go: some milliseconds.
 const MOVE_BYTES: u64 = 2 * 1024 * 1024;
+/// The same while an ended contract leaves the disk: a terabyte a day.
+const SWEEP_BYTES: u64 = 16 * 1024 * 1024;
 /// After a stop, the ledger has this long to take the last entries.
 const FAREWELL: Duration = Duration::from_millis(1_500);
 /// One note to the operator in this time.
@@ -38,6 +42,7 @@ enum Owed {
     Edge(ToEdge),
     Access(ToAccess),
     Admin(ToAdmin),
+    Directory(ToDirectory),
 }
 
 pub struct Desk {
@@ -153,6 +158,9 @@ impl Desk {
             }
             (Kind::Admin, _) => {
                 frame.read().map(|question| self.answer_admin(peer, call, question))
+            }
+            (Kind::Directory, _) => {
+                frame.read().and_then(|question| self.answer_directory(peer, call, question))
             }
             (Kind::Ledger, _) => frame.read().map(|answer| self.hear_ledger(call, &answer)),
             _ => Err(wire::Fault::Malformed),
@@ -321,6 +329,27 @@ impl Desk {
         }
     }
 
+    fn answer_directory(
+        &mut self,
+        peer: Peer,
+        call: u32,
+        question: FromDirectory,
+    ) -> Result<(), wire::Fault> {
+        match self.store.end(question) {
+            Ok(answer) => {
+                self.gather.staged_beside();
+                self.owe(peer, call, Owed::Directory(answer));
+            }
+            Err(Fault::Parcel(fault)) => return Err(fault),
+            Err(fault) => {
+                let answer = ToDirectory::Fault(fault.to_string());
+                self.owed.push((peer, call, Owed::Directory(answer)));
+                self.failed(&fault);
+            }
+        }
+        Ok(())
+    }
+
     fn hear_ledger(&mut self, call: u32, answer: &FromLedger) {
         if let Some(before) = self.forward.answered(call, answer) {
             self.taken_before = Some(before);
@@ -342,6 +371,7 @@ impl Desk {
             Owed::Edge(answer) => self.hub.send(peer, call, &answer, Vec::new()),
             Owed::Access(answer) => self.hub.send(peer, call, &answer, Vec::new()),
             Owed::Admin(answer) => self.hub.send(peer, call, &answer, Vec::new()),
+            Owed::Directory(answer) => self.hub.send(peer, call, &answer, Vec::new()),
         };
     }
 
@@ -381,6 +411,7 @@ impl Desk {
                     Owed::Access(if is_full { ToAccess::Full } else { ToAccess::Fault })
                 }
                 Owed::Admin(_) => Owed::Admin(ToAdmin::Fault(fault.to_string())),
+                Owed::Directory(_) => Owed::Directory(ToDirectory::Fault(fault.to_string())),
             };
             self.pay(peer, call, owed);
         }
@@ -461,8 +492,9 @@ impl Desk {
             self.attempt(|store| store.expire(now_ms()).map(drop));
             self.commit();
         }
-        if quiet {
-            self.attempt(|store| store.compact(MOVE_BYTES).map(drop));
+        let budget = if self.store.is_sweeping() { SWEEP_BYTES } else { MOVE_BYTES };
+        if quiet || self.store.is_sweeping() {
+            self.attempt(|store| store.compact(budget).map(drop));
         }
     }
 

@@ -160,6 +160,12 @@ pub enum Entry {
     Forwarded {
         before: u64,
     },
+    /// Everything of these people is gone; `whole`: and every journey of their tenant.
+    Erased {
+        tenant: TenantId,
+        users: Vec<UserId>,
+        whole: bool,
+    },
 }
 
 impl Entry {

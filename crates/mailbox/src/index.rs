@@ -23,6 +23,7 @@ const SCHEMA: &str = "
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = NORMAL;
     PRAGMA temp_store = MEMORY;
+    PRAGMA secure_delete = ON;
     PRAGMA wal_autocheckpoint = 0;
     PRAGMA cache_size = -65536;
     PRAGMA mmap_size = 1073741824;

@@ -21,6 +21,7 @@ mod change;
 mod compact;
 mod desk;
 mod entry;
+mod erasure;
 mod fault;
 mod forward;
 mod gather;

@@ -6,11 +6,12 @@
 
 use crate::Fault;
 use crate::entry::{Arrived, Entry, Stored};
+use crate::erasure::Sweep;
 use crate::index::{Index, Position};
 use crate::person::{Front, Person, QUOTA_BYTES, SPECIAL};
 use crate::shelf::Shelf;
 use body::{Bodies, Mark, Packs};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::Path;
 use terms::{TenantId, UserId};
 
@@ -61,6 +62,10 @@ pub struct Store {
     clock: u64,
     written_down: Mark,
     told: usize,
+    pub(crate) sweep: Sweep,
+    /// Whose mailboxes ended in this life: a session or an edge that has not heard of it yet must
+    /// not make them anew.
+    erased: HashSet<UserId>,
 }
 
 impl Store {
@@ -109,6 +114,8 @@ impl Store {
             clock: 0,
             written_down: again.position.mark,
             told: 0,
+            sweep: Sweep::default(),
+            erased: HashSet::new(),
         })
     }
 
@@ -225,6 +232,11 @@ impl Store {
     }
 
     fn follow(&mut self, entry: &Entry) {
+        if let Entry::Erased { users, .. } = entry {
+            users.iter().for_each(|user| drop(self.people.remove(user)));
+            self.shelves.retain(|(user, _), _| !users.contains(user));
+            self.erased.extend(users);
+        }
         if let Entry::Stored(stored) = entry {
             self.fresh.insert(stored.id, stored.clone());
         }
@@ -247,6 +259,9 @@ impl Store {
         if !self.people.contains_key(&user) {
             let mut person = self.index.person(user)?;
             for entry in self.untold() {
+                if matches!(entry, Entry::Erased { users, .. } if users.contains(&user)) {
+                    person = None;
+                }
                 if entry.concerns().is_none_or(|(who, _)| who != user) {
                     continue;
                 }
@@ -280,6 +295,9 @@ impl Store {
     /// Stages a new mailbox, or another quota for one that exists.
     pub fn make(&mut self, whose: Whose, quota_bytes: u64, now_ms: u64) -> Result<(), Fault> {
         let Whose { tenant, user } = whose;
+        if self.erased.contains(&user) {
+            return Err(Fault::Parcel(wire::Fault::Malformed));
+        }
         let is_new = self.find_person(user)?.is_none();
         let uid_validity = uid_validity(now_ms);
         self.stage(vec![Entry::Person { tenant, user, quota_bytes, uid_validity }])?;

@@ -580,3 +580,73 @@ fn descriptors_for_nothing_are_refused() {
     check(1, 3, false);
     check(0, 1, false);
 }
+
+/// Every octet of a folder's files.
+fn octets_in(folder: &Path) -> Vec<u8> {
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => all.extend(octets_in(&path)),
+            false => all.extend(std::fs::read(&path).unwrap()),
+        }
+    }
+    all
+}
+
+fn has(octets: &[u8], wanted: &[u8]) -> bool {
+    octets.windows(wanted.len()).any(|window| window == wanted)
+}
+
+fn sweep(store: &mut Store) {
+    use wire::mailbox::{FromDirectory, ToDirectory};
+    for _ in 0..100 {
+        let answer = store.end(FromDirectory::Sweep).unwrap();
+        store.commit().unwrap();
+        if matches!(answer, ToDirectory::Swept { left: false }) {
+            return;
+        }
+        while store.compact(1 << 20).unwrap() {}
+    }
+    panic!("something is always left");
+}
+
+#[test]
+fn what_ended_leaves_no_octet_and_others_keep_all() {
+    use wire::mailbox::{FromDirectory, ToDirectory};
+    for turn in ["straight", "again"] {
+        let folder = Folder::new(&format!("ended-{turn}"));
+        let mut store = Store::open(&folder.0).unwrap();
+        let copies = vec![copy(AOI, 1, Place::Inbox), copy(BEN, 2, Place::Inbox)];
+        keep(&mut store, copies, &[journey(AOI, 1, 3), journey(BEN, 2, 4)]);
+        let held = copy(AOI, 5, Place::Quarantine { expires_ms: NOW + 1_000 });
+        keep(&mut store, vec![held], &[]);
+        store.forwarded(3).unwrap();
+        store.commit().unwrap();
+        let whole =
+            || FromDirectory::Erase { tenant: AOI.tenant, users: vec![AOI.user], whole: true };
+        let ToDirectory::Erased { messages, bytes, .. } = store.end(whole()).unwrap() else {
+            panic!()
+        };
+        assert_eq!((messages, bytes), (2, 2_000));
+        store.commit().unwrap();
+        if turn == "again" {
+            drop(store);
+            store = Store::open(&folder.0).unwrap();
+            assert!(matches!(store.end(whole()).unwrap(), ToDirectory::Erased { messages: 0, .. }));
+            store.commit().unwrap();
+        }
+        sweep(&mut store);
+        assert_eq!(bodies(&mut store, BEN, 1, &[1]), ["body 2"]);
+        assert!(store.person(AOI, NOW).is_err(), "nobody makes it anew");
+        store.checkpoint().unwrap();
+        let octets = octets_in(&folder.0);
+        assert!(has(&octets, b"body 2") && has(&octets, &BEN.user.0));
+        for gone in [&b"body 1"[..], b"summary 1", b"body 5", &AOI.user.0, &[3; 8]] {
+            assert!(!has(&octets, gone), "{turn}: {gone:?}");
+        }
+        drop(store);
+        let mut store = Store::open(&folder.0).unwrap();
+        assert_eq!(bodies(&mut store, BEN, 1, &[1]), ["body 2"]);
+    }
+}

@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
-use wire::admin::{Request, Response};
+use wire::admin::{Grounds, Request, Response};
 
 /// The slowest answer waits for new keys to be recorded, or for a compartment to return.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -16,8 +16,33 @@ pub fn ask(data: &Path, request: &Request) -> Answer {
     Ok(Outcome::Done(value(data, request)?))
 }
 
+/// Asks the running service for what may need two persons, on these grounds.
+pub fn ask_on(data: &Path, request: &Request, grounds: &Grounds) -> Answer {
+    let fault = |error: serde_json::Error| Trouble::fault(error.to_string(), "try again");
+    let mut line = serde_json::to_value(request).map_err(fault)?;
+    if let Some(fields) = line.as_object_mut() {
+        fields.insert("asking".to_owned(), serde_json::to_value(grounds).map_err(fault)?);
+    }
+    said(data, &line)
+}
+
 /// Asks the running service; the bare value.
 pub fn value(data: &Path, request: &Request) -> Result<Value, Trouble> {
+    let fault = |error: serde_json::Error| Trouble::fault(error.to_string(), "try again");
+    match said(data, &serde_json::to_value(request).map_err(fault)?)? {
+        Outcome::Done(value) => Ok(value),
+        Outcome::Wanting(value) => Err(waits(&value)),
+        Outcome::Told(_) => Err(Trouble::fault("no answer", "try again")),
+    }
+}
+
+/// A request that waits for two persons, where a value was needed.
+fn waits(value: &Value) -> Trouble {
+    let found = value.get("request").and_then(Value::as_str).unwrap_or_default();
+    Trouble::refused("an approved act", format!("request {found}, which waits"), "approval list")
+}
+
+fn said(data: &Path, request: &Value) -> Answer {
     let path = data.join("admin.sock");
     let not_running = |error: std::io::Error| {
         let what = format!("no service answers at {}: {error}", path.display());
@@ -35,7 +60,10 @@ pub fn value(data: &Path, request: &Request) -> Result<Value, Trouble> {
         .map_err(|error| fault(format!("the service did not answer: {error}")))?;
     match serde_json::from_str(&answer) {
         Ok(Response::Done { value }) => {
-            serde_json::from_str(&value).map_err(|error| fault(error.to_string()))
+            serde_json::from_str(&value).map(Outcome::Done).map_err(|e| fault(e.to_string()))
+        }
+        Ok(Response::Wanting { value }) => {
+            serde_json::from_str(&value).map(Outcome::Wanting).map_err(|e| fault(e.to_string()))
         }
         Ok(Response::Refused { expected, found, hint }) => {
             Err(Trouble::Refused { expected, found, hint })

@@ -90,6 +90,10 @@ settings! {
         host_name: String = "\"localhost\"",
         /// First of the user ids that compartments run under when started as root.
         uid_base: u32 = "61000",
+        /// Who decides on privileged acts: `single-operator` (whoever may use the command line,
+        /// recorded as weakened) or `two-persons`. Once two persons decide, this line alone does
+        /// not lead back: `approval mode single-operator` asks two persons for it.
+        approvals: String = "\"single-operator\"",
     }
 }
 
@@ -192,6 +196,14 @@ impl Settings {
                 hint: "below are the system's own users; 61000 is free on most machines",
             });
         }
+        if !matches!(self.house.approvals.as_str(), "single-operator" | "two-persons") {
+            return Err(Fault::Wanting {
+                setting: "house.approvals",
+                expected: "single-operator or two-persons",
+                found: self.house.approvals.clone(),
+                hint: "two persons decide on what is dangerous; one operator is recorded as weaker",
+            });
+        }
         if self.house.host_name.is_empty() || self.house.host_name.len() > 253 {
             return Err(Fault::Wanting {
                 setting: "house.host_name",
@@ -242,6 +254,8 @@ mod tests {
         check("[house]\ndata = \"/srv/mail\"\n[listen]\nsmtp = [\"127.0.0.1:2525\"]", "ok");
         check("[house]\ndata = \"here\"", "an absolute path");
         check("[house]\ncolour = 1", "unknown field");
+        check("[house]\napprovals = \"two-persons\"", "ok");
+        check("[house]\napprovals = \"nobody\"", "single-operator or two-persons");
         check("[rooms]", "unknown field");
         check("[house]\nuid_base = 0", "1000");
         check("[house]\nuid_base = 4294967290", "1000");

@@ -56,5 +56,9 @@ id!(/// One accepted connection.
     ConnectionId, 8);
 id!(/// One permission to open, minted by `identity`.
     GrantId, 16);
+id!(/// One request for what needs two persons.
+    RequestId, 8);
+id!(/// One hold: what it covers is not destroyed while it stands.
+    HoldId, 8);
 id!(/// One run of one process: printed as 12 characters.
     InstanceId, 6);

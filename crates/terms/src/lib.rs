@@ -16,7 +16,9 @@ mod limit;
 
 pub use cursor::Cursor;
 pub use finding::{Finding, Verdict};
-pub use id::{ConnectionId, FolderId, GrantId, InstanceId, MessageId, TenantId, UserId};
+pub use id::{
+    ConnectionId, FolderId, GrantId, HoldId, InstanceId, MessageId, RequestId, TenantId, UserId,
+};
 pub use kind::Kind;
 pub use limit::{
     COMMANDS_PER_SESSION, ERRORS_PER_SESSION, IN_FLIGHT_BYTES, MESSAGE_BYTES, RECIPIENTS,

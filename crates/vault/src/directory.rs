@@ -7,7 +7,7 @@ use terms::{TenantId, UserId};
 use unseal::{Class, PublicKey, Suite};
 use wire::Label;
 use wire::directory::{self, Recipient, STATEMENT_DOMAIN, Statement};
-use wire::vault::{Change, FromDirectory, ToDirectory};
+use wire::vault::{Change, FromAdmin, FromDirectory, KeyAct, ToAdmin, ToDirectory};
 
 /// A statement lives a day, with a little for clocks.
 const STATEMENT_MS: u64 = 24 * 3_600_000 + 60_000;
@@ -26,6 +26,18 @@ impl Vault {
             FromDirectory::SignChanged { statement, change } => {
                 self.sign(asker, &statement, Some(&change))
             }
+            FromDirectory::End(act) => {
+                self.end(asker, act);
+                Ok(())
+            }
+            FromDirectory::EndedKeys(tenant) => {
+                self.admin(asker, FromAdmin::Keys { tenant: Some(tenant) });
+                Ok(())
+            }
+            FromDirectory::BackupEpochs => {
+                self.admin(asker, FromAdmin::BackupEpochs);
+                Ok(())
+            }
             FromDirectory::PolicyKey => {
                 self.hand_own_key(asker, label, OwnKey::Policy);
                 Ok(())
@@ -34,6 +46,23 @@ impl Vault {
         if let Err(fault) = done {
             self.alarm(fault.to_string());
             self.refuse(asker, "the key store takes nothing now");
+        }
+    }
+
+    /// The directory ends contracts, and holds them. It does nothing else to keys.
+    fn end(&mut self, asker: Asker, act: KeyAct) {
+        let is_ending = matches!(
+            act,
+            KeyAct::ShredTenant { .. } | KeyAct::ShredUser { .. } | KeyAct::Hold { .. }
+        );
+        match is_ending {
+            true => self.act(Some(asker), act),
+            false => {
+                self.alarm(format!("directory asks for {act:?}"));
+                let (expected, found) = ("an ending or a hold".to_owned(), format!("{act:?}"));
+                let hint = String::new();
+                self.answer(asker, &ToAdmin::Refused { expected, found, hint });
+            }
         }
     }
 

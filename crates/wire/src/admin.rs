@@ -2,6 +2,26 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Who asks, why, and under which approved request: beside the request in the same line.
+#[derive(Default, Serialize, Deserialize)]
+pub struct Asking {
+    #[serde(default)]
+    pub asking: Grounds,
+}
+
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub struct Grounds {
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// The address of the person who asks, and their password.
+    #[serde(default)]
+    pub by: Option<String>,
+    #[serde(default)]
+    pub password: Option<String>,
+    #[serde(default)]
+    pub lasts_ms: u64,
+}
+
 /// A request as the command line sends it (JSON, one line, at most [`REQUEST_BYTES`]).
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "kebab-case")]
@@ -65,6 +85,72 @@ pub enum Request {
     },
     Authority,
     Status,
+    /// Numbers left away stay as they are.
+    TenantSet {
+        name: String,
+        tag_from: Option<f32>,
+        junk_from: Option<f32>,
+        quarantine_from: Option<f32>,
+        refuse_from: Option<f32>,
+        obey_dmarc: Option<bool>,
+    },
+    TenantTerminate {
+        name: String,
+        grace_ms: u64,
+    },
+    UserTerminate {
+        address: String,
+        grace_ms: u64,
+    },
+    /// Takes a termination back; `name`: a tenant's name or a person's address.
+    TerminationCancel {
+        name: String,
+    },
+    Endings,
+    HoldAdd {
+        name: String,
+        reason: String,
+    },
+    HoldList,
+    HoldLift {
+        id: String,
+    },
+    Patterns,
+    Searched {
+        contracts: u64,
+        files: u64,
+        bytes: u64,
+        found: Vec<String>,
+    },
+    /// A pass to read a person's mail: for an export, or for a case.
+    ReadPass {
+        address: String,
+        purpose: String,
+        for_ms: u64,
+    },
+    ApprovalList,
+    ApprovalShow {
+        id: String,
+    },
+    ApprovalAnswer {
+        id: String,
+        agree: bool,
+    },
+    ApprovalCarryOut {
+        id: String,
+    },
+    ApprovalMode {
+        mode: Option<String>,
+    },
+    PasswordChange {
+        address: String,
+        password: String,
+        new: String,
+    },
+    /// Addresses and request texts for a list of ids, for reports made from the ledger.
+    Render {
+        users: Vec<String>,
+    },
     /// Keys of one tenant or of all, without their people's.
     KeysList {
         tenant: Option<String>,
@@ -85,9 +171,21 @@ pub enum Request {
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
 pub enum Response {
-    Done { value: String },
-    Refused { expected: String, found: String, hint: String },
-    Fault { what: String },
+    Done {
+        value: String,
+    },
+    /// Carried out as far as it may be, and not done: exit 1 with this value.
+    Wanting {
+        value: String,
+    },
+    Refused {
+        expected: String,
+        found: String,
+        hint: String,
+    },
+    Fault {
+        what: String,
+    },
 }
 
 /// A request line's limit: the longest address list that a person would type.

@@ -1,7 +1,8 @@
 //! Questions to `directory`, and the statements that it answers with.
 
+use crate::approval::Act;
 use serde::{Deserialize, Serialize};
-use terms::{TenantId, UserId};
+use terms::{HoldId, TenantId, UserId};
 
 /// From `edge`: one address at a time, and no list.
 #[derive(Serialize, Deserialize)]
@@ -71,6 +72,17 @@ pub struct TenantSettings {
     pub obey_dmarc: bool,
 }
 
+impl TenantSettings {
+    /// Whether anything passes under these that `before` would have stopped or marked.
+    pub fn is_weaker_than(&self, before: &Self) -> bool {
+        self.tag_from > before.tag_from
+            || self.junk_from > before.junk_from
+            || self.quarantine_from > before.quarantine_from
+            || self.refuse_from > before.refuse_from
+            || (before.obey_dmarc && !self.obey_dmarc)
+    }
+}
+
 impl Default for TenantSettings {
     fn default() -> Self {
         Self {
@@ -87,12 +99,58 @@ impl Default for TenantSettings {
 #[derive(Serialize, Deserialize)]
 pub enum FromIdentity {
     Person(String),
+    /// Who proves themselves, with what they may approve.
+    Who(String),
+    /// How many may approve what concerns this tenant (none: the house).
+    Able(Option<TenantId>),
+    /// An act that identity found permitted.
+    Carry(Act),
+    /// Contracts and persons whose rows are to be destroyed.
+    Ending,
+    /// Their rows in identity's tables are gone.
+    Erased {
+        part: Part,
+        rows: u64,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
 pub enum ToIdentity {
     Person(Option<(TenantId, UserId)>),
+    Who(Option<Who>),
+    Able(u32),
+    Carried(Box<ToAdmin>),
+    Ending(Vec<Part>),
+    Done,
 }
+
+/// A contract, or one person's part of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Part {
+    pub tenant: TenantId,
+    pub user: Option<UserId>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Who {
+    pub tenant: TenantId,
+    pub user: UserId,
+    pub role: String,
+    /// Their tenant has an operator: they may answer for the whole house.
+    pub of_house: bool,
+}
+
+impl Who {
+    /// Whether they may agree to an act that concerns `tenant` (none: the house).
+    pub fn may_approve(&self, tenant: Option<TenantId>) -> bool {
+        let role = self.role.as_str();
+        let is_its_own = tenant == Some(self.tenant) && matches!(role, "approver" | "tenant-admin");
+        is_its_own || (self.of_house && matches!(role, "approver" | "operator"))
+    }
+}
+
+/// Roles whose holders may approve: giving one is itself an act for two.
+pub const APPROVING: &[&str] = &["approver", "tenant-admin", "operator"];
 
 /// From `admin`. Each change is recorded before it counts.
 #[derive(Serialize, Deserialize)]
@@ -135,6 +193,28 @@ pub enum FromAdmin {
     TraceTokens {
         digests: Vec<[u8; 32]>,
     },
+    /// Settings that protect as much as those before, or more; less is an act for two.
+    Settings {
+        tenant: String,
+        settings: TenantSettings,
+    },
+    /// A termination taken back before its grace ended.
+    Cancel(Part),
+    EndingList,
+    HoldAdd {
+        part: Part,
+        reason: String,
+    },
+    HoldList,
+    /// What a search for remains looks for: ids and tokens of ended contracts.
+    Patterns,
+    /// What a search found.
+    Searched {
+        contracts: u64,
+        files: u64,
+        bytes: u64,
+        found: Vec<String>,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -147,9 +227,20 @@ pub enum ToAdmin {
     Users(Vec<User>),
     Names(Vec<Option<String>>),
     TraceTokens(Vec<[u8; 16]>),
+    Endings(Vec<Ending>),
+    Hold(Hold),
+    Holds(Vec<Hold>),
+    Patterns(Vec<Vec<u8>>),
     Done,
     Refused { expected: String, found: String, hint: String },
     Fault(String),
+}
+
+impl ToAdmin {
+    /// One ending, as an answer.
+    pub fn endings(ending: Ending) -> Self {
+        Self::Endings(vec![ending])
+    }
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -158,6 +249,62 @@ pub struct Tenant {
     pub name: String,
     pub domains: u32,
     pub users: u32,
+    pub settings: TenantSettings,
+    /// Once its contract is ending.
+    pub ending: Option<Ending>,
+    pub holds: u32,
+}
+
+/// The states of an ending. Each has its guarantee.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EndingState {
+    /// Everything is as before, mail included, until the grace ends; it can be taken back.
+    Grace,
+    /// The grace is over and holds stand: as in the grace; nothing is destroyed.
+    Held,
+    /// Being destroyed, step by step; no way back. What was begun is ended after any restart.
+    Destroying,
+    /// Nothing is left but the certificate and the minimal contact record.
+    Destroyed,
+}
+
+impl EndingState {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Grace => "grace",
+            Self::Held => "held",
+            Self::Destroying => "destroying",
+            Self::Destroyed => "destroyed",
+        }
+    }
+}
+
+/// The end of a contract, or of one person's part of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ending {
+    pub part: Part,
+    /// The minimal contact record: the contract's name (of a person: nothing).
+    pub name: String,
+    pub state: EndingState,
+    pub asked_ms: u64,
+    pub grace_until_ms: u64,
+    /// Of what was destroyed.
+    pub users: u64,
+    pub messages: u64,
+    pub bytes: u64,
+    pub rows: u64,
+    /// After this moment no copy opens.
+    pub last_open_ms: Option<u64>,
+    pub destroyed_ms: Option<u64>,
+}
+
+/// Something that must not be destroyed, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    pub hold: HoldId,
+    pub part: Part,
+    pub reason: String,
+    pub made_ms: u64,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

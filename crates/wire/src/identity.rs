@@ -1,13 +1,16 @@
 //! Questions to `identity`.
 
+use crate::approval::{Act, Permission, Proof, Purpose, Request};
 use serde::{Deserialize, Serialize};
-use terms::{GrantId, TenantId, UserId};
+use terms::{GrantId, RequestId, TenantId, UserId};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Protocol {
     Imap,
     Pop3,
     Smtp,
+    /// A pass for somebody else's reading over IMAP, under an approved request.
+    Pass(Purpose),
 }
 
 impl Protocol {
@@ -16,6 +19,7 @@ impl Protocol {
             Self::Imap => "imap",
             Self::Pop3 => "pop3",
             Self::Smtp => "smtp",
+            Self::Pass(purpose) => purpose.word(),
         }
     }
 }
@@ -56,11 +60,12 @@ pub enum FromAdmin {
         salt: Vec<u8>,
         digest: Vec<u8>,
     },
-    /// `user reset`: a new digest; recorded.
+    /// `user reset`: a new digest; recorded. Needs two persons once they have signed in.
     PersonReset {
         user: UserId,
         salt: Vec<u8>,
         digest: Vec<u8>,
+        permission: Permission,
     },
     PersonDisable {
         user: UserId,
@@ -73,6 +78,7 @@ pub enum FromAdmin {
         device: String,
         key: String,
         digest: Vec<u8>,
+        permission: Permission,
     },
     AppPasswordList {
         user: UserId,
@@ -80,13 +86,69 @@ pub enum FromAdmin {
     AppPasswordRevoke {
         key: String,
     },
+    /// Asks for an act that the directory does, or nobody but the asker.
+    Carry {
+        act: Act,
+        permission: Permission,
+    },
+    /// A pass to read somebody's mail; `act` is an [`Act::Read`].
+    PassAdd {
+        act: Act,
+        key: String,
+        digest: Vec<u8>,
+        permission: Permission,
+    },
+    /// The salt of a person's password; for unknown names a false one, always the same.
+    Salt {
+        address: String,
+    },
+    Requests,
+    Request(RequestId),
+    Agree {
+        request: RequestId,
+        proof: Proof,
+    },
+    Deny {
+        request: RequestId,
+        proof: Proof,
+    },
+    Mode,
+    /// From now on two persons decide.
+    TwoPersons,
+    /// A person's own new password, against the old one.
+    PasswordChange {
+        proof: Proof,
+        salt: Vec<u8>,
+        digest: Vec<u8>,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
 pub enum ToAdmin {
-    Done { weakened: Option<String> },
+    Done {
+        weakened: Option<String>,
+    },
+    /// Not yet: this request waits for two persons.
+    Pending(Box<Request>),
+    /// What the directory answered.
+    Carried {
+        answer: Box<crate::directory::ToAdmin>,
+        weakened: Option<String>,
+    },
+    Salt(Vec<u8>),
+    Requests(Vec<Request>),
+    Mode {
+        two_persons: bool,
+        /// Those who may approve what concerns the whole house.
+        able: u32,
+        open: u32,
+    },
     AppPasswords(Vec<AppPassword>),
-    Refused { expected: String, found: String, hint: String },
+    Refused {
+        expected: String,
+        found: String,
+        hint: String,
+    },
     Fault(String),
 }
 

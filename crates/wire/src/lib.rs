@@ -9,6 +9,7 @@
 )]
 
 pub mod admin;
+pub mod approval;
 mod channel;
 mod charter;
 pub mod control;

@@ -248,6 +248,23 @@ pub enum ToAccess {
     },
 }
 
+/// From `directory`, which alone may end a mailbox.
+#[derive(Serialize, Deserialize)]
+pub enum FromDirectory {
+    /// Everything of these people (a hundred at most): folders, copies, quarantine, journeys;
+    /// `whole`: and every other journey of the tenant.
+    Erase { tenant: TenantId, users: Vec<UserId>, whole: bool },
+    /// Whether dead bytes of what was erased still lie on the disk. Asked until they do not.
+    Sweep,
+}
+
+#[derive(Serialize, Deserialize)]
+pub enum ToDirectory {
+    Erased { messages: u64, bytes: u64, rows: u64 },
+    Swept { left: bool },
+    Fault(String),
+}
+
 /// From `admin`.
 #[derive(Serialize, Deserialize)]
 pub enum FromAdmin {

@@ -29,6 +29,11 @@ pub enum FromDirectory {
         statement: Vec<u8>,
         change: Change,
     },
+    /// The end of a contract: shredding and holds, and no other act. Answered as `admin` is.
+    End(KeyAct),
+    /// Answered as `admin` is, by `Keys` and `BackupEpochs`.
+    EndedKeys(TenantId),
+    BackupEpochs,
 }
 
 /// A `rule.change` whose `what` is the word that `NeedsChange` named: the signed entry, its place

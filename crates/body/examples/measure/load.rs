@@ -203,6 +203,9 @@ impl<P: Bodies, N: Bodies> Bodies for Two<P, N> {
     fn compact(&mut self, budget: u64, owner: &mut dyn Owner) -> Result<bool, Fault> {
         self.parts.compact(budget, owner)
     }
+    fn sweep(&mut self) -> Result<bool, Fault> {
+        self.parts.sweep()
+    }
     fn space(&self) -> body::Space {
         self.parts.space()
     }

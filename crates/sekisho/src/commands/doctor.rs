@@ -21,6 +21,8 @@ pub fn run(mut arguments: Arguments) -> Answer {
     let missing: Vec<String> = walls.missing.iter().map(ToString::to_string).collect();
     let granted: Vec<String> = walls.granted.iter().map(ToString::to_string).collect();
     let is_asked = data.is_some();
+    let endings = data.as_deref().and_then(|data| client::value(data, &Request::Endings).ok());
+    let endings = endings.and_then(|told| told.get("items").cloned());
     let service = data.and_then(|data| client::value(&data, &Request::Status).ok());
     let is_single = service
         .as_ref()
@@ -46,6 +48,7 @@ pub fn run(mut arguments: Arguments) -> Answer {
         "service": service,
         "root": root,
         "keys": keys,
+        "contracts_ending": endings,
     });
     Ok(if whole { Outcome::Done(found) } else { Outcome::Wanting(found) })
 }

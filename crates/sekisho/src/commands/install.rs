@@ -57,6 +57,7 @@ pub fn run(mut arguments: Arguments) -> Answer {
     let root = unseal(&settings.unseal, given)?;
     let plan = plan(&settings, root.as_slice())?;
     drop(root);
+    super::remains::daily(data.clone());
     let code = warden::run(plan);
     Ok(Outcome::Told(if code == std::process::ExitCode::SUCCESS { 0 } else { 3 }))
 }
@@ -90,8 +91,7 @@ fn plan(settings: &Settings, credential: &[u8]) -> Result<Plan, Trouble> {
     plan.host_name = settings.house.host_name.clone();
     plan.dns_servers = resolvers(settings);
     plan.credential = Some(sealed(credential)?);
-    // Two persons cannot approve anything yet, so every installation is one operator's.
-    plan.single_operator = true;
+    plan.single_operator = settings.house.approvals != "two-persons";
     plan.user_base = settings.house.uid_base;
     plan.tell = Box::new(log);
     Ok(plan)

@@ -2,9 +2,9 @@
 
 use super::keeping::lock;
 use super::unsealing::{Given, Keeping, unseal};
-use super::{epochs, install};
+use super::{epochs, grounds, install};
 use crate::arguments::Arguments;
-use crate::client::{ask, value};
+use crate::client::{ask, ask_on, value};
 use crate::outcome::{Answer, Outcome, Trouble};
 use serde_json::{Value, json};
 use settings::Settings;
@@ -35,6 +35,7 @@ fn upon(act: &str, mut arguments: Arguments) -> Answer {
     let user = arguments.option("--user")?;
     let level = arguments.option("--level")?;
     let is_off = arguments.switch("--off");
+    let grounds = grounds::take(&mut arguments)?;
     arguments.finish()?;
     let act = match (act, level.as_deref(), is_off) {
         ("rotate", Some(level @ ("root" | "tenant" | "user" | "pairs")), false) => {
@@ -49,7 +50,7 @@ fn upon(act: &str, mut arguments: Arguments) -> Answer {
         ("seal" | "unseal" | "hold" | "freeze", None, false) => act.to_owned(),
         _ => return Err(Trouble::wrong_use(ACTS, act, "sekisho help")),
     };
-    ask(&data, &Request::KeysAct { act, tenant, user, epoch: None })
+    ask_on(&data, &Request::KeysAct { act, tenant, user, epoch: None }, &grounds)
 }
 
 /// `keys epochs`, `keys epochs start`, `keys epochs end`.

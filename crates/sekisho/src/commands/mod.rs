@@ -1,16 +1,23 @@
 //! Every command, by its words.
 
+mod approvals;
+mod certificate;
+mod contracts;
 mod demo;
 mod doctor;
 mod epochs;
 mod evidence;
+mod export;
+mod grounds;
 mod install;
 mod keeping;
 mod keys;
 mod people;
+mod remains;
 mod scan;
 mod terminal;
 mod token;
+mod touched;
 mod trial;
 mod unsealing;
 
@@ -27,14 +34,23 @@ sekisho (関所): mail for many organisations, behind walls
                [--shares T/N [--shares-to DIR]]
                [--token LABEL --token-module FILE --token-helper FILE]
   sekisho run --config FILE [--passphrase-fd N] [--share FILE]… [--share-fd N]…
-  sekisho tenant add NAME | list | show NAME                             --data DIR
+  sekisho tenant add NAME | list | show NAME | set NAME [--junk-from N]… --data DIR
+               | terminate NAME [--grace 30d] | cancel NAME | endings
+               | certificate NAME [--to DIR] | search-remains [NAME]
   sekisho domain add DOMAIN --tenant T | list [--tenant T] | check DOMAIN --data DIR
   sekisho user add ADDRESS --tenant T [--role R] [--alias A]…
                | list [--tenant T] | disable | enable | reset ADDRESS    --data DIR
+               | password ADDRESS | terminate ADDRESS [--grace 30d] | cancel ADDRESS
   sekisho app-password add ADDRESS --protocol imap|pop3|smtp [--device TEXT]
                | revoke ID                                               --data DIR
+  sekisho approval list | show ID | approve ID --as ADDRESS | deny ID --as ADDRESS
+               | carry-out ID | mode [two-persons|single-operator]       --data DIR
+  sekisho hold add TENANT|ADDRESS --reason TEXT | list | lift ID         --data DIR
   sekisho trace QUERY                                                    --data DIR
   sekisho quarantine list | show ID | release ID                         --data DIR
+  sekisho export --tenant T | --person ADDRESS --to DIR --imaps HOST:PORT
+               [--format eml|mbox|maildir] [--host-name NAME]            --data DIR
+  sekisho touched --person ADDRESS | --tenant T [--from T] [--to T] [--lang ja|en] --data DIR
   sekisho scan FILE|DIR… [--client-ip IP] [--helo NAME] [--mail-from A] [--auth dns|none]
   sekisho ledger verify | head | export                                  --data DIR
   sekisho scope --component C [--version V] --from T --to T [--recheck]  --data DIR
@@ -51,6 +67,8 @@ sekisho (関所): mail for many organisations, behind walls
   sekisho doctor [--data DIR] [--config FILE]
   sekisho help | version
 
+Where two persons decide, privileged commands take --reason TEXT [--as ADDRESS] [--expires 24h] and
+answer with a request; passwords are read from the terminal, standard input or --password-fd N.
 Every command takes --json and gives one value on one line; `scan` and `ledger export` give one
 a message or entry. Exit: 0 done, 1 refused or found wanting, 2 wrong use, 3 fault.";
 
@@ -77,10 +95,14 @@ fn act(word: &str, arguments: Arguments, as_json: bool) -> Answer {
         "domain" => people::domain(arguments),
         "user" => people::user(arguments),
         "app-password" => people::app_password(arguments),
+        "approval" => approvals::approval(arguments),
+        "hold" => contracts::hold(arguments),
         "trace" => people::trace(arguments),
         "quarantine" => people::quarantine(arguments),
         "status" => people::status(arguments),
         "authority" => people::authority(arguments, as_json),
+        "export" => export::run(arguments),
+        "touched" => touched::run(arguments, as_json),
         "scan" => scan::run(arguments, as_json),
         "ledger" => evidence::ledger(arguments, as_json),
         "scope" => evidence::scope(arguments),
@@ -95,6 +117,13 @@ fn act(word: &str, arguments: Arguments, as_json: bool) -> Answer {
         }
         "version" => Ok(Outcome::Done(json!({ "sekisho": env!("CARGO_PKG_VERSION") }))),
         other => Err(Trouble::wrong_use("a command", other, "sekisho help")),
+    }
+}
+
+/// Sets one field of a JSON object.
+fn insert(value: &mut serde_json::Value, name: &str, to: serde_json::Value) {
+    if let Some(object) = value.as_object_mut() {
+        object.insert(name.to_owned(), to);
     }
 }
 

@@ -1,31 +1,37 @@
 //! Commands that the running service carries out.
 
+use super::{approvals, contracts, grounds};
 use crate::arguments::Arguments;
-use crate::client::{ask, value};
+use crate::client::{ask, ask_on, value};
 use crate::outcome::{Answer, Outcome, Trouble};
 use serde_json::Value;
 use std::path::PathBuf;
 use wire::admin::Request;
 
-const TENANT_ACTS: &str = "add, list or show";
+const TENANT_ACTS: &str =
+    "add, list, show, set, terminate, cancel, endings, certificate or search-remains";
 const DOMAIN_ACTS: &str = "add, list or check";
-const USER_ACTS: &str = "add, list, disable, enable or reset";
+const USER_ACTS: &str = "add, list, disable, enable, reset, password, terminate or cancel";
 const APP_PASSWORD_ACTS: &str = "add or revoke";
 const QUARANTINE_ACTS: &str = "list, show or release";
 
 /// The data folder, asked for last: who forgot the act as well hears of the act first.
-fn folder(data: Option<String>) -> Result<PathBuf, Trouble> {
+pub fn folder(data: Option<String>) -> Result<PathBuf, Trouble> {
     let hint = "name the folder of the running service; `sekisho help` shows every option";
     data.map(PathBuf::from).ok_or_else(|| Trouble::wrong_use("--data DIR", "nothing", hint))
 }
 
-fn unknown(acts: &str, found: String) -> Trouble {
+pub fn unknown(acts: &str, found: String) -> Trouble {
     Trouble::wrong_use(acts, found, "sekisho help")
 }
 
 pub fn tenant(mut arguments: Arguments) -> Answer {
     let data = arguments.option("--data")?;
-    let request = match arguments.word(TENANT_ACTS)?.as_str() {
+    let act = arguments.word(TENANT_ACTS)?;
+    let request = match act.as_str() {
+        "set" | "terminate" | "cancel" | "endings" | "certificate" | "search-remains" => {
+            return contracts::tenant(&act, arguments, data);
+        }
         "add" => Request::TenantAdd { name: arguments.word("the tenant's name")? },
         "list" => Request::TenantList,
         "show" => Request::TenantShow { name: arguments.word("the tenant's name")? },
@@ -52,7 +58,10 @@ pub fn domain(mut arguments: Arguments) -> Answer {
 
 pub fn user(mut arguments: Arguments) -> Answer {
     let data = arguments.option("--data")?;
-    let request = match arguments.word(USER_ACTS)?.as_str() {
+    let act = arguments.word(USER_ACTS)?;
+    let request = match act.as_str() {
+        "password" => return approvals::own_password(arguments, data),
+        "terminate" | "cancel" | "certificate" => return contracts::user(&act, arguments, data),
         "add" => Request::UserAdd {
             tenant: arguments.required("--tenant")?,
             role: arguments.option("--role")?,
@@ -70,8 +79,9 @@ pub fn user(mut arguments: Arguments) -> Answer {
         "reset" => Request::UserReset { address: arguments.word("the address")? },
         other => return Err(unknown(USER_ACTS, other.to_owned())),
     };
+    let grounds = grounds::take(&mut arguments)?;
     arguments.finish()?;
-    ask(&folder(data)?, &request)
+    ask_on(&folder(data)?, &request, &grounds)
 }
 
 pub fn app_password(mut arguments: Arguments) -> Answer {
@@ -86,8 +96,9 @@ pub fn app_password(mut arguments: Arguments) -> Answer {
         "revoke" => Request::AppPasswordRevoke { id: arguments.word("the id")? },
         other => return Err(unknown(APP_PASSWORD_ACTS, other.to_owned())),
     };
+    let grounds = grounds::take(&mut arguments)?;
     arguments.finish()?;
-    ask(&folder(data)?, &request)
+    ask_on(&folder(data)?, &request, &grounds)
 }
 
 pub fn trace(mut arguments: Arguments) -> Answer {

@@ -28,6 +28,7 @@ const PEOPLE: &[Row] = &[
     ("haru@example.jp", "Example Japan", "user", &["info@example.jp"]),
     ("mina@example.jp", "Example Japan", "approver", &[]),
     ("sato@example.jp", "Example Japan", "tenant-admin", &[]),
+    ("rei@example.jp", "Example Japan", "operator", &[]),
     ("alice@example.net", "Example Net", "user", &[]),
     ("bob@example.net", "Example Net", "user", &["sales@example.net"]),
     ("olga@example.net", "Example Net", "auditor", &[]),

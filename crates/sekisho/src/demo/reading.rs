@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(30);
-/// One response in the demo; a literal longer than this is not read.
-const LITERAL_BYTES: usize = 4 * 1024 * 1024;
+/// The longest message that our own service keeps, and some air; a longer literal is not read.
+const LITERAL_BYTES: usize = 128 * 1024 * 1024;
 
 /// One letter as the client sees it.
 pub struct Seen {
@@ -25,6 +25,15 @@ pub struct Reader {
 impl Reader {
     /// Connects over implicit TLS and trusts only the demo's own authority.
     pub fn connect(to: SocketAddr, authority: &str) -> Result<Self, Box<dyn std::error::Error>> {
+        Self::connect_to(to, "mail.localhost", authority)
+    }
+
+    /// The same to a service of another name.
+    pub fn connect_to(
+        to: SocketAddr,
+        name: &str,
+        authority: &str,
+    ) -> Result<Self, Box<dyn std::error::Error>> {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(authority.as_bytes())?)?;
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -32,7 +41,7 @@ impl Reader {
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let name = ServerName::try_from("mail.localhost")?;
+        let name = ServerName::try_from(name.to_owned())?;
         let client = ClientConnection::new(Arc::new(config), name)?;
         let socket = TcpStream::connect(to)?;
         socket.set_read_timeout(Some(PATIENCE))?;

@@ -7,6 +7,7 @@
 mod arrival;
 mod clients;
 mod commands;
+mod contracts;
 mod house;
 mod install;
 mod kills;

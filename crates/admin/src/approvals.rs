@@ -1,0 +1,351 @@
+//! Acts for two persons: asked for, shown, answered, carried out.
+//!
+//! Whether an act may be done is identity's word, here as everywhere: this process brings it the
+//! act, the grounds, and the digest of a typed password.
+
+use crate::peers::{Answer, Peers, Refusal};
+use crate::people::{self, names, one_tenant, one_user, set};
+use compartment::random;
+use evidence::rfc3339;
+use serde_json::{Value, json};
+use terms::{Kind, RequestId, UserId};
+use wire::admin::Request as Asked;
+use wire::approval::{Act, NEEDED, Permission, Proof, Purpose, Request};
+use wire::directory::{FromAdmin as ToDirectory, TenantSettings, ToAdmin as FromDirectory};
+use wire::identity::{FromAdmin, ToAdmin};
+
+/// The grounds of this request, with a digest in the password's place.
+pub fn permission(peers: &mut Peers<'_>) -> Result<Permission, Refusal> {
+    let grounds = peers.grounds.clone();
+    let by = match (grounds.by, grounds.password) {
+        (Some(address), Some(password)) => Some(prove(peers, &address, &password)?),
+        (Some(address), None) => {
+            let hint = "it is read from the terminal, or from --password-fd N";
+            return Err(Refusal::new("a password", &format!("none of {address}"), hint));
+        }
+        (None, _) => None,
+    };
+    Ok(Permission { request: None, reason: grounds.reason, by, lasts_ms: grounds.lasts_ms })
+}
+
+/// The digest of a person's password under their own salt.
+pub fn prove(peers: &mut Peers<'_>, address: &str, password: &str) -> Result<Proof, Refusal> {
+    let address = address.to_owned();
+    match ask(peers, &FromAdmin::Salt { address: address.clone() })? {
+        ToAdmin::Salt(salt) => {
+            let digest = people::stretch(password, &salt)?;
+            Ok(Proof { address, digest })
+        }
+        _ => Err(Refusal::unexpected(Kind::Identity)),
+    }
+}
+
+/// Asks identity. A request that waits is no success: the caller hears what it waits for.
+pub fn ask(peers: &mut Peers<'_>, question: &FromAdmin) -> Result<ToAdmin, Refusal> {
+    match peers.ask(Kind::Identity, question)? {
+        ToAdmin::Refused { expected, found, hint } => {
+            Err(Refusal::Wanting { expected, found, hint })
+        }
+        ToAdmin::Fault(what) => Err(Refusal::Fault(what)),
+        ToAdmin::Pending(request) => Err(Refusal::Pending(shown(peers, &request)?)),
+        answer => Ok(answer),
+    }
+}
+
+/// As `ask`, where a request is what was asked for.
+fn ask_for_one(peers: &mut Peers<'_>, question: &FromAdmin) -> Result<Request, Refusal> {
+    match peers.ask(Kind::Identity, question)? {
+        ToAdmin::Pending(request) => Ok(*request),
+        ToAdmin::Refused { expected, found, hint } => {
+            Err(Refusal::Wanting { expected, found, hint })
+        }
+        ToAdmin::Fault(what) => Err(Refusal::Fault(what)),
+        _ => Err(Refusal::unexpected(Kind::Identity)),
+    }
+}
+
+/// Has the directory do an act with identity's leave.
+pub fn carried(
+    peers: &mut Peers<'_>,
+    act: Act,
+    permission: Permission,
+) -> Result<(FromDirectory, Option<String>), Refusal> {
+    match ask(peers, &FromAdmin::Carry { act, permission })? {
+        ToAdmin::Carried { answer, weakened } => match *answer {
+            FromDirectory::Refused { expected, found, hint } => {
+                Err(Refusal::Wanting { expected, found, hint })
+            }
+            FromDirectory::Fault(what) => Err(Refusal::Fault(what)),
+            answer => Ok((answer, weakened)),
+        },
+        _ => Err(Refusal::unexpected(Kind::Identity)),
+    }
+}
+
+/// Whether something else that needs two persons may be done now. Whoever does it asks here first;
+/// `detail` binds what exactly it is. Said again after two persons agreed, it may be done once.
+pub fn need(
+    peers: &mut Peers<'_>,
+    what: &str,
+    about: (Option<terms::TenantId>, Option<UserId>),
+    detail: [u8; 32],
+) -> Result<Option<String>, Refusal> {
+    let what = what.to_owned();
+    let act = Act::Other { what, tenant: about.0, user: about.1, detail };
+    let permission = permission(peers)?;
+    match ask(peers, &FromAdmin::Carry { act, permission })? {
+        ToAdmin::Done { weakened } => Ok(weakened),
+        _ => Err(Refusal::unexpected(Kind::Identity)),
+    }
+}
+
+pub fn list(peers: &mut Peers<'_>) -> Answer {
+    let requests = match ask(peers, &FromAdmin::Requests)? {
+        ToAdmin::Requests(requests) => requests,
+        _ => return Err(Refusal::unexpected(Kind::Identity)),
+    };
+    let mut items = Vec::with_capacity(requests.len());
+    for request in &requests {
+        items.push(shown(peers, request)?);
+    }
+    Ok(json!({ "items": items, "next": null }))
+}
+
+pub fn show(peers: &mut Peers<'_>, id: &str) -> Answer {
+    let request = find(peers, id)?;
+    shown(peers, &request)
+}
+
+fn find(peers: &mut Peers<'_>, id: &str) -> Result<Request, Refusal> {
+    let id = parse(id)?;
+    ask_for_one(peers, &FromAdmin::Request(id))
+}
+
+fn parse(id: &str) -> Result<RequestId, Refusal> {
+    RequestId::parse(id)
+        .ok_or_else(|| Refusal::new("the id of a request", id, "see `approval list`"))
+}
+
+/// A person's yes or no.
+pub fn answer(peers: &mut Peers<'_>, id: &str, agree: bool) -> Answer {
+    let request = parse(id)?;
+    let Some(proof) = permission(peers)?.by else {
+        let hint = "--as ADDRESS; the password is read from the terminal, or --password-fd N";
+        return Err(Refusal::new("who answers", "nobody", hint));
+    };
+    let question = match agree {
+        true => FromAdmin::Agree { request, proof },
+        false => FromAdmin::Deny { request, proof },
+    };
+    let request = ask_for_one(peers, &question)?;
+    shown(peers, &request)
+}
+
+pub fn mode(peers: &mut Peers<'_>, mode: Option<&str>) -> Answer {
+    let answer = match mode {
+        None => ask(peers, &FromAdmin::Mode)?,
+        Some("two-persons") => ask(peers, &FromAdmin::TwoPersons)?,
+        Some("single-operator") => {
+            let permission = permission(peers)?;
+            ask(peers, &FromAdmin::Carry { act: Act::SingleOperator, permission })?
+        }
+        Some(other) => {
+            let hint = "approval mode two-persons";
+            return Err(Refusal::new("two-persons or single-operator", other, hint));
+        }
+    };
+    match answer {
+        ToAdmin::Mode { two_persons, able, open } => Ok(mode_json(two_persons, able, open)),
+        _ => Err(Refusal::unexpected(Kind::Identity)),
+    }
+}
+
+fn mode_json(two_persons: bool, able: u32, open: u32) -> Value {
+    let mode = if two_persons { "two-persons" } else { "single-operator" };
+    json!({
+        "mode": mode,
+        "who_may_approve": able,
+        "open_requests": open,
+        "weakened": (!two_persons).then_some("single-operator"),
+    })
+}
+
+/// Does exactly what was approved.
+pub fn carry_out(peers: &mut Peers<'_>, id: &str) -> Answer {
+    let request = find(peers, id)?;
+    let permission = Permission { request: Some(request.request), ..Permission::default() };
+    let mut value = perform(peers, request.act, permission)?;
+    set(&mut value, "request", json!(id));
+    Ok(value)
+}
+
+/// An act, with the grounds for it.
+pub fn perform(peers: &mut Peers<'_>, act: Act, permission: Permission) -> Answer {
+    match act {
+        Act::AppPassword { user, protocol, device, .. } => {
+            let Some(known) = people::known_protocol(protocol.word()) else {
+                return Err(Refusal::unexpected(Kind::Identity));
+            };
+            let parts = (random(), random());
+            people::app_password_under(peers, user, known, device, parts, permission)
+        }
+        Act::ResetPassword { user, .. } => {
+            let address = names(peers, vec![user])?.pop().flatten();
+            let shown = json!({ "user": user.to_string(), "address": address });
+            people::reset_under(peers, user, permission, shown)
+        }
+        act @ Act::AddPerson { .. } => {
+            let password = people::made_password();
+            people::add_approver(peers, act, permission, &password)
+        }
+        act @ Act::Read { .. } => pass_under(peers, act, permission),
+        Act::SingleOperator => match ask(peers, &FromAdmin::Carry { act, permission })? {
+            ToAdmin::Mode { two_persons, able, open } => Ok(mode_json(two_persons, able, open)),
+            _ => Err(Refusal::unexpected(Kind::Identity)),
+        },
+        Act::Other { .. } => {
+            let hint = "repeat the command that asked for it: it finds its approval";
+            Err(Refusal::new("an act that is carried out here", act.word(), hint))
+        }
+        act => {
+            let (answer, weakened) = carried(peers, act, permission)?;
+            let mut value = crate::endings::answer_json(answer)?;
+            set(&mut value, "weakened", json!(weakened));
+            Ok(value)
+        }
+    }
+}
+
+/// A pass to read somebody's mail.
+pub fn pass(peers: &mut Peers<'_>, address: String, purpose: &str, for_ms: u64) -> Answer {
+    let purpose = match purpose {
+        "export" => Purpose::Export,
+        "case" => Purpose::Case,
+        other => return Err(Refusal::new("export or case", other, "--purpose case")),
+    };
+    let user = one_user(peers, &ToDirectory::UserFind { address })?;
+    let act = Act::Read { tenant: user.tenant_id, user: user.user, purpose, for_ms };
+    let permission = permission(peers)?;
+    pass_under(peers, act, permission)
+}
+
+fn pass_under(peers: &mut Peers<'_>, act: Act, permission: Permission) -> Answer {
+    let Some(user) = act.user() else { return Err(Refusal::unexpected(Kind::Identity)) };
+    let address = names(peers, vec![user])?.pop().flatten();
+    let (text, made) = secret::make('i', random(), random());
+    let (key, digest) = (made.key.clone(), made.digest.to_vec());
+    let weakened = people::identity(peers, &FromAdmin::PassAdd { act, key, digest, permission })?;
+    Ok(json!({ "id": made.key, "secret": text, "address": address, "weakened": weakened }))
+}
+
+/// `tenant set`: what protects as much is done at once, what protects less is an act for two.
+pub fn set_tenant(peers: &mut Peers<'_>, request: Asked) -> Answer {
+    let Asked::TenantSet { name, tag_from, junk_from, quarantine_from, refuse_from, obey_dmarc } =
+        request
+    else {
+        return Err(Refusal::Fault("another request".to_owned()));
+    };
+    let tenant = one_tenant(peers, &name)?;
+    let before = tenant.settings;
+    let settings = TenantSettings {
+        tag_from: tag_from.unwrap_or(before.tag_from),
+        junk_from: junk_from.unwrap_or(before.junk_from),
+        quarantine_from: quarantine_from.unwrap_or(before.quarantine_from),
+        refuse_from: refuse_from.unwrap_or(before.refuse_from),
+        obey_dmarc: obey_dmarc.unwrap_or(before.obey_dmarc),
+    };
+    if settings.is_weaker_than(&before) {
+        let permission = permission(peers)?;
+        let act = Act::ChangeSettings { tenant: tenant.tenant, settings };
+        return perform(peers, act, permission);
+    }
+    let question = ToDirectory::Settings { tenant: name, settings };
+    crate::places::directory(peers, &question, |answer| match answer {
+        FromDirectory::Tenant(tenant) => Some(crate::places::tenant_json(&tenant)),
+        _ => None,
+    })
+}
+
+/// A request with names, for whoever decides on it.
+fn shown(peers: &mut Peers<'_>, request: &Request) -> Answer {
+    let mut people: Vec<UserId> = request.approvals.iter().map(|voice| voice.user).collect();
+    people.extend(request.act.user());
+    people.extend(request.requester);
+    people.extend(request.denied_by.map(|voice| voice.user));
+    let found = names(peers, people.clone())?;
+    let name = |user: UserId| {
+        let place = people.iter().position(|known| *known == user);
+        let address = place.and_then(|place| found.get(place).cloned().flatten());
+        address.unwrap_or_else(|| user.to_string())
+    };
+    let tenant = match request.act.tenant() {
+        Some(tenant) => tenant_name(peers, tenant)?,
+        None => None,
+    };
+    let approvals: Vec<Value> = request
+        .approvals
+        .iter()
+        .map(|voice| json!({ "by": name(voice.user), "at": rfc3339(voice.at_ms) }))
+        .collect();
+    Ok(json!({
+        "request": request.request.to_string(),
+        "state": request.state.word(),
+        "what": request.act.word(),
+        "details": details(&request.act),
+        "tenant": tenant,
+        "person": request.act.user().map(name),
+        "reason": request.reason,
+        "requester": request.requester.map(name),
+        "made": rfc3339(request.made_ms),
+        "expires": rfc3339(request.expires_ms),
+        "needs": NEEDED.saturating_sub(request.approvals.len()),
+        "approvals": approvals,
+        "denied_by": request.denied_by.map(|voice| name(voice.user)),
+        "done": request.done_ms.map(rfc3339),
+        "digest": data_encoding::HEXLOWER.encode(&request.digest),
+    }))
+}
+
+/// What exactly it is, beyond its name and whom it concerns.
+fn details(act: &Act) -> Value {
+    match act {
+        Act::AppPassword { protocol, device, .. } => {
+            json!({ "protocol": protocol.word(), "device": device })
+        }
+        Act::AddPerson { address, role, aliases, .. } => {
+            json!({ "address": address, "role": role, "aliases": aliases })
+        }
+        Act::ChangeSettings { settings, .. } => crate::places::settings_json(settings),
+        Act::Read { for_ms, .. } => json!({ "hours": *for_ms as f64 / 3_600_000.0 }),
+        Act::TerminateTenant { grace_ms, .. } | Act::TerminateUser { grace_ms, .. } => {
+            json!({ "grace_days": *grace_ms as f64 / 86_400_000.0 })
+        }
+        Act::LiftHold { hold, .. } => json!({ "hold": hold.to_string() }),
+        Act::Other { detail, .. } => {
+            json!({ "detail": data_encoding::HEXLOWER.encode(detail) })
+        }
+        Act::ResetPassword { .. } | Act::SingleOperator => json!({}),
+    }
+}
+
+pub fn tenant_name(
+    peers: &mut Peers<'_>,
+    tenant: terms::TenantId,
+) -> Result<Option<String>, Refusal> {
+    match peers.ask(Kind::Directory, &ToDirectory::TenantList)? {
+        FromDirectory::Tenants(tenants) => {
+            let found = tenants.into_iter().find(|each| each.tenant == tenant);
+            Ok(found.map(|each| each.name))
+        }
+        FromDirectory::Fault(what) => Err(Refusal::Fault(what)),
+        _ => Err(Refusal::unexpected(Kind::Directory)),
+    }
+}
+
+/// How decisions are made here, for whoever looks at the house or at a tenant.
+pub fn mode_of_house(peers: &mut Peers<'_>) -> Value {
+    match ask(peers, &FromAdmin::Mode) {
+        Ok(ToAdmin::Mode { two_persons, able, open }) => mode_json(two_persons, able, open),
+        _ => Value::Null,
+    }
+}

@@ -1,0 +1,341 @@
+//! The end of a contract: grace, then destruction in steps, each noted before the next.
+//!
+//! | state | guarantee |
+//! |---|---|
+//! | grace | everything is as before, mail included; it can be taken back |
+//! | held | the grace is over and a hold stands: nothing is destroyed, and it can be taken back |
+//! | destroying | no way back: statements are forgotten, keys go first; after any restart it goes on |
+//! | destroyed | nothing is left but the certificate and the minimal contact record |
+//!
+//! The order within *destroying*: keys (from here on nothing opens), identity's rows (sessions end
+//! with them), mail, our own rows, the dead bytes on the mailbox's disk, the certificate.
+
+use crate::Fault;
+use crate::changes::{Changes, no_tenant, refused};
+use crate::endings::EndingRow;
+use compartment::{now_ms, random};
+use evidence::{Body, Word};
+use std::time::{Duration, Instant};
+use terms::{HoldId, TenantId, UserId};
+use wire::directory::{Ending, EndingState, Hold, Part, ToAdmin};
+
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+/// The longest grace: a year.
+const LONGEST_GRACE_MS: u64 = 366 * DAY_MS;
+/// People whose mail is erased in one question.
+const PEOPLE_AT_ONCE: usize = 20;
+/// How long the directory erases before it answers others again.
+const AT_A_TIME: Duration = Duration::from_secs(1);
+/// A hold's reason in octets.
+const REASON_BYTES: usize = 2_000;
+/// Holds of the house: more is not read by anybody.
+const HOLDS: usize = 10_000;
+
+impl Changes<'_> {
+    /// The grace begins. What was decided is recorded before it counts.
+    pub fn begin_ending(&mut self, part: Part, grace_ms: u64) -> Result<ToAdmin, Fault> {
+        let Some(name) = self.name_of(part)? else {
+            return Ok(no_tenant(&part.tenant.to_string()));
+        };
+        if let Some(row) = self.tables.ending(self.key, part)? {
+            let hint = "tenant show tells how far it is";
+            return Ok(refused("a contract that is not ending", row.ending.state.word(), hint));
+        }
+        let now = now_ms();
+        let grace_until_ms = now + grace_ms.min(LONGEST_GRACE_MS);
+        self.record_state(part, EndingState::Grace.word(), Some(grace_until_ms))?;
+        let ending = Ending {
+            part,
+            name,
+            state: EndingState::Grace,
+            asked_ms: now,
+            grace_until_ms,
+            users: 0,
+            messages: 0,
+            bytes: 0,
+            rows: 0,
+            last_open_ms: None,
+            destroyed_ms: None,
+        };
+        self.tables.keep_ending(self.key, &EndingRow::new(ending.clone()))?;
+        Ok(ToAdmin::endings(ending))
+    }
+
+    /// Takes an ending back, as long as nothing is destroyed.
+    pub fn cancel_ending(&mut self, part: Part) -> Result<ToAdmin, Fault> {
+        let row = self.tables.ending(self.key, part)?;
+        let hint = "see `tenant endings`; what is destroyed does not come back";
+        match row.map(|row| row.ending.state) {
+            Some(EndingState::Grace | EndingState::Held) => {
+                self.record_state(part, "active", None)?;
+                self.tables.forget_ending(self.key, part)?;
+                Ok(ToAdmin::Done)
+            }
+            Some(state) => Ok(refused("a contract in its grace", state.word(), hint)),
+            None => Ok(refused("a contract in its grace", "one that goes on", hint)),
+        }
+    }
+
+    pub fn list_endings(&mut self) -> Result<ToAdmin, Fault> {
+        let rows = self.tables.endings(self.key)?;
+        Ok(ToAdmin::Endings(rows.into_iter().map(|row| row.ending).collect()))
+    }
+
+    /// Takes every ending as far as it can go now.
+    pub fn tend_endings(&mut self) -> Result<(), Fault> {
+        for row in self.tables.endings(self.key)? {
+            let is_over = row.ending.state == EndingState::Destroyed;
+            if !is_over && now_ms() >= row.ending.grace_until_ms {
+                self.go_on(row)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One ending, step by step, until it waits for somebody else or is done.
+    pub fn go_on(&mut self, mut row: EndingRow) -> Result<Ending, Fault> {
+        let part = row.ending.part;
+        if matches!(row.ending.state, EndingState::Grace | EndingState::Held) {
+            if now_ms() < row.ending.grace_until_ms {
+                return Ok(row.ending);
+            }
+            let is_held = self.is_held(part)?
+                || (part.user.is_none() && self.friends.are_keys_held(part.tenant)?);
+            let state = match is_held {
+                true => EndingState::Held,
+                false => EndingState::Destroying,
+            };
+            if row.ending.state != state {
+                self.record_state(part, state.word(), None)?;
+                row.ending.state = state;
+                row.people = self.people_of(part)?;
+                row.ending.users = row.people.len() as u64;
+                self.tables.keep_ending(self.key, &row)?;
+            }
+            if state == EndingState::Held {
+                return Ok(row.ending);
+            }
+        }
+        self.destroy(row)
+    }
+
+    fn destroy(&mut self, mut row: EndingRow) -> Result<Ending, Fault> {
+        let part = row.ending.part;
+        if row.ending.state == EndingState::Destroyed {
+            return Ok(row.ending);
+        }
+        if !row.keys_destroyed {
+            self.statements.forget_all();
+            self.friends.shred(part)?;
+            // Not before this moment: the clock of a later certificate must not run behind.
+            row.shredded_ms = now_ms();
+            row.keys_destroyed = true;
+            self.tables.keep_ending(self.key, &row)?;
+        }
+        if !row.identity_erased {
+            return Ok(row.ending); // identity asks for it, ends sessions, erases, and says so
+        }
+        if !row.mail_erased {
+            self.erase_mail(&mut row)?;
+        }
+        if !row.mail_erased {
+            return Ok(row.ending); // others wait for the directory, too: the rest comes next
+        }
+        if !row.rows_erased {
+            row.ending.rows += self.tables.erase(self.key, part)?;
+            row.rows_erased = true;
+            self.tables.keep_ending(self.key, &row)?;
+            self.tables.wipe()?;
+        }
+        if !row.swept {
+            row.swept = !self.friends.sweep_mail()?;
+            self.tables.keep_ending(self.key, &row)?;
+        }
+        if row.swept && row.ending.last_open_ms.is_none() {
+            row.ending.last_open_ms = self.friends.last_open(row.shredded_ms)?;
+        }
+        if row.swept
+            && let Some(last_open_ms) = row.ending.last_open_ms
+        {
+            self.certify(&mut row, last_open_ms)?;
+        }
+        Ok(row.ending)
+    }
+
+    /// Mail goes in pieces, each noted: a restart goes on with the next one.
+    fn erase_mail(&mut self, row: &mut EndingRow) -> Result<(), Fault> {
+        let part = row.ending.part;
+        let until = Instant::now() + AT_A_TIME;
+        while !row.mail_erased && Instant::now() < until {
+            let left = row.people.get(row.erased..).unwrap_or_default();
+            let some: Vec<UserId> = left.iter().take(PEOPLE_AT_ONCE).copied().collect();
+            let is_last = some.len() == left.len();
+            let whole = is_last && part.user.is_none();
+            row.erased += some.len();
+            let (messages, bytes, rows) = self.friends.erase_mail(part.tenant, some, whole)?;
+            row.ending.messages += messages;
+            row.ending.bytes += bytes;
+            row.ending.rows += rows;
+            row.mail_erased = is_last;
+            self.tables.keep_ending(self.key, row)?;
+        }
+        Ok(())
+    }
+
+    /// The entry that the certificate shows. It comes last: it is true when it is made.
+    fn certify(&mut self, row: &mut EndingRow, last_open_ms: u64) -> Result<(), Fault> {
+        let Ending { part, users, messages, bytes, rows, .. } = row.ending;
+        self.friends.write(Body::Destroyed {
+            tenant: part.tenant,
+            users,
+            messages,
+            bytes,
+            rows,
+            last_open_ms,
+            user: part.user,
+        })?;
+        row.ending.state = EndingState::Destroyed;
+        row.ending.destroyed_ms = Some(now_ms());
+        self.tables.keep_ending(self.key, row)?;
+        self.tables.wipe()
+    }
+
+    /// Whose rows identity is to erase now.
+    pub fn awaiting_identity(&mut self) -> Result<Vec<Part>, Fault> {
+        let rows = self.tables.endings(self.key)?;
+        let waits = |row: &EndingRow| {
+            row.ending.state == EndingState::Destroying
+                && row.keys_destroyed
+                && !row.identity_erased
+        };
+        Ok(rows.into_iter().filter(waits).map(|row| row.ending.part).collect())
+    }
+
+    pub fn identity_erased(&mut self, part: Part, rows: u64) -> Result<(), Fault> {
+        if let Some(mut row) = self.tables.ending(self.key, part)?
+            && row.keys_destroyed
+            && !row.identity_erased
+        {
+            row.identity_erased = true;
+            row.ending.rows += rows;
+            self.tables.keep_ending(self.key, &row)?;
+        }
+        Ok(())
+    }
+
+    pub fn add_hold(&mut self, part: Part, reason: &str) -> Result<ToAdmin, Fault> {
+        let reason = reason.trim();
+        if reason.is_empty() || reason.len() > REASON_BYTES {
+            return Ok(refused("a reason of 1 to 2000 octets", reason, "--reason TEXT"));
+        }
+        if self.tables.holds(self.key)?.len() >= HOLDS {
+            return Ok(refused("at most 10,000 holds", "more", "lift some: hold lift ID"));
+        }
+        let row = self.tables.ending(self.key, part)?;
+        let is_too_late = row.is_some_and(|row| {
+            matches!(row.ending.state, EndingState::Destroying | EndingState::Destroyed)
+        });
+        if is_too_late || self.name_of(part)?.is_none() {
+            let hint = "what is being destroyed cannot be held";
+            return Ok(refused("a contract or a person that is here", "none", hint));
+        }
+        let reason = reason.to_owned();
+        let hold = Hold { hold: HoldId(random()), part, reason, made_ms: now_ms() };
+        self.friends.write(Body::Hold {
+            hold: hold.hold,
+            placed: true,
+            tenant: part.tenant,
+            user: part.user,
+        })?;
+        self.tables.keep_hold(self.key, &hold)?;
+        self.friends.hold(part, true)?;
+        Ok(ToAdmin::Hold(hold))
+    }
+
+    pub fn lift_hold(&mut self, tenant: TenantId, id: HoldId) -> Result<ToAdmin, Fault> {
+        let holds = self.tables.holds(self.key)?;
+        let found = holds.iter().find(|hold| hold.hold == id && hold.part.tenant == tenant);
+        let Some(hold) = found else {
+            return Ok(refused("the id of a hold", &id.to_string(), "see `hold list`"));
+        };
+        let part = hold.part;
+        self.friends.write(Body::Hold {
+            hold: id,
+            placed: false,
+            tenant: part.tenant,
+            user: part.user,
+        })?;
+        self.tables.forget_hold(id)?;
+        let is_last = !holds.iter().any(|other| other.part == part && other.hold != id);
+        if is_last {
+            self.friends.hold(part, false)?;
+        }
+        Ok(ToAdmin::Hold(hold.clone()))
+    }
+
+    pub fn list_holds(&mut self) -> Result<ToAdmin, Fault> {
+        Ok(ToAdmin::Holds(self.tables.holds(self.key)?))
+    }
+
+    /// Whether a hold covers this part, or anything in it.
+    fn is_held(&self, part: Part) -> Result<bool, Fault> {
+        Ok(self.holds_on(part)? > 0)
+    }
+
+    pub fn holds_on(&self, part: Part) -> Result<u32, Fault> {
+        let covers = |hold: &&Hold| {
+            hold.part.tenant == part.tenant
+                && (hold.part.user.is_none() || part.user.is_none() || hold.part.user == part.user)
+        };
+        Ok(self.tables.holds(self.key)?.iter().filter(covers).count() as u32)
+    }
+
+    /// What a search looks for: every id of what is destroyed, which may stand nowhere but in the
+    /// evidence.
+    pub fn patterns(&mut self) -> Result<ToAdmin, Fault> {
+        let mut patterns = Vec::new();
+        for row in self.tables.endings(self.key)? {
+            if row.ending.state != EndingState::Destroyed {
+                continue;
+            }
+            // In front: whether the vault's list of what was shredded names it.
+            let part = row.ending.part;
+            if part.user.is_none() {
+                patterns.push([&[1][..], &part.tenant.0].concat());
+            }
+            let is_named = u8::from(part.user.is_some());
+            patterns.extend(row.people.iter().map(|user| [&[is_named][..], &user.0].concat()));
+        }
+        Ok(ToAdmin::Patterns(patterns))
+    }
+
+    fn people_of(&self, part: Part) -> Result<Vec<UserId>, Fault> {
+        match part.user {
+            Some(user) => Ok(vec![user]),
+            None => {
+                let people = self.tables.people(self.key, part.tenant)?;
+                Ok(people.into_iter().map(|(user, _)| user).collect())
+            }
+        }
+    }
+
+    /// The contract's name; of a person nothing is written down, but they must be there.
+    fn name_of(&self, part: Part) -> Result<Option<String>, Fault> {
+        match part.user {
+            None => Ok(self.tables.tenant(self.key, part.tenant)?.map(|row| row.name)),
+            Some(user) => {
+                let found = self.tables.person(self.key, user)?;
+                Ok(found.filter(|(tenant, _)| *tenant == part.tenant).map(|_| String::new()))
+            }
+        }
+    }
+
+    fn record_state(&mut self, part: Part, state: &str, until: Option<u64>) -> Result<(), Fault> {
+        self.friends.write(Body::Ending {
+            tenant: part.tenant,
+            state: Word::new(state),
+            until_ms: until,
+            user: part.user,
+        })
+    }
+}

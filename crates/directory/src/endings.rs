@@ -1,0 +1,160 @@
+//! Ended contracts and holds, as sealed rows: what is to be destroyed, and what must not be.
+
+use crate::Fault;
+use crate::tables::{Tables, seal, unseal};
+use rows::RowKey;
+use rusqlite::params;
+use serde::{Deserialize, Serialize};
+use terms::{HoldId, TenantId, UserId};
+use wire::directory::{Ending, Hold, Part};
+
+/// An ending with its steps: each is noted before the next begins, so that a restart goes on.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct EndingRow {
+    pub ending: Ending,
+    /// Everybody whose keys and mail go; still looked for afterwards, as opaque ids.
+    pub people: Vec<UserId>,
+    pub keys_destroyed: bool,
+    pub shredded_ms: u64,
+    /// How many of `people` have no mail any more, and whether that is all.
+    pub erased: usize,
+    pub mail_erased: bool,
+    pub identity_erased: bool,
+    pub rows_erased: bool,
+    /// No dead byte of it lies in the mailbox's packs any more.
+    pub swept: bool,
+}
+
+impl EndingRow {
+    pub fn new(ending: Ending) -> Self {
+        Self {
+            ending,
+            people: Vec::new(),
+            keys_destroyed: false,
+            shredded_ms: 0,
+            erased: 0,
+            mail_erased: false,
+            identity_erased: false,
+            rows_erased: false,
+            swept: false,
+        }
+    }
+}
+
+/// The name of an ending's row: a token, so that the id itself stands nowhere in the clear.
+fn name_of(part: Part) -> Vec<u8> {
+    let user = part.user.map(|user| user.0).unwrap_or_default();
+    [&part.tenant.0[..], &user, &[u8::from(part.user.is_some())]].concat()
+}
+
+impl Tables {
+    pub fn ending(&self, key: &RowKey, part: Part) -> Result<Option<EndingRow>, Fault> {
+        let token = key.token("ending", &name_of(part));
+        let found = self.one("SELECT token, sealed FROM ending WHERE token = ?1", &token)?;
+        Ok(found.and_then(|(token, sealed)| unseal(key, "ending", &token, &sealed)))
+    }
+
+    pub fn keep_ending(&self, key: &RowKey, row: &EndingRow) -> Result<(), Fault> {
+        let token = key.token("ending", &name_of(row.ending.part));
+        let sealed = seal(key, "ending", &token, row)?;
+        self.db
+            .prepare_cached("INSERT OR REPLACE INTO ending (token, sealed) VALUES (?1, ?2)")
+            .and_then(|mut insert| insert.execute(params![&token[..], sealed]))
+            .map_err(Fault::store("keeping an ending"))?;
+        Ok(())
+    }
+
+    pub fn forget_ending(&self, key: &RowKey, part: Part) -> Result<(), Fault> {
+        let token = key.token("ending", &name_of(part));
+        self.db
+            .execute("DELETE FROM ending WHERE token = ?1", (&token[..],))
+            .map_err(Fault::store("forgetting an ending"))?;
+        Ok(())
+    }
+
+    pub fn endings(&self, key: &RowKey) -> Result<Vec<EndingRow>, Fault> {
+        let rows = self.many("SELECT token, sealed FROM ending", &[])?;
+        let mut all: Vec<EndingRow> = rows
+            .into_iter()
+            .filter_map(|(token, sealed)| unseal(key, "ending", &token, &sealed))
+            .collect();
+        all.sort_by_key(|row| (row.ending.asked_ms, row.ending.part));
+        Ok(all)
+    }
+
+    pub fn keep_hold(&self, key: &RowKey, hold: &Hold) -> Result<(), Fault> {
+        let id = hold.hold.0;
+        let sealed = seal(key, "hold", &id, hold)?;
+        self.db
+            .execute(
+                "INSERT OR REPLACE INTO hold (hold, sealed) VALUES (?1, ?2)",
+                params![&id[..], sealed],
+            )
+            .map_err(Fault::store("keeping a hold"))?;
+        Ok(())
+    }
+
+    pub fn forget_hold(&self, hold: HoldId) -> Result<(), Fault> {
+        self.db
+            .execute("DELETE FROM hold WHERE hold = ?1", (&hold.0[..],))
+            .map_err(Fault::store("lifting a hold"))?;
+        Ok(())
+    }
+
+    pub fn holds(&self, key: &RowKey) -> Result<Vec<Hold>, Fault> {
+        let rows = self.many("SELECT hold, sealed FROM hold", &[])?;
+        let mut all: Vec<Hold> =
+            rows.into_iter().filter_map(|(id, sealed)| unseal(key, "hold", &id, &sealed)).collect();
+        all.sort_by_key(|hold| (hold.made_ms, hold.hold));
+        Ok(all)
+    }
+
+    /// Every row of a contract, or of one person of it; how many went.
+    pub fn erase(&mut self, key: &RowKey, part: Part) -> Result<u64, Fault> {
+        let people = match part.user {
+            Some(user) => vec![user],
+            None => self.people(key, part.tenant)?.into_iter().map(|(user, _)| user).collect(),
+        };
+        let mut addresses = Vec::new();
+        for user in &people {
+            if let Some((_, person)) = self.person(key, *user)? {
+                addresses.push(person.address);
+                addresses.extend(person.aliases);
+            }
+        }
+        if part.user.is_none() {
+            let domains = self.domains(key, Some(part.tenant))?;
+            addresses.extend(domains.iter().map(|domain| format!("postmaster@{domain}")));
+        }
+        let fault = Fault::store("erasing rows");
+        let change = self.db.transaction().map_err(&fault)?;
+        let mut rows = 0;
+        let mut run = |sql: &str, by: &[u8]| {
+            change.execute(sql, (by,)).map(|count| rows += count as u64).map_err(&fault)
+        };
+        for address in &addresses {
+            let token = key.token("statement", address.as_bytes());
+            run("DELETE FROM statement WHERE token = ?1", &token)?;
+        }
+        for user in &people {
+            run("DELETE FROM address WHERE user = ?1", &user.0)?;
+            run("DELETE FROM person WHERE user = ?1", &user.0)?;
+        }
+        if part.user.is_none() {
+            let TenantId(tenant) = part.tenant;
+            run("DELETE FROM person WHERE tenant = ?1", &tenant)?;
+            run("DELETE FROM domain WHERE tenant = ?1", &tenant)?;
+            run("DELETE FROM tenant WHERE tenant = ?1", &tenant)?;
+        }
+        change.commit().map_err(&fault)?;
+        Ok(rows)
+    }
+
+    /// Rewrites the file and empties its log, so that no page of what was erased stays.
+    pub fn wipe(&self) -> Result<(), Fault> {
+        self.db
+            .execute_batch("VACUUM")
+            .and_then(|()| self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(())))
+            .map_err(Fault::store("wiping"))
+    }
+}

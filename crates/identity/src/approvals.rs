@@ -1,0 +1,370 @@
+//! What needs two persons: asked for with a reason, agreed to by two, done once.
+//!
+//! In an installation of one operator an act is permitted at once and marked. Else a request is
+//! kept, and the act is done only under that request, after two persons other than the one who
+//! asked proved who they are and agreed. What they agreed to is kept whole and compared whole.
+
+use crate::Fault;
+use crate::people::{People, WEAKENED, refused};
+use crate::requests::Tries;
+use compartment::{now_ms, random};
+use evidence::{Body, Digest, Word};
+use sha2::{Digest as _, Sha256};
+use terms::{RequestId, UserId};
+use wire::approval::{Act, NEEDED, Permission, Proof, Request, State, Voice};
+use wire::directory::{APPROVING, Who};
+use wire::identity::ToAdmin;
+
+const HOUR_MS: u64 = 60 * 60 * 1000;
+/// How long a request waits unless it says otherwise.
+const LASTS_MS: u64 = 24 * HOUR_MS;
+/// The longest: who approves should remember why.
+const LONGEST_MS: u64 = 7 * 24 * HOUR_MS;
+/// A reason in octets: a few sentences.
+const REASON_BYTES: usize = 2_000;
+/// Requests that wait at one time. More is a flood, and nobody reads it.
+const OPEN: usize = 200;
+/// Requests kept for those who look back; the ledger keeps their digests for good.
+const KEPT_MS: u64 = 400 * 24 * HOUR_MS;
+/// Wrong passwords of one person before they must wait.
+const TRIES: u32 = 5;
+const WAIT_MS: u64 = 15 * 60 * 1000;
+/// Separates a request's digest from everything else that is ever hashed.
+const DOMAIN: &[u8] = b"sekisho approval v1\0";
+
+/// An act may be done now.
+pub struct Permit {
+    /// The safeguard that it went without.
+    pub weakened: Option<&'static str>,
+}
+
+/// Permitted, or what is answered instead.
+type Permitted = Result<Permit, Box<ToAdmin>>;
+
+fn no(answer: ToAdmin) -> Permitted {
+    Err(Box::new(answer))
+}
+
+impl People<'_> {
+    /// Whether `act` may be done now, under an approved request or without one. Without either, a
+    /// request is made of it. What is permitted under a request is used up before it is done.
+    pub fn permit(&mut self, act: &Act, permission: Permission) -> Result<Permitted, Fault> {
+        if let Some(request) = permission.request {
+            return self.use_up(request, act);
+        }
+        if !self.needs_two()? {
+            return Ok(Ok(Permit { weakened: Some(WEAKENED) }));
+        }
+        let by = match &permission.by {
+            None => None,
+            Some(proof) => match self.prove(proof)? {
+                Ok(who) => Some(who),
+                Err(answer) => return Ok(Err(answer)),
+            },
+        };
+        if self.is_free(act, by.as_ref())? {
+            return Ok(Ok(Permit { weakened: None }));
+        }
+        self.ask(act, by.as_ref(), permission.reason, permission.lasts_ms)
+    }
+
+    pub fn needs_two(&self) -> Result<bool, Fault> {
+        Ok(!self.single_operator || self.tables.is_two_persons(self.key)?)
+    }
+
+    /// What nobody else need agree to: one's own device, a first password made again for somebody
+    /// who never came, and approvers for as long as there are not two.
+    fn is_free(&mut self, act: &Act, by: Option<&Who>) -> Result<bool, Fault> {
+        Ok(match act {
+            Act::AppPassword { user, .. } => by.is_some_and(|who| who.user == *user),
+            Act::ResetPassword { user, .. } => !self.has_signed_in(*user)?,
+            Act::AddPerson { tenant, role, .. } => {
+                !APPROVING.contains(&role.as_str())
+                    || (self.friends.able(Some(*tenant))? as usize) < NEEDED
+            }
+            _ => false,
+        })
+    }
+
+    fn has_signed_in(&self, user: UserId) -> Result<bool, Fault> {
+        let used = |found: &crate::tables::Found| found.last_used_ms.is_some();
+        Ok(self.tables.is_own_password(self.key, user)?
+            || self.tables.app_passwords(self.key, user)?.iter().any(used))
+    }
+
+    fn ask(
+        &mut self,
+        act: &Act,
+        by: Option<&Who>,
+        reason: Option<String>,
+        lasts_ms: u64,
+    ) -> Result<Permitted, Fault> {
+        let now = now_ms();
+        let open = self.open_requests(now)?;
+        if let Some(same) = open.iter().find(|one| one.act == *act) {
+            // Said again: what was approved meanwhile is done, else it still waits.
+            return match same.state {
+                State::Approved => self.use_up(same.request, act),
+                _ => Ok(no(ToAdmin::Pending(Box::new(same.clone())))),
+            };
+        }
+        let reason = reason.unwrap_or_default().trim().to_owned();
+        if reason.is_empty() || reason.len() > REASON_BYTES {
+            let found = format!("a reason of {} octets", reason.len());
+            let hint = "say why: --reason TEXT (and who asks: --as ADDRESS); two persons decide";
+            return Ok(no(refused("a reason of 1 to 2000 octets", &found, hint)));
+        }
+        if open.len() >= OPEN {
+            let hint = "answer or deny some: approval list";
+            return Ok(no(refused("at most 200 open requests", &open.len().to_string(), hint)));
+        }
+        let lasts_ms = if lasts_ms == 0 { LASTS_MS } else { lasts_ms.min(LONGEST_MS) };
+        let mut request = Request {
+            request: RequestId(random()),
+            act: act.clone(),
+            reason,
+            requester: by.map(|who| who.user),
+            made_ms: now,
+            expires_ms: now + lasts_ms,
+            digest: [0; 32],
+            approvals: Vec::new(),
+            denied_by: None,
+            state: State::Open,
+            done_ms: None,
+        };
+        request.digest = digest(&request)?;
+        self.write(Body::Request {
+            request: request.request,
+            what: Word::new(act.word()),
+            digest: Digest(request.digest),
+            until_ms: request.expires_ms,
+            tenant: act.tenant(),
+            user: act.user(),
+            requester: request.requester,
+        })?;
+        self.tables.keep_request(self.key, &request)?;
+        Ok(no(ToAdmin::Pending(Box::new(request))))
+    }
+
+    /// The one use of an approved request: marked as used on the disk first, so that no crash
+    /// gives it a second one; then recorded; then the caller acts.
+    fn use_up(&mut self, id: RequestId, act: &Act) -> Result<Permitted, Fault> {
+        let Some(mut request) = self.current(id)? else { return Ok(no(no_request(id))) };
+        if request.state != State::Approved {
+            let found = format!("a request that is {}", request.state.word());
+            return Ok(no(refused("an approved request", &found, "approval show ID")));
+        }
+        if request.act != *act {
+            let found = "another act than the one that was approved";
+            let hint = "approval carry-out ID does what was approved";
+            return Ok(no(refused("the act of this request", found, hint)));
+        }
+        let untouched = digest(&request)? == request.digest;
+        if !untouched {
+            let hint = "its row was changed; ask anew";
+            return Ok(no(refused("a request as it was recorded", "another", hint)));
+        }
+        request.state = State::CarriedOut;
+        request.done_ms = Some(now_ms());
+        self.tables.keep_request(self.key, &request)?;
+        self.write(Body::CarryOut {
+            request: id,
+            what: Word::new(act.word()),
+            digest: Digest(request.digest),
+            tenant: act.tenant(),
+            user: act.user(),
+        })?;
+        Ok(Ok(Permit { weakened: None }))
+    }
+
+    pub fn agree(&mut self, id: RequestId, proof: &Proof) -> Result<ToAdmin, Fault> {
+        let (who, mut request) = match self.called_upon(id, proof)? {
+            Ok(found) => found,
+            Err(answer) => return Ok(*answer),
+        };
+        if request.approvals.iter().any(|voice| voice.user == who.user) {
+            let hint = "the second approval is another person's";
+            return Ok(refused("a person who has not approved yet", &proof.address, hint));
+        }
+        let approver = who.user;
+        self.write(Body::Approve { request: id, tenant: who.tenant, approver })?;
+        request.approvals.push(Voice { tenant: who.tenant, user: who.user, at_ms: now_ms() });
+        if request.approvals.len() >= NEEDED {
+            request.state = State::Approved;
+        }
+        self.tables.keep_request(self.key, &request)?;
+        Ok(ToAdmin::Pending(Box::new(request)))
+    }
+
+    pub fn deny(&mut self, id: RequestId, proof: &Proof) -> Result<ToAdmin, Fault> {
+        let (who, mut request) = match self.called_upon(id, proof)? {
+            Ok(found) => found,
+            Err(answer) => return Ok(*answer),
+        };
+        let approver = who.user;
+        self.write(Body::Deny { request: id, tenant: who.tenant, approver })?;
+        request.state = State::Denied;
+        request.denied_by = Some(Voice { tenant: who.tenant, user: who.user, at_ms: now_ms() });
+        self.tables.keep_request(self.key, &request)?;
+        Ok(ToAdmin::Pending(Box::new(request)))
+    }
+
+    /// A person who proved themselves and may answer this request, and the request.
+    #[allow(clippy::type_complexity)]
+    fn called_upon(
+        &mut self,
+        id: RequestId,
+        proof: &Proof,
+    ) -> Result<Result<(Who, Request), Box<ToAdmin>>, Fault> {
+        let who = match self.prove(proof)? {
+            Ok(who) => who,
+            Err(answer) => return Ok(Err(answer)),
+        };
+        let Some(request) = self.current(id)? else { return Ok(Err(Box::new(no_request(id)))) };
+        if !matches!(request.state, State::Open | State::Approved) {
+            let found = format!("a request that is {}", request.state.word());
+            return Ok(Err(Box::new(refused("an open request", &found, "approval list"))));
+        }
+        if !who.may_approve(request.act.tenant()) {
+            let expected = "an approver or tenant-admin of this tenant, or an operator's approver";
+            let found = format!("{}, {}", proof.address, who.role);
+            return Ok(Err(Box::new(refused(expected, &found, "see `user list`"))));
+        }
+        if request.requester == Some(who.user) {
+            let hint = "who asks does not answer";
+            return Ok(Err(Box::new(refused("another than the requester", &proof.address, hint))));
+        }
+        Ok(Ok((who, request)))
+    }
+
+    /// Whoever this is, with the right password. Wrong ones are counted on the disk.
+    pub fn prove(&mut self, proof: &Proof) -> Result<Result<Who, Box<ToAdmin>>, Fault> {
+        let wrong = || Box::new(refused("the right password", "another", "ask the person"));
+        let Some(who) = self.friends.who(&proof.address)? else { return Ok(Err(wrong())) };
+        let Some(person) = self.tables.person(self.key, who.user)? else { return Ok(Err(wrong())) };
+        let now = now_ms();
+        let mut tries = self.tables.tries(self.key, who.user)?;
+        if tries.wrong >= TRIES && now < tries.last_ms + WAIT_MS {
+            let hint = "after five wrong ones, a quarter of an hour";
+            return Ok(Err(Box::new(refused("a person who need not wait", &proof.address, hint))));
+        }
+        let is_right = self.friends.compare("password", &proof.digest, &person.verifier)?;
+        self.write(Body::SignIn {
+            instance: self.asker,
+            protocol: "approval".into(),
+            ok: is_right && !person.disabled,
+            tenant: Some(who.tenant),
+            user: Some(who.user),
+        })?;
+        if !is_right || person.disabled || person.tenant != who.tenant {
+            let wrong_now = if now > tries.last_ms + WAIT_MS { 1 } else { tries.wrong + 1 };
+            tries = Tries { wrong: wrong_now, last_ms: now };
+            self.tables.keep_tries(self.key, who.user, tries)?;
+            return Ok(Err(wrong()));
+        }
+        if tries.wrong > 0 {
+            self.tables.keep_tries(self.key, who.user, Tries::default())?;
+        }
+        Ok(Ok(who))
+    }
+
+    pub fn salt(&mut self, address: &str) -> Result<ToAdmin, Fault> {
+        let person = match self.friends.who(address)? {
+            Some(who) => self.tables.person(self.key, who.user)?,
+            None => None,
+        };
+        let salt = person.map(|person| person.salt);
+        let address = address.trim().to_lowercase();
+        let none = || self.key.token("false-salt", address.as_bytes()).to_vec();
+        Ok(ToAdmin::Salt(salt.unwrap_or_else(none)))
+    }
+
+    pub fn list_requests(&mut self) -> Result<ToAdmin, Fault> {
+        self.expire()?;
+        Ok(ToAdmin::Requests(self.tables.requests(self.key)?))
+    }
+
+    pub fn show_request(&mut self, id: RequestId) -> Result<ToAdmin, Fault> {
+        let found = self.current(id)?;
+        Ok(found.map_or_else(|| no_request(id), |found| ToAdmin::Pending(Box::new(found))))
+    }
+
+    pub fn mode(&mut self) -> Result<ToAdmin, Fault> {
+        let two_persons = self.needs_two()?;
+        let able = self.friends.able(None)?;
+        let open = self.open_requests(now_ms())?.len() as u32;
+        Ok(ToAdmin::Mode { two_persons, able, open })
+    }
+
+    /// From now on two persons decide, if there are two.
+    pub fn two_persons(&mut self) -> Result<ToAdmin, Fault> {
+        let able = self.friends.able(None)?;
+        if (able as usize) < NEEDED {
+            let hint = "add an operator and an approver of the same tenant first: user add --role";
+            let expected = "two persons who may approve for the whole house";
+            return Ok(refused(expected, &able.to_string(), hint));
+        }
+        self.write(Body::RuleChange {
+            what: "approvals.two-persons".into(),
+            tenant: None,
+            user: None,
+            weakened: None,
+        })?;
+        self.tables.keep_two_persons(self.key, true)?;
+        self.mode()
+    }
+
+    /// Back to one operator, once that was permitted. The start-up file must say it as well.
+    pub fn single_operator(&mut self, weakened: Option<&str>) -> Result<ToAdmin, Fault> {
+        self.write(Body::RuleChange {
+            what: "approvals.single-operator".into(),
+            tenant: None,
+            user: None,
+            weakened: weakened.or(Some(WEAKENED)).map(Into::into),
+        })?;
+        self.tables.keep_two_persons(self.key, false)?;
+        self.mode()
+    }
+
+    fn current(&mut self, id: RequestId) -> Result<Option<Request>, Fault> {
+        self.expire()?;
+        self.tables.request(self.key, id)
+    }
+
+    fn open_requests(&mut self, now: u64) -> Result<Vec<Request>, Fault> {
+        let all = self.tables.requests(self.key)?;
+        let is_open = |one: &Request| {
+            matches!(one.state, State::Open | State::Approved) && now < one.expires_ms
+        };
+        Ok(all.into_iter().filter(is_open).collect())
+    }
+
+    /// Requests whose time is over: recorded once. Very old ones are forgotten.
+    pub fn expire(&mut self) -> Result<(), Fault> {
+        let now = now_ms();
+        for mut request in self.tables.requests(self.key)? {
+            let is_open = matches!(request.state, State::Open | State::Approved);
+            if is_open && now >= request.expires_ms {
+                self.write(Body::Expire { request: request.request })?;
+                request.state = State::Expired;
+                self.tables.keep_request(self.key, &request)?;
+            }
+            if now > request.expires_ms + KEPT_MS {
+                self.tables.forget_request(request.request)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What binds an approval to exactly one act.
+fn digest(request: &Request) -> Result<[u8; 32], Fault> {
+    let Request { request, act, reason, requester, made_ms, expires_ms, .. } = request;
+    let words = (request, act, reason, requester, made_ms, expires_ms);
+    let plain = postcard::to_stdvec(&words).map_err(|_| Fault::Encode)?;
+    Ok(Sha256::new().chain_update(DOMAIN).chain_update(plain).finalize().into())
+}
+
+fn no_request(id: RequestId) -> ToAdmin {
+    refused("the id of a request", &id.to_string(), "approval list")
+}

@@ -1,0 +1,79 @@
+//! The end of mailboxes: rows at once, dead bytes as soon as their packs are emptied.
+
+use crate::Fault;
+use crate::entry::Entry;
+use crate::store::Store;
+use terms::{TenantId, UserId};
+use wire::mailbox::{FromDirectory, ToDirectory};
+
+/// People of one question: their folders are read and deleted in one transaction.
+const PEOPLE: usize = 100;
+
+/// A sweep under way: arrivals before `seq` must have reached the ledger, too.
+#[derive(Clone, Copy, Default)]
+pub struct Sweep {
+    seq: Option<u64>,
+}
+
+impl Store {
+    pub fn end(&mut self, question: FromDirectory) -> Result<ToDirectory, Fault> {
+        match question {
+            FromDirectory::Erase { tenant, users, whole } => self.erase(tenant, users, whole),
+            FromDirectory::Sweep => self.sweep(),
+        }
+    }
+
+    /// Stages the end of these mailboxes. Asked again, it finds nothing and does no harm.
+    fn erase(
+        &mut self,
+        tenant: TenantId,
+        mut users: Vec<UserId>,
+        whole: bool,
+    ) -> Result<ToDirectory, Fault> {
+        users.truncate(PEOPLE);
+        // What they had is counted by the index: it must know all.
+        self.settle()?;
+        let (mut messages, mut bytes, mut rows) = (0, 0, 0);
+        for user in &users {
+            if let Some(person) = self.find_person(*user)? {
+                if person.tenant != tenant {
+                    return Err(Fault::Parcel(wire::Fault::Malformed));
+                }
+                messages += person.used_messages();
+                bytes += person.used_bytes();
+                rows += person.folders.len() as u64 + 1;
+            }
+        }
+        for held in self.index.held(Some(tenant), u32::MAX)? {
+            if users.contains(&held.user) {
+                let stored = self.stored(held.stored)?;
+                messages += 1;
+                bytes += stored.map_or(0, |stored| stored.size);
+            }
+        }
+        rows += messages;
+        self.stage(vec![Entry::Erased { tenant, users, whole }])?;
+        Ok(ToDirectory::Erased { messages, bytes, rows })
+    }
+
+    /// Whether bytes that were dead when this was first asked still lie on the disk.
+    fn sweep(&mut self) -> Result<ToDirectory, Fault> {
+        if self.has_staged() {
+            return Ok(ToDirectory::Swept { left: true });
+        }
+        let seq = *self.sweep.seq.get_or_insert(self.position.next_seq);
+        self.checkpoint()?;
+        let left = self.bodies.sweep()? || self.position.forwarded < seq;
+        match left {
+            // A pack may be emptied once the log has passed it, in a quiet house, too.
+            true => self.stage(vec![Entry::Forwarded { before: self.position.forwarded }])?,
+            false => self.sweep.seq = None,
+        }
+        Ok(ToDirectory::Swept { left })
+    }
+
+    /// Whether packs are to be emptied however much lives in them.
+    pub fn is_sweeping(&self) -> bool {
+        self.sweep.seq.is_some()
+    }
+}

@@ -1,0 +1,218 @@
+//! `sekisho tenant certificate`: that everything is destroyed, with proof, for people and machines.
+//!
+//! The numbers are those of the ledger's own entry; what proves it (the signed entry, its way up
+//! the tree, the checkpoint with its signatures, the keys) stands beside it and needs no service.
+
+use super::people::folder;
+use crate::arguments::Arguments;
+use crate::client;
+use crate::outcome::{Answer, Outcome, Trouble};
+use data_encoding::{BASE64, HEXLOWER};
+use evidence::{Body, rfc3339};
+use serde_json::{Value, json};
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+use terms::{TenantId, UserId};
+use wire::admin::Request;
+
+/// What is certified, as `tenant endings` tells it.
+struct Ended {
+    tenant: TenantId,
+    user: Option<UserId>,
+    name: Option<String>,
+}
+
+pub fn run(mut arguments: Arguments, data: Option<String>) -> Answer {
+    let to = arguments.option("--to")?.map(PathBuf::from);
+    let name = arguments.word("the name of an ended contract, or a person's id")?;
+    arguments.finish()?;
+    let data = folder(data)?;
+    let ended = find(&data, &name)?;
+    let certificate = certify(&data, &ended)?;
+    let Some(to) = to else { return Ok(Outcome::Done(certificate)) };
+    let files = [
+        ("certificate.json", format!("{certificate}\n")),
+        ("certificate.ja.txt", page(&certificate, &JAPANESE)),
+        ("certificate.en.txt", page(&certificate, &ENGLISH)),
+    ];
+    fs::create_dir_all(&to).map_err(|error| fault(&to, &error))?;
+    let mut written = Vec::new();
+    for (name, text) in files {
+        let path = to.join(name);
+        fs::write(&path, text).map_err(|error| fault(&path, &error))?;
+        written.push(path.display().to_string());
+    }
+    Ok(Outcome::Done(json!({ "certificate": certificate, "files": written })))
+}
+
+fn fault(path: &Path, error: &std::io::Error) -> Trouble {
+    Trouble::fault(format!("{}: {error}", path.display()), "give --to a folder of your own")
+}
+
+fn find(data: &Path, name: &str) -> Result<Ended, Trouble> {
+    let endings = client::value(data, &Request::Endings)?;
+    let items = endings.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
+    let word = |item: &Value, field: &str| item.get(field)?.as_str().map(str::to_owned);
+    let is_meant = |item: &&Value| {
+        let is = |field: &str| word(item, field).as_deref() == Some(name);
+        is("tenant") || is("user_id") || (is("tenant_id") && word(item, "user_id").is_none())
+    };
+    let item = items.iter().filter(is_meant).next_back();
+    let state = item.and_then(|item| word(item, "state")).unwrap_or_else(|| "none".to_owned());
+    let (Some(item), "destroyed") = (item, state.as_str()) else {
+        let hint = "`tenant endings` tells how far it is";
+        return Err(Trouble::refused("a contract that is destroyed", state, hint));
+    };
+    let tenant = word(item, "tenant_id").and_then(|id| TenantId::parse(&id));
+    let tenant = tenant.ok_or_else(|| Trouble::fault("an ending without an id", "try again"))?;
+    let user = word(item, "user_id").and_then(|id| UserId::parse(&id));
+    Ok(Ended { tenant, user, name: word(item, "tenant") })
+}
+
+fn certify(data: &Path, ended: &Ended) -> Result<Value, Trouble> {
+    let hint = "give --data the folder of the service, as a user who may read it";
+    let (own, mirror) = (data.join("ledger"), data.join("mirror"));
+    let mut holds = 0u64;
+    let proofs = ledger::prove(&own, Some(&mirror), |_, entry| match &entry.body {
+        Body::Hold { tenant, placed, .. } if *tenant == ended.tenant => {
+            holds = if *placed { holds + 1 } else { holds.saturating_sub(1) };
+            false
+        }
+        Body::Destroyed { tenant, user, .. } => *tenant == ended.tenant && *user == ended.user,
+        Body::KeyShred { tenant, user, .. } => {
+            *tenant == Some(ended.tenant) && (ended.user.is_none() || *user == ended.user)
+        }
+        Body::Ending { tenant, user, .. } => *tenant == ended.tenant && *user == ended.user,
+        _ => false,
+    })
+    .map_err(|error| Trouble::fault(error.to_string(), hint))?;
+    let is_it = |proof: &&ledger::Proof| matches!(proof.entry.body, Body::Destroyed { .. });
+    let Some(proof) = proofs.found.iter().filter(is_it).next_back() else {
+        let hint = "the mirror has not cosigned it yet: try again in a moment";
+        return Err(Trouble::refused("the entry of the destruction", "none", hint));
+    };
+    let Body::Destroyed { users, messages, bytes, rows, last_open_ms, .. } = proof.entry.body
+    else {
+        return Err(Trouble::fault("another entry", hint));
+    };
+    let history = proofs.found.iter().map(|each| proven(each, proofs.size));
+    Ok(json!({
+        "certificate": "destruction",
+        "contract": ended.name,
+        "tenant_id": ended.tenant.to_string(),
+        "user_id": ended.user.map(|user| user.to_string()),
+        "destroyed": rfc3339(proof.entry.time_ms),
+        "last_moment_any_copy_could_open": rfc3339(last_open_ms),
+        "users": users,
+        "messages": messages,
+        "bytes": bytes,
+        "rows": rows,
+        "connectors_revoked": 0,
+        "holds_at_the_end": holds,
+        "entry": proven(proof, proofs.size),
+        "history": history.collect::<Vec<_>>(),
+        "checkpoint": proofs.checkpoint,
+        "cosigned": proofs.cosigned,
+        "size": proofs.size,
+        "root": proofs.root.to_base64(),
+        "ledger_key": proofs.ledger_key,
+        "mirror_key": proofs.mirror_key,
+    }))
+}
+
+/// An entry with all that a foreign verifier needs.
+pub fn proven(proof: &ledger::Proof, size: u64) -> Value {
+    let entry = serde_json::from_str(&proof.entry.to_json(proof.index)).unwrap_or(Value::Null);
+    let hashes: Vec<String> = proof.hashes.iter().map(|hash| hash.to_base64()).collect();
+    json!({
+        "entry": entry,
+        "index": proof.index,
+        "tree_size": size,
+        "leaf": BASE64.encode(&proof.leaf),
+        "leaf_hash": HEXLOWER.encode(&tlog::leaf_hash(&proof.leaf).0),
+        "inclusion": hashes,
+    })
+}
+
+/// The words of the readable page.
+struct Words {
+    title: &'static str,
+    contract: &'static str,
+    person: &'static str,
+    destroyed: &'static str,
+    last_open: &'static str,
+    counts: [&'static str; 4],
+    means: &'static str,
+    check: &'static str,
+    entry: &'static str,
+    kept: &'static str,
+}
+
+const JAPANESE: Words = Words {
+    title: "データ消去証明書",
+    contract: "契約",
+    person: "利用者（識別子）",
+    destroyed: "消去が完了した時刻",
+    last_open: "写しを含め、開くことができた最後の時刻",
+    counts: ["利用者数", "メッセージ数", "容量（バイト）", "削除した行数"],
+    means: "上の契約の鍵を、稼働中の保管庫と鍵のバックアップのすべてから破棄しました。鍵がなければ、\n\
+            残っている暗号文の写し（お手元のものやデータのバックアップを含む）は、上の時刻より後には\n\
+            誰にも開けません。そのうえで、本文・見出し・検疫・配送履歴・名簿・認証情報の行を削除し、\n\
+            ディスク上の不要領域も書き直しました。外部連携（コネクター）はまだなく、取り消すものは\n\
+            ありませんでした。",
+    check: "この証明は、サービスに問い合わせずに確かめられます。certificate.json の leaf を RFC 6962 の\n\
+            とおりハッシュし、inclusion と合わせて root を計算し、checkpoint の署名を\n\
+            ledger_key と mirror_key で検証してください。",
+    entry: "記録の番号",
+    kept: "別に残すもの：契約名と、解約・消去の日時、無意味な識別子だけの監査記録。請求と照会に\n\
+           答えるため、名簿の保管庫に封をして置きます。",
+};
+
+const ENGLISH: Words = Words {
+    title: "Certificate of destruction",
+    contract: "Contract",
+    person: "Person (id)",
+    destroyed: "Destruction completed",
+    last_open: "Last moment at which any copy could open",
+    counts: ["People", "Messages", "Octets", "Rows deleted"],
+    means: "The keys of this contract were destroyed in the vault and in every key backup. Without\n\
+            them no copy of the ciphertext, wherever it may lie, opens for anybody after the moment\n\
+            above. Bodies, headers, quarantine, journeys, directory and sign-in rows were deleted,\n\
+            and the disk's dead space was rewritten. There are no connectors yet, so none was\n\
+            revoked.",
+    check: "This can be checked without asking the service: hash `leaf` of certificate.json as\n\
+            RFC 6962 says, compute `root` with `inclusion`, and verify the signatures of\n\
+            `checkpoint` with `ledger_key` and `mirror_key`.",
+    entry: "Entry in the ledger",
+    kept: "Kept apart: the contract's name, the dates of its end, and the evidence with opaque ids\n\
+           only; sealed in the directory, to answer questions and invoices.",
+};
+
+fn page(certificate: &Value, words: &Words) -> String {
+    let word = |name: &str| match certificate.get(name) {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Null) | None => "–".to_owned(),
+        Some(other) => other.to_string(),
+    };
+    let mut text = format!("{}\n{}\n\n", words.title, "=".repeat(40));
+    let index = certificate.pointer("/entry/index").map(Value::to_string).unwrap_or_default();
+    let [users, messages, bytes, rows] = words.counts;
+    let lines = [
+        (words.contract, format!("{} ({})", word("contract"), word("tenant_id"))),
+        (words.person, word("user_id")),
+        (words.destroyed, word("destroyed")),
+        (words.last_open, word("last_moment_any_copy_could_open")),
+        (users, word("users")),
+        (messages, word("messages")),
+        (bytes, word("bytes")),
+        (rows, word("rows")),
+        (words.entry, format!("{index} / {}", word("size"))),
+    ];
+    for (name, value) in lines {
+        let _ = writeln!(text, "{name}: {value}");
+    }
+    let checkpoint = word("checkpoint");
+    let _ = write!(text, "\n{}\n\n{}\n\n{}\n\n{checkpoint}", words.means, words.check, words.kept);
+    text
+}

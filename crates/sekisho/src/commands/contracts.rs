@@ -1,0 +1,77 @@
+//! Contracts as they change and end: settings, termination, holds, certificates.
+
+use super::grounds::{self, duration_ms};
+use super::people::{folder, unknown};
+use super::{certificate, remains};
+use crate::arguments::Arguments;
+use crate::client::{ask, ask_on};
+use crate::outcome::Answer;
+use wire::admin::Request;
+
+/// A month: long enough to change one's mind, and to fetch one's mail.
+const GRACE_MS: u64 = 30 * 24 * 60 * 60 * 1000;
+const HOLD_ACTS: &str = "add, list or lift";
+
+pub fn tenant(act: &str, mut arguments: Arguments, data: Option<String>) -> Answer {
+    let request = match act {
+        "set" => settings(&mut arguments)?,
+        "terminate" => Request::TenantTerminate {
+            grace_ms: grace(&mut arguments)?,
+            name: arguments.word("the tenant's name")?,
+        },
+        "cancel" => Request::TerminationCancel { name: arguments.word("the tenant's name")? },
+        "certificate" => return certificate::run(arguments, data),
+        "search-remains" => return remains::run(arguments, data),
+        _ => Request::Endings,
+    };
+    let grounds = grounds::take(&mut arguments)?;
+    arguments.finish()?;
+    ask_on(&folder(data)?, &request, &grounds)
+}
+
+pub fn user(act: &str, mut arguments: Arguments, data: Option<String>) -> Answer {
+    let request = match act {
+        "terminate" => Request::UserTerminate {
+            grace_ms: grace(&mut arguments)?,
+            address: arguments.word("the address")?,
+        },
+        "certificate" => return certificate::run(arguments, data),
+        _ => Request::TerminationCancel { name: arguments.word("the address")? },
+    };
+    let grounds = grounds::take(&mut arguments)?;
+    arguments.finish()?;
+    ask_on(&folder(data)?, &request, &grounds)
+}
+
+pub fn hold(mut arguments: Arguments) -> Answer {
+    let data = arguments.option("--data")?;
+    let act = arguments.word(HOLD_ACTS)?;
+    let request = match act.as_str() {
+        "add" => Request::HoldAdd {
+            reason: arguments.required("--reason")?,
+            name: arguments.word("a tenant's name or a person's address")?,
+        },
+        "list" => Request::HoldList,
+        "lift" => Request::HoldLift { id: arguments.word("the id of a hold")? },
+        other => return Err(unknown(HOLD_ACTS, other.to_owned())),
+    };
+    let grounds = grounds::take(&mut arguments)?;
+    arguments.finish()?;
+    match &request {
+        Request::HoldLift { .. } => ask_on(&folder(data)?, &request, &grounds),
+        request => ask(&folder(data)?, request),
+    }
+}
+
+fn grace(arguments: &mut Arguments) -> Result<u64, crate::outcome::Trouble> {
+    arguments.option("--grace")?.map_or(Ok(GRACE_MS), |text| duration_ms(&text))
+}
+
+fn settings(arguments: &mut Arguments) -> Result<Request, crate::outcome::Trouble> {
+    let mut mark = |name: &str| arguments.parsed::<f32>(name, "a mark such as 6.0");
+    let (tag_from, junk_from) = (mark("--tag-from")?, mark("--junk-from")?);
+    let (quarantine_from, refuse_from) = (mark("--quarantine-from")?, mark("--refuse-from")?);
+    let obey_dmarc = arguments.parsed::<bool>("--obey-dmarc", "true or false")?;
+    let name = arguments.word("the tenant's name")?;
+    Ok(Request::TenantSet { name, tag_from, junk_from, quarantine_from, refuse_from, obey_dmarc })
+}

@@ -1,0 +1,371 @@
+//! `sekisho export`: a customer's mail into a folder, through the front door.
+//!
+//! Nothing here opens a store or a key. For each person a pass is asked for (an act for two), the
+//! mail is read over IMAP with it, every release is recorded and weighed like anybody's, and the
+//! pass is revoked at the end. Over budget, the export waits and goes on.
+
+use super::grounds::{self, duration_ms};
+use crate::arguments::Arguments;
+use crate::client::{ask_on, value};
+use crate::demo::reading::Reader;
+use crate::outcome::{Answer, Outcome, Trouble};
+use serde_json::{Value, json};
+use std::fs::{self, File};
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use wire::admin::{Grounds, Request};
+
+/// A pass for one export: a mailbox of a hundred thousand letters within budget.
+const PASS_MS: u64 = 24 * 60 * 60 * 1000;
+/// Messages of one FETCH: one release of bodies for each.
+const TOGETHER: u32 = 50;
+/// Over budget or without evidence, between two tries; and how often.
+const PAUSE: Duration = Duration::from_secs(60);
+const TRIES: u32 = 120;
+const HINT: &str = "start again: a person's folder that is whole is passed over";
+
+#[derive(Clone, Copy, PartialEq)]
+enum Form {
+    Mbox,
+    Maildir,
+    Eml,
+}
+
+struct Wish {
+    data: PathBuf,
+    to: PathBuf,
+    form: Form,
+    imaps: SocketAddr,
+    host_name: String,
+    grounds: Grounds,
+    for_ms: u64,
+}
+
+pub fn run(mut arguments: Arguments) -> Answer {
+    let data = arguments.data()?;
+    let person = arguments.option("--person")?;
+    let tenant = arguments.option("--tenant")?;
+    let to = PathBuf::from(arguments.required("--to")?);
+    let form = match arguments.option("--format")?.as_deref() {
+        None | Some("eml") => Form::Eml,
+        Some("mbox") => Form::Mbox,
+        Some("maildir") => Form::Maildir,
+        Some(other) => {
+            return Err(Trouble::wrong_use("mbox, maildir or eml", other, "--format eml"));
+        }
+    };
+    let imaps = arguments.required("--imaps")?;
+    let wrong = |_| Trouble::wrong_use("an address such as 127.0.0.1:993", &*imaps, "--imaps");
+    let imaps_at = imaps.parse().map_err(wrong)?;
+    let host_name = arguments.option("--host-name")?.unwrap_or_else(|| "mail.localhost".to_owned());
+    let for_ms = arguments.option("--for")?.map_or(Ok(PASS_MS), |text| duration_ms(&text))?;
+    let grounds = grounds::take(&mut arguments)?;
+    arguments.finish()?;
+    let people = people(&data, person.as_deref(), tenant)?;
+    let wish = Wish { data, to, form, imaps: imaps_at, host_name, grounds, for_ms };
+    export(&wish, &people)
+}
+
+fn people(
+    data: &Path,
+    person: Option<&str>,
+    tenant: Option<String>,
+) -> Result<Vec<String>, Trouble> {
+    if let Some(address) = person {
+        return Ok(vec![address.to_lowercase()]);
+    }
+    if tenant.is_none() {
+        let hint = "export --tenant NAME, or export --person ADDRESS";
+        return Err(Trouble::wrong_use("a tenant or a person", "neither", hint));
+    }
+    let found = value(data, &Request::UserList { tenant })?;
+    let items = found.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
+    let address = |item: &Value| item.get("address")?.as_str().map(str::to_owned);
+    Ok(items.iter().filter_map(address).collect())
+}
+
+/// Everybody whose pass is granted is exported; for the others, the requests that wait.
+fn export(wish: &Wish, people: &[String]) -> Answer {
+    let authority = value(&wish.data, &Request::Authority)?;
+    let authority = authority.get("ca").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let (mut done, mut waiting) = (Vec::new(), Vec::new());
+    for address in people {
+        let folder = wish.to.join(file_name(address));
+        if folder.join(".whole").exists() {
+            done.push(json!({ "person": address, "folder": folder, "passed_over": true }));
+            continue;
+        }
+        let (address, purpose) = (address.clone(), "export".to_owned());
+        let request = Request::ReadPass { address: address.clone(), purpose, for_ms: wish.for_ms };
+        let pass = match ask_on(&wish.data, &request, &wish.grounds)? {
+            Outcome::Done(pass) => pass,
+            Outcome::Wanting(request) => {
+                waiting.push(request);
+                continue;
+            }
+            Outcome::Told(_) => continue,
+        };
+        let word = |name: &str| pass.get(name).and_then(Value::as_str).unwrap_or_default();
+        let exported = one(wish, &address, word("secret"), &authority, &folder);
+        let revoke = Request::AppPasswordRevoke { id: word("id").to_owned() };
+        let revoked = value(&wish.data, &revoke);
+        done.push(exported?);
+        revoked?;
+    }
+    let needs = waiting.first().and_then(|one| one.get("needs").cloned());
+    let request = waiting.first().and_then(|one| one.get("request").cloned());
+    let found = json!({
+        "to": wish.to, "exported": done, "waiting": waiting, "request": request, "needs": needs,
+    });
+    Ok(match waiting.is_empty() {
+        true => Outcome::Done(found),
+        false => Outcome::Wanting(found),
+    })
+}
+
+fn one(
+    wish: &Wish,
+    address: &str,
+    secret: &str,
+    authority: &str,
+    folder: &Path,
+) -> Result<Value, Trouble> {
+    let fault = |error: Box<dyn std::error::Error>| Trouble::fault(error.to_string(), HINT);
+    let disk = |error: std::io::Error| Trouble::fault(format!("export: {error}"), HINT);
+    let mut reader = Reader::connect_to(wish.imaps, &wish.host_name, authority).map_err(fault)?;
+    let (_, said) = reader.say(&format!("LOGIN {address} {secret}")).map_err(disk)?;
+    if !said.contains(" OK") {
+        let hint = "is the person disabled, or the pass over?";
+        return Err(Trouble::refused("a sign-in with the pass", said, hint));
+    }
+    fs::create_dir_all(folder).map_err(disk)?;
+    let (mut folders, mut messages) = (Vec::new(), 0u64);
+    let (listed, _) = reader.say("LIST \"\" \"*\"").map_err(disk)?;
+    for line in listed {
+        let Some((name, raw)) = folder_of(&line) else { continue };
+        let count = read_folder(&mut reader, &raw, &mut |octets, number, seen| {
+            write(wish.form, folder, &name, octets, number, seen)
+        })?;
+        messages += count;
+        folders.push(json!({ "folder": name, "messages": count }));
+    }
+    let _ = reader.say("LOGOUT");
+    File::create(folder.join(".whole")).and_then(|file| file.sync_all()).map_err(disk)?;
+    Ok(json!({ "person": address, "folder": folder, "messages": messages, "folders": folders }))
+}
+
+/// A LIST response's folder: as people read it, and as the protocol writes it.
+fn folder_of(line: &[u8]) -> Option<(String, Vec<u8>)> {
+    let line = line.strip_prefix(b"* LIST ")?;
+    let flags_end = line.iter().position(|byte| *byte == b')')?;
+    if line.get(..flags_end)?.windows(9).any(|flag| flag.eq_ignore_ascii_case(b"\\Noselect")) {
+        return None;
+    }
+    // `(flags) "/" name`, or a literal behind its announcement.
+    let rest = line.get(flags_end + 1..)?;
+    let rest = rest.get(rest.iter().skip(1).position(|byte| *byte == b' ')? + 2..)?;
+    let raw = match rest.first()? {
+        b'{' => rest.get(rest.iter().position(|byte| *byte == b'\n')? + 1..)?.to_vec(),
+        b'"' => unquoted(rest.get(1..)?),
+        _ => rest.to_vec(),
+    };
+    let end = raw.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n'))? + 1;
+    let raw = raw.get(..end)?.to_vec();
+    Some((imap::decode_utf7(&raw)?, raw))
+}
+
+fn unquoted(quoted: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(quoted.len());
+    let mut octets = quoted.iter();
+    while let Some(octet) = octets.next() {
+        match octet {
+            b'"' => break,
+            b'\\' => plain.extend(octets.next()),
+            octet => plain.push(*octet),
+        }
+    }
+    plain
+}
+
+/// Every message of a folder, opened read only and without marking it as read.
+fn read_folder(
+    reader: &mut Reader,
+    raw: &[u8],
+    each: &mut dyn FnMut(&[u8], u64, bool) -> std::io::Result<()>,
+) -> Result<u64, Trouble> {
+    let disk = |error: std::io::Error| Trouble::fault(format!("export: {error}"), HINT);
+    let name = String::from_utf8_lossy(raw).replace('\\', "\\\\").replace('"', "\\\"");
+    let (told, said) = reader.say(&format!("EXAMINE \"{name}\"")).map_err(disk)?;
+    if !said.contains(" OK") {
+        return Err(Trouble::fault(format!("{name}: {said}"), HINT));
+    }
+    let exists = told.iter().find_map(|line| {
+        let text = std::str::from_utf8(line).ok()?.strip_prefix("* ")?;
+        text.strip_suffix(" EXISTS\r\n")?.parse::<u32>().ok()
+    });
+    let (mut count, mut first) = (0u64, 1u32);
+    let exists = exists.unwrap_or(0);
+    while first <= exists {
+        let last = exists.min(first.saturating_add(TOGETHER - 1));
+        let command = format!("FETCH {first}:{last} (FLAGS BODY.PEEK[])");
+        let mut tries = 0;
+        let responses = loop {
+            let (responses, said) = reader.say(&command).map_err(disk)?;
+            if said.contains(" OK") {
+                break responses;
+            }
+            tries += 1;
+            if tries > TRIES {
+                return Err(Trouble::fault(format!("{name}: {said}"), HINT));
+            }
+            // The budget of the hour is used up, or evidence is away.
+            std::thread::sleep(PAUSE);
+        };
+        for response in &responses {
+            let Some((octets, seen)) = message_of(response) else { continue };
+            count += 1;
+            each(octets, count, seen).map_err(disk)?;
+        }
+        first = last + 1;
+    }
+    Ok(count)
+}
+
+/// The literal of a FETCH response, and whether the message is marked as read.
+fn message_of(response: &[u8]) -> Option<(&[u8], bool)> {
+    let line_end = response.windows(2).position(|pair| pair == b"\r\n")?;
+    let head = response.get(..line_end)?;
+    let open = head.iter().rposition(|byte| *byte == b'{')?;
+    let size = std::str::from_utf8(head.get(open + 1..head.len() - 1)?).ok()?;
+    let size: usize = size.parse().ok()?;
+    let octets = response.get(line_end + 2..line_end + 2 + size)?;
+    let tail = response.get(line_end + 2 + size..)?;
+    let is_seen = |part: &[u8]| part.windows(5).any(|flag| flag == b"\\Seen");
+    Some((octets, is_seen(head) || is_seen(tail)))
+}
+
+/// A folder's name as a path: its levels are folders, and nothing in it leads elsewhere.
+fn path_of(base: &Path, name: &str) -> PathBuf {
+    let levels = name.split('/').filter(|level| !level.is_empty());
+    levels.fold(base.to_owned(), |path, level| path.join(file_name(level)))
+}
+
+fn file_name(name: &str) -> String {
+    let safe = |one: char| if one == '/' || one.is_control() { '_' } else { one };
+    let name: String = name.chars().map(safe).collect();
+    let dots = name.chars().take_while(|one| *one == '.').count();
+    match dots {
+        0 => name,
+        _ => format!("_{}", name.get(dots..).unwrap_or_default()),
+    }
+}
+
+fn write(
+    form: Form,
+    folder: &Path,
+    name: &str,
+    octets: &[u8],
+    number: u64,
+    seen: bool,
+) -> std::io::Result<()> {
+    let path = path_of(folder, name);
+    match form {
+        Form::Eml => {
+            fs::create_dir_all(&path)?;
+            fs::write(path.join(format!("{number:06}.eml")), octets)
+        }
+        Form::Maildir => {
+            for part in ["cur", "new", "tmp"] {
+                fs::create_dir_all(path.join(part))?;
+            }
+            let (part, flags) = if seen { ("cur", ":2,S") } else { ("new", "") };
+            fs::write(path.join(part).join(format!("{number:06}.sekisho{flags}")), octets)
+        }
+        Form::Mbox => {
+            let parent = path.parent().unwrap_or(folder);
+            fs::create_dir_all(parent)?;
+            let mut options = File::options();
+            let options = options.create(true).write(true);
+            // The first message begins the file anew: what an earlier try left is not doubled.
+            let options = if number == 1 { options.truncate(true) } else { options.append(true) };
+            let mut last = path.file_name().unwrap_or_default().to_owned();
+            last.push(".mbox");
+            options.open(path.with_file_name(last))?.write_all(&mbox_entry(octets))
+        }
+    }
+}
+
+/// One entry of an mbox file, lines that look like a separator marked (mboxrd), ends of lines as
+/// Unix writes them.
+fn mbox_entry(octets: &[u8]) -> Vec<u8> {
+    let mut entry = b"From sekisho@localhost Thu Jan  1 00:00:00 1970\n".to_vec();
+    for line in octets.split_inclusive(|byte| *byte == b'\n') {
+        let bare = line.strip_suffix(b"\n").unwrap_or(line);
+        let bare = bare.strip_suffix(b"\r").unwrap_or(bare);
+        let marks = bare.iter().take_while(|byte| **byte == b'>').count();
+        if bare.get(marks..).unwrap_or_default().starts_with(b"From ") {
+            entry.push(b'>');
+        }
+        entry.extend_from_slice(bare);
+        entry.push(b'\n');
+    }
+    entry.push(b'\n');
+    entry
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::{file_name, folder_of, mbox_entry, message_of, path_of};
+    use std::path::Path;
+
+    #[test]
+    fn folders_as_people_named_them() {
+        let check = |line: &str, expected: Option<&str>| {
+            let found = folder_of(line.as_bytes()).map(|(name, _)| name);
+            assert_eq!(found.as_deref(), expected, "{line}");
+        };
+        check("* LIST (\\HasNoChildren) \"/\" INBOX\r\n", Some("INBOX"));
+        check(
+            "* LIST () \"/\" \"&Uh1,IpAQZ4c-\"\r\n",
+            imap::decode_utf7(b"&Uh1,IpAQZ4c-").as_deref(),
+        );
+        check("* LIST () \"/\" \"&ZeVnLIqe-/a \\\"b\\\"\"\r\n", Some("日本語/a \"b\""));
+        check("* LIST (\\Noselect) \"/\" x\r\n", None);
+        check("* OK nothing\r\n", None);
+        check("* LIST (", None);
+    }
+
+    #[test]
+    fn names_lead_nowhere_else() {
+        let check = |name: &str, expected: &str| {
+            assert_eq!(path_of(Path::new("/to"), name), Path::new(expected), "{name}");
+        };
+        check("INBOX", "/to/INBOX");
+        check("請求書/2026", "/to/請求書/2026");
+        check("../../etc/passwd", "/to/_/_/etc/passwd");
+        check("/etc", "/to/etc");
+        check("a\0b", "/to/a_b");
+        assert_eq!(file_name(".hidden"), "_hidden");
+    }
+
+    #[test]
+    fn messages_and_their_marks() {
+        let plain = b"* 1 FETCH (FLAGS (\\Seen) BODY[] {5}\r\nabcde)\r\n";
+        assert_eq!(message_of(plain), Some((&b"abcde"[..], true)));
+        let plain = b"* 1 FETCH (BODY[] {5}\r\nabcde FLAGS ())\r\n";
+        assert_eq!(message_of(plain), Some((&b"abcde"[..], false)));
+        assert_eq!(message_of(b"* 1 FETCH (BODY[] {50}\r\nabc"), None);
+        assert_eq!(message_of(b"* 1 FETCH (FLAGS ())\r\n"), None);
+    }
+
+    #[test]
+    fn an_mbox_comes_apart_where_it_was_put_together() {
+        let entry = mbox_entry(b"Subject: x\r\n\r\nFrom here\r\n>From there\r\nend");
+        let text = String::from_utf8(entry).unwrap();
+        assert!(text.contains("\n>From here\n>>From there\nend\n\n"), "{text}");
+        assert_eq!(text.lines().filter(|line| line.starts_with("From ")).count(), 1);
+    }
+}

@@ -1,0 +1,320 @@
+//! `sekisho tenant search-remains`: looks for what ended contracts may have left, octet by octet.
+//!
+//! Looked through are all files of the data folder, and of every folder named with `--also` (a
+//! backup). Looked for are the opaque ids of those contracts and their people, as octets and as
+//! hexadecimal, and whatever `--marker` names (a word of an old letter, a wrapped key in
+//! hexadecimal behind `hex:`). In the evidence ids may stand: nothing else tells what was done.
+
+use super::people::folder;
+use crate::arguments::Arguments;
+use crate::client;
+use crate::outcome::{Answer, Outcome, Trouble};
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use wire::admin::Request;
+
+/// Read at once; a file is never held whole.
+const CHUNK_BYTES: usize = 1 << 20;
+/// What is compared first: the shortest thing that can be looked for.
+const FIRST: usize = 8;
+/// Places that are told; more are counted.
+const TOLD: usize = 100;
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// After a start, and after a search that could not be made.
+const SOON: Duration = Duration::from_secs(20);
+const HINT: &str = "search as the user that runs the service, or as root";
+
+/// What is looked for: words by their first octets, and a sieve before the map.
+struct Wanted {
+    by_first: HashMap<[u8; FIRST], Vec<Vec<u8>>>,
+    sieve: Vec<bool>,
+    longest: usize,
+}
+
+impl Wanted {
+    fn new(words: impl IntoIterator<Item = Vec<u8>>) -> Self {
+        let mut wanted = Self { by_first: HashMap::new(), sieve: vec![false; 1 << 16], longest: 0 };
+        for word in words {
+            let Some(first) = word.first_chunk::<FIRST>().copied() else { continue };
+            if let Some(slot) = wanted.sieve.get_mut(sieved(&first)) {
+                *slot = true;
+            }
+            wanted.longest = wanted.longest.max(word.len());
+            wanted.by_first.entry(first).or_default().push(word);
+        }
+        wanted
+    }
+
+    /// Offsets in `bytes` where something wanted begins; only beginnings before `end` count.
+    fn find(&self, bytes: &[u8], end: usize, mut each: impl FnMut(usize)) {
+        for (offset, window) in bytes.windows(FIRST).take(end).enumerate() {
+            let Some(first) = window.first_chunk::<FIRST>() else { continue };
+            if !self.sieve.get(sieved(first)).copied().unwrap_or(false) {
+                continue;
+            }
+            let Some(words) = self.by_first.get(first) else { continue };
+            let rest = bytes.get(offset..).unwrap_or_default();
+            if words.iter().any(|word| rest.starts_with(word)) {
+                each(offset);
+            }
+        }
+    }
+}
+
+fn sieved(first: &[u8; FIRST]) -> usize {
+    let [one, two, three, four, ..] = *first;
+    usize::from(u16::from_be_bytes([one ^ three, two ^ four]))
+}
+
+/// What a search saw.
+#[derive(Default)]
+struct Seen {
+    files: u64,
+    bytes: u64,
+    found: Vec<String>,
+    count: u64,
+    unread: Vec<String>,
+}
+
+pub fn run(mut arguments: Arguments, data: Option<String>) -> Answer {
+    let also = arguments.options("--also")?;
+    let markers = arguments.options("--marker")?;
+    let tenant = arguments.word("a tenant").ok();
+    arguments.finish()?;
+    let data = folder(data)?;
+    if let Some(name) = &tenant {
+        is_destroyed(&data, name)?;
+    }
+    let mut words = Vec::new();
+    for marker in &markers {
+        words.push(marker_bytes(marker)?);
+    }
+    let also: Vec<PathBuf> = also.into_iter().map(PathBuf::from).collect();
+    let value = search(&data, &also, words)?;
+    let is_clean = value.get("found").and_then(Value::as_u64) == Some(0)
+        && value.get("unread").and_then(Value::as_array).is_some_and(Vec::is_empty);
+    Ok(if is_clean { Outcome::Done(value) } else { Outcome::Wanting(value) })
+}
+
+fn marker_bytes(marker: &str) -> Result<Vec<u8>, Trouble> {
+    let bytes = match marker.strip_prefix("hex:") {
+        Some(hex) => HEXLOWER_PERMISSIVE.decode(hex.as_bytes()).ok(),
+        None => Some(marker.as_bytes().to_vec()),
+    };
+    bytes.filter(|bytes| bytes.len() >= FIRST).ok_or_else(|| {
+        Trouble::wrong_use("a marker of eight octets or more", marker, "--marker TEXT or hex:…")
+    })
+}
+
+fn is_destroyed(data: &Path, name: &str) -> Result<(), Trouble> {
+    let endings = client::value(data, &Request::Endings)?;
+    let items = endings.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
+    let state = items.iter().find(|item| item.get("tenant").and_then(Value::as_str) == Some(name));
+    let state = state.and_then(|item| item.get("state")?.as_str());
+    match state {
+        Some("destroyed") => Ok(()),
+        other => {
+            let hint = "see `tenant endings`";
+            Err(Trouble::refused("a contract that is destroyed", other.unwrap_or("none"), hint))
+        }
+    }
+}
+
+/// Searches, and has what was found recorded and (if it is anything) alarmed about.
+fn search(data: &Path, also: &[PathBuf], markers: Vec<Vec<u8>>) -> Result<Value, Trouble> {
+    let ids = patterns(data)?;
+    let contracts = ids.len() as u64;
+    let words = |ids: &mut dyn Iterator<Item = &Id>| {
+        let mut words = markers.clone();
+        for id in ids {
+            words.push(HEXLOWER.encode(&id.octets).into_bytes());
+            words.push(id.octets.clone());
+        }
+        Wanted::new(words)
+    };
+    // The vault keeps a list of what was shredded, so that no backup brings it back.
+    let wanted = Both {
+        everywhere: words(&mut ids.iter()),
+        in_vault: words(&mut ids.iter().filter(|id| !id.is_shredded)),
+    };
+    let mut seen = Seen::default();
+    look_through(data, data, &wanted, &mut seen);
+    for folder in also {
+        look_through(folder, folder, &wanted, &mut seen);
+    }
+    let Seen { files, bytes, found, count, unread } = seen;
+    let report = Request::Searched { contracts, files, bytes, found: found.clone() };
+    client::value(data, &report)?;
+    Ok(json!({
+        "ids": contracts,
+        "files": files,
+        "bytes": bytes,
+        "found": count,
+        "places": found,
+        "unread": unread,
+        "ids_may_stand_in": "ledger, mirror, and the vault's list of what was shredded",
+    }))
+}
+
+/// An opaque id, and whether the vault's list of what was shredded may name it.
+struct Id {
+    octets: Vec<u8>,
+    is_shredded: bool,
+}
+
+struct Both {
+    everywhere: Wanted,
+    in_vault: Wanted,
+}
+
+fn patterns(data: &Path) -> Result<Vec<Id>, Trouble> {
+    let found = client::value(data, &Request::Patterns)?;
+    let items = found.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
+    let id = |item: &Value| {
+        let octets = HEXLOWER.decode(item.get("id")?.as_str()?.as_bytes()).ok()?;
+        Some(Id { octets, is_shredded: item.get("is_shredded")?.as_bool()? })
+    };
+    Ok(items.iter().filter_map(id).collect())
+}
+
+fn look_through(folder: &Path, root: &Path, wanted: &Both, seen: &mut Seen) {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return seen.unread.push(folder.display().to_string());
+    };
+    for entry in entries.flatten() {
+        let path = entry.path();
+        let Ok(kind) = entry.file_type() else { continue };
+        let is_evidence = path.parent() == Some(root)
+            && matches!(path.file_name().and_then(|name| name.to_str()), Some("ledger" | "mirror"));
+        if is_evidence {
+            continue;
+        }
+        if kind.is_dir() {
+            look_through(&path, root, wanted, seen);
+        } else if kind.is_file() {
+            let wanted = match folder.starts_with(root.join("vault")) {
+                true => &wanted.in_vault,
+                false => &wanted.everywhere,
+            };
+            if look_in(&path, wanted, seen).is_ok() || !path.exists() {
+                continue;
+            }
+            seen.unread.push(format!("{} ({HINT})", path.display()));
+        }
+    }
+}
+
+fn look_in(path: &Path, wanted: &Wanted, seen: &mut Seen) -> std::io::Result<()> {
+    let mut file = File::open(path)?;
+    seen.files += 1;
+    // What begins near the end of a chunk is looked at again with the next one.
+    let overlap = wanted.longest.max(FIRST);
+    let mut bytes: Vec<u8> = Vec::with_capacity(CHUNK_BYTES + overlap);
+    let mut start = 0u64;
+    loop {
+        let have = bytes.len();
+        bytes.resize(have + CHUNK_BYTES, 0);
+        let read = file.read(bytes.get_mut(have..).unwrap_or_default())?;
+        bytes.truncate(have + read);
+        let is_last = read == 0;
+        let end = if is_last { bytes.len() } else { bytes.len().saturating_sub(overlap) };
+        wanted.find(&bytes, end, |offset| {
+            seen.count += 1;
+            if seen.found.len() < TOLD {
+                seen.found.push(format!("{} at octet {}", path.display(), start + offset as u64));
+            }
+        });
+        seen.bytes += read as u64;
+        if is_last {
+            return Ok(());
+        }
+        bytes.drain(..end);
+        start += end as u64;
+    }
+}
+
+/// Searches every day as long as this process lives. Nothing is searched where nothing ended.
+pub fn daily(data: PathBuf) {
+    std::thread::spawn(move || {
+        let mut searched: Option<Instant> = None;
+        loop {
+            std::thread::sleep(SOON);
+            end_epochs(&data);
+            let is_early = searched.is_some_and(|then| then.elapsed() < DAY);
+            if is_early || patterns(&data).is_ok_and(|patterns| patterns.is_empty()) {
+                continue;
+            }
+            match search(&data, &[], Vec::new()) {
+                Ok(value) => {
+                    let of = |name: &str| value.get(name).and_then(Value::as_u64).unwrap_or(0);
+                    if of("found") > 0 {
+                        eprintln!("sekisho: REMAINS of an ended contract: {value}");
+                    }
+                    searched = Some(Instant::now());
+                }
+                Err(trouble) => eprintln!("sekisho: search for remains: {}", trouble.told()),
+            }
+        }
+    });
+}
+
+/// The keys of backup epochs that a destruction ended are destroyed without being asked for, where
+/// they lie beside the data; elsewhere their keeper does it (`keys epochs end`).
+fn end_epochs(data: &Path) {
+    let Ok(endings) = client::value(data, &Request::Endings) else { return };
+    let items = endings.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
+    let waits = |item: &Value| item.get("state").and_then(Value::as_str) == Some("destroying");
+    if items.iter().any(waits)
+        && let Err(trouble) = super::keys::end_epochs(data, &super::epochs::beside(data))
+    {
+        eprintln!("sekisho: epochs of backups: {}", trouble.told());
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::{Both, CHUNK_BYTES, Seen, Wanted, look_through, marker_bytes};
+    use std::fs;
+
+    #[test]
+    fn every_octet_is_looked_at() {
+        let folder = std::env::temp_dir().join(format!("sekisho-remains-{}", std::process::id()));
+        let check = |offset: usize, length: usize, expected: u64| {
+            let _ = fs::remove_dir_all(&folder);
+            fs::create_dir_all(folder.join("mailbox")).unwrap();
+            fs::create_dir_all(folder.join("ledger")).unwrap();
+            let mut bytes = vec![0u8; length];
+            bytes[offset..offset + 8].copy_from_slice(b"\x01\x02remain");
+            fs::write(folder.join("mailbox/index"), &bytes).unwrap();
+            fs::write(folder.join("ledger/log"), &bytes).unwrap();
+            let words = || [b"\x01\x02remain".to_vec(), b"another word".to_vec()];
+            let wanted =
+                Both { everywhere: Wanted::new(words()), in_vault: Wanted::new(Vec::new()) };
+            let mut seen = Seen::default();
+            look_through(&folder, &folder, &wanted, &mut seen);
+            assert_eq!((seen.count, seen.files), (expected, 1), "{offset} of {length}");
+        };
+        check(0, 8, 1);
+        check(100, 4_000, 1);
+        check(3_992, 4_000, 1);
+        for offset in CHUNK_BYTES - 14..CHUNK_BYTES + 2 {
+            check(offset, CHUNK_BYTES + 64, 1);
+        }
+        check(CHUNK_BYTES * 2 - 8, CHUNK_BYTES * 2, 1);
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn markers() {
+        assert!(marker_bytes("a word of an old letter").is_ok());
+        assert_eq!(marker_bytes("hex:0011223344556677").ok().unwrap().len(), 8);
+        assert!(marker_bytes("short").is_err());
+        assert!(marker_bytes("hex:00").is_err());
+    }
+}

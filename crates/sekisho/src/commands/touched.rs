@@ -1,0 +1,349 @@
+//! `sekisho touched`: who touched my data? Told to a person or a tenant, from the ledger alone.
+//!
+//! Each line carries the entry, its way up the tree and the checkpoint, so that it can be checked
+//! by somebody who trusts nobody here. Names and reasons are put to ids while the service runs; a
+//! reason whose digest does not match the ledger's is said to be another.
+
+use super::certificate::proven;
+use super::evidence::time;
+use super::people::folder;
+use crate::arguments::Arguments;
+use crate::client;
+use crate::outcome::{Answer, Outcome, Trouble};
+use evidence::{Body, Entry, rfc3339};
+use serde_json::{Value, json};
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+use terms::{InstanceId, RequestId, TenantId, UserId};
+use wire::admin::Request;
+
+/// Addresses asked for in one question.
+const NAMED: usize = 500;
+
+/// Whose data.
+struct Subject {
+    tenant: TenantId,
+    user: Option<UserId>,
+}
+
+/// What follows from entries seen before: requests and passes that concern the subject.
+#[derive(Default)]
+struct Threads {
+    requests: HashSet<RequestId>,
+    passes: HashMap<InstanceId, String>,
+}
+
+impl Subject {
+    /// Whether an entry tells of this subject's data. Entries come in order.
+    fn is_touched(&self, entry: &Entry, threads: &mut Threads) -> bool {
+        let is = |tenant: &TenantId, user: Option<&UserId>| {
+            *tenant == self.tenant && (self.user.is_none() || user == self.user.as_ref())
+        };
+        // What is done to the whole contract is done to each of its people.
+        let covers = |tenant: &Option<TenantId>, user: &Option<UserId>| {
+            *tenant == Some(self.tenant)
+                && (self.user.is_none() || user.is_none() || *user == self.user)
+        };
+        match &entry.body {
+            Body::Deliver { tenant, messages, .. } => match self.user {
+                None => *tenant == self.tenant,
+                Some(user) => *tenant == self.tenant && messages.iter().any(|one| one.user == user),
+            },
+            Body::Release { tenant, user, .. }
+            | Body::Send { tenant, user, .. }
+            | Body::Grant { tenant, user, .. } => is(tenant, Some(user)),
+            Body::SignIn { tenant: Some(tenant), user, .. } => is(tenant, user.as_ref()),
+            Body::CredentialUse { credential, instance, name, tenant: Some(tenant) } => {
+                let is_pass = matches!(credential.as_str(), "export" | "case");
+                if is_pass && *tenant == self.tenant {
+                    threads.passes.insert(*instance, name.as_str().to_owned());
+                }
+                is_pass
+                    && *tenant == self.tenant
+                    && (self.user.is_none()
+                        || RequestId::parse(name.as_str())
+                            .is_some_and(|request| threads.requests.contains(&request)))
+            }
+            Body::RuleChange { tenant, user, .. }
+            | Body::KeyShred { tenant, user, .. }
+            | Body::KeyRotate { tenant, user, .. }
+            | Body::Export { tenant, user, .. }
+            | Body::Freeze { tenant, user, .. } => covers(tenant, user),
+            Body::Request { request, tenant, user, .. } => {
+                let is_of_it = covers(tenant, user);
+                if is_of_it {
+                    threads.requests.insert(*request);
+                }
+                is_of_it
+            }
+            Body::Approve { request, .. }
+            | Body::Deny { request, .. }
+            | Body::Expire { request }
+            | Body::CarryOut { request, .. } => threads.requests.contains(request),
+            Body::Ending { tenant, user, .. }
+            | Body::Destroyed { tenant, user, .. }
+            | Body::Hold { tenant, user, .. } => covers(&Some(*tenant), user),
+            Body::KeySeal { tenant, .. } => *tenant == self.tenant,
+            Body::KeyHold { tenant, user, .. } => covers(&Some(*tenant), user),
+            _ => false,
+        }
+    }
+}
+
+pub fn run(mut arguments: Arguments, as_json: bool) -> Answer {
+    let data = arguments.option("--data")?;
+    let person = arguments.option("--person")?;
+    let tenant = arguments.option("--tenant")?;
+    let from = arguments.option("--from")?.map_or(Ok(0), |text| time(&text))?;
+    let to = arguments.option("--to")?.map_or(Ok(u64::MAX), |text| time(&text))?;
+    let is_japanese = match arguments.option("--lang")?.as_deref() {
+        None => crate::demo::screen::say("ja", "en") == "ja",
+        Some("ja") => true,
+        Some("en") => false,
+        Some(other) => return Err(Trouble::wrong_use("ja or en", other, "--lang ja")),
+    };
+    arguments.finish()?;
+    let data = folder(data)?;
+    let subject = find(&data, person.as_deref(), tenant.as_deref())?;
+    let hint = "give --data the folder of the service, as a user who may read it";
+    let mut threads = Threads::default();
+    let proofs = ledger::prove(&data.join("ledger"), Some(&data.join("mirror")), |_, entry| {
+        // Every entry is followed; only those of the window are told.
+        subject.is_touched(entry, &mut threads) && (from..=to).contains(&entry.time_ms)
+    })
+    .map_err(|error| Trouble::fault(error.to_string(), hint))?;
+    let names = names(&data, &proofs.found);
+    let reasons = reasons(&data, &proofs.found);
+    let mut counts: HashMap<String, u64> = HashMap::new();
+    let mut items = Vec::with_capacity(proofs.found.len());
+    for proof in &proofs.found {
+        let teller = Teller { names: &names, reasons: &reasons, threads: &threads, is_japanese };
+        let told = teller.tell(&proof.entry);
+        *counts.entry(proof.entry.body.word().to_owned()).or_default() += 1;
+        if !as_json {
+            println!("{}  {told}  [{}]", rfc3339(proof.entry.time_ms), proof.index);
+        }
+        let mut item = proven(proof, proofs.size);
+        crate::commands::insert(&mut item, "told", json!(told));
+        items.push(item);
+    }
+    let value = json!({
+        "person": person,
+        "tenant": tenant,
+        "from": from,
+        "to": (to != u64::MAX).then_some(to),
+        "counts": counts,
+        "reasons": reasons,
+        "items": items,
+        "next": null,
+        "cut": proofs.cut,
+        "checkpoint": proofs.checkpoint,
+        "cosigned": proofs.cosigned,
+        "size": proofs.size,
+        "root": proofs.root.to_base64(),
+        "ledger_key": proofs.ledger_key,
+        "mirror_key": proofs.mirror_key,
+    });
+    if as_json {
+        return Ok(Outcome::Done(value));
+    }
+    println!(
+        "{} {} / {}",
+        if is_japanese { "件数" } else { "entries:" },
+        proofs.found.len(),
+        proofs.size
+    );
+    print!("{}", proofs.checkpoint);
+    Ok(Outcome::Told(0))
+}
+
+/// Ids by names, with the running service; ids in hexadecimal without it.
+fn find(data: &Path, person: Option<&str>, tenant: Option<&str>) -> Result<Subject, Trouble> {
+    let word = |value: &Value, field: &str| {
+        value.get(field).and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
+    match (person, tenant) {
+        (None, Some(name)) => {
+            if let Some(tenant) = TenantId::parse(name) {
+                return Ok(Subject { tenant, user: None });
+            }
+            let shown = client::value(data, &Request::TenantShow { name: name.to_owned() })?;
+            let tenant = TenantId::parse(&word(&shown, "id"))
+                .ok_or_else(|| Trouble::refused("the name of a tenant", name, "tenant list"))?;
+            Ok(Subject { tenant, user: None })
+        }
+        (Some(address), None) => {
+            let people = client::value(data, &Request::UserList { tenant: None })?;
+            let items = people.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
+            let found = items.iter().find(|one| {
+                word(one, "address") == address.to_lowercase() || word(one, "user") == address
+            });
+            let hint = "see `user list`";
+            let none = || Trouble::refused("the address of a person", address, hint);
+            let found = found.ok_or_else(none)?;
+            let name = word(found, "tenant");
+            let shown = client::value(data, &Request::TenantShow { name })?;
+            let tenant = TenantId::parse(&word(&shown, "id")).ok_or_else(none)?;
+            Ok(Subject { tenant, user: UserId::parse(&word(found, "user")) })
+        }
+        _ => {
+            let hint = "touched --person ADDRESS, or touched --tenant NAME";
+            Err(Trouble::wrong_use("a person or a tenant", "neither or both", hint))
+        }
+    }
+}
+
+/// Addresses of everybody who is named; empty without the service.
+fn names(data: &Path, proofs: &[ledger::Proof]) -> HashMap<UserId, String> {
+    let mut users = HashSet::new();
+    for proof in proofs {
+        match &proof.entry.body {
+            Body::Release { user, .. } | Body::Grant { user, .. } | Body::Send { user, .. } => {
+                users.insert(*user);
+            }
+            Body::Approve { approver, .. } | Body::Deny { approver, .. } => {
+                users.insert(*approver);
+            }
+            Body::Request { user, requester, .. } => {
+                users.extend(user.iter().chain(requester.iter()));
+            }
+            Body::SignIn { user, .. } | Body::RuleChange { user, .. } => users.extend(user.iter()),
+            _ => {}
+        }
+    }
+    let users: Vec<UserId> = users.into_iter().collect();
+    let mut names = HashMap::new();
+    for some in users.chunks(NAMED) {
+        let ids = some.iter().map(ToString::to_string).collect();
+        let Ok(found) = client::value(data, &Request::Render { users: ids }) else { continue };
+        for item in found.get("items").and_then(Value::as_array).into_iter().flatten() {
+            let field = |name: &str| item.get(name).and_then(Value::as_str);
+            if let (Some(user), Some(address)) =
+                (field("user").and_then(UserId::parse), field("address"))
+            {
+                names.insert(user, address.to_owned());
+            }
+        }
+    }
+    names
+}
+
+/// The words of each request, if they are those whose digest stands in the ledger.
+fn reasons(data: &Path, proofs: &[ledger::Proof]) -> HashMap<String, String> {
+    let mut reasons = HashMap::new();
+    for proof in proofs {
+        let Body::Request { request, digest, .. } = &proof.entry.body else { continue };
+        let id = request.to_string();
+        let Ok(shown) = client::value(data, &Request::ApprovalShow { id: id.clone() }) else {
+            continue;
+        };
+        let field = |name: &str| shown.get(name).and_then(Value::as_str).unwrap_or_default();
+        let is_it = field("digest") == data_encoding::HEXLOWER.encode(&digest.0);
+        let reason = if is_it { field("reason") } else { "(not the words that were recorded)" };
+        reasons.insert(id, reason.to_owned());
+    }
+    reasons
+}
+
+struct Teller<'a> {
+    names: &'a HashMap<UserId, String>,
+    reasons: &'a HashMap<String, String>,
+    threads: &'a Threads,
+    is_japanese: bool,
+}
+
+impl Teller<'_> {
+    fn name(&self, user: &UserId) -> String {
+        self.names.get(user).cloned().unwrap_or_else(|| user.to_string())
+    }
+
+    fn say(&self, japanese: &str, english: &str) -> String {
+        if self.is_japanese { japanese.to_owned() } else { english.to_owned() }
+    }
+
+    fn reason(&self, request: &RequestId) -> String {
+        self.reasons.get(&request.to_string()).cloned().unwrap_or_default()
+    }
+
+    /// One line, for the person whose data it is.
+    fn tell(&self, entry: &Entry) -> String {
+        match &entry.body {
+            Body::SignIn { protocol, ok: true, user: Some(user), .. } => {
+                let what = self.say("サインイン", "signed in");
+                format!("{} {what} ({})", self.name(user), protocol.as_str())
+            }
+            Body::SignIn { protocol, .. } => {
+                let what = self.say("サインインを拒否", "a sign-in was refused");
+                format!("{what} ({})", protocol.as_str())
+            }
+            Body::Release { instance, user, released, .. } => {
+                self.tell_release(instance, user, released)
+            }
+            Body::Deliver { messages, .. } => {
+                let what = self.say("メールを受け取り封をした", "mail arrived and was sealed");
+                format!("{what}: {}", messages.len())
+            }
+            Body::Request { request, what, requester, .. } => {
+                let who = requester.as_ref().map_or_else(
+                    || self.say("コマンドライン", "the command line"),
+                    |user| self.name(user),
+                );
+                let asks = self.say("が申請", "asks for");
+                format!("{who} {asks} {} ({request}): {}", what.as_str(), self.reason(request))
+            }
+            Body::Approve { request, approver, .. } => {
+                format!("{} {} ({request})", self.name(approver), self.say("が承認", "agreed"))
+            }
+            Body::Deny { request, approver, .. } => {
+                format!("{} {} ({request})", self.name(approver), self.say("が却下", "refused"))
+            }
+            Body::CarryOut { request, what, .. } => {
+                let done = self.say("実行された", "was carried out");
+                format!("{} {done} ({request})", what.as_str())
+            }
+            Body::RuleChange { what, user, weakened, .. } => {
+                let who = user.as_ref().map(|user| self.name(user)).unwrap_or_default();
+                let weak = weakened.as_ref().map_or_else(String::new, |word| {
+                    format!(" [{}: {}]", self.say("弱められた手順", "weakened"), word.as_str())
+                });
+                let changed = self.say("設定・利用者の変更", "changed");
+                format!("{changed}: {} {who}{weak}", what.as_str())
+            }
+            Body::CredentialUse { credential, name, .. } => {
+                let used = self.say("閲覧許可が使われた", "a pass was used");
+                format!("{used}: {} ({})", credential.as_str(), name.as_str())
+            }
+            body => {
+                let json = entry.to_json(0);
+                let rest: String = json.chars().skip_while(|one| *one != '{').collect();
+                let value: Value = serde_json::from_str(&rest).unwrap_or(Value::Null);
+                let state = value.get("state").or(value.get("what")).cloned().unwrap_or_default();
+                format!("{} {}", body.word(), state.as_str().unwrap_or_default())
+            }
+        }
+    }
+
+    fn tell_release(
+        &self,
+        instance: &InstanceId,
+        user: &UserId,
+        released: &evidence::Released,
+    ) -> String {
+        let what = match released {
+            evidence::Released::Months(months) => {
+                format!("{} {months:?}", self.say("見出し（月）", "headers of months"))
+            }
+            evidence::Released::Bodies(bodies) => {
+                format!("{} {}", self.say("本文", "bodies:"), bodies.len())
+            }
+        };
+        let by = match self.threads.passes.get(instance) {
+            None => self.say("本人のセッション", "their own session"),
+            Some(request) => {
+                format!("{} {request}", self.say("他の人（申請", "another, under request"))
+            }
+        };
+        let opened = self.say("を開いた", "opened");
+        format!("{}: {what} {opened} ({by}, {instance})", self.name(user))
+    }
+}

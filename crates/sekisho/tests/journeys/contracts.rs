@@ -1,0 +1,281 @@
+//! Two persons decide; a contract ends and leaves nothing; people see who touched their data.
+
+use super::house::{Demo, binary, signal, within};
+use super::post::deliver;
+use super::reader::Reader;
+use serde_json::Value;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A command whose standard input is a password; its value and exit code.
+fn typed(demo: &Demo, words: &[&str], password: &str) -> (Value, i32) {
+    let mut command = Command::new(binary());
+    command.args(words).args(["--json", "--data"]).arg(&demo.wishes.data);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut process = command.spawn().unwrap();
+    let mut stdin = process.stdin.take().unwrap();
+    // A command that refuses at once reads nothing.
+    let _ = stdin.write_all(format!("{password}\n").as_bytes());
+    drop(stdin);
+    let output = process.wait_with_output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    (serde_json::from_str(&text).unwrap(), output.status.code().unwrap())
+}
+
+fn password(demo: &Demo, address: &str) -> String {
+    let accounts = demo.ready["accounts"].as_array().unwrap();
+    let found = accounts.iter().find(|account| account["address"] == address).unwrap();
+    found["password"].as_str().unwrap().to_owned()
+}
+
+fn answer(demo: &Demo, act: &str, request: &str, address: &str) -> (Value, i32) {
+    typed(demo, &["approval", act, request, "--as", address], &password(demo, address))
+}
+
+/// Asks, has two agree, and carries out.
+fn approved(demo: &Demo, words: &[&str]) -> Value {
+    let (asked, code) = demo.ask(&[words, &["--reason", "契約の終わり"]].concat());
+    assert_eq!((code, asked["needs"].as_u64()), (1, Some(2)), "{words:?}: {asked}");
+    let request = asked["request"].as_str().unwrap();
+    for who in ["mina@example.jp", "rei@example.jp"] {
+        let (value, code) = answer(demo, "approve", request, who);
+        assert_eq!(code, 0, "{value}");
+    }
+    let (done, code) = demo.ask(&["approval", "carry-out", request]);
+    assert_eq!(code, 0, "{done}");
+    done
+}
+
+#[test]
+fn two_persons_decide() {
+    let demo = Demo::fresh("two");
+    let (before, _) = demo.ask(&["tenant", "show", "Example Japan"]);
+    assert_eq!(before["weakened"], "single-operator");
+    let (mode, code) = demo.ask(&["approval", "mode", "two-persons"]);
+    assert_eq!((code, mode["mode"].as_str()), (0, Some("two-persons")), "{mode}");
+    let add = ["app-password", "add", "aoi@example.jp", "--protocol", "imap"];
+    let (refused, code) = demo.ask(&add);
+    assert_eq!(code, 1, "without a reason: {refused}");
+    let (asked, code) = demo.ask(&[&add[..], &["--reason", "新しい端末"]].concat());
+    assert_eq!((code, asked["needs"].as_u64()), (1, Some(2)), "{asked}");
+    let request = asked["request"].as_str().unwrap().to_owned();
+    let (_, code) = demo.ask(&["approval", "carry-out", &request]);
+    assert_eq!(code, 1);
+    let (value, code) =
+        typed(&demo, &["approval", "approve", &request, "--as", "mina@example.jp"], "wrong");
+    assert_eq!(code, 1, "{value}");
+    assert_eq!(answer(&demo, "approve", &request, "mina@example.jp").1, 0);
+    assert_eq!(answer(&demo, "approve", &request, "mina@example.jp").1, 1, "twice the same");
+    assert_eq!(answer(&demo, "approve", &request, "haru@example.jp").1, 1, "no approver");
+    assert_eq!(answer(&demo, "approve", &request, "sato@example.jp").1, 0);
+    let (made, code) = demo.ask(&["approval", "carry-out", &request]);
+    assert_eq!(code, 0, "{made}");
+    let secret = made["secret"].as_str().unwrap();
+    let mut reader =
+        Reader::connect(demo.ready["imaps"].as_str().unwrap(), &demo.authority()).unwrap();
+    reader.must(&format!("LOGIN aoi@example.jp {secret}"));
+    assert_eq!(demo.ask(&["approval", "carry-out", &request]).1, 1, "once");
+    // One's own needs nobody else.
+    let own = [&add[..], &["--as", "aoi@example.jp"]].concat();
+    let (own, code) = typed(&demo, &own, &password(&demo, "aoi@example.jp"));
+    assert_eq!(code, 0, "{own}");
+    assert!(own["weakened"].is_null());
+    // Weaker rules wait, stronger ones do not.
+    let (value, code) =
+        demo.ask(&["tenant", "set", "Example Japan", "--junk-from", "9", "--reason", "試す"]);
+    assert_eq!(code, 1, "{value}");
+    let (value, code) = demo.ask(&["tenant", "set", "Example Japan", "--junk-from", "5"]);
+    assert_eq!((code, value["settings"]["junk_from"].as_f64()), (0, Some(5.0)), "{value}");
+    let words: Vec<Value> = demo.entries().iter().map(|entry| entry["entry"].clone()).collect();
+    for word in ["approval.request", "approve", "approval.carry-out"] {
+        assert!(words.iter().any(|entry| entry == word), "{word}");
+    }
+    // Whose data it is sees all of it, with proofs.
+    let (seen, code) = demo.ask(&["touched", "--person", "aoi@example.jp", "--lang", "ja"]);
+    assert_eq!(code, 0, "{seen}");
+    assert_eq!(seen["reasons"][&request], "新しい端末");
+    let items = seen["items"].as_array().unwrap();
+    let told = |word: &str| items.iter().filter(|item| item["entry"]["entry"] == word).count();
+    assert_eq!((told("approve"), told("approval.carry-out")), (2, 1));
+    assert!(told("sign-in") >= 1);
+    assert_eq!(seen["cosigned"], true);
+    // The end of a person's part waits for two, and then for its grace.
+    let ending = approved(&demo, &["user", "terminate", "haru@example.jp", "--grace", "30d"]);
+    assert_eq!(ending["state"], "grace", "{ending}");
+    let (value, code) = demo.ask(&["user", "cancel", "haru@example.jp"]);
+    assert_eq!((code, value["state"].as_str()), (0, Some("active")), "{value}");
+    // The mode outlives a restart whose start-up says otherwise.
+    let demo = demo.again();
+    let (mode, _) = demo.ask(&["approval", "mode"]);
+    assert_eq!(mode["mode"], "two-persons");
+}
+
+#[test]
+fn a_contract_ends_and_leaves_nothing() {
+    let mut demo = Demo::fresh("ends");
+    let letter = |to: &str| {
+        format!(
+            "From: Carol <carol@sender.example>\r\nTo: {to}\r\nSubject: Marker-Aubergine\r\n\
+             Message-ID: <{to}.marker@sender.example>\r\n\r\nThe plaintext is Okonomiyaki-1547.\r\n"
+        )
+    };
+    for to in ["alice@example.net", "bob@example.net", "aoi@example.jp"] {
+        assert_eq!(
+            deliver(demo.ready["smtp"].as_str().unwrap(), &[to], letter(to).as_bytes()).code,
+            250
+        );
+    }
+    let mut alice = Reader::inbox(&demo, "alice@example.net");
+    assert_eq!(alice.whole("INBOX").len(), 1);
+    alice.must("CREATE \"&istsQmb4-\"");
+    alice.must("COPY 1 \"&istsQmb4-\"");
+    drop(alice);
+    // Exported first, through passes and recorded releases.
+    let to = demo.wishes.data.parent().unwrap().join("export");
+    let words = ["export", "--tenant", "Example Net", "--to", to.to_str().unwrap(), "--imaps"];
+    let (exported, code) =
+        demo.ask(&[&words[..], &[demo.ready["imaps"].as_str().unwrap()]].concat());
+    assert_eq!(code, 0, "{exported}");
+    let one = to.join("alice@example.net/INBOX/000001.eml");
+    assert!(std::fs::read_to_string(one).unwrap().contains("Okonomiyaki-1547"));
+    let name = "請求書";
+    assert!(to.join("alice@example.net").join(name).join("000001.eml").exists(), "{name}");
+    // Backups of data and keys, taken before.
+    let home = demo.wishes.data.parent().unwrap().to_owned();
+    let (backup, keys) = (home.join("backup"), home.join("keys"));
+    demo.stop();
+    let words = ["backup", "--to", backup.to_str().unwrap(), "--keys-to", keys.to_str().unwrap()];
+    let (value, code) = demo.ask(&words);
+    assert_eq!(code, 0, "{value}");
+    let demo = demo.again();
+    let ids = ids(&demo, "Example Net");
+    // A hold stops it, and says so.
+    let (hold, code) = demo.ask(&["hold", "add", "Example Net", "--reason", "訴訟"]);
+    assert_eq!(code, 0, "{hold}");
+    let (begun, code) = demo.ask(&["tenant", "terminate", "Example Net", "--grace", "0"]);
+    assert_eq!((code, begun["weakened"].as_str()), (0, Some("single-operator")), "{begun}");
+    let state = || {
+        let (endings, _) = demo.ask(&["tenant", "endings"]);
+        endings["items"][0]["state"].as_str().unwrap_or_default().to_owned()
+    };
+    within(PATIENCE, "held", || state() == "held");
+    assert_eq!(demo.ask(&["tenant", "certificate", "Example Net"]).1, 1);
+    let hold = hold["hold"].as_str().unwrap();
+    let (lifted, code) = demo.ask(&["hold", "lift", hold]);
+    assert_eq!(code, 0, "{lifted}");
+    // Killed in the middle, keeper by keeper: it goes on.
+    for kind in ["directory", "mailbox", "identity", "vault"] {
+        signal(demo.pid_of(kind), rustix::process::Signal::KILL);
+        std::thread::sleep(Duration::from_millis(700));
+    }
+    within(PATIENCE, "destroyed or waiting for the epoch's key", || {
+        let _ = demo.ask(&["keys", "epochs", "end"]);
+        state() == "destroyed"
+    });
+    let paper = home.join("certificate");
+    let words = ["tenant", "certificate", "Example Net", "--to", paper.to_str().unwrap()];
+    within(PATIENCE, "a cosigned certificate", || demo.ask(&words).1 == 0);
+    let page = std::fs::read_to_string(paper.join("certificate.ja.txt")).unwrap();
+    assert!(page.contains("データ消去証明書") && page.contains("Example Net"), "{page}");
+    let text = std::fs::read_to_string(paper.join("certificate.json")).unwrap();
+    let certificate: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(
+        (certificate["users"].as_u64(), certificate["cosigned"].as_bool()),
+        (Some(3), Some(true))
+    );
+    assert!(certificate["messages"].as_u64() >= Some(2), "{certificate}");
+    is_proven(&certificate["entry"], &certificate);
+    // The others read on; the ended have no door and no mail.
+    assert_eq!(Reader::inbox(&demo, "aoi@example.jp").whole("INBOX").len(), 1);
+    let account = demo.account("alice@example.net");
+    assert!(Reader::try_sign_in(&demo, &account).is_err());
+    assert_ne!(
+        deliver(
+            demo.ready["smtp"].as_str().unwrap(),
+            &["alice@example.net"],
+            letter("x").as_bytes()
+        )
+        .code,
+        250
+    );
+    // Nothing is found: by the command, and by our own eyes in what lies on the disk.
+    let words = ["tenant", "search-remains", "Example Net", "--marker", "Okonomiyaki-1547"];
+    let (found, code) = demo.ask(&words);
+    assert_eq!(code, 0, "{found}");
+    for (file, octets) in files(&demo.wishes.data) {
+        let is_evidence = file.contains("/ledger/") || file.contains("/mirror/");
+        // The first is the tenant's: the vault lists it as shredded.
+        let known = if file.contains("/vault/") { 1 } else { 0 };
+        for id in &ids[known..] {
+            assert!(is_evidence || !has(&octets, id), "{file}");
+        }
+        for word in ["Okonomiyaki-1547", "alice@example.net", "Marker-Aubergine"] {
+            assert!(!has(&octets, word.as_bytes()), "{word} in {file}");
+        }
+    }
+    // A byte that comes back is found.
+    std::fs::write(demo.wishes.data.join("mailbox/stray"), ids[0]).unwrap();
+    let (found, code) = demo.ask(&["tenant", "search-remains"]);
+    assert_eq!((code, found["found"].as_u64()), (1, Some(1)), "{found}");
+    // The key backup of before does not open any more.
+    let again = home.join("again");
+    let words = ["restore", "--from", backup.to_str().unwrap(), "--keys-from"];
+    let epochs = format!("{}.epochs", demo.wishes.data.display());
+    let words = [&words[..], &[keys.to_str().unwrap(), "--epoch-keys", &epochs, "--data"]].concat();
+    let words = [&words[..], &[again.to_str().unwrap()]].concat();
+    let (value, code) = super::house::command(&words);
+    assert_eq!(code, 1, "{value}");
+}
+
+/// The opaque ids of a tenant and its people.
+fn ids(demo: &Demo, tenant: &str) -> Vec<[u8; 8]> {
+    let (shown, _) = demo.ask(&["tenant", "show", tenant]);
+    let (people, _) = demo.ask(&["user", "list", "--tenant", tenant]);
+    let mut ids = vec![octets(shown["id"].as_str().unwrap())];
+    for person in people["items"].as_array().unwrap() {
+        ids.push(octets(person["user"].as_str().unwrap()));
+    }
+    ids
+}
+
+fn octets(hex: &str) -> [u8; 8] {
+    u64::from_str_radix(hex, 16).unwrap().to_be_bytes()
+}
+
+fn has(octets: &[u8], wanted: &[u8]) -> bool {
+    octets.windows(wanted.len()).any(|window| window == wanted)
+}
+
+fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            all.extend(files(&path));
+        } else if path.is_file() {
+            all.push((path.display().to_string(), std::fs::read(&path).unwrap_or_default()));
+        }
+    }
+    all
+}
+
+/// RFC 6962 §2.1.1, by hand: the leaf, its way up, the root that the checkpoint names.
+fn is_proven(entry: &Value, beside: &Value) {
+    use data_encoding::BASE64;
+    let bytes = |value: &Value| BASE64.decode(value.as_str().unwrap().as_bytes()).unwrap();
+    let hashes: Vec<tlog::Hash> = entry["inclusion"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|hash| tlog::Hash::from_slice(&bytes(hash)).unwrap())
+        .collect();
+    let root = tlog::Hash::from_slice(&bytes(&beside["root"])).unwrap();
+    let leaf = tlog::leaf_hash(&bytes(&entry["leaf"]));
+    let (index, size) = (entry["index"].as_u64().unwrap(), beside["size"].as_u64().unwrap());
+    assert!(tlog::verify_inclusion(&leaf, index, size, &hashes, &root));
+    assert!(beside["checkpoint"].as_str().unwrap().contains(beside["root"].as_str().unwrap()));
+}

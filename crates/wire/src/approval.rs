@@ -1,0 +1,199 @@
+//! What needs two persons: the act, the request for it, who agreed.
+
+use crate::directory::TenantSettings;
+use crate::identity::Protocol;
+use serde::{Deserialize, Serialize};
+use terms::{HoldId, RequestId, TenantId, UserId};
+
+/// Persons who must agree.
+pub const NEEDED: usize = 2;
+
+/// What is to be done, whole: what was approved is exactly what is done.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Act {
+    /// An app password for somebody else.
+    AppPassword {
+        tenant: TenantId,
+        user: UserId,
+        protocol: Protocol,
+        device: String,
+    },
+    /// A new password for a person who has signed in.
+    ResetPassword {
+        tenant: TenantId,
+        user: UserId,
+    },
+    /// A person who may approve.
+    AddPerson {
+        tenant: TenantId,
+        address: String,
+        role: String,
+        aliases: Vec<String>,
+    },
+    /// Settings that protect less than those before.
+    ChangeSettings {
+        tenant: TenantId,
+        settings: TenantSettings,
+    },
+    /// A person's mail, opened for another: a pass for one session, read only.
+    Read {
+        tenant: TenantId,
+        user: UserId,
+        purpose: Purpose,
+        for_ms: u64,
+    },
+    /// The end of a contract: mail stays for `grace_ms`, then everything is destroyed.
+    TerminateTenant {
+        tenant: TenantId,
+        grace_ms: u64,
+    },
+    /// The same for one person.
+    TerminateUser {
+        tenant: TenantId,
+        user: UserId,
+        grace_ms: u64,
+    },
+    LiftHold {
+        tenant: TenantId,
+        hold: HoldId,
+    },
+    /// Back to an installation where one person decides.
+    SingleOperator,
+    /// Whatever else is named by a word and bound by a digest of its details: evidence kept in a
+    /// degraded mode, keys rotated, sealed, unsealed, a freeze lifted.
+    Other {
+        what: String,
+        tenant: Option<TenantId>,
+        user: Option<UserId>,
+        detail: [u8; 32],
+    },
+}
+
+/// Why somebody else reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Purpose {
+    Export,
+    Case,
+}
+
+impl Purpose {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Export => "export",
+            Self::Case => "case",
+        }
+    }
+}
+
+impl Act {
+    /// Its name in the ledger and in lists.
+    pub fn word(&self) -> &str {
+        match self {
+            Self::AppPassword { .. } => "app-password.add",
+            Self::ResetPassword { .. } => "person.reset",
+            Self::AddPerson { .. } => "user.add",
+            Self::ChangeSettings { .. } => "tenant.settings",
+            Self::Read { purpose: Purpose::Export, .. } => "read.export",
+            Self::Read { purpose: Purpose::Case, .. } => "read.case",
+            Self::TerminateTenant { .. } => "tenant.terminate",
+            Self::TerminateUser { .. } => "user.terminate",
+            Self::LiftHold { .. } => "hold.lift",
+            Self::SingleOperator => "approvals.single-operator",
+            Self::Other { what, .. } => what,
+        }
+    }
+
+    /// Whose contract it concerns; none: the whole house.
+    pub fn tenant(&self) -> Option<TenantId> {
+        match self {
+            Self::AppPassword { tenant, .. }
+            | Self::ResetPassword { tenant, .. }
+            | Self::AddPerson { tenant, .. }
+            | Self::ChangeSettings { tenant, .. }
+            | Self::Read { tenant, .. }
+            | Self::TerminateTenant { tenant, .. }
+            | Self::TerminateUser { tenant, .. }
+            | Self::LiftHold { tenant, .. } => Some(*tenant),
+            Self::SingleOperator => None,
+            Self::Other { tenant, .. } => *tenant,
+        }
+    }
+
+    /// The person concerned.
+    pub fn user(&self) -> Option<UserId> {
+        match self {
+            Self::AppPassword { user, .. }
+            | Self::ResetPassword { user, .. }
+            | Self::Read { user, .. }
+            | Self::TerminateUser { user, .. } => Some(*user),
+            Self::Other { user, .. } => *user,
+            _ => None,
+        }
+    }
+}
+
+/// On what grounds an act is asked for.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub struct Permission {
+    /// An approved request, used up by this.
+    pub request: Option<RequestId>,
+    /// Else, in an installation of two persons, a new request is made for this reason.
+    pub reason: Option<String>,
+    pub by: Option<Proof>,
+    /// How long the request waits; 0: a day.
+    pub lasts_ms: u64,
+}
+
+/// A person proving who they are: the Argon2id digest of their password.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Proof {
+    pub address: String,
+    pub digest: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum State {
+    Open,
+    Approved,
+    Denied,
+    Expired,
+    /// It was done, once.
+    CarriedOut,
+}
+
+impl State {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Approved => "approved",
+            Self::Denied => "denied",
+            Self::Expired => "expired",
+            Self::CarriedOut => "carried-out",
+        }
+    }
+}
+
+/// A person's answer to a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Voice {
+    pub tenant: TenantId,
+    pub user: UserId,
+    pub at_ms: u64,
+}
+
+/// A request as identity keeps and shows it.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Request {
+    pub request: RequestId,
+    pub act: Act,
+    pub reason: String,
+    pub requester: Option<UserId>,
+    pub made_ms: u64,
+    pub expires_ms: u64,
+    /// SHA-256 over act, reason, requester and end; stands in the ledger.
+    pub digest: [u8; 32],
+    pub approvals: Vec<Voice>,
+    pub denied_by: Option<Voice>,
+    pub state: State,
+    pub done_ms: Option<u64>,
+}
