@@ -13,6 +13,17 @@ pub enum Request {
     TenantShow {
         name: String,
     },
+    TenantSet {
+        name: String,
+        #[serde(default)]
+        obey_dmarc: Option<bool>,
+        #[serde(default)]
+        greylist: Option<bool>,
+        #[serde(default)]
+        trust_sealers: Vec<String>,
+        #[serde(default)]
+        distrust_sealers: Vec<String>,
+    },
     DomainAdd {
         domain: String,
         tenant: String,

@@ -10,12 +10,16 @@ pub enum FromEdge {
     Address(String),
     /// Keyed hashes for `trace`, in the order given.
     Tokens { tenant: TenantId, digests: Vec<[u8; 32]> },
+    /// How long ago was this first seen? The digest says who tries what; kept as a keyed hash.
+    FirstSeen { tenant: TenantId, digest: [u8; 32] },
 }
 
 #[derive(Serialize, Deserialize)]
 pub enum ToEdge {
     Stated(Stated),
     Tokens(Vec<[u8; 16]>),
+    /// Milliseconds since the first time; `None`: nobody can say now.
+    FirstSeen(Option<u64>),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -69,7 +73,14 @@ pub struct TenantSettings {
     pub quarantine_from: f32,
     pub refuse_from: f32,
     pub obey_dmarc: bool,
+    /// A client, sender and recipient that were never seen together are asked to come again.
+    pub greylist: bool,
+    /// Domains whose ARC seals are believed, in lower case A-label form.
+    pub trusted_sealers: Vec<String>,
 }
+
+/// Sealers that one tenant may believe.
+pub const TRUSTED_SEALERS: usize = 50;
 
 impl Default for TenantSettings {
     fn default() -> Self {
@@ -79,6 +90,8 @@ impl Default for TenantSettings {
             quarantine_from: 10.0,
             refuse_from: 20.0,
             obey_dmarc: true,
+            greylist: false,
+            trusted_sealers: Vec::new(),
         }
     }
 }
@@ -135,6 +148,20 @@ pub enum FromAdmin {
     TraceTokens {
         digests: Vec<[u8; 32]>,
     },
+    TenantSet {
+        name: String,
+        change: TenantChange,
+    },
+}
+
+/// What is to change of a tenant's settings; what is `None` stays.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct TenantChange {
+    pub obey_dmarc: Option<bool>,
+    pub greylist: Option<bool>,
+    /// Sealers to believe from now on, and those no longer believed.
+    pub trust_sealers: Vec<String>,
+    pub distrust_sealers: Vec<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -158,6 +185,7 @@ pub struct Tenant {
     pub name: String,
     pub domains: u32,
     pub users: u32,
+    pub settings: TenantSettings,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
