@@ -22,6 +22,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 use terms::Kind;
 use wire::admin::{REQUEST_BYTES, Request, Response};
+use wire::directory::TenantChange;
 
 /// How long a caller may take to write its one line.
 const CALLER_PATIENCE: Duration = Duration::from_secs(10);
@@ -92,6 +93,10 @@ fn act(peers: &mut Peers<'_>, request: Request) -> Answer {
         Request::TenantAdd { name } => places::add_tenant(peers, name),
         Request::TenantList => places::list_tenants(peers),
         Request::TenantShow { name } => places::show_tenant(peers, name),
+        Request::TenantSet { name, obey_dmarc, greylist, trust_sealers, distrust_sealers } => {
+            let change = TenantChange { obey_dmarc, greylist, trust_sealers, distrust_sealers };
+            places::set_tenant(peers, name, change)
+        }
         Request::DomainAdd { domain, tenant } => places::add_domain(peers, domain, tenant),
         Request::DomainList { tenant } => places::list_domains(peers, tenant),
         Request::DomainCheck { domain } => places::check_domain(peers, &domain),

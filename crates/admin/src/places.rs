@@ -3,7 +3,7 @@
 use crate::peers::{Answer, Peers, Refusal};
 use serde_json::{Value, json};
 use terms::Kind;
-use wire::directory::{FromAdmin, Tenant, ToAdmin};
+use wire::directory::{FromAdmin, Tenant, TenantChange, ToAdmin};
 
 /// Reads an answer of the directory; `shown` makes the JSON of the one expected.
 pub fn directory(
@@ -26,6 +26,9 @@ fn tenant_json(tenant: &Tenant) -> Value {
         "id": tenant.tenant.to_string(),
         "domains": tenant.domains,
         "users": tenant.users,
+        "obey_dmarc": tenant.settings.obey_dmarc,
+        "greylist": tenant.settings.greylist,
+        "trusted_sealers": tenant.settings.trusted_sealers,
     })
 }
 
@@ -49,6 +52,13 @@ pub fn list_tenants(peers: &mut Peers<'_>) -> Answer {
 
 pub fn show_tenant(peers: &mut Peers<'_>, name: String) -> Answer {
     directory(peers, &FromAdmin::TenantShow { name }, |answer| match answer {
+        ToAdmin::Tenant(tenant) => Some(tenant_json(&tenant)),
+        _ => None,
+    })
+}
+
+pub fn set_tenant(peers: &mut Peers<'_>, name: String, change: TenantChange) -> Answer {
+    directory(peers, &FromAdmin::TenantSet { name, change }, |answer| match answer {
         ToAdmin::Tenant(tenant) => Some(tenant_json(&tenant)),
         _ => None,
     })

@@ -8,7 +8,9 @@ use crate::{Fault, canonical, trace_token};
 use compartment::{now_ms, random};
 use rows::RowKey;
 use terms::{TenantId, UserId};
-use wire::directory::{Domain, FromAdmin, Tenant, TenantSettings, ToAdmin, User};
+use wire::directory::{
+    Domain, FromAdmin, TRUSTED_SEALERS, Tenant, TenantChange, TenantSettings, ToAdmin, User,
+};
 
 /// Roles that a person may have.
 pub const ROLES: &[&str] = &["user", "approver", "auditor", "tenant-admin", "operator"];
@@ -40,6 +42,7 @@ impl Changes<'_> {
             FromAdmin::TenantAdd { name } => self.add_tenant(&name),
             FromAdmin::TenantList => self.list_tenants(),
             FromAdmin::TenantShow { name } => self.show_tenant(&name),
+            FromAdmin::TenantSet { name, change } => self.set_tenant(&name, &change),
             FromAdmin::DomainAdd { domain, tenant } => self.add_domain(&domain, &tenant),
             FromAdmin::DomainList { tenant } => self.list_domains(tenant.as_deref()),
             FromAdmin::UserAdd { address, tenant, role, aliases } => {
@@ -68,26 +71,57 @@ impl Changes<'_> {
         self.friends.record_change(tenant, None, "tenant.add")?;
         let row = TenantRow { name: name.to_owned(), settings: TenantSettings::default() };
         self.tables.add_tenant(self.key, tenant, &row)?;
-        Ok(ToAdmin::Tenant(Tenant { tenant, name: row.name, domains: 0, users: 0 }))
+        Ok(ToAdmin::Tenant(self.count(tenant, row)?))
     }
 
     fn list_tenants(&mut self) -> Result<ToAdmin, Fault> {
         let tenants = self.tables.tenants(self.key)?;
-        let shown = tenants.into_iter().map(|(tenant, row)| self.count(tenant, row.name));
+        let shown = tenants.into_iter().map(|(tenant, row)| self.count(tenant, row));
         Ok(ToAdmin::Tenants(shown.collect::<Result<_, _>>()?))
     }
 
     fn show_tenant(&mut self, name: &str) -> Result<ToAdmin, Fault> {
         match self.tables.tenant_by_name(self.key, name)? {
-            Some((tenant, row)) => Ok(ToAdmin::Tenant(self.count(tenant, row.name)?)),
+            Some((tenant, row)) => Ok(ToAdmin::Tenant(self.count(tenant, row)?)),
             None => Ok(no_tenant(name)),
         }
     }
 
-    fn count(&self, tenant: TenantId, name: String) -> Result<Tenant, Fault> {
+    fn count(&self, tenant: TenantId, row: TenantRow) -> Result<Tenant, Fault> {
         let domains = self.tables.domains(self.key, Some(tenant))?.len() as u32;
         let users = self.tables.people(self.key, tenant)?.len() as u32;
-        Ok(Tenant { tenant, name, domains, users })
+        Ok(Tenant { tenant, name: row.name, domains, users, settings: row.settings })
+    }
+
+    /// What a tenant wishes of judgement. It counts for mail from now on, and is recorded first.
+    fn set_tenant(&mut self, name: &str, change: &TenantChange) -> Result<ToAdmin, Fault> {
+        let Some((tenant, mut row)) = self.tables.tenant_by_name(self.key, name)? else {
+            return Ok(no_tenant(name));
+        };
+        let settings = &mut row.settings;
+        settings.obey_dmarc = change.obey_dmarc.unwrap_or(settings.obey_dmarc);
+        settings.greylist = change.greylist.unwrap_or(settings.greylist);
+        let plain = |domain: &String| domain.trim().trim_end_matches('.').to_lowercase();
+        let gone: Vec<String> = change.distrust_sealers.iter().map(plain).collect();
+        settings.trusted_sealers.retain(|sealer| !gone.contains(sealer));
+        for sealer in change.trust_sealers.iter().map(plain) {
+            if !is_sound_domain(&sealer) {
+                let hint = "write it in A-label form, as in the seal's d=";
+                return Ok(refused("a domain name with two labels or more", &sealer, hint));
+            }
+            if !settings.trusted_sealers.contains(&sealer) {
+                settings.trusted_sealers.push(sealer);
+            }
+        }
+        let count = settings.trusted_sealers.len();
+        if count > TRUSTED_SEALERS {
+            let hint = "take others out first: --distrust-sealer DOMAIN";
+            return Ok(refused("at most 50 trusted sealers", &count.to_string(), hint));
+        }
+        self.friends.record_change(tenant, None, "tenant.set")?;
+        self.tables.change_tenant(self.key, tenant, &row)?;
+        self.statements.forget_all();
+        Ok(ToAdmin::Tenant(self.count(tenant, row)?))
     }
 
     fn add_domain(&mut self, domain: &str, tenant: &str) -> Result<ToAdmin, Fault> {

@@ -17,6 +17,7 @@ mod changes;
 mod fault;
 mod friends;
 mod guesses;
+mod seen;
 mod statements;
 mod tables;
 
@@ -31,6 +32,7 @@ use compartment::{House, now_ms};
 use friends::Friends;
 use guesses::Guesses;
 use rows::RowKey;
+use seen::Seen;
 use statements::Statements;
 use std::path::Path;
 use std::process::ExitCode;
@@ -68,7 +70,9 @@ fn serve(mut house: House) -> Result<(), Fault> {
     let host_name = start.host_name;
     let statements = Statements::default();
     let guesses = Guesses::default();
-    let mut desk = Desk { hub, warden, tables, friends, statements, guesses, key: None, host_name };
+    let seen = Seen::default();
+    let key = None;
+    let mut desk = Desk { hub, warden, tables, friends, statements, guesses, seen, key, host_name };
     loop {
         let patience = desk.key.is_none().then_some(KEY_PATIENCE);
         for event in desk.hub.wait(patience).map_err(Fault::channel)? {
@@ -95,6 +99,7 @@ struct Desk {
     friends: Friends,
     statements: Statements,
     guesses: Guesses,
+    seen: Seen,
     key: Option<RowKey>,
     host_name: String,
 }
@@ -161,6 +166,11 @@ impl Desk {
             FromEdge::Tokens { tenant, digests } => {
                 return Ok(ToEdge::Tokens(self.tokens(tenant, &digests)));
             }
+            FromEdge::FirstSeen { tenant, digest } => {
+                let now = now_ms();
+                let token = self.key.as_ref().map(|key| keyed(key, "seen", tenant, &digest));
+                return Ok(ToEdge::FirstSeen(token.map(|token| self.seen.since(token, now))));
+            }
         };
         let stated = self.state(&address);
         let is_miss = matches!(stated, Stated::Unknown | Stated::Foreign);
@@ -218,7 +228,11 @@ impl Desk {
 
 /// The keyed hash that `trace` finds a message by.
 fn trace_token(key: &RowKey, tenant: TenantId, digest: &[u8; 32]) -> [u8; 16] {
+    keyed(key, "trace", tenant, digest)
+}
+
+fn keyed(key: &RowKey, what: &str, tenant: TenantId, digest: &[u8; 32]) -> [u8; 16] {
     let mut bound = tenant.0.to_vec();
     bound.extend_from_slice(digest);
-    key.token("trace", &bound)
+    key.token(what, &bound)
 }

@@ -26,6 +26,11 @@ impl Statements {
         self.at_hand.remove(address);
     }
 
+    /// After a change of a tenant's settings, which stand in every statement of it.
+    pub fn forget_all(&mut self) {
+        self.at_hand.clear();
+    }
+
     pub fn state(
         &mut self,
         tables: &Tables,
@@ -52,7 +57,7 @@ impl Statements {
         if person.disabled {
             return Ok(Stated::Unknown);
         }
-        let kept = tables.statement(key, address)?;
+        let kept = tables.statement(key, address)?.filter(is_legible);
         if let Some(row) = kept.as_ref().filter(|row| is_fresh(row, now)) {
             self.remember(address, row.clone());
             return Ok(known(row));
@@ -137,6 +142,11 @@ fn make(
     let statement = postcard::to_stdvec(&statement).map_err(|_| Fault::Encode)?;
     let signature = friends.sign(&statement)?;
     Ok(StatementRow { statement, signature, issued_ms: now, valid_until_ms: now + DAY_MS })
+}
+
+/// A statement from before an upgrade may have another shape: no edge could read it.
+fn is_legible(row: &StatementRow) -> bool {
+    postcard::from_bytes::<Statement>(&row.statement).is_ok()
 }
 
 fn is_fresh(row: &StatementRow, now: u64) -> bool {

@@ -21,6 +21,8 @@ sekisho (関所): mail for many organisations, behind walls
   sekisho init --data DIR [--unseal FILE]
   sekisho run --config FILE
   sekisho tenant add NAME | list | show NAME                             --data DIR
+  sekisho tenant set NAME [--obey-dmarc on|off] [--greylist on|off]
+               [--trust-sealer DOMAIN]… [--distrust-sealer DOMAIN]…      --data DIR
   sekisho domain add DOMAIN --tenant T | list [--tenant T] | check DOMAIN --data DIR
   sekisho user add ADDRESS --tenant T [--role R] [--alias A]…
                | list [--tenant T] | disable | enable | reset ADDRESS    --data DIR

@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::path::PathBuf;
 use wire::admin::Request;
 
-const TENANT_ACTS: &str = "add, list or show";
+const TENANT_ACTS: &str = "add, list, show or set";
 const DOMAIN_ACTS: &str = "add, list or check";
 const USER_ACTS: &str = "add, list, disable, enable or reset";
 const APP_PASSWORD_ACTS: &str = "add or revoke";
@@ -23,12 +23,28 @@ fn unknown(acts: &str, found: String) -> Trouble {
     Trouble::wrong_use(acts, found, "sekisho help")
 }
 
+fn switch(word: Option<String>) -> Result<Option<bool>, Trouble> {
+    match word.as_deref() {
+        None => Ok(None),
+        Some("on") => Ok(Some(true)),
+        Some("off") => Ok(Some(false)),
+        Some(other) => Err(unknown("on or off", other.to_owned())),
+    }
+}
+
 pub fn tenant(mut arguments: Arguments) -> Answer {
     let data = arguments.option("--data")?;
     let request = match arguments.word(TENANT_ACTS)?.as_str() {
         "add" => Request::TenantAdd { name: arguments.word("the tenant's name")? },
         "list" => Request::TenantList,
         "show" => Request::TenantShow { name: arguments.word("the tenant's name")? },
+        "set" => Request::TenantSet {
+            obey_dmarc: switch(arguments.option("--obey-dmarc")?)?,
+            greylist: switch(arguments.option("--greylist")?)?,
+            trust_sealers: arguments.options("--trust-sealer")?,
+            distrust_sealers: arguments.options("--distrust-sealer")?,
+            name: arguments.word("the tenant's name")?,
+        },
         other => return Err(unknown(TENANT_ACTS, other.to_owned())),
     };
     arguments.finish()?;
