@@ -24,6 +24,8 @@ const LATER: Duration = Duration::from_secs(1);
 /// Memory granted with each connection for mail, so that small messages need not ask. `edge`
 /// counts the same.
 const GRANTED_BYTES: u64 = 1024 * 1024;
+/// Unknown recipients of one connection: an edge closes it at the eleventh.
+const UNKNOWN_IN_A_CONNECTION: u32 = 11;
 /// Sessions have five seconds after the word to stop.
 const STOP_LIMIT: Duration = Duration::from_millis(4_500);
 /// Clients that are quiet are forgotten this often.
@@ -34,6 +36,8 @@ struct Instance {
     id: InstanceId,
     kind: Kind,
     serving: Option<(ConnectionId, IpAddr)>,
+    /// The connection whose unknown recipients were told.
+    told: Option<ConnectionId>,
 }
 
 pub(crate) struct Guard {
@@ -130,7 +134,7 @@ impl Guard {
         match kind {
             Kind::Ledger => self.records.join(peer),
             Kind::Edge | Kind::Access => {
-                self.instances.insert(peer, Instance { id, kind, serving: None });
+                self.instances.insert(peer, Instance { id, kind, serving: None, told: None });
                 self.pool(kind).born(peer);
             }
             _ => drop(self.hub.dismiss(peer)),
@@ -301,9 +305,16 @@ impl Guard {
             }
             Ok(ToGate::Release { bytes }) => self.memory.release(peer, bytes),
             Ok(ToGate::Unknown { count }) => {
-                let serving = self.instances.get(&peer).and_then(|instance| instance.serving);
+                // Once for a connection, and no more than an honest edge lets happen on one: an
+                // owned edge shuts nobody out by its word alone.
+                let instance = self.instances.get_mut(&peer);
+                let serving = instance.and_then(|instance| {
+                    let serving = instance.serving.filter(|(id, _)| instance.told != Some(*id))?;
+                    instance.told = Some(serving.0);
+                    Some(serving)
+                });
                 if let Some((_, ip)) = serving {
-                    self.clients.guessed(ip, count, now_ms());
+                    self.clients.guessed(ip, count.min(UNKNOWN_IN_A_CONNECTION), now_ms());
                 }
             }
             Err(_) => {

@@ -31,7 +31,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 use tables::Tables;
 use terms::Kind;
-use wire::control::Order;
+use wire::control::{Order, Report};
 use wire::identity::{ToAccess, ToAdmin};
 use wire::{Channel, Event, Frame, Hub, Label, Peer};
 
@@ -176,6 +176,11 @@ impl Desk {
             sessions: &mut self.sessions,
             single_operator: self.single_operator,
         };
-        people.carry_out(question)
+        let answer = people.carry_out(question);
+        for instance in self.sessions.take_shut_out() {
+            // A warden that is gone takes the instance with it.
+            let _ = self.hub.send(self.warden, 0, &Report::SignedOut { instance }, Vec::new());
+        }
+        answer
     }
 }
