@@ -3,6 +3,7 @@
 mod drill;
 mod fuzzers;
 mod generate;
+mod libfuzzer;
 mod linked;
 mod run;
 mod suites;
@@ -17,6 +18,8 @@ cargo xtask test       installs what tests need and runs everything
 cargo xtask generate   writes docs/generated anew
 cargo xtask bench      the benchmarks of bench/, side by side with peers where they are installed
 cargo xtask fuzz       every mini-fuzzer, longer
+cargo xtask fuzz --target NAME|--all [--seconds N]
+                       libFuzzer, with coverage; --all writes docs/fuzzing.md
 cargo xtask drill      hostile code inside every sandbox; writes the README's matrix";
 
 fn main() -> ExitCode {
@@ -27,7 +30,8 @@ fn main() -> ExitCode {
         "test" => test::run(&rest),
         "generate" => generate::run(),
         "bench" => test::bench(&rest),
-        "fuzz" => test::fuzz(),
+        "fuzz" if rest.is_empty() => test::fuzz(),
+        "fuzz" => libfuzzer::run(&rest),
         "drill" => drill::run(),
         _ => {
             println!("{HELP}");
