@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 /// Crates above the formats that read what strangers write.
 const READERS: &[&str] = &["wire", "settings", "sealed", "body", "names", "zone"];
+/// Read their own files only, by functions that nobody outside can call.
+const INNER: &[&str] = &["body"];
 /// Public functions of these names take strangers' octets.
 const READS: &[&str] = &["parse", "read", "decode", "feed", "examine"];
 
@@ -49,6 +51,9 @@ fn reads(name: &str) -> bool {
 /// Every crate of `formats` that parses, and the readers above it, has a mini-fuzzer.
 pub fn check(formats: &[&str], wanting: &mut Vec<String>) {
     let fuzzers = fuzzers();
+    let readers: Vec<&str> = formats.iter().chain(READERS).copied().filter(|n| reads(n)).collect();
+    let public: Vec<&str> = readers.iter().copied().filter(|n| !INNER.contains(n)).collect();
+    crate::libfuzzer::check(&public, wanting);
     for name in formats.iter().chain(READERS).filter(|name| reads(name)) {
         if !fuzzers.contains_key(*name) {
             wanting.push(format!("{name}: reads strangers' octets without a `fuzz` test"));

@@ -4,6 +4,7 @@ mod crash;
 mod drill;
 mod fuzzers;
 mod generate;
+mod libfuzzer;
 mod linked;
 mod run;
 mod suites;
@@ -18,6 +19,8 @@ cargo xtask test       installs what tests need and runs everything
 cargo xtask generate   writes docs/generated anew
 cargo xtask bench      the benchmarks of bench/, side by side with peers where they are installed
 cargo xtask fuzz       every mini-fuzzer, longer
+cargo xtask fuzz --target NAME|--all [--seconds N]
+                       libFuzzer, with coverage; --all writes docs/fuzzing.md
 cargo xtask drill      hostile code inside every sandbox; writes the README's matrix
 cargo xtask crash      the power goes at every step of every keeper: --points N (10,000), --seed S";
 
@@ -29,7 +32,8 @@ fn main() -> ExitCode {
         "test" => test::run(&rest),
         "generate" => generate::run(),
         "bench" => test::bench(&rest),
-        "fuzz" => test::fuzz(),
+        "fuzz" if rest.is_empty() => test::fuzz(),
+        "fuzz" => libfuzzer::run(&rest),
         "drill" => drill::run(),
         "crash" => crash::run(&rest),
         _ => {

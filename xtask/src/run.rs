@@ -28,6 +28,22 @@ pub fn command(program: &str, arguments: &[&str]) -> Result<(), String> {
     }
 }
 
+/// As `command`, with more environment.
+pub fn command_with(
+    program: &str,
+    arguments: &[&str],
+    environment: &[(&str, &str)],
+) -> Result<(), String> {
+    println!("$ {program} {}", arguments.join(" "));
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir(root()).envs(environment.iter().copied());
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("{program} ended with {status}")),
+        Err(error) => Err(format!("{program} could not be started: {error}")),
+    }
+}
+
 /// Runs a command in the root and gives what it printed.
 pub fn output(program: &str, arguments: &[&str]) -> Result<String, String> {
     let output = Command::new(program)

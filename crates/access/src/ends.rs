@@ -65,6 +65,7 @@ pub struct Ends {
     /// Rises with every new channel to the vault, whose agreements end with it.
     pub vault_starts: u32,
     watched: Option<FolderId>,
+    peeks: bool,
     pub news: News,
 }
 
@@ -84,6 +85,7 @@ impl Ends {
             closing: false,
             vault_starts: 0,
             watched: None,
+            peeks: false,
             news: News::default(),
         })
     }
@@ -288,19 +290,28 @@ impl Ends {
     }
 
     /// Pushes for this folder and no other from now on.
-    pub fn watch(&mut self, folder: Option<FolderId>) -> Result<(), Trouble> {
-        self.watched = folder;
+    ///
+    /// `peeks`: what is recent stays so (EXAMINE, RFC 3501 §6.3.2).
+    pub fn watch(&mut self, folder: Option<FolderId>, peeks: bool) -> Result<(), Trouble> {
+        (self.watched, self.peeks) = (folder, peeks);
         self.news = News::default();
-        let watch = wire::mailbox::FromAccess::Watch(folder);
+        let watch = self.watch_question();
         self.ask::<FromMailbox>(Kind::Mailbox, &watch, &[], false).map(|_| ())
     }
 
     /// After the mailbox was restarted; its answer is of no interest.
     fn watch_again(&mut self) {
-        let watch = wire::mailbox::FromAccess::Watch(self.watched);
+        let watch = self.watch_question();
         if let (Some(mailbox), Some(_)) = (&mut self.mailbox, self.watched) {
             let call = mailbox.next_call();
             let _ = mailbox.send(call, &watch, &[]);
+        }
+    }
+
+    fn watch_question(&self) -> wire::mailbox::FromAccess {
+        match self.watched {
+            Some(folder) if self.peeks => wire::mailbox::FromAccess::Peek(folder),
+            watched => wire::mailbox::FromAccess::Watch(watched),
         }
     }
 

@@ -42,7 +42,7 @@ impl View {
         name: String,
         read_only: bool,
     ) -> Result<Self, Trouble> {
-        ends.watch(Some(front.folder))?;
+        ends.watch(Some(front.folder), read_only)?;
         let found = keeper::rows(ends, front.folder, None)?;
         let recent = usize::try_from(front.recent).unwrap_or(0).min(found.rows.len());
         let first = found.rows.get(found.rows.len() - recent);

@@ -240,8 +240,17 @@ fn pass_under(peers: &mut Peers<'_>, act: Act, permission: Permission) -> Answer
 
 /// `tenant set`: what protects as much is done at once, what protects less is an act for two.
 pub fn set_tenant(peers: &mut Peers<'_>, request: Asked) -> Answer {
-    let Asked::TenantSet { name, tag_from, junk_from, quarantine_from, refuse_from, obey_dmarc } =
-        request
+    let Asked::TenantSet {
+        name,
+        tag_from,
+        junk_from,
+        quarantine_from,
+        refuse_from,
+        obey_dmarc,
+        greylist,
+        trust_sealers,
+        distrust_sealers,
+    } = request
     else {
         return Err(Refusal::Fault("another request".to_owned()));
     };
@@ -253,6 +262,8 @@ pub fn set_tenant(peers: &mut Peers<'_>, request: Asked) -> Answer {
         quarantine_from: quarantine_from.unwrap_or(before.quarantine_from),
         refuse_from: refuse_from.unwrap_or(before.refuse_from),
         obey_dmarc: obey_dmarc.unwrap_or(before.obey_dmarc),
+        greylist: greylist.unwrap_or(before.greylist),
+        trusted_sealers: sealers(&before.trusted_sealers, &trust_sealers, &distrust_sealers),
     };
     if settings.is_weaker_than(&before) {
         let permission = permission(peers)?;
@@ -264,6 +275,20 @@ pub fn set_tenant(peers: &mut Peers<'_>, request: Asked) -> Answer {
         FromDirectory::Tenant(tenant) => Some(crate::places::tenant_json(&tenant)),
         _ => None,
     })
+}
+
+/// Those believed until now, with the new ones and without those no longer believed.
+fn sealers(before: &[String], trusted: &[String], distrusted: &[String]) -> Vec<String> {
+    let plain = |domain: &String| domain.trim().trim_end_matches('.').to_lowercase();
+    let gone: Vec<String> = distrusted.iter().map(plain).collect();
+    let mut sealers: Vec<String> =
+        before.iter().filter(|sealer| !gone.contains(sealer)).cloned().collect();
+    for sealer in trusted.iter().map(plain) {
+        if !sealers.contains(&sealer) {
+            sealers.push(sealer);
+        }
+    }
+    sealers
 }
 
 /// A request with names, for whoever decides on it.

@@ -43,6 +43,8 @@ pub fn settings_json(settings: &TenantSettings) -> Value {
         "quarantine_from": mark(settings.quarantine_from),
         "refuse_from": mark(settings.refuse_from),
         "obey_dmarc": settings.obey_dmarc,
+        "greylist": settings.greylist,
+        "trusted_sealers": settings.trusted_sealers,
     })
 }
 

@@ -11,7 +11,7 @@ use rows::RowKey;
 use terms::{TenantId, UserId};
 use wire::approval::Act;
 use wire::directory::{
-    APPROVING, Domain, FromAdmin, Part, Tenant, TenantSettings, ToAdmin, User, Who,
+    APPROVING, Domain, FromAdmin, Part, TRUSTED_SEALERS, Tenant, TenantSettings, ToAdmin, User, Who,
 };
 
 /// Roles that a person may have.
@@ -117,6 +117,15 @@ impl Changes<'_> {
             [settings.tag_from, settings.junk_from, settings.quarantine_from, settings.refuse_from];
         if marks.iter().any(|mark| !(0.0..=1_000.0).contains(mark)) {
             return Ok(refused("marks from 0 to 1000", &format!("{marks:?}"), "tenant show NAME"));
+        }
+        if let Some(sealer) = settings.trusted_sealers.iter().find(|name| !is_sound_domain(name)) {
+            let hint = "write it in A-label form, as in the seal's d=";
+            return Ok(refused("a domain name with two labels or more", sealer, hint));
+        }
+        let count = settings.trusted_sealers.len();
+        if count > TRUSTED_SEALERS {
+            let hint = "take others out first: --distrust-sealer DOMAIN";
+            return Ok(refused("at most 50 trusted sealers", &count.to_string(), hint));
         }
         self.friends.record_change(tenant, None, "tenant.settings")?;
         row.settings = settings;

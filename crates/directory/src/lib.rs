@@ -20,6 +20,7 @@ mod fault;
 mod friends;
 mod guesses;
 mod keys;
+mod seen;
 mod statements;
 mod tables;
 
@@ -38,6 +39,7 @@ use compartment::{House, now_ms};
 use friends::Friends;
 use guesses::Guesses;
 use rows::RowKey;
+use seen::Seen;
 use statements::Statements;
 use std::path::Path;
 use std::process::ExitCode;
@@ -87,6 +89,7 @@ fn serve(mut house: House) -> Result<(), Fault> {
         friends,
         statements,
         guesses,
+        seen: Seen::default(),
         key: None,
         host_name,
         next_tending,
@@ -118,6 +121,7 @@ struct Desk {
     friends: Friends,
     statements: Statements,
     guesses: Guesses,
+    seen: Seen,
     key: Option<RowKey>,
     host_name: String,
     next_tending: Instant,
@@ -185,6 +189,11 @@ impl Desk {
             FromEdge::Address(address) => address,
             FromEdge::Tokens { tenant, digests } => {
                 return Ok(ToEdge::Tokens(self.tokens(tenant, &digests)));
+            }
+            FromEdge::FirstSeen { tenant, digest } => {
+                let now = now_ms();
+                let token = self.key.as_ref().map(|key| keyed(key, "seen", tenant, &digest));
+                return Ok(ToEdge::FirstSeen(token.map(|token| self.seen.since(token, now))));
             }
         };
         let stated = self.state(&address);
@@ -284,7 +293,11 @@ impl Desk {
 
 /// The keyed hash that `trace` finds a message by.
 fn trace_token(key: &RowKey, tenant: TenantId, digest: &[u8; 32]) -> [u8; 16] {
+    keyed(key, "trace", tenant, digest)
+}
+
+fn keyed(key: &RowKey, what: &str, tenant: TenantId, digest: &[u8; 32]) -> [u8; 16] {
     let mut bound = tenant.0.to_vec();
     bound.extend_from_slice(digest);
-    key.token("trace", &bound)
+    key.token(what, &bound)
 }

@@ -26,6 +26,11 @@ impl Statements {
         self.at_hand.clear();
     }
 
+    /// After a change of a tenant's settings, which stand in every statement of it.
+    pub fn forget_all(&mut self) {
+        self.at_hand.clear();
+    }
+
     pub fn state(
         &mut self,
         tables: &Tables,
@@ -52,7 +57,7 @@ impl Statements {
         if person.disabled || is_ended(tables, key, tenant, user)? {
             return Ok(Stated::Unknown);
         }
-        let kept = tables.statement(key, address)?;
+        let kept = tables.statement(key, address)?.filter(is_legible);
         if let Some(row) = kept.as_ref().filter(|row| is_fresh(row, now)) {
             self.remember(address, row.clone());
             return Ok(known(row));
@@ -193,6 +198,11 @@ fn make(
     };
     let statement = postcard::to_stdvec(&statement).map_err(|_| Fault::Encode)?;
     Ok(Unsigned { statement, issued_ms: now })
+}
+
+/// A statement from before an upgrade may have another shape: no edge could read it.
+fn is_legible(row: &StatementRow) -> bool {
+    postcard::from_bytes::<Statement>(&row.statement).is_ok()
 }
 
 fn is_fresh(row: &StatementRow, now: u64) -> bool {

@@ -80,14 +80,14 @@ impl Tables {
         let sql = "SELECT tenant, sealed FROM tenant WHERE token = ?1";
         let found = self.one(sql, &token)?;
         Ok(found.and_then(|(id, sealed)| {
-            Some((TenantId::from_slice(&id)?, unseal(key, "tenant", &id, &sealed)?))
+            Some((TenantId::from_slice(&id)?, unseal_tenant(key, &id, &sealed)?))
         }))
     }
 
     pub fn tenant(&self, key: &RowKey, tenant: TenantId) -> Result<Option<TenantRow>, Fault> {
         let sql = "SELECT tenant, sealed FROM tenant WHERE tenant = ?1";
         let found = self.one(sql, &tenant.0)?;
-        Ok(found.and_then(|(id, sealed)| unseal(key, "tenant", &id, &sealed)))
+        Ok(found.and_then(|(id, sealed)| unseal_tenant(key, &id, &sealed)))
     }
 
     pub fn tenants(&self, key: &RowKey) -> Result<Vec<(TenantId, TenantRow)>, Fault> {
@@ -95,7 +95,7 @@ impl Tables {
         Ok(rows
             .into_iter()
             .filter_map(|(id, sealed)| {
-                Some((TenantId::from_slice(&id)?, unseal(key, "tenant", &id, &sealed)?))
+                Some((TenantId::from_slice(&id)?, unseal_tenant(key, &id, &sealed)?))
             })
             .collect())
     }
@@ -298,4 +298,56 @@ pub(crate) fn unseal<T: DeserializeOwned>(
     sealed: &[u8],
 ) -> Option<T> {
     postcard::from_bytes(&key.open(table, row, sealed)?).ok()
+}
+
+/// Settings grow from version to version; what an older one wrote means the defaults of the rest.
+fn unseal_tenant(key: &RowKey, row: &[u8], sealed: &[u8]) -> Option<TenantRow> {
+    let plain = key.open("tenant", row, sealed)?;
+    postcard::from_bytes(&plain).ok().or_else(|| {
+        let (name, first): (String, FirstSettings) = postcard::from_bytes(&plain).ok()?;
+        let settings = TenantSettings {
+            tag_from: first.tag_from,
+            junk_from: first.junk_from,
+            quarantine_from: first.quarantine_from,
+            refuse_from: first.refuse_from,
+            obey_dmarc: first.obey_dmarc,
+            ..TenantSettings::default()
+        };
+        Some(TenantRow { name, settings })
+    })
+}
+
+/// The settings of version 0.1, before greylisting and trusted sealers.
+#[derive(Serialize, Deserialize)]
+pub struct FirstSettings {
+    pub tag_from: f32,
+    pub junk_from: f32,
+    pub quarantine_from: f32,
+    pub refuse_from: f32,
+    pub obey_dmarc: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FirstSettings, seal, unseal_tenant};
+    use rows::RowKey;
+
+    #[test]
+    fn a_tenant_of_an_older_version_keeps_what_it_had() {
+        let key = RowKey::new(&[7; 32]);
+        let first = FirstSettings {
+            tag_from: 1.0,
+            junk_from: 2.0,
+            quarantine_from: 3.0,
+            refuse_from: 4.0,
+            obey_dmarc: false,
+        };
+        let sealed = seal(&key, "tenant", &[1; 16], &("Kaede", first)).unwrap();
+        let row = unseal_tenant(&key, &[1; 16], &sealed).unwrap();
+        assert_eq!((row.name.as_str(), row.settings.junk_from), ("Kaede", 2.0));
+        assert!(!row.settings.obey_dmarc && !row.settings.greylist);
+        assert!(row.settings.trusted_sealers.is_empty());
+        let sealed = seal(&key, "tenant", &[1; 16], &row).unwrap();
+        assert_eq!(unseal_tenant(&key, &[1; 16], &sealed).unwrap().settings, row.settings);
+    }
 }

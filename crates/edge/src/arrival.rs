@@ -57,9 +57,9 @@ pub(crate) fn arrive(offered: Offered, text: Text, house: &mut Neighbours) -> Op
         Ok(examined) => examined,
         Err(fault) => return Some(try_later(house, &fault.to_string())),
     };
-    let judged = judge(examined);
+    let judged = judge(examined, house);
     match judged.together() {
-        policy::Reply::Defer => return Some(try_later(house, "judgement deferred a message")),
+        policy::Reply::Defer => return Some(put_off(house)),
         policy::Reply::Refuse => return Some(refuse(judged, house)),
         policy::Reply::Keep => {}
     }
@@ -92,6 +92,12 @@ fn refuse(judged: Judged, house: &mut Neighbours) -> Reply {
     let words = judged.refusal_words();
     house.record_refused(&judged);
     Reply::new(550, (7, 1), words)
+}
+
+/// RFC 7372 §3.2 has no code for a DNS that fails; 4.4.3 is the directory's.
+fn put_off(house: &mut Neighbours) -> Reply {
+    house.report(&Report::Note { text: "deferred: the sender's DNS does not answer".to_owned() });
+    Reply::new(451, (4, 3), "the DNS of the domain in From does not answer; try again later")
 }
 
 fn try_later(house: &mut Neighbours, why: &str) -> Reply {

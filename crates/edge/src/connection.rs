@@ -142,6 +142,7 @@ impl Connection<'_> {
 
     /// A recipient counts only by the vault's signed word about it; nobody else is relayed for.
     fn rcpt(&mut self, rcpt: Rcpt) -> Reply {
+        let is_spared = self.is_spared();
         let nobody = Reply::new(550, (1, 1), "nobody of that name here");
         let address = match &rcpt.to {
             Recipient::Postmaster => Some(format!("postmaster@{}", self.house.host_name())),
@@ -170,6 +171,14 @@ impl Connection<'_> {
         for person in &statement.recipients {
             if !self.house.has_room(person.user, size) {
                 return Reply::new(452, (2, 2), "this mailbox is full");
+            }
+        }
+        if statement.settings.greylist && !is_spared {
+            let from = envelope.mail.from.as_ref().map(smtp::Address::written).unwrap_or_default();
+            let three = (from.as_str(), address.as_str());
+            if !self.house.is_familiar(statement.tenant, self.client_ip, three) {
+                // RFC 6647 §3: a stranger who is a mail server comes again.
+                return Reply::new(451, (7, 1), "not seen before; try again in five minutes");
             }
         }
         envelope.addressees.push(Addressee {

@@ -3,18 +3,14 @@
 use crate::Fault;
 use crate::arrival::{Examined, Received};
 use crate::neighbours::Neighbours;
+use crate::questions::Questions;
 use std::time::{Duration, Instant};
 use terms::Finding;
 use wire::control::Report;
-use wire::names::{Answer, Outcome, Security};
 use wire::scanner::{Examined as Seen, FromScanner, Sender, Task, ToScanner};
 
 /// The scanner's own budget is shorter; one that is silent this long is as good as dead.
 const EXAMINE_LIMIT: Duration = Duration::from_secs(60);
-/// SPF alone may need 10 + 2 × 10 (RFC 7208 §4.6.4); signatures and chains add theirs.
-const QUESTIONS: usize = 150;
-/// Time that all questions of a message may take; later ones are answered "failed".
-const DNS_LIMIT: Duration = Duration::from_secs(20);
 /// A message that kills this many scanners is set aside: a third would teach nobody anything.
 const SCANNERS: usize = 2;
 /// What a scanner may make of us: a lying one shall not fill our memory.
@@ -60,7 +56,7 @@ fn attempt(received: &Received, house: &mut Neighbours) -> Result<Attempt, Fault
         return Ok(Attempt::Died);
     }
     let until = Instant::now() + EXAMINE_LIMIT;
-    let mut questions = Questions { asked: 0, time: Duration::ZERO };
+    let mut questions = Questions::default();
     loop {
         let left = until.saturating_duration_since(Instant::now());
         let Ok(frame) = house.scanner_channel()?.receive(Some(left)) else {
@@ -69,7 +65,7 @@ fn attempt(received: &Received, house: &mut Neighbours) -> Result<Attempt, Fault
         match frame.read() {
             Ok(FromScanner::Examined(seen)) => return Ok(Attempt::Seen(seen)),
             Ok(FromScanner::Question(question)) => {
-                let answer = questions.put(house, &question);
+                let answer = questions.put(house, received, &question);
                 let answered =
                     house.scanner_channel()?.send(frame.call, &ToScanner::Answer(answer), &[]);
                 if answered.is_err() {
@@ -78,26 +74,6 @@ fn attempt(received: &Received, house: &mut Neighbours) -> Result<Attempt, Fault
             }
             Err(_) => return Ok(Attempt::Died),
         }
-    }
-}
-
-/// What a message's examination has asked of the DNS so far.
-struct Questions {
-    asked: usize,
-    time: Duration,
-}
-
-impl Questions {
-    fn put(&mut self, house: &mut Neighbours, question: &wire::names::Question) -> Answer {
-        self.asked += 1;
-        if self.asked > QUESTIONS || self.time > DNS_LIMIT {
-            let (outcome, security) = (Outcome::Failed, Security::Insecure);
-            return Answer { outcome, security, ttl_seconds: 0 };
-        }
-        let begin = Instant::now();
-        let answer = house.resolve(question);
-        self.time += begin.elapsed();
-        answer
     }
 }
 

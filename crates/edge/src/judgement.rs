@@ -1,6 +1,7 @@
 //! One verdict for each recipient, by the recipient's tenant's rules.
 
 use crate::arrival::{Examined, Received};
+use crate::neighbours::Neighbours;
 use policy::{Authentication, Facts, HouseRules};
 use std::collections::HashSet;
 use terms::{MessageId, TenantId, Verdict};
@@ -21,7 +22,17 @@ pub(crate) struct Person {
     pub judged: policy::Judged,
 }
 
-pub(crate) fn judge(examined: Examined) -> Judged {
+pub(crate) fn judge(examined: Examined, house: &mut Neighbours) -> Judged {
+    let judged = judge_once(examined, false);
+    // RFC 9989 §5.3.5 leaves it to us how long a failing DNS is waited for.
+    if judged.together() == policy::Reply::Defer && house.was_put_off(&judged) {
+        let Judged { received, seen, .. } = judged;
+        return judge_once(Examined { received, seen }, true);
+    }
+    judged
+}
+
+fn judge_once(examined: Examined, waited: bool) -> Judged {
     let Examined { received, seen } = examined;
     let authentication: Option<Authentication> = postcard::from_bytes(&seen.authentication).ok();
     let mut people = Vec::new();
@@ -33,6 +44,7 @@ pub(crate) fn judge(examined: Examined) -> Judged {
             authentication: authentication.as_ref(),
             house: &house,
             allowed: false,
+            waited,
         });
         for person in &addressee.people {
             if known.insert((addressee.tenant, person.user)) {
@@ -73,5 +85,6 @@ fn rules(settings: &TenantSettings) -> HouseRules {
         quarantine_from: settings.quarantine_from,
         refuse_from: settings.refuse_from,
         obey_dmarc: settings.obey_dmarc,
+        trusted_sealers: settings.trusted_sealers.clone(),
     }
 }

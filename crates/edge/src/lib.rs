@@ -23,6 +23,8 @@ mod sealing;
 mod fields;
 mod line;
 mod neighbours;
+mod patience;
+mod questions;
 mod text;
 
 #[cfg(test)]

@@ -5,11 +5,12 @@
 
 use crate::Fault;
 use crate::judgement::Judged;
+use crate::patience;
 use crate::sealing::{Sealed, ask_for_tokens, frames, journeys};
 use compartment::House;
 use smtp::Address;
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 use terms::{ConnectionId, Kind, TenantId, UserId};
@@ -287,6 +288,37 @@ impl Neighbours {
         }
     }
 
+    /// How long ago this was first tried; `None`: the directory cannot say now.
+    fn first_tried(&mut self, tenant: TenantId, digest: [u8; 32]) -> Option<Duration> {
+        let question = directory::FromEdge::FirstSeen { tenant, digest };
+        match self.ask(Kind::Directory, &question, DIRECTORY_LIMIT) {
+            Ok(ToEdge::FirstSeen(since_ms)) => since_ms.map(Duration::from_millis),
+            _ => None,
+        }
+    }
+
+    /// Whether these three came together before, long enough ago. Without an answer nobody is
+    /// kept waiting: greylisting is a convenience.
+    pub(crate) fn is_familiar(
+        &mut self,
+        tenant: TenantId,
+        client: IpAddr,
+        (from, to): (&str, &str),
+    ) -> bool {
+        let digest = patience::digest("stranger", client, from, to);
+        self.first_tried(tenant, digest).is_none_or(|since| since >= patience::STRANGER)
+    }
+
+    /// Whether this message was put off for its sender's DNS as long as is bearable.
+    pub(crate) fn was_put_off(&mut self, judged: &Judged) -> bool {
+        let offered = &judged.received.offered;
+        let from = offered.from.as_ref().map(smtp::Address::written).unwrap_or_default();
+        let Some(first) = offered.addressees.first() else { return false };
+        let digest = patience::digest("dns", offered.client_ip, &from, &first.address);
+        let since = self.first_tried(first.tenant, digest);
+        since.is_some_and(|since| since >= patience::FAILING_DNS)
+    }
+
     /// Whether a mailbox has room; one that cannot say has, and says so when it keeps.
     pub(crate) fn has_room(&mut self, user: UserId, bytes: u64) -> bool {
         let lately = self.rooms.get(&user).is_some_and(|since| since.elapsed() < REMEMBERED);
@@ -304,13 +336,14 @@ impl Neighbours {
         !matches!(answer, Ok(mailbox::ToEdge::Room(false)))
     }
 
-    /// One answer of the DNS. The mails of one sender ask the same questions one after the other.
+    /// The mails of one sender ask the same questions one after the other.
+    pub(crate) fn answer_at_hand(&self, question: &Question) -> Option<Answer> {
+        let (until, answer) = self.answers.get(question)?;
+        (Instant::now() < *until).then(|| answer.clone())
+    }
+
+    /// One answer of the DNS.
     pub(crate) fn resolve(&mut self, question: &Question) -> Answer {
-        if let Some((until, answer)) = self.answers.get(question)
-            && Instant::now() < *until
-        {
-            return answer.clone();
-        }
         let answer = self.ask(Kind::Names, question, NAMES_LIMIT).unwrap_or(Answer {
             outcome: Outcome::Failed,
             security: Security::Insecure,

@@ -71,6 +71,16 @@ impl Text {
         }
     }
 
+    /// The first octets, at most so many.
+    pub(crate) fn head(&self, most: u64) -> Vec<u8> {
+        let mut head = Vec::new();
+        let _ = self.stretch(0, self.octets.min(most), &mut |piece| {
+            head.extend_from_slice(piece);
+            Ok(())
+        });
+        head
+    }
+
     /// Gives all octets but those of `without` (sorted, apart, inside) to `take`, piece by piece.
     pub(crate) fn each_piece(
         &self,

@@ -27,6 +27,8 @@ const GRANTED_BYTES: u64 = 1024 * 1024;
 /// Instances that may die with one caller before it was served: more than stand ready in a quiet
 /// house, so that who kills them all takes no caller with them.
 const TRIES: u8 = 16;
+/// Unknown recipients of one connection: an edge closes it at the eleventh.
+const UNKNOWN_IN_A_CONNECTION: u32 = 11;
 /// Sessions have five seconds after the word to stop.
 const STOP_LIMIT: Duration = Duration::from_millis(4_500);
 /// Clients that are quiet are forgotten this often.
@@ -39,6 +41,8 @@ struct Instance {
     serving: Option<(ConnectionId, IpAddr)>,
     /// Handed over and not yet begun: with a dead instance the caller is not lost.
     handed: Option<Caller>,
+    /// The connection whose unknown recipients were told.
+    told: Option<ConnectionId>,
 }
 
 pub(crate) struct Guard {
@@ -135,7 +139,8 @@ impl Guard {
         match kind {
             Kind::Ledger => self.records.join(peer),
             Kind::Edge | Kind::Access => {
-                self.instances.insert(peer, Instance { id, kind, serving: None, handed: None });
+                let (serving, handed, told) = (None, None, None);
+                self.instances.insert(peer, Instance { id, kind, serving, handed, told });
                 self.pool(kind).born(peer);
             }
             _ => drop(self.hub.dismiss(peer)),
@@ -309,9 +314,16 @@ impl Guard {
             }
             Ok(ToGate::Release { bytes }) => self.memory.release(peer, bytes),
             Ok(ToGate::Unknown { count }) => {
-                let serving = self.instances.get(&peer).and_then(|instance| instance.serving);
+                // Once for a connection, and no more than an honest edge lets happen on one: an
+                // owned edge shuts nobody out by its word alone.
+                let instance = self.instances.get_mut(&peer);
+                let serving = instance.and_then(|instance| {
+                    let serving = instance.serving.filter(|(id, _)| instance.told != Some(*id))?;
+                    instance.told = Some(serving.0);
+                    Some(serving)
+                });
                 if let Some((_, ip)) = serving {
-                    self.clients.guessed(ip, count, now_ms());
+                    self.clients.guessed(ip, count.min(UNKNOWN_IN_A_CONNECTION), now_ms());
                 }
             }
             Err(_) => {

@@ -36,7 +36,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use tables::Tables;
 use terms::{InstanceId, Kind};
-use wire::control::Order;
+use wire::control::{Order, Report};
 use wire::identity::{ToAccess, ToAdmin};
 use wire::{Channel, Event, Frame, Hub, Label, Peer};
 
@@ -213,7 +213,13 @@ impl Desk {
             sessions: &mut self.sessions,
             single_operator: self.single_operator,
             asker,
-        })
+        };
+        let answer = people.carry_out(question);
+        for instance in self.sessions.take_shut_out() {
+            // A warden that is gone takes the instance with it.
+            let _ = self.hub.send(self.warden, 0, &Report::SignedOut { instance }, Vec::new());
+        }
+        answer
     }
 
     /// What nobody asks for: requests run out, and ended contracts leave these tables.

@@ -39,6 +39,8 @@ struct Session {
 pub struct Sessions {
     live: HashMap<Peer, Session>,
     tries: HashMap<Peer, u32>,
+    /// Instances whose session was ended from here, until the warden is told.
+    shut_out: Vec<InstanceId>,
 }
 
 impl Sessions {
@@ -60,8 +62,15 @@ impl Sessions {
             .map(|(peer, _)| *peer)
             .collect();
         for peer in ended {
+            self.shut_out.extend(self.live.get(&peer).map(|session| session.instance));
             self.end(peer, friends);
         }
+    }
+
+    /// Instances that serve nobody any more: a revoked grant opens nothing, but what is on their
+    /// channels could still change and delete.
+    pub fn take_shut_out(&mut self) -> Vec<InstanceId> {
+        std::mem::take(&mut self.shut_out)
     }
 
     /// A vault that was started anew knows no grants: those still running are handed in again.

@@ -124,7 +124,6 @@ pub enum StatusItem {
     Unseen,
     HighestModSeq,
     Size,
-    Deleted,
 }
 
 impl StatusItem {
@@ -136,7 +135,6 @@ impl StatusItem {
         Self::Unseen,
         Self::HighestModSeq,
         Self::Size,
-        Self::Deleted,
     ];
 
     pub fn word(self) -> &'static str {
@@ -148,7 +146,6 @@ impl StatusItem {
             Self::Unseen => "UNSEEN",
             Self::HighestModSeq => "HIGHESTMODSEQ",
             Self::Size => "SIZE",
-            Self::Deleted => "DELETED",
         }
     }
 }

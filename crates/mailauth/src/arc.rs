@@ -40,6 +40,9 @@ pub struct Arc {
     /// What the last sealer says it had found, of a chain that passed: its
     /// ARC-Authentication-Results behind `i=`. Text from outside, at most 2,000 characters.
     pub last_results: String,
+    /// For each sealer, the domain in From for which its results say that DMARC passed; empty if
+    /// they say no such thing. Of a chain that passed.
+    pub dmarc_passes: Vec<String>,
 }
 
 /// Octets kept of [`Arc::last_results`].
@@ -63,9 +66,12 @@ struct FullSet<'p, 'a> {
 pub fn verify(parts: &Parts<'_>, bodies: &mut Bodies<'_>, inquiry: &mut Inquiry<'_>) -> Arc {
     match chain(parts, bodies, inquiry) {
         Ok(sealers) if sealers.is_empty() => Arc::told(ArcResult::None, ""),
-        Ok(sealers) => {
-            Arc { sealers, last_results: last_results(parts), ..Arc::told(ArcResult::Pass, "") }
-        }
+        Ok(sealers) => Arc {
+            sealers,
+            last_results: last_results(parts),
+            dmarc_passes: dmarc_passes(parts),
+            ..Arc::told(ArcResult::Pass, "")
+        },
         Err(reason) => Arc::told(ArcResult::Fail, reason),
     }
 }
@@ -73,7 +79,8 @@ pub fn verify(parts: &Parts<'_>, bodies: &mut Bodies<'_>, inquiry: &mut Inquiry<
 impl Arc {
     fn told(result: ArcResult, reason: &str) -> Self {
         let (sealers, last_results) = (Vec::new(), String::new());
-        Self { result, reason: reason.to_owned(), sealers, last_results }
+        let dmarc_passes = Vec::new();
+        Self { result, reason: reason.to_owned(), sealers, last_results, dmarc_passes }
     }
 }
 
@@ -241,4 +248,84 @@ fn last_results(parts: &Parts<'_>) -> String {
     let text = behind.unwrap_or_default().iter().take(RESULTS_OCTETS);
     let shown = text.map(|byte| if (32..127).contains(byte) { char::from(*byte) } else { ' ' });
     shown.collect::<String>().trim().to_owned()
+}
+
+/// What each set's results say of DMARC, in the order of the sets.
+fn dmarc_passes(parts: &Parts<'_>) -> Vec<String> {
+    let all = parts.fields.iter().filter(|field| field.is("ARC-Authentication-Results"));
+    let mut told: Vec<(Option<usize>, String)> =
+        all.map(|field| (instance(field.value, true), dmarc_pass(field.value))).collect();
+    told.sort_by_key(|(instance, _)| *instance);
+    told.into_iter().map(|(_, domain)| domain).collect()
+}
+
+/// The `header.from` of a `dmarc=pass` (RFC 8601 §2.2), behind the instance and the sealer's name.
+fn dmarc_pass(value: &[u8]) -> String {
+    let plain = without_comments(value);
+    let found = plain.split(';').skip(2).find_map(|result| {
+        let mut words = result.split_ascii_whitespace();
+        words.next().filter(|word| word.eq_ignore_ascii_case("dmarc=pass"))?;
+        words.find_map(|word| {
+            let (name, domain) = word.split_once('=')?;
+            name.eq_ignore_ascii_case("header.from").then(|| domain.to_ascii_lowercase())
+        })
+    });
+    found.unwrap_or_default()
+}
+
+/// Comments out, quotes off (what they hold cannot end a result), no space around `=`.
+fn without_comments(value: &[u8]) -> String {
+    let mut cursor = terms::Cursor::new(value);
+    let mut plain = String::with_capacity(value.len());
+    while let Some(byte) = cursor.next() {
+        match byte {
+            b'(' => crate::author::skip_comment(&mut cursor),
+            b'"' => quoted(&mut cursor, &mut plain),
+            b'=' => {
+                plain.truncate(plain.trim_end().len());
+                plain.push('=');
+                cursor.take_while(|byte| byte.is_ascii_whitespace());
+            }
+            byte if byte.is_ascii() => plain.push(char::from(byte)),
+            _ => plain.push('?'),
+        }
+    }
+    plain
+}
+
+fn quoted(cursor: &mut terms::Cursor<'_>, plain: &mut String) {
+    while let Some(byte) = cursor.next() {
+        let byte = match byte {
+            b'"' => return,
+            b'\\' => cursor.next().unwrap_or(b'?'),
+            byte => byte,
+        };
+        let is_plain = byte.is_ascii_alphanumeric() || b".-@_".contains(&byte);
+        plain.push(if is_plain { char::from(byte) } else { '?' });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::dmarc_pass;
+
+    #[test]
+    fn results_speak_of_the_domain_in_from() {
+        let check = |value: &str, expected: &str| {
+            assert_eq!(dmarc_pass(value.as_bytes()), expected, "{value}");
+        };
+        check("i=1; mx.example; spf=pass; dmarc=pass header.from=A.example", "a.example");
+        check(
+            "i=1; mx.example;\r\n dmarc = pass (p=REJECT)\r\n header.from = a.example",
+            "a.example",
+        );
+        check("i=1; mx.example; dmarc=pass header.from=\"a.example\"", "a.example");
+        check("i=1; mx.example; dmarc=fail header.from=a.example", "");
+        check("i=1; mx.example; dmarc=pass", "");
+        check("i=1; mx.example; dmarc=passed header.from=a.example", "");
+        check("i=1; mx.example; none; x=\"; dmarc=pass header.from=a.example\"", "");
+        check("i=1; mx.example (; ; dmarc=pass header.from=a.example); none", "");
+        check("i=1; dmarc=pass header.from=a.example", "");
+        check("i=1; mx; xdmarc=pass header.from=a.example", "");
+    }
 }

@@ -46,7 +46,10 @@ pub fn domains_in(value: &[u8]) -> Vec<String> {
                 bare.push(b'q');
             }
             Some(b'(') => skip_comment(&mut cursor),
-            Some(b'<') => angle = Some(angle_address(&mut cursor)),
+            // One address has one pair of brackets; of two, either may be shown.
+            Some(b'<') => found.extend(
+                angle.replace(angle_address(&mut cursor)).and_then(|before| domain_of(&before)),
+            ),
             Some(b',' | b';') | None => {
                 let address = angle.take().unwrap_or_else(|| std::mem::take(&mut bare));
                 found.extend(domain_of(&address));

@@ -142,7 +142,7 @@ fn large_folder(folder: &std::path::Path) {
     let clock = Instant::now();
     let uids: Vec<u32> = (1..=100_000).collect();
     let to = FolderId([0, 0, 0, 6]);
-    store.copy_to(whose.user, (inbox, to), &uids, true).unwrap();
+    store.copy_to(whose.user, (inbox, to), &uids, true, &[]).unwrap();
     store.commit().unwrap();
     let moved = ms(clock);
     store.settle().unwrap();

@@ -72,11 +72,28 @@ impl Store {
                 self.arrive(instance, copy, held, &batch.descriptors, now_ms, &mut entries)?;
             }
         }
-        entries.extend(journeys.iter().map(|journey| Entry::Journey(bounded(journey))));
+        for journey in journeys.iter().map(bounded) {
+            if self.is_of_its_people(&journey)? {
+                entries.push(Entry::Journey(journey));
+            }
+        }
         if !entries.is_empty() {
             self.stage(entries)?;
         }
         Ok(ToEdge::Kept)
+    }
+
+    /// Whether a journey names people of its tenant, and nobody else. Their ids stand in
+    /// statements only, so an edge has no journeys for tenants that it does not serve.
+    fn is_of_its_people(&mut self, journey: &Journey) -> Result<bool, Fault> {
+        for user in &journey.recipients {
+            match self.find_person(*user)?.map(|person| person.tenant) {
+                Some(tenant) if tenant == journey.tenant => {}
+                Some(_) => return Err(Fault::Parcel(wire::Fault::Malformed)),
+                None => return Ok(false),
+            }
+        }
+        Ok(!journey.recipients.is_empty())
     }
 
     fn over_quota(&mut self, batches: &[Batch], now_ms: u64) -> Result<Vec<UserId>, Fault> {
@@ -292,6 +309,7 @@ impl Store {
         (folder, to): (FolderId, FolderId),
         uids: &[u32],
         remove: bool,
+        keywords: &[(u8, u8)],
     ) -> Result<ToAccess, Fault> {
         let (folder, to) = (number(folder), number(to));
         let Some(shelf) = self.shelf(user, folder)? else { return Ok(ToAccess::NoSuchFolder) };
@@ -307,7 +325,8 @@ impl Store {
         let mut copies = Vec::with_capacity(lines.len());
         for line in &lines {
             modseq += 1;
-            copies.push(Line { uid, modseq, ..*line });
+            let flags = if folder == to { line.flags } else { renumbered(line.flags, keywords) };
+            copies.push(Line { uid, modseq, flags, ..*line });
             uid = uid.saturating_add(1);
         }
         let pairs = lines.iter().zip(&copies).map(|(from, to)| (from.uid, to.uid)).collect();
@@ -369,7 +388,11 @@ impl Store {
             // RFC 3501 §6.3.5: INBOX keeps its name.
             Adornment::Name(_) if folder == INBOX => return Ok(ToAccess::NoSuchFolder),
             Adornment::Name(name) => Entry::Named { user, folder, name: adornment(name)? },
-            Adornment::Keywords(names) => {
+            Adornment::Keywords { names, before } => {
+                let known = self.front(user, folder)?.and_then(|front| front.keywords_key());
+                if known.as_deref() != before {
+                    return Ok(ToAccess::Outdated);
+                }
                 Entry::Keywords { user, folder, names: adornment(names)? }
             }
             Adornment::Subscribed(subscribed) => Entry::Subscribed { user, folder, subscribed },
@@ -424,8 +447,18 @@ impl Store {
 /// A change of a folder's front.
 pub enum Adornment<'a> {
     Name(&'a SealedPart),
-    Keywords(&'a SealedPart),
+    Keywords { names: &'a SealedPart, before: Option<&'a [u8]> },
     Subscribed(bool),
+}
+
+/// Keywords are numbered per folder: what is copied takes the numbers of the target.
+fn renumbered(flags: u64, keywords: &[(u8, u8)]) -> u64 {
+    let is_keyword = |bit: u8| (flag::FIRST_KEYWORD..64).contains(&u32::from(bit));
+    let taken = keywords
+        .iter()
+        .filter(|(from, to)| is_keyword(*from) && is_keyword(*to) && flags >> from & 1 == 1);
+    let system = flags & ((1 << flag::FIRST_KEYWORD) - 1);
+    taken.fold(system, |flags, (_, to)| flags | 1 << to)
 }
 
 /// Octets that a copy counts for. Who says less than it brings is charged for what it brings: a

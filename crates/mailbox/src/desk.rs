@@ -45,6 +45,14 @@ enum Owed {
     Directory(ToDirectory),
 }
 
+/// Who hears of changes of a folder.
+struct Watcher {
+    whose: Whose,
+    folder: u32,
+    /// What is new counts as told (RFC 3501 §2.3.2); false for one who only looks.
+    takes: bool,
+}
+
 pub struct Desk {
     hub: Hub,
     store: Store,
@@ -54,7 +62,7 @@ pub struct Desk {
     owed: Vec<(Peer, u32, Owed)>,
     /// Readers of a mailbox whose last acts are not durable yet.
     later: Vec<(Peer, Label, Frame)>,
-    watchers: HashMap<Peer, (Whose, u32)>,
+    watchers: HashMap<Peer, Watcher>,
     next_chores: Instant,
     next_expiry: Instant,
     last_note: Option<Instant>,
@@ -236,6 +244,7 @@ impl Desk {
                 | FromAccess::Fetch { .. }
                 | FromAccess::Quota
                 | FromAccess::Watch(_)
+                | FromAccess::Peek(_)
         );
         if is_reading && self.store.has_staged_for(whose.user) {
             // What is not durable is not shown: it could still be taken back.
@@ -288,32 +297,48 @@ impl Desk {
             FromAccess::Append { folder, flags, copy } => {
                 store.append(whose, folder, flags, *copy, held, now_ms())
             }
-            FromAccess::CopyTo { folder, uids, to, remove } => {
-                store.copy_to(user, (folder, to), few(&uids), remove)
+            FromAccess::CopyTo { folder, uids, to, remove, keywords } => {
+                store.copy_to(user, (folder, to), few(&uids), remove, &keywords)
             }
             FromAccess::Create { name } => store.create(whose, &name, now_ms()),
             FromAccess::Rename { folder, name } => {
                 store.adorn(user, folder, Adornment::Name(&name))
             }
             FromAccess::Delete { folder } => store.delete(user, folder),
-            FromAccess::Keywords { folder, names } => {
-                store.adorn(user, folder, Adornment::Keywords(&names))
+            FromAccess::Keywords { folder, names, before } => {
+                let before = before.as_deref();
+                store.adorn(user, folder, Adornment::Keywords { names: &names, before })
             }
             FromAccess::Subscribe { folder, subscribed } => {
                 store.adorn(user, folder, Adornment::Subscribed(subscribed))
             }
             FromAccess::Quota => store.quota(whose, now_ms()),
-            FromAccess::Watch(folder) => {
+            FromAccess::Watch(None) => {
                 self.watchers.remove(&peer);
-                let Some(folder) = folder.map(number) else { return Ok(ToAccess::Done) };
-                let Some(front) = store.front(user, folder)? else {
-                    return Ok(ToAccess::NoSuchFolder);
-                };
-                front.recent = 0;
-                self.watchers.insert(peer, (whose, folder));
                 Ok(ToAccess::Done)
             }
+            FromAccess::Watch(Some(folder)) => self.watch(peer, whose, number(folder), true),
+            FromAccess::Peek(folder) => self.watch(peer, whose, number(folder), false),
         }
+    }
+
+    /// `takes`: what is recent is so for this watcher, and for nobody after it (RFC 3501 §2.3.2).
+    fn watch(
+        &mut self,
+        peer: Peer,
+        whose: Whose,
+        folder: u32,
+        takes: bool,
+    ) -> Result<ToAccess, Fault> {
+        self.watchers.remove(&peer);
+        let Some(front) = self.store.front(whose.user, folder)? else {
+            return Ok(ToAccess::NoSuchFolder);
+        };
+        if takes {
+            front.recent = 0;
+        }
+        self.watchers.insert(peer, Watcher { whose, folder, takes });
+        Ok(ToAccess::Done)
     }
 
     fn answer_admin(&mut self, peer: Peer, call: u32, question: FromAdmin) {
@@ -381,10 +406,12 @@ impl Desk {
         match self.store.commit() {
             Ok(changes) => {
                 self.gather.committed();
+                // Word first: who hears that a change was made, and tells another session so,
+                // finds that this other one knows of it.
+                self.tell_watchers(&changes);
                 for (peer, call, owed) in std::mem::take(&mut self.owed) {
                     self.pay(peer, call, owed);
                 }
-                self.tell_watchers(&changes);
                 self.answer_later();
             }
             Err(fault) => self.failed(&fault),
@@ -444,14 +471,21 @@ impl Desk {
         }
         let mut told: Vec<(Peer, ToAccess)> = Vec::new();
         for change in changes {
-            for (peer, (whose, folder)) in &self.watchers {
-                let is_watched = whose.user == change.user && *folder == change.folder;
-                if !is_watched || change.known_to == Some(*peer) {
+            for (peer, watcher) in &self.watchers {
+                let is_watched =
+                    watcher.whose.user == change.user && watcher.folder == change.folder;
+                if !is_watched {
                     continue;
                 }
                 let Ok(Some(front)) = self.store.front(change.user, change.folder) else {
                     continue;
                 };
+                if watcher.takes {
+                    front.recent = 0; // this session is the first to hear of what arrived
+                }
+                if change.known_to == Some(*peer) {
+                    continue;
+                }
                 told.push((
                     *peer,
                     ToAccess::Changed {

@@ -90,6 +90,11 @@ impl Front {
         }
     }
 
+    /// The wrapped key of the keyword list: no two lists have the same.
+    pub fn keywords_key(&self) -> Option<Vec<u8>> {
+        postcard::from_bytes::<SealedPart>(&self.keywords).ok().map(|part| part.wrapped)
+    }
+
     /// As the session sees it.
     pub fn show(&self, number: u32) -> Folder {
         let part = |bytes: &[u8]| -> Option<SealedPart> {

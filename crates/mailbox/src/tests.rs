@@ -244,12 +244,14 @@ fn copies_share_bytes_and_the_last_one_takes_them_along() {
         &[
             &|store| arrive(store, AOI, 3),
             &|store| {
-                let answer = store.copy_to(AOI.user, (folder_id(1), folder_id(6)), &[3, 1], false);
+                let answer =
+                    store.copy_to(AOI.user, (folder_id(1), folder_id(6)), &[3, 1], false, &[]);
                 let ToAccess::Copied { pairs, .. } = answer.unwrap() else { panic!() };
                 assert_eq!(pairs, [(1, 1), (3, 2)]);
             },
             &|store| {
-                let answer = store.copy_to(AOI.user, (folder_id(1), folder_id(5)), &[1, 2], true);
+                let answer =
+                    store.copy_to(AOI.user, (folder_id(1), folder_id(5)), &[1, 2], true, &[]);
                 let ToAccess::Copied { pairs, .. } = answer.unwrap() else { panic!() };
                 assert_eq!(pairs, [(1, 1), (2, 2)]);
             },
@@ -307,7 +309,13 @@ fn folders_are_made_named_and_deleted() {
                     "whose label it is, whose mail"
                 );
                 store.adorn(AOI.user, folder_id(16), Adornment::Subscribed(false)).unwrap();
-                store.adorn(AOI.user, folder_id(16), Adornment::Keywords(&part("k"))).unwrap();
+                store
+                    .adorn(
+                        AOI.user,
+                        folder_id(16),
+                        Adornment::Keywords { names: &part("k"), before: None },
+                    )
+                    .unwrap();
                 let named = store.adorn(AOI.user, folder_id(1), Adornment::Name(&part("other")));
                 assert!(matches!(named.unwrap(), ToAccess::NoSuchFolder));
             },
@@ -355,9 +363,10 @@ fn quota_is_refused_whole() {
                 let append =
                     store.append(AOI, folder_id(3), 0, copy(AOI, 9, Place::Inbox), &[], NOW);
                 assert!(matches!(append.unwrap(), ToAccess::OverQuota));
-                let copied = store.copy_to(AOI.user, (folder_id(1), folder_id(3)), &[1], false);
+                let copied =
+                    store.copy_to(AOI.user, (folder_id(1), folder_id(3)), &[1], false, &[]);
                 assert!(matches!(copied.unwrap(), ToAccess::OverQuota));
-                let moved = store.copy_to(AOI.user, (folder_id(1), folder_id(3)), &[1], true);
+                let moved = store.copy_to(AOI.user, (folder_id(1), folder_id(3)), &[1], true, &[]);
                 assert!(matches!(moved.unwrap(), ToAccess::Copied { .. }));
             },
             &|store| {
@@ -429,7 +438,13 @@ fn journeys_are_found_by_token_newest_first() {
                     let journey = journey(AOI, u32::from(number), number);
                     keep(store, vec![copy(AOI, u32::from(number), Place::Inbox)], &[journey]);
                 }
-                keep(store, Vec::new(), &[journey(BEN, 9, 77)]);
+                // Of people whom nobody here knows there is no journey.
+                keep(store, Vec::new(), &[journey(BEN, 8, 77)]);
+                keep(store, vec![copy(BEN, 9, Place::Inbox)], &[journey(BEN, 9, 77)]);
+                let foreign = Journey { tenant: BEN.tenant, ..journey(AOI, 7, 7) };
+                let is_foreign = foreign.tenant != AOI.tenant;
+                let kept = store.keep(EDGE, &[], &[foreign], NOW);
+                assert!(kept.is_err() || !is_foreign, "people of one tenant in another's journey");
             },
             &|store| {
                 assert_eq!(trace(store, 3, 10), [3]);
@@ -559,7 +574,7 @@ fn a_name_is_no_place_to_keep_things() {
     held.content = Parcel::Held { bytes: 5, place: 0 };
     for name in [long, wrapped, held] {
         assert!(store.create(AOI, &name, NOW).is_err());
-        let keywords = Adornment::Keywords(&name);
+        let keywords = Adornment::Keywords { names: &name, before: None };
         assert!(store.adorn(AOI.user, folder_id(1), keywords).is_err());
     }
     assert!(matches!(store.create(AOI, &part("name"), NOW), Ok(ToAccess::Made(_))));

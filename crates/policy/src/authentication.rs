@@ -1,5 +1,6 @@
 //! What sender authentication found, as far as judgement needs it, and what it weighs.
 
+use crate::judge::HouseRules;
 use serde::{Deserialize, Serialize};
 use terms::Finding;
 
@@ -24,6 +25,16 @@ pub enum DmarcPolicy {
     None,
     Quarantine,
     Reject,
+    /// The DNS failed before the domain could say.
+    Unknown,
+}
+
+/// One who passed the message on, as the chain of ARC has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sealer {
+    pub domain: String,
+    /// It had found that DMARC passed for the very domain that is in From now.
+    pub found_pass: bool,
 }
 
 /// The facts of SPF, DKIM, DMARC and ARC.
@@ -37,20 +48,38 @@ pub struct Authentication {
     /// The domain in From, for the words.
     pub from_domain: String,
     pub arc: Outcome,
-    /// The chain passes, and its last sealer is one that this house believes.
-    pub arc_trusted: bool,
+    /// Of a chain that passes, from first to last.
+    pub sealers: Vec<Sealer>,
+}
+
+/// The sealer whose word is taken: it found DMARC to pass, it is trusted, and so is everybody who
+/// had the message after it. RFC 8617 §7.2.1: a chain that passes says only who they are.
+pub(crate) fn trusted<'f>(facts: &'f Authentication, trusted: &[String]) -> Option<&'f str> {
+    if facts.arc != Outcome::Pass {
+        return None;
+    }
+    let is_trusted = |sealer: &&Sealer| trusted.contains(&sealer.domain);
+    let mut believed = facts.sealers.iter().rev().take_while(is_trusted);
+    believed.find(|sealer| sealer.found_pass).map(|sealer| sealer.domain.as_str())
 }
 
 /// The findings that authentication amounts to.
-pub(crate) fn findings(facts: &Authentication) -> Vec<Finding> {
+pub(crate) fn findings(facts: &Authentication, house: &HouseRules) -> Vec<Finding> {
     let domain = facts.from_domain.as_str();
     let mut found = Vec::new();
+    if facts.dmarc != Outcome::Pass
+        && let Some(sealer) = trusted(facts, &house.trusted_sealers)
+    {
+        // Its word stands for what the way here has broken: SPF, signatures, and so DMARC.
+        found.push(Finding::new("auth.arc.trusted", -0.5, sealer));
+        return found;
+    }
     let mut note = |id: &str, weight: f32| found.push(Finding::new(id, weight, domain));
     match facts.dmarc {
         // Nothing stands between the sender and a pass, so it excuses little.
         Outcome::Pass => note("auth.dmarc.pass", -0.5),
         Outcome::Fail => match facts.dmarc_policy {
-            DmarcPolicy::None => note("auth.dmarc.fail", 2.0),
+            DmarcPolicy::None | DmarcPolicy::Unknown => note("auth.dmarc.fail", 2.0),
             DmarcPolicy::Quarantine => note("auth.dmarc.quarantine", 5.0),
             DmarcPolicy::Reject => note("auth.dmarc.reject", 8.0),
         },
@@ -75,10 +104,8 @@ pub(crate) fn findings(facts: &Authentication) -> Vec<Finding> {
             note("auth.none", 0.5);
         }
     }
-    match facts.arc {
-        Outcome::Pass if facts.arc_trusted => note("auth.arc.trusted", -0.5),
-        Outcome::Fail => note("auth.arc.fail", 0.5),
-        _ => {}
+    if facts.arc == Outcome::Fail {
+        note("auth.arc.fail", 0.5);
     }
     found
 }

@@ -15,6 +15,8 @@ pub struct HouseRules {
     pub quarantine_from: f32,
     pub refuse_from: f32,
     pub obey_dmarc: bool,
+    /// Domains whose word about what they passed on (ARC) is taken.
+    pub trusted_sealers: Vec<String>,
 }
 
 impl Default for HouseRules {
@@ -25,6 +27,7 @@ impl Default for HouseRules {
             quarantine_from: 10.0,
             refuse_from: 20.0,
             obey_dmarc: true,
+            trusted_sealers: Vec::new(),
         }
     }
 }
@@ -37,6 +40,8 @@ pub struct Facts<'a> {
     pub house: &'a HouseRules,
     /// The recipient's allow list names the (authenticated) sender.
     pub allowed: bool,
+    /// The message was put off for as long as is bearable: now it is judged by what is known.
+    pub waited: bool,
 }
 
 /// The verdict for one recipient.
@@ -52,7 +57,7 @@ pub struct Judged {
 pub fn judge(facts: &Facts<'_>) -> Judged {
     let mut reasons = facts.findings.to_vec();
     if let Some(results) = facts.authentication {
-        reasons.extend(authentication::findings(results));
+        reasons.extend(authentication::findings(results, facts.house));
     }
     if facts.allowed {
         reasons.push(Finding::new("policy.allowed", ALLOWED_WEIGHT, ""));
@@ -63,7 +68,24 @@ pub fn judge(facts: &Facts<'_>) -> Judged {
     let by_finding = reasons.iter().map(|finding| floor(&finding.id)).max();
     let by_domain = facts.authentication.map(|results| wish_of_domain(results, facts.house));
     let verdict = [Some(by_score), by_finding, by_domain].into_iter().flatten().max();
-    Judged { verdict: verdict.unwrap_or(Verdict::Deliver), score, reasons }
+    let verdict = match verdict.unwrap_or(Verdict::Deliver) {
+        // What is refused anyway need not be sent again.
+        Verdict::Refuse => Verdict::Refuse,
+        _ if waits_for_dns(facts) => Verdict::Defer,
+        verdict => verdict,
+    };
+    Judged { verdict, score, reasons }
+}
+
+/// Whether the DNS, had it answered, might have decided: it is asked again later rather than
+/// guessed at. RFC 9989 §5.3.5, RFC 7489 §6.6.2.
+fn waits_for_dns(facts: &Facts<'_>) -> bool {
+    let Some(results) = facts.authentication else { return false };
+    results.dmarc == Outcome::TempError
+        && results.dmarc_policy != DmarcPolicy::None
+        && facts.house.obey_dmarc
+        && !facts.waited
+        && authentication::trusted(results, &facts.house.trusted_sealers).is_none()
 }
 
 /// Each id counts once, at its heaviest: a thousand equal oddities are one oddity.
@@ -104,12 +126,13 @@ fn floor(id: &str) -> Verdict {
 /// RFC 9989 §5.3: the owner of the domain in From says what becomes of mail that is not its own;
 /// a trusted forwarder's chain (RFC 8617) may speak for it.
 fn wish_of_domain(results: &Authentication, house: &HouseRules) -> Verdict {
-    if !house.obey_dmarc || results.dmarc != Outcome::Fail || results.arc_trusted {
+    let is_vouched = authentication::trusted(results, &house.trusted_sealers).is_some();
+    if !house.obey_dmarc || results.dmarc != Outcome::Fail || is_vouched {
         return Verdict::Deliver;
     }
     match results.dmarc_policy {
         DmarcPolicy::Reject => Verdict::Refuse,
         DmarcPolicy::Quarantine => Verdict::Quarantine,
-        DmarcPolicy::None => Verdict::Deliver,
+        DmarcPolicy::None | DmarcPolicy::Unknown => Verdict::Deliver,
     }
 }

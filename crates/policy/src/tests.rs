@@ -1,8 +1,8 @@
 //! Cases of judgement, and proof that nothing is said without words.
 
 use crate::{
-    Authentication, DmarcPolicy, Facts, HouseRules, Judged, Language, Outcome, Reply, ids, judge,
-    together, why,
+    Authentication, DmarcPolicy, Facts, HouseRules, Judged, Language, Outcome, Reply, Sealer, ids,
+    judge, together, why,
 };
 use terms::{Finding, Verdict};
 
@@ -10,7 +10,8 @@ fn judged(findings: &[(&str, f32)], results: Option<&Authentication>, allowed: b
     let findings: Vec<Finding> =
         findings.iter().map(|(id, weight)| Finding::new(id, *weight, "x")).collect();
     let house = HouseRules::default();
-    judge(&Facts { findings: &findings, authentication: results, house: &house, allowed })
+    let authentication = results;
+    judge(&Facts { findings: &findings, authentication, house: &house, allowed, waited: false })
 }
 
 #[track_caller]
@@ -63,27 +64,90 @@ fn check_authentication(results: &Authentication, expected: Verdict) {
 #[test]
 fn the_owner_of_the_domain_is_obeyed() {
     use DmarcPolicy::{None, Quarantine, Reject};
-    use Outcome::{Fail, Pass, TempError};
+    use Outcome::{Fail, Pass};
     check_authentication(&facts(Pass, Reject), Verdict::Deliver);
     check_authentication(&facts(Fail, Reject), Verdict::Refuse);
     check_authentication(&facts(Fail, Quarantine), Verdict::Quarantine);
     check_authentication(&facts(Fail, None), Verdict::Deliver);
-    check_authentication(&facts(TempError, Reject), Verdict::Deliver);
     check_authentication(&Authentication::default(), Verdict::Deliver);
     let spoofed = Authentication { spf: Fail, ..facts(Outcome::None, None) };
     check_authentication(&spoofed, Verdict::Tag);
     check_authentication(&Authentication { dkim: Pass, ..spoofed }, Verdict::Deliver);
     check_authentication(&Authentication { spf: Fail, ..facts(Fail, None) }, Verdict::Junk);
-    let trusted = Authentication { arc: Pass, arc_trusted: true, ..facts(Fail, Quarantine) };
-    assert!(judged(&[], Some(&trusted), false).verdict <= Verdict::Tag);
-    let stranger = Authentication { arc: Pass, ..facts(Fail, Quarantine) };
-    check_authentication(&stranger, Verdict::Quarantine);
     assert_eq!(judged(&[], Some(&facts(Fail, Reject)), true).verdict, Verdict::Refuse);
     let house = HouseRules { obey_dmarc: false, ..HouseRules::default() };
     let results = facts(Fail, Reject);
     let authentication = Some(&results);
-    let judged = judge(&Facts { findings: &[], authentication, house: &house, allowed: false });
+    let (findings, house, allowed, waited) = (&[], &house, false, false);
+    let judged = judge(&Facts { findings, authentication, house, allowed, waited });
     assert_eq!(judged.verdict, Verdict::Junk);
+}
+
+#[test]
+fn a_dns_that_fails_is_waited_for() {
+    use DmarcPolicy::{None, Quarantine, Reject, Unknown};
+    let of = |policy, findings: &[Finding], obey_dmarc, waited| {
+        let results = facts(Outcome::TempError, policy);
+        let house = HouseRules { obey_dmarc, ..HouseRules::default() };
+        let authentication = Some(&results);
+        judge(&Facts { findings, authentication, house: &house, allowed: false, waited }).verdict
+    };
+    for policy in [Quarantine, Reject, Unknown] {
+        assert_eq!(of(policy, &[], true, false), Verdict::Defer, "{policy:?}");
+        assert_eq!(of(policy, &[], true, true), Verdict::Deliver, "not for ever");
+        assert_eq!(of(policy, &[], false, false), Verdict::Deliver, "nobody asks for it");
+        let junk = [Finding::new("a", 7.0, "")];
+        assert_eq!(of(policy, &junk, true, false), Verdict::Defer, "a pass might excuse it");
+        let malware = [Finding::new("content.malware", 0.0, "")];
+        assert_eq!(of(policy, &malware, true, false), Verdict::Refuse, "it need not come again");
+    }
+    assert_eq!(of(None, &[], true, false), Verdict::Deliver, "no answer would decide");
+}
+
+#[test]
+fn trusted_forwarders_speak_for_what_they_broke() {
+    use Outcome::{Fail, Pass};
+    let chain = |sealers: &[(&str, bool)], arc| Authentication {
+        spf: Fail,
+        arc,
+        sealers: sealers
+            .iter()
+            .map(|(domain, found_pass)| Sealer {
+                domain: (*domain).to_owned(),
+                found_pass: *found_pass,
+            })
+            .collect(),
+        ..facts(Fail, DmarcPolicy::Reject)
+    };
+    let check = |sealers: &[(&str, bool)], arc, expected: Verdict| {
+        let results = chain(sealers, arc);
+        let trusted_sealers = vec!["list.example".to_owned(), "relay.example".to_owned()];
+        let house = HouseRules { trusted_sealers, ..HouseRules::default() };
+        let (authentication, findings) = (Some(&results), &[]);
+        let judged = judge(&Facts {
+            findings,
+            authentication,
+            house: &house,
+            allowed: false,
+            waited: false,
+        });
+        assert_eq!(judged.verdict, expected, "{sealers:?}");
+        let vouched = judged.reasons.iter().find(|reason| reason.id == "auth.arc.trusted");
+        assert_eq!(vouched.is_some(), expected == Verdict::Deliver);
+    };
+    check(&[("list.example", true)], Pass, Verdict::Deliver);
+    check(&[("list.example", true), ("relay.example", false)], Pass, Verdict::Deliver);
+    check(&[("other.example", false), ("list.example", true)], Pass, Verdict::Deliver);
+    // It found no pass, is not trusted, or somebody who is not had the message after it.
+    check(&[("list.example", false)], Pass, Verdict::Refuse);
+    check(&[("other.example", true)], Pass, Verdict::Refuse);
+    check(&[("list.example", true), ("other.example", false)], Pass, Verdict::Refuse);
+    check(&[("list.example", true), ("other.example", true)], Pass, Verdict::Refuse);
+    check(&[("xlist.example", true)], Pass, Verdict::Refuse);
+    check(&[("list.example", true)], Fail, Verdict::Refuse);
+    check(&[], Pass, Verdict::Refuse);
+    // Nobody is trusted unless the tenant says so.
+    check_authentication(&chain(&[("list.example", true)], Pass), Verdict::Refuse);
 }
 
 #[test]
@@ -138,11 +202,7 @@ fn every_authentication() -> Vec<Authentication> {
             all.push(facts(outcome, policy));
         }
         all.push(Authentication { spf: outcome, dkim: outcome, ..facts(None, DmarcPolicy::None) });
-        all.push(Authentication {
-            arc: outcome,
-            arc_trusted: true,
-            ..facts(None, DmarcPolicy::None)
-        });
+        all.push(Authentication { arc: outcome, ..facts(None, DmarcPolicy::None) });
     }
     all
 }

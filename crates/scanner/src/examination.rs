@@ -65,7 +65,7 @@ pub fn judged(examined: &Examined, house: &HouseRules) -> Judged {
         postcard::from_bytes(&examined.authentication).ok();
     let authentication = authentication.as_ref();
     let findings = &examined.findings;
-    policy::judge(&Facts { findings, authentication, house, allowed: false })
+    policy::judge(&Facts { findings, authentication, house, allowed: false, waited: false })
 }
 
 fn authenticate(given: &Given<'_>, sender: &Sender, resolver: &mut dyn Resolver) -> AuthResults {

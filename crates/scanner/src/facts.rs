@@ -1,15 +1,16 @@
 //! Results of sender authentication as the facts that judgement takes.
 
 use mailauth::{ArcResult, AuthResults, DkimResult, DmarcResult, SpfResult};
-use policy::{Authentication, DmarcPolicy, Outcome};
+use policy::{Authentication, DmarcPolicy, Outcome, Sealer};
 
-/// Folds the results. No house names trusted forwarders yet, so `arc_trusted` stays false.
+/// Folds the results. Whose seals are believed, each tenant says; here stands only what is sealed.
 pub fn authentication(results: &AuthResults) -> Authentication {
     Authentication {
         spf: spf(results.spf.result),
         dkim: best_signature(results),
         dmarc: dmarc(results.dmarc.result),
         dmarc_policy: match results.dmarc.policy {
+            _ if is_unknown(&results.dmarc) => DmarcPolicy::Unknown,
             mailauth::Policy::None => DmarcPolicy::None,
             mailauth::Policy::Quarantine => DmarcPolicy::Quarantine,
             mailauth::Policy::Reject => DmarcPolicy::Reject,
@@ -20,8 +21,24 @@ pub fn authentication(results: &AuthResults) -> Authentication {
             ArcResult::Pass => Outcome::Pass,
             ArcResult::Fail => Outcome::Fail,
         },
-        arc_trusted: false,
+        sealers: sealers(results),
     }
+}
+
+/// The walk to the policy failed: nobody knows what the domain would ask for.
+fn is_unknown(dmarc: &mailauth::Dmarc) -> bool {
+    dmarc.result == DmarcResult::TempError && dmarc.policy_domain.is_empty()
+}
+
+fn sealers(results: &AuthResults) -> Vec<Sealer> {
+    let from = results.dmarc.domain.as_str();
+    let passes = results.arc.dmarc_passes.iter();
+    let sets = results.arc.sealers.iter().zip(passes);
+    let sealer = |(domain, pass): (&String, &String)| Sealer {
+        domain: domain.clone(),
+        found_pass: !from.is_empty() && pass == from,
+    };
+    sets.map(sealer).collect()
 }
 
 fn spf(result: SpfResult) -> Outcome {

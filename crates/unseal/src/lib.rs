@@ -22,6 +22,8 @@ mod cipher;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod wycheproof_tests;
 
 pub use grant::{Agreed, agree};
 pub use hierarchy::{RootKey, STORED_KEY_BYTES, TenantKey, UserKey};

@@ -110,6 +110,13 @@ impl Private {
     }
 }
 
+/// What two sides agree on, for the vectors of others.
+#[cfg(test)]
+pub(crate) fn agreed(suite: Suite, private: &[u8], point: &[u8]) -> Option<Vec<u8>> {
+    let private = Private::new(suite, &Secret::from_slice(private)?).ok()?;
+    private.agree(point).ok().map(|secret| secret.dangerous_expose().to_vec())
+}
+
 #[cfg(test)]
 pub(crate) fn open_vector(
     suite: Suite,

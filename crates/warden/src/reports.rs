@@ -58,6 +58,9 @@ impl Household {
             Report::Bind { instance: access, tenant, user } if kind == Kind::Identity => {
                 self.bind(access, tenant, user);
             }
+            Report::SignedOut { instance: access } if kind == Kind::Identity => {
+                self.sign_out(access);
+            }
             Report::Alarm { what } => {
                 let pid = self.members.get(&instance).map_or(0, |member| member.pid);
                 self.raise_alarm(instance, kind, pid, "report", &printable(&what), None);
@@ -203,6 +206,16 @@ impl Household {
         }
         self.join_to(access, Kind::Vault);
         self.join_to(access, Kind::Mailbox);
+    }
+
+    /// A person was shut out, or an app password revoked: who serves them ends at once, because
+    /// its channel to the mailbox would still change and delete.
+    fn sign_out(&mut self, access: InstanceId) {
+        let serves =
+            |member: &crate::roster::Member| member.kind == Kind::Access && member.person.is_some();
+        if self.members.get(&access).is_some_and(serves) {
+            self.dismiss_member(access, true);
+        }
     }
 
     /// A member that says what no honest one says is ended and reported.

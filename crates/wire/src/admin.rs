@@ -93,6 +93,11 @@ pub enum Request {
         quarantine_from: Option<f32>,
         refuse_from: Option<f32>,
         obey_dmarc: Option<bool>,
+        greylist: Option<bool>,
+        #[serde(default)]
+        trust_sealers: Vec<String>,
+        #[serde(default)]
+        distrust_sealers: Vec<String>,
     },
     TenantTerminate {
         name: String,

@@ -51,6 +51,8 @@ pub enum Report {
     Alarm { what: String },
     /// One line for the operator; never content, names or addresses.
     Note { text: String },
+    /// From `identity`: the session that this access instance serves is over; so is the instance.
+    SignedOut { instance: InstanceId },
 }
 
 /// What a compartment is told at its start; only what its charter needs is filled in.

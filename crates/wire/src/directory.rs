@@ -11,12 +11,16 @@ pub enum FromEdge {
     Address(String),
     /// Keyed hashes for `trace`, in the order given.
     Tokens { tenant: TenantId, digests: Vec<[u8; 32]> },
+    /// How long ago was this first seen? The digest says who tries what; kept as a keyed hash.
+    FirstSeen { tenant: TenantId, digest: [u8; 32] },
 }
 
 #[derive(Serialize, Deserialize)]
 pub enum ToEdge {
     Stated(Stated),
     Tokens(Vec<[u8; 16]>),
+    /// Milliseconds since the first time; `None`: nobody can say now.
+    FirstSeen(Option<u64>),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -70,18 +74,28 @@ pub struct TenantSettings {
     pub quarantine_from: f32,
     pub refuse_from: f32,
     pub obey_dmarc: bool,
+    /// A client, sender and recipient that were never seen together are asked to come again.
+    pub greylist: bool,
+    /// Domains whose ARC seals are believed, in lower case A-label form.
+    pub trusted_sealers: Vec<String>,
 }
 
 impl TenantSettings {
     /// Whether anything passes under these that `before` would have stopped or marked.
     pub fn is_weaker_than(&self, before: &Self) -> bool {
+        let is_new = |sealer: &String| !before.trusted_sealers.contains(sealer);
         self.tag_from > before.tag_from
             || self.junk_from > before.junk_from
             || self.quarantine_from > before.quarantine_from
             || self.refuse_from > before.refuse_from
             || (before.obey_dmarc && !self.obey_dmarc)
+            || (before.greylist && !self.greylist)
+            || self.trusted_sealers.iter().any(is_new)
     }
 }
+
+/// Sealers that one tenant may believe.
+pub const TRUSTED_SEALERS: usize = 50;
 
 impl Default for TenantSettings {
     fn default() -> Self {
@@ -91,6 +105,8 @@ impl Default for TenantSettings {
             quarantine_from: 10.0,
             refuse_from: 20.0,
             obey_dmarc: true,
+            greylist: false,
+            trusted_sealers: Vec::new(),
         }
     }
 }

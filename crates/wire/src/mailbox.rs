@@ -170,11 +170,14 @@ pub enum FromAccess {
         flags: u64,
         copy: Box<Copy>,
     },
+    /// `keywords`: the keyword bits of the source and what they are in the target; a keyword that
+    /// is not named is not taken along.
     CopyTo {
         folder: FolderId,
         uids: Vec<u32>,
         to: FolderId,
         remove: bool,
+        keywords: Vec<(u8, u8)>,
     },
     Create {
         name: SealedPart,
@@ -186,9 +189,12 @@ pub enum FromAccess {
     Delete {
         folder: FolderId,
     },
+    /// `before`: the wrapped key of the list that this one continues (none: there was none). If
+    /// another session was faster, the answer is `Outdated`.
     Keywords {
         folder: FolderId,
         names: SealedPart,
+        before: Option<Vec<u8>>,
     },
     Subscribe {
         folder: FolderId,
@@ -197,6 +203,8 @@ pub enum FromAccess {
     Quota,
     /// Push `Changed` for this folder from now on (`None`: no more).
     Watch(Option<FolderId>),
+    /// As `Watch`, by one who only looks: what is recent stays so for the next.
+    Peek(FolderId),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -246,6 +254,8 @@ pub enum ToAccess {
         highest_modseq: u64,
         messages: u32,
     },
+    /// What was to be replaced is no longer what the session knew.
+    Outdated,
 }
 
 /// From `directory`, which alone may end a mailbox.

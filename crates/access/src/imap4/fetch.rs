@@ -69,33 +69,37 @@ fn is_header(item: &Item) -> bool {
 impl Imap<'_> {
     pub(super) fn fetch(&mut self, tag: &str, fetch: &Fetch) -> Result<(), Trouble> {
         let asks_modseq = fetch.items.contains(&Item::ModSeq) || fetch.changed_since.is_some();
-        self.condstore |= asks_modseq;
+        let mut places = self.targets(&fetch.set, fetch.uid)?;
+        self.speak_condstore(asks_modseq);
         let plan = Plan::of(fetch, self.condstore);
         let view = self.view()?;
-        let mut places = view.targets(&fetch.set, fetch.uid);
         if let Some(since) = fetch.changed_since {
             places.retain(|place| view.rows.get(*place).is_some_and(|row| row.modseq > since));
         }
         let marks = plan.marks_seen && !view.read_only;
         let single = places.len() == 1;
         let mut missing = Missing::default();
+        let mut shown = Vec::new();
         for group in places.chunks(RELEASE_ITEMS) {
             if plan.summaries {
                 self.open_summaries(group)?;
             }
             for place in group {
                 self.open_body(&plan, *place)?;
-                if marks && single {
-                    self.mark_seen(&places)?; // so that this very answer says so
+                if self.is_missing(&plan, *place, &mut missing) {
+                    continue;
                 }
-                self.fetch_one(&plan, *place, &mut missing)?;
+                // One message is marked before, so that this very answer says so.
+                let newly = marks && single && !self.mark_seen(&places)?.is_empty();
+                self.fetch_one(&plan, *place, newly)?;
+                shown.push(*place);
             }
         }
         if !plan.partial {
             self.forget_body();
         }
         if marks && !single {
-            let seen = self.mark_seen(&places)?;
+            let seen = self.mark_seen(&shown)?;
             self.show_flags(&seen, fetch.uid);
         }
         missing.trouble().map_or_else(|| self.done_with(tag, None, "fetched", fetch.uid), Err)
@@ -133,26 +137,36 @@ impl Imap<'_> {
         Ok((view.folder, row.uid))
     }
 
-    fn fetch_one(
-        &mut self,
-        plan: &Plan,
-        place: usize,
-        missing: &mut Missing,
-    ) -> Result<(), Trouble> {
-        let Self { view: Some(view), person: Some(person), ends, line, out, .. } = self else {
+    /// Whether something that was asked for is not there; it is noted why.
+    fn is_missing(&mut self, plan: &Plan, place: usize, missing: &mut Missing) -> bool {
+        let Self { view: Some(view), person: Some(person), ends, .. } = self else { return true };
+        let Some(row) = view.rows.get(place) else { return true };
+        let is_short = Octets::of(person, view.folder, row.uid, plan).is_short_of(plan);
+        if is_short {
+            ends.take_pushes();
+            missing.note(ends.news.lost || ends.news.expunged.contains(&row.uid));
+        }
+        is_short
+    }
+
+    /// `newly`: it was marked as seen just now, which is told even if nobody asked (§6.4.5).
+    fn fetch_one(&mut self, plan: &Plan, place: usize, newly: bool) -> Result<(), Trouble> {
+        let condstore = self.condstore;
+        let Self { view: Some(view), person: Some(person), line, out, .. } = self else {
             return Err(Trouble::Ended);
         };
         let Some(row) = view.rows.get(place) else { return Ok(()) };
-        let octets = Octets::of(person, view.folder, row.uid, plan);
-        if octets.is_short_of(plan) {
-            ends.take_pushes();
-            missing.note(ends.news.lost || ends.news.expunged.contains(&row.uid));
-            return Ok(());
-        }
+        let octets = Octets::of(person, view.folder, row.uid, plan).taken_apart(plan);
         let mut writer = Writer::new(out);
         let mut answer = writer.fetch(u32::try_from(place + 1).unwrap_or(0));
         for item in &plan.items {
             write_item(&mut answer, item, row, view, &octets, line)?;
+        }
+        if newly && !plan.items.contains(&Item::Flags) {
+            write_flags(&mut answer, row, view);
+        }
+        if newly && condstore && !plan.items.contains(&Item::ModSeq) {
+            answer.mod_seq(row.modseq);
         }
         answer.end();
         drop(octets);
@@ -224,15 +238,19 @@ impl<'a> Octets<'a> {
         let header = summary.filter(|_| plan.headers).and_then(Opened::header);
         let needed = plan.bodies || plan.headers && header.is_none();
         let body = person.opened_body(folder, uid).filter(|_| needed);
-        // Only sections within the message make it necessary to take it apart.
+        Self { summary, header, body, parsed: None }
+    }
+
+    /// Only sections within the message make it necessary to take it apart.
+    fn taken_apart(mut self, plan: &Plan) -> Self {
         let inner = |item: &Item| {
             !matches!(item, Item::Rfc822)
                 && !matches!(item, Item::Section { section, .. } if *section == Section::default())
                 && is_octets(item)
         };
-        let parsed =
-            body.filter(|_| plan.items.iter().any(inner)).map(|octets| mime::parse(octets).0);
-        Self { summary, header, body, parsed }
+        let body = self.body.filter(|_| plan.items.iter().any(inner));
+        self.parsed = body.map(|octets| mime::parse(octets).0);
+        self
     }
 
     /// The message is gone, or did not open.

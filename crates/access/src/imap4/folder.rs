@@ -13,9 +13,8 @@ use wire::mailbox::{FromAccess, SpecialUse, ToAccess};
 struct Entry {
     front: Option<wire::mailbox::Folder>,
     has_children: bool,
-    /// A folder below it is subscribed, or has a special use.
+    /// A folder below it is subscribed.
     below_subscribed: bool,
-    below_special: bool,
 }
 
 impl Entry {
@@ -33,13 +32,11 @@ fn entries(folders: Vec<Named>) -> BTreeMap<(bool, String), Entry> {
     let mut entries: BTreeMap<(bool, String), Entry> = BTreeMap::new();
     for named in folders {
         let subscribed = named.front.subscribed;
-        let special = named.front.special.is_some_and(|special| special != SpecialUse::Inbox);
         for (at, _) in named.name.match_indices('/') {
             let above = named.name.get(..at).unwrap_or_default();
             let entry = entries.entry((above != "INBOX", above.to_owned())).or_default();
             entry.has_children = true;
             entry.below_subscribed |= subscribed;
-            entry.below_special |= special;
         }
         let key = (named.name != "INBOX", named.name);
         entries.entry(key).or_default().front = Some(named.front);
@@ -63,23 +60,25 @@ impl Imap<'_> {
         let patterns: Vec<String> =
             list.patterns.iter().map(|pattern| format!("{}{pattern}", list.reference)).collect();
         for ((_, name), entry) in &entries {
-            let wanted = patterns.iter().any(|pattern| matches(pattern, name, SEPARATOR));
-            if wanted {
-                self.list_one(list, name, entry);
+            let is_wanted = |name: &str| patterns.iter().any(|p| matches(p, name, SEPARATOR));
+            if is_wanted(name) {
+                let hidden = |other: &str| is_below(other, name) && !is_wanted(other);
+                let below = list.recursive_match
+                    && entries
+                        .iter()
+                        .any(|((_, other), below)| hidden(other) && selects(list, below));
+                self.list_one(list, name, entry, below);
             }
         }
         self.done(tag, None, "listed")
     }
 
     /// RFC 5258 §3: what is selected, and with which attributes it is shown.
-    fn list_one(&mut self, list: &List, name: &str, entry: &Entry) {
-        let selects = list.only_subscribed || list.only_special_use;
-        let selected = (!list.only_subscribed || entry.is_subscribed())
-            && (!list.only_special_use || entry.special().is_some());
-        let below = list.recursive_match
-            && (!list.only_subscribed || entry.below_subscribed)
-            && (!list.only_special_use || entry.below_special);
-        if selects && !selected && !below {
+    ///
+    /// `below`: something below it is selected and not listed itself (§3.5).
+    fn list_one(&mut self, list: &List, name: &str, entry: &Entry, below: bool) {
+        let asks = list.only_subscribed || list.only_special_use;
+        if asks && !selects(list, entry) && !below {
             return;
         }
         let mut attributes = Vec::new();
@@ -92,7 +91,7 @@ impl Imap<'_> {
         }
         attributes.extend(entry.special());
         self.writer().list(&attributes, Some(SEPARATOR), name);
-        if selects && below {
+        if asks && below {
             // RFC 5258 §3.5: the reason is below.
             let at = self.out.len().saturating_sub(2);
             self.out.truncate(at);
@@ -133,7 +132,7 @@ impl Imap<'_> {
         name: &str,
         items: &[StatusItem],
     ) -> Result<(), Trouble> {
-        self.condstore |= items.contains(&StatusItem::HighestModSeq);
+        self.speak_condstore(items.contains(&StatusItem::HighestModSeq));
         let named = self.find(name)?;
         let items = status_of(&named.front, items);
         self.writer().status(name, &items);
@@ -155,14 +154,19 @@ impl Imap<'_> {
         if folders.iter().any(|named| named.name == name) {
             return Err(Trouble::No("ALREADYEXISTS", "there is such a folder"));
         }
-        // §6.3.3: levels above it are made too.
-        let ends = name.match_indices('/').map(|(at, _)| at).chain([name.len()]);
-        for level in ends.filter_map(|end| name.get(..end)) {
+        self.make_above(name, &folders)?;
+        self.make(name)?;
+        self.done(tag, None, "made")
+    }
+
+    /// RFC 3501 §6.3.3, §6.3.5: levels above a new name are made too.
+    fn make_above(&mut self, name: &str, folders: &[Named]) -> Result<(), Trouble> {
+        for level in name.match_indices('/').filter_map(|(end, _)| name.get(..end)) {
             if !folders.iter().any(|named| named.name == level) {
                 self.make(level)?;
             }
         }
-        self.done(tag, None, "made")
+        Ok(())
     }
 
     fn make(&mut self, name: &str) -> Result<terms::FolderId, Trouble> {
@@ -182,7 +186,7 @@ impl Imap<'_> {
         let folder = named.front.folder;
         if self.view.as_ref().is_some_and(|view| view.folder == folder) {
             self.view = None;
-            self.ends.watch(None)?;
+            self.ends.watch(None, false)?;
         }
         keeper::change(self.ends, &FromAccess::Delete { folder })?;
         self.done(tag, None, "deleted")
@@ -213,6 +217,7 @@ impl Imap<'_> {
         if moved.is_empty() {
             return Err(Trouble::NoSuchFolder);
         }
+        self.make_above(to, &folders)?;
         for named in moved {
             let rest = named.name.strip_prefix(from).unwrap_or_default();
             let person = self.person.as_deref().ok_or(Trouble::Ended)?;
@@ -230,7 +235,9 @@ impl Imap<'_> {
         let rows = keeper::rows(self.ends, inbox, None)?.rows;
         let uids: Vec<u32> = rows.iter().map(|row| row.uid).collect();
         if !uids.is_empty() {
-            let copy = FromAccess::CopyTo { folder: inbox, uids, to, remove: true };
+            let bits = rows.iter().fold(0, |bits, row| bits | row.flags);
+            let keywords = self.keywords_between(inbox, to, bits)?;
+            let copy = FromAccess::CopyTo { folder: inbox, uids, to, remove: true, keywords };
             keeper::ask(self.ends, &copy, true)?;
         }
         self.done(tag, None, "renamed")
@@ -278,6 +285,16 @@ impl Imap<'_> {
     }
 }
 
+fn is_below(name: &str, above: &str) -> bool {
+    name.strip_prefix(above).is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// Whether the selection options of a LIST choose this name.
+fn selects(list: &List, entry: &Entry) -> bool {
+    (!list.only_subscribed || entry.is_subscribed())
+        && (!list.only_special_use || entry.special().is_some())
+}
+
 fn status_of(front: &wire::mailbox::Folder, items: &[StatusItem]) -> Vec<(StatusItem, u64)> {
     let value = |item: &StatusItem| match item {
         StatusItem::Messages => u64::from(front.messages),
@@ -287,7 +304,6 @@ fn status_of(front: &wire::mailbox::Folder, items: &[StatusItem]) -> Vec<(Status
         StatusItem::Unseen => u64::from(front.unseen),
         StatusItem::HighestModSeq => front.highest_modseq,
         StatusItem::Size => front.bytes,
-        StatusItem::Deleted => 0, // not counted by the mailbox, and not offered
     };
     items.iter().map(|item| (*item, value(item))).collect()
 }

@@ -6,18 +6,19 @@ use crate::folders::seal_keywords;
 use crate::keeper;
 use imap::{Code, Condition, FlagSet, SequenceSet, Store, StoreAct};
 use terms::FolderId;
-use wire::mailbox::{FromAccess, ToAccess, flag};
+use wire::mailbox::{FromAccess, Row, ToAccess, flag};
 
 /// Numbers for a COPYUID answer; longer ones are left out rather than flood the client's line.
 const COPYUID_PAIRS: usize = 100_000;
+/// How often other sessions may be faster in naming keywords.
+const NAMINGS: u32 = 5;
 
 impl Imap<'_> {
     pub(super) fn store(&mut self, tag: &str, store: &Store) -> Result<(), Trouble> {
-        self.condstore |= store.unchanged_since.is_some();
-        let view = self.writable()?;
-        let folder = view.folder;
-        let places = view.targets(&store.set, store.uid);
-        let uids = view.uids(&places);
+        let folder = self.writable()?.folder;
+        let places = self.targets(&store.set, store.uid)?;
+        self.speak_condstore(store.unchanged_since.is_some());
+        let uids = self.view()?.uids(&places);
         let names_new = store.act != StoreAct::Remove;
         let bits = self.flag_bits(folder, &store.flags, names_new)?;
         if uids.is_empty() {
@@ -35,27 +36,49 @@ impl Imap<'_> {
             _ => return Err(Trouble::Broken),
         };
         let Some(view) = &mut self.view else { return Err(Trouble::Ended) };
+        // What a client that is told nothing takes the flags to be now.
+        let guessed = |row: &Row| if replace { add } else { row.flags & !remove | add };
+        let surprises: Vec<usize> = changed
+            .iter()
+            .filter_map(|row| Some((view.place(row.uid)?, row)))
+            .filter(|(place, row)| view.rows.get(*place).is_some_and(|r| guessed(r) != row.flags))
+            .map(|(place, _)| place)
+            .collect();
         let differ = view.take_rows(&changed);
-        let is_skipped =
-            |place: &usize| view.rows.get(*place).is_some_and(|row| skipped.contains(&row.uid));
         let told: Vec<usize> = match store.silent {
             // RFC 7162 §3.1.3: the new mod-sequence is told even so.
             true if self.condstore => differ,
-            true => Vec::new(),
-            false => places.iter().copied().filter(|place| !is_skipped(place)).collect(),
+            // RFC 3501 §6.4.6: what others did is told even so.
+            true => surprises,
+            false => changed.iter().filter_map(|row| view.place(row.uid)).collect(),
         };
+        let is_whole = changed.len() + skipped.len() >= places.len();
         let modified: Vec<u32> = match store.uid {
             true => skipped,
             false => skipped.iter().filter_map(|uid| view.place(*uid)).filter_map(number).collect(),
         };
         self.show_flags(&told, store.uid);
-        if modified.is_empty() {
-            return self.done_with(tag, None, "stored", store.uid);
+        self.stored(tag, store.uid, &modified, is_whole)
+    }
+
+    fn stored(
+        &mut self,
+        tag: &str,
+        by_uid: bool,
+        modified: &[u32],
+        is_whole: bool,
+    ) -> Result<(), Trouble> {
+        let code = (!modified.is_empty()).then_some(Code::Modified(modified));
+        match (code, is_whole || by_uid) {
+            (None, true) => self.done_with(tag, None, "stored", by_uid),
+            (code @ Some(_), true) => {
+                self.done_with(tag, code, "some were changed meanwhile", by_uid)
+            }
+            (_, false) => {
+                let _ = self.tell_changes(false);
+                Err(Trouble::No("EXPUNGEISSUED", "some messages are gone"))
+            }
         }
-        let _ = self.tell_changes(store.uid);
-        let code = Some(Code::Modified(&modified));
-        self.writer().tagged(tag, Condition::Ok, code, "some were changed meanwhile");
-        Ok(())
     }
 
     /// Flags as the mailbox keeps them. New keywords get a bit, if one is left.
@@ -65,56 +88,95 @@ impl Imap<'_> {
         flags: &FlagSet,
         names_new: bool,
     ) -> Result<u64, Trouble> {
-        let mut bits = u64::from(flags.system.0);
-        if flags.keywords.is_empty() {
-            return Ok(bits);
+        let numbers = self.keyword_numbers(folder, &flags.keywords, names_new)?;
+        if names_new && numbers.contains(&None) {
+            return Err(Trouble::No("LIMIT", "the folder has too many keywords"));
         }
-        let selected = self.view.as_ref().filter(|view| view.folder == folder);
-        let mut known = match selected {
-            Some(view) => view.keywords.clone(),
-            None => self.keywords_of(folder)?,
-        };
-        let before = known.len();
-        for keyword in &flags.keywords {
-            let place = known.iter().position(|name| name.eq_ignore_ascii_case(keyword));
-            let place = match place {
-                Some(place) => place,
-                None if !names_new => continue,
-                None if known.len() >= flag::KEYWORDS as usize => {
-                    return Err(Trouble::No("LIMIT", "the folder has too many keywords"));
-                }
-                None => {
-                    known.push(keyword.clone());
-                    known.len() - 1
-                }
-            };
-            bits |= 1 << (flag::FIRST_KEYWORD as usize + place);
-        }
-        if known.len() > before {
-            self.name_keywords(folder, known)?;
-        }
-        Ok(bits)
+        let keywords = numbers.iter().flatten().fold(0, |bits, number| bits | 1u64 << number);
+        Ok(u64::from(flags.system.0) | keywords)
     }
 
-    fn keywords_of(&mut self, folder: FolderId) -> Result<Vec<String>, Trouble> {
+    /// The bits of these keywords in a folder. `None`: it has no such keyword, and gets none.
+    fn keyword_numbers(
+        &mut self,
+        folder: FolderId,
+        wanted: &[String],
+        names_new: bool,
+    ) -> Result<Vec<Option<u8>>, Trouble> {
+        let selected = self.view.as_ref().filter(|view| view.folder == folder);
+        let known = selected.map(|view| numbers_in(&view.keywords, wanted));
+        if let Some(known) = known.filter(|known| !known.contains(&None)) {
+            return Ok(known);
+        }
+        if wanted.is_empty() {
+            return Ok(Vec::new());
+        }
+        for _ in 0..NAMINGS {
+            let (mut names, before) = self.keywords_of(folder)?;
+            let count = names.len();
+            let unknown = |name: &&String| !names.iter().any(|n| n.eq_ignore_ascii_case(name));
+            let room = (flag::KEYWORDS as usize).saturating_sub(count);
+            let new: Vec<String> = wanted.iter().filter(unknown).take(room).cloned().collect();
+            if names_new {
+                names.extend(new);
+            }
+            if names.len() == count || self.name_keywords(folder, &names, before)? {
+                let numbers = numbers_in(&names, wanted);
+                if self.view.as_ref().is_some_and(|view| view.folder == folder) {
+                    self.know_keywords(names);
+                }
+                return Ok(numbers);
+            }
+        }
+        Err(Trouble::Unavailable)
+    }
+
+    /// A folder's keywords as they are now, and what a new list of them continues.
+    fn keywords_of(&mut self, folder: FolderId) -> Result<(Vec<String>, Option<Vec<u8>>), Trouble> {
         let fronts = keeper::folders(self.ends)?;
         let front = fronts.iter().find(|front| front.folder == folder);
         let front = front.ok_or(Trouble::NoSuchFolder)?;
         let person = self.person.as_deref_mut().ok_or(Trouble::Ended)?;
-        crate::folders::open_keywords(self.ends, person, front)
+        let names = crate::folders::open_keywords(self.ends, person, front)?;
+        Ok((names, front.keywords.as_ref().map(|part| part.wrapped.clone())))
     }
 
-    fn name_keywords(&mut self, folder: FolderId, known: Vec<String>) -> Result<(), Trouble> {
+    /// `false`: another session named some meanwhile.
+    fn name_keywords(
+        &mut self,
+        folder: FolderId,
+        names: &[String],
+        before: Option<Vec<u8>>,
+    ) -> Result<bool, Trouble> {
         let person = self.person.as_deref().ok_or(Trouble::Ended)?;
-        let names = seal_keywords(self.ends, person, &known)?;
-        keeper::change(self.ends, &FromAccess::Keywords { folder, names })?;
-        let Some(view) = &mut self.view else { return Ok(()) };
-        if view.folder == folder {
-            view.keywords = known;
-            let names: Vec<&str> = view.keywords.iter().map(String::as_str).collect();
-            imap::Writer::new(&mut self.out).flags(imap::Flags(31), &names);
+        let names = seal_keywords(self.ends, person, names)?;
+        match keeper::ask(self.ends, &FromAccess::Keywords { folder, names, before }, true)? {
+            ToAccess::Done => Ok(true),
+            ToAccess::Outdated => Ok(false),
+            _ => Err(Trouble::Broken),
         }
-        Ok(())
+    }
+
+    /// Keywords are numbered per folder: the numbers of the source, and what they are in `to`.
+    pub(super) fn keywords_between(
+        &mut self,
+        from: FolderId,
+        to: FolderId,
+        bits: u64,
+    ) -> Result<Vec<(u8, u8)>, Trouble> {
+        if from == to || bits >> flag::FIRST_KEYWORD == 0 {
+            return Ok(Vec::new());
+        }
+        let (names, _) = self.keywords_of(from)?;
+        let used: Vec<(u8, String)> = (0u8..)
+            .zip(names)
+            .map(|(at, name)| (at + flag::FIRST_KEYWORD as u8, name))
+            .filter(|(number, _)| *number < 64 && bits >> number & 1 == 1)
+            .collect();
+        let wanted: Vec<String> = used.iter().map(|(_, name)| name.clone()).collect();
+        let numbers = self.keyword_numbers(to, &wanted, true)?;
+        let pairs = used.iter().zip(numbers);
+        Ok(pairs.filter_map(|((from, _), to)| Some((*from, to?))).collect())
     }
 
     pub(super) fn expunge(&mut self, tag: &str, set: Option<&SequenceSet>) -> Result<(), Trouble> {
@@ -150,14 +212,18 @@ impl Imap<'_> {
         by_uid: bool,
         moves: bool,
     ) -> Result<(), Trouble> {
-        let view = if moves { self.writable()? } else { self.view()? };
-        let folder = view.folder;
-        let uids = view.uids(&view.targets(set, by_uid));
+        let folder = if moves { self.writable()?.folder } else { self.view()?.folder };
+        let places = self.targets(set, by_uid)?;
+        let view = self.view()?;
+        let uids = view.uids(&places);
+        let rows = places.iter().filter_map(|place| view.rows.get(*place));
+        let bits = rows.fold(0, |bits, row| bits | row.flags);
         let to = self.target(name)?.front.folder;
         if uids.is_empty() {
             return self.done(tag, None, "no such message");
         }
-        let question = FromAccess::CopyTo { folder, uids, to, remove: moves };
+        let keywords = self.keywords_between(folder, to, bits)?;
+        let question = FromAccess::CopyTo { folder, uids, to, remove: moves, keywords };
         let (validity, pairs) = match keeper::ask(self.ends, &question, true)? {
             ToAccess::Copied { uid_validity, pairs } => (uid_validity, pairs),
             _ => return Err(Trouble::Broken),
@@ -176,6 +242,15 @@ impl Imap<'_> {
         self.tell_expunged(&from);
         self.done(tag, None, "moved")
     }
+}
+
+/// The bits of keywords in a list of names.
+fn numbers_in(names: &[String], wanted: &[String]) -> Vec<Option<u8>> {
+    let number = |keyword: &String| {
+        let at = names.iter().position(|name| name.eq_ignore_ascii_case(keyword))?;
+        u8::try_from(at + flag::FIRST_KEYWORD as usize).ok().filter(|number| *number < 64)
+    };
+    wanted.iter().map(number).collect()
 }
 
 fn number(place: usize) -> Option<u32> {

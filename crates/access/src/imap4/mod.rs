@@ -46,6 +46,7 @@ const CAPABILITIES: &[&str] = &[
     "CHILDREN",
     "LIST-EXTENDED",
     "LIST-STATUS",
+    "STATUS=SIZE",
     "SPECIAL-USE",
     "ESEARCH",
     "CONDSTORE",
@@ -220,7 +221,7 @@ impl Imap<'_> {
     fn carry_out(&mut self, tag: &str, verb: Verb) -> Result<Next, Trouble> {
         match verb {
             Verb::Capability => self.capability(tag),
-            Verb::Noop | Verb::Check => self.done(tag, None, "done"),
+            Verb::Noop => self.done(tag, None, "done"),
             Verb::Logout => return Ok(self.logout(tag)),
             Verb::Id(_) => self.id(tag),
             Verb::StartTls => Err(Trouble::Misplaced("this line speaks TLS already")),
@@ -252,6 +253,7 @@ impl Imap<'_> {
             Verb::Quota { root } => self.quota(tag, &root),
             Verb::QuotaRoot { folder } => self.quota_root(tag, &folder),
             Verb::SetQuota => Err(Trouble::No("NOPERM", "quotas are set by the operator")),
+            Verb::Check => self.view().map(|_| ()).and_then(|()| self.done(tag, None, "done")),
             Verb::Idle => self.idle(tag),
             Verb::Close => self.close(tag),
             Verb::Unselect => self.unselect(tag),

@@ -24,7 +24,7 @@ impl Imap<'_> {
         }
         self.view()?;
         let by_modseq = has_modseq(&key);
-        self.condstore |= by_modseq;
+        self.speak_condstore(by_modseq);
         let question = prepare(key, charset.as_deref());
         let places = self.matching(&question);
         self.forget_body();
@@ -46,7 +46,7 @@ impl Imap<'_> {
             true => view.uids(places),
             false => places.iter().filter_map(|place| u32::try_from(place + 1).ok()).collect(),
         };
-        let rows = places.iter().filter_map(|place| view.rows.get(*place));
+        let rows = told_of(results, places).filter_map(|place| view.rows.get(place));
         let mod_seq = rows.map(|row| row.modseq).max().filter(|_| by_modseq);
         let found = Found { tag, uid, numbers: &numbers, mod_seq };
         let mut writer = Writer::new(&mut self.out);
@@ -118,6 +118,16 @@ impl Imap<'_> {
         facts.last = true;
         Ok(decide(question, &facts))
     }
+}
+
+/// RFC 4731 §3.2: asked for the first or the last only, the mod-sequence is that of what is told.
+fn told_of(results: Option<Results>, places: &[usize]) -> impl Iterator<Item = usize> {
+    let ends = results.filter(|wanted| (wanted.min || wanted.max) && !wanted.all && !wanted.count);
+    let is_told = move |(at, count): (usize, usize)| {
+        ends.is_none_or(|wanted| wanted.min && at == 0 || wanted.max && at + 1 == count)
+    };
+    let count = places.len();
+    places.iter().copied().enumerate().filter(move |(at, _)| is_told((*at, count))).map(|(_, p)| p)
 }
 
 /// Depth is bounded by the parser.

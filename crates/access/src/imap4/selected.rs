@@ -4,7 +4,7 @@ use super::Imap;
 use crate::fault::Trouble;
 use crate::folders::{Named, open_keywords};
 use crate::view::View;
-use imap::{Code, Condition, FetchLine, Flags};
+use imap::{Code, Condition, FetchLine, Flags, SequenceSet};
 use wire::mailbox::{Row, flag};
 
 /// All system flags that a client may set.
@@ -42,6 +42,28 @@ impl Imap<'_> {
             return Err(Trouble::No("READ-ONLY", "the folder is open for reading only"));
         }
         Ok(view)
+    }
+
+    /// The places that a set means. RFC 3501 §9: a number that no message bears is an error, a
+    /// UID that none bears is not.
+    pub(super) fn targets(&self, set: &SequenceSet, by_uid: bool) -> Result<Vec<usize>, Trouble> {
+        let view = self.view()?;
+        if !by_uid && set.highest().is_some_and(|number| number > view.count()) {
+            return Err(Trouble::Misplaced("there is no message of that number"));
+        }
+        Ok(view.targets(set, by_uid))
+    }
+
+    /// RFC 7162 §3.1: the first command that speaks of mod-sequences turns them on, and the
+    /// highest of the open folder is said then.
+    pub(super) fn speak_condstore(&mut self, speaks: bool) {
+        if !speaks || std::mem::replace(&mut self.condstore, true) {
+            return;
+        }
+        if let Some(modseq) = self.view.as_ref().map(|view| view.modseq) {
+            let code = Some(Code::HighestModSeq(modseq));
+            self.writer().untagged(Condition::Ok, code, "the highest so far");
+        }
     }
 
     pub(super) fn find(&mut self, name: &str) -> Result<Named, Trouble> {
@@ -98,7 +120,7 @@ impl Imap<'_> {
 
     fn leave(&mut self) -> Result<(), Trouble> {
         if self.view.take().is_some() {
-            self.ends.watch(None)?;
+            self.ends.watch(None, false)?;
         }
         Ok(())
     }
@@ -150,10 +172,18 @@ impl Imap<'_> {
         let named = self.find(&name)?;
         let person = self.person.as_deref_mut().ok_or(Trouble::Ended)?;
         let keywords = open_keywords(self.ends, person, &named.front)?;
-        if let Some(view) = &mut self.view {
-            view.keywords = keywords;
-        }
+        self.know_keywords(keywords);
         Ok(())
+    }
+
+    /// RFC 3501 §7.2.6: new names are told before a flag bears one.
+    pub(super) fn know_keywords(&mut self, keywords: Vec<String>) {
+        let Some(view) = &mut self.view else { return };
+        if view.keywords != keywords {
+            view.keywords = keywords;
+            let names: Vec<&str> = view.keywords.iter().map(String::as_str).collect();
+            imap::Writer::new(&mut self.out).flags(SETTABLE, &names);
+        }
     }
 
     /// FETCH lines with the flags of these places. `uids`: the command was by UID.

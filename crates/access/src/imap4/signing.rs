@@ -99,7 +99,7 @@ impl Imap<'_> {
 
     pub(super) fn enable(&mut self, tag: &str, names: &[String]) -> Result<(), Trouble> {
         let condstore = names.iter().any(|name| name == "CONDSTORE");
-        self.condstore |= condstore;
+        self.speak_condstore(condstore);
         let enabled: &[&str] = if condstore { &["CONDSTORE"] } else { &[] };
         self.writer().enabled(enabled);
         self.done(tag, None, "done")

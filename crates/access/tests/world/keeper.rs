@@ -197,7 +197,7 @@ impl Shelves {
             FromAccess::Delete { folder } => {
                 self.shelves.remove(&number(folder));
             }
-            FromAccess::Keywords { folder, names } => {
+            FromAccess::Keywords { folder, names, .. } => {
                 self.shelves.get_mut(&number(folder)).unwrap().keywords = Some(names);
             }
             FromAccess::Subscribe { folder, subscribed } => {
@@ -222,7 +222,7 @@ impl Shelves {
                 self.push(number(folder), Vec::new());
                 return ToAccess::Stored { changed, skipped };
             }
-            FromAccess::CopyTo { folder, uids, to, remove } => {
+            FromAccess::CopyTo { folder, uids, to, remove, .. } => {
                 return self.copy(number(folder), &uids, number(to), remove);
             }
             _ => {}

@@ -305,3 +305,18 @@ fn addresses_have_the_directory_s_spelling() {
     check("aoi@例え.jp", None);
     check("葵@example.jp", Some("葵@example.jp"));
 }
+
+/// The played directory says: just now, a moment too short ago, five minutes ago.
+#[test]
+fn strangers_of_a_tenant_that_greylists_come_again() {
+    let around = scanned(vec![found("a", 0.0)]);
+    let mut client = around.connect();
+    client.hear();
+    client.ask("EHLO c");
+    client.ask("MAIL FROM:<carol@sender.example>");
+    for expected in ["451 4.7.1", "451 4.7.1", "250 2.1.5"] {
+        let said = client.ask("RCPT TO:<grey@other.example>");
+        assert!(said.starts_with(expected), "{said}");
+    }
+    assert!(client.ask("RCPT TO:<aoi@example.jp>").starts_with("250 2.1.5"));
+}

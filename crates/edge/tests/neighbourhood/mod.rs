@@ -275,13 +275,19 @@ fn play_directory(channel: Channel, pair: Ed25519KeyPair) {
         ("cy@other.example", 2, person(3)),
         ("postmaster@mx.example.jp", 1, person(1)),
         ("strict@other.example", 2, person(4)),
+        ("grey@other.example", 2, person(5)),
     ];
     thread::spawn(move || {
+        let mut tries = 2;
         while let Ok(frame) = channel.receive(None) {
             let answer = match frame.read::<directory::FromEdge>().unwrap() {
                 directory::FromEdge::Tokens { tenant, digests } => {
                     let token = |digest: &[u8; 32]| [digest[0] ^ tenant.0[0]; 16];
                     directory::ToEdge::Tokens(digests.iter().map(token).collect())
+                }
+                directory::FromEdge::FirstSeen { .. } => {
+                    tries += 1;
+                    directory::ToEdge::FirstSeen(Some([0, 299_999, 300_000][tries % 3]))
                 }
                 directory::FromEdge::Address(address) => {
                     let many = address.strip_prefix("many").and_then(|rest| rest.split_once('@'));
@@ -294,10 +300,7 @@ fn play_directory(channel: Channel, pair: Ed25519KeyPair) {
                     let known = known.or(many.as_ref());
                     let domain = address.rsplit_once('@').unwrap().1;
                     directory::ToEdge::Stated(match known {
-                        Some((_, tenant, person)) => {
-                            let strict = address.starts_with("strict");
-                            state(&pair, &address, *tenant, person, strict)
-                        }
+                        Some((_, tenant, person)) => state(&pair, &address, *tenant, person),
                         None if address.starts_with("later") => Stated::Later,
                         None if domain == "example.jp" => Stated::Unknown,
                         None => Stated::Foreign,
@@ -314,10 +317,10 @@ fn state(
     address: &str,
     tenant: u8,
     person: &directory::Recipient,
-    strict: bool,
 ) -> Stated {
     let mut settings = TenantSettings::default();
-    if strict {
+    settings.greylist = address.starts_with("grey");
+    if address.starts_with("strict") {
         settings.refuse_from = 1.0;
     }
     let statement = Statement {

@@ -71,7 +71,24 @@ fn settings(arguments: &mut Arguments) -> Result<Request, crate::outcome::Troubl
     let mut mark = |name: &str| arguments.parsed::<f32>(name, "a mark such as 6.0");
     let (tag_from, junk_from) = (mark("--tag-from")?, mark("--junk-from")?);
     let (quarantine_from, refuse_from) = (mark("--quarantine-from")?, mark("--refuse-from")?);
-    let obey_dmarc = arguments.parsed::<bool>("--obey-dmarc", "true or false")?;
-    let name = arguments.word("the tenant's name")?;
-    Ok(Request::TenantSet { name, tag_from, junk_from, quarantine_from, refuse_from, obey_dmarc })
+    Ok(Request::TenantSet {
+        tag_from,
+        junk_from,
+        quarantine_from,
+        refuse_from,
+        obey_dmarc: switch(arguments.option("--obey-dmarc")?)?,
+        greylist: switch(arguments.option("--greylist")?)?,
+        trust_sealers: arguments.options("--trust-sealer")?,
+        distrust_sealers: arguments.options("--distrust-sealer")?,
+        name: arguments.word("the tenant's name")?,
+    })
+}
+
+fn switch(word: Option<String>) -> Result<Option<bool>, crate::outcome::Trouble> {
+    match word.as_deref() {
+        None => Ok(None),
+        Some("on" | "true") => Ok(Some(true)),
+        Some("off" | "false") => Ok(Some(false)),
+        Some(other) => Err(unknown("on or off", other.to_owned())),
+    }
 }

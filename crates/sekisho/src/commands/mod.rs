@@ -34,9 +34,11 @@ sekisho (関所): mail for many organisations, behind walls
                [--shares T/N [--shares-to DIR]]
                [--token LABEL --token-module FILE --token-helper FILE]
   sekisho run --config FILE [--passphrase-fd N] [--share FILE]… [--share-fd N]…
-  sekisho tenant add NAME | list | show NAME | set NAME [--junk-from N]… --data DIR
+  sekisho tenant add NAME | list | show NAME                             --data DIR
                | terminate NAME [--grace 30d] | cancel NAME | endings
                | certificate NAME [--to DIR] | search-remains [NAME]
+  sekisho tenant set NAME [--junk-from N]… [--obey-dmarc on|off] [--greylist on|off]
+               [--trust-sealer DOMAIN]… [--distrust-sealer DOMAIN]…      --data DIR
   sekisho domain add DOMAIN --tenant T | list [--tenant T] | check DOMAIN --data DIR
   sekisho user add ADDRESS --tenant T [--role R] [--alias A]…
                | list [--tenant T] | disable | enable | reset ADDRESS    --data DIR

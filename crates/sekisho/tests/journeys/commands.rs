@@ -236,3 +236,20 @@ fn quarantine_is_read_after_release() {
     assert!(items.iter().all(|item| item["id"] != id), "{value}");
     check_trouble(&["quarantine", "release", id, "--data", demo.data().to_str().unwrap()], 1);
 }
+
+/// Who is shut out is out at once: no word of theirs changes or deletes anything any more.
+#[test]
+fn a_disabled_person_s_connections_end_at_once() {
+    let demo = Demo::fresh("shut-out");
+    let mut other = Reader::inbox(&demo, "aoi@example.jp");
+    let mut reader = Reader::inbox(&demo, "haru@example.jp");
+    reader.must("NOOP");
+    reader.patience(std::time::Duration::from_secs(20));
+    assert_eq!(demo.ask(&["user", "disable", "haru@example.jp"]).1, 0);
+    // The process that serves them is ended: the line is dead without another word.
+    assert!(reader.line().is_err());
+    other.must("NOOP");
+    assert!(Reader::try_sign_in(&demo, &demo.account("haru@example.jp")).is_err());
+    assert_eq!(demo.ask(&["user", "enable", "haru@example.jp"]).1, 0);
+    Reader::sign_in(&demo, "haru@example.jp").must("SELECT INBOX");
+}

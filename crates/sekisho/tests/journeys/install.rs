@@ -1,9 +1,10 @@
 //! An operator's first day: init, run, people, a letter, a backup, a restore.
 
 use super::house::{binary, command, folder, free_ports, within};
-use super::post::deliver;
+use super::post::{Sender, deliver};
 use super::reader::Reader;
 use serde_json::Value;
+use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -96,6 +97,57 @@ impl Drop for Service {
     }
 }
 
+/// A name server that knows of nothing (NXDOMAIN), for the rest of this process's life.
+fn answer_nothing_known(port: u16) {
+    let socket = UdpSocket::bind(("127.0.0.1", port)).unwrap();
+    std::thread::spawn(move || {
+        let mut packet = [0; 1_500];
+        while let Ok((count, from)) = socket.recv_from(&mut packet) {
+            // RFC 1035 §4.1.1: a response, recursion available, name error; the question stays.
+            let Some(end) = question_end(&packet[..count]) else { continue };
+            let mut reply = packet[..end].to_vec();
+            reply[2..12].copy_from_slice(&[0x81, 0x83, 0, 1, 0, 0, 0, 0, 0, 0]);
+            let _ = socket.send_to(&reply, from);
+        }
+    });
+}
+
+/// Behind the one question: labels, an empty one, type and class.
+fn question_end(packet: &[u8]) -> Option<usize> {
+    let mut at = 12;
+    while *packet.get(at)? != 0 {
+        at += 1 + usize::from(packet[at]);
+    }
+    (at + 5 <= packet.len()).then_some(at + 5)
+}
+
+/// Off unless switched on; a stranger's first try is answered 4xx, and so is an early second.
+fn greylisting_is_a_tenant_s_choice(service: &Service, smtp: &str) {
+    let set = |word: &str| service.ask(&["tenant", "set", "Kaede", "--greylist", word]);
+    assert_eq!(service.ask(&["tenant", "show", "Kaede"])["greylist"], false);
+    assert_eq!(set("on")["greylist"], true);
+    within(Duration::from_secs(30), "a stranger is put off", || {
+        let mut sender = Sender::greeted(smtp);
+        sender.say("MAIL FROM:<new@stranger.example>");
+        sender.say("RCPT TO:<kei@kaede.example>").code == 451
+    });
+    let mut sender = Sender::greeted(smtp);
+    sender.say("MAIL FROM:<new@stranger.example>");
+    assert_eq!(sender.say("RCPT TO:<kei@kaede.example>").code, 451, "too early");
+    assert_eq!(set("off")["greylist"], false);
+    within(Duration::from_secs(30), "nobody is put off", || {
+        let mut sender = Sender::greeted(smtp);
+        sender.say("MAIL FROM:<new@stranger.example>");
+        sender.say("RCPT TO:<kei@kaede.example>").code == 250
+    });
+    let sealers = service.ask(&["tenant", "set", "Kaede", "--trust-sealer", "Lists.example"]);
+    assert_eq!(sealers["trusted_sealers"][0], "lists.example");
+    let wrong = service.try_ask(&["tenant", "set", "Kaede", "--trust-sealer", "nowhere"]);
+    assert_eq!(wrong.1, 1, "{}", wrong.0);
+    let gone = service.ask(&["tenant", "set", "Kaede", "--distrust-sealer", "lists.example"]);
+    assert!(gone["trusted_sealers"].as_array().unwrap().is_empty());
+}
+
 #[test]
 fn from_init_to_a_restored_letter() {
     let home = folder("install");
@@ -116,8 +168,14 @@ fn from_init_to_a_restored_letter() {
     std::fs::write(&authority, pem["ca"].as_str().unwrap()).unwrap();
 
     let smtp = format!("127.0.0.1:{}", service.ports + 25);
+    // A DNS that does not answer may hide a policy: the sender is asked to come again.
     let reply = deliver(&smtp, &["kei@kaede.example"], LETTER);
-    assert_eq!(reply.code, 250, "{reply:?}");
+    assert_eq!(reply.code, 451, "{reply:?}");
+    answer_nothing_known(service.ports + 53);
+    greylisting_is_a_tenant_s_choice(&service, &smtp);
+    // A failure of the DNS is remembered for a moment (RFC 9520).
+    let deliver_it = || deliver(&smtp, &["kei@kaede.example"], LETTER).code == 250;
+    within(Duration::from_secs(60), "the letter is taken", deliver_it);
     let before = service.inbox(&authority, &secret);
     assert!(before[0].ends_with(b"Welcome.\r\n"));
     service.stop();
