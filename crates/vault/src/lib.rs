@@ -34,6 +34,8 @@ mod workers;
 
 mod stood;
 
+mod owned;
+
 #[cfg(test)]
 mod tests;
 
@@ -47,6 +49,8 @@ use unseal::RootKey;
 use vault::Vault;
 use wire::Hub;
 use zeroize::Zeroizing;
+
+pub use owned::Owned;
 
 /// What stops a vault.
 #[derive(Debug, thiserror::Error)]
