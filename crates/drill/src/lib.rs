@@ -30,5 +30,6 @@ mod session;
 mod sockets;
 mod vault;
 
+pub use access::sealed_class;
 pub use intruder::{Opener, hostile, hostile_keeper};
 pub use report::{Ask, Asset, Facts, Got, Sealed, Told};
