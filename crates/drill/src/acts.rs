@@ -43,9 +43,11 @@ fn told<T>(intruder: &Intruder, asset: Asset, act: &str, call: &str, done: &io::
 /// A descriptor nobody named, or one out of the way of the low numbers, would be somebody else's.
 fn look_around(intruder: &Intruder) {
     let found = descriptors();
-    // Control and talk, the credential, what was joined; a keeper's own files are none of these.
+    // Control and talk, what was joined or handed over.
     let given = intruder.held.len() + intruder.listeners.len() + intruder.resolvers.len();
-    let explained = 2 + given + intruder.house.descriptors.len();
+    // The vault's keys lie in a file that it holds open.
+    let own = intruder.house.descriptors.len() + usize::from(intruder.opener.is_some());
+    let explained = 2 + given + own;
     let is_dense = found.iter().all(|fd| *fd >= FIRST_DESCRIPTOR);
     let held = is_dense && found.len() <= explained;
     let (asset, act) = (Asset::Host, "descriptors beyond the named ones".to_owned());

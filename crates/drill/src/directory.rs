@@ -23,6 +23,7 @@ pub fn abuse(intruder: &mut Intruder, facts: &Facts) {
     }
     let people = people(intruder);
     let of = |other: bool| people.iter().find(|one| other == (one.0 != own_tenant(&people)));
+    intruder.tell(&Told::Lies);
     if let (Some(first), Some(second)) = (of(false).copied(), of(true).copied()) {
         redirect(intruder, &facts.person, first, second);
     }

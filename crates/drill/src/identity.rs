@@ -2,7 +2,7 @@
 
 use crate::channels::ask;
 use crate::intruder::{Intruder, JOIN_LIMIT};
-use crate::keeper;
+use crate::{keeper, ledgers};
 use crate::report::Facts;
 use std::time::{Duration, Instant};
 use terms::{GrantId, Kind, TenantId, UserId};
@@ -27,7 +27,10 @@ pub fn abuse(intruder: &mut Intruder, facts: &Facts) {
         keeper::open_rows(intruder, FILE, &key, sql, "app-password");
     }
     intruder.access.as_person = Some(facts.person.clone());
-    keeper::abuse(intruder, facts);
+    // Its channel to the vault is for the strangers: no question that would cost it.
+    keeper::read_store(intruder);
+    keeper::look_for_channels(intruder);
+    ledgers::write_for_others(intruder);
 }
 
 /// Whoever signs in with whatever secret is let in as the person of the facts.

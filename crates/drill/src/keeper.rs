@@ -2,7 +2,7 @@
 //! is asked, lies in its own name and others', and looks for channels that nobody gave it.
 
 use crate::channels::{ask, word};
-use crate::intruder::{Intruder, JOIN_LIMIT};
+use crate::intruder::Intruder;
 use crate::ledgers;
 use crate::report::{Asset, Facts};
 use rusqlite::{Connection, OpenFlags};
@@ -19,12 +19,11 @@ const FILES: usize = 200;
 
 pub fn nothing(_: &mut Intruder, _: &Facts) {}
 
-pub fn abuse(intruder: &mut Intruder, facts: &Facts) {
+pub fn abuse(intruder: &mut Intruder, _: &Facts) {
     read_store(intruder);
     look_for_channels(intruder);
     own_key(intruder);
     ledgers::write_for_others(intruder);
-    let _ = facts;
 }
 
 /// Every octet of the keeper's own folder.
@@ -56,7 +55,7 @@ pub fn open_rows(intruder: &Intruder, file: &str, key: &[u8], sql: &str, table: 
 }
 
 /// Channels to peers that the charter does not name would be somebody's mistake.
-fn look_for_channels(intruder: &mut Intruder) {
+pub fn look_for_channels(intruder: &mut Intruder) {
     intruder.gather();
     let own = intruder.kind;
     let asks = charter(own).map(|charter| charter.asks).unwrap_or_default();
@@ -85,7 +84,6 @@ fn own_key(intruder: &mut Intruder) {
     if intruder.channel(Kind::Vault, Duration::ZERO).is_some() {
         let act = "ask the vault as the directory does";
         crate::channels::forbidden(intruder, Asset::OtherTenants, Kind::Vault, &question, act);
-        let _ = intruder.channel(Kind::Vault, JOIN_LIMIT);
     }
 }
 

@@ -56,10 +56,9 @@ fn forge(intruder: &mut Intruder, mut author: Author, act: &str) {
 }
 
 /// A ledger that writes into its own log what nobody said, and has the mirror sign it.
-pub fn abuse_ledger(intruder: &mut Intruder, facts: &Facts) {
+pub fn abuse_ledger(intruder: &mut Intruder, _: &Facts) {
     keeper::read_store(intruder);
     rewrite_history(intruder);
-    let _ = facts;
     if forged_tree(intruder).is_none() {
         word(intruder, Asset::Evidence, "sign a tree with a forged entry", true, "not possible");
     }

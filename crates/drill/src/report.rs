@@ -115,6 +115,8 @@ pub enum Told {
     Act { asset: Asset, act: String, call: String, errno: Option<i32> },
     /// A peer asked for what it must not give; `held`: it did not.
     Word { asset: Asset, act: String, held: bool, answer: String },
+    /// From here on it lies to its peers, where no system call shows it.
+    Lies,
     /// Done, within limits that `what` names.
     Partly { asset: Asset, what: String },
     /// A credential that opens somebody's mailbox, or so the intruder believes.

@@ -50,6 +50,7 @@ use vault::Vault;
 use wire::Hub;
 use zeroize::Zeroizing;
 
+pub use budget::{Budget, Weighed};
 pub use owned::Owned;
 
 /// What stops a vault.

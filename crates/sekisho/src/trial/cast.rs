@@ -30,6 +30,8 @@ pub struct Intruder {
     pub side: Side,
     pub finished: usize,
     pub gone: bool,
+    /// When its lies began, by the clock of the warden's process.
+    pub lied_at: Option<Instant>,
     loot: usize,
 }
 
@@ -52,7 +54,9 @@ impl Cast {
     pub fn gather_now(&mut self, phase: &mut Phase) {
         while let Ok((instance, talk)) = self.talks.try_recv() {
             let (told, finished, gone, side, loot) = (Vec::new(), 0, false, Side::A, 0);
-            phase.intruders.push(Intruder { instance, talk, told, side, finished, gone, loot });
+            let lied_at = None;
+            let one = Intruder { instance, talk, told, side, finished, gone, lied_at, loot };
+            phase.intruders.push(one);
         }
     }
 }
@@ -94,6 +98,7 @@ impl Intruder {
     pub fn hear(&mut self, limit: Duration) {
         match self.talk.receive(Some(limit)).map(|frame| frame.read()) {
             Ok(Ok(Told::Finished)) => self.finished += 1,
+            Ok(Ok(Told::Lies)) => self.lied_at = Some(Instant::now()),
             Ok(Ok(told)) => self.told.push(told),
             Ok(Err(_)) | Err(wire::Fault::Silent) => {}
             Err(_) => self.gone = true,

@@ -223,12 +223,19 @@ impl House {
         };
         client::value(&self.data, &add)?;
         self.markers.push(Marker::new(Asset::OtherTenants, Side::B, self.hidden.as_str()));
-        for (side, to) in [(Side::A, AOI), (Side::B, ALICE)] {
+        for side in [Side::A, Side::B] {
             for _ in 0..PLANTED {
-                let sender = self.post(side, to, Asset::StoredHeaders, Asset::StoredBodies)?;
-                self.letters.push((side, sender));
+                self.plant(side, Asset::StoredHeaders, Asset::StoredBodies)?;
             }
         }
+        Ok(())
+    }
+
+    /// One letter of markers, kept for a side's person.
+    pub fn plant(&mut self, side: Side, header: Asset, body: Asset) -> Result<(), Trouble> {
+        let to = if side == Side::A { AOI } else { ALICE };
+        let sender = self.post(side, to, header, body)?;
+        self.letters.push((side, sender));
         Ok(())
     }
 
@@ -249,6 +256,15 @@ impl House {
         self.post(Side::A, AOI, Asset::MailInFlight, Asset::MailInFlight)
     }
 
+    /// The same, without waiting for what becomes of it.
+    pub fn letter_in_flight(&mut self) -> std::thread::JoinHandle<bool> {
+        let (_, letter) = self.write(Side::A, AOI, Asset::MailInFlight, Asset::MailInFlight);
+        let to = self.ports.smtp();
+        std::thread::spawn(move || {
+            post::send(to, &letter, &letter.octets).is_ok_and(|sent| sent.accepted)
+        })
+    }
+
     fn post(
         &mut self,
         side: Side,
@@ -256,6 +272,17 @@ impl House {
         header: Asset,
         body: Asset,
     ) -> Result<String, Trouble> {
+        let (from, letter) = self.write(side, to, header, body);
+        let trouble = |what: String| Trouble::fault(what, "the drill's own mail must pass first");
+        match post::send(self.ports.smtp(), &letter, &letter.octets) {
+            Ok(sent) if sent.accepted => Ok(from),
+            Ok(sent) => Err(trouble(format!("a letter was answered {} {}", sent.code, sent.reply))),
+            Err(error) => Err(trouble(error.to_string())),
+        }
+    }
+
+    /// A letter full of markers, and its sender.
+    fn write(&mut self, side: Side, to: &str, header: Asset, body: Asset) -> (String, Letter) {
         let (subject, text, local, host) = (word(), word(), word(), word());
         if header == Asset::MailInFlight {
             self.markers.push(Marker::new(header, side, host.clone()));
@@ -279,13 +306,7 @@ impl House {
             signed_by: None,
             manner: Manner::Proper,
         };
-        let trouble = |what: String| Trouble::fault(what, "the drill's own mail must pass first");
-        let sent = post::send(self.ports.smtp(), &letter, &letter.octets);
-        match sent {
-            Ok(sent) if sent.accepted => Ok(from),
-            Ok(sent) => Err(trouble(format!("a letter was answered {} {}", sent.code, sent.reply))),
-            Err(error) => Err(trouble(error.to_string())),
-        }
+        (from, letter)
     }
 
     /// The number under which a sender's letter was kept.

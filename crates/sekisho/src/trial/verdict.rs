@@ -161,7 +161,7 @@ impl Evidence {
     }
 }
 
-fn read_entries(data: &Path) -> Result<Vec<Entry>, Trouble> {
+pub fn read_entries(data: &Path) -> Result<Vec<Entry>, Trouble> {
     let mut entries = Vec::new();
     let read = ledger::entries(&data.join("ledger"), |_, entry| entries.push(entry.clone()));
     read.map_err(|fault| Trouble::fault(fault.to_string(), "the drill's ledger must be readable"))?;
@@ -194,7 +194,9 @@ fn judge_phase(
     if phase.intruders.is_empty() {
         findings.broken.push(format!("{}: nothing hostile was ever born", kind.word()));
     }
-    if !phase.is_whole && !phase.is_program {
+    // A ledger that said "taken" and kept nothing leaves its authors numbers that its successor
+    // does not know: the house is not whole before its next start, and says so.
+    if !phase.is_whole && !phase.is_program && kind != Kind::Ledger {
         findings.broken.push(format!("{}: mail did not pass again afterwards", kind.word()));
     }
     if let Some(replaced) = phase.replaced {
@@ -274,7 +276,8 @@ fn tries(phase: &Phase, alarms: &[(Alarm, Option<u64>)], findings: &mut Findings
 /// Whether the ledger names, as released or delivered, every message that was in hand.
 fn is_recorded(phase: &Phase, entries: &[Entry]) -> bool {
     let mut named: BTreeSet<MessageId> = BTreeSet::new();
-    for entry in entries.iter().filter(|entry| entry.time_ms >= phase.from_ms) {
+    let window = phase.from_ms..phase.to_ms;
+    for entry in entries.iter().filter(|entry| window.contains(&entry.time_ms)) {
         if let Body::Release { released: evidence::Released::Bodies(messages), .. } = &entry.body {
             named.extend(messages);
         }
@@ -347,17 +350,21 @@ fn yielded_by(
     let (found, all) = (held.len(), wanted.len());
     // Whole is one sort of what others own, or all of an asset: unless it only passed by, or each
     // piece of it stands in the ledger as released.
-    let sort = Asset::ALL.iter().find(|sort| {
+    let is_whole = |sort: &&Asset| {
         let mut of = wanted.iter().filter(|marker| marker.asset == **sort).peekable();
         of.peek().is_some() && of.all(|marker| held.contains(marker.text.as_str()))
-    });
-    let whole = sort.filter(|sort| **sort != Asset::MailInFlight);
-    match (found, whole) {
+    };
+    let is_released =
+        |sort: Asset| matches!(sort, Asset::StoredBodies | Asset::StoredHeaders) && is_recorded;
+    let mut whole: Vec<Asset> = Asset::ALL.iter().filter(is_whole).copied().collect();
+    whole.retain(|sort| *sort != Asset::MailInFlight);
+    whole.sort_by_key(|sort| is_released(*sort));
+    match (found, whole.first().copied()) {
         (0, _) => partly.unwrap_or_else(|| {
             (Got::Nothing, format!("0 of {all} markers{}", denials(phase, asset)))
         }),
-        (_, Some(sort)) if phase.passed.is_empty() || !is_recorded => {
-            let of = if asset == Asset::OtherTenants { sort_words(*sort) } else { "" };
+        (_, Some(sort)) if !is_released(sort) => {
+            let of = if asset == Asset::OtherTenants { sort_words(sort) } else { "" };
             (Got::Everything, format!("{found} of {all} markers{of}, nothing of it recorded"))
         }
         (_, Some(_)) => {
@@ -378,9 +385,9 @@ fn sort_words(sort: Asset) -> &'static str {
 }
 
 /// Whether anybody raised an alarm over lies that no system call shows, and how long it took: from
-/// the moment that the intruder was let loose to the warden's hearing of it, by one clock.
+/// the moment that the intruder said it would to the warden's hearing of it, by one clock.
 fn noticed(phase: &Phase, played: &Played) -> String {
-    let began = phase.lied_at;
+    let began = phase.intruders.iter().find_map(|one| one.lied_at);
     let others = played.alarms.iter().map(|(alarm, _)| alarm).filter(|alarm| {
         alarm.call == "report"
             && began.is_some_and(|began| alarm.heard_at >= began)
@@ -418,13 +425,12 @@ fn allowed(kind: Kind, asset: Asset) -> Got {
         (Kind::Vault, AccountSecrets | StoredBodies | StoredHeaders | OtherTenants) => {
             Got::Everything
         }
-        // Addresses and policies of the tenants.
-        (Kind::Directory | Kind::Admin, OtherTenants) => Got::Everything,
+        // The addresses of all tenants' people are what these know them by.
+        (Kind::Directory | Kind::Identity | Kind::Admin, OtherTenants) => Got::Everything,
         (Kind::Directory, MailInFlight) => Got::Bounded,
         (Kind::Admin | Kind::Identity, AccountSecrets | StoredBodies | StoredHeaders) => {
             Got::Bounded
         }
-        (Kind::Identity, OtherTenants) => Got::Bounded,
         (Kind::Access, AccountSecrets | StoredBodies | StoredHeaders | MailInFlight) => {
             Got::Bounded
         }
@@ -444,7 +450,7 @@ fn allowed(kind: Kind, asset: Asset) -> Got {
 ///
 /// A message that was never kept has no number: it stands for one unattributed connection on
 /// either side.
-fn likeness(phase: &Phase, entries: &[Entry]) -> Option<scope::Likeness> {
+pub fn likeness(phase: &Phase, entries: &[Entry]) -> Option<scope::Likeness> {
     let ours: BTreeSet<InstanceId> = phase.intruders.iter().map(|one| one.instance).collect();
     // A delivery is recorded up to a second after it.
     let scope = scope_in(entries, phase.kind, &ours, phase.from_ms, phase.to_ms + 1_200)?;
