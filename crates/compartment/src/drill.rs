@@ -37,19 +37,34 @@ pub fn exec_program(program: &OwnedFd, argv: &[CString], environment: &[CString]
 /// Time in which the warden joins a drilled instance to its peers.
 const JOINS_LIMIT: Duration = Duration::from_millis(500);
 
-/// Whether a drilled compartment was given a program: its descriptors are then the channel on which
-/// it reports, and the program last.
+/// Recorded frames in words: they must fit one string of an environment.
+const FRAMES_BYTES: usize = 100 * 1024;
+
+/// Whether a drilled compartment was given a program: its descriptors are then, after what its kind
+/// is always given, the channel on which it reports, frames recorded from real traffic (JSON), and
+/// the program.
 pub fn has_program(house: &House) -> bool {
-    let before = usize::from(house.start.has_credential);
-    house.start.drill && house.descriptors.len() == before + 2
+    house.start.drill && house.descriptors.len() >= 3
+}
+
+/// The frames as they were written for us, or none.
+fn recorded(frames: std::fs::File) -> String {
+    use std::os::unix::fs::FileExt;
+    let mut text = vec![0u8; FRAMES_BYTES];
+    let count = frames.read_at(&mut text, 0).unwrap_or(0);
+    text.truncate(count);
+    let text = String::from_utf8(text).ok().filter(|text| text.ends_with('}'));
+    text.unwrap_or_else(|| "{}".to_owned())
 }
 
 /// A drilled instance: gathers the channels that any instance of its kind gets, names them in
-/// `SEKISHO_DRILL`, and becomes the program. Never reached but by a `Begin` with `drill`.
-pub fn become_program(mut house: House) -> ExitCode {
-    let Some(program) = house.descriptors.pop() else {
+/// `SEKISHO_DRILL`, and becomes the program. Never reached but by a `Begin` with `drill`. `more` is
+/// what else its kind holds, as JSON: `,"name":value`.
+pub fn become_program(mut house: House, more: &str) -> ExitCode {
+    let (Some(program), Some(frames)) = (house.descriptors.pop(), house.descriptors.pop()) else {
         return ExitCode::from(2);
     };
+    let frames = recorded(frames.into());
     let instance = house.start.instance.to_string();
     let kind = house.start.kind_word.clone();
     let mut named = vec![format!("{{\"fd\":{CONTROL},\"peer\":\"warden\"}}")];
@@ -59,6 +74,11 @@ pub fn become_program(mut house: House) -> ExitCode {
         named.push(format!("{{\"fd\":{},\"peer\":\"report\"}}", report.as_raw_fd()));
         channels.push(report);
     }
+    for (number, own) in house.descriptors.iter().enumerate() {
+        plain::keep_at_exec(own.as_fd());
+        let what = if house.start.has_credential && number == 0 { "credential" } else { "own" };
+        named.push(format!("{{\"fd\":{},\"peer\":\"{what}\"}}", own.as_raw_fd()));
+    }
     let until = Instant::now() + JOINS_LIMIT;
     while let Some(left) = until.checked_duration_since(Instant::now()) {
         if !matches!(house.control.wait(left), Ok(true)) {
@@ -67,22 +87,24 @@ pub fn become_program(mut house: House) -> ExitCode {
         let Ok(Some((order, fds))) = house.next_order() else {
             break;
         };
-        if let Order::Join(label) = order {
-            for fd in fds {
-                plain::keep_at_exec(fd.as_fd());
-                let (number, peer) = (fd.as_raw_fd(), label.kind.word());
-                let theirs = label.instance;
-                named.push(format!(
-                    "{{\"fd\":{number},\"peer\":\"{peer}\",\"instance\":\"{theirs}\"}}"
-                ));
-                channels.push(fd);
-            }
+        let (peer, theirs) = match order {
+            Order::Join(label) => (label.kind.word(), label.instance.to_string()),
+            Order::Listen(service) => ("listener", format!("{service:?}").to_lowercase()),
+            _ => continue,
+        };
+        for fd in fds {
+            plain::keep_at_exec(fd.as_fd());
+            let number = fd.as_raw_fd();
+            named.push(format!(
+                "{{\"fd\":{number},\"peer\":\"{peer}\",\"instance\":\"{theirs}\"}}"
+            ));
+            channels.push(fd);
         }
     }
     plain::keep_at_exec(house.control.as_fd());
     let story = format!(
         "SEKISHO_DRILL={{\"compartment\":\"{kind}\",\"instance\":\"{instance}\",\
-         \"ids\":{{\"instance\":\"{instance}\"}},\"channels\":[{}]}}",
+         \"ids\":{{\"instance\":\"{instance}\"}}{more},\"channels\":[{}],\"frames\":{frames}}}",
         named.join(",")
     );
     let words = |all: &[&str]| -> Vec<CString> {

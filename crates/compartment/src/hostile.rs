@@ -40,7 +40,19 @@ fn call(number: libc::c_long, a: [usize; 6]) -> io::Result<libc::c_long> {
 }
 
 fn exec(number: libc::c_long, at: &[usize]) -> io::Result<libc::c_long> {
-    let shell = c"/bin/sh";
+    run(number, at, c"/bin/sh")
+}
+
+/// Tools of the host, as people use them who bring none of their own.
+fn tool(path: &std::ffi::CStr) -> io::Result<libc::c_long> {
+    run(libc::SYS_execve, &[], path)
+}
+
+fn run(
+    number: libc::c_long,
+    at: &[usize],
+    shell: &std::ffi::CStr,
+) -> io::Result<libc::c_long> {
     let nobody: [*const libc::c_char; 2] = [shell.as_ptr(), std::ptr::null()];
     let list = nobody.as_ptr() as usize;
     match at {
@@ -83,6 +95,29 @@ fn peek(pid: usize) -> io::Result<libc::c_long> {
     call(libc::SYS_process_vm_readv, [pid, ours, 1, theirs, 1, 0])
 }
 
+/// A file without a name in that folder, which is gone when it is closed: could it write there?
+fn plant(folder: &std::ffi::CStr) -> io::Result<libc::c_long> {
+    let flags = (libc::O_TMPFILE | libc::O_WRONLY | libc::O_CLOEXEC) as usize;
+    let fd = call(libc::SYS_openat, [HERE, folder.as_ptr() as usize, flags, 0o600, 0, 0])?;
+    call(libc::SYS_close, [fd as usize, 0, 0, 0, 0, 0])
+}
+
+/// An abstract name in the network namespace, which no file permission guards.
+fn abstract_name() -> (libc::sockaddr_un, usize) {
+    // SAFETY: plain data, all zeroes is a value of it.
+    let mut name: libc::sockaddr_un = unsafe { std::mem::zeroed() };
+    name.sun_family = libc::AF_UNIX as libc::sa_family_t;
+    for (to, from) in name.sun_path.iter_mut().skip(1).zip(b"sekisho-drill") {
+        *to = *from as libc::c_char;
+    }
+    (name, 2 + 1 + b"sekisho-drill".len())
+}
+
+fn with_name(number: libc::c_long) -> io::Result<libc::c_long> {
+    let (name, length) = abstract_name();
+    call(number, [3, &raw const name as usize, length, 0, 0, 0])
+}
+
 fn plain(number: libc::c_long) -> io::Result<libc::c_long> {
     call(number, [0; 6])
 }
@@ -100,6 +135,35 @@ acts! {
     "host" "run a shell" "execve" |_pid| exec(libc::SYS_execve, &[]);
     "host" "run a shell, by another call" "execveat" |_pid| exec(libc::SYS_execveat, &[HERE]);
     "host" "run a program from memory" "execveat" |_pid| exec_memory();
+    "cloud-credentials" "run curl" "execve" |_pid| tool(c"/usr/bin/curl");
+    "host" "run an interpreter" "execve" |_pid| tool(c"/usr/bin/python3");
+    "host" "run perl" "execve" |_pid| tool(c"/usr/bin/perl");
+    "host" "plant a timetable" "openat" |_pid| plant(c"/etc/cron.d");
+    "host" "plant a service" "openat" |_pid| plant(c"/etc/systemd/system");
+    "cloud-credentials" "plant a key to log in with" "openat" |_pid| plant(c"/root");
+    "host" "plant a program" "openat" |_pid| plant(c"/usr/local/bin");
+    "host" "speak to an abstract name" "connect" |_pid| with_name(libc::SYS_connect);
+    "host" "wait at an abstract name" "bind" |_pid| with_name(libc::SYS_bind);
+    "host" "a new kind of mount" "fsopen"
+        |_pid| call(libc::SYS_fsopen, [c"tmpfs".as_ptr() as usize, 0, 0, 0, 0, 0]);
+    "host" "a copy of a mount" "open_tree"
+        |_pid| call(libc::SYS_open_tree, [HERE, c"/".as_ptr() as usize, 1, 0, 0, 0]);
+    "cloud-credentials" "ask for a key of the kernel's" "request_key"
+        |_pid| plain(libc::SYS_request_key);
+    "host" "keep a key in the kernel" "add_key" |_pid| plain(libc::SYS_add_key);
+    "host" "write another's memory" "process_vm_writev"
+        |pid| call(libc::SYS_process_vm_writev, [pid, 0, 0, 0, 0, 0]);
+    "host" "open by a handle" "open_by_handle_at" |_pid| plain(libc::SYS_open_by_handle_at);
+    "host" "watch files" "fanotify_init" |_pid| plain(libc::SYS_fanotify_init);
+    "host" "change its own filter" "seccomp" |_pid| plain(libc::SYS_seccomp);
+    "host" "be traced" "ptrace" |_pid| plain(libc::SYS_ptrace);
+    "host" "hidden memory" "memfd_secret" |_pid| plain(libc::SYS_memfd_secret);
+    "host" "shared memory" "shmget" |_pid| plain(libc::SYS_shmget);
+    "host" "make a device" "mknodat"
+        |_pid| call(libc::SYS_mknodat, [HERE, c"/tmp/x".as_ptr() as usize, 0o020_600, 0x0101, 0, 0]);
+    "host" "an echo request" "socket" |_pid| socket(libc::AF_INET, libc::SOCK_RAW);
+    "evidence" "signal by descriptor" "pidfd_send_signal"
+        |_pid| plain(libc::SYS_pidfd_send_signal);
     "host" "fork" "clone" |_pid| multiply(0);
     "host" "make a user namespace" "unshare"
         |_pid| call(libc::SYS_unshare, [libc::CLONE_NEWUSER as usize, 0, 0, 0, 0, 0]);
@@ -145,6 +209,54 @@ acts! {
     "host" "signal everybody" "kill" |_pid| call(libc::SYS_kill, [usize::MAX, 0, 0, 0, 0, 0]);
     "host" "signal another's thread" "tgkill"
         |pid| call(libc::SYS_tgkill, [pid, pid, 0, 0, 0, 0]);
+}
+
+/// Turns a socket towards `to` in every way there is, with a datagram that says so.
+pub fn misdirect(
+    socket: std::os::fd::BorrowedFd<'_>,
+    to: std::net::SocketAddr,
+) -> Vec<(&'static str, &'static str, io::Result<()>)> {
+    use std::os::fd::AsRawFd;
+    let std::net::SocketAddr::V4(to) = to else { return Vec::new() };
+    let address = libc::sockaddr_in {
+        sin_family: libc::AF_INET as libc::sa_family_t,
+        sin_port: to.port().to_be(),
+        sin_addr: libc::in_addr { s_addr: u32::from(*to.ip()).to_be() },
+        sin_zero: [0; 8],
+    };
+    let (fd, name) = (socket.as_raw_fd() as usize, &raw const address as usize);
+    let length = size_of::<libc::sockaddr_in>();
+    let mut text = *b"got out";
+    let mut part = libc::iovec { iov_base: text.as_mut_ptr().cast(), iov_len: text.len() };
+    // SAFETY: plain data, all zeroes is a value of it.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    message.msg_name = name as *mut libc::c_void;
+    message.msg_namelen = length as libc::socklen_t;
+    message.msg_iov = &raw mut part;
+    message.msg_iovlen = 1;
+    let mut many = libc::mmsghdr { msg_hdr: message, msg_len: 0 };
+    let words = text.as_ptr() as usize;
+    let flags = (libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT) as usize;
+    let sendto = call(libc::SYS_sendto, [fd, words, text.len(), flags, name, length]);
+    let sendmsg = call(libc::SYS_sendmsg, [fd, &raw const message as usize, flags, 0, 0, 0]);
+    let sendmmsg = call(libc::SYS_sendmmsg, [fd, &raw mut many as usize, 1, flags, 0, 0]);
+    let connect = call(libc::SYS_connect, [fd, name, length, 0, 0, 0]);
+    vec![
+        ("a datagram to somebody else", "sendto", sendto.map(drop)),
+        ("a message to somebody else", "sendmsg", sendmsg.map(drop)),
+        ("messages to somebody else", "sendmmsg", sendmmsg.map(drop)),
+        ("another peer for a socket", "connect", connect.map(drop)),
+        ("messages in place of the warden's", "dup3", over_control(fd)),
+    ]
+}
+
+/// Puts another socket in the place of the control channel, where messages may go.
+fn over_control(fd: usize) -> io::Result<()> {
+    if fd == 3 {
+        return Ok(());
+    }
+    // The number alone decides: an equal pair changes nothing where it is not refused.
+    call(libc::SYS_dup3, [fd, 3, usize::MAX, 0, 0, 0]).map(drop)
 }
 
 /// Opens a file and reads its beginning; a folder opens to nothing.

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use terms::{InstanceId, Kind};
 use wire::control::{Order, Report, Start};
-use wire::{Channel, Frame, Hub, Label, Network, Peer, charter};
+use wire::{Channel, Frame, Hub, Label, Peer, charter};
 
 /// How long a newborn waits for its first frame: the warden sends it before or at birth.
 const BEGIN_LIMIT: Duration = Duration::from_secs(10);
@@ -20,8 +20,6 @@ const BEGIN_LIMIT: Duration = Duration::from_secs(10);
 const MAX_KEPT: usize = 64;
 /// Instances alive at once below one zygote.
 const MAX_INSTANCES: usize = 4096;
-/// DNS over TCP.
-const DNS_PORT: u16 = 53;
 
 /// A compartment's control channel and its first orders.
 pub struct House {
@@ -75,28 +73,16 @@ impl House {
     /// `Fault`: do not go on without walls.
     pub fn jail(&mut self) -> Result<(), Fault> {
         let kind = self.kind()?;
-        let ports = self.connect_ports(kind);
-        let entered = jail::enter(kind.word(), &self.grounds(kind, &ports))?;
+        let entered = jail::enter(kind.word(), &self.grounds(kind))?;
         self.tell_jailed(&entered.missing, entered.listener)
     }
 
-    fn connect_ports(&self, kind: Kind) -> Vec<u16> {
-        match charter(kind).map(|charter| charter.network) {
-            Some(Network::Dns) => {
-                let mut ports = vec![DNS_PORT];
-                ports.extend(self.start.dns_servers.iter().map(std::net::SocketAddr::port));
-                ports
-            }
-            _ => Vec::new(),
-        }
-    }
-
-    fn grounds<'a>(&'a self, kind: Kind, connect_ports: &'a [u16]) -> Grounds<'a> {
+    fn grounds(&self, kind: Kind) -> Grounds<'_> {
         let charter = charter(kind);
         let has_folder = charter.is_some_and(|charter| charter.has_folder);
         let own_folder = self.start.folder.as_deref().filter(|_| has_folder).map(Path::new);
         let memory_bytes = charter.map_or(0, |charter| charter.memory_mib << 20);
-        Grounds { own_folder, connect_ports, memory_bytes, ..Grounds::default() }
+        Grounds { own_folder, memory_bytes, ..Grounds::default() }
     }
 
     fn tell_jailed(&self, missing: &[Wall], listener: Option<OwnedFd>) -> Result<(), Fault> {
@@ -213,7 +199,7 @@ struct Child {
 fn live_as_zygote(serve: fn(House) -> ExitCode) -> Result<ExitCode, Fault> {
     let mut house = House::begin()?;
     let kind = house.kind()?;
-    let missing = zygote::enter_zygote(kind.word(), &house.grounds(kind, &[]))?;
+    let missing = zygote::enter_zygote(kind.word(), &house.grounds(kind))?;
     house.tell_jailed(&missing, None)?;
     house.ready(None, None)?;
     let mut children: Vec<Child> = Vec::new();
@@ -284,7 +270,7 @@ fn live_as_instance(
     serve: fn(House) -> ExitCode,
 ) -> ExitCode {
     match settle_instance(kind, instance, own) {
-        Ok(house) if crate::drill::has_program(&house) => crate::drill::become_program(house),
+        Ok(house) if crate::drill::has_program(&house) => crate::drill::become_program(house, ""),
         Ok(house) => serve(house),
         Err(fault) => {
             eprintln!("sekisho {}: an instance could not settle: {fault}", kind.word());
@@ -296,7 +282,7 @@ fn live_as_instance(
 fn settle_instance(kind: Kind, instance: InstanceId, own: OwnedFd) -> Result<House, Fault> {
     let control = zygote::place(own, CONTROL)?;
     let house = House::begin_on(control.into())?;
-    let grounds = house.grounds(kind, &[]);
+    let grounds = house.grounds(kind);
     let entered = zygote::become_instance(kind.word(), &instance.to_string(), &grounds)?;
     house.tell_jailed(&entered.missing, entered.listener)?;
     Ok(house)

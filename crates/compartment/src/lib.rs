@@ -39,7 +39,7 @@ pub use fence::Grounds;
 pub use house::{House, now_ms, random, zygote_main};
 pub use jail::{Entered, abort_on_panic, enter};
 pub use notices::{Notice, Notices};
-pub use plain::give_memory_back;
+pub use plain::{give_memory_back, terminal_columns};
 pub use policy::{Policy, Verdict};
 pub use view::View;
 pub use walls::{Wall, Walls, is_root, walls};

@@ -101,3 +101,12 @@ pub fn give_memory_back() {
     // SAFETY: takes a plain number; the allocator locks itself.
     unsafe { libc::malloc_trim(0) };
 }
+
+/// Columns of the terminal behind standard output, if there is one.
+pub fn terminal_columns() -> Option<u16> {
+    // SAFETY: plain data, all zeroes is a value of it.
+    let mut size: libc::winsize = unsafe { std::mem::zeroed() };
+    // SAFETY: `size` is a valid place for the answer.
+    let answer = unsafe { libc::ioctl(1, libc::TIOCGWINSZ, &raw mut size) };
+    (answer == 0 && size.ws_col > 0).then_some(size.ws_col)
+}

@@ -10,6 +10,7 @@
 //! allow tgkill arg0 is SELF                      the process's own id, filled in at run time
 //! tolerate readlink EINVAL                       refused, not alarmed: libc asks by itself
 //! notify openat                                  on charter, but witnessed: Landlock decides
+//! forbid close arg0 in 3                         off charter, whatever a later line allows
 //! ```
 //! Whatever no line names is off charter: the warden is told, denies it, and replaces the caller.
 //! Of several lines for one call the first whose conditions hold decides.
@@ -169,13 +170,14 @@ fn rule(words: &[&str]) -> Result<Option<Rule>, &'static str> {
     let (verdict, conditions) = match (*verb, rest) {
         ("allow", rest) => (Verdict::Allow, conditions(rest)?),
         ("notify", rest) => (Verdict::Witness, conditions(rest)?),
+        ("forbid", rest) => (Verdict::OffCharter, conditions(rest)?),
         ("tolerate", [errno, rest @ ..]) => {
             let errno = constant(errno).ok_or("no such errno")?;
             let errno = i32::try_from(errno).map_err(|_| "no such errno")?;
             (Verdict::Tolerate(errno), conditions(rest)?)
         }
         ("tolerate", []) => return Err("tolerate needs an errno"),
-        _ => return Err("the verbs are include, allow, tolerate and notify"),
+        _ => return Err("the verbs are include, allow, tolerate, notify and forbid"),
     };
     match numbers::number_of(call) {
         Some(number) => Ok(Some(Rule { number, conditions, verdict })),

@@ -2,7 +2,7 @@
 
 use crate::channels::{ask, forbidden, word};
 use crate::intruder::{Intruder, JOIN_LIMIT};
-use crate::report::{Asset, Facts, Told};
+use crate::report::{Asset, Facts, Sealed, Told};
 use open::{GrantContext, MessageKey, Place, Session, Suite, WrapContext};
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
@@ -27,6 +27,8 @@ const ITEMS: usize = 100;
 #[derive(Default)]
 pub struct Loot {
     person: Option<Person>,
+    /// Whom a hostile identity lets strangers in as.
+    pub as_person: Option<String>,
 }
 
 struct Person {
@@ -94,7 +96,7 @@ pub fn serve(intruder: &mut Intruder, limit: Duration) {
 
 /// A session as the client believes it to be: TLS, a LOGIN, and a short "yes".
 fn converse(intruder: &mut Intruder, socket: OwnedFd, connection: ConnectionId) {
-    let Ok((signer, _)) = intruder.house.next_join(Kind::Signer, JOIN_LIMIT) else { return };
+    let Some(signer) = intruder.take_channel(Kind::Signer, JOIN_LIMIT) else { return };
     let Ok(config) = tls::server_config(&SignerLink::new(signer), &[b"imap"]) else { return };
     let Ok(tls) = rustls::ServerConnection::new(config) else { return };
     let stream = TcpStream::from(socket);
@@ -174,21 +176,27 @@ fn open_parts(
     if class == Class::Body {
         intruder.tell(&Told::Wrapped(items.clone()));
     }
-    let keys = release(intruder, class, items).unwrap_or_default();
-    for ((_, message, part), key) in parts.into_iter().zip(keys) {
+    let mut keys = release(intruder, class, items).unwrap_or_default().into_iter();
+    for (_, message, part) in parts {
         let Some(person) = &intruder.access.person else { return };
-        let class = match class {
-            Class::Summary => open::Class::Summary,
-            Class::Body => open::Class::Body,
-        };
-        let place = Place { tenant: person.tenant, message, class };
-        let sealed = Parcel::open(part.content, held);
-        if let (Some(key), Ok(sealed)) = (key, sealed)
-            && let Ok(plain) = open::open_content(&key, &place, &sealed)
-        {
+        let (tenant, user, epoch, wrapped) = (person.tenant, person.user, part.epoch, part.wrapped);
+        let key = keys.next().flatten();
+        let Ok(content) = Parcel::open(part.content, held) else { continue };
+        let place = Place { tenant, message, class: sealed_class(class) };
+        let plain = key.map(|key| open::open_content(&key, &place, &content));
+        if let Some(Ok(plain)) = plain {
             intruder.obtained("opened mail", plain);
             intruder.tell(&Told::Passed(message));
         }
+        let sealed = Sealed { tenant, user, message, class, epoch, wrapped, content };
+        intruder.tell(&Told::Sealed(Box::new(sealed)));
+    }
+}
+
+pub fn sealed_class(class: Class) -> open::Class {
+    match class {
+        Class::Summary => open::Class::Summary,
+        Class::Body => open::Class::Body,
     }
 }
 
@@ -204,10 +212,7 @@ fn release(
     let (answer, _) = vault.ask(&ToVault::Release { grant, class, items }, &[], LIMIT).ok()?;
     let FromVault::Released(keys) = answer else { return None };
     let person = intruder.access.person.as_ref()?;
-    let class = match class {
-        Class::Summary => open::Class::Summary,
-        Class::Body => open::Class::Body,
-    };
+    let class = sealed_class(class);
     let unwrap = |(key, message): (Option<Vec<u8>>, &MessageId)| {
         let (tenant, user) = (person.tenant, person.user);
         let context = WrapContext { tenant, user, message: *message, class };

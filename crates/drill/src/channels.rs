@@ -32,7 +32,7 @@ pub fn ask<Q: Serialize>(
     };
     let call = channel.next_call();
     if channel.send(call, question, &[]).is_err() {
-        intruder.held.retain(|(held, _)| *held != peer);
+        intruder.lost(peer);
         return (Taken::Dropped, Vec::new());
     }
     let answer = loop {
@@ -49,7 +49,7 @@ pub fn ask<Q: Serialize>(
         }
         Err(wire::Fault::Silent) => (Taken::Silent, Vec::new()),
         Err(_) => {
-            intruder.held.retain(|(held, _)| *held != peer);
+            intruder.lost(peer);
             (Taken::Dropped, Vec::new())
         }
     }

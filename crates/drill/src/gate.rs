@@ -3,26 +3,17 @@
 use crate::channels::{forbidden, word};
 use crate::intruder::{Intruder, JOIN_LIMIT};
 use crate::report::{Asset, Facts, Told};
-use crate::session;
-use evidence::{Author, Body, Word};
+use crate::{ledgers, session};
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
-use terms::{InstanceId, Kind};
-use wire::control::{Order, Service};
-use wire::ledger::{FromLedger, ToLedger};
+use terms::Kind;
+use wire::control::Service;
 
 const PULSE: Duration = Duration::from_millis(20);
 
 pub fn abuse(intruder: &mut Intruder, facts: &Facts) {
-    // Somebody else's name under our own signature, and our own name under a stranger's.
-    let own = intruder.house.start.instance;
-    let seed = compartment::random();
-    forge(intruder, Author::new(Kind::Vault, InstanceId([7; 6]), &seed), "write as the vault");
-    forge(intruder, Author::new(Kind::Warden, own, &seed), "write as the warden");
-    forge(intruder, Author::new(Kind::Gate, own, &seed), "write with a stranger's key");
-    let releases = ToLedger::Releases { since_ms: 0, from_index: 0 };
-    forbidden(intruder, Asset::Evidence, Kind::Ledger, &releases, "read every release");
+    ledgers::write_for_others(intruder);
     let uids = vec![1, 2, 3];
     let folder = terms::FolderId([0, 0, 0, 1]);
     let class = wire::vault::Class::Body;
@@ -46,25 +37,6 @@ pub fn abuse(intruder: &mut Intruder, facts: &Facts) {
     }
 }
 
-/// An entry in another's name. The ledger's answer decides; the log itself is read afterwards.
-fn forge(intruder: &mut Intruder, mut author: Author, act: &str) {
-    let what = Body::Alarm {
-        instance: author.start(),
-        kind: Kind::Vault,
-        pid: 1,
-        call: Word::new("forged"),
-        what: Word::new("forged-by-a-drill"),
-    };
-    let entries = author.sign(compartment::now_ms(), what).into_iter().collect();
-    let append = ToLedger::Append { entries, prove: false };
-    let (taken, answer) = crate::channels::ask(intruder, Kind::Ledger, &append, act);
-    let accepted = matches!(
-        postcard::from_bytes::<FromLedger>(&answer),
-        Ok(FromLedger::Taken { .. } | FromLedger::Proved { .. })
-    );
-    word(intruder, Asset::Evidence, act, !accepted, &format!("{taken:?}"));
-}
-
 pub fn serve(intruder: &mut Intruder, limit: Duration) {
     let until = Instant::now() + limit;
     let listeners = listeners(intruder);
@@ -85,28 +57,17 @@ pub fn serve(intruder: &mut Intruder, limit: Duration) {
 }
 
 fn listeners(intruder: &mut Intruder) -> Vec<(Service, TcpListener)> {
-    let mut found: Vec<(Service, OwnedFd)> = Vec::new();
     let until = Instant::now() + JOIN_LIMIT;
-    let mut later = Vec::new();
-    while Instant::now() < until && found.len() < 3 {
-        match intruder.house.next_order() {
-            Ok(Some((Order::Listen(service), mut fds))) => {
-                found.extend(fds.pop().map(|fd| (service, fd)));
-            }
-            Ok(Some((Order::Join(label), mut fds))) => {
-                later.extend(fds.pop().map(|fd| (label.kind, fd.into())));
-            }
-            Ok(Some(_)) => {}
-            _ => std::thread::sleep(PULSE),
-        }
+    while Instant::now() < until && intruder.listeners.len() < 3 {
+        intruder.gather();
+        std::thread::sleep(PULSE);
     }
-    intruder.held.extend(later);
     let listen = |(service, fd): (Service, OwnedFd)| {
         let listener = TcpListener::from(fd);
         let _ = listener.set_nonblocking(true);
         (service, listener)
     };
-    found.into_iter().map(listen).collect()
+    std::mem::take(&mut intruder.listeners).into_iter().map(listen).collect()
 }
 
 fn first_octets(stream: std::net::TcpStream) -> Vec<u8> {

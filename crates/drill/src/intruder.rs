@@ -1,26 +1,68 @@
 //! The intruder's life: it waits for what the drill asks, does it, and says what came of it.
 
-use crate::report::{Ask, Told};
-use crate::{access, acts, edge, gate, scanner};
+use crate::report::{Ask, Facts, Sealed, Told};
+use crate::{access, acts, admin, directory, edge, gate, identity, keeper, ledgers, scanner};
+use crate::{sockets, vault};
 use compartment::House;
+use evidence::Author;
 use std::collections::VecDeque;
+use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use terms::Kind;
-use wire::Channel;
-use wire::control::Report;
+use wire::control::{Order, Report, Service};
+use wire::{Channel, Label};
 
 /// How long a channel that the charter names is waited for.
 pub const JOIN_LIMIT: Duration = Duration::from_secs(3);
+const PULSE: Duration = Duration::from_millis(20);
+/// What `names` may send beside a descriptor: nothing, so that its words must fit a frame.
+const WORD_BYTES: usize = 64 * 1024;
+
+/// What the vault's own code does with the vault's keys.
+pub struct Opener {
+    pub statement_key: [u8; 32],
+    pub open: Box<dyn Fn(&Sealed) -> Option<open::MessageKey>>,
+}
 
 pub struct Intruder {
     pub house: House,
     pub kind: Kind,
     talk: Channel,
     asked: VecDeque<Ask>,
-    /// Of the compartment's own channels, those in use.
-    pub held: Vec<(Kind, Channel)>,
+    /// Of the compartment's own channels, those in use; the newest of a kind last.
+    pub held: Vec<(Label, Channel)>,
+    pub listeners: Vec<(Service, OwnedFd)>,
+    /// Sockets to DNS servers.
+    pub resolvers: Vec<OwnedFd>,
+    pub author: Option<Author>,
     pub access: access::Loot,
+    pub opener: Option<Opener>,
+}
+
+/// What a kind's intruder does beside what all do.
+struct Part {
+    abuse: fn(&mut Intruder, &Facts),
+    serve: fn(&mut Intruder, Duration),
+}
+
+/// A kind without a line of its own does what every keeper's intruder does.
+fn part(kind: Kind) -> Part {
+    let (abuse, serve): (fn(&mut Intruder, &Facts), fn(&mut Intruder, Duration)) = match kind {
+        Kind::Scanner => (keeper::nothing, scanner::serve),
+        Kind::Edge => (edge::abuse, edge::serve),
+        Kind::Access => (access::abuse, access::serve),
+        Kind::Gate => (gate::abuse, gate::serve),
+        Kind::Admin => (admin::abuse, keeper::serve),
+        Kind::Names | Kind::Zone => (sockets::abuse, keeper::serve),
+        Kind::Directory => (directory::abuse, keeper::serve),
+        Kind::Identity => (identity::abuse, identity::serve),
+        Kind::Ledger => (ledgers::abuse_ledger, ledgers::serve_ledger),
+        Kind::Mirror => (ledgers::abuse_mirror, ledgers::serve_mirror),
+        _ => (keeper::abuse, keeper::serve),
+    };
+    Part { abuse, serve }
 }
 
 /// An instance, jailed already.
@@ -32,53 +74,82 @@ pub fn hostile(mut house: House) -> ExitCode {
     Intruder::new(house, kind, talk.into()).live()
 }
 
-/// A keeper, which raises its own walls: the same ones as always.
-pub fn hostile_keeper(mut house: House) -> ExitCode {
+/// A keeper, which raises its own walls: the same ones as always. It holds what the keeper would:
+/// its folder, its keys, its pen.
+pub fn hostile_keeper(
+    mut house: House,
+    take_vault: fn(&mut House) -> Option<Opener>,
+) -> ExitCode {
+    let Ok(kind) = house.kind() else { return ExitCode::from(2) };
+    let is_program = compartment::drill::has_program(&house);
+    let opener = if kind == Kind::Vault { take_vault(&mut house) } else { None };
+    let public = match &opener {
+        Some(opener) => Some(opener.statement_key),
+        None => log_key(kind, house.start.folder.as_deref()),
+    };
     if house.jail().is_err() {
         return ExitCode::from(2);
     }
-    if compartment::drill::has_program(&house) {
-        return compartment::drill::become_program(house);
+    let seed = compartment::random::<32>();
+    let is_author = wire::charter(kind).is_some_and(|charter| charter.is_author);
+    let author = is_author.then(|| Author::new(kind, house.start.instance, &seed));
+    let _ = house.ready(author.as_ref().map(|author| author.public_key().0), public);
+    if is_program {
+        let seed: String = seed.iter().map(|byte| format!("{byte:02x}")).collect();
+        return compartment::drill::become_program(house, &format!(",\"author_seed\":\"{seed}\""));
     }
-    let (Some(talk), Ok(kind)) = (house.descriptors.pop(), house.kind()) else {
-        return ExitCode::from(2);
-    };
-    // Only the gate's word is taken: a false key of another keeper's would stop the house.
-    if kind == Kind::Gate {
-        let author = evidence::Author::new(kind, house.start.instance, &compartment::random());
-        let _ = house.ready(Some(author.public_key().0), None);
+    let Some(talk) = house.descriptors.pop() else { return ExitCode::from(2) };
+    let mut intruder = Intruder::new(house, kind, talk.into());
+    (intruder.author, intruder.opener) = (author, opener);
+    intruder.live()
+}
+
+/// The public half of the ledger's or mirror's key, from their own folder: another one would stop
+/// the house, and the intruder wants it to go on.
+fn log_key(kind: Kind, folder: Option<&str>) -> Option<[u8; 32]> {
+    let seed = std::fs::read(Path::new(folder?).join("key")).ok()?;
+    let seed: [u8; 32] = seed.try_into().ok()?;
+    match kind {
+        Kind::Ledger => {
+            let signer = tlog::NoteSigner::new(tlog::LOG_ORIGIN, &seed)?;
+            Some(signer.verifier().key_bytes())
+        }
+        Kind::Mirror => {
+            let cosigner = tlog::Cosigner::new(tlog::MIRROR_NAME, &seed)?;
+            Some(cosigner.public().key_bytes())
+        }
+        _ => None,
     }
-    Intruder::new(house, kind, talk.into()).live()
 }
 
 impl Intruder {
     fn new(house: House, kind: Kind, talk: Channel) -> Self {
-        let (asked, held) = (VecDeque::new(), Vec::new());
-        Self { house, kind, talk, asked, held, access: access::Loot::default() }
+        Self {
+            house,
+            kind,
+            talk,
+            asked: VecDeque::new(),
+            held: Vec::new(),
+            listeners: Vec::new(),
+            resolvers: Vec::new(),
+            author: None,
+            access: access::Loot::default(),
+            opener: None,
+        }
     }
 
     fn live(mut self) -> ExitCode {
+        let part = part(self.kind);
         loop {
             let Some(ask) = self.next_ask(None) else { return ExitCode::SUCCESS };
             match ask {
                 Ask::Acts(facts) => acts::try_everything(&mut self, &facts),
-                Ask::Abuse(facts) => match self.kind {
-                    Kind::Edge => edge::abuse(&mut self, &facts),
-                    Kind::Access => access::abuse(&mut self, &facts),
-                    Kind::Gate => gate::abuse(&mut self, &facts),
-                    _ => {}
-                },
+                Ask::Abuse(facts) => (part.abuse)(&mut self, &facts),
                 Ask::Serve { seconds } => {
-                    let limit = Duration::from_secs(seconds.into());
-                    match self.kind {
-                        Kind::Scanner => scanner::serve(&mut self, limit),
-                        Kind::Edge => edge::serve(&mut self, limit),
-                        Kind::Access => access::serve(&mut self, limit),
-                        Kind::Gate => gate::serve(&mut self, limit),
-                        _ => {}
-                    }
+                    (part.serve)(&mut self, Duration::from_secs(seconds.into()));
                 }
                 Ask::Replay(items) => access::replay(&mut self, items),
+                Ask::Open(sealed) => vault::open_stolen(&mut self, &sealed),
                 Ask::Lie => self.lie(),
                 Ask::OneAct => acts::one(&mut self),
                 Ask::Leave => return ExitCode::SUCCESS,
@@ -91,7 +162,10 @@ impl Intruder {
         let _ = self.talk.send(0, told, &[]);
     }
 
-    pub fn obtained(&self, how: &str, bytes: Vec<u8>) {
+    pub fn obtained(&self, how: &str, mut bytes: Vec<u8>) {
+        if self.kind == Kind::Names {
+            bytes.truncate(WORD_BYTES);
+        }
         if !bytes.is_empty() {
             self.tell(&Told::Obtained { how: how.to_owned(), bytes });
         }
@@ -115,17 +189,48 @@ impl Intruder {
         self.talk.receive(limit).ok()?.read().ok()
     }
 
-    /// The channel to a peer, if the warden gave one; kept for the next question.
+    /// Takes in what the warden has handed out by now.
+    pub fn gather(&mut self) {
+        while let Ok(Some((order, mut fds))) = self.house.next_order() {
+            match (order, fds.pop()) {
+                (Order::Join(label), Some(fd)) => self.held.push((label, fd.into())),
+                (Order::Listen(service), Some(fd)) => self.listeners.push((service, fd)),
+                (Order::Resolvers { .. }, Some(fd)) => {
+                    self.resolvers.push(fd);
+                    self.resolvers.append(&mut fds);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The newest channel to a peer, if the warden gave one.
     pub fn channel(&mut self, kind: Kind, limit: Duration) -> Option<&mut Channel> {
-        if let Ok((fresh, _)) = self.house.next_join(kind, Duration::ZERO) {
-            self.held.retain(|(held, _)| *held != kind);
-            self.held.push((kind, fresh));
+        let until = Instant::now() + limit;
+        loop {
+            self.gather();
+            let is_there = self.held.iter().any(|(held, _)| held.kind == kind);
+            if is_there || Instant::now() >= until {
+                break;
+            }
+            let _ = self.house.control.wait(PULSE);
         }
-        if !self.held.iter().any(|(held, _)| *held == kind) {
-            let (found, _) = self.house.next_join(kind, limit).ok()?;
-            self.held.push((kind, found));
+        let found = self.held.iter_mut().rev().find(|(held, _)| held.kind == kind);
+        found.map(|(_, channel)| channel)
+    }
+
+    /// The same, for good.
+    pub fn take_channel(&mut self, kind: Kind, limit: Duration) -> Option<Channel> {
+        self.channel(kind, limit)?;
+        let place = self.held.iter().rposition(|(held, _)| held.kind == kind)?;
+        Some(self.held.remove(place).1)
+    }
+
+    /// The newest channel of a kind is worn out.
+    pub fn lost(&mut self, kind: Kind) {
+        if let Some(place) = self.held.iter().rposition(|(held, _)| held.kind == kind) {
+            self.held.remove(place);
         }
-        self.held.iter_mut().find(|(held, _)| *held == kind).map(|(_, channel)| channel)
     }
 
     /// Says to the warden what only others may say.

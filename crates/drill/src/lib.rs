@@ -16,12 +16,20 @@ pub mod report;
 
 mod access;
 mod acts;
+mod admin;
 mod channels;
+mod directory;
 mod edge;
 mod gate;
+mod identity;
 mod intruder;
+mod keeper;
+mod ledgers;
 mod scanner;
 mod session;
+mod sockets;
+mod vault;
 
-pub use intruder::{hostile, hostile_keeper};
-pub use report::{Ask, Asset, Facts, Got, Told};
+pub use access::sealed_class;
+pub use intruder::{Opener, hostile, hostile_keeper};
+pub use report::{Ask, Asset, Facts, Got, Sealed, Told};

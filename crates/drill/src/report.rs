@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
-use terms::MessageId;
-use wire::vault::Item;
+use terms::{MessageId, TenantId, UserId};
+use wire::vault::{Class, Item};
 
 macro_rules! assets {
     ($($variant:ident $word:literal,)*) => {
@@ -68,8 +68,22 @@ pub struct Facts {
     /// Somebody else's address, and the domain to guess in.
     pub other: String,
     pub domain: String,
-    /// Somewhere to connect to.
+    /// Somewhere to connect to: whatever arrives there has got out.
     pub outside: SocketAddr,
+    /// Somebody of another organisation, with mail.
+    pub person: String,
+}
+
+/// One sealed part of somebody's mail as it lies on the disk.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Sealed {
+    pub tenant: TenantId,
+    pub user: UserId,
+    pub message: MessageId,
+    pub class: Class,
+    pub epoch: u32,
+    pub wrapped: Vec<u8>,
+    pub content: Vec<u8>,
 }
 
 /// To the intruder.
@@ -85,6 +99,8 @@ pub enum Ask {
     },
     /// Ask for these keys of somebody else's, whose wrapped form you got hold of.
     Replay(Vec<Item>),
+    /// Open these: ciphertext from a stolen disk.
+    Open(Vec<Sealed>),
     /// Tell the warden what is not yours to tell.
     Lie,
     /// One call off charter.
@@ -99,6 +115,14 @@ pub enum Told {
     Act { asset: Asset, act: String, call: String, errno: Option<i32> },
     /// A peer asked for what it must not give; `held`: it did not.
     Word { asset: Asset, act: String, held: bool, answer: String },
+    /// From here on it lies to its peers, where no system call shows it.
+    Lies,
+    /// Done, within limits that `what` names.
+    Partly { asset: Asset, what: String },
+    /// A credential that opens somebody's mailbox, or so the intruder believes.
+    Secret { address: String, secret: String },
+    /// A sealed part of the person served, with its wrapped key.
+    Sealed(Box<Sealed>),
     /// Octets in hand.
     Obtained { how: String, bytes: Vec<u8> },
     /// This message's content was in hand.

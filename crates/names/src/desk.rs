@@ -2,8 +2,10 @@
 
 use crate::cache::Cache;
 use crate::inquiry::{CONNECT_LOOK, Inquiry, Step, Target, tries};
+use crate::sockets::{Sockets, Way};
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 use wire::names::{Answer, Outcome, Question, Security};
 use wire::{Hub, Peer};
@@ -28,10 +30,17 @@ struct Open {
     tries_made: usize,
 }
 
+/// What waits for a socket from the warden.
+enum Parked {
+    Question(Question),
+    /// Its answer was too long for UDP.
+    OverTcp(Question, Inquiry),
+}
+
 pub struct Desk {
     servers: Vec<SocketAddr>,
-    /// The servers were named by the operator, so that the AD bit of a local one counts.
-    configured: bool,
+    sockets: Sockets,
+    parked: HashMap<Way, VecDeque<Parked>>,
     cache: Cache,
     open: HashMap<Question, Open>,
     line: VecDeque<Question>,
@@ -40,10 +49,11 @@ pub struct Desk {
 }
 
 impl Desk {
-    pub fn new(servers: Vec<SocketAddr>, configured: bool) -> Self {
+    pub fn new(servers: Vec<SocketAddr>, warden: Peer) -> Self {
         Self {
             servers,
-            configured,
+            sockets: Sockets::new(warden),
+            parked: HashMap::new(),
             cache: Cache::default(),
             open: HashMap::new(),
             line: VecDeque::new(),
@@ -122,30 +132,62 @@ impl Desk {
 
     /// Gives free places to those in line.
     fn start_waiting(&mut self, now: Instant, hub: &mut Hub) {
-        while self.under_way.len() < UNDER_WAY {
+        while self.under_way.len() + self.parked_count() < UNDER_WAY {
             let Some(question) = self.line.pop_front() else { return };
             self.make_try(question, now, hub);
         }
     }
 
+    fn parked_count(&self) -> usize {
+        self.parked.values().map(VecDeque::len).sum()
+    }
+
+    /// Sockets from the warden for those who wait for them; none: that server is out of reach.
+    pub fn handed(&mut self, way: Way, sockets: Vec<OwnedFd>, hub: &mut Hub) {
+        let is_barren = sockets.is_empty();
+        self.sockets.handed(way, sockets);
+        let now = Instant::now();
+        for parked in self.parked.remove(&way).unwrap_or_default() {
+            match parked {
+                Parked::Question(question) if is_barren => self.make_try(question, now, hub),
+                Parked::OverTcp(question, _) if is_barren => self.make_try(question, now, hub),
+                // Whoever finds no socket parks again, and has asked for more.
+                Parked::Question(question) => {
+                    if let Some(open) = self.open.get_mut(&question) {
+                        open.tries_made = open.tries_made.saturating_sub(1);
+                    }
+                    self.make_try(question, now, hub);
+                }
+                Parked::OverTcp(question, inquiry) => self.go_over_tcp(way, question, inquiry, hub),
+            }
+        }
+        self.start_waiting(now, hub);
+    }
+
     /// Makes the question's next try that can be made, or gives up.
     fn make_try(&mut self, question: Question, now: Instant, hub: &mut Hub) {
         let total = tries(self.servers.len());
-        let Some(open) = self.open.get_mut(&question) else { return };
-        while open.tries_made < total {
+        loop {
+            let Some(open) = self.open.get_mut(&question) else { return };
             let number = open.tries_made;
-            open.tries_made += 1;
             let place = number % self.servers.len().max(1);
-            let Some(server) = self.servers.get(place).copied() else { break };
-            let trusted = self.configured && server.ip().is_loopback();
-            // The last try forgives a server that does not keep the case of letters.
+            let server = self.servers.get(place).copied().filter(|_| number < total);
+            let Some(server) = server else { return self.close(question, failed(), hub) };
+            open.tries_made += 1;
+            let way = Way { server: place as u16, over_tcp: false };
+            let Some(socket) = self.sockets.take(way, hub) else {
+                let parked = Parked::Question(question);
+                return self.parked.entry(way).or_default().push_back(parked);
+            };
+            // The AD bit of a server on this very host counts. The last try forgives a server
+            // that does not keep the case of letters.
+            let trusted = server.ip().is_loopback();
             let target = Target { server, trusted, exact_case: number + 1 < total };
-            let Some((inquiry, socket)) = Inquiry::udp(&question, target, now) else { continue };
+            let Some(inquiry) = Inquiry::udp(&question, target, &socket, now) else { continue };
             let Ok(socket) = hub.watch(socket) else { continue };
             self.under_way.insert(socket, (question, inquiry));
             return;
         }
-        self.close(question, failed(), hub);
     }
 
     fn advance(&mut self, socket: Peer, now: Instant, hub: &mut Hub) {
@@ -154,7 +196,7 @@ impl Desk {
         match inquiry.advance(descriptor) {
             Step::Wait => {}
             Step::Next => self.next_try(socket, now, hub),
-            Step::OverTcp => self.over_tcp(socket, now, hub),
+            Step::OverTcp => self.over_tcp(socket, hub),
             Step::Told(answer) => {
                 hub.dismiss(socket);
                 if let Some((question, _)) = self.under_way.remove(&socket) {
@@ -171,11 +213,21 @@ impl Desk {
         }
     }
 
-    fn over_tcp(&mut self, socket: Peer, now: Instant, hub: &mut Hub) {
+    fn over_tcp(&mut self, socket: Peer, hub: &mut Hub) {
         hub.dismiss(socket);
         let Some((question, inquiry)) = self.under_way.remove(&socket) else { return };
-        let connected = inquiry.tcp(now);
-        let watched = connected.and_then(|(inquiry, fd)| Some((inquiry, hub.watch(fd).ok()?)));
+        let place = self.servers.iter().position(|server| *server == inquiry.server);
+        let way = Way { server: place.unwrap_or(0) as u16, over_tcp: true };
+        self.go_over_tcp(way, question, inquiry, hub);
+    }
+
+    fn go_over_tcp(&mut self, way: Way, question: Question, inquiry: Inquiry, hub: &mut Hub) {
+        let Some(socket) = self.sockets.take(way, hub) else {
+            let parked = Parked::OverTcp(question, inquiry);
+            return self.parked.entry(way).or_default().push_back(parked);
+        };
+        let now = Instant::now();
+        let watched = inquiry.tcp(now).and_then(|inquiry| Some((inquiry, hub.watch(socket).ok()?)));
         match watched {
             Some((inquiry, socket)) => {
                 self.under_way.insert(socket, (question, inquiry));

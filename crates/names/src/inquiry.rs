@@ -4,8 +4,7 @@ use crate::packet::{Reading, Sent, read_answer};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{
-    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, connect, recv, recvfrom, send,
-    sendto, socket_with,
+    RecvFlags, SendFlags, recv, recvfrom, send,
 };
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
@@ -45,7 +44,7 @@ enum Way {
 /// One try.
 pub struct Inquiry {
     sent: Sent,
-    server: SocketAddr,
+    pub server: SocketAddr,
     trusted: bool,
     way: Way,
     pub until: Instant,
@@ -57,33 +56,30 @@ pub fn tries(servers: usize) -> usize {
 }
 
 impl Inquiry {
-    /// Sends a question over UDP from a fresh socket. `None`: this try cannot be made.
-    pub fn udp(question: &Question, to: Target, now: Instant) -> Option<(Self, OwnedFd)> {
+    /// Sends a question over a fresh socket that is connected to its server. `None`: this try
+    /// cannot be made.
+    pub fn udp(question: &Question, to: Target, socket: &OwnedFd, now: Instant) -> Option<Self> {
         let id = u16::from_le_bytes(compartment::random::<2>());
         let chance = to.exact_case.then(compartment::random::<32>);
         let sent = Sent::new(question, id, chance)?;
         let packet = sent.packet()?;
-        let socket = open(to.server, SocketType::DGRAM)?;
-        // Not bound, not connected: the kernel picks a random port at the first packet, and the
-        // source of every answer is compared by us.
-        sendto(&socket, &packet, SendFlags::NOSIGNAL, &to.server).ok()?;
+        // What came before the question is no answer to it.
+        drain(socket)?;
+        // The kernel drew a random port when the warden connected it, and takes packets from its
+        // server alone; we compare their source again.
+        send(socket, &packet, SendFlags::NOSIGNAL).ok()?;
         let way = Way::Udp { strangers: 0 };
         let (server, trusted) = (to.server, to.trusted);
-        Some((Self { sent, server, trusted, way, until: now + TRY_LIMIT }, socket))
+        Some(Self { sent, server, trusted, way, until: now + TRY_LIMIT })
     }
 
-    /// The same question over TCP (RFC 7766).
-    pub fn tcp(self, now: Instant) -> Option<(Self, OwnedFd)> {
+    /// The same question over TCP (RFC 7766), on a socket that is being connected.
+    pub fn tcp(self, now: Instant) -> Option<Self> {
         let packet = self.sent.packet()?;
         let mut framed = u16::try_from(packet.len()).ok()?.to_be_bytes().to_vec();
         framed.extend_from_slice(&packet);
-        let socket = open(self.server, SocketType::STREAM)?;
-        match connect(&socket, &self.server) {
-            Ok(()) | Err(Errno::INPROGRESS) => {}
-            Err(_) => return None,
-        }
         let way = Way::Connecting { framed };
-        Some((Self { way, until: now + TRY_LIMIT, ..self }, socket))
+        Some(Self { way, until: now + TRY_LIMIT, ..self })
     }
 
     /// Whether the socket must be looked at before it becomes readable.
@@ -185,7 +181,10 @@ fn whole(received: &[u8]) -> Option<&[u8]> {
     received.get(2..2 + usize::from(u16::from_be_bytes(size)))
 }
 
-fn open(server: SocketAddr, kind: SocketType) -> Option<OwnedFd> {
-    let family = if server.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
-    socket_with(family, kind, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None).ok()
+/// Empties a socket that nobody has asked anything on; `None`: somebody floods it.
+fn drain(socket: &OwnedFd) -> Option<()> {
+    let mut packet = [0u8; PACKET_OCTETS];
+    (0..STRANGERS)
+        .any(|_| matches!(recv(socket, &mut packet[..], RecvFlags::DONTWAIT), Err(Errno::AGAIN)))
+        .then_some(())
 }

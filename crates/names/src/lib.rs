@@ -2,7 +2,7 @@
 //!
 //! # Holds          answers, until their time is up
 //! # May ask        no one
-//! # Network        UDP and TCP to the configured DNS servers
+//! # Network        sockets that the warden connected to the configured DNS servers
 //! # If taken over  the intruder can lie about DNS, and sees which names are asked for
 //! # Never          learns who a message is for; writes a file; follows a server's referral
 //!
@@ -23,13 +23,14 @@ mod desk;
 mod inquiry;
 mod life;
 mod packet;
+mod sockets;
 mod system;
 #[cfg(test)]
 mod tests;
 
 pub use life::run;
 pub use packet::{Reading, Sent, read_answer};
-pub use system::servers_in;
+pub use system::{servers as system_servers, servers_in};
 
 /// Our side's failures.
 #[derive(Debug, thiserror::Error)]

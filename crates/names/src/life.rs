@@ -1,7 +1,8 @@
 //! The compartment's life: find the servers, go to jail, answer until told to stop.
 
 use crate::desk::Desk;
-use crate::{Fault, system};
+use crate::sockets::Way;
+use crate::Fault;
 use compartment::House;
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -24,36 +25,35 @@ pub fn run(house: House) -> ExitCode {
 }
 
 fn live(mut house: House) -> Result<(), Fault> {
-    let configured = !house.start.dns_servers.is_empty();
-    if !configured {
-        house.start.dns_servers = system::servers();
-    }
     let servers = house.start.dns_servers.clone();
     house.jail().map_err(Fault::Control)?;
     house.ready(None, None).map_err(Fault::Control)?;
-    attend(house, servers, configured)
+    attend(house, servers)
 }
 
 /// Serves from inside the walls.
-pub(crate) fn attend(
-    house: House,
-    servers: Vec<SocketAddr>,
-    configured: bool,
-) -> Result<(), Fault> {
+pub(crate) fn attend(house: House, servers: Vec<SocketAddr>) -> Result<(), Fault> {
     let mut hub = Hub::new().map_err(Fault::Channel)?;
-    house.seat_control(&mut hub).map_err(Fault::Control)?;
-    let mut desk = Desk::new(servers, configured);
+    let (warden, _) = house.seat_control(&mut hub).map_err(Fault::Control)?;
+    let mut desk = Desk::new(servers, warden);
+    let ended = serve(&mut hub, &mut desk);
+    // The warden's channel stays descriptor 3 to the end: to close it is off charter.
+    std::mem::forget(hub);
+    ended
+}
+
+fn serve(hub: &mut Hub, desk: &mut Desk) -> Result<(), Fault> {
     loop {
         let limit = desk.next_look(Instant::now());
         for event in hub.wait(limit).map_err(Fault::Channel)? {
             match event {
-                Event::Frame(peer, frame) if is_warden(&hub, peer) => {
-                    if obey(frame, &mut hub)? == Told::Leave {
+                Event::Frame(peer, frame) if is_warden(hub, peer) => {
+                    if obey(frame, hub, desk)? == Told::Leave {
                         return Ok(());
                     }
                 }
                 Event::Frame(peer, frame) => match frame.read::<Question>() {
-                    Ok(question) => desk.asked(peer, frame.call, question, &mut hub),
+                    Ok(question) => desk.asked(peer, frame.call, question, hub),
                     // Who breaks the protocol is not spoken to again.
                     Err(_) => {
                         hub.dismiss(peer);
@@ -62,10 +62,10 @@ pub(crate) fn attend(
                 },
                 Event::Gone(_, label) if label.kind == Kind::Warden => return Ok(()),
                 Event::Gone(peer, _) => desk.left(peer),
-                Event::Ready(socket) => desk.readable(socket, &mut hub),
+                Event::Ready(socket) => desk.readable(socket, hub),
             }
         }
-        desk.look(Instant::now(), &mut hub);
+        desk.look(Instant::now(), hub);
     }
 }
 
@@ -79,9 +79,12 @@ enum Told {
     Leave,
 }
 
-fn obey(frame: Frame, hub: &mut Hub) -> Result<Told, Fault> {
+fn obey(frame: Frame, hub: &mut Hub, desk: &mut Desk) -> Result<Told, Fault> {
     match frame.read::<Order>() {
         Ok(Order::Stop) => return Ok(Told::Leave),
+        Ok(Order::Resolvers { server, over_tcp }) => {
+            desk.handed(Way { server, over_tcp }, frame.descriptors, hub);
+        }
         Ok(Order::Join(label)) => {
             for channel in frame.descriptors {
                 hub.seat(channel.into(), label.clone()).map_err(Fault::Channel)?;

@@ -7,10 +7,11 @@ use compartment::House;
 use hickory_proto::op::{Message, Query, ResponseCode};
 use hickory_proto::rr::rdata::{A, CNAME, SOA, TXT};
 use hickory_proto::rr::{Name, RData, Record as DnsRecord, RecordType};
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 use terms::{InstanceId, Kind};
-use wire::control::{Order, Start};
+use wire::control::{Order, Report, Start};
 use wire::names::{Answer, Outcome, Question, Record, RecordKind, Security};
 use wire::{Channel, Label};
 use zone::{RecordWord, Zones};
@@ -166,7 +167,8 @@ impl Running {
         let start = Start { kind_word: "names".into(), ..Start::default() };
         warden.send(0, &Order::Begin(start), &[]).unwrap();
         let house = House::begin_on(control).unwrap();
-        std::thread::spawn(move || attend(house, servers, true));
+        hand_sockets(&warden, servers.clone());
+        std::thread::spawn(move || attend(house, servers));
         Self { warden }
     }
 
@@ -176,6 +178,30 @@ impl Running {
         self.warden.send(0, &Order::Join(label), &[other.into()]).unwrap();
         one
     }
+}
+
+/// What the warden does: sockets that are connected to the server asked for.
+fn hand_sockets(warden: &Channel, servers: Vec<SocketAddr>) {
+    let warden: Channel = warden.as_fd().try_clone_to_owned().unwrap().into();
+    std::thread::spawn(move || {
+        while let Ok(frame) = warden.receive(None) {
+            let Report::Resolvers { server, over_tcp, sockets } = frame.read().unwrap() else {
+                panic!("not for the warden");
+            };
+            let to = servers[usize::from(server)];
+            let handed: Vec<OwnedFd> = match over_tcp {
+                true => TcpStream::connect(to).into_iter().map(OwnedFd::from).collect(),
+                false => (0..sockets).map(|_| connected(to).into()).collect(),
+            };
+            warden.send(0, &Order::Resolvers { server, over_tcp }, &handed).unwrap();
+        }
+    });
+}
+
+fn connected(to: SocketAddr) -> UdpSocket {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.connect(to).unwrap();
+    socket
 }
 
 fn ask(channel: &mut Channel, name: &str, kind: RecordKind) -> Outcome {
@@ -316,7 +342,7 @@ fn it_leaves_when_told() {
     let (warden, control) = Channel::pair().unwrap();
     warden.send(0, &Order::Begin(Start::default()), &[]).unwrap();
     let house = House::begin_on(control).unwrap();
-    let thread = std::thread::spawn(move || attend(house, Vec::new(), true).is_ok());
+    let thread = std::thread::spawn(move || attend(house, Vec::new()).is_ok());
     warden.send(0, &Order::Stop, &[]).unwrap();
     assert!(thread.join().unwrap());
 }

@@ -1,13 +1,13 @@
-//! `names` asks `zone`, both inside their real jails: every kind of answer comes, and no call but
-//! the one `connect` of the question over TCP is heard. This program is its own compartments:
+//! `names` asks `zone`, both inside their real jails: every kind of answer comes over sockets that
+//! it was handed, and no call at all is heard. This program is its own compartments:
 //! birth re-executes it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use compartment::walls::{Wall, walls};
 use compartment::{Birth, House, Notices, spawn};
-use std::net::{TcpListener, UdpSocket};
-use std::os::fd::OwnedFd;
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
@@ -52,6 +52,7 @@ fn names_and_zone_live_within_their_charters() {
     let names_start = Start { dns_servers: vec![server], ..Start::default() };
     let (names, names_calls) = born(Kind::Names, names_start);
 
+    let handing = hand_sockets(&names, server);
     let (mut asker, theirs) = Channel::pair().unwrap();
     let label = Label { instance: InstanceId([1; 6]), kind: Kind::Edge, person: None };
     names.send(0, &Order::Join(label), &[theirs.into()]).unwrap();
@@ -70,8 +71,30 @@ fn names_and_zone_live_within_their_charters() {
     for control in [&zone, &names] {
         control.send(0, &Order::Stop, &[]).unwrap();
     }
+    handing.join().unwrap();
     assert_eq!(heard(&zone_calls), Vec::<String>::new());
-    assert_eq!(heard(&names_calls), ["connect"]);
+    assert_eq!(heard(&names_calls), Vec::<String>::new());
+}
+
+/// What the warden does until `names` has left: sockets that are connected to its server.
+fn hand_sockets(names: &Channel, to: SocketAddr) -> std::thread::JoinHandle<()> {
+    let control: Channel = names.as_fd().try_clone_to_owned().unwrap().into();
+    std::thread::spawn(move || {
+        while let Ok(frame) = control.receive(Some(LIMIT)) {
+            let Ok(Report::Resolvers { server, over_tcp, sockets }) = frame.read() else { return };
+            let handed: Vec<OwnedFd> = match over_tcp {
+                true => vec![TcpStream::connect(to).unwrap().into()],
+                false => (0..sockets).map(|_| connected(to)).collect(),
+            };
+            control.send(0, &Order::Resolvers { server, over_tcp }, &handed).unwrap();
+        }
+    })
+}
+
+fn connected(to: SocketAddr) -> OwnedFd {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.connect(to).unwrap();
+    socket.into()
 }
 
 fn sockets() -> (UdpSocket, TcpListener) {
@@ -92,7 +115,7 @@ fn born(kind: Kind, start: Start) -> (Channel, Receiver<String>) {
         kind: kind.word(),
         instance: None,
         user: compartment::is_root().then_some(64_000 + kind.number()),
-        host_network: kind == Kind::Names,
+        host_network: false,
         control: theirs.into(),
         more: Vec::new(),
         environment: Vec::new(),

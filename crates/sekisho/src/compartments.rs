@@ -34,13 +34,25 @@ pub fn run_as_one(arguments: &[String]) -> Option<ExitCode> {
 
 fn keep(run: fn(House) -> ExitCode) -> ExitCode {
     match House::begin() {
-        Ok(house) if house.start.drill => drill::hostile_keeper(house),
+        Ok(house) if house.start.drill => drill::hostile_keeper(house, take_vault),
         Ok(house) => run(house),
         Err(fault) => {
             eprintln!("sekisho: a compartment could not begin: {fault}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// What whoever owns the vault's process has: the vault's keys, and its code to use them.
+fn take_vault(house: &mut House) -> Option<drill::Opener> {
+    let owned = vault::Owned::dangerous_take(house)?;
+    let statement_key = owned.statement_key();
+    let open = move |one: &drill::Sealed| {
+        let class = drill::sealed_class(one.class);
+        let (person, item) = ((one.tenant, one.user), (one.message, class));
+        owned.dangerous_open(person, item, one.epoch, &one.wrapped)
+    };
+    Some(drill::Opener { statement_key, open: Box::new(open) })
 }
 
 /// An instance's own work, unless a drill has its place taken.

@@ -24,7 +24,7 @@ struct Bounds {
 
 /// What is to be done about one release.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Weighed {
+pub enum Weighed {
     Within,
     /// Goes on, but somebody must look: what has passed its bound just now.
     Alarm(String),
@@ -65,7 +65,7 @@ impl Window {
 
 /// All windows.
 #[derive(Default)]
-pub(crate) struct Budget {
+pub struct Budget {
     users: HashMap<UserId, Window>,
     tenants: HashMap<TenantId, Window>,
     all: Window,

@@ -41,6 +41,7 @@ mod workers;
 mod stood;
 
 mod offline;
+mod owned;
 
 #[cfg(test)]
 mod crash_tests;
@@ -62,6 +63,9 @@ use unseal::RootKey;
 use vault::Vault;
 use wire::{Channel, Hub, Label};
 use zeroize::Zeroizing;
+
+pub use budget::{Budget, Weighed};
+pub use owned::Owned;
 
 /// What stops a vault.
 #[derive(Debug, thiserror::Error)]

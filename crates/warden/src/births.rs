@@ -10,7 +10,7 @@ use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 use terms::{InstanceId, Kind};
 use wire::control::{Label, Order, Start};
-use wire::{Channel, Network, charter};
+use wire::Channel;
 
 /// Instances that may be wanted at once: a burst of connections, bounded.
 const WANTS: usize = 4_096;
@@ -74,12 +74,11 @@ impl Household {
             false => self.plan.drills.draft(instance, kind),
         };
         let (lives_on, has_program) = enlist(drafted, &mut start, &mut gifts);
-        let network = charter(kind).map(|charter| charter.network);
         let spawned = spawn(Birth {
             kind: kind.word(),
             instance: Some(&instance.to_string()),
             user: ports::own_user(&self.plan, kind),
-            host_network: network == Some(Network::Dns),
+            host_network: false,
             control: theirs.into(),
             more: Vec::new(),
             environment: Vec::new(),

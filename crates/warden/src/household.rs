@@ -3,6 +3,7 @@
 use crate::ears::{Ears, Heard};
 use crate::plan::{Happening, Plan};
 use crate::recorder::Recorder;
+use crate::resolvers::Allowance;
 use crate::roster::{Member, Part};
 use crate::stopping::Stopping;
 use crate::{Fault, ports, recorder};
@@ -54,6 +55,7 @@ pub struct Household {
     pub pidfds: HashMap<Peer, InstanceId>,
     pub wants: VecDeque<Want>,
     pub keys: Keys,
+    pub resolvers: Allowance,
     pub ears: Ears,
     pub recorder: Recorder,
     pub listeners: Vec<(Service, OwnedFd)>,
@@ -151,6 +153,7 @@ impl Household {
             pidfds: HashMap::new(),
             wants: VecDeque::new(),
             keys: Keys::default(),
+            resolvers: Allowance::default(),
             stopping: None,
             announced: false,
             _lock: lock,

@@ -54,11 +54,12 @@ impl Household {
         let (Some(one), Some(other)) = (self.members.get(&one), self.members.get(&other)) else {
             return;
         };
-        let Ok((left, right)) = Channel::pair() else {
+        let Ok(ends) = Channel::pair() else {
             return;
         };
         let person = one.person.or(other.person);
         let label = |of: &Member| Label { instance: of.instance, kind: of.kind, person };
+        let (left, right) = self.plan.drills.lead((&label(one), &label(other)), ends);
         let (to_one, to_other) = (Order::Join(label(other)), Order::Join(label(one)));
         let (one, other) = (one.control, other.control);
         // A side that is gone is noticed by its pidfd; the other then sees its channel end.

@@ -26,11 +26,12 @@ mod joins;
 mod ports;
 mod recorder;
 mod reports;
+mod resolvers;
 mod roster;
 mod stopping;
 
 pub use household::run;
-pub use plan::{Drill, Drills, Happening, Plan};
+pub use plan::{Drill, Drills, Happening, Plan, Program, Tapped};
 pub use workshop::{Refused, Worker, Workshop};
 
 use std::io;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 use terms::{InstanceId, Kind};
-use wire::Channel;
+use wire::{Channel, Label};
 use wire::control::Service;
 
 /// Everything that one start needs.
@@ -65,7 +65,20 @@ impl Plan {
 
 /// The switch of the drills: armed and disarmed while the house stands, from another thread.
 #[derive(Clone, Default)]
-pub struct Drills(Arc<Mutex<Option<Drill>>>);
+pub struct Drills(Arc<Mutex<Option<Drill>>>, Arc<Mutex<Option<Tap>>>);
+
+/// Every new channel of a kind is led through whoever listens: how frames of real traffic are
+/// recorded for a foreign program. Only drills have one.
+struct Tap {
+    kind: Kind,
+    give: Sender<Tapped>,
+}
+
+/// The far ends of one tapped channel: what comes on the one belongs on the other.
+pub struct Tapped {
+    pub one: (Label, Channel),
+    pub other: (Label, Channel),
+}
 
 impl Drills {
     /// From now on each birth of that kind is hostile.
@@ -78,6 +91,28 @@ impl Drills {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
+    /// From now on new channels of this kind are tapped, or (`None`) of none.
+    pub fn tap(&self, tap: Option<(Kind, Sender<Tapped>)>) {
+        let tap = tap.map(|(kind, give)| Tap { kind, give });
+        *self.1.lock().unwrap_or_else(PoisonError::into_inner) = tap;
+    }
+
+    /// The two ends of a new channel, tapped if a drill wants it so.
+    pub(crate) fn lead(
+        &self,
+        labels: (&Label, &Label),
+        ends: (Channel, Channel),
+    ) -> (Channel, Channel) {
+        let tap = self.1.lock().unwrap_or_else(PoisonError::into_inner);
+        let wanted = |tap: &&Tap| tap.kind == labels.0.kind || tap.kind == labels.1.kind;
+        let Some(tap) = tap.as_ref().filter(wanted) else { return ends };
+        let Ok((near, far)) = Channel::pair() else { return ends };
+        let (one, other) = ends;
+        let tapped = Tapped { one: (labels.0.clone(), other), other: (labels.1.clone(), near) };
+        let _ = tap.give.send(tapped);
+        (one, far)
+    }
+
     /// What a newborn of this kind becomes, if a drill is on.
     pub(crate) fn draft(&self, instance: InstanceId, kind: Kind) -> Option<Drafted> {
         let armed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -85,19 +120,26 @@ impl Drills {
         let (ours, theirs) = Channel::pair().ok()?;
         let mut gifts = vec![theirs.into()];
         if let Some(program) = &drill.program {
-            gifts.push(program.try_clone().ok()?);
+            gifts.push(program.frames.try_clone().ok()?);
+            gifts.push(program.code.try_clone().ok()?);
         }
         drill.talks.send((instance, ours)).ok()?;
         Some(Drafted { gifts, lives_on: drill.lives_on, has_program: drill.program.is_some() })
     }
 }
 
+/// A static executable, and frames recorded from real traffic for it, as JSON. Both sealed memfds.
+pub struct Program {
+    pub code: OwnedFd,
+    pub frames: OwnedFd,
+}
+
 /// One drill: births of `kind` become hostile code.
 pub struct Drill {
     /// Which compartment.
     pub kind: Kind,
-    /// A static executable; `None`: the acts that are built in.
-    pub program: Option<OwnedFd>,
+    /// A foreign program; `None`: the acts that are built in.
+    pub program: Option<Program>,
     /// Calls off charter are denied and alarmed, and the instance is left alive to try the next.
     pub lives_on: bool,
     /// Gets one end of a channel to each hostile instance, on which it says what it obtained.

@@ -54,6 +54,9 @@ impl Household {
                 let instances = if takes_connections(wanted) { instances.min(MAX_NEED) } else { 0 };
                 (0..instances).for_each(|_| self.want(Want::Idle(wanted)));
             }
+            Report::Resolvers { server, over_tcp, sockets } if kind == Kind::Names => {
+                self.hand_resolvers(peer, server, over_tcp, sockets);
+            }
             Report::Renew(Kind::Scanner) if kind == Kind::Edge => self.renew_scanner(instance),
             Report::Bind { instance: access, tenant, user } if kind == Kind::Identity => {
                 self.bind(access, tenant, user);

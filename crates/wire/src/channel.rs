@@ -200,7 +200,12 @@ impl Packed {
             ancillary.push(SendAncillaryMessage::ScmRights(&all));
         }
         loop {
-            match sendmsg(to, &[IoSlice::new(&self.bytes)], &mut ancillary, flags) {
+            // `names` may send messages to its warden alone, and plain octets to all its peers.
+            let sent = match all.is_empty() {
+                true => rustix::net::send(to, &self.bytes, flags),
+                false => sendmsg(to, &[IoSlice::new(&self.bytes)], &mut ancillary, flags),
+            };
+            match sent {
                 Ok(_) => return Ok(()),
                 Err(rustix::io::Errno::INTR) => {}
                 Err(errno) => return Err(Fault::io("sending a frame")(errno)),

@@ -13,7 +13,7 @@ pub enum Network {
     Listeners,
     /// One connected socket at a time, passed to it.
     Passed,
-    /// UDP and TCP port 53 out.
+    /// Sockets that the warden connected to the DNS servers; opens none.
     Dns,
 }
 

@@ -26,6 +26,8 @@ pub enum Order {
     Listen(Service),
     /// Finish what is in hand and leave.
     Stop,
+    /// To `names`: fresh sockets, connected to that DNS server; none: it is out of reach.
+    Resolvers { server: u16, over_tcp: bool },
     /// A raw event for whoever records alarms (the admin's and sentinel's feed).
     Alarmed { instance: InstanceId, kind: Kind },
 }
@@ -43,6 +45,8 @@ pub enum Report {
     Ended { instance: InstanceId, status: i32 },
     /// From `gate`: idle instances of `kind` run low.
     Need { kind: Kind, instances: u16 },
+    /// From `names`: so many fresh sockets, connected to that one of its DNS servers.
+    Resolvers { server: u16, over_tcp: bool, sockets: u16 },
     /// From `edge`: give me a (new) scanner.
     Renew(Kind),
     /// From `identity`: this access instance now serves this person, for good.

@@ -104,6 +104,11 @@ impl Hub {
         }
     }
 
+    /// Whether frames wait for a peer that does not read.
+    pub fn is_behind(&self, peer: Peer) -> bool {
+        matches!(self.watched.get(&peer), Some(Watched::Seat(seat)) if !seat.outgoing.is_empty())
+    }
+
     pub fn watched(&self, peer: Peer) -> Option<&OwnedFd> {
         match self.watched.get(&peer)? {
             Watched::Other(fd) => Some(fd),

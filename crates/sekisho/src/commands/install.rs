@@ -15,8 +15,6 @@ use std::sync::Mutex;
 use warden::{Happening, Plan};
 use wire::control::Service;
 
-/// Of a resolv.conf.
-const RESOLVERS: usize = 3;
 
 /// Makes the data folder and the root, which is kept as asked: written or printed, once.
 pub fn init(mut arguments: Arguments) -> Answer {
@@ -128,8 +126,5 @@ fn resolvers(settings: &Settings) -> Vec<SocketAddr> {
     if !settings.dns.servers.is_empty() {
         return settings.dns.servers.iter().map(|ip| SocketAddr::new(*ip, port)).collect();
     }
-    let text = fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
-    let named = text.lines().filter_map(|line| line.strip_prefix("nameserver "));
-    let known = named.filter_map(|ip| ip.trim().parse().ok());
-    known.take(RESOLVERS).map(|ip| SocketAddr::new(ip, 53)).collect()
+    names::system_servers()
 }

@@ -3,35 +3,53 @@
 use crate::arguments::Arguments;
 use crate::outcome::{Answer, Outcome, Trouble};
 use crate::trial::{self, Wishes};
+use serde_json::Value;
+use std::path::PathBuf;
 use terms::Kind;
 
 pub fn run(mut arguments: Arguments, as_json: bool) -> Answer {
-    let compartment = arguments.option("--compartment")?;
-    let program = arguments.option("--program")?;
-    arguments.switch("--story");
-    arguments.finish()?;
-    let kinds = match compartment {
-        None => trial::DRILLED.to_vec(),
-        Some(word) => match Kind::parse(&word).filter(|kind| *kind != Kind::Warden) {
-            Some(kind) => vec![kind],
-            None => {
-                let hint = "docs/generated/compartments.md lists them";
-                return Err(Trouble::wrong_use("a compartment's name", word, hint));
-            }
-        },
-    };
-    let read = |path: String| {
-        std::fs::read(&path).map_err(|error| {
-            let hint = "--program takes a static executable of this machine";
-            Trouble::fault(format!("{path}: {error}"), hint)
-        })
-    };
-    let program = program.map(read).transpose()?;
-    let found = trial::run(&Wishes { kinds, program })?;
-    if as_json {
-        let value = found.json();
-        return Ok(if found.held() { Outcome::Done(value) } else { Outcome::Wanting(value) });
+    if arguments.switch("--story") {
+        return story(arguments, as_json);
     }
-    found.show();
-    Ok(Outcome::Told(u8::from(!found.held())))
+    let words = arguments.options("--compartment")?;
+    let program = arguments.option("--program")?.map(PathBuf::from);
+    // Given by a drill to itself: one house of several.
+    let stage = arguments.option("--stage")?.map(PathBuf::from);
+    arguments.finish()?;
+    let kinds = match words.is_empty() {
+        true => trial::drilled(),
+        false => words.iter().map(|word| known(word)).collect::<Result<Vec<Kind>, Trouble>>()?,
+    };
+    let found = trial::run(&Wishes { kinds, program, stage })?;
+    let held = found.get("broken").and_then(Value::as_array).is_some_and(Vec::is_empty);
+    if as_json {
+        return Ok(if held { Outcome::Done(found) } else { Outcome::Wanting(found) });
+    }
+    trial::show(&found);
+    Ok(Outcome::Told(u8::from(!held)))
+}
+
+fn known(word: &str) -> Result<Kind, Trouble> {
+    Kind::parse(word).filter(|kind| *kind != Kind::Warden).ok_or_else(|| {
+        let hint = "docs/generated/compartments.md lists them";
+        Trouble::wrong_use("a compartment's name", word, hint)
+    })
+}
+
+fn story(mut arguments: Arguments, as_json: bool) -> Answer {
+    let language = arguments.option("--lang")?;
+    arguments.finish()?;
+    let is_japanese = match language.as_deref() {
+        Some("ja") => true,
+        Some("en") => false,
+        None => crate::demo::screen::is_japanese(),
+        Some(other) => return Err(Trouble::wrong_use("--lang ja or en", other, "sekisho help")),
+    };
+    let told = trial::story::play()?;
+    let held = told.get("broken").and_then(Value::as_array).is_some_and(Vec::is_empty);
+    if as_json {
+        return Ok(if held { Outcome::Done(told) } else { Outcome::Wanting(told) });
+    }
+    trial::story::show(&told, is_japanese);
+    Ok(Outcome::Told(u8::from(!held)))
 }

@@ -1,36 +1,55 @@
 //! A drill: a house of its own, markers in it, hostile code inside, and what came of it.
 //!
-//! Reading order: `stage` (the house, its mail and its markers), `play` (one compartment after the
-//! other), `watch` (what the warden tells), `markers` (what is looked for in what was obtained),
-//! `verdict` (the cells, computed), `table` (how they are shown).
+//! Reading order: `troupe` (a process for each house, so that the drill itself outlives the worst),
+//! `stage` (the house, its mail and its markers), `play` (one compartment after the other), `cast`
+//! (the intruders and what they said), `clients` (people who read and write meanwhile), `wiretap`
+//! (frames of real traffic for foreign programs), `watch` (what the warden tells), `markers` (what is
+//! looked for in what was obtained), `verdict` (the cells, computed), `table` (how they are shown),
+//! `story` (the breach that we answer, played again).
 
+mod cast;
+mod clients;
 mod markers;
 mod play;
 mod stage;
 mod table;
+mod troupe;
 mod verdict;
 mod watch;
+mod wiretap;
+
+pub mod story;
 
 use crate::outcome::Trouble;
+use serde_json::Value;
+use std::path::PathBuf;
 use terms::Kind;
-pub use verdict::{Findings, scope_of};
+pub use table::show;
+pub use troupe::run;
+pub use verdict::scope_of;
 pub use watch::Watch;
 
-/// The compartments that are drilled when none is named.
-pub const DRILLED: &[Kind] = &[Kind::Scanner, Kind::Edge, Kind::Access, Kind::Gate];
+/// The compartments that are drilled when none is named: every one that there is.
+pub fn drilled() -> Vec<Kind> {
+    wire::CHARTERS.iter().map(|charter| charter.kind).collect()
+}
 
 /// What was asked for.
 pub struct Wishes {
     pub kinds: Vec<Kind>,
     /// A foreign program instead of what is built in.
-    pub program: Option<Vec<u8>>,
+    pub program: Option<PathBuf>,
+    /// We are one house of a larger drill: its folder.
+    pub stage: Option<PathBuf>,
 }
 
-/// Builds the house, plays, reads the evidence, takes the house down.
-pub fn run(wishes: &Wishes) -> Result<Findings, Trouble> {
-    let set = stage::Set::open()?;
-    let played = stage::perform(&set, wishes);
+/// One house: builds it, plays, reads the evidence, takes it down.
+fn perform(wishes: &Wishes, program: Option<Vec<u8>>) -> Result<Value, Trouble> {
+    let set = stage::Set::open(wishes.stage.as_deref())?;
+    let kinds = wishes.kinds.clone();
+    let played =
+        stage::perform(&set, move |house| play::everything(house, &kinds, program.as_deref()));
     let findings = played.and_then(|played| verdict::reach(&set, played));
     set.clear();
-    findings
+    Ok(findings?.json())
 }

@@ -1,42 +1,36 @@
 //! One compartment after the other: taken over, let loose, ended, replaced.
 
+use super::cast::{BIRTH_LIMIT, Cast, Intruder, PULSE, WORK_LIMIT};
+use super::clients::{self, Reading};
 use super::markers::{Marker, Side};
 use super::stage::{self, House};
 use super::watch::{Alarm, Watch};
+use super::wiretap::Wiretap;
+use crate::client;
 use crate::demo::reading::Reader;
 use crate::outcome::Trouble;
-use drill::{Ask, Asset, Facts, Told};
+use drill::{Ask, Asset, Facts, Sealed, Told};
 use std::collections::BTreeSet;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 use terms::{InstanceId, Kind, MessageId};
-use warden::Drill;
-use wire::Channel;
+use warden::{Drill, Program};
+use wire::admin::Request;
 use wire::vault::Item;
 
-/// A birth, its walls and its first word.
-const BIRTH_LIMIT: Duration = Duration::from_secs(15);
-/// The slowest part of an intruder's work.
-const WORK_LIMIT: Duration = Duration::from_secs(40);
 /// An alarm must come within a second; we listen a little longer to see that it did not.
 const ALARM_LIMIT: Duration = Duration::from_secs(2);
 const SERVE_SECONDS: u32 = 20;
+/// A reading is answered within ten seconds, whatever is silent; a letter may wait longer.
+const SERVE_LIMIT: Duration = Duration::from_secs(12);
 /// How long a foreign program is left to work.
 const PROGRAM_LIMIT: Duration = Duration::from_secs(6);
-const PULSE: Duration = Duration::from_millis(20);
+/// Alarms of one foreign program after which it is ended: the rest would be the same.
+const STORM: usize = 2_000;
 /// A delivery is recorded within a second.
 const RECORD_LAG: Duration = Duration::from_millis(1_500);
-
-/// One hostile instance and what it said.
-pub struct Intruder {
-    pub instance: InstanceId,
-    talk: Channel,
-    pub told: Vec<Told>,
-    /// Whose work it does: what it gets of that side has passed through it.
-    pub side: Side,
-    finished: usize,
-    gone: bool,
-}
+/// Mail passes again after a keeper came back: many times what it takes.
+const WHOLE_LIMIT: Duration = Duration::from_secs(25);
 
 /// What happened in one compartment's turn.
 pub struct Phase {
@@ -50,6 +44,15 @@ pub struct Phase {
     /// The second run: its first call off charter ended it, and a successor was born.
     pub replaced: Option<bool>,
     pub is_program: bool,
+    /// What arrived where nothing should: datagrams, connections.
+    pub got_out: u64,
+    /// What strangers read whom the intruder let in or gave a secret.
+    pub by_strangers: Vec<Vec<u8>>,
+    /// A person's reading meanwhile: how long it took, what was said in the end.
+    pub reading: Option<Reading>,
+    /// Mail passed again afterwards.
+    pub is_whole: bool,
+    pub seconds: f64,
 }
 
 pub struct Played {
@@ -71,7 +74,11 @@ pub fn everything(
         eprintln!("sekisho drill: {} …", kind.word());
         phases.push(turn(house, *kind, program)?);
     }
-    // The last alarms are durable within a second.
+    Ok(ended(house, phases))
+}
+
+/// The last alarms are durable within a second.
+pub fn ended(house: &mut House, phases: Vec<Phase>) -> Played {
     house.watch.until(ALARM_LIMIT, |watch: &Watch| {
         watch.alarms.iter().filter_map(|alarm| alarm.number).all(|n| watch.leaf(n).is_some())
     });
@@ -81,161 +88,177 @@ pub fn everything(
     let with_leaf = |alarm: &Alarm| (alarm.clone(), leaf(alarm));
     let alarms = house.watch.alarms.iter().map(with_leaf).collect();
     let (markers, missing) = (house.markers.clone(), house.watch.missing.clone());
-    Ok(Played { phases, alarms, markers, missing })
+    Played { phases, alarms, markers, missing }
 }
 
-fn turn(house: &mut House, kind: Kind, program: Option<&[u8]>) -> Result<Phase, Trouble> {
-    let (give, talks) = channel();
-    // What was kept before is recorded by then, and counted to nobody of this turn.
-    std::thread::sleep(RECORD_LAG);
-    let from_ms = compartment::now_ms();
-    let memfd = program.map(crate::commands::sealed).transpose()?;
-    let drill = Drill { kind, program: memfd, lives_on: true, talks: give };
-    house.drills.arm(drill);
-    house.watch.end_all(kind);
-    let mut phase = Phase {
-        kind,
-        from_ms,
-        to_ms: 0,
-        intruders: Vec::new(),
-        passed: BTreeSet::new(),
-        passed_unkept: 0,
-        replaced: None,
-        is_program: program.is_some(),
+pub fn turn(house: &mut House, kind: Kind, program: Option<&[u8]>) -> Result<Phase, Trouble> {
+    let begun = Instant::now();
+    let stolen = match (kind, program) {
+        (Kind::Vault, None) => harvest(house),
+        _ => Vec::new(),
     };
-    let mut cast = Cast { talks, facts: facts(house, kind) };
+    let (mut cast, mut phase) = raise(house, kind, program)?;
     match (kind, program) {
         (_, Some(_)) => foreign(house, &mut cast, &mut phase),
         (Kind::Scanner, None) => scanner(house, &mut cast, &mut phase),
         (Kind::Edge, None) => edge(house, &mut cast, &mut phase),
         (Kind::Access, None) => access(house, &mut cast, &mut phase),
         (Kind::Gate, None) => gate(house, &mut cast, &mut phase),
-        (_, None) => keeper(&mut cast, &mut phase),
+        (Kind::Admin, None) => admin(house, &mut cast, &mut phase),
+        (_, None) => keeper(house, &mut cast, &mut phase, &stolen),
     }
     await_alarms(house, &phase);
     phase.to_ms = compartment::now_ms() + 1;
+    phase.got_out = house.outside.arrived();
     house.drills.disarm();
     house.watch.end_all(kind);
-    settle(house, kind);
-    if program.is_none() && wire::charter(kind).is_some_and(|charter| charter.has_zygote) {
+    phase.is_whole = settle(house, kind);
+    if program.is_none() && can_be_replaced(kind) {
         phase.replaced = Some(replacement(house, kind));
     }
-    collect_passed(&mut phase);
+    collect_passed(house, &mut phase);
+    phase.seconds = begun.elapsed().as_secs_f64();
     Ok(phase)
 }
 
-/// The house is whole again: mail passes.
-fn settle(house: &mut House, kind: Kind) {
+/// Arms the drill, and ends who is honest.
+pub fn raise(
+    house: &mut House,
+    kind: Kind,
+    program: Option<&[u8]>,
+) -> Result<(Cast, Phase), Trouble> {
+    let (give, talks) = channel();
+    let program = program.map(|code| with_frames(house, kind, code)).transpose()?;
+    let is_program = program.is_some();
+    // What was kept before is recorded by then, and counted to nobody of this turn.
+    std::thread::sleep(RECORD_LAG);
+    let from_ms = compartment::now_ms();
+    house.outside.arrived();
+    let facts = facts(house, kind);
+    house.drills.arm(Drill { kind, program, lives_on: true, talks: give });
+    house.watch.end_all(kind);
+    let phase = Phase {
+        kind,
+        from_ms,
+        to_ms: u64::MAX,
+        intruders: Vec::new(),
+        passed: BTreeSet::new(),
+        passed_unkept: 0,
+        replaced: None,
+        is_program,
+        got_out: 0,
+        by_strangers: Vec::new(),
+        reading: None,
+        is_whole: true,
+        seconds: 0.0,
+    };
+    Ok((Cast { talks, facts }, phase))
+}
+
+/// An instance that mail needs is ended at its first call off charter; an admin has its one caller.
+fn can_be_replaced(kind: Kind) -> bool {
+    has_zygote(kind) && kind != Kind::Admin
+}
+
+fn has_zygote(kind: Kind) -> bool {
+    wire::charter(kind).is_some_and(|charter| charter.has_zygote)
+}
+
+/// The program, with frames recorded while our own code does a little of everything.
+fn with_frames(house: &mut House, kind: Kind, code: &[u8]) -> Result<Program, Trouble> {
+    let (give, tapped) = channel();
+    let tap = Wiretap::default();
+    tap.listen(kind, tapped);
+    house.drills.tap(Some((kind, give)));
+    house.watch.end_all(kind);
+    settle(house, kind);
+    for side in [Side::A, Side::B] {
+        if let Some(reading) = clients::person_reading(house, side) {
+            let _ = reading.join();
+        }
+    }
+    let _ = client::value(&house.data, &Request::UserList { tenant: None });
+    let _ = client::value(&house.data, &Request::Status);
+    house.drills.tap(None);
+    let code = crate::commands::sealed(code)?;
+    let frames = crate::commands::sealed(tap.told().as_bytes())?;
+    Ok(Program { code, frames })
+}
+
+/// The house is whole again: mail is kept, and can be read.
+pub fn settle(house: &mut House, kind: Kind) -> bool {
     let is_back = |watch: &Watch| {
-        let has_zygote = wire::charter(kind).is_some_and(|charter| charter.has_zygote);
+        let has_zygote = has_zygote(kind);
         watch.alive.iter().any(|alive| alive.kind == kind && (!has_zygote || !alive.is_instance))
     };
     house.watch.until(BIRTH_LIMIT, is_back);
-    std::thread::sleep(RECORD_LAG);
+    let until = Instant::now() + WHOLE_LIMIT;
+    while Instant::now() < until {
+        let is_kept = house.post_in_flight().is_ok();
+        let reading = clients::person_reading(house, Side::A).and_then(|one| one.join().ok());
+        if is_kept && reading.is_some_and(|one| one.let_in && !one.octets.is_empty()) {
+            return true;
+        }
+        std::thread::sleep(PULSE * 5);
+    }
+    false
 }
 
 fn facts(house: &mut House, kind: Kind) -> Facts {
     house.watch.pump();
     let victim = if kind == Kind::Vault { Kind::Mailbox } else { Kind::Vault };
     let victim = house.watch.alive.iter().find(|alive| alive.kind == victim);
-    let mut files = vec![
-        (Asset::Host, "/etc/passwd".to_owned()),
-        (Asset::Host, "/proc/self/mem".to_owned()),
-        (Asset::Host, "/proc/1/environ".to_owned()),
-        (Asset::CloudCredentials, "/root/.aws/credentials".to_owned()),
-        (Asset::AccountSecrets, house.unseal.display().to_string()),
-        (Asset::MailInFlight, "/proc/1/fd/4".to_owned()),
-    ];
-    for (asset, owner) in [
-        (Asset::AccountSecrets, Kind::Vault),
-        (Asset::AccountSecrets, Kind::Identity),
-        (Asset::StoredBodies, Kind::Mailbox),
-        (Asset::StoredHeaders, Kind::Mailbox),
-        (Asset::OtherTenants, Kind::Directory),
-        (Asset::Evidence, Kind::Ledger),
-        (Asset::Evidence, Kind::Mirror),
-    ] {
-        if owner == kind {
+    let mut files: Vec<(Asset, String)> = FILES
+        .iter()
+        .map(|(asset, path)| (*asset, (*path).to_owned()))
+        .collect();
+    files.push((Asset::AccountSecrets, house.unseal.display().to_string()));
+    for (asset, owner) in STORES {
+        if *owner == kind {
             continue;
         }
         let folder = house.data.join(owner.word());
         let inside = std::fs::read_dir(&folder).into_iter().flatten().flatten();
         let first = inside.map(|entry| entry.path()).find(|path| path.is_file());
-        files.push((asset, first.unwrap_or(folder).display().to_string()));
+        files.push((*asset, first.unwrap_or(folder).display().to_string()));
     }
     Facts {
         files,
         victim: victim.map_or(1, |alive| alive.pid),
         other: house.hidden.clone(),
         domain: "example.net".to_owned(),
-        outside: house.ports.smtp(),
+        outside: house.outside.at,
+        person: house.account(Side::B).map_or("", |account| account.address).to_owned(),
     }
 }
 
-/// Who has come on stage, and what they may know.
-struct Cast {
-    talks: Receiver<(InstanceId, Channel)>,
-    facts: Facts,
-}
+/// Where an intruder looks who lives off the land.
+const FILES: &[(Asset, &str)] = &[
+    (Asset::Host, "/etc/passwd"),
+    (Asset::Host, "/etc/shadow"),
+    (Asset::Host, "/proc/self/mem"),
+    (Asset::Host, "/proc/1/environ"),
+    (Asset::Host, "/proc/net/tcp"),
+    (Asset::Host, "/root/.bash_history"),
+    (Asset::Host, "/root/.ssh/id_ed25519"),
+    (Asset::CloudCredentials, "/root/.aws/credentials"),
+    (Asset::CloudCredentials, "/root/.config/gcloud/credentials.db"),
+    (Asset::CloudCredentials, "/root/.azure/msal_token_cache.json"),
+    (Asset::CloudCredentials, "/var/run/secrets/kubernetes.io/serviceaccount/token"),
+    (Asset::MailInFlight, "/proc/1/fd/4"),
+    (Asset::MailInFlight, "/var/spool/mail/root"),
+];
 
-impl Cast {
-    /// Takes in who was born meanwhile; whether there is anybody.
-    fn gather(&mut self, phase: &mut Phase, at_least: usize) -> bool {
-        let until = Instant::now() + BIRTH_LIMIT;
-        while phase.intruders.len() < at_least && Instant::now() < until {
-            self.gather_now(phase);
-            std::thread::sleep(PULSE);
-        }
-        phase.intruders.len() >= at_least
-    }
-
-    fn gather_now(&mut self, phase: &mut Phase) -> usize {
-        let before = phase.intruders.len();
-        while let Ok((instance, talk)) = self.talks.try_recv() {
-            let (told, finished, gone, side) = (Vec::new(), 0, false, Side::A);
-            phase.intruders.push(Intruder { instance, talk, told, side, finished, gone });
-        }
-        before
-    }
-}
-
-impl Intruder {
-    pub fn ask(&self, ask: &Ask) {
-        let _ = self.talk.send(0, ask, &[]);
-    }
-
-    /// Takes what it says until it has finished once more.
-    fn finish(&mut self, limit: Duration) {
-        let (until, before) = (Instant::now() + limit, self.finished);
-        while self.finished == before && !self.gone && Instant::now() < until {
-            self.hear(PULSE);
-        }
-    }
-
-    /// Whether a person signed in to it.
-    fn has_typed(&self) -> bool {
-        let typed =
-            |told: &Told| matches!(told, Told::Obtained { how, .. } if how == "what was typed");
-        self.told.iter().any(typed)
-    }
-
-    /// Hears it to its end.
-    fn drain(&mut self) {
-        let until = Instant::now() + ALARM_LIMIT;
-        while !self.gone && Instant::now() < until {
-            self.hear(PULSE);
-        }
-    }
-
-    fn hear(&mut self, limit: Duration) {
-        match self.talk.receive(Some(limit)).map(|frame| frame.read()) {
-            Ok(Ok(Told::Finished)) => self.finished += 1,
-            Ok(Ok(told)) => self.told.push(told),
-            Ok(Err(_)) | Err(wire::Fault::Silent) => {}
-            Err(_) => self.gone = true,
-        }
-    }
-}
+/// Whose folder holds what.
+const STORES: &[(Asset, Kind)] = &[
+    (Asset::AccountSecrets, Kind::Vault),
+    (Asset::AccountSecrets, Kind::Identity),
+    (Asset::StoredBodies, Kind::Mailbox),
+    (Asset::StoredHeaders, Kind::Mailbox),
+    (Asset::OtherTenants, Kind::Directory),
+    (Asset::Evidence, Kind::Ledger),
+    (Asset::Evidence, Kind::Mirror),
+];
 
 fn scanner(house: &mut House, cast: &mut Cast, phase: &mut Phase) {
     // Idle edges find their scanners dead at the next message, and get a hostile one. The first
@@ -278,10 +301,8 @@ fn edge(house: &mut House, cast: &mut Cast, phase: &mut Phase) {
         return;
     }
     if let Some(first) = phase.intruders.first_mut() {
-        first.ask(&Ask::Acts(cast.facts.clone()));
-        first.finish(WORK_LIMIT);
-        first.ask(&Ask::Abuse(cast.facts.clone()));
-        first.finish(WORK_LIMIT);
+        first.does(&Ask::Acts(cast.facts.clone()));
+        first.does(&Ask::Abuse(cast.facts.clone()));
     }
     with_mail(house, cast, phase, 2);
     call_back(phase);
@@ -301,10 +322,8 @@ fn access(house: &mut House, cast: &mut Cast, phase: &mut Phase) {
         return;
     }
     if let Some(first) = phase.intruders.first_mut() {
-        first.ask(&Ask::Acts(cast.facts.clone()));
-        first.finish(WORK_LIMIT);
-        first.ask(&Ask::Abuse(cast.facts.clone()));
-        first.finish(WORK_LIMIT);
+        first.does(&Ask::Acts(cast.facts.clone()));
+        first.does(&Ask::Abuse(cast.facts.clone()));
         // Its channels are worn out by now: the sign-ins are for the others.
         first.ask(&Ask::Leave);
         first.drain();
@@ -314,20 +333,19 @@ fn access(house: &mut House, cast: &mut Cast, phase: &mut Phase) {
         let Some(taken) = sign_in(house, cast, phase, side) else { continue };
         let Some(intruder) = phase.intruders.get_mut(taken) else { continue };
         match side {
-            Side::B => loot = wrapped(intruder),
+            Side::B => loot = intruder.wrapped(),
             Side::A => {
-                intruder.ask(&Ask::Replay(loot.clone()));
-                intruder.finish(WORK_LIMIT);
+                intruder.does(&Ask::Replay(loot.clone()));
             }
         }
     }
 }
 
 /// One person signs in over IMAP; which of the intruders took the connection.
-fn sign_in(house: &House, cast: &mut Cast, phase: &mut Phase, side: Side) -> Option<usize> {
+pub fn sign_in(house: &House, cast: &mut Cast, phase: &mut Phase, side: Side) -> Option<usize> {
     let account = house.account(side)?;
     let login = format!("LOGIN {} {}", account.address, account.app_password);
-    let authority = house.authority();
+    let authority = house.authority.clone();
     let imaps = house.ports.imaps();
     cast.gather_now(phase);
     for intruder in phase.intruders.iter().filter(|one| !one.gone && !one.has_typed()) {
@@ -361,37 +379,17 @@ fn sign_in(house: &House, cast: &mut Cast, phase: &mut Phase, side: Side) -> Opt
     taken
 }
 
-fn wrapped(intruder: &Intruder) -> Vec<Item> {
-    let items = intruder.told.iter().filter_map(|told| match told {
-        Told::Wrapped(items) => Some(items.clone()),
-        _ => None,
-    });
-    items.flatten().collect()
-}
-
 fn gate(house: &mut House, cast: &mut Cast, phase: &mut Phase) {
     if !cast.gather(phase, 1) {
         return;
     }
     if let Some(first) = phase.intruders.first_mut() {
-        first.ask(&Ask::Acts(cast.facts.clone()));
-        first.finish(WORK_LIMIT);
-        first.ask(&Ask::Abuse(cast.facts.clone()));
-        first.finish(WORK_LIMIT);
+        first.does(&Ask::Acts(cast.facts.clone()));
+        first.does(&Ask::Abuse(cast.facts.clone()));
         first.ask(&Ask::Serve { seconds: SERVE_SECONDS });
     }
-    let imaps = house.ports.imaps();
-    let (authority, login) = (
-        house.authority(),
-        house
-            .account(Side::A)
-            .map(|account| format!("LOGIN {} {}", account.address, account.app_password)),
-    );
     // A client over TLS: its handshake is not answered, so its password never leaves it.
-    let client = std::thread::spawn(move || {
-        let mut reader = Reader::connect(imaps, &authority).ok()?;
-        reader.say(&login?).ok()
-    });
+    let client = clients::person_reading(house, Side::A);
     std::thread::scope(|scope| {
         let sent = scope.spawn(|| house.post_in_flight());
         while !sent.is_finished() {
@@ -405,31 +403,104 @@ fn gate(house: &mut House, cast: &mut Cast, phase: &mut Phase) {
     drop(client);
 }
 
-/// Any other keeper: the calls, the files, and its own folder, which it may read.
-fn keeper(cast: &mut Cast, phase: &mut Phase) {
+/// Any other keeper: the calls, the files, its own store and channels; then its own work, done badly,
+/// while a person reads and a letter comes.
+fn keeper(house: &mut House, cast: &mut Cast, phase: &mut Phase, stolen: &[Sealed]) {
+    if !cast.gather(phase, 1) {
+        return;
+    }
+    let client = clients::person_reading(house, Side::A);
+    let letter = house.letter_in_flight();
+    let Some(first) = phase.intruders.first_mut() else { return };
+    let facts = cast.facts.clone();
+    first.does(&Ask::Abuse(facts.clone()));
+    first.does(&Ask::Acts(facts));
+    first.ask(&Ask::Serve { seconds: SERVE_SECONDS });
+    let until = Instant::now() + SERVE_LIMIT;
+    let is_waiting = || {
+        !letter.is_finished() || client.as_ref().is_some_and(|client| !client.is_finished())
+    };
+    while is_waiting() && Instant::now() < until {
+        first.hear(PULSE);
+    }
+    phase.reading = client.filter(|client| client.is_finished()).and_then(|one| one.join().ok());
+    if phase.kind == Kind::Identity {
+        // A stranger with no secret, whom the intruder lets in.
+        let stranger = clients::reading(house, "stranger@attacker.example", "sk-i-nothing");
+        let until = Instant::now() + WORK_LIMIT;
+        while !stranger.is_finished() && Instant::now() < until {
+            first.hear(PULSE);
+        }
+        phase.by_strangers.extend(stranger.join().ok().map(|reading| reading.octets));
+    }
+    if !stolen.is_empty() {
+        first.ask(&Ask::Open(stolen.to_vec()));
+        first.finish(WORK_LIMIT);
+    }
+    first.ask(&Ask::Leave);
+    first.drain();
+}
+
+/// A caller of the command line waits meanwhile; then what was made for the intruder is tried.
+fn admin(house: &mut House, cast: &mut Cast, phase: &mut Phase) {
+    let data = house.data.clone();
+    let caller = std::thread::spawn(move || client::value(&data, &Request::Status).is_ok());
     if !cast.gather(phase, 1) {
         return;
     }
     if let Some(first) = phase.intruders.first_mut() {
-        first.ask(&Ask::Acts(cast.facts.clone()));
-        first.finish(WORK_LIMIT);
+        first.does(&Ask::Acts(cast.facts.clone()));
+        first.does(&Ask::Abuse(cast.facts.clone()));
+        first.ask(&Ask::Leave);
+        first.drain();
+    }
+    house.drills.disarm();
+    drop(caller);
+    try_secrets(house, phase);
+}
+
+/// Every credential that an intruder came by, at the front door.
+fn try_secrets(house: &House, phase: &mut Phase) {
+    let secrets = phase.intruders.iter().flat_map(|one| &one.told).filter_map(|told| match told {
+        Told::Secret { address, secret } => Some((address.clone(), secret.clone())),
+        _ => None,
+    });
+    for (address, secret) in secrets.collect::<Vec<_>>() {
+        let reading = clients::reading(house, &address, &secret).join();
+        phase.by_strangers.extend(reading.ok().map(|reading| reading.octets));
     }
 }
 
-/// A foreign program: whatever it writes on its report channel is what it obtained.
-fn foreign(house: &mut House, cast: &mut Cast, phase: &mut Phase) {
-    let mail = matches!(phase.kind, Kind::Scanner | Kind::Edge);
-    if !mail {
-        cast.gather(phase, 1);
+/// Ciphertext and wrapped keys of both sides, as a thief of disks would have them.
+pub fn harvest(house: &mut House) -> Vec<Sealed> {
+    let mut sealed = Vec::new();
+    if let Ok((mut cast, mut phase)) = raise(house, Kind::Access, None) {
+        cast.gather(&mut phase, 2);
+        for side in [Side::B, Side::A] {
+            sign_in(house, &mut cast, &mut phase, side);
+        }
+        sealed.extend(phase.intruders.iter().flat_map(Intruder::sealed));
     }
+    house.drills.disarm();
+    house.watch.end_all(Kind::Access);
+    settle(house, Kind::Access);
+    sealed
+}
+
+/// A foreign program, with people about: whatever it writes on its report channel is its loot.
+fn foreign(house: &mut House, cast: &mut Cast, phase: &mut Phase) {
+    let data = house.data.clone();
+    let caller = std::thread::spawn(move || client::value(&data, &Request::Status).is_ok());
+    let client = clients::person_reading(house, Side::A);
     let ports = house.ports;
-    let letter = std::thread::spawn(move || std::net::TcpStream::connect(ports.smtp()));
+    let letters = std::thread::spawn(move || stage::poke(ports));
     if phase.kind == Kind::Scanner {
         std::thread::scope(|scope| {
             let sent = scope.spawn(|| house.post_in_flight());
             let until = Instant::now() + PROGRAM_LIMIT;
             while !sent.is_finished() && Instant::now() < until {
                 cast.gather_now(phase);
+                phase.intruders.iter_mut().for_each(Intruder::hear_foreign);
                 std::thread::sleep(PULSE);
             }
         });
@@ -437,23 +508,20 @@ fn foreign(house: &mut House, cast: &mut Cast, phase: &mut Phase) {
     let until = Instant::now() + PROGRAM_LIMIT;
     while Instant::now() < until {
         cast.gather_now(phase);
-        for intruder in &mut phase.intruders {
-            let mut octets = vec![0u8; 64 * 1024];
-            let flags = rustix::net::RecvFlags::DONTWAIT;
-            let fd: std::os::fd::BorrowedFd<'_> = std::os::fd::AsFd::as_fd(&intruder.talk);
-            if let Ok((_, count)) = rustix::net::recv(fd, &mut octets[..], flags) {
-                octets.truncate(count);
-                let how = "what the program reported".to_owned();
-                intruder.told.push(Told::Obtained { how, bytes: octets });
-            }
-        }
+        phase.intruders.iter_mut().for_each(Intruder::hear_foreign);
         std::thread::sleep(PULSE);
+        house.watch.pump();
+        let is_storm = |one: &Intruder| house.watch.alarms_of(one.instance) >= STORM;
+        if phase.intruders.iter().any(is_storm) {
+            break;
+        }
     }
-    drop(letter);
+    drop((caller, letters));
+    phase.reading = client.filter(|client| client.is_finished()).and_then(|one| one.join().ok());
 }
 
 /// Every refusal that must alarm has a second and a little more.
-fn await_alarms(house: &mut House, phase: &Phase) {
+pub fn await_alarms(house: &mut House, phase: &Phase) {
     let expected: Vec<(InstanceId, usize)> = phase
         .intruders
         .iter()
@@ -465,7 +533,7 @@ fn await_alarms(house: &mut House, phase: &Phase) {
 }
 
 /// Once more, with the warden's usual answer: the first call off charter ends it.
-fn replacement(house: &mut House, kind: Kind) -> bool {
+pub fn replacement(house: &mut House, kind: Kind) -> bool {
     let (give, talks) = channel();
     house.drills.arm(Drill { kind, program: None, lives_on: false, talks: give });
     house.watch.end_all(kind);
@@ -488,7 +556,16 @@ fn replacement(house: &mut House, kind: Kind) -> bool {
     ended && cause == "off charter" && is_back
 }
 
-fn collect_passed(phase: &mut Phase) {
+/// Which messages were in hand: as the intruder's own numbers say, and as what strangers read shows.
+pub fn collect_passed(house: &House, phase: &mut Phase) {
+    for (_, sender) in &house.letters {
+        let is_in = |octets: &Vec<u8>| {
+            octets.windows(sender.len()).any(|window| window == sender.as_bytes())
+        };
+        if phase.by_strangers.iter().any(is_in) {
+            phase.passed.extend(house.kept_as(sender));
+        }
+    }
     for told in phase.intruders.iter().flat_map(|one| &one.told) {
         match told {
             Told::Passed(message) => drop(phase.passed.insert(*message)),

@@ -1,8 +1,6 @@
 //! The drill's house: two organisations on loopback in a folder that is thrown away.
 
-use super::Wishes;
 use super::markers::{Marker, Side, word};
-use super::play::{self, Played};
 use super::watch::Watch;
 use crate::client;
 use crate::demo::accounts::{self, Account};
@@ -12,8 +10,8 @@ use crate::demo::senders::Senders;
 use crate::demo::{self, Ports};
 use crate::outcome::Trouble;
 use drill::Asset;
-use std::net::{TcpListener, UdpSocket};
-use std::path::PathBuf;
+use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::channel;
 use warden::{Drills, Happening};
 use wire::admin::Request;
@@ -22,6 +20,10 @@ use wire::admin::Request;
 const TRIES: u16 = 200;
 const FIRST_BASE: u16 = 21_000;
 const OFFSETS: &[u16] = &[25, 53, 93, 95];
+/// Datagrams and connections counted at once.
+const ARRIVALS: usize = 1_000;
+const SETTLE_TRIES: u32 = 20;
+const SETTLE_PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
 /// Letters planted for each side before anything hostile runs.
 const PLANTED: usize = 3;
 
@@ -36,9 +38,9 @@ pub struct Set {
 }
 
 impl Set {
-    pub fn open() -> Result<Self, Trouble> {
-        let name = format!("sekisho-drill-{}", terms::InstanceId(compartment::random()));
-        let data = std::env::temp_dir().join(name);
+    /// In the given folder, which whoever gave it takes away at the worst; or in one of our own.
+    pub fn open(folder: Option<&Path>) -> Result<Self, Trouble> {
+        let data = folder.map_or_else(fresh_folder, Path::to_owned);
         crate::commands::make_folder(&data)?;
         let credential: [u8; 32] = compartment::random();
         // As in the demo, the credential stands beside the data: something worth stealing.
@@ -51,9 +53,19 @@ impl Set {
     }
 
     pub fn clear(&self) {
-        let _ = std::fs::remove_file(self.unseal());
-        let _ = std::fs::remove_dir_all(&self.data);
+        clear(&self.data);
     }
+}
+
+pub fn fresh_folder() -> PathBuf {
+    let name = format!("sekisho-drill-{}", terms::InstanceId(compartment::random()));
+    std::env::temp_dir().join(name)
+}
+
+/// Takes a stage away, with the credential beside it.
+pub fn clear(data: &Path) {
+    let _ = std::fs::remove_file(beside(data));
+    let _ = std::fs::remove_dir_all(data);
 }
 
 fn beside(data: &std::path::Path) -> PathBuf {
@@ -78,7 +90,10 @@ fn free_ports() -> Result<Ports, Trouble> {
 }
 
 /// Starts the house, plays, stops it. Call it before any other thread exists.
-pub fn perform(set: &Set, wishes: &Wishes) -> Result<Played, Trouble> {
+pub fn perform<T: Send + 'static>(
+    set: &Set,
+    play: impl FnOnce(&mut House) -> Result<T, Trouble> + Send + 'static,
+) -> Result<T, Trouble> {
     let senders = Senders::new(&set.credential);
     let zones = senders.zones().map_err(|e| Trouble::fault(e.to_string(), "report this"))?;
     let (tell, told) = channel();
@@ -87,16 +102,15 @@ pub fn perform(set: &Set, wishes: &Wishes) -> Result<Played, Trouble> {
     plan.drills = drills.clone();
     let (give, result) = channel();
     let house = House::new(set, told, drills);
-    let wishes = (wishes.kinds.clone(), wishes.program.clone());
-    let mut waiting = Some((house, wishes));
+    let mut waiting = Some((house, play));
     plan.tell = Box::new(move |happening| {
         let _ = tell.send(happening.clone());
         if matches!(happening, Happening::Ready)
-            && let Some((mut house, (kinds, program))) = waiting.take()
+            && let Some((mut house, play)) = waiting.take()
         {
             let give = give.clone();
             std::thread::spawn(move || {
-                let _ = give.send(play::everything(&mut house, &kinds, program.as_deref()));
+                let _ = give.send(play(&mut house));
                 // The warden takes its own TERM as it would an operator's.
                 let own = rustix::process::getpid();
                 let _ = rustix::process::kill_process(own, rustix::process::Signal::TERM);
@@ -135,6 +149,38 @@ pub struct House {
     pub accounts: Vec<Account>,
     pub markers: Vec<Marker>,
     pub hidden: String,
+    pub authority: String,
+    /// Whose letters are kept, by their senders.
+    pub letters: Vec<(Side, String)>,
+    pub outside: Outside,
+}
+
+/// Somewhere else on this host: what arrives here has got out.
+pub struct Outside {
+    udp: Option<UdpSocket>,
+    tcp: Option<TcpListener>,
+    pub at: SocketAddr,
+}
+
+impl Outside {
+    fn open() -> Self {
+        let udp = UdpSocket::bind("127.0.0.1:0").ok();
+        let at = udp.as_ref().and_then(|udp| udp.local_addr().ok());
+        let at = at.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 9)));
+        let tcp = TcpListener::bind(at).ok();
+        let _ = udp.as_ref().map(|udp| udp.set_nonblocking(true));
+        let _ = tcp.as_ref().map(|tcp| tcp.set_nonblocking(true));
+        Self { udp, tcp, at }
+    }
+
+    /// What has arrived since: datagrams and connections.
+    pub fn arrived(&self) -> u64 {
+        let mut octets = [0u8; 2_000];
+        let datagrams = std::iter::from_fn(|| self.udp.as_ref()?.recv(&mut octets).ok());
+        let datagrams = datagrams.take(ARRIVALS).count();
+        let calls = std::iter::from_fn(|| self.tcp.as_ref()?.accept().ok()).take(ARRIVALS).count();
+        (datagrams + calls) as u64
+    }
 }
 
 impl House {
@@ -150,12 +196,18 @@ impl House {
             accounts,
             markers,
             hidden: format!("{}@example.net", word()),
+            authority: String::new(),
+            letters: Vec::new(),
+            outside: Outside::open(),
         }
     }
 
     /// Accounts, an address that nobody has written to, and three letters for each side.
     pub fn furnish(&mut self) -> Result<(), Trouble> {
-        self.accounts = accounts::settle(&self.data, &self.credential)?;
+        self.accounts = self.settle()?;
+        let answer = client::value(&self.data, &Request::Authority)?;
+        let pem = answer.get("ca").and_then(serde_json::Value::as_str);
+        self.authority = pem.unwrap_or_default().to_owned();
         for account in &self.accounts {
             let side = if account.address.ends_with(".jp") { Side::A } else { Side::B };
             for secret in [&account.password, &account.app_password, &account.pop3_password] {
@@ -171,17 +223,46 @@ impl House {
         };
         client::value(&self.data, &add)?;
         self.markers.push(Marker::new(Asset::OtherTenants, Side::B, self.hidden.as_str()));
-        for (side, to) in [(Side::A, AOI), (Side::B, ALICE)] {
+        for side in [Side::A, Side::B] {
             for _ in 0..PLANTED {
-                self.post(side, to, Asset::StoredHeaders, Asset::StoredBodies)?;
+                self.plant(side, Asset::StoredHeaders, Asset::StoredBodies)?;
             }
         }
         Ok(())
     }
 
+    /// One letter of markers, kept for a side's person.
+    pub fn plant(&mut self, side: Side, header: Asset, body: Asset) -> Result<(), Trouble> {
+        let to = if side == Side::A { AOI } else { ALICE };
+        let sender = self.post(side, to, header, body)?;
+        self.letters.push((side, sender));
+        Ok(())
+    }
+
+    /// On a busy machine a compartment may serve before its neighbours have been joined to it.
+    fn settle(&self) -> Result<Vec<Account>, Trouble> {
+        let mut left = SETTLE_TRIES;
+        loop {
+            match accounts::settle(&self.data, &self.credential) {
+                Err(Trouble::Fault { .. }) if left > 0 => left -= 1,
+                settled => return settled,
+            }
+            std::thread::sleep(SETTLE_PAUSE);
+        }
+    }
+
     /// One letter in flight for the first side while something hostile runs; its sender.
     pub fn post_in_flight(&mut self) -> Result<String, Trouble> {
         self.post(Side::A, AOI, Asset::MailInFlight, Asset::MailInFlight)
+    }
+
+    /// The same, without waiting for what becomes of it.
+    pub fn letter_in_flight(&mut self) -> std::thread::JoinHandle<bool> {
+        let (_, letter) = self.write(Side::A, AOI, Asset::MailInFlight, Asset::MailInFlight);
+        let to = self.ports.smtp();
+        std::thread::spawn(move || {
+            post::send(to, &letter, &letter.octets).is_ok_and(|sent| sent.accepted)
+        })
     }
 
     fn post(
@@ -191,7 +272,22 @@ impl House {
         header: Asset,
         body: Asset,
     ) -> Result<String, Trouble> {
-        let (subject, text, local) = (word(), word(), word());
+        let (from, letter) = self.write(side, to, header, body);
+        let trouble = |what: String| Trouble::fault(what, "the drill's own mail must pass first");
+        match post::send(self.ports.smtp(), &letter, &letter.octets) {
+            Ok(sent) if sent.accepted => Ok(from),
+            Ok(sent) => Err(trouble(format!("a letter was answered {} {}", sent.code, sent.reply))),
+            Err(error) => Err(trouble(error.to_string())),
+        }
+    }
+
+    /// A letter full of markers, and its sender.
+    fn write(&mut self, side: Side, to: &str, header: Asset, body: Asset) -> (String, Letter) {
+        let (subject, text, local, host) = (word(), word(), word(), word());
+        if header == Asset::MailInFlight {
+            self.markers.push(Marker::new(header, side, host.clone()));
+        }
+        let helo = format!("{host}.sender.example");
         let from = format!("{local}@sender.example");
         let octets = format!(
             "From: <{from}>\r\nTo: <{to}>\r\nSubject: {subject}\r\nMessage-ID: <{local}@x>\r\n\
@@ -202,21 +298,15 @@ impl House {
         self.markers.push(Marker::new(body, side, text));
         let letter = Letter {
             about: "a drill's letter",
-            helo: "mail.sender.example",
             // A few short names for the length of one drill.
+            helo: Box::leak(helo.into_boxed_str()),
             mail_from: Box::leak(from.clone().into_boxed_str()),
             rcpt_to: vec![Box::leak(to.to_owned().into_boxed_str())],
             octets: octets.into_bytes(),
             signed_by: None,
             manner: Manner::Proper,
         };
-        let trouble = |what: String| Trouble::fault(what, "the drill's own mail must pass first");
-        let sent = post::send(self.ports.smtp(), &letter, &letter.octets);
-        match sent {
-            Ok(sent) if sent.accepted => Ok(from),
-            Ok(sent) => Err(trouble(format!("a letter was answered {} {}", sent.code, sent.reply))),
-            Err(error) => Err(trouble(error.to_string())),
-        }
+        (from, letter)
     }
 
     /// The number under which a sender's letter was kept.
@@ -225,11 +315,6 @@ impl House {
         let items = found.ok().and_then(|value| value.get("items")?.as_array().cloned());
         let id = |item: &serde_json::Value| terms::MessageId::parse(item.get("id")?.as_str()?);
         items.unwrap_or_default().iter().filter_map(id).collect()
-    }
-
-    pub fn authority(&self) -> String {
-        let answer = client::value(&self.data, &Request::Authority);
-        answer.ok().and_then(|v| Some(v.get("ca")?.as_str()?.to_owned())).unwrap_or_default()
     }
 
     pub fn account(&self, side: Side) -> Option<&Account> {

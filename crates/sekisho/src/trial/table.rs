@@ -1,49 +1,60 @@
 //! A drill's findings as a calm table.
 
-use super::verdict::Findings;
 use crate::demo::screen::{Tone, heading, tinted};
-use drill::Got;
+use serde_json::Value;
 
-impl Findings {
-    pub fn show(&self) {
-        let mut last = "";
-        for cell in &self.cells {
-            if cell.kind.word() != last {
-                last = cell.kind.word();
-                heading(last);
-            }
-            let tone = match cell.got {
-                Got::Nothing => Tone::Good,
-                Got::Bounded => Tone::Watch,
-                Got::Everything => Tone::Stopped,
-            };
-            let alarm = cell.alarm_ms.map_or("—".to_owned(), |ms| format!("{ms} ms"));
-            let scope = cell.likeness.map_or(String::new(), |likeness| {
-                format!("  scope {:.2}/{:.2}", likeness.precision, likeness.recall)
-            });
-            println!(
-                "  {:18} {:21} {:2} off charter, alarm {:6}  {}{}",
-                cell.asset.word(),
-                tinted(tone, &format!("{:10}", cell.got.word())),
-                cell.attempted,
-                alarm,
-                tinted(Tone::Quiet, &cell.what),
-                scope,
-            );
+pub fn show(found: &Value) {
+    let list = |name: &str| found.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
+    let mut last = String::new();
+    for cell in list("cells") {
+        if text(&cell, "compartment") != last {
+            last = text(&cell, "compartment");
+            heading(&last);
         }
-        println!();
-        for (kind, replaced) in &self.replaced {
-            let how =
-                if *replaced { "ended at its first call, and replaced" } else { "NOT replaced" };
-            println!("  {:10} {how}", kind.word());
-        }
-        for absent in &self.absent {
-            println!("  absent     {absent}");
-        }
-        for broken in &self.broken {
-            println!("  {}", tinted(Tone::Stopped, broken));
-        }
-        let words = if self.held() { "every denial held" } else { "a denial did NOT hold" };
-        println!("\n  {} alarms; {words}", self.alarms.len());
+        show_cell(&cell);
     }
+    println!();
+    for one in list("replaced") {
+        let is_replaced = one.get("replaced") == Some(&Value::Bool(true));
+        let how = if is_replaced { "ended at its first call, and replaced" } else { "NOT replaced" };
+        println!("  {:10} {how}", text(&one, "compartment"));
+    }
+    for absent in list("absent") {
+        println!("  absent     {}", absent.as_str().unwrap_or_default());
+    }
+    let broken = list("broken");
+    for one in &broken {
+        println!("  {}", tinted(Tone::Stopped, one.as_str().unwrap_or_default()));
+    }
+    let words =
+        if broken.is_empty() { "every denial held" } else { "a denial did NOT hold" };
+    println!("\n  {} alarms; {words}", list("alarms").len());
+}
+
+fn show_cell(cell: &Value) {
+    let tone = match cell.get("got").and_then(Value::as_str) {
+        Some("nothing") => Tone::Good,
+        Some("bounded") => Tone::Watch,
+        _ => Tone::Stopped,
+    };
+    let number = |name: &str| cell.get(name).and_then(Value::as_u64);
+    let alarm = number("alarm_ms").map_or("—".to_owned(), |ms| format!("{ms} ms"));
+    let share = |name: &str| cell.get(name).and_then(Value::as_f64);
+    let scope = share("scope_precision").zip(share("scope_recall"));
+    let scope = scope.map_or(String::new(), |(precision, recall)| {
+        format!("  scope {precision:.2}/{recall:.2}")
+    });
+    println!(
+        "  {:18} {} {:2} off charter, alarm {:6}  {}{}",
+        text(cell, "asset"),
+        tinted(tone, &format!("{:10}", text(cell, "got"))),
+        number("attempted").unwrap_or(0),
+        alarm,
+        tinted(Tone::Quiet, &text(cell, "what")),
+        scope,
+    );
+}
+
+fn text(value: &Value, name: &str) -> String {
+    value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
 }

@@ -2,7 +2,8 @@
 //! that each compartment may yield.
 
 use super::markers::{Marker, found_in};
-use super::play::{Intruder, Phase, Played};
+use super::cast::Intruder;
+use super::play::{Phase, Played};
 use super::stage::Set;
 use super::watch::Alarm;
 use crate::outcome::Trouble;
@@ -17,6 +18,8 @@ use terms::{InstanceId, Kind, MessageId};
 const EPERM: i32 = 1;
 /// The promise: noticed within a second.
 const ALARM_MS: u64 = 1_000;
+/// Told one by one; a foreign program may raise any number.
+const ALARMS_TOLD: usize = 20_000;
 
 /// One compartment's yield of one asset.
 pub struct Cell {
@@ -38,6 +41,7 @@ pub struct Findings {
     /// Said, but no failure: walls that this kernel does not grant.
     pub absent: Vec<String>,
     pub replaced: Vec<(Kind, bool)>,
+    pub turns: Vec<Value>,
 }
 
 pub fn reach(set: &Set, played: Played) -> Result<Findings, Trouble> {
@@ -47,6 +51,7 @@ pub fn reach(set: &Set, played: Played) -> Result<Findings, Trouble> {
         broken: Vec::new(),
         absent: Vec::new(),
         replaced: Vec::new(),
+        turns: Vec::new(),
     };
     let deaf = |(kind, wall): &&(Kind, String)| wall.contains("noti") && *kind != Kind::Warden;
     findings.absent = played
@@ -58,39 +63,109 @@ pub fn reach(set: &Set, played: Played) -> Result<Findings, Trouble> {
         })
         .collect();
     let entries = read_entries(&set.data)?;
+    let evidence = Evidence::of(set, &played, &entries);
     for phase in &played.phases {
-        judge_phase(phase, &played, &entries, &mut findings);
+        judge_phase(phase, &played, &entries, &evidence, &mut findings);
+        findings.turns.push(turn(phase));
     }
-    check_ledger(set, &entries, &mut findings);
+    evidence.complain(&played, &mut findings);
     let drilled: BTreeSet<InstanceId> =
         played.phases.iter().flat_map(|phase| &phase.intruders).map(|one| one.instance).collect();
     findings.alarms = played.alarms;
     findings.alarms.retain(|(alarm, _)| drilled.contains(&alarm.instance));
+    findings.alarms.truncate(ALARMS_TOLD);
     Ok(findings)
 }
 
-fn read_entries(data: &Path) -> Result<Vec<Entry>, Trouble> {
+/// Of one turn, what no cell has room for.
+fn turn(phase: &Phase) -> Value {
+    let reading = phase.reading.as_ref();
+    json!({
+        "compartment": phase.kind.word(),
+        "seconds": (phase.seconds * 10.0).round() / 10.0,
+        "intruders": phase.intruders.len(),
+        "reading_ms": reading.map(|reading| reading.millis),
+        "reading_said": reading.map(|reading| reading.said.clone()),
+        "got_out": phase.got_out,
+        "whole_again": phase.is_whole,
+    })
+}
+
+/// What became of the log.
+struct Evidence {
+    sound: bool,
+    problem: String,
+    /// Lies that stand in it, by the kind and start that signed them.
+    lies: Vec<(Kind, InstanceId)>,
+    /// Entries of the warden's that it was told are durable and that are not there.
+    dropped: usize,
+}
+
+impl Evidence {
+    fn of(set: &Set, played: &Played, entries: &[Entry]) -> Self {
+        let lies = entries.iter().filter(|entry| match &entry.body {
+            Body::Alarm { what, .. } => what.as_str() == "forged-by-a-drill",
+            _ => false,
+        });
+        let lies = lies.map(|entry| (entry.author, entry.start)).collect();
+        let found = ledger::verify(&set.data.join("ledger"), Some(&set.data.join("mirror")));
+        let (sound, problem) = match found {
+            Ok(found) => (found.ok, found.problems.into_iter().next().unwrap_or_default()),
+            Err(fault) => (false, fault.to_string()),
+        };
+        let written: BTreeSet<u64> = entries
+            .iter()
+            .filter(|entry| entry.author == Kind::Warden)
+            .map(|entry| entry.seq)
+            .collect();
+        let told = played.alarms.iter().filter(|(_, leaf)| leaf.is_some());
+        let dropped = told.filter(|(alarm, _)| alarm.number.is_some_and(|n| !written.contains(&n)));
+        Self { sound, problem, lies, dropped: dropped.count() }
+    }
+
+    /// What one compartment did to it: nothing forged or dropped unnoticed is the promise.
+    fn by(&self, phase: &Phase) -> Option<(Got, String)> {
+        let is_own = |(kind, start): &&(Kind, InstanceId)| {
+            *kind == phase.kind && phase.intruders.iter().any(|one| one.instance == *start)
+        };
+        let own = self.lies.iter().filter(is_own).count();
+        let forged = self.lies.len() - self.lies.iter().filter(|lie| self.is_anybodys(lie)).count();
+        let owns_log = matches!(phase.kind, Kind::Ledger | Kind::Mirror);
+        if owns_log && (forged > 0 || self.dropped > 0 || !self.sound) {
+            let did = format!("{forged} forged, {} dropped", self.dropped);
+            return Some(match self.sound {
+                true => (Got::Everything, format!("{did}, and the log verifies")),
+                false => (Got::Bounded, format!("{did}; `ledger verify` says: {}", self.problem)),
+            });
+        }
+        match own {
+            0 => None,
+            lies => Some((Got::Bounded, format!("{lies} lie in its own name; none in another's"))),
+        }
+    }
+
+    /// A lie under the liar's own name is no forgery; nobody starts as instance 7.
+    fn is_anybodys(&self, (_, start): &(Kind, InstanceId)) -> bool {
+        *start != InstanceId([7; 6])
+    }
+
+    fn complain(&self, played: &Played, findings: &mut Findings) {
+        let owned = |phase: &Phase| matches!(phase.kind, Kind::Ledger | Kind::Mirror);
+        let forged = self.lies.iter().any(|lie| !self.is_anybodys(lie));
+        if (forged || !self.sound) && !played.phases.iter().any(owned) {
+            let what = format!("evidence: forged: {forged}; the log: {}", self.problem);
+            findings.broken.push(what);
+            let cells = findings.cells.iter_mut().filter(|cell| cell.asset == Asset::Evidence);
+            cells.for_each(|cell| cell.got = Got::Everything);
+        }
+    }
+}
+
+pub fn read_entries(data: &Path) -> Result<Vec<Entry>, Trouble> {
     let mut entries = Vec::new();
     let read = ledger::entries(&data.join("ledger"), |_, entry| entries.push(entry.clone()));
     read.map_err(|fault| Trouble::fault(fault.to_string(), "the drill's ledger must be readable"))?;
     Ok(entries)
-}
-
-/// Nothing forged stands in the log, nothing is missing, and the mirror agrees.
-fn check_ledger(set: &Set, entries: &[Entry], findings: &mut Findings) {
-    let forged = |entry: &&Entry| match &entry.body {
-        Body::Alarm { what, .. } => what.as_str() == "forged-by-a-drill",
-        _ => false,
-    };
-    let forged = entries.iter().filter(forged).count();
-    let found = ledger::verify(&set.data.join("ledger"), Some(&set.data.join("mirror")));
-    let sound = found.is_ok_and(|found| found.ok);
-    if forged > 0 || !sound {
-        let what = format!("evidence: {forged} forged entries; the log verifies: {sound}");
-        findings.broken.push(what);
-        let cells = findings.cells.iter_mut().filter(|cell| cell.asset == Asset::Evidence);
-        cells.for_each(|cell| cell.got = Got::Everything);
-    }
 }
 
 /// The refused calls of an intruder that its charter does not know: each must be an alarm.
@@ -106,11 +181,23 @@ pub fn off_charter(kind: Kind, intruder: &Intruder) -> impl Iterator<Item = (Ass
     })
 }
 
-fn judge_phase(phase: &Phase, played: &Played, entries: &[Entry], findings: &mut Findings) {
+fn judge_phase(
+    phase: &Phase,
+    played: &Played,
+    entries: &[Entry],
+    evidence: &Evidence,
+    findings: &mut Findings,
+) {
     let likeness = likeness(phase, entries);
+    let is_recorded = is_recorded(phase, entries);
     let kind = phase.kind;
     if phase.intruders.is_empty() {
         findings.broken.push(format!("{}: nothing hostile was ever born", kind.word()));
+    }
+    // A ledger that said "taken" and kept nothing leaves its authors numbers that its successor
+    // does not know: the house is not whole before its next start, and says so.
+    if !phase.is_whole && !phase.is_program && kind != Kind::Ledger {
+        findings.broken.push(format!("{}: mail did not pass again afterwards", kind.word()));
     }
     if let Some(replaced) = phase.replaced {
         findings.replaced.push((kind, replaced));
@@ -121,12 +208,15 @@ fn judge_phase(phase: &Phase, played: &Played, entries: &[Entry], findings: &mut
     let tries = tries(phase, &played.alarms, findings);
     for asset in Asset::ALL {
         let own: Vec<&Try> = tries.iter().filter(|one| one.asset == *asset).collect();
-        let (got, what) = yielded(phase, played, *asset);
-        let passed = match asset {
-            Asset::MailInFlight => matches!(kind, Kind::Scanner | Kind::Edge | Kind::Gate),
-            Asset::StoredBodies | Asset::StoredHeaders => kind == Kind::Access,
-            _ => false,
-        };
+        let (mut got, mut what) = yielded(phase, played, *asset, is_recorded);
+        if *asset == Asset::Evidence
+            && let Some((more, how)) = evidence.by(phase).filter(|(more, _)| *more >= got)
+        {
+            (got, what) = (more, how);
+        }
+        let is_mail =
+            matches!(asset, Asset::MailInFlight | Asset::StoredBodies | Asset::StoredHeaders);
+        let passed = is_mail && (!phase.passed.is_empty() || phase.passed_unkept > 0);
         if got > allowed(kind, *asset) {
             let said = format!("{}: {} {}: {what}", kind.word(), got.word(), asset.word());
             findings.broken.push(said);
@@ -183,26 +273,47 @@ fn tries(phase: &Phase, alarms: &[(Alarm, Option<u64>)], findings: &mut Findings
     tries
 }
 
+/// Whether the ledger names, as released or delivered, every message that was in hand.
+fn is_recorded(phase: &Phase, entries: &[Entry]) -> bool {
+    let mut named: BTreeSet<MessageId> = BTreeSet::new();
+    let window = phase.from_ms..phase.to_ms;
+    for entry in entries.iter().filter(|entry| window.contains(&entry.time_ms)) {
+        if let Body::Release { released: evidence::Released::Bodies(messages), .. } = &entry.body {
+            named.extend(messages);
+        }
+    }
+    phase.passed.is_subset(&named)
+}
+
 /// What the intruders of a phase got of one asset, from the markers that they held.
-fn yielded(phase: &Phase, played: &Played, asset: Asset) -> (Got, String) {
+fn yielded(phase: &Phase, played: &Played, asset: Asset, is_recorded: bool) -> (Got, String) {
     let mut worst = (Got::Nothing, String::new());
     for intruder in &phase.intruders {
-        let found = yielded_by(phase, intruder, played, asset);
+        let found = yielded_by(phase, intruder, played, asset, is_recorded);
         if found.0 > worst.0 || worst.1.is_empty() {
             worst = found;
         }
     }
-    if asset == Asset::Evidence && phase.kind == Kind::Gate && worst.0 == Got::Nothing {
-        let unrecorded = phase.passed_unkept;
-        if unrecorded > 0 {
-            let what = format!("{unrecorded} connection of its own went unrecorded; none forged");
-            return (Got::Bounded, what);
-        }
+    let unrecorded = phase.passed_unkept;
+    if asset == Asset::Evidence && phase.kind == Kind::Gate && unrecorded > 0 {
+        let what = format!("{unrecorded} connection of its own went unrecorded; none forged");
+        worst = worst.max((Got::Bounded, what));
+    }
+    if asset == Asset::Host && phase.got_out > 0 {
+        let what = format!("{} datagrams reached another port of this host", phase.got_out);
+        worst = worst.max((Got::Bounded, what));
     }
     worst
 }
 
-fn yielded_by(phase: &Phase, one: &Intruder, played: &Played, asset: Asset) -> (Got, String) {
+fn yielded_by(
+    phase: &Phase,
+    one: &Intruder,
+    played: &Played,
+    asset: Asset,
+    is_recorded: bool,
+) -> (Got, String) {
+    let mut partly = None;
     for told in &one.told {
         match told {
             Told::Act { asset: at, act, errno: None, .. } if *at == asset => {
@@ -210,6 +321,10 @@ fn yielded_by(phase: &Phase, one: &Intruder, played: &Played, asset: Asset) -> (
             }
             Told::Word { asset: at, act, held: false, answer } if *at == asset => {
                 return (Got::Everything, format!("{act}: {answer}"));
+            }
+            Told::Partly { asset: at, what } if *at == asset => {
+                let noticed = noticed(phase, played);
+                partly = Some((Got::Bounded, format!("{what}; {noticed}")));
             }
             _ => {}
         }
@@ -222,22 +337,69 @@ fn yielded_by(phase: &Phase, one: &Intruder, played: &Played, asset: Asset) -> (
         }
         _ => marker.asset == asset,
     };
+    let wanted: Vec<&Marker> = played.markers.iter().filter(|marker| counts(marker)).collect();
     let mut held: BTreeSet<&str> = BTreeSet::new();
-    let mut kinds = 0;
-    for told in &one.told {
-        let Told::Obtained { bytes, .. } = told else { continue };
-        for marker in found_in(bytes, &played.markers) {
-            if counts(marker) && held.insert(marker.text.as_str()) {
-                kinds += 1;
-            }
+    let loot = one.told.iter().filter_map(|told| match told {
+        Told::Obtained { bytes, .. } => Some(bytes),
+        _ => None,
+    });
+    for octets in loot.chain(&phase.by_strangers) {
+        let found = found_in(octets, &played.markers).into_iter();
+        held.extend(found.filter(|marker| counts(marker)).map(|marker| marker.text.as_str()));
+    }
+    let (found, all) = (held.len(), wanted.len());
+    // Whole is one sort of what others own, or all of an asset: unless it only passed by, or each
+    // piece of it stands in the ledger as released.
+    let is_whole = |sort: &&Asset| {
+        let mut of = wanted.iter().filter(|marker| marker.asset == **sort).peekable();
+        of.peek().is_some() && of.all(|marker| held.contains(marker.text.as_str()))
+    };
+    let is_released =
+        |sort: Asset| matches!(sort, Asset::StoredBodies | Asset::StoredHeaders) && is_recorded;
+    let mut whole: Vec<Asset> = Asset::ALL.iter().filter(is_whole).copied().collect();
+    whole.retain(|sort| *sort != Asset::MailInFlight);
+    whole.sort_by_key(|sort| is_released(*sort));
+    match (found, whole.first().copied()) {
+        (0, _) => partly.unwrap_or_else(|| {
+            (Got::Nothing, format!("0 of {all} markers{}", denials(phase, asset)))
+        }),
+        (_, Some(sort)) if !is_released(sort) => {
+            let of = if asset == Asset::OtherTenants { sort_words(sort) } else { "" };
+            (Got::Everything, format!("{found} of {all} markers{of}, nothing of it recorded"))
+        }
+        (_, Some(_)) => {
+            (Got::Bounded, format!("{found} of {all} markers, each released and recorded"))
+        }
+        (found, None) => {
+            (Got::Bounded, format!("{found} of {all} markers, of what passed through it"))
         }
     }
-    let all = played.markers.iter().filter(|marker| counts(marker)).count();
-    let is_bound = asset == Asset::MailInFlight;
-    match kinds {
-        0 => (Got::Nothing, format!("0 of {all} markers{}", denials(phase, asset))),
-        found if found == all && !is_bound => (Got::Everything, format!("all {all} markers")),
-        found => (Got::Bounded, format!("{found} of {all} markers, of what passed through it")),
+}
+
+fn sort_words(sort: Asset) -> &'static str {
+    match sort {
+        Asset::OtherTenants => ", every address",
+        Asset::StoredBodies | Asset::StoredHeaders => ", all their mail",
+        _ => ", all of one sort",
+    }
+}
+
+/// Whether anybody raised an alarm over lies that no system call shows, and how long it took: from
+/// the moment that the intruder said it would to the warden's hearing of it, by one clock.
+fn noticed(phase: &Phase, played: &Played) -> String {
+    let began = phase.intruders.iter().find_map(|one| one.lied_at);
+    let others = played.alarms.iter().map(|(alarm, _)| alarm).filter(|alarm| {
+        alarm.call == "report"
+            && began.is_some_and(|began| alarm.heard_at >= began)
+            && phase.intruders.iter().all(|one| one.instance != alarm.instance)
+    });
+    let first = others.min_by_key(|alarm| alarm.heard_at).zip(began);
+    match first {
+        Some((alarm, began)) => {
+            let after = alarm.heard_at.duration_since(began).as_millis();
+            format!("{} raised an alarm after {after} ms", alarm.kind.word())
+        }
+        None => "nobody raised an alarm".to_owned(),
     }
 }
 
@@ -255,18 +417,31 @@ fn denials(phase: &Phase, asset: Asset) -> String {
     }
 }
 
-/// The most that a compartment may yield (architecture §1).
+/// The most that a compartment may yield: what architecture §1 allows, and what `docs/` says is open.
+/// A cell above it is a broken promise; no cell is filled in from here.
 fn allowed(kind: Kind, asset: Asset) -> Got {
+    use Asset::*;
     match (kind, asset) {
-        (Kind::Scanner | Kind::Edge | Kind::Gate, Asset::MailInFlight) => Got::Bounded,
-        (Kind::Gate, Asset::Evidence) => Got::Bounded,
-        (
-            Kind::Access,
-            Asset::AccountSecrets
-            | Asset::StoredBodies
-            | Asset::StoredHeaders
-            | Asset::MailInFlight,
-        ) => Got::Bounded,
+        (Kind::Vault, AccountSecrets | StoredBodies | StoredHeaders | OtherTenants) => {
+            Got::Everything
+        }
+        // The addresses of all tenants' people are what these know them by.
+        (Kind::Directory | Kind::Identity | Kind::Admin, OtherTenants) => Got::Everything,
+        (Kind::Directory, MailInFlight) => Got::Bounded,
+        (Kind::Admin | Kind::Identity, AccountSecrets | StoredBodies | StoredHeaders) => {
+            Got::Bounded
+        }
+        (Kind::Access, AccountSecrets | StoredBodies | StoredHeaders | MailInFlight) => {
+            Got::Bounded
+        }
+        (Kind::Scanner | Kind::Edge | Kind::Gate | Kind::Names | Kind::Zone, MailInFlight) => {
+            Got::Bounded
+        }
+        (Kind::Zone, Host) => Got::Bounded,
+        (_, Evidence) if wire::charter(kind).is_some_and(|charter| charter.is_author) => {
+            Got::Bounded
+        }
+        (Kind::Ledger | Kind::Mirror, Evidence) => Got::Bounded,
         _ => Got::Nothing,
     }
 }
@@ -275,7 +450,7 @@ fn allowed(kind: Kind, asset: Asset) -> Got {
 ///
 /// A message that was never kept has no number: it stands for one unattributed connection on
 /// either side.
-fn likeness(phase: &Phase, entries: &[Entry]) -> Option<scope::Likeness> {
+pub fn likeness(phase: &Phase, entries: &[Entry]) -> Option<scope::Likeness> {
     let ours: BTreeSet<InstanceId> = phase.intruders.iter().map(|one| one.instance).collect();
     // A delivery is recorded up to a second after it.
     let scope = scope_in(entries, phase.kind, &ours, phase.from_ms, phase.to_ms + 1_200)?;
@@ -327,10 +502,6 @@ fn unkept(number: u64) -> MessageId {
 }
 
 impl Findings {
-    pub fn held(&self) -> bool {
-        self.broken.is_empty()
-    }
-
     /// As the contract has it.
     pub fn json(&self) -> Value {
         let cells = self.cells.iter().map(|cell| {
@@ -361,6 +532,7 @@ impl Findings {
             "replaced": self.replaced.iter().map(|(kind, replaced)| {
                 json!({ "compartment": kind.word(), "replaced": replaced })
             }).collect::<Vec<_>>(),
+            "turns": self.turns,
         })
     }
 }

@@ -6,15 +6,19 @@ use std::time::{Duration, Instant};
 use terms::{InstanceId, Kind};
 use warden::Happening;
 
+/// Alarms remembered: a foreign program may raise any number.
+const ALARMS: usize = 100_000;
 const PULSE: Duration = Duration::from_millis(20);
 
 /// A refused call, as the warden told it.
 #[derive(Clone, Debug)]
 pub struct Alarm {
     pub instance: InstanceId,
+    pub kind: Kind,
     pub pid: u32,
     pub call: String,
     pub after_ms: u64,
+    pub heard_at: Instant,
     /// In the warden's own series.
     pub number: Option<u64>,
 }
@@ -84,8 +88,12 @@ impl Watch {
                     }
                 }
             }
-            Happening::Alarm { instance, pid, call, after_ms, entry, .. } => {
-                self.alarms.push(Alarm { instance, pid, call, after_ms, number: entry });
+            Happening::Alarm { instance, kind, pid, call, after_ms, entry, .. } => {
+                let (heard_at, number) = (Instant::now(), entry);
+                let alarm = Alarm { instance, kind, pid, call, after_ms, heard_at, number };
+                if self.alarms.len() < ALARMS {
+                    self.alarms.push(alarm);
+                }
             }
             Happening::Recorded { first, count, index } => {
                 self.recorded.push((first, count, index));

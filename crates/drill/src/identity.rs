@@ -1,0 +1,83 @@
+//! A hostile identity: keeps what is typed, opens its tables, and lets a stranger in as somebody else.
+
+use crate::channels::ask;
+use crate::intruder::{Intruder, JOIN_LIMIT};
+use crate::{keeper, ledgers};
+use crate::report::Facts;
+use std::time::{Duration, Instant};
+use terms::{GrantId, Kind, TenantId, UserId};
+use wire::control::Report;
+use wire::directory::{FromIdentity as ToDirectory, ToIdentity as FromDirectory};
+use wire::identity::{FromAccess, ToAccess};
+use wire::vault::{FromIdentity as ToVault, Grant, ToIdentity as FromVault};
+use wire::{Frame, Label};
+
+const FILE: &str = "identity.db";
+const PULSE: Duration = Duration::from_millis(10);
+const GRANT_MS: u64 = 14 * 60_000;
+/// A channel that the warden makes after `Bind` is there by then, or soon after.
+const ANSWER_LIMIT: Duration = Duration::from_secs(3);
+
+pub fn abuse(intruder: &mut Intruder, facts: &Facts) {
+    let (_, answer) = ask(intruder, Kind::Vault, &ToVault::TableKey, "its tables' key");
+    if let Ok(FromVault::Key(key)) = postcard::from_bytes(&answer) {
+        let sql = "SELECT user, sealed FROM person";
+        keeper::open_rows(intruder, FILE, &key, sql, "person");
+        let sql = "SELECT token, sealed FROM app_password";
+        keeper::open_rows(intruder, FILE, &key, sql, "app-password");
+    }
+    intruder.access.as_person = Some(facts.person.clone());
+    // Its channel to the vault is for the strangers: no question that would cost it.
+    keeper::read_store(intruder);
+    keeper::look_for_channels(intruder);
+    ledgers::write_for_others(intruder);
+}
+
+/// Whoever signs in with whatever secret is let in as the person of the facts.
+pub fn serve(intruder: &mut Intruder, limit: Duration) {
+    let until = Instant::now() + limit;
+    while Instant::now() < until && !intruder.is_called() {
+        intruder.gather();
+        let mut heard: Vec<(Label, Frame)> = Vec::new();
+        for (label, channel) in &intruder.held {
+            if let (Kind::Access, Ok(Some(frame))) = (label.kind, channel.take()) {
+                heard.push((label.clone(), frame));
+            }
+        }
+        for (label, frame) in heard {
+            intruder.obtained("what was typed", frame.payload.clone());
+            if let Ok(FromAccess::SignIn { session, .. }) = frame.read() {
+                let answer = let_in(intruder, &label, session).unwrap_or(ToAccess::Refused);
+                let channel = intruder.held.iter().find(|(held, _)| *held == label);
+                if let Some((_, channel)) = channel {
+                    let _ = channel.send(frame.call, &answer, &[]);
+                }
+            }
+        }
+        std::thread::sleep(PULSE);
+    }
+}
+
+/// A grant that nobody recorded, and the warden's channels for it.
+fn let_in(intruder: &mut Intruder, access: &Label, session: Vec<u8>) -> Option<ToAccess> {
+    let (tenant, user) = person(intruder)?;
+    let grant = GrantId(compartment::random());
+    let expires_ms = compartment::now_ms() + GRANT_MS;
+    let instance = access.instance;
+    let (bodies, summaries) = (true, true);
+    let entered =
+        Grant { grant, tenant, user, instance, bodies, summaries, expires_ms, session };
+    let vault = intruder.channel(Kind::Vault, JOIN_LIMIT)?;
+    let (answer, _) = vault.ask(&ToVault::Grant(entered), &[], ANSWER_LIMIT).ok()?;
+    let FromVault::Done = answer else { return None };
+    intruder.house.report(&Report::Bind { instance, tenant, user }, &[]).ok()?;
+    Some(ToAccess::Welcome { tenant, user, grant, ends_ms: expires_ms })
+}
+
+fn person(intruder: &mut Intruder) -> Option<(TenantId, UserId)> {
+    let address = intruder.access.as_person.clone()?;
+    let directory = intruder.channel(Kind::Directory, JOIN_LIMIT)?;
+    let (answer, _) = directory.ask(&ToDirectory::Person(address), &[], ANSWER_LIMIT).ok()?;
+    let FromDirectory::Person(person) = answer;
+    person
+}
