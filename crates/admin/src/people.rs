@@ -146,7 +146,10 @@ fn known_protocol(word: &str) -> Option<(Protocol, char)> {
     }
 }
 
-fn one_user(peers: &mut Peers<'_>, question: &wire::directory::FromAdmin) -> Result<User, Refusal> {
+pub fn one_user(
+    peers: &mut Peers<'_>,
+    question: &wire::directory::FromAdmin,
+) -> Result<User, Refusal> {
     match peers.ask(Kind::Directory, question)? {
         ToAdmin::User(user) => Ok(user),
         ToAdmin::Refused { expected, found, hint } => {
@@ -157,7 +160,7 @@ fn one_user(peers: &mut Peers<'_>, question: &wire::directory::FromAdmin) -> Res
     }
 }
 
-fn identity(
+pub fn identity(
     peers: &mut Peers<'_>,
     question: &wire::identity::FromAdmin,
 ) -> Result<Option<String>, Refusal> {
@@ -167,7 +170,9 @@ fn identity(
             Err(Refusal::Wanting { expected, found, hint })
         }
         wire::identity::ToAdmin::Fault(what) => Err(Refusal::Fault(what)),
-        wire::identity::ToAdmin::AppPasswords(_) => Err(Refusal::unexpected(Kind::Identity)),
+        wire::identity::ToAdmin::AppPasswords(_) | wire::identity::ToAdmin::Frozen(_) => {
+            Err(Refusal::unexpected(Kind::Identity))
+        }
     }
 }
 

@@ -140,6 +140,7 @@ pub fn status(peers: &mut Peers<'_>) -> Answer {
     Ok(json!({
         "mailbox": mailbox,
         "vault": vault,
+        "sentinel": crate::watch::status(peers),
         "single_operator": peers.is_single_operator(),
     }))
 }

@@ -97,6 +97,7 @@ policies!(
     "ledger",
     "mirror",
     "admin",
+    "sentinel",
     "zone",
 );
 

@@ -13,6 +13,7 @@
 
 mod fault;
 mod friends;
+mod marks;
 mod people;
 mod sessions;
 mod tables;
@@ -24,6 +25,7 @@ pub use fault::Fault;
 
 use compartment::House;
 use friends::Friends;
+use marks::Marks;
 use rows::RowKey;
 use sessions::Sessions;
 use std::path::Path;
@@ -31,8 +33,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 use tables::Tables;
 use terms::Kind;
-use wire::control::Order;
-use wire::identity::{ToAccess, ToAdmin};
+use wire::control::{Order, Report};
+use wire::identity::{FromSentinel, ToAccess, ToAdmin, ToSentinel};
 use wire::{Channel, Event, Frame, Hub, Label, Peer};
 
 /// How often identity asks again for the key of its tables while the vault is away.
@@ -59,7 +61,9 @@ fn serve(mut house: House) -> Result<(), Fault> {
     let (warden, start) = house.seat_control(&mut hub).map_err(Fault::jail)?;
     let single_operator = start.single_operator;
     let sessions = Sessions::default();
-    let mut desk = Desk { hub, warden, tables, friends, sessions, key: None, single_operator };
+    let marks = Marks::default();
+    let mut desk =
+        Desk { hub, warden, tables, friends, sessions, marks, key: None, single_operator };
     loop {
         let patience = desk.key.is_none().then_some(KEY_PATIENCE);
         for event in desk.hub.wait(patience).map_err(Fault::channel)? {
@@ -85,6 +89,7 @@ struct Desk {
     tables: Tables,
     friends: Friends,
     sessions: Sessions,
+    marks: Marks,
     key: Option<RowKey>,
     single_operator: bool,
 }
@@ -94,6 +99,7 @@ impl Desk {
     fn obey(&mut self, frame: Frame) -> bool {
         match frame.read::<Order>() {
             Ok(Order::Stop) => return false,
+            Ok(Order::Pulse) => drop(self.hub.send(self.warden, 0, &Report::Alive, Vec::new())),
             Ok(Order::Join(label)) => {
                 let Some(fd) = frame.descriptors.into_iter().next() else { return true };
                 self.join(label, fd.into());
@@ -120,7 +126,12 @@ impl Desk {
 
     fn fetch_key(&mut self) {
         if self.key.is_none() {
-            self.key = self.friends.table_key().map(|key| RowKey::new(&key));
+            let key = self.friends.table_key().map(|key| RowKey::new(&key));
+            // Without the marks nobody comes in: a freeze is not forgotten by a restart.
+            let marks = key.as_ref().and_then(|key| Marks::read(&self.tables, key).ok());
+            if let Some(marks) = marks {
+                (self.marks, self.key) = (marks, key);
+            }
         }
     }
 
@@ -135,11 +146,35 @@ impl Desk {
                 let answer = frame.read().map(|question| self.change(question));
                 answer.and_then(|answer| self.hub.send(peer, frame.call, &answer, Vec::new()))
             }
+            Some((Kind::Sentinel, _)) => {
+                let answer = frame.read().map(|question| self.heed(question));
+                answer.and_then(|answer| self.hub.send(peer, frame.call, &answer, Vec::new()))
+            }
             _ => Err(wire::Fault::Malformed),
         };
         if sent.is_err() {
             self.hub.dismiss(peer); // it broke the rules or is gone: its channel ends here
             self.sessions.end(peer, &mut self.friends);
+        }
+    }
+
+    /// The sentinel's wish. It may freeze; only an operator lifts that.
+    fn heed(&mut self, question: FromSentinel) -> ToSentinel {
+        let Some(key) = &self.key else {
+            return ToSentinel::Fault("the tables cannot be read yet".to_owned());
+        };
+        match question {
+            FromSentinel::Decoys => ToSentinel::Decoys(self.marks.decoys()),
+            FromSentinel::Freeze(whose) => {
+                let with = (&self.tables, key, &mut self.friends);
+                match self.marks.freeze(with, whose, true, Kind::Sentinel) {
+                    Ok(_) => {
+                        self.sessions.end_whose(whose, &mut self.friends);
+                        ToSentinel::Done
+                    }
+                    Err(fault) => ToSentinel::Fault(fault.story()),
+                }
+            }
         }
     }
 
@@ -155,6 +190,7 @@ impl Desk {
             key,
             friends: &mut self.friends,
             sessions: &mut self.sessions,
+            marks: &self.marks,
         };
         let (answer, bind) = door.answer(peer, instance, question);
         if let Some(bind) = bind
@@ -174,6 +210,7 @@ impl Desk {
             key,
             friends: &mut self.friends,
             sessions: &mut self.sessions,
+            marks: &mut self.marks,
             single_operator: self.single_operator,
         };
         people.carry_out(question)

@@ -2,13 +2,14 @@
 
 use crate::Fault;
 use crate::friends::Friends;
+use crate::marks::Marks;
 use crate::sessions::Sessions;
 use crate::tables::{AppPasswordRow, PersonRow, Tables};
 use compartment::now_ms;
 use evidence::Body;
 use rows::RowKey;
-use terms::{TenantId, UserId};
-use wire::identity::{AppPassword, FromAdmin, Protocol, ToAdmin};
+use terms::{Kind, TenantId, UserId};
+use wire::identity::{AppPassword, FromAdmin, Protocol, ToAdmin, Whose};
 
 /// App passwords of one person: a few for each of their devices.
 const APP_PASSWORDS: usize = 100;
@@ -21,6 +22,7 @@ pub struct People<'a> {
     pub key: &'a RowKey,
     pub friends: &'a mut Friends,
     pub sessions: &'a mut Sessions,
+    pub marks: &'a mut Marks,
     pub single_operator: bool,
 }
 
@@ -45,6 +47,9 @@ impl People<'_> {
             }
             FromAdmin::AppPasswordList { user } => self.list_app_passwords(user),
             FromAdmin::AppPasswordRevoke { key } => self.revoke_app_password(&key),
+            FromAdmin::Decoy { user } => self.make_decoy(user),
+            FromAdmin::Freeze { whose, frozen } => self.freeze(whose, frozen),
+            FromAdmin::Frozen => Ok(ToAdmin::Frozen(self.marks.frozen())),
         };
         answer.unwrap_or_else(|fault| ToAdmin::Fault(fault.story()))
     }
@@ -139,6 +144,27 @@ impl People<'_> {
         self.tables.revoke(self.key, key)?;
         self.sessions.end_of(None, Some(key), self.friends);
         Ok(ToAdmin::Done { weakened: None })
+    }
+
+    fn make_decoy(&mut self, user: UserId) -> Result<ToAdmin, Fault> {
+        let Some(person) = self.tables.person(self.key, user)? else { return Ok(nobody(user)) };
+        self.marks.add_decoy(self.tables, self.key, (person.tenant, user))?;
+        Ok(ToAdmin::Done { weakened: None })
+    }
+
+    /// An operator's word. Lifting a freeze is what two persons should approve.
+    fn freeze(&mut self, whose: Whose, frozen: bool) -> Result<ToAdmin, Fault> {
+        let with = (self.tables, self.key, &mut *self.friends);
+        let is_new = self.marks.freeze(with, whose, frozen, Kind::Admin)?;
+        if !is_new {
+            let expected = if frozen { "somebody who is not frozen" } else { "a freeze to lift" };
+            return Ok(refused(expected, "none", "see `sekisho freeze list`"));
+        }
+        if frozen {
+            self.sessions.end_whose(whose, self.friends);
+        }
+        let weakened = self.weakening().filter(|_| !frozen).map(str::to_owned);
+        Ok(ToAdmin::Done { weakened })
     }
 
     /// Until two persons can approve, what would need them is done at once and marked.

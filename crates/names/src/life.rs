@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Instant;
 use terms::Kind;
-use wire::control::Order;
+use wire::control::{Order, Report};
 use wire::names::Question;
 use wire::{Event, Frame, Hub, Peer};
 
@@ -48,7 +48,7 @@ pub(crate) fn attend(
         for event in hub.wait(limit).map_err(Fault::Channel)? {
             match event {
                 Event::Frame(peer, frame) if is_warden(&hub, peer) => {
-                    if obey(frame, &mut hub)? == Told::Leave {
+                    if obey(peer, frame, &mut hub)? == Told::Leave {
                         return Ok(());
                     }
                 }
@@ -79,9 +79,10 @@ enum Told {
     Leave,
 }
 
-fn obey(frame: Frame, hub: &mut Hub) -> Result<Told, Fault> {
+fn obey(warden: Peer, frame: Frame, hub: &mut Hub) -> Result<Told, Fault> {
     match frame.read::<Order>() {
         Ok(Order::Stop) => return Ok(Told::Leave),
+        Ok(Order::Pulse) => drop(hub.send(warden, 0, &Report::Alive, Vec::new())),
         Ok(Order::Join(label)) => {
             for channel in frame.descriptors {
                 hub.seat(channel.into(), label.clone()).map_err(Fault::Channel)?;

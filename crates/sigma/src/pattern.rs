@@ -19,12 +19,25 @@ pub enum Where {
 /// Something to be looked for. Texts are in small letters unless the rule says `cased`.
 #[derive(Clone, Debug)]
 pub enum Pattern {
-    Text { text: String, at: Where, cased: bool },
+    Text {
+        text: String,
+        at: Where,
+        cased: bool,
+    },
     /// With `*` and `?` in it.
-    Wild { parts: Vec<Part>, cased: bool },
+    Wild {
+        parts: Vec<Part>,
+        cased: bool,
+    },
     Expression(Regex),
-    Network { address: IpAddr, bits: u8 },
-    Compare { order: Order, to: f64 },
+    Network {
+        address: IpAddr,
+        bits: u8,
+    },
+    Compare {
+        order: Order,
+        to: f64,
+    },
     /// The field is absent or empty.
     Null,
     /// The field is (not) there.
@@ -132,14 +145,14 @@ impl Pattern {
             Pattern::Network { address, bits } => {
                 value.plain.parse().is_ok_and(|found| is_within(found, *address, *bits))
             }
-            Pattern::Compare { order, to } => value.plain.parse::<f64>().is_ok_and(|found| {
-                match order {
+            Pattern::Compare { order, to } => {
+                value.plain.parse::<f64>().is_ok_and(|found| match order {
                     Order::Less => found < *to,
                     Order::LessOrEqual => found <= *to,
                     Order::More => found > *to,
                     Order::MoreOrEqual => found >= *to,
-                }
-            }),
+                })
+            }
         }
     }
 

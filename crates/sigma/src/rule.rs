@@ -17,9 +17,8 @@ pub struct LogSource {
 impl LogSource {
     /// Whether a rule for this looks at events of `other`.
     pub fn covers(&self, other: &LogSource) -> bool {
-        let fits = |mine: &Option<String>, theirs: &Option<String>| {
-            mine.is_none() || mine == theirs
-        };
+        let fits =
+            |mine: &Option<String>, theirs: &Option<String>| mine.is_none() || mine == theirs;
         fits(&self.product, &other.product)
             && fits(&self.category, &other.category)
             && fits(&self.service, &other.service)
@@ -53,9 +52,8 @@ impl Rule {
         let node = read(text)?;
         let detection = node.get("detection").ok_or(Wrong::Lacking("detection"))?;
         let Node::Map(pairs) = detection else { return Err(Wrong::Lacking("detection")) };
-        let is_part = |(name, _): &&(String, Node)| {
-            !matches!(name.as_str(), "condition" | "timeframe")
-        };
+        let is_part =
+            |(name, _): &&(String, Node)| !matches!(name.as_str(), "condition" | "timeframe");
         let names: Vec<&str> = pairs.iter().filter(is_part).map(|(n, _)| n.as_str()).collect();
         let selections: Result<Vec<_>, _> =
             pairs.iter().filter(is_part).map(|(_, node)| Selection::read(node)).collect();
@@ -94,8 +92,7 @@ fn read_condition(node: &Node, names: &[&str]) -> Result<Condition, Wrong> {
         Node::Text(text, _) => Condition::read(text, names),
         Node::List(items) => {
             let texts = items.iter().filter_map(Node::text);
-            let parts: Result<Vec<_>, _> =
-                texts.map(|text| Condition::read(text, names)).collect();
+            let parts: Result<Vec<_>, _> = texts.map(|text| Condition::read(text, names)).collect();
             Ok(Condition::Any(parts?))
         }
         _ => Err(Wrong::Lacking("condition")),

@@ -14,9 +14,16 @@ pub enum Selection {
     All(Vec<Selection>),
     /// One must hold.
     Any(Vec<Selection>),
-    Field { name: String, patterns: Vec<Pattern>, is_all: bool },
+    Field {
+        name: String,
+        patterns: Vec<Pattern>,
+        is_all: bool,
+    },
     /// Anywhere in the event.
-    Keywords { patterns: Vec<Pattern>, is_all: bool },
+    Keywords {
+        patterns: Vec<Pattern>,
+        is_all: bool,
+    },
 }
 
 impl Selection {
@@ -47,9 +54,8 @@ impl Selection {
                 if *is_all { patterns.iter().all(holds) } else { patterns.iter().any(holds) }
             }
             Selection::Keywords { patterns, is_all } => {
-                let holds = |pattern: &Pattern| {
-                    event.values().any(|value| pattern.is_keyword_in(value))
-                };
+                let holds =
+                    |pattern: &Pattern| event.values().any(|value| pattern.is_keyword_in(value));
                 if *is_all { patterns.iter().all(holds) } else { patterns.iter().any(holds) }
             }
         }

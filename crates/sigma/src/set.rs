@@ -39,9 +39,8 @@ pub struct Prepared<'a> {
 
 impl<'a> Prepared<'a> {
     pub fn new(event: &'a Event) -> Self {
-        let small = |(name, value): &'a (String, String)| {
-            (name.as_str(), value.as_str(), small(value))
-        };
+        let small =
+            |(name, value): &'a (String, String)| (name.as_str(), value.as_str(), small(value));
         Self { fields: event.fields.iter().map(small).collect() }
     }
 
@@ -111,7 +110,9 @@ impl RuleSet {
     pub fn weigh(&self, event: &Event) -> Vec<&Rule> {
         let prepared = Prepared::new(event);
         let candidates = self.candidates(&prepared).into_iter().filter_map(|at| self.rules.get(at));
-        candidates.filter(|rule| rule.source.covers(&event.source) && rule.holds(&prepared)).collect()
+        candidates
+            .filter(|rule| rule.source.covers(&event.source) && rule.holds(&prepared))
+            .collect()
     }
 
     fn candidates(&self, event: &Prepared<'_>) -> Vec<usize> {

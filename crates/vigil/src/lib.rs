@@ -61,16 +61,37 @@ impl Default for Bounds {
 #[derive(Clone, Debug)]
 pub enum Fact {
     /// The warden heard it: a refused call, or what a compartment itself found alarming.
-    Raw { instance: InstanceId, kind: Kind, call: String, what: String },
-    Born { instance: InstanceId, kind: Kind, pid: u32, is_instance: bool, drilled: bool },
-    Ended { instance: InstanceId, kind: Kind, clean: bool, cause: String },
-    Alive { instance: InstanceId },
+    Raw {
+        instance: InstanceId,
+        kind: Kind,
+        call: String,
+        what: String,
+    },
+    Born {
+        instance: InstanceId,
+        kind: Kind,
+        pid: u32,
+        is_instance: bool,
+        drilled: bool,
+    },
+    Ended {
+        instance: InstanceId,
+        kind: Kind,
+        clean: bool,
+        cause: String,
+    },
+    Alive {
+        instance: InstanceId,
+    },
     /// An entry of the ledger, in the order of the ledger.
     Entry(Entry),
     /// A program was started or a process traced.
     Program(Program),
     /// The kernel's audit: a process of ours was denied something.
-    Denied { pid: u32, what: String },
+    Denied {
+        pid: u32,
+        what: String,
+    },
 }
 
 /// Everything that is remembered.
@@ -119,7 +140,7 @@ impl Vigil {
                 vec![incident::raw(*instance, *kind, call, what)]
             }
             Fact::Born { instance, kind, pid, is_instance, drilled } => {
-                self.lives.born(now_ms, (*instance, *kind, *pid), *is_instance, *drilled);
+                self.lives.born((*instance, *kind, *pid), *is_instance, *drilled);
                 Vec::new()
             }
             Fact::Ended { instance, kind, clean, cause } => {

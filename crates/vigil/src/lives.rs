@@ -12,7 +12,8 @@ struct Life {
     pid: u32,
     is_instance: bool,
     drilled: bool,
-    heard_ms: u64,
+    /// Counted from its first word: before, it is still being started.
+    heard_ms: Option<u64>,
     is_silent: bool,
 }
 
@@ -22,14 +23,13 @@ pub struct Lives(HashMap<InstanceId, Life>);
 impl Lives {
     pub fn born(
         &mut self,
-        now_ms: u64,
         (instance, kind, pid): (InstanceId, Kind, u32),
         is_instance: bool,
         drilled: bool,
     ) {
         if self.0.len() < LIVES {
-            let life =
-                Life { kind, pid, is_instance, drilled, heard_ms: now_ms, is_silent: false };
+            let (heard_ms, is_silent) = (None, false);
+            let life = Life { kind, pid, is_instance, drilled, heard_ms, is_silent };
             self.0.insert(instance, life);
         }
     }
@@ -40,7 +40,7 @@ impl Lives {
 
     pub fn alive(&mut self, now_ms: u64, instance: InstanceId) {
         if let Some(life) = self.0.get_mut(&instance) {
-            life.heard_ms = life.heard_ms.max(now_ms);
+            life.heard_ms = life.heard_ms.max(Some(now_ms));
             life.is_silent = false;
         }
     }
@@ -49,7 +49,8 @@ impl Lives {
     pub fn silent(&mut self, now_ms: u64, limit_ms: u64) -> Vec<Incident> {
         let mut found = Vec::new();
         for (instance, life) in &mut self.0 {
-            let since_ms = now_ms.saturating_sub(life.heard_ms);
+            let Some(heard_ms) = life.heard_ms else { continue };
+            let since_ms = now_ms.saturating_sub(heard_ms);
             let is_silent = !life.is_instance && since_ms >= limit_ms;
             if is_silent && !life.is_silent {
                 life.is_silent = true;

@@ -62,9 +62,10 @@ fn mail_is_opened_after_a_fresh_sign_in_and_not_otherwise() {
     check(&[born.clone(), granted.clone()], &[Cause::NoSignIn]);
     check(&[born.clone(), sign_in(A, false, AOI), granted.clone()], &[Cause::NoSignIn]);
     check(&[born.clone(), signed.clone(), opened.clone()], &[Cause::NoSignIn]);
-    check(&[born.clone(), signed.clone(), grant(A, AOI, START - 1), opened.clone()], &[
-        Cause::NoSignIn,
-    ]);
+    check(
+        &[born.clone(), signed.clone(), grant(A, AOI, START - 1), opened.clone()],
+        &[Cause::NoSignIn],
+    );
     let other = [birth(A), birth(B), signed, granted.clone(), release(B, AOI, 1)];
     check(&other, &[Cause::NoSignIn]);
     // Born before anything was read: nothing is known of it, and nothing is said.
@@ -177,7 +178,7 @@ fn a_keeper_that_is_silent() {
     };
     vigil.weigh(START, &born(A, Kind::Vault, false));
     vigil.weigh(START, &born(B, Kind::Edge, true));
-    assert_eq!(vigil.tick(START + 9_999), []);
+    assert_eq!(vigil.tick(START + 90_000), [], "it is still being started");
     vigil.weigh(START + 9_999, &Fact::Alive { instance: A });
     assert_eq!(vigil.tick(START + 19_998), []);
     let found = vigil.tick(START + 19_999);
@@ -217,11 +218,11 @@ fn programs() {
     case(ours.clone(), true, &[]);
     case(Program { is_traced: true, ..ours.clone() }, false, &[Cause::Traced]);
     let named = vec!["rule-1".to_owned(), "rule-2".to_owned()];
-    case(Program { rules: named.clone(), ..ours.clone() }, false, &[
-        Cause::Program,
-        Cause::Rule,
-        Cause::Rule,
-    ]);
+    case(
+        Program { rules: named.clone(), ..ours.clone() },
+        false,
+        &[Cause::Program, Cause::Rule, Cause::Rule],
+    );
     let theirs = Program { pid: 600, parent: 500, rules: named, ..Program::default() };
     case(theirs, false, &[Cause::Rule, Cause::Rule]);
     case(Program { pid: 600, parent: 500, ..Program::default() }, false, &[]);
@@ -230,7 +231,8 @@ fn programs() {
 #[test]
 fn the_audits_word_counts_for_our_own() {
     let mut vigil = Vigil::new(Bounds::default());
-    let born = Fact::Born { instance: A, kind: Kind::Edge, pid: 50, is_instance: true, drilled: false };
+    let born =
+        Fact::Born { instance: A, kind: Kind::Edge, pid: 50, is_instance: true, drilled: false };
     vigil.weigh(START, &born);
     let denied = |pid| Fact::Denied { pid, what: "landlock fs.read_file".to_owned() };
     assert_eq!(told(&mut vigil, &[(START, denied(50))]), [Cause::OffCharter]);

@@ -9,7 +9,7 @@ use std::path::Path;
 
 const HINT: &str = "give --data the folder of a service that has run, as a user who may read it";
 
-fn fault(fault: impl std::fmt::Display) -> Trouble {
+pub fn fault(fault: impl std::fmt::Display) -> Trouble {
     Trouble::fault(fault.to_string(), HINT)
 }
 
@@ -161,7 +161,7 @@ pub fn scope(mut arguments: Arguments) -> Answer {
 }
 
 /// RFC 3339, or milliseconds since 1970.
-fn time(text: &str) -> Result<u64, Trouble> {
+pub fn time(text: &str) -> Result<u64, Trouble> {
     let read = text.parse::<u64>().ok().or_else(|| ::evidence::parse_rfc3339(text));
     let hint = "such as 2026-11-22T09:00:00Z, or milliseconds since 1970";
     read.ok_or_else(|| Trouble::wrong_use("a time", text, hint))

@@ -7,7 +7,9 @@ mod install;
 mod keeping;
 mod people;
 mod scan;
+mod soak;
 mod trial;
+mod watch;
 
 use crate::arguments::Arguments;
 use crate::outcome::{Answer, Outcome, Trouble, tell};
@@ -32,6 +34,13 @@ sekisho (関所): mail for many organisations, behind walls
   sekisho ledger verify | head | export                                  --data DIR
   sekisho scope --component C [--version V] --from T --to T [--recheck]  --data DIR
   sekisho drill [--compartment C] [--program ELF]
+  sekisho alarms list [--since T] [--raw]                                --data DIR
+  sekisho freeze | unfreeze ADDRESS | --tenant T | --component access    --data DIR
+  sekisho freeze list                                                    --data DIR
+  sekisho isolate C | release C                                          --data DIR
+  sekisho decoy add ADDRESS --tenant T                                   --data DIR
+  sekisho sigma [FILE|DIR…]
+  sekisho soak [--minutes N]
   sekisho backup --to DIR [--keys-to DIR]                                --data DIR
   sekisho restore --from DIR [--keys-from DIR]                           --data DIR
   sekisho status                                                         --data DIR
@@ -72,6 +81,14 @@ fn act(word: &str, arguments: Arguments, as_json: bool) -> Answer {
         "scan" => scan::run(arguments, as_json),
         "ledger" => evidence::ledger(arguments, as_json),
         "scope" => evidence::scope(arguments),
+        "alarms" => watch::alarms(arguments),
+        "freeze" => watch::freeze(arguments, true),
+        "unfreeze" => watch::freeze(arguments, false),
+        "isolate" => watch::isolate(arguments, true),
+        "release" => watch::isolate(arguments, false),
+        "decoy" => watch::decoy(arguments),
+        "sigma" => watch::sigma(arguments),
+        "soak" => soak::run(arguments),
         "backup" => keeping::backup(arguments),
         "restore" => keeping::restore(arguments),
         "drill" => trial::run(arguments, as_json),

@@ -6,7 +6,7 @@
 
 mod markers;
 mod play;
-mod stage;
+pub mod stage;
 mod table;
 mod verdict;
 mod watch;

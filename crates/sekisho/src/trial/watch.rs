@@ -84,6 +84,7 @@ impl Watch {
                     }
                 }
             }
+            Happening::Incident(_) => {}
             Happening::Alarm { instance, pid, call, after_ms, entry, .. } => {
                 self.alarms.push(Alarm { instance, pid, call, after_ms, number: entry });
             }
