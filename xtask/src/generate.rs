@@ -11,6 +11,7 @@ fn pages() -> Result<Vec<(PathBuf, String)>, String> {
         (folder.join("config.md"), settings::manual()),
         (folder.join("fuzz.md"), fuzzers::page()),
         (folder.join("linked.md"), linked::page()?),
+        (folder.join("sigma.md"), sigma::shipped::page()),
     ])
 }
 

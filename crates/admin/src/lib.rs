@@ -1,7 +1,8 @@
 //! `admin` is the other end of the command line: one request, one answer, one process.
 //!
 //! # Holds          the request in hand; a secret that it has just made, until it is shown
-//! # May ask        directory, identity, vault, mailbox, signer, ledger
+//! # May ask        directory, identity, vault, mailbox, signer, ledger, sentinel; the warden (to
+//! #                isolate)
 //! # Network        none; one connection of `DIR/admin.sock`, passed to it
 //! # If taken over  what its caller's request may do, recorded; no stored mail, no private key
 //! # Never          opens a store; shows a secret twice; serves a second request
@@ -15,6 +16,7 @@ mod peers;
 mod people;
 mod places;
 mod records;
+mod watch;
 
 use compartment::House;
 use peers::{Answer, Peers, Refusal};
@@ -150,5 +152,11 @@ fn act(peers: &mut Peers<'_>, request: Request) -> Answer {
             keys::act(peers, &act, keys::Named { tenant, user, epoch })
         }
         Request::KeysEpochs => keys::epochs(peers),
+        Request::DecoyAdd { address, tenant } => watch::add_decoy(peers, address, tenant),
+        Request::Freeze { address, tenant, component, frozen } => {
+            watch::freeze(peers, watch::Meant { address, tenant, component }, frozen)
+        }
+        Request::FreezeList => watch::list_freezes(peers),
+        Request::Isolate { component, isolated } => watch::isolate(peers, &component, isolated),
     }
 }

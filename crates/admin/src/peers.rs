@@ -66,6 +66,12 @@ impl<'a> Peers<'a> {
         &self.house.start.host_name
     }
 
+    /// Tells the warden.
+    pub fn report(&self, report: &wire::control::Report) -> Result<(), Refusal> {
+        let away = |_| Refusal::Fault("the warden is away".to_owned());
+        self.house.report(report, &[]).map_err(away)
+    }
+
     /// Asks a peer and waits for its answer.
     pub fn ask<Q: Serialize, A: DeserializeOwned>(
         &mut self,

@@ -143,6 +143,7 @@ pub fn status(peers: &mut Peers<'_>) -> Answer {
         "mailbox": mailbox,
         "vault": vault,
         "approvals": approvals,
+        "sentinel": crate::watch::status(peers),
         "single_operator": !is_two,
     }))
 }

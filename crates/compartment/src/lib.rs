@@ -15,6 +15,7 @@
 
 pub mod birth;
 pub mod drill;
+pub mod events;
 pub mod fence;
 pub mod filter;
 pub mod hostile;

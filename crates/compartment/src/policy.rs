@@ -98,6 +98,7 @@ policies!(
     "ledger",
     "mirror",
     "admin",
+    "sentinel",
     "zone",
 );
 

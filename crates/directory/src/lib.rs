@@ -132,6 +132,7 @@ impl Desk {
     fn obey(&mut self, frame: Frame) -> bool {
         match frame.read::<Order>() {
             Ok(Order::Stop) => return false,
+            Ok(Order::Pulse) => drop(self.hub.send(self.warden, 0, &Report::Alive, Vec::new())),
             Ok(Order::Join(label)) => {
                 let Some(fd) = frame.descriptors.into_iter().next() else { return true };
                 self.join(label, fd.into());

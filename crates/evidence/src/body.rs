@@ -203,7 +203,7 @@ deeds! {
         epoch: u64 = 1,
     }
     /// The vault releases nothing more to somebody, or does again.
-    Freeze "freeze" 33 {
+    KeyFreeze "key.freeze" 33 {
         on: bool = 0,
         tenant: Option<TenantId> = 1,
         user: Option<UserId> = 2,
@@ -269,6 +269,42 @@ deeds! {
         bytes: u64 = 2,
         found: u64 = 3,
     }
+    /// The sentinel judged what happened; `count` equal ones are folded into this one.
+    Incident "incident" 18 {
+        cause: Word = 0,
+        kind: Option<Kind> = 1,
+        instance: Option<InstanceId> = 2,
+        tenant: Option<TenantId> = 3,
+        user: Option<UserId> = 4,
+        count: u64 = 5,
+        what: Word = 6,
+        /// The Sigma rule, by its id.
+        rule: Option<Word> = 7,
+        /// From the first sight to the judgement, by the sentinel's clock.
+        after_ms: u64 = 8,
+    }
+    /// Grants of a person, a tenant or a component end, and no new one is minted.
+    Freeze "freeze" 19 {
+        what: Word = 0,
+        by: Word = 1,
+        tenant: Option<TenantId> = 2,
+        user: Option<UserId> = 3,
+    }
+    Unfreeze "unfreeze" 20 {
+        what: Word = 0,
+        by: Word = 1,
+        tenant: Option<TenantId> = 2,
+        user: Option<UserId> = 3,
+    }
+    /// A kind of compartment is taken out of the house.
+    Isolate "isolate" 21 {
+        kind: Kind = 0,
+        by: Word = 1,
+    }
+    Rejoin "rejoin" 22 {
+        kind: Kind = 0,
+        by: Word = 1,
+    }
 }
 
 impl Body {
@@ -314,9 +350,14 @@ impl Body {
             | Self::Ending { .. }
             | Self::Destroyed { .. }
             | Self::Hold { .. }
-            | Self::Searched { .. } => None,
+            | Self::Searched { .. }
+            | Self::Freeze { .. }
+            | Self::Unfreeze { .. }
+            | Self::Isolate { .. }
+            | Self::Rejoin { .. } => None,
             // The process is whom it was done to, and did nothing by it.
-            Self::Freeze { .. } => None,
+            Self::KeyFreeze { .. } => None,
+            Self::Incident { instance, .. } => *instance,
         }
     }
 }

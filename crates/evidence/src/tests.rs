@@ -134,7 +134,7 @@ fn every_deed() -> Vec<Body> {
         Body::KeySeal { sealed: true, tenant: T },
         Body::KeyHold { on: true, tenant: T, user: Some(U) },
         Body::KeyBackup { what: word("start"), epoch: 2 },
-        Body::Freeze { on: true, tenant: Some(T), user: None, instance: Some(I) },
+        Body::KeyFreeze { on: true, tenant: Some(T), user: None, instance: Some(I) },
     ]
 }
 

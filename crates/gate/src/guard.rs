@@ -129,6 +129,7 @@ impl Guard {
                 }
             }
             (Order::Stop, _) => self.stop(),
+            (Order::Pulse, _) => drop(self.hub.send(self.warden, 0, &Report::Alive, Vec::new())),
             _ => {}
         }
     }

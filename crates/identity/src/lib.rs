@@ -15,6 +15,7 @@ mod approvals;
 mod ended;
 mod fault;
 mod friends;
+mod marks;
 mod people;
 mod requests;
 mod sessions;
@@ -29,6 +30,7 @@ pub use fault::Fault;
 
 use compartment::House;
 use friends::Friends;
+use marks::Marks;
 use rows::RowKey;
 use sessions::Sessions;
 use std::path::Path;
@@ -37,7 +39,7 @@ use std::time::{Duration, Instant};
 use tables::Tables;
 use terms::{InstanceId, Kind};
 use wire::control::{Order, Report};
-use wire::identity::{ToAccess, ToAdmin};
+use wire::identity::{FromSentinel, ToAccess, ToAdmin, ToSentinel};
 use wire::{Channel, Event, Frame, Hub, Label, Peer};
 
 /// How often identity asks again for the key of its tables while the vault is away.
@@ -75,6 +77,7 @@ fn serve(mut house: House) -> Result<(), Fault> {
         tables,
         friends,
         sessions,
+        marks: Marks::default(),
         key: None,
         single_operator,
         next_tending,
@@ -106,6 +109,7 @@ struct Desk {
     tables: Tables,
     friends: Friends,
     sessions: Sessions,
+    marks: Marks,
     key: Option<RowKey>,
     single_operator: bool,
     next_tending: Instant,
@@ -117,6 +121,7 @@ impl Desk {
     fn obey(&mut self, frame: Frame) -> bool {
         match frame.read::<Order>() {
             Ok(Order::Stop) => return false,
+            Ok(Order::Pulse) => drop(self.hub.send(self.warden, 0, &Report::Alive, Vec::new())),
             Ok(Order::Join(label)) => {
                 let Some(fd) = frame.descriptors.into_iter().next() else { return true };
                 self.join(label, fd.into());
@@ -143,7 +148,12 @@ impl Desk {
 
     fn fetch_key(&mut self) {
         if self.key.is_none() {
-            self.key = self.friends.table_key().map(|key| RowKey::new(&key));
+            let key = self.friends.table_key().map(|key| RowKey::new(&key));
+            // Without the marks nobody comes in: a freeze is not forgotten by a restart.
+            let marks = key.as_ref().and_then(|key| Marks::read(&self.tables, key).ok());
+            if let Some(marks) = marks {
+                (self.marks, self.key) = (marks, key);
+            }
             self.keep_mode();
         }
     }
@@ -168,11 +178,35 @@ impl Desk {
                 let answer = frame.read().map(|question| self.change(instance, question));
                 answer.and_then(|answer| self.hub.send(peer, frame.call, &answer, Vec::new()))
             }
+            Some((Kind::Sentinel, _)) => {
+                let answer = frame.read().map(|question| self.heed(question));
+                answer.and_then(|answer| self.hub.send(peer, frame.call, &answer, Vec::new()))
+            }
             _ => Err(wire::Fault::Malformed),
         };
         if sent.is_err() {
             self.hub.dismiss(peer); // it broke the rules or is gone: its channel ends here
             self.sessions.end(peer, &mut self.friends);
+        }
+    }
+
+    /// The sentinel's wish. It may freeze; only an operator lifts that.
+    fn heed(&mut self, question: FromSentinel) -> ToSentinel {
+        let Some(key) = &self.key else {
+            return ToSentinel::Fault("the tables cannot be read yet".to_owned());
+        };
+        match question {
+            FromSentinel::Decoys => ToSentinel::Decoys(self.marks.decoys()),
+            FromSentinel::Freeze(whose) => {
+                let with = (&self.tables, key, &mut self.friends);
+                match self.marks.freeze(with, whose, true, Kind::Sentinel) {
+                    Ok(_) => {
+                        self.sessions.end_whose(whose, &mut self.friends);
+                        ToSentinel::Done
+                    }
+                    Err(fault) => ToSentinel::Fault(fault.story()),
+                }
+            }
         }
     }
 
@@ -188,6 +222,7 @@ impl Desk {
             key,
             friends: &mut self.friends,
             sessions: &mut self.sessions,
+            marks: &self.marks,
         };
         let (answer, bind) = door.answer(peer, instance, question);
         if let Some(bind) = bind
@@ -199,10 +234,15 @@ impl Desk {
     }
 
     fn change(&mut self, asker: InstanceId, question: wire::identity::FromAdmin) -> ToAdmin {
-        match self.people(asker) {
+        let answer = match self.people(asker) {
             Some(mut people) => people.carry_out(question),
             None => ToAdmin::Fault("the vault has not given the key of the tables yet".to_owned()),
+        };
+        for instance in self.sessions.take_shut_out() {
+            // A warden that is gone takes the instance with it.
+            let _ = self.hub.send(self.warden, 0, &Report::SignedOut { instance }, Vec::new());
         }
+        answer
     }
 
     fn people(&mut self, asker: InstanceId) -> Option<people::People<'_>> {
@@ -211,15 +251,10 @@ impl Desk {
             key: self.key.as_ref()?,
             friends: &mut self.friends,
             sessions: &mut self.sessions,
+            marks: &mut self.marks,
             single_operator: self.single_operator,
             asker,
-        };
-        let answer = people.carry_out(question);
-        for instance in self.sessions.take_shut_out() {
-            // A warden that is gone takes the instance with it.
-            let _ = self.hub.send(self.warden, 0, &Report::SignedOut { instance }, Vec::new());
-        }
-        answer
+        })
     }
 
     /// What nobody asks for: requests run out, and ended contracts leave these tables.

@@ -2,14 +2,15 @@
 
 use crate::Fault;
 use crate::friends::Friends;
+use crate::marks::Marks;
 use crate::sessions::Sessions;
 use crate::tables::{AppPasswordRow, PersonRow, Tables};
 use compartment::now_ms;
 use evidence::Body;
 use rows::RowKey;
-use terms::{InstanceId, TenantId, UserId};
+use terms::{InstanceId, Kind, TenantId, UserId};
 use wire::approval::{Act, Permission, Proof};
-use wire::identity::{AppPassword, FromAdmin, Protocol, ToAdmin};
+use wire::identity::{AppPassword, FromAdmin, Protocol, ToAdmin, Whose};
 
 /// App passwords of one person: a few for each of their devices.
 const APP_PASSWORDS: usize = 100;
@@ -24,6 +25,7 @@ pub struct People<'a> {
     pub key: &'a RowKey,
     pub friends: &'a mut Friends,
     pub sessions: &'a mut Sessions,
+    pub marks: &'a mut Marks,
     /// What the start-up file says.
     pub single_operator: bool,
     /// The process that speaks for the caller.
@@ -67,6 +69,9 @@ impl People<'_> {
             FromAdmin::PasswordChange { proof, salt, digest } => {
                 self.change_password(&proof, salt, &digest)
             }
+            FromAdmin::Decoy { user } => self.make_decoy(user),
+            FromAdmin::Freeze { whose, frozen } => self.freeze(whose, frozen),
+            FromAdmin::Frozen => Ok(ToAdmin::Frozen(self.marks.frozen())),
         };
         answer.unwrap_or_else(|fault| ToAdmin::Fault(fault.story()))
     }
@@ -287,6 +292,26 @@ impl People<'_> {
 
     pub fn write(&mut self, body: Body) -> Result<(), Fault> {
         self.friends.journal.record(body).map_err(Fault::Unrecorded)
+    }
+
+    fn make_decoy(&mut self, user: UserId) -> Result<ToAdmin, Fault> {
+        let Some(person) = self.tables.person(self.key, user)? else { return Ok(nobody(user)) };
+        self.marks.add_decoy(self.tables, self.key, (person.tenant, user))?;
+        Ok(ToAdmin::Done { weakened: None })
+    }
+
+    /// An operator's word. Lifting a freeze is an act for two, which `admin` has asked for.
+    fn freeze(&mut self, whose: Whose, frozen: bool) -> Result<ToAdmin, Fault> {
+        let with = (self.tables, self.key, &mut *self.friends);
+        let is_new = self.marks.freeze(with, whose, frozen, Kind::Admin)?;
+        if !is_new {
+            let expected = if frozen { "somebody who is not frozen" } else { "a freeze to lift" };
+            return Ok(refused(expected, "none", "see `sekisho freeze list`"));
+        }
+        if frozen {
+            self.sessions.end_whose(whose, self.friends);
+        }
+        Ok(ToAdmin::Done { weakened: None })
     }
 
     fn record(

@@ -2,15 +2,16 @@
 
 use crate::Fault;
 use crate::friends::Friends;
+use crate::marks::{DECOY_TOUCHED, Marks};
 use crate::tables::{Found, Tables};
 use compartment::{now_ms, random};
 use evidence::Body;
 use rows::RowKey;
 use std::collections::HashMap;
-use terms::{GrantId, InstanceId, TenantId, UserId};
+use terms::{GrantId, InstanceId, Kind, TenantId, UserId};
 use wire::Peer;
 use wire::control::Report;
-use wire::identity::{FromAccess, Protocol, ToAccess};
+use wire::identity::{FromAccess, Protocol, ToAccess, Whose};
 use wire::vault::Grant;
 
 /// A grant's life; the session asks for the next one before.
@@ -73,6 +74,20 @@ impl Sessions {
         std::mem::take(&mut self.shut_out)
     }
 
+    /// Ends the sessions of those who were frozen.
+    pub fn end_whose(&mut self, whose: Whose, friends: &mut Friends) {
+        let is_meant = |session: &Session| match whose {
+            Whose::Person(tenant, user) => (session.tenant, session.user) == (tenant, user),
+            Whose::Tenant(tenant) => session.tenant == tenant,
+            Whose::Kind(kind) => kind == Kind::Access,
+        };
+        let live = self.live.iter().filter(|(_, session)| is_meant(session));
+        let ended: Vec<Peer> = live.map(|(peer, _)| *peer).collect();
+        for peer in ended {
+            self.end(peer, friends);
+        }
+    }
+
     /// A vault that was started anew knows no grants: those still running are handed in again.
     pub fn restore(&mut self, friends: &mut Friends) {
         let now = now_ms();
@@ -103,6 +118,7 @@ pub struct Door<'a> {
     pub key: &'a RowKey,
     pub friends: &'a mut Friends,
     pub sessions: &'a mut Sessions,
+    pub marks: &'a Marks,
 }
 
 impl Door<'_> {
@@ -138,8 +154,15 @@ impl Door<'_> {
         if is_refused {
             return (ToAccess::Refused, None);
         }
+        match self.is_decoy(name, secret) {
+            Ok(false) => {}
+            Ok(true) => return self.turn_away(instance, protocol),
+            Err(_) => return (ToAccess::Later, None),
+        }
         let person = match self.recognise(protocol, name, secret) {
-            Ok(person) => person,
+            Ok(person) => {
+                person.filter(|(tenant, found)| !self.marks.is_frozen(*tenant, found.user))
+            }
             Err(_) => return (ToAccess::Later, None),
         };
         let recorded = self.record_sign_in(instance, protocol, person.as_ref());
@@ -161,6 +184,34 @@ impl Door<'_> {
         self.admit(peer, session)
     }
 
+    /// Whoever comes in a decoy's name, or with its secret, took it from somewhere.
+    fn is_decoy(&mut self, name: &str, secret: &str) -> Result<bool, Fault> {
+        if !self.marks.has_decoys() {
+            return Ok(false);
+        }
+        if let Some(typed) = secret::parse(secret)
+            && let Some(found) = self.tables.app_password(self.key, &typed.key)?
+            && self.marks.is_decoy(found.user)
+        {
+            return Ok(true);
+        }
+        Ok(self.friends.person(name)?.is_some_and(|(_, user)| self.marks.is_decoy(user)))
+    }
+
+    /// Refused like anybody who is wrong, and told to the warden.
+    fn turn_away(
+        &mut self,
+        instance: InstanceId,
+        protocol: Protocol,
+    ) -> (ToAccess, Option<Report>) {
+        let answer = match self.record_sign_in(instance, protocol, None) {
+            Ok(()) => ToAccess::Refused,
+            Err(_) => ToAccess::Later,
+        };
+        let what = format!("{DECOY_TOUCHED}: {} at {instance}", protocol.word());
+        (answer, Some(Report::Alarm { what }))
+    }
+
     fn admit(&mut self, peer: Peer, session: Session) -> (ToAccess, Option<Report>) {
         let (tenant, user) = (session.tenant, session.user);
         if self.hand_out(&session).is_err() {
@@ -176,7 +227,9 @@ impl Door<'_> {
     fn renew(&mut self, peer: Peer, public: Vec<u8>) -> ToAccess {
         let now = now_ms();
         let Some(mut session) = self.sessions.live.remove(&peer) else { return ToAccess::Refused };
-        let is_over = now >= session.ends_ms || public.len() > SESSION_KEY_BYTES;
+        let is_over = now >= session.ends_ms
+            || public.len() > SESSION_KEY_BYTES
+            || self.marks.is_frozen(session.tenant, session.user);
         if is_over {
             self.friends.revoke(session.grant);
             return ToAccess::Refused;

@@ -15,6 +15,8 @@ CREATE TABLE IF NOT EXISTS person (
 CREATE TABLE IF NOT EXISTS app_password (
   token BLOB PRIMARY KEY, user BLOB NOT NULL, sealed BLOB NOT NULL,
   revoked INTEGER NOT NULL DEFAULT 0, last_used_ms INTEGER) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS decoy (token BLOB PRIMARY KEY, sealed BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS frozen (token BLOB PRIMARY KEY, sealed BLOB NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS app_password_user ON app_password (user);
 CREATE TABLE IF NOT EXISTS request (
   request BLOB PRIMARY KEY, sealed BLOB NOT NULL) WITHOUT ROWID;
@@ -49,6 +51,22 @@ pub struct Found {
     pub row: AppPasswordRow,
     pub revoked: bool,
     pub last_used_ms: Option<u64>,
+}
+
+/// Tables that only mark.
+#[derive(Clone, Copy)]
+pub enum Marks {
+    Decoy,
+    Frozen,
+}
+
+impl Marks {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Decoy => "decoy",
+            Self::Frozen => "frozen",
+        }
+    }
 }
 
 pub struct Tables {
@@ -149,6 +167,58 @@ impl Tables {
             .and_then(|mut change| change.execute(params![&token[..]]))
             .map_err(Fault::store("revoking an app password"))?;
         Ok(())
+    }
+
+    /// A row of `decoy` or `frozen`: what it names stands in its token and, sealed, in itself.
+    pub fn keep_mark<T: Serialize>(
+        &self,
+        key: &RowKey,
+        table: Marks,
+        name: &[u8],
+        value: &T,
+    ) -> Result<(), Fault> {
+        let token = key.token(table.word(), name);
+        let sealed = seal(key, table.word(), &token, value)?;
+        let sql = match table {
+            Marks::Decoy => "INSERT OR REPLACE INTO decoy (token, sealed) VALUES (?1, ?2)",
+            Marks::Frozen => "INSERT OR REPLACE INTO frozen (token, sealed) VALUES (?1, ?2)",
+        };
+        self.db
+            .prepare_cached(sql)
+            .and_then(|mut insert| insert.execute(params![&token[..], sealed]))
+            .map_err(Fault::store("keeping a mark"))?;
+        Ok(())
+    }
+
+    pub fn lift_mark(&self, key: &RowKey, table: Marks, name: &[u8]) -> Result<(), Fault> {
+        let token = key.token(table.word(), name);
+        let sql = match table {
+            Marks::Decoy => "DELETE FROM decoy WHERE token = ?1",
+            Marks::Frozen => "DELETE FROM frozen WHERE token = ?1",
+        };
+        self.db
+            .prepare_cached(sql)
+            .and_then(|mut lift| lift.execute(params![&token[..]]))
+            .map_err(Fault::store("lifting a mark"))?;
+        Ok(())
+    }
+
+    pub fn marks<T: DeserializeOwned>(&self, key: &RowKey, table: Marks) -> Result<Vec<T>, Fault> {
+        let fault = Fault::store("reading marks");
+        let sql = match table {
+            Marks::Decoy => "SELECT token, sealed FROM decoy",
+            Marks::Frozen => "SELECT token, sealed FROM frozen",
+        };
+        let mut query = self.db.prepare_cached(sql).map_err(&fault)?;
+        let rows = query
+            .query_map(params![], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, Vec<u8>>(1)?)))
+            .map_err(&fault)?;
+        let mut all = Vec::new();
+        for row in rows {
+            let (token, sealed) = row.map_err(&fault)?;
+            all.extend(unseal(key, table.word(), &token, &sealed));
+        }
+        Ok(all)
     }
 
     /// When it was used last, written at most once an hour: sign-in waits for no disk.

@@ -139,6 +139,7 @@ impl<V: Volume> Book<V> {
                 let cosigned = self.cosigned.is_some();
                 self.answer(peer, call, FromLedger::Head { checkpoint, cosigned });
             }
+            ToLedger::Follow { .. } => {}
             ToLedger::Releases { since_ms, from_index } => {
                 let answer = match label.kind {
                     Kind::Vault => self.releases_since(since_ms, from_index),

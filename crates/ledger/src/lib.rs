@@ -16,6 +16,7 @@ mod book;
 mod clock;
 mod fault;
 mod folder;
+mod followers;
 mod link;
 mod memory;
 mod proving;
@@ -94,6 +95,7 @@ fn serve(control: Channel, opened: folder::Opened) -> Result<(), Fault> {
         mirror: None,
         labels: HashMap::new(),
         later: Vec::new(),
+        followers: followers::Followers::default(),
         checkpoint: opened.checkpoint,
         saved_ms: 0,
         saved_size: 0,
@@ -110,6 +112,8 @@ fn serve(control: Channel, opened: folder::Opened) -> Result<(), Fault> {
         desk.book.tick(now_ms()).map_err(Fault::Store)?;
         desk.commit(false)?;
         desk.answer_later()?;
+        let told = desk.followers.tell(&desk.book);
+        desk.tell(told.into_iter());
         desk.save_checkpoint(now_ms());
     }
 }
@@ -130,6 +134,8 @@ struct Desk {
     labels: HashMap<Peer, Label>,
     /// Questions for releases: answered when what a dead vault still said has been read.
     later: Vec<(Peer, u32, Label, ToLedger)>,
+    /// Who waits for what comes next.
+    followers: followers::Followers,
     /// Where the newest cosigned checkpoint is written for readers, and when it was.
     checkpoint: File,
     saved_ms: u64,
@@ -144,6 +150,9 @@ impl Desk {
                 Event::Frame(peer, frame) if peer == self.warden => match frame.read() {
                     Ok(Order::Join(label)) => self.join(label, frame)?,
                     Ok(Order::Stop) => round = Round::Stop,
+                    Ok(Order::Pulse) => {
+                        let _ = self.hub.send(self.warden, 0, &Report::Alive, Vec::new());
+                    }
                     _ => {}
                 },
                 Event::Frame(peer, frame) if Some(peer) == self.mirror => {
@@ -159,6 +168,7 @@ impl Desk {
                 }
                 Event::Gone(peer, _) => {
                     self.labels.remove(&peer);
+                    self.followers.gone(peer);
                     self.book.peer_gone(peer);
                 }
                 Event::Ready(_) => {}
@@ -191,6 +201,9 @@ impl Desk {
             return;
         };
         match question {
+            ToLedger::Follow { from_index } => {
+                self.followers.wait(peer, frame.call, label.kind, from_index);
+            }
             ToLedger::Releases { .. } => self.later.push((peer, frame.call, label, question)),
             _ => self.book.asked(peer, frame.call, &label, question, now_ms()),
         }

@@ -71,6 +71,7 @@ pub fn serve(control: Channel, mut copy: Copy<File>, notes: Vec<String>) -> Resu
                 Event::Frame(peer, frame) if peer == warden => match frame.read() {
                     Ok(Order::Join(label)) => seat(&mut hub, label, frame)?,
                     Ok(Order::Stop) => return Ok(()),
+                    Ok(Order::Pulse) => drop(hub.send(warden, 0, &Report::Alive, Vec::new())),
                     _ => {}
                 },
                 Event::Frame(peer, frame) => {

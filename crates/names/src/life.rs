@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Instant;
 use terms::Kind;
-use wire::control::Order;
+use wire::control::{Order, Report};
 use wire::names::Question;
 use wire::{Event, Frame, Hub, Peer};
 
@@ -48,7 +48,7 @@ fn serve(hub: &mut Hub, desk: &mut Desk) -> Result<(), Fault> {
         for event in hub.wait(limit).map_err(Fault::Channel)? {
             match event {
                 Event::Frame(peer, frame) if is_warden(hub, peer) => {
-                    if obey(frame, hub, desk)? == Told::Leave {
+                    if obey(peer, frame, hub, desk)? == Told::Leave {
                         return Ok(());
                     }
                 }
@@ -79,9 +79,10 @@ enum Told {
     Leave,
 }
 
-fn obey(frame: Frame, hub: &mut Hub, desk: &mut Desk) -> Result<Told, Fault> {
+fn obey(warden: Peer, frame: Frame, hub: &mut Hub, desk: &mut Desk) -> Result<Told, Fault> {
     match frame.read::<Order>() {
         Ok(Order::Stop) => return Ok(Told::Leave),
+        Ok(Order::Pulse) => drop(hub.send(warden, 0, &Report::Alive, Vec::new())),
         Ok(Order::Resolvers { server, over_tcp }) => {
             desk.handed(Way { server, over_tcp }, frame.descriptors, hub);
         }

@@ -27,6 +27,7 @@ pub fn run_as_one(arguments: &[String]) -> Option<ExitCode> {
         Kind::Vault => keep(vault::run),
         Kind::Ledger => keep(ledger::run),
         Kind::Mirror => keep(mirror::run),
+        Kind::Sentinel => keep(sentinel::run),
         Kind::Zone => keep(zone::run),
         Kind::Warden => return None,
     })

@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 const FILE_BYTES: u64 = 1024 * 1024;
 /// Below are the system's own users, and root.
 const LOWEST_UID: u32 = 1_000;
+/// Two pulses and the ledger's patience.
+const LEAST_SILENCE_SECONDS: u32 = 5;
 /// Room for every compartment's number above it.
 const HIGHEST_UID: u32 = 2_000_000_000;
 
@@ -142,6 +144,29 @@ settings! {
     }
 }
 
+settings! {
+    /// What the sentinel looks at, and what it may do by itself. Whatever leaves its charter is an
+    /// incident whatever is set here.
+    Sentinel, "sentinel" {
+        /// Where incidents are written for the host: the path of a datagram socket, `IP:PORT` (UDP,
+        /// RFC 5424), or empty for nowhere.
+        syslog: String = "\"/dev/log\"",
+        /// A person whose mail is opened without a sign-in gets no more grants until `unfreeze`.
+        freeze: bool = "true",
+        /// An instance that opens mail without a sign-in is ended.
+        replace: bool = "true",
+        /// Programs started anywhere on this host are judged by the Sigma rules, not only those
+        /// below the service.
+        watch_host: bool = "false",
+        /// Items opened in one hour in which a person never read before that are an incident.
+        burst: u32 = "50",
+        /// A compartment without a word for so long is silent.
+        silence_seconds: u32 = "10",
+        /// Equal incidents within so long are told once, with their number.
+        fold_seconds: u32 = "60",
+    }
+}
+
 /// Everything that can be set.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -150,6 +175,7 @@ pub struct Settings {
     pub listen: Listen,
     pub dns: Dns,
     pub unseal: Unseal,
+    pub sentinel: Sentinel,
 }
 
 impl Settings {
@@ -204,6 +230,26 @@ impl Settings {
                 hint: "two persons decide on what is dangerous; one operator is recorded as weaker",
             });
         }
+        let sentinel = &self.sentinel;
+        if sentinel.silence_seconds < LEAST_SILENCE_SECONDS || sentinel.fold_seconds == 0 {
+            return Err(Fault::Wanting {
+                setting: "sentinel.silence_seconds",
+                expected: "5 seconds or more, and fold_seconds 1 or more",
+                found: format!("{} and {}", sentinel.silence_seconds, sentinel.fold_seconds),
+                hint: "keepers are asked every 2 seconds and may wait 4 for the ledger",
+            });
+        }
+        let is_place = sentinel.syslog.is_empty()
+            || sentinel.syslog.starts_with('/')
+            || sentinel.syslog.parse::<SocketAddr>().is_ok();
+        if !is_place {
+            return Err(Fault::Wanting {
+                setting: "sentinel.syslog",
+                expected: "a path, IP:PORT, or nothing",
+                found: sentinel.syslog.clone(),
+                hint: "such as /dev/log or 192.0.2.1:514",
+            });
+        }
         if self.house.host_name.is_empty() || self.house.host_name.len() > 253 {
             return Err(Fault::Wanting {
                 setting: "house.host_name",
@@ -222,7 +268,7 @@ pub fn manual() -> String {
         "# Settings\n\nGenerated from `crates/settings/src/lib.rs` by `cargo xtask generate`; \
          read by `sekisho run --config FILE`.\n",
     );
-    let sections = [House::MANUAL, Listen::MANUAL, Dns::MANUAL, Unseal::MANUAL];
+    let sections = [House::MANUAL, Listen::MANUAL, Dns::MANUAL, Unseal::MANUAL, Sentinel::MANUAL];
     for (section, about, entries) in sections {
         text.push_str(&format!("\n## [{section}]\n{}\n\n", about.trim()));
         text.push_str("| setting | shape | default | meaning |\n|---|---|---|---|\n");
@@ -265,6 +311,9 @@ mod tests {
             "outside the data folder",
         );
         check("[listen]\nsmtp = [\"nowhere\"]", "invalid socket address");
+        check("[sentinel]\nsyslog = \"192.0.2.1:514\"\nwatch_host = true", "ok");
+        check("[sentinel]\nsyslog = \"loghost\"", "a path, IP:PORT");
+        check("[sentinel]\nsilence_seconds = 1", "5 seconds");
         check("[house", "do not parse");
     }
 

@@ -134,6 +134,7 @@ impl Signer {
     fn ordered(&mut self, mut frame: Frame) -> Result<bool, Fault> {
         match frame.read::<Order>().map_err(Fault::Channel)? {
             Order::Stop => return Ok(true),
+            Order::Pulse => drop(self.hub.send(self.control, 0, &Report::Alive, Vec::new())),
             Order::Join(label) => {
                 if let Some(fd) = frame.descriptors.pop() {
                     let kind = label.kind;

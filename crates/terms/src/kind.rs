@@ -45,4 +45,5 @@ kinds! {
     Mirror "mirror" 12,
     Admin "admin" 13,
     Zone "zone" 14,
+    Sentinel "sentinel" 15,
 }

@@ -125,7 +125,7 @@ impl Keys {
             KeyAct::Rotate(rotation) => vec![self.rotation_entry(rotation)],
             KeyAct::Freeze(Freeze { on, tenant, user, instance }) => {
                 let (tenant, user, instance) = (*tenant, *user, *instance);
-                vec![Body::Freeze { on: *on, tenant, user, instance }]
+                vec![Body::KeyFreeze { on: *on, tenant, user, instance }]
             }
             KeyAct::StartBackupEpoch => vec![next],
             KeyAct::EpochDestroyed { epoch } => {

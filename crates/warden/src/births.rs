@@ -24,7 +24,10 @@ impl Household {
     pub fn start_parts(&mut self, now: Instant) {
         let due = |part: &&Part| {
             let met = |need: &Kind| self.has_served(*need);
-            part.holder.is_none() && part.next_try <= now && needs(part.kind).iter().all(met)
+            part.holder.is_none()
+                && !part.isolated
+                && part.next_try <= now
+                && needs(part.kind).iter().all(met)
         };
         let due: Vec<Kind> = self.parts.iter().filter(due).map(|part| part.kind).collect();
         for kind in due {
@@ -109,6 +112,7 @@ impl Household {
             ..Start::default()
         };
         match kind {
+            Kind::Sentinel => start.vigilance = self.plan.vigilance.clone(),
             Kind::Names => start.dns_servers = self.plan.dns_servers.clone(),
             Kind::Zone => start.zones = self.plan.zones.clone(),
             Kind::Edge | Kind::Access | Kind::Admin => start.statement_key = self.keys.statement,
@@ -190,6 +194,7 @@ impl Household {
             self.recorder.record(recorder::start(instance, kind, pid, None, (zygote, serves)));
         }
         (self.plan.tell)(&Happening::Born { instance, kind, pid, zygote });
+        self.feed_birth(instance);
         self.catch_up(instance);
         Ok(())
     }

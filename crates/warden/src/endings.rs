@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use terms::InstanceId;
 use wire::Peer;
 use wire::control::Order;
+use wire::sentinel::Feed;
 
 /// How long a zygote's word on its child's end is awaited once the pidfd has told it.
 const MOURNING: Duration = Duration::from_millis(300);
@@ -94,6 +95,8 @@ impl Household {
         let (clean, cause) = judge(&member);
         self.recorder.record(recorder::stop(instance, clean, &cause));
         let kind = member.kind;
+        let at_ms = recorder::now_ms();
+        self.feed(Feed::Ended { at_ms, instance, kind, clean, cause: cause.clone() });
         (self.plan.tell)(&Happening::Ended { instance, kind, clean, cause });
         match member.role {
             Role::Single => self.lose_holder(&member),

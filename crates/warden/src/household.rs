@@ -1,6 +1,8 @@
 //! The one loop: what happened, then what is due.
 
 use crate::ears::{Ears, Heard};
+use crate::eyes::Eyes;
+use crate::feeds::Feeds;
 use crate::plan::{Happening, Plan};
 use crate::recorder::Recorder;
 use crate::resolvers::Allowance;
@@ -57,6 +59,8 @@ pub struct Household {
     pub keys: Keys,
     pub resolvers: Allowance,
     pub ears: Ears,
+    pub eyes: Eyes,
+    pub feeds: Feeds,
     pub recorder: Recorder,
     pub listeners: Vec<(Service, OwnedFd)>,
     pub stopping: Option<Stopping>,
@@ -64,6 +68,7 @@ pub struct Household {
     /// Members that may be alive before nobody more is born for new connections.
     pub room: usize,
     bell: Peer,
+    sight: Peer,
     signals: Peer,
     admin: Option<Peer>,
     _lock: File,
@@ -135,9 +140,11 @@ impl Household {
         // The walls are tried before the first thread: trying forks.
         let _ = compartment::walls();
         let ears = Ears::open().map_err(thread)?;
+        let eyes = Eyes::open(&plan.data, plan.vigilance.watch_host).map_err(thread)?;
         let own = InstanceId(compartment::random());
         Ok(Household {
             own,
+            sight: hub.watch(eyes.wake.try_clone().map_err(thread)?)?,
             bell: hub.watch(ears.wake.try_clone().map_err(thread)?)?,
             signals: hub.watch(signals)?,
             admin,
@@ -147,6 +154,8 @@ impl Household {
             room: room(),
             hub,
             ears,
+            eyes,
+            feeds: Feeds::default(),
             listeners,
             members: HashMap::new(),
             seats: HashMap::new(),
@@ -171,6 +180,7 @@ impl Household {
             self.start_parts(now);
             self.fulfil_wants();
             self.announce();
+            self.pulse(now);
         }
         self.recorder.tend(&mut self.hub, now);
         for author in self.recorder.introduced() {
@@ -186,7 +196,7 @@ impl Household {
         self.stopping.is_some()
             || !self.announced
             || !self.wants.is_empty()
-            || self.parts.iter().any(|part| part.holder.is_none())
+            || self.parts.iter().any(|part| part.holder.is_none() && !part.isolated)
             || self.members.values().any(|member| member.needs_attention())
     }
 
@@ -201,6 +211,7 @@ impl Household {
             Event::Gone(peer, _) if self.recorder.is_ledger(peer) => self.recorder.lost_ledger(),
             Event::Gone(_, label) => self.see_adrift(label.instance),
             Event::Ready(peer) if peer == self.bell => self.record_heard(),
+            Event::Ready(peer) if peer == self.sight => self.look_around(),
             Event::Ready(peer) if peer == self.signals => self.take_signals(),
             Event::Ready(peer) if Some(peer) == self.admin => self.take_caller(peer),
             Event::Ready(peer) => self.see_end(peer),
@@ -257,6 +268,7 @@ impl Household {
         since: Option<Instant>,
     ) {
         let entry = self.recorder.record(recorder::alarm(instance, kind, pid, call, what));
+        self.feed_raw(instance, kind, pid, call, what);
         let after_ms = since.map_or(0, |at| at.elapsed().as_millis() as u64);
         let (call, what) = (call.to_owned(), what.to_owned());
         let alarm = Happening::Alarm { instance, kind, pid, call, what, after_ms, entry };

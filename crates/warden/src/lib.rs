@@ -7,7 +7,8 @@
 //! # Never          parses a byte from outside; waits for a compartment; opens a key
 //!
 //! Reading order: [`plan`] (what to run), [`household`] (the loop), `roster` (who is alive),
-//! `births`, `joins`, `endings`, `ears` (refused calls), `recorder` (evidence), `stopping`.
+//! `births`, `joins`, `endings`, `ears` (refused calls), `eyes` (programs that are started),
+//! `feeds` (what the sentinel is told), `recorder` (evidence), `stopping`.
 
 #![cfg_attr(
     test,
@@ -21,6 +22,8 @@ mod births;
 mod ears;
 mod earshot;
 mod endings;
+mod eyes;
+mod feeds;
 mod household;
 mod joins;
 mod ports;

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use terms::{InstanceId, Kind};
 use wire::{Channel, Label};
 use wire::control::Service;
+use wire::sentinel::{Incident, Vigilance};
 
 /// Everything that one start needs.
 pub struct Plan {
@@ -35,6 +36,10 @@ pub struct Plan {
     pub pool: usize,
     /// Whether a keeper that left its charter is replaced like an instance, or only alarmed.
     pub replace_keepers: bool,
+    /// What the sentinel looks at and may do by itself.
+    pub vigilance: Vigilance,
+    /// Where alarms are written for the host: a datagram socket's path, `IP:PORT`, or nothing.
+    pub syslog: String,
     /// Drills: hostile code in the place of ours. Disarmed unless somebody arms it.
     pub drills: Drills,
     /// Hears what happens; called on the warden's thread, so it must not wait.
@@ -57,6 +62,8 @@ impl Plan {
             user_base: 64_000,
             pool: 4,
             replace_keepers: false,
+            vigilance: Vigilance::default(),
+            syslog: String::new(),
             drills: Drills::default(),
             tell: Box::new(|_| {}),
         }
@@ -206,6 +213,8 @@ pub enum Happening {
         /// The number of its entry in the warden's own series; `None` when the queue was full.
         entry: Option<u64>,
     },
+    /// The sentinel judged something to be an incident.
+    Incident(Incident),
     /// Our own entries up to this number (of our series) are durable; the first one's leaf.
     Recorded {
         /// Number in our series of the first of them.

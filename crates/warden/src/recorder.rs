@@ -2,7 +2,8 @@
 //! flight to the ledger at a time. What does not fit is counted, and the count is an alarm.
 
 use crate::earshot::Earshot;
-use compartment::{now_ms, random};
+pub use compartment::now_ms;
+use compartment::random;
 use evidence::{Author, Body, Outbox, PublicKey, Word};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};

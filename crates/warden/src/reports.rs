@@ -28,7 +28,7 @@ impl Household {
             self.end_liar(instance, kind, "a report that cannot be read");
             return;
         };
-        if matches!(report, Report::Alarm { .. } | Report::Note { .. })
+        if matches!(report, Report::Alarm { .. } | Report::Note { .. } | Report::Incident(_))
             && !self.is_heard(instance, kind)
         {
             return;
@@ -71,6 +71,15 @@ impl Household {
             Report::Note { text } => {
                 let text = printable(&text);
                 (self.plan.tell)(&Happening::Note { instance, kind, text });
+            }
+            Report::Alive => self.hear_alive(instance, kind),
+            Report::Incident(incident) if kind == Kind::Sentinel => self.hear_incident(incident),
+            Report::Reopen(source) if kind == Kind::Sentinel => self.offer(source),
+            Report::Replace(other) if kind == Kind::Sentinel => self.replace(other),
+            Report::Isolate { kind: other, isolated }
+                if matches!(kind, Kind::Admin | Kind::Sentinel) =>
+            {
+                self.isolate(other, isolated, kind);
             }
             _ => self.end_liar(instance, kind, "a report that is not its own to make"),
         }
@@ -171,8 +180,10 @@ impl Household {
             }
         }
         self.introduce_server(kind);
-        if kind == Kind::Gate {
-            self.fill_pools();
+        match kind {
+            Kind::Gate => self.fill_pools(),
+            Kind::Sentinel => self.brief_sentinel(),
+            _ => {}
         }
     }
 

@@ -81,13 +81,22 @@ pub struct Part {
     pub holder: Option<InstanceId>,
     /// Served at least once: those who need its keys need not wait for it again.
     pub served: bool,
+    /// Taken out of the house until somebody lets it in again.
+    pub isolated: bool,
     failures: u32,
     pub next_try: Instant,
 }
 
 impl Part {
     pub fn new(kind: Kind) -> Self {
-        Part { kind, holder: None, served: false, failures: 0, next_try: Instant::now() }
+        Part {
+            kind,
+            holder: None,
+            served: false,
+            isolated: false,
+            failures: 0,
+            next_try: Instant::now(),
+        }
     }
 
     /// Its holder ended after `lived`: when to try again. Never gives up.
@@ -118,7 +127,7 @@ pub fn takes_connections(kind: Kind) -> bool {
 pub fn needs(kind: Kind) -> &'static [Kind] {
     use Kind::*;
     match kind {
-        Mirror => &[Ledger],
+        Mirror | Sentinel => &[Ledger],
         Vault => &[Ledger, Mirror],
         Directory | Identity | Mailbox | Signer => &[Vault],
         Gate => &[Directory, Identity, Mailbox, Signer, Names, Edge, Scanner, Access, Zone],

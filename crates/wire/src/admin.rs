@@ -170,6 +170,23 @@ pub enum Request {
         epoch: Option<u32>,
     },
     KeysEpochs,
+    /// A tenant's decoy: a mailbox that nobody has, a credential that nobody uses.
+    DecoyAdd {
+        address: String,
+        tenant: String,
+    },
+    /// `address`, `tenant` or `component`: one of them.
+    Freeze {
+        address: Option<String>,
+        tenant: Option<String>,
+        component: Option<String>,
+        frozen: bool,
+    },
+    FreezeList,
+    Isolate {
+        component: String,
+        isolated: bool,
+    },
 }
 
 /// The answer (JSON, one line).

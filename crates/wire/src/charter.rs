@@ -68,7 +68,8 @@ pub const CHARTERS: &[Charter] = &[
     row(Edge,      Network::Passed,    ZYGOTE, 512,  &[Names, Scanner, Directory, Signer, Mailbox], "receives mail: SMTP, judge, seal, keep"),
     row(Scanner,   Network::None,      ZYGOTE, 512,  &[], "takes one message apart"),
     row(Access,    Network::Passed,    ZYGOTE, 512,  &[Signer, Identity, Vault, Mailbox], "serves one IMAP or POP3 connection"),
-    row(Admin,     Network::Passed,    ZYGOTE, 512,  &[Directory, Identity, Vault, Mailbox, Signer, Ledger], "serves one request of the command line"),
+    row(Admin,     Network::Passed,    ZYGOTE, 512,  &[Directory, Identity, Vault, Mailbox, Signer, Ledger, Sentinel], "serves one request of the command line"),
+    row(Sentinel,  Network::None,      KEEPER, 256,  &[Ledger, Identity], "judges what happens: alarms, freezes, isolates"),
     row(Zone,      Network::Listeners, PLAIN,  128,  &[], "serves the demo's local zones"),
 ];
 

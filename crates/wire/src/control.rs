@@ -30,6 +30,10 @@ pub enum Order {
     Resolvers { server: u16, over_tcp: bool },
     /// A raw event for whoever records alarms (the admin's and sentinel's feed).
     Alarmed { instance: InstanceId, kind: Kind },
+    /// To a keeper: say that you live, by [`Report::Alive`].
+    Pulse,
+    /// To `sentinel`: something that the warden saw or heard; a source has its descriptor.
+    Feed(crate::sentinel::Feed),
 }
 
 /// To the warden.
@@ -57,6 +61,16 @@ pub enum Report {
     Note { text: String },
     /// From `identity`: the session that this access instance serves is over; so is the instance.
     SignedOut { instance: InstanceId },
+    /// The answer to [`Order::Pulse`].
+    Alive,
+    /// From `sentinel`: what it judged to be an incident; the warden tells the operator.
+    Incident(crate::sentinel::Incident),
+    /// From `sentinel`: a source ended; open it again.
+    Reopen(crate::sentinel::Source),
+    /// From `sentinel`: end this instance, another takes its place.
+    Replace(InstanceId),
+    /// From `admin` and `sentinel`: a kind is taken out of the house, or let in again.
+    Isolate { kind: Kind, isolated: bool },
 }
 
 /// What a compartment is told at its start; only what its charter needs is filled in.
@@ -85,6 +99,8 @@ pub struct Start {
     pub zones: String,
     /// A drill: the static program to become is the frame's last descriptor.
     pub drill: bool,
+    /// What `sentinel` may do by itself.
+    pub vigilance: crate::sentinel::Vigilance,
 }
 
 /// What a listener is for.

@@ -49,6 +49,31 @@ pub enum ToAccess {
     Later,
 }
 
+/// Whose grants are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Whose {
+    Person(TenantId, UserId),
+    Tenant(TenantId),
+    /// Everybody who comes in through a kind of compartment.
+    Kind(terms::Kind),
+}
+
+/// From `sentinel`.
+#[derive(Serialize, Deserialize)]
+pub enum FromSentinel {
+    /// Their grants end and no new one is minted, until an operator lifts it.
+    Freeze(Whose),
+    /// Which people are nobody.
+    Decoys,
+}
+
+#[derive(Serialize, Deserialize)]
+pub enum ToSentinel {
+    Done,
+    Decoys(Vec<(TenantId, UserId)>),
+    Fault(String),
+}
+
 /// From `admin`.
 #[derive(Serialize, Deserialize)]
 pub enum FromAdmin {
@@ -121,6 +146,16 @@ pub enum FromAdmin {
         salt: Vec<u8>,
         digest: Vec<u8>,
     },
+    /// From now on this person is a decoy: whoever comes in their name is an intruder.
+    Decoy {
+        user: UserId,
+    },
+    Freeze {
+        whose: Whose,
+        /// `false`: the freeze is lifted.
+        frozen: bool,
+    },
+    Frozen,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -150,6 +185,8 @@ pub enum ToAdmin {
         hint: String,
     },
     Fault(String),
+    /// What is frozen, and since when.
+    Frozen(Vec<(Whose, u64)>),
 }
 
 #[derive(Clone, Serialize, Deserialize)]

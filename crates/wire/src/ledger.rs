@@ -14,6 +14,9 @@ pub enum ToLedger {
     Head,
     /// From the vault at its start: every release entry and budget since, newest last.
     Releases { since_ms: u64, from_index: u64 },
+    /// From `sentinel`: what stands at this index and after it, as soon as something does.
+    /// Beyond the end: answered at once, with nothing, from the end.
+    Follow { from_index: u64 },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -41,6 +44,11 @@ pub enum FromLedger {
     Releases {
         entries: Vec<Vec<u8>>,
         next: Option<u64>,
+    },
+    /// Durable entries in order, as much as fits.
+    Followed {
+        first_index: u64,
+        entries: Vec<Vec<u8>>,
     },
 }
 

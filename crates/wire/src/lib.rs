@@ -23,6 +23,7 @@ pub mod mailbox;
 pub mod names;
 mod parcel;
 pub mod scanner;
+pub mod sentinel;
 pub mod signer;
 pub mod vault;
 

@@ -24,7 +24,7 @@ use rustix::net::{SocketType, sockopt::socket_type};
 use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 use terms::Kind;
-use wire::control::Order;
+use wire::control::{Order, Report};
 use wire::{Event, Hub, Peer};
 
 pub use answer::answer;
@@ -78,6 +78,7 @@ fn live(mut house: House) -> Result<(), Fault> {
                 Event::Ready(peer) => attend(&hub, peer, &zones),
                 Event::Frame(peer, frame) if peer == control => match frame.read::<Order>() {
                     Ok(Order::Stop) => return Ok(()),
+                    Ok(Order::Pulse) => drop(hub.send(control, 0, &Report::Alive, Vec::new())),
                     Ok(Order::Listen(_)) => {
                         for socket in frame.descriptors {
                             listen(&mut hub, socket)?;

@@ -9,7 +9,7 @@ use std::path::Path;
 
 const HINT: &str = "give --data the folder of a service that has run, as a user who may read it";
 
-fn fault(fault: impl std::fmt::Display) -> Trouble {
+pub fn fault(fault: impl std::fmt::Display) -> Trouble {
     Trouble::fault(fault.to_string(), HINT)
 }
 

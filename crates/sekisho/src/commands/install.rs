@@ -91,6 +91,16 @@ fn plan(settings: &Settings, credential: &[u8]) -> Result<Plan, Trouble> {
     plan.credential = Some(sealed(credential)?);
     plan.single_operator = settings.house.approvals != "two-persons";
     plan.user_base = settings.house.uid_base;
+    let sentinel = &settings.sentinel;
+    plan.syslog = sentinel.syslog.clone();
+    plan.vigilance = wire::sentinel::Vigilance {
+        freeze: sentinel.freeze,
+        replace: sentinel.replace,
+        watch_host: sentinel.watch_host,
+        burst: sentinel.burst,
+        silence_ms: u64::from(sentinel.silence_seconds) * 1_000,
+        fold_ms: u64::from(sentinel.fold_seconds) * 1_000,
+    };
     plan.tell = Box::new(log);
     Ok(plan)
 }
@@ -102,6 +112,7 @@ pub fn log(happening: &Happening) {
         Happening::Alarm { instance, kind, pid, call, what, .. } => {
             eprintln!("sekisho: ALARM {} {instance} pid {pid}: {call} {what}", kind.word());
         }
+        Happening::Incident(incident) => eprintln!("sekisho: INCIDENT {}", said(incident)),
         Happening::Ended { instance, kind, clean: false, cause } => {
             eprintln!("sekisho: {} {instance} ended: {cause}", kind.word());
         }
@@ -111,6 +122,25 @@ pub fn log(happening: &Happening) {
         Happening::Note { kind, text, .. } => eprintln!("sekisho: {}: {text}", kind.word()),
         _ => {}
     }
+}
+
+/// An incident as one line: ids and words of ours; a rule with its author, as its licence asks.
+fn said(incident: &wire::sentinel::Incident) -> String {
+    let mut line = incident.cause.clone();
+    if let Some(kind) = incident.kind {
+        line.push_str(&format!(" {}", kind.word()));
+    }
+    if let Some(instance) = incident.instance {
+        line.push_str(&format!(" {instance}"));
+    }
+    line.push_str(&format!(
+        ": {} ({} times, {} ms)",
+        incident.what, incident.count, incident.after_ms
+    ));
+    if let Some(rule) = incident.rule.as_deref().and_then(super::watch::rule_of) {
+        line.push_str(&format!("; Sigma: {}, by {}", rule.title, rule.author));
+    }
+    line
 }
 
 /// A wall that is missing everywhere is told once, not for every process.

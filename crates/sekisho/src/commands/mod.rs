@@ -15,11 +15,13 @@ mod keys;
 mod people;
 mod remains;
 mod scan;
+mod soak;
 mod terminal;
 mod token;
 mod touched;
 mod trial;
 mod unsealing;
+mod watch;
 
 use crate::arguments::Arguments;
 use crate::outcome::{Answer, Outcome, Trouble, tell};
@@ -57,6 +59,13 @@ sekisho (関所): mail for many organisations, behind walls
   sekisho ledger verify | head | export                                  --data DIR
   sekisho scope --component C [--version V] --from T --to T [--recheck]  --data DIR
   sekisho drill [--compartment C] [--program ELF]
+  sekisho alarms list [--since T] [--raw]                                --data DIR
+  sekisho freeze | unfreeze ADDRESS | --tenant T | --component access    --data DIR
+  sekisho freeze list                                                    --data DIR
+  sekisho isolate C | release C                                          --data DIR
+  sekisho decoy add ADDRESS --tenant T                                   --data DIR
+  sekisho sigma [FILE|DIR…]
+  sekisho soak [--minutes N]
   sekisho keys list [--tenant T] | rotate --level root|tenant|user|pairs [--tenant T] [--user A]
                | seal | unseal --tenant T | hold | freeze [--off] (--tenant T | --user A)
                | epochs list|start|end [--epoch-keys DIR]                --data DIR
@@ -109,6 +118,14 @@ fn act(word: &str, arguments: Arguments, as_json: bool) -> Answer {
         "ledger" => evidence::ledger(arguments, as_json),
         "scope" => evidence::scope(arguments),
         "keys" => keys::run(arguments),
+        "alarms" => watch::alarms(arguments),
+        "freeze" => watch::freeze(arguments, true),
+        "unfreeze" => watch::freeze(arguments, false),
+        "isolate" => watch::isolate(arguments, true),
+        "release" => watch::isolate(arguments, false),
+        "decoy" => watch::decoy(arguments),
+        "sigma" => watch::sigma(arguments),
+        "soak" => soak::run(arguments),
         "backup" => keeping::backup(arguments),
         "restore" => keeping::restore(arguments),
         "drill" => trial::run(arguments, as_json),

@@ -11,7 +11,7 @@ mod cast;
 mod clients;
 mod markers;
 mod play;
-mod stage;
+pub mod stage;
 mod table;
 mod troupe;
 mod verdict;

@@ -88,6 +88,7 @@ impl Watch {
                     }
                 }
             }
+            Happening::Incident(_) => {}
             Happening::Alarm { instance, kind, pid, call, after_ms, entry, .. } => {
                 let (heard_at, number) = (Instant::now(), entry);
                 let alarm = Alarm { instance, kind, pid, call, after_ms, heard_at, number };

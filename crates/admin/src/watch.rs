@@ -1,0 +1,132 @@
+//! What guards the house: decoys, freezes, isolation, and what the sentinel says of itself.
+
+use crate::approvals;
+use crate::peers::{Answer, Peers, Refusal};
+use crate::people::{self, identity, names, one_user};
+use evidence::rfc3339;
+use serde_json::{Value, json};
+use terms::Kind;
+use wire::control::Report;
+use wire::directory::FromAdmin as ToDirectory;
+use wire::identity::{FromAdmin, ToAdmin, Whose};
+
+/// Whose grants, by name: exactly one of them.
+pub struct Meant {
+    pub address: Option<String>,
+    pub tenant: Option<String>,
+    pub component: Option<String>,
+}
+
+/// A mailbox that nobody has and a credential that nobody uses. The secret is shown once, to be
+/// left where a thief would look.
+pub fn add_decoy(peers: &mut Peers<'_>, address: String, tenant: String) -> Answer {
+    let new = people::New { address, tenant, role: None, aliases: Vec::new(), password: None };
+    let added = people::add(peers, new)?;
+    let address = added.get("address").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let secret =
+        people::add_app_password(peers, address.clone(), "imap", Some("phone".to_owned()), None)?;
+    let user = one_user(peers, &ToDirectory::UserFind { address: address.clone() })?.user;
+    identity(peers, &FromAdmin::Decoy { user })?;
+    Ok(json!({
+        "address": address,
+        "user": user.to_string(),
+        "secret": secret.get("secret"),
+        "leave_it": "where a thief would look: whoever signs in with it or in this name is one",
+    }))
+}
+
+pub fn freeze(peers: &mut Peers<'_>, meant: Meant, frozen: bool) -> Answer {
+    let (whose, shown) = find(peers, meant)?;
+    // To freeze protects and is done at once; to lift a freeze is an act for two.
+    let weakened = match frozen {
+        true => None,
+        false => lift(peers, whose)?,
+    };
+    identity(peers, &FromAdmin::Freeze { whose, frozen })?;
+    Ok(json!({ "whose": shown, "frozen": frozen, "weakened": weakened }))
+}
+
+fn lift(peers: &mut Peers<'_>, whose: Whose) -> Result<Option<String>, Refusal> {
+    let about = match whose {
+        Whose::Person(tenant, user) => (Some(tenant), Some(user)),
+        Whose::Tenant(tenant) => (Some(tenant), None),
+        Whose::Kind(_) => (None, None),
+    };
+    approvals::need(peers, "freeze.lift", about, trace::digest(&format!("{whose:?}")))
+}
+
+fn find(peers: &mut Peers<'_>, meant: Meant) -> Result<(Whose, String), Refusal> {
+    match (meant.address, meant.tenant, meant.component) {
+        (Some(address), None, None) => {
+            let user = one_user(peers, &ToDirectory::UserFind { address })?;
+            Ok((Whose::Person(user.tenant_id, user.user), user.address))
+        }
+        (None, Some(name), None) => {
+            let question = ToDirectory::TenantShow { name: name.clone() };
+            match peers.ask(Kind::Directory, &question)? {
+                wire::directory::ToAdmin::Tenant(tenant) => {
+                    Ok((Whose::Tenant(tenant.tenant), tenant.name))
+                }
+                wire::directory::ToAdmin::Refused { expected, found, hint } => {
+                    Err(Refusal::Wanting { expected, found, hint })
+                }
+                _ => Err(Refusal::unexpected(Kind::Directory)),
+            }
+        }
+        (None, None, Some(word)) => match Kind::parse(&word) {
+            Some(Kind::Access) => Ok((Whose::Kind(Kind::Access), word)),
+            _ => Err(Refusal::new("a component that holds grants", &word, "it is `access`")),
+        },
+        _ => Err(Refusal::new(
+            "one of an address, --tenant T, --component C",
+            "none or several",
+            "sekisho freeze ADDRESS",
+        )),
+    }
+}
+
+pub fn list_freezes(peers: &mut Peers<'_>) -> Answer {
+    let ToAdmin::Frozen(frozen) = peers.ask(Kind::Identity, &FromAdmin::Frozen)? else {
+        return Err(Refusal::unexpected(Kind::Identity));
+    };
+    let mut items = Vec::with_capacity(frozen.len());
+    for (whose, since_ms) in frozen {
+        let (what, name) = match whose {
+            Whose::Person(_, user) => ("person", names(peers, vec![user])?.pop().flatten()),
+            Whose::Tenant(tenant) => ("tenant", Some(tenant.to_string())),
+            Whose::Kind(kind) => ("component", Some(kind.word().to_owned())),
+        };
+        items.push(json!({ "what": what, "name": name, "since": rfc3339(since_ms) }));
+    }
+    Ok(json!({ "items": items, "next": null }))
+}
+
+/// The warden takes it out of the house, or lets it in again; its note says when it has.
+pub fn isolate(peers: &mut Peers<'_>, component: &str, isolated: bool) -> Answer {
+    let known = Kind::parse(component).filter(|kind| wire::sentinel::may_be_isolated(*kind));
+    let Some(kind) = known else {
+        let hint = "not warden, admin, ledger, mirror or sentinel: nobody could let it in again";
+        return Err(Refusal::new("a component that can be done without", component, hint));
+    };
+    peers.report(&Report::Isolate { kind, isolated })?;
+    Ok(json!({ "component": component, "isolated": isolated }))
+}
+
+/// What the sentinel says of itself; null while it is away.
+pub fn status(peers: &mut Peers<'_>) -> Value {
+    let question = wire::sentinel::FromAdmin::Status;
+    let Ok(wire::sentinel::ToAdmin::Status(status)) = peers.ask(Kind::Sentinel, &question) else {
+        return Value::Null;
+    };
+    let sources = status.sources.iter().map(|(source, missing)| {
+        json!({ "source": source.word(), "there": missing.is_none(), "why_not": missing })
+    });
+    json!({
+        "events": status.events,
+        "incidents": status.incidents,
+        "followed": status.followed,
+        "rules": status.rules,
+        "decoys": status.decoys,
+        "sources": sources.collect::<Vec<Value>>(),
+    })
+}

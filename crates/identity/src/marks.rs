@@ -1,0 +1,114 @@
+//! Who is a decoy, and whose grants are frozen: few, so they are known without asking the disk.
+
+use crate::Fault;
+use crate::friends::Friends;
+use crate::tables::{Marks as Table, Tables};
+use compartment::now_ms;
+use evidence::Body;
+use rows::RowKey;
+use std::collections::{HashMap, HashSet};
+use terms::{Kind, TenantId, UserId};
+use wire::identity::Whose;
+
+/// Freezes that stand at once; whoever owns the sentinel shall not fill the disk.
+const FREEZES: usize = 10_000;
+
+/// What the sentinel reads as a decoy's alarm: `vigil::incident::DECOY_TOUCHED`.
+pub const DECOY_TOUCHED: &str = "a decoy was touched";
+
+#[derive(Default)]
+pub struct Marks {
+    decoys: HashSet<(TenantId, UserId)>,
+    frozen: HashMap<Whose, u64>,
+}
+
+impl Marks {
+    pub fn read(tables: &Tables, key: &RowKey) -> Result<Self, Fault> {
+        let decoys: Vec<(TenantId, UserId)> = tables.marks(key, Table::Decoy)?;
+        let frozen: Vec<(Whose, u64)> = tables.marks(key, Table::Frozen)?;
+        let (decoys, frozen) = (decoys.into_iter().collect(), frozen.into_iter().collect());
+        Ok(Self { decoys, frozen })
+    }
+
+    pub fn has_decoys(&self) -> bool {
+        !self.decoys.is_empty()
+    }
+
+    pub fn is_decoy(&self, user: UserId) -> bool {
+        self.decoys.iter().any(|(_, decoy)| *decoy == user)
+    }
+
+    pub fn decoys(&self) -> Vec<(TenantId, UserId)> {
+        self.decoys.iter().copied().collect()
+    }
+
+    pub fn frozen(&self) -> Vec<(Whose, u64)> {
+        let mut all: Vec<_> = self.frozen.iter().map(|(whose, since)| (*whose, *since)).collect();
+        all.sort_by_key(|(_, since)| *since);
+        all
+    }
+
+    /// Whether a person may have no grant now. Everybody comes in through `access` today.
+    pub fn is_frozen(&self, tenant: TenantId, user: UserId) -> bool {
+        [Whose::Person(tenant, user), Whose::Tenant(tenant), Whose::Kind(Kind::Access)]
+            .iter()
+            .any(|whose| self.frozen.contains_key(whose))
+    }
+
+    pub fn add_decoy(
+        &mut self,
+        tables: &Tables,
+        key: &RowKey,
+        decoy: (TenantId, UserId),
+    ) -> Result<(), Fault> {
+        tables.keep_mark(key, Table::Decoy, &decoy.1.0, &decoy)?;
+        self.decoys.insert(decoy);
+        Ok(())
+    }
+
+    /// Recorded first, then kept; `by` says who wanted it. `false`: it stood so already.
+    pub fn freeze(
+        &mut self,
+        (tables, key, friends): (&Tables, &RowKey, &mut Friends),
+        whose: Whose,
+        frozen: bool,
+        by: Kind,
+    ) -> Result<bool, Fault> {
+        let is_full = frozen && self.frozen.len() >= FREEZES;
+        if self.frozen.contains_key(&whose) == frozen || is_full {
+            return Ok(false);
+        }
+        friends.journal.record(deed(whose, frozen, by)).map_err(Fault::Unrecorded)?;
+        let name = name(whose);
+        if frozen {
+            let now = now_ms();
+            tables.keep_mark(key, Table::Frozen, &name, &(whose, now))?;
+            self.frozen.insert(whose, now);
+        } else {
+            tables.lift_mark(key, Table::Frozen, &name)?;
+            self.frozen.remove(&whose);
+        }
+        Ok(true)
+    }
+}
+
+fn name(whose: Whose) -> Vec<u8> {
+    match whose {
+        Whose::Person(tenant, user) => [&b"person"[..], &tenant.0, &user.0].concat(),
+        Whose::Tenant(tenant) => [&b"tenant"[..], &tenant.0].concat(),
+        Whose::Kind(kind) => [b"kind", kind.word().as_bytes()].concat(),
+    }
+}
+
+fn deed(whose: Whose, frozen: bool, by: Kind) -> Body {
+    let (what, tenant, user) = match whose {
+        Whose::Person(tenant, user) => ("person", Some(tenant), Some(user)),
+        Whose::Tenant(tenant) => ("tenant", Some(tenant), None),
+        Whose::Kind(kind) => (kind.word(), None, None),
+    };
+    let (what, by) = (what.into(), by.word().into());
+    match frozen {
+        true => Body::Freeze { what, by, tenant, user },
+        false => Body::Unfreeze { what, by, tenant, user },
+    }
+}

