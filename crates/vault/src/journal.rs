@@ -3,8 +3,8 @@
 //! Record: length (4) · first 8 octets of SHA-256 over the payload · payload. A torn last record
 //! was never relied upon and is cut off; a torn one before it is a fault.
 //!
-//! Disks may write the sectors of one append in any order. So the length that makes the append count
-//! is written when all the rest is flushed: before that it is zero, and ends the file.
+//! Disks may write the sectors of one append in any order. So the length that makes the append
+//! count is written when all the rest is flushed: before that it is zero, and ends the file.
 
 use crate::Fault;
 use sha2::{Digest, Sha256};
