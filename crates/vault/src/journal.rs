@@ -19,7 +19,7 @@ const RECORD_BYTES: usize = 4_096;
 const SUM_BYTES: usize = 8;
 const LENGTH_BYTES: usize = 4;
 /// One append: the keys of a person are three records. More behind the end is no torn append.
-const APPEND_BYTES: usize = 64 * 1024;
+const APPEND_BYTES: usize = 16 * 1024;
 /// Disks write sectors whole.
 const SECTOR: u64 = 512;
 
