@@ -330,8 +330,8 @@ impl Store {
             uid = uid.saturating_add(1);
         }
         let pairs = lines.iter().zip(&copies).map(|(from, to)| (from.uid, to.uid)).collect();
-        // What comes and what goes is one entry of the log: a crash leaves no message in both places
-        // and none in neither (RFC 6851 §3.3).
+        // What comes and what goes is one entry of the log: a crash leaves no message in both
+        // places, and none in neither (RFC 6851 §3.3).
         if !copies.is_empty() {
             let source = person.next_modseq(folder);
             let listed = Entry::Listed { user, folder: to, lines: copies, fresh: false };

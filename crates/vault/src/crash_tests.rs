@@ -1,5 +1,5 @@
-//! The power goes at every step of the key store: every key that was relied upon is there, in order,
-//! and the vault starts without hands. `SEKISHO_POINTS`, `SEKISHO_SEED`.
+//! The power goes at every step of the key store: every key that was relied upon is there, in
+//! order, and the vault starts without hands. `SEKISHO_POINTS`, `SEKISHO_SEED`.
 
 use crate::journal::Journal;
 use durable::{Dice, How, Tape};

@@ -3,8 +3,8 @@
 //! Record: length (4) · first 8 octets of SHA-256 over the payload · payload. A torn last record
 //! was never relied upon and is cut off; a torn one before it is a fault.
 //!
-//! Disks may write the sectors of one append in any order. So the length that makes the append count
-//! is written when all the rest is flushed: before that it is zero, and ends the file.
+//! Disks may write the sectors of one append in any order. So the length that makes the append
+//! count is written when all the rest is flushed: before that it is zero, and ends the file.
 //!
 //! What is to be forgotten is forgotten by writing the file anew: the new file takes the old one's
 //! place in one step, and the old one's octets are overwritten before it is unlinked.
@@ -24,7 +24,7 @@ const RECORD_BYTES: usize = 4_096;
 const SUM_BYTES: usize = 8;
 const LENGTH_BYTES: usize = 4;
 /// One append: the keys of a person are three records. More behind the end is no torn append.
-const APPEND_BYTES: usize = 64 * 1024;
+const APPEND_BYTES: usize = 16 * 1024;
 /// Disks write sectors whole.
 const SECTOR: u64 = 512;
 
