@@ -26,11 +26,6 @@ impl Statements {
         self.at_hand.clear();
     }
 
-    /// After a change of a tenant's settings, which stand in every statement of it.
-    pub fn forget_all(&mut self) {
-        self.at_hand.clear();
-    }
-
     pub fn state(
         &mut self,
         tables: &Tables,

@@ -73,12 +73,14 @@ impl Text {
 
     /// The first octets, at most so many.
     pub(crate) fn head(&self, most: u64) -> Vec<u8> {
-        let mut head = Vec::new();
-        let _ = self.stretch(0, self.octets.min(most), &mut |piece| {
-            head.extend_from_slice(piece);
-            Ok(())
-        });
-        head
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        let first = |octets: &[u8]| octets.get(..most).unwrap_or(octets).to_vec();
+        match &self.held {
+            Held::Memory(memory) => first(memory),
+            Held::Growing(file) | Held::Whole(file) => {
+                View::of(file).map(|view| first(&view)).unwrap_or_default()
+            }
+        }
     }
 
     /// Gives all octets but those of `without` (sorted, apart, inside) to `take`, piece by piece.

@@ -302,7 +302,7 @@ impl People<'_> {
 
     /// An operator's word. Lifting a freeze is an act for two, which `admin` has asked for.
     fn freeze(&mut self, whose: Whose, frozen: bool) -> Result<ToAdmin, Fault> {
-        let with = (self.tables, self.key, &mut *self.friends);
+        let with = (&*self.tables, self.key, &mut *self.friends);
         let is_new = self.marks.freeze(with, whose, frozen, Kind::Admin)?;
         if !is_new {
             let expected = if frozen { "somebody who is not frozen" } else { "a freeze to lift" };

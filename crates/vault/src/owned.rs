@@ -14,7 +14,7 @@ impl Owned {
     pub fn dangerous_take(house: &mut House) -> Option<Self> {
         let root = crate::unseal_root(house).ok()?;
         let folder = house.start.folder.clone()?;
-        Keys::open(folder.as_ref(), root).ok().map(Self)
+        Keys::open(folder.as_ref(), root, compartment::now_ms()).ok().map(Self)
     }
 
     pub fn statement_key(&self) -> [u8; 32] {
