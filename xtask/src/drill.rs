@@ -18,7 +18,7 @@ const ASSETS: &[&str] = &[
     "evidence",
     "host",
 ];
-/// The rows: every compartment there is, measured or not.
+/// The rows in their order, measured or not; whatever else was measured follows.
 const ROWS: &[&str] = &[
     "gate",
     "names",
@@ -96,7 +96,14 @@ fn write(words: &Words, found: &Value) -> Result<(), String> {
 fn matrix(words: &Words, found: &Value) -> String {
     let mut out = format!("| {} | {} |\n", words.taken_over, ASSETS.join(" | "));
     out.push_str(&format!("|{}\n", "---|".repeat(ASSETS.len() + 1)));
-    for row in ROWS {
+    let measured = found["cells"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let mut rows: Vec<&str> = ROWS.to_vec();
+    for kind in measured.iter().filter_map(|cell| cell["compartment"].as_str()) {
+        if !rows.contains(&kind) {
+            rows.push(kind);
+        }
+    }
+    for row in &rows {
         let cells: Vec<String> =
             ASSETS.iter().map(|asset| cell(words, found, row, asset)).collect();
         out.push_str(&format!("| `{row}` | {} |\n", cells.join(" | ")));

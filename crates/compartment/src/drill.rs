@@ -95,9 +95,8 @@ pub fn become_program(mut house: House, more: &str) -> ExitCode {
         for fd in fds {
             plain::keep_at_exec(fd.as_fd());
             let number = fd.as_raw_fd();
-            named.push(format!(
-                "{{\"fd\":{number},\"peer\":\"{peer}\",\"instance\":\"{theirs}\"}}"
-            ));
+            named
+                .push(format!("{{\"fd\":{number},\"peer\":\"{peer}\",\"instance\":\"{theirs}\"}}"));
             channels.push(fd);
         }
     }

@@ -48,11 +48,7 @@ fn tool(path: &std::ffi::CStr) -> io::Result<libc::c_long> {
     run(libc::SYS_execve, &[], path)
 }
 
-fn run(
-    number: libc::c_long,
-    at: &[usize],
-    shell: &std::ffi::CStr,
-) -> io::Result<libc::c_long> {
+fn run(number: libc::c_long, at: &[usize], shell: &std::ffi::CStr) -> io::Result<libc::c_long> {
     let nobody: [*const libc::c_char; 2] = [shell.as_ptr(), std::ptr::null()];
     let list = nobody.as_ptr() as usize;
     match at {

@@ -140,7 +140,10 @@ fn wrong_policies_say_where() {
     };
     check("allow", "policy p, line 1: a line is a verb and a call");
     check("\nallow raed", "policy p, line 2: no such call");
-    check("permit read", "policy p, line 1: the verbs are include, allow, tolerate, notify and forbid");
+    check(
+        "permit read",
+        "policy p, line 1: the verbs are include, allow, tolerate, notify and forbid",
+    );
     check("tolerate read", "policy p, line 1: tolerate needs an errno");
     check("tolerate read EWHAT", "policy p, line 1: no such errno");
     check("allow read arg9 in 1", "policy p, line 1: arguments are arg0 to arg5");

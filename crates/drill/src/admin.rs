@@ -45,10 +45,7 @@ fn make_a_secret(intruder: &mut Intruder, address: &str) {
         digest: made.digest.to_vec(),
     };
     let (_, answer) = ask(intruder, Kind::Identity, &add, "an app password for another");
-    let done = matches!(
-        postcard::from_bytes(&answer),
-        Ok(wire::identity::ToAdmin::Done { .. })
-    );
+    let done = matches!(postcard::from_bytes(&answer), Ok(wire::identity::ToAdmin::Done { .. }));
     if done {
         intruder.tell(&Told::Secret { address: address.to_owned(), secret: text });
     }

@@ -69,7 +69,12 @@ fn redirect(
         obey_dmarc: false,
     };
     let signed = state(intruder, address, to, lenient);
-    told(intruder, Asset::OtherTenants, "have judgement weakened without a recorded change", signed);
+    told(
+        intruder,
+        Asset::OtherTenants,
+        "have judgement weakened without a recorded change",
+        signed,
+    );
 }
 
 fn told(intruder: &Intruder, asset: Asset, act: &str, signed: bool) {

@@ -2,8 +2,8 @@
 
 use crate::channels::ask;
 use crate::intruder::{Intruder, JOIN_LIMIT};
-use crate::{keeper, ledgers};
 use crate::report::Facts;
+use crate::{keeper, ledgers};
 use std::time::{Duration, Instant};
 use terms::{GrantId, Kind, TenantId, UserId};
 use wire::control::Report;
@@ -65,8 +65,7 @@ fn let_in(intruder: &mut Intruder, access: &Label, session: Vec<u8>) -> Option<T
     let expires_ms = compartment::now_ms() + GRANT_MS;
     let instance = access.instance;
     let (bodies, summaries) = (true, true);
-    let entered =
-        Grant { grant, tenant, user, instance, bodies, summaries, expires_ms, session };
+    let entered = Grant { grant, tenant, user, instance, bodies, summaries, expires_ms, session };
     let vault = intruder.channel(Kind::Vault, JOIN_LIMIT)?;
     let (answer, _) = vault.ask(&ToVault::Grant(entered), &[], ANSWER_LIMIT).ok()?;
     let FromVault::Done = answer else { return None };

@@ -76,10 +76,7 @@ pub fn hostile(mut house: House) -> ExitCode {
 
 /// A keeper, which raises its own walls: the same ones as always. It holds what the keeper would:
 /// its folder, its keys, its pen.
-pub fn hostile_keeper(
-    mut house: House,
-    take_vault: fn(&mut House) -> Option<Opener>,
-) -> ExitCode {
+pub fn hostile_keeper(mut house: House, take_vault: fn(&mut House) -> Option<Opener>) -> ExitCode {
     let Ok(kind) = house.kind() else { return ExitCode::from(2) };
     let is_program = compartment::drill::has_program(&house);
     let opener = if kind == Kind::Vault { take_vault(&mut house) } else { None };

@@ -100,11 +100,13 @@ pub fn serve(intruder: &mut Intruder, limit: Duration) {
 fn overhear(intruder: &mut Intruder) {
     intruder.gather();
     let mut heard = Vec::new();
-    intruder.held.retain(|(_, channel)| loop {
-        match channel.take() {
-            Ok(Some(frame)) => heard.push(frame.payload),
-            Ok(None) => break true,
-            Err(_) => break false,
+    intruder.held.retain(|(_, channel)| {
+        loop {
+            match channel.take() {
+                Ok(Some(frame)) => heard.push(frame.payload),
+                Ok(None) => break true,
+                Err(_) => break false,
+            }
         }
     });
     heard.into_iter().for_each(|payload| intruder.obtained("what it was asked", payload));

@@ -39,7 +39,13 @@ pub fn write_for_others(intruder: &mut Intruder) {
 
 fn lie(start: InstanceId) -> Body {
     let word = Word::new("forged-by-a-drill");
-    Body::Alarm { instance: start, kind: Kind::Vault, pid: 1, call: Word::new("forged"), what: word }
+    Body::Alarm {
+        instance: start,
+        kind: Kind::Vault,
+        pid: 1,
+        call: Word::new("forged"),
+        what: word,
+    }
 }
 
 /// An entry in another's name. The ledger's answer decides; the log itself is read afterwards.

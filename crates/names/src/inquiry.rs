@@ -3,9 +3,7 @@
 use crate::packet::{Reading, Sent, read_answer};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::net::{
-    RecvFlags, SendFlags, recv, recvfrom, send,
-};
+use rustix::net::{RecvFlags, SendFlags, recv, recvfrom, send};
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};

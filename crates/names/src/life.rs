@@ -1,8 +1,8 @@
 //! The compartment's life: find the servers, go to jail, answer until told to stop.
 
+use crate::Fault;
 use crate::desk::Desk;
 use crate::sockets::Way;
-use crate::Fault;
 use compartment::House;
 use std::net::SocketAddr;
 use std::process::ExitCode;

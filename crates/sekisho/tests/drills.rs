@@ -37,12 +37,16 @@ fn cell<'a>(found: &'a Value, compartment: &str, asset: &str) -> &'a Value {
     cells.iter().find(is_it).unwrap_or_else(|| panic!("no cell {compartment} {asset}"))
 }
 
-/// A compartment yields exactly these assets, within bounds, and nothing else.
-fn check(found: &Value, compartment: &str, bounded: &[&str]) {
+/// A compartment yields these assets as a whole or within bounds, and nothing else.
+fn check(found: &Value, compartment: &str, everything: &[&str], bounded: &[&str]) {
     let is_deaf = !found["absent"].as_array().unwrap().is_empty();
     for asset in ASSETS {
         let cell = cell(found, compartment, asset);
-        let expected = if bounded.contains(asset) { "bounded" } else { "nothing" };
+        let expected = match (everything.contains(asset), bounded.contains(asset)) {
+            (true, _) => "everything",
+            (_, true) => "bounded",
+            _ => "nothing",
+        };
         assert_eq!(cell["got"], expected, "{compartment} {asset}: {}", cell["what"]);
         assert!(cell["attempted"].as_u64().unwrap() > 0 || is_deaf, "{compartment} {asset}");
         match cell["alarm_ms"].as_u64() {
@@ -59,42 +63,110 @@ fn check(found: &Value, compartment: &str, bounded: &[&str]) {
 fn hostile_code_gets_what_passes_through_it_and_nothing_else() {
     let (found, held) = drill(&[]);
     assert!(held, "{}", found["broken"]);
-    check(&found, "scanner", &["mail-in-flight"]);
-    check(&found, "edge", &["mail-in-flight"]);
-    check(&found, "access", &["account-secrets", "stored-bodies", "stored-headers"]);
-    check(&found, "gate", &["mail-in-flight", "evidence"]);
+    let mail = ["stored-bodies", "stored-headers"];
+    check(&found, "scanner", &[], &["mail-in-flight"]);
+    check(&found, "edge", &[], &["mail-in-flight"]);
+    check(&found, "access", &[], &["account-secrets", mail[0], mail[1]]);
+    check(&found, "gate", &[], &["mail-in-flight", "evidence"]);
+    check(&found, "names", &[], &["mail-in-flight"]);
+    check(&found, "signer", &[], &["evidence"]);
+    check(&found, "mailbox", &[], &["evidence"]);
+    check(&found, "mirror", &[], &[]);
+    check(&found, "ledger", &[], &["evidence"]);
+    check(&found, "zone", &[], &["host"]);
+    check(&found, "admin", &["other-tenants"], &mail);
+    check(&found, "directory", &["other-tenants"], &["mail-in-flight", "evidence"]);
+    let passed = ["account-secrets", mail[0], mail[1], "evidence"];
+    check(&found, "identity", &["other-tenants"], &passed);
+    check(&found, "vault", &[mail[0], mail[1], "other-tenants"], &["evidence"]);
     let replaced = found["replaced"].as_array().unwrap();
     assert!(replaced.iter().all(|one| one["replaced"] == true), "{replaced:?}");
-    // Every alarm names its process, its call, and a leaf of its own in the ledger.
+    // Every alarm names its process and its call, and a leaf of its own where there is a ledger.
     let alarms = found["alarms"].as_array().unwrap();
-    let leaves: BTreeSet<u64> = alarms.iter().filter_map(|one| one["entry"].as_u64()).collect();
-    assert_eq!(leaves.len(), alarms.len());
+    assert!(alarms.len() > 500, "{}", alarms.len());
     for alarm in alarms {
         assert_eq!(alarm["instance"].as_str().unwrap().len(), 12);
         assert!(alarm["pid"].as_u64().unwrap() > 0 && !alarm["call"].as_str().unwrap().is_empty());
     }
-    // The scope names every message that a scanner had in hand.
+    // The scope names every message that a scanner had in hand, and every one that was read.
     let scope = cell(&found, "scanner", "mail-in-flight");
     assert_eq!(scope["scope_recall"], 1.0);
     assert_eq!(cell(&found, "access", "stored-bodies")["scope_recall"], 1.0);
+    // Whatever is silent, whoever reads is answered within ten seconds.
+    for turn in found["turns"].as_array().unwrap() {
+        if let Some(late) = turn["reading_ms"].as_u64() {
+            assert!(late <= 10_000, "{turn}");
+        }
+    }
+    // Nothing that `names` has reaches another address; in the demo the zone server answers anybody.
+    let got_out = |kind: &str| {
+        let turns = found["turns"].as_array().unwrap();
+        turns.iter().find(|turn| turn["compartment"] == kind).unwrap()["got_out"].as_u64()
+    };
+    assert_eq!(got_out("names"), Some(0));
+}
+
+#[test]
+fn the_story_is_told_in_both_languages_and_holds() {
+    let output = Command::new(binary()).args(["drill", "--story", "--json"]).output().unwrap();
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(output.status.success(), "{}", told["broken"]);
+    let here = &told["here"];
+    assert_eq!(here["organisations"], 3);
+    assert_eq!(here["tools"]["worked"], 0);
+    assert_eq!(here["files"]["opened"], 0);
+    assert_eq!(here["neighbours"]["others_words_in_hand"], 0);
+    assert!(here["reading"]["messages"].as_u64().unwrap() >= 10);
+    assert_eq!(here["extent"]["recall"], 1.0);
+    assert_eq!(here["extent"]["contracts"].as_array().unwrap().len(), 1);
+    let opened: Vec<bool> = here["elsewhere"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|door| door["opened"].as_bool().unwrap())
+        .collect();
+    assert_eq!(opened, [true, false, false, false, false]);
+    assert_eq!(told["then"]["contracts"], 586);
 }
 
 #[test]
 fn a_foreign_program_stands_in_the_same_walls() {
-    let source = "
+    let source = r#"
         static long call(long n, long a, long b, long c) {
             long r;
-            __asm__ volatile (\"syscall\" : \"=a\"(r) : \"a\"(n), \"D\"(a), \"S\"(b), \"d\"(c)
-                : \"rcx\", \"r11\", \"memory\");
+            __asm__ volatile ("syscall" : "=a"(r) : "a"(n), "D"(a), "S"(b), "d"(c)
+                : "rcx", "r11", "memory");
             return r;
         }
-        void _start(void) {
+        static int begins(const char *s, const char *with) {
+            while (*with) if (*s++ != *with++) return 0;
+            return 1;
+        }
+        static void act(long *stack) __attribute__((used));
+        static void act(long *stack) {
+            char **words = (char **)(stack + 1 + stack[0] + 1);
+            char *told = 0;
+            for (; *words; words++) if (begins(*words, "SEKISHO_DRILL=")) told = *words;
+            long length = 0, report = -1, fd = 0;
+            while (told && told[length]) {
+                if (begins(told + length, "\"fd\":"))
+                    for (fd = 0, length += 5; told[length] >= '0' && told[length] <= '9'; length++)
+                        fd = fd * 10 + told[length] - '0';
+                if (begins(told + length, "\"peer\":\"report\"")) report = fd;
+                length++;
+            }
+            for (long at = 0; at < length; at += 32000)
+                call(1, report, (long)(told + at), length - at < 32000 ? length - at : 32000);
             call(41, 2, 1, 0);
-            call(59, (long)\"/bin/sh\", 0, 0);
+            call(59, (long)"/bin/sh", 0, 0);
             call(101, 16, 1, 0);
-            call(2, (long)\"/etc/passwd\", 0, 0);
+            call(2, (long)"/etc/passwd", 0, 0);
+            for (fd = 3; fd < 40; fd++) if (fd != report) call(1, fd, (long)told, 900);
             for (;;) call(34, 0, 0, 0);
-        }";
+        }
+        __attribute__((naked)) void _start(void) {
+            __asm__ volatile ("mov %rsp, %rdi\n and $-16, %rsp\n call act");
+        }"#;
     let folder = std::env::temp_dir().join(format!("sekisho-hostile-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let (code, program) = (folder.join("hostile.c"), folder.join("hostile"));
@@ -108,7 +180,8 @@ fn a_foreign_program_stands_in_the_same_walls() {
         return;
     }
     let program = program.to_str().unwrap();
-    let (found, held) = drill(&["--compartment", "edge", "--program", program]);
+    let kinds = ["--compartment", "edge", "--compartment", "mailbox"];
+    let (found, held) = drill(&[&kinds[..], &["--program", program]].concat());
     let _ = std::fs::remove_dir_all(&folder);
     if !found["absent"].as_array().unwrap().is_empty() {
         return println!("absent: {}", found["absent"]);
@@ -116,6 +189,26 @@ fn a_foreign_program_stands_in_the_same_walls() {
     assert!(held, "{}", found["broken"]);
     let alarms = found["alarms"].as_array().unwrap();
     for call in ["socket", "execve", "ptrace", "open"] {
-        assert!(alarms.iter().any(|alarm| alarm["call"] == call), "{call}: {alarms:?}");
+        assert!(alarms.iter().any(|alarm| alarm["call"] == call), "{call}");
+    }
+    // Each is told its descriptors, its own ids and frames that were recorded from real traffic.
+    for turn in found["turns"].as_array().unwrap() {
+        let told = turn["reported"].as_str().unwrap();
+        let told = told.split_once("SEKISHO_DRILL=").unwrap().1;
+        let mut told = serde_json::Deserializer::from_str(told).into_iter::<Value>();
+        let told = told.next().unwrap().unwrap();
+        assert_eq!(told["compartment"], turn["compartment"]);
+        assert_eq!(told["ids"]["instance"].as_str().unwrap().len(), 12);
+        let peers: Vec<&str> = told["channels"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|channel| channel["peer"].as_str().unwrap())
+            .collect();
+        assert!(peers.contains(&"warden") && peers.contains(&"report"), "{peers:?}");
+        let peer = if told["compartment"] == "edge" { "directory" } else { "edge" };
+        assert!(peers.contains(&peer), "{peers:?}");
+        let frames = told["frames"][peer].as_array().unwrap();
+        assert!(!frames.is_empty() && frames[0]["hex"].as_str().unwrap().len() > 10);
     }
 }

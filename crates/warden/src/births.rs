@@ -9,8 +9,8 @@ use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 use terms::{InstanceId, Kind};
-use wire::control::{Label, Order, Start};
 use wire::Channel;
+use wire::control::{Label, Order, Start};
 
 /// Instances that may be wanted at once: a burst of connections, bounded.
 const WANTS: usize = 4_096;

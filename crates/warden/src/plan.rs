@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 use terms::{InstanceId, Kind};
-use wire::{Channel, Label};
 use wire::control::Service;
 use wire::sentinel::{Incident, Vigilance};
+use wire::{Channel, Label};
 
 /// Everything that one start needs.
 pub struct Plan {

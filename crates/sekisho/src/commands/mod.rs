@@ -58,7 +58,8 @@ sekisho (関所): mail for many organisations, behind walls
   sekisho scan FILE|DIR… [--client-ip IP] [--helo NAME] [--mail-from A] [--auth dns|none]
   sekisho ledger verify | head | export                                  --data DIR
   sekisho scope --component C [--version V] --from T --to T [--recheck]  --data DIR
-  sekisho drill [--compartment C] [--program ELF]
+  sekisho drill [--compartment C]… [--program ELF]
+  sekisho drill --story [--lang ja|en]
   sekisho alarms list [--since T] [--raw]                                --data DIR
   sekisho freeze | unfreeze ADDRESS | --tenant T | --component access    --data DIR
   sekisho freeze list                                                    --data DIR

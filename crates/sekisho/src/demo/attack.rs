@@ -9,7 +9,7 @@ use drill::Ask;
 use serde_json::Value;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use terms::{InstanceId, Kind};
 use warden::Drill;
 use wire::admin::Request;
@@ -37,7 +37,7 @@ pub fn play(stage: &Stage) {
 fn act(stage: &Stage) {
     heading(say("攻撃をひとつ", "One attack"));
     let mut watch = Watch::new(channel().1);
-    stage.told.try_iter().for_each(|happening| watch.note(happening));
+    stage.told.try_iter().for_each(|happening| watch.note(Instant::now(), happening));
     let (give, talks) = channel();
     // What arrived before is recorded by then, and counted to nobody of this act.
     std::thread::sleep(RECORD_LAG);
@@ -62,10 +62,10 @@ fn act(stage: &Stage) {
     let Some(instance) = born else {
         return step("warden", Tone::Quiet, "no scanner was born in time");
     };
-    let until = std::time::Instant::now() + RECORD_LAG;
-    while let Some(left) = until.checked_duration_since(std::time::Instant::now()) {
+    let until = Instant::now() + RECORD_LAG;
+    while let Some(left) = until.checked_duration_since(Instant::now()) {
         let Ok(happening) = stage.told.recv_timeout(left) else { break };
-        watch.note(happening);
+        watch.note(Instant::now(), happening);
     }
     tell_end(&watch, instance);
     match sent {

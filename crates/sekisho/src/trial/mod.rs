@@ -3,8 +3,8 @@
 //! Reading order: `troupe` (a process for each house, so that the drill itself outlives the worst),
 //! `stage` (the house, its mail and its markers), `play` (one compartment after the other), `cast`
 //! (the intruders and what they said), `clients` (people who read and write meanwhile), `wiretap`
-//! (frames of real traffic for foreign programs), `watch` (what the warden tells), `markers` (what is
-//! looked for in what was obtained), `verdict` (the cells, computed), `table` (how they are shown),
+//! (frames of real traffic for foreign programs), `watch` (what the warden tells), `markers` (what
+//! is looked for in what was obtained), `verdict` (the cells, computed), `table` (how they are shown),
 //! `story` (the breach that we answer, played again).
 
 mod cast;
@@ -23,8 +23,8 @@ pub mod story;
 use crate::outcome::Trouble;
 use serde_json::Value;
 use std::path::PathBuf;
-use terms::Kind;
 pub use table::show;
+use terms::Kind;
 pub use troupe::run;
 pub use verdict::scope_of;
 pub use watch::Watch;

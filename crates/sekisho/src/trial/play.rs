@@ -110,15 +110,24 @@ pub fn turn(house: &mut House, kind: Kind, program: Option<&[u8]>) -> Result<Pha
     await_alarms(house, &phase);
     phase.to_ms = compartment::now_ms() + 1;
     phase.got_out = house.outside.arrived();
-    house.drills.disarm();
-    house.watch.end_all(kind);
-    phase.is_whole = settle(house, kind);
+    phase.is_whole = dismiss(house, cast, &mut phase);
     if program.is_none() && can_be_replaced(kind) {
         phase.replaced = Some(replacement(house, kind));
     }
     collect_passed(house, &mut phase);
     phase.seconds = begun.elapsed().as_secs_f64();
     Ok(phase)
+}
+
+/// Ends the drill and everybody in it, those too who are being born just now; whether mail passes
+/// again.
+pub fn dismiss(house: &mut House, mut cast: Cast, phase: &mut Phase) -> bool {
+    house.drills.disarm();
+    house.watch.end_all(phase.kind);
+    // Whoever was drafted last is on the list; nobody is drafted any more.
+    cast.gather_now(phase);
+    let drafted: Vec<InstanceId> = phase.intruders.iter().map(|one| one.instance).collect();
+    settle(house, phase.kind, &drafted)
 }
 
 /// Arms the drill, and ends who is honest.
@@ -171,7 +180,7 @@ fn with_frames(house: &mut House, kind: Kind, code: &[u8]) -> Result<Program, Tr
     tap.listen(kind, tapped);
     house.drills.tap(Some((kind, give)));
     house.watch.end_all(kind);
-    settle(house, kind);
+    settle(house, kind, &[]);
     for side in [Side::A, Side::B] {
         if let Some(reading) = clients::person_reading(house, side) {
             let _ = reading.join();
@@ -186,7 +195,7 @@ fn with_frames(house: &mut House, kind: Kind, code: &[u8]) -> Result<Program, Tr
 }
 
 /// The house is whole again: mail is kept, and can be read.
-pub fn settle(house: &mut House, kind: Kind) -> bool {
+fn settle(house: &mut House, kind: Kind, drafted: &[InstanceId]) -> bool {
     let is_back = |watch: &Watch| {
         let has_zygote = has_zygote(kind);
         watch.alive.iter().any(|alive| alive.kind == kind && (!has_zygote || !alive.is_instance))
@@ -194,6 +203,7 @@ pub fn settle(house: &mut House, kind: Kind) -> bool {
     house.watch.until(BIRTH_LIMIT, is_back);
     let until = Instant::now() + WHOLE_LIMIT;
     while Instant::now() < until {
+        house.watch.end_these(drafted);
         let is_kept = house.post_in_flight().is_ok();
         let reading = clients::person_reading(house, Side::A).and_then(|one| one.join().ok());
         if is_kept && reading.is_some_and(|one| one.let_in && !one.octets.is_empty()) {
@@ -208,10 +218,8 @@ fn facts(house: &mut House, kind: Kind) -> Facts {
     house.watch.pump();
     let victim = if kind == Kind::Vault { Kind::Mailbox } else { Kind::Vault };
     let victim = house.watch.alive.iter().find(|alive| alive.kind == victim);
-    let mut files: Vec<(Asset, String)> = FILES
-        .iter()
-        .map(|(asset, path)| (*asset, (*path).to_owned()))
-        .collect();
+    let mut files: Vec<(Asset, String)> =
+        FILES.iter().map(|(asset, path)| (*asset, (*path).to_owned())).collect();
     files.push((Asset::AccountSecrets, house.unseal.display().to_string()));
     for (asset, owner) in STORES {
         if *owner == kind {
@@ -403,8 +411,8 @@ fn gate(house: &mut House, cast: &mut Cast, phase: &mut Phase) {
     drop(client);
 }
 
-/// Any other keeper: the calls, the files, its own store and channels; then its own work, done badly,
-/// while a person reads and a letter comes.
+/// Any other keeper: the calls, the files, its own store and channels; then its own work, done
+/// badly, while a person reads and a letter comes.
 fn keeper(house: &mut House, cast: &mut Cast, phase: &mut Phase, stolen: &[Sealed]) {
     if !cast.gather(phase, 1) {
         return;
@@ -417,9 +425,8 @@ fn keeper(house: &mut House, cast: &mut Cast, phase: &mut Phase, stolen: &[Seale
     first.does(&Ask::Acts(facts));
     first.ask(&Ask::Serve { seconds: SERVE_SECONDS });
     let until = Instant::now() + SERVE_LIMIT;
-    let is_waiting = || {
-        !letter.is_finished() || client.as_ref().is_some_and(|client| !client.is_finished())
-    };
+    let is_waiting =
+        || !letter.is_finished() || client.as_ref().is_some_and(|client| !client.is_finished());
     while is_waiting() && Instant::now() < until {
         first.hear(PULSE);
     }
@@ -480,10 +487,8 @@ pub fn harvest(house: &mut House) -> Vec<Sealed> {
             sign_in(house, &mut cast, &mut phase, side);
         }
         sealed.extend(phase.intruders.iter().flat_map(Intruder::sealed));
+        dismiss(house, cast, &mut phase);
     }
-    house.drills.disarm();
-    house.watch.end_all(Kind::Access);
-    settle(house, Kind::Access);
     sealed
 }
 
@@ -550,13 +555,14 @@ pub fn replacement(house: &mut House, kind: Kind) -> bool {
     house.drills.disarm();
     drop(poke);
     let cause = house.watch.ended.get(&instance).cloned().unwrap_or_default();
+    let mut drafted: Vec<InstanceId> = talks.try_iter().map(|(instance, _)| instance).collect();
+    drafted.push(instance);
     house.watch.end_all(kind);
-    settle(house, kind);
-    let is_back = house.post_in_flight().is_ok();
+    let is_back = settle(house, kind, &drafted);
     ended && cause == "off charter" && is_back
 }
 
-/// Which messages were in hand: as the intruder's own numbers say, and as what strangers read shows.
+/// Which messages were in hand: as the intruder's own numbers say, and as what strangers read.
 pub fn collect_passed(house: &House, phase: &mut Phase) {
     for (_, sender) in &house.letters {
         let is_in = |octets: &Vec<u8>| {

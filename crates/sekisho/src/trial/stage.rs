@@ -12,7 +12,8 @@ use crate::outcome::Trouble;
 use drill::Asset;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Instant;
 use warden::{Drills, Happening};
 use wire::admin::Request;
 
@@ -96,15 +97,15 @@ pub fn perform<T: Send + 'static>(
 ) -> Result<T, Trouble> {
     let senders = Senders::new(&set.credential);
     let zones = senders.zones().map_err(|e| Trouble::fault(e.to_string(), "report this"))?;
+    let mut plan = demo::plan(&set.data, set.ports, zones, &set.credential, channel().0)?;
     let (tell, told) = channel();
-    let mut plan = demo::plan(&set.data, set.ports, zones, &set.credential, tell.clone())?;
     let drills = Drills::default();
     plan.drills = drills.clone();
     let (give, result) = channel();
     let house = House::new(set, told, drills);
     let mut waiting = Some((house, play));
     plan.tell = Box::new(move |happening| {
-        let _ = tell.send(happening.clone());
+        let _ = tell.send((Instant::now(), happening.clone()));
         if matches!(happening, Happening::Ready)
             && let Some((mut house, play)) = waiting.take()
         {
@@ -184,7 +185,7 @@ impl Outside {
 }
 
 impl House {
-    fn new(set: &Set, told: std::sync::mpsc::Receiver<Happening>, drills: Drills) -> Self {
+    fn new(set: &Set, told: Receiver<(Instant, Happening)>, drills: Drills) -> Self {
         let (accounts, markers) = Default::default();
         Self {
             data: set.data.clone(),

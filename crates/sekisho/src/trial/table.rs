@@ -16,7 +16,8 @@ pub fn show(found: &Value) {
     println!();
     for one in list("replaced") {
         let is_replaced = one.get("replaced") == Some(&Value::Bool(true));
-        let how = if is_replaced { "ended at its first call, and replaced" } else { "NOT replaced" };
+        let how =
+            if is_replaced { "ended at its first call, and replaced" } else { "NOT replaced" };
         println!("  {:10} {how}", text(&one, "compartment"));
     }
     for absent in list("absent") {
@@ -26,8 +27,7 @@ pub fn show(found: &Value) {
     for one in &broken {
         println!("  {}", tinted(Tone::Stopped, one.as_str().unwrap_or_default()));
     }
-    let words =
-        if broken.is_empty() { "every denial held" } else { "a denial did NOT hold" };
+    let words = if broken.is_empty() { "every denial held" } else { "a denial did NOT hold" };
     println!("\n  {} alarms; {words}", list("alarms").len());
 }
 
@@ -41,9 +41,8 @@ fn show_cell(cell: &Value) {
     let alarm = number("alarm_ms").map_or("—".to_owned(), |ms| format!("{ms} ms"));
     let share = |name: &str| cell.get(name).and_then(Value::as_f64);
     let scope = share("scope_precision").zip(share("scope_recall"));
-    let scope = scope.map_or(String::new(), |(precision, recall)| {
-        format!("  scope {precision:.2}/{recall:.2}")
-    });
+    let scope = scope
+        .map_or(String::new(), |(precision, recall)| format!("  scope {precision:.2}/{recall:.2}"));
     println!(
         "  {:18} {} {:2} off charter, alarm {:6}  {}{}",
         text(cell, "asset"),

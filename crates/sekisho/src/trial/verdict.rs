@@ -1,8 +1,8 @@
 //! The cells, computed from what was observed; nothing is written down beforehand but the most
 //! that each compartment may yield.
 
-use super::markers::{Marker, found_in};
 use super::cast::Intruder;
+use super::markers::{Marker, found_in};
 use super::play::{Phase, Played};
 use super::stage::Set;
 use super::watch::Alarm;
@@ -18,6 +18,7 @@ use terms::{InstanceId, Kind, MessageId};
 const EPERM: i32 = 1;
 /// The promise: noticed within a second.
 const ALARM_MS: u64 = 1_000;
+const REPORTED_BYTES: usize = 64 * 1024;
 /// Told one by one; a foreign program may raise any number.
 const ALARMS_TOLD: usize = 20_000;
 
@@ -88,7 +89,19 @@ fn turn(phase: &Phase) -> Value {
         "reading_said": reading.map(|reading| reading.said.clone()),
         "got_out": phase.got_out,
         "whole_again": phase.is_whole,
+        "reported": reported(phase),
     })
+}
+
+/// The beginning of what a foreign program wrote on its report channel.
+fn reported(phase: &Phase) -> Option<String> {
+    let told = phase.intruders.iter().flat_map(|one| &one.told).filter(|_| phase.is_program);
+    let octets = told.filter_map(|told| match told {
+        Told::Obtained { bytes, .. } => Some(bytes.as_slice()),
+        _ => None,
+    });
+    let octets: Vec<u8> = octets.flatten().copied().take(REPORTED_BYTES).collect();
+    phase.is_program.then(|| String::from_utf8_lossy(&octets).into_owned())
 }
 
 /// What became of the log.
@@ -417,8 +430,8 @@ fn denials(phase: &Phase, asset: Asset) -> String {
     }
 }
 
-/// The most that a compartment may yield: what architecture §1 allows, and what `docs/` says is open.
-/// A cell above it is a broken promise; no cell is filled in from here.
+/// The most that a compartment may yield: what architecture §1 allows, and what `docs/` says is
+/// open. A cell above it is a broken promise; no cell is filled in from here.
 fn allowed(kind: Kind, asset: Asset) -> Got {
     use Asset::*;
     match (kind, asset) {

@@ -33,7 +33,7 @@ pub struct Alive {
 }
 
 pub struct Watch {
-    told: Receiver<Happening>,
+    told: Receiver<(Instant, Happening)>,
     pub alive: Vec<Alive>,
     pub alarms: Vec<Alarm>,
     pub ended: HashMap<InstanceId, String>,
@@ -43,15 +43,16 @@ pub struct Watch {
 }
 
 impl Watch {
-    pub fn new(told: Receiver<Happening>) -> Self {
+    /// Happenings with the moment at which the warden told them.
+    pub fn new(told: Receiver<(Instant, Happening)>) -> Self {
         let (alive, alarms, missing, recorded) = Default::default();
         Self { told, alive, alarms, ended: HashMap::new(), missing, recorded }
     }
 
     /// Takes what was told since.
     pub fn pump(&mut self) {
-        while let Ok(happening) = self.told.try_recv() {
-            self.note(happening);
+        while let Ok((at, happening)) = self.told.try_recv() {
+            self.note(at, happening);
         }
     }
 
@@ -71,7 +72,7 @@ impl Watch {
     }
 
     /// Takes one happening in.
-    pub fn note(&mut self, happening: Happening) {
+    pub fn note(&mut self, heard_at: Instant, happening: Happening) {
         match happening {
             Happening::Born { instance, kind, pid, zygote } => {
                 let is_instance = zygote.is_some();
@@ -90,7 +91,7 @@ impl Watch {
             }
             Happening::Incident(_) => {}
             Happening::Alarm { instance, kind, pid, call, after_ms, entry, .. } => {
-                let (heard_at, number) = (Instant::now(), entry);
+                let number = entry;
                 let alarm = Alarm { instance, kind, pid, call, after_ms, heard_at, number };
                 if self.alarms.len() < ALARMS {
                     self.alarms.push(alarm);
@@ -118,8 +119,17 @@ impl Watch {
     pub fn end_all(&mut self, kind: Kind) {
         self.pump();
         let has_zygote = wire::charter(kind).is_some_and(|charter| charter.has_zygote);
-        let wanted = |alive: &&Alive| alive.kind == kind && alive.is_instance == has_zygote;
-        for alive in self.alive.iter().filter(wanted) {
+        self.end_if(|alive| alive.kind == kind && alive.is_instance == has_zygote);
+    }
+
+    /// Ends these, whoever of them lives.
+    pub fn end_these(&mut self, instances: &[InstanceId]) {
+        self.pump();
+        self.end_if(|alive| instances.contains(&alive.instance));
+    }
+
+    fn end_if(&self, is_wanted: impl Fn(&Alive) -> bool) {
+        for alive in self.alive.iter().filter(|alive| is_wanted(alive)) {
             let pid = i32::try_from(alive.pid).ok().and_then(rustix::process::Pid::from_raw);
             if let Some(pid) = pid {
                 let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);

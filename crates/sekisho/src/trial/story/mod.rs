@@ -6,7 +6,7 @@ mod months;
 mod page;
 mod then;
 
-use super::cast::Intruder;
+use super::cast::{Cast, Intruder};
 use super::clients;
 use super::markers::{Side, found_in};
 use super::play::{self, Phase};
@@ -65,14 +65,14 @@ fn act(house: &mut House) -> Result<Acted, Trouble> {
     }
     // A person signs in to the other: everything that one session may read is read.
     play::sign_in(house, &mut cast, &mut access, Side::A);
-    close(house, &mut access);
+    close(house, cast, &mut access);
     let (mut cast, mut edge) = play::raise(house, Kind::Edge, None)?;
     cast.gather(&mut edge, 1);
     if let Some(first) = edge.intruders.first_mut() {
         first.does(&Ask::Acts(cast.facts.clone()));
         first.does(&Ask::Abuse(cast.facts.clone()));
     }
-    close(house, &mut edge);
+    close(house, cast, &mut edge);
     let doors = try_elsewhere(house, &access);
     let left = customer_who_left(house);
     let replaced = play::replacement(house, Kind::Access);
@@ -83,12 +83,10 @@ fn act(house: &mut House) -> Result<Acted, Trouble> {
     Ok(Acted { access, edge, doors, left, replaced, tenants, markers, alarms })
 }
 
-fn close(house: &mut House, phase: &mut Phase) {
+fn close(house: &mut House, cast: Cast, phase: &mut Phase) {
     play::await_alarms(house, phase);
     phase.to_ms = compartment::now_ms() + 1;
-    house.drills.disarm();
-    house.watch.end_all(phase.kind);
-    phase.is_whole = play::settle(house, phase.kind);
+    phase.is_whole = play::dismiss(house, cast, phase);
     play::collect_passed(house, phase);
 }
 
@@ -267,4 +265,3 @@ fn name_of(tenants: &Value, id: &str) -> String {
     let found = items.iter().find(|item| text(item, "id").as_deref() == Some(id));
     found.and_then(|item| text(item, "tenant")).unwrap_or_else(|| id.to_owned())
 }
-

@@ -106,9 +106,15 @@ fn rows(told: &Value, is_japanese: bool) -> Vec<Row> {
                  an option that was withdrawn in February 2025.",
             ),
             (
-                format!("{} 組織の家で、access と edge の中身を攻撃コードに置き換えた。", n("organisations")),
-                format!("In a house of {} organisations, the code of access and edge was replaced \
-                         by an intruder's.", n("organisations")),
+                format!(
+                    "{} 組織の家で、access と edge の中身を攻撃コードに置き換えた。",
+                    n("organisations")
+                ),
+                format!(
+                    "In a house of {} organisations, the code of access and edge was replaced \
+                         by an intruder's.",
+                    n("organisations")
+                ),
             ),
             false,
         ),
@@ -119,11 +125,21 @@ fn rows(told: &Value, is_japanese: bool) -> Vec<Row> {
                 "Living off the land: \"the alert that normally works did not fire\".",
             ),
             (
-                format!("シェル・curl・メモリ読み取りなど {} 回を試み、成功 {}。警報 {} 件、最も遅いもので {} ms。",
-                    n("tools/tried"), n("tools/worked"), n("tools/alarms"), n("tools/slowest_alarm_ms")),
-                format!("{} tries with shells, curl, others' memory and more: {} worked. {} alarms, \
+                format!(
+                    "シェル・curl・メモリ読み取りなど {} 回を試み、成功 {}。警報 {} 件、最も遅いもので {} ms。",
+                    n("tools/tried"),
+                    n("tools/worked"),
+                    n("tools/alarms"),
+                    n("tools/slowest_alarm_ms")
+                ),
+                format!(
+                    "{} tries with shells, curl, others' memory and more: {} worked. {} alarms, \
                          the slowest after {} ms.",
-                    n("tools/tried"), n("tools/worked"), n("tools/alarms"), n("tools/slowest_alarm_ms")),
+                    n("tools/tried"),
+                    n("tools/worked"),
+                    n("tools/alarms"),
+                    n("tools/slowest_alarm_ms")
+                ),
             ),
             true,
         ),
@@ -134,10 +150,17 @@ fn rows(told: &Value, is_japanese: bool) -> Vec<Row> {
                 "Cloud credentials of 488 contracts; 311,288 accounts of 132 contracts.",
             ),
             (
-                format!("資格情報・鍵・保管庫のファイルを {} 回開こうとし、開けたもの {}。クラウドの資格情報はこの家に無い。",
-                    n("files/tried"), n("files/opened")),
-                format!("{} tries to open files of credentials, keys and stores: {} opened. This house \
-                         holds no cloud credentials.", n("files/tried"), n("files/opened")),
+                format!(
+                    "資格情報・鍵・保管庫のファイルを {} 回開こうとし、開けたもの {}。クラウドの資格情報はこの家に無い。",
+                    n("files/tried"),
+                    n("files/opened")
+                ),
+                format!(
+                    "{} tries to open files of credentials, keys and stores: {} opened. This house \
+                         holds no cloud credentials.",
+                    n("files/tried"),
+                    n("files/opened")
+                ),
             ),
             true,
         ),
@@ -148,11 +171,19 @@ fn rows(told: &Value, is_japanese: bool) -> Vec<Row> {
                 "The trail was followed back, machine by machine, to the first entry.",
             ),
             (
-                format!("隣の区画に {} 通りの越権を求め、応じたもの {}。ほかの組織の言葉で手に入ったもの {}。",
-                    n("neighbours/asked"), n("neighbours/gave"), n("neighbours/others_words_in_hand")),
-                format!("{} requests beyond its rights to its neighbours: {} granted. Words of other \
+                format!(
+                    "隣の区画に {} 通りの越権を求め、応じたもの {}。ほかの組織の言葉で手に入ったもの {}。",
+                    n("neighbours/asked"),
+                    n("neighbours/gave"),
+                    n("neighbours/others_words_in_hand")
+                ),
+                format!(
+                    "{} requests beyond its rights to its neighbours: {} granted. Words of other \
                          organisations in hand: {}.",
-                    n("neighbours/asked"), n("neighbours/gave"), n("neighbours/others_words_in_hand")),
+                    n("neighbours/asked"),
+                    n("neighbours/gave"),
+                    n("neighbours/others_words_in_hand")
+                ),
             ),
             true,
         ),
@@ -178,16 +209,24 @@ fn later_rows(told: &Value, row: &MakeRow<'_>) -> Vec<Row> {
                 "For 250 days; bodies and headers of 6 contracts. No record said which were read.",
             ),
             (
-                format!("サインインした 1 人の {} 通。1 通ごとに台帳に残った。［模擬時間 250 日、予算は本物のコード］\
+                format!(
+                    "サインインした 1 人の {} 通。1 通ごとに台帳に残った。［模擬時間 250 日、予算は本物のコード］\
                          急げば {} 通で警報（{} 分）、{} 分で停止。遅ければ警報の下だが、セッションは 24 時間で必ず終わる。",
-                    n("reading/messages"), n(&format!("{months}/bodies_before_alarm")),
-                    n(&format!("{months}/first_alarm_minute")), n(&format!("{months}/first_stop_minute"))),
-                format!("{} letters of the one person who signed in, each in the ledger. [simulated 250 \
+                    n("reading/messages"),
+                    n(&format!("{months}/bodies_before_alarm")),
+                    n(&format!("{months}/first_alarm_minute")),
+                    n(&format!("{months}/first_stop_minute"))
+                ),
+                format!(
+                    "{} letters of the one person who signed in, each in the ledger. [simulated 250 \
                          days, with the real budget code] In haste: an alarm past {} bodies (minute {}), \
                          stopped at minute {}. Slowly: below the alarm, but a session ends for good \
                          after 24 hours.",
-                    n("reading/messages"), n(&format!("{months}/bodies_before_alarm")),
-                    n(&format!("{months}/first_alarm_minute")), n(&format!("{months}/first_stop_minute"))),
+                    n("reading/messages"),
+                    n(&format!("{months}/bodies_before_alarm")),
+                    n(&format!("{months}/first_alarm_minute")),
+                    n(&format!("{months}/first_stop_minute"))
+                ),
             ),
             false,
         ),
@@ -198,9 +237,13 @@ fn later_rows(told: &Value, row: &MakeRow<'_>) -> Vec<Row> {
                 "What had leaked was good elsewhere until it was changed.",
             ),
             (
-                format!("打ち込まれた合い言葉で {tried} の扉を試し、開いたのは {opened}（本人の扉のみ。記録され、失効できる）。"),
-                format!("The secret that was typed, at {tried} doors: {opened} opened (its own person's, \
-                         recorded, revocable)."),
+                format!(
+                    "打ち込まれた合い言葉で {tried} の扉を試し、開いたのは {opened}（本人の扉のみ。記録され、失効できる）。"
+                ),
+                format!(
+                    "The secret that was typed, at {tried} doors: {opened} opened (its own person's, \
+                         recorded, revocable)."
+                ),
             ),
             true,
         ),
@@ -211,10 +254,14 @@ fn later_rows(told: &Value, row: &MakeRow<'_>) -> Vec<Row> {
                 "Account names and cloud credentials of ended contracts were still there.",
             ),
             match left {
-                true => ("契約を終えた組織の言葉: 見つからない。".to_owned(),
-                         "Words of an organisation whose contract had ended: none found.".to_owned()),
-                false => ("未測定: 契約の終了（鍵の破壊）は、この版にまだ無い。".to_owned(),
-                          "Not measured: this build cannot end a contract yet.".to_owned()),
+                true => (
+                    "契約を終えた組織の言葉: 見つからない。".to_owned(),
+                    "Words of an organisation whose contract had ended: none found.".to_owned(),
+                ),
+                false => (
+                    "未測定: 契約の終了（鍵の破壊）は、この版にまだ無い。".to_owned(),
+                    "Not measured: this build cannot end a contract yet.".to_owned(),
+                ),
             },
             left,
         ),
@@ -225,9 +272,15 @@ fn later_rows(told: &Value, row: &MakeRow<'_>) -> Vec<Row> {
                 "After 250 days, on 2025-04-10; the ministry counts the leak on to 04-17.",
             ),
             (
-                format!("最初の逸脱から {} ms。次の逸脱した実体はその場で終わらせ、新しいものに替えた。", n("noticed/first_alarm_ms")),
-                format!("{} ms after its first call off charter; the next instance to make one was ended \
-                         on the spot and replaced.", n("noticed/first_alarm_ms")),
+                format!(
+                    "最初の逸脱から {} ms。次の逸脱した実体はその場で終わらせ、新しいものに替えた。",
+                    n("noticed/first_alarm_ms")
+                ),
+                format!(
+                    "{} ms after its first call off charter; the next instance to make one was ended \
+                         on the spot and replaced.",
+                    n("noticed/first_alarm_ms")
+                ),
             ),
             true,
         ),
@@ -251,8 +304,15 @@ fn extent(told: &Value, is_japanese: bool) -> String {
     let contracts = list.into_iter().flatten().map(|one| {
         let text = |name: &str| one.get(name).map(plain).unwrap_or_default();
         match is_japanese {
-            true => format!("{}（{} 人、{} 通）", text("tenant"), text("accounts"), text("messages")),
-            false => format!("{} (people {}, messages {})", text("tenant"), text("accounts"), text("messages")),
+            true => {
+                format!("{}（{} 人、{} 通）", text("tenant"), text("accounts"), text("messages"))
+            }
+            false => format!(
+                "{} (people {}, messages {})",
+                text("tenant"),
+                text("accounts"),
+                text("messages")
+            ),
         }
     });
     let contracts: Vec<String> = contracts.collect();
@@ -308,7 +368,7 @@ fn columns_of(text: &str) -> usize {
 
 fn width_of(one: char) -> usize {
     match one {
-        ' '..='~' | '–' | '—' | '·' | '"' => 1,
+        ' '..='~' | '–' | '—' | '·' => 1,
         _ => 2,
     }
 }
