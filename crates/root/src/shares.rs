@@ -41,7 +41,7 @@ pub struct Share {
 
 impl Shares {
     /// `3/5`: three of five.
-    pub fn parse(text: &str) -> Result<Self, Fault> {
+    pub fn of(text: &str) -> Result<Self, Fault> {
         let limit = Fault::Limit { limit: "shares are T/N: two to sixteen, T of them enough" };
         let numbers = text.split_once('/').map(|(t, n)| (t.parse().ok(), n.parse().ok()));
         let Some((Some(threshold), Some(count))) = numbers else { return Err(limit) };

@@ -27,7 +27,7 @@ fn published_shares_are_joined() {
 
 #[test]
 fn any_three_of_five_make_the_root_and_two_do_not() {
-    let kept = Shares::parse("3/5").unwrap().seal(&root()).unwrap();
+    let kept = Shares::of("3/5").unwrap().seal(&root()).unwrap();
     assert_eq!(kept.len(), 5);
     let mut ways = 0;
     for chosen in 0u32..32 {
@@ -45,14 +45,14 @@ fn any_three_of_five_make_the_root_and_two_do_not() {
     assert_eq!(ways, 16);
     let twice = [kept[0].clone(), kept[0].clone(), kept[1].clone()];
     assert!(matches!(Shares::any().open(&twice), Err(Fault::TooFew { needed: 3, found: 2, .. })));
-    let others = Shares::parse("3/5").unwrap().seal(&root()).unwrap();
+    let others = Shares::of("3/5").unwrap().seal(&root()).unwrap();
     let mixed = [kept[0].clone(), kept[1].clone(), others[2].clone()];
     assert!(matches!(Shares::any().open(&mixed), Err(Fault::OtherSet { index: 3, .. })));
 }
 
 #[test]
 fn a_share_is_read_as_people_write_it_and_never_mistyped() {
-    let kept = Shares::parse("2/2").unwrap().seal(&root()).unwrap();
+    let kept = Shares::of("2/2").unwrap().seal(&root()).unwrap();
     let written = format!("A share.\n  {}  \nKeep it.\n", kept[0].to_lowercase());
     assert_eq!(Share::read(&written).unwrap().index, 1);
     for place in HEAD_LENGTH..kept[0].len() {
@@ -64,7 +64,7 @@ fn a_share_is_read_as_people_write_it_and_never_mistyped() {
         assert!(Share::read(&letters.into_iter().collect::<String>()).is_err(), "at {place}");
     }
     for wrong in ["1/2", "3/2", "2/17", "0/0", "2", "a/b", "300/400"] {
-        assert!(Shares::parse(wrong).is_err(), "{wrong}");
+        assert!(Shares::of(wrong).is_err(), "{wrong}");
     }
 }
 
@@ -88,7 +88,7 @@ fn a_passphrase_opens_what_it_sealed() {
 #[test]
 fn a_text_says_what_it_is() {
     let mut check = |text: &str, expected: Option<Kept>| assert_eq!(kept_as(text), expected);
-    let share = Shares::parse("2/3").unwrap().seal(&root()).unwrap().remove(0);
+    let share = Shares::of("2/3").unwrap().seal(&root()).unwrap().remove(0);
     check(&share, Some(Kept::Share));
     let plain = Plain.seal(&root()).unwrap().remove(0);
     assert_eq!(*Plain.open(&[format!("{plain}\n")]).unwrap(), *root());
@@ -103,7 +103,7 @@ fn a_text_says_what_it_is() {
 #[test]
 fn no_text_makes_a_reader_fall() {
     let mut state = 0x9e37_79b9_7f4a_7c15u64;
-    let share = Shares::parse("2/3").unwrap().seal(&root()).unwrap().remove(0);
+    let share = Shares::of("2/3").unwrap().seal(&root()).unwrap().remove(0);
     let sealed = format!("{}argon2id 8 1 1 AAAA AAAAAAAA", passphrase::HEAD);
     for seed in [share, sealed] {
         for _ in 0..5_000 {

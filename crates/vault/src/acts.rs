@@ -45,6 +45,7 @@ impl Vault {
 
     /// What the last start intended and had not done: recorded (again, if need be), and done.
     pub(crate) fn resume(&mut self) {
+        self.unfinished = false;
         for (number, act) in self.keys.state.intents.clone() {
             self.record_act(None, number, &act);
         }
@@ -121,6 +122,11 @@ impl Vault {
     }
 
     pub(crate) fn lost_act(&mut self, asker: Option<Asker>, number: u64) {
+        if asker.is_none() {
+            // Left by an earlier start, and perhaps recorded then: it is done once it can be.
+            self.unfinished = true;
+            return;
+        }
         if let Err(fault) = self.keys.give_up(number) {
             self.alarm(fault.to_string());
         }

@@ -86,6 +86,8 @@ pub(crate) struct Vault {
     clock: Clock,
     demo: bool,
     swept: Instant,
+    /// Acts of an earlier start wait for the ledger.
+    pub unfinished: bool,
 }
 
 /// Milliseconds since 1970, as the vault counts them.
@@ -119,6 +121,7 @@ impl Vault {
             clock,
             demo,
             swept: Instant::now(),
+            unfinished: false,
         })
     }
 
@@ -406,6 +409,9 @@ impl Vault {
     fn sweep(&mut self) {
         if let Err(fault) = self.stood.flush_due() {
             self.alarm(fault.to_string());
+        }
+        if self.unfinished && self.recorder.is_here() {
+            self.resume();
         }
         if self.swept.elapsed() >= SWEEP {
             self.swept = Instant::now();

@@ -209,7 +209,7 @@ impl Keeping {
         let seal: Box<dyn RootSeal> = match (by_phrase, shares, token) {
             (false, None, None) => Box::new(Plain),
             (true, None, None) => Box::new(passphrase(descriptor, true)?),
-            (false, Some(shares), None) => Box::new(Shares::parse(&shares).map_err(unfit)?),
+            (false, Some(shares), None) => Box::new(Shares::of(&shares).map_err(unfit)?),
             (false, None, Some(label)) => Box::new(new_token(arguments, &label, descriptor)?),
             _ => {
                 let hint = "--passphrase, --shares T/N or --token LABEL";
