@@ -43,6 +43,7 @@ fn make_a_secret(intruder: &mut Intruder, address: &str) {
         device: "drill".to_owned(),
         key: made.key,
         digest: made.digest.to_vec(),
+        permission: wire::approval::Permission::default(),
     };
     let (_, answer) = ask(intruder, Kind::Identity, &add, "an app password for another");
     let done = matches!(postcard::from_bytes(&answer), Ok(wire::identity::ToAdmin::Done { .. }));

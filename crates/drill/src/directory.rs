@@ -67,6 +67,7 @@ fn redirect(
         quarantine_from: 1e9,
         refuse_from: 1e9,
         obey_dmarc: false,
+        ..TenantSettings::default()
     };
     let signed = state(intruder, address, to, lenient);
     told(

@@ -77,6 +77,8 @@ fn person(intruder: &mut Intruder) -> Option<(TenantId, UserId)> {
     let address = intruder.access.as_person.clone()?;
     let directory = intruder.channel(Kind::Directory, JOIN_LIMIT)?;
     let (answer, _) = directory.ask(&ToDirectory::Person(address), &[], ANSWER_LIMIT).ok()?;
-    let FromDirectory::Person(person) = answer;
-    person
+    match answer {
+        FromDirectory::Person(person) => person,
+        _ => None,
+    }
 }

@@ -8,7 +8,6 @@ use crate::outcome::{Answer, Outcome, Trouble};
 use serde_json::json;
 use settings::Settings;
 use std::collections::BTreeSet;
-use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Mutex;

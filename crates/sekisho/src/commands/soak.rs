@@ -37,7 +37,7 @@ const TICK_MS: u64 = 10;
 pub fn run(mut arguments: Arguments) -> Answer {
     let minutes = arguments.parsed("--minutes", "minutes")?.unwrap_or(MINUTES).max(1);
     arguments.finish()?;
-    let set = Set::open()?;
+    let set = Set::open(None)?;
     let found = perform(&set, minutes);
     set.clear();
     let found = found?;

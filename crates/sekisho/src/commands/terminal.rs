@@ -18,10 +18,9 @@ pub fn is_there() -> bool {
 pub fn ask(prompt: &str) -> Result<Zeroizing<String>, Trouble> {
     let hint = "give it by a descriptor instead, such as --passphrase-fd 3";
     let fault = |error: std::io::Error| Trouble::fault(format!("/dev/tty: {error}"), hint);
-    let mut terminal = File::options().read(true).write(true).open("/dev/tty").map_err(fault)?;
-    let silenced = terminal.try_clone().map_err(fault)?;
+    let terminal = File::options().read(true).write(true).open("/dev/tty").map_err(fault)?;
     let echo = |word: &str| {
-        let stdin = silenced.try_clone().map(Stdio::from)?;
+        let stdin = terminal.try_clone().map(Stdio::from)?;
         Command::new("stty").arg(word).stdin(stdin).status()
     };
     // Without a way to silence the terminal nothing secret is typed on it.

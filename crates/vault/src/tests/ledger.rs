@@ -76,7 +76,7 @@ impl Ledger {
                         let entries = self.entries.lock().unwrap().clone();
                         Some(FromLedger::Releases { entries, next: None })
                     }
-                    ToLedger::Head => None,
+                    ToLedger::Head | ToLedger::Follow { .. } => None,
                 };
                 if let Some(answer) = answer {
                     let _ = channel.send(frame.call, &answer, &[]);
