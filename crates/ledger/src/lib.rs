@@ -23,8 +23,9 @@ mod verify;
 mod tests;
 
 pub use fault::Fault;
-pub use verify::{Head, Verified, entries, export, head, verify};
+pub use verify::{Head, Verified, entries, export, head, reader, verify};
 
+use annals::Segments;
 use book::{Book, Out};
 use compartment::{House, now_ms};
 use std::collections::HashMap;
@@ -117,7 +118,7 @@ enum Round {
 /// The book, and those who sit around it.
 struct Desk {
     hub: Hub,
-    book: Book<File>,
+    book: Book<Segments>,
     warden: Peer,
     mirror: Option<Peer>,
     /// Who sits where. The hub forgets a peer that is gone; its last words are still to be read.

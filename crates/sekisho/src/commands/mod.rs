@@ -5,6 +5,7 @@ mod doctor;
 mod evidence;
 mod install;
 mod keeping;
+mod outside;
 mod people;
 mod scan;
 mod trial;
@@ -29,8 +30,11 @@ sekisho (関所): mail for many organisations, behind walls
   sekisho trace QUERY                                                    --data DIR
   sekisho quarantine list | show ID | release ID                         --data DIR
   sekisho scan FILE|DIR… [--client-ip IP] [--helo NAME] [--mail-from A] [--auth dns|none]
-  sekisho ledger verify | head | export                                  --data DIR
-  sekisho scope --component C [--version V] --from T --to T [--recheck]  --data DIR
+  sekisho ledger verify | head | export [--from I] [--to I] | proof --index I
+               | publish --to DIR | view --tenant ID [--user ID] [--from T] [--until T] --to DIR
+               | witness-request [--old N] | witness-answer --key K      --data DIR
+  sekisho scope --component C [--version V] --from T --to T [--recheck] [--statement]
+               [--lang ja|en]                                            --data DIR
   sekisho drill [--compartment C] [--program ELF]
   sekisho backup --to DIR [--keys-to DIR]                                --data DIR
   sekisho restore --from DIR [--keys-from DIR]                           --data DIR
@@ -71,7 +75,7 @@ fn act(word: &str, arguments: Arguments, as_json: bool) -> Answer {
         "authority" => people::authority(arguments, as_json),
         "scan" => scan::run(arguments, as_json),
         "ledger" => evidence::ledger(arguments, as_json),
-        "scope" => evidence::scope(arguments),
+        "scope" => evidence::scope(arguments, as_json),
         "backup" => keeping::backup(arguments),
         "restore" => keeping::restore(arguments),
         "drill" => trial::run(arguments, as_json),
