@@ -4,8 +4,8 @@ use crate::channels::{ask, forbidden, word};
 use crate::intruder::{Intruder, JOIN_LIMIT};
 use crate::keeper;
 use crate::report::{Asset, Facts};
+use annals::Segments;
 use evidence::{Author, Body, Frame as Leaf, Word};
-use std::fs::{File, OpenOptions};
 use std::path::Path;
 use std::time::{Duration, Instant};
 use terms::{InstanceId, Kind};
@@ -88,16 +88,9 @@ fn forged_tree(intruder: &mut Intruder) -> Option<()> {
     let seed: [u8; 32] = std::fs::read(folder.join("key")).ok()?.try_into().ok()?;
     let signer = NoteSigner::new(LOG_ORIGIN, &seed)?;
     let own = signer.verifier();
-    let grow = |name: &str| -> Option<File> {
-        OpenOptions::new().read(true).append(true).open(folder.join(name)).ok()
-    };
-    let (mut store, _) = Store::open(
-        grow("log")?,
-        grow("tiles")?,
-        |signed| signed.note.is_signed_by(&own),
-        |_, _| {},
-    )
-    .ok()?;
+    let volumes = Segments::volumes(folder).ok()?;
+    let (mut store, _) =
+        Store::open(volumes, None, |signed| signed.note.is_signed_by(&own), |_, _| {}).ok()?;
     let mut author = Author::new(Kind::Vault, InstanceId([7; 6]), &compartment::random());
     let leaf = author.sign(compartment::now_ms(), lie(author.start()))?;
     let first_index = store.size();

@@ -27,6 +27,11 @@ macro_rules! deeds {
                 match self { $(Self::$variant { .. } => $word,)* }
             }
 
+            /// Its number in the log, for indexes. Ours are all below 256.
+            pub fn deed_number(&self) -> u8 {
+                u8::try_from(self.number()).unwrap_or(u8::MAX)
+            }
+
             pub(crate) fn number(&self) -> u64 {
                 match self { $(Self::$variant { .. } => $number,)* }
             }
@@ -305,6 +310,13 @@ deeds! {
         kind: Kind = 0,
         by: Word = 1,
     }
+    /// Messages passed through an instance and were not kept: refused, or lost with it.
+    NotKept "not-kept" 25 {
+        instance: InstanceId = 0,
+        connection: ConnectionId = 1,
+        messages: u32 = 2,
+        bytes: u64 = 3,
+    }
 }
 
 impl Body {
@@ -317,6 +329,7 @@ impl Body {
                 | Self::Connection { .. }
                 | Self::Deliver { .. }
                 | Self::Heartbeat { .. }
+                | Self::NotKept { .. }
         )
     }
 
@@ -332,6 +345,7 @@ impl Body {
             | Self::SignIn { instance, .. }
             | Self::Grant { instance, .. }
             | Self::CredentialUse { instance, .. }
+            | Self::NotKept { instance, .. }
             | Self::Alarm { instance, .. } => Some(*instance),
             Self::KeyCreate { .. }
             | Self::KeyRotate { .. }

@@ -135,6 +135,7 @@ fn every_deed() -> Vec<Body> {
         Body::KeyHold { on: true, tenant: T, user: Some(U) },
         Body::KeyBackup { what: word("start"), epoch: 2 },
         Body::KeyFreeze { on: true, tenant: Some(T), user: None, instance: Some(I) },
+        Body::NotKept { instance: I, connection: C, messages: 3, bytes: 9 },
     ]
 }
 
@@ -340,4 +341,39 @@ fn fuzz_frames_are_read_or_refused() {
             let _ = parse_rfc3339(text);
         }
     }
+}
+
+#[test]
+fn many_signatures_are_checked_as_one() {
+    let mut author = Author::new(Kind::Vault, I, &[7; 32]);
+    let key = AuthorKey::new(&author.public_key()).unwrap();
+    let frames: Vec<Vec<u8>> =
+        (0..40).map(|number| author.sign(number, Body::Heartbeat {}).unwrap()).collect();
+    let check = |frames: &[Vec<u8>], expected: bool| {
+        let parsed: Vec<Frame> = frames.iter().map(|one| Frame::parse(one).unwrap()).collect();
+        assert_eq!(key.signed_all(&parsed), expected);
+    };
+    for count in [0, 1, 7, 8, 9, 40] {
+        check(&frames[..count], true);
+    }
+    // Any octet of any signature, a changed entry, two signatures changed round, a stranger's.
+    for at in 0..64 {
+        let mut changed = frames.clone();
+        let place = changed[17].len() - 64 + at;
+        changed[17][place] ^= 1 << (at % 8);
+        check(&changed, false);
+        check(&changed[16..18], false);
+    }
+    let mut changed = frames.clone();
+    changed[3] = Author::new(Kind::Vault, I, &[7; 32]).sign(99, Body::Heartbeat {}).unwrap();
+    check(&changed, true);
+    changed[3] = Author::new(Kind::Vault, I, &[8; 32]).sign(3, Body::Heartbeat {}).unwrap();
+    check(&changed, false);
+    let (one, other) = (frames[4].clone(), frames[5].clone());
+    let mut swapped = frames;
+    let length = one.len() - 64;
+    swapped[4][length..].copy_from_slice(&other[other.len() - 64..]);
+    let length = other.len() - 64;
+    swapped[5][length..].copy_from_slice(&one[one.len() - 64..]);
+    check(&swapped, false);
 }

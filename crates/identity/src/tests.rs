@@ -2,6 +2,7 @@
 
 use crate::friends::Friends;
 use crate::people::People;
+use crate::marks::Marks;
 use crate::sessions::{Door, Sessions};
 use crate::tables::Tables;
 use rows::RowKey;
@@ -35,6 +36,7 @@ struct World {
     key: RowKey,
     friends: Friends,
     sessions: Sessions,
+    marks: Marks,
     next_peer: u64,
     single_operator: bool,
 }
@@ -84,6 +86,7 @@ impl World {
             key: RowKey::new(&[9; 32]),
             friends,
             sessions: Sessions::default(),
+            marks: Marks::default(),
             next_peer: 0,
             single_operator: true,
         };
@@ -101,6 +104,7 @@ impl World {
             key: &self.key,
             friends: &mut self.friends,
             sessions: &mut self.sessions,
+            marks: &mut self.marks,
             single_operator: self.single_operator,
             asker: InstanceId([0; 6]),
         };
@@ -136,6 +140,7 @@ impl World {
             key: &self.key,
             friends: &mut self.friends,
             sessions: &mut self.sessions,
+            marks: &self.marks,
         };
         door.answer(peer, InstanceId([peer as u8; 6]), question)
     }
@@ -475,6 +480,7 @@ fn an_ended_contract_leaves_nothing_here() {
         key: &world.key,
         friends: &mut world.friends,
         sessions: &mut world.sessions,
+        marks: &mut world.marks,
         single_operator: true,
         asker: InstanceId([0; 6]),
     };

@@ -1,9 +1,10 @@
 //! Whom the ledger believes: every start of an author has one key and one series without a gap.
 //! The warden is the root: it enters the keys of all others.
 
+use annals::root_key;
 use evidence::{AuthorKey, Body, Entry, Frame, PublicKey};
 use std::collections::{HashMap, VecDeque};
-use terms::{InstanceId, Kind};
+use terms::{Cursor, InstanceId, Kind};
 use tlog::Hash;
 
 /// Entries of one author that a resend is recognised among; more than an outbox holds.
@@ -13,6 +14,7 @@ const STOPPED: usize = 64;
 
 struct Author {
     kind: Kind,
+    public: PublicKey,
     /// `None`: the key it was named with is none, and nothing is believed.
     key: Option<AuthorKey>,
     next_seq: u64,
@@ -38,8 +40,22 @@ pub(crate) enum Standing {
 }
 
 impl Authors {
-    /// Judges an entry that came on a channel labelled `kind` and `instance`.
-    pub fn judge(&self, kind: Kind, instance: InstanceId, frame: &Frame, leaf: &Hash) -> Standing {
+    /// Whether all these frames carry the signature of the author `instance`: many at once cost
+    /// a fraction of as many alone.
+    pub fn vouch(&self, instance: InstanceId, frames: &[Frame]) -> bool {
+        let key = self.0.get(&instance).and_then(|author| author.key.as_ref());
+        frames.len() > 1 && key.is_some_and(|key| key.signed_all(frames))
+    }
+
+    /// Judges an entry that came on a channel labelled `kind` and `instance`. `vouched`: its
+    /// signature was found right together with others.
+    pub fn judge(
+        &self,
+        (kind, instance): (Kind, InstanceId),
+        frame: &Frame,
+        leaf: &Hash,
+        vouched: bool,
+    ) -> Standing {
         let Entry { author, start, seq, .. } = &frame.entry;
         if (*author, *start) != (kind, instance) {
             return Standing::Refused(format!(
@@ -63,7 +79,7 @@ impl Authors {
         if *seq > known.next_seq {
             return Standing::Refused(format!("expected number {}, found {seq}", known.next_seq));
         }
-        match known.key.as_ref().is_some_and(|key| frame.is_signed_with(key)) {
+        match vouched || known.key.as_ref().is_some_and(|key| frame.is_signed_with(key)) {
             true => Standing::Next,
             false => Standing::Refused("expected the author's signature, found another".to_owned()),
         }
@@ -106,11 +122,47 @@ impl Authors {
     fn learn(&mut self, start: InstanceId, kind: Kind, key: PublicKey) {
         self.0.entry(start).or_insert_with(|| Author {
             kind,
+            public: key,
             key: AuthorKey::new(&key),
             next_seq: 0,
             recent: VecDeque::new(),
             before_batch: None,
         });
+    }
+
+    /// Everything known, for an anchor. Leaves are left out: the tiles hold them.
+    pub fn save(&self, to: &mut Vec<u8>) {
+        let mut authors: Vec<_> = self.0.iter().collect();
+        authors.sort_by_key(|(start, _)| **start);
+        number(to, authors.len() as u64);
+        for (start, author) in authors {
+            to.extend_from_slice(&start.0);
+            number(to, author.kind.number().into());
+            to.extend_from_slice(&author.public.0);
+            number(to, author.next_seq);
+            number(to, author.recent.len() as u64);
+            author.recent.iter().for_each(|(index, _)| number(to, *index));
+        }
+    }
+
+    /// Reads what `save` wrote; `leaf` finds the hashes.
+    pub fn load(from: &mut Cursor, leaf: impl Fn(u64) -> Option<Hash>) -> Option<Self> {
+        let mut authors = HashMap::new();
+        for _ in 0..read_number(from)? {
+            let start = InstanceId::from_slice(from.take(6)?)?;
+            let kind = read_number(from)?;
+            let kind = Kind::ALL.iter().copied().find(|one| u64::from(one.number()) == kind)?;
+            let public = PublicKey(from.take(32)?.try_into().ok()?);
+            let next_seq = read_number(from)?;
+            let recent: Option<VecDeque<(u64, Hash)>> = (0..read_number(from)?)
+                .map(|_| read_number(from).and_then(|index| Some((index, leaf(index)?))))
+                .collect();
+            let key = AuthorKey::new(&public);
+            let recent = recent?;
+            let author = Author { kind, public, key, next_seq, recent, before_batch: None };
+            authors.insert(start, author);
+        }
+        Some(Self(authors))
     }
 
     /// The batch in hand is written: its numbers are used.
@@ -146,14 +198,10 @@ impl Author {
     }
 }
 
-/// The key in a warden's first entry, by which it names itself.
-pub(crate) fn root_key(entry: &Entry) -> Option<PublicKey> {
-    match &entry.body {
-        Body::ProcessStart { instance, kind: Kind::Warden, key, .. }
-            if *instance == entry.start && entry.author == Kind::Warden && entry.seq == 0 =>
-        {
-            *key
-        }
-        _ => None,
-    }
+pub(crate) fn number(to: &mut Vec<u8>, number: u64) {
+    to.extend_from_slice(&number.to_be_bytes());
+}
+
+pub(crate) fn read_number(from: &mut Cursor) -> Option<u64> {
+    Some(u64::from_be_bytes(from.take(8)?.try_into().ok()?))
 }

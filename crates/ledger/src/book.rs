@@ -4,12 +4,14 @@
 use crate::authors::Standing;
 use crate::link::{Link, SILENT_MS, Sent};
 use crate::memory::Memory;
+use annals::names::ANCHOR;
+use annals::{Binder, Shelf, chapter_name};
 use evidence::{Body, Entry, Frame};
 use std::collections::VecDeque;
 use std::io;
 use terms::Kind;
 use tlog::{
-    Checkpoint, LOG_ORIGIN, Note, NoteSignature, NoteSigner, SignedCheckpoint, Store, Volume,
+    Checkpoint, Hash, LOG_ORIGIN, Note, NoteSignature, NoteSigner, SignedCheckpoint, Store, Volume,
     leaf_hash, subtree_root,
 };
 use wire::ledger::{FromLedger, FromMirror, Proof, ToLedger, ToMirror};
@@ -82,6 +84,17 @@ pub(crate) struct Book<V> {
     /// After damage: nothing is appended before the mirror has given back this many.
     must_reach: u64,
     out: Vec<Out>,
+    /// Leaves and entries that are staged: they are bound when they are durable.
+    unbound: Vec<(Hash, Entry)>,
+    index: Option<Indexing>,
+}
+
+/// The index beside the log, and where it is put.
+struct Indexing {
+    binder: Binder,
+    shelf: Box<dyn Shelf + Send>,
+    /// A chapter was closed since the last anchor.
+    is_anchor_due: bool,
 }
 
 impl<V: Volume> Book<V> {
@@ -109,7 +122,15 @@ impl<V: Volume> Book<V> {
             has_met_mirror: false,
             must_reach,
             out: Vec::new(),
+            unbound: Vec::new(),
+            index: None,
         }
+    }
+
+    /// Keeps an index from here on: `binder` stands at the store's end.
+    pub fn with_index(mut self, binder: Binder, shelf: Box<dyn Shelf + Send>) -> Self {
+        self.index = Some(Indexing { binder, shelf, is_anchor_due: false });
+        self
     }
 
     /// The newest checkpoint that the mirror cosigned.
@@ -189,14 +210,14 @@ impl<V: Volume> Book<V> {
             return self.put_aside(append);
         }
         let mut indices = Vec::with_capacity(append.entries.len());
-        for bytes in &append.entries {
-            let Some(frame) = Frame::parse(bytes) else {
-                let why = "expected an entry, found something else";
-                return self.refuse(&append, why.to_owned());
-            };
+        let Label { kind, instance, .. } = append.label;
+        let frames: Vec<Frame> =
+            append.entries.iter().map_while(|bytes| Frame::parse(bytes)).collect();
+        let vouched = self.memory.authors.vouch(instance, &frames);
+        let is_cut = frames.len() < append.entries.len();
+        for (bytes, frame) in append.entries.iter().zip(frames) {
             let leaf = leaf_hash(bytes);
-            let Label { kind, instance, .. } = append.label;
-            match self.memory.authors.judge(kind, instance, &frame, &leaf) {
+            match self.memory.authors.judge((kind, instance), &frame, &leaf, vouched) {
                 Standing::Known(index) => indices.push(index),
                 Standing::Refused(why) => return self.refuse(&append, why),
                 Standing::Stranger => return self.put_aside(append),
@@ -208,8 +229,13 @@ impl<V: Volume> Book<V> {
                     self.is_urgent |= append.prove || is_awaited(&frame.entry.body);
                     self.batch_since_ms.get_or_insert(now_ms);
                     indices.push(index);
+                    self.unbound.push((leaf, frame.entry));
                 }
             }
+        }
+        if is_cut {
+            let why = "expected an entry, found something else";
+            return self.refuse(&append, why.to_owned());
         }
         let Aside { peer, call, prove, since_ms, .. } = append;
         let last = indices.iter().copied().max().unwrap_or_default();
@@ -264,6 +290,7 @@ impl<V: Volume> Book<V> {
         if let Err(fault) = self.store.write(signed) {
             // The disk is full or read-only: nothing was taken, the authors ask again.
             self.memory.forget(before);
+            self.unbound.clear();
             let lost = |waiter: &Waiter| waiter.last >= before;
             let mut away: Vec<Waiter> = self.proving.extract_if(.., |one| lost(one)).collect();
             away.extend(self.taking.extract_if(.., |one| lost(one)));
@@ -280,6 +307,7 @@ impl<V: Volume> Book<V> {
     /// Makes what was written durable and answers who waits for that alone.
     pub fn flush(&mut self, now_ms: u64) -> io::Result<()> {
         self.store.flush()?;
+        self.bind();
         let size = self.store.size();
         let done: Vec<Waiter> = self.taking.extract_if(.., |one| one.last < size).collect();
         for Waiter { peer, call, indices, .. } in done {
@@ -288,6 +316,34 @@ impl<V: Volume> Book<V> {
         }
         self.prove(now_ms);
         Ok(())
+    }
+
+    /// Binds what is durable into the index; when a chapter is full, an anchor is set, so that a
+    /// start reads no further back. The log does not depend on any of it.
+    fn bind(&mut self) {
+        let unbound = std::mem::take(&mut self.unbound);
+        let Some(index) = &mut self.index else { return };
+        let mut fault = None;
+        for (leaf, entry) in unbound {
+            if let Some((number, bytes)) = index.binder.take(leaf, Some(&entry)) {
+                fault = index.shelf.put(&chapter_name(number), &bytes).err().or(fault);
+                index.is_anchor_due = true;
+            }
+        }
+        if index.is_anchor_due && !self.store.has_staged() {
+            index.is_anchor_due = false;
+            match self.store.anchor(self.memory.save()) {
+                Ok(Some(anchor)) => {
+                    fault = index.shelf.put(ANCHOR, &anchor.encode()).err().or(fault);
+                }
+                Ok(None) => {}
+                Err(other) => fault = Some(other),
+            }
+        }
+        if let Some(fault) = fault {
+            let what = format!("the index could not be written: {fault}; a start makes it anew");
+            self.out.push(Out::Note(what));
+        }
     }
 
     /// Answers for what was resent and needs no new write.
@@ -513,6 +569,7 @@ impl<V: Volume> Book<V> {
         for (leaf, entry) in leaves.iter().zip(&entries) {
             let index = self.store.stage(leaf).ok_or(io::ErrorKind::InvalidData)?;
             self.memory.learn(entry, index, leaf_hash(leaf));
+            self.unbound.push((leaf_hash(leaf), entry.clone()));
             if self.is_large() {
                 self.keep_healed()?;
             }
@@ -532,6 +589,7 @@ impl<V: Volume> Book<V> {
             self.store.write(signed)?;
             self.store.flush()?;
             self.memory.authors.batch_written();
+            self.bind();
         }
         Ok(())
     }

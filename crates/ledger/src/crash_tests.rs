@@ -7,46 +7,19 @@
 use crate::book::{Book, Out};
 use crate::memory::Memory;
 use crate::tests::{NOW, VAULT, WARDEN, label, release, signer, start_of, trust};
+use annals::Segments;
 use durable::{Dice, How, Tape};
 use evidence::{Author, Body, Frame, Word};
 use mirror::Copy;
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
-use std::io;
 use std::path::{Path, PathBuf};
 use terms::{InstanceId, Kind};
-use tlog::{Cosigner, MIRROR_NAME, Store, Volume, leaf_hash};
+use tlog::{Cosigner, MIRROR_NAME, Store, leaf_hash};
 use wire::Label;
 use wire::ledger::{FromLedger, FromMirror, ToLedger, ToMirror};
 
 const POINTS: usize = 900;
 const ACTS: usize = 24;
-
-/// A file whose steps go through the seam.
-struct Taped(File);
-
-impl Volume for Taped {
-    fn length(&self) -> io::Result<u64> {
-        self.0.length()
-    }
-
-    fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
-        Volume::read_at(&self.0, offset, into)
-    }
-
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        durable::append(&self.0, bytes)
-    }
-
-    fn sync(&mut self) -> io::Result<()> {
-        durable::sync(&self.0)
-    }
-
-    fn cut(&mut self, length: u64) -> io::Result<()> {
-        durable::cut(&self.0, length)?;
-        durable::sync(&self.0)
-    }
-}
 
 struct Folder(PathBuf);
 
@@ -66,22 +39,13 @@ impl Drop for Folder {
     }
 }
 
-/// As `folder::open` does: the name is durable before anything in the file is relied upon.
-fn volume(folder: &Path, name: &str) -> Taped {
-    let mut options = OpenOptions::new();
-    let file = options.read(true).create(true).append(true).open(folder.join(name)).unwrap();
-    durable::cut(&file, file.metadata().unwrap().len()).unwrap();
-    durable::sync_folder(&File::open(folder).unwrap()).unwrap();
-    Taped(file)
-}
-
-fn open_book(folder: &Path, now_ms: u64) -> Result<Book<Taped>, String> {
-    let place = folder.join("ledger");
+fn open_book(folder: &Path, now_ms: u64) -> Result<Book<Segments>, String> {
+    let volumes = Segments::volumes(&folder.join("ledger")).map_err(|fault| fault.to_string())?;
     let own = signer().verifier();
     let mut memory = Memory::default();
     let (store, opened) = Store::open(
-        volume(&place, "log"),
-        volume(&place, "tiles"),
+        volumes,
+        None,
         |signed| signed.note.is_signed_by(&own),
         |index, bytes| {
             memory.learn(&Frame::parse(bytes).unwrap().entry, index, leaf_hash(bytes));
@@ -94,11 +58,10 @@ fn open_book(folder: &Path, now_ms: u64) -> Result<Book<Taped>, String> {
     }
 }
 
-fn open_copy(folder: &Path) -> Result<Copy<Taped>, String> {
-    let place = folder.join("mirror");
+fn open_copy(folder: &Path) -> Result<Copy<Segments>, String> {
+    let volumes = Segments::volumes(&folder.join("mirror")).map_err(|fault| fault.to_string())?;
     let cosigner = Cosigner::new(MIRROR_NAME, &[8; 32]).unwrap();
-    let (log, tiles) = (volume(&place, "log"), volume(&place, "tiles"));
-    let (copy, opened) = Copy::open(log, tiles, cosigner, Some(signer().verifier()))
+    let (copy, opened) = Copy::open(volumes, None, cosigner, Some(signer().verifier()))
         .map_err(|fault| fault.to_string())?;
     match opened.damage {
         Some(what) => Err(format!("the mirror counts a torn tail as damage: {what}")),
@@ -118,8 +81,8 @@ struct Said {
 const TAKEN: u64 = 1 << 40;
 
 struct Evidence {
-    book: Book<Taped>,
-    copy: Copy<Taped>,
+    book: Book<Segments>,
+    copy: Copy<Segments>,
     is_silent: bool,
     now_ms: u64,
     calls: u32,

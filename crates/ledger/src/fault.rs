@@ -10,6 +10,8 @@ pub enum Fault {
     File { name: &'static str, source: io::Error },
     #[error("the file {name} is damaged: expected {expected}, found something else")]
     Changed { name: &'static str, expected: &'static str },
+    #[error("could not read the evidence: {0}")]
+    Annals(#[source] annals::Fault),
     #[error("could not write or flush the log: {0}")]
     Store(io::Error),
     #[error("could not use a channel: {0}")]

@@ -3,25 +3,26 @@
 use crate::book::Book;
 use crate::fault::Fault;
 use crate::memory::Memory;
+use annals::names::ANCHOR;
+use annals::{Segments, Shelf, take_up};
 use evidence::Frame;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use tlog::{LOG_ORIGIN, NoteSigner, Store, leaf_hash};
+use tlog::{Anchor, LOG_ORIGIN, NodeSource, NoteSigner, Store, TiledNodes, Tiles, leaf_hash};
 
 /// The signing key's seed.
 const KEY: &str = "key";
 /// Its public half, for readers.
-pub(crate) const PUBLIC: &str = "key.pub";
+const PUBLIC: &str = "key.pub";
 pub(crate) const LOG: &str = "log";
-const TILES: &str = "tiles";
 /// The newest cosigned checkpoint, for readers; written over, never flushed.
-pub(crate) const CHECKPOINT: &str = "checkpoint";
+const CHECKPOINT: &str = "checkpoint";
 
 /// The book with what was found while it was opened.
 pub(crate) struct Opened {
-    pub book: Book<File>,
+    pub book: Book<Segments>,
     pub public_key: [u8; 32],
     pub checkpoint: File,
     pub notes: Vec<String>,
@@ -36,17 +37,32 @@ pub(crate) fn open(folder: &Path, now_ms: u64) -> Result<Opened, Fault> {
         .ok_or(Fault::Changed { name: KEY, expected: "a key" })?;
     let own = signer.verifier();
     put(&folder.join(PUBLIC), own.to_text().as_bytes()).map_err(file(PUBLIC))?;
-    let log = grow(&folder.join(LOG)).map_err(file(LOG))?;
-    let tiles = grow(&folder.join(TILES)).map_err(file(TILES))?;
-    let mut memory = Memory::default();
+    let volumes = Segments::volumes(folder).map_err(file(LOG))?;
+    let shelf = annals::Folder(folder.to_owned());
+    let anchor = shelf.get(ANCHOR).map_err(file(ANCHOR))?;
+    let mut anchor = anchor.and_then(|bytes| Anchor::decode(&bytes));
+    let known = anchor.as_ref().and_then(|anchor| {
+        let nodes = TiledNodes(Tiles(&volumes.tiles));
+        Memory::load(&anchor.extra, |index| nodes.node(0, index))
+    });
+    if known.is_none() {
+        anchor = None;
+    }
+    let mut memory = known.unwrap_or_default();
     let mut strange = 0u64;
     let (mut store, found) = Store::open(
-        log,
-        tiles,
+        volumes,
+        anchor.as_ref(),
         |signed| signed.note.is_signed_by(&own),
-        |index, bytes| match Frame::parse(bytes) {
-            Some(frame) => memory.learn(&frame.entry, index, leaf_hash(bytes)),
-            None => strange += 1,
+        |index, bytes| {
+            if index == 0 {
+                // The anchor, if there was one, was refused.
+                memory = Memory::default();
+            }
+            match Frame::parse(bytes) {
+                Some(frame) => memory.learn(&frame.entry, index, leaf_hash(bytes)),
+                None => strange += 1,
+            }
         },
     )
     .map_err(Fault::Store)?;
@@ -69,30 +85,35 @@ pub(crate) fn open(folder: &Path, now_ms: u64) -> Result<Opened, Fault> {
     if found.tiles_repaired {
         notes.push("tiles did not agree with the entries and were written anew".to_owned());
     }
+    if found.anchor_refused {
+        notes.push("the anchor does not fit the log, which was read whole".to_owned());
+    }
+    let (binder, made) = take_up(&store, folder).map_err(Fault::Store)?;
+    if made > 0 {
+        notes.push(format!("the index of {made} chapters was made from the entries"));
+    }
     if strange > 0 {
         alarms.push(format!("{strange} entries of the ledger cannot be read"));
     }
     let book = Book::new(store, signer, memory, must_reach, now_ms);
+    let book = book.with_index(binder, Box::new(shelf));
     Ok(Opened { book, public_key: own.key_bytes(), checkpoint, notes, alarms })
 }
 
 /// Keeps the changed log for whoever must find out by whom.
 fn put_aside(folder: &Path, now_ms: u64) -> io::Result<()> {
-    let copy = folder.join(format!("log.changed-{now_ms}"));
-    fs::copy(folder.join(LOG), &copy)?;
-    File::open(copy)?.sync_all()
+    let log = Segments::open(&folder.join(LOG))?;
+    for number in 0..log.lengths().len() {
+        let name = annals::segment_name(LOG, number);
+        let copy = folder.join(format!("{name}.changed-{now_ms}"));
+        fs::copy(folder.join(name), &copy)?;
+        File::open(copy)?.sync_all()?;
+    }
+    Ok(())
 }
 
-pub(crate) fn file(name: &'static str) -> impl Fn(io::Error) -> Fault {
+fn file(name: &'static str) -> impl Fn(io::Error) -> Fault {
     move |source| Fault::File { name, source }
-}
-
-/// Opens a file that grows. Its name is durable before anything in it is relied upon.
-fn grow(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    let file = options.read(true).create(true).append(true).mode(0o600).open(path)?;
-    path.parent().map_or(Ok(()), |folder| durable::sync_folder(&File::open(folder)?))?;
-    Ok(file)
 }
 
 /// Writes a small file durably under its name, unless it says so already.

@@ -29,8 +29,9 @@ mod tests;
 
 pub use fault::Fault;
 pub use proving::{Proof, Proofs, prove};
-pub use verify::{Head, Verified, entries, export, head, verify};
+pub use verify::{Head, Verified, entries, export, head, reader, verify};
 
+use annals::Segments;
 use book::{Book, Out};
 use clock::now_ms;
 use compartment::House;
@@ -127,7 +128,7 @@ enum Round {
 /// The book, and those who sit around it.
 struct Desk {
     hub: Hub,
-    book: Book<File>,
+    book: Book<Segments>,
     warden: Peer,
     mirror: Option<Peer>,
     /// Who sits where. The hub forgets a peer that is gone; its last words are still to be read.

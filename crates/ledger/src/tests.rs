@@ -7,7 +7,7 @@ use mirror::Copy;
 use std::io;
 use terms::{GrantId, InstanceId, Kind, MessageId, TenantId, UserId};
 use tlog::{
-    Cosigner, LOG_ORIGIN, MIRROR_NAME, NoteSigner, Opened, Store, Trust, Volume, leaf_hash,
+    Cosigner, LOG_ORIGIN, MIRROR_NAME, NoteSigner, Opened, Store, Trust, Volume, Volumes, leaf_hash,
 };
 use wire::Label;
 use wire::ledger::{FromLedger, FromMirror, ToLedger, ToMirror};
@@ -91,10 +91,10 @@ pub(crate) fn release(vault_seq: u64) -> Body {
 fn open(log: Vec<u8>, started_ms: u64) -> (Book<Disk>, Opened) {
     let own = signer().verifier();
     let mut memory = Memory::default();
-    let log = Disk { bytes: log, room: None };
+    let volumes = Volumes { log: Disk { bytes: log, room: None }, ..Volumes::default() };
     let (mut store, opened) = Store::open(
-        log,
-        Disk::default(),
+        volumes,
+        None,
         |signed| signed.note.is_signed_by(&own),
         |index, bytes| {
             memory.learn(&Frame::parse(bytes).unwrap().entry, index, leaf_hash(bytes));
@@ -112,7 +112,7 @@ fn open(log: Vec<u8>, started_ms: u64) -> (Book<Disk>, Opened) {
 
 fn new_mirror() -> Copy<Vec<u8>> {
     let cosigner = Cosigner::new(MIRROR_NAME, &[8; 32]).unwrap();
-    Copy::open(Vec::new(), Vec::new(), cosigner, Some(signer().verifier())).unwrap().0
+    Copy::open(Volumes::default(), None, cosigner, Some(signer().verifier())).unwrap().0
 }
 
 pub(crate) fn trust() -> Trust {

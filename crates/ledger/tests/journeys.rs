@@ -55,6 +55,8 @@ struct Running {
 /// A data folder, its mirror (in a thread), and the two authors with what they still wait for.
 struct House {
     folder: PathBuf,
+    /// The warden's process; the vault's is the next.
+    first: u8,
     mirror: Option<Channel>,
     warden: Outbox,
     vault: Outbox,
@@ -65,11 +67,16 @@ struct House {
 
 impl House {
     fn new(name: &str) -> Self {
+        Self::with_authors(name, 1)
+    }
+
+    fn with_authors(name: &str, first: u8) -> Self {
         let folder = std::env::temp_dir().join(format!("{name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).unwrap();
-        let warden = Author::new(Kind::Warden, InstanceId([1; 6]), &[1; 32]);
-        let vault = Author::new(Kind::Vault, InstanceId([2; 6]), &[2; 32]);
+        let warden = Author::new(Kind::Warden, InstanceId([first; 6]), &[first; 32]);
+        let next = first + 1;
+        let vault = Author::new(Kind::Vault, InstanceId([next; 6]), &[next; 32]);
         let named = |author: &Author, kind| Body::ProcessStart {
             instance: author.start(),
             kind,
@@ -84,6 +91,7 @@ impl House {
         bodies.into_iter().for_each(|body| assert!(warden.record(1, body)));
         Self {
             folder,
+            first,
             mirror: None,
             warden,
             vault: Outbox::new(vault, 1_000),
@@ -117,8 +125,8 @@ impl House {
         control.send(0, &Order::Join(label(Kind::Mirror, 9)), &[own.into()]).unwrap();
         let mirror = self.mirror.as_ref().unwrap();
         mirror.send(0, &Order::Join(label(Kind::Ledger, 8)), &[theirs.into()]).unwrap();
-        let warden = join(&control, label(Kind::Warden, 1));
-        let vault = join(&control, label(Kind::Vault, 2));
+        let warden = join(&control, label(Kind::Warden, self.first));
+        let vault = join(&control, label(Kind::Vault, self.first + 1));
         Running { child, control, warden, vault }
     }
 
@@ -344,6 +352,143 @@ fn a_proof_comes_within_milliseconds() {
     assert!(times[30] < Duration::from_millis(250));
 }
 
+fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for one in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        match one.file_type().unwrap().is_dir() {
+            true => copy_folder(&one.path(), &to.join(one.file_name())),
+            false => drop(fs::copy(one.path(), to.join(one.file_name())).unwrap()),
+        }
+    }
+}
+
+/// Reads the records of a log: sort and octets, whole.
+fn records(log: &[u8]) -> Vec<(tlog::Sort, Vec<u8>)> {
+    let (mut found, mut at) = (Vec::new(), 0);
+    while let tlog::Found::Record { sort, length, .. } = tlog::read_record(&log[at..]) {
+        found.push((sort, log[at..at + length].to_vec()));
+        at += length;
+    }
+    assert_eq!(at, log.len());
+    found
+}
+
+/// The same entries but one, with hashes and signatures made anew under the ledger's own key.
+fn forked(folder: &Path) -> Vec<u8> {
+    let seed = fs::read(folder.join("key")).unwrap().try_into().unwrap();
+    let signer = tlog::NoteSigner::new(tlog::LOG_ORIGIN, &seed).unwrap();
+    let volumes = tlog::Volumes::<Vec<u8>>::default();
+    let (mut store, _) = tlog::Store::open(volumes, None, |_| false, |_, _| {}).unwrap();
+    let log = fs::read(folder.join("log")).unwrap();
+    for (number, (sort, record)) in records(&log).into_iter().enumerate() {
+        if sort == tlog::Sort::Entry && number != 9 {
+            store.stage(&record[tlog::RECORD_HEAD..]).unwrap();
+        }
+    }
+    let checkpoint = store.checkpoint(tlog::LOG_ORIGIN);
+    let text = checkpoint.to_text();
+    let note = tlog::Note { signatures: vec![signer.sign(&text)], text };
+    store.write(tlog::SignedCheckpoint { note, checkpoint }).unwrap();
+    store.log().clone()
+}
+
+#[test]
+fn tampering_is_seen_and_named() {
+    let house = written("ledger-tampering", 30);
+    let kept = house.folder.with_extension("kept");
+    let _ = fs::remove_dir_all(&kept);
+    copy_folder(&house.folder, &kept);
+    let check = |what: &str, word: &str, change: &dyn Fn(&Path, &Path)| {
+        change(&house.ledger(), &house.mirror());
+        let found = house.verify();
+        assert!(!found.ok, "{what}");
+        let named = found.problems.iter().any(|problem| problem.contains(word));
+        assert!(named, "{what}: expected {word}, found {:?}", found.problems);
+        fs::remove_dir_all(&house.folder).unwrap();
+        copy_folder(&kept, &house.folder);
+        assert!(house.verify().ok, "{what}: not put back");
+    };
+    let flip = |path: PathBuf, at: usize| {
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[at] ^= 1;
+        fs::write(path, bytes).unwrap();
+    };
+    let log = fs::read(house.ledger().join("log")).unwrap();
+    let rearranged = |arrange: &dyn Fn(&mut Vec<(tlog::Sort, Vec<u8>)>)| {
+        let mut all = records(&log);
+        arrange(&mut all);
+        all.into_iter().flat_map(|(_, record)| record).collect::<Vec<u8>>()
+    };
+    let put =
+        |bytes: Vec<u8>| move |own: &Path, _: &Path| fs::write(own.join("log"), &bytes).unwrap();
+    check("an entry", "log was changed", &|own, _| flip(own.join("log"), 60));
+    check("a checkpoint", "log", &|own, _| {
+        let at = log.windows(15).position(|found| found == b"sekisho/ledger\n").unwrap();
+        flip(own.join("log"), at + 16);
+    });
+    check("a signature", "are left", &|own, _| flip(own.join("log"), log.len() - 9));
+    check("cut", "the mirror holds", &|own, _| {
+        fs::write(own.join("log"), &log[..log.len() - 2_000]).unwrap();
+    });
+    check("doubled", "log was changed", &put(rearranged(&|all| all.insert(5, all[4].clone()))));
+    check("swapped", "log was changed", &put(rearranged(&|all| all.swap(4, 5))));
+    check("left out", "log was changed", &put(rearranged(&|all| drop(all.remove(4)))));
+    check("forked", "another history", &|own, _| fs::write(own.join("log"), forked(own)).unwrap());
+    check("a tile", "tiles of level 0 differ", &|own, _| flip(own.join("tiles"), 99));
+    check("tiles cut", "tiles of level 0 differ", &|own, _| {
+        let tiles = fs::read(own.join("tiles")).unwrap();
+        fs::write(own.join("tiles"), &tiles[..tiles.len() - 32]).unwrap();
+    });
+    check("places", "places of entries differ", &|own, _| flip(own.join("marks"), 7));
+    check("saved checkpoint", "saved checkpoint", &|own, _| flip(own.join("checkpoint"), 16));
+    check("the mirror's entry", "the mirror's log", &|_, mirror| flip(mirror.join("log"), 60));
+    check("the mirror's tail", "the mirror", &|_, mirror| {
+        let copy = fs::read(mirror.join("log")).unwrap();
+        let mut end = copy.len();
+        for (_, record) in records(&copy).iter().rev().take(8) {
+            end -= record.len();
+        }
+        fs::write(mirror.join("log"), &copy[..end]).unwrap();
+    });
+    check("the mirror's tile", "the mirror's tiles", &|_, mirror| flip(mirror.join("tiles"), 40));
+    check("whose copy", "another key", &|own, mirror| {
+        let text = fs::read_to_string(own.join("key.pub")).unwrap();
+        let name = text.split('+').next().unwrap();
+        let other = NoteVerifier::new(name, &[5; 32]).map_or_else(
+            || tlog::NoteSigner::new(name, &[5; 32]).unwrap().verifier().to_text(),
+            |key| key.to_text(),
+        );
+        fs::write(mirror.join("ledger.pub"), other).unwrap();
+    });
+    fs::remove_dir_all(kept).unwrap();
+}
+
+/// A folder that the version before this one wrote, before there were places, levels and an
+/// index: it is read as it is, mended at the first start, and grows on.
+#[test]
+fn a_folder_of_the_version_before_is_taken_over() {
+    let mut house = House::with_authors("ledger-before", 0x41);
+    let before = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/before");
+    copy_folder(&before, &house.folder);
+    let found = house.verify();
+    assert_eq!((found.ok, found.size, found.mirror_size), (true, 305, 305));
+    assert_eq!(found.notes.len(), 2);
+    let head = ledger::head(&house.ledger(), Some(&house.mirror())).unwrap();
+    assert!(head.cosigned && head.size == 305);
+    let mut running = house.start();
+    house.say_names(&mut running);
+    for number in 150..160 {
+        assert!(house.vault.record(number, release(number)));
+    }
+    assert!(house.append(&mut running, true));
+    house.stop(running);
+    let found = house.verify();
+    assert_eq!((found.problems, found.size, found.notes), (Vec::new(), 317, Vec::new()));
+    let mut lines = 0;
+    ledger::export(&house.ledger(), 0, u64::MAX, |_| lines += 1).unwrap();
+    assert_eq!(lines, 317);
+}
+
 /// A ledger that is taken over can write what it likes under its own key; authors' signatures
 /// and numbers tell.
 #[test]
@@ -356,8 +501,8 @@ fn verify_sees_what_no_author_said() {
             fs::write(folder.join("key.pub"), signer.verifier().to_text()).unwrap();
             let mut warden = Author::new(Kind::Warden, InstanceId([1; 6]), &[1; 32]);
             let mut vault = Author::new(Kind::Vault, InstanceId([2; 6]), &[2; 32]);
-            let (mut store, _) =
-                tlog::Store::open(Vec::new(), Vec::new(), |_| false, |_, _| {}).unwrap();
+            let volumes = tlog::Volumes::<Vec<u8>>::default();
+            let (mut store, _) = tlog::Store::open(volumes, None, |_| false, |_, _| {}).unwrap();
             for frame in forge(&mut warden, &mut vault) {
                 store.stage(&frame).unwrap();
             }

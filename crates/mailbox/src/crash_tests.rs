@@ -162,7 +162,7 @@ impl Life {
             }
             8 | 9 => {
                 let to = folder_id(1 + dice.below(3) as u32);
-                self.store.copy_to(user, (folder, to), &uids, dice.once_in(2)).unwrap();
+                self.store.copy_to(user, (folder, to), &uids, dice.once_in(2), &[]).unwrap();
             }
             10 => {
                 let before = self.store.arrived.back().map_or(0, |arrived| arrived.seq + 1);

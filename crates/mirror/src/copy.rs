@@ -1,16 +1,21 @@
 //! The copy itself: what is added is checked leaf by leaf against what was added before, and
 //! cosigned only when it is durable.
 
+use annals::Shelf;
+use annals::names::ANCHOR;
 use std::fmt;
 use std::io;
 use tlog::{
-    CompactRange, Cosigner, LOG_ORIGIN, Note, NoteSignature, NoteVerifier, Opened,
-    SignedCheckpoint, Store, Volume, leaf_hash,
+    Anchor, CompactRange, Cosigner, LOG_ORIGIN, Note, NoteSignature, NoteVerifier, Opened,
+    SignedCheckpoint, Store, Volume, Volumes, leaf_hash,
 };
 
 /// Leaves in one `Add`, and their octets: one batch must stay readable.
 const ADD_LEAVES: usize = 65_536;
 const ADD_BYTES: usize = 8 * 1024 * 1024;
+
+/// A start reads no more entries than this, and one batch.
+const ANCHOR_EVERY: u64 = 65_536;
 
 /// Why something is not added.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,12 +71,15 @@ pub struct Copy<V> {
     pending: Option<SignedCheckpoint>,
     /// The tree of everything staged, and committed.
     range: CompactRange,
+    /// Where the last anchor was set, and where anchors are put.
+    anchored: u64,
+    shelf: Option<Box<dyn Shelf + Send>>,
 }
 
 impl<V: Volume> Copy<V> {
     pub fn open(
-        log: V,
-        tiles: V,
+        volumes: Volumes<V>,
+        anchor: Option<&Anchor>,
         cosigner: Cosigner,
         ledger: Option<NoteVerifier>,
     ) -> io::Result<(Self, Opened)> {
@@ -80,9 +88,28 @@ impl<V: Volume> Copy<V> {
             ledger.as_ref().is_some_and(|ledger| signed.note.is_signed_by(ledger))
                 && own.cosigned(&signed.note).is_some()
         };
-        let (store, opened) = Store::open(log, tiles, believed, |_, _| {})?;
+        let (store, opened) = Store::open(volumes, anchor, believed, |_, _| {})?;
         let range = store.committed().clone();
-        Ok((Self { store, cosigner, ledger, pending: None, range }, opened))
+        let anchored = opened.anchored;
+        Ok((Self { store, cosigner, ledger, pending: None, range, anchored, shelf: None }, opened))
+    }
+
+    /// Puts anchors on a shelf from here on.
+    pub fn with_shelf(mut self, shelf: Box<dyn Shelf + Send>) -> Self {
+        self.shelf = Some(shelf);
+        self
+    }
+
+    /// Sets an anchor when the last one is far enough behind. The copy does not depend on it.
+    pub fn set_anchor(&mut self) {
+        let Some(shelf) = &self.shelf else { return };
+        if self.store.size() < self.anchored + ANCHOR_EVERY {
+            return;
+        }
+        self.anchored = self.store.size();
+        if let Ok(Some(anchor)) = self.store.anchor(Vec::new()) {
+            let _ = shelf.put(ANCHOR, &anchor.encode());
+        }
     }
 
     pub fn public_key(&self) -> [u8; 32] {

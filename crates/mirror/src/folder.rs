@@ -3,11 +3,13 @@
 
 use crate::copy::Copy;
 use crate::fault::Fault;
+use annals::names::ANCHOR;
+use annals::{Segments, Shelf};
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use tlog::{Cosigner, LOG_ORIGIN, MIRROR_NAME, NoteVerifier};
+use tlog::{Anchor, Cosigner, LOG_ORIGIN, MIRROR_NAME, NoteVerifier};
 
 /// The cosigning key's seed.
 const KEY: &str = "key";
@@ -16,7 +18,6 @@ const PUBLIC: &str = "key.pub";
 /// The ledger's public key as first seen; another one is refused ever after.
 const LEDGER: &str = "ledger.pub";
 const LOG: &str = "log";
-const TILES: &str = "tiles";
 
 /// Opens the copy in `folder`, making what is not there yet, and says what was found on the way.
 ///
@@ -25,7 +26,7 @@ const TILES: &str = "tiles";
 pub fn open(
     folder: &Path,
     ledger_key: Option<[u8; 32]>,
-) -> Result<(Copy<File>, Vec<String>), Fault> {
+) -> Result<(Copy<Segments>, Vec<String>), Fault> {
     fs::create_dir_all(folder).map_err(file(LOG))?;
     let seed = read_or_make_seed(&folder.join(KEY)).map_err(file(KEY))?;
     let cosigner =
@@ -33,9 +34,11 @@ pub fn open(
     put(&folder.join(PUBLIC), cosigner.public().to_text().as_bytes()).map_err(file(PUBLIC))?;
     let given = ledger_key.and_then(|key| NoteVerifier::new(LOG_ORIGIN, &key));
     let known = pinned(&folder.join(LEDGER), given)?;
-    let log = grow(&folder.join(LOG)).map_err(file(LOG))?;
-    let tiles = grow(&folder.join(TILES)).map_err(file(TILES))?;
-    let (copy, opened) = Copy::open(log, tiles, cosigner, known).map_err(Fault::Store)?;
+    let volumes = Segments::volumes(folder).map_err(file(LOG))?;
+    let anchor = annals::Folder(folder.to_owned()).get(ANCHOR).map_err(file(ANCHOR))?;
+    let anchor = anchor.and_then(|bytes| Anchor::decode(&bytes));
+    let (copy, opened) =
+        Copy::open(volumes, anchor.as_ref(), cosigner, known).map_err(Fault::Store)?;
     if let Some(what) = opened.damage {
         return Err(Fault::Damaged { what });
     }
@@ -46,7 +49,11 @@ pub fn open(
     if opened.tiles_repaired {
         notes.push("tiles did not agree with the entries and were written anew".to_owned());
     }
-    Ok((copy, notes))
+    if opened.anchor_refused {
+        notes.push("the anchor does not fit the copy, which was read whole".to_owned());
+    }
+    let shelf = annals::Folder(folder.to_owned());
+    Ok((copy.with_shelf(Box::new(shelf)), notes))
 }
 
 fn file(name: &'static str) -> impl Fn(io::Error) -> Fault {
@@ -71,14 +78,6 @@ fn pinned(path: &Path, given: Option<NoteVerifier>) -> Result<Option<NoteVerifie
         Some(known) if given.as_ref().is_none_or(|given| *given == known) => Ok(Some(known)),
         _ => Err(changed),
     }
-}
-
-/// Opens a file that grows. Its name is durable before anything in it is relied upon.
-fn grow(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    let file = options.read(true).create(true).append(true).mode(0o600).open(path)?;
-    path.parent().map_or(Ok(()), |folder| durable::sync_folder(&File::open(folder)?))?;
-    Ok(file)
 }
 
 /// Writes a small file durably under its name, unless it says so already.

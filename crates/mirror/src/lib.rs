@@ -22,8 +22,8 @@ pub use copy::{Copy, Refusal};
 pub use fault::Fault;
 pub use folder::open;
 
+use annals::Segments;
 use compartment::{House, now_ms};
-use std::fs::File;
 use std::process::ExitCode;
 use terms::{InstanceId, Kind};
 use wire::control::{Order, Report};
@@ -57,7 +57,7 @@ fn keep(mut house: House) -> Result<(), Fault> {
 ///
 /// # Errors
 /// What ends the process.
-pub fn serve(control: Channel, mut copy: Copy<File>, notes: Vec<String>) -> Result<(), Fault> {
+pub fn serve(control: Channel, mut copy: Copy<Segments>, notes: Vec<String>) -> Result<(), Fault> {
     let mut hub = Hub::new().map_err(Fault::Wire)?;
     let label = Label { instance: InstanceId::default(), kind: Kind::Warden, person: None };
     let warden = hub.seat(control, label).map_err(Fault::Wire)?;
@@ -89,6 +89,7 @@ pub fn serve(control: Channel, mut copy: Copy<File>, notes: Vec<String>) -> Resu
         {
             let cosignature = line.to_line().into_bytes();
             let _ = hub.send(peer, call, &FromMirror::Cosigned { size, cosignature }, Vec::new());
+            copy.set_anchor();
         }
     }
 }
@@ -102,7 +103,7 @@ fn seat(hub: &mut Hub, label: Label, mut frame: Frame) -> Result<(), Fault> {
 
 fn attend(
     hub: &mut Hub,
-    copy: &mut Copy<File>,
+    copy: &mut Copy<Segments>,
     warden: Peer,
     peer: Peer,
     frame: &Frame,

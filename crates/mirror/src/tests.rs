@@ -3,7 +3,7 @@
 use super::*;
 use tlog::{
     Checkpoint, CompactRange, Cosigner, CosignerKey, LOG_ORIGIN, MIRROR_NAME, Note, NoteSignature,
-    NoteSigner, NoteVerifier, empty_root, leaf_hash,
+    NoteSigner, NoteVerifier, Volumes, empty_root, leaf_hash,
 };
 
 fn leaf(number: u64) -> Vec<u8> {
@@ -29,7 +29,7 @@ fn note(signer: &NoteSigner, leaves: &[Vec<u8>]) -> Vec<u8> {
 fn fresh() -> Copy<Vec<u8>> {
     let cosigner = Cosigner::new(MIRROR_NAME, &[2; 32]).unwrap();
     let ledger = Some(signer().verifier());
-    Copy::open(Vec::new(), Vec::new(), cosigner, ledger).unwrap().0
+    Copy::open(Volumes::default(), None, cosigner, ledger).unwrap().0
 }
 
 fn mirror_key() -> CosignerKey {
@@ -108,7 +108,8 @@ fn lies_are_refused() {
 #[test]
 fn a_mirror_without_the_ledgers_key_takes_nothing() {
     let cosigner = Cosigner::new(MIRROR_NAME, &[2; 32]).unwrap();
-    let mut copy = Copy::open(Vec::new(), Vec::new(), cosigner, None).unwrap().0;
+    let volumes = Volumes::<Vec<u8>>::default();
+    let mut copy = Copy::open(volumes, None, cosigner, None).unwrap().0;
     let refused = copy.add(0, &leaves(0, 1), &note(&signer(), &leaves(0, 1)));
     assert_eq!(refused, Err(Refusal::NotTheLedgers));
 }

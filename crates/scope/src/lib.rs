@@ -8,11 +8,23 @@
     allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
+mod contained;
+mod counted;
+mod fact;
 mod likeness;
 mod measure;
+mod roll;
+mod statement;
+mod words;
 
 #[cfg(test)]
 mod tests;
 
+pub use contained::{Condition, Containment, Detection};
+pub use counted::Part;
+pub use fact::{Deed, Fact, Item, Person, facts};
 pub use likeness::{Likeness, compare};
-pub use measure::{Contract, Proven, Question, Scope, measure};
+pub use measure::{Contract, Finished, Proven, Question, Reach, Scope, Tally, measure};
+pub use roll::{Life, Roll};
+pub use statement::{Ciphertexts, KeyEvent, Statement, StatementMaker};
+pub use words::{Language, tell, tell_statement};

@@ -1,13 +1,19 @@
-//! Two readings of the entries: the first finds the instances and their deeds, the second the
-//! messages that stand behind released months.
+//! Two readings: the first finds the instances and their deeds, the second the messages that
+//! stand behind released months, or behind keys that could open everything.
 
-use evidence::{Body, Entry, Released, month_of, rfc3339};
+use crate::contained::{Containment, Traces};
+use crate::counted::{Counted, Part};
+use crate::fact::{Deed, Fact, Person, facts};
+use crate::roll::{Life, Roll};
+use evidence::{Body, Entry, month_of, rfc3339};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use terms::{ConnectionId, GrantId, InstanceId, Kind, MessageId, TenantId, UserId};
 
 /// A delivery is recorded within a second of its passing; a scanner may be gone by then.
 const LAG_MS: u64 = 5_000;
+/// More message ids are not handed out one by one.
+const NAMED_MESSAGES: u64 = 2_000_000;
 
 /// Of what the scope is asked.
 #[derive(Clone, Debug)]
@@ -39,6 +45,9 @@ pub struct Contract {
     pub messages: u64,
     /// Of `addresses`, `headers`, `bodies`, `verifiers`, `credentials`.
     pub classes: Vec<&'static str>,
+    /// Messages that keys held by this component could have opened, released or not; 0 for a
+    /// component that holds none.
+    pub could_open: u64,
 }
 
 /// The answer.
@@ -48,23 +57,30 @@ pub struct Scope {
     pub version: Option<String>,
     pub from: String,
     pub to: String,
-    /// The first and last recorded deed of these instances in the window.
+    /// The first and last recorded deed of these instances in the window: occurrence.
     pub first_use: Option<String>,
     pub last_use: Option<String>,
     pub instances: u64,
     pub contracts: Vec<Contract>,
     /// Connections from which nothing was kept: what came over them is not known.
     pub unattributed_connections: u64,
+    /// Messages that passed and were not kept, as the instances themselves reported them.
+    pub not_kept: u64,
     /// Every message that can have been read, with one for each unattributed connection.
     pub upper: u64,
     /// Messages whose keys were certainly handed out.
     pub lower: u64,
+    /// What the figures mean for this component.
+    pub bound: &'static str,
     /// Credentials used for these instances that belong to no one contract.
     pub shared_credentials: u64,
+    /// Detection, end of exposure, and whether all of it is over.
+    #[serde(flatten)]
+    pub containment: Containment,
     pub entries: u64,
     pub root: String,
     pub verified: bool,
-    /// For drills; too many to print.
+    /// For drills; too many to print, and left out when there are millions.
     #[serde(skip)]
     pub messages: BTreeSet<MessageId>,
 }
@@ -78,25 +94,40 @@ pub fn measure<F>(
     proven: Proven,
     mut read: impl FnMut(&mut dyn FnMut(&Entry)) -> Result<(), F>,
 ) -> Result<Scope, F> {
-    let mut tally = Tally::new(question.clone());
-    read(&mut |entry| tally.note(entry))?;
-    if !tally.months.is_empty() {
-        read(&mut |entry| tally.note_month(entry))?;
+    let mut tally = Tally::new(question.clone(), Part::WHOLE);
+    let (mut roll, mut index) = (Roll::default(), 0);
+    read(&mut |entry| {
+        roll.note(entry);
+        if let Body::ProcessStart { instance, .. } | Body::ProcessStop { instance, .. } =
+            &entry.body
+            && let Some(life) = roll.0.get(instance)
+        {
+            tally.meet(*instance, life);
+        }
+        facts(index, entry, |fact| tally.note(&fact));
+        tally.looked_at(entry.time_ms, index);
+        index += 1;
+    })?;
+    if tally.needs_more() {
+        let mut index = 0;
+        read(&mut |entry| {
+            facts(index, entry, |fact| tally.note_kept(&fact));
+            index += 1;
+        })?;
     }
-    Ok(tally.finish(proven))
+    Ok(tally.finish(proven).scope)
 }
 
 /// A stretch of an instance's life, and whose messages passed through it then.
 #[derive(Clone, Copy)]
-struct Life {
+struct Stretch {
     from_ms: u64,
     to_ms: u64,
 }
 
-#[derive(Default)]
 struct Share {
+    number: u32,
     users: BTreeSet<UserId>,
-    messages: BTreeSet<MessageId>,
     classes: BTreeSet<Class>,
 }
 
@@ -124,32 +155,58 @@ impl Class {
 
 const IN_TRANSIT: &[Class] = &[Class::Addresses, Class::Headers, Class::Bodies];
 
-struct Tally {
+/// Where facts of a component are found in an index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Under instances of this kind.
+    Own,
+    /// Under those, and under the edges that they served.
+    OwnAndEdges,
+    /// Anywhere: it records the deeds of others, or its grants open for others.
+    Everywhere,
+}
+
+/// Counts facts.
+pub struct Tally {
     question: Question,
     instances: HashSet<InstanceId>,
     /// Instances (edges) whose messages pass through an instance asked about (a scanner).
-    served: HashMap<InstanceId, Vec<(InstanceId, Life)>>,
+    served: HashMap<InstanceId, HashMap<InstanceId, Stretch>>,
     /// Scanners of which it is not recorded whom they served: any edge's messages may have passed.
-    unplaced: HashMap<InstanceId, Life>,
+    unplaced: HashMap<InstanceId, Stretch>,
     /// Grants minted by an instance asked about (an identity).
     grants: HashSet<GrantId>,
     shares: BTreeMap<TenantId, Share>,
+    messages: Counted,
+    released: Counted,
+    could_open: Counted,
     months: HashMap<(TenantId, UserId), BTreeSet<u32>>,
-    released: BTreeSet<MessageId>,
-    /// By instance, in the order of time.
-    connections: HashMap<InstanceId, BTreeSet<(u64, ConnectionId)>>,
-    delivered: HashSet<ConnectionId>,
-    /// Deliveries that name no connection.
-    unnamed: Vec<(InstanceId, u64)>,
-    /// Instances with a deed that names no connection.
-    active: HashSet<InstanceId>,
+    /// The release that is being read, if it counts.
+    releasing: Option<u64>,
+    meetings: HashMap<InstanceId, Meetings>,
+    unattributed: u64,
+    not_kept: u64,
     shared_credentials: u64,
     first_ms: Option<u64>,
     last_ms: Option<u64>,
+    traces: Traces,
+}
+
+/// The connections of one instance.
+#[derive(Default)]
+struct Meetings {
+    /// In the order of time.
+    connections: BTreeSet<(u64, ConnectionId)>,
+    count: usize,
+    delivered: HashSet<ConnectionId>,
+    /// Deliveries that name no connection.
+    unnamed: Vec<u64>,
+    /// A deed that names no connection.
+    active: bool,
 }
 
 impl Tally {
-    fn new(question: Question) -> Self {
+    pub fn new(question: Question, part: Part) -> Self {
         Self {
             question,
             instances: HashSet::new(),
@@ -157,85 +214,146 @@ impl Tally {
             unplaced: HashMap::new(),
             grants: HashSet::new(),
             shares: BTreeMap::new(),
+            messages: Counted::new(part),
+            released: Counted::new(part),
+            could_open: Counted::new(part),
             months: HashMap::new(),
-            released: BTreeSet::new(),
-            connections: HashMap::new(),
-            delivered: HashSet::new(),
-            unnamed: Vec::new(),
-            active: HashSet::new(),
+            releasing: None,
+            meetings: HashMap::new(),
+            unattributed: 0,
+            not_kept: 0,
             shared_credentials: 0,
             first_ms: None,
             last_ms: None,
+            traces: Traces::default(),
         }
     }
 
-    fn note(&mut self, entry: &Entry) {
-        if entry.author == Kind::Warden {
-            self.note_life(entry);
+    pub fn question(&self) -> &Question {
+        &self.question
+    }
+
+    pub fn reach(&self) -> Reach {
+        match self.question.component {
+            Kind::Scanner => Reach::OwnAndEdges,
+            Kind::Edge | Kind::Access | Kind::Names | Kind::Zone | Kind::Ledger | Kind::Mirror => {
+                Reach::Own
+            }
+            _ => Reach::Everywhere,
         }
-        let (from_ms, to_ms) = (self.question.from_ms, self.question.to_ms);
-        if entry.time_ms < from_ms || entry.time_ms >= to_ms {
+    }
+
+    /// Learns of a process; again when it has ended.
+    pub fn meet(&mut self, instance: InstanceId, life: &Life) {
+        let wanted = &self.question;
+        let is_version =
+            wanted.version.as_ref().is_none_or(|wanted| wanted == life.version.as_str());
+        if life.kind != wanted.component || !is_version || life.from_ms >= wanted.to_ms {
             return;
         }
-        match &entry.body {
-            Body::Connection { connection, instance, .. } => {
-                let is_ours = self.is_ours(*instance, entry);
-                if is_ours {
-                    self.used(entry.time_ms);
-                    let at = (entry.time_ms, *connection);
-                    self.connections.entry(*instance).or_default().insert(at);
+        self.instances.insert(instance);
+        self.traces.lives(instance, life.to_ms);
+        let to_ms = life.to_ms.map_or(u64::MAX, |to_ms| to_ms.saturating_add(LAG_MS));
+        let stretch = Stretch { from_ms: life.from_ms, to_ms };
+        match life.serves {
+            Some(edge) => drop(self.served.entry(edge).or_default().insert(instance, stretch)),
+            None if life.kind == Kind::Scanner => drop(self.unplaced.insert(instance, stretch)),
+            None => {}
+        }
+    }
+
+    /// An entry was read, whether it says anything here or not.
+    pub fn looked_at(&mut self, at_ms: u64, index: u64) {
+        self.traces.looked_at(at_ms, index);
+    }
+
+    pub fn is_asked(&self, instance: InstanceId) -> bool {
+        self.instances.contains(&instance)
+    }
+
+    /// The first reading.
+    pub fn note(&mut self, fact: &Fact) {
+        self.traces.note(fact, &self.question, &self.instances);
+        if fact.at_ms < self.question.from_ms || fact.at_ms >= self.question.to_ms {
+            return;
+        }
+        match fact.deed {
+            Deed::Connection => {
+                if let Some(connection) = fact.item.connection().filter(|_| self.is_ours(fact)) {
+                    self.used(fact.at_ms);
+                    let meetings = self.meetings.entry(fact.instance).or_default();
+                    let is_new = meetings.connections.insert((fact.at_ms, connection));
+                    meetings.count += usize::from(is_new);
                 }
             }
-            Body::Deliver { instance, tenant, messages, connection } => {
-                if self.is_ours(*instance, entry) || self.passed_inside(*instance, entry.time_ms) {
-                    self.used(entry.time_ms);
-                    let share = share(&mut self.shares, *tenant, IN_TRANSIT);
-                    for one in messages {
-                        share.users.insert(one.user);
-                        share.messages.insert(one.message);
+            Deed::Arrival => {
+                if self.passed(fact) {
+                    self.used(fact.at_ms);
+                    let meetings = self.meetings.entry(fact.instance).or_default();
+                    match fact.item.connection() {
+                        Some(connection) => drop(meetings.delivered.insert(connection)),
+                        None => meetings.unnamed.push(fact.at_ms),
                     }
-                    match connection {
-                        Some(connection) => drop(self.delivered.insert(*connection)),
-                        None => self.unnamed.push((*instance, entry.time_ms)),
-                    }
                 }
             }
-            Body::Send { instance, tenant, user, message, .. } => {
-                if self.is_ours(*instance, entry) {
-                    self.touch(entry.time_ms, *instance);
-                    let share = share(&mut self.shares, *tenant, IN_TRANSIT);
-                    share.users.insert(*user);
-                    share.messages.insert(*message);
+            Deed::Deliver => {
+                if self.passed(fact) {
+                    self.count(fact, IN_TRANSIT);
                 }
             }
-            _ => self.note_access(entry),
+            Deed::Passed => {
+                if self.is_ours(fact) {
+                    self.used(fact.at_ms);
+                    self.not_kept += fact.item.passed();
+                    let meetings = self.meetings.entry(fact.instance).or_default();
+                    meetings.delivered.extend(fact.item.connection());
+                }
+            }
+            Deed::Send => {
+                if self.is_ours(fact) {
+                    self.touch(fact);
+                    self.count(fact, IN_TRANSIT);
+                }
+            }
+            _ => self.note_access(fact),
         }
     }
 
     /// Releases, sign-ins, grants, credentials.
-    fn note_access(&mut self, entry: &Entry) {
-        match &entry.body {
-            Body::Release { instance, grant, tenant, user, released, .. }
-                if self.is_ours(*instance, entry) || self.grants.contains(grant) =>
-            {
-                self.touch(entry.time_ms, *instance);
-                self.release(*tenant, *user, released);
+    fn note_access(&mut self, fact: &Fact) {
+        match fact.deed {
+            Deed::Release => {
+                let counts = self.is_ours(fact) || self.grants.contains(&fact.item.grant());
+                self.releasing = counts.then_some(fact.index);
+                if counts {
+                    self.touch(fact);
+                }
             }
-            Body::SignIn { instance, tenant: Some(tenant), user, .. }
-                if self.is_ours(*instance, entry) =>
-            {
-                self.touch(entry.time_ms, *instance);
-                let share = share(&mut self.shares, *tenant, &[Class::Verifiers]);
-                share.users.extend(user);
+            Deed::Body if self.releasing == Some(fact.index) => {
+                self.count(fact, &[Class::Headers, Class::Bodies]);
+                if let Some(number) = self.number_of(fact) {
+                    self.released.add(number, fact.item.message());
+                }
             }
-            Body::Grant { grant, instance, .. } if self.instances.contains(&entry.start) => {
-                self.touch(entry.time_ms, *instance);
-                self.grants.insert(*grant);
+            Deed::Month if self.releasing == Some(fact.index) => {
+                self.share(fact, &[Class::Headers]);
+                if let Some(Person { tenant, user: Some(user) }) = fact.person {
+                    let month = u32::try_from(fact.item.number()).unwrap_or_default();
+                    self.months.entry((tenant, user)).or_default().insert(month);
+                }
             }
-            Body::CredentialUse { instance, tenant, .. } if self.is_ours(*instance, entry) => {
-                self.touch(entry.time_ms, *instance);
-                match tenant {
-                    Some(tenant) => drop(share(&mut self.shares, *tenant, &[Class::Credentials])),
+            Deed::SignIn if self.is_ours(fact) && fact.person.is_some() => {
+                self.touch(fact);
+                self.share(fact, &[Class::Verifiers]);
+            }
+            Deed::Grant if self.instances.contains(&fact.start) => {
+                self.touch(fact);
+                self.grants.insert(fact.item.grant());
+            }
+            Deed::Credential if self.is_ours(fact) => {
+                self.touch(fact);
+                match fact.person {
+                    Some(_) => self.share(fact, &[Class::Credentials]),
                     None => self.shared_credentials += 1,
                 }
             }
@@ -243,62 +361,19 @@ impl Tally {
         }
     }
 
-    fn release(&mut self, tenant: TenantId, user: UserId, released: &Released) {
-        match released {
-            Released::Months(months) => {
-                share(&mut self.shares, tenant, &[Class::Headers]).users.insert(user);
-                self.months.entry((tenant, user)).or_default().extend(months);
-            }
-            Released::Bodies(messages) => {
-                let share = share(&mut self.shares, tenant, &[Class::Headers, Class::Bodies]);
-                share.users.insert(user);
-                share.messages.extend(messages);
-                self.released.extend(messages);
-            }
-        }
-    }
-
-    fn note_life(&mut self, entry: &Entry) {
-        match &entry.body {
-            Body::ProcessStart { instance, kind, version, serves, .. } => {
-                let wanted = &self.question;
-                let is_version =
-                    wanted.version.as_ref().is_none_or(|wanted| wanted == version.as_str());
-                if *kind != wanted.component || !is_version || entry.time_ms >= wanted.to_ms {
-                    return;
-                }
-                self.instances.insert(*instance);
-                let life = Life { from_ms: entry.time_ms, to_ms: u64::MAX };
-                match serves {
-                    Some(edge) => self.served.entry(*edge).or_default().push((*instance, life)),
-                    None if *kind == Kind::Scanner => drop(self.unplaced.insert(*instance, life)),
-                    None => {}
-                }
-            }
-            Body::ProcessStop { instance, .. } => {
-                let to_ms = entry.time_ms.saturating_add(LAG_MS);
-                if let Some(life) = self.unplaced.get_mut(instance) {
-                    life.to_ms = to_ms;
-                }
-                let lives = self.served.values_mut().flatten();
-                for (_, life) in lives.filter(|(scanner, _)| scanner == instance) {
-                    life.to_ms = to_ms;
-                }
-            }
-            _ => {}
-        }
-    }
-
     /// The deed is of an instance asked about, or recorded by one.
-    fn is_ours(&self, instance: InstanceId, entry: &Entry) -> bool {
-        self.instances.contains(&instance) || self.instances.contains(&entry.start)
+    fn is_ours(&self, fact: &Fact) -> bool {
+        self.instances.contains(&fact.instance) || self.instances.contains(&fact.start)
     }
 
-    /// A message of `edge` passed through a scanner asked about.
-    fn passed_inside(&self, edge: InstanceId, at_ms: u64) -> bool {
-        let lived = |life: &Life| (life.from_ms..=life.to_ms).contains(&at_ms);
-        let served = self.served.get(&edge).into_iter().flatten();
-        served.map(|(_, life)| life).chain(self.unplaced.values()).any(lived)
+    /// A message passed through an instance asked about, or through an edge with a scanner asked
+    /// about.
+    fn passed(&self, fact: &Fact) -> bool {
+        let lived = |life: &Stretch| (life.from_ms..=life.to_ms).contains(&fact.at_ms);
+        let served = self.served.get(&fact.instance);
+        self.is_ours(fact)
+            || served.is_some_and(|served| served.values().any(lived))
+            || self.unplaced.values().any(lived)
     }
 
     fn used(&mut self, at_ms: u64) {
@@ -306,58 +381,121 @@ impl Tally {
         self.last_ms = Some(self.last_ms.map_or(at_ms, |last| last.max(at_ms)));
     }
 
-    fn touch(&mut self, at_ms: u64, instance: InstanceId) {
-        self.used(at_ms);
-        self.active.insert(instance);
+    fn touch(&mut self, fact: &Fact) {
+        self.used(fact.at_ms);
+        self.meetings.entry(fact.instance).or_default().active = true;
+    }
+
+    fn share(&mut self, fact: &Fact, classes: &[Class]) {
+        let Some(Person { tenant, user }) = fact.person else { return };
+        let number = u32::try_from(self.shares.len()).unwrap_or(u32::MAX);
+        let share = self.shares.entry(tenant).or_insert_with(|| Share {
+            number,
+            users: BTreeSet::new(),
+            classes: BTreeSet::new(),
+        });
+        if !classes.iter().all(|class| share.classes.contains(class)) {
+            share.classes.extend(classes);
+        }
+        share.users.extend(user);
+    }
+
+    fn number_of(&self, fact: &Fact) -> Option<u32> {
+        Some(self.shares.get(&fact.person?.tenant)?.number)
+    }
+
+    fn count(&mut self, fact: &Fact, classes: &[Class]) {
+        self.share(fact, classes);
+        if let Some(number) = self.number_of(fact) {
+            self.messages.add(number, fact.item.message());
+        }
+    }
+
+    /// Instances that ended before `at_ms` will say nothing more: their connections are counted.
+    pub fn forget_ended(&mut self, at_ms: u64) {
+        let traces = &self.traces;
+        let ended: Vec<InstanceId> = self
+            .meetings
+            .keys()
+            .filter(|instance| traces.ended_before(**instance, at_ms))
+            .copied()
+            .collect();
+        for instance in ended {
+            if let Some(meetings) = self.meetings.remove(&instance) {
+                self.unattributed += meetings.unattributed();
+            }
+        }
+    }
+
+    /// Whether the second reading has anything to look for.
+    pub fn needs_more(&self) -> bool {
+        !self.months.is_empty() || self.opens_all()
+    }
+
+    /// Whether this component holds keys that open stored mail, or can ask for any.
+    pub fn opens_all(&self) -> bool {
+        matches!(self.question.component, Kind::Vault | Kind::Identity)
+            && !self.instances.is_empty()
+    }
+
+    /// Whether deliveries of a time can matter to the second reading.
+    pub fn looks_at(&self, from_ms: u64, to_ms: u64) -> bool {
+        let (from, to) = (month_of(from_ms), month_of(to_ms));
+        self.opens_all() || self.months.values().flatten().any(|month| (from..=to).contains(month))
     }
 
     /// The second reading: every message of a released month counts, whenever it was kept.
-    fn note_month(&mut self, entry: &Entry) {
-        let Body::Deliver { tenant, messages, .. } = &entry.body else { return };
-        let month = month_of(entry.time_ms);
-        for one in messages {
-            let months = self.months.get(&(*tenant, one.user));
-            if months.is_some_and(|months| months.contains(&month)) {
-                let share = self.shares.entry(*tenant).or_default();
-                share.messages.insert(one.message);
-                self.released.insert(one.message);
+    pub fn note_kept(&mut self, fact: &Fact) {
+        let Some(Person { tenant, user: Some(user) }) = fact.person else { return };
+        if fact.deed != Deed::Deliver {
+            return;
+        }
+        if self.opens_all() && fact.at_ms < self.question.to_ms {
+            // Whoever could have been read counts with the messages, not among the people who were.
+            self.share(&Fact { person: Some(Person { tenant, user: None }), ..*fact }, &[]);
+            if let Some(number) = self.number_of(fact) {
+                self.could_open.add(number, fact.item.message());
             }
+        }
+        let months = self.months.get(&(tenant, user));
+        if months.is_some_and(|months| months.contains(&month_of(fact.at_ms)))
+            && let Some(number) = self.number_of(fact)
+        {
+            self.messages.add(number, fact.item.message());
+            self.released.add(number, fact.item.message());
         }
     }
 
-    /// A connection is accounted for by a delivery that names it, or that follows it before the
-    /// instance's next one; or, where an instance served one only, by any deed of that instance.
-    /// Two connections within one recorded batch count as one: rather too many than too few.
-    fn unattributed(&mut self) -> u64 {
-        for (instance, at_ms) in &self.unnamed {
-            let last = ConnectionId([0xff; 8]);
-            let earlier = self.connections.get(instance).map(|all| all.range(..=(*at_ms, last)));
-            if let Some((_, connection)) = earlier.and_then(|mut earlier| earlier.next_back()) {
-                self.delivered.insert(*connection);
-            }
-        }
-        let left = self.connections.iter().map(|(instance, connections)| {
-            let named = connections.iter().filter(|one| self.delivered.contains(&one.1)).count();
-            match connections.len() == 1 && self.active.contains(instance) {
-                true => 0,
-                false => connections.len() - named,
-            }
-        });
-        left.sum::<usize>() as u64
-    }
-
-    fn finish(mut self, proven: Proven) -> Scope {
-        let unattributed_connections = self.unattributed();
+    /// What was counted. Of `overflowed` nothing holds: count in smaller parts.
+    pub fn finish(mut self, proven: Proven) -> Finished {
+        let overflowed =
+            self.messages.overflowed || self.released.overflowed || self.could_open.overflowed;
+        let left: u64 = self.meetings.drain().map(|(_, meetings)| meetings.unattributed()).sum();
+        let unattributed_connections = self.unattributed + left;
+        let (upper, each) = self.messages.count(self.shares.len());
+        let (lower, _) = self.released.count(0);
+        let (all, could) = self.could_open.count(self.shares.len());
+        let of = |counts: &[u64], share: &Share| {
+            counts.get(share.number as usize).copied().unwrap_or_default()
+        };
         let contracts = self.shares.iter().map(|(tenant, share)| Contract {
             tenant: tenant.to_string(),
             accounts: share.users.len() as u64,
-            messages: share.messages.len() as u64,
+            messages: of(&each, share),
             classes: share.classes.iter().map(|class| class.word()).collect(),
+            could_open: of(&could, share),
         });
         let contracts = contracts.collect();
-        let messages: BTreeSet<MessageId> =
-            self.shares.into_values().flat_map(|share| share.messages).collect();
-        Scope {
+        let messages = match upper <= NAMED_MESSAGES {
+            true => self.messages.messages().collect(),
+            false => BTreeSet::new(),
+        };
+        let bound = match self.opens_all() {
+            true => "could have opened everything kept; lower is what it is recorded to have",
+            false => "exact for releases, an upper bound for transit",
+        };
+        let containment = self.traces.judge();
+        let scope = Scope {
             component: self.question.component.word(),
             version: self.question.version,
             from: rfc3339(self.question.from_ms),
@@ -367,23 +505,56 @@ impl Tally {
             instances: self.instances.len() as u64,
             contracts,
             unattributed_connections,
-            upper: messages.len() as u64 + unattributed_connections,
-            lower: self.released.len() as u64,
+            not_kept: self.not_kept,
+            upper: upper.max(all) + unattributed_connections + self.not_kept,
+            lower,
+            bound,
             shared_credentials: self.shared_credentials,
+            containment,
             entries: proven.entries,
             root: proven.root,
             verified: proven.verified,
             messages,
-        }
+        };
+        Finished { scope, overflowed }
     }
 }
 
-fn share<'a>(
-    shares: &'a mut BTreeMap<TenantId, Share>,
-    tenant: TenantId,
-    classes: &[Class],
-) -> &'a mut Share {
-    let share = shares.entry(tenant).or_default();
-    share.classes.extend(classes);
-    share
+/// A scope, or a part of one.
+pub struct Finished {
+    pub scope: Scope,
+    pub overflowed: bool,
+}
+
+impl Scope {
+    /// Adds the distinct messages of another part of the same question.
+    pub fn add_part(&mut self, other: &Scope) {
+        let extra = other.unattributed_connections + other.not_kept;
+        self.upper += other.upper.saturating_sub(extra);
+        self.lower += other.lower;
+        for (own, more) in self.contracts.iter_mut().zip(&other.contracts) {
+            own.messages += more.messages;
+            own.could_open += more.could_open;
+        }
+        self.messages.clear();
+    }
+}
+
+impl Meetings {
+    /// A connection is accounted for by a delivery that names it, or that follows it before the
+    /// instance's next one; or, where an instance served one only, by any deed of that instance.
+    /// Two connections within one recorded batch count as one: rather too many than too few.
+    fn unattributed(mut self) -> u64 {
+        for at_ms in std::mem::take(&mut self.unnamed) {
+            let last = ConnectionId([0xff; 8]);
+            if let Some((_, connection)) = self.connections.range(..=(at_ms, last)).next_back() {
+                self.delivered.insert(*connection);
+            }
+        }
+        let named = self.connections.iter().filter(|one| self.delivered.contains(&one.1)).count();
+        match self.count == 1 && self.active {
+            true => 0,
+            false => (self.count - named) as u64,
+        }
+    }
 }

@@ -208,7 +208,9 @@ fn releases_count_whole_months() {
 #[test]
 fn an_identity_answers_for_the_grants_it_minted() {
     let scope = ask(Kind::Identity, None, ALL.0, ALL.1);
-    check(&scope, &[1, 2], Some((1, "headers bodies verifiers")), [0, 2, 2]);
+    // Released are two; with its grants it could have had all four.
+    check(&scope, &[1, 2], Some((1, "headers bodies verifiers")), [0, 4, 2]);
+    assert_eq!(scope.contracts[0].could_open, 4);
 }
 
 #[test]
@@ -253,4 +255,79 @@ fn likeness() {
     check(&[1, 2, 3, 4], &[1, 2], 0.5, 1.0);
     check(&[1], &[1, 2], 1.0, 0.5);
     check(&[3], &[1], 0.0, 0.0);
+}
+
+/// Containment is a state with evidence, or it is not there.
+#[test]
+fn contained_only_with_evidence() {
+    let of = |number: u8| instance(number);
+    let stop = |number| Body::ProcessStop {
+        instance: of(number),
+        clean: false,
+        cause: Word::new("replaced"),
+        last_seq: None,
+    };
+    let alarm = |number, call: &str| Body::Alarm {
+        instance: of(number),
+        kind: Kind::Edge,
+        pid: 1,
+        call: Word::new(call),
+        what: Word::new("off charter"),
+    };
+    let rotate =
+        |what: &str| Body::KeyRotate { what: Word::new(what), epoch: 2, tenant: None, user: None };
+    let check = |more: Vec<(Kind, Body)>, met: &[&str]| {
+        let mut history = history();
+        for (number, (author, body)) in (0..).zip(more) {
+            let time_ms = at("2026-11-03") + number * 1_000;
+            history.push(Entry { author, start: of(30), seq: 0, time_ms, body });
+        }
+        let question = Question {
+            component: Kind::Edge,
+            version: None,
+            from_ms: at(ALL.0),
+            to_ms: at("2026-11-03"),
+        };
+        let read = |seen: &mut dyn FnMut(&Entry)| {
+            history.iter().for_each(seen);
+            Ok::<(), Infallible>(())
+        };
+        let found = measure(&question, Proven::default(), read).unwrap().containment;
+        let names = found.conditions.iter().filter(|one| one.met).map(|one| one.condition);
+        assert_eq!(names.collect::<Vec<_>>(), met);
+        assert_eq!(found.contained, met.len() == 5);
+        for one in &found.conditions {
+            assert!(one.met == one.missing.is_none() && (!one.met || one.entry.is_some()));
+        }
+        found
+    };
+    let (warden, vault) = (Kind::Warden, Kind::Vault);
+    let found = check(vec![], &["no live grant"]);
+    assert_eq!((found.exposure_ended, found.detected), (None, None));
+    check(vec![(warden, stop(EDGE))], &["no live grant"]);
+    let gone = || vec![(warden, stop(EDGE)), (warden, stop(OTHER_EDGE))];
+    let four = ["instances ended", "no live grant", "no alarm since", "decoys silent"];
+    let found = check(gone(), &four);
+    assert_eq!(found.exposure_ended.as_deref(), Some("2026-11-03T00:00:01.000Z"));
+    assert_eq!(found.conditions[4].missing.as_deref(), Some("tls"));
+    let all = [
+        "instances ended",
+        "no live grant",
+        "no alarm since",
+        "decoys silent",
+        "credentials rotated",
+    ];
+    let changed = || [gone(), vec![(vault, rotate("tls"))]].concat();
+    check(changed(), &all);
+    check([vec![(warden, alarm(EDGE, "execve"))], changed()].concat(), &all);
+    let late = [changed(), vec![(warden, alarm(EDGE, "execve"))]].concat();
+    let found = check(late, &[all[0], all[1], all[3], all[4]]);
+    assert_eq!(found.detected.as_deref(), Some("2026-11-03T00:00:03.000Z"));
+    assert_eq!((found.detections[0].entry, &*found.detections[0].call), (22, "execve"));
+    check(
+        [changed(), vec![(warden, alarm(9, "decoy"))]].concat(),
+        &[all[0], all[1], all[2], all[4]],
+    );
+    // New keys before the last use are no help.
+    check([vec![(vault, rotate("dkim"))], gone()].concat(), &four);
 }

@@ -8,8 +8,10 @@
     allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
+mod anchor;
 mod checkpoint;
 mod cosignature;
+mod derived;
 mod hash;
 mod nodes;
 mod note;
@@ -25,6 +27,7 @@ mod volume;
 #[cfg(test)]
 mod tests;
 
+pub use anchor::Anchor;
 pub use checkpoint::Checkpoint;
 pub use cosignature::{Cosigner, CosignerKey};
 pub use hash::{Hash, empty_root, leaf_hash, node_hash};
@@ -37,7 +40,7 @@ pub use proof::{
 pub use range::CompactRange;
 pub use record::{Found, RECORD_BYTES, RECORD_HEAD, Sort, read_record, write_record};
 pub use replay::{BATCH_BYTES, Replayed, SignedCheckpoint, replay};
-pub use store::{Opened, Store};
+pub use store::{MARK_EVERY, Opened, Store, TILE_LEVELS, Tiles, Volumes, look, read_entries};
 pub use tile::{
     ENTRY_BYTES, TILE_HEIGHT, TILE_WIDTH, TileAddress, TileSource, TiledNodes, decode_bundle,
     encode_bundle,

@@ -1,7 +1,6 @@
 //! Where proofs find the roots of perfect subtrees.
 
 use crate::hash::{Hash, empty_root, node_hash};
-use crate::tile::TILE_HEIGHT;
 use std::collections::VecDeque;
 
 /// Gives the root of the perfect subtree of `2^height` leaves that is the `index`-th of its
@@ -44,8 +43,7 @@ pub struct RecentNodes {
 }
 
 impl RecentNodes {
-    /// Keeps `kept` nodes of each height below a tile's, and all above: one hash in memory for
-    /// every 128 leaves.
+    /// Keeps `kept` nodes of each height: older ones are read from tiles.
     pub fn new(kept: usize) -> Self {
         Self { kept: kept.max(2), heights: Vec::new() }
     }
@@ -65,7 +63,7 @@ impl RecentNodes {
             *first = index;
         }
         nodes.push_back(node);
-        if nodes.len() > self.kept && height < usize::from(TILE_HEIGHT) {
+        if nodes.len() > self.kept {
             nodes.pop_front();
             *first += 1;
         }

@@ -46,6 +46,26 @@ impl CompactRange {
         self.size += 1;
     }
 
+    /// Adds a perfect subtree of `2^height` leaves. False, and nothing is added, where no such
+    /// subtree can stand.
+    #[must_use]
+    pub fn append_subtree(&mut self, height: u8, root: Hash) -> bool {
+        if height > 62 || self.size.trailing_zeros() < u32::from(height) {
+            return false;
+        }
+        let Some(size) = self.size.checked_add(1 << height) else { return false };
+        let mut node = root;
+        let mut index = self.size >> height;
+        while index & 1 == 1 {
+            let Some(left) = self.peaks.pop() else { break };
+            node = node_hash(&left, &node);
+            index >>= 1;
+        }
+        self.peaks.push(node);
+        self.size = size;
+        true
+    }
+
     pub fn root(&self) -> Hash {
         let mut smaller = self.peaks.iter().rev();
         let Some(last) = smaller.next() else {

@@ -29,13 +29,15 @@ impl SignedCheckpoint {
 }
 
 /// What a log was found to hold.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Replayed {
     /// The tree of all committed entries.
     pub range: CompactRange,
     /// The newest checkpoint, and the octets up to its end.
     pub newest: Option<SignedCheckpoint>,
     pub committed_bytes: u64,
+    /// Where its record begins.
+    pub note_at: u64,
     /// Octets behind it that no checkpoint commits.
     pub loose_bytes: u64,
     /// The loose octets are not simply the beginning of a batch that was never finished.
@@ -98,14 +100,24 @@ impl<'a, V: Volume> Window<'a, V> {
 pub fn replay<V: Volume>(
     volume: &V,
     believed: impl Fn(&SignedCheckpoint) -> bool,
+    seen: impl FnMut(u64, u64, &[u8]),
+) -> io::Result<Replayed> {
+    replay_from(volume, Replayed::default(), believed, seen)
+}
+
+/// Reads `volume` on from what was read before: its tree, its newest checkpoint, its octets.
+pub(crate) fn replay_from<V: Volume>(
+    volume: &V,
+    before: Replayed,
+    believed: impl Fn(&SignedCheckpoint) -> bool,
     mut seen: impl FnMut(u64, u64, &[u8]),
 ) -> io::Result<Replayed> {
-    let mut replayed = Replayed::default();
-    let mut range = CompactRange::new();
+    let mut replayed = before;
+    let mut range = replayed.range.clone();
     let mut batch: Vec<(u64, Vec<u8>)> = Vec::new();
     let mut batch_bytes = 0;
     let end = volume.length()?;
-    let mut window = Window::new(volume, 0, end, CHUNK_BYTES);
+    let mut window = Window::new(volume, replayed.committed_bytes, end, CHUNK_BYTES);
     let mut wrong = None;
     while wrong.is_none() {
         window.fill(RECORD_HEAD + RECORD_BYTES)?;
@@ -140,6 +152,7 @@ pub fn replay<V: Volume>(
                     }
                     batch_bytes = 0;
                     replayed.range = range.clone();
+                    replayed.note_at = offset;
                     replayed.committed_bytes = window.offset;
                     replayed.newest = Some(signed);
                 }

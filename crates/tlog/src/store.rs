@@ -1,38 +1,62 @@
 //! A log that grows: entries are staged, then committed together by one write, one flush and one
 //! signed checkpoint. Proofs come from nodes in memory and, for old leaves, from tiles.
 
+use crate::anchor::Anchor;
 use crate::checkpoint::Checkpoint;
+use crate::derived::Derived;
 use crate::hash::{Hash, leaf_hash};
-use crate::nodes::{NodeSource, RecentNodes};
+use crate::nodes::{NodeSource, RecentNodes, subtree_root};
 use crate::proof::{consistency_proof, inclusion_proof};
 use crate::range::CompactRange;
 use crate::record::{Found, RECORD_BYTES, RECORD_HEAD, Sort, read_record, write_record};
-use crate::replay::{BATCH_BYTES, CHUNK_BYTES, Replayed, SignedCheckpoint, Window, replay};
-use crate::tile::{TILE_WIDTH, TileSource, TiledNodes};
+use crate::replay::{
+    BATCH_BYTES, CHUNK_BYTES, Replayed, SignedCheckpoint, Window, replay, replay_from,
+};
+use crate::tile::{TILE_HEIGHT, TILE_WIDTH, TileSource, TiledNodes};
 use crate::volume::Volume;
 use std::io;
 
-/// Low nodes kept in memory: proofs for the newest 65,536 leaves read no tile.
+/// Nodes of each height kept in memory: proofs for the newest 65,536 leaves read no tile.
 const RECENT_NODES: usize = 65_536;
-/// One offset is remembered for so many entries; the others are found by reading on.
-const MARK_EVERY: u64 = 64;
+/// The place of one entry is noted for so many; the others are found by reading on.
+pub const MARK_EVERY: u64 = 64;
+/// Levels of tiles that are kept: enough for 2^40 leaves.
+pub const TILE_LEVELS: usize = 5;
 
-/// A log on two volumes: the records, and the hashes of all leaves (tiles of level 0 on end).
+/// Where a log stands: its records, and what is derived from them.
+#[derive(Clone, Debug, Default)]
+pub struct Volumes<V> {
+    pub log: V,
+    /// The tiles of each level, one behind the other.
+    pub tiles: [V; TILE_LEVELS],
+    /// For every 64th entry the octet of the log at which its record begins.
+    pub marks: V,
+}
+
+/// A log on its volumes.
 pub struct Store<V> {
     log: V,
-    tiles: V,
+    tiles: [Derived<V>; TILE_LEVELS],
+    marks: Derived<V>,
     range: CompactRange,
     nodes: RecentNodes,
-    marks: Vec<u64>,
     newest: Option<SignedCheckpoint>,
     committed: CompactRange,
     committed_bytes: u64,
-    staged: Vec<u8>,
-    staged_leaves: Vec<u8>,
+    note_at: u64,
+    staged: Staged,
     /// Damage stands behind the committed entries: nothing is written until it is dropped.
     loose: bool,
     /// A batch may have been written in part and could not be cut off again.
     unclean: bool,
+}
+
+/// A batch in the making.
+#[derive(Default)]
+struct Staged {
+    records: Vec<u8>,
+    tiles: [Vec<u8>; TILE_LEVELS],
+    marks: Vec<u8>,
 }
 
 /// What opening found and did.
@@ -46,76 +70,114 @@ pub struct Opened {
     pub claimed_size: u64,
     /// Tiles did not agree with the entries and were written anew.
     pub tiles_repaired: bool,
+    /// Entries before this were not read: an anchor vouches for them.
+    pub anchored: u64,
+    /// An anchor was given and does not fit the log, which was read whole.
+    pub anchor_refused: bool,
 }
 
 impl<V: Volume> Store<V> {
-    /// Reads everything, drops what was never committed, and repairs the tiles. `believed` and
-    /// `seen` as for [`replay`].
+    /// Reads what stands behind the anchor, or everything; drops what was never committed, and
+    /// mends what is derived. `believed` and `seen` as for [`replay`]; `seen` is given only what
+    /// was read.
     pub fn open(
-        mut log: V,
-        mut tiles: V,
+        volumes: Volumes<V>,
+        anchor: Option<&Anchor>,
         believed: impl Fn(&SignedCheckpoint) -> bool,
         mut seen: impl FnMut(u64, &[u8]),
     ) -> io::Result<(Self, Opened)> {
-        let (mut range, mut nodes) = (CompactRange::new(), RecentNodes::new(RECENT_NODES));
-        let (mut marks, mut leaves) = (Vec::new(), Vec::new());
-        let (mut tile_bytes, mut good) = (tiles.length()?, true);
-        let mut checked = 0u64;
-        let mut check = |leaves: &mut Vec<u8>, tiles: &V| -> io::Result<()> {
-            let mut found = vec![0; leaves.len()];
-            let count = tiles.read_at(checked, &mut found)?;
-            good &= found.get(..count) == leaves.get(..count);
-            checked += leaves.len() as u64;
-            leaves.clear();
-            Ok(())
+        let Volumes { mut log, tiles, marks } = volumes;
+        let base = match anchor {
+            Some(anchor) => stand_at(&log, &tiles, &marks, anchor, &believed)?,
+            None => None,
         };
-        let mut fault = None;
-        let Replayed { newest, committed_bytes, loose_bytes, damage, claimed_size, .. } =
-            replay(&log, believed, |index, offset, entry| {
-                if index.is_multiple_of(MARK_EVERY) {
-                    marks.push(offset);
-                }
-                let leaf = leaf_hash(entry);
-                range.append(leaf, |height, index, node| nodes.note(height, index, node));
-                leaves.extend_from_slice(&leaf.0);
-                if leaves.len() >= usize::from(TILE_WIDTH) * 32 {
-                    fault = check(&mut leaves, &tiles).err();
-                }
-                seen(index, entry);
-            })?;
-        check(&mut leaves, &tiles)?;
-        if let Some(fault) = fault {
-            return Err(fault);
-        }
-        let loose = loose_bytes > 0 && damage.is_some();
-        if loose_bytes > 0 && !loose {
+        let anchor_refused = anchor.is_some() && base.is_none();
+        let base = base.unwrap_or_default();
+        let found = read_on(&log, &base, &believed)?;
+        let Replayed { newest, committed_bytes, note_at, .. } = found;
+        let mut level = 0;
+        let tiles = tiles.map(|volume| {
+            level += 1;
+            Derived::open(volume, leaves_above(level - 1, base.range.size()) * 32)
+        });
+        let marks = Derived::open(marks, base.range.size().div_ceil(MARK_EVERY) * 8);
+        let (first, from) = (base.range.size(), base.committed_bytes);
+        let loose = found.loose_bytes > 0 && found.damage.is_some();
+        if found.loose_bytes > 0 && !loose {
             log.cut(committed_bytes)?;
         }
-        let repair = !good || tile_bytes > checked;
-        if repair || tile_bytes < checked {
-            tile_bytes = if repair { 0 } else { tile_bytes - tile_bytes % 32 };
-            tiles.cut(tile_bytes)?;
-            rewrite_tiles(&log, committed_bytes, &mut tiles, tile_bytes / 32)?;
-        }
-        let opened =
-            Opened { torn_bytes: loose_bytes, damage, claimed_size, tiles_repaired: repair };
-        let committed = range.clone();
-        let (staged, staged_leaves) = (Vec::new(), Vec::new());
-        let store = Self {
+        let mut store = Self {
             log,
             tiles,
-            range,
-            nodes,
             marks,
+            range: base.range,
+            nodes: RecentNodes::new(RECENT_NODES),
             newest,
-            committed,
+            committed: CompactRange::new(),
             committed_bytes,
-            staged,
-            staged_leaves,
+            note_at,
+            staged: Staged::default(),
             loose,
             unclean: false,
         };
+        store.learn(first, from, &mut seen)?;
+        let tiles_repaired = store.mend()?;
+        store.committed = store.range.clone();
+        let opened = Opened {
+            torn_bytes: found.loose_bytes,
+            damage: found.damage,
+            claimed_size: found.claimed_size,
+            tiles_repaired,
+            anchored: first,
+            anchor_refused,
+        };
         Ok((store, opened))
+    }
+
+    /// Counts the committed entries from octet `from` on.
+    fn learn(
+        &mut self,
+        first: u64,
+        from: u64,
+        seen: &mut impl FnMut(u64, &[u8]),
+    ) -> io::Result<()> {
+        let Self { log, tiles, marks, range, nodes, committed_bytes, .. } = self;
+        let mut window = Window::new(log, from, *committed_bytes, CHUNK_BYTES);
+        let mut index = first;
+        while window.offset < *committed_bytes {
+            window.fill(RECORD_HEAD + RECORD_BYTES)?;
+            let offset = window.offset;
+            let Found::Record { sort, payload, length } = read_record(window.rest()) else {
+                return Err(io::ErrorKind::InvalidData.into());
+            };
+            if sort == Sort::Entry {
+                if index.is_multiple_of(MARK_EVERY) {
+                    marks.push(&offset.to_be_bytes())?;
+                }
+                let mut fault = None;
+                range.append(leaf_hash(payload), |height, index, node| {
+                    nodes.note(height, index, node);
+                    if let Some(tiles) = level_of(height).and_then(|level| tiles.get_mut(level)) {
+                        fault = tiles.push(&node.0).err().or(fault.take());
+                    }
+                });
+                if let Some(fault) = fault {
+                    return Err(fault);
+                }
+                seen(index, payload);
+                index += 1;
+            }
+            window.consume(length);
+        }
+        Ok(())
+    }
+
+    fn mend(&mut self) -> io::Result<bool> {
+        let mut repaired = self.marks.mended()?;
+        for tiles in &mut self.tiles {
+            repaired |= tiles.mended()?;
+        }
+        Ok(repaired)
     }
 
     /// Committed entries.
@@ -129,7 +191,7 @@ impl<V: Volume> Store<V> {
     }
 
     pub fn has_staged(&self) -> bool {
-        !self.staged.is_empty()
+        !self.staged.records.is_empty()
     }
 
     /// The volume of records, for looking at.
@@ -143,12 +205,12 @@ impl<V: Volume> Store<V> {
     }
 
     pub fn staged_bytes(&self) -> usize {
-        self.staged.len()
+        self.staged.records.len()
     }
 
     /// Whether another entry would make the batch too large to be read back.
     pub fn is_full(&self) -> bool {
-        self.staged.len() + RECORD_BYTES > BATCH_BYTES
+        self.staged.records.len() + RECORD_BYTES > BATCH_BYTES
     }
 
     /// The tree of committed entries.
@@ -163,18 +225,21 @@ impl<V: Volume> Store<V> {
 
     /// Adds an entry to the batch and says its index. `None` if it is too long.
     pub fn stage(&mut self, entry: &[u8]) -> Option<u64> {
-        let offset = self.committed_bytes + self.staged.len() as u64;
-        if !write_record(Sort::Entry, entry, &mut self.staged) {
+        let Self { staged, range, nodes, committed_bytes, .. } = self;
+        let offset = *committed_bytes + staged.records.len() as u64;
+        if !write_record(Sort::Entry, entry, &mut staged.records) {
             return None;
         }
-        let index = self.range.size();
+        let index = range.size();
         if index.is_multiple_of(MARK_EVERY) {
-            self.marks.push(offset);
+            staged.marks.extend_from_slice(&offset.to_be_bytes());
         }
-        let leaf = leaf_hash(entry);
-        let nodes = &mut self.nodes;
-        self.range.append(leaf, |height, index, node| nodes.note(height, index, node));
-        self.staged_leaves.extend_from_slice(&leaf.0);
+        range.append(leaf_hash(entry), |height, index, node| {
+            nodes.note(height, index, node);
+            if let Some(tiles) = level_of(height).and_then(|level| staged.tiles.get_mut(level)) {
+                tiles.extend_from_slice(&node.0);
+            }
+        });
         Some(index)
     }
 
@@ -187,9 +252,10 @@ impl<V: Volume> Store<V> {
     /// batch is gone, as if it had never been staged.
     pub fn write(&mut self, signed: SignedCheckpoint) -> io::Result<()> {
         let note = signed.note.to_text();
-        let fits = write_record(Sort::Note, note.as_bytes(), &mut self.staged);
+        let note_at = self.committed_bytes + self.staged.records.len() as u64;
+        let fits = write_record(Sort::Note, note.as_bytes(), &mut self.staged.records);
         let written = match fits && !self.loose {
-            true => self.cut_unclean().and_then(|()| self.log.append(&self.staged)),
+            true => self.cut_unclean().and_then(|()| self.log.append(&self.staged.records)),
             false => Err(io::ErrorKind::InvalidInput.into()),
         };
         if let Err(fault) = written {
@@ -197,33 +263,54 @@ impl<V: Volume> Store<V> {
             let _ = self.abandon();
             return Err(fault);
         }
-        self.committed_bytes += self.staged.len() as u64;
+        let staged = std::mem::take(&mut self.staged);
+        self.committed_bytes += staged.records.len() as u64;
+        self.note_at = note_at;
         self.committed = self.range.clone();
         self.newest = Some(signed);
-        // Tiles can be made from the log again, so they are not flushed and may even fail.
-        let _ = self.tiles.append(&self.staged_leaves);
-        self.staged.clear();
-        self.staged_leaves.clear();
+        // All this can be made from the log again, so it is not flushed and may even fail.
+        for (tiles, bytes) in self.tiles.iter_mut().zip(&staged.tiles) {
+            let _ = tiles.push(bytes);
+            tiles.write();
+        }
+        let _ = self.marks.push(&staged.marks);
+        self.marks.write();
         Ok(())
     }
 
     #[cfg(test)]
-    pub(crate) fn volumes(&self) -> (&V, &V) {
-        (&self.log, &self.tiles)
+    pub(crate) fn volumes(&self) -> Volumes<V>
+    where
+        V: Clone,
+    {
+        Volumes {
+            log: self.log.clone(),
+            tiles: self.tiles.each_ref().map(|tiles| tiles.volume().clone()),
+            marks: self.marks.volume().clone(),
+        }
     }
 
     pub fn flush(&mut self) -> io::Result<()> {
         self.log.sync()
     }
 
+    /// A place from which this log can be opened again, once everything derived up to it is
+    /// durable. `None` while something is staged, or while the disk does not take it.
+    pub fn anchor(&mut self, extra: Vec<u8>) -> io::Result<Option<Anchor>> {
+        let mut durable = !self.has_staged() && !self.loose && self.marks.sync()?;
+        for tiles in &mut self.tiles {
+            durable = durable && tiles.sync()?;
+        }
+        let range = self.committed.clone();
+        let (note_at, log_bytes) = (self.note_at, self.committed_bytes);
+        Ok(durable.then_some(Anchor { range, note_at, log_bytes, extra }))
+    }
+
     /// Drops the batch.
     pub fn abandon(&mut self) -> io::Result<()> {
-        self.staged.clear();
-        self.staged_leaves.clear();
+        self.staged = Staged::default();
         self.range = self.committed.clone();
         self.nodes.truncate(self.range.size());
-        let marks = self.range.size().div_ceil(MARK_EVERY);
-        self.marks.truncate(usize::try_from(marks).unwrap_or(usize::MAX));
         self.cut_unclean()
     }
 
@@ -256,74 +343,189 @@ impl<V: Volume> Store<V> {
 
     /// Committed entries from `first` on: at most `count`, and about `bytes` octets.
     pub fn entries(&self, first: u64, count: usize, bytes: usize) -> io::Result<Vec<Vec<u8>>> {
-        let mut entries = Vec::new();
-        let mark = usize::try_from(first / MARK_EVERY).unwrap_or(usize::MAX);
-        let Some(offset) = self.marks.get(mark).filter(|_| first < self.size()) else {
+        let (mut entries, mut taken) = (Vec::new(), 0);
+        if first >= self.size() {
             return Ok(entries);
-        };
-        let (mut skip, mut taken) = (first % MARK_EVERY, 0);
-        let mut window = Window::new(&self.log, *offset, self.committed_bytes, RECORD_BYTES);
-        while entries.len() < count && taken < bytes && window.offset < self.committed_bytes {
-            window.fill(RECORD_HEAD + RECORD_BYTES)?;
-            let Found::Record { sort, payload, length } = read_record(window.rest()) else {
-                return Err(io::ErrorKind::InvalidData.into());
-            };
-            match (sort, skip) {
-                (Sort::Note, _) => {}
-                (Sort::Entry, 0) => {
-                    taken += payload.len();
-                    entries.push(payload.to_vec());
-                }
-                (Sort::Entry, _) => skip -= 1,
-            }
-            window.consume(length);
         }
+        let mut mark = [0; 8];
+        if self.marks.read_at(first / MARK_EVERY * 8, &mut mark)? < mark.len() {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        let skip = first % MARK_EVERY;
+        read_entries(&self.log, u64::from_be_bytes(mark), self.committed_bytes, skip, |entry| {
+            taken += entry.len();
+            entries.push(entry.to_vec());
+            entries.len() < count && taken < bytes
+        })?;
         Ok(entries)
+    }
+}
+
+/// Hands on the entries whose records stand from `offset` on, without the first `skip`, until
+/// `wanted` says no more.
+///
+/// # Errors
+/// A volume that cannot be read, or holds something else.
+pub fn read_entries<V: Volume>(
+    log: &V,
+    offset: u64,
+    end: u64,
+    mut skip: u64,
+    mut wanted: impl FnMut(&[u8]) -> bool,
+) -> io::Result<()> {
+    let mut window = Window::new(log, offset, end, RECORD_BYTES);
+    while window.offset < end {
+        window.fill(RECORD_HEAD + RECORD_BYTES)?;
+        let Found::Record { sort, payload, length } = read_record(window.rest()) else {
+            return Err(io::ErrorKind::InvalidData.into());
+        };
+        match (sort, skip) {
+            (Sort::Note, _) => {}
+            (Sort::Entry, 0) => {
+                if !wanted(payload) {
+                    return Ok(());
+                }
+            }
+            (Sort::Entry, _) => skip -= 1,
+        }
+        window.consume(length);
+    }
+    Ok(())
+}
+
+/// The level of tiles on which nodes of this height stand.
+fn level_of(height: u8) -> Option<usize> {
+    height.is_multiple_of(TILE_HEIGHT).then_some(usize::from(height / TILE_HEIGHT))
+}
+
+/// Hashes that stand on `level` for a tree of `size` leaves.
+fn leaves_above(level: usize, size: u64) -> u64 {
+    size >> (level * usize::from(TILE_HEIGHT)).min(63)
+}
+
+/// Takes up the log at an anchor: its checkpoint stands where it says, is believed and counts
+/// the tree it speaks of; and the tiles give that tree. `None` if anything is otherwise.
+fn stand_at<V: Volume>(
+    log: &V,
+    tiles: &[V; TILE_LEVELS],
+    marks: &V,
+    anchor: &Anchor,
+    believed: &impl Fn(&SignedCheckpoint) -> bool,
+) -> io::Result<Option<Replayed>> {
+    let Anchor { range, note_at, log_bytes, .. } = anchor;
+    let size = range.size();
+    let length = log_bytes.checked_sub(*note_at).and_then(|length| usize::try_from(length).ok());
+    let Some(length) = length.filter(|length| *length <= RECORD_HEAD + RECORD_BYTES) else {
+        return Ok(None);
+    };
+    let mut record = vec![0; length];
+    log.read_at(*note_at, &mut record)?;
+    let signed = match read_record(&record) {
+        Found::Record { sort: Sort::Note, payload, length: all } if all == length => {
+            SignedCheckpoint::parse(payload)
+        }
+        _ => None,
+    };
+    let signed = signed
+        .filter(believed)
+        .filter(|signed| (signed.checkpoint.size, signed.checkpoint.root) == (size, range.root()));
+    let known = subtree_root(&TiledNodes(Tiles(tiles)), 0, size) == Some(range.root());
+    let whole = known
+        && marks.length()? >= size.div_ceil(MARK_EVERY) * 8
+        && tiles.iter().enumerate().all(|(level, tiles)| {
+            tiles.length().is_ok_and(|length| length >= leaves_above(level, size) * 32)
+        });
+    let newest = signed.filter(|_| whole);
+    Ok(newest.map(|newest| Replayed {
+        range: range.clone(),
+        newest: Some(newest),
+        committed_bytes: *log_bytes,
+        note_at: *note_at,
+        ..Replayed::default()
+    }))
+}
+
+/// Reads a log that somebody else may be writing: nothing is cut or mended. `seen` is given every
+/// committed entry behind the anchor (or all) with its index, its offset and its octets. Says how
+/// many entries the anchor spared.
+///
+/// # Errors
+/// The volumes'.
+pub fn look<V: Volume>(
+    volumes: &Volumes<V>,
+    anchor: Option<&Anchor>,
+    believed: impl Fn(&SignedCheckpoint) -> bool,
+    mut seen: impl FnMut(u64, u64, &[u8]),
+) -> io::Result<(Replayed, u64)> {
+    let Volumes { log, tiles, marks } = volumes;
+    let base = match anchor {
+        Some(anchor) => stand_at(log, tiles, marks, anchor, &believed)?,
+        None => None,
+    };
+    let base = base.unwrap_or_default();
+    let found = read_on(log, &base, &believed)?;
+    let (mut index, mut offset) = (base.range.size(), base.committed_bytes);
+    let mut window = Window::new(log, offset, found.committed_bytes, CHUNK_BYTES);
+    while offset < found.committed_bytes {
+        window.fill(RECORD_HEAD + RECORD_BYTES)?;
+        let Found::Record { sort, payload, length } = read_record(window.rest()) else {
+            return Err(io::ErrorKind::InvalidData.into());
+        };
+        if sort == Sort::Entry {
+            seen(index, offset, payload);
+            index += 1;
+        }
+        window.consume(length);
+        offset = window.offset;
+    }
+    Ok((found, base.range.size()))
+}
+
+/// Finds the end of what is committed. Hashes chain every checkpoint to the one before it, so
+/// the newest signature speaks for all; where anything is odd, each is checked.
+fn read_on<V: Volume>(
+    log: &V,
+    base: &Replayed,
+    believed: &impl Fn(&SignedCheckpoint) -> bool,
+) -> io::Result<Replayed> {
+    let found = replay_from(log, base.clone(), |_| true, |_, _, _| {})?;
+    let is_plain = found.loose_bytes == 0 && found.newest.as_ref().is_none_or(believed);
+    match is_plain {
+        true => Ok(found),
+        false if base.committed_bytes == 0 => replay(log, believed, |_, _, _| {}),
+        false => replay_from(log, base.clone(), believed, |_, _, _| {}),
     }
 }
 
 impl<V: Volume> NodeSource for Store<V> {
     fn node(&self, height: u8, index: u64) -> Option<Hash> {
-        self.nodes
-            .node(height, index)
-            .or_else(|| TiledNodes(Tiles(&self.tiles)).node(height, index))
+        self.nodes.node(height, index).or_else(|| TiledNodes(self).node(height, index))
     }
 }
 
-/// Tiles of level 0 in one volume. Higher nodes are all in memory.
-struct Tiles<'a, V>(&'a V);
+impl<V: Volume> TileSource for Store<V> {
+    fn tile(&self, level: u8, index: u64) -> Option<Vec<Hash>> {
+        let tiles = self.tiles.get(usize::from(level))?;
+        read_tile(index, |offset, into| tiles.read_at(offset, into))
+    }
+}
+
+/// Tiles as they stand on their volumes.
+pub struct Tiles<'a, V>(pub &'a [V; TILE_LEVELS]);
 
 impl<V: Volume> TileSource for Tiles<'_, V> {
     fn tile(&self, level: u8, index: u64) -> Option<Vec<Hash>> {
-        let bytes = usize::from(TILE_WIDTH) * 32;
-        let mut tile = vec![0; bytes];
-        let offset = index.checked_mul(bytes as u64).filter(|_| level == 0)?;
-        let count = self.0.read_at(offset, &mut tile).ok()?;
-        let whole = tile.get(..count)?.chunks_exact(32);
-        whole.map(Hash::from_slice).collect()
+        let tiles = self.0.get(usize::from(level))?;
+        read_tile(index, |offset, into| tiles.read_at(offset, into))
     }
 }
 
-/// Hashes the entries from `first` on anew.
-fn rewrite_tiles<V: Volume>(log: &V, end: u64, tiles: &mut V, first: u64) -> io::Result<()> {
-    let (mut index, mut leaves) = (0u64, Vec::new());
-    let mut window = Window::new(log, 0, end, CHUNK_BYTES);
-    while window.offset < end {
-        window.fill(RECORD_HEAD + RECORD_BYTES)?;
-        let Found::Record { sort, payload, length } = read_record(window.rest()) else {
-            break;
-        };
-        if sort == Sort::Entry {
-            if index >= first {
-                leaves.extend_from_slice(&leaf_hash(payload).0);
-            }
-            index += 1;
-        }
-        window.consume(length);
-        if leaves.len() >= BATCH_BYTES {
-            tiles.append(&leaves)?;
-            leaves.clear();
-        }
-    }
-    tiles.append(&leaves)
+fn read_tile(
+    index: u64,
+    read: impl FnOnce(u64, &mut [u8]) -> io::Result<usize>,
+) -> Option<Vec<Hash>> {
+    let bytes = usize::from(TILE_WIDTH) * 32;
+    let mut tile = vec![0; bytes];
+    let count = read(index.checked_mul(bytes as u64)?, &mut tile).ok()?;
+    tile.get(..count)?.chunks_exact(32).map(Hash::from_slice).collect()
 }

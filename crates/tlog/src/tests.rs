@@ -482,16 +482,22 @@ mod stores {
         store.flush().unwrap();
     }
 
-    fn open(log: Vec<u8>, tiles: Vec<u8>) -> (Log, Opened, Vec<Vec<u8>>) {
+    fn open_at(volumes: Volumes<Vec<u8>>, anchor: Option<&Anchor>) -> (Log, Opened, Vec<Vec<u8>>) {
         let key = signer().verifier();
         let mut seen = Vec::new();
         let believed = |signed: &SignedCheckpoint| signed.note.is_signed_by(&key);
-        let (store, opened) = Store::open(log, tiles, believed, |index, entry| {
-            assert_eq!(index, seen.len() as u64);
+        let (store, opened) = Store::open(volumes, anchor, believed, |index, entry| {
+            assert!(index >= seen.len() as u64);
             seen.push(entry.to_vec());
         })
         .unwrap();
         (store, opened, seen)
+    }
+
+    fn open(log: Vec<u8>, tiles: Vec<u8>) -> (Log, Opened, Vec<Vec<u8>>) {
+        let mut volumes = Volumes { log, ..Volumes::default() };
+        volumes.tiles[0] = tiles;
+        open_at(volumes, None)
     }
 
     fn entry(number: u64) -> Vec<u8> {
@@ -505,11 +511,10 @@ mod stores {
         for first in (0..count).step_by(batch as usize) {
             let batch: Vec<_> = (first..count.min(first + batch)).map(entry).collect();
             commit(&mut store, &batch);
-            let (log, _) = store.volumes();
-            ends.push((log.len(), store.size()));
+            ends.push((store.log().len(), store.size()));
         }
-        let (log, tiles) = store.volumes();
-        (log.clone(), tiles.clone(), ends)
+        let Volumes { log, tiles: [tiles, ..], .. } = store.volumes();
+        (log, tiles, ends)
     }
 
     #[test]
@@ -532,12 +537,12 @@ mod stores {
 
         for wrong in [Vec::new(), tiles[..77].to_vec(), [&tiles[..], &[0; 32]].concat()] {
             let (store, _, _) = open(log.clone(), wrong);
-            assert_eq!(*store.volumes().1, tiles);
+            assert_eq!(store.volumes().tiles[0], tiles);
         }
         let mut changed = tiles.clone();
         changed[40] ^= 1;
         let (store, opened, _) = open(log, changed);
-        assert!(opened.tiles_repaired && *store.volumes().1 == tiles);
+        assert!(opened.tiles_repaired && store.volumes().tiles[0] == tiles);
     }
 
     #[test]
@@ -549,8 +554,7 @@ mod stores {
             assert_eq!((store.size(), seen.len() as u64), (size, size));
             assert_eq!((opened.torn_bytes, opened.damage), ((length - bytes) as u64, None));
             commit(&mut store, &[entry(size)]);
-            let (log, tiles) = store.volumes();
-            assert_eq!(open(log.clone(), tiles.clone()).2.len() as u64, size + 1);
+            assert_eq!(open_at(store.volumes(), None).2.len() as u64, size + 1);
         }
     }
 
@@ -580,7 +584,7 @@ mod stores {
         }
         store.abandon().unwrap();
         assert_eq!(store.checkpoint(LOG_ORIGIN).root, root);
-        assert_eq!(*store.volumes().0, log);
+        assert_eq!(*store.log(), log);
         commit(&mut store, &[entry(100), entry(101)]);
         let (whole, _, _) = grown(100, 10);
         let (mut other, _, _) = open(whole, Vec::new());
@@ -606,5 +610,111 @@ mod stores {
             let (store, _, seen) = open(bytes, tiles.clone());
             assert_eq!(seen, (0..store.size()).map(entry).collect::<Vec<_>>());
         }
+    }
+
+    /// A log of 1,000 entries, an anchor at the 700th, and a few entries more.
+    fn anchored() -> (Volumes<Vec<u8>>, Anchor) {
+        let (mut store, _, _) = open(Vec::new(), Vec::new());
+        let mut anchor = None;
+        for first in (0..1_000).step_by(10) {
+            let batch: Vec<_> = (first..first + 10).map(entry).collect();
+            commit(&mut store, &batch);
+            if store.size() == 700 {
+                anchor = store.anchor(b"known".to_vec()).unwrap();
+            }
+        }
+        (store.volumes(), anchor.unwrap())
+    }
+
+    #[test]
+    fn a_log_is_opened_from_an_anchor() {
+        let (volumes, anchor) = anchored();
+        assert_eq!(Anchor::decode(&anchor.encode()).as_ref(), Some(&anchor));
+        let (mut store, opened, seen) = open_at(volumes.clone(), Some(&anchor));
+        assert_eq!((opened.anchored, opened.tiles_repaired, seen.len()), (700, false, 300));
+        let root = store.committed().root();
+        for index in [0, 255, 256, 699, 700, 999] {
+            let proof = store.inclusion(index, 1_000).unwrap();
+            assert!(verify_inclusion(&leaf_hash(&entry(index)), index, 1_000, &proof, &root));
+            assert_eq!(store.entries(index, 1, 1).unwrap(), [entry(index)]);
+        }
+        commit(&mut store, &[entry(1_000)]);
+        let grown = store.volumes();
+        let (whole, opened, _) = open_at(grown.clone(), None);
+        assert_eq!((whole.committed(), opened), (store.committed(), Opened::default()));
+        assert_eq!(open_at(grown, Some(&anchor)).0.committed(), store.committed());
+    }
+
+    #[test]
+    fn what_is_derived_is_mended_behind_an_anchor() {
+        let (volumes, anchor) = anchored();
+        let check = |change: &dyn Fn(&mut Volumes<Vec<u8>>), anchored: u64| {
+            let mut changed = volumes.clone();
+            change(&mut changed);
+            let (store, opened, _) = open_at(changed, Some(&anchor));
+            assert_eq!((opened.anchored, opened.anchor_refused), (anchored, anchored == 0));
+            let found = store.volumes();
+            assert_eq!((found.log, found.marks), (volumes.log.clone(), volumes.marks.clone()));
+            assert_eq!(found.tiles, volumes.tiles);
+        };
+        check(&|_| (), 700);
+        check(&|volumes| volumes.tiles[0].truncate(701 * 32), 700);
+        check(&|volumes| volumes.tiles[0][705 * 32] ^= 1, 700);
+        check(&|volumes| volumes.tiles[1].push(1), 700);
+        check(&|volumes| volumes.marks.truncate(90), 700);
+        // The edge of the tree stands on these: then everything is read.
+        check(&|volumes| volumes.tiles[0].truncate(699 * 32), 0);
+        check(&|volumes| volumes.tiles[0][690 * 32] ^= 1, 0);
+        check(&|volumes| volumes.tiles[1][3] ^= 1, 0);
+        check(&|volumes| volumes.marks.clear(), 0);
+    }
+
+    #[test]
+    fn a_false_anchor_is_refused() {
+        let (volumes, anchor) = anchored();
+        let check = |change: &dyn Fn(&mut Anchor)| {
+            let mut changed = anchor.clone();
+            change(&mut changed);
+            let (store, opened, seen) = open_at(volumes.clone(), Some(&changed));
+            assert!(opened.anchor_refused && opened.anchored == 0 && seen.len() == 1_000);
+            assert_eq!(store.size(), 1_000);
+        };
+        check(&|anchor| anchor.note_at += 1);
+        check(&|anchor| anchor.log_bytes -= 1);
+        check(&|anchor| anchor.range = CompactRange::new());
+        check(&|anchor| anchor.range.append(leaf_hash(b"x"), |_, _, _| {}));
+        let bytes = anchor.encode();
+        for at in 0..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[at] ^= 0x10;
+            assert!(Anchor::decode(&changed).is_none());
+            assert!(Anchor::decode(&bytes[..at]).is_none());
+        }
+        // Damage behind an anchor is still damage; torn is still torn.
+        let mut changed = volumes.clone();
+        let at = usize::try_from(anchor.log_bytes).unwrap() + 50;
+        changed.log[at] ^= 1;
+        let (store, opened, _) = open_at(changed, Some(&anchor));
+        assert!(opened.damage.is_some() && store.size() == 700 && opened.claimed_size == 1_000);
+        let mut torn = volumes.clone();
+        torn.log.truncate(volumes.log.len() - 3);
+        let (store, opened, _) = open_at(torn, Some(&anchor));
+        assert!(opened.damage.is_none() && store.size() == 990 && opened.torn_bytes > 0);
+    }
+
+    #[test]
+    fn subtrees_are_added_whole() {
+        let mut leaves = CompactRange::new();
+        let mut nodes = RecentNodes::new(4_096);
+        for number in 0..1_000 {
+            leaves.append(leaf_hash(&entry(number)), |h, index, node| nodes.note(h, index, node));
+        }
+        let mut parts = CompactRange::new();
+        for (height, index) in [(8, 0), (7, 2), (0, 384), (0, 385), (1, 193), (2, 97), (3, 49)] {
+            assert!(parts.append_subtree(height, nodes.node(height, index).unwrap()));
+        }
+        assert!(!parts.append_subtree(5, nodes.node(5, 13).unwrap()));
+        assert_eq!(parts.size(), 400);
+        assert_eq!(Some(parts.root()), subtree_root(&nodes, 0, 400));
     }
 }

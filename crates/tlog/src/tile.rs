@@ -84,6 +84,12 @@ pub trait TileSource {
     fn tile(&self, level: u8, index: u64) -> Option<Vec<Hash>>;
 }
 
+impl<T: TileSource + ?Sized> TileSource for &T {
+    fn tile(&self, level: u8, index: u64) -> Option<Vec<Hash>> {
+        (**self).tile(level, index)
+    }
+}
+
 /// Finds nodes in tiles: those between two levels are computed.
 pub struct TiledNodes<T>(pub T);
 

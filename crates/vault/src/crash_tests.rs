@@ -36,7 +36,8 @@ fn check(folder: &Path, promised: usize, all: &[Vec<u8>], which: &str) {
     let (mut journal, records) = Journal::open(&path).expect(which);
     assert!(records.len() >= promised, "{which}: {promised} promised, {} left", records.len());
     let expected = all.iter().take(records.len());
-    assert!(expected.eq(records.iter()), "{which}: other rows than were appended");
+    let found = records.iter().map(|record| &**record);
+    assert!(expected.eq(found), "{which}: other rows than were appended");
     journal.append(&[b"one more".to_vec(), b"and another".to_vec()]).expect(which);
     let (_, again) = Journal::open(&path).expect(which);
     assert_eq!(again.len(), records.len() + 2, "{which}: after one more start");

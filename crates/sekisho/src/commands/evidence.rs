@@ -1,5 +1,6 @@
 //! `sekisho ledger` and `sekisho scope`: they read the log's own files, service or no service.
 
+use super::outside;
 use crate::arguments::Arguments;
 use crate::demo::screen::say;
 use crate::outcome::{Answer, Outcome, Trouble};
@@ -13,14 +14,16 @@ pub fn fault(fault: impl std::fmt::Display) -> Trouble {
     Trouble::fault(fault.to_string(), HINT)
 }
 
+const ACTS: &str = "verify, head, export, proof, publish, view, witness-request or witness-answer";
+
 pub fn ledger(mut arguments: Arguments, as_json: bool) -> Answer {
     let data = arguments.data()?;
     let (own, mirror) = (data.join("ledger"), data.join("mirror"));
-    let act = arguments.word("verify, head or export")?;
+    let act = arguments.word(ACTS)?;
     match act.as_str() {
         "verify" => {
             arguments.finish()?;
-            verify(&own, &mirror)
+            verify(&data)
         }
         "head" => {
             arguments.finish()?;
@@ -38,22 +41,48 @@ pub fn ledger(mut arguments: Arguments, as_json: bool) -> Answer {
             arguments.finish()?;
             export(&own, from, to, as_json)
         }
-        other => Err(Trouble::wrong_use("verify, head or export", other, "sekisho help")),
+        "proof" => outside::proof(arguments, &data),
+        "publish" => outside::publish(arguments, &data),
+        "view" => outside::view(arguments, &data),
+        "witness-request" => outside::witness_request(arguments, &data),
+        "witness-answer" => outside::witness_answer(arguments, &data),
+        other => Err(Trouble::wrong_use(ACTS, other, "sekisho help")),
     }
 }
 
-fn verify(own: &Path, mirror: &Path) -> Answer {
-    let found = ledger::verify(own, Some(mirror)).map_err(fault)?;
+/// What whoever reads here saw last lies beside the data, not in it: a folder put back from an
+/// old copy brings no memory along.
+fn seen(data: &Path) -> annals::Seen {
+    annals::Seen::at(&beside(data, "seen"))
+}
+
+/// `DIR.word`.
+pub fn beside(data: &Path, word: &str) -> std::path::PathBuf {
+    let mut name = data.as_os_str().to_owned();
+    name.push(".");
+    name.push(word);
+    name.into()
+}
+
+fn verify(data: &Path) -> Answer {
+    let (own, mirror) = (data.join("ledger"), data.join("mirror"));
+    let mut found = ledger::verify(&own, Some(&mirror)).map_err(fault)?;
+    let reader = ledger::reader(&own).map_err(fault)?;
+    let before = seen(data).look(&reader).map_err(fault)?;
+    found.problems.extend(before.problem());
+    let ok = found.problems.is_empty();
     let value = json!({
         "size": found.size,
         "root": found.root.to_base64(),
         "entries_checked": found.entries_checked,
+        "chapters_checked": found.chapters_checked,
         "mirror_agrees": found.mirror_agrees,
         "mirror_size": found.mirror_size,
         "problems": found.problems,
-        "ok": found.ok,
+        "notes": found.notes,
+        "ok": ok,
     });
-    Ok(if found.ok { Outcome::Done(value) } else { Outcome::Wanting(value) })
+    Ok(if ok { Outcome::Done(value) } else { Outcome::Wanting(value) })
 }
 
 /// One line an entry. Readers without `--json` get the same lines: they are the readable form.
@@ -124,13 +153,20 @@ fn readable(index: u64, entry: &::evidence::Entry) -> Option<String> {
     Some(format!("leaf {index:<6} {:<8} {told}", entry.author.word()))
 }
 
-pub fn scope(mut arguments: Arguments) -> Answer {
+pub fn scope(mut arguments: Arguments, as_json: bool) -> Answer {
     let data = arguments.data()?;
     let component = arguments.required("--component")?;
     let version = arguments.option("--version")?;
     let from = time(&arguments.required("--from")?)?;
     let to = time(&arguments.required("--to")?)?;
     let recheck = arguments.switch("--recheck");
+    let statement = arguments.switch("--statement");
+    let language = match arguments.option("--lang")? {
+        Some(word) => Some(::scope::Language::parse(&word).ok_or_else(|| {
+            Trouble::wrong_use("ja or en", word, "--lang chooses the language of sentences")
+        })?),
+        None => None,
+    };
     arguments.finish()?;
     let Some(kind) = terms::Kind::parse(&component) else {
         let hint = "docs/generated/compartments.md lists them";
@@ -140,24 +176,47 @@ pub fn scope(mut arguments: Arguments) -> Answer {
         let hint = "--from is the earlier of the two";
         return Err(Trouble::wrong_use("--from before --to", "the reverse", hint));
     }
+    let question = ::scope::Question { component: kind, version, from_ms: from, to_ms: to };
     let (own, mirror) = (data.join("ledger"), data.join("mirror"));
-    let found = match recheck {
-        true => {
-            let found = ledger::verify(&own, Some(&mirror)).map_err(fault)?;
-            (found.size, found.root, found.ok)
-        }
-        false => {
-            let head = ledger::head(&own, Some(&mirror)).map_err(fault)?;
-            (head.size, head.root, false)
-        }
+    let verified = match recheck {
+        true => ledger::verify(&own, Some(&mirror)).map_err(fault)?.ok,
+        false => false,
     };
-    let proven = scope::Proven { entries: found.0, root: found.1.to_base64(), verified: found.2 };
-    let question = scope::Question { component: kind, version, from_ms: from, to_ms: to };
-    let scope = scope::measure(&question, proven, |take| {
-        ledger::entries(&own, |_, entry| take(&entry)).map(|_| ())
-    });
-    let value = serde_json::to_value(scope.map_err(fault)?);
-    value.map(Outcome::Done).map_err(fault)
+    let reader = ledger::reader(&own).map_err(fault)?;
+    let before = seen(&data).look(&reader).map_err(fault)?;
+    if let Some(problem) = before.problem() {
+        return Err(Trouble::fault(problem, "sekisho ledger verify says more"));
+    }
+    let (entries, root) = (reader.size(), reader.head().root.to_base64());
+    if statement {
+        let mut maker = ::scope::StatementMaker::new(question);
+        let note = |index, bytes: &[u8]| {
+            if let Some(frame) = ::evidence::Frame::parse(bytes) {
+                maker.note(index, &frame.entry);
+            }
+            true
+        };
+        reader.entries(0, note).map_err(fault)?;
+        let made = maker.finish(entries, root, verified);
+        let text = language.map(|language| ::scope::tell_statement(&made, language, |_| None));
+        return answer(text, &made, as_json);
+    }
+    let proven = ::scope::Proven { entries, root, verified };
+    let index = annals::Index::of(&reader);
+    let found = index.measure(&question, &proven).map_err(fault)?;
+    let text = language.map(|language| ::scope::tell(&found.scope, language, |_| None));
+    answer(text, &found.scope, as_json)
+}
+
+/// Sentences where a language was chosen, else the value.
+fn answer(text: Option<String>, value: &impl serde::Serialize, as_json: bool) -> Answer {
+    match text.filter(|_| !as_json) {
+        Some(text) => {
+            print!("{text}");
+            Ok(Outcome::Told(0))
+        }
+        None => serde_json::to_value(value).map(Outcome::Done).map_err(fault),
+    }
 }
 
 /// RFC 3339, or milliseconds since 1970.

@@ -12,6 +12,7 @@ mod grounds;
 mod install;
 mod keeping;
 mod keys;
+mod outside;
 mod people;
 mod remains;
 mod scan;
@@ -56,8 +57,11 @@ sekisho (関所): mail for many organisations, behind walls
                [--format eml|mbox|maildir] [--host-name NAME]            --data DIR
   sekisho touched --person ADDRESS | --tenant T [--from T] [--to T] [--lang ja|en] --data DIR
   sekisho scan FILE|DIR… [--client-ip IP] [--helo NAME] [--mail-from A] [--auth dns|none]
-  sekisho ledger verify | head | export                                  --data DIR
-  sekisho scope --component C [--version V] --from T --to T [--recheck]  --data DIR
+  sekisho ledger verify | head | export [--from I] [--to I] | proof --index I
+               | publish --to DIR | view --tenant ID [--user ID] [--from T] [--until T] --to DIR
+               | witness-request [--old N] | witness-answer --key K      --data DIR
+  sekisho scope --component C [--version V] --from T --to T [--recheck] [--statement]
+               [--lang ja|en]                                            --data DIR
   sekisho drill [--compartment C]… [--program ELF]
   sekisho drill --story [--lang ja|en]
   sekisho alarms list [--since T] [--raw]                                --data DIR
@@ -117,7 +121,7 @@ fn act(word: &str, arguments: Arguments, as_json: bool) -> Answer {
         "touched" => touched::run(arguments, as_json),
         "scan" => scan::run(arguments, as_json),
         "ledger" => evidence::ledger(arguments, as_json),
-        "scope" => evidence::scope(arguments),
+        "scope" => evidence::scope(arguments, as_json),
         "keys" => keys::run(arguments),
         "alarms" => watch::alarms(arguments),
         "freeze" => watch::freeze(arguments, true),

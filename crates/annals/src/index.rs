@@ -1,0 +1,490 @@
+//! The index as a whole: chapters from disk where they are whole and belong to this log, from
+//! the entries where they are not; and the scope of a breach, read from it.
+
+use crate::binder::Binder;
+use crate::chapter::{CHAPTER_ENTRIES, Chapter, unknown_section};
+use crate::disk::{Folder, Shelf};
+use crate::fault::{Fault, file};
+use crate::names;
+use crate::reading::Reader;
+use crate::rows::{NOBODY, ROW_BYTES, Row};
+use evidence::Frame;
+use scope::{Fact, Life, Part, Person, Proven, Question, Reach, Roll, Scope, Tally, facts};
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use terms::{InstanceId, Kind, TenantId, UserId};
+use tlog::{Hash, NodeSource, Store, Volume, leaf_hash};
+
+/// After so long a process that has ended says nothing more that counts.
+const LATE_MS: u64 = 600_000;
+/// A count is divided no further.
+const PARTS: u8 = 64;
+/// Deeds by their number in the log's format, that are looked up by it.
+const ALARM: u8 = 16;
+const ROTATE: u8 = 11;
+
+/// Where the index of a chapter stands, below `chapters`.
+pub fn chapter_name(number: u64) -> String {
+    format!("{}/{:04}/{:04}", names::CHAPTERS, number / 10_000, number % 10_000)
+}
+
+/// The index of one log.
+pub struct Index<'a> {
+    reader: &'a Reader,
+    folder: PathBuf,
+    /// The chapter that was last made from entries, with what the next one must know.
+    made: RefCell<Option<(u64, Vec<(InstanceId, Life)>)>>,
+    rebuilt: RefCell<HashSet<u64>>,
+}
+
+/// A scope and how it was read.
+pub struct Measured {
+    pub scope: Scope,
+    pub chapters: u64,
+    /// Chapters that were missing or did not belong to this log, and were made from entries.
+    pub rebuilt: u64,
+}
+
+impl<'a> Index<'a> {
+    /// The index beside the log that `reader` reads.
+    pub fn of(reader: &'a Reader) -> Self {
+        let (made, rebuilt) = (RefCell::new(None), RefCell::new(HashSet::new()));
+        Self { reader, folder: reader.folder().to_owned(), made, rebuilt }
+    }
+
+    /// Chapters that are full.
+    pub fn full(&self) -> u64 {
+        self.reader.size() / CHAPTER_ENTRIES
+    }
+
+    /// A chapter from disk, if it is there and belongs to these entries.
+    pub(crate) fn kept(&self, number: u64) -> Option<Chapter> {
+        let chapter = Chapter::open(File::open(self.folder.join(chapter_name(number))).ok()?);
+        let root = self.reader.node(16, number)?;
+        chapter.ok().filter(|chapter| chapter.number == number && chapter.root == root)
+    }
+
+    /// A full chapter.
+    ///
+    /// # Errors
+    /// Files that cannot be read.
+    pub fn chapter(&self, number: u64) -> Result<Chapter, Fault> {
+        match self.kept(number) {
+            Some(chapter) => Ok(chapter),
+            None => self.make(number),
+        }
+    }
+
+    fn make(&self, number: u64) -> Result<Chapter, Fault> {
+        let mut first = number;
+        let known = |first: u64| {
+            let made = self.made.borrow();
+            let made = made.as_ref().filter(|made| made.0 + 1 == first);
+            made.map(|made| made.1.clone())
+        };
+        let mut lives = loop {
+            if first == 0 {
+                break Vec::new();
+            }
+            if let Some(lives) = known(first) {
+                break lives;
+            }
+            if let Some(lives) = self.kept(first - 1).and_then(|chapter| chapter.lives().ok()) {
+                break lives;
+            }
+            first -= 1;
+        };
+        loop {
+            let (bytes, next) = self.bind(first, lives)?;
+            lives = next;
+            self.rebuilt.borrow_mut().insert(first);
+            *self.made.borrow_mut() = Some((first, lives.clone()));
+            if first == number {
+                return Chapter::of(bytes).map_err(file(chapter_name(number)));
+            }
+            first += 1;
+        }
+    }
+
+    /// The index of a chapter, made from its entries, and what the next one must know.
+    pub(crate) fn bind(
+        &self,
+        number: u64,
+        lives: Vec<(InstanceId, Life)>,
+    ) -> Result<(Vec<u8>, Vec<(InstanceId, Life)>), Fault> {
+        let mut binder = Binder::new(number, lives);
+        let mut done = None;
+        self.reader.entries(number * CHAPTER_ENTRIES, |_, bytes| {
+            let frame = Frame::parse(bytes);
+            done = binder.take(leaf_hash(bytes), frame.as_ref().map(|frame| &frame.entry));
+            done.is_none()
+        })?;
+        let size = self.reader.size();
+        let (_, bytes) = done.ok_or(Fault::Beyond { index: binder.next(), size })?;
+        let Roll(lives) = binder.roll().clone();
+        Ok((bytes, lives.into_iter().collect()))
+    }
+
+    /// The entries behind the last full chapter.
+    fn tail(&self) -> Result<Binder, Fault> {
+        let full = self.full();
+        let lives = match full.checked_sub(1) {
+            Some(last) => self.chapter(last)?.lives().map_err(file(chapter_name(last)))?,
+            None => Vec::new(),
+        };
+        let mut binder = Binder::new(full, lives);
+        self.reader.entries(full * CHAPTER_ENTRIES, |_, bytes| {
+            let frame = Frame::parse(bytes);
+            binder.take(leaf_hash(bytes), frame.as_ref().map(|frame| &frame.entry));
+            true
+        })?;
+        Ok(binder)
+    }
+
+    /// Hands on the entries behind the last full chapter.
+    pub(crate) fn tail_entries(
+        &self,
+        wanted: &mut dyn FnMut(u64, &[u8]) -> bool,
+    ) -> Result<(), Fault> {
+        self.reader.entries(self.full() * CHAPTER_ENTRIES, wanted)
+    }
+
+    /// Entries that touch a contract, or one person of it, oldest first; only of `from_ms` up to
+    /// `to_ms`, and only until `wanted` says no more.
+    ///
+    /// # Errors
+    /// Files that cannot be read.
+    pub fn touching(
+        &self,
+        tenant: TenantId,
+        user: Option<UserId>,
+        (from_ms, to_ms): (u64, u64),
+        mut wanted: impl FnMut(u64, &[u8]) -> bool,
+    ) -> Result<(), Fault> {
+        let mut go_on = true;
+        let mut visit = |index: u64, bytes: &[u8]| {
+            let at_ms = Frame::parse(bytes).map_or(0, |frame| frame.entry.time_ms);
+            go_on = go_on && (!(from_ms..to_ms).contains(&at_ms) || wanted(index, bytes));
+            go_on
+        };
+        for number in 0..self.full() {
+            let chapter = self.chapter(number)?;
+            if chapter.times.0 >= to_ms || chapter.times.1 < from_ms {
+                continue;
+            }
+            let places = chapter.entries_of(tenant, user).map_err(file(chapter_name(number)))?;
+            let first = number * CHAPTER_ENTRIES;
+            if !self.visit(places.iter().map(|place| first + u64::from(*place)), &mut visit)? {
+                return Ok(());
+            }
+        }
+        let binder = self.tail()?;
+        let theirs = |fact: &&Fact| {
+            fact.person.is_some_and(|person| {
+                person.tenant == tenant && (user.is_none() || person.user == user)
+            })
+        };
+        let mut places: Vec<u64> =
+            binder.open_facts().iter().filter(theirs).map(|fact| fact.index).collect();
+        places.dedup();
+        self.visit(places.into_iter(), &mut visit)?;
+        Ok(())
+    }
+
+    /// Reads entries in rising order; where they stand close together, in one go.
+    pub(crate) fn visit(
+        &self,
+        indices: impl Iterator<Item = u64>,
+        wanted: &mut dyn FnMut(u64, &[u8]) -> bool,
+    ) -> Result<bool, Fault> {
+        let mut indices = indices.peekable();
+        let mut go_on = true;
+        while let (true, Some(first)) = (go_on, indices.peek().copied()) {
+            self.reader.entries(first, |index, bytes| {
+                if indices.peek() == Some(&index) {
+                    indices.next();
+                    go_on = wanted(index, bytes);
+                }
+                // Read on only where the next one is near.
+                go_on && indices.peek().is_some_and(|next| next - index < 256)
+            })?;
+        }
+        Ok(go_on)
+    }
+
+    /// Measures a scope from the index.
+    ///
+    /// # Errors
+    /// Files that cannot be read.
+    pub fn measure(&self, question: &Question, proven: &Proven) -> Result<Measured, Fault> {
+        let mut parts = 1;
+        loop {
+            let mut whole: Option<Scope> = None;
+            let mut overflowed = false;
+            for part in 0..parts {
+                let tally = Tally::new(question.clone(), Part { part, parts });
+                let finished = self.run(tally)?.finish(proven.clone());
+                overflowed |= finished.overflowed;
+                match &mut whole {
+                    None => whole = Some(finished.scope),
+                    Some(whole) => whole.add_part(&finished.scope),
+                }
+                if overflowed && parts < PARTS {
+                    break;
+                }
+            }
+            match (whole, overflowed && parts < PARTS) {
+                (Some(scope), false) => {
+                    let rebuilt = self.rebuilt.borrow().len() as u64;
+                    return Ok(Measured { scope, chapters: self.full(), rebuilt });
+                }
+                _ => parts = (parts * 4).min(PARTS),
+            }
+        }
+    }
+
+    fn run(&self, mut tally: Tally) -> Result<Tally, Fault> {
+        let (from_ms, to_ms) = (tally.question().from_ms, tally.question().to_ms);
+        let mut began = false;
+        for number in 0..self.full() {
+            let chapter = self.chapter(number)?;
+            let overlaps = chapter.times.1 >= from_ms && chapter.times.0 < to_ms;
+            if overlaps && !began {
+                began = true;
+                self.meet_before(number, &mut tally)?;
+            }
+            if began {
+                let fault = || file(chapter_name(number));
+                let read = Reading::of(&chapter, &tally, overlaps).map_err(fault())?;
+                read.tell(&mut tally).map_err(fault())?;
+                self.tell_keys_and_decoys(&chapter, &mut tally)?;
+                tally.forget_ended(chapter.times.0.saturating_sub(LATE_MS));
+            }
+        }
+        let binder = self.tail()?;
+        if !began {
+            self.meet_before(self.full(), &mut tally)?;
+        }
+        binder.roll().0.iter().for_each(|(instance, life)| tally.meet(*instance, life));
+        binder.open_facts().iter().for_each(|fact| tally.note(fact));
+        if let Some(last) = self.reader.size().checked_sub(1) {
+            let bytes = self.reader.entry(last)?;
+            let at_ms = Frame::parse(&bytes).map_or(0, |frame| frame.entry.time_ms);
+            tally.looked_at(at_ms, last);
+        }
+        if tally.needs_more() {
+            self.read_again(&mut tally)?;
+            binder.open_facts().iter().for_each(|fact| tally.note_kept(fact));
+        }
+        Ok(tally)
+    }
+
+    /// Learns of the processes that lived when a chapter began, and of those that had ended but
+    /// are still spoken of in it.
+    fn meet_before(&self, number: u64, tally: &mut Tally) -> Result<(), Fault> {
+        let Some(before) = number.checked_sub(1) else { return Ok(()) };
+        let chapter = self.chapter(before)?;
+        let lives = chapter.lives().map_err(file(chapter_name(before)))?;
+        lives.iter().for_each(|(instance, life)| tally.meet(*instance, life));
+        if number >= self.full() {
+            return Ok(());
+        }
+        let strangers = self.chapter(number)?.processes(Some(unknown_section()));
+        let strangers = strangers.map_err(file(chapter_name(number)))?;
+        let mut strangers: HashSet<InstanceId> =
+            strangers.iter().map(|process| process.instance).collect();
+        for earlier in (0..number).rev() {
+            if strangers.is_empty() {
+                break;
+            }
+            let processes = self.chapter(earlier)?.processes(None);
+            for process in processes.map_err(file(chapter_name(earlier)))? {
+                if let Some(life) = &process.life
+                    && strangers.remove(&process.instance)
+                {
+                    tally.meet(process.instance, life);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// New keys, and alarms of decoys: they are nobody's rows, and few.
+    fn tell_keys_and_decoys(&self, chapter: &Chapter, tally: &mut Tally) -> Result<(), Fault> {
+        let mut places = Vec::new();
+        for deed in [ALARM, ROTATE] {
+            places.extend(chapter.entries_by(deed).map_err(file(chapter_name(chapter.number)))?);
+        }
+        places.sort_unstable();
+        let first = chapter.number * CHAPTER_ENTRIES;
+        let indices = places.iter().map(|place| first + u64::from(*place));
+        self.visit(indices, &mut |index, bytes| {
+            if let Some(frame) = Frame::parse(bytes) {
+                facts(index, &frame.entry, |fact| {
+                    if !tally.is_asked(fact.instance) && !tally.is_asked(fact.start) {
+                        tally.note(&fact);
+                    }
+                });
+            }
+            true
+        })?;
+        Ok(())
+    }
+
+    fn read_again(&self, tally: &mut Tally) -> Result<(), Fault> {
+        for number in 0..self.full() {
+            let chapter = self.chapter(number)?;
+            if tally.looks_at(chapter.times.0, chapter.times.1) {
+                let fault = || file(chapter_name(number));
+                let read = Reading::whole(&chapter).map_err(fault())?;
+                read.tell_kept(tally).map_err(fault())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What of a chapter is read, with the names behind its numbers.
+struct Reading<'a> {
+    chapter: &'a Chapter,
+    instances: Vec<InstanceId>,
+    authors: Vec<InstanceId>,
+    people: Vec<Person>,
+    lives: Vec<(InstanceId, Life)>,
+    ranges: Vec<(u64, u64)>,
+}
+
+impl<'a> Reading<'a> {
+    fn whole(chapter: &'a Chapter) -> std::io::Result<Self> {
+        Ok(Self {
+            chapter,
+            instances: Vec::new(),
+            authors: Vec::new(),
+            people: chapter.people()?,
+            lives: Vec::new(),
+            ranges: vec![(0, chapter.row_count())],
+        })
+    }
+
+    fn of(chapter: &'a Chapter, tally: &Tally, overlaps: bool) -> std::io::Result<Self> {
+        let component = tally.question().component;
+        let own = u8::try_from(component.number()).unwrap_or(u8::MAX);
+        let edge = u8::try_from(Kind::Edge.number()).unwrap_or(u8::MAX);
+        let processes = chapter.processes(Some(own))?;
+        let wanted = tally.question().version.as_deref();
+        let ranges = match (overlaps, tally.reach()) {
+            // Behind the window only what these processes still did or had done to them.
+            (false, _) => {
+                let asked = processes.iter().filter(|one| tally.is_asked(one.instance));
+                asked.map(|one| (one.first, one.count)).collect()
+            }
+            (true, Reach::Own) if wanted.is_some() => {
+                let fits = |life: &Option<Life>| {
+                    life.as_ref().is_some_and(|life| Some(life.version.as_str()) == wanted)
+                };
+                let asked = processes.iter().filter(|one| fits(&one.life));
+                let mut ranges: Vec<_> = asked.map(|one| (one.first, one.count)).collect();
+                ranges.extend(sections(chapter, &[unknown_section()]));
+                ranges
+            }
+            (true, Reach::Own) => sections(chapter, &[own, unknown_section()]),
+            (true, Reach::OwnAndEdges) => sections(chapter, &[own, edge, unknown_section()]),
+            (true, Reach::Everywhere) => vec![(0, chapter.row_count())],
+        };
+        let lives = processes.into_iter();
+        let lives = lives.filter_map(|one| Some((one.instance, one.life?))).collect();
+        Ok(Self {
+            chapter,
+            instances: chapter.instances()?,
+            authors: chapter.authors()?,
+            people: chapter.people()?,
+            lives,
+            ranges,
+        })
+    }
+
+    fn tell(&self, tally: &mut Tally) -> std::io::Result<()> {
+        self.lives.iter().for_each(|(instance, life)| tally.meet(*instance, life));
+        self.each(|fact| tally.note(&fact))
+    }
+
+    fn tell_kept(&self, tally: &mut Tally) -> std::io::Result<()> {
+        self.each(|fact| tally.note_kept(&fact))
+    }
+
+    fn each(&self, mut fact: impl FnMut(Fact)) -> std::io::Result<()> {
+        let base = self.chapter.number * CHAPTER_ENTRIES;
+        for (first, count) in &self.ranges {
+            let rows = self.chapter.rows(*first, *count)?;
+            for row in rows.chunks_exact(ROW_BYTES) {
+                let row = Row::read(row).ok_or(std::io::ErrorKind::InvalidData)?;
+                let named = |names: &[InstanceId], number: usize| {
+                    names.get(number).copied().unwrap_or_default()
+                };
+                fact(Fact {
+                    at_ms: self.chapter.times.0 + row.at_ms,
+                    index: base + u64::from(row.entry),
+                    deed: row.deed,
+                    instance: named(&self.instances, row.instance as usize),
+                    start: named(&self.authors, row.start.into()),
+                    person: match row.person {
+                        NOBODY => None,
+                        number => self.people.get(number as usize).copied(),
+                    },
+                    item: row.item,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn sections(chapter: &Chapter, kinds: &[u8]) -> Vec<(u64, u64)> {
+    let wanted = chapter.sections.iter().filter(|section| kinds.contains(&section.kind));
+    wanted.map(|section| (section.first_row.into(), section.rows.into())).collect()
+}
+
+/// What the binder of the next chapter must know, if the index of this one is whole and belongs
+/// to entries with this root.
+fn lives_after(folder: &Path, number: u64, root: Hash) -> Option<Vec<(InstanceId, Life)>> {
+    let chapter = Chapter::open(File::open(folder.join(chapter_name(number))).ok()?).ok()?;
+    (chapter.number == number && chapter.root == root).then(|| chapter.lives().ok())?
+}
+
+/// Takes up the index of a log that was opened to be written: chapters that are missing are made
+/// anew. Says how many.
+///
+/// # Errors
+/// The disk's.
+pub fn take_up<V: Volume>(store: &Store<V>, folder: &Path) -> io::Result<(Binder, u64)> {
+    let full = store.size() / CHAPTER_ENTRIES;
+    let missing = (0..full).find(|number| !folder.join(chapter_name(*number)).exists());
+    let mut first = missing.unwrap_or(full);
+    let lives = loop {
+        let Some(before) = first.checked_sub(1) else { break Vec::new() };
+        let root = store.node(16, before).unwrap_or_default();
+        match lives_after(folder, before, root) {
+            Some(lives) => break lives,
+            None => first = before,
+        }
+    };
+    let mut binder = Binder::new(first, lives);
+    let shelf = Folder(folder.to_owned());
+    while binder.next() < store.size() {
+        let entries = store.entries(binder.next(), 4_096, 4 * 1024 * 1024)?;
+        if entries.is_empty() {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        for bytes in &entries {
+            let frame = Frame::parse(bytes);
+            let done = binder.take(leaf_hash(bytes), frame.as_ref().map(|frame| &frame.entry));
+            if let Some((number, index)) = done {
+                shelf.put(&chapter_name(number), &index)?;
+            }
+        }
+    }
+    Ok((binder, full - first))
+}

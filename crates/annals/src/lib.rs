@@ -1,0 +1,56 @@
+//! The evidence on disk: the log in segments, its tiles, and an index in chapters; how it is
+//! opened, read, checked, and shown to those whom it concerns.
+//!
+//! # Never  opens a socket; changes or drops a committed entry; trusts the index without the log
+
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
+
+mod binder;
+mod chapter;
+mod check;
+mod disk;
+mod fault;
+mod index;
+mod publish;
+mod reading;
+mod rows;
+mod seen;
+mod segments;
+mod series;
+mod view;
+
+#[cfg(test)]
+mod tests;
+
+pub use binder::Binder;
+pub use chapter::{CHAPTER_ENTRIES, Chapter};
+pub use check::{Checked, check, check_copy};
+pub use disk::{Folder, Shelf};
+pub use fault::Fault;
+pub use index::{Index, Measured, chapter_name, take_up};
+pub use publish::{Published, proof_text, publish};
+pub use reading::{Head, Keys, Reader, find_keys};
+pub use seen::{Seen, Sight};
+pub use segments::{Segments, segment_name};
+pub use series::{Series, root_key};
+pub use view::{View, ViewCheck, check_view, write_view};
+
+/// Names inside a log's folder.
+pub mod names {
+    /// The first segment; the others are `log.000001` and so on.
+    pub const LOG: &str = "log";
+    /// Tiles of level 0; the higher levels are `tiles.1` and so on.
+    pub const TILES: &str = "tiles";
+    pub const MARKS: &str = "marks";
+    pub const ANCHOR: &str = "anchor";
+    pub const CHAPTERS: &str = "chapters";
+    /// The newest cosigned checkpoint, for readers.
+    pub const CHECKPOINT: &str = "checkpoint";
+    /// The public half of whose log it is.
+    pub const PUBLIC: &str = "key.pub";
+    /// In a mirror's folder: whom it copies.
+    pub const LEDGER: &str = "ledger.pub";
+}

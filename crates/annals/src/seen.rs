@@ -1,0 +1,84 @@
+//! What a reader saw last: whoever reads again demands that this is still the beginning.
+
+use crate::disk::{Folder, Shelf};
+use crate::fault::{Fault, file};
+use crate::reading::Reader;
+use std::path::{Path, PathBuf};
+use tlog::{Hash, SignedCheckpoint};
+
+/// A reader's memory: one small file, kept away from the log.
+pub struct Seen {
+    shelf: Folder,
+    name: String,
+}
+
+/// How a log stands to what was seen before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sight {
+    First,
+    /// It holds what was seen, and perhaps more.
+    Consistent,
+    /// It holds less than was seen.
+    RolledBack {
+        seen: u64,
+        found: u64,
+    },
+    /// It holds another history than was seen.
+    Forked {
+        seen: u64,
+        root: Hash,
+    },
+}
+
+impl Sight {
+    pub fn problem(&self) -> Option<String> {
+        match self {
+            Self::First | Self::Consistent => None,
+            Self::RolledBack { seen, found } => Some(format!(
+                "rolled back: a checkpoint of {seen} entries was seen here before, {found} are left"
+            )),
+            Self::Forked { seen, root } => Some(format!(
+                "forked: the first {seen} entries had the root {} when they were last seen",
+                root.to_base64()
+            )),
+        }
+    }
+}
+
+impl Seen {
+    pub fn at(path: &Path) -> Self {
+        let folder = path.parent().map(PathBuf::from).unwrap_or_default();
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+        Self { shelf: Folder(folder), name: name.unwrap_or_default() }
+    }
+
+    /// Compares with what was seen before, and, if that is still there, remembers what is now.
+    ///
+    /// # Errors
+    /// A memory that cannot be read. One that cannot be written is no fault: some readers may
+    /// only read.
+    pub fn look(&self, reader: &Reader) -> Result<Sight, Fault> {
+        let before = self.shelf.get(&self.name).map_err(file(&*self.name))?;
+        let before = before.as_deref().and_then(SignedCheckpoint::parse);
+        let ledger = &reader.keys().ledger;
+        let before = before.filter(|signed| signed.note.is_signed_by(ledger));
+        let sight = before.map_or(Sight::First, |signed| sight(reader, &signed));
+        if sight.problem().is_none() {
+            let note = reader.head().note;
+            if !note.is_empty() {
+                let _ = self.shelf.put(&self.name, note.as_bytes());
+            }
+        }
+        Ok(sight)
+    }
+}
+
+/// How a log stands to a checkpoint.
+pub(crate) fn sight(reader: &Reader, signed: &SignedCheckpoint) -> Sight {
+    let (seen, root) = (signed.checkpoint.size, signed.checkpoint.root);
+    match reader.root_at(seen) {
+        None => Sight::RolledBack { seen, found: reader.size() },
+        Some(found) if found == root => Sight::Consistent,
+        Some(_) => Sight::Forked { seen, root },
+    }
+}

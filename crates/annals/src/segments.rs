@@ -1,0 +1,210 @@
+//! The log as files of bounded size, one after the other; to a store it is one volume. The first
+//! is `log`, as it was before there were segments.
+
+use crate::disk::{Disk, grow};
+use std::cell::RefCell;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use tlog::{TILE_LEVELS, Volume, Volumes};
+
+/// A new segment is begun behind so many octets, at the next batch.
+const SEGMENT_BYTES: u64 = 256 * 1024 * 1024;
+
+/// Files that follow each other.
+pub struct Segments {
+    first: PathBuf,
+    /// Octets of each; the last one grows.
+    lengths: Vec<u64>,
+    last: File,
+    /// Where older ones are read, the one that was read last.
+    older: RefCell<Option<(usize, File)>>,
+    limit: u64,
+    may_write: bool,
+}
+
+impl Segments {
+    /// Opens what is there; makes the first if nothing is.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn open(first: &Path) -> io::Result<Self> {
+        Self::open_with(first, SEGMENT_BYTES, true)
+    }
+
+    /// For reading only: nothing is made.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn look(first: &Path) -> io::Result<Self> {
+        Self::open_with(first, SEGMENT_BYTES, false)
+    }
+
+    pub(crate) fn open_with(first: &Path, limit: u64, may_write: bool) -> io::Result<Self> {
+        let mut lengths = Vec::new();
+        while let Ok(about) = name_of(first, lengths.len()).metadata() {
+            lengths.push(about.len());
+        }
+        let path = name_of(first, lengths.len().saturating_sub(1));
+        let last = match (may_write, lengths.is_empty()) {
+            (true, false) => grow(&path)?,
+            (true, true) => begin(&path)?,
+            (false, false) => File::open(&path)?,
+            // Nothing was derived yet, by an earlier version: it reads as empty.
+            (false, true) => File::open("/dev/null")?,
+        };
+        if lengths.is_empty() {
+            lengths.push(0);
+        }
+        let (first, older) = (first.to_owned(), RefCell::new(None));
+        Ok(Self { first, lengths, last, older, limit, may_write })
+    }
+
+    /// Octets of each segment.
+    pub fn lengths(&self) -> &[u64] {
+        &self.lengths
+    }
+
+    fn begin_another(&mut self) -> io::Result<()> {
+        Disk.flush(&self.last)?;
+        self.last = begin(&name_of(&self.first, self.lengths.len()))?;
+        self.lengths.push(0);
+        Ok(())
+    }
+
+    fn read_part(&self, segment: usize, offset: u64, into: &mut [u8]) -> io::Result<usize> {
+        if segment + 1 == self.lengths.len() {
+            return Volume::read_at(&self.last, offset, into);
+        }
+        let mut older = self.older.borrow_mut();
+        if older.as_ref().is_none_or(|(number, _)| *number != segment) {
+            *older = Some((segment, File::open(name_of(&self.first, segment))?));
+        }
+        match older.as_ref() {
+            Some((_, file)) => Volume::read_at(file, offset, into),
+            None => Ok(0),
+        }
+    }
+}
+
+/// A new file. Its name is durable before anything that is flushed under it counts.
+fn begin(path: &Path) -> io::Result<File> {
+    let file = grow(path)?;
+    durable::cut(&file, 0)?;
+    Disk.names(path)?;
+    Ok(file)
+}
+
+fn name_of(first: &Path, number: usize) -> PathBuf {
+    let name = first.file_name().map(|name| name.to_string_lossy().into_owned());
+    first.with_file_name(segment_name(&name.unwrap_or_default(), number))
+}
+
+/// The name of a segment.
+pub fn segment_name(first: &str, number: usize) -> String {
+    match number {
+        0 => first.to_owned(),
+        number => format!("{first}.{number:06}"),
+    }
+}
+
+impl Volume for Segments {
+    fn length(&self) -> io::Result<u64> {
+        match self.may_write {
+            true => Ok(self.lengths.iter().sum()),
+            // Somebody else writes: the last one may have grown.
+            false => {
+                let before = self.lengths.split_last().map_or(0, |(_, older)| older.iter().sum());
+                Ok(before + self.last.metadata()?.len())
+            }
+        }
+    }
+
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
+        let (mut done, mut base) = (0, 0);
+        for (number, length) in self.lengths.iter().enumerate() {
+            let is_last = number + 1 == self.lengths.len();
+            let at = offset + done as u64;
+            if is_last || at < base + length {
+                let rest = into.get_mut(done..).unwrap_or_default();
+                let room = usize::try_from(base + length - at.min(base + length));
+                let room = if is_last { rest.len() } else { room.unwrap_or(usize::MAX) };
+                let rest = rest.get_mut(..room.min(rest.len())).unwrap_or_default();
+                done += self.read_part(number, at - base, rest)?;
+            }
+            if done == into.len() {
+                break;
+            }
+            base += length;
+        }
+        Ok(done)
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.lengths.last().is_some_and(|length| *length >= self.limit) {
+            self.begin_another()?;
+        }
+        let written = Disk.append(&self.last, bytes);
+        if let Some(length) = self.lengths.last_mut() {
+            *length = self.last.metadata()?.len();
+        }
+        written
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        Disk.flush(&self.last)
+    }
+
+    fn cut(&mut self, length: u64) -> io::Result<()> {
+        let mut left = length;
+        let kept = self.lengths.iter().position(|here| {
+            let ends_here = left <= *here;
+            left = if ends_here { left } else { left - here };
+            ends_here
+        });
+        let Some(kept) = kept else { return Ok(()) };
+        *self.older.borrow_mut() = None;
+        // The newest first: what is left is a log at every moment.
+        for number in (kept + 1..self.lengths.len()).rev() {
+            Disk.remove(&name_of(&self.first, number))?;
+            self.lengths.pop();
+        }
+        self.last = grow(&name_of(&self.first, kept))?;
+        Disk.cut(&self.last, left)?;
+        if let Some(last) = self.lengths.last_mut() {
+            *last = left;
+        }
+        Ok(())
+    }
+}
+
+/// One derived file, or nothing yet.
+pub(crate) fn volumes(
+    folder: &Path,
+    open: impl Fn(&Path) -> io::Result<Segments>,
+) -> io::Result<Volumes<Segments>> {
+    use crate::names::{LOG, MARKS, TILES};
+    let mut tiles = Vec::new();
+    for level in 0..TILE_LEVELS {
+        tiles.push(open(&folder.join(tiles_name(TILES, level)))?);
+    }
+    let tiles = tiles.try_into().map_err(|_| io::ErrorKind::InvalidData)?;
+    Ok(Volumes { log: open(&folder.join(LOG))?, tiles, marks: open(&folder.join(MARKS))? })
+}
+
+pub(crate) fn tiles_name(tiles: &str, level: usize) -> String {
+    match level {
+        0 => tiles.to_owned(),
+        level => format!("{tiles}-{level}"),
+    }
+}
+
+impl Segments {
+    /// The volumes of a log's folder, to be written.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn volumes(folder: &Path) -> io::Result<Volumes<Self>> {
+        volumes(folder, Self::open)
+    }
+}

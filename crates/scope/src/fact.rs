@@ -1,0 +1,246 @@
+//! Facts: what an entry says of whom, cut to one size, so that an index can keep a billion.
+
+use evidence::{Body, Entry, Released, Word};
+use terms::{ConnectionId, GrantId, InstanceId, MessageId, TenantId, UserId};
+
+/// What a fact is about. Numbers stand in indexes and never change meaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Deed {
+    Start = 1,
+    Stop = 2,
+    /// A connection was handed to an instance; the item is its id.
+    Connection = 3,
+    /// A message was kept for a person; the item is its id.
+    Deliver = 4,
+    /// What was kept came over a connection: the item is its id, and 1 behind it if it is known.
+    Arrival = 5,
+    /// A message left; the item is its id.
+    Send = 6,
+    /// Something was released; the item is the grant. `Body` and `Month` of the same entry follow.
+    Release = 7,
+    /// A message was released whole; the item is its id.
+    Body = 8,
+    /// Every summary of a month was released; the item is the month.
+    Month = 9,
+    SignIn = 10,
+    /// The item is the grant. `GrantEnd` of the same entry follows: the item is when, in ms.
+    Grant = 11,
+    GrantEnd = 12,
+    /// A credential was used; the item is the beginning of its sort's word.
+    Credential = 13,
+    Alarm = 14,
+    /// Keys; the item is the beginning of the word for what they are for.
+    Create = 15,
+    Rotate = 16,
+    Shred = 17,
+    /// Any other deed that touches a person or a tenant.
+    Other = 18,
+    /// An instance took messages that were not kept; the item is how many, and the connection.
+    Passed = 19,
+}
+
+impl Deed {
+    const ALL: [Self; 19] = [
+        Self::Start,
+        Self::Stop,
+        Self::Connection,
+        Self::Deliver,
+        Self::Arrival,
+        Self::Send,
+        Self::Release,
+        Self::Body,
+        Self::Month,
+        Self::SignIn,
+        Self::Grant,
+        Self::GrantEnd,
+        Self::Credential,
+        Self::Alarm,
+        Self::Create,
+        Self::Rotate,
+        Self::Shred,
+        Self::Other,
+        Self::Passed,
+    ];
+
+    pub fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.iter().copied().find(|deed| *deed as u8 == number)
+    }
+}
+
+/// Whose: a contract, and a person of it where one is named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Person {
+    pub tenant: TenantId,
+    pub user: Option<UserId>,
+}
+
+/// Sixteen octets that mean what the deed says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Item(pub [u8; 16]);
+
+impl Item {
+    fn from_slice(bytes: &[u8]) -> Self {
+        let mut item = [0; 16];
+        item.iter_mut().zip(bytes).for_each(|(to, byte)| *to = *byte);
+        Self(item)
+    }
+
+    pub fn word(word: &Word) -> Self {
+        Self::from_slice(word.as_str().as_bytes())
+    }
+
+    pub fn message(self) -> MessageId {
+        MessageId(self.0)
+    }
+
+    pub fn grant(self) -> GrantId {
+        GrantId(self.0)
+    }
+
+    /// The number in the first eight octets.
+    pub fn number(self) -> u64 {
+        self.0.first_chunk::<8>().map_or(0, |eight| u64::from_be_bytes(*eight))
+    }
+
+    pub fn connection(self) -> Option<ConnectionId> {
+        let (eight, rest) = self.0.split_first_chunk::<8>()?;
+        (rest.first() == Some(&1)).then_some(ConnectionId(*eight))
+    }
+
+    fn of_connection(connection: Option<ConnectionId>) -> Self {
+        match connection {
+            Some(ConnectionId(id)) => Self::from_slice(&[&id[..], &[1]].concat()),
+            None => Self::default(),
+        }
+    }
+
+    fn of_number(number: u64) -> Self {
+        Self::from_slice(&number.to_be_bytes())
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fact {
+    pub at_ms: u64,
+    /// The entry that says it.
+    pub index: u64,
+    pub deed: Deed,
+    /// Whose deed it is; the author itself where the entry names no process.
+    pub instance: InstanceId,
+    /// The author's start.
+    pub start: InstanceId,
+    pub person: Option<Person>,
+    pub item: Item,
+}
+
+/// Hands on every fact of an entry.
+pub fn facts(index: u64, entry: &Entry, mut fact: impl FnMut(Fact)) {
+    let instance = entry.body.instance().unwrap_or(entry.start);
+    let blank = Fact {
+        at_ms: entry.time_ms,
+        index,
+        deed: Deed::Other,
+        instance,
+        start: entry.start,
+        person: None,
+        item: Item::default(),
+    };
+    let of = |tenant: TenantId, user: Option<UserId>| Some(Person { tenant, user });
+    let maybe = |tenant: Option<TenantId>, user: Option<UserId>| {
+        tenant.map(|tenant| Person { tenant, user })
+    };
+    let mut say = |deed, person, item| fact(Fact { deed, person, item, ..blank });
+    match &entry.body {
+        Body::ProcessStart { .. } => say(Deed::Start, None, Item::default()),
+        Body::ProcessStop { .. } => say(Deed::Stop, None, Item::default()),
+        Body::Connection { connection, .. } => {
+            say(Deed::Connection, None, Item::of_connection(Some(*connection)));
+        }
+        Body::Deliver { tenant, messages, connection, .. } => {
+            say(Deed::Arrival, of(*tenant, None), Item::of_connection(*connection));
+            for one in messages {
+                say(Deed::Deliver, of(*tenant, Some(one.user)), Item(one.message.0));
+            }
+        }
+        Body::Release { grant, tenant, user, released, .. } => {
+            let person = of(*tenant, Some(*user));
+            say(Deed::Release, person, Item(grant.0));
+            match released {
+                Released::Bodies(messages) => {
+                    messages.iter().for_each(|one| say(Deed::Body, person, Item(one.0)));
+                }
+                Released::Months(months) => months
+                    .iter()
+                    .for_each(|month| say(Deed::Month, person, Item::of_number((*month).into()))),
+            }
+        }
+        Body::Send { tenant, user, message, .. } => {
+            say(Deed::Send, of(*tenant, Some(*user)), Item(message.0));
+        }
+        Body::SignIn { tenant, user, ok, .. } => {
+            say(Deed::SignIn, maybe(*tenant, *user), Item::of_number((*ok).into()));
+        }
+        Body::Grant { grant, tenant, user, until_ms, .. } => {
+            say(Deed::Grant, of(*tenant, Some(*user)), Item(grant.0));
+            say(Deed::GrantEnd, of(*tenant, Some(*user)), Item::of_number(*until_ms));
+        }
+        Body::CredentialUse { credential, tenant, .. } => {
+            say(Deed::Credential, maybe(*tenant, None), Item::word(credential));
+        }
+        Body::KeyCreate { what, tenant, user, .. } => {
+            say(Deed::Create, maybe(*tenant, *user), Item::word(what));
+        }
+        Body::KeyRotate { what, tenant, user, .. } => {
+            say(Deed::Rotate, maybe(*tenant, *user), Item::word(what));
+        }
+        Body::KeyShred { what, tenant, user, .. } => {
+            say(Deed::Shred, maybe(*tenant, *user), Item::word(what));
+        }
+        Body::Alarm { call, .. } => say(Deed::Alarm, None, Item::word(call)),
+        Body::RuleChange { what, tenant, user, .. } | Body::Export { what, tenant, user, .. } => {
+            say(Deed::Other, maybe(*tenant, *user), Item::word(what));
+        }
+        Body::Incident { cause, tenant, user, .. } => {
+            say(Deed::Alarm, maybe(*tenant, *user), Item::word(cause));
+        }
+        Body::Approve { request, tenant, approver } | Body::Deny { request, tenant, approver } => {
+            say(Deed::Other, of(*tenant, Some(*approver)), Item::from_slice(&request.0));
+        }
+        Body::Request { what, tenant, user, .. }
+        | Body::CarryOut { what, tenant, user, .. }
+        | Body::Freeze { what, tenant, user, .. }
+        | Body::Unfreeze { what, tenant, user, .. } => {
+            say(Deed::Other, maybe(*tenant, *user), Item::word(what));
+        }
+        Body::Ending { tenant, user, state, .. } => {
+            say(Deed::Other, of(*tenant, *user), Item::word(state));
+        }
+        Body::Destroyed { tenant, user, .. }
+        | Body::Hold { tenant, user, .. }
+        | Body::KeyHold { tenant, user, .. } => {
+            say(Deed::Other, of(*tenant, *user), Item::default());
+        }
+        Body::KeySeal { tenant, .. } => say(Deed::Other, of(*tenant, None), Item::default()),
+        Body::KeyFreeze { tenant, user, .. } => {
+            say(Deed::Other, maybe(*tenant, *user), Item::default());
+        }
+        Body::NotKept { messages, connection, .. } => {
+            say(Deed::Passed, None, Item::of_passed(*messages, *connection));
+        }
+        // Heartbeats, and deeds that touch nobody.
+        _ => {}
+    }
+}
+
+impl Item {
+    /// Of how many messages, over which connection.
+    fn of_passed(messages: u32, ConnectionId(connection): ConnectionId) -> Self {
+        Self::from_slice(&[&connection[..], &[1], &messages.to_be_bytes()].concat())
+    }
+
+    pub fn passed(self) -> u64 {
+        let count = self.0.get(9..13).and_then(|four| four.try_into().ok());
+        count.map_or(0, |four| u64::from(u32::from_be_bytes(four)))
+    }
+}

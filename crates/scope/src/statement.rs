@@ -1,0 +1,181 @@
+//! What left was ciphertext, and here is why it stays that: which, under what, and that no key
+//! for it was handed to whoever took it.
+
+use crate::measure::Question;
+use crate::roll::Roll;
+use evidence::{Body, Entry, rfc3339};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use terms::{InstanceId, Kind, TenantId};
+
+/// Keys that are listed; more are counted.
+const KEYS: usize = 10_000;
+/// How mail is sealed (`docs/sealing.md`). Which suite a ciphertext has, its first octet says.
+const SUITES: [&str; 2] = [
+    "HPKE (RFC 9180) DHKEM(P-256, HKDF-SHA256), HKDF-SHA256, AES-256-GCM; content AES-256-GCM",
+    "HPKE (RFC 9180) DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, AES-256-GCM; content AES-256-GCM",
+];
+
+/// One contract's ciphertexts: copies that were kept before the window's end.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Ciphertexts {
+    pub tenant: String,
+    pub copies: u64,
+    pub bytes: u64,
+}
+
+/// What became of a key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct KeyEvent {
+    pub entry: u64,
+    pub at: String,
+    pub event: &'static str,
+    pub what: String,
+    pub epoch: u64,
+    pub tenant: Option<String>,
+}
+
+/// The statement.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Statement {
+    pub statement: &'static str,
+    pub component: &'static str,
+    pub from: String,
+    pub to: String,
+    pub ciphertexts: Vec<Ciphertexts>,
+    pub suites: Vec<&'static str>,
+    pub keys: Vec<KeyEvent>,
+    pub keys_in_all: u64,
+    pub releases_in_window: u64,
+    /// By component of the process that received them.
+    pub released_to: BTreeMap<&'static str, u64>,
+    pub releases_to_component: u64,
+    /// The vault's own numbers of the first and last release in the window.
+    pub first_release: Option<u64>,
+    pub last_release: Option<u64>,
+    /// Numbers that are missing between them: none may be.
+    pub gaps: u64,
+    /// No key was released to this component, none is missing from the count, and the log was
+    /// checked.
+    pub holds: bool,
+    pub entries: u64,
+    pub root: String,
+    pub verified: bool,
+}
+
+/// Reads entries in order and makes the statement.
+pub struct StatementMaker {
+    question: Question,
+    roll: Roll,
+    kept: BTreeMap<TenantId, (u64, u64)>,
+    keys: Vec<KeyEvent>,
+    keys_in_all: u64,
+    released: BTreeMap<&'static str, u64>,
+    to_component: u64,
+    numbers: Option<(u64, u64)>,
+    gaps: u64,
+    holds_keys: bool,
+}
+
+impl StatementMaker {
+    pub fn new(question: Question) -> Self {
+        // Who holds or mints what opens mail cannot be spoken for.
+        let holds_keys = matches!(question.component, Kind::Vault | Kind::Identity | Kind::Warden);
+        Self {
+            question,
+            roll: Roll::default(),
+            kept: BTreeMap::new(),
+            keys: Vec::new(),
+            keys_in_all: 0,
+            released: BTreeMap::new(),
+            to_component: 0,
+            numbers: None,
+            gaps: 0,
+            holds_keys,
+        }
+    }
+
+    pub fn note(&mut self, index: u64, entry: &Entry) {
+        self.roll.note(entry);
+        if entry.time_ms >= self.question.to_ms {
+            return;
+        }
+        let mut key = |event, what: &str, epoch, tenant: Option<TenantId>| {
+            self.keys_in_all += 1;
+            if self.keys.len() < KEYS {
+                self.keys.push(KeyEvent {
+                    entry: index,
+                    at: rfc3339(entry.time_ms),
+                    event,
+                    what: what.to_owned(),
+                    epoch,
+                    tenant: tenant.map(|tenant| tenant.to_string()),
+                });
+            }
+        };
+        match &entry.body {
+            Body::Deliver { tenant, messages, .. } => {
+                let kept = self.kept.entry(*tenant).or_default();
+                kept.0 += messages.len() as u64;
+                kept.1 += messages.iter().map(|one| one.bytes).sum::<u64>();
+            }
+            Body::KeyCreate { what, epoch, tenant, .. } => {
+                key("created", what.as_str(), *epoch, *tenant);
+            }
+            Body::KeyRotate { what, epoch, tenant, .. } => {
+                key("rotated", what.as_str(), *epoch, *tenant);
+            }
+            Body::KeyShred { what, epoch, tenant, .. } => {
+                key("destroyed", what.as_str(), *epoch, *tenant);
+            }
+            Body::Release { vault_seq, instance, .. } if entry.time_ms >= self.question.from_ms => {
+                self.release(*vault_seq, instance);
+            }
+            _ => {}
+        }
+    }
+
+    fn release(&mut self, number: u64, to: &InstanceId) {
+        let life = self.roll.0.get(to);
+        let kind = life.map_or("unknown", |life| life.kind.word());
+        *self.released.entry(kind).or_default() += 1;
+        let wanted = self.question.version.as_deref();
+        let fits = life.is_none_or(|life| {
+            life.kind == self.question.component
+                && wanted.is_none_or(|wanted| wanted == life.version.as_str())
+        });
+        self.to_component += u64::from(fits);
+        let (first, last) = self.numbers.unwrap_or((number, number.wrapping_sub(1)));
+        self.gaps += number.saturating_sub(last.wrapping_add(1));
+        self.numbers = Some((first, number));
+    }
+
+    pub fn finish(self, entries: u64, root: String, verified: bool) -> Statement {
+        let of = |(tenant, (copies, bytes)): (TenantId, (u64, u64))| Ciphertexts {
+            tenant: tenant.to_string(),
+            copies,
+            bytes,
+        };
+        let silent = self.to_component == 0 && self.gaps == 0 && !self.holds_keys;
+        Statement {
+            statement: "advanced-encryption",
+            component: self.question.component.word(),
+            from: rfc3339(self.question.from_ms),
+            to: rfc3339(self.question.to_ms),
+            ciphertexts: self.kept.into_iter().map(of).collect(),
+            suites: SUITES.to_vec(),
+            keys: self.keys,
+            keys_in_all: self.keys_in_all,
+            releases_in_window: self.released.values().sum(),
+            released_to: self.released,
+            releases_to_component: self.to_component,
+            first_release: self.numbers.map(|numbers| numbers.0),
+            last_release: self.numbers.map(|numbers| numbers.1),
+            gaps: self.gaps,
+            holds: silent && verified,
+            entries,
+            root,
+            verified,
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! A scope and a statement in sentences, Japanese and English alike. Names, where somebody is
+//! entitled to them, are handed in; else opaque ids stand.
+
+use crate::measure::Scope;
+use crate::statement::Statement;
+use std::fmt::Write;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Language {
+    Japanese,
+    English,
+}
+
+impl Language {
+    pub fn parse(word: &str) -> Option<Self> {
+        match word {
+            "ja" => Some(Self::Japanese),
+            "en" => Some(Self::English),
+            _ => None,
+        }
+    }
+
+    fn say<'a>(self, japanese: &'a str, english: &'a str) -> &'a str {
+        match self {
+            Self::Japanese => japanese,
+            Self::English => english,
+        }
+    }
+}
+
+fn class(language: Language, word: &str) -> &str {
+    match word {
+        "addresses" => language.say("メールアドレス", "addresses"),
+        "headers" => language.say("ヘッダー", "headers"),
+        "bodies" => language.say("本文", "bodies"),
+        "verifiers" => language.say("認証情報", "verifiers"),
+        "credentials" => language.say("クラウド等の資格情報", "credentials"),
+        other => other,
+    }
+}
+
+fn condition(language: Language, word: &str) -> &str {
+    match word {
+        "instances ended" => language.say("対象プロセスの終了", word),
+        "no live grant" => language.say("有効な許可なし", word),
+        "no alarm since" => language.say("以後の警報なし", word),
+        "decoys silent" => language.say("おとりへの接触なし", word),
+        "credentials rotated" => language.say("資格情報の更新", word),
+        other => other,
+    }
+}
+
+/// A scope as sentences. `name` gives the name of an opaque id where it is known.
+pub fn tell(scope: &Scope, language: Language, name: impl Fn(&str) -> Option<String>) -> String {
+    let say = |japanese, english| language.say(japanese, english);
+    let mut to = String::new();
+    let none = say("なし", "none");
+    let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| none.to_owned());
+    let mut line = |label: &str, value: String| {
+        let _ = writeln!(to, "{label}: {value}");
+    };
+    line(
+        say("対象", "component"),
+        match &scope.version {
+            Some(version) => format!("{} {version}", scope.component),
+            None => scope.component.to_owned(),
+        },
+    );
+    line(say("期間", "window"), format!("{} – {}", scope.from, scope.to));
+    line(say("発生（最初の活動）", "first use"), or_none(&scope.first_use));
+    line(say("発生（最後の活動）", "last use"), or_none(&scope.last_use));
+    line(say("検知", "detected"), or_none(&scope.containment.detected));
+    line(say("露出の終了", "exposure ended"), or_none(&scope.containment.exposure_ended));
+    line(say("対象プロセス数", "instances"), scope.instances.to_string());
+    line(
+        say("閲覧され得たメール（上限）", "messages that can have been read, at most"),
+        scope.upper.to_string(),
+    );
+    line(say("確実に開示されたメール", "messages certainly opened"), scope.lower.to_string());
+    line(
+        say("内容不明の接続", "connections of which the content is not known"),
+        scope.unattributed_connections.to_string(),
+    );
+    line(
+        say("通過し保存されなかったメール", "messages that passed and were not kept"),
+        scope.not_kept.to_string(),
+    );
+    for one in &scope.contracts {
+        let who = name(&one.tenant).unwrap_or_else(|| one.tenant.clone());
+        let classes: Vec<&str> = one.classes.iter().map(|word| class(language, word)).collect();
+        let mut value = match language {
+            Language::Japanese => {
+                format!("{} 名、メール {} 通、{}", one.accounts, one.messages, classes.join("・"))
+            }
+            Language::English => format!(
+                "{} people, {} messages: {}",
+                one.accounts,
+                one.messages,
+                classes.join(", ")
+            ),
+        };
+        if one.could_open > 0 {
+            let could = say("開示し得たもの", "could have opened");
+            let _ = write!(value, " ({could} {})", one.could_open);
+        }
+        line(&format!("  {who}"), value);
+    }
+    let contained = match scope.containment.contained {
+        true => say("はい", "yes"),
+        false => say("いいえ", "no"),
+    };
+    line(say("封じ込め", "contained"), contained.to_owned());
+    for one in &scope.containment.conditions {
+        let shown = match (&one.missing, one.entry) {
+            (Some(missing), _) => format!("{}: {missing}", say("未達", "missing")),
+            (None, Some(entry)) => format!("{} {entry}", say("証跡", "shown by entry")),
+            (None, None) => say("達成", "met").to_owned(),
+        };
+        line(&format!("  {}", condition(language, one.condition)), shown);
+    }
+    let checked = match scope.verified {
+        true => say("台帳全体と写しを照合済み", "the whole ledger and its mirror were checked"),
+        false => say("索引による（--recheck で照合）", "from the index (--recheck checks it)"),
+    };
+    line(
+        say("根拠", "basis"),
+        format!("{} {} · {} · {checked}", scope.entries, say("件", "entries"), scope.root),
+    );
+    to
+}
+
+/// A statement as sentences.
+pub fn tell_statement(
+    statement: &Statement,
+    language: Language,
+    name: impl Fn(&str) -> Option<String>,
+) -> String {
+    let say = |japanese, english| language.say(japanese, english);
+    let mut to = String::new();
+    let window = format!("{} – {}", statement.from, statement.to);
+    let head = match language {
+        Language::Japanese => format!(
+            "高度な暗号化等に関する説明書\n{} が保持していた暗号文について、期間 {window}",
+            statement.component
+        ),
+        Language::English => format!(
+            "Statement on advanced encryption\nof the ciphertexts that {} held, in {window}",
+            statement.component
+        ),
+    };
+    let _ = writeln!(to, "{head}");
+    for one in &statement.ciphertexts {
+        let who = name(&one.tenant).unwrap_or_else(|| one.tenant.clone());
+        let _ = writeln!(
+            to,
+            "  {who}: {} {}, {} {}",
+            one.copies,
+            say("通", "copies"),
+            one.bytes,
+            say("オクテット", "octets")
+        );
+    }
+    let _ = writeln!(to, "{}: {}", say("方式", "suites"), statement.suites.join("; "));
+    let _ = writeln!(
+        to,
+        "{}: {} · {} {} · {} {}",
+        say("鍵の開示", "releases of keys"),
+        statement.releases_in_window,
+        say("対象へ", "to this component"),
+        statement.releases_to_component,
+        say("連番の欠落", "gaps in their numbers"),
+        statement.gaps,
+    );
+    let holds = match statement.holds {
+        true => say(
+            "この期間、対象に復号鍵は渡っていない。",
+            "In this window no key that opens them was given to this component.",
+        ),
+        false => say(
+            "対象に鍵が渡ったか、渡っていないことを示せない。",
+            "Keys were given to this component, or it cannot be shown that none were.",
+        ),
+    };
+    let _ = writeln!(to, "{holds}");
+    to
+}

@@ -1,0 +1,84 @@
+//! What the user typed.
+
+use scope::{Language, Question};
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use terms::Kind;
+
+pub const HELP: &str = "\
+sekisho-verify view DIR | mirror DIR
+sekisho-verify scope DIR --component C --from T --to T [--version V]
+  --json   --lang ja|en   --names FILE   --seen FILE   --ledger-key K   --mirror-key K";
+
+pub enum Task {
+    View,
+    Mirror,
+    Scope(Question),
+}
+
+pub struct Options {
+    pub task: Task,
+    pub folder: PathBuf,
+    pub as_json: bool,
+    pub language: Language,
+    pub names: Option<PathBuf>,
+    pub seen: Option<PathBuf>,
+    pub ledger_key: Option<String>,
+    pub mirror_key: Option<String>,
+}
+
+impl Options {
+    pub fn read(arguments: Vec<String>) -> Result<Self, String> {
+        let mut left = VecDeque::from(arguments);
+        let as_json = left.iter().any(|word| word == "--json");
+        left.retain(|word| word != "--json");
+        let mut option = |name: &str| -> Result<Option<String>, String> {
+            let Some(at) = left.iter().position(|word| word == name) else { return Ok(None) };
+            left.remove(at);
+            left.remove(at).map(Some).ok_or_else(|| format!("expected a value after {name}"))
+        };
+        let language = match option("--lang")? {
+            Some(word) => Language::parse(&word).ok_or("expected ja or en after --lang")?,
+            None => match std::env::var("LANG").is_ok_and(|lang| lang.starts_with("ja")) {
+                true => Language::Japanese,
+                false => Language::English,
+            },
+        };
+        let (names, seen) = (option("--names")?, option("--seen")?);
+        let (ledger_key, mirror_key) = (option("--ledger-key")?, option("--mirror-key")?);
+        let (component, version) = (option("--component")?, option("--version")?);
+        let (from, to) = (option("--from")?, option("--to")?);
+        let (task, folder) = (left.pop_front(), left.pop_front());
+        if let Some(more) = left.pop_front() {
+            return Err(format!("expected no more words, found {more}"));
+        }
+        let task = match task.as_deref() {
+            Some("view") => Task::View,
+            Some("mirror") => Task::Mirror,
+            Some("scope") => {
+                let word = component.ok_or("expected --component")?;
+                let component = Kind::parse(&word).ok_or("expected a compartment's name")?;
+                let from_ms = time(from, "--from")?;
+                let to_ms = time(to, "--to")?;
+                Task::Scope(Question { component, version, from_ms, to_ms })
+            }
+            _ => return Err("expected view, mirror or scope".to_owned()),
+        };
+        Ok(Self {
+            task,
+            folder: folder.ok_or("expected a folder")?.into(),
+            as_json,
+            language,
+            names: names.map(PathBuf::from),
+            seen: seen.map(PathBuf::from),
+            ledger_key,
+            mirror_key,
+        })
+    }
+}
+
+fn time(text: Option<String>, name: &str) -> Result<u64, String> {
+    let text = text.ok_or_else(|| format!("expected {name}"))?;
+    let read = text.parse::<u64>().ok().or_else(|| evidence::parse_rfc3339(&text));
+    read.ok_or_else(|| format!("expected a time such as 2026-11-22T09:00:00Z after {name}"))
+}
