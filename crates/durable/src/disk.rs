@@ -52,12 +52,6 @@ pub(crate) struct Disk {
 impl Disk {
     pub fn take(&mut self, step: &Step) {
         match step {
-            // No kernel and no disk divides so little within one sector.
-            Step::Write { at, bytes, .. } if is_undivided(*at, bytes.len()) => {
-                if dice.once_in(2) {
-                    self.take(step);
-                }
-            }
             Step::Write { file, at, bytes } => {
                 let loose = Loose::Write { at: *at, bytes: bytes.clone() };
                 self.with(file, |octets| octets.loose.push(loose));
@@ -86,6 +80,12 @@ impl Disk {
     /// A step that the end interrupts: a write may be there in part.
     pub fn tear(&mut self, step: &Step, dice: &mut Dice) {
         match step {
+            // No kernel and no disk divides so little within one sector.
+            Step::Write { at, bytes, .. } if is_undivided(*at, bytes.len()) => {
+                if dice.once_in(2) {
+                    self.take(step);
+                }
+            }
             Step::Write { file, at, bytes } => {
                 let bytes: Vec<u8> =
                     bytes.iter().take(dice.below(bytes.len() + 1)).copied().collect();
