@@ -1,15 +1,16 @@
 //! Identity with peers that always answer, in this very process.
 
 use crate::friends::Friends;
+use crate::marks::Marks;
 use crate::people::People;
 use crate::sessions::{Door, Sessions};
 use crate::tables::Tables;
 use rows::RowKey;
 use std::path::PathBuf;
-use terms::{InstanceId, TenantId, UserId};
+use terms::{InstanceId, Kind, TenantId, UserId};
 use wire::Channel;
 use wire::control::Report;
-use wire::identity::{FromAccess, FromAdmin, Protocol, ToAccess, ToAdmin};
+use wire::identity::{FromAccess, FromAdmin, Protocol, ToAccess, ToAdmin, Whose};
 use wire::ledger::{FromLedger, ToLedger};
 use wire::vault::{FromIdentity, ToIdentity};
 
@@ -23,6 +24,7 @@ struct World {
     key: RowKey,
     friends: Friends,
     sessions: Sessions,
+    marks: Marks,
     next_peer: u64,
 }
 
@@ -54,6 +56,7 @@ impl World {
             key: RowKey::new(&[9; 32]),
             friends,
             sessions: Sessions::default(),
+            marks: Marks::default(),
             next_peer: 0,
         };
         for (user, address) in [(AOI, "aoi@example.jp"), (HARU, "haru@example.jp")] {
@@ -69,6 +72,7 @@ impl World {
             key: &self.key,
             friends: &mut self.friends,
             sessions: &mut self.sessions,
+            marks: &mut self.marks,
             single_operator: true,
         };
         people.carry_out(question)
@@ -96,6 +100,7 @@ impl World {
             key: &self.key,
             friends: &mut self.friends,
             sessions: &mut self.sessions,
+            marks: &self.marks,
         };
         door.answer(peer, InstanceId([peer as u8; 6]), question)
     }
@@ -110,6 +115,10 @@ impl World {
                 format!("welcome {user}")
             }
             (ToAccess::Refused, None) => "refused".to_owned(),
+            (ToAccess::Refused, Some(Report::Alarm { what })) => {
+                assert!(what.starts_with("a decoy was touched"), "{what}");
+                "decoy".to_owned()
+            }
             (ToAccess::Later, None) => "later".to_owned(),
             _ => "something else".to_owned(),
         }
@@ -221,4 +230,45 @@ fn without_evidence_or_vault_people_are_asked_to_wait() {
     world.friends.vault = None;
     let peer = world.peer();
     assert_eq!(world.sign_in(peer, "aoi@example.jp", &aoi), "later");
+}
+
+#[test]
+fn a_decoy_lets_nobody_in_and_tells() {
+    let mut world = World::new("decoy");
+    let (secret, _) = world.app_password(HARU, Protocol::Imap, 1);
+    let (mine, _) = world.app_password(AOI, Protocol::Imap, 2);
+    world.change(FromAdmin::Decoy { user: HARU });
+    let mut case = |name: &str, secret: &str| {
+        let peer = world.peer();
+        world.sign_in(peer, name, secret)
+    };
+    assert_eq!(case("haru@example.jp", &secret), "decoy");
+    assert_eq!(case("haru@example.jp", "whatever"), "decoy");
+    assert_eq!(case("aoi@example.jp", &secret), "decoy");
+    assert_eq!(case("aoi@example.jp", "whatever"), "refused");
+    assert_eq!(case("aoi@example.jp", &mine), format!("welcome {AOI}"));
+}
+
+#[test]
+fn a_freeze_holds_through_a_restart_until_it_is_lifted() {
+    let mut world = World::new("freeze");
+    let (secret, _) = world.app_password(AOI, Protocol::Imap, 1);
+    let peer = world.peer();
+    assert_eq!(world.sign_in(peer, "aoi@example.jp", &secret), format!("welcome {AOI}"));
+    let all = [Whose::Person(TENANT, AOI), Whose::Tenant(TENANT), Whose::Kind(Kind::Access)];
+    for whose in all {
+        let done = world.change(FromAdmin::Freeze { whose, frozen: true });
+        assert!(matches!(done, ToAdmin::Done { weakened: None }));
+        let again = world.change(FromAdmin::Freeze { whose, frozen: true });
+        assert!(matches!(again, ToAdmin::Refused { .. }));
+        let renew = FromAccess::Renew { session: vec![4; 65] };
+        assert!(matches!(world.ask(peer, renew).0, ToAccess::Refused), "its session has ended");
+        world.marks = Marks::read(&world.tables, &world.key).unwrap();
+        let peer = world.peer();
+        assert_eq!(world.sign_in(peer, "aoi@example.jp", &secret), "refused");
+        let lifted = world.change(FromAdmin::Freeze { whose, frozen: false });
+        assert!(matches!(lifted, ToAdmin::Done { weakened: Some(_) }), "one person lifted it");
+        let peer = world.peer();
+        assert_eq!(world.sign_in(peer, "aoi@example.jp", &secret), format!("welcome {AOI}"));
+    }
 }

@@ -14,6 +14,7 @@ mod letters;
 mod post;
 mod proof;
 mod reader;
+mod sentinel;
 mod stopping;
 mod walls;
 mod weather;
