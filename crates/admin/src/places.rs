@@ -86,14 +86,35 @@ fn records(domain: &str, host_name: &str) -> Value {
 
 pub fn add_domain(peers: &mut Peers<'_>, domain: String, tenant: String) -> Answer {
     let host_name = peers.host_name().to_owned();
-    directory(peers, &FromAdmin::DomainAdd { domain, tenant }, |answer| match answer {
-        ToAdmin::Domain(added) => Some(json!({
+    let mut added = directory(peers, &FromAdmin::DomainAdd { domain, tenant }, |answer| {
+        let ToAdmin::Domain(added) = answer else { return None };
+        Some(json!({
             "domain": added.domain,
             "tenant": added.tenant,
             "records": records(&added.domain, &host_name),
-        })),
+        }))
+    })?;
+    let decoy = plant_decoy(peers, &added).unwrap_or_default();
+    if let Some(shown) = added.as_object_mut() {
+        shown.insert("decoy".to_owned(), decoy);
+    }
+    Ok(added)
+}
+
+/// With its first domain a tenant gets its decoy. Without one the domain serves as well.
+fn plant_decoy(peers: &mut Peers<'_>, added: &Value) -> Option<Value> {
+    let word = |name: &str| added.get(name).and_then(Value::as_str).map(str::to_owned);
+    let (domain, tenant) = (word("domain")?, word("tenant")?);
+    let question = FromAdmin::DomainList { tenant: Some(tenant.clone()) };
+    let all = directory(peers, &question, |answer| match answer {
+        ToAdmin::Domains(domains) => Some(json!(domains.len())),
         _ => None,
-    })
+    });
+    if all.ok()?.as_u64() != Some(1) {
+        return None;
+    }
+    let number = u16::from_le_bytes(compartment::random());
+    crate::watch::add_decoy(peers, format!("records-{number:04x}@{domain}"), tenant).ok()
 }
 
 pub fn list_domains(peers: &mut Peers<'_>, tenant: Option<String>) -> Answer {

@@ -94,6 +94,30 @@ pub fn audit_records() -> io::Result<OwnedFd> {
     netlink(libc::NETLINK_AUDIT, AUDIT_NLGRP_READLOG)
 }
 
+/// Whether the audit runs: if not, there is nothing to hear, and that is to be said. `None`: it
+/// cannot be asked.
+pub fn audit_is_on() -> Option<bool> {
+    const AUDIT_GET: u16 = 1000;
+    const NLM_F_REQUEST: u16 = 1;
+    let socket = netlink(libc::NETLINK_AUDIT, 0).ok()?;
+    let mut question = (NETLINK_HEAD as u32).to_ne_bytes().to_vec();
+    question.extend_from_slice(&AUDIT_GET.to_ne_bytes());
+    question.extend_from_slice(&NLM_F_REQUEST.to_ne_bytes());
+    question.extend_from_slice(&[0; 8]);
+    rustix::net::send(&socket, &question, rustix::net::SendFlags::empty()).ok()?;
+    let mut answer = [0u8; 1_024];
+    if !is_readable(&socket, ANSWER) {
+        return None;
+    }
+    let flags = rustix::net::RecvFlags::DONTWAIT;
+    let (_, count) = rustix::net::recv(&socket, &mut answer[..], flags).ok()?;
+    let answer = answer.get(..count)?;
+    // audit_status: mask, enabled, …
+    let kind = u16::from_ne_bytes(*answer.get(4..)?.first_chunk::<2>()?);
+    let enabled = u32::from_ne_bytes(*answer.get(NETLINK_HEAD + 4..)?.first_chunk::<4>()?);
+    (kind == AUDIT_GET).then_some(enabled != 0)
+}
+
 /// Files opened to be executed, on the file systems that these paths lie on.
 ///
 /// # Errors

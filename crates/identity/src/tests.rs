@@ -1,17 +1,17 @@
 //! Identity with peers that always answer, in this very process.
 
 use crate::friends::Friends;
-use crate::people::People;
 use crate::marks::Marks;
+use crate::people::People;
 use crate::sessions::{Door, Sessions};
 use crate::tables::Tables;
 use rows::RowKey;
 use std::path::PathBuf;
-use terms::{InstanceId, TenantId, UserId};
+use terms::{InstanceId, Kind, TenantId, UserId};
 use wire::Channel;
 use wire::approval::{Act, Permission, Proof, Purpose, Request, State};
 use wire::control::Report;
-use wire::identity::{FromAccess, FromAdmin, Protocol, ToAccess, ToAdmin};
+use wire::identity::{FromAccess, FromAdmin, Protocol, ToAccess, ToAdmin, Whose};
 use wire::ledger::{FromLedger, ToLedger};
 use wire::vault::{FromIdentity, ToIdentity};
 
@@ -155,6 +155,10 @@ impl World {
                 format!("welcome {user}")
             }
             (ToAccess::Refused, None) => "refused".to_owned(),
+            (ToAccess::Refused, Some(Report::Alarm { what })) => {
+                assert!(what.starts_with("a decoy was touched"), "{what}");
+                "decoy".to_owned()
+            }
             (ToAccess::Later, None) => "later".to_owned(),
             _ => "something else".to_owned(),
         }
@@ -508,5 +512,46 @@ impl World {
         });
         assert_eq!(told(&added), "done");
         (text, made.key)
+    }
+}
+
+#[test]
+fn a_decoy_lets_nobody_in_and_tells() {
+    let mut world = World::new("decoy");
+    let (secret, _) = world.app_password(HARU, Protocol::Imap, 1);
+    let (mine, _) = world.app_password(AOI, Protocol::Imap, 2);
+    world.change(FromAdmin::Decoy { user: HARU });
+    let mut case = |name: &str, secret: &str| {
+        let peer = world.peer();
+        world.sign_in(peer, name, secret)
+    };
+    assert_eq!(case("haru@example.jp", &secret), "decoy");
+    assert_eq!(case("haru@example.jp", "whatever"), "decoy");
+    assert_eq!(case("aoi@example.jp", &secret), "decoy");
+    assert_eq!(case("aoi@example.jp", "whatever"), "refused");
+    assert_eq!(case("aoi@example.jp", &mine), format!("welcome {AOI}"));
+}
+
+#[test]
+fn a_freeze_holds_through_a_restart_until_it_is_lifted() {
+    let mut world = World::new("freeze");
+    let (secret, _) = world.app_password(AOI, Protocol::Imap, 1);
+    let peer = world.peer();
+    assert_eq!(world.sign_in(peer, "aoi@example.jp", &secret), format!("welcome {AOI}"));
+    let all = [Whose::Person(TENANT, AOI), Whose::Tenant(TENANT), Whose::Kind(Kind::Access)];
+    for whose in all {
+        let done = world.change(FromAdmin::Freeze { whose, frozen: true });
+        assert!(matches!(done, ToAdmin::Done { weakened: None }));
+        let again = world.change(FromAdmin::Freeze { whose, frozen: true });
+        assert!(matches!(again, ToAdmin::Refused { .. }));
+        let renew = FromAccess::Renew { session: vec![4; 65] };
+        assert!(matches!(world.ask(peer, renew).0, ToAccess::Refused), "its session has ended");
+        world.marks = Marks::read(&world.tables, &world.key).unwrap();
+        let peer = world.peer();
+        assert_eq!(world.sign_in(peer, "aoi@example.jp", &secret), "refused");
+        let lifted = world.change(FromAdmin::Freeze { whose, frozen: false });
+        assert!(matches!(lifted, ToAdmin::Done { weakened: None }));
+        let peer = world.peer();
+        assert_eq!(world.sign_in(peer, "aoi@example.jp", &secret), format!("welcome {AOI}"));
     }
 }

@@ -484,3 +484,35 @@ fn keys_are_learned_from_the_log() {
     let frame = second.frame(0);
     assert_eq!(second.vault_says(1, &[frame], false), "taken 2");
 }
+
+#[test]
+fn the_stream_gives_what_is_new_to_the_sentinel_and_to_nobody_else() {
+    let mut house = House::with_vault(Some(new_mirror()));
+    let mut followers = crate::followers::Followers::default();
+    let mut told = |followers: &mut crate::followers::Followers, house: &House| {
+        let told = followers.tell(&house.book).into_iter().map(|out| match out {
+            Out::Answer(peer, call, FromLedger::Followed { first_index, entries }) => {
+                format!("{peer} {call} {first_index}+{}", entries.len())
+            }
+            _ => "another".to_owned(),
+        });
+        told.collect::<Vec<String>>()
+    };
+    followers.wait(7, 1, Kind::Vault, 0);
+    assert!(told(&mut followers, &house).is_empty(), "only the sentinel follows");
+    followers.wait(8, 2, Kind::Sentinel, u64::MAX);
+    assert_eq!(told(&mut followers, &house), ["8 2 2+0"], "beyond the end: where the end is");
+    followers.wait(8, 4, Kind::Sentinel, 0);
+    assert_eq!(told(&mut followers, &house), ["8 4 0+2"]);
+    followers.wait(8, 6, Kind::Sentinel, 2);
+    assert!(told(&mut followers, &house).is_empty(), "nothing new");
+    let frames = [house.frame(0), house.frame(1)];
+    house.vault_says(9, &frames, false);
+    assert_eq!(told(&mut followers, &house), ["8 6 2+2"]);
+    assert!(told(&mut followers, &house).is_empty(), "one question, one answer");
+    followers.wait(8, 8, Kind::Sentinel, 4);
+    followers.gone(8);
+    let frames = [house.frame(2)];
+    house.vault_says(10, &frames, false);
+    assert!(told(&mut followers, &house).is_empty());
+}

@@ -120,6 +120,10 @@ impl Household {
             Source::Syslog => open_syslog(&self.plan.syslog).map(Some),
         };
         let (held, missing) = match opened {
+            Ok(held) if source == Source::Audit => {
+                let is_off = compartment::events::audit_is_on() == Some(false);
+                (held, is_off.then(|| "the audit of this host is off".to_owned()))
+            }
             Ok(held) => (held, None),
             Err(why) => (None, Some(why)),
         };

@@ -15,6 +15,7 @@ use terms::{InstanceId, Kind, TenantId, UserId};
 use warden::{Happening, Plan, Workshop};
 use wire::control::{Order, Report, Start};
 use wire::ledger::{FromLedger, ToLedger};
+use wire::sentinel::{Feed, Seen};
 use wire::{Event, Hub};
 
 const LIMIT: Duration = Duration::from_secs(10);
@@ -87,6 +88,10 @@ fn main() -> ExitCode {
 
 fn keeper(kind: Kind) -> ExitCode {
     let mut house = House::begin().unwrap();
+    if kind == Kind::Zone {
+        // A program that nobody ordered, before any wall: the warden's eyes must see it.
+        let _ = std::process::Command::new("/bin/true").status();
+    }
     house.jail().unwrap();
     let key = [kind.number() as u8; 32];
     house.ready(Some(key), Some(key)).unwrap();
@@ -118,6 +123,13 @@ fn keeper(kind: Kind) -> ExitCode {
                         if label.person.is_some() {
                             say(&mut hub, control, format!("{} serves a person", kind.word()));
                         }
+                    }
+                    Order::Pulse => {
+                        let _ = hub.send(control, 0, &Report::Alive, Vec::new());
+                    }
+                    Order::Feed(Feed::Seen(seen)) if kind == Kind::Sentinel => {
+                        let Seen { what, image, is_ours, .. } = seen;
+                        say(&mut hub, control, format!("seen {what:?} {is_ours} {image}"));
                     }
                     Order::Stop => {
                         say(&mut hub, control, format!("{} entries {entries}", kind.word()));
@@ -198,6 +210,25 @@ fn access(mut house: House) -> ExitCode {
     let text = format!("bound {person} early {early}");
     house.report(&Report::Note { text }, &[]).unwrap();
     wait_for_stop(&mut house)
+}
+
+/// The one program that nobody ordered, and none of the warden's own births.
+fn a_strange_program_is_seen(happenings: &Receiver<Happening>, mut seen: Vec<String>) {
+    if compartment::events::process_connector().is_err() {
+        return println!("absent: no process connector here; programs are not seen");
+    }
+    let is_true = |text: &String| text.starts_with("seen Executed true") && text.ends_with("/true");
+    let end = Instant::now() + LIMIT;
+    while !seen.iter().any(is_true) {
+        let left = end.saturating_duration_since(Instant::now());
+        match happenings.recv_timeout(left).unwrap_or_else(|_| panic!("{seen:?}")) {
+            Happening::Note { text, kind: Kind::Sentinel, .. } => seen.push(text),
+            _ => {}
+        }
+    }
+    let own = |text: &&String| text.contains("/house-");
+    assert_eq!(seen.iter().find(own), None, "a birth was taken for a stranger");
+    println!("ok  a program that nobody ordered is seen, and no birth is");
 }
 
 fn admin(mut house: House) -> ExitCode {
@@ -305,6 +336,7 @@ fn drive(happenings: &Receiver<Happening>, data: &Path) {
     let mut zygotes: Vec<InstanceId> = Vec::new();
     let mut notes = Vec::new();
     let (mut off_charter, mut crashed) = (false, false);
+    let mut seen = Vec::new();
     let end = Instant::now() + LIMIT;
     // One edge opens a file, one aborts, each retires its zygote; two accesses sign in.
     while !(off_charter && crashed && zygotes.len() >= 2 && notes.len() >= 2) {
@@ -326,11 +358,13 @@ fn drive(happenings: &Receiver<Happening>, data: &Path) {
                 crashed |= cause == "signal 6" && !clean;
             }
             Happening::Note { text, kind: Kind::Access, .. } => notes.push(text),
+            Happening::Note { text, kind: Kind::Sentinel, .. } => seen.push(text),
             _ => {}
         }
     }
     assert!(notes.iter().all(|note| note == "bound true early false"), "{notes:?}");
     println!("ok  off charter and crash noticed, zygotes retired, people bound");
+    a_strange_program_is_seen(happenings, seen);
 
     let mut admin = UnixStream::connect(data.join("admin.sock")).unwrap();
     admin.write_all(b"hello\n").unwrap();

@@ -20,6 +20,7 @@ mod probes;
 mod proof;
 mod reader;
 mod releases;
+mod sentinel;
 mod stopping;
 mod walls;
 mod weather;
