@@ -87,7 +87,7 @@ fn a_passphrase_opens_what_it_sealed() {
 
 #[test]
 fn a_text_says_what_it_is() {
-    let mut check = |text: &str, expected: Option<Kept>| assert_eq!(kept_as(text), expected);
+    let check = |text: &str, expected: Option<Kept>| assert_eq!(kept_as(text), expected);
     let share = Shares::of("2/3").unwrap().seal(&root()).unwrap().remove(0);
     check(&share, Some(Kept::Share));
     let plain = Plain.seal(&root()).unwrap().remove(0);

@@ -72,7 +72,7 @@ impl Keys {
             Some(user) => format!("none for user {user} of tenant {tenant}"),
             None => format!("none for tenant {tenant}"),
         };
-        (!is_there).then(|| ("a key", found, "see `keys list`; what was shredded is gone"))
+        (!is_there).then_some(("a key", found, "see `keys list`; what was shredded is gone"))
     }
 
     fn is_locked(&self, tenant: TenantId, user: Option<UserId>) -> Option<Objection> {

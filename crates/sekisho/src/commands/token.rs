@@ -1,5 +1,5 @@
-//! The root sealed by a key in a PKCS#11 token. The vendor's module is loaded by a helper, a program
-//! of its own that lives for one question; this process never sees more of it than a line.
+//! The root sealed by a key in a PKCS#11 token. The vendor's module is loaded by a helper, a
+//! program of its own that lives for one question; this process never sees more than a line of it.
 
 use data_encoding::BASE32_NOPAD;
 use root::{Fault, Root, RootSeal, TOKEN_HEAD};
