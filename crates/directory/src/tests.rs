@@ -227,7 +227,7 @@ fn who_comes_to_stand_behind_an_address_is_recorded_before_it_is_signed() {
     }));
     // Mail alone never changes who stands behind an address.
     assert_eq!(world.state("aoi@kaede.example"), "Known aoi@kaede.example");
-    world.statements.forget("postmaster@kaede.example");
+    world.statements.forget_all();
     assert_eq!(world.state("postmaster@kaede.example"), "Later");
     assert!(changed.lock().unwrap().is_empty());
     // A command does, if the ledger proves it.

@@ -392,6 +392,14 @@ fn what_is_ones_own_needs_nobody_else() {
         salt: vec![1; 16],
         digest: vec![new; 32],
     };
+    // An approver's is another thing: whoever makes it could approve.
+    let reset_of_approver = FromAdmin::PersonReset {
+        user: MINA,
+        salt: vec![1; 16],
+        digest: vec![9; 32],
+        permission: because(None),
+    };
+    assert_eq!(told(&world.change(reset_of_approver)), "pending open 0");
     assert_eq!(told(&world.change(change(9, 10))), "done");
     assert_eq!(told(&world.change(change(9, 11))), "the right password");
     let reset = FromAdmin::PersonReset {
