@@ -176,17 +176,17 @@ const ENGLISH: Words = Words {
     destroyed: "Destruction completed",
     last_open: "Last moment at which any copy could open",
     counts: ["People", "Messages", "Octets", "Rows deleted"],
-    means: "The keys of this contract were destroyed in the vault and in every key backup. Without\n\
-            them no copy of the ciphertext, wherever it may lie, opens for anybody after the moment\n\
-            above. Bodies, headers, quarantine, journeys, directory and sign-in rows were deleted,\n\
-            and the disk's dead space was rewritten. There are no connectors yet, so none was\n\
-            revoked.",
+    means: "The keys of this contract were destroyed in the vault and in every key backup.\n\
+            Without them no copy of the ciphertext, wherever it may lie, opens for anybody\n\
+            after the moment above. Bodies, headers, quarantine, journeys, directory and\n\
+            sign-in rows were deleted, and the disk's dead space was rewritten. There are no\n\
+            connectors yet, so none was revoked.",
     check: "This can be checked without asking the service: hash `leaf` of certificate.json as\n\
             RFC 6962 says, compute `root` with `inclusion`, and verify the signatures of\n\
             `checkpoint` with `ledger_key` and `mirror_key`.",
     entry: "Entry in the ledger",
-    kept: "Kept apart: the contract's name, the dates of its end, and the evidence with opaque ids\n\
-           only; sealed in the directory, to answer questions and invoices.",
+    kept: "Kept apart: the contract's name, the dates of its end, and the evidence with\n\
+           opaque ids only; sealed in the directory, to answer questions and invoices.",
 };
 
 fn page(certificate: &Value, words: &Words) -> String {
