@@ -58,7 +58,7 @@ fn find(data: &Path, name: &str) -> Result<Ended, Trouble> {
         let is = |field: &str| word(item, field).as_deref() == Some(name);
         is("tenant") || is("user_id") || (is("tenant_id") && word(item, "user_id").is_none())
     };
-    let item = items.iter().filter(is_meant).next_back();
+    let item = items.iter().rfind(is_meant);
     let state = item.and_then(|item| word(item, "state")).unwrap_or_else(|| "none".to_owned());
     let (Some(item), "destroyed") = (item, state.as_str()) else {
         let hint = "`tenant endings` tells how far it is";
@@ -88,7 +88,7 @@ fn certify(data: &Path, ended: &Ended) -> Result<Value, Trouble> {
     })
     .map_err(|error| Trouble::fault(error.to_string(), hint))?;
     let is_it = |proof: &&ledger::Proof| matches!(proof.entry.body, Body::Destroyed { .. });
-    let Some(proof) = proofs.found.iter().filter(is_it).next_back() else {
+    let Some(proof) = proofs.found.iter().rfind(is_it) else {
         let hint = "the mirror has not cosigned it yet: try again in a moment";
         return Err(Trouble::refused("the entry of the destruction", "none", hint));
     };
