@@ -4,7 +4,7 @@
 //! |---|---|
 //! | grace | everything is as before, mail included; it can be taken back |
 //! | held | the grace is over and a hold stands: nothing is destroyed, and it can be taken back |
-//! | destroying | no way back: statements are forgotten, keys go first; after any restart it goes on |
+//! | destroying | no way back: keys go first; after any restart it goes on |
 //! | destroyed | nothing is left but the certificate and the minimal contact record |
 //!
 //! The order within *destroying*: keys (from here on nothing opens), identity's rows (sessions end

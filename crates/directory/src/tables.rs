@@ -54,6 +54,9 @@ pub struct StatementRow {
     pub valid_until_ms: u64,
 }
 
+/// What a query gives: two columns, the last one sealed as a rule.
+pub(crate) type Row = (Vec<u8>, Vec<u8>);
+
 /// The open tables. Without a key (the vault has not given it yet) nothing can be read.
 pub struct Tables {
     pub(crate) db: Connection,
@@ -261,7 +264,7 @@ impl Tables {
         Ok(())
     }
 
-    pub(crate) fn one(&self, sql: &str, by: &[u8]) -> Result<Option<(Vec<u8>, Vec<u8>)>, Fault> {
+    pub(crate) fn one(&self, sql: &str, by: &[u8]) -> Result<Option<Row>, Fault> {
         self.db
             .prepare_cached(sql)
             .and_then(|mut query| {
@@ -270,7 +273,7 @@ impl Tables {
             .map_err(Fault::store("looking up a row"))
     }
 
-    pub(crate) fn many(&self, sql: &str, by: &[&[u8]]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Fault> {
+    pub(crate) fn many(&self, sql: &str, by: &[&[u8]]) -> Result<Vec<Row>, Fault> {
         let fault = Fault::store("listing rows");
         let mut query = self.db.prepare_cached(sql).map_err(&fault)?;
         let rows = query

@@ -191,6 +191,8 @@ fn without_the_vault_a_kept_statement_still_counts() {
     world.friends.vault = None;
     world.statements = Statements::default();
     assert_eq!(world.state("aoi@kaede.example"), "Known aoi@kaede.example");
+    // What was said of it when it was added counts, too; what was never said waits.
+    assert_eq!(world.state("info@kaede.example"), "Known info@kaede.example");
     assert_eq!(world.state("postmaster@kaede.example"), "Later");
 }
 
@@ -227,6 +229,7 @@ fn who_comes_to_stand_behind_an_address_is_recorded_before_it_is_signed() {
     }));
     // Mail alone never changes who stands behind an address.
     assert_eq!(world.state("aoi@kaede.example"), "Known aoi@kaede.example");
+    world.statements.forget_all();
     assert_eq!(world.state("postmaster@kaede.example"), "Later");
     assert!(changed.lock().unwrap().is_empty());
     // A command does, if the ledger proves it.
@@ -239,9 +242,25 @@ fn who_comes_to_stand_behind_an_address_is_recorded_before_it_is_signed() {
         }
         _ => FromLedger::Taken { first_index: 0 },
     }));
-    let added = world.change(FromAdmin::UserAdd {
+    let chief = |tenant| FromAdmin::UserAdd {
         address: "chief@kaede.example".into(),
-        tenant: "Kaede".into(),
+        tenant,
+        role: "tenant-admin".into(),
+        aliases: Vec::new(),
+    };
+    // Who may approve is added with identity's leave, not by the command line alone.
+    assert!(is_refused(&world.change(chief("Kaede".into())), "a role that identity permits"));
+    let (tenant, _) = world.tables.tenant_by_name(&world.key, "Kaede").unwrap().unwrap();
+    let mut changes = Changes {
+        tables: &mut world.tables,
+        key: &world.key,
+        friends: &mut world.friends,
+        statements: &mut world.statements,
+        host_name: HOST,
+    };
+    let added = changes.carry(wire::approval::Act::AddPerson {
+        tenant,
+        address: "chief@kaede.example".into(),
         role: "tenant-admin".into(),
         aliases: Vec::new(),
     });

@@ -36,6 +36,8 @@ const DOMAIN: &[u8] = b"sekisho approval v1\0";
 pub struct Permit {
     /// The safeguard that it went without.
     pub weakened: Option<&'static str>,
+    /// The request that was used up.
+    pub request: Option<RequestId>,
 }
 
 /// Permitted, or what is answered instead.
@@ -53,7 +55,7 @@ impl People<'_> {
             return self.use_up(request, act);
         }
         if !self.needs_two()? {
-            return Ok(Ok(Permit { weakened: Some(WEAKENED) }));
+            return Ok(Ok(Permit { weakened: Some(WEAKENED), request: None }));
         }
         let by = match &permission.by {
             None => None,
@@ -63,7 +65,7 @@ impl People<'_> {
             },
         };
         if self.is_free(act, by.as_ref())? {
-            return Ok(Ok(Permit { weakened: None }));
+            return Ok(Ok(Permit { weakened: None, request: None }));
         }
         self.ask(act, by.as_ref(), permission.reason, permission.lasts_ms)
     }
@@ -77,13 +79,22 @@ impl People<'_> {
     fn is_free(&mut self, act: &Act, by: Option<&Who>) -> Result<bool, Fault> {
         Ok(match act {
             Act::AppPassword { user, .. } => by.is_some_and(|who| who.user == *user),
-            Act::ResetPassword { user, .. } => !self.has_signed_in(*user)?,
+            Act::ResetPassword { user, .. } => {
+                !self.has_signed_in(*user)? && !self.is_approver(*user)?
+            }
             Act::AddPerson { tenant, role, .. } => {
                 !APPROVING.contains(&role.as_str())
                     || (self.friends.able(Some(*tenant))? as usize) < NEEDED
             }
             _ => false,
         })
+    }
+
+    /// Whoever makes an approver's password could approve in their name.
+    fn is_approver(&mut self, user: UserId) -> Result<bool, Fault> {
+        let Some(person) = self.tables.person(self.key, user)? else { return Ok(false) };
+        let who = self.friends.who(&person.address)?;
+        Ok(who.is_some_and(|who| APPROVING.contains(&who.role.as_str())))
     }
 
     fn has_signed_in(&self, user: UserId) -> Result<bool, Fault> {
@@ -174,7 +185,7 @@ impl People<'_> {
             tenant: act.tenant(),
             user: act.user(),
         })?;
-        Ok(Ok(Permit { weakened: None }))
+        Ok(Ok(Permit { weakened: None, request: Some(id) }))
     }
 
     pub fn agree(&mut self, id: RequestId, proof: &Proof) -> Result<ToAdmin, Fault> {

@@ -265,7 +265,7 @@ impl Desk {
         self.next_tending = Instant::now() + TENDING;
         let own = self.friends.own;
         self.tendings += 1;
-        let is_for_requests = self.tendings % TENDINGS_OF_REQUESTS == 0;
+        let is_for_requests = self.tendings.is_multiple_of(TENDINGS_OF_REQUESTS);
         let Some(mut people) = self.people(own) else { return };
         let expired = if is_for_requests { people.expire() } else { Ok(()) };
         if let Err(fault) = expired.and_then(|()| people.destroy_ended()) {

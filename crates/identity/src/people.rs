@@ -265,9 +265,8 @@ impl People<'_> {
         if self.tables.person(self.key, user)?.is_none() {
             return Ok(nobody(user));
         }
-        let request = permission.request;
-        let weakened = match self.permit(act, permission)? {
-            Ok(permit) => permit.weakened,
+        let (weakened, request) = match self.permit(act, permission)? {
+            Ok(permit) => (permit.weakened, permit.request),
             Err(answer) => return Ok(*answer),
         };
         let verifier = self.friends.verifier("app-password", digest)?;

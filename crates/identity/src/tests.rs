@@ -311,7 +311,9 @@ impl World {
 
     fn add(&mut self, user: UserId, permission: Permission) -> ToAdmin {
         let (protocol, device) = (Protocol::Imap, "new".to_owned());
-        let (key, digest) = (format!("key-{user}"), vec![7; 32]);
+        // Another secret each time: the very same one again would be nothing new.
+        let number = self.peer();
+        let (key, digest) = (format!("key-{number}"), vec![number as u8; 32]);
         self.change(FromAdmin::AppPasswordAdd { user, protocol, device, key, digest, permission })
     }
 
@@ -365,7 +367,7 @@ fn a_request_runs_out() {
     let mut world = World::two_persons("late");
     let mut request = world.asked(AOI, None);
     world.agree(&request, SATO);
-    request.expires_ms = 1;
+    request.expires_ms = compartment::now_ms() - 1;
     world.tables.keep_request(&world.key, &request).unwrap();
     assert_eq!(world.agree(&request, REI), "an open request");
     let found = world.tables.request(&world.key, request.request).unwrap().unwrap();
@@ -401,6 +403,14 @@ fn what_is_ones_own_needs_nobody_else() {
         salt: vec![1; 16],
         digest: vec![new; 32],
     };
+    // An approver's is another thing: whoever makes it could approve.
+    let reset_of_approver = FromAdmin::PersonReset {
+        user: MINA,
+        salt: vec![1; 16],
+        digest: vec![9; 32],
+        permission: because(None),
+    };
+    assert_eq!(told(&world.change(reset_of_approver)), "pending open 0");
     assert_eq!(told(&world.change(change(9, 10))), "done");
     assert_eq!(told(&world.change(change(9, 11))), "the right password");
     let reset = FromAdmin::PersonReset {

@@ -58,7 +58,7 @@ fn find(data: &Path, name: &str) -> Result<Ended, Trouble> {
         let is = |field: &str| word(item, field).as_deref() == Some(name);
         is("tenant") || is("user_id") || (is("tenant_id") && word(item, "user_id").is_none())
     };
-    let item = items.iter().filter(is_meant).next_back();
+    let item = items.iter().rfind(is_meant);
     let state = item.and_then(|item| word(item, "state")).unwrap_or_else(|| "none".to_owned());
     let (Some(item), "destroyed") = (item, state.as_str()) else {
         let hint = "`tenant endings` tells how far it is";
@@ -88,7 +88,7 @@ fn certify(data: &Path, ended: &Ended) -> Result<Value, Trouble> {
     })
     .map_err(|error| Trouble::fault(error.to_string(), hint))?;
     let is_it = |proof: &&ledger::Proof| matches!(proof.entry.body, Body::Destroyed { .. });
-    let Some(proof) = proofs.found.iter().filter(is_it).next_back() else {
+    let Some(proof) = proofs.found.iter().rfind(is_it) else {
         let hint = "the mirror has not cosigned it yet: try again in a moment";
         return Err(Trouble::refused("the entry of the destruction", "none", hint));
     };
@@ -176,17 +176,17 @@ const ENGLISH: Words = Words {
     destroyed: "Destruction completed",
     last_open: "Last moment at which any copy could open",
     counts: ["People", "Messages", "Octets", "Rows deleted"],
-    means: "The keys of this contract were destroyed in the vault and in every key backup. Without\n\
-            them no copy of the ciphertext, wherever it may lie, opens for anybody after the moment\n\
-            above. Bodies, headers, quarantine, journeys, directory and sign-in rows were deleted,\n\
-            and the disk's dead space was rewritten. There are no connectors yet, so none was\n\
-            revoked.",
+    means: "The keys of this contract were destroyed in the vault and in every key backup.\n\
+            Without them no copy of the ciphertext, wherever it may lie, opens for anybody\n\
+            after the moment above. Bodies, headers, quarantine, journeys, directory and\n\
+            sign-in rows were deleted, and the disk's dead space was rewritten. There are no\n\
+            connectors yet, so none was revoked.",
     check: "This can be checked without asking the service: hash `leaf` of certificate.json as\n\
             RFC 6962 says, compute `root` with `inclusion`, and verify the signatures of\n\
             `checkpoint` with `ledger_key` and `mirror_key`.",
     entry: "Entry in the ledger",
-    kept: "Kept apart: the contract's name, the dates of its end, and the evidence with opaque ids\n\
-           only; sealed in the directory, to answer questions and invoices.",
+    kept: "Kept apart: the contract's name, the dates of its end, and the evidence with\n\
+           opaque ids only; sealed in the directory, to answer questions and invoices.",
 };
 
 fn page(certificate: &Value, words: &Words) -> String {

@@ -28,7 +28,6 @@ pub fn run(mut arguments: Arguments, as_json: bool) -> Answer {
     };
     make_folder(&data)?;
     let credential = credential(&data)?;
-    super::remains::daily(data.clone());
     let wishes = Wishes { data, port_base, as_json, sample };
     let code = demo::run(wishes, credential)?;
     Ok(Outcome::Told(if code == std::process::ExitCode::SUCCESS { 0 } else { 3 }))

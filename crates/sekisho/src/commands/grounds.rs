@@ -1,4 +1,4 @@
-//! Who asks, and why: what a privileged command says beside itself. No password is ever an argument.
+//! Who asks, and why: what a privileged command says beside itself. No password is an argument.
 
 use super::terminal;
 use crate::arguments::Arguments;

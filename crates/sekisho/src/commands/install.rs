@@ -52,9 +52,18 @@ pub fn run(mut arguments: Arguments) -> Answer {
         return Err(Trouble::refused("the keys of this data", data.display().to_string(), hint));
     }
     let root = unseal(&settings.unseal, given)?;
-    let plan = plan(&settings, root.as_slice())?;
+    let mut plan = plan(&settings, root.as_slice())?;
     drop(root);
-    super::remains::daily(data.clone());
+    // Begun by the warden's own thread: its signals are masked by then.
+    let (mut tell, mut searched) = (plan.tell, Some(data.clone()));
+    plan.tell = Box::new(move |happening| {
+        tell(happening);
+        if matches!(happening, Happening::Ready)
+            && let Some(data) = searched.take()
+        {
+            super::remains::daily(data);
+        }
+    });
     let code = warden::run(plan);
     Ok(Outcome::Told(if code == std::process::ExitCode::SUCCESS { 0 } else { 3 }))
 }

@@ -151,6 +151,8 @@ fn insert(value: &mut serde_json::Value, name: &str, to: serde_json::Value) {
     }
 }
 
+pub use remains::daily as search_daily;
+
 pub use demo::make_folder;
 pub use install::log;
 

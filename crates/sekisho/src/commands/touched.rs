@@ -268,6 +268,12 @@ impl Teller<'_> {
     /// One line, for the person whose data it is.
     fn tell(&self, entry: &Entry) -> String {
         match &entry.body {
+            Body::SignIn { protocol, ok: true, user: Some(user), .. }
+                if matches!(protocol.as_str(), "export" | "case") =>
+            {
+                let what = self.say("の郵便箱を他の人が開いた", "'s mailbox was opened by another");
+                format!("{} {what} ({})", self.name(user), protocol.as_str())
+            }
             Body::SignIn { protocol, ok: true, user: Some(user), .. } => {
                 let what = self.say("サインイン", "signed in");
                 format!("{} {what} ({})", self.name(user), protocol.as_str())
@@ -340,7 +346,7 @@ impl Teller<'_> {
         let by = match self.threads.passes.get(instance) {
             None => self.say("本人のセッション", "their own session"),
             Some(request) => {
-                format!("{} {request}", self.say("他の人（申請", "another, under request"))
+                format!("{} {request}", self.say("他の人、申請", "another, under request"))
             }
         };
         let opened = self.say("を開いた", "opened");

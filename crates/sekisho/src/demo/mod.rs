@@ -88,6 +88,7 @@ pub fn run(wishes: Wishes, credential: Vec<u8>) -> Result<ExitCode, Trouble> {
             && let Some(stage) = stage.take()
         {
             let _ = served.send(());
+            crate::commands::search_daily(stage.wishes.data.clone());
             std::thread::spawn(move || stage.play());
         }
     });

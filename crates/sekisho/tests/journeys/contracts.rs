@@ -108,6 +108,24 @@ fn two_persons_decide() {
     assert_eq!(ending["state"], "grace", "{ending}");
     let (value, code) = demo.ask(&["user", "cancel", "haru@example.jp"]);
     assert_eq!((code, value["state"].as_str()), (0, Some("active")), "{value}");
+    // Somebody else's reading is told as such, with the request it stands under.
+    let to = demo.wishes.data.parent().unwrap().join("export");
+    let imaps = demo.ready["imaps"].as_str().unwrap();
+    let words = ["export", "--person", "haru@example.jp", "--imaps", imaps, "--to"];
+    let words = [&words[..], &[to.to_str().unwrap()]].concat();
+    let (asked, code) = demo.ask(&[&words[..], &["--reason", "監査"]].concat());
+    assert_eq!(code, 1, "{asked}");
+    let request = asked["request"].as_str().unwrap();
+    for who in ["mina@example.jp", "rei@example.jp"] {
+        assert_eq!(answer(&demo, "approve", request, who).1, 0);
+    }
+    let (exported, code) = demo.ask(&words);
+    assert_eq!(code, 0, "{exported}");
+    let (seen, _) = demo.ask(&["touched", "--person", "haru@example.jp", "--lang", "en"]);
+    let uses = seen["items"].as_array().unwrap().iter().filter(|item| {
+        item["entry"]["entry"] == "credential.use" && item["entry"]["name"] == request
+    });
+    assert_eq!(uses.count(), 1, "{seen}");
     // The mode outlives a restart whose start-up says otherwise.
     let demo = demo.again();
     let (mode, _) = demo.ask(&["approval", "mode"]);
