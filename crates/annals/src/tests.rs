@@ -180,8 +180,44 @@ fn a_large_house_is_indexed_checked_and_shown() {
     proofs_hold(&own, &frames);
     the_index_says_what_the_entries_say(&own, &frames);
     a_view_proves_what_it_shows(&folder.0, &frames);
+    other_hands_agree(&folder.0);
     every_change_of_what_is_derived_is_named(&own);
-    let Reader { .. } = reader(&own);
+}
+
+/// The log as tiles, read by Python with hashlib and `cryptography` and nothing of ours.
+fn other_hands_agree(folder: &Path) {
+    let (own, mirror) = (reader(&folder.join("ledger")), reader(&folder.join("mirror")));
+    let signed = mirror.newest().unwrap();
+    let to = folder.join("tiles");
+    let done = publish(&own, signed, &to).unwrap();
+    assert_eq!((done.size, done.tiles, done.bundles), (140_000, 547 + 3 + 1, 547));
+    let again = publish(&own, signed, &to).unwrap();
+    assert_eq!((again.tiles, again.bundles), (0, 0));
+    let has = |code: &str| {
+        let asked = std::process::Command::new("python3").args(["-c", code]).output();
+        asked.is_ok_and(|asked| asked.status.success())
+    };
+    if !has("import cryptography") {
+        return println!("not checked by other hands: python3 has no `cryptography`");
+    }
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/layout.py");
+    let check = || {
+        let mut python = std::process::Command::new("python3");
+        let python = python.arg(&script).arg(&to).arg(own.keys().ledger.to_text());
+        python.arg(cosigner().public().to_text()).output().unwrap()
+    };
+    let found = check();
+    let said = String::from_utf8_lossy(&found.stdout).into_owned();
+    assert!(found.status.success(), "{}", String::from_utf8_lossy(&found.stderr));
+    assert!(said.contains("140000 entries, 3 levels of tiles, 2 signatures"), "{said}");
+    let tile = to.join("tile/0/005");
+    let mut bytes = fs::read(&tile).unwrap();
+    bytes[7] ^= 1;
+    fs::write(tile, bytes).unwrap();
+    assert!(!check().status.success());
+    let proof = proof_text(&own, signed, 77).unwrap();
+    assert!(proof.starts_with("c2sp.org/tlog-proof@v1\nindex 77\n"));
+    assert_eq!(proof.split("\n\n").next().unwrap().lines().count(), 2 + 18);
 }
 
 fn proofs_hold(own: &Path, frames: &[Vec<u8>]) {
@@ -273,7 +309,7 @@ fn a_view_proves_what_it_shows(folder: &Path, frames: &[Vec<u8>]) {
     .unwrap();
     assert_eq!((found.problems.clone(), found.cosigned_at), (Vec::new(), Some(7)));
     assert_eq!((found.size, found.entries, others), (140_000, shown, 0));
-    assert!(ours > 500 && found.root == own.head().root);
+    assert!(ours > 100 && found.root == own.head().root);
     // A changed octet anywhere in a view is seen.
     let name = to.join("entries");
     let whole = fs::read(&name).unwrap();

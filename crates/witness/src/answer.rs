@@ -93,7 +93,11 @@ impl Answer {
             403 => Some(Self::Forbidden),
             404 => Some(Self::Unknown),
             409 => match body.iter().filter(|byte| **byte == b'\n').count() {
-                1 => number(&mut Cursor::new(body)).map(Self::Conflict),
+                1 => {
+                    let mut from = Cursor::new(body);
+                    let size = number(&mut from)?;
+                    from.is_at_end().then_some(Self::Conflict(size))
+                }
                 _ => info(body).map(Self::Elsewhere),
             },
             422 => Some(Self::Unproved),

@@ -53,7 +53,8 @@ impl AddEntries {
     /// The ranges of leaves that the packages carry, in order.
     pub fn packages(&self) -> impl Iterator<Item = (u64, u64)> + use<> {
         let Self { start, end, .. } = *self;
-        let first = start - start % PACKAGE_ENTRIES;
+        // Nothing announced is nothing sent, wherever it begins.
+        let first = if start == end { end } else { start - start % PACKAGE_ENTRIES };
         let step = usize::try_from(PACKAGE_ENTRIES).unwrap_or(1);
         (first..end)
             .step_by(step)
