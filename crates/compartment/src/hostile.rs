@@ -155,8 +155,10 @@ acts! {
     "host" "be traced" "ptrace" |_pid| plain(libc::SYS_ptrace);
     "host" "hidden memory" "memfd_secret" |_pid| plain(libc::SYS_memfd_secret);
     "host" "shared memory" "shmget" |_pid| plain(libc::SYS_shmget);
-    "host" "make a device" "mknodat"
-        |_pid| call(libc::SYS_mknodat, [HERE, c"/tmp/x".as_ptr() as usize, 0o020_600, 0x0101, 0, 0]);
+    "host" "make a device" "mknodat" |_pid| {
+        let path = c"/tmp/x".as_ptr() as usize;
+        call(libc::SYS_mknodat, [HERE, path, 0o020_600, 0x0101, 0, 0])
+    };
     "host" "an echo request" "socket" |_pid| socket(libc::AF_INET, libc::SOCK_RAW);
     "evidence" "signal by descriptor" "pidfd_send_signal"
         |_pid| plain(libc::SYS_pidfd_send_signal);

@@ -387,7 +387,8 @@ fn a_foreign_program_stands_in_the_same_jail() {
     let kind_word = "edge".to_owned();
     let start = Start { instance, kind_word, drill: true, ..Start::default() };
     let (_report, its_end) = Channel::pair().unwrap();
-    let gifts = [its_end.into(), hostile_program()];
+    let frames = rustix::fs::memfd_create("frames", rustix::fs::MemfdFlags::CLOEXEC).unwrap();
+    let gifts = [its_end.into(), frames, hostile_program()];
     ours.send(0, &Order::Begin(start), &gifts).unwrap();
     zygote.control.send(0, &Order::Fork(instance), &[theirs.into()]).unwrap();
     assert!(matches!(report(&zygote.control).0, Report::Born(_)));

@@ -1,4 +1,5 @@
-//! A hostile identity: keeps what is typed, opens its tables, and lets a stranger in as somebody else.
+//! A hostile identity: keeps what is typed, opens its tables, and lets a stranger in as somebody
+//! else.
 
 use crate::channels::ask;
 use crate::intruder::{Intruder, JOIN_LIMIT};

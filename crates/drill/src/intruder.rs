@@ -20,10 +20,14 @@ const PULSE: Duration = Duration::from_millis(20);
 /// What `names` may send beside a descriptor: nothing, so that its words must fit a frame.
 const WORD_BYTES: usize = 64 * 1024;
 
+type Open = Box<dyn Fn(&Sealed) -> Option<open::MessageKey>>;
+type Abuse = fn(&mut Intruder, &Facts);
+type Serve = fn(&mut Intruder, Duration);
+
 /// What the vault's own code does with the vault's keys.
 pub struct Opener {
     pub statement_key: [u8; 32],
-    pub open: Box<dyn Fn(&Sealed) -> Option<open::MessageKey>>,
+    pub open: Open,
 }
 
 pub struct Intruder {
@@ -43,13 +47,13 @@ pub struct Intruder {
 
 /// What a kind's intruder does beside what all do.
 struct Part {
-    abuse: fn(&mut Intruder, &Facts),
-    serve: fn(&mut Intruder, Duration),
+    abuse: Abuse,
+    serve: Serve,
 }
 
 /// A kind without a line of its own does what every keeper's intruder does.
 fn part(kind: Kind) -> Part {
-    let (abuse, serve): (fn(&mut Intruder, &Facts), fn(&mut Intruder, Duration)) = match kind {
+    let (abuse, serve): (Abuse, Serve) = match kind {
         Kind::Scanner => (keeper::nothing, scanner::serve),
         Kind::Edge => (edge::abuse, edge::serve),
         Kind::Access => (access::abuse, access::serve),

@@ -1,5 +1,5 @@
-//! What an intruder in any keeper does: reads the keeper's whole store, listens to everything that it
-//! is asked, lies in its own name and others', and looks for channels that nobody gave it.
+//! What an intruder in any keeper does: reads the keeper's whole store, listens to everything that
+//! it is asked, lies in its own name and others', and looks for channels that nobody gave it.
 
 use crate::channels::{ask, word};
 use crate::intruder::Intruder;

@@ -1,4 +1,5 @@
-//! The sockets that the warden handed out: each is connected to one server, and serves one question.
+//! The sockets that the warden handed out: each is connected to one server, and serves one
+//! question.
 
 use std::collections::{HashMap, HashSet};
 use std::os::fd::OwnedFd;

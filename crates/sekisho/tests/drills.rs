@@ -97,7 +97,7 @@ fn hostile_code_gets_what_passes_through_it_and_nothing_else() {
             assert!(late <= 10_000, "{turn}");
         }
     }
-    // Nothing that `names` has reaches another address; in the demo the zone server answers anybody.
+    // Nothing that `names` has reaches another address.
     let got_out = |kind: &str| {
         let turns = found["turns"].as_array().unwrap();
         turns.iter().find(|turn| turn["compartment"] == kind).unwrap()["got_out"].as_u64()

@@ -1,5 +1,5 @@
-//! Drills only: what whoever owns the vault's process can do with what the vault holds. Reached from
-//! a keeper that was begun with `drill`, and from nowhere else.
+//! Drills only: what whoever owns the vault's process can do with what the vault holds. Reached
+//! from a keeper that was begun with `drill`, and from nowhere else.
 
 use crate::keys::Keys;
 use compartment::House;

@@ -18,6 +18,8 @@ pub const PULSE: Duration = Duration::from_millis(20);
 const LAST_WORDS: Duration = Duration::from_secs(2);
 /// All that one intruder may say: a foreign program does not fill our memory.
 const LOOT_BYTES: usize = 64 * 1024 * 1024;
+/// How a hostile access calls the line with a person's secret.
+const TYPED: &str = "what was typed";
 /// Packets heard from one foreign program in one round.
 const PACKETS: usize = 64;
 
@@ -30,6 +32,8 @@ pub struct Intruder {
     pub side: Side,
     pub finished: usize,
     pub gone: bool,
+    /// It has finished what it did with the person who typed last.
+    pub rested: bool,
     /// When its lies began, by the clock of the warden's process.
     pub lied_at: Option<Instant>,
     loot: usize,
@@ -54,8 +58,9 @@ impl Cast {
     pub fn gather_now(&mut self, phase: &mut Phase) {
         while let Ok((instance, talk)) = self.talks.try_recv() {
             let (told, finished, gone, side, loot) = (Vec::new(), 0, false, Side::A, 0);
-            let lied_at = None;
-            let one = Intruder { instance, talk, told, side, finished, gone, lied_at, loot };
+            let (lied_at, rested) = (None, false);
+            let one =
+                Intruder { instance, talk, told, side, finished, gone, rested, lied_at, loot };
             phase.intruders.push(one);
         }
     }
@@ -82,8 +87,7 @@ impl Intruder {
 
     /// Whether a person signed in to it.
     pub fn has_typed(&self) -> bool {
-        let typed =
-            |told: &Told| matches!(told, Told::Obtained { how, .. } if how == "what was typed");
+        let typed = |told: &Told| matches!(told, Told::Obtained { how, .. } if how == TYPED);
         self.told.iter().any(typed)
     }
 
@@ -97,9 +101,16 @@ impl Intruder {
 
     pub fn hear(&mut self, limit: Duration) {
         match self.talk.receive(Some(limit)).map(|frame| frame.read()) {
-            Ok(Ok(Told::Finished)) => self.finished += 1,
+            Ok(Ok(Told::Finished)) => {
+                self.finished += 1;
+                self.rested = true;
+            }
             Ok(Ok(Told::Lies)) => self.lied_at = Some(Instant::now()),
-            Ok(Ok(told)) => self.told.push(told),
+            Ok(Ok(told)) => {
+                let is_typed = matches!(&told, Told::Obtained { how, .. } if how == TYPED);
+                self.rested &= !is_typed;
+                self.told.push(told);
+            }
             Ok(Err(_)) | Err(wire::Fault::Silent) => {}
             Err(_) => self.gone = true,
         }

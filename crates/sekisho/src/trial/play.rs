@@ -21,6 +21,8 @@ use wire::vault::Item;
 /// An alarm must come within a second; we listen a little longer to see that it did not.
 const ALARM_LIMIT: Duration = Duration::from_secs(2);
 const SERVE_SECONDS: u32 = 20;
+/// Times that a person tries to sign in: an instance may end between its birth and its client.
+const SIGN_INS: u32 = 4;
 /// A reading is answered within ten seconds, whatever is silent; a letter may wait longer.
 const SERVE_LIMIT: Duration = Duration::from_secs(12);
 /// How long a foreign program is left to work.
@@ -349,17 +351,20 @@ fn access(house: &mut House, cast: &mut Cast, phase: &mut Phase) {
     }
 }
 
-/// One person signs in over IMAP; which of the intruders took the connection.
+/// One person signs in over IMAP, again if the connection came to nobody; which of the intruders
+/// took it.
 pub fn sign_in(house: &House, cast: &mut Cast, phase: &mut Phase, side: Side) -> Option<usize> {
+    (0..SIGN_INS).find_map(|_| sign_in_once(house, cast, phase, side))
+}
+
+fn sign_in_once(house: &House, cast: &mut Cast, phase: &mut Phase, side: Side) -> Option<usize> {
     let account = house.account(side)?;
     let login = format!("LOGIN {} {}", account.address, account.app_password);
     let authority = house.authority.clone();
     let imaps = house.ports.imaps();
     cast.gather_now(phase);
-    for intruder in phase.intruders.iter().filter(|one| !one.gone && !one.has_typed()) {
-        intruder.ask(&Ask::Serve { seconds: SERVE_SECONDS });
-    }
-    let typed: Vec<bool> = phase.intruders.iter().map(Intruder::has_typed).collect();
+    let mut typed: Vec<bool> = phase.intruders.iter().map(Intruder::has_typed).collect();
+    let mut serving = 0;
     std::thread::scope(|scope| {
         let client = scope.spawn(move || {
             let mut reader = Reader::connect(imaps, &authority).ok()?;
@@ -367,6 +372,14 @@ pub fn sign_in(house: &House, cast: &mut Cast, phase: &mut Phase, side: Side) ->
         });
         let until = Instant::now() + WORK_LIMIT;
         while !client.is_finished() && Instant::now() < until {
+            // Whoever is born meanwhile may be handed the connection.
+            cast.gather_now(phase);
+            typed.resize(phase.intruders.len(), false);
+            let fresh = phase.intruders.iter().skip(serving);
+            for intruder in fresh.filter(|one| !one.gone && !one.has_typed()) {
+                intruder.ask(&Ask::Serve { seconds: SERVE_SECONDS });
+            }
+            serving = phase.intruders.len();
             phase.intruders.iter_mut().for_each(|one| one.hear(Duration::ZERO));
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -380,7 +393,7 @@ pub fn sign_in(house: &House, cast: &mut Cast, phase: &mut Phase, side: Side) ->
     }
     if let Some(one) = taken.and_then(|at| phase.intruders.get_mut(at)) {
         one.side = side;
-        if one.finished == 0 {
+        if !one.rested {
             one.finish(WORK_LIMIT);
         }
     }

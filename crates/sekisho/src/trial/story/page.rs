@@ -205,8 +205,8 @@ fn later_rows(told: &Value, row: &MakeRow<'_>) -> Vec<Row> {
         row(
             ("大量の読み取り", "Reading in bulk"),
             (
-                "250 日のあいだ。6 契約の本文とヘッダ。どれが読まれたかの記録は無かった。",
-                "For 250 days; bodies and headers of 6 contracts. No record said which were read.",
+                "250 日のあいだに、6 契約のメールの本文とヘッダが漏れた。",
+                "In 250 days, bodies and headers of the mail of 6 contracts.",
             ),
             (
                 format!(
@@ -233,8 +233,8 @@ fn later_rows(told: &Value, row: &MakeRow<'_>) -> Vec<Row> {
         row(
             ("盗んだ合い言葉をよそで", "Stolen secrets elsewhere"),
             (
-                "漏れた認証情報は、取り替えるまでよそでも使えるものだった。",
-                "What had leaked was good elsewhere until it was changed.",
+                "漏れたものには、他社のクラウドサービスの認証情報（488 契約）が含まれていた。",
+                "Among what leaked: credentials for other companies' cloud services (488 contracts).",
             ),
             (
                 format!(

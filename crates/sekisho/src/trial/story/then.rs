@@ -1,4 +1,5 @@
-//! What is publicly known of the breach that we answer, with its sources. Written down, not measured.
+//! What is publicly known of the breach that we answer, with its sources. Written down, not
+//! measured.
 
 use serde_json::{Value, json};
 
