@@ -4,8 +4,9 @@
 //! # May ask        ledger (the stream, its own entries), identity (to freeze; who is a decoy)
 //! # Network        none; one socket connected to the host's syslog, opened by the warden
 //! # If taken over  the intruder can silence the sentinel's own alarms (the warden records each
-//! #                raw event too), raise false ones, freeze people and isolate compartments until
-//! #                an operator lifts it; it learns which opaque ids read when, and which are decoys
+//! #                raw event too), raise false ones, freeze people and isolate compartments
+//! #                until an operator lifts it; it learns which opaque ids read when, and which
+//! #                are decoys
 //! # Never          holds a capability; sees mail, a name, an address; lifts a freeze; parses a rule
 //! #                of strangers
 //!
