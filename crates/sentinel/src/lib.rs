@@ -7,8 +7,8 @@
 //! #                raw event too), raise false ones, freeze people and isolate compartments
 //! #                until an operator lifts it; it learns which opaque ids read when, and which
 //! #                are decoys
-//! # Never          holds a capability; sees mail, a name, an address; lifts a freeze; parses a rule
-//! #                of strangers
+//! # Never          holds a capability; sees mail, a name, an address; lifts a freeze; reads a
+//! #                stranger's rule
 //!
 //! Reading order: `desk` (facts come, incidents go), `telling` (ledger, warden, syslog), `audit`
 //! (records of the kernel), `memory` (what is learned).
