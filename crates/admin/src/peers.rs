@@ -5,10 +5,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use terms::Kind;
 use wire::Channel;
 use wire::admin::Grounds;
+use wire::control::Order;
 
 /// A new channel is there within a restart of the peer.
 const JOIN_PATIENCE: Duration = Duration::from_secs(5);
@@ -66,10 +67,19 @@ impl<'a> Peers<'a> {
         &self.house.start.host_name
     }
 
-    /// Tells the warden.
-    pub fn report(&self, report: &wire::control::Report) -> Result<(), Refusal> {
-        let away = |_| Refusal::Fault("the warden is away".to_owned());
-        self.house.report(report, &[]).map_err(away)
+    /// Tells the warden and waits until it has heard: the words of who has left are not read.
+    pub fn report(&mut self, report: &wire::control::Report) -> Result<(), Refusal> {
+        let away = || Refusal::Fault("the warden is away".to_owned());
+        self.house.report(report, &[]).map_err(|_| away())?;
+        let until = Instant::now() + JOIN_PATIENCE;
+        while Instant::now() < until {
+            match self.house.next_order().map_err(|_| away())? {
+                Some((Order::Pulse, _)) => return Ok(()),
+                Some(_) => {}
+                None => drop(self.house.control.wait(Duration::from_millis(100))),
+            }
+        }
+        Err(away())
     }
 
     /// Asks a peer and waits for its answer.

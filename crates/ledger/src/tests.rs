@@ -197,7 +197,7 @@ impl House {
             FromLedger::Refused { why } => format!("refused: {why}"),
             FromLedger::Head { cosigned, .. } => format!("head {cosigned}"),
             FromLedger::Releases { entries, next } => format!("{} then {next:?}", entries.len()),
-            FromLedger::Followed { .. } => "followed".to_owned(),
+            FromLedger::Followed { entries, .. } => format!("followed {}", entries.len()),
         }
     }
 

@@ -3,11 +3,12 @@
 //! # Holds          ids of who reads when, learned hours, the shipped Sigma rules; no content
 //! # May ask        ledger (the stream, its own entries), identity (to freeze; who is a decoy)
 //! # Network        none; one socket connected to the host's syslog, opened by the warden
-//! # If taken over  the intruder can silence the sentinel's own alarms (the warden records each raw
-//! #                event too), raise false ones, freeze people and isolate compartments until an
-//! #                operator lifts it, and learns who reads when by opaque ids and which ids are decoys
-//! # Never          holds a capability; sees mail, a name, an address; lifts a freeze; parses a rule
-//! #                of strangers
+//! # If taken over  the intruder can silence the sentinel's own alarms (the warden records each
+//! #                raw event too), raise false ones, freeze people and isolate compartments
+//! #                until an operator lifts it; it learns which opaque ids read when, and which
+//! #                are decoys
+//! # Never          holds a capability; sees mail, a name, an address; lifts a freeze; reads a
+//! #                stranger's rule
 //!
 //! Reading order: `desk` (facts come, incidents go), `telling` (ledger, warden, syslog), `audit`
 //! (records of the kernel), `memory` (what is learned).

@@ -1,3 +1,5 @@
+//! Cases: values, conditions, the YAML of rules, and every shipped rule with its own event.
+
 use crate::pattern::{Part, Pattern, Where};
 use crate::rule::LogSource;
 use crate::selection::Selection;
@@ -85,7 +87,8 @@ fn values_and_modifiers() {
 fn conditions() {
     let of = |condition: &str| {
         format!(
-            "sel_a:\n  A: '1'\nsel_b:\n  B: '1'\nfilter_c:\n  C: '1'\n_d:\n  D: '1'\ncondition: {condition}"
+            "sel_a:\n  A: '1'\nsel_b:\n  B: '1'\nfilter_c:\n  C: '1'\n_d:\n  D: '1'\n\
+             condition: {condition}"
         )
     };
     let case = |condition: &str, there: &str, expected: bool| {

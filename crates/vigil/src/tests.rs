@@ -1,3 +1,5 @@
+//! Cases: one for each judgement, by a clock that is an argument.
+
 use crate::incident::{Action, Whose, raw};
 use crate::{Bounds, Cause, Fact, Incident, Program, Vigil};
 use evidence::{Body, Class, Entry, Released, Word};

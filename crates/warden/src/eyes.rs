@@ -100,12 +100,14 @@ impl Watcher {
             if !events::take_processes(&self.connector, &mut waiting) {
                 self.missed.fetch_add(1, Ordering::Relaxed);
             }
-            for event in waiting.drain(..) {
-                self.see(event);
-            }
+            // Who has exited meanwhile was ours when it opened what it did.
+            let is_exit = |event: &ProcessEvent| matches!(event, ProcessEvent::Exited { .. });
+            let (exits, others): (Vec<_>, Vec<_>) = waiting.drain(..).partition(is_exit);
+            others.into_iter().for_each(|event| self.see(event));
             for (pid, file) in opened.into_iter().flatten() {
                 self.see_opened(pid, &file);
             }
+            exits.into_iter().for_each(|event| self.see(event));
         }
     }
 

@@ -10,7 +10,7 @@ use compartment::Notices;
 use evidence::PublicKey;
 use std::time::Instant;
 use terms::{InstanceId, Kind, TenantId, UserId};
-use wire::control::Report;
+use wire::control::{Order, Report};
 use wire::{Frame, Peer};
 
 /// Scanners that one edge may wear out: two for each message of its sixty-four connections.
@@ -80,6 +80,8 @@ impl Household {
                 if matches!(kind, Kind::Admin | Kind::Sentinel) =>
             {
                 self.isolate(other, isolated, kind);
+                // An admin waits for this word before it leaves: nobody reads a dead one's.
+                let _ = self.hub.send(peer, 0, &Order::Pulse, Vec::new());
             }
             _ => self.end_liar(instance, kind, "a report that is not its own to make"),
         }
@@ -170,6 +172,10 @@ impl Household {
         }
         if let Some(part) = self.part_mut(kind) {
             part.served = true;
+        }
+        if role == Role::Single {
+            // Its first word: from now on its silence counts.
+            self.hear_alive(instance, kind);
         }
         if is_author(kind) {
             let key = author.map(PublicKey);
