@@ -189,12 +189,11 @@ fn unquoted(quoted: &[u8]) -> Vec<u8> {
     plain
 }
 
+/// Takes one message: its octets, its number in the folder, whether it was read.
+type Each<'a> = &'a mut dyn FnMut(&[u8], u64, bool) -> std::io::Result<()>;
+
 /// Every message of a folder, opened read only and without marking it as read.
-fn read_folder(
-    reader: &mut Reader,
-    raw: &[u8],
-    each: &mut dyn FnMut(&[u8], u64, bool) -> std::io::Result<()>,
-) -> Result<u64, Trouble> {
+fn read_folder(reader: &mut Reader, raw: &[u8], each: Each<'_>) -> Result<u64, Trouble> {
     let disk = |error: std::io::Error| Trouble::fault(format!("export: {error}"), HINT);
     let name = String::from_utf8_lossy(raw).replace('\\', "\\\\").replace('"', "\\\"");
     let (told, said) = reader.say(&format!("EXAMINE \"{name}\"")).map_err(disk)?;
