@@ -1,6 +1,8 @@
 //! The book of evidence: judges what authors append, commits it in batches, follows the mirror,
 //! answers who waits. It knows no socket and no clock; what it wants sent, it returns.
 
+mod healing;
+
 use crate::authors::Standing;
 use crate::link::{Link, SILENT_MS, Sent};
 use crate::memory::Memory;
@@ -37,8 +39,6 @@ const RETRY_MS: u64 = 1_000;
 const SEND_LEAVES: usize = 8_192;
 const SEND_BYTES: usize = 2 * 1024 * 1024;
 const RELEASES: usize = 512;
-/// What can come back from the mirror: held in memory until its root is known to be ours.
-const HEAL_BYTES: usize = 256 * 1024 * 1024;
 
 /// Something to be sent.
 pub(crate) enum Out {
@@ -524,73 +524,6 @@ impl<V: Volume> Book<V> {
         }
         self.link = Link::Healing { since_ms: now_ms, leaves: Vec::new() };
         self.out.push(Out::Mirror(ToMirror::Fetch { from_index: self.store.size() }));
-        Ok(())
-    }
-
-    /// Takes back what a power loss took from us. Believed only under our own signature.
-    fn heal(
-        &mut self,
-        first: u64,
-        more: Vec<Vec<u8>>,
-        checkpoint: &[u8],
-        now_ms: u64,
-    ) -> io::Result<()> {
-        let Link::Healing { since_ms, leaves } = &mut self.link else { return Ok(()) };
-        let size = self.store.size();
-        let apart = Link::Apart { retry_ms: now_ms + RETRY_MS };
-        let own = self.signer.verifier();
-        let signed = SignedCheckpoint::parse(checkpoint)
-            .filter(|signed| signed.note.is_signed_by(&own) && !more.is_empty());
-        let held: usize = leaves.iter().map(Vec::len).sum();
-        let is_next = first == size + leaves.len() as u64 && held < HEAL_BYTES;
-        let (Some(signed), true) = (signed, is_next) else {
-            self.out.push(Out::Alarm("the mirror gives back what we never signed".to_owned()));
-            self.link = apart;
-            return Ok(());
-        };
-        leaves.extend(more);
-        *since_ms = now_ms;
-        let have = size + leaves.len() as u64;
-        if have < signed.checkpoint.size {
-            self.out.push(Out::Mirror(ToMirror::Fetch { from_index: have }));
-            return Ok(());
-        }
-        let leaves = std::mem::take(leaves);
-        let mut grown = self.store.committed().clone();
-        leaves.iter().for_each(|leaf| grown.append(leaf_hash(leaf), |_, _, _| {}));
-        let parsed: Option<Vec<Entry>> =
-            leaves.iter().map(|leaf| Frame::parse(leaf).map(|frame| frame.entry)).collect();
-        let fits = (grown.size(), grown.root()) == (signed.checkpoint.size, signed.checkpoint.root);
-        let (Some(entries), true) = (parsed, fits) else {
-            self.out.push(Out::Alarm("the mirror's history is not the one we hold".to_owned()));
-            self.link = apart;
-            return Ok(());
-        };
-        for (leaf, entry) in leaves.iter().zip(&entries) {
-            let index = self.store.stage(leaf).ok_or(io::ErrorKind::InvalidData)?;
-            self.memory.learn(entry, index, leaf_hash(leaf));
-            self.unbound.push((leaf_hash(leaf), entry.clone()));
-            if self.is_large() {
-                self.keep_healed()?;
-            }
-        }
-        self.keep_healed()?;
-        let count = leaves.len();
-        self.out.push(Out::Alarm(format!("{count} entries were lost here and came back")));
-        self.mirror_joined(now_ms);
-        Ok(())
-    }
-}
-
-impl<V: Volume> Book<V> {
-    fn keep_healed(&mut self) -> io::Result<()> {
-        if self.store.has_staged() {
-            let signed = self.sign(self.store.checkpoint(LOG_ORIGIN));
-            self.store.write(signed)?;
-            self.store.flush()?;
-            self.memory.authors.batch_written();
-            self.bind();
-        }
         Ok(())
     }
 }

@@ -489,7 +489,7 @@ fn keys_are_learned_from_the_log() {
 fn the_stream_gives_what_is_new_to_the_sentinel_and_to_nobody_else() {
     let mut house = House::with_vault(Some(new_mirror()));
     let mut followers = crate::followers::Followers::default();
-    let mut told = |followers: &mut crate::followers::Followers, house: &House| {
+    let told = |followers: &mut crate::followers::Followers, house: &House| {
         let told = followers.tell(&house.book).into_iter().map(|out| match out {
             Out::Answer(peer, call, FromLedger::Followed { first_index, entries }) => {
                 format!("{peer} {call} {first_index}+{}", entries.len())

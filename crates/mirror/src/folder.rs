@@ -5,9 +5,8 @@ use crate::copy::Copy;
 use crate::fault::Fault;
 use annals::names::ANCHOR;
 use annals::{Segments, Shelf};
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use tlog::{Anchor, Cosigner, LOG_ORIGIN, MIRROR_NAME, NoteVerifier};
 

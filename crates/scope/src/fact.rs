@@ -198,6 +198,20 @@ pub fn facts(index: u64, entry: &Entry, mut fact: impl FnMut(Fact)) {
             say(Deed::Shred, maybe(*tenant, *user), Item::word(what));
         }
         Body::Alarm { call, .. } => say(Deed::Alarm, None, Item::word(call)),
+        Body::NotKept { messages, connection, .. } => {
+            say(Deed::Passed, None, Item::of_passed(*messages, *connection));
+        }
+        other => decided(other, &mut say),
+    }
+}
+
+/// What was decided about people, contracts and keys.
+fn decided(body: &Body, say: &mut impl FnMut(Deed, Option<Person>, Item)) {
+    let of = |tenant: TenantId, user: Option<UserId>| Some(Person { tenant, user });
+    let maybe = |tenant: Option<TenantId>, user: Option<UserId>| {
+        tenant.map(|tenant| Person { tenant, user })
+    };
+    match body {
         Body::RuleChange { what, tenant, user, .. } | Body::Export { what, tenant, user, .. } => {
             say(Deed::Other, maybe(*tenant, *user), Item::word(what));
         }
@@ -224,9 +238,6 @@ pub fn facts(index: u64, entry: &Entry, mut fact: impl FnMut(Fact)) {
         Body::KeySeal { tenant, .. } => say(Deed::Other, of(*tenant, None), Item::default()),
         Body::KeyFreeze { tenant, user, .. } => {
             say(Deed::Other, maybe(*tenant, *user), Item::default());
-        }
-        Body::NotKept { messages, connection, .. } => {
-            say(Deed::Passed, None, Item::of_passed(*messages, *connection));
         }
         // Heartbeats, and deeds that touch nobody.
         _ => {}

@@ -435,7 +435,7 @@ mod tests {
     fn lines_break_between_words_and_never_before_a_closing_mark() {
         assert_eq!(wrap("one two three", 8), ["one two", "three"]);
         assert_eq!(wrap("あいう。", 6), ["あい", "う。"]);
-        assert_eq!(wrap("鍵は abc です", 8), ["鍵は", "abc です"]);
+        assert_eq!(wrap("鍵は abc です", 8), ["鍵は abc", "です"]);
         assert_eq!(grouped(4_072_650), "4,072,650");
     }
 }
