@@ -265,6 +265,9 @@ impl People<'_> {
         if self.tables.person(self.key, user)?.is_none() {
             return Ok(nobody(user));
         }
+        if self.marks.is_decoy(user) {
+            return Ok(refused("somebody's mailbox", wire::identity::A_DECOY, "nobody reads it"));
+        }
         let (weakened, request) = match self.permit(act, permission)? {
             Ok(permit) => (permit.weakened, permit.request),
             Err(answer) => return Ok(*answer),

@@ -74,6 +74,9 @@ pub enum ToSentinel {
     Fault(String),
 }
 
+/// What is found where a pass to read a decoy's mailbox is asked for.
+pub const A_DECOY: &str = "a decoy";
+
 /// From `admin`.
 #[derive(Serialize, Deserialize)]
 pub enum FromAdmin {

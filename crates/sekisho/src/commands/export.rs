@@ -99,13 +99,16 @@ fn export(wish: &Wish, people: &[String]) -> Answer {
         }
         let (address, purpose) = (address.clone(), "export".to_owned());
         let request = Request::ReadPass { address: address.clone(), purpose, for_ms: wish.for_ms };
-        let pass = match ask_on(&wish.data, &request, &wish.grounds)? {
-            Outcome::Done(pass) => pass,
-            Outcome::Wanting(request) => {
+        let pass = match ask_on(&wish.data, &request, &wish.grounds) {
+            Ok(Outcome::Done(pass)) => pass,
+            Ok(Outcome::Wanting(request)) => {
                 waiting.push(request);
                 continue;
             }
-            Outcome::Told(_) => continue,
+            Ok(Outcome::Told(_)) => continue,
+            // A decoy's mailbox is nobody's mail.
+            Err(Trouble::Refused { found, .. }) if found == wire::identity::A_DECOY => continue,
+            Err(trouble) => return Err(trouble),
         };
         let word = |name: &str| pass.get(name).and_then(Value::as_str).unwrap_or_default();
         let exported = one(wish, &address, word("secret"), &authority, &folder);

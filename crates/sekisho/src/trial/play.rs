@@ -32,7 +32,7 @@ const STORM: usize = 2_000;
 /// A delivery is recorded within a second.
 const RECORD_LAG: Duration = Duration::from_millis(1_500);
 /// Mail passes again after a keeper came back: many times what it takes.
-const WHOLE_LIMIT: Duration = Duration::from_secs(25);
+const WHOLE_LIMIT: Duration = Duration::from_secs(60);
 
 /// What happened in one compartment's turn.
 pub struct Phase {

@@ -201,9 +201,10 @@ fn a_contract_ends_and_leaves_nothing() {
     assert!(page.contains("データ消去証明書") && page.contains("Example Net"), "{page}");
     let text = std::fs::read_to_string(paper.join("certificate.json")).unwrap();
     let certificate: Value = serde_json::from_str(&text).unwrap();
+    // Three people and the decoy.
     assert_eq!(
         (certificate["users"].as_u64(), certificate["cosigned"].as_bool()),
-        (Some(3), Some(true))
+        (Some(4), Some(true))
     );
     assert!(certificate["messages"].as_u64() >= Some(2), "{certificate}");
     is_proven(&certificate["entry"], &certificate);

@@ -260,6 +260,10 @@ fn check_books(demo: &Demo, notebook: &Notebook) {
     }
     let again: usize = letters.values().map(|sent| sent.unanswered).sum();
     println!("{} letters, {again} times no answer, {} stand", letters.len(), stand.len());
+    for id in lost.iter().take(10) {
+        // What the house says of it: kept elsewhere than where people read is not lost.
+        println!("trace of {id:016x}: {}", demo.ask(&["trace", &format!("kill {id:016x}")]).0);
+    }
     assert!(lost.is_empty(), "lost: {lost:x?}");
     assert!(twice.is_empty(), "stand too often: {twice:x?}");
 }
