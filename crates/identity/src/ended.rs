@@ -42,6 +42,7 @@ impl People<'_> {
                 rows += 1;
             }
         }
+        rows += self.marks.forget((&*self.tables, self.key), part.tenant, part.user)?;
         self.tables.wipe()?;
         Ok(rows)
     }

@@ -66,6 +66,33 @@ impl Marks {
         Ok(())
     }
 
+    /// A contract's end, or a person's: their decoys and freezes go with them.
+    pub fn forget(
+        &mut self,
+        (tables, key): (&Tables, &RowKey),
+        tenant: TenantId,
+        user: Option<UserId>,
+    ) -> Result<u64, Fault> {
+        let is_meant = |of: TenantId, whose: Option<UserId>| {
+            of == tenant && user.is_none_or(|user| whose == Some(user))
+        };
+        let mut rows = 0;
+        for decoy in self.decoys.extract_if(|(of, decoy)| is_meant(*of, Some(*decoy))) {
+            tables.lift_mark(key, Table::Decoy, &decoy.1.0)?;
+            rows += 1;
+        }
+        let frozen = self.frozen.extract_if(|whose, _| match whose {
+            Whose::Person(of, user) => is_meant(*of, Some(*user)),
+            Whose::Tenant(of) => is_meant(*of, None),
+            Whose::Kind(_) => false,
+        });
+        for (whose, _) in frozen {
+            tables.lift_mark(key, Table::Frozen, &name(whose))?;
+            rows += 1;
+        }
+        Ok(rows)
+    }
+
     /// Recorded first, then kept; `by` says who wanted it. `false`: it stood so already.
     pub fn freeze(
         &mut self,

@@ -409,7 +409,7 @@ impl Desk {
             self.decoys_asked = Some(Instant::now());
             let _ = hub.send(identity, 1, &FromSentinel::Decoys, Vec::new());
         }
-        if self.kept.elapsed() >= MEMORY {
+        if self.kept.elapsed() >= MEMORY || std::mem::take(&mut self.vigil.has_forgotten) {
             self.kept = Instant::now();
             let _ = self.memory.keep(&self.vigil.hours);
         }

@@ -38,6 +38,7 @@ impl Memory {
         let plain = postcard::to_stdvec(hours).map_err(|_| io::ErrorKind::InvalidData)?;
         let mut bytes = (plain.len() as u64).to_le_bytes().to_vec();
         bytes.extend_from_slice(&plain);
+        // What stood behind a shorter memory is gone too.
         self.file.write_all_at(&bytes, 0)?;
         self.file.set_len(bytes.len() as u64)
     }

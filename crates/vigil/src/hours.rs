@@ -65,7 +65,7 @@ impl Week {
 /// What was learned; it holds ids and hours, and nothing else.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Hours {
-    people: HashMap<UserId, Week>,
+    people: HashMap<UserId, (TenantId, Week)>,
     tenants: HashMap<TenantId, Week>,
 }
 
@@ -83,7 +83,7 @@ impl Hours {
         if self.people.len() >= PEOPLE && !self.people.contains_key(&user) {
             self.forget_the_quietest();
         }
-        let person = self.people.entry(user).or_insert_with(|| Week::new(hour));
+        let (_, person) = self.people.entry(user).or_insert_with(|| (tenant, Week::new(hour)));
         let by_person = person.count(hour, items, burst);
         let all = self.tenants.entry(tenant).or_insert_with(|| Week::new(hour));
         let by_tenant = all.count(hour, items, burst.saturating_mul(TENANT_FACTOR));
@@ -95,8 +95,19 @@ impl Hours {
         Some(Incident::new(Cause::Burst, what).about(tenant, user))
     }
 
+    /// A contract's end, or a person's: nothing of them stays here.
+    pub fn forget(&mut self, tenant: TenantId, user: Option<UserId>) {
+        match user {
+            Some(user) => drop(self.people.remove(&user)),
+            None => {
+                self.people.retain(|_, (of, _)| *of != tenant);
+                self.tenants.remove(&tenant);
+            }
+        }
+    }
+
     fn forget_the_quietest(&mut self) {
-        let quietest = self.people.iter().min_by_key(|(_, week)| week.last).map(|(user, _)| *user);
+        let quietest = self.people.iter().min_by_key(|(_, (_, week))| week.last).map(|(user, _)| *user);
         if let Some(user) = quietest {
             self.people.remove(&user);
         }

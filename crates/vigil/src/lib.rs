@@ -32,7 +32,7 @@ pub use incident::{Action, Cause, Incident, Whose};
 pub use programs::Program;
 
 use entries::Entries;
-use evidence::Entry;
+use evidence::{Body, Entry};
 use folds::Folds;
 use lives::Lives;
 use std::collections::HashSet;
@@ -102,6 +102,8 @@ pub struct Vigil {
     folds: Folds,
     decoys: HashSet<(TenantId, UserId)>,
     pub hours: Hours,
+    /// Somebody is to be forgotten on the disk too, and soon.
+    pub has_forgotten: bool,
     /// While what happened before is read again, nothing is said.
     is_learning: bool,
 }
@@ -114,6 +116,7 @@ impl Vigil {
             folds: Folds::new(bounds.fold_ms),
             decoys: HashSet::new(),
             hours: Hours::default(),
+            has_forgotten: false,
             is_learning: false,
             bounds,
         }
@@ -174,6 +177,10 @@ impl Vigil {
     }
 
     fn read(&mut self, now_ms: u64, entry: &Entry) -> Vec<Incident> {
+        if let Body::Destroyed { tenant, user, .. } = &entry.body {
+            self.hours.forget(*tenant, *user);
+            self.has_forgotten = true;
+        }
         let unfounded = self.entries.weigh(entry, &self.bounds, &self.decoys, now_ms);
         let mut found: Vec<Incident> = unfounded.into_iter().collect();
         if let Some((tenant, user, items)) = entries::released(entry) {
