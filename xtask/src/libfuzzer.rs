@@ -22,11 +22,14 @@ const SECONDS: u64 = 20;
 const INPUT_SECONDS: u64 = 10;
 const INPUT_BYTES: usize = 64 * 1024;
 const MEMORY_MB: usize = 2_048;
+/// What compiles libFuzzer, in the order in which we look for them.
+const COMPILERS: &[&str] = &["c++", "g++", "clang++"];
 
 /// What one target's run came to.
 struct Ran {
     name: String,
     executions: u64,
+    seconds: u64,
     edges: u64,
     is_clean: bool,
 }
@@ -74,9 +77,7 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
 
 /// Where the built programs lie.
 fn build(chosen: &[String]) -> Result<PathBuf, String> {
-    if !["c++", "g++", "clang++"].into_iter().any(is_there) {
-        return Err("libFuzzer needs a C++ compiler".to_owned());
-    }
+    let compiler = compiler()?;
     let version = output("rustc", &["-vV"])?;
     let host = version.lines().find_map(|line| line.strip_prefix("host: "));
     let host = host.ok_or("rustc does not say its host")?;
@@ -93,9 +94,22 @@ fn build(chosen: &[String]) -> Result<PathBuf, String> {
         arguments.extend(["--target", host, "--target-dir", &place_word]);
         arguments.extend(more);
         arguments.extend(chosen.iter().flat_map(|name| ["--bin", name.as_str()]));
-        command_with("cargo", &arguments, &[("RUSTFLAGS", COVERAGE)])?;
+        command_with("cargo", &arguments, &[("RUSTFLAGS", COVERAGE), ("CXX", &compiler)])?;
     }
     Ok(place.join(host).join("release"))
+}
+
+/// `CXX` if it is set, else the first of [`COMPILERS`] that is on the path.
+fn compiler() -> Result<String, String> {
+    let chosen = std::env::var("CXX").ok().filter(|name| !name.is_empty());
+    let found = || COMPILERS.iter().copied().find(|name| is_there(name)).map(str::to_owned);
+    chosen.or_else(found).ok_or_else(|| {
+        format!(
+            "libFuzzer is C++, and there is no compiler for it: CXX is not set, and none of {} is \
+             on the path (on Debian: apt-get install g++)",
+            COMPILERS.join(", ")
+        )
+    })
 }
 
 fn fuzz(folder: &std::path::Path, name: &str, seconds: u64) -> Result<Ran, String> {
@@ -120,13 +134,15 @@ fn fuzz(folder: &std::path::Path, name: &str, seconds: u64) -> Result<Ran, Strin
     let after = |text: &str, word: &str| -> Option<u64> {
         text.rsplit_once(word)?.1.split_whitespace().next()?.parse().ok()
     };
-    if !output.status.success() {
+    let executions = after(&said, "stat::number_of_executed_units:").unwrap_or(0);
+    if !output.status.success() || executions == 0 {
         let last: Vec<&str> = said.lines().rev().take(30).collect();
         last.iter().rev().for_each(|line| println!("{line}"));
     }
     Ok(Ran {
         name: name.to_owned(),
-        executions: after(&said, "stat::number_of_executed_units:").unwrap_or(0),
+        executions,
+        seconds: after(&said, " runs in ").unwrap_or(0),
         edges: after(&said, "cov:").unwrap_or(0),
         is_clean: output.status.success(),
     })
@@ -137,18 +153,18 @@ fn page(all: &[Ran], seconds: u64) -> Result<String, String> {
     let rustc = output("rustc", &["-V"])?;
     let mut text = format!(
         "# libFuzzer targets\n\nWritten by `cargo xtask fuzz --all --seconds {seconds}`, {}, {}; \
-         {seconds} s each, on one core, from an empty corpus and the few seeds of `fuzz/seeds`. A \
-         longer run is the same command with another number; `--target NAME` runs one. What stands \
-         here proves that each target runs; the seeded mini-fuzzers of `docs/generated/fuzz.md` \
-         run in every test.\n\n\
-         | target | executions | edges reached | found |\n|---|--:|--:|---|\n",
+         {seconds} s each, one after the other, from the few seeds of `fuzz/seeds` and what earlier \
+         runs left in `target/fuzz/corpus`. A longer run is the same command with another number; \
+         `--target NAME` runs one. What stands here proves that each target runs, not more; the \
+         seeded mini-fuzzers of `docs/generated/fuzz.md` run in every test.\n\n\
+         | target | executions | seconds | edges reached | found |\n|---|--:|--:|--:|---|\n",
         day.trim(),
         rustc.trim(),
     );
     for ran in all {
         let found = if ran.is_clean { "nothing" } else { "**something**" };
-        let (name, executions, edges) = (&ran.name, ran.executions, ran.edges);
-        text.push_str(&format!("| `{name}` | {executions} | {edges} | {found} |\n"));
+        let Ran { name, executions, seconds, edges, .. } = ran;
+        text.push_str(&format!("| `{name}` | {executions} | {seconds} | {edges} | {found} |\n"));
     }
     Ok(text)
 }
