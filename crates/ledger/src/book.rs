@@ -1,9 +1,12 @@
 //! The book of evidence: judges what authors append, commits it in batches, follows the mirror,
 //! answers who waits. It knows no socket and no clock; what it wants sent, it returns.
 
+mod healing;
+
 use crate::authors::Standing;
 use crate::link::{Link, SILENT_MS, Sent};
 use crate::memory::Memory;
+use crate::pace::{Paces, Step};
 use annals::names::ANCHOR;
 use annals::{Binder, Shelf, chapter_name};
 use evidence::{Body, Entry, Frame};
@@ -72,6 +75,7 @@ pub(crate) struct Book<V> {
     pub store: Store<V>,
     signer: NoteSigner,
     memory: Memory,
+    paces: Paces,
     taking: Vec<Waiter>,
     proving: Vec<Waiter>,
     aside: VecDeque<Aside>,
@@ -111,6 +115,7 @@ impl<V: Volume> Book<V> {
             store,
             signer,
             memory,
+            paces: Paces::default(),
             taking: Vec::new(),
             proving: Vec::new(),
             aside: VecDeque::new(),
@@ -209,6 +214,9 @@ impl<V: Volume> Book<V> {
         if is_behind || !self.may_append(now_ms) {
             return self.put_aside(append);
         }
+        if self.is_too_fast(&append, now_ms) {
+            return self.answer(append.peer, append.call, FromLedger::Away);
+        }
         let mut indices = Vec::with_capacity(append.entries.len());
         let Label { kind, instance, .. } = append.label;
         let frames: Vec<Frame> =
@@ -244,6 +252,20 @@ impl<V: Volume> Book<V> {
             true => self.proving.push(waiter),
             false => self.taking.push(waiter),
         }
+    }
+
+    /// The warden alone may write as it must: it names the others, and tells of them.
+    fn is_too_fast(&mut self, append: &Aside, now_ms: u64) -> bool {
+        let Label { kind, instance, .. } = append.label;
+        if kind == Kind::Warden {
+            return false;
+        }
+        let step = self.paces.weigh(instance, append.entries.len(), now_ms);
+        if let Step::Later { is_news: true } = step {
+            let what = "writes faster than anybody needs to: it is held back";
+            self.out.push(Out::Alarm(format!("{} {instance} {what}", kind.word())));
+        }
+        step != Step::GoOn
     }
 
     fn refuse(&mut self, append: &Aside, why: String) {
@@ -524,73 +546,6 @@ impl<V: Volume> Book<V> {
         }
         self.link = Link::Healing { since_ms: now_ms, leaves: Vec::new() };
         self.out.push(Out::Mirror(ToMirror::Fetch { from_index: self.store.size() }));
-        Ok(())
-    }
-
-    /// Takes back what a power loss took from us. Believed only under our own signature.
-    fn heal(
-        &mut self,
-        first: u64,
-        more: Vec<Vec<u8>>,
-        checkpoint: &[u8],
-        now_ms: u64,
-    ) -> io::Result<()> {
-        let Link::Healing { since_ms, leaves } = &mut self.link else { return Ok(()) };
-        let size = self.store.size();
-        let apart = Link::Apart { retry_ms: now_ms + RETRY_MS };
-        let own = self.signer.verifier();
-        let signed = SignedCheckpoint::parse(checkpoint)
-            .filter(|signed| signed.note.is_signed_by(&own) && !more.is_empty());
-        let held: usize = leaves.iter().map(Vec::len).sum();
-        let is_next = first == size + leaves.len() as u64 && held < HEAL_BYTES;
-        let (Some(signed), true) = (signed, is_next) else {
-            self.out.push(Out::Alarm("the mirror gives back what we never signed".to_owned()));
-            self.link = apart;
-            return Ok(());
-        };
-        leaves.extend(more);
-        *since_ms = now_ms;
-        let have = size + leaves.len() as u64;
-        if have < signed.checkpoint.size {
-            self.out.push(Out::Mirror(ToMirror::Fetch { from_index: have }));
-            return Ok(());
-        }
-        let leaves = std::mem::take(leaves);
-        let mut grown = self.store.committed().clone();
-        leaves.iter().for_each(|leaf| grown.append(leaf_hash(leaf), |_, _, _| {}));
-        let parsed: Option<Vec<Entry>> =
-            leaves.iter().map(|leaf| Frame::parse(leaf).map(|frame| frame.entry)).collect();
-        let fits = (grown.size(), grown.root()) == (signed.checkpoint.size, signed.checkpoint.root);
-        let (Some(entries), true) = (parsed, fits) else {
-            self.out.push(Out::Alarm("the mirror's history is not the one we hold".to_owned()));
-            self.link = apart;
-            return Ok(());
-        };
-        for (leaf, entry) in leaves.iter().zip(&entries) {
-            let index = self.store.stage(leaf).ok_or(io::ErrorKind::InvalidData)?;
-            self.memory.learn(entry, index, leaf_hash(leaf));
-            self.unbound.push((leaf_hash(leaf), entry.clone()));
-            if self.is_large() {
-                self.keep_healed()?;
-            }
-        }
-        self.keep_healed()?;
-        let count = leaves.len();
-        self.out.push(Out::Alarm(format!("{count} entries were lost here and came back")));
-        self.mirror_joined(now_ms);
-        Ok(())
-    }
-}
-
-impl<V: Volume> Book<V> {
-    fn keep_healed(&mut self) -> io::Result<()> {
-        if self.store.has_staged() {
-            let signed = self.sign(self.store.checkpoint(LOG_ORIGIN));
-            self.store.write(signed)?;
-            self.store.flush()?;
-            self.memory.authors.batch_written();
-            self.bind();
-        }
         Ok(())
     }
 }
