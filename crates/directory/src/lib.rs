@@ -178,8 +178,11 @@ impl Desk {
             }
             _ => Err(wire::Fault::Malformed),
         };
-        if sent.is_err() {
-            self.hub.dismiss(peer); // it broke the rules or is gone: its channel ends here
+        if let Err(fault) = sent {
+            match fault {
+                wire::Fault::Malformed => self.hub.cut_off(peer, "it spoke what is no question"),
+                _ => self.hub.dismiss(peer),
+            };
             self.guesses.forget(peer);
         }
     }
@@ -202,7 +205,7 @@ impl Desk {
         if is_miss && self.guesses.is_too_many(peer) {
             let what = "directory: an edge asks for addresses that nobody has".to_owned();
             let _ = self.hub.send(self.warden, 0, &Report::Alarm { what }, Vec::new());
-            return Err(wire::Fault::Malformed);
+            return Err(wire::Fault::Gone); // as good as
         }
         Ok(ToEdge::Stated(stated))
     }

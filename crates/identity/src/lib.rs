@@ -184,8 +184,11 @@ impl Desk {
             }
             _ => Err(wire::Fault::Malformed),
         };
-        if sent.is_err() {
-            self.hub.dismiss(peer); // it broke the rules or is gone: its channel ends here
+        if let Err(fault) = sent {
+            match fault {
+                wire::Fault::Malformed => self.hub.cut_off(peer, "it spoke what is no question"),
+                _ => self.hub.dismiss(peer),
+            };
             self.sessions.end(peer, &mut self.friends);
         }
     }

@@ -6,6 +6,7 @@ mod healing;
 use crate::authors::Standing;
 use crate::link::{Link, SILENT_MS, Sent};
 use crate::memory::Memory;
+use crate::pace::{Paces, Step};
 use annals::names::ANCHOR;
 use annals::{Binder, Shelf, chapter_name};
 use evidence::{Body, Entry, Frame};
@@ -72,6 +73,7 @@ pub(crate) struct Book<V> {
     pub store: Store<V>,
     signer: NoteSigner,
     memory: Memory,
+    paces: Paces,
     taking: Vec<Waiter>,
     proving: Vec<Waiter>,
     aside: VecDeque<Aside>,
@@ -111,6 +113,7 @@ impl<V: Volume> Book<V> {
             store,
             signer,
             memory,
+            paces: Paces::default(),
             taking: Vec::new(),
             proving: Vec::new(),
             aside: VecDeque::new(),
@@ -209,6 +212,9 @@ impl<V: Volume> Book<V> {
         if is_behind || !self.may_append(now_ms) {
             return self.put_aside(append);
         }
+        if self.is_too_fast(&append, now_ms) {
+            return self.answer(append.peer, append.call, FromLedger::Away);
+        }
         let mut indices = Vec::with_capacity(append.entries.len());
         let Label { kind, instance, .. } = append.label;
         let frames: Vec<Frame> =
@@ -244,6 +250,20 @@ impl<V: Volume> Book<V> {
             true => self.proving.push(waiter),
             false => self.taking.push(waiter),
         }
+    }
+
+    /// The warden alone may write as it must: it names the others, and tells of them.
+    fn is_too_fast(&mut self, append: &Aside, now_ms: u64) -> bool {
+        let Label { kind, instance, .. } = append.label;
+        if kind == Kind::Warden {
+            return false;
+        }
+        let step = self.paces.weigh(instance, append.entries.len(), now_ms);
+        if let Step::Later { is_news: true } = step {
+            let what = "writes faster than anybody needs to: it is held back";
+            self.out.push(Out::Alarm(format!("{} {instance} {what}", kind.word())));
+        }
+        step != Step::GoOn
     }
 
     fn refuse(&mut self, append: &Aside, why: String) {

@@ -19,6 +19,7 @@ mod folder;
 mod followers;
 mod link;
 mod memory;
+mod pace;
 mod proving;
 mod verify;
 
@@ -50,6 +51,8 @@ use wire::{Channel, Event, Frame, Hub, Label, Peer};
 const SAVE_MS: u64 = 1_000;
 /// How long the loop sleeps when nothing at all is due.
 const IDLE: Duration = Duration::from_secs(60);
+/// Why a peer is cut off.
+const UNREADABLE: &str = "it spoke what is no question";
 
 /// The compartment's main function.
 pub fn run(house: House) -> ExitCode {
@@ -156,22 +159,23 @@ impl Desk {
                     }
                     _ => {}
                 },
-                Event::Frame(peer, frame) if Some(peer) == self.mirror => {
-                    if let Ok(said) = frame.read() {
+                Event::Frame(peer, frame) if Some(peer) == self.mirror => match frame.read() {
+                    Ok(said) => {
                         self.book.mirror_says(said, now_ms()).map_err(Fault::Store)?;
                     }
-                }
+                    Err(_) => {
+                        self.hub.cut_off(peer, UNREADABLE);
+                        self.mirror = None;
+                        self.book.mirror_gone(now_ms());
+                    }
+                },
                 Event::Frame(peer, frame) => self.question(peer, &frame),
                 Event::Gone(peer, _) if peer == self.warden => round = Round::Stop,
                 Event::Gone(peer, _) if Some(peer) == self.mirror => {
                     self.mirror = None;
                     self.book.mirror_gone(now_ms());
                 }
-                Event::Gone(peer, _) => {
-                    self.labels.remove(&peer);
-                    self.followers.gone(peer);
-                    self.book.peer_gone(peer);
-                }
+                Event::Gone(peer, _) => self.left(peer),
                 Event::Ready(_) => {}
             }
             if self.book.is_large() {
@@ -197,9 +201,17 @@ impl Desk {
         Ok(())
     }
 
+    fn left(&mut self, peer: Peer) {
+        self.labels.remove(&peer);
+        self.followers.gone(peer);
+        self.book.peer_gone(peer);
+    }
+
     fn question(&mut self, peer: Peer, frame: &Frame) {
-        let (Some(label), Ok(question)) = (self.labels.get(&peer).cloned(), frame.read()) else {
-            return;
+        let Some(label) = self.labels.get(&peer).cloned() else { return };
+        let Ok(question) = frame.read() else {
+            self.hub.cut_off(peer, UNREADABLE);
+            return self.left(peer);
         };
         match question {
             ToLedger::Follow { from_index } => {

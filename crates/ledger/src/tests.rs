@@ -516,3 +516,31 @@ fn the_stream_gives_what_is_new_to_the_sentinel_and_to_nobody_else() {
     house.vault_says(10, &frames, false);
     assert!(told(&mut followers, &house).is_empty());
 }
+
+#[test]
+fn an_author_that_floods_is_held_back_alarmed_about_once_and_loses_nothing() {
+    let mut house = House::with_vault(Some(new_mirror()));
+    house.alarms.clear();
+    // Frames that are here already cost their sender its pace as well.
+    let frames: Vec<Vec<u8>> = (0..500).map(|number| house.frame(number)).collect();
+    let piece = &frames[..400];
+    let mut answers = Vec::new();
+    let label = label(Kind::Vault, VAULT);
+    for call in 0..700u32 {
+        let question = ToLedger::Append { entries: piece.to_vec(), prove: false };
+        house.book.asked(2, call, &label, question, house.now_ms);
+        house.carry();
+    }
+    house.settle();
+    for call in 0..700 {
+        answers.push(house.answer_to(call, piece));
+    }
+    let taken = answers.iter().filter(|answer| answer.starts_with("taken")).count() as u64;
+    assert_eq!(taken, crate::pace::BURST / 400);
+    assert!(answers[usize::try_from(taken).unwrap()..].iter().all(|answer| answer == "away"));
+    assert_eq!(house.alarms.len(), 1, "{:?}", house.alarms);
+    // The author sends again what was not taken, and goes on where it was.
+    house.now_ms += 1_000;
+    assert_eq!(house.vault_says(900, &frames[400..], true), "proved 402");
+    assert_eq!(house.alarms.len(), 1);
+}

@@ -74,11 +74,12 @@ pub fn serve(control: Channel, mut copy: Copy<Segments>, notes: Vec<String>) -> 
                     Ok(Order::Pulse) => drop(hub.send(warden, 0, &Report::Alive, Vec::new())),
                     _ => {}
                 },
-                Event::Frame(peer, frame) => {
-                    if hub.label(peer).is_some_and(|label| label.kind == Kind::Ledger) {
+                Event::Frame(peer, frame) => match hub.label(peer).map(|label| label.kind) {
+                    Some(Kind::Ledger) => {
                         attend(&mut hub, &mut copy, warden, peer, &frame, &mut waiting)?;
                     }
-                }
+                    _ => drop(hub.cut_off(peer, "it has nothing to ask here")),
+                },
                 Event::Gone(peer, _) if peer == warden => return Ok(()),
                 Event::Gone(..) | Event::Ready(_) => {}
             }
@@ -133,7 +134,10 @@ fn attend(
                 }
             }
         }
-        Err(_) => FromMirror::Refused { size, why: "sent what cannot be read".to_owned() },
+        Err(_) => {
+            hub.cut_off(peer, "it spoke what is no question");
+            return Ok(());
+        }
     };
     // A ledger that is gone asks again on a new channel.
     let _ = hub.send(peer, frame.call, &answer, Vec::new());

@@ -56,7 +56,7 @@ fn serve(hub: &mut Hub, desk: &mut Desk) -> Result<(), Fault> {
                     Ok(question) => desk.asked(peer, frame.call, question, hub),
                     // Who breaks the protocol is not spoken to again.
                     Err(_) => {
-                        hub.dismiss(peer);
+                        hub.cut_off(peer, "it spoke what is no question");
                         desk.left(peer);
                     }
                 },

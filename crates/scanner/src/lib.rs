@@ -64,6 +64,11 @@ pub fn serve(mut house: House) -> ExitCode {
         Err(Fault::Settle(compartment::Fault::Channel(
             wire::Fault::Silent | wire::Fault::Gone,
         ))) => ExitCode::SUCCESS,
+        Err(Fault::Channel(fault @ (wire::Fault::Malformed | wire::Fault::TooLarge { .. }))) => {
+            let what = format!("scanner: an edge broke the rules: {fault}");
+            let _ = house.report(&Report::Alarm { what }, &[]);
+            ExitCode::FAILURE
+        }
         Err(fault) => {
             // The warden may be gone as well; then nobody is left to be told.
             let _ = house.report(&Report::Note { text: fault.to_string() }, &[]);

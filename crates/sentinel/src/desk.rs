@@ -255,7 +255,7 @@ impl Desk {
             let status = ToAdmin::Status(self.status());
             let _ = hub.send(peer, frame.call, &status, Vec::new());
         } else {
-            hub.dismiss(peer);
+            hub.cut_off(peer, "it spoke what is no question");
         }
     }
 

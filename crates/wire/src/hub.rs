@@ -2,8 +2,11 @@
 //!
 //! A frame that a slow peer cannot take yet is queued; a peer whose queue outgrows its limit is
 //! cut. Other descriptors (listeners, sockets, timers) may be watched beside the channels.
+//!
+//! Whoever breaks the rules is cut and reported to the warden, where one is seated.
 
 use crate::channel::{FRAME_BYTES, Packed, receive};
+use crate::control::Report;
 use crate::{Channel, Fault, Frame, Label};
 use rustix::event::{Timespec, epoll};
 use rustix::net::{RecvFlags, SendFlags};
@@ -11,6 +14,7 @@ use serde::Serialize;
 use std::collections::{HashMap, VecDeque};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
+use terms::Kind;
 
 /// Frames that may wait for one slow peer before it is cut.
 const OUTGOING_FRAMES: usize = 4_096;
@@ -138,6 +142,25 @@ impl Hub {
         }
     }
 
+    /// Who said what cannot be read, or must not be said, is not spoken to again, and the warden
+    /// hears of it.
+    pub fn cut_off(&mut self, peer: Peer, why: &str) -> Option<Label> {
+        self.report(peer, why);
+        self.dismiss(peer)
+    }
+
+    /// Tells the warden what a peer did; nobody where no warden is seated.
+    fn report(&mut self, peer: Peer, why: &str) {
+        let Some(label) = self.label(peer) else { return };
+        let what = format!("{} {} was cut off: {why}", label.kind.word(), label.instance);
+        let mut peers = self.peers();
+        let warden = peers.find(|(_, label)| label.kind == Kind::Warden).map(|(warden, _)| warden);
+        drop(peers);
+        if let Some(warden) = warden.filter(|warden| *warden != peer) {
+            let _ = self.send(warden, 0, &Report::Alarm { what }, Vec::new());
+        }
+    }
+
     /// Sends without waiting. A peer that is gone is noticed by the next `wait`.
     pub fn send<M: Serialize>(
         &mut self,
@@ -169,7 +192,10 @@ impl Hub {
             return Err(Fault::Gone);
         };
         if seat.outgoing.len() >= OUTGOING_FRAMES {
-            self.cut.push(peer);
+            if !self.cut.contains(&peer) {
+                self.report(peer, "it asks and does not read");
+                self.cut.push(peer);
+            }
             return Err(Fault::TooLarge { found: OUTGOING_FRAMES + 1, limit: OUTGOING_FRAMES });
         }
         seat.outgoing.push_back((packed, held));
@@ -233,7 +259,10 @@ impl Hub {
                     happened.push(Event::Frame(peer, frame));
                 }
                 Ok(None) => return,
-                Err(_) => {
+                Err(fault) => {
+                    if matches!(fault, Fault::Malformed | Fault::TooLarge { .. }) {
+                        self.report(peer, &fault.to_string());
+                    }
                     self.cut.push(peer);
                     return;
                 }
@@ -276,7 +305,7 @@ fn is_full(fault: &Fault) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Event, Hub};
+    use super::{Event, Hub, Report};
     use crate::{Channel, INLINE_BYTES, Label, Parcel};
     use std::time::Duration;
     use terms::{InstanceId, Kind};
@@ -388,6 +417,31 @@ mod tests {
         check(false, super::LARGEST_FRAME + 1, false);
         check(true, super::FRAME_BYTES, true);
         check(true, super::FRAME_BYTES + 1, false);
+    }
+
+    #[test]
+    fn who_breaks_the_rules_is_cut_and_reported_and_who_leaves_is_not() {
+        let check = |octets: &[u8], is_reported: bool| {
+            let (control, warden) = Channel::pair().unwrap();
+            let (keeper, peer) = Channel::pair().unwrap();
+            let mut hub = Hub::new().unwrap();
+            hub.seat(control, Label { kind: Kind::Warden, ..label() }).unwrap();
+            hub.seat(keeper, label()).unwrap();
+            match octets {
+                [] => drop(peer),
+                octets => {
+                    rustix::net::send(&peer, octets, rustix::net::SendFlags::empty()).unwrap();
+                }
+            }
+            let events = hub.wait(Some(Duration::from_secs(5))).unwrap();
+            assert!(matches!(events.as_slice(), [Event::Gone(..)]), "{octets:?}");
+            let told = warden.take().unwrap().map(|frame| frame.read::<Report>().unwrap());
+            assert_eq!(matches!(told, Some(Report::Alarm { .. })), is_reported, "{octets:?}");
+        };
+        check(&[], false);
+        check(&[1, 0, 0, 0], true);
+        check(&[1, 0, 0, 0, 7], true);
+        check(&[1, 0, 0, 0, 1, 255, 255, 255, 255, 255, 255, 255, 255], true);
     }
 
     #[test]

@@ -1,0 +1,111 @@
+//! How fast one start of an author may write. Far above what any of them has to say; whoever wants
+//! more is asked to come again, so that nothing is lost, and cannot fill the disk at its pace.
+
+use std::collections::HashMap;
+use terms::InstanceId;
+
+/// Entries a millisecond for ever: twice what a full load of mail makes its busiest author say.
+const SUSTAINED: u64 = 8;
+/// Entries at once: what an author gathered while the ledger was away, half a minute's worth.
+pub(crate) const BURST: u64 = 240_000;
+/// Those remembered: more than are alive at once. Who is not remembered has its whole burst, so
+/// that only those are forgotten who have.
+const AUTHORS: usize = 1_024;
+
+struct Pace {
+    /// Entries that may come at once.
+    room: u64,
+    at_ms: u64,
+    /// Nothing is taken before: what was sent after a refused frame would leave a gap.
+    until_ms: u64,
+    is_told: bool,
+}
+
+impl Pace {
+    fn refill(&mut self, now_ms: u64) {
+        let more = now_ms.saturating_sub(self.at_ms).saturating_mul(SUSTAINED);
+        self.room = self.room.saturating_add(more).min(BURST);
+        self.at_ms = now_ms;
+        self.is_told &= self.room < BURST;
+    }
+}
+
+/// What becomes of an append.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    GoOn,
+    /// Later; the second time and after that nobody is told.
+    Later {
+        is_news: bool,
+    },
+}
+
+/// The pace of every author.
+#[derive(Default)]
+pub(crate) struct Paces(HashMap<InstanceId, Pace>);
+
+impl Paces {
+    pub fn weigh(&mut self, start: InstanceId, entries: usize, now_ms: u64) -> Step {
+        if self.0.len() >= AUTHORS && !self.0.contains_key(&start) {
+            self.0.values_mut().for_each(|pace| pace.refill(now_ms));
+            self.0.retain(|_, pace| pace.room < BURST);
+        }
+        let fresh = Pace { room: BURST, at_ms: now_ms, until_ms: 0, is_told: false };
+        let pace = self.0.entry(start).or_insert(fresh);
+        pace.refill(now_ms);
+        let entries = entries as u64;
+        if now_ms >= pace.until_ms && entries <= pace.room {
+            pace.room -= entries;
+            return Step::GoOn;
+        }
+        let lacking = entries.saturating_sub(pace.room);
+        pace.until_ms = pace.until_ms.max(now_ms + lacking.div_ceil(SUSTAINED));
+        let is_news = !std::mem::replace(&mut pace.is_told, true);
+        Step::Later { is_news }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BURST, Paces, SUSTAINED, Step};
+    use terms::InstanceId;
+
+    const LOUD: InstanceId = InstanceId([1; 6]);
+    const QUIET: InstanceId = InstanceId([2; 6]);
+
+    #[test]
+    fn a_burst_passes_then_the_sustained_rate_and_others_are_free() {
+        let mut paces = Paces::default();
+        let burst = BURST as usize;
+        assert_eq!(paces.weigh(LOUD, burst, 1_000), Step::GoOn);
+        assert_eq!(paces.weigh(LOUD, 80, 1_000), Step::Later { is_news: true });
+        assert_eq!(paces.weigh(LOUD, 80, 1_005), Step::Later { is_news: false });
+        // Nothing overtakes what was refused.
+        assert_eq!(paces.weigh(LOUD, 1, 1_006), Step::Later { is_news: false });
+        assert_eq!(paces.weigh(QUIET, burst, 1_006), Step::GoOn);
+        assert_eq!(paces.weigh(LOUD, 80, 1_010), Step::GoOn);
+        let mut taken = 0;
+        for now_ms in 1_011..11_011 {
+            if paces.weigh(LOUD, 4, now_ms) == Step::GoOn {
+                taken += 4;
+            }
+        }
+        assert_eq!(taken, 4 * 10_000);
+        let full = 1_010 + 2 * BURST / SUSTAINED + 10_000;
+        assert_eq!(paces.weigh(LOUD, burst, full), Step::GoOn);
+        assert_eq!(paces.weigh(LOUD, burst, full), Step::Later { is_news: true });
+    }
+
+    #[test]
+    fn only_those_with_their_whole_burst_are_forgotten() {
+        let mut paces = Paces::default();
+        assert_eq!(paces.weigh(LOUD, BURST as usize, 0), Step::GoOn);
+        for number in 0..5_000u32 {
+            let [a, b, c, d] = number.to_be_bytes();
+            let start = InstanceId([9, 9, a, b, c, d]);
+            assert_eq!(paces.weigh(start, 1, 1 + u64::from(number) / 1_000), Step::GoOn);
+        }
+        assert!(paces.0.len() <= 2_048, "{}", paces.0.len());
+        assert_eq!(paces.weigh(LOUD, 1_000, 6), Step::Later { is_news: true });
+    }
+}

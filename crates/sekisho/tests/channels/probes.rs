@@ -1,0 +1,59 @@
+//! One valid question for every pair of the charter.
+
+use serde::Serialize;
+use terms::Kind::{self, *};
+use terms::UserId;
+use wire::{Channel, Parcel};
+
+/// Pairs that are not tried, and why.
+pub const NOT_TRIED: &[(Kind, Kind, &str)] = &[];
+
+/// The octets of a question as they stand in a frame.
+fn recorded<M: Serialize>(question: &M) -> Option<Vec<u8>> {
+    let (one, other) = Channel::pair().unwrap();
+    one.send(1, question, &[]).unwrap();
+    other.take().unwrap().map(|frame| frame.payload)
+}
+
+/// A question that the server answers by itself, whoever of its own peers is missing.
+pub fn question(asker: Kind, server: Kind) -> Option<Vec<u8>> {
+    match (asker, server) {
+        (Ledger, Mirror) => recorded(&wire::ledger::ToMirror::Standing),
+        (_, Ledger) => recorded(&wire::ledger::ToLedger::Head),
+        (Directory, Vault) => recorded(&wire::vault::FromDirectory::BackupEpochs),
+        (Identity, Vault) => {
+            let purpose = "login".to_owned();
+            recorded(&wire::vault::FromIdentity::Digest { purpose, digest: vec![1; 32] })
+        }
+        (Signer, Vault) => recorded(&wire::vault::FromSigner::StorageKey),
+        (Access, Vault) => recorded(&wire::vault::FromAccess::Current),
+        (Admin, Vault) => recorded(&wire::vault::FromAdmin::Status),
+        (Edge, Directory) => {
+            recorded(&wire::directory::FromEdge::Address("aoi@example.jp".to_owned()))
+        }
+        (Identity, Directory) => recorded(&wire::directory::FromIdentity::Able(None)),
+        (Admin, Directory) => recorded(&wire::directory::FromAdmin::TenantList),
+        (Access, Identity) => recorded(&wire::identity::FromAccess::Renew { session: vec![1; 32] }),
+        (Admin, Identity) => recorded(&wire::identity::FromAdmin::Mode),
+        (Sentinel, Identity) => recorded(&wire::identity::FromSentinel::Decoys),
+        (Edge, Mailbox) => {
+            recorded(&wire::mailbox::FromEdge::Room { user: UserId([2; 8]), bytes: 10 })
+        }
+        (Access, Mailbox) => recorded(&wire::mailbox::FromAccess::Quota),
+        (Admin, Mailbox) => recorded(&wire::mailbox::FromAdmin::Status),
+        (Directory, Mailbox) => recorded(&wire::mailbox::FromDirectory::Sweep),
+        (_, Signer) => recorded(&wire::signer::ToSigner::Chain { server_name: None }),
+        (Edge, Names) => {
+            let name = "mx.sender.example".to_owned();
+            recorded(&wire::names::Question { name, kind: wire::names::RecordKind::A })
+        }
+        (Edge, Scanner) => {
+            let message = Parcel::Inline(b"Subject: hi\r\n\r\nhello\r\n".to_vec());
+            let host_name = "mx.house.example".to_owned();
+            let task = wire::scanner::Task { sender: None, host_name, message };
+            recorded(&wire::scanner::ToScanner::Examine(task))
+        }
+        (Admin, Sentinel) => recorded(&wire::sentinel::FromAdmin::Status),
+        _ => None,
+    }
+}
