@@ -182,7 +182,7 @@ pub fn zygote_main(serve: fn(House) -> ExitCode) -> ExitCode {
     match live_as_zygote(serve) {
         Ok(code) => code,
         // Its end of the control channel is the lifeline: no warden, no zygote.
-        Err(Fault::Channel(wire::Fault::Gone)) => ExitCode::SUCCESS,
+        Err(Fault::Channel(wire::Fault::Gone | wire::Fault::Unread)) => ExitCode::SUCCESS,
         Err(fault) => {
             eprintln!("sekisho: a zygote ends: {fault}");
             ExitCode::from(3)

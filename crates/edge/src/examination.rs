@@ -13,6 +13,8 @@ use wire::scanner::{Examined as Seen, FromScanner, Sender, Task, ToScanner};
 const EXAMINE_LIMIT: Duration = Duration::from_secs(60);
 /// A message that kills this many scanners is set aside: a third would teach nobody anything.
 const SCANNERS: usize = 2;
+/// Scanners that may be dead before they take it, when their zygote dies with all of them.
+const NEVER_TAKEN: usize = 6;
 /// What a scanner may make of us: a lying one shall not fill our memory.
 const FINDINGS: usize = 200;
 const FIELD_BYTES: usize = 16 * 1024;
@@ -22,18 +24,26 @@ const DIGESTS: usize = 32;
 enum Attempt {
     Seen(Box<Seen>),
     Died,
+    /// It was dead before it took the message: the message is not to blame.
+    NeverTaken,
 }
 
 /// Facts about a message. A scanner that dies is replaced and asked once more; the message that
 /// kills that one too is kept from everybody, with a finding that says so.
 pub(crate) fn examine(received: Received, house: &mut Neighbours) -> Result<Examined, Fault> {
-    for _ in 0..SCANNERS {
+    let (mut killed, mut never_taken) = (0, 0);
+    while killed < SCANNERS {
         match attempt(&received, house)? {
             Attempt::Seen(seen) => {
                 let seen = bounded(*seen, received.text.len());
                 return Ok(Examined { received, seen });
             }
-            Attempt::Died => house.scanner_gone(),
+            Attempt::Died => killed += 1,
+            Attempt::NeverTaken => never_taken += 1,
+        }
+        house.scanner_gone();
+        if never_taken >= NEVER_TAKEN {
+            return Err(Fault::Away("scanner"));
         }
     }
     house.report(&Report::Alarm { what: format!("message {} killed two scanners", received.id) });
@@ -53,14 +63,16 @@ fn attempt(received: &Received, house: &mut Neighbours) -> Result<Attempt, Fault
     let scanner = house.scanner()?;
     let call = scanner.next_call();
     if scanner.send(call, &task, &held).is_err() {
-        return Ok(Attempt::Died);
+        return Ok(Attempt::NeverTaken);
     }
     let until = Instant::now() + EXAMINE_LIMIT;
     let mut questions = Questions::default();
     loop {
         let left = until.saturating_duration_since(Instant::now());
-        let Ok(frame) = house.scanner_channel()?.receive(Some(left)) else {
-            return Ok(Attempt::Died);
+        let frame = match house.scanner_channel()?.receive(Some(left)) {
+            Ok(frame) => frame,
+            Err(wire::Fault::Unread) => return Ok(Attempt::NeverTaken),
+            Err(_) => return Ok(Attempt::Died),
         };
         match frame.read() {
             Ok(FromScanner::Examined(seen)) => return Ok(Attempt::Seen(seen)),

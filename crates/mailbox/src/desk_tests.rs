@@ -168,7 +168,7 @@ fn who_breaks_the_words_is_cut_and_reported() {
     let edge = running.edge(1);
     edge.send(1, &"no question", &[]).unwrap();
     alarm();
-    assert!(matches!(edge.receive(Some(PATIENCE)), Err(wire::Fault::Gone)));
+    assert!(matches!(edge.receive(Some(PATIENCE)), Err(wire::Fault::Gone | wire::Fault::Unread)));
     // An access that nobody has signed in to has no mailbox.
     let access = running.join(Kind::Access, 2, None);
     access.send(1, &FromAccess::Folders, &[]).unwrap();

@@ -59,10 +59,10 @@ pub fn serve(mut house: House) -> ExitCode {
     match join(&mut house).and_then(|mut edge| serve_edge(&mut edge, &host_name)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Fault::Settle(compartment::Fault::Stopped)) => ExitCode::SUCCESS,
-        Err(Fault::Channel(wire::Fault::Gone)) => ExitCode::SUCCESS,
+        Err(Fault::Channel(wire::Fault::Gone | wire::Fault::Unread)) => ExitCode::SUCCESS,
         // Nobody needed this instance for a day: another is born when one is needed.
         Err(Fault::Settle(compartment::Fault::Channel(
-            wire::Fault::Silent | wire::Fault::Gone,
+            wire::Fault::Silent | wire::Fault::Gone | wire::Fault::Unread,
         ))) => ExitCode::SUCCESS,
         Err(Fault::Channel(fault @ (wire::Fault::Malformed | wire::Fault::TooLarge { .. }))) => {
             let what = format!("scanner: an edge broke the rules: {fault}");

@@ -107,7 +107,8 @@ impl Hours {
     }
 
     fn forget_the_quietest(&mut self) {
-        let quietest = self.people.iter().min_by_key(|(_, (_, week))| week.last).map(|(user, _)| *user);
+        let quietest =
+            self.people.iter().min_by_key(|(_, (_, week))| week.last).map(|(user, _)| *user);
         if let Some(user) = quietest {
             self.people.remove(&user);
         }

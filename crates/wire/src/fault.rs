@@ -7,6 +7,9 @@ use std::io;
 pub enum Fault {
     #[error("the peer has closed the channel")]
     Gone,
+    /// What a Unix socket says when its other end closed with something still to be read.
+    #[error("the peer has closed the channel without reading what it was sent")]
+    Unread,
     #[error("the peer did not answer in time")]
     Silent,
     #[error("a frame could not be read: expected one message, found something else")]
@@ -24,9 +27,8 @@ pub enum Fault {
 impl Fault {
     pub(crate) fn io(doing: &'static str) -> impl Fn(rustix::io::Errno) -> Fault {
         move |errno| match errno {
-            rustix::io::Errno::PIPE | rustix::io::Errno::CONNRESET | rustix::io::Errno::NOTCONN => {
-                Fault::Gone
-            }
+            rustix::io::Errno::PIPE | rustix::io::Errno::NOTCONN => Fault::Gone,
+            rustix::io::Errno::CONNRESET => Fault::Unread,
             errno => Fault::Io { doing, source: errno.into() },
         }
     }
