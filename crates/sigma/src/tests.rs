@@ -134,6 +134,14 @@ fn what_is_not_read_is_refused() {
     refuse(&deep, "levels");
 }
 
+/// Ten thousand lines in one quote took a time that grew with their square.
+#[test]
+fn a_quote_of_many_lines_is_read_in_one_pass() {
+    let text = format!("k: \"begin\n{}  end\"\n", "    xxxxxxxxxxxxxxxxxxxx\n".repeat(9_990));
+    let length = read(&text).unwrap().get("k").and_then(Node::text).map(str::len);
+    assert_eq!(length, Some("begin end".len() + 9_990 * 21));
+}
+
 #[test]
 fn yaml_as_rules_write_it() {
     let text = "# head\na: 'it''s' # note\nb: \"tab\\there \\x41\\u00e9\"\nc: plain text: no\n";
@@ -148,6 +156,9 @@ fn yaml_as_rules_write_it() {
     is(">-\n  one\n  two", "one two");
     is("long\n  goes on", "long goes on");
     is("'quoted\n  goes on'", "quoted goes on");
+    is("'it''\n  ''s'", "it' 's");
+    is("\"a \\\\\n  \\\" b\"", "a \\ \" b");
+    assert!(read("k: \"a \\\n  b\"").is_err());
     assert_eq!(value("~"), Node::Null);
     let texts = |node: Node| match node {
         Node::List(items) => {

@@ -200,16 +200,7 @@ impl Reader {
         match text.chars().next() {
             Some('|' | '>') => self.block_scalar(text, indent),
             Some(quote @ ('\'' | '"')) => {
-                let mut whole = text.to_owned();
-                while closing(&whole, quote).is_none() {
-                    let Some(line) = self.lines.get(self.at) else {
-                        return Err(self.wrong("a quote that is never closed"));
-                    };
-                    whole.push(if line.text.is_empty() { '\n' } else { ' ' });
-                    whole.push_str(line.raw.trim());
-                    self.at += 1;
-                }
-                let end = closing(&whole, quote).unwrap_or_default();
+                let (whole, end) = self.quoted(text, quote)?;
                 let after = whole.get(end + 1..).unwrap_or_default().trim();
                 if !after.is_empty() && !after.starts_with('#') {
                     return Err(self.wrong("something after a closing quote"));
@@ -222,6 +213,25 @@ impl Reader {
                 Err(self.wrong("an anchor, a tag or a map in braces"))
             }
             _ => self.plain(text, indent),
+        }
+    }
+
+    /// A quoted text with all its lines, and where it is closed. Each line is looked at once.
+    fn quoted(&mut self, text: &str, quote: char) -> Result<(String, usize), Wrong> {
+        let (mut whole, mut seen) = (text.to_owned(), 1);
+        loop {
+            if let Some(end) = closing_after(&whole, seen, quote) {
+                return Ok((whole, end));
+            }
+            let Some(line) = self.lines.get(self.at) else {
+                return Err(self.wrong("a quote that is never closed"));
+            };
+            // A backslash at a line's end escapes what is put between it and the next.
+            let backslashes = whole.len() - whole.trim_end_matches('\\').len();
+            seen = whole.len() + usize::from(quote == '"' && backslashes % 2 == 1);
+            whole.push(if line.text.is_empty() { '\n' } else { ' ' });
+            whole.push_str(line.raw.trim());
+            self.at += 1;
         }
     }
 
@@ -335,14 +345,19 @@ fn split_key(text: &str) -> Option<(String, &str)> {
 
 /// Where the quote that `text` begins with is closed.
 fn closing(text: &str, quote: char) -> Option<usize> {
-    let mut letters = text.char_indices().skip(1).peekable();
+    closing_after(text, 1, quote)
+}
+
+/// As [`closing`], from the octet `seen` on.
+fn closing_after(text: &str, seen: usize, quote: char) -> Option<usize> {
+    let mut letters = text.get(seen..)?.char_indices().peekable();
     while let Some((at, letter)) = letters.next() {
         if letter == '\\' && quote == '"' {
             letters.next();
         } else if letter == quote {
             let is_doubled = quote == '\'' && letters.peek().is_some_and(|(_, next)| *next == '\'');
             if !is_doubled {
-                return Some(at);
+                return Some(seen + at);
             }
             letters.next();
         }
