@@ -23,9 +23,9 @@ pub const LIMIT: Duration = Duration::from_secs(30);
 const FLOOD: u32 = 10_000;
 /// Fewer than the messages after which a scanner retires.
 const REPLAYS: u32 = 12;
-/// No server may ever hold more than this, whatever it is sent: a quarter of the smallest that
-/// the charter gives those who keep something.
-const PEAK_KIB: u64 = 128 * 1024;
+/// No server may ever hold more than this, whatever it is sent: a quarter of the least that the
+/// charter gives a keeper. Of scanners it is the zygote that is measured; instances end when cut.
+const PEAK_KIB: u64 = 64 * 1024;
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().collect();

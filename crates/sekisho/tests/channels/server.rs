@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 use terms::{InstanceId, Kind, TenantId, UserId};
 use wire::control::{Order, Report, Start};
+use wire::vault::{FromSigner, ToSigner};
 use wire::{Channel, Label};
 
 use crate::LIMIT;
@@ -43,6 +44,8 @@ pub struct Server {
     control: Channel,
     /// Control channels of instances, where the server is a zygote.
     instances: Vec<Channel>,
+    /// A vault that gave the signer its key, so that it answers at once.
+    vault: Option<Channel>,
     life: Spawned,
     folder: PathBuf,
     off_charter: Arc<Mutex<Vec<String>>>,
@@ -77,10 +80,11 @@ impl Server {
         .unwrap();
         let (instances, alarms) = (Vec::new(), Vec::new());
         let off_charter = Arc::default();
-        let server = Self {
+        let mut server = Self {
             kind,
             control,
             instances,
+            vault: None,
             life,
             folder,
             off_charter,
@@ -89,11 +93,24 @@ impl Server {
             pulses: 0,
         };
         server.settled(None);
+        if kind == Kind::Signer {
+            server.vault = Some(server.unlocked());
+        }
         server
     }
 
     pub fn is_zygote(&self) -> bool {
         wire::charter(self.kind).unwrap().has_zygote
+    }
+
+    /// Plays the vault for the signer until its key is handed over.
+    fn unlocked(&mut self) -> Channel {
+        let vault = self.join(Kind::Vault);
+        let asked = vault.receive(Some(LIMIT)).unwrap();
+        let FromSigner::StorageKey = asked.read().unwrap();
+        let answer = ToSigner::Key { storage: vec![9; 32], demo_seed: None };
+        vault.send(asked.call, &answer, &[]).unwrap();
+        vault
     }
 
     /// Waits until it stands in its walls, and listens to its filter from then on.
