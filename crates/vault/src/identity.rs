@@ -1,4 +1,5 @@
-//! What `identity` may ask: verifiers of secrets, its table's key, grants entered and revoked.
+//! What `identity` may ask: verifiers of secrets, its table's key, grants entered and revoked,
+//! and the acts upon keys that two persons agreed to.
 
 use crate::vault::{Asker, OwnKey, Vault};
 use wire::Label;
@@ -20,6 +21,7 @@ impl Vault {
                 Ok(()) => ToIdentity::Done,
                 Err(why) => ToIdentity::Refused(why.to_owned()),
             },
+            FromIdentity::Act(act) => return self.carry(asker, act),
             FromIdentity::Revoke(grant) => {
                 self.grants.revoke(grant);
                 ToIdentity::Done

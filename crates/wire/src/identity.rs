@@ -150,11 +150,8 @@ pub enum FromAdmin {
     Decoy {
         user: UserId,
     },
-    Freeze {
-        whose: Whose,
-        /// `false`: the freeze is lifted.
-        frozen: bool,
-    },
+    /// Lifted by [`Act::Thaw`].
+    Freeze(Whose),
     Frozen,
 }
 
@@ -168,6 +165,11 @@ pub enum ToAdmin {
     /// What the directory answered.
     Carried {
         answer: Box<crate::directory::ToAdmin>,
+        weakened: Option<String>,
+    },
+    /// What the vault answered.
+    Acted {
+        answer: Box<crate::vault::ToAdmin>,
         weakened: Option<String>,
     },
     Salt(Vec<u8>),
