@@ -8,7 +8,7 @@ use terms::{GrantId, InstanceId, Kind, TenantId, UserId};
 use wire::Channel;
 use wire::approval::Act;
 use wire::directory::{Part, Who};
-use wire::vault::{FromIdentity, Grant, KeyAct, ToIdentity};
+use wire::vault::{FromIdentity, Grant, KeyAct, Proven, ToIdentity};
 
 /// An HMAC takes microseconds; a silent vault is away.
 const VAULT_PATIENCE: Duration = Duration::from_secs(3);
@@ -63,8 +63,8 @@ impl Friends {
         }
     }
 
-    pub fn grant(&mut self, grant: Grant) -> Result<(), Fault> {
-        match self.ask(&FromIdentity::Grant(grant))? {
+    pub fn grant(&mut self, grant: Grant, recorded: Proven) -> Result<(), Fault> {
+        match self.ask(&FromIdentity::Grant { grant, recorded })? {
             ToIdentity::Done => Ok(()),
             _ => Err(Fault::VaultAway),
         }

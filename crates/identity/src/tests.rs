@@ -12,7 +12,7 @@ use wire::Channel;
 use wire::approval::{Act, Permission, Proof, Purpose, Request, State};
 use wire::control::Report;
 use wire::identity::{FromAccess, FromAdmin, Protocol, ToAccess, ToAdmin, Whose};
-use wire::ledger::{FromLedger, ToLedger};
+use wire::ledger::{FromLedger, Proof as Place, ToLedger};
 use wire::vault::{FromIdentity, KeyAct, ToIdentity};
 
 const TENANT: TenantId = TenantId([1; 8]);
@@ -82,7 +82,13 @@ impl World {
                 FromIdentity::Erased { .. } => ToIdentity::Done,
             }
         }));
-        friends.journal.join(answering(|_: ToLedger| FromLedger::Taken { first_index: 0 }));
+        friends.journal.join(answering(|question: ToLedger| match question {
+            ToLedger::Append { entries, prove: true } => FromLedger::Proved {
+                proofs: entries.iter().map(|_| Place { index: 0, hashes: Vec::new() }).collect(),
+                checkpoint: Vec::new(),
+            },
+            _ => FromLedger::Taken { first_index: 0 },
+        }));
         let mut world = Self {
             tables: Tables::open(&folder).unwrap(),
             folder,

@@ -27,7 +27,7 @@ pub enum FromDirectory {
     /// `rule.change` of these very words stands in the ledger.
     SignChanged {
         statement: Vec<u8>,
-        change: Change,
+        change: Proven,
     },
     /// The end of a contract: shredding and holds, and no other act. Answered as `admin` is.
     End(KeyAct),
@@ -36,10 +36,11 @@ pub enum FromDirectory {
     BackupEpochs,
 }
 
-/// A `rule.change` whose `what` is the word that `NeedsChange` named: the signed entry, its place
-/// and the cosigned checkpoint under which it is proven. One serves once.
+/// An entry that its author shows the vault: signed, with its place and the cosigned checkpoint
+/// under which it is proven. For `SignChanged` a `rule.change` whose `what` is the word that
+/// `NeedsChange` named, which serves once; for `Grant` the `grant` of these very words.
 #[derive(Clone, Serialize, Deserialize)]
-pub struct Change {
+pub struct Proven {
     pub entry: Vec<u8>,
     pub proof: Proof,
     pub checkpoint: Vec<u8>,
@@ -78,8 +79,11 @@ pub enum FromIdentity {
     },
     /// Key of identity's table; once per start, recorded.
     TableKey,
-    /// A grant minted; recorded by `identity` before.
-    Grant(Grant),
+    /// A grant minted, and the proof that it stands in the ledger.
+    Grant {
+        grant: Grant,
+        recorded: Proven,
+    },
     Revoke(GrantId),
     /// What two persons agreed to, shredding excepted. Answered as `admin` is.
     Act(KeyAct),

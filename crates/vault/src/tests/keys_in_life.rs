@@ -69,7 +69,7 @@ impl Scene {
         let directory = running.join(Kind::Directory, InstanceId([10; 6]), None);
         let access = running.join(Kind::Access, SESSION, Some((TENANT, USER)));
         let (public, session) = open::Session::new(seal::Suite::P256).unwrap();
-        enter(&mut identity, grant(GRANT, USER, SESSION, public.encode()));
+        enter(&ledger, &mut identity, grant(GRANT, USER, SESSION, public.encode()));
         let mut desk = Desk { directory, identity, access, session, public: public.encode() };
         let _ = ask::<_, ToAccess>(&mut desk.access, &FromAccess::Open(GRANT));
         let admin = running.join(Kind::Admin, InstanceId([61; 6]), None);
@@ -369,9 +369,9 @@ fn a_directory_that_lies_redirects_nobody() {
         let Some(wire::ledger::FromLedger::Proved { mut proofs, checkpoint }) = kept else {
             panic!()
         };
-        Change { entry, proof: proofs.remove(0), checkpoint }
+        Proven { entry, proof: proofs.remove(0), checkpoint }
     };
-    let mut check = |change: Change, expected: bool| {
+    let mut check = |change: Proven, expected: bool| {
         let question = FromDirectory::SignChanged { statement: other.clone(), change };
         let answer = ask(&mut directory, &question);
         assert_eq!(matches!(answer, ToDirectory::Signature(_)), expected);
@@ -379,7 +379,7 @@ fn a_directory_that_lies_redirects_nobody() {
     check(change(&what, false), false);
     check(change("user.add", true), false);
     let true_one = change(&what, true);
-    check(Change { checkpoint: b"no note".to_vec(), ..true_one.clone() }, false);
+    check(Proven { checkpoint: b"no note".to_vec(), ..true_one.clone() }, false);
     check(true_one, true);
     running.stop();
 }
