@@ -11,7 +11,7 @@ use terms::{GrantId, Kind, TenantId, UserId};
 use wire::control::Report;
 use wire::directory::{FromIdentity as ToDirectory, ToIdentity as FromDirectory};
 use wire::identity::{FromAccess, ToAccess};
-use wire::ledger::{FromLedger, Proof, ToLedger};
+use wire::ledger::Proof;
 use wire::vault::{FromIdentity as ToVault, Grant, Proven, ToIdentity as FromVault};
 use wire::{Frame, Label};
 
@@ -61,24 +61,21 @@ pub fn serve(intruder: &mut Intruder, limit: Duration) {
     }
 }
 
-/// A grant that nobody recorded, then the same in the open; and the warden's channels for it.
+/// A grant that nobody recorded, and the warden's channels for it.
 fn let_in(intruder: &mut Intruder, access: &Label, session: Vec<u8>) -> Option<ToAccess> {
     let (tenant, user) = person(intruder)?;
     let grant = GrantId(compartment::random());
     let expires_ms = compartment::now_ms() + GRANT_MS;
     let instance = access.instance;
-    let (bodies, summaries) = (true, true);
+    let (bodies, summaries, reads_only) = (true, true, false);
     let minted = Grant { grant, tenant, user, instance, bodies, summaries, expires_ms, session };
     let unseen = unrecorded(intruder, &minted)?;
     let quiet = enter(intruder, &minted, unseen)?;
     let act = "let a stranger in by a grant that nobody recorded";
     word(intruder, Asset::StoredBodies, act, !quiet, if quiet { "done" } else { "refused" });
-    if !quiet {
-        let recorded = record(intruder, &minted)?;
-        enter(intruder, &minted, recorded)?.then_some(())?;
-    }
-    intruder.house.report(&Report::Bind { instance, tenant, user }, &[]).ok()?;
-    Some(ToAccess::Welcome { tenant, user, grant, ends_ms: expires_ms })
+    quiet.then_some(())?;
+    intruder.house.report(&Report::Bind { instance, tenant, user, reads_only }, &[]).ok()?;
+    Some(ToAccess::Welcome { tenant, user, grant, ends_ms: expires_ms, reads_only })
 }
 
 /// Whether the vault took it.
@@ -101,18 +98,6 @@ fn unrecorded(intruder: &Intruder, minted: &Grant) -> Option<Proven> {
     let mut twin = Author::new(Kind::Identity, own, &compartment::random());
     let proof = Proof { index: 0, hashes: Vec::new() };
     Some(Proven { entry: entry(&mut twin, minted)?, proof, checkpoint: Vec::new() })
-}
-
-fn record(intruder: &mut Intruder, minted: &Grant) -> Option<Proven> {
-    let entry = entry(intruder.author.as_mut()?, minted)?;
-    let question = ToLedger::Append { entries: vec![entry.clone()], prove: true };
-    let ledger = intruder.channel(Kind::Ledger, JOIN_LIMIT)?;
-    match ledger.ask(&question, &[], ANSWER_LIMIT).ok()? {
-        (FromLedger::Proved { mut proofs, checkpoint }, _) => {
-            Some(Proven { entry, proof: proofs.pop()?, checkpoint })
-        }
-        _ => None,
-    }
 }
 
 fn person(intruder: &mut Intruder) -> Option<(TenantId, UserId)> {

@@ -35,6 +35,8 @@ struct Session {
     ends_ms: u64,
     /// The grant's entry, as the ledger proved it.
     recorded: Option<Proven>,
+    /// It came in by a pass.
+    reads_only: bool,
 }
 
 /// Every live session, by the channel of its instance.
@@ -178,12 +180,13 @@ impl Door<'_> {
             instance,
             tenant,
             user: found.user,
-            look_up: found.row.key,
+            look_up: found.row.key.clone(),
             grant: GrantId(random()),
             grant_expires_ms: now + GRANT_MS,
             public,
             ends_ms: now + SESSION_MS,
             recorded: None,
+            reads_only: matches!(found.row.protocol, Protocol::Pass(_)),
         };
         self.admit(peer, session)
     }
@@ -215,13 +218,12 @@ impl Door<'_> {
     }
 
     fn admit(&mut self, peer: Peer, mut session: Session) -> (ToAccess, Option<Report>) {
-        let (tenant, user) = (session.tenant, session.user);
         if self.hand_out(&mut session).is_err() {
             return (ToAccess::Later, None);
         }
-        let welcome =
-            ToAccess::Welcome { tenant, user, grant: session.grant, ends_ms: session.ends_ms };
-        let bind = Report::Bind { instance: session.instance, tenant, user };
+        let Session { instance, tenant, user, grant, ends_ms, reads_only, .. } = session;
+        let welcome = ToAccess::Welcome { tenant, user, grant, ends_ms, reads_only };
+        let bind = Report::Bind { instance, tenant, user, reads_only };
         self.sessions.live.insert(peer, session);
         (welcome, Some(bind))
     }

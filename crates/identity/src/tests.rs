@@ -159,9 +159,14 @@ impl World {
         let protocol = Protocol::Imap;
         let (answer, bind) = self.ask(peer, FromAccess::SignIn { protocol, name, secret, session });
         match (answer, bind) {
-            (ToAccess::Welcome { user, .. }, Some(Report::Bind { user: bound, instance, .. })) => {
+            (
+                ToAccess::Welcome { user, reads_only: told, .. },
+                Some(Report::Bind { user: bound, instance, reads_only, .. }),
+            ) => {
                 assert_eq!((user, instance), (bound, InstanceId([peer as u8; 6])));
-                format!("welcome {user}")
+                assert_eq!(told, reads_only);
+                let how = if reads_only { "welcome to read" } else { "welcome" };
+                format!("{how} {user}")
             }
             (ToAccess::Refused, None) => "refused".to_owned(),
             (ToAccess::Refused, Some(Report::Alarm { what })) => {
@@ -518,7 +523,7 @@ fn a_pass_opens_for_its_time_and_says_what_it_is() {
     );
     assert_eq!(told(&world.change(pass(act(3_600_000), under(&request)))), "done");
     let peer = world.peer();
-    assert_eq!(world.sign_in(peer, "aoi@example.jp", &text), format!("welcome {AOI}"));
+    assert_eq!(world.sign_in(peer, "aoi@example.jp", &text), format!("welcome to read {AOI}"));
     assert!(super::sessions::is_pass_live(&format!("{}:", u64::MAX)));
     assert!(!super::sessions::is_pass_live("1:ffff"));
     assert!(!super::sessions::is_pass_live("ffff"));

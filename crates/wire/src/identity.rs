@@ -41,6 +41,8 @@ pub enum ToAccess {
         user: UserId,
         grant: GrantId,
         ends_ms: u64,
+        /// A pass: the mailbox takes no change from this session.
+        reads_only: bool,
     },
     Granted(GrantId),
     /// Wrong, unknown, disabled: the peer learns no more than that.
