@@ -42,6 +42,7 @@ pub fn ask_with(
         ToAccess::OverQuota => Err(Trouble::OverQuota),
         ToAccess::Full => Err(Trouble::Full),
         ToAccess::Fault => Err(Trouble::Unavailable),
+        ToAccess::ReadOnly => Err(Trouble::No("READ-ONLY", "this pass is for reading only")),
         answer => Ok((answer, held)),
     }
 }

@@ -70,6 +70,8 @@ pub struct Person {
     pub tenant: TenantId,
     pub user: UserId,
     pub ends_ms: u64,
+    /// Somebody else reads: the mailbox takes no change, and every folder opens read-only.
+    pub reads_only: bool,
     session: open::Session,
     public: Vec<u8>,
     grant: GrantId,
@@ -112,11 +114,12 @@ impl Person {
             secret.zeroize();
         }
         match answer?.0 {
-            FromIdentity::Welcome { tenant, user, grant, ends_ms } => {
+            FromIdentity::Welcome { tenant, user, grant, ends_ms, reads_only } => {
                 let person = Self {
                     tenant,
                     user,
                     ends_ms,
+                    reads_only,
                     session,
                     public,
                     grant,

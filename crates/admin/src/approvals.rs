@@ -12,7 +12,7 @@ use terms::{Kind, RequestId, UserId};
 use wire::admin::Request as Asked;
 use wire::approval::{Act, NEEDED, Permission, Proof, Purpose, Request};
 use wire::directory::{FromAdmin as ToDirectory, TenantSettings, ToAdmin as FromDirectory};
-use wire::identity::{FromAdmin, ToAdmin};
+use wire::identity::{FromAdmin, ToAdmin, Whose};
 
 /// The grounds of this request, with a digest in the password's place.
 pub fn permission(peers: &mut Peers<'_>) -> Result<Permission, Refusal> {
@@ -78,23 +78,6 @@ pub fn carried(
             FromDirectory::Fault(what) => Err(Refusal::Fault(what)),
             answer => Ok((answer, weakened)),
         },
-        _ => Err(Refusal::unexpected(Kind::Identity)),
-    }
-}
-
-/// Whether something else that needs two persons may be done now. Whoever does it asks here first;
-/// `detail` binds what exactly it is. Said again after two persons agreed, it may be done once.
-pub fn need(
-    peers: &mut Peers<'_>,
-    what: &str,
-    about: (Option<terms::TenantId>, Option<UserId>),
-    detail: [u8; 32],
-) -> Result<Option<String>, Refusal> {
-    let what = what.to_owned();
-    let act = Act::Other { what, tenant: about.0, user: about.1, detail };
-    let permission = permission(peers)?;
-    match ask(peers, &FromAdmin::Carry { act, permission })? {
-        ToAdmin::Done { weakened } => Ok(weakened),
         _ => Err(Refusal::unexpected(Kind::Identity)),
     }
 }
@@ -199,6 +182,8 @@ pub fn perform(peers: &mut Peers<'_>, act: Act, permission: Permission) -> Answe
             people::add_approver(peers, act, permission, &password)
         }
         act @ Act::Read { .. } => pass_under(peers, act, permission),
+        Act::Keys(act) => crate::keys::act_under(peers, act, permission),
+        Act::Thaw(whose) => crate::watch::thaw_under(peers, whose, permission),
         Act::SingleOperator => match ask(peers, &FromAdmin::Carry { act, permission })? {
             ToAdmin::Mode { two_persons, able, open } => Ok(mode_json(two_persons, able, open)),
             _ => Err(Refusal::unexpected(Kind::Identity)),
@@ -349,7 +334,8 @@ fn details(act: &Act) -> Value {
         Act::Other { detail, .. } => {
             json!({ "detail": data_encoding::HEXLOWER.encode(detail) })
         }
-        Act::ResetPassword { .. } | Act::SingleOperator => json!({}),
+        Act::Thaw(Whose::Kind(kind)) => json!({ "component": kind.word() }),
+        Act::ResetPassword { .. } | Act::SingleOperator | Act::Keys(_) | Act::Thaw(_) => json!({}),
     }
 }
 

@@ -7,6 +7,8 @@ use crate::places::directory;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use terms::{Kind, TenantId, UserId};
+use wire::approval::{Act, Permission};
+use wire::identity::{FromAdmin as FromOperator, ToAdmin as ToOperator};
 use wire::vault::{Freeze, FromAdmin, KeyAct, Rotation, TenantKeys, ToAdmin};
 
 /// Whom or what an act is about.
@@ -58,14 +60,33 @@ pub fn epochs(peers: &mut Peers<'_>) -> Answer {
     Ok(json!({ "items": items, "next": null }))
 }
 
+/// What protects, and what belongs to a destruction, is done at once; every other act upon keys
+/// is an act for two, and reaches the vault by identity's word.
 pub fn act(peers: &mut Peers<'_>, word: &str, named: Named) -> Answer {
     let act = understood(peers, word, named)?;
-    let weakened = permitted(peers, word, &act)?;
-    let ToAdmin::Acted(acted) = ask(peers, &FromAdmin::Act(act))? else {
+    if act.needs_two() {
+        let permission = approvals::permission(peers)?;
+        return act_under(peers, act, permission);
+    }
+    let answer = ask(peers, &FromAdmin::Act(act.clone()))?;
+    acted_json(&act, answer, None)
+}
+
+/// An act upon keys, with the grounds for it.
+pub fn act_under(peers: &mut Peers<'_>, act: KeyAct, permission: Permission) -> Answer {
+    let question = FromOperator::Carry { act: Act::Keys(act.clone()), permission };
+    match approvals::ask(peers, &question)? {
+        ToOperator::Acted { answer, weakened } => acted_json(&act, done(*answer)?, weakened),
+        _ => Err(Refusal::unexpected(Kind::Identity)),
+    }
+}
+
+fn acted_json(act: &KeyAct, answer: ToAdmin, weakened: Option<String>) -> Answer {
+    let ToAdmin::Acted(acted) = answer else {
         return Err(Refusal::unexpected(Kind::Vault));
     };
     Ok(json!({
-        "act": word,
+        "act": act.word().trim_start_matches("keys."),
         "entry": acted.entry,
         "at": evidence::rfc3339(acted.at_ms),
         "keys": acted.keys,
@@ -73,30 +94,6 @@ pub fn act(peers: &mut Peers<'_>, word: &str, named: Named) -> Answer {
         "epochs_to_destroy": acted.epochs_to_destroy,
         "weakened": weakened,
     }))
-}
-
-/// What protects (a hold, a freeze) and what follows from a destruction is done at once; every
-/// other act upon keys is an act for two.
-fn permitted(peers: &mut Peers<'_>, word: &str, act: &KeyAct) -> Result<Option<String>, Refusal> {
-    let about = match act {
-        KeyAct::ShredTenant { tenant }
-        | KeyAct::SealTenant { tenant }
-        | KeyAct::UnsealTenant { tenant }
-        | KeyAct::Rotate(Rotation::Tenant { tenant }) => (Some(*tenant), None),
-        KeyAct::ShredUser { tenant, user }
-        | KeyAct::Rotate(Rotation::User { tenant, user } | Rotation::Pairs { tenant, user }) => {
-            (Some(*tenant), Some(*user))
-        }
-        KeyAct::Hold { tenant, user, on: false } => (Some(*tenant), *user),
-        KeyAct::Freeze(Freeze { on: false, tenant, user, .. }) => (*tenant, *user),
-        KeyAct::Rotate(Rotation::Root) => (None, None),
-        KeyAct::Hold { on: true, .. }
-        | KeyAct::Freeze(Freeze { on: true, .. })
-        | KeyAct::StartBackupEpoch
-        | KeyAct::EpochDestroyed { .. } => return Ok(None),
-    };
-    let detail = trace::digest(&format!("{act:?}"));
-    approvals::need(peers, &format!("keys.{word}"), about, detail)
 }
 
 fn understood(peers: &mut Peers<'_>, word: &str, named: Named) -> Result<KeyAct, Refusal> {
@@ -162,7 +159,11 @@ fn find_tenant(names: &HashMap<TenantId, String>, name: &str) -> Result<TenantId
 }
 
 fn ask(peers: &mut Peers<'_>, question: &FromAdmin) -> Result<ToAdmin, Refusal> {
-    match peers.ask(Kind::Vault, question)? {
+    done(peers.ask(Kind::Vault, question)?)
+}
+
+fn done(answer: ToAdmin) -> Result<ToAdmin, Refusal> {
+    match answer {
         ToAdmin::Refused { expected, found, hint } => {
             Err(Refusal::Wanting { expected, found, hint })
         }

@@ -6,6 +6,7 @@ use crate::people::{self, identity, names, one_user};
 use evidence::rfc3339;
 use serde_json::{Value, json};
 use terms::Kind;
+use wire::approval::{Act, Permission};
 use wire::control::Report;
 use wire::directory::FromAdmin as ToDirectory;
 use wire::identity::{FromAdmin, ToAdmin, Whose};
@@ -35,24 +36,38 @@ pub fn add_decoy(peers: &mut Peers<'_>, address: String, tenant: String) -> Answ
     }))
 }
 
+/// To freeze protects and is done at once; to lift a freeze is an act for two.
 pub fn freeze(peers: &mut Peers<'_>, meant: Meant, frozen: bool) -> Answer {
     let (whose, shown) = find(peers, meant)?;
-    // To freeze protects and is done at once; to lift a freeze is an act for two.
     let weakened = match frozen {
-        true => None,
-        false => lift(peers, whose)?,
+        true => {
+            identity(peers, &FromAdmin::Freeze(whose))?;
+            None
+        }
+        false => {
+            let permission = approvals::permission(peers)?;
+            lift(peers, whose, permission)?
+        }
     };
-    identity(peers, &FromAdmin::Freeze { whose, frozen })?;
     Ok(json!({ "whose": shown, "frozen": frozen, "weakened": weakened }))
 }
 
-fn lift(peers: &mut Peers<'_>, whose: Whose) -> Result<Option<String>, Refusal> {
-    let about = match whose {
-        Whose::Person(tenant, user) => (Some(tenant), Some(user)),
-        Whose::Tenant(tenant) => (Some(tenant), None),
-        Whose::Kind(_) => (None, None),
-    };
-    approvals::need(peers, "freeze.lift", about, trace::digest(&format!("{whose:?}")))
+/// Lifted as two persons agreed.
+pub fn thaw_under(peers: &mut Peers<'_>, whose: Whose, permission: Permission) -> Answer {
+    let (_, shown) = named(peers, whose)?;
+    let weakened = lift(peers, whose, permission)?;
+    Ok(json!({ "whose": shown, "frozen": false, "weakened": weakened }))
+}
+
+fn lift(
+    peers: &mut Peers<'_>,
+    whose: Whose,
+    permission: Permission,
+) -> Result<Option<String>, Refusal> {
+    match approvals::ask(peers, &FromAdmin::Carry { act: Act::Thaw(whose), permission })? {
+        ToAdmin::Done { weakened } => Ok(weakened),
+        _ => Err(Refusal::unexpected(Kind::Identity)),
+    }
 }
 
 fn find(peers: &mut Peers<'_>, meant: Meant) -> Result<(Whose, String), Refusal> {
@@ -91,14 +106,19 @@ pub fn list_freezes(peers: &mut Peers<'_>) -> Answer {
     };
     let mut items = Vec::with_capacity(frozen.len());
     for (whose, since_ms) in frozen {
-        let (what, name) = match whose {
-            Whose::Person(_, user) => ("person", names(peers, vec![user])?.pop().flatten()),
-            Whose::Tenant(tenant) => ("tenant", Some(tenant.to_string())),
-            Whose::Kind(kind) => ("component", Some(kind.word().to_owned())),
-        };
+        let (what, name) = named(peers, whose)?;
         items.push(json!({ "what": what, "name": name, "since": rfc3339(since_ms) }));
     }
     Ok(json!({ "items": items, "next": null }))
+}
+
+/// What it is, and its name if it has one.
+fn named(peers: &mut Peers<'_>, whose: Whose) -> Result<(&'static str, Option<String>), Refusal> {
+    Ok(match whose {
+        Whose::Person(_, user) => ("person", names(peers, vec![user])?.pop().flatten()),
+        Whose::Tenant(tenant) => ("tenant", Some(tenant.to_string())),
+        Whose::Kind(kind) => ("component", Some(kind.word().to_owned())),
+    })
 }
 
 /// The warden takes it out of the house, or lets it in again; its note says when it has.

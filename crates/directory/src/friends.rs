@@ -8,7 +8,7 @@ use terms::{InstanceId, Kind, TenantId, UserId};
 use wire::Channel;
 use wire::directory::PublicKey;
 use wire::mailbox;
-use wire::vault::{Change, FromDirectory, ToDirectory};
+use wire::vault::{FromDirectory, Proven, ToDirectory};
 
 /// A signature or a pair of public keys takes well under a millisecond; new pairs wait for the
 /// ledger and the mirror.
@@ -86,7 +86,7 @@ impl Friends {
         let (tenant, user) = (Some(tenant), Some(user));
         let body = Body::RuleChange { tenant, user, what, weakened: None };
         let (entry, proof, checkpoint) = self.journal.prove(body).map_err(Fault::Unrecorded)?;
-        let change = Change { entry, proof, checkpoint };
+        let change = Proven { entry, proof, checkpoint };
         let question = FromDirectory::SignChanged { statement: statement.to_vec(), change };
         match self.ask(&question)? {
             ToDirectory::Signature(signature) => Ok(signature),

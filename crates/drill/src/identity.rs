@@ -1,16 +1,18 @@
 //! A hostile identity: keeps what is typed, opens its tables, and lets a stranger in as somebody
 //! else.
 
-use crate::channels::ask;
+use crate::channels::{ask, word};
 use crate::intruder::{Intruder, JOIN_LIMIT};
-use crate::report::Facts;
+use crate::report::{Asset, Facts};
 use crate::{keeper, ledgers};
+use evidence::{Author, Body};
 use std::time::{Duration, Instant};
 use terms::{GrantId, Kind, TenantId, UserId};
 use wire::control::Report;
 use wire::directory::{FromIdentity as ToDirectory, ToIdentity as FromDirectory};
 use wire::identity::{FromAccess, ToAccess};
-use wire::vault::{FromIdentity as ToVault, Grant, ToIdentity as FromVault};
+use wire::ledger::Proof;
+use wire::vault::{FromIdentity as ToVault, Grant, Proven, ToIdentity as FromVault};
 use wire::{Frame, Label};
 
 const FILE: &str = "identity.db";
@@ -65,13 +67,37 @@ fn let_in(intruder: &mut Intruder, access: &Label, session: Vec<u8>) -> Option<T
     let grant = GrantId(compartment::random());
     let expires_ms = compartment::now_ms() + GRANT_MS;
     let instance = access.instance;
-    let (bodies, summaries) = (true, true);
-    let entered = Grant { grant, tenant, user, instance, bodies, summaries, expires_ms, session };
+    let (bodies, summaries, reads_only) = (true, true, false);
+    let minted = Grant { grant, tenant, user, instance, bodies, summaries, expires_ms, session };
+    let unseen = unrecorded(intruder, &minted)?;
+    let quiet = enter(intruder, &minted, unseen)?;
+    let act = "let a stranger in by a grant that nobody recorded";
+    word(intruder, Asset::StoredBodies, act, !quiet, if quiet { "done" } else { "refused" });
+    quiet.then_some(())?;
+    intruder.house.report(&Report::Bind { instance, tenant, user, reads_only }, &[]).ok()?;
+    Some(ToAccess::Welcome { tenant, user, grant, ends_ms: expires_ms, reads_only })
+}
+
+/// Whether the vault took it.
+fn enter(intruder: &mut Intruder, minted: &Grant, recorded: Proven) -> Option<bool> {
+    let question = ToVault::Grant { grant: minted.clone(), recorded };
     let vault = intruder.channel(Kind::Vault, JOIN_LIMIT)?;
-    let (answer, _) = vault.ask(&ToVault::Grant(entered), &[], ANSWER_LIMIT).ok()?;
-    let FromVault::Done = answer else { return None };
-    intruder.house.report(&Report::Bind { instance, tenant, user }, &[]).ok()?;
-    Some(ToAccess::Welcome { tenant, user, grant, ends_ms: expires_ms })
+    let (answer, _) = vault.ask(&question, &[], ANSWER_LIMIT).ok()?;
+    Some(matches!(answer, FromVault::Done))
+}
+
+fn entry(author: &mut Author, minted: &Grant) -> Option<Vec<u8>> {
+    let Grant { grant, tenant, user, instance, expires_ms: until_ms, .. } = *minted;
+    let body = Body::Grant { grant, instance, tenant, user, until_ms };
+    author.sign(compartment::now_ms(), body)
+}
+
+/// Signed, and shown to the vault alone: the ledger never hears of it.
+fn unrecorded(intruder: &Intruder, minted: &Grant) -> Option<Proven> {
+    let own = intruder.house.start.instance;
+    let mut twin = Author::new(Kind::Identity, own, &compartment::random());
+    let proof = Proof { index: 0, hashes: Vec::new() };
+    Some(Proven { entry: entry(&mut twin, minted)?, proof, checkpoint: Vec::new() })
 }
 
 fn person(intruder: &mut Intruder) -> Option<(TenantId, UserId)> {

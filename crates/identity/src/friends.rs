@@ -2,12 +2,13 @@
 
 use crate::Fault;
 use journal::Journal;
+use serde::de::DeserializeOwned;
 use std::time::Duration;
 use terms::{GrantId, InstanceId, Kind, TenantId, UserId};
 use wire::Channel;
 use wire::approval::Act;
 use wire::directory::{Part, Who};
-use wire::vault::{FromIdentity, Grant, ToIdentity};
+use wire::vault::{FromIdentity, Grant, KeyAct, Proven, ToIdentity};
 
 /// An HMAC takes microseconds; a silent vault is away.
 const VAULT_PATIENCE: Duration = Duration::from_secs(3);
@@ -62,8 +63,8 @@ impl Friends {
         }
     }
 
-    pub fn grant(&mut self, grant: Grant) -> Result<(), Fault> {
-        match self.ask(&FromIdentity::Grant(grant))? {
+    pub fn grant(&mut self, grant: Grant, recorded: Proven) -> Result<(), Fault> {
+        match self.ask(&FromIdentity::Grant { grant, recorded })? {
             ToIdentity::Done => Ok(()),
             _ => Err(Fault::VaultAway),
         }
@@ -109,6 +110,11 @@ impl Friends {
         }
     }
 
+    /// Has the vault do what was found permitted.
+    pub fn act(&mut self, act: KeyAct) -> Result<wire::vault::ToAdmin, Fault> {
+        self.vault_within(&FromIdentity::Act(act), CARRY_PATIENCE)
+    }
+
     /// Whose rows are to be destroyed.
     pub fn ending(&mut self) -> Result<Vec<Part>, Fault> {
         match self.directory(&wire::directory::FromIdentity::Ending, DIRECTORY_PATIENCE)? {
@@ -139,8 +145,16 @@ impl Friends {
     }
 
     fn ask(&mut self, question: &FromIdentity) -> Result<ToIdentity, Fault> {
+        self.vault_within(question, VAULT_PATIENCE)
+    }
+
+    fn vault_within<A: DeserializeOwned>(
+        &mut self,
+        question: &FromIdentity,
+        patience: Duration,
+    ) -> Result<A, Fault> {
         let vault = self.vault.as_mut().ok_or(Fault::VaultAway)?;
-        match vault.ask(question, &[], VAULT_PATIENCE) {
+        match vault.ask(question, &[], patience) {
             Ok((answer, _)) => Ok(answer),
             Err(wire::Fault::Silent) => Err(Fault::VaultAway),
             Err(_) => {

@@ -70,7 +70,7 @@ impl People<'_> {
                 self.change_password(&proof, salt, &digest)
             }
             FromAdmin::Decoy { user } => self.make_decoy(user),
-            FromAdmin::Freeze { whose, frozen } => self.freeze(whose, frozen),
+            FromAdmin::Freeze(whose) => self.freeze(whose),
             FromAdmin::Frozen => Ok(ToAdmin::Frozen(self.marks.frozen())),
         };
         answer.unwrap_or_else(|fault| ToAdmin::Fault(fault.story()))
@@ -226,12 +226,23 @@ impl People<'_> {
             let hint = "set house.approvals to single-operator and start again, then ask";
             return Ok(refused("a start-up file that agrees", "two-persons", hint));
         }
+        if let Act::Keys(act) = &act
+            && !act.needs_two()
+        {
+            return Ok(refused("an act for two persons", act.word(), "see `sekisho help`"));
+        }
         let weakened = match self.permit(&act, permission)? {
             Ok(permit) => permit.weakened,
             Err(answer) => return Ok(*answer),
         };
         match act {
             Act::SingleOperator => self.single_operator(weakened),
+            Act::Keys(keys) => {
+                self.record_act(&Act::Keys(keys.clone()), weakened)?;
+                let answer = Box::new(self.friends.act(keys)?);
+                Ok(ToAdmin::Acted { answer, weakened: weakened.map(str::to_owned) })
+            }
+            Act::Thaw(whose) => self.thaw(whose, weakened),
             Act::Other { .. } => {
                 self.record_act(&act, weakened)?;
                 Ok(ToAdmin::Done { weakened: weakened.map(str::to_owned) })
@@ -302,18 +313,24 @@ impl People<'_> {
         Ok(ToAdmin::Done { weakened: None })
     }
 
-    /// An operator's word. Lifting a freeze is an act for two, which `admin` has asked for.
-    fn freeze(&mut self, whose: Whose, frozen: bool) -> Result<ToAdmin, Fault> {
+    /// An operator's word, at once: it protects.
+    fn freeze(&mut self, whose: Whose) -> Result<ToAdmin, Fault> {
         let with = (&*self.tables, self.key, &mut *self.friends);
-        let is_new = self.marks.freeze(with, whose, frozen, Kind::Admin)?;
-        if !is_new {
-            let expected = if frozen { "somebody who is not frozen" } else { "a freeze to lift" };
-            return Ok(refused(expected, "none", "see `sekisho freeze list`"));
+        if !self.marks.freeze(with, whose, true, Kind::Admin)? {
+            let hint = "see `sekisho freeze list`";
+            return Ok(refused("somebody who is not frozen", "none", hint));
         }
-        if frozen {
-            self.sessions.end_whose(whose, self.friends);
-        }
+        self.sessions.end_whose(whose, self.friends);
         Ok(ToAdmin::Done { weakened: None })
+    }
+
+    fn thaw(&mut self, whose: Whose, weakened: Option<&str>) -> Result<ToAdmin, Fault> {
+        self.record_act(&Act::Thaw(whose), weakened)?;
+        let with = (&*self.tables, self.key, &mut *self.friends);
+        if !self.marks.freeze(with, whose, false, Kind::Admin)? {
+            return Ok(refused("a freeze to lift", "none", "see `sekisho freeze list`"));
+        }
+        Ok(ToAdmin::Done { weakened: weakened.map(str::to_owned) })
     }
 
     fn record(

@@ -12,7 +12,7 @@ use terms::{GrantId, InstanceId, Kind, TenantId, UserId};
 use wire::Peer;
 use wire::control::Report;
 use wire::identity::{FromAccess, Protocol, ToAccess, Whose};
-use wire::vault::Grant;
+use wire::vault::{Grant, Proven};
 
 /// A grant's life; the session asks for the next one before.
 const GRANT_MS: u64 = 15 * 60 * 1000;
@@ -33,6 +33,10 @@ struct Session {
     grant_expires_ms: u64,
     public: Vec<u8>,
     ends_ms: u64,
+    /// The grant's entry, as the ledger proved it.
+    recorded: Option<Proven>,
+    /// It came in by a pass.
+    reads_only: bool,
 }
 
 /// Every live session, by the channel of its instance.
@@ -92,7 +96,9 @@ impl Sessions {
     pub fn restore(&mut self, friends: &mut Friends) {
         let now = now_ms();
         for session in self.live.values().filter(|session| session.grant_expires_ms > now) {
-            let _ = friends.grant(session.grant());
+            if let Some(recorded) = session.recorded.clone() {
+                let _ = friends.grant(session.grant(), recorded);
+            }
         }
     }
 }
@@ -165,21 +171,22 @@ impl Door<'_> {
             }
             Err(_) => return (ToAccess::Later, None),
         };
-        let recorded = self.record_sign_in(instance, protocol, person.as_ref());
-        let (Ok(()), Some((tenant, found))) = (&recorded, person) else {
-            let answer = if recorded.is_ok() { ToAccess::Refused } else { ToAccess::Later };
-            return (answer, None);
+        let noted = self.note_sign_in(instance, protocol, person.as_ref());
+        let (Ok(()), Some((tenant, found))) = (&noted, person) else {
+            return (self.refusal(noted), None);
         };
         let now = now_ms();
         let session = Session {
             instance,
             tenant,
             user: found.user,
-            look_up: found.row.key,
+            look_up: found.row.key.clone(),
             grant: GrantId(random()),
             grant_expires_ms: now + GRANT_MS,
             public,
             ends_ms: now + SESSION_MS,
+            recorded: None,
+            reads_only: matches!(found.row.protocol, Protocol::Pass(_)),
         };
         self.admit(peer, session)
     }
@@ -204,22 +211,19 @@ impl Door<'_> {
         instance: InstanceId,
         protocol: Protocol,
     ) -> (ToAccess, Option<Report>) {
-        let answer = match self.record_sign_in(instance, protocol, None) {
-            Ok(()) => ToAccess::Refused,
-            Err(_) => ToAccess::Later,
-        };
+        let noted = self.note_sign_in(instance, protocol, None);
+        let answer = self.refusal(noted);
         let what = format!("{DECOY_TOUCHED}: {} at {instance}", protocol.word());
         (answer, Some(Report::Alarm { what }))
     }
 
-    fn admit(&mut self, peer: Peer, session: Session) -> (ToAccess, Option<Report>) {
-        let (tenant, user) = (session.tenant, session.user);
-        if self.hand_out(&session).is_err() {
+    fn admit(&mut self, peer: Peer, mut session: Session) -> (ToAccess, Option<Report>) {
+        if self.hand_out(&mut session).is_err() {
             return (ToAccess::Later, None);
         }
-        let welcome =
-            ToAccess::Welcome { tenant, user, grant: session.grant, ends_ms: session.ends_ms };
-        let bind = Report::Bind { instance: session.instance, tenant, user };
+        let Session { instance, tenant, user, grant, ends_ms, reads_only, .. } = session;
+        let welcome = ToAccess::Welcome { tenant, user, grant, ends_ms, reads_only };
+        let bind = Report::Bind { instance, tenant, user, reads_only };
         self.sessions.live.insert(peer, session);
         (welcome, Some(bind))
     }
@@ -238,7 +242,7 @@ impl Door<'_> {
         session.grant = GrantId(random());
         session.grant_expires_ms = (now + GRANT_MS).min(session.ends_ms);
         session.public = public;
-        let answer = match self.hand_out(&session) {
+        let answer = match self.hand_out(&mut session) {
             Ok(()) => {
                 self.friends.revoke(before);
                 ToAccess::Granted(session.grant)
@@ -249,8 +253,9 @@ impl Door<'_> {
         answer
     }
 
-    /// A grant counts only after the ledger took its entry.
-    fn hand_out(&mut self, session: &Session) -> Result<(), Fault> {
+    /// A grant counts only after the ledger has its entry and the mirror has signed for it: the
+    /// vault wants to see both.
+    fn hand_out(&mut self, session: &mut Session) -> Result<(), Fault> {
         let body = Body::Grant {
             grant: session.grant,
             instance: session.instance,
@@ -258,8 +263,11 @@ impl Door<'_> {
             user: session.user,
             until_ms: session.grant_expires_ms,
         };
-        self.friends.journal.record(body).map_err(Fault::Unrecorded)?;
-        self.friends.grant(session.grant())
+        let proven = self.friends.journal.prove(body).map_err(Fault::Unrecorded)?;
+        let (entry, proof, checkpoint) = proven;
+        let recorded = Proven { entry, proof, checkpoint };
+        session.recorded = Some(recorded.clone());
+        self.friends.grant(session.grant(), recorded)
     }
 
     /// The person whose app password this is. Whatever is wrong, the peer learns only "refused".
@@ -294,7 +302,17 @@ impl Door<'_> {
         Ok(Some((tenant, found)))
     }
 
-    fn record_sign_in(
+    /// Nobody is refused unrecorded, either.
+    fn refusal(&mut self, noted: Result<(), Fault>) -> ToAccess {
+        let mut flushed = || self.friends.journal.flush().map_err(Fault::Unrecorded);
+        match noted.and_then(|()| flushed()) {
+            Ok(()) => ToAccess::Refused,
+            Err(_) => ToAccess::Later,
+        }
+    }
+
+    /// Taken down; whoever comes in has it recorded together with the grant, in one append.
+    fn note_sign_in(
         &mut self,
         instance: InstanceId,
         protocol: Protocol,
@@ -313,7 +331,7 @@ impl Door<'_> {
                 name: request.into(),
                 tenant: Some(*tenant),
             };
-            self.friends.journal.record(body).map_err(Fault::Unrecorded)?;
+            self.friends.journal.note(body).map_err(Fault::Unrecorded)?;
         }
         let body = Body::SignIn {
             instance,
@@ -322,7 +340,7 @@ impl Door<'_> {
             tenant: person.map(|(tenant, _)| *tenant),
             user: person.map(|(_, found)| found.user),
         };
-        self.friends.journal.record(body).map_err(Fault::Unrecorded)
+        self.friends.journal.note(body).map_err(Fault::Unrecorded)
     }
 }
 

@@ -12,8 +12,8 @@ use wire::Channel;
 use wire::approval::{Act, Permission, Proof, Purpose, Request, State};
 use wire::control::Report;
 use wire::identity::{FromAccess, FromAdmin, Protocol, ToAccess, ToAdmin, Whose};
-use wire::ledger::{FromLedger, ToLedger};
-use wire::vault::{FromIdentity, ToIdentity};
+use wire::ledger::{FromLedger, Proof as Place, ToLedger};
+use wire::vault::{FromIdentity, KeyAct, ToIdentity};
 
 const TENANT: TenantId = TenantId([1; 8]);
 const AOI: UserId = UserId([2; 8]);
@@ -48,11 +48,14 @@ impl World {
         std::fs::create_dir_all(&folder).unwrap();
         let mut friends = Friends::new(InstanceId([1; 6]));
         friends.vault = Some(answering(|question: FromIdentity| match question {
-            FromIdentity::Digest { digest, .. } => ToIdentity::Verifier(stretched(&digest)),
-            FromIdentity::Compare { digest, verifier, .. } => {
-                ToIdentity::Same(stretched(&digest) == verifier)
+            FromIdentity::Digest { digest, .. } => {
+                OfVault::Own(ToIdentity::Verifier(stretched(&digest)))
             }
-            _ => ToIdentity::Done,
+            FromIdentity::Compare { digest, verifier, .. } => {
+                OfVault::Own(ToIdentity::Same(stretched(&digest) == verifier))
+            }
+            FromIdentity::Act(_) => OfVault::AsAdmin(wire::vault::ToAdmin::EvidenceAway),
+            _ => OfVault::Own(ToIdentity::Done),
         }));
         friends.directory = Some(answering(|question: wire::directory::FromIdentity| {
             use wire::directory::{FromIdentity, ToIdentity};
@@ -79,7 +82,13 @@ impl World {
                 FromIdentity::Erased { .. } => ToIdentity::Done,
             }
         }));
-        friends.journal.join(answering(|_: ToLedger| FromLedger::Taken { first_index: 0 }));
+        friends.journal.join(answering(|question: ToLedger| match question {
+            ToLedger::Append { entries, prove: true } => FromLedger::Proved {
+                proofs: entries.iter().map(|_| Place { index: 0, hashes: Vec::new() }).collect(),
+                checkpoint: Vec::new(),
+            },
+            _ => FromLedger::Taken { first_index: 0 },
+        }));
         let mut world = Self {
             tables: Tables::open(&folder).unwrap(),
             folder,
@@ -150,9 +159,14 @@ impl World {
         let protocol = Protocol::Imap;
         let (answer, bind) = self.ask(peer, FromAccess::SignIn { protocol, name, secret, session });
         match (answer, bind) {
-            (ToAccess::Welcome { user, .. }, Some(Report::Bind { user: bound, instance, .. })) => {
+            (
+                ToAccess::Welcome { user, reads_only: told, .. },
+                Some(Report::Bind { user: bound, instance, reads_only, .. }),
+            ) => {
                 assert_eq!((user, instance), (bound, InstanceId([peer as u8; 6])));
-                format!("welcome {user}")
+                assert_eq!(told, reads_only);
+                let how = if reads_only { "welcome to read" } else { "welcome" };
+                format!("{how} {user}")
             }
             (ToAccess::Refused, None) => "refused".to_owned(),
             (ToAccess::Refused, Some(Report::Alarm { what })) => {
@@ -169,6 +183,14 @@ impl Drop for World {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.folder);
     }
+}
+
+/// The vault answers an act as it answers `admin`.
+#[derive(serde::Serialize)]
+#[serde(untagged)]
+enum OfVault {
+    Own(ToIdentity),
+    AsAdmin(wire::vault::ToAdmin),
 }
 
 /// Stands for the vault's HMAC: what is stored is not what was handed in.
@@ -292,6 +314,7 @@ fn told(answer: &ToAdmin) -> String {
         ToAdmin::Done { weakened: Some(_) } => "weakened".to_owned(),
         ToAdmin::Done { weakened: None } => "done".to_owned(),
         ToAdmin::Carried { .. } => "carried".to_owned(),
+        ToAdmin::Acted { .. } => "acted".to_owned(),
         ToAdmin::Pending(request) => {
             format!("pending {} {}", request.state.word(), request.approvals.len())
         }
@@ -438,6 +461,30 @@ fn wrong_passwords_must_wait_even_after_a_restart() {
 }
 
 #[test]
+fn keys_and_freezes_wait_for_two_persons() {
+    let mut world = World::two_persons("keys");
+    let whose = Whose::Person(TENANT, AOI);
+    assert_eq!(told(&world.change(FromAdmin::Freeze(whose))), "done");
+    let acts = [
+        (Act::Keys(KeyAct::SealTenant { tenant: TENANT }), "acted"),
+        (Act::Keys(KeyAct::Hold { tenant: TENANT, user: Some(AOI), on: false }), "acted"),
+        (Act::Thaw(whose), "done"),
+    ];
+    for (act, done) in acts {
+        let carry = |permission| FromAdmin::Carry { act: act.clone(), permission };
+        let ToAdmin::Pending(request) = world.change(carry(because(None))) else { panic!() };
+        assert_eq!(told(&world.change(carry(under(&request)))), "an approved request");
+        world.agree(&request, MINA);
+        world.agree(&request, REI);
+        assert_eq!(told(&world.change(carry(under(&request)))), done);
+        assert_eq!(told(&world.change(carry(under(&request)))), "an approved request");
+    }
+    let act = Act::Keys(KeyAct::StartBackupEpoch);
+    let carry = FromAdmin::Carry { act, permission: because(None) };
+    assert_eq!(told(&world.change(carry)), "an act for two persons");
+}
+
+#[test]
 fn the_file_alone_leads_not_back_to_one_operator() {
     let mut world = World::two_persons("back");
     world.tables = Tables::open(&world.folder).unwrap();
@@ -476,7 +523,7 @@ fn a_pass_opens_for_its_time_and_says_what_it_is() {
     );
     assert_eq!(told(&world.change(pass(act(3_600_000), under(&request)))), "done");
     let peer = world.peer();
-    assert_eq!(world.sign_in(peer, "aoi@example.jp", &text), format!("welcome {AOI}"));
+    assert_eq!(world.sign_in(peer, "aoi@example.jp", &text), format!("welcome to read {AOI}"));
     assert!(super::sessions::is_pass_live(&format!("{}:", u64::MAX)));
     assert!(!super::sessions::is_pass_live("1:ffff"));
     assert!(!super::sessions::is_pass_live("ffff"));
@@ -550,17 +597,19 @@ fn a_freeze_holds_through_a_restart_until_it_is_lifted() {
     assert_eq!(world.sign_in(peer, "aoi@example.jp", &secret), format!("welcome {AOI}"));
     let all = [Whose::Person(TENANT, AOI), Whose::Tenant(TENANT), Whose::Kind(Kind::Access)];
     for whose in all {
-        let done = world.change(FromAdmin::Freeze { whose, frozen: true });
+        let done = world.change(FromAdmin::Freeze(whose));
         assert!(matches!(done, ToAdmin::Done { weakened: None }));
-        let again = world.change(FromAdmin::Freeze { whose, frozen: true });
+        let again = world.change(FromAdmin::Freeze(whose));
         assert!(matches!(again, ToAdmin::Refused { .. }));
         let renew = FromAccess::Renew { session: vec![4; 65] };
         assert!(matches!(world.ask(peer, renew).0, ToAccess::Refused), "its session has ended");
         world.marks = Marks::read(&world.tables, &world.key).unwrap();
         let peer = world.peer();
         assert_eq!(world.sign_in(peer, "aoi@example.jp", &secret), "refused");
-        let lifted = world.change(FromAdmin::Freeze { whose, frozen: false });
-        assert!(matches!(lifted, ToAdmin::Done { weakened: None }));
+        let thaw = Act::Thaw(whose);
+        let lifted =
+            world.change(FromAdmin::Carry { act: thaw, permission: Permission::default() });
+        assert!(matches!(lifted, ToAdmin::Done { weakened: Some(_) }));
         let peer = world.peer();
         assert_eq!(world.sign_in(peer, "aoi@example.jp", &secret), format!("welcome {AOI}"));
     }

@@ -7,7 +7,7 @@ use crate::gather::{Gather, Gathered};
 use crate::person::{folder_id, number};
 use crate::store::{Change, Store, Whose};
 use compartment::now_ms;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 use terms::{InstanceId, Kind};
@@ -63,6 +63,8 @@ pub struct Desk {
     /// Readers of a mailbox whose last acts are not durable yet.
     later: Vec<(Peer, Label, Frame)>,
     watchers: HashMap<Peer, Watcher>,
+    /// Who may look and change nothing.
+    readers: HashSet<Peer>,
     next_chores: Instant,
     next_expiry: Instant,
     last_note: Option<Instant>,
@@ -82,6 +84,7 @@ impl Desk {
             owed: Vec::new(),
             later: Vec::new(),
             watchers: HashMap::new(),
+            readers: HashSet::new(),
             next_chores: Instant::now() + CHORES,
             next_expiry: Instant::now(),
             last_note: None,
@@ -138,19 +141,27 @@ impl Desk {
             }
             Ok(Order::Stop) => self.leaving = Some(Instant::now() + FAREWELL),
             Ok(Order::Join(label)) => {
-                let Some(fd) = frame.descriptors.into_iter().next() else { return };
                 let kind = label.kind;
-                if let Ok(peer) = self.hub.seat(fd.into(), label)
+                if let Some(peer) = self.seat(label, frame.descriptors)
                     && kind == Kind::Ledger
                 {
                     self.forward.join(peer);
                 }
             }
+            Ok(Order::JoinReader(label)) => {
+                let seated = self.seat(label, frame.descriptors);
+                self.readers.extend(seated);
+            }
             _ => {}
         }
     }
 
+    fn seat(&mut self, label: Label, descriptors: Vec<OwnedFd>) -> Option<Peer> {
+        self.hub.seat(descriptors.into_iter().next()?.into(), label).ok()
+    }
+
     fn gone(&mut self, peer: Peer) {
+        self.readers.remove(&peer);
         self.forward.gone(peer);
         self.gather.gone(peer);
         self.watchers.remove(&peer);
@@ -240,15 +251,11 @@ impl Desk {
         frame: Frame,
     ) -> Result<(), wire::Fault> {
         let question: FromAccess = frame.read()?;
-        let is_reading = matches!(
-            question,
-            FromAccess::Folders
-                | FromAccess::Rows { .. }
-                | FromAccess::Fetch { .. }
-                | FromAccess::Quota
-                | FromAccess::Watch(_)
-                | FromAccess::Peek(_)
-        );
+        let is_reading = question.only_looks();
+        if !is_reading && self.readers.contains(&peer) {
+            let _ = self.hub.send(peer, frame.call, &ToAccess::ReadOnly, Vec::new());
+            return Ok(());
+        }
         if is_reading && self.store.has_staged_for(whose.user) {
             // What is not durable is not shown: it could still be taken back.
             self.later.push((peer, label, frame));
@@ -320,7 +327,11 @@ impl Desk {
                 self.watchers.remove(&peer);
                 Ok(ToAccess::Done)
             }
-            FromAccess::Watch(Some(folder)) => self.watch(peer, whose, number(folder), true),
+            FromAccess::Watch(Some(folder)) => {
+                // Whoever only reads leaves what is recent to its owner.
+                let takes = !self.readers.contains(&peer);
+                self.watch(peer, whose, number(folder), takes)
+            }
             FromAccess::Peek(folder) => self.watch(peer, whose, number(folder), false),
         }
     }

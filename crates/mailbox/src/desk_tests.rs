@@ -48,6 +48,14 @@ impl Running {
         outside
     }
 
+    fn reader(&self, whose: Whose) -> Channel {
+        let (inside, outside) = Channel::pair().unwrap();
+        let person = Some((whose.tenant, whose.user));
+        let label = Label { instance: InstanceId([8; 6]), kind: Kind::Access, person };
+        self.warden.send(0, &Order::JoinReader(label), &[inside.into()]).unwrap();
+        outside
+    }
+
     fn edge(&self, number: u8) -> Channel {
         self.join(Kind::Edge, number, None)
     }
@@ -120,6 +128,52 @@ fn an_arrival_in_several_frames_is_kept_whole_and_read_by_its_owner_only() {
     };
     assert!(matches!(ask(&mut aoi, &append), ToAccess::Appended { uid: 2, .. }));
     assert_eq!((uids(&mut aoi), uids(&mut ben)), (vec![1, 2], vec![1]));
+    running.stop();
+}
+
+#[test]
+fn whoever_reads_for_another_changes_nothing() {
+    let folder = Folder::new("desk-reader");
+    let running = Running::start(&folder.0);
+    let mut edge = running.edge(1);
+    assert!(matches!(keep(&mut edge, AOI, 1), ToEdge::Kept));
+    let (mut reader, mut aoi) = (running.reader(AOI), running.access(AOI));
+    let sealed = || copy(AOI, 9, Place::Inbox).body;
+    let (folder, uids_of) = (INBOX, || vec![1]);
+    let changes = [
+        store(1, flag::SEEN | flag::DELETED),
+        FromAccess::Expunge { folder, uids: None },
+        FromAccess::Append { folder, flags: 0, copy: Box::new(copy(AOI, 2, Place::Inbox)) },
+        FromAccess::CopyTo {
+            folder,
+            uids: uids_of(),
+            to: INBOX,
+            remove: true,
+            keywords: Vec::new(),
+        },
+        FromAccess::Create { name: sealed() },
+        FromAccess::Rename { folder, name: sealed() },
+        FromAccess::Delete { folder },
+        FromAccess::Keywords { folder, names: sealed(), before: None },
+        FromAccess::Subscribe { folder, subscribed: false },
+    ];
+    let view = |channel: &mut Channel| {
+        let ToAccess::Folders(folders) = ask(channel, &FromAccess::Folders) else { panic!() };
+        let rows = FromAccess::Rows { folder: INBOX, since: None };
+        let rows = postcard::to_stdvec(&ask(channel, &rows)).unwrap();
+        (postcard::to_stdvec(&ToAccess::Folders(folders)).unwrap(), rows)
+    };
+    let before = view(&mut aoi);
+    for change in &changes {
+        assert!(matches!(ask(&mut reader, change), ToAccess::ReadOnly));
+    }
+    // It reads, and what is recent stays so for the owner.
+    assert_eq!(uids(&mut reader), [1]);
+    assert!(matches!(ask(&mut reader, &FromAccess::Watch(Some(INBOX))), ToAccess::Done));
+    let fetch = FromAccess::Fetch { folder, uids: uids_of(), class: Class::Body };
+    assert!(matches!(ask(&mut reader, &fetch), ToAccess::Parts(parts) if parts.len() == 1));
+    assert!(view(&mut aoi) == before && view(&mut reader) == before);
+    assert!(matches!(ask(&mut aoi, &changes[0]), ToAccess::Stored { .. }));
     running.stop();
 }
 

@@ -33,6 +33,8 @@ fn main() {
 
 struct House {
     vault: Channel,
+    /// Identity's pen: a grant counts once the ledger has it.
+    pen: (Author, Channel),
     _others: [Channel; 2],
 }
 
@@ -82,7 +84,12 @@ impl House {
         let mut warden = Author::new(Kind::Warden, InstanceId([1; 6]), &[1; 32]);
         let mut channel = join(&ledger, label(Kind::Warden, warden.start()));
         let author = Author::new(Kind::Vault, InstanceId([2; 6]), &[2; 32]);
-        let told = [named(Kind::Warden, &warden), named(Kind::Vault, &author)];
+        let identity = Author::new(Kind::Identity, InstanceId([4; 6]), &[4; 32]);
+        let told = [
+            named(Kind::Warden, &warden),
+            named(Kind::Vault, &author),
+            named(Kind::Identity, &identity),
+        ];
         let entries = told.into_iter().map(|body| warden.sign(1, body).unwrap()).collect();
         let question = ToLedger::Append { entries, prove: false };
         let (answer, _) = channel.ask::<_, FromLedger>(&question, &[], LIMIT).unwrap();
@@ -99,10 +106,11 @@ impl House {
             vault::serve_unjailed(theirs, &own, &[5; 32], evidence, suite).unwrap();
         });
         vault.send(0, &Order::Join(label(Kind::Ledger, instance)), &[other.into()]).unwrap();
-        Self { vault, _others: [ledger, mirror] }
+        let pen = join(&ledger, label(Kind::Identity, identity.start()));
+        Self { vault, pen: (identity, pen), _others: [ledger, mirror] }
     }
 
-    fn measure(&self, name: &str) {
+    fn measure(mut self, name: &str) {
         let mut directory = join(&self.vault, label(Kind::Directory, InstanceId([3; 6])));
         let mut identity = join(&self.vault, label(Kind::Identity, InstanceId([4; 6])));
         for question in [
@@ -133,8 +141,20 @@ impl House {
         self.vault.send(0, &Order::Stop, &[]).unwrap();
     }
 
+    fn record(&mut self, minted: &Grant) -> Proven {
+        let Grant { grant, tenant, user, instance, expires_ms: until_ms, .. } = *minted;
+        let (author, ledger) = &mut self.pen;
+        let body = Body::Grant { grant, instance, tenant, user, until_ms };
+        let entry = author.sign(compartment::now_ms(), body).unwrap();
+        let question = ToLedger::Append { entries: vec![entry.clone()], prove: true };
+        let FromLedger::Proved { mut proofs, checkpoint } = ask(ledger, &question) else {
+            panic!()
+        };
+        Proven { entry, proof: proofs.remove(0), checkpoint }
+    }
+
     /// A session with a grant, and what it asks for: one body.
-    fn client(&self, identity: &mut Channel, number: u8) -> (Channel, FromAccess) {
+    fn client(&mut self, identity: &mut Channel, number: u8) -> (Channel, FromAccess) {
         let instance = InstanceId([100 + number; 6]);
         let person = Some((TENANT, USER));
         let mut channel = join(&self.vault, Label { kind: Kind::Access, instance, person });
@@ -150,7 +170,8 @@ impl House {
             expires_ms: compartment::now_ms() + 600_000,
             session: public.encode(),
         };
-        let answer: ToIdentity = ask(identity, &FromIdentity::Grant(minted));
+        let recorded = self.record(&minted);
+        let answer: ToIdentity = ask(identity, &FromIdentity::Grant { grant: minted, recorded });
         assert!(matches!(answer, ToIdentity::Done));
         let answer: ToAccess = ask(&mut channel, &FromAccess::Open(grant));
         assert!(matches!(answer, ToAccess::Opened { .. }));

@@ -10,6 +10,16 @@ use wire::vault::{Acted, Freeze, FromAdmin, KeyAct, TenantKeys, ToAdmin};
 /// Tenants in one answer.
 const LISTED: usize = 20_000;
 
+/// Whoever asks has no say in it: an admin that was taken over is not two persons.
+fn out_of_turn(act: &KeyAct) -> ToAdmin {
+    ToAdmin::Refused {
+        expected: "an act that is this asker's to bring".to_owned(),
+        found: act.word().to_owned(),
+        hint: "two persons decide by identity's word, the end of a contract by the directory's"
+            .to_owned(),
+    }
+}
+
 impl Vault {
     pub(crate) fn admin(&mut self, asker: Asker, question: FromAdmin) {
         let answer = match question {
@@ -18,9 +28,19 @@ impl Vault {
             FromAdmin::BackupEpochs => {
                 ToAdmin::BackupEpochs(self.keys.state.backup_epochs.values().copied().collect())
             }
+            FromAdmin::Act(act) if act.needs_two() => out_of_turn(&act),
             FromAdmin::Act(act) => return self.act(Some(asker), act),
         };
         self.answer(asker, &answer);
+    }
+
+    /// What two persons agreed to, by identity's word. Keys are destroyed at the directory's alone.
+    pub(crate) fn carry(&mut self, asker: Asker, act: KeyAct) {
+        let is_shredding = matches!(act, KeyAct::ShredTenant { .. } | KeyAct::ShredUser { .. });
+        match act.needs_two() && !is_shredding {
+            true => self.act(Some(asker), act),
+            false => self.answer(asker, &out_of_turn(&act)),
+        }
     }
 
     /// Takes an act up: also for the sentinel, which waits for no answer.

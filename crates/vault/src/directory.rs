@@ -7,7 +7,7 @@ use terms::{TenantId, UserId};
 use unseal::{Class, PublicKey, Suite};
 use wire::Label;
 use wire::directory::{self, Recipient, STATEMENT_DOMAIN, Statement};
-use wire::vault::{Change, FromAdmin, FromDirectory, KeyAct, ToAdmin, ToDirectory};
+use wire::vault::{FromAdmin, FromDirectory, KeyAct, Proven, ToAdmin, ToDirectory};
 
 /// A statement lives a day, with a little for clocks.
 const STATEMENT_MS: u64 = 24 * 3_600_000 + 60_000;
@@ -94,7 +94,7 @@ impl Vault {
         self.answer(asker, &ToDirectory::Refused(why.to_owned()));
     }
 
-    fn sign(&mut self, asker: Asker, bytes: &[u8], change: Option<&Change>) -> Result<(), Fault> {
+    fn sign(&mut self, asker: Asker, bytes: &[u8], change: Option<&Proven>) -> Result<(), Fault> {
         let statement = match self.believable(bytes) {
             Ok(statement) => statement,
             Err(why) => {
@@ -133,7 +133,7 @@ impl Vault {
     }
 
     /// Whether the change that a statement needs stands in the ledger, proven and not used yet.
-    fn is_changed(&mut self, statement: &Statement, change: &Change) -> Result<bool, Fault> {
+    fn is_changed(&mut self, statement: &Statement, change: &Proven) -> Result<bool, Fault> {
         if self.stood.weigh(statement)? == Standing::Same {
             return Ok(false);
         }

@@ -1,8 +1,11 @@
-//! What `identity` may ask: verifiers of secrets, its table's key, grants entered and revoked.
+//! What `identity` may ask: verifiers of secrets, its table's key, grants entered and revoked,
+//! and the acts upon keys that two persons agreed to.
 
 use crate::vault::{Asker, OwnKey, Vault};
+use evidence::{Body, Frame};
+use terms::{InstanceId, Kind};
 use wire::Label;
-use wire::vault::{FromIdentity, ToDirectory, ToIdentity, ToSigner};
+use wire::vault::{FromIdentity, Grant, Proven, ToDirectory, ToIdentity, ToSigner};
 
 /// A purpose is a word of ours, a digest or verifier a hash.
 const PURPOSE_BYTES: usize = 64;
@@ -16,16 +19,30 @@ impl Vault {
                 ToIdentity::Same(self.same(&purpose, &digest, &verifier))
             }
             FromIdentity::TableKey => return self.hand_own_key(asker, label, OwnKey::Table),
-            FromIdentity::Grant(grant) => match self.grants.enter(grant, self.now_ms()) {
-                Ok(()) => ToIdentity::Done,
-                Err(why) => ToIdentity::Refused(why.to_owned()),
-            },
+            FromIdentity::Grant { grant, recorded } => {
+                self.enter_grant(label.instance, grant, &recorded)
+            }
+            FromIdentity::Act(act) => return self.carry(asker, act),
             FromIdentity::Revoke(grant) => {
                 self.grants.revoke(grant);
                 ToIdentity::Done
             }
         };
         self.answer(asker, &answer);
+    }
+
+    /// What identity lets somebody open stands in the evidence before anything opens: a grant
+    /// that the ledger does not have, word for word, is none.
+    fn enter_grant(&mut self, by: InstanceId, grant: Grant, recorded: &Proven) -> ToIdentity {
+        let Proven { entry, proof, checkpoint } = recorded;
+        if !says(entry, by, &grant) || !self.recorder.is_proven(entry, proof, checkpoint) {
+            self.alarm("identity hands in a grant that the ledger does not have".to_owned());
+            return ToIdentity::Refused("expected a grant that is recorded".to_owned());
+        }
+        match self.grants.enter(grant, self.now_ms()) {
+            Ok(()) => ToIdentity::Done,
+            Err(why) => ToIdentity::Refused(why.to_owned()),
+        }
     }
 
     fn verifier(&self, purpose: &str, digest: &[u8]) -> ToIdentity {
@@ -79,6 +96,15 @@ impl Vault {
             OwnKey::Storage => self.answer(asker, &ToSigner::EvidenceAway),
         }
     }
+}
+
+/// Whether the entry is this very grant, in the words of this start of identity.
+fn says(entry: &[u8], by: InstanceId, minted: &Grant) -> bool {
+    let Some(said) = Frame::parse(entry).map(|frame| frame.entry) else { return false };
+    let Body::Grant { grant, instance, tenant, user, until_ms } = said.body else { return false };
+    (said.author, said.start) == (Kind::Identity, by)
+        && (grant, instance) == (minted.grant, minted.instance)
+        && (tenant, user, until_ms) == (minted.tenant, minted.user, minted.expires_ms)
 }
 
 impl OwnKey {

@@ -25,6 +25,7 @@ const LIMIT: Duration = Duration::from_secs(9);
 
 /// A vault on a thread, and its warden's end.
 struct Running {
+    ledger: Ledger,
     warden: Channel,
     thread: Option<JoinHandle<()>>,
 }
@@ -55,7 +56,7 @@ impl Running {
             let vault = Vault::new(hub, control, keys, stood, (author, trust), (clock, true));
             vault.unwrap().serve().unwrap();
         });
-        let running = Self { warden, thread: Some(thread) };
+        let running = Self { ledger: ledger.clone(), warden, thread: Some(thread) };
         let channel = running.join(Kind::Ledger, InstanceId([9; 6]), None);
         ledger.clone().serve(channel);
         running
@@ -87,7 +88,8 @@ impl Running {
         made(&mut directory, FromDirectory::MakeUser { tenant: TENANT, user: OTHER });
         let access = self.join(Kind::Access, SESSION, Some((TENANT, USER)));
         let (public, session) = open::Session::new(seal::Suite::P256).unwrap();
-        enter(&mut identity, grant(GrantId([1; 16]), USER, SESSION, public.encode()));
+        let first = grant(GrantId([1; 16]), USER, SESSION, public.encode());
+        enter(&self.ledger, &mut identity, first);
         Desk { directory, identity, access, session, public: public.encode() }
     }
 }
@@ -109,8 +111,12 @@ fn made(directory: &mut Channel, question: FromDirectory) {
     assert!(matches!(ask(directory, &question), ToDirectory::Done));
 }
 
-fn enter(identity: &mut Channel, grant: Grant) {
-    assert!(matches!(ask(identity, &FromIdentity::Grant(grant)), ToIdentity::Done));
+const IDENTITY: InstanceId = InstanceId([11; 6]);
+
+fn enter(ledger: &Ledger, identity: &mut Channel, grant: Grant) {
+    let recorded = ledger.record(IDENTITY, &grant);
+    let answer = ask(identity, &FromIdentity::Grant { grant, recorded });
+    assert!(matches!(answer, ToIdentity::Done));
 }
 
 fn grant(grant: GrantId, user: UserId, instance: InstanceId, session: Vec<u8>) -> Grant {
@@ -211,7 +217,8 @@ fn what_is_not_granted_is_refused() {
     let mut check = |change: &dyn Fn(&mut Grant), expected: bool| {
         let mut grant = grant(GrantId([2; 16]), USER, SESSION, desk.public.clone());
         change(&mut grant);
-        let answer = ask(&mut desk.identity, &FromIdentity::Grant(grant));
+        let recorded = ledger.record(IDENTITY, &grant);
+        let answer = ask(&mut desk.identity, &FromIdentity::Grant { grant, recorded });
         assert_eq!(matches!(answer, ToIdentity::Done), expected);
     };
     check(&|grant| grant.expires_ms += 15 * 60_000, false);
@@ -246,6 +253,39 @@ fn what_is_not_granted_is_refused() {
     let grant = GrantId([2; 16]);
     let many = FromAccess::Release { grant, class: Class::Summary, items: vec![item; 3_001] };
     assert_eq!(words(&ask(&mut desk.access, &many)), "Budget");
+    running.stop();
+}
+
+#[test]
+fn a_grant_that_nobody_recorded_lets_nobody_in() {
+    let ledger = Ledger::new();
+    let running = Running::start(&folder("unrecorded"), &ledger, 29);
+    let mut desk = running.settle();
+    let minted = || grant(GrantId([2; 16]), USER, SESSION, desk.public.clone());
+    let mut check = |what: &str, grant: Grant, recorded: Proven, expected: bool| {
+        let answer = ask(&mut desk.identity, &FromIdentity::Grant { grant, recorded });
+        assert_eq!(matches!(answer, ToIdentity::Done), expected, "{what}");
+    };
+    let other = |change: &dyn Fn(&mut Grant)| {
+        let mut other = minted();
+        change(&mut other);
+        ledger.record(IDENTITY, &other)
+    };
+    let own = minted();
+    let nothing = Proven { entry: Vec::new(), ..ledger.record(IDENTITY, &own) };
+    check("nothing", own.clone(), nothing, false);
+    check("another grant", own.clone(), other(&|grant| grant.grant.0[0] = 9), false);
+    check("another instance", own.clone(), other(&|grant| grant.instance.0[0] = 9), false);
+    check("another tenant", own.clone(), other(&|grant| grant.tenant.0[0] = 9), false);
+    check("another person", own.clone(), other(&|grant| grant.user = OTHER), false);
+    check("a longer life", own.clone(), other(&|grant| grant.expires_ms -= 1), false);
+    check("another start", own.clone(), ledger.record(InstanceId([12; 6]), &own), false);
+    for mood in [FALSE_PROOF, NO_MIRROR, AWAY] {
+        ledger.mood(mood);
+        check(&format!("mood {mood}"), own.clone(), ledger.record(IDENTITY, &own), false);
+    }
+    ledger.mood(TRUE);
+    check("recorded", own.clone(), ledger.record(IDENTITY, &own), true);
     running.stop();
 }
 
@@ -547,7 +587,7 @@ fn speed() {
             let instance = InstanceId([100 + number; 6]);
             let mut channel = running.join(Kind::Access, instance, Some((TENANT, USER)));
             let id = GrantId([100 + number; 16]);
-            enter(&mut desk.identity, grant(id, USER, instance, desk.public.clone()));
+            enter(&ledger, &mut desk.identity, grant(id, USER, instance, desk.public.clone()));
             assert_eq!(words(&ask(&mut channel, &FromAccess::Open(id))), "opened");
             let items = vec![item.clone()];
             thread::spawn(move || {

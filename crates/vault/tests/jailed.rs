@@ -124,7 +124,7 @@ fn live_once(folder: &str, ledger: &Ledger, round: u8) {
     let ready = control.receive(Some(LIMIT)).unwrap();
     assert!(matches!(ready.read().unwrap(), Report::Ready { author: Some(_), public: Some(_) }));
     ledger.clone().serve(join(&control, Kind::Ledger, None));
-    load(&control);
+    load(&control, ledger);
     control.send(0, &Order::Stop, &[]).unwrap();
     let mut ended = [PollFd::new(&spawned.pidfd, PollFlags::IN)];
     let limit = rustix::event::Timespec { tv_sec: 5, tv_nsec: 0 };
@@ -133,7 +133,7 @@ fn live_once(folder: &str, ledger: &Ledger, round: u8) {
 }
 
 /// A tenant, a person, mail sealed and released, with files, threads and randomness in use.
-fn load(control: &Channel) {
+fn load(control: &Channel, ledger: &Ledger) {
     let mut directory = join(control, Kind::Directory, None);
     let mut identity = join(control, Kind::Identity, None);
     let mut access = join(control, Kind::Access, Some(PERSON));
@@ -154,7 +154,10 @@ fn load(control: &Channel) {
         expires_ms: compartment::now_ms() + 60_000,
         session: public.encode(),
     };
-    assert!(matches!(ask(&mut identity, FromIdentity::Grant(grant)), ToIdentity::Done));
+    let by = InstanceId([Kind::Identity.number() as u8; 6]);
+    let recorded = ledger.record(by, &grant);
+    let question = FromIdentity::Grant { grant, recorded };
+    assert!(matches!(ask(&mut identity, question), ToIdentity::Done));
     let ToAccess::Keys { body, .. } = ask(&mut access, FromAccess::Current) else { panic!() };
     let (message, class) = (MessageId([7; 16]), seal::Class::Body);
     let place = seal::Place { tenant, message, class };

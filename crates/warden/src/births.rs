@@ -153,6 +153,7 @@ impl Household {
             ready: false,
             born_at: Instant::now(),
             person: None,
+            reads_only: false,
             dismissed: false,
             off_charter: false,
             drilled,

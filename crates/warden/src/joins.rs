@@ -60,7 +60,11 @@ impl Household {
         let person = one.person.or(other.person);
         let label = |of: &Member| Label { instance: of.instance, kind: of.kind, person };
         let (left, right) = self.plan.drills.lead((&label(one), &label(other)), ends);
-        let (to_one, to_other) = (Order::Join(label(other)), Order::Join(label(one)));
+        let order = |to: &Member, of: &Member| match of.reads_only && to.kind == Kind::Mailbox {
+            true => Order::JoinReader(label(of)),
+            false => Order::Join(label(of)),
+        };
+        let (to_one, to_other) = (order(one, other), order(other, one));
         let (one, other) = (one.control, other.control);
         // A side that is gone is noticed by its pidfd; the other then sees its channel end.
         let _ = self.hub.send(other, 0, &to_other, vec![right.into()]);

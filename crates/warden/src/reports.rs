@@ -58,8 +58,10 @@ impl Household {
                 self.hand_resolvers(peer, server, over_tcp, sockets);
             }
             Report::Renew(Kind::Scanner) if kind == Kind::Edge => self.renew_scanner(instance),
-            Report::Bind { instance: access, tenant, user } if kind == Kind::Identity => {
-                self.bind(access, tenant, user);
+            Report::Bind { instance: access, tenant, user, reads_only }
+                if kind == Kind::Identity =>
+            {
+                self.bind(access, (tenant, user), reads_only);
             }
             Report::SignedOut { instance: access } if kind == Kind::Identity => {
                 self.sign_out(access);
@@ -210,14 +212,14 @@ impl Household {
     }
 
     /// From now on, and for good, this access serves this person.
-    fn bind(&mut self, access: InstanceId, tenant: TenantId, user: UserId) {
+    fn bind(&mut self, access: InstanceId, serves: (TenantId, UserId), reads_only: bool) {
         let Some(member) = self.members.get_mut(&access) else {
             return;
         };
         let instance = matches!(member.role, Role::Instance(_)) && member.kind == Kind::Access;
         match member.person {
-            None if instance => member.person = Some((tenant, user)),
-            Some(person) if person == (tenant, user) => return,
+            None if instance => (member.person, member.reads_only) = (Some(serves), reads_only),
+            Some(person) if (person, member.reads_only) == (serves, reads_only) => return,
             _ => {
                 let pid = member.pid;
                 let what = "bound to a second person";

@@ -42,6 +42,8 @@ pub struct Member {
     pub born_at: Instant,
     /// Set once, for good, by `identity`.
     pub person: Option<(TenantId, UserId)>,
+    /// It serves somebody else's reading of that person's mail. Set with it.
+    pub reads_only: bool,
     /// We ended it ourselves: no cause for alarm.
     pub dismissed: bool,
     pub off_charter: bool,

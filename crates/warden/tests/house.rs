@@ -149,7 +149,7 @@ fn keeper(kind: Kind) -> ExitCode {
                 Event::Frame(peer, _) if kind == Kind::Identity => {
                     let instance = hub.label(peer).unwrap().instance;
                     let (tenant, user) = (TenantId([1; 8]), UserId([2; 8]));
-                    let bind = Report::Bind { instance, tenant, user };
+                    let bind = Report::Bind { instance, tenant, user, reads_only: false };
                     hub.send(control, 0, &bind, Vec::new()).unwrap();
                 }
                 Event::Gone(peer, _) if peer == control => return ExitCode::SUCCESS,

@@ -1,7 +1,8 @@
 //! What needs two persons: the act, the request for it, who agreed.
 
 use crate::directory::TenantSettings;
-use crate::identity::Protocol;
+use crate::identity::{Protocol, Whose};
+use crate::vault::KeyAct;
 use serde::{Deserialize, Serialize};
 use terms::{HoldId, RequestId, TenantId, UserId};
 
@@ -59,14 +60,18 @@ pub enum Act {
     },
     /// Back to an installation where one person decides.
     SingleOperator,
-    /// Whatever else is named by a word and bound by a digest of its details: evidence kept in a
-    /// degraded mode, keys rotated, sealed, unsealed, a freeze lifted.
+    /// Whatever else is named by a word and bound by a digest of its details. Nothing asks for it
+    /// now; requests of the version before are read as it.
     Other {
         what: String,
         tenant: Option<TenantId>,
         user: Option<UserId>,
         detail: [u8; 32],
     },
+    /// Keys rotated, sealed, unsealed, released from a hold: the vault does it.
+    Keys(KeyAct),
+    /// A freeze is lifted.
+    Thaw(Whose),
 }
 
 /// Why somebody else reads.
@@ -100,6 +105,8 @@ impl Act {
             Self::LiftHold { .. } => "hold.lift",
             Self::SingleOperator => "approvals.single-operator",
             Self::Other { what, .. } => what,
+            Self::Keys(act) => act.word(),
+            Self::Thaw(_) => "freeze.lift",
         }
     }
 
@@ -116,6 +123,11 @@ impl Act {
             | Self::LiftHold { tenant, .. } => Some(*tenant),
             Self::SingleOperator => None,
             Self::Other { tenant, .. } => *tenant,
+            Self::Keys(act) => act.about().0,
+            Self::Thaw(whose) => match whose {
+                Whose::Person(tenant, _) | Whose::Tenant(tenant) => Some(*tenant),
+                Whose::Kind(_) => None,
+            },
         }
     }
 
@@ -127,6 +139,8 @@ impl Act {
             | Self::Read { user, .. }
             | Self::TerminateUser { user, .. } => Some(*user),
             Self::Other { user, .. } => *user,
+            Self::Keys(act) => act.about().1,
+            Self::Thaw(Whose::Person(_, user)) => Some(*user),
             _ => None,
         }
     }

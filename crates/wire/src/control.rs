@@ -34,6 +34,8 @@ pub enum Order {
     Pulse,
     /// To `sentinel`: something that the warden saw or heard; a source has its descriptor.
     Feed(crate::sentinel::Feed),
+    /// To `mailbox`, as [`Order::Join`]: somebody else's reading, which changes nothing.
+    JoinReader(Label),
 }
 
 /// To the warden.
@@ -53,8 +55,9 @@ pub enum Report {
     Resolvers { server: u16, over_tcp: bool, sockets: u16 },
     /// From `edge`: give me a (new) scanner.
     Renew(Kind),
-    /// From `identity`: this access instance now serves this person, for good.
-    Bind { instance: InstanceId, tenant: TenantId, user: UserId },
+    /// From `identity`: this access instance now serves this person, for good; for somebody
+    /// else's reading it may look and change nothing.
+    Bind { instance: InstanceId, tenant: TenantId, user: UserId, reads_only: bool },
     /// Something that the compartment itself finds alarming (a budget, a decoy, a lie).
     Alarm { what: String },
     /// One line for the operator; never content, names or addresses.

@@ -41,6 +41,8 @@ pub enum ToAccess {
         user: UserId,
         grant: GrantId,
         ends_ms: u64,
+        /// A pass: the mailbox takes no change from this session.
+        reads_only: bool,
     },
     Granted(GrantId),
     /// Wrong, unknown, disabled: the peer learns no more than that.
@@ -153,11 +155,8 @@ pub enum FromAdmin {
     Decoy {
         user: UserId,
     },
-    Freeze {
-        whose: Whose,
-        /// `false`: the freeze is lifted.
-        frozen: bool,
-    },
+    /// Lifted by [`Act::Thaw`].
+    Freeze(Whose),
     Frozen,
 }
 
@@ -171,6 +170,11 @@ pub enum ToAdmin {
     /// What the directory answered.
     Carried {
         answer: Box<crate::directory::ToAdmin>,
+        weakened: Option<String>,
+    },
+    /// What the vault answered.
+    Acted {
+        answer: Box<crate::vault::ToAdmin>,
         weakened: Option<String>,
     },
     Salt(Vec<u8>),

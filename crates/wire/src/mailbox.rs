@@ -207,6 +207,29 @@ pub enum FromAccess {
     Peek(FolderId),
 }
 
+impl FromAccess {
+    /// Whether nothing is changed by it.
+    pub fn only_looks(&self) -> bool {
+        match self {
+            Self::Folders
+            | Self::Rows { .. }
+            | Self::Fetch { .. }
+            | Self::Quota
+            | Self::Watch(_)
+            | Self::Peek(_) => true,
+            Self::Store { .. }
+            | Self::Expunge { .. }
+            | Self::Append { .. }
+            | Self::CopyTo { .. }
+            | Self::Create { .. }
+            | Self::Rename { .. }
+            | Self::Delete { .. }
+            | Self::Keywords { .. }
+            | Self::Subscribe { .. } => false,
+        }
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 pub enum ToAccess {
     Folders(Vec<Folder>),
@@ -256,6 +279,8 @@ pub enum ToAccess {
     },
     /// What was to be replaced is no longer what the session knew.
     Outdated,
+    /// This session may look, and change nothing.
+    ReadOnly,
 }
 
 /// From `directory`, which alone may end a mailbox.

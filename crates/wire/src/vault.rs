@@ -27,7 +27,7 @@ pub enum FromDirectory {
     /// `rule.change` of these very words stands in the ledger.
     SignChanged {
         statement: Vec<u8>,
-        change: Change,
+        change: Proven,
     },
     /// The end of a contract: shredding and holds, and no other act. Answered as `admin` is.
     End(KeyAct),
@@ -36,10 +36,11 @@ pub enum FromDirectory {
     BackupEpochs,
 }
 
-/// A `rule.change` whose `what` is the word that `NeedsChange` named: the signed entry, its place
-/// and the cosigned checkpoint under which it is proven. One serves once.
+/// An entry that its author shows the vault: signed, with its place and the cosigned checkpoint
+/// under which it is proven. For `SignChanged` a `rule.change` whose `what` is the word that
+/// `NeedsChange` named, which serves once; for `Grant` the `grant` of these very words.
 #[derive(Clone, Serialize, Deserialize)]
-pub struct Change {
+pub struct Proven {
     pub entry: Vec<u8>,
     pub proof: Proof,
     pub checkpoint: Vec<u8>,
@@ -78,9 +79,14 @@ pub enum FromIdentity {
     },
     /// Key of identity's table; once per start, recorded.
     TableKey,
-    /// A grant minted; recorded by `identity` before.
-    Grant(Grant),
+    /// A grant minted, and the proof that it stands in the ledger.
+    Grant {
+        grant: Grant,
+        recorded: Proven,
+    },
     Revoke(GrantId),
+    /// What two persons agreed to, shredding excepted. Answered as `admin` is.
+    Act(KeyAct),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -184,7 +190,8 @@ pub enum ToSigner {
 #[derive(Serialize, Deserialize)]
 pub enum FromAdmin {
     Status,
-    /// An act upon keys: recorded with its proof first, then carried out, then answered.
+    /// An act upon keys that one person may do: recorded with its proof first, then carried out,
+    /// then answered. Those for two come from `identity`.
     Act(KeyAct),
     /// The keys of one tenant, or of every tenant, without their people's.
     Keys {
@@ -229,6 +236,60 @@ pub enum KeyAct {
     EpochDestroyed {
         epoch: u32,
     },
+}
+
+impl KeyAct {
+    /// What protects (a hold, a freeze) and what belongs to a destruction may be done by one.
+    pub fn needs_two(&self) -> bool {
+        match self {
+            Self::Hold { on, .. } | Self::Freeze(Freeze { on, .. }) => !on,
+            Self::StartBackupEpoch | Self::EpochDestroyed { .. } => false,
+            Self::ShredTenant { .. }
+            | Self::ShredUser { .. }
+            | Self::SealTenant { .. }
+            | Self::UnsealTenant { .. }
+            | Self::Rotate(_) => true,
+        }
+    }
+
+    /// Its name in requests and lists.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::ShredTenant { .. } => "keys.shred-tenant",
+            Self::ShredUser { .. } => "keys.shred-user",
+            Self::SealTenant { .. } => "keys.seal",
+            Self::UnsealTenant { .. } => "keys.unseal",
+            Self::Hold { on: true, .. } => "keys.hold",
+            Self::Hold { on: false, .. } => "keys.release-hold",
+            Self::Rotate(Rotation::Root) => "keys.rotate-root",
+            Self::Rotate(Rotation::Tenant { .. }) => "keys.rotate-tenant",
+            Self::Rotate(Rotation::User { .. }) => "keys.rotate-user",
+            Self::Rotate(Rotation::Pairs { .. }) => "keys.rotate-pairs",
+            Self::Freeze(Freeze { on: true, .. }) => "keys.freeze",
+            Self::Freeze(Freeze { on: false, .. }) => "keys.thaw",
+            Self::StartBackupEpoch => "keys.epoch-start",
+            Self::EpochDestroyed { .. } => "keys.epoch-destroyed",
+        }
+    }
+
+    /// Whom it concerns; nobody: the whole house.
+    pub fn about(&self) -> (Option<TenantId>, Option<UserId>) {
+        match *self {
+            Self::ShredTenant { tenant }
+            | Self::SealTenant { tenant }
+            | Self::UnsealTenant { tenant }
+            | Self::Rotate(Rotation::Tenant { tenant }) => (Some(tenant), None),
+            Self::ShredUser { tenant, user }
+            | Self::Rotate(Rotation::User { tenant, user } | Rotation::Pairs { tenant, user }) => {
+                (Some(tenant), Some(user))
+            }
+            Self::Hold { tenant, user, .. } => (Some(tenant), user),
+            Self::Freeze(Freeze { tenant, user, .. }) => (tenant, user),
+            Self::Rotate(Rotation::Root) | Self::StartBackupEpoch | Self::EpochDestroyed { .. } => {
+                (None, None)
+            }
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -83,6 +83,7 @@ impl Imap<'_> {
         let named = self.find(name)?;
         self.condstore |= condstore;
         let person = self.person.as_deref_mut().ok_or(Trouble::Ended)?;
+        let read_only = read_only || person.reads_only;
         let keywords = open_keywords(self.ends, person, &named.front)?;
         let mut view = View::open(self.ends, &named.front, named.name, read_only)?;
         view.keywords = keywords;

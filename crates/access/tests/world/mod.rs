@@ -224,7 +224,8 @@ fn identify(identity: &Channel, warden: &Arc<Channel>, peers: &Peers, asked: &At
                     peers.join(Kind::Vault, warden, session.clone());
                     peers.join(Kind::Mailbox, warden, session);
                     let ends_ms = compartment::now_ms() + 3_600_000;
-                    FromIdentity::Welcome { tenant: TENANT, user: USER, grant, ends_ms }
+                    let (tenant, user, reads_only) = (TENANT, USER, false);
+                    FromIdentity::Welcome { tenant, user, grant, ends_ms, reads_only }
                 } else {
                     FromIdentity::Refused
                 }

@@ -31,8 +31,15 @@ impl Scene {
         Self { folder, ledger, running, desk, admin, item }
     }
 
+    /// By whoever may bring it.
     fn act(&mut self, act: KeyAct) -> ToAdmin {
-        ask(&mut self.admin, &FromAdmin::Act(act))
+        match act {
+            KeyAct::ShredTenant { .. } | KeyAct::ShredUser { .. } => {
+                ask(&mut self.desk.directory, &FromDirectory::End(act))
+            }
+            act if act.needs_two() => ask(&mut self.desk.identity, &FromIdentity::Act(act)),
+            act => ask(&mut self.admin, &FromAdmin::Act(act)),
+        }
     }
 
     fn acted(&mut self, act: KeyAct) -> Acted {
@@ -62,7 +69,7 @@ impl Scene {
         let directory = running.join(Kind::Directory, InstanceId([10; 6]), None);
         let access = running.join(Kind::Access, SESSION, Some((TENANT, USER)));
         let (public, session) = open::Session::new(seal::Suite::P256).unwrap();
-        enter(&mut identity, grant(GRANT, USER, SESSION, public.encode()));
+        enter(&ledger, &mut identity, grant(GRANT, USER, SESSION, public.encode()));
         let mut desk = Desk { directory, identity, access, session, public: public.encode() };
         let _ = ask::<_, ToAccess>(&mut desk.access, &FromAccess::Open(GRANT));
         let admin = running.join(Kind::Admin, InstanceId([61; 6]), None);
@@ -211,7 +218,7 @@ fn nothing_is_destroyed_unrecorded_and_a_start_finishes_what_was_meant() {
     let scene = Scene::open("intent", 85);
     scene.ledger.mood(AWAY);
     let shred = KeyAct::ShredTenant { tenant: SECOND };
-    scene.admin.send(7, &FromAdmin::Act(shred), &[]).unwrap();
+    scene.desk.directory.send(7, &FromDirectory::End(shred), &[]).unwrap();
     // The intent is on disk and the entry on its way; nothing is destroyed.
     let is_meant = || {
         let (_, records) = journal::Journal::open(&copied(&scene.folder).join("keys")).unwrap();
@@ -232,6 +239,39 @@ fn nothing_is_destroyed_unrecorded_and_a_start_finishes_what_was_meant() {
     assert!(stored.iter().all(|stored| !scene.finds(stored)));
     let shreds = scene.ledger.deeds();
     assert!(shreds.iter().any(|deed| matches!(deed, Body::KeyShred { .. })));
+    scene.running.stop();
+}
+
+#[test]
+fn an_act_is_taken_only_from_whoever_may_bring_it() {
+    let mut scene = Scene::open("turn", 89);
+    let (tenant, user, on) = (SECOND, THIRD, false);
+    let agreed = [
+        KeyAct::SealTenant { tenant },
+        KeyAct::UnsealTenant { tenant },
+        KeyAct::Hold { tenant, user: Some(user), on },
+        KeyAct::Freeze(Freeze { on, tenant: Some(tenant), user: None, instance: None }),
+        KeyAct::Rotate(Rotation::Root),
+        KeyAct::Rotate(Rotation::Tenant { tenant }),
+        KeyAct::Rotate(Rotation::User { tenant, user }),
+        KeyAct::Rotate(Rotation::Pairs { tenant, user }),
+    ];
+    let shreds = [KeyAct::ShredTenant { tenant }, KeyAct::ShredUser { tenant, user }];
+    let alone = [KeyAct::Hold { tenant, user: None, on: true }, KeyAct::StartBackupEpoch];
+    let (stored, deeds) = (scene.stored(SECOND), scene.ledger.deeds().len());
+    let is_refused = |answer: ToAdmin| matches!(answer, ToAdmin::Refused { .. });
+    for act in agreed.iter().chain(&shreds) {
+        let answer = ask(&mut scene.admin, &FromAdmin::Act(act.clone()));
+        assert!(is_refused(answer), "admin {act:?}");
+    }
+    for act in shreds.iter().chain(&alone) {
+        let answer = ask(&mut scene.desk.identity, &FromIdentity::Act(act.clone()));
+        assert!(is_refused(answer), "identity {act:?}");
+    }
+    assert_eq!((scene.stored(SECOND), scene.ledger.deeds().len()), (stored, deeds));
+    for act in agreed {
+        scene.acted(act);
+    }
     scene.running.stop();
 }
 
@@ -260,9 +300,9 @@ fn pairs_change_with_the_calendar() {
     check("2027-01-01T00:00:00Z", 2027, 24_325);
     // A clock that jumps back makes no older pair.
     check("2026-12-31T00:00:00Z", 2027, 24_325);
-    let mut admin = running.join(Kind::Admin, InstanceId([60; 6]), None);
+    let mut identity = running.join(Kind::Identity, InstanceId([60; 6]), None);
     let rotation = Rotation::Pairs { tenant: TENANT, user: USER };
-    let answer = ask(&mut admin, &FromAdmin::Act(KeyAct::Rotate(rotation)));
+    let answer = ask(&mut identity, &FromIdentity::Act(KeyAct::Rotate(rotation)));
     assert!(matches!(answer, ToAdmin::Acted(_)));
     check("2027-01-02T00:00:00Z", 1 << 20 | 2027, 1 << 20 | 24_325);
     check("2027-02-01T00:00:00Z", 1 << 20 | 2027, 24_326);
@@ -329,9 +369,9 @@ fn a_directory_that_lies_redirects_nobody() {
         let Some(wire::ledger::FromLedger::Proved { mut proofs, checkpoint }) = kept else {
             panic!()
         };
-        Change { entry, proof: proofs.remove(0), checkpoint }
+        Proven { entry, proof: proofs.remove(0), checkpoint }
     };
-    let mut check = |change: Change, expected: bool| {
+    let mut check = |change: Proven, expected: bool| {
         let question = FromDirectory::SignChanged { statement: other.clone(), change };
         let answer = ask(&mut directory, &question);
         assert_eq!(matches!(answer, ToDirectory::Signature(_)), expected);
@@ -339,7 +379,7 @@ fn a_directory_that_lies_redirects_nobody() {
     check(change(&what, false), false);
     check(change("user.add", true), false);
     let true_one = change(&what, true);
-    check(Change { checkpoint: b"no note".to_vec(), ..true_one.clone() }, false);
+    check(Proven { checkpoint: b"no note".to_vec(), ..true_one.clone() }, false);
     check(true_one, true);
     running.stop();
 }

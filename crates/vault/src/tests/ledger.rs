@@ -1,17 +1,19 @@
 //! A ledger and its mirror for tests: true, away, silent, or a liar.
 #![allow(dead_code)]
 
-use evidence::{Body, Frame};
+use evidence::{Author, Body, Frame};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
+use terms::{InstanceId, Kind};
 use tlog::{
     Checkpoint, CompactRange, Cosigner, LOG_ORIGIN, MIRROR_NAME, Note, NoteSigner, RecentNodes,
     inclusion_proof, leaf_hash,
 };
 use wire::Channel;
 use wire::ledger::{FromLedger, Proof, ToLedger};
+use wire::vault::{Grant, Proven};
 
 pub const TRUE: u8 = 0;
 pub const AWAY: u8 = 1;
@@ -65,6 +67,24 @@ impl Ledger {
             _ => None,
         };
         self.deeds().iter().filter_map(number).collect()
+    }
+
+    /// A grant, recorded by that start of identity and proven.
+    pub fn record(&self, by: InstanceId, grant: &Grant) -> Proven {
+        let Grant { grant, tenant, user, instance, expires_ms, .. } = *grant;
+        let body = Body::Grant { grant, instance, tenant, user, until_ms: expires_ms };
+        let mut author = Author::new(Kind::Identity, by, &[11; 32]);
+        let entry = author.sign(compartment::now_ms(), body).unwrap();
+        match self.append(vec![entry.clone()], true) {
+            Some(FromLedger::Proved { mut proofs, checkpoint }) => {
+                Proven { entry, proof: proofs.remove(0), checkpoint }
+            }
+            _ => Proven {
+                entry,
+                proof: Proof { index: 0, hashes: Vec::new() },
+                checkpoint: Vec::new(),
+            },
+        }
     }
 
     pub fn serve(self, channel: Channel) {
