@@ -32,6 +32,9 @@ pub struct People<'a> {
     pub asker: InstanceId,
 }
 
+/// What `sekisho export` passes over in a whole contract.
+pub const DECOY: &str = "a decoy";
+
 pub fn refused(expected: &str, found: &str, hint: &str) -> ToAdmin {
     ToAdmin::Refused {
         expected: expected.to_owned(),
@@ -261,6 +264,10 @@ impl People<'_> {
         if *for_ms == 0 || *for_ms > PASS_MS {
             let hint = "--for 1h to 72h";
             return Ok(refused("at most 72 hours", &format!("{for_ms} ms"), hint));
+        }
+        if self.marks.is_decoy(user) {
+            // To sign in with it would be an alarm, and nobody's mail lies there.
+            return Ok(refused("a person", DECOY, "nobody's mail lies there; leave it out"));
         }
         if self.tables.person(self.key, user)?.is_none() {
             return Ok(nobody(user));

@@ -14,7 +14,6 @@ use std::sync::Mutex;
 use warden::{Happening, Plan};
 use wire::control::Service;
 
-
 /// Makes the data folder and the root, which is kept as asked: written or printed, once.
 pub fn init(mut arguments: Arguments) -> Answer {
     let data = std::path::absolute(arguments.data()?)
