@@ -24,10 +24,12 @@ pub fn add_decoy(peers: &mut Peers<'_>, address: String, tenant: String) -> Answ
     let new = people::New { address, tenant, role: None, aliases: Vec::new(), password: None };
     let added = people::add(peers, new)?;
     let address = added.get("address").and_then(Value::as_str).unwrap_or_default().to_owned();
-    let secret =
-        people::add_app_password(peers, address.clone(), "imap", Some("phone".to_owned()), None)?;
+    // First of all a decoy: where an app password takes two persons, the name alone tells.
     let user = one_user(peers, &ToDirectory::UserFind { address: address.clone() })?.user;
     identity(peers, &FromAdmin::Decoy { user })?;
+    let device = Some("phone".to_owned());
+    let secret =
+        people::add_app_password(peers, address.clone(), "imap", device, None).unwrap_or_default();
     Ok(json!({
         "address": address,
         "user": user.to_string(),

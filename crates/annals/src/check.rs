@@ -99,6 +99,7 @@ fn walk(
     let Volumes { log, tiles, marks } = volumes(folder, Segments::look).map_err(file(name()))?;
     let mut range = CompactRange::new();
     let mut root = (root_at == 0).then(|| range.root());
+    // Before the log is read: of a service that runs, what is derived grows while we read.
     let mut derived = DerivedCheck::new(&tiles, &marks);
     let replayed = replay(
         &log,
@@ -179,6 +180,8 @@ fn anchor_fits(
 struct Follow<'a> {
     name: String,
     volume: &'a Segments,
+    /// Octets that were there when the check began.
+    length: u64,
     at: u64,
     expected: Vec<u8>,
     wrong: Option<u64>,
@@ -231,6 +234,7 @@ impl<'a> DerivedCheck<'a> {
         let follow = |name: String, volume: &'a Segments| Follow {
             name,
             volume,
+            length: volume.length().unwrap_or_default(),
             at: 0,
             expected: Vec::new(),
             wrong: None,
@@ -260,7 +264,7 @@ impl<'a> DerivedCheck<'a> {
         let mut problems = Vec::new();
         for mut follow in self.tiles.into_iter().chain([self.marks]) {
             follow.compare();
-            let length = follow.volume.length().unwrap_or_default();
+            let length = follow.length;
             let name = &follow.name;
             if let Some(wrong) = follow.wrong {
                 problems.push(format!("{whose} {name} differ from the entries at octet {wrong}"));

@@ -161,7 +161,9 @@ fn segments_are_one_volume() {
 /// What the entries themselves say.
 fn by_entries(frames: &[Vec<u8>], question: &Question) -> Scope {
     let scope = measure(question, Proven::default(), |seen| {
-        frames.iter().for_each(|frame| seen(&evidence::Frame::parse(frame).unwrap().entry));
+        for (index, frame) in (0..).zip(frames) {
+            seen(index, &evidence::Frame::parse(frame).unwrap().entry);
+        }
         Ok::<(), Infallible>(())
     });
     scope.unwrap()
@@ -296,7 +298,9 @@ fn a_view_proves_what_it_shows(folder: &Path, frames: &[Vec<u8>]) {
     let view = View { tenant: tenant(3), user: None, from_ms: 0, to_ms: u64::MAX };
     let shown = write_view(&index, &own, signed, Some(&cosigner().public()), &view, &to).unwrap();
     let (mut ours, mut others) = (0, 0);
+    let mut entries = Vec::new();
     let (found, _) = check_view(&to, |index, entry| {
+        entries.push((index, entry.clone()));
         assert_eq!(*entry, evidence::Frame::parse(&frames[index as usize]).unwrap().entry);
         let mut tenants = Vec::new();
         scope::facts(0, entry, |fact| tenants.extend(fact.person.map(|person| person.tenant)));
@@ -310,6 +314,21 @@ fn a_view_proves_what_it_shows(folder: &Path, frames: &[Vec<u8>]) {
     assert_eq!((found.problems.clone(), found.cosigned_at), (Vec::new(), Some(7)));
     assert_eq!((found.size, found.entries, others), (140_000, shown, 0));
     assert!(ours > 100 && found.root == own.head().root);
+    // Of a scope, the view tells this contract's share as the whole log does.
+    for component in [Kind::Edge, Kind::Scanner, Kind::Access] {
+        let question = Question { component, version: None, from_ms: 0, to_ms: u64::MAX };
+        let from_view = measure(&question, Proven::default(), |seen| {
+            entries.iter().for_each(|(index, entry)| seen(*index, entry));
+            Ok::<(), Infallible>(())
+        });
+        let share = |scope: &Scope| {
+            let mut contracts = scope.contracts.iter();
+            let share = contracts.find(|share| share.tenant == tenant(3).to_string());
+            share.map(|share| (share.accounts, share.messages))
+        };
+        let expected = share(&by_entries(frames, &question));
+        assert_eq!(share(&from_view.unwrap()), expected, "{component:?}");
+    }
     // A changed octet anywhere in a view is seen.
     let name = to.join("entries");
     let whole = fs::read(&name).unwrap();
@@ -356,6 +375,16 @@ fn every_change_of_what_is_derived_is_named(own: &Path) {
     assert!(problems(own).iter().any(|what| what.contains("is missing")));
     fs::write(&path, whole).unwrap();
     assert_eq!(problems(own), Vec::<String>::new());
+    // A service that runs goes on while we read: what grows meanwhile is no problem.
+    let path = own.join("tiles");
+    let whole = fs::read(&path).unwrap();
+    let found = check_copy(own, 0, |index, _| {
+        if index == 0 {
+            fs::write(&path, [&whole[..], &[9; 32]].concat()).unwrap();
+        }
+    });
+    assert_eq!(found.unwrap().problems, Vec::<String>::new());
+    fs::write(&path, whole).unwrap();
 }
 
 #[test]

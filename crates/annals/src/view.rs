@@ -19,7 +19,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::io::{BufReader, BufWriter, Read, Write};
 use std::path::Path;
-use terms::{InstanceId, TenantId, UserId};
+use terms::{ConnectionId, InstanceId, TenantId, UserId};
 use tlog::{
     CompactRange, CosignerKey, Hash, NodeSource, NoteVerifier, SignedCheckpoint, leaf_hash,
 };
@@ -28,7 +28,9 @@ const ENTRY: u8 = 1;
 const SUBTREE: u8 = 2;
 const END: u8 = 0;
 /// Deeds that tell of processes, by their number in the log's format.
-const STARTS_AND_STOPS: [u8; 2] = [1, 2];
+const STARTS_AND_STOPS: &[u8] = &[1, 2];
+const CONNECTIONS: &[u8] = &[3];
+const ALARMS: &[u8] = &[16];
 
 /// What a view is asked to show.
 #[derive(Clone, Copy, Debug)]
@@ -118,14 +120,43 @@ fn write_hashes(reader: &Reader, from: u64, end: u64, out: &mut impl Write) -> s
 fn chosen(index: &Index, view: &View) -> Result<BTreeSet<u64>, Fault> {
     let mut chosen = BTreeSet::new();
     let mut processes: HashSet<InstanceId> = HashSet::new();
+    let mut connections: HashSet<ConnectionId> = HashSet::new();
     index.touching(view.tenant, view.user, (view.from_ms, view.to_ms), |number, bytes| {
         if let Some(Frame { entry, .. }) = Frame::parse(bytes) {
             processes.insert(entry.start);
             processes.extend(entry.body.instance());
+            if let Body::Deliver { connection, .. } = &entry.body {
+                connections.extend(connection);
+            }
             chosen.insert(number);
         }
         true
     })?;
+    // Who had its mail in hand: the processes that those connections were handed to.
+    let mut hands = |number: u64, bytes: &[u8]| {
+        if let Some(Frame { entry, .. }) = Frame::parse(bytes)
+            && let Body::Connection { connection, instance, .. } = &entry.body
+            && connections.contains(connection)
+        {
+            processes.extend([entry.start, *instance]);
+            chosen.insert(number);
+        }
+        true
+    };
+    visit_deeds(index, CONNECTIONS, &mut hands)?;
+    // And what was noticed of them.
+    let mut notices = |number: u64, bytes: &[u8]| {
+        if let Some(Frame { entry, .. }) = Frame::parse(bytes)
+            && let Body::Alarm { instance, .. } = &entry.body
+            && processes.contains(instance)
+            && names_only(view.tenant, &entry)
+        {
+            processes.insert(entry.start);
+            chosen.insert(number);
+        }
+        true
+    };
+    visit_deeds(index, ALARMS, &mut notices)?;
     // The wardens who named them, too.
     let mut wardens = HashSet::new();
     let mut lives = BTreeSet::new();
@@ -145,22 +176,40 @@ fn chosen(index: &Index, view: &View) -> Result<BTreeSet<u64>, Fault> {
         }
         true
     };
-    for number in 0..index.full() {
-        let chapter = index.chapter(number)?;
-        let mut places = Vec::new();
-        for deed in STARTS_AND_STOPS {
-            places.extend(chapter.entries_by(deed).map_err(file(chapter_name(number)))?);
-        }
-        places.sort_unstable();
-        let first = number * CHAPTER_ENTRIES;
-        index.visit(places.iter().map(|place| first + u64::from(*place)), &mut note)?;
-    }
-    index.tail_entries(&mut note)?;
+    visit_deeds(index, STARTS_AND_STOPS, &mut note)?;
     let speakers: HashSet<InstanceId> = lives.iter().map(|(_, start)| *start).collect();
     chosen.extend(lives.iter().map(|(number, _)| *number));
     let named = wardens.iter().filter(|(warden, _)| speakers.contains(warden));
     chosen.extend(named.map(|(_, number)| *number));
     Ok(chosen)
+}
+
+/// Whether an entry names no other contract.
+fn names_only(tenant: TenantId, entry: &Entry) -> bool {
+    let mut others = 0;
+    scope::facts(0, entry, |fact| {
+        others += usize::from(fact.person.is_some_and(|person| person.tenant != tenant));
+    });
+    others == 0
+}
+
+/// Entries of these deeds, and whatever no chapter holds yet.
+fn visit_deeds(
+    index: &Index,
+    deeds: &[u8],
+    note: &mut dyn FnMut(u64, &[u8]) -> bool,
+) -> Result<(), Fault> {
+    for number in 0..index.full() {
+        let chapter = index.chapter(number)?;
+        let mut places = Vec::new();
+        for deed in deeds {
+            places.extend(chapter.entries_by(*deed).map_err(file(chapter_name(number)))?);
+        }
+        places.sort_unstable();
+        let first = number * CHAPTER_ENTRIES;
+        index.visit(places.iter().map(|place| first + u64::from(*place)), note)?;
+    }
+    index.tail_entries(note)
 }
 
 /// Checks a view with nothing but its folder: the signatures of its checkpoint, that its entries

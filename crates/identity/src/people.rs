@@ -10,7 +10,7 @@ use evidence::Body;
 use rows::RowKey;
 use terms::{InstanceId, Kind, TenantId, UserId};
 use wire::approval::{Act, Permission, Proof};
-use wire::identity::{AppPassword, FromAdmin, Protocol, ToAdmin, Whose};
+use wire::identity::{A_DECOY, AppPassword, FromAdmin, Protocol, ToAdmin, Whose};
 
 /// App passwords of one person: a few for each of their devices.
 const APP_PASSWORDS: usize = 100;
@@ -273,11 +273,12 @@ impl People<'_> {
             let hint = "--for 1h to 72h";
             return Ok(refused("at most 72 hours", &format!("{for_ms} ms"), hint));
         }
+        if self.marks.is_decoy(user) {
+            // To sign in with it would be an alarm, and nobody's mail lies there.
+            return Ok(refused("a person", A_DECOY, "nobody's mail lies there; leave it out"));
+        }
         if self.tables.person(self.key, user)?.is_none() {
             return Ok(nobody(user));
-        }
-        if self.marks.is_decoy(user) {
-            return Ok(refused("somebody's mailbox", wire::identity::A_DECOY, "nobody reads it"));
         }
         let (weakened, request) = match self.permit(act, permission)? {
             Ok(permit) => (permit.weakened, permit.request),

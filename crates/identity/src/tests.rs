@@ -587,6 +587,11 @@ fn a_decoy_lets_nobody_in_and_tells() {
     assert_eq!(case("aoi@example.jp", &secret), "decoy");
     assert_eq!(case("aoi@example.jp", "whatever"), "refused");
     assert_eq!(case("aoi@example.jp", &mine), format!("welcome {AOI}"));
+    // An export of the whole contract passes it over, and so sets nothing off.
+    let act = Act::Read { tenant: TENANT, user: HARU, purpose: Purpose::Export, for_ms: 1000 };
+    let (key, digest, permission) = ("k".to_owned(), vec![1; 32], because(Some(AOI)));
+    let answer = world.change(FromAdmin::PassAdd { act, key, digest, permission });
+    assert!(matches!(answer, ToAdmin::Refused { found, .. } if found == wire::identity::A_DECOY));
 }
 
 #[test]

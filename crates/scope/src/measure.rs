@@ -85,18 +85,19 @@ pub struct Scope {
     pub messages: BTreeSet<MessageId>,
 }
 
-/// Measures. `read` hands every entry in order to its argument, and is called twice.
+/// Measures. `read` hands every entry with its index, in order, to its argument, and is called
+/// twice.
 ///
 /// # Errors
 /// Only what `read` itself returns.
 pub fn measure<F>(
     question: &Question,
     proven: Proven,
-    mut read: impl FnMut(&mut dyn FnMut(&Entry)) -> Result<(), F>,
+    mut read: impl FnMut(&mut dyn FnMut(u64, &Entry)) -> Result<(), F>,
 ) -> Result<Scope, F> {
     let mut tally = Tally::new(question.clone(), Part::WHOLE);
-    let (mut roll, mut index) = (Roll::default(), 0);
-    read(&mut |entry| {
+    let mut roll = Roll::default();
+    read(&mut |index, entry| {
         roll.note(entry);
         if let Body::ProcessStart { instance, .. } | Body::ProcessStop { instance, .. } =
             &entry.body
@@ -106,14 +107,9 @@ pub fn measure<F>(
         }
         facts(index, entry, |fact| tally.note(&fact));
         tally.looked_at(entry.time_ms, index);
-        index += 1;
     })?;
     if tally.needs_more() {
-        let mut index = 0;
-        read(&mut |entry| {
-            facts(index, entry, |fact| tally.note_kept(&fact));
-            index += 1;
-        })?;
+        read(&mut |index, entry| facts(index, entry, |fact| tally.note_kept(&fact)))?;
     }
     Ok(tally.finish(proven).scope)
 }

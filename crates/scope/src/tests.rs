@@ -145,7 +145,7 @@ fn ask(component: Kind, version: Option<&str>, from: &str, to: &str) -> Scope {
     };
     let history = history();
     let scope = measure(&question, Proven::default(), |seen| {
-        history.iter().for_each(seen);
+        (0..).zip(&history).for_each(|(index, entry)| seen(index, entry));
         Ok::<(), Infallible>(())
     });
     scope.unwrap()
@@ -288,8 +288,8 @@ fn contained_only_with_evidence() {
             from_ms: at(ALL.0),
             to_ms: at("2026-11-03"),
         };
-        let read = |seen: &mut dyn FnMut(&Entry)| {
-            history.iter().for_each(seen);
+        let read = |seen: &mut dyn FnMut(u64, &Entry)| {
+            (0..).zip(&history).for_each(|(index, entry)| seen(index, entry));
             Ok::<(), Infallible>(())
         };
         let found = measure(&question, Proven::default(), read).unwrap().containment;

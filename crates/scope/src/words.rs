@@ -112,7 +112,9 @@ pub fn tell(scope: &Scope, language: Language, name: impl Fn(&str) -> Option<Str
     line(say("封じ込め", "contained"), contained.to_owned());
     for one in &scope.containment.conditions {
         let shown = match (&one.missing, one.entry) {
-            (Some(missing), _) => format!("{}: {missing}", say("未達", "missing")),
+            (Some(missing), _) => {
+                format!("{}: {}", say("未達", "missing"), lacking(language, missing))
+            }
             (None, Some(entry)) => format!("{} {entry}", say("証跡", "shown by entry")),
             (None, None) => say("達成", "met").to_owned(),
         };
@@ -120,13 +122,32 @@ pub fn tell(scope: &Scope, language: Language, name: impl Fn(&str) -> Option<Str
     }
     let checked = match scope.verified {
         true => say("台帳全体と写しを照合済み", "the whole ledger and its mirror were checked"),
-        false => say("索引による（--recheck で照合）", "from the index (--recheck checks it)"),
+        false => say(
+            "台帳全体と写しには照合していない",
+            "not checked against the whole ledger and its mirror",
+        ),
     };
     line(
         say("根拠", "basis"),
         format!("{} {} · {} · {checked}", scope.entries, say("件", "entries"), scope.root),
     );
     to
+}
+
+/// What a condition lacks; ids and times stand as they are.
+fn lacking(language: Language, missing: &str) -> String {
+    if language == Language::English {
+        return missing.to_owned();
+    }
+    let live = missing.strip_suffix(" live").and_then(|counts| counts.split_once(" of "));
+    match (missing, live) {
+        ("the exposure has not ended", _) => "露出がまだ終わっていない".to_owned(),
+        (_, Some((alive, all))) => format!("{all} のうち {alive} が動作中"),
+        _ => match missing.strip_prefix("a grant lives until ") {
+            Some(until) => format!("許可が {until} まで有効"),
+            None => missing.replace("entry ", "証跡 ").replace(" at ", " "),
+        },
+    }
 }
 
 /// A statement as sentences.

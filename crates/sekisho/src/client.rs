@@ -68,6 +68,10 @@ fn said(data: &Path, request: &Value) -> Answer {
         Ok(Response::Refused { expected, found, hint }) => {
             Err(Trouble::Refused { expected, found, hint })
         }
+        Ok(Response::Fault { what }) if what.contains(" is away") => {
+            let hint = "if it was isolated: `release` it; else see the service's output, try again";
+            Err(Trouble::fault(what, hint))
+        }
         Ok(Response::Fault { what }) => Err(fault(what)),
         Err(_) => Err(fault("the service closed the connection without an answer".to_owned())),
     }

@@ -45,6 +45,9 @@ impl Trouble {
     }
 }
 
+/// Columns of a table that people can still read.
+const WIDEST: usize = 120;
+
 pub type Answer = Result<Outcome, Trouble>;
 
 /// Prints and gives the exit code.
@@ -86,25 +89,49 @@ fn show(value: &Value, as_json: bool) {
         println!("{value}");
         return;
     }
+    lines(value).iter().for_each(|line| println!("{line}"));
+}
+
+/// For people.
+fn lines(value: &Value) -> Vec<String> {
     match value.get("items").and_then(Value::as_array) {
-        Some(items) if items.is_empty() => println!("(none)"),
-        Some(items) => table(items).iter().for_each(|row| println!("{row}")),
-        None => show_fields(value),
+        Some(items) if items.is_empty() => vec!["(none)".to_owned()],
+        Some(items) => list(items),
+        None => fields(value),
     }
 }
 
-fn show_fields(value: &Value) {
-    let Some(fields) = value.as_object() else { return println!("{}", plain(value)) };
-    let width = fields.keys().map(String::len).max().unwrap_or(0);
-    for (name, value) in fields {
-        match value.as_array() {
-            Some(rows) if rows.iter().any(Value::is_object) => {
-                println!("{name}");
-                table(rows).iter().for_each(|row| println!("  {row}"));
+/// A line a field; what has fields of its own stands below, indented.
+fn fields(value: &Value) -> Vec<String> {
+    let Some(fields_of) = value.as_object() else { return vec![plain(value)] };
+    let width = fields_of.keys().map(String::len).max().unwrap_or(0);
+    let mut lines = Vec::new();
+    for (name, value) in fields_of {
+        let below = match value {
+            Value::Object(inner) if !inner.is_empty() => fields(value),
+            Value::Array(rows) if rows.iter().any(Value::is_object) => list(rows),
+            Value::String(text) if text.trim_end().contains('\n') => {
+                text.lines().map(str::to_owned).collect()
             }
-            _ => println!("{name:width$}  {}", plain(value)),
-        }
+            _ => {
+                lines.push(format!("{name:width$}  {}", plain(value)).trim_end().to_owned());
+                continue;
+            }
+        };
+        lines.push(name.clone());
+        lines.extend(below.iter().map(|line| format!("  {line}").trim_end().to_owned()));
     }
+    lines
+}
+
+/// A table where it fits, else one item below the other.
+fn list(items: &[Value]) -> Vec<String> {
+    let rows = table(items);
+    if rows.iter().all(|row| columns(row) <= WIDEST) {
+        return rows;
+    }
+    let blocks: Vec<String> = items.iter().map(|item| fields(item).join("\n")).collect();
+    blocks.join("\n\n").lines().map(str::to_owned).collect()
 }
 
 /// A line of names, then a line an item.
@@ -117,17 +144,31 @@ fn table(items: &[Value]) -> Vec<String> {
     let widths: Vec<usize> = names
         .iter()
         .map(|name| {
-            let longest = items.iter().map(|item| cell(item, name).chars().count()).max();
+            let longest = items.iter().map(|item| columns(&cell(item, name))).max();
             longest.unwrap_or(0).max(name.len())
         })
         .collect();
     let line = |text: &dyn Fn(&str) -> String| {
-        let cells = names.iter().zip(&widths).map(|(name, width)| format!("{:width$}", text(name)));
+        let cells = names.iter().zip(&widths).map(|(name, width)| {
+            let text = text(name);
+            let rest = width.saturating_sub(columns(&text));
+            format!("{text}{}", " ".repeat(rest))
+        });
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
     let mut lines = vec![line(&str::to_owned)];
     lines.extend(items.iter().map(|item| line(&|name| cell(item, name))));
     lines
+}
+
+/// Columns on a terminal: Japanese letters and what goes with them are two wide.
+fn columns(text: &str) -> usize {
+    let is_wide = |one: char| {
+        matches!(one, '\u{1100}'..='\u{115f}' | '\u{2e80}'..='\u{a4cf}'
+        | '\u{ac00}'..='\u{d7a3}' | '\u{f900}'..='\u{faff}' | '\u{fe30}'..='\u{fe6f}'
+        | '\u{ff00}'..='\u{ff60}' | '\u{ffe0}'..='\u{ffe6}' | '\u{20000}'..='\u{3fffd}')
+    };
+    text.chars().map(|one| 1 + usize::from(is_wide(one))).sum()
 }
 
 fn plain(value: &Value) -> String {
@@ -140,5 +181,32 @@ fn plain(value: &Value) -> String {
             shown.collect::<Vec<_>>().join(" · ")
         }
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{columns, lines};
+    use serde_json::json;
+
+    #[test]
+    fn a_table_where_it_fits_else_one_below_the_other() {
+        let narrow = json!({ "items": [{ "name": "関所", "n": 1 }, { "name": "ab", "n": 22 }] });
+        assert_eq!(lines(&narrow), ["n   name", "1   関所", "22  ab"]);
+        let wide = json!({ "items": [{ "a": "x".repeat(100), "b": { "c": "y".repeat(30) } }] });
+        let expected =
+            [format!("a  {}", "x".repeat(100)), "b".to_owned(), format!("  c  {}", "y".repeat(30))];
+        assert_eq!(lines(&wide), expected);
+        let wide = json!({ "items": [{ "a": "関".repeat(61), "b": 1 }, { "a": "", "b": 2 }] });
+        let expected = [
+            format!("a  {}", "関".repeat(61)),
+            "b  1".into(),
+            String::new(),
+            "a".into(),
+            "b  2".into(),
+        ];
+        assert_eq!(lines(&wide), expected);
+        assert_eq!(lines(&json!({ "items": [] })), ["(none)"]);
+        assert_eq!(columns("関a"), 3);
     }
 }

@@ -6,6 +6,7 @@ use crate::journal::Records;
 use crate::keys::Keys;
 use crate::rows::{Row, State};
 use evidence::{Body, Word};
+use std::collections::BTreeSet;
 use terms::{TenantId, UserId};
 use unseal::{Class, PublicKey, UserKey};
 use wire::vault::{BackupEpoch, Freeze, KeyAct, Rotation};
@@ -363,29 +364,64 @@ fn record_of(row: &Row) -> Result<Zeroizing<Vec<u8>>, Fault> {
 }
 
 /// The rows without any key of a tenant (or one person of it), then `rows`; and how many went.
+/// What names its people otherwise (freezes, holds, settled acts) goes too: the list of what was
+/// shredded names a contract, not its people.
 pub(crate) fn without(
     records: Records,
     tenant: TenantId,
     user: Option<UserId>,
     rows: Vec<Row>,
 ) -> Result<(Records, u64), Fault> {
-    let before = records.len() + rows.len();
+    let mut gone = 0;
+    let mut settled = BTreeSet::new();
+    let new = rows.iter().filter_map(Row::write).map(Zeroizing::new);
+    for record in records.iter().cloned().chain(new) {
+        if let Some(Row::Settled { number }) = Row::read(&record) {
+            settled.insert(number);
+        }
+    }
     let is_theirs = |of: TenantId, whose: UserId| of == tenant && user.is_none_or(|u| u == whose);
     let (records, _) = changed(records, rows, |row| {
         Ok(match row {
             Row::Tenant { tenant: of, .. } | Row::Sealed { tenant: of, .. }
                 if of == tenant && user.is_none() =>
             {
+                gone += 1;
                 Change::Gone
             }
             Row::User { tenant, user, .. } | Row::Pair { tenant, user, .. }
                 if is_theirs(tenant, user) =>
+            {
+                gone += 1;
+                Change::Gone
+            }
+            Row::Held { tenant, user: Some(user), .. }
+            | Row::Frozen(Freeze { tenant: Some(tenant), user: Some(user), .. })
+                if is_theirs(tenant, user) =>
+            {
+                Change::Gone
+            }
+            Row::Intent { number, act }
+                if settled.contains(&number)
+                    && person(&act).is_some_and(|(tenant, user)| is_theirs(tenant, user)) =>
             {
                 Change::Gone
             }
             _ => Change::Not,
         })
     })?;
-    let gone = (before - records.len()) as u64;
     Ok((records, gone))
+}
+
+/// Whom an act names.
+fn person(act: &KeyAct) -> Option<(TenantId, UserId)> {
+    match *act {
+        KeyAct::ShredUser { tenant, user }
+        | KeyAct::Hold { tenant, user: Some(user), .. }
+        | KeyAct::Rotate(Rotation::User { tenant, user } | Rotation::Pairs { tenant, user })
+        | KeyAct::Freeze(Freeze { tenant: Some(tenant), user: Some(user), .. }) => {
+            Some((tenant, user))
+        }
+        _ => None,
+    }
 }

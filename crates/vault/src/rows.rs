@@ -168,6 +168,7 @@ impl State {
                 self.intents.insert(number, act);
             }
             Row::Settled { number } => {
+                self.next_intent = self.next_intent.max(number + 1);
                 self.intents.remove(&number);
             }
         }

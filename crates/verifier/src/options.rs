@@ -38,7 +38,8 @@ impl Options {
             left.remove(at).map(Some).ok_or_else(|| format!("expected a value after {name}"))
         };
         let language = match option("--lang")? {
-            Some(word) => Language::parse(&word).ok_or("expected ja or en after --lang")?,
+            Some(word) => Language::parse(&word)
+                .ok_or_else(|| format!("expected ja or en after --lang, found {word}"))?,
             None => match std::env::var("LANG").is_ok_and(|lang| lang.starts_with("ja")) {
                 true => Language::Japanese,
                 false => Language::English,
@@ -56,17 +57,21 @@ impl Options {
             Some("view") => Task::View,
             Some("mirror") => Task::Mirror,
             Some("scope") => {
-                let word = component.ok_or("expected --component")?;
-                let component = Kind::parse(&word).ok_or("expected a compartment's name")?;
+                let word = component.ok_or("expected --component, found nothing")?;
+                let component = Kind::parse(&word)
+                    .ok_or_else(|| format!("expected a compartment's name, found {word}"))?;
                 let from_ms = time(from, "--from")?;
                 let to_ms = time(to, "--to")?;
                 Task::Scope(Question { component, version, from_ms, to_ms })
             }
-            _ => return Err("expected view, mirror or scope".to_owned()),
+            other => {
+                let found = other.unwrap_or("nothing");
+                return Err(format!("expected view, mirror or scope, found {found}"));
+            }
         };
         Ok(Self {
             task,
-            folder: folder.ok_or("expected a folder")?.into(),
+            folder: folder.ok_or("expected a folder, found nothing")?.into(),
             as_json,
             language,
             names: names.map(PathBuf::from),
@@ -78,7 +83,9 @@ impl Options {
 }
 
 fn time(text: Option<String>, name: &str) -> Result<u64, String> {
-    let text = text.ok_or_else(|| format!("expected {name}"))?;
+    let text = text.ok_or_else(|| format!("expected {name}, found nothing"))?;
     let read = text.parse::<u64>().ok().or_else(|| evidence::parse_rfc3339(&text));
-    read.ok_or_else(|| format!("expected a time such as 2026-11-22T09:00:00Z after {name}"))
+    let wrong =
+        || format!("expected a time such as 2026-11-22T09:00:00Z after {name}, found {text}");
+    read.ok_or_else(wrong)
 }

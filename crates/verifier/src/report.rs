@@ -79,7 +79,12 @@ impl Report {
             format!("{}: {}", say("示された記録", "entries shown"), self.entries),
             format!("{}: {}", say("根", "root"), self.root.to_base64()),
         ];
-        let labelled = |label: &'static str| move |what: &String| format!("{label}: {what}");
+        let labelled = |label: &'static str| {
+            move |what: &String| match is_japanese {
+                true => format!("{label}: {}", in_japanese(what)),
+                false => format!("{label}: {what}"),
+            }
+        };
         lines.extend(self.problems.iter().map(labelled(say("問題", "problem"))));
         lines.extend(self.notes.iter().map(labelled(say("注意", "note"))));
         let mut text = lines.join("\n") + "\n";
@@ -89,6 +94,28 @@ impl Report {
             text.push_str(&tell(scope, options.language, |id| names.get(id).cloned()));
         }
         text
+    }
+}
+
+/// Our own fixed sentences; a problem that names places stays as it is.
+fn in_japanese(what: &str) -> &str {
+    match what {
+        "a view cannot show that nothing was left out" => {
+            "view だけでは、省かれた記録がないことは示せない"
+        }
+        "the ledger's key is believed as it lies here" => {
+            "台帳の鍵は、フォルダーにあるものをそのまま信じている"
+        }
+        "the mirror's key is believed as it lies here" => {
+            "写しの鍵は、フォルダーにあるものをそのまま信じている"
+        }
+        "there is no mirror's cosignature" => "写しの副署がない",
+        "the ledger's key is not the one that was given" => "台帳の鍵が、与えられたものと違う",
+        "the mirror's key is not the one that was given" => "写しの鍵が、与えられたものと違う",
+        "without --seen it is not known whether more was here before" => {
+            "--seen がないので、以前ここにもっと多くの記録があったかどうかは分からない"
+        }
+        other => other,
     }
 }
 

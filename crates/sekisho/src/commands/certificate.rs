@@ -23,14 +23,20 @@ struct Ended {
     name: Option<String>,
 }
 
-pub fn run(mut arguments: Arguments, data: Option<String>) -> Answer {
+pub fn run(mut arguments: Arguments, data: Option<String>, as_json: bool) -> Answer {
     let to = arguments.option("--to")?.map(PathBuf::from);
     let name = arguments.word("the name of an ended contract, or a person's id")?;
     arguments.finish()?;
     let data = folder(data)?;
     let ended = find(&data, &name)?;
     let certificate = certify(&data, &ended)?;
-    let Some(to) = to else { return Ok(Outcome::Done(certificate)) };
+    let Some(to) = to else {
+        if as_json {
+            return Ok(Outcome::Done(certificate));
+        }
+        println!("{}\n\n{}", page(&certificate, &JAPANESE), page(&certificate, &ENGLISH));
+        return Ok(Outcome::Told(0));
+    };
     let files = [
         ("certificate.json", format!("{certificate}\n")),
         ("certificate.ja.txt", page(&certificate, &JAPANESE)),
@@ -43,7 +49,10 @@ pub fn run(mut arguments: Arguments, data: Option<String>) -> Answer {
         fs::write(&path, text).map_err(|error| fault(&path, &error))?;
         written.push(path.display().to_string());
     }
-    Ok(Outcome::Done(json!({ "certificate": certificate, "files": written })))
+    Ok(Outcome::Done(match as_json {
+        true => json!({ "certificate": certificate, "files": written }),
+        false => json!({ "files": written }),
+    }))
 }
 
 fn fault(path: &Path, error: &std::io::Error) -> Trouble {

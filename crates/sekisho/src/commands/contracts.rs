@@ -12,7 +12,7 @@ use wire::admin::Request;
 const GRACE_MS: u64 = 30 * 24 * 60 * 60 * 1000;
 const HOLD_ACTS: &str = "add, list or lift";
 
-pub fn tenant(act: &str, mut arguments: Arguments, data: Option<String>) -> Answer {
+pub fn tenant(act: &str, mut arguments: Arguments, data: Option<String>, as_json: bool) -> Answer {
     let request = match act {
         "set" => settings(&mut arguments)?,
         "terminate" => Request::TenantTerminate {
@@ -20,7 +20,7 @@ pub fn tenant(act: &str, mut arguments: Arguments, data: Option<String>) -> Answ
             name: arguments.word("the tenant's name")?,
         },
         "cancel" => Request::TerminationCancel { name: arguments.word("the tenant's name")? },
-        "certificate" => return certificate::run(arguments, data),
+        "certificate" => return certificate::run(arguments, data, as_json),
         "search-remains" => return remains::run(arguments, data),
         _ => Request::Endings,
     };
@@ -29,13 +29,13 @@ pub fn tenant(act: &str, mut arguments: Arguments, data: Option<String>) -> Answ
     ask_on(&folder(data)?, &request, &grounds)
 }
 
-pub fn user(act: &str, mut arguments: Arguments, data: Option<String>) -> Answer {
+pub fn user(act: &str, mut arguments: Arguments, data: Option<String>, as_json: bool) -> Answer {
     let request = match act {
         "terminate" => Request::UserTerminate {
             grace_ms: grace(&mut arguments)?,
             address: arguments.word("the address")?,
         },
-        "certificate" => return certificate::run(arguments, data),
+        "certificate" => return certificate::run(arguments, data, as_json),
         _ => Request::TerminationCancel { name: arguments.word("the address")? },
     };
     let grounds = grounds::take(&mut arguments)?;

@@ -12,18 +12,10 @@ use crate::outcome::{Answer, Outcome, Trouble};
 use serde_json::{Value, json};
 use std::fs::{self, File};
 use std::io::Write;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use wire::admin::{Grounds, Request};
-
-/// A pass for one export: a mailbox of a hundred thousand letters within budget.
-const PASS_MS: u64 = 24 * 60 * 60 * 1000;
-/// Messages of one FETCH: one release of bodies for each.
-const TOGETHER: u32 = 50;
-/// Over budget or without evidence, between two tries; and how often.
-const PAUSE: Duration = Duration::from_secs(60);
-const TRIES: u32 = 120;
 const HINT: &str = "start again: a person's folder that is whole is passed over";
 
 #[derive(Clone, Copy, PartialEq)]
@@ -57,15 +49,23 @@ pub fn run(mut arguments: Arguments) -> Answer {
         }
     };
     let imaps = arguments.required("--imaps")?;
-    let wrong = |_| Trouble::wrong_use("an address such as 127.0.0.1:993", &*imaps, "--imaps");
-    let imaps_at = imaps.parse().map_err(wrong)?;
+    let imaps_at = address(&imaps)?;
     let host_name = arguments.option("--host-name")?.unwrap_or_else(|| "mail.localhost".to_owned());
     let for_ms = arguments.option("--for")?.map_or(Ok(PASS_MS), |text| duration_ms(&text))?;
     let grounds = grounds::take(&mut arguments)?;
     arguments.finish()?;
+    let is_whole = person.is_none();
     let people = people(&data, person.as_deref(), tenant)?;
     let wish = Wish { data, to, form, imaps: imaps_at, host_name, grounds, for_ms };
-    export(&wish, &people)
+    export(&wish, &people, is_whole)
+}
+
+/// `HOST:PORT`; of several addresses the first that speaks IPv4, as the demo listens.
+fn address(text: &str) -> Result<SocketAddr, Trouble> {
+    let hint = "--imaps HOST:PORT of the running service, such as localhost:993";
+    let wrong = || Trouble::wrong_use("a host and a port that can be found", text, hint);
+    let found: Vec<SocketAddr> = text.to_socket_addrs().map_err(|_| wrong())?.collect();
+    found.iter().find(|one| one.is_ipv4()).or(found.first()).copied().ok_or_else(wrong)
 }
 
 fn people(
@@ -87,7 +87,7 @@ fn people(
 }
 
 /// Everybody whose pass is granted is exported; for the others, the requests that wait.
-fn export(wish: &Wish, people: &[String]) -> Answer {
+fn export(wish: &Wish, people: &[String], is_whole: bool) -> Answer {
     let authority = value(&wish.data, &Request::Authority)?;
     let authority = authority.get("ca").and_then(Value::as_str).unwrap_or_default().to_owned();
     let (mut done, mut waiting) = (Vec::new(), Vec::new());
@@ -106,8 +106,8 @@ fn export(wish: &Wish, people: &[String]) -> Answer {
                 continue;
             }
             Ok(Outcome::Told(_)) => continue,
-            // A decoy's mailbox is nobody's mail.
-            Err(Trouble::Refused { found, .. }) if found == wire::identity::A_DECOY => continue,
+            // Nobody's mail lies there, and to sign in as one would be an alarm.
+            Err(Trouble::Refused { found, .. }) if is_whole && found == A_DECOY => continue,
             Err(trouble) => return Err(trouble),
         };
         let word = |name: &str| pass.get(name).and_then(Value::as_str).unwrap_or_default();
@@ -135,9 +135,12 @@ fn one(
     authority: &str,
     folder: &Path,
 ) -> Result<Value, Trouble> {
-    let fault = |error: Box<dyn std::error::Error>| Trouble::fault(error.to_string(), HINT);
     let disk = |error: std::io::Error| Trouble::fault(format!("export: {error}"), HINT);
-    let mut reader = Reader::connect_to(wish.imaps, &wish.host_name, authority).map_err(fault)?;
+    let away = |error: Box<dyn std::error::Error>| {
+        let hint = "--imaps is where the service listens; --host-name the name in its certificate";
+        Trouble::fault(format!("no IMAP at {}: {error}", wish.imaps), hint)
+    };
+    let mut reader = Reader::connect_to(wish.imaps, &wish.host_name, authority).map_err(away)?;
     let (_, said) = reader.say(&format!("LOGIN {address} {secret}")).map_err(disk)?;
     if !said.contains(" OK") {
         let hint = "is the person disabled, or the pass over?";
@@ -320,7 +323,7 @@ fn mbox_entry(octets: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::{file_name, folder_of, mbox_entry, message_of, path_of};
+    use super::{address, file_name, folder_of, mbox_entry, message_of, path_of};
     use std::path::Path;
 
     #[test]
@@ -338,6 +341,16 @@ mod tests {
         check("* LIST (\\Noselect) \"/\" x\r\n", None);
         check("* OK nothing\r\n", None);
         check("* LIST (", None);
+    }
+
+    #[test]
+    fn a_host_is_a_name_or_an_address() {
+        for text in ["localhost:993", "127.0.0.1:993"] {
+            assert_eq!(address(text).ok().unwrap().to_string(), "127.0.0.1:993");
+        }
+        for text in ["localhost", "", "127.0.0.1:x"] {
+            assert!(address(text).is_err(), "{text}");
+        }
     }
 
     #[test]

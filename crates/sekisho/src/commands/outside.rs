@@ -53,6 +53,10 @@ pub fn proof(mut arguments: Arguments, data: &Path) -> Answer {
     let hint = "sekisho ledger export shows every entry with its index";
     let index = index.ok_or_else(|| Trouble::wrong_use("--index", "nothing", hint))?;
     let Evidence { reader, signed, .. } = read(data)?;
+    let size = signed.checkpoint.size;
+    if index >= size {
+        return Err(Trouble::refused(&format!("an index below {size}"), index.to_string(), hint));
+    }
     let proof = annals::proof_text(&reader, &signed, index).map_err(fault)?;
     let entry = data_encoding::BASE64.encode(&reader.entry(index).map_err(fault)?);
     Ok(Outcome::Done(json!({ "index": index, "entry": entry, "proof": proof })))

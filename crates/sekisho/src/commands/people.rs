@@ -25,12 +25,12 @@ pub fn unknown(acts: &str, found: String) -> Trouble {
     Trouble::wrong_use(acts, found, "sekisho help")
 }
 
-pub fn tenant(mut arguments: Arguments) -> Answer {
+pub fn tenant(mut arguments: Arguments, as_json: bool) -> Answer {
     let data = arguments.option("--data")?;
     let act = arguments.word(TENANT_ACTS)?;
     let request = match act.as_str() {
         "set" | "terminate" | "cancel" | "endings" | "certificate" | "search-remains" => {
-            return contracts::tenant(&act, arguments, data);
+            return contracts::tenant(&act, arguments, data, as_json);
         }
         "add" => Request::TenantAdd { name: arguments.word("the tenant's name")? },
         "list" => Request::TenantList,
@@ -56,12 +56,14 @@ pub fn domain(mut arguments: Arguments) -> Answer {
     ask(&folder(data)?, &request)
 }
 
-pub fn user(mut arguments: Arguments) -> Answer {
+pub fn user(mut arguments: Arguments, as_json: bool) -> Answer {
     let data = arguments.option("--data")?;
     let act = arguments.word(USER_ACTS)?;
     let request = match act.as_str() {
         "password" => return approvals::own_password(arguments, data),
-        "terminate" | "cancel" | "certificate" => return contracts::user(&act, arguments, data),
+        "terminate" | "cancel" | "certificate" => {
+            return contracts::user(&act, arguments, data, as_json);
+        }
         "add" => Request::UserAdd {
             tenant: arguments.required("--tenant")?,
             role: arguments.option("--role")?,

@@ -128,7 +128,10 @@ fn unfit(fault: root::Fault) -> Trouble {
         root::Fault::TooFew { .. } => "give more by --share FILE or --share-fd N",
         root::Fault::OtherSet { .. } => "shares of one set only; an older set opens nothing",
         root::Fault::Mistyped { .. } => "compare it with the paper, letter by letter",
-        root::Fault::Limit { .. } => "choose others",
+        root::Fault::Limit { limit } => {
+            let hint = "such as --shares 2/3; a passphrase of several words";
+            return Trouble::refused(limit, "another", hint);
+        }
         root::Fault::Token { .. } => "look at the token, its module and `unseal.token…`",
         _ => HINT,
     };

@@ -499,8 +499,9 @@ fn scope_in(
         _ => false,
     };
     let question = scope::Question { component: kind, version: None, from_ms, to_ms };
-    let read = |take: &mut dyn FnMut(&Entry)| {
-        entries.iter().filter(|entry| !is_other(entry)).for_each(take);
+    let read = |take: &mut dyn FnMut(u64, &Entry)| {
+        let theirs = (0..).zip(entries).filter(|(_, entry)| !is_other(entry));
+        theirs.for_each(|(index, entry)| take(index, entry));
         Ok::<(), std::convert::Infallible>(())
     };
     scope::measure(&question, scope::Proven::default(), read).ok()

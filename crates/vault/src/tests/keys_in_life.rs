@@ -1,8 +1,12 @@
 //! Keys rotated, sealed, held, frozen and destroyed, through the vault's own channels.
 
 use super::*;
+use crate::journal::Records;
+use crate::life::without;
+use crate::rows::{Row, State};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use zeroize::Zeroizing;
 
 const SECOND: TenantId = TenantId([41; 8]);
 const THIRD: UserId = UserId([42; 8]);
@@ -434,4 +438,32 @@ fn an_older_store_forgets_again_what_the_ledger_says_was_destroyed() {
         [true, false, false]
     );
     assert_eq!(look(&old).unwrap().shredded, 2);
+}
+
+#[test]
+fn what_is_shredded_leaves_no_name_of_a_person_behind() {
+    let freeze =
+        |user| Freeze { on: false, tenant: Some(TENANT), user: Some(user), instance: None };
+    let rotated = |user| KeyAct::Rotate(Rotation::User { tenant: TENANT, user });
+    let rows = [
+        Row::User { tenant: TENANT, user: USER, stored: vec![7] },
+        Row::Intent { number: 1, act: rotated(USER) },
+        Row::Settled { number: 1 },
+        Row::Frozen(freeze(USER)),
+        Row::Held { tenant: TENANT, user: Some(USER), on: false },
+        Row::Intent { number: 2, act: KeyAct::Freeze(freeze(OTHER)) },
+    ];
+    let records = || rows.iter().map(|row| Zeroizing::new(row.write().unwrap())).collect();
+    let names = |records: &Records, user: UserId| {
+        records.iter().any(|record| record.windows(8).any(|eight| eight == user.0))
+    };
+    let (left, gone) = without(records(), TENANT, Some(USER), Vec::new()).unwrap();
+    assert!(gone == 1 && !names(&left, USER) && names(&left, OTHER));
+    // An act that is not settled stays: a start must finish it.
+    let (left, gone) = without(records(), TENANT, None, Vec::new()).unwrap();
+    assert!(gone == 1 && !names(&left, USER) && names(&left, OTHER));
+    let (left, _) = without(records(), TENANT, None, vec![Row::Settled { number: 2 }]).unwrap();
+    assert!(!names(&left, OTHER));
+    // Numbers of acts are never given twice, though the acts are forgotten.
+    assert_eq!(State::of(&left).unwrap().next_intent, 3);
 }

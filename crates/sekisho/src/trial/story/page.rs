@@ -259,8 +259,10 @@ fn later_rows(told: &Value, row: &MakeRow<'_>) -> Vec<Row> {
                     "Words of an organisation whose contract had ended: none found.".to_owned(),
                 ),
                 false => (
-                    "未測定: 契約の終了（鍵の破壊）は、この版にまだ無い。".to_owned(),
-                    "Not measured: this build cannot end a contract yet.".to_owned(),
+                    "未測定: この再演では契約を終わらせない（`tenant terminate` が鍵を破棄する）。"
+                        .to_owned(),
+                    "Not measured: no contract ends in this replay (`tenant terminate` destroys keys)."
+                        .to_owned(),
                 ),
             },
             left,
