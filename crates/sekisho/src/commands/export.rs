@@ -16,6 +16,15 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use wire::admin::{Grounds, Request};
+use wire::identity::A_DECOY;
+
+/// A pass for one export: a mailbox of a hundred thousand letters within budget.
+const PASS_MS: u64 = 24 * 60 * 60 * 1000;
+/// Messages of one FETCH: one release of bodies for each.
+const TOGETHER: u32 = 50;
+/// Over budget or without evidence, between two tries; and how often.
+const PAUSE: Duration = Duration::from_secs(60);
+const TRIES: u32 = 120;
 const HINT: &str = "start again: a person's folder that is whole is passed over";
 
 #[derive(Clone, Copy, PartialEq)]
