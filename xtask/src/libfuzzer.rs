@@ -154,9 +154,9 @@ fn page(all: &[Ran], seconds: u64) -> Result<String, String> {
     let mut text = format!(
         "# libFuzzer targets\n\nWritten by `cargo xtask fuzz --all --seconds {seconds}`, {}, {}; \
          {seconds} s each, one after the other, from the few seeds of `fuzz/seeds` and what \
-         earlier runs left in `target/fuzz/corpus`. A longer run is the same command with another number; \
-         `--target NAME` runs one. What stands here proves that each target runs, not more; the \
-         seeded mini-fuzzers of `docs/generated/fuzz.md` run in every test.\n\n\
+         earlier runs left in `target/fuzz/corpus`. A longer run is the same command with another \
+         number; `--target NAME` runs one. What stands here proves that each target runs, not \
+         more; the seeded mini-fuzzers of `docs/generated/fuzz.md` run in every test.\n\n\
          | target | executions | seconds | edges reached | found |\n|---|--:|--:|--:|---|\n",
         day.trim(),
         rustc.trim(),
