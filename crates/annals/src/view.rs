@@ -144,6 +144,17 @@ fn chosen(index: &Index, view: &View) -> Result<BTreeSet<u64>, Fault> {
         true
     };
     visit_deeds(index, CONNECTIONS, &mut hands)?;
+    // And who served those, as a scanner serves one connection.
+    let mut servants = |_: u64, bytes: &[u8]| {
+        if let Some(Frame { entry, .. }) = Frame::parse(bytes)
+            && let Body::ProcessStart { instance, serves: Some(served), .. } = &entry.body
+            && processes.contains(served)
+        {
+            processes.insert(*instance);
+        }
+        true
+    };
+    visit_deeds(index, STARTS_AND_STOPS, &mut servants)?;
     // And what was noticed of them.
     let mut notices = |number: u64, bytes: &[u8]| {
         if let Some(Frame { entry, .. }) = Frame::parse(bytes)
