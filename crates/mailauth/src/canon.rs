@@ -143,7 +143,9 @@ pub fn write_body(canon: Canon, body: &[u8], write: &mut dyn FnMut(&[u8])) {
                 continue;
             }
             // Something in it is not as it should be: its lines one by one.
-            by_line_to = at + block.len().max(1);
+            // So are empty lines, however many: they are not looked at again for each of them.
+            let looked_at = rest.len().min(BLOCK_BYTES);
+            by_line_to = at + if block.is_empty() { looked_at } else { block.len() };
         }
         let (line, step, plain_end) = split_line(rest);
         let next = at + step;
@@ -305,6 +307,18 @@ mod tests {
             lines.push(Vec::new());
         }
         lines.into_iter().flat_map(|line| [line, b"\r\n".to_vec()].concat()).collect()
+    }
+
+    /// A body of empty lines alone, and one with a line behind them, in one pass.
+    #[test]
+    fn empty_lines_are_looked_at_once() {
+        let lines = 2_000_000;
+        for (end, canon) in [("", Canon::Relaxed), ("x\r\n", Canon::Simple)] {
+            let body = ["\r\n".repeat(lines).as_str(), end].concat();
+            let mut octets = 0;
+            write_body(canon, body.as_bytes(), &mut |piece| octets += piece.len());
+            assert_eq!(octets, if end.is_empty() { 0 } else { body.len() });
+        }
     }
 
     #[test]

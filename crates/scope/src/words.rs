@@ -1,7 +1,7 @@
 //! A scope and a statement in sentences, Japanese and English alike. Names, where somebody is
 //! entitled to them, are handed in; else opaque ids stand.
 
-use crate::measure::Scope;
+use crate::measure::{Contract, Scope};
 use crate::statement::Statement;
 use std::fmt::Write;
 
@@ -87,23 +87,7 @@ pub fn tell(scope: &Scope, language: Language, name: impl Fn(&str) -> Option<Str
     );
     for one in &scope.contracts {
         let who = name(&one.tenant).unwrap_or_else(|| one.tenant.clone());
-        let classes: Vec<&str> = one.classes.iter().map(|word| class(language, word)).collect();
-        let mut value = match language {
-            Language::Japanese => {
-                format!("{} 名、メール {} 通、{}", one.accounts, one.messages, classes.join("・"))
-            }
-            Language::English => format!(
-                "{} people, {} messages: {}",
-                one.accounts,
-                one.messages,
-                classes.join(", ")
-            ),
-        };
-        if one.could_open > 0 {
-            let could = say("開示し得たもの", "could have opened");
-            let _ = write!(value, " ({could} {})", one.could_open);
-        }
-        line(&format!("  {who}"), value);
+        line(&format!("  {who}"), told_contract(one, language));
     }
     let contained = match scope.containment.contained {
         true => say("はい", "yes"),
@@ -148,6 +132,23 @@ fn lacking(language: Language, missing: &str) -> String {
             None => missing.replace("entry ", "証跡 ").replace(" at ", " "),
         },
     }
+}
+
+fn told_contract(one: &Contract, language: Language) -> String {
+    let classes: Vec<&str> = one.classes.iter().map(|word| class(language, word)).collect();
+    let mut value = match language {
+        Language::Japanese => {
+            format!("{} 名、メール {} 通、{}", one.accounts, one.messages, classes.join("・"))
+        }
+        Language::English => {
+            format!("{} people, {} messages: {}", one.accounts, one.messages, classes.join(", "))
+        }
+    };
+    if one.could_open > 0 {
+        let could = language.say("開示し得たもの", "could have opened");
+        let _ = write!(value, " ({could} {})", one.could_open);
+    }
+    value
 }
 
 /// A statement as sentences.
