@@ -118,6 +118,36 @@ fn write_hashes(reader: &Reader, from: u64, end: u64, out: &mut impl Write) -> s
 /// The entries of a view: what touches the contract, and what names those who say it and those
 /// who did it.
 fn chosen(index: &Index, view: &View) -> Result<BTreeSet<u64>, Fault> {
+    let (mut chosen, processes) = concerned(index, view)?;
+    // The wardens who named them, too.
+    let mut wardens = HashSet::new();
+    let mut lives = BTreeSet::new();
+    let mut note = |number: u64, bytes: &[u8]| {
+        if let Some(Frame { entry, .. }) = Frame::parse(bytes) {
+            let about = match &entry.body {
+                Body::ProcessStart { instance, .. } | Body::ProcessStop { instance, .. } => {
+                    *instance
+                }
+                _ => return true,
+            };
+            if about == entry.start {
+                wardens.insert((about, number));
+            } else if processes.contains(&about) {
+                lives.insert((number, entry.start));
+            }
+        }
+        true
+    };
+    visit_deeds(index, STARTS_AND_STOPS, &mut note)?;
+    let speakers: HashSet<InstanceId> = lives.iter().map(|(_, start)| *start).collect();
+    chosen.extend(lives.iter().map(|(number, _)| *number));
+    let named = wardens.iter().filter(|(warden, _)| speakers.contains(warden));
+    chosen.extend(named.map(|(_, number)| *number));
+    Ok(chosen)
+}
+
+/// What concerns the contract, and the processes that had to do with it.
+fn concerned(index: &Index, view: &View) -> Result<(BTreeSet<u64>, HashSet<InstanceId>), Fault> {
     let mut chosen = BTreeSet::new();
     let mut processes: HashSet<InstanceId> = HashSet::new();
     let mut connections: HashSet<ConnectionId> = HashSet::new();
@@ -168,31 +198,7 @@ fn chosen(index: &Index, view: &View) -> Result<BTreeSet<u64>, Fault> {
         true
     };
     visit_deeds(index, ALARMS, &mut notices)?;
-    // The wardens who named them, too.
-    let mut wardens = HashSet::new();
-    let mut lives = BTreeSet::new();
-    let mut note = |number: u64, bytes: &[u8]| {
-        if let Some(Frame { entry, .. }) = Frame::parse(bytes) {
-            let about = match &entry.body {
-                Body::ProcessStart { instance, .. } | Body::ProcessStop { instance, .. } => {
-                    *instance
-                }
-                _ => return true,
-            };
-            if about == entry.start {
-                wardens.insert((about, number));
-            } else if processes.contains(&about) {
-                lives.insert((number, entry.start));
-            }
-        }
-        true
-    };
-    visit_deeds(index, STARTS_AND_STOPS, &mut note)?;
-    let speakers: HashSet<InstanceId> = lives.iter().map(|(_, start)| *start).collect();
-    chosen.extend(lives.iter().map(|(number, _)| *number));
-    let named = wardens.iter().filter(|(warden, _)| speakers.contains(warden));
-    chosen.extend(named.map(|(_, number)| *number));
-    Ok(chosen)
+    Ok((chosen, processes))
 }
 
 /// Whether an entry names no other contract.
