@@ -45,4 +45,9 @@ kinds! {
     Mirror "mirror" 12,
     Admin "admin" 13,
     Zone "zone" 14,
+    Sentinel "sentinel" 15,
+    Dispatch "dispatch" 16,
+    Post "post" 17,
+    Depart "depart" 18,
+    Fetch "fetch" 19,
 }

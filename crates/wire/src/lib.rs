@@ -21,6 +21,7 @@ pub mod ledger;
 pub mod mailbox;
 pub mod names;
 mod parcel;
+pub mod post;
 pub mod scanner;
 pub mod signer;
 pub mod vault;
