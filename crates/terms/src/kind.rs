@@ -46,4 +46,7 @@ kinds! {
     Admin "admin" 13,
     Zone "zone" 14,
     Sentinel "sentinel" 15,
+    Dispatch "dispatch" 16,
+    Post "post" 17,
+    Depart "depart" 18,
 }

@@ -45,7 +45,7 @@ fn main() -> ExitCode {
     let data = std::env::temp_dir().join(format!("sekisho-house-{}", std::process::id()));
     let (tell, happenings) = channel();
     let mut plan = Plan::new(data.clone());
-    plan.kinds = Kind::ALL.iter().copied().filter(|kind| *kind != Kind::Warden).collect();
+    plan.kinds = wire::CHARTERS.iter().map(|charter| charter.kind).collect();
     plan.listeners = vec![(wire::control::Service::Smtp, "127.0.0.1:0".parse().unwrap())];
     plan.pool = 2;
     let mut waiting = Some((happenings, data.clone()));
@@ -272,7 +272,7 @@ fn a_workshop_gives_jailed_workers() {
 /// A warden that tells whom it bore, until somebody kills it.
 fn run_until_killed() -> ExitCode {
     let mut plan = Plan::new(std::env::temp_dir().join(format!("sekisho-o{}", std::process::id())));
-    plan.kinds = Kind::ALL.iter().copied().filter(|kind| *kind != Kind::Warden).collect();
+    plan.kinds = wire::CHARTERS.iter().map(|charter| charter.kind).collect();
     plan.tell = Box::new(|happening| match happening {
         Happening::Born { pid, .. } => println!("born {pid}"),
         Happening::Ready => println!("ready"),

@@ -22,6 +22,7 @@ pub mod ledger;
 pub mod mailbox;
 pub mod names;
 mod parcel;
+pub mod post;
 pub mod scanner;
 pub mod sentinel;
 pub mod signer;

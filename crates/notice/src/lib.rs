@@ -1,0 +1,27 @@
+//! Notices about mail: the ones that we write (RFC 3461 to 3464, 6533) and the ones that come
+//! back to us from ninety kinds of mail systems, in words that people understand.
+//!
+//! Pure: octets in, values out; values in, octets out. **Never** quotes a peer's words into a
+//! field unwashed; **never** answers a notice with a notice (that is for the caller: see
+//! [`Notice::is_due`]).
+
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
+
+mod returned;
+mod write;
+
+mod clues;
+mod reason;
+mod status;
+mod words;
+
+pub use reason::{Reason, reason};
+pub use returned::{Bounce, Kind, Victim, read};
+pub use words::say;
+pub use write::{Action, Fate, Notice, Original, write};
+
+#[cfg(test)]
+mod tests;

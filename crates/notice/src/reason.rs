@@ -1,0 +1,70 @@
+//! Why mail came back: one of a score of reasons, from the status code and from the words around
+//! it. Words decide where codes lie, which they often do: half of all systems say 5.0.0.
+
+/// What stood in the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reason {
+    /// Nobody has this address.
+    UserUnknown,
+    /// The domain does not exist or takes no mail.
+    HostUnknown,
+    /// The mailbox is full.
+    MailboxFull,
+    /// The account is switched off or asleep.
+    Suspended,
+    /// The address has moved.
+    HasMoved,
+    /// The receiver's own filter does not want this sender.
+    Filtered,
+    /// The receiving server refuses the sending host.
+    Blocked,
+    /// It was taken for spam.
+    Spam,
+    /// It was taken for malware.
+    Virus,
+    /// SPF, DKIM or DMARC did not hold.
+    Authentication,
+    /// The sender's address is refused.
+    SenderRefused,
+    /// The server passes no mail on for us.
+    RelayRefused,
+    /// Larger than the server takes.
+    TooLarge,
+    /// Its form or contents are refused.
+    Content,
+    /// Against the receiver's rules in another way.
+    Policy,
+    /// Too much in too short a time.
+    TooFast,
+    /// TLS that must be there was not.
+    NeedsTls,
+    /// Nobody answered, or not in time.
+    Unreachable,
+    /// Tried for days, given up.
+    Expired,
+    /// The remote system is broken, full or in a loop.
+    System,
+    /// Delivered after all.
+    Delivered,
+    /// Passed on, or spread to a list.
+    Relayed,
+    /// A complaint of a reader.
+    Complaint,
+    /// Somebody is away.
+    Away,
+    /// Nothing that says why.
+    Unknown,
+}
+
+/// The reason that status (`5.1.1`) and words speak for.
+pub fn reason(status: Option<(u8, u16, u16)>, words: &str) -> Reason {
+    // Systems fold their sentences anywhere.
+    let words = words.to_lowercase();
+    let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
+    let told = crate::clues::by_words(&words);
+    let coded = status.map_or(Reason::Unknown, crate::status::by_status);
+    match (told, coded) {
+        (Some(told), _) => told,
+        (None, coded) => coded,
+    }
+}

@@ -1,0 +1,151 @@
+//! Notices written and read again, and notices of others.
+
+use crate::*;
+
+fn fate<'a>(recipient: &'a str, answer: &'a str) -> Fate<'a> {
+    Fate {
+        recipient,
+        original: Some("rfc822;bob@there.example"),
+        status: (5, 1, 1),
+        reason: Reason::UserUnknown,
+        remote: Some("mx.there.example"),
+        answer: Some(answer),
+        until: None,
+    }
+}
+
+fn notice<'a>(action: Action, fates: Vec<Fate<'a>>, original: &'a [u8]) -> Vec<u8> {
+    write(&Notice {
+        action,
+        host: "mx.here.example",
+        to: "aoi@here.example",
+        date: "Sun, 29 Nov 2026 12:00:00 +0900",
+        arrival: Some("Sun, 29 Nov 2026 11:00:00 +0900"),
+        message_id: "n1@mx.here.example",
+        boundary: "=_n1",
+        envelope_id: None,
+        fates,
+        original: Original::Full(original),
+    })
+}
+
+const MAIL: &[u8] = b"Message-ID: <m1@here.example>\r\nTo: bob@there.example\r\n\r\nhello\r\n";
+
+#[test]
+fn what_we_write_we_read() {
+    let check = |action: Action, kind: Kind, reason: Reason| {
+        let fates = vec![fate("bob@there.example", "550 5.1.1 no such user")];
+        let octets = notice(action, fates, MAIL);
+        let bounce = read(&octets).unwrap();
+        assert_eq!((bounce.kind, bounce.about.as_deref()), (kind, Some("m1@here.example")));
+        assert_eq!(bounce.victims.len(), 1);
+        assert_eq!(bounce.victims[0].address, "bob@there.example");
+        assert_eq!(bounce.victims[0].reason, reason, "{action:?}");
+    };
+    check(Action::Failed, Kind::Failed, Reason::UserUnknown);
+    check(Action::Delayed, Kind::Delayed, Reason::UserUnknown);
+    check(Action::Delivered, Kind::Delivered, Reason::Delivered);
+}
+
+#[test]
+fn a_remote_writes_no_line_of_ours() {
+    let fates = vec![fate("b\r\nBcc: x@y.example", "550 no\r\n\r\n--=_n1--\r\nX: y\n.\r\n")];
+    let octets = notice(Action::Failed, fates, MAIL);
+    let text = String::from_utf8(octets).unwrap();
+    assert!(!text.contains("\r\nBcc:") && !text.contains("\r\nX: y"));
+    assert_eq!(text.matches("\r\n--=_n1").count(), 4);
+    assert!(!text.replace("\r\n", "").contains(['\r', '\n']));
+}
+
+#[test]
+fn long_mail_comes_back_as_its_header_and_international_mail_as_itself() {
+    let long = [MAIL, &b"x".repeat(100_000)].concat();
+    let octets = notice(Action::Failed, vec![fate("bob@there.example", "550 no")], &long);
+    assert!(octets.len() < 5_000);
+    let text = String::from_utf8(octets).unwrap();
+    assert!(text.contains("text/rfc822-headers") && text.contains("Message-ID: <m1@"));
+    let octets = notice(Action::Failed, vec![fate("葵@there.example", "550 いません")], MAIL);
+    let text = String::from_utf8(octets).unwrap();
+    assert!(text.contains("message/global-delivery-status"));
+    assert!(text.contains("Final-Recipient: utf-8; 葵@there.example"));
+    assert!(text.contains("Diagnostic-Code: smtp; 550 いません"));
+}
+
+#[test]
+fn nobody_is_told_who_must_not_be() {
+    let check = |action, sender, notify, due| {
+        assert_eq!(Notice::is_due(action, sender, notify), due, "{action:?} {sender:?} {notify:?}");
+    };
+    check(Action::Failed, Some("a@b"), None, true);
+    check(Action::Failed, None, None, false);
+    check(Action::Failed, Some(""), None, false);
+    check(Action::Failed, Some("a@b"), Some((true, false, true)), false);
+    check(Action::Delivered, Some("a@b"), None, false);
+    check(Action::Delivered, Some("a@b"), Some((true, false, false)), true);
+    check(Action::Delayed, Some("a@b"), None, true);
+    check(Action::Delayed, Some("a@b"), Some((false, true, false)), false);
+}
+
+#[test]
+fn notices_of_others() {
+    let check = |mail: &str, kind: Kind, address: &str, reason: Reason| {
+        let bounce = read(mail.replace('\n', "\r\n").as_bytes()).expect(mail);
+        assert_eq!(bounce.kind, kind, "{mail}");
+        assert_eq!(bounce.victims[0].address, address, "{mail}");
+        assert_eq!(bounce.victims[0].reason, reason, "{mail}");
+    };
+    check(
+        "From: MAILER-DAEMON@a.example\nTo: me@a.example\nSubject: failure notice\n\n\
+         Hi. I wasn't able to deliver your message to the following addresses.\n\n\
+         <bob@b.example>:\nSorry, no mailbox here by that name. (#5.1.1)\n\n\
+         --- Below this line is a copy of the message.\n\nTo: x@c.example\n",
+        Kind::Failed,
+        "bob@b.example",
+        Reason::UserUnknown,
+    );
+    check(
+        "From: me@a.example\nAuto-Submitted: auto-replied\nSubject: Re: hi\n\nI am away.\n",
+        Kind::AutoReply,
+        "me@a.example",
+        Reason::Away,
+    );
+    let none = |mail: &str| assert_eq!(read(mail.as_bytes()), None, "{mail}");
+    none("From: bob@b.example\r\nSubject: lunch\r\n\r\nwrite to ann@a.example\r\n");
+    none("");
+}
+
+/// Whatever comes: no panic, and nothing beyond its bounds.
+#[test]
+fn fuzz_returned() {
+    let factor: u64 = std::env::var("SEKISHO_FUZZ_FACTOR").map_or(1, |f| f.parse().unwrap());
+    let seeds = [
+        notice(Action::Failed, vec![fate("bob@there.example", "550 5.1.1 no")], MAIL),
+        b"From: MAILER-DAEMON\r\nSubject: failure notice\r\n\r\n<a@b.example>:\r\nunknown\r\n"
+            .to_vec(),
+    ];
+    for seed in 1..3_000 * factor {
+        let mut state = seed;
+        let mut random = move |below: usize| {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (state >> 33) as usize % below
+        };
+        let mut octets = seeds[random(2)].clone();
+        for _ in 0..random(30) {
+            let at = random(octets.len());
+            match random(3) {
+                0 => octets[at] = random(256) as u8,
+                1 => drop(octets.drain(at..(at + random(20)).min(octets.len()))),
+                _ => {
+                    let piece: Vec<u8> = octets[at..(at + random(40)).min(octets.len())].to_vec();
+                    octets.splice(at..at, piece);
+                }
+            }
+            if octets.is_empty() {
+                break;
+            }
+        }
+        if let Some(bounce) = read(&octets) {
+            assert!(bounce.victims.iter().all(|victim| victim.said.chars().count() <= 600));
+        }
+    }
+}

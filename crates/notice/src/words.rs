@@ -1,0 +1,36 @@
+//! What a reason says to a person, in Japanese and in English.
+
+use crate::Reason;
+
+/// One sentence, Japanese and English.
+#[rustfmt::skip]
+pub fn say(reason: Reason) -> (&'static str, &'static str) {
+    use Reason::*;
+    match reason {
+        UserUnknown => ("そのアドレスの利用者がいません。", "Nobody has this address."),
+        HostUnknown => ("そのドメインは存在しないか、メールを受け取りません。", "The domain does not exist or takes no mail."),
+        MailboxFull => ("相手のメールボックスがいっぱいです。", "The mailbox is full."),
+        Suspended => ("相手のアカウントは停止中です。", "The account is switched off."),
+        HasMoved => ("アドレスが変わっています。", "The address has moved."),
+        Filtered => ("相手の受信設定で拒まれました。", "The receiver's own filter refused it."),
+        Blocked => ("相手のサーバーが送信元のサーバーを拒みました。", "The receiving server refuses the sending host."),
+        Spam => ("迷惑メールと判定されました。", "It was taken for spam."),
+        Virus => ("ウイルスと判定されました。", "It was taken for malware."),
+        Authentication => ("送信ドメイン認証（SPF・DKIM・DMARC）に通りませんでした。", "The sender's domain was not authenticated (SPF, DKIM, DMARC)."),
+        SenderRefused => ("差出人のアドレスが拒まれました。", "The sender's address is refused."),
+        RelayRefused => ("相手のサーバーが中継を断りました。", "The server does not pass this mail on."),
+        TooLarge => ("相手が受け取れる大きさを超えています。", "It is larger than the server takes."),
+        Content => ("形式または内容が拒まれました。", "Its form or contents are refused."),
+        Policy => ("相手の規則により拒まれました。", "The receiver's rules refuse it."),
+        TooFast => ("短い時間に送りすぎました。", "Too much was sent in too short a time."),
+        NeedsTls => ("必要な暗号化（TLS）ができませんでした。", "The encryption (TLS) that is required could not be made."),
+        Unreachable => ("相手のサーバーにつながりません。", "The server could not be reached."),
+        Expired => ("何日も試みましたが、届けられませんでした。", "It was tried for days and given up."),
+        System => ("相手のサーバーに不具合があります。", "The remote system has a fault."),
+        Delivered => ("届きました。", "It was delivered."),
+        Relayed => ("先へ渡されました。", "It was passed on."),
+        Complaint => ("受取人が迷惑メールとして報告しました。", "A reader reported it as unwanted."),
+        Away => ("不在の自動返信です。", "An automatic reply: somebody is away."),
+        Unknown => ("理由は書かれていません。", "It does not say why."),
+    }
+}

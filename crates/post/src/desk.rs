@@ -1,0 +1,677 @@
+//! One loop over all peers: acts are staged as they come, one commit answers them together, and
+//! whoever can carry is given what is due.
+
+use crate::Fault;
+use crate::forward::Forward;
+use crate::schedule::BATCH;
+use crate::store::Store;
+use crate::table::{Table, is_over, seconds};
+use compartment::now_ms;
+use std::collections::HashMap;
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+use terms::{InstanceId, Kind, MessageId, TenantId};
+use wire::control::{Order, Report};
+use wire::ledger::FromLedger;
+use wire::post::*;
+use wire::{Event, Frame, Hub, INLINE_BYTES, Peer};
+
+/// A commit may wait this long for company while several senders are at it (architecture §8).
+const COMPANY: Duration = Duration::from_millis(5);
+/// Outcomes gather longer: nobody waits for them, and one that is lost means that a letter stands
+/// twice only if the power goes within this time.
+const OUTCOMES: Duration = Duration::from_millis(20);
+/// Staged acts that are committed without waiting.
+const ENOUGH: usize = 64;
+/// Between two looks at the clock's work, space and the length of the log.
+const CHORES: Duration = Duration::from_secs(1);
+/// After a stop, the ledger has this long to take the last entries.
+const FAREWELL: Duration = Duration::from_millis(1_500);
+/// One note to the operator in this time.
+const NOTES: Duration = Duration::from_secs(10);
+/// Octets of bodies handed over in one batch: they lie in memory until they are carried.
+const BATCH_BYTES: u64 = 32 * 1024 * 1024;
+/// Descriptors that one frame can carry with air (`SCM_MAX_FD` is 253).
+const BATCH_DESCRIPTORS: usize = 200;
+/// Instances asked for beyond those that are idle, in one go.
+const WANTED: u16 = 4;
+/// One page of `queue list`.
+const PAGE: u32 = 1_000;
+
+/// What a `depart` has in hand.
+struct Carried {
+    tenant: u32,
+    /// `None`: errands, which take no road.
+    road: Option<u32>,
+    legs: HashMap<(MessageId, LegNumber), (u32, Errand)>,
+    /// Somebody of the destination answered.
+    reached: bool,
+}
+
+/// An answer that waits for the commit.
+enum Owed {
+    Sender(ToSender),
+    Admin(ToAdmin),
+}
+
+pub struct Desk {
+    hub: Hub,
+    store: Store,
+    forward: Forward,
+    warden: Peer,
+    owed: Vec<(Peer, u32, Owed)>,
+    staged_since: Option<Instant>,
+    somebody_waits: bool,
+    staged: usize,
+    /// Those who can carry and have nothing to carry.
+    idle: Vec<(Peer, Option<u32>)>,
+    carried: HashMap<Peer, Carried>,
+    asked_for: Option<Instant>,
+    next_chores: Instant,
+    last_note: Option<Instant>,
+    leaving: Option<Instant>,
+    taken_before: Option<u64>,
+}
+
+impl Desk {
+    pub fn new(hub: Hub, store: Store, forward: Forward, warden: Peer) -> Self {
+        Self {
+            hub,
+            store,
+            forward,
+            warden,
+            owed: Vec::new(),
+            staged_since: None,
+            somebody_waits: false,
+            staged: 0,
+            idle: Vec::new(),
+            carried: HashMap::new(),
+            asked_for: None,
+            next_chores: Instant::now(),
+            last_note: None,
+            leaving: None,
+            taken_before: None,
+        }
+    }
+
+    /// Until the warden says stop, or is gone.
+    pub fn serve(mut self) -> Result<(), Fault> {
+        loop {
+            let patience = self.patience();
+            let events = self.hub.wait(Some(patience)).map_err(Fault::Channels)?;
+            for event in events {
+                match event {
+                    Event::Frame(peer, frame) if peer == self.warden => self.obey(frame),
+                    Event::Frame(peer, frame) => self.answer(peer, frame),
+                    Event::Gone(peer, _) if peer == self.warden => return self.leave(),
+                    Event::Gone(peer, _) => self.gone(peer),
+                    Event::Ready(_) => {}
+                }
+            }
+            if self.commit_is_due() {
+                self.commit();
+            }
+            self.tend();
+            self.hand_out();
+            let is_over = |until: Instant| Instant::now() >= until;
+            if self.leaving.is_some_and(|until| is_over(until) || self.forward.is_done(&self.store))
+            {
+                return self.leave();
+            }
+        }
+    }
+
+    fn commit_wait(&self) -> Duration {
+        let Some(since) = self.staged_since else { return Duration::ZERO };
+        let limit = if self.somebody_waits { COMPANY } else { OUTCOMES };
+        if self.staged >= ENOUGH { Duration::ZERO } else { limit.saturating_sub(since.elapsed()) }
+    }
+
+    fn commit_is_due(&self) -> bool {
+        self.store.has_staged() && self.commit_wait().is_zero()
+    }
+
+    /// How long nothing need be done.
+    fn patience(&self) -> Duration {
+        if self.store.has_staged() {
+            return self.commit_wait();
+        }
+        let chores = self.next_chores.saturating_duration_since(Instant::now());
+        let evidence = self.forward.patience(&self.store).unwrap_or(chores);
+        let leaving =
+            self.leaving.map_or(chores, |until| until.saturating_duration_since(Instant::now()));
+        chores.min(evidence).min(leaving)
+    }
+
+    fn obey(&mut self, frame: Frame) {
+        match frame.read::<Order>() {
+            Ok(Order::Stop) => self.leaving = Some(Instant::now() + FAREWELL),
+            Ok(Order::Join(label)) => {
+                let Some(fd) = frame.descriptors.into_iter().next() else { return };
+                let kind = label.kind;
+                let Ok(peer) = self.hub.seat(fd.into(), label) else { return };
+                if kind == Kind::Ledger {
+                    self.forward.join(peer);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn gone(&mut self, peer: Peer) {
+        self.forward.gone(peer);
+        self.idle.retain(|(idle, _)| *idle != peer);
+        if let Some(carried) = self.carried.remove(&peer) {
+            self.come_back(carried);
+        }
+    }
+
+    /// What nobody said anything about is tried again.
+    fn come_back(&mut self, carried: Carried) {
+        for (slot, errand) in carried.legs.values() {
+            self.store.table.come_back(*slot);
+            if *errand != Errand::Carry {
+                self.store.table.errands.push_back((*slot, *errand));
+            }
+        }
+        if let Some(road) = carried.road {
+            if carried.reached {
+                self.store.table.schedule.reached(road);
+            }
+            self.store.table.schedule.returned(carried.tenant, road);
+        }
+    }
+
+    /// The label says who asks; the frame only says what.
+    fn answer(&mut self, peer: Peer, frame: Frame) {
+        let Some(label) = self.hub.label(peer).cloned() else { return };
+        let call = frame.call;
+        let understood = match (label.kind, label.person) {
+            (Kind::Dispatch, Some((tenant, _))) => self.answer_sender(peer, Some(tenant), frame),
+            (Kind::Edge, _) => self.answer_sender(peer, None, frame),
+            (Kind::Depart, _) => self.answer_depart(peer, label.instance, frame),
+            (Kind::Admin, _) => frame.read().map(|asked| self.answer_admin(peer, call, asked)),
+            (Kind::Ledger, _) => frame.read().map(|answer| self.hear_ledger(call, &answer)),
+            _ => Err(wire::Fault::Malformed),
+        };
+        if understood.is_err() {
+            self.dismiss(peer);
+        }
+    }
+
+    /// A peer that does not keep to the words is cut, and the warden told.
+    fn dismiss(&mut self, peer: Peer) {
+        if let Some(label) = self.hub.dismiss(peer) {
+            let what = format!("post: malformed frame from {}", label.kind.word());
+            let _ = self.hub.send(self.warden, 0, &Report::Alarm { what }, Vec::new());
+        }
+        self.gone(peer);
+    }
+
+    /// `tenant`: the only one that this peer may speak for.
+    fn answer_sender(
+        &mut self,
+        peer: Peer,
+        tenant: Option<TenantId>,
+        frame: Frame,
+    ) -> Result<(), wire::Fault> {
+        let call = frame.call;
+        match frame.read()? {
+            FromSender::Queue(outgoing) => {
+                if tenant.is_some_and(|tenant| tenant != outgoing.tenant) {
+                    return Err(wire::Fault::Malformed);
+                }
+                match self.store.queue(&outgoing, &frame.descriptors) {
+                    Ok(answer) => self.owe(peer, call, Owed::Sender(answer)),
+                    Err(Fault::Parcel(fault)) => {
+                        self.failed(&Fault::Parcel(wire::Fault::Malformed));
+                        return Err(fault);
+                    }
+                    Err(fault) => {
+                        self.owed.push((peer, call, Owed::Sender(ToSender::Fault)));
+                        self.failed(&fault);
+                    }
+                }
+            }
+            FromSender::May { user, recipients, limits } => {
+                let now = seconds(now_ms());
+                let wait = self.store.table.senders.wait(user, recipients, limits, now);
+                let _ = self.hub.send(peer, call, &ToSender::May(wait), Vec::new());
+            }
+        }
+        Ok(())
+    }
+
+    fn answer_depart(
+        &mut self,
+        peer: Peer,
+        instance: InstanceId,
+        frame: Frame,
+    ) -> Result<(), wire::Fault> {
+        match frame.read()? {
+            FromDepart::Idle { tenant } => {
+                if let Some(carried) = self.carried.remove(&peer) {
+                    self.come_back(carried);
+                }
+                let tenant = match tenant {
+                    Some(tenant) => match self.store.table.tenants.find(&tenant) {
+                        Some(tenant) => Some(tenant),
+                        // Its tenant has nothing here any more: it has served its time.
+                        None => return Ok(drop(self.hub.dismiss(peer))),
+                    },
+                    None => None,
+                };
+                self.asked_for = None;
+                self.idle.push((peer, tenant));
+                Ok(())
+            }
+            FromDepart::Ended { message, leg, outcome } => {
+                let Some(carried) = self.carried.get_mut(&peer) else { return Ok(()) };
+                // Only what was handed to it: anything else is a lie.
+                let handed = carried.legs.remove(&(message, leg));
+                let (slot, _) = handed.ok_or(wire::Fault::Malformed)?;
+                let road = carried.road;
+                let is_unreachable =
+                    matches!(outcome, Outcome::Later { why: Why::Unreachable, .. });
+                carried.reached |= !is_unreachable && !matches!(outcome, Outcome::ToldLate);
+                if let (true, Some(road)) = (is_unreachable, road) {
+                    self.store.table.schedule.unreachable(road, seconds(now_ms()));
+                }
+                self.write_end((slot, instance), &outcome, &frame.descriptors)
+            }
+        }
+    }
+
+    fn write_end(
+        &mut self,
+        leg: (u32, InstanceId),
+        outcome: &Outcome,
+        held: &[OwnedFd],
+    ) -> Result<(), wire::Fault> {
+        match self.store.ended(leg, outcome, held, now_ms()) {
+            Ok(()) => {
+                self.note_staged(false);
+                Ok(())
+            }
+            Err(fault) => {
+                // Nothing was written: it is as if nothing had been said.
+                self.store.table.come_back(leg.0);
+                self.failed(&fault);
+                match fault {
+                    Fault::Parcel(fault) => Err(fault),
+                    _ => Ok(()),
+                }
+            }
+        }
+    }
+
+    // ---- handing out ---------------------------------------------------------------------------
+
+    /// Gives everybody who is idle something to carry, and asks for more hands if need be.
+    fn hand_out(&mut self) {
+        if self.leaving.is_some() {
+            return;
+        }
+        let now = seconds(now_ms());
+        for (peer, tenant) in std::mem::take(&mut self.idle) {
+            let carried = self.next_load(now, tenant);
+            match carried {
+                Some(carried) => self.hand_to(peer, carried),
+                None => self.idle.push((peer, tenant)),
+            }
+        }
+        let table = &self.store.table;
+        let lacks_hands = table.schedule.has_turn() || !table.errands.is_empty();
+        let is_asked = self.asked_for.is_some_and(|since| since.elapsed() < CHORES);
+        if lacks_hands && !is_asked && !self.idle.iter().any(|(_, tenant)| tenant.is_none()) {
+            self.asked_for = Some(Instant::now());
+            let need = Report::Need { kind: Kind::Depart, instances: WANTED };
+            let _ = self.hub.send(self.warden, 0, &need, Vec::new());
+        }
+    }
+
+    fn next_load(&mut self, now: u32, tenant: Option<u32>) -> Option<Carried> {
+        let table = &mut self.store.table;
+        let named = |table: &Table, slot: u32, errand: Errand| {
+            let leg = table.leg(slot)?;
+            let message = table.message(leg.message)?;
+            Some(((message.message, leg.number), (slot, errand)))
+        };
+        if let Some((tenant, errands)) = table.next_errands(tenant, BATCH) {
+            let legs =
+                errands.iter().filter_map(|(slot, errand)| named(table, *slot, *errand)).collect();
+            return Some(Carried { tenant, road: None, legs, reached: false });
+        }
+        let turn = table.next_turn(now, tenant)?;
+        let legs = turn.legs.iter().filter_map(|slot| named(table, *slot, Errand::Carry)).collect();
+        Some(Carried { tenant: turn.tenant, road: Some(turn.road), legs, reached: false })
+    }
+
+    fn hand_to(&mut self, peer: Peer, mut carried: Carried) {
+        let mut descriptors = Vec::new();
+        let mut loads = Vec::new();
+        let mut bytes = 0;
+        let wanted: Vec<_> = carried.legs.iter().map(|(key, what)| (*key, *what)).collect();
+        for (key, (slot, errand)) in wanted {
+            let fits = bytes < BATCH_BYTES && descriptors.len() < BATCH_DESCRIPTORS;
+            let load = fits.then(|| self.load(key, slot, errand, &mut descriptors)).flatten();
+            match load {
+                Some(load) => {
+                    bytes += load.size;
+                    loads.push(load);
+                }
+                None => {
+                    carried.legs.remove(&key);
+                    self.store.table.come_back(slot);
+                    if errand != Errand::Carry {
+                        self.store.table.errands.push_back((slot, errand));
+                    }
+                }
+            }
+        }
+        let Some(tenant) = self.store.table.tenants.of(carried.tenant) else { return };
+        loads.sort_by_key(|load| (load.at_ms, load.message, load.leg));
+        let batch = ToDepart::Batch { tenant, legs: loads };
+        let sent = self.hub.send(peer, 0, &batch, descriptors);
+        self.carried.insert(peer, carried);
+        if sent.is_err() {
+            self.gone(peer);
+        }
+    }
+
+    fn load(
+        &mut self,
+        (message, number): (MessageId, LegNumber),
+        slot: u32,
+        errand: Errand,
+        descriptors: &mut Vec<OwnedFd>,
+    ) -> Option<Load> {
+        let leg = self.store.table.leg(slot)?.clone();
+        let row = self.store.table.message(leg.message)?.clone();
+        let read = self.store.load(slot, INLINE_BYTES, descriptors);
+        let (envelope, body) = match read {
+            Ok(parts) => parts?,
+            Err(fault) => {
+                self.tell_operator(&fault);
+                return None;
+            }
+        };
+        Some(Load {
+            user: row.user,
+            message,
+            leg: number,
+            size: row.size.into(),
+            at_ms: u64::from(row.at_s) * 1_000,
+            expires_ms: u64::from(row.expires_s) * 1_000,
+            attempts: leg.attempts,
+            errand,
+            envelope,
+            body,
+        })
+    }
+
+    // ---- the operator --------------------------------------------------------------------------
+
+    fn answer_admin(&mut self, peer: Peer, call: u32, question: FromAdmin) {
+        let done = |done: bool| if done { ToAdmin::Done } else { ToAdmin::NoSuch };
+        let day = now_ms() + 24 * 3_600 * 1_000;
+        let answer = match question {
+            FromAdmin::List { tenant, after, limit } => Ok(self.list(tenant, after, limit)),
+            FromAdmin::Show(message) => Ok(self.show(message)),
+            FromAdmin::Hold(message) => {
+                self.store.hold(message, Hold { until_ms: day, then: AtEnd::Return }).map(done)
+            }
+            FromAdmin::Release(message) => self.store.release(message).map(|found| {
+                self.hurry(message);
+                done(found)
+            }),
+            FromAdmin::Cancel(message) => self.store.cancel(message, now_ms()).map(done),
+            FromAdmin::Status => Ok(ToAdmin::Status(self.status())),
+        };
+        match answer {
+            Ok(answer) => self.owe(peer, call, Owed::Admin(answer)),
+            Err(fault) => {
+                self.owed.push((peer, call, Owed::Admin(ToAdmin::Fault(String::new()))));
+                self.failed(&fault);
+            }
+        }
+    }
+
+    /// Destinations of a message that is hurried are tried at once.
+    fn hurry(&mut self, message: MessageId) {
+        let now = seconds(now_ms());
+        let table = &mut self.store.table;
+        let Some(slot) = table.slot(message) else { return };
+        for leg in table.legs_of(slot) {
+            if let Some(road) = table.leg(leg).map(|leg| leg.road) {
+                table.schedule.hurry(road, now);
+            }
+        }
+    }
+
+    fn list(&self, tenant: Option<TenantId>, after: Option<MessageId>, limit: u32) -> ToAdmin {
+        let table = &self.store.table;
+        let of_tenant = |slot: &u32| {
+            let row = table.message(*slot);
+            tenant.is_none() || row.and_then(|row| table.tenants.of(row.tenant)) == tenant
+        };
+        let mut ids: Vec<(MessageId, u32)> = table
+            .by_id
+            .iter()
+            .filter(|(id, slot)| after.is_none_or(|after| **id > after) && of_tenant(slot))
+            .map(|(id, slot)| (*id, *slot))
+            .collect();
+        let limit = limit.min(PAGE) as usize;
+        let more = ids.len() > limit;
+        if more && limit > 0 {
+            ids.select_nth_unstable(limit - 1);
+        }
+        ids.truncate(limit);
+        ids.sort_unstable();
+        let next = ids.last().map(|(id, _)| *id).filter(|_| more);
+        let items = ids.iter().filter_map(|(_, slot)| queued(table, *slot)).collect();
+        ToAdmin::Messages { items, next }
+    }
+
+    fn show(&self, message: MessageId) -> ToAdmin {
+        let table = &self.store.table;
+        let Some(slot) = table.slot(message) else { return ToAdmin::NoSuch };
+        let Some(queued) = queued(table, slot) else { return ToAdmin::NoSuch };
+        let leg = |slot: u32| {
+            let leg = table.leg(slot)?;
+            Some(LegState {
+                leg: leg.number,
+                route: table.roads.of(leg.road).unwrap_or(Route([0; 16])),
+                state: Table::shown(leg),
+                recipients: leg.recipients,
+                attempts: leg.attempts,
+                next_try_ms: next_try(leg),
+            })
+        };
+        let legs = table.legs_of(slot).into_iter().filter_map(leg).collect();
+        ToAdmin::Message { message: queued, legs }
+    }
+
+    fn status(&self) -> Status {
+        let table = &self.store.table;
+        let mut status = Status {
+            messages: table.by_id.len() as u64,
+            destinations: table.roads.len() as u64,
+            unreachable: table.schedule.closed(seconds(now_ms())),
+            ..Status::default()
+        };
+        for leg in table.legs.iter().flatten() {
+            status.legs += u64::from(!is_over(leg.state));
+            match Table::shown(leg) {
+                State::Held => status.held += 1,
+                State::Delayed => status.delayed += 1,
+                State::Leaving => status.leaving += 1,
+                _ => {}
+            }
+        }
+        status.bytes = table.messages.iter().flatten().map(|row| u64::from(row.size)).sum();
+        status
+    }
+
+    fn hear_ledger(&mut self, call: u32, answer: &FromLedger) {
+        if let Some(before) = self.forward.answered(call, answer) {
+            self.taken_before = Some(before);
+        }
+    }
+
+    // ---- commits and chores --------------------------------------------------------------------
+
+    fn note_staged(&mut self, waited_for: bool) {
+        if self.store.has_staged() {
+            self.staged += 1;
+            self.staged_since.get_or_insert_with(Instant::now);
+            self.somebody_waits |= waited_for;
+        }
+    }
+
+    /// Answers now if nothing waits for the disk, else with the commit.
+    fn owe(&mut self, peer: Peer, call: u32, owed: Owed) {
+        self.note_staged(true);
+        if self.store.has_staged() {
+            self.owed.push((peer, call, owed));
+        } else {
+            self.pay(peer, call, owed);
+        }
+    }
+
+    fn pay(&mut self, peer: Peer, call: u32, owed: Owed) {
+        let _ = match owed {
+            Owed::Sender(answer) => self.hub.send(peer, call, &answer, Vec::new()),
+            Owed::Admin(answer) => self.hub.send(peer, call, &answer, Vec::new()),
+        };
+    }
+
+    fn settled(&mut self) {
+        (self.staged_since, self.somebody_waits, self.staged) = (None, false, 0);
+    }
+
+    /// One flush for everything staged; then the answers.
+    fn commit(&mut self) {
+        if let Some(before) = self.taken_before.take()
+            && let Err(fault) = self.store.recorded(before)
+        {
+            self.taken_before = Some(before);
+            return self.failed(&fault);
+        }
+        match self.store.commit(now_ms()) {
+            Ok(()) => {
+                self.settled();
+                for (peer, call, owed) in std::mem::take(&mut self.owed) {
+                    self.pay(peer, call, owed);
+                }
+            }
+            Err(fault) => self.failed(&fault),
+        }
+    }
+
+    /// Nothing that was staged is kept: everybody who waits hears so, and what was carried is
+    /// tried again, for nobody wrote down how it ended.
+    fn failed(&mut self, fault: &Fault) {
+        self.settled();
+        let is_full = fault.is_full();
+        for (peer, call, owed) in std::mem::take(&mut self.owed) {
+            let owed = match owed {
+                Owed::Sender(_) => {
+                    Owed::Sender(if is_full { ToSender::Full } else { ToSender::Fault })
+                }
+                Owed::Admin(_) => Owed::Admin(ToAdmin::Fault(fault.to_string())),
+            };
+            self.pay(peer, call, owed);
+        }
+        self.find_lost();
+        self.tell_operator(fault);
+    }
+
+    /// Legs whose outcome was staged and lost: no `depart` has them, so they come back.
+    fn find_lost(&mut self) {
+        let handed: std::collections::HashSet<u32> = self
+            .carried
+            .values()
+            .flat_map(|carried| carried.legs.values().map(|(slot, _)| *slot))
+            .collect();
+        let count = u32::try_from(self.store.table.legs.len()).unwrap_or(u32::MAX);
+        for slot in 0..count {
+            let is_lost = |leg: &crate::table::Leg| leg.leaving && !handed.contains(&slot);
+            if self.store.table.leg(slot).is_some_and(is_lost) {
+                self.store.table.come_back(slot);
+            }
+        }
+    }
+
+    fn tell_operator(&mut self, fault: &Fault) {
+        let now = Instant::now();
+        if self.last_note.is_some_and(|last| now - last < NOTES) {
+            return;
+        }
+        self.last_note = Some(now);
+        let text = format!("post: {}", fault.story());
+        let _ = self.hub.send(self.warden, 0, &Report::Note { text }, Vec::new());
+    }
+
+    /// What nobody waits for: the clock, the evidence, and now and then the chores.
+    fn tend(&mut self) {
+        self.forward.hand_in(&self.store, &mut self.hub, self.leaving.is_some());
+        let now = seconds(now_ms());
+        if self.store.table.next_tick().is_some_and(|at| at <= now) {
+            if let Err(fault) = self.store.tick(now_ms()) {
+                self.failed(&fault);
+            }
+            self.note_staged(false);
+        }
+        if Instant::now() < self.next_chores || self.store.has_staged() {
+            return;
+        }
+        self.next_chores = Instant::now() + CHORES;
+        if self.taken_before.is_some() {
+            self.commit();
+        }
+        self.store.table.senders.forget_quiet(now);
+        let worked = match self.store.wants_writing() {
+            true => self.store.write_down(),
+            false => self.store.compact(now_ms()).map(drop),
+        };
+        if let Err(fault) = worked {
+            self.tell_operator(&fault);
+        }
+    }
+
+    fn leave(mut self) -> Result<(), Fault> {
+        if self.store.has_staged() || self.taken_before.is_some() {
+            self.commit();
+        }
+        self.store.write_down()
+    }
+}
+
+fn next_try(leg: &crate::table::Leg) -> Option<u64> {
+    (leg.state == State::Delayed).then(|| u64::from(leg.until_s) * 1_000)
+}
+
+/// A message as it is shown: its state is that of the leg that is furthest from done.
+fn queued(table: &Table, slot: u32) -> Option<Queued> {
+    let row = table.message(slot)?;
+    let legs: Vec<_> = table.legs_of(slot).into_iter().filter_map(|leg| table.leg(leg)).collect();
+    let open = legs.iter().filter(|leg| !is_over(leg.state));
+    let rank = |state: State| match state {
+        State::Held => 0,
+        State::Leaving => 1,
+        State::Ready => 2,
+        _ => 3,
+    };
+    let state = open.map(|leg| Table::shown(leg)).min_by_key(|state| rank(*state));
+    Some(Queued {
+        message: row.message,
+        tenant: table.tenants.of(row.tenant)?,
+        user: row.user,
+        state: state.unwrap_or(State::Ready),
+        size: row.size.into(),
+        at_ms: u64::from(row.at_s) * 1_000,
+        next_try_ms: legs.iter().filter_map(|leg| next_try(leg)).min(),
+        legs: row.left,
+    })
+}

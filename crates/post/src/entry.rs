@@ -1,0 +1,108 @@
+//! What the log says: one entry for each thing that happened, told again after a crash.
+//!
+//! Slots are places in the tables of `table`; an entry names them, so that a log told again fills
+//! the same places.
+
+use serde::{Deserialize, Serialize};
+use terms::{MessageId, TenantId, UserId};
+use wire::post::{Hold, LegNumber, Route, State, Why};
+
+/// Where bytes lie (`body::Place`, written down).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct At {
+    pub at: u64,
+    pub length: u32,
+}
+
+impl From<body::Place> for At {
+    fn from(place: body::Place) -> Self {
+        Self { at: place.at, length: place.length }
+    }
+}
+
+impl From<At> for body::Place {
+    fn from(at: At) -> Self {
+        Self { at: at.at, length: at.length }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewMessage {
+    pub slot: u32,
+    pub tenant: TenantId,
+    pub user: UserId,
+    pub message: MessageId,
+    pub size: u32,
+    pub at_ms: u64,
+    pub expires_ms: u64,
+    pub hold: Option<Hold>,
+    pub body: At,
+    pub legs: Vec<NewLeg>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewLeg {
+    pub slot: u32,
+    pub number: LegNumber,
+    pub route: Route,
+    pub recipients: u16,
+    pub envelope: At,
+}
+
+/// Mail that a `depart` has sent, for the ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SentRecord {
+    pub seq: u64,
+    pub instance: terms::InstanceId,
+    pub tenant: TenantId,
+    pub user: UserId,
+    pub message: MessageId,
+    pub recipients: u16,
+    pub bytes: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Entry {
+    Queued(NewMessage),
+    /// An attempt that leaves something to try. `rest`: the envelope and recipients that are left.
+    Delayed {
+        leg: u32,
+        until_s: u32,
+        attempts: u8,
+        rest: Option<(At, u16)>,
+    },
+    /// The leg is over: `Sent`, `Failed` or `Cancelled`.
+    Over {
+        leg: u32,
+        state: State,
+        at_s: u32,
+        why: Option<Why>,
+    },
+    /// The sender was told that this leg is late.
+    ToldLate {
+        leg: u32,
+    },
+    Held {
+        message: u32,
+        hold: Hold,
+    },
+    /// A message is held no longer.
+    Freed {
+        message: u32,
+    },
+    /// Its legs try now, whatever their pauses were.
+    Hurried {
+        message: u32,
+    },
+    Sent(SentRecord),
+    /// The ledger has everything before this number.
+    Recorded {
+        before: u64,
+    },
+    /// Compaction: an envelope or (without a leg) a body lies elsewhere now.
+    Moved {
+        message: u32,
+        leg: Option<u32>,
+        to: At,
+    },
+}

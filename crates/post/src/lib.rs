@@ -1,0 +1,66 @@
+//! The post keeps mail that leaves until it has left, and forgets none that it answered for.
+//!
+//! # Holds          ciphertext, wrapped keys, route tokens, sizes, times and states of outgoing mail
+//! # May ask        ledger (its own `send` entries)
+//! # Network        none
+//! # If taken over  the intruder learns how much mail left from whom (opaque ids), how large and
+//! #                when, and that two letters went to one place; can hold back, drop or send again,
+//! #                which is noticed; text, addresses and host names are not here
+//! # Never          holds a key; knows an address or a destination's name; answers before the disk
+//!
+//! Reading order: [`run`], `state` (what each state promises), `desk` (one loop over all peers),
+//! `store` (staged, committed, followed), `table` (what is in the queue), `schedule` (who leaves
+//! next).
+
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
+
+mod desk;
+mod entry;
+mod fault;
+mod forward;
+mod parts;
+mod past;
+mod schedule;
+mod senders;
+mod snapshot;
+mod state;
+mod store;
+mod table;
+
+#[cfg(test)]
+mod tests;
+
+pub use fault::Fault;
+pub use store::Store;
+
+use compartment::House;
+use desk::Desk;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Runs until it is told to stop or the warden is gone.
+pub fn run(house: House) -> ExitCode {
+    compartment::abort_on_panic("post");
+    match serve(house) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => {
+            eprintln!("sekisho: post ends: {}", fault.story());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Files first, then the walls, then peers.
+fn serve(mut house: House) -> Result<(), Fault> {
+    let folder = house.start.folder.clone().ok_or(Fault::NoFolder)?;
+    let store = Store::open(Path::new(&folder), compartment::now_ms())?;
+    house.jail().map_err(Fault::Jail)?;
+    let outgoing = forward::Forward::new(house.start.instance);
+    house.ready(Some(outgoing.public()), None).map_err(Fault::Jail)?;
+    let mut hub = wire::Hub::new().map_err(Fault::Channels)?;
+    let (warden, _) = house.seat_control(&mut hub).map_err(Fault::Jail)?;
+    Desk::new(hub, store, outgoing, warden).serve()
+}

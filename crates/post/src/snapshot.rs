@@ -1,0 +1,157 @@
+//! The queue written down whole, so that the log before it can go: one file, renamed into place.
+
+use crate::Fault;
+use crate::entry::SentRecord;
+use crate::senders::Senders;
+use crate::table::{Leg, Message, Table, put_leg};
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::Path;
+use terms::TenantId;
+use wire::post::Route;
+
+const MAGIC: &[u8; 8] = b"SKpost1\0";
+const NAME: &str = "queue.written";
+const NEW_NAME: &str = "queue.writing";
+/// Octets before the body: magic, mark, length, sum.
+const HEAD_BYTES: usize = 8 + 8 + 8 + 8;
+
+/// Everything but what is under way. Rows are written with their slots.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    tenants: Vec<(u32, TenantId)>,
+    roads: Vec<(u32, Route)>,
+    messages: Vec<(u32, Message)>,
+    legs: Vec<(u32, Leg)>,
+    senders: Senders,
+    sent: Vec<SentRecord>,
+    next_seq: u64,
+}
+
+/// Writes the table as it stands at `mark`; durable when this returns.
+pub fn write(folder: &Path, table: &Table, mark: u64) -> Result<u64, Fault> {
+    let fault = |source| Fault::Snapshot { doing: "write", source };
+    let body = encode(table)?;
+    let mut octets = Vec::with_capacity(HEAD_BYTES + body.len());
+    octets.extend_from_slice(MAGIC);
+    octets.extend_from_slice(&mark.to_le_bytes());
+    octets.extend_from_slice(&(body.len() as u64).to_le_bytes());
+    octets.extend_from_slice(&sum(&body).to_le_bytes());
+    octets.extend_from_slice(&body);
+    let mut file = File::create(folder.join(NEW_NAME)).map_err(fault)?;
+    file.write_all(&octets).map_err(fault)?;
+    file.sync_data().map_err(fault)?;
+    std::fs::rename(folder.join(NEW_NAME), folder.join(NAME)).map_err(fault)?;
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(fault)?;
+    Ok(octets.len() as u64)
+}
+
+fn encode(table: &Table) -> Result<Vec<u8>, Fault> {
+    let slot = |place: usize| u32::try_from(place).unwrap_or(u32::MAX);
+    let messages: Vec<(u32, Message)> = table
+        .messages
+        .iter()
+        .enumerate()
+        .filter_map(|(place, row)| row.clone().map(|row| (slot(place), row)))
+        .collect();
+    // Legs of messages that are gone are zombies of their lanes, which a start does not have.
+    let mut legs = Vec::with_capacity(table.legs.len());
+    for (place, _) in &messages {
+        for leg in table.legs_of(*place) {
+            legs.extend(table.leg(leg).cloned().map(|row| (leg, row)));
+        }
+    }
+    let mut tenants: Vec<u32> = messages.iter().map(|(_, row)| row.tenant).collect();
+    let mut roads: Vec<u32> = legs.iter().map(|(_, row)| row.road).collect();
+    [&mut tenants, &mut roads].into_iter().for_each(|places| {
+        places.sort_unstable();
+        places.dedup();
+    });
+    let written = Written {
+        tenants: named(&tenants, |place| table.tenants.of(place)),
+        roads: named(&roads, |place| table.roads.of(place)),
+        messages,
+        legs,
+        senders: table.senders.clone(),
+        sent: table.sent.iter().copied().collect(),
+        next_seq: table.next_seq,
+    };
+    postcard::to_stdvec(&written).map_err(|_| Fault::Note { octets: 0 })
+}
+
+fn named<T>(places: &[u32], of: impl Fn(u32) -> Option<T>) -> Vec<(u32, T)> {
+    places.iter().filter_map(|place| of(*place).map(|id| (*place, id))).collect()
+}
+
+/// Reads what was written last: the table and its mark. Nothing was: an empty one.
+pub fn read(folder: &Path) -> Result<(Table, u64), Fault> {
+    let fault = |source| Fault::Snapshot { doing: "read", source };
+    let mut octets = Vec::new();
+    match File::open(folder.join(NAME)) {
+        Ok(mut file) => file.read_to_end(&mut octets).map_err(fault)?,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Ok((Table::default(), 0));
+        }
+        Err(error) => return Err(fault(error)),
+    };
+    let torn = |expected: &str, found: String| Fault::Torn { expected: expected.to_owned(), found };
+    let mut cursor = terms::Cursor::new(&octets);
+    if cursor.take(MAGIC.len()) != Some(MAGIC) {
+        return Err(torn("a queue written by post", "another file".to_owned()));
+    }
+    let mut number = || Some(u64::from_le_bytes(cursor.take(8)?.try_into().ok()?));
+    let (mark, length, wanted) = (number(), number(), number());
+    let body = octets.get(HEAD_BYTES..).unwrap_or(&[]);
+    if length != Some(body.len() as u64) {
+        return Err(torn(&format!("{length:?} octets"), body.len().to_string()));
+    }
+    if wanted != Some(sum(body)) {
+        return Err(torn("the sum that was written", "another sum".to_owned()));
+    }
+    let written: Written =
+        postcard::from_bytes(body).map_err(|_| torn("rows of a queue", "others".to_owned()))?;
+    Ok((table_of(written), mark.unwrap_or(0)))
+}
+
+/// Shared ids get new places; rows keep their slots.
+fn table_of(written: Written) -> Table {
+    let mut table = Table::default();
+    let tenants: std::collections::HashMap<u32, TenantId> = written.tenants.into_iter().collect();
+    let roads: std::collections::HashMap<u32, Route> = written.roads.into_iter().collect();
+    for (slot, mut leg) in written.legs {
+        // A leg that is over has given its road back; nobody asks for it again.
+        if !crate::table::is_over(leg.state)
+            && let Some(route) = roads.get(&leg.road)
+        {
+            leg.road = table.take_road(*route);
+        }
+        put_leg(&mut table, slot, leg);
+    }
+    for (slot, mut message) in written.messages {
+        if let Some(tenant) = tenants.get(&message.tenant) {
+            message.tenant = table.take_tenant(*tenant);
+        }
+        table.by_id.insert(message.message, slot);
+        table.settle_message(slot, message);
+    }
+    table.senders = written.senders;
+    table.sent = written.sent.into();
+    table.next_seq = written.next_seq;
+    table.find_free();
+    table
+}
+
+/// FNV-1a over words: against tears, not against intruders, who hold this whole folder anyway.
+fn sum(octets: &[u8]) -> u64 {
+    let mut sum = 0xcbf2_9ce4_8422_2325u64;
+    for word in octets.chunks(8) {
+        let mut padded = [0u8; 8];
+        if let Some(place) = padded.get_mut(..word.len()) {
+            place.copy_from_slice(word);
+        }
+        sum = (sum ^ u64::from_le_bytes(padded)).wrapping_mul(0x0000_0100_0000_01b3);
+        sum ^= sum >> 29;
+    }
+    sum ^ octets.len() as u64
+}

@@ -1,0 +1,439 @@
+//! The store: acts are staged, one commit makes them durable, the table follows.
+//!
+//! Nothing is followed before it is durable, so a commit that fails leaves the table as it was.
+
+use crate::Fault;
+use crate::entry::{At, Entry, NewLeg, NewMessage, SentRecord};
+use crate::parts;
+use crate::past::{Past, Pasts};
+use crate::snapshot;
+use crate::state::{OURS_SECONDS, pause_seconds};
+use crate::table::{Leg, Message, Table, is_over, seconds};
+use body::{Bodies, Key, Mark, Owner, Packs, Place};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use terms::{InstanceId, MessageId};
+use wire::post::{Hold, Leg as Offered, Outcome, Outgoing, State, ToSender, Why};
+
+/// Legs of one message: one a destination at most.
+const LEGS: usize = terms::RECIPIENTS;
+/// Octets of log after which the queue is written down whole, and at least so many times the
+/// octets that writing it took: writing stays a small share of all writing.
+const WRITE_BYTES: u64 = 64 * 1024 * 1024;
+const WRITE_TIMES: u64 = 4;
+/// Octets moved by compaction in one go.
+const MOVE_BYTES: u64 = 16 * 1024 * 1024;
+
+pub struct Store {
+    bodies: Box<dyn Bodies + Send>,
+    folder: PathBuf,
+    pub table: Table,
+    staged: Vec<Entry>,
+    mark: Mark,
+    written: Mark,
+    written_bytes: u64,
+    logged: u64,
+    next_seq: u64,
+    pasts: Pasts,
+}
+
+impl Store {
+    /// Opens the queue in `folder`: the log in `packs/`, the table in `queue.written`.
+    pub fn open(folder: &Path, now_ms: u64) -> Result<Self, Fault> {
+        std::fs::create_dir_all(folder).map_err(Fault::Folder)?;
+        let bodies = Box::new(Packs::open(&folder.join("packs"))?);
+        Self::with(bodies, folder, now_ms)
+    }
+
+    pub fn with(
+        mut bodies: Box<dyn Bodies + Send>,
+        folder: &Path,
+        now_ms: u64,
+    ) -> Result<Self, Fault> {
+        let (mut table, written) = snapshot::read(folder)?;
+        let from = Mark(written);
+        let mut logged = 0;
+        let mut outcome = Ok(());
+        let mark = bodies.replay(from, &mut |mark, note| {
+            if outcome.is_err() || mark <= from {
+                return;
+            }
+            logged += note.len() as u64;
+            match postcard::from_bytes::<Vec<Entry>>(note) {
+                Ok(entries) => entries.iter().for_each(|entry| table.apply(entry)),
+                Err(_) => outcome = Err(Fault::Note { octets: note.len() }),
+            }
+        })?;
+        outcome?;
+        table.find_free();
+        let pasts = Pasts::open(&folder.join("past")).map_err(Fault::Folder)?;
+        let next_seq = table.next_seq;
+        let mut this = Self {
+            bodies,
+            folder: folder.to_owned(),
+            table,
+            staged: Vec::new(),
+            mark: mark.max(from),
+            written: from,
+            written_bytes: 0,
+            logged,
+            next_seq,
+            pasts,
+        };
+        this.settle(now_ms)?;
+        Ok(this)
+    }
+
+    pub fn has_staged(&self) -> bool {
+        !self.staged.is_empty()
+    }
+
+    pub fn flushes(&self) -> u64 {
+        self.bodies.flushes()
+    }
+
+    fn stage(&mut self, entries: Vec<Entry>) -> Result<(), Fault> {
+        let note = postcard::to_stdvec(&entries).map_err(|_| Fault::Note { octets: 0 })?;
+        self.logged += note.len() as u64;
+        if let Err(fault) = self.bodies.note(&note) {
+            self.abandon();
+            return Err(fault.into());
+        }
+        self.staged.extend(entries);
+        Ok(())
+    }
+
+    /// Drops what was staged: nothing of it is kept.
+    pub fn abandon(&mut self) {
+        self.bodies.abandon();
+        self.next_seq = self.table.next_seq;
+        for entry in std::mem::take(&mut self.staged) {
+            if let Entry::Queued(new) = entry {
+                self.table.give_back(new.slot, new.legs.iter().map(|leg| leg.slot));
+            }
+        }
+    }
+
+    /// Makes everything staged durable and follows it. On a fault nothing of it was kept.
+    pub fn commit(&mut self, now_ms: u64) -> Result<(), Fault> {
+        if self.staged.is_empty() {
+            return Ok(());
+        }
+        match self.bodies.commit() {
+            Ok(mark) => self.mark = mark,
+            Err(fault) => {
+                self.abandon();
+                return Err(fault.into());
+            }
+        }
+        for entry in std::mem::take(&mut self.staged) {
+            self.table.apply(&entry);
+        }
+        self.settle(now_ms)
+    }
+
+    /// Frees what nobody refers to, and writes down how messages ended.
+    fn settle(&mut self, now_ms: u64) -> Result<(), Fault> {
+        for at in std::mem::take(&mut self.table.freed) {
+            self.bodies.delete(at.into())?;
+        }
+        let now = seconds(now_ms);
+        let pasts: Vec<Past> = std::mem::take(&mut self.table.finished)
+            .into_iter()
+            .map(|(message, legs_sent)| Past {
+                message: message.message,
+                at_s: now,
+                legs_sent,
+                legs_not_sent: message.legs.saturating_sub(legs_sent),
+            })
+            .collect();
+        // Lost lines are lost answers to `trace`, not lost mail.
+        let _ = self.pasts.add(&pasts, now);
+        Ok(())
+    }
+
+    // ---- acts ----------------------------------------------------------------------------------
+
+    /// Stages one outgoing message. `Queued` counts after the commit.
+    pub fn queue(&mut self, outgoing: &Outgoing, held: &[OwnedFd]) -> Result<ToSender, Fault> {
+        let malformed = || Fault::Parcel(wire::Fault::Malformed);
+        let is_sound = (1..=LEGS).contains(&outgoing.legs.len())
+            && outgoing.legs.iter().all(|leg| leg.recipients > 0);
+        if !is_sound {
+            return Err(malformed());
+        }
+        // A message that is offered again after an answer that never came stands once.
+        if self.table.slot(outgoing.message).is_some() || self.is_staged(outgoing.message) {
+            return Ok(ToSender::Queued);
+        }
+        let (slot, slots) = self.table.slots(outgoing.legs.len());
+        match self.write_message(outgoing, (slot, &slots), held) {
+            Ok(new) => self.stage(vec![Entry::Queued(new)])?,
+            Err(fault) => {
+                self.table.give_back(slot, slots.iter().copied());
+                self.abandon();
+                return Err(fault);
+            }
+        }
+        Ok(ToSender::Queued)
+    }
+
+    fn is_staged(&self, message: MessageId) -> bool {
+        let is_it = |entry: &Entry| matches!(entry, Entry::Queued(new) if new.message == message);
+        self.staged.iter().any(is_it)
+    }
+
+    fn write_message(
+        &mut self,
+        outgoing: &Outgoing,
+        (slot, slots): (u32, &[u32]),
+        held: &[OwnedFd],
+    ) -> Result<NewMessage, Fault> {
+        let bodies = self.bodies.as_mut();
+        let key = Key { id: slot.into(), part: parts::BODY };
+        let body = parts::put(bodies, key, &outgoing.body, held)?.into();
+        let mut legs = Vec::with_capacity(slots.len());
+        for (leg, slot) in outgoing.legs.iter().zip(slots) {
+            let Offered { number, route, recipients, envelope } = leg;
+            let key = Key { id: (*slot).into(), part: parts::ENVELOPE };
+            let envelope = parts::put(bodies, key, envelope, held)?.into();
+            let (number, route, recipients) = (*number, *route, *recipients);
+            legs.push(NewLeg { slot: *slot, number, route, recipients, envelope });
+        }
+        Ok(new_message(outgoing, slot, body, legs))
+    }
+
+    /// Stages how an attempt at a leg ended. Whether it counts: a leg that is not under way any
+    /// more (cancelled meanwhile, or another start's) changes nothing.
+    pub fn ended(
+        &mut self,
+        (slot, instance): (u32, InstanceId),
+        outcome: &Outcome,
+        held: &[OwnedFd],
+        now_ms: u64,
+    ) -> Result<(), Fault> {
+        let Some(leg) = self.table.leg(slot).filter(|leg| leg.leaving).cloned() else {
+            return Ok(());
+        };
+        let now = seconds(now_ms);
+        let mut entries = Vec::new();
+        match outcome {
+            Outcome::Sent { recipients } => {
+                entries.extend(self.sent(&leg, instance, *recipients));
+                entries.push(over(slot, State::Sent, now, None));
+            }
+            Outcome::Failed { sent, why } => {
+                entries.extend(self.sent(&leg, instance, *sent));
+                entries.push(over(slot, State::Failed, now, Some(*why)));
+            }
+            // It stands for the whole destination, which the schedule closes: nothing is written
+            // for each of its letters, however many wait.
+            Outcome::Later { sent: 0, rest: None, why: Why::Unreachable } => {
+                self.table.come_back(slot);
+                return Ok(());
+            }
+            Outcome::Later { sent, rest, why } => {
+                entries.extend(self.sent(&leg, instance, *sent));
+                let rest = match rest {
+                    Some((envelope, recipients)) => {
+                        let key = Key { id: slot.into(), part: parts::ENVELOPE };
+                        let at = parts::put(self.bodies.as_mut(), key, envelope, held)?.into();
+                        Some((at, *recipients))
+                    }
+                    None => None,
+                };
+                let attempts = match why {
+                    Why::Ours => leg.attempts,
+                    _ => leg.attempts.saturating_add(1),
+                };
+                let pause = match why {
+                    Why::Ours => OURS_SECONDS,
+                    _ => pause_seconds(attempts),
+                };
+                let until_s = now.saturating_add(pause);
+                entries.push(Entry::Delayed { leg: slot, until_s, attempts, rest });
+            }
+            Outcome::ToldLate => entries.push(Entry::ToldLate { leg: slot }),
+        }
+        self.stage(entries)
+    }
+
+    fn sent(&mut self, leg: &Leg, instance: InstanceId, recipients: u16) -> Option<Entry> {
+        let message = self.table.message(leg.message).filter(|_| recipients > 0)?;
+        let tenant = self.table.tenants.of(message.tenant)?;
+        let record = SentRecord {
+            seq: self.next_seq,
+            instance,
+            tenant,
+            user: message.user,
+            message: message.message,
+            recipients,
+            bytes: message.size,
+        };
+        self.next_seq += 1;
+        Some(Entry::Sent(record))
+    }
+
+    /// Stages entries that the clock brought.
+    pub fn tick(&mut self, now_ms: u64) -> Result<(), Fault> {
+        let entries = self.table.tick(seconds(now_ms));
+        if entries.is_empty() { Ok(()) } else { self.stage(entries) }
+    }
+
+    pub fn hold(&mut self, message: MessageId, hold: Hold) -> Result<bool, Fault> {
+        self.about(message, |slot, _| vec![Entry::Held { message: slot, hold }])
+    }
+
+    /// Lets a held message go, and hurries one that is delayed.
+    pub fn release(&mut self, message: MessageId) -> Result<bool, Fault> {
+        self.about(message, |slot, row| match row.hold {
+            Some(_) => vec![Entry::Freed { message: slot }],
+            None => vec![Entry::Hurried { message: slot }],
+        })
+    }
+
+    pub fn cancel(&mut self, message: MessageId, now_ms: u64) -> Result<bool, Fault> {
+        let legs = self.table.slot(message).map(|slot| self.table.legs_of(slot));
+        let legs = legs.unwrap_or_default();
+        let open = |slot: &u32| self.table.leg(*slot).is_some_and(|leg| !is_over(leg.state));
+        let legs: Vec<u32> = legs.into_iter().filter(open).collect();
+        let now = seconds(now_ms);
+        self.about(message, |_, _| {
+            legs.iter().map(|leg| over(*leg, State::Cancelled, now, None)).collect()
+        })
+    }
+
+    fn about(
+        &mut self,
+        message: MessageId,
+        entries: impl FnOnce(u32, &Message) -> Vec<Entry>,
+    ) -> Result<bool, Fault> {
+        let Some(slot) = self.table.slot(message) else { return Ok(false) };
+        let Some(row) = self.table.message(slot) else { return Ok(false) };
+        let entries = entries(slot, row);
+        self.stage(entries)?;
+        Ok(true)
+    }
+
+    /// The ledger has all `send` entries before this number.
+    pub fn recorded(&mut self, before: u64) -> Result<(), Fault> {
+        self.stage(vec![Entry::Recorded { before }])
+    }
+
+    pub fn find_past(&self, message: MessageId) -> Option<Past> {
+        self.pasts.find(message).ok().flatten()
+    }
+
+    /// Reads a leg's sealed parts; large ones become descriptors.
+    pub fn load(
+        &mut self,
+        slot: u32,
+        inline_limit: usize,
+        descriptors: &mut Vec<OwnedFd>,
+    ) -> Result<Option<(wire::mailbox::SealedPart, wire::mailbox::SealedPart)>, Fault> {
+        let Some(leg) = self.table.leg(slot) else { return Ok(None) };
+        let Some(message) = self.table.message(leg.message) else { return Ok(None) };
+        let (envelope, body): (Place, Place) = (leg.envelope.into(), message.body.into());
+        let bodies = self.bodies.as_mut();
+        let envelope = parts::read(bodies, envelope, inline_limit, descriptors)?;
+        let body = parts::read(bodies, body, inline_limit, descriptors)?;
+        Ok(Some((envelope, body)))
+    }
+
+    // ---- chores --------------------------------------------------------------------------------
+
+    /// Whether the log is long enough that the queue should be written down whole.
+    pub fn wants_writing(&self) -> bool {
+        let distance = self.mark.0.saturating_sub(self.written.0);
+        distance.max(self.logged) >= WRITE_BYTES.max(self.written_bytes * WRITE_TIMES)
+    }
+
+    pub fn write_down(&mut self) -> Result<(), Fault> {
+        self.written_bytes = snapshot::write(&self.folder, &self.table, self.mark.0)?;
+        self.written = self.mark;
+        self.logged = 0;
+        self.bodies.forget(self.mark)?;
+        Ok(())
+    }
+
+    /// Gives space back. Nothing may be staged. Whether there is more to do.
+    pub fn compact(&mut self, now_ms: u64) -> Result<bool, Fault> {
+        let space = self.bodies.space();
+        if self.has_staged() || space.dead * 2 < space.on_disk || space.dead < WRITE_BYTES {
+            return Ok(false);
+        }
+        self.write_down()?;
+        let mut living = Living { table: &self.table, moved: Vec::new() };
+        let more = self.bodies.compact(MOVE_BYTES, &mut living);
+        let moved = living.moved;
+        let more = match more {
+            Ok(more) => more,
+            Err(fault) => {
+                self.abandon();
+                return Err(fault.into());
+            }
+        };
+        if !more {
+            return Ok(false);
+        }
+        // Even if nothing lived: the log must pass this place before the pack may go.
+        let mut entries = moved;
+        entries.push(Entry::Recorded { before: 0 });
+        self.stage(entries)?;
+        self.commit(now_ms)?;
+        self.write_down()?;
+        Ok(true)
+    }
+}
+
+struct Living<'a> {
+    table: &'a Table,
+    moved: Vec<Entry>,
+}
+
+impl Living<'_> {
+    fn slot(key: Key) -> u32 {
+        u32::try_from(key.id).unwrap_or(u32::MAX)
+    }
+}
+
+impl Owner for Living<'_> {
+    fn is_live(&mut self, key: Key, place: Place) -> bool {
+        let slot = Self::slot(key);
+        match key.part {
+            parts::BODY => self.table.message(slot).is_some_and(|row| row.body == At::from(place)),
+            _ => {
+                let lives = |leg: &Leg| !is_over(leg.state) && leg.envelope == At::from(place);
+                self.table.leg(slot).is_some_and(lives)
+            }
+        }
+    }
+
+    fn moved(&mut self, key: Key, _from: Place, to: Place) {
+        let slot = Self::slot(key);
+        let to = to.into();
+        self.moved.push(match key.part {
+            parts::BODY => Entry::Moved { message: slot, leg: None, to },
+            _ => Entry::Moved { message: 0, leg: Some(slot), to },
+        });
+    }
+}
+
+fn over(leg: u32, state: State, at_s: u32, why: Option<Why>) -> Entry {
+    Entry::Over { leg, state, at_s, why }
+}
+
+fn new_message(outgoing: &Outgoing, slot: u32, body: At, legs: Vec<NewLeg>) -> NewMessage {
+    NewMessage {
+        slot,
+        tenant: outgoing.tenant,
+        user: outgoing.user,
+        message: outgoing.message,
+        size: u32::try_from(outgoing.size).unwrap_or(u32::MAX),
+        at_ms: outgoing.at_ms,
+        expires_ms: outgoing.expires_ms,
+        hold: outgoing.hold,
+        body,
+        legs,
+    }
+}

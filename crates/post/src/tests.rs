@@ -1,0 +1,377 @@
+//! The queue as cases: what is kept, what comes back after a crash, who is told when.
+
+use crate::Store;
+use crate::state::LATE_SECONDS;
+use crate::table::seconds;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use terms::{InstanceId, MessageId, TenantId, UserId};
+use wire::Parcel;
+use wire::mailbox::SealedPart;
+use wire::post::*;
+
+const NOW: u64 = 1_800_000_000_000;
+const DAY: u64 = 24 * 3_600 * 1_000;
+const DEPART: InstanceId = InstanceId([9; 6]);
+
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("post-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        Self(folder)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn sealed(text: &str) -> SealedPart {
+    let content = Parcel::Inline(text.as_bytes().to_vec());
+    SealedPart { epoch: 3, wrapped: vec![7; 40], content }
+}
+
+fn words(part: &SealedPart) -> String {
+    let Parcel::Inline(content) = &part.content else { panic!("inline") };
+    String::from_utf8(content.clone()).unwrap()
+}
+
+fn id(number: u64) -> MessageId {
+    let mut id = [0; 16];
+    id[8..].copy_from_slice(&number.to_be_bytes());
+    MessageId(id)
+}
+
+fn outgoing(number: u64, routes: &[u8], at_ms: u64) -> Outgoing {
+    let leg = |(place, route): (usize, &u8)| Leg {
+        number: place as u16,
+        route: Route([*route; 16]),
+        recipients: 2,
+        envelope: sealed(&format!("envelope {number} {place}")),
+    };
+    Outgoing {
+        tenant: TenantId([(number % 3) as u8; 8]),
+        user: UserId([4; 8]),
+        message: id(number),
+        size: 1_000,
+        at_ms,
+        expires_ms: at_ms + 5 * DAY,
+        hold: None,
+        body: sealed(&format!("body {number}")),
+        legs: routes.iter().enumerate().map(leg).collect(),
+    }
+}
+
+fn queue(store: &mut Store, outgoing: &Outgoing) {
+    assert_eq!(store.queue(outgoing, &[]).unwrap(), ToSender::Queued);
+}
+
+/// Slots of the next turn.
+fn turn(store: &mut Store, now_ms: u64) -> Vec<u32> {
+    store.table.next_turn(seconds(now_ms), None).map(|turn| turn.legs).unwrap_or_default()
+}
+
+fn later(why: Why) -> Outcome {
+    Outcome::Later { sent: 0, rest: None, why }
+}
+
+const BUSY: Why = Why::Answered { class: 4, subject: 2, detail: 2 };
+
+fn end(store: &mut Store, slot: u32, outcome: &Outcome, now_ms: u64) {
+    store.ended((slot, DEPART), outcome, &[], now_ms).unwrap();
+    store.commit(now_ms).unwrap();
+}
+
+fn reopened(store: Store, folder: &Path) -> Store {
+    drop(store);
+    Store::open(folder, NOW).unwrap()
+}
+
+#[test]
+fn what_is_queued_leaves_and_ends() {
+    let folder = Folder::new("ends");
+    let mut store = Store::open(&folder.0, NOW).unwrap();
+    queue(&mut store, &outgoing(1, &[1, 2], NOW));
+    assert!(turn(&mut store, NOW).is_empty(), "nothing leaves before it is durable");
+    store.commit(NOW).unwrap();
+    let first = turn(&mut store, NOW);
+    let second = turn(&mut store, NOW);
+    let (envelope, body) = store.load(first[0], 1_000, &mut Vec::new()).unwrap().unwrap();
+    assert_eq!((words(&envelope).as_str(), words(&body).as_str()), ("envelope 1 0", "body 1"));
+    end(&mut store, first[0], &Outcome::Sent { recipients: 2 }, NOW);
+    end(&mut store, second[0], &Outcome::Failed { sent: 0, why: BUSY }, NOW);
+    assert!(store.table.by_id.is_empty());
+    let past = store.find_past(id(1)).unwrap();
+    assert_eq!((past.legs_sent, past.legs_not_sent), (1, 1));
+    assert_eq!(store.table.sent.len(), 1);
+    assert_eq!((store.table.sent[0].recipients, store.table.sent[0].instance), (2, DEPART));
+}
+
+#[test]
+fn a_message_that_is_offered_twice_stands_once() {
+    let folder = Folder::new("twice");
+    let mut store = Store::open(&folder.0, NOW).unwrap();
+    queue(&mut store, &outgoing(1, &[1], NOW));
+    queue(&mut store, &outgoing(1, &[1], NOW));
+    store.commit(NOW).unwrap();
+    queue(&mut store, &outgoing(1, &[1], NOW));
+    store.commit(NOW).unwrap();
+    assert_eq!(store.table.by_id.len(), 1);
+    assert_eq!(turn(&mut store, NOW).len(), 1);
+    assert!(turn(&mut store, NOW).is_empty());
+}
+
+#[test]
+fn what_was_under_way_is_ready_after_a_crash_and_what_is_delayed_waits() {
+    let folder = Folder::new("crash");
+    let mut store = Store::open(&folder.0, NOW).unwrap();
+    queue(&mut store, &outgoing(1, &[1], NOW));
+    queue(&mut store, &outgoing(2, &[2], NOW));
+    store.commit(NOW).unwrap();
+    let one = turn(&mut store, NOW)[0];
+    let _two = turn(&mut store, NOW)[0];
+    end(&mut store, one, &later(BUSY), NOW);
+    let mut store = reopened(store, &folder.0);
+    assert_eq!(turn(&mut store, NOW).len(), 1, "the one that was under way");
+    assert!(turn(&mut store, NOW).is_empty(), "the other is delayed");
+    store.tick(NOW + 301_000).unwrap();
+    assert_eq!(turn(&mut store, NOW + 301_000).len(), 1);
+}
+
+#[test]
+fn what_is_left_of_a_leg_is_what_is_tried_next() {
+    let folder = Folder::new("rest");
+    let mut store = Store::open(&folder.0, NOW).unwrap();
+    queue(&mut store, &outgoing(1, &[1], NOW));
+    store.commit(NOW).unwrap();
+    let slot = turn(&mut store, NOW)[0];
+    let rest = Some((sealed("one is left"), 1));
+    end(&mut store, slot, &Outcome::Later { sent: 1, rest, why: BUSY }, NOW);
+    let mut store = reopened(store, &folder.0);
+    store.tick(NOW + DAY).unwrap();
+    let slot = turn(&mut store, NOW + DAY)[0];
+    let (envelope, _) = store.load(slot, 1_000, &mut Vec::new()).unwrap().unwrap();
+    assert_eq!(words(&envelope), "one is left");
+    assert_eq!(store.table.leg(slot).unwrap().recipients, 1);
+    assert_eq!(store.table.sent[0].recipients, 1);
+}
+
+#[test]
+fn held_mail_waits_for_a_word_or_its_time() {
+    let check = |then: AtEnd, frees: bool, gives_back: bool| {
+        let folder = Folder::new(&format!("held-{frees}"));
+        let mut store = Store::open(&folder.0, NOW).unwrap();
+        let hold = Some(Hold { until_ms: NOW + 60_000, then });
+        queue(&mut store, &Outgoing { hold, ..outgoing(1, &[1], NOW) });
+        store.commit(NOW).unwrap();
+        let mut store = reopened(store, &folder.0);
+        assert!(turn(&mut store, NOW).is_empty());
+        store.tick(NOW + 61_000).unwrap();
+        store.commit(NOW).unwrap();
+        assert_eq!(!turn(&mut store, NOW + 61_000).is_empty(), frees, "{then:?}");
+        let errand = store.table.next_errands(None, 10).map(|(_, errands)| errands[0].1);
+        assert_eq!(errand == Some(Errand::GiveBack), gives_back, "{then:?}");
+    };
+    check(AtEnd::Send, true, false);
+    check(AtEnd::Return, false, true);
+}
+
+#[test]
+fn an_operator_holds_releases_hurries_and_cancels() {
+    let folder = Folder::new("operator");
+    let mut store = Store::open(&folder.0, NOW).unwrap();
+    queue(&mut store, &outgoing(1, &[1, 2], NOW));
+    store.commit(NOW).unwrap();
+    let hold = Hold { until_ms: NOW + DAY, then: AtEnd::Return };
+    assert!(store.hold(id(1), hold).unwrap());
+    assert!(!store.hold(id(2), hold).unwrap());
+    store.commit(NOW).unwrap();
+    assert!(turn(&mut store, NOW).is_empty());
+    store.release(id(1)).unwrap();
+    store.commit(NOW).unwrap();
+    let slot = turn(&mut store, NOW)[0];
+    end(&mut store, slot, &later(BUSY), NOW);
+    let other = turn(&mut store, NOW)[0];
+    assert!(turn(&mut store, NOW).is_empty());
+    store.release(id(1)).unwrap();
+    store.commit(NOW).unwrap();
+    assert_eq!(turn(&mut store, NOW), [slot], "hurried");
+    store.cancel(id(1), NOW).unwrap();
+    store.commit(NOW).unwrap();
+    end(&mut store, other, &Outcome::Sent { recipients: 2 }, NOW);
+    assert!(store.table.by_id.is_empty() && store.table.sent.is_empty());
+    assert!(turn(&mut store, NOW + DAY).is_empty());
+}
+
+#[test]
+fn a_sender_hears_once_that_it_is_late_and_gets_back_what_never_left() {
+    let folder = Folder::new("late");
+    let mut store = Store::open(&folder.0, NOW).unwrap();
+    queue(&mut store, &outgoing(1, &[1], NOW));
+    store.commit(NOW).unwrap();
+    let slot = turn(&mut store, NOW)[0];
+    store.ended((slot, DEPART), &later(Why::Unreachable), &[], NOW).unwrap();
+    assert!(!store.has_staged(), "a dead destination writes nothing");
+    store.tick(NOW + 1_000).unwrap();
+    assert_eq!(store.table.next_errands(None, 10), None);
+    let late = NOW + u64::from(LATE_SECONDS) * 1_000;
+    store.tick(late).unwrap();
+    assert_eq!(store.table.next_errands(None, 10), Some((0, vec![(slot, Errand::TellLate)])));
+    end(&mut store, slot, &Outcome::ToldLate, late);
+    let mut store = reopened(store, &folder.0);
+    store.tick(late + 10_000).unwrap();
+    assert_eq!(store.table.next_errands(None, 10), None, "once");
+    store.tick(NOW + 5 * DAY).unwrap();
+    let (_, errands) = store.table.next_errands(None, 10).unwrap();
+    assert_eq!(errands[0].1, Errand::GiveBack);
+    end(&mut store, errands[0].0, &Outcome::Failed { sent: 0, why: BUSY }, NOW + 5 * DAY);
+    assert!(store.table.by_id.is_empty());
+}
+
+#[test]
+fn a_queue_that_was_written_down_is_the_same_queue() {
+    let folder = Folder::new("written");
+    let mut store = Store::open(&folder.0, NOW).unwrap();
+    for number in 0..200 {
+        queue(&mut store, &outgoing(number, &[1, 2, (number % 7) as u8], NOW));
+    }
+    store.commit(NOW).unwrap();
+    for _ in 0..5 {
+        for slot in turn(&mut store, NOW).into_iter().step_by(2) {
+            end(&mut store, slot, &Outcome::Sent { recipients: 2 }, NOW);
+        }
+    }
+    store.write_down().unwrap();
+    for slot in turn(&mut store, NOW) {
+        end(&mut store, slot, &later(BUSY), NOW);
+    }
+    queue(&mut store, &outgoing(500, &[1], NOW));
+    store.commit(NOW).unwrap();
+    let shape = |store: &Store| -> BTreeMap<MessageId, Vec<(u16, State, u16, u8)>> {
+        let legs = |slot: u32| {
+            let legs = store.table.legs_of(slot).into_iter();
+            let legs = legs.filter_map(|leg| store.table.leg(leg));
+            legs.map(|leg| (leg.number, leg.state, leg.recipients, leg.attempts)).collect()
+        };
+        store.table.by_id.iter().map(|(id, slot)| (*id, legs(*slot))).collect()
+    };
+    let before = shape(&store);
+    let sent = store.table.sent.len();
+    let store = reopened(store, &folder.0);
+    assert_eq!(shape(&store), before);
+    assert_eq!(store.table.sent.len(), sent);
+}
+
+#[test]
+fn a_damaged_queue_says_so() {
+    let folder = Folder::new("damaged");
+    let mut store = Store::open(&folder.0, NOW).unwrap();
+    queue(&mut store, &outgoing(1, &[1], NOW));
+    store.commit(NOW).unwrap();
+    store.write_down().unwrap();
+    drop(store);
+    let path = folder.0.join("queue.written");
+    let whole = std::fs::read(&path).unwrap();
+    for at in [0, 9, 17, 25, 40, whole.len() - 1] {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 1;
+        std::fs::write(&path, &damaged).unwrap();
+        let opened = Store::open(&folder.0, NOW);
+        // The mark alone may point elsewhere; then the log says what is missing or is told again.
+        assert!(opened.is_err() || (8..16).contains(&at), "octet {at}");
+    }
+    std::fs::write(&path, &whole[..whole.len() - 1]).unwrap();
+    assert!(Store::open(&folder.0, NOW).is_err());
+}
+
+/// Random work with sudden ends: everything that was acknowledged is there, what was ended is not,
+/// nothing stands twice, and what is read is what was written.
+#[test]
+fn nothing_is_lost_whenever_it_ends() {
+    for seed in 1..7u64 {
+        let folder = Folder::new(&format!("random-{seed}"));
+        let mut state = seed;
+        let mut random = move |below: u64| {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (state >> 33) % below
+        };
+        let mut store = Store::open(&folder.0, NOW).unwrap();
+        let mut open: BTreeMap<MessageId, (u64, usize)> = BTreeMap::new();
+        let mut staged: Vec<(u64, usize)> = Vec::new();
+        let mut under_way: Vec<u32> = Vec::new();
+        let (mut number, mut now) = (0, NOW);
+        for _ in 0..1_500 {
+            match random(10) {
+                0..=2 => {
+                    let legs = 1 + random(4) as usize;
+                    let routes: Vec<u8> = (0..legs).map(|_| random(9) as u8).collect();
+                    queue(&mut store, &outgoing(number, &routes, now));
+                    staged.push((number, legs));
+                    number += 1;
+                }
+                3 | 4 => {
+                    store.commit(now).unwrap();
+                    for (number, legs) in staged.drain(..) {
+                        open.insert(id(number), (number, legs));
+                    }
+                }
+                5 | 6 => {
+                    for slot in turn(&mut store, now) {
+                        let leg = store.table.leg(slot).unwrap().clone();
+                        let message = store.table.message(leg.message).unwrap().message;
+                        let (number, _) = open[&message];
+                        let (envelope, body) =
+                            store.load(slot, 1_000, &mut Vec::new()).unwrap().unwrap();
+                        assert_eq!(words(&body), format!("body {number}"));
+                        assert_eq!(words(&envelope), format!("envelope {number} {}", leg.number));
+                        under_way.push(slot);
+                    }
+                }
+                7 if !under_way.is_empty() && staged.is_empty() => {
+                    let at = random(under_way.len() as u64) as usize;
+                    let slot = under_way.swap_remove(at);
+                    let leg = store.table.leg(slot).unwrap().clone();
+                    let message = store.table.message(leg.message).unwrap().message;
+                    match random(3) {
+                        0 => end(&mut store, slot, &later(BUSY), now),
+                        1 => store.table.come_back(slot),
+                        _ => {
+                            end(&mut store, slot, &Outcome::Sent { recipients: 2 }, now);
+                            let left = open.get_mut(&message).unwrap();
+                            left.1 -= 1;
+                            if left.1 == 0 {
+                                open.remove(&message);
+                            }
+                        }
+                    }
+                }
+                8 if random(12) == 0 => {
+                    staged.clear();
+                    under_way.clear();
+                    drop(store);
+                    store = Store::open(&folder.0, now).unwrap();
+                    let ids: Vec<MessageId> = {
+                        let mut ids: Vec<_> = store.table.by_id.keys().copied().collect();
+                        ids.sort();
+                        ids
+                    };
+                    assert_eq!(ids, open.keys().copied().collect::<Vec<_>>(), "seed {seed}");
+                    for (message, (_, left)) in &open {
+                        let slot = store.table.slot(*message).unwrap();
+                        let row = store.table.message(slot).unwrap();
+                        assert_eq!(usize::from(row.left), *left);
+                    }
+                }
+                9 if random(20) == 0 && staged.is_empty() => store.write_down().unwrap(),
+                _ => {
+                    now += random(900) * 1_000;
+                    store.tick(now).unwrap();
+                }
+            }
+        }
+    }
+}

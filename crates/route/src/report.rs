@@ -1,0 +1,185 @@
+//! TLS reports (RFC 8460): what became of TLS with a destination in a day, as its owner is told,
+//! and as others tell us.
+
+use serde::{Deserialize, Serialize};
+
+/// Addresses that one record may name.
+const ADDRESSES: usize = 8;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Report {
+    pub organization_name: String,
+    pub date_range: DateRange,
+    pub contact_info: String,
+    pub report_id: String,
+    pub policies: Vec<PolicyOutcome>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct DateRange {
+    pub start_datetime: String,
+    pub end_datetime: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct PolicyOutcome {
+    pub policy: Policy,
+    pub summary: Summary,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failure_details: Vec<Failure>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Policy {
+    pub policy_type: PolicyKind,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub policy_string: Vec<String>,
+    pub policy_domain: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mx_host: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PolicyKind {
+    #[serde(rename = "tlsa")]
+    Tlsa,
+    #[serde(rename = "sts")]
+    Sts,
+    #[serde(rename = "no-policy-found")]
+    None,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Summary {
+    pub total_successful_session_count: u64,
+    pub total_failure_session_count: u64,
+}
+
+/// One way in which TLS failed. `result_type` is one of the words of §4.3.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Failure {
+    pub result_type: String,
+    #[serde(default, rename = "sending-mta-ip", skip_serializing_if = "Option::is_none")]
+    pub sending_mta_ip: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receiving_mx_hostname: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receiving_ip: Option<String>,
+    pub failed_session_count: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure_reason_code: Option<String>,
+}
+
+impl Report {
+    /// `None`: no report, or not one that this standard describes.
+    pub fn read(octets: &[u8]) -> Option<Self> {
+        serde_json::from_slice(octets).ok()
+    }
+
+    pub fn write(&self) -> Vec<u8> {
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+}
+
+/// Where a domain wants its reports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReportAddress {
+    Mail(String),
+    Https(String),
+}
+
+/// The addresses in the TXT records of `_smtp._tls.` (§3). Two records count as none.
+pub fn report_addresses(records: &[Vec<u8>]) -> Vec<ReportAddress> {
+    let texts = records.iter().filter_map(|record| std::str::from_utf8(record).ok());
+    let mut ours = texts.filter(|text| text.split(';').next().map(str::trim) == Some("v=TLSRPTv1"));
+    let (Some(text), None) = (ours.next(), ours.next()) else { return Vec::new() };
+    let rua = text.split(';').map(str::trim).find_map(|field| field.strip_prefix("rua="));
+    let addresses = rua.unwrap_or_default().split(',').map(str::trim);
+    let address = |uri: &str| {
+        let mail = uri.strip_prefix("mailto:").filter(|mail| mail.contains('@'));
+        match (mail, uri.starts_with("https://")) {
+            (Some(mail), _) => Some(ReportAddress::Mail(mail.to_owned())),
+            (None, true) => Some(ReportAddress::Https(uri.to_owned())),
+            _ => None,
+        }
+    };
+    addresses.filter_map(address).take(ADDRESSES).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_is_what_the_standard_shows() {
+        let report = Report {
+            organization_name: "Here".to_owned(),
+            date_range: DateRange {
+                start_datetime: "2026-11-28T00:00:00Z".to_owned(),
+                end_datetime: "2026-11-28T23:59:59Z".to_owned(),
+            },
+            contact_info: "tls@here.example".to_owned(),
+            report_id: "r1@here.example".to_owned(),
+            policies: vec![PolicyOutcome {
+                policy: Policy {
+                    policy_type: PolicyKind::Sts,
+                    policy_string: vec!["version: STSv1".to_owned()],
+                    policy_domain: "there.example".to_owned(),
+                    mx_host: vec!["*.mail.there.example".to_owned()],
+                },
+                summary: Summary {
+                    total_successful_session_count: 5,
+                    total_failure_session_count: 1,
+                },
+                failure_details: vec![Failure {
+                    result_type: "certificate-expired".to_owned(),
+                    sending_mta_ip: Some("192.0.2.1".to_owned()),
+                    receiving_mx_hostname: Some("mx.there.example".to_owned()),
+                    receiving_ip: None,
+                    failed_session_count: 1,
+                    failure_reason_code: None,
+                }],
+            }],
+        };
+        let octets = report.write();
+        let text = String::from_utf8(octets.clone()).unwrap();
+        for key in [
+            "organization-name",
+            "start-datetime",
+            "policy-type\":\"sts",
+            "mx-host",
+            "total-failure-session-count",
+            "sending-mta-ip",
+            "failed-session-count",
+        ] {
+            assert!(text.contains(key), "{key} in {text}");
+        }
+        assert_eq!(Report::read(&octets), Some(report));
+        assert_eq!(Report::read(b"{}"), None);
+        assert_eq!(Report::read(b"\xff"), None);
+    }
+
+    #[test]
+    fn addresses_of_reports() {
+        let check = |records: &[&str], expected: &[ReportAddress]| {
+            let records: Vec<Vec<u8>> = records.iter().map(|r| r.as_bytes().to_vec()).collect();
+            assert_eq!(report_addresses(&records), expected, "{records:?}");
+        };
+        let mail = |text: &str| ReportAddress::Mail(text.to_owned());
+        let https = |text: &str| ReportAddress::Https(text.to_owned());
+        check(&["v=TLSRPTv1; rua=mailto:a@b.example"], &[mail("a@b.example")]);
+        check(
+            &["v=TLSRPTv1;rua=https://b.example/x,mailto:a@b.example,ftp://no"],
+            &[https("https://b.example/x"), mail("a@b.example")],
+        );
+        check(&["v=TLSRPTv1; rua=mailto:a@b", "v=TLSRPTv1; rua=mailto:c@d"], &[]);
+        check(&["v=spf1 -all"], &[]);
+        check(&[], &[]);
+    }
+}
