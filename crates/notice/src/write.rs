@@ -47,7 +47,7 @@ impl Action {
             ),
             Self::Delayed => (
                 "次の宛先への配送が遅れています。引き続き試みますので、何もする必要はありません。",
-                "Your mail to the following is late. It is tried further; you need not do anything.",
+                "Your mail to the following is late. It is tried further; nothing need be done.",
             ),
             Self::Delivered => {
                 ("次の宛先に届きました。", "Your mail was delivered to the following.")

@@ -1,11 +1,13 @@
 //! One loop over all peers: acts are staged as they come, one commit answers them together, and
 //! whoever can carry is given what is due.
 
+mod operator;
+
 use crate::Fault;
 use crate::forward::Forward;
 use crate::schedule::BATCH;
 use crate::store::Store;
-use crate::table::{Table, is_over, seconds};
+use crate::table::{Table, seconds};
 use compartment::now_ms;
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
@@ -410,109 +412,6 @@ impl Desk {
         })
     }
 
-    // ---- the operator --------------------------------------------------------------------------
-
-    fn answer_admin(&mut self, peer: Peer, call: u32, question: FromAdmin) {
-        let done = |done: bool| if done { ToAdmin::Done } else { ToAdmin::NoSuch };
-        let day = now_ms() + 24 * 3_600 * 1_000;
-        let answer = match question {
-            FromAdmin::List { tenant, after, limit } => Ok(self.list(tenant, after, limit)),
-            FromAdmin::Show(message) => Ok(self.show(message)),
-            FromAdmin::Hold(message) => {
-                self.store.hold(message, Hold { until_ms: day, then: AtEnd::Return }).map(done)
-            }
-            FromAdmin::Release(message) => self.store.release(message).map(|found| {
-                self.hurry(message);
-                done(found)
-            }),
-            FromAdmin::Cancel(message) => self.store.cancel(message, now_ms()).map(done),
-            FromAdmin::Status => Ok(ToAdmin::Status(self.status())),
-        };
-        match answer {
-            Ok(answer) => self.owe(peer, call, Owed::Admin(answer)),
-            Err(fault) => {
-                self.owed.push((peer, call, Owed::Admin(ToAdmin::Fault(String::new()))));
-                self.failed(&fault);
-            }
-        }
-    }
-
-    /// Destinations of a message that is hurried are tried at once.
-    fn hurry(&mut self, message: MessageId) {
-        let now = seconds(now_ms());
-        let table = &mut self.store.table;
-        let Some(slot) = table.slot(message) else { return };
-        for leg in table.legs_of(slot) {
-            if let Some(road) = table.leg(leg).map(|leg| leg.road) {
-                table.schedule.hurry(road, now);
-            }
-        }
-    }
-
-    fn list(&self, tenant: Option<TenantId>, after: Option<MessageId>, limit: u32) -> ToAdmin {
-        let table = &self.store.table;
-        let of_tenant = |slot: &u32| {
-            let row = table.message(*slot);
-            tenant.is_none() || row.and_then(|row| table.tenants.of(row.tenant)) == tenant
-        };
-        let mut ids: Vec<(MessageId, u32)> = table
-            .by_id
-            .iter()
-            .filter(|(id, slot)| after.is_none_or(|after| **id > after) && of_tenant(slot))
-            .map(|(id, slot)| (*id, *slot))
-            .collect();
-        let limit = limit.min(PAGE) as usize;
-        let more = ids.len() > limit;
-        if more && limit > 0 {
-            ids.select_nth_unstable(limit - 1);
-        }
-        ids.truncate(limit);
-        ids.sort_unstable();
-        let next = ids.last().map(|(id, _)| *id).filter(|_| more);
-        let items = ids.iter().filter_map(|(_, slot)| queued(table, *slot)).collect();
-        ToAdmin::Messages { items, next }
-    }
-
-    fn show(&self, message: MessageId) -> ToAdmin {
-        let table = &self.store.table;
-        let Some(slot) = table.slot(message) else { return ToAdmin::NoSuch };
-        let Some(queued) = queued(table, slot) else { return ToAdmin::NoSuch };
-        let leg = |slot: u32| {
-            let leg = table.leg(slot)?;
-            Some(LegState {
-                leg: leg.number,
-                route: table.roads.of(leg.road).unwrap_or(Route([0; 16])),
-                state: Table::shown(leg),
-                recipients: leg.recipients,
-                attempts: leg.attempts,
-                next_try_ms: next_try(leg),
-            })
-        };
-        let legs = table.legs_of(slot).into_iter().filter_map(leg).collect();
-        ToAdmin::Message { message: queued, legs }
-    }
-
-    fn status(&self) -> Status {
-        let table = &self.store.table;
-        let mut status = Status {
-            messages: table.by_id.len() as u64,
-            destinations: table.roads.len() as u64,
-            unreachable: table.schedule.closed(seconds(now_ms())),
-            ..Status::default()
-        };
-        for leg in table.legs.iter().flatten() {
-            status.legs += u64::from(!is_over(leg.state));
-            match Table::shown(leg) {
-                State::Held => status.held += 1,
-                State::Delayed => status.delayed += 1,
-                State::Leaving => status.leaving += 1,
-                _ => {}
-            }
-        }
-        status.bytes = table.messages.iter().flatten().map(|row| u64::from(row.size)).sum();
-        status
-    }
-
     fn hear_ledger(&mut self, call: u32, answer: &FromLedger) {
         if let Some(before) = self.forward.answered(call, answer) {
             self.taken_before = Some(before);
@@ -646,32 +545,4 @@ impl Desk {
         }
         self.store.write_down()
     }
-}
-
-fn next_try(leg: &crate::table::Leg) -> Option<u64> {
-    (leg.state == State::Delayed).then(|| u64::from(leg.until_s) * 1_000)
-}
-
-/// A message as it is shown: its state is that of the leg that is furthest from done.
-fn queued(table: &Table, slot: u32) -> Option<Queued> {
-    let row = table.message(slot)?;
-    let legs: Vec<_> = table.legs_of(slot).into_iter().filter_map(|leg| table.leg(leg)).collect();
-    let open = legs.iter().filter(|leg| !is_over(leg.state));
-    let rank = |state: State| match state {
-        State::Held => 0,
-        State::Leaving => 1,
-        State::Ready => 2,
-        _ => 3,
-    };
-    let state = open.map(|leg| Table::shown(leg)).min_by_key(|state| rank(*state));
-    Some(Queued {
-        message: row.message,
-        tenant: table.tenants.of(row.tenant)?,
-        user: row.user,
-        state: state.unwrap_or(State::Ready),
-        size: row.size.into(),
-        at_ms: u64::from(row.at_s) * 1_000,
-        next_try_ms: legs.iter().filter_map(|leg| next_try(leg)).min(),
-        legs: row.left,
-    })
 }

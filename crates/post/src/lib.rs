@@ -1,11 +1,12 @@
 //! The post keeps mail that leaves until it has left, and forgets none that it answered for.
 //!
-//! # Holds          ciphertext, wrapped keys, route tokens, sizes, times and states of outgoing mail
+//! # Holds          ciphertext, wrapped keys, route tokens, sizes, times and states of mail that
+//! #                leaves
 //! # May ask        ledger (its own `send` entries)
 //! # Network        none
 //! # If taken over  the intruder learns how much mail left from whom (opaque ids), how large and
-//! #                when, and that two letters went to one place; can hold back, drop or send again,
-//! #                which is noticed; text, addresses and host names are not here
+//! #                when, and that two letters went to one place; can hold back, drop or send
+//! #                again, which is noticed; text, addresses and host names are not here
 //! # Never          holds a key; knows an address or a destination's name; answers before the disk
 //!
 //! Reading order: [`run`], `state` (what each state promises), `desk` (one loop over all peers),

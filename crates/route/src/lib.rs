@@ -22,3 +22,6 @@ pub use der::public_key_info;
 pub use mx::{Host, Hosts, Mx, hosts};
 pub use report::{Failure, Policy, PolicyKind, Report, ReportAddress, report_addresses};
 pub use sts::{Mode, Sts, parse as parse_sts, policy_id};
+
+#[cfg(test)]
+mod tests;

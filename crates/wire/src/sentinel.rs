@@ -105,7 +105,9 @@ impl Source {
 
 /// Not those without whom nobody could let it in again, or nothing would be recorded.
 pub fn may_be_isolated(kind: Kind) -> bool {
-    !matches!(kind, Kind::Warden | Kind::Admin | Kind::Ledger | Kind::Mirror | Kind::Sentinel)
+    let is_needed =
+        matches!(kind, Kind::Warden | Kind::Admin | Kind::Ledger | Kind::Mirror | Kind::Sentinel);
+    crate::charter(kind).is_some() && !is_needed
 }
 
 /// What is told to people: ids and words of ours only.

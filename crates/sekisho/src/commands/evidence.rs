@@ -168,7 +168,8 @@ pub fn scope(mut arguments: Arguments, as_json: bool) -> Answer {
         None => None,
     };
     arguments.finish()?;
-    let Some(kind) = terms::Kind::parse(&component) else {
+    let known = |kind: &terms::Kind| *kind == terms::Kind::Warden || wire::charter(*kind).is_some();
+    let Some(kind) = terms::Kind::parse(&component).filter(known) else {
         let hint = "docs/generated/compartments.md lists them";
         return Err(Trouble::wrong_use("a compartment's name", component, hint));
     };

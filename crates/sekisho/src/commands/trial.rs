@@ -30,7 +30,7 @@ pub fn run(mut arguments: Arguments, as_json: bool) -> Answer {
 }
 
 fn known(word: &str) -> Result<Kind, Trouble> {
-    Kind::parse(word).filter(|kind| *kind != Kind::Warden).ok_or_else(|| {
+    Kind::parse(word).filter(|kind| wire::charter(*kind).is_some()).ok_or_else(|| {
         let hint = "docs/generated/compartments.md lists them";
         Trouble::wrong_use("a compartment's name", word, hint)
     })
