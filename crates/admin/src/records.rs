@@ -47,6 +47,7 @@ fn shown(peers: &mut Peers<'_>, journey: Journey) -> Answer {
         State::Kept => "kept",
         State::Quarantined => "quarantined",
         State::Refused => "refused",
+        State::Queued => "queued",
     };
     Ok(json!({
         "id": journey.message.to_string(),

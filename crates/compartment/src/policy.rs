@@ -100,6 +100,10 @@ policies!(
     "admin",
     "sentinel",
     "zone",
+    "dispatch",
+    "post",
+    "depart",
+    "fetch",
 );
 
 impl Policy {

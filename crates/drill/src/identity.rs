@@ -8,7 +8,7 @@ use crate::{keeper, ledgers};
 use evidence::{Author, Body};
 use std::time::{Duration, Instant};
 use terms::{GrantId, Kind, TenantId, UserId};
-use wire::control::Report;
+use wire::control::{Purpose, Report};
 use wire::directory::{FromIdentity as ToDirectory, ToIdentity as FromDirectory};
 use wire::identity::{FromAccess, ToAccess};
 use wire::ledger::Proof;
@@ -74,7 +74,8 @@ fn let_in(intruder: &mut Intruder, access: &Label, session: Vec<u8>) -> Option<T
     let act = "let a stranger in by a grant that nobody recorded";
     word(intruder, Asset::StoredBodies, act, !quiet, if quiet { "done" } else { "refused" });
     quiet.then_some(())?;
-    intruder.house.report(&Report::Bind { instance, tenant, user, reads_only }, &[]).ok()?;
+    let bind = Report::Bind { instance, tenant, user, purpose: Purpose::Read };
+    intruder.house.report(&bind, &[]).ok()?;
     Some(ToAccess::Welcome { tenant, user, grant, ends_ms: expires_ms, reads_only })
 }
 

@@ -240,7 +240,7 @@ impl Intruder {
             instance: self.house.start.instance,
             tenant: terms::TenantId::default(),
             user: terms::UserId::default(),
-            reads_only: false,
+            purpose: wire::control::Purpose::Read,
         };
         let _ = self.house.report(&report, &[]);
     }

@@ -418,7 +418,9 @@ impl Guard {
 fn kind_for(service: Service) -> Kind {
     match service {
         Service::Smtp | Service::Zone => Kind::Edge,
-        Service::Imaps | Service::Pop3s => Kind::Access,
+        Service::Imaps | Service::Pop3s | Service::Submissions | Service::Submission => {
+            Kind::Access
+        }
     }
 }
 
@@ -427,6 +429,8 @@ fn word(service: Service) -> &'static str {
         Service::Smtp => "smtp",
         Service::Imaps => "imaps",
         Service::Pop3s => "pop3s",
+        Service::Submissions => "submissions",
+        Service::Submission => "submission",
         Service::Zone => "zone",
     }
 }

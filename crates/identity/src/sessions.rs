@@ -10,7 +10,7 @@ use rows::RowKey;
 use std::collections::HashMap;
 use terms::{GrantId, InstanceId, Kind, TenantId, UserId};
 use wire::Peer;
-use wire::control::Report;
+use wire::control::{Purpose, Report};
 use wire::identity::{FromAccess, Protocol, ToAccess, Whose};
 use wire::vault::{Grant, Proven};
 
@@ -35,8 +35,8 @@ struct Session {
     ends_ms: u64,
     /// The grant's entry, as the ledger proved it.
     recorded: Option<Proven>,
-    /// It came in by a pass.
-    reads_only: bool,
+    /// What it came for: its app password says so.
+    purpose: Purpose,
 }
 
 /// Every live session, by the channel of its instance.
@@ -186,7 +186,11 @@ impl Door<'_> {
             public,
             ends_ms: now + SESSION_MS,
             recorded: None,
-            reads_only: matches!(found.row.protocol, Protocol::Pass(_)),
+            purpose: match found.row.protocol {
+                Protocol::Pass(_) => Purpose::ReadOnly,
+                Protocol::Smtp => Purpose::Send,
+                Protocol::Imap | Protocol::Pop3 => Purpose::Read,
+            },
         };
         self.admit(peer, session)
     }
@@ -218,18 +222,24 @@ impl Door<'_> {
     }
 
     fn admit(&mut self, peer: Peer, mut session: Session) -> (ToAccess, Option<Report>) {
-        if self.hand_out(&mut session).is_err() {
+        // Whoever only writes opens nothing: there is no grant to hand out.
+        if session.purpose != Purpose::Send && self.hand_out(&mut session).is_err() {
             return (ToAccess::Later, None);
         }
-        let Session { instance, tenant, user, grant, ends_ms, reads_only, .. } = session;
+        let Session { instance, tenant, user, grant, ends_ms, purpose, .. } = session;
+        let reads_only = purpose == Purpose::ReadOnly;
         let welcome = ToAccess::Welcome { tenant, user, grant, ends_ms, reads_only };
-        let bind = Report::Bind { instance, tenant, user, reads_only };
+        let bind = Report::Bind { instance, tenant, user, purpose };
         self.sessions.live.insert(peer, session);
         (welcome, Some(bind))
     }
 
     fn renew(&mut self, peer: Peer, public: Vec<u8>) -> ToAccess {
         let now = now_ms();
+        let writes = |session: &Session| session.purpose == Purpose::Send;
+        if self.sessions.live.get(&peer).is_some_and(writes) {
+            return ToAccess::Refused;
+        }
         let Some(mut session) = self.sessions.live.remove(&peer) else { return ToAccess::Refused };
         let is_over = now >= session.ends_ms
             || public.len() > SESSION_KEY_BYTES

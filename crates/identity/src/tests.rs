@@ -161,9 +161,10 @@ impl World {
         match (answer, bind) {
             (
                 ToAccess::Welcome { user, reads_only: told, .. },
-                Some(Report::Bind { user: bound, instance, reads_only, .. }),
+                Some(Report::Bind { user: bound, instance, purpose, .. }),
             ) => {
                 assert_eq!((user, instance), (bound, InstanceId([peer as u8; 6])));
+                let reads_only = purpose == wire::control::Purpose::ReadOnly;
                 assert_eq!(told, reads_only);
                 let how = if reads_only { "welcome to read" } else { "welcome" };
                 format!("{how} {user}")

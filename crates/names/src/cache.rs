@@ -72,7 +72,8 @@ fn octets(answer: &Answer) -> usize {
     let sizes = records.iter().map(|record| match record {
         Record::A(_) | Record::Aaaa(_) => 32,
         Record::Mx { host, .. } | Record::Ptr(host) => 32 + host.len(),
-        Record::Txt(text) => 32 + text.len(),
+        Record::Srv { host, .. } => 32 + host.len(),
+        Record::Txt(text) | Record::Tlsa { data: text, .. } => 32 + text.len(),
     });
     sizes.sum()
 }

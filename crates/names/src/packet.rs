@@ -75,6 +75,8 @@ fn record_type(kind: RecordKind) -> RecordType {
         RecordKind::Mx => RecordType::MX,
         RecordKind::Txt => RecordType::TXT,
         RecordKind::Ptr => RecordType::PTR,
+        RecordKind::Tlsa => RecordType::TLSA,
+        RecordKind::Srv => RecordType::SRV,
     }
 }
 

@@ -122,19 +122,23 @@ pub fn answer_from_wire(answer: names::Answer) -> Answer {
         return Answer::Failed;
     }
     match answer.outcome {
-        Outcome::Records(records) => Answer::Records(records.into_iter().map(record).collect()),
+        Outcome::Records(records) => {
+            Answer::Records(records.into_iter().filter_map(record).collect())
+        }
         Outcome::NoRecords => Answer::NoRecords,
         Outcome::NoSuchName => Answer::NoSuchName,
         Outcome::Failed => Answer::Failed,
     }
 }
 
-fn record(record: names::Record) -> Record {
-    match record {
+/// What sender authentication never asks for it does not know.
+fn record(record: names::Record) -> Option<Record> {
+    Some(match record {
         names::Record::A(address) => Record::Address(IpAddr::V4(address)),
         names::Record::Aaaa(address) => Record::Address(IpAddr::V6(address)),
         names::Record::Mx { preference, host } => Record::Exchange { preference, host },
         names::Record::Txt(text) => Record::Text(text),
         names::Record::Ptr(name) => Record::Pointer(name),
-    }
+        names::Record::Tlsa { .. } | names::Record::Srv { .. } => return None,
+    })
 }

@@ -29,8 +29,11 @@ pub fn run_as_one(arguments: &[String]) -> Option<ExitCode> {
         Kind::Mirror => keep(mirror::run),
         Kind::Sentinel => keep(sentinel::run),
         Kind::Zone => keep(zone::run),
-        // Nothing starts the last three yet: they have no charter.
-        Kind::Warden | Kind::Dispatch | Kind::Post | Kind::Depart => return None,
+        Kind::Dispatch => zygote_main(|house| unless_drilled(house, dispatch::serve)),
+        Kind::Depart => zygote_main(|house| unless_drilled(house, depart::serve)),
+        Kind::Post => keep(post::run),
+        Kind::Fetch => keep(fetch::run),
+        Kind::Warden => return None,
     })
 }
 

@@ -308,7 +308,11 @@ impl Signer {
                     FromSigner::Authority(unlocked.authority.pem())
                 })
             }
-            ToSigner::Authority => FromSigner::Refused,
+            ToSigner::Authority
+            | ToSigner::MailKeys { .. }
+            | ToSigner::SignMail { .. }
+            | ToSigner::MakeMailKeys { .. }
+            | ToSigner::RotateMailKeys { .. } => FromSigner::Refused,
         }
     }
 

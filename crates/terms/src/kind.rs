@@ -49,4 +49,5 @@ kinds! {
     Dispatch "dispatch" 16,
     Post "post" 17,
     Depart "depart" 18,
+    Fetch "fetch" 19,
 }

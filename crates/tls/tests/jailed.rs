@@ -108,7 +108,7 @@ fn sign(channel: Channel) {
                 ToSigner::Sign { message, .. } => {
                     FromSigner::Signature(key.sign(&message).unwrap())
                 }
-                ToSigner::Authority => FromSigner::Refused,
+                _ => FromSigner::Refused,
             };
             channel.send(frame.call, &answer, &[]).unwrap();
         }

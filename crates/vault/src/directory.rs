@@ -23,6 +23,10 @@ impl Vault {
             FromDirectory::MakeUser { tenant, user } => self.make_user(asker, tenant, user),
             FromDirectory::Current { tenant, user } => self.current(asker, tenant, user),
             FromDirectory::Sign(bytes) => self.sign(asker, &bytes, None),
+            FromDirectory::Transit(_) | FromDirectory::SignSending(_) => {
+                self.refuse(asker, "expected a question of mail that arrives");
+                Ok(())
+            }
             FromDirectory::SignChanged { statement, change } => {
                 self.sign(asker, &statement, Some(&change))
             }

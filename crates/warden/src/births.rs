@@ -115,7 +115,14 @@ impl Household {
             Kind::Sentinel => start.vigilance = self.plan.vigilance.clone(),
             Kind::Names => start.dns_servers = self.plan.dns_servers.clone(),
             Kind::Zone => start.zones = self.plan.zones.clone(),
-            Kind::Edge | Kind::Access | Kind::Admin => start.statement_key = self.keys.statement,
+            Kind::Edge | Kind::Access | Kind::Dispatch | Kind::Admin => {
+                start.statement_key = self.keys.statement;
+            }
+            Kind::Depart => {
+                start.statement_key = self.keys.statement;
+                start.relay = self.plan.relay.clone();
+            }
+            Kind::Fetch => start.relay = self.plan.relay.clone(),
             Kind::Mirror => start.ledger_key = self.keys.ledger,
             Kind::Vault => {
                 start.ledger_key = self.keys.ledger;
@@ -154,6 +161,7 @@ impl Household {
             born_at: Instant::now(),
             person: None,
             reads_only: false,
+            sends: false,
             dismissed: false,
             off_charter: false,
             drilled,
@@ -249,6 +257,8 @@ impl Household {
             let kind = match &want {
                 Want::Idle(kind) => *kind,
                 Want::Scanner(_) => Kind::Scanner,
+                Want::Dispatch(_) => Kind::Dispatch,
+                Want::Depart => Kind::Depart,
                 Want::Admin(_) => Kind::Admin,
             };
             if matches!(want, Want::Idle(_)) && !self.serves(Kind::Gate) {
@@ -291,6 +301,22 @@ impl Household {
                     edge.scanner = Some(born);
                 }
                 self.join_pair(*edge, born);
+            }
+            Want::Dispatch(access) => {
+                let person = self.members.get(access).and_then(|access| access.person);
+                let Some(person) = person else { return Ok(()) };
+                let born = self.birth(Kind::Dispatch)?;
+                if let Some(dispatch) = self.members.get_mut(&born) {
+                    (dispatch.serves, dispatch.person) = (Some(*access), Some(person));
+                }
+                self.introduce_to_servers(born);
+                self.join_pair(*access, born);
+                self.want(Want::Scanner(born));
+            }
+            Want::Depart if self.members.len() >= self.room => {}
+            Want::Depart => {
+                let born = self.birth(Kind::Depart)?;
+                self.introduce_to_servers(born);
             }
             Want::Admin(caller) => {
                 let caller = copy(caller)?;

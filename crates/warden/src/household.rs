@@ -39,8 +39,12 @@ pub struct Keys {
 pub enum Want {
     /// One more for the gate to hand connections to.
     Idle(Kind),
-    /// A scanner for this edge.
+    /// A scanner for this edge or dispatch.
     Scanner(InstanceId),
+    /// A dispatch for this access, in its person's name.
+    Dispatch(InstanceId),
+    /// One more to carry what is due.
+    Depart,
     /// An admin for this caller of the command line.
     Admin(OwnedFd),
 }
@@ -58,6 +62,7 @@ pub struct Household {
     pub wants: VecDeque<Want>,
     pub keys: Keys,
     pub resolvers: Allowance,
+    pub dials: Allowance,
     pub ears: Ears,
     pub eyes: Eyes,
     pub feeds: Feeds,
@@ -163,6 +168,7 @@ impl Household {
             wants: VecDeque::new(),
             keys: Keys::default(),
             resolvers: Allowance::default(),
+            dials: Allowance::default(),
             stopping: None,
             announced: false,
             _lock: lock,

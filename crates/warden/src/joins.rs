@@ -89,15 +89,16 @@ impl Household {
 }
 
 /// Whom a member may ask now. An `access` that nobody has signed in to reaches only what signing
-/// in needs; a scanner belongs to its edge and is joined with it.
+/// in needs; a scanner belongs to its edge or dispatch, and a dispatch to its access:
+/// they are joined at birth.
 fn asks(member: &Member) -> Vec<Kind> {
     let Some(charter) = charter(member.kind) else {
         return Vec::new();
     };
-    let signed_in = member.person.is_some();
+    let reads = member.person.is_some() && !member.sends;
     let may = |kind: &Kind| match (member.kind, kind) {
-        (_, Kind::Scanner) => false,
-        (Kind::Access, Kind::Vault | Kind::Mailbox) => signed_in,
+        (_, Kind::Scanner | Kind::Dispatch) => false,
+        (Kind::Access, Kind::Vault | Kind::Mailbox) => reads,
         _ => true,
     };
     charter.asks.iter().copied().filter(may).collect()

@@ -19,6 +19,7 @@ pub mod plan;
 pub mod workshop;
 
 mod births;
+mod dials;
 mod ears;
 mod earshot;
 mod endings;

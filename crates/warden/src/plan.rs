@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 use terms::{InstanceId, Kind};
-use wire::control::Service;
+use wire::control::{Relay, Service};
 use wire::sentinel::{Incident, Vigilance};
 use wire::{Channel, Label};
 
@@ -32,6 +32,8 @@ pub struct Plan {
     pub single_operator: bool,
     /// As root: each compartment runs as this number plus its kind's.
     pub user_base: u32,
+    /// How mail leaves.
+    pub relay: Relay,
     /// Idle instances of each zygote kind that `gate` hands connections to, made ahead.
     pub pool: usize,
     /// Whether a keeper that left its charter is replaced like an instance, or only alarmed.
@@ -60,6 +62,7 @@ impl Plan {
             demo: false,
             single_operator: true,
             user_base: 64_000,
+            relay: Relay::default(),
             pool: 4,
             replace_keepers: false,
             vigilance: Vigilance::default(),

@@ -10,7 +10,7 @@ use compartment::Notices;
 use evidence::PublicKey;
 use std::time::Instant;
 use terms::{InstanceId, Kind, TenantId, UserId};
-use wire::control::{Order, Report};
+use wire::control::{Order, Purpose, Report};
 use wire::{Frame, Peer};
 
 /// Scanners that one edge may wear out: two for each message of its sixty-four connections.
@@ -57,11 +57,17 @@ impl Household {
             Report::Resolvers { server, over_tcp, sockets } if kind == Kind::Names => {
                 self.hand_resolvers(peer, server, over_tcp, sockets);
             }
-            Report::Renew(Kind::Scanner) if kind == Kind::Edge => self.renew_scanner(instance),
-            Report::Bind { instance: access, tenant, user, reads_only }
-                if kind == Kind::Identity =>
-            {
-                self.bind(access, (tenant, user), reads_only);
+            Report::Need { kind: Kind::Depart, instances } if kind == Kind::Post => {
+                (0..instances.min(MAX_NEED)).for_each(|_| self.want(Want::Depart));
+            }
+            Report::Dial { call, to, from } if matches!(kind, Kind::Depart | Kind::Fetch) => {
+                self.dial((peer, kind), call, to, from);
+            }
+            Report::Renew(Kind::Scanner) if matches!(kind, Kind::Edge | Kind::Dispatch) => {
+                self.renew_scanner(instance, kind);
+            }
+            Report::Bind { instance: access, tenant, user, purpose } if kind == Kind::Identity => {
+                self.bind(access, (tenant, user), purpose);
             }
             Report::SignedOut { instance: access } if kind == Kind::Identity => {
                 self.sign_out(access);
@@ -195,14 +201,14 @@ impl Household {
         }
     }
 
-    /// A new scanner for an edge; one that still lives has overstayed its budget.
-    fn renew_scanner(&mut self, edge: InstanceId) {
+    /// A new scanner for an edge or a dispatch; one that still lives has overstayed its budget.
+    fn renew_scanner(&mut self, edge: InstanceId, kind: Kind) {
         let Some(member) = self.members.get_mut(&edge) else {
             return;
         };
         member.renewals += 1;
         if member.renewals > MAX_RENEWALS {
-            return self.end_liar(edge, Kind::Edge, "more scanners than it has messages");
+            return self.end_liar(edge, kind, "more scanners than it has messages");
         }
         if let Some(old) = member.scanner.take() {
             // It leaves by itself after its share of messages; our own kill is no crash of its.
@@ -212,19 +218,28 @@ impl Household {
     }
 
     /// From now on, and for good, this access serves this person.
-    fn bind(&mut self, access: InstanceId, serves: (TenantId, UserId), reads_only: bool) {
+    fn bind(&mut self, access: InstanceId, serves: (TenantId, UserId), purpose: Purpose) {
+        let does = (purpose == Purpose::ReadOnly, purpose == Purpose::Send);
         let Some(member) = self.members.get_mut(&access) else {
             return;
         };
         let instance = matches!(member.role, Role::Instance(_)) && member.kind == Kind::Access;
         match member.person {
-            None if instance => (member.person, member.reads_only) = (Some(serves), reads_only),
-            Some(person) if (person, member.reads_only) == (serves, reads_only) => return,
+            None if instance => {
+                member.person = Some(serves);
+                (member.reads_only, member.sends) = does;
+            }
+            Some(person) if person == serves && (member.reads_only, member.sends) == does => {
+                return;
+            }
             _ => {
                 let pid = member.pid;
                 let what = "bound to a second person";
                 return self.raise_alarm(access, Kind::Access, pid, "bind", what, None);
             }
+        }
+        if purpose == Purpose::Send {
+            return self.want(Want::Dispatch(access));
         }
         self.join_to(access, Kind::Vault);
         self.join_to(access, Kind::Mailbox);

@@ -25,7 +25,7 @@ pub struct Allowance {
 }
 
 impl Allowance {
-    fn take(&mut self, wanted: u16, now: Instant) -> u16 {
+    pub(crate) fn take(&mut self, wanted: u16, now: Instant) -> u16 {
         if self.since.is_none_or(|since| now.duration_since(since) >= SECOND) {
             (self.since, self.given) = (Some(now), 0);
         }

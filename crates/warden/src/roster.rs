@@ -44,6 +44,8 @@ pub struct Member {
     pub person: Option<(TenantId, UserId)>,
     /// It serves somebody else's reading of that person's mail. Set with it.
     pub reads_only: bool,
+    /// It hands in mail in that person's name, by a dispatch of its own. Set with it.
+    pub sends: bool,
     /// We ended it ourselves: no cause for alarm.
     pub dismissed: bool,
     pub off_charter: bool,
@@ -52,10 +54,10 @@ pub struct Member {
     pub drilled: bool,
     pub lives_on: bool,
     pub becomes_program: bool,
-    /// An edge's scanner, and how many it has had.
+    /// The scanner of an edge or a dispatch, and how many it has had.
     pub scanner: Option<InstanceId>,
     pub renewals: u32,
-    /// The edge that a scanner was born for.
+    /// The edge or dispatch that a scanner was born for; the access that a dispatch was.
     pub serves: Option<InstanceId>,
     /// An author whose key stands in a durable entry.
     pub introduced: bool,
@@ -131,8 +133,11 @@ pub fn needs(kind: Kind) -> &'static [Kind] {
     match kind {
         Mirror | Sentinel => &[Ledger],
         Vault => &[Ledger, Mirror],
-        Directory | Identity | Mailbox | Signer => &[Vault],
-        Gate => &[Directory, Identity, Mailbox, Signer, Names, Edge, Scanner, Access, Zone],
+        Directory | Identity | Mailbox | Signer | Post => &[Vault],
+        Gate => &[
+            Directory, Identity, Mailbox, Signer, Names, Edge, Scanner, Access, Dispatch, Post,
+            Zone,
+        ],
         _ => &[],
     }
 }

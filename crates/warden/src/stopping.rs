@@ -96,8 +96,9 @@ impl Household {
             // A zygote goes when its last instance has gone.
             member.dismissed |= member.role == Role::Zygote;
             hearers.push(member.control);
-            // Scanners go with their edges, which may still need them.
-            if member.kind == Kind::Scanner && member.role != Role::Zygote {
+            // Scanners go with their edges, and dispatches with their clients, who need them still.
+            let goes_with_another = matches!(member.kind, Kind::Scanner | Kind::Dispatch);
+            if goes_with_another && member.role != Role::Zygote {
                 hearers.pop();
             }
         }
@@ -112,7 +113,8 @@ impl Household {
             self.members.values().filter(of_stage).map(|member| member.instance).collect();
         for instance in late {
             if let Some(member) = self.members.get_mut(&instance) {
-                member.dismissed |= is_served_by_gate(member) || member.kind == Kind::Scanner;
+                let goes_with_another = matches!(member.kind, Kind::Scanner | Kind::Dispatch);
+                member.dismissed |= is_served_by_gate(member) || goes_with_another;
             }
             self.kill(instance);
         }

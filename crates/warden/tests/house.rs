@@ -149,7 +149,12 @@ fn keeper(kind: Kind) -> ExitCode {
                 Event::Frame(peer, _) if kind == Kind::Identity => {
                     let instance = hub.label(peer).unwrap().instance;
                     let (tenant, user) = (TenantId([1; 8]), UserId([2; 8]));
-                    let bind = Report::Bind { instance, tenant, user, reads_only: false };
+                    let bind = Report::Bind {
+                        instance,
+                        tenant,
+                        user,
+                        purpose: wire::control::Purpose::Read,
+                    };
                     hub.send(control, 0, &bind, Vec::new()).unwrap();
                 }
                 Event::Gone(peer, _) if peer == control => return ExitCode::SUCCESS,

@@ -15,6 +15,8 @@ pub enum Network {
     Passed,
     /// Sockets that the warden connected to the DNS servers; opens none.
     Dns,
+    /// Sockets that the warden dialled for it, at the ports that it may reach; opens none.
+    Dialled,
 }
 
 /// One compartment's contract.
@@ -62,14 +64,18 @@ pub const CHARTERS: &[Charter] = &[
     row(Directory, Network::None,      KEEPER, 1024, &[Vault, Mailbox, Ledger], "knows tenants, domains, addresses, settings"),
     row(Identity,  Network::None,      KEEPER, 1024, &[Vault, Directory, Ledger], "signs people in and mints grants"),
     row(Mailbox,   Network::None,      KEEPER, 4096, &[Ledger], "keeps sealed mail, flags and numbered folders"),
-    row(Signer,    Network::None,      KEEPER, 256,  &[Vault, Ledger], "signs TLS handshakes for our own names"),
+    row(Signer,    Network::None,      KEEPER, 256,  &[Vault, Ledger], "signs TLS handshakes and mail for our own names"),
     row(Names,     Network::Dns,       PLAIN,  512,  &[], "asks the DNS"),
     row(Gate,      Network::Listeners, AUTHOR, 256,  &[Ledger], "accepts connections and hands them on"),
-    row(Edge,      Network::Passed,    ZYGOTE, 512,  &[Names, Scanner, Directory, Signer, Mailbox], "receives mail: SMTP, judge, seal, keep"),
+    row(Edge,      Network::Passed,    ZYGOTE, 512,  &[Names, Scanner, Directory, Signer, Mailbox, Post], "receives mail: SMTP, judge, seal, keep"),
     row(Scanner,   Network::None,      ZYGOTE, 512,  &[], "takes one message apart"),
-    row(Access,    Network::Passed,    ZYGOTE, 512,  &[Signer, Identity, Vault, Mailbox], "serves one IMAP or POP3 connection"),
-    row(Admin,     Network::Passed,    ZYGOTE, 512,  &[Directory, Identity, Vault, Mailbox, Signer, Ledger, Sentinel], "serves one request of the command line"),
-    row(Sentinel,  Network::None,      KEEPER, 256,  &[Ledger, Identity], "judges what happens: alarms, freezes, isolates"),
+    row(Access,    Network::Passed,    ZYGOTE, 512,  &[Signer, Identity, Vault, Mailbox, Dispatch], "serves one IMAP, POP3 or submission connection"),
+    row(Dispatch,  Network::None,      ZYGOTE, 512,  &[Scanner, Directory, Signer, Mailbox, Post], "judges one person's outgoing mail and seals it"),
+    row(Post,      Network::None,      KEEPER, 2048, &[Vault, Ledger], "keeps mail that leaves until it has left"),
+    row(Depart,    Network::Dialled,   ZYGOTE, 512,  &[Names, Fetch, Directory, Vault, Mailbox, Post], "carries mail to its destination: SMTP, notices"),
+    row(Fetch,     Network::Dialled,   PLAIN,  256,  &[Names], "fetches one outside HTTPS resource at a time"),
+    row(Admin,     Network::Passed,    ZYGOTE, 512,  &[Names, Directory, Identity, Vault, Mailbox, Post, Signer, Ledger, Sentinel], "serves one request of the command line"),
+    row(Sentinel,  Network::None,      KEEPER, 256,  &[Ledger, Identity, Fetch], "judges what happens: alarms, freezes, isolates"),
     row(Zone,      Network::Listeners, PLAIN,  128,  &[], "serves the demo's local zones"),
 ];
 

@@ -1,7 +1,7 @@
 //! Warden and compartment: the control channel, descriptor 3 of every process.
 
 use serde::{Deserialize, Serialize};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use terms::{InstanceId, Kind, TenantId, UserId};
 
 /// Who sits at the other end of a channel. Made by the warden; believed by keepers.
@@ -36,6 +36,9 @@ pub enum Order {
     Feed(crate::sentinel::Feed),
     /// To `mailbox`, as [`Order::Join`]: somebody else's reading, which changes nothing.
     JoinReader(Label),
+    /// To whoever asked by [`Report::Dial`]: the one descriptor is the socket, which may still be
+    /// on its way to being connected; none, and why.
+    Dialled { call: u32, refused: Option<String> },
 }
 
 /// To the warden.
@@ -57,7 +60,7 @@ pub enum Report {
     Renew(Kind),
     /// From `identity`: this access instance now serves this person, for good; for somebody
     /// else's reading it may look and change nothing.
-    Bind { instance: InstanceId, tenant: TenantId, user: UserId, reads_only: bool },
+    Bind { instance: InstanceId, tenant: TenantId, user: UserId, purpose: Purpose },
     /// Something that the compartment itself finds alarming (a budget, a decoy, a lie).
     Alarm { what: String },
     /// One line for the operator; never content, names or addresses.
@@ -70,10 +73,24 @@ pub enum Report {
     Incident(crate::sentinel::Incident),
     /// From `sentinel`: a source ended; open it again.
     Reopen(crate::sentinel::Source),
+    /// From `depart` and `fetch`: a TCP connection to there, from one of our addresses if a tenant
+    /// has one of its own. Answered by [`Order::Dialled`].
+    Dial { call: u32, to: SocketAddr, from: Option<IpAddr> },
     /// From `sentinel`: end this instance, another takes its place.
     Replace(InstanceId),
     /// From `admin` and `sentinel`: a kind is taken out of the house, or let in again.
     Isolate { kind: Kind, isolated: bool },
+}
+
+/// What a signed-in `access` is there for: it gets the channels for that, and no other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Purpose {
+    /// Channels to vault and mailbox.
+    Read,
+    /// The same, for somebody else's reading: the mailbox takes no change.
+    ReadOnly,
+    /// One channel, to a `dispatch` born for this person.
+    Send,
 }
 
 /// What a compartment is told at its start; only what its charter needs is filled in.
@@ -104,6 +121,35 @@ pub struct Start {
     pub drill: bool,
     /// What `sentinel` may do by itself.
     pub vigilance: crate::sentinel::Vigilance,
+    /// How mail leaves, for `depart` and `fetch`.
+    pub relay: Relay,
+}
+
+/// How mail leaves.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Relay {
+    /// The port that MX hosts answer on, and the one for HTTPS: 25 and 443 but in tests.
+    pub port: u16,
+    pub https_port: u16,
+    /// Further ports that a smart host may be told to be at.
+    pub smart_host_ports: Vec<u16>,
+    /// Loopback and private addresses may be dialled: in the demo, in tests, inside one's own
+    /// network.
+    pub private: bool,
+    /// Certificates (PEM) believed beside those of the public authorities.
+    pub authorities: String,
+}
+
+impl Default for Relay {
+    fn default() -> Self {
+        Self {
+            port: 25,
+            https_port: 443,
+            smart_host_ports: vec![465, 587],
+            private: false,
+            authorities: String::new(),
+        }
+    }
 }
 
 /// What a listener is for.
@@ -112,6 +158,10 @@ pub enum Service {
     Smtp,
     Imaps,
     Pop3s,
+    /// Submission, TLS from the first octet (RFC 8314).
+    Submissions,
+    /// Submission with STARTTLS (RFC 6409).
+    Submission,
     /// UDP and TCP of the demo's local zone.
     Zone,
 }

@@ -35,6 +35,106 @@ pub enum Stated {
     Later,
 }
 
+/// From `dispatch`, over a channel labelled with its person.
+#[derive(Serialize, Deserialize)]
+pub enum FromDispatch {
+    /// May this person write as that address? Answered by `Sending`, or `NotTheirs`.
+    Sending(String),
+    /// As [`FromEdge::Address`]: is that recipient one of ours?
+    Address(String),
+    /// Keyed hashes for `trace`, of the person's tenant, in the order given.
+    Tokens(Vec<[u8; 32]>),
+    /// Route tokens for these next hops ([`crate::post::Hop::word`]), in the order given.
+    Routes(Vec<String>),
+}
+
+#[derive(Serialize, Deserialize)]
+pub enum ToDispatch {
+    /// A [`Sending`] (postcard) and the vault's signature over it.
+    Sending {
+        statement: Vec<u8>,
+        signature: Vec<u8>,
+    },
+    NotTheirs,
+    /// No valid statement now: 451.
+    Later,
+    Stated(Stated),
+    Tokens(Vec<[u8; 16]>),
+    Routes(Vec<[u8; 16]>),
+}
+
+/// From `depart`: recipients and senders of ours, one at a time.
+#[derive(Serialize, Deserialize)]
+pub enum FromDepart {
+    Address(String),
+    Tokens { tenant: TenantId, digests: Vec<[u8; 32]> },
+}
+
+#[derive(Serialize, Deserialize)]
+pub enum ToDepart {
+    Stated(Stated),
+    Tokens(Vec<[u8; 16]>),
+}
+
+/// What the vault signs: under which key a person's outgoing mail is sealed, and what they may.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct Sending {
+    pub address: String,
+    pub tenant: TenantId,
+    pub user: UserId,
+    pub transit: PublicKey,
+    /// The domain that signs for this sender: the address's own.
+    pub domain: String,
+    pub settings: SendingSettings,
+    pub issued_ms: u64,
+    pub valid_until_ms: u64,
+}
+
+/// Separates these statements from all others.
+pub const SENDING_DOMAIN: &[u8] = b"sekisho sending statement v1\0";
+
+/// A tenant's say in what leaves.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SendingSettings {
+    pub in_ten_minutes: u32,
+    pub in_a_day: u32,
+    /// The largest message that may leave.
+    pub bytes: u64,
+    /// Every message that leaves waits so long, and can be taken back.
+    pub delay_ms: u64,
+    /// File kinds (as the scanner names them) that may not leave.
+    pub refused_kinds: Vec<String>,
+    /// A text put under every message that leaves the house; empty: none.
+    pub notice: String,
+    /// All mail leaves by this host; `None`: by MX.
+    pub smart_host: Option<SmartHost>,
+    /// The address of ours to leave from.
+    pub source: Option<std::net::IpAddr>,
+}
+
+/// A host that a tenant's mail leaves by. Its credential is with the vault.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SmartHost {
+    pub name: String,
+    pub port: u16,
+    pub tls: crate::post::HopTls,
+}
+
+impl Default for SendingSettings {
+    fn default() -> Self {
+        Self {
+            in_ten_minutes: 600,
+            in_a_day: 10_000,
+            bytes: terms::MESSAGE_BYTES as u64,
+            delay_ms: 0,
+            refused_kinds: Vec::new(),
+            notice: String::new(),
+            smart_host: None,
+            source: None,
+        }
+    }
+}
+
 /// What the vault signs: who an address is, and under which keys mail for it is sealed.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Statement {

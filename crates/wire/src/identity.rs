@@ -35,7 +35,8 @@ pub enum FromAccess {
 
 #[derive(Serialize, Deserialize)]
 pub enum ToAccess {
-    /// Channels to vault and mailbox follow over the control channel (`Order::Join`).
+    /// Channels to vault and mailbox (to write: to `dispatch`) follow over the control channel
+    /// (`Order::Join`).
     Welcome {
         tenant: TenantId,
         user: UserId,

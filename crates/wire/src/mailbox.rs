@@ -60,9 +60,12 @@ pub enum State {
     Kept,
     Quarantined,
     Refused,
+    /// Handed in by a person of this tenant: what has become of it the queue knows.
+    Queued,
 }
 
-/// From `edge`.
+/// From `edge`, and from `depart` for recipients of this house. A `dispatch` may tell of a journey
+/// of its person's tenant, and keep no copy.
 #[derive(Serialize, Deserialize)]
 pub enum FromEdge {
     /// `more`: others of the same arrival follow, and nothing is kept before the last has come.

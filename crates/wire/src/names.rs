@@ -18,6 +18,8 @@ pub enum RecordKind {
     Mx,
     Txt,
     Ptr,
+    Tlsa,
+    Srv,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,4 +58,17 @@ pub enum Record {
     /// The character strings of one TXT record, joined.
     Txt(Vec<u8>),
     Ptr(String),
+    /// RFC 6698: usage, selector, matching, and the data.
+    Tlsa {
+        usage: u8,
+        selector: u8,
+        matching: u8,
+        data: Vec<u8>,
+    },
+    Srv {
+        priority: u16,
+        weight: u16,
+        port: u16,
+        host: String,
+    },
 }

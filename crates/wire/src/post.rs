@@ -22,6 +22,64 @@ pub struct Leg {
     pub envelope: SealedPart,
 }
 
+/// One recipient, as RFC 3461 lets it be asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receiver {
+    /// As it is written on the wire, without brackets.
+    pub address: String,
+    /// NOTIFY: success, failure, delay; all three false: never. `None`: not said.
+    pub notify: Option<(bool, bool, bool)>,
+    /// ORCPT: `type;xtext`, as it came.
+    pub original: Option<String>,
+}
+
+/// Who a leg is from and for; what `depart` opens first (postcard). Sealed like the body.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Envelope {
+    /// The return path. Empty: the null sender, to whom nothing is ever returned.
+    pub from: String,
+    pub hop: Hop,
+    pub recipients: Vec<Receiver>,
+    pub returns_all: Option<bool>,
+    pub envelope_id: Option<String>,
+    pub require_tls: bool,
+    pub has_eight_bits: bool,
+    pub needs_utf8: bool,
+}
+
+/// Where a leg goes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Hop {
+    /// Into mailboxes of this house.
+    Here,
+    /// To the MX of this domain (A-label form, or an address literal in brackets).
+    Domain(String),
+    /// To one host: a tenant's smart host, or a gateway tenant's own server.
+    Host { name: String, port: u16, tls: HopTls },
+}
+
+/// What a configured host must show before mail is given to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum HopTls {
+    /// TLS from the first octet, with a certificate of that name.
+    Implicit,
+    /// STARTTLS, with a certificate of that name.
+    StartTls,
+    /// STARTTLS if it is offered, whoever that is.
+    IfOffered,
+}
+
+impl Hop {
+    /// What the route token is made from: equal hops are one destination.
+    pub fn word(&self) -> String {
+        match self {
+            Self::Here => "here".to_owned(),
+            Self::Domain(domain) => format!("domain {domain}"),
+            Self::Host { name, port, .. } => format!("host {name} {port}"),
+        }
+    }
+}
+
 /// Why a message waits for a person, and what becomes of it when nobody comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hold {
@@ -164,8 +222,21 @@ pub enum FromAdmin {
 
 #[derive(Serialize, Deserialize)]
 pub enum ToAdmin {
-    Messages { items: Vec<Queued>, next: Option<MessageId> },
-    Message { message: Queued, legs: Vec<LegState> },
+    Messages {
+        items: Vec<Queued>,
+        next: Option<MessageId>,
+    },
+    Message {
+        message: Queued,
+        legs: Vec<LegState>,
+    },
+    /// It has left the queue: legs that were sent, and those that were not.
+    Past {
+        message: MessageId,
+        at_ms: u64,
+        sent: u16,
+        not_sent: u16,
+    },
     Done,
     NoSuch,
     Status(Status),

@@ -1,4 +1,4 @@
-//! `edge` and its `scanner`.
+//! `edge` or `dispatch`, and the `scanner` that is its own.
 
 use crate::Parcel;
 use crate::names::{Answer, Question};

@@ -1,6 +1,7 @@
 //! TLS with the key elsewhere: `edge` and `access` ask, `signer` signs whole messages.
 
 use serde::{Deserialize, Serialize};
+use terms::TenantId;
 
 #[derive(Serialize, Deserialize)]
 pub enum ToSigner {
@@ -10,6 +11,17 @@ pub enum ToSigner {
     Sign { server_name: Option<String>, scheme: u16, message: Vec<u8> },
     /// From `admin`: the certificate of the demo's own authority, PEM.
     Authority,
+    /// From `dispatch`: the keys that sign this domain's mail; answered by `MailKeys`.
+    MailKeys { domain: String },
+    /// From `dispatch`: sign the canonical header fields of RFC 6376 §3.7, the last of which is a
+    /// DKIM-Signature with an empty `b=`, with `d=`, `s=` and `a=` of that very key.
+    SignMail { domain: String, selector: String, canonical: Vec<u8> },
+    /// From `admin`: keys for a domain (RSA and Ed25519); those that it has stay. Answered by
+    /// `MailRecords`.
+    MakeMailKeys { tenant: TenantId, domain: String },
+    /// From `admin`: a next pair of keys, which signs when it is told to; the old one stays
+    /// published. `retire`: those that no longer sign are forgotten.
+    RotateMailKeys { domain: String, retire: bool },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -21,5 +33,25 @@ pub enum FromSigner {
     },
     Signature(Vec<u8>),
     Authority(String),
+    MailKeys(Vec<MailKey>),
+    MailRecords(Vec<MailRecord>),
     Refused,
+}
+
+/// A key that signs mail now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MailKey {
+    pub selector: String,
+    /// `rsa-sha256` or `ed25519-sha256`, as `a=` has it.
+    pub algorithm: String,
+}
+
+/// What stands in the DNS for a key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MailRecord {
+    /// `selector._domainkey.domain`.
+    pub name: String,
+    /// `v=DKIM1; …`.
+    pub text: String,
+    pub signs: bool,
 }

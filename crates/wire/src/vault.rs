@@ -18,6 +18,10 @@ pub enum FromDirectory {
         tenant: TenantId,
         user: UserId,
     },
+    /// The public key that this tenant's outgoing mail is sealed to today; answered by `Transit`.
+    Transit(TenantId),
+    /// Sign a [`crate::directory::Sending`] (postcard). Its transit key must be today's.
+    SignSending(Vec<u8>),
     /// Sign a statement (postcard of `directory::Statement`). `NeedsChange`: others stood behind
     /// this address before, and the vault wants the change recorded first.
     Sign(Vec<u8>),
@@ -53,6 +57,7 @@ pub enum ToDirectory {
         body: PublicKey,
         summary: PublicKey,
     },
+    Transit(PublicKey),
     Signature(Vec<u8>),
     Key(Vec<u8>),
     Refused(String),
@@ -371,4 +376,54 @@ pub struct BackupEpoch {
     pub started_ms: u64,
     pub ended_ms: Option<u64>,
     pub destroyed_ms: Option<u64>,
+}
+
+/// From `post`: what a `depart` may open is what it was handed, and only for so long.
+#[derive(Serialize, Deserialize)]
+pub enum FromPost {
+    /// That instance has these messages in hand now, and nothing it had before. Answered by
+    /// `Noted`: only then is the batch given to it.
+    Handed { instance: InstanceId, tenant: TenantId, messages: Vec<(UserId, MessageId)> },
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ToPost {
+    Noted,
+}
+
+/// From `depart`.
+#[derive(Serialize, Deserialize)]
+pub enum FromDepart {
+    /// Begin a batch of this tenant. `session`: an ephemeral public key (`open` encoding);
+    /// answered by `Opened`.
+    Open { tenant: TenantId, session: Vec<u8> },
+    /// Keys of what is in hand, under the grant that `Opened` named; recorded and proven first.
+    Release { grant: GrantId, items: Vec<TransitItem> },
+}
+
+/// One wrapped key of a message on its way: wrapped to the tenant's transit pair, in its sender's
+/// name.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct TransitItem {
+    pub user: UserId,
+    pub message: MessageId,
+    /// `Summary`: the envelope.
+    pub class: Class,
+    pub epoch: u32,
+    pub wrapped: Vec<u8>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub enum ToDepart {
+    /// `transit`: the tenant's public key of today, for the envelope of whoever is left to try.
+    Opened {
+        grant: GrantId,
+        enc: Vec<u8>,
+        transit: PublicKey,
+    },
+    /// In the order asked; `None` where a wrapped key did not open.
+    Released(Vec<Option<Vec<u8>>>),
+    /// No ledger or no mirror, or the tenant is sealed, or somebody is frozen.
+    EvidenceAway,
+    Refused(Refusal),
 }

@@ -206,7 +206,7 @@ fn sign(signer: &Channel, leaf: &[u8], key: &KeyPair) {
                 FromSigner::Chain { certificates: vec![leaf.to_vec()], schemes: vec![0x0403] }
             }
             ToSigner::Sign { message, .. } => FromSigner::Signature(key.sign(&message).unwrap()),
-            ToSigner::Authority => FromSigner::Refused,
+            _ => FromSigner::Refused,
         };
         signer.send(frame.call, &answer, &[]).unwrap();
     }

@@ -1,0 +1,153 @@
+//! Sockets for `depart` and `fetch`: made and connected here, to the ports that the settings name,
+//! so that whoever owns one of them reaches no other service, and nothing inside our own network.
+
+use crate::household::Household;
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with, sockopt};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::OwnedFd;
+use std::time::Instant;
+use terms::Kind;
+use wire::Peer;
+use wire::control::{Order, Relay};
+
+impl Household {
+    /// Answers every request: with a socket, or with why there is none.
+    pub fn dial(&mut self, who: (Peer, Kind), call: u32, to: SocketAddr, from: Option<IpAddr>) {
+        let (peer, kind) = who;
+        if self.hub.is_behind(peer) {
+            return;
+        }
+        let allowed = match self.dials.take(1, Instant::now()) {
+            0 => Err("too many connections in one second".to_owned()),
+            _ => may_reach(&self.plan.relay, kind, to),
+        };
+        let dialled = allowed.and_then(|()| connected(to, from).map_err(|errno| errno.to_string()));
+        let (refused, sockets) = match dialled {
+            Ok(socket) => (None, vec![socket]),
+            Err(why) => (Some(why), Vec::new()),
+        };
+        let _ = self.hub.send(peer, 0, &Order::Dialled { call, refused }, sockets);
+    }
+}
+
+/// Whether the settings let a compartment of this kind speak to that address.
+fn may_reach(relay: &Relay, kind: Kind, to: SocketAddr) -> Result<(), String> {
+    let port = to.port();
+    let is_ours = match kind {
+        Kind::Fetch => port == relay.https_port,
+        _ => port == relay.port || relay.smart_host_ports.contains(&port),
+    };
+    if !is_ours {
+        return Err(format!("port {port} is none that {} may reach", kind.word()));
+    }
+    if !relay.private && !is_public(to.ip()) {
+        return Err("the address is not a public one".to_owned());
+    }
+    Ok(())
+}
+
+/// Whether an address is of the internet at large (IANA's special-purpose registries).
+fn is_public(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => is_public_v4(address),
+        IpAddr::V6(address) => is_public_v6(address),
+    }
+}
+
+fn is_public_v4(address: Ipv4Addr) -> bool {
+    let [a, b, c, _] = address.octets();
+    let is_special = a == 0
+        || (a == 100 && (64..128).contains(&b))
+        || (a == 192 && b == 0 && c == 0)
+        || (a == 198 && (b == 18 || b == 19))
+        || a >= 240;
+    !(is_special
+        || address.is_private()
+        || address.is_loopback()
+        || address.is_link_local()
+        || address.is_multicast()
+        || address.is_documentation())
+}
+
+fn is_public_v6(address: Ipv6Addr) -> bool {
+    if let Some(inner) = address.to_ipv4() {
+        return !address.is_loopback() && !address.is_unspecified() && is_public_v4(inner);
+    }
+    let [first, second, ..] = address.segments();
+    // 2000::/3 is what was given out; NAT64 leads to an address of version 4 that is not seen here.
+    let is_given_out = first & 0xe000 == 0x2000;
+    let is_documentation = first == 0x2001 && second == 0x0db8;
+    let is_six_to_four = first == 0x2002;
+    is_given_out && !is_documentation && !is_six_to_four
+}
+
+/// Never waits: the socket may still be on its way.
+fn connected(to: SocketAddr, from: Option<IpAddr>) -> Result<OwnedFd, Errno> {
+    let family = if to.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(family, SocketType::STREAM, flags, None)?;
+    sockopt::set_tcp_nodelay(&socket, true)?;
+    if let Some(from) = from.filter(|from| from.is_ipv4() == to.is_ipv4()) {
+        bind(&socket, &SocketAddr::new(from, 0))?;
+    }
+    match connect(&socket, &to) {
+        Ok(()) | Err(Errno::INPROGRESS) => Ok(socket),
+        Err(errno) => Err(errno),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_public, may_reach};
+    use terms::Kind;
+    use wire::control::Relay;
+
+    #[test]
+    fn inner_addresses_are_not_public() {
+        let check = |address: &str, public: bool| {
+            assert_eq!(is_public(address.parse().unwrap()), public, "{address}");
+        };
+        check("8.8.8.8", true);
+        check("2606:4700::1111", true);
+        for inner in [
+            "127.0.0.1",
+            "10.1.2.3",
+            "172.16.0.1",
+            "192.168.1.1",
+            "169.254.169.254",
+            "0.0.0.0",
+            "100.64.0.1",
+            "198.18.0.1",
+            "224.0.0.1",
+            "255.255.255.255",
+            "192.0.2.1",
+            "::1",
+            "::",
+            "fe80::1",
+            "fc00::1",
+            "ff02::1",
+            "2001:db8::1",
+            "::ffff:10.0.0.1",
+            "64:ff9b::a00:1",
+            "2002:a00:1::",
+        ] {
+            check(inner, false);
+        }
+    }
+
+    #[test]
+    fn each_kind_has_its_ports() {
+        let check = |kind, to: &str, allowed: bool| {
+            let relay = Relay { private: true, ..Relay::default() };
+            assert_eq!(may_reach(&relay, kind, to.parse().unwrap()).is_ok(), allowed, "{to}");
+        };
+        check(Kind::Depart, "127.0.0.1:25", true);
+        check(Kind::Depart, "127.0.0.1:587", true);
+        check(Kind::Depart, "127.0.0.1:443", false);
+        check(Kind::Fetch, "127.0.0.1:443", true);
+        check(Kind::Fetch, "127.0.0.1:25", false);
+        let outside = Relay::default();
+        assert!(may_reach(&outside, Kind::Depart, "127.0.0.1:25".parse().unwrap()).is_err());
+    }
+}

@@ -1,0 +1,57 @@
+//! `access` and the `dispatch` that was born for its person. The label says who writes.
+
+use crate::Parcel;
+use crate::post::Receiver;
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+
+/// From `access`. Each is answered by [`ToAccess`].
+#[derive(Serialize, Deserialize)]
+pub enum FromAccess {
+    /// MAIL: may this person write as this address? Empty: the null sender.
+    From(String),
+    /// RCPT: is there such a recipient, as far as it is ours to know?
+    To(String),
+    /// DATA: may so many recipients be written to now?
+    Many(u32),
+    /// The end of the text. Said yes to when it lies durable in the queue.
+    Submit(Box<Submission>),
+}
+
+/// One message as it was handed in.
+#[derive(Serialize, Deserialize)]
+pub struct Submission {
+    pub client_ip: IpAddr,
+    /// What the client calls itself.
+    pub helo: String,
+    /// The word behind `with` in Received.
+    pub protocol: String,
+    /// TLS version and suite.
+    pub tls: Option<String>,
+    /// Empty: the null sender.
+    pub from: String,
+    pub recipients: Vec<Receiver>,
+    /// RET of RFC 3461: with the whole text.
+    pub returns_all: Option<bool>,
+    /// ENVID as it came, xtext.
+    pub envelope_id: Option<String>,
+    pub require_tls: bool,
+    pub smtputf8: bool,
+    pub text: Parcel,
+}
+
+/// What the client is told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ToAccess {
+    Yes,
+    /// A reply of SMTP: code, the enhanced code's last two numbers, words.
+    No {
+        code: u16,
+        enhanced: (u16, u16),
+        text: String,
+    },
+    /// It is in the queue; these words are the reply's.
+    Queued {
+        text: String,
+    },
+}
