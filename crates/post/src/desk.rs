@@ -10,6 +10,7 @@ use crate::schedule::BATCH;
 use crate::store::Store;
 use crate::table::{Table, seconds};
 use compartment::now_ms;
+use handing::Batch;
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
@@ -17,7 +18,6 @@ use terms::{InstanceId, Kind, MessageId, TenantId};
 use wire::control::{Order, Report};
 use wire::ledger::FromLedger;
 use wire::post::*;
-use handing::Batch;
 use wire::vault::ToPost;
 use wire::{Event, Frame, Hub, INLINE_BYTES, Peer};
 
