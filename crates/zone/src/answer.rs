@@ -52,7 +52,7 @@ fn fill(reply: &mut Message, question: &Query, zones: &Zones) {
     }
     let mut name = question.name.clone();
     for _ in 0..ALIASES {
-        let key = key(&name);
+        let key = source(&key(&name), zones);
         let found = word(question.query_type).map_or_else(Vec::new, |w| zones.records(&key, w));
         if !found.is_empty() {
             let record = |data| Record::from_rdata(name.clone(), zones.ttl_seconds, data);
@@ -72,6 +72,21 @@ fn fill(reply: &mut Message, question: &Query, zones: &Zones) {
         name = next;
     }
     reply.metadata.response_code = ResponseCode::ServFail;
+}
+
+/// The name whose records answer: itself, or the asterisk below the nearest name above that exists
+/// (RFC 4592 §3.3.1).
+fn source(key: &str, zones: &Zones) -> String {
+    let mut above = key;
+    while !zones.exists(above) {
+        let Some((_, next)) = above.split_once('.') else { return key.to_owned() };
+        let asterisk = format!("*.{next}");
+        if zones.names.contains_key(&asterisk) {
+            return asterisk;
+        }
+        above = next;
+    }
+    key.to_owned()
 }
 
 /// The SOA of the nearest name above that has one, or one for the root (RFC 2308 §3).

@@ -37,6 +37,9 @@ pub struct Wishes {
     pub port_base: u16,
     pub as_json: bool,
     pub sample: bool,
+    /// Mail that leaves goes to this port, where somebody else listens; `None`: to the demo's own
+    /// outside world.
+    pub outside: Option<u16>,
 }
 
 /// The demo's ports (architecture §7).
@@ -90,11 +93,15 @@ pub fn run(wishes: Wishes, credential: Vec<u8>) -> Result<ExitCode, Trouble> {
     let senders = Senders::new(&credential);
     let zones = senders.zones().map_err(|e| Trouble::fault(e.to_string(), "report this"))?;
     let (tell, told) = channel();
-    let outside = Outside::open(ports.outside()).map_err(|error| {
-        let what = format!("{}: {error}", ports.outside());
-        Trouble::fault(what, "give another --port-base: the demo needs 100 ports from there on")
-    })?;
+    let outside = match wishes.outside {
+        Some(_) => Outside::default(),
+        None => Outside::open(ports.outside()).map_err(|error| {
+            let what = format!("{}: {error}", ports.outside());
+            Trouble::fault(what, "give another --port-base: the demo needs 100 ports from there")
+        })?,
+    };
     let mut plan = plan(&wishes.data, ports, zones, &credential, tell)?;
+    plan.relay.port = wishes.outside.unwrap_or(plan.relay.port);
     let drills = plan.drills.clone();
     let mut stage = Some(Stage {
         wishes,
@@ -256,7 +263,7 @@ impl Stage {
             "imaps": self.ports.imaps().to_string(),
             "pop3s": self.ports.pop3s().to_string(),
             "dns": self.ports.dns().to_string(),
-            "outside": self.ports.outside().to_string(),
+            "outside": self.outside_address().to_string(),
             "metrics": null,
             "https": null,
             "login": null,
@@ -265,6 +272,11 @@ impl Stage {
             "data": self.wishes.data,
             "accounts": self.accounts.iter().map(Account::json).collect::<Vec<_>>(),
         })
+    }
+
+    fn outside_address(&self) -> SocketAddr {
+        let own = self.ports.outside();
+        self.wishes.outside.map_or(own, |port| SocketAddr::new(own.ip(), port))
     }
 
     fn authority(&self) -> String {

@@ -62,6 +62,7 @@ impl Senders {
             }
         }
         zones.add("outside.example", Mx, "10 mx.outside.example")?;
+        zones.add("*.outside.example", Mx, "10 mx.outside.example")?;
         zones.add("mx.outside.example", A, "127.0.0.1")?;
         zones.add("mail.sender.example", A, "127.0.0.1")?;
         zones.add("mail.sender.example", Txt, "v=spf1 a -all")?;
