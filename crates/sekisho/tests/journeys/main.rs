@@ -15,6 +15,7 @@ mod imap_value;
 mod install;
 mod kills;
 mod leaving;
+mod leaving_kills;
 mod letters;
 mod post;
 mod probes;
