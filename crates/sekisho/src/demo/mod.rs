@@ -2,6 +2,7 @@
 
 pub mod accounts;
 mod attack;
+mod leaving;
 pub mod outside;
 pub mod post;
 pub mod reading;
