@@ -324,6 +324,9 @@ fn state(
         settings.refuse_from = 1.0;
     }
     let statement = Statement {
+        onward: Vec::new(),
+        transit: None,
+        absence: None,
         address: address.to_owned(),
         tenant: TenantId([tenant; 8]),
         recipients: vec![person.clone()],

@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use std::time::Instant;
 use terms::{MessageId, TenantId, UserId};
 use wire::Peer;
+use wire::control::Report;
 use wire::post::{Load, ToDepart};
 use wire::vault::FromPost;
 
@@ -79,6 +80,10 @@ impl Desk {
     pub(super) fn give_batch(&mut self, call: u32) {
         let Some((peer, batch)) = self.announced.remove(&call) else { return };
         let Batch { tenant, loads, descriptors } = batch;
+        if let Some(label) = self.hub.label(peer) {
+            let carries = Report::Carries { instance: label.instance, tenant };
+            let _ = self.hub.send(self.warden, 0, &carries, Vec::new());
+        }
         let batch = ToDepart::Batch { tenant, legs: loads };
         if self.hub.send(peer, 0, &batch, descriptors).is_err() {
             self.gone(peer);
