@@ -159,6 +159,12 @@ pub struct Statement {
     pub valid_until_ms: u64,
 }
 
+/// The address in whose name a domain's catch-all is stated. It is nobody's: no person's address
+/// has a `*`.
+pub fn catch_all(domain: &str) -> String {
+    format!("*@{domain}")
+}
+
 /// Separates statements from everything else that is ever signed.
 pub const STATEMENT_DOMAIN: &[u8] = b"sekisho statement v1\0";
 
