@@ -14,6 +14,7 @@ pub mod arc;
 mod author;
 mod canon;
 mod check;
+mod digest;
 pub mod dkim;
 pub mod dmarc;
 mod fields;
