@@ -4,7 +4,7 @@ use crate::Fault;
 use crate::arrival::{Addressee, Offered, arrive};
 use crate::line::{Line, Woken};
 use crate::neighbours::{Handed, Neighbours, Who, canonical};
-use crate::text::Text;
+use flight::Text;
 use smtp::{Event, Limits, Mail, Patience, Rcpt, Recipient, Reply, Session, Why};
 use std::io::ErrorKind;
 use std::net::IpAddr;
