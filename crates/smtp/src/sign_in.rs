@@ -52,10 +52,8 @@ pub(crate) fn plain(response: &[u8]) -> Option<Credentials> {
     let mut parts = response.split(|octet| *octet == 0);
     let (authzid, name, secret) = (parts.next()?, parts.next()?, parts.next()?);
     let fits = parts.next().is_none() && (authzid.is_empty() || authzid == name);
-    (fits && !name.is_empty()).then(|| Credentials {
-        name: name.to_vec(),
-        secret: Zeroizing::new(secret.to_vec()),
-    })
+    (fits && !name.is_empty())
+        .then(|| Credentials { name: name.to_vec(), secret: Zeroizing::new(secret.to_vec()) })
 }
 
 /// Wipes a line that held a secret where it came in.
