@@ -20,7 +20,22 @@ pub struct GrantContext {
     pub user: UserId,
 }
 
+/// In a grant's place for a person: whoever of the tenant has mail on its way (`depart`). Ids of
+/// people are drawn by chance; none is this.
+pub const ANYBODY: UserId = UserId([0; 8]);
+
 impl GrantContext {
+    /// A grant for what one tenant sends, by whoever of it.
+    pub fn in_transit(grant: GrantId, tenant: TenantId) -> Self {
+        Self { grant, tenant, user: ANYBODY }
+    }
+
+    /// Whether keys of this context may be released under the grant at all.
+    pub fn covers(&self, context: &WrapContext) -> bool {
+        let is_theirs = self.user == ANYBODY || self.user == context.user;
+        context.tenant == self.tenant && is_theirs
+    }
+
     /// HPKE's `info`: domain, grant, tenant, user.
     pub fn info(&self) -> Vec<u8> {
         let mut info = Vec::with_capacity(GRANT_DOMAIN.len() + 32);
