@@ -48,8 +48,8 @@ pub enum Fault {
     Away(&'static str),
     #[error("{peer} answered something else than was asked")]
     Strange { peer: &'static str },
-    #[error("could not seal a message")]
-    Seal(#[source] seal::Fault),
+    #[error(transparent)]
+    Copies(#[from] copies::Fault),
     #[error("could not hold a message")]
     Hold(#[source] wire::Fault),
     #[error("could not read or write a message held in memory")]
