@@ -60,7 +60,7 @@ fn fill(reply: &mut Message, question: &Query, zones: &Zones) -> bool {
     let mut name = question.name.clone();
     let mut is_signed = true;
     for _ in 0..ALIASES {
-let asked = key(&name);
+        let asked = key(&name);
         if zones.is_bogus(&asked) {
             break;
         }
