@@ -123,6 +123,7 @@ fn act(peers: &mut Peers<'_>, request: Request) -> Answer {
         Request::QueueStatus => queue::status(peers),
         Request::QueueAct { act, id } => queue::act(peers, &act, &id),
         Request::Authority => places::authority(peers),
+        Request::CertificateInstall { chain, key } => places::install(peers, &chain, key),
         Request::Status => records::status(peers),
         Request::TenantSet { .. } => approvals::set_tenant(peers, request),
         Request::TenantTerminate { name, grace_ms } => {

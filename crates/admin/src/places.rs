@@ -153,3 +153,24 @@ pub fn authority(peers: &mut Peers<'_>) -> Answer {
         _ => Err(Refusal::Fault("the signer has no authority of its own".to_owned())),
     }
 }
+
+/// A certificate from elsewhere, for our own host name. Its key goes through here to the signer.
+pub fn install(peers: &mut Peers<'_>, chain: &[String], key: String) -> Answer {
+    use wire::signer::{FromSigner, ToSigner};
+    let key = zeroize::Zeroizing::new(key);
+    let octets = |text: &str| {
+        let hint = "give PEM files: the chain with its leaf first, and the key";
+        let wrong = |_| Refusal::new("base64", "something else", hint);
+        data_encoding::BASE64.decode(text.as_bytes()).map_err(wrong)
+    };
+    let chain = chain.iter().map(|one| octets(one)).collect::<Result<Vec<_>, _>>()?;
+    match peers.ask(Kind::Signer, &ToSigner::Install { chain, pkcs8: octets(&key)? })? {
+        FromSigner::Installed { not_after_ms } => {
+            Ok(json!({ "not_after": evidence::rfc3339(not_after_ms) }))
+        }
+        FromSigner::NotInstalled { expected, found, hint } => {
+            Err(Refusal::new(&expected, &found, &hint))
+        }
+        _ => Err(Refusal::Fault("the signer could not keep it".to_owned())),
+    }
+}

@@ -98,6 +98,11 @@ pub enum Request {
         id: String,
     },
     Authority,
+    /// DER in base64, leaf first, and the key as PKCS #8; none: our own authority serves again.
+    CertificateInstall {
+        chain: Vec<String>,
+        key: String,
+    },
     Status,
     /// Numbers left away stay as they are.
     TenantSet {

@@ -82,6 +82,7 @@ sekisho (関所): mail for many organisations, behind walls
                [--shreds-from DIR]                                       --data DIR
   sekisho status                                                         --data DIR
   sekisho authority                                                      --data DIR
+  sekisho certificate install --chain FILE --key FILE | remove           --data DIR
   sekisho doctor [--data DIR] [--config FILE]
   sekisho help | version
 
@@ -119,6 +120,7 @@ fn act(word: &str, arguments: Arguments, as_json: bool) -> Answer {
         "quarantine" => people::quarantine(arguments),
         "queue" => people::queue(arguments),
         "status" => people::status(arguments),
+        "certificate" => people::certificate(arguments),
         "authority" => people::authority(arguments, as_json),
         "export" => export::run(arguments),
         "touched" => touched::run(arguments, as_json),

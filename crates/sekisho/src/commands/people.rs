@@ -5,7 +5,7 @@ use crate::arguments::Arguments;
 use crate::client::{ask, ask_on, value};
 use crate::outcome::{Answer, Outcome, Trouble};
 use serde_json::Value;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use wire::admin::Request;
 
 const TENANT_ACTS: &str =
@@ -14,6 +14,7 @@ const DOMAIN_ACTS: &str = "add, list or check";
 const USER_ACTS: &str = "add, list, disable, enable, reset, password, terminate or cancel";
 const APP_PASSWORD_ACTS: &str = "add or revoke";
 const QUARANTINE_ACTS: &str = "list, show or release";
+const CERTIFICATE_ACTS: &str = "install or remove";
 const QUEUE_ACTS: &str = "list, show, status, hold, release or cancel";
 
 /// The data folder, asked for last: who forgot the act as well hears of the act first.
@@ -146,6 +147,43 @@ pub fn status(mut arguments: Arguments) -> Answer {
     let data = arguments.option("--data")?;
     arguments.finish()?;
     ask(&folder(data)?, &Request::Status)
+}
+
+/// A certificate from a public authority, for this host.
+pub fn certificate(mut arguments: Arguments) -> Answer {
+    let data = arguments.option("--data")?;
+    let request = match arguments.word(CERTIFICATE_ACTS)?.as_str() {
+        "install" => {
+            let chain = arguments.required("--chain")?;
+            let key = arguments.required("--key")?;
+            installation(Path::new(&chain), Path::new(&key))?
+        }
+        "remove" => Request::CertificateInstall { chain: Vec::new(), key: String::new() },
+        other => return Err(unknown(CERTIFICATE_ACTS, other.to_owned())),
+    };
+    arguments.finish()?;
+    ask(&folder(data)?, &request)
+}
+
+fn installation(chain: &Path, key: &Path) -> Result<Request, Trouble> {
+    use data_encoding::BASE64;
+    use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, pem::PemObject};
+    let hint = "PEM, as authorities issue it: `-----BEGIN CERTIFICATE-----` and `PRIVATE KEY`";
+    let wrong = |path: &Path, error: String| {
+        Trouble::refused("a PEM file", format!("{}: {error}", path.display()), hint)
+    };
+    let certificates = CertificateDer::pem_file_iter(chain)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| wrong(chain, error.to_string()))?;
+    if certificates.is_empty() {
+        return Err(wrong(chain, "no certificate in it".to_owned()));
+    }
+    let pkcs8 = PrivatePkcs8KeyDer::from_pem_file(key);
+    let pkcs8 = pkcs8.map_err(|error| wrong(key, error.to_string()))?;
+    Ok(Request::CertificateInstall {
+        chain: certificates.iter().map(|one| BASE64.encode(one)).collect(),
+        key: BASE64.encode(pkcs8.secret_pkcs8_der()),
+    })
 }
 
 /// The certificate authority that mail clients must trust: as it goes into a file, or as JSON.
