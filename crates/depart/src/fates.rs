@@ -102,9 +102,8 @@ impl Leg {
 
     /// Those of whom nothing has been heard in this attempt.
     pub(crate) fn open(&self) -> Vec<usize> {
-        let is_open = |(place, fate): (usize, &Fate)| {
-            matches!(fate, Fate::Left(None)).then_some(place)
-        };
+        let is_open =
+            |(place, fate): (usize, &Fate)| matches!(fate, Fate::Left(None)).then_some(place);
         self.fates.iter().enumerate().filter_map(is_open).collect()
     }
 

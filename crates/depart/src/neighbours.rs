@@ -7,8 +7,8 @@ use crate::{Fault, Limits};
 use compartment::House;
 use smtp::Address;
 use std::collections::HashMap;
-use std::os::fd::OwnedFd;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 use terms::{Kind, MessageId, TenantId};
 use wire::Channel;
@@ -279,8 +279,7 @@ impl Neighbours {
     }
 
     pub(crate) fn fetch(&mut self, host: &str, path: &str, limit: u32) -> wire::fetch::Answer {
-        let get =
-            wire::fetch::Ask::Get { host: host.to_owned(), path: path.to_owned(), limit };
+        let get = wire::fetch::Ask::Get { host: host.to_owned(), path: path.to_owned(), limit };
         let answer = self.ask(Kind::Fetch, &get, FETCH_LIMIT);
         answer.unwrap_or_else(|fault: Fault| wire::fetch::Answer::Failed(fault.to_string()))
     }

@@ -81,8 +81,7 @@ fn end_all(
 
 /// Only when each host fails for good does the destination.
 fn is_final(obstacles: &[Obstacle]) -> bool {
-    let is_lasting =
-        |obstacle: &Obstacle| matches!(obstacle.why, Why::Answered { class: 5, .. });
+    let is_lasting = |obstacle: &Obstacle| matches!(obstacle.why, Why::Answered { class: 5, .. });
     !obstacles.is_empty() && obstacles.iter().all(is_lasting)
 }
 
@@ -164,9 +163,8 @@ impl Attempt<'_> {
         demand: &Demand,
         tls: courier::Tls,
     ) -> Result<Conversation, (Obstacle, Option<Broken>)> {
-        let unreachable = |words: &str| {
-            (Obstacle::of(Why::Unreachable, (4, 4, 1), words).at(&host.name), None)
-        };
+        let unreachable =
+            |words: &str| (Obstacle::of(Why::Unreachable, (4, 4, 1), words).at(&host.name), None);
         let limits = self.house.limits;
         let authorities = match demand {
             Demand::Named(_) => Some(self.house.authorities()),
@@ -340,9 +338,8 @@ fn letter_of(leg: &Leg, places: &[usize], size: u64) -> Option<Letter> {
     let mut receivers = Vec::with_capacity(places.len());
     for place in places {
         let receiver = leg.receiver(*place)?;
-        let notify = receiver
-            .notify
-            .map(|(success, failure, delay)| Notify { success, failure, delay });
+        let notify =
+            receiver.notify.map(|(success, failure, delay)| Notify { success, failure, delay });
         receivers.push(Receiver {
             address: smtp::Address::parse(&receiver.address)?,
             notify,
@@ -368,7 +365,8 @@ fn letter_of(leg: &Leg, places: &[usize], size: u64) -> Option<Letter> {
 fn obstacle_of(broken: &Broken, host: &str) -> Obstacle {
     let words = words_of(broken);
     let obstacle = match broken {
-        Broken::Unwilling(answer) | Broken::Shut(answer) => {
+        // An answer that was not asked for is as good as none.
+        Broken::Unwilling(answer) | Broken::Shut(answer) if !answer.is_positive() => {
             let (_, subject, detail) = answer.status();
             Obstacle::answered((4, subject, detail), &words)
         }

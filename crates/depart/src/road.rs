@@ -211,11 +211,13 @@ fn addresses_of(name: &str, house: &mut Neighbours) -> Result<(Vec<IpAddr>, bool
         is_signed &= answer.security == Security::Secure;
         match answer.outcome {
             Outcome::Failed => has_failed = true,
-            Outcome::Records(records) => family.extend(records.iter().filter_map(|one| match one {
-                Record::A(four) => Some(IpAddr::V4(*four)),
-                Record::Aaaa(six) => Some(IpAddr::V6(*six)),
-                _ => None,
-            })),
+            Outcome::Records(records) => {
+                family.extend(records.iter().filter_map(|one| match one {
+                    Record::A(four) => Some(IpAddr::V4(*four)),
+                    Record::Aaaa(six) => Some(IpAddr::V6(*six)),
+                    _ => None,
+                }))
+            }
             _ => {}
         }
     }
@@ -277,5 +279,8 @@ fn policy_of(domain: &str, house: &mut Neighbours) -> Option<Sts> {
 
 /// RFC 8461 §3.2: so that nobody who may only upload files makes a policy.
 fn is_plain(content_type: &str) -> bool {
-    content_type.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/plain"))
+    content_type
+        .split(';')
+        .next()
+        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/plain"))
 }
