@@ -15,6 +15,7 @@ mod keys;
 mod peers;
 mod people;
 mod places;
+mod queue;
 mod records;
 mod watch;
 
@@ -117,6 +118,10 @@ fn act(peers: &mut Peers<'_>, request: Request) -> Answer {
         Request::QuarantineList => records::list_quarantine(peers),
         Request::QuarantineShow { id } => records::show_quarantine(peers, &id),
         Request::QuarantineRelease { id } => records::release_quarantine(peers, &id),
+        Request::QueueList { tenant, after } => queue::list(peers, tenant, after),
+        Request::QueueShow { id } => queue::show(peers, &id),
+        Request::QueueStatus => queue::status(peers),
+        Request::QueueAct { act, id } => queue::act(peers, &act, &id),
         Request::Authority => places::authority(peers),
         Request::Status => records::status(peers),
         Request::TenantSet { .. } => approvals::set_tenant(peers, request),

@@ -30,7 +30,7 @@ impl Hand {
         let question = FromDepart::Open { tenant, session: public.encode() };
         match house.ask_vault(&question)? {
             ToDepart::Opened { grant, enc, transit } => {
-                let context = GrantContext::in_transit(grant, tenant);
+                let context = GrantContext::transit(grant, tenant);
                 let agreed = session.accept(&context, &enc).map_err(Fault::Open)?;
                 let transit = seal::public_key(&transit).map_err(Fault::Seal)?;
                 Ok(Self { tenant, grant, agreed, transit })

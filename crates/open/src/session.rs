@@ -50,7 +50,7 @@ pub struct Grant {
 
 impl Grant {
     /// Opens a released message key; refused unless it was released for exactly this context,
-    /// whose tenant and user are the grant's (any user of the tenant for mail in transit).
+    /// whose tenant and user are the grant's (of a transit grant: whose tenant is).
     pub fn unwrap(&self, released: &[u8], context: &WrapContext) -> Result<MessageKey, Fault> {
         if !self.context.covers(context) {
             return Err(Fault::Refused);

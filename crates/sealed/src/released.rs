@@ -20,20 +20,19 @@ pub struct GrantContext {
     pub user: UserId,
 }
 
-/// In a grant's place for a person: whoever of the tenant has mail on its way (`depart`). Ids of
-/// people are drawn by chance; none is this.
-pub const ANYBODY: UserId = UserId([0; 8]);
+/// No person has this id: a grant of it is for mail on its way.
+const NOBODY: UserId = UserId([0; 8]);
 
 impl GrantContext {
-    /// A grant for what one tenant sends, by whoever of it.
-    pub fn in_transit(grant: GrantId, tenant: TenantId) -> Self {
-        Self { grant, tenant, user: ANYBODY }
+    /// For mail on its way, whoever of the tenant sent it. It opens nobody's stored mail: those
+    /// keys are wrapped to other pairs.
+    pub fn transit(grant: GrantId, tenant: TenantId) -> Self {
+        Self { grant, tenant, user: NOBODY }
     }
 
-    /// Whether keys of this context may be released under the grant at all.
-    pub fn covers(&self, context: &WrapContext) -> bool {
-        let is_theirs = self.user == ANYBODY || self.user == context.user;
-        context.tenant == self.tenant && is_theirs
+    /// Whether the key of this copy may go under the grant.
+    pub fn covers(&self, copy: &WrapContext) -> bool {
+        copy.tenant == self.tenant && (copy.user == self.user || self.user == NOBODY)
     }
 
     /// HPKE's `info`: domain, grant, tenant, user.

@@ -83,6 +83,20 @@ pub enum Request {
     QuarantineRelease {
         id: String,
     },
+    /// Mail that leaves, a page of it after an id.
+    QueueList {
+        tenant: Option<String>,
+        after: Option<String>,
+    },
+    QueueShow {
+        id: String,
+    },
+    QueueStatus,
+    /// `hold`, `release` or `cancel`.
+    QueueAct {
+        act: String,
+        id: String,
+    },
     Authority,
     Status,
     /// Numbers left away stay as they are.

@@ -32,7 +32,7 @@ use std::process::ExitCode;
 const HELP: &str = "\
 sekisho (関所): mail for many organisations, behind walls
 
-  sekisho demo [--data DIR] [--port-base N] [--json] [--no-sample]
+  sekisho demo [--data DIR] [--port-base N] [--json] [--no-sample] [--outside PORT]
   sekisho init --data DIR [--unseal FILE] [--passphrase | --passphrase-fd N]
                [--shares T/N [--shares-to DIR]]
                [--token LABEL --token-module FILE --token-helper FILE]
@@ -53,6 +53,8 @@ sekisho (関所): mail for many organisations, behind walls
   sekisho hold add TENANT|ADDRESS --reason TEXT | list | lift ID         --data DIR
   sekisho trace QUERY                                                    --data DIR
   sekisho quarantine list | show ID | release ID                         --data DIR
+  sekisho queue list [--tenant T] [--after ID] | show ID | status
+               | hold ID | release ID | cancel ID                        --data DIR
   sekisho export --tenant T | --person ADDRESS --to DIR --imaps HOST:PORT
                [--format eml|mbox|maildir] [--host-name NAME]            --data DIR
   sekisho touched --person ADDRESS | --tenant T [--from T] [--to T] [--lang ja|en] --data DIR
@@ -115,6 +117,7 @@ fn act(word: &str, arguments: Arguments, as_json: bool) -> Answer {
         "hold" => contracts::hold(arguments),
         "trace" => people::trace(arguments),
         "quarantine" => people::quarantine(arguments),
+        "queue" => people::queue(arguments),
         "status" => people::status(arguments),
         "authority" => people::authority(arguments, as_json),
         "export" => export::run(arguments),

@@ -14,6 +14,7 @@ const DOMAIN_ACTS: &str = "add, list or check";
 const USER_ACTS: &str = "add, list, disable, enable, reset, password, terminate or cancel";
 const APP_PASSWORD_ACTS: &str = "add or revoke";
 const QUARANTINE_ACTS: &str = "list, show or release";
+const QUEUE_ACTS: &str = "list, show, status, hold, release or cancel";
 
 /// The data folder, asked for last: who forgot the act as well hears of the act first.
 pub fn folder(data: Option<String>) -> Result<PathBuf, Trouble> {
@@ -117,6 +118,25 @@ pub fn quarantine(mut arguments: Arguments) -> Answer {
         "show" => Request::QuarantineShow { id: arguments.word("the id")? },
         "release" => Request::QuarantineRelease { id: arguments.word("the id")? },
         other => return Err(unknown(QUARANTINE_ACTS, other.to_owned())),
+    };
+    arguments.finish()?;
+    ask(&folder(data)?, &request)
+}
+
+pub fn queue(mut arguments: Arguments) -> Answer {
+    let data = arguments.option("--data")?;
+    let request = match arguments.word(QUEUE_ACTS)?.as_str() {
+        "list" => Request::QueueList {
+            tenant: arguments.option("--tenant")?,
+            after: arguments.option("--after")?,
+        },
+        "show" => Request::QueueShow { id: arguments.word("the id")? },
+        "status" => Request::QueueStatus,
+        act @ ("hold" | "release" | "cancel") => {
+            let act = act.to_owned();
+            Request::QueueAct { act, id: arguments.word("the id")? }
+        }
+        other => return Err(unknown(QUEUE_ACTS, other.to_owned())),
     };
     arguments.finish()?;
     ask(&folder(data)?, &request)
