@@ -365,7 +365,8 @@ fn letter_of(leg: &Leg, places: &[usize], size: u64) -> Option<Letter> {
 fn obstacle_of(broken: &Broken, host: &str) -> Obstacle {
     let words = words_of(broken);
     let obstacle = match broken {
-        Broken::Unwilling(answer) | Broken::Shut(answer) => {
+        // An answer that was not asked for is as good as none.
+        Broken::Unwilling(answer) | Broken::Shut(answer) if !answer.is_positive() => {
             let (_, subject, detail) = answer.status();
             Obstacle::answered((4, subject, detail), &words)
         }

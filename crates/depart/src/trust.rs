@@ -25,11 +25,6 @@ impl Demand {
         !matches!(self, Self::Nothing)
     }
 
-    /// Whether whoever takes the mail is known to be the one it is for.
-    pub(crate) fn proves_who(&self) -> bool {
-        matches!(self, Self::Named(_) | Self::Keys { .. })
-    }
-
     /// `None`: nobody can be believed, for there is no authority.
     pub(crate) fn config(&self, authorities: &Authorities) -> Option<Arc<ClientConfig>> {
         let verifier: Arc<dyn ServerCertVerifier> = match self {
