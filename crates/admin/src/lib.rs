@@ -17,6 +17,7 @@ mod people;
 mod places;
 mod records;
 mod watch;
+mod words;
 
 use compartment::House;
 use peers::{Answer, Peers, Refusal};

@@ -1,8 +1,10 @@
 //! `sekisho alarms`, `freeze`, `isolate`, `decoy`, `sigma`: what is watched, and who is stopped.
 
 use super::evidence::{fault, time};
+use super::terminal;
 use crate::arguments::Arguments;
 use crate::client::ask;
+use crate::demo::screen::say;
 use crate::outcome::{Answer, Outcome, Trouble};
 use evidence::{Body, Entry, rfc3339};
 use serde_json::{Value, json};
@@ -80,26 +82,94 @@ fn shown(index: u64, entry: &Entry) -> Value {
     }
 }
 
-pub fn freeze(mut arguments: Arguments, frozen: bool) -> Answer {
+pub fn freeze(mut arguments: Arguments, frozen: bool, as_json: bool) -> Answer {
     let data = arguments.data()?;
     let tenant = arguments.option("--tenant")?;
     let component = arguments.option("--component")?;
+    let is_sure = arguments.switch("--yes");
     let address = match (&tenant, &component) {
         (None, None) => Some(arguments.word("an address, --tenant T, --component access or list")?),
         _ => None,
     };
     arguments.finish()?;
+    if frozen && let Some(many) = component.as_ref().or(tenant.as_ref()) {
+        let what = say(
+            "全員がただちにメールを読めなくなり、unfreeze まで続きます",
+            "nobody of it reads mail from this moment on, until `unfreeze`",
+        );
+        be_sure(is_sure || as_json, "freeze", many, what)?;
+    }
     match address.as_deref() {
         Some("list") if frozen => ask(&data, &Request::FreezeList),
         _ => ask(&data, &Request::Freeze { address, tenant, component, frozen }),
     }
 }
 
-pub fn isolate(mut arguments: Arguments, isolated: bool) -> Answer {
+/// `isolate C` and `isolate list`.
+pub fn isolate(mut arguments: Arguments, as_json: bool) -> Answer {
+    let data = arguments.data()?;
+    let is_sure = arguments.switch("--yes");
+    let component = arguments.word("a compartment's name, or list")?;
+    arguments.finish()?;
+    if component == "list" {
+        return isolated(&data);
+    }
+    let what = say(
+        "この部分は止まり、頼るすべての処理が release まで使えません",
+        "it is stopped, and whatever needs it is away, until `release`",
+    );
+    be_sure(is_sure || as_json, "isolate", &component, what)?;
+    ask(&data, &Request::Isolate { component, isolated: true })
+}
+
+pub fn release(mut arguments: Arguments) -> Answer {
     let data = arguments.data()?;
     let component = arguments.word("a compartment's name")?;
     arguments.finish()?;
-    ask(&data, &Request::Isolate { component, isolated })
+    ask(&data, &Request::Isolate { component, isolated: false })
+}
+
+/// A person says the name again; a script says `--yes`, or speaks JSON and knows what it does.
+fn be_sure(is_sure: bool, act: &str, name: &str, what: &str) -> Result<(), Trouble> {
+    if is_sure {
+        return Ok(());
+    }
+    let hint = format!("sekisho {act} … --yes: {what}");
+    if !terminal::is_there() {
+        return Err(Trouble::wrong_use("--yes where nobody can be asked", "nothing", &hint));
+    }
+    let prompt = say("続けるには名前をもう一度", "its name once more, to go on");
+    let typed = terminal::ask_plainly(&format!("{act} {name}: {what}.\n{prompt}"))?;
+    match typed.trim() == name {
+        true => Ok(()),
+        false => Err(Trouble::refused(name, format!("`{}`", typed.trim()), &hint)),
+    }
+}
+
+/// Read from the ledger's own files, like the alarms. A warden that starts isolates nobody.
+fn isolated(data: &Path) -> Answer {
+    let mut now = std::collections::BTreeMap::new();
+    let mut warden = None;
+    ledger::entries(&data.join("ledger"), |index, entry| {
+        if entry.author == terms::Kind::Warden && warden != Some(entry.start) {
+            warden = Some(entry.start);
+            now.clear();
+        }
+        match &entry.body {
+            Body::Isolate { kind, by } => drop(now.insert(
+                kind.word(),
+                json!({
+                    "component": kind.word(), "since": rfc3339(entry.time_ms),
+                    "by": by.as_str(), "index": index,
+                }),
+            )),
+            Body::Rejoin { kind, .. } => drop(now.remove(kind.word())),
+            _ => {}
+        }
+    })
+    .map_err(fault)?;
+    let items: Vec<Value> = now.into_values().collect();
+    Ok(Outcome::Done(json!({ "items": items, "next": null })))
 }
 
 pub fn decoy(mut arguments: Arguments) -> Answer {
