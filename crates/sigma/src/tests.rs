@@ -126,6 +126,8 @@ fn what_is_not_read_is_refused() {
     refuse("s:\n  F: 'a'\ncondition: s | count() > 5", "the end of the condition");
     refuse("s:\n  F: 'a'\ncondition: 2 of s*", "`2`");
     refuse("s:\n  F|re: '(a'\ncondition: s", "regular expression");
+    refuse("s:\n  F|re: 'a{65000}'\ncondition: s", "repetitions written out");
+    refuse("s:\n  F|re: '((a{50}){50}){50}'\ncondition: s", "repetitions written out");
     refuse("s:\n  F|cidr: '10.0.0.0/99'\ncondition: s", "a network");
     refuse("s:\n  F: 'a'", "condition");
     refuse("s: &x\n  F: 'a'\ncondition: s", "anchor");
