@@ -7,8 +7,9 @@ use std::net::IpAddr;
 /// The longest regular expression of a rule.
 const EXPRESSION_BYTES: usize = 4_096;
 
-/// What it may become once it is made ready. A value is walked through in time of its length times
-/// this, so it is far below what the library would allow; the largest public rule needs a tenth.
+/// What it may become once its repetitions are written out. A value is walked through in time of
+/// its length times this, so it is far below what the library would allow; the longest among the
+/// public rules for Linux, `(.){200,}`, fits.
 const EXPRESSION_READY_BYTES: usize = 32 * 1024;
 
 /// How a value is to be found.

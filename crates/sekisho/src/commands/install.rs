@@ -121,7 +121,9 @@ fn plan(settings: &Settings, credential: &[u8]) -> Result<Plan, Trouble> {
         burst: sentinel.burst,
         silence_ms: u64::from(sentinel.silence_seconds) * 1_000,
         fold_ms: u64::from(sentinel.fold_seconds) * 1_000,
+        has_rules: false,
     };
+    plan.rules = super::rules::of_house(&sentinel.rules)?;
     plan.tell = Box::new(log);
     Ok(plan)
 }
@@ -158,7 +160,7 @@ fn said(incident: &wire::sentinel::Incident) -> String {
         ": {} ({} times, {} ms)",
         incident.what, incident.count, incident.after_ms
     ));
-    if let Some(rule) = incident.rule.as_deref().and_then(super::watch::rule_of) {
+    if let Some(rule) = incident.rule.as_deref().and_then(super::rules::rule_of) {
         line.push_str(&format!("; Sigma: {}, by {}", rule.title, rule.author));
     }
     line

@@ -15,6 +15,7 @@ mod keys;
 mod outside;
 mod people;
 mod remains;
+mod rules;
 mod scan;
 mod soak;
 mod subject;
@@ -65,7 +66,7 @@ sekisho (関所): mail for many organisations, behind walls
                [--lang ja|en]                                            --data DIR
   sekisho drill [--compartment C]… [--program ELF]
   sekisho drill --story [--lang ja|en]
-  sekisho alarms list [--since T] [--raw]                                --data DIR
+  sekisho alarms list [--since T] [--raw] [--rules DIR]                  --data DIR
   sekisho freeze | unfreeze ADDRESS | --tenant T | --component access [--yes] --data DIR
   sekisho freeze list                                                    --data DIR
   sekisho isolate C [--yes] | list | release C                           --data DIR
@@ -130,7 +131,7 @@ fn act(word: &str, arguments: Arguments, as_json: bool) -> Answer {
         "isolate" => watch::isolate(arguments, as_json),
         "release" => watch::release(arguments),
         "decoy" => watch::decoy(arguments),
-        "sigma" => watch::sigma(arguments),
+        "sigma" => rules::sigma(arguments),
         "soak" => soak::run(arguments),
         "backup" => keeping::backup(arguments),
         "restore" => keeping::restore(arguments),
