@@ -18,6 +18,7 @@ mod places;
 mod queue;
 mod records;
 mod watch;
+mod words;
 
 use compartment::House;
 use peers::{Answer, Peers, Refusal};

@@ -275,6 +275,12 @@ impl TenantSettings {
             || (before.greylist && !self.greylist)
             || self.trusted_sealers.iter().any(is_new)
     }
+
+    /// Whether no mark stands above the next graver one.
+    pub fn is_in_order(&self) -> bool {
+        let Self { tag_from, junk_from, quarantine_from, refuse_from, .. } = self;
+        tag_from <= junk_from && junk_from <= quarantine_from && quarantine_from <= refuse_from
+    }
 }
 
 /// Sealers that one tenant may believe.
@@ -347,6 +353,9 @@ impl Who {
         is_its_own || (self.of_house && matches!(role, "approver" | "operator"))
     }
 }
+
+/// Roles that a person may have.
+pub const ROLES: &[&str] = &["user", "approver", "auditor", "tenant-admin", "operator"];
 
 /// Roles whose holders may approve: giving one is itself an act for two.
 pub const APPROVING: &[&str] = &["approver", "tenant-admin", "operator"];

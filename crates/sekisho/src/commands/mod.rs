@@ -15,8 +15,10 @@ mod keys;
 mod outside;
 mod people;
 mod remains;
+mod rules;
 mod scan;
 mod soak;
+mod subject;
 mod terminal;
 mod token;
 mod touched;
@@ -60,16 +62,16 @@ sekisho (関所): mail for many organisations, behind walls
   sekisho touched --person ADDRESS | --tenant T [--from T] [--to T] [--lang ja|en] --data DIR
   sekisho scan FILE|DIR… [--client-ip IP] [--helo NAME] [--mail-from A] [--auth dns|none]
   sekisho ledger verify | head | export [--from I] [--to I] | proof --index I
-               | publish --to DIR | view --tenant ID [--user ID] [--from T] [--until T] --to DIR
+               | publish --to DIR | view --tenant T [--user A] [--from T] [--until T] --to DIR
                | witness-request [--old N] | witness-answer --key K      --data DIR
   sekisho scope --component C [--version V] --from T --to T [--recheck] [--statement]
                [--lang ja|en]                                            --data DIR
   sekisho drill [--compartment C]… [--program ELF]
   sekisho drill --story [--lang ja|en]
-  sekisho alarms list [--since T] [--raw]                                --data DIR
-  sekisho freeze | unfreeze ADDRESS | --tenant T | --component access    --data DIR
+  sekisho alarms list [--since T] [--raw] [--rules DIR]                  --data DIR
+  sekisho freeze | unfreeze ADDRESS | --tenant T | --component access [--yes] --data DIR
   sekisho freeze list                                                    --data DIR
-  sekisho isolate C | release C                                          --data DIR
+  sekisho isolate C [--yes] | list | release C                           --data DIR
   sekisho decoy add ADDRESS --tenant T                                   --data DIR
   sekisho sigma [FILE|DIR…]
   sekisho soak [--minutes N]
@@ -114,7 +116,7 @@ fn act(word: &str, arguments: Arguments, as_json: bool) -> Answer {
         "domain" => people::domain(arguments),
         "user" => people::user(arguments, as_json),
         "app-password" => people::app_password(arguments),
-        "approval" => approvals::approval(arguments),
+        "approval" => approvals::approval(arguments, as_json),
         "hold" => contracts::hold(arguments),
         "trace" => people::trace(arguments),
         "quarantine" => people::quarantine(arguments),
@@ -129,12 +131,12 @@ fn act(word: &str, arguments: Arguments, as_json: bool) -> Answer {
         "scope" => evidence::scope(arguments, as_json),
         "keys" => keys::run(arguments),
         "alarms" => watch::alarms(arguments),
-        "freeze" => watch::freeze(arguments, true),
-        "unfreeze" => watch::freeze(arguments, false),
-        "isolate" => watch::isolate(arguments, true),
-        "release" => watch::isolate(arguments, false),
+        "freeze" => watch::freeze(arguments, true, as_json),
+        "unfreeze" => watch::freeze(arguments, false, as_json),
+        "isolate" => watch::isolate(arguments, as_json),
+        "release" => watch::release(arguments),
         "decoy" => watch::decoy(arguments),
-        "sigma" => watch::sigma(arguments),
+        "sigma" => rules::sigma(arguments),
         "soak" => soak::run(arguments),
         "backup" => keeping::backup(arguments),
         "restore" => keeping::restore(arguments),

@@ -1,7 +1,7 @@
 //! Commands that the running service carries out.
 
 use super::{approvals, contracts, grounds};
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, one_of};
 use crate::client::{ask, ask_on, value};
 use crate::outcome::{Answer, Outcome, Trouble};
 use serde_json::Value;
@@ -13,6 +13,7 @@ const TENANT_ACTS: &str =
 const DOMAIN_ACTS: &str = "add, list or check";
 const USER_ACTS: &str = "add, list, disable, enable, reset, password, terminate or cancel";
 const APP_PASSWORD_ACTS: &str = "add or revoke";
+const PROTOCOLS: &[&str] = &["imap", "pop3", "smtp"];
 const QUARANTINE_ACTS: &str = "list, show or release";
 const CERTIFICATE_ACTS: &str = "install or remove";
 const QUEUE_ACTS: &str = "list, show, status, hold, release or cancel";
@@ -68,7 +69,7 @@ pub fn user(mut arguments: Arguments, as_json: bool) -> Answer {
         }
         "add" => Request::UserAdd {
             tenant: arguments.required("--tenant")?,
-            role: arguments.option("--role")?,
+            role: arguments.choice("--role", wire::directory::ROLES)?,
             aliases: arguments.options("--alias")?,
             password: None,
             address: arguments.word("the address")?,
@@ -92,7 +93,7 @@ pub fn app_password(mut arguments: Arguments) -> Answer {
     let data = arguments.option("--data")?;
     let request = match arguments.word(APP_PASSWORD_ACTS)?.as_str() {
         "add" => Request::AppPasswordAdd {
-            protocol: arguments.required("--protocol")?,
+            protocol: one_of("--protocol", arguments.required("--protocol")?, PROTOCOLS)?,
             device: arguments.option("--device")?,
             secret_seed: None,
             address: arguments.word("the address")?,
