@@ -42,7 +42,9 @@ sekisho (関所): mail for many organisations, behind walls
                | certificate NAME [--to DIR] | search-remains [NAME]
   sekisho tenant set NAME [--junk-from N]… [--obey-dmarc on|off] [--greylist on|off]
                [--trust-sealer DOMAIN]… [--distrust-sealer DOMAIN]…      --data DIR
-  sekisho domain add DOMAIN --tenant T | list [--tenant T] | check DOMAIN --data DIR
+  sekisho domain add DOMAIN --tenant T | list [--tenant T]               --data DIR
+               | check DOMAIN [--allow SPF-TERM]… | keys DOMAIN
+               | rotate-keys DOMAIN [--retire | --dangerous-unchecked]
   sekisho user add ADDRESS --tenant T [--role R] [--alias A]…
                | list [--tenant T] | disable | enable | reset ADDRESS    --data DIR
                | password ADDRESS | terminate ADDRESS [--grace 30d] | cancel ADDRESS
@@ -108,7 +110,7 @@ fn act(word: &str, arguments: Arguments, as_json: bool) -> Answer {
         "init" => install::init(arguments),
         "run" => install::run(arguments),
         "tenant" => people::tenant(arguments, as_json),
-        "domain" => people::domain(arguments),
+        "domain" => people::domain(arguments, as_json),
         "user" => people::user(arguments, as_json),
         "app-password" => people::app_password(arguments),
         "approval" => approvals::approval(arguments),
