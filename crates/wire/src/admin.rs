@@ -42,8 +42,26 @@ pub enum Request {
     DomainList {
         tenant: Option<String>,
     },
+    /// What the DNS says of a domain of ours, against what it should say.
     DomainCheck {
         domain: String,
+        /// Terms of its SPF record that let others send, on purpose.
+        #[serde(default)]
+        allow: Vec<String>,
+    },
+    /// The keys that sign its mail, as they are published.
+    DomainKeys {
+        domain: String,
+    },
+    /// A next pair; asked again, once its records are published, it signs. `retire`: those that no
+    /// longer sign are forgotten.
+    DomainRotateKeys {
+        domain: String,
+        #[serde(default)]
+        retire: bool,
+        /// Without a look into the DNS.
+        #[serde(default)]
+        unchecked: bool,
     },
     UserAdd {
         address: String,

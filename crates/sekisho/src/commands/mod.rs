@@ -49,8 +49,10 @@ sekisho (関所): mail for many organisations, behind walls
                [--send-delay SECONDS] [--send-notice TEXT] [--refuse-kind K]… [--allow-kind K]…
                [--smart-host HOST:PORT[:implicit|starttls|if-offered] | --no-smart-host]
                [--source IP|none]                                        --data DIR
-  sekisho domain add DOMAIN --tenant T | list [--tenant T] | check DOMAIN --data DIR
+  sekisho domain add DOMAIN --tenant T | list [--tenant T]               --data DIR
+               | check DOMAIN [--allow SPF-TERM]… | keys DOMAIN
                | set DOMAIN --catch-all ADDRESS|none
+               | rotate-keys DOMAIN [--retire | --dangerous-unchecked]
   sekisho user add ADDRESS --tenant T [--role R] [--alias A]…
                | list [--tenant T] | disable | enable | reset ADDRESS    --data DIR
                | password ADDRESS | terminate ADDRESS [--grace 30d] | cancel ADDRESS
@@ -119,7 +121,7 @@ fn act(word: &str, arguments: Arguments, as_json: bool) -> Answer {
         "init" => install::init(arguments),
         "run" => install::run(arguments),
         "tenant" => people::tenant(arguments, as_json),
-        "domain" => people::domain(arguments),
+        "domain" => people::domain(arguments, as_json),
         "user" => people::user(arguments, as_json),
         "app-password" => people::app_password(arguments),
         "approval" => approvals::approval(arguments, as_json),

@@ -3,14 +3,15 @@
 use super::{approvals, contracts, grounds};
 use crate::arguments::{Arguments, one_of};
 use crate::client::{ask, ask_on, value};
+use crate::demo::screen::is_japanese;
 use crate::outcome::{Answer, Outcome, Trouble};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-use wire::admin::Request;
+use wire::admin::{Grounds, Request};
 
 const TENANT_ACTS: &str =
     "add, list, show, set, terminate, cancel, endings, certificate or search-remains";
-const DOMAIN_ACTS: &str = "add, list, set or check";
+const DOMAIN_ACTS: &str = "add, list, set, check, keys or rotate-keys";
 const USER_ACTS: &str = "add, list, disable, enable, reset, password, terminate or cancel";
 const APP_PASSWORD_ACTS: &str = "add or revoke";
 const PROTOCOLS: &[&str] = &["imap", "pop3", "smtp"];
@@ -44,7 +45,7 @@ pub fn tenant(mut arguments: Arguments, as_json: bool) -> Answer {
     ask(&folder(data)?, &request)
 }
 
-pub fn domain(mut arguments: Arguments) -> Answer {
+pub fn domain(mut arguments: Arguments, as_json: bool) -> Answer {
     let data = arguments.option("--data")?;
     let request = match arguments.word(DOMAIN_ACTS)?.as_str() {
         "add" => Request::DomainAdd {
@@ -56,11 +57,21 @@ pub fn domain(mut arguments: Arguments) -> Answer {
             catch_all: arguments.required("--catch-all")?,
             domain: arguments.word("the domain")?,
         },
-        "check" => Request::DomainCheck { domain: arguments.word("the domain")? },
+        "check" => Request::DomainCheck {
+            allow: arguments.options("--allow")?,
+            domain: arguments.word("the domain")?,
+        },
+        "keys" => Request::DomainKeys { domain: arguments.word("the domain")? },
+        "rotate-keys" => Request::DomainRotateKeys {
+            retire: arguments.switch("--retire"),
+            unchecked: arguments.switch("--dangerous-unchecked"),
+            domain: arguments.word("the domain")?,
+        },
         other => return Err(unknown(DOMAIN_ACTS, other.to_owned())),
     };
     arguments.finish()?;
-    ask(&folder(data)?, &request)
+    let answer = ask_on(&folder(data)?, &request, &Grounds::default())?;
+    Ok(if as_json { answer } else { answer.in_one_language(is_japanese()) })
 }
 
 pub fn user(mut arguments: Arguments, as_json: bool) -> Answer {
