@@ -145,7 +145,12 @@ fn what_is_in_hand_is_opened_recorded_by_sender() {
     }
     assert_eq!(queue.transits(), [(USER, vec![a.message, c.message]), (OTHER, vec![b.message])]);
     assert_eq!(queue.ledger.releases(), [0, 1]);
-    let made = |deed: &Body| matches!(deed, Body::KeyCreate { what, user: None, tenant: Some(TENANT), .. } if what.as_str() == "transit-pair");
+    let made = |deed: &Body| match deed {
+        Body::KeyCreate { what, tenant, user: None, .. } => {
+            what.as_str() == "transit-pair" && *tenant == Some(TENANT)
+        }
+        _ => false,
+    };
     assert_eq!(queue.ledger.deeds().iter().filter(|deed| made(deed)).count(), 1);
     // A pair of another day, a touched key, and a key of another message do not open.
     let mut wrong = queue.mail(USER, 1);
