@@ -173,7 +173,12 @@ fn published(peers: &mut Peers<'_>, domain: &str, next: &[MailRecord]) -> Result
     let Some((record, checked)) = absent else { return Ok(()) };
     let expected = format!("the published record {}", record.name);
     let hint = "publish what `domain keys` shows and wait an hour; or --dangerous-unchecked";
-    Err(Refusal::new(&expected, checked.state.word(), hint))
+    let found = match checked.state {
+        State::Unknown => "no answer from the DNS",
+        State::Wrong => "another one",
+        State::Good | State::Missing | State::Advised => "none",
+    };
+    Err(Refusal::new(&expected, found, hint))
 }
 
 /// Those behind the pair that signs.

@@ -78,8 +78,11 @@ impl Report {
     }
 
     pub fn gaps_json(&self) -> Vec<Value> {
-        let shown = |(one, detail): &(Gap, String)| json!({ "code": one.code(), "detail": detail, "what": gap(*one).json() });
-        self.gaps.iter().map(shown).collect()
+        let shown = |one: Gap, detail: &str| {
+            let what = gap(one).json();
+            json!({ "code": one.code(), "detail": detail, "what": what })
+        };
+        self.gaps.iter().map(|(one, detail)| shown(*one, detail)).collect()
     }
 }
 
