@@ -7,10 +7,12 @@ use crate::Fault;
 use compartment::House;
 use flight::Scanners;
 use rustix::event::{PollFd, PollFlags, poll};
+use seal::Wrapper;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use terms::{Kind, TenantId, UserId};
 use wire::control::{Order, Report};
@@ -73,6 +75,7 @@ pub(crate) struct Neighbours {
     renewals: u32,
     statements: HashMap<String, (Instant, Sending)>,
     recipients: HashMap<String, (Instant, Who)>,
+    wrapper: Option<Arc<Wrapper>>,
 }
 
 impl Neighbours {
@@ -88,6 +91,7 @@ impl Neighbours {
             renewals: 0,
             statements: HashMap::new(),
             recipients: HashMap::new(),
+            wrapper: None,
         })
     }
 
@@ -176,6 +180,17 @@ impl Neighbours {
         };
         self.report(&Report::Alarm { what });
         None
+    }
+
+    /// What wraps this person's mail to the tenant's transit pair: made once a day, or for an
+    /// instance, whichever is less.
+    pub(crate) fn wrapper(&mut self, author: &Sending) -> Result<Arc<Wrapper>, Fault> {
+        let public = seal::public_key(&author.transit).map_err(Fault::Seal)?;
+        if let Some(wrapper) = self.wrapper.as_ref().filter(|wrapper| wrapper.is_for(&public)) {
+            return Ok(wrapper.clone());
+        }
+        let wrapper = Wrapper::new(&public, author.tenant, author.user).map_err(Fault::Seal)?;
+        Ok(self.wrapper.insert(Arc::new(wrapper)).clone())
     }
 
     /// Who a recipient is, as far as it is ours to know.
