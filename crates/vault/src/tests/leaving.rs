@@ -354,6 +354,9 @@ fn a_sender_is_signed_for_as_whoever_stands_there() {
         panic!()
     };
     let statement = |address: &str| Statement {
+        onward: Vec::new(),
+        transit: None,
+        absence: None,
         address: address.to_owned(),
         tenant: TENANT,
         recipients: vec![Recipient { user: OTHER, body: body.clone(), summary: summary.clone() }],
