@@ -25,7 +25,6 @@ mod line;
 mod neighbours;
 mod patience;
 mod questions;
-mod text;
 
 #[cfg(test)]
 mod tests;
@@ -48,6 +47,8 @@ pub enum Fault {
     Away(&'static str),
     #[error("{peer} answered something else than was asked")]
     Strange { peer: &'static str },
+    #[error("a message in hand")]
+    Flight(#[from] flight::Fault),
     #[error("could not seal a message")]
     Seal(#[source] seal::Fault),
     #[error("could not hold a message")]

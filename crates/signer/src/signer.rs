@@ -1,9 +1,10 @@
-//! The story: wait for the storage key, open or make the keys, then answer handshakes.
+//! The story: wait for the storage key, open or make the keys, then answer handshakes and mail.
 
 use crate::Fault;
 use crate::certificate::{Authority, Kept};
 use crate::handshake::is_handshake;
 use crate::house_names::{Group, group_for};
+use crate::mail::OpenDomains;
 use crate::store::Store;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
@@ -12,7 +13,7 @@ use evidence::{Author, Body, Outbox, Word};
 use rows::RowKey;
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
-use terms::{InstanceId, Kind};
+use terms::{InstanceId, Kind, TenantId};
 use wire::control::{Order, Report, Start};
 use wire::ledger::{FromLedger, ToLedger};
 use wire::signer::{FromSigner, ToSigner};
@@ -68,6 +69,7 @@ pub(crate) struct Signer {
     store: Store,
     start: Start,
     unlocked: Option<Unlocked>,
+    pub(crate) open_domains: OpenDomains,
     vault: Option<Peer>,
     asked_vault: Option<Instant>,
     ask_vault_at: Instant,
@@ -90,6 +92,7 @@ impl Signer {
             store,
             start,
             unlocked: None,
+            open_domains: OpenDomains::default(),
             vault: None,
             asked_vault: None,
             ask_vault_at: now,
@@ -159,7 +162,7 @@ impl Signer {
                 Err(fault) => Err(fault),
             },
             Kind::Ledger => frame.read().map(|answer| self.recorded(frame.call, &answer)),
-            Kind::Edge | Kind::Access | Kind::Admin => frame.read().map(|asked| {
+            Kind::Edge | Kind::Access | Kind::Dispatch | Kind::Admin => frame.read().map(|asked| {
                 let at = Instant::now();
                 self.asked(Question { peer, call: frame.call, label: label.clone(), asked, at });
             }),
@@ -187,8 +190,16 @@ impl Signer {
         self.seen.remove(&label.instance);
     }
 
-    fn alarm(&mut self, what: String) {
+    pub(crate) fn alarm(&mut self, what: String) {
         let _ = self.hub.send(self.control, 0, &Report::Alarm { what }, Vec::new());
+    }
+
+    pub(crate) fn storage(&self) -> Option<&RowKey> {
+        self.unlocked.as_ref().map(|unlocked| &unlocked.storage)
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
     }
 
     // --- the start
@@ -308,11 +319,8 @@ impl Signer {
                     FromSigner::Authority(unlocked.authority.pem())
                 })
             }
-            ToSigner::Authority
-            | ToSigner::MailKeys { .. }
-            | ToSigner::SignMail { .. }
-            | ToSigner::MakeMailKeys { .. }
-            | ToSigner::RotateMailKeys { .. } => FromSigner::Refused,
+            ToSigner::Authority => FromSigner::Refused,
+            of_mail => self.mail(label, of_mail),
         }
     }
 
@@ -346,7 +354,7 @@ impl Signer {
             });
         match signed {
             Some((group, signature)) => {
-                self.count(label, group);
+                self.count_use(label, "tls-key", group.word(), None);
                 FromSigner::Signature(signature)
             }
             None => {
@@ -364,20 +372,24 @@ impl Signer {
 
     /// The first signature for an instance is recorded; it follows at once if the ledger is away:
     /// mail goes on arriving.
-    fn count(&mut self, label: &Label, group: Group) {
+    pub(crate) fn count_use(
+        &mut self,
+        label: &Label,
+        credential: &str,
+        name: &str,
+        tenant: Option<TenantId>,
+    ) {
         if self.seen.insert(label.instance) {
-            let body = Body::CredentialUse {
-                credential: Word::new("tls-key"),
-                instance: label.instance,
-                name: Word::new(group.word()),
-                tenant: None,
-            };
-            if !self.outbox.record(now_ms(), body) {
-                self.alarm(
-                    "the ledger has been away too long: a use of a TLS key is not recorded"
-                        .to_owned(),
-                );
-            }
+            let (credential, name) = (Word::new(credential), Word::new(name));
+            let instance = label.instance;
+            self.record(Body::CredentialUse { credential, instance, name, tenant });
+        }
+    }
+
+    pub(crate) fn record(&mut self, body: Body) {
+        let word = body.word();
+        if !self.outbox.record(now_ms(), body) {
+            self.alarm(format!("the ledger has been away too long: {word} is not recorded"));
         }
     }
 
