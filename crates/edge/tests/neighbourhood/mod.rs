@@ -17,7 +17,7 @@ use wire::directory::{self, PublicKey, STATEMENT_DOMAIN, Stated, Statement, Tena
 use wire::gate::{FromGate, ToGate};
 use wire::mailbox::{self, Copy, Journey};
 use wire::names::{Answer, Outcome, Question, Record, RecordKind, Security};
-use wire::scanner::{Examined, FromScanner, ToScanner};
+use wire::scanner::{Examined, FromScanner, Header, ToScanner};
 use wire::{Channel, Label};
 
 const LIMIT: Duration = Duration::from_secs(10);
@@ -390,6 +390,7 @@ fn play_scanner(channel: Channel, seen: Arc<Mutex<Seen>>, scanner: Scanner) {
                 forged: Vec::new(),
                 summary: b"summary".to_vec(),
                 trace_digests: vec![[5; 32]],
+                header: Some(Header::default()),
                 micros: 1,
             };
             match &scanner {
