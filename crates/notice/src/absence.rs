@@ -29,8 +29,7 @@ const NOBODY: &[&str] = &[
     "daemon",
 ];
 const BEGINNINGS: &[&str] = &["owner-", "bounce-", "bounce+", "bounces-", "bounces+", "noreply-"];
-const ENDINGS: &[&str] =
-    &["-request", "-owner", "-bounce", "-bounces", "-noreply", "-no-reply"];
+const ENDINGS: &[&str] = &["-request", "-owner", "-bounce", "-bounces", "-noreply", "-no-reply"];
 /// Of return paths that carry the recipient (VERP): the list's own name stands before it.
 const MIDDLES: &[&str] = &["-bounces+", "-bounce+", "-return-", "+bounce", "-owner+"];
 
