@@ -41,6 +41,9 @@ pub enum Order {
     Dialled { call: u32, refused: Option<String> },
 }
 
+/// Why [`Order::Dialled`] has no socket when the whole house dials too often: ask again.
+pub const DIALS_BUSY: &str = "too many connections in one second";
+
 /// To the warden.
 #[derive(Serialize, Deserialize)]
 pub enum Report {
