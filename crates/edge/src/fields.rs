@@ -2,7 +2,7 @@
 
 use crate::arrival::Received;
 use crate::judgement::{Judged, Person};
-use copies::date;
+use flight::date;
 use std::fmt::Write;
 use std::net::IpAddr;
 

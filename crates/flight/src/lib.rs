@@ -12,9 +12,12 @@ mod text;
 
 mod examination;
 
+mod date;
+
 #[cfg(test)]
 mod tests;
 
+pub use date::date;
 pub use examination::{Scanners, examine};
 pub use text::Text;
 

@@ -184,6 +184,9 @@ settings! {
         silence_seconds: u32 = "10",
         /// Equal incidents within so long are told once, with their number.
         fold_seconds: u32 = "60",
+        /// A folder with further Sigma rules (`.yml`, also in folders below it), read at the start;
+        /// empty: only those that are shipped. `sekisho sigma DIR` tells which of them can be read.
+        rules: PathBuf = "\"\"",
     }
 }
 

@@ -170,9 +170,12 @@ impl Vault {
             }
             Standing::Changed { what } => {
                 let tenant = statement.tenant;
-                let answer = ToDirectory::NeedsChange { what };
-                self.alarm(format!("others than before would stand behind an address of {tenant}"));
-                self.answer(asker, &answer);
+                // Mail for somebody who is gone is refused where a catch-all gets the rest: no alarm.
+                if !self.stood.is_caught(&statement)? {
+                    let what = "others than before would stand behind an address of";
+                    self.alarm(format!("{what} {tenant}"));
+                }
+                self.answer(asker, &ToDirectory::NeedsChange { what });
                 return Ok(());
             }
         }

@@ -95,7 +95,7 @@ impl Stood {
     }
 
     /// Whether it says of its address what was said of the domain's catch-all.
-    fn is_caught(&self, statement: &Statement) -> Result<bool, Fault> {
+    pub fn is_caught(&self, statement: &Statement) -> Result<bool, Fault> {
         let domain = statement.address.rsplit_once('@').map(|(_, domain)| domain);
         let Some(caught) = domain.map(directory::catch_all) else { return Ok(false) };
         let mut people = people(statement);
@@ -303,6 +303,38 @@ mod tests {
         let stood = open(&folder);
         assert_eq!(stood.weigh(&moved).unwrap(), Standing::New);
         check(&stood, "ben@b.example", 2, &[2], true);
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn made_up_addresses_are_the_catch_all_s_and_nobody_s_place() {
+        let folder = std::env::temp_dir().join(format!("vault-caught-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        let mut stood = open(&folder);
+        stood.learn(&statement("ben@a.example", 1, &[2])).unwrap();
+        let check = |stood: &Stood, address: &str, tenant: u8, users: &[u8], expected| {
+            let found = stood.weigh(&statement(address, tenant, users)).unwrap();
+            assert_eq!(found, expected, "{address} {tenant} {users:?}");
+        };
+        check(&stood, "x@a.example", 1, &[1], Standing::New);
+        stood.learn(&statement("*@a.example", 1, &[1])).unwrap();
+        check(&stood, "x@a.example", 1, &[1], Standing::Same);
+        // Somebody new may come to have it; other domains have none; whose it was, it stays.
+        check(&stood, "x@a.example", 1, &[3], Standing::New);
+        check(&stood, "x@b.example", 1, &[1], Standing::New);
+        check(&stood, "x@a.example", 2, &[1], Standing::New);
+        let taken = statement("ben@a.example", 1, &[1]);
+        assert!(matches!(stood.weigh(&taken).unwrap(), Standing::Changed { .. }));
+        assert!(stood.is_another_s("ben@a.example", TenantId([1; 8]), UserId([1; 8])).unwrap());
+        assert!(!stood.is_another_s("ben@a.example", TenantId([1; 8]), UserId([2; 8])).unwrap());
+        assert!(!stood.is_another_s("x@a.example", TenantId([1; 8]), UserId([1; 8])).unwrap());
+        // Another catch-all is a change like any other.
+        let moved = statement("*@a.example", 1, &[3]);
+        let Standing::Changed { what } = stood.weigh(&moved).unwrap() else { panic!() };
+        assert!(stood.change(&moved, &entry(&what, 1), 40).unwrap());
+        check(&stood, "x@a.example", 1, &[1], Standing::New);
+        check(&stood, "x@a.example", 1, &[3], Standing::Same);
         std::fs::remove_dir_all(&folder).unwrap();
     }
 }

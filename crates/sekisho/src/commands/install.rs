@@ -15,23 +15,37 @@ use std::sync::Mutex;
 use warden::{Happening, Plan};
 use wire::control::Service;
 
+/// Stands in a data folder from its `init` on: the keepers' folders come with the first start.
+const MADE: &str = "initialised";
+
 /// Makes the data folder and the root, which is kept as asked: written or printed, once.
 pub fn init(mut arguments: Arguments) -> Answer {
     let data = std::path::absolute(arguments.data()?)
         .map_err(|error| Trouble::fault(error.to_string(), "give an absolute path"))?;
     let keeping = Keeping::read(&mut arguments, &data)?;
     arguments.finish()?;
-    if data.join("vault").exists() {
-        let hint = "it is initialised already; `sekisho run` starts it";
-        return Err(Trouble::refused("a new data folder", data.display().to_string(), hint));
+    if data.join(MADE).exists() || data.join("vault").exists() {
+        // A second credential beside the first would leave it open which of them opens the mail.
+        let hint = "`sekisho run` starts it. If its credential is lost and it never ran, remove \
+                    the folder first; `sekisho keys reseal` changes a credential";
+        let found = format!("{}, which is initialised already", data.display());
+        return Err(Trouble::refused("a new data folder", found, hint));
     }
     make_folder(&data)?;
     let root = root::make().map_err(|fault| Trouble::fault(fault.to_string(), "try again"))?;
     let mut shown = keeping.keep(&root)?;
-    if let Some(shown) = shown.as_object_mut() {
-        shown.insert("data".to_owned(), json!(data));
-    }
+    let made = std::fs::write(data.join(MADE), format!("{}\n", evidence::rfc3339(now_ms())));
+    made.map_err(|error| {
+        let what = format!("{}: {error}", data.display());
+        Trouble::fault(what, "give --data a folder that you may write to")
+    })?;
+    super::insert(&mut shown, "data", json!(data));
     Ok(Outcome::Done(shown))
+}
+
+fn now_ms() -> u64 {
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
+    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Runs the service in the foreground until SIGTERM or SIGINT.
@@ -111,7 +125,9 @@ fn plan(settings: &Settings, credential: &[u8]) -> Result<Plan, Trouble> {
         burst: sentinel.burst,
         silence_ms: u64::from(sentinel.silence_seconds) * 1_000,
         fold_ms: u64::from(sentinel.fold_seconds) * 1_000,
+        has_rules: false,
     };
+    plan.rules = super::rules::of_house(&sentinel.rules)?;
     plan.tell = Box::new(log);
     Ok(plan)
 }
@@ -173,7 +189,7 @@ fn said(incident: &wire::sentinel::Incident) -> String {
         ": {} ({} times, {} ms)",
         incident.what, incident.count, incident.after_ms
     ));
-    if let Some(rule) = incident.rule.as_deref().and_then(super::watch::rule_of) {
+    if let Some(rule) = incident.rule.as_deref().and_then(super::rules::rule_of) {
         line.push_str(&format!("; Sigma: {}, by {}", rule.title, rule.author));
     }
     line

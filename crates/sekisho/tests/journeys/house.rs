@@ -341,6 +341,15 @@ pub fn command(words: &[&str]) -> (Value, i32) {
     (serde_json::from_str(&text).unwrap(), output.status.code().unwrap())
 }
 
+/// As people read it: what stands on standard output, what on the other, the exit code.
+pub fn plainly(words: &[&str], language: &str) -> (String, String, i32) {
+    let mut command = Command::new(binary());
+    command.args(words).env("LC_ALL", language).stdin(Stdio::null());
+    let output = command.output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (text(output.stdout), text(output.stderr), output.status.code().unwrap())
+}
+
 pub fn entries(data: &Path) -> Vec<Value> {
     let mut command = Command::new(binary());
     command.args(["ledger", "export", "--json", "--data"]).arg(data);
