@@ -2,8 +2,11 @@
 
 use crate::Fault;
 use crate::batch::Hands;
+use crate::neighbours::Neighbours;
+use crate::opening::Text;
 use notice::Reason;
 use std::os::fd::OwnedFd;
+use std::rc::Rc;
 use wire::post::{Envelope, Load, Outcome, Receiver, Why};
 
 /// One recipient.
@@ -81,12 +84,28 @@ pub(crate) struct Leg {
     pub fates: Vec<Fate>,
     /// Connections that broke in the middle of it.
     pub breaks: u8,
+    /// Its text, once it was asked for: each key is released once in a batch.
+    text: Option<Rc<Text>>,
 }
 
 impl Leg {
     pub(crate) fn new(load: Load, envelope: Envelope) -> Self {
         let fates = vec![Fate::Left(None); envelope.recipients.len()];
-        Self { load, envelope, fates, breaks: 0 }
+        Self { load, envelope, fates, breaks: 0, text: None }
+    }
+
+    /// Its text as it leaves.
+    pub(crate) fn text(
+        &mut self,
+        hands: &Hands,
+        house: &mut Neighbours,
+    ) -> Result<Rc<Text>, Fault> {
+        if let Some(text) = &self.text {
+            return Ok(text.clone());
+        }
+        let text = Rc::new(hands.hand.text(&self.load, &hands.held, house)?);
+        self.text = Some(text.clone());
+        Ok(text)
     }
 
     /// Its time is over: who is left fails.

@@ -105,8 +105,8 @@ fn add(people: &mut Vec<Receiving>, statement: Statement, place: usize) {
 
 /// The text, its overview, and what stands on top. It is mail that a person of this very tenant
 /// wrote: what taking it apart could do to us, it does to its own tenant's batch.
-fn letter(leg: &Leg, hands: &Hands, house: &mut Neighbours) -> Result<Letter, Fault> {
-    let text = hands.hand.text(&leg.load, &hands.held, house)?.whole()?;
+fn letter(leg: &mut Leg, hands: &Hands, house: &mut Neighbours) -> Result<Letter, Fault> {
+    let text = leg.text(hands, house)?.whole()?;
     let summary = mime::summarise(&text);
     // RFC 5321 §4.4. Who handed it in, and when, its own Received says.
     let added = format!(

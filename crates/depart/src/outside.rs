@@ -204,7 +204,7 @@ impl Attempt<'_> {
         let mut ended = 0;
         while letters > 0 && self.house.is_counted() {
             let Some(mut leg) = legs.pop_front() else { break };
-            let text = match self.hands.hand.text(&leg.load, &self.hands.held, self.house) {
+            let text = match leg.text(self.hands, self.house) {
                 Ok(text) => text,
                 Err(fault) => {
                     self.put_off(leg, &fault)?;

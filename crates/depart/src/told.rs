@@ -15,7 +15,7 @@ use wire::mailbox::Place;
 const RETURN_BYTES: u64 = 64 * 1024;
 
 /// Everything that the sender of a leg is to hear of it now.
-pub(crate) fn tell_all(leg: &Leg, hands: &Hands, house: &mut Neighbours) -> Result<(), Fault> {
+pub(crate) fn tell_all(leg: &mut Leg, hands: &Hands, house: &mut Neighbours) -> Result<(), Fault> {
     let is_failed = |(place, fate): (usize, &Fate)| match fate {
         Fate::Failed(obstacle) => Some((place, obstacle.clone())),
         _ => None,
@@ -54,7 +54,7 @@ fn taken(fate: &Fate, action: Action) -> Option<Obstacle> {
 /// One notice about those of `who` whose sender wants it. Kept once, however often it is written.
 pub(crate) fn tell(
     action: Action,
-    leg: &Leg,
+    leg: &mut Leg,
     who: &[(usize, &Obstacle)],
     hands: &Hands,
     house: &mut Neighbours,
@@ -71,7 +71,7 @@ pub(crate) fn tell(
         // They have left the house since: there is nobody to tell.
         None => return Ok(()),
     };
-    let text = hands.hand.text(&leg.load, &hands.held, house)?;
+    let text = leg.text(hands, house)?;
     let original = text.head(RETURN_BYTES)?;
     let returns_all = action == Action::Failed
         && leg.envelope.returns_all == Some(true)
