@@ -79,6 +79,11 @@ fn receiving(leg: &mut Leg, house: &mut Neighbours) -> Vec<Receiving> {
         let address = leg.receiver(place).map(|receiver| receiver.address.clone());
         let who = address.as_deref().and_then(canonical).map(|address| house.who_is(&address));
         match who {
+            // All of it is passed on since: that was to be done when it was handed in.
+            Some(Who::Known(statement)) if statement.recipients.is_empty() => {
+                let moved = Obstacle::answered((5, 1, 6), "nobody of the house has this address");
+                leg.set(place, Fate::Failed(moved.because(Reason::HasMoved)));
+            }
             Some(Who::Known(statement)) => add(&mut people, statement, place),
             Some(Who::Later) => {
                 let obstacle = Obstacle::ours("the directory does not answer");

@@ -80,8 +80,29 @@ impl Hand {
         held: &[OwnedFd],
         house: &mut Neighbours,
     ) -> Result<Text, Fault> {
-        let keys = self.release(vec![item(load, Class::Body, &load.body)], house)?;
-        let key = keys.into_iter().next().flatten().ok_or(Fault::NotReleased)?;
+        let texts = self.texts(&[load], held, house)?;
+        texts.into_iter().next().flatten().ok_or(Fault::NotReleased)
+    }
+
+    /// The same for several; `None` where one does not open.
+    pub(crate) fn texts(
+        &self,
+        loads: &[&Load],
+        held: &[OwnedFd],
+        house: &mut Neighbours,
+    ) -> Result<Vec<Option<Text>>, Fault> {
+        if loads.is_empty() {
+            return Ok(Vec::new());
+        }
+        let items = loads.iter().map(|load| item(load, Class::Body, &load.body)).collect();
+        let keys = self.release(items, house)?;
+        let text = |(load, key): (&&Load, Option<MessageKey>)| {
+            key.map(|key| self.text_with(key, load, held)).transpose()
+        };
+        loads.iter().zip(keys).map(text).collect()
+    }
+
+    fn text_with(&self, key: MessageKey, load: &Load, held: &[OwnedFd]) -> Result<Text, Fault> {
         let sealed = match load.body.content.file(held).map_err(Fault::Parcel)? {
             Some(file) => Sealed::File(file),
             None => Sealed::Memory(load.body.content.clone().open(held).map_err(Fault::Parcel)?),

@@ -48,7 +48,7 @@ fn taken(fate: &Fate, action: Action) -> Option<Obstacle> {
     };
     let (remote, answer) = (taken.remote.clone(), taken.answer.clone());
     let why = wire::post::Why::Ours;
-    Some(Obstacle { why, status, remote, answer, reason: Some(reason) })
+    Some(Obstacle { why, status, remote, answer, is_theirs: true, reason: Some(reason) })
 }
 
 /// One notice about those of `who` whose sender wants it. Kept once, however often it is written.
@@ -132,9 +132,10 @@ fn written(
         .iter()
         .filter_map(|(place, obstacle)| {
             let receiver = leg.receiver(*place)?;
-            let answer = obstacle.answer.as_deref();
+            let words = obstacle.answer.as_deref();
+            let answer = words.filter(|_| obstacle.is_theirs);
             let reason = obstacle.reason.unwrap_or_else(|| {
-                notice::reason(Some(obstacle.status), answer.unwrap_or_default())
+                notice::reason(Some(obstacle.status), words.unwrap_or_default())
             });
             Some(notice::Fate {
                 recipient: &receiver.address,
