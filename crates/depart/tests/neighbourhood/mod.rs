@@ -20,7 +20,9 @@ use wire::control::{Order, Relay, Report, Start};
 use wire::directory::{self, PublicKey, STATEMENT_DOMAIN, Stated, Statement, TenantSettings};
 use wire::mailbox::{self, Journey, SealedPart};
 use wire::names::{Answer, Outcome as Found, Question, Record, RecordKind, Security};
-use wire::post::{Envelope, Errand, FromDepart, Hop, Load, Outcome, Receiver as To, ToDepart};
+use wire::post::{
+    Envelope, Errand, Finish, FromDepart, Hop, Load, Outcome, Receiver as To, ToDepart,
+};
 use wire::vault::{self, TransitItem};
 use wire::{Channel, INLINE_BYTES, Label, Parcel};
 
@@ -259,6 +261,7 @@ impl Letter {
             require_tls: false,
             has_eight_bits: false,
             needs_utf8: false,
+            finish: Finish::AsItIs,
         };
         let text = b"Message-ID: <m1@here.example>\r\nSubject: hi\r\n\r\n.hello\r\n".to_vec();
         Self { number: 1, leg: 0, errand: Errand::Carry, envelope, text }
@@ -378,7 +381,7 @@ fn play_vault(channel: Channel, transit: Arc<Pair>, seen: Arc<Mutex<Seen>>, evid
                 vault::FromDepart::Open { tenant, session } => {
                     let grant = GrantId([grants.len() as u8 + 1; 16]);
                     let session = unseal::PublicKey::parse(&session).unwrap();
-                    let context = GrantContext::in_transit(grant, tenant);
+                    let context = GrantContext::transit(grant, tenant);
                     let (enc, agreed) = agree(&session, &context).unwrap();
                     grants.insert(grant, agreed);
                     vault::ToDepart::Opened { grant, enc, transit: public(&transit) }
@@ -426,6 +429,9 @@ fn play_directory(channel: Channel, people: People, signing: Ed25519KeyPair) {
                                     body: public(&keys.body),
                                     summary: public(&keys.summary),
                                 }],
+                                onward: Vec::new(),
+                                transit: None,
+                                absence: None,
                                 settings: TenantSettings::default(),
                                 issued_ms: 0,
                                 valid_until_ms: u64::MAX,
