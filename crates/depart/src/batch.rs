@@ -3,7 +3,7 @@
 use crate::Fault;
 use crate::fates::{Fate, Leg, Obstacle};
 use crate::neighbours::{Batch, Neighbours};
-use crate::opening::Hand;
+use crate::opening::{Hand, Opened};
 use crate::{here, outside, told};
 use notice::Action;
 use std::collections::VecDeque;
@@ -33,7 +33,7 @@ pub(crate) fn carry(batch: Batch, house: &mut Neighbours) -> Result<(), Fault> {
     let mut outward: Vec<VecDeque<Leg>> = Vec::new();
     for mut leg in legs {
         match (leg.load.errand, &leg.envelope.hop) {
-            (Errand::TellLate, _) => tell_late(&leg, &hands, house)?,
+            (Errand::TellLate, _) => tell_late(&mut leg, &hands, house)?,
             (Errand::GiveBack, _) => {
                 leg.give_up();
                 leg.end(&hands, house)?;
@@ -78,8 +78,12 @@ fn open_envelopes(
     let mut legs = Vec::with_capacity(loads.len());
     for (load, envelope) in loads.into_iter().zip(opened) {
         match envelope {
-            Some(envelope) => legs.push(Leg::new(load, envelope)),
-            None => cannot_be_opened(&load, house)?,
+            Opened::Envelope(envelope) => legs.push(Leg::new(load, envelope)),
+            Opened::NotNow => {
+                let later = Outcome::Later { sent: 0, rest: None, why: Why::Ours };
+                house.ended(load.message, load.leg, later, &[])?;
+            }
+            Opened::Never => cannot_be_opened(&load, house)?,
         }
     }
     Ok(legs)
@@ -98,7 +102,7 @@ fn cannot_be_opened(load: &Load, house: &mut Neighbours) -> Result<(), Fault> {
     house.ended(load.message, load.leg, outcome, &[])
 }
 
-fn tell_late(leg: &Leg, hands: &Hands, house: &mut Neighbours) -> Result<(), Fault> {
+fn tell_late(leg: &mut Leg, hands: &Hands, house: &mut Neighbours) -> Result<(), Fault> {
     let obstacle = Obstacle::late();
     let who: Vec<(usize, &Obstacle)> =
         (0..leg.fates.len()).map(|place| (place, &obstacle)).collect();

@@ -420,6 +420,7 @@ fn play_scanner(channel: Channel, seen: Arc<Mutex<Seen>>, findings: Vec<Finding>
                 forged: Vec::new(),
                 summary: postcard::to_stdvec(&mime::summarise(&message)).unwrap(),
                 trace_digests: vec![[5; 32]],
+                header: None,
                 micros: 1,
             };
             seen.lock().unwrap().scanned.push(message);
