@@ -169,6 +169,20 @@ fn nobody_signs_in_another_tenant_s_name() {
 }
 
 #[test]
+fn a_dispatch_asks_no_more_than_a_session_needs() {
+    let running = Running::start(&folder("enough"), false).with_vault(None);
+    let mut admin = running.join(Kind::Admin, 3);
+    make(&mut admin, KAEDE, "kaede.example").unwrap();
+    let mut loud = running.join_for(Kind::Dispatch, 5, person(KAEDE));
+    let asked = (0..20_010).filter(|_| keys(&mut loud, "kaede.example").is_some()).count();
+    assert_eq!(asked, 20_000);
+    assert_eq!(running.alarms(), 1);
+    let mut other = running.join_for(Kind::Dispatch, 6, person(KAEDE));
+    assert!(keys(&mut other, "kaede.example").is_some());
+    running.stop();
+}
+
+#[test]
 fn a_next_pair_waits_signs_rests_and_is_forgotten() {
     let folder = folder("pairs");
     let running = Running::start(&folder, false).with_vault(None);
