@@ -16,11 +16,14 @@ mod approvals;
 mod domains;
 mod endings;
 mod keys;
+mod outgoing;
 mod peers;
 mod people;
 mod places;
+mod queue;
 mod records;
 mod watch;
+mod words;
 
 use compartment::House;
 use peers::{Answer, Peers, Refusal};
@@ -125,9 +128,16 @@ fn act(peers: &mut Peers<'_>, request: Request) -> Answer {
         Request::QuarantineList => records::list_quarantine(peers),
         Request::QuarantineShow { id } => records::show_quarantine(peers, &id),
         Request::QuarantineRelease { id } => records::release_quarantine(peers, &id),
+        Request::QueueList { tenant, after } => queue::list(peers, tenant, after),
+        Request::QueueShow { id } => queue::show(peers, &id),
+        Request::QueueStatus => queue::status(peers),
+        Request::QueueAct { act, id } => queue::act(peers, &act, &id),
         Request::Authority => places::authority(peers),
+        Request::CertificateInstall { chain, key } => places::install(peers, &chain, key),
         Request::Status => records::status(peers),
         Request::TenantSet { .. } => approvals::set_tenant(peers, request),
+        Request::TenantSending { name, change } => outgoing::set(peers, name, change),
+        Request::DomainSet { domain, catch_all } => outgoing::set_domain(peers, domain, catch_all),
         Request::TenantTerminate { name, grace_ms } => {
             endings::terminate_tenant(peers, &name, grace_ms)
         }

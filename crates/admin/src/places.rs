@@ -1,5 +1,6 @@
 //! Tenants, the certificate authority.
 
+use crate::outgoing::sending_json;
 use crate::peers::{Answer, Peers, Refusal};
 use serde_json::{Value, json};
 use terms::Kind;
@@ -31,6 +32,7 @@ pub fn tenant_json(tenant: &Tenant) -> Value {
         "grace_until": ending.map(|ending| evidence::rfc3339(ending.grace_until_ms)),
         "holds": tenant.holds,
         "settings": settings_json(&tenant.settings),
+        "sending": sending_json(&tenant.sending),
     })
 }
 
@@ -79,5 +81,26 @@ pub fn authority(peers: &mut Peers<'_>) -> Answer {
     match peers.ask(Kind::Signer, &wire::signer::ToSigner::Authority)? {
         wire::signer::FromSigner::Authority(pem) => Ok(json!({ "ca": pem })),
         _ => Err(Refusal::Fault("the signer has no authority of its own".to_owned())),
+    }
+}
+
+/// A certificate from elsewhere, for our own host name. Its key goes through here to the signer.
+pub fn install(peers: &mut Peers<'_>, chain: &[String], key: String) -> Answer {
+    use wire::signer::{FromSigner, ToSigner};
+    let key = zeroize::Zeroizing::new(key);
+    let octets = |text: &str| {
+        let hint = "give PEM files: the chain with its leaf first, and the key";
+        let wrong = |_| Refusal::new("base64", "something else", hint);
+        data_encoding::BASE64.decode(text.as_bytes()).map_err(wrong)
+    };
+    let chain = chain.iter().map(|one| octets(one)).collect::<Result<Vec<_>, _>>()?;
+    match peers.ask(Kind::Signer, &ToSigner::Install { chain, pkcs8: octets(&key)? })? {
+        FromSigner::Installed { not_after_ms } => {
+            Ok(json!({ "not_after": evidence::rfc3339(not_after_ms) }))
+        }
+        FromSigner::NotInstalled { expected, found, hint } => {
+            Err(Refusal::new(&expected, &found, &hint))
+        }
+        _ => Err(Refusal::Fault("the signer could not keep it".to_owned())),
     }
 }

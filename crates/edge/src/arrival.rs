@@ -4,7 +4,7 @@ use crate::examination::examine;
 use crate::judgement::{Judged, judge};
 use crate::neighbours::{Kept, Neighbours};
 use crate::sealing::seal;
-use crate::text::Text;
+use flight::Text;
 use smtp::{Address, Reply};
 use std::net::IpAddr;
 use terms::{MessageId, TenantId};

@@ -4,7 +4,7 @@ use crate::Fault;
 use crate::arrival::{Addressee, Offered, arrive};
 use crate::line::{Line, Woken};
 use crate::neighbours::{Handed, Neighbours, Who, canonical};
-use crate::text::Text;
+use flight::Text;
 use smtp::{Event, Limits, Mail, Patience, Rcpt, Recipient, Reply, Session, Why};
 use std::io::ErrorKind;
 use std::net::IpAddr;
@@ -119,6 +119,8 @@ impl Connection<'_> {
                 Event::Mail(mail) => self.mail(mail),
                 Event::Rcpt(rcpt) => self.rcpt(rcpt),
                 Event::Data => self.data(),
+                // Not at this port: the session never says it.
+                Event::SignIn(_) => Reply::new(502, (5, 1), "nobody signs in at this port"),
                 // Without an answer the connection ends: any word would be a guess.
                 Event::End => self.end().ok_or(std::io::ErrorKind::ConnectionAborted)?,
             };

@@ -25,7 +25,6 @@ mod line;
 mod neighbours;
 mod patience;
 mod questions;
-mod text;
 
 #[cfg(test)]
 mod tests;
@@ -48,8 +47,10 @@ pub enum Fault {
     Away(&'static str),
     #[error("{peer} answered something else than was asked")]
     Strange { peer: &'static str },
-    #[error("could not seal a message")]
-    Seal(#[source] seal::Fault),
+    #[error("a message in hand")]
+    Flight(#[from] flight::Fault),
+    #[error(transparent)]
+    Copies(#[from] copies::Fault),
     #[error("could not hold a message")]
     Hold(#[source] wire::Fault),
     #[error("could not read or write a message held in memory")]

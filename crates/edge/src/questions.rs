@@ -132,7 +132,7 @@ fn text_of(record: &Record) -> Option<Vec<u8>> {
 mod tests {
     use super::{QUESTIONS, Questions, STRANGE};
     use crate::arrival::{Offered, Received};
-    use crate::text::Text;
+    use flight::Text;
     use terms::MessageId;
 
     fn received(text: &str) -> Received {

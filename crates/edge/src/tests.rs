@@ -1,7 +1,6 @@
 //! Journeys through a whole instance: real channels and sockets, neighbours that are played.
 
 mod arrivals;
-mod texts;
 
 // The jailed test plays the same neighbours.
 #[path = "../tests/neighbourhood/mod.rs"]

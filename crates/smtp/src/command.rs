@@ -5,6 +5,7 @@ use crate::parameters::{self, Body, Notify, Original, Return};
 use crate::path::{self, Dots, Path};
 use crate::reply::Reply;
 use terms::Cursor;
+use zeroize::Zeroizing;
 
 /// A line that is a command. The session asks whether its time has come.
 pub(crate) enum Command {
@@ -23,7 +24,11 @@ pub(crate) enum Command {
     Help,
     Quit,
     StartTls,
-    Auth,
+    /// `initial` is still base64, and may be secret.
+    Auth {
+        mechanism: String,
+        initial: Option<Zeroizing<Vec<u8>>>,
+    },
     /// Somebody speaks HTTP at us, most likely a browser that was told to.
     Web,
 }
@@ -48,6 +53,10 @@ pub struct Mail {
     pub smtputf8: bool,
     pub returned: Option<Return>,
     pub envelope_id: Option<String>,
+    /// RFC 8689: over TLS all the way or not at all.
+    pub require_tls: bool,
+    /// `AUTH=` stood there (RFC 4954 §5). Whom it names is nobody's word here, and dropped.
+    pub vouched: bool,
 }
 
 /// RCPT TO.
@@ -102,7 +111,7 @@ pub(crate) fn command(line: &[u8]) -> Result<Command, Reply> {
         "HELP" => Ok(Command::Help),
         "QUIT" => alone(argument, Command::Quit),
         "STARTTLS" => alone(argument, Command::StartTls),
-        "AUTH" => Ok(Command::Auth),
+        "AUTH" => auth(argument),
         web if WEB_VERBS.contains(&web) => Ok(Command::Web),
         _ => Err(Reply::new(500, (5, 1), "this command is not known here")),
     }
@@ -134,6 +143,8 @@ fn mail(argument: &str) -> Result<Mail, Reply> {
         smtputf8: false,
         returned: None,
         envelope_id: None,
+        require_tls: false,
+        vouched: false,
     };
     for parameter in parameters::parameters(rest_of(argument, &cursor))? {
         match (parameter.keyword.as_str(), parameter.value) {
@@ -141,6 +152,8 @@ fn mail(argument: &str) -> Result<Mail, Reply> {
             ("BODY", value) => mail.body = parameters::body(value)?,
             ("SMTPUTF8", None) => mail.smtputf8 = true,
             ("RET", value) => mail.returned = Some(parameters::returned(value)?),
+            ("REQUIRETLS", None) => mail.require_tls = true,
+            ("AUTH", Some(value)) => mail.vouched = parameters::vouched(value)?,
             ("ENVID", value) => mail.envelope_id = Some(parameters::envelope_id(value)?),
             _ => return Err(unknown_parameter()),
         }
@@ -189,6 +202,20 @@ fn bdat(argument: &str) -> Result<Command, Reply> {
     }
 }
 
+/// `AUTH mechanism [initial-response]`, RFC 4954 §4.
+fn auth(argument: &str) -> Result<Command, Reply> {
+    let (mechanism, initial) = match argument.split_once(' ') {
+        Some((mechanism, initial)) => (mechanism, Some(initial)),
+        None => (argument, None),
+    };
+    // RFC 4422 §3.1: at most twenty letters.
+    if mechanism.is_empty() || mechanism.len() > 20 {
+        return Err(Reply::new(501, (5, 4), "it is AUTH mechanism [response]"));
+    }
+    let initial = initial.map(|text| Zeroizing::new(text.as_bytes().to_vec()));
+    Ok(Command::Auth { mechanism: mechanism.to_owned(), initial })
+}
+
 fn alone(argument: &str, command: Command) -> Result<Command, Reply> {
     if argument.is_empty() {
         return Ok(command);
@@ -200,6 +227,6 @@ fn rest_of<'a>(argument: &'a str, cursor: &Cursor) -> &'a str {
     argument.get(cursor.position()..).unwrap_or_default()
 }
 
-fn unknown_parameter() -> Reply {
+pub(crate) fn unknown_parameter() -> Reply {
     Reply::new(555, (5, 4), "this parameter is not known here")
 }

@@ -60,11 +60,12 @@ fn fill(reply: &mut Message, question: &Query, zones: &Zones) -> bool {
     let mut name = question.name.clone();
     let mut is_signed = true;
     for _ in 0..ALIASES {
-        let key = key(&name);
-        if zones.is_bogus(&key) {
+        let asked = key(&name);
+        if zones.is_bogus(&asked) {
             break;
         }
-        is_signed &= zones.is_signed(&key);
+        is_signed &= zones.is_signed(&asked);
+        let key = source(&asked, zones);
         let found = word(question.query_type).map_or_else(Vec::new, |w| zones.records(&key, w));
         if !found.is_empty() {
             let record = |data| Record::from_rdata(name.clone(), zones.ttl_seconds, data);
@@ -86,6 +87,21 @@ fn fill(reply: &mut Message, question: &Query, zones: &Zones) -> bool {
     reply.answers.clear();
     reply.metadata.response_code = ResponseCode::ServFail;
     false
+}
+
+/// The name whose records answer: itself, or the asterisk below the nearest name above that exists
+/// (RFC 4592 §3.3.1).
+fn source(key: &str, zones: &Zones) -> String {
+    let mut above = key;
+    while !zones.exists(above) {
+        let Some((_, next)) = above.split_once('.') else { return key.to_owned() };
+        let asterisk = format!("*.{next}");
+        if zones.names.contains_key(&asterisk) {
+            return asterisk;
+        }
+        above = next;
+    }
+    key.to_owned()
 }
 
 /// The SOA of the nearest name above that has one, or one for the root (RFC 2308 §3).

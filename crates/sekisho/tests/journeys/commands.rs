@@ -1,6 +1,6 @@
 //! The command line as scripts rely on it: one JSON value, its fields, the exit code, the hint.
 
-use super::house::{Demo, command, shared};
+use super::house::{Demo, command, folder, plainly, shared};
 use super::post::Sender;
 use super::reader::Reader;
 use serde_json::Value;
@@ -164,6 +164,10 @@ fn troubles() {
         &["app-password", "add", "nobody@example.jp", "--protocol", "imap"],
         &["app-password", "revoke", "no-such-id"],
         &["quarantine", "release", "no-such-id"],
+        &["tenant", "set", "Example Japan", "--junk-from", "99"],
+        &["tenant", "search-remains", "No Such"],
+        &["tenant", "search-remains", "Example Japan"],
+        &["init"],
     ];
     for words in refused {
         let words = with(words);
@@ -178,6 +182,13 @@ fn troubles() {
         &["scope", "--component", "kitchen", "--from", "0", "--to", "1"],
         &["scope", "--component", "edge", "--from", "noon", "--to", "1"],
         &["trace"],
+        &["app-password", "add", "aoi@example.jp", "--protocol", "ftp"],
+        &["user", "add", "x@example.net", "--tenant", "Example Net", "--role", "king"],
+        &["approval", "mode", "frob"],
+        &["keys", "seal"],
+        &["keys", "hold"],
+        &["keys", "rotate", "--level", "pairs", "--tenant", "Example Net"],
+        &["init", "--shares", "abc"],
     ];
     for words in wrong {
         let words = with(words);
@@ -189,6 +200,38 @@ fn troubles() {
     check_trouble(&["demo", "--port-base", "65500"], 2);
     check_trouble(&["tenant", "list", "--data", "/nowhere/at/all"], 3);
     check_trouble(&["ledger", "verify", "--data", "/nowhere/at/all"], 3);
+}
+
+#[test]
+fn a_folder_is_initialised_once() {
+    let home = folder("init-twice");
+    let data = home.join("data");
+    let data = data.to_str().unwrap();
+    let unseal = |name: &str| home.join(name).to_str().unwrap().to_owned();
+    assert_eq!(command(&["init", "--data", data, "--unseal", &unseal("first")]).1, 0);
+    let (value, code) = command(&["init", "--data", data, "--unseal", &unseal("second")]);
+    assert_eq!(code, 1, "{value}");
+    assert!(value["error"].as_str().unwrap().contains("initialised already"), "{value}");
+    assert!(!home.join("second").exists());
+}
+
+#[test]
+fn people_read_in_their_language() {
+    let demo = shared();
+    let data = demo.data().to_str().unwrap();
+    let scope = ["scope", "--component", "edge", "--from", "0", "--to", "1", "--data", data];
+    for (language, word) in [("ja_JP.UTF-8", "封じ込め"), ("en_GB.UTF-8", "contained")] {
+        let (said, _, code) = plainly(&scope, language);
+        assert_eq!(code, 0);
+        assert!(said.contains(word), "{said}");
+    }
+    // A name will do where an id had to be looked up.
+    let to = folder("view-by-name");
+    let words = ["ledger", "view", "--tenant", "Example Japan", "--user", "aoi@example.jp"];
+    let (value, code) = demo.ask(&[&words[..], &["--to", to.to_str().unwrap()]].concat());
+    assert_eq!(code, 0, "{value}");
+    let (shown, _) = demo.ask(&["tenant", "show", "Example Japan"]);
+    assert_eq!(value["tenant"], shown["id"]);
 }
 
 #[test]
