@@ -90,6 +90,9 @@ impl Signer {
     }
 
     fn mail_keys(&mut self, label: &Label, domain: &str) -> Result<Option<FromSigner>, Fault> {
+        if !self.open_domain(domain)? && self.storage().is_some() {
+            return Ok(Some(FromSigner::MailKeys(Vec::new())));
+        }
         Ok(self.own_keys(label, domain)?.map(|keys| FromSigner::MailKeys(keys.keys())))
     }
 
