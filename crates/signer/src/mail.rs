@@ -54,8 +54,10 @@ impl Signer {
             return FromSigner::Refused;
         }
         let answer = match (label.kind, asked) {
-            (Kind::Dispatch, ToSigner::MailKeys { domain }) => self.mail_keys(label, &domain),
-            (Kind::Dispatch, ToSigner::SignMail { domain, selector, canonical }) => {
+            (Kind::Dispatch | Kind::Depart, ToSigner::MailKeys { domain }) => {
+                self.mail_keys(label, &domain)
+            }
+            (Kind::Dispatch | Kind::Depart, ToSigner::SignMail { domain, selector, canonical }) => {
                 self.sign_mail(label, &domain, &selector, &canonical)
             }
             (Kind::Admin, ToSigner::MakeMailKeys { tenant, domain }) => {
