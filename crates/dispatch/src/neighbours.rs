@@ -268,7 +268,8 @@ impl Neighbours {
         let question = ToSigner::MailKeys { domain: domain.to_owned() };
         match self.ask(Kind::Signer, &question, &[], SIGNER_LIMIT)? {
             FromSigner::MailKeys(keys) => Ok(keys),
-            FromSigner::Refused => Ok(Vec::new()),
+            // Unsigned, the message would be taken for a forgery: it waits.
+            FromSigner::Refused => Err(Fault::Away("signer")),
             _ => Err(Fault::Strange { peer: "signer" }),
         }
     }
