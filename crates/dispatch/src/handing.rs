@@ -9,6 +9,7 @@ use crate::draft::Draft;
 use crate::header::Header;
 use crate::legs::{Common, split};
 use crate::neighbours::Neighbours;
+use crate::postscript;
 use crate::rules::{Weighed, weigh};
 use crate::sealing::{Sealed, Under, seal};
 use crate::signing::{Canon, sign};
@@ -125,8 +126,9 @@ fn allow(examined: Examined, _house: &mut Neighbours) -> Step<Allowed> {
 }
 
 /// Completes the header, takes out what is not for others, signs.
-fn write(allowed: Allowed, house: &mut Neighbours) -> Step<Written> {
+fn write(mut allowed: Allowed, house: &mut Neighbours) -> Step<Written> {
     let received = &allowed.received;
+    let notice = notice(received).to_owned();
     let text = &received.offered.text;
     let host_name = house.host_name().to_owned();
     let looked = text.look(|octets| {
@@ -136,10 +138,11 @@ fn write(allowed: Allowed, house: &mut Neighbours) -> Step<Written> {
             draft.cut(start, end);
         }
         draft.top = lacking(&header, received).into_bytes();
+        let is_whole = put_under(&mut draft, octets, &notice);
         let canon = Canon::of(&draft, octets, header.end);
-        Ok::<_, Stop>((draft, canon, header.is_ascii(), octets.is_ascii()))
+        Ok::<_, Stop>((draft, canon, is_whole, header.is_ascii()))
     });
-    let (mut draft, canon, header_is_ascii, is_ascii) = looked??;
+    let (mut draft, canon, is_whole, header_is_ascii) = looked??;
     let signatures = sign(&canon, &received.author.domain, received.at_ms, house)?;
     let mut top = trace_field(received, &host_name).into_bytes();
     top.extend_from_slice(signatures.as_bytes());
@@ -151,11 +154,34 @@ fn write(allowed: Allowed, house: &mut Neighbours) -> Step<Written> {
         returns_all: submission.returns_all,
         envelope_id: submission.envelope_id.clone(),
         require_tls: submission.require_tls,
-        has_eight_bits: !is_ascii,
+        has_eight_bits: !canon.is_ascii,
         // Raw octets in a header that nobody announced are old mail's way, and pass as such.
         needs_utf8: !submission.from.is_ascii() || (submission.smtputf8 && !header_is_ascii),
     };
+    if !is_whole {
+        allowed.weighed.reasons.push("outgoing.notice.left-out".to_owned());
+    }
     Ok(Written { allowed, draft, common })
+}
+
+/// The text that goes under this message; empty: none. What stays in the house needs none.
+fn notice(received: &Received) -> &str {
+    let leaves = |to: &Addressed| matches!(to.place, Place::Elsewhere { .. });
+    match received.offered.addressed.iter().any(leaves) {
+        true => &received.author.settings.notice,
+        false => "",
+    }
+}
+
+/// Whether the message leaves as its organisation wants it.
+fn put_under(draft: &mut Draft, octets: &[u8], notice: &str) -> bool {
+    if notice.trim().is_empty() {
+        return true;
+    }
+    let edits = postscript::put_under(octets, notice);
+    let is_whole = edits.is_some();
+    edits.into_iter().flatten().for_each(|edit| draft.change(edit));
+    is_whole
 }
 
 /// RFC 6409 §8.2 and §8.3: what a client has left out.

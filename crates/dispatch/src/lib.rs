@@ -21,6 +21,7 @@ mod handing;
 
 mod header;
 mod legs;
+mod postscript;
 mod rules;
 mod sealing;
 mod signing;

@@ -272,3 +272,59 @@ fn it_ends_with_its_access() {
     assert_eq!(life.join().unwrap(), std::process::ExitCode::SUCCESS);
     drop(control);
 }
+
+#[test]
+fn the_notice_of_the_organisation_goes_under_what_leaves_the_house() {
+    let notice = || {
+        let mut settings = wire::directory::SendingSettings::default();
+        settings.notice = "社外秘".to_owned();
+        settle(Plan { settings, ..Plan::default() })
+    };
+    let plain = whole(
+        "Content-Type: text/plain; charset=utf-8\r\n\
+        Content-Transfer-Encoding: base64\r\n",
+    )
+    .replace("hello", "aGVsbG8=");
+    let around = notice();
+    check(
+        &around.hand_in("aoi@example.jp", &["x@far.example", "ben@example.jp"], &plain),
+        "queued",
+    );
+    check(&around.hand_in("aoi@example.jp", &["ben@example.jp"], &plain), "queued");
+    check(&around.hand_in("aoi@example.jp", &["x@far.example"], &whole("")), "queued");
+    let left = around.left();
+    assert!(left[0].text.ends_with("\r\n\r\naGVsbG8NCg0K56S+5aSW56eY\r\n"), "{}", left[0].text);
+    assert!(!left[0].envelopes[0].has_eight_bits);
+    assert!(left[1].text.ends_with(&plain) && left[2].text.ends_with(&whole("")));
+    let seen = around.seen.lock().unwrap();
+    let reasons = |at: usize| seen.journeys[at].reasons.join(" ");
+    assert_eq!((reasons(0), reasons(1)), (String::new(), String::new()));
+    assert_eq!(reasons(2), "outgoing.notice.left-out");
+}
+
+#[test]
+fn signatures_hold_for_what_leaves() {
+    use mailauth::sign::{BodyDigest, SigningAs, dkim};
+    let around = settle(Plan::default());
+    let text =
+        "From: aoi@example.jp\r\nBcc: a@b\r\nSubject: =?utf-8?q?x?=\r\n folded\r\n\r\nhi \r\n";
+    check(&around.hand_in("aoi@example.jp", &["x@far.example"], text), "queued");
+    let left = &around.left()[0];
+    let (header, body) = left.text.split_once("\r\n\r\n").unwrap();
+    let (_, behind) = header.split_once("DKIM-Signature:").unwrap();
+    let signed = behind.split("\r\n").skip_while(|line| !line.contains("b=")).collect::<Vec<_>>();
+    assert!(!signed.is_empty());
+    // What a verifier computes of the message as it left is what the signer was given.
+    let from = header.find("Date: ").unwrap();
+    let seconds = behind.split("t=").nth(1).unwrap().split(';').next().unwrap();
+    let by = SigningAs {
+        domain: "example.jp",
+        selector: "s1",
+        algorithm: "ed25519-sha256",
+        now: seconds.parse().unwrap(),
+    };
+    let again =
+        dkim(format!("{}\r\n", &header[from..]).as_bytes(), &BodyDigest::of(body.as_bytes()), &by);
+    assert_eq!(again.canonical(), around.seen.lock().unwrap().signed[0]);
+    assert!(!String::from_utf8_lossy(again.canonical()).contains("a@b"));
+}
