@@ -1,5 +1,6 @@
 //! Journeys through a whole instance: real channels, neighbours that are played.
 
+mod bcc;
 mod messages;
 
 // The jailed test plays the same neighbours.
