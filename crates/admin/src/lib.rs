@@ -12,6 +12,7 @@
 mod approvals;
 mod endings;
 mod keys;
+mod outgoing;
 mod peers;
 mod people;
 mod places;
@@ -120,6 +121,8 @@ fn act(peers: &mut Peers<'_>, request: Request) -> Answer {
         Request::Authority => places::authority(peers),
         Request::Status => records::status(peers),
         Request::TenantSet { .. } => approvals::set_tenant(peers, request),
+        Request::TenantSending { name, change } => outgoing::set(peers, name, change),
+        Request::DomainSet { domain, catch_all } => outgoing::set_domain(peers, domain, catch_all),
         Request::TenantTerminate { name, grace_ms } => {
             endings::terminate_tenant(peers, &name, grace_ms)
         }

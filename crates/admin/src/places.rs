@@ -1,5 +1,6 @@
 //! Tenants, domains, the certificate authority.
 
+use crate::outgoing::sending_json;
 use crate::peers::{Answer, Peers, Refusal};
 use serde_json::{Value, json};
 use terms::Kind;
@@ -31,6 +32,7 @@ pub fn tenant_json(tenant: &Tenant) -> Value {
         "grace_until": ending.map(|ending| evidence::rfc3339(ending.grace_until_ms)),
         "holds": tenant.holds,
         "settings": settings_json(&tenant.settings),
+        "sending": sending_json(&tenant.sending),
     })
 }
 
@@ -120,8 +122,11 @@ fn plant_decoy(peers: &mut Peers<'_>, added: &Value) -> Option<Value> {
 pub fn list_domains(peers: &mut Peers<'_>, tenant: Option<String>) -> Answer {
     directory(peers, &FromAdmin::DomainList { tenant }, |answer| match answer {
         ToAdmin::Domains(domains) => {
-            let shown =
-                domains.iter().map(|each| json!({"domain": each.domain, "tenant": each.tenant}));
+            let shown = domains.iter().map(|each| {
+                json!({
+                    "domain": each.domain, "tenant": each.tenant, "catch_all": each.catch_all,
+                })
+            });
             Some(items(shown.collect()))
         }
         _ => None,

@@ -1,6 +1,7 @@
 //! The whole vault on threads, with a ledger of our own that can be away, silent or a liar.
 
 mod keys_in_life;
+mod leaving;
 mod ledger;
 
 use self::ledger::{AWAY, FALSE_PROOF, Ledger, NO_MIRROR, NO_PROOF, SILENT, TRUE};

@@ -1,6 +1,8 @@
 //! The command line and `admin`: one JSON line in, one JSON line out, over `DIR/admin.sock`.
 
+use crate::directory::SmartHost;
 use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
 
 /// Who asks, why, and under which approved request: beside the request in the same line.
 #[derive(Default, Serialize, Deserialize)]
@@ -187,6 +189,36 @@ pub enum Request {
         component: String,
         isolated: bool,
     },
+    TenantSending {
+        name: String,
+        #[serde(default)]
+        change: SendingChange,
+    },
+    DomainSet {
+        domain: String,
+        /// An address of its tenant, or `none`.
+        catch_all: String,
+    },
+}
+
+/// What is to change of what leaves; what is left away stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SendingChange {
+    pub in_ten_minutes: Option<u32>,
+    pub in_a_day: Option<u32>,
+    pub bytes: Option<u64>,
+    pub delay_ms: Option<u64>,
+    pub notice: Option<String>,
+    #[serde(default)]
+    pub refuse_kinds: Vec<String>,
+    #[serde(default)]
+    pub allow_kinds: Vec<String>,
+    pub smart_host: Option<SmartHost>,
+    #[serde(default)]
+    pub no_smart_host: bool,
+    pub source: Option<IpAddr>,
+    #[serde(default)]
+    pub no_source: bool,
 }
 
 /// The answer (JSON, one line).

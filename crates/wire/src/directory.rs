@@ -120,6 +120,42 @@ pub struct SmartHost {
     pub tls: crate::post::HopTls,
 }
 
+impl SendingSettings {
+    /// Whether more may leave under these, sooner or by another host than `before` let it.
+    pub fn is_weaker_than(&self, before: &Self) -> bool {
+        let is_let_go = |kind: &String| !self.refused_kinds.contains(kind);
+        self.in_ten_minutes > before.in_ten_minutes
+            || self.in_a_day > before.in_a_day
+            || self.bytes > before.bytes
+            || self.delay_ms < before.delay_ms
+            || before.refused_kinds.iter().any(is_let_go)
+            || self.leaves_by_another(before)
+    }
+
+    /// Another host sees all mail; so does whoever stands on the way to it without TLS.
+    fn leaves_by_another(&self, before: &Self) -> bool {
+        match (&self.smart_host, &before.smart_host) {
+            (None, _) => false,
+            (Some(_), None) => true,
+            (Some(now), Some(before)) => {
+                let is_open = |host: &SmartHost| host.tls == crate::post::HopTls::IfOffered;
+                now.name != before.name
+                    || now.port != before.port
+                    || (is_open(now) && !is_open(before))
+            }
+        }
+    }
+}
+
+/// Kinds of files that one tenant may refuse.
+pub const REFUSED_KINDS: usize = 100;
+/// A notice's octets: what a company's lawyers ask for.
+pub const NOTICE_BYTES: usize = 4_000;
+/// Recipients that a limit may allow: beyond it there is no limit.
+pub const MOST_RECIPIENTS: u32 = 1_000_000;
+/// Mail may wait for a day at most before it leaves.
+pub const LONGEST_DELAY_MS: u64 = 24 * 60 * 60 * 1000;
+
 impl Default for SendingSettings {
     fn default() -> Self {
         Self {
@@ -145,6 +181,12 @@ pub struct Statement {
     /// Milliseconds since 1970.
     pub issued_ms: u64,
     pub valid_until_ms: u64,
+}
+
+/// The address in whose name a domain's catch-all is stated. It is nobody's: no person's address
+/// has a `*`.
+pub fn catch_all(domain: &str) -> String {
+    format!("*@{domain}")
 }
 
 /// Separates statements from everything else that is ever signed.
@@ -331,6 +373,16 @@ pub enum FromAdmin {
         bytes: u64,
         found: Vec<String>,
     },
+    /// What leaves, limited as before or more; less is an act for two.
+    Sending {
+        tenant: String,
+        settings: SendingSettings,
+    },
+    /// Who gets mail for the domain's unknown addresses; `None`: nobody.
+    CatchAll {
+        domain: String,
+        address: Option<String>,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -369,6 +421,7 @@ pub struct Tenant {
     /// Once its contract is ending.
     pub ending: Option<Ending>,
     pub holds: u32,
+    pub sending: SendingSettings,
 }
 
 /// The states of an ending. Each has its guarantee.
@@ -427,6 +480,8 @@ pub struct Hold {
 pub struct Domain {
     pub domain: String,
     pub tenant: String,
+    /// Who gets mail for its unknown addresses.
+    pub catch_all: Option<String>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -12,6 +12,7 @@ mod grounds;
 mod install;
 mod keeping;
 mod keys;
+mod outgoing;
 mod outside;
 mod people;
 mod remains;
@@ -42,7 +43,12 @@ sekisho (関所): mail for many organisations, behind walls
                | certificate NAME [--to DIR] | search-remains [NAME]
   sekisho tenant set NAME [--junk-from N]… [--obey-dmarc on|off] [--greylist on|off]
                [--trust-sealer DOMAIN]… [--distrust-sealer DOMAIN]…      --data DIR
+  sekisho tenant set NAME [--send-in-ten-minutes N] [--send-in-a-day N] [--send-bytes N]
+               [--send-delay SECONDS] [--send-notice TEXT] [--refuse-kind K]… [--allow-kind K]…
+               [--smart-host HOST:PORT[:implicit|starttls|if-offered] | --no-smart-host]
+               [--source IP|none]                                        --data DIR
   sekisho domain add DOMAIN --tenant T | list [--tenant T] | check DOMAIN --data DIR
+               | set DOMAIN --catch-all ADDRESS|none
   sekisho user add ADDRESS --tenant T [--role R] [--alias A]…
                | list [--tenant T] | disable | enable | reset ADDRESS    --data DIR
                | password ADDRESS | terminate ADDRESS [--grace 30d] | cancel ADDRESS

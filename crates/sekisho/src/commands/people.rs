@@ -10,7 +10,7 @@ use wire::admin::Request;
 
 const TENANT_ACTS: &str =
     "add, list, show, set, terminate, cancel, endings, certificate or search-remains";
-const DOMAIN_ACTS: &str = "add, list or check";
+const DOMAIN_ACTS: &str = "add, list, set or check";
 const USER_ACTS: &str = "add, list, disable, enable, reset, password, terminate or cancel";
 const APP_PASSWORD_ACTS: &str = "add or revoke";
 const QUARANTINE_ACTS: &str = "list, show or release";
@@ -49,6 +49,10 @@ pub fn domain(mut arguments: Arguments) -> Answer {
             domain: arguments.word("the domain")?,
         },
         "list" => Request::DomainList { tenant: arguments.option("--tenant")? },
+        "set" => Request::DomainSet {
+            catch_all: arguments.required("--catch-all")?,
+            domain: arguments.word("the domain")?,
+        },
         "check" => Request::DomainCheck { domain: arguments.word("the domain")? },
         other => return Err(unknown(DOMAIN_ACTS, other.to_owned())),
     };
