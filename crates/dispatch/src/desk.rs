@@ -1,6 +1,7 @@
 //! The questions of one access, one after the other. A verb of SMTP is a function of that name.
 
 use crate::Fault;
+use crate::brake::Brake;
 use crate::handing::{Offered, hand_in};
 use crate::neighbours::{Neighbours, Who, Whose};
 use crate::stop::{Step, Stop};
@@ -16,6 +17,7 @@ use wire::post::{Limits, Receiver};
 /// What is known of the person before there is a header: the last address that was theirs.
 struct Desk {
     house: Neighbours,
+    brake: Brake,
     settings: SendingSettings,
 }
 
@@ -34,7 +36,8 @@ pub(crate) enum Place {
 
 /// Serves until the access is gone.
 pub(crate) fn attend(house: Neighbours) -> ExitCode {
-    let mut desk = Desk { house, settings: SendingSettings::default() };
+    let (brake, settings) = (Brake::default(), SendingSettings::default());
+    let mut desk = Desk { house, brake, settings };
     while let Some(frame) = desk.house.next_question() {
         let call = frame.call;
         let Some(outcome) = desk.answer(frame) else {
@@ -107,7 +110,8 @@ impl Desk {
         for receiver in &submission.recipients {
             addressed.push(find(&mut self.house, &receiver.address)?.with(receiver));
         }
-        hand_in(Offered { submission, from, addressed, text }, &mut self.house)
+        let offered = Offered { submission, from, addressed, text };
+        hand_in(offered, &mut self.brake, &mut self.house)
     }
 }
 

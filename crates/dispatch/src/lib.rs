@@ -19,8 +19,10 @@ mod desk;
 
 mod handing;
 
+mod brake;
 mod header;
 mod legs;
+mod letter;
 mod postscript;
 mod rules;
 mod sealing;

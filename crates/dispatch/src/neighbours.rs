@@ -95,6 +95,11 @@ impl Neighbours {
         &self.house.start.host_name
     }
 
+    /// In the demo everybody is at home on loopback.
+    pub(crate) fn is_demo(&self) -> bool {
+        self.house.start.demo
+    }
+
     pub(crate) fn report(&self, report: &Report) {
         // A warden that is gone takes us with it: nothing is lost by not telling it.
         let _ = self.house.report(report, &[]);
@@ -244,6 +249,14 @@ impl Neighbours {
         match self.ask(Kind::Directory, &FromDispatch::Tokens(digests), &[], JOURNEY_LIMIT) {
             Ok(ToDispatch::Tokens(tokens)) => tokens,
             _ => Vec::new(),
+        }
+    }
+
+    /// How long ago this was first seen; `None`: the directory cannot say now.
+    pub(crate) fn first_seen(&mut self, digest: [u8; 32]) -> Option<Duration> {
+        match self.ask(Kind::Directory, &FromDispatch::FirstSeen(digest), &[], DIRECTORY_LIMIT) {
+            Ok(ToDispatch::FirstSeen(since_ms)) => since_ms.map(Duration::from_millis),
+            _ => None,
         }
     }
 

@@ -328,3 +328,42 @@ fn signatures_hold_for_what_leaves() {
     assert_eq!(again.canonical(), around.seen.lock().unwrap().signed[0]);
     assert!(!String::from_utf8_lossy(again.canonical()).contains("a@b"));
 }
+
+#[test]
+fn what_is_held_is_told_to_its_sender() {
+    let findings = vec![Finding::new("test.odd", 12.0, "")];
+    let around = settle(Plan { findings, ..Plan::default() });
+    let answer = around.hand_in("sales@example.jp", &["x@far.example"], &whole(""));
+    assert!(said(&answer).contains("waits until"), "{answer:?}");
+    let left = around.left();
+    assert_eq!(left.len(), 2);
+    let letter = &left[1];
+    assert!(letter.outgoing.hold.is_none() && letter.outgoing.message != left[0].outgoing.message);
+    let envelope = &letter.envelopes[0];
+    assert_eq!((&envelope.hop, envelope.from.as_str()), (&Hop::Here, ""));
+    assert_eq!(envelope.recipients[0].address, "aoi@example.jp");
+    assert!(letter.text.contains("Auto-Submitted: auto-generated\r\n"), "{}", letter.text);
+    // A shared address would tell others: sales is not this person alone.
+    let text = whole("").replace("aoi@example.jp", "sales@example.jp");
+    around.hand_in("sales@example.jp", &["x@far.example"], &text);
+    assert_eq!(around.left().len(), 3);
+    hears(&around, "a person was not told what is held");
+    hears(&around, &format!("outgoing message {} is held: test.odd", left[0].outgoing.message));
+}
+
+#[test]
+fn a_flood_from_a_new_network_is_held() {
+    const HOUR: u64 = 3_600_000;
+    let to: Vec<String> = (0..30).map(|number| format!("p{number}@far.example")).collect();
+    let to: Vec<&str> = to.iter().map(String::as_str).collect();
+    let send = |seen_for: (u64, u64)| {
+        let around = settle(Plan { seen_for, ..Plan::default() });
+        let answers = (0..2).map(|_| around.hand_in("aoi@example.jp", &to, &whole("")));
+        let words: Vec<bool> = answers.map(|answer| said(&answer).contains("waits")).collect();
+        words
+    };
+    assert_eq!(send((HOUR, 0)), [false, true]);
+    assert_eq!(send((HOUR, 24 * HOUR)), [false, false]);
+    // Nobody is known yet: after a restart, or at a person's first message.
+    assert_eq!(send((HOUR - 1, 0)), [false, false]);
+}
