@@ -5,6 +5,7 @@
 
 use crate::peers::{Answer, Peers, Refusal};
 use crate::people::{self, names, one_tenant, one_user, set};
+use crate::words;
 use compartment::random;
 use evidence::rfc3339;
 use serde_json::{Value, json};
@@ -239,6 +240,8 @@ pub fn set_tenant(peers: &mut Peers<'_>, request: Asked) -> Answer {
     else {
         return Err(Refusal::Fault("another request".to_owned()));
     };
+    let changes_marks =
+        [tag_from, junk_from, quarantine_from, refuse_from].iter().any(Option::is_some);
     let tenant = one_tenant(peers, &name)?;
     let before = tenant.settings;
     let settings = TenantSettings {
@@ -250,6 +253,9 @@ pub fn set_tenant(peers: &mut Peers<'_>, request: Asked) -> Answer {
         greylist: greylist.unwrap_or(before.greylist),
         trusted_sealers: sealers(&before.trusted_sealers, &trust_sealers, &distrust_sealers),
     };
+    if changes_marks && !settings.is_in_order() {
+        return Err(out_of_order(&settings));
+    }
     if settings.is_weaker_than(&before) {
         let permission = permission(peers)?;
         let act = Act::ChangeSettings { tenant: tenant.tenant, settings };
@@ -260,6 +266,17 @@ pub fn set_tenant(peers: &mut Peers<'_>, request: Asked) -> Answer {
         FromDirectory::Tenant(tenant) => Some(crate::places::tenant_json(&tenant)),
         _ => None,
     })
+}
+
+/// A mark above the next graver one would never be reached: whoever set it would think it is.
+fn out_of_order(settings: &TenantSettings) -> Refusal {
+    let TenantSettings { tag_from, junk_from, quarantine_from, refuse_from, .. } = settings;
+    let found = format!(
+        "tag from {tag_from}, junk from {junk_from}, quarantine from {quarantine_from}, \
+         refuse from {refuse_from}"
+    );
+    let expected = "marks in order: tag, junk, quarantine, refuse, none above the next";
+    Refusal::new(expected, &found, "change the graver mark in the same command, or a smaller one")
 }
 
 /// Those believed until now, with the new ones and without those no longer believed.
@@ -292,6 +309,12 @@ fn shown(peers: &mut Peers<'_>, request: &Request) -> Answer {
         Some(tenant) => tenant_name(peers, tenant)?,
         None => None,
     };
+    let person = request.act.user().map(name);
+    let id = || request.act.tenant().map(|tenant| tenant.to_string());
+    let about = words::About {
+        tenant: &tenant.clone().or_else(id).unwrap_or_default(),
+        person: person.as_deref().unwrap_or_default(),
+    };
     let approvals: Vec<Value> = request
         .approvals
         .iter()
@@ -301,9 +324,10 @@ fn shown(peers: &mut Peers<'_>, request: &Request) -> Answer {
         "request": request.request.to_string(),
         "state": request.state.word(),
         "what": request.act.word(),
+        "in_words": words::told(&request.act, &about),
         "details": details(&request.act),
         "tenant": tenant,
-        "person": request.act.user().map(name),
+        "person": person,
         "reason": request.reason,
         "requester": request.requester.map(name),
         "made": rfc3339(request.made_ms),

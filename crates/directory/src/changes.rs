@@ -11,12 +11,10 @@ use rows::RowKey;
 use terms::{TenantId, UserId};
 use wire::approval::Act;
 use wire::directory::{
-    APPROVING, Domain, FromAdmin, Part, SendingSettings, TRUSTED_SEALERS, Tenant, TenantSettings,
-    ToAdmin, User, Who,
+    APPROVING, Domain, FromAdmin, Part, ROLES, SendingSettings, TRUSTED_SEALERS, Tenant,
+    TenantSettings, ToAdmin, User, Who,
 };
 
-/// Roles that a person may have.
-pub const ROLES: &[&str] = &["user", "approver", "auditor", "tenant-admin", "operator"];
 /// Aliases of one person.
 const ALIASES: usize = 100;
 /// A tenant's name in octets.

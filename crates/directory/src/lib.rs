@@ -217,6 +217,7 @@ impl Desk {
             FromEdge::Tokens { tenant, digests } => {
                 return Ok(ToEdge::Tokens(self.tokens(tenant, &digests)));
             }
+            FromEdge::ReturnPath { .. } => return Ok(ToEdge::ReturnPath(None)),
             FromEdge::FirstSeen { tenant, digest } => {
                 let now = now_ms();
                 let token = self.key.as_ref().map(|key| keyed(key, "seen", tenant, &digest));

@@ -253,6 +253,9 @@ fn make(
     let settings = tables.tenant(key, tenant)?.map(|row| row.settings).unwrap_or_default();
     let (body, summary) = friends.current_keys(tenant, user)?;
     let statement = Statement {
+        onward: Vec::new(),
+        transit: None,
+        absence: None,
         address: address.to_owned(),
         tenant,
         recipients: vec![Recipient { user, body, summary }],

@@ -17,7 +17,7 @@ use crate::sealing::{Sealed, Under, seal};
 use crate::signing::{Canon, sign};
 use crate::stop::{Step, Stop};
 use flight::{Text, date};
-use terms::{MessageId, UserId};
+use terms::MessageId;
 use wire::control::Report;
 use wire::directory::Sending;
 use wire::dispatch::{Submission, ToAccess};
@@ -331,6 +331,7 @@ fn send_letter(queued: &Queued, until_ms: u64, house: &mut Neighbours) -> Step<(
         require_tls: false,
         has_eight_bits: false,
         needs_utf8: false,
+        finish: wire::post::Finish::AsItIs,
     };
     let draft = Draft::default();
     let parcel = Parcel { id, at_ms, hold: None, text: &text, draft: &draft };
@@ -354,16 +355,6 @@ fn subject(seen: &Seen) -> String {
 /// What `trace` will find, but for its tokens.
 fn journey(received: &Received, weighed: &Weighed) -> Journey {
     let tenant = received.author.tenant;
-    let mut recipients: Vec<UserId> = Vec::new();
-    for addressed in &received.offered.addressed {
-        if let Place::Here { tenant: theirs, users } = &addressed.place
-            && *theirs == tenant
-        {
-            recipients.extend(users);
-        }
-    }
-    recipients.sort_unstable();
-    recipients.dedup();
     Journey {
         tenant,
         message: received.id,
@@ -372,7 +363,8 @@ fn journey(received: &Received, weighed: &Weighed) -> Journey {
         state: State::Queued,
         verdict: weighed.verdict,
         reasons: weighed.reasons.clone(),
-        recipients,
+        // Whose journey it is: the queue knows how far it has come for whom.
+        recipients: vec![received.author.user],
     }
 }
 

@@ -58,6 +58,7 @@ fn hop(place: Place, smart_host: Option<&SmartHost>) -> Hop {
 fn envelope(hop: Hop, receivers: &[Receiver], common: &Common) -> Envelope {
     let is_ascii = |receiver: &Receiver| receiver.address.is_ascii();
     Envelope {
+        finish: wire::post::Finish::AsItIs,
         from: common.from.clone(),
         hop,
         recipients: receivers.to_vec(),

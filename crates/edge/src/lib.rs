@@ -49,8 +49,8 @@ pub enum Fault {
     Strange { peer: &'static str },
     #[error("a message in hand")]
     Flight(#[from] flight::Fault),
-    #[error("could not seal a message")]
-    Seal(#[source] seal::Fault),
+    #[error(transparent)]
+    Copies(#[from] copies::Fault),
     #[error("could not hold a message")]
     Hold(#[source] wire::Fault),
     #[error("could not read or write a message held in memory")]

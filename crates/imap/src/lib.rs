@@ -19,6 +19,7 @@ mod date;
 mod fetch;
 mod flags;
 mod list;
+mod places;
 mod reader;
 mod sasl;
 mod search;

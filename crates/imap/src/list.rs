@@ -1,8 +1,10 @@
 //! LIST with its selection and return options, and the match of a pattern. RFC 5258, RFC 5819.
 
 use crate::command::{Folder, StatusItem};
-use crate::limit::PATTERNS;
+use crate::limit::{FOLDER_BYTES, PATTERNS};
+use crate::places::Places;
 use crate::words::{Why, Words};
+use std::collections::BTreeMap;
 
 #[cfg_attr(test, derive(Debug))]
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -90,28 +92,38 @@ pub(crate) fn status_items(words: &mut Words) -> Result<Vec<StatusItem>, Why> {
 
 /// Whether `name` matches `pattern`: `*` is anything, `%` anything within one level.
 ///
-/// Time is the product of both lengths, which `FOLDER_BYTES` bounds.
+/// One step an octet of the pattern; a step looks at 64 places of the name at once. What is
+/// longer than [`FOLDER_BYTES`] is no folder and matches nothing.
 pub fn matches(pattern: &str, name: &str, separator: u8) -> bool {
     let name = name.as_bytes();
-    // `reached` holds, for each place in the name, whether the pattern so far can end there.
-    let mut reached = vec![false; name.len() + 1];
-    if let Some(start) = reached.first_mut() {
-        *start = true;
+    let literals = pattern.bytes().filter(|octet| !is_wildcard(*octet)).count();
+    if name.len() > FOLDER_BYTES || literals > name.len() {
+        return false;
     }
-    for wanted in pattern.as_bytes() {
-        let mut before = false; // what `reached` was one place earlier, before this step
-        let mut open = false; // for wildcards: a start lies to the left
-        for (place, slot) in reached.iter_mut().enumerate() {
-            let octet = place.checked_sub(1).and_then(|at| name.get(at)).copied();
-            let was = *slot;
-            *slot = match wanted {
-                b'*' => was || open,
-                b'%' => was || (open && octet != Some(separator)),
-                _ => before && octet == Some(*wanted),
-            };
-            open = *slot;
-            before = was;
+    let within = Places::after(name, |octet| octet != separator);
+    let mut after: BTreeMap<u8, Places> = BTreeMap::new();
+    // Where in the name the pattern so far can end.
+    let mut reached = Places::first(name.len());
+    let mut before = None;
+    for wanted in pattern.bytes() {
+        match wanted {
+            // A wildcard twice is the same wildcard once.
+            b'*' | b'%' if before == Some(wanted) => {}
+            b'*' => reached.fill(),
+            b'%' => reached.flow(&within),
+            octet => {
+                let places = after.entry(octet);
+                reached.step(places.or_insert_with(|| Places::after(name, |found| found == octet)));
+            }
         }
+        if reached.is_none() {
+            return false;
+        }
+        before = Some(wanted);
     }
-    reached.last().copied().unwrap_or(false)
+    reached.holds(name.len())
+}
+
+fn is_wildcard(octet: u8) -> bool {
+    matches!(octet, b'*' | b'%')
 }

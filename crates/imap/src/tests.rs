@@ -164,6 +164,57 @@ fn patterns() {
     }
 }
 
+/// By trying every way: what the quick way must equal.
+fn matches_slowly(pattern: &[u8], name: &[u8]) -> bool {
+    match pattern.split_first() {
+        None => name.is_empty(),
+        Some((wild @ (b'*' | b'%'), rest)) => (0..=name.len())
+            .take_while(|end| *wild == b'*' || !name[..*end].contains(&b'/'))
+            .any(|end| matches_slowly(rest, &name[end..])),
+        Some((octet, rest)) => name.first() == Some(octet) && matches_slowly(rest, &name[1..]),
+    }
+}
+
+#[test]
+fn patterns_as_the_slow_way_says() {
+    let mut shift = Shift(17);
+    let mut word = |letters: &[u8], most: usize| {
+        let length = shift.next() % most;
+        let letters = (0..length).map(|_| letters[shift.next() % letters.len()]);
+        String::from_utf8(letters.collect()).unwrap()
+    };
+    let mut met = 0;
+    for _ in 0..20_000 {
+        let (pattern, name) = (word(b"aab/*%", 9), word(b"aaab/", 12));
+        // Long names, so that a match crosses from one word of places to the next.
+        let long = "a/".repeat(31);
+        for (pattern, name) in
+            [(pattern.clone(), name.clone()), (format!("*{pattern}"), format!("{long}{name}"))]
+        {
+            let expected = matches_slowly(pattern.as_bytes(), name.as_bytes());
+            met += u32::from(expected);
+            assert_eq!(matches(&pattern, &name, b'/'), expected, "{pattern} {name}");
+        }
+    }
+    assert!(met > 1_000, "{met}");
+}
+
+/// The worst a client can ask: the longest pattern against the longest names.
+#[test]
+fn a_long_pattern_is_cheap() {
+    let name = "a".repeat(FOLDER_BYTES);
+    let start = std::time::Instant::now();
+    for unit in ["a%", "a*", "%*a"] {
+        let pattern = unit.repeat(FOLDER_BYTES) + "b";
+        assert!((0..200).all(|_| !matches(&pattern, &name, b'/')));
+        let pattern = unit.repeat(FOLDER_BYTES / 2) + "*";
+        assert!((0..200).all(|_| matches(&pattern, &name, b'/')));
+    }
+    let long = "a".repeat(64 * 1024);
+    assert!(!matches(&long, &long, b'/'), "no folder is that long");
+    assert!(start.elapsed().as_secs() < 60 * factor() as u64);
+}
+
 #[test]
 fn signing_in() {
     check(

@@ -80,6 +80,10 @@ pub struct Unsigned {
 }
 
 impl Unsigned {
+    pub(crate) fn new(field: String, canonical: Vec<u8>) -> Self {
+        Self { field, canonical }
+    }
+
     /// What is to be signed, whole: never its digest.
     pub fn canonical(&self) -> &[u8] {
         &self.canonical
@@ -97,8 +101,7 @@ pub fn dkim(header: &[u8], body: &[u8; 32], by: &SigningAs<'_>) -> Unsigned {
     let parts = take_apart(header);
     let names = names(&parts.fields);
     let field = format!("DKIM-Signature: v=1; {}", signature_tags(&names, body, by));
-    let canonical = canonical(&names, &parts.fields, &field);
-    Unsigned { field, canonical }
+    signed(&names, &parts.fields, field)
 }
 
 /// The tags that DKIM-Signature and ARC-Message-Signature share, up to and with `b=`.
@@ -114,13 +117,14 @@ pub(crate) fn signature_tags(names: &[&str], body: &[u8; 32], by: &SigningAs<'_>
     )
 }
 
-/// The named fields, then the unsigned field itself.
-pub(crate) fn canonical(names: &[&str], fields: &[Field<'_>], unsigned: &str) -> Vec<u8> {
-    signed_fields(Canon::Relaxed, names, fields, unsigned.as_bytes())
+/// The field with what it signs: the named fields, then itself.
+pub(crate) fn signed(names: &[&str], fields: &[Field<'_>], field: String) -> Unsigned {
+    let canonical = signed_fields(Canon::Relaxed, names, fields, field.as_bytes());
+    Unsigned { field, canonical }
 }
 
 /// The names of `h=`.
-fn names(fields: &[Field<'_>]) -> Vec<&'static str> {
+pub(crate) fn names(fields: &[Field<'_>]) -> Vec<&'static str> {
     let mut names = Vec::new();
     let mut add = |name: &'static str, is_sealed: bool| {
         let count = fields.iter().filter(|field| field.is(name)).count().min(FIELDS_OF_A_NAME);
@@ -174,7 +178,8 @@ impl SigningKey<'_> {
         }
     }
 
-    fn sign(&self, signed: &[u8]) -> Option<Vec<u8>> {
+    /// A signature over a whole canonical header.
+    pub fn sign(&self, signed: &[u8]) -> Option<Vec<u8>> {
         match self {
             Self::Rsa(pair) => {
                 let mut signature = vec![0u8; pair.public_modulus_len()];

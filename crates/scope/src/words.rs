@@ -5,6 +5,9 @@ use crate::measure::{Contract, Scope};
 use crate::statement::Statement;
 use std::fmt::Write;
 
+/// Detections told one by one; the value has more, and their number.
+const TOLD: usize = 20;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Language {
     Japanese,
@@ -70,6 +73,17 @@ pub fn tell(scope: &Scope, language: Language, name: impl Fn(&str) -> Option<Str
     line(say("発生（最初の活動）", "first use"), or_none(&scope.first_use));
     line(say("発生（最後の活動）", "last use"), or_none(&scope.last_use));
     line(say("検知", "detected"), or_none(&scope.containment.detected));
+    for one in scope.containment.detections.iter().take(TOLD) {
+        let who = say("証跡", "entry");
+        line(
+            &format!("  {}", one.at),
+            format!("{} · {} · {who} {}", one.call, one.instance, one.entry),
+        );
+    }
+    let more = scope.containment.detections_in_all.saturating_sub(TOLD as u64);
+    if more > 0 {
+        line(&format!("  {}", say("ほかの検知", "further detections")), more.to_string());
+    }
     line(say("露出の終了", "exposure ended"), or_none(&scope.containment.exposure_ended));
     line(say("対象プロセス数", "instances"), scope.instances.to_string());
     line(

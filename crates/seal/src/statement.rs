@@ -98,6 +98,9 @@ mod tests {
         let pair = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap();
         let vault: [u8; 32] = pair.public_key().as_ref().try_into().unwrap();
         let statement = Statement {
+            onward: Vec::new(),
+            transit: None,
+            absence: None,
             address: "aoi@example.jp".to_owned(),
             tenant: TenantId([1; 8]),
             recipients: Vec::new(),

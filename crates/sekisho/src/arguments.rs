@@ -55,6 +55,12 @@ impl Arguments {
         text.parse().map(Some).map_err(wrong)
     }
 
+    /// An option whose value is one of a few words.
+    pub fn choice(&mut self, name: &str, words: &[&str]) -> Result<Option<String>, Trouble> {
+        let Some(word) = self.option(name)? else { return Ok(None) };
+        one_of(name, word, words).map(Some)
+    }
+
     pub fn required(&mut self, name: &str) -> Result<String, Trouble> {
         let hint = "sekisho help shows every command with its options";
         self.option(name)?.ok_or_else(|| Trouble::wrong_use(name, "nothing", hint))
@@ -84,4 +90,13 @@ impl Arguments {
             }
         }
     }
+}
+
+/// A word that must be one of a few.
+pub fn one_of(name: &str, word: String, words: &[&str]) -> Result<String, Trouble> {
+    if words.contains(&word.as_str()) {
+        return Ok(word);
+    }
+    let hint = format!("{name} {}", words.join("|"));
+    Err(Trouble::wrong_use(&format!("one of {}", words.join(", ")), word, &hint))
 }

@@ -7,7 +7,7 @@ use crate::telling::{Pen, send_syslog, syslog_line};
 use compartment::{House, now_ms};
 use evidence::rfc3339;
 use sigma::{Event as Sighting, LogSource, Rule, RuleSet};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 use terms::Kind;
@@ -69,7 +69,7 @@ pub struct Desk {
 }
 
 impl Desk {
-    pub fn open(house: &House, memory: Memory, hours: Hours) -> Self {
+    pub fn open(house: &House, memory: Memory, hours: Hours, further: &[String]) -> Self {
         let vigilance = house.start.vigilance.clone();
         let bounds = Bounds {
             burst: vigilance.burst,
@@ -79,11 +79,12 @@ impl Desk {
         };
         let mut vigil = Vigil::new(bounds);
         vigil.hours = hours;
+        let (rules, unread) = rules(further);
         Self {
             pen: Pen::new(house.start.instance),
             vigil,
-            rules: RuleSet::new(sigma::shipped()),
-            unread: sigma::shipped::unread().len(),
+            rules: RuleSet::new(rules),
+            unread,
             vigilance,
             domains: Domains::default(),
             sources: HashMap::new(),
@@ -105,7 +106,7 @@ impl Desk {
     }
 
     pub fn unread_rules(&self) -> Option<String> {
-        (self.unread > 0).then(|| format!("{} shipped rules cannot be read", self.unread))
+        (self.unread > 0).then(|| format!("{} Sigma rules cannot be read", self.unread))
     }
 
     /// Stands until told to stop, or until the warden is gone.
@@ -417,6 +418,21 @@ impl Desk {
 }
 
 /// A rule's id, or its title where it has none.
+/// The shipped rules and those of the house, one of each name; and how many cannot be read.
+fn rules(further: &[String]) -> (Vec<Rule>, usize) {
+    let mut rules = sigma::shipped();
+    let mut unread = sigma::shipped::unread().len();
+    let mut known: HashSet<String> = rules.iter().map(|rule| name_of(rule).to_owned()).collect();
+    for text in further {
+        match Rule::parse(text) {
+            Ok(rule) if known.insert(name_of(&rule).to_owned()) => rules.push(rule),
+            Ok(_) => {}
+            Err(_) => unread += 1,
+        }
+    }
+    (rules, unread)
+}
+
 fn name_of(rule: &Rule) -> &str {
     if rule.id.is_empty() { &rule.title } else { &rule.id }
 }

@@ -25,16 +25,20 @@ mod memory;
 mod telling;
 
 use compartment::House;
+use std::fs::File;
+use std::io::ErrorKind;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::ExitCode;
 use wire::control::Report;
+use wire::sentinel::RULES_BYTES;
 
 /// What broke on our side.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
     #[error("expected a folder, was given none")]
     NoFolder,
-    #[error("could not open what was learned")]
+    #[error("could not open what was learned, or the house's rules")]
     Memory(#[source] std::io::Error),
     #[error("could not settle in")]
     Settle(#[source] compartment::Fault),
@@ -53,11 +57,26 @@ pub fn run(house: House) -> ExitCode {
     }
 }
 
+/// Rules of the house, beside the shipped ones. Read by position: the offset is shared with every
+/// other sentinel's.
+fn further_rules(house: &mut House) -> Result<Vec<String>, Fault> {
+    if !house.start.vigilance.has_rules || house.descriptors.is_empty() {
+        return Ok(Vec::new());
+    }
+    let file = File::from(house.descriptors.remove(0));
+    let length = file.metadata().map_err(Fault::Memory)?.len();
+    let length = usize::try_from(length).unwrap_or(usize::MAX).min(RULES_BYTES);
+    let mut bytes = vec![0; length];
+    file.read_exact_at(&mut bytes, 0).map_err(Fault::Memory)?;
+    postcard::from_bytes(&bytes).map_err(|_| Fault::Memory(ErrorKind::InvalidData.into()))
+}
+
 fn keep(mut house: House) -> Result<(), Fault> {
     let folder = house.start.folder.clone().ok_or(Fault::NoFolder)?;
     let (memory, hours) = memory::open(Path::new(&folder)).map_err(Fault::Memory)?;
+    let rules = further_rules(&mut house)?;
     house.jail().map_err(Fault::Settle)?;
-    let desk = desk::Desk::open(&house, memory, hours);
+    let desk = desk::Desk::open(&house, memory, hours, &rules);
     house.ready(Some(desk.public()), None).map_err(Fault::Settle)?;
     if let Some(text) = desk.unread_rules() {
         house.report(&Report::Note { text }, &[]).map_err(Fault::Settle)?;

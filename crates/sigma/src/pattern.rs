@@ -7,6 +7,11 @@ use std::net::IpAddr;
 /// The longest regular expression of a rule.
 const EXPRESSION_BYTES: usize = 4_096;
 
+/// What it may become once its repetitions are written out. A value is walked through in time of
+/// its length times this, so it is far below what the library would allow; the longest among the
+/// public rules for Linux, `(.){200,}`, fits.
+const EXPRESSION_READY_BYTES: usize = 32 * 1024;
+
 /// How a value is to be found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Where {
@@ -109,7 +114,13 @@ impl Pattern {
         builder.case_insensitive(flags.contains(&"i"));
         builder.multi_line(flags.contains(&"m"));
         builder.dot_matches_new_line(flags.contains(&"s"));
-        builder.build().map(Pattern::Expression).map_err(|_| strange())
+        builder.size_limit(EXPRESSION_READY_BYTES);
+        builder.build().map(Pattern::Expression).map_err(|error| {
+            match error.to_string().contains("size limit") {
+                true => Wrong::Beyond("32 KiB of regular expression, its repetitions written out"),
+                false => strange(),
+            }
+        })
     }
 
     pub fn network(text: &str) -> Result<Pattern, Wrong> {

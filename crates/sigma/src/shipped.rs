@@ -51,8 +51,9 @@ pub fn page() -> String {
     let mut text = format!(
         "# Sigma rules\n\nGenerated from `crates/sigma/rules` by `cargo xtask generate`. From \
          <https://github.com/SigmaHQ/sigma>, under the Detection Rule License 1.1.\n\n{} rules. \
-         Everything else of the public Linux rules is not shipped; `sekisho sigma DIR` tells which \
-         rules of a folder can be read.\n\n| rule | id | author | status | level |\n\
+         Everything else of the public Linux rules is not shipped: `sentinel.rules` in the \
+         settings names a folder of further ones, and `sekisho sigma DIR` tells which of them can \
+         be read.\n\n| rule | id | author | status | level |\n\
          |---|---|---|---|---|\n",
         FILES.len()
     );

@@ -126,6 +126,8 @@ fn what_is_not_read_is_refused() {
     refuse("s:\n  F: 'a'\ncondition: s | count() > 5", "the end of the condition");
     refuse("s:\n  F: 'a'\ncondition: 2 of s*", "`2`");
     refuse("s:\n  F|re: '(a'\ncondition: s", "regular expression");
+    refuse("s:\n  F|re: 'a{65000}'\ncondition: s", "repetitions written out");
+    refuse("s:\n  F|re: '((a{50}){50}){50}'\ncondition: s", "repetitions written out");
     refuse("s:\n  F|cidr: '10.0.0.0/99'\ncondition: s", "a network");
     refuse("s:\n  F: 'a'", "condition");
     refuse("s: &x\n  F: 'a'\ncondition: s", "anchor");
@@ -171,6 +173,55 @@ fn yaml_as_rules_write_it() {
     assert_eq!(texts(value("\n  -   a\n  - b")), ["a", "b"]);
     for bad in ["k: 'open", "k: {a: b}", "k: *x", "- a\nk: v", "k: v\n   x: y", "k: [a", "\tk: v"] {
         assert!(read(bad).is_err(), "{bad}");
+    }
+}
+
+/// What the 248 public rules for Linux use beyond the plainest forms.
+#[test]
+fn forms_of_public_rules() {
+    let case = |detection: &str, value: &str, expected: bool| {
+        let rule = rule(detection).unwrap_or_else(|wrong| panic!("{detection}: {wrong}"));
+        let event = Event::new(rule.source.clone()).with("F", value);
+        let set = RuleSet::new(vec![rule]);
+        assert_eq!(!set.weigh(&event).is_empty(), expected, "{detection} of {value}");
+    };
+    // A long line is itself the finding; written out it is the largest expression of them.
+    let long = "s:\n  F|re: '(.){200,}' # a comment\ncondition: s";
+    case(long, &"x".repeat(200), true);
+    case(long, &"x".repeat(199), false);
+    case("s:\n  F|re: '(?i)^/tmp/\\.[a-z0-9]{1,12}$'\ncondition: s", "/TMP/.x11", true);
+    case("s:\n  F|re: '\\s-[a-z]*e[a-z]*\\s'\ncondition: s", "nc -lve sh", true);
+    case("s:\n  F|contains|all:\n    - ' -a '\n    - ' -b'\ncondition: s", "x -a -b", true);
+    case("s:\n  F|contains|all:\n    - ' -a '\n    - ' -b'\ncondition: s", "x -a ", false);
+    case("s:\n  F|cidr: 10.0.0.0/8\ncondition: s", "10.9.8.7", true);
+    case("s:\n  '|all':\n    - one\n    - two\ncondition: s", "two, then one", true);
+    case("s:\n  - F|endswith: '/a'\n  - F|startswith: b\ncondition: 1 of s*", "bc", true);
+}
+
+/// A whole set that lies beside the checkout, which is never in it: the folder `sigma` of the
+/// suites. `sekisho sigma DIR` tells the same of any folder.
+#[test]
+fn every_public_rule_that_is_here() {
+    let suites = std::env::var("SEKISHO_SUITES").unwrap_or("../../../shared/suites".to_owned());
+    let folder = std::path::Path::new(&suites).join("sigma");
+    let (mut read, mut folders) = (0, vec![folder.clone()]);
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|end| end == "yml") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let rule = Rule::parse(&text);
+                let rule = rule.unwrap_or_else(|wrong| panic!("{}: {wrong}", path.display()));
+                assert!(!rule.author.is_empty(), "{} names nobody", path.display());
+                read += 1;
+            }
+        }
+    }
+    match read {
+        0 => println!("absent: {} (public rules are not in this repository)", folder.display()),
+        read => println!("{read} public rules read"),
     }
 }
 

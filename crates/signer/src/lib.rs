@@ -19,6 +19,7 @@
 mod signer;
 
 mod handshake;
+mod installed;
 mod mail;
 
 mod house_names;

@@ -4,6 +4,7 @@ use crate::Fault;
 use crate::certificate::{Authority, Kept};
 use crate::handshake::is_handshake;
 use crate::house_names::{Group, group_for};
+use crate::installed;
 use crate::mail::OpenDomains;
 use crate::store::Store;
 use aws_lc_rs::rand::SystemRandom;
@@ -251,6 +252,12 @@ impl Signer {
         let Some(unlocked) = &mut self.unlocked else { return Ok(()) };
         let names = group.names(&self.start.host_name, self.start.demo);
         let now = now_ms();
+        if let Some(installed) = self.store.installed(group, &unlocked.storage)?
+            && installed.not_after_ms > now
+        {
+            unlocked.served.insert(group, served(&installed)?);
+            return Ok(());
+        }
         let kept = self.store.kept(group, &unlocked.storage)?;
         let kept = match kept.filter(|kept| kept.serves(&names, now)) {
             Some(kept) => kept,
@@ -319,9 +326,41 @@ impl Signer {
                     FromSigner::Authority(unlocked.authority.pem())
                 })
             }
-            ToSigner::Authority => FromSigner::Refused,
+            ToSigner::Install { chain, pkcs8 } if label.kind == Kind::Admin => {
+                self.install(chain, pkcs8)
+            }
+            ToSigner::Authority | ToSigner::Install { .. } => FromSigner::Refused,
             of_mail => self.mail(label, of_mail),
         }
+    }
+
+    /// A certificate from elsewhere takes the place of our own, for handshakes from now on.
+    fn install(&mut self, chain: Vec<Vec<u8>>, pkcs8: Vec<u8>) -> FromSigner {
+        let Some(unlocked) = &self.unlocked else { return FromSigner::Refused };
+        let group = Group::Mail;
+        let kept = match chain.is_empty() {
+            true => None,
+            false => match installed::check(chain, pkcs8, &self.start.host_name, now_ms()) {
+                Ok(kept) => Some(kept),
+                Err((expected, found, hint)) => {
+                    let (expected, hint) = (expected.to_owned(), hint.to_owned());
+                    return FromSigner::NotInstalled { expected, found, hint };
+                }
+            },
+        };
+        let done = self
+            .store
+            .keep_installed(group, &unlocked.storage, kept.as_ref())
+            .and_then(|()| self.open_or_issue(group));
+        if let Err(fault) = done {
+            self.alarm(fault.to_string());
+            return FromSigner::Refused;
+        }
+        let word = if kept.is_some() { "tls.install" } else { "tls.uninstall" };
+        let what = Word::new(word);
+        self.record(Body::RuleChange { what, tenant: None, user: None, weakened: None });
+        let served = self.unlocked.as_ref().and_then(|unlocked| unlocked.served.get(&group));
+        FromSigner::Installed { not_after_ms: served.map_or(0, |served| served.not_after_ms) }
     }
 
     fn served(&self, kind: Kind, server_name: Option<&str>) -> Option<(Group, &Served)> {

@@ -14,6 +14,8 @@ use zeroize::Zeroizing;
 /// A chain and a key: a few kilobytes.
 const FILE_BYTES: u64 = 64 * 1024;
 const AUTHORITY: &str = "authority";
+const INSTALLED: &str = "of the installed certificate";
+const INSTALLED_TABLE: &str = "tls-installed";
 const MAIL_TABLE: &str = "mail-key";
 /// How faults name the file of a domain, whose own name is nobody's business.
 const MAIL_KEYS: &str = "of a domain's mail keys";
@@ -58,6 +60,42 @@ impl Store {
         let plain = postcard::to_stdvec(kept).map(Zeroizing::new).map_err(|_| Fault::Key)?;
         let sealed = key.seal("tls", group.word().as_bytes(), &plain).ok_or(Fault::Key)?;
         write(&self.folder, group.word(), &sealed)
+    }
+
+    /// What an operator brought; `None`: nothing.
+    pub fn installed(&self, group: Group, key: &RowKey) -> Result<Option<Kept>, Fault> {
+        let Some(sealed) = read_as(&self.installed_file(group), INSTALLED)? else {
+            return Ok(None);
+        };
+        let plain = key.open(INSTALLED_TABLE, group.word().as_bytes(), &sealed);
+        let plain = plain.map(Zeroizing::new);
+        let kept = plain.and_then(|plain| postcard::from_bytes(&plain).ok());
+        kept.map(Some).ok_or(Fault::Sealed { name: INSTALLED })
+    }
+
+    /// `None`: what was brought is taken away.
+    pub fn keep_installed(
+        &self,
+        group: Group,
+        key: &RowKey,
+        kept: Option<&Kept>,
+    ) -> Result<(), Fault> {
+        let path = self.installed_file(group);
+        let Some(kept) = kept else {
+            return match std::fs::remove_file(path) {
+                Err(fault) if fault.kind() != io::ErrorKind::NotFound => {
+                    Err(Fault::File { doing: "remove", name: INSTALLED, source: fault })
+                }
+                _ => Ok(()),
+            };
+        };
+        let plain = postcard::to_stdvec(kept).map(Zeroizing::new).map_err(|_| Fault::Key)?;
+        let sealed = key.seal(INSTALLED_TABLE, group.word().as_bytes(), &plain);
+        write_as(&path, INSTALLED, &sealed.ok_or(Fault::Key)?)
+    }
+
+    fn installed_file(&self, group: Group) -> PathBuf {
+        self.folder.join(format!("{}-installed", group.word()))
     }
 
     /// `None`: no mail of this domain is signed. Read when they are asked for: a house may have

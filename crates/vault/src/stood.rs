@@ -234,6 +234,9 @@ mod tests {
         let recipient =
             |user: &u8| Recipient { user: UserId([*user; 8]), body: key(), summary: key() };
         Statement {
+            onward: Vec::new(),
+            transit: None,
+            absence: None,
             address: address.to_owned(),
             tenant: TenantId([tenant; 8]),
             recipients: users.iter().map(recipient).collect(),

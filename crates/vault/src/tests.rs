@@ -386,6 +386,9 @@ fn the_vault_signs_only_what_is_true() {
     assert!(current(UserId([77; 8])).is_none());
     let now = compartment::now_ms();
     let statement = Statement {
+        onward: Vec::new(),
+        transit: None,
+        absence: None,
         address: "aoi@example.jp".to_owned(),
         tenant: TENANT,
         recipients: vec![own.clone()],

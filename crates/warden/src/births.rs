@@ -72,6 +72,12 @@ impl Household {
             gifts.push(copy(credential)?);
             start.has_credential = true;
         }
+        if kind == Kind::Sentinel
+            && let Some(rules) = &self.plan.rules
+        {
+            gifts.push(copy(rules)?);
+            start.vigilance.has_rules = true;
+        }
         let drafted = match has_zygote(kind) {
             true => None,
             false => self.plan.drills.draft(instance, kind),

@@ -40,6 +40,8 @@ pub struct Plan {
     pub replace_keepers: bool,
     /// What the sentinel looks at and may do by itself.
     pub vigilance: Vigilance,
+    /// Further rules for it: a list of texts (postcard) in a sealed memfd.
+    pub rules: Option<OwnedFd>,
     /// Where alarms are written for the host: a datagram socket's path, `IP:PORT`, or nothing.
     pub syslog: String,
     /// Drills: hostile code in the place of ours. Disarmed unless somebody arms it.
@@ -66,6 +68,7 @@ impl Plan {
             pool: 4,
             replace_keepers: false,
             vigilance: Vigilance::default(),
+            rules: None,
             syslog: String::new(),
             drills: Drills::default(),
             tell: Box::new(|_| {}),

@@ -42,8 +42,26 @@ pub enum Request {
     DomainList {
         tenant: Option<String>,
     },
+    /// What the DNS says of a domain of ours, against what it should say.
     DomainCheck {
         domain: String,
+        /// Terms of its SPF record that let others send, on purpose.
+        #[serde(default)]
+        allow: Vec<String>,
+    },
+    /// The keys that sign its mail, as they are published.
+    DomainKeys {
+        domain: String,
+    },
+    /// A next pair; asked again, once its records are published, it signs. `retire`: those that no
+    /// longer sign are forgotten.
+    DomainRotateKeys {
+        domain: String,
+        #[serde(default)]
+        retire: bool,
+        /// Without a look into the DNS.
+        #[serde(default)]
+        unchecked: bool,
     },
     UserAdd {
         address: String,
@@ -85,7 +103,26 @@ pub enum Request {
     QuarantineRelease {
         id: String,
     },
+    /// Mail that leaves, a page of it after an id.
+    QueueList {
+        tenant: Option<String>,
+        after: Option<String>,
+    },
+    QueueShow {
+        id: String,
+    },
+    QueueStatus,
+    /// `hold`, `release` or `cancel`.
+    QueueAct {
+        act: String,
+        id: String,
+    },
     Authority,
+    /// DER in base64, leaf first, and the key as PKCS #8; none: our own authority serves again.
+    CertificateInstall {
+        chain: Vec<String>,
+        key: String,
+    },
     Status,
     /// Numbers left away stay as they are.
     TenantSet {

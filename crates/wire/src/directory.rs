@@ -11,6 +11,8 @@ pub enum FromEdge {
     Address(String),
     /// Keyed hashes for `trace`, in the order given.
     Tokens { tenant: TenantId, digests: Vec<[u8; 32]> },
+    /// The return path (SRS) for mail of this sender that is passed on for an address of `domain`.
+    ReturnPath { from: String, domain: String },
     /// How long ago was this first seen? The digest says who tries what; kept as a keyed hash.
     FirstSeen { tenant: TenantId, digest: [u8; 32] },
 }
@@ -21,6 +23,8 @@ pub enum ToEdge {
     Tokens(Vec<[u8; 16]>),
     /// Milliseconds since the first time; `None`: nobody can say now.
     FirstSeen(Option<u64>),
+    /// `None`: nobody can say now.
+    ReturnPath(Option<String>),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -180,7 +184,15 @@ impl Default for SendingSettings {
 pub struct Statement {
     pub address: String,
     pub tenant: TenantId,
+    /// Nobody, where all of it is passed on.
     pub recipients: Vec<Recipient>,
+    /// Where it is passed on to as well: a person's own forward, a group's members elsewhere, the
+    /// server of a gateway tenant.
+    pub onward: Vec<Onward>,
+    /// The tenant's transit key of today, where something is passed on or answered.
+    pub transit: Option<PublicKey>,
+    /// A person who is away answers by themselves, as RFC 3834 has it.
+    pub absence: Option<Absence>,
     pub settings: TenantSettings,
     /// Milliseconds since 1970.
     pub issued_ms: u64,
@@ -195,6 +207,35 @@ pub fn catch_all(domain: &str) -> String {
 
 /// Separates statements from everything else that is ever signed.
 pub const STATEMENT_DOMAIN: &[u8] = b"sekisho statement v1\0";
+
+/// One way on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Onward {
+    /// In whose name: the person who forwards; for a gateway's domain nobody of ours (all zero).
+    pub user: UserId,
+    pub to: String,
+    pub hop: crate::post::Hop,
+    pub path: Path,
+}
+
+/// The return path of what is passed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Path {
+    /// As it came: the next server is the recipient's own.
+    AsItCame,
+    /// Rewritten (SRS), so that SPF holds there and a bounce finds its way back through here.
+    Rewritten,
+    /// None: this is a bounce on its way back. The address takes mail of the null sender only.
+    Null,
+}
+
+/// What is answered while somebody is away.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Absence {
+    pub user: UserId,
+    pub subject: String,
+    pub text: String,
+}
 
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Recipient {
@@ -237,6 +278,12 @@ impl TenantSettings {
             || (before.obey_dmarc && !self.obey_dmarc)
             || (before.greylist && !self.greylist)
             || self.trusted_sealers.iter().any(is_new)
+    }
+
+    /// Whether no mark stands above the next graver one.
+    pub fn is_in_order(&self) -> bool {
+        let Self { tag_from, junk_from, quarantine_from, refuse_from, .. } = self;
+        tag_from <= junk_from && junk_from <= quarantine_from && quarantine_from <= refuse_from
     }
 }
 
@@ -310,6 +357,9 @@ impl Who {
         is_its_own || (self.of_house && matches!(role, "approver" | "operator"))
     }
 }
+
+/// Roles that a person may have.
+pub const ROLES: &[&str] = &["user", "approver", "auditor", "tenant-admin", "operator"];
 
 /// Roles whose holders may approve: giving one is itself an act for two.
 pub const APPROVING: &[&str] = &["approver", "tenant-admin", "operator"];

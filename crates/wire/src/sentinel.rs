@@ -124,6 +124,10 @@ pub struct Incident {
     pub after_ms: u64,
 }
 
+/// Further rules together, as they are handed over: the public ones for Linux take a third of a
+/// mebibyte.
+pub const RULES_BYTES: usize = 8 << 20;
+
 /// What the sentinel may do by itself, and what it looks at.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Vigilance {
@@ -139,6 +143,8 @@ pub struct Vigilance {
     pub silence_ms: u64,
     /// Equal incidents in so long are told once, with their number.
     pub fold_ms: u64,
+    /// The frame's first descriptor holds further rules: a sealed memfd, a list of texts.
+    pub has_rules: bool,
 }
 
 impl Default for Vigilance {
@@ -150,6 +156,7 @@ impl Default for Vigilance {
             burst: 50,
             silence_ms: 10_000,
             fold_ms: 60_000,
+            has_rules: false,
         }
     }
 }

@@ -14,6 +14,9 @@ pub enum ToSigner {
     Sign { server_name: Option<String>, scheme: u16, message: Vec<u8> },
     /// From `admin`: the certificate of the demo's own authority, PEM.
     Authority,
+    /// From `admin`: a certificate from elsewhere for our own host name, leaf first, and its key.
+    /// Answered by `Installed` or `NotInstalled`; none: our own authority's serves again.
+    Install { chain: Vec<Vec<u8>>, pkcs8: Vec<u8> },
     /// From `dispatch`: the keys that sign this domain's mail; answered by `MailKeys`.
     MailKeys { domain: String },
     /// From `dispatch`: sign the canonical header fields of RFC 6376 §3.7, the last of which is a
@@ -38,6 +41,14 @@ pub enum FromSigner {
     },
     Signature(Vec<u8>),
     Authority(String),
+    Installed {
+        not_after_ms: u64,
+    },
+    NotInstalled {
+        expected: String,
+        found: String,
+        hint: String,
+    },
     MailKeys(Vec<MailKey>),
     /// The oldest pair first, and of each pair RSA first.
     MailRecords(Vec<MailRecord>),

@@ -289,6 +289,11 @@ fn play_directory(channel: Channel, pair: Ed25519KeyPair) {
                     tries += 1;
                     directory::ToEdge::FirstSeen(Some([0, 299_999, 300_000][tries % 3]))
                 }
+                directory::FromEdge::ReturnPath { from, domain } => {
+                    let (local, sender) = from.split_once('@').unwrap_or((from.as_str(), ""));
+                    let path = format!("SRS0=hash=tt={sender}={local}@{domain}");
+                    directory::ToEdge::ReturnPath(Some(path))
+                }
                 directory::FromEdge::Address(address) => {
                     let many = address.strip_prefix("many").and_then(|rest| rest.split_once('@'));
                     let many = many.map(|(number, _)| directory::Recipient {
@@ -324,6 +329,9 @@ fn state(
         settings.refuse_from = 1.0;
     }
     let statement = Statement {
+        onward: Vec::new(),
+        transit: None,
+        absence: None,
         address: address.to_owned(),
         tenant: TenantId([tenant; 8]),
         recipients: vec![person.clone()],

@@ -2,14 +2,17 @@
 
 use super::grounds;
 use super::people::{folder, unknown};
-use crate::arguments::Arguments;
-use crate::client::{ask, ask_on};
-use crate::outcome::Answer;
+use crate::arguments::{Arguments, one_of};
+use crate::client::{ask, ask_on, value};
+use crate::demo::screen::say;
+use crate::outcome::{Answer, Outcome, Trouble};
+use serde_json::Value;
 use wire::admin::Request;
 
 const ACTS: &str = "list, show, approve, deny, carry-out or mode";
+const MODES: &[&str] = &["two-persons", "single-operator"];
 
-pub fn approval(mut arguments: Arguments) -> Answer {
+pub fn approval(mut arguments: Arguments, as_json: bool) -> Answer {
     let data = arguments.option("--data")?;
     let act = arguments.word(ACTS)?;
     let request = match act.as_str() {
@@ -18,19 +21,42 @@ pub fn approval(mut arguments: Arguments) -> Answer {
         "approve" => Request::ApprovalAnswer { id: id(&mut arguments)?, agree: true },
         "deny" => Request::ApprovalAnswer { id: id(&mut arguments)?, agree: false },
         "carry-out" => Request::ApprovalCarryOut { id: id(&mut arguments)? },
-        "mode" => Request::ApprovalMode { mode: arguments.word("a mode").ok() },
+        "mode" => Request::ApprovalMode { mode: mode(&mut arguments)? },
         other => return Err(unknown(ACTS, other.to_owned())),
     };
     let grounds = grounds::take(&mut arguments)?;
     arguments.finish()?;
     match request {
         // To look costs nothing: what is shown is no refusal, whatever its state.
-        Request::ApprovalList | Request::ApprovalShow { .. } => ask(&folder(data)?, &request),
+        Request::ApprovalList | Request::ApprovalShow { .. } => {
+            let mut found = value(&folder(data)?, &request)?;
+            if !as_json {
+                in_one_language(&mut found);
+            }
+            Ok(Outcome::Done(found))
+        }
         request => ask_on(&folder(data)?, &request, &grounds),
     }
 }
 
-fn id(arguments: &mut Arguments) -> Result<String, crate::outcome::Trouble> {
+/// None: the mode is shown.
+fn mode(arguments: &mut Arguments) -> Result<Option<String>, Trouble> {
+    let word = arguments.word("a mode").ok();
+    word.map(|word| one_of("approval mode", word, MODES)).transpose()
+}
+
+/// People read what an act will do in their own language.
+fn in_one_language(value: &mut Value) {
+    let language = say("ja", "en");
+    let told = value.get("in_words").and_then(|words| words.get(language)).cloned();
+    if let Some(told) = told {
+        super::insert(value, "in_words", told);
+    }
+    let items = value.get_mut("items").and_then(Value::as_array_mut);
+    items.into_iter().flatten().for_each(in_one_language);
+}
+
+fn id(arguments: &mut Arguments) -> Result<String, Trouble> {
     arguments.word("the id of a request")
 }
 

@@ -164,12 +164,9 @@ pub fn scope(mut arguments: Arguments, as_json: bool) -> Answer {
     let to = time(&arguments.required("--to")?)?;
     let recheck = arguments.switch("--recheck");
     let statement = arguments.switch("--statement");
-    let language = match arguments.option("--lang")? {
-        Some(word) => Some(::scope::Language::parse(&word).ok_or_else(|| {
-            Trouble::wrong_use("ja or en", word, "--lang chooses the language of sentences")
-        })?),
-        None => None,
-    };
+    let word = arguments.choice("--lang", &["ja", "en"])?;
+    let word = word.as_deref().unwrap_or(say("ja", "en"));
+    let language = ::scope::Language::parse(word).unwrap_or(::scope::Language::English);
     arguments.finish()?;
     let known = |kind: &terms::Kind| *kind == terms::Kind::Warden || wire::charter(*kind).is_some();
     let Some(kind) = terms::Kind::parse(&component).filter(known) else {
@@ -202,25 +199,23 @@ pub fn scope(mut arguments: Arguments, as_json: bool) -> Answer {
         };
         reader.entries(0, note).map_err(fault)?;
         let made = maker.finish(entries, root, verified);
-        let text = language.map(|language| ::scope::tell_statement(&made, language, |_| None));
+        let text = ::scope::tell_statement(&made, language, |_| None);
         return answer(text, &made, as_json);
     }
     let proven = ::scope::Proven { entries, root, verified };
     let index = annals::Index::of(&reader);
     let found = index.measure(&question, &proven).map_err(fault)?;
-    let text = language.map(|language| ::scope::tell(&found.scope, language, |_| None));
+    let text = ::scope::tell(&found.scope, language, |_| None);
     answer(text, &found.scope, as_json)
 }
 
-/// Sentences where a language was chosen, else the value.
-fn answer(text: Option<String>, value: &impl serde::Serialize, as_json: bool) -> Answer {
-    match text.filter(|_| !as_json) {
-        Some(text) => {
-            print!("{text}");
-            Ok(Outcome::Told(0))
-        }
-        None => serde_json::to_value(value).map(Outcome::Done).map_err(fault),
+/// Sentences for people, the value for programs.
+fn answer(text: String, value: &impl serde::Serialize, as_json: bool) -> Answer {
+    if as_json {
+        return serde_json::to_value(value).map(Outcome::Done).map_err(fault);
     }
+    print!("{text}");
+    Ok(Outcome::Told(0))
 }
 
 /// RFC 3339, or milliseconds since 1970.

@@ -9,10 +9,14 @@ use serde_json::json;
 use settings::Settings;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Mutex;
 use warden::{Happening, Plan};
 use wire::control::Service;
+
+/// Stands in a data folder from its `init` on: the keepers' folders come with the first start.
+const MADE: &str = "initialised";
 
 /// Makes the data folder and the root, which is kept as asked: written or printed, once.
 pub fn init(mut arguments: Arguments) -> Answer {
@@ -20,17 +24,28 @@ pub fn init(mut arguments: Arguments) -> Answer {
         .map_err(|error| Trouble::fault(error.to_string(), "give an absolute path"))?;
     let keeping = Keeping::read(&mut arguments, &data)?;
     arguments.finish()?;
-    if data.join("vault").exists() {
-        let hint = "it is initialised already; `sekisho run` starts it";
-        return Err(Trouble::refused("a new data folder", data.display().to_string(), hint));
+    if data.join(MADE).exists() || data.join("vault").exists() {
+        // A second credential beside the first would leave it open which of them opens the mail.
+        let hint = "`sekisho run` starts it. If its credential is lost and it never ran, remove \
+                    the folder first; `sekisho keys reseal` changes a credential";
+        let found = format!("{}, which is initialised already", data.display());
+        return Err(Trouble::refused("a new data folder", found, hint));
     }
     make_folder(&data)?;
     let root = root::make().map_err(|fault| Trouble::fault(fault.to_string(), "try again"))?;
     let mut shown = keeping.keep(&root)?;
-    if let Some(shown) = shown.as_object_mut() {
-        shown.insert("data".to_owned(), json!(data));
-    }
+    let made = std::fs::write(data.join(MADE), format!("{}\n", evidence::rfc3339(now_ms())));
+    made.map_err(|error| {
+        let what = format!("{}: {error}", data.display());
+        Trouble::fault(what, "give --data a folder that you may write to")
+    })?;
+    super::insert(&mut shown, "data", json!(data));
     Ok(Outcome::Done(shown))
+}
+
+fn now_ms() -> u64 {
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
+    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Runs the service in the foreground until SIGTERM or SIGINT.
@@ -93,6 +108,9 @@ fn plan(settings: &Settings, credential: &[u8]) -> Result<Plan, Trouble> {
     plan.listeners = of(Service::Smtp, &listen.smtp);
     plan.listeners.extend(of(Service::Imaps, &listen.imaps));
     plan.listeners.extend(of(Service::Pop3s, &listen.pop3s));
+    plan.listeners.extend(of(Service::Submissions, &listen.submissions));
+    plan.listeners.extend(of(Service::Submission, &listen.submission));
+    plan.relay = relay(&settings.relay)?;
     plan.host_name = settings.house.host_name.clone();
     plan.dns_servers = resolvers(settings);
     plan.credential = Some(sealed(credential)?);
@@ -107,9 +125,36 @@ fn plan(settings: &Settings, credential: &[u8]) -> Result<Plan, Trouble> {
         burst: sentinel.burst,
         silence_ms: u64::from(sentinel.silence_seconds) * 1_000,
         fold_ms: u64::from(sentinel.fold_seconds) * 1_000,
+        has_rules: false,
     };
+    plan.rules = super::rules::of_house(&sentinel.rules)?;
     plan.tell = Box::new(log);
     Ok(plan)
+}
+
+/// Where Debian and its kin keep the authorities that the system believes.
+const SYSTEM_AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+/// How mail leaves. Without authorities nothing can be verified: mail that must be is not sent.
+fn relay(settings: &settings::Relay) -> Result<wire::control::Relay, Trouble> {
+    let given = &settings.authorities;
+    let is_given = !given.as_os_str().is_empty();
+    let path = if is_given { given.as_path() } else { Path::new(SYSTEM_AUTHORITIES) };
+    let authorities = match std::fs::read_to_string(path) {
+        Ok(authorities) => authorities,
+        Err(error) if is_given => {
+            let hint = "give `relay.authorities` a PEM file that you may read";
+            return Err(Trouble::fault(format!("{}: {error}", path.display()), hint));
+        }
+        Err(_) => String::new(),
+    };
+    Ok(wire::control::Relay {
+        port: settings.port,
+        https_port: settings.https_port,
+        smart_host_ports: settings.smart_host_ports.clone(),
+        private: settings.private,
+        authorities,
+    })
 }
 
 /// The operator's log: one line an event, ids only.
@@ -144,7 +189,7 @@ fn said(incident: &wire::sentinel::Incident) -> String {
         ": {} ({} times, {} ms)",
         incident.what, incident.count, incident.after_ms
     ));
-    if let Some(rule) = incident.rule.as_deref().and_then(super::watch::rule_of) {
+    if let Some(rule) = incident.rule.as_deref().and_then(super::rules::rule_of) {
         line.push_str(&format!("; Sigma: {}, by {}", rule.title, rule.author));
     }
     line

@@ -50,7 +50,22 @@ fn upon(act: &str, mut arguments: Arguments) -> Answer {
         ("seal" | "unseal" | "hold" | "freeze", None, false) => act.to_owned(),
         _ => return Err(Trouble::wrong_use(ACTS, act, "sekisho help")),
     };
+    needs_target(&act, tenant.as_ref(), user.as_ref())?;
     ask_on(&data, &Request::KeysAct { act, tenant, user, epoch: None }, &grounds)
+}
+
+/// Only the root is nobody's; a person's key needs the person, every other act a contract.
+fn needs_target(act: &str, tenant: Option<&String>, user: Option<&String>) -> Result<(), Trouble> {
+    let (expected, is_there) = match act {
+        "rotate-root" => return Ok(()),
+        "rotate-user" | "rotate-pairs" => ("--user ADDRESS", user.is_some()),
+        "rotate-tenant" | "seal" | "unseal" => ("--tenant NAME", tenant.is_some()),
+        _ => ("--tenant NAME or --user ADDRESS", tenant.or(user).is_some()),
+    };
+    match is_there {
+        true => Ok(()),
+        false => Err(Trouble::wrong_use(expected, "nothing", "`keys list` shows every tenant")),
+    }
 }
 
 /// `keys epochs`, `keys epochs start`, `keys epochs end`.

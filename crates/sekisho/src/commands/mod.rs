@@ -16,8 +16,10 @@ mod outgoing;
 mod outside;
 mod people;
 mod remains;
+mod rules;
 mod scan;
 mod soak;
+mod subject;
 mod terminal;
 mod token;
 mod touched;
@@ -33,7 +35,7 @@ use std::process::ExitCode;
 const HELP: &str = "\
 sekisho (関所): mail for many organisations, behind walls
 
-  sekisho demo [--data DIR] [--port-base N] [--json] [--no-sample]
+  sekisho demo [--data DIR] [--port-base N] [--json] [--no-sample] [--outside PORT]
   sekisho init --data DIR [--unseal FILE] [--passphrase | --passphrase-fd N]
                [--shares T/N [--shares-to DIR]]
                [--token LABEL --token-module FILE --token-helper FILE]
@@ -47,8 +49,10 @@ sekisho (関所): mail for many organisations, behind walls
                [--send-delay SECONDS] [--send-notice TEXT] [--refuse-kind K]… [--allow-kind K]…
                [--smart-host HOST:PORT[:implicit|starttls|if-offered] | --no-smart-host]
                [--source IP|none]                                        --data DIR
-  sekisho domain add DOMAIN --tenant T | list [--tenant T] | check DOMAIN --data DIR
+  sekisho domain add DOMAIN --tenant T | list [--tenant T]               --data DIR
+               | check DOMAIN [--allow SPF-TERM]… | keys DOMAIN
                | set DOMAIN --catch-all ADDRESS|none
+               | rotate-keys DOMAIN [--retire | --dangerous-unchecked]
   sekisho user add ADDRESS --tenant T [--role R] [--alias A]…
                | list [--tenant T] | disable | enable | reset ADDRESS    --data DIR
                | password ADDRESS | terminate ADDRESS [--grace 30d] | cancel ADDRESS
@@ -59,21 +63,23 @@ sekisho (関所): mail for many organisations, behind walls
   sekisho hold add TENANT|ADDRESS --reason TEXT | list | lift ID         --data DIR
   sekisho trace QUERY                                                    --data DIR
   sekisho quarantine list | show ID | release ID                         --data DIR
+  sekisho queue list [--tenant T] [--after ID] | show ID | status
+               | hold ID | release ID | cancel ID                        --data DIR
   sekisho export --tenant T | --person ADDRESS --to DIR --imaps HOST:PORT
                [--format eml|mbox|maildir] [--host-name NAME]            --data DIR
   sekisho touched --person ADDRESS | --tenant T [--from T] [--to T] [--lang ja|en] --data DIR
   sekisho scan FILE|DIR… [--client-ip IP] [--helo NAME] [--mail-from A] [--auth dns|none]
   sekisho ledger verify | head | export [--from I] [--to I] | proof --index I
-               | publish --to DIR | view --tenant ID [--user ID] [--from T] [--until T] --to DIR
+               | publish --to DIR | view --tenant T [--user A] [--from T] [--until T] --to DIR
                | witness-request [--old N] | witness-answer --key K      --data DIR
   sekisho scope --component C [--version V] --from T --to T [--recheck] [--statement]
                [--lang ja|en]                                            --data DIR
   sekisho drill [--compartment C]… [--program ELF]
   sekisho drill --story [--lang ja|en]
-  sekisho alarms list [--since T] [--raw]                                --data DIR
-  sekisho freeze | unfreeze ADDRESS | --tenant T | --component access    --data DIR
+  sekisho alarms list [--since T] [--raw] [--rules DIR]                  --data DIR
+  sekisho freeze | unfreeze ADDRESS | --tenant T | --component access [--yes] --data DIR
   sekisho freeze list                                                    --data DIR
-  sekisho isolate C | release C                                          --data DIR
+  sekisho isolate C [--yes] | list | release C                           --data DIR
   sekisho decoy add ADDRESS --tenant T                                   --data DIR
   sekisho sigma [FILE|DIR…]
   sekisho soak [--minutes N]
@@ -86,6 +92,7 @@ sekisho (関所): mail for many organisations, behind walls
                [--shreds-from DIR]                                       --data DIR
   sekisho status                                                         --data DIR
   sekisho authority                                                      --data DIR
+  sekisho certificate install --chain FILE --key FILE | remove           --data DIR
   sekisho doctor [--data DIR] [--config FILE]
   sekisho help | version
 
@@ -114,14 +121,16 @@ fn act(word: &str, arguments: Arguments, as_json: bool) -> Answer {
         "init" => install::init(arguments),
         "run" => install::run(arguments),
         "tenant" => people::tenant(arguments, as_json),
-        "domain" => people::domain(arguments),
+        "domain" => people::domain(arguments, as_json),
         "user" => people::user(arguments, as_json),
         "app-password" => people::app_password(arguments),
-        "approval" => approvals::approval(arguments),
+        "approval" => approvals::approval(arguments, as_json),
         "hold" => contracts::hold(arguments),
         "trace" => people::trace(arguments),
         "quarantine" => people::quarantine(arguments),
+        "queue" => people::queue(arguments),
         "status" => people::status(arguments),
+        "certificate" => people::certificate(arguments),
         "authority" => people::authority(arguments, as_json),
         "export" => export::run(arguments),
         "touched" => touched::run(arguments, as_json),
@@ -130,12 +139,12 @@ fn act(word: &str, arguments: Arguments, as_json: bool) -> Answer {
         "scope" => evidence::scope(arguments, as_json),
         "keys" => keys::run(arguments),
         "alarms" => watch::alarms(arguments),
-        "freeze" => watch::freeze(arguments, true),
-        "unfreeze" => watch::freeze(arguments, false),
-        "isolate" => watch::isolate(arguments, true),
-        "release" => watch::isolate(arguments, false),
+        "freeze" => watch::freeze(arguments, true, as_json),
+        "unfreeze" => watch::freeze(arguments, false, as_json),
+        "isolate" => watch::isolate(arguments, as_json),
+        "release" => watch::release(arguments),
         "decoy" => watch::decoy(arguments),
-        "sigma" => watch::sigma(arguments),
+        "sigma" => rules::sigma(arguments),
         "soak" => soak::run(arguments),
         "backup" => keeping::backup(arguments),
         "restore" => keeping::restore(arguments),

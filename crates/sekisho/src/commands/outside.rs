@@ -2,6 +2,7 @@
 //! and what passes between us and a foreign witness.
 
 use super::evidence::{beside, fault, time};
+use super::subject::{self, Subject};
 use crate::arguments::Arguments;
 use crate::outcome::{Answer, Outcome, Trouble};
 use annals::{Index, Keys, Reader, find_keys};
@@ -79,17 +80,8 @@ pub fn publish(mut arguments: Arguments, data: &Path) -> Answer {
 
 /// What concerns one contract, for `sekisho-verify`.
 pub fn view(mut arguments: Arguments, data: &Path) -> Answer {
-    let hint = "sekisho tenant list shows them; a user's id stands in user list";
-    let text = arguments.required("--tenant")?;
-    let tenant = terms::TenantId::parse(&text)
-        .ok_or_else(|| Trouble::wrong_use("a tenant's id of 16 characters", text, hint))?;
-    let user = match arguments.option("--user")? {
-        Some(text) => Some(
-            terms::UserId::parse(&text)
-                .ok_or_else(|| Trouble::wrong_use("a user's id of 16 characters", text, hint))?,
-        ),
-        None => None,
-    };
+    let (tenant, user) = (arguments.required("--tenant")?, arguments.option("--user")?);
+    let Subject { tenant, user } = subject::of_contract(data, &tenant, user.as_deref())?;
     let from_ms = arguments.option("--from")?.map_or(Ok(0), |text| time(&text))?;
     let to_ms = arguments.option("--until")?.map_or(Ok(u64::MAX), |text| time(&text))?;
     let to = arguments.required("--to")?;

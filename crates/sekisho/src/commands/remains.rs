@@ -11,11 +11,12 @@ use crate::client;
 use crate::outcome::{Answer, Outcome, Trouble};
 use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use serde_json::{Value, json};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use terms::TenantId;
 use wire::admin::Request;
 
 /// Read at once; a file is never held whole.
@@ -87,15 +88,13 @@ pub fn run(mut arguments: Arguments, data: Option<String>) -> Answer {
     let tenant = arguments.word("a tenant").ok();
     arguments.finish()?;
     let data = folder(data)?;
-    if let Some(name) = &tenant {
-        is_destroyed(&data, name)?;
-    }
+    let of = tenant.map(|name| ids_of(&data, destroyed(&data, &name)?)).transpose()?;
     let mut words = Vec::new();
     for marker in &markers {
         words.push(marker_bytes(marker)?);
     }
     let also: Vec<PathBuf> = also.into_iter().map(PathBuf::from).collect();
-    let value = search(&data, &also, words)?;
+    let value = search(&data, &also, words, of.as_ref())?;
     let is_clean = value.get("found").and_then(Value::as_u64) == Some(0)
         && value.get("unread").and_then(Value::as_array).is_some_and(Vec::is_empty);
     Ok(if is_clean { Outcome::Done(value) } else { Outcome::Wanting(value) })
@@ -111,23 +110,53 @@ fn marker_bytes(marker: &str) -> Result<Vec<u8>, Trouble> {
     })
 }
 
-fn is_destroyed(data: &Path, name: &str) -> Result<(), Trouble> {
+/// The contract of that name, if it has been destroyed.
+fn destroyed(data: &Path, name: &str) -> Result<TenantId, Trouble> {
     let endings = client::value(data, &Request::Endings)?;
     let items = endings.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
-    let state = items.iter().find(|item| item.get("tenant").and_then(Value::as_str) == Some(name));
-    let state = state.and_then(|item| item.get("state")?.as_str());
-    match state {
-        Some("destroyed") => Ok(()),
-        other => {
+    let text = |item: &Value, field: &str| Some(item.get(field)?.as_str()?.to_owned());
+    let is_it = |item: &&Value| {
+        let is_whole = item.get("user_id").is_none_or(Value::is_null);
+        let named = [text(item, "tenant"), text(item, "tenant_id")];
+        is_whole && named.iter().flatten().any(|known| known == name)
+    };
+    let found = items.iter().find(is_it);
+    let state = found.and_then(|item| text(item, "state"));
+    let tenant = found.and_then(|item| TenantId::parse(&text(item, "tenant_id")?));
+    match (state.as_deref(), tenant) {
+        (Some("destroyed"), Some(tenant)) => Ok(tenant),
+        (other, _) => {
+            let found = format!("{name}: {}", other.unwrap_or("no ended contract of that name"));
             let hint = "see `tenant endings`";
-            Err(Trouble::refused("a contract that is destroyed", other.unwrap_or("none"), hint))
+            Err(Trouble::refused("a contract that is destroyed", found, hint))
         }
     }
 }
 
-/// Searches, and has what was found recorded and (if it is anything) alarmed about.
-fn search(data: &Path, also: &[PathBuf], markers: Vec<Vec<u8>>) -> Result<Value, Trouble> {
-    let ids = patterns(data)?;
+/// The ids of a contract and of all its people, from the evidence: nothing else knows them now.
+fn ids_of(data: &Path, tenant: TenantId) -> Result<HashSet<Vec<u8>>, Trouble> {
+    let mut ids = HashSet::from([tenant.0.to_vec()]);
+    ledger::entries(&data.join("ledger"), |index, entry| {
+        ::scope::facts(index, &entry, |fact| {
+            if let Some(person) = fact.person.filter(|person| person.tenant == tenant) {
+                ids.extend(person.user.map(|user| user.0.to_vec()));
+            }
+        });
+    })
+    .map_err(|error| Trouble::fault(error.to_string(), HINT))?;
+    Ok(ids)
+}
+
+/// Searches, and has what was found recorded and (if it is anything) alarmed about. `of`: only for
+/// these ids, else for those of every ended contract.
+fn search(
+    data: &Path,
+    also: &[PathBuf],
+    markers: Vec<Vec<u8>>,
+    of: Option<&HashSet<Vec<u8>>>,
+) -> Result<Value, Trouble> {
+    let mut ids = patterns(data)?;
+    ids.retain(|id| of.is_none_or(|of| of.contains(&id.octets)));
     let contracts = ids.len() as u64;
     let words = |ids: &mut dyn Iterator<Item = &Id>| {
         let mut words = markers.clone();
@@ -249,7 +278,7 @@ pub fn daily(data: PathBuf) {
             if is_early || patterns(&data).is_ok_and(|patterns| patterns.is_empty()) {
                 continue;
             }
-            match search(&data, &[], Vec::new()) {
+            match search(&data, &[], Vec::new(), None) {
                 Ok(value) => {
                     let of = |name: &str| value.get(name).and_then(Value::as_u64).unwrap_or(0);
                     if of("found") > 0 {

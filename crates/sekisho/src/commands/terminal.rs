@@ -39,6 +39,16 @@ pub fn ask(prompt: &str) -> Result<Zeroizing<String>, Trouble> {
     Ok(line)
 }
 
+/// Asks for one line, which is shown.
+pub fn ask_plainly(prompt: &str) -> Result<String, Trouble> {
+    let fault = |error: std::io::Error| Trouble::fault(format!("/dev/tty: {error}"), "say --yes");
+    let terminal = File::options().read(true).write(true).open("/dev/tty").map_err(fault)?;
+    let mut line = String::new();
+    write!(&terminal, "{prompt}: ").map_err(fault)?;
+    BufReader::new(terminal.take(TEXT_BYTES)).read_line(&mut line).map_err(fault)?;
+    Ok(line)
+}
+
 /// Everything that a descriptor of ours has to say.
 pub fn read_descriptor(number: u32) -> Result<Zeroizing<String>, Trouble> {
     // Opened anew by its name: a file is read from its start, a pipe from where it stands.

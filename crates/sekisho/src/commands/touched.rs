@@ -7,24 +7,21 @@
 use super::certificate::proven;
 use super::evidence::time;
 use super::people::folder;
+use super::subject::{self, Subject};
 use crate::arguments::Arguments;
 use crate::client;
 use crate::outcome::{Answer, Outcome, Trouble};
 use evidence::{Body, Entry, rfc3339};
 use serde_json::{Value, json};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 use terms::{InstanceId, RequestId, TenantId, UserId};
 use wire::admin::Request;
 
 /// Addresses asked for in one question.
 const NAMED: usize = 500;
-
-/// Whose data.
-struct Subject {
-    tenant: TenantId,
-    user: Option<UserId>,
-}
+/// People named in one line.
+const TOLD: usize = 8;
 
 /// What follows from entries seen before: requests and passes that concern the subject.
 #[derive(Default)]
@@ -104,7 +101,7 @@ pub fn run(mut arguments: Arguments, as_json: bool) -> Answer {
     };
     arguments.finish()?;
     let data = folder(data)?;
-    let subject = find(&data, person.as_deref(), tenant.as_deref())?;
+    let subject = subject::find(&data, person.as_deref(), tenant.as_deref())?;
     let hint = "give --data the folder of the service, as a user who may read it";
     let mut threads = Threads::default();
     let proofs = ledger::prove(&data.join("ledger"), Some(&data.join("mirror")), |_, entry| {
@@ -117,7 +114,13 @@ pub fn run(mut arguments: Arguments, as_json: bool) -> Answer {
     let mut counts: HashMap<String, u64> = HashMap::new();
     let mut items = Vec::with_capacity(proofs.found.len());
     for proof in &proofs.found {
-        let teller = Teller { names: &names, reasons: &reasons, threads: &threads, is_japanese };
+        let teller = Teller {
+            names: &names,
+            reasons: &reasons,
+            threads: &threads,
+            subject: &subject,
+            is_japanese,
+        };
         let told = teller.tell(&proof.entry);
         *counts.entry(proof.entry.body.word().to_owned()).or_default() += 1;
         if !as_json {
@@ -157,58 +160,15 @@ pub fn run(mut arguments: Arguments, as_json: bool) -> Answer {
     Ok(Outcome::Told(0))
 }
 
-/// Ids by names, with the running service; ids in hexadecimal without it.
-fn find(data: &Path, person: Option<&str>, tenant: Option<&str>) -> Result<Subject, Trouble> {
-    let word = |value: &Value, field: &str| {
-        value.get(field).and_then(Value::as_str).unwrap_or_default().to_owned()
-    };
-    match (person, tenant) {
-        (None, Some(name)) => {
-            if let Some(tenant) = TenantId::parse(name) {
-                return Ok(Subject { tenant, user: None });
-            }
-            let shown = client::value(data, &Request::TenantShow { name: name.to_owned() })?;
-            let tenant = TenantId::parse(&word(&shown, "id"))
-                .ok_or_else(|| Trouble::refused("the name of a tenant", name, "tenant list"))?;
-            Ok(Subject { tenant, user: None })
-        }
-        (Some(address), None) => {
-            let people = client::value(data, &Request::UserList { tenant: None })?;
-            let items = people.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
-            let found = items.iter().find(|one| {
-                word(one, "address") == address.to_lowercase() || word(one, "user") == address
-            });
-            let hint = "see `user list`";
-            let none = || Trouble::refused("the address of a person", address, hint);
-            let found = found.ok_or_else(none)?;
-            let name = word(found, "tenant");
-            let shown = client::value(data, &Request::TenantShow { name })?;
-            let tenant = TenantId::parse(&word(&shown, "id")).ok_or_else(none)?;
-            Ok(Subject { tenant, user: UserId::parse(&word(found, "user")) })
-        }
-        _ => {
-            let hint = "touched --person ADDRESS, or touched --tenant NAME";
-            Err(Trouble::wrong_use("a person or a tenant", "neither or both", hint))
-        }
-    }
-}
-
 /// Addresses of everybody who is named; empty without the service.
 fn names(data: &Path, proofs: &[ledger::Proof]) -> HashMap<UserId, String> {
     let mut users = HashSet::new();
     for proof in proofs {
-        match &proof.entry.body {
-            Body::Release { user, .. } | Body::Grant { user, .. } | Body::Send { user, .. } => {
-                users.insert(*user);
-            }
-            Body::Approve { approver, .. } | Body::Deny { approver, .. } => {
-                users.insert(*approver);
-            }
-            Body::Request { user, requester, .. } => {
-                users.extend(user.iter().chain(requester.iter()));
-            }
-            Body::SignIn { user, .. } | Body::RuleChange { user, .. } => users.extend(user.iter()),
-            _ => {}
+        ::scope::facts(proof.index, &proof.entry, |fact| {
+            users.extend(fact.person.and_then(|person| person.user));
+        });
+        if let Body::Request { user, requester, .. } = &proof.entry.body {
+            users.extend(user.iter().chain(requester.iter()));
         }
     }
     let users: Vec<UserId> = users.into_iter().collect();
@@ -249,6 +209,7 @@ struct Teller<'a> {
     names: &'a HashMap<UserId, String>,
     reasons: &'a HashMap<String, String>,
     threads: &'a Threads,
+    subject: &'a Subject,
     is_japanese: bool,
 }
 
@@ -285,10 +246,7 @@ impl Teller<'_> {
             Body::Release { instance, user, released, .. } => {
                 self.tell_release(instance, user, released)
             }
-            Body::Deliver { messages, .. } => {
-                let what = self.say("メールを受け取り封をした", "mail arrived and was sealed");
-                format!("{what}: {}", messages.len())
-            }
+            Body::Deliver { messages, .. } => self.tell_arrival(messages),
             Body::Request { request, what, requester, .. } => {
                 let who = requester.as_ref().map_or_else(
                     || self.say("コマンドライン", "the command line"),
@@ -319,13 +277,50 @@ impl Teller<'_> {
                 let used = self.say("閲覧許可が使われた", "a pass was used");
                 format!("{used}: {} ({})", credential.as_str(), name.as_str())
             }
-            body => {
-                let json = entry.to_json(0);
-                let rest: String = json.chars().skip_while(|one| *one != '{').collect();
-                let value: Value = serde_json::from_str(&rest).unwrap_or(Value::Null);
-                let state = value.get("state").or(value.get("what")).cloned().unwrap_or_default();
-                format!("{} {}", body.word(), state.as_str().unwrap_or_default())
+            Body::Grant { user, until_ms, .. } => {
+                let may = self.say("の閲覧を許可", "may be read for");
+                let until = self.say("まで", "until");
+                format!("{} {may}, {until} {}", self.name(user), rfc3339(*until_ms))
             }
+            body => {
+                let value = serde_json::from_str(&entry.to_json(0)).unwrap_or(Value::Null);
+                let state = value.get("state").or(value.get("what")).cloned().unwrap_or_default();
+                format!(
+                    "{} {}{}",
+                    body.word(),
+                    state.as_str().unwrap_or_default(),
+                    self.whom(entry)
+                )
+            }
+        }
+    }
+
+    /// Whom an entry names, once each.
+    fn whom(&self, entry: &Entry) -> String {
+        let mut named = Vec::new();
+        ::scope::facts(0, entry, |fact| {
+            named.extend(fact.person.and_then(|person| person.user));
+        });
+        named.sort_unstable();
+        named.dedup();
+        named.iter().map(|user| format!(" {}", self.name(user))).collect()
+    }
+
+    /// For a person their own messages, for a tenant everybody's.
+    fn tell_arrival(&self, messages: &[evidence::Delivery]) -> String {
+        let what = self.say("メールを受け取り封をした", "mail arrived and was sealed");
+        let mut counts: BTreeMap<UserId, u64> = BTreeMap::new();
+        for one in messages.iter().filter(|one| self.subject.user.is_none_or(|u| u == one.user)) {
+            *counts.entry(one.user).or_default() += 1;
+        }
+        let told = counts.iter().take(TOLD).map(|(user, count)| match count {
+            1 => self.name(user),
+            count => format!("{} ×{count}", self.name(user)),
+        });
+        let told = told.collect::<Vec<String>>().join(", ");
+        match counts.len().saturating_sub(TOLD) {
+            0 => format!("{what}: {told}"),
+            more => format!("{what}: {told}, +{more}"),
         }
     }
 

@@ -16,6 +16,9 @@ use zeroize::Zeroizing;
 const HINT: &str = "give it by `LoadCredential=` of systemd, by `unseal.file` or by shares; \
                     `sekisho init` makes it";
 
+const SHARE_HINT: &str = "--share FILE is a file that `sekisho init --shares T/N` wrote; give as \
+                          many as are needed";
+
 /// What people gave on the command line.
 #[derive(Default)]
 pub struct Given {
@@ -28,7 +31,7 @@ impl Given {
         let passphrase_fd = arguments.parsed("--passphrase-fd", "a descriptor's number")?;
         let mut texts = Vec::new();
         for path in arguments.options("--share")? {
-            texts.push(terminal::read_file(Path::new(&path))?.to_string());
+            texts.push(share_file(Path::new(&path))?);
         }
         for number in arguments.options("--share-fd")? {
             let wrong =
@@ -43,7 +46,7 @@ impl Given {
 pub fn unseal(unseal: &Unseal, given: Given) -> Result<Root, Trouble> {
     let Given { passphrase_fd, texts: mut shares } = given;
     for path in &unseal.shares {
-        shares.push(terminal::read_file(path)?.to_string());
+        shares.push(share_file(path)?);
     }
     let kept = match kept_text(unseal)? {
         Some(text) => match root::kept_as(&text) {
@@ -57,7 +60,10 @@ pub fn unseal(unseal: &Unseal, given: Given) -> Result<Root, Trouble> {
                 shares.push(text);
                 None
             }
-            _ => return Err(unfit(root::Fault::Shape { expected: "the only way to the root" })),
+            _ => {
+                let hint = "leave --share away, or take `unseal.file` out of the settings";
+                return Err(Trouble::refused("one way to the root", "a file and shares", hint));
+            }
         },
         None => None,
     };
@@ -66,6 +72,12 @@ pub fn unseal(unseal: &Unseal, given: Given) -> Result<Root, Trouble> {
         None if shares.is_empty() => Err(Trouble::refused("an unseal credential", "none", HINT)),
         None => join(shares),
     }
+}
+
+fn share_file(path: &Path) -> Result<String, Trouble> {
+    let read = std::fs::metadata(path).map(drop);
+    read.map_err(|error| Trouble::fault(format!("{}: {error}", path.display()), SHARE_HINT))?;
+    terminal::read_file(path).map(|text| text.to_string())
 }
 
 /// The one text that is not a share: of systemd, else of the settings.
@@ -127,6 +139,7 @@ fn unfit(fault: root::Fault) -> Trouble {
     let hint = match &fault {
         root::Fault::TooFew { .. } => "give more by --share FILE or --share-fd N",
         root::Fault::OtherSet { .. } => "shares of one set only; an older set opens nothing",
+        root::Fault::Shape { expected: "a share" } => SHARE_HINT,
         root::Fault::Mistyped { .. } => "compare it with the paper, letter by letter",
         root::Fault::Limit { limit } => {
             let hint = "such as --shares 2/3; a passphrase of several words";
@@ -177,6 +190,11 @@ fn new_token(
     Ok(token)
 }
 
+fn how_many(shares: String) -> Result<Shares, Trouble> {
+    let expected = "--shares T/N, N of them from 2 to 16 and T of them enough";
+    Shares::of(&shares).map_err(|_| Trouble::wrong_use(expected, shares, "--shares 2/3"))
+}
+
 /// How a new root is to be kept.
 pub struct Keeping {
     file: Option<PathBuf>,
@@ -212,7 +230,7 @@ impl Keeping {
         let seal: Box<dyn RootSeal> = match (by_phrase, shares, token) {
             (false, None, None) => Box::new(Plain),
             (true, None, None) => Box::new(passphrase(descriptor, true)?),
-            (false, Some(shares), None) => Box::new(Shares::of(&shares).map_err(unfit)?),
+            (false, Some(shares), None) => Box::new(how_many(shares)?),
             (false, None, Some(label)) => Box::new(new_token(arguments, &label, descriptor)?),
             _ => {
                 let hint = "--passphrase, --shares T/N or --token LABEL";

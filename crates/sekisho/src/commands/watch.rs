@@ -1,27 +1,19 @@
 //! `sekisho alarms`, `freeze`, `isolate`, `decoy`, `sigma`: what is watched, and who is stopped.
 
 use super::evidence::{fault, time};
+use super::{rules, terminal};
 use crate::arguments::Arguments;
 use crate::client::ask;
+use crate::demo::screen::say;
 use crate::outcome::{Answer, Outcome, Trouble};
 use evidence::{Body, Entry, rfc3339};
 use serde_json::{Value, json};
 use sigma::Rule;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use wire::admin::Request;
 
 /// The newest that are shown.
 const SHOWN: usize = 10_000;
-/// Files of rules in one call.
-const FILES: usize = 20_000;
-
-/// A shipped rule by the name under which the sentinel tells of it.
-pub fn rule_of(name: &str) -> Option<&'static Rule> {
-    static RULES: OnceLock<Vec<Rule>> = OnceLock::new();
-    let rules = RULES.get_or_init(sigma::shipped);
-    rules.iter().find(|rule| rule.id == name || (rule.id.is_empty() && rule.title == name))
-}
 
 /// Read from the ledger's own files: what was recorded is shown, whatever became of the sentinel.
 pub fn alarms(mut arguments: Arguments) -> Answer {
@@ -29,6 +21,10 @@ pub fn alarms(mut arguments: Arguments) -> Answer {
     let since = arguments.option("--since")?;
     let since_ms = since.map_or(Ok(0), |text| time(&text))?;
     let with_raw = arguments.switch("--raw");
+    if let Some(folder) = arguments.option("--rules")?.map(PathBuf::from) {
+        // Those who wrote the house's own rules are named as well.
+        rules::know(&rules::texts(&[folder])?);
+    }
     match arguments.word("list")?.as_str() {
         "list" => arguments.finish()?,
         other => return Err(Trouble::wrong_use("list", other, "sekisho alarms list")),
@@ -56,7 +52,7 @@ fn shown(index: u64, entry: &Entry) -> Value {
     let at = rfc3339(entry.time_ms);
     match &entry.body {
         Body::Incident { cause, kind, instance, tenant, user, count, what, rule, after_ms } => {
-            let rule = rule.as_ref().map(|name| match rule_of(name.as_str()) {
+            let rule = rule.as_ref().map(|name| match rules::rule_of(name.as_str()) {
                 Some(Rule { id, title, author, .. }) => {
                     json!({ "id": id, "title": title, "author": author })
                 }
@@ -80,26 +76,94 @@ fn shown(index: u64, entry: &Entry) -> Value {
     }
 }
 
-pub fn freeze(mut arguments: Arguments, frozen: bool) -> Answer {
+pub fn freeze(mut arguments: Arguments, frozen: bool, as_json: bool) -> Answer {
     let data = arguments.data()?;
     let tenant = arguments.option("--tenant")?;
     let component = arguments.option("--component")?;
+    let is_sure = arguments.switch("--yes");
     let address = match (&tenant, &component) {
         (None, None) => Some(arguments.word("an address, --tenant T, --component access or list")?),
         _ => None,
     };
     arguments.finish()?;
+    if frozen && let Some(many) = component.as_ref().or(tenant.as_ref()) {
+        let what = say(
+            "全員がただちにメールを読めなくなり、unfreeze まで続きます",
+            "nobody of it reads mail from this moment on, until `unfreeze`",
+        );
+        be_sure(is_sure || as_json, "freeze", many, what)?;
+    }
     match address.as_deref() {
         Some("list") if frozen => ask(&data, &Request::FreezeList),
         _ => ask(&data, &Request::Freeze { address, tenant, component, frozen }),
     }
 }
 
-pub fn isolate(mut arguments: Arguments, isolated: bool) -> Answer {
+/// `isolate C` and `isolate list`.
+pub fn isolate(mut arguments: Arguments, as_json: bool) -> Answer {
+    let data = arguments.data()?;
+    let is_sure = arguments.switch("--yes");
+    let component = arguments.word("a compartment's name, or list")?;
+    arguments.finish()?;
+    if component == "list" {
+        return isolated(&data);
+    }
+    let what = say(
+        "この部分は止まり、頼るすべての処理が release まで使えません",
+        "it is stopped, and whatever needs it is away, until `release`",
+    );
+    be_sure(is_sure || as_json, "isolate", &component, what)?;
+    ask(&data, &Request::Isolate { component, isolated: true })
+}
+
+pub fn release(mut arguments: Arguments) -> Answer {
     let data = arguments.data()?;
     let component = arguments.word("a compartment's name")?;
     arguments.finish()?;
-    ask(&data, &Request::Isolate { component, isolated })
+    ask(&data, &Request::Isolate { component, isolated: false })
+}
+
+/// A person says the name again; a script says `--yes`, or speaks JSON and knows what it does.
+fn be_sure(is_sure: bool, act: &str, name: &str, what: &str) -> Result<(), Trouble> {
+    if is_sure {
+        return Ok(());
+    }
+    let hint = format!("sekisho {act} … --yes: {what}");
+    if !terminal::is_there() {
+        return Err(Trouble::wrong_use("--yes where nobody can be asked", "nothing", &hint));
+    }
+    let prompt = say("続けるには名前をもう一度", "its name once more, to go on");
+    let typed = terminal::ask_plainly(&format!("{act} {name}: {what}.\n{prompt}"))?;
+    match typed.trim() == name {
+        true => Ok(()),
+        false => Err(Trouble::refused(name, format!("`{}`", typed.trim()), &hint)),
+    }
+}
+
+/// Read from the ledger's own files, like the alarms. A warden that starts isolates nobody.
+fn isolated(data: &Path) -> Answer {
+    let mut now = std::collections::BTreeMap::new();
+    let mut warden = None;
+    ledger::entries(&data.join("ledger"), |index, entry| {
+        if entry.author == terms::Kind::Warden && warden != Some(entry.start) {
+            warden = Some(entry.start);
+            now.clear();
+        }
+        match &entry.body {
+            Body::Isolate { kind, by } => drop(now.insert(
+                kind.word(),
+                json!({
+                    "component": kind.word(), "since": rfc3339(entry.time_ms),
+                    "by": by.as_str(), "index": index,
+                }),
+            )),
+            Body::Rejoin { kind, .. } => drop(now.remove(kind.word())),
+            _ => {}
+        }
+    })
+    .map_err(fault)?;
+    let items: Vec<Value> = now.into_values().collect();
+    Ok(Outcome::Done(json!({ "items": items, "next": null })))
 }
 
 pub fn decoy(mut arguments: Arguments) -> Answer {
@@ -112,53 +176,4 @@ pub fn decoy(mut arguments: Arguments) -> Answer {
     let address = arguments.word("an address that nobody has")?;
     arguments.finish()?;
     ask(&data, &Request::DecoyAdd { address, tenant })
-}
-
-/// Without files: the shipped rules. With files: which of them can be read here, and why not.
-pub fn sigma(mut arguments: Arguments) -> Answer {
-    let mut paths = Vec::new();
-    while let Ok(path) = arguments.word("a file or folder") {
-        paths.push(PathBuf::from(path));
-    }
-    arguments.finish()?;
-    let mut texts: Vec<(String, String)> = Vec::new();
-    if paths.is_empty() {
-        let owned = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
-        texts = sigma::shipped::FILES.iter().map(owned).collect();
-    }
-    for path in &paths {
-        gather(path, &mut texts).map_err(|error| {
-            Trouble::fault(format!("{}: {error}", path.display()), "give files that may be read")
-        })?;
-    }
-    let (mut items, mut unread) = (Vec::new(), Vec::new());
-    for (name, text) in &texts {
-        match Rule::parse(text) {
-            Ok(Rule { title, id, author, status, level, .. }) => items.push(json!({
-                "file": name, "title": title, "id": id, "author": author, "status": status,
-                "level": level,
-            })),
-            Err(wrong) => unread.push(json!({ "file": name, "why": wrong.to_string() })),
-        }
-    }
-    let is_whole = unread.is_empty();
-    let value = json!({ "items": items, "next": null, "read": items.len(), "unread": unread });
-    Ok(if is_whole { Outcome::Done(value) } else { Outcome::Wanting(value) })
-}
-
-fn gather(path: &Path, into: &mut Vec<(String, String)>) -> std::io::Result<()> {
-    if path.is_dir() {
-        let mut inside: Vec<PathBuf> =
-            std::fs::read_dir(path)?.flatten().map(|entry| entry.path()).collect();
-        inside.sort();
-        for path in inside {
-            let is_rule = path.extension().is_some_and(|end| end == "yml" || end == "yaml");
-            if path.is_dir() || is_rule {
-                gather(&path, into)?;
-            }
-        }
-    } else if into.len() < FILES {
-        into.push((path.display().to_string(), std::fs::read_to_string(path)?));
-    }
-    Ok(())
 }

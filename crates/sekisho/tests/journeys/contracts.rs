@@ -1,6 +1,6 @@
 //! Two persons decide; a contract ends and leaves nothing; people see who touched their data.
 
-use super::house::{Demo, binary, signal, within};
+use super::house::{Demo, binary, plainly, signal, within};
 use super::post::deliver;
 use super::reader::Reader;
 use serde_json::Value;
@@ -131,6 +131,17 @@ fn two_persons_decide() {
     let (own, code) = typed(&demo, &own, &password(&demo, "aoi@example.jp"));
     assert_eq!(code, 0, "{own}");
     assert!(own["weakened"].is_null());
+    // What two are asked for is said in words, with names.
+    let seal = ["keys", "seal", "--tenant", "Example Net", "--reason", "未払い"];
+    let (asked, code) = demo.ask(&seal);
+    assert_eq!(code, 1, "{asked}");
+    let words = ["approval", "show", asked["request"].as_str().unwrap()];
+    let (shown, _) = demo.ask(&words);
+    assert_eq!(shown["in_words"]["ja"].as_str().unwrap().split(' ').next(), Some("Example"));
+    let words = [&words[..], &["--data", demo.data().to_str().unwrap()]].concat();
+    let (said, _, code) = plainly(&words, "en_GB.UTF-8");
+    assert_eq!(code, 0);
+    assert!(said.contains("the keys of Example Net are sealed"), "{said}");
     // Weaker rules wait, stronger ones do not.
     let (value, code) =
         demo.ask(&["tenant", "set", "Example Japan", "--junk-from", "9", "--reason", "試す"]);

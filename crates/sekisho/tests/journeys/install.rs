@@ -324,3 +324,31 @@ fn a_root_in_shares_and_keys_in_life() {
 }
 
 const KEI: &[&str] = &["kei@kaede.example"];
+
+const OWN_RULE: &str = "title: A program of the house\nid: 11111111-2222-4333-8444-555555555555\n\
+author: Kei of Kaede\nlogsource:\n  product: linux\n  category: process_creation\n\
+detection:\n  s:\n    Image|endswith: '/kaede'\n  condition: s\n";
+
+/// Rules that are not shipped are read from a folder; what cannot be read is said and left out.
+#[test]
+fn rules_of_the_house_are_read_at_the_start() {
+    let home = folder("rules");
+    let unseal =
+        format!("file = {:?}\n[sentinel]\nrules = {:?}", home.join("unseal"), home.join("sigma"));
+    std::fs::create_dir_all(home.join("sigma/below")).unwrap();
+    std::fs::write(home.join("sigma/below/own.yml"), OWN_RULE).unwrap();
+    std::fs::write(home.join("sigma/broken.yml"), "title: broken\n").unwrap();
+    let data = home.join("data");
+    let kept = home.join("unseal");
+    let words = ["init", "--data", data.to_str().unwrap(), "--unseal", kept.to_str().unwrap()];
+    assert_eq!(command(&words).1, 0);
+    let ports = free_ports();
+    let service = Service::start_with(&home, "data", ports, &unseal, &[], Stdio::null());
+    let rules = || service.ask(&["status"])["sentinel"]["rules"].as_u64();
+    let (shipped, _) = command(&["sigma"]);
+    let expected = shipped["read"].as_u64().map(|read| read + 1);
+    within(Duration::from_secs(60), "the sentinel counts them", || rules() == expected);
+    let (found, code) = command(&["sigma", home.join("sigma").to_str().unwrap()]);
+    assert_eq!((code, found["read"].as_u64()), (1, Some(1)), "{found}");
+    assert!(found["unread"].to_string().contains("broken.yml"), "{found}");
+}

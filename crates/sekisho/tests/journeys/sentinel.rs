@@ -1,6 +1,6 @@
 //! What the sentinel notices in the real house, and what operators can stop.
 
-use super::house::{Account, Demo, command, signal, within};
+use super::house::{Account, Demo, command, plainly, signal, within};
 use super::reader::Reader;
 use rustix::process::Signal;
 use serde_json::Value;
@@ -52,7 +52,8 @@ fn a_decoy_touched_is_an_alarm_and_gives_nothing() {
     assert_eq!(code, 0, "{decoy}");
     let imap = decoy["secret"].as_str().unwrap().to_owned();
     // With its own secret under another's name: the secret was taken from somewhere.
-    let thief = Account { address: "aoi@example.jp".into(), imap, pop3: String::new() };
+    let (pop3, smtp) = (String::new(), String::new());
+    let thief = Account { address: "aoi@example.jp".into(), imap, pop3, smtp };
     assert!(Reader::try_sign_in(&demo, &thief).is_err(), "a decoy opens nothing");
     let found = incident(&demo, "decoy");
     assert_eq!(found["component"], "identity");
@@ -99,10 +100,19 @@ fn a_frozen_person_reads_nothing_until_an_operator_lifts_it() {
 fn an_isolated_compartment_is_away_until_it_is_released() {
     let demo = Demo::fresh("isolate");
     let is_there = || demo.processes().iter().any(|process| process.kind == "names");
-    assert_eq!(demo.ask(&["isolate", "names"]).1, 0);
+    let data = demo.data().to_str().unwrap();
+    let (_, said, code) = plainly(&["isolate", "names", "--data", data], "C");
+    assert_eq!(code, 2, "nobody was asked: {said}");
+    assert!(said.contains("--yes") && is_there(), "{said}");
+    let (_, said, code) = plainly(&["isolate", "names", "--yes", "--data", data], "C");
+    assert_eq!(code, 0, "{said}");
     within(LIMIT, "names is gone", || !is_there());
+    let listed = || demo.ask(&["isolate", "list"]).0["items"].as_array().unwrap().clone();
+    within(LIMIT, "it is listed", || listed().len() == 1);
+    assert_eq!(listed()[0]["component"], "names");
     assert_eq!(demo.ask(&["release", "names"]).1, 0);
     within(LIMIT, "names is back", is_there);
+    within(LIMIT, "it is listed no more", || listed().is_empty());
     let (refused, code) = demo.ask(&["isolate", "ledger"]);
     assert_eq!(code, 1, "{refused}");
     for deed in ["isolate", "rejoin"] {

@@ -273,6 +273,23 @@ fn nothing_leaves_of_whoever_is_frozen_sealed_or_erased() {
     queue.running.stop();
 }
 
+/// `cargo test --release -p vault batch_speed -- --ignored --nocapture`
+#[test]
+#[ignore = "a measurement"]
+fn batch_speed() {
+    let mut queue = Queue::open("batch-speed", 46);
+    let mails: Vec<Mail> = (0..50).map(|number| queue.mail(USER, number)).collect();
+    let mails: Vec<&Mail> = mails.iter().collect();
+    let start = Instant::now();
+    for _ in 0..50 {
+        queue.hand(DEPART, &mails);
+        let (grant, _) = queue.begin(TENANT).unwrap();
+        assert!(matches!(queue.release(grant, &mails), ToDepart::Released(_)));
+    }
+    println!("50 batches of 50 messages: {} ms", start.elapsed().as_millis());
+    queue.running.stop();
+}
+
 #[test]
 fn without_evidence_nothing_leaves() {
     let mut queue = Queue::open("no-evidence", 44);
@@ -337,6 +354,9 @@ fn a_sender_is_signed_for_as_whoever_stands_there() {
         panic!()
     };
     let statement = |address: &str| Statement {
+        onward: Vec::new(),
+        transit: None,
+        absence: None,
         address: address.to_owned(),
         tenant: TENANT,
         recipients: vec![Recipient { user: OTHER, body: body.clone(), summary: summary.clone() }],

@@ -1,0 +1,202 @@
+//! What an act will do, in sentences, Japanese and English: for whoever must agree to it.
+
+use serde_json::{Value, json};
+use wire::approval::{Act, Purpose};
+use wire::identity::Whose;
+use wire::vault::{Freeze, KeyAct, Rotation};
+
+const HOUR_MS: u64 = 60 * 60 * 1000;
+const DAY_MS: u64 = 24 * HOUR_MS;
+
+/// Whom an act is about, by the names that are known.
+pub struct About<'a> {
+    pub tenant: &'a str,
+    pub person: &'a str,
+}
+
+/// Both wordings of one act.
+pub fn told(act: &Act, about: &About<'_>) -> Value {
+    let [japanese, english] = sentences(act, about);
+    json!({ "ja": japanese, "en": english })
+}
+
+fn sentences(act: &Act, about: &About<'_>) -> [String; 2] {
+    let About { tenant, person } = about;
+    match act {
+        Act::AppPassword { protocol, .. } => [
+            format!("{person} の {} 用アプリパスワードを新しく作る", protocol.word()),
+            format!("a new {} app password is made for {person}", protocol.word()),
+        ],
+        Act::ResetPassword { .. } => [
+            format!("{person} のパスワードを新しくする。今のパスワードは使えなくなる"),
+            format!("{person} gets a new password; the present one is no longer valid"),
+        ],
+        Act::AddPerson { address, role, .. } => [
+            format!("{tenant} に {address} を役割 {role} で加える。申請を承認できる人が増える"),
+            format!("{address} is added to {tenant} as {role}: one more who may approve"),
+        ],
+        Act::ChangeSettings { .. } => [
+            format!("{tenant} の設定を変える。以前より守りが弱くなる"),
+            format!("the settings of {tenant} change: they protect less than before"),
+        ],
+        Act::ChangeSending { .. } => [
+            format!("{tenant} の送信の設定を変える。制限が以前より緩くなる"),
+            format!("what {tenant} may send changes: its limits are wider than before"),
+        ],
+        Act::Read { purpose, for_ms, .. } => reading(*purpose, *for_ms, person),
+        Act::TerminateTenant { grace_ms, .. } => ending(tenant, *grace_ms),
+        Act::TerminateUser { grace_ms, .. } => ending(person, *grace_ms),
+        Act::LiftHold { .. } => [
+            format!("{tenant} の保全を解く。その後は破棄できる"),
+            format!("a hold on {tenant} is lifted: what it kept may be destroyed from then on"),
+        ],
+        Act::SingleOperator => [
+            "二人による承認をやめる。以後は一人で何でもできる".to_owned(),
+            "two persons no longer decide: one operator may do everything".to_owned(),
+        ],
+        Act::Thaw(Whose::Person(..)) => thaw(person),
+        Act::Thaw(Whose::Tenant(_)) => thaw(tenant),
+        Act::Thaw(Whose::Kind(kind)) => thaw(kind.word()),
+        Act::Keys(act) => keys(act, about),
+        Act::Other { what, .. } => [what.clone(), what.clone()],
+    }
+}
+
+fn reading(purpose: Purpose, for_ms: u64, person: &str) -> [String; 2] {
+    let hours = for_ms.div_ceil(HOUR_MS);
+    let (japanese, english) = match purpose {
+        Purpose::Export => ("書き出し", "for an export"),
+        Purpose::Case => ("調査", "for a case"),
+    };
+    [
+        format!("他の人が {person} のメールを最長 {hours} 時間読める（{japanese}、読み取りのみ）"),
+        format!("another may read the mail of {person} for up to {hours} h, {english}, read only"),
+    ]
+}
+
+fn ending(whose: &str, grace_ms: u64) -> [String; 2] {
+    let days = grace_ms.div_ceil(DAY_MS);
+    [
+        format!("{whose} の契約を終える。{days} 日後に鍵とメールをすべて破棄し、元に戻せない"),
+        format!("the contract of {whose} ends: in {days} days its keys and mail are destroyed"),
+    ]
+}
+
+fn thaw(whose: &str) -> [String; 2] {
+    [
+        format!("{whose} の凍結を解く。再びメールを読める"),
+        format!("the freeze of {whose} is lifted: mail can be read again"),
+    ]
+}
+
+/// An act upon keys.
+fn keys(act: &KeyAct, about: &About<'_>) -> [String; 2] {
+    let About { tenant, person } = about;
+    // A person where one is named, else the whole contract.
+    let whose = if person.is_empty() { tenant } else { person };
+    match act {
+        KeyAct::ShredTenant { .. } | KeyAct::ShredUser { .. } => [
+            format!("{whose} の鍵をすべて破棄する。保存されたメールは二度と開けない"),
+            format!("every key of {whose} is destroyed: no stored mail of theirs opens ever again"),
+        ],
+        KeyAct::SealTenant { .. } => [
+            format!("{tenant} の鍵を封じる。解くまで誰も読めない。受信は続く"),
+            format!("the keys of {tenant} are sealed: nobody reads until unsealed; mail arrives"),
+        ],
+        KeyAct::UnsealTenant { .. } => [
+            format!("{tenant} の鍵の封を解く。再びメールを読める"),
+            format!("the keys of {tenant} are unsealed: its people read again"),
+        ],
+        KeyAct::Hold { on: true, .. } => [
+            format!("{whose} の鍵を保全する。その間は破棄できない"),
+            format!("the keys of {whose} are held: nothing of theirs can be destroyed meanwhile"),
+        ],
+        KeyAct::Hold { on: false, .. } => [
+            format!("{whose} の鍵の保全を解く。その後は破棄できる"),
+            format!("the hold on the keys of {whose} is released: they may be destroyed from then"),
+        ],
+        KeyAct::Freeze(Freeze { on: true, .. }) => [
+            format!("{whose} の鍵の開示を止める"),
+            format!("no key of {whose} is given out any more"),
+        ],
+        KeyAct::Freeze(Freeze { on: false, .. }) => [
+            format!("{whose} の鍵の開示を再び許す"),
+            format!("keys of {whose} are given out again"),
+        ],
+        KeyAct::Rotate(rotation) => rotated(rotation, about),
+        KeyAct::StartBackupEpoch => [
+            "鍵バックアップの新しい期を始める".to_owned(),
+            "key backups are sealed under another key from now on".to_owned(),
+        ],
+        KeyAct::EpochDestroyed { epoch } => [
+            format!("鍵バックアップの第 {epoch} 期の鍵は破棄されたと記録する"),
+            format!("it is recorded that the key of backup epoch {epoch} exists no more"),
+        ],
+    }
+}
+
+fn rotated(rotation: &Rotation, about: &About<'_>) -> [String; 2] {
+    let About { tenant, person } = about;
+    match rotation {
+        Rotation::Root => [
+            "すべての組織の鍵を包むルート鍵を更新する。メールはそのまま読める".to_owned(),
+            "the key that wraps every tenant's keys is replaced; mail stays readable".to_owned(),
+        ],
+        Rotation::Tenant { .. } => [
+            format!("{tenant} の鍵を更新し、全員の鍵を包み直す。メールはそのまま読める"),
+            format!("the key of {tenant} is replaced, its people's keys are wrapped anew"),
+        ],
+        Rotation::User { .. } => [
+            format!("{person} の鍵を更新する。メールはそのまま読める"),
+            format!("the key of {person} is replaced; their mail stays readable"),
+        ],
+        Rotation::Pairs { .. } => [
+            format!("{person} 宛の新しいメールを新しい鍵で封じる。以前のメールは以前の鍵で開く"),
+            format!("new mail for {person} is sealed to new keys; the old ones open older mail"),
+        ],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{About, told};
+    use terms::{TenantId, UserId};
+    use wire::approval::Act;
+    use wire::vault::{KeyAct, Rotation};
+
+    #[test]
+    fn an_act_upon_keys_says_whose_and_what() {
+        let (tenant, user) = (TenantId([1; 8]), UserId([2; 8]));
+        let check = |act: KeyAct, person: &str, japanese: &str, english: &str| {
+            let about = About { tenant: "Example Japan", person };
+            let told = told(&Act::Keys(act), &about).to_string();
+            assert!(told.contains(japanese) && told.contains(english), "{told}");
+        };
+        let aoi = "aoi@example.jp";
+        check(
+            KeyAct::SealTenant { tenant },
+            "",
+            "Example Japan の鍵を封じる",
+            "keys of Example Japan are sealed",
+        );
+        check(
+            KeyAct::Rotate(Rotation::Pairs { tenant, user }),
+            aoi,
+            "aoi@example.jp 宛の新しいメール",
+            "new mail for aoi@example.jp",
+        );
+        check(
+            KeyAct::Hold { tenant, user: Some(user), on: false },
+            aoi,
+            "aoi@example.jp の鍵の保全を解く",
+            "hold on the keys of aoi@example.jp is released",
+        );
+        check(
+            KeyAct::Hold { tenant, user: None, on: false },
+            "",
+            "Example Japan の鍵の保全を解く",
+            "hold on the keys of Example Japan is released",
+        );
+        check(KeyAct::Rotate(Rotation::Root), "", "ルート鍵を更新", "every tenant's keys");
+    }
+}
