@@ -2,11 +2,12 @@
 
 use crate::Fault;
 use crate::brake::Brake;
-use crate::handing::{Offered, hand_in};
+use crate::handing::{Offered, Queued, hand_in};
 use crate::neighbours::{Neighbours, Who, Whose};
 use crate::stop::{Step, Stop};
 use flight::Text;
 use smtp::Address;
+use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 use wire::Frame;
 use wire::control::Report;
@@ -29,7 +30,7 @@ pub(crate) struct Addressed {
 
 pub(crate) enum Place {
     /// People of this house.
-    Here { tenant: terms::TenantId, users: Vec<terms::UserId> },
+    Here,
     /// A domain in A-label form, or an address literal in brackets.
     Elsewhere { domain: String },
 }
@@ -39,20 +40,11 @@ pub(crate) fn attend(house: Neighbours) -> ExitCode {
     let (brake, settings) = (Brake::default(), SendingSettings::default());
     let mut desk = Desk { house, brake, settings };
     while let Some(frame) = desk.house.next_question() {
-        let call = frame.call;
-        let Some(outcome) = desk.answer(frame) else {
+        if !desk.serve(frame) {
             let what = "dispatch: malformed frame from access".to_owned();
             desk.house.report(&Report::Alarm { what });
             return ExitCode::FAILURE;
-        };
-        let (answer, note) = match outcome {
-            Ok(answer) => (answer, None),
-            Err(stop) => stop.answer(),
-        };
-        if let Some(text) = note {
-            desk.house.report(&Report::Note { text });
         }
-        desk.house.answer(call, &answer);
         if desk.house.is_worn() {
             break;
         }
@@ -61,44 +53,55 @@ pub(crate) fn attend(house: Neighbours) -> ExitCode {
 }
 
 impl Desk {
-    /// `None`: not a question that an access puts.
-    fn answer(&mut self, mut frame: Frame) -> Option<Step<ToAccess>> {
-        let held = std::mem::take(&mut frame.descriptors);
-        Some(match frame.read().ok()? {
+    /// Answers one question; whether it was one that an access puts.
+    fn serve(&mut self, mut frame: Frame) -> bool {
+        let (call, held) = (frame.call, std::mem::take(&mut frame.descriptors));
+        let Ok(question) = frame.read() else { return false };
+        let answer = match question {
             FromAccess::From(from) => self.mail(&from),
             FromAccess::To(to) => self.rcpt(&to),
             FromAccess::Many(many) => self.data(many),
-            FromAccess::Submit(submission) => {
-                let Submission { text, .. } = &*submission;
-                match Text::of(text.clone(), &held) {
-                    Ok(text) => self.submit(*submission, text),
-                    Err(fault) => Err(fault.into()),
+            FromAccess::Submit(submission) => match self.submit(*submission, &held) {
+                Ok(queued) => {
+                    self.house.answer(call, &queued.answer());
+                    queued.tell(&mut self.house);
+                    return true;
                 }
-            }
-        })
+                Err(stop) => Err(stop),
+            },
+        };
+        let (answer, note) = match answer {
+            Ok(()) => (ToAccess::Yes, None),
+            Err(stop) => stop.answer(),
+        };
+        if let Some(text) = note {
+            self.house.report(&Report::Note { text });
+        }
+        self.house.answer(call, &answer);
+        true
     }
 
     // ---- verbs ---------------------------------------------------------------------------------
 
     /// The null sender has nothing to show before its header.
-    fn mail(&mut self, from: &str) -> Step<ToAccess> {
+    fn mail(&mut self, from: &str) -> Step<()> {
         if !from.is_empty() {
             self.settings = own(&mut self.house, from)?.settings;
         }
-        Ok(ToAccess::Yes)
+        Ok(())
     }
 
-    fn rcpt(&mut self, to: &str) -> Step<ToAccess> {
-        find(&mut self.house, to).map(|_| ToAccess::Yes)
+    fn rcpt(&mut self, to: &str) -> Step<()> {
+        find(&mut self.house, to).map(|_| ())
     }
 
-    fn data(&mut self, many: u32) -> Step<ToAccess> {
-        let settings = self.settings.clone();
-        may(&mut self.house, many, &settings).map(|()| ToAccess::Yes)
+    fn data(&mut self, many: u32) -> Step<()> {
+        may(&mut self.house, many, &self.settings)
     }
 
     /// Nothing that was agreed to before is believed: it may be another access by now that asks.
-    fn submit(&mut self, submission: Submission, text: Text) -> Step<ToAccess> {
+    fn submit(&mut self, submission: Submission, held: &[OwnedFd]) -> Step<Queued> {
+        let text = Text::of(submission.text.clone(), held)?;
         if submission.recipients.is_empty() || submission.recipients.len() > terms::RECIPIENTS {
             return Err(Stop::no(550, (5, 3), "no recipients, or too many"));
         }
@@ -154,9 +157,7 @@ fn find(house: &mut Neighbours, to: &str) -> Step<Found> {
     let written = written(&address, &domain);
     let canonical = canonical(&address).ok_or_else(unreadable)?;
     match house.who_is(&canonical) {
-        Who::Here { tenant, users } => {
-            Ok(Found { address: written, place: Place::Here { tenant, users } })
-        }
+        Who::Here { .. } => Ok(Found { address: written, place: Place::Here }),
         Who::Elsewhere => Ok(Found { address: written, place: Place::Elsewhere { domain } }),
         Who::Unknown => Err(Stop::no(550, (1, 1), "nobody of that name here")),
         Who::Later => Err(Stop::no(451, (3, 0), "recipients cannot be looked up now")),

@@ -7,7 +7,7 @@ use crate::Fault;
 use crate::brake::Brake;
 use crate::desk::{Addressed, Place, may, own};
 use crate::draft::Draft;
-use crate::header::Header;
+use crate::header::{Header, is_clean};
 use crate::legs::{Common, split};
 use crate::letter;
 use crate::neighbours::{Neighbours, Who};
@@ -67,8 +67,8 @@ struct Written {
     common: Common,
 }
 
-/// A message in the queue, and what is told of it.
-struct Queued {
+/// A message in the queue, and what is still to be told of it.
+pub(crate) struct Queued {
     author: Sending,
     /// The envelope's sender, in the directory's spelling.
     from: Option<String>,
@@ -79,32 +79,42 @@ struct Queued {
     held_until_ms: Option<u64>,
 }
 
-/// From the end of the text to its answer.
-pub(crate) fn hand_in(
-    offered: Offered,
-    brake: &mut Brake,
-    house: &mut Neighbours,
-) -> Step<ToAccess> {
+/// From the end of the text to the queue.
+pub(crate) fn hand_in(offered: Offered, brake: &mut Brake, house: &mut Neighbours) -> Step<Queued> {
     let received = receive(offered, house)?;
     let examined = examine(received, house)?;
     let allowed = allow(examined, brake, house)?;
     let written = write(allowed, house)?;
-    let queued = queue(written, house)?;
-    tell_trace(&queued, house);
-    let id = queued.journey.message;
-    let text = match queued.held_until_ms {
-        None => format!("{id} queued"),
-        Some(until_ms) => {
-            tell_person(&queued, until_ms, house);
-            format!("{id} waits until somebody has looked at it")
+    queue(written, house)
+}
+
+impl Queued {
+    /// What the client is told.
+    pub(crate) fn answer(&self) -> ToAccess {
+        let id = self.journey.message;
+        let text = match self.held_until_ms {
+            None => format!("{id} queued"),
+            Some(_) => format!("{id} waits until somebody has looked at it"),
+        };
+        ToAccess::Queued { text }
+    }
+
+    /// What others are told, when the client has its answer: no mail hangs on it.
+    pub(crate) fn tell(self, house: &mut Neighbours) {
+        if let Some(until_ms) = self.held_until_ms {
+            tell_person(&self, until_ms, house);
         }
-    };
-    Ok(ToAccess::Queued { text })
+        let tokens = house.trace_tokens(self.digests);
+        house.tell_journey(Journey { tokens, ..self.journey });
+    }
 }
 
 /// The author is a person of ours, and this one: by the header, where the readers look.
 fn receive(offered: Offered, house: &mut Neighbours) -> Step<Received> {
     let read = offered.text.look(|octets| {
+        if !is_clean(octets) {
+            return Err(Stop::no(554, (6, 0), "a line of this message does not end with CRLF"));
+        }
         let header = Header::read(octets)?;
         Ok::<_, Stop>((header.authors()?, header.spokesmen()?, header.is_report()))
     });
@@ -162,6 +172,11 @@ fn write(mut allowed: Allowed, house: &mut Neighbours) -> Step<Written> {
         let mut draft = Draft::default();
         for (start, end) in header.withheld() {
             draft.cut(start, end);
+        }
+        // RFC 8601 §5: nobody but us says in our name what we found.
+        for (start, end) in &allowed.seen.forged {
+            let place = |at: &u64| usize::try_from(*at).unwrap_or(usize::MAX);
+            draft.cut(place(start), place(end).min(header.end));
         }
         draft.top = lacking(&header, received).into_bytes();
         let is_whole = put_under(&mut draft, octets, &notice);
@@ -286,12 +301,6 @@ fn commit(
         ToSender::Full => Err(Stop::no(452, (3, 1), "no room for mail; try again later")),
         _ => Err(Fault::Away("the queue").into()),
     }
-}
-
-/// What `trace` will find. The message is queued already: what is lost here is no mail.
-fn tell_trace(queued: &Queued, house: &mut Neighbours) {
-    let tokens = house.trace_tokens(queued.digests.clone());
-    house.tell_journey(Journey { tokens, ..queued.journey.clone() });
 }
 
 /// A letter about what is held, in the person's INBOX, by the way that all mail goes.

@@ -55,7 +55,6 @@ pub(crate) enum Whose {
 pub(crate) enum Who {
     /// Of this house.
     Here {
-        tenant: TenantId,
         users: Vec<UserId>,
     },
     Unknown,
@@ -195,7 +194,6 @@ impl Neighbours {
             Ok(ToDispatch::Stated(Stated::Known { statement, signature })) => {
                 match self.believe_recipient(address, &statement, &signature) {
                     Some(known) => Who::Here {
-                        tenant: known.tenant,
                         users: known.recipients.iter().map(|person| person.user).collect(),
                     },
                     None => Who::Later,

@@ -2,6 +2,7 @@
 
 mod bcc;
 mod messages;
+mod odd_headers;
 
 // The jailed test plays the same neighbours.
 #[path = "../tests/neighbourhood/mod.rs"]

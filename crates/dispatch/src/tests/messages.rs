@@ -146,6 +146,10 @@ fn the_header_speaks_for_this_person_and_nobody_else() {
     ] {
         check(&send(odd), "554 5.6.0");
     }
+    for odd in ["hello\nBcc: x\r\n", "hello\r", "hello\0\r\n", "a\r\rb\r\n"] {
+        let text = format!("From: aoi@example.jp\r\n\r\n{odd}");
+        check(&around.hand_in("aoi@example.jp", &["x@far.example"], &text), "554 5.6.0 a line");
+    }
     let long = format!("From: aoi@example.jp\r\nX: {}\r\n", "x\r\n ".repeat(100_000));
     check(&send(&long), "554 5.6.0 this message's header is too long");
 }
