@@ -4,7 +4,7 @@
 //! it does not compile.
 
 use crate::Fault;
-use crate::desk::{Addressed, Place, may, own};
+use crate::desk::{Addressed, may, own};
 use crate::draft::Draft;
 use crate::header::Header;
 use crate::legs::{Common, split};
@@ -14,7 +14,7 @@ use crate::sealing::{Sealed, Under, seal};
 use crate::signing::{Canon, sign};
 use crate::stop::{Step, Stop};
 use flight::{Text, date};
-use terms::{MessageId, UserId};
+use terms::MessageId;
 use wire::directory::Sending;
 use wire::dispatch::{Submission, ToAccess};
 use wire::mailbox::{Journey, State};
@@ -225,16 +225,6 @@ fn routed(
 /// What `trace` will find, but for its tokens.
 fn journey(received: &Received, _seen: &Seen, weighed: &Weighed) -> Journey {
     let tenant = received.author.tenant;
-    let mut recipients: Vec<UserId> = Vec::new();
-    for addressed in &received.offered.addressed {
-        if let Place::Here { tenant: theirs, users } = &addressed.place
-            && *theirs == tenant
-        {
-            recipients.extend(users);
-        }
-    }
-    recipients.sort_unstable();
-    recipients.dedup();
     Journey {
         tenant,
         message: received.id,
@@ -243,7 +233,8 @@ fn journey(received: &Received, _seen: &Seen, weighed: &Weighed) -> Journey {
         state: State::Queued,
         verdict: weighed.verdict,
         reasons: weighed.reasons.clone(),
-        recipients,
+        // Whose journey it is: the queue knows how far it has come for whom.
+        recipients: vec![received.author.user],
     }
 }
 

@@ -304,6 +304,9 @@ fn play_directory(
                     ToDispatch::Stated(match found {
                         Some((_, tenant, person)) => {
                             let statement = Statement {
+                                onward: Vec::new(),
+                                transit: None,
+                                absence: None,
                                 address: address.clone(),
                                 tenant: *tenant,
                                 recipients: vec![person.clone()],
