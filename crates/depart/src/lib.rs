@@ -72,6 +72,9 @@ pub(crate) struct Limits {
     pub piece: Duration,
     /// For one letter, all of it.
     pub letter: Duration,
+    /// A destination that brings nothing to an end for so long is left alone: a few hosts that
+    /// answer slowly, each in its five minutes, must not hold an instance for hours.
+    pub attempt: Duration,
     /// An instance that has a tenant and nothing to do leaves after this: another one is born when
     /// there is mail again.
     pub idle: Duration,
@@ -85,6 +88,7 @@ impl Default for Limits {
             answer: Duration::from_secs(10 * 60),
             piece: Duration::from_secs(3 * 60),
             letter: Duration::from_secs(60 * 60),
+            attempt: Duration::from_secs(10 * 60),
             idle: Duration::from_secs(30),
         }
     }

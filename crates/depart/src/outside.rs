@@ -53,7 +53,9 @@ pub(crate) fn carry(
             return end_all(legs, hands, house, || Fate::Left(Some(obstacle.clone())));
         }
     };
-    let mut attempt = Attempt { connections: 0, obstacles: Vec::new(), source, hands, house };
+    let until = Instant::now() + house.limits.attempt;
+    let (connections, obstacles) = (0, Vec::new());
+    let mut attempt = Attempt { connections, obstacles, until, source, hands, house };
     for host in &hosts {
         attempt.visit(host, &mut legs)?;
         if legs.is_empty() {
@@ -108,6 +110,8 @@ fn gravest(obstacles: &[Obstacle]) -> Obstacle {
 struct Attempt<'a> {
     connections: usize,
     obstacles: Vec<Obstacle>,
+    /// Moved on whenever something came to an end.
+    until: Instant,
     /// The tenant's own address, where it has one.
     source: Option<IpAddr>,
     hands: &'a Hands,
@@ -117,13 +121,17 @@ struct Attempt<'a> {
 impl Attempt<'_> {
     /// Tries each address of a host until every leg has ended.
     fn visit(&mut self, host: &Host, legs: &mut VecDeque<Leg>) -> Result<(), Fault> {
+        if !self.goes_on() {
+            let untried = Obstacle::of(Why::Unreachable, (4, 4, 1), "no time was left for it");
+            return Ok(self.obstacles.push(untried.at(&host.name)));
+        }
         let (addresses, demand) = match host.ways(self.house) {
             Ok(ways) => ways,
             Err(obstacle) => return Ok(self.obstacles.push(obstacle)),
         };
         for address in addresses {
             let mut fruitless = 0;
-            while !legs.is_empty() && fruitless < FRUITLESS && self.connections < CONNECTIONS {
+            while !legs.is_empty() && fruitless < FRUITLESS && self.goes_on() {
                 if !self.house.is_counted() {
                     return Err(Fault::Away("post"));
                 }
@@ -132,7 +140,10 @@ impl Attempt<'_> {
                     Ok(conversation) => match self.converse(conversation, host, legs)? {
                         0 => fruitless += 1,
                         // Whoever takes letters may be visited as often as there are letters.
-                        _ => (fruitless, self.connections) = (0, 0),
+                        _ => {
+                            (fruitless, self.connections) = (0, 0);
+                            self.until = Instant::now() + self.house.limits.attempt;
+                        }
                     },
                     Err(obstacle) => {
                         self.obstacles.push(obstacle);
@@ -142,6 +153,10 @@ impl Attempt<'_> {
             }
         }
         Ok(())
+    }
+
+    fn goes_on(&self) -> bool {
+        self.connections < CONNECTIONS && Instant::now() < self.until
     }
 
     /// A connection that takes letters, as safe as it must be. Where nothing must be, TLS that

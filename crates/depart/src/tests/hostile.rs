@@ -2,7 +2,7 @@
 
 use super::neighbourhood::remote::{Remote, Way};
 use super::neighbourhood::{Letter, Plan};
-use super::settle;
+use super::{Limits, settle, settle_with};
 
 fn after(line: &str, start: &str, said: &str) -> Option<String> {
     line.starts_with(start).then(|| said.to_owned())
@@ -55,6 +55,24 @@ fn who_is_silent() {
     check("after DATA", |_, line| after(line, "DATA", "(silence)"), BROKE, 0);
     check("after the text", |_, line| after(line, ".", "(silence)"), BROKE, 0);
     check("after QUIT", |_, line| after(line, "QUIT", "(silence)"), "sent 3", 1);
+}
+
+/// A few slow hosts do not hold an instance one after the other.
+#[test]
+fn hosts_that_are_silent_together() {
+    let remotes: Vec<Remote> =
+        (0..4).map(|_| Remote::that(|_, line| after(line, "greet", "(silence)"))).collect();
+    let mut plan = Plan::default();
+    let names = ["a.example", "b.example", "c.example", "d.example"];
+    plan.mx("there.example", &names.map(|name| (10, name)));
+    for (name, remote) in names.iter().zip(&remotes) {
+        plan.at(name, remote);
+    }
+    let answer = std::time::Duration::from_millis(300);
+    let limits = Limits { answer, attempt: answer, ..Limits::default() };
+    let house = settle_with(plan, limits);
+    assert_eq!(house.carry(&[Letter::out(&["a@there.example"])]), [format!("1.0 {UNREACHABLE}")]);
+    assert_eq!(house.seen.lock().unwrap().dialled.len(), 1);
 }
 
 #[test]
