@@ -36,7 +36,7 @@ mod tests;
 use compartment::House;
 use neighbours::Neighbours;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use wire::control::Report;
 
 /// What broke on our side: whatever it concerns is tried again.
@@ -94,8 +94,9 @@ impl Default for Limits {
     }
 }
 
-/// Batches that one instance carries before a fresh one takes its place.
-const BATCHES: usize = 64;
+/// How long one instance serves its tenant before a fresh one takes its place. A birth costs more
+/// than a hundred letters, and what an intruder gets is the batch in hand either way.
+const LIFE: Duration = Duration::from_secs(10 * 60);
 
 /// The whole life of an instance: settle in, carry what post hands over, leave.
 pub fn serve(house: House) -> ExitCode {
@@ -110,7 +111,8 @@ fn live(house: House, limits: Limits) -> ExitCode {
         Err(_) => return ExitCode::FAILURE,
     };
     let mut tenant = None;
-    for _ in 0..BATCHES {
+    let born = Instant::now();
+    while born.elapsed() < LIFE || tenant.is_none() {
         let Some(batch) = neighbours.next_batch(tenant) else { break };
         // Post knows whose we are; a second tenant would be its error, and ours to refuse.
         if tenant.is_some_and(|tenant| tenant != batch.tenant) {
