@@ -10,7 +10,7 @@ use body::Key;
 use std::collections::{HashMap, HashSet};
 use std::os::fd::OwnedFd;
 use terms::{FolderId, InstanceId, MessageId, UserId, Verdict};
-use wire::mailbox::{Copy, Journey, Place, SealedPart, ToAccess, ToEdge, flag};
+use wire::mailbox::{Copy, Journey, Place, SealedPart, State, ToAccess, ToEdge, flag};
 
 /// Quarantine lets go after this, whatever an arrival asked for.
 pub const QUARANTINE_MS: u64 = 14 * 24 * 3_600 * 1_000;
@@ -124,7 +124,8 @@ impl Store {
     }
 
     /// Whether a journey names people of its tenant, and nobody else. Their ids stand in
-    /// statements only, so an edge has no journeys for tenants that it does not serve.
+    /// statements only, as a tenant's does, so an edge has no journeys for tenants that it does not
+    /// serve.
     fn is_of_its_people(&mut self, journey: &Journey) -> Result<bool, Fault> {
         for user in &journey.recipients {
             match self.find_person(*user)?.map(|person| person.tenant) {
@@ -133,7 +134,10 @@ impl Store {
                 None => return Ok(false),
             }
         }
-        Ok(!journey.recipients.is_empty())
+        // What is only passed on (a gateway's mail) is for nobody of ours.
+        let is_kept = matches!(journey.state, State::Kept | State::Quarantined);
+        let is_over = self.ended.contains(&journey.tenant);
+        Ok(!journey.recipients.is_empty() || !(is_kept || is_over))
     }
 
     fn over_quota(&mut self, batches: &[Batch], now_ms: u64) -> Result<Vec<UserId>, Fault> {

@@ -68,6 +68,8 @@ pub struct Store {
     /// Whose mailboxes ended in this life: a session or an edge that has not heard of it yet must
     /// not make them anew.
     erased: HashSet<UserId>,
+    /// Tenants that ended in this life, likewise.
+    pub(crate) ended: HashSet<TenantId>,
 }
 
 impl Store {
@@ -119,6 +121,7 @@ impl Store {
             told: 0,
             sweep: Sweep::default(),
             erased: HashSet::new(),
+            ended: HashSet::new(),
         })
     }
 
@@ -233,7 +236,8 @@ impl Store {
     }
 
     fn follow(&mut self, entry: &Entry) {
-        if let Entry::Erased { users, .. } = entry {
+        if let Entry::Erased { tenant, users, whole } = entry {
+            self.ended.extend(whole.then_some(*tenant));
             users.iter().for_each(|user| drop(self.people.remove(user)));
             self.shelves.retain(|(user, _), _| !users.contains(user));
             self.erased.extend(users);

@@ -351,6 +351,7 @@ fn play_signer(channel: Channel, seen: Arc<Mutex<Seen>>, has_keys: bool) {
                     let (selector, algorithm) = ("s1".to_owned(), "ed25519-sha256".to_owned());
                     FromSigner::MailKeys(vec![MailKey { selector, algorithm }])
                 }
+                ToSigner::MailKeys { .. } => FromSigner::MailKeys(Vec::new()),
                 ToSigner::SignMail { domain, selector, canonical } => {
                     assert_eq!((domain.as_str(), selector.as_str()), ("example.jp", "s1"));
                     // RFC 8463 §3: what Ed25519 signs is the hash.
@@ -420,6 +421,7 @@ fn play_scanner(channel: Channel, seen: Arc<Mutex<Seen>>, findings: Vec<Finding>
                 forged: Vec::new(),
                 summary: postcard::to_stdvec(&mime::summarise(&message)).unwrap(),
                 trace_digests: vec![[5; 32]],
+                header: None,
                 micros: 1,
             };
             seen.lock().unwrap().scanned.push(message);
