@@ -229,6 +229,13 @@ pub enum Path {
     Null,
 }
 
+/// Ways on of one address.
+pub const ONWARD: usize = 100;
+
+/// How the local part of a return path of ours begins (SRS), in the directory's spelling. No
+/// person has such an address.
+pub const WAY_BACK: &str = "srs0=";
+
 /// What is answered while somebody is away.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Absence {
