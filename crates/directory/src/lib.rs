@@ -37,6 +37,8 @@ mod ending_tests;
 #[cfg(test)]
 mod leaving_tests;
 #[cfg(test)]
+mod passing_tests;
+#[cfg(test)]
 mod tests;
 
 pub use address::canonical;
