@@ -54,11 +54,7 @@ impl Changes<'_> {
     }
 
     /// What is answered while a person is away.
-    pub fn away(
-        &mut self,
-        address: &str,
-        absence: Option<AbsenceTold>,
-    ) -> Result<ToAdmin, Fault> {
+    pub fn away(&mut self, address: &str, absence: Option<AbsenceTold>) -> Result<ToAdmin, Fault> {
         let address = canonical(address, self.host_name);
         let Some((user, tenant, person)) = self.look_up(&address)? else {
             return Ok(no_user(&address));
@@ -361,10 +357,7 @@ impl Changes<'_> {
         Ok(ToAdmin::Gateway(Gateway { domain, tenant, host, recipients, sync_ms }))
     }
 
-    fn domain_of_house(
-        &self,
-        domain: &str,
-    ) -> Result<Result<(String, TenantId), ToAdmin>, Fault> {
+    fn domain_of_house(&self, domain: &str) -> Result<Result<(String, TenantId), ToAdmin>, Fault> {
         let domain = domain.trim().trim_end_matches('.').to_lowercase();
         Ok(match self.tables.domain(self.key, &domain)? {
             Some(tenant) => Ok((domain, tenant)),

@@ -112,7 +112,8 @@ fn forwards_are_followed_to_their_ends() {
     forward(&mut world, "ben@kaede.example", &["aoi@kaede.example"], false);
     check(&mut world, "aoi@kaede.example", "| aoi>ben@kaede.example here");
     // Whom it goes to is gone: it is kept.
-    let disable = |address: &str, disabled| FromAdmin::UserDisable { address: address.into(), disabled };
+    let disable =
+        |address: &str, disabled| FromAdmin::UserDisable { address: address.into(), disabled };
     world.change(disable("dai@ume.example", true));
     check(&mut world, "cho@kaede.example", "cho |");
     world.change(disable("dai@ume.example", false));
@@ -147,7 +148,8 @@ fn what_no_forward_can_be_is_refused() {
     check(&["a>@x.example"], "local@domain");
     let many: Vec<String> = (0..21).map(|number| format!("a{number}@x.example")).collect();
     check(&many.iter().map(String::as_str).collect::<Vec<_>>(), "at most 20");
-    let shown = world.change(FromAdmin::Forward { address: "aoi@kaede.example".into(), change: None });
+    let shown =
+        world.change(FromAdmin::Forward { address: "aoi@kaede.example".into(), change: None });
     assert!(matches!(shown, ToAdmin::Forward(way) if way.to.is_empty()));
     let add = FromAdmin::UserAdd {
         address: "srs0=x@kaede.example".into(),
@@ -170,7 +172,8 @@ fn a_group_is_its_members_as_they_are_now() {
     check(&mut world, "team@kaede.example", &format!("aoi ben | {others}"));
     // Who goes, goes from the group, and this is signed at once.
     signed.lock().unwrap().clear();
-    let disable = |disabled| FromAdmin::UserDisable { address: "aoi@kaede.example".into(), disabled };
+    let disable =
+        |disabled| FromAdmin::UserDisable { address: "aoi@kaede.example".into(), disabled };
     world.change(disable(true));
     assert!(signed.lock().unwrap().contains(&"team@kaede.example".to_owned()));
     check(&mut world, "team@kaede.example", &format!("ben | {others}"));
@@ -191,7 +194,10 @@ fn a_group_is_its_members_as_they_are_now() {
     check(&mut world, "all@kaede.example", &format!("aoi ben cho | {aoi}"));
     check(&mut world, "team@kaede.example", &format!("aoi ben cho | {aoi}"));
     // A group's address is nobody else's, and it is not empty.
-    assert!(is_refused(&group(&mut world, "team@kaede.example", &["ben@kaede.example"]), "nobody has"));
+    assert!(is_refused(
+        &group(&mut world, "team@kaede.example", &["ben@kaede.example"]),
+        "nobody has"
+    ));
     assert!(is_refused(&group(&mut world, "none@kaede.example", &[]), "1 to 100"));
     assert!(is_refused(&group(&mut world, "t@ume.example", &["ben@kaede.example"]), "this tenant"));
     world.change(FromAdmin::GroupRemove { address: "team@kaede.example".into() });

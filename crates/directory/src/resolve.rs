@@ -78,7 +78,8 @@ impl<'a> Lookup<'a> {
     }
 
     fn walk(self, address: &str, tenant: TenantId) -> Result<Found, Fault> {
-        let smart_host = self.tables.tenant(self.key, tenant)?.and_then(|row| row.sending.smart_host);
+        let smart_host =
+            self.tables.tenant(self.key, tenant)?.and_then(|row| row.sending.smart_host);
         let (found, seen) = (Found::default(), HashMap::new());
         let mut walk = Walk { look: self, tenant, smart_host, found, seen };
         walk.pass(address, NOBODY, true)?;
@@ -123,7 +124,8 @@ impl<'a> Lookup<'a> {
         }
         for (tenant, _) in self.tables.tenants(self.key)? {
             for row in self.tables.domain_rows(self.key, Some(tenant))? {
-                leads.extend(row.catch_all.map(|to| (tenant, vec![catch_all(&row.name)], vec![to])));
+                leads
+                    .extend(row.catch_all.map(|to| (tenant, vec![catch_all(&row.name)], vec![to])));
             }
         }
         let (mut reached, mut reaching) = (of.clone(), BTreeSet::new());

@@ -198,7 +198,13 @@ impl Tables {
     }
 
     /// The list is whole: what it lacks is on its way out, and what has long been goes.
-    pub fn end_list(&self, key: &RowKey, domain: &str, sync_ms: u64, now: u64) -> Result<(), Fault> {
+    pub fn end_list(
+        &self,
+        key: &RowKey,
+        domain: &str,
+        sync_ms: u64,
+        now: u64,
+    ) -> Result<(), Fault> {
         let of = key.token("gateway", domain.as_bytes());
         let now = signed(now);
         let fault = Fault::store("ending a list of recipients");
@@ -236,9 +242,7 @@ impl Tables {
             return Ok(true);
         }
         let fault = Fault::store("keeping a way back");
-        self.db
-            .execute("DELETE FROM way_back WHERE day < ?1", params![oldest])
-            .map_err(&fault)?;
+        self.db.execute("DELETE FROM way_back WHERE day < ?1", params![oldest]).map_err(&fault)?;
         if self.count_rows("SELECT COUNT(*) FROM way_back", ())? >= WAYS_BACK {
             return Ok(false);
         }

@@ -131,6 +131,7 @@ mod tests {
             Finding::new(id, *weight, (*detail).to_owned())
         };
         Examined {
+            header: None,
             findings: findings.iter().map(finding).collect(),
             parts: 1,
             authentication: Vec::new(),

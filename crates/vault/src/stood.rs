@@ -153,10 +153,8 @@ impl Stood {
 
     /// What an address that stands no longer says counts no more: said again, it is a change.
     pub fn settle(&mut self, statement: &Statement) -> Result<(), Fault> {
-        let ended = [
-            ("onward", statement.onward.is_empty()),
-            ("absence", statement.absence.is_none()),
-        ];
+        let ended =
+            [("onward", statement.onward.is_empty()), ("absence", statement.absence.is_none())];
         for (purpose, _) in ended.iter().filter(|(_, is_ended)| *is_ended) {
             let place = self.token(purpose, statement.address.as_bytes())?;
             let Some(known) = self.people.get(&place) else { continue };
@@ -272,7 +270,12 @@ impl Stood {
         self.said(("address", "standing"), address, &whole)
     }
 
-    fn said(&self, (place, what): (&str, &str), address: &str, whole: &[u8]) -> Result<Said, Fault> {
+    fn said(
+        &self,
+        (place, what): (&str, &str),
+        address: &str,
+        whole: &[u8],
+    ) -> Result<Said, Fault> {
         let place = self.token(place, address.as_bytes())?;
         Ok(Said { place, standing: self.token(what, whole)? })
     }
