@@ -17,6 +17,7 @@ mod domains;
 mod endings;
 mod keys;
 mod outgoing;
+mod passing;
 mod peers;
 mod people;
 mod places;
@@ -34,6 +35,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 use terms::Kind;
 use wire::admin::{Asking, Grounds, REQUEST_BYTES, Request, Response};
+use wire::directory::FromAdmin;
 
 /// How long a caller may take to write its one line.
 const CALLER_PATIENCE: Duration = Duration::from_secs(10);
@@ -138,6 +140,23 @@ fn act(peers: &mut Peers<'_>, request: Request) -> Answer {
         Request::TenantSet { .. } => approvals::set_tenant(peers, request),
         Request::TenantSending { name, change } => outgoing::set(peers, name, change),
         Request::DomainSet { domain, catch_all } => outgoing::set_domain(peers, domain, catch_all),
+        Request::UserForward { address, to, keep } => passing::forward(peers, address, to, keep),
+        Request::UserAway { address, absence } => passing::away(peers, address, absence),
+        Request::GroupChange { address, tenant, with, without } => {
+            passing::change_group(peers, address, tenant, (with, without))
+        }
+        Request::GroupRemove { address } => passing::remove_group(peers, address),
+        Request::GroupList { address, tenant } => passing::list_groups(peers, address, tenant),
+        Request::DomainGateway { domain, host, is_listed } => {
+            passing::set_gateway(peers, FromAdmin::Gateway { domain, host, is_listed })
+        }
+        Request::DomainGatewayShow { domain } => {
+            passing::set_gateway(peers, FromAdmin::GatewayShow { domain })
+        }
+        Request::DomainGatewayList { domain, addresses, sync_ms, is_last } => {
+            let page = FromAdmin::GatewayList { domain, addresses, sync_ms, is_last };
+            passing::set_gateway(peers, page)
+        }
         Request::TenantTerminate { name, grace_ms } => {
             endings::terminate_tenant(peers, &name, grace_ms)
         }

@@ -74,7 +74,7 @@ pub fn sending_json(settings: &SendingSettings) -> Value {
     })
 }
 
-fn host_json(host: &SmartHost) -> Value {
+pub fn host_json(host: &SmartHost) -> Value {
     let tls = match host.tls {
         HopTls::Implicit => "implicit",
         HopTls::StartTls => "starttls",

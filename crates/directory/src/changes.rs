@@ -2,17 +2,19 @@
 
 use crate::address::{is_sound, is_sound_domain};
 use crate::friends::Friends;
+use crate::resolve::Lookup;
 use crate::statements::Statements;
 use crate::tables::{DomainRow, PersonRow, Tables, TenantRow};
 use crate::{Fault, canonical, trace_token};
 use compartment::{now_ms, random};
 use evidence::Body;
 use rows::RowKey;
+use std::collections::BTreeSet;
 use terms::{TenantId, UserId};
 use wire::approval::Act;
 use wire::directory::{
     APPROVING, Domain, FromAdmin, Part, ROLES, SendingSettings, TRUSTED_SEALERS, Tenant,
-    TenantSettings, ToAdmin, User, Who,
+    TenantSettings, ToAdmin, User, WAY_BACK, Who,
 };
 
 /// Aliases of one person.
@@ -65,6 +67,22 @@ impl Changes<'_> {
             FromAdmin::Sending { tenant, settings } => self.limit_sending(&tenant, settings),
             FromAdmin::CatchAll { domain, address } => {
                 self.change_catch_all(&domain, address.as_deref())
+            }
+            FromAdmin::Forward { address, change } => self.forward(&address, change),
+            FromAdmin::Away { address, absence } => self.away(&address, absence),
+            FromAdmin::GroupChange { address, tenant, with, without } => {
+                self.change_group(&address, tenant.as_deref(), (&with, &without))
+            }
+            FromAdmin::GroupRemove { address } => self.remove_group(&address),
+            FromAdmin::GroupList { address, tenant } => {
+                self.list_groups(address.as_deref(), tenant.as_deref())
+            }
+            FromAdmin::Gateway { domain, host, is_listed } => {
+                self.set_gateway(&domain, host, is_listed)
+            }
+            FromAdmin::GatewayShow { domain } => self.show_gateway(&domain),
+            FromAdmin::GatewayList { domain, addresses, sync_ms, is_last } => {
+                self.list_gateway(&domain, &addresses, sync_ms, is_last)
             }
             FromAdmin::Searched { contracts, files, bytes, found } => {
                 self.searched(contracts, files, bytes, &found)
@@ -298,7 +316,7 @@ impl Changes<'_> {
         Ok(ToAdmin::User(shown(user, id, &row.name, person)))
     }
 
-    fn refuse_address(&self, address: &str, of: TenantId) -> Result<Option<ToAdmin>, Fault> {
+    pub fn refuse_address(&self, address: &str, of: TenantId) -> Result<Option<ToAdmin>, Fault> {
         if !is_sound(address) {
             let hint = "letters, digits, dot, hyphen, underscore; no `+` (it marks a detail)";
             return Ok(Some(refused("an address local@domain", address, hint)));
@@ -308,8 +326,13 @@ impl Changes<'_> {
             let hint = "add it first: domain add DOMAIN --tenant T";
             return Ok(Some(refused("a domain of this tenant", domain, hint)));
         }
-        if self.tables.person_by_address(self.key, address)?.is_some() {
-            let hint = "see `user list`";
+        if address.starts_with(WAY_BACK) {
+            let hint = "return paths of mail that is passed on begin so";
+            return Ok(Some(refused("another address", address, hint)));
+        }
+        let is_group = self.tables.group(self.key, address)?.is_some();
+        if is_group || self.tables.person_by_address(self.key, address)?.is_some() {
+            let hint = "see `user list` and `group list`";
             return Ok(Some(refused("an address that nobody has", address, hint)));
         }
         Ok(None)
@@ -347,7 +370,7 @@ impl Changes<'_> {
 
     /// What was said of a person's addresses counts no more, nor of whoever is postmaster where
     /// nobody has that address: who stands there now is recorded, and signed for.
-    fn restate(&mut self, tenant: TenantId, person: &PersonRow) -> Result<(), Fault> {
+    pub fn restate(&mut self, tenant: TenantId, person: &PersonRow) -> Result<(), Fault> {
         let mut addresses = vec![person.address.clone()];
         addresses.extend(person.aliases.iter().cloned());
         // Only an administrator, or somebody who goes or returns, moves the postmaster.
@@ -356,13 +379,22 @@ impl Changes<'_> {
             addresses.extend(domains.iter().map(|domain| format!("postmaster@{domain}")));
             addresses.push(format!("postmaster@{}", self.host_name.to_lowercase()));
         }
-        for address in addresses {
+        self.restate_all(addresses)
+    }
+
+    /// These addresses, and those of others whose mail reaches them.
+    pub fn restate_all(&mut self, addresses: Vec<String>) -> Result<(), Fault> {
+        let look = Lookup { tables: self.tables, key: self.key, now: now_ms() };
+        let own: BTreeSet<String> = addresses.iter().cloned().collect();
+        let others = look.reaching(&own)?.into_iter().map(|(_, address)| address);
+        let others: Vec<String> = others.collect();
+        for address in addresses.into_iter().chain(others) {
             let (tables, key) = (&*self.tables, self.key);
             let stated = self.statements.restate(tables, key, self.friends, &address, now_ms());
             match stated {
                 // Without the vault or the ledger the change stands, and mail for an address that
                 // was another's waits until the next change.
-                Ok(()) | Err(Fault::VaultAway | Fault::Unrecorded(_)) => {}
+                Ok(()) | Err(Fault::VaultAway | Fault::Unrecorded(_) | Fault::TooMany) => {}
                 Err(fault) => return Err(fault),
             }
         }
@@ -420,6 +452,6 @@ pub fn no_tenant(name: &str) -> ToAdmin {
     refused("the name of a tenant", name, "see `tenant list`; add it with `tenant add NAME`")
 }
 
-fn no_user(address: &str) -> ToAdmin {
+pub fn no_user(address: &str) -> ToAdmin {
     refused("the address of a person", address, "see `user list`")
 }

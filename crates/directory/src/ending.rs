@@ -126,6 +126,7 @@ impl Changes<'_> {
         }
         if !row.keys_destroyed {
             self.statements.forget_all();
+            self.restate_without(part)?;
             self.friends.shred(part)?;
             // Not before this moment: the clock of a later certificate must not run behind.
             row.shredded_ms = now_ms();
@@ -163,6 +164,18 @@ impl Changes<'_> {
     }
 
     /// Mail goes in pieces, each noted: a restart goes on with the next one.
+    /// Groups and forwards go on without those who end.
+    fn restate_without(&mut self, part: Part) -> Result<(), Fault> {
+        let mut addresses = Vec::new();
+        for (user, person) in self.tables.people(self.key, part.tenant)? {
+            if part.user.is_none_or(|ended| ended == user) {
+                addresses.push(person.address);
+                addresses.extend(person.aliases);
+            }
+        }
+        self.restate_all(addresses)
+    }
+
     fn erase_mail(&mut self, row: &mut EndingRow) -> Result<(), Fault> {
         let part = row.ending.part;
         let until = Instant::now() + AT_A_TIME;

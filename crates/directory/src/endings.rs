@@ -146,11 +146,15 @@ impl Tables {
         for user in &people {
             run("DELETE FROM address WHERE user = ?1", &user.0)?;
             run("DELETE FROM person WHERE user = ?1", &user.0)?;
+            run("DELETE FROM way WHERE user = ?1", &user.0)?;
         }
         if part.user.is_none() {
             let TenantId(tenant) = part.tenant;
             run("DELETE FROM person WHERE tenant = ?1", &tenant)?;
             run("DELETE FROM domain WHERE tenant = ?1", &tenant)?;
+            for table in ["way", "members", "gateway", "beyond", "way_back"] {
+                run(&format!("DELETE FROM {table} WHERE tenant = ?1"), &tenant)?;
+            }
             run("DELETE FROM tenant WHERE tenant = ?1", &tenant)?;
         }
         change.commit().map_err(&fault)?;

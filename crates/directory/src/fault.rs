@@ -15,6 +15,8 @@ pub enum Fault {
     },
     #[error("a row could not be encoded")]
     Encode,
+    #[error("an address leads to more people than a statement may name")]
+    TooMany,
     #[error("the vault is away")]
     VaultAway,
     #[error("the mailbox is away")]

@@ -21,10 +21,14 @@ mod friends;
 mod guesses;
 mod keys;
 mod outgoing;
+mod passing;
+mod resolve;
 mod seen;
 mod sending;
+mod srs;
 mod statements;
 mod tables;
+mod ways;
 
 #[cfg(test)]
 mod crash_tests;
@@ -32,6 +36,8 @@ mod crash_tests;
 mod ending_tests;
 #[cfg(test)]
 mod leaving_tests;
+#[cfg(test)]
+mod passing_tests;
 #[cfg(test)]
 mod tests;
 
@@ -217,8 +223,12 @@ impl Desk {
             FromEdge::Tokens { tenant, digests } => {
                 return Ok(ToEdge::Tokens(self.tokens(tenant, &digests)));
             }
-            FromEdge::ReturnPath { .. } => return Ok(ToEdge::ReturnPath(None)),
-            FromEdge::Routes(_) => return Ok(ToEdge::Routes(None)),
+            FromEdge::ReturnPath { from, domain } => {
+                return Ok(ToEdge::ReturnPath(self.return_path(&from, &domain)));
+            }
+            FromEdge::Routes(hops) => {
+                return Ok(ToEdge::Routes(self.key.as_ref().map(|key| routes(key, &hops))));
+            }
             FromEdge::FirstSeen { tenant, digest } => {
                 let now = now_ms();
                 let token = self.key.as_ref().map(|key| keyed(key, "seen", tenant, &digest));
@@ -265,10 +275,7 @@ impl Desk {
                 None => ToDispatch::Later,
             },
             FromDispatch::Routes(hops) => match &self.key {
-                Some(key) => {
-                    let route = |hop: &String| key.token("route", hop.as_bytes());
-                    ToDispatch::Routes(hops.iter().take(ROUTES).map(route).collect())
-                }
+                Some(key) => ToDispatch::Routes(routes(key, &hops)),
                 None => ToDispatch::Later,
             },
             FromDispatch::FirstSeen(digest) => {
@@ -321,6 +328,16 @@ impl Desk {
         self.statements
             .state(&self.tables, key, &mut self.friends, &address, &self.host_name, now)
             .unwrap_or(Stated::Later)
+    }
+
+    /// The return path of mail that is passed on for a domain of ours.
+    fn return_path(&self, from: &str, domain: &str) -> Option<String> {
+        let key = self.key.as_ref()?;
+        let tenant = self.tables.domain(key, domain).ok().flatten()?;
+        if from.len() > ADDRESS_BYTES {
+            return None;
+        }
+        srs::rewrite(&self.tables, key, (from, domain, tenant), now_ms()).ok().flatten()
     }
 
     fn tokens(&self, tenant: TenantId, digests: &[[u8; 32]]) -> Vec<[u8; 16]> {
@@ -393,6 +410,11 @@ impl Desk {
             let _ = self.hub.send(self.warden, 0, &Report::Note { text }, Vec::new());
         }
     }
+}
+
+/// Equal next hops have equal tokens, in the whole house.
+fn routes(key: &RowKey, hops: &[String]) -> Vec<[u8; 16]> {
+    hops.iter().take(ROUTES).map(|hop| key.token("route", hop.as_bytes())).collect()
 }
 
 /// The keyed hash that `trace` finds a message by.

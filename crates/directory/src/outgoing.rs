@@ -4,7 +4,6 @@ use crate::address::is_sound_domain;
 use crate::changes::{Changes, no_tenant, refused};
 use crate::tables::DomainRow;
 use crate::{Fault, canonical};
-use compartment::now_ms;
 use std::net::IpAddr;
 use terms::{MESSAGE_BYTES, TenantId};
 use wire::directory::{
@@ -44,8 +43,14 @@ impl Changes<'_> {
             return Ok(refusal);
         }
         self.friends.record_change(tenant, None, "tenant.sending")?;
+        // What is passed on leaves by that host, too.
+        let is_another_way = row.sending.smart_host != settings.smart_host;
         row.sending = settings;
         self.tables.change_sending(self.key, tenant, &row)?;
+        if is_another_way {
+            self.tables.forget_statements()?;
+            self.statements.forget_all();
+        }
         Ok(ToAdmin::Tenant(self.count(tenant, row)?))
     }
 
@@ -60,6 +65,10 @@ impl Changes<'_> {
             return Ok(refused("a domain of this house", &name, "see `domain list`"));
         };
         let mut found = None;
+        if address.is_some() && self.tables.gateway(self.key, &name)?.is_some() {
+            let hint = "its own server has them: domain gateway DOMAIN --none ends that";
+            return Ok(refused("a domain whose mail is kept here", &name, hint));
+        }
         if let Some(address) = address {
             let address = canonical(address, self.host_name);
             let person = self.look_up(&address)?.filter(|(_, of, _)| *of == tenant);
@@ -77,14 +86,7 @@ impl Changes<'_> {
         self.friends.record_change(tenant, user, "domain.catch-all")?;
         let row = DomainRow { name, catch_all: found.map(|(_, address)| address) };
         self.tables.change_domain(self.key, &row)?;
-        let everybody = catch_all(&row.name);
-        let (tables, key) = (&*self.tables, self.key);
-        let stated = self.statements.restate(tables, key, self.friends, &everybody, now_ms());
-        match stated {
-            // It stands; the vault hears of it with the first message.
-            Ok(()) | Err(Fault::VaultAway | Fault::Unrecorded(_)) => {}
-            Err(fault) => return Err(fault),
-        }
+        self.restate_all(vec![catch_all(&row.name)])?;
         let tenant = self.tables.tenant(self.key, tenant)?.map(|row| row.name).unwrap_or_default();
         let DomainRow { name: domain, catch_all } = row;
         Ok(ToAdmin::Domain(Domain { domain, tenant, catch_all }))

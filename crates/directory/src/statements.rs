@@ -2,11 +2,14 @@
 
 use crate::Fault;
 use crate::friends::Friends;
+use crate::resolve::{self, Found, Lookup};
+use crate::srs;
 use crate::tables::{PersonRow, StatementRow, Tables};
 use rows::RowKey;
 use std::collections::HashMap;
 use terms::{TenantId, UserId};
-use wire::directory::{EndingState, Part, Recipient, Stated, Statement};
+use wire::directory::{EndingState, Onward, Part, Path, Recipient, Stated, Statement, WAY_BACK};
+use wire::post::Hop;
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 /// A statement older than this is made anew while the vault is there to sign.
@@ -53,18 +56,20 @@ impl Statements {
             ours => ours,
         };
         let Some(tenant) = ours else { return Ok(Stated::Foreign) };
-        let Some((user, person)) = find(tables, key, address, tenant)? else {
-            return self.state_caught(tables, key, friends, (address, tenant), now);
-        };
-        if person.disabled || is_ended(tables, key, tenant, user)? {
-            return Ok(Stated::Unknown);
+        if address.starts_with(WAY_BACK) {
+            return state_way_back(tables, key, friends, (address, tenant), now);
+        }
+        let look = Lookup { tables, key, now };
+        let Some(found) = look.find(address, tenant)? else { return Ok(Stated::Unknown) };
+        if found.is_made_up {
+            return Ok(self.state_caught(look, friends, (address, tenant, &found)));
         }
         let kept = tables.statement(key, address)?.filter(is_legible);
         if let Some(row) = kept.as_ref().filter(|row| is_fresh(row, now)) {
             self.remember(address, row.clone());
             return Ok(known(row));
         }
-        let made = make(tables, key, friends, (address, tenant, user), now)
+        let made = make(look, friends, (address, tenant, &found))
             .and_then(|unsigned| unsigned.sign(|statement| friends.sign(statement)));
         match made {
             Ok(row) => {
@@ -80,38 +85,30 @@ impl Statements {
         }
     }
 
-    /// An address that nobody has: its domain's catch-all, if it has one.
+    /// An address that nobody has: its domain's catch-all or gateway.
     fn state_caught(
         &mut self,
-        tables: &Tables,
-        key: &RowKey,
+        look: Lookup<'_>,
         friends: &mut Friends,
-        (address, tenant): (&str, TenantId),
-        now: u64,
-    ) -> Result<Stated, Fault> {
-        let Some((user, person)) = catcher(tables, key, address, tenant)? else {
-            return Ok(Stated::Unknown);
-        };
-        if person.disabled || is_ended(tables, key, tenant, user)? {
-            return Ok(Stated::Unknown);
-        }
+        (address, tenant, found): (&str, TenantId, &Found),
+    ) -> Stated {
         match self.caught.get(address) {
-            Some(None) => return Ok(Stated::Unknown),
-            Some(Some(row)) if is_fresh(row, now) => return Ok(known(row)),
+            Some(None) => return Stated::Unknown,
+            Some(Some(row)) if is_fresh(row, look.now) => return known(row),
             _ => {}
         }
-        let unsigned = make(tables, key, friends, (address, tenant, user), now);
+        let unsigned = make(look, friends, (address, tenant, found));
         let made = unsigned.and_then(|unsigned| {
             let signature = friends.sign_caught(&unsigned.statement)?;
             Ok(signature.map(|signature| unsigned.signed(signature)))
         });
-        let Ok(row) = made else { return Ok(Stated::Later) };
+        let Ok(row) = made else { return Stated::Later };
         let stated = row.as_ref().map_or(Stated::Unknown, known);
         if self.caught.len() >= REMEMBERED_CAUGHT {
             self.caught.clear();
         }
         self.caught.insert(address.to_owned(), row);
-        Ok(stated)
+        stated
     }
 
     /// After a command that may have put others behind an address: its new statement is signed
@@ -126,24 +123,22 @@ impl Statements {
     ) -> Result<(), Fault> {
         self.at_hand.remove(address);
         self.caught.clear();
+        tables.forget_statement(key, address)?;
         let Some((_, domain)) = address.rsplit_once('@') else { return Ok(()) };
         let tenant = match tables.domain(key, domain)? {
             Some(tenant) => Some(tenant),
             None => eldest(tables, key)?,
         };
         let Some(tenant) = tenant else { return Ok(()) };
-        let found = match address.starts_with('*') {
-            true => catcher(tables, key, address, tenant)?,
-            false => find(tables, key, address, tenant)?,
-        };
-        let Some((user, person)) = found else { return Ok(()) };
-        if person.disabled {
-            return Ok(());
-        }
-        let row = make(tables, key, friends, (address, tenant, user), now)?
+        let look = Lookup { tables, key, now };
+        let Some(found) = look.find(address, tenant)? else { return Ok(()) };
+        let user = found.people.first().copied();
+        let row = make(look, friends, (address, tenant, &found))?
             .sign(|statement| friends.sign_changed(statement, tenant, user))?;
-        tables.keep_statement(key, address, &row)?;
-        self.remember(address, row);
+        if !found.is_made_up {
+            tables.keep_statement(key, address, &row)?;
+            self.remember(address, row);
+        }
         Ok(())
     }
 
@@ -174,20 +169,6 @@ pub fn find(
     let administrator = people.iter().position(|(_, person)| person.role == "tenant-admin");
     let chosen = administrator.unwrap_or(0);
     Ok((chosen < people.len()).then(|| people.swap_remove(chosen)))
-}
-
-/// The person who gets mail for unknown addresses of this one's domain.
-fn catcher(
-    tables: &Tables,
-    key: &RowKey,
-    address: &str,
-    tenant: TenantId,
-) -> Result<Option<(UserId, PersonRow)>, Fault> {
-    let Some((_, domain)) = address.rsplit_once('@') else { return Ok(None) };
-    let Some(caught) = tables.catch_all(key, domain)? else { return Ok(None) };
-    let Some(user) = tables.person_by_address(key, &caught)? else { return Ok(None) };
-    let found = tables.person(key, user)?.filter(|(of, _)| *of == tenant);
-    Ok(found.map(|(_, person)| (user, person)))
 }
 
 /// Whether the contract, or the person's part of it, is being destroyed: no mail any more.
@@ -226,6 +207,7 @@ fn eldest(tables: &Tables, key: &RowKey) -> Result<Option<TenantId>, Fault> {
 struct Unsigned {
     statement: Vec<u8>,
     issued_ms: u64,
+    valid_until_ms: u64,
 }
 
 impl Unsigned {
@@ -238,33 +220,64 @@ impl Unsigned {
     }
 
     fn signed(self, signature: Vec<u8>) -> StatementRow {
-        let Self { statement, issued_ms } = self;
-        StatementRow { statement, signature, issued_ms, valid_until_ms: issued_ms + DAY_MS }
+        let Self { statement, issued_ms, valid_until_ms } = self;
+        StatementRow { statement, signature, issued_ms, valid_until_ms }
     }
 }
 
 fn make(
+    look: Lookup<'_>,
+    friends: &mut Friends,
+    (address, tenant, found): (&str, TenantId, &Found),
+) -> Result<Unsigned, Fault> {
+    let Lookup { tables, key, now } = look;
+    if found.is_too_large() {
+        return Err(Fault::TooMany);
+    }
+    let settings = tables.tenant(key, tenant)?.map(|row| row.settings).unwrap_or_default();
+    let mut recipients = Vec::with_capacity(found.people.len());
+    for user in found.people.iter().copied() {
+        let (body, summary) = friends.current_keys(tenant, user)?;
+        recipients.push(Recipient { user, body, summary });
+    }
+    let leaves = !found.onward.is_empty() || found.absence.is_some();
+    let valid_until_ms = found.until_ms.unwrap_or(u64::MAX).min(now + DAY_MS);
+    let statement = Statement {
+        onward: found.onward.clone(),
+        transit: leaves.then(|| friends.transit(tenant)).transpose()?,
+        absence: found.absence.clone(),
+        address: address.to_owned(),
+        tenant,
+        recipients,
+        settings,
+        issued_ms: now,
+        valid_until_ms,
+    };
+    let statement = postcard::to_stdvec(&statement).map_err(|_| Fault::Encode)?;
+    Ok(Unsigned { statement, issued_ms: now, valid_until_ms })
+}
+
+/// A bounce that comes back to a sender whose mail was passed on here.
+fn state_way_back(
     tables: &Tables,
     key: &RowKey,
     friends: &mut Friends,
-    (address, tenant, user): (&str, TenantId, UserId),
+    (address, tenant): (&str, TenantId),
     now: u64,
-) -> Result<Unsigned, Fault> {
-    let settings = tables.tenant(key, tenant)?.map(|row| row.settings).unwrap_or_default();
-    let (body, summary) = friends.current_keys(tenant, user)?;
-    let statement = Statement {
-        onward: Vec::new(),
-        transit: None,
-        absence: None,
-        address: address.to_owned(),
-        tenant,
-        recipients: vec![Recipient { user, body, summary }],
-        settings,
-        issued_ms: now,
-        valid_until_ms: now + DAY_MS,
+) -> Result<Stated, Fault> {
+    let Some(to) = srs::sender(tables, key, address, now)? else { return Ok(Stated::Unknown) };
+    let domain = to.rsplit_once('@').map(|(_, domain)| domain).unwrap_or_default();
+    let smart_host = tables.tenant(key, tenant)?.and_then(|row| row.sending.smart_host);
+    let hop = match tables.domain(key, domain)? {
+        Some(_) => Hop::Here,
+        None => resolve::hop(&to, smart_host.as_ref()),
     };
-    let statement = postcard::to_stdvec(&statement).map_err(|_| Fault::Encode)?;
-    Ok(Unsigned { statement, issued_ms: now })
+    let way = Onward { user: UserId([0; 8]), to, hop, path: Path::Null };
+    let found = Found { onward: vec![way], ..Found::default() };
+    let look = Lookup { tables, key, now };
+    let made = make(look, friends, (address, tenant, &found))
+        .and_then(|unsigned| unsigned.sign(|statement| friends.sign(statement)));
+    Ok(made.map_or(Stated::Later, |row| known(&row)))
 }
 
 /// A statement from before an upgrade may have another shape: no edge could read it.
@@ -274,7 +287,8 @@ fn is_legible(row: &StatementRow) -> bool {
 
 fn is_fresh(row: &StatementRow, now: u64) -> bool {
     // A clock that jumped back must not keep a statement alive that is not yet issued.
-    now >= row.issued_ms.saturating_sub(DAY_MS) && now < row.issued_ms + FRESH_MS
+    let is_young = now >= row.issued_ms.saturating_sub(DAY_MS) && now < row.issued_ms + FRESH_MS;
+    is_young && now < row.valid_until_ms
 }
 
 fn known(row: &StatementRow) -> Stated {

@@ -79,7 +79,9 @@ impl Tables {
              PRAGMA busy_timeout=5000; PRAGMA secure_delete=ON;",
         )
         .map_err(Fault::store("preparing"))?;
-        db.execute_batch(SCHEMA).map_err(Fault::store("laying out"))?;
+        for schema in [SCHEMA, crate::ways::SCHEMA] {
+            db.execute_batch(schema).map_err(Fault::store("laying out"))?;
+        }
         Ok(Self { db })
     }
 

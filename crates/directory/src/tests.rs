@@ -55,6 +55,18 @@ impl World {
         changes.carry_out(question)
     }
 
+    /// An act that two persons agreed to.
+    pub fn carry(&mut self, act: wire::approval::Act) -> ToAdmin {
+        let mut changes = Changes {
+            tables: &mut self.tables,
+            key: &self.key,
+            friends: &mut self.friends,
+            statements: &mut self.statements,
+            host_name: HOST,
+        };
+        changes.carry(act)
+    }
+
     /// `Known TENANT-ADDRESS`, `Unknown`, `Foreign` or `Later`.
     pub fn state(&mut self, address: &str) -> String {
         let address = crate::canonical(address, HOST);

@@ -141,7 +141,7 @@ mod tests {
             Finding::new(id, *weight, (*detail).to_owned())
         };
         Examined {
-            header: Default::default(),
+            header: None,
             findings: findings.iter().map(finding).collect(),
             parts: 1,
             authentication: Vec::new(),

@@ -154,8 +154,13 @@ impl Party<'_> {
                 Finish::Seal { domain: addressee.domain().to_owned() }
             }
         };
+        // A gateway's own server knows its addresses' case and details.
+        let address = match way.path {
+            Path::AsItCame => addressee.written.clone(),
+            Path::Rewritten | Path::Null => way.to.clone(),
+        };
         let receiver = Receiver {
-            address: way.to.clone(),
+            address,
             notify: addressee.wishes.notify,
             original: addressee.wishes.original.clone(),
         };

@@ -1,21 +1,35 @@
 //! What `directory` may ask: keys for new tenants and people, statements signed, its policy key.
 
 use crate::Fault;
-use crate::stood::Standing;
+use crate::stood::{Standing, is_way_back};
 use crate::vault::{Asker, OwnKey, Then, Vault};
 use serde::de::DeserializeOwned;
 use terms::{TenantId, UserId};
 use unseal::{Class, PublicKey, Suite};
 use wire::Label;
-use wire::directory::{self, Recipient, SENDING_DOMAIN, STATEMENT_DOMAIN, Sending, Statement};
+use wire::directory::{
+    self, ONWARD, Onward, Path, Recipient, SENDING_DOMAIN, STATEMENT_DOMAIN, Sending, Statement,
+    WAY_BACK,
+};
+use wire::post::Hop;
 use wire::vault::{FromAdmin, FromDirectory, KeyAct, Proven, ToAdmin, ToDirectory};
 
 /// A statement lives a day, with a little for clocks.
 const STATEMENT_MS: u64 = 24 * 3_600_000 + 60_000;
 /// People behind one address: a larger group is a mailing list, which is another thing.
 const RECIPIENTS: usize = 100;
-/// Such a statement's octets: a hundred people with two keys of 65 octets each.
-const STATEMENT_BYTES: usize = 32 * 1024;
+/// Such a statement's octets: a hundred people with two keys of 65 octets each, and as many ways.
+const STATEMENT_BYTES: usize = 64 * 1024;
+const NOBODY: UserId = UserId([0; 8]);
+
+/// What a recorded change made different.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    /// Who stands behind an address.
+    Others,
+    /// Only where their mail goes, or what it is answered.
+    TheSame,
+}
 
 impl Vault {
     pub(crate) fn directory(&mut self, asker: Asker, label: &Label, question: FromDirectory) {
@@ -148,7 +162,7 @@ impl Vault {
     }
 
     fn sign(&mut self, asker: Asker, bytes: &[u8], change: Option<&Proven>) -> Result<(), Fault> {
-        let statement = match self.believable(bytes) {
+        let statement = match self.believable(bytes)? {
             Ok(statement) => statement,
             Err(why) => {
                 self.refuse(asker, why);
@@ -157,10 +171,10 @@ impl Vault {
         };
         let is_changed = match change {
             Some(change) => self.is_changed(&statement, change)?,
-            None => false,
+            None => None,
         };
         match self.stood.weigh(&statement)? {
-            Standing::Same => {}
+            Standing::Same => self.stood.settle(&statement)?,
             Standing::New => self.stood.learn(&statement)?,
             Standing::Full => {
                 let tenant = statement.tenant;
@@ -178,8 +192,13 @@ impl Vault {
                 self.answer(asker, &ToDirectory::NeedsChange { what });
                 return Ok(());
             }
+            // The people are those of before: nothing goes on until it is recorded.
+            Standing::Onward { what } => {
+                self.answer(asker, &ToDirectory::NeedsChange { what });
+                return Ok(());
+            }
         }
-        if is_changed {
+        if is_changed == Some(Whose::Others) {
             let tenant = statement.tenant;
             self.alarm(format!("others stand behind an address of {tenant}, as recorded before"));
         }
@@ -189,34 +208,89 @@ impl Vault {
     }
 
     /// Whether the change that a statement needs stands in the ledger, proven and not used yet.
-    fn is_changed(&mut self, statement: &Statement, change: &Proven) -> Result<bool, Fault> {
-        if self.stood.weigh(statement)? == Standing::Same {
-            return Ok(false);
-        }
+    fn is_changed(
+        &mut self,
+        statement: &Statement,
+        change: &Proven,
+    ) -> Result<Option<Whose>, Fault> {
+        let whose = match self.stood.weigh(statement)? {
+            Standing::Same => return Ok(None),
+            Standing::Onward { .. } => Whose::TheSame,
+            Standing::Changed { .. } | Standing::New | Standing::Full => Whose::Others,
+        };
         if !self.recorder.is_proven(&change.entry, &change.proof, &change.checkpoint) {
-            return Ok(false);
+            return Ok(None);
         }
-        self.stood.change(statement, &change.entry, change.proof.index)
+        let has_served = self.stood.change(statement, &change.entry, change.proof.index)?;
+        Ok(has_served.then_some(whose))
     }
 
     /// What is true as far as the vault knows: keys of its own, the last of these very users, and
     /// for no longer than a day.
-    fn believable(&self, bytes: &[u8]) -> Result<Statement, &'static str> {
-        let statement = read::<Statement>(bytes).ok_or("expected a statement")?;
+    fn believable(&mut self, bytes: &[u8]) -> Result<Result<Statement, &'static str>, Fault> {
+        let Some(statement) = read::<Statement>(bytes) else {
+            return Ok(Err("expected a statement"));
+        };
         if statement.valid_until_ms > self.now_ms() + STATEMENT_MS {
-            return Err("a statement is valid for a day at most");
+            return Ok(Err("a statement is valid for a day at most"));
         }
-        if statement.recipients.is_empty() || statement.recipients.len() > RECIPIENTS {
-            return Err("expected one to a hundred recipients");
+        let leads_nowhere = statement.recipients.is_empty() && statement.onward.is_empty();
+        if leads_nowhere || statement.recipients.len() > RECIPIENTS {
+            return Ok(Err("expected one to a hundred recipients"));
         }
         let own = |recipient: &Recipient| {
             self.is_own(&statement, recipient, Class::Body, &recipient.body)
                 && self.is_own(&statement, recipient, Class::Summary, &recipient.summary)
         };
         if !statement.recipients.iter().all(own) {
-            return Err("a key of the statement is not that user's last one");
+            return Ok(Err("a key of the statement is not that user's last one"));
         }
-        Ok(statement)
+        if let Err(why) = self.leads_where_it_may(&statement) {
+            return Ok(Err(why));
+        }
+        let leaves = !statement.onward.is_empty() || statement.absence.is_some();
+        let transit = match leaves {
+            true => self.transit_key(statement.tenant)?,
+            false => None,
+        };
+        Ok(match statement.transit == transit && leaves == transit.is_some() {
+            true => Ok(statement),
+            false => Err("the transit key is not today's"),
+        })
+    }
+
+    /// Whether each way on is one of the kinds that there are.
+    fn leads_where_it_may(&self, statement: &Statement) -> Result<(), &'static str> {
+        let Statement { address, tenant, recipients, onward, absence, .. } = statement;
+        let is_person = |user: &UserId| self.keys.state.users.contains_key(&(*tenant, *user));
+        let is_bare = recipients.is_empty() && absence.is_none() && onward.len() == 1;
+        let is_way = |way: &Onward| match way.path {
+            Path::Null => is_bare && way.user == NOBODY && address.starts_with(WAY_BACK),
+            Path::AsItCame => {
+                let is_host = matches!(way.hop, Hop::Host { .. });
+                is_bare && way.user == NOBODY && is_host && way.to == *address
+            }
+            Path::Rewritten => {
+                let domain = way.to.rsplit_once('@').map(|(_, domain)| domain);
+                let is_to_it = match &way.hop {
+                    Hop::Domain(of) => domain == Some(of.as_str()),
+                    Hop::Here | Hop::Host { .. } => true,
+                };
+                is_to_it && (way.user == NOBODY || is_person(&way.user))
+            }
+        };
+        if onward.len() > ONWARD || !onward.iter().all(is_way) {
+            return Err("it would go on in a way that there is not");
+        }
+        // Nobody could take such an address, and bounces would be lost.
+        if address.starts_with(WAY_BACK) != is_way_back(statement) {
+            return Err("a way back is no person's address");
+        }
+        let is_recipient = |user: UserId| recipients.iter().any(|one| one.user == user);
+        match absence.as_ref().is_none_or(|absence| is_recipient(absence.user)) {
+            true => Ok(()),
+            false => Err("somebody else would answer"),
+        }
     }
 
     fn is_own(

@@ -5,6 +5,10 @@
 //! before are signed for only against a recorded `rule.change` of these very words, newer than the
 //! last one: the change is in the evidence before a single message goes another way.
 //!
+//! So it is with ways on (forwards, groups, gateways) and with answers of people who are away: each
+//! is a word of its own beside the people's. A way that ends needs no record, but to come back it
+//! does.
+//!
 //! Kept are keyed hashes: the file names nobody.
 
 use crate::Fault;
@@ -15,7 +19,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 use terms::{Cursor, TenantId, UserId};
 use unseal::SecretsKey;
-use wire::directory::{self, Statement};
+use wire::directory::{self, Onward, Path as Way, Statement};
+use wire::post::Hop;
 use zeroize::Zeroizing;
 
 /// Addresses of one tenant: more than its largest customers have people and aliases. A further
@@ -37,7 +42,28 @@ pub(crate) enum Standing {
     Changed {
         what: String,
     },
+    /// The same people, but their mail would go on, or be answered, as it was not before; the
+    /// change has to be recorded likewise.
+    Onward {
+        what: String,
+    },
     Full,
+}
+
+/// What stands where an address has nothing of its kind any more.
+const NOTHING: Token = [0; TOKEN_BYTES];
+const NOBODY: UserId = UserId([0; 8]);
+
+/// One word about an address.
+struct Said {
+    place: Token,
+    standing: Token,
+}
+
+/// All of them.
+struct Words {
+    people: Said,
+    beside: Vec<Said>,
 }
 
 struct Known {
@@ -70,17 +96,29 @@ impl Stood {
     }
 
     pub fn weigh(&self, statement: &Statement) -> Result<Standing, Fault> {
-        let (address, standing) = self.tokens(statement)?;
+        if is_way_back(statement) {
+            return Ok(Standing::Same); // it leads where its own words say, and holds no place
+        }
+        let words = self.words(statement, &statement.address)?;
         let of_tenant = self.count.get(&statement.tenant).copied().unwrap_or_default();
-        Ok(match self.people.get(&address) {
-            Some(known) if known.standing == standing => Standing::Same,
-            Some(_) => Standing::Changed { what: word(&standing) },
+        Ok(match self.people.get(&words.people.place) {
+            Some(known) if known.standing != words.people.standing => {
+                Standing::Changed { what: word(&words.people.standing) }
+            }
+            Some(_) => match words.beside.iter().find(|said| !self.stands(said)) {
+                Some(said) => Standing::Onward { what: word(&said.standing) },
+                None => Standing::Same,
+            },
             // An address that nobody ever had is the catch-all's: it needs no place of its own, or
             // whoever writes to made-up addresses would fill them all.
             None if self.is_caught(statement)? => Standing::Same,
             None if of_tenant >= OF_TENANT || self.people.len() >= ADDRESSES => Standing::Full,
             None => Standing::New,
         })
+    }
+
+    fn stands(&self, said: &Said) -> bool {
+        self.people.get(&said.place).is_some_and(|known| known.standing == said.standing)
     }
 
     /// Whether others than this person stand behind an address. First words are believed.
@@ -90,25 +128,43 @@ impl Stood {
         tenant: TenantId,
         user: UserId,
     ) -> Result<bool, Fault> {
-        let (address, standing) = self.tokens_of(address, tenant, &mut [user])?;
-        Ok(self.people.get(&address).is_some_and(|known| known.standing != standing))
+        let people = self.people_of(address, tenant, &mut [user])?;
+        Ok(self.people.contains_key(&people.place) && !self.stands(&people))
     }
 
     /// Whether it says of its address what was said of the domain's catch-all.
     pub fn is_caught(&self, statement: &Statement) -> Result<bool, Fault> {
         let domain = statement.address.rsplit_once('@').map(|(_, domain)| domain);
         let Some(caught) = domain.map(directory::catch_all) else { return Ok(false) };
-        let mut people = people(statement);
-        let (caught, standing) = self.tokens_of(&caught, statement.tenant, &mut people)?;
-        Ok(self.people.get(&caught).is_some_and(|known| known.standing == standing))
+        let words = self.words(statement, &caught)?;
+        Ok(self.stands(&words.people) && words.beside.iter().all(|said| self.stands(said)))
     }
 
     /// Believes a first word.
     pub fn learn(&mut self, statement: &Statement) -> Result<(), Fault> {
-        let (address, standing) = self.tokens(statement)?;
-        let known = Known { tenant: statement.tenant, standing, entry: 0 };
-        self.unwritten.push(write(&address, &known));
-        self.enter(address, known);
+        let words = self.words(statement, &statement.address)?;
+        for Said { place, standing } in std::iter::once(words.people).chain(words.beside) {
+            let known = Known { tenant: statement.tenant, standing, entry: 0 };
+            self.unwritten.push(write(&place, &known));
+            self.enter(place, known);
+        }
+        Ok(())
+    }
+
+    /// What an address that stands no longer says counts no more: said again, it is a change.
+    pub fn settle(&mut self, statement: &Statement) -> Result<(), Fault> {
+        let ended =
+            [("onward", statement.onward.is_empty()), ("absence", statement.absence.is_none())];
+        for (purpose, _) in ended.iter().filter(|(_, is_ended)| *is_ended) {
+            let place = self.token(purpose, statement.address.as_bytes())?;
+            let Some(known) = self.people.get(&place) else { continue };
+            if known.standing == NOTHING {
+                continue;
+            }
+            let known = Known { tenant: known.tenant, standing: NOTHING, entry: known.entry };
+            self.unwritten.push(write(&place, &known));
+            self.enter(place, known);
+        }
         Ok(())
     }
 
@@ -120,16 +176,18 @@ impl Stood {
         entry: &[u8],
         place: u64,
     ) -> Result<bool, Fault> {
-        let (address, standing) = self.tokens(statement)?;
-        let wanted = word(&standing);
-        let is_wanted = Frame::parse(entry).is_some_and(|frame| match &frame.entry.body {
-            Body::RuleChange { what, tenant, .. } => {
-                what.as_str() == wanted && *tenant == Some(statement.tenant)
+        let what = Frame::parse(entry).and_then(|frame| match &frame.entry.body {
+            Body::RuleChange { what, tenant, .. } if *tenant == Some(statement.tenant) => {
+                Some(what.as_str().to_owned())
             }
-            _ => false,
+            _ => None,
         });
+        let words = self.words(statement, &statement.address)?;
+        let mut all = std::iter::once(words.people).chain(words.beside);
+        let wanted = all.find(|said| what.as_deref() == Some(word(&said.standing).as_str()));
+        let Some(Said { place: address, standing }) = wanted else { return Ok(false) };
         let is_newer = self.people.get(&address).is_none_or(|known| place > known.entry);
-        if !is_wanted || !is_newer {
+        if !is_newer {
             return Ok(false);
         }
         let known = Known { tenant: statement.tenant, standing, entry: place };
@@ -174,22 +232,52 @@ impl Stood {
         *self.count.entry(tenant).or_default() += 1;
     }
 
-    /// Of the address, and of who stands behind it.
-    fn tokens(&self, statement: &Statement) -> Result<(Token, Token), Fault> {
-        self.tokens_of(&statement.address, statement.tenant, &mut people(statement))
+    /// What a statement says, as if it were said of `address`.
+    fn words(&self, statement: &Statement, address: &str) -> Result<Words, Fault> {
+        let tenant = statement.tenant;
+        let mut all = people(statement);
+        let people = self.people_of(address, tenant, &mut all)?;
+        let mut beside = Vec::new();
+        if !statement.onward.is_empty() {
+            let mut whole = [address.as_bytes(), b"\0", &tenant.0].concat();
+            let mut kept: Vec<UserId> = statement.recipients.iter().map(|one| one.user).collect();
+            kept.sort_unstable();
+            kept.iter().for_each(|user| whole.extend_from_slice(&user.0));
+            let mut ways: Vec<String> =
+                statement.onward.iter().map(|way| way_word(way, &statement.address)).collect();
+            ways.sort_unstable();
+            ways.iter().for_each(|way| whole.extend_from_slice(format!("\0{way}").as_bytes()));
+            beside.push(self.said(("onward", "ways"), address, &whole)?);
+        }
+        if let Some(absence) = &statement.absence {
+            let (subject, text) = (absence.subject.as_bytes(), absence.text.as_bytes());
+            let front = [address.as_bytes(), b"\0", &tenant.0, &absence.user.0].concat();
+            let whole = [&front, subject, b"\0", text].concat();
+            beside.push(self.said(("absence", "answer"), address, &whole)?);
+        }
+        Ok(Words { people, beside })
     }
 
-    fn tokens_of(
+    fn people_of(
         &self,
         address: &str,
         tenant: TenantId,
         people: &mut [UserId],
-    ) -> Result<(Token, Token), Fault> {
-        let address = address.as_bytes();
+    ) -> Result<Said, Fault> {
         people.sort_unstable();
-        let mut whole = [address, b"\0", &tenant.0].concat();
+        let mut whole = [address.as_bytes(), b"\0", &tenant.0].concat();
         people.iter().for_each(|user| whole.extend_from_slice(&user.0));
-        Ok((self.token("address", address)?, self.token("standing", &whole)?))
+        self.said(("address", "standing"), address, &whole)
+    }
+
+    fn said(
+        &self,
+        (place, what): (&str, &str),
+        address: &str,
+        whole: &[u8],
+    ) -> Result<Said, Fault> {
+        let place = self.token(place, address.as_bytes())?;
+        Ok(Said { place, standing: self.token(what, whole)? })
     }
 
     fn token(&self, purpose: &str, of: &[u8]) -> Result<Token, Fault> {
@@ -199,8 +287,30 @@ impl Stood {
     }
 }
 
+/// Everybody whose address it is: those who keep its mail, and those in whose name it goes on.
 fn people(statement: &Statement) -> Vec<UserId> {
-    statement.recipients.iter().map(|one| one.user).collect()
+    let kept = statement.recipients.iter().map(|one| one.user);
+    let onward = statement.onward.iter().map(|way| way.user).filter(|user| *user != NOBODY);
+    let mut people: Vec<UserId> = kept.chain(onward).collect();
+    people.sort_unstable();
+    people.dedup();
+    people
+}
+
+/// A way without the hop that follows from its address or its tenant's settings. A gateway's is
+/// the same for each address of its domain.
+fn way_word(way: &Onward, address: &str) -> String {
+    let to = if way.to == address { "" } else { &way.to };
+    let host = match (&way.hop, way.path) {
+        (Hop::Host { tls, .. }, Way::AsItCame) => format!("{} {tls:?}", way.hop.word()),
+        _ => String::new(),
+    };
+    format!("{} {:?} {to} {host}", way.user, way.path)
+}
+
+/// A bounce on its way back to a sender whose mail was passed on.
+pub(crate) fn is_way_back(statement: &Statement) -> bool {
+    statement.onward.iter().any(|way| way.path == Way::Null)
 }
 
 /// The `what` of the entry: opaque, and of one address and its people alone.
@@ -223,11 +333,12 @@ fn read(record: &[u8]) -> Option<(Token, Known)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Standing, Stood};
+    use super::{Onward, Standing, Stood, Way};
     use evidence::{Author, Body, Word};
     use terms::{InstanceId, Kind, TenantId, UserId};
     use unseal::{RootKey, SecretsKey};
-    use wire::directory::{PublicKey, Recipient, Statement, TenantSettings};
+    use wire::directory::{Absence, PublicKey, Recipient, Statement, TenantSettings};
+    use wire::post::{Hop, HopTls};
 
     fn statement(address: &str, tenant: u8, users: &[u8]) -> Statement {
         let key = || PublicKey { suite: 1, epoch: 0, bytes: Vec::new() };
@@ -335,6 +446,135 @@ mod tests {
         assert!(stood.change(&moved, &entry(&what, 1), 40).unwrap());
         check(&stood, "x@a.example", 1, &[1], Standing::New);
         check(&stood, "x@a.example", 1, &[3], Standing::Same);
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    fn scratch(name: &str) -> std::path::PathBuf {
+        let name = format!("vault-{name}-{}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        folder
+    }
+
+    fn way(user: u8, to: &str, hop: Hop, path: Way) -> Onward {
+        Onward { user: UserId([user; 8]), to: to.to_owned(), hop, path }
+    }
+
+    fn outside(user: u8, to: &str) -> Onward {
+        way(user, to, Hop::Domain("x.example".to_owned()), Way::Rewritten)
+    }
+
+    /// `-`: nothing to record; else whose mail would go elsewhere, and the word for it.
+    fn weighed(stood: &Stood, statement: &Statement) -> (&'static str, String) {
+        match stood.weigh(statement).unwrap() {
+            Standing::Same => ("same", String::new()),
+            Standing::New => ("new", String::new()),
+            Standing::Full => ("full", String::new()),
+            Standing::Changed { what } => ("others", what),
+            Standing::Onward { what } => ("onward", what),
+        }
+    }
+
+    #[test]
+    fn a_way_on_counts_only_against_its_record() {
+        let folder = scratch("onward");
+        let mut stood = open(&folder);
+        let own = statement("aoi@a.example", 1, &[1]);
+        stood.learn(&own).unwrap();
+        let with = |users: &[u8], onward: Vec<Onward>| Statement {
+            onward,
+            ..statement("aoi@a.example", 1, users)
+        };
+        let kept = with(&[1], vec![outside(1, "aoi@x.example")]);
+        let (found, what) = weighed(&stood, &kept);
+        assert_eq!(found, "onward");
+        assert!(!stood.change(&kept, &entry("user.forward", 1), 40).unwrap());
+        assert!(!stood.change(&kept, &entry(&what, 2), 40).unwrap());
+        assert!(stood.change(&kept, &entry(&what, 1), 40).unwrap());
+        drop(stood);
+        let mut stood = open(&folder);
+        let check = |stood: &Stood, said: &Statement, expected| {
+            assert_eq!(weighed(stood, said).0, expected);
+        };
+        check(&stood, &kept, "same");
+        check(&stood, &own, "same");
+        // Elsewhere, to more, or without keeping: each is another way.
+        check(&stood, &with(&[1], vec![outside(1, "eve@x.example")]), "onward");
+        check(&stood, &with(&[], vec![outside(1, "aoi@x.example")]), "onward");
+        let two = vec![outside(1, "aoi@x.example"), outside(1, "b@x.example")];
+        check(&stood, &with(&[1], two), "onward");
+        check(&stood, &with(&[1], vec![outside(2, "aoi@x.example")]), "others");
+        // By the tenant's smart host it is the same way.
+        let tls = HopTls::StartTls;
+        let host = Hop::Host { name: "relay.example".to_owned(), port: 587, tls };
+        let by_host = way(1, "aoi@x.example", host, Way::Rewritten);
+        check(&stood, &with(&[1], vec![by_host]), "same");
+        // They still write as themselves.
+        let (tenant, user) = (TenantId([1; 8]), UserId([1; 8]));
+        assert!(!stood.is_another_s("aoi@a.example", tenant, user).unwrap());
+        assert!(stood.is_another_s("aoi@a.example", tenant, UserId([2; 8])).unwrap());
+        // A way that ended comes back by a record of its own, newer than the last.
+        stood.settle(&own).unwrap();
+        stood.flush().unwrap();
+        drop(stood);
+        let mut stood = open(&folder);
+        check(&stood, &kept, "onward");
+        assert!(!stood.change(&kept, &entry(&what, 1), 40).unwrap());
+        assert!(stood.change(&kept, &entry(&what, 1), 41).unwrap());
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn an_answer_counts_only_against_its_record() {
+        let folder = scratch("absence");
+        let mut stood = open(&folder);
+        let own = statement("aoi@a.example", 1, &[1]);
+        stood.learn(&own).unwrap();
+        let away = |text: &str| Statement {
+            absence: Some(Absence {
+                user: UserId([1; 8]),
+                subject: "Away".to_owned(),
+                text: text.to_owned(),
+            }),
+            ..statement("aoi@a.example", 1, &[1])
+        };
+        let (found, what) = weighed(&stood, &away("until Monday"));
+        assert_eq!(found, "onward");
+        assert!(stood.change(&away("until Monday"), &entry(&what, 1), 40).unwrap());
+        assert_eq!(weighed(&stood, &away("until Monday")).0, "same");
+        assert_eq!(weighed(&stood, &away("send me money")).0, "onward");
+        stood.settle(&own).unwrap();
+        assert_eq!(weighed(&stood, &own).0, "same");
+        assert_eq!(weighed(&stood, &away("until Monday")).0, "onward");
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_gateway_s_addresses_go_to_its_server_and_hold_no_place() {
+        let folder = scratch("gateway");
+        let mut stood = open(&folder);
+        let to = |address: &str, host: &str, tls| {
+            let hop = Hop::Host { name: host.to_owned(), port: 25, tls };
+            let onward = vec![way(0, address, hop, Way::AsItCame)];
+            Statement { onward, ..statement(address, 1, &[]) }
+        };
+        let check = |stood: &Stood, said: &Statement, expected| {
+            assert_eq!(weighed(stood, said).0, expected);
+        };
+        let own = to("*@a.example", "own.example", HopTls::StartTls);
+        check(&stood, &to("x@a.example", "own.example", HopTls::StartTls), "new");
+        stood.learn(&own).unwrap();
+        check(&stood, &to("x@a.example", "own.example", HopTls::StartTls), "same");
+        check(&stood, &to("x@b.example", "own.example", HopTls::StartTls), "new");
+        check(&stood, &to("x@a.example", "evil.example", HopTls::StartTls), "new");
+        check(&stood, &to("*@a.example", "evil.example", HopTls::StartTls), "onward");
+        check(&stood, &to("*@a.example", "own.example", HopTls::IfOffered), "onward");
+        // A bounce on its way back holds none either.
+        let domain = Hop::Domain("x.example".to_owned());
+        let back = vec![way(0, "bob@x.example", domain, Way::Null)];
+        let back = Statement { onward: back, ..statement("srs0=a=b=c=d@a.example", 1, &[]) };
+        check(&stood, &back, "same");
         std::fs::remove_dir_all(&folder).unwrap();
     }
 }

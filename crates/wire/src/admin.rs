@@ -1,6 +1,6 @@
 //! The command line and `admin`: one JSON line in, one JSON line out, over `DIR/admin.sock`.
 
-use crate::directory::SmartHost;
+use crate::directory::{AbsenceTold, SmartHost};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
@@ -235,6 +235,46 @@ pub enum Request {
         domain: String,
         /// An address of its tenant, or `none`.
         catch_all: String,
+    },
+    /// `to` left away: shown as it stands; empty: mail is kept.
+    UserForward {
+        address: String,
+        to: Option<Vec<String>>,
+        keep: bool,
+    },
+    /// `absence` left away: they are back.
+    UserAway {
+        address: String,
+        absence: Option<AbsenceTold>,
+    },
+    /// With `tenant` it is made.
+    GroupChange {
+        address: String,
+        tenant: Option<String>,
+        with: Vec<String>,
+        without: Vec<String>,
+    },
+    GroupRemove {
+        address: String,
+    },
+    GroupList {
+        address: Option<String>,
+        tenant: Option<String>,
+    },
+    /// `host` left away: its mail is kept here again.
+    DomainGateway {
+        domain: String,
+        host: Option<SmartHost>,
+        is_listed: bool,
+    },
+    DomainGatewayShow {
+        domain: String,
+    },
+    DomainGatewayList {
+        domain: String,
+        addresses: Vec<String>,
+        sync_ms: Option<u64>,
+        is_last: bool,
     },
 }
 

@@ -242,6 +242,13 @@ pub enum Path {
     Null,
 }
 
+/// Ways on of one address.
+pub const ONWARD: usize = 100;
+
+/// How the local part of a return path of ours begins (SRS), in the directory's spelling. No
+/// person has such an address.
+pub const WAY_BACK: &str = "srs0=";
+
 /// What is answered while somebody is away.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Absence {
@@ -450,7 +457,95 @@ pub enum FromAdmin {
         domain: String,
         address: Option<String>,
     },
+    /// Where a person's mail goes on to; nowhere: it is kept. `None`: only shown.
+    Forward {
+        address: String,
+        change: Option<(Vec<String>, bool)>,
+    },
+    /// What is answered while a person is away; `None`: they are back.
+    Away {
+        address: String,
+        absence: Option<AbsenceTold>,
+    },
+    /// A group made (with its tenant), or its members changed.
+    GroupChange {
+        address: String,
+        tenant: Option<String>,
+        with: Vec<String>,
+        without: Vec<String>,
+    },
+    GroupRemove {
+        address: String,
+    },
+    /// One group, those of a tenant, or all.
+    GroupList {
+        address: Option<String>,
+        tenant: Option<String>,
+    },
+    /// The server that a domain's mail goes to. With `is_listed` only for recipients that are named
+    /// to us; `None`: it is mail of ours again.
+    Gateway {
+        domain: String,
+        host: Option<SmartHost>,
+        is_listed: bool,
+    },
+    GatewayShow {
+        domain: String,
+    },
+    /// A page of a gateway's recipients; `sync_ms` is what the first page was answered.
+    GatewayList {
+        domain: String,
+        addresses: Vec<String>,
+        sync_ms: Option<u64>,
+        is_last: bool,
+    },
 }
+
+/// What somebody tells those who write to them while they are away.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AbsenceTold {
+    pub subject: String,
+    pub text: String,
+    /// Milliseconds since 1970; `None`: until they are back.
+    pub until_ms: Option<u64>,
+}
+
+/// Where one person's mail goes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Forward {
+    pub address: String,
+    pub tenant: String,
+    /// None: it is kept.
+    pub to: Vec<String>,
+    pub keep: bool,
+    pub absence: Option<AbsenceTold>,
+}
+
+/// An address of several.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Group {
+    pub address: String,
+    pub tenant: String,
+    pub members: Vec<String>,
+}
+
+/// A domain whose mail goes to its tenant's own server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gateway {
+    pub domain: String,
+    pub tenant: String,
+    pub host: Option<SmartHost>,
+    /// Recipients that are taken; `None`: all.
+    pub recipients: Option<u64>,
+    /// Names the list that is being told.
+    pub sync_ms: u64,
+}
+
+/// An answer's subject and text, in octets.
+pub const ABSENCE_SUBJECT_BYTES: usize = 200;
+pub const ABSENCE_TEXT_BYTES: usize = 4_000;
+/// Addresses in one page of a gateway's list.
+pub const LIST_PAGE: usize = 500;
 
 #[derive(Serialize, Deserialize)]
 pub enum ToAdmin {
@@ -466,6 +561,9 @@ pub enum ToAdmin {
     Hold(Hold),
     Holds(Vec<Hold>),
     Patterns(Vec<Vec<u8>>),
+    Forward(Forward),
+    Groups(Vec<Group>),
+    Gateway(Gateway),
     Done,
     Refused { expected: String, found: String, hint: String },
     Fault(String),

@@ -14,6 +14,7 @@ mod keeping;
 mod keys;
 mod outgoing;
 mod outside;
+mod passing;
 mod people;
 mod remains;
 mod rules;
@@ -52,10 +53,16 @@ sekisho (関所): mail for many organisations, behind walls
   sekisho domain add DOMAIN --tenant T | list [--tenant T]               --data DIR
                | check DOMAIN [--allow SPF-TERM]… | keys DOMAIN
                | set DOMAIN --catch-all ADDRESS|none
+               | gateway DOMAIN [--host HOST:PORT[:implicit|starttls|if-offered]
+                 [--recipients FILE|any] | --none]
                | rotate-keys DOMAIN [--retire | --dangerous-unchecked]
   sekisho user add ADDRESS --tenant T [--role R] [--alias A]…
                | list [--tenant T] | disable | enable | reset ADDRESS    --data DIR
+               | forward ADDRESS [--to A… [--keep] | --none]
+               | away ADDRESS --text T [--subject S] [--until YYYY-MM-DD] | --back
                | password ADDRESS | terminate ADDRESS [--grace 30d] | cancel ADDRESS
+  sekisho group add ADDRESS --tenant T --member A… | list [--tenant T] | show ADDRESS
+               | set ADDRESS [--member A]… [--without A]… | remove ADDRESS   --data DIR
   sekisho app-password add ADDRESS --protocol imap|pop3|smtp [--device TEXT]
                | revoke ID                                               --data DIR
   sekisho approval list | show ID | approve ID --as ADDRESS | deny ID --as ADDRESS
@@ -122,6 +129,7 @@ fn act(word: &str, arguments: Arguments, as_json: bool) -> Answer {
         "run" => install::run(arguments),
         "tenant" => people::tenant(arguments, as_json),
         "domain" => people::domain(arguments, as_json),
+        "group" => passing::group(arguments),
         "user" => people::user(arguments, as_json),
         "app-password" => people::app_password(arguments),
         "approval" => approvals::approval(arguments, as_json),

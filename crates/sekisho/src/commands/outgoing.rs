@@ -43,7 +43,7 @@ pub fn change(arguments: &mut Arguments) -> Result<Option<Request>, Trouble> {
     Ok(Some(Request::TenantSending { name, change }))
 }
 
-fn smart_host(text: &str) -> Result<SmartHost, Trouble> {
+pub fn smart_host(text: &str) -> Result<SmartHost, Trouble> {
     let wrong = || Trouble::wrong_use(HOST_SHAPE, text, "--smart-host relay.example:587");
     let word = |tls| match tls {
         "implicit" => Some(HopTls::Implicit),

@@ -1,6 +1,6 @@
 //! Commands that the running service carries out.
 
-use super::{approvals, contracts, grounds};
+use super::{approvals, contracts, grounds, passing};
 use crate::arguments::{Arguments, one_of};
 use crate::client::{ask, ask_on, value};
 use crate::demo::screen::is_japanese;
@@ -11,8 +11,9 @@ use wire::admin::{Grounds, Request};
 
 const TENANT_ACTS: &str =
     "add, list, show, set, terminate, cancel, endings, certificate or search-remains";
-const DOMAIN_ACTS: &str = "add, list, set, check, keys or rotate-keys";
-const USER_ACTS: &str = "add, list, disable, enable, reset, password, terminate or cancel";
+const DOMAIN_ACTS: &str = "add, list, set, gateway, check, keys or rotate-keys";
+const USER_ACTS: &str =
+    "add, list, disable, enable, reset, forward, away, password, terminate or cancel";
 const APP_PASSWORD_ACTS: &str = "add or revoke";
 const PROTOCOLS: &[&str] = &["imap", "pop3", "smtp"];
 const QUARANTINE_ACTS: &str = "list, show or release";
@@ -48,6 +49,7 @@ pub fn tenant(mut arguments: Arguments, as_json: bool) -> Answer {
 pub fn domain(mut arguments: Arguments, as_json: bool) -> Answer {
     let data = arguments.option("--data")?;
     let request = match arguments.word(DOMAIN_ACTS)?.as_str() {
+        "gateway" => return passing::gateway(arguments, data),
         "add" => Request::DomainAdd {
             tenant: arguments.required("--tenant")?,
             domain: arguments.word("the domain")?,
@@ -78,6 +80,8 @@ pub fn user(mut arguments: Arguments, as_json: bool) -> Answer {
     let data = arguments.option("--data")?;
     let act = arguments.word(USER_ACTS)?;
     let request = match act.as_str() {
+        "forward" => passing::forward(&mut arguments)?,
+        "away" => passing::away(&mut arguments)?,
         "password" => return approvals::own_password(arguments, data),
         "terminate" | "cancel" | "certificate" => {
             return contracts::user(&act, arguments, data, as_json);

@@ -17,6 +17,7 @@ mod kills;
 mod leaving;
 mod leaving_kills;
 mod letters;
+mod onward;
 mod post;
 mod probes;
 mod proof;

@@ -1,0 +1,393 @@
+//! Mail that goes on: people's forwards and answers while they are away, groups, gateway domains.
+
+use crate::address::{is_sound, is_sound_domain};
+use crate::changes::{Changes, no_tenant, no_user, refused};
+use crate::resolve::{Lookup, PEOPLE};
+use crate::tables::PersonRow;
+use crate::ways::{AbsenceRow, GatewayRow, GroupRow, WayRow};
+use crate::{Fault, canonical};
+use compartment::now_ms;
+use std::net::IpAddr;
+use terms::{TenantId, UserId};
+use wire::directory::{
+    ABSENCE_SUBJECT_BYTES, ABSENCE_TEXT_BYTES, AbsenceTold, Forward, Gateway, Group, LIST_PAGE,
+    SmartHost, ToAdmin, catch_all,
+};
+
+/// Addresses that one person's mail may go on to.
+const FORWARDS: usize = 20;
+
+impl Changes<'_> {
+    /// Where a person's mail goes on to, changed or only shown.
+    pub fn forward(
+        &mut self,
+        address: &str,
+        change: Option<(Vec<String>, bool)>,
+    ) -> Result<ToAdmin, Fault> {
+        let address = canonical(address, self.host_name);
+        let Some((user, tenant, person)) = self.look_up(&address)? else {
+            return Ok(no_user(&address));
+        };
+        let Some((to, keep)) = change else { return self.show_way((user, tenant), &person) };
+        if to.len() > FORWARDS {
+            let hint = "for more people make a group: group add ADDRESS --tenant T --member A…";
+            return Ok(refused("at most 20 addresses", &to.len().to_string(), hint));
+        }
+        let mut targets = Vec::with_capacity(to.len());
+        for target in &to {
+            let target = match self.target(target)? {
+                Ok(target) => target,
+                Err(refusal) => return Ok(refusal),
+            };
+            if person.address == target || person.aliases.contains(&target) {
+                let hint = "--keep leaves a copy in their own mailbox";
+                return Ok(refused("the address of another", &target, hint));
+            }
+            if !targets.contains(&target) {
+                targets.push(target);
+            }
+        }
+        let mut row = self.tables.way(self.key, user)?;
+        row.keep = keep && !targets.is_empty();
+        row.to = targets;
+        self.keep_way((user, tenant), &person, &row, "user.forward")
+    }
+
+    /// What is answered while a person is away.
+    pub fn away(&mut self, address: &str, absence: Option<AbsenceTold>) -> Result<ToAdmin, Fault> {
+        let address = canonical(address, self.host_name);
+        let Some((user, tenant, person)) = self.look_up(&address)? else {
+            return Ok(no_user(&address));
+        };
+        if let Some(refusal) = absence.as_ref().and_then(refuse_absence) {
+            return Ok(refusal);
+        }
+        let mut row = self.tables.way(self.key, user)?;
+        row.absence = absence.map(|told| AbsenceRow {
+            subject: told.subject,
+            text: told.text,
+            until_ms: told.until_ms,
+        });
+        self.keep_way((user, tenant), &person, &row, "user.away")
+    }
+
+    fn keep_way(
+        &mut self,
+        (user, tenant): (UserId, TenantId),
+        person: &PersonRow,
+        row: &WayRow,
+        what: &str,
+    ) -> Result<ToAdmin, Fault> {
+        let mut addresses = vec![person.address.clone()];
+        addresses.extend(person.aliases.iter().cloned());
+        for domain in self.tables.domains(self.key, Some(tenant))? {
+            addresses.push(format!("postmaster@{domain}"));
+        }
+        addresses.push(format!("postmaster@{}", self.host_name.to_lowercase()));
+        self.tables.try_out()?;
+        let tried = self.tables.keep_way(self.key, (tenant, user), row);
+        let told = (tenant, Some(user), what);
+        if let Some(refusal) = self.decide(tried, &person.address, told)? {
+            return Ok(refusal);
+        }
+        self.restate_all(addresses)?;
+        self.show_way((user, tenant), person)
+    }
+
+    /// What was tried stands if its address leads to no more than a statement may name, and once it
+    /// is recorded.
+    fn decide(
+        &mut self,
+        tried: Result<(), Fault>,
+        address: &str,
+        (tenant, user, what): (TenantId, Option<UserId>, &str),
+    ) -> Result<Option<ToAdmin>, Fault> {
+        let weighed = tried.and_then(|()| {
+            let look = Lookup { tables: self.tables, key: self.key, now: now_ms() };
+            let found = look.find(address, tenant)?;
+            if found.is_some_and(|found| found.is_too_large()) {
+                return Err(Fault::TooMany);
+            }
+            self.friends.record_change(tenant, user, what)
+        });
+        self.tables.decide(weighed.is_ok())?;
+        match weighed {
+            Ok(()) => Ok(None),
+            Err(Fault::TooMany) => {
+                let hint = "with groups in groups and all forwards; a larger one is a mailing list";
+                Ok(Some(refused("at most 100 people in all", "more", hint)))
+            }
+            Err(fault) => Err(fault),
+        }
+    }
+
+    fn show_way(
+        &self,
+        (user, tenant): (UserId, TenantId),
+        person: &PersonRow,
+    ) -> Result<ToAdmin, Fault> {
+        let row = self.tables.way(self.key, user)?;
+        let absence = row.absence.map(|row| AbsenceTold {
+            subject: row.subject,
+            text: row.text,
+            until_ms: row.until_ms,
+        });
+        let (address, tenant) = (person.address.clone(), self.tenant_name(tenant)?);
+        Ok(ToAdmin::Forward(Forward { address, tenant, to: row.to, keep: row.keep, absence }))
+    }
+
+    /// An address that mail may go on to, in one spelling: anybody's outside, or somebody's here.
+    fn target(&self, address: &str) -> Result<Result<String, ToAdmin>, Fault> {
+        let address = address.trim();
+        let (local, domain) = address.rsplit_once('@').unwrap_or_default();
+        let domain = domain.trim_end_matches('.').to_lowercase();
+        let ours = self.tables.domain(self.key, &domain)?;
+        let is_word = |one: char| !one.is_control() && !one.is_whitespace() && one != '"';
+        let is_local = !local.is_empty() && local.len() <= 64 && local.chars().all(is_word);
+        let Some(tenant) = ours else {
+            // Elsewhere a letter's case, and what stands behind `+`, may mean something.
+            let is_sound = is_local && is_sound_domain(&domain) && !local.contains(['<', '>', '@']);
+            let hint = "its domain in A-label form, such as example.jp or xn--….jp";
+            return Ok(match is_sound {
+                true => Ok(format!("{local}@{domain}")),
+                false => Err(refused("an address local@domain", address, hint)),
+            });
+        };
+        let address = canonical(&format!("{local}@{domain}"), self.host_name);
+        let look = Lookup { tables: self.tables, key: self.key, now: now_ms() };
+        let is_there = look.find(&address, tenant)?.is_some();
+        let hint = "see `user list` and `group list`";
+        Ok(match is_there {
+            true => Ok(address),
+            false => Err(refused("an address that somebody here has", &address, hint)),
+        })
+    }
+
+    /// A group made, or its members changed.
+    pub fn change_group(
+        &mut self,
+        address: &str,
+        tenant: Option<&str>,
+        (with, without): (&[String], &[String]),
+    ) -> Result<ToAdmin, Fault> {
+        let address = address.trim().to_lowercase();
+        let what = if tenant.is_some() { "group.add" } else { "group.set" };
+        let (tenant, mut members) = match tenant {
+            Some(name) => {
+                let Some((id, _)) = self.tables.tenant_by_name(self.key, name)? else {
+                    return Ok(no_tenant(name));
+                };
+                if let Some(refusal) = self.refuse_address(&address, id)? {
+                    return Ok(refusal);
+                }
+                (id, Vec::new())
+            }
+            None => match self.tables.group(self.key, &address)? {
+                Some((id, group)) => (id, group.members),
+                None => return Ok(no_group(&address)),
+            },
+        };
+        for member in with {
+            let member = match self.target(member)? {
+                Ok(member) => member,
+                Err(refusal) => return Ok(refusal),
+            };
+            if member == address {
+                return Ok(refused("the address of another", &member, "a group is not in itself"));
+            }
+            if !members.contains(&member) {
+                members.push(member);
+            }
+        }
+        let without: Vec<String> = without.iter().map(|one| one.trim().to_lowercase()).collect();
+        members.retain(|member| !without.contains(&member.to_lowercase()));
+        if members.is_empty() || members.len() > PEOPLE {
+            let hint = "to end it: group remove ADDRESS";
+            return Ok(refused("1 to 100 members", &members.len().to_string(), hint));
+        }
+        let row = GroupRow { address, members };
+        self.tables.try_out()?;
+        let tried = self.tables.keep_group(self.key, tenant, &row);
+        if let Some(refusal) = self.decide(tried, &row.address, (tenant, None, what))? {
+            return Ok(refusal);
+        }
+        self.restate_all(vec![row.address.clone()])?;
+        Ok(ToAdmin::Groups(vec![self.shown(tenant, row)?]))
+    }
+
+    pub fn remove_group(&mut self, address: &str) -> Result<ToAdmin, Fault> {
+        let address = canonical(address, self.host_name);
+        let Some((tenant, _)) = self.tables.group(self.key, &address)? else {
+            return Ok(no_group(&address));
+        };
+        self.friends.record_change(tenant, None, "group.remove")?;
+        let row = GroupRow { address: address.clone(), members: Vec::new() };
+        self.tables.keep_group(self.key, tenant, &row)?;
+        self.restate_all(vec![address])?;
+        Ok(ToAdmin::Groups(vec![self.shown(tenant, row)?]))
+    }
+
+    pub fn list_groups(
+        &mut self,
+        address: Option<&str>,
+        tenant: Option<&str>,
+    ) -> Result<ToAdmin, Fault> {
+        if let Some(address) = address {
+            let address = canonical(address, self.host_name);
+            return match self.tables.group(self.key, &address)? {
+                Some((tenant, row)) => Ok(ToAdmin::Groups(vec![self.shown(tenant, row)?])),
+                None => Ok(no_group(&address)),
+            };
+        }
+        let of = match tenant {
+            Some(name) => match self.tables.tenant_by_name(self.key, name)? {
+                Some((id, _)) => Some(id),
+                None => return Ok(no_tenant(name)),
+            },
+            None => None,
+        };
+        let groups = self.tables.groups(self.key)?.into_iter();
+        let wanted = groups.filter(|(id, _)| of.is_none_or(|of| of == *id));
+        let shown = wanted.map(|(tenant, row)| self.shown(tenant, row));
+        Ok(ToAdmin::Groups(shown.collect::<Result<_, _>>()?))
+    }
+
+    fn shown(&self, tenant: TenantId, row: GroupRow) -> Result<Group, Fault> {
+        let tenant = self.tenant_name(tenant)?;
+        Ok(Group { address: row.address, tenant, members: row.members })
+    }
+
+    fn tenant_name(&self, tenant: TenantId) -> Result<String, Fault> {
+        Ok(self.tables.tenant(self.key, tenant)?.map(|row| row.name).unwrap_or_default())
+    }
+
+    /// The server that a domain's mail goes to, set or taken away.
+    pub fn set_gateway(
+        &mut self,
+        domain: &str,
+        host: Option<SmartHost>,
+        is_listed: bool,
+    ) -> Result<ToAdmin, Fault> {
+        let (domain, tenant) = match self.domain_of_house(domain)? {
+            Ok(found) => found,
+            Err(refusal) => return Ok(refusal),
+        };
+        if host.is_some() && self.tables.catch_all(self.key, &domain)?.is_some() {
+            let hint = "take it away first: domain set DOMAIN --catch-all none";
+            return Ok(refused("a domain without a catch-all", &domain, hint));
+        }
+        if let Some(refusal) = host.as_ref().and_then(refuse_host) {
+            return Ok(refusal);
+        }
+        self.friends.record_change(tenant, None, "domain.gateway")?;
+        match host {
+            Some(host) => {
+                let row = GatewayRow { domain: domain.clone(), host, is_listed };
+                self.tables.keep_gateway(self.key, tenant, &row)?;
+            }
+            None => self.tables.drop_gateway(self.key, &domain)?,
+        }
+        self.tables.forget_statements()?;
+        self.statements.forget_all();
+        self.restate_all(vec![catch_all(&domain), format!("postmaster@{domain}")])?;
+        self.shown_gateway(domain, tenant, now_ms())
+    }
+
+    pub fn show_gateway(&mut self, domain: &str) -> Result<ToAdmin, Fault> {
+        match self.domain_of_house(domain)? {
+            Ok((domain, tenant)) => self.shown_gateway(domain, tenant, now_ms()),
+            Err(refusal) => Ok(refusal),
+        }
+    }
+
+    /// A page of the recipients that a gateway's server has.
+    pub fn list_gateway(
+        &mut self,
+        domain: &str,
+        addresses: &[String],
+        sync_ms: Option<u64>,
+        is_last: bool,
+    ) -> Result<ToAdmin, Fault> {
+        let (domain, tenant) = match self.domain_of_house(domain)? {
+            Ok(found) => found,
+            Err(refusal) => return Ok(refusal),
+        };
+        let listed = self.tables.gateway(self.key, &domain)?.filter(|row| row.is_listed);
+        if listed.is_none() || addresses.len() > LIST_PAGE {
+            let hint = "domain gateway DOMAIN --host HOST:PORT --recipients FILE";
+            return Ok(refused("a gateway domain with a list", &domain, hint));
+        }
+        let mut whole = Vec::with_capacity(addresses.len());
+        for address in addresses {
+            let address = canonical(address, self.host_name);
+            let is_its_own = address.rsplit_once('@').is_some_and(|(_, of)| of == domain);
+            if !is_its_own || !is_sound(&address) {
+                let hint = "one address of the domain on each line";
+                return Ok(refused("an address of the domain", &address, hint));
+            }
+            whole.push(address);
+        }
+        let sync_ms = match sync_ms {
+            Some(sync_ms) => sync_ms,
+            None => {
+                self.friends.record_change(tenant, None, "domain.gateway-list")?;
+                now_ms()
+            }
+        };
+        self.tables.list_beyond(self.key, (tenant, &domain), &whole, sync_ms)?;
+        if is_last {
+            self.tables.end_list(self.key, &domain, sync_ms, now_ms())?;
+        }
+        self.shown_gateway(domain, tenant, sync_ms)
+    }
+
+    fn shown_gateway(
+        &self,
+        domain: String,
+        tenant: TenantId,
+        sync_ms: u64,
+    ) -> Result<ToAdmin, Fault> {
+        let row = self.tables.gateway(self.key, &domain)?;
+        let is_listed = row.as_ref().is_some_and(|row| row.is_listed);
+        let recipients = match is_listed {
+            true => Some(self.tables.count_beyond(self.key, &domain)?),
+            false => None,
+        };
+        let (tenant, host) = (self.tenant_name(tenant)?, row.map(|row| row.host));
+        Ok(ToAdmin::Gateway(Gateway { domain, tenant, host, recipients, sync_ms }))
+    }
+
+    fn domain_of_house(&self, domain: &str) -> Result<Result<(String, TenantId), ToAdmin>, Fault> {
+        let domain = domain.trim().trim_end_matches('.').to_lowercase();
+        Ok(match self.tables.domain(self.key, &domain)? {
+            Some(tenant) => Ok((domain, tenant)),
+            None => Err(refused("a domain of this house", &domain, "see `domain list`")),
+        })
+    }
+}
+
+fn refuse_absence(told: &AbsenceTold) -> Option<ToAdmin> {
+    let is_control = |one: char| one.is_control() && one != '\n';
+    let AbsenceTold { subject, text, until_ms } = told;
+    if subject.len() > ABSENCE_SUBJECT_BYTES || subject.chars().any(char::is_control) {
+        return Some(refused("a subject of 200 octets at most", "another", "--subject TEXT"));
+    }
+    let is_empty = text.trim().is_empty();
+    if is_empty || text.len() > ABSENCE_TEXT_BYTES || text.contains(is_control) {
+        let hint = "--text TEXT, with line feeds between its lines";
+        return Some(refused("a text of 4,000 octets at most", "another", hint));
+    }
+    let is_past = until_ms.is_some_and(|until| until <= now_ms());
+    is_past.then(|| refused("a day to come", "one that is past", "--until 2027-01-31"))
+}
+
+fn refuse_host(host: &SmartHost) -> Option<ToAdmin> {
+    let is_sound = is_sound_domain(&host.name) || host.name.parse::<IpAddr>().is_ok();
+    let hint = "--host HOST:PORT[:implicit|starttls|if-offered]";
+    (!is_sound || host.port == 0)
+        .then(|| refused("a host and its port", &format!("{}:{}", host.name, host.port), hint))
+}
+
+fn no_group(address: &str) -> ToAdmin {
+    refused("the address of a group", address, "see `group list`")
+}

@@ -1,0 +1,331 @@
+//! Where mail goes on: forwards, groups, gateways, bounces on their way back, answers.
+
+use crate::resolve::Lookup;
+use crate::srs;
+use crate::tests::{HOST, World, answering, is_refused, key};
+use compartment::now_ms;
+use std::sync::{Arc, Mutex};
+use wire::directory::*;
+use wire::post::{Hop, HopTls};
+use wire::vault::{FromDirectory, ToDirectory};
+
+/// A house of two tenants, and what its vault was asked to sign.
+fn settled(name: &str) -> (World, Arc<Mutex<Vec<String>>>) {
+    let mut world = World::new(name);
+    let signed: Arc<Mutex<Vec<String>>> = Arc::default();
+    let seen = signed.clone();
+    world.friends.vault = Some(answering(move |question: FromDirectory| match question {
+        FromDirectory::Current { .. } => ToDirectory::Keys { body: key(1), summary: key(2) },
+        FromDirectory::Transit(_) => ToDirectory::Transit(key(3)),
+        FromDirectory::Sign(bytes) => {
+            let said: Statement = postcard::from_bytes(&bytes).unwrap();
+            seen.lock().unwrap().push(said.address);
+            ToDirectory::Signature(vec![2])
+        }
+        _ => ToDirectory::Done,
+    }));
+    world.settle();
+    for (address, tenant) in
+        [("ben@kaede.example", "Kaede"), ("cho@kaede.example", "Kaede"), ("dai@ume.example", "Ume")]
+    {
+        if tenant == "Ume" {
+            world.change(FromAdmin::TenantAdd { name: "Ume".into() });
+            let (domain, tenant) = ("ume.example".into(), "Ume".into());
+            world.change(FromAdmin::DomainAdd { domain, tenant });
+        }
+        let (role, aliases) = ("user".into(), Vec::new());
+        let (address, tenant) = (address.into(), tenant.into());
+        let added = world.change(FromAdmin::UserAdd { address, tenant, role, aliases });
+        assert!(matches!(added, ToAdmin::User(_)));
+    }
+    (world, signed)
+}
+
+fn user(world: &World, address: &str) -> terms::UserId {
+    world.tables.person_by_address(&world.key, address).unwrap().unwrap()
+}
+
+fn forward(world: &mut World, address: &str, to: &[&str], keep: bool) -> ToAdmin {
+    let to = to.iter().map(|to| (*to).to_owned()).collect();
+    world.change(FromAdmin::Forward { address: address.into(), change: Some((to, keep)) })
+}
+
+fn group(world: &mut World, address: &str, members: &[&str]) -> ToAdmin {
+    world.change(FromAdmin::GroupChange {
+        address: address.into(),
+        tenant: Some("Kaede".into()),
+        with: members.iter().map(|one| (*one).to_owned()).collect(),
+        without: Vec::new(),
+    })
+}
+
+fn statement(world: &mut World, address: &str) -> Option<Statement> {
+    let address = crate::canonical(address, HOST);
+    let (tables, key, friends) = (&world.tables, &world.key, &mut world.friends);
+    match world.statements.state(tables, key, friends, &address, HOST, now_ms()).unwrap() {
+        Stated::Known { statement, .. } => Some(postcard::from_bytes(&statement).unwrap()),
+        _ => None,
+    }
+}
+
+/// `people… | ways…`: a way is `in whose name > to by hop`.
+fn leads(world: &mut World, address: &str) -> String {
+    let Some(said) = statement(world, address) else { return "nobody".to_owned() };
+    assert_eq!(said.transit.is_some(), !said.onward.is_empty() || said.absence.is_some());
+    let names: Vec<(terms::UserId, String)> =
+        ["aoi@kaede.example", "ben@kaede.example", "cho@kaede.example", "dai@ume.example"]
+            .iter()
+            .map(|one| (user(world, one), one.split('@').next().unwrap().to_owned()))
+            .collect();
+    let name = |user: terms::UserId| {
+        let found = names.iter().find(|(of, _)| *of == user);
+        found.map_or("-".to_owned(), |(_, name)| name.clone())
+    };
+    let people: Vec<String> = said.recipients.iter().map(|one| name(one.user)).collect();
+    let way = |way: &Onward| format!("{}>{} {}", name(way.user), way.to, way.hop.word());
+    let ways: Vec<String> = said.onward.iter().map(way).collect();
+    format!("{} | {}", people.join(" "), ways.join(", ")).trim().to_owned()
+}
+
+#[test]
+fn forwards_are_followed_to_their_ends() {
+    let (mut world, _) = settled("forwards");
+    let check = |world: &mut World, address: &str, expected: &str| {
+        assert_eq!(leads(world, address), expected, "{address}");
+    };
+    forward(&mut world, "aoi@kaede.example", &["Aoi+x@Home.Example"], true);
+    check(&mut world, "aoi@kaede.example", "aoi | aoi>Aoi+x@home.example domain home.example");
+    check(&mut world, "info@kaede.example", "aoi | aoi>Aoi+x@home.example domain home.example");
+    forward(&mut world, "aoi@kaede.example", &["aoi@home.example"], false);
+    check(&mut world, "aoi@kaede.example", "| aoi>aoi@home.example domain home.example");
+    // A colleague's own forward is followed, too, and in the first one's name.
+    forward(&mut world, "ben@kaede.example", &["aoi@kaede.example"], true);
+    check(&mut world, "ben@kaede.example", "ben | ben>aoi@home.example domain home.example");
+    forward(&mut world, "aoi@kaede.example", &[], true);
+    check(&mut world, "ben@kaede.example", "ben | ben>aoi@kaede.example here");
+    check(&mut world, "aoi@kaede.example", "aoi |");
+    // Another tenant's people get it by the queue.
+    forward(&mut world, "cho@kaede.example", &["dai@ume.example"], false);
+    check(&mut world, "cho@kaede.example", "| cho>dai@ume.example here");
+    // A circle: nobody's mail is lost.
+    forward(&mut world, "aoi@kaede.example", &["ben@kaede.example"], false);
+    forward(&mut world, "ben@kaede.example", &["aoi@kaede.example"], false);
+    check(&mut world, "aoi@kaede.example", "| aoi>ben@kaede.example here");
+    // Whom it goes to is gone: it is kept.
+    let disable =
+        |address: &str, disabled| FromAdmin::UserDisable { address: address.into(), disabled };
+    world.change(disable("dai@ume.example", true));
+    check(&mut world, "cho@kaede.example", "cho |");
+    world.change(disable("dai@ume.example", false));
+    check(&mut world, "cho@kaede.example", "| cho>dai@ume.example here");
+    // All of a tenant's mail may leave by one host.
+    let tls = HopTls::StartTls;
+    let host = SmartHost { name: "relay.example".into(), port: 587, tls };
+    let mut settings = SendingSettings { smart_host: Some(host), ..SendingSettings::default() };
+    forward(&mut world, "aoi@kaede.example", &["aoi@home.example"], false);
+    let (tenant, _) = world.tables.tenant_by_name(&world.key, "Kaede").unwrap().unwrap();
+    let act = |settings| wire::approval::Act::ChangeSending { tenant, settings };
+    world.carry(act(settings.clone()));
+    check(&mut world, "aoi@kaede.example", "| aoi>aoi@home.example host relay.example 587");
+    settings.smart_host = None;
+    world.carry(act(settings));
+    check(&mut world, "aoi@kaede.example", "| aoi>aoi@home.example domain home.example");
+}
+
+#[test]
+fn what_no_forward_can_be_is_refused() {
+    let (mut world, _) = settled("no-forward");
+    let mut check = |to: &[&str], expected: &str| {
+        let answer = forward(&mut world, "aoi@kaede.example", to, false);
+        assert!(is_refused(&answer, expected), "{to:?}");
+    };
+    check(&["nobody@kaede.example"], "somebody here");
+    check(&["aoi@kaede.example"], "of another");
+    check(&["info@kaede.example"], "of another");
+    check(&["here"], "local@domain");
+    check(&["a b@x.example"], "local@domain");
+    check(&["a@[192.0.2.1]"], "local@domain");
+    check(&["a>@x.example"], "local@domain");
+    let many: Vec<String> = (0..21).map(|number| format!("a{number}@x.example")).collect();
+    check(&many.iter().map(String::as_str).collect::<Vec<_>>(), "at most 20");
+    let shown =
+        world.change(FromAdmin::Forward { address: "aoi@kaede.example".into(), change: None });
+    assert!(matches!(shown, ToAdmin::Forward(way) if way.to.is_empty()));
+    let add = FromAdmin::UserAdd {
+        address: "srs0=x@kaede.example".into(),
+        tenant: "Kaede".into(),
+        role: "user".into(),
+        aliases: Vec::new(),
+    };
+    assert!(is_refused(&world.change(add), "another address"));
+}
+
+#[test]
+fn a_group_is_its_members_as_they_are_now() {
+    let (mut world, signed) = settled("groups");
+    let check = |world: &mut World, address: &str, expected: &str| {
+        assert_eq!(leads(world, address), expected, "{address}");
+    };
+    let members = ["aoi@kaede.example", "ben@kaede.example", "dai@ume.example", "x@out.example"];
+    assert!(matches!(group(&mut world, "team@kaede.example", &members), ToAdmin::Groups(_)));
+    let others = "->dai@ume.example here, ->x@out.example domain out.example";
+    check(&mut world, "team@kaede.example", &format!("aoi ben | {others}"));
+    // Who goes, goes from the group, and this is signed at once.
+    signed.lock().unwrap().clear();
+    let disable =
+        |disabled| FromAdmin::UserDisable { address: "aoi@kaede.example".into(), disabled };
+    world.change(disable(true));
+    assert!(signed.lock().unwrap().contains(&"team@kaede.example".to_owned()));
+    check(&mut world, "team@kaede.example", &format!("ben | {others}"));
+    world.change(disable(false));
+    forward(&mut world, "aoi@kaede.example", &["aoi@home.example"], true);
+    let aoi = "aoi>aoi@home.example domain home.example";
+    check(&mut world, "team@kaede.example", &format!("aoi ben | {aoi}, {others}"));
+    // A group in a group, and both in a circle.
+    group(&mut world, "all@kaede.example", &["team@kaede.example", "cho@kaede.example"]);
+    check(&mut world, "all@kaede.example", &format!("aoi ben cho | {aoi}, {others}"));
+    let change = |with: &[&str], without: &[&str]| FromAdmin::GroupChange {
+        address: "team@kaede.example".into(),
+        tenant: None,
+        with: with.iter().map(|one| (*one).to_owned()).collect(),
+        without: without.iter().map(|one| (*one).to_owned()).collect(),
+    };
+    world.change(change(&["all@kaede.example"], &["dai@ume.example", "x@out.example"]));
+    check(&mut world, "all@kaede.example", &format!("aoi ben cho | {aoi}"));
+    check(&mut world, "team@kaede.example", &format!("aoi ben cho | {aoi}"));
+    // A group's address is nobody else's, and it is not empty.
+    assert!(is_refused(
+        &group(&mut world, "team@kaede.example", &["ben@kaede.example"]),
+        "nobody has"
+    ));
+    assert!(is_refused(&group(&mut world, "none@kaede.example", &[]), "1 to 100"));
+    assert!(is_refused(&group(&mut world, "t@ume.example", &["ben@kaede.example"]), "this tenant"));
+    world.change(FromAdmin::GroupRemove { address: "team@kaede.example".into() });
+    check(&mut world, "team@kaede.example", "nobody");
+    check(&mut world, "all@kaede.example", "cho |");
+}
+
+#[test]
+fn a_group_too_large_is_not_made() {
+    let (mut world, _) = settled("large");
+    let names = |front: &str| -> Vec<String> {
+        (0..60).map(|number| format!("{front}{number}@out.example")).collect()
+    };
+    for front in ["a", "b"] {
+        let (address, members) = (format!("{front}@kaede.example"), names(front));
+        let members: Vec<&str> = members.iter().map(String::as_str).collect();
+        assert!(matches!(group(&mut world, &address, &members), ToAdmin::Groups(_)));
+    }
+    let both = group(&mut world, "both@kaede.example", &["a@kaede.example", "b@kaede.example"]);
+    assert!(is_refused(&both, "at most 100"));
+    assert_eq!(leads(&mut world, "both@kaede.example"), "nobody");
+    let none = FromAdmin::GroupList { address: Some("both@kaede.example".into()), tenant: None };
+    assert!(is_refused(&world.change(none), "a group"));
+}
+
+#[test]
+fn a_gateway_s_mail_goes_to_its_server() {
+    let (mut world, _) = settled("gateway");
+    let domain = || "ume.example".to_owned();
+    let host = SmartHost { name: "mail.ume.example".into(), port: 25, tls: HopTls::StartTls };
+    let set = |host: Option<&SmartHost>, is_listed| FromAdmin::Gateway {
+        domain: domain(),
+        host: host.cloned(),
+        is_listed,
+    };
+    assert!(matches!(world.change(set(Some(&host), false)), ToAdmin::Gateway(_)));
+    let said = statement(&mut world, "Anybody@ume.example").unwrap();
+    assert!(said.recipients.is_empty());
+    let [way] = said.onward.as_slice() else { panic!() };
+    assert_eq!((way.to.as_str(), way.path), ("anybody@ume.example", Path::AsItCame));
+    assert!(matches!(&way.hop, Hop::Host { name, port: 25, .. } if name == "mail.ume.example"));
+    // Who has a mailbox here keeps it.
+    assert_eq!(leads(&mut world, "dai@ume.example"), "dai |");
+    let all = FromAdmin::CatchAll { domain: domain(), address: Some("dai@ume.example".into()) };
+    assert!(is_refused(&world.change(all), "kept here"));
+    // With a list the others are nobody; who is missing in the next one stays for a while.
+    world.change(set(Some(&host), true));
+    assert_eq!(leads(&mut world, "eri@ume.example"), "nobody");
+    let list = |addresses: &[&str], sync_ms, is_last| FromAdmin::GatewayList {
+        domain: domain(),
+        addresses: addresses.iter().map(|one| (*one).to_owned()).collect(),
+        sync_ms,
+        is_last,
+    };
+    let first = world.change(list(&["Eri@ume.example"], None, false));
+    let ToAdmin::Gateway(first) = first else { panic!() };
+    let ToAdmin::Gateway(told) =
+        world.change(list(&["fumi@ume.example"], Some(first.sync_ms), true))
+    else {
+        panic!()
+    };
+    assert_eq!(told.recipients, Some(2));
+    assert!(leads(&mut world, "eri+x@ume.example").contains("mail.ume.example"));
+    assert!(leads(&mut world, "postmaster@ume.example").contains("mail.ume.example"));
+    assert_eq!(leads(&mut world, "gen@ume.example"), "nobody");
+    world.change(list(&["fumi@ume.example"], Some(first.sync_ms + 1), true));
+    let day = 24 * 60 * 60 * 1000;
+    let is_there = |world: &World, days: u64| {
+        let look = Lookup { tables: &world.tables, key: &world.key, now: now_ms() + days * day };
+        let tenant = world.tables.domain(&world.key, "ume.example").unwrap().unwrap();
+        look.find("eri@ume.example", tenant).unwrap().is_some()
+    };
+    assert!(is_there(&world, 0) && is_there(&world, 6) && !is_there(&world, 8));
+    assert!(is_refused(&world.change(list(&["a@kaede.example"], None, true)), "of the domain"));
+    world.change(set(None, false));
+    assert_eq!(leads(&mut world, "fumi@ume.example"), "nobody");
+}
+
+#[test]
+fn a_bounce_finds_its_way_back() {
+    let (mut world, _) = settled("bounce");
+    let (tenant, _) = world.tables.tenant_by_name(&world.key, "Kaede").unwrap().unwrap();
+    let back = |world: &mut World, from: &str| {
+        let told = (from, "kaede.example", tenant);
+        let path = srs::rewrite(&world.tables, &world.key, told, now_ms()).unwrap().unwrap();
+        let said = statement(world, &path).unwrap();
+        assert!(said.recipients.is_empty() && said.transit.is_some());
+        let [way] = said.onward.as_slice() else { panic!() };
+        assert_eq!(way.path, Path::Null);
+        format!("{} {}", way.to, way.hop.word())
+    };
+    let found = back(&mut world, "Bob+1@sender.example");
+    assert_eq!(found, "Bob+1@sender.example domain sender.example");
+    assert_eq!(back(&mut world, "ben@kaede.example"), "ben@kaede.example here");
+    assert!(statement(&mut world, "srs0=aaaaaaaa=aa=sender.example=bob@kaede.example").is_none());
+}
+
+#[test]
+fn who_is_away_answers_until_they_are_back() {
+    let (mut world, _) = settled("away");
+    let away = |text: &str, until_ms| FromAdmin::Away {
+        address: "aoi@kaede.example".into(),
+        absence: Some(AbsenceTold { subject: "Away".into(), text: text.into(), until_ms }),
+    };
+    let said = |world: &mut World, address: &str| {
+        let said = statement(world, address).unwrap();
+        said.absence.map(|absence| absence.text)
+    };
+    let until = now_ms() + 3_600_000;
+    assert!(matches!(world.change(away("until Monday", Some(until))), ToAdmin::Forward(_)));
+    assert_eq!(said(&mut world, "aoi@kaede.example").as_deref(), Some("until Monday"));
+    assert_eq!(said(&mut world, "info@kaede.example").as_deref(), Some("until Monday"));
+    assert_eq!(statement(&mut world, "aoi@kaede.example").unwrap().valid_until_ms, until);
+    let (tables, key) = (&world.tables, &world.key);
+    let tenant = tables.domain(key, "kaede.example").unwrap().unwrap();
+    let later = Lookup { tables, key, now: until }.find("aoi@kaede.example", tenant).unwrap();
+    assert!(later.unwrap().absence.is_none());
+    // Others behind whom they stand do not answer for them.
+    group(&mut world, "team@kaede.example", &["aoi@kaede.example"]);
+    assert_eq!(said(&mut world, "team@kaede.example"), None);
+    // Who keeps nothing here is not here to answer.
+    forward(&mut world, "aoi@kaede.example", &["aoi@home.example"], false);
+    assert_eq!(said(&mut world, "aoi@kaede.example"), None);
+    forward(&mut world, "aoi@kaede.example", &["aoi@home.example"], true);
+    assert_eq!(said(&mut world, "aoi@kaede.example").as_deref(), Some("until Monday"));
+    world.change(FromAdmin::Away { address: "aoi@kaede.example".into(), absence: None });
+    assert_eq!(said(&mut world, "aoi@kaede.example"), None);
+    assert!(is_refused(&world.change(away(" ", None)), "a text"));
+    assert!(is_refused(&world.change(away("x", Some(1))), "a day to come"));
+    assert!(is_refused(&world.change(away(&"x".repeat(4_001), None)), "a text"));
+}

@@ -1,0 +1,310 @@
+//! Where mail goes on to, as sealed rows: people's forwards and absences, groups, the servers of
+//! gateway domains with their recipients, and return paths too long to be written out.
+
+use crate::Fault;
+use crate::tables::{Tables, seal, unseal};
+use rows::RowKey;
+use rusqlite::{OptionalExtension, params};
+use serde::{Deserialize, Serialize};
+use terms::{TenantId, UserId};
+use wire::directory::SmartHost;
+
+/// Tables of this file; see `tables` for the others.
+pub const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS way (
+  user BLOB PRIMARY KEY, tenant BLOB NOT NULL, sealed BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS members (
+  token BLOB PRIMARY KEY, tenant BLOB NOT NULL, sealed BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS gateway (
+  token BLOB PRIMARY KEY, tenant BLOB NOT NULL, sealed BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS beyond (
+  token BLOB PRIMARY KEY, domain BLOB NOT NULL, tenant BLOB NOT NULL, seen_ms INTEGER NOT NULL,
+  gone_ms INTEGER) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS beyond_domain ON beyond (domain);
+CREATE TABLE IF NOT EXISTS way_back (
+  token BLOB PRIMARY KEY, tenant BLOB NOT NULL, day INTEGER NOT NULL,
+  sealed BLOB NOT NULL) WITHOUT ROWID;
+";
+
+/// An address that a synced list lacks is still taken so long: lists are cut short by accident.
+const GRACE_MS: i64 = 7 * 24 * 60 * 60 * 1000;
+/// Senders whose address does not fit a return path, of the last month: about 40 MB.
+const WAYS_BACK: u64 = 200_000;
+
+/// Where one person's mail goes, and what is answered meanwhile.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct WayRow {
+    /// Canonical addresses; none: it is kept.
+    pub to: Vec<String>,
+    pub keep: bool,
+    pub absence: Option<AbsenceRow>,
+}
+
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct AbsenceRow {
+    pub subject: String,
+    pub text: String,
+    pub until_ms: Option<u64>,
+}
+
+/// An address of several people.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct GroupRow {
+    pub address: String,
+    pub members: Vec<String>,
+}
+
+/// A domain whose mail goes to its tenant's own server.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct GatewayRow {
+    pub domain: String,
+    pub host: SmartHost,
+    /// Only to recipients that it named.
+    pub is_listed: bool,
+}
+
+impl Tables {
+    pub fn way(&self, key: &RowKey, user: UserId) -> Result<WayRow, Fault> {
+        let found = self.one("SELECT tenant, sealed FROM way WHERE user = ?1", &user.0)?;
+        let row = found.and_then(|(_, sealed)| unseal(key, "way", &user.0, &sealed));
+        Ok(row.unwrap_or_default())
+    }
+
+    pub fn ways(&self, key: &RowKey) -> Result<Vec<(UserId, WayRow)>, Fault> {
+        let rows = self.many("SELECT user, sealed FROM way", &[])?;
+        Ok(rows
+            .into_iter()
+            .filter_map(|(user, sealed)| {
+                Some((UserId::from_slice(&user)?, unseal(key, "way", &user, &sealed)?))
+            })
+            .collect())
+    }
+
+    pub fn keep_way(
+        &self,
+        key: &RowKey,
+        (tenant, user): (TenantId, UserId),
+        row: &WayRow,
+    ) -> Result<(), Fault> {
+        if *row == WayRow::default() {
+            return self.drop_row("DELETE FROM way WHERE user = ?1", &user.0);
+        }
+        let sealed = seal(key, "way", &user.0, row)?;
+        let insert = "INSERT OR REPLACE INTO way (user, tenant, sealed) VALUES (?1, ?2, ?3)";
+        self.keep_row(insert, &user.0, tenant, &sealed)
+    }
+
+    pub fn group(
+        &self,
+        key: &RowKey,
+        address: &str,
+    ) -> Result<Option<(TenantId, GroupRow)>, Fault> {
+        let token = key.token("members", address.as_bytes());
+        let found = self.one("SELECT tenant, sealed FROM members WHERE token = ?1", &token)?;
+        Ok(found.and_then(|(tenant, sealed)| {
+            Some((TenantId::from_slice(&tenant)?, unseal(key, "members", &token, &sealed)?))
+        }))
+    }
+
+    /// All groups, by address, with their tenants.
+    pub fn groups(&self, key: &RowKey) -> Result<Vec<(TenantId, GroupRow)>, Fault> {
+        let rows = self.many("SELECT token, tenant FROM members", &[])?;
+        let mut groups = Vec::with_capacity(rows.len());
+        for (token, tenant) in rows {
+            let found = self.one("SELECT token, sealed FROM members WHERE token = ?1", &token)?;
+            let row = found.and_then(|(token, sealed)| unseal(key, "members", &token, &sealed));
+            groups.extend(TenantId::from_slice(&tenant).zip(row));
+        }
+        groups.sort_by(|(_, one): &(_, GroupRow), (_, other)| one.address.cmp(&other.address));
+        Ok(groups)
+    }
+
+    pub fn keep_group(&self, key: &RowKey, tenant: TenantId, row: &GroupRow) -> Result<(), Fault> {
+        let token = key.token("members", row.address.as_bytes());
+        if row.members.is_empty() {
+            return self.drop_row("DELETE FROM members WHERE token = ?1", &token);
+        }
+        let sealed = seal(key, "members", &token, row)?;
+        let insert = "INSERT OR REPLACE INTO members (token, tenant, sealed) VALUES (?1, ?2, ?3)";
+        self.keep_row(insert, &token, tenant, &sealed)
+    }
+
+    pub fn gateway(&self, key: &RowKey, domain: &str) -> Result<Option<GatewayRow>, Fault> {
+        let token = key.token("gateway", domain.as_bytes());
+        let found = self.one("SELECT token, sealed FROM gateway WHERE token = ?1", &token)?;
+        Ok(found.and_then(|(_, sealed)| unseal(key, "gateway", &token, &sealed)))
+    }
+
+    pub fn keep_gateway(
+        &self,
+        key: &RowKey,
+        tenant: TenantId,
+        row: &GatewayRow,
+    ) -> Result<(), Fault> {
+        let token = key.token("gateway", row.domain.as_bytes());
+        let sealed = seal(key, "gateway", &token, row)?;
+        let insert = "INSERT OR REPLACE INTO gateway (token, tenant, sealed) VALUES (?1, ?2, ?3)";
+        self.keep_row(insert, &token, tenant, &sealed)
+    }
+
+    pub fn drop_gateway(&self, key: &RowKey, domain: &str) -> Result<(), Fault> {
+        let token = key.token("gateway", domain.as_bytes());
+        self.drop_row("DELETE FROM beyond WHERE domain = ?1", &token)?;
+        self.drop_row("DELETE FROM gateway WHERE token = ?1", &token)
+    }
+
+    /// Whether a gateway's list names this address, or did a short while ago.
+    pub fn is_beyond(&self, key: &RowKey, address: &str, now: u64) -> Result<bool, Fault> {
+        let token = key.token("beyond", address.as_bytes());
+        let gone: Option<Option<i64>> = self
+            .db
+            .prepare_cached("SELECT gone_ms FROM beyond WHERE token = ?1")
+            .and_then(|mut query| query.query_row(params![&token[..]], |row| row.get(0)).optional())
+            .map_err(Fault::store("looking up a recipient"))?;
+        let is_young = |gone: i64| signed(now).saturating_sub(gone) < GRACE_MS;
+        Ok(gone.is_some_and(|gone| gone.is_none_or(is_young)))
+    }
+
+    /// Recipients of a gateway that are taken now.
+    pub fn count_beyond(&self, key: &RowKey, domain: &str) -> Result<u64, Fault> {
+        let token = key.token("gateway", domain.as_bytes());
+        self.count_rows("SELECT COUNT(*) FROM beyond WHERE domain = ?1", params![&token[..]])
+    }
+
+    /// A page of a gateway's list; `sync_ms` is the moment at which this list began.
+    pub fn list_beyond(
+        &mut self,
+        key: &RowKey,
+        (tenant, domain): (TenantId, &str),
+        addresses: &[String],
+        sync_ms: u64,
+    ) -> Result<(), Fault> {
+        let of = key.token("gateway", domain.as_bytes());
+        let fault = Fault::store("listing recipients");
+        let change = self.db.transaction().map_err(&fault)?;
+        for address in addresses {
+            let token = key.token("beyond", address.as_bytes());
+            change
+                .prepare_cached(
+                    "INSERT OR REPLACE INTO beyond (token, domain, tenant, seen_ms, gone_ms)
+                     VALUES (?1, ?2, ?3, ?4, NULL)",
+                )
+                .and_then(|mut insert| {
+                    insert.execute(params![&token[..], &of[..], &tenant.0[..], signed(sync_ms)])
+                })
+                .map_err(&fault)?;
+        }
+        change.commit().map_err(&fault)
+    }
+
+    /// The list is whole: what it lacks is on its way out, and what has long been goes.
+    pub fn end_list(
+        &self,
+        key: &RowKey,
+        domain: &str,
+        sync_ms: u64,
+        now: u64,
+    ) -> Result<(), Fault> {
+        let of = key.token("gateway", domain.as_bytes());
+        let now = signed(now);
+        let fault = Fault::store("ending a list of recipients");
+        self.db
+            .execute(
+                "UPDATE beyond SET gone_ms = ?3
+                 WHERE domain = ?1 AND seen_ms <> ?2 AND gone_ms IS NULL",
+                params![&of[..], signed(sync_ms), now],
+            )
+            .and_then(|_| {
+                self.db.execute(
+                    "DELETE FROM beyond WHERE domain = ?1 AND gone_ms < ?2",
+                    params![&of[..], now.saturating_sub(GRACE_MS)],
+                )
+            })
+            .map_err(&fault)?;
+        Ok(())
+    }
+
+    /// The sender behind a return path that does not say it itself.
+    pub fn way_back(&self, key: &RowKey, token: &[u8]) -> Result<Option<String>, Fault> {
+        let found = self.one("SELECT token, sealed FROM way_back WHERE token = ?1", token)?;
+        Ok(found.and_then(|(_, sealed)| unseal(key, "way_back", token, &sealed)))
+    }
+
+    /// Keeps one. `false`: too many are kept.
+    pub fn keep_way_back(
+        &self,
+        key: &RowKey,
+        (tenant, token): (TenantId, &[u8]),
+        from: &str,
+        (day, oldest): (u32, u32),
+    ) -> Result<bool, Fault> {
+        if self.way_back(key, token)?.is_some() {
+            return Ok(true);
+        }
+        let fault = Fault::store("keeping a way back");
+        self.db.execute("DELETE FROM way_back WHERE day < ?1", params![oldest]).map_err(&fault)?;
+        if self.count_rows("SELECT COUNT(*) FROM way_back", ())? >= WAYS_BACK {
+            return Ok(false);
+        }
+        let sealed = seal(key, "way_back", token, &from)?;
+        self.db
+            .prepare_cached(
+                "INSERT INTO way_back (token, tenant, day, sealed) VALUES (?1, ?2, ?3, ?4)",
+            )
+            .and_then(|mut insert| insert.execute(params![token, &tenant.0[..], day, sealed]))
+            .map_err(&fault)?;
+        Ok(true)
+    }
+
+    /// What is written now stands only if [`Tables::decide`] says so.
+    pub fn try_out(&self) -> Result<(), Fault> {
+        self.db.execute_batch("SAVEPOINT trial").map_err(Fault::store("trying a change"))
+    }
+
+    pub fn decide(&self, stands: bool) -> Result<(), Fault> {
+        let end = match stands {
+            true => "RELEASE trial",
+            false => "ROLLBACK TO trial; RELEASE trial",
+        };
+        self.db.execute_batch(end).map_err(Fault::store("deciding on a change"))
+    }
+
+    pub fn forget_statement(&self, key: &RowKey, address: &str) -> Result<(), Fault> {
+        let token = key.token("statement", address.as_bytes());
+        self.drop_row("DELETE FROM statement WHERE token = ?1", &token)
+    }
+
+    pub fn forget_statements(&self) -> Result<(), Fault> {
+        let forgotten = self.db.execute("DELETE FROM statement", ());
+        forgotten.map(|_| ()).map_err(Fault::store("forgetting statements"))
+    }
+
+    fn keep_row(&self, sql: &str, by: &[u8], of: TenantId, sealed: &[u8]) -> Result<(), Fault> {
+        self.db
+            .prepare_cached(sql)
+            .and_then(|mut insert| insert.execute(params![by, &of.0[..], sealed]))
+            .map_err(Fault::store("keeping a way"))?;
+        Ok(())
+    }
+
+    fn drop_row(&self, sql: &str, by: &[u8]) -> Result<(), Fault> {
+        self.db
+            .prepare_cached(sql)
+            .and_then(|mut delete| delete.execute(params![by]))
+            .map_err(Fault::store("taking a row away"))?;
+        Ok(())
+    }
+
+    fn count_rows(&self, sql: &str, by: impl rusqlite::Params) -> Result<u64, Fault> {
+        let count: i64 = self
+            .db
+            .prepare_cached(sql)
+            .and_then(|mut query| query.query_row(by, |row| row.get(0)))
+            .map_err(Fault::store("counting rows"))?;
+        Ok(u64::try_from(count).unwrap_or_default())
+    }
+}
+
+fn signed(ms: u64) -> i64 {
+    i64::try_from(ms).unwrap_or(i64::MAX)
+}

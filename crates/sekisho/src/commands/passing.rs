@@ -1,0 +1,204 @@
+//! Where mail goes on: `user forward`, `user away`, `group`, `domain gateway`.
+
+use super::outgoing::smart_host;
+use super::people::{folder, unknown};
+use crate::arguments::Arguments;
+use crate::client::{ask, value};
+use crate::outcome::{Answer, Trouble};
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+use wire::admin::Request;
+use wire::directory::{AbsenceTold, LIST_PAGE};
+
+const GROUP_ACTS: &str = "add, list, show, set or remove";
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+
+pub fn forward(arguments: &mut Arguments) -> Result<Request, Trouble> {
+    let to = arguments.options("--to")?;
+    let keep = arguments.switch("--keep");
+    let none = arguments.switch("--none");
+    let address = arguments.word("the address")?;
+    if none && (keep || !to.is_empty()) {
+        return Err(Trouble::wrong_use("one of the two", "both", "--to ADDRESS…, or --none"));
+    }
+    if keep && to.is_empty() {
+        return Err(Trouble::wrong_use("--to ADDRESS…", "nothing", "--keep leaves a copy here"));
+    }
+    let to = (none || !to.is_empty()).then_some(to);
+    Ok(Request::UserForward { address, to, keep })
+}
+
+pub fn away(arguments: &mut Arguments) -> Result<Request, Trouble> {
+    let is_back = arguments.switch("--back");
+    let subject = arguments.option("--subject")?;
+    let text = arguments.option("--text")?;
+    let until_ms = arguments.option("--until")?.map(|day| end_of(&day)).transpose()?;
+    let address = arguments.word("the address")?;
+    let absence = match (is_back, text) {
+        (true, None) if subject.is_none() && until_ms.is_none() => None,
+        (true, _) => {
+            return Err(Trouble::wrong_use("one of the two", "both", "--text TEXT, or --back"));
+        }
+        (false, None) => {
+            let hint = "--text TEXT says what is answered; --back ends it";
+            return Err(Trouble::wrong_use("--text TEXT", "nothing", hint));
+        }
+        (false, Some(text)) => {
+            Some(AbsenceTold { subject: subject.unwrap_or_default(), text, until_ms })
+        }
+    };
+    Ok(Request::UserAway { address, absence })
+}
+
+/// The end of a day (UTC), which still counts; or a moment in RFC 3339.
+fn end_of(day: &str) -> Result<u64, Trouble> {
+    let start = evidence::parse_rfc3339(&format!("{day}T00:00:00Z"));
+    let end = start.map(|start| start + DAY_MS).or_else(|| evidence::parse_rfc3339(day));
+    end.ok_or_else(|| Trouble::wrong_use("a day", day, "--until 2027-01-31"))
+}
+
+pub fn group(mut arguments: Arguments) -> Answer {
+    let data = arguments.option("--data")?;
+    let request = match arguments.word(GROUP_ACTS)?.as_str() {
+        "add" => Request::GroupChange {
+            tenant: Some(arguments.required("--tenant")?),
+            with: arguments.options("--member")?,
+            without: Vec::new(),
+            address: arguments.word("the address")?,
+        },
+        "set" => Request::GroupChange {
+            tenant: None,
+            with: arguments.options("--member")?,
+            without: arguments.options("--without")?,
+            address: arguments.word("the address")?,
+        },
+        "list" => Request::GroupList { address: None, tenant: arguments.option("--tenant")? },
+        "show" => {
+            Request::GroupList { address: Some(arguments.word("the address")?), tenant: None }
+        }
+        "remove" => Request::GroupRemove { address: arguments.word("the address")? },
+        other => return Err(unknown(GROUP_ACTS, other.to_owned())),
+    };
+    arguments.finish()?;
+    ask(&folder(data)?, &request)
+}
+
+pub fn gateway(mut arguments: Arguments, data: Option<String>) -> Answer {
+    let host = arguments.option("--host")?.map(|text| smart_host(&text)).transpose()?;
+    let recipients = arguments.option("--recipients")?;
+    let none = arguments.switch("--none");
+    let domain = arguments.word("the domain")?;
+    arguments.finish()?;
+    if none && (host.is_some() || recipients.is_some()) {
+        return Err(Trouble::wrong_use("one of the two", "both", "--host HOST:PORT, or --none"));
+    }
+    let data = folder(data)?;
+    let file = recipients.filter(|word| word != "any");
+    let list = file.as_deref().map(read_list).transpose()?;
+    let is_listed = list.is_some();
+    if host.is_some() || none {
+        let request = Request::DomainGateway { domain: domain.clone(), host, is_listed };
+        match list {
+            None => return ask(&data, &request),
+            Some(_) => drop(value(&data, &request)?),
+        }
+    }
+    match list {
+        Some(list) => tell_list(&data, &domain, &list),
+        None => ask(&data, &Request::DomainGatewayShow { domain }),
+    }
+}
+
+/// A page at a time. What a broken-off list lacks stays until a whole one was told.
+fn tell_list(data: &Path, domain: &str, list: &[String]) -> Answer {
+    let mut pages = list.chunks(LIST_PAGE).peekable();
+    let mut sync_ms = None;
+    loop {
+        let page = pages.next().unwrap_or_default().to_vec();
+        let is_last = pages.peek().is_none();
+        let domain = domain.to_owned();
+        let request = Request::DomainGatewayList { domain, addresses: page, sync_ms, is_last };
+        if is_last {
+            return ask(data, &request);
+        }
+        sync_ms = value(data, &request)?.get("sync_ms").and_then(Value::as_u64);
+    }
+}
+
+/// One address a line; empty lines and those that begin with `#` say nothing.
+fn read_list(path: &str) -> Result<Vec<String>, Trouble> {
+    let hint = "a text file with one address a line, or --recipients any";
+    let text = fs::read_to_string(path).map_err(|error| {
+        Trouble::wrong_use("a file of addresses", format!("{path}: {error}"), hint)
+    })?;
+    let lines = text.lines().map(str::trim);
+    let list: Vec<String> = lines
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .map(str::to_owned)
+        .collect();
+    match list.is_empty() {
+        false => Ok(list),
+        true => Err(Trouble::wrong_use("a file of addresses", format!("none in {path}"), hint)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{DAY_MS, away, end_of, forward};
+    use crate::arguments::Arguments;
+    use wire::admin::Request;
+
+    fn typed(text: &str) -> Arguments {
+        Arguments::new(text.split_whitespace().map(str::to_owned).collect())
+    }
+
+    #[test]
+    fn a_day_ends_at_midnight() {
+        let check = |day: &str, expected: Option<u64>| {
+            assert_eq!(end_of(day).ok(), expected.map(|days| days * DAY_MS), "{day}");
+        };
+        check("1970-01-01", Some(1));
+        check("2000-02-29", Some(11_017));
+        check("2026-11-29", Some(20_787));
+        check("2027-02-29", None);
+        check("2027-13-01", None);
+        check("2027-1-1", None);
+        check("tomorrow", None);
+        check("", None);
+    }
+
+    #[test]
+    fn a_forward_says_where_to_or_none() {
+        let check = |text: &str, expected: Option<(Option<usize>, bool)>| {
+            let found = forward(&mut typed(text)).ok().map(|request| match request {
+                Request::UserForward { to, keep, .. } => (to.map(|to| to.len()), keep),
+                _ => panic!("{text}"),
+            });
+            assert_eq!(found, expected, "{text}");
+        };
+        check("a@b.example --to c@d.example --to e@f.example", Some((Some(2), false)));
+        check("a@b.example --to c@d.example --keep", Some((Some(1), true)));
+        check("a@b.example --none", Some((Some(0), false)));
+        check("a@b.example", Some((None, false)));
+        check("a@b.example --keep", None);
+        check("a@b.example --none --to c@d.example", None);
+        check("--none", None);
+    }
+
+    #[test]
+    fn who_is_away_says_so_or_is_back() {
+        let check = |text: &str, expected: Option<bool>| {
+            let found = away(&mut typed(text)).ok().map(|request| match request {
+                Request::UserAway { absence, .. } => absence.is_some(),
+                _ => panic!("{text}"),
+            });
+            assert_eq!(found, expected, "{text}");
+        };
+        check("a@b.example --text away --until 2027-01-31", Some(true));
+        check("a@b.example --back", Some(false));
+        check("a@b.example", None);
+        check("a@b.example --back --text away", None);
+        check("a@b.example --text away --until soon", None);
+    }
+}

@@ -1,0 +1,159 @@
+//! Mail that goes on: a forward and its bounce, a gateway's domain, a group, an answer of somebody
+//! who is away.
+
+use super::house::{Demo, within};
+use super::leaving::{letter, signed_in, with_sink};
+use super::post::Sender;
+use super::reader::Reader;
+use super::sink::{Came, Sink};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const CAROL: &str = "carol@sender.example";
+
+/// Each case has people of its own.
+fn house() -> &'static (Demo, Sink) {
+    static SHARED: OnceLock<(Demo, Sink)> = OnceLock::new();
+    SHARED.get_or_init(|| with_sink("onward"))
+}
+
+fn done(demo: &Demo, words: &[&str]) -> serde_json::Value {
+    let (value, code) = demo.ask(words);
+    assert_eq!(code, 0, "{words:?}: {value}");
+    value
+}
+
+/// A letter from outside, by a session of its own.
+fn deliver(demo: &Demo, from: &str, to: &str, octets: &[u8]) {
+    let mut sender = Sender::greeted(&demo.port("smtp"));
+    let reply = sender.letter(from, &[to], octets).unwrap();
+    assert_eq!(reply.code, 250, "{to}: {reply:?}");
+}
+
+/// How RCPT is answered.
+fn addressed(demo: &Demo, from: &str, to: &str) -> u16 {
+    let mut sender = Sender::greeted(&demo.port("smtp"));
+    assert_eq!(sender.say(&format!("MAIL FROM:<{from}>")).code, 250);
+    sender.say(&format!("RCPT TO:<{to}>")).code
+}
+
+fn mail(to: &str, subject: &str) -> Vec<u8> {
+    letter(&format!("Carol <{CAROL}>"), to, subject, "Message-ID: <onward@sender.example>\r\n")
+}
+
+fn is_below(came: &Came, octets: &[u8]) {
+    let text = String::from_utf8_lossy(&came.text).into_owned();
+    assert!(came.text.ends_with(octets), "not octet for octet: {text}");
+}
+
+fn subjects(demo: &Demo, address: &str) -> String {
+    let mut reader = Reader::sign_in(demo, address);
+    reader.must("SELECT INBOX");
+    reader.ask("FETCH 1:* (BODY.PEEK[HEADER.FIELDS (SUBJECT)])").unwrap().text()
+}
+
+#[test]
+fn a_forward_leaves_and_its_bounce_comes_back() {
+    let (demo, sink) = house();
+    let way = ["user", "forward", "aoi@example.jp", "--to", "friend@outside.example", "--keep"];
+    let set = done(demo, &way);
+    assert_eq!((set["to"][0].as_str(), set["keep"].as_bool()), (way.get(4).copied(), Some(true)));
+    let octets = mail("aoi@example.jp", "goes on");
+    deliver(demo, CAROL, "aoi@example.jp", &octets);
+    let came = sink.wait_for_subject("goes on");
+    assert_eq!(came.to, ["friend@outside.example"]);
+    assert!(came.from.starts_with("SRS0=") && came.from.ends_with("@example.jp"), "{came:?}");
+    is_below(&came, &octets);
+    within(PATIENCE, "the copy here", || subjects(demo, "aoi@example.jp").contains("goes on"));
+    // The next server took it and gives it back: it finds the sender.
+    let to = came.from.as_str();
+    let bounce = letter("MAILER-DAEMON@sender.example", to, "undeliverable", "");
+    deliver(demo, "", to, &bounce);
+    let back = sink.wait_for_subject("undeliverable");
+    assert_eq!((back.from.as_str(), back.to.as_slice()), ("", &[CAROL.to_owned()][..]));
+    is_below(&back, &bounce);
+    // It is no way in for anybody else.
+    assert_eq!(addressed(demo, CAROL, to), 550);
+    let hash = to.split('=').nth(1).unwrap();
+    assert_eq!(addressed(demo, "", &to.replace(hash, "aaaaaaaa")), 550);
+    // Who forwards still writes as themselves, and a colleague's mail goes on, too.
+    let mut sender = signed_in(demo, "aoi@example.jp");
+    let own = letter("aoi@example.jp", "friend@outside.example", "still aoi", "");
+    let reply = sender.letter("aoi@example.jp", &["friend@outside.example"], &own).unwrap();
+    assert_eq!(reply.code, 250, "{reply:?}");
+    sink.wait_for_subject("still aoi");
+    done(demo, &["user", "forward", "aoi@example.jp", "--none"]);
+    let shown = done(demo, &["user", "forward", "aoi@example.jp"]);
+    assert_eq!(shown["to"].as_array().map(Vec::len), Some(0));
+}
+
+#[test]
+fn a_gateway_s_mail_reaches_its_server_octet_for_octet() {
+    let (demo, sink) = house();
+    let host = format!("127.0.0.1:{}:if-offered", sink.port);
+    assert_eq!(addressed(demo, CAROL, "Old.Box+1@example.net"), 550);
+    done(demo, &["domain", "gateway", "example.net", "--host", &host, "--recipients", "any"]);
+    let octets = mail("Old.Box+1@example.net", "to its own server");
+    deliver(demo, CAROL, "Old.Box+1@example.net", &octets);
+    let came = sink.wait_for_subject("to its own server");
+    assert_eq!((came.from.as_str(), came.to), (CAROL, vec!["Old.Box+1@example.net".to_owned()]));
+    is_below(&sink.wait_for_subject("to its own server"), &octets);
+    // With a list only those on it are taken.
+    let list = demo.data().with_file_name("recipients");
+    std::fs::write(&list, "# of the server\nold.box@example.net\n\nnew@example.net\n").unwrap();
+    let list = list.display().to_string();
+    let told =
+        done(demo, &["domain", "gateway", "example.net", "--host", &host, "--recipients", &list]);
+    assert_eq!(told["recipients"].as_u64(), Some(2), "{told}");
+    assert_eq!(addressed(demo, CAROL, "new@example.net"), 250);
+    assert_eq!(addressed(demo, CAROL, "nobody@example.net"), 550);
+    done(demo, &["domain", "gateway", "example.net", "--none"]);
+    assert_eq!(addressed(demo, CAROL, "new@example.net"), 550);
+}
+
+#[test]
+fn a_group_is_everybody_in_it() {
+    let (demo, sink) = house();
+    let mut words = vec!["group", "add", "team@example.jp", "--tenant", "Example Japan"];
+    for member in ["mina@example.jp", "rei@example.jp", "partner@outside.example"] {
+        words.extend(["--member", member]);
+    }
+    done(demo, &words);
+    let octets = mail("team@example.jp", "to the team");
+    deliver(demo, CAROL, "team@example.jp", &octets);
+    let came = sink.wait_for_subject("to the team");
+    assert_eq!(came.to, ["partner@outside.example"]);
+    assert!(came.from.starts_with("SRS0="), "{came:?}");
+    for member in ["mina@example.jp", "rei@example.jp"] {
+        within(PATIENCE, member, || subjects(demo, member).contains("to the team"));
+    }
+    let set = ["group", "set", "team@example.jp", "--without", "partner@outside.example"];
+    assert_eq!(done(demo, &set)["members"].as_array().map(Vec::len), Some(2));
+    done(demo, &["group", "remove", "team@example.jp"]);
+    assert_eq!(addressed(demo, CAROL, "team@example.jp"), 550);
+}
+
+#[test]
+fn who_is_away_answers_once() {
+    let (demo, sink) = house();
+    let text = "Back on Monday. 月曜に戻ります。";
+    done(demo, &["user", "away", "haru@example.jp", "--subject", "Away", "--text", text]);
+    for subject in ["are you there", "are you there now"] {
+        deliver(demo, CAROL, "haru@example.jp", &mail("haru@example.jp", subject));
+    }
+    let is_answer = |came: &Came| came.to == [CAROL] && came.field("Auto-Submitted").is_some();
+    let answer = sink.wait("the answer", is_answer);
+    assert_eq!(answer.from, "", "nobody answers an answer");
+    within(PATIENCE, "both letters", || {
+        subjects(demo, "haru@example.jp").contains("are you there now")
+    });
+    done(demo, &["user", "away", "haru@example.jp", "--back"]);
+    // Whatever would come came before this one, which left later.
+    let mut sender = signed_in(demo, "haru@example.jp");
+    let own = letter("haru@example.jp", "friend@outside.example", "after the answers", "");
+    let reply = sender.letter("haru@example.jp", &["friend@outside.example"], &own).unwrap();
+    assert_eq!(reply.code, 250, "{reply:?}");
+    sink.wait_for_subject("after the answers");
+    assert_eq!(sink.came().iter().filter(|came| is_answer(came)).count(), 1);
+}
