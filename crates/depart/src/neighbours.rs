@@ -86,6 +86,8 @@ pub(crate) struct Neighbours {
     pub policies: HashMap<String, (String, Instant, route::Sts)>,
     authorities: Option<tls::Authorities>,
     for_anybody: Option<Arc<ClientConfig>>,
+    /// What the vault agreed with us, between two batches.
+    pub hand: Option<crate::opening::Hand>,
     source: Option<(Instant, Option<IpAddr>)>,
 }
 
@@ -106,6 +108,7 @@ impl Neighbours {
             policies: HashMap::new(),
             authorities: None,
             for_anybody: None,
+            hand: None,
             source: None,
         })
     }

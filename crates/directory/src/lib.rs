@@ -271,6 +271,11 @@ impl Desk {
                 }
                 None => ToDispatch::Later,
             },
+            FromDispatch::FirstSeen(digest) => {
+                let token = self.key.as_ref().map(|key| keyed(key, "sent-from", person.0, &digest));
+                let now = now_ms();
+                ToDispatch::FirstSeen(token.map(|token| self.seen.since(token, now)))
+            }
         })
     }
 
