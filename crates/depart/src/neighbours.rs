@@ -3,12 +3,15 @@
 //! Every neighbour may die and come back: a new channel arrives over the control channel, and the
 //! question is put once more where asking twice does no harm.
 
+use crate::trust::Demand;
 use crate::{Fault, Limits};
 use compartment::House;
+use rustls::ClientConfig;
 use smtp::Address;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use terms::{Kind, MessageId, TenantId};
 use wire::Channel;
@@ -82,6 +85,7 @@ pub(crate) struct Neighbours {
     /// Policies of domains, with their ids and ends.
     pub policies: HashMap<String, (String, Instant, route::Sts)>,
     authorities: Option<tls::Authorities>,
+    for_anybody: Option<Arc<ClientConfig>>,
     /// What the vault agreed with us, between two batches.
     pub hand: Option<crate::opening::Hand>,
     source: Option<(Instant, Option<IpAddr>)>,
@@ -103,6 +107,7 @@ impl Neighbours {
             answers: HashMap::new(),
             policies: HashMap::new(),
             authorities: None,
+            for_anybody: None,
             hand: None,
             source: None,
         })
@@ -116,10 +121,23 @@ impl Neighbours {
         self.house.start.relay.port
     }
 
-    /// Read when they are needed for the first time: most mail goes to whoever answers.
-    pub(crate) fn authorities(&mut self) -> tls::Authorities {
-        let pem = &self.house.start.relay.authorities;
-        self.authorities.get_or_insert_with(|| tls::Authorities::read(pem)).clone()
+    /// What TLS with a host that must show this is made with. `None`: nobody can be believed.
+    pub(crate) fn tls_config(&mut self, demand: &Demand) -> Option<Arc<ClientConfig>> {
+        match demand {
+            // Most mail goes to whoever answers: that is made once.
+            Demand::Nothing | Demand::AnyTls => {
+                if self.for_anybody.is_none() {
+                    self.for_anybody = demand.config(&tls::Authorities::read(""));
+                }
+                self.for_anybody.clone()
+            }
+            Demand::Named(_) | Demand::Keys { .. } => {
+                let pem = &self.house.start.relay.authorities;
+                let authorities =
+                    self.authorities.get_or_insert_with(|| tls::Authorities::read(pem));
+                demand.config(authorities)
+            }
+        }
     }
 
     pub(crate) fn report(&self, report: &Report) {

@@ -190,12 +190,7 @@ impl Attempt<'_> {
         let unreachable =
             |words: &str| (Obstacle::of(Why::Unreachable, (4, 4, 1), words).at(&host.name), None);
         let limits = self.house.limits;
-        let authorities = match demand {
-            Demand::Named(_) => Some(self.house.authorities()),
-            _ => None,
-        };
-        let config = demand.config(&authorities.unwrap_or_else(|| tls::Authorities::read("")));
-        let Some(config) = config else {
+        let Some(config) = self.house.tls_config(demand) else {
             let words = "no authority is known that could prove a certificate";
             return Err((Obstacle::of(Why::Unsafe, (4, 7, 5), words).at(&host.name), None));
         };
