@@ -51,8 +51,9 @@ const PAGE: u32 = 1_000;
 /// A `depart` that can carry and has nothing to carry.
 struct Idle {
     peer: Peer,
-    /// Whose mail it has seen; it carries nobody else's.
-    tenant: Option<u32>,
+    /// Whose mail it has seen; it carries nobody else's. By its id: a place in the table is
+    /// another tenant's when the last letter has left.
+    tenant: Option<TenantId>,
     since: Instant,
 }
 
@@ -290,14 +291,6 @@ impl Desk {
                 if let Some(carried) = self.carried.remove(&peer) {
                     self.come_back(carried);
                 }
-                let tenant = match tenant {
-                    Some(tenant) => match self.store.table.tenants.find(&tenant) {
-                        Some(tenant) => Some(tenant),
-                        // Its tenant has nothing here any more: it has served its time.
-                        None => return Ok(drop(self.hub.dismiss(peer))),
-                    },
-                    None => None,
-                };
                 self.asked_for = None;
                 self.idle.push(Idle { peer, tenant, since: Instant::now() });
                 Ok(())
@@ -352,7 +345,18 @@ impl Desk {
         }
         let now = seconds(now_ms());
         for idle in std::mem::take(&mut self.idle) {
-            match self.next_load(now, idle.tenant) {
+            let place = match idle.tenant {
+                Some(tenant) => match self.store.table.tenants.find(&tenant) {
+                    Some(place) => Some(place),
+                    // Its tenant has nothing here now.
+                    None => {
+                        self.idle.push(idle);
+                        continue;
+                    }
+                },
+                None => None,
+            };
+            match self.next_load(now, place) {
                 Some(carried) => self.hand_to(idle.peer, carried),
                 None => self.idle.push(idle),
             }

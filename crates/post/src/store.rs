@@ -66,6 +66,7 @@ impl Store {
         })?;
         outcome?;
         table.find_free();
+        table.begin();
         let pasts = Pasts::open(&folder.join("past")).map_err(Fault::Folder)?;
         let next_seq = table.next_seq;
         let mut this = Self {

@@ -110,6 +110,9 @@ impl<T: Copy + Eq + std::hash::Hash> Shared<T> {
 
 #[derive(Default)]
 pub struct Table {
+    /// Nothing stands in a lane before this: while the log is told again, slots are given back and
+    /// filled anew, and a lane that held one would have it twice.
+    begun: bool,
     pub messages: Vec<Option<Message>>,
     pub legs: Vec<Option<Leg>>,
     free_messages: Vec<u32>,
@@ -255,8 +258,27 @@ impl Table {
         }
     }
 
+    /// The table stands as it was left: whoever may leave enters a lane, the oldest first.
+    pub fn begin(&mut self) {
+        self.begun = true;
+        let waiting = (0u32..).zip(&self.messages);
+        let mut slots: Vec<(u32, u32)> =
+            waiting.filter_map(|(slot, row)| Some((row.as_ref()?.at_s, slot))).collect();
+        slots.sort_unstable();
+        for (_, slot) in slots {
+            let mut at = self.message(slot).map_or(NONE, |message| message.first);
+            while let Some(next) = self.leg(at).map(|leg| leg.next) {
+                self.offer(at);
+                at = next;
+            }
+        }
+    }
+
     /// A leg that is ready enters its lane, one that is delayed the clock.
     fn offer(&mut self, slot: u32) {
+        if !self.begun {
+            return;
+        }
         let Some(leg) = self.legs.get_mut(slot as usize).and_then(Option::as_mut) else { return };
         let Some(Some(message)) = self.messages.get(leg.message as usize) else { return };
         match leg.state {

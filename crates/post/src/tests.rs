@@ -125,6 +125,49 @@ fn a_message_that_is_offered_twice_stands_once() {
     assert!(turn(&mut store, NOW).is_empty());
 }
 
+/// Slots are used again by other tenants' letters; after a crash each letter is its own again, and
+/// stands in its own lane, once.
+#[test]
+fn slots_that_were_used_again_are_told_apart_after_a_crash() {
+    let folder = Folder::new("again");
+    let mut store = Store::open(&folder.0, NOW).unwrap();
+    for round in 0..20 {
+        for number in 0..9 {
+            queue(&mut store, &outgoing(round * 10 + number, &[number as u8, 7], NOW));
+        }
+        store.commit(NOW).unwrap();
+        while let Some(turn) = store.table.next_turn(seconds(NOW), None) {
+            // The last letters stay.
+            let stays = |leg: &u32| {
+                let row = store.table.message(store.table.leg(*leg).unwrap().message).unwrap();
+                row.message == id(round * 10 + 8)
+            };
+            let over: Vec<u32> = turn.legs.into_iter().filter(|leg| !stays(leg)).collect();
+            for leg in over {
+                end(&mut store, leg, &Outcome::Sent { recipients: 2 }, NOW);
+            }
+            store.table.schedule.returned(turn.tenant, turn.road);
+        }
+    }
+    let mut store = reopened(store, &folder.0);
+    let mut seen = BTreeMap::new();
+    while let Some(turn) = store.table.next_turn(seconds(NOW), None) {
+        for slot in turn.legs {
+            let leg = store.table.leg(slot).unwrap().clone();
+            let row = store.table.message(leg.message).unwrap().clone();
+            assert_eq!((row.tenant, leg.road), (turn.tenant, turn.road));
+            let (envelope, _) = store.load(slot, 1_000, &mut Vec::new()).unwrap().unwrap();
+            let number = u64::from_be_bytes(row.message.0[8..].try_into().unwrap());
+            assert_eq!(words(&envelope), format!("envelope {number} {}", leg.number));
+            *seen.entry((number, leg.number)).or_insert(0) += 1;
+            end(&mut store, slot, &Outcome::Sent { recipients: 2 }, NOW);
+        }
+        store.table.schedule.returned(turn.tenant, turn.road);
+    }
+    assert_eq!(seen.len(), 40);
+    assert!(seen.values().all(|times| *times == 1), "{seen:?}");
+}
+
 #[test]
 fn what_was_under_way_is_ready_after_a_crash_and_what_is_delayed_waits() {
     let folder = Folder::new("crash");

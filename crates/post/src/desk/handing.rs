@@ -45,9 +45,9 @@ impl Desk {
         for (peer, batch) in std::mem::take(&mut self.announced).into_values() {
             drop(batch);
             if let Some(carried) = self.carried.remove(&peer) {
-                let tenant = carried.tenant;
+                let tenant = self.store.table.tenants.of(carried.tenant);
                 self.come_back(carried);
-                self.idle.push(Idle { peer, tenant: Some(tenant), since: Instant::now() });
+                self.idle.push(Idle { peer, tenant, since: Instant::now() });
             }
         }
     }
