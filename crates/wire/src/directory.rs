@@ -2,7 +2,8 @@
 
 use crate::approval::Act;
 pub use crate::passing::{
-    ABSENCE_SUBJECT_BYTES, ABSENCE_TEXT_BYTES, AbsenceTold, Forward, Gateway, Group, LIST_PAGE,
+    ABSENCE_SUBJECT_BYTES, ABSENCE_TEXT_BYTES, Absence, AbsenceTold, Forward, Gateway, Group,
+    LIST_PAGE, ONWARD, Onward, Path, WAY_BACK,
 };
 use serde::{Deserialize, Serialize};
 use terms::{HoldId, TenantId, UserId};
@@ -210,42 +211,6 @@ pub fn catch_all(domain: &str) -> String {
 
 /// Separates statements from everything else that is ever signed.
 pub const STATEMENT_DOMAIN: &[u8] = b"sekisho statement v1\0";
-
-/// One way on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Onward {
-    /// In whose name: the person who forwards; for a gateway's domain nobody of ours (all zero).
-    pub user: UserId,
-    pub to: String,
-    pub hop: crate::post::Hop,
-    pub path: Path,
-}
-
-/// The return path of what is passed on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Path {
-    /// As it came: the next server is the recipient's own.
-    AsItCame,
-    /// Rewritten (SRS), so that SPF holds there and a bounce finds its way back through here.
-    Rewritten,
-    /// None: this is a bounce on its way back. The address takes mail of the null sender only.
-    Null,
-}
-
-/// Ways on of one address.
-pub const ONWARD: usize = 100;
-
-/// How the local part of a return path of ours begins (SRS), in the directory's spelling. No
-/// person has such an address.
-pub const WAY_BACK: &str = "srs0=";
-
-/// What is answered while somebody is away.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Absence {
-    pub user: UserId,
-    pub subject: String,
-    pub text: String,
-}
 
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Recipient {

@@ -1,7 +1,44 @@
-//! Where mail goes on, as the command line sets and shows it; for `directory`.
+//! Where mail goes on: what the vault signs of it, and how the command line sets and shows it.
 
 use crate::directory::SmartHost;
 use serde::{Deserialize, Serialize};
+use terms::UserId;
+
+/// One way on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Onward {
+    /// In whose name: the person who forwards; for a gateway's domain nobody of ours (all zero).
+    pub user: UserId,
+    pub to: String,
+    pub hop: crate::post::Hop,
+    pub path: Path,
+}
+
+/// The return path of what is passed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Path {
+    /// As it came: the next server is the recipient's own.
+    AsItCame,
+    /// Rewritten (SRS), so that SPF holds there and a bounce finds its way back through here.
+    Rewritten,
+    /// None: this is a bounce on its way back. The address takes mail of the null sender only.
+    Null,
+}
+
+/// Ways on of one address.
+pub const ONWARD: usize = 100;
+
+/// How the local part of a return path of ours begins (SRS), in the directory's spelling. No
+/// person has such an address.
+pub const WAY_BACK: &str = "srs0=";
+
+/// What is answered while somebody is away.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Absence {
+    pub user: UserId,
+    pub subject: String,
+    pub text: String,
+}
 
 /// What somebody tells those who write to them while they are away.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
