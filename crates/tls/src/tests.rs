@@ -123,3 +123,25 @@ fn a_refusing_or_absent_signer_ends_the_handshake_and_a_new_one_mends_it() {
     drop((fresh, link, server));
     assert_eq!(thread.join().unwrap(), 1);
 }
+
+/// What is no certificate is left out; without any nobody is believed.
+#[test]
+fn authorities_are_read_from_pem() {
+    let (certificate, _) = certificate();
+    let pem = |octets: &[u8]| {
+        let text = data_encoding::BASE64.encode(octets);
+        format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n")
+    };
+    let good = pem(&certificate);
+    let check = |text: &str, count: usize| {
+        let authorities = Authorities::read(text);
+        assert_eq!(authorities.len(), count, "{text}");
+        assert_eq!(authorities.verifier().is_some(), count > 0);
+    };
+    check("", 0);
+    check("no certificate at all", 0);
+    check(&good, 1);
+    check(&format!("# a word\n{}\n{good}", pem(b"nonsense")), 1);
+    assert!(Authorities::only(b"nonsense").is_none());
+    assert_eq!(Authorities::only(&certificate).unwrap().len(), 1);
+}
