@@ -166,11 +166,11 @@ fn find(house: &mut Neighbours, to: &str) -> Step<Vec<Found>> {
             if onward.iter().any(|way| way.path == Path::Null) {
                 return Err(Stop::no(550, (1, 1), "nobody of that name here"));
             }
-            let here =
-                (!users.is_empty()).then(|| Found { address: written.clone(), place: Place::Here });
+            let own = |place| Found { address: written.clone(), place };
+            let here = (!users.is_empty()).then(|| own(Place::Here));
             // A gateway's own server knows its addresses' case and details.
             let by = |way: Onward| match way.path {
-                Path::AsItCame => Found { address: written.clone(), place: Place::By(way.hop) },
+                Path::AsItCame => own(Place::By(way.hop)),
                 _ => Found { address: way.to, place: Place::By(way.hop) },
             };
             Ok(here.into_iter().chain(onward.into_iter().map(by)).collect())

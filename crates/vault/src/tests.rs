@@ -3,6 +3,7 @@
 mod keys_in_life;
 mod leaving;
 mod ledger;
+mod onward;
 
 use self::ledger::{AWAY, FALSE_PROOF, Ledger, NO_MIRROR, NO_PROOF, SILENT, TRUE};
 use super::*;

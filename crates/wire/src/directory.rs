@@ -1,6 +1,10 @@
 //! Questions to `directory`, and the statements that it answers with.
 
 use crate::approval::Act;
+pub use crate::passing::{
+    ABSENCE_SUBJECT_BYTES, ABSENCE_TEXT_BYTES, Absence, AbsenceTold, Forward, Gateway, Group,
+    LIST_PAGE, ONWARD, Onward, Path, WAY_BACK,
+};
 use serde::{Deserialize, Serialize};
 use terms::{HoldId, TenantId, UserId};
 
@@ -220,42 +224,6 @@ pub fn catch_all(domain: &str) -> String {
 
 /// Separates statements from everything else that is ever signed.
 pub const STATEMENT_DOMAIN: &[u8] = b"sekisho statement v1\0";
-
-/// One way on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Onward {
-    /// In whose name: the person who forwards; for a gateway's domain nobody of ours (all zero).
-    pub user: UserId,
-    pub to: String,
-    pub hop: crate::post::Hop,
-    pub path: Path,
-}
-
-/// The return path of what is passed on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Path {
-    /// As it came: the next server is the recipient's own.
-    AsItCame,
-    /// Rewritten (SRS), so that SPF holds there and a bounce finds its way back through here.
-    Rewritten,
-    /// None: this is a bounce on its way back. The address takes mail of the null sender only.
-    Null,
-}
-
-/// Ways on of one address.
-pub const ONWARD: usize = 100;
-
-/// How the local part of a return path of ours begins (SRS), in the directory's spelling. No
-/// person has such an address.
-pub const WAY_BACK: &str = "srs0=";
-
-/// What is answered while somebody is away.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Absence {
-    pub user: UserId,
-    pub subject: String,
-    pub text: String,
-}
 
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Recipient {
@@ -500,52 +468,6 @@ pub enum FromAdmin {
         is_last: bool,
     },
 }
-
-/// What somebody tells those who write to them while they are away.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AbsenceTold {
-    pub subject: String,
-    pub text: String,
-    /// Milliseconds since 1970; `None`: until they are back.
-    pub until_ms: Option<u64>,
-}
-
-/// Where one person's mail goes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Forward {
-    pub address: String,
-    pub tenant: String,
-    /// None: it is kept.
-    pub to: Vec<String>,
-    pub keep: bool,
-    pub absence: Option<AbsenceTold>,
-}
-
-/// An address of several.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Group {
-    pub address: String,
-    pub tenant: String,
-    pub members: Vec<String>,
-}
-
-/// A domain whose mail goes to its tenant's own server.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Gateway {
-    pub domain: String,
-    pub tenant: String,
-    pub host: Option<SmartHost>,
-    /// Recipients that are taken; `None`: all.
-    pub recipients: Option<u64>,
-    /// Names the list that is being told.
-    pub sync_ms: u64,
-}
-
-/// An answer's subject and text, in octets.
-pub const ABSENCE_SUBJECT_BYTES: usize = 200;
-pub const ABSENCE_TEXT_BYTES: usize = 4_000;
-/// Addresses in one page of a gateway's list.
-pub const LIST_PAGE: usize = 500;
 
 #[derive(Serialize, Deserialize)]
 pub enum ToAdmin {

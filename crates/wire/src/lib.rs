@@ -24,6 +24,7 @@ pub mod ledger;
 pub mod mailbox;
 pub mod names;
 mod parcel;
+pub mod passing;
 pub mod post;
 pub mod scanner;
 pub mod sentinel;
