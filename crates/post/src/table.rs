@@ -266,11 +266,7 @@ impl Table {
             waiting.filter_map(|(slot, row)| Some((row.as_ref()?.at_s, slot))).collect();
         slots.sort_unstable();
         for (_, slot) in slots {
-            let mut at = self.message(slot).map_or(NONE, |message| message.first);
-            while let Some(next) = self.leg(at).map(|leg| leg.next) {
-                self.offer(at);
-                at = next;
-            }
+            self.legs_of(slot).into_iter().for_each(|leg| self.offer(leg));
         }
     }
 
