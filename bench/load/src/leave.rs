@@ -27,14 +27,17 @@ struct Shared {
     destinations: usize,
     next: AtomicUsize,
     refused: AtomicUsize,
-    begun: Vec<Mutex<Option<Instant>>>,
+    /// For each letter: when it was begun, and how many copies are still to come.
+    begun: Vec<Mutex<Option<(Instant, usize)>>>,
+    /// Every letter goes to all destinations, not to one of them.
+    to_all: bool,
     answered: Mutex<Vec<Duration>>,
     left: Mutex<Vec<Duration>>,
     arrived: AtomicUsize,
 }
 
 /// `load leave --sink PORT (--ready FILE | --port N) [--messages N] [--connections C]
-/// [--octets N] [--destinations D]`
+/// [--octets N] [--destinations D] [--to-all yes]`
 pub fn load(wishes: &Wishes) -> Outcome<Value> {
     let sink = u16::try_from(wishes.number_or("sink", 0)?)?;
     let messages = wishes.number_or("messages", 2_000)?;
@@ -108,6 +111,7 @@ fn shared(wishes: &Wishes, messages: usize) -> Outcome<Shared> {
         next: AtomicUsize::new(0),
         refused: AtomicUsize::new(0),
         begun: (0..messages).map(|_| Mutex::new(None)).collect(),
+        to_all: wishes.text_or("to-all", "no") == "yes",
         answered: Mutex::default(),
         left: Mutex::default(),
         arrived: AtomicUsize::new(0),
@@ -136,7 +140,7 @@ impl Shared {
             }
             let begin = Instant::now();
             if let Ok(mut begun) = self.begun[number].lock() {
-                *begun = Some(begin);
+                *begun = Some((begin, if self.to_all { self.destinations } else { 1 }));
             }
             match self.letter(&mut line, &account.address, number) {
                 Ok(()) => self.answered.lock().map_err(|_| "poisoned")?.push(begin.elapsed()),
@@ -155,6 +159,11 @@ impl Shared {
         let to = format!("friend{number}@d{}.outside.example", number % self.destinations);
         say(line, &format!("MAIL FROM:<{from}>\r\n"), b'2')?;
         say(line, &format!("RCPT TO:<{to}>\r\n"), b'2')?;
+        let others = if self.to_all { self.destinations } else { 1 };
+        for other in (0..others).filter(|other| self.to_all && *other != number % self.destinations) {
+            let to = format!("friend{number}@d{other}.outside.example");
+            say(line, &format!("RCPT TO:<{to}>\r\n"), b'2')?;
+        }
         say(line, "DATA\r\n", b'3')?;
         let mut text = format!(
             "From: <{from}>\r\nTo: <{to}>\r\nSubject: number {number}\r\n\
@@ -238,9 +247,14 @@ fn take(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
 
 fn note(shared: &Shared, number: Option<usize>) {
     let begun = number.and_then(|number| shared.begun.get(number));
-    let begin = begun.and_then(|begun| begun.lock().ok()?.take());
-    if let (Some(begin), Ok(mut left)) = (begin, shared.left.lock()) {
-        left.push(begin.elapsed());
+    let Some(Ok(mut begun)) = begun.map(Mutex::lock) else { return };
+    let Some((begin, left)) = begun.as_mut() else { return };
+    *left -= 1;
+    if *left == 0 {
+        if let Ok(mut all) = shared.left.lock() {
+            all.push(begin.elapsed());
+        }
+        *begun = None;
         shared.arrived.fetch_add(1, Ordering::SeqCst);
     }
 }
