@@ -207,7 +207,7 @@ fn write(mut allowed: Allowed, house: &mut Neighbours) -> Step<Written> {
 
 /// The text that goes under this message; empty: none. What stays in the house needs none.
 fn notice(received: &Received) -> &str {
-    let leaves = |to: &Addressed| matches!(to.place, Place::Elsewhere { .. });
+    let leaves = |to: &Addressed| !matches!(to.place, Place::Here);
     match received.offered.addressed.iter().any(leaves) {
         true => &received.author.settings.notice,
         false => "",
@@ -350,7 +350,10 @@ fn send_letter(queued: &Queued, until_ms: u64, house: &mut Neighbours) -> Step<(
 /// An address that leads to this person and nobody else: what is held is theirs to know.
 fn own_address(queued: &Queued, house: &mut Neighbours) -> Option<String> {
     let author = &queued.author;
-    let alone = |who: Who| matches!(who, Who::Here { users, .. } if users == [author.user]);
+    let alone = |who: Who| match who {
+        Who::Here { users, onward } => users == [author.user] && onward.is_empty(),
+        _ => false,
+    };
     let mut candidates = std::iter::once(&author.address).chain(&queued.from);
     candidates.find(|address| alone(house.who_is(address))).cloned()
 }

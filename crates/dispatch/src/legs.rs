@@ -48,6 +48,7 @@ pub(crate) fn split(
 fn hop(place: Place, smart_host: Option<&SmartHost>) -> Hop {
     match (place, smart_host) {
         (Place::Here, _) => Hop::Here,
+        (Place::By(hop), _) => hop,
         (Place::Elsewhere { .. }, Some(host)) => {
             Hop::Host { name: host.name.clone(), port: host.port, tls: host.tls }
         }

@@ -251,6 +251,7 @@ impl Letter {
             .map(|address| To { address: (*address).to_owned(), notify: None, original: None })
             .collect();
         let envelope = Envelope {
+            finish: wire::post::Finish::AsItIs,
             from: "aoi@here.example".to_owned(),
             hop,
             recipients,
@@ -378,7 +379,7 @@ fn play_vault(channel: Channel, transit: Arc<Pair>, seen: Arc<Mutex<Seen>>, evid
                 vault::FromDepart::Open { tenant, session } => {
                     let grant = GrantId([grants.len() as u8 + 1; 16]);
                     let session = unseal::PublicKey::parse(&session).unwrap();
-                    let context = GrantContext::in_transit(grant, tenant);
+                    let context = GrantContext::transit(grant, tenant);
                     let (enc, agreed) = agree(&session, &context).unwrap();
                     grants.insert(grant, agreed);
                     vault::ToDepart::Opened { grant, enc, transit: public(&transit) }
@@ -419,6 +420,9 @@ fn play_directory(channel: Channel, people: People, signing: Ed25519KeyPair) {
                     let stated = match known {
                         Some((_, tenant, user, keys)) => {
                             let statement = Statement {
+                                onward: Vec::new(),
+                                transit: None,
+                                absence: None,
                                 address: address.clone(),
                                 tenant: *tenant,
                                 recipients: vec![directory::Recipient {
