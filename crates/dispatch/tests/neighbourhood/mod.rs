@@ -33,6 +33,7 @@ pub const USER: UserId = UserId([4; 8]);
 pub enum Post {
     Takes,
     Waits(u32),
+    Doubts,
     IsFull,
     /// Leaves with the first message before it has answered; its successor takes it.
     DiesOnce,
@@ -389,6 +390,7 @@ fn play_post(control: Arc<Channel>, seen: Arc<Mutex<Seen>>, post: Post) {
     thread::spawn(move || {
         while let Ok(frame) = channel.receive(None) {
             let answer = match frame.read::<FromSender>().unwrap() {
+                FromSender::May { .. } if post == Post::Doubts => ToSender::Doubtful,
                 FromSender::May { user, .. } => {
                     assert_eq!(user, USER);
                     let wait = if let Post::Waits(seconds) = post { Some(seconds) } else { None };
