@@ -17,7 +17,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 use tls::Line;
 use wire::control::Report;
-use wire::post::Why;
+use wire::post::{Load, Why};
 
 /// Connections that one attempt makes. A destination with more addresses has them for load.
 const CONNECTIONS: usize = 16;
@@ -202,9 +202,10 @@ impl Attempt<'_> {
         let limit = limit.and_then(|limit| usize::try_from(limit).ok());
         let mut letters = limit.unwrap_or(LETTERS).clamp(1, LETTERS);
         let mut ended = 0;
+        self.release_texts(legs);
         while letters > 0 && self.house.is_counted() {
             let Some(mut leg) = legs.pop_front() else { break };
-            let text = match self.hands.hand.text(&leg.load, &self.hands.held, self.house) {
+            let text = match leg.text(self.hands, self.house) {
                 Ok(text) => text,
                 Err(fault) => {
                     self.put_off(leg, &fault)?;
@@ -236,6 +237,20 @@ impl Attempt<'_> {
         }
         conversation.quit();
         Ok(ended.max(1))
+    }
+
+    /// Somebody takes letters: the keys of all texts that wait are asked for at once. Those that
+    /// stay away are asked for again one by one.
+    fn release_texts(&mut self, legs: &mut VecDeque<Leg>) {
+        let mut waiting: Vec<&mut Leg> = legs.iter_mut().filter(|leg| !leg.has_text()).collect();
+        let loads: Vec<&Load> = waiting.iter().map(|leg| &leg.load).collect();
+        let hand = &self.hands.hand;
+        let Ok(texts) = hand.texts(&loads, &self.hands.held, self.house) else { return };
+        for (leg, text) in waiting.iter_mut().zip(texts) {
+            if let Some(text) = text {
+                leg.take_text(text);
+            }
+        }
     }
 
     fn put_off(&mut self, mut leg: Leg, fault: &Fault) -> Result<(), Fault> {
@@ -291,14 +306,10 @@ fn weigh(leg: &mut Leg, places: &[usize], carried: &Carried, (remote, tells): (&
             // RFC 5321 §4.5.3.1.10: too many at once, and those before were taken.
             Some(Outcome::Later(answer)) if answer.code == 452 && any_taken => None,
             Some(Outcome::Later(answer)) => {
-                let (_, subject, detail) = answer.status();
-                let status = (4, subject, detail);
-                Some(Fate::Left(Some(Obstacle::answered(status, &answer.quoted()).at(remote))))
+                Some(Fate::Left(Some(Obstacle::said(4, answer).at(remote))))
             }
             Some(Outcome::Refused(answer)) => {
-                let (_, subject, detail) = answer.status();
-                let status = (5, subject, detail);
-                Some(Fate::Failed(Obstacle::answered(status, &answer.quoted()).at(remote)))
+                Some(Fate::Failed(Obstacle::said(5, answer).at(remote)))
             }
             Some(Outcome::Unfit(unfit)) => {
                 let words = "the remote does not take mail of this kind";
@@ -367,8 +378,7 @@ fn obstacle_of(broken: &Broken, host: &str) -> Obstacle {
     let obstacle = match broken {
         // An answer that was not asked for is as good as none.
         Broken::Unwilling(answer) | Broken::Shut(answer) if !answer.is_positive() => {
-            let (_, subject, detail) = answer.status();
-            Obstacle::answered((4, subject, detail), &words)
+            Obstacle::said(4, answer)
         }
         Broken::NoTls(_) | Broken::TlsFailed(_) | Broken::Injected => {
             Obstacle::of(Why::Unsafe, (4, 7, 5), &words).because(Reason::NeedsTls)

@@ -23,6 +23,7 @@ fn settle(plan: Plan) -> Neighbourhood {
     let limits = Limits {
         answer: Duration::from_millis(1_500),
         piece: Duration::from_secs(5),
+        handshake: Duration::from_secs(2),
         ..Limits::default()
     };
     Neighbourhood::around(plan, |control| {

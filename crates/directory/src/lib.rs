@@ -218,6 +218,7 @@ impl Desk {
                 return Ok(ToEdge::Tokens(self.tokens(tenant, &digests)));
             }
             FromEdge::ReturnPath { .. } => return Ok(ToEdge::ReturnPath(None)),
+            FromEdge::Routes(_) => return Ok(ToEdge::Routes(None)),
             FromEdge::FirstSeen { tenant, digest } => {
                 let now = now_ms();
                 let token = self.key.as_ref().map(|key| keyed(key, "seen", tenant, &digest));

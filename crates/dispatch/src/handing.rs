@@ -288,7 +288,9 @@ fn commit(
     let words = envelopes.iter().map(|envelope| envelope.hop.word()).collect();
     let routes = house.routes(words)?;
     let legs: Vec<_> = envelopes.into_iter().zip(routes).collect();
-    let Sealed { body, legs, held } = seal(&Under { sending, message: id }, (text, draft), &legs)?;
+    let wrapper = house.wrapper(sending)?;
+    let under = Under { sending, message: id, wrapper: &wrapper };
+    let Sealed { body, legs, held } = seal(&under, (text, draft), &legs)?;
     let outgoing = Outgoing {
         tenant: sending.tenant,
         user: sending.user,

@@ -141,6 +141,7 @@ mod tests {
             Finding::new(id, *weight, (*detail).to_owned())
         };
         Examined {
+            header: Default::default(),
             findings: findings.iter().map(finding).collect(),
             parts: 1,
             authentication: Vec::new(),

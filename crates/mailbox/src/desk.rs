@@ -183,7 +183,7 @@ impl Desk {
         self.store.origin = Some(peer);
         let call = frame.call;
         let understood = match (label.kind, label.person) {
-            (Kind::Edge | Kind::Depart, _) => self.answer_edge(peer, label.instance, frame),
+            (Kind::Edge | Kind::Depart, _) => self.answer_edge(peer, &label, frame),
             (Kind::Dispatch, Some((tenant, user))) => {
                 self.answer_dispatch(peer, Whose { tenant, user }, label.instance, frame)
             }
@@ -255,12 +255,7 @@ impl Desk {
         }
     }
 
-    fn answer_edge(
-        &mut self,
-        peer: Peer,
-        instance: InstanceId,
-        frame: Frame,
-    ) -> Result<(), wire::Fault> {
+    fn answer_edge(&mut self, peer: Peer, label: &Label, frame: Frame) -> Result<(), wire::Fault> {
         let call = frame.call;
         match frame.read()? {
             FromEdge::Keep { copies, journeys, more } => {
@@ -270,7 +265,12 @@ impl Desk {
                     Gathered::TooMuch => return Err(wire::Fault::Malformed),
                     Gathered::Whole(arrival) => arrival,
                 };
-                let kept = self.store.keep(instance, &arrival.batches, &arrival.journeys, now_ms());
+                let (instance, now) = (label.instance, now_ms());
+                let (batches, journeys) = (arrival.batches, arrival.journeys);
+                let kept = match label.kind {
+                    Kind::Depart => self.store.keep_once(instance, batches, journeys, now),
+                    _ => self.store.keep(instance, &batches, &journeys, now),
+                };
                 match kept {
                     Ok(answer) => {
                         if matches!(answer, ToEdge::Kept) {

@@ -47,7 +47,8 @@ pub(crate) struct Hands {
 }
 
 impl Hands {
-    /// What an instance has from now on, and nothing it had before; says why not.
+    /// What an instance has from now on, and nothing it had before; says why not. A key agreed with
+    /// it for the same tenant stays: it opens what is in the hand, whatever that is.
     pub fn fill(
         &mut self,
         (by, instance): (InstanceId, InstanceId),
@@ -55,7 +56,9 @@ impl Hands {
         messages: Vec<(UserId, MessageId)>,
         now_ms: u64,
     ) -> Result<(), &'static str> {
-        self.hands.remove(&instance);
+        let before = self.hands.remove(&instance);
+        let grant = before.filter(|hand| (hand.by, hand.tenant) == (by, tenant));
+        let grant = grant.and_then(|hand| hand.grant);
         if messages.is_empty() {
             return Ok(());
         }
@@ -69,7 +72,7 @@ impl Hands {
             return Err("post fills more hands than there can be");
         }
         let (messages, until_ms) = (messages.into_iter().collect(), now_ms + LIFE_MS);
-        let hand = Hand { by, tenant, messages, until_ms, grants: 0, releases: 0, grant: None };
+        let hand = Hand { by, tenant, messages, until_ms, grants: 0, releases: 0, grant };
         self.hands.insert(instance, hand);
         Ok(())
     }

@@ -15,6 +15,8 @@ pub enum FromEdge {
     ReturnPath { from: String, domain: String },
     /// How long ago was this first seen? The digest says who tries what; kept as a keyed hash.
     FirstSeen { tenant: TenantId, digest: [u8; 32] },
+    /// As [`FromDispatch::Routes`].
+    Routes(Vec<String>),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -25,6 +27,8 @@ pub enum ToEdge {
     FirstSeen(Option<u64>),
     /// `None`: nobody can say now.
     ReturnPath(Option<String>),
+    /// `None`: nobody can say now.
+    Routes(Option<Vec<[u8; 16]>>),
 }
 
 #[derive(Serialize, Deserialize)]

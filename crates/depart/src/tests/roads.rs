@@ -98,6 +98,17 @@ fn tls_that_fails_is_left_out_where_it_may_be() {
     assert_eq!(outcome(plan, bob()), "1.0 later sent 0: Unsafe");
     assert_eq!(remote.texts().len(), 0);
 
+    // Nothing comes behind the answer: tried once more, in clear.
+    let hangs = |number: usize, line: &str| match line {
+        "EHLO mx.here.example" => Some("250-x\r\n250 STARTTLS\r\n".to_owned()),
+        "STARTTLS" if number == 0 => Some("220 go\r\n".to_owned()),
+        _ => None,
+    };
+    let remote = Remote::that(hangs);
+    let plan = Plan::default().with("there.example", "mx.there.example", &remote);
+    assert_eq!(outcome(plan, bob()), "1.0 sent 1");
+    assert_eq!((remote.secured(), remote.texts().len()), (0, 1));
+
     let closes = |_: usize, line: &str| match line {
         "EHLO mx.here.example" => Some("250-x\r\n250 STARTTLS\r\n".to_owned()),
         _ => None,

@@ -20,7 +20,9 @@ use wire::control::{Order, Relay, Report, Start};
 use wire::directory::{self, PublicKey, STATEMENT_DOMAIN, Stated, Statement, TenantSettings};
 use wire::mailbox::{self, Journey, SealedPart};
 use wire::names::{Answer, Outcome as Found, Question, Record, RecordKind, Security};
-use wire::post::{Envelope, Errand, FromDepart, Hop, Load, Outcome, Receiver as To, ToDepart};
+use wire::post::{
+    Envelope, Errand, Finish, FromDepart, Hop, Load, Outcome, Receiver as To, ToDepart,
+};
 use wire::vault::{self, TransitItem};
 use wire::{Channel, INLINE_BYTES, Label, Parcel};
 
@@ -251,7 +253,6 @@ impl Letter {
             .map(|address| To { address: (*address).to_owned(), notify: None, original: None })
             .collect();
         let envelope = Envelope {
-            finish: wire::post::Finish::AsItIs,
             from: "aoi@here.example".to_owned(),
             hop,
             recipients,
@@ -260,6 +261,7 @@ impl Letter {
             require_tls: false,
             has_eight_bits: false,
             needs_utf8: false,
+            finish: Finish::AsItIs,
         };
         let text = b"Message-ID: <m1@here.example>\r\nSubject: hi\r\n\r\n.hello\r\n".to_vec();
         Self { number: 1, leg: 0, errand: Errand::Carry, envelope, text }
@@ -420,9 +422,6 @@ fn play_directory(channel: Channel, people: People, signing: Ed25519KeyPair) {
                     let stated = match known {
                         Some((_, tenant, user, keys)) => {
                             let statement = Statement {
-                                onward: Vec::new(),
-                                transit: None,
-                                absence: None,
                                 address: address.clone(),
                                 tenant: *tenant,
                                 recipients: vec![directory::Recipient {
@@ -430,6 +429,9 @@ fn play_directory(channel: Channel, people: People, signing: Ed25519KeyPair) {
                                     body: public(&keys.body),
                                     summary: public(&keys.summary),
                                 }],
+                                onward: Vec::new(),
+                                transit: None,
+                                absence: None,
                                 settings: TenantSettings::default(),
                                 issued_ms: 0,
                                 valid_until_ms: u64::MAX,

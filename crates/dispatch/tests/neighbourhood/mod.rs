@@ -228,8 +228,12 @@ impl<T> Neighbourhood<T> {
         let own = self.transit.compute_public_key().unwrap();
         let info = context.info(share.epoch);
         let hpke = schedule(share.suite, &dh, &share.enc, own.as_ref(), &info);
-        let key = UnboundKey::new(&AES_256_GCM, hpke.key.dangerous_expose()).unwrap();
-        let nonce = Nonce::assume_unique_for_key(hpke.nonce);
+        let (key, nonce) = match share.company {
+            Some(nonce) => (hpke.export(&context.exporter()), nonce),
+            None => (hpke.key, hpke.nonce),
+        };
+        let key = UnboundKey::new(&AES_256_GCM, key.dangerous_expose()).unwrap();
+        let nonce = Nonce::assume_unique_for_key(nonce);
         let mut plain = share.sealed;
         let associated = Aad::from(context.associated());
         LessSafeKey::new(key).open_in_place(nonce, associated, &mut plain).unwrap();
@@ -371,6 +375,7 @@ fn play_signer(channel: Channel, seen: Arc<Mutex<Seen>>, has_keys: bool) {
                     let (selector, algorithm) = ("s1".to_owned(), "ed25519-sha256".to_owned());
                     FromSigner::MailKeys(vec![MailKey { selector, algorithm }])
                 }
+                ToSigner::MailKeys { .. } => FromSigner::MailKeys(Vec::new()),
                 ToSigner::SignMail { domain, selector, canonical } => {
                     assert_eq!((domain.as_str(), selector.as_str()), ("example.jp", "s1"));
                     // RFC 8463 §3: what Ed25519 signs is the hash.
@@ -441,6 +446,7 @@ fn play_scanner(channel: Channel, seen: Arc<Mutex<Seen>>, findings: Vec<Finding>
                 forged: Vec::new(),
                 summary: postcard::to_stdvec(&mime::summarise(&message)).unwrap(),
                 trace_digests: vec![[5; 32]],
+                header: None,
                 micros: 1,
             };
             seen.lock().unwrap().scanned.push(message);
