@@ -1,5 +1,6 @@
 //! Journeys through a whole instance: real channels and sockets, neighbours that are played.
 
+mod chance;
 mod hostile;
 mod house;
 mod letters;
@@ -26,6 +27,10 @@ fn settle(plan: Plan) -> Neighbourhood {
         handshake: Duration::from_secs(2),
         ..Limits::default()
     };
+    settle_with(plan, limits)
+}
+
+fn settle_with(plan: Plan, limits: Limits) -> Neighbourhood {
     Neighbourhood::around(plan, |control| {
         let house = House::begin_on(control).unwrap();
         thread::spawn(move || crate::live(house, limits))

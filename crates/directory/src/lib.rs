@@ -298,6 +298,15 @@ impl Desk {
             FromDepart::Tokens { tenant, digests } => {
                 Ok(ToDepart::Tokens(self.tokens(tenant, &digests)))
             }
+            FromDepart::Source(tenant) => Ok(self.source(tenant)),
+        }
+    }
+
+    fn source(&self, tenant: TenantId) -> ToDepart {
+        let row = self.key.as_ref().map(|key| self.tables.tenant(key, tenant));
+        match row {
+            Some(Ok(row)) => ToDepart::Source(row.and_then(|row| row.sending.source)),
+            _ => ToDepart::Later,
         }
     }
 

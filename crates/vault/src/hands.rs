@@ -230,10 +230,14 @@ mod tests {
     fn what_it_had_before_is_out_of_its_hand() {
         let mut hands = full();
         hands.fill((POST, DEPART), TENANT, messages(&[3]), 0).unwrap();
-        assert_eq!(weighed(&mut hands, DEPART, FIRST, &[3]), "Plain(NoGrant)");
+        // The key that was agreed serves for what is in the hand now, and for nothing else.
+        assert_eq!(weighed(&mut hands, DEPART, FIRST, &[3]), "of 0404040404040404");
         assert_eq!(weighed(&mut hands, DEPART, FIRST, &[1]), "NotInHand");
-        // A key that was agreed for the hand before comes too late.
-        assert_eq!(hands.agree(DEPART, FIRST, key()), None);
+        hands.fill((POST, DEPART), TenantId([9; 8]), messages(&[3]), 0).unwrap();
+        assert_eq!(weighed(&mut hands, DEPART, FIRST, &[3]), "Plain(NoGrant)");
+        let mut hands = full();
+        hands.fill((OTHER, DEPART), TENANT, messages(&[3]), 0).unwrap();
+        assert_eq!(weighed(&mut hands, DEPART, FIRST, &[3]), "Plain(NoGrant)");
         let mut hands = full();
         hands.fill((POST, DEPART), TENANT, Vec::new(), 0).unwrap();
         assert_eq!(weighed(&mut hands, DEPART, FIRST, &[1]), "Plain(NoGrant)");
@@ -283,9 +287,9 @@ mod tests {
                 0..3 => {
                     let some: Vec<u8> = (0..dice(6)).map(|_| dice(6) as u8).collect();
                     hands.fill((POST, instance(who)), TENANT, messages(&some), 0).unwrap();
-                    model.remove(&who);
+                    let granted = model.remove(&who).and_then(|(_, granted)| granted);
                     if !some.is_empty() {
-                        model.insert(who, (some, None));
+                        model.insert(who, (some, granted));
                     }
                 }
                 3 => {

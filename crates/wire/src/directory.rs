@@ -79,13 +79,22 @@ pub enum ToDispatch {
 #[derive(Serialize, Deserialize)]
 pub enum FromDepart {
     Address(String),
-    Tokens { tenant: TenantId, digests: Vec<[u8; 32]> },
+    Tokens {
+        tenant: TenantId,
+        digests: Vec<[u8; 32]>,
+    },
+    /// From which of our addresses this tenant's mail leaves.
+    Source(TenantId),
 }
 
 #[derive(Serialize, Deserialize)]
 pub enum ToDepart {
     Stated(Stated),
     Tokens(Vec<[u8; 16]>),
+    /// `None`: from whichever the system takes.
+    Source(Option<std::net::IpAddr>),
+    /// Nobody can say now.
+    Later,
 }
 
 /// What the vault signs: under which key a person's outgoing mail is sealed, and what they may.
