@@ -42,6 +42,9 @@ const SUBMIT_LIMIT: Duration = Duration::from_secs(4 * 60);
 const REFUSALS: u32 = 3;
 /// A wrong secret costs its sender time, and nobody else.
 const REFUSAL_PAUSE: Duration = Duration::from_secs(1);
+/// Refused recipients on one connection: an address book that has grown old has some, a list of
+/// guesses has more.
+const UNKNOWN: u32 = 100;
 /// Memory that a connection keeps between its messages once it has asked: small ones ask once.
 const KEPT_BYTES: u64 = 1024 * 1024;
 /// Asked for at a time while a text of unknown size comes.
@@ -67,6 +70,7 @@ struct Conversation<'a> {
     text: Option<Text>,
     granted: u64,
     refusals: u32,
+    unknown: u32,
     /// The dispatch did not come, or is gone: a new connection gets another.
     is_deserted: bool,
     /// When we last replied.
@@ -95,6 +99,7 @@ pub fn serve(
         text: None,
         granted: 0,
         refusals: 0,
+        unknown: 0,
         is_deserted: false,
         since: Instant::now(),
         until: Instant::now() + CONNECTION_LIMIT,
@@ -153,6 +158,10 @@ impl Conversation<'_> {
                 let enough = Reply::new(421, (7, 0), "too many refused sign-ins");
                 self.session.close(enough, Why::TooManyErrors);
             }
+            if self.unknown > UNKNOWN {
+                let enough = Reply::new(421, (7, 0), "too many unknown recipients");
+                self.session.close(enough, Why::TooManyErrors);
+            }
             if self.is_deserted {
                 let alone = Reply::new(421, (3, 0), "nobody takes mail on this connection now");
                 self.session.close(alone, Why::Refused);
@@ -207,7 +216,10 @@ impl Conversation<'_> {
         }
         match self.ask(&ToDispatch::To(address.clone())) {
             Ok(FromDispatch::Yes) => {}
-            answer => return refusal(answer),
+            answer => {
+                self.unknown += u32::from(matches!(answer, Ok(FromDispatch::No { code: 550, .. })));
+                return refusal(answer);
+            }
         }
         let notify = rcpt.notify.map(|said| (said.success, said.failure, said.delay));
         let original = rcpt.original.map(|said| {

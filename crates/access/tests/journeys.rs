@@ -1,6 +1,7 @@
 //! Journeys of a mail client through `access`, with the world around it played by threads.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+#[allow(dead_code)]
 mod world;
 
 use std::sync::atomic::Ordering;

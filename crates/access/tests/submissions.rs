@@ -153,3 +153,14 @@ fn a_smuggler_hands_in_nothing() {
     assert!(client.line().starts_with("554 5.6.0"));
     assert!(world.desk.taken.lock().unwrap().is_empty());
 }
+
+#[test]
+fn whoever_guesses_names_is_sent_away() {
+    let world = World::new(Service::Submissions);
+    let mut client = signed_in(&world, Service::Submissions);
+    client.asks("MAIL FROM:<aoi@example.jp>", "250");
+    for _ in 0..101 {
+        client.asks("RCPT TO:<nobody@example.jp>", "550 5.1.1");
+    }
+    assert!(client.line().starts_with("421 4.7.0 too many unknown"));
+}

@@ -1,9 +1,9 @@
 //! The takeover brake: whether it is still the person who writes. What looks otherwise waits for
 //! somebody, and the person is told.
 //!
-//! Known here: the rate (`post` counts recipients), what the scanner finds, and the network that
-//! the person writes from, as far as the directory has seen it. Not known: countries, and how much
-//! of what left has come back.
+//! What is known: the rate, and how much came back (`post` counts both), what the scanner finds,
+//! and here the network that the person writes from, as far as the directory has seen it.
+//! Countries are not known.
 
 use crate::neighbours::Neighbours;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

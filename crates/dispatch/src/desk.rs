@@ -3,7 +3,7 @@
 use crate::Fault;
 use crate::brake::Brake;
 use crate::handing::{Offered, Queued, hand_in};
-use crate::neighbours::{Neighbours, Who, Whose};
+use crate::neighbours::{May, Neighbours, Who, Whose};
 use crate::stop::{Step, Stop};
 use flight::Text;
 use smtp::Address;
@@ -98,7 +98,7 @@ impl Desk {
     }
 
     fn data(&mut self, many: u32) -> Step<()> {
-        may(&mut self.house, many, &self.settings)
+        may(&mut self.house, many, &self.settings).map(|_| ())
     }
 
     /// Nothing that was agreed to before is believed: it may be another access by now that asks.
@@ -189,11 +189,16 @@ fn written(address: &Address, domain: &str) -> String {
     }
 }
 
-/// Whether so many recipients are within this person's limits now.
-pub(crate) fn may(house: &mut Neighbours, many: u32, settings: &SendingSettings) -> Step<()> {
+/// Whether so many recipients are within this person's limits now; and whether much of what they
+/// sent lately came back.
+pub(crate) fn may(house: &mut Neighbours, many: u32, settings: &SendingSettings) -> Step<bool> {
     let SendingSettings { in_ten_minutes, in_a_day, .. } = settings;
     let limits = Limits { in_ten_minutes: *in_ten_minutes, in_a_day: *in_a_day };
-    let Some(seconds) = house.wait_for(many, limits)? else { return Ok(()) };
+    let seconds = match house.may_send(many, limits)? {
+        May::Yes => return Ok(false),
+        May::Doubtful => return Ok(true),
+        May::NotBefore { seconds } => seconds,
+    };
     let minutes = seconds.div_ceil(60);
     let text = format!("too many recipients lately; try again in {minutes} minutes");
     Err(Stop::no(450, (7, 1), text))

@@ -43,6 +43,8 @@ pub(crate) struct Offered {
 struct Received {
     offered: Offered,
     author: Sending,
+    /// Much of what this person sent lately came back.
+    is_doubtful: bool,
     id: MessageId,
     at_ms: u64,
 }
@@ -133,9 +135,9 @@ fn receive(offered: Offered, house: &mut Neighbours) -> Step<Received> {
     }
     let author = author.ok_or(Fault::Strange { peer: "a header" })?;
     let many = u32::try_from(offered.addressed.len()).unwrap_or(u32::MAX);
-    may(house, many, &author.settings)?;
+    let is_doubtful = may(house, many, &author.settings)?;
     let id = MessageId(compartment::random());
-    Ok(Received { offered, author, id, at_ms: compartment::now_ms() })
+    Ok(Received { offered, author, is_doubtful, id, at_ms: compartment::now_ms() })
 }
 
 /// No sender: our own people's mail is not authenticated, they are.
@@ -147,12 +149,15 @@ fn examine(received: Received, house: &mut Neighbours) -> Step<Examined> {
 
 fn allow(examined: Examined, brake: &mut Brake, house: &mut Neighbours) -> Step<Allowed> {
     let Examined { received, seen } = examined;
-    let Received { offered, author, id, at_ms } = &received;
+    let Received { offered, author, id, at_ms, .. } = &received;
     let mut weighed = weigh(&seen, offered.text.len(), &author.settings, *at_ms)?;
     let many = u32::try_from(offered.addressed.len()).unwrap_or(u32::MAX);
     let who = (author.user, offered.submission.client_ip);
     if brake.grips(many, who, house) && !weighed.is_held() {
         weighed.hold_for("outgoing.network.new", *at_ms);
+    }
+    if received.is_doubtful && !weighed.is_held() {
+        weighed.hold_for("outgoing.returns.many", *at_ms);
     }
     if weighed.is_held() {
         let reason = weighed.reasons.get(1).map_or("", String::as_str);
@@ -207,7 +212,7 @@ fn write(mut allowed: Allowed, house: &mut Neighbours) -> Step<Written> {
 
 /// The text that goes under this message; empty: none. What stays in the house needs none.
 fn notice(received: &Received) -> &str {
-    let leaves = |to: &Addressed| matches!(to.place, Place::Elsewhere { .. });
+    let leaves = |to: &Addressed| !matches!(to.place, Place::Here);
     match received.offered.addressed.iter().any(leaves) {
         true => &received.author.settings.notice,
         false => "",
@@ -254,7 +259,7 @@ fn queue(written: Written, house: &mut Neighbours) -> Step<Queued> {
     let Written { allowed: Allowed { received, seen, weighed }, draft, common } = written;
     let held = weighed.hold.filter(|_| weighed.is_held());
     let (journey, digests) = (journey(&received, &weighed), digests(&received, &seen));
-    let Received { offered, author, id, at_ms } = received;
+    let Received { offered, author, id, at_ms, .. } = received;
     let envelopes = split(offered.addressed, &common, author.settings.smart_host.as_ref());
     let parcel = Parcel { id, at_ms, hold: weighed.hold, text: &offered.text, draft: &draft };
     commit(&parcel, &author, envelopes, house)?;
@@ -352,7 +357,10 @@ fn send_letter(queued: &Queued, until_ms: u64, house: &mut Neighbours) -> Step<(
 /// An address that leads to this person and nobody else: what is held is theirs to know.
 fn own_address(queued: &Queued, house: &mut Neighbours) -> Option<String> {
     let author = &queued.author;
-    let alone = |who: Who| matches!(who, Who::Here { users, .. } if users == [author.user]);
+    let alone = |who: Who| match who {
+        Who::Here { users, onward } => users == [author.user] && onward.is_empty(),
+        _ => false,
+    };
     let mut candidates = std::iter::once(&author.address).chain(&queued.from);
     candidates.find(|address| alone(house.who_is(address))).cloned()
 }

@@ -65,6 +65,17 @@ pub(crate) enum Who {
     Later,
 }
 
+/// What the queue's keeper says to so many recipients.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum May {
+    Yes,
+    NotBefore {
+        seconds: u32,
+    },
+    /// Much of what they sent lately came back.
+    Doubtful,
+}
+
 pub(crate) struct Neighbours {
     house: House,
     channels: HashMap<Kind, Channel>,
@@ -302,16 +313,14 @@ impl Neighbours {
         }
     }
 
-    /// `None`: this person may send to so many now. Else: not before so many seconds.
-    pub(crate) fn wait_for(
-        &mut self,
-        recipients: u32,
-        limits: Limits,
-    ) -> Result<Option<u32>, Fault> {
+    /// Whether this person may send to so many now.
+    pub(crate) fn may_send(&mut self, recipients: u32, limits: Limits) -> Result<May, Fault> {
         let Some((_, user)) = self.person else { return Err(Fault::Away("access")) };
         let question = FromSender::May { user, recipients, limits };
         match self.ask(Kind::Post, &question, &[], MAY_LIMIT)? {
-            ToSender::May(wait) => Ok(wait),
+            ToSender::May(None) => Ok(May::Yes),
+            ToSender::May(Some(seconds)) => Ok(May::NotBefore { seconds }),
+            ToSender::Doubtful => Ok(May::Doubtful),
             _ => Err(Fault::Strange { peer: "post" }),
         }
     }

@@ -390,6 +390,11 @@ pub(crate) const WORDS: &[(&str, &str, &str)] = &[
         "left without the organisation's notice, which could not be added safely",
     ),
     (
+        "outgoing.returns.many",
+        "この人が最近送ったメールの多くが宛先不明で戻っています",
+        "comes from somebody much of whose mail has lately come back",
+    ),
+    (
         "outgoing.network.new",
         "この人がこれまで送信したことのないネットワークからの大量送信です",
         "many recipients, from a network that this person has never sent from",

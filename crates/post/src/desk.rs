@@ -273,8 +273,13 @@ impl Desk {
             }
             FromSender::May { user, recipients, limits } => {
                 let now = seconds(now_ms());
-                let wait = self.store.table.senders.wait(user, recipients, limits, now);
-                let _ = self.hub.send(peer, call, &ToSender::May(wait), Vec::new());
+                let senders = &self.store.table.senders;
+                let sent = senders.in_an_hour(user, now);
+                let answer = match senders.wait(user, recipients, limits, now) {
+                    None if self.store.returns.are_many(user, sent, now) => ToSender::Doubtful,
+                    wait => ToSender::May(wait),
+                };
+                let _ = self.hub.send(peer, call, &answer, Vec::new());
             }
         }
         Ok(())
@@ -565,6 +570,7 @@ impl Desk {
             self.commit();
         }
         self.store.table.senders.forget_quiet(now);
+        self.store.returns.forget_quiet(now);
         self.send_home();
         let worked = match self.store.wants_writing() {
             true => self.store.write_down(),

@@ -24,6 +24,7 @@ mod fault;
 mod forward;
 mod parts;
 mod past;
+mod returns;
 mod schedule;
 mod senders;
 mod snapshot;

@@ -44,6 +44,14 @@ impl Senders {
         None
     }
 
+    /// Recipients of the last hour.
+    pub fn in_an_hour(&self, user: UserId, now: u32) -> u32 {
+        let step = now / STEP_SECONDS;
+        let counts = self.0.get(&user).map_or(&[] as &[_], Vec::as_slice);
+        let lately = counts.iter().filter(|(at, _)| at + 6 > step);
+        lately.fold(0, |sum, (_, count)| sum.saturating_add(*count))
+    }
+
     /// Forgets those who have sent nothing for a day.
     pub fn forget_quiet(&mut self, now: u32) {
         let step = now / STEP_SECONDS;

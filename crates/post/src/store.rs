@@ -6,6 +6,7 @@ use crate::Fault;
 use crate::entry::{At, Entry, NewLeg, NewMessage, SentRecord};
 use crate::parts;
 use crate::past::{Past, Pasts};
+use crate::returns::Returns;
 use crate::snapshot;
 use crate::state::{OURS_SECONDS, pause_seconds};
 use crate::table::{Leg, Message, Table, is_over, seconds};
@@ -28,6 +29,7 @@ pub struct Store {
     bodies: Box<dyn Bodies + Send>,
     folder: PathBuf,
     pub table: Table,
+    pub returns: Returns,
     staged: Vec<Entry>,
     mark: Mark,
     written: Mark,
@@ -73,6 +75,7 @@ impl Store {
             bodies,
             folder: folder.to_owned(),
             table,
+            returns: Returns::default(),
             staged: Vec::new(),
             mark: mark.max(from),
             written: from,
@@ -217,6 +220,7 @@ impl Store {
             return Ok(());
         };
         let now = seconds(now_ms);
+        self.note_returned(&leg, outcome, now);
         let mut entries = Vec::new();
         match outcome {
             Outcome::Sent { recipients } => {
@@ -257,6 +261,23 @@ impl Store {
             Outcome::ToldLate => entries.push(Entry::ToldLate { leg: slot }),
         }
         self.stage(entries)
+    }
+
+    /// Those who got nothing and will not: not there, or not wanted there.
+    fn note_returned(&mut self, leg: &Leg, outcome: &Outcome, now: u32) {
+        let returned = match outcome {
+            Outcome::Failed { sent, why: Why::Answered { class: 5, .. } } => {
+                leg.recipients.saturating_sub(*sent)
+            }
+            Outcome::Later { sent, rest: Some((_, left)), .. } => {
+                leg.recipients.saturating_sub(*sent).saturating_sub(*left)
+            }
+            _ => 0,
+        };
+        let message = self.table.message(leg.message).filter(|_| returned > 0);
+        if let Some(user) = message.map(|message| message.user) {
+            self.returns.count(user, returned.into(), now);
+        }
     }
 
     fn sent(&mut self, leg: &Leg, instance: InstanceId, recipients: u16) -> Option<Entry> {

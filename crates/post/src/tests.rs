@@ -112,6 +112,29 @@ fn what_is_queued_leaves_and_ends() {
 }
 
 #[test]
+fn what_nobody_has_at_its_place_is_counted_for_its_sender() {
+    let folder = Folder::new("returned");
+    let mut store = Store::open(&folder.0, NOW).unwrap();
+    const GONE: Why = Why::Answered { class: 5, subject: 1, detail: 1 };
+    let user = outgoing(0, &[1], NOW).user;
+    for number in 0..25 {
+        queue(&mut store, &outgoing(number, &[1], NOW));
+    }
+    store.commit(NOW).unwrap();
+    let mut slots = turn(&mut store, NOW);
+    while slots.len() < 25 {
+        slots.extend(turn(&mut store, NOW));
+    }
+    for (number, slot) in slots.into_iter().enumerate() {
+        assert!(!store.returns.are_many(user, 0, seconds(NOW)), "{number}");
+        // Two recipients each.
+        end(&mut store, slot, &Outcome::Failed { sent: 0, why: GONE }, NOW);
+    }
+    assert!(store.returns.are_many(user, 200, seconds(NOW)));
+    assert!(!store.returns.are_many(user, 201, seconds(NOW)));
+}
+
+#[test]
 fn a_message_that_is_offered_twice_stands_once() {
     let folder = Folder::new("twice");
     let mut store = Store::open(&folder.0, NOW).unwrap();

@@ -145,6 +145,8 @@ pub enum ToSender {
     Fault,
     /// `None`: yes. Else: not before so many seconds.
     May(Option<u32>),
+    /// As far as the limits go, yes; but much of what this person sent lately came back.
+    Doubtful,
 }
 
 /// From `depart`.

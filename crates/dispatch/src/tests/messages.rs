@@ -371,3 +371,14 @@ fn a_flood_from_a_new_network_is_held() {
     // Nobody is known yet: after a restart, or at a person's first message.
     assert_eq!(send((HOUR - 1, 0)), [false, false]);
 }
+
+#[test]
+fn whose_mail_comes_back_is_looked_at() {
+    let around = settle(Plan { post: Post::Doubts, ..Plan::default() });
+    check(&around.ask(&FromAccess::Many(1), &[]), "yes");
+    let answer = around.hand_in("aoi@example.jp", &["x@far.example"], &whole(""));
+    assert!(said(&answer).contains("waits until"), "{answer:?}");
+    assert_eq!(around.left()[0].outgoing.hold.unwrap().then, AtEnd::Return);
+    let seen = around.seen.lock().unwrap();
+    assert_eq!(seen.journeys[0].reasons, ["outgoing.held", "outgoing.returns.many"]);
+}

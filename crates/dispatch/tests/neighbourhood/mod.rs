@@ -33,6 +33,7 @@ pub const USER: UserId = UserId([4; 8]);
 pub enum Post {
     Takes,
     Waits(u32),
+    Doubts,
     IsFull,
     /// Leaves with the first message before it has answered; its successor takes it.
     DiesOnce,
@@ -227,8 +228,12 @@ impl<T> Neighbourhood<T> {
         let own = self.transit.compute_public_key().unwrap();
         let info = context.info(share.epoch);
         let hpke = schedule(share.suite, &dh, &share.enc, own.as_ref(), &info);
-        let key = UnboundKey::new(&AES_256_GCM, hpke.key.dangerous_expose()).unwrap();
-        let nonce = Nonce::assume_unique_for_key(hpke.nonce);
+        let (key, nonce) = match share.company {
+            Some(nonce) => (hpke.export(&context.exporter()), nonce),
+            None => (hpke.key, hpke.nonce),
+        };
+        let key = UnboundKey::new(&AES_256_GCM, key.dangerous_expose()).unwrap();
+        let nonce = Nonce::assume_unique_for_key(nonce);
         let mut plain = share.sealed;
         let associated = Aad::from(context.associated());
         LessSafeKey::new(key).open_in_place(nonce, associated, &mut plain).unwrap();
@@ -390,6 +395,7 @@ fn play_post(control: Arc<Channel>, seen: Arc<Mutex<Seen>>, post: Post) {
     thread::spawn(move || {
         while let Ok(frame) = channel.receive(None) {
             let answer = match frame.read::<FromSender>().unwrap() {
+                FromSender::May { .. } if post == Post::Doubts => ToSender::Doubtful,
                 FromSender::May { user, .. } => {
                     assert_eq!(user, USER);
                     let wait = if let Post::Waits(seconds) = post { Some(seconds) } else { None };
