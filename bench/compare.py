@@ -57,11 +57,12 @@ class House:
         self.port = wishes.port_base + 25
         self.process = None
         self.started = None
+        self.more = []
 
     def start(self):
         begin = time.monotonic()
         command = [self.wishes.sekisho, "demo", "--json", "--no-sample", "--data", self.data,
-                   "--port-base", str(self.wishes.port_base)]
+                   "--port-base", str(self.wishes.port_base), *self.more]
         with open(self.ready, "wb") as out, open(f"{self.ready}.log", "wb") as log:
             self.process = subprocess.Popen(command, stdout=out, stderr=log,
                                             preexec_fn=self.group.enter)

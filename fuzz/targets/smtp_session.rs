@@ -6,7 +6,11 @@ use smtp::{Event, Limits, Reply, Session};
 
 fuzz_target!(|data: &[u8]| {
     let Some((piece, octets)) = data.split_first() else { return };
-    let mut session = Session::new(Limits::default(), "mx.example", piece & 1 == 1, piece & 2 == 2);
+    let (is_tls, offers) = (piece & 1 == 1, piece & 2 == 2);
+    let mut session = match piece & 4 == 4 {
+        true => Session::submission(Limits::default(), "mx.example", is_tls),
+        false => Session::new(Limits::default(), "mx.example", is_tls, offers),
+    };
     session.greet();
     for piece in octets.chunks(usize::from(*piece) + 1) {
         session.feed(piece);

@@ -5,6 +5,8 @@
 //!           [--to a@b,c@d…] [--json]
 //! load fill --ready FILE --messages N            APPEND to the first account's INBOX
 //! load imap --ready FILE [--releases N]          sign-in, SELECT, FLAGS, STORE, openings
+//! load leave --sink PORT (--ready FILE | --port N) [--messages N] [--connections C]
+//!            [--octets N] [--destinations D]     hands in, and takes what leaves
 //! load idle --ready FILE --sessions N --pids-of TEXT
 //! ```
 //! `--ready FILE` holds the line that `sekisho demo --json` prints. One thread for each
@@ -14,6 +16,7 @@ mod corpus;
 mod figures;
 mod idle;
 mod imap;
+mod leave;
 mod line;
 mod reading;
 mod smtp;
@@ -71,13 +74,14 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &[String]) -> Outcome<serde_json::Value> {
-    let (mode, rest) = arguments.split_first().ok_or("load smtp | fill | imap | idle")?;
+    let (mode, rest) = arguments.split_first().ok_or("load smtp | fill | imap | idle | leave")?;
     let wishes = Wishes::read(rest)?;
     match mode.as_str() {
         "smtp" => smtp::load(&wishes),
         "fill" => reading::fill(&wishes),
         "imap" => reading::read(&wishes),
         "idle" => idle::hold(&wishes),
+        "leave" => leave::load(&wishes),
         other => Err(format!("no such mode: {other}").into()),
     }
 }

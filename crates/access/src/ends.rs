@@ -6,6 +6,7 @@ use compartment::House;
 use rustix::event::{PollFd, PollFlags, poll};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::net::SocketAddr;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 use terms::{ConnectionId, FolderId, Kind};
@@ -27,6 +28,7 @@ const NEWS: usize = 100_000;
 pub struct Handed {
     pub connection: ConnectionId,
     pub service: Service,
+    pub peer: SocketAddr,
     pub socket: OwnedFd,
 }
 
@@ -61,6 +63,7 @@ pub struct Ends {
     identity: Option<Channel>,
     vault: Option<Channel>,
     mailbox: Option<Channel>,
+    dispatch: Option<Channel>,
     closing: bool,
     /// Rises with every new channel to the vault, whose agreements end with it.
     pub vault_starts: u32,
@@ -82,6 +85,7 @@ impl Ends {
             identity: Some(identity),
             vault: None,
             mailbox: None,
+            dispatch: None,
             closing: false,
             vault_starts: 0,
             watched: None,
@@ -105,14 +109,35 @@ impl Ends {
                 continue;
             };
             match (frame.read(), frame.descriptors.pop()) {
-                (Ok(FromGate::Handed { connection, service, .. }), Some(socket)) => {
+                (Ok(FromGate::Handed { connection, service, peer, .. }), Some(socket)) => {
                     if let Some(gate) = &self.gate {
                         let _ = gate.send(0, &ToGate::Begun { connection }, &[]);
                     }
-                    return Ok(Some(Handed { connection, service, socket }));
+                    return Ok(Some(Handed { connection, service, peer, socket }));
                 }
                 (Ok(FromGate::Closing), _) => self.closing = true,
                 _ => {}
+            }
+        }
+    }
+
+    pub fn host_name(&self) -> &str {
+        &self.house.start.host_name
+    }
+
+    /// Waits until that peer is joined to us. Whether it is.
+    pub fn await_peer(&mut self, kind: Kind, limit: Duration) -> bool {
+        let until = Instant::now() + limit;
+        loop {
+            if self.heed().is_err() || self.closing {
+                return false;
+            }
+            if self.slot(kind).is_some() {
+                return true;
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() || self.house.control.wait(left).is_err() {
+                return false;
             }
         }
     }
@@ -192,6 +217,7 @@ impl Ends {
             Kind::Gate => self.gate = Some(channel),
             Kind::Signer => self.signer.replace(channel),
             Kind::Identity => self.identity = Some(channel),
+            Kind::Dispatch => self.dispatch = Some(channel),
             Kind::Vault => {
                 self.vault = Some(channel);
                 self.vault_starts = self.vault_starts.wrapping_add(1);
@@ -210,6 +236,7 @@ impl Ends {
             Kind::Gate => &mut self.gate,
             Kind::Identity => &mut self.identity,
             Kind::Vault => &mut self.vault,
+            Kind::Dispatch => &mut self.dispatch,
             _ => &mut self.mailbox,
         }
     }
@@ -223,7 +250,19 @@ impl Ends {
         descriptors: &[OwnedFd],
         once: bool,
     ) -> Result<(A, Vec<OwnedFd>), Trouble> {
-        let until = Instant::now() + ASK_LIMIT;
+        self.ask_within(ASK_LIMIT, kind, question, descriptors, once)
+    }
+
+    /// The same, with a time of its own.
+    pub fn ask_within<A: DeserializeOwned>(
+        &mut self,
+        limit: Duration,
+        kind: Kind,
+        question: &impl Serialize,
+        descriptors: &[OwnedFd],
+        once: bool,
+    ) -> Result<(A, Vec<OwnedFd>), Trouble> {
+        let until = Instant::now() + limit;
         loop {
             self.heed().map_err(|_| Trouble::Ended)?;
             let left = until.saturating_duration_since(Instant::now());

@@ -1,7 +1,8 @@
-//! Access serves one IMAP or POP3 connection, from its first octet to its last.
+//! Access serves one IMAP, POP3 or submission connection, from its first octet to its last.
 //!
 //! # Holds          one socket; one person's opened summaries and one body, in memory
-//! # May ask        signer, identity; once signed in also vault and mailbox, for that person only
+//! # May ask        signer, identity; once signed in also vault and mailbox, for that person only;
+//! #                where mail is handed in, instead of them, the dispatch born for that person
 //! # Network        the one socket that the gate passed
 //! # If taken over  the intruder reads this person's mail within budget, every item recorded
 //! # Never          serves a second person; passes on an account password; writes a file
@@ -16,6 +17,7 @@
 // the story
 mod imap4;
 mod pop;
+mod submission;
 
 // what it stands on
 mod ends;
@@ -29,7 +31,7 @@ mod view;
 pub use fault::Fault;
 
 use compartment::House;
-use ends::Ends;
+use ends::{Ends, Handed};
 use line::Line;
 use std::process::ExitCode;
 use wire::control::Service;
@@ -47,16 +49,28 @@ fn attend(house: House) -> Result<(), Fault> {
     let Some(handed) = ends.await_connection()? else {
         return Ok(());
     };
-    let protocol: &[u8] = match handed.service {
-        Service::Pop3s => b"pop3",
-        _ => b"imap",
-    };
-    let config = tls::server_config(ends.signer(), &[protocol]).map_err(Fault::Tls)?;
-    let served = match Line::open(handed.socket, config) {
-        Ok(line) if handed.service == Service::Pop3s => pop::serve(line, &mut ends),
-        Ok(line) => imap4::serve(line, &mut ends),
-        Err(fault) => Err(fault),
-    };
-    ends.done(handed.connection);
+    let connection = handed.connection;
+    let served = serve_one(handed, &mut ends);
+    ends.done(connection);
     served
+}
+
+fn serve_one(handed: Handed, ends: &mut Ends) -> Result<(), Fault> {
+    let names: &[&[u8]] = match handed.service {
+        Service::Pop3s => &[b"pop3"],
+        Service::Submission | Service::Submissions => &[],
+        _ => &[b"imap"],
+    };
+    let config = tls::server_config(ends.signer(), names).map_err(Fault::Tls)?;
+    let client_ip = handed.peer.ip().to_canonical();
+    match handed.service {
+        Service::Submission => {
+            submission::serve(Line::in_clear(handed.socket), Some(config), client_ip, ends)
+        }
+        Service::Submissions => {
+            submission::serve(Line::open(handed.socket, config)?, None, client_ip, ends)
+        }
+        Service::Pop3s => pop::serve(Line::open(handed.socket, config)?, ends),
+        _ => imap4::serve(Line::open(handed.socket, config)?, ends),
+    }
 }

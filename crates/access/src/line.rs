@@ -1,5 +1,7 @@
-//! The client's line: one socket, TLS from its first octet.
+//! The client's line: one socket, TLS from its first octet or (for mail that is handed in) from
+//! STARTTLS on.
 
+use crate::ends::Woken;
 use crate::fault::Fault;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{RecvFlags, SendFlags, recv, send};
@@ -20,7 +22,7 @@ const RECORD_BYTES: usize = 16 * 1024;
 
 pub struct Line {
     socket: Socket,
-    tls: ServerConnection,
+    tls: Option<ServerConnection>,
 }
 
 /// The socket without waiting, as rustls wants it.
@@ -46,23 +48,44 @@ impl Write for Socket {
 impl Line {
     /// Shakes hands.
     pub fn open(socket: OwnedFd, config: Arc<ServerConfig>) -> Result<Self, Fault> {
-        let tls = ServerConnection::new(config).map_err(|_| Fault::Line)?;
+        let mut line = Self::in_clear(socket);
+        line.secure(config)?;
+        Ok(line)
+    }
+
+    pub fn in_clear(socket: OwnedFd) -> Self {
         // An answer is written whole; its last record must not wait 40 ms for an acknowledgement.
         let _ = rustix::net::sockopt::set_tcp_nodelay(&socket, true);
-        let mut line = Self { socket: Socket(socket), tls };
+        Self { socket: Socket(socket), tls: None }
+    }
+
+    /// The server's side of a handshake.
+    pub fn secure(&mut self, config: Arc<ServerConfig>) -> Result<(), Fault> {
+        self.tls = Some(ServerConnection::new(config).map_err(|_| Fault::Line)?);
         let until = Instant::now() + HANDSHAKE_LIMIT;
         loop {
-            line.flush()?;
-            if !line.tls.is_handshaking() {
-                return Ok(line);
+            self.flush()?;
+            if self.tls.as_ref().is_none_or(|tls| !tls.is_handshaking()) {
+                return Ok(());
             }
-            line.wait(PollFlags::IN, until)?;
-            line.take()?;
+            self.wait(PollFlags::IN, until)?;
+            self.take()?;
         }
+    }
+
+    /// TLS version and suite in words, if there is TLS.
+    pub fn tls_words(&self) -> Option<String> {
+        let tls = self.tls.as_ref()?;
+        let version = tls.protocol_version().and_then(|version| version.as_str());
+        let suite = tls.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str());
+        Some(format!("{} {}", version.unwrap_or("TLS"), suite.unwrap_or("?")))
     }
 
     /// What the client sent by now, decrypted; nothing if no whole record is there.
     pub fn read(&mut self, into: &mut Vec<u8>) -> Result<(), Fault> {
+        if self.tls.is_none() {
+            return self.read_clear(into);
+        }
         while into.len() < READ_BYTES && self.take()? {
             self.flush()?; // TLS itself may have something to answer
             self.decrypted(into)?;
@@ -70,10 +93,29 @@ impl Line {
         Ok(())
     }
 
+    /// What is decrypted already, without asking the socket: a client may speak with the last
+    /// octets of its handshake.
+    pub fn read_held(&mut self, into: &mut Vec<u8>) -> Result<(), Fault> {
+        self.decrypted(into)
+    }
+
+    fn read_clear(&mut self, into: &mut Vec<u8>) -> Result<(), Fault> {
+        let mut piece = [0u8; 4096];
+        match self.socket.read(&mut piece) {
+            Ok(0) => return Err(Fault::Line),
+            Ok(count) => into.extend_from_slice(piece.get(..count).unwrap_or_default()),
+            Err(fault) if fault.kind() == io::ErrorKind::WouldBlock => {}
+            Err(fault) if fault.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return Err(Fault::Line),
+        }
+        Ok(())
+    }
+
     fn decrypted(&mut self, into: &mut Vec<u8>) -> Result<(), Fault> {
+        let Some(tls) = &mut self.tls else { return Ok(()) };
         let mut piece = [0u8; 4096];
         loop {
-            match self.tls.reader().read(&mut piece) {
+            match tls.reader().read(&mut piece) {
                 Ok(0) if into.is_empty() => return Err(Fault::Line),
                 Ok(0) => return Ok(()),
                 Ok(count) => into.extend_from_slice(piece.get(..count).unwrap_or_default()),
@@ -86,29 +128,61 @@ impl Line {
     /// Sends everything, waiting for a slow client within reason.
     pub fn write(&mut self, octets: &[u8]) -> Result<(), Fault> {
         for piece in octets.chunks(RECORD_BYTES) {
-            self.tls.writer().write_all(piece).map_err(|_| Fault::Line)?;
+            let Some(tls) = &mut self.tls else {
+                self.write_clear(piece)?;
+                continue;
+            };
+            tls.writer().write_all(piece).map_err(|_| Fault::Line)?;
             self.flush()?;
         }
         Ok(())
     }
 
+    fn write_clear(&mut self, mut octets: &[u8]) -> Result<(), Fault> {
+        let until = Instant::now() + WRITE_LIMIT;
+        while !octets.is_empty() {
+            match self.socket.write(octets) {
+                Ok(count) => octets = octets.get(count..).unwrap_or_default(),
+                Err(fault) if fault.kind() == io::ErrorKind::WouldBlock => {
+                    self.wait(PollFlags::OUT, until)?;
+                }
+                Err(fault) if fault.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return Err(Fault::Line),
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for the client and for nobody else.
+    pub fn wait_readable(&self, limit: Duration) -> Result<Woken, Fault> {
+        let mut fds = [PollFd::new(&self.socket.0, PollFlags::IN)];
+        match poll(&mut fds, Some(&timespec(limit))) {
+            Ok(0) => Ok(Woken::Late),
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(Woken::Line),
+            Err(_) => Err(Fault::Line),
+        }
+    }
+
     /// Says goodbye in TLS, so that the client knows nothing was cut off.
     pub fn close(&mut self) {
-        self.tls.send_close_notify();
+        if let Some(tls) = &mut self.tls {
+            tls.send_close_notify();
+        }
         let _ = self.flush();
         let _ = rustix::net::shutdown(&self.socket.0, rustix::net::Shutdown::Write);
     }
 
     /// Whether anything came.
     fn take(&mut self) -> Result<bool, Fault> {
-        match self.tls.read_tls(&mut self.socket) {
+        let Some(tls) = &mut self.tls else { return Ok(false) };
+        match tls.read_tls(&mut self.socket) {
             Ok(0) => return Err(Fault::Line),
             Ok(_) => {}
             Err(fault) if fault.kind() == io::ErrorKind::WouldBlock => return Ok(false),
             Err(fault) if fault.kind() == io::ErrorKind::Interrupted => return Ok(true),
             Err(_) => return Err(Fault::Line),
         }
-        if self.tls.process_new_packets().is_err() {
+        if tls.process_new_packets().is_err() {
             let _ = self.flush(); // the alert
             return Err(Fault::Line);
         }
@@ -117,8 +191,8 @@ impl Line {
 
     fn flush(&mut self) -> Result<(), Fault> {
         let until = Instant::now() + WRITE_LIMIT;
-        while self.tls.wants_write() {
-            match self.tls.write_tls(&mut self.socket) {
+        while let Some(tls) = self.tls.as_mut().filter(|tls| tls.wants_write()) {
+            match tls.write_tls(&mut self.socket) {
                 Ok(0) => return Err(Fault::Line),
                 Ok(_) => {}
                 Err(fault) if fault.kind() == io::ErrorKind::WouldBlock => {

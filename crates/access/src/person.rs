@@ -66,6 +66,44 @@ pub enum Entry {
     Refused,
 }
 
+/// What identity says to a name and a secret.
+pub enum Knocked {
+    Welcome { tenant: TenantId, user: UserId, grant: GrantId, ends_ms: u64, reads_only: bool },
+    NotAppPassword,
+    Refused,
+}
+
+/// Asks identity to let somebody in. `session`: the public key for grants; empty if none is wanted.
+pub fn knock(
+    ends: &mut Ends,
+    protocol: Protocol,
+    (name, secret): (&[u8], &[u8]),
+    session: Vec<u8>,
+) -> Result<Knocked, Trouble> {
+    if !secret.starts_with(APP_PASSWORD) {
+        return Ok(Knocked::NotAppPassword);
+    }
+    let (Ok(name), Ok(text)) = (std::str::from_utf8(name), std::str::from_utf8(secret)) else {
+        return Ok(Knocked::Refused);
+    };
+    if name.len() > CREDENTIAL_BYTES || text.len() > CREDENTIAL_BYTES {
+        return Ok(Knocked::Refused);
+    }
+    let (name, secret) = (name.to_owned(), text.to_owned());
+    let mut question = ToIdentity::SignIn { protocol, name, secret, session };
+    let answer = ends.ask(Kind::Identity, &question, &[], false);
+    if let ToIdentity::SignIn { secret, .. } = &mut question {
+        secret.zeroize();
+    }
+    match answer?.0 {
+        FromIdentity::Welcome { tenant, user, grant, ends_ms, reads_only } => {
+            Ok(Knocked::Welcome { tenant, user, grant, ends_ms, reads_only })
+        }
+        FromIdentity::Later => Err(Trouble::Unavailable),
+        _ => Ok(Knocked::Refused),
+    }
+}
+
 pub struct Person {
     pub tenant: TenantId,
     pub user: UserId,
@@ -91,30 +129,13 @@ impl Person {
         name: &[u8],
         secret: &[u8],
     ) -> Result<Entry, Trouble> {
-        if !secret.starts_with(APP_PASSWORD) {
-            return Ok(Entry::NotAppPassword);
-        }
-        let (Ok(name), Ok(text)) = (std::str::from_utf8(name), std::str::from_utf8(secret)) else {
-            return Ok(Entry::Refused);
-        };
-        if name.len() > CREDENTIAL_BYTES || text.len() > CREDENTIAL_BYTES {
-            return Ok(Entry::Refused);
-        }
         let made = open::Session::new(Suite::P256);
         let (public, session) = made.map_err(|_| Trouble::Unavailable)?;
         let public = public.encode();
-        let mut question = ToIdentity::SignIn {
-            protocol,
-            name: name.to_owned(),
-            secret: text.to_owned(),
-            session: public.clone(),
-        };
-        let answer = ends.ask(Kind::Identity, &question, &[], false);
-        if let ToIdentity::SignIn { secret, .. } = &mut question {
-            secret.zeroize();
-        }
-        match answer?.0 {
-            FromIdentity::Welcome { tenant, user, grant, ends_ms, reads_only } => {
+        match knock(ends, protocol, (name, secret), public.clone())? {
+            Knocked::NotAppPassword => Ok(Entry::NotAppPassword),
+            Knocked::Refused => Ok(Entry::Refused),
+            Knocked::Welcome { tenant, user, grant, ends_ms, reads_only } => {
                 let person = Self {
                     tenant,
                     user,
@@ -131,8 +152,6 @@ impl Person {
                 };
                 Ok(Entry::Welcome(Box::new(person)))
             }
-            FromIdentity::Later => Err(Trouble::Unavailable),
-            _ => Ok(Entry::Refused),
         }
     }
 

@@ -17,7 +17,7 @@ use std::time::Duration;
 use terms::{InstanceId, Kind};
 use wire::Channel;
 use wire::control::{Order, Report, Service, Start};
-use world::client::Client;
+use world::client::{Client, Sender};
 use world::{SECRET, World};
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -47,10 +47,14 @@ fn main() -> ExitCode {
     ended(&zygote);
     pop_day(&World::with_instances(Service::Pop3s, vec![fork(&zygote, &seen)]));
     ended(&zygote);
+    for service in [Service::Submissions, Service::Submission] {
+        submission_day(&World::with_instances(service, vec![fork(&zygote, &seen)]), service);
+        ended(&zygote);
+    }
     zygote.send(0, &Order::Stop, &[]).unwrap();
     let seen = seen.lock().unwrap();
     assert_eq!(seen.heard, Vec::<String>::new(), "calls off charter");
-    assert_eq!(seen.listeners, 2);
+    assert_eq!(seen.listeners, 4);
     println!("test result: ok. 1 passed; 0 failed");
     ExitCode::SUCCESS
 }
@@ -173,4 +177,21 @@ fn pop_day(world: &World) {
         assert!(answer.starts_with("+OK"), "{command}: {answer}");
     }
     client.end();
+}
+
+fn submission_day(world: &World, service: Service) {
+    let mut client = Sender::new(world, service);
+    client.asks("EHLO c", "250");
+    client.asks("AUTH PLAIN AGFvaUBleGFtcGxlLmpwAGh1bnRlcjI=", "535");
+    let plain = format!("\0aoi@example.jp\0{SECRET}");
+    client.asks(&format!("AUTH PLAIN {}", data_encoding::BASE64.encode(plain.as_bytes())), "235");
+    let large = "0123456789abcdef\r\n".repeat(300_000);
+    for text in ["hi\r\n", &large] {
+        client.asks("MAIL FROM:<aoi@example.jp>", "250");
+        client.asks("RCPT TO:<cy@other.example>", "250");
+        client.asks("DATA", "354");
+        client.asks(&format!("{text}."), "250");
+    }
+    client.asks("QUIT", "221");
+    assert_eq!(client.line(), "");
 }

@@ -350,6 +350,7 @@ fn details(act: &Act) -> Value {
             json!({ "address": address, "role": role, "aliases": aliases })
         }
         Act::ChangeSettings { settings, .. } => crate::places::settings_json(settings),
+        Act::ChangeSending { settings, .. } => crate::outgoing::sending_json(settings),
         Act::Read { for_ms, .. } => json!({ "hours": *for_ms as f64 / 3_600_000.0 }),
         Act::TerminateTenant { grace_ms, .. } | Act::TerminateUser { grace_ms, .. } => {
             json!({ "grace_days": *grace_ms as f64 / 86_400_000.0 })

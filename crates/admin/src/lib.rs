@@ -1,20 +1,26 @@
 //! `admin` is the other end of the command line: one request, one answer, one process.
 //!
 //! # Holds          the request in hand; a secret that it has just made, until it is shown
-//! # May ask        directory, identity, vault, mailbox, signer, ledger, sentinel; the warden (to
-//! #                isolate)
+//! # May ask        names, directory, identity, vault, mailbox, signer, ledger, sentinel; the
+//! #                warden (to isolate)
 //! # Network        none; one connection of `DIR/admin.sock`, passed to it
 //! # If taken over  what its caller's request may do, recorded; no stored mail, no private key
 //! # Never          opens a store; shows a secret twice; serves a second request
 
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
 
 mod approvals;
+mod domains;
 mod endings;
 mod keys;
+mod outgoing;
 mod peers;
 mod people;
 mod places;
+mod queue;
 mod records;
 mod watch;
 mod words;
@@ -101,9 +107,13 @@ fn act(peers: &mut Peers<'_>, request: Request) -> Answer {
         Request::TenantAdd { name } => places::add_tenant(peers, name),
         Request::TenantList => places::list_tenants(peers),
         Request::TenantShow { name } => places::show_tenant(peers, name),
-        Request::DomainAdd { domain, tenant } => places::add_domain(peers, domain, tenant),
-        Request::DomainList { tenant } => places::list_domains(peers, tenant),
-        Request::DomainCheck { domain } => places::check_domain(peers, &domain),
+        Request::DomainAdd { domain, tenant } => domains::add(peers, domain, tenant),
+        Request::DomainList { tenant } => domains::list(peers, tenant),
+        Request::DomainCheck { domain, allow } => domains::check_domain(peers, &domain, &allow),
+        Request::DomainKeys { domain } => domains::keys(peers, &domain),
+        Request::DomainRotateKeys { domain, retire, unchecked } => {
+            domains::rotate(peers, &domain, retire, unchecked)
+        }
         Request::UserAdd { address, tenant, role, aliases, password } => {
             people::add(peers, people::New { address, tenant, role, aliases, password })
         }
@@ -118,9 +128,16 @@ fn act(peers: &mut Peers<'_>, request: Request) -> Answer {
         Request::QuarantineList => records::list_quarantine(peers),
         Request::QuarantineShow { id } => records::show_quarantine(peers, &id),
         Request::QuarantineRelease { id } => records::release_quarantine(peers, &id),
+        Request::QueueList { tenant, after } => queue::list(peers, tenant, after),
+        Request::QueueShow { id } => queue::show(peers, &id),
+        Request::QueueStatus => queue::status(peers),
+        Request::QueueAct { act, id } => queue::act(peers, &act, &id),
         Request::Authority => places::authority(peers),
+        Request::CertificateInstall { chain, key } => places::install(peers, &chain, key),
         Request::Status => records::status(peers),
         Request::TenantSet { .. } => approvals::set_tenant(peers, request),
+        Request::TenantSending { name, change } => outgoing::set(peers, name, change),
+        Request::DomainSet { domain, catch_all } => outgoing::set_domain(peers, domain, catch_all),
         Request::TenantTerminate { name, grace_ms } => {
             endings::terminate_tenant(peers, &name, grace_ms)
         }

@@ -89,6 +89,13 @@ impl<'a> Peers<'a> {
         question: &Q,
     ) -> Result<A, Refusal> {
         let away = |_| Refusal::Fault(format!("{} is away; try again in a moment", peer.word()));
+        let channel = self.channel(peer)?;
+        let (answer, _) = channel.ask(question, &[], ANSWER_PATIENCE).map_err(away)?;
+        Ok(answer)
+    }
+
+    /// The channel to a peer, once it is there.
+    pub fn channel(&mut self, peer: Kind) -> Result<&mut Channel, Refusal> {
         if !self.joined.contains_key(&peer) {
             let (channel, _) = self
                 .house
@@ -96,10 +103,7 @@ impl<'a> Peers<'a> {
                 .map_err(|_| Refusal::Fault(format!("{} is away", peer.word())))?;
             self.joined.insert(peer, channel);
         }
-        let Some(channel) = self.joined.get_mut(&peer) else {
-            return Err(Refusal::Fault(format!("{} is away", peer.word())));
-        };
-        let (answer, _) = channel.ask(question, &[], ANSWER_PATIENCE).map_err(away)?;
-        Ok(answer)
+        let away = || Refusal::Fault(format!("{} is away", peer.word()));
+        self.joined.get_mut(&peer).ok_or_else(away)
     }
 }

@@ -1,5 +1,6 @@
-//! Tenants, domains, the certificate authority.
+//! Tenants, the certificate authority.
 
+use crate::outgoing::sending_json;
 use crate::peers::{Answer, Peers, Refusal};
 use serde_json::{Value, json};
 use terms::Kind;
@@ -31,6 +32,7 @@ pub fn tenant_json(tenant: &Tenant) -> Value {
         "grace_until": ending.map(|ending| evidence::rfc3339(ending.grace_until_ms)),
         "holds": tenant.holds,
         "settings": settings_json(&tenant.settings),
+        "sending": sending_json(&tenant.sending),
     })
 }
 
@@ -48,7 +50,7 @@ pub fn settings_json(settings: &TenantSettings) -> Value {
     })
 }
 
-fn items(items: Vec<Value>) -> Value {
+pub fn items(items: Vec<Value>) -> Value {
     json!({ "items": items, "next": null })
 }
 
@@ -74,82 +76,31 @@ pub fn show_tenant(peers: &mut Peers<'_>, name: String) -> Answer {
     Ok(crate::endings::tenant_view(peers, shown))
 }
 
-/// The records that a domain's owner should publish.
-fn records(domain: &str, host_name: &str) -> Value {
-    json!([
-        { "name": domain, "type": "MX", "value": format!("10 {host_name}.") },
-        { "name": domain, "type": "TXT", "value": format!("v=spf1 a:{host_name} -all") },
-        { "name": format!("_dmarc.{domain}"), "type": "TXT",
-          "value": format!("v=DMARC1; p=quarantine; rua=mailto:postmaster@{domain}") },
-    ])
-}
-
-pub fn add_domain(peers: &mut Peers<'_>, domain: String, tenant: String) -> Answer {
-    let host_name = peers.host_name().to_owned();
-    let mut added = directory(peers, &FromAdmin::DomainAdd { domain, tenant }, |answer| {
-        let ToAdmin::Domain(added) = answer else { return None };
-        Some(json!({
-            "domain": added.domain,
-            "tenant": added.tenant,
-            "records": records(&added.domain, &host_name),
-        }))
-    })?;
-    let decoy = plant_decoy(peers, &added).unwrap_or_default();
-    if let Some(shown) = added.as_object_mut() {
-        shown.insert("decoy".to_owned(), decoy);
-    }
-    Ok(added)
-}
-
-/// With its first domain a tenant gets its decoy. Without one the domain serves as well.
-fn plant_decoy(peers: &mut Peers<'_>, added: &Value) -> Option<Value> {
-    let word = |name: &str| added.get(name).and_then(Value::as_str).map(str::to_owned);
-    let (domain, tenant) = (word("domain")?, word("tenant")?);
-    let question = FromAdmin::DomainList { tenant: Some(tenant.clone()) };
-    let all = directory(peers, &question, |answer| match answer {
-        ToAdmin::Domains(domains) => Some(json!(domains.len())),
-        _ => None,
-    });
-    if all.ok()?.as_u64() != Some(1) {
-        return None;
-    }
-    let number = u16::from_le_bytes(compartment::random());
-    crate::watch::add_decoy(peers, format!("records-{number:04x}@{domain}"), tenant).ok()
-}
-
-pub fn list_domains(peers: &mut Peers<'_>, tenant: Option<String>) -> Answer {
-    directory(peers, &FromAdmin::DomainList { tenant }, |answer| match answer {
-        ToAdmin::Domains(domains) => {
-            let shown =
-                domains.iter().map(|each| json!({"domain": each.domain, "tenant": each.tenant}));
-            Some(items(shown.collect()))
-        }
-        _ => None,
-    })
-}
-
-/// What should be published for a domain of ours.
-pub fn check_domain(peers: &mut Peers<'_>, domain: &str) -> Answer {
-    let host_name = peers.host_name().to_owned();
-    let wanted = domain.trim().trim_end_matches('.').to_lowercase();
-    directory(peers, &FromAdmin::DomainList { tenant: None }, |answer| match answer {
-        ToAdmin::Domains(domains) => {
-            let ours = domains.iter().find(|each| each.domain == wanted);
-            Some(json!({
-                "domain": wanted,
-                "ours": ours.is_some(),
-                "tenant": ours.map(|each| each.tenant.clone()),
-                "records": records(&wanted, &host_name),
-            }))
-        }
-        _ => None,
-    })
-}
-
 /// The certificate authority that signed our certificates, for clients of the demo.
 pub fn authority(peers: &mut Peers<'_>) -> Answer {
     match peers.ask(Kind::Signer, &wire::signer::ToSigner::Authority)? {
         wire::signer::FromSigner::Authority(pem) => Ok(json!({ "ca": pem })),
         _ => Err(Refusal::Fault("the signer has no authority of its own".to_owned())),
+    }
+}
+
+/// A certificate from elsewhere, for our own host name. Its key goes through here to the signer.
+pub fn install(peers: &mut Peers<'_>, chain: &[String], key: String) -> Answer {
+    use wire::signer::{FromSigner, ToSigner};
+    let key = zeroize::Zeroizing::new(key);
+    let octets = |text: &str| {
+        let hint = "give PEM files: the chain with its leaf first, and the key";
+        let wrong = |_| Refusal::new("base64", "something else", hint);
+        data_encoding::BASE64.decode(text.as_bytes()).map_err(wrong)
+    };
+    let chain = chain.iter().map(|one| octets(one)).collect::<Result<Vec<_>, _>>()?;
+    match peers.ask(Kind::Signer, &ToSigner::Install { chain, pkcs8: octets(&key)? })? {
+        FromSigner::Installed { not_after_ms } => {
+            Ok(json!({ "not_after": evidence::rfc3339(not_after_ms) }))
+        }
+        FromSigner::NotInstalled { expected, found, hint } => {
+            Err(Refusal::new(&expected, &found, &hint))
+        }
+        _ => Err(Refusal::Fault("the signer could not keep it".to_owned())),
     }
 }

@@ -42,6 +42,9 @@ fn tokens(peers: &mut Peers<'_>, query: &str) -> Result<Vec<[u8; 16]>, Refusal> 
 }
 
 fn shown(peers: &mut Peers<'_>, journey: Journey) -> Answer {
+    if journey.state == State::Queued {
+        return shown_leaving(peers, journey);
+    }
     let recipients = names(peers, journey.recipients)?;
     let state = match journey.state {
         State::Kept => "kept",
@@ -57,6 +60,26 @@ fn shown(peers: &mut Peers<'_>, journey: Journey) -> Answer {
         "verdict": journey.verdict.word(),
         "reasons": journey.reasons,
         "recipients": recipients,
+    }))
+}
+
+/// Mail that was handed in: the queue knows how far it has come.
+fn shown_leaving(peers: &mut Peers<'_>, journey: Journey) -> Answer {
+    let sender = names(peers, journey.recipients)?.pop().flatten();
+    let (state, destinations) = match crate::queue::fate(peers, journey.message) {
+        Some((state, destinations)) => (state, destinations),
+        None => ("queued".to_owned(), Value::Null),
+    };
+    Ok(json!({
+        "id": journey.message.to_string(),
+        "at": rfc3339(journey.at_ms),
+        "direction": "out",
+        "state": state,
+        "verdict": journey.verdict.word(),
+        "reasons": journey.reasons,
+        "sender": sender,
+        "recipients": [],
+        "destinations": destinations,
     }))
 }
 

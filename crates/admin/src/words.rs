@@ -39,6 +39,10 @@ fn sentences(act: &Act, about: &About<'_>) -> [String; 2] {
             format!("{tenant} の設定を変える。以前より守りが弱くなる"),
             format!("the settings of {tenant} change: they protect less than before"),
         ],
+        Act::ChangeSending { .. } => [
+            format!("{tenant} の送信の設定を変える。制限が以前より緩くなる"),
+            format!("what {tenant} may send changes: its limits are wider than before"),
+        ],
         Act::Read { purpose, for_ms, .. } => reading(*purpose, *for_ms, person),
         Act::TerminateTenant { grace_ms, .. } => ending(tenant, *grace_ms),
         Act::TerminateUser { grace_ms, .. } => ending(person, *grace_ms),

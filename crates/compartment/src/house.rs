@@ -123,6 +123,18 @@ impl House {
     /// # Errors
     /// `Fault::Stopped` on `Stop`, `Fault::Channel` when the warden is gone or silent.
     pub fn next_join(&mut self, wanted: Kind, limit: Duration) -> Result<(Channel, Label), Fault> {
+        self.next_join_of(&[wanted], limit)
+    }
+
+    /// The same, to a peer of any of these kinds.
+    ///
+    /// # Errors
+    /// As [`House::next_join`].
+    pub fn next_join_of(
+        &mut self,
+        wanted: &[Kind],
+        limit: Duration,
+    ) -> Result<(Channel, Label), Fault> {
         let until = Instant::now() + limit;
         if let Some(found) = self.kept_join(wanted) {
             return Ok(found);
@@ -163,9 +175,9 @@ impl House {
         Ok(())
     }
 
-    fn kept_join(&mut self, wanted: Kind) -> Option<(Channel, Label)> {
+    fn kept_join(&mut self, wanted: &[Kind]) -> Option<(Channel, Label)> {
         let is_wanted = |(order, fds): &(Order, Vec<OwnedFd>)| {
-            matches!(order, Order::Join(label) if label.kind == wanted) && fds.len() == 1
+            matches!(order, Order::Join(label) if wanted.contains(&label.kind)) && fds.len() == 1
         };
         let place = self.kept.iter().position(is_wanted)?;
         match self.kept.remove(place)? {

@@ -111,6 +111,7 @@ pub struct Courier {
     fates: Vec<Option<Outcome>>,
     stuffing: Stuffing,
     ready: VecDeque<Want>,
+    heard: u64,
 }
 
 impl Courier {
@@ -128,7 +129,13 @@ impl Courier {
             fates: Vec::new(),
             stuffing: Stuffing::default(),
             ready: VecDeque::new(),
+            heard: 0,
         }
+    }
+
+    /// Whole answers so far: patience is for each of them, not for each octet.
+    pub fn heard(&self) -> u64 {
+        self.heard
     }
 
     pub fn extensions(&self) -> &Extensions {
@@ -153,8 +160,13 @@ impl Courier {
         self.answers.feed(octets);
     }
 
-    /// The remote closed.
+    /// The remote closed. What it said before that counts, in the middle of a text too.
     pub fn closed(&mut self) {
+        while !matches!(self.state, State::Securing | State::Closed)
+            && let Ok(Some(answer)) = self.answers.next()
+        {
+            self.hear(answer);
+        }
         self.break_off(Broken::Closed);
     }
 
@@ -268,6 +280,7 @@ impl Courier {
     }
 
     fn hear(&mut self, answer: Answer) {
+        self.heard += 1;
         // RFC 5321 §3.8: 421 may come at any time and means that it is over.
         if answer.code == 421 && self.state != State::Greeting {
             return self.break_off(Broken::Shut(answer));
@@ -421,6 +434,10 @@ impl Courier {
         // After 421 in the middle of a letter each recipient that has no answer has this one.
         let fate = match &broken {
             Broken::Shut(answer) if answer.code == 421 => Outcome::Later(answer.clone()),
+            // It would not hear the text to its end, and said why.
+            Broken::Shut(answer) if self.state == State::Text && !answer.is_positive() => {
+                fate_of(answer)
+            }
             _ => Outcome::Unknown(broken.clone()),
         };
         self.fill(&fate);

@@ -6,19 +6,119 @@
 //! # If taken over  the intruder gets the batch in hand and its relay sessions, and can lie about
 //! #                what became of it; every opened message is recorded
 //! # Never          opens what it was not handed; speaks for a second tenant; sends a bare CR or
-//! #                LF; writes a notice to anybody but a sender of this house
+//! #                LF; writes a notice to anybody but a sender of this house; takes apart mail
+//! #                that somebody else than its own tenant's person wrote
 #![cfg_attr(
     test,
     allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
-use compartment::House;
-use std::process::ExitCode;
+mod batch;
 
+mod opening;
+
+mod here;
+mod outside;
+
+mod road;
+mod trust;
+
+mod conversation;
+
+mod fates;
+mod told;
+
+mod neighbours;
+
+#[cfg(test)]
+mod tests;
+
+use compartment::House;
+use neighbours::Neighbours;
+use std::process::ExitCode;
+use std::time::Duration;
+use wire::control::Report;
+
+/// What broke on our side: whatever it concerns is tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    #[error("could not settle in")]
+    Settle(#[source] compartment::Fault),
+    #[error("{0} is away")]
+    Away(&'static str),
+    #[error("{peer} answered something else than was asked")]
+    Strange { peer: &'static str },
+    #[error("the vault releases nothing now")]
+    NotReleased,
+    #[error("could not open what is to be carried")]
+    Open(#[source] open::Fault),
+    #[error("could not seal")]
+    Seal(#[source] seal::Fault),
+    #[error(transparent)]
+    Copies(#[from] copies::Fault),
+    #[error("could not take or pass on a parcel")]
+    Parcel(#[source] wire::Fault),
+}
+
+/// How long things may take. Tests have less patience.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// A TCP connection to one address.
+    pub connect: Duration,
+    pub handshake: Duration,
+    /// No single answer is waited for longer than this, whatever RFC 5321 allows.
+    pub answer: Duration,
+    /// For the next piece of a text to be taken (RFC 5321 §4.5.3.2.5).
+    pub piece: Duration,
+    /// For one letter, all of it.
+    pub letter: Duration,
+    /// An instance that has a tenant and nothing to do leaves after this: another one is born when
+    /// there is mail again.
+    pub idle: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(30),
+            handshake: Duration::from_secs(60),
+            answer: Duration::from_secs(10 * 60),
+            piece: Duration::from_secs(3 * 60),
+            letter: Duration::from_secs(60 * 60),
+            idle: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Batches that one instance carries before a fresh one takes its place.
+const BATCHES: usize = 64;
+
+/// The whole life of an instance: settle in, carry what post hands over, leave.
 pub fn serve(house: House) -> ExitCode {
     compartment::abort_on_panic("depart");
-    match house.ready(None, None) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
+    compartment::jail::keep_memory();
+    live(house, Limits::default())
+}
+
+fn live(house: House, limits: Limits) -> ExitCode {
+    let mut neighbours = match Neighbours::settle_in(house, limits) {
+        Ok(neighbours) => neighbours,
+        Err(_) => return ExitCode::FAILURE,
+    };
+    let mut tenant = None;
+    for _ in 0..BATCHES {
+        let Some(batch) = neighbours.next_batch(tenant) else { break };
+        // Post knows whose we are; a second tenant would be its error, and ours to refuse.
+        if tenant.is_some_and(|tenant| tenant != batch.tenant) {
+            let what = "post handed over a second tenant's mail".to_owned();
+            neighbours.report(&Report::Alarm { what });
+            break;
+        }
+        tenant = Some(batch.tenant);
+        if let Err(fault) = batch::carry(batch, &mut neighbours) {
+            neighbours.report(&Report::Note { text: format!("depart: {fault}") });
+            break;
+        }
     }
+    ExitCode::SUCCESS
 }

@@ -3,7 +3,7 @@
 use crate::address::{is_sound, is_sound_domain};
 use crate::friends::Friends;
 use crate::statements::Statements;
-use crate::tables::{PersonRow, Tables, TenantRow};
+use crate::tables::{DomainRow, PersonRow, Tables, TenantRow};
 use crate::{Fault, canonical, trace_token};
 use compartment::{now_ms, random};
 use evidence::Body;
@@ -11,8 +11,8 @@ use rows::RowKey;
 use terms::{TenantId, UserId};
 use wire::approval::Act;
 use wire::directory::{
-    APPROVING, Domain, FromAdmin, Part, ROLES, TRUSTED_SEALERS, Tenant, TenantSettings, ToAdmin,
-    User, Who,
+    APPROVING, Domain, FromAdmin, Part, ROLES, SendingSettings, TRUSTED_SEALERS, Tenant,
+    TenantSettings, ToAdmin, User, Who,
 };
 
 /// Aliases of one person.
@@ -62,6 +62,10 @@ impl Changes<'_> {
             FromAdmin::HoldAdd { part, reason } => self.add_hold(part, &reason),
             FromAdmin::HoldList => self.list_holds(),
             FromAdmin::Patterns => self.patterns(),
+            FromAdmin::Sending { tenant, settings } => self.limit_sending(&tenant, settings),
+            FromAdmin::CatchAll { domain, address } => {
+                self.change_catch_all(&domain, address.as_deref())
+            }
             FromAdmin::Searched { contracts, files, bytes, found } => {
                 self.searched(contracts, files, bytes, &found)
             }
@@ -80,6 +84,7 @@ impl Changes<'_> {
                 }
             }
             Act::ChangeSettings { tenant, settings } => self.change_settings(tenant, settings),
+            Act::ChangeSending { tenant, settings } => self.change_sending(tenant, settings),
             Act::TerminateTenant { tenant, grace_ms } => {
                 self.begin_ending(Part { tenant, user: None }, grace_ms)
             }
@@ -187,7 +192,11 @@ impl Changes<'_> {
         let tenant = TenantId(random());
         self.friends.make_tenant(tenant)?;
         self.friends.record_change(tenant, None, "tenant.add")?;
-        let row = TenantRow { name: name.to_owned(), settings: TenantSettings::default() };
+        let row = TenantRow {
+            name: name.to_owned(),
+            settings: TenantSettings::default(),
+            sending: SendingSettings::default(),
+        };
         self.tables.add_tenant(self.key, tenant, &row)?;
         Ok(ToAdmin::Tenant(self.count(tenant, row)?))
     }
@@ -205,14 +214,14 @@ impl Changes<'_> {
         }
     }
 
-    fn count(&self, tenant: TenantId, row: TenantRow) -> Result<Tenant, Fault> {
+    pub fn count(&self, tenant: TenantId, row: TenantRow) -> Result<Tenant, Fault> {
         let domains = self.tables.domains(self.key, Some(tenant))?.len() as u32;
         let users = self.tables.people(self.key, tenant)?.len() as u32;
         let part = Part { tenant, user: None };
         let ending = self.tables.ending(self.key, part)?.map(|row| row.ending);
         let holds = self.holds_on(part)?;
-        let TenantRow { name, settings } = row;
-        Ok(Tenant { tenant, name, domains, users, settings, ending, holds })
+        let TenantRow { name, settings, sending } = row;
+        Ok(Tenant { tenant, name, domains, users, settings, ending, holds, sending })
     }
 
     fn add_domain(&mut self, domain: &str, tenant: &str) -> Result<ToAdmin, Fault> {
@@ -230,7 +239,7 @@ impl Changes<'_> {
         }
         self.friends.record_change(id, None, "domain.add")?;
         self.tables.add_domain(self.key, &domain, id)?;
-        Ok(ToAdmin::Domain(Domain { domain, tenant: row.name }))
+        Ok(ToAdmin::Domain(Domain { domain, tenant: row.name, catch_all: None }))
     }
 
     fn list_domains(&mut self, tenant: Option<&str>) -> Result<ToAdmin, Fault> {
@@ -243,8 +252,8 @@ impl Changes<'_> {
         };
         let mut domains = Vec::new();
         for (id, row) in of {
-            for domain in self.tables.domains(self.key, Some(id))? {
-                domains.push(Domain { domain, tenant: row.name.clone() });
+            for DomainRow { name, catch_all } in self.tables.domain_rows(self.key, Some(id))? {
+                domains.push(Domain { domain: name, tenant: row.name.clone(), catch_all });
             }
         }
         Ok(ToAdmin::Domains(domains))
@@ -369,7 +378,7 @@ impl Changes<'_> {
         Ok(ToAdmin::User(shown(user, tenant, &name, person)))
     }
 
-    fn look_up(&self, address: &str) -> Result<Option<(UserId, TenantId, PersonRow)>, Fault> {
+    pub fn look_up(&self, address: &str) -> Result<Option<(UserId, TenantId, PersonRow)>, Fault> {
         let Some(user) = self.tables.person_by_address(self.key, address)? else {
             return Ok(None);
         };

@@ -126,6 +126,13 @@ impl Tables {
             let domains = self.domains(key, Some(part.tenant))?;
             addresses.extend(domains.iter().map(|domain| format!("postmaster@{domain}")));
         }
+        for mut row in self.domain_rows(key, Some(part.tenant))? {
+            // What stands there is an address of theirs.
+            if row.catch_all.as_ref().is_some_and(|caught| addresses.contains(caught)) {
+                row.catch_all = None;
+                self.change_domain(key, &row)?;
+            }
+        }
         let fault = Fault::store("erasing rows");
         let change = self.db.transaction().map_err(&fault)?;
         let mut rows = 0;

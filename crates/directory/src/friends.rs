@@ -70,6 +70,32 @@ impl Friends {
         }
     }
 
+    /// The same for an address that nobody has. `None`: it was somebody's, and is nobody else's.
+    pub fn sign_caught(&mut self, statement: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+        match self.ask(&FromDirectory::Sign(statement.to_vec()))? {
+            ToDirectory::Signature(signature) => Ok(Some(signature)),
+            ToDirectory::NeedsChange { .. } => Ok(None),
+            _ => Err(Fault::VaultAway),
+        }
+    }
+
+    /// The key that this tenant's outgoing mail is sealed to today.
+    pub fn transit(&mut self, tenant: TenantId) -> Result<PublicKey, Fault> {
+        match self.ask(&FromDirectory::Transit(tenant))? {
+            ToDirectory::Transit(public) => Ok(public),
+            _ => Err(Fault::VaultAway),
+        }
+    }
+
+    /// `None`: the vault does not believe it; a key of yesterday's, as a rule.
+    pub fn sign_sending(&mut self, sending: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+        match self.ask(&FromDirectory::SignSending(sending.to_vec()))? {
+            ToDirectory::Signature(signature) => Ok(Some(signature)),
+            ToDirectory::Refused(_) => Ok(None),
+            _ => Err(Fault::VaultAway),
+        }
+    }
+
     /// Has a statement signed that a person's command has just made different: the vault wants to
     /// see the change in the ledger first.
     pub fn sign_changed(

@@ -20,7 +20,9 @@ mod fault;
 mod friends;
 mod guesses;
 mod keys;
+mod outgoing;
 mod seen;
+mod sending;
 mod statements;
 mod tables;
 
@@ -28,6 +30,8 @@ mod tables;
 mod crash_tests;
 #[cfg(test)]
 mod ending_tests;
+#[cfg(test)]
+mod leaving_tests;
 #[cfg(test)]
 mod tests;
 
@@ -40,14 +44,18 @@ use friends::Friends;
 use guesses::Guesses;
 use rows::RowKey;
 use seen::Seen;
+use sending::Sendings;
 use statements::Statements;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use tables::Tables;
-use terms::{Kind, TenantId};
+use terms::{Kind, TenantId, UserId};
 use wire::control::{Order, Report};
-use wire::directory::{FromAdmin, FromEdge, FromIdentity, Stated, ToAdmin, ToEdge, ToIdentity};
+use wire::directory::{
+    FromAdmin, FromDepart, FromDispatch, FromEdge, FromIdentity, Stated, ToAdmin, ToDepart,
+    ToDispatch, ToEdge, ToIdentity,
+};
 use wire::{Event, Frame, Hub, Label, Peer};
 
 /// How often the directory asks again for the key of its tables while the vault is away.
@@ -58,6 +66,8 @@ const TENDING: Duration = Duration::from_secs(2);
 const TENDING_AFTER_FAULT: Duration = Duration::from_secs(10);
 /// Digests in one `Tokens` question: a message has a handful.
 const TOKENS: usize = 64;
+/// Next hops in one `Routes` question: each recipient of one message may have another.
+const ROUTES: usize = terms::RECIPIENTS + 24;
 
 /// Runs until it is told to stop or the warden is gone.
 pub fn run(house: House) -> ExitCode {
@@ -90,6 +100,7 @@ fn serve(mut house: House) -> Result<(), Fault> {
         statements,
         guesses,
         seen: Seen::default(),
+        sendings: Sendings::default(),
         key: None,
         host_name,
         next_tending,
@@ -122,6 +133,7 @@ struct Desk {
     statements: Statements,
     guesses: Guesses,
     seen: Seen,
+    sendings: Sendings,
     key: Option<RowKey>,
     host_name: String,
     next_tending: Instant,
@@ -162,10 +174,21 @@ impl Desk {
     }
 
     fn answer(&mut self, peer: Peer, frame: Frame) {
-        let kind = self.hub.label(peer).map(|label| label.kind);
-        let sent = match kind {
+        let label = self.hub.label(peer).cloned();
+        let sent = match label.as_ref().map(|label| label.kind) {
             Some(Kind::Edge) => {
                 let answer = frame.read().and_then(|question| self.answer_edge(peer, question));
+                answer.and_then(|answer| self.hub.send(peer, frame.call, &answer, Vec::new()))
+            }
+            Some(Kind::Dispatch) => {
+                let person = label.and_then(|label| label.person).ok_or(wire::Fault::Malformed);
+                let answer = person.and_then(|person| {
+                    frame.read().and_then(|question| self.answer_dispatch(peer, person, question))
+                });
+                answer.and_then(|answer| self.hub.send(peer, frame.call, &answer, Vec::new()))
+            }
+            Some(Kind::Depart) => {
+                let answer = frame.read().and_then(|question| self.answer_depart(peer, question));
                 answer.and_then(|answer| self.hub.send(peer, frame.call, &answer, Vec::new()))
             }
             Some(Kind::Identity) => {
@@ -194,6 +217,8 @@ impl Desk {
             FromEdge::Tokens { tenant, digests } => {
                 return Ok(ToEdge::Tokens(self.tokens(tenant, &digests)));
             }
+            FromEdge::ReturnPath { .. } => return Ok(ToEdge::ReturnPath(None)),
+            FromEdge::Routes(_) => return Ok(ToEdge::Routes(None)),
             FromEdge::FirstSeen { tenant, digest } => {
                 let now = now_ms();
                 let token = self.key.as_ref().map(|key| keyed(key, "seen", tenant, &digest));
@@ -201,13 +226,79 @@ impl Desk {
             }
         };
         let stated = self.state(&address);
-        let is_miss = matches!(stated, Stated::Unknown | Stated::Foreign);
+        self.count_miss(peer, Kind::Edge, &stated)?;
+        Ok(ToEdge::Stated(stated))
+    }
+
+    /// `Err`: whoever asks guesses addresses.
+    fn count_miss(&mut self, peer: Peer, kind: Kind, stated: &Stated) -> Result<(), wire::Fault> {
+        let is_miss = match stated {
+            Stated::Unknown => true,
+            // Most mail that leaves is for others.
+            Stated::Foreign => kind != Kind::Dispatch,
+            Stated::Known { .. } | Stated::Later => false,
+        };
         if is_miss && self.guesses.is_too_many(peer) {
-            let what = "directory: an edge asks for addresses that nobody has".to_owned();
+            let who = kind.word();
+            let what = format!("directory: {who} asks again and again for what nobody has");
             let _ = self.hub.send(self.warden, 0, &Report::Alarm { what }, Vec::new());
             return Err(wire::Fault::Gone); // as good as
         }
-        Ok(ToEdge::Stated(stated))
+        Ok(())
+    }
+
+    fn answer_dispatch(
+        &mut self,
+        peer: Peer,
+        person: (TenantId, UserId),
+        question: FromDispatch,
+    ) -> Result<ToDispatch, wire::Fault> {
+        Ok(match question {
+            FromDispatch::Sending(address) => self.state_sending(person, &address),
+            FromDispatch::Address(address) => {
+                let stated = self.state(&address);
+                self.count_miss(peer, Kind::Dispatch, &stated)?;
+                ToDispatch::Stated(stated)
+            }
+            FromDispatch::Tokens(digests) => match &self.key {
+                Some(_) => ToDispatch::Tokens(self.tokens(person.0, &digests)),
+                None => ToDispatch::Later,
+            },
+            FromDispatch::Routes(hops) => match &self.key {
+                Some(key) => {
+                    let route = |hop: &String| key.token("route", hop.as_bytes());
+                    ToDispatch::Routes(hops.iter().take(ROUTES).map(route).collect())
+                }
+                None => ToDispatch::Later,
+            },
+            FromDispatch::FirstSeen(digest) => {
+                let token = self.key.as_ref().map(|key| keyed(key, "sent-from", person.0, &digest));
+                let now = now_ms();
+                ToDispatch::FirstSeen(token.map(|token| self.seen.since(token, now)))
+            }
+        })
+    }
+
+    fn state_sending(&mut self, person: (TenantId, UserId), address: &str) -> ToDispatch {
+        let Some(key) = &self.key else { return ToDispatch::Later };
+        let (address, now) = (canonical(address, &self.host_name), now_ms());
+        let from = (&self.tables, key);
+        self.sendings
+            .state(from, &mut self.friends, person, &address, now)
+            .unwrap_or(ToDispatch::Later)
+    }
+
+    fn answer_depart(&mut self, peer: Peer, question: FromDepart) -> Result<ToDepart, wire::Fault> {
+        match question {
+            FromDepart::Address(address) => {
+                let stated = self.state(&address);
+                self.count_miss(peer, Kind::Depart, &stated)?;
+                Ok(ToDepart::Stated(stated))
+            }
+            FromDepart::Tokens { tenant, digests } => {
+                Ok(ToDepart::Tokens(self.tokens(tenant, &digests)))
+            }
+        }
     }
 
     /// Who an address is, as a statement that the vault has signed.

@@ -14,16 +14,23 @@ const FRESH_MS: u64 = DAY_MS / 2;
 /// Statements kept in memory: an hour's recipients of a large installation, about 60 MB.
 const REMEMBERED: usize = 100_000;
 
+/// The same of addresses that nobody has. They are made up by strangers, so they are not written
+/// down, and push nobody else's out of memory.
+const REMEMBERED_CAUGHT: usize = 10_000;
+
 /// Statements at hand, by canonical address.
 #[derive(Default)]
 pub struct Statements {
     at_hand: HashMap<String, StatementRow>,
+    /// Of unknown addresses, for the catch-all; `None`: it was somebody's.
+    caught: HashMap<String, Option<StatementRow>>,
 }
 
 impl Statements {
     /// After a change of a tenant.
     pub fn forget_all(&mut self) {
         self.at_hand.clear();
+        self.caught.clear();
     }
 
     pub fn state(
@@ -47,7 +54,7 @@ impl Statements {
         };
         let Some(tenant) = ours else { return Ok(Stated::Foreign) };
         let Some((user, person)) = find(tables, key, address, tenant)? else {
-            return Ok(Stated::Unknown);
+            return self.state_caught(tables, key, friends, (address, tenant), now);
         };
         if person.disabled || is_ended(tables, key, tenant, user)? {
             return Ok(Stated::Unknown);
@@ -73,6 +80,40 @@ impl Statements {
         }
     }
 
+    /// An address that nobody has: its domain's catch-all, if it has one.
+    fn state_caught(
+        &mut self,
+        tables: &Tables,
+        key: &RowKey,
+        friends: &mut Friends,
+        (address, tenant): (&str, TenantId),
+        now: u64,
+    ) -> Result<Stated, Fault> {
+        let Some((user, person)) = catcher(tables, key, address, tenant)? else {
+            return Ok(Stated::Unknown);
+        };
+        if person.disabled || is_ended(tables, key, tenant, user)? {
+            return Ok(Stated::Unknown);
+        }
+        match self.caught.get(address) {
+            Some(None) => return Ok(Stated::Unknown),
+            Some(Some(row)) if is_fresh(row, now) => return Ok(known(row)),
+            _ => {}
+        }
+        let unsigned = make(tables, key, friends, (address, tenant, user), now);
+        let made = unsigned.and_then(|unsigned| {
+            let signature = friends.sign_caught(&unsigned.statement)?;
+            Ok(signature.map(|signature| unsigned.signed(signature)))
+        });
+        let Ok(row) = made else { return Ok(Stated::Later) };
+        let stated = row.as_ref().map_or(Stated::Unknown, known);
+        if self.caught.len() >= REMEMBERED_CAUGHT {
+            self.caught.clear();
+        }
+        self.caught.insert(address.to_owned(), row);
+        Ok(stated)
+    }
+
     /// After a command that may have put others behind an address: its new statement is signed
     /// now, against the recorded change, or mail for it waits.
     pub fn restate(
@@ -84,13 +125,18 @@ impl Statements {
         now: u64,
     ) -> Result<(), Fault> {
         self.at_hand.remove(address);
+        self.caught.clear();
         let Some((_, domain)) = address.rsplit_once('@') else { return Ok(()) };
         let tenant = match tables.domain(key, domain)? {
             Some(tenant) => Some(tenant),
             None => eldest(tables, key)?,
         };
         let Some(tenant) = tenant else { return Ok(()) };
-        let Some((user, person)) = find(tables, key, address, tenant)? else { return Ok(()) };
+        let found = match address.starts_with('*') {
+            true => catcher(tables, key, address, tenant)?,
+            false => find(tables, key, address, tenant)?,
+        };
+        let Some((user, person)) = found else { return Ok(()) };
         if person.disabled {
             return Ok(());
         }
@@ -130,8 +176,27 @@ pub fn find(
     Ok((chosen < people.len()).then(|| people.swap_remove(chosen)))
 }
 
+/// The person who gets mail for unknown addresses of this one's domain.
+fn catcher(
+    tables: &Tables,
+    key: &RowKey,
+    address: &str,
+    tenant: TenantId,
+) -> Result<Option<(UserId, PersonRow)>, Fault> {
+    let Some((_, domain)) = address.rsplit_once('@') else { return Ok(None) };
+    let Some(caught) = tables.catch_all(key, domain)? else { return Ok(None) };
+    let Some(user) = tables.person_by_address(key, &caught)? else { return Ok(None) };
+    let found = tables.person(key, user)?.filter(|(of, _)| *of == tenant);
+    Ok(found.map(|(_, person)| (user, person)))
+}
+
 /// Whether the contract, or the person's part of it, is being destroyed: no mail any more.
-fn is_ended(tables: &Tables, key: &RowKey, tenant: TenantId, user: UserId) -> Result<bool, Fault> {
+pub fn is_ended(
+    tables: &Tables,
+    key: &RowKey,
+    tenant: TenantId,
+    user: UserId,
+) -> Result<bool, Fault> {
     for user in [None, Some(user)] {
         let row = tables.ending(key, Part { tenant, user })?;
         let state = row.map(|row| row.ending.state);
@@ -168,9 +233,13 @@ impl Unsigned {
         self,
         sign: impl FnOnce(&[u8]) -> Result<Vec<u8>, Fault>,
     ) -> Result<StatementRow, Fault> {
+        let signature = sign(&self.statement)?;
+        Ok(self.signed(signature))
+    }
+
+    fn signed(self, signature: Vec<u8>) -> StatementRow {
         let Self { statement, issued_ms } = self;
-        let signature = sign(&statement)?;
-        Ok(StatementRow { statement, signature, issued_ms, valid_until_ms: issued_ms + DAY_MS })
+        StatementRow { statement, signature, issued_ms, valid_until_ms: issued_ms + DAY_MS }
     }
 }
 
@@ -184,6 +253,9 @@ fn make(
     let settings = tables.tenant(key, tenant)?.map(|row| row.settings).unwrap_or_default();
     let (body, summary) = friends.current_keys(tenant, user)?;
     let statement = Statement {
+        onward: Vec::new(),
+        transit: None,
+        absence: None,
         address: address.to_owned(),
         tenant,
         recipients: vec![Recipient { user, body, summary }],

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use terms::{TenantId, UserId};
-use wire::directory::TenantSettings;
+use wire::directory::{SendingSettings, TenantSettings};
 
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS tenant (
@@ -33,6 +33,15 @@ CREATE TABLE IF NOT EXISTS hold (
 pub struct TenantRow {
     pub name: String,
     pub settings: TenantSettings,
+    pub sending: SendingSettings,
+}
+
+/// One domain.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct DomainRow {
+    pub name: String,
+    /// The address that gets mail for unknown ones.
+    pub catch_all: Option<String>,
 }
 
 /// One person.
@@ -130,6 +139,16 @@ impl Tables {
         change.commit().map_err(&fault)
     }
 
+    /// Writes anew what leaves; what was said of who receives stays true.
+    pub fn change_sending(&self, key: &RowKey, id: TenantId, row: &TenantRow) -> Result<(), Fault> {
+        let sealed = seal(key, "tenant", &id.0, row)?;
+        self.db
+            .prepare_cached("UPDATE tenant SET sealed = ?2 WHERE tenant = ?1")
+            .and_then(|mut update| update.execute(params![&id.0[..], sealed]))
+            .map_err(Fault::store("changing a tenant"))?;
+        Ok(())
+    }
+
     /// The tenant of a domain.
     pub fn domain(&self, key: &RowKey, domain: &str) -> Result<Option<TenantId>, Fault> {
         let token = key.token("domain", domain.as_bytes());
@@ -138,23 +157,47 @@ impl Tables {
     }
 
     pub fn domains(&self, key: &RowKey, of: Option<TenantId>) -> Result<Vec<String>, Fault> {
+        let rows = self.domain_rows(key, of)?;
+        Ok(rows.into_iter().map(|row| row.name).collect())
+    }
+
+    pub fn domain_rows(&self, key: &RowKey, of: Option<TenantId>) -> Result<Vec<DomainRow>, Fault> {
         let all = "SELECT token, sealed FROM domain";
         let one = "SELECT token, sealed FROM domain WHERE tenant = ?1";
         let rows = match of {
             Some(tenant) => self.many(one, &[&tenant.0])?,
             None => self.many(all, &[])?,
         };
-        let mut names: Vec<String> = rows
+        let mut found: Vec<DomainRow> = rows
             .into_iter()
-            .filter_map(|(token, sealed)| unseal(key, "domain", &token, &sealed))
+            .filter_map(|(token, sealed)| unseal_domain(key, &token, &sealed))
             .collect();
-        names.sort();
-        Ok(names)
+        found.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(found)
+    }
+
+    /// The address that gets a domain's mail for unknown ones.
+    pub fn catch_all(&self, key: &RowKey, domain: &str) -> Result<Option<String>, Fault> {
+        let token = key.token("domain", domain.as_bytes());
+        let found = self.one("SELECT token, sealed FROM domain WHERE token = ?1", &token)?;
+        let row = found.and_then(|(token, sealed)| unseal_domain(key, &token, &sealed));
+        Ok(row.and_then(|row| row.catch_all))
+    }
+
+    pub fn change_domain(&self, key: &RowKey, row: &DomainRow) -> Result<(), Fault> {
+        let token = key.token("domain", row.name.as_bytes());
+        let sealed = seal(key, "domain", &token, row)?;
+        self.db
+            .prepare_cached("UPDATE domain SET sealed = ?2 WHERE token = ?1")
+            .and_then(|mut update| update.execute(params![&token[..], sealed]))
+            .map_err(Fault::store("changing a domain"))?;
+        Ok(())
     }
 
     pub fn add_domain(&self, key: &RowKey, domain: &str, of: TenantId) -> Result<(), Fault> {
         let token = key.token("domain", domain.as_bytes());
-        let sealed = seal(key, "domain", &token, &domain)?;
+        let row = DomainRow { name: domain.to_owned(), catch_all: None };
+        let sealed = seal(key, "domain", &token, &row)?;
         self.db
             .prepare_cached("INSERT INTO domain (token, tenant, sealed) VALUES (?1, ?2, ?3)")
             .and_then(|mut insert| insert.execute(params![&token[..], &of.0[..], sealed]))
@@ -306,7 +349,12 @@ pub(crate) fn unseal<T: DeserializeOwned>(
 /// Settings grow from version to version; what an older one wrote means the defaults of the rest.
 fn unseal_tenant(key: &RowKey, row: &[u8], sealed: &[u8]) -> Option<TenantRow> {
     let plain = key.open("tenant", row, sealed)?;
-    postcard::from_bytes(&plain).ok().or_else(|| {
+    let whole = postcard::from_bytes(&plain).ok();
+    let whole = whole.or_else(|| {
+        let (name, settings) = postcard::from_bytes(&plain).ok()?;
+        Some(TenantRow { name, settings, sending: SendingSettings::default() })
+    });
+    whole.or_else(|| {
         let (name, first): (String, FirstSettings) = postcard::from_bytes(&plain).ok()?;
         let settings = TenantSettings {
             tag_from: first.tag_from,
@@ -316,7 +364,16 @@ fn unseal_tenant(key: &RowKey, row: &[u8], sealed: &[u8]) -> Option<TenantRow> {
             obey_dmarc: first.obey_dmarc,
             ..TenantSettings::default()
         };
-        Some(TenantRow { name, settings })
+        Some(TenantRow { name, settings, sending: SendingSettings::default() })
+    })
+}
+
+/// Before catch-alls a domain's row was its name alone.
+fn unseal_domain(key: &RowKey, row: &[u8], sealed: &[u8]) -> Option<DomainRow> {
+    let plain = key.open("domain", row, sealed)?;
+    postcard::from_bytes(&plain).ok().or_else(|| {
+        let name = postcard::from_bytes(&plain).ok()?;
+        Some(DomainRow { name, catch_all: None })
     })
 }
 
@@ -332,8 +389,9 @@ pub struct FirstSettings {
 
 #[cfg(test)]
 mod tests {
-    use super::{FirstSettings, seal, unseal_tenant};
+    use super::{FirstSettings, seal, unseal_domain, unseal_tenant};
     use rows::RowKey;
+    use wire::directory::{SendingSettings, TenantSettings};
 
     #[test]
     fn a_tenant_of_an_older_version_keeps_what_it_had() {
@@ -350,7 +408,23 @@ mod tests {
         assert_eq!((row.name.as_str(), row.settings.junk_from), ("Kaede", 2.0));
         assert!(!row.settings.obey_dmarc && !row.settings.greylist);
         assert!(row.settings.trusted_sealers.is_empty());
+        assert_eq!(row.sending, SendingSettings::default());
+        let second = ("Kaede", TenantSettings { greylist: true, ..row.settings.clone() });
+        let sealed = seal(&key, "tenant", &[1; 16], &second).unwrap();
+        let mut row = unseal_tenant(&key, &[1; 16], &sealed).unwrap();
+        assert!(row.settings.greylist);
+        assert_eq!(row.sending, SendingSettings::default());
+        row.sending.in_a_day = 5;
         let sealed = seal(&key, "tenant", &[1; 16], &row).unwrap();
-        assert_eq!(unseal_tenant(&key, &[1; 16], &sealed).unwrap().settings, row.settings);
+        let read = unseal_tenant(&key, &[1; 16], &sealed).unwrap();
+        assert_eq!((read.settings, read.sending), (row.settings, row.sending));
+    }
+
+    #[test]
+    fn a_domain_of_an_older_version_has_no_catch_all() {
+        let key = RowKey::new(&[7; 32]);
+        let sealed = seal(&key, "domain", &[1; 16], &"kaede.example").unwrap();
+        let row = unseal_domain(&key, &[1; 16], &sealed).unwrap();
+        assert_eq!((row.name.as_str(), row.catch_all), ("kaede.example", None));
     }
 }

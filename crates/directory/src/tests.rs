@@ -12,18 +12,18 @@ use wire::directory::{FromAdmin, PublicKey, Stated, Statement, ToAdmin};
 use wire::ledger::{FromLedger, ToLedger};
 use wire::vault::{FromDirectory, ToDirectory};
 
-const HOST: &str = "mx.house.example";
+pub const HOST: &str = "mx.house.example";
 
-struct World {
-    folder: PathBuf,
-    tables: Tables,
-    key: RowKey,
-    friends: Friends,
-    statements: Statements,
+pub struct World {
+    pub folder: PathBuf,
+    pub tables: Tables,
+    pub key: RowKey,
+    pub friends: Friends,
+    pub statements: Statements,
 }
 
 impl World {
-    fn new(name: &str) -> Self {
+    pub fn new(name: &str) -> Self {
         let folder = std::env::temp_dir().join(format!("directory-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).unwrap();
@@ -44,7 +44,7 @@ impl World {
         }
     }
 
-    fn change(&mut self, question: FromAdmin) -> ToAdmin {
+    pub fn change(&mut self, question: FromAdmin) -> ToAdmin {
         let mut changes = Changes {
             tables: &mut self.tables,
             key: &self.key,
@@ -56,7 +56,7 @@ impl World {
     }
 
     /// `Known TENANT-ADDRESS`, `Unknown`, `Foreign` or `Later`.
-    fn state(&mut self, address: &str) -> String {
+    pub fn state(&mut self, address: &str) -> String {
         let address = crate::canonical(address, HOST);
         let now = compartment::now_ms();
         let (tables, key, friends) = (&self.tables, &self.key, &mut self.friends);
@@ -71,7 +71,7 @@ impl World {
         }
     }
 
-    fn settle(&mut self) {
+    pub fn settle(&mut self) {
         self.change(FromAdmin::TenantAdd { name: "Kaede".into() });
         self.change(FromAdmin::DomainAdd {
             domain: "Kaede.example".into(),
@@ -93,12 +93,12 @@ impl Drop for World {
     }
 }
 
-fn key(byte: u8) -> PublicKey {
+pub fn key(byte: u8) -> PublicKey {
     PublicKey { suite: 1, epoch: 2026, bytes: vec![byte; 65] }
 }
 
 /// A peer that gives every question its answer, until the asker is gone.
-fn answering<Q, A>(answer: impl Fn(Q) -> A + Send + 'static) -> Channel
+pub fn answering<Q, A>(answer: impl Fn(Q) -> A + Send + 'static) -> Channel
 where
     Q: serde::de::DeserializeOwned,
     A: serde::Serialize,
@@ -112,7 +112,7 @@ where
     asker
 }
 
-fn is_refused(answer: &ToAdmin, expected: &str) -> bool {
+pub fn is_refused(answer: &ToAdmin, expected: &str) -> bool {
     matches!(answer, ToAdmin::Refused { expected: said, .. } if said.contains(expected))
 }
 

@@ -102,6 +102,9 @@ fn state(
     };
     let now = compartment::now_ms();
     let statement = Statement {
+        onward: Vec::new(),
+        transit: None,
+        absence: None,
         address: address.to_owned(),
         tenant,
         recipients: vec![Recipient { user, body, summary }],

@@ -1,7 +1,8 @@
-//! The edge takes mail from strangers: SMTP, examination, judgement, sealing, keeping.
+//! The edge takes mail from strangers: SMTP, examination, judgement, sealing, keeping, and what
+//! is passed on or answered by itself.
 //!
 //! # Holds          the messages passing through this instance, in memory, until each is answered
-//! # May ask        gate, names, directory, signer, mailbox, and a scanner of its own
+//! # May ask        gate, names, directory, signer, mailbox, post, and a scanner of its own
 //! # Network        one passed socket at a time
 //! # If taken over  the intruder gets messages passing through this instance and can lie about
 //! #                them; can have TLS handshakes signed while it owns it (counted)
@@ -12,20 +13,24 @@
     allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
+mod addressee;
 mod arrival;
 
 mod connection;
 
 mod examination;
 mod judgement;
+mod onward;
 mod sealing;
+
+mod absent;
 
 mod fields;
 mod line;
 mod neighbours;
+mod passage;
 mod patience;
 mod questions;
-mod text;
 
 #[cfg(test)]
 mod tests;
@@ -48,8 +53,10 @@ pub enum Fault {
     Away(&'static str),
     #[error("{peer} answered something else than was asked")]
     Strange { peer: &'static str },
-    #[error("could not seal a message")]
-    Seal(#[source] seal::Fault),
+    #[error("a message in hand")]
+    Flight(#[from] flight::Fault),
+    #[error(transparent)]
+    Copies(#[from] copies::Fault),
     #[error("could not hold a message")]
     Hold(#[source] wire::Fault),
     #[error("could not read or write a message held in memory")]

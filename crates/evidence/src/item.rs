@@ -327,6 +327,8 @@ pub enum Class {
     Summary,
     /// Whole messages.
     Body,
+    /// Whole messages that are leaving, with their envelopes.
+    Transit,
 }
 
 impl Class {
@@ -334,6 +336,7 @@ impl Class {
         match self {
             Self::Summary => "summary",
             Self::Body => "body",
+            Self::Transit => "transit",
         }
     }
 }
@@ -345,6 +348,8 @@ pub enum Released {
     Months(Vec<u32>),
     /// Single messages, whole.
     Bodies(Vec<MessageId>),
+    /// Messages that are leaving, whole and with their envelopes, to the process that carries them.
+    Transit(Vec<MessageId>),
 }
 
 impl Released {
@@ -352,6 +357,7 @@ impl Released {
         match self {
             Self::Months(_) => Class::Summary,
             Self::Bodies(_) => Class::Body,
+            Self::Transit(_) => Class::Transit,
         }
     }
 }
@@ -368,6 +374,10 @@ impl Item for Released {
                 to.unsigned(1);
                 messages.write(to);
             }
+            Self::Transit(messages) => {
+                to.unsigned(2);
+                messages.write(to);
+            }
         }
     }
 
@@ -378,6 +388,7 @@ impl Item for Released {
         match from.unsigned()? {
             0 => Some(Self::Months(Item::read(from)?)),
             1 => Some(Self::Bodies(Item::read(from)?)),
+            2 => Some(Self::Transit(Item::read(from)?)),
             _ => None,
         }
     }
@@ -386,7 +397,7 @@ impl Item for Released {
         let _ = write!(to, "{{\"class\":\"{}\",\"items\":", self.class().word());
         match self {
             Self::Months(months) => months.json(to),
-            Self::Bodies(messages) => messages.json(to),
+            Self::Bodies(messages) | Self::Transit(messages) => messages.json(to),
         }
         to.push('}');
     }

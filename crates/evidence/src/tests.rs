@@ -66,6 +66,7 @@ fn every_deed() -> Vec<Body> {
         Body::Deliver { instance: I, tenant: T, messages: vec![delivery; 30], connection: Some(C) },
         release(Released::Months(vec![202_611, 202_612])),
         release(Released::Bodies(vec![M; 3])),
+        release(Released::Transit(vec![M; 2])),
         Body::Send { instance: I, tenant: T, user: U, message: M, recipients: 256, bytes: 65_536 },
         Body::SignIn {
             instance: I,

@@ -1,5 +1,7 @@
 //! ARC: what those who passed the message on had found. RFC 8617, the reading half.
 
+pub mod seal;
+
 use crate::canon::{self, Canon};
 use crate::dkim::{Bodies, Claim, algorithm, fetch_key, signed_header, without_signature};
 use crate::fields::{Field, Parts};

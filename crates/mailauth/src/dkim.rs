@@ -258,21 +258,32 @@ pub(crate) fn algorithm(word: &str) -> Result<KeyKind, (DkimResult, &'static str
     }
 }
 
-/// The canonical header that was signed: the named fields from the bottom up, then the signature
-/// field itself with an empty `b=` and no line end (RFC 6376 §3.7, §5.4.2).
+/// The canonical header that was signed by `own`.
 pub(crate) fn signed_header(claim: &Claim<'_>, parts: &Parts<'_>, own: &Field<'_>) -> Vec<u8> {
+    let unsigned = without_signature(own.raw);
+    signed_fields(claim.header_canon, &claim.names, &parts.fields, &unsigned)
+}
+
+/// The named fields from the bottom up, then the signature field itself with an empty `b=` and no
+/// line end (RFC 6376 §3.7, §5.4.2).
+pub(crate) fn signed_fields(
+    canon: Canon,
+    names: &[&str],
+    fields: &[Field<'_>],
+    unsigned: &[u8],
+) -> Vec<u8> {
     let mut signed = Vec::with_capacity(4 * 1024);
-    let mut taken = vec![false; parts.fields.len()];
-    for name in &claim.names {
-        let candidates = parts.fields.iter().zip(taken.iter_mut()).rev();
+    let mut taken = vec![false; fields.len()];
+    for name in names {
+        let candidates = fields.iter().zip(taken.iter_mut()).rev();
         let mut fitting = candidates.filter(|(field, taken)| !**taken && field.is(name));
         // A name without a field left signs its absence.
         if let Some((field, taken)) = fitting.next() {
             *taken = true;
-            canon::header(claim.header_canon, field.raw, &mut signed);
+            canon::header(canon, field.raw, &mut signed);
         }
     }
-    canon::header(claim.header_canon, &without_signature(own.raw), &mut signed);
+    canon::header(canon, unsigned, &mut signed);
     signed.truncate(signed.len().saturating_sub(2));
     signed
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
 pub use evaluate::{VOID_LOOKUPS, check_host};
-pub use record::{Directive, LOOKUP_TERMS, Mechanism, Qualifier, SpfRecord, parse};
+pub use record::{Cidr, Directive, LOOKUP_TERMS, Mechanism, Qualifier, SpfRecord, parse};
 
 use crate::resolver::Inquiry;
 

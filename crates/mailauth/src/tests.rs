@@ -12,6 +12,7 @@ use std::path::Path;
 
 mod dmarc_cases;
 mod fuzz;
+mod sign_cases;
 mod spoof_cases;
 
 /// A DNS of TXT and A records; names not in it do not exist, `FAIL` is a server in trouble.

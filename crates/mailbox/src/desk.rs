@@ -14,7 +14,8 @@ use terms::{InstanceId, Kind};
 use wire::control::{Order, Report};
 use wire::ledger::FromLedger;
 use wire::mailbox::{
-    FromAccess, FromAdmin, FromDirectory, FromEdge, ToAccess, ToAdmin, ToDirectory, ToEdge,
+    FromAccess, FromAdmin, FromDirectory, FromEdge, Journey, State, ToAccess, ToAdmin, ToDirectory,
+    ToEdge,
 };
 use wire::{Event, Frame, Hub, Label, Peer};
 
@@ -32,6 +33,8 @@ const MOVE_BYTES: u64 = 2 * 1024 * 1024;
 const SWEEP_BYTES: u64 = 16 * 1024 * 1024;
 /// After a stop, the ledger has this long to take the last entries.
 const FAREWELL: Duration = Duration::from_millis(1_500);
+/// Journeys that are told of and not yet written.
+const TOLD: usize = 256;
 /// One note to the operator in this time.
 const NOTES: Duration = Duration::from_secs(10);
 /// Uids of one question: a whole large folder, twice.
@@ -60,6 +63,9 @@ pub struct Desk {
     gather: Gather,
     warden: Peer,
     owed: Vec<(Peer, u32, Owed)>,
+    /// Journeys of mail that leaves, until they are staged.
+    told: Vec<(InstanceId, Journey)>,
+    told_since: Option<Instant>,
     /// Readers of a mailbox whose last acts are not durable yet.
     later: Vec<(Peer, Label, Frame)>,
     watchers: HashMap<Peer, Watcher>,
@@ -82,6 +88,8 @@ impl Desk {
             gather: Gather::default(),
             warden,
             owed: Vec::new(),
+            told: Vec::new(),
+            told_since: None,
             later: Vec::new(),
             watchers: HashMap::new(),
             readers: HashSet::new(),
@@ -108,6 +116,7 @@ impl Desk {
                     Event::Ready(_) => {}
                 }
             }
+            self.write_told();
             if self.store.has_staged() && self.gather.wait().is_zero() {
                 self.commit();
             }
@@ -174,7 +183,10 @@ impl Desk {
         self.store.origin = Some(peer);
         let call = frame.call;
         let understood = match (label.kind, label.person) {
-            (Kind::Edge, _) => self.answer_edge(peer, label.instance, frame),
+            (Kind::Edge | Kind::Depart, _) => self.answer_edge(peer, &label, frame),
+            (Kind::Dispatch, Some((tenant, user))) => {
+                self.answer_dispatch(peer, Whose { tenant, user }, label.instance, frame)
+            }
             (Kind::Access, Some((tenant, user))) => {
                 self.answer_access(peer, Whose { tenant, user }, label, frame)
             }
@@ -201,12 +213,49 @@ impl Desk {
         self.gone(peer);
     }
 
-    fn answer_edge(
+    /// Who hands in mail tells of its way, and keeps nothing.
+    fn answer_dispatch(
         &mut self,
         peer: Peer,
+        whose: Whose,
         instance: InstanceId,
         frame: Frame,
     ) -> Result<(), wire::Fault> {
+        let FromEdge::Keep { copies, journeys, more: false } = frame.read()? else {
+            return Err(wire::Fault::Malformed);
+        };
+        let is_own = |journey: &Journey| {
+            journey.tenant == whose.tenant
+                && journey.recipients == [whose.user]
+                && journey.state == State::Queued
+        };
+        if !copies.is_empty() || journeys.len() != 1 || !journeys.iter().all(is_own) {
+            return Err(wire::Fault::Malformed);
+        }
+        self.told_since.get_or_insert_with(Instant::now);
+        self.told.extend(journeys.into_iter().map(|journey| (instance, journey)));
+        let _ = self.hub.send(peer, frame.call, &ToEdge::Kept, Vec::new());
+        Ok(())
+    }
+
+    /// What was told of journeys goes with the next commit, or with one of its own before long:
+    /// the queue keeps the mail itself, and a journey that a crash takes is a line of `trace`.
+    fn write_told(&mut self) {
+        let Some(since) = self.told_since else { return };
+        let is_due = self.told.len() >= TOLD || since.elapsed() >= CHORES;
+        if !is_due && !self.store.has_staged() {
+            return;
+        }
+        self.told_since = None;
+        for (instance, journey) in std::mem::take(&mut self.told) {
+            if let Err(fault) = self.store.keep(instance, &[], &[journey], now_ms()) {
+                self.failed(&fault);
+                return;
+            }
+        }
+    }
+
+    fn answer_edge(&mut self, peer: Peer, label: &Label, frame: Frame) -> Result<(), wire::Fault> {
         let call = frame.call;
         match frame.read()? {
             FromEdge::Keep { copies, journeys, more } => {
@@ -216,7 +265,12 @@ impl Desk {
                     Gathered::TooMuch => return Err(wire::Fault::Malformed),
                     Gathered::Whole(arrival) => arrival,
                 };
-                let kept = self.store.keep(instance, &arrival.batches, &arrival.journeys, now_ms());
+                let (instance, now) = (label.instance, now_ms());
+                let (batches, journeys) = (arrival.batches, arrival.journeys);
+                let kept = match label.kind {
+                    Kind::Depart => self.store.keep_once(instance, batches, journeys, now),
+                    _ => self.store.keep(instance, &batches, &journeys, now),
+                };
                 match kept {
                     Ok(answer) => {
                         if matches!(answer, ToEdge::Kept) {

@@ -160,6 +160,18 @@ fn read_record(data: &RData) -> Option<Record> {
         RData::MX(mx) => Record::Mx { preference: mx.preference, host: text(&mx.exchange)? },
         RData::TXT(txt) => Record::Txt(txt.txt_data.concat()),
         RData::PTR(pointer) => Record::Ptr(text(&pointer.0)?),
+        RData::TLSA(tlsa) => Record::Tlsa {
+            usage: tlsa.cert_usage.into(),
+            selector: tlsa.selector.into(),
+            matching: tlsa.matching.into(),
+            data: tlsa.cert_data.clone(),
+        },
+        RData::SRV(srv) => Record::Srv {
+            priority: srv.priority,
+            weight: srv.weight,
+            port: srv.port,
+            host: text(&srv.target)?,
+        },
         _ => return None,
     })
 }

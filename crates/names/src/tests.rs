@@ -223,8 +223,14 @@ fn zone_server() -> SocketAddr {
         .and_then(|zones| zones.with("a.example", RecordWord::Txt, "v=spf1 -all"))
         .and_then(|zones| zones.with("b.example", RecordWord::Cname, "a.example"))
         .and_then(|zones| zones.with("long.example", RecordWord::Txt, &"x".repeat(9_000)))
+        .and_then(|zones| zones.with("_25._tcp.a.example", RecordWord::Tlsa, "3 1 1 ab00ff"))
+        .and_then(|zones| zones.with("_imaps._tcp.a.example", RecordWord::Srv, "5 1 993 a.example"))
+        .and_then(|zones| zones.with("_pop3s._tcp.a.example", RecordWord::Srv, "0 0 0 ."))
         .and_then(|zones| zones.with("1.2.0.192.in-addr.arpa", RecordWord::Ptr, "a.example"))
         .unwrap();
+    let mut zones = zones;
+    zones.sign("_tcp.a.example");
+    zones.bogus.insert("bogus.example".to_owned());
     let address = udp.local_addr().unwrap();
     std::thread::spawn(move || zone::serve(&udp, &tcp, &zones));
     address
@@ -249,12 +255,48 @@ fn a_zone_server_is_asked_for_everything() {
     check("a.example", RecordKind::Txt, Outcome::Records(vec![spf]));
     let back = Record::Ptr("a.example".into());
     check("1.2.0.192.in-addr.arpa", RecordKind::Ptr, Outcome::Records(vec![back]));
+    let data = vec![0xab, 0, 0xff];
+    let tlsa = Record::Tlsa { usage: 3, selector: 1, matching: 1, data };
+    check("_25._tcp.a.example", RecordKind::Tlsa, Outcome::Records(vec![tlsa]));
+    let srv = |priority, weight, port, host: &str| Record::Srv {
+        priority,
+        weight,
+        port,
+        host: host.to_owned(),
+    };
+    let imaps = srv(5, 1, 993, "a.example");
+    check("_imaps._tcp.a.example", RecordKind::Srv, Outcome::Records(vec![imaps]));
+    // "Not offered here" (RFC 2782).
+    let none = srv(0, 0, 0, "");
+    check("_pop3s._tcp.a.example", RecordKind::Srv, Outcome::Records(vec![none]));
+    check("_26._tcp.a.example", RecordKind::Tlsa, Outcome::NoSuchName);
+    check("mx.bogus.example", RecordKind::Tlsa, Outcome::Failed);
     check("mx.a.example", RecordKind::A, Outcome::NoSuchName);
     check("a.example", RecordKind::Ptr, Outcome::NoRecords);
     check("a..example", RecordKind::A, Outcome::Failed);
     // Too long for UDP: over TCP.
     let long = Record::Txt(vec![b'x'; 9_000]);
     check("long.example", RecordKind::Txt, Outcome::Records(vec![long]));
+}
+
+/// What DANE rests on: the bit of a server on this host, of answers and of absences, also when
+/// they are remembered.
+#[test]
+fn what_a_validating_server_says_is_kept() {
+    let running = Running::start(vec![zone_server()]);
+    let mut depart = running.join();
+    for round in 0..2 {
+        let mut check = |name: &str, kind, expected: Security| {
+            let asked = question(name, kind);
+            let (answer, _): (Answer, _) = depart.ask(&asked, &[], PATIENCE).unwrap();
+            assert_eq!(answer.security, expected, "round {round}, {name}");
+        };
+        check("_25._tcp.a.example", RecordKind::Tlsa, Security::Secure);
+        check("_465._tcp.a.example", RecordKind::Tlsa, Security::Secure);
+        check("_imaps._tcp.a.example", RecordKind::Srv, Security::Secure);
+        check("a.example", RecordKind::Mx, Security::Insecure);
+        check("bogus.example", RecordKind::Mx, Security::Insecure);
+    }
 }
 
 #[test]

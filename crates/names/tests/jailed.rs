@@ -44,6 +44,10 @@ fn names_and_zone_live_within_their_charters() {
     let long = "x".repeat(9_000);
     let zones = Zones::default().with("a.example", RecordWord::A, "192.0.2.1").unwrap();
     let zones = zones.with("long.example", RecordWord::Txt, &long).unwrap();
+    let zones = zones.with("_25._tcp.a.example", RecordWord::Tlsa, "3 1 1 00ff").unwrap();
+    let mut zones =
+        zones.with("_imaps._tcp.a.example", RecordWord::Srv, "0 1 993 a.example").unwrap();
+    zones.sign("a.example");
 
     let zone_start = Start { zones: zones.to_toml(), ..Start::default() };
     let (zone, zone_calls) = born(Kind::Zone, zone_start);
@@ -65,6 +69,11 @@ fn names_and_zone_live_within_their_charters() {
     check("a.example", RecordKind::A, Outcome::Records(vec![address]));
     check("a.example", RecordKind::Mx, Outcome::NoRecords);
     check("b.example", RecordKind::A, Outcome::NoSuchName);
+    let tlsa = Record::Tlsa { usage: 3, selector: 1, matching: 1, data: vec![0, 0xff] };
+    check("_25._tcp.a.example", RecordKind::Tlsa, Outcome::Records(vec![tlsa]));
+    let host = "a.example".to_owned();
+    let srv = Record::Srv { priority: 0, weight: 1, port: 993, host };
+    check("_imaps._tcp.a.example", RecordKind::Srv, Outcome::Records(vec![srv]));
     let text = Record::Txt(long.into_bytes());
     check("long.example", RecordKind::Txt, Outcome::Records(vec![text]));
 

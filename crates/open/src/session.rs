@@ -50,9 +50,9 @@ pub struct Grant {
 
 impl Grant {
     /// Opens a released message key; refused unless it was released for exactly this context,
-    /// whose tenant and user are the grant's.
+    /// whose tenant and user are the grant's (of a transit grant: whose tenant is).
     pub fn unwrap(&self, released: &[u8], context: &WrapContext) -> Result<MessageKey, Fault> {
-        if context.tenant != self.context.tenant || context.user != self.context.user {
+        if !self.context.covers(context) {
             return Err(Fault::Refused);
         }
         let released = Released::parse(released)?;

@@ -1,6 +1,7 @@
 //! One loop over all peers: acts are staged as they come, one commit answers them together, and
 //! whoever can carry is given what is due.
 
+mod handing;
 mod operator;
 
 use crate::Fault;
@@ -9,6 +10,7 @@ use crate::schedule::BATCH;
 use crate::store::Store;
 use crate::table::{Table, seconds};
 use compartment::now_ms;
+use handing::Batch;
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
@@ -16,21 +18,27 @@ use terms::{InstanceId, Kind, MessageId, TenantId};
 use wire::control::{Order, Report};
 use wire::ledger::FromLedger;
 use wire::post::*;
+use wire::vault::ToPost;
 use wire::{Event, Frame, Hub, INLINE_BYTES, Peer};
 
-/// A commit may wait this long for company while several senders are at it (architecture §8).
+/// A commit may wait this long for company, and longer while many senders are at it
+/// (architecture §8).
 const COMPANY: Duration = Duration::from_millis(5);
+const MANY_COMPANY: Duration = Duration::from_millis(15);
+const MANY: usize = 8;
 /// Outcomes gather longer: nobody waits for them, and one that is lost means that a letter stands
 /// twice only if the power goes within this time.
-const OUTCOMES: Duration = Duration::from_millis(20);
+const OUTCOMES: Duration = Duration::from_millis(50);
 /// Staged acts that are committed without waiting.
-const ENOUGH: usize = 64;
+const ENOUGH: usize = 256;
 /// Between two looks at the clock's work, space and the length of the log.
 const CHORES: Duration = Duration::from_secs(1);
 /// After a stop, the ledger has this long to take the last entries.
 const FAREWELL: Duration = Duration::from_millis(1_500);
 /// One note to the operator in this time.
 const NOTES: Duration = Duration::from_secs(10);
+/// A `depart` that waits this long for more of its tenant's mail is sent home.
+const IDLE: Duration = Duration::from_secs(20);
 /// Octets of bodies handed over in one batch: they lie in memory until they are carried.
 const BATCH_BYTES: u64 = 32 * 1024 * 1024;
 /// Descriptors that one frame can carry with air (`SCM_MAX_FD` is 253).
@@ -39,6 +47,14 @@ const BATCH_DESCRIPTORS: usize = 200;
 const WANTED: u16 = 4;
 /// One page of `queue list`.
 const PAGE: u32 = 1_000;
+
+/// A `depart` that can carry and has nothing to carry.
+struct Idle {
+    peer: Peer,
+    /// Whose mail it has seen; it carries nobody else's.
+    tenant: Option<u32>,
+    since: Instant,
+}
 
 /// What a `depart` has in hand.
 struct Carried {
@@ -65,9 +81,12 @@ pub struct Desk {
     staged_since: Option<Instant>,
     somebody_waits: bool,
     staged: usize,
-    /// Those who can carry and have nothing to carry.
-    idle: Vec<(Peer, Option<u32>)>,
+    idle: Vec<Idle>,
     carried: HashMap<Peer, Carried>,
+    vault: Option<Peer>,
+    /// Batches that the vault is told of, by the call, until it has noted them.
+    announced: HashMap<u32, (Peer, Batch)>,
+    last_call: u32,
     asked_for: Option<Instant>,
     next_chores: Instant,
     last_note: Option<Instant>,
@@ -88,6 +107,9 @@ impl Desk {
             staged: 0,
             idle: Vec::new(),
             carried: HashMap::new(),
+            vault: None,
+            announced: HashMap::new(),
+            last_call: 0,
             asked_for: None,
             next_chores: Instant::now(),
             last_note: None,
@@ -125,7 +147,11 @@ impl Desk {
 
     fn commit_wait(&self) -> Duration {
         let Some(since) = self.staged_since else { return Duration::ZERO };
-        let limit = if self.somebody_waits { COMPANY } else { OUTCOMES };
+        let limit = match self.somebody_waits {
+            true if self.owed.len() >= MANY => MANY_COMPANY,
+            true => COMPANY,
+            false => OUTCOMES,
+        };
         if self.staged >= ENOUGH { Duration::ZERO } else { limit.saturating_sub(since.elapsed()) }
     }
 
@@ -147,13 +173,18 @@ impl Desk {
 
     fn obey(&mut self, frame: Frame) {
         match frame.read::<Order>() {
+            Ok(Order::Pulse) => {
+                let _ = self.hub.send(self.warden, 0, &Report::Alive, Vec::new());
+            }
             Ok(Order::Stop) => self.leaving = Some(Instant::now() + FAREWELL),
             Ok(Order::Join(label)) => {
                 let Some(fd) = frame.descriptors.into_iter().next() else { return };
                 let kind = label.kind;
                 let Ok(peer) = self.hub.seat(fd.into(), label) else { return };
-                if kind == Kind::Ledger {
-                    self.forward.join(peer);
+                match kind {
+                    Kind::Ledger => self.forward.join(peer),
+                    Kind::Vault => self.meet_vault(peer),
+                    _ => {}
                 }
             }
             _ => {}
@@ -162,7 +193,10 @@ impl Desk {
 
     fn gone(&mut self, peer: Peer) {
         self.forward.gone(peer);
-        self.idle.retain(|(idle, _)| *idle != peer);
+        self.idle.retain(|idle| idle.peer != peer);
+        if self.vault == Some(peer) {
+            self.lose_vault();
+        }
         if let Some(carried) = self.carried.remove(&peer) {
             self.come_back(carried);
         }
@@ -194,6 +228,7 @@ impl Desk {
             (Kind::Depart, _) => self.answer_depart(peer, label.instance, frame),
             (Kind::Admin, _) => frame.read().map(|asked| self.answer_admin(peer, call, asked)),
             (Kind::Ledger, _) => frame.read().map(|answer| self.hear_ledger(call, &answer)),
+            (Kind::Vault, _) => frame.read().map(|ToPost::Noted| self.give_batch(call)),
             _ => Err(wire::Fault::Malformed),
         };
         if understood.is_err() {
@@ -264,7 +299,7 @@ impl Desk {
                     None => None,
                 };
                 self.asked_for = None;
-                self.idle.push((peer, tenant));
+                self.idle.push(Idle { peer, tenant, since: Instant::now() });
                 Ok(())
             }
             FromDepart::Ended { message, leg, outcome } => {
@@ -311,21 +346,21 @@ impl Desk {
 
     /// Gives everybody who is idle something to carry, and asks for more hands if need be.
     fn hand_out(&mut self) {
-        if self.leaving.is_some() {
+        // Without the vault nothing could be opened: it stays here.
+        if self.leaving.is_some() || self.vault.is_none() {
             return;
         }
         let now = seconds(now_ms());
-        for (peer, tenant) in std::mem::take(&mut self.idle) {
-            let carried = self.next_load(now, tenant);
-            match carried {
-                Some(carried) => self.hand_to(peer, carried),
-                None => self.idle.push((peer, tenant)),
+        for idle in std::mem::take(&mut self.idle) {
+            match self.next_load(now, idle.tenant) {
+                Some(carried) => self.hand_to(idle.peer, carried),
+                None => self.idle.push(idle),
             }
         }
         let table = &self.store.table;
         let lacks_hands = table.schedule.has_turn() || !table.errands.is_empty();
         let is_asked = self.asked_for.is_some_and(|since| since.elapsed() < CHORES);
-        if lacks_hands && !is_asked && !self.idle.iter().any(|(_, tenant)| tenant.is_none()) {
+        if lacks_hands && !is_asked && !self.idle.iter().any(|idle| idle.tenant.is_none()) {
             self.asked_for = Some(Instant::now());
             let need = Report::Need { kind: Kind::Depart, instances: WANTED };
             let _ = self.hub.send(self.warden, 0, &need, Vec::new());
@@ -373,12 +408,8 @@ impl Desk {
         }
         let Some(tenant) = self.store.table.tenants.of(carried.tenant) else { return };
         loads.sort_by_key(|load| (load.at_ms, load.message, load.leg));
-        let batch = ToDepart::Batch { tenant, legs: loads };
-        let sent = self.hub.send(peer, 0, &batch, descriptors);
         self.carried.insert(peer, carried);
-        if sent.is_err() {
-            self.gone(peer);
-        }
+        self.announce(peer, Batch { tenant, loads, descriptors });
     }
 
     fn load(
@@ -530,12 +561,23 @@ impl Desk {
             self.commit();
         }
         self.store.table.senders.forget_quiet(now);
+        self.send_home();
         let worked = match self.store.wants_writing() {
             true => self.store.write_down(),
             false => self.store.compact(now_ms()).map(drop),
         };
         if let Err(fault) = worked {
             self.tell_operator(&fault);
+        }
+    }
+
+    /// Whoever has carried for a tenant, and waited long for more, ends with its channel.
+    fn send_home(&mut self) {
+        let is_done = |idle: &Idle| idle.tenant.is_some() && idle.since.elapsed() >= IDLE;
+        let done = self.idle.iter().filter(|idle| is_done(idle)).map(|idle| idle.peer);
+        for peer in done.collect::<Vec<Peer>>() {
+            self.hub.dismiss(peer);
+            self.gone(peer);
         }
     }
 

@@ -15,6 +15,7 @@ mod examination;
 
 mod asking;
 mod facts;
+mod header;
 
 #[cfg(test)]
 mod tests;
@@ -79,8 +80,9 @@ pub fn serve(mut house: House) -> ExitCode {
 
 fn join(house: &mut House) -> Result<Channel, Fault> {
     house.ready(None, None).map_err(Fault::Settle)?;
-    let (edge, _) = house.next_join(Kind::Edge, JOIN_LIMIT).map_err(Fault::Settle)?;
-    Ok(edge)
+    let whose = [Kind::Edge, Kind::Dispatch];
+    let (channel, _) = house.next_join_of(&whose, JOIN_LIMIT).map_err(Fault::Settle)?;
+    Ok(channel)
 }
 
 /// Takes messages apart until `edge` closes the channel or enough have passed through.

@@ -17,7 +17,8 @@ pub enum Deed {
     Arrival = 5,
     /// A message left; the item is its id.
     Send = 6,
-    /// Something was released; the item is the grant. `Body` and `Month` of the same entry follow.
+    /// Something was released; the item is the grant. `Body`, `Month` and `Transit` of the same
+    /// entry follow.
     Release = 7,
     /// A message was released whole; the item is its id.
     Body = 8,
@@ -38,10 +39,12 @@ pub enum Deed {
     Other = 18,
     /// An instance took messages that were not kept; the item is how many, and the connection.
     Passed = 19,
+    /// A message on its way was released whole, with its envelope; the item is its id.
+    Transit = 20,
 }
 
 impl Deed {
-    const ALL: [Self; 19] = [
+    const ALL: [Self; 20] = [
         Self::Start,
         Self::Stop,
         Self::Connection,
@@ -61,6 +64,7 @@ impl Deed {
         Self::Shred,
         Self::Other,
         Self::Passed,
+        Self::Transit,
     ];
 
     pub fn from_number(number: u8) -> Option<Self> {
@@ -169,6 +173,9 @@ pub fn facts(index: u64, entry: &Entry, mut fact: impl FnMut(Fact)) {
             match released {
                 Released::Bodies(messages) => {
                     messages.iter().for_each(|one| say(Deed::Body, person, Item(one.0)));
+                }
+                Released::Transit(messages) => {
+                    messages.iter().for_each(|one| say(Deed::Transit, person, Item(one.0)));
                 }
                 Released::Months(months) => months
                     .iter()

@@ -235,6 +235,7 @@ impl Tally {
             Kind::Edge | Kind::Access | Kind::Names | Kind::Zone | Kind::Ledger | Kind::Mirror => {
                 Reach::Own
             }
+            Kind::Dispatch | Kind::Depart => Reach::Own,
             _ => Reach::Everywhere,
         }
     }
@@ -327,6 +328,12 @@ impl Tally {
             }
             Deed::Body if self.releasing == Some(fact.index) => {
                 self.count(fact, &[Class::Headers, Class::Bodies]);
+                if let Some(number) = self.number_of(fact) {
+                    self.released.add(number, fact.item.message());
+                }
+            }
+            Deed::Transit if self.releasing == Some(fact.index) => {
+                self.count(fact, IN_TRANSIT);
                 if let Some(number) = self.number_of(fact) {
                     self.released.add(number, fact.item.message());
                 }
@@ -434,6 +441,11 @@ impl Tally {
             && !self.instances.is_empty()
     }
 
+    /// Whether it opens mail that waits to leave, too: identity's grants do not.
+    fn opens_all_on_its_way(&self) -> bool {
+        self.question.component == Kind::Vault && self.opens_all()
+    }
+
     /// Whether deliveries of a time can matter to the second reading.
     pub fn looks_at(&self, from_ms: u64, to_ms: u64) -> bool {
         let (from, to) = (month_of(from_ms), month_of(to_ms));
@@ -443,15 +455,14 @@ impl Tally {
     /// The second reading: every message of a released month counts, whenever it was kept.
     pub fn note_kept(&mut self, fact: &Fact) {
         let Some(Person { tenant, user: Some(user) }) = fact.person else { return };
+        if self.opens_all_on_its_way() && fact.deed == Deed::Send {
+            return self.count_could_open(fact);
+        }
         if fact.deed != Deed::Deliver {
             return;
         }
-        if self.opens_all() && fact.at_ms < self.question.to_ms {
-            // Whoever could have been read counts with the messages, not among the people who were.
-            self.share(&Fact { person: Some(Person { tenant, user: None }), ..*fact }, &[]);
-            if let Some(number) = self.number_of(fact) {
-                self.could_open.add(number, fact.item.message());
-            }
+        if self.opens_all() {
+            self.count_could_open(fact);
         }
         let months = self.months.get(&(tenant, user));
         if months.is_some_and(|months| months.contains(&month_of(fact.at_ms)))
@@ -459,6 +470,18 @@ impl Tally {
         {
             self.messages.add(number, fact.item.message());
             self.released.add(number, fact.item.message());
+        }
+    }
+
+    /// Whoever could have been read counts with the messages, not among the people who were.
+    fn count_could_open(&mut self, fact: &Fact) {
+        let Some(Person { tenant, .. }) = fact.person else { return };
+        if fact.at_ms >= self.question.to_ms {
+            return;
+        }
+        self.share(&Fact { person: Some(Person { tenant, user: None }), ..*fact }, &[]);
+        if let Some(number) = self.number_of(fact) {
+            self.could_open.add(number, fact.item.message());
         }
     }
 

@@ -213,6 +213,58 @@ fn an_identity_answers_for_the_grants_it_minted() {
     assert_eq!(scope.contracts[0].could_open, 4);
 }
 
+/// Whose mail passed through the one that carries it: as released to it, and no more.
+#[test]
+fn what_was_released_to_be_sent_is_exact() {
+    const DEPART: u8 = 40;
+    let released = Body::Release {
+        vault_seq: 2,
+        instance: instance(DEPART),
+        grant: GrantId([8; 16]),
+        tenant: tenant(1),
+        user: user(2),
+        released: Released::Transit(vec![message(8), message(9)]),
+    };
+    let sent = |number| Body::Send {
+        instance: instance(DEPART),
+        tenant: tenant(1),
+        user: user(2),
+        message: message(number),
+        recipients: 1,
+        bytes: 9,
+    };
+    let entry = |(author, start), time, body| Entry {
+        author,
+        start: instance(start),
+        seq: 0,
+        time_ms: at(time),
+        body,
+    };
+    let history = [
+        entry((Kind::Warden, 0), "2026-11-02T10:00:00Z", start(23, Kind::Vault, None)),
+        entry((Kind::Warden, 0), "2026-11-02T10:00:00Z", start(DEPART, Kind::Depart, None)),
+        entry((Kind::Vault, 23), "2026-11-02T10:00:01Z", released),
+        entry((Kind::Post, 24), "2026-11-02T10:00:02Z", sent(8)),
+        entry((Kind::Post, 24), "2026-11-02T10:00:03Z", sent(7)),
+    ];
+    let ask = |component| {
+        let (from_ms, to_ms) = (at(ALL.0), at(ALL.1));
+        let question = Question { component, version: None, from_ms, to_ms };
+        let scope = measure(&question, Proven::default(), |seen| {
+            (0..).zip(&history).for_each(|(index, entry)| seen(index, entry));
+            Ok::<(), Infallible>(())
+        });
+        scope.unwrap()
+    };
+    let all = "addresses headers bodies";
+    check(&ask(Kind::Depart), &[7, 8, 9], Some((1, all)), [0, 3, 2]);
+    // The vault handed out two, and holds what opens every other that left.
+    let scope = ask(Kind::Vault);
+    check(&scope, &[8, 9], Some((1, all)), [0, 2, 2]);
+    assert_eq!(scope.contracts[0].could_open, 2);
+    check(&ask(Kind::Access), &[], None, [0, 0, 0]);
+}
+
 #[test]
 fn keepers_of_ciphertext_lose_nothing() {
     for kind in [Kind::Names, Kind::Zone, Kind::Ledger, Kind::Mirror] {

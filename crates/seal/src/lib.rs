@@ -21,5 +21,7 @@ pub use sealed::{
     Class, Fault, MessageKey, Place, PublicKey, Share, Suite, WRAPPED_BYTES, WrapContext, Wrapped,
     plain_length, sealed_length,
 };
-pub use statement::{StatementRefused, public_key, verify_signature, verify_statement};
-pub use wrap::wrap;
+pub use statement::{
+    StatementRefused, public_key, verify_sending, verify_signature, verify_statement,
+};
+pub use wrap::{Wrapper, wrap};

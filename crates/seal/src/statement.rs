@@ -2,8 +2,9 @@
 
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use sealed::{Fault, PublicKey, Suite};
+use serde::de::DeserializeOwned;
 use terms::RECIPIENTS;
-use wire::directory::{self, STATEMENT_DOMAIN, Statement};
+use wire::directory::{self, SENDING_DOMAIN, STATEMENT_DOMAIN, Sending, Statement};
 
 /// A statement for so many people as one message may have; beyond it, it is not ours.
 const STATEMENT_BYTES: usize = 1024 + RECIPIENTS * 160;
@@ -26,18 +27,7 @@ pub fn verify_statement(
     now_ms: u64,
     address: &str,
 ) -> Result<Statement, StatementRefused> {
-    if bytes.len() > STATEMENT_BYTES {
-        return Err(StatementRefused::Malformed);
-    }
-    let signed = [STATEMENT_DOMAIN, bytes].concat();
-    if !verify_signature(vault, &signed, signature) {
-        return Err(StatementRefused::Unsigned);
-    }
-    let (statement, rest) =
-        postcard::take_from_bytes::<Statement>(bytes).map_err(|_| StatementRefused::Malformed)?;
-    if !rest.is_empty() {
-        return Err(StatementRefused::Malformed);
-    }
+    let statement: Statement = read(vault, STATEMENT_DOMAIN, bytes, signature)?;
     if statement.valid_until_ms <= now_ms {
         return Err(StatementRefused::Expired);
     }
@@ -45,6 +35,43 @@ pub fn verify_statement(
         return Err(StatementRefused::AnotherAddress);
     }
     Ok(statement)
+}
+
+/// Verifies and reads what the vault says of a sender. `address` is the exact one, in the spelling
+/// of the directory: lower case, without the detail behind `+`.
+pub fn verify_sending(
+    vault: &[u8; 32],
+    bytes: &[u8],
+    signature: &[u8],
+    now_ms: u64,
+    address: &str,
+) -> Result<Sending, StatementRefused> {
+    let sending: Sending = read(vault, SENDING_DOMAIN, bytes, signature)?;
+    if sending.valid_until_ms <= now_ms {
+        return Err(StatementRefused::Expired);
+    }
+    if sending.address != address {
+        return Err(StatementRefused::AnotherAddress);
+    }
+    Ok(sending)
+}
+
+fn read<T: DeserializeOwned>(
+    vault: &[u8; 32],
+    domain: &[u8],
+    bytes: &[u8],
+    signature: &[u8],
+) -> Result<T, StatementRefused> {
+    if bytes.len() > STATEMENT_BYTES {
+        return Err(StatementRefused::Malformed);
+    }
+    if !verify_signature(vault, &[domain, bytes].concat(), signature) {
+        return Err(StatementRefused::Unsigned);
+    }
+    match postcard::take_from_bytes(bytes) {
+        Ok((said, [])) => Ok(said),
+        _ => Err(StatementRefused::Malformed),
+    }
 }
 
 /// A key as statements and the vault's answers carry it.
@@ -63,13 +90,17 @@ mod tests {
     use super::*;
     use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
     use terms::TenantId;
-    use wire::directory::TenantSettings;
+    use terms::UserId;
+    use wire::directory::{PublicKey, SendingSettings, TenantSettings};
 
     #[test]
     fn only_the_vault_s_word_for_this_address_and_time_is_believed() {
         let pair = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap();
         let vault: [u8; 32] = pair.public_key().as_ref().try_into().unwrap();
         let statement = Statement {
+            onward: Vec::new(),
+            transit: None,
+            absence: None,
             address: "aoi@example.jp".to_owned(),
             tenant: TenantId([1; 8]),
             recipients: Vec::new(),
@@ -95,5 +126,31 @@ mod tests {
         let bare = pair.sign(&bytes);
         let found = verify_statement(&vault, &bytes, bare.as_ref(), 1_500, "aoi@example.jp");
         assert_eq!(found.err(), Some(StatementRefused::Unsigned));
+    }
+    #[test]
+    fn a_word_about_a_sender_is_no_word_about_a_recipient() {
+        let pair = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap();
+        let vault: [u8; 32] = pair.public_key().as_ref().try_into().unwrap();
+        let sending = Sending {
+            address: "aoi@example.jp".to_owned(),
+            tenant: TenantId([1; 8]),
+            user: UserId([2; 8]),
+            transit: PublicKey { suite: 1, epoch: 20_786, bytes: vec![4; 65] },
+            domain: "example.jp".to_owned(),
+            settings: SendingSettings::default(),
+            issued_ms: 1_000,
+            valid_until_ms: 2_000,
+        };
+        let bytes = postcard::to_stdvec(&sending).unwrap();
+        let signed = |domain: &[u8]| pair.sign(&[domain, &bytes].concat());
+        let check = |domain, now, address, expected: Option<StatementRefused>| {
+            let found = verify_sending(&vault, &bytes, signed(domain).as_ref(), now, address);
+            assert_eq!(found.err(), expected);
+        };
+        check(SENDING_DOMAIN, 1_999, "aoi@example.jp", None);
+        check(SENDING_DOMAIN, 2_000, "aoi@example.jp", Some(StatementRefused::Expired));
+        check(SENDING_DOMAIN, 1_500, "eve@example.jp", Some(StatementRefused::AnotherAddress));
+        check(STATEMENT_DOMAIN, 1_500, "aoi@example.jp", Some(StatementRefused::Unsigned));
+        check(b"", 1_500, "aoi@example.jp", Some(StatementRefused::Unsigned));
     }
 }

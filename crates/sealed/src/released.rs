@@ -20,7 +20,21 @@ pub struct GrantContext {
     pub user: UserId,
 }
 
+/// No person has this id: a grant of it is for mail on its way.
+const NOBODY: UserId = UserId([0; 8]);
+
 impl GrantContext {
+    /// For mail on its way, whoever of the tenant sent it. It opens nobody's stored mail: those
+    /// keys are wrapped to other pairs.
+    pub fn transit(grant: GrantId, tenant: TenantId) -> Self {
+        Self { grant, tenant, user: NOBODY }
+    }
+
+    /// Whether the key of this copy may go under the grant.
+    pub fn covers(&self, copy: &WrapContext) -> bool {
+        copy.tenant == self.tenant && (copy.user == self.user || self.user == NOBODY)
+    }
+
     /// HPKE's `info`: domain, grant, tenant, user.
     pub fn info(&self) -> Vec<u8> {
         let mut info = Vec::with_capacity(GRANT_DOMAIN.len() + 32);

@@ -12,6 +12,36 @@ pub enum Outcome {
     Told(u8),
 }
 
+impl Outcome {
+    /// Texts that stand there in both languages, in one.
+    pub fn in_one_language(self, is_japanese: bool) -> Self {
+        match self {
+            Self::Done(value) => Self::Done(in_one_language(value, is_japanese)),
+            Self::Wanting(value) => Self::Wanting(in_one_language(value, is_japanese)),
+            Self::Told(code) => Self::Told(code),
+        }
+    }
+}
+
+/// `{"ja": …, "en": …}` becomes one of the two, wherever it stands.
+fn in_one_language(value: Value, is_japanese: bool) -> Value {
+    match value {
+        Value::Object(mut fields) if fields.len() == 2 && fields.contains_key("ja") => {
+            let word = if is_japanese { "ja" } else { "en" };
+            fields.remove(word).unwrap_or_default()
+        }
+        Value::Object(fields) => {
+            let fields =
+                fields.into_iter().map(|(name, value)| (name, in_one_language(value, is_japanese)));
+            Value::Object(fields.collect())
+        }
+        Value::Array(items) => {
+            items.into_iter().map(|item| in_one_language(item, is_japanese)).collect()
+        }
+        other => other,
+    }
+}
+
 /// Why a command was not carried out.
 pub enum Trouble {
     Refused { expected: String, found: String, hint: String },
@@ -186,8 +216,15 @@ fn plain(value: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{columns, lines};
+    use super::{columns, in_one_language, lines};
     use serde_json::json;
+
+    #[test]
+    fn people_read_one_language() {
+        let both = json!({ "a": [{ "why": { "ja": "関所", "en": "gate" } }], "b": { "ja": 1 } });
+        let expected = json!({ "a": [{ "why": "関所" }], "b": { "ja": 1 } });
+        assert_eq!(in_one_language(both, true), expected);
+    }
 
     #[test]
     fn a_table_where_it_fits_else_one_below_the_other() {

@@ -108,6 +108,10 @@ settings! {
         imaps: Vec<SocketAddr> = "[\"[::]:993\"]",
         /// POP3 over implicit TLS (port 995).
         pop3s: Vec<SocketAddr> = "[\"[::]:995\"]",
+        /// Submission over implicit TLS (port 465).
+        submissions: Vec<SocketAddr> = "[\"[::]:465\"]",
+        /// Submission with STARTTLS (port 587).
+        submission: Vec<SocketAddr> = "[\"[::]:587\"]",
     }
 }
 
@@ -145,6 +149,22 @@ settings! {
 }
 
 settings! {
+    /// How mail leaves.
+    Relay, "relay" {
+        /// The port that MX hosts answer on. Another one is for tests.
+        port: u16 = "25",
+        /// The port that HTTPS is fetched from. Another one is for tests.
+        https_port: u16 = "443",
+        /// Ports that a tenant's smart host may be at.
+        smart_host_ports: Vec<u16> = "[25, 465, 587]",
+        /// Mail may be given to hosts at loopback and private addresses: inside one's own network.
+        private: bool = "false",
+        /// Certificates (PEM) of the authorities that are believed; empty: the system's.
+        authorities: PathBuf = "\"\"",
+    }
+}
+
+settings! {
     /// What the sentinel looks at, and what it may do by itself. Whatever leaves its charter is an
     /// incident whatever is set here.
     Sentinel, "sentinel" {
@@ -178,6 +198,7 @@ pub struct Settings {
     pub listen: Listen,
     pub dns: Dns,
     pub unseal: Unseal,
+    pub relay: Relay,
     pub sentinel: Sentinel,
 }
 
@@ -271,7 +292,14 @@ pub fn manual() -> String {
         "# Settings\n\nGenerated from `crates/settings/src/lib.rs` by `cargo xtask generate`; \
          read by `sekisho run --config FILE`.\n",
     );
-    let sections = [House::MANUAL, Listen::MANUAL, Dns::MANUAL, Unseal::MANUAL, Sentinel::MANUAL];
+    let sections = [
+        House::MANUAL,
+        Listen::MANUAL,
+        Dns::MANUAL,
+        Unseal::MANUAL,
+        Relay::MANUAL,
+        Sentinel::MANUAL,
+    ];
     for (section, about, entries) in sections {
         text.push_str(&format!("\n## [{section}]\n{}\n\n", about.trim()));
         text.push_str("| setting | shape | default | meaning |\n|---|---|---|---|\n");

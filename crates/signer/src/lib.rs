@@ -1,11 +1,15 @@
-//! The signer holds the TLS keys and signs handshakes for the names of whoever asks.
+//! The signer holds the TLS keys and those that sign mail: it signs handshakes for the names of
+//! whoever asks, and mail for the tenant whose domain it is.
 //!
-//! # Holds          TLS keys and certificates, sealed on disk under its storage key
+//! # Holds          TLS keys and certificates, and the DKIM keys of our domains, sealed on disk
+//! #                under its storage key
 //! # May ask        vault (its storage key, once per start), ledger
 //! # Network        none
-//! # If taken over  the TLS keys: connections can be impersonated; no mail key, no mail
-//! # Never          signs a bare digest or anything that is no handshake; gives a key away;
-//! #                signs for a name that is another compartment's
+//! # If taken over  connections can be impersonated, and mail be signed in our domains' names; no
+//! #                key that opens mail, no mail
+//! # Never          signs a bare digest, or anything that is neither a handshake nor a mail's
+//! #                header; gives a key away; signs for a name that is another compartment's, or
+//! #                for a domain that is another tenant's
 
 #![cfg_attr(
     test,
@@ -15,8 +19,12 @@
 mod signer;
 
 mod handshake;
+mod installed;
+mod mail;
 
 mod house_names;
+mod mail_keys;
+mod mail_shape;
 
 mod certificate;
 

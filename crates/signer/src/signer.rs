@@ -1,9 +1,11 @@
-//! The story: wait for the storage key, open or make the keys, then answer handshakes.
+//! The story: wait for the storage key, open or make the keys, then answer handshakes and mail.
 
 use crate::Fault;
 use crate::certificate::{Authority, Kept};
 use crate::handshake::is_handshake;
 use crate::house_names::{Group, group_for};
+use crate::installed;
+use crate::mail::OpenDomains;
 use crate::store::Store;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
@@ -12,7 +14,7 @@ use evidence::{Author, Body, Outbox, Word};
 use rows::RowKey;
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
-use terms::{InstanceId, Kind};
+use terms::{InstanceId, Kind, TenantId};
 use wire::control::{Order, Report, Start};
 use wire::ledger::{FromLedger, ToLedger};
 use wire::signer::{FromSigner, ToSigner};
@@ -68,6 +70,7 @@ pub(crate) struct Signer {
     store: Store,
     start: Start,
     unlocked: Option<Unlocked>,
+    pub(crate) open_domains: OpenDomains,
     vault: Option<Peer>,
     asked_vault: Option<Instant>,
     ask_vault_at: Instant,
@@ -78,6 +81,8 @@ pub(crate) struct Signer {
     append_at: Instant,
     last_call: u32,
     seen: HashSet<InstanceId>,
+    /// Questions about mail, by who asks.
+    pub(crate) asked_of: HashMap<InstanceId, u32>,
     looked: Instant,
 }
 
@@ -90,6 +95,7 @@ impl Signer {
             store,
             start,
             unlocked: None,
+            open_domains: OpenDomains::default(),
             vault: None,
             asked_vault: None,
             ask_vault_at: now,
@@ -100,6 +106,7 @@ impl Signer {
             append_at: now,
             last_call: 0,
             seen: HashSet::new(),
+            asked_of: HashMap::new(),
             looked: now,
         }
     }
@@ -159,10 +166,18 @@ impl Signer {
                 Err(fault) => Err(fault),
             },
             Kind::Ledger => frame.read().map(|answer| self.recorded(frame.call, &answer)),
-            Kind::Edge | Kind::Access | Kind::Admin => frame.read().map(|asked| {
-                let at = Instant::now();
-                self.asked(Question { peer, call: frame.call, label: label.clone(), asked, at });
-            }),
+            Kind::Edge | Kind::Access | Kind::Dispatch | Kind::Depart | Kind::Admin => {
+                frame.read().map(|asked| {
+                    let at = Instant::now();
+                    self.asked(Question {
+                        peer,
+                        call: frame.call,
+                        label: label.clone(),
+                        asked,
+                        at,
+                    });
+                })
+            }
             _ => Err(wire::Fault::Malformed),
         };
         if read.is_err() {
@@ -185,10 +200,19 @@ impl Signer {
             (self.ledger, self.appended) = (None, None);
         }
         self.seen.remove(&label.instance);
+        self.asked_of.remove(&label.instance);
     }
 
-    fn alarm(&mut self, what: String) {
+    pub(crate) fn alarm(&mut self, what: String) {
         let _ = self.hub.send(self.control, 0, &Report::Alarm { what }, Vec::new());
+    }
+
+    pub(crate) fn storage(&self) -> Option<&RowKey> {
+        self.unlocked.as_ref().map(|unlocked| &unlocked.storage)
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
     }
 
     // --- the start
@@ -240,6 +264,12 @@ impl Signer {
         let Some(unlocked) = &mut self.unlocked else { return Ok(()) };
         let names = group.names(&self.start.host_name, self.start.demo);
         let now = now_ms();
+        if let Some(installed) = self.store.installed(group, &unlocked.storage)?
+            && installed.not_after_ms > now
+        {
+            unlocked.served.insert(group, served(&installed)?);
+            return Ok(());
+        }
         let kept = self.store.kept(group, &unlocked.storage)?;
         let kept = match kept.filter(|kept| kept.serves(&names, now)) {
             Some(kept) => kept,
@@ -308,12 +338,41 @@ impl Signer {
                     FromSigner::Authority(unlocked.authority.pem())
                 })
             }
-            ToSigner::Authority
-            | ToSigner::MailKeys { .. }
-            | ToSigner::SignMail { .. }
-            | ToSigner::MakeMailKeys { .. }
-            | ToSigner::RotateMailKeys { .. } => FromSigner::Refused,
+            ToSigner::Install { chain, pkcs8 } if label.kind == Kind::Admin => {
+                self.install(chain, pkcs8)
+            }
+            ToSigner::Authority | ToSigner::Install { .. } => FromSigner::Refused,
+            of_mail => self.mail(label, of_mail),
         }
+    }
+
+    /// A certificate from elsewhere takes the place of our own, for handshakes from now on.
+    fn install(&mut self, chain: Vec<Vec<u8>>, pkcs8: Vec<u8>) -> FromSigner {
+        let Some(unlocked) = &self.unlocked else { return FromSigner::Refused };
+        let group = Group::Mail;
+        let kept = match chain.is_empty() {
+            true => None,
+            false => match installed::check(chain, pkcs8, &self.start.host_name, now_ms()) {
+                Ok(kept) => Some(kept),
+                Err((expected, found, hint)) => {
+                    let (expected, hint) = (expected.to_owned(), hint.to_owned());
+                    return FromSigner::NotInstalled { expected, found, hint };
+                }
+            },
+        };
+        let done = self
+            .store
+            .keep_installed(group, &unlocked.storage, kept.as_ref())
+            .and_then(|()| self.open_or_issue(group));
+        if let Err(fault) = done {
+            self.alarm(fault.to_string());
+            return FromSigner::Refused;
+        }
+        let word = if kept.is_some() { "tls.install" } else { "tls.uninstall" };
+        let what = Word::new(word);
+        self.record(Body::RuleChange { what, tenant: None, user: None, weakened: None });
+        let served = self.unlocked.as_ref().and_then(|unlocked| unlocked.served.get(&group));
+        FromSigner::Installed { not_after_ms: served.map_or(0, |served| served.not_after_ms) }
     }
 
     fn served(&self, kind: Kind, server_name: Option<&str>) -> Option<(Group, &Served)> {
@@ -346,7 +405,7 @@ impl Signer {
             });
         match signed {
             Some((group, signature)) => {
-                self.count(label, group);
+                self.count_use(label, "tls-key", group.word(), None);
                 FromSigner::Signature(signature)
             }
             None => {
@@ -364,20 +423,24 @@ impl Signer {
 
     /// The first signature for an instance is recorded; it follows at once if the ledger is away:
     /// mail goes on arriving.
-    fn count(&mut self, label: &Label, group: Group) {
+    pub(crate) fn count_use(
+        &mut self,
+        label: &Label,
+        credential: &str,
+        name: &str,
+        tenant: Option<TenantId>,
+    ) {
         if self.seen.insert(label.instance) {
-            let body = Body::CredentialUse {
-                credential: Word::new("tls-key"),
-                instance: label.instance,
-                name: Word::new(group.word()),
-                tenant: None,
-            };
-            if !self.outbox.record(now_ms(), body) {
-                self.alarm(
-                    "the ledger has been away too long: a use of a TLS key is not recorded"
-                        .to_owned(),
-                );
-            }
+            let (credential, name) = (Word::new(credential), Word::new(name));
+            let instance = label.instance;
+            self.record(Body::CredentialUse { credential, instance, name, tenant });
+        }
+    }
+
+    pub(crate) fn record(&mut self, body: Body) {
+        let word = body.word();
+        if !self.outbox.record(now_ms(), body) {
+            self.alarm(format!("the ledger has been away too long: {word} is not recorded"));
         }
     }
 

@@ -1,8 +1,10 @@
-//! The signer's folder: one sealed file per certificate, and the authority's certificate in clear.
+//! The signer's folder: one sealed file per certificate and per domain that mail is signed for (its
+//! name says nothing), and the authority's certificate in clear.
 
 use crate::Fault;
 use crate::certificate::Kept;
 use crate::house_names::Group;
+use crate::mail_keys::KeptKeys;
 use rows::RowKey;
 use std::fs::File;
 use std::io::{self, Read};
@@ -12,6 +14,11 @@ use zeroize::Zeroizing;
 /// A chain and a key: a few kilobytes.
 const FILE_BYTES: u64 = 64 * 1024;
 const AUTHORITY: &str = "authority";
+const INSTALLED: &str = "of the installed certificate";
+const INSTALLED_TABLE: &str = "tls-installed";
+const MAIL_TABLE: &str = "mail-key";
+/// How faults name the file of a domain, whose own name is nobody's business.
+const MAIL_KEYS: &str = "of a domain's mail keys";
 
 pub(crate) struct Store {
     folder: PathBuf,
@@ -54,10 +61,73 @@ impl Store {
         let sealed = key.seal("tls", group.word().as_bytes(), &plain).ok_or(Fault::Key)?;
         write(&self.folder, group.word(), &sealed)
     }
+
+    /// What an operator brought; `None`: nothing.
+    pub fn installed(&self, group: Group, key: &RowKey) -> Result<Option<Kept>, Fault> {
+        let Some(sealed) = read_as(&self.installed_file(group), INSTALLED)? else {
+            return Ok(None);
+        };
+        let plain = key.open(INSTALLED_TABLE, group.word().as_bytes(), &sealed);
+        let plain = plain.map(Zeroizing::new);
+        let kept = plain.and_then(|plain| postcard::from_bytes(&plain).ok());
+        kept.map(Some).ok_or(Fault::Sealed { name: INSTALLED })
+    }
+
+    /// `None`: what was brought is taken away.
+    pub fn keep_installed(
+        &self,
+        group: Group,
+        key: &RowKey,
+        kept: Option<&Kept>,
+    ) -> Result<(), Fault> {
+        let path = self.installed_file(group);
+        let Some(kept) = kept else {
+            return match std::fs::remove_file(path) {
+                Err(fault) if fault.kind() != io::ErrorKind::NotFound => {
+                    Err(Fault::File { doing: "remove", name: INSTALLED, source: fault })
+                }
+                _ => Ok(()),
+            };
+        };
+        let plain = postcard::to_stdvec(kept).map(Zeroizing::new).map_err(|_| Fault::Key)?;
+        let sealed = key.seal(INSTALLED_TABLE, group.word().as_bytes(), &plain);
+        write_as(&path, INSTALLED, &sealed.ok_or(Fault::Key)?)
+    }
+
+    fn installed_file(&self, group: Group) -> PathBuf {
+        self.folder.join(format!("{}-installed", group.word()))
+    }
+
+    /// `None`: no mail of this domain is signed. Read when they are asked for: a house may have
+    /// ten thousands of domains.
+    pub fn mail_keys(&self, domain: &str, key: &RowKey) -> Result<Option<KeptKeys>, Fault> {
+        let Some(sealed) = read_as(&self.mail_file(domain, key), MAIL_KEYS)? else {
+            return Ok(None);
+        };
+        let plain = key.open(MAIL_TABLE, domain.as_bytes(), &sealed).map(Zeroizing::new);
+        let kept = plain.and_then(|plain| postcard::from_bytes(&plain).ok());
+        kept.map(Some).ok_or(Fault::Sealed { name: MAIL_KEYS })
+    }
+
+    pub fn keep_mail_keys(&self, key: &RowKey, kept: &KeptKeys) -> Result<(), Fault> {
+        let plain = postcard::to_stdvec(kept).map(Zeroizing::new).map_err(|_| Fault::Key)?;
+        let sealed = key.seal(MAIL_TABLE, kept.domain.as_bytes(), &plain).ok_or(Fault::Key)?;
+        write_as(&self.mail_file(&kept.domain, key), MAIL_KEYS, &sealed)
+    }
+
+    fn mail_file(&self, domain: &str, key: &RowKey) -> PathBuf {
+        let token = key.token(MAIL_TABLE, domain.as_bytes());
+        let digits: String = token.iter().map(|byte| format!("{byte:02x}")).collect();
+        self.folder.join(format!("dkim-{digits}"))
+    }
 }
 
 fn read(folder: &Path, name: &'static str) -> Result<Option<Vec<u8>>, Fault> {
-    let file = match File::open(folder.join(name)) {
+    read_as(&folder.join(name), name)
+}
+
+fn read_as(path: &Path, name: &'static str) -> Result<Option<Vec<u8>>, Fault> {
+    let file = match File::open(path) {
         Ok(file) => file,
         Err(fault) if fault.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(source) => return Err(Fault::File { doing: "open", name, source }),
@@ -69,11 +139,12 @@ fn read(folder: &Path, name: &'static str) -> Result<Option<Vec<u8>>, Fault> {
         .map_err(|source| Fault::File { doing: "read", name, source })
 }
 
-/// Whole or not at all.
 fn write(folder: &Path, name: &'static str, bytes: &[u8]) -> Result<(), Fault> {
-    durable::put(&folder.join(name), bytes, 0o600).map_err(|source| Fault::File {
-        doing: "write",
-        name,
-        source,
-    })
+    write_as(&folder.join(name), name, bytes)
+}
+
+/// Whole or not at all.
+fn write_as(path: &Path, name: &'static str, bytes: &[u8]) -> Result<(), Fault> {
+    let doing = "write";
+    durable::put(path, bytes, 0o600).map_err(|source| Fault::File { doing, name, source })
 }

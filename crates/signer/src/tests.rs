@@ -8,11 +8,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
-use terms::InstanceId;
+use terms::{InstanceId, TenantId, UserId};
 use wire::control::{Order, Report, Start};
 use wire::ledger::{FromLedger, ToLedger};
 use wire::signer::{FromSigner, ToSigner};
 use wire::{Channel, Label, vault};
+
+mod mail_cases;
 
 const LIMIT: Duration = Duration::from_secs(5);
 
@@ -98,8 +100,12 @@ impl Running {
     }
 
     fn join(&self, kind: Kind, number: u8) -> Channel {
+        self.join_for(kind, number, None)
+    }
+
+    fn join_for(&self, kind: Kind, number: u8, person: Option<(TenantId, UserId)>) -> Channel {
         let (one, other) = Channel::pair().unwrap();
-        let label = Label { instance: InstanceId([number; 6]), kind, person: None };
+        let label = Label { instance: InstanceId([number; 6]), kind, person };
         self.warden.send(0, &Order::Join(label), &[other.into()]).unwrap();
         one
     }

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
-use terms::{InstanceId, Kind};
+use terms::{InstanceId, Kind, TenantId, UserId};
 use wire::control::{Order, Report, Start};
 use wire::signer::{FromSigner, ToSigner};
 use wire::{Channel, Label};
@@ -64,9 +64,12 @@ fn listen(notices: Notices, heard: Arc<Mutex<Vec<String>>>) {
     });
 }
 
+const TENANT: TenantId = TenantId([1; 8]);
+
 fn join(control: &Channel, kind: Kind) -> Channel {
     let (one, other) = Channel::pair().unwrap();
-    let label = Label { instance: InstanceId([kind.number() as u8; 6]), kind, person: None };
+    let person = (kind == Kind::Dispatch).then_some((TENANT, UserId([2; 8])));
+    let label = Label { instance: InstanceId([kind.number() as u8; 6]), kind, person };
     control.send(0, &Order::Join(label), &[other.into()]).unwrap();
     one
 }
@@ -128,5 +131,32 @@ fn load(control: &Channel) -> Vec<Vec<u8>> {
         let question = ToSigner::Sign { server_name, scheme: 0x0403, message };
         assert!(matches!(ask(&mut edge, question), FromSigner::Signature(_)));
     }
+    sign_mail(control);
     certificates
+}
+
+/// Keys made or found, a next pair, headers signed: short ones and the longest there may be.
+fn sign_mail(control: &Channel) {
+    let (mut admin, mut dispatch) = (join(control, Kind::Admin), join(control, Kind::Dispatch));
+    let domain = || "kaede.example".to_owned();
+    for question in [
+        ToSigner::MakeMailKeys { tenant: TENANT, domain: domain() },
+        ToSigner::RotateMailKeys { domain: domain(), retire: false },
+        ToSigner::RotateMailKeys { domain: domain(), retire: false },
+        ToSigner::RotateMailKeys { domain: domain(), retire: true },
+    ] {
+        assert!(matches!(ask(&mut admin, question), FromSigner::MailRecords(_)));
+    }
+    let question = ToSigner::MailKeys { domain: domain() };
+    let FromSigner::MailKeys(keys) = ask(&mut dispatch, question) else { panic!() };
+    assert_eq!(keys.len(), 2);
+    for (key, octets) in keys.iter().flat_map(|key| [(key, 10), (key, 120_000)]) {
+        let (domain, selector, algorithm) = ("kaede.example", &key.selector, &key.algorithm);
+        let by = mailauth::sign::SigningAs { domain, selector, algorithm, now: 1_800_000_000 };
+        let header = format!("From: a@kaede.example\r\nSubject: {}\r\n\r\n", "x".repeat(octets));
+        let canonical = mailauth::sign::dkim(header.as_bytes(), &[0; 32], &by).canonical().to_vec();
+        let (domain, selector) = (domain.to_owned(), selector.clone());
+        let question = ToSigner::SignMail { domain, selector, canonical };
+        assert!(matches!(ask(&mut dispatch, question), FromSigner::Signature(_)));
+    }
 }

@@ -5,6 +5,7 @@ use crate::parameters::{self, Body, Notify, Original, Return};
 use crate::path::{self, Dots, Path};
 use crate::reply::Reply;
 use terms::Cursor;
+use zeroize::Zeroizing;
 
 /// A line that is a command. The session asks whether its time has come.
 pub(crate) enum Command {
@@ -23,7 +24,11 @@ pub(crate) enum Command {
     Help,
     Quit,
     StartTls,
-    Auth,
+    /// `initial` is still base64, and may be secret.
+    Auth {
+        mechanism: String,
+        initial: Option<Zeroizing<Vec<u8>>>,
+    },
     /// Somebody speaks HTTP at us, most likely a browser that was told to.
     Web,
 }
@@ -48,6 +53,10 @@ pub struct Mail {
     pub smtputf8: bool,
     pub returned: Option<Return>,
     pub envelope_id: Option<String>,
+    /// RFC 8689: over TLS all the way or not at all.
+    pub require_tls: bool,
+    /// `AUTH=` stood there (RFC 4954 §5). Whom it names is nobody's word here, and dropped.
+    pub vouched: bool,
 }
 
 /// RCPT TO.
@@ -79,7 +88,9 @@ impl Recipient {
 const WEB_VERBS: [&str; 8] = ["GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT", "PATCH", "TRACE"];
 
 /// Reads one line without its CRLF. `Err` is no fault here but a refusal, on its way by `?`.
-pub(crate) fn command(line: &[u8]) -> Result<Command, Reply> {
+///
+/// `dots`: how a recipient may be written. Ours are as in the grammar; our people write to others.
+pub(crate) fn command(line: &[u8], dots: Dots) -> Result<Command, Reply> {
     let Ok(line) = std::str::from_utf8(line) else {
         return Err(Reply::new(500, (5, 2), "this line is neither ASCII nor UTF-8"));
     };
@@ -92,7 +103,7 @@ pub(crate) fn command(line: &[u8]) -> Result<Command, Reply> {
         "EHLO" => hello(argument, true),
         "HELO" => hello(argument, false),
         "MAIL" => mail(argument).map(Command::Mail),
-        "RCPT" => rcpt(argument).map(Command::Rcpt),
+        "RCPT" => rcpt(argument, dots).map(Command::Rcpt),
         "DATA" => alone(argument, Command::Data),
         "BDAT" => bdat(argument),
         "RSET" => alone(argument, Command::Rset),
@@ -102,7 +113,7 @@ pub(crate) fn command(line: &[u8]) -> Result<Command, Reply> {
         "HELP" => Ok(Command::Help),
         "QUIT" => alone(argument, Command::Quit),
         "STARTTLS" => alone(argument, Command::StartTls),
-        "AUTH" => Ok(Command::Auth),
+        "AUTH" => auth(argument),
         web if WEB_VERBS.contains(&web) => Ok(Command::Web),
         _ => Err(Reply::new(500, (5, 1), "this command is not known here")),
     }
@@ -134,6 +145,8 @@ fn mail(argument: &str) -> Result<Mail, Reply> {
         smtputf8: false,
         returned: None,
         envelope_id: None,
+        require_tls: false,
+        vouched: false,
     };
     for parameter in parameters::parameters(rest_of(argument, &cursor))? {
         match (parameter.keyword.as_str(), parameter.value) {
@@ -141,6 +154,8 @@ fn mail(argument: &str) -> Result<Mail, Reply> {
             ("BODY", value) => mail.body = parameters::body(value)?,
             ("SMTPUTF8", None) => mail.smtputf8 = true,
             ("RET", value) => mail.returned = Some(parameters::returned(value)?),
+            ("REQUIRETLS", None) => mail.require_tls = true,
+            ("AUTH", Some(value)) => mail.vouched = parameters::vouched(value)?,
             ("ENVID", value) => mail.envelope_id = Some(parameters::envelope_id(value)?),
             _ => return Err(unknown_parameter()),
         }
@@ -152,12 +167,12 @@ fn mail(argument: &str) -> Result<Mail, Reply> {
     Ok(mail)
 }
 
-fn rcpt(argument: &str) -> Result<Rcpt, Reply> {
+fn rcpt(argument: &str, dots: Dots) -> Result<Rcpt, Reply> {
     let mut cursor = Cursor::new(argument.as_bytes());
     if !cursor.eat_word(b"TO:") {
         return Err(Reply::new(501, (5, 4), "it is RCPT TO:<address>, without spaces"));
     }
-    let to = match path::path(&mut cursor, Dots::AsInTheGrammar) {
+    let to = match path::path(&mut cursor, dots) {
         Some(Path::Postmaster) => Recipient::Postmaster,
         Some(Path::Mailbox(address)) => Recipient::Mailbox(address),
         Some(Path::Null) | None => {
@@ -189,6 +204,20 @@ fn bdat(argument: &str) -> Result<Command, Reply> {
     }
 }
 
+/// `AUTH mechanism [initial-response]`, RFC 4954 §4.
+fn auth(argument: &str) -> Result<Command, Reply> {
+    let (mechanism, initial) = match argument.split_once(' ') {
+        Some((mechanism, initial)) => (mechanism, Some(initial)),
+        None => (argument, None),
+    };
+    // RFC 4422 §3.1: at most twenty letters.
+    if mechanism.is_empty() || mechanism.len() > 20 {
+        return Err(Reply::new(501, (5, 4), "it is AUTH mechanism [response]"));
+    }
+    let initial = initial.map(|text| Zeroizing::new(text.as_bytes().to_vec()));
+    Ok(Command::Auth { mechanism: mechanism.to_owned(), initial })
+}
+
 fn alone(argument: &str, command: Command) -> Result<Command, Reply> {
     if argument.is_empty() {
         return Ok(command);
@@ -200,6 +229,6 @@ fn rest_of<'a>(argument: &'a str, cursor: &Cursor) -> &'a str {
     argument.get(cursor.position()..).unwrap_or_default()
 }
 
-fn unknown_parameter() -> Reply {
+pub(crate) fn unknown_parameter() -> Reply {
     Reply::new(555, (5, 4), "this parameter is not known here")
 }

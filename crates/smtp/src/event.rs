@@ -1,6 +1,7 @@
 //! What a session tells its caller.
 
 use crate::command::{Hello, Mail, Rcpt};
+use crate::sign_in::Credentials;
 use crate::text::Oddity;
 
 /// What happened. Events marked *ask* wait for [`crate::Session::reply`], once.
@@ -23,6 +24,9 @@ pub enum Event<'a> {
     /// The envelope and what came of its text are to be forgotten; already answered, or (a lost
     /// text) answered at its end.
     Forget(Why),
+    /// *Ask.* Only in [`crate::Session::submission`], under TLS. `Reply::welcome()`: from now on it
+    /// is so.
+    SignIn(Credentials),
     /// *Ask.* `Reply::ready_for_tls()`, then write, shake hands and go on with `secured`.
     StartTls,
     /// Write the output and close. Comes again and again.

@@ -1,4 +1,5 @@
-//! A strict receiver of RFC 5321 mail: octets in, events out. No sockets, no clock.
+//! A strict receiver of RFC 5321 mail, from strangers and (RFC 6409) from people who sign in:
+//! octets in, events out. No sockets, no clock.
 //!
 //! The caller reads from its peer, feeds what it read and asks for events until one says `Read`:
 //!
@@ -35,15 +36,17 @@ mod limits;
 mod parameters;
 mod path;
 mod reply;
+mod sign_in;
 mod text;
 
 pub use address::Address;
 pub use command::{Hello, Mail, Rcpt, Recipient};
 pub use event::{Event, Patience, Why};
 pub use limits::Limits;
-pub use parameters::{Body, Notify, Original, Return};
+pub use parameters::{Body, Notify, Original, Return, xtext};
 pub use reply::Reply;
 pub use session::Session;
+pub use sign_in::Credentials;
 pub use text::Oddity;
 
 #[cfg(test)]

@@ -128,6 +128,24 @@ pub(crate) fn original(value: Option<&str>) -> Result<Original, Reply> {
     read.ok_or_else(|| malformed("ORCPT= wants a type, a semicolon and xtext"))
 }
 
+/// `AUTH=<>` or xtext, RFC 4954 §5: only its form is looked at.
+pub(crate) fn vouched(value: &str) -> Result<bool, Reply> {
+    let fits = value == "<>" || decode_xtext(value).is_some_and(|text| !text.is_empty());
+    fits.then_some(true).ok_or_else(|| malformed("AUTH= wants <> or xtext"))
+}
+
+/// Writes a text as xtext, RFC 3461 §4.
+pub fn xtext(text: &str) -> String {
+    let mut written = String::with_capacity(text.len());
+    for octet in text.bytes() {
+        match octet {
+            b'+' | b'=' | ..=32 | 127.. => written.push_str(&format!("+{octet:02X}")),
+            other => written.push(char::from(other)),
+        }
+    }
+    written
+}
+
 /// RFC 3461 §4: `+` and two upper-case hexadecimal digits stand for an octet.
 fn decode_xtext(text: &str) -> Option<String> {
     let mut cursor = Cursor::new(text.as_bytes());

@@ -35,6 +35,11 @@ impl Reply {
         Self::plain(354, "Go ahead; end with CRLF.CRLF")
     }
 
+    /// 235, the positive answer to AUTH (RFC 4954 §6).
+    pub fn welcome() -> Self {
+        Self::new(235, (7, 0), "welcome")
+    }
+
     /// 220, the positive answer to STARTTLS.
     pub fn ready_for_tls() -> Self {
         Self::new(220, (0, 0), "Ready to start TLS")

@@ -1,11 +1,14 @@
 //! The conversation: which command may come when, and what the session answers by itself.
 
 mod incoming;
+mod signing;
 
 use crate::command::{self, Command, Hello, Mail, Rcpt};
 use crate::event::{Event, Patience, Why};
 use crate::limits::Limits;
+use crate::path::Dots;
 use crate::reply::Reply;
+use crate::sign_in::{Wanted, wipe};
 use crate::text::{Lines, Oddity, Text};
 use memchr::memchr3;
 
@@ -34,6 +37,8 @@ enum Mode {
         left: u64,
         reply: Reply,
     },
+    /// AUTH is answered with a question.
+    SignIn(Wanted),
     Tls,
     Closed(Why),
 }
@@ -47,6 +52,7 @@ enum Ask {
     Data,
     FirstChunk { octets: u64, last: bool },
     End,
+    SignIn,
     StartTls,
 }
 
@@ -66,6 +72,9 @@ pub struct Session {
     our_name: String,
     is_tls: bool,
     starttls_offered: bool,
+    /// People hand in mail here; strangers do not.
+    takes_submissions: bool,
+    is_signed_in: bool,
     input: Vec<u8>,
     at: usize,
     output: Vec<u8>,
@@ -92,6 +101,8 @@ impl Session {
             our_name: our_name.to_owned(),
             is_tls,
             starttls_offered: starttls_offered && !is_tls,
+            takes_submissions: false,
+            is_signed_in: false,
             input: Vec::new(),
             at: 0,
             output: Vec::new(),
@@ -107,6 +118,12 @@ impl Session {
             commands: 0,
             errors: 0,
         }
+    }
+
+    /// One for people of ours (RFC 6409): nothing is taken before they signed in, and nobody signs
+    /// in without TLS.
+    pub fn submission(limits: Limits, our_name: &str, is_tls: bool) -> Self {
+        Self { takes_submissions: true, ..Self::new(limits, our_name, is_tls, !is_tls) }
     }
 
     /// 220. Not said again after STARTTLS.
@@ -134,6 +151,7 @@ impl Session {
     /// what was used up is not.
     pub fn secured(self) -> Self {
         let mut fresh = Self::new(self.limits, &self.our_name, true, false);
+        fresh.takes_submissions = self.takes_submissions;
         fresh.commands = self.commands;
         fresh.errors = self.errors;
         fresh
@@ -146,6 +164,8 @@ impl Session {
     /// The word behind `with` in Received, RFC 3848 and RFC 6531 §4.3.
     pub fn protocol(&self) -> &'static str {
         match (self.smtputf8, self.extended, self.is_tls) {
+            _ if self.is_signed_in && self.smtputf8 => "UTF8SMTPSA",
+            _ if self.is_signed_in => "ESMTPSA",
             (true, _, true) => "UTF8SMTPS",
             (true, _, false) => "UTF8SMTP",
             (_, true, true) => "ESMTPS",
@@ -210,6 +230,7 @@ impl Session {
                 Mode::Text(_) => self.text(),
                 Mode::Chunk { .. } => self.chunk(),
                 Mode::SkipChunk { .. } => self.skip_chunk(),
+                Mode::SignIn(_) => self.sign_in_line(),
                 Mode::Tls if self.at < self.input.len() => self.too_early(),
                 Mode::Tls => Found::Dry,
             };
@@ -248,6 +269,7 @@ impl Session {
                 return;
             }
             Ask::End => self.forget_envelope(),
+            Ask::SignIn => self.is_signed_in = yes,
             Ask::StartTls if yes => self.mode = Mode::Tls,
             Ask::StartTls => {}
         }
@@ -261,7 +283,7 @@ impl Session {
         let rest = self.input.get(self.at..).unwrap_or_default();
         let found = memchr3(b'\r', b'\n', 0, rest);
         let end = match found.map(|end| (end, rest.get(end..end + 2).unwrap_or_default())) {
-            None if rest.len() > self.limits.command_bytes => {
+            None if rest.len() > self.line_bytes(rest) => {
                 self.mode = Mode::SkipLine(0);
                 return Found::Nothing;
             }
@@ -271,7 +293,8 @@ impl Session {
         };
         let line = self.at..self.at + end;
         self.at += end + 2;
-        if end + 2 > self.limits.command_bytes {
+        let most = self.line_bytes(self.input.get(line.clone()).unwrap_or_default());
+        if end + 2 > most {
             return self.error(line_too_long());
         }
         self.commands += 1;
@@ -280,7 +303,15 @@ impl Session {
             self.close(reply, Why::TooManyCommands);
             return Found::Nothing;
         }
-        match command::command(self.input.get(line).unwrap_or_default()) {
+        let dots = match self.takes_submissions {
+            true => Dots::AsTheyCome,
+            false => Dots::AsInTheGrammar,
+        };
+        let command = command::command(self.input.get(line.clone()).unwrap_or_default(), dots);
+        if matches!(command, Ok(Command::Auth { .. })) {
+            wipe(self.input.get_mut(line));
+        }
+        match command {
             Ok(command) => self.obey(command),
             Err(refusal) => self.error(refusal),
         }
@@ -338,7 +369,7 @@ impl Session {
             Command::Help => self.say(Reply::new(214, (0, 0), "see RFC 5321")),
             Command::Quit => self.quit(),
             Command::StartTls => self.starttls(),
-            Command::Auth => self.error(Reply::new(502, (5, 1), "nobody signs in at this port")),
+            Command::Auth { mechanism, initial } => self.auth(&mechanism, initial.as_ref()),
             Command::Web => {
                 self.close(Reply::new(554, (5, 1), "this is not a web server"), Why::Web);
                 Found::Nothing
@@ -358,6 +389,14 @@ impl Session {
             if self.starttls_offered {
                 reply.lines.push("STARTTLS".into());
             }
+            if self.takes_submissions {
+                // RFC 3461 §4: what is asked for about notices is heeded for people of ours.
+                reply.lines.push("DSN".into());
+            }
+            if self.takes_submissions && self.is_tls {
+                reply.lines.push("REQUIRETLS".into());
+                reply.lines.extend((!self.is_signed_in).then(|| "AUTH PLAIN LOGIN".into()));
+            }
             reply.lines.push("ENHANCEDSTATUSCODES".into());
         }
         self.write(&reply);
@@ -367,8 +406,16 @@ impl Session {
     fn mail(&mut self, mail: Mail) -> Found {
         match self.stage {
             Stage::Stranger => return self.error(out_of_order("say EHLO first")),
+            _ if self.takes_submissions && !self.is_signed_in => {
+                return self.error(self.sign_in_first());
+            }
             Stage::Greeted => {}
             _ => return self.error(out_of_order("a sender is already named")),
+        }
+        // RFC 8689 §4.1: only where it was offered; RFC 4954 §5 likewise.
+        let is_offered = self.takes_submissions && self.is_tls;
+        if (mail.require_tls || mail.vouched) && !is_offered {
+            return self.error(command::unknown_parameter());
         }
         let limit = self.limits.message_bytes as u64;
         if mail.size.is_some_and(|size| size > limit) {
@@ -426,7 +473,22 @@ impl Session {
         Found::Event(Event::StartTls)
     }
 
+    /// RFC 4954 §6 and RFC 3207 §4.
+    fn sign_in_first(&self) -> Reply {
+        let why = if self.is_tls { "sign in first" } else { "say STARTTLS and sign in first" };
+        Reply::new(530, (7, 0), why)
+    }
+
     // ---- tools ---------------------------------------------------------------------------------
+
+    /// RFC 4954 §4: a response may be longer than a command.
+    fn line_bytes(&self, line: &[u8]) -> usize {
+        let is_auth = line.get(..5).is_some_and(|verb| verb.eq_ignore_ascii_case(b"AUTH "));
+        match is_auth && self.takes_submissions {
+            true => signing::LINE_BYTES,
+            false => self.limits.command_bytes,
+        }
+    }
 
     fn recipients(&self) -> usize {
         match self.stage {

@@ -3,6 +3,7 @@
 mod addresses;
 mod conversation;
 mod odd_input;
+mod signing;
 mod smuggling;
 mod splits;
 
@@ -23,6 +24,11 @@ pub(crate) struct Client {
 impl Client {
     pub fn new(limits: Limits, is_tls: bool) -> Self {
         let session = Session::new(limits, "mx.example.jp", is_tls, true);
+        Self { session, said: String::new(), text: Vec::new(), closed: false }
+    }
+
+    pub fn submission(limits: Limits, is_tls: bool) -> Self {
+        let session = Session::submission(limits, "mx.example.jp", is_tls);
         Self { session, said: String::new(), text: Vec::new(), closed: false }
     }
 
@@ -65,6 +71,15 @@ impl Client {
                 Event::Forget(why) => {
                     self.text.clear();
                     format!("forget {why:?}")
+                }
+                Event::SignIn(typed) => {
+                    let reply = match typed.secret.as_slice() {
+                        b"secret" => Reply::welcome(),
+                        b"away" => Reply::new(454, (7, 0), "not now"),
+                        _ => Reply::new(535, (7, 8), "wrong"),
+                    };
+                    let name = String::from_utf8_lossy(&typed.name).into_owned();
+                    self.answer(format!("sign in {name}"), reply)
                 }
                 Event::StartTls => self.answer("starttls".into(), Reply::ready_for_tls()),
             };

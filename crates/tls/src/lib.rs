@@ -1,4 +1,5 @@
-//! TLS for compartments that hold no private key: the certificate's key stays in `signer`.
+//! TLS for compartments that hold no private key: the certificate's key stays in `signer`. And the
+//! client's side, for those that go out.
 //!
 //! `rustls` asks for a signature in the middle of a handshake; the question goes to `signer` as a
 //! whole message, and blocks for at most two seconds (the trait is synchronous, and a process
@@ -15,10 +16,16 @@ mod config;
 
 mod link;
 
+mod client;
+
+mod line;
+
 #[cfg(test)]
 mod tests;
 
+pub use client::{Anybody, Authorities, client_config, verify_handshake, verify_schemes};
 pub use config::server_config;
+pub use line::Line;
 pub use link::{SIGN_LIMIT, SignerLink};
 
 /// A fault of ours; what a client does wrong is rustls's to answer.

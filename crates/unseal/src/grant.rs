@@ -23,7 +23,7 @@ pub fn agree(session: &PublicKey, context: &GrantContext) -> Result<(Vec<u8>, Ag
 impl Agreed {
     /// Wraps a message key for the session. Refused for another tenant or user than the grant's.
     pub fn release(&self, context: &WrapContext, key: &MessageKey) -> Result<Vec<u8>, Fault> {
-        if context.tenant != self.context.tenant || context.user != self.context.user {
+        if !self.context.covers(context) {
             return Err(Fault::Refused);
         }
         // Each number serves once: it is the nonce.

@@ -136,7 +136,35 @@ impl TenantKey {
         rewrap(&self.secret, &next.secret, &named, stored)
     }
 
-    /// Keys of the tenant that destroying it must destroy too: policy, names, transit.
+    /// The pair that this tenant's mail is sealed to on one day, while it is on its way. The epoch
+    /// is the day.
+    pub fn make_transit(&self, suite: Suite, epoch: u32) -> Result<(PublicKey, Vec<u8>), Fault> {
+        let (public, secret) = Pair::make(suite, epoch)?;
+        let stored = wrap(&self.secret, &self.transit_name(&public), &secret)?;
+        Ok((public, stored))
+    }
+
+    /// The public half is part of the name, as of a person's pairs.
+    pub fn open_transit(&self, public: &PublicKey, stored: &[u8]) -> Result<Pair, Fault> {
+        let secret = unwrap(&self.secret, &self.transit_name(public), stored)?;
+        Pair::new(public.clone(), &secret)
+    }
+
+    /// Such a pair, stored under this tenant's key, as it is stored under the next one.
+    pub fn rewrap_transit(
+        &self,
+        next: &Self,
+        public: &PublicKey,
+        stored: &[u8],
+    ) -> Result<Vec<u8>, Fault> {
+        rewrap(&self.secret, &next.secret, &self.transit_name(public), stored)
+    }
+
+    fn transit_name(&self, public: &PublicKey) -> Vec<u8> {
+        name(b"transit", self.tenant, None, public.epoch(), &public.encode())
+    }
+
+    /// Keys of the tenant that destroying it must destroy too: policy, names.
     pub fn derive(&self, purpose: &str) -> Result<Secret, Fault> {
         derive(self.secret.dangerous_expose(), purpose.as_bytes(), &self.tenant.0)
     }

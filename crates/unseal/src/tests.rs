@@ -154,6 +154,55 @@ fn stored_keys_open_under_their_own_name_only() {
 }
 
 #[test]
+fn a_transit_pair_opens_under_its_tenant_s_key_alone() {
+    let (tenant, root) = (TenantId([1; 8]), root());
+    let (key, _) = root.make_tenant(tenant, 1).unwrap();
+    let (next, _) = root.make_tenant(tenant, 2).unwrap();
+    let (other, _) = root.make_tenant(TenantId([2; 8]), 1).unwrap();
+    let (public, stored) = key.make_transit(Suite::P256, 20_786).unwrap();
+    let (second, _) = key.make_transit(Suite::P256, 20_786).unwrap();
+    assert!(key.open_transit(&public, &stored).is_ok());
+    assert!(key.open_transit(&second, &stored).is_err());
+    assert!(next.open_transit(&public, &stored).is_err());
+    assert!(other.open_transit(&public, &stored).is_err());
+    let rewrapped = key.rewrap_transit(&next, &public, &stored).unwrap();
+    assert!(next.open_transit(&public, &rewrapped).is_ok());
+    assert!(key.open_transit(&public, &rewrapped).is_err());
+    // It is no person's pair.
+    let (user, _) = key.make_user(UserId([0; 8])).unwrap();
+    assert!(user.open_pair(Class::Body, &public, &stored).is_err());
+}
+
+#[test]
+fn a_transit_grant_serves_every_sender_of_its_tenant() {
+    let (tenant, grant) =
+        (TenantId([1; 8]), GrantContext::transit(GrantId([9; 16]), TenantId([1; 8])));
+    let (key, _) = root().make_tenant(tenant, 1).unwrap();
+    let (public, stored) = key.make_transit(Suite::P256, 20_786).unwrap();
+    let pair = key.open_transit(&public, &stored).unwrap();
+    let (session_public, session) = open::Session::new(Suite::P256).unwrap();
+    let (enc, agreed) = agree(&session_public, &grant).unwrap();
+    let accepted = session.accept(&grant, &enc).unwrap();
+    for user in [2, 3] {
+        let context = WrapContext { user: UserId([user; 8]), ..context() };
+        let (content, key) = seal::seal_content(&place(), b"hello").unwrap();
+        let wrapped = seal::wrap(&public, &key, &context).unwrap();
+        let released = agreed.release(&context, &pair.open(&wrapped, &context).unwrap()).unwrap();
+        let key = accepted.unwrap(&released, &context).unwrap();
+        assert_eq!(open::open_content(&key, &place(), &content).unwrap(), b"hello");
+        let swapped = WrapContext { user: UserId([5; 8]), ..context };
+        assert!(accepted.unwrap(&released, &swapped).is_err());
+    }
+    let (_, key) = seal::seal_content(&place(), b"hello").unwrap();
+    let elsewhere = WrapContext { tenant: TenantId([7; 8]), ..context() };
+    assert!(agreed.release(&elsewhere, &key).is_err());
+    // A person's grant still serves that person alone.
+    let own = GrantContext { user: UserId([2; 8]), ..grant };
+    let (_, agreed) = agree(&session_public, &own).unwrap();
+    assert!(agreed.release(&WrapContext { user: UserId([3; 8]), ..context() }, &key).is_err());
+}
+
+#[test]
 fn derived_keys_are_stable_and_apart() {
     let derive = |purpose, context: &[u8]| {
         root().derive(purpose, context).unwrap().dangerous_expose().to_vec()
@@ -277,5 +326,43 @@ fn another_implementation_agrees() {
 impl Agreed {
     fn exported(&self) -> &[u8; 32] {
         self.secret().dangerous_expose()
+    }
+}
+
+#[test]
+fn keys_in_company_open_where_they_were_wrapped_and_nowhere_else() {
+    use seal::Wrapper;
+    for suite in [Suite::P256, Suite::X25519] {
+        let (public, secret) = Pair::make(suite, 9).unwrap();
+        let pair = Pair::new(public.clone(), &secret).unwrap();
+        let (tenant, user) = (TenantId([1; 8]), UserId([2; 8]));
+        let wrapper = Wrapper::new(&public, tenant, user).unwrap();
+        let context = |message: u8, class| WrapContext {
+            tenant,
+            user,
+            message: MessageId([message; 16]),
+            class,
+        };
+        for message in 0..3 {
+            for class in [Class::Body, Class::Summary, Class::Summary] {
+                let key = seal::fresh_key().unwrap();
+                let place = context(message, class);
+                let octets = wrapper.wrap(&key, &place).unwrap().encode();
+                let wrapped = Wrapped::parse(&octets).unwrap();
+                let opened = pair.open(&wrapped, &place).unwrap();
+                let same = opened.secret().dangerous_expose() == key.secret().dangerous_expose();
+                assert!(same);
+                let elsewhere = context(message + 1, class);
+                let others = WrapContext { user: UserId([3; 8]), ..place };
+                assert!(pair.open(&wrapped, &elsewhere).is_err());
+                assert!(pair.open(&wrapped, &others).is_err());
+                assert!(wrapper.wrap(&key, &others).is_err());
+            }
+        }
+        let (_, other) = Pair::make(suite, 9).unwrap();
+        let other = Pair::new(public, &other).unwrap();
+        let key = seal::fresh_key().unwrap();
+        let place = context(1, Class::Body);
+        assert!(other.open(&wrapper.wrap(&key, &place).unwrap(), &place).is_err());
     }
 }

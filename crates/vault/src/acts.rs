@@ -85,6 +85,7 @@ impl Vault {
     fn stop(&mut self, freeze: &Freeze) {
         if let Some(instance) = freeze.instance {
             self.grants.drop_instance(instance);
+            self.hands.drop_instance(instance);
         }
         if freeze.tenant.is_some() || freeze.user.is_some() {
             self.keys.state.frozen.insert((freeze.tenant, freeze.user));
@@ -115,6 +116,7 @@ impl Vault {
         match act {
             KeyAct::ShredTenant { tenant } => {
                 self.grants.drop_whose(Some(*tenant), None);
+                self.hands.drop_tenant(*tenant);
                 if let Err(fault) = self.stood.forget(*tenant) {
                     self.alarm(fault.to_string());
                 }
@@ -178,6 +180,11 @@ impl Vault {
             if let Some(row) = listed.get_mut(tenant) {
                 row.users += 1;
                 row.pairs += user.pairs.len() as u64;
+            }
+        }
+        for (tenant, _) in state.transits.keys() {
+            if let Some(row) = listed.get_mut(tenant) {
+                row.pairs += 1;
             }
         }
         listed

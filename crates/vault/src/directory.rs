@@ -3,10 +3,11 @@
 use crate::Fault;
 use crate::stood::Standing;
 use crate::vault::{Asker, OwnKey, Then, Vault};
+use serde::de::DeserializeOwned;
 use terms::{TenantId, UserId};
 use unseal::{Class, PublicKey, Suite};
 use wire::Label;
-use wire::directory::{self, Recipient, STATEMENT_DOMAIN, Statement};
+use wire::directory::{self, Recipient, SENDING_DOMAIN, STATEMENT_DOMAIN, Sending, Statement};
 use wire::vault::{FromAdmin, FromDirectory, KeyAct, Proven, ToAdmin, ToDirectory};
 
 /// A statement lives a day, with a little for clocks.
@@ -23,10 +24,8 @@ impl Vault {
             FromDirectory::MakeUser { tenant, user } => self.make_user(asker, tenant, user),
             FromDirectory::Current { tenant, user } => self.current(asker, tenant, user),
             FromDirectory::Sign(bytes) => self.sign(asker, &bytes, None),
-            FromDirectory::Transit(_) | FromDirectory::SignSending(_) => {
-                self.refuse(asker, "expected a question of mail that arrives");
-                Ok(())
-            }
+            FromDirectory::Transit(tenant) => self.transit(asker, tenant),
+            FromDirectory::SignSending(bytes) => self.sign_sending(asker, &bytes),
             FromDirectory::SignChanged { statement, change } => {
                 self.sign(asker, &statement, Some(&change))
             }
@@ -94,6 +93,56 @@ impl Vault {
         Ok(())
     }
 
+    fn transit(&mut self, asker: Asker, tenant: TenantId) -> Result<(), Fault> {
+        match self.transit_key(tenant)? {
+            Some(public) => self.answer(asker, &ToDirectory::Transit(public)),
+            None => self.refuse(asker, "expected a tenant with a key, found none"),
+        }
+        Ok(())
+    }
+
+    fn sign_sending(&mut self, asker: Asker, bytes: &[u8]) -> Result<(), Fault> {
+        let sending = match self.believable_sending(bytes)? {
+            Ok(sending) => sending,
+            Err(why) => {
+                self.refuse(asker, why);
+                return Ok(());
+            }
+        };
+        let Sending { address, tenant, user, .. } = &sending;
+        if self.stood.is_another_s(address, *tenant, *user)? {
+            self.alarm(format!("user {user} of {tenant} would write as somebody else"));
+            self.refuse(asker, "somebody else stands behind this address");
+            return Ok(());
+        }
+        let signature = self.keys.statement.sign(SENDING_DOMAIN, bytes);
+        self.answer(asker, &ToDirectory::Signature(signature.to_vec()));
+        Ok(())
+    }
+
+    /// What is true of a sender as far as the vault knows: a person of that tenant, its own pair of
+    /// today, and for no longer than a day.
+    fn believable_sending(&mut self, bytes: &[u8]) -> Result<Result<Sending, &'static str>, Fault> {
+        let Some(sending) = read::<Sending>(bytes) else {
+            return Ok(Err("expected a statement about a sender"));
+        };
+        if sending.valid_until_ms > self.now_ms() + STATEMENT_MS {
+            return Ok(Err("a statement is valid for a day at most"));
+        }
+        if !self.keys.state.users.contains_key(&(sending.tenant, sending.user)) {
+            return Ok(Err("expected a user with keys, found none"));
+        }
+        let domain = sending.address.rsplit_once('@').map(|(_, domain)| domain);
+        if domain != Some(sending.domain.as_str()) {
+            return Ok(Err("another domain than the address's own would sign"));
+        }
+        let today = self.transit_key(sending.tenant)?;
+        Ok(match today == Some(sending.transit.clone()) {
+            true => Ok(sending),
+            false => Err("the transit key is not today's"),
+        })
+    }
+
     fn refuse(&mut self, asker: Asker, why: &str) {
         self.answer(asker, &ToDirectory::Refused(why.to_owned()));
     }
@@ -121,9 +170,12 @@ impl Vault {
             }
             Standing::Changed { what } => {
                 let tenant = statement.tenant;
-                let answer = ToDirectory::NeedsChange { what };
-                self.alarm(format!("others than before would stand behind an address of {tenant}"));
-                self.answer(asker, &answer);
+                // Where a catch-all gets the rest, mail for somebody who is gone is no alarm.
+                if !self.stood.is_caught(&statement)? {
+                    let what = "others than before would stand behind an address of";
+                    self.alarm(format!("{what} {tenant}"));
+                }
+                self.answer(asker, &ToDirectory::NeedsChange { what });
                 return Ok(());
             }
         }
@@ -150,12 +202,7 @@ impl Vault {
     /// What is true as far as the vault knows: keys of its own, the last of these very users, and
     /// for no longer than a day.
     fn believable(&self, bytes: &[u8]) -> Result<Statement, &'static str> {
-        let read = (bytes.len() <= STATEMENT_BYTES)
-            .then(|| postcard::take_from_bytes::<Statement>(bytes).ok())
-            .flatten();
-        let Some((statement, [])) = read else {
-            return Err("expected a statement");
-        };
+        let statement = read::<Statement>(bytes).ok_or("expected a statement")?;
         if statement.valid_until_ms > self.now_ms() + STATEMENT_MS {
             return Err("a statement is valid for a day at most");
         }
@@ -184,6 +231,12 @@ impl Vault {
         public
             .is_some_and(|public| self.keys.knows(statement.tenant, recipient.user, class, &public))
     }
+}
+
+fn read<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    let fits = bytes.len() <= STATEMENT_BYTES;
+    let (said, rest) = fits.then(|| postcard::take_from_bytes(bytes).ok()).flatten()?;
+    rest.is_empty().then_some(said)
 }
 
 /// A public key in the words of `wire`.

@@ -188,7 +188,7 @@ impl Keys {
         self.root.derive(purpose, &[]).map_err(Fault::Key)
     }
 
-    fn has(&self, tenant: TenantId) -> bool {
+    pub fn has(&self, tenant: TenantId) -> bool {
         self.state.tenants.get(&tenant).is_some_and(|row| row.stored.is_some())
     }
 

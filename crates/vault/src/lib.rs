@@ -5,7 +5,8 @@
 //! # Network        none
 //! # If taken over  everything in the default tier: this is the wall that must stand
 //! # Never          releases a key without a recorded, mirrored entry; writes a key in clear;
-//! #                reads the credential's shared offset; keeps a budget that a restart refills
+//! #                opens for a carrier what it was not handed; reads the credential's shared
+//! #                offset; keeps a budget that a restart refills
 
 #![cfg_attr(
     test,
@@ -15,6 +16,8 @@
 mod vault;
 
 mod access;
+
+mod depart;
 
 mod identity;
 
@@ -26,9 +29,13 @@ mod record;
 
 mod grants;
 
+mod hands;
+
 mod budget;
 
 mod keys;
+
+mod transit;
 
 mod life;
 

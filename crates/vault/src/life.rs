@@ -287,6 +287,12 @@ impl Keys {
                 let stored = current.rewrap_user(&next, user, &stored).map_err(Fault::Key)?;
                 Ok(Change::To(Row::User { tenant, user, stored }))
             }
+            Row::Transit { tenant: other, public, stored } if other == tenant => {
+                let (stored, read) = (Zeroizing::new(stored), PublicKey::parse(&public));
+                let read = read.map_err(Fault::Key)?;
+                let stored = current.rewrap_transit(&next, &read, &stored).map_err(Fault::Key)?;
+                Ok(Change::To(Row::Transit { tenant, public, stored }))
+            }
             _ => Ok(Change::Not),
         })?;
         self.replace(&records, None)?;
@@ -329,14 +335,14 @@ fn rewrapped_pair(
 }
 
 /// What becomes of a row when the file is written anew.
-enum Change {
+pub(crate) enum Change {
     Not,
     To(Row),
     Gone,
 }
 
 /// The rows after a change, then `rows`; and how many were changed.
-fn changed(
+pub(crate) fn changed(
     records: Records,
     rows: Vec<Row>,
     mut change: impl FnMut(Row) -> Result<Change, Fault>,
@@ -383,7 +389,9 @@ pub(crate) fn without(
     let is_theirs = |of: TenantId, whose: UserId| of == tenant && user.is_none_or(|u| u == whose);
     let (records, _) = changed(records, rows, |row| {
         Ok(match row {
-            Row::Tenant { tenant: of, .. } | Row::Sealed { tenant: of, .. }
+            Row::Tenant { tenant: of, .. }
+            | Row::Sealed { tenant: of, .. }
+            | Row::Transit { tenant: of, .. }
                 if of == tenant && user.is_none() =>
             {
                 gone += 1;

@@ -355,6 +355,7 @@ impl Recorder {
                 continue;
             };
             self.last_seen = Some(self.last_seen.unwrap_or_default().max(vault_seq));
+            // Mail that leaves has its own bound: what its carrier has in hand.
             if let Released::Bodies(messages) = released {
                 let bodies = messages.len() as u64;
                 self.told.push(Told { at_ms: entry.time_ms, tenant, user, bodies });

@@ -64,6 +64,12 @@ pub(crate) enum Row {
     Settled {
         number: u64,
     },
+    /// The pair that a tenant's mail is sealed to on one day, while it is on its way.
+    Transit {
+        tenant: TenantId,
+        public: Vec<u8>,
+        stored: Vec<u8>,
+    },
 }
 
 impl Row {
@@ -96,6 +102,12 @@ impl PairRow {
     }
 }
 
+/// The day is its public key's epoch.
+pub(crate) struct TransitRow {
+    pub public: PublicKey,
+    pub stored: Zeroizing<Vec<u8>>,
+}
+
 pub(crate) struct UserRow {
     pub stored: Zeroizing<Vec<u8>>,
     pub pairs: Vec<PairRow>,
@@ -108,6 +120,8 @@ pub(crate) struct State {
     pub derived: Option<Zeroizing<Vec<u8>>>,
     pub tenants: HashMap<TenantId, TenantRow>,
     pub users: HashMap<(TenantId, UserId), UserRow>,
+    /// By tenant and day.
+    pub transits: BTreeMap<(TenantId, u32), TransitRow>,
     pub sealed: BTreeSet<TenantId>,
     pub holds: BTreeSet<(TenantId, Option<UserId>)>,
     pub frozen: BTreeSet<(Option<TenantId>, Option<UserId>)>,
@@ -171,6 +185,11 @@ impl State {
                 self.next_intent = self.next_intent.max(number + 1);
                 self.intents.remove(&number);
             }
+            Row::Transit { tenant, public, stored } => {
+                let public = PublicKey::parse(&public).ok()?;
+                let row = TransitRow { public, stored: Zeroizing::new(stored) };
+                self.transits.insert((tenant, row.public.epoch()), row);
+            }
         }
         Some(())
     }
@@ -178,6 +197,11 @@ impl State {
     pub fn is_shredded(&self, tenant: TenantId, user: UserId) -> bool {
         self.shredded.contains_key(&(tenant, None))
             || self.shredded.contains_key(&(tenant, Some(user)))
+    }
+
+    /// Whether nothing of the whole tenant is to be released now.
+    pub fn is_closed(&self, tenant: TenantId) -> bool {
+        self.sealed.contains(&tenant) || self.frozen.contains(&(Some(tenant), None))
     }
 
     /// Whether nothing is to be released to this person now.
@@ -202,6 +226,12 @@ impl State {
     pub fn newest(&self, tenant: TenantId, user: UserId, class: Class) -> Option<&PairRow> {
         let pairs = &self.users.get(&(tenant, user))?.pairs;
         pairs.iter().filter(|pair| pair.class == class).max_by_key(|pair| pair.age())
+    }
+
+    /// A tenant's last transit pair.
+    pub fn newest_transit(&self, tenant: TenantId) -> Option<&TransitRow> {
+        let mut days = self.transits.range((tenant, 0)..=(tenant, u32::MAX));
+        days.next_back().map(|(_, row)| row)
     }
 
     pub fn backup_epoch(&self) -> u32 {

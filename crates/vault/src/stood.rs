@@ -13,9 +13,9 @@ use evidence::{Body, Frame};
 use std::collections::HashMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
-use terms::{Cursor, TenantId};
+use terms::{Cursor, TenantId, UserId};
 use unseal::SecretsKey;
-use wire::directory::Statement;
+use wire::directory::{self, Statement};
 use zeroize::Zeroizing;
 
 /// Addresses of one tenant: more than its largest customers have people and aliases. A further
@@ -75,9 +75,32 @@ impl Stood {
         Ok(match self.people.get(&address) {
             Some(known) if known.standing == standing => Standing::Same,
             Some(_) => Standing::Changed { what: word(&standing) },
+            // An address that nobody ever had is the catch-all's: it needs no place of its own, or
+            // whoever writes to made-up addresses would fill them all.
+            None if self.is_caught(statement)? => Standing::Same,
             None if of_tenant >= OF_TENANT || self.people.len() >= ADDRESSES => Standing::Full,
             None => Standing::New,
         })
+    }
+
+    /// Whether others than this person stand behind an address. First words are believed.
+    pub fn is_another_s(
+        &self,
+        address: &str,
+        tenant: TenantId,
+        user: UserId,
+    ) -> Result<bool, Fault> {
+        let (address, standing) = self.tokens_of(address, tenant, &mut [user])?;
+        Ok(self.people.get(&address).is_some_and(|known| known.standing != standing))
+    }
+
+    /// Whether it says of its address what was said of the domain's catch-all.
+    pub fn is_caught(&self, statement: &Statement) -> Result<bool, Fault> {
+        let domain = statement.address.rsplit_once('@').map(|(_, domain)| domain);
+        let Some(caught) = domain.map(directory::catch_all) else { return Ok(false) };
+        let mut people = people(statement);
+        let (caught, standing) = self.tokens_of(&caught, statement.tenant, &mut people)?;
+        Ok(self.people.get(&caught).is_some_and(|known| known.standing == standing))
     }
 
     /// Believes a first word.
@@ -153,10 +176,18 @@ impl Stood {
 
     /// Of the address, and of who stands behind it.
     fn tokens(&self, statement: &Statement) -> Result<(Token, Token), Fault> {
-        let address = statement.address.as_bytes();
-        let mut people: Vec<_> = statement.recipients.iter().map(|one| one.user).collect();
+        self.tokens_of(&statement.address, statement.tenant, &mut people(statement))
+    }
+
+    fn tokens_of(
+        &self,
+        address: &str,
+        tenant: TenantId,
+        people: &mut [UserId],
+    ) -> Result<(Token, Token), Fault> {
+        let address = address.as_bytes();
         people.sort_unstable();
-        let mut whole = [address, b"\0", &statement.tenant.0].concat();
+        let mut whole = [address, b"\0", &tenant.0].concat();
         people.iter().for_each(|user| whole.extend_from_slice(&user.0));
         Ok((self.token("address", address)?, self.token("standing", &whole)?))
     }
@@ -166,6 +197,10 @@ impl Stood {
         let (token, _) = whole.split_first_chunk().ok_or(Fault::Torn { at: 0 })?;
         Ok(*token)
     }
+}
+
+fn people(statement: &Statement) -> Vec<UserId> {
+    statement.recipients.iter().map(|one| one.user).collect()
 }
 
 /// The `what` of the entry: opaque, and of one address and its people alone.
@@ -199,6 +234,9 @@ mod tests {
         let recipient =
             |user: &u8| Recipient { user: UserId([*user; 8]), body: key(), summary: key() };
         Statement {
+            onward: Vec::new(),
+            transit: None,
+            absence: None,
             address: address.to_owned(),
             tenant: TenantId([tenant; 8]),
             recipients: users.iter().map(recipient).collect(),
@@ -265,6 +303,38 @@ mod tests {
         let stood = open(&folder);
         assert_eq!(stood.weigh(&moved).unwrap(), Standing::New);
         check(&stood, "ben@b.example", 2, &[2], true);
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn made_up_addresses_are_the_catch_all_s_and_nobody_s_place() {
+        let folder = std::env::temp_dir().join(format!("vault-caught-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        let mut stood = open(&folder);
+        stood.learn(&statement("ben@a.example", 1, &[2])).unwrap();
+        let check = |stood: &Stood, address: &str, tenant: u8, users: &[u8], expected| {
+            let found = stood.weigh(&statement(address, tenant, users)).unwrap();
+            assert_eq!(found, expected, "{address} {tenant} {users:?}");
+        };
+        check(&stood, "x@a.example", 1, &[1], Standing::New);
+        stood.learn(&statement("*@a.example", 1, &[1])).unwrap();
+        check(&stood, "x@a.example", 1, &[1], Standing::Same);
+        // Somebody new may come to have it; other domains have none; whose it was, it stays.
+        check(&stood, "x@a.example", 1, &[3], Standing::New);
+        check(&stood, "x@b.example", 1, &[1], Standing::New);
+        check(&stood, "x@a.example", 2, &[1], Standing::New);
+        let taken = statement("ben@a.example", 1, &[1]);
+        assert!(matches!(stood.weigh(&taken).unwrap(), Standing::Changed { .. }));
+        assert!(stood.is_another_s("ben@a.example", TenantId([1; 8]), UserId([1; 8])).unwrap());
+        assert!(!stood.is_another_s("ben@a.example", TenantId([1; 8]), UserId([2; 8])).unwrap());
+        assert!(!stood.is_another_s("x@a.example", TenantId([1; 8]), UserId([1; 8])).unwrap());
+        // Another catch-all is a change like any other.
+        let moved = statement("*@a.example", 1, &[3]);
+        let Standing::Changed { what } = stood.weigh(&moved).unwrap() else { panic!() };
+        assert!(stood.change(&moved, &entry(&what, 1), 40).unwrap());
+        check(&stood, "x@a.example", 1, &[1], Standing::New);
+        check(&stood, "x@a.example", 1, &[3], Standing::Same);
         std::fs::remove_dir_all(&folder).unwrap();
     }
 }

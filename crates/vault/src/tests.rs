@@ -1,6 +1,7 @@
 //! The whole vault on threads, with a ledger of our own that can be away, silent or a liar.
 
 mod keys_in_life;
+mod leaving;
 mod ledger;
 
 use self::ledger::{AWAY, FALSE_PROOF, Ledger, NO_MIRROR, NO_PROOF, SILENT, TRUE};
@@ -385,6 +386,9 @@ fn the_vault_signs_only_what_is_true() {
     assert!(current(UserId([77; 8])).is_none());
     let now = compartment::now_ms();
     let statement = Statement {
+        onward: Vec::new(),
+        transit: None,
+        absence: None,
         address: "aoi@example.jp".to_owned(),
         tenant: TENANT,
         recipients: vec![own.clone()],

@@ -2,10 +2,13 @@
 
 use crate::Fault;
 use crate::budget::{Budget, WINDOW_MS};
+use crate::depart::Carry;
 use crate::grants::Grants;
+use crate::hands::Hands;
 use crate::keys::{Keys, Made};
 use crate::record::{Asked, Deed, Outcome, Recorder};
 use crate::stood::Stood;
+use crate::transit::{Expiry, day};
 use crate::workers::{Done, OPENED_AT_ONCE, Opening, Task, Workers};
 use evidence::{Author, Body, Word, month_of};
 use serde::Serialize;
@@ -16,7 +19,9 @@ use terms::{GrantId, InstanceId, Kind, TenantId, UserId};
 use tlog::Trust;
 use unseal::{Agreed, Class, Wrapped};
 use wire::control::{Order, Report};
-use wire::vault::{FromAdmin, FromSigner, Item, ToAccess, ToAdmin, ToDirectory, ToSigner};
+use wire::vault::{
+    FromAdmin, FromSigner, Item, ToAccess, ToAdmin, ToDepart, ToDirectory, ToSigner,
+};
 use wire::{Event, Frame, Hub, Label, Peer};
 
 /// Times that one start of a keeper is handed its key: an answer may get lost, each is recorded.
@@ -52,6 +57,8 @@ pub(crate) enum OwnKey {
 /// What follows once a deed is recorded.
 pub(crate) enum Then {
     Open(Release),
+    /// One sender's part of a release of mail that leaves.
+    Carry(Carry),
     Hand(Asker, InstanceId, OwnKey),
     Made(Asker),
     /// An act upon keys, by the number of its intent.
@@ -59,14 +66,33 @@ pub(crate) enum Then {
         asker: Option<Asker>,
         number: u64,
     },
+    /// Transit pairs of days before this one are destroyed.
+    Expire(u32),
     Nothing,
 }
 
+/// For whom keys are released.
+#[derive(Clone, Copy)]
+pub(crate) enum For {
+    Access,
+    Depart,
+}
+
 /// A release whose keys are being opened.
-struct Job {
+pub(crate) struct Job {
     asker: Asker,
+    whom: For,
     released: Vec<Option<Vec<u8>>>,
     left: usize,
+    /// Not all of it could be recorded: none of it is answered.
+    is_lost: bool,
+}
+
+impl Job {
+    pub fn new(asker: Asker, whom: For, count: usize) -> Self {
+        let released = std::iter::repeat_with(|| None).take(count).collect();
+        Self { asker, whom, released, left: count, is_lost: false }
+    }
 }
 
 pub(crate) struct Vault {
@@ -77,15 +103,18 @@ pub(crate) struct Vault {
     jobs: HashMap<u64, Job>,
     next_job: u64,
     openers: HashMap<GrantId, Vec<Asker>>,
+    batches: HashMap<GrantId, (Asker, InstanceId)>,
     handed: HashMap<(InstanceId, OwnKey), u8>,
     pub keys: Keys,
     pub grants: Grants,
+    pub hands: Hands,
     pub budget: Budget,
     pub stood: Stood,
     pub recorder: Recorder,
     clock: Clock,
     demo: bool,
     swept: Instant,
+    expiry: Expiry,
     /// Acts of an earlier start wait for the ledger.
     pub unfinished: bool,
 }
@@ -112,15 +141,18 @@ impl Vault {
             jobs: HashMap::new(),
             next_job: 0,
             openers: HashMap::new(),
+            batches: HashMap::new(),
             handed: HashMap::new(),
             keys,
             grants: Grants::default(),
+            hands: Hands::default(),
             budget: Budget::default(),
             stood,
             recorder: Recorder::new(author, trust),
             clock,
             demo,
             swept: Instant::now(),
+            expiry: Expiry::default(),
             unfinished: false,
         })
     }
@@ -187,6 +219,8 @@ impl Vault {
             Kind::Signer => frame.read().map(|FromSigner::StorageKey| {
                 self.hand_own_key(asker, &label, OwnKey::Storage);
             }),
+            Kind::Post => frame.read().map(|question| self.post(asker, &label, question)),
+            Kind::Depart => frame.read().map(|question| self.depart(asker, &label, question)),
             Kind::Admin => frame.read().map(|question: FromAdmin| self.admin(asker, question)),
             _ => Err(wire::Fault::Malformed),
         };
@@ -205,6 +239,7 @@ impl Vault {
         match label.kind {
             Kind::Ledger => self.recorder.gone(peer),
             Kind::Access => self.grants.drop_instance(label.instance),
+            Kind::Post | Kind::Depart => self.hands.drop_instance(label.instance),
             _ => self.handed.retain(|(instance, _), _| *instance != label.instance),
         }
     }
@@ -292,6 +327,9 @@ impl Vault {
             (Then::Open(release), Outcome::Away) => {
                 self.answer(release.asker, &ToAccess::EvidenceAway);
             }
+            (Then::Carry(carry), Outcome::Recorded { .. }) => self.carry_mail(carry),
+            (Then::Carry(carry), Outcome::Away) => self.lose_part(carry.job, carry.count()),
+            (Then::Expire(last), Outcome::Recorded { .. }) => self.expire(last),
             (Then::Hand(asker, instance, key), Outcome::Recorded { .. }) => {
                 let times = self.handed.entry((instance, key)).or_default();
                 *times = times.saturating_add(1);
@@ -306,7 +344,7 @@ impl Vault {
                 self.recorded_act(asker, number, entry);
             }
             (Then::Act { asker, number }, Outcome::Away) => self.lost_act(asker, number),
-            (Then::Nothing, _) => {}
+            (Then::Expire(_), Outcome::Away) | (Then::Nothing, _) => {}
         }
     }
 
@@ -319,7 +357,7 @@ impl Vault {
         }
         let mut pairs = HashMap::new();
         let mut openings = Vec::with_capacity(items.len());
-        for item in items {
+        for (place, item) in items.into_iter().enumerate() {
             let Item { message, epoch, wrapped } = item;
             let pair = pairs
                 .entry(epoch)
@@ -328,23 +366,34 @@ impl Vault {
             let wrapped = Wrapped::parse(&wrapped).ok().filter(|one| one.share.epoch == epoch);
             let context = unseal::WrapContext { tenant, user, message, class };
             let opening = pair.clone().zip(wrapped);
-            openings.push(opening.map(|(pair, wrapped)| Opening { pair, wrapped, context }));
+            let opening = opening.map(|(pair, wrapped)| Opening { pair, wrapped, context });
+            openings.push((place, opening));
         }
-        let job = self.next_job;
-        self.next_job += 1;
-        let left = openings.len();
-        if left == 0 {
+        if openings.is_empty() {
             return self.answer(asker, &ToAccess::Released(Vec::new()));
         }
-        let released = std::iter::repeat_with(|| None).take(left).collect();
-        self.jobs.insert(job, Job { asker, released, left });
-        let mut offset = 0;
+        let job = self.begin_job(Job::new(asker, For::Access, openings.len()));
+        self.open_all(job, &agreed, openings);
+    }
+
+    pub fn begin_job(&mut self, job: Job) -> u64 {
+        let number = self.next_job;
+        self.next_job += 1;
+        self.jobs.insert(number, job);
+        number
+    }
+
+    /// Opens keys on threads, a few at a time.
+    pub fn open_all(
+        &mut self,
+        job: u64,
+        agreed: &Arc<Agreed>,
+        mut openings: Vec<(usize, Option<Opening>)>,
+    ) {
         while !openings.is_empty() {
             let later = openings.split_off(OPENED_AT_ONCE.min(openings.len()));
             let now = std::mem::replace(&mut openings, later);
-            let count = now.len();
-            self.workers.give(Task::Open { job, offset, agreed: agreed.clone(), openings: now });
-            offset += count;
+            self.workers.give(Task::Open { job, agreed: agreed.clone(), openings: now });
         }
     }
 
@@ -357,6 +406,12 @@ impl Vault {
         }
     }
 
+    /// The same for a batch of mail that leaves.
+    pub fn agree_batch(&mut self, asker: Asker, of: InstanceId, task: Task, grant: GrantId) {
+        self.batches.insert(grant, (asker, of));
+        self.workers.give(task);
+    }
+
     fn finish_work(&mut self) {
         let Some(wake) = self.hub.watched(self.wake) else {
             return;
@@ -364,12 +419,15 @@ impl Vault {
         for done in self.workers.take(wake) {
             match done {
                 Done::Agreed { grant, result } => self.agreed(grant, result),
-                Done::Opened { job, offset, released } => self.opened(job, offset, released),
+                Done::Opened { job, released } => self.opened(job, released),
             }
         }
     }
 
     fn agreed(&mut self, grant: GrantId, result: Option<(Vec<u8>, Arc<Agreed>)>) {
+        if let Some(asked) = self.batches.remove(&grant) {
+            return self.batch_agreed(asked, grant, result);
+        }
         let askers = self.openers.remove(&grant).unwrap_or_default();
         let enc = result
             .and_then(|(enc, agreed)| self.grants.agree(grant, enc, agreed).map(<[u8]>::to_vec));
@@ -383,17 +441,38 @@ impl Vault {
         }
     }
 
-    fn opened(&mut self, number: u64, offset: usize, released: Vec<Option<Vec<u8>>>) {
+    fn opened(&mut self, number: u64, released: Vec<(usize, Option<Vec<u8>>)>) {
         let Some(job) = self.jobs.get_mut(&number) else {
             return;
         };
         job.left -= released.len().min(job.left);
-        let places = job.released.iter_mut().skip(offset);
-        places.zip(released).for_each(|(place, one)| *place = one);
-        if job.left == 0
-            && let Some(job) = self.jobs.remove(&number)
-        {
-            self.answer(job.asker, &ToAccess::Released(job.released));
+        for (place, one) in released {
+            if let Some(place) = job.released.get_mut(place) {
+                *place = one;
+            }
+        }
+        self.finish_job(number);
+    }
+
+    /// A part of a release that could not be recorded, or must not be opened now.
+    pub fn lose_part(&mut self, number: u64, count: usize) {
+        if let Some(job) = self.jobs.get_mut(&number) {
+            job.left -= count.min(job.left);
+            job.is_lost = true;
+        }
+        self.finish_job(number);
+    }
+
+    fn finish_job(&mut self, number: u64) {
+        if self.jobs.get(&number).is_none_or(|job| job.left > 0) {
+            return;
+        }
+        let Some(job) = self.jobs.remove(&number) else { return };
+        match (job.whom, job.is_lost) {
+            (For::Access, true) => self.answer(job.asker, &ToAccess::EvidenceAway),
+            (For::Access, false) => self.answer(job.asker, &ToAccess::Released(job.released)),
+            (For::Depart, true) => self.answer(job.asker, &ToDepart::EvidenceAway),
+            (For::Depart, false) => self.answer(job.asker, &ToDepart::Released(job.released)),
         }
     }
 
@@ -417,7 +496,24 @@ impl Vault {
             self.swept = Instant::now();
             let now = self.now_ms();
             self.grants.sweep(now);
+            self.hands.sweep(now);
             self.budget.sweep(now);
+            self.look_for_expired(day(now));
+        }
+    }
+
+    /// Pairs that no mail waits for any more: recorded and proven, then destroyed.
+    fn look_for_expired(&mut self, today: u32) {
+        let last = self.expiry.look(Instant::now(), || self.keys.transit_due(today));
+        let Some(last) = last else { return };
+        let (what, epoch) = (Word::new("transit-expired"), u64::from(last));
+        let body = Body::KeyRotate { what, epoch, tenant: None, user: None };
+        self.record(Deed::Plain(body), Then::Expire(last), true);
+    }
+
+    fn expire(&mut self, last: u32) {
+        if let Err(fault) = self.keys.destroy_transits(last) {
+            self.alarm(fault.to_string());
         }
     }
 

@@ -27,18 +27,17 @@ pub(crate) enum Task {
         session: PublicKey,
         context: GrantContext,
     },
-    /// `None` stays `None`.
+    /// Each with its place in the answer. `None` stays `None`.
     Open {
         job: u64,
-        offset: usize,
         agreed: Arc<Agreed>,
-        openings: Vec<Option<Opening>>,
+        openings: Vec<(usize, Option<Opening>)>,
     },
 }
 
 pub(crate) enum Done {
     Agreed { grant: GrantId, result: Option<(Vec<u8>, Arc<Agreed>)> },
-    Opened { job: u64, offset: usize, released: Vec<Option<Vec<u8>>> },
+    Opened { job: u64, released: Vec<(usize, Option<Vec<u8>>)> },
 }
 
 pub(crate) struct Workers {
@@ -95,9 +94,10 @@ fn perform(task: Task) -> Done {
             let agreed = agree(&session, &context).ok();
             Done::Agreed { grant, result: agreed.map(|(enc, agreed)| (enc, Arc::new(agreed))) }
         }
-        Task::Open { job, offset, agreed, openings } => {
-            let released = openings.into_iter().map(|one| open(&agreed, one?)).collect();
-            Done::Opened { job, offset, released }
+        Task::Open { job, agreed, openings } => {
+            let release = |one: Option<Opening>| open(&agreed, one?);
+            let released = openings.into_iter().map(|(place, one)| (place, release(one)));
+            Done::Opened { job, released: released.collect() }
         }
     }
 }

@@ -48,7 +48,7 @@ fn main() -> ExitCode {
     for round in 1..=2 {
         live_once(folder.to_str().unwrap(), &ledger, round);
     }
-    assert_eq!(ledger.releases(), [0, 1]);
+    assert_eq!(ledger.releases(), [0, 1, 2, 3]);
     std::fs::remove_dir_all(&folder).unwrap();
     println!("test result: ok. 1 passed; 0 failed");
     ExitCode::SUCCESS
@@ -175,4 +175,35 @@ fn load(control: &Channel, ledger: &Ledger) {
         let key = accepted.unwrap(&released.unwrap(), &context).unwrap();
         assert_eq!(open::open_content(&key, &place, &content).unwrap(), b"good evening");
     }
+    let ToDirectory::Transit(transit) = ask(&mut directory, FromDirectory::Transit(tenant)) else {
+        panic!()
+    };
+    leave(control, &transit);
+}
+
+/// A message that leaves, from the queue to its carrier.
+fn leave(control: &Channel, transit: &wire::directory::PublicKey) {
+    let mut post = join(control, Kind::Post, None);
+    let mut depart = join(control, Kind::Depart, None);
+    let (tenant, user) = PERSON;
+    let (message, class) = (MessageId([8; 16]), seal::Class::Body);
+    let context = seal::WrapContext { tenant, user, message, class };
+    let place = seal::Place { tenant, message, class };
+    let (content, key) = seal::seal_content(&place, b"good night").unwrap();
+    let public = seal::public_key(transit).unwrap();
+    let wrapped = seal::wrap(&public, &key, &context).unwrap().encode();
+    let instance = InstanceId([Kind::Depart.number() as u8; 6]);
+    let messages = vec![(user, message)];
+    let handed = FromPost::Handed { instance, tenant, messages };
+    assert_eq!(ask::<_, ToPost>(&mut post, handed), ToPost::Noted);
+    let (public, session) = open::Session::new(seal::Suite::P256).unwrap();
+    let question = FromDepart::Open { tenant, session: public.encode() };
+    let ToDepart::Opened { grant, enc, .. } = ask(&mut depart, question) else { panic!() };
+    let item = TransitItem { user, message, class: Class::Body, epoch: transit.epoch, wrapped };
+    let question = FromDepart::Release { grant, items: vec![item] };
+    let ToDepart::Released(keys) = ask(&mut depart, question) else { panic!() };
+    let accepted = session.accept(&open::GrantContext::transit(grant, tenant), &enc).unwrap();
+    let released = keys.into_iter().next().flatten().unwrap();
+    let key = accepted.unwrap(&released, &context).unwrap();
+    assert_eq!(open::open_content(&key, &place, &content).unwrap(), b"good night");
 }

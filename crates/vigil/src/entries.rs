@@ -41,13 +41,15 @@ pub struct Entries {
     changed: VecDeque<(u64, UserId)>,
 }
 
-/// Whose items were released, and how many.
+/// Whose items were released to be read, and how many. What leaves is counted where it is handed
+/// in, and at all hours.
 pub fn released(entry: &Entry) -> Option<(TenantId, UserId, u32)> {
     match &entry.body {
         Body::Release { tenant, user, released, .. } => {
             let items = match released {
                 Released::Months(months) => months.len(),
                 Released::Bodies(bodies) => bodies.len(),
+                Released::Transit(_) => return None,
             };
             Some((*tenant, *user, u32::try_from(items).unwrap_or(u32::MAX)))
         }

@@ -9,7 +9,7 @@ use std::os::fd::OwnedFd;
 use std::time::Instant;
 use terms::Kind;
 use wire::Peer;
-use wire::control::{Order, Relay};
+use wire::control::{DIALS_BUSY, Order, Relay};
 
 impl Household {
     /// Answers every request: with a socket, or with why there is none.
@@ -19,7 +19,7 @@ impl Household {
             return;
         }
         let allowed = match self.dials.take(1, Instant::now()) {
-            0 => Err("too many connections in one second".to_owned()),
+            0 => Err(DIALS_BUSY.to_owned()),
             _ => may_reach(&self.plan.relay, kind, to),
         };
         let dialled = allowed.and_then(|()| connected(to, from).map_err(|errno| errno.to_string()));

@@ -99,6 +99,7 @@ fn asks(member: &Member) -> Vec<Kind> {
     let may = |kind: &Kind| match (member.kind, kind) {
         (_, Kind::Scanner | Kind::Dispatch) => false,
         (Kind::Access, Kind::Vault | Kind::Mailbox) => reads,
+        (Kind::Depart, Kind::Signer) => member.person.is_some(),
         _ => true,
     };
     charter.asks.iter().copied().filter(may).collect()

@@ -69,6 +69,9 @@ impl Household {
             Report::Bind { instance: access, tenant, user, purpose } if kind == Kind::Identity => {
                 self.bind(access, (tenant, user), purpose);
             }
+            Report::Carries { instance: depart, tenant } if kind == Kind::Post => {
+                self.carries(depart, tenant);
+            }
             Report::SignedOut { instance: access } if kind == Kind::Identity => {
                 self.sign_out(access);
             }
@@ -243,6 +246,25 @@ impl Household {
         }
         self.join_to(access, Kind::Vault);
         self.join_to(access, Kind::Mailbox);
+    }
+
+    /// From now on, and for good, this depart carries for this tenant.
+    fn carries(&mut self, depart: InstanceId, tenant: TenantId) {
+        let serves = (tenant, UserId::default());
+        let Some(member) = self.members.get_mut(&depart) else {
+            return;
+        };
+        let is_depart = matches!(member.role, Role::Instance(_)) && member.kind == Kind::Depart;
+        match member.person {
+            None if is_depart => member.person = Some(serves),
+            Some(person) if person == serves => return,
+            _ => {
+                let pid = member.pid;
+                let what = "made to carry for a second tenant";
+                return self.raise_alarm(depart, Kind::Depart, pid, "carries", what, None);
+            }
+        }
+        self.join_to(depart, Kind::Signer);
     }
 
     /// A person was shut out, or an app password revoked: who serves them ends at once, because

@@ -1,6 +1,8 @@
 //! The command line and `admin`: one JSON line in, one JSON line out, over `DIR/admin.sock`.
 
+use crate::directory::SmartHost;
 use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
 
 /// Who asks, why, and under which approved request: beside the request in the same line.
 #[derive(Default, Serialize, Deserialize)]
@@ -40,8 +42,26 @@ pub enum Request {
     DomainList {
         tenant: Option<String>,
     },
+    /// What the DNS says of a domain of ours, against what it should say.
     DomainCheck {
         domain: String,
+        /// Terms of its SPF record that let others send, on purpose.
+        #[serde(default)]
+        allow: Vec<String>,
+    },
+    /// The keys that sign its mail, as they are published.
+    DomainKeys {
+        domain: String,
+    },
+    /// A next pair; asked again, once its records are published, it signs. `retire`: those that no
+    /// longer sign are forgotten.
+    DomainRotateKeys {
+        domain: String,
+        #[serde(default)]
+        retire: bool,
+        /// Without a look into the DNS.
+        #[serde(default)]
+        unchecked: bool,
     },
     UserAdd {
         address: String,
@@ -83,7 +103,26 @@ pub enum Request {
     QuarantineRelease {
         id: String,
     },
+    /// Mail that leaves, a page of it after an id.
+    QueueList {
+        tenant: Option<String>,
+        after: Option<String>,
+    },
+    QueueShow {
+        id: String,
+    },
+    QueueStatus,
+    /// `hold`, `release` or `cancel`.
+    QueueAct {
+        act: String,
+        id: String,
+    },
     Authority,
+    /// DER in base64, leaf first, and the key as PKCS #8; none: our own authority serves again.
+    CertificateInstall {
+        chain: Vec<String>,
+        key: String,
+    },
     Status,
     /// Numbers left away stay as they are.
     TenantSet {
@@ -187,6 +226,36 @@ pub enum Request {
         component: String,
         isolated: bool,
     },
+    TenantSending {
+        name: String,
+        #[serde(default)]
+        change: SendingChange,
+    },
+    DomainSet {
+        domain: String,
+        /// An address of its tenant, or `none`.
+        catch_all: String,
+    },
+}
+
+/// What is to change of what leaves; what is left away stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SendingChange {
+    pub in_ten_minutes: Option<u32>,
+    pub in_a_day: Option<u32>,
+    pub bytes: Option<u64>,
+    pub delay_ms: Option<u64>,
+    pub notice: Option<String>,
+    #[serde(default)]
+    pub refuse_kinds: Vec<String>,
+    #[serde(default)]
+    pub allow_kinds: Vec<String>,
+    pub smart_host: Option<SmartHost>,
+    #[serde(default)]
+    pub no_smart_host: bool,
+    pub source: Option<IpAddr>,
+    #[serde(default)]
+    pub no_source: bool,
 }
 
 /// The answer (JSON, one line).

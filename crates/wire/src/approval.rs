@@ -1,6 +1,6 @@
 //! What needs two persons: the act, the request for it, who agreed.
 
-use crate::directory::TenantSettings;
+use crate::directory::{SendingSettings, TenantSettings};
 use crate::identity::{Protocol, Whose};
 use crate::vault::KeyAct;
 use serde::{Deserialize, Serialize};
@@ -72,6 +72,11 @@ pub enum Act {
     Keys(KeyAct),
     /// A freeze is lifted.
     Thaw(Whose),
+    /// More may leave than before, sooner or by another host.
+    ChangeSending {
+        tenant: TenantId,
+        settings: SendingSettings,
+    },
 }
 
 /// Why somebody else reads.
@@ -107,6 +112,7 @@ impl Act {
             Self::Other { what, .. } => what,
             Self::Keys(act) => act.word(),
             Self::Thaw(_) => "freeze.lift",
+            Self::ChangeSending { .. } => "tenant.sending",
         }
     }
 
@@ -117,6 +123,7 @@ impl Act {
             | Self::ResetPassword { tenant, .. }
             | Self::AddPerson { tenant, .. }
             | Self::ChangeSettings { tenant, .. }
+            | Self::ChangeSending { tenant, .. }
             | Self::Read { tenant, .. }
             | Self::TerminateTenant { tenant, .. }
             | Self::TerminateUser { tenant, .. }

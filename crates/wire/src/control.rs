@@ -41,6 +41,9 @@ pub enum Order {
     Dialled { call: u32, refused: Option<String> },
 }
 
+/// Why [`Order::Dialled`] has no socket when the whole house dials too often: ask again.
+pub const DIALS_BUSY: &str = "too many connections in one second";
+
 /// To the warden.
 #[derive(Serialize, Deserialize)]
 pub enum Report {
@@ -65,6 +68,9 @@ pub enum Report {
     Alarm { what: String },
     /// One line for the operator; never content, names or addresses.
     Note { text: String },
+    /// From `post`: this depart now carries for this tenant, for good; it may have mail signed in
+    /// the tenant's domains.
+    Carries { instance: InstanceId, tenant: TenantId },
     /// From `identity`: the session that this access instance serves is over; so is the instance.
     SignedOut { instance: InstanceId },
     /// The answer to [`Order::Pulse`].

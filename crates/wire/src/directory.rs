@@ -11,8 +11,12 @@ pub enum FromEdge {
     Address(String),
     /// Keyed hashes for `trace`, in the order given.
     Tokens { tenant: TenantId, digests: Vec<[u8; 32]> },
+    /// The return path (SRS) for mail of this sender that is passed on for an address of `domain`.
+    ReturnPath { from: String, domain: String },
     /// How long ago was this first seen? The digest says who tries what; kept as a keyed hash.
     FirstSeen { tenant: TenantId, digest: [u8; 32] },
+    /// As [`FromDispatch::Routes`].
+    Routes(Vec<String>),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -21,6 +25,10 @@ pub enum ToEdge {
     Tokens(Vec<[u8; 16]>),
     /// Milliseconds since the first time; `None`: nobody can say now.
     FirstSeen(Option<u64>),
+    /// `None`: nobody can say now.
+    ReturnPath(Option<String>),
+    /// `None`: nobody can say now.
+    Routes(Option<Vec<[u8; 16]>>),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -46,6 +54,8 @@ pub enum FromDispatch {
     Tokens(Vec<[u8; 32]>),
     /// Route tokens for these next hops ([`crate::post::Hop::word`]), in the order given.
     Routes(Vec<String>),
+    /// As [`FromEdge::FirstSeen`], of the person's tenant: where do they write from?
+    FirstSeen([u8; 32]),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -61,6 +71,8 @@ pub enum ToDispatch {
     Stated(Stated),
     Tokens(Vec<[u8; 16]>),
     Routes(Vec<[u8; 16]>),
+    /// Milliseconds since the first time; `None`: nobody can say now.
+    FirstSeen(Option<u64>),
 }
 
 /// From `depart`: recipients and senders of ours, one at a time.
@@ -120,6 +132,42 @@ pub struct SmartHost {
     pub tls: crate::post::HopTls,
 }
 
+impl SendingSettings {
+    /// Whether more may leave under these, sooner or by another host than `before` let it.
+    pub fn is_weaker_than(&self, before: &Self) -> bool {
+        let is_let_go = |kind: &String| !self.refused_kinds.contains(kind);
+        self.in_ten_minutes > before.in_ten_minutes
+            || self.in_a_day > before.in_a_day
+            || self.bytes > before.bytes
+            || self.delay_ms < before.delay_ms
+            || before.refused_kinds.iter().any(is_let_go)
+            || self.leaves_by_another(before)
+    }
+
+    /// Another host sees all mail; so does whoever stands on the way to it without TLS.
+    fn leaves_by_another(&self, before: &Self) -> bool {
+        match (&self.smart_host, &before.smart_host) {
+            (None, _) => false,
+            (Some(_), None) => true,
+            (Some(now), Some(before)) => {
+                let is_open = |host: &SmartHost| host.tls == crate::post::HopTls::IfOffered;
+                now.name != before.name
+                    || now.port != before.port
+                    || (is_open(now) && !is_open(before))
+            }
+        }
+    }
+}
+
+/// Kinds of files that one tenant may refuse.
+pub const REFUSED_KINDS: usize = 100;
+/// A notice's octets: what a company's lawyers ask for.
+pub const NOTICE_BYTES: usize = 4_000;
+/// Recipients that a limit may allow: beyond it there is no limit.
+pub const MOST_RECIPIENTS: u32 = 1_000_000;
+/// Mail may wait for a day at most before it leaves.
+pub const LONGEST_DELAY_MS: u64 = 24 * 60 * 60 * 1000;
+
 impl Default for SendingSettings {
     fn default() -> Self {
         Self {
@@ -140,15 +188,58 @@ impl Default for SendingSettings {
 pub struct Statement {
     pub address: String,
     pub tenant: TenantId,
+    /// Nobody, where all of it is passed on.
     pub recipients: Vec<Recipient>,
+    /// Where it is passed on to as well: a person's own forward, a group's members elsewhere, the
+    /// server of a gateway tenant.
+    pub onward: Vec<Onward>,
+    /// The tenant's transit key of today, where something is passed on or answered.
+    pub transit: Option<PublicKey>,
+    /// A person who is away answers by themselves, as RFC 3834 has it.
+    pub absence: Option<Absence>,
     pub settings: TenantSettings,
     /// Milliseconds since 1970.
     pub issued_ms: u64,
     pub valid_until_ms: u64,
 }
 
+/// The address in whose name a domain's catch-all is stated. It is nobody's: no person's address
+/// has a `*`.
+pub fn catch_all(domain: &str) -> String {
+    format!("*@{domain}")
+}
+
 /// Separates statements from everything else that is ever signed.
 pub const STATEMENT_DOMAIN: &[u8] = b"sekisho statement v1\0";
+
+/// One way on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Onward {
+    /// In whose name: the person who forwards; for a gateway's domain nobody of ours (all zero).
+    pub user: UserId,
+    pub to: String,
+    pub hop: crate::post::Hop,
+    pub path: Path,
+}
+
+/// The return path of what is passed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Path {
+    /// As it came: the next server is the recipient's own.
+    AsItCame,
+    /// Rewritten (SRS), so that SPF holds there and a bounce finds its way back through here.
+    Rewritten,
+    /// None: this is a bounce on its way back. The address takes mail of the null sender only.
+    Null,
+}
+
+/// What is answered while somebody is away.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Absence {
+    pub user: UserId,
+    pub subject: String,
+    pub text: String,
+}
 
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Recipient {
@@ -340,6 +431,16 @@ pub enum FromAdmin {
         bytes: u64,
         found: Vec<String>,
     },
+    /// What leaves, limited as before or more; less is an act for two.
+    Sending {
+        tenant: String,
+        settings: SendingSettings,
+    },
+    /// Who gets mail for the domain's unknown addresses; `None`: nobody.
+    CatchAll {
+        domain: String,
+        address: Option<String>,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -378,6 +479,7 @@ pub struct Tenant {
     /// Once its contract is ending.
     pub ending: Option<Ending>,
     pub holds: u32,
+    pub sending: SendingSettings,
 }
 
 /// The states of an ending. Each has its guarantee.
@@ -436,6 +538,8 @@ pub struct Hold {
 pub struct Domain {
     pub domain: String,
     pub tenant: String,
+    /// Who gets mail for its unknown addresses.
+    pub catch_all: Option<String>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

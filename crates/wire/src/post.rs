@@ -45,6 +45,19 @@ pub struct Envelope {
     pub require_tls: bool,
     pub has_eight_bits: bool,
     pub needs_utf8: bool,
+    pub finish: Finish,
+}
+
+/// What is done to the text just before it leaves.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Finish {
+    /// Nothing: it is complete, or goes into a mailbox of this house.
+    #[default]
+    AsItIs,
+    /// Signed (DKIM) with this domain's keys: an answer or a notice that nobody's client wrote.
+    Sign { domain: String },
+    /// Sealed (ARC) with this domain's keys: mail of others that is passed on.
+    Seal { domain: String },
 }
 
 /// Where a leg goes.

@@ -3,6 +3,9 @@
 use serde::{Deserialize, Serialize};
 use terms::TenantId;
 
+/// The longest canonical header that is signed: real ones have a few kilobytes.
+pub const CANONICAL_BYTES: usize = 128 * 1024;
+
 #[derive(Serialize, Deserialize)]
 pub enum ToSigner {
     /// The chain for a server name (or for clients that send none).
@@ -11,16 +14,22 @@ pub enum ToSigner {
     Sign { server_name: Option<String>, scheme: u16, message: Vec<u8> },
     /// From `admin`: the certificate of the demo's own authority, PEM.
     Authority,
-    /// From `dispatch`: the keys that sign this domain's mail; answered by `MailKeys`.
+    /// From `admin`: a certificate from elsewhere for our own host name, leaf first, and its key.
+    /// Answered by `Installed` or `NotInstalled`; none: our own authority's serves again.
+    Install { chain: Vec<Vec<u8>>, pkcs8: Vec<u8> },
+    /// From `dispatch` and `depart`: the keys that sign this domain's mail; answered by `MailKeys`,
+    /// empty if it has none. `Refused`: they are another tenant's, or cannot be had now.
     MailKeys { domain: String },
-    /// From `dispatch`: sign the canonical header fields of RFC 6376 §3.7, the last of which is a
-    /// DKIM-Signature with an empty `b=`, with `d=`, `s=` and `a=` of that very key.
+    /// From `dispatch` and `depart`: sign the canonical header fields of RFC 6376 §3.7, the last of
+    /// which is a DKIM-Signature with an empty `b=`, with `d=`, `s=` and `a=` of that very key; or
+    /// those of RFC 8617, which end in an ARC-Message-Signature or an ARC-Seal.
     SignMail { domain: String, selector: String, canonical: Vec<u8> },
     /// From `admin`: keys for a domain (RSA and Ed25519); those that it has stay. Answered by
     /// `MailRecords`.
     MakeMailKeys { tenant: TenantId, domain: String },
-    /// From `admin`: a next pair of keys, which signs when it is told to; the old one stays
-    /// published. `retire`: those that no longer sign are forgotten.
+    /// From `admin`: a next pair of keys, listed behind the one that signs; asked again, it signs
+    /// from now on, and the old one stays published, listed before it. `retire`: those that no
+    /// longer sign are forgotten. Answered by `MailRecords`.
     RotateMailKeys { domain: String, retire: bool },
 }
 
@@ -33,7 +42,16 @@ pub enum FromSigner {
     },
     Signature(Vec<u8>),
     Authority(String),
+    Installed {
+        not_after_ms: u64,
+    },
+    NotInstalled {
+        expected: String,
+        found: String,
+        hint: String,
+    },
     MailKeys(Vec<MailKey>),
+    /// The oldest pair first, and of each pair RSA first.
     MailRecords(Vec<MailRecord>),
     Refused,
 }

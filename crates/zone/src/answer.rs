@@ -28,7 +28,13 @@ pub fn answer(packet: &[u8], zones: &Zones, over_udp: bool) -> Option<Vec<u8>> {
         _ if asked.metadata.op_code != OpCode::Query => {
             reply.metadata.response_code = ResponseCode::NotImp;
         }
-        [question] => fill(&mut reply, question, zones),
+        [question] => {
+            let is_signed = fill(&mut reply, question, zones);
+            // RFC 6840 §5.7: only who understands the bit is told.
+            let edns = asked.edns.as_ref().is_some_and(|edns| edns.flags().dnssec_ok);
+            let asks = asked.metadata.authentic_data || edns;
+            reply.metadata.authentic_data = is_signed && asks;
+        }
         _ => reply.metadata.response_code = ResponseCode::FormErr,
     }
     let room = asked.edns.as_ref().map_or(UDP_OCTETS_LEAST, Edns::max_payload);
@@ -45,19 +51,26 @@ pub fn answer(packet: &[u8], zones: &Zones, over_udp: bool) -> Option<Vec<u8>> {
     Some(packed)
 }
 
-fn fill(reply: &mut Message, question: &Query, zones: &Zones) {
+/// Whether all that was looked at, aliases included, is signed.
+fn fill(reply: &mut Message, question: &Query, zones: &Zones) -> bool {
     if question.query_class != DNSClass::IN {
         reply.metadata.response_code = ResponseCode::Refused;
-        return;
+        return false;
     }
     let mut name = question.name.clone();
+    let mut is_signed = true;
     for _ in 0..ALIASES {
-        let key = key(&name);
+        let asked = key(&name);
+        if zones.is_bogus(&asked) {
+            break;
+        }
+        is_signed &= zones.is_signed(&asked);
+        let key = source(&asked, zones);
         let found = word(question.query_type).map_or_else(Vec::new, |w| zones.records(&key, w));
         if !found.is_empty() {
             let record = |data| Record::from_rdata(name.clone(), zones.ttl_seconds, data);
             reply.add_answers(found.into_iter().map(record));
-            return;
+            return is_signed;
         }
         let alias = zones.records(&key, RecordWord::Cname).pop();
         let Some(RData::CNAME(target)) = alias else {
@@ -65,13 +78,30 @@ fn fill(reply: &mut Message, question: &Query, zones: &Zones) {
                 reply.metadata.response_code = ResponseCode::NXDomain;
             }
             reply.add_authority(start_of_authority(&key, zones));
-            return;
+            return is_signed;
         };
         let next = target.0.clone();
         reply.add_answer(Record::from_rdata(name, zones.ttl_seconds, RData::CNAME(target)));
         name = next;
     }
+    reply.answers.clear();
     reply.metadata.response_code = ResponseCode::ServFail;
+    false
+}
+
+/// The name whose records answer: itself, or the asterisk below the nearest name above that exists
+/// (RFC 4592 §3.3.1).
+fn source(key: &str, zones: &Zones) -> String {
+    let mut above = key;
+    while !zones.exists(above) {
+        let Some((_, next)) = above.split_once('.') else { return key.to_owned() };
+        let asterisk = format!("*.{next}");
+        if zones.names.contains_key(&asterisk) {
+            return asterisk;
+        }
+        above = next;
+    }
+    key.to_owned()
 }
 
 /// The SOA of the nearest name above that has one, or one for the root (RFC 2308 §3).
@@ -104,6 +134,8 @@ fn word(kind: RecordType) -> Option<RecordWord> {
         RecordType::NS => RecordWord::Ns,
         RecordType::PTR => RecordWord::Ptr,
         RecordType::SOA => RecordWord::Soa,
+        RecordType::SRV => RecordWord::Srv,
+        RecordType::TLSA => RecordWord::Tlsa,
         RecordType::TXT => RecordWord::Txt,
         _ => return None,
     })

@@ -1,10 +1,10 @@
 //! What the server knows: names, and their records as people write them.
 
 use crate::Fault;
-use hickory_proto::rr::rdata::{A, AAAA, CNAME, MX, NS, PTR, SOA, TXT};
+use hickory_proto::rr::rdata::{A, AAAA, CNAME, MX, NS, PTR, SOA, SRV, TLSA, TXT};
 use hickory_proto::rr::{Name, RData};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Octets of one character-string in a TXT record (RFC 1035 §3.3).
 const STRING_OCTETS: usize = 255;
@@ -20,6 +20,8 @@ pub enum RecordWord {
     Ns,
     Ptr,
     Soa,
+    Srv,
+    Tlsa,
     Txt,
 }
 
@@ -27,16 +29,29 @@ pub enum RecordWord {
 ///
 /// ```toml
 /// ttl_seconds = 60
+/// signed = ["sender.example"]
 /// [names."sender.example"]
 /// A = ["127.0.0.1"]
 /// MX = ["10 mx.sender.example"]
 /// TXT = ["v=spf1 ip4:127.0.0.1 -all"]
+/// [names."_25._tcp.mx.sender.example"]
+/// TLSA = ["3 1 1 0b9fa5a59eed715c26c1020c711b4f6ec42d58b0015e14337a39dad301c5afc3"]
+/// [names."_imaps._tcp.sender.example"]
+/// SRV = ["0 1 993 mx.sender.example"]
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Zones {
     #[serde(default = "one_minute")]
     pub ttl_seconds: u32,
+    /// Domains whose names are answered as a validating resolver answers for a signed zone: with
+    /// the AD bit, if the asker understands it (RFC 6840 §5.7, §5.8).
+    #[serde(default)]
+    pub signed: BTreeSet<String>,
+    /// Domains whose signatures do not hold: a validating resolver answers SERVFAIL (RFC 4035
+    /// §5.5).
+    #[serde(default)]
+    pub bogus: BTreeSet<String>,
     /// Names in lower case without the last dot.
     #[serde(default)]
     pub names: BTreeMap<String, BTreeMap<RecordWord, Vec<String>>>,
@@ -48,7 +63,8 @@ fn one_minute() -> u32 {
 
 impl Default for Zones {
     fn default() -> Self {
-        Self { ttl_seconds: one_minute(), names: BTreeMap::new() }
+        let (signed, bogus) = (BTreeSet::new(), BTreeSet::new());
+        Self { ttl_seconds: one_minute(), signed, bogus, names: BTreeMap::new() }
     }
 }
 
@@ -57,7 +73,9 @@ impl Zones {
     pub fn parse(text: &str) -> Result<Self, Fault> {
         let read: Self =
             toml::from_str(text).map_err(|fault| Fault::Table { why: fault.to_string() })?;
-        let mut zones = Self { ttl_seconds: read.ttl_seconds, names: BTreeMap::new() };
+        let mut zones = Self { ttl_seconds: read.ttl_seconds, ..Self::default() };
+        zones.signed.extend(read.signed.iter().map(|name| plain(name)));
+        zones.bogus.extend(read.bogus.iter().map(|name| plain(name)));
         for (name, records) in read.names {
             for (kind, texts) in records {
                 for text in texts {
@@ -84,9 +102,26 @@ impl Zones {
         Ok(self)
     }
 
+    /// Says that a domain and all below it are signed.
+    pub fn sign(&mut self, domain: &str) {
+        self.signed.insert(plain(domain));
+    }
+
+    pub(crate) fn is_signed(&self, name: &str) -> bool {
+        self.signed.iter().any(|domain| is_at_or_below(name, domain))
+    }
+
+    pub(crate) fn is_bogus(&self, name: &str) -> bool {
+        self.bogus.iter().any(|domain| is_at_or_below(name, domain))
+    }
+
     /// The table as TOML, which [`Zones::parse`] reads back.
     pub fn to_toml(&self) -> String {
         let mut toml = format!("ttl_seconds = {}\n", self.ttl_seconds);
+        for (word, domains) in [("signed", &self.signed), ("bogus", &self.bogus)] {
+            let domains: Vec<String> = domains.iter().map(|domain| quoted(domain)).collect();
+            toml.push_str(&format!("{word} = [{}]\n", domains.join(", ")));
+        }
         for (name, records) in &self.names {
             toml.push_str(&format!("\n[names.{}]\n", quoted(name)));
             for (kind, texts) in records {
@@ -121,6 +156,8 @@ impl RecordWord {
             Self::Ns => "NS",
             Self::Ptr => "PTR",
             Self::Soa => "SOA",
+            Self::Srv => "SRV",
+            Self::Tlsa => "TLSA",
             Self::Txt => "TXT",
         }
     }
@@ -167,7 +204,38 @@ fn data(kind: RecordWord, text: &str) -> Option<RData> {
             RData::TXT(TXT::from_bytes(text.as_bytes().chunks(STRING_OCTETS).collect()))
         }
         RecordWord::Soa => soa(text)?,
+        RecordWord::Srv => srv(text)?,
+        RecordWord::Tlsa => tlsa(text)?,
     })
+}
+
+fn is_at_or_below(name: &str, domain: &str) -> bool {
+    name.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+}
+
+/// `priority weight port host`; a host of `.` says that there is no such service (RFC 2782).
+fn srv(text: &str) -> Option<RData> {
+    let words: Vec<&str> = text.split_ascii_whitespace().collect();
+    let [priority, weight, port, host] = words.as_slice() else { return None };
+    let (priority, weight, port) =
+        (priority.parse().ok()?, weight.parse().ok()?, port.parse().ok()?);
+    Some(RData::SRV(SRV::new(priority, weight, port, name_of(host)?)))
+}
+
+/// `usage selector matching data`, the data hexadecimal (RFC 6698 §2.2).
+fn tlsa(text: &str) -> Option<RData> {
+    let words: Vec<&str> = text.split_ascii_whitespace().collect();
+    let [usage, selector, matching, digits] = words.as_slice() else { return None };
+    let numbers = [usage, selector, matching].map(|word| word.parse::<u8>().ok());
+    let [Some(usage), Some(selector), Some(matching)] = numbers else { return None };
+    let octets: Option<Vec<u8>> = digits.as_bytes().chunks(2).map(octet).collect();
+    Some(RData::TLSA(TLSA::new(usage.into(), selector.into(), matching.into(), octets?)))
+}
+
+fn octet(pair: &[u8]) -> Option<u8> {
+    let [high, low] = pair else { return None };
+    let digit = |letter: &u8| char::from(*letter).to_digit(16);
+    u8::try_from(digit(high)? << 4 | digit(low)?).ok()
 }
 
 /// `mname rname serial refresh retry expire minimum`.

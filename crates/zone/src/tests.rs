@@ -8,6 +8,8 @@ use std::net::{TcpListener, TcpStream, UdpSocket};
 
 const TABLE: &str = r#"
 ttl_seconds = 30
+signed = ["Safe.example"]
+bogus = ["broken.example"]
 [names."sender.example"]
 SOA = ["ns.sender.example host.sender.example 1 60 60 60 5"]
 A = ["127.0.0.1"]
@@ -25,6 +27,16 @@ TXT = ["v=DKIM1; p=LONG"]
 PTR = ["sender.example"]
 [names."six.example"]
 AAAA = ["::1"]
+[names."_25._tcp.mx.safe.example"]
+TLSA = ["3 1 1 0b9fA5", "2 0 2 ff"]
+[names."_imaps._tcp.safe.example"]
+SRV = ["0 1 993 mx.safe.example", "10 0 143 ."]
+[names."mx.safe.example"]
+A = ["127.0.0.1"]
+[names."out.safe.example"]
+CNAME = ["sender.example"]
+[names."mx.broken.example"]
+A = ["127.0.0.1"]
 "#;
 
 fn zones() -> Zones {
@@ -64,12 +76,38 @@ fn names_are_answered() {
     check("elsewhere.test.", RecordType::A, "NXDomain: ");
     check("1.0.0.127.in-addr.arpa.", RecordType::PTR, "ok: sender.example.");
     check("six.example.", RecordType::AAAA, "ok: ::1");
+    check("_25._tcp.mx.safe.example.", RecordType::TLSA, "ok: 3 1 1 0b9fa5, 2 0 2 ff");
+    let services = "ok: 0 1 993 mx.safe.example., 10 0 143 .";
+    check("_imaps._tcp.safe.example.", RecordType::SRV, services);
+    check("_imaps._tcp.safe.example.", RecordType::TLSA, "ok: ");
     // A name above one that has records exists.
     check("_domainkey.sender.example.", RecordType::TXT, "ok: ");
     check("domainkey.sender.example.", RecordType::TXT, "NXDomain: ");
     let chain = "ok: alias.sender.example., sender.example., 127.0.0.1";
     check("www.sender.example.", RecordType::A, chain);
     assert!(ask("loop.sender.example.", RecordType::A).starts_with("ServFail"));
+}
+
+#[test]
+fn signed_domains_say_so_to_who_asks() {
+    let check = |name: &str, kind, asks: bool, expected: bool| {
+        let mut message = Message::from_vec(&question(name, kind)).unwrap();
+        message.metadata.authentic_data = asks;
+        let reply = answer(&message.to_vec().unwrap(), &zones(), true).unwrap();
+        let reply = Message::from_vec(&reply).unwrap();
+        assert_eq!(reply.metadata.authentic_data, expected, "{name} {kind}");
+    };
+    check("mx.safe.example.", RecordType::A, true, true);
+    check("mx.safe.example.", RecordType::A, false, false);
+    check("MX.safe.example.", RecordType::AAAA, true, true);
+    check("nobody.safe.example.", RecordType::A, true, true);
+    check("_25._tcp.mx.safe.example.", RecordType::TLSA, true, true);
+    check("sender.example.", RecordType::A, true, false);
+    check("unsafe.example.", RecordType::A, true, false);
+    // An alias that leads out of what is signed.
+    check("out.safe.example.", RecordType::A, true, false);
+    check("mx.broken.example.", RecordType::A, true, false);
+    assert_eq!(ask("mx.broken.example.", RecordType::A), "ServFail: ");
 }
 
 #[test]
@@ -104,6 +142,12 @@ fn tables_are_checked_and_written_back() {
         "[names.\"a.example\"]\nMX = [\"mx.example\"]",
         "[names.\"a.example\"]\nHINFO = [\"x\"]",
         "[names.\"a.example\"]\nSOA = [\"x\"]",
+        "[names.\"a.example\"]\nTLSA = [\"3 1 1\"]",
+        "[names.\"a.example\"]\nTLSA = [\"3 1 1 abc\"]",
+        "[names.\"a.example\"]\nTLSA = [\"3 1 1 xx\"]",
+        "[names.\"a.example\"]\nTLSA = [\"3 1 999 ab\"]",
+        "[names.\"a.example\"]\nSRV = [\"0 1 mx.example\"]",
+        "[names.\"a.example\"]\nSRV = [\"0 1 70000 mx.example\"]",
         "surprise = 1",
     ] {
         assert!(Zones::parse(wrong).is_err(), "{wrong}");

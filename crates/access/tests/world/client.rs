@@ -7,6 +7,20 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
+use wire::control::Service;
+
+fn tls(world: &World) -> ClientConnection {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from(world.authority.clone())).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = ServerName::try_from("mail.localhost").unwrap();
+    ClientConnection::new(Arc::new(config), name).unwrap()
+}
 
 pub struct Client {
     stream: BufReader<StreamOwned<ClientConnection, TcpStream>>,
@@ -16,16 +30,7 @@ pub struct Client {
 impl Client {
     /// Connects and reads the greeting.
     pub fn new(world: &World) -> Self {
-        let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from(world.authority.clone())).unwrap();
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let name = ServerName::try_from("mail.localhost").unwrap();
-        let tls = ClientConnection::new(Arc::new(config), name).unwrap();
+        let tls = tls(world);
         let socket = TcpStream::connect(world.address).unwrap();
         socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         let stream = BufReader::new(StreamOwned::new(tls, socket));
@@ -77,5 +82,84 @@ impl Client {
         let mut rest = Vec::new();
         let _ = self.stream.read_to_end(&mut rest);
         rest
+    }
+}
+
+/// A client that hands in mail: in clear, or under TLS as its service has it.
+pub struct Sender {
+    stream: BufReader<Wire>,
+}
+
+enum Wire {
+    Clear(TcpStream),
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+}
+
+impl Read for Wire {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        match self {
+            Self::Clear(stream) => stream.read(into),
+            Self::Tls(stream) => stream.read(into),
+        }
+    }
+}
+
+impl Sender {
+    /// Up to the greeting, or behind STARTTLS.
+    pub fn new(world: &World, service: Service) -> Self {
+        if service == Service::Submissions {
+            let socket = TcpStream::connect(world.address).unwrap();
+            socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+            let stream = StreamOwned::new(tls(world), socket);
+            let mut sender = Self { stream: BufReader::new(Wire::Tls(Box::new(stream))) };
+            assert!(sender.line().starts_with("220 "));
+            return sender;
+        }
+        let mut sender = Self::in_clear(world);
+        sender.asks("EHLO c", "250");
+        sender.asks("STARTTLS", "220");
+        let Wire::Clear(socket) = sender.stream.into_inner() else { panic!() };
+        let stream = StreamOwned::new(tls(world), socket);
+        Self { stream: BufReader::new(Wire::Tls(Box::new(stream))) }
+    }
+
+    pub fn in_clear(world: &World) -> Self {
+        let socket = TcpStream::connect(world.address).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let mut sender = Self { stream: BufReader::new(Wire::Clear(socket)) };
+        assert!(sender.line().starts_with("220 "));
+        sender
+    }
+
+    pub fn say(&mut self, text: &str) {
+        match self.stream.get_mut() {
+            Wire::Clear(stream) => stream.write_all(text.as_bytes()).unwrap(),
+            Wire::Tls(stream) => {
+                stream.write_all(text.as_bytes()).unwrap();
+                stream.flush().unwrap();
+            }
+        }
+    }
+
+    /// Says a line; the whole answer, which begins with `expected`.
+    pub fn asks(&mut self, line: &str, expected: &str) -> String {
+        self.say(&format!("{line}\r\n"));
+        let mut answer = String::new();
+        loop {
+            let line = self.line();
+            answer += &line;
+            if line.is_empty() || line.as_bytes().get(3) != Some(&b'-') {
+                break;
+            }
+        }
+        assert!(answer.starts_with(expected), "{line}: {answer}");
+        answer
+    }
+
+    /// One line; empty at the end.
+    pub fn line(&mut self) -> String {
+        let mut line = Vec::new();
+        let _ = self.stream.read_until(b'\n', &mut line);
+        String::from_utf8_lossy(&line).into_owned()
     }
 }

@@ -2,6 +2,7 @@
 //! Every connection to the listener is served by an instance of its own, on a thread.
 
 pub mod client;
+pub mod dispatch;
 pub mod keeper;
 pub mod vault;
 
@@ -17,7 +18,7 @@ use terms::{ConnectionId, GrantId, InstanceId, Kind, TenantId, UserId};
 use vault::Vault;
 use wire::control::{Order, Service, Start};
 use wire::gate::{FromGate, ToGate};
-use wire::identity::{FromAccess as ToIdentity, ToAccess as FromIdentity};
+use wire::identity::{FromAccess as ToIdentity, Protocol, ToAccess as FromIdentity};
 use wire::signer::{FromSigner, ToSigner};
 use wire::{Channel, Label};
 
@@ -36,6 +37,8 @@ pub struct World {
     pub asked: Arc<AtomicU32>,
     pub authority: Vec<u8>,
     pub closing: Arc<Mutex<Vec<Channel>>>,
+    /// What was handed in.
+    pub desk: Arc<dispatch::Desk>,
     links: Arc<Mutex<Vec<Link>>>,
     /// The warden's ends of instances that live in processes of their own.
     born: Mutex<Vec<Channel>>,
@@ -54,6 +57,7 @@ struct Link {
 struct Peers {
     shelves: Arc<Mutex<Shelves>>,
     vault: Arc<Vault>,
+    desk: Arc<dispatch::Desk>,
     links: Arc<Mutex<Vec<Link>>>,
 }
 
@@ -64,7 +68,9 @@ impl Peers {
         let link = Link { kind, warden: warden.clone(), session: session.clone(), end };
         self.links.lock().unwrap().push(link);
         let (vault, shelves) = (self.vault.clone(), self.shelves.clone());
+        let desk = self.desk.clone();
         thread::spawn(move || match kind {
+            Kind::Dispatch => desk.attend(&ours),
             Kind::Vault => vault.attend(&ours, &session),
             _ => keeper::attend(&ours, &shelves),
         });
@@ -90,7 +96,7 @@ impl World {
 
     fn peers(&self) -> Peers {
         let (shelves, vault) = (self.shelves.clone(), self.vault.clone());
-        Peers { shelves, vault, links: self.links.clone() }
+        Peers { shelves, vault, desk: self.desk.clone(), links: self.links.clone() }
     }
 
     pub fn new(service: Service) -> Arc<Self> {
@@ -115,6 +121,7 @@ impl World {
             asked: Arc::new(AtomicU32::new(0)),
             authority: leaf.clone(),
             closing: Arc::default(),
+            desk: Arc::default(),
             links: Arc::default(),
             born: Mutex::new(born),
         });
@@ -218,6 +225,22 @@ fn identify(identity: &Channel, warden: &Arc<Channel>, peers: &Peers, asked: &At
         grants += 1;
         let grant = GrantId([grants; 16]);
         let answer = match frame.read().unwrap() {
+            ToIdentity::SignIn { protocol: Protocol::Smtp, name, secret, .. } => {
+                asked.fetch_add(1, Ordering::SeqCst);
+                let grant = GrantId::default();
+                match (name.as_str(), secret.as_str()) {
+                    ("aoi@example.jp", SECRET) => {
+                        if !peers.desk.is_away.load(Ordering::SeqCst) {
+                            peers.join(Kind::Dispatch, warden, Vec::new());
+                        }
+                        let ends_ms = compartment::now_ms() + 3_600_000;
+                        let (tenant, user, reads_only) = (TENANT, USER, false);
+                        FromIdentity::Welcome { tenant, user, grant, ends_ms, reads_only }
+                    }
+                    ("later@example.jp", _) => FromIdentity::Later,
+                    _ => FromIdentity::Refused,
+                }
+            }
             ToIdentity::SignIn { name, secret, session, .. } => {
                 asked.fetch_add(1, Ordering::SeqCst);
                 if name == "aoi@example.jp" && secret == SECRET {

@@ -71,7 +71,7 @@ impl Desk {
 
     fn show(&self, message: MessageId) -> ToAdmin {
         let table = &self.store.table;
-        let Some(slot) = table.slot(message) else { return ToAdmin::NoSuch };
+        let Some(slot) = table.slot(message) else { return self.show_past(message) };
         let Some(queued) = queued(table, slot) else { return ToAdmin::NoSuch };
         let leg = |slot: u32| {
             let leg = table.leg(slot)?;
@@ -86,6 +86,18 @@ impl Desk {
         };
         let legs = table.legs_of(slot).into_iter().filter_map(leg).collect();
         ToAdmin::Message { message: queued, legs }
+    }
+
+    fn show_past(&self, message: MessageId) -> ToAdmin {
+        match self.store.find_past(message) {
+            Some(past) => ToAdmin::Past {
+                message,
+                at_ms: u64::from(past.at_s) * 1_000,
+                sent: past.legs_sent,
+                not_sent: past.legs_not_sent,
+            },
+            None => ToAdmin::NoSuch,
+        }
     }
 
     fn status(&self) -> Status {

@@ -2,7 +2,7 @@
 
 use super::grounds::{self, duration_ms};
 use super::people::{folder, unknown};
-use super::{certificate, remains};
+use super::{certificate, outgoing, remains};
 use crate::arguments::Arguments;
 use crate::client::{ask, ask_on};
 use crate::outcome::Answer;
@@ -14,7 +14,10 @@ const HOLD_ACTS: &str = "add, list or lift";
 
 pub fn tenant(act: &str, mut arguments: Arguments, data: Option<String>, as_json: bool) -> Answer {
     let request = match act {
-        "set" => settings(&mut arguments)?,
+        "set" => match outgoing::change(&mut arguments)? {
+            Some(request) => request,
+            None => settings(&mut arguments)?,
+        },
         "terminate" => Request::TenantTerminate {
             grace_ms: grace(&mut arguments)?,
             name: arguments.word("the tenant's name")?,

@@ -16,6 +16,7 @@ const CREDENTIAL_BYTES: usize = 32;
 pub fn run(mut arguments: Arguments, as_json: bool) -> Answer {
     let data = arguments.option("--data")?.map(PathBuf::from);
     let port_base = arguments.parsed("--port-base", "a port number")?.unwrap_or(PORT_BASE);
+    let outside = arguments.parsed("--outside", "a port number")?;
     let sample = !arguments.switch("--no-sample");
     arguments.finish()?;
     if port_base > HIGHEST_BASE {
@@ -28,7 +29,7 @@ pub fn run(mut arguments: Arguments, as_json: bool) -> Answer {
     };
     make_folder(&data)?;
     let credential = credential(&data)?;
-    let wishes = Wishes { data, port_base, as_json, sample };
+    let wishes = Wishes { data, port_base, as_json, sample, outside };
     let code = demo::run(wishes, credential)?;
     Ok(Outcome::Told(if code == std::process::ExitCode::SUCCESS { 0 } else { 3 }))
 }

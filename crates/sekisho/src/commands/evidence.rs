@@ -141,6 +141,9 @@ fn readable(index: u64, entry: &::evidence::Entry) -> Option<String> {
                 ::evidence::Released::Bodies(bodies) => {
                     format!("{} {}", say("本文", "bodies:"), bodies.len())
                 }
+                ::evidence::Released::Transit(messages) => {
+                    format!("{} {}", say("送信中のメール", "mail that leaves:"), messages.len())
+                }
             };
             let release = say("開示", "release");
             format!("{release} {vault_seq} → {instance}: {what} ({user})")

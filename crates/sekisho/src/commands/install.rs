@@ -9,6 +9,7 @@ use serde_json::json;
 use settings::Settings;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Mutex;
 use warden::{Happening, Plan};
@@ -107,6 +108,9 @@ fn plan(settings: &Settings, credential: &[u8]) -> Result<Plan, Trouble> {
     plan.listeners = of(Service::Smtp, &listen.smtp);
     plan.listeners.extend(of(Service::Imaps, &listen.imaps));
     plan.listeners.extend(of(Service::Pop3s, &listen.pop3s));
+    plan.listeners.extend(of(Service::Submissions, &listen.submissions));
+    plan.listeners.extend(of(Service::Submission, &listen.submission));
+    plan.relay = relay(&settings.relay)?;
     plan.host_name = settings.house.host_name.clone();
     plan.dns_servers = resolvers(settings);
     plan.credential = Some(sealed(credential)?);
@@ -126,6 +130,31 @@ fn plan(settings: &Settings, credential: &[u8]) -> Result<Plan, Trouble> {
     plan.rules = super::rules::of_house(&sentinel.rules)?;
     plan.tell = Box::new(log);
     Ok(plan)
+}
+
+/// Where Debian and its kin keep the authorities that the system believes.
+const SYSTEM_AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+/// How mail leaves. Without authorities nothing can be verified: mail that must be is not sent.
+fn relay(settings: &settings::Relay) -> Result<wire::control::Relay, Trouble> {
+    let given = &settings.authorities;
+    let is_given = !given.as_os_str().is_empty();
+    let path = if is_given { given.as_path() } else { Path::new(SYSTEM_AUTHORITIES) };
+    let authorities = match std::fs::read_to_string(path) {
+        Ok(authorities) => authorities,
+        Err(error) if is_given => {
+            let hint = "give `relay.authorities` a PEM file that you may read";
+            return Err(Trouble::fault(format!("{}: {error}", path.display()), hint));
+        }
+        Err(_) => String::new(),
+    };
+    Ok(wire::control::Relay {
+        port: settings.port,
+        https_port: settings.https_port,
+        smart_host_ports: settings.smart_host_ports.clone(),
+        private: settings.private,
+        authorities,
+    })
 }
 
 /// The operator's log: one line an event, ids only.

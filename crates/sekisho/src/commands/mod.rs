@@ -12,6 +12,7 @@ mod grounds;
 mod install;
 mod keeping;
 mod keys;
+mod outgoing;
 mod outside;
 mod people;
 mod remains;
@@ -34,7 +35,7 @@ use std::process::ExitCode;
 const HELP: &str = "\
 sekisho (関所): mail for many organisations, behind walls
 
-  sekisho demo [--data DIR] [--port-base N] [--json] [--no-sample]
+  sekisho demo [--data DIR] [--port-base N] [--json] [--no-sample] [--outside PORT]
   sekisho init --data DIR [--unseal FILE] [--passphrase | --passphrase-fd N]
                [--shares T/N [--shares-to DIR]]
                [--token LABEL --token-module FILE --token-helper FILE]
@@ -44,7 +45,14 @@ sekisho (関所): mail for many organisations, behind walls
                | certificate NAME [--to DIR] | search-remains [NAME]
   sekisho tenant set NAME [--junk-from N]… [--obey-dmarc on|off] [--greylist on|off]
                [--trust-sealer DOMAIN]… [--distrust-sealer DOMAIN]…      --data DIR
-  sekisho domain add DOMAIN --tenant T | list [--tenant T] | check DOMAIN --data DIR
+  sekisho tenant set NAME [--send-in-ten-minutes N] [--send-in-a-day N] [--send-bytes N]
+               [--send-delay SECONDS] [--send-notice TEXT] [--refuse-kind K]… [--allow-kind K]…
+               [--smart-host HOST:PORT[:implicit|starttls|if-offered] | --no-smart-host]
+               [--source IP|none]                                        --data DIR
+  sekisho domain add DOMAIN --tenant T | list [--tenant T]               --data DIR
+               | check DOMAIN [--allow SPF-TERM]… | keys DOMAIN
+               | set DOMAIN --catch-all ADDRESS|none
+               | rotate-keys DOMAIN [--retire | --dangerous-unchecked]
   sekisho user add ADDRESS --tenant T [--role R] [--alias A]…
                | list [--tenant T] | disable | enable | reset ADDRESS    --data DIR
                | password ADDRESS | terminate ADDRESS [--grace 30d] | cancel ADDRESS
@@ -55,6 +63,8 @@ sekisho (関所): mail for many organisations, behind walls
   sekisho hold add TENANT|ADDRESS --reason TEXT | list | lift ID         --data DIR
   sekisho trace QUERY                                                    --data DIR
   sekisho quarantine list | show ID | release ID                         --data DIR
+  sekisho queue list [--tenant T] [--after ID] | show ID | status
+               | hold ID | release ID | cancel ID                        --data DIR
   sekisho export --tenant T | --person ADDRESS --to DIR --imaps HOST:PORT
                [--format eml|mbox|maildir] [--host-name NAME]            --data DIR
   sekisho touched --person ADDRESS | --tenant T [--from T] [--to T] [--lang ja|en] --data DIR
@@ -82,6 +92,7 @@ sekisho (関所): mail for many organisations, behind walls
                [--shreds-from DIR]                                       --data DIR
   sekisho status                                                         --data DIR
   sekisho authority                                                      --data DIR
+  sekisho certificate install --chain FILE --key FILE | remove           --data DIR
   sekisho doctor [--data DIR] [--config FILE]
   sekisho help | version
 
@@ -110,14 +121,16 @@ fn act(word: &str, arguments: Arguments, as_json: bool) -> Answer {
         "init" => install::init(arguments),
         "run" => install::run(arguments),
         "tenant" => people::tenant(arguments, as_json),
-        "domain" => people::domain(arguments),
+        "domain" => people::domain(arguments, as_json),
         "user" => people::user(arguments, as_json),
         "app-password" => people::app_password(arguments),
         "approval" => approvals::approval(arguments, as_json),
         "hold" => contracts::hold(arguments),
         "trace" => people::trace(arguments),
         "quarantine" => people::quarantine(arguments),
+        "queue" => people::queue(arguments),
         "status" => people::status(arguments),
+        "certificate" => people::certificate(arguments),
         "authority" => people::authority(arguments, as_json),
         "export" => export::run(arguments),
         "touched" => touched::run(arguments, as_json),

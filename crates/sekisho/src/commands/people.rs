@@ -3,18 +3,21 @@
 use super::{approvals, contracts, grounds};
 use crate::arguments::{Arguments, one_of};
 use crate::client::{ask, ask_on, value};
+use crate::demo::screen::is_japanese;
 use crate::outcome::{Answer, Outcome, Trouble};
 use serde_json::Value;
-use std::path::PathBuf;
-use wire::admin::Request;
+use std::path::{Path, PathBuf};
+use wire::admin::{Grounds, Request};
 
 const TENANT_ACTS: &str =
     "add, list, show, set, terminate, cancel, endings, certificate or search-remains";
-const DOMAIN_ACTS: &str = "add, list or check";
+const DOMAIN_ACTS: &str = "add, list, set, check, keys or rotate-keys";
 const USER_ACTS: &str = "add, list, disable, enable, reset, password, terminate or cancel";
 const APP_PASSWORD_ACTS: &str = "add or revoke";
 const PROTOCOLS: &[&str] = &["imap", "pop3", "smtp"];
 const QUARANTINE_ACTS: &str = "list, show or release";
+const CERTIFICATE_ACTS: &str = "install or remove";
+const QUEUE_ACTS: &str = "list, show, status, hold, release or cancel";
 
 /// The data folder, asked for last: who forgot the act as well hears of the act first.
 pub fn folder(data: Option<String>) -> Result<PathBuf, Trouble> {
@@ -42,7 +45,7 @@ pub fn tenant(mut arguments: Arguments, as_json: bool) -> Answer {
     ask(&folder(data)?, &request)
 }
 
-pub fn domain(mut arguments: Arguments) -> Answer {
+pub fn domain(mut arguments: Arguments, as_json: bool) -> Answer {
     let data = arguments.option("--data")?;
     let request = match arguments.word(DOMAIN_ACTS)?.as_str() {
         "add" => Request::DomainAdd {
@@ -50,11 +53,25 @@ pub fn domain(mut arguments: Arguments) -> Answer {
             domain: arguments.word("the domain")?,
         },
         "list" => Request::DomainList { tenant: arguments.option("--tenant")? },
-        "check" => Request::DomainCheck { domain: arguments.word("the domain")? },
+        "set" => Request::DomainSet {
+            catch_all: arguments.required("--catch-all")?,
+            domain: arguments.word("the domain")?,
+        },
+        "check" => Request::DomainCheck {
+            allow: arguments.options("--allow")?,
+            domain: arguments.word("the domain")?,
+        },
+        "keys" => Request::DomainKeys { domain: arguments.word("the domain")? },
+        "rotate-keys" => Request::DomainRotateKeys {
+            retire: arguments.switch("--retire"),
+            unchecked: arguments.switch("--dangerous-unchecked"),
+            domain: arguments.word("the domain")?,
+        },
         other => return Err(unknown(DOMAIN_ACTS, other.to_owned())),
     };
     arguments.finish()?;
-    ask(&folder(data)?, &request)
+    let answer = ask_on(&folder(data)?, &request, &Grounds::default())?;
+    Ok(if as_json { answer } else { answer.in_one_language(is_japanese()) })
 }
 
 pub fn user(mut arguments: Arguments, as_json: bool) -> Answer {
@@ -123,10 +140,66 @@ pub fn quarantine(mut arguments: Arguments) -> Answer {
     ask(&folder(data)?, &request)
 }
 
+pub fn queue(mut arguments: Arguments) -> Answer {
+    let data = arguments.option("--data")?;
+    let request = match arguments.word(QUEUE_ACTS)?.as_str() {
+        "list" => Request::QueueList {
+            tenant: arguments.option("--tenant")?,
+            after: arguments.option("--after")?,
+        },
+        "show" => Request::QueueShow { id: arguments.word("the id")? },
+        "status" => Request::QueueStatus,
+        act @ ("hold" | "release" | "cancel") => {
+            let act = act.to_owned();
+            Request::QueueAct { act, id: arguments.word("the id")? }
+        }
+        other => return Err(unknown(QUEUE_ACTS, other.to_owned())),
+    };
+    arguments.finish()?;
+    ask(&folder(data)?, &request)
+}
+
 pub fn status(mut arguments: Arguments) -> Answer {
     let data = arguments.option("--data")?;
     arguments.finish()?;
     ask(&folder(data)?, &Request::Status)
+}
+
+/// A certificate from a public authority, for this host.
+pub fn certificate(mut arguments: Arguments) -> Answer {
+    let data = arguments.option("--data")?;
+    let request = match arguments.word(CERTIFICATE_ACTS)?.as_str() {
+        "install" => {
+            let chain = arguments.required("--chain")?;
+            let key = arguments.required("--key")?;
+            installation(Path::new(&chain), Path::new(&key))?
+        }
+        "remove" => Request::CertificateInstall { chain: Vec::new(), key: String::new() },
+        other => return Err(unknown(CERTIFICATE_ACTS, other.to_owned())),
+    };
+    arguments.finish()?;
+    ask(&folder(data)?, &request)
+}
+
+fn installation(chain: &Path, key: &Path) -> Result<Request, Trouble> {
+    use data_encoding::BASE64;
+    use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, pem::PemObject};
+    let hint = "PEM, as authorities issue it: `-----BEGIN CERTIFICATE-----` and `PRIVATE KEY`";
+    let wrong = |path: &Path, error: String| {
+        Trouble::refused("a PEM file", format!("{}: {error}", path.display()), hint)
+    };
+    let certificates = CertificateDer::pem_file_iter(chain)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| wrong(chain, error.to_string()))?;
+    if certificates.is_empty() {
+        return Err(wrong(chain, "no certificate in it".to_owned()));
+    }
+    let pkcs8 = PrivatePkcs8KeyDer::from_pem_file(key);
+    let pkcs8 = pkcs8.map_err(|error| wrong(key, error.to_string()))?;
+    Ok(Request::CertificateInstall {
+        chain: certificates.iter().map(|one| BASE64.encode(one)).collect(),
+        key: BASE64.encode(pkcs8.secret_pkcs8_der()),
+    })
 }
 
 /// The certificate authority that mail clients must trust: as it goes into a file, or as JSON.

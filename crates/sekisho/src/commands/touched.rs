@@ -334,6 +334,10 @@ impl Teller<'_> {
             evidence::Released::Months(months) => {
                 format!("{} {months:?}", self.say("見出し（月）", "headers of months"))
             }
+            evidence::Released::Transit(messages) => {
+                let sent = self.say("のメールを送るために開いた", "'s mail was opened to be sent:");
+                return format!("{} {sent} {} ({instance})", self.name(user), messages.len());
+            }
             evidence::Released::Bodies(bodies) => {
                 format!("{} {}", self.say("本文", "bodies:"), bodies.len())
             }

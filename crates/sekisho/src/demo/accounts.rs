@@ -18,6 +18,7 @@ pub struct Account {
     pub password: String,
     pub app_password: String,
     pub pop3_password: String,
+    pub smtp_password: String,
 }
 
 type Row = (&'static str, &'static str, &'static str, &'static [&'static str]);
@@ -69,6 +70,7 @@ fn settle_one(data: &Path, derive: &Hkdf<Sha256>, row: &Row) -> Result<Account, 
         password,
         app_password: imap_password,
         pop3_password,
+        smtp_password: app_password(data, derive, address, "smtp")?,
     })
 }
 
@@ -115,6 +117,7 @@ impl Account {
             "password": self.password,
             "app_password": self.app_password,
             "app_password_pop3": self.pop3_password,
+            "app_password_smtp": self.smtp_password,
             "totp_secret": null,
         })
     }

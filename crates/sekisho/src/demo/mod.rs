@@ -2,6 +2,8 @@
 
 pub mod accounts;
 mod attack;
+mod leaving;
+pub mod outside;
 pub mod post;
 pub mod reading;
 pub mod sample;
@@ -12,6 +14,7 @@ mod words;
 
 use crate::outcome::Trouble;
 use accounts::Account;
+use outside::Outside;
 use senders::Senders;
 use serde_json::{Value, json};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -20,7 +23,7 @@ use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 use warden::{Happening, Plan};
-use wire::control::Service;
+use wire::control::{Relay, Service};
 
 /// A start takes a second; on a machine that does much else, some.
 const START_LIMIT: std::time::Duration = std::time::Duration::from_secs(60);
@@ -35,6 +38,9 @@ pub struct Wishes {
     pub port_base: u16,
     pub as_json: bool,
     pub sample: bool,
+    /// Mail that leaves goes to this port, where somebody else listens; `None`: to the demo's own
+    /// outside world.
+    pub outside: Option<u16>,
 }
 
 /// The demo's ports (architecture §7).
@@ -60,8 +66,25 @@ impl Ports {
         self.at(95)
     }
 
+    pub fn submissions(self) -> SocketAddr {
+        self.at(65)
+    }
+
+    pub fn submission(self) -> SocketAddr {
+        self.at(87)
+    }
+
     pub fn dns(self) -> SocketAddr {
         self.at(53)
+    }
+
+    /// Where the demo's outside world takes mail, and serves HTTPS.
+    pub fn outside(self) -> SocketAddr {
+        self.at(26)
+    }
+
+    pub fn outside_https(self) -> SocketAddr {
+        self.at(44)
     }
 }
 
@@ -71,10 +94,26 @@ pub fn run(wishes: Wishes, credential: Vec<u8>) -> Result<ExitCode, Trouble> {
     let senders = Senders::new(&credential);
     let zones = senders.zones().map_err(|e| Trouble::fault(e.to_string(), "report this"))?;
     let (tell, told) = channel();
+    let outside = match wishes.outside {
+        Some(_) => Outside::default(),
+        None => Outside::open(ports.outside()).map_err(|error| {
+            let what = format!("{}: {error}", ports.outside());
+            Trouble::fault(what, "give another --port-base: the demo needs 100 ports from there")
+        })?,
+    };
     let mut plan = plan(&wishes.data, ports, zones, &credential, tell)?;
+    plan.relay.port = wishes.outside.unwrap_or(plan.relay.port);
     let drills = plan.drills.clone();
-    let mut stage =
-        Some(Stage { wishes, ports, senders, credential, told, accounts: Vec::new(), drills });
+    let mut stage = Some(Stage {
+        wishes,
+        ports,
+        senders,
+        credential,
+        told,
+        accounts: Vec::new(),
+        drills,
+        outside,
+    });
     let mut forward = std::mem::replace(&mut plan.tell, Box::new(|_| {}));
     let (served, begun) = channel();
     let mut begun = Some(begun);
@@ -123,7 +162,15 @@ pub fn plan(
         (Service::Smtp, ports.smtp()),
         (Service::Imaps, ports.imaps()),
         (Service::Pop3s, ports.pop3s()),
+        (Service::Submissions, ports.submissions()),
+        (Service::Submission, ports.submission()),
     ];
+    plan.relay = Relay {
+        port: ports.outside().port(),
+        https_port: ports.outside_https().port(),
+        private: true,
+        ..Relay::default()
+    };
     plan.host_name = senders::HOST_NAME.to_owned();
     plan.dns_servers = vec![ports.dns()];
     plan.credential = Some(crate::commands::sealed(credential)?);
@@ -147,6 +194,7 @@ struct Stage {
     told: Receiver<Happening>,
     accounts: Vec<Account>,
     drills: warden::Drills,
+    outside: Outside,
 }
 
 impl Stage {
@@ -211,11 +259,12 @@ impl Stage {
         json!({
             "ready": true,
             "smtp": self.ports.smtp().to_string(),
-            "submissions": null,
-            "submission": null,
+            "submissions": self.ports.submissions().to_string(),
+            "submission": self.ports.submission().to_string(),
             "imaps": self.ports.imaps().to_string(),
             "pop3s": self.ports.pop3s().to_string(),
             "dns": self.ports.dns().to_string(),
+            "outside": self.outside_address().to_string(),
             "metrics": null,
             "https": null,
             "login": null,
@@ -224,6 +273,11 @@ impl Stage {
             "data": self.wishes.data,
             "accounts": self.accounts.iter().map(Account::json).collect::<Vec<_>>(),
         })
+    }
+
+    fn outside_address(&self) -> SocketAddr {
+        let own = self.ports.outside();
+        self.wishes.outside.map_or(own, |port| SocketAddr::new(own.ip(), port))
     }
 
     fn authority(&self) -> String {

@@ -17,8 +17,27 @@ pub struct Seen {
     pub subject: String,
 }
 
+/// A connection over TLS.
+pub type Tls = StreamOwned<ClientConnection, TcpStream>;
+
+/// Connects over implicit TLS and trusts only this authority.
+pub fn tls(to: SocketAddr, name: &str, authority: &str) -> Result<Tls, Box<dyn std::error::Error>> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(authority.as_bytes())?)?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = ServerName::try_from(name.to_owned())?;
+    let client = ClientConnection::new(Arc::new(config), name)?;
+    let socket = TcpStream::connect(to)?;
+    socket.set_read_timeout(Some(PATIENCE))?;
+    Ok(StreamOwned::new(client, socket))
+}
+
 pub struct Reader {
-    stream: BufReader<StreamOwned<ClientConnection, TcpStream>>,
+    stream: BufReader<Tls>,
     tag: u32,
 }
 
@@ -34,19 +53,7 @@ impl Reader {
         name: &str,
         authority: &str,
     ) -> Result<Self, Box<dyn std::error::Error>> {
-        let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_slice(authority.as_bytes())?)?;
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let name = ServerName::try_from(name.to_owned())?;
-        let client = ClientConnection::new(Arc::new(config), name)?;
-        let socket = TcpStream::connect(to)?;
-        socket.set_read_timeout(Some(PATIENCE))?;
-        let stream = BufReader::new(StreamOwned::new(client, socket));
-        let mut reader = Self { stream, tag: 0 };
+        let mut reader = Self { stream: BufReader::new(tls(to, name, authority)?), tag: 0 };
         reader.line()?;
         Ok(reader)
     }

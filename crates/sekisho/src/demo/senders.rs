@@ -61,6 +61,9 @@ impl Senders {
                 zones.add(&format!("{SELECTOR}._domainkey.{domain}"), Txt, &record)?;
             }
         }
+        zones.add("outside.example", Mx, "10 mx.outside.example")?;
+        zones.add("*.outside.example", Mx, "10 mx.outside.example")?;
+        zones.add("mx.outside.example", A, "127.0.0.1")?;
         zones.add("mail.sender.example", A, "127.0.0.1")?;
         zones.add("mail.sender.example", Txt, "v=spf1 a -all")?;
         zones.add("aoba-bank.example", Txt, "v=spf1 ip4:192.0.2.10 -all")?;

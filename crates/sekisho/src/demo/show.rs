@@ -25,6 +25,7 @@ impl Show<'_> {
         );
         self.arrivals();
         self.reading();
+        super::leaving::play(self.stage);
         self.evidence();
         super::attack::play(self.stage);
     }
@@ -121,6 +122,12 @@ impl Show<'_> {
         println!("  SMTP   {:16}  {smtp}", stage.ports.smtp().to_string());
         println!("  IMAPS  {:16}  {imaps}", format!("localhost:{}", stage.ports.imaps().port()));
         println!("  POP3S  {:16}  {pop3s}", format!("localhost:{}", stage.ports.pop3s().port()));
+        let submissions = say(
+            "送信。アプリパスワードは demo --json に",
+            "for writing; app passwords of its own, in demo --json",
+        );
+        let port = stage.ports.submissions().port();
+        println!("  SMTPS  {:16}  {submissions}", format!("localhost:{port}"));
         println!("  DNS    {}", stage.ports.dns());
         println!("  CA     {}", stage.authority_file());
         println!("  data   {}\n", stage.wishes.data.display());

@@ -45,7 +45,7 @@ pub fn free_ports() -> u16 {
         let start = 10_000 + u16::try_from(number % 200).unwrap() * 100;
         let is_free = |offset| TcpListener::bind(("127.0.0.1", start + offset)).is_ok();
         let is_named = UdpSocket::bind(("127.0.0.1", start + 53)).is_ok();
-        if is_named && [25, 53, 93, 95].into_iter().all(is_free) {
+        if is_named && [25, 26, 53, 65, 87, 93, 95].into_iter().all(is_free) {
             return start;
         }
     }
@@ -96,6 +96,8 @@ pub struct Wishes {
     pub patience: Duration,
     /// Another binary than the one under test: its copy.
     pub program: Option<PathBuf>,
+    /// Where mail that leaves goes.
+    pub outside: Option<u16>,
 }
 
 impl Wishes {
@@ -108,6 +110,7 @@ impl Wishes {
             through: Vec::new(),
             patience: START,
             program: None,
+            outside: None,
         }
     }
 
@@ -118,6 +121,9 @@ impl Wishes {
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]).args(["demo", "--json", "--data"]).arg(&self.data);
         command.args(["--port-base", &self.port_base.to_string()]);
+        if let Some(port) = self.outside {
+            command.args(["--outside", &port.to_string()]);
+        }
         if !self.sample {
             command.arg("--no-sample");
         }
@@ -130,6 +136,7 @@ pub struct Account {
     pub address: String,
     pub imap: String,
     pub pop3: String,
+    pub smtp: String,
 }
 
 /// One running demo.
@@ -239,6 +246,7 @@ impl Demo {
             address: address.to_owned(),
             imap: word("app_password"),
             pop3: word("app_password_pop3"),
+            smtp: word("app_password_smtp"),
         }
     }
 

@@ -71,6 +71,16 @@ impl Sender {
         }
     }
 
+    /// After the greeting, over TLS from the first octet.
+    pub fn over_tls(to: &str, authority: &Path) -> std::io::Result<Self> {
+        let stream = tls(socket(to)?, authority)?;
+        let mut sender = Self { stream: BufReader::new(Box::new(stream)), plain: None };
+        match sender.reply()? {
+            Reply { code: 220, .. } => Ok(sender),
+            other => Err(std::io::Error::other(format!("greeted with {other:?}"))),
+        }
+    }
+
     /// After the greeting and EHLO.
     pub fn greeted(to: &str) -> Self {
         let mut sender = Self::connect(to).unwrap();

@@ -52,7 +52,8 @@ fn a_decoy_touched_is_an_alarm_and_gives_nothing() {
     assert_eq!(code, 0, "{decoy}");
     let imap = decoy["secret"].as_str().unwrap().to_owned();
     // With its own secret under another's name: the secret was taken from somewhere.
-    let thief = Account { address: "aoi@example.jp".into(), imap, pop3: String::new() };
+    let (pop3, smtp) = (String::new(), String::new());
+    let thief = Account { address: "aoi@example.jp".into(), imap, pop3, smtp };
     assert!(Reader::try_sign_in(&demo, &thief).is_err(), "a decoy opens nothing");
     let found = incident(&demo, "decoy");
     assert_eq!(found["component"], "identity");

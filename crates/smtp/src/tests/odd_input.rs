@@ -18,7 +18,7 @@ impl Random {
     }
 }
 
-const WORDS: [&[u8]; 16] = [
+const WORDS: [&[u8]; 19] = [
     b"\r\n",
     b"\n",
     b"\r",
@@ -35,6 +35,9 @@ const WORDS: [&[u8]; 16] = [
     b"\xff",
     b"STARTTLS\r\n",
     b"DATA\r\n",
+    b"AUTH PLAIN ",
+    b"AUTH LOGIN\r\n",
+    b"=\r\n",
 ];
 
 fn mutate(seed: &[u8], random: &mut Random) -> Vec<u8> {
@@ -70,15 +73,23 @@ fn fuzz_odd_sessions_never_break_the_receiver() {
          LAST\r\n\r\nQUIT\r\n"
             .to_owned(),
         "EHLO c\r\nSTARTTLS\r\n".to_owned(),
+        "EHLO c\r\nAUTH PLAIN AGFvaQBzZWNyZXQ=\r\nMAIL FROM:<a@b> AUTH=<> REQUIRETLS\r\n\
+         RCPT TO:<c@d> NOTIFY=FAILURE ORCPT=rfc822;c+40d\r\nDATA\r\nx\r\n.\r\n"
+            .to_owned(),
+        "EHLO c\r\nAUTH LOGIN\r\nYW9p\r\nc2VjcmV0\r\nAUTH PLAIN\r\n*\r\nQUIT\r\n".to_owned(),
     ];
     let mut random = Random::new(1);
     for round in 0..20_000 * factor() {
         let input = mutate(seeds[round % seeds.len()].as_bytes(), &mut random);
-        let mut whole = Client::new(small(), false);
+        let fresh = || match round % seeds.len() {
+            0..3 => Client::new(small(), false),
+            _ => Client::submission(small(), round % 7 != 0),
+        };
+        let mut whole = fresh();
         whole.send(&input);
         // Commands that depend on what stands behind them are told apart by timing, on purpose.
         let timed = whole.said.contains("[starttls]") || whole.said.contains("InputTooEarly");
-        let mut cut = Client::new(small(), false);
+        let mut cut = fresh();
         for piece in input.chunks(1 + random.below(9)) {
             if !cut.closed {
                 cut.send(piece);

@@ -342,6 +342,9 @@ fn a_directory_that_lies_redirects_nobody() {
         let ToDirectory::Keys { body, summary } = ask(directory, &question) else { panic!() };
         let now = compartment::now_ms();
         let statement = Statement {
+            onward: Vec::new(),
+            transit: None,
+            absence: None,
             address: address.to_owned(),
             tenant: TENANT,
             recipients: vec![Recipient { user, body, summary }],

@@ -9,7 +9,7 @@ use std::os::fd::OwnedFd;
 use wire::{INLINE_BYTES, Parcel};
 
 /// One message, growing or whole.
-pub(crate) struct Text {
+pub struct Text {
     octets: u64,
     held: Held,
 }
@@ -21,16 +21,26 @@ enum Held {
     Whole(File),
 }
 
+impl Default for Text {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Text {
-    pub(crate) fn new() -> Self {
+    pub fn new() -> Self {
         Self { octets: 0, held: Held::Memory(Vec::new()) }
     }
 
-    pub(crate) fn len(&self) -> u64 {
+    pub fn len(&self) -> u64 {
         self.octets
     }
 
-    pub(crate) fn push(&mut self, octets: &[u8]) -> Result<(), Fault> {
+    pub fn is_empty(&self) -> bool {
+        self.octets == 0
+    }
+
+    pub fn push(&mut self, octets: &[u8]) -> Result<(), Fault> {
         self.octets += octets.len() as u64;
         match &mut self.held {
             Held::Memory(memory) if memory.len() + octets.len() <= INLINE_BYTES => {
@@ -52,16 +62,37 @@ impl Text {
     }
 
     /// No more comes. A large text is sealed against change before anybody sees it.
-    pub(crate) fn finish(self) -> Result<Self, Fault> {
+    pub fn finish(self) -> Result<Self, Fault> {
         let Held::Growing(file) = self.held else { return Ok(self) };
         let mut sealed = Vec::new();
         Parcel::held(file, self.octets, &mut sealed).map_err(Fault::Hold)?;
-        let file = sealed.pop().ok_or(Fault::Strange { peer: "a parcel" })?;
+        let file = sealed.pop().ok_or(Fault::Lost)?;
         Ok(Self { octets: self.octets, held: Held::Whole(File::from(file)) })
     }
 
+    /// A text that somebody else held: whole, and closed against change.
+    pub fn of(parcel: Parcel, held: &[OwnedFd]) -> Result<Self, Fault> {
+        let octets = parcel.len();
+        let held = match (parcel.file(held).map_err(Fault::Hold)?, parcel) {
+            (Some(file), _) => Held::Whole(file),
+            (None, Parcel::Inline(memory)) => Held::Memory(memory),
+            (None, Parcel::Held { .. }) => return Err(Fault::Lost),
+        };
+        Ok(Self { octets, held })
+    }
+
+    /// Lets `look` see all octets at once.
+    pub fn look<R>(&self, look: impl FnOnce(&[u8]) -> R) -> Result<R, Fault> {
+        match &self.held {
+            Held::Memory(memory) => Ok(look(memory)),
+            Held::Growing(file) | Held::Whole(file) => {
+                Ok(look(&View::of(file).map_err(Fault::Memory)?))
+            }
+        }
+    }
+
     /// The text as a parcel of one frame.
-    pub(crate) fn parcel(&self) -> Result<(Parcel, Vec<OwnedFd>), Fault> {
+    pub fn parcel(&self) -> Result<(Parcel, Vec<OwnedFd>), Fault> {
         match &self.held {
             Held::Memory(memory) => Ok((Parcel::Inline(memory.clone()), Vec::new())),
             Held::Growing(file) | Held::Whole(file) => {
@@ -72,7 +103,7 @@ impl Text {
     }
 
     /// The first octets, at most so many.
-    pub(crate) fn head(&self, most: u64) -> Vec<u8> {
+    pub fn head(&self, most: u64) -> Vec<u8> {
         let most = usize::try_from(most).unwrap_or(usize::MAX);
         let first = |octets: &[u8]| octets.get(..most).unwrap_or(octets).to_vec();
         match &self.held {
@@ -84,11 +115,11 @@ impl Text {
     }
 
     /// Gives all octets but those of `without` (sorted, apart, inside) to `take`, piece by piece.
-    pub(crate) fn each_piece(
+    pub fn each_piece<E: From<Fault>>(
         &self,
         without: &[(u64, u64)],
-        mut take: impl FnMut(&[u8]) -> Result<(), Fault>,
-    ) -> Result<(), Fault> {
+        mut take: impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
         match &self.held {
             Held::Memory(memory) => pieces(memory, without, &mut take),
             Held::Growing(file) | Held::Whole(file) => {
@@ -98,11 +129,11 @@ impl Text {
     }
 }
 
-fn pieces(
+fn pieces<E>(
     octets: &[u8],
     without: &[(u64, u64)],
-    take: &mut impl FnMut(&[u8]) -> Result<(), Fault>,
-) -> Result<(), Fault> {
+    take: &mut impl FnMut(&[u8]) -> Result<(), E>,
+) -> Result<(), E> {
     let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(octets.len());
     let mut at = 0;
     for (start, end) in without.iter().map(|(start, end)| (place(*start), place(*end))) {

@@ -1,13 +1,13 @@
 //! A text gives back what it was given, small or large, without what is cut out.
 
-use crate::text::Text;
+use crate::{Fault, Text};
 use wire::INLINE_BYTES;
 
 fn pieces(text: &Text, without: &[(u64, u64)]) -> Vec<u8> {
     let mut all = Vec::new();
     text.each_piece(without, |piece| {
         all.extend_from_slice(piece);
-        Ok(())
+        Ok::<_, Fault>(())
     })
     .unwrap();
     all

@@ -1,0 +1,159 @@
+#!/usr/bin/env python3
+"""Mail that leaves: Sekisho and Postfix by turns into one sink; writes docs/benchmarks-leaving.md.
+
+  bench/leaving.py [--messages N] [--rounds R]     builds nothing; bench/run.sh builds both programs
+
+Sekisho takes it over TLS from people who signed in, scans and signs it (RSA and Ed25519), seals it,
+keeps it, opens it against evidence and carries it. Postfix takes it in clear from a trusted network
+and carries it: no TLS, no sign-in, no signature, no scan.
+"""
+import argparse
+import json
+import os
+import pwd
+import shutil
+import statistics
+import subprocess
+import time
+
+import compare
+import peers
+from meters import Flushes, Group
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+class Relay(peers.Peers):
+    """Postfix alone, whose every destination is the sink."""
+
+    def __init__(self, folder, port, sink, group):
+        super().__init__(folder, port, group)
+        self.sink = sink
+
+    def start(self):
+        for name in ("queue", "postfix", "postfix-data"):
+            os.makedirs(f"{self.folder}/{name}", exist_ok=True)
+        os.chmod(self.folder, 0o755)
+        os.chown(f"{self.folder}/postfix-data", pwd.getpwnam("postfix").pw_uid, -1)
+        words = {"folder": self.folder, "queue": self.queue, "smtp": self.port, "lmtp": 1,
+                 "domains": "", "keeper": 0}
+        main = peers.MAIN.format(**words)
+        main = main.replace("default_transport = discard",
+                            f"default_transport = smtp:[127.0.0.1]:{self.sink}")
+        for path, text in ((f"{self.config}/main.cf", main),
+                           (f"{self.config}/master.cf", peers.MASTER.format(**words))):
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text)
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        subprocess.run(["/usr/sbin/postfix", "-c", self.config, "check"], check=False, **quiet)
+        subprocess.run(["/usr/sbin/postfix", "-c", self.config, "start"], check=True,
+                       preexec_fn=self.group.enter, **quiet)
+        time.sleep(2)
+
+
+def leave(wishes, target, words, counted):
+    """One round: what the load saw, and what the target used for it."""
+    counting = Flushes(target.group) if counted else None
+    before = target.group.seconds()
+    command = [wishes.load, "leave", "--sink", str(wishes.sink), "--messages",
+               str(wishes.messages), "--connections", str(wishes.connections), *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    if done.returncode != 0:
+        raise SystemExit(f"leaving: {done.stderr.strip()[-300:]}")
+    if done.stderr:
+        print(done.stderr.strip())
+    seen = json.loads(done.stdout)
+    target.settle()
+    seen["cpu_ms"] = (target.group.seconds() - before) * 1000 / max(seen["arrived"], 1)
+    if counting:
+        count = counting.count()
+        seen["flushes"] = None if count is None else count / max(seen["arrived"], 1)
+    return seen
+
+
+def rounds_of(wishes, target, words):
+    rounds = [leave(wishes, target, words, False) for _ in range(wishes.rounds)]
+    return rounds, leave(wishes, target, words, True).get("flushes")
+
+
+def row(name, rounds, flushes):
+    def middle(what):
+        return statistics.median(one[what] for one in rounds)
+    lost = sum(one["accepted"] - one["arrived"] for one in rounds)
+    return (f"| {name} | {middle('cpu_ms'):.2f} | {middle('handed_in_per_second'):.0f} "
+            f"| {middle('rate'):.0f} | {middle('answer_p50_ms'):.1f} | {middle('answer_p99_ms'):.1f} "
+            f"| {middle('left_p50_ms'):.1f} | {middle('left_p99_ms'):.1f} "
+            f"| {'–' if flushes is None else f'{flushes:.3f}'} "
+            f"| {sum(one['refused'] for one in rounds)} | {lost} |")
+
+
+def run(wishes):
+    os.makedirs(wishes.folder, mode=0o755)
+    house = compare.House(wishes, wishes.folder)
+    house.more = ["--outside", str(wishes.sink)]
+    house.start()
+    for tenant in ("Example Japan", "Example Net"):
+        # A load of eight people is more than eight people write.
+        subprocess.run([wishes.sekisho, "tenant", "set", tenant, "--send-in-ten-minutes", "1000000",
+                        "--send-in-a-day", "1000000", "--data", house.data],
+                       stdout=subprocess.DEVNULL, check=True)
+    before = house.group.by_kind()
+    ours, our_flushes = rounds_of(wishes, house, ["--ready", house.ready])
+    after = house.group.by_kind()
+    house.stop()
+    lines = ["| | CPU ms a message | handed in/s | left/s | answer p50 ms | p99 ms | left p50 ms "
+             "| p99 ms | flushes a message | refused | lost |",
+             "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+             row("Sekisho", ours, our_flushes)]
+    if os.path.exists("/usr/sbin/postfix") and os.geteuid() == 0:
+        port = wishes.port_base + 700
+        relay = Relay(wishes.folder, port, wishes.sink, Group("relay"))
+        relay.start()
+        theirs, their_flushes = rounds_of(wishes, relay, ["--port", str(port)])
+        relay.stop()
+        lines.append(row("Postfix", theirs, their_flushes))
+        share = statistics.median(one["cpu_ms"] for one in ours) / statistics.median(
+            one["cpu_ms"] for one in theirs)
+        lines += ["", f"Sekisho's CPU is {share:.2f} of Postfix's (goal ≤ 0.5); its flushes "
+                  f"a message {our_flushes or 0:.3f} (goal ≤ 0.2)."]
+    else:
+        lines += ["", "Postfix is not installed here: nothing to compare with."]
+    count = sum(one["arrived"] for one in ours) + wishes.messages
+    budget = sorted(((after[kind] - before.get(kind, 0)) * 1e6 / count, kind) for kind in after)
+    lines += ["", "Microseconds of each compartment for one message: " + ", ".join(
+        f"{kind} {micros:.0f}" for micros, kind in reversed(budget) if micros >= 1) + "."]
+    text = "\n".join([
+        "# Mail that leaves", "",
+        "Written by `bench/leaving.py`. 4 KiB, twenty destinations by turns, "
+        f"{wishes.connections} sessions that hand in letter after letter, {wishes.messages} letters "
+        f"a round, {wishes.rounds} round(s), all to one sink on loopback in clear. Sekisho takes it "
+        "over TLS from people who signed in, scans it, signs it twice (RSA, Ed25519), seals it, "
+        "keeps it, opens it against evidence and carries it. Postfix takes it in clear from a "
+        "trusted network and carries it. CPU is of all processes of each; *left* is from MAIL to "
+        "the sink's 250.", "",
+        f"- {time.strftime('%Y-%m-%d')}; {compare.machine()}; {peers.versions()}", "", *lines, ""])
+    print(text)
+    with open(f"{ROOT}/docs/benchmarks-leaving.md", "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    target = os.environ.get("CARGO_TARGET_DIR", f"{ROOT}/target")
+    parser.add_argument("--sekisho", default=f"{target}/release/sekisho")
+    parser.add_argument("--load", default=f"{target}/release/load")
+    parser.add_argument("--messages", type=int, default=3000)
+    parser.add_argument("--connections", type=int, default=20)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--port-base", type=int, default=int(os.environ.get("PORT_BASE", "29000")))
+    wishes = parser.parse_args()
+    wishes.sink = wishes.port_base + 800
+    wishes.folder = f"/var/tmp/sekisho-leaving-{os.getpid()}"
+    try:
+        run(wishes)
+    finally:
+        shutil.rmtree(wishes.folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,448 @@
+//! A person hands in mail: SMTP of RFC 6409, answered by the dispatch that was born for them.
+
+use crate::ends::{Ends, Woken};
+use crate::fault::{Fault, Trouble};
+use crate::line::Line;
+use crate::person::{Knocked, knock};
+use compartment::now_ms;
+use flight::Text;
+use rustls::ServerConfig;
+use smtp::{Credentials, Event, Limits, Mail, Patience, Rcpt, Reply, Return, Session, Why};
+use std::net::IpAddr;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use terms::Kind;
+use wire::dispatch::{FromAccess as ToDispatch, Submission, ToAccess as FromDispatch};
+use wire::identity::Protocol;
+use wire::post::Receiver;
+
+/// RFC 5321 §4.5.3.2.7, for a whole command.
+const COMMAND_LIMIT: Duration = Duration::from_secs(5 * 60);
+/// Before sign-in, as with the other protocols.
+const STRANGER_LIMIT: Duration = Duration::from_secs(60);
+/// RFC 5321 §4.5.3.2.5, for the next piece of a text.
+const PIECE_LIMIT: Duration = Duration::from_secs(3 * 60);
+/// For a whole text: the largest message at 256 kbit/s.
+const TEXT_LIMIT: Duration = Duration::from_secs(30 * 60);
+/// A text that is lost and looked ended: whoever smuggles waits for an answer, and gets it.
+const FALSE_END_LIMIT: Duration = Duration::from_secs(3);
+/// A whole connection.
+const CONNECTION_LIMIT: Duration = Duration::from_secs(60 * 60);
+/// Told to finish: what is left of the five seconds after the warden's word.
+const CLOSING_LIMIT: Duration = Duration::from_secs(4);
+/// A dispatch is forked and joined in milliseconds; one that is not there by now does not come.
+const DISPATCH_LIMIT: Duration = Duration::from_secs(4);
+/// It may ask the directory, which asks the vault.
+const QUESTION_LIMIT: Duration = Duration::from_secs(20);
+/// Two scanners at their limit, and a durable commit. RFC 5321 §4.5.3.2.6 lets a client wait ten
+/// minutes.
+const SUBMIT_LIMIT: Duration = Duration::from_secs(4 * 60);
+/// Refused sign-ins on one connection.
+const REFUSALS: u32 = 3;
+/// A wrong secret costs its sender time, and nobody else.
+const REFUSAL_PAUSE: Duration = Duration::from_secs(1);
+/// Memory that a connection keeps between its messages once it has asked: small ones ask once.
+const KEPT_BYTES: u64 = 1024 * 1024;
+/// Asked for at a time while a text of unknown size comes.
+const STEP_BYTES: u64 = 4 * 1024 * 1024;
+
+/// The sender and the recipients that dispatch agreed to.
+struct Envelope {
+    mail: Mail,
+    recipients: Vec<Receiver>,
+}
+
+struct Conversation<'a> {
+    line: Line,
+    session: Session,
+    ends: &'a mut Ends,
+    /// Until STARTTLS, where that is how TLS begins.
+    config: Option<Arc<ServerConfig>>,
+    client_ip: IpAddr,
+    helo: String,
+    /// Signed in, and until when.
+    ends_ms: Option<u64>,
+    envelope: Option<Envelope>,
+    text: Option<Text>,
+    granted: u64,
+    refusals: u32,
+    /// The dispatch did not come, or is gone: a new connection gets another.
+    is_deserted: bool,
+    /// When we last replied.
+    since: Instant,
+    until: Instant,
+    is_closing: bool,
+}
+
+/// The whole conversation. `config`: the line is still in clear.
+pub fn serve(
+    line: Line,
+    config: Option<Arc<ServerConfig>>,
+    client_ip: IpAddr,
+    ends: &mut Ends,
+) -> Result<(), Fault> {
+    let session = Session::submission(Limits::default(), ends.host_name(), config.is_none());
+    let mut conversation = Conversation {
+        line,
+        session,
+        ends,
+        config,
+        client_ip,
+        helo: String::new(),
+        ends_ms: None,
+        envelope: None,
+        text: None,
+        granted: 0,
+        refusals: 0,
+        is_deserted: false,
+        since: Instant::now(),
+        until: Instant::now() + CONNECTION_LIMIT,
+        is_closing: false,
+    };
+    conversation.session.greet();
+    let served = conversation.talk();
+    conversation.line.close();
+    served
+}
+
+impl Conversation<'_> {
+    /// Events in, replies out. `Err`: the client is gone.
+    fn talk(&mut self) -> Result<(), Fault> {
+        loop {
+            let reply = match self.session.next_event() {
+                Event::Read => {
+                    self.write()?;
+                    self.read()?;
+                    continue;
+                }
+                Event::Close(_) => return self.write(),
+                Event::Octets(octets) => {
+                    let lost = match &mut self.text {
+                        Some(text) => take_in(text, octets, &mut self.granted, self.ends).err(),
+                        None => None,
+                    };
+                    if let Some(refusal) = lost {
+                        self.forget_text();
+                        self.session.refuse_text(refusal);
+                    }
+                    continue;
+                }
+                Event::Hello(hello) => {
+                    self.forget();
+                    self.helo = hello.name;
+                    continue;
+                }
+                Event::Forget(why) => {
+                    self.forget_for(why);
+                    continue;
+                }
+                Event::StartTls => {
+                    self.starttls()?;
+                    continue;
+                }
+                Event::SignIn(typed) => self.auth(&typed),
+                Event::Mail(mail) => self.mail(mail),
+                Event::Rcpt(rcpt) => self.rcpt(rcpt),
+                Event::Data => self.data(),
+                // Without an answer the connection ends: any word would be a guess.
+                Event::End => self.end().ok_or(Fault::Line)?,
+            };
+            self.session.reply(reply);
+            if self.refusals >= REFUSALS {
+                let enough = Reply::new(421, (7, 0), "too many refused sign-ins");
+                self.session.close(enough, Why::TooManyErrors);
+            }
+            if self.is_deserted {
+                let alone = Reply::new(421, (3, 0), "nobody takes mail on this connection now");
+                self.session.close(alone, Why::Refused);
+            }
+        }
+    }
+
+    // ---- verbs ---------------------------------------------------------------------------------
+
+    fn auth(&mut self, typed: &Credentials) -> Reply {
+        let secret = (typed.name.as_slice(), typed.secret.as_slice());
+        let why = match knock(self.ends, Protocol::Smtp, secret, Vec::new()) {
+            Ok(Knocked::Welcome { ends_ms, .. }) => {
+                self.ends_ms = Some(ends_ms);
+                return Reply::welcome();
+            }
+            Ok(Knocked::NotAppPassword) => {
+                "this line takes app passwords only: never type your account password here"
+            }
+            Ok(Knocked::Refused) => "name or app password is wrong",
+            Err(_) => return Reply::new(454, (7, 0), "this cannot be recorded now; try later"),
+        };
+        std::thread::sleep(REFUSAL_PAUSE);
+        self.refusals += 1;
+        Reply::new(535, (7, 8), why)
+    }
+
+    fn mail(&mut self, mail: Mail) -> Reply {
+        if self.ends_ms.is_none_or(|ends_ms| now_ms() >= ends_ms) {
+            let over = Reply::new(421, (7, 0), "this session is over; sign in again");
+            self.session.close(over, Why::Refused);
+            return try_later();
+        }
+        let from = mail.from.as_ref().map(smtp::Address::written).unwrap_or_default();
+        match self.ask(&ToDispatch::From(from)) {
+            Ok(FromDispatch::Yes) => {
+                self.envelope = Some(Envelope { mail, recipients: Vec::new() });
+                Reply::new(250, (1, 0), "sender noted")
+            }
+            answer => refusal(answer),
+        }
+    }
+
+    fn rcpt(&mut self, rcpt: Rcpt) -> Reply {
+        let address = match &rcpt.to {
+            smtp::Recipient::Postmaster => format!("postmaster@{}", self.ends.host_name()),
+            smtp::Recipient::Mailbox(address) => address.written(),
+        };
+        let Some(envelope) = &self.envelope else { return try_later() };
+        if envelope.recipients.iter().any(|known| known.address == address) {
+            return Reply::new(250, (1, 5), "recipient noted already");
+        }
+        match self.ask(&ToDispatch::To(address.clone())) {
+            Ok(FromDispatch::Yes) => {}
+            answer => return refusal(answer),
+        }
+        let notify = rcpt.notify.map(|said| (said.success, said.failure, said.delay));
+        let original = rcpt.original.map(|said| {
+            let text = smtp::xtext(&said.address);
+            format!("{};{text}", said.kind)
+        });
+        if let Some(envelope) = &mut self.envelope {
+            envelope.recipients.push(Receiver { address, notify, original });
+        }
+        Reply::new(250, (1, 5), "recipient noted")
+    }
+
+    /// The text may come if so many may be written to now, and if there is room for it in the
+    /// memory that all mail in flight shares.
+    fn data(&mut self) -> Reply {
+        let Some(envelope) = &self.envelope else { return try_later() };
+        let many = u32::try_from(envelope.recipients.len()).unwrap_or(u32::MAX);
+        let size = envelope.mail.size.unwrap_or(1);
+        match self.ask(&ToDispatch::Many(many)) {
+            Ok(FromDispatch::Yes) => {}
+            answer => return refusal(answer),
+        }
+        if !allow(self.ends, &mut self.granted, size) {
+            return too_much();
+        }
+        self.text = Some(Text::new());
+        Reply::go_ahead()
+    }
+
+    /// CRLF.CRLF: dispatch answers for the message, one way or the other. `None`: it had
+    /// everything and went away, so nobody knows.
+    fn end(&mut self) -> Option<Reply> {
+        let (Some(envelope), Some(text)) = (self.envelope.take(), self.text.take()) else {
+            return Some(try_later());
+        };
+        let reply = match self.submit(envelope, text) {
+            Ok(FromDispatch::Queued { text }) => Some(Reply::new(250, (0, 0), text)),
+            Err(Trouble::Unavailable | Trouble::Ended) => None,
+            answer => Some(refusal(answer)),
+        };
+        self.give_back();
+        reply
+    }
+
+    fn submit(&mut self, envelope: Envelope, text: Text) -> Result<FromDispatch, Trouble> {
+        let whole = text.finish().map_err(|_| Trouble::Broken)?;
+        let (text, held) = whole.parcel().map_err(|_| Trouble::Broken)?;
+        let Envelope { mail, recipients } = envelope;
+        let submission = Submission {
+            client_ip: self.client_ip,
+            helo: self.helo.clone(),
+            protocol: self.session.protocol().to_owned(),
+            tls: self.line.tls_words(),
+            from: mail.from.as_ref().map(smtp::Address::written).unwrap_or_default(),
+            recipients,
+            returns_all: mail.returned.map(|returned| returned == Return::Full),
+            envelope_id: mail.envelope_id.map(|id| smtp::xtext(&id)),
+            require_tls: mail.require_tls,
+            smtputf8: mail.smtputf8,
+            text,
+        };
+        let question = ToDispatch::Submit(Box::new(submission));
+        let asked = self.ends.ask_within(SUBMIT_LIMIT, Kind::Dispatch, &question, &held, true);
+        asked.map(|(answer, _)| answer)
+    }
+
+    /// RFC 3207: after the handshake everything begins anew.
+    fn starttls(&mut self) -> Result<(), Fault> {
+        let Some(config) = self.config.take() else {
+            self.session.reply(Reply::new(454, (7, 0), "TLS is not at hand now"));
+            return Ok(());
+        };
+        self.session.reply(Reply::ready_for_tls());
+        self.write()?;
+        self.line.secure(config)?;
+        self.forget();
+        self.helo = String::new();
+        let placeholder = Session::submission(Limits::default(), "", true);
+        self.session = std::mem::replace(&mut self.session, placeholder).secured();
+        Ok(())
+    }
+
+    fn forget_for(&mut self, why: Why) {
+        match why {
+            // The envelope is over with its answer; until then only the text is.
+            Why::Odd(_) | Why::TooLarge | Why::Refused => self.forget_text(),
+            _ => self.forget(),
+        }
+    }
+
+    fn forget(&mut self) {
+        self.envelope = None;
+        self.forget_text();
+    }
+
+    fn forget_text(&mut self) {
+        if self.text.take().is_some() {
+            self.give_back();
+        }
+    }
+
+    fn give_back(&mut self) {
+        if let Some(bytes) = self.granted.checked_sub(KEPT_BYTES).filter(|bytes| *bytes > 0) {
+            self.granted = KEPT_BYTES;
+            self.ends.release(bytes);
+        }
+    }
+
+    /// A small question to the dispatch of this person.
+    fn ask(&mut self, question: &ToDispatch) -> Result<FromDispatch, Trouble> {
+        if !self.ends.await_peer(Kind::Dispatch, DISPATCH_LIMIT) {
+            self.is_deserted = true;
+            return Err(Trouble::Unavailable);
+        }
+        let asked = self.ends.ask_within(QUESTION_LIMIT, Kind::Dispatch, question, &[], true);
+        asked.map(|(answer, _)| answer)
+    }
+
+    // ---- the line ------------------------------------------------------------------------------
+
+    fn write(&mut self) -> Result<(), Fault> {
+        let output = self.session.take_output();
+        if output.is_empty() {
+            return Ok(());
+        }
+        // A reply means that the client had said something in full.
+        self.since = Instant::now();
+        self.line.write(&output)
+    }
+
+    fn feed(&mut self, mut octets: Vec<u8>) {
+        self.session.feed(&octets);
+        if self.ends_ms.is_none() {
+            zeroize::Zeroize::zeroize(&mut octets);
+        }
+    }
+
+    /// Feeds the session with what comes, or with the fact that nothing does.
+    fn read(&mut self) -> Result<(), Fault> {
+        if self.is_closing && self.text.is_none() {
+            self.session.close(going_down(), Why::TimedOut);
+            return Ok(());
+        }
+        let mut held = Vec::new();
+        self.line.read_held(&mut held)?;
+        if !held.is_empty() {
+            self.feed(held);
+            return Ok(());
+        }
+        let now = Instant::now();
+        let until = match self.session.patience() {
+            Patience::Command if self.ends_ms.is_none() => self.since + STRANGER_LIMIT,
+            Patience::Command => self.since + COMMAND_LIMIT,
+            Patience::Text => (self.since + TEXT_LIMIT).min(now + PIECE_LIMIT),
+            Patience::FalseEnd => now + FALSE_END_LIMIT,
+        };
+        let until = until.min(self.until);
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let woken = match self.is_closing {
+                // Its word is known; now only the client is waited for.
+                true => self.line.wait_readable(left)?,
+                false => self.ends.wait(self.line.as_fd(), left)?,
+            };
+            match woken {
+                Woken::Line => {
+                    let mut octets = Vec::new();
+                    self.line.read(&mut octets)?;
+                    if octets.is_empty() {
+                        continue;
+                    }
+                    self.feed(octets);
+                    return Ok(());
+                }
+                Woken::News => {}
+                Woken::Closing => {
+                    self.is_closing = true;
+                    self.until = self.until.min(Instant::now() + CLOSING_LIMIT);
+                    return Ok(());
+                }
+                Woken::Late => {
+                    self.session.timed_out();
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
+
+/// Makes sure that `bytes` of mail in flight are ours to hold.
+fn allow(ends: &mut Ends, granted: &mut u64, bytes: u64) -> bool {
+    let Some(more) = bytes.checked_sub(*granted).filter(|more| *more > 0) else { return true };
+    let more = more.max(KEPT_BYTES);
+    let is_allowed = ends.allow(more);
+    if is_allowed {
+        *granted += more;
+    }
+    is_allowed
+}
+
+/// One more piece of text, if there is memory for it.
+fn take_in(
+    text: &mut Text,
+    octets: &[u8],
+    granted: &mut u64,
+    ends: &mut Ends,
+) -> Result<(), Reply> {
+    let wanted = text.len() + octets.len() as u64;
+    // A step at a time, so that a large text asks a few times and a small one once.
+    let step = if wanted > STEP_BYTES { wanted.next_multiple_of(STEP_BYTES) } else { wanted };
+    if !allow(ends, granted, step) {
+        return Err(too_much());
+    }
+    text.push(octets).map_err(|_| try_later())
+}
+
+/// What dispatch says no with, in the words of SMTP.
+fn refusal(answer: Result<FromDispatch, Trouble>) -> Reply {
+    match answer {
+        // Dispatch's word, and still a refusal whatever it is.
+        Ok(FromDispatch::No { code: code @ 400..=599, enhanced, text }) => {
+            Reply::new(code, enhanced, text)
+        }
+        _ => try_later(),
+    }
+}
+
+fn try_later() -> Reply {
+    Reply::new(451, (3, 0), "this cannot be taken now; try again later")
+}
+
+fn too_much() -> Reply {
+    Reply::new(452, (3, 1), "too much mail is on its way; try again later")
+}
+
+fn going_down() -> Reply {
+    Reply::new(421, (3, 2), "going down; try again later")
+}

@@ -1,0 +1,49 @@
+//! A dispatch that takes what it is given, and says no where a name says so.
+
+use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
+use wire::dispatch::{FromAccess, Submission, ToAccess};
+use wire::{Channel, Parcel};
+
+#[derive(Default)]
+pub struct Desk {
+    /// None is born.
+    pub is_away: AtomicBool,
+    pub asked: Mutex<Vec<String>>,
+    pub taken: Mutex<Vec<(Submission, Vec<u8>)>>,
+}
+
+impl Desk {
+    pub fn attend(&self, channel: &Channel) {
+        while let Ok(frame) = channel.receive(None) {
+            let answer = match frame.read().unwrap() {
+                FromAccess::From(from) => self.weigh("from", from),
+                FromAccess::To(to) => self.weigh("to", to),
+                FromAccess::Many(many) => self.weigh("many", many.to_string()),
+                FromAccess::Submit(mut submission) => {
+                    let empty = Parcel::Inline(Vec::new());
+                    let text = std::mem::replace(&mut submission.text, empty);
+                    let text = text.open(&frame.descriptors).unwrap();
+                    if text.starts_with(b"Subject: die") {
+                        let both = rustix::net::Shutdown::Both;
+                        return rustix::net::shutdown(channel, both).unwrap();
+                    }
+                    self.taken.lock().unwrap().push((*submission, text));
+                    ToAccess::Queued { text: "0123 queued".to_owned() }
+                }
+            };
+            channel.send(frame.call, &answer, &[]).unwrap();
+        }
+    }
+
+    fn weigh(&self, what: &str, said: String) -> ToAccess {
+        self.asked.lock().unwrap().push(format!("{what} {said}"));
+        let no = |code, enhanced, text: &str| ToAccess::No { code, enhanced, text: text.into() };
+        match said.as_str() {
+            "ben@example.jp" => no(550, (7, 1), "not yours"),
+            "nobody@example.jp" => no(550, (1, 1), "nobody of that name here"),
+            "lie@example.jp" => no(250, (0, 0), "a lie"),
+            _ => ToAccess::Yes,
+        }
+    }
+}

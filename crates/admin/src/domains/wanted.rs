@@ -1,0 +1,186 @@
+//! What should stand in the DNS for a domain whose mail is ours.
+
+use super::words::{Words, purpose};
+use serde_json::{Value, json};
+use wire::names::RecordKind;
+use wire::signer::MailRecord;
+
+/// Octets of one character-string in a TXT record (RFC 1035 §3.3).
+const STRING_OCTETS: usize = 255;
+/// How long the records may be remembered: changes are seen within the hour.
+const TTL_SECONDS: u32 = 3_600;
+/// How long a sender remembers the MTA-STS policy: weeks, as RFC 8461 §10.2 advises.
+const STS_MAX_AGE_SECONDS: u32 = 1_209_600;
+/// The services that mail clients look for (RFC 6186 §3, RFC 8314 §5.1): name, priority, port. A
+/// port of zero says that there is no such service: nothing is read in the clear.
+const SERVICES: [(&str, u16, u16); 6] = [
+    ("_submissions", 0, 465),
+    ("_submission", 10, 587),
+    ("_imaps", 0, 993),
+    ("_pop3s", 10, 995),
+    ("_imap", 0, 0),
+    ("_pop3", 0, 0),
+];
+
+/// What a record is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Topic {
+    Mx,
+    Spf,
+    Dkim,
+    /// A next pair of keys, not in use yet.
+    DkimNext,
+    Dmarc,
+    Sts,
+    TlsReports,
+    Service,
+    NoService,
+}
+
+impl Topic {
+    /// Whether mail goes wrong, or may be forged, without it. The others are advice.
+    pub fn is_needed(self) -> bool {
+        matches!(self, Self::Mx | Self::Spf | Self::Dkim | Self::Dmarc)
+    }
+}
+
+/// One record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    pub topic: Topic,
+    pub name: String,
+    pub kind: RecordKind,
+    /// As an answer would show it: the text of a TXT record in one piece.
+    pub value: String,
+}
+
+impl Wanted {
+    fn new(topic: Topic, name: String, kind: RecordKind, value: String) -> Self {
+        Self { topic, name, kind, value }
+    }
+
+    pub fn json(&self) -> Value {
+        let Words { ja, en } = purpose(self.topic);
+        json!({
+            "name": self.name,
+            "type": word(self.kind),
+            "value": self.value,
+            "zone": self.zone_line(),
+            "needed": self.topic.is_needed(),
+            "for": { "ja": ja, "en": en },
+        })
+    }
+
+    /// As a zone file has it: a long text in several strings (RFC 6376 §3.6.2.2, RFC 7208 §3.3).
+    fn zone_line(&self) -> String {
+        let value = match self.kind {
+            RecordKind::Txt => strings(&self.value),
+            _ => self.value.clone(),
+        };
+        format!("{}. {TTL_SECONDS} IN {} {value}", self.name, word(self.kind))
+    }
+}
+
+fn strings(text: &str) -> String {
+    let mut strings = vec![String::new()];
+    for letter in text.chars() {
+        let is_full =
+            strings.last().is_some_and(|string| string.len() + letter.len_utf8() > STRING_OCTETS);
+        if is_full {
+            strings.push(String::new());
+        }
+        if let Some(string) = strings.last_mut() {
+            string.push(letter);
+        }
+    }
+    let quoted: Vec<String> = strings
+        .iter()
+        .map(|string| format!("\"{}\"", string.replace('\\', "\\\\").replace('"', "\\\"")))
+        .collect();
+    match quoted.as_slice() {
+        [one] => one.clone(),
+        several => format!("( {} )", several.join(" ")),
+    }
+}
+
+pub fn word(kind: RecordKind) -> &'static str {
+    match kind {
+        RecordKind::A => "A",
+        RecordKind::Aaaa => "AAAA",
+        RecordKind::Mx => "MX",
+        RecordKind::Txt => "TXT",
+        RecordKind::Ptr => "PTR",
+        RecordKind::Tlsa => "TLSA",
+        RecordKind::Srv => "SRV",
+    }
+}
+
+/// All records of a domain, in the order in which they are best made. `host`: our own name.
+pub fn wanted(domain: &str, host: &str, keys: &[MailRecord]) -> Vec<Wanted> {
+    let text =
+        |topic, name: String, value: String| Wanted::new(topic, name, RecordKind::Txt, value);
+    let mx = format!("10 {host}.");
+    let mut all = vec![
+        Wanted::new(Topic::Mx, domain.to_owned(), RecordKind::Mx, mx),
+        text(Topic::Spf, domain.to_owned(), format!("v=spf1 a:{host} -all")),
+    ];
+    all.extend(dkim(keys));
+    let reports = format!("mailto:postmaster@{domain}");
+    let dmarc = format!("v=DMARC1; p=quarantine; rua={reports}");
+    all.push(text(Topic::Dmarc, format!("_dmarc.{domain}"), dmarc));
+    let sts = format!("v=STSv1; id={};", policy_id(host));
+    all.push(text(Topic::Sts, format!("_mta-sts.{domain}"), sts));
+    let reports = format!("v=TLSRPTv1; rua={reports}");
+    all.push(text(Topic::TlsReports, format!("_smtp._tls.{domain}"), reports));
+    all.extend(SERVICES.map(|(service, priority, port)| {
+        let (topic, value) = match port {
+            0 => (Topic::NoService, format!("{priority} 0 0 .")),
+            port => (Topic::Service, format!("{priority} 1 {port} {host}.")),
+        };
+        Wanted::new(topic, format!("{service}._tcp.{domain}"), RecordKind::Srv, value)
+    }));
+    all
+}
+
+/// Those that sign, then those that will; what rests needs no new record.
+fn dkim(keys: &[MailRecord]) -> impl Iterator<Item = Wanted> {
+    let first = keys.iter().position(|key| key.signs).unwrap_or(0);
+    keys.iter().skip(first).map(key)
+}
+
+fn key(key: &MailRecord) -> Wanted {
+    let topic = if key.signs { Topic::Dkim } else { Topic::DkimNext };
+    Wanted::new(topic, key.name.clone(), RecordKind::Txt, key.text.clone())
+}
+
+/// One key, whatever its state.
+pub fn key_json(one: &MailRecord) -> Value {
+    let wanted = key(one);
+    json!({
+        "name": wanted.name,
+        "type": word(wanted.kind),
+        "value": wanted.value,
+        "zone": wanted.zone_line(),
+    })
+}
+
+/// The policy that the owner's web server gives (RFC 8461 §3.2). `testing` first: mail goes on
+/// arriving while reports show who would have failed.
+pub fn sts_policy(domain: &str, host: &str) -> Value {
+    let Words { ja, en } = super::words::STS_POLICY;
+    json!({
+        "url": format!("https://mta-sts.{domain}/.well-known/mta-sts.txt"),
+        "text": sts_text(host),
+        "for": { "ja": ja, "en": en },
+    })
+}
+
+fn sts_text(host: &str) -> String {
+    format!("version: STSv1\r\nmode: testing\r\nmx: {host}\r\nmax_age: {STS_MAX_AGE_SECONDS}\r\n")
+}
+
+/// Changes when the policy does (RFC 8461 §3.1): FNV-1a of its text; nobody gains by a collision.
+fn policy_id(host: &str) -> String {
+    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    format!("{:016x}", sts_text(host).bytes().fold(0xcbf2_9ce4_8422_2325, step))
+}

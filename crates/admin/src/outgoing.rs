@@ -1,0 +1,134 @@
+//! What a tenant lets leave, and who gets what nobody has an address for.
+
+use crate::approvals::{perform, permission};
+use crate::peers::{Answer, Peers};
+use crate::people::one_tenant;
+use crate::places;
+use serde_json::{Value, json};
+use wire::admin::SendingChange;
+use wire::approval::Act;
+use wire::directory::{FromAdmin, SendingSettings, SmartHost, ToAdmin};
+use wire::post::HopTls;
+
+/// `tenant set`: what limits as much is done at once, what limits less is an act for two.
+pub fn set(peers: &mut Peers<'_>, name: String, change: SendingChange) -> Answer {
+    let tenant = one_tenant(peers, &name)?;
+    let settings = changed(&tenant.sending, change);
+    if settings.is_weaker_than(&tenant.sending) {
+        let permission = permission(peers)?;
+        let act = Act::ChangeSending { tenant: tenant.tenant, settings };
+        return perform(peers, act, permission);
+    }
+    let question = FromAdmin::Sending { tenant: name, settings };
+    places::directory(peers, &question, |answer| match answer {
+        ToAdmin::Tenant(tenant) => Some(places::tenant_json(&tenant)),
+        _ => None,
+    })
+}
+
+fn changed(before: &SendingSettings, change: SendingChange) -> SendingSettings {
+    let smart_host = match change.no_smart_host {
+        true => None,
+        false => change.smart_host.or_else(|| before.smart_host.clone()),
+    };
+    let source = match change.no_source {
+        true => None,
+        false => change.source.or(before.source),
+    };
+    SendingSettings {
+        in_ten_minutes: change.in_ten_minutes.unwrap_or(before.in_ten_minutes),
+        in_a_day: change.in_a_day.unwrap_or(before.in_a_day),
+        bytes: change.bytes.unwrap_or(before.bytes),
+        delay_ms: change.delay_ms.unwrap_or(before.delay_ms),
+        refused_kinds: kinds(&before.refused_kinds, &change.refuse_kinds, &change.allow_kinds),
+        notice: change.notice.unwrap_or_else(|| before.notice.clone()),
+        smart_host,
+        source,
+    }
+}
+
+/// Those refused until now, with the new ones and without those let go.
+fn kinds(before: &[String], refused: &[String], allowed: &[String]) -> Vec<String> {
+    let plain = |kind: &String| kind.trim().trim_start_matches('.').to_lowercase();
+    let allowed: Vec<String> = allowed.iter().map(plain).collect();
+    let mut kinds = before.to_vec();
+    for kind in refused.iter().map(plain) {
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
+        }
+    }
+    kinds.retain(|kind| !allowed.contains(kind));
+    kinds
+}
+
+pub fn sending_json(settings: &SendingSettings) -> Value {
+    json!({
+        "in_ten_minutes": settings.in_ten_minutes,
+        "in_a_day": settings.in_a_day,
+        "bytes": settings.bytes,
+        "delay_seconds": settings.delay_ms / 1_000,
+        "refused_kinds": settings.refused_kinds,
+        "notice": settings.notice,
+        "smart_host": settings.smart_host.as_ref().map(host_json),
+        "source": settings.source.map(|source| source.to_string()),
+    })
+}
+
+fn host_json(host: &SmartHost) -> Value {
+    let tls = match host.tls {
+        HopTls::Implicit => "implicit",
+        HopTls::StartTls => "starttls",
+        HopTls::IfOffered => "if-offered",
+    };
+    json!({ "host": host.name, "port": host.port, "tls": tls })
+}
+
+/// `domain set`.
+pub fn set_domain(peers: &mut Peers<'_>, domain: String, catch_all: String) -> Answer {
+    let address = (catch_all != "none").then_some(catch_all);
+    places::directory(peers, &FromAdmin::CatchAll { domain, address }, |answer| match answer {
+        ToAdmin::Domain(domain) => Some(json!({
+            "domain": domain.domain,
+            "tenant": domain.tenant,
+            "catch_all": domain.catch_all,
+        })),
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SendingChange, changed};
+    use wire::directory::{SendingSettings, SmartHost};
+    use wire::post::HopTls;
+
+    #[test]
+    fn what_is_left_away_stays_as_it_is() {
+        let before = SendingSettings {
+            in_a_day: 5,
+            notice: "Kaede".to_owned(),
+            refused_kinds: vec!["exe".to_owned(), "zip".to_owned()],
+            smart_host: Some(SmartHost {
+                name: "relay.example".to_owned(),
+                port: 587,
+                tls: HopTls::StartTls,
+            }),
+            source: Some("192.0.2.1".parse().unwrap()),
+            ..SendingSettings::default()
+        };
+        assert_eq!(changed(&before, SendingChange::default()), before);
+        let change = SendingChange {
+            in_ten_minutes: Some(3),
+            notice: Some(String::new()),
+            refuse_kinds: vec![".EXE".to_owned(), "7z".to_owned()],
+            allow_kinds: vec!["zip".to_owned()],
+            no_smart_host: true,
+            no_source: true,
+            ..SendingChange::default()
+        };
+        let after = changed(&before, change);
+        assert_eq!((after.in_ten_minutes, after.in_a_day), (3, 5));
+        assert_eq!(after.refused_kinds, ["exe", "7z"]);
+        assert!(after.notice.is_empty() && after.smart_host.is_none() && after.source.is_none());
+    }
+}

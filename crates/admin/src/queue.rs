@@ -1,0 +1,159 @@
+//! Mail that leaves: what waits, why, and what an operator does about it.
+
+use crate::peers::{Answer, Peers, Refusal};
+use crate::people::names;
+use evidence::rfc3339;
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use terms::{Kind, MessageId, TenantId};
+use wire::post::{FromAdmin, LegState, Queued, ToAdmin};
+
+/// Messages on one page.
+const PAGE: u32 = 500;
+
+pub fn list(peers: &mut Peers<'_>, tenant: Option<String>, after: Option<String>) -> Answer {
+    let tenant = match tenant {
+        Some(name) => Some(tenant_of(peers, name)?),
+        None => None,
+    };
+    let after = after.as_deref().map(parse).transpose()?;
+    match post(peers, &FromAdmin::List { tenant, after, limit: PAGE })? {
+        ToAdmin::Messages { items, next } => {
+            let shown = messages(peers, &items)?;
+            Ok(json!({ "items": shown, "next": next.map(|id| id.to_string()) }))
+        }
+        _ => Err(Refusal::unexpected(Kind::Post)),
+    }
+}
+
+pub fn show(peers: &mut Peers<'_>, id: &str) -> Answer {
+    match post(peers, &FromAdmin::Show(parse(id)?))? {
+        ToAdmin::Message { message, legs } => {
+            let mut shown = messages(peers, &[message])?.pop().unwrap_or_default();
+            shown["destinations"] = legs.iter().map(leg).collect();
+            Ok(shown)
+        }
+        ToAdmin::Past { message, at_ms, sent, not_sent } => Ok(json!({
+            "id": message.to_string(),
+            "state": past_state(sent, not_sent),
+            "at": rfc3339(at_ms),
+            "destinations_sent": sent,
+            "destinations_not_sent": not_sent,
+        })),
+        ToAdmin::NoSuch => Err(no_such(id)),
+        _ => Err(Refusal::unexpected(Kind::Post)),
+    }
+}
+
+pub fn act(peers: &mut Peers<'_>, act: &str, id: &str) -> Answer {
+    let message = parse(id)?;
+    let question = match act {
+        "hold" => FromAdmin::Hold(message),
+        "release" => FromAdmin::Release(message),
+        "cancel" => FromAdmin::Cancel(message),
+        other => return Err(Refusal::new("hold, release or cancel", other, "see `sekisho help`")),
+    };
+    match post(peers, &question)? {
+        ToAdmin::Done => Ok(json!({ "id": id, "done": act })),
+        ToAdmin::NoSuch => Err(no_such(id)),
+        _ => Err(Refusal::unexpected(Kind::Post)),
+    }
+}
+
+pub fn status(peers: &mut Peers<'_>) -> Answer {
+    match post(peers, &FromAdmin::Status)? {
+        ToAdmin::Status(status) => Ok(json!({
+            "messages": status.messages,
+            "deliveries": status.legs,
+            "held": status.held,
+            "delayed": status.delayed,
+            "leaving": status.leaving,
+            "destinations": status.destinations,
+            "unreachable": status.unreachable,
+            "bytes": status.bytes,
+        })),
+        _ => Err(Refusal::unexpected(Kind::Post)),
+    }
+}
+
+/// What has become of a message that was handed in, and of each of its ways; `None`: the queue
+/// knows nothing of it any more.
+pub fn fate(peers: &mut Peers<'_>, message: MessageId) -> Option<(String, Value)> {
+    match post(peers, &FromAdmin::Show(message)).ok()? {
+        ToAdmin::Message { message, legs } => {
+            Some((message.state.word().to_owned(), legs.iter().map(leg).collect()))
+        }
+        ToAdmin::Past { sent, not_sent, .. } => {
+            let counts = json!({ "sent": sent, "not_sent": not_sent });
+            Some((past_state(sent, not_sent).to_owned(), counts))
+        }
+        _ => None,
+    }
+}
+
+fn past_state(sent: u16, not_sent: u16) -> &'static str {
+    match (sent, not_sent) {
+        (_, 0) => "sent",
+        (0, _) => "not-sent",
+        _ => "partly-sent",
+    }
+}
+
+fn messages(peers: &mut Peers<'_>, items: &[Queued]) -> Result<Vec<Value>, Refusal> {
+    let tenants = tenant_names(peers)?;
+    let senders = names(peers, items.iter().map(|item| item.user).collect())?;
+    let shown = items.iter().zip(senders).map(|(item, sender)| {
+        json!({
+            "id": item.message.to_string(),
+            "state": item.state.word(),
+            "size": item.size,
+            "at": rfc3339(item.at_ms),
+            "next_try": item.next_try_ms.map(rfc3339),
+            "tenant": tenants.get(&item.tenant),
+            "sender": sender,
+            "destinations_left": item.legs,
+        })
+    });
+    Ok(shown.collect())
+}
+
+fn leg(leg: &LegState) -> Value {
+    json!({
+        "destination": data_encoding::HEXLOWER.encode(&leg.route.0),
+        "state": leg.state.word(),
+        "recipients": leg.recipients,
+        "attempts": leg.attempts,
+        "next_try": leg.next_try_ms.map(rfc3339),
+    })
+}
+
+fn tenant_names(peers: &mut Peers<'_>) -> Result<HashMap<TenantId, String>, Refusal> {
+    match peers.ask(Kind::Directory, &wire::directory::FromAdmin::TenantList)? {
+        wire::directory::ToAdmin::Tenants(tenants) => {
+            Ok(tenants.into_iter().map(|tenant| (tenant.tenant, tenant.name)).collect())
+        }
+        wire::directory::ToAdmin::Fault(what) => Err(Refusal::Fault(what)),
+        _ => Err(Refusal::unexpected(Kind::Directory)),
+    }
+}
+
+fn tenant_of(peers: &mut Peers<'_>, name: String) -> Result<TenantId, Refusal> {
+    let found = tenant_names(peers)?.into_iter().find(|(_, known)| *known == name);
+    let hint = "see `tenant list`";
+    found.map(|(tenant, _)| tenant).ok_or_else(|| Refusal::new("a tenant's name", &name, hint))
+}
+
+fn parse(id: &str) -> Result<MessageId, Refusal> {
+    MessageId::parse(id).ok_or_else(|| no_such(id))
+}
+
+fn no_such(id: &str) -> Refusal {
+    Refusal::new("the id of a message in the queue", id, "see `queue list`, or `trace`")
+}
+
+fn post(peers: &mut Peers<'_>, question: &FromAdmin) -> Result<ToAdmin, Refusal> {
+    match peers.ask(Kind::Post, question)? {
+        ToAdmin::Fault(what) => Err(Refusal::Fault(what)),
+        answer => Ok(answer),
+    }
+}

@@ -1,0 +1,146 @@
+//! One batch, from the keys to the last outcome.
+
+use crate::Fault;
+use crate::fates::{Fate, Leg, Obstacle};
+use crate::neighbours::{Batch, Neighbours};
+use crate::opening::{Hand, Opened};
+use crate::{here, outside, told};
+use notice::Action;
+use std::collections::VecDeque;
+use std::os::fd::OwnedFd;
+use wire::control::Report;
+use wire::post::{Errand, Hop, Load, Outcome, Why};
+
+/// What a batch has while it is carried.
+pub(crate) struct Hands {
+    pub hand: Hand,
+    /// The batch's descriptors: sealed bodies lie in them.
+    pub held: Vec<OwnedFd>,
+}
+
+/// Carries everything. A fault ends the instance; what nobody said anything about is tried again.
+pub(crate) fn carry(batch: Batch, house: &mut Neighbours) -> Result<(), Fault> {
+    let Batch { tenant, loads, held } = batch;
+    let agreed = house.hand.take().filter(|hand| hand.serves(tenant));
+    let is_agreed = agreed.is_some();
+    let hand = match agreed.map_or_else(|| Hand::open(tenant, house), Ok) {
+        Ok(hand) => hand,
+        Err(fault) => return put_off(&loads, &fault, house),
+    };
+    let mut hands = Hands { hand, held };
+    let mut legs = open_envelopes(&loads, &hands, house);
+    // A vault that was started anew knows nothing of what was agreed before.
+    if is_agreed && matches!(legs, Err(Fault::NotReleased)) {
+        hands.hand = match Hand::open(tenant, house) {
+            Ok(hand) => hand,
+            Err(fault) => return put_off(&loads, &fault, house),
+        };
+        legs = open_envelopes(&loads, &hands, house);
+    }
+    let legs = match legs {
+        Ok(legs) => legs,
+        Err(fault) => return put_off(&loads, &fault, house),
+    };
+    let mut outward: Vec<VecDeque<Leg>> = Vec::new();
+    for mut leg in legs {
+        match (leg.load.errand, &leg.envelope.hop) {
+            (Errand::TellLate, _) => tell_late(&mut leg, &hands, house)?,
+            (Errand::GiveBack, _) => {
+                leg.give_up();
+                leg.end(&hands, house)?;
+            }
+            (Errand::Carry, Hop::Here) => {
+                here::deliver(&mut leg, &hands, house);
+                leg.end(&hands, house)?;
+            }
+            (Errand::Carry, _) => match outward.iter_mut().find(|way| is_same_way(way, &leg)) {
+                Some(way) => way.push_back(leg),
+                None => outward.push(VecDeque::from([leg])),
+            },
+        }
+    }
+    outward.into_iter().try_for_each(|legs| outside::carry(legs, &hands, house))?;
+    house.hand = Some(hands.hand);
+    Ok(())
+}
+
+/// Whether a leg can share connections with these.
+fn is_same_way(legs: &VecDeque<Leg>, leg: &Leg) -> bool {
+    legs.front().is_some_and(|first| {
+        let (one, other) = (&first.envelope, &leg.envelope);
+        one.hop == other.hop && one.require_tls == other.require_tls
+    })
+}
+
+/// Nothing of the batch can be opened now: it comes back soon.
+fn put_off(loads: &[Load], fault: &Fault, house: &mut Neighbours) -> Result<(), Fault> {
+    house.report(&Report::Note { text: format!("depart: a batch is put off: {fault}") });
+    for load in loads {
+        let later = Outcome::Later { sent: 0, rest: None, why: Why::Ours };
+        house.ended(load.message, load.leg, later, &[])?;
+    }
+    Ok(())
+}
+
+fn open_envelopes(
+    loads: &[Load],
+    hands: &Hands,
+    house: &mut Neighbours,
+) -> Result<Vec<Leg>, Fault> {
+    let opened = hands.hand.envelopes(loads, &hands.held, house)?;
+    let mut legs = Vec::with_capacity(loads.len());
+    for (load, envelope) in loads.iter().zip(opened) {
+        match envelope {
+            Opened::Envelope(envelope) => legs.push(Leg::new(load.clone(), envelope)),
+            Opened::NotNow => {
+                let later = Outcome::Later { sent: 0, rest: None, why: Why::Ours };
+                house.ended(load.message, load.leg, later, &[])?;
+            }
+            Opened::Never => cannot_be_opened(load, house)?,
+        }
+    }
+    Ok(legs)
+}
+
+/// Nobody can be told, for who sent it stands in what does not open. It stays until its time is
+/// over, and somebody hears of it.
+fn cannot_be_opened(load: &Load, house: &mut Neighbours) -> Result<(), Fault> {
+    let what = format!("the envelope of {}, leg {}, does not open", load.message, load.leg);
+    house.report(&Report::Alarm { what });
+    let outcome = match load.errand {
+        Errand::GiveBack => Outcome::Failed { sent: 0, why: Why::Ours },
+        Errand::TellLate => Outcome::ToldLate,
+        Errand::Carry => Outcome::Later { sent: 0, rest: None, why: Why::Ours },
+    };
+    house.ended(load.message, load.leg, outcome, &[])
+}
+
+fn tell_late(leg: &mut Leg, hands: &Hands, house: &mut Neighbours) -> Result<(), Fault> {
+    let obstacle = Obstacle::late();
+    let who: Vec<(usize, &Obstacle)> =
+        (0..leg.fates.len()).map(|place| (place, &obstacle)).collect();
+    let outcome = match told::tell(Action::Delayed, leg, &who, hands, house) {
+        Ok(()) => Outcome::ToldLate,
+        Err(fault) => {
+            house.report(&Report::Note { text: format!("depart: {fault}") });
+            Outcome::Later { sent: 0, rest: None, why: Why::Ours }
+        }
+    };
+    house.ended(leg.load.message, leg.load.leg, outcome, &[])
+}
+
+impl Leg {
+    /// Tells whom it concerns, then post. What could not be told is tried again.
+    pub(crate) fn end(&mut self, hands: &Hands, house: &mut Neighbours) -> Result<(), Fault> {
+        if let Err(fault) = told::tell_all(self, hands, house) {
+            house.report(&Report::Note { text: format!("depart: {fault}") });
+            for fate in &mut self.fates {
+                if matches!(fate, Fate::Failed(_)) {
+                    *fate = Fate::Left(Some(Obstacle::ours("the notice could not be kept")));
+                }
+            }
+        }
+        let (outcome, held) = self.outcome(hands)?;
+        house.ended(self.load.message, self.load.leg, outcome, &held)
+    }
+}

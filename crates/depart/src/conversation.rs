@@ -1,0 +1,190 @@
+//! One connection to one host: `courier` says what to write, this writes and reads it, and no wait
+//! is without an end.
+
+use crate::opening::Text;
+use crate::{Fault, Limits};
+use courier::{Broken, Courier, Letter, Outcome, Want};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tls::Line;
+
+/// Read at once.
+const READ_BYTES: usize = 16 * 1024;
+/// Our last word: who is answered and does not answer it keeps nobody.
+const GOODBYE: Duration = Duration::from_secs(10);
+
+/// How the connection may be secured.
+pub(crate) struct Security {
+    pub tls: courier::Tls,
+    pub config: Arc<ClientConfig>,
+    pub name: ServerName<'static>,
+}
+
+/// A connection that takes letters.
+pub(crate) struct Conversation {
+    line: Line,
+    courier: Courier,
+    security: Security,
+    limits: Limits,
+    /// Answers heard when we began to wait for the next.
+    heard: u64,
+    since: Instant,
+    /// The end of the letter's or the greeting's time.
+    until: Instant,
+    /// The end of the text was written: from then on the remote may have taken it.
+    is_ended: bool,
+}
+
+/// How one letter fared.
+pub(crate) struct Carried {
+    /// For each of its receivers.
+    pub outcomes: Vec<Outcome>,
+    /// Whether the remote may have it although it did not say so.
+    pub is_ended: bool,
+    /// The connection is of no further use.
+    pub broken: Option<Broken>,
+}
+
+impl Conversation {
+    /// From the greeting to where a letter may be begun.
+    pub(crate) fn begin(
+        line: Line,
+        our_name: &str,
+        security: Security,
+        limits: Limits,
+    ) -> Result<Self, Broken> {
+        let now = Instant::now();
+        let mut this = Self {
+            line,
+            courier: Courier::new(our_name, security.tls),
+            security,
+            limits,
+            heard: 0,
+            since: now,
+            until: now + limits.letter,
+            is_ended: false,
+        };
+        if this.security.tls == courier::Tls::Already {
+            this.secure().map_err(Broken::TlsFailed)?;
+        }
+        loop {
+            match this.step() {
+                Want::Letter => return Ok(this),
+                Want::Broken(broken) => return Err(broken),
+                Want::Close => return Err(Broken::Closed),
+                _ => {}
+            }
+        }
+    }
+
+    pub(crate) fn courier(&self) -> &Courier {
+        &self.courier
+    }
+
+    /// One letter. A fault is ours: the text could not be opened, and the connection is cut before
+    /// its end, so that nobody takes half of it for a whole.
+    pub(crate) fn carry(&mut self, letter: Letter, text: &Text) -> Result<Carried, Fault> {
+        self.until = Instant::now() + self.limits.letter;
+        self.is_ended = false;
+        self.courier.begin(letter);
+        let mut outcomes = Vec::new();
+        loop {
+            match self.step() {
+                Want::Text => self.send_text(text)?,
+                Want::Outcomes(found) => outcomes = found,
+                Want::Letter => return Ok(self.carried(outcomes, None)),
+                Want::Broken(broken) => return Ok(self.carried(outcomes, Some(broken))),
+                Want::Close => return Ok(self.carried(outcomes, Some(Broken::Closed))),
+                Want::Read(_) | Want::Secure => {}
+            }
+        }
+    }
+
+    fn carried(&self, outcomes: Vec<Outcome>, broken: Option<Broken>) -> Carried {
+        Carried { outcomes, is_ended: self.is_ended, broken }
+    }
+
+    pub(crate) fn quit(mut self) {
+        self.until = Instant::now() + GOODBYE;
+        self.courier.quit();
+        while !matches!(self.step(), Want::Close | Want::Broken(_) | Want::Letter) {}
+        self.line.close();
+    }
+
+    /// Asks what is wanted, writes what there is to say, and does what needs nobody else.
+    fn step(&mut self) -> Want {
+        let want = self.courier.next();
+        let output = self.courier.take_output();
+        if !output.is_empty() && !self.write(&output) {
+            return want;
+        }
+        match want {
+            Want::Read(patience) => self.read(patience),
+            Want::Secure => match self.secure() {
+                Ok(()) => self.courier.secured(),
+                Err(why) => self.courier.not_secured(why),
+            },
+            _ => {}
+        }
+        want
+    }
+
+    fn read(&mut self, patience: Duration) {
+        if self.heard != self.courier.heard() {
+            (self.heard, self.since) = (self.courier.heard(), Instant::now());
+        }
+        let until = (self.since + patience.min(self.limits.answer)).min(self.until);
+        let mut buffer = [0; READ_BYTES];
+        match self.line.read(&mut buffer, until) {
+            Ok(0) => self.courier.closed(),
+            Ok(count) => self.courier.feed(buffer.get(..count).unwrap_or(&[])),
+            Err(fault) if fault.kind() == ErrorKind::TimedOut => self.courier.timed_out(),
+            Err(_) => self.courier.closed(),
+        }
+    }
+
+    /// Whether it went out. Who closes while we speak may have said why.
+    fn write(&mut self, output: &[u8]) -> bool {
+        self.since = Instant::now();
+        let until = (self.since + self.limits.piece).min(self.until);
+        match self.line.write(output, until) {
+            Ok(()) => return true,
+            Err(fault) if fault.kind() == ErrorKind::TimedOut => self.courier.timed_out(),
+            Err(_) => {
+                let mut buffer = [0; READ_BYTES];
+                if let Ok(count) = self.line.read(&mut buffer, Instant::now()) {
+                    self.courier.feed(buffer.get(..count).unwrap_or(&[]));
+                }
+                self.courier.closed();
+            }
+        }
+        false
+    }
+
+    fn send_text(&mut self, text: &Text) -> Result<(), Fault> {
+        let mut is_open = true;
+        text.each_piece::<Fault>(|piece| {
+            if is_open {
+                self.courier.text(piece);
+                let output = self.courier.take_output();
+                is_open = self.write(&output);
+            }
+            Ok(())
+        })?;
+        if is_open {
+            self.courier.end_text();
+            // Whatever of this goes out may be the end.
+            self.is_ended = true;
+        }
+        Ok(())
+    }
+
+    fn secure(&mut self) -> Result<(), String> {
+        let until = Instant::now() + self.limits.handshake;
+        let (config, name) = (self.security.config.clone(), self.security.name.clone());
+        self.line.secure(config, name, until).map_err(|fault| fault.to_string())
+    }
+}

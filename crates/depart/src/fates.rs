@@ -1,0 +1,207 @@
+//! How each recipient of a leg fares, and what that makes of the leg.
+
+use crate::Fault;
+use crate::batch::Hands;
+use crate::neighbours::Neighbours;
+use crate::opening::Text;
+use courier::Answer;
+use notice::Reason;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use wire::post::{Envelope, Load, Outcome, Receiver, Why};
+
+/// One recipient.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// Still to be reached. What stood in the way last.
+    Left(Option<Obstacle>),
+    Sent(Taken),
+    Failed(Obstacle),
+}
+
+/// Who took it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Taken {
+    /// `None`: a mailbox of ours.
+    pub remote: Option<String>,
+    pub answer: Option<String>,
+    /// The remote tells of its success itself, as it was asked to (RFC 3461 §5.2.2).
+    pub tells_itself: bool,
+}
+
+/// What stood in the way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Obstacle {
+    pub why: Why,
+    pub status: (u8, u16, u16),
+    pub remote: Option<String>,
+    /// What was said.
+    pub answer: Option<String>,
+    /// By the remote, and not by us.
+    pub is_theirs: bool,
+    /// Known better than from status and words.
+    pub reason: Option<Reason>,
+}
+
+impl Obstacle {
+    pub(crate) fn of(why: Why, status: (u8, u16, u16), answer: &str) -> Self {
+        let answer = Some(answer.to_owned());
+        Self { why, status, remote: None, answer, is_theirs: false, reason: None }
+    }
+
+    pub(crate) fn ours(answer: &str) -> Self {
+        Self::of(Why::Ours, (4, 3, 0), answer)
+    }
+
+    /// It lies with this status, for this mail.
+    pub(crate) fn answered(status: (u8, u16, u16), answer: &str) -> Self {
+        let (class, subject, detail) = status;
+        Self::of(Why::Answered { class, subject, detail }, status, answer)
+    }
+
+    /// The remote's own words, with a class of ours: what it says may fit its code or not.
+    pub(crate) fn said(class: u8, answer: &Answer) -> Self {
+        let (_, subject, detail) = answer.status();
+        let obstacle = Self::answered((class, subject, detail), &answer.quoted());
+        Self { is_theirs: true, ..obstacle }
+    }
+
+    pub(crate) fn late() -> Self {
+        Self::answered((4, 0, 0), "it has not been taken yet").because(Reason::NotYet)
+    }
+
+    fn expired() -> Self {
+        Self::answered((5, 4, 7), "its time is over").because(Reason::Expired)
+    }
+
+    pub(crate) fn because(self, reason: Reason) -> Self {
+        Self { reason: Some(reason), ..self }
+    }
+
+    pub(crate) fn at(self, remote: &str) -> Self {
+        Self { remote: Some(remote.to_owned()), ..self }
+    }
+}
+
+/// A leg in hand: whom it is for, and how far it is with each.
+pub(crate) struct Leg {
+    pub load: Load,
+    pub envelope: Envelope,
+    /// In the order of the envelope's recipients.
+    pub fates: Vec<Fate>,
+    /// Connections that broke in the middle of it.
+    pub breaks: u8,
+    /// Its text, once it was asked for: each key is released once in a batch.
+    text: Option<Rc<Text>>,
+}
+
+impl Leg {
+    pub(crate) fn new(load: Load, envelope: Envelope) -> Self {
+        let fates = vec![Fate::Left(None); envelope.recipients.len()];
+        Self { load, envelope, fates, breaks: 0, text: None }
+    }
+
+    pub(crate) fn has_text(&self) -> bool {
+        self.text.is_some()
+    }
+
+    pub(crate) fn take_text(&mut self, text: Text) {
+        self.text = Some(Rc::new(text));
+    }
+
+    /// Its text as it leaves.
+    pub(crate) fn text(
+        &mut self,
+        hands: &Hands,
+        house: &mut Neighbours,
+    ) -> Result<Rc<Text>, Fault> {
+        if let Some(text) = &self.text {
+            return Ok(text.clone());
+        }
+        let text = Rc::new(hands.hand.text(&self.load, &hands.held, house)?);
+        self.text = Some(text.clone());
+        Ok(text)
+    }
+
+    /// Its time is over: who is left fails.
+    pub(crate) fn give_up(&mut self) {
+        self.settle(|| Fate::Failed(Obstacle::expired()));
+    }
+
+    /// The same fate for all who have none of their own yet.
+    pub(crate) fn settle(&mut self, fate: impl Fn() -> Fate) {
+        let fates = self.fates.iter_mut().filter(|known| matches!(known, Fate::Left(None)));
+        fates.for_each(|known| *known = fate());
+    }
+
+    /// Those of whom nothing has been heard in this attempt.
+    pub(crate) fn open(&self) -> Vec<usize> {
+        let is_open =
+            |(place, fate): (usize, &Fate)| matches!(fate, Fate::Left(None)).then_some(place);
+        self.fates.iter().enumerate().filter_map(is_open).collect()
+    }
+
+    pub(crate) fn receiver(&self, place: usize) -> Option<&Receiver> {
+        self.envelope.recipients.get(place)
+    }
+
+    pub(crate) fn set(&mut self, place: usize, fate: Fate) {
+        if let Some(known) = self.fates.get_mut(place) {
+            *known = fate;
+        }
+    }
+
+    /// What post is told, as `wire::post` defines it.
+    pub(crate) fn outcome(&self, hands: &Hands) -> Result<(Outcome, Vec<OwnedFd>), Fault> {
+        let count = |is: fn(&Fate) -> bool| {
+            let count = self.fates.iter().filter(|fate| is(fate)).count();
+            u16::try_from(count).unwrap_or(u16::MAX)
+        };
+        let sent = count(|fate| matches!(fate, Fate::Sent(_)));
+        let left = count(|fate| matches!(fate, Fate::Left(_)));
+        if left == 0 {
+            let failed = self.fates.iter().find_map(|fate| match fate {
+                Fate::Failed(obstacle) => Some(obstacle.why),
+                _ => None,
+            });
+            let outcome = match failed {
+                None => Outcome::Sent { recipients: sent },
+                Some(why) => Outcome::Failed { sent, why },
+            };
+            return Ok((outcome, Vec::new()));
+        }
+        let mut held = Vec::new();
+        let is_all = usize::from(left) == self.fates.len();
+        let rest = match is_all {
+            true => None,
+            false => Some((hands.hand.seal_rest(self, &self.rest(), &mut held)?, left)),
+        };
+        Ok((Outcome::Later { sent, rest, why: self.why(is_all) }, held))
+    }
+
+    /// The envelope of those who are left.
+    fn rest(&self) -> Envelope {
+        let both = self.envelope.recipients.iter().zip(&self.fates);
+        let left = both.filter(|(_, fate)| matches!(fate, Fate::Left(_)));
+        let recipients = left.map(|(receiver, _)| receiver.clone()).collect();
+        Envelope { recipients, ..self.envelope.clone() }
+    }
+
+    /// The destination is only said to be unreachable when nobody of the leg was reached.
+    fn why(&self, is_all: bool) -> Why {
+        let obstacles = self.fates.iter().filter_map(|fate| match fate {
+            Fate::Left(Some(obstacle)) => Some(obstacle.why),
+            _ => None,
+        });
+        let whys: Vec<Why> = obstacles.collect();
+        let first = |is: fn(&Why) -> bool| whys.iter().copied().find(|why| is(why));
+        let answered = first(|why| matches!(why, Why::Answered { .. }));
+        let ours = first(|why| matches!(why, Why::Ours));
+        let other = whys.first().copied();
+        match answered.or(ours).or(other) {
+            Some(Why::Unreachable) if !is_all => Why::Answered { class: 4, subject: 4, detail: 1 },
+            Some(why) => why,
+            None => Why::Ours,
+        }
+    }
+}

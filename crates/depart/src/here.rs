@@ -1,0 +1,194 @@
+//! Into mailboxes of this house: sealed to each person's keys, kept once.
+
+use crate::Fault;
+use crate::batch::Hands;
+use crate::fates::{Fate, Leg, Obstacle, Taken};
+use crate::neighbours::{Kept, Neighbours, Who, canonical};
+use copies::{Group, Message, Person, date};
+use mime::Summary;
+use notice::Reason;
+use std::collections::HashMap;
+use terms::{TenantId, UserId, Verdict};
+use wire::control::Report;
+use wire::directory::{Recipient, Statement};
+use wire::mailbox::{Journey, Place, State};
+
+/// Digests of one message: the directory takes so many in one question.
+const DIGESTS: usize = 64;
+
+/// A person who gets it, and for which of the leg's recipients.
+struct Receiving {
+    tenant: TenantId,
+    keys: Recipient,
+    places: Vec<usize>,
+}
+
+/// What is sealed for everybody.
+struct Letter {
+    added: String,
+    text: Vec<u8>,
+    summary: Summary,
+}
+
+/// Gives everybody of the leg a fate.
+pub(crate) fn deliver(leg: &mut Leg, hands: &Hands, house: &mut Neighbours) {
+    let mut people = receiving(leg, house);
+    let letter = match letter(leg, hands, house) {
+        Ok(letter) => letter,
+        Err(fault) => return put_off(leg, &fault, house),
+    };
+    // Twice: the second time without those whose mailbox is full.
+    for _ in 0..2 {
+        if people.is_empty() {
+            break;
+        }
+        match keep(leg, &letter, &people, hands, house) {
+            Ok(Kept::Yes) => {
+                for place in people.drain(..).flat_map(|person| person.places) {
+                    let taken = Taken { remote: None, answer: None, tells_itself: false };
+                    leg.set(place, Fate::Sent(taken));
+                }
+            }
+            Ok(Kept::OverQuota(full)) => {
+                let is_full = |person: &Receiving| full.contains(&person.keys.user);
+                for person in people.iter().filter(|person| is_full(person)) {
+                    let words = "the mailbox is full";
+                    let obstacle = Obstacle::answered((4, 2, 2), words);
+                    let fate = Fate::Left(Some(obstacle.because(Reason::MailboxFull)));
+                    person.places.iter().for_each(|place| leg.set(*place, fate.clone()));
+                }
+                people.retain(|person| !is_full(person));
+            }
+            Ok(Kept::Full) => break,
+            Ok(Kept::No) => break,
+            Err(fault) => return put_off(leg, &fault, house),
+        }
+    }
+    leg.settle(|| Fate::Left(Some(Obstacle::ours("the mailbox could not keep it"))));
+}
+
+fn put_off(leg: &mut Leg, fault: &Fault, house: &Neighbours) {
+    house.report(&Report::Note { text: format!("depart: {fault}") });
+    leg.settle(|| Fate::Left(Some(Obstacle::ours("it could not be opened or sealed"))));
+}
+
+/// Who the recipients are now. Those who are nobody any more fail.
+fn receiving(leg: &mut Leg, house: &mut Neighbours) -> Vec<Receiving> {
+    let mut people: Vec<Receiving> = Vec::new();
+    for place in leg.open() {
+        let address = leg.receiver(place).map(|receiver| receiver.address.clone());
+        let who = address.as_deref().and_then(canonical).map(|address| house.who_is(&address));
+        match who {
+            // All of it is passed on since: that was to be done when it was handed in.
+            Some(Who::Known(statement)) if statement.recipients.is_empty() => {
+                let moved = Obstacle::answered((5, 1, 6), "nobody of the house has this address");
+                leg.set(place, Fate::Failed(moved.because(Reason::HasMoved)));
+            }
+            Some(Who::Known(statement)) => add(&mut people, statement, place),
+            Some(Who::Later) => {
+                let obstacle = Obstacle::ours("the directory does not answer");
+                leg.set(place, Fate::Left(Some(obstacle)));
+            }
+            Some(Who::Unknown | Who::Foreign) | None => {
+                let nobody = Obstacle::answered((5, 1, 1), "nobody has this address any more");
+                leg.set(place, Fate::Failed(nobody.because(Reason::UserUnknown)));
+            }
+        }
+    }
+    people
+}
+
+fn add(people: &mut Vec<Receiving>, statement: Statement, place: usize) {
+    let tenant = statement.tenant;
+    for keys in statement.recipients {
+        match people.iter_mut().find(|person| person.keys.user == keys.user) {
+            Some(person) => person.places.push(place),
+            None => people.push(Receiving { tenant, keys, places: vec![place] }),
+        }
+    }
+}
+
+/// The text, its overview, and what stands on top. It is mail that a person of this very tenant
+/// wrote: what taking it apart could do to us, it does to its own tenant's batch.
+fn letter(leg: &mut Leg, hands: &Hands, house: &mut Neighbours) -> Result<Letter, Fault> {
+    let text = leg.text(hands, house)?.whole()?;
+    let summary = mime::summarise(&text);
+    // RFC 5321 §4.4. Who handed it in, and when, its own Received says.
+    let added = format!(
+        "Return-Path: <{}>\r\nReceived: by {} id {};\r\n\t{}\r\n",
+        leg.envelope.from,
+        house.host_name(),
+        leg.load.message,
+        date(compartment::now_ms()),
+    );
+    Ok(Letter { added, text, summary })
+}
+
+fn keep(
+    leg: &Leg,
+    letter: &Letter,
+    people: &[Receiving],
+    hands: &Hands,
+    house: &mut Neighbours,
+) -> Result<Kept, Fault> {
+    let mut by_tenant: HashMap<TenantId, Vec<&Receiving>> = HashMap::new();
+    for person in people {
+        by_tenant.entry(person.tenant).or_default().push(person);
+    }
+    let now = compartment::now_ms();
+    let summary = postcard::to_stdvec(&letter.summary).unwrap_or_default();
+    let (mut groups, mut journeys): (Vec<Group>, Vec<Journey>) = Default::default();
+    for (tenant, people) in by_tenant {
+        let message = Message {
+            tenant,
+            message: leg.load.message,
+            received_ms: now,
+            added: letter.added.as_bytes(),
+            summary: &summary,
+            bytes: letter.text.len() as u64,
+        };
+        let mut for_whom = Vec::with_capacity(people.len());
+        for Receiving { keys, .. } in &people {
+            for_whom.push(Person { keys, place: Place::Inbox, verdict: Verdict::Deliver });
+        }
+        groups.push(copies::seal(&message, &for_whom, |push| {
+            push(&letter.text).map_err(Fault::Copies)
+        })?);
+        // The sender's own tenant has the journey that began when it was handed in.
+        if tenant != hands.hand.tenant() {
+            journeys.push(journey(leg, letter, (tenant, &people), house));
+        }
+    }
+    let frames = copies::frames(groups, journeys)?;
+    Ok(house.keep(&frames))
+}
+
+fn journey(
+    leg: &Leg,
+    letter: &Letter,
+    (tenant, people): (TenantId, &[&Receiving]),
+    house: &mut Neighbours,
+) -> Journey {
+    let recipients: Vec<UserId> = people.iter().map(|person| person.keys.user).collect();
+    let places = people.iter().flat_map(|person| &person.places);
+    let to = places.filter_map(|place| leg.receiver(*place)).map(|to| &to.address);
+    let summary = &letter.summary;
+    let words = [&leg.envelope.from, &summary.message_id, &summary.from_address, &summary.subject];
+    let mut digests: Vec<[u8; 32]> = Vec::new();
+    for word in words.into_iter().chain(to).filter(|word| !word.trim().is_empty()) {
+        let digest = trace::digest(word);
+        if digests.len() < DIGESTS && !digests.contains(&digest) {
+            digests.push(digest);
+        }
+    }
+    Journey {
+        tenant,
+        message: leg.load.message,
+        tokens: house.tokens(tenant, digests),
+        at_ms: compartment::now_ms(),
+        state: State::Kept,
+        verdict: Verdict::Deliver,
+        reasons: Vec::new(),
+        recipients,
+    }
+}

@@ -1,0 +1,411 @@
+//! The channels of one instance: whom it may ask, what, and how long it waits.
+//!
+//! Every neighbour may die and come back: a new channel arrives over the control channel, and the
+//! question is put once more where asking twice does no harm.
+
+use crate::{Fault, Limits};
+use compartment::House;
+use smtp::Address;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+use terms::{Kind, MessageId, TenantId};
+use wire::Channel;
+use wire::control::{DIALS_BUSY, Order, Report};
+use wire::directory::{self, Stated, Statement};
+use wire::mailbox;
+use wire::names::{Answer, Outcome, Question, RecordKind, Security};
+use wire::post::{self, FromDepart, Load, ToDepart};
+use wire::vault;
+
+/// A neighbour that died is back within two seconds (the warden's back-off), or it is away.
+const REJOIN_LIMIT: Duration = Duration::from_secs(4);
+/// The directory answers from memory, or asks the vault once.
+const DIRECTORY_LIMIT: Duration = Duration::from_secs(6);
+/// A release waits for ledger and mirror.
+const VAULT_LIMIT: Duration = Duration::from_secs(20);
+/// `names` gives up by itself before this.
+const NAMES_LIMIT: Duration = Duration::from_secs(8);
+/// `fetch` serves each asker within thirty seconds.
+const FETCH_LIMIT: Duration = Duration::from_secs(32);
+/// A durable commit on a busy disk.
+const KEEP_LIMIT: Duration = Duration::from_secs(30);
+/// The warden makes a socket and does not wait for it.
+const DIAL_LIMIT: Duration = Duration::from_secs(10);
+/// When the house dials too often: how often it is asked again, and after how long.
+const DIAL_TRIES: usize = 20;
+const DIAL_PAUSE: Duration = Duration::from_millis(300);
+/// Answers of the DNS are remembered this long at most, and so many of them; `names` has the rest.
+const ANSWER_TIME: Duration = Duration::from_secs(60);
+const ANSWERS: usize = 256;
+
+/// What post handed over.
+pub(crate) struct Batch {
+    pub tenant: TenantId,
+    pub loads: Vec<Load>,
+    pub held: Vec<OwnedFd>,
+}
+
+/// Who an address is.
+pub(crate) enum Who {
+    Known(Statement),
+    Unknown,
+    Foreign,
+    Later,
+}
+
+/// What the mailbox made of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Kept {
+    Yes,
+    OverQuota(Vec<terms::UserId>),
+    Full,
+    /// It did not, or nobody knows. It keeps a message for a person once, so asking again is safe.
+    No,
+}
+
+pub(crate) struct Neighbours {
+    house: House,
+    channels: HashMap<Kind, Channel>,
+    pub limits: Limits,
+    closing: bool,
+    /// Posts that were joined to us so far, and the one that counts what we carry: its successor
+    /// knows nothing of it.
+    posts: u32,
+    counted_by: u32,
+    dialled: HashMap<u32, Result<OwnedFd, String>>,
+    last_dial: u32,
+    answers: HashMap<Question, (Instant, Answer)>,
+    /// Policies of domains, with their ids and ends.
+    pub policies: HashMap<String, (String, Instant, route::Sts)>,
+    authorities: Option<tls::Authorities>,
+    /// What the vault agreed with us, between two batches.
+    pub hand: Option<crate::opening::Hand>,
+}
+
+impl Neighbours {
+    /// Everybody else is joined to us by the warden, now or when they are back.
+    pub(crate) fn settle_in(house: House, limits: Limits) -> Result<Self, Fault> {
+        house.ready(None, None).map_err(Fault::Settle)?;
+        Ok(Self {
+            house,
+            channels: HashMap::new(),
+            limits,
+            closing: false,
+            posts: 0,
+            counted_by: 0,
+            dialled: HashMap::new(),
+            last_dial: 0,
+            answers: HashMap::new(),
+            policies: HashMap::new(),
+            authorities: None,
+            hand: None,
+        })
+    }
+
+    pub(crate) fn host_name(&self) -> &str {
+        &self.house.start.host_name
+    }
+
+    pub(crate) fn smtp_port(&self) -> u16 {
+        self.house.start.relay.port
+    }
+
+    /// Read when they are needed for the first time: most mail goes to whoever answers.
+    pub(crate) fn authorities(&mut self) -> tls::Authorities {
+        let pem = &self.house.start.relay.authorities;
+        self.authorities.get_or_insert_with(|| tls::Authorities::read(pem)).clone()
+    }
+
+    pub(crate) fn report(&self, report: &Report) {
+        // A warden that is gone takes us with it: nothing is lost by not telling it.
+        let _ = self.house.report(report, &[]);
+    }
+
+    // ---- post ----------------------------------------------------------------------------------
+
+    /// Offers itself and waits for a batch; `None`: leave. Without a tenant an instance waits as
+    /// long as it takes, for the first.
+    pub(crate) fn next_batch(&mut self, tenant: Option<TenantId>) -> Option<Batch> {
+        let until = tenant.map(|_| Instant::now() + self.limits.idle);
+        let mut said_to = 0;
+        loop {
+            self.settle();
+            if self.closing {
+                return None;
+            }
+            if let Some(post) = self.channels.get(&Kind::Post) {
+                if said_to != self.posts {
+                    post.send(0, &FromDepart::Idle { tenant }, &[]).ok()?;
+                    said_to = self.posts;
+                }
+                // Post is gone: it knows nothing of us any more, and has others born.
+                if let Some(frame) = post.take().ok()? {
+                    let ToDepart::Batch { tenant, legs } = frame.read().ok()?;
+                    self.counted_by = self.posts;
+                    return Some(Batch { tenant, loads: legs, held: frame.descriptors });
+                }
+            }
+            if !self.wait_for_orders(until) {
+                return None;
+            }
+        }
+    }
+
+    /// Whether anything was said before `until`.
+    fn wait_for_orders(&self, until: Option<Instant>) -> bool {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+        let timeout = left.map(|left| Timespec {
+            tv_sec: left.as_secs() as i64,
+            tv_nsec: i64::from(left.subsec_nanos()),
+        });
+        let mut fds = vec![PollFd::new(&self.house.control, PollFlags::IN)];
+        let post = self.channels.get(&Kind::Post);
+        fds.extend(post.map(|post| PollFd::new(post, PollFlags::IN)));
+        match poll(&mut fds, timeout.as_ref()) {
+            Ok(ready) => ready > 0,
+            Err(rustix::io::Errno::INTR) => true,
+            Err(_) => false,
+        }
+    }
+
+    /// Whether somebody still counts what we carry. Post says nothing while a batch is in hand, so
+    /// whatever is there to read is its end.
+    pub(crate) fn is_counted(&mut self) -> bool {
+        self.settle();
+        let post = self.channels.get(&Kind::Post).filter(|_| self.counted_by == self.posts);
+        !self.closing && post.is_some_and(|post| matches!(post.wait(Duration::ZERO), Ok(false)))
+    }
+
+    /// Tells how a leg ended.
+    pub(crate) fn ended(
+        &mut self,
+        message: MessageId,
+        leg: post::LegNumber,
+        outcome: post::Outcome,
+        held: &[OwnedFd],
+    ) -> Result<(), Fault> {
+        let post = self.channels.get(&Kind::Post).filter(|_| self.counted_by == self.posts);
+        let post = post.ok_or(Fault::Away("post"))?;
+        let ended = FromDepart::Ended { message, leg, outcome };
+        post.send(0, &ended, held).map_err(|_| Fault::Away("post"))
+    }
+
+    // ---- vault, directory, mailbox -------------------------------------------------------------
+
+    pub(crate) fn ask_vault(
+        &mut self,
+        question: &vault::FromDepart,
+    ) -> Result<vault::ToDepart, Fault> {
+        self.ask(Kind::Vault, question, VAULT_LIMIT)
+    }
+
+    /// Who `address` is, by the vault's signature and nobody else's word.
+    pub(crate) fn who_is(&mut self, address: &str) -> Who {
+        let question = directory::FromDepart::Address(address.to_owned());
+        match self.ask(Kind::Directory, &question, DIRECTORY_LIMIT) {
+            Ok(directory::ToDepart::Stated(Stated::Known { statement, signature })) => {
+                self.believe(address, &statement, &signature)
+            }
+            Ok(directory::ToDepart::Stated(Stated::Unknown)) => Who::Unknown,
+            Ok(directory::ToDepart::Stated(Stated::Foreign)) => Who::Foreign,
+            _ => Who::Later,
+        }
+    }
+
+    fn believe(&self, address: &str, statement: &[u8], signature: &[u8]) -> Who {
+        let Some(vault) = self.house.start.statement_key else { return Who::Later };
+        let now = compartment::now_ms();
+        match seal::verify_statement(&vault, statement, signature, now, address) {
+            Ok(statement) => Who::Known(statement),
+            Err(refused) => {
+                let what = format!("a statement was not believed: {refused:?}");
+                self.report(&Report::Alarm { what });
+                Who::Later
+            }
+        }
+    }
+
+    /// Keyed hashes that `trace` finds a message by; without them it is found by nobody's search.
+    pub(crate) fn tokens(&mut self, tenant: TenantId, digests: Vec<[u8; 32]>) -> Vec<[u8; 16]> {
+        let question = directory::FromDepart::Tokens { tenant, digests };
+        match self.ask(Kind::Directory, &question, DIRECTORY_LIMIT) {
+            Ok(directory::ToDepart::Tokens(tokens)) => tokens,
+            _ => Vec::new(),
+        }
+    }
+
+    /// Hands sealed copies to the mailbox; `Yes` means durable. It keeps one copy of a message for
+    /// each person, however often it is told, so a lost answer is asked for again.
+    pub(crate) fn keep(&mut self, frames: &[(mailbox::FromEdge, Vec<OwnedFd>)]) -> Kept {
+        for _ in 0..2 {
+            let Ok(mailbox) = self.channel(Kind::Mailbox, REJOIN_LIMIT) else { return Kept::No };
+            let mut call = 0;
+            let sent = frames.iter().try_for_each(|(keep, held)| {
+                call = mailbox.next_call();
+                mailbox.send(call, keep, held)
+            });
+            match sent.ok().and_then(|()| await_kept(mailbox, call)) {
+                Some(kept) => return kept,
+                None => drop(self.channels.remove(&Kind::Mailbox)),
+            }
+        }
+        Kept::No
+    }
+
+    // ---- names, fetch --------------------------------------------------------------------------
+
+    /// One answer of the DNS; one that is bogus is none.
+    pub(crate) fn resolve(&mut self, name: &str, kind: RecordKind) -> Answer {
+        let question = Question { name: name.to_owned(), kind };
+        if let Some((until, answer)) = self.answers.get(&question)
+            && Instant::now() < *until
+        {
+            return answer.clone();
+        }
+        let failed =
+            Answer { outcome: Outcome::Failed, security: Security::Insecure, ttl_seconds: 0 };
+        let answer = match self.ask::<_, Answer>(Kind::Names, &question, NAMES_LIMIT) {
+            Ok(answer) if answer.security != Security::Bogus => answer,
+            _ => failed,
+        };
+        let ttl = Duration::from_secs(answer.ttl_seconds.into()).min(ANSWER_TIME);
+        if answer.outcome != Outcome::Failed && !ttl.is_zero() {
+            if self.answers.len() >= ANSWERS {
+                self.answers.clear();
+            }
+            self.answers.insert(question, (Instant::now() + ttl, answer.clone()));
+        }
+        answer
+    }
+
+    pub(crate) fn fetch(&mut self, host: &str, path: &str, limit: u32) -> wire::fetch::Answer {
+        let get = wire::fetch::Ask::Get { host: host.to_owned(), path: path.to_owned(), limit };
+        let answer = self.ask(Kind::Fetch, &get, FETCH_LIMIT);
+        answer.unwrap_or_else(|fault: Fault| wire::fetch::Answer::Failed(fault.to_string()))
+    }
+
+    // ---- the warden ----------------------------------------------------------------------------
+
+    /// A socket that is on its way to `to`, or why there is none.
+    pub(crate) fn dial(&mut self, to: SocketAddr) -> Result<OwnedFd, String> {
+        for _ in 0..DIAL_TRIES {
+            match self.dial_once(to) {
+                Err(why) if why == DIALS_BUSY => std::thread::sleep(DIAL_PAUSE),
+                dialled => return dialled,
+            }
+        }
+        Err(DIALS_BUSY.to_owned())
+    }
+
+    fn dial_once(&mut self, to: SocketAddr) -> Result<OwnedFd, String> {
+        self.last_dial = self.last_dial.wrapping_add(1);
+        let call = self.last_dial;
+        let dial = Report::Dial { call, to, from: None };
+        self.house.report(&dial, &[]).map_err(|fault| fault.to_string())?;
+        let until = Instant::now() + DIAL_LIMIT;
+        loop {
+            self.settle();
+            if let Some(dialled) = self.dialled.remove(&call) {
+                return dialled;
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if self.closing || !matches!(self.house.control.wait(left), Ok(true)) {
+                return Err("the warden gave no socket".to_owned());
+            }
+        }
+    }
+
+    // ---- channels ------------------------------------------------------------------------------
+
+    /// Asks a keeper and waits for its answer. If it died meanwhile its successor is asked, once.
+    fn ask<Q, A>(&mut self, kind: Kind, question: &Q, limit: Duration) -> Result<A, Fault>
+    where
+        Q: serde::Serialize,
+        A: serde::de::DeserializeOwned,
+    {
+        for _ in 0..2 {
+            let channel = self.channel(kind, REJOIN_LIMIT)?;
+            match channel.ask(question, &[], limit) {
+                Ok((answer, _)) => return Ok(answer),
+                Err(wire::Fault::Silent) => return Err(Fault::Away(kind.word())),
+                Err(wire::Fault::Malformed) => return Err(Fault::Strange { peer: kind.word() }),
+                Err(_) => drop(self.channels.remove(&kind)),
+            }
+        }
+        Err(Fault::Away(kind.word()))
+    }
+
+    fn channel(&mut self, kind: Kind, limit: Duration) -> Result<&mut Channel, Fault> {
+        let until = Instant::now() + limit;
+        while !self.channels.contains_key(&kind) {
+            let left = until.saturating_duration_since(Instant::now());
+            let heard = self.house.control.wait(left);
+            self.settle();
+            let over = self.closing || !matches!(heard, Ok(true));
+            if over && !self.channels.contains_key(&kind) {
+                return Err(Fault::Away(kind.word()));
+            }
+        }
+        self.channels.get_mut(&kind).ok_or(Fault::Away(kind.word()))
+    }
+
+    /// Hears whatever the warden has said meanwhile.
+    fn settle(&mut self) {
+        loop {
+            match self.house.next_order() {
+                Ok(None) => break,
+                Ok(Some((Order::Join(label), held))) => {
+                    if let Some(held) = held.into_iter().next() {
+                        self.posts += u32::from(label.kind == Kind::Post);
+                        self.channels.insert(label.kind, held.into());
+                    }
+                }
+                Ok(Some((Order::Dialled { call, refused }, held))) => {
+                    let socket = held.into_iter().next();
+                    let why = refused.unwrap_or_else(|| "the warden gave no socket".to_owned());
+                    // An answer that came too late is closed here.
+                    if call == self.last_dial {
+                        self.dialled.insert(call, socket.ok_or(why));
+                    }
+                }
+                Ok(Some((Order::Stop, _))) => self.closing = true,
+                Ok(Some(_)) => {}
+                Err(compartment::Fault::Channel(wire::Fault::Malformed)) => {}
+                // EOF of the control channel is the end of our life.
+                Err(_) => {
+                    self.closing = true;
+                    break;
+                }
+            }
+        }
+    }
+}
+
+fn await_kept(mailbox: &Channel, call: u32) -> Option<Kept> {
+    let until = Instant::now() + KEEP_LIMIT;
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        let frame = mailbox.receive(Some(left)).ok()?;
+        if frame.call == call {
+            return Some(match frame.read() {
+                Ok(mailbox::ToEdge::Kept) => Kept::Yes,
+                Ok(mailbox::ToEdge::OverQuota(users)) => Kept::OverQuota(users),
+                Ok(mailbox::ToEdge::Full) => Kept::Full,
+                _ => Kept::No,
+            });
+        }
+    }
+}
+
+/// The one spelling that the directory looks up: lower case, without what stands behind a plus.
+/// `None`: no address of ours can look like this.
+pub(crate) fn canonical(address: &str) -> Option<String> {
+    let address = Address::parse(address)?;
+    let (plain, _) = address.split_tag();
+    let plain = plain.folded();
+    let fits = plain.domain().is_ascii() && !plain.local().chars().any(char::is_whitespace);
+    fits.then(|| format!("{}@{}", plain.local(), plain.domain()))
+}

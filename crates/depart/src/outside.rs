@@ -1,0 +1,403 @@
+//! Out of the house: connections to the hosts of a hop, one after the other, and the letters over
+//! them.
+
+use crate::Fault;
+use crate::batch::Hands;
+use crate::conversation::{Carried, Conversation, Security};
+use crate::fates::{Fate, Leg, Obstacle, Taken};
+use crate::neighbours::Neighbours;
+use crate::opening::Text;
+use crate::road::{Host, Road, road};
+use crate::trust::Demand;
+use courier::{Broken, Letter, Notify, Outcome, Receiver};
+use notice::Reason;
+use rustls::pki_types::ServerName;
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Instant;
+use tls::Line;
+use wire::control::Report;
+use wire::post::{Load, Why};
+
+/// Connections that one attempt makes. A destination with more addresses has them for load.
+const CONNECTIONS: usize = 16;
+/// Letters over one connection: a remote may count them, and few say so.
+const LETTERS: usize = 100;
+/// A letter during which connections broke is not carried over a third one in the same attempt.
+const BREAKS: u8 = 2;
+/// Connections to one address, one after the other, that carried nothing to its end: one letter
+/// that breaks them does not keep the others from being tried.
+const FRUITLESS: usize = 2;
+
+/// Carries legs that share a hop. Each leg's end is told as soon as it is known.
+pub(crate) fn carry(
+    mut legs: VecDeque<Leg>,
+    hands: &Hands,
+    house: &mut Neighbours,
+) -> Result<(), Fault> {
+    let Some(first) = legs.front() else { return Ok(()) };
+    let (hop, require_tls) = (first.envelope.hop.clone(), first.envelope.require_tls);
+    let hosts = match road(&hop, require_tls, house) {
+        Road::Hosts(hosts) => hosts,
+        Road::Nowhere(obstacle) => {
+            return end_all(legs, hands, house, || Fate::Failed(obstacle.clone()));
+        }
+        Road::Later(obstacle) => {
+            return end_all(legs, hands, house, || Fate::Left(Some(obstacle.clone())));
+        }
+    };
+    let mut attempt = Attempt { connections: 0, obstacles: Vec::new(), hands, house };
+    for host in &hosts {
+        attempt.visit(host, &mut legs)?;
+        if legs.is_empty() {
+            return Ok(());
+        }
+    }
+    let obstacle = gravest(&attempt.obstacles);
+    let fate = match is_final(&attempt.obstacles) {
+        true => Fate::Failed(obstacle),
+        false => Fate::Left(Some(obstacle)),
+    };
+    // Who broke connections stands for itself, and not for the whole destination.
+    for leg in legs.iter_mut().filter(|leg| leg.breaks > 0) {
+        let obstacle = Obstacle::answered((4, 4, 2), "the connection broke");
+        leg.settle(|| Fate::Left(Some(obstacle.clone())));
+    }
+    end_all(legs, hands, house, || fate.clone())
+}
+
+fn end_all(
+    legs: VecDeque<Leg>,
+    hands: &Hands,
+    house: &mut Neighbours,
+    fate: impl Fn() -> Fate,
+) -> Result<(), Fault> {
+    for mut leg in legs {
+        leg.settle(&fate);
+        leg.end(hands, house)?;
+    }
+    Ok(())
+}
+
+/// Only when each host fails for good does the destination.
+fn is_final(obstacles: &[Obstacle]) -> bool {
+    let is_lasting = |obstacle: &Obstacle| matches!(obstacle.why, Why::Answered { class: 5, .. });
+    !obstacles.is_empty() && obstacles.iter().all(is_lasting)
+}
+
+/// What says most of why nobody took it: TLS that is missing, then what is ours, then an answer.
+fn gravest(obstacles: &[Obstacle]) -> Obstacle {
+    let rank = |obstacle: &&Obstacle| match obstacle.why {
+        Why::Unsafe => 3,
+        Why::Ours => 2,
+        Why::Answered { .. } => 1,
+        Why::Unreachable => 0,
+    };
+    let gravest = obstacles.iter().max_by_key(rank).cloned();
+    gravest.unwrap_or_else(|| Obstacle::of(Why::Unreachable, (4, 4, 1), "nobody answered"))
+}
+
+/// One attempt to reach a hop.
+struct Attempt<'a> {
+    connections: usize,
+    obstacles: Vec<Obstacle>,
+    hands: &'a Hands,
+    house: &'a mut Neighbours,
+}
+
+impl Attempt<'_> {
+    /// Tries each address of a host until every leg has ended.
+    fn visit(&mut self, host: &Host, legs: &mut VecDeque<Leg>) -> Result<(), Fault> {
+        let (addresses, demand) = match host.ways(self.house) {
+            Ok(ways) => ways,
+            Err(obstacle) => return Ok(self.obstacles.push(obstacle)),
+        };
+        for address in addresses {
+            let mut fruitless = 0;
+            while !legs.is_empty() && fruitless < FRUITLESS && self.connections < CONNECTIONS {
+                if !self.house.is_counted() {
+                    return Err(Fault::Away("post"));
+                }
+                self.connections += 1;
+                match self.connect(host, address, &demand) {
+                    Ok(conversation) => match self.converse(conversation, host, legs)? {
+                        0 => fruitless += 1,
+                        // Whoever takes letters may be visited as often as there are letters.
+                        _ => (fruitless, self.connections) = (0, 0),
+                    },
+                    Err(obstacle) => {
+                        self.obstacles.push(obstacle);
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A connection that takes letters, as safe as it must be. Where nothing must be, TLS that
+    /// fails is tried once more without (RFC 7435 §3).
+    fn connect(
+        &mut self,
+        host: &Host,
+        address: SocketAddr,
+        demand: &Demand,
+    ) -> Result<Conversation, Obstacle> {
+        let tls = match (host.is_implicit, demand.is_strict()) {
+            (true, _) => courier::Tls::Already,
+            (false, true) => courier::Tls::Required,
+            (false, false) => courier::Tls::IfOffered,
+        };
+        match self.connect_with(host, address, demand, tls) {
+            Err((_, Some(Broken::TlsFailed(_)))) if tls == courier::Tls::IfOffered => self
+                .connect_with(host, address, demand, courier::Tls::Never)
+                .map_err(|(obstacle, _)| obstacle),
+            connected => connected.map_err(|(obstacle, _)| obstacle),
+        }
+    }
+
+    fn connect_with(
+        &mut self,
+        host: &Host,
+        address: SocketAddr,
+        demand: &Demand,
+        tls: courier::Tls,
+    ) -> Result<Conversation, (Obstacle, Option<Broken>)> {
+        let unreachable =
+            |words: &str| (Obstacle::of(Why::Unreachable, (4, 4, 1), words).at(&host.name), None);
+        let limits = self.house.limits;
+        let authorities = match demand {
+            Demand::Named(_) => Some(self.house.authorities()),
+            _ => None,
+        };
+        let config = demand.config(&authorities.unwrap_or_else(|| tls::Authorities::read("")));
+        let Some(config) = config else {
+            let words = "no authority is known that could prove a certificate";
+            return Err((Obstacle::of(Why::Unsafe, (4, 7, 5), words).at(&host.name), None));
+        };
+        let name = match ServerName::try_from(host.name.clone()) {
+            Ok(name) => name,
+            Err(_) => ServerName::IpAddress(address.ip().into()),
+        };
+        let socket = self.house.dial(address).map_err(|why| match why.as_str() {
+            wire::control::DIALS_BUSY => (Obstacle::ours(&why).at(&host.name), None),
+            _ => unreachable(&why),
+        })?;
+        let line = Line::connected(socket, Instant::now() + limits.connect)
+            .map_err(|fault| unreachable(&fault.to_string()))?;
+        let our_name = self.house.host_name().to_owned();
+        Conversation::begin(line, &our_name, Security { tls, config, name }, limits)
+            .map_err(|broken| (obstacle_of(&broken, &host.name), Some(broken)))
+    }
+
+    /// Letters over one connection, until it is of no use or none is left. Says how many legs it
+    /// brought to an end.
+    fn converse(
+        &mut self,
+        mut conversation: Conversation,
+        host: &Host,
+        legs: &mut VecDeque<Leg>,
+    ) -> Result<usize, Fault> {
+        let limit = conversation.courier().extensions().transactions;
+        let limit = limit.and_then(|limit| usize::try_from(limit).ok());
+        let mut letters = limit.unwrap_or(LETTERS).clamp(1, LETTERS);
+        let mut ended = 0;
+        self.release_texts(legs);
+        while letters > 0 && self.house.is_counted() {
+            let Some(mut leg) = legs.pop_front() else { break };
+            let text = match leg.text(self.hands, self.house) {
+                Ok(text) => text,
+                Err(fault) => {
+                    self.put_off(leg, &fault)?;
+                    continue;
+                }
+            };
+            let passed = pass(&mut conversation, &host.name, &mut leg, &text, &mut letters);
+            match passed {
+                Ok(None) if leg.open().is_empty() => {
+                    leg.end(self.hands, self.house)?;
+                    ended += 1;
+                }
+                // As many letters as one connection takes; the rest goes over the next.
+                Ok(None) => legs.push_front(leg),
+                Ok(Some(broken)) => {
+                    self.obstacles.push(obstacle_of(&broken, &host.name));
+                    match leg.open().is_empty() {
+                        true => leg.end(self.hands, self.house)?,
+                        false => legs.push_back(leg),
+                    }
+                    return Ok(ended);
+                }
+                Err(fault) => {
+                    // The connection is cut in the middle of the text.
+                    self.put_off(leg, &fault)?;
+                    return Ok(ended);
+                }
+            }
+        }
+        conversation.quit();
+        Ok(ended.max(1))
+    }
+
+    /// Somebody takes letters: the keys of all texts that wait are asked for at once. Those that
+    /// stay away are asked for again one by one.
+    fn release_texts(&mut self, legs: &mut VecDeque<Leg>) {
+        let mut waiting: Vec<&mut Leg> = legs.iter_mut().filter(|leg| !leg.has_text()).collect();
+        let loads: Vec<&Load> = waiting.iter().map(|leg| &leg.load).collect();
+        let hand = &self.hands.hand;
+        let Ok(texts) = hand.texts(&loads, &self.hands.held, self.house) else { return };
+        for (leg, text) in waiting.iter_mut().zip(texts) {
+            if let Some(text) = text {
+                leg.take_text(text);
+            }
+        }
+    }
+
+    fn put_off(&mut self, mut leg: Leg, fault: &Fault) -> Result<(), Fault> {
+        self.house.report(&Report::Note { text: format!("depart: {fault}") });
+        leg.settle(|| Fate::Left(Some(Obstacle::ours("it could not be opened"))));
+        leg.end(self.hands, self.house)
+    }
+}
+
+/// One leg over one connection, in as many letters as the remote wants and takes. `Some`: the
+/// connection broke.
+fn pass(
+    conversation: &mut Conversation,
+    remote: &str,
+    leg: &mut Leg,
+    text: &Text,
+    letters: &mut usize,
+) -> Result<Option<Broken>, Fault> {
+    loop {
+        let mut places = leg.open();
+        places.truncate(conversation.courier().recipients().max(1));
+        if places.is_empty() || *letters == 0 {
+            return Ok(None);
+        }
+        *letters -= 1;
+        let Some(letter) = letter_of(leg, &places, text.len()) else {
+            let words = "the address cannot be written on the wire";
+            let odd = Obstacle::answered((5, 1, 3), words).because(Reason::UserUnknown);
+            leg.settle(|| Fate::Failed(odd.clone()));
+            return Ok(None);
+        };
+        let tells_itself = conversation.courier().extensions().notices;
+        let carried = conversation.carry(letter, text)?;
+        leg.breaks += u8::from(carried.broken.is_some());
+        weigh(leg, &places, &carried, (remote, tells_itself));
+        if carried.broken.is_some() {
+            return Ok(carried.broken);
+        }
+    }
+}
+
+/// What the outcomes mean for the recipients at `places`.
+fn weigh(leg: &mut Leg, places: &[usize], carried: &Carried, (remote, tells): (&str, bool)) {
+    let is_taken = |outcome: &Outcome| matches!(outcome, Outcome::Taken(_));
+    let any_taken = carried.outcomes.iter().any(is_taken);
+    for (number, place) in places.iter().enumerate() {
+        let fate = match carried.outcomes.get(number) {
+            Some(Outcome::Taken(answer)) => Some(Fate::Sent(Taken {
+                remote: Some(remote.to_owned()),
+                answer: Some(answer.quoted()),
+                tells_itself: tells,
+            })),
+            // RFC 5321 §4.5.3.1.10: too many at once, and those before were taken.
+            Some(Outcome::Later(answer)) if answer.code == 452 && any_taken => None,
+            Some(Outcome::Later(answer)) => {
+                Some(Fate::Left(Some(Obstacle::said(4, answer).at(remote))))
+            }
+            Some(Outcome::Refused(answer)) => {
+                Some(Fate::Failed(Obstacle::said(5, answer).at(remote)))
+            }
+            Some(Outcome::Unfit(unfit)) => {
+                let words = "the remote does not take mail of this kind";
+                Some(Fate::Failed(Obstacle::answered(unfit.status(), words).at(remote)))
+            }
+            Some(Outcome::Unknown(broken)) => unknown(broken, leg.breaks, carried, remote),
+            None => unknown(&Broken::Closed, leg.breaks, carried, remote),
+        };
+        if let Some(fate) = fate {
+            leg.set(*place, fate);
+        }
+    }
+}
+
+/// No answer. Once the end of the text was written the remote may have taken it, and trying at
+/// once elsewhere could mean twice (RFC 1047).
+fn unknown(broken: &Broken, breaks: u8, carried: &Carried, remote: &str) -> Option<Fate> {
+    let obstacle = Obstacle::answered((4, 4, 2), &words_of(broken)).at(remote);
+    match broken {
+        Broken::Bare(_) => {
+            let words = "the text has a line end that cannot be sent";
+            let content = Obstacle::answered((5, 6, 0), words).because(Reason::Content);
+            Some(Fate::Failed(content))
+        }
+        _ if carried.is_ended || breaks >= BREAKS => Some(Fate::Left(Some(obstacle))),
+        _ => None,
+    }
+}
+
+/// `None`: an address that is none.
+fn letter_of(leg: &Leg, places: &[usize], size: u64) -> Option<Letter> {
+    let envelope = &leg.envelope;
+    let from = match envelope.from.as_str() {
+        "" => None,
+        from => Some(smtp::Address::parse(from)?),
+    };
+    let mut receivers = Vec::with_capacity(places.len());
+    for place in places {
+        let receiver = leg.receiver(*place)?;
+        let notify =
+            receiver.notify.map(|(success, failure, delay)| Notify { success, failure, delay });
+        receivers.push(Receiver {
+            address: smtp::Address::parse(&receiver.address)?,
+            notify,
+            original: receiver.original.clone(),
+        });
+    }
+    let returned = envelope.returns_all.map(|all| match all {
+        true => smtp::Return::Full,
+        false => smtp::Return::Headers,
+    });
+    Some(Letter {
+        from,
+        receivers,
+        size,
+        has_eight_bits: envelope.has_eight_bits,
+        needs_utf8: envelope.needs_utf8,
+        require_tls: envelope.require_tls,
+        returned,
+        envelope_id: envelope.envelope_id.clone(),
+    })
+}
+
+fn obstacle_of(broken: &Broken, host: &str) -> Obstacle {
+    let words = words_of(broken);
+    let obstacle = match broken {
+        // An answer that was not asked for is as good as none.
+        Broken::Unwilling(answer) | Broken::Shut(answer) if !answer.is_positive() => {
+            Obstacle::said(4, answer)
+        }
+        Broken::NoTls(_) | Broken::TlsFailed(_) | Broken::Injected => {
+            Obstacle::of(Why::Unsafe, (4, 7, 5), &words).because(Reason::NeedsTls)
+        }
+        _ => Obstacle::of(Why::Unreachable, (4, 4, 2), &words),
+    };
+    obstacle.at(host)
+}
+
+fn words_of(broken: &Broken) -> String {
+    match broken {
+        Broken::Closed => "the connection broke".to_owned(),
+        Broken::Silent => "no answer came in time".to_owned(),
+        Broken::Malformed(_) => "what came is no answer".to_owned(),
+        Broken::Unwilling(answer) | Broken::Shut(answer) => answer.quoted(),
+        Broken::NoTls(Some(answer)) => format!("TLS is refused: {}", answer.quoted()),
+        Broken::NoTls(None) => "TLS is not offered".to_owned(),
+        Broken::TlsFailed(why) => format!("TLS could not be made: {why}"),
+        Broken::Injected => "octets in clear stood behind the answer to STARTTLS".to_owned(),
+        Broken::Bare(_) => "the text has a line end that cannot be sent".to_owned(),
+    }
+}

@@ -1,0 +1,293 @@
+//! The road of a hop: its hosts in order, each with its addresses and with what it must show.
+
+use crate::fates::Obstacle;
+use crate::neighbours::Neighbours;
+use crate::trust::Demand;
+use notice::Reason;
+use route::{Hosts, Mode, Mx, Sts, Tlsa, Usable};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::time::{Duration, Instant};
+use wire::fetch;
+use wire::names::{Outcome, Record, RecordKind, Security};
+use wire::post::{Hop, HopTls};
+
+/// Addresses of one host that are tried.
+const ADDRESSES: usize = 8;
+/// RFC 8461 §3.2: a policy is some hundred octets.
+const POLICY_BYTES: u32 = 64 * 1024;
+/// Policies remembered.
+const POLICIES: usize = 256;
+
+/// Where a hop leads.
+pub(crate) enum Road {
+    Hosts(Vec<Host>),
+    /// Nowhere, and never will: whoever is left fails.
+    Nowhere(Obstacle),
+    /// Nobody can say now.
+    Later(Obstacle),
+}
+
+/// A host to try; its addresses are looked up when it is its turn.
+#[derive(Clone, Debug)]
+pub(crate) struct Host {
+    pub name: String,
+    pub port: u16,
+    /// TLS from the first octet.
+    pub is_implicit: bool,
+    /// An address literal: there is nothing to look up.
+    literal: Option<IpAddr>,
+    /// What is demanded whatever the host's own records say.
+    demand: Demand,
+    /// The names by which signed records count for it: its own and the domain's. Empty: the way to
+    /// its name was not signed, and DANE says nothing.
+    signed_names: Vec<String>,
+}
+
+/// The hosts of a hop. `require_tls`: the sender wants nobody else to read it (RFC 8689).
+pub(crate) fn road(hop: &Hop, require_tls: bool, house: &mut Neighbours) -> Road {
+    match hop {
+        Hop::Here => Road::Later(Obstacle::ours("it goes nowhere")),
+        Hop::Host { name, port, tls } => {
+            let demand = match tls {
+                HopTls::Implicit | HopTls::StartTls => Demand::Named(name.clone()),
+                HopTls::IfOffered if require_tls => Demand::Named(name.clone()),
+                HopTls::IfOffered => Demand::Nothing,
+            };
+            let is_implicit = *tls == HopTls::Implicit;
+            Road::Hosts(vec![Host {
+                name: name.clone(),
+                port: *port,
+                is_implicit,
+                literal: name.parse().ok(),
+                demand,
+                signed_names: Vec::new(),
+            }])
+        }
+        Hop::Domain(domain) => match literal(domain) {
+            Some(_) if require_tls => Road::Nowhere(unproven(domain)),
+            Some(literal) => {
+                let name = domain.clone();
+                Road::Hosts(vec![Host { literal, ..Host::plain(name, house.smtp_port()) }])
+            }
+            None => road_of_domain(domain, require_tls, house),
+        },
+    }
+}
+
+impl Host {
+    fn plain(name: String, port: u16) -> Self {
+        let (demand, signed_names) = (Demand::Nothing, Vec::new());
+        Self { name, port, is_implicit: false, literal: None, demand, signed_names }
+    }
+
+    /// Where it answers, and what it must show there.
+    pub(crate) fn ways(
+        &self,
+        house: &mut Neighbours,
+    ) -> Result<(Vec<SocketAddr>, Demand), Obstacle> {
+        if let Some(address) = self.literal {
+            return Ok((vec![SocketAddr::new(address, self.port)], self.demand.clone()));
+        }
+        let (addresses, is_signed) = addresses_of(&self.name, house)?;
+        let demand = match is_signed && !self.signed_names.is_empty() {
+            true => self.demand_of_records(house)?,
+            false => self.demand.clone(),
+        };
+        let at = |address| SocketAddr::new(address, self.port);
+        Ok((addresses.into_iter().map(at).collect(), demand))
+    }
+
+    /// RFC 7672 §2.2: what signed records of the host demand, they demand before any policy.
+    fn demand_of_records(&self, house: &mut Neighbours) -> Result<Demand, Obstacle> {
+        let name = format!("_{}._tcp.{}", self.port, self.name);
+        let answer = house.resolve(&name, RecordKind::Tlsa);
+        let is_signed = answer.security == Security::Secure;
+        let records = match answer.outcome {
+            // §2.1.2: without an answer the host is not to be used.
+            Outcome::Failed => {
+                return Err(Obstacle::ours("its TLSA records cannot be had").at(&self.name));
+            }
+            Outcome::Records(records) => records,
+            _ => Vec::new(),
+        };
+        let records = records.into_iter().filter_map(|record| match record {
+            Record::Tlsa { usage, selector, matching, data } => {
+                Some(Tlsa { usage, selector, matching, data })
+            }
+            _ => None,
+        });
+        let records: Vec<Tlsa> = records.collect();
+        Ok(match route::usable(&records, is_signed) {
+            Usable::Nothing => self.demand.clone(),
+            // A policy's demand is more than none.
+            Usable::AnyTls if self.demand.is_strict() => self.demand.clone(),
+            Usable::AnyTls => Demand::AnyTls,
+            Usable::Keys(records) => Demand::Keys { records, names: self.signed_names.clone() },
+        })
+    }
+}
+
+/// `[192.0.2.1]`, `[IPv6:2001:db8::1]`; `Some(None)` for a literal of another kind.
+fn literal(domain: &str) -> Option<Option<IpAddr>> {
+    let inner = domain.strip_prefix('[')?.strip_suffix(']')?;
+    let is_six = inner.get(..5).is_some_and(|tag| tag.eq_ignore_ascii_case("ipv6:"));
+    Some(match is_six {
+        true => inner.get(5..).and_then(|six| six.parse::<Ipv6Addr>().ok()).map(IpAddr::V6),
+        false => inner.parse().ok().map(IpAddr::V4),
+    })
+}
+
+fn unproven(host: &str) -> Obstacle {
+    let words = "REQUIRETLS: nothing proves who takes mail there";
+    Obstacle::answered((5, 7, 30), words).at(host).because(Reason::NeedsTls)
+}
+
+fn road_of_domain(domain: &str, require_tls: bool, house: &mut Neighbours) -> Road {
+    let answer = house.resolve(domain, RecordKind::Mx);
+    let mut is_signed = answer.security == Security::Secure;
+    let records = match answer.outcome {
+        Outcome::Failed => return Road::Later(Obstacle::ours("the DNS does not answer")),
+        Outcome::NoSuchName => {
+            let nobody = Obstacle::answered((5, 1, 2), "there is no such domain");
+            return Road::Nowhere(nobody.because(Reason::HostUnknown));
+        }
+        Outcome::NoRecords => Vec::new(),
+        Outcome::Records(records) => records,
+    };
+    let records: Vec<Mx> = records
+        .into_iter()
+        .filter_map(|record| match record {
+            Record::Mx { preference, host } => Some(Mx { preference, host }),
+            _ => None,
+        })
+        .collect();
+    let random: Vec<u32> =
+        records.iter().map(|_| u32::from_le_bytes(compartment::random())).collect();
+    let hosts = match route::hosts(domain, &records, &random, &[house.host_name()]) {
+        Hosts::Try(hosts) => hosts,
+        Hosts::TakesNone => {
+            // RFC 7505 §4.2.
+            let none = Obstacle::answered((5, 1, 10), "the domain takes no mail (null MX)");
+            return Road::Nowhere(none.because(Reason::HostUnknown));
+        }
+        Hosts::OnlyOurselves => {
+            let ours = Obstacle::answered((5, 4, 6), "mail for the domain leads back to us");
+            return Road::Nowhere(ours.because(Reason::System));
+        }
+    };
+    let policy = match policy_of(domain, house) {
+        Ok(policy) => policy.filter(|policy| policy.mode == Mode::Enforce),
+        Err(obstacle) => return Road::Later(obstacle),
+    };
+    // RFC 8689 §4.2.1: the way to the host must be known to be the domain's own.
+    if require_tls && !is_signed && policy.is_none() {
+        return Road::Nowhere(unproven(domain));
+    }
+    is_signed &= !hosts.is_empty();
+    let port = house.smtp_port();
+    let host = |found: route::Host| {
+        let mut host = Host::plain(found.name, port);
+        if is_signed {
+            host.signed_names = vec![host.name.clone(), domain.to_owned()];
+        }
+        if policy.is_some() || require_tls {
+            host.demand = Demand::Named(host.name.clone());
+        }
+        host
+    };
+    let is_named =
+        |found: &route::Host| policy.as_ref().is_none_or(|policy| policy.names(&found.name));
+    let hosts: Vec<Host> = hosts.into_iter().filter(is_named).map(host).collect();
+    if hosts.is_empty() {
+        let words = "no host of the domain is one that its policy (MTA-STS) names";
+        return Road::Later(Obstacle::of(wire::post::Why::Unsafe, (4, 7, 5), words));
+    }
+    Road::Hosts(hosts)
+}
+
+/// Both families, version 6 first, in turns (RFC 8305 §4); whether every answer was signed.
+fn addresses_of(name: &str, house: &mut Neighbours) -> Result<(Vec<IpAddr>, bool), Obstacle> {
+    let mut families = [Vec::new(), Vec::new()];
+    let (mut is_signed, mut has_failed) = (true, false);
+    for (family, kind) in families.iter_mut().zip([RecordKind::Aaaa, RecordKind::A]) {
+        let answer = house.resolve(name, kind);
+        is_signed &= answer.security == Security::Secure;
+        match answer.outcome {
+            Outcome::Failed => has_failed = true,
+            Outcome::Records(records) => {
+                family.extend(records.iter().filter_map(|one| match one {
+                    Record::A(four) => Some(IpAddr::V4(*four)),
+                    Record::Aaaa(six) => Some(IpAddr::V6(*six)),
+                    _ => None,
+                }))
+            }
+            _ => {}
+        }
+    }
+    let [six, four] = families;
+    let mut addresses = Vec::new();
+    for place in 0..six.len().max(four.len()) {
+        addresses.extend(six.get(place).into_iter().chain(four.get(place)));
+    }
+    addresses.truncate(ADDRESSES);
+    match (addresses.is_empty(), has_failed) {
+        (false, _) => Ok((addresses, is_signed)),
+        (true, true) => Err(Obstacle::ours("the DNS does not answer").at(name)),
+        // RFC 5321 §5.1: a host without an address is an error of the domain's.
+        (true, false) => {
+            let words = "the host has no address";
+            Err(Obstacle::answered((5, 4, 4), words).at(name).because(Reason::HostUnknown))
+        }
+    }
+}
+
+/// The domain's policy (RFC 8461), from memory while its id and age allow. One that cannot be
+/// fetched is none, unless an older one still holds (§3.3); one that we had no time to fetch is not
+/// known, so that nobody who keeps us busy makes mail less safe.
+fn policy_of(domain: &str, house: &mut Neighbours) -> Result<Option<Sts>, Obstacle> {
+    let answer = house.resolve(&format!("_mta-sts.{domain}"), RecordKind::Txt);
+    let texts = match answer.outcome {
+        Outcome::Records(records) => records
+            .into_iter()
+            .filter_map(|record| match record {
+                Record::Txt(text) => Some(text),
+                _ => None,
+            })
+            .collect(),
+        _ => Vec::new(),
+    };
+    let now = Instant::now();
+    let known = house.policies.get(domain).filter(|(_, until, _)| now < *until).cloned();
+    let Some(id) = route::policy_id(&texts) else { return Ok(known.map(|(.., policy)| policy)) };
+    if let Some((known_id, _, policy)) = &known
+        && *known_id == id
+    {
+        return Ok(Some(policy.clone()));
+    }
+    let host = format!("mta-sts.{domain}");
+    let fetched = house.fetch(&host, "/.well-known/mta-sts.txt", POLICY_BYTES);
+    let policy = match fetched {
+        fetch::Answer::Got { status: 200, content_type, body } if is_plain(&content_type) => {
+            route::parse_sts(&body)
+        }
+        fetch::Answer::Failed(why) if why == fetch::BUSY && known.is_none() => {
+            return Err(Obstacle::ours("the domain's policy (MTA-STS) could not be asked for"));
+        }
+        _ => None,
+    };
+    let Some(policy) = policy else { return Ok(known.map(|(.., policy)| policy)) };
+    if house.policies.len() >= POLICIES {
+        house.policies.clear();
+    }
+    let until = now + Duration::from_secs(policy.age_seconds.into());
+    house.policies.insert(domain.to_owned(), (id, until, policy.clone()));
+    Ok(Some(policy))
+}
+
+/// RFC 8461 §3.2: so that nobody who may only upload files makes a policy.
+fn is_plain(content_type: &str) -> bool {
+    content_type
+        .split(';')
+        .next()
+        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/plain"))
+}

@@ -1,0 +1,33 @@
+//! Journeys through a whole instance: real channels and sockets, neighbours that are played.
+
+mod hostile;
+mod house;
+mod letters;
+mod roads;
+
+// The jailed test plays the same neighbours.
+#[path = "../tests/neighbourhood/mod.rs"]
+mod neighbourhood;
+
+use crate::Limits;
+use compartment::House;
+use neighbourhood::Plan;
+use std::process::ExitCode;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+type Neighbourhood = neighbourhood::Neighbourhood<JoinHandle<ExitCode>>;
+
+/// A depart on a thread of this process, with little patience.
+fn settle(plan: Plan) -> Neighbourhood {
+    let limits = Limits {
+        answer: Duration::from_millis(1_500),
+        piece: Duration::from_secs(5),
+        handshake: Duration::from_secs(2),
+        ..Limits::default()
+    };
+    Neighbourhood::around(plan, |control| {
+        let house = House::begin_on(control).unwrap();
+        thread::spawn(move || crate::live(house, limits))
+    })
+}

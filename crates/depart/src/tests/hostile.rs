@@ -1,0 +1,170 @@
+//! Remotes that misbehave, as a table: for each, what post is told, and that nothing goes twice.
+
+use super::neighbourhood::remote::{Remote, Way};
+use super::neighbourhood::{Letter, Plan};
+use super::settle;
+
+fn after(line: &str, start: &str, said: &str) -> Option<String> {
+    line.starts_with(start).then(|| said.to_owned())
+}
+
+/// One letter for three; what becomes of it, and how many texts the remote took.
+fn check(name: &str, way: Way, expected: &str, taken: usize) {
+    let remote = Remote::that(way);
+    let house = settle(Plan::default().with("there.example", "mx.there.example", &remote));
+    let people = ["a@there.example", "b@there.example", "c@there.example"];
+    assert_eq!(house.carry(&[Letter::out(&people)]), [format!("1.0 {expected}")], "{name}");
+    assert_eq!(remote.texts().len(), taken, "{name}");
+    remote.heard_only_whole_lines();
+}
+
+const UNREACHABLE: &str = "later sent 0: Unreachable";
+const BROKE: &str = "later sent 0: 4.4.2";
+
+#[test]
+fn who_closes() {
+    check("at once", |_, line| after(line, "greet", "(close)"), UNREACHABLE, 0);
+    check("after EHLO", |_, line| after(line, "EHLO", "(close)"), UNREACHABLE, 0);
+    check("after MAIL", |_, line| after(line, "MAIL", "(close)"), BROKE, 0);
+    check("after RCPT", |_, line| after(line, "RCPT", "(close)"), BROKE, 0);
+    check("after DATA", |_, line| after(line, "DATA", "(close)"), BROKE, 0);
+    // It may have it: not tried again at once.
+    check("after the text", |_, line| after(line, ".", "(close)"), BROKE, 0);
+    check("after QUIT", |_, line| after(line, "QUIT", "(close)"), "sent 3", 1);
+    check("at first", |n, line| after(line, "MAIL", "(close)").filter(|_| n == 0), "sent 3", 1);
+}
+
+#[test]
+fn who_may_have_taken_it_is_not_asked_again_at_once() {
+    let remote = Remote::that(|_, line| after(line, ".", "(close)"));
+    let second = Remote::polite();
+    let mut plan = Plan::default().with("there.example", "mx.there.example", &remote);
+    plan.mx("there.example", &[(10, "mx.there.example"), (20, "second.example")]);
+    plan.at("second.example", &second);
+    let house = settle(plan);
+    assert_eq!(house.carry(&[Letter::out(&["a@there.example"])]), [format!("1.0 {BROKE}")]);
+    assert_eq!(remote.heard.lock().unwrap().connections.len(), 1);
+    assert!(second.texts().is_empty());
+}
+
+#[test]
+fn who_is_silent() {
+    check("from the start", |_, line| after(line, "greet", "(silence)"), UNREACHABLE, 0);
+    check("after EHLO", |_, line| after(line, "EHLO", "(silence)"), UNREACHABLE, 0);
+    check("after RCPT", |_, line| after(line, "RCPT TO:<b", "(silence)"), BROKE, 0);
+    check("after DATA", |_, line| after(line, "DATA", "(silence)"), BROKE, 0);
+    check("after the text", |_, line| after(line, ".", "(silence)"), BROKE, 0);
+    check("after QUIT", |_, line| after(line, "QUIT", "(silence)"), "sent 3", 1);
+}
+
+#[test]
+fn who_says_421() {
+    let later = "later sent 0: 4.3.2";
+    check("at once", |_, l| after(l, "greet", "421 4.3.2 down\r\n"), later, 0);
+    check("to EHLO", |_, l| after(l, "EHLO", "421 4.3.2 down\r\n"), later, 0);
+    check("to MAIL", |_, l| after(l, "MAIL", "421 4.3.2 down\r\n"), later, 0);
+    check("to RCPT", |_, l| after(l, "RCPT", "421 4.3.2 down\r\n"), later, 0);
+    check("to DATA", |_, l| after(l, "DATA", "421 4.3.2 down\r\n"), later, 0);
+    check("to the text", |_, l| after(l, ".", "421 4.3.2 down\r\n"), later, 0);
+    check("to QUIT", |_, l| after(l, "QUIT", "421 4.3.2 down\r\n"), "sent 3", 1);
+}
+
+#[test]
+fn who_lies() {
+    check("no code", |_, l| after(l, "greet", "hello there\r\n"), UNREACHABLE, 0);
+    check("an endless line", |_, l| (l == "greet").then(|| "2".repeat(100_000)), UNREACHABLE, 0);
+    check(
+        "endless lines",
+        |_, l| (l == "EHLO mx.here.example").then(|| "250-x\r\n".repeat(5_000)),
+        UNREACHABLE,
+        0,
+    );
+    check("two codes in one answer", |_, l| after(l, "MAIL", "250-a\r\n550 b\r\n"), BROKE, 0);
+    check("zeros", |_, l| after(l, "RCPT", "\0\0\0\r\n"), BROKE, 0);
+    check("250 to DATA", |_, l| after(l, "DATA", "250 taken\r\n"), BROKE, 0);
+    check("354 to the text", |_, l| after(l, ".", "354 go on\r\n"), "later sent 0: 4.0.0", 0);
+    check(
+        "too many answers",
+        |_, l| after(l, "EHLO", "250 x\r\n250 y\r\n250 z\r\n"),
+        UNREACHABLE,
+        0,
+    );
+}
+
+#[test]
+fn who_is_slow() {
+    check("one octet at a time", |_, l| after(l, "MAIL", "(slow)250 2.1.0 ok\r\n"), "sent 3", 1);
+    check("and to the text", |_, l| after(l, ".", "(slow)250 2.0.0 ok\r\n"), "sent 3", 1);
+}
+
+#[test]
+fn who_refuses_some() {
+    let some = |_: usize, line: &str| match line.get(..10) {
+        Some("RCPT TO:<a") => Some("550 5.1.1 no\r\n".to_owned()),
+        Some("RCPT TO:<b") => Some("450 4.2.1 later\r\n".to_owned()),
+        _ => None,
+    };
+    check("some for good, some for now", some, "later sent 1 left 1: 4.2.1", 1);
+    check("all", |_, l| after(l, "RCPT", "554 5.7.1 no\r\n"), "failed sent 0: 5.7.1", 0);
+    check("all for now", |_, l| after(l, "RCPT", "450 4.7.1 grey\r\n"), "later sent 0: 4.7.1", 0);
+    check("the sender", |_, l| after(l, "MAIL", "550 5.7.1 no\r\n"), "failed sent 0: 5.7.1", 0);
+    check("the text", |_, l| after(l, ".", "554 5.7.1 spam\r\n"), "failed sent 0: 5.7.1", 0);
+    check("the text for now", |_, l| after(l, ".", "451 4.3.0 no\r\n"), "later sent 0: 4.3.0", 0);
+    check("everybody", |_, l| after(l, "greet", "554 5.7.1 go away\r\n"), "later sent 0: 4.7.1", 0);
+    let too_many = |_: usize, line: &str| match line.get(..10) {
+        Some("RCPT TO:<c") => Some("452 4.5.3 too many\r\n".to_owned()),
+        _ => None,
+    };
+    // The second letter has c alone, and c is refused again.
+    check("too many at once", too_many, "later sent 2 left 1: 4.5.3", 1);
+    let few = |_: usize, line: &str| after(line, "EHLO", "250-x\r\n250 LIMITS RCPTMAX=1\r\n");
+    check("one at a time", few, "sent 3", 3);
+    let small = |_: usize, line: &str| after(line, "EHLO", "250-x\r\n250 SIZE 10\r\n");
+    check("too large", small, "failed sent 0: 5.3.4", 0);
+}
+
+/// A letter that breaks connections keeps nobody else's from going.
+#[test]
+fn one_letter_that_breaks_connections() {
+    let remote = Remote::that(|_, line| after(line, "RCPT TO:<poison", "(close)"));
+    let house = settle(Plan::default().with("there.example", "mx.there.example", &remote));
+    let letters = [
+        Letter::out(&["poison@there.example"]),
+        Letter::out(&["bob@there.example"]).numbered(2),
+        Letter::out(&["cat@there.example"]).numbered(3),
+    ];
+    let mut outcomes = house.carry(&letters);
+    outcomes.sort();
+    assert_eq!(outcomes, ["1.0 later sent 0: 4.4.2", "2.0 sent 1", "3.0 sent 1"]);
+    assert_eq!(remote.texts().len(), 2);
+}
+
+/// A text with a bare line end never leaves, and its sender hears of it.
+#[test]
+fn a_bare_line_end_never_leaves() {
+    let remote = Remote::polite();
+    let house = settle(Plan::default().with("there.example", "mx.there.example", &remote));
+    let text = b"Subject: x\r\n\r\nhello\n.\nRCPT TO:<evil@x>\r\n".to_vec();
+    let letter = Letter { text, ..Letter::out(&["bob@there.example"]) };
+    assert_eq!(house.carry(&[letter]), ["1.0 failed sent 0: 5.6.0"]);
+    remote.heard_only_whole_lines();
+    assert!(remote.texts().is_empty() && !remote.said().contains("evil"));
+    assert_eq!(house.seen.lock().unwrap().copies.len(), 1);
+}
+
+/// Post is gone in the middle of a batch: nobody counts what would still be sent.
+#[test]
+fn without_post_nothing_more_is_sent() {
+    let remote = Remote::that(|_, line| {
+        // Long enough for post to go while the first letter is under way.
+        line.starts_with("DATA").then(|| "(slow)354 go on, but I am a little slow\r\n".to_owned())
+    });
+    let house = settle(Plan::default().with("there.example", "mx.there.example", &remote));
+    let letters: Vec<Letter> =
+        (1..=5).map(|number| Letter::out(&["bob@there.example"]).numbered(number)).collect();
+    house.hand_over(&letters);
+    house.ended.recv().unwrap();
+    rustix::net::shutdown(&*house.post, rustix::net::Shutdown::Both).unwrap();
+    house.life.join().unwrap();
+    assert!(remote.texts().len() < 5, "{}", remote.texts().len());
+}

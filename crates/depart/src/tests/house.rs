@@ -1,0 +1,160 @@
+//! Mail for people of this house, and what a sender is told.
+
+use super::neighbourhood::remote::Remote;
+use super::neighbourhood::{Copied, Letter, OTHER, Plan, SENDER};
+use super::{Neighbourhood, settle};
+use terms::UserId;
+use wire::mailbox::{State, ToEdge};
+use wire::post::{Errand, Hop};
+use wire::vault::Class;
+
+fn copies(house: &Neighbourhood) -> Vec<Copied> {
+    house.seen.lock().unwrap().copies.clone()
+}
+
+#[test]
+fn people_of_the_house_get_their_own_copies() {
+    let house = settle(Plan::default());
+    let letter = Letter::to(Hop::Here, &["ben@here.example", "Cy+tag@here.example"]);
+    assert_eq!(house.carry(&[letter]), ["1.0 sent 2"]);
+    let copies = copies(&house);
+    assert_eq!(copies.len(), 2);
+    for copy in &copies {
+        assert!(copy.text.starts_with("Return-Path: <aoi@here.example>\r\nReceived: by mx.here"));
+        assert!(copy.text.ends_with("\r\nSubject: hi\r\n\r\n.hello\r\n"), "{}", copy.text);
+        let added = u32::from_le_bytes(copy.summary[..4].try_into().unwrap()) as usize;
+        let summary: mime::Summary = postcard::from_bytes(&copy.summary[4 + added..]).unwrap();
+        assert_eq!(summary.subject, "hi");
+        assert!(copy.text.as_bytes().starts_with(&copy.summary[4..4 + added]));
+    }
+    // The sender's tenant has its journey already; the other one gets its own.
+    let journeys = &house.seen.lock().unwrap().journeys;
+    assert_eq!(journeys.len(), 1);
+    assert_eq!((journeys[0].tenant, journeys[0].state), (OTHER, State::Kept));
+    assert_eq!(journeys[0].recipients, [UserId([3; 8])]);
+    assert_eq!(journeys[0].tokens.len(), 4, "sender, Message-ID, subject, recipient");
+}
+
+#[test]
+fn who_is_nobody_any_more_comes_back_to_the_sender() {
+    let house = settle(Plan::default());
+    let letter =
+        Letter::to(Hop::Here, &["ben@here.example", "gone@here.example", "later@here.example"]);
+    assert_eq!(house.carry(&[letter]), ["1.0 later sent 1 left 1: Ours"]);
+    let rest = house.seen.lock().unwrap().rests[0].clone();
+    assert_eq!(rest.recipients.len(), 1);
+    assert_eq!(rest.recipients[0].address, "later@here.example");
+    let copies = copies(&house);
+    let notice = copies.iter().find(|copy| copy.user == SENDER).unwrap();
+    let read = notice::read(notice.text.as_bytes()).unwrap();
+    assert_eq!(read.kind, notice::Kind::Failed);
+    assert_eq!(read.victims.len(), 1);
+    assert_eq!(read.victims[0].address, "gone@here.example");
+    assert_eq!(read.about.as_deref(), Some("m1@here.example"));
+    assert!(notice.text.starts_with("Return-Path: <>\r\n"));
+}
+
+#[test]
+fn a_full_mailbox_keeps_nobody_else_from_theirs() {
+    let kept = |arrival| match arrival {
+        1 => ToEdge::OverQuota(vec![UserId([4; 8])]),
+        _ => ToEdge::Kept,
+    };
+    let house = settle(Plan { kept, ..Plan::default() });
+    let letter = Letter::to(Hop::Here, &["full@here.example", "ben@here.example"]);
+    assert_eq!(house.carry(&[letter]), ["1.0 later sent 1 left 1: 4.2.2"]);
+    assert_eq!(copies(&house).len(), 1);
+    let house = settle(Plan { kept: |_| ToEdge::Full, ..Plan::default() });
+    let letter = Letter::to(Hop::Here, &["ben@here.example"]);
+    assert_eq!(house.carry(&[letter]), ["1.0 later sent 0: Ours"]);
+}
+
+#[test]
+fn a_failure_is_told_once_to_the_sender_alone() {
+    let remote = Remote::that(|_, line| {
+        line.starts_with("RCPT").then(|| "550 5.1.1 no such user\r\n".to_owned())
+    });
+    let check = |change: &dyn Fn(&mut Letter), told: usize| -> Option<Copied> {
+        let house = settle(Plan::default().with("there.example", "mx.there.example", &remote));
+        let mut letter = Letter::out(&["bob@there.example"]);
+        change(&mut letter);
+        assert_eq!(house.carry(&[letter]), ["1.0 failed sent 0: 5.1.1"]);
+        let copies = copies(&house);
+        assert_eq!(copies.len(), told);
+        assert!(copies.iter().all(|copy| copy.user == SENDER));
+        copies.first().cloned()
+    };
+    let told = check(&|_| {}, 1).unwrap();
+    assert!(told.text.contains("Diagnostic-Code: smtp; 550 no such user\r\n"), "{}", told.text);
+    assert!(told.text.contains("Remote-MTA: dns; mx.there.example\r\n"));
+    assert!(told.text.contains("Content-Type: text/rfc822-headers\r\n"));
+    assert!(!told.text.contains(".hello"));
+    // What it is called follows from what it says: the mailbox keeps it once.
+    assert_eq!(check(&|_| {}, 1).unwrap().message, told.message);
+    let full = check(&|letter| letter.envelope.returns_all = Some(true), 1).unwrap();
+    assert!(full.text.contains("Content-Type: message/rfc822\r\n") && full.text.contains(".hello"));
+    let named = check(&|letter| letter.envelope.envelope_id = Some("a+2Bb".to_owned()), 1).unwrap();
+    assert!(named.text.contains("Original-Envelope-Id: a+b\r\n"));
+    check(&|letter| letter.envelope.recipients[0].notify = Some((true, false, true)), 0);
+    check(&|letter| letter.envelope.recipients[0].notify = Some((false, false, false)), 0);
+    check(&|letter| letter.envelope.from = String::new(), 0);
+    // An address of ours that is another's now: nobody else hears of it.
+    check(&|letter| letter.envelope.from = "ben@here.example".to_owned(), 0);
+    check(&|letter| letter.envelope.from = "gone@here.example".to_owned(), 0);
+}
+
+#[test]
+fn a_failure_that_cannot_be_told_is_not_forgotten() {
+    let remote = Remote::that(|_, line| line.starts_with("RCPT").then(|| "550 no\r\n".to_owned()));
+    let plan = Plan { kept: |_| ToEdge::Fault, ..Plan::default() };
+    let house = settle(plan.with("there.example", "mx.there.example", &remote));
+    let outcomes = house.carry(&[Letter::out(&["bob@there.example"])]);
+    assert_eq!(outcomes, ["1.0 later sent 0: Ours"]);
+}
+
+#[test]
+fn success_is_told_where_it_was_asked_for() {
+    let house = settle(Plan::default());
+    let mut letter = Letter::to(Hop::Here, &["ben@here.example", "cy@here.example"]);
+    letter.envelope.recipients[0].notify = Some((true, true, false));
+    assert_eq!(house.carry(&[letter]), ["1.0 sent 2"]);
+    let told: Vec<Copied> = copies(&house).into_iter().filter(|copy| copy.user == SENDER).collect();
+    assert_eq!(told.len(), 1);
+    assert!(told[0].text.contains("Action: delivered\r\n"));
+    assert!(told[0].text.contains("ben@here.example") && !told[0].text.contains("cy@here"));
+
+    let remote = Remote::that(|_, line| {
+        line.starts_with("EHLO").then(|| "250-x\r\n250 PIPELINING\r\n".to_owned())
+    });
+    let house = settle(Plan::default().with("there.example", "mx.there.example", &remote));
+    let mut letter = Letter::out(&["bob@there.example"]);
+    letter.envelope.recipients[0].notify = Some((true, true, false));
+    assert_eq!(house.carry(&[letter]), ["1.0 sent 1"]);
+    assert!(copies(&house)[0].text.contains("Action: relayed\r\n"));
+}
+
+#[test]
+fn errands_try_nothing() {
+    let house = settle(Plan::default());
+    let errand = |errand| Letter { errand, ..Letter::out(&["bob@there.example"]) };
+    let outcomes = house.carry(&[errand(Errand::TellLate), errand(Errand::GiveBack).numbered(2)]);
+    assert_eq!(outcomes, ["1.0 told late", "2.0 failed sent 0: 5.4.7"]);
+    let told = copies(&house);
+    assert_eq!(told.len(), 2);
+    assert!(told[0].text.contains("Action: delayed\r\n"), "{}", told[0].text);
+    assert!(told[0].text.contains("Will-Retry-Until: Fri, 27 Nov 2026"), "{}", told[0].text);
+    let read = notice::read(told[1].text.as_bytes()).unwrap();
+    assert_eq!(read.victims[0].reason, notice::Reason::Expired);
+    assert!(house.seen.lock().unwrap().dialled.is_empty());
+    // The envelope's key, and the text's for the header that goes with the notice.
+    let bodies = house.seen.lock().unwrap().released.clone();
+    assert_eq!(bodies.iter().filter(|(_, class)| *class == Class::Body).count(), 2);
+}
+
+#[test]
+fn without_evidence_nothing_is_opened() {
+    let house = settle(Plan { evidence: false, ..Plan::default() });
+    let outcomes = house.carry(&[Letter::to(Hop::Here, &["ben@here.example"])]);
+    assert_eq!(outcomes, ["1.0 later sent 0: Ours"]);
+    assert!(copies(&house).is_empty());
+}

@@ -1,0 +1,251 @@
+//! Where mail goes, by the DNS, and how safe its way must be.
+
+use super::neighbourhood::remote::{Authority, Remote};
+use super::neighbourhood::{Letter, Plan};
+use super::settle;
+use sha2::{Digest, Sha256};
+use wire::names::{Outcome as Found, Record, RecordKind, Security};
+use wire::post::{Hop, HopTls};
+
+fn outcome(plan: Plan, letter: Letter) -> String {
+    settle(plan).carry(&[letter]).remove(0)
+}
+
+fn bob() -> Letter {
+    Letter::out(&["bob@there.example"])
+}
+
+#[test]
+fn hosts_are_tried_in_their_order() {
+    let (first, second) = (Remote::polite(), Remote::polite());
+    let mut plan = Plan::default();
+    plan.mx("there.example", &[(20, "b.example"), (10, "a.example"), (5, "away.example")]);
+    plan.at("a.example", &first);
+    plan.at("b.example", &second);
+    plan.record(
+        "away.example",
+        RecordKind::A,
+        Found::Records(vec![Record::A([192, 0, 2, 99].into())]),
+    );
+    assert_eq!(outcome(plan, bob()), "1.0 sent 1");
+    assert_eq!((first.texts().len(), second.texts().len()), (1, 0));
+}
+
+#[test]
+fn roads_that_lead_nowhere() {
+    let check = |change: &dyn Fn(&mut Plan), expected: &str| {
+        let mut plan = Plan::default();
+        change(&mut plan);
+        assert_eq!(outcome(plan, bob()), expected);
+    };
+    let domain = "there.example";
+    check(&|_| {}, "1.0 failed sent 0: 5.1.2");
+    check(&|plan| plan.mx(domain, &[(0, ".")]), "1.0 failed sent 0: 5.1.10");
+    check(&|plan| plan.mx(domain, &[(5, "mx.here.example")]), "1.0 failed sent 0: 5.4.6");
+    check(&|plan| plan.mx(domain, &[(5, "nowhere.example")]), "1.0 failed sent 0: 5.4.4");
+    check(&|plan| plan.record(domain, RecordKind::Mx, Found::Failed), "1.0 later sent 0: Ours");
+    check(&|plan| plan.record(domain, RecordKind::Txt, Found::Failed), "1.0 failed sent 0: 5.4.4");
+    let away = Found::Records(vec![Record::A([192, 0, 2, 99].into())]);
+    check(
+        &|plan| plan.record(domain, RecordKind::A, away.clone()),
+        "1.0 later sent 0: Unreachable",
+    );
+    check(&|plan| plan.record(domain, RecordKind::A, Found::Failed), "1.0 later sent 0: Ours");
+    check(
+        &|plan| {
+            plan.mx(domain, &[(5, "a.example")]);
+            let signed = (Found::Records(Vec::new()), Security::Bogus);
+            plan.records.insert((domain.to_owned(), RecordKind::Mx), signed);
+        },
+        "1.0 later sent 0: Ours",
+    );
+}
+
+#[test]
+fn without_mx_the_domain_is_its_host_and_a_literal_is_an_address() {
+    let remote = Remote::polite();
+    let mut plan = Plan::default();
+    plan.at("there.example", &remote);
+    assert_eq!(outcome(plan, bob()), "1.0 sent 1");
+    let mut plan = Plan::default();
+    plan.at("unused.example", &remote);
+    let letter = Letter::out(&["bob@[192.0.2.1]"]);
+    assert_eq!(outcome(plan, letter), "1.0 sent 1");
+    assert_eq!(remote.texts().len(), 2);
+}
+
+#[test]
+fn tls_is_made_with_whoever_offers_it() {
+    let (tls, _) = Authority::new().server("another.example");
+    let remote = Remote::with(|_, _| None, Some(tls));
+    let plan = Plan::default().with("there.example", "mx.there.example", &remote);
+    assert_eq!(outcome(plan, bob()), "1.0 sent 1");
+    assert_eq!((remote.secured(), remote.texts().len()), (1, 1));
+    remote.heard_only_whole_lines();
+}
+
+/// A handshake that fails is tried once more in clear, and only where nobody asked for more.
+#[test]
+fn tls_that_fails_is_left_out_where_it_may_be() {
+    let broken = |_: usize, line: &str| match line {
+        "EHLO mx.here.example" => Some("250-x\r\n250 STARTTLS\r\n".to_owned()),
+        "STARTTLS" => Some("220 go\r\nthis is no TLS at all".to_owned()),
+        _ => None,
+    };
+    let remote = Remote::that(broken);
+    let plan = Plan::default().with("there.example", "mx.there.example", &remote);
+    // Octets behind the answer are an injection: nothing is said to this host in clear either.
+    assert_eq!(outcome(plan, bob()), "1.0 later sent 0: Unsafe");
+    assert_eq!(remote.texts().len(), 0);
+
+    // Nothing comes behind the answer: tried once more, in clear.
+    let hangs = |number: usize, line: &str| match line {
+        "EHLO mx.here.example" => Some("250-x\r\n250 STARTTLS\r\n".to_owned()),
+        "STARTTLS" if number == 0 => Some("220 go\r\n".to_owned()),
+        _ => None,
+    };
+    let remote = Remote::that(hangs);
+    let plan = Plan::default().with("there.example", "mx.there.example", &remote);
+    assert_eq!(outcome(plan, bob()), "1.0 sent 1");
+    assert_eq!((remote.secured(), remote.texts().len()), (0, 1));
+
+    let closes = |_: usize, line: &str| match line {
+        "EHLO mx.here.example" => Some("250-x\r\n250 STARTTLS\r\n".to_owned()),
+        _ => None,
+    };
+    let remote = Remote::that(closes);
+    let plan = Plan::default().with("there.example", "mx.there.example", &remote);
+    assert_eq!(outcome(plan, bob()), "1.0 sent 1");
+    assert_eq!((remote.secured(), remote.texts().len()), (0, 1));
+    let mut letter = bob();
+    let (name, port, tls) = ("mx.there.example".to_owned(), 25, HopTls::StartTls);
+    letter.envelope.hop = Hop::Host { name, port, tls };
+    let plan = Plan { authorities: Authority::new().pem(), ..Plan::default() };
+    let plan = plan.with("there.example", "mx.there.example", &remote);
+    assert_eq!(outcome(plan, letter), "1.0 later sent 0: Unsafe");
+    assert_eq!(remote.texts().len(), 1);
+}
+
+/// MTA-STS: the policy's hosts alone, with a certificate of their name.
+#[test]
+fn a_policy_is_obeyed() {
+    let authority = Authority::new();
+    let check = |host: &str, policy: &str, with_tls: Option<&str>, expected: &str| {
+        let tls = with_tls.map(|name| authority.server(name).0);
+        let remote = Remote::with(|_, _| None, tls);
+        let mut plan = Plan { authorities: authority.pem(), ..Plan::default() };
+        plan = plan.with("there.example", host, &remote);
+        let id = Found::Records(vec![Record::Txt(b"v=STSv1; id=1;".to_vec())]);
+        plan.record("_mta-sts.there.example", RecordKind::Txt, id);
+        plan.policies.insert("mta-sts.there.example".to_owned(), policy.to_owned());
+        assert_eq!(outcome(plan, bob()), expected, "{host} {policy} {with_tls:?}");
+        let is_sent = expected.contains("sent 1");
+        assert_eq!(remote.texts().len(), usize::from(is_sent));
+    };
+    let enforce = "version: STSv1\nmode: enforce\nmx: *.there.example\nmax_age: 100\n";
+    let testing = enforce.replace("enforce", "testing");
+    let none = "version: STSv1\nmode: none\nmax_age: 100\n";
+    let (good, sent, unsafe_) = ("mx.there.example", "1.0 sent 1", "1.0 later sent 0: Unsafe");
+    check(good, enforce, Some(good), sent);
+    check(good, enforce, Some("mx.evil.example"), unsafe_);
+    check(good, enforce, None, unsafe_);
+    check("mx.evil.example", enforce, Some("mx.evil.example"), unsafe_);
+    check("mx.evil.example", &testing, None, sent);
+    check(good, &testing, Some("mx.evil.example"), sent);
+    check(good, none, None, sent);
+    check(good, "nonsense", None, sent);
+}
+
+/// DANE: signed records are obeyed, unsigned ones are not.
+#[test]
+fn signed_keys_are_demanded() {
+    let authority = Authority::new();
+    let name = "mx.there.example";
+    let (tls, leaf) = authority.server(name);
+    let (other, _) = authority.server("mx.evil.example");
+    let key =
+        |certificate: &[u8]| Sha256::digest(route::public_key_info(certificate).unwrap()).to_vec();
+    let (leaf, above) = (key(&leaf), key(&authority.der()));
+    let record =
+        |usage, data: &[u8]| Record::Tlsa { usage, selector: 1, matching: 1, data: data.to_vec() };
+    let check = |record: Option<Record>, tls, signed: bool, expected: &str| {
+        let remote = Remote::with(|_, _| None, tls);
+        let mut plan = Plan::default().with("there.example", name, &remote);
+        if let Some(record) = record.clone() {
+            let found = Found::Records(vec![record]);
+            plan.record(&format!("_25._tcp.{name}"), RecordKind::Tlsa, found);
+        }
+        if signed {
+            plan.signed();
+        }
+        assert_eq!(outcome(plan, bob()), expected, "{record:?} {signed}");
+        let is_sent = expected.contains("sent 1");
+        assert_eq!(remote.texts().len(), usize::from(is_sent));
+    };
+    let (sent, unsafe_) = ("1.0 sent 1", "1.0 later sent 0: Unsafe");
+    check(Some(record(3, &leaf)), Some(tls.clone()), true, sent);
+    check(Some(record(3, &[1; 32])), Some(tls.clone()), true, unsafe_);
+    check(Some(record(3, &[1; 32])), Some(tls.clone()), false, sent);
+    check(Some(record(3, &leaf)), None, true, unsafe_);
+    check(Some(record(2, &above)), Some(tls.clone()), true, sent);
+    check(Some(record(2, &above)), Some(other.clone()), true, unsafe_);
+    // Signed and of no use: TLS with anybody, but TLS.
+    check(Some(record(1, &leaf)), Some(other), true, sent);
+    check(Some(record(1, &leaf)), None, true, unsafe_);
+    check(None, None, true, sent);
+    // Without an answer about them the host is left alone.
+    let remote = Remote::polite();
+    let mut plan = Plan::default().with("there.example", name, &remote);
+    plan.record(&format!("_25._tcp.{name}"), RecordKind::Tlsa, Found::Failed);
+    plan.signed();
+    assert_eq!(outcome(plan, bob()), "1.0 later sent 0: Ours");
+}
+
+/// RFC 8689: a way that is not proven is not taken.
+#[test]
+fn a_letter_that_requires_tls() {
+    let authority = Authority::new();
+    let name = "mx.there.example";
+    let check = |knows: bool, signed: bool, with: Option<&str>, expected: &str| {
+        let way = match knows {
+            true => |_: usize, line: &str| {
+                (line.starts_with("EHLO"))
+                    .then(|| "250-x\r\n250-STARTTLS\r\n250 REQUIRETLS\r\n".to_owned())
+            },
+            false => |_: usize, _: &str| None,
+        };
+        let remote = Remote::with(way, with.map(|name| authority.server(name).0));
+        let mut plan = Plan { authorities: authority.pem(), ..Plan::default() };
+        plan = plan.with("there.example", name, &remote);
+        if signed {
+            plan.signed();
+        }
+        let mut letter = bob();
+        letter.envelope.require_tls = true;
+        assert_eq!(outcome(plan, letter), expected);
+        assert_eq!(remote.said().contains("REQUIRETLS"), expected.contains("sent 1"));
+    };
+    check(true, true, Some(name), "1.0 sent 1");
+    check(true, true, Some("mx.evil.example"), "1.0 later sent 0: Unsafe");
+    check(true, true, None, "1.0 later sent 0: Unsafe");
+    check(false, true, Some(name), "1.0 failed sent 0: 5.7.30");
+    check(true, false, Some(name), "1.0 failed sent 0: 5.7.30");
+}
+
+#[test]
+fn smart_hosts() {
+    let authority = Authority::new();
+    let name = "smart.example";
+    let check = |tls: HopTls, with: Option<&str>, expected: &str| {
+        let remote = Remote::with(|_, _| None, with.map(|name| authority.server(name).0));
+        let mut plan = Plan { authorities: authority.pem(), ..Plan::default() };
+        plan.at(name, &remote);
+        let hop = Hop::Host { name: name.to_owned(), port: 587, tls };
+        assert_eq!(outcome(plan, Letter::to(hop, &["bob@there.example"])), expected, "{tls:?}");
+    };
+    check(HopTls::StartTls, Some(name), "1.0 sent 1");
+    check(HopTls::StartTls, Some("evil.example"), "1.0 later sent 0: Unsafe");
+    check(HopTls::StartTls, None, "1.0 later sent 0: Unsafe");
+    check(HopTls::IfOffered, Some("evil.example"), "1.0 sent 1");
+    check(HopTls::IfOffered, None, "1.0 sent 1");
+}

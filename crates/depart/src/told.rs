@@ -1,0 +1,228 @@
+//! Telling the sender: a notice (RFC 3461 to 3464) that only they can open, in their own INBOX. It
+//! never leaves the house, and nobody is told about mail from nobody.
+
+use crate::Fault;
+use crate::batch::Hands;
+use crate::fates::{Fate, Leg, Obstacle};
+use crate::neighbours::{Kept, Neighbours, Who, canonical};
+use copies::{Message, Person, date};
+use notice::{Action, Notice, Original, Reason};
+use terms::{MessageId, Verdict};
+use wire::directory::{Recipient, Statement};
+use wire::mailbox::Place;
+
+/// Octets of the mail that a notice gives back whole.
+const RETURN_BYTES: u64 = 64 * 1024;
+
+/// Everything that the sender of a leg is to hear of it now.
+pub(crate) fn tell_all(leg: &mut Leg, hands: &Hands, house: &mut Neighbours) -> Result<(), Fault> {
+    let is_failed = |(place, fate): (usize, &Fate)| match fate {
+        Fate::Failed(obstacle) => Some((place, obstacle.clone())),
+        _ => None,
+    };
+    let failed: Vec<(usize, Obstacle)> =
+        leg.fates.iter().enumerate().filter_map(is_failed).collect();
+    let failed: Vec<(usize, &Obstacle)> = failed.iter().map(|(at, what)| (*at, what)).collect();
+    tell(Action::Failed, leg, &failed, hands, house)?;
+    // Whoever was reached, was reached: a success that cannot be told changes nothing.
+    for action in [Action::Delivered, Action::Relayed] {
+        let taken: Vec<(usize, Obstacle)> = leg
+            .fates
+            .iter()
+            .enumerate()
+            .filter_map(|(place, fate)| taken(fate, action).map(|taken| (place, taken)))
+            .collect();
+        let taken: Vec<(usize, &Obstacle)> = taken.iter().map(|(at, what)| (*at, what)).collect();
+        let _ = tell(action, leg, &taken, hands, house);
+    }
+    Ok(())
+}
+
+/// RFC 3461 §5.2.2: into a mailbox it is delivered; to a remote that does not tell, relayed.
+fn taken(fate: &Fate, action: Action) -> Option<Obstacle> {
+    let Fate::Sent(taken) = fate else { return None };
+    let (reason, status) = match (&taken.remote, action) {
+        (None, Action::Delivered) => (Reason::Delivered, (2, 1, 5)),
+        (Some(_), Action::Relayed) if !taken.tells_itself => (Reason::Relayed, (2, 1, 9)),
+        _ => return None,
+    };
+    let (remote, answer) = (taken.remote.clone(), taken.answer.clone());
+    let why = wire::post::Why::Ours;
+    Some(Obstacle { why, status, remote, answer, is_theirs: true, reason: Some(reason) })
+}
+
+/// One notice about those of `who` whose sender wants it. Kept once, however often it is written.
+pub(crate) fn tell(
+    action: Action,
+    leg: &mut Leg,
+    who: &[(usize, &Obstacle)],
+    hands: &Hands,
+    house: &mut Neighbours,
+) -> Result<(), Fault> {
+    let sender = Some(leg.envelope.from.as_str()).filter(|sender| !sender.is_empty());
+    let is_due = |(place, _): &&(usize, &Obstacle)| {
+        let notify = leg.receiver(*place).and_then(|receiver| receiver.notify);
+        Notice::is_due(action, sender, notify)
+    };
+    let due: Vec<(usize, &Obstacle)> = who.iter().filter(is_due).copied().collect();
+    let Some(sender) = sender.filter(|_| !due.is_empty()) else { return Ok(()) };
+    let (statement, keys) = match sender_of(sender, leg, hands, house)? {
+        Some(found) => found,
+        // They have left the house since: there is nobody to tell.
+        None => return Ok(()),
+    };
+    let text = leg.text(hands, house)?;
+    let original = text.head(RETURN_BYTES)?;
+    let returns_all = action == Action::Failed
+        && leg.envelope.returns_all == Some(true)
+        && text.len() <= RETURN_BYTES;
+    let original = match returns_all {
+        true => Original::Full(&original),
+        false => Original::Header(&original),
+    };
+    let id = notice_id(action, leg, &due);
+    let octets = written(action, leg, &due, (id, original), house.host_name());
+    keep(&octets, id, (&statement, &keys), house)
+}
+
+/// The keys of the person who sent it, and of nobody else who has the same address.
+fn sender_of(
+    sender: &str,
+    leg: &Leg,
+    hands: &Hands,
+    house: &mut Neighbours,
+) -> Result<Option<(Statement, Recipient)>, Fault> {
+    let Some(address) = canonical(sender) else { return Ok(None) };
+    match house.who_is(&address) {
+        Who::Known(statement) if statement.tenant == hands.hand.tenant() => {
+            let is_sender = |keys: &&Recipient| keys.user == leg.load.user;
+            let keys = statement.recipients.iter().find(is_sender).cloned();
+            Ok(keys.map(|keys| (statement, keys)))
+        }
+        Who::Known(_) | Who::Unknown | Who::Foreign => Ok(None),
+        Who::Later => Err(Fault::Away("directory")),
+    }
+}
+
+/// Made from what it says, so that a notice which was kept and not counted is not kept twice.
+fn notice_id(action: Action, leg: &Leg, due: &[(usize, &Obstacle)]) -> MessageId {
+    let mut about = format!("notice {action:?} {} {}", leg.load.message, leg.load.leg);
+    let addresses = due.iter().filter_map(|(place, _)| leg.receiver(*place));
+    let mut addresses: Vec<&str> = addresses.map(|to| to.address.as_str()).collect();
+    addresses.sort_unstable();
+    let mut id = [0; 16];
+    for address in addresses {
+        about = format!("{about} {address}");
+        // A chain of digests, for one digest reads only so much.
+        id = trace::digest(&about).first_chunk().copied().unwrap_or(id);
+        about = MessageId(id).to_string();
+    }
+    MessageId(id)
+}
+
+fn written(
+    action: Action,
+    leg: &Leg,
+    due: &[(usize, &Obstacle)],
+    (id, original): (MessageId, Original<'_>),
+    host: &str,
+) -> Vec<u8> {
+    let until = date(leg.load.expires_ms);
+    let fates: Vec<notice::Fate<'_>> = due
+        .iter()
+        .filter_map(|(place, obstacle)| {
+            let receiver = leg.receiver(*place)?;
+            let words = obstacle.answer.as_deref();
+            let answer = words.filter(|_| obstacle.is_theirs);
+            let reason = obstacle.reason.unwrap_or_else(|| {
+                notice::reason(Some(obstacle.status), words.unwrap_or_default())
+            });
+            Some(notice::Fate {
+                recipient: &receiver.address,
+                original: receiver.original.as_deref(),
+                status: obstacle.status,
+                reason,
+                remote: obstacle.remote.as_deref(),
+                answer,
+                until: (action == Action::Delayed).then_some(until.as_str()),
+            })
+        })
+        .collect();
+    let envelope_id = leg.envelope.envelope_id.as_deref().map(from_xtext);
+    let (now, arrival) = (date(compartment::now_ms()), date(leg.load.at_ms));
+    notice::write(&Notice {
+        action,
+        host,
+        to: &leg.envelope.from,
+        date: &now,
+        arrival: Some(&arrival),
+        message_id: &format!("{id}@{host}"),
+        boundary: &format!("=_{id}"),
+        envelope_id: envelope_id.as_deref(),
+        fates,
+        original,
+    })
+}
+
+fn keep(
+    octets: &[u8],
+    id: MessageId,
+    (statement, keys): (&Statement, &Recipient),
+    house: &mut Neighbours,
+) -> Result<(), Fault> {
+    let summary = postcard::to_stdvec(&mime::summarise(octets)).unwrap_or_default();
+    let message = Message {
+        tenant: statement.tenant,
+        message: id,
+        received_ms: compartment::now_ms(),
+        // RFC 3464 §2: a notice is from nobody.
+        added: b"Return-Path: <>\r\n",
+        summary: &summary,
+        bytes: octets.len() as u64,
+    };
+    let person = [Person { keys, place: Place::Inbox, verdict: Verdict::Deliver }];
+    let group = copies::seal(&message, &person, |push| push(octets))?;
+    let frames = copies::frames(vec![group], Vec::new())?;
+    match house.keep(&frames) {
+        Kept::Yes => Ok(()),
+        // A full mailbox has no room for notices either; its owner sees that it is full.
+        Kept::OverQuota(_) => Ok(()),
+        Kept::Full | Kept::No => Err(Fault::Away("mailbox")),
+    }
+}
+
+/// RFC 3461 §4: `+` and two hexadecimal digits are one octet.
+fn from_xtext(text: &str) -> String {
+    let mut octets = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, more)) = rest.split_first() {
+        let digits = more.get(..2).and_then(|two| std::str::from_utf8(two).ok());
+        let octet = digits.and_then(|two| u8::from_str_radix(two, 16).ok());
+        match (first, octet) {
+            (b'+', Some(octet)) => {
+                octets.push(octet);
+                rest = more.get(2..).unwrap_or(&[]);
+            }
+            _ => {
+                octets.push(*first);
+                rest = more;
+            }
+        }
+    }
+    String::from_utf8_lossy(&octets).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::from_xtext;
+
+    #[test]
+    fn xtext() {
+        let check = |text: &str, expected: &str| assert_eq!(from_xtext(text), expected);
+        check("QQ314159", "QQ314159");
+        check("a+2Bb+3D", "a+b=");
+        check("+", "+");
+        check("+G1", "+G1");
+        check("+E3+81+82", "あ");
+    }
+}

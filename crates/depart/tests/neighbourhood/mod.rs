@@ -1,0 +1,535 @@
+//! Everybody around a depart, played: warden, post, vault, directory, mailbox, names, fetch.
+
+// Two tests play it, neither needs all of it.
+#![allow(dead_code)]
+
+pub mod remote;
+
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use remote::Remote;
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+use terms::{GrantId, InstanceId, Kind, MessageId, TenantId, UserId};
+use unseal::{GrantContext, Pair, RootKey, Suite, WrapContext, Wrapped, agree};
+use wire::control::{Order, Relay, Report, Start};
+use wire::directory::{self, PublicKey, STATEMENT_DOMAIN, Stated, Statement, TenantSettings};
+use wire::mailbox::{self, Journey, SealedPart};
+use wire::names::{Answer, Outcome as Found, Question, Record, RecordKind, Security};
+use wire::post::{
+    Envelope, Errand, Finish, FromDepart, Hop, Load, Outcome, Receiver as To, ToDepart,
+};
+use wire::vault::{self, TransitItem};
+use wire::{Channel, INLINE_BYTES, Label, Parcel};
+
+pub const LIMIT: Duration = Duration::from_secs(20);
+pub const TENANT: TenantId = TenantId([1; 8]);
+pub const OTHER: TenantId = TenantId([2; 8]);
+pub const SENDER: UserId = UserId([1; 8]);
+pub const PORT: u16 = 25;
+
+/// One copy as the mailbox got it, opened as its person would.
+#[derive(Clone)]
+pub struct Copied {
+    pub user: UserId,
+    pub tenant: TenantId,
+    pub message: MessageId,
+    pub text: String,
+    pub summary: Vec<u8>,
+}
+
+#[derive(Default)]
+pub struct Seen {
+    pub copies: Vec<Copied>,
+    pub journeys: Vec<Journey>,
+    pub released: Vec<(MessageId, vault::Class)>,
+    pub dialled: Vec<SocketAddr>,
+    pub fetched: Vec<String>,
+    pub asked: Vec<Question>,
+    pub reports: Vec<String>,
+    pub rests: Vec<Envelope>,
+    pub heard: Vec<String>,
+    pub listened: bool,
+}
+
+/// What the house and the world are like.
+pub struct Plan {
+    pub records: HashMap<(String, RecordKind), (Found, Security)>,
+    pub remotes: HashMap<IpAddr, SocketAddr>,
+    pub policies: HashMap<String, String>,
+    pub authorities: String,
+    /// What the mailbox answers to its nth arrival.
+    pub kept: fn(usize) -> mailbox::ToEdge,
+    pub evidence: bool,
+    pub ear: fn(OwnedFd, Arc<Mutex<Seen>>),
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            records: HashMap::new(),
+            remotes: HashMap::new(),
+            policies: HashMap::new(),
+            authorities: String::new(),
+            kept: |_| mailbox::ToEdge::Kept,
+            evidence: true,
+            ear: |_, _| {},
+        }
+    }
+}
+
+impl Plan {
+    /// A domain with one MX host that is this remote.
+    pub fn with(mut self, domain: &str, host: &str, remote: &Remote) -> Self {
+        self.mx(domain, &[(10, host)]);
+        self.at(host, remote);
+        self
+    }
+
+    pub fn mx(&mut self, domain: &str, hosts: &[(u16, &str)]) {
+        let mx = |(preference, host): &(u16, &str)| Record::Mx {
+            preference: *preference,
+            host: (*host).to_owned(),
+        };
+        let records = Found::Records(hosts.iter().map(mx).collect());
+        self.record(domain, RecordKind::Mx, records);
+    }
+
+    pub fn at(&mut self, host: &str, remote: &Remote) {
+        let number = u8::try_from(self.remotes.len() + 1).unwrap();
+        let ip = std::net::Ipv4Addr::new(192, 0, 2, number);
+        self.remotes.insert(ip.into(), remote.at);
+        self.record(host, RecordKind::A, Found::Records(vec![Record::A(ip)]));
+        self.record(host, RecordKind::Aaaa, Found::NoRecords);
+    }
+
+    pub fn record(&mut self, name: &str, kind: RecordKind, found: Found) {
+        self.records.insert((name.to_owned(), kind), (found, Security::Insecure));
+    }
+
+    /// Everything said so far is signed.
+    pub fn signed(&mut self) {
+        self.records.values_mut().for_each(|(_, security)| *security = Security::Secure);
+    }
+}
+
+/// A person's pairs.
+struct Keys {
+    body: Pair,
+    summary: Pair,
+}
+
+fn pair(tenant: TenantId, user: UserId, class: seal::Class, epoch: u32) -> Pair {
+    let root = RootKey::from_credential(&[7; 32]).unwrap();
+    let (tenant, _) = root.make_tenant(tenant, 1).unwrap();
+    let (user, _) = tenant.make_user(user).unwrap();
+    let (public, stored) = user.make_pair(class, Suite::P256, epoch).unwrap();
+    user.open_pair(class, &public, &stored).unwrap()
+}
+
+fn public(pair: &Pair) -> PublicKey {
+    let key = pair.public();
+    PublicKey { suite: key.suite().byte(), epoch: key.epoch(), bytes: key.point().to_vec() }
+}
+
+pub struct Neighbourhood<T> {
+    pub seen: Arc<Mutex<Seen>>,
+    pub control: Arc<Channel>,
+    pub post: Arc<Channel>,
+    pub ended: Receiver<(MessageId, u16, Outcome)>,
+    pub idle: Receiver<Option<TenantId>>,
+    transit: Arc<Pair>,
+    pub life: T,
+}
+
+fn join(control: &Channel, kind: Kind) -> Channel {
+    let (near, far) = Channel::pair().unwrap();
+    let label = Label { instance: InstanceId([9; 6]), kind, person: None };
+    control.send(0, &Order::Join(label), &[far.into()]).unwrap();
+    near
+}
+
+impl<T> Neighbourhood<T> {
+    /// `live` is given the depart's end of its control channel.
+    pub fn around(plan: Plan, live: impl FnOnce(Channel) -> T) -> Self {
+        let (control, depart) = Channel::pair().unwrap();
+        let signing = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap();
+        let relay = Relay { authorities: plan.authorities.clone(), ..Relay::default() };
+        let start = Start {
+            kind_word: "depart".to_owned(),
+            host_name: "mx.here.example".to_owned(),
+            statement_key: Some(signing.public_key().as_ref().try_into().unwrap()),
+            relay,
+            ..Start::default()
+        };
+        control.send(0, &Order::Begin(start), &[]).unwrap();
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        let transit = Arc::new(pair(TENANT, SENDER, seal::Class::Body, 20_786));
+        let people: Arc<Vec<(String, TenantId, UserId, Keys)>> = Arc::new(
+            [("aoi", TENANT, 1), ("ben", TENANT, 2), ("cy", OTHER, 3), ("full", TENANT, 4)]
+                .into_iter()
+                .map(|(name, tenant, number)| {
+                    let user = UserId([number; 8]);
+                    let body = pair(tenant, user, seal::Class::Body, 2026);
+                    let summary = pair(tenant, user, seal::Class::Summary, 24_323);
+                    (format!("{name}@here.example"), tenant, user, Keys { body, summary })
+                })
+                .collect(),
+        );
+        let (tell_end, ended) = channel();
+        let (tell_idle, idle) = channel();
+        let post = Arc::new(join(&control, Kind::Post));
+        play_post(post.clone(), transit.clone(), seen.clone(), (tell_end, tell_idle));
+        play_vault(join(&control, Kind::Vault), transit.clone(), seen.clone(), plan.evidence);
+        play_directory(join(&control, Kind::Directory), people.clone(), signing);
+        play_mailbox(join(&control, Kind::Mailbox), people, seen.clone(), plan.kept);
+        play_names(join(&control, Kind::Names), plan.records, seen.clone());
+        play_fetch(join(&control, Kind::Fetch), plan.policies, seen.clone());
+        let control = Arc::new(control);
+        play_warden(control.clone(), plan.remotes, seen.clone(), plan.ear);
+        Self { seen, control, post, ended, idle, transit, life: live(depart) }
+    }
+
+    /// A batch for whoever is idle.
+    pub fn hand_over(&self, letters: &[Letter]) {
+        self.idle.recv_timeout(LIMIT).unwrap();
+        let mut held = Vec::new();
+        let legs = letters.iter().map(|letter| letter.load(&self.transit, &mut held)).collect();
+        self.post.send(0, &ToDepart::Batch { tenant: TENANT, legs }, &held).unwrap();
+    }
+
+    /// How each leg ended, in words, in the order in which they were told.
+    pub fn outcomes(&self, count: usize) -> Vec<String> {
+        let word = |_| {
+            let (message, leg, outcome) = self.ended.recv_timeout(LIMIT).unwrap();
+            format!("{}.{leg} {}", message.0[0], short(&outcome))
+        };
+        (0..count).map(word).collect()
+    }
+
+    /// One batch, and how it ended.
+    pub fn carry(&self, letters: &[Letter]) -> Vec<String> {
+        self.hand_over(letters);
+        self.outcomes(letters.len())
+    }
+}
+
+pub fn short(outcome: &Outcome) -> String {
+    let why = |why: &wire::post::Why| match why {
+        wire::post::Why::Answered { class, subject, detail } => {
+            format!("{class}.{subject}.{detail}")
+        }
+        other => format!("{other:?}"),
+    };
+    match outcome {
+        Outcome::Sent { recipients } => format!("sent {recipients}"),
+        Outcome::Later { sent, rest, why: because } => {
+            let rest = rest.as_ref().map(|(_, left)| format!(" left {left}")).unwrap_or_default();
+            format!("later sent {sent}{rest}: {}", why(because))
+        }
+        Outcome::Failed { sent, why: because } => format!("failed sent {sent}: {}", why(because)),
+        Outcome::ToldLate => "told late".to_owned(),
+    }
+}
+
+/// One leg to be carried.
+#[derive(Clone)]
+pub struct Letter {
+    pub number: u8,
+    pub leg: u16,
+    pub errand: Errand,
+    pub envelope: Envelope,
+    pub text: Vec<u8>,
+}
+
+impl Letter {
+    pub fn to(hop: Hop, recipients: &[&str]) -> Self {
+        let recipients = recipients
+            .iter()
+            .map(|address| To { address: (*address).to_owned(), notify: None, original: None })
+            .collect();
+        let envelope = Envelope {
+            from: "aoi@here.example".to_owned(),
+            hop,
+            recipients,
+            returns_all: None,
+            envelope_id: None,
+            require_tls: false,
+            has_eight_bits: false,
+            needs_utf8: false,
+            finish: Finish::AsItIs,
+        };
+        let text = b"Message-ID: <m1@here.example>\r\nSubject: hi\r\n\r\n.hello\r\n".to_vec();
+        Self { number: 1, leg: 0, errand: Errand::Carry, envelope, text }
+    }
+
+    /// To a domain outside.
+    pub fn out(recipients: &[&str]) -> Self {
+        let domain = recipients[0].rsplit_once('@').unwrap().1.to_owned();
+        Self::to(Hop::Domain(domain), recipients)
+    }
+
+    pub fn numbered(self, number: u8) -> Self {
+        Self { number, ..self }
+    }
+
+    fn load(&self, transit: &Pair, held: &mut Vec<OwnedFd>) -> Load {
+        let message = MessageId([self.number; 16]);
+        let mut seal = |class, plain: &[u8]| {
+            let place = seal::Place { tenant: TENANT, message, class };
+            let (sealed, key) = seal::seal_content(&place, plain).unwrap();
+            let context = WrapContext { tenant: TENANT, user: SENDER, message, class };
+            let wrapped = seal::wrap(transit.public(), &key, &context).unwrap().encode();
+            let content = Parcel::pack(sealed, INLINE_BYTES / 4, held).unwrap();
+            SealedPart { epoch: transit.public().epoch(), wrapped, content }
+        };
+        Load {
+            user: SENDER,
+            message,
+            leg: self.leg,
+            size: self.text.len() as u64,
+            at_ms: 1_795_316_096_000,
+            expires_ms: 1_795_748_096_000,
+            attempts: 0,
+            errand: self.errand,
+            envelope: seal(seal::Class::Summary, &postcard::to_stdvec(&self.envelope).unwrap()),
+            body: seal(seal::Class::Body, &self.text),
+        }
+    }
+}
+
+fn play_warden(
+    control: Arc<Channel>,
+    remotes: HashMap<IpAddr, SocketAddr>,
+    seen: Arc<Mutex<Seen>>,
+    ear: fn(OwnedFd, Arc<Mutex<Seen>>),
+) {
+    thread::spawn(move || {
+        while let Ok(mut frame) = control.receive(None) {
+            match frame.read::<Report>().unwrap() {
+                Report::Dial { call, to, .. } => {
+                    seen.lock().unwrap().dialled.push(to);
+                    let remote = remotes.get(&to.ip()).map(TcpStream::connect);
+                    let (refused, sockets) = match remote {
+                        Some(Ok(socket)) => (None, vec![OwnedFd::from(socket)]),
+                        _ => (Some("unreachable".to_owned()), Vec::new()),
+                    };
+                    control.send(0, &Order::Dialled { call, refused }, &sockets).unwrap();
+                }
+                Report::Jailed { .. } => {
+                    if let Some(listener) = frame.descriptors.pop() {
+                        ear(listener, seen.clone());
+                    }
+                }
+                Report::Alarm { what } => seen.lock().unwrap().reports.push(what),
+                Report::Note { text } => seen.lock().unwrap().reports.push(text),
+                _ => {}
+            }
+        }
+    });
+}
+
+type Tells = (Sender<(MessageId, u16, Outcome)>, Sender<Option<TenantId>>);
+
+fn play_post(
+    post: Arc<Channel>,
+    transit: Arc<Pair>,
+    seen: Arc<Mutex<Seen>>,
+    (tell_end, tell_idle): Tells,
+) {
+    thread::spawn(move || {
+        while let Ok(frame) = post.receive(None) {
+            match frame.read::<FromDepart>().unwrap() {
+                FromDepart::Idle { tenant } => drop(tell_idle.send(tenant)),
+                FromDepart::Ended { message, leg, outcome } => {
+                    if let Outcome::Later { rest: Some((rest, _)), .. } = &outcome {
+                        let class = seal::Class::Summary;
+                        let plain = open(&transit, (TENANT, SENDER, message, class), rest, &frame);
+                        let rest = postcard::from_bytes(&plain).unwrap();
+                        seen.lock().unwrap().rests.push(rest);
+                    }
+                    let _ = tell_end.send((message, leg, outcome));
+                }
+            }
+        }
+    });
+}
+
+/// Opens with a private half, as only the vault can.
+fn open(
+    pair: &Pair,
+    (tenant, user, message, class): (TenantId, UserId, MessageId, seal::Class),
+    part: &SealedPart,
+    frame: &wire::Frame,
+) -> Vec<u8> {
+    let context = WrapContext { tenant, user, message, class };
+    let key = pair.open(&Wrapped::parse(&part.wrapped).unwrap(), &context).unwrap();
+    let sealed = part.content.clone().open(&frame.descriptors).unwrap();
+    open::open_content(&key, &open::Place { tenant, message, class }, &sealed).unwrap()
+}
+
+fn play_vault(channel: Channel, transit: Arc<Pair>, seen: Arc<Mutex<Seen>>, evidence: bool) {
+    thread::spawn(move || {
+        let mut grants = HashMap::new();
+        while let Ok(frame) = channel.receive(None) {
+            let answer = match frame.read::<vault::FromDepart>().unwrap() {
+                _ if !evidence => vault::ToDepart::EvidenceAway,
+                vault::FromDepart::Open { tenant, session } => {
+                    let grant = GrantId([grants.len() as u8 + 1; 16]);
+                    let session = unseal::PublicKey::parse(&session).unwrap();
+                    let context = GrantContext::transit(grant, tenant);
+                    let (enc, agreed) = agree(&session, &context).unwrap();
+                    grants.insert(grant, agreed);
+                    vault::ToDepart::Opened { grant, enc, transit: public(&transit) }
+                }
+                vault::FromDepart::Release { grant, items } => {
+                    let agreed = &grants[&grant];
+                    let release = |item: &TransitItem| {
+                        let class = match item.class {
+                            vault::Class::Summary => seal::Class::Summary,
+                            vault::Class::Body => seal::Class::Body,
+                        };
+                        let (user, message) = (item.user, item.message);
+                        let context = WrapContext { tenant: TENANT, user, message, class };
+                        let wrapped = Wrapped::parse(&item.wrapped).unwrap();
+                        let key = transit.open(&wrapped, &context).unwrap();
+                        seen.lock().unwrap().released.push((message, item.class));
+                        Some(agreed.release(&context, &key).unwrap())
+                    };
+                    vault::ToDepart::Released(items.iter().map(release).collect())
+                }
+            };
+            channel.send(frame.call, &answer, &[]).unwrap();
+        }
+    });
+}
+
+type People = Arc<Vec<(String, TenantId, UserId, Keys)>>;
+
+fn play_directory(channel: Channel, people: People, signing: Ed25519KeyPair) {
+    thread::spawn(move || {
+        while let Ok(frame) = channel.receive(None) {
+            let answer = match frame.read::<directory::FromDepart>().unwrap() {
+                directory::FromDepart::Tokens { digests, .. } => {
+                    directory::ToDepart::Tokens(digests.iter().map(|one| [one[0]; 16]).collect())
+                }
+                directory::FromDepart::Address(address) => {
+                    let known = people.iter().find(|(known, ..)| *known == address);
+                    let stated = match known {
+                        Some((_, tenant, user, keys)) => {
+                            let statement = Statement {
+                                address: address.clone(),
+                                tenant: *tenant,
+                                recipients: vec![directory::Recipient {
+                                    user: *user,
+                                    body: public(&keys.body),
+                                    summary: public(&keys.summary),
+                                }],
+                                onward: Vec::new(),
+                                transit: None,
+                                absence: None,
+                                settings: TenantSettings::default(),
+                                issued_ms: 0,
+                                valid_until_ms: u64::MAX,
+                            };
+                            let statement = postcard::to_stdvec(&statement).unwrap();
+                            let signed = [STATEMENT_DOMAIN, &statement].concat();
+                            let signature = signing.sign(&signed).as_ref().to_vec();
+                            Stated::Known { statement, signature }
+                        }
+                        None if address.starts_with("later") => Stated::Later,
+                        None if address.ends_with("@here.example") => Stated::Unknown,
+                        None => Stated::Foreign,
+                    };
+                    directory::ToDepart::Stated(stated)
+                }
+            };
+            channel.send(frame.call, &answer, &[]).unwrap();
+        }
+    });
+}
+
+fn play_mailbox(
+    channel: Channel,
+    people: People,
+    seen: Arc<Mutex<Seen>>,
+    kept: fn(usize) -> mailbox::ToEdge,
+) {
+    thread::spawn(move || {
+        let mut arrivals = 0;
+        let mut waiting = Vec::new();
+        while let Ok(frame) = channel.receive(None) {
+            let mailbox::FromEdge::Keep { copies, journeys, more } = frame.read().unwrap() else {
+                panic!("depart does not ask for room");
+            };
+            for copy in copies {
+                let (tenant, user, message) = (copy.tenant, copy.user, copy.message);
+                let (.., keys) = people.iter().find(|(_, _, known, _)| *known == user).unwrap();
+                let read =
+                    |pair, class, part| open(pair, (tenant, user, message, class), part, &frame);
+                let text = read(&keys.body, seal::Class::Body, &copy.body);
+                let summary = read(&keys.summary, seal::Class::Summary, &copy.summary);
+                assert_eq!(copy.size, text.len() as u64);
+                let text = String::from_utf8_lossy(&text).into_owned();
+                waiting.push(Copied { user, tenant, message, text, summary });
+            }
+            if more {
+                continue;
+            }
+            arrivals += 1;
+            let answer = kept(arrivals);
+            if matches!(answer, mailbox::ToEdge::Kept) {
+                let mut seen = seen.lock().unwrap();
+                seen.copies.append(&mut waiting);
+                seen.journeys.extend(journeys);
+            }
+            waiting.clear();
+            channel.send(frame.call, &answer, &[]).unwrap();
+        }
+    });
+}
+
+fn play_names(
+    channel: Channel,
+    records: HashMap<(String, RecordKind), (Found, Security)>,
+    seen: Arc<Mutex<Seen>>,
+) {
+    thread::spawn(move || {
+        while let Ok(frame) = channel.receive(None) {
+            let question: Question = frame.read().unwrap();
+            let found = records.get(&(question.name.clone(), question.kind)).cloned();
+            let has_name = records.keys().any(|(name, _)| *name == question.name);
+            let nothing = if has_name { Found::NoRecords } else { Found::NoSuchName };
+            let is_signed = records.values().any(|(_, one)| *one == Security::Secure);
+            let security = if is_signed { Security::Secure } else { Security::Insecure };
+            let (outcome, security) = found.unwrap_or((nothing, security));
+            seen.lock().unwrap().asked.push(question);
+            let answer = Answer { outcome, security, ttl_seconds: 60 };
+            channel.send(frame.call, &answer, &[]).unwrap();
+        }
+    });
+}
+
+fn play_fetch(channel: Channel, policies: HashMap<String, String>, seen: Arc<Mutex<Seen>>) {
+    use wire::fetch::{Answer, Ask};
+    thread::spawn(move || {
+        while let Ok(frame) = channel.receive(None) {
+            let Ask::Get { host, path, .. } = frame.read().unwrap() else { panic!("a post") };
+            assert_eq!(path, "/.well-known/mta-sts.txt");
+            let answer = match policies.get(&host) {
+                Some(policy) => Answer::Got {
+                    status: 200,
+                    content_type: "text/plain; charset=utf-8".to_owned(),
+                    body: policy.clone().into_bytes(),
+                },
+                None => Answer::Failed("no such host".to_owned()),
+            };
+            seen.lock().unwrap().fetched.push(host);
+            channel.send(frame.call, &answer, &[]).unwrap();
+        }
+    });
+}

@@ -1,0 +1,128 @@
+//! Who may write as which address: statements for senders, signed by the vault, good for an hour.
+
+use crate::Fault;
+use crate::address::ADDRESS_BYTES;
+use crate::friends::Friends;
+use crate::statements::{find, is_ended};
+use crate::tables::Tables;
+use rows::RowKey;
+use std::collections::HashMap;
+use terms::{TenantId, UserId};
+use wire::directory::{Sending, SendingSettings, ToDispatch};
+
+/// A key or a limit that changed counts within the hour, everywhere.
+const HOUR_MS: u64 = 60 * 60 * 1000;
+/// Older ones are made anew while the vault is there to sign.
+const FRESH_MS: u64 = HOUR_MS / 2;
+/// Senders of one hour in a large installation, about 30 MB.
+const REMEMBERED: usize = 50_000;
+
+struct Kept {
+    settings: SendingSettings,
+    statement: Vec<u8>,
+    signature: Vec<u8>,
+    issued_ms: u64,
+}
+
+impl Kept {
+    /// Also of a clock that jumped back behind it.
+    fn age_ms(&self, now: u64) -> u64 {
+        now.checked_sub(self.issued_ms).unwrap_or(u64::MAX)
+    }
+
+    fn answer(&self) -> ToDispatch {
+        let (statement, signature) = (self.statement.clone(), self.signature.clone());
+        ToDispatch::Sending { statement, signature }
+    }
+}
+
+/// Statements at hand, by person and canonical address.
+#[derive(Default)]
+pub struct Sendings {
+    at_hand: HashMap<(UserId, String), Kept>,
+}
+
+impl Sendings {
+    /// May this person write as `address` (canonical)? Who they are and what their tenant says is
+    /// looked up each time; only the vault's word is remembered.
+    pub fn state(
+        &mut self,
+        (tables, key): (&Tables, &RowKey),
+        friends: &mut Friends,
+        (tenant, user): (TenantId, UserId),
+        address: &str,
+        now: u64,
+    ) -> Result<ToDispatch, Fault> {
+        if !is_theirs(tables, key, (tenant, user), address)? {
+            return Ok(ToDispatch::NotTheirs);
+        }
+        let Some(row) = tables.tenant(key, tenant)? else { return Ok(ToDispatch::NotTheirs) };
+        let place = (user, address.to_owned());
+        let kept = self.at_hand.get(&place).filter(|kept| kept.settings == row.sending);
+        if let Some(kept) = kept
+            && kept.age_ms(now) < FRESH_MS
+        {
+            return Ok(kept.answer());
+        }
+        match make(friends, (tenant, user), address, &row.sending, now) {
+            Ok(made) => {
+                let answer = made.answer();
+                if self.at_hand.len() >= REMEMBERED {
+                    self.at_hand.clear();
+                }
+                self.at_hand.insert(place, made);
+                Ok(answer)
+            }
+            // The vault is away: what it said within the hour still counts.
+            Err(_) => {
+                let valid = kept.filter(|kept| kept.age_ms(now) < HOUR_MS);
+                Ok(valid.map_or(ToDispatch::Later, Kept::answer))
+            }
+        }
+    }
+}
+
+/// Whether mail for that address is this person's alone, and they may still write. What only the
+/// catch-all gets is nobody's to write as.
+fn is_theirs(
+    tables: &Tables,
+    key: &RowKey,
+    (tenant, user): (TenantId, UserId),
+    address: &str,
+) -> Result<bool, Fault> {
+    let Some((_, domain)) = address.rsplit_once('@') else { return Ok(false) };
+    if address.len() > ADDRESS_BYTES || tables.domain(key, domain)? != Some(tenant) {
+        return Ok(false);
+    }
+    let found = find(tables, key, address, tenant)?;
+    let is_here = found.is_some_and(|(found, person)| found == user && !person.disabled);
+    Ok(is_here && !is_ended(tables, key, tenant, user)?)
+}
+
+fn make(
+    friends: &mut Friends,
+    (tenant, user): (TenantId, UserId),
+    address: &str,
+    settings: &SendingSettings,
+    now: u64,
+) -> Result<Kept, Fault> {
+    let domain = address.rsplit_once('@').map(|(_, domain)| domain).unwrap_or_default();
+    // A second time: the day may have ended between the key and the signature.
+    for _ in 0..2 {
+        let sending = Sending {
+            address: address.to_owned(),
+            tenant,
+            user,
+            transit: friends.transit(tenant)?,
+            domain: domain.to_owned(),
+            settings: settings.clone(),
+            issued_ms: now,
+            valid_until_ms: now + HOUR_MS,
+        };
+        let statement = postcard::to_stdvec(&sending).map_err(|_| Fault::Encode)?;
+        if let Some(signature) = friends.sign_sending(&statement)? {
+            return Ok(Kept { settings: settings.clone(), statement, signature, issued_ms: now });
+        }
+    }
+    Err(Fault::VaultAway)
+}

@@ -1,0 +1,205 @@
+//! The questions of one access, one after the other. A verb of SMTP is a function of that name.
+
+use crate::Fault;
+use crate::brake::Brake;
+use crate::handing::{Offered, Queued, hand_in};
+use crate::neighbours::{Neighbours, Who, Whose};
+use crate::stop::{Step, Stop};
+use flight::Text;
+use smtp::Address;
+use std::os::fd::OwnedFd;
+use std::process::ExitCode;
+use wire::Frame;
+use wire::control::Report;
+use wire::directory::{Onward, Path, Sending, SendingSettings};
+use wire::dispatch::{FromAccess, Submission, ToAccess};
+use wire::post::{Hop, Limits, Receiver};
+
+/// What is known of the person before there is a header: the last address that was theirs.
+struct Desk {
+    house: Neighbours,
+    brake: Brake,
+    settings: SendingSettings,
+}
+
+/// One recipient and where it is.
+pub(crate) struct Addressed {
+    pub receiver: Receiver,
+    pub place: Place,
+}
+
+pub(crate) enum Place {
+    /// People of this house.
+    Here,
+    /// A domain in A-label form, or an address literal in brackets.
+    Elsewhere { domain: String },
+    /// A way that the directory knows: a forward, a gateway tenant's own server.
+    By(Hop),
+}
+
+/// Serves until the access is gone.
+pub(crate) fn attend(house: Neighbours) -> ExitCode {
+    let (brake, settings) = (Brake::default(), SendingSettings::default());
+    let mut desk = Desk { house, brake, settings };
+    while let Some(frame) = desk.house.next_question() {
+        if !desk.serve(frame) {
+            let what = "dispatch: malformed frame from access".to_owned();
+            desk.house.report(&Report::Alarm { what });
+            return ExitCode::FAILURE;
+        }
+        if desk.house.is_worn() {
+            break;
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+impl Desk {
+    /// Answers one question; whether it was one that an access puts.
+    fn serve(&mut self, mut frame: Frame) -> bool {
+        let (call, held) = (frame.call, std::mem::take(&mut frame.descriptors));
+        let Ok(question) = frame.read() else { return false };
+        let answer = match question {
+            FromAccess::From(from) => self.mail(&from),
+            FromAccess::To(to) => self.rcpt(&to),
+            FromAccess::Many(many) => self.data(many),
+            FromAccess::Submit(submission) => match self.submit(*submission, &held) {
+                Ok(queued) => {
+                    self.house.answer(call, &queued.answer());
+                    queued.tell(&mut self.house);
+                    return true;
+                }
+                Err(stop) => Err(stop),
+            },
+        };
+        let (answer, note) = match answer {
+            Ok(()) => (ToAccess::Yes, None),
+            Err(stop) => stop.answer(),
+        };
+        if let Some(text) = note {
+            self.house.report(&Report::Note { text });
+        }
+        self.house.answer(call, &answer);
+        true
+    }
+
+    // ---- verbs ---------------------------------------------------------------------------------
+
+    /// The null sender has nothing to show before its header.
+    fn mail(&mut self, from: &str) -> Step<()> {
+        if !from.is_empty() {
+            self.settings = own(&mut self.house, from)?.settings;
+        }
+        Ok(())
+    }
+
+    fn rcpt(&mut self, to: &str) -> Step<()> {
+        find(&mut self.house, to).map(|_| ())
+    }
+
+    fn data(&mut self, many: u32) -> Step<()> {
+        may(&mut self.house, many, &self.settings)
+    }
+
+    /// Nothing that was agreed to before is believed: it may be another access by now that asks.
+    fn submit(&mut self, submission: Submission, held: &[OwnedFd]) -> Step<Queued> {
+        let text = Text::of(submission.text.clone(), held)?;
+        if submission.recipients.is_empty() || submission.recipients.len() > terms::RECIPIENTS {
+            return Err(Stop::no(550, (5, 3), "no recipients, or too many"));
+        }
+        let from = match submission.from.as_str() {
+            "" => None,
+            from => Some(own(&mut self.house, from)?),
+        };
+        let mut addressed = Vec::with_capacity(submission.recipients.len());
+        for receiver in &submission.recipients {
+            let found = find(&mut self.house, &receiver.address)?;
+            addressed.extend(found.into_iter().map(|found| found.with(receiver)));
+        }
+        let offered = Offered { submission, from, addressed, text };
+        hand_in(offered, &mut self.brake, &mut self.house)
+    }
+}
+
+/// What a recipient's address turns out to be.
+struct Found {
+    /// As it goes on the wire.
+    address: String,
+    place: Place,
+}
+
+impl Found {
+    fn with(self, asked: &Receiver) -> Addressed {
+        let receiver = Receiver { address: self.address, ..asked.clone() };
+        Addressed { receiver, place: self.place }
+    }
+}
+
+/// The statement for an address that this person writes as.
+pub(crate) fn own(house: &mut Neighbours, address: &str) -> Step<Sending> {
+    let Some(canonical) = Address::parse(address).as_ref().and_then(canonical) else {
+        return Err(Stop::no(550, (7, 1), "this sender's address is none of ours"));
+    };
+    match house.whose(&canonical) {
+        Whose::Theirs(sending) => Ok(*sending),
+        Whose::NotTheirs => {
+            Err(Stop::no(550, (7, 1), "you may not write as this sender: it is not your address"))
+        }
+        Whose::Later => Err(Fault::Away("the directory's word").into()),
+    }
+}
+
+/// One address may lead to several places: kept here, and passed on.
+fn find(house: &mut Neighbours, to: &str) -> Step<Vec<Found>> {
+    let unreadable = || Stop::no(501, (1, 3), "this recipient's address cannot be read");
+    let address = Address::parse(to).ok_or_else(unreadable)?;
+    let domain = mailauth::ascii_name(address.domain());
+    if domain.is_empty() || !domain.is_ascii() {
+        return Err(Stop::no(550, (1, 2), "this recipient's domain cannot be"));
+    }
+    // Only a local part in UTF-8 needs a way that knows it; a domain has its A-labels.
+    let written = written(&address, &domain);
+    let canonical = canonical(&address).ok_or_else(unreadable)?;
+    match house.who_is(&canonical) {
+        Who::Here { users, onward } => {
+            // A bounce's way back is for bounces.
+            if onward.iter().any(|way| way.path == Path::Null) {
+                return Err(Stop::no(550, (1, 1), "nobody of that name here"));
+            }
+            let here = (!users.is_empty()).then(|| Found { address: written, place: Place::Here });
+            let by = |way: Onward| Found { address: way.to, place: Place::By(way.hop) };
+            Ok(here.into_iter().chain(onward.into_iter().map(by)).collect())
+        }
+        Who::Elsewhere => Ok(vec![Found { address: written, place: Place::Elsewhere { domain } }]),
+        Who::Unknown => Err(Stop::no(550, (1, 1), "nobody of that name here")),
+        Who::Later => Err(Stop::no(451, (3, 0), "recipients cannot be looked up now")),
+    }
+}
+
+fn written(address: &Address, domain: &str) -> String {
+    let whole = address.written();
+    match whole.rsplit_once('@') {
+        Some((local, _)) => format!("{local}@{domain}"),
+        None => whole,
+    }
+}
+
+/// Whether so many recipients are within this person's limits now.
+pub(crate) fn may(house: &mut Neighbours, many: u32, settings: &SendingSettings) -> Step<()> {
+    let SendingSettings { in_ten_minutes, in_a_day, .. } = settings;
+    let limits = Limits { in_ten_minutes: *in_ten_minutes, in_a_day: *in_a_day };
+    let Some(seconds) = house.wait_for(many, limits)? else { return Ok(()) };
+    let minutes = seconds.div_ceil(60);
+    let text = format!("too many recipients lately; try again in {minutes} minutes");
+    Err(Stop::no(450, (7, 1), text))
+}
+
+/// The one spelling that the directory looks up: lower case, without what stands behind a plus,
+/// the domain in A-labels.
+fn canonical(address: &Address) -> Option<String> {
+    let (plain, _) = address.split_tag();
+    let plain = plain.folded();
+    let domain = mailauth::ascii_name(plain.domain());
+    let fits = domain.is_ascii() && !plain.local().chars().any(char::is_whitespace);
+    fits.then(|| format!("{}@{domain}", plain.local()))
+}

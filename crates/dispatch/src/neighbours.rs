@@ -1,0 +1,434 @@
+//! The channels of one instance: whom it may ask, what it may ask them, and how long it waits.
+//!
+//! Every neighbour may die and come back: a new channel arrives over the control channel, and the
+//! question is put once more where asking twice does no harm.
+
+use crate::Fault;
+use compartment::House;
+use flight::Scanners;
+use rustix::event::{PollFd, PollFlags, poll};
+use seal::Wrapper;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::collections::HashMap;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use terms::{Kind, TenantId, UserId};
+use wire::control::{Order, Report};
+use wire::directory::{FromDispatch, Onward, Sending, Stated, Statement, ToDispatch};
+use wire::mailbox::{FromEdge, Journey, ToEdge};
+use wire::names::{Answer, Outcome, Question, Security};
+use wire::post::{FromSender, Limits, Outgoing, Route, ToSender};
+use wire::signer::{FromSigner, MailKey, ToSigner};
+use wire::{Channel, Frame};
+
+/// A neighbour that died is back within two seconds (the warden's back-off), or it is away.
+const REJOIN_LIMIT: Duration = Duration::from_secs(4);
+/// The directory answers from memory, or asks the vault once.
+const DIRECTORY_LIMIT: Duration = Duration::from_secs(6);
+/// Two signatures are milliseconds.
+const SIGNER_LIMIT: Duration = Duration::from_secs(6);
+/// The queue's durable commit on a busy disk.
+const QUEUE_LIMIT: Duration = Duration::from_secs(30);
+/// A count in memory.
+const MAY_LIMIT: Duration = Duration::from_secs(6);
+/// The message is queued already: its trace is not worth a client's patience.
+const JOURNEY_LIMIT: Duration = Duration::from_secs(1);
+/// Statements are remembered so long: a person who is shut out sends on for this much longer at
+/// most, and the sign-out ends this instance anyway.
+const REMEMBERED: Duration = Duration::from_secs(60);
+/// Recipients remembered for so long: those of one message.
+const REMEMBERED_RECIPIENTS: usize = terms::RECIPIENTS;
+/// Scanners that one instance wears out before it leaves: the warden takes an instance that asks
+/// for more than 256 for one that was taken over.
+const RENEWALS: u32 = 200;
+
+/// Whose an address is, for somebody who wants to write as it.
+pub(crate) enum Whose {
+    /// This person's own.
+    Theirs(Box<Sending>),
+    NotTheirs,
+    Later,
+}
+
+/// Who a recipient is.
+#[derive(Clone)]
+pub(crate) enum Who {
+    /// Of this house: kept here for somebody, passed on, or both.
+    Here {
+        users: Vec<UserId>,
+        onward: Vec<Onward>,
+    },
+    Unknown,
+    Elsewhere,
+    Later,
+}
+
+pub(crate) struct Neighbours {
+    house: House,
+    channels: HashMap<Kind, Channel>,
+    /// Whom the warden bound this instance to.
+    person: Option<(TenantId, UserId)>,
+    has_served: bool,
+    is_closing: bool,
+    renewals: u32,
+    statements: HashMap<String, (Instant, Sending)>,
+    recipients: HashMap<String, (Instant, Who)>,
+    wrapper: Option<Arc<Wrapper>>,
+}
+
+impl Neighbours {
+    /// Everybody is joined to us by the warden, now or when they are back.
+    pub(crate) fn settle_in(house: House) -> Result<Self, Fault> {
+        house.ready(None, None).map_err(Fault::Settle)?;
+        Ok(Self {
+            house,
+            channels: HashMap::new(),
+            person: None,
+            has_served: false,
+            is_closing: false,
+            renewals: 0,
+            statements: HashMap::new(),
+            recipients: HashMap::new(),
+            wrapper: None,
+        })
+    }
+
+    pub(crate) fn host_name(&self) -> &str {
+        &self.house.start.host_name
+    }
+
+    /// In the demo everybody is at home on loopback.
+    pub(crate) fn is_demo(&self) -> bool {
+        self.house.start.demo
+    }
+
+    pub(crate) fn report(&self, report: &Report) {
+        // A warden that is gone takes us with it: nothing is lost by not telling it.
+        let _ = self.house.report(report, &[]);
+    }
+
+    /// Whether this instance has worn out as many scanners as one instance may.
+    pub(crate) fn is_worn(&self) -> bool {
+        self.renewals >= RENEWALS
+    }
+
+    // ---- access --------------------------------------------------------------------------------
+
+    /// The next question of the access that this instance was born for; `None`: leave.
+    pub(crate) fn next_question(&mut self) -> Option<Frame> {
+        loop {
+            self.settle();
+            match self.channels.get(&Kind::Access).map(Channel::take) {
+                Some(Ok(Some(frame))) => return Some(frame),
+                Some(Ok(None)) => {}
+                // It has ended, and with it what we are for.
+                Some(Err(_)) => return None,
+                None if self.has_served => return None,
+                None => {}
+            }
+            if self.is_closing && !self.has_served {
+                return None;
+            }
+            let mut fds = vec![PollFd::new(&self.house.control, PollFlags::IN)];
+            let access = self.channels.get(&Kind::Access);
+            fds.extend(access.map(|access| PollFd::new(access, PollFlags::IN)));
+            match poll(&mut fds, None) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(_) => return None,
+            }
+        }
+    }
+
+    pub(crate) fn answer(&mut self, call: u32, answer: &impl Serialize) {
+        if let Some(access) = self.channels.get(&Kind::Access) {
+            // One that is gone has nobody left to tell.
+            let _ = access.send(call, answer, &[]);
+        }
+    }
+
+    // ---- directory -----------------------------------------------------------------------------
+
+    /// Whether this person may write as `address` (in the directory's spelling), by the vault's
+    /// signature and nobody else's word.
+    pub(crate) fn whose(&mut self, address: &str) -> Whose {
+        if let Some((since, sending)) = self.statements.get(address)
+            && since.elapsed() < REMEMBERED
+        {
+            return Whose::Theirs(Box::new(sending.clone()));
+        }
+        let question = FromDispatch::Sending(address.to_owned());
+        match self.ask(Kind::Directory, &question, &[], DIRECTORY_LIMIT) {
+            Ok(ToDispatch::Sending { statement, signature }) => {
+                let Some(sending) = self.believe(address, &statement, &signature) else {
+                    return Whose::Later;
+                };
+                let remembered = (Instant::now(), sending.clone());
+                self.statements.insert(address.to_owned(), remembered);
+                Whose::Theirs(Box::new(sending))
+            }
+            Ok(ToDispatch::NotTheirs) => Whose::NotTheirs,
+            _ => Whose::Later,
+        }
+    }
+
+    fn believe(&self, address: &str, statement: &[u8], signature: &[u8]) -> Option<Sending> {
+        let vault = self.house.start.statement_key?;
+        let now = compartment::now_ms();
+        let what = match seal::verify_sending(&vault, statement, signature, now, address) {
+            Ok(sending) if self.person == Some((sending.tenant, sending.user)) => {
+                return Some(sending);
+            }
+            Ok(_) => "a sending statement is about somebody else".to_owned(),
+            Err(refused) => format!("a sending statement was not believed: {refused:?}"),
+        };
+        self.report(&Report::Alarm { what });
+        None
+    }
+
+    /// What wraps this person's mail to the tenant's transit pair: made once a day, or for an
+    /// instance, whichever is less.
+    pub(crate) fn wrapper(&mut self, author: &Sending) -> Result<Arc<Wrapper>, Fault> {
+        let public = seal::public_key(&author.transit).map_err(Fault::Seal)?;
+        if let Some(wrapper) = self.wrapper.as_ref().filter(|wrapper| wrapper.is_for(&public)) {
+            return Ok(wrapper.clone());
+        }
+        let wrapper = Wrapper::new(&public, author.tenant, author.user).map_err(Fault::Seal)?;
+        Ok(self.wrapper.insert(Arc::new(wrapper)).clone())
+    }
+
+    /// Who a recipient is, as far as it is ours to know.
+    pub(crate) fn who_is(&mut self, address: &str) -> Who {
+        if let Some((since, who)) = self.recipients.get(address)
+            && since.elapsed() < REMEMBERED
+        {
+            return who.clone();
+        }
+        let question = FromDispatch::Address(address.to_owned());
+        let who = match self.ask(Kind::Directory, &question, &[], DIRECTORY_LIMIT) {
+            Ok(ToDispatch::Stated(Stated::Known { statement, signature })) => {
+                match self.believe_recipient(address, &statement, &signature) {
+                    Some(known) => {
+                        let users = known.recipients.iter().map(|person| person.user).collect();
+                        Who::Here { users, onward: known.onward }
+                    }
+                    None => Who::Later,
+                }
+            }
+            Ok(ToDispatch::Stated(Stated::Unknown)) => Who::Unknown,
+            Ok(ToDispatch::Stated(Stated::Foreign)) => Who::Elsewhere,
+            _ => Who::Later,
+        };
+        if !matches!(who, Who::Later) {
+            if self.recipients.len() >= REMEMBERED_RECIPIENTS {
+                self.recipients.clear();
+            }
+            self.recipients.insert(address.to_owned(), (Instant::now(), who.clone()));
+        }
+        who
+    }
+
+    fn believe_recipient(
+        &self,
+        address: &str,
+        statement: &[u8],
+        signature: &[u8],
+    ) -> Option<Statement> {
+        let vault = self.house.start.statement_key?;
+        let now = compartment::now_ms();
+        let read = seal::verify_statement(&vault, statement, signature, now, address);
+        let refused = match read {
+            Ok(statement) => return Some(statement),
+            Err(refused) => refused,
+        };
+        let what = format!("a statement was not believed: {refused:?}");
+        self.report(&Report::Alarm { what });
+        None
+    }
+
+    /// The destinations' tokens, in the order asked.
+    pub(crate) fn routes(&mut self, hops: Vec<String>) -> Result<Vec<Route>, Fault> {
+        let count = hops.len();
+        match self.ask(Kind::Directory, &FromDispatch::Routes(hops), &[], DIRECTORY_LIMIT)? {
+            ToDispatch::Routes(tokens) if tokens.len() == count => {
+                Ok(tokens.into_iter().map(Route).collect())
+            }
+            ToDispatch::Later => Err(Fault::Away("directory")),
+            _ => Err(Fault::Strange { peer: "directory" }),
+        }
+    }
+
+    /// Keyed hashes that `trace` finds a message by. Without them it is found by nobody's search.
+    pub(crate) fn trace_tokens(&mut self, digests: Vec<[u8; 32]>) -> Vec<[u8; 16]> {
+        match self.ask(Kind::Directory, &FromDispatch::Tokens(digests), &[], JOURNEY_LIMIT) {
+            Ok(ToDispatch::Tokens(tokens)) => tokens,
+            _ => Vec::new(),
+        }
+    }
+
+    /// How long ago this was first seen; `None`: the directory cannot say now.
+    pub(crate) fn first_seen(&mut self, digest: [u8; 32]) -> Option<Duration> {
+        match self.ask(Kind::Directory, &FromDispatch::FirstSeen(digest), &[], DIRECTORY_LIMIT) {
+            Ok(ToDispatch::FirstSeen(since_ms)) => since_ms.map(Duration::from_millis),
+            _ => None,
+        }
+    }
+
+    // ---- signer, post, mailbox -----------------------------------------------------------------
+
+    /// The keys that sign for a domain; none if it has none.
+    pub(crate) fn mail_keys(&mut self, domain: &str) -> Result<Vec<MailKey>, Fault> {
+        let question = ToSigner::MailKeys { domain: domain.to_owned() };
+        match self.ask(Kind::Signer, &question, &[], SIGNER_LIMIT)? {
+            FromSigner::MailKeys(keys) => Ok(keys),
+            // Unsigned, the message would be taken for a forgery: it waits.
+            FromSigner::Refused => Err(Fault::Away("signer")),
+            _ => Err(Fault::Strange { peer: "signer" }),
+        }
+    }
+
+    pub(crate) fn sign(
+        &mut self,
+        domain: &str,
+        selector: &str,
+        canonical: Vec<u8>,
+    ) -> Result<Vec<u8>, Fault> {
+        let (domain, selector) = (domain.to_owned(), selector.to_owned());
+        let question = ToSigner::SignMail { domain, selector, canonical };
+        match self.ask(Kind::Signer, &question, &[], SIGNER_LIMIT)? {
+            FromSigner::Signature(signature) => Ok(signature),
+            _ => Err(Fault::Strange { peer: "signer" }),
+        }
+    }
+
+    /// `None`: this person may send to so many now. Else: not before so many seconds.
+    pub(crate) fn wait_for(
+        &mut self,
+        recipients: u32,
+        limits: Limits,
+    ) -> Result<Option<u32>, Fault> {
+        let Some((_, user)) = self.person else { return Err(Fault::Away("access")) };
+        let question = FromSender::May { user, recipients, limits };
+        match self.ask(Kind::Post, &question, &[], MAY_LIMIT)? {
+            ToSender::May(wait) => Ok(wait),
+            _ => Err(Fault::Strange { peer: "post" }),
+        }
+    }
+
+    /// Durable when it is `Queued`. The queue knows a message by its id, so that one whose answer
+    /// was lost may be offered again.
+    pub(crate) fn queue(
+        &mut self,
+        outgoing: Outgoing,
+        held: &[OwnedFd],
+    ) -> Result<ToSender, Fault> {
+        let question = FromSender::Queue(Box::new(outgoing));
+        self.ask(Kind::Post, &question, held, QUEUE_LIMIT)
+    }
+
+    /// Told for `trace`; its loss is no loss of mail.
+    pub(crate) fn tell_journey(&mut self, journey: Journey) {
+        if !self.channels.contains_key(&Kind::Mailbox) {
+            return;
+        }
+        let keep = FromEdge::Keep { copies: Vec::new(), journeys: vec![journey], more: false };
+        let _: Result<ToEdge, Fault> = self.ask(Kind::Mailbox, &keep, &[], JOURNEY_LIMIT);
+    }
+
+    // ---- channels ------------------------------------------------------------------------------
+
+    /// Asks a keeper and waits for its answer. If it died meanwhile its successor is asked, once.
+    fn ask<A: DeserializeOwned>(
+        &mut self,
+        kind: Kind,
+        question: &impl Serialize,
+        held: &[OwnedFd],
+        limit: Duration,
+    ) -> Result<A, Fault> {
+        for _ in 0..2 {
+            let channel = self.channel(kind)?;
+            match channel.ask(question, held, limit) {
+                Ok((answer, _)) => return Ok(answer),
+                Err(wire::Fault::Silent) => return Err(Fault::Away(kind.word())),
+                Err(wire::Fault::Malformed) => return Err(Fault::Strange { peer: kind.word() }),
+                Err(_) => drop(self.channels.remove(&kind)),
+            }
+        }
+        Err(Fault::Away(kind.word()))
+    }
+
+    fn channel(&mut self, kind: Kind) -> Result<&mut Channel, Fault> {
+        let until = Instant::now() + REJOIN_LIMIT;
+        self.settle();
+        while !self.channels.contains_key(&kind) {
+            let left = until.saturating_duration_since(Instant::now());
+            let heard = self.house.control.wait(left);
+            self.settle();
+            if !matches!(heard, Ok(true)) && !self.channels.contains_key(&kind) {
+                return Err(Fault::Away(kind.word()));
+            }
+        }
+        self.channels.get_mut(&kind).ok_or(Fault::Away(kind.word()))
+    }
+
+    /// Hears whatever the warden has said meanwhile.
+    fn settle(&mut self) {
+        loop {
+            match self.house.next_order() {
+                Ok(None) => return,
+                Ok(Some((Order::Join(label), held))) => {
+                    let Some(held) = held.into_iter().next() else { continue };
+                    if label.kind == Kind::Access {
+                        // For good: a second access, or one for somebody else, is not heard.
+                        if self.has_served || label.person.is_none() {
+                            continue;
+                        }
+                        (self.person, self.has_served) = (label.person, true);
+                    }
+                    self.channels.insert(label.kind, held.into());
+                }
+                // With its access an instance ends; until then what is in hand is finished.
+                Ok(Some((Order::Stop, _))) => self.is_closing = true,
+                Ok(Some(_)) => {}
+                Err(compartment::Fault::Channel(wire::Fault::Malformed)) => {}
+                // EOF of the control channel is the end of our life.
+                Err(_) => {
+                    self.is_closing = true;
+                    self.channels.remove(&Kind::Access);
+                    self.has_served = true;
+                    return;
+                }
+            }
+        }
+    }
+}
+
+impl Scanners for Neighbours {
+    fn ready(&mut self) -> Option<&mut Channel> {
+        let is_gone = |channel: &Channel| matches!(channel.wait(Duration::ZERO), Ok(true) | Err(_));
+        if self.channels.get(&Kind::Scanner).is_some_and(is_gone) {
+            self.gone();
+        }
+        self.channel(Kind::Scanner).ok()
+    }
+
+    fn at_work(&mut self) -> Option<&mut Channel> {
+        self.channels.get_mut(&Kind::Scanner)
+    }
+
+    fn gone(&mut self) {
+        self.channels.remove(&Kind::Scanner);
+        self.renewals += 1;
+        self.report(&Report::Renew(Kind::Scanner));
+    }
+
+    /// Our own people's mail needs no question to the DNS.
+    fn answer(&mut self, _question: &Question) -> Answer {
+        Answer { outcome: Outcome::Failed, security: Security::Insecure, ttl_seconds: 0 }
+    }
+
+    fn killed(&mut self) {
+        self.report(&Report::Alarm { what: "an outgoing message killed two scanners".to_owned() });
+    }
+}

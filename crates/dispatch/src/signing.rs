@@ -1,0 +1,63 @@
+//! DKIM: the signer signs the header and the body's digest, in the name of the author's domain.
+
+use crate::draft::Draft;
+use crate::neighbours::Neighbours;
+use crate::stop::Step;
+use mailauth::sign::{BodyDigest, SigningAs, dkim};
+use wire::signer::CANONICAL_BYTES;
+
+/// The header as it leaves, and its body's digest.
+pub(crate) struct Canon {
+    header: Vec<u8>,
+    body: [u8; 32],
+    /// Nothing in all of it has its eighth bit set.
+    pub is_ascii: bool,
+}
+
+impl Canon {
+    /// Of a text whose body begins at `body`.
+    pub(crate) fn of(draft: &Draft, octets: &[u8], body: usize) -> Self {
+        let mut header = draft.top.clone();
+        let (mut digest, mut is_ascii) = (BodyDigest::new(), true);
+        let mut take = |piece: &[u8]| {
+            header.extend_from_slice(piece);
+            Ok::<_, std::convert::Infallible>(())
+        };
+        let Ok(()) = draft.each_piece(octets, (0, body), &mut take);
+        let mut take = |piece: &[u8]| {
+            digest.update(piece);
+            is_ascii &= piece.is_ascii();
+            Ok::<_, std::convert::Infallible>(())
+        };
+        let Ok(()) = draft.each_piece(octets, (body, octets.len()), &mut take);
+        is_ascii &= header.is_ascii();
+        Self { header, body: digest.finish(), is_ascii }
+    }
+}
+
+/// The signatures' fields; empty where a domain has no keys yet.
+pub(crate) fn sign(
+    canon: &Canon,
+    domain: &str,
+    at_ms: u64,
+    house: &mut Neighbours,
+) -> Step<String> {
+    let mut fields = String::new();
+    for key in house.mail_keys(domain)? {
+        let by = SigningAs {
+            domain,
+            selector: &key.selector,
+            algorithm: &key.algorithm,
+            now: at_ms / 1000,
+        };
+        let unsigned = dkim(&canon.header, &canon.body, &by);
+        // The signer takes no more; such a header is signed by nobody, and leaves as it is.
+        if unsigned.canonical().len() > CANONICAL_BYTES {
+            return Ok(String::new());
+        }
+        let canonical = unsigned.canonical().to_vec();
+        let signature = house.sign(domain, &key.selector, canonical)?;
+        fields.push_str(&unsigned.finish(&signature));
+    }
+    Ok(fields)
+}

@@ -1,0 +1,373 @@
+//! What becomes of a message that a person hands in.
+
+use super::neighbourhood::{Post, TENANT, USER};
+use super::{Neighbourhood, Plan, settle};
+use terms::{Finding, Verdict};
+use wire::dispatch::{FromAccess, ToAccess};
+use wire::mailbox::State;
+use wire::post::{AtEnd, Hop};
+
+const HEAD: &str = "From: Aoi <aoi@example.jp>\r\nTo: x@far.example\r\nSubject: hi\r\n\
+    Date: Sun, 29 Nov 2026 12:00:00 +0900\r\nMessage-ID: <1@example.jp>\r\n";
+
+fn whole(more: &str) -> String {
+    format!("{HEAD}{more}\r\nhello\r\n")
+}
+
+fn said(answer: &ToAccess) -> String {
+    match answer {
+        ToAccess::Yes => "yes".to_owned(),
+        ToAccess::No { code, enhanced: (subject, detail), text } => {
+            format!("{code} {}.{subject}.{detail} {text}", code / 100)
+        }
+        ToAccess::Queued { text } => format!("queued: {text}"),
+    }
+}
+
+#[track_caller]
+fn check(answer: &ToAccess, expected: &str) {
+    let said = said(answer);
+    assert!(said.starts_with(expected), "{said}");
+}
+
+#[test]
+fn a_message_is_examined_signed_sealed_and_queued() {
+    let around = settle(Plan::default());
+    check(&around.ask(&FromAccess::From("Aoi+x@Example.JP".to_owned()), &[]), "yes");
+    check(&around.ask(&FromAccess::To("x@far.example".to_owned()), &[]), "yes");
+    check(&around.ask(&FromAccess::Many(1), &[]), "yes");
+    let text = whole("Bcc: ben@example.jp\r\n");
+    let answer = around.hand_in("aoi@example.jp", &["x@far.example", "ben@example.jp"], &text);
+    check(&answer, "queued: ");
+    let left = &around.left()[0];
+    assert!(said(&answer).contains(&format!("{} queued", left.outgoing.message)));
+    assert_eq!((left.outgoing.tenant, left.outgoing.user), (TENANT, USER));
+    assert!(left.outgoing.hold.is_none() && left.outgoing.body.epoch == 20_787);
+    let hops: Vec<&Hop> = left.envelopes.iter().map(|envelope| &envelope.hop).collect();
+    assert_eq!(hops, [&Hop::Domain("far.example".to_owned()), &Hop::Here]);
+    assert!(left.envelopes.iter().all(|envelope| envelope.from == "aoi@example.jp"));
+    assert_eq!(left.envelopes[1].recipients[0].address, "ben@example.jp");
+    assert!(left.text.ends_with(&whole("")), "{}", left.text);
+    assert!(left.text.starts_with("Received: by mx.example.jp with ESMTPSA id "), "{}", left.text);
+    assert!(left.text.contains("\r\nDKIM-Signature: v=1; a=ed25519-sha256; "), "{}", left.text);
+    for private in ["private-laptop", "203.0.113", "Bcc", "ben@"] {
+        assert!(!left.text.contains(private), "{private} in {}", left.text);
+    }
+    let seen = around.seen.lock().unwrap();
+    assert_eq!(seen.scanned, [text.as_bytes()], "the scanner sees what was handed in");
+    assert_eq!(seen.routed, ["domain far.example", "here"]);
+    let journey = &seen.journeys[0];
+    assert_eq!((journey.state, journey.verdict), (State::Queued, Verdict::Deliver));
+    assert_eq!((journey.tenant, journey.message), (TENANT, left.outgoing.message));
+    assert_eq!(journey.recipients, [USER]);
+    assert_eq!(journey.tokens.len(), 4);
+}
+
+#[test]
+fn senders_and_recipients_are_weighed_before_the_text() {
+    let around = settle(Plan::default());
+    let from = |address: &str| around.ask(&FromAccess::From(address.to_owned()), &[]);
+    check(&from(""), "yes");
+    check(&from("sales@example.jp"), "yes");
+    check(&from("ben@example.jp"), "550 5.7.1 you may not write as this sender");
+    check(&from("ceo@bank.example"), "550 5.7.1");
+    check(&from("later@example.jp"), "451 4.3.0");
+    check(&from("no address"), "550 5.7.1");
+    let to = |address: &str| around.ask(&FromAccess::To(address.to_owned()), &[]);
+    check(&to("x@far.example"), "yes");
+    check(&to("x@例え.jp"), "yes");
+    check(&to("x@[192.0.2.1]"), "yes");
+    check(&to("Ben+tag@example.jp"), "yes");
+    check(&to("nobody@example.jp"), "550 5.1.1");
+    check(&to("later@example.jp"), "451 4.3.0");
+    check(&to("x"), "501 5.1.3");
+}
+
+#[test]
+fn a_statement_that_is_unsigned_or_about_another_is_worth_nothing() {
+    let around = settle(Plan { wrong_signature: true, ..Plan::default() });
+    let answer = around.ask(&FromAccess::From("aoi@example.jp".to_owned()), &[]);
+    check(&answer, "451 4.3.0");
+    let around = settle(Plan::default());
+    check(&around.ask(&FromAccess::From("lie@example.jp".to_owned()), &[]), "451 4.3.0");
+    // Reports and answers go different ways: the alarm may be on its way still.
+    hears(&around, "about somebody else");
+}
+
+fn hears(around: &Neighbourhood, words: &str) {
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while std::time::Instant::now() < until {
+        if around.seen.lock().unwrap().reports.iter().any(|report| report.contains(words)) {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    panic!("the warden never heard: {words}");
+}
+
+#[test]
+fn the_header_speaks_for_this_person_and_nobody_else() {
+    let around = settle(Plan::default());
+    let send = |header: &str| {
+        let text = format!("{header}\r\nhello\r\n");
+        around.hand_in("aoi@example.jp", &["x@far.example"], &text)
+    };
+    check(&send("From: aoi@example.jp\r\n"), "queued");
+    check(&send("From: =?utf-8?B?44GC44GK44GE?= <AOI+x@example.jp>\r\n"), "queued");
+    check(&send("From: \"Aoi, A.\" <aoi@example.jp>, sales@example.jp\r\n"), "queued");
+    check(&send("From: aoi@example.jp\r\nSender: sales@example.jp\r\n"), "queued");
+    check(&send("From: \"ceo@bank.example\" <aoi@example.jp> (Aoi)\r\n"), "queued");
+    for odd in [
+        "Subject: x\r\n",
+        "From: ben@example.jp\r\n",
+        "From: ceo@bank.example\r\n",
+        "From: aoi@example.jp, ceo@bank.example\r\n",
+        "From: aoi@example.jp\r\nFrom: ceo@bank.example\r\n",
+        "From: aoi@example.jp\r\nFROM : ceo@bank.example\r\n",
+        "From: aoi@example.jp\r\nSender: ceo@bank.example\r\n",
+        "From: aoi@example.jp\r\nSender: aoi@example.jp\r\nSender: aoi@example.jp\r\n",
+        "From: aoi@example.jp\r\nResent-From: ceo@bank.example\r\n",
+        "From: <ceo@bank.example> <aoi@example.jp>\r\n",
+        "From: <ceo@bank.example>\r\n <aoi@example.jp>\r\n",
+        "From: us: aoi@example.jp;\r\n",
+        "From: =?utf-8?q?ceo=40bank=2Eexample?=\r\n",
+        "From: <@bank.example:aoi@example.jp>\r\n",
+        "From: Foo, Inc. <aoi@example.jp>\r\n",
+        "From: \r\n",
+    ] {
+        let answer = send(odd);
+        check(&answer, "550 5.7.1");
+    }
+    for odd in [
+        " From: aoi@example.jp\r\nFrom: aoi@example.jp\r\n",
+        "From: aoi@example.jp\r\nno field\r\n",
+        "From: aoi@example.jp\r\n: x\r\n",
+        "From: aoi@example.jp\r\nB cc: x@y\r\n",
+    ] {
+        check(&send(odd), "554 5.6.0");
+    }
+    for odd in ["hello\nBcc: x\r\n", "hello\r", "hello\0\r\n", "a\r\rb\r\n"] {
+        let text = format!("From: aoi@example.jp\r\n\r\n{odd}");
+        check(&around.hand_in("aoi@example.jp", &["x@far.example"], &text), "554 5.6.0 a line");
+    }
+    let long = format!("From: aoi@example.jp\r\nX: {}\r\n", "x\r\n ".repeat(100_000));
+    check(&send(&long), "554 5.6.0 this message's header is too long");
+}
+
+#[test]
+fn the_empty_sender_is_for_notices() {
+    let around = settle(Plan::default());
+    let send = |more: &str| {
+        let text = format!("From: aoi@example.jp\r\n{more}\r\n--b\r\n\r\nx\r\n--b--\r\n");
+        around.hand_in("", &["x@far.example"], &text)
+    };
+    check(&send(""), "550 5.7.1 only notices");
+    check(&send("Content-Type: multipart/mixed; boundary=b\r\n"), "550 5.7.1 only notices");
+    let report = "Content-Type: Multipart/Report;\r\n report-type=disposition-notification; \
+        boundary=b\r\n";
+    check(&send(report), "queued");
+    assert_eq!(around.left()[0].envelopes[0].from, "");
+    let foreign = "From: ceo@bank.example\r\nContent-Type: multipart/report; boundary=b\r\n\r\n";
+    check(&around.hand_in("", &["x@far.example"], foreign), "550 5.7.1");
+}
+
+#[test]
+fn what_a_client_left_out_is_added_and_nothing_else_changed() {
+    let around = settle(Plan { has_keys: false, ..Plan::default() });
+    let text = "Return-Path: <old@x>\r\nSubject:  odd\t spacing \r\nFrom: aoi@example.jp\r\n\
+        resent-BCC:\r\n a@b,\r\n\tc@d\r\nX-Last: 1\r\n\r\nBcc: in the body\r\n";
+    check(&around.hand_in("sales@example.jp", &["x@far.example"], text), "queued");
+    let left = &around.left()[0];
+    let id = left.outgoing.message;
+    let behind = "Subject:  odd\t spacing \r\nFrom: aoi@example.jp\r\nX-Last: 1\r\n\r\n\
+        Bcc: in the body\r\n";
+    assert!(left.text.ends_with(behind), "{}", left.text);
+    let added = left.text.strip_suffix(behind).unwrap();
+    let lines: Vec<&str> = added.split("\r\n").collect();
+    assert!(lines[0].ends_with(&id.to_string()) && lines[1].contains("(TLSv1_3"), "{added}");
+    assert!(lines[3].starts_with("Date: ") && lines[3].ends_with(" +0000"), "{added}");
+    assert_eq!(lines[4], format!("Message-ID: <{id}@example.jp>"));
+    assert_eq!(lines.len(), 6, "{added}");
+    assert!(around.seen.lock().unwrap().signed.is_empty(), "no keys, no signature");
+}
+
+#[test]
+fn a_text_of_any_size_and_alphabet() {
+    let around = settle(Plan::default());
+    let large = format!("{HEAD}\r\n{}", "日本語の文 0123456789\r\n".repeat(200_000));
+    check(
+        &around.hand_in("aoi@example.jp", &["あ@far.example", "y@far.example"], &large),
+        "queued",
+    );
+    check(&around.hand_in("aoi@example.jp", &["x@far.example"], &whole("")), "queued");
+    let utf8 = whole("X-Name: 葵\r\n");
+    let said = around.hand_in_with("aoi@example.jp", &["x@例え.jp"], &utf8, |submission| {
+        submission.smtputf8 = true;
+        submission.require_tls = true;
+        submission.returns_all = Some(true);
+        submission.envelope_id = Some("q+2B".to_owned());
+    });
+    check(&said, "queued");
+    let left = around.left();
+    assert!(left[0].text.ends_with(&large));
+    let first = &left[0].envelopes[0];
+    assert!(first.has_eight_bits && first.needs_utf8 && left[0].envelopes.len() == 1);
+    let second = &left[1].envelopes[0];
+    assert!(!second.has_eight_bits && !second.needs_utf8);
+    let third = &left[2].envelopes[0];
+    assert!(third.has_eight_bits && third.needs_utf8 && third.require_tls);
+    assert_eq!(third.recipients[0].address, "x@xn--r8jz45g.jp");
+    assert_eq!((third.returns_all, third.envelope_id.as_deref()), (Some(true), Some("q+2B")));
+}
+
+#[test]
+fn what_the_scanner_finds_decides() {
+    let send = |findings: Vec<Finding>, dies: usize| {
+        let around = settle(Plan { findings, scanner_dies: dies, ..Plan::default() });
+        let answer = around.hand_in("aoi@example.jp", &["x@far.example"], &whole(""));
+        (answer, around)
+    };
+    let (answer, around) = send(vec![Finding::new("content.eicar", 100.0, "")], 0);
+    check(&answer, "550 5.7.1 refused: ");
+    assert!(around.left().is_empty() && around.seen.lock().unwrap().journeys.is_empty());
+    let (answer, around) = send(Vec::new(), 1);
+    check(&answer, "queued");
+    assert!(around.left()[0].outgoing.hold.is_none());
+    let (answer, around) = send(Vec::new(), 2);
+    assert!(said(&answer).contains("waits until somebody has looked at it"));
+    let left = &around.left()[0];
+    assert_eq!(left.outgoing.hold.unwrap().then, AtEnd::Return);
+    let seen = around.seen.lock().unwrap();
+    assert_eq!(seen.journeys[0].reasons[0], "outgoing.held");
+    assert_eq!(seen.journeys[0].verdict, Verdict::Quarantine);
+}
+
+#[test]
+fn the_queue_has_the_last_word() {
+    let send = |post: Post| {
+        let around = settle(Plan { post, ..Plan::default() });
+        let many = around.ask(&FromAccess::Many(3), &[]);
+        (many, around.hand_in("aoi@example.jp", &["x@far.example"], &whole("")), around)
+    };
+    let (many, answer, around) = send(Post::Waits(601));
+    check(&many, "450 4.7.1 too many recipients lately; try again in 11 minutes");
+    check(&answer, "450 4.7.1");
+    assert!(around.left().is_empty());
+    let (many, answer, _) = send(Post::IsFull);
+    check(&many, "yes");
+    check(&answer, "452 4.3.1");
+    let (_, answer, around) = send(Post::DiesOnce);
+    check(&answer, "queued");
+    assert_eq!(around.left().len(), 1);
+}
+
+#[test]
+fn without_a_mailbox_mail_leaves_all_the_same_and_without_a_queue_not() {
+    let around = settle(Plan { mailbox: false, ..Plan::default() });
+    check(&around.hand_in("aoi@example.jp", &["x@far.example"], &whole("")), "queued");
+    let around = settle(Plan { post: Post::IsAway, ..Plan::default() });
+    check(&around.ask(&FromAccess::Many(1), &[]), "451 4.3.0");
+    hears(&around, "deferred: post is away");
+}
+
+#[test]
+fn it_ends_with_its_access() {
+    let Neighbourhood { life, control, .. } = settle(Plan::default());
+    assert_eq!(life.join().unwrap(), std::process::ExitCode::SUCCESS);
+    drop(control);
+}
+
+#[test]
+fn the_notice_of_the_organisation_goes_under_what_leaves_the_house() {
+    let notice = || {
+        let mut settings = wire::directory::SendingSettings::default();
+        settings.notice = "社外秘".to_owned();
+        settle(Plan { settings, ..Plan::default() })
+    };
+    let plain = whole(
+        "Content-Type: text/plain; charset=utf-8\r\n\
+        Content-Transfer-Encoding: base64\r\n",
+    )
+    .replace("hello", "aGVsbG8=");
+    let around = notice();
+    check(
+        &around.hand_in("aoi@example.jp", &["x@far.example", "ben@example.jp"], &plain),
+        "queued",
+    );
+    check(&around.hand_in("aoi@example.jp", &["ben@example.jp"], &plain), "queued");
+    check(&around.hand_in("aoi@example.jp", &["x@far.example"], &whole("")), "queued");
+    let left = around.left();
+    assert!(left[0].text.ends_with("\r\n\r\naGVsbG8NCg0K56S+5aSW56eY\r\n"), "{}", left[0].text);
+    assert!(!left[0].envelopes[0].has_eight_bits);
+    assert!(left[1].text.ends_with(&plain) && left[2].text.ends_with(&whole("")));
+    let seen = around.seen.lock().unwrap();
+    let reasons = |at: usize| seen.journeys[at].reasons.join(" ");
+    assert_eq!((reasons(0), reasons(1)), (String::new(), String::new()));
+    assert_eq!(reasons(2), "outgoing.notice.left-out");
+}
+
+#[test]
+fn signatures_hold_for_what_leaves() {
+    use mailauth::sign::{BodyDigest, SigningAs, dkim};
+    let around = settle(Plan::default());
+    let text =
+        "From: aoi@example.jp\r\nBcc: a@b\r\nSubject: =?utf-8?q?x?=\r\n folded\r\n\r\nhi \r\n";
+    check(&around.hand_in("aoi@example.jp", &["x@far.example"], text), "queued");
+    let left = &around.left()[0];
+    let (header, body) = left.text.split_once("\r\n\r\n").unwrap();
+    let (_, behind) = header.split_once("DKIM-Signature:").unwrap();
+    let signed = behind.split("\r\n").skip_while(|line| !line.contains("b=")).collect::<Vec<_>>();
+    assert!(!signed.is_empty());
+    // What a verifier computes of the message as it left is what the signer was given.
+    let from = header.find("Date: ").unwrap();
+    let seconds = behind.split("t=").nth(1).unwrap().split(';').next().unwrap();
+    let by = SigningAs {
+        domain: "example.jp",
+        selector: "s1",
+        algorithm: "ed25519-sha256",
+        now: seconds.parse().unwrap(),
+    };
+    let again =
+        dkim(format!("{}\r\n", &header[from..]).as_bytes(), &BodyDigest::of(body.as_bytes()), &by);
+    assert_eq!(again.canonical(), around.seen.lock().unwrap().signed[0]);
+    assert!(!String::from_utf8_lossy(again.canonical()).contains("a@b"));
+}
+
+#[test]
+fn what_is_held_is_told_to_its_sender() {
+    let findings = vec![Finding::new("test.odd", 12.0, "")];
+    let around = settle(Plan { findings, ..Plan::default() });
+    let answer = around.hand_in("sales@example.jp", &["x@far.example"], &whole(""));
+    assert!(said(&answer).contains("waits until"), "{answer:?}");
+    let left = around.left();
+    assert_eq!(left.len(), 2);
+    let letter = &left[1];
+    assert!(letter.outgoing.hold.is_none() && letter.outgoing.message != left[0].outgoing.message);
+    let envelope = &letter.envelopes[0];
+    assert_eq!((&envelope.hop, envelope.from.as_str()), (&Hop::Here, ""));
+    assert_eq!(envelope.recipients[0].address, "aoi@example.jp");
+    assert!(letter.text.contains("Auto-Submitted: auto-generated\r\n"), "{}", letter.text);
+    // A shared address would tell others: sales is not this person alone.
+    let text = whole("").replace("aoi@example.jp", "sales@example.jp");
+    around.hand_in("sales@example.jp", &["x@far.example"], &text);
+    assert_eq!(around.left().len(), 3);
+    hears(&around, "a person was not told what is held");
+    hears(&around, &format!("outgoing message {} is held: test.odd", left[0].outgoing.message));
+}
+
+#[test]
+fn a_flood_from_a_new_network_is_held() {
+    const HOUR: u64 = 3_600_000;
+    let to: Vec<String> = (0..30).map(|number| format!("p{number}@far.example")).collect();
+    let to: Vec<&str> = to.iter().map(String::as_str).collect();
+    let send = |seen_for: (u64, u64)| {
+        let around = settle(Plan { seen_for, ..Plan::default() });
+        let answers = (0..2).map(|_| around.hand_in("aoi@example.jp", &to, &whole("")));
+        let words: Vec<bool> = answers.map(|answer| said(&answer).contains("waits")).collect();
+        words
+    };
+    assert_eq!(send((HOUR, 0)), [false, true]);
+    assert_eq!(send((HOUR, 24 * HOUR)), [false, false]);
+    // Nobody is known yet: after a restart, or at a person's first message.
+    assert_eq!(send((HOUR - 1, 0)), [false, false]);
+}

@@ -1,0 +1,92 @@
+//! What is handed to a `depart` is told to the vault first: it opens that, for that instance, and
+//! nothing else.
+
+use super::{Carried, Desk, Idle};
+use std::os::fd::OwnedFd;
+use std::time::Instant;
+use terms::{MessageId, TenantId, UserId};
+use wire::Peer;
+use wire::control::Report;
+use wire::post::{Load, ToDepart};
+use wire::vault::FromPost;
+
+/// A batch on its way to whoever carries it.
+pub(super) struct Batch {
+    pub tenant: TenantId,
+    pub loads: Vec<Load>,
+    pub descriptors: Vec<OwnedFd>,
+}
+
+impl Desk {
+    /// A vault that was started anew knows nothing of what is in hand: it is told again.
+    pub(super) fn meet_vault(&mut self, vault: Peer) {
+        self.vault = Some(vault);
+        let carriers: Vec<(Peer, &Carried)> =
+            self.carried.iter().map(|(peer, carried)| (*peer, carried)).collect();
+        let mut told = Vec::new();
+        for (peer, carried) in carriers {
+            let Some(tenant) = self.store.table.tenants.of(carried.tenant) else { continue };
+            let owner = |slot: &u32| {
+                let leg = self.store.table.leg(*slot)?;
+                let row = self.store.table.message(leg.message)?;
+                Some((row.user, row.message))
+            };
+            let messages = carried.legs.values().filter_map(|(slot, _)| owner(slot)).collect();
+            told.push((peer, tenant, messages));
+        }
+        for (peer, tenant, messages) in told {
+            self.tell_vault(0, peer, tenant, messages);
+        }
+    }
+
+    /// Nothing that was announced is given out; what is in hand already is tried to its end.
+    pub(super) fn lose_vault(&mut self) {
+        self.vault = None;
+        for (peer, batch) in std::mem::take(&mut self.announced).into_values() {
+            drop(batch);
+            if let Some(carried) = self.carried.remove(&peer) {
+                let tenant = carried.tenant;
+                self.come_back(carried);
+                self.idle.push(Idle { peer, tenant: Some(tenant), since: Instant::now() });
+            }
+        }
+    }
+
+    /// Tells the vault, and holds the batch back until it has noted it.
+    pub(super) fn announce(&mut self, peer: Peer, batch: Batch) {
+        let messages = batch.loads.iter().map(|load| (load.user, load.message)).collect();
+        self.last_call = self.last_call.wrapping_add(1).max(1);
+        let call = self.last_call;
+        let tenant = batch.tenant;
+        self.announced.insert(call, (peer, batch));
+        self.tell_vault(call, peer, tenant, messages);
+    }
+
+    fn tell_vault(
+        &mut self,
+        call: u32,
+        peer: Peer,
+        tenant: TenantId,
+        messages: Vec<(UserId, MessageId)>,
+    ) {
+        let (Some(vault), Some(label)) = (self.vault, self.hub.label(peer)) else { return };
+        let told = FromPost::Handed { instance: label.instance, tenant, messages };
+        if self.hub.send(vault, call, &told, Vec::new()).is_err() {
+            self.lose_vault();
+        }
+    }
+
+    /// The vault has noted it: the batch goes out.
+    pub(super) fn give_batch(&mut self, call: u32) {
+        let Some((peer, batch)) = self.announced.remove(&call) else { return };
+        let Batch { tenant, loads, descriptors } = batch;
+        if let Some(label) = self.hub.label(peer) {
+            let carries = Report::Carries { instance: label.instance, tenant };
+            let _ = self.hub.send(self.warden, 0, &carries, Vec::new());
+        }
+        let batch = ToDepart::Batch { tenant, legs: loads };
+        if self.hub.send(peer, 0, &batch, descriptors).is_err() {
+            self.gone(peer);
+        }
+    }
+}
