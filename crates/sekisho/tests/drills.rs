@@ -102,6 +102,10 @@ fn hostile_code_gets_what_passes_through_it_and_nothing_else() {
             assert!(late <= 10_000, "{turn}");
         }
     }
+    // The same traffic without an intruder loses nothing and alarms nobody.
+    for turn in found["turns"].as_array().unwrap() {
+        assert_eq!(turn["control"]["held"], true, "{turn}");
+    }
     // Nothing that `names` has reaches another address.
     let got_out = |kind: &str| {
         let turns = found["turns"].as_array().unwrap();

@@ -57,6 +57,7 @@ pub struct Desk {
     domains: Domains,
     sources: HashMap<Source, Option<String>>,
     memory: Memory,
+    begun: Instant,
     kept: Instant,
     stream: Stream,
     identity: Option<Peer>,
@@ -89,6 +90,7 @@ impl Desk {
             domains: Domains::default(),
             sources: HashMap::new(),
             memory,
+            begun: Instant::now(),
             kept: Instant::now(),
             stream: Stream::default(),
             identity: None,
@@ -128,7 +130,7 @@ impl Desk {
                     Event::Gone(peer, _) => self.lost(peer),
                 }
             }
-            let found = self.vigil.tick(now_ms());
+            let found = self.vigil.tick(self.steady_ms());
             self.tell(found, now_ms(), &mut hub, warden);
             self.look_after(&mut hub);
             if self.has_left() {
@@ -136,6 +138,12 @@ impl Desk {
                 return Ok(());
             }
         }
+    }
+
+    /// Since we began, by a clock that nobody sets: silence and storms are stretches of time, and a
+    /// wall clock that is put forward must not make everybody silent.
+    fn steady_ms(&self) -> u64 {
+        u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     fn has_left(&self) -> bool {
@@ -344,7 +352,7 @@ impl Desk {
 
     fn weigh(&mut self, fact: &Fact, at_ms: u64, hub: &mut Hub, warden: Peer) {
         self.events += 1;
-        let found = self.vigil.weigh(now_ms(), fact);
+        let found = self.vigil.weigh(self.steady_ms(), fact);
         self.tell(found, at_ms, hub, warden);
     }
 

@@ -136,7 +136,8 @@ impl Vigil {
         self.is_learning = is_learning;
     }
 
-    /// Weighs one fact that came to light at `now_ms`.
+    /// Weighs one fact that came to light at `now_ms`: by a clock that only goes forward, and not
+    /// that of the entries.
     pub fn weigh(&mut self, now_ms: u64, fact: &Fact) -> Vec<Incident> {
         let found = match fact {
             Fact::Raw { instance, kind, call, what } => {

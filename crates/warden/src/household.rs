@@ -109,6 +109,10 @@ fn room() -> usize {
     usize::try_from(members).unwrap_or(usize::MAX)
 }
 
+fn is_unwritable(source: &std::io::Error) -> bool {
+    source.kind() == std::io::ErrorKind::ReadOnlyFilesystem
+}
+
 fn complain(fault: &Fault) -> ExitCode {
     let mut source = std::error::Error::source(fault);
     eprintln!("sekisho: {fault}");
@@ -118,6 +122,9 @@ fn complain(fault: &Fault) -> ExitCode {
     }
     match fault {
         Fault::Taken { .. } => eprintln!("  hint: stop it first, or give another --data"),
+        Fault::Unable { source, .. } if is_unwritable(source) => {
+            eprintln!("  hint: the data lies on a disk that may only be read; set it right, start");
+        }
         Fault::Unable { .. } => eprintln!(
             "  hint: another --port-base (demo), other addresses under [listen] (run), or another \
              --data may be free"

@@ -2,6 +2,7 @@
 
 use super::cast::{BIRTH_LIMIT, Cast, Intruder, PULSE, WORK_LIMIT};
 use super::clients::{self, Reading};
+use super::control::{self, Control};
 use super::markers::{Marker, Side};
 use super::stage::{self, House};
 use super::watch::{Alarm, Watch};
@@ -30,13 +31,15 @@ const PROGRAM_LIMIT: Duration = Duration::from_secs(6);
 /// Alarms of one foreign program after which it is ended: the rest would be the same.
 const STORM: usize = 2_000;
 /// A delivery is recorded within a second.
-const RECORD_LAG: Duration = Duration::from_millis(1_500);
+pub const RECORD_LAG: Duration = Duration::from_millis(1_500);
 /// Mail passes again after a keeper came back: many times what it takes.
 const WHOLE_LIMIT: Duration = Duration::from_secs(60);
 
 /// What happened in one compartment's turn.
 pub struct Phase {
     pub kind: Kind,
+    /// The same traffic before, with nobody hostile; the story has none.
+    pub control: Option<Control>,
     pub from_ms: u64,
     pub to_ms: u64,
     pub intruders: Vec<Intruder>,
@@ -71,11 +74,8 @@ pub fn everything(
     program: Option<&[u8]>,
 ) -> Result<Played, Trouble> {
     house.furnish()?;
-    let mut phases = Vec::new();
-    for kind in kinds {
-        eprintln!("sekisho drill: {} …", kind.word());
-        phases.push(turn(house, *kind, program)?);
-    }
+    let play = |kind: &Kind| turn(house, *kind, program);
+    let phases = kinds.iter().map(play).collect::<Result<Vec<Phase>, Trouble>>()?;
     Ok(ended(house, phases))
 }
 
@@ -94,12 +94,15 @@ pub fn ended(house: &mut House, phases: Vec<Phase>) -> Played {
 }
 
 pub fn turn(house: &mut House, kind: Kind, program: Option<&[u8]>) -> Result<Phase, Trouble> {
+    eprintln!("sekisho drill: {} …", kind.word());
     let begun = Instant::now();
+    let control = Some(control::play(house, kind));
     let stolen = match (kind, program) {
         (Kind::Vault, None) => harvest(house),
         _ => Vec::new(),
     };
     let (mut cast, mut phase) = raise(house, kind, program)?;
+    phase.control = control;
     match (kind, program) {
         (_, Some(_)) => foreign(house, &mut cast, &mut phase),
         (Kind::Scanner, None) => scanner(house, &mut cast, &mut phase),
@@ -150,6 +153,7 @@ pub fn raise(
     house.watch.end_all(kind);
     let phase = Phase {
         kind,
+        control: None,
         from_ms,
         to_ms: u64::MAX,
         intruders: Vec::new(),
@@ -197,7 +201,7 @@ fn with_frames(house: &mut House, kind: Kind, code: &[u8]) -> Result<Program, Tr
 }
 
 /// The house is whole again: mail is kept, and can be read.
-fn settle(house: &mut House, kind: Kind, drafted: &[InstanceId]) -> bool {
+pub fn settle(house: &mut House, kind: Kind, drafted: &[InstanceId]) -> bool {
     let is_back = |watch: &Watch| {
         let has_zygote = has_zygote(kind);
         watch.alive.iter().any(|alive| alive.kind == kind && (!has_zygote || !alive.is_instance))

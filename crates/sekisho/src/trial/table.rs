@@ -20,6 +20,14 @@ pub fn show(found: &Value) {
             if is_replaced { "ended at its first call, and replaced" } else { "NOT replaced" };
         println!("  {:10} {how}", text(&one, "compartment"));
     }
+    let turns = list("turns");
+    let controls: Vec<bool> =
+        turns.iter().filter_map(|turn| turn.get("control")?.get("held")?.as_bool()).collect();
+    let held = controls.iter().filter(|held| **held).count();
+    println!(
+        "  control    nothing lost, no alarm without an intruder: {held} of {}",
+        controls.len()
+    );
     for absent in list("absent") {
         println!("  absent     {}", absent.as_str().unwrap_or_default());
     }

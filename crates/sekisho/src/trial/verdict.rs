@@ -2,6 +2,7 @@
 //! that each compartment may yield.
 
 use super::cast::Intruder;
+use super::control::Control;
 use super::markers::{Marker, found_in};
 use super::play::{Phase, Played};
 use super::stage::Set;
@@ -89,6 +90,7 @@ fn turn(phase: &Phase) -> Value {
         "reading_said": reading.map(|reading| reading.said.clone()),
         "got_out": phase.got_out,
         "whole_again": phase.is_whole,
+        "control": phase.control.as_ref().map(Control::json),
         "reported": reported(phase),
     })
 }
@@ -211,6 +213,9 @@ fn judge_phase(
     // does not know: the house is not whole before its next start, and says so.
     if !phase.is_whole && !phase.is_program && kind != Kind::Ledger {
         findings.broken.push(format!("{}: mail did not pass again afterwards", kind.word()));
+    }
+    if let Some(what) = phase.control.as_ref().and_then(Control::failed) {
+        findings.broken.push(format!("{}: {what}", kind.word()));
     }
     if let Some(replaced) = phase.replaced {
         findings.replaced.push((kind, replaced));

@@ -13,10 +13,10 @@ const LETTER: &[u8] = b"From: Carol <carol@sender.example>\r\nTo: kei@kaede.exam
 Subject: The first letter\r\nMessage-ID: <first@sender.example>\r\n\r\nWelcome.\r\n";
 
 /// `sekisho run` on a settings file of its own.
-struct Service {
+pub struct Service {
     process: Child,
     data: PathBuf,
-    ports: u16,
+    pub ports: u16,
 }
 
 impl Service {
@@ -25,7 +25,7 @@ impl Service {
         Self::start_with(home, name, ports, &unseal, &[], Stdio::null())
     }
 
-    fn start_with(
+    pub fn start_with(
         home: &Path,
         name: &str,
         ports: u16,
@@ -66,7 +66,7 @@ impl Service {
         command(&all)
     }
 
-    fn ask(&self, words: &[&str]) -> Value {
+    pub fn ask(&self, words: &[&str]) -> Value {
         let mut answer = (Value::Null, -1);
         // A service that has just started may still be joining its parts to each other.
         within(Duration::from_secs(30), "an answer", || {
@@ -77,7 +77,7 @@ impl Service {
         answer.0
     }
 
-    fn inbox(&self, authority: &Path, secret: &str) -> Vec<Vec<u8>> {
+    pub fn inbox(&self, authority: &Path, secret: &str) -> Vec<Vec<u8>> {
         let at = format!("127.0.0.1:{}", self.ports + 93);
         let mut reader = Reader::connect(&at, authority).unwrap();
         reader.must(&format!("LOGIN kei@kaede.example {secret}"));

@@ -102,3 +102,87 @@ fn a_disk_that_may_only_be_read_defers_and_loses_nothing() {
     println!("read-only disk: taken again after {after:?}; {} deferred", letters.deferred);
     assert!(inbox(&demo).len() >= letters.taken.len());
 }
+
+/// A keeper's files under its open hands: no octet more may be written to any of them.
+struct Unwritable(PathBuf);
+
+impl Unwritable {
+    fn make(place: PathBuf) -> Option<Self> {
+        let is_done = done("chattr", &["-R", "+i"], &place);
+        let made = Self(place);
+        if !is_done {
+            println!("absent: files that even root cannot write to");
+        }
+        is_done.then_some(made)
+    }
+}
+
+impl Drop for Unwritable {
+    fn drop(&mut self) {
+        done("chattr", &["-R", "-i"], &self.0);
+    }
+}
+
+/// What a disk does that the kernel has set to read-only after an error: files are open, and
+/// every write fails. Nothing is answered 250 that is not kept, and it mends by itself.
+fn check_unwritable(keeper: &str, may_arrive: bool) {
+    if !is_root() {
+        return;
+    }
+    let demo = Demo::fresh(keeper);
+    let mut letters = Letters::default();
+    (0..3).for_each(|_| assert_eq!(letters.send(&demo, 20_000), 250));
+    let Some(held) = Unwritable::make(demo.data().join(keeper)) else { return };
+    let codes: Vec<u16> = (0..4).map(|_| letters.send(&demo, 40_000)).collect();
+    let slowest = letters.slowest;
+    assert!(may_arrive || codes.iter().all(|code| code / 100 == 4), "{codes:?}");
+    drop(held);
+    let after = letters.recover(&demo);
+    letters.all_there(&demo);
+    println!("{keeper} unwritable: {codes:?}, slowest {slowest:?}; taken again after {after:?}");
+    println!("put off: {:?}", letters.why.first());
+    let demo = demo.again();
+    letters.all_there(&demo);
+}
+
+#[test]
+fn a_mailbox_that_cannot_be_written_defers() {
+    check_unwritable("mailbox", false);
+}
+
+/// Mail goes on arriving while the evidence waits; what was promised is kept and told of later.
+#[test]
+fn a_ledger_that_cannot_be_written_loses_nothing() {
+    check_unwritable("ledger", true);
+}
+
+#[test]
+fn a_mirror_that_cannot_be_written_loses_nothing() {
+    check_unwritable("mirror", true);
+}
+
+/// The disk may only be read when the service starts, as after a crash: it says so and ends, and
+/// what starts it again (systemd) finds everything there once the disk is set right.
+#[test]
+fn a_start_on_a_read_only_disk_says_so() {
+    if !is_root() {
+        return;
+    }
+    let Some(disk) = Disk::new("readonly-start", 64) else { return };
+    let mut demo = on(&disk);
+    let mut letters = Letters::default();
+    (0..3).for_each(|_| assert_eq!(letters.send(&demo, 20_000), 250));
+    demo.stop();
+    if !disk.remount("ro") {
+        println!("absent: a remount with no file open");
+        return;
+    }
+    let output = demo.wishes.command().stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains("disk that may only be read"), "{said}");
+    assert!(disk.remount("rw"));
+    let demo = demo.again();
+    letters.recover(&demo);
+    letters.all_there(&demo);
+}

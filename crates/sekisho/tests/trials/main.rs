@@ -17,6 +17,7 @@ mod post;
 #[allow(dead_code)]
 mod reader;
 
+mod clocks;
 mod disks;
 mod floods;
 mod giant;
