@@ -25,6 +25,8 @@ const REJOIN_LIMIT: Duration = Duration::from_secs(4);
 const DIRECTORY_LIMIT: Duration = Duration::from_secs(6);
 /// A release waits for ledger and mirror.
 const VAULT_LIMIT: Duration = Duration::from_secs(20);
+/// An RSA signature takes milliseconds; others may stand before us.
+pub(crate) const SIGNER_LIMIT: Duration = Duration::from_secs(10);
 /// `names` gives up by itself before this.
 const NAMES_LIMIT: Duration = Duration::from_secs(8);
 /// `fetch` serves each asker within thirty seconds.
@@ -318,7 +320,12 @@ impl Neighbours {
     // ---- channels ------------------------------------------------------------------------------
 
     /// Asks a keeper and waits for its answer. If it died meanwhile its successor is asked, once.
-    fn ask<Q, A>(&mut self, kind: Kind, question: &Q, limit: Duration) -> Result<A, Fault>
+    pub(crate) fn ask<Q, A>(
+        &mut self,
+        kind: Kind,
+        question: &Q,
+        limit: Duration,
+    ) -> Result<A, Fault>
     where
         Q: serde::Serialize,
         A: serde::de::DeserializeOwned,

@@ -246,9 +246,8 @@ impl Text {
     }
 
     /// The text with these fields before all others.
-    pub(crate) fn with_top(mut self, fields: String) -> Self {
+    pub(crate) fn add_top(&mut self, fields: String) {
         self.on_top.splice(..0, fields.into_bytes());
-        self
     }
 
     /// Gives all octets to `take`, a chunk at a time. Only if this is `Ok` was it the whole text.

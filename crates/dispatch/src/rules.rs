@@ -138,6 +138,7 @@ mod tests {
             forged: Vec::new(),
             summary: postcard::to_stdvec(&mime::summarise(text.as_bytes())).unwrap(),
             trace_digests: Vec::new(),
+            header: None,
             micros: 0,
         }
     }

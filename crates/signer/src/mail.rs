@@ -48,8 +48,10 @@ impl OpenDomains {
 impl Signer {
     pub(crate) fn mail(&mut self, label: &Label, asked: ToSigner) -> FromSigner {
         let answer = match (label.kind, asked) {
-            (Kind::Dispatch, ToSigner::MailKeys { domain }) => self.mail_keys(label, &domain),
-            (Kind::Dispatch, ToSigner::SignMail { domain, selector, canonical }) => {
+            (Kind::Dispatch | Kind::Depart, ToSigner::MailKeys { domain }) => {
+                self.mail_keys(label, &domain)
+            }
+            (Kind::Dispatch | Kind::Depart, ToSigner::SignMail { domain, selector, canonical }) => {
                 self.sign_mail(label, &domain, &selector, &canonical)
             }
             (Kind::Admin, ToSigner::MakeMailKeys { tenant, domain }) => {

@@ -163,10 +163,18 @@ impl Signer {
                 Err(fault) => Err(fault),
             },
             Kind::Ledger => frame.read().map(|answer| self.recorded(frame.call, &answer)),
-            Kind::Edge | Kind::Access | Kind::Dispatch | Kind::Admin => frame.read().map(|asked| {
-                let at = Instant::now();
-                self.asked(Question { peer, call: frame.call, label: label.clone(), asked, at });
-            }),
+            Kind::Edge | Kind::Access | Kind::Dispatch | Kind::Depart | Kind::Admin => {
+                frame.read().map(|asked| {
+                    let at = Instant::now();
+                    self.asked(Question {
+                        peer,
+                        call: frame.call,
+                        label: label.clone(),
+                        asked,
+                        at,
+                    });
+                })
+            }
             _ => Err(wire::Fault::Malformed),
         };
         if read.is_err() {

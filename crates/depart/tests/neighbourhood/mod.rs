@@ -1,12 +1,15 @@
-//! Everybody around a depart, played: warden, post, vault, directory, mailbox, names, fetch.
+//! Everybody around a depart, played: warden, post, vault, directory, mailbox, names,
+//! fetch, signer.
 
 // Two tests play it, neither needs all of it.
 #![allow(dead_code)]
 
 pub mod remote;
+pub mod signing;
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use remote::Remote;
+use signing::{MailKeys, play_signer};
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
@@ -65,6 +68,8 @@ pub struct Plan {
     /// What the mailbox answers to its nth arrival.
     pub kept: fn(usize) -> mailbox::ToEdge,
     pub evidence: bool,
+    pub signer: bool,
+    pub keys: Arc<MailKeys>,
     pub ear: fn(OwnedFd, Arc<Mutex<Seen>>),
 }
 
@@ -77,6 +82,8 @@ impl Default for Plan {
             authorities: String::new(),
             kept: |_| mailbox::ToEdge::Kept,
             evidence: true,
+            signer: true,
+            keys: MailKeys::new(),
             ear: |_, _| {},
         }
     }
@@ -143,6 +150,7 @@ pub struct Neighbourhood<T> {
     pub ended: Receiver<(MessageId, u16, Outcome)>,
     pub idle: Receiver<Option<TenantId>>,
     transit: Arc<Pair>,
+    pub keys: Arc<MailKeys>,
     pub life: T,
 }
 
@@ -189,9 +197,13 @@ impl<T> Neighbourhood<T> {
         play_mailbox(join(&control, Kind::Mailbox), people, seen.clone(), plan.kept);
         play_names(join(&control, Kind::Names), plan.records, seen.clone());
         play_fetch(join(&control, Kind::Fetch), plan.policies, seen.clone());
+        if plan.signer {
+            play_signer(join(&control, Kind::Signer), plan.keys.clone());
+        }
+        let keys = plan.keys;
         let control = Arc::new(control);
         play_warden(control.clone(), plan.remotes, seen.clone(), plan.ear);
-        Self { seen, control, post, ended, idle, transit, life: live(depart) }
+        Self { seen, control, post, ended, idle, transit, keys, life: live(depart) }
     }
 
     /// A batch for whoever is idle.

@@ -138,6 +138,9 @@ fn nobody_signs_in_another_tenant_s_name() {
     let unsigned = dkim(LETTER.as_bytes(), &[0; 32], &by);
     let canonical = unsigned.canonical();
     assert!(signed(&mut own, "sk1r", canonical).is_some());
+    // Who carries a tenant's mail signs what nobody's client wrote, and seals what is passed on.
+    let mut depart = running.join_for(Kind::Depart, 7, person(KAEDE));
+    assert!(signed(&mut depart, "sk1r", canonical).is_some());
     // A pair that is gone: no alarm, it may have been named before.
     assert!(signed(&mut own, "sk9r", canonical).is_none());
     assert_eq!(running.alarms(), 0);
@@ -149,6 +152,8 @@ fn nobody_signs_in_another_tenant_s_name() {
     for (kind, person) in [
         (Kind::Dispatch, person(MOMIJI)),
         (Kind::Dispatch, None),
+        (Kind::Depart, person(MOMIJI)),
+        (Kind::Depart, None),
         (Kind::Edge, None),
         (Kind::Access, person(KAEDE)),
         (Kind::Admin, None),
@@ -157,7 +162,7 @@ fn nobody_signs_in_another_tenant_s_name() {
         assert!(signed(&mut other, "sk1r", canonical).is_none(), "{}", kind.word());
         assert!(keys(&mut other, "kaede.example").is_none(), "{}", kind.word());
     }
-    assert_eq!(running.alarms(), 10);
+    assert_eq!(running.alarms(), 14);
     let domain = "kaede.example".to_owned();
     let question = ToSigner::MakeMailKeys { tenant: MOMIJI, domain: domain.clone() };
     assert!(matches!(ask(&mut own, question), FromSigner::Refused));
