@@ -95,7 +95,7 @@ def run(wishes):
     for tenant in ("Example Japan", "Example Net"):
         # A load of eight people is more than eight people write.
         subprocess.run([wishes.sekisho, "tenant", "set", tenant, "--send-in-ten-minutes", "1000000",
-                        "--send-in-a-day", "10000000", "--data", house.data],
+                        "--send-in-a-day", "1000000", "--data", house.data],
                        stdout=subprocess.DEVNULL, check=True)
     before = house.group.by_kind()
     ours, our_flushes = rounds_of(wishes, house, ["--ready", house.ready])

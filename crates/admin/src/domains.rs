@@ -112,13 +112,12 @@ pub fn check_domain(peers: &mut Peers<'_>, domain: &str, allow: &[String]) -> An
         report.gaps.insert(0, (Gap::NotOurs, domain.clone()));
     }
     let is_wanting = report.is_wanting();
-    let addresses: Vec<String> = report.addresses.iter().map(ToString::to_string).collect();
     let shown = json!({
         "domain": domain,
         "tenant": tenant,
         "ours": tenant.is_some(),
         "ok": !is_wanting,
-        "host": { "name": host, "addresses": addresses },
+        "host": { "name": host, "addresses": report.addresses_json(&host) },
         "signed": report.is_signed,
         "bypass": report.gaps_json(),
         "records": report.records_json(),
@@ -173,7 +172,12 @@ fn published(peers: &mut Peers<'_>, domain: &str, next: &[MailRecord]) -> Result
     let Some((record, checked)) = absent else { return Ok(()) };
     let expected = format!("the published record {}", record.name);
     let hint = "publish what `domain keys` shows and wait an hour; or --dangerous-unchecked";
-    Err(Refusal::new(&expected, checked.state.word(), hint))
+    let found = match checked.state {
+        State::Unknown => "no answer from the DNS",
+        State::Wrong => "another one",
+        State::Good | State::Missing | State::Advised => "none",
+    };
+    Err(Refusal::new(&expected, found, hint))
 }
 
 /// Those behind the pair that signs.

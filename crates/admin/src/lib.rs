@@ -1,8 +1,8 @@
 //! `admin` is the other end of the command line: one request, one answer, one process.
 //!
 //! # Holds          the request in hand; a secret that it has just made, until it is shown
-//! # May ask        names, directory, identity, vault, mailbox, signer, ledger, sentinel; the warden
-//! #                (to isolate)
+//! # May ask        names, directory, identity, vault, mailbox, signer, ledger, sentinel; the
+//! #                warden (to isolate)
 //! # Network        none; one connection of `DIR/admin.sock`, passed to it
 //! # If taken over  what its caller's request may do, recorded; no stored mail, no private key
 //! # Never          opens a store; shows a secret twice; serves a second request

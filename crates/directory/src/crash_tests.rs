@@ -1,7 +1,7 @@
 //! The power goes between any two sectors that the database writes: every change that was answered
 //! is there, and the one on its way is there whole or not at all. `SEKISHO_POINTS`, `SEKISHO_SEED`.
 
-use crate::tables::{PersonRow, StatementRow, Tables};
+use crate::tables::{DomainRow, PersonRow, StatementRow, Tables};
 use durable::{Dice, Film};
 use rows::RowKey;
 use std::path::PathBuf;
@@ -28,7 +28,7 @@ const TENANT: TenantId = TenantId([1; 8]);
 /// One change, as an operator or a day's end makes it.
 fn change(tables: &mut Tables, key: &RowKey, act: u64, dice: &mut Dice) {
     let address = format!("person{act}@example.jp");
-    match dice.below(4) {
+    match dice.below(6) {
         0 | 1 => {
             let row = PersonRow {
                 address,
@@ -48,11 +48,21 @@ fn change(tables: &mut Tables, key: &RowKey, act: u64, dice: &mut Dice) {
             };
             tables.keep_statement(key, "person1@example.jp", &row).unwrap();
         }
-        _ => tables.add_domain(key, &format!("example{act}.jp"), TENANT).unwrap(),
+        3 => tables.add_domain(key, &format!("example{act}.jp"), TENANT).unwrap(),
+        _ => {
+            let mut rows = tables.domain_rows(key, Some(TENANT)).unwrap();
+            match rows.pop() {
+                Some(row) => {
+                    let catch_all = Some(format!("person{act}@example.jp"));
+                    tables.change_domain(key, &DomainRow { catch_all, ..row }).unwrap();
+                }
+                None => tables.add_domain(key, &format!("example{act}.jp"), TENANT).unwrap(),
+            }
+        }
     }
 }
 
-type View = (Vec<(u64, String, bool)>, Vec<String>, Option<u64>);
+type View = (Vec<(u64, String, bool)>, Vec<(String, Option<String>)>, Option<u64>);
 
 fn view(tables: &Tables, key: &RowKey) -> View {
     let people = tables.people(key, TENANT).unwrap();
@@ -67,8 +77,8 @@ fn view(tables: &Tables, key: &RowKey) -> View {
         })
         .collect();
     people.sort();
-    let mut domains = tables.domains(key, Some(TENANT)).unwrap();
-    domains.sort();
+    let domains = tables.domain_rows(key, Some(TENANT)).unwrap();
+    let domains = domains.into_iter().map(|row| (row.name, row.catch_all)).collect();
     let statement = tables.statement(key, "person1@example.jp").unwrap();
     (people, domains, statement.map(|row| row.issued_ms))
 }

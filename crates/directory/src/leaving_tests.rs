@@ -146,6 +146,31 @@ fn a_person_writes_as_themselves_and_as_nobody_else() {
     check(&mut world, aoi, "aoi@kaede.example", "NotTheirs");
     world.change(disable(false));
     check(&mut world, aoi, "aoi@kaede.example", "Sending aoi@kaede.example 0");
+    // In its grace a contract goes on; once it is destroyed, nobody of it writes any more.
+    let end = |world: &mut World, user, state| {
+        let ending = Ending {
+            part: Part { tenant: aoi.0, user },
+            name: String::new(),
+            state,
+            asked_ms: 1,
+            grace_until_ms: 2,
+            users: 0,
+            messages: 0,
+            bytes: 0,
+            rows: 0,
+            last_open_ms: None,
+            destroyed_ms: None,
+        };
+        let row = crate::endings::EndingRow::new(ending);
+        world.tables.keep_ending(&world.key, &row).unwrap();
+    };
+    end(&mut world, Some(aoi.1), EndingState::Grace);
+    check(&mut world, aoi, "aoi@kaede.example", "Sending aoi@kaede.example 0");
+    end(&mut world, Some(aoi.1), EndingState::Destroying);
+    check(&mut world, aoi, "aoi@kaede.example", "NotTheirs");
+    check(&mut world, ben, "ben@kaede.example", "Sending ben@kaede.example 0");
+    end(&mut world, None, EndingState::Destroying);
+    check(&mut world, ben, "ben@kaede.example", "NotTheirs");
 }
 
 #[test]

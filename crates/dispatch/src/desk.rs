@@ -9,9 +9,9 @@ use smtp::Address;
 use std::process::ExitCode;
 use wire::Frame;
 use wire::control::Report;
-use wire::directory::{Sending, SendingSettings};
+use wire::directory::{Onward, Path, Sending, SendingSettings};
 use wire::dispatch::{FromAccess, Submission, ToAccess};
-use wire::post::{Limits, Receiver};
+use wire::post::{Hop, Limits, Receiver};
 
 /// What is known of the person before there is a header: the last address that was theirs.
 struct Desk {
@@ -27,9 +27,11 @@ pub(crate) struct Addressed {
 
 pub(crate) enum Place {
     /// People of this house.
-    Here { tenant: terms::TenantId, users: Vec<terms::UserId> },
+    Here,
     /// A domain in A-label form, or an address literal in brackets.
     Elsewhere { domain: String },
+    /// A way that the directory knows: a forward, a gateway tenant's own server.
+    By(Hop),
 }
 
 /// Serves until the access is gone.
@@ -105,7 +107,8 @@ impl Desk {
         };
         let mut addressed = Vec::with_capacity(submission.recipients.len());
         for receiver in &submission.recipients {
-            addressed.push(find(&mut self.house, &receiver.address)?.with(receiver));
+            let found = find(&mut self.house, &receiver.address)?;
+            addressed.extend(found.into_iter().map(|found| found.with(receiver)));
         }
         hand_in(Offered { submission, from, addressed, text }, &mut self.house)
     }
@@ -139,7 +142,8 @@ pub(crate) fn own(house: &mut Neighbours, address: &str) -> Step<Sending> {
     }
 }
 
-fn find(house: &mut Neighbours, to: &str) -> Step<Found> {
+/// One address may lead to several places: kept here, and passed on.
+fn find(house: &mut Neighbours, to: &str) -> Step<Vec<Found>> {
     let unreadable = || Stop::no(501, (1, 3), "this recipient's address cannot be read");
     let address = Address::parse(to).ok_or_else(unreadable)?;
     let domain = mailauth::ascii_name(address.domain());
@@ -150,10 +154,16 @@ fn find(house: &mut Neighbours, to: &str) -> Step<Found> {
     let written = written(&address, &domain);
     let canonical = canonical(&address).ok_or_else(unreadable)?;
     match house.who_is(&canonical) {
-        Who::Here { tenant, users } => {
-            Ok(Found { address: written, place: Place::Here { tenant, users } })
+        Who::Here { is_kept, onward } => {
+            // A bounce's way back is for bounces.
+            if onward.iter().any(|way| way.path == Path::Null) {
+                return Err(Stop::no(550, (1, 1), "nobody of that name here"));
+            }
+            let here = is_kept.then(|| Found { address: written, place: Place::Here });
+            let by = |way: Onward| Found { address: way.to, place: Place::By(way.hop) };
+            Ok(here.into_iter().chain(onward.into_iter().map(by)).collect())
         }
-        Who::Elsewhere => Ok(Found { address: written, place: Place::Elsewhere { domain } }),
+        Who::Elsewhere => Ok(vec![Found { address: written, place: Place::Elsewhere { domain } }]),
         Who::Unknown => Err(Stop::no(550, (1, 1), "nobody of that name here")),
         Who::Later => Err(Stop::no(451, (3, 0), "recipients cannot be looked up now")),
     }

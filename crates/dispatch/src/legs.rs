@@ -47,7 +47,8 @@ pub(crate) fn split(
 
 fn hop(place: Place, smart_host: Option<&SmartHost>) -> Hop {
     match (place, smart_host) {
-        (Place::Here { .. }, _) => Hop::Here,
+        (Place::Here, _) => Hop::Here,
+        (Place::By(hop), _) => hop,
         (Place::Elsewhere { .. }, Some(host)) => {
             Hop::Host { name: host.name.clone(), port: host.port, tls: host.tls }
         }
@@ -74,7 +75,6 @@ fn envelope(hop: Hop, receivers: &[Receiver], common: &Common) -> Envelope {
 mod tests {
     use super::{Common, split};
     use crate::desk::{Addressed, Place};
-    use terms::TenantId;
     use wire::directory::SmartHost;
     use wire::post::{HopTls, Receiver};
 
@@ -82,7 +82,7 @@ mod tests {
         let receiver = Receiver { address: address.to_owned(), notify: None, original: None };
         let domain = address.rsplit_once('@').unwrap().1.to_owned();
         let place = match domain.as_str() {
-            "ours.example" => Place::Here { tenant: TenantId([1; 8]), users: Vec::new() },
+            "ours.example" => Place::Here,
             _ => Place::Elsewhere { domain },
         };
         Addressed { receiver, place }

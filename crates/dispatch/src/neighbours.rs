@@ -14,7 +14,7 @@ use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 use terms::{Kind, TenantId, UserId};
 use wire::control::{Order, Report};
-use wire::directory::{FromDispatch, Sending, Stated, Statement, ToDispatch};
+use wire::directory::{FromDispatch, Onward, Sending, Stated, Statement, ToDispatch};
 use wire::mailbox::{FromEdge, Journey, ToEdge};
 use wire::names::{Answer, Outcome, Question, Security};
 use wire::post::{FromSender, Limits, Outgoing, Route, ToSender};
@@ -53,10 +53,10 @@ pub(crate) enum Whose {
 /// Who a recipient is.
 #[derive(Clone)]
 pub(crate) enum Who {
-    /// Of this house.
+    /// Of this house: kept here for somebody, passed on, or both.
     Here {
-        tenant: TenantId,
-        users: Vec<UserId>,
+        is_kept: bool,
+        onward: Vec<Onward>,
     },
     Unknown,
     Elsewhere,
@@ -189,10 +189,9 @@ impl Neighbours {
         let who = match self.ask(Kind::Directory, &question, &[], DIRECTORY_LIMIT) {
             Ok(ToDispatch::Stated(Stated::Known { statement, signature })) => {
                 match self.believe_recipient(address, &statement, &signature) {
-                    Some(known) => Who::Here {
-                        tenant: known.tenant,
-                        users: known.recipients.iter().map(|person| person.user).collect(),
-                    },
+                    Some(known) => {
+                        Who::Here { is_kept: !known.recipients.is_empty(), onward: known.onward }
+                    }
                     None => Who::Later,
                 }
             }

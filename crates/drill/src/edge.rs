@@ -29,12 +29,32 @@ pub fn abuse(intruder: &mut Intruder, facts: &Facts) {
     let sign =
         wire::signer::ToSigner::Sign { server_name: None, scheme: 0x0403, message: vec![7; 32] };
     forbidden(intruder, Asset::AccountSecrets, Kind::Signer, &sign, "have a bare digest signed");
+    sign_mail(intruder, facts);
     let secret = wire::vault::FromSigner::StorageKey;
     forbidden(intruder, Asset::AccountSecrets, Kind::Signer, &secret, "ask for the storage key");
     let vault = intruder.channel(Kind::Vault, Duration::ZERO).is_none();
     word(intruder, Asset::AccountSecrets, "a channel to the vault", vault, "none");
     let ledger = intruder.channel(Kind::Ledger, Duration::ZERO).is_none();
     word(intruder, Asset::Evidence, "a channel to the ledger", ledger, "none");
+}
+
+/// Mail of the house's own domain, as a dispatch would have it signed; and keys of its own choice.
+fn sign_mail(intruder: &mut Intruder, facts: &Facts) {
+    let domain = || facts.domain.clone();
+    let (asset, peer) = (Asset::AccountSecrets, Kind::Signer);
+    let keys = wire::signer::ToSigner::MailKeys { domain: domain() };
+    forbidden(intruder, asset, peer, &keys, "learn which keys sign the domain's mail");
+    let canonical = format!(
+        "from:ceo@{0}\r\ndkim-signature:v=1; a=rsa-sha256; c=relaxed/relaxed; d={0}; s=sk1r; \
+         h=From; bh={1}=; b=",
+        facts.domain,
+        "A".repeat(43)
+    );
+    let (selector, canonical) = ("sk1r".to_owned(), canonical.into_bytes());
+    let sign = wire::signer::ToSigner::SignMail { domain: domain(), selector, canonical };
+    forbidden(intruder, asset, peer, &sign, "have mail signed in the domain's name");
+    let rotate = wire::signer::ToSigner::RotateMailKeys { domain: domain(), retire: true };
+    forbidden(intruder, asset, peer, &rotate, "have the domain's keys forgotten");
 }
 
 /// One call a guess, and no list: what is not guessed stays unknown.

@@ -10,9 +10,9 @@
 //! validate DNSSEC by itself: an answer is called [`wire::names::Security::Secure`] only when a
 //! configured server on this very host says so (the AD bit of RFC 6840 §5.8), whatever servers
 //! elsewhere say: theirs came over a wire. So DANE (RFC 7672) is used where a validating resolver
-//! runs beside us, and nowhere else. Against forged answers stand a random id, a fresh source port for every
-//! question, letters of random case on the first try, and answers taken only from the server
-//! asked, for the question asked.
+//! runs beside us, and nowhere else. Against forged answers stand a random id, a fresh source port
+//! for every question, letters of random case on the first try, and answers taken only from the
+//! server asked, for the question asked.
 
 #![cfg_attr(
     test,

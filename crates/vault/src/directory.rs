@@ -170,7 +170,7 @@ impl Vault {
             }
             Standing::Changed { what } => {
                 let tenant = statement.tenant;
-                // Mail for somebody who is gone is refused where a catch-all gets the rest: no alarm.
+                // Where a catch-all gets the rest, mail for somebody who is gone is no alarm.
                 if !self.stood.is_caught(&statement)? {
                     let what = "others than before would stand behind an address of";
                     self.alarm(format!("{what} {tenant}"));

@@ -256,6 +256,75 @@ mod tests {
         assert_eq!(late, Err(Denial::Plain(Refusal::Expired)));
     }
 
+    /// Whatever happens, in whatever order: what is opened was in that very hand last, and what
+    /// is not gets refused as what it is.
+    #[test]
+    fn no_order_of_things_opens_what_was_not_handed() {
+        let mut state = 0x2545_f491_4f6c_dd1d_u64;
+        let mut dice = |sides: u64| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 33) % sides
+        };
+        let instance = |number: u64| InstanceId([10 + number as u8; 6]);
+        let grant = |number: u64| GrantId([number as u8; 16]);
+        let agreed = key();
+        let mut hands = Hands::default();
+        // What each instance was handed last, and the grant that it may use.
+        let mut model: HashMap<u64, (Vec<u8>, Option<u64>)> = HashMap::new();
+        let (mut opened, mut alarmed, mut next) = (0, 0, 0);
+        for _ in 0..60_000 {
+            let who = dice(4);
+            match dice(40) {
+                0..3 => {
+                    let some: Vec<u8> = (0..dice(6)).map(|_| dice(6) as u8).collect();
+                    hands.fill((POST, instance(who)), TENANT, messages(&some), 0).unwrap();
+                    model.remove(&who);
+                    if !some.is_empty() {
+                        model.insert(who, (some, None));
+                    }
+                }
+                3 => {
+                    hands.drop_instance(instance(who));
+                    model.remove(&who);
+                }
+                4..8 => {
+                    next += 1;
+                    if hands.begin(instance(who), TENANT, grant(next % 200), 0).is_ok() {
+                        let is_agreed = dice(5) > 0;
+                        if is_agreed {
+                            hands.agree(instance(who), grant(next % 200), agreed.clone()).unwrap();
+                        }
+                        let granted = is_agreed.then_some(next % 200);
+                        model.get_mut(&who).unwrap().1 = granted;
+                    }
+                }
+                _ => {
+                    let asked: Vec<u8> = (0..1 + dice(3)).map(|_| dice(6) as u8).collect();
+                    let with = model.get(&who).and_then(|(_, granted)| *granted);
+                    let with = with.filter(|_| dice(4) > 0).unwrap_or(dice(200));
+                    let found = hands.weigh(instance(who), grant(with), &items(&asked), 0);
+                    let has = model.get(&who);
+                    let holds = has.map(|(has, _)| asked.iter().all(|one| has.contains(one)));
+                    match found {
+                        Ok(_) => {
+                            opened += 1;
+                            assert_eq!(holds, Some(true));
+                            assert_eq!(has.and_then(|(_, granted)| *granted), Some(with));
+                        }
+                        Err(Denial::NotInHand) => {
+                            alarmed += 1;
+                            assert_eq!(holds, Some(false));
+                        }
+                        Err(Denial::Plain(_)) => assert_ne!(holds, Some(false)),
+                    }
+                }
+            }
+        }
+        assert!(opened > 500 && alarmed > 500, "{opened} {alarmed}");
+    }
+
     #[test]
     fn a_hand_has_its_limits() {
         let mut hands = full();

@@ -54,12 +54,26 @@ pub struct Report {
     pub gaps: Vec<(Gap, String)>,
     /// The MX records came signed, as a validating resolver beside us says.
     pub is_signed: bool,
-    pub addresses: Vec<IpAddr>,
+    /// The addresses of our own name, each with the names that it has in reverse.
+    pub addresses: Vec<(IpAddr, Vec<String>)>,
 }
 
 impl Report {
     pub fn is_wanting(&self) -> bool {
         !self.gaps.is_empty() || self.records.iter().any(|(_, checked)| checked.state.is_wanting())
+    }
+
+    /// Receivers distrust an address without our name in reverse (RFC 1912 §2.1; every large
+    /// provider looks). Advice: whoever lends us the address must see to it.
+    pub fn addresses_json(&self, host: &str) -> Vec<Value> {
+        let shown = |(address, names): &(IpAddr, Vec<String>)| {
+            let is_good = names.iter().any(|name| name.eq_ignore_ascii_case(host));
+            let state = if is_good { State::Good } else { State::Advised };
+            let todo = (!is_good).then(|| todo(Todo::Reverse).json());
+            let address = address.to_string();
+            json!({ "address": address, "reverse": names, "state": state.word(), "todo": todo })
+        };
+        self.addresses.iter().map(shown).collect()
     }
 
     pub fn records_json(&self) -> Vec<Value> {
@@ -78,8 +92,11 @@ impl Report {
     }
 
     pub fn gaps_json(&self) -> Vec<Value> {
-        let shown = |(one, detail): &(Gap, String)| json!({ "code": one.code(), "detail": detail, "what": gap(*one).json() });
-        self.gaps.iter().map(shown).collect()
+        let shown = |one: Gap, detail: &str| {
+            let what = gap(one).json();
+            json!({ "code": one.code(), "detail": detail, "what": what })
+        };
+        self.gaps.iter().map(|(one, detail)| shown(*one, detail)).collect()
     }
 }
 
@@ -105,7 +122,29 @@ pub fn check(
         let checked = look(dns, domain, host, &addresses, &one);
         records.push((one, checked));
     }
+    let with_names = |address: IpAddr| (address, names_of(dns, address));
+    let addresses = addresses.into_iter().map(with_names).collect();
     Report { records, gaps, is_signed, addresses }
+}
+
+/// The names that an address has in reverse.
+fn names_of(dns: &mut dyn Dns, address: IpAddr) -> Vec<String> {
+    let name = match address {
+        IpAddr::V4(address) => {
+            let [a, b, c, d] = address.octets();
+            format!("{d}.{c}.{b}.{a}.in-addr.arpa")
+        }
+        IpAddr::V6(address) => {
+            let nibbles = address.octets().into_iter().rev().flat_map(|one| [one & 15, one >> 4]);
+            nibbles.map(|nibble| format!("{nibble:x}.")).collect::<String>() + "ip6.arpa"
+        }
+    };
+    let Found::Records(records) = dns.records(&name, RecordKind::Ptr) else { return Vec::new() };
+    let name = |record| match record {
+        Record::Ptr(name) => Some(name),
+        _ => None,
+    };
+    records.into_iter().filter_map(name).collect()
 }
 
 fn look(

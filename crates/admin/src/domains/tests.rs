@@ -35,6 +35,7 @@ impl Zone {
         let host = |text: &str| text.trim_end_matches('.').to_owned();
         let (kind, record) = match kind {
             "A" => (RecordKind::A, Record::A(value.parse().unwrap())),
+            "PTR" => (RecordKind::Ptr, Record::Ptr(value.to_owned())),
             "AAAA" => (RecordKind::Aaaa, Record::Aaaa(value.parse().unwrap())),
             "TXT" => (RecordKind::Txt, Record::Txt(value.as_bytes().to_vec())),
             "MX" => {
@@ -345,6 +346,25 @@ fn keys_and_policies_are_read() {
     case(&sts("TXT v=STSv1"), "_mta-sts TXT wrong");
     let silent = as_told().failing(DOMAIN);
     assert!(told(&look(&silent, &[])).starts_with("MX unknown, TXT unknown"));
+}
+
+#[test]
+fn our_addresses_have_our_name_in_reverse() {
+    let six = "7.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa";
+    let zone = as_told()
+        .with("7.2.0.192.in-addr.arpa PTR MX.sekisho.example")
+        .with(&format!("{six} PTR host7.provider.example"));
+    let told = look(&zone, &[]).addresses_json(HOST);
+    let states: Vec<String> = told
+        .iter()
+        .map(|one| format!("{} {} {}", one["address"], one["reverse"][0], one["state"]))
+        .collect();
+    let expected = [
+        r#""192.0.2.7" "MX.sekisho.example" "good""#,
+        r#""2001:db8::7" "host7.provider.example" "advised""#,
+    ];
+    assert_eq!(states, expected);
+    assert!(told[0]["todo"].is_null() && told[1]["todo"]["ja"].is_string());
 }
 
 /// A subdomain without a policy of its own has the one from above, as that one says.

@@ -85,6 +85,7 @@ pub enum Todo {
     WeakDmarc,
     OtherKey,
     OtherHost,
+    Reverse,
 }
 
 pub fn todo(todo: Todo) -> Words {
@@ -122,6 +123,10 @@ pub fn todo(todo: Todo) -> Words {
         Todo::OtherKey => words(
             "公開されている鍵が当サービスの鍵と違います。この値に直してください。",
             "The published key is not ours. Replace it by this value.",
+        ),
+        Todo::Reverse => words(
+            "このアドレスの逆引きを当サービスのホスト名にしてもらってください。送信メールの信用に関わります。",
+            "Have our host name made the reverse name of this address: receivers look at it.",
         ),
         Todo::OtherHost => words(
             "ほかのサーバーを指しています。この値に直してください。",

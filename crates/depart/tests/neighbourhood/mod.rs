@@ -265,6 +265,7 @@ impl Letter {
             .map(|address| To { address: (*address).to_owned(), notify: None, original: None })
             .collect();
         let envelope = Envelope {
+            finish: wire::post::Finish::AsItIs,
             from: "aoi@here.example".to_owned(),
             hop,
             recipients,
@@ -434,6 +435,9 @@ fn play_directory(channel: Channel, people: People, signing: Ed25519KeyPair) {
                     let stated = match known {
                         Some((_, tenant, user, keys)) => {
                             let statement = Statement {
+                                onward: Vec::new(),
+                                transit: None,
+                                absence: None,
                                 address: address.clone(),
                                 tenant: *tenant,
                                 recipients: vec![directory::Recipient {

@@ -50,6 +50,53 @@ fn approved(demo: &Demo, words: &[&str]) -> Value {
     done
 }
 
+/// Less may leave at once, more when two agree; what they agree to is shown to them.
+fn limits_of_what_leaves(demo: &Demo) {
+    let set = ["tenant", "set", "Example Japan"];
+    let less = ["--send-in-a-day", "500", "--send-delay", "60", "--refuse-kind", "exe"];
+    let (value, code) = demo.ask(&[&set[..], &less].concat());
+    assert_eq!((code, value["sending"]["in_a_day"].as_u64()), (0, Some(500)), "{value}");
+    let more = [&set[..], &["--smart-host", "relay.example:465:implicit"]].concat();
+    let (asked, code) = demo.ask(&[&more[..], &["--reason", "委託先"]].concat());
+    assert_eq!((code, asked["what"].as_str()), (1, Some("tenant.sending")), "{asked}");
+    assert_eq!(asked["details"]["smart_host"]["host"], "relay.example", "{asked}");
+    let done = approved(demo, &more);
+    assert_eq!(done["sending"]["smart_host"]["tls"], "implicit", "{done}");
+    let (shown, _) = demo.ask(&["tenant", "show", "Example Japan"]);
+    assert_eq!(shown["sending"]["delay_seconds"], 60, "{shown}");
+    assert_eq!(shown["sending"]["refused_kinds"][0], "exe", "{shown}");
+    let (value, code) = demo.ask(&[&set[..], &["--no-smart-host"]].concat());
+    assert!(code == 0 && value["sending"]["smart_host"].is_null(), "{value}");
+}
+
+#[test]
+fn mail_for_nobody_reaches_the_catch_all() {
+    let demo = Demo::fresh("catch-all");
+    let smtp = demo.port("smtp");
+    let letter = |to: &str| {
+        let text = format!(
+            "From: a@sender.example\r\nTo: {to}\r\nSubject: x\r\n\
+             Message-ID: <{to}>\r\nDate: Sun, 29 Nov 2026 12:00:00 +0000\r\n\r\nhi\r\n"
+        );
+        deliver(&smtp, &[to], text.as_bytes()).code
+    };
+    assert_eq!(letter("before@example.jp"), 550);
+    let set = ["domain", "set", "example.jp", "--catch-all"];
+    let (value, code) = demo.ask(&[&set[..], &["haru@example.jp"]].concat());
+    assert_eq!((code, value["catch_all"].as_str()), (0, Some("haru@example.jp")), "{value}");
+    assert_eq!(demo.ask(&[&set[..], &["alice@example.net"]].concat()).1, 1, "another tenant's");
+    assert_eq!(letter("made-up@example.jp"), 250);
+    let (traced, _) = demo.ask(&["trace", "made-up@example.jp"]);
+    assert_eq!(traced["items"][0]["recipients"][0], "haru@example.jp", "{traced}");
+    let (listed, _) = demo.ask(&["domain", "list"]);
+    assert_eq!(listed["items"][0]["catch_all"], "haru@example.jp", "{listed}");
+    assert_eq!(demo.ask(&[&set[..], &["none"]].concat()).1, 0);
+    assert_eq!(letter("after@example.jp"), 550);
+    let entries = demo.entries();
+    let changes = entries.iter().filter(|entry| entry["what"] == "domain.catch-all");
+    assert_eq!(changes.count(), 2);
+}
+
 #[test]
 fn two_persons_decide() {
     let demo = Demo::fresh("two");
@@ -114,6 +161,7 @@ fn two_persons_decide() {
     assert_eq!((told("approve"), told("approval.carry-out")), (2, 1));
     assert!(told("sign-in") >= 1);
     assert_eq!(seen["cosigned"], true);
+    limits_of_what_leaves(&demo);
     // The end of a person's part waits for two, and then for its grace.
     let ending = approved(&demo, &["user", "terminate", "haru@example.jp", "--grace", "30d"]);
     assert_eq!(ending["state"], "grace", "{ending}");

@@ -85,7 +85,7 @@ fn a_letter_leaves_signed_and_complete() {
     assert!(signatures.iter().all(|field| field.contains("d=example.jp")), "{signatures:?}");
     let trace = traced(demo, "leaves whole", "sent");
     assert_eq!(trace["sender"], "aoi@example.jp");
-    within(PATIENCE, "an entry", || demo.entries().iter().any(|entry| entry["kind"] == "send"));
+    within(PATIENCE, "an entry", || demo.entries().iter().any(|entry| entry["entry"] == "send"));
 }
 
 #[test]

@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::mail_shape::{Asked, is_mail_header};
+use mailauth::arc::seal::Set;
 use mailauth::sign::{BodyDigest, SigningAs, dkim};
-use mailauth::{Answer, Envelope, Record, RecordKind, Resolver};
+use mailauth::{Answer, ArcResult, Envelope, Record, RecordKind, Resolver};
 use wire::signer::{CANONICAL_BYTES, MailKey, MailRecord};
 
 const KAEDE: TenantId = TenantId([1; 8]);
@@ -380,4 +381,60 @@ fn fuzz_no_header_makes_the_reader_fall() {
             assert!(has(b"d=kaede.example;") && has(b"s=sk1r;") && has(b"a=rsa-sha256;"));
         }
     }
+}
+
+/// Whatever a message's header looks like: what is made of it to be signed is known as such.
+#[test]
+fn fuzz_what_mail_gives_to_sign_is_never_refused() {
+    let mut state = 0x0dd1_5eed_u64;
+    let mut next = |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state >> 33).unwrap() % below
+    };
+    let by = SigningAs {
+        domain: KEY.domain,
+        selector: KEY.selector,
+        algorithm: KEY.algorithm,
+        now: NOW,
+    };
+    let set = "ARC-Seal: i=1; cv=none; b=x\r\nARC-Message-Signature:i=1;b=y\r\n\
+               ARC-Authentication-Results: i=1; mx.example; none\r\n";
+    let seed =
+        format!("{set}DKIM-Signature: v=1; b=x\r\nTo :\r\n a\r\n\tb  \r\nSENDER:x\r\n{LETTER}");
+    let odd: [&[u8]; 12] =
+        [b" ", b"\t", b"\r", b"\n", b"\r\n", b"\r\n ", b":", b";", b"\0", b"\xff", b"To:", b"\x0b"];
+    for round in 0..6_000 {
+        let mut message = seed.clone().into_bytes();
+        for _ in 0..=next(6) {
+            let at = next(message.len());
+            match next(3) {
+                0 => drop(message.splice(at..at, odd[next(odd.len())].iter().copied())),
+                1 => drop(message.remove(at)),
+                _ => message[at] = u8::try_from(next(256)).unwrap(),
+            }
+        }
+        let shown = String::from_utf8_lossy(&message);
+        let unsigned = dkim(&message, &[7; 32], &by);
+        assert!(is_mail_header(unsigned.canonical(), KEY), "round {round}:\n{shown}");
+        for result in [ArcResult::None, ArcResult::Pass, ArcResult::Fail] {
+            let results = "Authentication-Results: mx.example;\r\n\tspf=pass\r\n";
+            let Some(set) = Set::begin(&message, result, results) else { continue };
+            let unsigned = set.message_signature(&message, &[7; 32], &by);
+            assert!(is_mail_header(unsigned.canonical(), KEY), "round {round}:\n{shown}");
+            let signature = unsigned.finish(&[7; 256]);
+            let unsigned = set.seal(&message, &signature, &by);
+            // Only a chain that was found good is said to have passed.
+            let is_good = result == ArcResult::Fail;
+            assert!(
+                !is_good || is_mail_header(unsigned.canonical(), KEY),
+                "round {round}:\n{shown}"
+            );
+        }
+    }
+    let good = Set::begin(seed.as_bytes(), ArcResult::Pass, "A: mx.example; none").unwrap();
+    let signature = good.message_signature(seed.as_bytes(), &[7; 32], &by).finish(&[7; 256]);
+    let seal = good.seal(seed.as_bytes(), &signature, &by);
+    assert!(is_mail_header(seal.canonical(), KEY));
 }
