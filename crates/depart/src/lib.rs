@@ -7,7 +7,7 @@
 //! # If taken over  the intruder gets the batch in hand and its relay sessions, and can lie about
 //! #                what became of it; every opened message is recorded
 //! # Never          opens what it was not handed; speaks for a second tenant; sends a bare CR or
-//! #                LF; writes a notice to anybody but a sender of this house; takes apart mail
+//! #                LF; writes a notice to anybody but a sender; takes apart mail
 //! #                that somebody else than its own tenant's person wrote, but for header fields
 #![cfg_attr(
     test,
@@ -30,6 +30,8 @@ mod conversation;
 
 mod fates;
 mod told;
+
+mod back;
 
 mod neighbours;
 

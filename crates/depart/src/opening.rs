@@ -10,6 +10,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use terms::{GrantId, TenantId, UserId};
+use wire::directory;
 use wire::mailbox::SealedPart;
 use wire::post::{Envelope, Load};
 use wire::vault::{self, FromDepart, ToDepart, TransitItem};
@@ -189,6 +190,12 @@ impl Hand {
         let wrapped = seal::wrap(&self.transit, &key, &context).map_err(Fault::Seal)?.encode();
         let content = Parcel::pack(sealed, INLINE_BYTES / 2, held).map_err(Fault::Parcel)?;
         Ok(SealedPart { epoch: self.transit.epoch(), wrapped, content })
+    }
+
+    /// The tenant's public key of today, as it goes over the wire.
+    pub(crate) fn transit(&self) -> directory::PublicKey {
+        let (suite, epoch) = (self.transit.suite().byte(), self.transit.epoch());
+        directory::PublicKey { suite, epoch, bytes: self.transit.point().to_vec() }
     }
 
     pub(crate) fn tenant(&self) -> TenantId {

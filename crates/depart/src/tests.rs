@@ -1,5 +1,6 @@
 //! Journeys through a whole instance: real channels and sockets, neighbours that are played.
 
+mod back;
 mod finished;
 mod hostile;
 mod house;

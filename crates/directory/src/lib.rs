@@ -218,7 +218,7 @@ impl Desk {
                 return Ok(ToEdge::Tokens(self.tokens(tenant, &digests)));
             }
             FromEdge::ReturnPath { .. } => return Ok(ToEdge::ReturnPath(None)),
-            FromEdge::Routes(_) => return Ok(ToEdge::Routes(None)),
+            FromEdge::Routes(hops) => return Ok(ToEdge::Routes(self.routes(&hops))),
             FromEdge::FirstSeen { tenant, digest } => {
                 let now = now_ms();
                 let token = self.key.as_ref().map(|key| keyed(key, "seen", tenant, &digest));
@@ -264,14 +264,17 @@ impl Desk {
                 Some(_) => ToDispatch::Tokens(self.tokens(person.0, &digests)),
                 None => ToDispatch::Later,
             },
-            FromDispatch::Routes(hops) => match &self.key {
-                Some(key) => {
-                    let route = |hop: &String| key.token("route", hop.as_bytes());
-                    ToDispatch::Routes(hops.iter().take(ROUTES).map(route).collect())
-                }
-                None => ToDispatch::Later,
-            },
+            FromDispatch::Routes(hops) => {
+                self.routes(&hops).map_or(ToDispatch::Later, ToDispatch::Routes)
+            }
         })
+    }
+
+    /// Tokens of next hops, the same for everybody who asks; `None`: there is no key yet.
+    fn routes(&self, hops: &[String]) -> Option<Vec<[u8; 16]>> {
+        let key = self.key.as_ref()?;
+        let route = |hop: &String| key.token("route", hop.as_bytes());
+        Some(hops.iter().take(ROUTES).map(route).collect())
     }
 
     fn state_sending(&mut self, person: (TenantId, UserId), address: &str) -> ToDispatch {
@@ -293,6 +296,7 @@ impl Desk {
             FromDepart::Tokens { tenant, digests } => {
                 Ok(ToDepart::Tokens(self.tokens(tenant, &digests)))
             }
+            FromDepart::Routes(hops) => Ok(ToDepart::Routes(self.routes(&hops))),
         }
     }
 

@@ -76,12 +76,16 @@ pub enum ToDispatch {
 pub enum FromDepart {
     Address(String),
     Tokens { tenant: TenantId, digests: Vec<[u8; 32]> },
+    /// As [`FromDispatch::Routes`], for notices to senders outside.
+    Routes(Vec<String>),
 }
 
 #[derive(Serialize, Deserialize)]
 pub enum ToDepart {
     Stated(Stated),
     Tokens(Vec<[u8; 16]>),
+    /// `None`: nobody can say now.
+    Routes(Option<Vec<[u8; 16]>>),
 }
 
 /// What the vault signs: under which key a person's outgoing mail is sealed, and what they may.

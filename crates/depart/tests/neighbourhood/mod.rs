@@ -55,6 +55,7 @@ pub struct Seen {
     pub asked: Vec<Question>,
     pub reports: Vec<String>,
     pub rests: Vec<Envelope>,
+    pub queued: Vec<(MessageId, Envelope, String)>,
     pub heard: Vec<String>,
     pub listened: bool,
 }
@@ -69,6 +70,8 @@ pub struct Plan {
     pub kept: fn(usize) -> mailbox::ToEdge,
     pub evidence: bool,
     pub signer: bool,
+    /// What post answers to a notice.
+    pub queued: fn() -> wire::post::ToSender,
     pub keys: Arc<MailKeys>,
     pub ear: fn(OwnedFd, Arc<Mutex<Seen>>),
 }
@@ -83,6 +86,7 @@ impl Default for Plan {
             kept: |_| mailbox::ToEdge::Kept,
             evidence: true,
             signer: true,
+            queued: || wire::post::ToSender::Queued,
             keys: MailKeys::new(),
             ear: |_, _| {},
         }
@@ -191,7 +195,7 @@ impl<T> Neighbourhood<T> {
         let (tell_end, ended) = channel();
         let (tell_idle, idle) = channel();
         let post = Arc::new(join(&control, Kind::Post));
-        play_post(post.clone(), transit.clone(), seen.clone(), (tell_end, tell_idle));
+        play_post(post.clone(), transit.clone(), seen.clone(), (tell_end, tell_idle), plan.queued);
         play_vault(join(&control, Kind::Vault), transit.clone(), seen.clone(), plan.evidence);
         play_directory(join(&control, Kind::Directory), people.clone(), signing);
         play_mailbox(join(&control, Kind::Mailbox), people, seen.clone(), plan.kept);
@@ -265,7 +269,6 @@ impl Letter {
             .map(|address| To { address: (*address).to_owned(), notify: None, original: None })
             .collect();
         let envelope = Envelope {
-            finish: wire::post::Finish::AsItIs,
             from: "aoi@here.example".to_owned(),
             hop,
             recipients,
@@ -353,6 +356,7 @@ fn play_post(
     transit: Arc<Pair>,
     seen: Arc<Mutex<Seen>>,
     (tell_end, tell_idle): Tells,
+    queued: fn() -> wire::post::ToSender,
 ) {
     thread::spawn(move || {
         while let Ok(frame) = post.receive(None) {
@@ -366,6 +370,22 @@ fn play_post(
                         seen.lock().unwrap().rests.push(rest);
                     }
                     let _ = tell_end.send((message, leg, outcome));
+                }
+                FromDepart::Queue(outgoing) => {
+                    let whose = |class| (TENANT, SENDER, outgoing.message, class);
+                    let leg = &outgoing.legs[0].envelope;
+                    let plain = open(&transit, whose(seal::Class::Summary), leg, &frame);
+                    let text = open(&transit, whose(seal::Class::Body), &outgoing.body, &frame);
+                    assert_eq!((outgoing.tenant, outgoing.user), (TENANT, SENDER));
+                    let envelope: Envelope = postcard::from_bytes(&plain).unwrap();
+                    assert_eq!(outgoing.legs[0].route.0, [envelope.hop.word().len() as u8; 16]);
+                    let answer = queued();
+                    if answer == wire::post::ToSender::Queued {
+                        let text = String::from_utf8(text).unwrap();
+                        seen.lock().unwrap().queued.push((outgoing.message, envelope, text));
+                    }
+                    let answer = post.send(frame.call, &answer, &[]);
+                    answer.unwrap();
                 }
             }
         }
@@ -423,6 +443,32 @@ fn play_vault(channel: Channel, transit: Arc<Pair>, seen: Arc<Mutex<Seen>>, evid
 
 type People = Arc<Vec<(String, TenantId, UserId, Keys)>>;
 
+/// A return path that was rewritten.
+pub const SRS: &str = "srs0=hash=tt=shop.example=carol+x@here.example";
+
+fn way_back() -> Statement {
+    let (user, path) = (SENDER, directory::Path::Null);
+    let (to, hop) = ("Carol+x@shop.example".to_owned(), Hop::Domain("shop.example".to_owned()));
+    Statement {
+        address: SRS.to_owned(),
+        tenant: TENANT,
+        recipients: Vec::new(),
+        onward: vec![directory::Onward { user, to, hop, path }],
+        transit: None,
+        absence: None,
+        settings: TenantSettings::default(),
+        issued_ms: 0,
+        valid_until_ms: u64::MAX,
+    }
+}
+
+fn signed(signing: &Ed25519KeyPair, statement: &Statement) -> Stated {
+    let statement = postcard::to_stdvec(statement).unwrap();
+    let signed = [STATEMENT_DOMAIN, &statement].concat();
+    let signature = signing.sign(&signed).as_ref().to_vec();
+    Stated::Known { statement, signature }
+}
+
 fn play_directory(channel: Channel, people: People, signing: Ed25519KeyPair) {
     thread::spawn(move || {
         while let Ok(frame) = channel.receive(None) {
@@ -433,11 +479,9 @@ fn play_directory(channel: Channel, people: People, signing: Ed25519KeyPair) {
                 directory::FromDepart::Address(address) => {
                     let known = people.iter().find(|(known, ..)| *known == address);
                     let stated = match known {
+                        None if address == SRS => signed(&signing, &way_back()),
                         Some((_, tenant, user, keys)) => {
                             let statement = Statement {
-                                onward: Vec::new(),
-                                transit: None,
-                                absence: None,
                                 address: address.clone(),
                                 tenant: *tenant,
                                 recipients: vec![directory::Recipient {
@@ -452,16 +496,17 @@ fn play_directory(channel: Channel, people: People, signing: Ed25519KeyPair) {
                                 issued_ms: 0,
                                 valid_until_ms: u64::MAX,
                             };
-                            let statement = postcard::to_stdvec(&statement).unwrap();
-                            let signed = [STATEMENT_DOMAIN, &statement].concat();
-                            let signature = signing.sign(&signed).as_ref().to_vec();
-                            Stated::Known { statement, signature }
+                            signed(&signing, &statement)
                         }
                         None if address.starts_with("later") => Stated::Later,
                         None if address.ends_with("@here.example") => Stated::Unknown,
                         None => Stated::Foreign,
                     };
                     directory::ToDepart::Stated(stated)
+                }
+                directory::FromDepart::Routes(words) => {
+                    let token = |word: &String| [word.len() as u8; 16];
+                    directory::ToDepart::Routes(Some(words.iter().map(token).collect()))
                 }
             };
             channel.send(frame.call, &answer, &[]).unwrap();
