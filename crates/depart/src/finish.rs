@@ -149,7 +149,8 @@ impl Neighbours {
         let question = ToSigner::MailKeys { domain: domain.to_owned() };
         match self.ask(Kind::Signer, &question, SIGNER_LIMIT)? {
             FromSigner::MailKeys(keys) => Ok(keys),
-            FromSigner::Refused => Ok(Vec::new()),
+            // They cannot be had now; what can be signed waits rather than leaves unsigned.
+            FromSigner::Refused => Err(Fault::Away("signer")),
             _ => Err(Fault::Strange { peer: "signer" }),
         }
     }

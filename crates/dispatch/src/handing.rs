@@ -192,7 +192,8 @@ fn queue(
     let Received { offered, author, id, at_ms } = received;
     let envelopes = split(offered.addressed, common, author.settings.smart_host.as_ref());
     let legs = routed(envelopes, house)?;
-    let under = Under { sending: &author, message: id };
+    let wrapper = house.wrapper(&author)?;
+    let under = Under { sending: &author, message: id, wrapper: &wrapper };
     let Sealed { body, legs, held } = seal(&under, (&offered.text, &draft), &legs)?;
     let outgoing = Outgoing {
         tenant: author.tenant,

@@ -7,10 +7,12 @@ use crate::Fault;
 use compartment::House;
 use flight::Scanners;
 use rustix::event::{PollFd, PollFlags, poll};
+use seal::Wrapper;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use terms::{Kind, TenantId, UserId};
 use wire::control::{Order, Report};
@@ -73,6 +75,7 @@ pub(crate) struct Neighbours {
     renewals: u32,
     statements: HashMap<String, (Instant, Sending)>,
     recipients: HashMap<String, (Instant, Who)>,
+    wrapper: Option<Arc<Wrapper>>,
 }
 
 impl Neighbours {
@@ -88,6 +91,7 @@ impl Neighbours {
             renewals: 0,
             statements: HashMap::new(),
             recipients: HashMap::new(),
+            wrapper: None,
         })
     }
 
@@ -178,6 +182,17 @@ impl Neighbours {
         None
     }
 
+    /// What wraps this person's mail to the tenant's transit pair: made once a day, or for an
+    /// instance, whichever is less.
+    pub(crate) fn wrapper(&mut self, author: &Sending) -> Result<Arc<Wrapper>, Fault> {
+        let public = seal::public_key(&author.transit).map_err(Fault::Seal)?;
+        if let Some(wrapper) = self.wrapper.as_ref().filter(|wrapper| wrapper.is_for(&public)) {
+            return Ok(wrapper.clone());
+        }
+        let wrapper = Wrapper::new(&public, author.tenant, author.user).map_err(Fault::Seal)?;
+        Ok(self.wrapper.insert(Arc::new(wrapper)).clone())
+    }
+
     /// Who a recipient is, as far as it is ours to know.
     pub(crate) fn who_is(&mut self, address: &str) -> Who {
         if let Some((since, who)) = self.recipients.get(address)
@@ -253,7 +268,8 @@ impl Neighbours {
         let question = ToSigner::MailKeys { domain: domain.to_owned() };
         match self.ask(Kind::Signer, &question, &[], SIGNER_LIMIT)? {
             FromSigner::MailKeys(keys) => Ok(keys),
-            FromSigner::Refused => Ok(Vec::new()),
+            // Unsigned, the message would be taken for a forgery: it waits.
+            FromSigner::Refused => Err(Fault::Away("signer")),
             _ => Err(Fault::Strange { peer: "signer" }),
         }
     }

@@ -81,6 +81,8 @@ pub(crate) struct Signer {
     append_at: Instant,
     last_call: u32,
     seen: HashSet<InstanceId>,
+    /// Questions about mail, by who asks.
+    pub(crate) asked_of: HashMap<InstanceId, u32>,
     looked: Instant,
 }
 
@@ -104,6 +106,7 @@ impl Signer {
             append_at: now,
             last_call: 0,
             seen: HashSet::new(),
+            asked_of: HashMap::new(),
             looked: now,
         }
     }
@@ -197,6 +200,7 @@ impl Signer {
             (self.ledger, self.appended) = (None, None);
         }
         self.seen.remove(&label.instance);
+        self.asked_of.remove(&label.instance);
     }
 
     pub(crate) fn alarm(&mut self, what: String) {

@@ -124,6 +124,13 @@ fn without_the_signer_it_waits() {
     let house = settle(plan.with("there.example", "mx.there.example", &remote));
     let mut letter = Letter::out(&["bob@there.example"]);
     letter.envelope.finish = in_name_of("here.example").0;
+    let keys_away = {
+        let house = settle(Plan::default().with("there.example", "mx.there.example", &remote));
+        let mut letter = letter.clone();
+        letter.envelope.finish = in_name_of("away.example").1;
+        house.carry(&[letter])
+    };
+    assert_eq!(keys_away, ["1.0 later sent 0: Ours"]);
     let other = Letter::out(&["bob@there.example"]).numbered(2);
     let mut outcomes = house.carry(&[letter, other]);
     outcomes.sort();

@@ -97,6 +97,9 @@ pub fn play_signer(channel: Channel, keys: Arc<MailKeys>) {
                     named("one", "rsa-sha256"),
                     named("two", "ed25519-sha256"),
                 ]),
+                ToSigner::MailKeys { domain } if domain != "away.example" => {
+                    FromSigner::MailKeys(Vec::new())
+                }
                 ToSigner::SignMail { domain, selector, canonical } if domain == SIGNING => {
                     FromSigner::Signature(keys.key(&selector).sign(&canonical).unwrap())
                 }

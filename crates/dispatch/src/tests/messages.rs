@@ -59,7 +59,7 @@ fn a_message_is_examined_signed_sealed_and_queued() {
     let journey = &seen.journeys[0];
     assert_eq!((journey.state, journey.verdict), (State::Queued, Verdict::Deliver));
     assert_eq!((journey.tenant, journey.message), (TENANT, left.outgoing.message));
-    assert_eq!(journey.recipients, [terms::UserId([6; 8])]);
+    assert_eq!(journey.recipients, [USER]);
     assert_eq!(journey.tokens.len(), 4);
 }
 

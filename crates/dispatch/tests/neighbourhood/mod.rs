@@ -351,6 +351,7 @@ fn play_signer(channel: Channel, seen: Arc<Mutex<Seen>>, has_keys: bool) {
                     let (selector, algorithm) = ("s1".to_owned(), "ed25519-sha256".to_owned());
                     FromSigner::MailKeys(vec![MailKey { selector, algorithm }])
                 }
+                ToSigner::MailKeys { .. } => FromSigner::MailKeys(Vec::new()),
                 ToSigner::SignMail { domain, selector, canonical } => {
                     assert_eq!((domain.as_str(), selector.as_str()), ("example.jp", "s1"));
                     // RFC 8463 §3: what Ed25519 signs is the hash.

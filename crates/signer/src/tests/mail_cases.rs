@@ -111,7 +111,10 @@ fn mail_of_a_tenant_is_signed_by_both_keys_of_its_domain() {
     let message = sign_letter(&mut dispatch);
     assert_eq!(verdict(&message, &records), "rsa-sha256 pass, ed25519-sha256 pass");
     assert!(message.lines().all(|line| line.len() <= 100), "{message}");
-    assert!(keys(&mut dispatch, "elsewhere.example").is_none());
+    // Without keys is not without a signer.
+    for domain in ["elsewhere.example", "", "../mail"] {
+        assert!(keys(&mut dispatch, domain).unwrap().is_empty(), "{domain}");
+    }
     assert_eq!(running.alarms(), 0);
     // The keys made, and one use for the instance, however often it signs.
     let entries = |count: usize| {
@@ -125,6 +128,14 @@ fn mail_of_a_tenant_is_signed_by_both_keys_of_its_domain() {
         count = entries(count);
     }
     assert_eq!(count, 2);
+    running.stop();
+}
+
+#[test]
+fn mail_waits_for_a_signer_that_is_locked() {
+    let running = Running::start(&folder("locked-mail"), false);
+    let mut dispatch = running.join_for(Kind::Dispatch, 5, person(KAEDE));
+    assert!(keys(&mut dispatch, "kaede.example").is_none());
     running.stop();
 }
 
@@ -170,6 +181,20 @@ fn nobody_signs_in_another_tenant_s_name() {
     let question = ToSigner::RotateMailKeys { domain, retire: true };
     assert!(matches!(ask(&mut own, question), FromSigner::Refused));
     assert_eq!(running.alarms(), 2);
+    running.stop();
+}
+
+#[test]
+fn a_dispatch_asks_no_more_than_a_session_needs() {
+    let running = Running::start(&folder("enough"), false).with_vault(None);
+    let mut admin = running.join(Kind::Admin, 3);
+    make(&mut admin, KAEDE, "kaede.example").unwrap();
+    let mut loud = running.join_for(Kind::Dispatch, 5, person(KAEDE));
+    let asked = (0..20_010).filter(|_| keys(&mut loud, "kaede.example").is_some()).count();
+    assert_eq!(asked, 20_000);
+    assert_eq!(running.alarms(), 1);
+    let mut other = running.join_for(Kind::Dispatch, 6, person(KAEDE));
+    assert!(keys(&mut other, "kaede.example").is_some());
     running.stop();
 }
 
