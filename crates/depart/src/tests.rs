@@ -1,6 +1,7 @@
 //! Journeys through a whole instance: real channels and sockets, neighbours that are played.
 
 mod back;
+mod chance;
 mod finished;
 mod hostile;
 mod house;
@@ -28,6 +29,10 @@ fn settle(plan: Plan) -> Neighbourhood {
         handshake: Duration::from_secs(2),
         ..Limits::default()
     };
+    settle_with(plan, limits)
+}
+
+fn settle_with(plan: Plan, limits: Limits) -> Neighbourhood {
     Neighbourhood::around(plan, |control| {
         let house = House::begin_on(control).unwrap();
         thread::spawn(move || crate::live(house, limits))

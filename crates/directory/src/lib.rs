@@ -297,6 +297,15 @@ impl Desk {
                 Ok(ToDepart::Tokens(self.tokens(tenant, &digests)))
             }
             FromDepart::Routes(hops) => Ok(ToDepart::Routes(self.routes(&hops))),
+            FromDepart::Source(tenant) => Ok(self.source(tenant)),
+        }
+    }
+
+    fn source(&self, tenant: TenantId) -> ToDepart {
+        let row = self.key.as_ref().map(|key| self.tables.tenant(key, tenant));
+        match row {
+            Some(Ok(row)) => ToDepart::Source(row.and_then(|row| row.sending.source)),
+            _ => ToDepart::Later,
         }
     }
 

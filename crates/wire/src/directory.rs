@@ -75,7 +75,12 @@ pub enum ToDispatch {
 #[derive(Serialize, Deserialize)]
 pub enum FromDepart {
     Address(String),
-    Tokens { tenant: TenantId, digests: Vec<[u8; 32]> },
+    Tokens {
+        tenant: TenantId,
+        digests: Vec<[u8; 32]>,
+    },
+    /// From which of our addresses this tenant's mail leaves.
+    Source(TenantId),
     /// As [`FromDispatch::Routes`], for notices to senders outside.
     Routes(Vec<String>),
 }
@@ -84,6 +89,10 @@ pub enum FromDepart {
 pub enum ToDepart {
     Stated(Stated),
     Tokens(Vec<[u8; 16]>),
+    /// `None`: from whichever the system takes.
+    Source(Option<std::net::IpAddr>),
+    /// Nobody can say now.
+    Later,
     /// `None`: nobody can say now.
     Routes(Option<Vec<[u8; 16]>>),
 }

@@ -249,3 +249,17 @@ fn smart_hosts() {
     check(HopTls::IfOffered, Some("evil.example"), "1.0 sent 1");
     check(HopTls::IfOffered, None, "1.0 sent 1");
 }
+
+/// A tenant's mail leaves from its own address, or waits.
+#[test]
+fn a_tenant_s_own_address() {
+    let check = |source: [u8; 4], expected: &str| {
+        let remote = Remote::polite();
+        let plan = Plan { source: Some(source.into()), ..Plan::default() };
+        let house = settle(plan.with("there.example", "mx.there.example", &remote));
+        assert_eq!(house.carry(&[bob()]), [expected]);
+        assert_eq!(house.seen.lock().unwrap().sources, [std::net::IpAddr::from(source)]);
+    };
+    check([192, 0, 2, 200], "1.0 sent 1");
+    check([192, 0, 2, 201], "1.0 later sent 0: Ours");
+}

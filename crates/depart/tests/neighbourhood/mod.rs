@@ -51,6 +51,7 @@ pub struct Seen {
     pub journeys: Vec<Journey>,
     pub released: Vec<(MessageId, vault::Class)>,
     pub dialled: Vec<SocketAddr>,
+    pub sources: Vec<IpAddr>,
     pub fetched: Vec<String>,
     pub asked: Vec<Question>,
     pub reports: Vec<String>,
@@ -73,6 +74,8 @@ pub struct Plan {
     /// What post answers to a notice.
     pub queued: fn() -> wire::post::ToSender,
     pub keys: Arc<MailKeys>,
+    /// The tenant's own address.
+    pub source: Option<IpAddr>,
     pub ear: fn(OwnedFd, Arc<Mutex<Seen>>),
 }
 
@@ -88,6 +91,7 @@ impl Default for Plan {
             signer: true,
             queued: || wire::post::ToSender::Queued,
             keys: MailKeys::new(),
+            source: None,
             ear: |_, _| {},
         }
     }
@@ -197,7 +201,7 @@ impl<T> Neighbourhood<T> {
         let post = Arc::new(join(&control, Kind::Post));
         play_post(post.clone(), transit.clone(), seen.clone(), (tell_end, tell_idle), plan.queued);
         play_vault(join(&control, Kind::Vault), transit.clone(), seen.clone(), plan.evidence);
-        play_directory(join(&control, Kind::Directory), people.clone(), signing);
+        play_directory(join(&control, Kind::Directory), people.clone(), signing, plan.source);
         play_mailbox(join(&control, Kind::Mailbox), people, seen.clone(), plan.kept);
         play_names(join(&control, Kind::Names), plan.records, seen.clone());
         play_fetch(join(&control, Kind::Fetch), plan.policies, seen.clone());
@@ -327,9 +331,13 @@ fn play_warden(
     thread::spawn(move || {
         while let Ok(mut frame) = control.receive(None) {
             match frame.read::<Report>().unwrap() {
-                Report::Dial { call, to, .. } => {
+                Report::Dial { call, to, from } => {
                     seen.lock().unwrap().dialled.push(to);
-                    let remote = remotes.get(&to.ip()).map(TcpStream::connect);
+                    seen.lock().unwrap().sources.extend(from);
+                    let is_ours = |from: &IpAddr| *from == IpAddr::from([192, 0, 2, 200]);
+                    let remote =
+                        remotes.get(&to.ip()).filter(|_| from.as_ref().is_none_or(is_ours));
+                    let remote = remote.map(TcpStream::connect);
                     let (refused, sockets) = match remote {
                         Some(Ok(socket)) => (None, vec![OwnedFd::from(socket)]),
                         _ => (Some("unreachable".to_owned()), Vec::new()),
@@ -469,13 +477,19 @@ fn signed(signing: &Ed25519KeyPair, statement: &Statement) -> Stated {
     Stated::Known { statement, signature }
 }
 
-fn play_directory(channel: Channel, people: People, signing: Ed25519KeyPair) {
+fn play_directory(
+    channel: Channel,
+    people: People,
+    signing: Ed25519KeyPair,
+    source: Option<IpAddr>,
+) {
     thread::spawn(move || {
         while let Ok(frame) = channel.receive(None) {
             let answer = match frame.read::<directory::FromDepart>().unwrap() {
                 directory::FromDepart::Tokens { digests, .. } => {
                     directory::ToDepart::Tokens(digests.iter().map(|one| [one[0]; 16]).collect())
                 }
+                directory::FromDepart::Source(_) => directory::ToDepart::Source(source),
                 directory::FromDepart::Address(address) => {
                     let known = people.iter().find(|(known, ..)| *known == address);
                     let stated = match known {
