@@ -194,6 +194,33 @@ mod tests {
     }
 
     #[test]
+    fn fuzz_fields_are_all_of_a_header() {
+        let words = [
+            "Received: x",
+            "\r\n",
+            "\t",
+            " ",
+            "Authentication-Results: mx.here.example;",
+            "\tarc=pass",
+            "\n",
+            "\r",
+            "é",
+            ":",
+        ];
+        let mut state = 5u64;
+        let mut roll = |below: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888);
+            usize::try_from(state >> 33).unwrap() % below
+        };
+        for _ in 0..5_000 {
+            let header: String = (0..roll(60)).map(|_| words[roll(words.len())]).collect();
+            assert_eq!(folded_fields(&header).collect::<String>(), header);
+            let results = found(header.as_bytes(), "mx.here.example");
+            assert!(results.is_none_or(|(_, field)| header.contains(&field)));
+        }
+    }
+
+    #[test]
     fn only_our_own_results_count() {
         let check = |header: &str, expected: &str| {
             let found = found(header.as_bytes(), "mx.here.example");
