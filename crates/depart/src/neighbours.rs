@@ -84,6 +84,8 @@ pub(crate) struct Neighbours {
     /// Policies of domains, with their ids and ends.
     pub policies: HashMap<String, (String, Instant, route::Sts)>,
     authorities: Option<tls::Authorities>,
+    /// What the vault agreed with us, between two batches.
+    pub hand: Option<crate::opening::Hand>,
     source: Option<(Instant, Option<IpAddr>)>,
 }
 
@@ -103,6 +105,7 @@ impl Neighbours {
             answers: HashMap::new(),
             policies: HashMap::new(),
             authorities: None,
+            hand: None,
             source: None,
         })
     }

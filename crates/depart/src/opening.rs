@@ -6,9 +6,13 @@ use crate::neighbours::Neighbours;
 use compartment::View;
 use open::{GrantContext, MessageKey, Place, WrapContext};
 use seal::{Class, Suite};
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+use terms::MessageId;
 use terms::{GrantId, TenantId, UserId};
 use wire::directory;
 use wire::mailbox::SealedPart;
@@ -16,18 +20,27 @@ use wire::post::{Envelope, Load};
 use wire::vault::{self, FromDepart, ToDepart, TransitItem};
 use wire::{INLINE_BYTES, Parcel};
 
-/// What the vault gave for one batch.
+/// A small text's key is asked for with its envelope's: one release, one entry, one proof.
+const TOGETHER_OCTETS: u64 = 256 * 1024;
+/// A tenant's public key of today may be yesterday's by then.
+const AGREED: Duration = Duration::from_secs(10 * 60);
+
+/// What the vault agreed with this instance, and gave for one batch.
 pub(crate) struct Hand {
     tenant: TenantId,
     grant: GrantId,
     agreed: open::Grant,
     /// The tenant's public key of today.
     transit: seal::PublicKey,
+    since: Instant,
+    /// Keys of texts that came with their envelopes.
+    texts: RefCell<HashMap<MessageId, MessageKey>>,
 }
 
 impl Hand {
     pub(crate) fn open(tenant: TenantId, house: &mut Neighbours) -> Result<Self, Fault> {
-        // Agreed anew for each batch: the suite that costs the vault a sixth.
+        // It lasts for minutes and protects nothing that is stored: the suite that costs the vault
+        // a sixth.
         let (public, session) = open::Session::new(Suite::X25519).map_err(Fault::Open)?;
         let question = FromDepart::Open { tenant, session: public.encode() };
         match house.ask_vault(&question)? {
@@ -35,11 +48,17 @@ impl Hand {
                 let context = GrantContext::transit(grant, tenant);
                 let agreed = session.accept(&context, &enc).map_err(Fault::Open)?;
                 let transit = seal::public_key(&transit).map_err(Fault::Seal)?;
-                Ok(Self { tenant, grant, agreed, transit })
+                let (since, texts) = (Instant::now(), RefCell::default());
+                Ok(Self { tenant, grant, agreed, transit, since, texts })
             }
             ToDepart::EvidenceAway | ToDepart::Refused(_) => Err(Fault::NotReleased),
             ToDepart::Released(_) => Err(Fault::Strange { peer: "vault" }),
         }
+    }
+
+    /// Whether it serves for another batch of that tenant.
+    pub(crate) fn serves(&self, tenant: TenantId) -> bool {
+        self.tenant == tenant && self.since.elapsed() < AGREED
     }
 
     /// The envelopes of a batch, in its order.
@@ -51,7 +70,20 @@ impl Hand {
     ) -> Result<Vec<Opened>, Fault> {
         let items: Vec<TransitItem> =
             loads.iter().map(|load| item(load, Class::Summary, &load.envelope)).collect();
-        let keys = match self.release(items.clone(), house) {
+        self.texts.borrow_mut().clear();
+        let is_small = |load: &&Load| load.body.content.len() <= TOGETHER_OCTETS;
+        let mut small: Vec<&Load> = loads.iter().filter(is_small).collect();
+        small.sort_by_key(|load| load.message);
+        small.dedup_by_key(|load| load.message);
+        let texts = small.iter().map(|load| item(load, Class::Body, &load.body));
+        let together: Vec<TransitItem> = items.iter().cloned().chain(texts).collect();
+        let keys = match self.release(together, house).map(|mut keys| {
+            let texts = keys.split_off(items.len());
+            let known =
+                small.iter().zip(texts).filter_map(|(load, key)| Some((load.message, key?)));
+            self.texts.borrow_mut().extend(known);
+            keys
+        }) {
             // One sender may be frozen: the others' mail goes.
             Err(Fault::NotReleased) => self.release_by_sender(&items, house)?,
             released => released?.into_iter().map(Some).collect(),
@@ -96,8 +128,20 @@ impl Hand {
         if loads.is_empty() {
             return Ok(Vec::new());
         }
-        let items = loads.iter().map(|load| item(load, Class::Body, &load.body)).collect();
-        let keys = self.release(items, house)?;
+        let mut keys: Vec<Option<MessageKey>> = {
+            let mut known = self.texts.borrow_mut();
+            loads.iter().map(|load| known.remove(&load.message)).collect()
+        };
+        let lacks = |(_, key): &(&&Load, &Option<MessageKey>)| key.is_none();
+        let lacking: Vec<&Load> =
+            loads.iter().zip(&keys).filter(lacks).map(|(load, _)| *load).collect();
+        if !lacking.is_empty() {
+            let items = lacking.iter().map(|load| item(load, Class::Body, &load.body)).collect();
+            let mut released = self.release(items, house)?.into_iter();
+            for key in keys.iter_mut().filter(|key| key.is_none()) {
+                *key = released.next().flatten();
+            }
+        }
         let text = |(load, key): (&&Load, Option<MessageKey>)| {
             key.map(|key| self.text_with(key, load, held)).transpose()
         };

@@ -267,6 +267,11 @@ impl Desk {
             FromDispatch::Routes(hops) => {
                 self.routes(&hops).map_or(ToDispatch::Later, ToDispatch::Routes)
             }
+            FromDispatch::FirstSeen(digest) => {
+                let token = self.key.as_ref().map(|key| keyed(key, "sent-from", person.0, &digest));
+                let now = now_ms();
+                ToDispatch::FirstSeen(token.map(|token| self.seen.since(token, now)))
+            }
         })
     }
 

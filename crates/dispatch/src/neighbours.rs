@@ -57,7 +57,7 @@ pub(crate) enum Whose {
 pub(crate) enum Who {
     /// Of this house: kept here for somebody, passed on, or both.
     Here {
-        is_kept: bool,
+        users: Vec<UserId>,
         onward: Vec<Onward>,
     },
     Unknown,
@@ -97,6 +97,11 @@ impl Neighbours {
 
     pub(crate) fn host_name(&self) -> &str {
         &self.house.start.host_name
+    }
+
+    /// In the demo everybody is at home on loopback.
+    pub(crate) fn is_demo(&self) -> bool {
+        self.house.start.demo
     }
 
     pub(crate) fn report(&self, report: &Report) {
@@ -205,7 +210,8 @@ impl Neighbours {
             Ok(ToDispatch::Stated(Stated::Known { statement, signature })) => {
                 match self.believe_recipient(address, &statement, &signature) {
                     Some(known) => {
-                        Who::Here { is_kept: !known.recipients.is_empty(), onward: known.onward }
+                        let users = known.recipients.iter().map(|person| person.user).collect();
+                        Who::Here { users, onward: known.onward }
                     }
                     None => Who::Later,
                 }
@@ -258,6 +264,14 @@ impl Neighbours {
         match self.ask(Kind::Directory, &FromDispatch::Tokens(digests), &[], JOURNEY_LIMIT) {
             Ok(ToDispatch::Tokens(tokens)) => tokens,
             _ => Vec::new(),
+        }
+    }
+
+    /// How long ago this was first seen; `None`: the directory cannot say now.
+    pub(crate) fn first_seen(&mut self, digest: [u8; 32]) -> Option<Duration> {
+        match self.ask(Kind::Directory, &FromDispatch::FirstSeen(digest), &[], DIRECTORY_LIMIT) {
+            Ok(ToDispatch::FirstSeen(since_ms)) => since_ms.map(Duration::from_millis),
+            _ => None,
         }
     }
 

@@ -54,6 +54,8 @@ pub enum FromDispatch {
     Tokens(Vec<[u8; 32]>),
     /// Route tokens for these next hops ([`crate::post::Hop::word`]), in the order given.
     Routes(Vec<String>),
+    /// As [`FromEdge::FirstSeen`], of the person's tenant: where do they write from?
+    FirstSeen([u8; 32]),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -69,6 +71,8 @@ pub enum ToDispatch {
     Stated(Stated),
     Tokens(Vec<[u8; 16]>),
     Routes(Vec<[u8; 16]>),
+    /// Milliseconds since the first time; `None`: nobody can say now.
+    FirstSeen(Option<u64>),
 }
 
 /// From `depart`: recipients and senders of ours, one at a time.
