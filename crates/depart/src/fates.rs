@@ -2,6 +2,7 @@
 
 use crate::Fault;
 use crate::batch::Hands;
+use crate::finish;
 use crate::neighbours::Neighbours;
 use crate::opening::Text;
 use courier::Answer;
@@ -93,12 +94,14 @@ pub(crate) struct Leg {
     pub breaks: u8,
     /// Its text, once it was asked for: each key is released once in a batch.
     text: Option<Rc<Text>>,
+    /// Signed or sealed, if it is to be.
+    is_finished: bool,
 }
 
 impl Leg {
     pub(crate) fn new(load: Load, envelope: Envelope) -> Self {
         let fates = vec![Fate::Left(None); envelope.recipients.len()];
-        Self { load, envelope, fates, breaks: 0, text: None }
+        Self { load, envelope, fates, breaks: 0, text: None, is_finished: false }
     }
 
     pub(crate) fn has_text(&self) -> bool {
@@ -115,12 +118,19 @@ impl Leg {
         hands: &Hands,
         house: &mut Neighbours,
     ) -> Result<Rc<Text>, Fault> {
-        if let Some(text) = &self.text {
-            return Ok(text.clone());
+        let text = match &self.text {
+            Some(text) => text.clone(),
+            None => Rc::new(hands.hand.text(&self.load, &hands.held, house)?),
+        };
+        let text = self.text.insert(text);
+        if !self.is_finished {
+            let fields = finish::on_top(&self.envelope.finish, text, house)?;
+            if let Some(text) = Rc::get_mut(text) {
+                text.add_top(fields);
+            }
+            self.is_finished = true;
         }
-        let text = Rc::new(hands.hand.text(&self.load, &hands.held, house)?);
-        self.text = Some(text.clone());
-        Ok(text)
+        Ok(text.clone())
     }
 
     /// Its time is over: who is left fails.

@@ -1,13 +1,14 @@
 //! Depart carries mail to where it goes: one batch of one tenant after another, and then leaves.
 //!
 //! # Holds          the batch in hand, opened, in memory
-//! # May ask        post (what to carry), vault (its keys), names, fetch, directory, mailbox
+//! # May ask        post (what to carry), vault (its keys), names, fetch, directory, mailbox,
+//! #                signer (in its tenant's name)
 //! # Network        sockets that the warden dialled, at the ports of mail and no other
 //! # If taken over  the intruder gets the batch in hand and its relay sessions, and can lie about
 //! #                what became of it; every opened message is recorded
 //! # Never          opens what it was not handed; speaks for a second tenant; sends a bare CR or
-//! #                LF; writes a notice to anybody but a sender of this house; takes apart mail
-//! #                that somebody else than its own tenant's person wrote
+//! #                LF; writes a notice to anybody but a sender; takes apart mail
+//! #                that somebody else than its own tenant's person wrote, but for header fields
 #![cfg_attr(
     test,
     allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
@@ -16,6 +17,8 @@
 mod batch;
 
 mod opening;
+
+mod finish;
 
 mod here;
 mod outside;
@@ -27,6 +30,8 @@ mod conversation;
 
 mod fates;
 mod told;
+
+mod back;
 
 mod neighbours;
 

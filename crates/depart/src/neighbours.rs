@@ -28,6 +28,8 @@ const REJOIN_LIMIT: Duration = Duration::from_secs(4);
 const DIRECTORY_LIMIT: Duration = Duration::from_secs(6);
 /// A release waits for ledger and mirror.
 const VAULT_LIMIT: Duration = Duration::from_secs(20);
+/// An RSA signature takes milliseconds; others may stand before us.
+pub(crate) const SIGNER_LIMIT: Duration = Duration::from_secs(10);
 /// `names` gives up by itself before this.
 const NAMES_LIMIT: Duration = Duration::from_secs(8);
 /// `fetch` serves each asker within thirty seconds.
@@ -209,10 +211,16 @@ impl Neighbours {
         outcome: post::Outcome,
         held: &[OwnedFd],
     ) -> Result<(), Fault> {
-        let post = self.channels.get(&Kind::Post).filter(|_| self.counted_by == self.posts);
-        let post = post.ok_or(Fault::Away("post"))?;
+        let post = self.counting_post()?;
         let ended = FromDepart::Ended { message, leg, outcome };
         post.send(0, &ended, held).map_err(|_| Fault::Away("post"))
+    }
+
+    /// The post that counts what we carry.
+    pub(crate) fn counting_post(&mut self) -> Result<&mut Channel, Fault> {
+        let is_counting = self.counted_by == self.posts;
+        let post = self.channels.get_mut(&Kind::Post).filter(|_| is_counting);
+        post.ok_or(Fault::Away("post"))
     }
 
     // ---- vault, directory, mailbox -------------------------------------------------------------
@@ -360,7 +368,12 @@ impl Neighbours {
     // ---- channels ------------------------------------------------------------------------------
 
     /// Asks a keeper and waits for its answer. If it died meanwhile its successor is asked, once.
-    fn ask<Q, A>(&mut self, kind: Kind, question: &Q, limit: Duration) -> Result<A, Fault>
+    pub(crate) fn ask<Q, A>(
+        &mut self,
+        kind: Kind,
+        question: &Q,
+        limit: Duration,
+    ) -> Result<A, Fault>
     where
         Q: serde::Serialize,
         A: serde::de::DeserializeOwned,
@@ -443,7 +456,9 @@ fn await_kept(mailbox: &Channel, call: u32) -> Option<Kept> {
 /// `None`: no address of ours can look like this.
 pub(crate) fn canonical(address: &str) -> Option<String> {
     let address = Address::parse(address)?;
-    let (plain, _) = address.split_tag();
+    // A return path that was rewritten names somebody else, detail and all.
+    let is_rewritten = address.folded().local().starts_with("srs0=");
+    let plain = if is_rewritten { address } else { address.split_tag().0 };
     let plain = plain.folded();
     let fits = plain.domain().is_ascii() && !plain.local().chars().any(char::is_whitespace);
     fits.then(|| format!("{}@{}", plain.local(), plain.domain()))

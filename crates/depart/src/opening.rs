@@ -14,6 +14,7 @@ use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 use terms::MessageId;
 use terms::{GrantId, TenantId, UserId};
+use wire::directory;
 use wire::mailbox::SealedPart;
 use wire::post::{Envelope, Load};
 use wire::vault::{self, FromDepart, ToDepart, TransitItem};
@@ -236,6 +237,12 @@ impl Hand {
         Ok(SealedPart { epoch: self.transit.epoch(), wrapped, content })
     }
 
+    /// The tenant's public key of today, as it goes over the wire.
+    pub(crate) fn transit(&self) -> directory::PublicKey {
+        let (suite, epoch) = (self.transit.suite().byte(), self.transit.epoch());
+        directory::PublicKey { suite, epoch, bytes: self.transit.point().to_vec() }
+    }
+
     pub(crate) fn tenant(&self) -> TenantId {
         self.tenant
     }
@@ -291,9 +298,8 @@ impl Text {
     }
 
     /// The text with these fields before all others.
-    pub(crate) fn with_top(mut self, fields: String) -> Self {
+    pub(crate) fn add_top(&mut self, fields: String) {
         self.on_top.splice(..0, fields.into_bytes());
-        self
     }
 
     /// Gives all octets to `take`, a chunk at a time. Only if this is `Ok` was it the whole text.

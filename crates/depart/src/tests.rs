@@ -1,6 +1,8 @@
 //! Journeys through a whole instance: real channels and sockets, neighbours that are played.
 
+mod back;
 mod chance;
+mod finished;
 mod hostile;
 mod house;
 mod letters;

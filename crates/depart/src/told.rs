@@ -1,7 +1,8 @@
-//! Telling the sender: a notice (RFC 3461 to 3464) that only they can open, in their own INBOX. It
-//! never leaves the house, and nobody is told about mail from nobody.
+//! Telling the sender: a notice (RFC 3461 to 3464) that only they can open, in their own INBOX; for
+//! mail of others that is passed on, see `back`. Nobody is told about mail from nobody.
 
 use crate::Fault;
+use crate::back;
 use crate::batch::Hands;
 use crate::fates::{Fate, Leg, Obstacle};
 use crate::neighbours::{Kept, Neighbours, Who, canonical};
@@ -66,10 +67,13 @@ pub(crate) fn tell(
     };
     let due: Vec<(usize, &Obstacle)> = who.iter().filter(is_due).copied().collect();
     let Some(sender) = sender.filter(|_| !due.is_empty()) else { return Ok(()) };
-    let (statement, keys) = match sender_of(sender, leg, hands, house)? {
-        Some(found) => found,
-        // They have left the house since: there is nobody to tell.
-        None => return Ok(()),
+    let whom = match sender_of(sender, leg, hands, house)? {
+        Some((statement, keys)) => Whom::Person(statement, keys),
+        None => match back::way(sender, action, leg, house)? {
+            Some(way) => Whom::Outside(way),
+            // They have left the house since: there is nobody to tell.
+            None => return Ok(()),
+        },
     };
     let text = leg.text(hands, house)?;
     let original = text.head(RETURN_BYTES)?;
@@ -81,8 +85,21 @@ pub(crate) fn tell(
         false => Original::Header(&original),
     };
     let id = notice_id(action, leg, &due);
-    let octets = written(action, leg, &due, (id, original), house.host_name());
-    keep(&octets, id, (&statement, &keys), house)
+    let to = match &whom {
+        Whom::Person(..) => leg.envelope.from.as_str(),
+        Whom::Outside(way) => way.to.as_str(),
+    };
+    let octets = written(action, (leg, to), &due, (id, original), house.host_name());
+    match whom {
+        Whom::Person(statement, keys) => keep(&octets, id, (&statement, &keys), house),
+        Whom::Outside(way) => back::send(&octets, id, way, (leg, hands), house),
+    }
+}
+
+/// Who is told.
+enum Whom {
+    Person(Statement, Recipient),
+    Outside(back::Way),
 }
 
 /// The keys of the person who sent it, and of nobody else who has the same address.
@@ -122,7 +139,7 @@ fn notice_id(action: Action, leg: &Leg, due: &[(usize, &Obstacle)]) -> MessageId
 
 fn written(
     action: Action,
-    leg: &Leg,
+    (leg, to): (&Leg, &str),
     due: &[(usize, &Obstacle)],
     (id, original): (MessageId, Original<'_>),
     host: &str,
@@ -153,7 +170,7 @@ fn written(
     notice::write(&Notice {
         action,
         host,
-        to: &leg.envelope.from,
+        to,
         date: &now,
         arrival: Some(&arrival),
         message_id: &format!("{id}@{host}"),

@@ -18,7 +18,7 @@ use terms::{InstanceId, Kind};
 use wire::Channel;
 use wire::control::{Order, Report, Start};
 use wire::names::{Outcome as Found, Record, RecordKind};
-use wire::post::{Errand, Hop};
+use wire::post::{Errand, Finish, Hop};
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().collect();
@@ -51,7 +51,7 @@ fn main() -> ExitCode {
     let around = Neighbourhood::around(plan, be_born);
     load(&around);
     assert_eq!(secure.secured(), 2, "one connection for each batch");
-    assert_eq!((secure.texts().len(), clear.texts().len()), (4, 1));
+    assert_eq!((secure.texts().len(), clear.texts().len()), (5, 1));
     around.control.send(0, &Order::Stop, &[]).unwrap();
     let (zygote, _) = &around.life;
     let ended = zygote.receive(Some(LIMIT)).unwrap();
@@ -79,12 +79,14 @@ fn load<T>(around: &Neighbourhood<T>) {
         Letter { text: large, ..Letter::to(Hop::Here, &["ben@here.example"]).numbered(8) },
         Letter { errand: Errand::TellLate, ..out("bob@there.example", 9) },
         Letter { errand: Errand::GiveBack, ..out("bob@there.example", 10) },
+        finished(out("bob@there.example", 11)),
     ];
     let mut outcomes = around.carry(&letters);
     outcomes.sort();
     let expected = [
         "1.0 sent 1",
         "10.0 failed sent 0: 5.4.7",
+        "11.0 sent 1",
         "2.0 sent 1",
         "3.0 sent 1",
         "4.0 failed sent 0: 5.1.1",
@@ -99,6 +101,12 @@ fn load<T>(around: &Neighbourhood<T>) {
     let seen = around.seen.lock().unwrap();
     let told = seen.copies.iter().filter(|copy| copy.user == SENDER).count();
     assert_eq!((told, seen.copies.len()), (4, 7));
+}
+
+/// To be signed in its domain's name.
+fn finished(mut letter: Letter) -> Letter {
+    letter.envelope.finish = Finish::Sign { domain: "here.example".to_owned() };
+    letter
 }
 
 /// A zygote, and one instance of it with the control channel of the neighbourhood.

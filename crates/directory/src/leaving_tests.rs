@@ -454,6 +454,13 @@ fn those_who_carry_mail_out_have_their_own_questions() {
     let other = house.join(Kind::Dispatch, Some((TenantId([7; 8]), UserId([7; 8]))));
     let again = house.ask(&other, &FromDispatch::Routes(hops));
     assert!(matches!(again, Some(ToDispatch::Routes(again)) if again == routes));
+    let edge = house.join(Kind::Edge, None);
+    let carrier = house.join(Kind::Depart, None);
+    let asked = ["here".to_owned(), "domain a.example".to_owned()];
+    let at_edge = house.ask(&edge, &FromEdge::Routes(asked.to_vec()));
+    assert!(matches!(at_edge, Some(ToEdge::Routes(Some(same))) if same == routes[..2]));
+    let carried = house.ask(&carrier, &FromDepart::Routes(asked.to_vec()));
+    assert!(matches!(carried, Some(ToDepart::Routes(Some(same))) if same == routes[..2]));
     let foreign = house.ask(&other, &FromDispatch::Tokens(digests.clone()));
     assert!(matches!(foreign, Some(ToDispatch::Tokens(foreign)) if foreign != own));
     let depart = house.join(Kind::Depart, None);
@@ -475,6 +482,8 @@ fn those_who_carry_mail_out_have_their_own_questions() {
     house.desk.key = None;
     let later = ask(&mut house, FromDispatch::Routes(Vec::new()));
     assert!(matches!(later, Some(ToDispatch::Later)));
+    let later = house.ask(&edge, &FromEdge::Routes(Vec::new()));
+    assert!(matches!(later, Some(ToEdge::Routes(None))));
 }
 
 #[test]

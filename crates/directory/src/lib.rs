@@ -226,9 +226,7 @@ impl Desk {
             FromEdge::ReturnPath { from, domain } => {
                 return Ok(ToEdge::ReturnPath(self.return_path(&from, &domain)));
             }
-            FromEdge::Routes(hops) => {
-                return Ok(ToEdge::Routes(self.key.as_ref().map(|key| routes(key, &hops))));
-            }
+            FromEdge::Routes(hops) => return Ok(ToEdge::Routes(self.routes(&hops))),
             FromEdge::FirstSeen { tenant, digest } => {
                 let now = now_ms();
                 let token = self.key.as_ref().map(|key| keyed(key, "seen", tenant, &digest));
@@ -274,16 +272,22 @@ impl Desk {
                 Some(_) => ToDispatch::Tokens(self.tokens(person.0, &digests)),
                 None => ToDispatch::Later,
             },
-            FromDispatch::Routes(hops) => match &self.key {
-                Some(key) => ToDispatch::Routes(routes(key, &hops)),
-                None => ToDispatch::Later,
-            },
+            FromDispatch::Routes(hops) => {
+                self.routes(&hops).map_or(ToDispatch::Later, ToDispatch::Routes)
+            }
             FromDispatch::FirstSeen(digest) => {
                 let token = self.key.as_ref().map(|key| keyed(key, "sent-from", person.0, &digest));
                 let now = now_ms();
                 ToDispatch::FirstSeen(token.map(|token| self.seen.since(token, now)))
             }
         })
+    }
+
+    /// Tokens of next hops, the same for everybody who asks; `None`: there is no key yet.
+    fn routes(&self, hops: &[String]) -> Option<Vec<[u8; 16]>> {
+        let key = self.key.as_ref()?;
+        let route = |hop: &String| key.token("route", hop.as_bytes());
+        Some(hops.iter().take(ROUTES).map(route).collect())
     }
 
     fn state_sending(&mut self, person: (TenantId, UserId), address: &str) -> ToDispatch {
@@ -305,6 +309,7 @@ impl Desk {
             FromDepart::Tokens { tenant, digests } => {
                 Ok(ToDepart::Tokens(self.tokens(tenant, &digests)))
             }
+            FromDepart::Routes(hops) => Ok(ToDepart::Routes(self.routes(&hops))),
             FromDepart::Source(tenant) => Ok(self.source(tenant)),
         }
     }

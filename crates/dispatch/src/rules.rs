@@ -141,7 +141,6 @@ mod tests {
             Finding::new(id, *weight, (*detail).to_owned())
         };
         Examined {
-            header: None,
             findings: findings.iter().map(finding).collect(),
             parts: 1,
             authentication: Vec::new(),
@@ -149,6 +148,7 @@ mod tests {
             forged: Vec::new(),
             summary: postcard::to_stdvec(&mime::summarise(text.as_bytes())).unwrap(),
             trace_digests: Vec::new(),
+            header: None,
             micros: 0,
         }
     }

@@ -579,7 +579,9 @@ impl Neighbours {
 /// The one spelling that the directory looks up: lower case, without what stands behind a plus.
 /// `None`: no address of ours can look like this.
 pub(crate) fn canonical(address: &Address) -> Option<String> {
-    let (plain, _) = address.split_tag();
+    // A return path that was rewritten names somebody else, detail and all.
+    let is_rewritten = address.folded().local().starts_with("srs0=");
+    let plain = if is_rewritten { address.clone() } else { address.split_tag().0 };
     let plain = plain.folded();
     let fits = plain.domain().is_ascii() && !plain.local().chars().any(char::is_whitespace);
     fits.then(|| format!("{}@{}", plain.local(), plain.domain()))

@@ -256,20 +256,7 @@ impl Desk {
         let call = frame.call;
         match frame.read()? {
             FromSender::Queue(outgoing) => {
-                if tenant.is_some_and(|tenant| tenant != outgoing.tenant) {
-                    return Err(wire::Fault::Malformed);
-                }
-                match self.store.queue(&outgoing, &frame.descriptors) {
-                    Ok(answer) => self.owe(peer, call, Owed::Sender(answer)),
-                    Err(Fault::Parcel(fault)) => {
-                        self.failed(&Fault::Parcel(wire::Fault::Malformed));
-                        return Err(fault);
-                    }
-                    Err(fault) => {
-                        self.owed.push((peer, call, Owed::Sender(ToSender::Fault)));
-                        self.failed(&fault);
-                    }
-                }
+                return self.queue(peer, call, (&outgoing, &frame.descriptors), tenant);
             }
             FromSender::May { user, recipients, limits } => {
                 let now = seconds(now_ms());
@@ -299,6 +286,12 @@ impl Desk {
                 self.asked_for = None;
                 self.idle.push(Idle { peer, tenant, since: Instant::now() });
                 Ok(())
+            }
+            FromDepart::Queue(outgoing) => {
+                let carried = self.carried.get(&peer).ok_or(wire::Fault::Malformed)?;
+                let tenant = self.store.table.tenants.of(carried.tenant);
+                let tenant = Some(tenant.ok_or(wire::Fault::Malformed)?);
+                self.queue(peer, frame.call, (&outgoing, &frame.descriptors), tenant)
             }
             FromDepart::Ended { message, leg, outcome } => {
                 let Some(carried) = self.carried.get_mut(&peer) else { return Ok(()) };

@@ -131,6 +131,40 @@ mod tests {
     }
 
     #[test]
+    fn fuzz_no_header_says_more_than_is_read() {
+        let words: [&[u8]; 12] = [
+            b"Received: x",
+            b"X-Sekisho-Passed: ",
+            b"To: ",
+            b"a@b.example, ",
+            b"<1@x>",
+            b"\r\n",
+            b"References: ",
+            b"Auto-Submitted: ",
+            b"=?utf-8?B?",
+            b"\xff\x00",
+            b"\t",
+            b":;,\"(",
+        ];
+        let mut state = 17u64;
+        let mut roll = |below: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888);
+            usize::try_from(state >> 33).unwrap() % below
+        };
+        for _ in 0..3_000 {
+            let header: Vec<u8> =
+                (0..roll(200)).flat_map(|_| words[roll(words.len())].to_vec()).collect();
+            let read = read(&header);
+            assert!(read.passed.len() <= super::PASSED_MARKS && read.named.len() <= super::NAMED);
+            assert!(read.passed.iter().all(|mark| mark.len() <= 3 * super::MARK_BYTES));
+            let thread = [read.message_id.as_str(), read.references.as_str()];
+            for id in thread.iter().flat_map(|ids| ids.split(' ')).filter(|id| !id.is_empty()) {
+                assert!(id.starts_with('<') && id.ends_with('>') && id.is_ascii(), "{id}");
+            }
+        }
+    }
+
+    #[test]
     fn references_are_of_good_form_and_few() {
         let check = |value: &str, expected: &str| {
             let header = format!("References: {value}\r\n\r\n");

@@ -89,6 +89,8 @@ pub enum FromDepart {
     },
     /// From which of our addresses this tenant's mail leaves.
     Source(TenantId),
+    /// As [`FromDispatch::Routes`], for notices to senders outside.
+    Routes(Vec<String>),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -99,6 +101,8 @@ pub enum ToDepart {
     Source(Option<std::net::IpAddr>),
     /// Nobody can say now.
     Later,
+    /// `None`: nobody can say now.
+    Routes(Option<Vec<[u8; 16]>>),
 }
 
 /// What the vault signs: under which key a person's outgoing mail is sealed, and what they may.

@@ -157,6 +157,9 @@ pub enum FromDepart {
     /// How one leg of its batch ended. Answered by nothing; a leg of which nothing is said when
     /// the instance is gone is tried again.
     Ended { message: MessageId, leg: LegNumber, outcome: Outcome },
+    /// A notice to the sender, outside, of mail that was passed on: of the tenant whose batch is in
+    /// hand. Answered as [`FromSender::Queue`] is, by a [`ToSender`].
+    Queue(Box<Outgoing>),
 }
 
 /// How an attempt ended.

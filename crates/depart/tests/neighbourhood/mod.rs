@@ -1,12 +1,15 @@
-//! Everybody around a depart, played: warden, post, vault, directory, mailbox, names, fetch.
+//! Everybody around a depart, played: warden, post, vault, directory, mailbox, names,
+//! fetch, signer.
 
 // Two tests play it, neither needs all of it.
 #![allow(dead_code)]
 
 pub mod remote;
+pub mod signing;
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use remote::Remote;
+use signing::{MailKeys, play_signer};
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
@@ -53,6 +56,7 @@ pub struct Seen {
     pub asked: Vec<Question>,
     pub reports: Vec<String>,
     pub rests: Vec<Envelope>,
+    pub queued: Vec<(MessageId, Envelope, String)>,
     pub heard: Vec<String>,
     pub listened: bool,
 }
@@ -66,6 +70,10 @@ pub struct Plan {
     /// What the mailbox answers to its nth arrival.
     pub kept: fn(usize) -> mailbox::ToEdge,
     pub evidence: bool,
+    pub signer: bool,
+    /// What post answers to a notice.
+    pub queued: fn() -> wire::post::ToSender,
+    pub keys: Arc<MailKeys>,
     /// The tenant's own address.
     pub source: Option<IpAddr>,
     pub ear: fn(OwnedFd, Arc<Mutex<Seen>>),
@@ -80,6 +88,9 @@ impl Default for Plan {
             authorities: String::new(),
             kept: |_| mailbox::ToEdge::Kept,
             evidence: true,
+            signer: true,
+            queued: || wire::post::ToSender::Queued,
+            keys: MailKeys::new(),
             source: None,
             ear: |_, _| {},
         }
@@ -147,6 +158,7 @@ pub struct Neighbourhood<T> {
     pub ended: Receiver<(MessageId, u16, Outcome)>,
     pub idle: Receiver<Option<TenantId>>,
     transit: Arc<Pair>,
+    pub keys: Arc<MailKeys>,
     pub life: T,
 }
 
@@ -187,15 +199,19 @@ impl<T> Neighbourhood<T> {
         let (tell_end, ended) = channel();
         let (tell_idle, idle) = channel();
         let post = Arc::new(join(&control, Kind::Post));
-        play_post(post.clone(), transit.clone(), seen.clone(), (tell_end, tell_idle));
+        play_post(post.clone(), transit.clone(), seen.clone(), (tell_end, tell_idle), plan.queued);
         play_vault(join(&control, Kind::Vault), transit.clone(), seen.clone(), plan.evidence);
         play_directory(join(&control, Kind::Directory), people.clone(), signing, plan.source);
         play_mailbox(join(&control, Kind::Mailbox), people, seen.clone(), plan.kept);
         play_names(join(&control, Kind::Names), plan.records, seen.clone());
         play_fetch(join(&control, Kind::Fetch), plan.policies, seen.clone());
+        if plan.signer {
+            play_signer(join(&control, Kind::Signer), plan.keys.clone());
+        }
+        let keys = plan.keys;
         let control = Arc::new(control);
         play_warden(control.clone(), plan.remotes, seen.clone(), plan.ear);
-        Self { seen, control, post, ended, idle, transit, life: live(depart) }
+        Self { seen, control, post, ended, idle, transit, keys, life: live(depart) }
     }
 
     /// A batch for whoever is idle.
@@ -348,6 +364,7 @@ fn play_post(
     transit: Arc<Pair>,
     seen: Arc<Mutex<Seen>>,
     (tell_end, tell_idle): Tells,
+    queued: fn() -> wire::post::ToSender,
 ) {
     thread::spawn(move || {
         while let Ok(frame) = post.receive(None) {
@@ -361,6 +378,22 @@ fn play_post(
                         seen.lock().unwrap().rests.push(rest);
                     }
                     let _ = tell_end.send((message, leg, outcome));
+                }
+                FromDepart::Queue(outgoing) => {
+                    let whose = |class| (TENANT, SENDER, outgoing.message, class);
+                    let leg = &outgoing.legs[0].envelope;
+                    let plain = open(&transit, whose(seal::Class::Summary), leg, &frame);
+                    let text = open(&transit, whose(seal::Class::Body), &outgoing.body, &frame);
+                    assert_eq!((outgoing.tenant, outgoing.user), (TENANT, SENDER));
+                    let envelope: Envelope = postcard::from_bytes(&plain).unwrap();
+                    assert_eq!(outgoing.legs[0].route.0, [envelope.hop.word().len() as u8; 16]);
+                    let answer = queued();
+                    if answer == wire::post::ToSender::Queued {
+                        let text = String::from_utf8(text).unwrap();
+                        seen.lock().unwrap().queued.push((outgoing.message, envelope, text));
+                    }
+                    let answer = post.send(frame.call, &answer, &[]);
+                    answer.unwrap();
                 }
             }
         }
@@ -418,6 +451,32 @@ fn play_vault(channel: Channel, transit: Arc<Pair>, seen: Arc<Mutex<Seen>>, evid
 
 type People = Arc<Vec<(String, TenantId, UserId, Keys)>>;
 
+/// A return path that was rewritten.
+pub const SRS: &str = "srs0=hash=tt=shop.example=carol+x@here.example";
+
+fn way_back() -> Statement {
+    let (user, path) = (SENDER, directory::Path::Null);
+    let (to, hop) = ("Carol+x@shop.example".to_owned(), Hop::Domain("shop.example".to_owned()));
+    Statement {
+        address: SRS.to_owned(),
+        tenant: TENANT,
+        recipients: Vec::new(),
+        onward: vec![directory::Onward { user, to, hop, path }],
+        transit: None,
+        absence: None,
+        settings: TenantSettings::default(),
+        issued_ms: 0,
+        valid_until_ms: u64::MAX,
+    }
+}
+
+fn signed(signing: &Ed25519KeyPair, statement: &Statement) -> Stated {
+    let statement = postcard::to_stdvec(statement).unwrap();
+    let signed = [STATEMENT_DOMAIN, &statement].concat();
+    let signature = signing.sign(&signed).as_ref().to_vec();
+    Stated::Known { statement, signature }
+}
+
 fn play_directory(
     channel: Channel,
     people: People,
@@ -434,6 +493,7 @@ fn play_directory(
                 directory::FromDepart::Address(address) => {
                     let known = people.iter().find(|(known, ..)| *known == address);
                     let stated = match known {
+                        None if address == SRS => signed(&signing, &way_back()),
                         Some((_, tenant, user, keys)) => {
                             let statement = Statement {
                                 address: address.clone(),
@@ -450,16 +510,17 @@ fn play_directory(
                                 issued_ms: 0,
                                 valid_until_ms: u64::MAX,
                             };
-                            let statement = postcard::to_stdvec(&statement).unwrap();
-                            let signed = [STATEMENT_DOMAIN, &statement].concat();
-                            let signature = signing.sign(&signed).as_ref().to_vec();
-                            Stated::Known { statement, signature }
+                            signed(&signing, &statement)
                         }
                         None if address.starts_with("later") => Stated::Later,
                         None if address.ends_with("@here.example") => Stated::Unknown,
                         None => Stated::Foreign,
                     };
                     directory::ToDepart::Stated(stated)
+                }
+                directory::FromDepart::Routes(words) => {
+                    let token = |word: &String| [word.len() as u8; 16];
+                    directory::ToDepart::Routes(Some(words.iter().map(token).collect()))
                 }
             };
             channel.send(frame.call, &answer, &[]).unwrap();

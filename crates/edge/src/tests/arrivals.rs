@@ -301,6 +301,11 @@ fn addresses_have_the_directory_s_spelling() {
     };
     check("Aoi+News@Example.JP", Some("aoi@example.jp"));
     check("+aoi@example.jp", Some("+aoi@example.jp"));
+    // A rewritten return path is somebody else's address, detail and all.
+    check(
+        "SRS0=Ab=1C=Shop.example=carol+x@Example.JP",
+        Some("srs0=ab=1c=shop.example=carol+x@example.jp"),
+    );
     check("\"a b\"@example.jp", None);
     check("aoi@例え.jp", None);
     check("葵@example.jp", Some("葵@example.jp"));

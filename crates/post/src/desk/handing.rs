@@ -1,13 +1,14 @@
 //! What is handed to a `depart` is told to the vault first: it opens that, for that instance, and
 //! nothing else.
 
-use super::{Carried, Desk, Idle};
+use super::{Carried, Desk, Idle, Owed};
+use crate::Fault;
 use std::os::fd::OwnedFd;
 use std::time::Instant;
 use terms::{MessageId, TenantId, UserId};
 use wire::Peer;
 use wire::control::Report;
-use wire::post::{Load, ToDepart};
+use wire::post::{Load, Outgoing, ToDepart, ToSender};
 use wire::vault::FromPost;
 
 /// A batch on its way to whoever carries it.
@@ -18,6 +19,31 @@ pub(super) struct Batch {
 }
 
 impl Desk {
+    /// `tenant`: the only one that this peer may speak for.
+    pub(super) fn queue(
+        &mut self,
+        peer: Peer,
+        call: u32,
+        (outgoing, held): (&Outgoing, &[OwnedFd]),
+        tenant: Option<TenantId>,
+    ) -> Result<(), wire::Fault> {
+        if tenant.is_some_and(|tenant| tenant != outgoing.tenant) {
+            return Err(wire::Fault::Malformed);
+        }
+        match self.store.queue(outgoing, held) {
+            Ok(answer) => self.owe(peer, call, Owed::Sender(answer)),
+            Err(Fault::Parcel(fault)) => {
+                self.failed(&Fault::Parcel(wire::Fault::Malformed));
+                return Err(fault);
+            }
+            Err(fault) => {
+                self.owed.push((peer, call, Owed::Sender(ToSender::Fault)));
+                self.failed(&fault);
+            }
+        }
+        Ok(())
+    }
+
     /// A vault that was started anew knows nothing of what is in hand: it is told again.
     pub(super) fn meet_vault(&mut self, vault: Peer) {
         self.vault = Some(vault);

@@ -167,6 +167,18 @@ fn what_is_in_hand_is_opened_recorded_by_sender() {
 }
 
 #[test]
+fn a_gateway_s_mail_is_in_nobody_s_name() {
+    let mut queue = Queue::open("gateway", 49);
+    let nobody = queue.mail(UserId::default(), 1);
+    let stranger = queue.mail(UserId([99; 8]), 2);
+    queue.hand(DEPART, &[&nobody, &stranger]);
+    let (grant, _) = queue.begin(TENANT).unwrap();
+    assert_eq!(queue.released(grant, &[&nobody, &stranger]), "released [1, 1, 0, 0]");
+    assert!(queue.transits().contains(&(UserId::default(), vec![nobody.message])));
+    queue.running.stop();
+}
+
+#[test]
 fn who_asks_for_what_it_was_not_handed_is_refused_and_heard() {
     let mut queue = Queue::open("not-in-hand", 41);
     let (a, b) = (queue.mail(USER, 1), queue.mail(OTHER, 2));

@@ -1,0 +1,109 @@
+//! A notice to a sender outside, of mail that was passed on and failed: nobody of this house sent
+//! it, so it goes through the queue, from the null sender. Nothing but mail that was judged good
+//! when it came is passed on, so hardly a forged sender is told.
+
+use crate::Fault;
+use crate::batch::Hands;
+use crate::fates::Leg;
+use crate::neighbours::{Neighbours, Who, canonical};
+use copies::Leaving;
+use notice::Action;
+use smtp::Address;
+use std::time::Duration;
+use terms::{Kind, MessageId};
+use wire::directory::{self, Path};
+use wire::post::{Envelope, Finish, FromDepart, Hop, Receiver, Route, ToSender};
+
+/// The directory answers from memory.
+const ROUTE_LIMIT: Duration = Duration::from_secs(6);
+/// A durable commit on a busy disk.
+const QUEUE_LIMIT: Duration = Duration::from_secs(30);
+
+/// Where a sender is.
+pub(crate) struct Way {
+    pub to: String,
+    hop: Hop,
+}
+
+/// The way to the sender of mail that was passed on; `None`: nobody is to be told. Only a failure
+/// is worth a notice to somebody outside.
+pub(crate) fn way(
+    sender: &str,
+    action: Action,
+    leg: &Leg,
+    house: &mut Neighbours,
+) -> Result<Option<Way>, Fault> {
+    let is_passed_on = matches!(leg.envelope.finish, Finish::Seal { .. });
+    if action != Action::Failed || !is_passed_on {
+        return Ok(None);
+    }
+    let Some(address) = canonical(sender) else { return Ok(None) };
+    Ok(match house.who_is(&address) {
+        Who::Known(statement) => {
+            // A return path of ours leads on to whoever wrote.
+            let back = statement.onward.into_iter().find(|way| way.path == Path::Null);
+            let here = || Way { to: address, hop: Hop::Here };
+            let is_somebody = !statement.recipients.is_empty();
+            back.map(|way| Way { to: way.to, hop: way.hop }).or(is_somebody.then(here))
+        }
+        Who::Foreign => Address::parse(sender).map(|address| {
+            let hop = Hop::Domain(address.domain().to_owned());
+            Way { to: address.written(), hop }
+        }),
+        Who::Unknown => None,
+        Who::Later => return Err(Fault::Away("directory")),
+    })
+}
+
+/// Queues the notice; under the same id it stands there once.
+pub(crate) fn send(
+    octets: &[u8],
+    id: MessageId,
+    way: Way,
+    (leg, hands): (&Leg, &Hands),
+    house: &mut Neighbours,
+) -> Result<(), Fault> {
+    let route = house.route(&way.hop)?;
+    let envelope = Envelope {
+        // RFC 5321 §4.5.5.
+        from: String::new(),
+        hop: way.hop,
+        needs_utf8: leg.envelope.needs_utf8 || !way.to.is_ascii(),
+        recipients: vec![Receiver { address: way.to, notify: None, original: None }],
+        returns_all: None,
+        envelope_id: None,
+        require_tls: leg.envelope.require_tls,
+        has_eight_bits: !octets.is_ascii(),
+        finish: Finish::AsItIs,
+    };
+    let leaving = Leaving {
+        tenant: hands.hand.tenant(),
+        user: leg.load.user,
+        message: id,
+        transit: &hands.hand.transit(),
+        at_ms: compartment::now_ms(),
+        added: b"",
+        bytes: octets.len() as u64,
+    };
+    let (outgoing, held) =
+        copies::leave::<Fault>(&leaving, &[(envelope, route)], |push| Ok(push(octets)?))?;
+    let post = house.counting_post()?;
+    match post.ask(&FromDepart::Queue(Box::new(outgoing)), &held, QUEUE_LIMIT) {
+        Ok((ToSender::Queued, _)) => Ok(()),
+        _ => Err(Fault::Away("post")),
+    }
+}
+
+impl Neighbours {
+    fn route(&mut self, hop: &Hop) -> Result<Route, Fault> {
+        let question = directory::FromDepart::Routes(vec![hop.word()]);
+        match self.ask(Kind::Directory, &question, ROUTE_LIMIT)? {
+            directory::ToDepart::Routes(Some(tokens)) => match tokens.as_slice() {
+                [token] => Ok(Route(*token)),
+                _ => Err(Fault::Strange { peer: "directory" }),
+            },
+            directory::ToDepart::Routes(None) => Err(Fault::Away("directory")),
+            _ => Err(Fault::Strange { peer: "directory" }),
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Who is told, outside, of mail that was passed on and failed.
+
+use super::neighbourhood::remote::Remote;
+use super::neighbourhood::{Letter, Plan, SRS};
+use super::settle;
+use wire::post::{Errand, Finish, ToSender};
+
+/// Mail of this sender that was passed on, to a remote that refuses it.
+fn passed_on(from: &str) -> Letter {
+    let mut letter = Letter::out(&["gone@there.example"]);
+    letter.envelope.from = from.to_owned();
+    letter.envelope.finish = Finish::Seal { domain: "keyless.example".to_owned() };
+    letter
+}
+
+fn plan() -> Plan {
+    let remote = Remote::that(|_, line| {
+        line.starts_with("RCPT TO:<gone").then(|| "550 5.1.1 no such user\r\n".to_owned())
+    });
+    Plan::default().with("there.example", "mx.there.example", &remote)
+}
+
+#[test]
+fn a_sender_outside_hears_of_a_failure_from_nobody() {
+    let check = |from: &str, expected: &str| {
+        let house = settle(plan());
+        assert_eq!(house.carry(&[passed_on(from)]), ["1.0 failed sent 0: 5.1.1"]);
+        let seen = house.seen.lock().unwrap();
+        let shown: Vec<String> = seen
+            .queued
+            .iter()
+            .map(|(_, envelope, _)| {
+                let (from, to) = (&envelope.from, &envelope.recipients[0].address);
+                format!("<{from}> {to} {}", envelope.hop.word())
+            })
+            .collect();
+        assert_eq!(shown.join(" "), expected, "{from}");
+        assert!(seen.copies.is_empty(), "{from}");
+        for (_, envelope, text) in &seen.queued {
+            assert_eq!(envelope.finish, Finish::AsItIs);
+            assert!(text.contains(&format!("\r\nTo: <{}>\r\n", envelope.recipients[0].address)));
+            for words in ["Action: failed\r\n", "Status: 5.1.1\r\n", "Auto-Submitted: auto-replied"]
+            {
+                assert!(text.contains(words), "{text}");
+            }
+        }
+    };
+    check("carol@shop.example", "<> carol@shop.example domain shop.example");
+    // A rewritten path leads back to whoever wrote, as they write themselves.
+    check(SRS, "<> Carol+x@shop.example domain shop.example");
+    check(&SRS.replace("srs0=", "SRS0="), "<> Carol+x@shop.example domain shop.example");
+    check("cy@here.example", "<> cy@here.example here");
+    check("", "");
+    check("nobody@here.example", "");
+}
+
+#[test]
+fn nobody_outside_hears_of_anything_else() {
+    let house = settle(plan());
+    let never = |mut letter: Letter| {
+        letter.envelope.recipients[0].notify = Some((false, false, false));
+        letter
+    };
+    let own = |mut letter: Letter| {
+        letter.envelope.finish = Finish::AsItIs;
+        letter
+    };
+    let mut sent = Letter::out(&["bob@there.example"]).numbered(4);
+    sent.envelope = passed_on("carol@shop.example").envelope;
+    sent.envelope.recipients[0].address = "bob@there.example".to_owned();
+    sent.envelope.recipients[0].notify = Some((true, true, true));
+    let letters = [
+        never(passed_on("carol@shop.example")).numbered(1),
+        own(passed_on("carol@shop.example")).numbered(2),
+        Letter { errand: Errand::TellLate, ..passed_on("carol@shop.example").numbered(3) },
+        sent,
+    ];
+    let mut outcomes = house.carry(&letters);
+    outcomes.sort();
+    let failed = |number: u8| format!("{number}.0 failed sent 0: 5.1.1");
+    assert_eq!(outcomes, [failed(1), failed(2), "3.0 told late".into(), "4.0 sent 1".into()]);
+    assert!(house.seen.lock().unwrap().queued.is_empty());
+}
+
+#[test]
+fn what_cannot_be_told_yet_is_tried_again_under_the_same_id() {
+    let house = settle(Plan { queued: || ToSender::Full, ..plan() });
+    let letter = passed_on("carol@shop.example");
+    assert_eq!(house.carry(&[letter.clone()]), ["1.0 later sent 0: Ours"]);
+    assert_eq!(house.carry(&[passed_on("later@shop.example")]), ["1.0 later sent 0: Ours"]);
+    let house = settle(plan());
+    house.carry(&[letter.clone()]);
+    house.carry(&[letter]);
+    let seen = house.seen.lock().unwrap();
+    assert_eq!(seen.queued.len(), 2);
+    assert_eq!(seen.queued[0].0, seen.queued[1].0);
+}
