@@ -204,6 +204,9 @@ fn judge_phase(
     let likeness = likeness(phase, entries);
     let is_recorded = is_recorded(phase, entries);
     let kind = phase.kind;
+    if kind == Kind::Depart && !is_recorded {
+        findings.broken.push("depart: it opened what no release names".to_owned());
+    }
     if phase.intruders.is_empty() {
         findings.broken.push(format!("{}: nothing hostile was ever born", kind.word()));
     }
@@ -451,6 +454,9 @@ fn allowed(kind: Kind, asset: Asset) -> Got {
         (Kind::Access, AccountSecrets | StoredBodies | StoredHeaders | MailInFlight) => {
             Got::Bounded
         }
+        (Kind::Dispatch | Kind::Depart, MailInFlight) => Got::Bounded,
+        // What is signed stands in the header, and a signer reads what it signs.
+        (Kind::Signer, MailInFlight) => Got::Bounded,
         (Kind::Scanner | Kind::Edge | Kind::Gate | Kind::Names | Kind::Zone, MailInFlight) => {
             Got::Bounded
         }
