@@ -59,9 +59,7 @@ fn take(intruder: &mut Intruder, tenant: TenantId, legs: &[Load], held: &[OwnedF
     };
     let parts: Vec<(&Load, Class, &SealedPart)> = legs
         .iter()
-        .flat_map(|load| {
-            [(load, Class::Summary, &load.envelope), (load, Class::Body, &load.body)]
-        })
+        .flat_map(|load| [(load, Class::Summary, &load.envelope), (load, Class::Body, &load.body)])
         .collect();
     let items: Vec<TransitItem> =
         parts.iter().map(|(load, class, part)| item(load, *class, part)).collect();
@@ -166,23 +164,22 @@ pub fn abuse(intruder: &mut Intruder, facts: &Facts) {
 }
 
 fn is_known(answer: &[u8]) -> bool {
-    matches!(
-        postcard::from_bytes(answer),
-        Ok(FromDirectory::Stated(Stated::Known { .. }))
-    )
+    matches!(postcard::from_bytes(answer), Ok(FromDirectory::Stated(Stated::Known { .. })))
 }
 
 /// A letter that nobody wrote, for somebody of another organisation.
 fn forge_mail(intruder: &mut Intruder, facts: &Facts) {
     let Some(reader) = whose(intruder, &facts.neighbour) else { return };
     let act = "put a letter that nobody wrote into a neighbour's mailbox";
-    let copies = vec![copy(reader, MessageId(compartment::random()))];
+    let message = MessageId(compartment::random());
+    let copies = vec![copy(reader, message)];
     let keep = ToMailbox::Keep { copies, journeys: Vec::new(), more: false };
     let (taken, answer) = ask(intruder, Kind::Mailbox, &keep, act);
     match postcard::from_bytes(&answer) {
         Ok(FromMailbox::Kept) => {
             let (asset, what) = (Asset::MailInFlight, format!("{act}: kept"));
             intruder.tell(&Told::Partly { asset, what });
+            intruder.tell(&Told::Forged(message));
         }
         _ => word(intruder, Asset::MailInFlight, act, true, &format!("{taken:?}")),
     }

@@ -92,9 +92,8 @@ pub fn abuse(intruder: &mut Intruder, facts: &Facts) {
 }
 
 fn is_known(answer: &[u8]) -> bool {
-    let known = |stated: &wire::directory::Stated| {
-        matches!(stated, wire::directory::Stated::Known { .. })
-    };
+    let known =
+        |stated: &wire::directory::Stated| matches!(stated, wire::directory::Stated::Known { .. });
     matches!(postcard::from_bytes(answer), Ok(FromDirectory::Stated(stated)) if known(&stated))
 }
 
@@ -206,7 +205,8 @@ fn keep(intruder: &mut Intruder, is_copy: bool, act: &str) {
     let journeys = if is_copy { Vec::new() } else { vec![journey] };
     let question = FromEdge::Keep { copies, journeys, more: false };
     let (taken, answer) = ask(intruder, Kind::Mailbox, &question, act);
-    let kept = taken == Taken::Answered && matches!(postcard::from_bytes(&answer), Ok(ToEdge::Kept));
+    let kept =
+        taken == Taken::Answered && matches!(postcard::from_bytes(&answer), Ok(ToEdge::Kept));
     word(intruder, Asset::OtherTenants, act, !kept, &format!("{taken:?}"));
 }
 

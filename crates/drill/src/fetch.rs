@@ -8,7 +8,8 @@ use wire::fetch::{Answer, Ask};
 
 const PULSE: Duration = Duration::from_millis(10);
 /// A policy that lets mail go to whoever claims to be the destination.
-const LIE: &[u8] = b"version: STSv1\r\nmode: none\r\nmx: mx.attacker.example\r\nmax_age: 604800\r\n";
+const LIE: &[u8] =
+    b"version: STSv1\r\nmode: none\r\nmx: mx.attacker.example\r\nmax_age: 604800\r\n";
 
 pub fn abuse(intruder: &mut Intruder, facts: &Facts) {
     keeper::abuse(intruder, facts);

@@ -1,7 +1,9 @@
 //! The intruder's life: it waits for what the drill asks, does it, and says what came of it.
 
 use crate::report::{Ask, Facts, Sealed, Told};
-use crate::{access, acts, admin, depart, directory, dispatch, edge, fetch, gate, identity, keeper};
+use crate::{
+    access, acts, admin, depart, directory, dispatch, edge, fetch, gate, identity, keeper,
+};
 use crate::{ledgers, post, scanner, signer, sockets, vault};
 use compartment::House;
 use evidence::Author;

@@ -105,7 +105,10 @@ pub enum Ask {
     /// Ask for these keys of somebody else's, whose wrapped form you got hold of.
     Replay(Vec<Item>),
     /// Ask for these keys of mail on its way, which somebody else was handed.
-    Carry { tenant: TenantId, items: Vec<TransitItem> },
+    Carry {
+        tenant: TenantId,
+        items: Vec<TransitItem>,
+    },
     /// Open these: ciphertext from a stolen disk.
     Open(Vec<Sealed>),
     /// Tell the warden what is not yours to tell.
@@ -134,6 +137,8 @@ pub enum Told {
     Obtained { how: String, bytes: Vec<u8> },
     /// This message's content was in hand.
     Passed(MessageId),
+    /// This message it made itself, and had it kept for somebody.
+    Forged(MessageId),
     /// A message's content was in hand that has no number, because it was never kept.
     PassedUnkept,
     /// Wrapped keys of the person served.

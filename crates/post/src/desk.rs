@@ -14,7 +14,7 @@ use handing::Batch;
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
-use terms::{InstanceId, Kind, MessageId, TenantId};
+use terms::{InstanceId, Kind, MessageId, TenantId, UserId};
 use wire::control::{Order, Report};
 use wire::ledger::FromLedger;
 use wire::post::*;
@@ -216,7 +216,7 @@ impl Desk {
         let Some(label) = self.hub.label(peer).cloned() else { return };
         let call = frame.call;
         let understood = match (label.kind, label.person) {
-            (Kind::Dispatch, Some((tenant, _))) => self.answer_sender(peer, Some(tenant), frame),
+            (Kind::Dispatch, Some(person)) => self.answer_sender(peer, Some(person), frame),
             (Kind::Edge, _) => self.answer_sender(peer, None, frame),
             (Kind::Depart, _) => self.answer_depart(peer, label.instance, frame),
             (Kind::Admin, _) => frame.read().map(|asked| self.answer_admin(peer, call, asked)),
@@ -238,17 +238,18 @@ impl Desk {
         self.gone(peer);
     }
 
-    /// `tenant`: the only one that this peer may speak for.
+    /// `person`: the only one that this peer may speak for; what leaves is counted and recorded
+    /// in their name.
     fn answer_sender(
         &mut self,
         peer: Peer,
-        tenant: Option<TenantId>,
+        person: Option<(TenantId, UserId)>,
         frame: Frame,
     ) -> Result<(), wire::Fault> {
         let call = frame.call;
         match frame.read()? {
             FromSender::Queue(outgoing) => {
-                if tenant.is_some_and(|tenant| tenant != outgoing.tenant) {
+                if person.is_some_and(|person| person != (outgoing.tenant, outgoing.user)) {
                     return Err(wire::Fault::Malformed);
                 }
                 match self.store.queue(&outgoing, &frame.descriptors) {
@@ -264,6 +265,9 @@ impl Desk {
                 }
             }
             FromSender::May { user, recipients, limits } => {
+                if person.is_some_and(|(_, own)| own != user) {
+                    return Err(wire::Fault::Malformed);
+                }
                 let now = seconds(now_ms());
                 let wait = self.store.table.senders.wait(user, recipients, limits, now);
                 let _ = self.hub.send(peer, call, &ToSender::May(wait), Vec::new());

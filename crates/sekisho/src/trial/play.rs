@@ -2,11 +2,11 @@
 
 use super::cast::{BIRTH_LIMIT, Cast, Intruder, PULSE, WORK_LIMIT};
 use super::clients::{self, Reading};
-use super::{facts, leaving};
 use super::markers::{Marker, Side};
 use super::stage::{self, House};
 use super::watch::{Alarm, Watch};
 use super::wiretap::Wiretap;
+use super::{facts, leaving};
 use crate::client;
 use crate::demo::reading::Reader;
 use crate::outcome::Trouble;
@@ -47,6 +47,8 @@ pub struct Phase {
     /// Numbers of messages that were in hand.
     pub passed: BTreeSet<MessageId>,
     pub passed_unkept: u64,
+    /// Numbers of messages that it made itself and had kept.
+    pub forged: BTreeSet<MessageId>,
     /// The second run: its first call off charter ended it, and a successor was born.
     pub replaced: Option<bool>,
     pub is_program: bool,
@@ -169,6 +171,7 @@ pub fn raise(
         intruders: Vec::new(),
         passed: BTreeSet::new(),
         passed_unkept: 0,
+        forged: BTreeSet::new(),
         replaced: None,
         is_program,
         got_out: 0,
@@ -226,7 +229,8 @@ fn settle(house: &mut House, kind: Kind, drafted: &[InstanceId]) -> bool {
         let is_kept = house.post_in_flight().is_ok();
         let reading = clients::person_reading(house, Side::A).and_then(|one| one.join().ok());
         let is_read = reading.is_some_and(|one| one.let_in && !one.octets.is_empty());
-        let mut leaves = || !leaving::is_on_the_way(kind) || clients::mail_leaves(house, LEAVE_LIMIT);
+        let mut leaves =
+            || !leaving::is_on_the_way(kind) || clients::mail_leaves(house, LEAVE_LIMIT);
         if is_kept && is_read && leaves() {
             return true;
         }
@@ -561,6 +565,7 @@ pub fn collect_passed(house: &House, phase: &mut Phase) {
     for told in phase.intruders.iter().flat_map(|one| &one.told) {
         match told {
             Told::Passed(message) => drop(phase.passed.insert(*message)),
+            Told::Forged(message) => drop(phase.forged.insert(*message)),
             Told::PassedUnkept => phase.passed_unkept += 1,
             _ => {}
         }

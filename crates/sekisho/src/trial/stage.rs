@@ -285,9 +285,8 @@ impl House {
         }
         let from = self.account(side).map_or("", |account| account.address);
         let friend = format!("{local}@outside.example");
-        let octets = format!(
-            "From: <{from}>\r\nTo: <{friend}>\r\nSubject: {subject}\r\n\r\n{text}\r\n"
-        );
+        let octets =
+            format!("From: <{from}>\r\nTo: <{friend}>\r\nSubject: {subject}\r\n\r\n{text}\r\n");
         let to = vec![to.map_or(friend, str::to_owned)];
         Handed { to, octets: octets.into_bytes() }
     }

@@ -391,7 +391,9 @@ fn yielded_by(
             (Got::Bounded, format!("{found} of {all} markers, each released and recorded"))
         }
         (found, None) => {
-            (Got::Bounded, format!("{found} of {all} markers, of what passed through it"))
+            let more = partly.map_or(String::new(), |(_, what)| format!("; {what}"));
+            let what = format!("{found} of {all} markers, of what passed through it{more}");
+            (Got::Bounded, what)
         }
     }
 }
@@ -480,6 +482,7 @@ pub fn likeness(phase: &Phase, entries: &[Entry]) -> Option<scope::Likeness> {
     let mut named = scope.messages;
     named.extend((0..scope.unattributed_connections).map(unkept));
     let mut passed = phase.passed.clone();
+    passed.extend(&phase.forged);
     passed.extend((0..phase.passed_unkept).map(unkept));
     Some(scope::compare(&named, &passed))
 }
