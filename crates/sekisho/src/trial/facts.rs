@@ -5,6 +5,9 @@ use super::stage::House;
 use drill::{Asset, Facts};
 use terms::Kind;
 
+/// Somebody of the other organisation whose mail nobody reads in a drill.
+pub const NEIGHBOUR: &str = "bob@example.net";
+
 pub fn facts(house: &mut House, kind: Kind) -> Facts {
     house.watch.pump();
     let victim = if kind == Kind::Vault { Kind::Mailbox } else { Kind::Vault };
@@ -28,7 +31,7 @@ pub fn facts(house: &mut House, kind: Kind) -> Facts {
         domain: "example.net".to_owned(),
         outside: house.outside.at,
         colleague: "haru@example.jp".to_owned(),
-        neighbour: "bob@example.net".to_owned(),
+        neighbour: NEIGHBOUR.to_owned(),
         round: 0,
         person: house.account(Side::B).map_or("", |account| account.address).to_owned(),
     }

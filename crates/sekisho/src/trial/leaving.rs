@@ -40,6 +40,15 @@ pub fn two_letters(house: &mut House) -> Vec<Handing> {
     both.into_iter().flatten().collect()
 }
 
+/// Everything that mail does which leaves: for a neighbour, and for somebody outside.
+pub fn rehearse(house: &mut House, neighbour: &str, limit: Duration) {
+    let letters = vec![house.write_out(Side::A, Some(neighbour))];
+    if let Some(handing) = clients::handing_in(house, Side::A, letters) {
+        handing.replies(limit);
+    }
+    clients::mail_leaves(house, limit);
+}
+
 /// Letters that stay in the queue, for a keeper of it to be found with.
 pub fn fill_queue(house: &mut House) {
     for side in [Side::A, Side::B] {
@@ -120,6 +129,8 @@ pub fn depart(house: &mut House, cast: &mut Cast, phase: &mut Phase) {
         one.ask(&Ask::Leave);
         one.drain();
     }
+    // What somebody left lying was handed to the next meanwhile.
+    phase.intruders.iter_mut().for_each(|one| one.side = side_of(one));
     drop(clients);
 }
 

@@ -206,7 +206,7 @@ fn with_frames(house: &mut House, kind: Kind, code: &[u8]) -> Result<Program, Tr
         }
     }
     if leaving::is_asked(kind) || leaving::is_on_the_way(kind) || kind == Kind::Access {
-        clients::mail_leaves(house, WHOLE_LIMIT / 4);
+        leaving::rehearse(house, facts::NEIGHBOUR, LEAVE_LIMIT);
     }
     let _ = client::value(&house.data, &Request::UserList { tenant: None });
     let _ = client::value(&house.data, &Request::Status);
