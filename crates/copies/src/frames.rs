@@ -46,7 +46,7 @@ pub fn frames(
 }
 
 /// For many people a content is passed once, beside the frame, instead of once for each.
-fn held_if_larger(content: Content, limit: usize) -> Result<Content, Fault> {
+pub(crate) fn held_if_larger(content: Content, limit: usize) -> Result<Content, Fault> {
     match content {
         Content::Memory(octets) if octets.len() > limit => {
             let mut file = Parcel::create().map_err(Fault::Hold)?;
@@ -58,7 +58,7 @@ fn held_if_larger(content: Content, limit: usize) -> Result<Content, Fault> {
 }
 
 /// The content as a parcel of the frame whose descriptors are `held`.
-fn parcel(content: &Content, held: &mut Vec<OwnedFd>) -> Result<Parcel, Fault> {
+pub(crate) fn parcel(content: &Content, held: &mut Vec<OwnedFd>) -> Result<Parcel, Fault> {
     match content {
         Content::Memory(octets) => Ok(Parcel::Inline(octets.clone())),
         Content::File { file, octets } => {

@@ -66,7 +66,7 @@ pub fn seal<E: From<Fault>>(
 }
 
 /// A small body is sealed in memory, a large one from memfd to memfd, a chunk at a time.
-fn seal_body<E: From<Fault>>(
+pub(crate) fn seal_body<E: From<Fault>>(
     place: &seal::Place,
     (added, size): (&[u8], u64),
     each_piece: impl FnOnce(&mut dyn FnMut(&[u8]) -> Result<(), Fault>) -> Result<(), E>,

@@ -1,11 +1,14 @@
-//! Copies of one message for the people it is for: from here on nobody in the house can read it
-//! but through the vault.
+//! Copies of one message for the people it is for, or for the queue: from here on nobody in the
+//! house can read it but through the vault.
 //!
 //! People of one tenant who get the same octets share them: those are sealed once, and the key of
 //! each content is wrapped to each person. The parts:
 //! - summary: length of the added fields (u32, little endian), the added fields, and the overview
 //!   of the message as `mime` writes it (postcard);
 //! - body: the added fields, and the message.
+//!
+//! Mail that leaves is sealed to its tenant's transit key: its body as above, and in the summary's
+//! place the envelope (postcard of `wire::post::Envelope`) of each leg.
 //!
 //! **Never** learns a private key or asks anybody. Whether a key is somebody's is for the caller to
 //! know: the vault signed it.
@@ -15,6 +18,7 @@
 )]
 
 mod group;
+mod leaving;
 
 mod frames;
 
@@ -23,6 +27,7 @@ mod date;
 pub use date::date;
 pub use frames::frames;
 pub use group::{Group, Message, Person, seal};
+pub use leaving::{Leaving, leave};
 
 /// What broke on our side.
 #[derive(Debug, thiserror::Error)]

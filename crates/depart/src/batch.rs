@@ -3,7 +3,7 @@
 use crate::Fault;
 use crate::fates::{Fate, Leg, Obstacle};
 use crate::neighbours::{Batch, Neighbours};
-use crate::opening::Hand;
+use crate::opening::{Hand, Opened};
 use crate::{here, outside, told};
 use notice::Action;
 use std::collections::VecDeque;
@@ -21,19 +21,30 @@ pub(crate) struct Hands {
 /// Carries everything. A fault ends the instance; what nobody said anything about is tried again.
 pub(crate) fn carry(batch: Batch, house: &mut Neighbours) -> Result<(), Fault> {
     let Batch { tenant, loads, held } = batch;
-    let hand = match Hand::open(tenant, house) {
+    let agreed = house.hand.take().filter(|hand| hand.serves(tenant));
+    let is_agreed = agreed.is_some();
+    let hand = match agreed.map_or_else(|| Hand::open(tenant, house), Ok) {
         Ok(hand) => hand,
         Err(fault) => return put_off(&loads, &fault, house),
     };
-    let hands = Hands { hand, held };
-    let legs = match open_envelopes(loads.clone(), &hands, house) {
+    let mut hands = Hands { hand, held };
+    let mut legs = open_envelopes(&loads, &hands, house);
+    // A vault that was started anew knows nothing of what was agreed before.
+    if is_agreed && matches!(legs, Err(Fault::NotReleased)) {
+        hands.hand = match Hand::open(tenant, house) {
+            Ok(hand) => hand,
+            Err(fault) => return put_off(&loads, &fault, house),
+        };
+        legs = open_envelopes(&loads, &hands, house);
+    }
+    let legs = match legs {
         Ok(legs) => legs,
         Err(fault) => return put_off(&loads, &fault, house),
     };
     let mut outward: Vec<VecDeque<Leg>> = Vec::new();
     for mut leg in legs {
         match (leg.load.errand, &leg.envelope.hop) {
-            (Errand::TellLate, _) => tell_late(&leg, &hands, house)?,
+            (Errand::TellLate, _) => tell_late(&mut leg, &hands, house)?,
             (Errand::GiveBack, _) => {
                 leg.give_up();
                 leg.end(&hands, house)?;
@@ -48,7 +59,9 @@ pub(crate) fn carry(batch: Batch, house: &mut Neighbours) -> Result<(), Fault> {
             },
         }
     }
-    outward.into_iter().try_for_each(|legs| outside::carry(legs, &hands, house))
+    outward.into_iter().try_for_each(|legs| outside::carry(legs, &hands, house))?;
+    house.hand = Some(hands.hand);
+    Ok(())
 }
 
 /// Whether a leg can share connections with these.
@@ -70,16 +83,20 @@ fn put_off(loads: &[Load], fault: &Fault, house: &mut Neighbours) -> Result<(), 
 }
 
 fn open_envelopes(
-    loads: Vec<Load>,
+    loads: &[Load],
     hands: &Hands,
     house: &mut Neighbours,
 ) -> Result<Vec<Leg>, Fault> {
-    let opened = hands.hand.envelopes(&loads, &hands.held, house)?;
+    let opened = hands.hand.envelopes(loads, &hands.held, house)?;
     let mut legs = Vec::with_capacity(loads.len());
-    for (load, envelope) in loads.into_iter().zip(opened) {
+    for (load, envelope) in loads.iter().zip(opened) {
         match envelope {
-            Some(envelope) => legs.push(Leg::new(load, envelope)),
-            None => cannot_be_opened(&load, house)?,
+            Opened::Envelope(envelope) => legs.push(Leg::new(load.clone(), envelope)),
+            Opened::NotNow => {
+                let later = Outcome::Later { sent: 0, rest: None, why: Why::Ours };
+                house.ended(load.message, load.leg, later, &[])?;
+            }
+            Opened::Never => cannot_be_opened(load, house)?,
         }
     }
     Ok(legs)
@@ -98,7 +115,7 @@ fn cannot_be_opened(load: &Load, house: &mut Neighbours) -> Result<(), Fault> {
     house.ended(load.message, load.leg, outcome, &[])
 }
 
-fn tell_late(leg: &Leg, hands: &Hands, house: &mut Neighbours) -> Result<(), Fault> {
+fn tell_late(leg: &mut Leg, hands: &Hands, house: &mut Neighbours) -> Result<(), Fault> {
     let obstacle = Obstacle::late();
     let who: Vec<(usize, &Obstacle)> =
         (0..leg.fates.len()).map(|place| (place, &obstacle)).collect();

@@ -2,8 +2,12 @@
 
 use crate::Fault;
 use crate::batch::Hands;
+use crate::neighbours::Neighbours;
+use crate::opening::Text;
+use courier::Answer;
 use notice::Reason;
 use std::os::fd::OwnedFd;
+use std::rc::Rc;
 use wire::post::{Envelope, Load, Outcome, Receiver, Why};
 
 /// One recipient.
@@ -31,8 +35,10 @@ pub(crate) struct Obstacle {
     pub why: Why,
     pub status: (u8, u16, u16),
     pub remote: Option<String>,
-    /// What was said, by them or by us.
+    /// What was said.
     pub answer: Option<String>,
+    /// By the remote, and not by us.
+    pub is_theirs: bool,
     /// Known better than from status and words.
     pub reason: Option<Reason>,
 }
@@ -40,7 +46,7 @@ pub(crate) struct Obstacle {
 impl Obstacle {
     pub(crate) fn of(why: Why, status: (u8, u16, u16), answer: &str) -> Self {
         let answer = Some(answer.to_owned());
-        Self { why, status, remote: None, answer, reason: None }
+        Self { why, status, remote: None, answer, is_theirs: false, reason: None }
     }
 
     pub(crate) fn ours(answer: &str) -> Self {
@@ -53,15 +59,19 @@ impl Obstacle {
         Self::of(Why::Answered { class, subject, detail }, status, answer)
     }
 
+    /// The remote's own words, with a class of ours: what it says may fit its code or not.
+    pub(crate) fn said(class: u8, answer: &Answer) -> Self {
+        let (_, subject, detail) = answer.status();
+        let obstacle = Self::answered((class, subject, detail), &answer.quoted());
+        Self { is_theirs: true, ..obstacle }
+    }
+
     pub(crate) fn late() -> Self {
-        let reason = Some(Reason::Unreachable);
-        Self { why: Why::Unreachable, status: (4, 4, 1), remote: None, answer: None, reason }
+        Self::answered((4, 0, 0), "it has not been taken yet").because(Reason::NotYet)
     }
 
     fn expired() -> Self {
-        let why = Why::Answered { class: 5, subject: 4, detail: 7 };
-        let reason = Some(Reason::Expired);
-        Self { why, status: (5, 4, 7), remote: None, answer: None, reason }
+        Self::answered((5, 4, 7), "its time is over").because(Reason::Expired)
     }
 
     pub(crate) fn because(self, reason: Reason) -> Self {
@@ -81,12 +91,36 @@ pub(crate) struct Leg {
     pub fates: Vec<Fate>,
     /// Connections that broke in the middle of it.
     pub breaks: u8,
+    /// Its text, once it was asked for: each key is released once in a batch.
+    text: Option<Rc<Text>>,
 }
 
 impl Leg {
     pub(crate) fn new(load: Load, envelope: Envelope) -> Self {
         let fates = vec![Fate::Left(None); envelope.recipients.len()];
-        Self { load, envelope, fates, breaks: 0 }
+        Self { load, envelope, fates, breaks: 0, text: None }
+    }
+
+    pub(crate) fn has_text(&self) -> bool {
+        self.text.is_some()
+    }
+
+    pub(crate) fn take_text(&mut self, text: Text) {
+        self.text = Some(Rc::new(text));
+    }
+
+    /// Its text as it leaves.
+    pub(crate) fn text(
+        &mut self,
+        hands: &Hands,
+        house: &mut Neighbours,
+    ) -> Result<Rc<Text>, Fault> {
+        if let Some(text) = &self.text {
+            return Ok(text.clone());
+        }
+        let text = Rc::new(hands.hand.text(&self.load, &hands.held, house)?);
+        self.text = Some(text.clone());
+        Ok(text)
     }
 
     /// Its time is over: who is left fails.

@@ -79,6 +79,11 @@ fn receiving(leg: &mut Leg, house: &mut Neighbours) -> Vec<Receiving> {
         let address = leg.receiver(place).map(|receiver| receiver.address.clone());
         let who = address.as_deref().and_then(canonical).map(|address| house.who_is(&address));
         match who {
+            // All of it is passed on since: that was to be done when it was handed in.
+            Some(Who::Known(statement)) if statement.recipients.is_empty() => {
+                let moved = Obstacle::answered((5, 1, 6), "nobody of the house has this address");
+                leg.set(place, Fate::Failed(moved.because(Reason::HasMoved)));
+            }
             Some(Who::Known(statement)) => add(&mut people, statement, place),
             Some(Who::Later) => {
                 let obstacle = Obstacle::ours("the directory does not answer");
@@ -105,8 +110,8 @@ fn add(people: &mut Vec<Receiving>, statement: Statement, place: usize) {
 
 /// The text, its overview, and what stands on top. It is mail that a person of this very tenant
 /// wrote: what taking it apart could do to us, it does to its own tenant's batch.
-fn letter(leg: &Leg, hands: &Hands, house: &mut Neighbours) -> Result<Letter, Fault> {
-    let text = hands.hand.text(&leg.load, &hands.held, house)?.whole()?;
+fn letter(leg: &mut Leg, hands: &Hands, house: &mut Neighbours) -> Result<Letter, Fault> {
+    let text = leg.text(hands, house)?.whole()?;
     let summary = mime::summarise(&text);
     // RFC 5321 §4.4. Who handed it in, and when, its own Received says.
     let added = format!(

@@ -36,7 +36,7 @@ mod tests;
 use compartment::House;
 use neighbours::Neighbours;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use wire::control::Report;
 
 /// What broke on our side: whatever it concerns is tried again.
@@ -72,6 +72,9 @@ pub(crate) struct Limits {
     pub piece: Duration,
     /// For one letter, all of it.
     pub letter: Duration,
+    /// A destination that brings nothing to an end for so long is left alone: a few hosts that
+    /// answer slowly, each in its five minutes, must not hold an instance for hours.
+    pub attempt: Duration,
     /// An instance that has a tenant and nothing to do leaves after this: another one is born when
     /// there is mail again.
     pub idle: Duration,
@@ -85,13 +88,15 @@ impl Default for Limits {
             answer: Duration::from_secs(10 * 60),
             piece: Duration::from_secs(3 * 60),
             letter: Duration::from_secs(60 * 60),
+            attempt: Duration::from_secs(10 * 60),
             idle: Duration::from_secs(30),
         }
     }
 }
 
-/// Batches that one instance carries before a fresh one takes its place.
-const BATCHES: usize = 64;
+/// How long one instance serves its tenant before a fresh one takes its place. A birth costs more
+/// than a hundred letters, and what an intruder gets is the batch in hand either way.
+const LIFE: Duration = Duration::from_secs(10 * 60);
 
 /// The whole life of an instance: settle in, carry what post hands over, leave.
 pub fn serve(house: House) -> ExitCode {
@@ -106,7 +111,8 @@ fn live(house: House, limits: Limits) -> ExitCode {
         Err(_) => return ExitCode::FAILURE,
     };
     let mut tenant = None;
-    for _ in 0..BATCHES {
+    let born = Instant::now();
+    while born.elapsed() < LIFE || tenant.is_none() {
         let Some(batch) = neighbours.next_batch(tenant) else { break };
         // Post knows whose we are; a second tenant would be its error, and ours to refuse.
         if tenant.is_some_and(|tenant| tenant != batch.tenant) {

@@ -7,7 +7,7 @@ use crate::{Fault, Limits};
 use compartment::House;
 use smtp::Address;
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 use terms::{Kind, MessageId, TenantId};
@@ -36,6 +36,8 @@ const DIAL_LIMIT: Duration = Duration::from_secs(10);
 /// When the house dials too often: how often it is asked again, and after how long.
 const DIAL_TRIES: usize = 20;
 const DIAL_PAUSE: Duration = Duration::from_millis(300);
+/// An instance has one tenant; what it changes counts after this.
+const SOURCE_TIME: Duration = Duration::from_secs(60);
 /// Answers of the DNS are remembered this long at most, and so many of them; `names` has the rest.
 const ANSWER_TIME: Duration = Duration::from_secs(60);
 const ANSWERS: usize = 256;
@@ -80,6 +82,9 @@ pub(crate) struct Neighbours {
     /// Policies of domains, with their ids and ends.
     pub policies: HashMap<String, (String, Instant, route::Sts)>,
     authorities: Option<tls::Authorities>,
+    /// What the vault agreed with us, between two batches.
+    pub hand: Option<crate::opening::Hand>,
+    source: Option<(Instant, Option<IpAddr>)>,
 }
 
 impl Neighbours {
@@ -98,6 +103,8 @@ impl Neighbours {
             answers: HashMap::new(),
             policies: HashMap::new(),
             authorities: None,
+            hand: None,
+            source: None,
         })
     }
 
@@ -286,10 +293,27 @@ impl Neighbours {
 
     // ---- the warden ----------------------------------------------------------------------------
 
+    /// From which of our addresses this tenant's mail leaves.
+    pub(crate) fn source(&mut self, tenant: TenantId) -> Result<Option<IpAddr>, Fault> {
+        if let Some((since, source)) = self.source
+            && since.elapsed() < SOURCE_TIME
+        {
+            return Ok(source);
+        }
+        let question = directory::FromDepart::Source(tenant);
+        match self.ask(Kind::Directory, &question, DIRECTORY_LIMIT)? {
+            directory::ToDepart::Source(source) => {
+                self.source = Some((Instant::now(), source));
+                Ok(source)
+            }
+            _ => Err(Fault::Away("directory")),
+        }
+    }
+
     /// A socket that is on its way to `to`, or why there is none.
-    pub(crate) fn dial(&mut self, to: SocketAddr) -> Result<OwnedFd, String> {
+    pub(crate) fn dial(&mut self, to: SocketAddr, from: Option<IpAddr>) -> Result<OwnedFd, String> {
         for _ in 0..DIAL_TRIES {
-            match self.dial_once(to) {
+            match self.dial_once(to, from) {
                 Err(why) if why == DIALS_BUSY => std::thread::sleep(DIAL_PAUSE),
                 dialled => return dialled,
             }
@@ -297,10 +321,10 @@ impl Neighbours {
         Err(DIALS_BUSY.to_owned())
     }
 
-    fn dial_once(&mut self, to: SocketAddr) -> Result<OwnedFd, String> {
+    fn dial_once(&mut self, to: SocketAddr, from: Option<IpAddr>) -> Result<OwnedFd, String> {
         self.last_dial = self.last_dial.wrapping_add(1);
         let call = self.last_dial;
-        let dial = Report::Dial { call, to, from: None };
+        let dial = Report::Dial { call, to, from };
         self.house.report(&dial, &[]).map_err(|fault| fault.to_string())?;
         let until = Instant::now() + DIAL_LIMIT;
         loop {

@@ -6,59 +6,104 @@ use crate::neighbours::Neighbours;
 use compartment::View;
 use open::{GrantContext, MessageKey, Place, WrapContext};
 use seal::{Class, Suite};
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
-use terms::{GrantId, TenantId};
+use std::time::{Duration, Instant};
+use terms::MessageId;
+use terms::{GrantId, TenantId, UserId};
 use wire::mailbox::SealedPart;
 use wire::post::{Envelope, Load};
 use wire::vault::{self, FromDepart, ToDepart, TransitItem};
 use wire::{INLINE_BYTES, Parcel};
 
-/// What the vault gave for one batch.
+/// A small text's key is asked for with its envelope's: one release, one entry, one proof.
+const TOGETHER_OCTETS: u64 = 256 * 1024;
+/// A tenant's public key of today may be yesterday's by then.
+const AGREED: Duration = Duration::from_secs(10 * 60);
+
+/// What the vault agreed with this instance, and gave for one batch.
 pub(crate) struct Hand {
     tenant: TenantId,
     grant: GrantId,
     agreed: open::Grant,
     /// The tenant's public key of today.
     transit: seal::PublicKey,
+    since: Instant,
+    /// Keys of texts that came with their envelopes.
+    texts: RefCell<HashMap<MessageId, MessageKey>>,
 }
 
 impl Hand {
     pub(crate) fn open(tenant: TenantId, house: &mut Neighbours) -> Result<Self, Fault> {
-        let (public, session) = open::Session::new(Suite::P256).map_err(Fault::Open)?;
+        // It lasts for minutes and protects nothing that is stored: the suite that costs the vault
+        // a sixth.
+        let (public, session) = open::Session::new(Suite::X25519).map_err(Fault::Open)?;
         let question = FromDepart::Open { tenant, session: public.encode() };
         match house.ask_vault(&question)? {
             ToDepart::Opened { grant, enc, transit } => {
                 let context = GrantContext::transit(grant, tenant);
                 let agreed = session.accept(&context, &enc).map_err(Fault::Open)?;
                 let transit = seal::public_key(&transit).map_err(Fault::Seal)?;
-                Ok(Self { tenant, grant, agreed, transit })
+                let (since, texts) = (Instant::now(), RefCell::default());
+                Ok(Self { tenant, grant, agreed, transit, since, texts })
             }
             ToDepart::EvidenceAway | ToDepart::Refused(_) => Err(Fault::NotReleased),
             ToDepart::Released(_) => Err(Fault::Strange { peer: "vault" }),
         }
     }
 
-    /// The envelopes of a batch, in its order; `None` where one does not open.
+    /// Whether it serves for another batch of that tenant.
+    pub(crate) fn serves(&self, tenant: TenantId) -> bool {
+        self.tenant == tenant && self.since.elapsed() < AGREED
+    }
+
+    /// The envelopes of a batch, in its order.
     pub(crate) fn envelopes(
         &self,
         loads: &[Load],
         held: &[OwnedFd],
         house: &mut Neighbours,
-    ) -> Result<Vec<Option<Envelope>>, Fault> {
-        let items = loads.iter().map(|load| item(load, Class::Summary, &load.envelope)).collect();
-        let keys = self.release(items, house)?;
-        let open = |(load, key): (&Load, Option<MessageKey>)| {
-            let sealed = load.envelope.content.clone().open(held).ok()?;
-            let plain =
-                open::open_content(&key?, &self.place(load, Class::Summary), &sealed).ok()?;
-            match postcard::take_from_bytes::<Envelope>(&plain) {
-                Ok((envelope, [])) if !envelope.recipients.is_empty() => Some(envelope),
-                _ => None,
-            }
+    ) -> Result<Vec<Opened>, Fault> {
+        let items: Vec<TransitItem> =
+            loads.iter().map(|load| item(load, Class::Summary, &load.envelope)).collect();
+        self.texts.borrow_mut().clear();
+        let is_small = |load: &&Load| load.body.content.len() <= TOGETHER_OCTETS;
+        let mut small: Vec<&Load> = loads.iter().filter(is_small).collect();
+        small.sort_by_key(|load| load.message);
+        small.dedup_by_key(|load| load.message);
+        let texts = small.iter().map(|load| item(load, Class::Body, &load.body));
+        let together: Vec<TransitItem> = items.iter().cloned().chain(texts).collect();
+        let keys = match self.release(together, house).map(|mut keys| {
+            let texts = keys.split_off(items.len());
+            let known =
+                small.iter().zip(texts).filter_map(|(load, key)| Some((load.message, key?)));
+            self.texts.borrow_mut().extend(known);
+            keys
+        }) {
+            // One sender may be frozen: the others' mail goes.
+            Err(Fault::NotReleased) => self.release_by_sender(&items, house)?,
+            released => released?.into_iter().map(Some).collect(),
+        };
+        let open = |(load, key): (&Load, Option<Option<MessageKey>>)| match key {
+            Some(key) => match self.envelope(load, key, held) {
+                Some(envelope) => Opened::Envelope(envelope),
+                None => Opened::Never,
+            },
+            None => Opened::NotNow,
         };
         Ok(loads.iter().zip(keys).map(open).collect())
+    }
+
+    fn envelope(&self, load: &Load, key: Option<MessageKey>, held: &[OwnedFd]) -> Option<Envelope> {
+        let sealed = load.envelope.content.clone().open(held).ok()?;
+        let plain = open::open_content(&key?, &self.place(load, Class::Summary), &sealed).ok()?;
+        match postcard::take_from_bytes::<Envelope>(&plain) {
+            Ok((envelope, [])) if !envelope.recipients.is_empty() => Some(envelope),
+            _ => None,
+        }
     }
 
     /// The text of a load: its key, and where it lies.
@@ -68,15 +113,78 @@ impl Hand {
         held: &[OwnedFd],
         house: &mut Neighbours,
     ) -> Result<Text, Fault> {
-        let keys = self.release(vec![item(load, Class::Body, &load.body)], house)?;
-        let key = keys.into_iter().next().flatten().ok_or(Fault::NotReleased)?;
+        let texts = self.texts(&[load], held, house)?;
+        texts.into_iter().next().flatten().ok_or(Fault::NotReleased)
+    }
+
+    /// The same for several; `None` where one does not open.
+    pub(crate) fn texts(
+        &self,
+        loads: &[&Load],
+        held: &[OwnedFd],
+        house: &mut Neighbours,
+    ) -> Result<Vec<Option<Text>>, Fault> {
+        if loads.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut keys: Vec<Option<MessageKey>> = {
+            let mut known = self.texts.borrow_mut();
+            loads.iter().map(|load| known.remove(&load.message)).collect()
+        };
+        let lacks = |(_, key): &(&&Load, &Option<MessageKey>)| key.is_none();
+        let lacking: Vec<&Load> =
+            loads.iter().zip(&keys).filter(lacks).map(|(load, _)| *load).collect();
+        if !lacking.is_empty() {
+            let items = lacking.iter().map(|load| item(load, Class::Body, &load.body)).collect();
+            let mut released = self.release(items, house)?.into_iter();
+            for key in keys.iter_mut().filter(|key| key.is_none()) {
+                *key = released.next().flatten();
+            }
+        }
+        let text = |(load, key): (&&Load, Option<MessageKey>)| {
+            key.map(|key| self.text_with(key, load, held)).transpose()
+        };
+        loads.iter().zip(keys).map(text).collect()
+    }
+
+    fn text_with(&self, key: MessageKey, load: &Load, held: &[OwnedFd]) -> Result<Text, Fault> {
         let sealed = match load.body.content.file(held).map_err(Fault::Parcel)? {
             Some(file) => Sealed::File(file),
             None => Sealed::Memory(load.body.content.clone().open(held).map_err(Fault::Parcel)?),
         };
         let torn = Fault::Open(open::Fault::Torn);
         let bytes = open::plain_length(load.body.content.len()).ok_or(torn)?;
-        Ok(Text { key, place: self.place(load, Class::Body), sealed, bytes })
+        Ok(Text { key, place: self.place(load, Class::Body), sealed, bytes, on_top: Vec::new() })
+    }
+
+    /// Each sender's keys apart; `None` where that sender's are not released now.
+    fn release_by_sender(
+        &self,
+        items: &[TransitItem],
+        house: &mut Neighbours,
+    ) -> Result<Vec<Option<Option<MessageKey>>>, Fault> {
+        let mut senders: Vec<UserId> = items.iter().map(|item| item.user).collect();
+        senders.sort_unstable();
+        senders.dedup();
+        if senders.len() < 2 {
+            return Err(Fault::NotReleased);
+        }
+        let mut keys: Vec<Option<Option<MessageKey>>> = items.iter().map(|_| None).collect();
+        for sender in senders {
+            let is_theirs = |item: &&TransitItem| item.user == sender;
+            let theirs: Vec<TransitItem> = items.iter().filter(is_theirs).cloned().collect();
+            let mut released = match self.release(theirs, house) {
+                Ok(released) => released.into_iter(),
+                Err(Fault::NotReleased) => continue,
+                Err(fault) => return Err(fault),
+            };
+            for (slot, item) in keys.iter_mut().zip(items) {
+                if item.user == sender {
+                    *slot = Some(released.next().flatten());
+                }
+            }
+        }
+        Ok(keys)
     }
 
     fn release(
@@ -133,6 +241,15 @@ impl Hand {
     }
 }
 
+/// What became of an envelope.
+pub(crate) enum Opened {
+    Envelope(Envelope),
+    /// Its sender's keys are not released now.
+    NotNow,
+    /// Its key or its content is none.
+    Never,
+}
+
 fn class(class: vault::Class) -> Class {
     match class {
         vault::Class::Summary => Class::Summary,
@@ -159,6 +276,8 @@ pub(crate) struct Text {
     place: Place,
     sealed: Sealed,
     bytes: u64,
+    /// Fields that were put on top of it since.
+    on_top: Vec<u8>,
 }
 
 enum Sealed {
@@ -168,7 +287,13 @@ enum Sealed {
 
 impl Text {
     pub(crate) fn len(&self) -> u64 {
-        self.bytes
+        self.on_top.len() as u64 + self.bytes
+    }
+
+    /// The text with these fields before all others.
+    pub(crate) fn with_top(mut self, fields: String) -> Self {
+        self.on_top.splice(..0, fields.into_bytes());
+        self
     }
 
     /// Gives all octets to `take`, a chunk at a time. Only if this is `Ok` was it the whole text.
@@ -176,6 +301,9 @@ impl Text {
         &self,
         mut take: impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
+        if !self.on_top.is_empty() {
+            take(&self.on_top)?;
+        }
         match &self.sealed {
             Sealed::Memory(octets) => self.pieces_of(octets, &mut take),
             Sealed::File(file) => {
@@ -212,13 +340,17 @@ impl Text {
             };
             open::open_range(&self.key, &self.place, length, read_at, 0, most).map_err(Fault::Open)
         };
-        match &self.sealed {
+        let opened = match &self.sealed {
             Sealed::Memory(octets) => read(octets),
             Sealed::File(file) => {
                 let view = View::of(file).map_err(|s| Fault::Open(open::Fault::Stream(s)))?;
                 read(&view)
             }
-        }
+        };
+        let mut head = self.on_top.clone();
+        head.extend(opened?);
+        head.truncate(usize::try_from(most).unwrap_or(usize::MAX));
+        Ok(head)
     }
 
     /// All of it, in memory.

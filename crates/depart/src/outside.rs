@@ -13,11 +13,11 @@ use courier::{Broken, Letter, Notify, Outcome, Receiver};
 use notice::Reason;
 use rustls::pki_types::ServerName;
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 use tls::Line;
 use wire::control::Report;
-use wire::post::Why;
+use wire::post::{Load, Why};
 
 /// Connections that one attempt makes. A destination with more addresses has them for load.
 const CONNECTIONS: usize = 16;
@@ -46,7 +46,16 @@ pub(crate) fn carry(
             return end_all(legs, hands, house, || Fate::Left(Some(obstacle.clone())));
         }
     };
-    let mut attempt = Attempt { connections: 0, obstacles: Vec::new(), hands, house };
+    let source = match house.source(hands.hand.tenant()) {
+        Ok(source) => source,
+        Err(_) => {
+            let obstacle = Obstacle::ours("nobody says from where it leaves");
+            return end_all(legs, hands, house, || Fate::Left(Some(obstacle.clone())));
+        }
+    };
+    let until = Instant::now() + house.limits.attempt;
+    let (connections, obstacles) = (0, Vec::new());
+    let mut attempt = Attempt { connections, obstacles, until, source, hands, house };
     for host in &hosts {
         attempt.visit(host, &mut legs)?;
         if legs.is_empty() {
@@ -101,6 +110,10 @@ fn gravest(obstacles: &[Obstacle]) -> Obstacle {
 struct Attempt<'a> {
     connections: usize,
     obstacles: Vec<Obstacle>,
+    /// Moved on whenever something came to an end.
+    until: Instant,
+    /// The tenant's own address, where it has one.
+    source: Option<IpAddr>,
     hands: &'a Hands,
     house: &'a mut Neighbours,
 }
@@ -108,13 +121,17 @@ struct Attempt<'a> {
 impl Attempt<'_> {
     /// Tries each address of a host until every leg has ended.
     fn visit(&mut self, host: &Host, legs: &mut VecDeque<Leg>) -> Result<(), Fault> {
+        if !self.goes_on() {
+            let untried = Obstacle::of(Why::Unreachable, (4, 4, 1), "no time was left for it");
+            return Ok(self.obstacles.push(untried.at(&host.name)));
+        }
         let (addresses, demand) = match host.ways(self.house) {
             Ok(ways) => ways,
             Err(obstacle) => return Ok(self.obstacles.push(obstacle)),
         };
         for address in addresses {
             let mut fruitless = 0;
-            while !legs.is_empty() && fruitless < FRUITLESS && self.connections < CONNECTIONS {
+            while !legs.is_empty() && fruitless < FRUITLESS && self.goes_on() {
                 if !self.house.is_counted() {
                     return Err(Fault::Away("post"));
                 }
@@ -123,7 +140,10 @@ impl Attempt<'_> {
                     Ok(conversation) => match self.converse(conversation, host, legs)? {
                         0 => fruitless += 1,
                         // Whoever takes letters may be visited as often as there are letters.
-                        _ => (fruitless, self.connections) = (0, 0),
+                        _ => {
+                            (fruitless, self.connections) = (0, 0);
+                            self.until = Instant::now() + self.house.limits.attempt;
+                        }
                     },
                     Err(obstacle) => {
                         self.obstacles.push(obstacle);
@@ -133,6 +153,10 @@ impl Attempt<'_> {
             }
         }
         Ok(())
+    }
+
+    fn goes_on(&self) -> bool {
+        self.connections < CONNECTIONS && Instant::now() < self.until
     }
 
     /// A connection that takes letters, as safe as it must be. Where nothing must be, TLS that
@@ -179,7 +203,10 @@ impl Attempt<'_> {
             Ok(name) => name,
             Err(_) => ServerName::IpAddress(address.ip().into()),
         };
-        let socket = self.house.dial(address).map_err(|why| match why.as_str() {
+        let source = self.source.filter(|source| source.is_ipv4() == address.is_ipv4());
+        let socket = self.house.dial(address, source).map_err(|why| match why.as_str() {
+            // An address that is not ours (any more) says nothing of the destination.
+            _ if source.is_some() => (Obstacle::ours(&why).at(&host.name), None),
             wire::control::DIALS_BUSY => (Obstacle::ours(&why).at(&host.name), None),
             _ => unreachable(&why),
         })?;
@@ -202,9 +229,10 @@ impl Attempt<'_> {
         let limit = limit.and_then(|limit| usize::try_from(limit).ok());
         let mut letters = limit.unwrap_or(LETTERS).clamp(1, LETTERS);
         let mut ended = 0;
+        self.release_texts(legs);
         while letters > 0 && self.house.is_counted() {
             let Some(mut leg) = legs.pop_front() else { break };
-            let text = match self.hands.hand.text(&leg.load, &self.hands.held, self.house) {
+            let text = match leg.text(self.hands, self.house) {
                 Ok(text) => text,
                 Err(fault) => {
                     self.put_off(leg, &fault)?;
@@ -236,6 +264,20 @@ impl Attempt<'_> {
         }
         conversation.quit();
         Ok(ended.max(1))
+    }
+
+    /// Somebody takes letters: the keys of all texts that wait are asked for at once. Those that
+    /// stay away are asked for again one by one.
+    fn release_texts(&mut self, legs: &mut VecDeque<Leg>) {
+        let mut waiting: Vec<&mut Leg> = legs.iter_mut().filter(|leg| !leg.has_text()).collect();
+        let loads: Vec<&Load> = waiting.iter().map(|leg| &leg.load).collect();
+        let hand = &self.hands.hand;
+        let Ok(texts) = hand.texts(&loads, &self.hands.held, self.house) else { return };
+        for (leg, text) in waiting.iter_mut().zip(texts) {
+            if let Some(text) = text {
+                leg.take_text(text);
+            }
+        }
     }
 
     fn put_off(&mut self, mut leg: Leg, fault: &Fault) -> Result<(), Fault> {
@@ -291,14 +333,10 @@ fn weigh(leg: &mut Leg, places: &[usize], carried: &Carried, (remote, tells): (&
             // RFC 5321 §4.5.3.1.10: too many at once, and those before were taken.
             Some(Outcome::Later(answer)) if answer.code == 452 && any_taken => None,
             Some(Outcome::Later(answer)) => {
-                let (_, subject, detail) = answer.status();
-                let status = (4, subject, detail);
-                Some(Fate::Left(Some(Obstacle::answered(status, &answer.quoted()).at(remote))))
+                Some(Fate::Left(Some(Obstacle::said(4, answer).at(remote))))
             }
             Some(Outcome::Refused(answer)) => {
-                let (_, subject, detail) = answer.status();
-                let status = (5, subject, detail);
-                Some(Fate::Failed(Obstacle::answered(status, &answer.quoted()).at(remote)))
+                Some(Fate::Failed(Obstacle::said(5, answer).at(remote)))
             }
             Some(Outcome::Unfit(unfit)) => {
                 let words = "the remote does not take mail of this kind";
@@ -367,8 +405,8 @@ fn obstacle_of(broken: &Broken, host: &str) -> Obstacle {
     let obstacle = match broken {
         // An answer that was not asked for is as good as none.
         Broken::Unwilling(answer) | Broken::Shut(answer) if !answer.is_positive() => {
-            let (_, subject, detail) = answer.status();
-            Obstacle::answered((4, subject, detail), &words)
+            // It is us, or everybody, whom it does not want now: no other letter need try.
+            Obstacle { why: Why::Unreachable, ..Obstacle::said(4, answer) }
         }
         Broken::NoTls(_) | Broken::TlsFailed(_) | Broken::Injected => {
             Obstacle::of(Why::Unsafe, (4, 7, 5), &words).because(Reason::NeedsTls)

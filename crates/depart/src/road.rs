@@ -175,7 +175,10 @@ fn road_of_domain(domain: &str, require_tls: bool, house: &mut Neighbours) -> Ro
             return Road::Nowhere(ours.because(Reason::System));
         }
     };
-    let policy = policy_of(domain, house).filter(|policy| policy.mode == Mode::Enforce);
+    let policy = match policy_of(domain, house) {
+        Ok(policy) => policy.filter(|policy| policy.mode == Mode::Enforce),
+        Err(obstacle) => return Road::Later(obstacle),
+    };
     // RFC 8689 §4.2.1: the way to the host must be known to be the domain's own.
     if require_tls && !is_signed && policy.is_none() {
         return Road::Nowhere(unproven(domain));
@@ -239,8 +242,9 @@ fn addresses_of(name: &str, house: &mut Neighbours) -> Result<(Vec<IpAddr>, bool
 }
 
 /// The domain's policy (RFC 8461), from memory while its id and age allow. One that cannot be
-/// fetched is none, unless an older one still holds (§3.3).
-fn policy_of(domain: &str, house: &mut Neighbours) -> Option<Sts> {
+/// fetched is none, unless an older one still holds (§3.3); one that we had no time to fetch is not
+/// known, so that nobody who keeps us busy makes mail less safe.
+fn policy_of(domain: &str, house: &mut Neighbours) -> Result<Option<Sts>, Obstacle> {
     let answer = house.resolve(&format!("_mta-sts.{domain}"), RecordKind::Txt);
     let texts = match answer.outcome {
         Outcome::Records(records) => records
@@ -254,11 +258,11 @@ fn policy_of(domain: &str, house: &mut Neighbours) -> Option<Sts> {
     };
     let now = Instant::now();
     let known = house.policies.get(domain).filter(|(_, until, _)| now < *until).cloned();
-    let Some(id) = route::policy_id(&texts) else { return known.map(|(.., policy)| policy) };
+    let Some(id) = route::policy_id(&texts) else { return Ok(known.map(|(.., policy)| policy)) };
     if let Some((known_id, _, policy)) = &known
         && *known_id == id
     {
-        return Some(policy.clone());
+        return Ok(Some(policy.clone()));
     }
     let host = format!("mta-sts.{domain}");
     let fetched = house.fetch(&host, "/.well-known/mta-sts.txt", POLICY_BYTES);
@@ -266,15 +270,18 @@ fn policy_of(domain: &str, house: &mut Neighbours) -> Option<Sts> {
         fetch::Answer::Got { status: 200, content_type, body } if is_plain(&content_type) => {
             route::parse_sts(&body)
         }
+        fetch::Answer::Failed(why) if why == fetch::BUSY && known.is_none() => {
+            return Err(Obstacle::ours("the domain's policy (MTA-STS) could not be asked for"));
+        }
         _ => None,
     };
-    let Some(policy) = policy else { return known.map(|(.., policy)| policy) };
+    let Some(policy) = policy else { return Ok(known.map(|(.., policy)| policy)) };
     if house.policies.len() >= POLICIES {
         house.policies.clear();
     }
     let until = now + Duration::from_secs(policy.age_seconds.into());
     house.policies.insert(domain.to_owned(), (id, until, policy.clone()));
-    Some(policy)
+    Ok(Some(policy))
 }
 
 /// RFC 8461 §3.2: so that nobody who may only upload files makes a policy.

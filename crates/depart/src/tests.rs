@@ -1,5 +1,6 @@
 //! Journeys through a whole instance: real channels and sockets, neighbours that are played.
 
+mod chance;
 mod hostile;
 mod house;
 mod letters;
@@ -23,8 +24,13 @@ fn settle(plan: Plan) -> Neighbourhood {
     let limits = Limits {
         answer: Duration::from_millis(1_500),
         piece: Duration::from_secs(5),
+        handshake: Duration::from_secs(2),
         ..Limits::default()
     };
+    settle_with(plan, limits)
+}
+
+fn settle_with(plan: Plan, limits: Limits) -> Neighbourhood {
     Neighbourhood::around(plan, |control| {
         let house = House::begin_on(control).unwrap();
         thread::spawn(move || crate::live(house, limits))

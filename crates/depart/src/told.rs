@@ -15,7 +15,7 @@ use wire::mailbox::Place;
 const RETURN_BYTES: u64 = 64 * 1024;
 
 /// Everything that the sender of a leg is to hear of it now.
-pub(crate) fn tell_all(leg: &Leg, hands: &Hands, house: &mut Neighbours) -> Result<(), Fault> {
+pub(crate) fn tell_all(leg: &mut Leg, hands: &Hands, house: &mut Neighbours) -> Result<(), Fault> {
     let is_failed = |(place, fate): (usize, &Fate)| match fate {
         Fate::Failed(obstacle) => Some((place, obstacle.clone())),
         _ => None,
@@ -48,13 +48,13 @@ fn taken(fate: &Fate, action: Action) -> Option<Obstacle> {
     };
     let (remote, answer) = (taken.remote.clone(), taken.answer.clone());
     let why = wire::post::Why::Ours;
-    Some(Obstacle { why, status, remote, answer, reason: Some(reason) })
+    Some(Obstacle { why, status, remote, answer, is_theirs: true, reason: Some(reason) })
 }
 
 /// One notice about those of `who` whose sender wants it. Kept once, however often it is written.
 pub(crate) fn tell(
     action: Action,
-    leg: &Leg,
+    leg: &mut Leg,
     who: &[(usize, &Obstacle)],
     hands: &Hands,
     house: &mut Neighbours,
@@ -71,7 +71,7 @@ pub(crate) fn tell(
         // They have left the house since: there is nobody to tell.
         None => return Ok(()),
     };
-    let text = hands.hand.text(&leg.load, &hands.held, house)?;
+    let text = leg.text(hands, house)?;
     let original = text.head(RETURN_BYTES)?;
     let returns_all = action == Action::Failed
         && leg.envelope.returns_all == Some(true)
@@ -132,9 +132,10 @@ fn written(
         .iter()
         .filter_map(|(place, obstacle)| {
             let receiver = leg.receiver(*place)?;
-            let answer = obstacle.answer.as_deref();
+            let words = obstacle.answer.as_deref();
+            let answer = words.filter(|_| obstacle.is_theirs);
             let reason = obstacle.reason.unwrap_or_else(|| {
-                notice::reason(Some(obstacle.status), answer.unwrap_or_default())
+                notice::reason(Some(obstacle.status), words.unwrap_or_default())
             });
             Some(notice::Fate {
                 recipient: &receiver.address,

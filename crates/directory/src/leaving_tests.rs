@@ -462,6 +462,10 @@ fn those_who_carry_mail_out_have_their_own_questions() {
     assert!(matches!(same, Some(ToDepart::Tokens(same)) if same == own));
     let known = house.ask(&depart, &FromDepart::Address(address.clone()));
     assert!(matches!(known, Some(ToDepart::Stated(Stated::Known { .. }))));
+    let seen = ask(&mut house, FromDispatch::FirstSeen([3; 32]));
+    assert!(matches!(seen, Some(ToDispatch::FirstSeen(Some(0)))));
+    let source = house.ask(&depart, &FromDepart::Source(person.0));
+    assert!(matches!(source, Some(ToDepart::Source(None))));
     // Who has no person, or another's words, is cut.
     let nobody = house.join(Kind::Dispatch, None);
     let question = FromDispatch::Sending(address);

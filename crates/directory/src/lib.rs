@@ -218,6 +218,7 @@ impl Desk {
                 return Ok(ToEdge::Tokens(self.tokens(tenant, &digests)));
             }
             FromEdge::ReturnPath { .. } => return Ok(ToEdge::ReturnPath(None)),
+            FromEdge::Routes(_) => return Ok(ToEdge::Routes(None)),
             FromEdge::FirstSeen { tenant, digest } => {
                 let now = now_ms();
                 let token = self.key.as_ref().map(|key| keyed(key, "seen", tenant, &digest));
@@ -270,6 +271,11 @@ impl Desk {
                 }
                 None => ToDispatch::Later,
             },
+            FromDispatch::FirstSeen(digest) => {
+                let token = self.key.as_ref().map(|key| keyed(key, "sent-from", person.0, &digest));
+                let now = now_ms();
+                ToDispatch::FirstSeen(token.map(|token| self.seen.since(token, now)))
+            }
         })
     }
 
@@ -292,6 +298,15 @@ impl Desk {
             FromDepart::Tokens { tenant, digests } => {
                 Ok(ToDepart::Tokens(self.tokens(tenant, &digests)))
             }
+            FromDepart::Source(tenant) => Ok(self.source(tenant)),
+        }
+    }
+
+    fn source(&self, tenant: TenantId) -> ToDepart {
+        let row = self.key.as_ref().map(|key| self.tables.tenant(key, tenant));
+        match row {
+            Some(Ok(row)) => ToDepart::Source(row.and_then(|row| row.sending.source)),
+            _ => ToDepart::Later,
         }
     }
 

@@ -1,11 +1,13 @@
 //! The questions of one access, one after the other. A verb of SMTP is a function of that name.
 
 use crate::Fault;
-use crate::handing::{Offered, hand_in};
+use crate::brake::Brake;
+use crate::handing::{Offered, Queued, hand_in};
 use crate::neighbours::{Neighbours, Who, Whose};
 use crate::stop::{Step, Stop};
 use flight::Text;
 use smtp::Address;
+use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 use wire::Frame;
 use wire::control::Report;
@@ -16,6 +18,7 @@ use wire::post::{Hop, Limits, Receiver};
 /// What is known of the person before there is a header: the last address that was theirs.
 struct Desk {
     house: Neighbours,
+    brake: Brake,
     settings: SendingSettings,
 }
 
@@ -36,22 +39,14 @@ pub(crate) enum Place {
 
 /// Serves until the access is gone.
 pub(crate) fn attend(house: Neighbours) -> ExitCode {
-    let mut desk = Desk { house, settings: SendingSettings::default() };
+    let (brake, settings) = (Brake::default(), SendingSettings::default());
+    let mut desk = Desk { house, brake, settings };
     while let Some(frame) = desk.house.next_question() {
-        let call = frame.call;
-        let Some(outcome) = desk.answer(frame) else {
+        if !desk.serve(frame) {
             let what = "dispatch: malformed frame from access".to_owned();
             desk.house.report(&Report::Alarm { what });
             return ExitCode::FAILURE;
-        };
-        let (answer, note) = match outcome {
-            Ok(answer) => (answer, None),
-            Err(stop) => stop.answer(),
-        };
-        if let Some(text) = note {
-            desk.house.report(&Report::Note { text });
         }
-        desk.house.answer(call, &answer);
         if desk.house.is_worn() {
             break;
         }
@@ -60,44 +55,55 @@ pub(crate) fn attend(house: Neighbours) -> ExitCode {
 }
 
 impl Desk {
-    /// `None`: not a question that an access puts.
-    fn answer(&mut self, mut frame: Frame) -> Option<Step<ToAccess>> {
-        let held = std::mem::take(&mut frame.descriptors);
-        Some(match frame.read().ok()? {
+    /// Answers one question; whether it was one that an access puts.
+    fn serve(&mut self, mut frame: Frame) -> bool {
+        let (call, held) = (frame.call, std::mem::take(&mut frame.descriptors));
+        let Ok(question) = frame.read() else { return false };
+        let answer = match question {
             FromAccess::From(from) => self.mail(&from),
             FromAccess::To(to) => self.rcpt(&to),
             FromAccess::Many(many) => self.data(many),
-            FromAccess::Submit(submission) => {
-                let Submission { text, .. } = &*submission;
-                match Text::of(text.clone(), &held) {
-                    Ok(text) => self.submit(*submission, text),
-                    Err(fault) => Err(fault.into()),
+            FromAccess::Submit(submission) => match self.submit(*submission, &held) {
+                Ok(queued) => {
+                    self.house.answer(call, &queued.answer());
+                    queued.tell(&mut self.house);
+                    return true;
                 }
-            }
-        })
+                Err(stop) => Err(stop),
+            },
+        };
+        let (answer, note) = match answer {
+            Ok(()) => (ToAccess::Yes, None),
+            Err(stop) => stop.answer(),
+        };
+        if let Some(text) = note {
+            self.house.report(&Report::Note { text });
+        }
+        self.house.answer(call, &answer);
+        true
     }
 
     // ---- verbs ---------------------------------------------------------------------------------
 
     /// The null sender has nothing to show before its header.
-    fn mail(&mut self, from: &str) -> Step<ToAccess> {
+    fn mail(&mut self, from: &str) -> Step<()> {
         if !from.is_empty() {
             self.settings = own(&mut self.house, from)?.settings;
         }
-        Ok(ToAccess::Yes)
+        Ok(())
     }
 
-    fn rcpt(&mut self, to: &str) -> Step<ToAccess> {
-        find(&mut self.house, to).map(|_| ToAccess::Yes)
+    fn rcpt(&mut self, to: &str) -> Step<()> {
+        find(&mut self.house, to).map(|_| ())
     }
 
-    fn data(&mut self, many: u32) -> Step<ToAccess> {
-        let settings = self.settings.clone();
-        may(&mut self.house, many, &settings).map(|()| ToAccess::Yes)
+    fn data(&mut self, many: u32) -> Step<()> {
+        may(&mut self.house, many, &self.settings)
     }
 
     /// Nothing that was agreed to before is believed: it may be another access by now that asks.
-    fn submit(&mut self, submission: Submission, text: Text) -> Step<ToAccess> {
+    fn submit(&mut self, submission: Submission, held: &[OwnedFd]) -> Step<Queued> {
+        let text = Text::of(submission.text.clone(), held)?;
         if submission.recipients.is_empty() || submission.recipients.len() > terms::RECIPIENTS {
             return Err(Stop::no(550, (5, 3), "no recipients, or too many"));
         }
@@ -110,7 +116,8 @@ impl Desk {
             let found = find(&mut self.house, &receiver.address)?;
             addressed.extend(found.into_iter().map(|found| found.with(receiver)));
         }
-        hand_in(Offered { submission, from, addressed, text }, &mut self.house)
+        let offered = Offered { submission, from, addressed, text };
+        hand_in(offered, &mut self.brake, &mut self.house)
     }
 }
 
@@ -154,12 +161,12 @@ fn find(house: &mut Neighbours, to: &str) -> Step<Vec<Found>> {
     let written = written(&address, &domain);
     let canonical = canonical(&address).ok_or_else(unreadable)?;
     match house.who_is(&canonical) {
-        Who::Here { is_kept, onward } => {
+        Who::Here { users, onward } => {
             // A bounce's way back is for bounces.
             if onward.iter().any(|way| way.path == Path::Null) {
                 return Err(Stop::no(550, (1, 1), "nobody of that name here"));
             }
-            let here = is_kept.then(|| Found { address: written, place: Place::Here });
+            let here = (!users.is_empty()).then(|| Found { address: written, place: Place::Here });
             let by = |way: Onward| Found { address: way.to, place: Place::By(way.hop) };
             Ok(here.into_iter().chain(onward.into_iter().map(by)).collect())
         }

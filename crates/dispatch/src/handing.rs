@@ -4,21 +4,25 @@
 //! it does not compile.
 
 use crate::Fault;
-use crate::desk::{Addressed, may, own};
+use crate::brake::Brake;
+use crate::desk::{Addressed, Place, may, own};
 use crate::draft::Draft;
-use crate::header::Header;
+use crate::header::{Header, is_clean};
 use crate::legs::{Common, split};
-use crate::neighbours::Neighbours;
+use crate::letter;
+use crate::neighbours::{Neighbours, Who};
+use crate::postscript;
 use crate::rules::{Weighed, weigh};
 use crate::sealing::{Sealed, Under, seal};
 use crate::signing::{Canon, sign};
 use crate::stop::{Step, Stop};
 use flight::{Text, date};
 use terms::MessageId;
+use wire::control::Report;
 use wire::directory::Sending;
 use wire::dispatch::{Submission, ToAccess};
 use wire::mailbox::{Journey, State};
-use wire::post::{Envelope, Outgoing, Route, ToSender};
+use wire::post::{Envelope, Hold, Hop, Outgoing, Receiver, ToSender};
 use wire::scanner::Examined as Seen;
 
 /// RFC 5321 §4.5.4.1: four or five days, then it goes back.
@@ -63,30 +67,54 @@ struct Written {
     common: Common,
 }
 
-/// From the end of the text to its answer.
-pub(crate) fn hand_in(offered: Offered, house: &mut Neighbours) -> Step<ToAccess> {
+/// A message in the queue, and what is still to be told of it.
+pub(crate) struct Queued {
+    author: Sending,
+    /// The envelope's sender, in the directory's spelling.
+    from: Option<String>,
+    journey: Journey,
+    digests: Vec<[u8; 32]>,
+    subject: String,
+    /// It waits for somebody, until then.
+    held_until_ms: Option<u64>,
+}
+
+/// From the end of the text to the queue.
+pub(crate) fn hand_in(offered: Offered, brake: &mut Brake, house: &mut Neighbours) -> Step<Queued> {
     let received = receive(offered, house)?;
     let examined = examine(received, house)?;
-    let allowed = allow(examined, house)?;
+    let allowed = allow(examined, brake, house)?;
     let written = write(allowed, house)?;
-    let Written { allowed, draft, common } = written;
-    let Allowed { received, seen, weighed } = allowed;
-    let journey = journey(&received, &seen, &weighed);
-    let digests = digests(&received, &seen);
-    let id = received.id;
-    queue(received, &weighed, (draft, &common), house)?;
-    let tokens = house.trace_tokens(digests);
-    house.tell_journey(Journey { tokens, ..journey });
-    let text = match weighed.is_held() {
-        true => format!("{id} waits until somebody has looked at it"),
-        false => format!("{id} queued"),
-    };
-    Ok(ToAccess::Queued { text })
+    queue(written, house)
+}
+
+impl Queued {
+    /// What the client is told.
+    pub(crate) fn answer(&self) -> ToAccess {
+        let id = self.journey.message;
+        let text = match self.held_until_ms {
+            None => format!("{id} queued"),
+            Some(_) => format!("{id} waits until somebody has looked at it"),
+        };
+        ToAccess::Queued { text }
+    }
+
+    /// What others are told, when the client has its answer: no mail hangs on it.
+    pub(crate) fn tell(self, house: &mut Neighbours) {
+        if let Some(until_ms) = self.held_until_ms {
+            tell_person(&self, until_ms, house);
+        }
+        let tokens = house.trace_tokens(self.digests);
+        house.tell_journey(Journey { tokens, ..self.journey });
+    }
 }
 
 /// The author is a person of ours, and this one: by the header, where the readers look.
 fn receive(offered: Offered, house: &mut Neighbours) -> Step<Received> {
     let read = offered.text.look(|octets| {
+        if !is_clean(octets) {
+            return Err(Stop::no(554, (6, 0), "a line of this message does not end with CRLF"));
+        }
         let header = Header::read(octets)?;
         Ok::<_, Stop>((header.authors()?, header.spokesmen()?, header.is_report()))
     });
@@ -117,16 +145,26 @@ fn examine(received: Received, house: &mut Neighbours) -> Step<Examined> {
     Ok(Examined { received, seen })
 }
 
-fn allow(examined: Examined, _house: &mut Neighbours) -> Step<Allowed> {
+fn allow(examined: Examined, brake: &mut Brake, house: &mut Neighbours) -> Step<Allowed> {
     let Examined { received, seen } = examined;
-    let settings = &received.author.settings;
-    let weighed = weigh(&seen, received.offered.text.len(), settings, received.at_ms)?;
+    let Received { offered, author, id, at_ms } = &received;
+    let mut weighed = weigh(&seen, offered.text.len(), &author.settings, *at_ms)?;
+    let many = u32::try_from(offered.addressed.len()).unwrap_or(u32::MAX);
+    let who = (author.user, offered.submission.client_ip);
+    if brake.grips(many, who, house) && !weighed.is_held() {
+        weighed.hold_for("outgoing.network.new", *at_ms);
+    }
+    if weighed.is_held() {
+        let reason = weighed.reasons.get(1).map_or("", String::as_str);
+        house.report(&Report::Alarm { what: format!("outgoing message {id} is held: {reason}") });
+    }
     Ok(Allowed { received, seen, weighed })
 }
 
 /// Completes the header, takes out what is not for others, signs.
-fn write(allowed: Allowed, house: &mut Neighbours) -> Step<Written> {
+fn write(mut allowed: Allowed, house: &mut Neighbours) -> Step<Written> {
     let received = &allowed.received;
+    let notice = notice(received).to_owned();
     let text = &received.offered.text;
     let host_name = house.host_name().to_owned();
     let looked = text.look(|octets| {
@@ -135,11 +173,17 @@ fn write(allowed: Allowed, house: &mut Neighbours) -> Step<Written> {
         for (start, end) in header.withheld() {
             draft.cut(start, end);
         }
+        // RFC 8601 §5: nobody but us says in our name what we found.
+        for (start, end) in &allowed.seen.forged {
+            let place = |at: &u64| usize::try_from(*at).unwrap_or(usize::MAX);
+            draft.cut(place(start), place(end).min(header.end));
+        }
         draft.top = lacking(&header, received).into_bytes();
+        let is_whole = put_under(&mut draft, octets, &notice);
         let canon = Canon::of(&draft, octets, header.end);
-        Ok::<_, Stop>((draft, canon, header.is_ascii(), octets.is_ascii()))
+        Ok::<_, Stop>((draft, canon, is_whole, header.is_ascii()))
     });
-    let (mut draft, canon, header_is_ascii, is_ascii) = looked??;
+    let (mut draft, canon, is_whole, header_is_ascii) = looked??;
     let signatures = sign(&canon, &received.author.domain, received.at_ms, house)?;
     let mut top = trace_field(received, &host_name).into_bytes();
     top.extend_from_slice(signatures.as_bytes());
@@ -151,11 +195,34 @@ fn write(allowed: Allowed, house: &mut Neighbours) -> Step<Written> {
         returns_all: submission.returns_all,
         envelope_id: submission.envelope_id.clone(),
         require_tls: submission.require_tls,
-        has_eight_bits: !is_ascii,
+        has_eight_bits: !canon.is_ascii,
         // Raw octets in a header that nobody announced are old mail's way, and pass as such.
         needs_utf8: !submission.from.is_ascii() || (submission.smtputf8 && !header_is_ascii),
     };
+    if !is_whole {
+        allowed.weighed.reasons.push("outgoing.notice.left-out".to_owned());
+    }
     Ok(Written { allowed, draft, common })
+}
+
+/// The text that goes under this message; empty: none. What stays in the house needs none.
+fn notice(received: &Received) -> &str {
+    let leaves = |to: &Addressed| matches!(to.place, Place::Elsewhere { .. });
+    match received.offered.addressed.iter().any(leaves) {
+        true => &received.author.settings.notice,
+        false => "",
+    }
+}
+
+/// Whether the message leaves as its organisation wants it.
+fn put_under(draft: &mut Draft, octets: &[u8], notice: &str) -> bool {
+    if notice.trim().is_empty() {
+        return true;
+    }
+    let edits = postscript::put_under(octets, notice);
+    let is_whole = edits.is_some();
+    edits.into_iter().flatten().for_each(|edit| draft.change(edit));
+    is_whole
 }
 
 /// RFC 6409 §8.2 and §8.3: what a client has left out.
@@ -183,25 +250,50 @@ fn trace_field(received: &Received, host_name: &str) -> String {
 }
 
 /// Seals and queues. Recipients of our own house go the same way: one commit, one hold.
-fn queue(
-    received: Received,
-    weighed: &Weighed,
-    (draft, common): (Draft, &Common),
+fn queue(written: Written, house: &mut Neighbours) -> Step<Queued> {
+    let Written { allowed: Allowed { received, seen, weighed }, draft, common } = written;
+    let held = weighed.hold.filter(|_| weighed.is_held());
+    let (journey, digests) = (journey(&received, &weighed), digests(&received, &seen));
+    let Received { offered, author, id, at_ms } = received;
+    let envelopes = split(offered.addressed, &common, author.settings.smart_host.as_ref());
+    let parcel = Parcel { id, at_ms, hold: weighed.hold, text: &offered.text, draft: &draft };
+    commit(&parcel, &author, envelopes, house)?;
+    let held_until_ms = held.map(|hold| hold.until_ms);
+    let (from, subject) = (offered.from.map(|from| from.address), subject(&seen));
+    Ok(Queued { author, from, journey, digests, subject, held_until_ms })
+}
+
+/// One text and what is done with it.
+struct Parcel<'a> {
+    id: MessageId,
+    at_ms: u64,
+    hold: Option<Hold>,
+    text: &'a Text,
+    draft: &'a Draft,
+}
+
+/// Yes means durable.
+fn commit(
+    parcel: &Parcel<'_>,
+    sending: &Sending,
+    envelopes: Vec<Envelope>,
     house: &mut Neighbours,
 ) -> Step<()> {
-    let Received { offered, author, id, at_ms } = received;
-    let envelopes = split(offered.addressed, common, author.settings.smart_host.as_ref());
-    let legs = routed(envelopes, house)?;
-    let under = Under { sending: &author, message: id };
-    let Sealed { body, legs, held } = seal(&under, (&offered.text, &draft), &legs)?;
+    let Parcel { id, at_ms, hold, text, draft } = *parcel;
+    let words = envelopes.iter().map(|envelope| envelope.hop.word()).collect();
+    let routes = house.routes(words)?;
+    let legs: Vec<_> = envelopes.into_iter().zip(routes).collect();
+    let wrapper = house.wrapper(sending)?;
+    let under = Under { sending, message: id, wrapper: &wrapper };
+    let Sealed { body, legs, held } = seal(&under, (text, draft), &legs)?;
     let outgoing = Outgoing {
-        tenant: author.tenant,
-        user: author.user,
+        tenant: sending.tenant,
+        user: sending.user,
         message: id,
-        size: draft.len(offered.text.len()),
+        size: draft.len(text.len()),
         at_ms,
         expires_ms: at_ms.saturating_add(LIFE_MS),
-        hold: weighed.hold,
+        hold,
         body,
         legs,
     };
@@ -213,17 +305,66 @@ fn queue(
     }
 }
 
-fn routed(
-    envelopes: Vec<Envelope>,
-    house: &mut Neighbours,
-) -> Result<Vec<(Envelope, Route)>, Fault> {
-    let words = envelopes.iter().map(|envelope| envelope.hop.word()).collect();
-    let routes = house.routes(words)?;
-    Ok(envelopes.into_iter().zip(routes).collect())
+/// A letter about what is held, in the person's INBOX, by the way that all mail goes.
+fn tell_person(queued: &Queued, until_ms: u64, house: &mut Neighbours) {
+    if let Err(stop) = send_letter(queued, until_ms, house) {
+        let (_, note) = stop.answer();
+        let why = note.unwrap_or_default();
+        house.report(&Report::Note { text: format!("a person was not told what is held: {why}") });
+    }
+}
+
+fn send_letter(queued: &Queued, until_ms: u64, house: &mut Neighbours) -> Step<()> {
+    let Queued { author, journey, subject, .. } = queued;
+    let (id, at_ms) = (MessageId(compartment::random()), journey.at_ms);
+    let about =
+        letter::Held { message: journey.message, subject, reasons: &journey.reasons, until_ms };
+    let Some(own) = own_address(queued, house) else {
+        return Err(Fault::Away("an address that is this person's alone").into());
+    };
+    let to = (house.host_name(), own.as_str());
+    let written = letter::write(&about, to, (id, at_ms));
+    let mut text = Text::new();
+    text.push(written.as_bytes())?;
+    let text = text.finish()?;
+    let receiver = Receiver {
+        address: own.clone(),
+        // Never: nothing is told about what was only told.
+        notify: Some((false, false, false)),
+        original: None,
+    };
+    let envelope = Envelope {
+        from: String::new(),
+        hop: Hop::Here,
+        recipients: vec![receiver],
+        returns_all: None,
+        envelope_id: None,
+        require_tls: false,
+        has_eight_bits: false,
+        needs_utf8: false,
+        finish: wire::post::Finish::AsItIs,
+    };
+    let draft = Draft::default();
+    let parcel = Parcel { id, at_ms, hold: None, text: &text, draft: &draft };
+    commit(&parcel, author, vec![envelope], house)
+}
+
+/// An address that leads to this person and nobody else: what is held is theirs to know.
+fn own_address(queued: &Queued, house: &mut Neighbours) -> Option<String> {
+    let author = &queued.author;
+    let alone = |who: Who| matches!(who, Who::Here { users, .. } if users == [author.user]);
+    let mut candidates = std::iter::once(&author.address).chain(&queued.from);
+    candidates.find(|address| alone(house.who_is(address))).cloned()
+}
+
+/// The subject as the scanner read it: shown to its own author, and to nobody else.
+fn subject(seen: &Seen) -> String {
+    let summary: Option<mime::Summary> = postcard::from_bytes(&seen.summary).ok();
+    summary.map(|summary| summary.subject).unwrap_or_default()
 }
 
 /// What `trace` will find, but for its tokens.
-fn journey(received: &Received, _seen: &Seen, weighed: &Weighed) -> Journey {
+fn journey(received: &Received, weighed: &Weighed) -> Journey {
     let tenant = received.author.tenant;
     Journey {
         tenant,

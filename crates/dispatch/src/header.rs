@@ -30,7 +30,8 @@ pub(crate) struct Header<'a> {
 const NOT_FOR_OTHERS: [&str; 3] = ["bcc", "resent-bcc", "return-path"];
 
 impl<'a> Header<'a> {
-    /// Reads the header of a text whose lines all end with CRLF.
+    /// Reads the header of a text whose lines end with CRLF, as they must (RFC 5322 §2.2): a line
+    /// end that is one for some readers only would be a second reading of what follows.
     pub(crate) fn read(octets: &'a [u8]) -> Step<Self> {
         let mut fields: Vec<Field> = Vec::new();
         let mut at = 0;
@@ -48,6 +49,9 @@ impl<'a> Header<'a> {
                 return Err(Stop::no(554, (6, 0), "this message's header is too long"));
             }
             let line = rest.get(..length).unwrap_or_default();
+            if is_torn(line) {
+                return Err(unreadable());
+            }
             match (line.first(), fields.last_mut()) {
                 (Some(b' ' | b'\t'), Some(field)) => field.end = end,
                 _ => fields.push(Field { start: at, colon: at + colon(line)?, end }),
@@ -126,13 +130,33 @@ impl<'a> Header<'a> {
     }
 }
 
+fn unreadable() -> Stop {
+    Stop::no(554, (6, 0), "this message's header cannot be read")
+}
+
+/// Whether a piece between two CRLF holds what ends a line, or a text, for some.
+fn is_torn(line: &[u8]) -> bool {
+    memchr::memchr3(b'\r', b'\n', 0, line).is_some()
+}
+
+/// Whether every line of a text is whole. The session that took it in has looked already; it is
+/// another process, and nearer to strangers.
+pub(crate) fn is_clean(mut octets: &[u8]) -> bool {
+    while let Some(at) = memchr::memchr3(b'\r', b'\n', 0, octets) {
+        match octets.get(at..at + 2) {
+            Some(b"\r\n") => octets = octets.get(at + 2..).unwrap_or_default(),
+            _ => return false,
+        }
+    }
+    true
+}
+
 /// Where a field's name ends. A line that is no field may be read as the end of the header by
 /// some, and what stands behind it as the body.
 fn colon(line: &[u8]) -> Step<usize> {
     let colon = memchr::memchr(b':', line);
     let name = colon.and_then(|colon| line.get(..colon)).unwrap_or_default().trim_ascii_end();
     let is_name = !name.is_empty() && name.iter().all(u8::is_ascii_graphic);
-    let unreadable = || Stop::no(554, (6, 0), "this message's header cannot be read");
     colon.filter(|_| is_name).ok_or_else(unreadable)
 }
 

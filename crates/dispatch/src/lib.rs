@@ -19,8 +19,11 @@ mod desk;
 
 mod handing;
 
+mod brake;
 mod header;
 mod legs;
+mod letter;
+mod postscript;
 mod rules;
 mod sealing;
 mod signing;

@@ -7,10 +7,12 @@ use crate::Fault;
 use compartment::House;
 use flight::Scanners;
 use rustix::event::{PollFd, PollFlags, poll};
+use seal::Wrapper;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use terms::{Kind, TenantId, UserId};
 use wire::control::{Order, Report};
@@ -55,7 +57,7 @@ pub(crate) enum Whose {
 pub(crate) enum Who {
     /// Of this house: kept here for somebody, passed on, or both.
     Here {
-        is_kept: bool,
+        users: Vec<UserId>,
         onward: Vec<Onward>,
     },
     Unknown,
@@ -73,6 +75,7 @@ pub(crate) struct Neighbours {
     renewals: u32,
     statements: HashMap<String, (Instant, Sending)>,
     recipients: HashMap<String, (Instant, Who)>,
+    wrapper: Option<Arc<Wrapper>>,
 }
 
 impl Neighbours {
@@ -88,11 +91,17 @@ impl Neighbours {
             renewals: 0,
             statements: HashMap::new(),
             recipients: HashMap::new(),
+            wrapper: None,
         })
     }
 
     pub(crate) fn host_name(&self) -> &str {
         &self.house.start.host_name
+    }
+
+    /// In the demo everybody is at home on loopback.
+    pub(crate) fn is_demo(&self) -> bool {
+        self.house.start.demo
     }
 
     pub(crate) fn report(&self, report: &Report) {
@@ -178,6 +187,17 @@ impl Neighbours {
         None
     }
 
+    /// What wraps this person's mail to the tenant's transit pair: made once a day, or for an
+    /// instance, whichever is less.
+    pub(crate) fn wrapper(&mut self, author: &Sending) -> Result<Arc<Wrapper>, Fault> {
+        let public = seal::public_key(&author.transit).map_err(Fault::Seal)?;
+        if let Some(wrapper) = self.wrapper.as_ref().filter(|wrapper| wrapper.is_for(&public)) {
+            return Ok(wrapper.clone());
+        }
+        let wrapper = Wrapper::new(&public, author.tenant, author.user).map_err(Fault::Seal)?;
+        Ok(self.wrapper.insert(Arc::new(wrapper)).clone())
+    }
+
     /// Who a recipient is, as far as it is ours to know.
     pub(crate) fn who_is(&mut self, address: &str) -> Who {
         if let Some((since, who)) = self.recipients.get(address)
@@ -190,7 +210,8 @@ impl Neighbours {
             Ok(ToDispatch::Stated(Stated::Known { statement, signature })) => {
                 match self.believe_recipient(address, &statement, &signature) {
                     Some(known) => {
-                        Who::Here { is_kept: !known.recipients.is_empty(), onward: known.onward }
+                        let users = known.recipients.iter().map(|person| person.user).collect();
+                        Who::Here { users, onward: known.onward }
                     }
                     None => Who::Later,
                 }
@@ -246,6 +267,14 @@ impl Neighbours {
         }
     }
 
+    /// How long ago this was first seen; `None`: the directory cannot say now.
+    pub(crate) fn first_seen(&mut self, digest: [u8; 32]) -> Option<Duration> {
+        match self.ask(Kind::Directory, &FromDispatch::FirstSeen(digest), &[], DIRECTORY_LIMIT) {
+            Ok(ToDispatch::FirstSeen(since_ms)) => since_ms.map(Duration::from_millis),
+            _ => None,
+        }
+    }
+
     // ---- signer, post, mailbox -----------------------------------------------------------------
 
     /// The keys that sign for a domain; none if it has none.
@@ -253,7 +282,8 @@ impl Neighbours {
         let question = ToSigner::MailKeys { domain: domain.to_owned() };
         match self.ask(Kind::Signer, &question, &[], SIGNER_LIMIT)? {
             FromSigner::MailKeys(keys) => Ok(keys),
-            FromSigner::Refused => Ok(Vec::new()),
+            // Unsigned, the message would be taken for a forgery: it waits.
+            FromSigner::Refused => Err(Fault::Away("signer")),
             _ => Err(Fault::Strange { peer: "signer" }),
         }
     }

@@ -10,6 +10,8 @@ use wire::scanner::Examined;
 
 /// Findings that never leave, whatever the score: what harms, and what pretends to.
 const REFUSED: &[&str] = &["content.eicar", "content.malware", "content.gtube"];
+/// The reason that stands before all others of what is held.
+const HELD: &str = "outgoing.held";
 /// How long a message waits for somebody to look at it; then it goes back to its sender.
 const HOLD_MS: u64 = 24 * 60 * 60 * 1000;
 /// The longest that mail can be told to wait by itself.
@@ -26,6 +28,14 @@ pub(crate) struct Weighed {
 }
 
 impl Weighed {
+    /// Somebody has to look at it, whatever it says.
+    pub(crate) fn hold_for(&mut self, reason: &str, at_ms: u64) {
+        let until_ms = at_ms.saturating_add(HOLD_MS);
+        self.hold = Some(Hold { until_ms, then: AtEnd::Return });
+        self.reasons.retain(|known| known != HELD);
+        self.reasons.splice(0..0, [HELD.to_owned(), reason.to_owned()]);
+    }
+
     /// Whether a person has to look at it before it leaves.
     pub(crate) fn is_held(&self) -> bool {
         self.hold.is_some_and(|hold| hold.then == AtEnd::Return)
@@ -59,7 +69,7 @@ pub(crate) fn weigh(
         judged.reasons.iter().take(REASONS).map(|reason| reason.id.clone()).collect();
     let hold = hold(judged.verdict, settings.delay_ms, at_ms);
     if hold.is_some_and(|hold| hold.then == AtEnd::Return) {
-        reasons.insert(0, "outgoing.held".to_owned());
+        reasons.insert(0, HELD.to_owned());
     }
     Ok(Weighed { hold, verdict: judged.verdict, reasons })
 }
@@ -131,6 +141,7 @@ mod tests {
             Finding::new(id, *weight, (*detail).to_owned())
         };
         Examined {
+            header: Default::default(),
             findings: findings.iter().map(finding).collect(),
             parts: 1,
             authentication: Vec::new(),

@@ -3,7 +3,7 @@
 use crate::Fault;
 use crate::draft::Draft;
 use flight::Text;
-use seal::{Class, MessageKey, Sealer, WrapContext};
+use seal::{Class, MessageKey, Sealer, WrapContext, Wrapper};
 use std::os::fd::OwnedFd;
 use terms::MessageId;
 use wire::directory::Sending;
@@ -25,6 +25,8 @@ pub(crate) struct Sealed {
 pub(crate) struct Under<'a> {
     pub sending: &'a Sending,
     pub message: MessageId,
+    /// What this person hands in is wrapped in company.
+    pub wrapper: &'a Wrapper,
 }
 
 pub(crate) fn seal(
@@ -88,9 +90,8 @@ impl Under<'_> {
 
     fn part(&self, class: Class, key: &MessageKey, content: Parcel) -> Result<SealedPart, Fault> {
         let (tenant, user, message) = (self.sending.tenant, self.sending.user, self.message);
-        let public = seal::public_key(&self.sending.transit).map_err(Fault::Seal)?;
         let context = WrapContext { tenant, user, message, class };
-        let wrapped = seal::wrap(&public, key, &context).map_err(Fault::Seal)?.encode();
-        Ok(SealedPart { epoch: public.epoch(), wrapped, content })
+        let wrapped = self.wrapper.wrap(key, &context).map_err(Fault::Seal)?.encode();
+        Ok(SealedPart { epoch: self.sending.transit.epoch, wrapped, content })
     }
 }

@@ -10,13 +10,15 @@ use wire::signer::CANONICAL_BYTES;
 pub(crate) struct Canon {
     header: Vec<u8>,
     body: [u8; 32],
+    /// Nothing in all of it has its eighth bit set.
+    pub is_ascii: bool,
 }
 
 impl Canon {
     /// Of a text whose body begins at `body`.
     pub(crate) fn of(draft: &Draft, octets: &[u8], body: usize) -> Self {
         let mut header = draft.top.clone();
-        let mut digest = BodyDigest::new();
+        let (mut digest, mut is_ascii) = (BodyDigest::new(), true);
         let mut take = |piece: &[u8]| {
             header.extend_from_slice(piece);
             Ok::<_, std::convert::Infallible>(())
@@ -24,10 +26,12 @@ impl Canon {
         let Ok(()) = draft.each_piece(octets, (0, body), &mut take);
         let mut take = |piece: &[u8]| {
             digest.update(piece);
+            is_ascii &= piece.is_ascii();
             Ok::<_, std::convert::Infallible>(())
         };
         let Ok(()) = draft.each_piece(octets, (body, octets.len()), &mut take);
-        Self { header, body: digest.finish() }
+        is_ascii &= header.is_ascii();
+        Self { header, body: digest.finish(), is_ascii }
     }
 }
 

@@ -1,6 +1,8 @@
 //! Journeys through a whole instance: real channels, neighbours that are played.
 
+mod bcc;
 mod messages;
+mod odd_headers;
 
 // The jailed test plays the same neighbours.
 #[path = "../tests/neighbourhood/mod.rs"]

@@ -60,6 +60,7 @@ fn lie() -> Examined {
         forged: Vec::new(),
         summary: Vec::new(),
         trace_digests: Vec::new(),
+        header: Some(wire::scanner::Header::default()),
         micros: 1,
     }
 }

@@ -1,15 +1,17 @@
 //! The story of one message, from the end of its text to its reply.
 
+use crate::absent;
+use crate::addressee::Addressee;
 use crate::examination::examine;
 use crate::judgement::{Judged, judge};
-use crate::neighbours::{Kept, Neighbours};
-use crate::sealing::seal;
+use crate::neighbours::{Kept, Neighbours, Queued};
+use crate::onward::{Parting, pass_on};
+use crate::sealing::{Sealed, seal};
 use flight::Text;
 use smtp::{Address, Reply};
 use std::net::IpAddr;
-use terms::{MessageId, TenantId};
+use terms::MessageId;
 use wire::control::Report;
-use wire::directory::{Recipient, TenantSettings};
 use wire::scanner::Examined as Seen;
 
 /// An envelope that SMTP has agreed to.
@@ -23,16 +25,30 @@ pub(crate) struct Offered {
     pub tls: Option<String>,
     /// `None`: the null sender.
     pub from: Option<Address>,
+    pub terms: Terms,
     pub addressees: Vec<Addressee>,
 }
 
-/// One recipient as the vault's signed statement has it.
-pub(crate) struct Addressee {
-    /// In the one spelling that the directory uses.
-    pub address: String,
-    pub tenant: TenantId,
-    pub people: Vec<Recipient>,
-    pub settings: TenantSettings,
+/// What the sender asks of whoever passes the message on.
+#[derive(Clone, Default)]
+pub(crate) struct Terms {
+    /// RET.
+    pub returns_all: Option<bool>,
+    /// ENVID, as xtext.
+    pub envelope_id: Option<String>,
+    pub require_tls: bool,
+    pub smtputf8: bool,
+}
+
+impl Terms {
+    pub(crate) fn of(mail: &smtp::Mail) -> Self {
+        Self {
+            returns_all: mail.returned.map(|returned| returned == smtp::Return::Full),
+            envelope_id: mail.envelope_id.as_deref().map(smtp::xtext),
+            require_tls: mail.require_tls,
+            smtputf8: mail.smtputf8,
+        }
+    }
 }
 
 /// A whole message, in our hands: it has an id and a time of ours.
@@ -43,11 +59,21 @@ pub(crate) struct Received {
     pub at_ms: u64,
 }
 
+impl Received {
+    /// The return path; empty: the null sender.
+    pub(crate) fn from(&self) -> String {
+        self.offered.from.as_ref().map(Address::written).unwrap_or_default()
+    }
+}
+
 /// A message and what the scanner said of it.
 pub(crate) struct Examined {
     pub received: Received,
     pub seen: Seen,
 }
+
+/// `Received` fields of a message that turns in a circle (RFC 5321 §6.3).
+const HOPS: u32 = 50;
 
 /// From the end of the text to its one reply. `None`: nobody knows whether it was kept, so nothing
 /// may be said; the sender, left without an answer, tries again and it may stand twice (RFC 1047).
@@ -57,19 +83,59 @@ pub(crate) fn arrive(offered: Offered, text: Text, house: &mut Neighbours) -> Op
         Ok(examined) => examined,
         Err(fault) => return Some(try_later(house, &fault.to_string())),
     };
+    if examined.seen.header.as_ref().is_some_and(|header| header.received > HOPS) {
+        return Some(going_round(house));
+    }
     let judged = judge(examined, house);
     match judged.together() {
         policy::Reply::Defer => return Some(put_off(house)),
         policy::Reply::Refuse => return Some(refuse(judged, house)),
         policy::Reply::Keep => {}
     }
-    let id = judged.id();
-    let sealed = match seal(judged, house) {
+    let partings = match pass_on(&judged, house) {
+        Ok(partings) => partings,
+        Err(fault) => return Some(try_later(house, &fault.to_string())),
+    };
+    if partings.is_empty() && judged.people.is_empty() {
+        return Some(going_round(house));
+    }
+    let sealed = match seal(&judged, &partings, house) {
         Ok(sealed) => sealed,
         Err(fault) => return Some(try_later(house, &fault.to_string())),
     };
-    Some(match house.keep(sealed) {
-        Kept::Yes => Reply::new(250, (0, 0), format!("{id} kept")),
+    commit(&judged, sealed, partings, house)
+}
+
+/// One reply over the queue and the mailbox: 250 when both have it, and nothing is lost by any
+/// other, for the sender tries again. What may stand twice then is what the queue took before the
+/// mailbox failed: it is passed on once more. The other order would keep mail twice whenever the
+/// queue fails, which is full sooner than a mailbox that was asked for room at RCPT.
+fn commit(
+    judged: &Judged,
+    sealed: Sealed,
+    partings: Vec<Parting>,
+    house: &mut Neighbours,
+) -> Option<Reply> {
+    for parting in &partings {
+        match house.queue(parting) {
+            Queued::Yes => {}
+            Queued::Full => {
+                return Some(Reply::new(452, (3, 1), "no room for mail; try again later"));
+            }
+            Queued::No => return Some(try_later(house, "the queue did not take a message")),
+        }
+    }
+    let id = judged.id();
+    let kept = house.keep(sealed);
+    if judged.people.is_empty() {
+        // All that the mailbox was told is the message's way, for `trace`.
+        return Some(Reply::new(250, (0, 0), format!("{id} queued")));
+    }
+    Some(match kept {
+        Kept::Yes => {
+            absent::answer(judged, house);
+            Reply::new(250, (0, 0), format!("{id} kept"))
+        }
         // RFC 3463: 4.2.2 mailbox full, 4.3.1 system full.
         Kept::OverQuota => Reply::new(452, (2, 2), "a recipient's mailbox is full"),
         Kept::Full => Reply::new(452, (3, 1), "no room for mail; try again later"),
@@ -98,6 +164,12 @@ fn refuse(judged: Judged, house: &mut Neighbours) -> Reply {
 fn put_off(house: &mut Neighbours) -> Reply {
     house.report(&Report::Note { text: "deferred: the sender's DNS does not answer".to_owned() });
     Reply::new(451, (4, 3), "the DNS of the domain in From does not answer; try again later")
+}
+
+/// RFC 3463: 5.4.6 is a routing loop.
+fn going_round(house: &mut Neighbours) -> Reply {
+    house.report(&Report::Note { text: "refused: it goes round in a circle".to_owned() });
+    Reply::new(554, (4, 6), "this message has been here before, or comes through too many hosts")
 }
 
 fn try_later(house: &mut Neighbours, why: &str) -> Reply {

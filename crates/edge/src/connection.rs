@@ -1,7 +1,8 @@
 //! One connection, from greeting to goodbye. A verb of SMTP is a function of that name.
 
 use crate::Fault;
-use crate::arrival::{Addressee, Offered, arrive};
+use crate::addressee::{Addressee, Wishes, hindrance};
+use crate::arrival::{Offered, Terms, arrive};
 use crate::line::{Line, Woken};
 use crate::neighbours::{Handed, Neighbours, Who, canonical};
 use flight::Text;
@@ -169,6 +170,10 @@ impl Connection<'_> {
             }
             Who::Later => return Reply::new(451, (3, 0), "recipients cannot be looked up now"),
         };
+        let from = envelope.mail.from.as_ref();
+        if let Some(refusal) = hindrance(&statement, from, &envelope.addressees) {
+            return refusal;
+        }
         let size = envelope.mail.size.unwrap_or(0);
         for person in &statement.recipients {
             if !self.house.has_room(person.user, size) {
@@ -176,19 +181,19 @@ impl Connection<'_> {
             }
         }
         if statement.settings.greylist && !is_spared {
-            let from = envelope.mail.from.as_ref().map(smtp::Address::written).unwrap_or_default();
+            let from = from.map(smtp::Address::written).unwrap_or_default();
             let three = (from.as_str(), address.as_str());
             if !self.house.is_familiar(statement.tenant, self.client_ip, three) {
                 // RFC 6647 §3: a stranger who is a mail server comes again.
                 return Reply::new(451, (7, 1), "not seen before; try again in five minutes");
             }
         }
-        envelope.addressees.push(Addressee {
-            address,
-            tenant: statement.tenant,
-            people: statement.recipients,
-            settings: statement.settings,
-        });
+        let written = match &rcpt.to {
+            Recipient::Postmaster => address,
+            Recipient::Mailbox(address) => address.written(),
+        };
+        let wishes = Wishes::new(rcpt.notify, rcpt.original.as_ref());
+        envelope.addressees.push(Addressee::new(written, *statement, wishes));
         Reply::new(250, (1, 5), "recipient noted")
     }
 
@@ -213,6 +218,7 @@ impl Connection<'_> {
             helo: self.helo.clone(),
             protocol,
             tls: self.tls.clone(),
+            terms: Terms::of(&envelope.mail),
             from: envelope.mail.from,
             addressees: envelope.addressees,
         };

@@ -22,7 +22,7 @@ pub(crate) fn examine(received: Received, house: &mut Neighbours) -> Result<Exam
     let sender = Sender {
         client_ip: offered.client_ip,
         helo: offered.helo.clone(),
-        mail_from: offered.from.as_ref().map(smtp::Address::written).unwrap_or_default(),
+        mail_from: received.from(),
     };
     let host_name = house.host_name().to_owned();
     let mut bench = Bench { house, received: &received, questions: Questions::default() };

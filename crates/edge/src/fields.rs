@@ -5,6 +5,7 @@ use crate::judgement::{Judged, Person};
 use flight::date;
 use std::fmt::Write;
 use std::net::IpAddr;
+use wire::scanner::PASSED;
 
 /// Reasons named in a message's own header, the heaviest first.
 const REASONS: usize = 8;
@@ -14,14 +15,30 @@ pub(crate) fn on_top(judged: &Judged, person: &Person, host_name: &str) -> Strin
     let mut fields = return_path(&judged.received);
     fields.push_str(&received(&judged.received, host_name));
     fields.push_str(&judged.seen.authentication_results);
-    fields.push_str(&verdict(person));
+    fields.push_str(&verdict(&person.judged));
+    fields
+}
+
+/// Received, Authentication-Results, for a gateway's server our verdict, and the marks by which we
+/// know it again. No Return-Path: this is no final delivery.
+pub(crate) fn on_passed(
+    judged: &Judged,
+    verdict_of: Option<&policy::Judged>,
+    marks: &[String],
+    host_name: &str,
+) -> String {
+    let mut fields = received(&judged.received, host_name);
+    fields.push_str(&judged.seen.authentication_results);
+    fields.push_str(&verdict_of.map(verdict).unwrap_or_default());
+    for mark in marks {
+        let _ = write!(fields, "{PASSED}: {mark}\r\n");
+    }
     fields
 }
 
 /// RFC 5321 §4.4: at final delivery, the sender of the envelope.
 fn return_path(received: &Received) -> String {
-    let from = received.offered.from.as_ref().map(smtp::Address::written);
-    format!("Return-Path: <{}>\r\n", from.unwrap_or_default())
+    format!("Return-Path: <{}>\r\n", received.from())
 }
 
 /// RFC 5321 §4.4. No `for`: what stands there would tell one recipient of another.
@@ -41,8 +58,7 @@ fn received(received: &Received, host_name: &str) -> String {
     )
 }
 
-fn verdict(person: &Person) -> String {
-    let judged = &person.judged;
+fn verdict(judged: &policy::Judged) -> String {
     let mut field =
         format!("X-Sekisho-Verdict: {}; score={:.1}", judged.verdict.word(), judged.score);
     for reason in judged.reasons.iter().take(REASONS) {

@@ -1,5 +1,6 @@
 //! One verdict for each recipient, by the recipient's tenant's rules.
 
+use crate::addressee::{Addressee, Fare};
 use crate::arrival::{Examined, Received};
 use crate::neighbours::Neighbours;
 use policy::{Authentication, Facts, HouseRules};
@@ -13,12 +14,20 @@ pub(crate) struct Judged {
     pub received: Received,
     pub seen: Seen,
     pub people: Vec<Person>,
+    pub passing: Vec<Passing>,
 }
 
 /// One person, whatever the number of addresses that named them.
 pub(crate) struct Person {
     pub tenant: TenantId,
     pub keys: Recipient,
+    pub judged: policy::Judged,
+}
+
+/// An address whose mail is passed on, if its verdict lets it.
+pub(crate) struct Passing {
+    /// Its place among the addressees.
+    place: usize,
     pub judged: policy::Judged,
 }
 
@@ -36,8 +45,9 @@ fn judge_once(examined: Examined, waited: bool) -> Judged {
     let Examined { received, seen } = examined;
     let authentication: Option<Authentication> = postcard::from_bytes(&seen.authentication).ok();
     let mut people = Vec::new();
+    let mut passing = Vec::new();
     let mut known = HashSet::new();
-    for addressee in &received.offered.addressees {
+    for (place, addressee) in received.offered.addressees.iter().enumerate() {
         let house = rules(&addressee.settings);
         let judged = policy::judge(&Facts {
             findings: &seen.findings,
@@ -52,8 +62,11 @@ fn judge_once(examined: Examined, waited: bool) -> Judged {
                 people.push(Person { tenant, keys, judged: judged.clone() });
             }
         }
+        if !addressee.onward.is_empty() {
+            passing.push(Passing { place, judged });
+        }
     }
-    Judged { received, seen, people }
+    Judged { received, seen, people, passing }
 }
 
 impl Judged {
@@ -63,14 +76,59 @@ impl Judged {
 
     /// DATA has one reply, however many verdicts there are.
     pub(crate) fn together(&self) -> policy::Reply {
-        let verdicts: Vec<Verdict> =
+        let mut verdicts: Vec<Verdict> =
             self.people.iter().map(|person| person.judged.verdict).collect();
+        let is_kept_by_nobody =
+            |passing: &&Passing| self.fare_of(passing).is_some_and(|fare| fare != Fare::Kept);
+        for passing in self.passing.iter().filter(is_kept_by_nobody) {
+            verdicts.push(match passing.judged.verdict {
+                Verdict::Defer => Verdict::Defer,
+                _ if self.goes_on(passing) => Verdict::Deliver,
+                _ => Verdict::Refuse,
+            });
+        }
+        // Nobody could set aside what is not passed on: refused for one is refused for all. They
+        // are of one tenant, and nobody who keeps it stands beside them.
+        if self.people.is_empty() && verdicts.contains(&Verdict::Refuse) {
+            verdicts.retain(|verdict| *verdict != Verdict::Deliver);
+        }
         policy::together(&verdicts)
+    }
+
+    /// Whether it is good enough to be passed on. Junk is kept from everybody but the server of a
+    /// gateway's domain, which has the people's junk folders; what nobody could read goes nowhere.
+    pub(crate) fn goes_on(&self, passing: &Passing) -> bool {
+        let below = match self.fare_of(passing) {
+            Some(Fare::Gateway) => Verdict::Quarantine,
+            Some(Fare::Kept | Fare::Forward) => Verdict::Junk,
+            None => return false,
+        };
+        self.seen.header.is_some() && passing.judged.verdict < below
+    }
+
+    pub(crate) fn addressee(&self, passing: &Passing) -> Option<&Addressee> {
+        self.received.offered.addressees.get(passing.place)
+    }
+
+    pub(crate) fn tenant_of(&self, passing: &Passing) -> Option<TenantId> {
+        self.addressee(passing).map(|addressee| addressee.tenant)
+    }
+
+    fn fare_of(&self, passing: &Passing) -> Option<Fare> {
+        self.addressee(passing).map(Addressee::fare)
+    }
+
+    /// Octets of the message as it goes on, without the forged fields.
+    pub(crate) fn kept_bytes(&self) -> u64 {
+        let cut: u64 = self.seen.forged.iter().map(|(start, end)| end - start).sum();
+        self.received.text.len() - cut
     }
 
     /// What a sender may know: the id to ask about, and the heaviest reason by its name.
     pub(crate) fn refusal_words(&self) -> String {
-        let first = self.people.first().and_then(|person| person.judged.reasons.first());
+        let judged = self.people.iter().map(|person| &person.judged);
+        let first = judged.chain(self.passing.iter().map(|passing| &passing.judged)).next();
+        let first = first.and_then(|judged| judged.reasons.first());
         match first {
             Some(reason) => format!("refused ({}); ask about {}", reason.id, self.id()),
             None => format!("refused; ask about {}", self.id()),

@@ -1,7 +1,8 @@
-//! The edge takes mail from strangers: SMTP, examination, judgement, sealing, keeping.
+//! The edge takes mail from strangers: SMTP, examination, judgement, sealing, keeping, and what
+//! is passed on or answered by itself.
 //!
 //! # Holds          the messages passing through this instance, in memory, until each is answered
-//! # May ask        gate, names, directory, signer, mailbox, and a scanner of its own
+//! # May ask        gate, names, directory, signer, mailbox, post, and a scanner of its own
 //! # Network        one passed socket at a time
 //! # If taken over  the intruder gets messages passing through this instance and can lie about
 //! #                them; can have TLS handshakes signed while it owns it (counted)
@@ -12,17 +13,22 @@
     allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
+mod addressee;
 mod arrival;
 
 mod connection;
 
 mod examination;
 mod judgement;
+mod onward;
 mod sealing;
+
+mod absent;
 
 mod fields;
 mod line;
 mod neighbours;
+mod passage;
 mod patience;
 mod questions;
 

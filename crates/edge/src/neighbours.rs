@@ -6,7 +6,7 @@
 use crate::Fault;
 use crate::judgement::Judged;
 use crate::patience;
-use crate::sealing::{Sealed, ask_for_tokens, frames, journeys};
+use crate::sealing::{Sealed, ask_for_tokens, await_tokens, frames, journeys};
 use compartment::House;
 use smtp::Address;
 use std::collections::HashMap;
@@ -25,11 +25,11 @@ use wire::{Channel, Frame};
 /// A neighbour that died is back within two seconds (the warden's back-off), or it is away.
 const REJOIN_LIMIT: Duration = Duration::from_secs(4);
 /// The directory answers from memory, or asks the vault once.
-const DIRECTORY_LIMIT: Duration = Duration::from_secs(6);
+pub(crate) const DIRECTORY_LIMIT: Duration = Duration::from_secs(6);
 /// `names` gives up by itself before this.
 const NAMES_LIMIT: Duration = Duration::from_secs(8);
 /// A durable commit on a busy disk. RFC 5321 §4.5.3.2.6 lets the sender wait ten minutes.
-const KEEP_LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const KEEP_LIMIT: Duration = Duration::from_secs(30);
 /// Keyed hashes are computed in memory; mail does not wait for them as for a statement.
 const TOKENS_LIMIT: Duration = Duration::from_secs(2);
 const ROOM_LIMIT: Duration = Duration::from_secs(4);
@@ -71,9 +71,17 @@ pub(crate) enum Kept {
     Unknown,
 }
 
+/// What the queue made of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Queued {
+    Yes,
+    Full,
+    No,
+}
+
 /// Who an address is.
 pub(crate) enum Who {
-    Known(directory::Statement),
+    Known(Box<directory::Statement>),
     Unknown,
     Foreign,
     Later,
@@ -253,7 +261,7 @@ impl Neighbours {
         if let Some((since, statement)) = self.statements.get(address)
             && since.elapsed() < REMEMBERED
         {
-            return Who::Known(statement.clone());
+            return Who::Known(Box::new(statement.clone()));
         }
         let question = directory::FromEdge::Address(address.to_owned());
         let answer = self.ask(Kind::Directory, &question, DIRECTORY_LIMIT);
@@ -264,7 +272,7 @@ impl Neighbours {
                     if self.statements.len() >= REMEMBERED_RECIPIENTS {
                         self.statements.clear();
                     }
-                    let remembered = (Instant::now(), statement.clone());
+                    let remembered = (Instant::now(), (**statement).clone());
                     self.statements.insert(address.to_owned(), remembered);
                 }
                 who
@@ -279,7 +287,7 @@ impl Neighbours {
         let Some(vault) = self.house.start.statement_key else { return Who::Later };
         let now = compartment::now_ms();
         match seal::verify_statement(&vault, statement, signature, now, address) {
-            Ok(statement) => Who::Known(statement),
+            Ok(statement) => Who::Known(Box::new(statement)),
             Err(refused) => {
                 let what = format!("a statement was not believed: {refused:?}");
                 self.report(&Report::Alarm { what });
@@ -289,7 +297,7 @@ impl Neighbours {
     }
 
     /// How long ago this was first tried; `None`: the directory cannot say now.
-    fn first_tried(&mut self, tenant: TenantId, digest: [u8; 32]) -> Option<Duration> {
+    pub(crate) fn first_tried(&mut self, tenant: TenantId, digest: [u8; 32]) -> Option<Duration> {
         let question = directory::FromEdge::FirstSeen { tenant, digest };
         match self.ask(Kind::Directory, &question, DIRECTORY_LIMIT) {
             Ok(ToEdge::FirstSeen(since_ms)) => since_ms.map(Duration::from_millis),
@@ -312,8 +320,8 @@ impl Neighbours {
     /// Whether this message was put off for its sender's DNS as long as is bearable.
     pub(crate) fn was_put_off(&mut self, judged: &Judged) -> bool {
         let offered = &judged.received.offered;
-        let from = offered.from.as_ref().map(smtp::Address::written).unwrap_or_default();
         let Some(first) = offered.addressees.first() else { return false };
+        let from = judged.received.from();
         let digest = patience::digest("dns", offered.client_ip, &from, &first.address);
         let since = self.first_tried(first.tenant, digest);
         since.is_some_and(|since| since >= patience::FAILING_DNS)
@@ -439,7 +447,8 @@ impl Neighbours {
     /// A refused message leaves a trace, and nothing else.
     pub(crate) fn record_refused(&mut self, judged: &Judged) {
         let asked = ask_for_tokens(judged, self);
-        let journeys = journeys(judged, State::Refused, asked, self);
+        let tokens = await_tokens(asked, self);
+        let journeys = journeys(judged, State::Refused, &tokens);
         let keep = mailbox::FromEdge::Keep { copies: Vec::new(), journeys, more: false };
         let _: Result<mailbox::ToEdge, Fault> = self.ask(Kind::Mailbox, &keep, KEEP_LIMIT);
     }
@@ -468,14 +477,33 @@ impl Neighbours {
     }
 
     /// Asks a keeper and waits for its answer. If it died meanwhile its successor is asked, once.
-    fn ask<Q, A>(&mut self, kind: Kind, question: &Q, limit: Duration) -> Result<A, Fault>
+    pub(crate) fn ask<Q, A>(
+        &mut self,
+        kind: Kind,
+        question: &Q,
+        limit: Duration,
+    ) -> Result<A, Fault>
+    where
+        Q: serde::Serialize,
+        A: serde::de::DeserializeOwned,
+    {
+        self.ask_beside(kind, (question, &[]), limit)
+    }
+
+    /// The same, with descriptors beside the question.
+    pub(crate) fn ask_beside<Q, A>(
+        &mut self,
+        kind: Kind,
+        (question, held): (&Q, &[OwnedFd]),
+        limit: Duration,
+    ) -> Result<A, Fault>
     where
         Q: serde::Serialize,
         A: serde::de::DeserializeOwned,
     {
         for _ in 0..2 {
             let channel = self.channel(kind, REJOIN_LIMIT)?;
-            match channel.ask(question, &[], limit) {
+            match channel.ask(question, held, limit) {
                 Ok((answer, _)) => return Ok(answer),
                 Err(wire::Fault::Silent) => return Err(Fault::Away(kind.word())),
                 Err(wire::Fault::Malformed) => return Err(Fault::Strange { peer: kind.word() }),

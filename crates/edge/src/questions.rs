@@ -102,8 +102,7 @@ fn words_of(received: &Received) -> HashSet<Vec<u8>> {
     let mut known = HashSet::new();
     add_words(&mut known, &received.text.head(HEADER_BYTES));
     add_words(&mut known, offered.helo.as_bytes());
-    let from = offered.from.as_ref().map(smtp::Address::written).unwrap_or_default();
-    add_words(&mut known, from.as_bytes());
+    add_words(&mut known, received.from().as_bytes());
     // For reversed names and SPF macros.
     match offered.client_ip {
         IpAddr::V4(four) => add_words(&mut known, four.to_string().as_bytes()),
@@ -131,7 +130,7 @@ fn text_of(record: &Record) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::{QUESTIONS, Questions, STRANGE};
-    use crate::arrival::{Offered, Received};
+    use crate::arrival::{Offered, Received, Terms};
     use flight::Text;
     use terms::MessageId;
 
@@ -144,6 +143,7 @@ mod tests {
             protocol: "ESMTP",
             tls: None,
             from: smtp::Address::parse("bounce@out.sender.example"),
+            terms: Terms::default(),
             addressees: Vec::new(),
         };
         Received { offered, text: held, id: MessageId([1; 16]), at_ms: 0 }

@@ -5,10 +5,11 @@
 
 use crate::Fault;
 use crate::fields;
-use crate::judgement::{Judged, Person};
+use crate::judgement::{Judged, Passing, Person};
 use crate::neighbours::Neighbours;
+use crate::onward::Parting;
 use std::os::fd::OwnedFd;
-use terms::{TenantId, Verdict};
+use terms::{TenantId, UserId, Verdict};
 use wire::mailbox::{FromEdge, Journey, Place, State};
 
 /// How long quarantined mail waits for somebody to look at it.
@@ -24,17 +25,23 @@ pub(crate) struct Sealed {
     journeys: Vec<Journey>,
 }
 
-pub(crate) fn seal(judged: Judged, house: &mut Neighbours) -> Result<Sealed, Fault> {
-    let asked = ask_for_tokens(&judged, house);
+pub(crate) fn seal(
+    judged: &Judged,
+    partings: &[Parting],
+    house: &mut Neighbours,
+) -> Result<Sealed, Fault> {
+    let asked = ask_for_tokens(judged, house);
     let mut groups = Vec::new();
-    for (tenant, verdict) in kinds_of(&judged) {
+    for (tenant, verdict) in kinds_of(judged) {
         let people = judged.people.iter().filter(|person| is_of(person, tenant, verdict));
         let people: Vec<&Person> = people.collect();
         let Some(first) = people.first() else { continue };
-        let added = fields::on_top(&judged, first, house.host_name());
-        groups.push(seal_group(&judged, tenant, &people, added.as_bytes())?);
+        let added = fields::on_top(judged, first, house.host_name());
+        groups.push(seal_group(judged, tenant, &people, added.as_bytes())?);
     }
-    let journeys = journeys(&judged, State::Kept, asked, house);
+    let tokens = await_tokens(asked, house);
+    let mut journeys = journeys(judged, State::Kept, &tokens);
+    journeys.extend(partings.iter().map(|parting| way_of(judged, parting, &tokens)));
     Ok(Sealed { groups, journeys })
 }
 
@@ -58,14 +65,13 @@ fn seal_group(
 ) -> Result<copies::Group, Fault> {
     let (text, forged) = (&judged.received.text, &judged.seen.forged);
     let received_ms = judged.received.at_ms;
-    let cut: u64 = forged.iter().map(|(start, end)| end - start).sum();
     let message = copies::Message {
         tenant,
         message: judged.id(),
         received_ms,
         added,
         summary: &judged.seen.summary,
-        bytes: text.len() - cut,
+        bytes: judged.kept_bytes(),
     };
     let mut for_whom = Vec::with_capacity(people.len());
     for Person { keys, judged, .. } in people {
@@ -94,44 +100,83 @@ type Asked = (TenantId, Option<u32>);
 
 /// Asks for each tenant's tokens; there are several tenants only where a message is for several.
 pub(crate) fn ask_for_tokens(judged: &Judged, house: &mut Neighbours) -> Vec<Asked> {
-    let mut tenants: Vec<TenantId> = judged.people.iter().map(|person| person.tenant).collect();
+    let passing = judged.passing.iter().filter_map(|passing| judged.tenant_of(passing));
+    let people = judged.people.iter().map(|person| person.tenant);
+    let mut tenants: Vec<TenantId> = people.chain(passing).collect();
     tenants.sort_unstable();
     tenants.dedup();
     let ask = |tenant| (tenant, house.ask_trace_tokens(tenant, digests(judged, tenant)));
     tenants.into_iter().map(ask).collect()
 }
 
-/// What `trace` will find: one journey for each tenant, under that tenant's tokens.
-pub(crate) fn journeys(
-    judged: &Judged,
-    state: State,
-    asked: Vec<Asked>,
-    house: &mut Neighbours,
-) -> Vec<Journey> {
-    let journey = |(tenant, call): Asked| {
-        let people = judged.people.iter().filter(|person| person.tenant == tenant);
+/// Tokens of one tenant, in the order of its digests.
+type Tokens = (TenantId, Vec<[u8; 16]>);
+
+pub(crate) fn await_tokens(asked: Vec<Asked>, house: &mut Neighbours) -> Vec<Tokens> {
+    let answer = |(tenant, call)| (tenant, house.await_trace_tokens(call));
+    asked.into_iter().map(answer).collect()
+}
+
+/// What `trace` will find: one journey for each tenant with people whom it is for, or of whom it
+/// is refused, under that tenant's tokens.
+pub(crate) fn journeys(judged: &Judged, state: State, tokens: &[Tokens]) -> Vec<Journey> {
+    let journey = |(tenant, tokens): &Tokens| {
+        let people = judged.people.iter().filter(|person| person.tenant == *tenant);
         let people: Vec<&Person> = people.collect();
-        let verdict = people.iter().map(|person| person.judged.verdict).max();
-        let verdict = verdict.unwrap_or(Verdict::Deliver);
+        if people.is_empty() && state == State::Kept {
+            return None;
+        }
         let is_readable = |person: &&Person| person.judged.verdict < Verdict::Quarantine;
         let state = match state {
             State::Kept if !people.iter().any(is_readable) => State::Quarantined,
             state => state,
         };
-        let reasons = people.first().map(|person| person.judged.reasons.iter());
-        let reasons = reasons.into_iter().flatten().take(REASONS);
-        Journey {
-            tenant,
+        let (verdict, reasons) = weight(judged, *tenant);
+        Some(Journey {
+            tenant: *tenant,
             message: judged.id(),
-            tokens: house.await_trace_tokens(call),
+            tokens: tokens.clone(),
             at_ms: judged.received.at_ms,
             state,
             verdict,
-            reasons: reasons.map(|reason| reason.id.clone()).collect(),
+            reasons,
             recipients: people.iter().map(|person| person.keys.user).collect(),
-        }
+        })
     };
-    asked.into_iter().map(journey).collect()
+    tokens.iter().filter_map(journey).collect()
+}
+
+/// What is passed on is found too, and the queue knows how far it has come.
+fn way_of(judged: &Judged, parting: &Parting, tokens: &[Tokens]) -> Journey {
+    let outgoing = &parting.outgoing;
+    let own = tokens.iter().find(|(tenant, _)| *tenant == outgoing.tenant);
+    let (verdict, reasons) = weight(judged, outgoing.tenant);
+    Journey {
+        tenant: outgoing.tenant,
+        message: outgoing.message,
+        tokens: own.map(|(_, tokens)| tokens.clone()).unwrap_or_default(),
+        at_ms: judged.received.at_ms,
+        state: State::Queued,
+        verdict,
+        reasons,
+        // A gateway's mail is in nobody's name.
+        recipients: Some(outgoing.user).filter(|user| *user != NOBODY).into_iter().collect(),
+    }
+}
+
+/// In whose name a gateway's mail is passed on.
+const NOBODY: UserId = UserId([0; 8]);
+
+/// The heaviest verdict of a tenant, and the reasons for its first.
+fn weight(judged: &Judged, tenant: TenantId) -> (Verdict, Vec<String>) {
+    let people = judged.people.iter().filter(|person| person.tenant == tenant);
+    let passing = |passing: &&Passing| judged.tenant_of(passing) == Some(tenant);
+    let passing = judged.passing.iter().filter(passing).map(|passing| &passing.judged);
+    let all: Vec<&policy::Judged> = people.map(|person| &person.judged).chain(passing).collect();
+    let verdict = all.iter().map(|judged| judged.verdict).max().unwrap_or(Verdict::Deliver);
+    let reasons = all.first().map(|judged| judged.reasons.iter());
+    let reasons = reasons.into_iter().flatten().take(REASONS);
+    (verdict, reasons.map(|reason| reason.id.clone()).collect())
 }
 
 /// What somebody of this tenant may look for: what stands in the message, and the envelope as far
@@ -152,5 +197,11 @@ fn digests(judged: &Judged, tenant: TenantId) -> Vec<[u8; 32]> {
 
 /// The frames in which a sealed message goes to the mailbox.
 pub(crate) fn frames(sealed: Sealed) -> Result<Vec<(FromEdge, Vec<OwnedFd>)>, Fault> {
-    copies::frames(sealed.groups, sealed.journeys).map_err(Fault::Copies)
+    let Sealed { groups, journeys } = sealed;
+    if groups.is_empty() {
+        // Nobody here keeps it; that it was here is told all the same.
+        let told = FromEdge::Keep { copies: Vec::new(), journeys, more: false };
+        return Ok(vec![(told, Vec::new())]);
+    }
+    copies::frames(groups, journeys).map_err(Fault::Copies)
 }

@@ -1,6 +1,8 @@
 //! Journeys through a whole instance: real channels and sockets, neighbours that are played.
 
+mod answers;
 mod arrivals;
+mod onward;
 
 // The jailed test plays the same neighbours.
 #[path = "../tests/neighbourhood/mod.rs"]

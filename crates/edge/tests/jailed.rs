@@ -43,7 +43,7 @@ fn main() -> ExitCode {
     let seen = around.seen.lock().unwrap();
     assert_eq!(seen.heard, Vec::<String>::new(), "calls off charter");
     assert!(seen.listened);
-    assert_eq!((status, seen.copies.len()), (0, 4));
+    assert_eq!((status, seen.copies.len(), seen.letters.len()), (0, 6, 4));
     println!("test result: ok. 1 passed; 0 failed");
     ExitCode::SUCCESS
 }
@@ -98,7 +98,8 @@ fn listen(listener: OwnedFd, seen: Arc<Mutex<Seen>>) {
     });
 }
 
-/// Small mail, large mail, mail for many, a dying scanner, TLS, a smuggler, a client that leaves.
+/// Small mail, large mail, mail for many, a dying scanner, TLS, a smuggler, a client that leaves,
+/// mail that is passed on, an answer of somebody who is away.
 fn load<T>(around: &Neighbourhood<T>) {
     let small = "Subject: hi\r\n\r\nhello\r\n";
     let large = "0123456789abcdef\r\n".repeat(100_000);
@@ -124,4 +125,12 @@ fn load<T>(around: &Neighbourhood<T>) {
     drop(leaver);
     let said = around.deliver(&["cy@other.example"], small);
     assert!(said.contains(" kept\r\n"), "{said}");
+    for text in [small, &large] {
+        let said = around.deliver(&["x@gateway.example"], text);
+        assert!(said.contains(" queued\r\n"), "{said}");
+    }
+    for to in ["kept.on@example.jp", "away@away.example"] {
+        let said = around.deliver(&[to], small);
+        assert!(said.contains(" kept\r\n"), "{said}");
+    }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use terms::Finding;
 use wire::Channel;
 use wire::names::{Answer, Question};
-use wire::scanner::{Examined, FromScanner, Sender, Task, ToScanner};
+use wire::scanner::{Examined, FromScanner, NAMED, PASSED_MARKS, Sender, Task, ToScanner};
 
 /// The scanner's own budget is shorter; one that is silent this long is as good as dead.
 const EXAMINE_LIMIT: Duration = Duration::from_secs(60);
@@ -109,6 +109,7 @@ fn set_aside() -> Examined {
         forged: Vec::new(),
         summary: Vec::new(),
         trace_digests: Vec::new(),
+        header: None,
         micros: 0,
     }
 }
@@ -118,6 +119,10 @@ fn set_aside() -> Examined {
 fn bounded(mut seen: Examined, octets: u64) -> Examined {
     seen.findings.truncate(FINDINGS);
     seen.trace_digests.truncate(DIGESTS);
+    if let Some(header) = &mut seen.header {
+        header.passed.truncate(PASSED_MARKS);
+        header.named.truncate(NAMED);
+    }
     if !is_one_field(&seen.authentication_results) {
         seen.authentication_results = String::new();
     }

@@ -7,7 +7,7 @@ use wire::control::Service;
 /// Open connections of one client: a large relay keeps some dozens, an office behind one address
 /// has some hundred mail programs with a few connections each.
 const OPEN_SMTP: u32 = 100;
-const OPEN_READING: u32 = 1_000;
+const OPEN_OWN: u32 = 1_000;
 /// New connections of one client in one minute.
 const NEW_IN_A_MINUTE: u32 = 600;
 /// Unknown recipients of one client in one hour; whoever goes on guesses names from a list.
@@ -63,7 +63,11 @@ impl Clients {
         record.turn(now_ms);
         let (open, mail) = match service {
             Service::Smtp => (OPEN_SMTP, true),
-            _ => (OPEN_READING, false),
+            // People who read their mail or hand it in.
+            Service::Imaps | Service::Pop3s | Service::Submissions | Service::Submission => {
+                (OPEN_OWN, false)
+            }
+            Service::Zone => (OPEN_OWN, false),
         };
         if !spared {
             if record.open >= open {
@@ -130,7 +134,7 @@ fn client(ip: IpAddr) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
-    use super::{Admission, Clients, NEW_IN_A_MINUTE, OPEN_SMTP};
+    use super::{Admission, Clients, NEW_IN_A_MINUTE, OPEN_OWN, OPEN_SMTP};
     use std::net::IpAddr;
     use wire::control::Service;
 
@@ -151,6 +155,28 @@ mod tests {
         clients.left(ip("192.0.2.1"));
         clients.left(ip("192.0.2.1"));
         assert_eq!(clients.admit(ip("192.0.2.1"), Service::Smtp, 5), Admission::Welcome);
+    }
+
+    #[test]
+    fn people_who_hand_in_mail_are_counted_like_those_who_read() {
+        for service in [Service::Submissions, Service::Submission, Service::Imaps] {
+            let mut clients = Clients::new(false);
+            // Unknown recipients are a stranger's sin: an office behind one address writes on.
+            clients.guessed(ip("192.0.2.1"), 101, 5);
+            for round in 0..OPEN_OWN {
+                let minute = u64::from(round / NEW_IN_A_MINUTE) * 60_000 + 60_000;
+                let admission = clients.admit(ip("192.0.2.1"), service, minute);
+                assert_eq!(admission, Admission::Welcome, "{service:?} {round}");
+            }
+            let more = clients.admit(ip("192.0.2.1"), service, 600_000);
+            assert_eq!(more, Admission::TooMany);
+            let mut clients = Clients::new(false);
+            for _ in 0..NEW_IN_A_MINUTE {
+                clients.admit(ip("192.0.2.1"), service, 5);
+                clients.left(ip("192.0.2.1"));
+            }
+            assert_eq!(clients.admit(ip("192.0.2.1"), service, 5), Admission::TooFast);
+        }
     }
 
     #[test]

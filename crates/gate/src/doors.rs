@@ -75,7 +75,8 @@ impl Caller {
     /// Turns somebody away: in words where the protocol begins in clear, silently where it begins
     /// with TLS. Nobody is waited for.
     pub fn turn_away(self, why: &str) {
-        if self.service == Service::Smtp {
+        // The others wait for a handshake first.
+        if matches!(self.service, Service::Smtp | Service::Submission) {
             let words = format!("421 4.3.2 {why}; try again later\r\n");
             let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
             let _ = send(&self.socket, words.as_bytes(), flags);

@@ -205,6 +205,7 @@ impl Desk {
                 match self.marks.freeze(with, whose, true, Kind::Sentinel) {
                     Ok(_) => {
                         self.sessions.end_whose(whose, &mut self.friends);
+                        self.tell_shut_out();
                         ToSentinel::Done
                     }
                     Err(fault) => ToSentinel::Fault(fault.story()),
@@ -241,11 +242,15 @@ impl Desk {
             Some(mut people) => people.carry_out(question),
             None => ToAdmin::Fault("the vault has not given the key of the tables yet".to_owned()),
         };
+        self.tell_shut_out();
+        answer
+    }
+
+    fn tell_shut_out(&mut self) {
         for instance in self.sessions.take_shut_out() {
             // A warden that is gone takes the instance with it.
             let _ = self.hub.send(self.warden, 0, &Report::SignedOut { instance }, Vec::new());
         }
-        answer
     }
 
     fn people(&mut self, asker: InstanceId) -> Option<people::People<'_>> {

@@ -88,6 +88,10 @@ impl Sessions {
         let live = self.live.iter().filter(|(_, session)| is_meant(session));
         let ended: Vec<Peer> = live.map(|(peer, _)| *peer).collect();
         for peer in ended {
+            // Without a grant nothing opens; mail would go on leaving.
+            let writes = |session: &&Session| session.purpose == Purpose::Send;
+            let writer = self.live.get(&peer).filter(writes).map(|session| session.instance);
+            self.shut_out.extend(writer);
             self.end(peer, friends);
         }
     }
@@ -222,8 +226,13 @@ impl Door<'_> {
     }
 
     fn admit(&mut self, peer: Peer, mut session: Session) -> (ToAccess, Option<Report>) {
-        // Whoever only writes opens nothing: there is no grant to hand out.
-        if session.purpose != Purpose::Send && self.hand_out(&mut session).is_err() {
+        let recorded = match session.purpose {
+            // Whoever only writes opens nothing: there is no grant to hand out, and the sign-in
+            // is recorded by itself.
+            Purpose::Send => self.friends.journal.flush().map_err(Fault::Unrecorded),
+            Purpose::Read | Purpose::ReadOnly => self.hand_out(&mut session),
+        };
+        if recorded.is_err() {
             return (ToAccess::Later, None);
         }
         let Session { instance, tenant, user, grant, ends_ms, purpose, .. } = session;

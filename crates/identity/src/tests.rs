@@ -620,3 +620,33 @@ fn a_freeze_holds_through_a_restart_until_it_is_lifted() {
         assert_eq!(world.sign_in(peer, "aoi@example.jp", &secret), format!("welcome {AOI}"));
     }
 }
+
+#[test]
+fn a_writer_is_bound_to_send_opens_nothing_and_is_shut_out_by_a_freeze() {
+    let mut world = World::new("writer");
+    let (secret, _) = world.app_password(AOI, Protocol::Smtp, 1);
+    let sign_in = |protocol: Protocol| FromAccess::SignIn {
+        protocol,
+        name: "aoi@example.jp".to_owned(),
+        secret: secret.clone(),
+        session: Vec::new(),
+    };
+    let peer = world.peer();
+    assert!(matches!(world.ask(peer, sign_in(Protocol::Imap)), (ToAccess::Refused, None)));
+    let (welcome, bind) = world.ask(peer, sign_in(Protocol::Smtp));
+    assert!(matches!(welcome, ToAccess::Welcome { tenant: TENANT, user: AOI, .. }));
+    let Some(Report::Bind { instance, user: AOI, purpose, .. }) = bind else { panic!() };
+    assert_eq!(purpose, wire::control::Purpose::Send);
+    let renew = FromAccess::Renew { session: vec![4; 65] };
+    assert!(matches!(world.ask(peer, renew), (ToAccess::Refused, None)));
+    world.change(FromAdmin::Freeze(Whose::Person(TENANT, AOI)));
+    assert_eq!(world.sessions.take_shut_out(), [instance]);
+    // Without evidence nobody comes in, to write as little as to read.
+    world.change(FromAdmin::Carry {
+        act: Act::Thaw(Whose::Person(TENANT, AOI)),
+        permission: Permission::default(),
+    });
+    world.friends.journal = journal::Journal::new(Kind::Identity, InstanceId([2; 6]));
+    let peer = world.peer();
+    assert!(matches!(world.ask(peer, sign_in(Protocol::Smtp)), (ToAccess::Later, None)));
+}

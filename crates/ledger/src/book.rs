@@ -9,7 +9,7 @@ use crate::memory::Memory;
 use crate::pace::{Paces, Step};
 use annals::names::ANCHOR;
 use annals::{Binder, Shelf, chapter_name};
-use evidence::{Body, Entry, Frame};
+use evidence::{Body, Entry, Frame, Released};
 use std::collections::VecDeque;
 use std::io;
 use terms::Kind;
@@ -27,6 +27,9 @@ const APPEND_BYTES: usize = 4 * 1024 * 1024;
 const BATCH_BYTES: usize = 8 * 1024 * 1024;
 /// How long a batch of entries that nobody waits for may gather.
 const LINGER_MS: u64 = 400;
+/// How long those may gather whose author waits for them and nobody else does: keys of mail that
+/// leaves, batch by batch (architecture §8).
+const COMPANY_MS: u64 = 15;
 /// How long an asker waits before it is told that nothing can be proved.
 const PATIENCE_MS: u64 = 2_000;
 /// How long after the start the mirror is waited for before anything is appended: after a power
@@ -81,6 +84,8 @@ pub(crate) struct Book<V> {
     cosigned: Option<SignedCheckpoint>,
     batch_since_ms: Option<u64>,
     is_urgent: bool,
+    /// Somebody waits who can wait for company.
+    company_since_ms: Option<u64>,
     started_ms: u64,
     has_met_mirror: bool,
     /// After damage: nothing is appended before the mirror has given back this many.
@@ -121,6 +126,7 @@ impl<V: Volume> Book<V> {
             cosigned: None,
             batch_since_ms: None,
             is_urgent: false,
+            company_since_ms: None,
             started_ms: now_ms,
             has_met_mirror: false,
             must_reach,
@@ -232,7 +238,12 @@ impl<V: Volume> Book<V> {
                         return self.refuse(&append, "an entry is too long".to_owned());
                     };
                     self.memory.learn(&frame.entry, index, leaf);
-                    self.is_urgent |= append.prove || is_awaited(&frame.entry.body);
+                    match is_patient(&frame.entry.body) {
+                        true => self.company_since_ms = self.company_since_ms.or(Some(now_ms)),
+                        false => {
+                            self.is_urgent |= append.prove || is_awaited(&frame.entry.body);
+                        }
+                    }
                     self.batch_since_ms.get_or_insert(now_ms);
                     indices.push(index);
                     self.unbound.push((leaf, frame.entry));
@@ -289,8 +300,13 @@ impl<V: Volume> Book<V> {
     pub fn is_due(&self, now_ms: u64) -> bool {
         let lingered =
             self.batch_since_ms.is_some_and(|since| now_ms.saturating_sub(since) >= LINGER_MS);
+        let waited = self.company_since_ms.map(|since| now_ms.saturating_sub(since));
+        let had_company = waited.is_some_and(|waited| waited >= COMPANY_MS);
         self.store.has_staged()
-            && (self.is_urgent || lingered || self.store.staged_bytes() >= BATCH_BYTES)
+            && (self.is_urgent
+                || lingered
+                || had_company
+                || self.store.staged_bytes() >= BATCH_BYTES)
     }
 
     pub fn is_large(&self) -> bool {
@@ -306,6 +322,7 @@ impl<V: Volume> Book<V> {
         let signed = self.sign(self.store.checkpoint(LOG_ORIGIN));
         self.batch_since_ms = None;
         self.is_urgent = false;
+        self.company_since_ms = None;
         let before = self.store.size();
         if let Err(fault) = self.store.write(signed) {
             // The disk is full or read-only: nothing was taken, the authors ask again.
@@ -453,6 +470,7 @@ impl<V: Volume> Book<V> {
     /// Milliseconds until `tick` has something to do.
     pub fn next_tick_ms(&self, now_ms: u64) -> Option<u64> {
         let linger = self.batch_since_ms.map(|since| since + LINGER_MS);
+        let company = self.company_since_ms.map(|since| since + COMPANY_MS);
         let waiter = self.proving.first().map(|one| one.since_ms + PATIENCE_MS);
         let aside = (!self.aside.is_empty()).then_some(now_ms + 20);
         let link = match &self.link {
@@ -460,7 +478,7 @@ impl<V: Volume> Book<V> {
             Link::Asked { since_ms } | Link::Healing { since_ms, .. } => Some(since_ms + SILENT_MS),
             Link::Away | Link::Following { .. } => None,
         };
-        let next = [linger, waiter, aside, link].into_iter().flatten().min()?;
+        let next = [linger, company, waiter, aside, link].into_iter().flatten().min()?;
         Some(next.saturating_sub(now_ms).max(1))
     }
 
@@ -549,6 +567,10 @@ impl<V: Volume> Book<V> {
 }
 
 /// An author may speak only when its name is durable, so a name does not linger.
+fn is_patient(body: &Body) -> bool {
+    matches!(body, Body::Release { released: Released::Transit(_), .. })
+}
+
 fn is_awaited(body: &Body) -> bool {
     !body.is_lazy() || matches!(body, Body::ProcessStart { key: Some(_), .. })
 }

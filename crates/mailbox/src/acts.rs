@@ -7,10 +7,10 @@ use crate::shelf::row;
 use crate::store::{Store, Whose, uid_validity};
 use crate::{Fault, person::special};
 use body::Key;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::os::fd::OwnedFd;
 use terms::{FolderId, InstanceId, MessageId, UserId, Verdict};
-use wire::mailbox::{Copy, Journey, Place, SealedPart, ToAccess, ToEdge, flag};
+use wire::mailbox::{Copy, Journey, Place, SealedPart, State, ToAccess, ToEdge, flag};
 
 /// Quarantine lets go after this, whatever an arrival asked for.
 pub const QUARANTINE_MS: u64 = 14 * 24 * 3_600 * 1_000;
@@ -61,11 +61,51 @@ impl Store {
         journeys: &[Journey],
         now_ms: u64,
     ) -> Result<ToEdge, Fault> {
+        self.keep_with(instance, batches, (journeys, Vec::new()), now_ms)
+    }
+
+    /// As `keep`, from whoever comes again with what may have been kept already (`depart`, which
+    /// lost our answer): what a person has had of a message lately is passed over.
+    pub fn keep_once(
+        &mut self,
+        instance: InstanceId,
+        mut batches: Vec<Batch>,
+        mut journeys: Vec<Journey>,
+        now_ms: u64,
+    ) -> Result<ToEdge, Fault> {
+        let mut once = Vec::new();
+        let mut new = HashSet::new();
+        for batch in &mut batches {
+            for copy in std::mem::take(&mut batch.copies) {
+                let key = (copy.user, copy.message);
+                if !self.has_had(key)? && new.insert(key) {
+                    let (user, message) = key;
+                    once.push(Entry::Once { user, message, at_ms: now_ms });
+                    batch.copies.push(copy);
+                }
+            }
+        }
+        let is_new = |journey: &Journey| {
+            let mut copies = batches.iter().flat_map(|batch| &batch.copies);
+            copies.any(|copy| copy.tenant == journey.tenant)
+        };
+        journeys.retain(is_new);
+        self.keep_with(instance, &batches, (&journeys, once), now_ms)
+    }
+
+    /// `also`: entries that stand and fall with the arrival.
+    fn keep_with(
+        &mut self,
+        instance: InstanceId,
+        batches: &[Batch],
+        (journeys, also): (&[Journey], Vec<Entry>),
+        now_ms: u64,
+    ) -> Result<ToEdge, Fault> {
         let over = self.over_quota(batches, now_ms)?;
         if !over.is_empty() {
             return Ok(ToEdge::OverQuota(over));
         }
-        let mut entries = Vec::new();
+        let mut entries = also;
         for batch in batches {
             for copy in &batch.copies {
                 let held = reasons_of(journeys, copy);
@@ -84,7 +124,8 @@ impl Store {
     }
 
     /// Whether a journey names people of its tenant, and nobody else. Their ids stand in
-    /// statements only, so an edge has no journeys for tenants that it does not serve.
+    /// statements only, as a tenant's does, so an edge has no journeys for tenants that it does not
+    /// serve.
     fn is_of_its_people(&mut self, journey: &Journey) -> Result<bool, Fault> {
         for user in &journey.recipients {
             match self.find_person(*user)?.map(|person| person.tenant) {
@@ -93,7 +134,10 @@ impl Store {
                 None => return Ok(false),
             }
         }
-        Ok(!journey.recipients.is_empty())
+        // What is only passed on (a gateway's mail) is for nobody of ours.
+        let is_kept = matches!(journey.state, State::Kept | State::Quarantined);
+        let is_over = self.ended.contains(&journey.tenant);
+        Ok(!journey.recipients.is_empty() || !(is_kept || is_over))
     }
 
     fn over_quota(&mut self, batches: &[Batch], now_ms: u64) -> Result<Vec<UserId>, Fault> {

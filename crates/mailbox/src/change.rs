@@ -7,8 +7,12 @@ use crate::person::{Person, SPECIAL};
 use body::Place;
 use rusqlite::{OptionalExtension, Params, Result, Transaction, params};
 use std::collections::{BTreeMap, HashMap};
-use terms::{TenantId, UserId};
+use terms::{MessageId, TenantId, UserId};
 use wire::mailbox::Journey;
+
+const DAY_MS: u64 = 24 * 3_600 * 1_000;
+/// Mail waits in the queue for some days; nobody comes again with older.
+const HAD_DAYS: i64 = 40;
 
 /// What a folder's front gains in one transaction; written once, however many entries.
 #[derive(Default)]
@@ -98,6 +102,7 @@ impl<'a> Changes<'a> {
             Entry::Forwarded { before } => {
                 self.run("DELETE FROM arrived WHERE seq < ?1", (before.cast_signed(),)).map(drop)
             }
+            Entry::Once { user, message, at_ms } => self.once(*user, *message, *at_ms),
             Entry::Erased { tenant, users, whole } => self.erased(*tenant, users, *whole),
         }
     }
@@ -272,6 +277,14 @@ impl<'a> Changes<'a> {
         Ok(())
     }
 
+    /// Remembered for as long as anybody may come again with it.
+    fn once(&self, user: UserId, message: MessageId, at_ms: u64) -> Result<()> {
+        let day = (at_ms / DAY_MS).cast_signed();
+        self.run("DELETE FROM had WHERE day < ?1", (day - HAD_DAYS,))?;
+        let sql = "INSERT OR REPLACE INTO had VALUES (?1, ?2, ?3)";
+        self.run(sql, params![user_key(user), message.0, day]).map(drop)
+    }
+
     fn held(&self, held: &Held) -> Result<()> {
         let reasons = postcard::to_stdvec(&held.reasons).unwrap_or_default();
         self.run(
@@ -341,6 +354,7 @@ impl<'a> Changes<'a> {
                 self.unrefer(stored.cast_unsigned())?;
             }
             self.run("DELETE FROM held WHERE user = ?1", key)?;
+            self.run("DELETE FROM had WHERE user = ?1", key)?;
             self.run("DELETE FROM person WHERE user = ?1", key)?;
         }
         self.erase_journeys(tenant, users, whole)

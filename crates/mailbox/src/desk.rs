@@ -1,9 +1,11 @@
 //! One loop over all peers: acts are staged as they come, one commit answers them together.
 
+mod arrivals;
+
 use crate::Fault;
 use crate::acts::{Adornment, FlagChange};
 use crate::forward::Forward;
-use crate::gather::{Gather, Gathered};
+use crate::gather::Gather;
 use crate::person::{folder_id, number};
 use crate::store::{Change, Store, Whose};
 use compartment::now_ms;
@@ -14,8 +16,7 @@ use terms::{InstanceId, Kind};
 use wire::control::{Order, Report};
 use wire::ledger::FromLedger;
 use wire::mailbox::{
-    FromAccess, FromAdmin, FromDirectory, FromEdge, Journey, State, ToAccess, ToAdmin, ToDirectory,
-    ToEdge,
+    FromAccess, FromAdmin, FromDirectory, Journey, ToAccess, ToAdmin, ToDirectory, ToEdge,
 };
 use wire::{Event, Frame, Hub, Label, Peer};
 
@@ -183,7 +184,7 @@ impl Desk {
         self.store.origin = Some(peer);
         let call = frame.call;
         let understood = match (label.kind, label.person) {
-            (Kind::Edge | Kind::Depart, _) => self.answer_edge(peer, label.instance, frame),
+            (Kind::Edge | Kind::Depart, _) => self.answer_edge(peer, &label, frame),
             (Kind::Dispatch, Some((tenant, user))) => {
                 self.answer_dispatch(peer, Whose { tenant, user }, label.instance, frame)
             }
@@ -211,90 +212,6 @@ impl Desk {
             let _ = self.hub.send(self.warden, 0, &Report::Alarm { what }, Vec::new());
         }
         self.gone(peer);
-    }
-
-    /// Who hands in mail tells of its way, and keeps nothing.
-    fn answer_dispatch(
-        &mut self,
-        peer: Peer,
-        whose: Whose,
-        instance: InstanceId,
-        frame: Frame,
-    ) -> Result<(), wire::Fault> {
-        let FromEdge::Keep { copies, journeys, more: false } = frame.read()? else {
-            return Err(wire::Fault::Malformed);
-        };
-        let is_own = |journey: &Journey| {
-            journey.tenant == whose.tenant
-                && journey.recipients == [whose.user]
-                && journey.state == State::Queued
-        };
-        if !copies.is_empty() || journeys.len() != 1 || !journeys.iter().all(is_own) {
-            return Err(wire::Fault::Malformed);
-        }
-        self.told_since.get_or_insert_with(Instant::now);
-        self.told.extend(journeys.into_iter().map(|journey| (instance, journey)));
-        let _ = self.hub.send(peer, frame.call, &ToEdge::Kept, Vec::new());
-        Ok(())
-    }
-
-    /// What was told of journeys goes with the next commit, or with one of its own before long:
-    /// the queue keeps the mail itself, and a journey that a crash takes is a line of `trace`.
-    fn write_told(&mut self) {
-        let Some(since) = self.told_since else { return };
-        let is_due = self.told.len() >= TOLD || since.elapsed() >= CHORES;
-        if !is_due && !self.store.has_staged() {
-            return;
-        }
-        self.told_since = None;
-        for (instance, journey) in std::mem::take(&mut self.told) {
-            if let Err(fault) = self.store.keep(instance, &[], &[journey], now_ms()) {
-                self.failed(&fault);
-                return;
-            }
-        }
-    }
-
-    fn answer_edge(
-        &mut self,
-        peer: Peer,
-        instance: InstanceId,
-        frame: Frame,
-    ) -> Result<(), wire::Fault> {
-        let call = frame.call;
-        match frame.read()? {
-            FromEdge::Keep { copies, journeys, more } => {
-                let gathered = self.gather.add(peer, (copies, journeys), frame.descriptors, more);
-                let arrival = match gathered {
-                    Gathered::More => return Ok(()),
-                    Gathered::TooMuch => return Err(wire::Fault::Malformed),
-                    Gathered::Whole(arrival) => arrival,
-                };
-                let kept = self.store.keep(instance, &arrival.batches, &arrival.journeys, now_ms());
-                match kept {
-                    Ok(answer) => {
-                        if matches!(answer, ToEdge::Kept) {
-                            self.gather.staged(peer);
-                        }
-                        self.owe(peer, call, Owed::Edge(answer));
-                    }
-                    Err(Fault::Parcel(fault)) => return Err(fault),
-                    Err(fault) => {
-                        self.owed.push((peer, call, Owed::Edge(ToEdge::Fault)));
-                        self.failed(&fault);
-                    }
-                }
-            }
-            FromEdge::Room { user, bytes } => {
-                let room = self
-                    .store
-                    .find_person(user)
-                    .map(|person| person.is_none_or(|person| person.has_room(bytes, 1)));
-                let answer = room.map_or(ToEdge::Fault, ToEdge::Room);
-                let _ = self.hub.send(peer, call, &answer, Vec::new());
-            }
-        }
-        Ok(())
     }
 
     fn answer_access(

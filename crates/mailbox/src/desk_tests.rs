@@ -345,3 +345,30 @@ fn load() {
         running.stop();
     }
 }
+
+/// A `depart` that lost our answer comes again, before and after the index was told, and after a
+/// restart: its people have the message once. An edge has no second chance of that kind.
+#[test]
+fn what_a_depart_brings_again_is_kept_once() {
+    let folder = Folder::new("desk-once");
+    for _ in 0..2 {
+        let running = Running::start(&folder.0);
+        for _ in 0..2 {
+            let mut depart = running.join(Kind::Depart, 5, None);
+            assert!(matches!(keep(&mut depart, AOI, 1), ToEdge::Kept));
+            assert!(matches!(keep(&mut depart, BEN, 1), ToEdge::Kept));
+            let copies = vec![copy(AOI, 2, Place::Inbox), copy(AOI, 2, Place::Inbox)];
+            let question = FromEdge::Keep { copies, journeys: Vec::new(), more: false };
+            let (answer, _): (ToEdge, _) = depart.ask(&question, &[], PATIENCE).unwrap();
+            assert!(matches!(answer, ToEdge::Kept));
+        }
+        let (mut aoi, mut ben) = (running.access(AOI), running.access(BEN));
+        assert_eq!((uids(&mut aoi), uids(&mut ben)), (vec![1, 2], vec![1]));
+        running.stop();
+    }
+    let running = Running::start(&folder.0);
+    let mut edge = running.edge(1);
+    assert!(matches!(keep(&mut edge, AOI, 1), ToEdge::Kept));
+    assert_eq!(uids(&mut running.access(AOI)), [1, 2, 3]);
+    running.stop();
+}

@@ -166,6 +166,12 @@ pub enum Entry {
         users: Vec<UserId>,
         whole: bool,
     },
+    /// This person got this message from a `depart`, and gets it no second time.
+    Once {
+        user: UserId,
+        message: MessageId,
+        at_ms: u64,
+    },
 }
 
 impl Entry {

@@ -52,6 +52,9 @@ const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS journey (id INTEGER PRIMARY KEY, journey BLOB NOT NULL);
     CREATE TABLE IF NOT EXISTS token (token INTEGER, journey INTEGER,
         PRIMARY KEY (token, journey)) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS had (user INTEGER, message BLOB, day INTEGER NOT NULL,
+        PRIMARY KEY (user, message)) WITHOUT ROWID;
+    CREATE INDEX IF NOT EXISTS had_day ON had (day);
     CREATE TABLE IF NOT EXISTS arrived (seq INTEGER PRIMARY KEY, arrived BLOB NOT NULL);
 ";
 
@@ -226,6 +229,13 @@ impl Index {
         let wanted = "user = ?1 AND message = ?3";
         let held = self.held_where(wanted, params![user_key(user), 1, message.0])?;
         Ok(held.into_iter().next())
+    }
+
+    pub fn has_had(&self, user: UserId, message: MessageId) -> Result<bool, Fault> {
+        let sql = "SELECT 1 FROM had WHERE user = ?1 AND message = ?2";
+        let doing = "looking for what somebody has had";
+        let mut statement = self.database.prepare_cached(sql).map_err(fault(doing))?;
+        statement.exists(params![user_key(user), message.0]).map_err(fault(doing))
     }
 
     pub fn expired(&self, now_ms: u64, limit: u32) -> Result<Vec<Held>, Fault> {

@@ -13,7 +13,7 @@ use crate::shelf::Shelf;
 use body::{Bodies, Mark, Packs};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::Path;
-use terms::{TenantId, UserId};
+use terms::{MessageId, TenantId, UserId};
 
 /// Lines held in memory over all folders: 160 MiB of the keeper's 4 GiB.
 const LINES: usize = 4_000_000;
@@ -55,6 +55,8 @@ pub struct Store {
     pending: Vec<Entry>,
     /// Messages that the index has not been told of.
     fresh: HashMap<u64, Stored>,
+    /// Who has had what, as far as the index has not been told.
+    had: HashSet<(UserId, MessageId)>,
     pub(crate) position: Position,
     pub(crate) arrived: VecDeque<Arrived>,
     /// Who acts now, as the desk counts peers.
@@ -66,6 +68,8 @@ pub struct Store {
     /// Whose mailboxes ended in this life: a session or an edge that has not heard of it yet must
     /// not make them anew.
     erased: HashSet<UserId>,
+    /// Tenants that ended in this life, likewise.
+    pub(crate) ended: HashSet<TenantId>,
 }
 
 impl Store {
@@ -108,6 +112,7 @@ impl Store {
             staged: Vec::new(),
             pending: Vec::new(),
             fresh: HashMap::new(),
+            had: HashSet::new(),
             position: again.position,
             arrived,
             origin: None,
@@ -116,6 +121,7 @@ impl Store {
             told: 0,
             sweep: Sweep::default(),
             erased: HashSet::new(),
+            ended: HashSet::new(),
         })
     }
 
@@ -151,10 +157,9 @@ impl Store {
         self.told += self.pending.len();
         self.pending.clear();
         self.fresh.clear();
+        self.had.clear();
         for (entry, _) in &self.staged {
-            if let Entry::Stored(stored) = entry {
-                self.fresh.insert(stored.id, stored.clone());
-            }
+            remember(&mut self.fresh, &mut self.had, entry);
         }
         for place in freed {
             self.bodies.delete(place)?;
@@ -206,10 +211,9 @@ impl Store {
         self.people.clear();
         self.shelves.clear();
         self.fresh.clear();
+        self.had.clear();
         for entry in &self.pending {
-            if let Entry::Stored(stored) = entry {
-                self.fresh.insert(stored.id, stored.clone());
-            }
+            remember(&mut self.fresh, &mut self.had, entry);
         }
     }
 
@@ -232,14 +236,13 @@ impl Store {
     }
 
     fn follow(&mut self, entry: &Entry) {
-        if let Entry::Erased { users, .. } = entry {
+        if let Entry::Erased { tenant, users, whole } = entry {
+            self.ended.extend(whole.then_some(*tenant));
             users.iter().for_each(|user| drop(self.people.remove(user)));
             self.shelves.retain(|(user, _), _| !users.contains(user));
             self.erased.extend(users);
         }
-        if let Entry::Stored(stored) = entry {
-            self.fresh.insert(stored.id, stored.clone());
-        }
+        remember(&mut self.fresh, &mut self.had, entry);
         let Some((user, folder)) = entry.concerns() else { return };
         if let Some(person) = self.people.get_mut(&user) {
             person.apply(entry);
@@ -353,6 +356,11 @@ impl Store {
         }
     }
 
+    /// Whether this person got this message from a `depart` lately.
+    pub(crate) fn has_had(&self, (user, message): (UserId, MessageId)) -> Result<bool, Fault> {
+        Ok(self.had.contains(&(user, message)) || self.index.has_had(user, message)?)
+    }
+
     pub(crate) fn next_stored(&mut self) -> u64 {
         let id = self.position.next_stored;
         self.position.next_stored += 1;
@@ -363,6 +371,19 @@ impl Store {
         let seq = self.position.next_seq;
         self.position.next_seq += 1;
         seq
+    }
+}
+
+/// What is looked up before the index knows it.
+fn remember(
+    fresh: &mut HashMap<u64, Stored>,
+    had: &mut HashSet<(UserId, MessageId)>,
+    entry: &Entry,
+) {
+    match entry {
+        Entry::Stored(stored) => drop(fresh.insert(stored.id, stored.clone())),
+        Entry::Once { user, message, .. } => drop(had.insert((*user, *message))),
+        _ => {}
     }
 }
 

@@ -441,6 +441,11 @@ fn journeys_are_found_by_token_newest_first() {
                 // Of people whom nobody here knows there is no journey.
                 keep(store, Vec::new(), &[journey(BEN, 8, 77)]);
                 keep(store, vec![copy(BEN, 9, Place::Inbox)], &[journey(BEN, 9, 77)]);
+                // But what is only passed on is for nobody.
+                let nobody = |number| Journey { recipients: Vec::new(), ..journey(AOI, number, 9) };
+                keep(store, Vec::new(), &[nobody(10)]);
+                keep(store, Vec::new(), &[Journey { state: State::Queued, ..nobody(11) }]);
+                keep(store, Vec::new(), &[Journey { state: State::Refused, ..nobody(12) }]);
                 let foreign = Journey { tenant: BEN.tenant, ..journey(AOI, 7, 7) };
                 let is_foreign = foreign.tenant != AOI.tenant;
                 let kept = store.keep(EDGE, &[], &[foreign], NOW);
@@ -448,14 +453,14 @@ fn journeys_are_found_by_token_newest_first() {
             },
             &|store| {
                 assert_eq!(trace(store, 3, 10), [3]);
-                assert_eq!(trace(store, 0xEE, 3), [9, 4, 3]);
+                assert_eq!(trace(store, 0xEE, 5), [12, 11, 9, 4, 3]);
                 assert_eq!(trace(store, 0xAA, 3), [] as [u64; 0]);
-                let newest = FromAdmin::Trace { tokens: Vec::new(), limit: 2 };
+                let newest = FromAdmin::Trace { tokens: Vec::new(), limit: 3 };
                 let ToAdmin::Journeys(found) = store.administer(newest, NOW).unwrap() else {
                     panic!()
                 };
-                assert_eq!(found.len(), 2);
-                assert_eq!(found[0].recipients, [BEN.user]);
+                assert_eq!(found.len(), 3);
+                assert_eq!(found[2].recipients, [BEN.user]);
             },
         ],
     );
@@ -651,6 +656,8 @@ fn what_ended_leaves_no_octet_and_others_keep_all() {
             assert!(matches!(store.end(whole()).unwrap(), ToDirectory::Erased { messages: 0, .. }));
             store.commit().unwrap();
         }
+        let late = Journey { recipients: Vec::new(), state: State::Queued, ..journey(AOI, 6, 3) };
+        keep(&mut store, Vec::new(), &[late]);
         sweep(&mut store);
         assert_eq!(bodies(&mut store, BEN, 1, &[1]), ["body 2"]);
         assert!(store.person(AOI, NOW).is_err(), "nobody makes it anew");

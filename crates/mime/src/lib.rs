@@ -40,7 +40,8 @@ pub use date::epoch_seconds;
 pub use parameter::{ContentType, Disposition, content_type, disposition};
 pub use parse::parse;
 pub use part::{
-    DEPTH, FIELD_BYTES, FIELDS_PER_PART, Field, Holds, Message, PARTS, Part, field_values, unfold,
+    DEPTH, FIELD_BYTES, FIELDS_PER_PART, Field, Holds, Message, PARTS, Part, field_values, fields,
+    unfold,
 };
 pub use section::section;
 pub use seen::{FINDINGS, Seen};

@@ -146,3 +146,16 @@ pub fn field_values(header: &[u8], name: &str) -> Vec<Vec<u8>> {
     };
     message.values(root, name).map(Cow::into_owned).collect()
 }
+
+/// All fields of a raw header block, in their order: names in lower case, values unfolded.
+pub fn fields(header: &[u8]) -> Vec<(String, Vec<u8>)> {
+    let (message, _) = crate::parse::parse_header(header);
+    let Some(root) = message.part(0) else {
+        return Vec::new();
+    };
+    let of = |field: &Field| {
+        let name = String::from_utf8_lossy(message.name(field)).to_ascii_lowercase();
+        (name, unfold(message.raw_value(field)).into_owned())
+    };
+    message.fields(root).iter().map(of).collect()
+}

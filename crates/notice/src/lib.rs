@@ -1,5 +1,6 @@
 //! Notices about mail: the ones that we write (RFC 3461 to 3464, 6533) and the ones that come
-//! back to us from ninety kinds of mail systems, in words that people understand.
+//! back to us from ninety kinds of mail systems, in words that people understand; and the answer of
+//! somebody who is away (RFC 3834).
 //!
 //! Pure: octets in, values out; values in, octets out. **Never** quotes a peer's words into a
 //! field unwashed; **never** answers a notice with a notice (that is for the caller: see
@@ -9,6 +10,8 @@
     test,
     allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
+
+pub mod absence;
 
 mod returned;
 mod write;

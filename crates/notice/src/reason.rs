@@ -40,6 +40,8 @@ pub enum Reason {
     NeedsTls,
     /// Nobody answered, or not in time.
     Unreachable,
+    /// Nobody has taken it yet.
+    NotYet,
     /// Tried for days, given up.
     Expired,
     /// The remote system is broken, full or in a loop.

@@ -25,6 +25,7 @@ pub fn say(reason: Reason) -> (&'static str, &'static str) {
         TooFast => ("短い時間に送りすぎました。", "Too much was sent in too short a time."),
         NeedsTls => ("必要な暗号化（TLS）ができませんでした。", "The encryption (TLS) that is required could not be made."),
         Unreachable => ("相手のサーバーにつながりません。", "The server could not be reached."),
+        NotYet => ("まだ受け取られていません。", "It has not been taken yet."),
         Expired => ("何日も試みましたが、届けられませんでした。", "It was tried for days and given up."),
         System => ("相手のサーバーに不具合があります。", "The remote system has a fault."),
         Delivered => ("届きました。", "It was delivered."),

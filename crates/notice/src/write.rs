@@ -236,14 +236,14 @@ fn header_of(octets: &[u8]) -> &[u8] {
     end.and_then(|end| octets.get(..end + 2)).unwrap_or(octets)
 }
 
-fn push_lines(out: &mut String, lines: &[String]) {
+pub(crate) fn push_lines(out: &mut String, lines: &[String]) {
     for line in lines {
         out.push_str(line);
         out.push_str("\r\n");
     }
 }
 
-fn push_base64(out: &mut String, octets: &[u8]) {
+pub(crate) fn push_base64(out: &mut String, octets: &[u8]) {
     let text = BASE64.encode(octets);
     let mut rest = text.as_str();
     while !rest.is_empty() {
@@ -255,7 +255,7 @@ fn push_base64(out: &mut String, octets: &[u8]) {
 }
 
 /// RFC 2047: words of at most 75 letters, whole characters in each.
-fn encoded(text: &str) -> String {
+pub(crate) fn encoded(text: &str) -> String {
     let mut words = Vec::new();
     let mut piece = String::new();
     for letter in text.chars() {
@@ -270,6 +270,6 @@ fn encoded(text: &str) -> String {
 }
 
 /// Nothing that could begin a line.
-fn washed(text: &str) -> String {
+pub(crate) fn washed(text: &str) -> String {
     text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
 }

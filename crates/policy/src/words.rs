@@ -379,4 +379,19 @@ pub(crate) const WORDS: &[(&str, &str, &str)] = &[
         "当方 {} の名を騙る認証結果が付いていたので取り除きました",
         "carried authentication results forged in our name {}, which were taken out",
     ),
+    (
+        "outgoing.held",
+        "送信を保留し、誰かの確認を待っています",
+        "waits, before it leaves, until somebody has looked at it",
+    ),
+    (
+        "outgoing.notice.left-out",
+        "組織の注意書きは、安全に加えられないため付けていません",
+        "left without the organisation's notice, which could not be added safely",
+    ),
+    (
+        "outgoing.network.new",
+        "この人がこれまで送信したことのないネットワークからの大量送信です",
+        "many recipients, from a network that this person has never sent from",
+    ),
 ];

@@ -21,13 +21,16 @@ use wire::post::*;
 use wire::vault::ToPost;
 use wire::{Event, Frame, Hub, INLINE_BYTES, Peer};
 
-/// A commit may wait this long for company while several senders are at it (architecture §8).
+/// A commit may wait this long for company, and longer while many senders are at it
+/// (architecture §8).
 const COMPANY: Duration = Duration::from_millis(5);
+const MANY_COMPANY: Duration = Duration::from_millis(15);
+const MANY: usize = 8;
 /// Outcomes gather longer: nobody waits for them, and one that is lost means that a letter stands
 /// twice only if the power goes within this time.
-const OUTCOMES: Duration = Duration::from_millis(20);
+const OUTCOMES: Duration = Duration::from_millis(50);
 /// Staged acts that are committed without waiting.
-const ENOUGH: usize = 64;
+const ENOUGH: usize = 256;
 /// Between two looks at the clock's work, space and the length of the log.
 const CHORES: Duration = Duration::from_secs(1);
 /// After a stop, the ledger has this long to take the last entries.
@@ -144,7 +147,11 @@ impl Desk {
 
     fn commit_wait(&self) -> Duration {
         let Some(since) = self.staged_since else { return Duration::ZERO };
-        let limit = if self.somebody_waits { COMPANY } else { OUTCOMES };
+        let limit = match self.somebody_waits {
+            true if self.owed.len() >= MANY => MANY_COMPANY,
+            true => COMPANY,
+            false => OUTCOMES,
+        };
         if self.staged >= ENOUGH { Duration::ZERO } else { limit.saturating_sub(since.elapsed()) }
     }
 

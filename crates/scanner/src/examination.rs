@@ -1,7 +1,7 @@
 //! One message: taken apart, its sender looked at, its overview written. The same code serves the
 //! jailed compartment and `sekisho scan`.
 
-use crate::facts;
+use crate::{facts, header};
 use mailauth::{AuthResults, Envelope, Resolver};
 use mime::Summary;
 use mime::detect::{Budget, examine as take_apart};
@@ -45,6 +45,7 @@ pub fn examine(given: &Given<'_>, resolver: &mut dyn Resolver) -> Examined {
         forged: forged.iter().map(|range| (range.start as u64, range.end as u64)).collect(),
         summary: postcard::to_stdvec(&taken_apart.summary).unwrap_or_default(),
         trace_digests: trace_digests(&taken_apart.summary),
+        header: Some(header::read(&taken_apart.summary.header)),
         micros: u64::try_from(begin.elapsed().as_micros()).unwrap_or(u64::MAX),
     }
 }

@@ -15,6 +15,7 @@ mod examination;
 
 mod asking;
 mod facts;
+mod header;
 
 #[cfg(test)]
 mod tests;

@@ -24,4 +24,4 @@ pub use sealed::{
 pub use statement::{
     StatementRefused, public_key, verify_sending, verify_signature, verify_statement,
 };
-pub use wrap::wrap;
+pub use wrap::{Wrapper, wrap};

@@ -3,9 +3,10 @@
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::agreement::{self, ECDH_P256, PrivateKey, UnparsedPublicKey, X25519};
 use sealed::{
-    Fault, MessageKey, PublicKey, Secret, Share, Suite, WRAPPED_KEY_BYTES, WrapContext, Wrapped,
-    schedule,
+    Class, Fault, MessageKey, PublicKey, Schedule, Secret, Share, Suite, WRAPPED_KEY_BYTES,
+    WrapContext, Wrapped, schedule,
 };
+use terms::{MessageId, TenantId, UserId};
 
 /// Wraps `key` so that only the private half of `public`, in the vault, and only for this tenant,
 /// user, message and class, gives it back. A fresh encapsulation each time.
@@ -26,7 +27,51 @@ fn wrap_from(
         seal_one(ephemeral, public, &info, &context.associated(), plain.as_slice())?;
     let sealed: [u8; WRAPPED_KEY_BYTES] =
         sealed.try_into().map_err(|_| Fault::Shape { shape: "wrapped key" })?;
-    Ok(Wrapped { share: Share { suite: public.suite(), epoch: public.epoch(), enc, sealed } })
+    let (suite, epoch) = (public.suite(), public.epoch());
+    Ok(Wrapped { share: Share { company: None, suite, epoch, enc, sealed } })
+}
+
+/// What one sender wraps to one pair for one person, under one encapsulation: the two
+/// multiplications are paid once. Whoever owns the sender has seen each of these keys anyway.
+pub struct Wrapper {
+    public: PublicKey,
+    tenant: TenantId,
+    user: UserId,
+    enc: Vec<u8>,
+    agreed: Schedule,
+}
+
+impl Wrapper {
+    pub fn new(public: &PublicKey, tenant: TenantId, user: UserId) -> Result<Self, Fault> {
+        let ephemeral = PrivateKey::generate(algorithm(public.suite()));
+        let ephemeral = ephemeral.map_err(|_| Fault::NoRandomness)?;
+        // The info names tenant, person and epoch; message and class are in each key's export.
+        let (message, class) = (MessageId::default(), Class::Body);
+        let info = WrapContext { tenant, user, message, class }.info(public.epoch());
+        let (enc, agreed) = encapsulate(&ephemeral, public, &info)?;
+        Ok(Self { public: public.clone(), tenant, user, enc, agreed })
+    }
+
+    /// Whether it wraps to this very pair.
+    pub fn is_for(&self, public: &PublicKey) -> bool {
+        self.public == *public
+    }
+
+    pub fn wrap(&self, key: &MessageKey, context: &WrapContext) -> Result<Wrapped, Fault> {
+        if (context.tenant, context.user) != (self.tenant, self.user) {
+            return Err(Fault::Refused);
+        }
+        let own = self.agreed.export(&context.exporter());
+        let plain = key.secret().dangerous_expose().as_slice();
+        let mut nonce = [0; 12];
+        aws_lc_rs::rand::fill(&mut nonce).map_err(|_| Fault::NoRandomness)?;
+        let sealed = seal_under(&own, nonce, &context.associated(), plain)?;
+        let sealed = sealed.try_into().map_err(|_| Fault::Shape { shape: "wrapped key" })?;
+        let (suite, epoch) = (self.public.suite(), self.public.epoch());
+        Ok(Wrapped {
+            share: Share { company: Some(nonce), suite, epoch, enc: self.enc.clone(), sealed },
+        })
+    }
 }
 
 /// RFC 9180 §6.1: single-shot `SealBase`.
@@ -37,6 +82,16 @@ fn seal_one(
     associated: &[u8],
     plain: &[u8],
 ) -> Result<(Vec<u8>, Vec<u8>), Fault> {
+    let (enc, context) = encapsulate(ephemeral, public, info)?;
+    let sealed = seal_under(&context.key, context.nonce, associated, plain)?;
+    Ok((enc, sealed))
+}
+
+fn encapsulate(
+    ephemeral: &PrivateKey,
+    public: &PublicKey,
+    info: &[u8],
+) -> Result<(Vec<u8>, Schedule), Fault> {
     let suite = public.suite();
     let enc = ephemeral.compute_public_key().map_err(|_| Fault::NoRandomness)?;
     let enc = enc.as_ref().to_vec();
@@ -47,15 +102,24 @@ fn seal_one(
         Secret::from_slice(shared).filter(|_| !zero).ok_or(Fault::PublicKey)
     })?;
     let context = schedule(suite, &dh, &enc, public.point(), info);
-    let cipher = UnboundKey::new(&AES_256_GCM, context.key.dangerous_expose().as_slice())
+    Ok((enc, context))
+}
+
+fn seal_under(
+    key: &Secret,
+    nonce: [u8; 12],
+    associated: &[u8],
+    plain: &[u8],
+) -> Result<Vec<u8>, Fault> {
+    let cipher = UnboundKey::new(&AES_256_GCM, key.dangerous_expose().as_slice())
         .map(LessSafeKey::new)
         .map_err(|_| Fault::Refused)?;
-    let nonce = Nonce::assume_unique_for_key(context.nonce);
+    let nonce = Nonce::assume_unique_for_key(nonce);
     let mut sealed = plain.to_vec();
     cipher
         .seal_in_place_append_tag(nonce, Aad::from(associated), &mut sealed)
         .map_err(|_| Fault::Refused)?;
-    Ok((enc, sealed))
+    Ok(sealed)
 }
 
 fn algorithm(suite: Suite) -> &'static agreement::Algorithm {

@@ -17,7 +17,7 @@ fn place() -> Place {
 
 fn wrapped(suite: Suite) -> Wrapped {
     let enc = vec![4; suite.public_bytes()];
-    Wrapped { share: Share { suite, epoch: 7, enc, sealed: [9; WRAPPED_KEY_BYTES] } }
+    Wrapped { share: Share { company: None, suite, epoch: 7, enc, sealed: [9; WRAPPED_KEY_BYTES] } }
 }
 
 #[test]

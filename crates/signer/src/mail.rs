@@ -12,6 +12,9 @@ use wire::signer::{FromSigner, ToSigner};
 
 /// Domains whose keys are open at once; others are opened when they are asked for.
 const OPEN_DOMAINS: usize = 1_024;
+/// Questions of one dispatch: it serves one session of 10,000 commands, at least three a message,
+/// and asks for each message's keys and up to four signatures.
+const QUESTIONS: u32 = 20_000;
 /// RFC 1035 §2.3.4, without the final dot.
 const NAME_OCTETS: usize = 253;
 /// Pairs of one domain: they fit into its file many times over.
@@ -47,9 +50,14 @@ impl OpenDomains {
 
 impl Signer {
     pub(crate) fn mail(&mut self, label: &Label, asked: ToSigner) -> FromSigner {
+        if label.kind == Kind::Dispatch && !self.may_ask(label) {
+            return FromSigner::Refused;
+        }
         let answer = match (label.kind, asked) {
-            (Kind::Dispatch, ToSigner::MailKeys { domain }) => self.mail_keys(label, &domain),
-            (Kind::Dispatch, ToSigner::SignMail { domain, selector, canonical }) => {
+            (Kind::Dispatch | Kind::Depart, ToSigner::MailKeys { domain }) => {
+                self.mail_keys(label, &domain)
+            }
+            (Kind::Dispatch | Kind::Depart, ToSigner::SignMail { domain, selector, canonical }) => {
                 self.sign_mail(label, &domain, &selector, &canonical)
             }
             (Kind::Admin, ToSigner::MakeMailKeys { tenant, domain }) => {
@@ -72,7 +80,21 @@ impl Signer {
         }
     }
 
+    /// Whether an instance has asked no more than a session can need; told once if it has.
+    fn may_ask(&mut self, label: &Label) -> bool {
+        let asked = self.asked_of.entry(label.instance).or_default();
+        *asked = asked.saturating_add(1);
+        let asked = *asked;
+        if asked == QUESTIONS + 1 {
+            self.alarm(format!("dispatch {} asks for more than a session needs", label.instance));
+        }
+        asked <= QUESTIONS
+    }
+
     fn mail_keys(&mut self, label: &Label, domain: &str) -> Result<Option<FromSigner>, Fault> {
+        if !self.open_domain(domain)? && self.storage().is_some() {
+            return Ok(Some(FromSigner::MailKeys(Vec::new())));
+        }
         Ok(self.own_keys(label, domain)?.map(|keys| FromSigner::MailKeys(keys.keys())))
     }
 

@@ -81,6 +81,8 @@ pub(crate) struct Signer {
     append_at: Instant,
     last_call: u32,
     seen: HashSet<InstanceId>,
+    /// Questions about mail, by who asks.
+    pub(crate) asked_of: HashMap<InstanceId, u32>,
     looked: Instant,
 }
 
@@ -104,6 +106,7 @@ impl Signer {
             append_at: now,
             last_call: 0,
             seen: HashSet::new(),
+            asked_of: HashMap::new(),
             looked: now,
         }
     }
@@ -163,10 +166,18 @@ impl Signer {
                 Err(fault) => Err(fault),
             },
             Kind::Ledger => frame.read().map(|answer| self.recorded(frame.call, &answer)),
-            Kind::Edge | Kind::Access | Kind::Dispatch | Kind::Admin => frame.read().map(|asked| {
-                let at = Instant::now();
-                self.asked(Question { peer, call: frame.call, label: label.clone(), asked, at });
-            }),
+            Kind::Edge | Kind::Access | Kind::Dispatch | Kind::Depart | Kind::Admin => {
+                frame.read().map(|asked| {
+                    let at = Instant::now();
+                    self.asked(Question {
+                        peer,
+                        call: frame.call,
+                        label: label.clone(),
+                        asked,
+                        at,
+                    });
+                })
+            }
             _ => Err(wire::Fault::Malformed),
         };
         if read.is_err() {
@@ -189,6 +200,7 @@ impl Signer {
             (self.ledger, self.appended) = (None, None);
         }
         self.seen.remove(&label.instance);
+        self.asked_of.remove(&label.instance);
     }
 
     pub(crate) fn alarm(&mut self, what: String) {

@@ -88,7 +88,9 @@ impl Recipient {
 const WEB_VERBS: [&str; 8] = ["GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT", "PATCH", "TRACE"];
 
 /// Reads one line without its CRLF. `Err` is no fault here but a refusal, on its way by `?`.
-pub(crate) fn command(line: &[u8]) -> Result<Command, Reply> {
+///
+/// `dots`: how a recipient may be written. Ours are as in the grammar; our people write to others.
+pub(crate) fn command(line: &[u8], dots: Dots) -> Result<Command, Reply> {
     let Ok(line) = std::str::from_utf8(line) else {
         return Err(Reply::new(500, (5, 2), "this line is neither ASCII nor UTF-8"));
     };
@@ -101,7 +103,7 @@ pub(crate) fn command(line: &[u8]) -> Result<Command, Reply> {
         "EHLO" => hello(argument, true),
         "HELO" => hello(argument, false),
         "MAIL" => mail(argument).map(Command::Mail),
-        "RCPT" => rcpt(argument).map(Command::Rcpt),
+        "RCPT" => rcpt(argument, dots).map(Command::Rcpt),
         "DATA" => alone(argument, Command::Data),
         "BDAT" => bdat(argument),
         "RSET" => alone(argument, Command::Rset),
@@ -165,12 +167,12 @@ fn mail(argument: &str) -> Result<Mail, Reply> {
     Ok(mail)
 }
 
-fn rcpt(argument: &str) -> Result<Rcpt, Reply> {
+fn rcpt(argument: &str, dots: Dots) -> Result<Rcpt, Reply> {
     let mut cursor = Cursor::new(argument.as_bytes());
     if !cursor.eat_word(b"TO:") {
         return Err(Reply::new(501, (5, 4), "it is RCPT TO:<address>, without spaces"));
     }
-    let to = match path::path(&mut cursor, Dots::AsInTheGrammar) {
+    let to = match path::path(&mut cursor, dots) {
         Some(Path::Postmaster) => Recipient::Postmaster,
         Some(Path::Mailbox(address)) => Recipient::Mailbox(address),
         Some(Path::Null) | None => {

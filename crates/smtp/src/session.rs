@@ -6,6 +6,7 @@ mod signing;
 use crate::command::{self, Command, Hello, Mail, Rcpt};
 use crate::event::{Event, Patience, Why};
 use crate::limits::Limits;
+use crate::path::Dots;
 use crate::reply::Reply;
 use crate::sign_in::{Wanted, wipe};
 use crate::text::{Lines, Oddity, Text};
@@ -302,7 +303,11 @@ impl Session {
             self.close(reply, Why::TooManyCommands);
             return Found::Nothing;
         }
-        let command = command::command(self.input.get(line.clone()).unwrap_or_default());
+        let dots = match self.takes_submissions {
+            true => Dots::AsTheyCome,
+            false => Dots::AsInTheGrammar,
+        };
+        let command = command::command(self.input.get(line.clone()).unwrap_or_default(), dots);
         if matches!(command, Ok(Command::Auth { .. })) {
             wipe(self.input.get_mut(line));
         }

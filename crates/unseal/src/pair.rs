@@ -2,7 +2,11 @@
 
 use crate::cipher;
 use p256::elliptic_curve::sec1::ToSec1Point;
-use sealed::{Fault, MessageKey, PublicKey, Secret, Suite, WrapContext, Wrapped, schedule};
+use sealed::{
+    Fault, MessageKey, PublicKey, Schedule, Secret, Suite, WrapContext, Wrapped, schedule,
+};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use x25519_dalek::StaticSecret;
 
 /// Both wipe themselves when dropped.
@@ -15,7 +19,13 @@ enum Private {
 pub struct Pair {
     private: Private,
     public: PublicKey,
+    /// What was agreed with senders who wrap in company, by encapsulation and info.
+    agreed: Mutex<HashMap<Vec<u8>, Arc<Schedule>>>,
 }
+
+/// Senders remembered for one pair: those who write now. One that is forgotten costs one
+/// multiplication.
+const AGREED: usize = 512;
 
 /// Tries before giving up on making a P-256 scalar: one in 2^32 draws is out of range.
 const DRAWS: usize = 8;
@@ -33,7 +43,8 @@ impl Pair {
 
     /// `public` must have been bound to `secret` when it was stored.
     pub(crate) fn new(public: PublicKey, secret: &Secret) -> Result<Self, Fault> {
-        Ok(Self { private: Private::new(public.suite(), secret)?, public })
+        let (private, agreed) = (Private::new(public.suite(), secret)?, Mutex::default());
+        Ok(Self { private, public, agreed })
     }
 
     pub fn public(&self) -> &PublicKey {
@@ -47,7 +58,33 @@ impl Pair {
             return Err(Fault::Refused);
         }
         let info = context.info(share.epoch);
+        if let Some(nonce) = &share.company {
+            let agreed = self.agreed_with(&share.enc, &info)?;
+            let own = agreed.export(&context.exporter());
+            let opened = cipher::open(&own, nonce, &context.associated(), &share.sealed);
+            return opened.map(MessageKey::new);
+        }
         self.open_one(&share.enc, &info, &context.associated(), &share.sealed).map(MessageKey::new)
+    }
+
+    fn agreed_with(&self, enc: &[u8], info: &[u8]) -> Result<Arc<Schedule>, Fault> {
+        let name = [enc, info].concat();
+        if let Some(agreed) = self.remembered().get(&name) {
+            return Ok(agreed.clone());
+        }
+        let dh = self.private.agree(enc)?;
+        let agreed = schedule(self.public.suite(), &dh, enc, self.public.point(), info);
+        let agreed = Arc::new(agreed);
+        let mut remembered = self.remembered();
+        if remembered.len() >= AGREED {
+            remembered.clear();
+        }
+        remembered.insert(name, agreed.clone());
+        Ok(agreed)
+    }
+
+    fn remembered(&self) -> MutexGuard<'_, HashMap<Vec<u8>, Arc<Schedule>>> {
+        self.agreed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// RFC 9180 §6.1: single-shot `OpenBase`, of a plaintext of 32 octets.

@@ -328,3 +328,41 @@ impl Agreed {
         self.secret().dangerous_expose()
     }
 }
+
+#[test]
+fn keys_in_company_open_where_they_were_wrapped_and_nowhere_else() {
+    use seal::Wrapper;
+    for suite in [Suite::P256, Suite::X25519] {
+        let (public, secret) = Pair::make(suite, 9).unwrap();
+        let pair = Pair::new(public.clone(), &secret).unwrap();
+        let (tenant, user) = (TenantId([1; 8]), UserId([2; 8]));
+        let wrapper = Wrapper::new(&public, tenant, user).unwrap();
+        let context = |message: u8, class| WrapContext {
+            tenant,
+            user,
+            message: MessageId([message; 16]),
+            class,
+        };
+        for message in 0..3 {
+            for class in [Class::Body, Class::Summary, Class::Summary] {
+                let key = seal::fresh_key().unwrap();
+                let place = context(message, class);
+                let octets = wrapper.wrap(&key, &place).unwrap().encode();
+                let wrapped = Wrapped::parse(&octets).unwrap();
+                let opened = pair.open(&wrapped, &place).unwrap();
+                let same = opened.secret().dangerous_expose() == key.secret().dangerous_expose();
+                assert!(same);
+                let elsewhere = context(message + 1, class);
+                let others = WrapContext { user: UserId([3; 8]), ..place };
+                assert!(pair.open(&wrapped, &elsewhere).is_err());
+                assert!(pair.open(&wrapped, &others).is_err());
+                assert!(wrapper.wrap(&key, &others).is_err());
+            }
+        }
+        let (_, other) = Pair::make(suite, 9).unwrap();
+        let other = Pair::new(public, &other).unwrap();
+        let key = seal::fresh_key().unwrap();
+        let place = context(1, Class::Body);
+        assert!(other.open(&wrapper.wrap(&key, &place).unwrap(), &place).is_err());
+    }
+}

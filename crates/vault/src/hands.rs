@@ -47,7 +47,8 @@ pub(crate) struct Hands {
 }
 
 impl Hands {
-    /// What an instance has from now on, and nothing it had before; says why not.
+    /// What an instance has from now on, and nothing it had before; says why not. A key agreed with
+    /// it for the same tenant stays: it opens what is in the hand, whatever that is.
     pub fn fill(
         &mut self,
         (by, instance): (InstanceId, InstanceId),
@@ -55,7 +56,9 @@ impl Hands {
         messages: Vec<(UserId, MessageId)>,
         now_ms: u64,
     ) -> Result<(), &'static str> {
-        self.hands.remove(&instance);
+        let before = self.hands.remove(&instance);
+        let grant = before.filter(|hand| (hand.by, hand.tenant) == (by, tenant));
+        let grant = grant.and_then(|hand| hand.grant);
         if messages.is_empty() {
             return Ok(());
         }
@@ -69,7 +72,7 @@ impl Hands {
             return Err("post fills more hands than there can be");
         }
         let (messages, until_ms) = (messages.into_iter().collect(), now_ms + LIFE_MS);
-        let hand = Hand { by, tenant, messages, until_ms, grants: 0, releases: 0, grant: None };
+        let hand = Hand { by, tenant, messages, until_ms, grants: 0, releases: 0, grant };
         self.hands.insert(instance, hand);
         Ok(())
     }
@@ -227,10 +230,14 @@ mod tests {
     fn what_it_had_before_is_out_of_its_hand() {
         let mut hands = full();
         hands.fill((POST, DEPART), TENANT, messages(&[3]), 0).unwrap();
-        assert_eq!(weighed(&mut hands, DEPART, FIRST, &[3]), "Plain(NoGrant)");
+        // The key that was agreed serves for what is in the hand now, and for nothing else.
+        assert_eq!(weighed(&mut hands, DEPART, FIRST, &[3]), "of 0404040404040404");
         assert_eq!(weighed(&mut hands, DEPART, FIRST, &[1]), "NotInHand");
-        // A key that was agreed for the hand before comes too late.
-        assert_eq!(hands.agree(DEPART, FIRST, key()), None);
+        hands.fill((POST, DEPART), TenantId([9; 8]), messages(&[3]), 0).unwrap();
+        assert_eq!(weighed(&mut hands, DEPART, FIRST, &[3]), "Plain(NoGrant)");
+        let mut hands = full();
+        hands.fill((OTHER, DEPART), TENANT, messages(&[3]), 0).unwrap();
+        assert_eq!(weighed(&mut hands, DEPART, FIRST, &[3]), "Plain(NoGrant)");
         let mut hands = full();
         hands.fill((POST, DEPART), TENANT, Vec::new(), 0).unwrap();
         assert_eq!(weighed(&mut hands, DEPART, FIRST, &[1]), "Plain(NoGrant)");
@@ -280,9 +287,9 @@ mod tests {
                 0..3 => {
                     let some: Vec<u8> = (0..dice(6)).map(|_| dice(6) as u8).collect();
                     hands.fill((POST, instance(who)), TENANT, messages(&some), 0).unwrap();
-                    model.remove(&who);
+                    let granted = model.remove(&who).and_then(|(_, granted)| granted);
                     if !some.is_empty() {
-                        model.insert(who, (some, None));
+                        model.insert(who, (some, granted));
                     }
                 }
                 3 => {

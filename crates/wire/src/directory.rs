@@ -15,6 +15,8 @@ pub enum FromEdge {
     ReturnPath { from: String, domain: String },
     /// How long ago was this first seen? The digest says who tries what; kept as a keyed hash.
     FirstSeen { tenant: TenantId, digest: [u8; 32] },
+    /// As [`FromDispatch::Routes`].
+    Routes(Vec<String>),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -25,6 +27,8 @@ pub enum ToEdge {
     FirstSeen(Option<u64>),
     /// `None`: nobody can say now.
     ReturnPath(Option<String>),
+    /// `None`: nobody can say now.
+    Routes(Option<Vec<[u8; 16]>>),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -50,6 +54,8 @@ pub enum FromDispatch {
     Tokens(Vec<[u8; 32]>),
     /// Route tokens for these next hops ([`crate::post::Hop::word`]), in the order given.
     Routes(Vec<String>),
+    /// As [`FromEdge::FirstSeen`], of the person's tenant: where do they write from?
+    FirstSeen([u8; 32]),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -65,19 +71,30 @@ pub enum ToDispatch {
     Stated(Stated),
     Tokens(Vec<[u8; 16]>),
     Routes(Vec<[u8; 16]>),
+    /// Milliseconds since the first time; `None`: nobody can say now.
+    FirstSeen(Option<u64>),
 }
 
 /// From `depart`: recipients and senders of ours, one at a time.
 #[derive(Serialize, Deserialize)]
 pub enum FromDepart {
     Address(String),
-    Tokens { tenant: TenantId, digests: Vec<[u8; 32]> },
+    Tokens {
+        tenant: TenantId,
+        digests: Vec<[u8; 32]>,
+    },
+    /// From which of our addresses this tenant's mail leaves.
+    Source(TenantId),
 }
 
 #[derive(Serialize, Deserialize)]
 pub enum ToDepart {
     Stated(Stated),
     Tokens(Vec<[u8; 16]>),
+    /// `None`: from whichever the system takes.
+    Source(Option<std::net::IpAddr>),
+    /// Nobody can say now.
+    Later,
 }
 
 /// What the vault signs: under which key a person's outgoing mail is sealed, and what they may.

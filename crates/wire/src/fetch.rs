@@ -26,3 +26,6 @@ pub enum Answer {
     /// No address, no connection, no valid certificate, too long, …
     Failed(String),
 }
+
+/// [`Answer::Failed`] with these words says nothing of the resource: too many asked at once.
+pub const BUSY: &str = "too many ask at once";

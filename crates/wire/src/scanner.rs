@@ -57,5 +57,31 @@ pub struct Examined {
     pub summary: Vec<u8>,
     /// SHA-256 of what `trace` may look for (Message-ID, From, To, Subject), domain-separated.
     pub trace_digests: Vec<[u8; 32]>,
+    /// What its header says of its way and its kind. `None`: nobody could read it, and it is
+    /// neither passed on nor answered.
+    pub header: Option<Header>,
     pub micros: u64,
+}
+
+/// The field that marks what was passed on: a token for the address, which only this house knows.
+pub const PASSED: &str = "X-Sekisho-Passed";
+/// Marks that are read, and addresses named in To and Cc.
+pub const PASSED_MARKS: usize = 64;
+pub const NAMED: usize = 1_000;
+
+/// What a header says to whoever passes a message on or answers it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Header {
+    /// Its `Received` fields: the hosts that it came through.
+    pub received: u32,
+    /// The values of [`PASSED`] fields.
+    pub passed: Vec<String>,
+    /// A machine wrote it, or it went to many: nobody waits for an answer (RFC 3834 §2).
+    pub is_automatic: bool,
+    /// `trace::digest` of each address in To and Cc, Resent ones too.
+    pub named: Vec<[u8; 32]>,
+    /// As it stands there, with its brackets; empty if there is none, or none of good form.
+    pub message_id: String,
+    /// References, or else In-Reply-To: message ids with single spaces between.
+    pub references: String,
 }

@@ -17,11 +17,12 @@ pub enum ToSigner {
     /// From `admin`: a certificate from elsewhere for our own host name, leaf first, and its key.
     /// Answered by `Installed` or `NotInstalled`; none: our own authority's serves again.
     Install { chain: Vec<Vec<u8>>, pkcs8: Vec<u8> },
-    /// From `dispatch`: the keys that sign this domain's mail; answered by `MailKeys`.
+    /// From `dispatch` and `depart`: the keys that sign this domain's mail; answered by `MailKeys`,
+    /// empty if it has none. `Refused`: they are another tenant's, or cannot be had now.
     MailKeys { domain: String },
-    /// From `dispatch`: sign the canonical header fields of RFC 6376 §3.7, the last of which is a
-    /// DKIM-Signature with an empty `b=`, with `d=`, `s=` and `a=` of that very key; or those of
-    /// RFC 8617, which end in an ARC-Message-Signature or an ARC-Seal.
+    /// From `dispatch` and `depart`: sign the canonical header fields of RFC 6376 §3.7, the last of
+    /// which is a DKIM-Signature with an empty `b=`, with `d=`, `s=` and `a=` of that very key; or
+    /// those of RFC 8617, which end in an ARC-Message-Signature or an ARC-Seal.
     SignMail { domain: String, selector: String, canonical: Vec<u8> },
     /// From `admin`: keys for a domain (RSA and Ed25519); those that it has stay. Answered by
     /// `MailRecords`.

@@ -31,7 +31,7 @@ fn letters_of_one_batch_share_a_connection_and_each_end_is_told() {
     // Another batch for the same instance, which says whose it is now.
     assert_eq!(house.carry(&letters[..1]), ["1.0 sent 1"]);
     assert_eq!(remote.texts().len(), 21);
-    // Envelopes together, then each text's key just before it is sent.
+    // Envelopes together, and the texts once there was somebody to take them.
     let released = house.seen.lock().unwrap().released.len();
     assert_eq!(released, 20 + 20 + 1 + 1);
 }

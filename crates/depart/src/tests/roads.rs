@@ -98,6 +98,17 @@ fn tls_that_fails_is_left_out_where_it_may_be() {
     assert_eq!(outcome(plan, bob()), "1.0 later sent 0: Unsafe");
     assert_eq!(remote.texts().len(), 0);
 
+    // Nothing comes behind the answer: tried once more, in clear.
+    let hangs = |number: usize, line: &str| match line {
+        "EHLO mx.here.example" => Some("250-x\r\n250 STARTTLS\r\n".to_owned()),
+        "STARTTLS" if number == 0 => Some("220 go\r\n".to_owned()),
+        _ => None,
+    };
+    let remote = Remote::that(hangs);
+    let plan = Plan::default().with("there.example", "mx.there.example", &remote);
+    assert_eq!(outcome(plan, bob()), "1.0 sent 1");
+    assert_eq!((remote.secured(), remote.texts().len()), (0, 1));
+
     let closes = |_: usize, line: &str| match line {
         "EHLO mx.here.example" => Some("250-x\r\n250 STARTTLS\r\n".to_owned()),
         _ => None,
@@ -237,4 +248,18 @@ fn smart_hosts() {
     check(HopTls::StartTls, None, "1.0 later sent 0: Unsafe");
     check(HopTls::IfOffered, Some("evil.example"), "1.0 sent 1");
     check(HopTls::IfOffered, None, "1.0 sent 1");
+}
+
+/// A tenant's mail leaves from its own address, or waits.
+#[test]
+fn a_tenant_s_own_address() {
+    let check = |source: [u8; 4], expected: &str| {
+        let remote = Remote::polite();
+        let plan = Plan { source: Some(source.into()), ..Plan::default() };
+        let house = settle(plan.with("there.example", "mx.there.example", &remote));
+        assert_eq!(house.carry(&[bob()]), [expected]);
+        assert_eq!(house.seen.lock().unwrap().sources, [std::net::IpAddr::from(source)]);
+    };
+    check([192, 0, 2, 200], "1.0 sent 1");
+    check([192, 0, 2, 201], "1.0 later sent 0: Ours");
 }

@@ -20,7 +20,9 @@ use wire::control::{Order, Relay, Report, Start};
 use wire::directory::{self, PublicKey, STATEMENT_DOMAIN, Stated, Statement, TenantSettings};
 use wire::mailbox::{self, Journey, SealedPart};
 use wire::names::{Answer, Outcome as Found, Question, Record, RecordKind, Security};
-use wire::post::{Envelope, Errand, FromDepart, Hop, Load, Outcome, Receiver as To, ToDepart};
+use wire::post::{
+    Envelope, Errand, Finish, FromDepart, Hop, Load, Outcome, Receiver as To, ToDepart,
+};
 use wire::vault::{self, TransitItem};
 use wire::{Channel, INLINE_BYTES, Label, Parcel};
 
@@ -46,6 +48,7 @@ pub struct Seen {
     pub journeys: Vec<Journey>,
     pub released: Vec<(MessageId, vault::Class)>,
     pub dialled: Vec<SocketAddr>,
+    pub sources: Vec<IpAddr>,
     pub fetched: Vec<String>,
     pub asked: Vec<Question>,
     pub reports: Vec<String>,
@@ -63,6 +66,8 @@ pub struct Plan {
     /// What the mailbox answers to its nth arrival.
     pub kept: fn(usize) -> mailbox::ToEdge,
     pub evidence: bool,
+    /// The tenant's own address.
+    pub source: Option<IpAddr>,
     pub ear: fn(OwnedFd, Arc<Mutex<Seen>>),
 }
 
@@ -75,6 +80,7 @@ impl Default for Plan {
             authorities: String::new(),
             kept: |_| mailbox::ToEdge::Kept,
             evidence: true,
+            source: None,
             ear: |_, _| {},
         }
     }
@@ -183,7 +189,7 @@ impl<T> Neighbourhood<T> {
         let post = Arc::new(join(&control, Kind::Post));
         play_post(post.clone(), transit.clone(), seen.clone(), (tell_end, tell_idle));
         play_vault(join(&control, Kind::Vault), transit.clone(), seen.clone(), plan.evidence);
-        play_directory(join(&control, Kind::Directory), people.clone(), signing);
+        play_directory(join(&control, Kind::Directory), people.clone(), signing, plan.source);
         play_mailbox(join(&control, Kind::Mailbox), people, seen.clone(), plan.kept);
         play_names(join(&control, Kind::Names), plan.records, seen.clone());
         play_fetch(join(&control, Kind::Fetch), plan.policies, seen.clone());
@@ -251,7 +257,6 @@ impl Letter {
             .map(|address| To { address: (*address).to_owned(), notify: None, original: None })
             .collect();
         let envelope = Envelope {
-            finish: wire::post::Finish::AsItIs,
             from: "aoi@here.example".to_owned(),
             hop,
             recipients,
@@ -260,6 +265,7 @@ impl Letter {
             require_tls: false,
             has_eight_bits: false,
             needs_utf8: false,
+            finish: Finish::AsItIs,
         };
         let text = b"Message-ID: <m1@here.example>\r\nSubject: hi\r\n\r\n.hello\r\n".to_vec();
         Self { number: 1, leg: 0, errand: Errand::Carry, envelope, text }
@@ -309,9 +315,13 @@ fn play_warden(
     thread::spawn(move || {
         while let Ok(mut frame) = control.receive(None) {
             match frame.read::<Report>().unwrap() {
-                Report::Dial { call, to, .. } => {
+                Report::Dial { call, to, from } => {
                     seen.lock().unwrap().dialled.push(to);
-                    let remote = remotes.get(&to.ip()).map(TcpStream::connect);
+                    seen.lock().unwrap().sources.extend(from);
+                    let is_ours = |from: &IpAddr| *from == IpAddr::from([192, 0, 2, 200]);
+                    let remote =
+                        remotes.get(&to.ip()).filter(|_| from.as_ref().is_none_or(is_ours));
+                    let remote = remote.map(TcpStream::connect);
                     let (refused, sockets) = match remote {
                         Some(Ok(socket)) => (None, vec![OwnedFd::from(socket)]),
                         _ => (Some("unreachable".to_owned()), Vec::new()),
@@ -408,21 +418,24 @@ fn play_vault(channel: Channel, transit: Arc<Pair>, seen: Arc<Mutex<Seen>>, evid
 
 type People = Arc<Vec<(String, TenantId, UserId, Keys)>>;
 
-fn play_directory(channel: Channel, people: People, signing: Ed25519KeyPair) {
+fn play_directory(
+    channel: Channel,
+    people: People,
+    signing: Ed25519KeyPair,
+    source: Option<IpAddr>,
+) {
     thread::spawn(move || {
         while let Ok(frame) = channel.receive(None) {
             let answer = match frame.read::<directory::FromDepart>().unwrap() {
                 directory::FromDepart::Tokens { digests, .. } => {
                     directory::ToDepart::Tokens(digests.iter().map(|one| [one[0]; 16]).collect())
                 }
+                directory::FromDepart::Source(_) => directory::ToDepart::Source(source),
                 directory::FromDepart::Address(address) => {
                     let known = people.iter().find(|(known, ..)| *known == address);
                     let stated = match known {
                         Some((_, tenant, user, keys)) => {
                             let statement = Statement {
-                                onward: Vec::new(),
-                                transit: None,
-                                absence: None,
                                 address: address.clone(),
                                 tenant: *tenant,
                                 recipients: vec![directory::Recipient {
@@ -430,6 +443,9 @@ fn play_directory(channel: Channel, people: People, signing: Ed25519KeyPair) {
                                     body: public(&keys.body),
                                     summary: public(&keys.summary),
                                 }],
+                                onward: Vec::new(),
+                                transit: None,
+                                absence: None,
                                 settings: TenantSettings::default(),
                                 issued_ms: 0,
                                 valid_until_ms: u64::MAX,

@@ -59,7 +59,7 @@ fn a_message_is_examined_signed_sealed_and_queued() {
     let journey = &seen.journeys[0];
     assert_eq!((journey.state, journey.verdict), (State::Queued, Verdict::Deliver));
     assert_eq!((journey.tenant, journey.message), (TENANT, left.outgoing.message));
-    assert_eq!(journey.recipients, [terms::UserId([6; 8])]);
+    assert_eq!(journey.recipients, [USER]);
     assert_eq!(journey.tokens.len(), 4);
 }
 
@@ -145,6 +145,10 @@ fn the_header_speaks_for_this_person_and_nobody_else() {
         "From: aoi@example.jp\r\nB cc: x@y\r\n",
     ] {
         check(&send(odd), "554 5.6.0");
+    }
+    for odd in ["hello\nBcc: x\r\n", "hello\r", "hello\0\r\n", "a\r\rb\r\n"] {
+        let text = format!("From: aoi@example.jp\r\n\r\n{odd}");
+        check(&around.hand_in("aoi@example.jp", &["x@far.example"], &text), "554 5.6.0 a line");
     }
     let long = format!("From: aoi@example.jp\r\nX: {}\r\n", "x\r\n ".repeat(100_000));
     check(&send(&long), "554 5.6.0 this message's header is too long");
@@ -271,4 +275,99 @@ fn it_ends_with_its_access() {
     let Neighbourhood { life, control, .. } = settle(Plan::default());
     assert_eq!(life.join().unwrap(), std::process::ExitCode::SUCCESS);
     drop(control);
+}
+
+#[test]
+fn the_notice_of_the_organisation_goes_under_what_leaves_the_house() {
+    let notice = || {
+        let mut settings = wire::directory::SendingSettings::default();
+        settings.notice = "社外秘".to_owned();
+        settle(Plan { settings, ..Plan::default() })
+    };
+    let plain = whole(
+        "Content-Type: text/plain; charset=utf-8\r\n\
+        Content-Transfer-Encoding: base64\r\n",
+    )
+    .replace("hello", "aGVsbG8=");
+    let around = notice();
+    check(
+        &around.hand_in("aoi@example.jp", &["x@far.example", "ben@example.jp"], &plain),
+        "queued",
+    );
+    check(&around.hand_in("aoi@example.jp", &["ben@example.jp"], &plain), "queued");
+    check(&around.hand_in("aoi@example.jp", &["x@far.example"], &whole("")), "queued");
+    let left = around.left();
+    assert!(left[0].text.ends_with("\r\n\r\naGVsbG8NCg0K56S+5aSW56eY\r\n"), "{}", left[0].text);
+    assert!(!left[0].envelopes[0].has_eight_bits);
+    assert!(left[1].text.ends_with(&plain) && left[2].text.ends_with(&whole("")));
+    let seen = around.seen.lock().unwrap();
+    let reasons = |at: usize| seen.journeys[at].reasons.join(" ");
+    assert_eq!((reasons(0), reasons(1)), (String::new(), String::new()));
+    assert_eq!(reasons(2), "outgoing.notice.left-out");
+}
+
+#[test]
+fn signatures_hold_for_what_leaves() {
+    use mailauth::sign::{BodyDigest, SigningAs, dkim};
+    let around = settle(Plan::default());
+    let text =
+        "From: aoi@example.jp\r\nBcc: a@b\r\nSubject: =?utf-8?q?x?=\r\n folded\r\n\r\nhi \r\n";
+    check(&around.hand_in("aoi@example.jp", &["x@far.example"], text), "queued");
+    let left = &around.left()[0];
+    let (header, body) = left.text.split_once("\r\n\r\n").unwrap();
+    let (_, behind) = header.split_once("DKIM-Signature:").unwrap();
+    let signed = behind.split("\r\n").skip_while(|line| !line.contains("b=")).collect::<Vec<_>>();
+    assert!(!signed.is_empty());
+    // What a verifier computes of the message as it left is what the signer was given.
+    let from = header.find("Date: ").unwrap();
+    let seconds = behind.split("t=").nth(1).unwrap().split(';').next().unwrap();
+    let by = SigningAs {
+        domain: "example.jp",
+        selector: "s1",
+        algorithm: "ed25519-sha256",
+        now: seconds.parse().unwrap(),
+    };
+    let again =
+        dkim(format!("{}\r\n", &header[from..]).as_bytes(), &BodyDigest::of(body.as_bytes()), &by);
+    assert_eq!(again.canonical(), around.seen.lock().unwrap().signed[0]);
+    assert!(!String::from_utf8_lossy(again.canonical()).contains("a@b"));
+}
+
+#[test]
+fn what_is_held_is_told_to_its_sender() {
+    let findings = vec![Finding::new("test.odd", 12.0, "")];
+    let around = settle(Plan { findings, ..Plan::default() });
+    let answer = around.hand_in("sales@example.jp", &["x@far.example"], &whole(""));
+    assert!(said(&answer).contains("waits until"), "{answer:?}");
+    let left = around.left();
+    assert_eq!(left.len(), 2);
+    let letter = &left[1];
+    assert!(letter.outgoing.hold.is_none() && letter.outgoing.message != left[0].outgoing.message);
+    let envelope = &letter.envelopes[0];
+    assert_eq!((&envelope.hop, envelope.from.as_str()), (&Hop::Here, ""));
+    assert_eq!(envelope.recipients[0].address, "aoi@example.jp");
+    assert!(letter.text.contains("Auto-Submitted: auto-generated\r\n"), "{}", letter.text);
+    // A shared address would tell others: sales is not this person alone.
+    let text = whole("").replace("aoi@example.jp", "sales@example.jp");
+    around.hand_in("sales@example.jp", &["x@far.example"], &text);
+    assert_eq!(around.left().len(), 3);
+    hears(&around, "a person was not told what is held");
+    hears(&around, &format!("outgoing message {} is held: test.odd", left[0].outgoing.message));
+}
+
+#[test]
+fn a_flood_from_a_new_network_is_held() {
+    const HOUR: u64 = 3_600_000;
+    let to: Vec<String> = (0..30).map(|number| format!("p{number}@far.example")).collect();
+    let to: Vec<&str> = to.iter().map(String::as_str).collect();
+    let send = |seen_for: (u64, u64)| {
+        let around = settle(Plan { seen_for, ..Plan::default() });
+        let answers = (0..2).map(|_| around.hand_in("aoi@example.jp", &to, &whole("")));
+        let words: Vec<bool> = answers.map(|answer| said(&answer).contains("waits")).collect();
+        words
+    };
+    assert_eq!(send((HOUR, 0)), [false, true]);
+    assert_eq!(send((HOUR, 24 * HOUR)), [false, false]);
+    // Nobody is known yet: after a restart, or at a person's first message.
+    assert_eq!(send((HOUR - 1, 0)), [false, false]);
 }

@@ -47,6 +47,8 @@ pub struct Plan {
     pub has_keys: bool,
     pub wrong_signature: bool,
     pub mailbox: bool,
+    /// How long the person, and the client's network, have been seen; milliseconds.
+    pub seen_for: (u64, u64),
     /// What hears the calls that the jail refuses.
     pub ear: fn(OwnedFd, Arc<Mutex<Seen>>),
 }
@@ -61,6 +63,7 @@ impl Default for Plan {
             has_keys: true,
             wrong_signature: false,
             mailbox: true,
+            seen_for: (u64::MAX, u64::MAX),
             ear: |_, _| {},
         }
     }
@@ -125,7 +128,13 @@ impl<T> Neighbourhood<T> {
         let public = transit.compute_public_key().unwrap().as_ref().to_vec();
         let public = PublicKey { suite: 1, epoch: 20_787, bytes: public };
         let access = Mutex::new(join(&control, Kind::Access));
-        play_directory(join(&control, Kind::Directory), seen.clone(), pair, public, plan.settings);
+        play_directory(
+            join(&control, Kind::Directory),
+            seen.clone(),
+            pair,
+            public,
+            (plan.settings, plan.seen_for),
+        );
         play_signer(join(&control, Kind::Signer), seen.clone(), plan.has_keys);
         let control = Arc::new(control);
         if plan.post != Post::IsAway {
@@ -181,7 +190,10 @@ impl<T> Neighbourhood<T> {
             text: Parcel::pack(octets, INLINE_BYTES, &mut held).unwrap(),
         };
         more(&mut submission);
-        self.ask(&FromAccess::Submit(Box::new(submission)), &held)
+        let answer = self.ask(&FromAccess::Submit(Box::new(submission)), &held);
+        // One question after the other: what is told behind an answer has been told by now.
+        self.ask(&FromAccess::To("x@far.example".to_owned()), &[]);
+        answer
     }
 
     /// Everything that was queued, opened as depart will.
@@ -270,7 +282,7 @@ fn play_directory(
     seen: Arc<Mutex<Seen>>,
     pair: Ed25519KeyPair,
     public: PublicKey,
-    settings: SendingSettings,
+    (settings, seen_for): (SendingSettings, (u64, u64)),
 ) {
     let signed = move |domain: &[u8], statement: Vec<u8>| {
         let signature = pair.sign(&[domain, &statement].concat()).as_ref().to_vec();
@@ -287,6 +299,7 @@ fn play_directory(
         ("cy@other.example", TenantId([7; 8]), person(8)),
     ];
     thread::spawn(move || {
+        let mut asked = Vec::new();
         while let Ok(frame) = channel.receive(None) {
             let answer = match frame.read::<FromDispatch>().unwrap() {
                 FromDispatch::Sending(address) => match address.as_str() {
@@ -326,6 +339,12 @@ fn play_directory(
                 FromDispatch::Tokens(digests) => {
                     ToDispatch::Tokens(digests.iter().map(|digest| [digest[0]; 16]).collect())
                 }
+                FromDispatch::FirstSeen(digest) => {
+                    asked.push(digest);
+                    let (person, network) = seen_for;
+                    let since = if asked.len() % 2 == 1 { person } else { network };
+                    ToDispatch::FirstSeen(Some(since))
+                }
                 FromDispatch::Routes(words) => {
                     let tokens = words.iter().map(|word| [word.len() as u8; 16]).collect();
                     seen.lock().unwrap().routed.extend(words);
@@ -351,6 +370,7 @@ fn play_signer(channel: Channel, seen: Arc<Mutex<Seen>>, has_keys: bool) {
                     let (selector, algorithm) = ("s1".to_owned(), "ed25519-sha256".to_owned());
                     FromSigner::MailKeys(vec![MailKey { selector, algorithm }])
                 }
+                ToSigner::MailKeys { .. } => FromSigner::MailKeys(Vec::new()),
                 ToSigner::SignMail { domain, selector, canonical } => {
                     assert_eq!((domain.as_str(), selector.as_str()), ("example.jp", "s1"));
                     // RFC 8463 §3: what Ed25519 signs is the hash.
@@ -420,6 +440,7 @@ fn play_scanner(channel: Channel, seen: Arc<Mutex<Seen>>, findings: Vec<Finding>
                 forged: Vec::new(),
                 summary: postcard::to_stdvec(&mime::summarise(&message)).unwrap(),
                 trace_digests: vec![[5; 32]],
+                header: None,
                 micros: 1,
             };
             seen.lock().unwrap().scanned.push(message);

@@ -1,10 +1,17 @@
-//! Everybody around an edge, played: warden, gate, directory, names, scanner, mailbox, signer.
+//! Everybody around an edge, played: warden, gate, directory, names, scanner, mailbox, signer,
+//! post.
 
 // Two tests play it, neither needs all of it.
 #![allow(dead_code)]
 
+mod passing;
+
+pub use passing::Letter;
+
 use aws_lc_rs::agreement::{ECDH_P256, PrivateKey};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use passing::{Transit, beyond, play_post, route};
+use std::collections::HashSet;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
@@ -17,7 +24,8 @@ use wire::directory::{self, PublicKey, STATEMENT_DOMAIN, Stated, Statement, Tena
 use wire::gate::{FromGate, ToGate};
 use wire::mailbox::{self, Copy, Journey};
 use wire::names::{Answer, Outcome, Question, Record, RecordKind, Security};
-use wire::scanner::{Examined, FromScanner, ToScanner};
+use wire::post::ToSender;
+use wire::scanner::{Examined, FromScanner, Header, ToScanner};
 use wire::{Channel, Label};
 
 const LIMIT: Duration = Duration::from_secs(10);
@@ -33,12 +41,15 @@ pub enum Scanner {
     Asks,
     /// Claims to cut these ranges out and to add this field.
     Lies(Vec<(u64, u64)>, String),
+    /// Reads this header and finds this.
+    Reads(Header, Vec<Finding>),
 }
 
 #[derive(Default)]
 pub struct Seen {
     pub copies: Vec<Copy>,
     pub journeys: Vec<Journey>,
+    pub letters: Vec<Letter>,
     pub frames: usize,
     pub bodies: Vec<Vec<u8>>,
     pub scanned: Vec<Vec<u8>>,
@@ -63,6 +74,7 @@ pub struct Neighbourhood<T> {
 pub struct Plan {
     pub scanners: Vec<Scanner>,
     pub kept: fn(usize) -> mailbox::ToEdge,
+    pub queued: fn(usize) -> ToSender,
     pub memory: u64,
     pub room: bool,
     pub wrong_signature: bool,
@@ -77,6 +89,7 @@ impl Default for Plan {
         Self {
             scanners: vec![Scanner::Finds(Vec::new())],
             kept: |_| mailbox::ToEdge::Kept,
+            queued: |_| ToSender::Queued,
             memory: 64 << 20,
             room: true,
             wrong_signature: false,
@@ -126,7 +139,9 @@ impl<T> Neighbourhood<T> {
         play_gate(gate.clone(), seen.clone(), plan.memory);
         play_signer(join(&control, Kind::Signer));
         play_names(join(&control, Kind::Names));
-        play_directory(join(&control, Kind::Directory), pair);
+        let transit = Transit::new();
+        play_directory(join(&control, Kind::Directory), pair, transit.clone());
+        play_post(join(&control, Kind::Post), seen.clone(), transit, plan.queued);
         if plan.mailbox_dies_first {
             drop(join(&control, Kind::Mailbox));
         }
@@ -173,6 +188,24 @@ impl<T> Neighbourhood<T> {
         client.say("QUIT\r\n");
         client.hear_all();
         client.said
+    }
+
+    /// One whole message with what stands behind MAIL FROM: and RCPT TO:, and its last reply.
+    pub fn mail(&self, from: &str, recipients: &[&str], text: &[u8]) -> String {
+        let mut client = self.connect();
+        client.hear();
+        client.ask("EHLO client.example");
+        client.ask(&format!("MAIL FROM:{from}"));
+        for recipient in recipients {
+            client.ask(&format!("RCPT TO:{recipient}"));
+        }
+        let reply = client.ask("DATA");
+        if !reply.starts_with("354") {
+            return client.said;
+        }
+        client.stream.write_all(text).unwrap();
+        client.say(".\r\n");
+        client.hear()
     }
 }
 
@@ -262,7 +295,7 @@ fn public_key(epoch: u32) -> PublicKey {
     PublicKey { suite: 1, epoch, bytes }
 }
 
-fn play_directory(channel: Channel, pair: Ed25519KeyPair) {
+fn play_directory(channel: Channel, pair: Ed25519KeyPair, transit: Transit) {
     let person = |number: u8| directory::Recipient {
         user: UserId([number; 8]),
         body: public_key(2026),
@@ -279,11 +312,20 @@ fn play_directory(channel: Channel, pair: Ed25519KeyPair) {
     ];
     thread::spawn(move || {
         let mut tries = 2;
+        let mut met = HashSet::new();
         while let Ok(frame) = channel.receive(None) {
             let answer = match frame.read::<directory::FromEdge>().unwrap() {
                 directory::FromEdge::Tokens { tenant, digests } => {
                     let token = |digest: &[u8; 32]| [digest[0] ^ tenant.0[0]; 16];
                     directory::ToEdge::Tokens(digests.iter().map(token).collect())
+                }
+                directory::FromEdge::FirstSeen { tenant: TenantId([4, ..]), digest } => {
+                    let since = if met.insert(digest) { 0 } else { 7 };
+                    directory::ToEdge::FirstSeen(Some(since))
+                }
+                directory::FromEdge::Routes(words) => {
+                    let tokens = words.iter().map(|word| route(word)).collect();
+                    directory::ToEdge::Routes(Some(tokens))
                 }
                 directory::FromEdge::FirstSeen { .. } => {
                     tries += 1;
@@ -304,7 +346,11 @@ fn play_directory(channel: Channel, pair: Ed25519KeyPair) {
                     let known = people.iter().find(|(known, _, _)| *known == address);
                     let known = known.or(many.as_ref());
                     let domain = address.rsplit_once('@').unwrap().1;
+                    let going_on = beyond(&address);
                     directory::ToEdge::Stated(match known {
+                        _ if going_on.is_some() => {
+                            state_beyond(&pair, &address, going_on.unwrap(), &transit)
+                        }
                         Some((_, tenant, person)) => state(&pair, &address, *tenant, person),
                         None if address.starts_with("later") => Stated::Later,
                         None if domain == "example.jp" => Stated::Unknown,
@@ -339,7 +385,32 @@ fn state(
         issued_ms: 0,
         valid_until_ms: u64::MAX,
     };
-    let statement = postcard::to_stdvec(&statement).unwrap();
+    signed(pair, &statement)
+}
+
+fn state_beyond(
+    pair: &Ed25519KeyPair,
+    address: &str,
+    beyond: passing::Beyond,
+    transit: &Transit,
+) -> Stated {
+    let tenant = TenantId([beyond.tenant; 8]);
+    let statement = Statement {
+        address: address.to_owned(),
+        tenant,
+        recipients: beyond.people,
+        onward: beyond.onward,
+        transit: Some(transit.public(tenant)),
+        absence: beyond.absence,
+        settings: TenantSettings::default(),
+        issued_ms: 0,
+        valid_until_ms: u64::MAX,
+    };
+    signed(pair, &statement)
+}
+
+fn signed(pair: &Ed25519KeyPair, statement: &Statement) -> Stated {
+    let statement = postcard::to_stdvec(statement).unwrap();
     let signature = pair.sign(&[STATEMENT_DOMAIN, &statement].concat());
     Stated::Known { statement, signature: signature.as_ref().to_vec() }
 }
@@ -390,6 +461,10 @@ fn play_scanner(channel: Channel, seen: Arc<Mutex<Seen>>, scanner: Scanner) {
                 forged: Vec::new(),
                 summary: b"summary".to_vec(),
                 trace_digests: vec![[5; 32]],
+                header: Some(Header {
+                    named: vec![trace::digest("away@away.example")],
+                    ..Header::default()
+                }),
                 micros: 1,
             };
             match &scanner {
@@ -409,6 +484,10 @@ fn play_scanner(channel: Channel, seen: Arc<Mutex<Seen>>, scanner: Scanner) {
                         answer.outcome,
                         Outcome::Records(vec![Record::Txt(b"told".to_vec())])
                     );
+                }
+                Scanner::Reads(header, findings) => {
+                    found.header = Some(header.clone());
+                    found.findings = findings.clone();
                 }
                 Scanner::Retires => {}
             }

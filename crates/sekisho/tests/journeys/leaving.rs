@@ -5,8 +5,9 @@ use super::post::{Reply, Sender};
 use super::reader::Reader;
 use super::sink::Sink;
 use data_encoding::BASE64;
+use mailauth::{Answer, Envelope, Record, RecordKind, Resolver};
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -64,6 +65,39 @@ fn traced(demo: &Demo, subject: &str, state: &str) -> serde_json::Value {
     last
 }
 
+/// The records that an operator is told to publish for example.jp, published.
+struct Published(Vec<(String, String)>);
+
+impl Resolver for Published {
+    fn ask(&mut self, name: &str, kind: RecordKind) -> Answer {
+        let found = self.0.iter().filter(|(known, _)| known == name && kind == RecordKind::Text);
+        let texts = found.map(|(_, text)| Record::Text(text.clone().into_bytes())).collect();
+        Answer::Records(texts)
+    }
+}
+
+/// What a receiver somewhere finds of a message of example.jp, from an address that SPF knows not.
+fn verdict(demo: &Demo, message: &[u8]) -> String {
+    let (told, _) = demo.ask(&["domain", "check", "example.jp"]);
+    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    let records = told["records"].as_array().unwrap().iter();
+    let texts = records.filter(|one| one["type"] == "TXT");
+    let mut dns =
+        Published(texts.map(|one| (text(&one["name"]), text(&one["expected"]))).collect());
+    let envelope = Envelope {
+        client_ip: "192.0.2.1".parse().unwrap(),
+        helo: "mx.example.jp",
+        mail_from: "aoi@example.jp",
+        our_name: "mx.outside.example",
+        now: SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs(),
+    };
+    let found = mailauth::check(&envelope, message, &mut dns);
+    let mut words: Vec<String> =
+        found.dkim.iter().map(|one| format!("{} {}", one.algorithm, one.result.word())).collect();
+    words.push(format!("dmarc {}", found.dmarc.result.word()));
+    words.join(", ")
+}
+
 #[test]
 fn a_letter_leaves_signed_and_complete() {
     let (demo, sink) = house();
@@ -83,6 +117,9 @@ fn a_letter_leaves_signed_and_complete() {
     let signatures = came.fields("DKIM-Signature");
     assert!(signatures.len() == 2, "{text}");
     assert!(signatures.iter().all(|field| field.contains("d=example.jp")), "{signatures:?}");
+    assert_eq!(verdict(demo, &came.text), "rsa-sha256 pass, ed25519-sha256 pass, dmarc pass");
+    let changed = text.replace("Hello", "Hallo").into_bytes();
+    assert_eq!(verdict(demo, &changed), "rsa-sha256 fail, ed25519-sha256 fail, dmarc fail");
     let trace = traced(demo, "leaves whole", "sent");
     assert_eq!(trace["sender"], "aoi@example.jp");
     within(PATIENCE, "an entry", || demo.entries().iter().any(|entry| entry["entry"] == "send"));

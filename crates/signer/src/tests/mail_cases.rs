@@ -111,7 +111,10 @@ fn mail_of_a_tenant_is_signed_by_both_keys_of_its_domain() {
     let message = sign_letter(&mut dispatch);
     assert_eq!(verdict(&message, &records), "rsa-sha256 pass, ed25519-sha256 pass");
     assert!(message.lines().all(|line| line.len() <= 100), "{message}");
-    assert!(keys(&mut dispatch, "elsewhere.example").is_none());
+    // Without keys is not without a signer.
+    for domain in ["elsewhere.example", "", "../mail"] {
+        assert!(keys(&mut dispatch, domain).unwrap().is_empty(), "{domain}");
+    }
     assert_eq!(running.alarms(), 0);
     // The keys made, and one use for the instance, however often it signs.
     let entries = |count: usize| {
@@ -129,6 +132,14 @@ fn mail_of_a_tenant_is_signed_by_both_keys_of_its_domain() {
 }
 
 #[test]
+fn mail_waits_for_a_signer_that_is_locked() {
+    let running = Running::start(&folder("locked-mail"), false);
+    let mut dispatch = running.join_for(Kind::Dispatch, 5, person(KAEDE));
+    assert!(keys(&mut dispatch, "kaede.example").is_none());
+    running.stop();
+}
+
+#[test]
 fn nobody_signs_in_another_tenant_s_name() {
     let running = Running::start(&folder("whose"), false).with_vault(None);
     let mut admin = running.join(Kind::Admin, 3);
@@ -139,6 +150,9 @@ fn nobody_signs_in_another_tenant_s_name() {
     let unsigned = dkim(LETTER.as_bytes(), &[0; 32], &by);
     let canonical = unsigned.canonical();
     assert!(signed(&mut own, "sk1r", canonical).is_some());
+    // Who carries a tenant's mail signs what nobody's client wrote, and seals what is passed on.
+    let mut depart = running.join_for(Kind::Depart, 7, person(KAEDE));
+    assert!(signed(&mut depart, "sk1r", canonical).is_some());
     // A pair that is gone: no alarm, it may have been named before.
     assert!(signed(&mut own, "sk9r", canonical).is_none());
     assert_eq!(running.alarms(), 0);
@@ -150,6 +164,8 @@ fn nobody_signs_in_another_tenant_s_name() {
     for (kind, person) in [
         (Kind::Dispatch, person(MOMIJI)),
         (Kind::Dispatch, None),
+        (Kind::Depart, person(MOMIJI)),
+        (Kind::Depart, None),
         (Kind::Edge, None),
         (Kind::Access, person(KAEDE)),
         (Kind::Admin, None),
@@ -158,13 +174,27 @@ fn nobody_signs_in_another_tenant_s_name() {
         assert!(signed(&mut other, "sk1r", canonical).is_none(), "{}", kind.word());
         assert!(keys(&mut other, "kaede.example").is_none(), "{}", kind.word());
     }
-    assert_eq!(running.alarms(), 10);
+    assert_eq!(running.alarms(), 14);
     let domain = "kaede.example".to_owned();
     let question = ToSigner::MakeMailKeys { tenant: MOMIJI, domain: domain.clone() };
     assert!(matches!(ask(&mut own, question), FromSigner::Refused));
     let question = ToSigner::RotateMailKeys { domain, retire: true };
     assert!(matches!(ask(&mut own, question), FromSigner::Refused));
     assert_eq!(running.alarms(), 2);
+    running.stop();
+}
+
+#[test]
+fn a_dispatch_asks_no_more_than_a_session_needs() {
+    let running = Running::start(&folder("enough"), false).with_vault(None);
+    let mut admin = running.join(Kind::Admin, 3);
+    make(&mut admin, KAEDE, "kaede.example").unwrap();
+    let mut loud = running.join_for(Kind::Dispatch, 5, person(KAEDE));
+    let asked = (0..20_010).filter(|_| keys(&mut loud, "kaede.example").is_some()).count();
+    assert_eq!(asked, 20_000);
+    assert_eq!(running.alarms(), 1);
+    let mut other = running.join_for(Kind::Dispatch, 6, person(KAEDE));
+    assert!(keys(&mut other, "kaede.example").is_some());
     running.stop();
 }
 

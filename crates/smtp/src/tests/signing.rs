@@ -95,6 +95,9 @@ fn nothing_is_taken_before_and_much_after() {
     handed(&format!("{PLAIN}MAIL FROM:<a@b> AUTH=a+40b\r\n"), &["235", "[mail", "250"]);
     handed(&format!("{PLAIN}MAIL FROM:<a@b> AUTH=a=b\r\n"), &["235", "501 5.5.4"]);
     handed(&format!("{PLAIN}{text}"), &["235", "503 5.5.1"]);
+    let carrier = "MAIL FROM:<a@b>\r\nRCPT TO:<na..me.@docomo.example>\r\n";
+    handed(&format!("{PLAIN}{carrier}"), &["235", "[rcpt \"na..me.\"@docomo.example]"]);
+    check(&format!("EHLO c\r\n{carrier}"), &["501 5.1.3"]);
     check("EHLO c\r\nMAIL FROM:<a@b> REQUIRETLS\r\n", &["555 5.5.4"]);
     check("EHLO c\r\nMAIL FROM:<a@b> AUTH=<>\r\n", &["555 5.5.4"]);
     handed(&format!("{PLAIN}EHLO c\r\nMAIL FROM:<a@b>\r\n"), &["235", "[hello", "[mail", "250"]);

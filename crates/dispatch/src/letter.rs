@@ -1,0 +1,127 @@
+//! A letter from the house to the person whose message waits: what is held, why, until when, and
+//! what they can do. It goes to their own INBOX and nowhere else.
+
+use data_encoding::BASE64;
+use flight::date;
+use policy::{Language, why};
+use terms::MessageId;
+
+/// Characters of a subject that are quoted.
+const SUBJECT_LETTERS: usize = 200;
+/// Reasons that are told.
+const REASONS: usize = 5;
+/// Octets of one encoded word, RFC 2047 §2: 75 with all that is around it.
+const WORD_BYTES: usize = 42;
+
+/// What the letter is about.
+pub(crate) struct Held<'a> {
+    pub message: MessageId,
+    pub subject: &'a str,
+    /// Ids of findings.
+    pub reasons: &'a [String],
+    pub until_ms: u64,
+}
+
+/// The whole letter.
+pub(crate) fn write(
+    held: &Held<'_>,
+    (host_name, to): (&str, &str),
+    (id, at_ms): (MessageId, u64),
+) -> String {
+    let subject = word("送信を保留しました / Your message is held");
+    let body = BASE64.encode(words(held).as_bytes());
+    let mut text = format!(
+        "Received: by {host_name} id {id};\r\n\t{date}\r\n\
+         From: Sekisho <postmaster@{host_name}>\r\nTo: <{to}>\r\nSubject: {subject}\r\n\
+         Date: {date}\r\nMessage-ID: <{id}@{host_name}>\r\nAuto-Submitted: auto-generated\r\n\
+         MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\
+         Content-Transfer-Encoding: base64\r\n\r\n",
+        date = date(at_ms),
+    );
+    let mut rest = body.as_str();
+    while !rest.is_empty() {
+        let (line, behind) = rest.split_at(rest.len().min(76));
+        text.push_str(line);
+        text.push_str("\r\n");
+        rest = behind;
+    }
+    text
+}
+
+fn words(held: &Held<'_>) -> String {
+    let subject: String =
+        held.subject.chars().filter(|letter| !letter.is_control()).take(SUBJECT_LETTERS).collect();
+    let reasons = |language, mark: &str| {
+        let told = held.reasons.iter().filter(|id| *id != "outgoing.held").take(REASONS);
+        let line = |id: &String| format!("{mark} {}\r\n", why(id, language, ""));
+        told.map(line).collect::<String>()
+    };
+    let (message, until) = (held.message, date(held.until_ms));
+    format!(
+        "あなたの名前で送られたメールを、送信せずに保留しています。\r\n\r\n\
+         件名: {subject}\r\n番号: {message}\r\n期限: {until}\r\n理由:\r\n{}\r\n\
+         あなたが送ったものなら、管理者に番号を伝え、送信 (release) か取り消し (cancel) を\
+         頼んでください。期限までに誰も決めなければ、このメールは送られずにあなたに戻ります。\r\n\
+         心当たりがないときは、すぐに管理者に知らせ、アプリパスワードを取り消してください。\r\n\
+         \r\n----\r\n\r\n\
+         A message in your name is held and has not been sent.\r\n\r\n\
+         Subject: {subject}\r\nNumber: {message}\r\nUntil: {until}\r\nBecause it:\r\n{}\r\n\
+         If you sent it, tell your administrator its number and ask them to release or cancel \
+         it. If nobody decides until then, it comes back to you unsent.\r\n\
+         If you did not send it, tell your administrator at once and have your app passwords \
+         revoked.\r\n",
+        reasons(Language::Japanese, "・"),
+        reasons(Language::English, "-"),
+    )
+}
+
+/// RFC 2047, in base64, as many words as it takes.
+fn word(text: &str) -> String {
+    let mut words = Vec::new();
+    let mut piece = String::new();
+    for letter in text.chars() {
+        if piece.len() + letter.len_utf8() > WORD_BYTES {
+            words.push(std::mem::take(&mut piece));
+        }
+        piece.push(letter);
+    }
+    words.push(piece);
+    let coded = |piece: &String| format!("=?utf-8?B?{}?=", BASE64.encode(piece.as_bytes()));
+    words.iter().map(coded).collect::<Vec<String>>().join("\r\n ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Held, write};
+    use terms::MessageId;
+
+    #[test]
+    fn it_says_what_is_held_in_both_languages() {
+        let reasons = ["outgoing.held".to_owned(), "content.name.program".to_owned()];
+        let held = Held {
+            message: MessageId([0xab; 16]),
+            subject: "見積\r\nBcc: x",
+            reasons: &reasons,
+            until_ms: 86_400_000,
+        };
+        let text = write(&held, ("mx.example.jp", "aoi@example.jp"), (MessageId([1; 16]), 0));
+        let (message, findings) = mime::parse(text.as_bytes());
+        assert!(findings.is_empty(), "{findings:?}");
+        let root = message.part(0).unwrap();
+        let subject = mime::decode_words(&message.value(root, "subject").unwrap());
+        assert_eq!(subject, "送信を保留しました / Your message is held");
+        let body = String::from_utf8(message.content(root).into_owned()).unwrap();
+        for word in [
+            "abababababababab",
+            "見積Bcc: x",
+            "Fri, 2 Jan 1970 00:00:00 +0000",
+            "- ",
+            "・",
+            "保留",
+            "A message in your name is held",
+        ] {
+            assert!(body.contains(word), "{word} in {body}");
+        }
+        assert!(!body.contains("outgoing.held") && text.lines().all(|line| line.len() <= 78));
+    }
+}

@@ -1,0 +1,209 @@
+//! Who asks, and who answers us: the channels, on one thread.
+
+use crate::Fault;
+use crate::exchange::bring;
+use crate::turns::Turns;
+use compartment::House;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+use terms::Kind;
+use wire::control::{DIALS_BUSY, Order, Relay, Report};
+use wire::fetch::{Answer, Ask, BUSY};
+use wire::names::{self, Outcome, Question, RecordKind};
+use wire::{Event, Frame, Hub, Peer};
+
+/// How long one resource may take, all in all.
+const RESOURCE: Duration = Duration::from_secs(10);
+/// When the house dials too often, it is asked again after this.
+const DIAL_PAUSE: Duration = Duration::from_millis(200);
+
+/// Serves from inside the walls.
+pub(crate) fn attend(house: House) -> Result<(), Fault> {
+    let mut hub = Hub::new().map_err(Fault::Channel)?;
+    let (warden, start) = house.seat_control(&mut hub).map_err(Fault::Control)?;
+    let mut desk = Desk::new(hub, warden, start.relay);
+    while !desk.is_over {
+        let Some(next) = desk.turns.next() else {
+            desk.hear(None)?;
+            continue;
+        };
+        let until = Instant::now() + RESOURCE;
+        let answer = bring(&next.ask, &mut desk, until)?;
+        let _ = desk.hub.send(next.peer, next.call, &answer, Vec::new());
+        // Whoever waited meanwhile was not heard: now they are.
+        desk.hear(Some(Duration::ZERO))?;
+    }
+    Ok(())
+}
+
+pub(crate) struct Desk {
+    hub: Hub,
+    warden: Peer,
+    pub relay: Relay,
+    names: Option<Peer>,
+    turns: Turns,
+    last_call: u32,
+    dialled: HashMap<u32, Result<OwnedFd, String>>,
+    named: HashMap<u32, names::Answer>,
+    authorities: Option<tls::Authorities>,
+    is_over: bool,
+}
+
+impl Desk {
+    fn new(hub: Hub, warden: Peer, relay: Relay) -> Self {
+        Self {
+            hub,
+            warden,
+            relay,
+            names: None,
+            turns: Turns::default(),
+            last_call: 0,
+            dialled: HashMap::new(),
+            named: HashMap::new(),
+            authorities: None,
+            is_over: false,
+        }
+    }
+
+    /// Read when they are needed for the first time.
+    pub(crate) fn authorities(&mut self) -> tls::Authorities {
+        let pem = &self.relay.authorities;
+        self.authorities.get_or_insert_with(|| tls::Authorities::read(pem)).clone()
+    }
+
+    // ---- questions of ours ---------------------------------------------------------------------
+
+    /// One answer of the DNS; `Failed` if there is none in time.
+    pub(crate) fn resolve(
+        &mut self,
+        name: &str,
+        kind: RecordKind,
+        until: Instant,
+    ) -> Result<Outcome, Fault> {
+        let call = self.next_call();
+        let question = Question { name: name.to_owned(), kind };
+        let Some(names) = self.names else { return Ok(Outcome::Failed) };
+        if self.hub.send(names, call, &question, Vec::new()).is_err() {
+            return Ok(Outcome::Failed);
+        }
+        while Instant::now() < until && !self.is_over && self.names == Some(names) {
+            if let Some(answer) = self.named.remove(&call) {
+                return Ok(match answer.security {
+                    names::Security::Bogus => Outcome::Failed,
+                    _ => answer.outcome,
+                });
+            }
+            self.hear(Some(until.saturating_duration_since(Instant::now())))?;
+        }
+        Ok(Outcome::Failed)
+    }
+
+    /// A socket that is on its way to `to`, or why there is none.
+    pub(crate) fn dial(
+        &mut self,
+        to: SocketAddr,
+        until: Instant,
+    ) -> Result<Result<OwnedFd, String>, Fault> {
+        loop {
+            let dialled = self.dial_once(to, until)?;
+            let is_busy = matches!(&dialled, Err(why) if why == DIALS_BUSY);
+            if !is_busy || Instant::now() + DIAL_PAUSE >= until {
+                return Ok(dialled);
+            }
+            self.hear(Some(DIAL_PAUSE))?;
+        }
+    }
+
+    fn dial_once(
+        &mut self,
+        to: SocketAddr,
+        until: Instant,
+    ) -> Result<Result<OwnedFd, String>, Fault> {
+        let call = self.next_call();
+        let dial = Report::Dial { call, to, from: None };
+        self.hub.send(self.warden, 0, &dial, Vec::new()).map_err(Fault::Channel)?;
+        while Instant::now() < until && !self.is_over {
+            if let Some(dialled) = self.dialled.remove(&call) {
+                return Ok(dialled);
+            }
+            self.hear(Some(until.saturating_duration_since(Instant::now())))?;
+        }
+        Ok(Err("the warden gave no socket in time".to_owned()))
+    }
+
+    fn next_call(&mut self) -> u32 {
+        // What was not waited for is not wanted any more.
+        self.named.clear();
+        self.dialled.clear();
+        self.last_call = self.last_call.wrapping_add(1).max(1);
+        self.last_call
+    }
+
+    // ---- what is said to us --------------------------------------------------------------------
+
+    /// Hears everybody once.
+    fn hear(&mut self, limit: Option<Duration>) -> Result<(), Fault> {
+        for event in self.hub.wait(limit).map_err(Fault::Channel)? {
+            match event {
+                Event::Frame(peer, frame) if peer == self.warden => self.obey(frame)?,
+                Event::Frame(peer, frame) if Some(peer) == self.names => {
+                    // Only the question in hand is answered to anybody.
+                    if frame.call == self.last_call
+                        && let Ok(answer) = frame.read()
+                    {
+                        self.named.insert(frame.call, answer);
+                    }
+                }
+                Event::Frame(peer, frame) => self.asked(peer, &frame),
+                Event::Gone(_, label) if label.kind == Kind::Warden => self.is_over = true,
+                Event::Gone(peer, _) => {
+                    self.turns.gone(peer);
+                    self.names = self.names.filter(|names| *names != peer);
+                }
+                Event::Ready(_) => {}
+            }
+        }
+        for tired in self.turns.tired(Instant::now()) {
+            let answer = Answer::Failed(BUSY.to_owned());
+            let _ = self.hub.send(tired.peer, tired.call, &answer, Vec::new());
+        }
+        Ok(())
+    }
+
+    fn asked(&mut self, peer: Peer, frame: &Frame) {
+        let Ok(ask) = frame.read::<Ask>() else {
+            self.hub.cut_off(peer, "it spoke what is no question");
+            return self.turns.gone(peer);
+        };
+        if !self.turns.wait(peer, frame.call, ask, Instant::now()) {
+            let answer = Answer::Failed(BUSY.to_owned());
+            let _ = self.hub.send(peer, frame.call, &answer, Vec::new());
+        }
+    }
+
+    fn obey(&mut self, frame: Frame) -> Result<(), Fault> {
+        match frame.read::<Order>() {
+            Ok(Order::Stop) => self.is_over = true,
+            Ok(Order::Pulse) => {
+                drop(self.hub.send(self.warden, 0, &Report::Alive, Vec::new()));
+            }
+            Ok(Order::Join(label)) => {
+                let kind = label.kind;
+                let Some(channel) = frame.descriptors.into_iter().next() else { return Ok(()) };
+                let peer = self.hub.seat(channel.into(), label).map_err(Fault::Channel)?;
+                if kind == Kind::Names {
+                    self.names = Some(peer);
+                }
+            }
+            Ok(Order::Dialled { call, refused }) if call == self.last_call => {
+                let why = refused.unwrap_or_else(|| "the warden gave no socket".to_owned());
+                let socket = frame.descriptors.into_iter().next().ok_or(why);
+                self.dialled.insert(call, socket);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,103 @@
+//! One resource: its host's addresses, a connection that proves to be the host's, a request, and
+//! what came.
+
+use crate::Fault;
+use crate::desk::Desk;
+use crate::request::{Request, request};
+use crate::response::{Reader, Response};
+use rustls::pki_types::ServerName;
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+use tls::{Line, client_config};
+use wire::fetch::{Answer, Ask};
+use wire::names::{Outcome, Record, RecordKind};
+
+/// Addresses of one host that are tried.
+const ADDRESSES: usize = 4;
+/// For one address to answer, so that another has its chance.
+const CONNECT: Duration = Duration::from_secs(3);
+/// Read at once.
+const READ_BYTES: usize = 16 * 1024;
+
+/// Brings it, or says why not. A fault is the end of this process.
+pub(crate) fn bring(ask: &Ask, desk: &mut Desk, until: Instant) -> Result<Answer, Fault> {
+    let Some(request) = request(ask) else {
+        return Ok(Answer::Failed("there can be no such resource".to_owned()));
+    };
+    let addresses = addresses_of(&request.host, desk, until)?;
+    let mut why = format!("{} has no address", request.host);
+    for address in addresses {
+        let socket = match desk.dial(SocketAddr::new(address, desk.relay.https_port), until)? {
+            Ok(socket) => socket,
+            Err(refused) => {
+                why = refused;
+                continue;
+            }
+        };
+        let patience = (Instant::now() + CONNECT).min(until);
+        match Line::connected(socket, patience) {
+            // Once a host has answered, its word counts: another address is the same host.
+            Ok(line) => return Ok(exchange(line, &request, desk, until)),
+            Err(fault) => why = fault.to_string(),
+        }
+    }
+    Ok(Answer::Failed(why))
+}
+
+/// Both families, version 6 first, in turns.
+fn addresses_of(host: &str, desk: &mut Desk, until: Instant) -> Result<Vec<IpAddr>, Fault> {
+    let mut families = [Vec::new(), Vec::new()];
+    for (family, kind) in families.iter_mut().zip([RecordKind::Aaaa, RecordKind::A]) {
+        if let Outcome::Records(records) = desk.resolve(host, kind, until)? {
+            family.extend(records.iter().filter_map(|record| match record {
+                Record::A(four) => Some(IpAddr::V4(*four)),
+                Record::Aaaa(six) => Some(IpAddr::V6(*six)),
+                _ => None,
+            }));
+        }
+    }
+    let [six, four] = families;
+    let mut addresses = Vec::new();
+    for place in 0..six.len().max(four.len()) {
+        addresses.extend(six.get(place).into_iter().chain(four.get(place)));
+    }
+    addresses.truncate(ADDRESSES);
+    Ok(addresses)
+}
+
+fn exchange(line: Line, request: &Request, desk: &mut Desk, until: Instant) -> Answer {
+    match speak(line, request, desk, until) {
+        Ok(Response { status, content_type, body }) => Answer::Got { status, content_type, body },
+        Err(fault) => Answer::Failed(fault.to_string()),
+    }
+}
+
+fn speak(
+    mut line: Line,
+    request: &Request,
+    desk: &mut Desk,
+    until: Instant,
+) -> io::Result<Response> {
+    let no_authority = || io::Error::other("no authority is known that could prove a certificate");
+    let verifier = desk.authorities().verifier().ok_or_else(no_authority)?;
+    let config = client_config(verifier, &[b"http/1.1"]).map_err(io::Error::other)?;
+    let name = ServerName::try_from(request.host.clone()).map_err(io::Error::other)?;
+    line.secure(config, name, until)?;
+    line.write(&request.octets, until)?;
+    let mut reader = Reader::new(request.limit);
+    let mut buffer = [0; READ_BYTES];
+    loop {
+        let is_whole = match line.read(&mut buffer, until) {
+            // TLS said that it is the end: nobody has cut it.
+            Ok(0) => reader.end().map(|()| true),
+            Ok(count) => reader.feed(buffer.get(..count).unwrap_or_default()),
+            Err(fault) => return Err(fault),
+        };
+        if is_whole.map_err(|malformed| io::Error::new(ErrorKind::InvalidData, malformed))? {
+            break;
+        }
+    }
+    line.close();
+    reader.finish().map_err(|malformed| io::Error::new(ErrorKind::InvalidData, malformed))
+}

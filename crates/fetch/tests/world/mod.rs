@@ -1,0 +1,142 @@
+//! Everybody around a fetch, played: warden, names, and a web server.
+
+#![allow(dead_code)]
+
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+use terms::{InstanceId, Kind};
+use wire::control::{Order, Relay, Report, Start};
+use wire::fetch::{Answer, Ask};
+use wire::names::{self, Outcome, Question, Record, RecordKind, Security};
+use wire::{Channel, Label};
+
+pub const LIMIT: Duration = Duration::from_secs(30);
+
+/// A web server that answers every request with these octets and closes.
+pub struct Web {
+    pub at: SocketAddr,
+    pub requests: Arc<Mutex<Vec<String>>>,
+    pub pem: String,
+}
+
+impl Web {
+    /// `good_bye`: it ends TLS in good order. No answer: it keeps silent.
+    pub fn that(name: &str, answer: Option<&str>, good_bye: bool) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let at = listener.local_addr().unwrap();
+        let key = rcgen::KeyPair::generate().unwrap();
+        let params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        let chain: Vec<CertificateDer<'static>> = vec![certificate.der().clone()];
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .unwrap();
+        let config = Arc::new(config);
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let (memory, answer) = (requests.clone(), answer.map(str::to_owned));
+        thread::spawn(move || {
+            for socket in listener.incoming().flatten() {
+                let connection = ServerConnection::new(config.clone()).unwrap();
+                let mut stream = StreamOwned::new(connection, socket);
+                let (memory, answer) = (memory.clone(), answer.clone());
+                thread::spawn(move || {
+                    let mut request = Vec::new();
+                    let mut octet = [0];
+                    while !request.ends_with(b"\r\n\r\n") {
+                        match stream.read(&mut octet) {
+                            Ok(1) => request.push(octet[0]),
+                            _ => return,
+                        }
+                    }
+                    memory.lock().unwrap().push(String::from_utf8(request).unwrap());
+                    match answer {
+                        Some(answer) => {
+                            stream.write_all(answer.as_bytes()).unwrap();
+                            if good_bye {
+                                stream.conn.send_close_notify();
+                            }
+                            let _ = stream.flush();
+                        }
+                        None => drop(stream.read(&mut octet)),
+                    }
+                });
+            }
+        });
+        Self { at, requests, pem: certificate.pem() }
+    }
+}
+
+/// What is told to the fetch, and the world around it.
+pub fn start(authorities: &str) -> Start {
+    Start {
+        kind_word: "fetch".to_owned(),
+        relay: Relay { authorities: authorities.to_owned(), ..Relay::default() },
+        ..Start::default()
+    }
+}
+
+/// Answers what the fetch wants of its warden: sockets to `web`, whatever the address.
+pub fn play_warden(control: Arc<Channel>, web: SocketAddr) {
+    thread::spawn(move || {
+        while let Ok(frame) = control.receive(None) {
+            if let Ok(Report::Dial { call, to, .. }) = frame.read() {
+                assert_eq!(to.port(), 443);
+                let (refused, sockets) = match to.ip() {
+                    IpAddr::V4(four) if four == Ipv4Addr::new(192, 0, 2, 1) => {
+                        (None, vec![OwnedFd::from(TcpStream::connect(web).unwrap())])
+                    }
+                    _ => (Some("the address is not a public one".to_owned()), Vec::new()),
+                };
+                control.send(0, &Order::Dialled { call, refused }, &sockets).unwrap();
+            }
+        }
+    });
+}
+
+pub fn join(control: &Channel, kind: Kind, number: u8) -> Channel {
+    let (near, far) = Channel::pair().unwrap();
+    let label = Label { instance: InstanceId([number; 6]), kind, person: None };
+    control.send(0, &Order::Join(label), &[far.into()]).unwrap();
+    near
+}
+
+/// `web.example` is the web server, behind an address that leads nowhere; `inner.example` is none
+/// that may be asked.
+pub fn play_names(channel: Channel) {
+    thread::spawn(move || {
+        while let Ok(frame) = channel.receive(None) {
+            let question: Question = frame.read().unwrap();
+            let a = |last: &[u8]| {
+                let record = |last: &u8| Record::A(Ipv4Addr::new(192, 0, 2, *last));
+                Outcome::Records(last.iter().map(record).collect())
+            };
+            let outcome = match (question.name.as_str(), question.kind) {
+                ("web.example", RecordKind::A) => a(&[9, 1]),
+                ("inner.example", RecordKind::A) => a(&[9]),
+                ("silent.example", _) => continue,
+                _ => Outcome::NoSuchName,
+            };
+            let answer = names::Answer { outcome, security: Security::Insecure, ttl_seconds: 1 };
+            channel.send(frame.call, &answer, &[]).unwrap();
+        }
+    });
+}
+
+pub fn get(host: &str) -> Ask {
+    Ask::Get { host: host.to_owned(), path: "/x".to_owned(), limit: 100 }
+}
+
+pub fn ask(asker: &mut Channel, ask: &Ask) -> Answer {
+    asker.ask(ask, &[], LIMIT).unwrap().0
+}

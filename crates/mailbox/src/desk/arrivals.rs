@@ -1,0 +1,102 @@
+//! What comes in: mail from `edge` and `depart`, and what `dispatch` tells of its way.
+
+use super::{CHORES, Desk, Owed, TOLD};
+use crate::Fault;
+use crate::gather::Gathered;
+use crate::store::Whose;
+use compartment::now_ms;
+use std::time::Instant;
+use terms::{InstanceId, Kind};
+use wire::mailbox::{FromEdge, Journey, State, ToEdge};
+use wire::{Frame, Label, Peer};
+
+impl Desk {
+    /// Who hands in mail tells of its way, and keeps nothing.
+    pub(super) fn answer_dispatch(
+        &mut self,
+        peer: Peer,
+        whose: Whose,
+        instance: InstanceId,
+        frame: Frame,
+    ) -> Result<(), wire::Fault> {
+        let FromEdge::Keep { copies, journeys, more: false } = frame.read()? else {
+            return Err(wire::Fault::Malformed);
+        };
+        let is_own = |journey: &Journey| {
+            journey.tenant == whose.tenant
+                && journey.recipients == [whose.user]
+                && journey.state == State::Queued
+        };
+        if !copies.is_empty() || journeys.len() != 1 || !journeys.iter().all(is_own) {
+            return Err(wire::Fault::Malformed);
+        }
+        self.told_since.get_or_insert_with(Instant::now);
+        self.told.extend(journeys.into_iter().map(|journey| (instance, journey)));
+        let _ = self.hub.send(peer, frame.call, &ToEdge::Kept, Vec::new());
+        Ok(())
+    }
+
+    /// What was told of journeys goes with the next commit, or with one of its own before long:
+    /// the queue keeps the mail itself, and a journey that a crash takes is a line of `trace`.
+    pub(super) fn write_told(&mut self) {
+        let Some(since) = self.told_since else { return };
+        let is_due = self.told.len() >= TOLD || since.elapsed() >= CHORES;
+        if !is_due && !self.store.has_staged() {
+            return;
+        }
+        self.told_since = None;
+        for (instance, journey) in std::mem::take(&mut self.told) {
+            if let Err(fault) = self.store.keep(instance, &[], &[journey], now_ms()) {
+                self.failed(&fault);
+                return;
+            }
+        }
+    }
+
+    pub(super) fn answer_edge(
+        &mut self,
+        peer: Peer,
+        label: &Label,
+        frame: Frame,
+    ) -> Result<(), wire::Fault> {
+        let call = frame.call;
+        match frame.read()? {
+            FromEdge::Keep { copies, journeys, more } => {
+                let gathered = self.gather.add(peer, (copies, journeys), frame.descriptors, more);
+                let arrival = match gathered {
+                    Gathered::More => return Ok(()),
+                    Gathered::TooMuch => return Err(wire::Fault::Malformed),
+                    Gathered::Whole(arrival) => arrival,
+                };
+                let (instance, now) = (label.instance, now_ms());
+                let (batches, journeys) = (arrival.batches, arrival.journeys);
+                let kept = match label.kind {
+                    Kind::Depart => self.store.keep_once(instance, batches, journeys, now),
+                    _ => self.store.keep(instance, &batches, &journeys, now),
+                };
+                match kept {
+                    Ok(answer) => {
+                        if matches!(answer, ToEdge::Kept) {
+                            self.gather.staged(peer);
+                        }
+                        self.owe(peer, call, Owed::Edge(answer));
+                    }
+                    Err(Fault::Parcel(fault)) => return Err(fault),
+                    Err(fault) => {
+                        self.owed.push((peer, call, Owed::Edge(ToEdge::Fault)));
+                        self.failed(&fault);
+                    }
+                }
+            }
+            FromEdge::Room { user, bytes } => {
+                let room = self
+                    .store
+                    .find_person(user)
+                    .map(|person| person.is_none_or(|person| person.has_room(bytes, 1)));
+                let answer = room.map_or(ToEdge::Fault, ToEdge::Room);
+                let _ = self.hub.send(peer, call, &answer, Vec::new());
+            }
+        }
+        Ok(())
+    }
+}
