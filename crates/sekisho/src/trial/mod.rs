@@ -2,10 +2,11 @@
 //!
 //! Reading order: `troupe` (a process for each house, so that the drill itself outlives the
 //! worst), `stage` (the house, its mail and its markers), `play` (one compartment after the
-//! other), `leaving` (the turns of those who let mail leave), `cast` (the intruders and what they said), `clients` (people who read and write
-//! meanwhile), `wiretap` (frames of real traffic for foreign programs), `watch` (what the warden
-//! tells), `markers` (what is looked for in what was obtained), `verdict` (the cells, computed),
-//! `table` (how they are shown), `story` (the breach that we answer, played again).
+//! other), `leaving` (the turns of those who let mail leave), `facts` (what an intruder is told),
+//! `cast` (the intruders and what they said), `clients` (people who read and write meanwhile),
+//! `wiretap` (frames of real traffic for foreign programs), `watch` (what the warden tells),
+//! `markers` (what is looked for in what was obtained), `verdict` (the cells, computed), `table`
+//! (how they are shown), `story` (the breach that we answer, played again).
 
 mod cast;
 mod clients;

@@ -310,7 +310,9 @@ fn yielded(phase: &Phase, played: &Played, asset: Asset, is_recorded: bool) -> (
     let mut worst = (Got::Nothing, String::new());
     for intruder in &phase.intruders {
         let found = yielded_by(phase, intruder, played, asset, is_recorded);
-        if found.0 > worst.0 || worst.1.is_empty() {
+        // Of two that got as much, whoever has more to say of it.
+        let says_more = found.0 == worst.0 && found.1.len() > worst.1.len();
+        if found.0 > worst.0 || says_more {
             worst = found;
         }
     }
