@@ -284,6 +284,7 @@ impl Desk {
     }
 
     /// Tokens of next hops, the same for everybody who asks; `None`: there is no key yet.
+    /// Equal next hops have equal tokens, in the whole house.
     fn routes(&self, hops: &[String]) -> Option<Vec<[u8; 16]>> {
         let key = self.key.as_ref()?;
         let route = |hop: &String| key.token("route", hop.as_bytes());
@@ -415,11 +416,6 @@ impl Desk {
             let _ = self.hub.send(self.warden, 0, &Report::Note { text }, Vec::new());
         }
     }
-}
-
-/// Equal next hops have equal tokens, in the whole house.
-fn routes(key: &RowKey, hops: &[String]) -> Vec<[u8; 16]> {
-    hops.iter().take(ROUTES).map(|hop| key.token("route", hop.as_bytes())).collect()
 }
 
 /// The keyed hash that `trace` finds a message by.

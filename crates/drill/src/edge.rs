@@ -3,18 +3,17 @@
 use crate::channels::{forbidden, word};
 use crate::intruder::{Intruder, JOIN_LIMIT};
 use crate::report::{Asset, Facts, Told};
-use crate::session;
+use crate::{guesses, session};
 use std::time::{Duration, Instant};
 use terms::{FolderId, Kind};
 use wire::gate::{FromGate, ToGate};
 use wire::vault::Class;
 
 const PULSE: Duration = Duration::from_millis(50);
-/// Addresses guessed.
-const GUESSES: u32 = 200;
 
 pub fn abuse(intruder: &mut Intruder, facts: &Facts) {
-    guess_addresses(intruder, facts);
+    let address = wire::directory::FromEdge::Address;
+    guesses::guess(intruder, &facts.domain, Asset::OtherTenants, address, is_known);
     let (bodies, headers) = (Asset::StoredBodies, Asset::StoredHeaders);
     let list = wire::directory::FromAdmin::UserList { tenant: None };
     forbidden(intruder, Asset::OtherTenants, Kind::Directory, &list, "list every address");
@@ -57,29 +56,10 @@ fn sign_mail(intruder: &mut Intruder, facts: &Facts) {
     forbidden(intruder, asset, peer, &rotate, "have the domain's keys forgotten");
 }
 
-/// One call a guess, and no list: what is not guessed stays unknown.
-fn guess_addresses(intruder: &mut Intruder, facts: &Facts) {
-    let mut known = 0;
-    for guess in 0..GUESSES {
-        let local = match guess {
-            0 => "*".to_owned(),
-            1 => "%".to_owned(),
-            2 => String::new(),
-            guess => format!("m-{guess:08x}"),
-        };
-        let address = format!("{local}@{}", facts.domain);
-        let question = wire::directory::FromEdge::Address(address);
-        let (_, answer) =
-            crate::channels::ask(intruder, Kind::Directory, &question, "guessed addresses");
-        let stated = postcard::from_bytes(&answer);
-        let is_known = matches!(
-            stated,
-            Ok(wire::directory::ToEdge::Stated(wire::directory::Stated::Known { .. }))
-        );
-        known += u32::from(is_known);
-    }
-    let act = "guess two hundred addresses";
-    word(intruder, Asset::OtherTenants, act, known == 0, &format!("{known} known"));
+/// Whether an answer names somebody.
+fn is_known(answer: &[u8]) -> bool {
+    use wire::directory::{Stated, ToEdge};
+    matches!(postcard::from_bytes(answer), Ok(ToEdge::Stated(Stated::Known { .. })))
 }
 
 pub fn serve(intruder: &mut Intruder, limit: Duration) {

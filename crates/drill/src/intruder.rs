@@ -1,11 +1,13 @@
 //! The intruder's life: it waits for what the drill asks, does it, and says what came of it.
 
 use crate::report::{Ask, Facts, Sealed, Told};
-use crate::{access, acts, admin, directory, edge, gate, identity, keeper, ledgers, scanner};
-use crate::{sockets, vault};
+use crate::{
+    access, acts, admin, depart, directory, dispatch, edge, fetch, gate, identity, keeper,
+};
+use crate::{ledgers, post, scanner, signer, sockets, vault};
 use compartment::House;
 use evidence::Author;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::ExitCode;
@@ -40,7 +42,10 @@ pub struct Intruder {
     pub listeners: Vec<(Service, OwnedFd)>,
     /// Sockets to DNS servers.
     pub resolvers: Vec<OwnedFd>,
+    /// What the warden answered to each request for a connection.
+    pub dialled: HashMap<u32, Result<OwnedFd, String>>,
     pub author: Option<Author>,
+    pub hand: Option<depart::Hand>,
     pub access: access::Loot,
     pub opener: Option<Opener>,
 }
@@ -57,6 +62,11 @@ fn part(kind: Kind) -> Part {
         Kind::Scanner => (keeper::nothing, scanner::serve),
         Kind::Edge => (edge::abuse, edge::serve),
         Kind::Access => (access::abuse, access::serve),
+        Kind::Dispatch => (dispatch::abuse, dispatch::serve),
+        Kind::Post => (post::abuse, post::serve),
+        Kind::Depart => (depart::abuse, depart::serve),
+        Kind::Fetch => (fetch::abuse, fetch::serve),
+        Kind::Signer => (keeper::abuse, signer::serve),
         Kind::Gate => (gate::abuse, gate::serve),
         Kind::Admin => (admin::abuse, keeper::serve),
         Kind::Names | Kind::Zone => (sockets::abuse, keeper::serve),
@@ -133,7 +143,9 @@ impl Intruder {
             held: Vec::new(),
             listeners: Vec::new(),
             resolvers: Vec::new(),
+            dialled: HashMap::new(),
             author: None,
+            hand: None,
             access: access::Loot::default(),
             opener: None,
         }
@@ -150,6 +162,7 @@ impl Intruder {
                     (part.serve)(&mut self, Duration::from_secs(seconds.into()));
                 }
                 Ask::Replay(items) => access::replay(&mut self, items),
+                Ask::Carry { tenant, items } => depart::carry_foreign(&mut self, tenant, items),
                 Ask::Open(sealed) => vault::open_stolen(&mut self, &sealed),
                 Ask::Lie => self.lie(),
                 Ask::OneAct => acts::one(&mut self),
@@ -195,6 +208,10 @@ impl Intruder {
         while let Ok(Some((order, mut fds))) = self.house.next_order() {
             match (order, fds.pop()) {
                 (Order::Join(label), Some(fd)) => self.held.push((label, fd.into())),
+                (Order::Dialled { call, refused }, socket) => {
+                    let why = refused.unwrap_or_else(|| "no socket".to_owned());
+                    self.dialled.insert(call, socket.ok_or(why));
+                }
                 (Order::Listen(service), Some(fd)) => self.listeners.push((service, fd)),
                 (Order::Resolvers { .. }, Some(fd)) => {
                     self.resolvers.push(fd);

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use terms::{MessageId, TenantId, UserId};
-use wire::vault::{Class, Item};
+use wire::vault::{Class, Item, TransitItem};
 
 macro_rules! assets {
     ($($variant:ident $word:literal,)*) => {
@@ -72,6 +72,11 @@ pub struct Facts {
     pub outside: SocketAddr,
     /// Somebody of another organisation, with mail.
     pub person: String,
+    /// Somebody of the first side's organisation, and somebody of the other whom nobody reads.
+    pub colleague: String,
+    pub neighbour: String,
+    /// A question that nobody of a kind may ask costs it the channel: which ones this one asks.
+    pub round: u8,
 }
 
 /// One sealed part of somebody's mail as it lies on the disk.
@@ -99,6 +104,11 @@ pub enum Ask {
     },
     /// Ask for these keys of somebody else's, whose wrapped form you got hold of.
     Replay(Vec<Item>),
+    /// Ask for these keys of mail on its way, which somebody else was handed.
+    Carry {
+        tenant: TenantId,
+        items: Vec<TransitItem>,
+    },
     /// Open these: ciphertext from a stolen disk.
     Open(Vec<Sealed>),
     /// Tell the warden what is not yours to tell.
@@ -127,10 +137,16 @@ pub enum Told {
     Obtained { how: String, bytes: Vec<u8> },
     /// This message's content was in hand.
     Passed(MessageId),
+    /// This message it made itself, and had it kept for somebody.
+    Forged(MessageId),
     /// A message's content was in hand that has no number, because it was never kept.
     PassedUnkept,
     /// Wrapped keys of the person served.
     Wrapped(Vec<Item>),
+    /// Whose mail it has, by an address of theirs.
+    Serves(String),
+    /// Wrapped keys of mail on its way that it was handed.
+    InHand { tenant: TenantId, items: Vec<TransitItem> },
     /// What was asked for is done.
     Finished,
 }

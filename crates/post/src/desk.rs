@@ -14,7 +14,7 @@ use handing::Batch;
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
-use terms::{InstanceId, Kind, MessageId, TenantId};
+use terms::{InstanceId, Kind, MessageId, TenantId, UserId};
 use wire::control::{Order, Report};
 use wire::ledger::FromLedger;
 use wire::post::*;
@@ -224,7 +224,7 @@ impl Desk {
         let Some(label) = self.hub.label(peer).cloned() else { return };
         let call = frame.call;
         let understood = match (label.kind, label.person) {
-            (Kind::Dispatch, Some((tenant, _))) => self.answer_sender(peer, Some(tenant), frame),
+            (Kind::Dispatch, Some(person)) => self.answer_sender(peer, Some(person), frame),
             (Kind::Edge, _) => self.answer_sender(peer, None, frame),
             (Kind::Depart, _) => self.answer_depart(peer, label.instance, frame),
             (Kind::Admin, _) => frame.read().map(|asked| self.answer_admin(peer, call, asked)),
@@ -246,19 +246,23 @@ impl Desk {
         self.gone(peer);
     }
 
-    /// `tenant`: the only one that this peer may speak for.
+    /// `person`: the only one that this peer may speak for; what leaves is counted and recorded
+    /// in their name.
     fn answer_sender(
         &mut self,
         peer: Peer,
-        tenant: Option<TenantId>,
+        person: Option<(TenantId, UserId)>,
         frame: Frame,
     ) -> Result<(), wire::Fault> {
         let call = frame.call;
         match frame.read()? {
             FromSender::Queue(outgoing) => {
-                return self.queue(peer, call, (&outgoing, &frame.descriptors), tenant);
+                return self.queue(peer, call, (&outgoing, &frame.descriptors), person);
             }
             FromSender::May { user, recipients, limits } => {
+                if person.is_some_and(|(_, own)| own != user) {
+                    return Err(wire::Fault::Malformed);
+                }
                 let now = seconds(now_ms());
                 let senders = &self.store.table.senders;
                 let sent = senders.in_an_hour(user, now);
@@ -290,8 +294,9 @@ impl Desk {
             FromDepart::Queue(outgoing) => {
                 let carried = self.carried.get(&peer).ok_or(wire::Fault::Malformed)?;
                 let tenant = self.store.table.tenants.of(carried.tenant);
-                let tenant = Some(tenant.ok_or(wire::Fault::Malformed)?);
-                self.queue(peer, frame.call, (&outgoing, &frame.descriptors), tenant)
+                // Of the tenant whose batch it has, whoever of it.
+                let person = Some((tenant.ok_or(wire::Fault::Malformed)?, outgoing.user));
+                self.queue(peer, frame.call, (&outgoing, &frame.descriptors), person)
             }
             FromDepart::Ended { message, leg, outcome } => {
                 let Some(carried) = self.carried.get_mut(&peer) else { return Ok(()) };

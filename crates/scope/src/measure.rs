@@ -1,11 +1,11 @@
-//! Two readings: the first finds the instances and their deeds, the second the messages that
-//! stand behind released months, or behind keys that could open everything.
+//! Three readings: the first finds the instances, the second their deeds, the third the messages
+//! that stand behind released months, or behind keys that could open everything.
 
 use crate::contained::{Containment, Traces};
 use crate::counted::{Counted, Part};
 use crate::fact::{Deed, Fact, Person, facts};
 use crate::roll::{Life, Roll};
-use evidence::{Body, Entry, month_of, rfc3339};
+use evidence::{Entry, month_of, rfc3339};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use terms::{ConnectionId, GrantId, InstanceId, Kind, MessageId, TenantId, UserId};
@@ -86,7 +86,7 @@ pub struct Scope {
 }
 
 /// Measures. `read` hands every entry with its index, in order, to its argument, and is called
-/// twice.
+/// three times at most.
 ///
 /// # Errors
 /// Only what `read` itself returns.
@@ -97,14 +97,10 @@ pub fn measure<F>(
 ) -> Result<Scope, F> {
     let mut tally = Tally::new(question.clone(), Part::WHOLE);
     let mut roll = Roll::default();
+    // Births may stand in the log up to a second late, behind the first deeds of who was born.
+    read(&mut |_, entry| roll.note(entry))?;
+    roll.0.iter().for_each(|(instance, life)| tally.meet(*instance, life));
     read(&mut |index, entry| {
-        roll.note(entry);
-        if let Body::ProcessStart { instance, .. } | Body::ProcessStop { instance, .. } =
-            &entry.body
-            && let Some(life) = roll.0.get(instance)
-        {
-            tally.meet(*instance, life);
-        }
         facts(index, entry, |fact| tally.note(&fact));
         tally.looked_at(entry.time_ms, index);
     })?;
@@ -430,7 +426,7 @@ impl Tally {
         }
     }
 
-    /// Whether the second reading has anything to look for.
+    /// Whether the last reading has anything to look for.
     pub fn needs_more(&self) -> bool {
         !self.months.is_empty() || self.opens_all()
     }
@@ -446,13 +442,13 @@ impl Tally {
         self.question.component == Kind::Vault && self.opens_all()
     }
 
-    /// Whether deliveries of a time can matter to the second reading.
+    /// Whether deliveries of a time can matter to the last reading.
     pub fn looks_at(&self, from_ms: u64, to_ms: u64) -> bool {
         let (from, to) = (month_of(from_ms), month_of(to_ms));
         self.opens_all() || self.months.values().flatten().any(|month| (from..=to).contains(month))
     }
 
-    /// The second reading: every message of a released month counts, whenever it was kept.
+    /// The last reading: every message of a released month counts, whenever it was kept.
     pub fn note_kept(&mut self, fact: &Fact) {
         let Some(Person { tenant, user: Some(user) }) = fact.person else { return };
         if self.opens_all_on_its_way() && fact.deed == Deed::Send {

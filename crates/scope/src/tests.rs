@@ -383,3 +383,31 @@ fn contained_only_with_evidence() {
     // New keys before the last use are no help.
     check([vec![(vault, rotate("dkim"))], gone()].concat(), &four);
 }
+
+/// A depart has its batch within milliseconds of its birth, which the warden writes down when it
+/// comes to it.
+#[test]
+fn who_acts_before_its_birth_is_written_down_counts() {
+    let (depart, now) = (instance(90), at("2026-11-02T10:00:00Z"));
+    let entry = |author, body| Entry { author, start: instance(91), seq: 0, time_ms: now, body };
+    let released = Body::Release {
+        vault_seq: 0,
+        instance: depart,
+        grant: GrantId([7; 16]),
+        tenant: tenant(1),
+        user: user(1),
+        released: Released::Transit(vec![message(1)]),
+    };
+    let history = [
+        entry(Kind::Vault, released),
+        entry(Kind::Warden, start(90, Kind::Depart, None)),
+        entry(Kind::Mailbox, deliver(90, 2, 1, None)),
+    ];
+    let question =
+        Question { component: Kind::Depart, version: None, from_ms: now, to_ms: now + 1 };
+    let scope = measure(&question, Proven::default(), |seen| {
+        (0..).zip(&history).for_each(|(index, entry)| seen(index, entry));
+        Ok::<(), Infallible>(())
+    });
+    check(&scope.unwrap(), &[1, 2], Some((1, "addresses headers bodies")), [0, 2, 1]);
+}

@@ -25,9 +25,10 @@ impl Desk {
         peer: Peer,
         call: u32,
         (outgoing, held): (&Outgoing, &[OwnedFd]),
-        tenant: Option<TenantId>,
+        person: Option<(TenantId, UserId)>,
     ) -> Result<(), wire::Fault> {
-        if tenant.is_some_and(|tenant| tenant != outgoing.tenant) {
+        // A dispatch speaks for its own person, and for nobody beside them.
+        if person.is_some_and(|person| person != (outgoing.tenant, outgoing.user)) {
             return Err(wire::Fault::Malformed);
         }
         match self.store.queue(outgoing, held) {

@@ -42,7 +42,7 @@ const LETTERS: &[Letter] = &[
     },
 ];
 
-pub fn play(stage: &Stage) {
+pub(super) fn play(stage: &Stage) {
     heading(say("出す", "Leaving"));
     if let Err(error) = write(stage) {
         step("access", Tone::Stopped, &error.to_string());
@@ -53,9 +53,7 @@ fn write(stage: &Stage) -> Result<(), Box<dyn std::error::Error>> {
     let Some(account) = stage.accounts.first() else { return Ok(()) };
     let authority = stage.authority();
     let stream = tls(stage.ports.submissions(), "mail.localhost", &authority)?;
-    let mut line = Line(BufReader::new(stream));
-    line.reply()?;
-    line.say("EHLO laptop.example.jp")?;
+    let mut line = Line::open(stream)?;
     let secret = format!("\0{}\0{}", account.address, account.smtp_password);
     let reply = line.say(&format!("AUTH PLAIN {}", BASE64.encode(secret.as_bytes())))?;
     step("access", Tone::Plain, &format!("AUTH {}  {reply}", account.address));
@@ -121,10 +119,19 @@ fn word_for(state: &str) -> &str {
     }
 }
 
-struct Line(BufReader<Tls>);
+/// A session of a client, a line at a time.
+pub struct Line(BufReader<Tls>);
 
 impl Line {
-    fn say(&mut self, command: &str) -> std::io::Result<String> {
+    /// Connected, greeted and greeting.
+    pub fn open(stream: Tls) -> std::io::Result<Self> {
+        let mut line = Self(BufReader::new(stream));
+        line.reply()?;
+        line.say("EHLO laptop.example.jp")?;
+        Ok(line)
+    }
+
+    pub fn say(&mut self, command: &str) -> std::io::Result<String> {
         self.0.get_mut().write_all(format!("{command}\r\n").as_bytes())?;
         self.reply()
     }

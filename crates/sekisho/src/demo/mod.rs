@@ -2,7 +2,7 @@
 
 pub mod accounts;
 mod attack;
-mod leaving;
+pub mod leaving;
 pub mod outside;
 pub mod post;
 pub mod reading;
@@ -199,6 +199,7 @@ struct Stage {
 
 impl Stage {
     fn play(mut self) {
+        self.outside.serve();
         match self.settle() {
             Ok(accounts) => self.accounts = accounts,
             Err(trouble) => {

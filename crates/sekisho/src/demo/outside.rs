@@ -31,22 +31,31 @@ pub struct Came {
 /// The server, for as long as the process lives.
 #[derive(Clone, Default)]
 pub struct Outside {
+    listener: Arc<Mutex<Option<TcpListener>>>,
     came: Arc<Mutex<VecDeque<Came>>>,
 }
 
 impl Outside {
-    /// Takes connections on that address, each on a thread.
+    /// Has that address. Nobody is served before [`Outside::serve`].
     pub fn open(at: SocketAddr) -> std::io::Result<Self> {
-        let listener = TcpListener::bind(at)?;
         let outside = Self::default();
-        let server = outside.clone();
+        let listener = Some(TcpListener::bind(at)?);
+        *outside.listener.lock().unwrap_or_else(PoisonError::into_inner) = listener;
+        Ok(outside)
+    }
+
+    /// Takes connections, each on a thread. Not before the warden runs: a thread that is older
+    /// than its hold on signals would take an operator's TERM, and die of it with the house.
+    pub fn serve(&self) {
+        let listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(listener) = listener else { return };
+        let server = self.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let server = server.clone();
                 std::thread::spawn(move || drop(server.converse(stream)));
             }
         });
-        Ok(outside)
     }
 
     /// What has come since this was asked last.

@@ -2,7 +2,8 @@
 //!
 //! Reading order: `troupe` (a process for each house, so that the drill itself outlives the
 //! worst), `stage` (the house, its mail and its markers), `play` (one compartment after the
-//! other), `control` (the same without an intruder), `cast` (the intruders and what they said),
+//! other), `leaving` (the turns of those who let mail leave), `control` (the same without an
+//! intruder), `facts` (what an intruder is told), `cast` (the intruders and what they said),
 //! `clients` (people who read and write meanwhile), `wiretap` (frames of real traffic for foreign
 //! programs), `watch` (what the warden tells), `markers` (what is looked for in what was
 //! obtained), `verdict` (the cells, computed), `table` (how they are shown), `story` (the breach
@@ -11,6 +12,8 @@
 mod cast;
 mod clients;
 mod control;
+mod facts;
+mod leaving;
 mod markers;
 mod play;
 pub mod stage;

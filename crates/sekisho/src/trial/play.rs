@@ -7,10 +7,11 @@ use super::markers::{Marker, Side};
 use super::stage::{self, House};
 use super::watch::{Alarm, Watch};
 use super::wiretap::Wiretap;
+use super::{facts, leaving};
 use crate::client;
 use crate::demo::reading::Reader;
 use crate::outcome::Trouble;
-use drill::{Ask, Asset, Facts, Sealed, Told};
+use drill::{Ask, Sealed, Told};
 use std::collections::BTreeSet;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
@@ -35,6 +36,9 @@ pub const RECORD_LAG: Duration = Duration::from_millis(1_500);
 /// Mail passes again after a keeper came back: many times what it takes.
 const WHOLE_LIMIT: Duration = Duration::from_secs(60);
 
+/// A letter leaves in a second; one that met an instance just ended waits for another.
+const LEAVE_LIMIT: Duration = Duration::from_secs(15);
+
 /// What happened in one compartment's turn.
 pub struct Phase {
     pub kind: Kind,
@@ -46,6 +50,8 @@ pub struct Phase {
     /// Numbers of messages that were in hand.
     pub passed: BTreeSet<MessageId>,
     pub passed_unkept: u64,
+    /// Numbers of messages that it made itself and had kept.
+    pub forged: BTreeSet<MessageId>,
     /// The second run: its first call off charter ended it, and a successor was born.
     pub replaced: Option<bool>,
     pub is_program: bool,
@@ -101,13 +107,23 @@ pub fn turn(house: &mut House, kind: Kind, program: Option<&[u8]>) -> Result<Pha
         (Kind::Vault, None) => harvest(house),
         _ => Vec::new(),
     };
+    let before_ms = compartment::now_ms();
+    if kind == Kind::Post {
+        leaving::fill_queue(house);
+    }
     let (mut cast, mut phase) = raise(house, kind, program)?;
     phase.control = control;
+    if kind == Kind::Post {
+        // What lies in its queue is what it is found with.
+        phase.from_ms = before_ms;
+    }
     match (kind, program) {
         (_, Some(_)) => foreign(house, &mut cast, &mut phase),
         (Kind::Scanner, None) => scanner(house, &mut cast, &mut phase),
         (Kind::Edge, None) => edge(house, &mut cast, &mut phase),
         (Kind::Access, None) => access(house, &mut cast, &mut phase),
+        (Kind::Dispatch, None) => leaving::dispatch(house, &mut cast, &mut phase),
+        (Kind::Depart, None) => leaving::depart(house, &mut cast, &mut phase),
         (Kind::Gate, None) => gate(house, &mut cast, &mut phase),
         (Kind::Admin, None) => admin(house, &mut cast, &mut phase),
         (_, None) => keeper(house, &mut cast, &mut phase, &stolen),
@@ -148,7 +164,7 @@ pub fn raise(
     std::thread::sleep(RECORD_LAG);
     let from_ms = compartment::now_ms();
     house.outside.arrived();
-    let facts = facts(house, kind);
+    let facts = facts::facts(house, kind);
     house.drills.arm(Drill { kind, program, lives_on: true, talks: give });
     house.watch.end_all(kind);
     let phase = Phase {
@@ -159,6 +175,7 @@ pub fn raise(
         intruders: Vec::new(),
         passed: BTreeSet::new(),
         passed_unkept: 0,
+        forged: BTreeSet::new(),
         replaced: None,
         is_program,
         got_out: 0,
@@ -192,6 +209,9 @@ fn with_frames(house: &mut House, kind: Kind, code: &[u8]) -> Result<Program, Tr
             let _ = reading.join();
         }
     }
+    if leaving::is_asked(kind) || leaving::is_on_the_way(kind) || kind == Kind::Access {
+        leaving::rehearse(house, facts::NEIGHBOUR, LEAVE_LIMIT);
+    }
     let _ = client::value(&house.data, &Request::UserList { tenant: None });
     let _ = client::value(&house.data, &Request::Status);
     house.drills.tap(None);
@@ -212,67 +232,16 @@ pub fn settle(house: &mut House, kind: Kind, drafted: &[InstanceId]) -> bool {
         house.watch.end_these(drafted);
         let is_kept = house.post_in_flight().is_ok();
         let reading = clients::person_reading(house, Side::A).and_then(|one| one.join().ok());
-        if is_kept && reading.is_some_and(|one| one.let_in && !one.octets.is_empty()) {
+        let is_read = reading.is_some_and(|one| one.let_in && !one.octets.is_empty());
+        let mut leaves =
+            || !leaving::is_on_the_way(kind) || clients::mail_leaves(house, LEAVE_LIMIT);
+        if is_kept && is_read && leaves() {
             return true;
         }
         std::thread::sleep(PULSE * 5);
     }
     false
 }
-
-fn facts(house: &mut House, kind: Kind) -> Facts {
-    house.watch.pump();
-    let victim = if kind == Kind::Vault { Kind::Mailbox } else { Kind::Vault };
-    let victim = house.watch.alive.iter().find(|alive| alive.kind == victim);
-    let mut files: Vec<(Asset, String)> =
-        FILES.iter().map(|(asset, path)| (*asset, (*path).to_owned())).collect();
-    files.push((Asset::AccountSecrets, house.unseal.display().to_string()));
-    for (asset, owner) in STORES {
-        if *owner == kind {
-            continue;
-        }
-        let folder = house.data.join(owner.word());
-        let inside = std::fs::read_dir(&folder).into_iter().flatten().flatten();
-        let first = inside.map(|entry| entry.path()).find(|path| path.is_file());
-        files.push((*asset, first.unwrap_or(folder).display().to_string()));
-    }
-    Facts {
-        files,
-        victim: victim.map_or(1, |alive| alive.pid),
-        other: house.hidden.clone(),
-        domain: "example.net".to_owned(),
-        outside: house.outside.at,
-        person: house.account(Side::B).map_or("", |account| account.address).to_owned(),
-    }
-}
-
-/// Where an intruder looks who lives off the land.
-const FILES: &[(Asset, &str)] = &[
-    (Asset::Host, "/etc/passwd"),
-    (Asset::Host, "/etc/shadow"),
-    (Asset::Host, "/proc/self/mem"),
-    (Asset::Host, "/proc/1/environ"),
-    (Asset::Host, "/proc/net/tcp"),
-    (Asset::Host, "/root/.bash_history"),
-    (Asset::Host, "/root/.ssh/id_ed25519"),
-    (Asset::CloudCredentials, "/root/.aws/credentials"),
-    (Asset::CloudCredentials, "/root/.config/gcloud/credentials.db"),
-    (Asset::CloudCredentials, "/root/.azure/msal_token_cache.json"),
-    (Asset::CloudCredentials, "/var/run/secrets/kubernetes.io/serviceaccount/token"),
-    (Asset::MailInFlight, "/proc/1/fd/4"),
-    (Asset::MailInFlight, "/var/spool/mail/root"),
-];
-
-/// Whose folder holds what.
-const STORES: &[(Asset, Kind)] = &[
-    (Asset::AccountSecrets, Kind::Vault),
-    (Asset::AccountSecrets, Kind::Identity),
-    (Asset::StoredBodies, Kind::Mailbox),
-    (Asset::StoredHeaders, Kind::Mailbox),
-    (Asset::OtherTenants, Kind::Directory),
-    (Asset::Evidence, Kind::Ledger),
-    (Asset::Evidence, Kind::Mirror),
-];
 
 fn scanner(house: &mut House, cast: &mut Cast, phase: &mut Phase) {
     // Idle edges find their scanners dead at the next message, and get a hostile one. The first
@@ -436,6 +405,11 @@ fn keeper(house: &mut House, cast: &mut Cast, phase: &mut Phase, stolen: &[Seale
     }
     let client = clients::person_reading(house, Side::A);
     let letter = house.letter_in_flight();
+    let handed = if leaving::is_asked(phase.kind) || leaving::is_on_the_way(phase.kind) {
+        leaving::two_letters(house)
+    } else {
+        Vec::new()
+    };
     let Some(first) = phase.intruders.first_mut() else { return };
     let facts = cast.facts.clone();
     first.does(&Ask::Abuse(facts.clone()));
@@ -444,8 +418,10 @@ fn keeper(house: &mut House, cast: &mut Cast, phase: &mut Phase, stolen: &[Seale
     let until = Instant::now() + SERVE_LIMIT;
     let is_waiting =
         || !letter.is_finished() || client.as_ref().is_some_and(|client| !client.is_finished());
-    while is_waiting() && Instant::now() < until {
+    let mut unanswered: Vec<_> = handed.iter().collect();
+    while (is_waiting() || !unanswered.is_empty()) && Instant::now() < until {
         first.hear(PULSE);
+        unanswered.retain(|one| one.replies(Duration::ZERO).is_none());
     }
     phase.reading = client.filter(|client| client.is_finished()).and_then(|one| one.join().ok());
     if phase.kind == Kind::Identity {
@@ -516,6 +492,7 @@ fn foreign(house: &mut House, cast: &mut Cast, phase: &mut Phase) {
     let client = clients::person_reading(house, Side::A);
     let ports = house.ports;
     let letters = std::thread::spawn(move || stage::poke(ports));
+    let handed = leaving::two_letters(house);
     if phase.kind == Kind::Scanner {
         std::thread::scope(|scope| {
             let sent = scope.spawn(|| house.post_in_flight());
@@ -538,7 +515,7 @@ fn foreign(house: &mut House, cast: &mut Cast, phase: &mut Phase) {
             break;
         }
     }
-    drop((caller, letters));
+    drop((caller, letters, handed));
     phase.reading = client.filter(|client| client.is_finished()).and_then(|one| one.join().ok());
 }
 
@@ -559,18 +536,18 @@ pub fn replacement(house: &mut House, kind: Kind) -> bool {
     let (give, talks) = channel();
     house.drills.arm(Drill { kind, program: None, lives_on: false, talks: give });
     house.watch.end_all(kind);
-    let watch = &mut house.watch;
     let ports = house.ports;
     // A scanner is born when a message needs one.
     let poke = std::thread::spawn(move || stage::poke(ports));
+    let handed = leaving::is_on_the_way(kind).then(|| leaving::two_letters(house));
     let Ok((instance, talk)) = talks.recv_timeout(BIRTH_LIMIT) else {
         house.drills.disarm();
         return false;
     };
     let _ = talk.send(0, &Ask::OneAct, &[]);
-    let ended = watch.until(ALARM_LIMIT, |watch| watch.ended.contains_key(&instance));
+    let ended = house.watch.until(ALARM_LIMIT, |watch| watch.ended.contains_key(&instance));
     house.drills.disarm();
-    drop(poke);
+    drop((poke, handed));
     let cause = house.watch.ended.get(&instance).cloned().unwrap_or_default();
     let mut drafted: Vec<InstanceId> = talks.try_iter().map(|(instance, _)| instance).collect();
     drafted.push(instance);
@@ -592,6 +569,7 @@ pub fn collect_passed(house: &House, phase: &mut Phase) {
     for told in phase.intruders.iter().flat_map(|one| &one.told) {
         match told {
             Told::Passed(message) => drop(phase.passed.insert(*message)),
+            Told::Forged(message) => drop(phase.forged.insert(*message)),
             Told::PassedUnkept => phase.passed_unkept += 1,
             _ => {}
         }

@@ -4,6 +4,7 @@ use super::markers::{Marker, Side, word};
 use super::watch::Watch;
 use crate::client;
 use crate::demo::accounts::{self, Account};
+use crate::demo::outside;
 use crate::demo::post;
 use crate::demo::sample::{Letter, Manner};
 use crate::demo::senders::Senders;
@@ -20,7 +21,7 @@ use wire::admin::Request;
 /// Port bases tried before we say that none is free.
 const TRIES: u16 = 200;
 const FIRST_BASE: u16 = 21_000;
-const OFFSETS: &[u16] = &[25, 53, 93, 95];
+const OFFSETS: &[u16] = &[25, 26, 44, 53, 65, 87, 93, 95];
 /// Datagrams and connections counted at once.
 const ARRIVALS: usize = 1_000;
 const SETTLE_TRIES: u32 = 20;
@@ -154,6 +155,14 @@ pub struct House {
     /// Whose letters are kept, by their senders.
     pub letters: Vec<(Side, String)>,
     pub outside: Outside,
+    /// Where mail goes that leaves.
+    pub world: outside::Outside,
+}
+
+/// What a person hands in.
+pub struct Handed {
+    pub to: Vec<String>,
+    pub octets: Vec<u8>,
 }
 
 /// Somewhere else on this host: what arrives here has got out.
@@ -200,11 +209,13 @@ impl House {
             authority: String::new(),
             letters: Vec::new(),
             outside: Outside::open(),
+            world: outside::Outside::open(set.ports.outside()).unwrap_or_default(),
         }
     }
 
     /// Accounts, an address that nobody has written to, and three letters for each side.
     pub fn furnish(&mut self) -> Result<(), Trouble> {
+        self.world.serve();
         self.accounts = self.settle()?;
         let answer = client::value(&self.data, &Request::Authority)?;
         let pem = answer.get("ca").and_then(serde_json::Value::as_str);
@@ -264,6 +275,20 @@ impl House {
         std::thread::spawn(move || {
             post::send(to, &letter, &letter.octets).is_ok_and(|sent| sent.accepted)
         })
+    }
+
+    /// A letter of a side's person for somebody outside; `to`: for somebody certain instead.
+    pub fn write_out(&mut self, side: Side, to: Option<&str>) -> Handed {
+        let (subject, text, local) = (word(), word(), word());
+        for text in [&subject, &text, &local] {
+            self.markers.push(Marker::new(Asset::MailInFlight, side, text.as_str()));
+        }
+        let from = self.account(side).map_or("", |account| account.address);
+        let friend = format!("{local}@outside.example");
+        let octets =
+            format!("From: <{from}>\r\nTo: <{friend}>\r\nSubject: {subject}\r\n\r\n{text}\r\n");
+        let to = vec![to.map_or(friend, str::to_owned)];
+        Handed { to, octets: octets.into_bytes() }
     }
 
     fn post(

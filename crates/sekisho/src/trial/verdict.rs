@@ -206,6 +206,9 @@ fn judge_phase(
     let likeness = likeness(phase, entries);
     let is_recorded = is_recorded(phase, entries);
     let kind = phase.kind;
+    if kind == Kind::Depart && !is_recorded {
+        findings.broken.push("depart: it opened what no release names".to_owned());
+    }
     if phase.intruders.is_empty() {
         findings.broken.push(format!("{}: nothing hostile was ever born", kind.word()));
     }
@@ -312,7 +315,9 @@ fn yielded(phase: &Phase, played: &Played, asset: Asset, is_recorded: bool) -> (
     let mut worst = (Got::Nothing, String::new());
     for intruder in &phase.intruders {
         let found = yielded_by(phase, intruder, played, asset, is_recorded);
-        if found.0 > worst.0 || worst.1.is_empty() {
+        // Of two that got as much, whoever has more to say of it.
+        let says_more = found.0 == worst.0 && found.1.len() > worst.1.len();
+        if found.0 > worst.0 || says_more {
             worst = found;
         }
     }
@@ -393,7 +398,9 @@ fn yielded_by(
             (Got::Bounded, format!("{found} of {all} markers, each released and recorded"))
         }
         (found, None) => {
-            (Got::Bounded, format!("{found} of {all} markers, of what passed through it"))
+            let more = partly.map_or(String::new(), |(_, what)| format!("; {what}"));
+            let what = format!("{found} of {all} markers, of what passed through it{more}");
+            (Got::Bounded, what)
         }
     }
 }
@@ -456,6 +463,9 @@ fn allowed(kind: Kind, asset: Asset) -> Got {
         (Kind::Access, AccountSecrets | StoredBodies | StoredHeaders | MailInFlight) => {
             Got::Bounded
         }
+        (Kind::Dispatch | Kind::Depart, MailInFlight) => Got::Bounded,
+        // What is signed stands in the header, and a signer reads what it signs.
+        (Kind::Signer, MailInFlight) => Got::Bounded,
         (Kind::Scanner | Kind::Edge | Kind::Gate | Kind::Names | Kind::Zone, MailInFlight) => {
             Got::Bounded
         }
@@ -479,6 +489,7 @@ pub fn likeness(phase: &Phase, entries: &[Entry]) -> Option<scope::Likeness> {
     let mut named = scope.messages;
     named.extend((0..scope.unattributed_connections).map(unkept));
     let mut passed = phase.passed.clone();
+    passed.extend(&phase.forged);
     passed.extend((0..phase.passed_unkept).map(unkept));
     Some(scope::compare(&named, &passed))
 }
