@@ -6,7 +6,8 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 /// Clients that journeys use; a journey says which one is absent.
-const CLIENTS: &[&str] = &["swaks", "isync", "fetchmail", "mutt", "offlineimap3", "curl"];
+const CLIENTS: &[&str] =
+    &["swaks", "libnet-ssleay-perl", "isync", "fetchmail", "mutt", "offlineimap3", "curl"];
 const PROGRAMS: &[&str] = &["swaks", "mbsync", "fetchmail", "mutt", "offlineimap", "curl"];
 
 /// Another real client.

@@ -39,6 +39,7 @@ impl Service {
         let text = format!(
             "[house]\ndata = {data:?}\nhost_name = \"mail.localhost\"\n[listen]\n\
              smtp = [\"127.0.0.1:{smtp}\"]\nimaps = [\"127.0.0.1:{imaps}\"]\npop3s = []\n\
+             submissions = []\nsubmission = []\n\
              [dns]\nservers = [\"127.0.0.1\"]\nport = {}\n[unseal]\n{unseal}\n",
             ports + 53,
         );
