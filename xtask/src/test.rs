@@ -29,7 +29,7 @@ pub fn run(_arguments: &[String]) -> Result<(), String> {
 
 /// Debian's packages, where this may be done; else the journeys that need them say "absent".
 fn install_clients() {
-    if PROGRAMS.iter().all(|program| is_there(program)) {
+    if PROGRAMS.iter().all(|program| is_there(program)) && swaks_knows_tls() {
         return;
     }
     let is_root = output("id", &["-u"]).is_ok_and(|uid| uid.trim() == "0");
@@ -138,4 +138,11 @@ pub fn fuzz() -> Result<(), String> {
         .status()
         .map_err(|error| error.to_string())?;
     if status.success() { Ok(()) } else { Err(format!("a fuzzer found something: {status}")) }
+}
+
+/// What swaks needs beside itself to speak TLS.
+fn swaks_knows_tls() -> bool {
+    let mut perl = Command::new("perl");
+    perl.args(["-MNet::SSLeay", "-e", "1"]).stdout(Stdio::null()).stderr(Stdio::null());
+    perl.status().is_ok_and(|status| status.success())
 }
