@@ -119,9 +119,9 @@ fn a_port_in_use_is_said() {
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8_lossy(&said).into_owned();
     assert_eq!(output.status.code(), Some(3), "{said}");
-    let port = (demo.wishes.port_base + 53).to_string();
-    let other = (demo.wishes.port_base + 25).to_string();
-    assert!(said.contains(&port) || said.contains(&other), "names no port: {said}");
+    let base = demo.wishes.port_base;
+    let is_named = (base..base + 100).any(|port| said.contains(&port.to_string()));
+    assert!(is_named, "names no port: {said}");
     let _ = std::fs::remove_dir_all(wishes.data.parent().unwrap());
 }
 
