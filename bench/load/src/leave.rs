@@ -201,7 +201,7 @@ fn expect(line: &mut Line, good: u8) -> Outcome<()> {
 }
 
 fn open_sink(port: u16, shared: &Arc<Shared>) -> Outcome<()> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
+    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port))?;
     let shared = shared.clone();
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
