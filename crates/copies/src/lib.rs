@@ -22,9 +22,6 @@ mod leaving;
 
 mod frames;
 
-mod date;
-
-pub use date::date;
 pub use frames::frames;
 pub use group::{Group, Message, Person, seal};
 pub use leaving::{Leaving, leave};

@@ -50,6 +50,22 @@ impl Household {
                     self.hear_end(ended, compartment::zygote::end_of(status));
                 }
             }
+            Report::Alarm { what } => {
+                let pid = self.members.get(&instance).map_or(0, |member| member.pid);
+                self.raise_alarm(instance, kind, pid, "report", &printable(&what), None);
+            }
+            Report::Note { text } => {
+                let text = printable(&text);
+                (self.plan.tell)(&Happening::Note { instance, kind, text });
+            }
+            Report::Alive => self.hear_alive(instance, kind),
+            wish => self.hear_wish(peer, (instance, kind), wish),
+        }
+    }
+
+    /// What a compartment wants done, as far as it is its own to want.
+    fn hear_wish(&mut self, peer: Peer, (instance, kind): (InstanceId, Kind), wish: Report) {
+        match wish {
             Report::Need { kind: wanted, instances } if kind == Kind::Gate => {
                 let instances = if takes_connections(wanted) { instances.min(MAX_NEED) } else { 0 };
                 (0..instances).for_each(|_| self.want(Want::Idle(wanted)));
@@ -75,15 +91,6 @@ impl Household {
             Report::SignedOut { instance: access } if kind == Kind::Identity => {
                 self.sign_out(access);
             }
-            Report::Alarm { what } => {
-                let pid = self.members.get(&instance).map_or(0, |member| member.pid);
-                self.raise_alarm(instance, kind, pid, "report", &printable(&what), None);
-            }
-            Report::Note { text } => {
-                let text = printable(&text);
-                (self.plan.tell)(&Happening::Note { instance, kind, text });
-            }
-            Report::Alive => self.hear_alive(instance, kind),
             Report::Incident(incident) if kind == Kind::Sentinel => self.hear_incident(incident),
             Report::Reopen(source) if kind == Kind::Sentinel => self.offer(source),
             Report::Replace(other) if kind == Kind::Sentinel => self.replace(other),

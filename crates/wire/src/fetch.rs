@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// From `depart` and `sentinel`.
+/// From `depart`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Ask {
     /// `https://host/path`; the certificate must be the host's. At most `limit` octets.

@@ -4,7 +4,6 @@
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -42,9 +41,6 @@ struct State {
     news: Condvar,
     /// Replies by the local part: to RCPT.
     replies: Mutex<HashMap<String, String>>,
-    connections: AtomicUsize,
-    /// Closes instead of answering the end of the text; what came is remembered all the same.
-    drops_answers: AtomicBool,
 }
 
 /// A sink on a port of its own.
@@ -79,14 +75,6 @@ impl Sink {
         self.state.replies.lock().unwrap().remove(local);
     }
 
-    pub fn drop_answers(&self, on: bool) {
-        self.state.drops_answers.store(on, Ordering::SeqCst);
-    }
-
-    pub fn connections(&self) -> usize {
-        self.state.connections.load(Ordering::SeqCst)
-    }
-
     pub fn came(&self) -> Vec<Came> {
         self.state.came.lock().unwrap().clone()
     }
@@ -110,7 +98,6 @@ impl Sink {
     }
 
     fn converse(&self, stream: TcpStream) -> std::io::Result<()> {
-        self.state.connections.fetch_add(1, Ordering::SeqCst);
         stream.set_nodelay(true)?;
         let mut writer = stream.try_clone()?;
         let mut reader = BufReader::new(stream);
@@ -153,9 +140,6 @@ impl Sink {
                 came.push(letter.clone());
                 self.state.news.notify_all();
                 drop(came);
-                if self.state.drops_answers.load(Ordering::SeqCst) {
-                    return Ok(());
-                }
                 "250 taken".to_owned()
             } else if upper == "QUIT" {
                 writer.write_all(b"221 bye\r\n")?;
