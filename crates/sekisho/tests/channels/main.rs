@@ -44,6 +44,8 @@ fn main() -> ExitCode {
         .flat_map(|charter| charter.asks.iter().map(|server| (charter.kind, *server)))
         .collect();
     every_pair_is_tried_or_excused(&pairs);
+    let is_tried = |(asker, server): &(Kind, Kind)| probes::question(*asker, *server).is_some();
+    let pairs: Vec<(Kind, Kind)> = pairs.into_iter().filter(is_tried).collect();
     let servers: BTreeSet<&str> = pairs.iter().map(|(_, server)| server.word()).collect();
     for word in servers {
         let kind = Kind::parse(word).unwrap();
