@@ -20,8 +20,6 @@ pub const NOT_TRIED: &[(Kind, Kind, &str)] = &[
     (Depart, Mailbox, "as an edge's, which is tried"),
     (Depart, Post, "the drill of `depart`"),
     (Depart, Fetch, "cases of `fetch`"),
-    (Edge, Post, "cases of `post`"),
-    (Admin, Post, "journeys of `queue`"),
 ];
 
 /// The octets of a question as they stand in a frame.
@@ -71,6 +69,12 @@ pub fn question(asker: Kind, server: Kind) -> Option<Vec<u8>> {
             let task = wire::scanner::Task { sender: None, host_name, message };
             recorded(&wire::scanner::ToScanner::Examine(task))
         }
+        (Edge, Post) => {
+            let limits = wire::post::Limits { in_ten_minutes: 600, in_a_day: 10_000 };
+            let (user, recipients) = (UserId([2; 8]), 1);
+            recorded(&wire::post::FromSender::May { user, recipients, limits })
+        }
+        (Admin, Post) => recorded(&wire::post::FromAdmin::Status),
         (Admin, Sentinel) => recorded(&wire::sentinel::FromAdmin::Status),
         _ => None,
     }

@@ -34,6 +34,7 @@ pub fn be(kind: &str) -> ExitCode {
         Kind::Signer => signer::run(house()),
         Kind::Names => names::run(house()),
         Kind::Sentinel => sentinel::run(house()),
+        Kind::Post => post::run(house()),
         Kind::Scanner => zygote_main(scanner::serve),
         other => panic!("{} serves nobody in the charter", other.word()),
     }
