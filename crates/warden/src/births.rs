@@ -115,6 +115,7 @@ impl Household {
             host_name: self.plan.host_name.clone(),
             demo: self.plan.demo,
             single_operator: self.plan.single_operator,
+            pages_url: self.plan.pages_url.clone(),
             ..Start::default()
         };
         match kind {

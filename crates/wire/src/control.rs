@@ -129,6 +129,9 @@ pub struct Start {
     pub vigilance: crate::sentinel::Vigilance,
     /// How mail leaves, for `depart` and `fetch`.
     pub relay: Relay,
+    /// Where the public pages are: `https://HOST` or `https://HOST:PORT`; empty: there are none.
+    /// For `pages`, and for those who write such addresses into mail.
+    pub pages_url: String,
 }
 
 /// How mail leaves.

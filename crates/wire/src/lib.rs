@@ -23,6 +23,7 @@ pub mod identity;
 pub mod ledger;
 pub mod mailbox;
 pub mod names;
+pub mod pages;
 mod parcel;
 pub mod passing;
 pub mod post;
