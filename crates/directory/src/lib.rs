@@ -22,6 +22,7 @@ mod guesses;
 mod keys;
 mod outgoing;
 mod passing;
+mod public;
 mod resolve;
 mod seen;
 mod sending;
@@ -195,6 +196,10 @@ impl Desk {
             }
             Some(Kind::Depart) => {
                 let answer = frame.read().and_then(|question| self.answer_depart(peer, question));
+                answer.and_then(|answer| self.hub.send(peer, frame.call, &answer, Vec::new()))
+            }
+            Some(Kind::Pages) => {
+                let answer = frame.read().map(|question| self.answer_pages(question));
                 answer.and_then(|answer| self.hub.send(peer, frame.call, &answer, Vec::new()))
             }
             Some(Kind::Identity) => {
