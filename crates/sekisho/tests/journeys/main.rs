@@ -22,6 +22,7 @@ mod onward;
 mod post;
 mod probes;
 mod proof;
+mod public;
 mod reader;
 mod releases;
 mod sentinel;
