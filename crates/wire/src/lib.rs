@@ -22,6 +22,7 @@ mod hub;
 pub mod identity;
 pub mod ledger;
 pub mod mailbox;
+pub mod metrics;
 pub mod names;
 pub mod pages;
 mod parcel;

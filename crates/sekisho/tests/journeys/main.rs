@@ -29,4 +29,5 @@ mod sentinel;
 mod sink;
 mod stopping;
 mod walls;
+mod watching;
 mod weather;
