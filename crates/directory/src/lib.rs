@@ -23,6 +23,7 @@ mod keys;
 mod newcomers;
 mod outgoing;
 mod passing;
+mod public;
 mod resolve;
 mod seen;
 mod sending;
@@ -196,6 +197,10 @@ impl Desk {
             }
             Some(Kind::Depart) => {
                 let answer = frame.read().and_then(|question| self.answer_depart(peer, question));
+                answer.and_then(|answer| self.hub.send(peer, frame.call, &answer, Vec::new()))
+            }
+            Some(Kind::Pages) => {
+                let answer = frame.read().map(|question| self.answer_pages(question));
                 answer.and_then(|answer| self.hub.send(peer, frame.call, &answer, Vec::new()))
             }
             Some(Kind::Identity) => {
