@@ -1,6 +1,7 @@
 //! Questions to `directory`, and the statements that it answers with.
 
 use crate::approval::Act;
+use crate::lists;
 pub use crate::passing::{
     ABSENCE_SUBJECT_BYTES, ABSENCE_TEXT_BYTES, Absence, AbsenceTold, Forward, Gateway, Group,
     LIST_PAGE, ONWARD, Onward, Path, WAY_BACK,
@@ -14,13 +15,23 @@ pub enum FromEdge {
     /// `local@domain`, domain in lower case A-label form.
     Address(String),
     /// Keyed hashes for `trace`, in the order given.
-    Tokens { tenant: TenantId, digests: Vec<[u8; 32]> },
+    Tokens {
+        tenant: TenantId,
+        digests: Vec<[u8; 32]>,
+    },
     /// The return path (SRS) for mail of this sender that is passed on for an address of `domain`.
-    ReturnPath { from: String, domain: String },
+    ReturnPath {
+        from: String,
+        domain: String,
+    },
     /// How long ago was this first seen? The digest says who tries what; kept as a keyed hash.
-    FirstSeen { tenant: TenantId, digest: [u8; 32] },
+    FirstSeen {
+        tenant: TenantId,
+        digest: [u8; 32],
+    },
     /// As [`FromDispatch::Routes`].
     Routes(Vec<String>),
+    List(lists::Question),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -33,6 +44,7 @@ pub enum ToEdge {
     ReturnPath(Option<String>),
     /// `None`: nobody can say now.
     Routes(Option<Vec<[u8; 16]>>),
+    List(lists::Answer),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -60,6 +72,7 @@ pub enum FromDispatch {
     Routes(Vec<String>),
     /// As [`FromEdge::FirstSeen`], of the person's tenant: where do they write from?
     FirstSeen([u8; 32]),
+    List(lists::Question),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -77,6 +90,7 @@ pub enum ToDispatch {
     Routes(Vec<[u8; 16]>),
     /// Milliseconds since the first time; `None`: nobody can say now.
     FirstSeen(Option<u64>),
+    List(lists::Answer),
 }
 
 /// From `depart`: recipients and senders of ours, one at a time.
@@ -89,8 +103,9 @@ pub enum FromDepart {
     },
     /// From which of our addresses this tenant's mail leaves.
     Source(TenantId),
-    /// As [`FromDispatch::Routes`], for notices to senders outside.
+    /// As [`FromDispatch::Routes`], for notices to senders outside and for lists.
     Routes(Vec<String>),
+    List(lists::Question),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -103,6 +118,7 @@ pub enum ToDepart {
     Later,
     /// `None`: nobody can say now.
     Routes(Option<Vec<[u8; 16]>>),
+    List(lists::Answer),
 }
 
 /// What the vault signs: under which key a person's outgoing mail is sealed, and what they may.
@@ -471,6 +487,7 @@ pub enum FromAdmin {
         sync_ms: Option<u64>,
         is_last: bool,
     },
+    List(lists::Command),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -490,6 +507,7 @@ pub enum ToAdmin {
     Forward(Forward),
     Groups(Vec<Group>),
     Gateway(Gateway),
+    Lists(Vec<lists::List>),
     Done,
     Refused { expected: String, found: String, hint: String },
     Fault(String),

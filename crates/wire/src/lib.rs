@@ -21,6 +21,7 @@ pub mod gate;
 mod hub;
 pub mod identity;
 pub mod ledger;
+pub mod lists;
 pub mod mailbox;
 pub mod names;
 pub mod pages;
