@@ -25,6 +25,7 @@ mod letters;
 mod list_changes;
 mod list_mail;
 mod lists;
+mod newcomers;
 mod outgoing;
 mod passing;
 mod resolve;
