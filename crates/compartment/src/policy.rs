@@ -104,6 +104,7 @@ policies!(
     "post",
     "depart",
     "fetch",
+    "pages",
 );
 
 impl Policy {

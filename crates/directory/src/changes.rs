@@ -17,6 +17,7 @@ use wire::directory::{
     TenantSettings, ToAdmin, User, WAY_BACK, Who,
 };
 use wire::lists;
+use wire::pages::TransportPolicy;
 
 /// Aliases of one person.
 const ALIASES: usize = 100;
@@ -68,6 +69,9 @@ impl Changes<'_> {
             FromAdmin::Sending { tenant, settings } => self.limit_sending(&tenant, settings),
             FromAdmin::CatchAll { domain, address } => {
                 self.change_catch_all(&domain, address.as_deref())
+            }
+            FromAdmin::Transport { domain, mode, max_age_seconds } => {
+                self.change_transport(&domain, mode, max_age_seconds)
             }
             FromAdmin::Forward { address, change } => self.forward(&address, change),
             FromAdmin::Away { address, absence } => self.away(&address, absence),
@@ -258,7 +262,8 @@ impl Changes<'_> {
         }
         self.friends.record_change(id, None, "domain.add")?;
         self.tables.add_domain(self.key, &domain, id)?;
-        Ok(ToAdmin::Domain(Domain { domain, tenant: row.name, catch_all: None }))
+        let transport = TransportPolicy::default();
+        Ok(ToAdmin::Domain(Domain { domain, tenant: row.name, catch_all: None, transport }))
     }
 
     fn list_domains(&mut self, tenant: Option<&str>) -> Result<ToAdmin, Fault> {
@@ -271,8 +276,9 @@ impl Changes<'_> {
         };
         let mut domains = Vec::new();
         for (id, row) in of {
-            for DomainRow { name, catch_all } in self.tables.domain_rows(self.key, Some(id))? {
-                domains.push(Domain { domain: name, tenant: row.name.clone(), catch_all });
+            for one in self.tables.domain_rows(self.key, Some(id))? {
+                let DomainRow { name: domain, catch_all, transport } = one;
+                domains.push(Domain { domain, tenant: row.name.clone(), catch_all, transport });
             }
         }
         Ok(ToAdmin::Domains(domains))

@@ -28,6 +28,7 @@ mod lists;
 mod newcomers;
 mod outgoing;
 mod passing;
+mod public;
 mod resolve;
 mod seen;
 mod sending;
@@ -217,6 +218,10 @@ impl Desk {
             }
             Some(Kind::Depart) => {
                 let answer = frame.read().and_then(|question| self.answer_depart(peer, question));
+                answer.and_then(|answer| self.hub.send(peer, frame.call, &answer, Vec::new()))
+            }
+            Some(Kind::Pages) => {
+                let answer = frame.read().map(|question| self.answer_pages(question));
                 answer.and_then(|answer| self.hub.send(peer, frame.call, &answer, Vec::new()))
             }
             Some(Kind::Identity) => {

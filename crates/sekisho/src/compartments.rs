@@ -17,6 +17,7 @@ pub fn run_as_one(arguments: &[String]) -> Option<ExitCode> {
         Kind::Edge => zygote_main(|house| unless_drilled(house, edge::serve)),
         Kind::Scanner => zygote_main(|house| unless_drilled(house, scanner::serve)),
         Kind::Access => zygote_main(|house| unless_drilled(house, access::serve)),
+        Kind::Pages => zygote_main(|house| unless_drilled(house, pages::serve)),
         Kind::Admin => zygote_main(|house| unless_drilled(house, admin::serve)),
         Kind::Gate => keep(gate::run),
         Kind::Names => keep(names::run),

@@ -50,4 +50,5 @@ kinds! {
     Post "post" 17,
     Depart "depart" 18,
     Fetch "fetch" 19,
+    Pages "pages" 20,
 }

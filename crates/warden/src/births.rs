@@ -125,6 +125,7 @@ impl Household {
             Kind::Edge | Kind::Access | Kind::Dispatch | Kind::Admin => {
                 start.statement_key = self.keys.statement;
             }
+            Kind::Pages => start.ports = self.ports_told(),
             Kind::Depart => {
                 start.statement_key = self.keys.statement;
                 start.relay = self.plan.relay.clone();
@@ -138,6 +139,17 @@ impl Household {
             _ => {}
         }
         start
+    }
+
+    /// What mail programs are told: the first port of each service.
+    fn ports_told(&self) -> Vec<(wire::control::Service, u16)> {
+        let mut ports: Vec<(wire::control::Service, u16)> = Vec::new();
+        for (service, address) in &self.plan.listeners {
+            if ports.iter().all(|(told, _)| told != service) {
+                ports.push((*service, address.port()));
+            }
+        }
+        ports
     }
 
     /// Seats a newborn and sends its first frame.

@@ -70,6 +70,7 @@ pub const CHARTERS: &[Charter] = &[
     row(Edge,      Network::Passed,    ZYGOTE, 512,  &[Names, Scanner, Directory, Signer, Mailbox, Post], "receives mail: SMTP, judge, seal, keep"),
     row(Scanner,   Network::None,      ZYGOTE, 512,  &[], "takes one message apart"),
     row(Access,    Network::Passed,    ZYGOTE, 512,  &[Signer, Identity, Vault, Mailbox, Dispatch], "serves one IMAP, POP3 or submission connection"),
+    row(Pages,     Network::Passed,    ZYGOTE, 256,  &[Signer, Directory], "answers one HTTPS connection: what is public"),
     row(Dispatch,  Network::None,      ZYGOTE, 512,  &[Scanner, Directory, Signer, Mailbox, Post], "judges one person's outgoing mail and seals it"),
     row(Post,      Network::None,      KEEPER, 2048, &[Vault, Ledger], "keeps mail that leaves until it has left"),
     row(Depart,    Network::Dialled,   ZYGOTE, 512,  &[Names, Fetch, Directory, Vault, Mailbox, Signer, Post], "carries mail to its destination: SMTP, notices"),

@@ -132,6 +132,8 @@ pub struct Start {
     /// Where the public pages are: `https://HOST` or `https://HOST:PORT`; empty: there are none.
     /// For `pages`, and for those who write such addresses into mail.
     pub pages_url: String,
+    /// What is listened on, for `pages`, which tells mail programs.
+    pub ports: Vec<(Service, u16)>,
 }
 
 /// How mail leaves.
@@ -171,6 +173,8 @@ pub enum Service {
     Submissions,
     /// Submission with STARTTLS (RFC 6409).
     Submission,
+    /// The public pages, TLS from the first octet.
+    Https,
     /// UDP and TCP of the demo's local zone.
     Zone,
 }

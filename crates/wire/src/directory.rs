@@ -445,6 +445,12 @@ pub enum FromAdmin {
         domain: String,
         address: Option<String>,
     },
+    /// What a domain's MTA-STS policy says; what is `None` stays as it is.
+    Transport {
+        domain: String,
+        mode: Option<crate::pages::TransportMode>,
+        max_age_seconds: Option<u32>,
+    },
     /// Where a person's mail goes on to; nowhere: it is kept. `None`: only shown.
     Forward {
         address: String,
@@ -591,6 +597,7 @@ pub struct Domain {
     pub tenant: String,
     /// Who gets mail for its unknown addresses.
     pub catch_all: Option<String>,
+    pub transport: crate::pages::TransportPolicy,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
