@@ -25,6 +25,7 @@ const ROWS: &[&str] = &[
     "edge",
     "scanner",
     "access",
+    "pages",
     "admin",
     "mailbox",
     "directory",

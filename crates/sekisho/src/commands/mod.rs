@@ -53,7 +53,8 @@ sekisho (関所): mail for many organisations, behind walls
                [--source IP|none]                                        --data DIR
   sekisho domain add DOMAIN --tenant T | list [--tenant T]               --data DIR
                | check DOMAIN [--allow SPF-TERM]… | keys DOMAIN
-               | set DOMAIN --catch-all ADDRESS|none
+               | set DOMAIN [--catch-all ADDRESS|none]
+                 [--mta-sts testing|enforce|none] [--mta-sts-max-age SECONDS]
                | gateway DOMAIN [--host HOST:PORT[:implicit|starttls|if-offered]
                  [--recipients FILE|any] | --none]
                | rotate-keys DOMAIN [--retire | --dangerous-unchecked]

@@ -74,6 +74,15 @@ impl Ports {
         self.at(87)
     }
 
+    pub fn https(self) -> SocketAddr {
+        self.at(43)
+    }
+
+    /// The public pages.
+    pub fn pages_url(self) -> String {
+        format!("https://{}:{}", senders::PAGES_NAME, self.https().port())
+    }
+
     pub fn dns(self) -> SocketAddr {
         self.at(53)
     }
@@ -164,7 +173,9 @@ pub fn plan(
         (Service::Pop3s, ports.pop3s()),
         (Service::Submissions, ports.submissions()),
         (Service::Submission, ports.submission()),
+        (Service::Https, ports.https()),
     ];
+    plan.pages_url = ports.pages_url();
     plan.relay = Relay {
         port: ports.outside().port(),
         https_port: ports.outside_https().port(),
@@ -268,6 +279,7 @@ impl Stage {
             "outside": self.outside_address().to_string(),
             "metrics": null,
             "https": null,
+            "pages": self.ports.pages_url(),
             "login": null,
             "console": null,
             "ca": self.authority_file(),

@@ -23,6 +23,7 @@ mod onward;
 mod post;
 mod probes;
 mod proof;
+mod public;
 mod reader;
 mod releases;
 mod sentinel;
