@@ -1,11 +1,12 @@
 //! The directory knows the tenants, their domains and addresses, and what each tenant wishes.
 //!
 //! # Holds          addresses and settings of all tenants, sealed under a key from the vault
-//! # May ask        vault (keys, signed statements), mailbox (to erase), post (letters about lists),
-//!                  ledger (its own entries)
+//! # May ask        vault (keys, signed statements), mailbox (to erase), post (letters about
+//! #                lists), ledger (its own entries)
 //! # Network        none
 //! # If taken over  the intruder learns addresses and can weaken judgement; a change without a
-//! #                recorded `rule.change` is an alarm, and so is a redirected mailbox; no mail
+//! #                recorded `rule.change` is an alarm, and so is a redirected mailbox; no mail; it
+//! #                can write some short letters in the house's name
 //! # Never          holds a private key; makes a statement that the vault has not signed
 
 #![cfg_attr(

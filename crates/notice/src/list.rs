@@ -116,7 +116,7 @@ mod tests {
             let root = message.part(0).unwrap();
             let value = message.value(root, "subject").unwrap();
             assert_eq!(mime::decode_words(&value), subject);
-            assert_eq!(message.value(root, "auto-submitted").unwrap(), "auto-generated");
+            assert_eq!(&*message.value(root, "auto-submitted").unwrap(), b"auto-generated");
             let summary = mime::summarise(&octets);
             assert!(summary.snippet.contains(part), "{}", summary.snippet);
             assert!(octets.is_ascii());

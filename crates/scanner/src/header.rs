@@ -66,7 +66,9 @@ fn author(value: &[u8], known: &mut usize) -> String {
     let mut author = String::new();
     for entry in addresses(value) {
         if let Entry::Mailbox(address) = entry {
-            author = address.address();
+            // What only some read as that person is nobody.
+            let is_coded = address.local.windows(2).any(|two| two == b"=?");
+            author = if is_coded { String::new() } else { address.address() };
             *known += 1;
         }
     }
@@ -109,7 +111,8 @@ mod tests {
             let header = format!("{fields}\r\nSubject: x\r\n\r\n");
             assert_eq!(read(header.as_bytes()).author, expected, "{fields}");
         };
-        check("From: Aoi <Aoi@Kaede.Example>", "Aoi@Kaede.Example");
+        check("From: Aoi <Aoi@Kaede.Example>", "Aoi@kaede.example");
+        check("From: =?utf-8?q?aoi?=@kaede.example", "");
         check("From: a@b.example, c@d.example", "");
         check("From: a@b.example\r\nFrom: c@d.example", "");
         check("From: a@b.example\r\nFrom:", "");

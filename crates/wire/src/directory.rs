@@ -1,13 +1,14 @@
 //! Questions to `directory`, and the statements that it answers with.
 
 use crate::approval::Act;
+pub use crate::ending::{Ending, EndingState, Hold};
 use crate::lists;
 pub use crate::passing::{
     ABSENCE_SUBJECT_BYTES, ABSENCE_TEXT_BYTES, Absence, AbsenceTold, Forward, Gateway, Group,
     LIST_PAGE, ONWARD, Onward, Path, WAY_BACK,
 };
 use serde::{Deserialize, Serialize};
-use terms::{HoldId, TenantId, UserId};
+use terms::{TenantId, UserId};
 
 /// From `edge`: one address at a time, and no list.
 #[derive(Serialize, Deserialize)]
@@ -537,58 +538,6 @@ pub struct Tenant {
     pub ending: Option<Ending>,
     pub holds: u32,
     pub sending: SendingSettings,
-}
-
-/// The states of an ending. Each has its guarantee.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum EndingState {
-    /// Everything is as before, mail included, until the grace ends; it can be taken back.
-    Grace,
-    /// The grace is over and holds stand: as in the grace; nothing is destroyed.
-    Held,
-    /// Being destroyed, step by step; no way back. What was begun is ended after any restart.
-    Destroying,
-    /// Nothing is left but the certificate and the minimal contact record.
-    Destroyed,
-}
-
-impl EndingState {
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Grace => "grace",
-            Self::Held => "held",
-            Self::Destroying => "destroying",
-            Self::Destroyed => "destroyed",
-        }
-    }
-}
-
-/// The end of a contract, or of one person's part of it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Ending {
-    pub part: Part,
-    /// The minimal contact record: the contract's name (of a person: nothing).
-    pub name: String,
-    pub state: EndingState,
-    pub asked_ms: u64,
-    pub grace_until_ms: u64,
-    /// Of what was destroyed.
-    pub users: u64,
-    pub messages: u64,
-    pub bytes: u64,
-    pub rows: u64,
-    /// After this moment no copy opens.
-    pub last_open_ms: Option<u64>,
-    pub destroyed_ms: Option<u64>,
-}
-
-/// Something that must not be destroyed, and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Hold {
-    pub hold: HoldId,
-    pub part: Part,
-    pub reason: String,
-    pub made_ms: u64,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -15,6 +15,7 @@ mod charter;
 pub mod control;
 pub mod directory;
 pub mod dispatch;
+mod ending;
 mod fault;
 pub mod fetch;
 pub mod gate;

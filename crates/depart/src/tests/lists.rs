@@ -8,11 +8,11 @@ use mailauth::DkimResult;
 use wire::lists::Question;
 use wire::post::{Finish, Hop};
 
-const RECEIVED: &str = "Received: from c (c [192.0.2.9])\r\n\tby mx.here.example with ESMTP id 1;\r\n\t\
-                        Sun, 29 Nov 2026 09:00:00 +0000\r\n\
-                        Authentication-Results: mx.here.example;\r\n\tdmarc=pass;\r\n\tarc=none\r\n";
-const AUTHOR: &str = "From: Carol <carol@shop.example>\r\nTo: news@here.example\r\nSubject: hi\r\n\r\n\
-                      .hello\r\n";
+const RECEIVED: &str = "Received: from c (c [192.0.2.9])\r\n\tby mx.here.example;\r\n\t\
+    Sun, 29 Nov 2026 09:00:00 +0000\r\n\
+    Authentication-Results: mx.here.example;\r\n\tdmarc=pass;\r\n\tarc=none\r\n";
+const AUTHOR: &str = "From: Carol <carol@shop.example>\r\nTo: news@here.example\r\n\
+    Subject: hi\r\n\r\n.hello\r\n";
 
 fn posted(permit: [u8; 16]) -> Letter {
     let mut letter = Letter::to(Hop::List, &[LIST]);

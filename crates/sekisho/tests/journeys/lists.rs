@@ -1,7 +1,7 @@
 //! Mailing lists: spread to members in the house, of another tenant and outside; who may not post;
 //! what comes back; and leaving.
 
-use super::house::{Demo, within};
+use super::house::{Demo, is_there, within};
 use super::leaving::{letter, signed_in, verdict, with_sink};
 use super::post::{Reply, Sender};
 use super::reader::Reader;
@@ -11,6 +11,7 @@ use hkdf::Hkdf;
 use mailauth::{Signer, SigningKey};
 use sha2::Sha256;
 use std::path::Path;
+use std::process::Command;
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -84,6 +85,21 @@ fn count_of(demo: &Demo, address: &str, subject: &str) -> usize {
     headers(demo, address).matches(&format!("Subject: {subject}\r\n")).count()
 }
 
+/// A copy's link, pressed as a mail service does it (RFC 8058); how it is answered.
+fn press(demo: &Demo, copy: &Came) -> String {
+    let field = copy.field("List-Unsubscribe").unwrap();
+    let link = field.split("<https://").nth(1).unwrap().split('>').next().unwrap();
+    let host = link.split('/').next().unwrap();
+    let output = Command::new("curl")
+        .args(["-sS", "--max-time", "30", "-o", "/dev/null", "-w", "%{http_code}", "--cacert"])
+        .arg(demo.authority())
+        .args(["--resolve", &format!("{host}:127.0.0.1")])
+        .args(["--data", "List-Unsubscribe=One-Click", &format!("https://{link}")])
+        .output()
+        .unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
 /// The address by which this copy's member leaves.
 fn way_out(copy: &Came) -> String {
     let field = copy.field("List-Unsubscribe").unwrap();
@@ -138,13 +154,11 @@ fn a_list_s_mail_reaches_everybody_once_and_names_nobody() {
         assert_eq!(field("Precedence"), "list");
         let ours = copy.fields("DKIM-Signature").into_iter().find(|it| it.contains("d=example.jp"));
         let ours = ours.unwrap().replace(' ', "");
-        for name in ["List-Unsubscribe:", "List-Id:", "From:"] {
+        for name in ["List-Unsubscribe:", "List-Unsubscribe-Post:", "List-Id:", "From:"] {
             assert!(ours.contains(name), "{name} is not signed: {ours}");
         }
-        if copy.field("List-Unsubscribe").unwrap().contains("<https:") {
-            assert_eq!(field("List-Unsubscribe-Post"), "List-Unsubscribe=One-Click");
-            assert!(ours.contains("List-Unsubscribe-Post:"), "{ours}");
-        }
+        assert!(field("List-Unsubscribe").starts_with("<https://"), "{text}");
+        assert_eq!(field("List-Unsubscribe-Post"), "List-Unsubscribe=One-Click");
         assert!(field("ARC-Seal").contains("d=example.jp") && text.contains("arc=none"), "{text}");
         let found = verdict(demo, &copy.text);
         assert!(found.contains("rsa-sha256 pass, ed25519-sha256 pass"), "{found}");
@@ -303,7 +317,22 @@ fn whoever_wants_to_leave_leaves_once() {
     done(demo, &["list", "member", "remove", "exit@example.jp", "removed@outside.example"]);
     copy_for(sink, "removed@outside.example", left);
     assert_eq!(members(demo, "exit@example.jp"), [FRIEND]);
-    let told = |came: &&Came| came.field("Subject").as_deref() == Some(left);
+    // By one click, whose token is of no more use afterwards.
+    if is_there("curl") {
+        done(demo, &["list", "member", "add", "exit@example.jp", "clicks@outside.example"]);
+        post(demo, "aoi@example.jp", "exit@example.jp", "one click");
+        let copy = copy_for(sink, "clicks@outside.example", "one click");
+        assert_eq!(press(demo, &copy), "200");
+        assert_eq!(members(demo, "exit@example.jp"), [FRIEND]);
+        copy_for(sink, "clicks@outside.example", left);
+        done(demo, &["list", "member", "add", "exit@example.jp", "clicks@outside.example"]);
+        assert_eq!(press(demo, &copy), "404", "it served once");
+        done(demo, &["list", "member", "remove", "exit@example.jp", "clicks@outside.example"]);
+    }
+    assert_eq!(members(demo, "exit@example.jp"), [FRIEND]);
+    let told = |came: &&Came| {
+        came.field("Subject").as_deref() == Some(left) && came.to != ["clicks@outside.example"]
+    };
     assert_eq!(sink.came().iter().filter(told).count(), 2, "each is told once");
     assert!(format!("{:?}", demo.entries()).contains("list.unsubscribe"));
     done(demo, &["list", "remove", "exit@example.jp"]);
