@@ -237,9 +237,9 @@ pub fn settle(house: &mut House, kind: Kind, drafted: &[InstanceId]) -> bool {
         let is_kept = house.post_in_flight().is_ok();
         let reading = clients::person_reading(house, Side::A).and_then(|one| one.join().ok());
         let is_read = reading.is_some_and(|one| one.let_in && !one.octets.is_empty());
+        let is_visited = kind != Kind::Pages || visitors::are_answered(house);
         let mut leaves =
             || !leaving::is_on_the_way(kind) || clients::mail_leaves(house, LEAVE_LIMIT);
-        let is_visited = kind != Kind::Pages || visitors::are_answered(house);
         if is_kept && is_read && is_visited && leaves() {
             return true;
         }
