@@ -10,7 +10,7 @@ use crate::schedule::BATCH;
 use crate::store::Store;
 use crate::table::{Table, seconds};
 use compartment::now_ms;
-use handing::Batch;
+use handing::{Batch, Carried, Letters};
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
@@ -57,16 +57,6 @@ struct Idle {
     since: Instant,
 }
 
-/// What a `depart` has in hand.
-struct Carried {
-    tenant: u32,
-    /// `None`: errands, which take no road.
-    road: Option<u32>,
-    legs: HashMap<(MessageId, LegNumber), (u32, Errand)>,
-    /// Somebody of the destination answered.
-    reached: bool,
-}
-
 /// An answer that waits for the commit.
 enum Owed {
     Sender(ToSender),
@@ -84,6 +74,7 @@ pub struct Desk {
     staged: usize,
     idle: Vec<Idle>,
     carried: HashMap<Peer, Carried>,
+    letters: Letters,
     vault: Option<Peer>,
     /// Batches that the vault is told of, by the call, until it has noted them.
     announced: HashMap<u32, (Peer, Batch)>,
@@ -108,6 +99,7 @@ impl Desk {
             staged: 0,
             idle: Vec::new(),
             carried: HashMap::new(),
+            letters: Letters::default(),
             vault: None,
             announced: HashMap::new(),
             last_call: 0,
@@ -225,6 +217,7 @@ impl Desk {
         let understood = match (label.kind, label.person) {
             (Kind::Dispatch, Some(person)) => self.answer_sender(peer, Some(person), frame),
             (Kind::Edge, _) => self.answer_sender(peer, None, frame),
+            (Kind::Directory, _) => self.answer_directory(peer, frame),
             (Kind::Depart, _) => self.answer_depart(peer, label.instance, frame),
             (Kind::Admin, _) => frame.read().map(|asked| self.answer_admin(peer, call, asked)),
             (Kind::Ledger, _) => frame.read().map(|answer| self.hear_ledger(call, &answer)),
