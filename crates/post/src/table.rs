@@ -3,7 +3,7 @@
 //! The table is changed by entries alone, so that a log told again makes the same table. Who is
 //! under way is known beside it, in memory only.
 
-use crate::entry::{At, Entry, NewMessage, SentRecord};
+use crate::entry::{At, Entry, NewMessage, Passage};
 use crate::schedule::{Schedule, Turn};
 use crate::senders::Senders;
 use crate::state::LATE_SECONDS;
@@ -129,7 +129,7 @@ pub struct Table {
     pub errands: VecDeque<(u32, Errand)>,
     pub senders: Senders,
     /// What the ledger has not taken, oldest first.
-    pub sent: VecDeque<SentRecord>,
+    pub passed: VecDeque<Passage>,
     pub next_seq: u64,
     /// Bytes that nobody refers to any more; the store frees them.
     pub freed: Vec<At>,
@@ -191,13 +191,13 @@ impl Table {
             Entry::Held { message, hold } => self.hold(*message, *hold),
             Entry::Freed { message } => self.free(*message),
             Entry::Hurried { message } => self.hurry(*message),
-            Entry::Sent(record) => {
-                self.next_seq = self.next_seq.max(record.seq + 1);
-                self.sent.push_back(*record);
+            Entry::Passed(passage) => {
+                self.next_seq = self.next_seq.max(passage.seq + 1);
+                self.passed.push_back(*passage);
             }
             Entry::Recorded { before } => {
-                while self.sent.front().is_some_and(|record| record.seq < *before) {
-                    self.sent.pop_front();
+                while self.passed.front().is_some_and(|passage| passage.seq < *before) {
+                    self.passed.pop_front();
                 }
             }
             Entry::Moved { message, leg, to } => self.moved(*message, *leg, *to),

@@ -31,7 +31,10 @@ impl Desk {
         if person.is_some_and(|person| person != (outgoing.tenant, outgoing.user)) {
             return Err(wire::Fault::Malformed);
         }
-        match self.store.queue(outgoing, held) {
+        let Some(instance) = self.hub.label(peer).map(|label| label.instance) else {
+            return Ok(());
+        };
+        match self.store.queue((outgoing, instance), held) {
             Ok(answer) => self.owe(peer, call, Owed::Sender(answer)),
             Err(Fault::Parcel(fault)) => {
                 self.failed(&Fault::Parcel(wire::Fault::Malformed));
