@@ -40,6 +40,14 @@ const JOURNEY_LIMIT: Duration = Duration::from_secs(1);
 const REMEMBERED: Duration = Duration::from_secs(60);
 /// Recipients remembered for so long: those of one message.
 const REMEMBERED_RECIPIENTS: usize = terms::RECIPIENTS;
+/// Which keys sign, and next hops' tokens, are remembered so long: keys that sign no more finish
+/// what was begun with them, and a token is always the same.
+const REMEMBERED_WORDS: Duration = Duration::from_secs(30);
+/// Next hops remembered.
+const REMEMBERED_ROUTES: usize = 1_024;
+/// Whether so many may be sent to is asked at DATA: the text that follows within this time has its
+/// answer.
+const AGREED: Duration = Duration::from_secs(10);
 /// Scanners that one instance wears out before it leaves: the warden takes an instance that asks
 /// for more than 256 for one that was taken over.
 const RENEWALS: u32 = 200;
@@ -87,6 +95,10 @@ pub(crate) struct Neighbours {
     statements: HashMap<String, (Instant, Sending)>,
     recipients: HashMap<String, (Instant, Who)>,
     wrapper: Option<Arc<Wrapper>>,
+    mail_keys: Option<(Instant, String, Vec<MailKey>)>,
+    routes: HashMap<String, (Instant, Route)>,
+    /// What post said last, to how many within which limits; it holds for one text.
+    agreed: Option<(Instant, (u32, Limits), May)>,
 }
 
 impl Neighbours {
@@ -103,6 +115,9 @@ impl Neighbours {
             statements: HashMap::new(),
             recipients: HashMap::new(),
             wrapper: None,
+            mail_keys: None,
+            routes: HashMap::new(),
+            agreed: None,
         })
     }
 
@@ -260,10 +275,22 @@ impl Neighbours {
 
     /// The destinations' tokens, in the order asked.
     pub(crate) fn routes(&mut self, hops: Vec<String>) -> Result<Vec<Route>, Fault> {
-        let count = hops.len();
-        match self.ask(Kind::Directory, &FromDispatch::Routes(hops), &[], DIRECTORY_LIMIT)? {
-            ToDispatch::Routes(tokens) if tokens.len() == count => {
-                Ok(tokens.into_iter().map(Route).collect())
+        let is_fresh = |(since, _): &(Instant, Route)| since.elapsed() < REMEMBERED_WORDS;
+        let known = |hop: &String| self.routes.get(hop).filter(|known| is_fresh(known));
+        if let Some(routes) = hops.iter().map(|hop| Some(known(hop)?.1)).collect() {
+            return Ok(routes);
+        }
+        let question = FromDispatch::Routes(hops.clone());
+        match self.ask(Kind::Directory, &question, &[], DIRECTORY_LIMIT)? {
+            ToDispatch::Routes(tokens) if tokens.len() == hops.len() => {
+                let routes: Vec<Route> = tokens.into_iter().map(Route).collect();
+                if self.routes.len() + routes.len() > REMEMBERED_ROUTES {
+                    self.routes.clear();
+                }
+                let now = Instant::now();
+                let learned = routes.iter().map(|route| (now, *route));
+                self.routes.extend(hops.into_iter().zip(learned));
+                Ok(routes)
             }
             ToDispatch::Later => Err(Fault::Away("directory")),
             _ => Err(Fault::Strange { peer: "directory" }),
@@ -290,13 +317,28 @@ impl Neighbours {
 
     /// The keys that sign for a domain; none if it has none.
     pub(crate) fn mail_keys(&mut self, domain: &str) -> Result<Vec<MailKey>, Fault> {
+        if let Some((since, of, keys)) = &self.mail_keys
+            && of == domain
+            && since.elapsed() < REMEMBERED_WORDS
+        {
+            return Ok(keys.clone());
+        }
         let question = ToSigner::MailKeys { domain: domain.to_owned() };
         match self.ask(Kind::Signer, &question, &[], SIGNER_LIMIT)? {
-            FromSigner::MailKeys(keys) => Ok(keys),
+            FromSigner::MailKeys(keys) => {
+                let learned = || (Instant::now(), domain.to_owned(), keys.clone());
+                self.mail_keys = (!keys.is_empty()).then(learned);
+                Ok(keys)
+            }
             // Unsigned, the message would be taken for a forgery: it waits.
             FromSigner::Refused => Err(Fault::Away("signer")),
             _ => Err(Fault::Strange { peer: "signer" }),
         }
+    }
+
+    /// Keys may be gone that were remembered. Whether any were.
+    pub(crate) fn forget_mail_keys(&mut self) -> bool {
+        self.mail_keys.take().is_some()
     }
 
     pub(crate) fn sign(
@@ -313,8 +355,28 @@ impl Neighbours {
         }
     }
 
-    /// Whether this person may send to so many now.
+    /// Whether this person may send to so many now, asked before the text comes: a yes holds for
+    /// that one.
+    pub(crate) fn agree(&mut self, recipients: u32, limits: Limits) -> Result<May, Fault> {
+        let answer = self.ask_may(recipients, limits)?;
+        let is_yes = !matches!(answer, May::NotBefore { .. });
+        self.agreed = is_yes.then(|| (Instant::now(), (recipients, limits), answer));
+        Ok(answer)
+    }
+
+    /// The same for a text that has come.
     pub(crate) fn may_send(&mut self, recipients: u32, limits: Limits) -> Result<May, Fault> {
+        match self.agreed.take() {
+            Some((since, asked, answer))
+                if asked == (recipients, limits) && since.elapsed() < AGREED =>
+            {
+                Ok(answer)
+            }
+            _ => self.ask_may(recipients, limits),
+        }
+    }
+
+    fn ask_may(&mut self, recipients: u32, limits: Limits) -> Result<May, Fault> {
         let Some((_, user)) = self.person else { return Err(Fault::Away("access")) };
         let question = FromSender::May { user, recipients, limits };
         match self.ask(Kind::Post, &question, &[], MAY_LIMIT)? {
