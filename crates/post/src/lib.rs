@@ -27,6 +27,7 @@ mod past;
 mod returns;
 mod schedule;
 mod senders;
+mod shared;
 mod snapshot;
 mod state;
 mod store;

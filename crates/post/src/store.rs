@@ -256,7 +256,7 @@ impl Store {
             }
             // It stands for the whole destination, which the schedule closes: nothing is written
             // for each of its letters, however many wait.
-            Outcome::Later { sent: 0, rest: None, why: Why::Unreachable } => {
+            Outcome::Later { sent: 0, rest: None, why: Why::Unreachable } | Outcome::Untried => {
                 self.table.come_back(slot);
                 return Ok(());
             }

@@ -178,7 +178,7 @@ fn slots_that_were_used_again_are_told_apart_after_a_crash() {
             for leg in over {
                 end(&mut store, leg, &Outcome::Sent { recipients: 2 }, NOW);
             }
-            store.table.schedule.returned(turn.tenant, turn.road);
+            store.table.schedule.returned(turn.tenant, &turn.roads);
         }
     }
     let mut store = reopened(store, &folder.0);
@@ -187,14 +187,14 @@ fn slots_that_were_used_again_are_told_apart_after_a_crash() {
         for slot in turn.legs {
             let leg = store.table.leg(slot).unwrap().clone();
             let row = store.table.message(leg.message).unwrap().clone();
-            assert_eq!((row.tenant, leg.road), (turn.tenant, turn.road));
+            assert_eq!((row.tenant, &[leg.road][..]), (turn.tenant, &turn.roads[..]));
             let (envelope, _) = store.load(slot, 1_000, &mut Vec::new()).unwrap().unwrap();
             let number = u64::from_be_bytes(row.message.0[8..].try_into().unwrap());
             assert_eq!(words(&envelope), format!("envelope {number} {}", leg.number));
             *seen.entry((number, leg.number)).or_insert(0) += 1;
             end(&mut store, slot, &Outcome::Sent { recipients: 2 }, NOW);
         }
-        store.table.schedule.returned(turn.tenant, turn.road);
+        store.table.schedule.returned(turn.tenant, &turn.roads);
     }
     assert_eq!(seen.len(), 40);
     assert!(seen.values().all(|times| *times == 1), "{seen:?}");
