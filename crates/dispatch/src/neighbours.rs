@@ -341,18 +341,35 @@ impl Neighbours {
         self.mail_keys.take().is_some()
     }
 
+    /// By each of these keys what is for it. All are asked for before the first is waited for.
     pub(crate) fn sign(
         &mut self,
         domain: &str,
-        selector: &str,
-        canonical: Vec<u8>,
-    ) -> Result<Vec<u8>, Fault> {
-        let (domain, selector) = (domain.to_owned(), selector.to_owned());
-        let question = ToSigner::SignMail { domain, selector, canonical };
-        match self.ask(Kind::Signer, &question, &[], SIGNER_LIMIT)? {
-            FromSigner::Signature(signature) => Ok(signature),
-            _ => Err(Fault::Strange { peer: "signer" }),
+        asked: Vec<(String, Vec<u8>)>,
+    ) -> Result<Vec<Vec<u8>>, Fault> {
+        let question = |(selector, canonical)| ToSigner::SignMail {
+            domain: domain.to_owned(),
+            selector,
+            canonical,
+        };
+        let questions: Vec<ToSigner> = asked.into_iter().map(question).collect();
+        for _ in 0..2 {
+            let answers = match ask_all(self.channel(Kind::Signer)?, &questions, SIGNER_LIMIT) {
+                Ok(answers) => answers,
+                Err(wire::Fault::Silent) => return Err(Fault::Away("signer")),
+                Err(wire::Fault::Malformed) => return Err(Fault::Strange { peer: "signer" }),
+                Err(_) => {
+                    self.channels.remove(&Kind::Signer);
+                    continue;
+                }
+            };
+            let signature = |answer| match answer {
+                FromSigner::Signature(signature) => Ok(signature),
+                _ => Err(Fault::Strange { peer: "signer" }),
+            };
+            return answers.into_iter().map(signature).collect();
         }
+        Err(Fault::Away("signer"))
     }
 
     /// Whether this person may send to so many now, asked before the text comes: a yes holds for
@@ -473,6 +490,29 @@ impl Neighbours {
             }
         }
     }
+}
+
+/// Asks several questions at once; the answers in their order.
+fn ask_all<A: DeserializeOwned>(
+    channel: &mut Channel,
+    questions: &[impl Serialize],
+    limit: Duration,
+) -> Result<Vec<A>, wire::Fault> {
+    let mut calls = Vec::with_capacity(questions.len());
+    for question in questions {
+        calls.push(channel.next_call());
+        channel.send(calls.last().copied().unwrap_or_default(), question, &[])?;
+    }
+    let until = Instant::now() + limit;
+    let mut answers: HashMap<u32, A> = HashMap::new();
+    while !calls.iter().all(|call| answers.contains_key(call)) {
+        let left = until.saturating_duration_since(Instant::now());
+        let frame = channel.receive(Some(left))?;
+        if calls.contains(&frame.call) {
+            answers.insert(frame.call, frame.read()?);
+        }
+    }
+    Ok(calls.iter().filter_map(|call| answers.remove(call)).collect())
 }
 
 impl Scanners for Neighbours {

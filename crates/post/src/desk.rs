@@ -26,6 +26,8 @@ use wire::{Event, Frame, Hub, Peer};
 const COMPANY: Duration = Duration::from_millis(5);
 const MANY_COMPANY: Duration = Duration::from_millis(15);
 const MANY: usize = 8;
+/// Who was told that they may send is awaited with a text for so long.
+const SOON: Duration = Duration::from_millis(200);
 /// Outcomes gather longer: nobody waits for them, and one that is lost means that a letter stands
 /// twice only if the power goes within this time.
 const OUTCOMES: Duration = Duration::from_millis(50);
@@ -54,6 +56,8 @@ pub struct Desk {
     forward: Forward,
     warden: Peer,
     owed: Vec<(Peer, u32, Owed)>,
+    /// Who may send and has not handed in yet, and since when.
+    expected: HashMap<Peer, Instant>,
     staged_since: Option<Instant>,
     somebody_waits: bool,
     staged: usize,
@@ -80,6 +84,7 @@ impl Desk {
             forward,
             warden,
             owed: Vec::new(),
+            expected: HashMap::new(),
             staged_since: None,
             somebody_waits: false,
             staged: 0,
@@ -127,11 +132,16 @@ impl Desk {
     fn commit_wait(&self) -> Duration {
         let Some(since) = self.staged_since else { return Duration::ZERO };
         let limit = match self.somebody_waits {
-            true if self.owed.len() >= MANY => MANY_COMPANY,
+            true if self.owed.len() + self.are_expected() >= MANY => MANY_COMPANY,
             true => COMPANY,
             false => OUTCOMES,
         };
         if self.staged >= ENOUGH { Duration::ZERO } else { limit.saturating_sub(since.elapsed()) }
+    }
+
+    /// How many are about to hand in: with those who wait they are in flight.
+    fn are_expected(&self) -> usize {
+        self.expected.values().filter(|since| since.elapsed() < SOON).count()
     }
 
     fn commit_is_due(&self) -> bool {
@@ -172,6 +182,7 @@ impl Desk {
     }
 
     fn gone(&mut self, peer: Peer) {
+        self.expected.remove(&peer);
         self.forward.gone(peer);
         self.idle.retain(|idle| idle.peer != peer);
         if self.vault == Some(peer) {
@@ -220,6 +231,7 @@ impl Desk {
         let call = frame.call;
         match frame.read()? {
             FromSender::Queue(outgoing) => {
+                self.expected.remove(&peer);
                 return self.queue(peer, call, (&outgoing, &frame.descriptors), person);
             }
             FromSender::May { user, recipients, limits } => {
@@ -233,6 +245,9 @@ impl Desk {
                     None if self.store.returns.are_many(user, sent, now) => ToSender::Doubtful,
                     wait => ToSender::May(wait),
                 };
+                if matches!(answer, ToSender::May(None) | ToSender::Doubtful) {
+                    self.expected.insert(peer, Instant::now());
+                }
                 let _ = self.hub.send(peer, call, &answer, Vec::new());
             }
         }
@@ -356,6 +371,7 @@ impl Desk {
         if self.taken_before.is_some() {
             self.commit();
         }
+        self.expected.retain(|_, since| since.elapsed() < SOON);
         self.store.table.senders.forget_quiet(now);
         self.store.returns.forget_quiet(now);
         self.send_home();
