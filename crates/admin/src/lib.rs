@@ -16,6 +16,7 @@ mod approvals;
 mod domains;
 mod endings;
 mod keys;
+mod lists;
 mod outgoing;
 mod passing;
 mod peers;
@@ -148,6 +149,7 @@ fn act(peers: &mut Peers<'_>, request: Request) -> Answer {
         Request::GroupChange { address, tenant, with, without } => {
             passing::change_group(peers, address, tenant, (with, without))
         }
+        Request::List { list } => lists::act(peers, list),
         Request::GroupRemove { address } => passing::remove_group(peers, address),
         Request::GroupList { address, tenant } => passing::list_groups(peers, address, tenant),
         Request::DomainGateway { domain, host, is_listed } => {

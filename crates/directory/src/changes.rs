@@ -16,6 +16,7 @@ use wire::directory::{
     APPROVING, Domain, FromAdmin, Part, ROLES, SendingSettings, TRUSTED_SEALERS, Tenant,
     TenantSettings, ToAdmin, User, WAY_BACK, Who,
 };
+use wire::lists;
 use wire::pages::TransportPolicy;
 
 /// Aliases of one person.
@@ -88,6 +89,7 @@ impl Changes<'_> {
             FromAdmin::GatewayList { domain, addresses, sync_ms, is_last } => {
                 self.list_gateway(&domain, &addresses, sync_ms, is_last)
             }
+            FromAdmin::List(command) => self.list_command(command),
             FromAdmin::Searched { contracts, files, bytes, found } => {
                 self.searched(contracts, files, bytes, &found)
             }
@@ -334,9 +336,15 @@ impl Changes<'_> {
             let hint = "return paths of mail that is passed on begin so";
             return Ok(Some(refused("another address", address, hint)));
         }
+        if lists::word(address).is_some() {
+            let hint = "words about a list's subscriptions look so";
+            return Ok(Some(refused("another address", address, hint)));
+        }
         let is_group = self.tables.group(self.key, address)?.is_some();
-        if is_group || self.tables.person_by_address(self.key, address)?.is_some() {
-            let hint = "see `user list` and `group list`";
+        let is_list = self.tables.list(self.key, address)?.is_some()
+            || self.tables.owned(self.key, address)?.is_some();
+        if is_group || is_list || self.tables.person_by_address(self.key, address)?.is_some() {
+            let hint = "see `user list`, `group list` and `list list`";
             return Ok(Some(refused("an address that nobody has", address, hint)));
         }
         Ok(None)

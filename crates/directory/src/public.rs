@@ -3,6 +3,7 @@
 use crate::changes::{Changes, refused};
 use crate::tables::DomainRow;
 use crate::{Desk, Fault};
+use std::time::Instant;
 use wire::directory::{Domain, ToAdmin};
 use wire::pages::{
     FromPages, Hosted, MAX_AGE_SECONDS, TOKEN_BYTES, ToPages, TransportMode, TransportPolicy,
@@ -34,9 +35,18 @@ impl Desk {
         }
     }
 
-    /// There are no lists yet whose readers could leave.
-    fn unsubscribe(&mut self, _token: &[u8]) -> ToPages {
-        ToPages::Unknown
+    /// Whoever has left already holds a token of nothing.
+    fn unsubscribe(&mut self, token: &[u8]) -> ToPages {
+        self.next_letters = Instant::now();
+        match self.changes().map(|mut change| change.unsubscribe(token)) {
+            Some(Ok(true)) => ToPages::Done,
+            Some(Ok(false)) => ToPages::Unknown,
+            Some(Err(fault)) => {
+                eprintln!("sekisho: directory: {}", fault.story());
+                ToPages::Later
+            }
+            None => ToPages::Later,
+        }
     }
 }
 

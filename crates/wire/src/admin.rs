@@ -281,6 +281,9 @@ pub enum Request {
         sync_ms: Option<u64>,
         is_last: bool,
     },
+    List {
+        list: crate::lists::Command,
+    },
 }
 
 /// What is to change of what leaves; what is left away stays as it is.

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 pub enum FromPages {
     /// Is this domain (lower case, A-labels) served here, and what does it say of its MX hosts?
     Domain(String),
-    /// Whoever holds this token leaves the list that it is for (RFC 8058). Answered by `Done`, also
-    /// when they have left already, or by `Unknown`.
+    /// Whoever holds this token leaves the list that it is for (RFC 8058). Answered by `Done`, or
+    /// by `Unknown` where it is forged or its subscription over.
     Unsubscribe { token: Vec<u8> },
 }
 

@@ -18,6 +18,7 @@ mod kills;
 mod leaving;
 mod leaving_kills;
 mod letters;
+mod lists;
 mod onward;
 mod post;
 mod probes;
