@@ -290,6 +290,10 @@ impl Settings {
                 hint: "the name in your MX record",
             });
         }
+        self.check_pages()
+    }
+
+    fn check_pages(&self) -> Result<(), Fault> {
         let pages = self.pages_name();
         let is_name = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.');
         let is_sound = pages.len() <= 253 && pages.bytes().all(is_name);
