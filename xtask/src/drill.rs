@@ -34,6 +34,7 @@ const ROWS: &[&str] = &[
     "vault",
     "ledger",
     "mirror",
+    "metrics",
     "zone",
 ];
 

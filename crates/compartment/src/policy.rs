@@ -105,6 +105,7 @@ policies!(
     "depart",
     "fetch",
     "pages",
+    "metrics",
 );
 
 impl Policy {

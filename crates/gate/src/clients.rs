@@ -69,7 +69,7 @@ impl Clients {
             }
             // Programs that look for their settings, and other servers for a policy.
             Service::Https => (OPEN_SMTP, false),
-            Service::Zone => (OPEN_OWN, false),
+            Service::Zone | Service::Metrics => (OPEN_OWN, false),
         };
         if !spared {
             if record.open >= open {

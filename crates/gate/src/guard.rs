@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use terms::{ConnectionId, InstanceId, Kind};
 use wire::control::{Order, Report, Service};
 use wire::gate::{FromGate, ToGate};
+use wire::metrics::Measure;
 use wire::{Event, Frame, Hub, Label, Peer};
 
 /// Callers taken from one door in one round, so that instances are heard in between.
@@ -135,6 +136,11 @@ impl Guard {
                 }
             }
             (Order::Stop, _) => self.stop(),
+            (Order::Count, _) => {
+                let held = Measure::InFlight.count("", self.memory.total());
+                let counted = Report::Counted(held.into_iter().collect());
+                let _ = self.hub.send(self.warden, 0, &counted, Vec::new());
+            }
             (Order::Pulse, _) => drop(self.hub.send(self.warden, 0, &Report::Alive, Vec::new())),
             _ => {}
         }
@@ -427,7 +433,7 @@ impl Guard {
 
 fn kind_for(service: Service) -> Kind {
     match service {
-        Service::Smtp | Service::Zone => Kind::Edge,
+        Service::Smtp | Service::Zone | Service::Metrics => Kind::Edge,
         Service::Imaps | Service::Pop3s | Service::Submissions | Service::Submission => {
             Kind::Access
         }
@@ -443,6 +449,7 @@ fn word(service: Service) -> &'static str {
         Service::Submissions => "submissions",
         Service::Submission => "submission",
         Service::Https => "https",
+        Service::Metrics => "metrics",
         Service::Zone => "zone",
     }
 }

@@ -166,9 +166,8 @@ impl Desk {
 
     fn obey(&mut self, frame: Frame) {
         match frame.read::<Order>() {
-            Ok(Order::Pulse) => {
-                let _ = self.hub.send(self.warden, 0, &Report::Alive, Vec::new());
-            }
+            Ok(Order::Count) => self.tell_counts(),
+            Ok(Order::Pulse) => drop(self.hub.send(self.warden, 0, &Report::Alive, Vec::new())),
             Ok(Order::Stop) => self.leaving = Some(Instant::now() + FAREWELL),
             Ok(Order::Join(label)) => {
                 let Some(fd) = frame.descriptors.into_iter().next() else { return };

@@ -231,7 +231,7 @@ impl Tally {
             Kind::Edge | Kind::Access | Kind::Names | Kind::Zone | Kind::Ledger | Kind::Mirror => {
                 Reach::Own
             }
-            Kind::Dispatch | Kind::Depart | Kind::Pages => Reach::Own,
+            Kind::Dispatch | Kind::Depart | Kind::Pages | Kind::Metrics => Reach::Own,
             _ => Reach::Everywhere,
         }
     }

@@ -34,6 +34,7 @@ pub fn run_as_one(arguments: &[String]) -> Option<ExitCode> {
         Kind::Depart => zygote_main(|house| unless_drilled(house, depart::serve)),
         Kind::Post => keep(post::run),
         Kind::Fetch => keep(fetch::run),
+        Kind::Metrics => keep(metrics::run),
         Kind::Warden => return None,
     })
 }

@@ -117,6 +117,9 @@ settings! {
         submission: Vec<SocketAddr> = "[\"[::]:587\"]",
         /// HTTPS (port 443): the public pages, for mail programs, MTA-STS and mailing lists.
         https: Vec<SocketAddr> = "[]",
+        /// Numbers for Prometheus at `/metrics`, in the clear and without a password: on loopback,
+        /// such as `127.0.0.1:9090`, or in a network of one's own.
+        metrics: Vec<SocketAddr> = "[]",
     }
 }
 

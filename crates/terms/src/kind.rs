@@ -51,4 +51,5 @@ kinds! {
     Depart "depart" 18,
     Fetch "fetch" 19,
     Pages "pages" 20,
+    Metrics "metrics" 21,
 }

@@ -246,12 +246,12 @@ impl Household {
             return;
         };
         for (service, socket) in &self.listeners {
-            let for_zone = *service == Service::Zone;
-            let theirs = match kind {
-                Kind::Gate => !for_zone,
-                Kind::Zone => for_zone,
-                _ => false,
+            let owner = match service {
+                Service::Zone => Kind::Zone,
+                Service::Metrics => Kind::Metrics,
+                _ => Kind::Gate,
             };
+            let theirs = kind == owner;
             if theirs && let Ok(socket) = copy(socket) {
                 let order = Order::Listen(*service);
                 let _ = self.hub.send(member.control, 0, &order, vec![socket]);

@@ -77,6 +77,7 @@ pub const CHARTERS: &[Charter] = &[
     row(Fetch,     Network::Dialled,   PLAIN,  256,  &[Names], "fetches one outside HTTPS resource at a time"),
     row(Admin,     Network::Passed,    ZYGOTE, 512,  &[Names, Directory, Identity, Vault, Mailbox, Post, Signer, Ledger, Sentinel], "serves one request of the command line"),
     row(Sentinel,  Network::None,      KEEPER, 256,  &[Ledger, Identity], "judges what happens: alarms, freezes, isolates"),
+    row(Metrics,   Network::Listeners, PLAIN,  128,  &[], "tells whoever watches the newest numbers"),
     row(Zone,      Network::Listeners, PLAIN,  128,  &[], "serves the demo's local zones"),
 ];
 

@@ -24,6 +24,7 @@ pub mod identity;
 pub mod ledger;
 pub mod lists;
 pub mod mailbox;
+pub mod metrics;
 pub mod names;
 pub mod pages;
 mod parcel;

@@ -103,6 +103,7 @@ fn plan(settings: &Settings, credential: &[u8]) -> Result<Plan, Trouble> {
         terms::Kind::Zone => false,
         // What is switched off is not running.
         terms::Kind::Pages => !listen.https.is_empty(),
+        terms::Kind::Metrics => !listen.metrics.is_empty(),
         _ => true,
     };
     plan.kinds = wire::CHARTERS.iter().map(|charter| charter.kind).filter(runs).collect();
@@ -116,6 +117,7 @@ fn plan(settings: &Settings, credential: &[u8]) -> Result<Plan, Trouble> {
     plan.listeners.extend(of(Service::Submissions, &listen.submissions));
     plan.listeners.extend(of(Service::Submission, &listen.submission));
     plan.listeners.extend(of(Service::Https, &listen.https));
+    plan.listeners.extend(of(Service::Metrics, &listen.metrics));
     plan.relay = relay(&settings.relay)?;
     plan.host_name = settings.house.host_name.clone();
     plan.dns_servers = resolvers(settings);

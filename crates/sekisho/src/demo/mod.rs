@@ -78,6 +78,10 @@ impl Ports {
         self.at(43)
     }
 
+    pub fn metrics(self) -> SocketAddr {
+        self.at(90)
+    }
+
     /// The public pages.
     pub fn pages_url(self) -> String {
         format!("https://{}:{}", senders::PAGES_NAME, self.https().port())
@@ -174,6 +178,7 @@ pub fn plan(
         (Service::Submissions, ports.submissions()),
         (Service::Submission, ports.submission()),
         (Service::Https, ports.https()),
+        (Service::Metrics, ports.metrics()),
     ];
     plan.pages_url = ports.pages_url();
     plan.relay = Relay {
@@ -277,7 +282,7 @@ impl Stage {
             "pop3s": self.ports.pop3s().to_string(),
             "dns": self.ports.dns().to_string(),
             "outside": self.outside_address().to_string(),
-            "metrics": null,
+            "metrics": format!("http://{}/metrics", self.ports.metrics()),
             "https": null,
             "pages": self.ports.pages_url(),
             "login": null,

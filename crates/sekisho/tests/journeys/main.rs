@@ -30,4 +30,5 @@ mod sentinel;
 mod sink;
 mod stopping;
 mod walls;
+mod watching;
 mod weather;
