@@ -41,7 +41,7 @@ pub(crate) fn carry(batch: Batch, house: &mut Neighbours) -> Result<(), Fault> {
         Ok(legs) => legs,
         Err(fault) => return put_off(&loads, &fault, house),
     };
-    let mut outward: Vec<VecDeque<Leg>> = Vec::new();
+    let mut outward: VecDeque<VecDeque<Leg>> = VecDeque::new();
     for mut leg in legs {
         match (leg.load.errand, &leg.envelope.hop) {
             (Errand::TellLate, _) => tell_late(&mut leg, &hands, house)?,
@@ -59,11 +59,13 @@ pub(crate) fn carry(batch: Batch, house: &mut Neighbours) -> Result<(), Fault> {
             }
             (Errand::Carry, _) => match outward.iter_mut().find(|way| is_same_way(way, &leg)) {
                 Some(way) => way.push_back(leg),
-                None => outward.push(VecDeque::from([leg])),
+                None => outward.push_back(VecDeque::from([leg])),
             },
         }
     }
-    outward.into_iter().try_for_each(|legs| outside::carry(legs, &hands, house))?;
+    while let Some(legs) = outward.pop_front() {
+        outside::carry((legs, &mut outward), &hands, house)?;
+    }
     house.hand = Some(hands.hand);
     Ok(())
 }

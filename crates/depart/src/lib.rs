@@ -24,6 +24,7 @@ mod finish;
 
 mod here;
 mod outside;
+mod parked;
 mod spread;
 
 mod road;
@@ -83,6 +84,11 @@ pub(crate) struct Limits {
     /// A destination that brings nothing to an end for so long is left alone: a few hosts that
     /// answer slowly, each in its five minutes, must not hold an instance for hours.
     pub attempt: Duration,
+    /// While other destinations of the batch wait behind this one, no word of it for so long lets
+    /// them go: somebody else carries them.
+    pub stall: Duration,
+    /// A connection that took its letters stays open so long for more; zero: not at all.
+    pub keep: Duration,
     /// An instance that has a tenant and nothing to do leaves after this: another one is born when
     /// there is mail again.
     pub idle: Duration,
@@ -97,6 +103,8 @@ impl Default for Limits {
             piece: Duration::from_secs(3 * 60),
             letter: Duration::from_secs(60 * 60),
             attempt: Duration::from_secs(10 * 60),
+            stall: Duration::from_secs(2),
+            keep: Duration::from_secs(2),
             idle: Duration::from_secs(30),
         }
     }
@@ -134,5 +142,6 @@ fn live(house: House, limits: Limits) -> ExitCode {
             break;
         }
     }
+    neighbours.lot.close_all();
     ExitCode::SUCCESS
 }

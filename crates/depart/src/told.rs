@@ -204,7 +204,7 @@ fn keep(
         bytes: octets.len() as u64,
     };
     let person = [Person { keys, place: Place::Inbox, verdict: Verdict::Deliver }];
-    let group = copies::seal(&message, &person, |push| push(octets))?;
+    let group = copies::seal(&message, &person, None, |push| push(octets))?;
     let frames = copies::frames(vec![group], Vec::new())?;
     match house.keep(&frames) {
         Kept::Yes => Ok(()),

@@ -101,7 +101,8 @@ impl Desk {
     }
 
     fn data(&mut self, many: u32) -> Step<()> {
-        may(&mut self.house, many, &self.settings).map(|_| ())
+        let answer = self.house.agree(many, limits(&self.settings))?;
+        is_doubtful(answer).map(|_| ())
     }
 
     /// Nothing that was agreed to before is believed: it may be another access by now that asks.
@@ -206,9 +207,17 @@ fn written(address: &Address, domain: &str) -> String {
 /// Whether so many recipients are within this person's limits now; and whether much of what they
 /// sent lately came back.
 pub(crate) fn may(house: &mut Neighbours, many: u32, settings: &SendingSettings) -> Step<bool> {
+    let answer = house.may_send(many, limits(settings))?;
+    is_doubtful(answer)
+}
+
+fn limits(settings: &SendingSettings) -> Limits {
     let SendingSettings { in_ten_minutes, in_a_day, .. } = settings;
-    let limits = Limits { in_ten_minutes: *in_ten_minutes, in_a_day: *in_a_day };
-    let seconds = match house.may_send(many, limits)? {
+    Limits { in_ten_minutes: *in_ten_minutes, in_a_day: *in_a_day }
+}
+
+fn is_doubtful(answer: May) -> Step<bool> {
+    let seconds = match answer {
         May::Yes => return Ok(false),
         May::Doubtful => return Ok(true),
         May::NotBefore { seconds } => seconds,

@@ -162,6 +162,9 @@ impl Intruder {
                 Ask::Serve { seconds } => {
                     (part.serve)(&mut self, Duration::from_secs(seconds.into()));
                 }
+                Ask::Swallow { seconds } => {
+                    dispatch::swallow(&mut self, Duration::from_secs(seconds.into()));
+                }
                 Ask::Replay(items) => access::replay(&mut self, items),
                 Ask::Carry { tenant, items } => depart::carry_foreign(&mut self, tenant, items),
                 Ask::Open(sealed) => vault::open_stolen(&mut self, &sealed),

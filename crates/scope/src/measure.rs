@@ -152,8 +152,8 @@ const IN_TRANSIT: &[Class] = &[Class::Addresses, Class::Headers, Class::Bodies];
 pub enum Reach {
     /// Under instances of this kind.
     Own,
-    /// Under those, and under the edges that they served.
-    OwnAndEdges,
+    /// Under those, and under instances of kinds that they serve, or that serve them.
+    OwnAnd(&'static [Kind]),
     /// Anywhere: it records the deeds of others, or its grants open for others.
     Everywhere,
 }
@@ -162,8 +162,11 @@ pub enum Reach {
 pub struct Tally {
     question: Question,
     instances: HashSet<InstanceId>,
-    /// Instances (edges) whose messages pass through an instance asked about (a scanner).
+    /// Instances (edges, dispatches) whose messages pass through an instance asked about (a
+    /// scanner).
     served: HashMap<InstanceId, HashMap<InstanceId, Stretch>>,
+    /// Dispatches, and by which access all that they queued came to them.
+    fed: HashMap<InstanceId, InstanceId>,
     /// Scanners of which it is not recorded whom they served: any edge's messages may have passed.
     unplaced: HashMap<InstanceId, Stretch>,
     /// Grants minted by an instance asked about (an identity).
@@ -203,6 +206,7 @@ impl Tally {
             question,
             instances: HashSet::new(),
             served: HashMap::new(),
+            fed: HashMap::new(),
             unplaced: HashMap::new(),
             grants: HashSet::new(),
             shares: BTreeMap::new(),
@@ -227,10 +231,9 @@ impl Tally {
 
     pub fn reach(&self) -> Reach {
         match self.question.component {
-            Kind::Scanner => Reach::OwnAndEdges,
-            Kind::Edge | Kind::Access | Kind::Names | Kind::Zone | Kind::Ledger | Kind::Mirror => {
-                Reach::Own
-            }
+            Kind::Scanner => Reach::OwnAnd(&[Kind::Edge, Kind::Dispatch]),
+            Kind::Access => Reach::OwnAnd(&[Kind::Dispatch]),
+            Kind::Edge | Kind::Names | Kind::Zone | Kind::Ledger | Kind::Mirror => Reach::Own,
             Kind::Dispatch | Kind::Depart | Kind::Pages | Kind::Metrics => Reach::Own,
             _ => Reach::Everywhere,
         }
@@ -239,6 +242,10 @@ impl Tally {
     /// Learns of a process; again when it has ended.
     pub fn meet(&mut self, instance: InstanceId, life: &Life) {
         let wanted = &self.question;
+        if (wanted.component, life.kind) == (Kind::Access, Kind::Dispatch) {
+            self.fed.extend(life.serves.map(|access| (instance, access)));
+            return;
+        }
         let is_version =
             wanted.version.as_ref().is_none_or(|wanted| wanted == life.version.as_str());
         if life.kind != wanted.component || !is_version || life.from_ms >= wanted.to_ms {
@@ -249,7 +256,10 @@ impl Tally {
         let to_ms = life.to_ms.map_or(u64::MAX, |to_ms| to_ms.saturating_add(LAG_MS));
         let stretch = Stretch { from_ms: life.from_ms, to_ms };
         match life.serves {
-            Some(edge) => drop(self.served.entry(edge).or_default().insert(instance, stretch)),
+            Some(other) if life.kind == Kind::Scanner => {
+                self.served.entry(other).or_default().insert(instance, stretch);
+            }
+            Some(_) => {}
             None if life.kind == Kind::Scanner => drop(self.unplaced.insert(instance, stretch)),
             None => {}
         }
@@ -273,11 +283,12 @@ impl Tally {
         match fact.deed {
             Deed::Connection => {
                 if let Some(connection) = fact.item.connection().filter(|_| self.is_ours(fact)) {
-                    self.used(fact.at_ms);
-                    let meetings = self.meetings.entry(fact.instance).or_default();
-                    let is_new = meetings.connections.insert((fact.at_ms, connection));
-                    meetings.count += usize::from(is_new);
+                    self.met(fact, connection);
                 }
+            }
+            // It was born for one person's connection: that is how it met somebody.
+            Deed::Start if self.question.component == Kind::Dispatch && self.is_ours(fact) => {
+                self.met(fact, ConnectionId::default());
             }
             Deed::Arrival => {
                 if self.passed(fact) {
@@ -285,11 +296,13 @@ impl Tally {
                     let meetings = self.meetings.entry(fact.instance).or_default();
                     match fact.item.connection() {
                         Some(connection) => drop(meetings.delivered.insert(connection)),
+                        // It has one connection, however late its birth was written down.
+                        None if self.question.component == Kind::Dispatch => meetings.active = true,
                         None => meetings.unnamed.push(fact.at_ms),
                     }
                 }
             }
-            Deed::Deliver => {
+            Deed::Deliver | Deed::Queue => {
                 if self.passed(fact) {
                     self.count(fact, IN_TRANSIT);
                 }
@@ -365,12 +378,21 @@ impl Tally {
         self.instances.contains(&fact.instance) || self.instances.contains(&fact.start)
     }
 
-    /// A message passed through an instance asked about, or through an edge with a scanner asked
-    /// about.
+    fn met(&mut self, fact: &Fact, connection: ConnectionId) {
+        self.used(fact.at_ms);
+        let meetings = self.meetings.entry(fact.instance).or_default();
+        let is_new = meetings.connections.insert((fact.at_ms, connection));
+        meetings.count += usize::from(is_new);
+    }
+
+    /// A message passed through an instance asked about, or through one with a scanner asked
+    /// about, or came to a dispatch by an access asked about.
     fn passed(&self, fact: &Fact) -> bool {
         let lived = |life: &Stretch| (life.from_ms..=life.to_ms).contains(&fact.at_ms);
         let served = self.served.get(&fact.instance);
+        let fed = self.fed.get(&fact.instance);
         self.is_ours(fact)
+            || fed.is_some_and(|access| self.instances.contains(access))
             || served.is_some_and(|served| served.values().any(lived))
             || self.unplaced.values().any(lived)
     }
@@ -451,7 +473,8 @@ impl Tally {
     /// The last reading: every message of a released month counts, whenever it was kept.
     pub fn note_kept(&mut self, fact: &Fact) {
         let Some(Person { tenant, user: Some(user) }) = fact.person else { return };
-        if self.opens_all_on_its_way() && fact.deed == Deed::Send {
+        let is_on_its_way = matches!(fact.deed, Deed::Send | Deed::Queue);
+        if self.opens_all_on_its_way() && is_on_its_way {
             return self.count_could_open(fact);
         }
         if fact.deed != Deed::Deliver {

@@ -40,4 +40,4 @@ pub use charter::{CHARTERS, Charter, Network, charter};
 pub use control::Label;
 pub use fault::Fault;
 pub use hub::{Event, Hub, Peer};
-pub use parcel::{PARCEL_BYTES, Parcel};
+pub use parcel::{LENT_BYTES, Lender, PARCEL_BYTES, Parcel};

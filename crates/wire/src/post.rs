@@ -181,6 +181,8 @@ pub enum Outcome {
     Failed { sent: u16, why: Why },
     /// The sender was told that it is late; nothing was tried.
     ToldLate,
+    /// Nothing was tried: another destination of the batch keeps this instance waiting.
+    Untried,
 }
 
 /// What a leg is handed over for.

@@ -262,6 +262,7 @@ pub fn short(outcome: &Outcome) -> String {
         }
         Outcome::Failed { sent, why: because } => format!("failed sent {sent}: {}", why(because)),
         Outcome::ToldLate => "told late".to_owned(),
+        Outcome::Untried => "untried".to_owned(),
     }
 }
 

@@ -1,14 +1,14 @@
 //! What is handed to a `depart` is told to the vault first: it opens that, for that instance, and
 //! nothing else.
 
+use super::carrying::Carried;
 use super::{Desk, Idle, Owed};
 use crate::Fault;
-use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 use terms::{MessageId, TenantId, UserId};
 use wire::control::Report;
-use wire::post::{Errand, FromSender, LegNumber, Load, Outgoing, ToDepart, ToSender};
+use wire::post::{FromSender, Load, Outgoing, ToDepart, ToSender};
 use wire::vault::FromPost;
 use wire::{Frame, Peer};
 
@@ -18,16 +18,6 @@ const LETTER_BYTES: u64 = 16 * 1024;
 const LETTERS: u32 = 1_000;
 const LETTERS_TIME: Duration = Duration::from_secs(10 * 60);
 const NOBODY: UserId = UserId([0; 8]);
-
-/// What a `depart` has in hand.
-pub(super) struct Carried {
-    pub tenant: u32,
-    /// `None`: errands, which take no road.
-    pub road: Option<u32>,
-    pub legs: HashMap<(MessageId, LegNumber), (u32, Errand)>,
-    /// Somebody of the destination answered.
-    pub reached: bool,
-}
 
 /// Letters of the directory's since then.
 #[derive(Default)]
@@ -67,7 +57,10 @@ impl Desk {
         if person.is_some_and(|person| person != (outgoing.tenant, outgoing.user)) {
             return Err(wire::Fault::Malformed);
         }
-        match self.store.queue(outgoing, held) {
+        let Some(instance) = self.hub.label(peer).map(|label| label.instance) else {
+            return Ok(());
+        };
+        match self.store.queue((outgoing, instance), held) {
             Ok(answer) => self.owe(peer, call, Owed::Sender(answer)),
             Err(Fault::Parcel(fault)) => {
                 self.failed(&Fault::Parcel(wire::Fault::Malformed));
