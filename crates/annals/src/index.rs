@@ -6,6 +6,7 @@ use crate::chapter::{CHAPTER_ENTRIES, Chapter, unknown_section};
 use crate::disk::{Folder, Shelf};
 use crate::fault::{Fault, file};
 use crate::names;
+use crate::overspill::overspill;
 use crate::reading::Reader;
 use crate::rows::{NOBODY, ROW_BYTES, Row};
 use evidence::Frame;
@@ -225,7 +226,7 @@ impl<'a> Index<'a> {
             let mut whole: Option<Scope> = None;
             let mut overflowed = false;
             for part in 0..parts {
-                let tally = Tally::new(question.clone(), Part { part, parts });
+                let tally = Tally::new(question.clone(), Part { part, parts }).spilling(overspill);
                 let finished = self.run(tally)?.finish(proven.clone());
                 overflowed |= finished.overflowed;
                 match &mut whole {

@@ -13,6 +13,8 @@ mod counted;
 mod fact;
 mod likeness;
 mod measure;
+mod meetings;
+mod quick;
 mod roll;
 mod statement;
 mod words;
@@ -21,7 +23,7 @@ mod words;
 mod tests;
 
 pub use contained::{Condition, Containment, Detection};
-pub use counted::Part;
+pub use counted::{Part, Spill};
 pub use fact::{Deed, Fact, Item, Person, facts};
 pub use likeness::{Likeness, compare};
 pub use measure::{Contract, Finished, Proven, Question, Reach, Scope, Tally, measure};

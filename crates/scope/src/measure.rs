@@ -2,13 +2,16 @@
 //! that stand behind released months, or behind keys that could open everything.
 
 use crate::contained::{Containment, Traces};
-use crate::counted::{Counted, Part};
+use crate::counted::{Counted, Part, Spill};
 use crate::fact::{Deed, Fact, Person, facts};
+use crate::meetings::Meetings;
+use crate::quick::{Map, Set};
 use crate::roll::{Life, Roll};
 use evidence::{Entry, month_of, rfc3339};
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use terms::{ConnectionId, GrantId, InstanceId, Kind, MessageId, TenantId, UserId};
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use terms::{GrantId, InstanceId, Kind, MessageId, TenantId, UserId};
 
 /// A delivery is recorded within a second of its passing; a scanner may be gone by then.
 const LAG_MS: u64 = 5_000;
@@ -119,12 +122,23 @@ struct Stretch {
 
 struct Share {
     number: u32,
-    users: BTreeSet<UserId>,
-    classes: BTreeSet<Class>,
+    accounts: u64,
+    classes: Classes,
+}
+
+/// A set of classes, one bit each.
+type Classes = u8;
+
+/// What is known of somebody who was met: the number of the contract, and the classes that were
+/// noted of them already.
+#[derive(Clone, Copy)]
+struct Known {
+    number: u32,
+    classes: Classes,
 }
 
 /// In the order of what they tell.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy)]
 enum Class {
     Addresses,
     Headers,
@@ -134,6 +148,18 @@ enum Class {
 }
 
 impl Class {
+    const ALL: [Self; 5] =
+        [Self::Addresses, Self::Headers, Self::Bodies, Self::Verifiers, Self::Credentials];
+
+    const fn bit(self) -> Classes {
+        1 << self as u8
+    }
+
+    fn words(of: Classes) -> Vec<&'static str> {
+        let noted = Self::ALL.into_iter().filter(|class| of & class.bit() != 0);
+        noted.map(Self::word).collect()
+    }
+
     fn word(self) -> &'static str {
         match self {
             Self::Addresses => "addresses",
@@ -145,7 +171,7 @@ impl Class {
     }
 }
 
-const IN_TRANSIT: &[Class] = &[Class::Addresses, Class::Headers, Class::Bodies];
+const IN_TRANSIT: Classes = Class::Addresses.bit() | Class::Headers.bit() | Class::Bodies.bit();
 
 /// Where facts of a component are found in an index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,24 +184,56 @@ pub enum Reach {
     Everywhere,
 }
 
+/// The instances asked about.
+#[derive(Default)]
+struct Asked {
+    instances: Set<InstanceId>,
+    /// The process and the author that were looked up last: rows of one stand together.
+    last: [Cell<Option<(InstanceId, bool)>>; 2],
+}
+
+impl Asked {
+    fn insert(&mut self, instance: InstanceId) {
+        self.instances.insert(instance);
+        self.last.iter().for_each(|last| last.set(None));
+    }
+
+    /// Looks up once for each run of rows; `place` is 0 for processes, 1 for authors.
+    fn has(&self, place: usize, instance: InstanceId) -> bool {
+        let last = self.last.get(place);
+        if let Some((known, is_asked)) = last.and_then(Cell::get)
+            && known == instance
+        {
+            return is_asked;
+        }
+        let is_asked = self.instances.contains(&instance);
+        if let Some(last) = last {
+            last.set(Some((instance, is_asked)));
+        }
+        is_asked
+    }
+}
+
 /// Counts facts.
 pub struct Tally {
     question: Question,
-    instances: HashSet<InstanceId>,
+    asked: Asked,
     /// Instances (edges) whose messages pass through an instance asked about (a scanner).
-    served: HashMap<InstanceId, HashMap<InstanceId, Stretch>>,
+    served: Map<InstanceId, HashMap<InstanceId, Stretch>>,
     /// Scanners of which it is not recorded whom they served: any edge's messages may have passed.
     unplaced: HashMap<InstanceId, Stretch>,
     /// Grants minted by an instance asked about (an identity).
-    grants: HashSet<GrantId>,
+    grants: Set<GrantId>,
     shares: BTreeMap<TenantId, Share>,
+    people: Map<Person, Known>,
+    last_person: Option<(Person, Known)>,
     messages: Counted,
     released: Counted,
     could_open: Counted,
     months: HashMap<(TenantId, UserId), BTreeSet<u32>>,
     /// The release that is being read, if it counts.
     releasing: Option<u64>,
-    meetings: HashMap<InstanceId, Meetings>,
+    meetings: Map<InstanceId, Meetings>,
     unattributed: u64,
     not_kept: u64,
     shared_credentials: u64,
@@ -184,34 +242,23 @@ pub struct Tally {
     traces: Traces,
 }
 
-/// The connections of one instance.
-#[derive(Default)]
-struct Meetings {
-    /// In the order of time.
-    connections: BTreeSet<(u64, ConnectionId)>,
-    count: usize,
-    delivered: HashSet<ConnectionId>,
-    /// Deliveries that name no connection.
-    unnamed: Vec<u64>,
-    /// A deed that names no connection.
-    active: bool,
-}
-
 impl Tally {
     pub fn new(question: Question, part: Part) -> Self {
         Self {
             question,
-            instances: HashSet::new(),
-            served: HashMap::new(),
+            asked: Asked::default(),
+            served: Map::default(),
             unplaced: HashMap::new(),
-            grants: HashSet::new(),
+            grants: Set::default(),
             shares: BTreeMap::new(),
+            people: Map::default(),
+            last_person: None,
             messages: Counted::new(part),
             released: Counted::new(part),
             could_open: Counted::new(part),
             months: HashMap::new(),
             releasing: None,
-            meetings: HashMap::new(),
+            meetings: Map::default(),
             unattributed: 0,
             not_kept: 0,
             shared_credentials: 0,
@@ -219,6 +266,17 @@ impl Tally {
             last_ms: None,
             traces: Traces::default(),
         }
+    }
+
+    /// Messages that are too many to be held go to the disk.
+    #[must_use]
+    pub fn spilling(mut self, mut make: impl FnMut() -> Option<Box<dyn Spill>>) -> Self {
+        for counted in [&mut self.messages, &mut self.released, &mut self.could_open] {
+            if let Some(spill) = make() {
+                counted.spill_to(spill, None);
+            }
+        }
+        self
     }
 
     pub fn question(&self) -> &Question {
@@ -244,7 +302,7 @@ impl Tally {
         if life.kind != wanted.component || !is_version || life.from_ms >= wanted.to_ms {
             return;
         }
-        self.instances.insert(instance);
+        self.asked.insert(instance);
         self.traces.lives(instance, life.to_ms);
         let to_ms = life.to_ms.map_or(u64::MAX, |to_ms| to_ms.saturating_add(LAG_MS));
         let stretch = Stretch { from_ms: life.from_ms, to_ms };
@@ -261,12 +319,13 @@ impl Tally {
     }
 
     pub fn is_asked(&self, instance: InstanceId) -> bool {
-        self.instances.contains(&instance)
+        self.asked.has(0, instance)
     }
 
     /// The first reading.
     pub fn note(&mut self, fact: &Fact) {
-        self.traces.note(fact, &self.question, &self.instances);
+        let asked = &self.asked;
+        self.traces.note(fact, &self.question, |one| asked.has(0, one));
         if fact.at_ms < self.question.from_ms || fact.at_ms >= self.question.to_ms {
             return;
         }
@@ -275,8 +334,7 @@ impl Tally {
                 if let Some(connection) = fact.item.connection().filter(|_| self.is_ours(fact)) {
                     self.used(fact.at_ms);
                     let meetings = self.meetings.entry(fact.instance).or_default();
-                    let is_new = meetings.connections.insert((fact.at_ms, connection));
-                    meetings.count += usize::from(is_new);
+                    meetings.met(fact.at_ms, connection);
                 }
             }
             Deed::Arrival => {
@@ -284,8 +342,8 @@ impl Tally {
                     self.used(fact.at_ms);
                     let meetings = self.meetings.entry(fact.instance).or_default();
                     match fact.item.connection() {
-                        Some(connection) => drop(meetings.delivered.insert(connection)),
-                        None => meetings.unnamed.push(fact.at_ms),
+                        Some(connection) => meetings.delivered(connection),
+                        None => meetings.delivered_unnamed(fact.at_ms),
                     }
                 }
             }
@@ -299,7 +357,7 @@ impl Tally {
                     self.used(fact.at_ms);
                     self.not_kept += fact.item.passed();
                     let meetings = self.meetings.entry(fact.instance).or_default();
-                    meetings.delivered.extend(fact.item.connection());
+                    fact.item.connection().into_iter().for_each(|one| meetings.delivered(one));
                 }
             }
             Deed::Send => {
@@ -323,19 +381,18 @@ impl Tally {
                 }
             }
             Deed::Body if self.releasing == Some(fact.index) => {
-                self.count(fact, &[Class::Headers, Class::Bodies]);
-                if let Some(number) = self.number_of(fact) {
+                let number = self.count(fact, Class::Headers.bit() | Class::Bodies.bit());
+                if let Some(number) = number {
                     self.released.add(number, fact.item.message());
                 }
             }
             Deed::Transit if self.releasing == Some(fact.index) => {
-                self.count(fact, IN_TRANSIT);
-                if let Some(number) = self.number_of(fact) {
+                if let Some(number) = self.count(fact, IN_TRANSIT) {
                     self.released.add(number, fact.item.message());
                 }
             }
             Deed::Month if self.releasing == Some(fact.index) => {
-                self.share(fact, &[Class::Headers]);
+                self.share(fact, Class::Headers.bit());
                 if let Some(Person { tenant, user: Some(user) }) = fact.person {
                     let month = u32::try_from(fact.item.number()).unwrap_or_default();
                     self.months.entry((tenant, user)).or_default().insert(month);
@@ -343,16 +400,16 @@ impl Tally {
             }
             Deed::SignIn if self.is_ours(fact) && fact.person.is_some() => {
                 self.touch(fact);
-                self.share(fact, &[Class::Verifiers]);
+                self.share(fact, Class::Verifiers.bit());
             }
-            Deed::Grant if self.instances.contains(&fact.start) => {
+            Deed::Grant if self.asked.has(1, fact.start) => {
                 self.touch(fact);
                 self.grants.insert(fact.item.grant());
             }
             Deed::Credential if self.is_ours(fact) => {
                 self.touch(fact);
                 match fact.person {
-                    Some(_) => self.share(fact, &[Class::Credentials]),
+                    Some(_) => drop(self.share(fact, Class::Credentials.bit())),
                     None => self.shared_credentials += 1,
                 }
             }
@@ -362,7 +419,7 @@ impl Tally {
 
     /// The deed is of an instance asked about, or recorded by one.
     fn is_ours(&self, fact: &Fact) -> bool {
-        self.instances.contains(&fact.instance) || self.instances.contains(&fact.start)
+        self.asked.has(0, fact.instance) || self.asked.has(1, fact.start)
     }
 
     /// A message passed through an instance asked about, or through an edge with a scanner asked
@@ -385,29 +442,36 @@ impl Tally {
         self.meetings.entry(fact.instance).or_default().active = true;
     }
 
-    fn share(&mut self, fact: &Fact, classes: &[Class]) {
-        let Some(Person { tenant, user }) = fact.person else { return };
+    /// Notes whose it was, and gives the number of the contract.
+    fn share(&mut self, fact: &Fact, classes: Classes) -> Option<u32> {
+        let person = fact.person?;
+        if let Some((known, of)) = self.last_person
+            && known == person
+            && of.classes & classes == classes
+        {
+            return Some(of.number);
+        }
+        let known = self.people.get(&person).copied();
+        if let Some(known) = known.filter(|known| known.classes & classes == classes) {
+            self.last_person = Some((person, known));
+            return Some(known.number);
+        }
         let number = u32::try_from(self.shares.len()).unwrap_or(u32::MAX);
-        let share = self.shares.entry(tenant).or_insert_with(|| Share {
-            number,
-            users: BTreeSet::new(),
-            classes: BTreeSet::new(),
-        });
-        if !classes.iter().all(|class| share.classes.contains(class)) {
-            share.classes.extend(classes);
-        }
-        share.users.extend(user);
+        let first = Share { number, accounts: 0, classes: 0 };
+        let share = self.shares.entry(person.tenant).or_insert(first);
+        share.classes |= classes;
+        share.accounts += u64::from(known.is_none() && person.user.is_some());
+        let classes = classes | known.map_or(0, |known| known.classes);
+        let known = Known { number: share.number, classes };
+        self.people.insert(person, known);
+        self.last_person = Some((person, known));
+        Some(known.number)
     }
 
-    fn number_of(&self, fact: &Fact) -> Option<u32> {
-        Some(self.shares.get(&fact.person?.tenant)?.number)
-    }
-
-    fn count(&mut self, fact: &Fact, classes: &[Class]) {
-        self.share(fact, classes);
-        if let Some(number) = self.number_of(fact) {
-            self.messages.add(number, fact.item.message());
-        }
+    fn count(&mut self, fact: &Fact, classes: Classes) -> Option<u32> {
+        let number = self.share(fact, classes)?;
+        self.messages.add(number, fact.item.message());
+        Some(number)
     }
 
     /// Instances that ended before `at_ms` will say nothing more: their connections are counted.
@@ -434,7 +498,7 @@ impl Tally {
     /// Whether this component holds keys that open stored mail, or can ask for any.
     pub fn opens_all(&self) -> bool {
         matches!(self.question.component, Kind::Vault | Kind::Identity)
-            && !self.instances.is_empty()
+            && !self.asked.instances.is_empty()
     }
 
     /// Whether it opens mail that waits to leave, too: identity's grants do not.
@@ -462,7 +526,7 @@ impl Tally {
         }
         let months = self.months.get(&(tenant, user));
         if months.is_some_and(|months| months.contains(&month_of(fact.at_ms)))
-            && let Some(number) = self.number_of(fact)
+            && let Some(number) = self.share(fact, 0)
         {
             self.messages.add(number, fact.item.message());
             self.released.add(number, fact.item.message());
@@ -475,29 +539,29 @@ impl Tally {
         if fact.at_ms >= self.question.to_ms {
             return;
         }
-        self.share(&Fact { person: Some(Person { tenant, user: None }), ..*fact }, &[]);
-        if let Some(number) = self.number_of(fact) {
+        let nobody = Fact { person: Some(Person { tenant, user: None }), ..*fact };
+        if let Some(number) = self.share(&nobody, 0) {
             self.could_open.add(number, fact.item.message());
         }
     }
 
     /// What was counted. Of `overflowed` nothing holds: count in smaller parts.
     pub fn finish(mut self, proven: Proven) -> Finished {
-        let overflowed =
-            self.messages.overflowed || self.released.overflowed || self.could_open.overflowed;
         let left: u64 = self.meetings.drain().map(|(_, meetings)| meetings.unattributed()).sum();
         let unattributed_connections = self.unattributed + left;
         let (upper, each) = self.messages.count(self.shares.len());
         let (lower, _) = self.released.count(0);
         let (all, could) = self.could_open.count(self.shares.len());
+        let overflowed =
+            self.messages.overflowed || self.released.overflowed || self.could_open.overflowed;
         let of = |counts: &[u64], share: &Share| {
             counts.get(share.number as usize).copied().unwrap_or_default()
         };
         let contracts = self.shares.iter().map(|(tenant, share)| Contract {
             tenant: tenant.to_string(),
-            accounts: share.users.len() as u64,
+            accounts: share.accounts,
             messages: of(&each, share),
-            classes: share.classes.iter().map(|class| class.word()).collect(),
+            classes: Class::words(share.classes),
             could_open: of(&could, share),
         });
         let contracts = contracts.collect();
@@ -517,7 +581,7 @@ impl Tally {
             to: rfc3339(self.question.to_ms),
             first_use: self.first_ms.map(rfc3339),
             last_use: self.last_ms.map(rfc3339),
-            instances: self.instances.len() as u64,
+            instances: self.asked.instances.len() as u64,
             contracts,
             unattributed_connections,
             not_kept: self.not_kept,
@@ -552,24 +616,5 @@ impl Scope {
             own.could_open += more.could_open;
         }
         self.messages.clear();
-    }
-}
-
-impl Meetings {
-    /// A connection is accounted for by a delivery that names it, or that follows it before the
-    /// instance's next one; or, where an instance served one only, by any deed of that instance.
-    /// Two connections within one recorded batch count as one: rather too many than too few.
-    fn unattributed(mut self) -> u64 {
-        for at_ms in std::mem::take(&mut self.unnamed) {
-            let last = ConnectionId([0xff; 8]);
-            if let Some((_, connection)) = self.connections.range(..=(at_ms, last)).next_back() {
-                self.delivered.insert(*connection);
-            }
-        }
-        let named = self.connections.iter().filter(|one| self.delivered.contains(&one.1)).count();
-        match self.count == 1 && self.active {
-            true => 0,
-            false => (self.count - named) as u64,
-        }
     }
 }

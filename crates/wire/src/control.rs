@@ -129,6 +129,10 @@ pub struct Start {
     pub vigilance: crate::sentinel::Vigilance,
     /// How mail leaves, for `depart` and `fetch`.
     pub relay: Relay,
+    /// Where alarms go, for `fetch`.
+    pub outward: crate::fetch::Outward,
+    /// What signs them, for `sentinel`.
+    pub alarm_secret: Vec<u8>,
 }
 
 /// How mail leaves.
