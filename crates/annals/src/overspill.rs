@@ -17,7 +17,7 @@ pub(crate) struct Overspill {
 }
 
 /// `None`: the host has no place for it, and the count goes in parts.
-pub(crate) fn overspill() -> Option<Box<dyn Spill>> {
+pub(crate) fn overspill() -> Option<Box<dyn Spill + Send>> {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     for _ in 0..TRIES {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);

@@ -43,6 +43,11 @@ impl Row {
         to.extend_from_slice(&self.item.0);
     }
 
+    /// What it is about, without the rest.
+    pub fn deed(bytes: &[u8]) -> Option<Deed> {
+        Deed::from_number(*bytes.get(7)?)
+    }
+
     /// A thousand million of them are read for one answer: two loads, and shifts.
     pub fn read(bytes: &[u8]) -> Option<Self> {
         let (first, rest) = bytes.split_first_chunk::<8>()?;

@@ -26,7 +26,7 @@ pub use contained::{Condition, Containment, Detection};
 pub use counted::{Part, Spill};
 pub use fact::{Deed, Fact, Item, Person, facts};
 pub use likeness::{Likeness, compare};
-pub use measure::{Contract, Finished, Proven, Question, Reach, Scope, Tally, measure};
+pub use measure::{Contract, Finished, Half, Proven, Question, Reach, Scope, Tally, measure};
 pub use roll::{Life, Roll};
 pub use statement::{Ciphertexts, KeyEvent, Statement, StatementMaker};
 pub use words::{Language, tell, tell_statement};

@@ -15,6 +15,7 @@ use terms::{GrantId, InstanceId, Kind, MessageId, TenantId, UserId};
 
 /// A delivery is recorded within a second of its passing; a scanner may be gone by then.
 const LAG_MS: u64 = 5_000;
+const DAY_MS: u64 = 86_400_000;
 /// More message ids are not handed out one by one.
 const NAMED_MESSAGES: u64 = 2_000_000;
 
@@ -184,6 +185,38 @@ pub enum Reach {
     Everywhere,
 }
 
+/// Which half of the counting one tally does: two processors share a scope, and each reads all of
+/// it, and keeps the half that the other does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Half {
+    Both,
+    /// Whose messages, and which.
+    People,
+    /// Connections, lives, alarms.
+    Processes,
+}
+
+impl Half {
+    fn counts_people(self) -> bool {
+        self != Self::Processes
+    }
+
+    fn counts_processes(self) -> bool {
+        self != Self::People
+    }
+
+    /// Whether a fact of this sort says anything to this half.
+    pub fn hears(self, deed: Deed) -> bool {
+        match deed {
+            Deed::Deliver | Deed::Body | Deed::Month | Deed::Transit => self.counts_people(),
+            Deed::Start | Deed::Stop | Deed::Connection | Deed::Arrival | Deed::Passed => {
+                self.counts_processes()
+            }
+            _ => true,
+        }
+    }
+}
+
 /// The instances asked about.
 #[derive(Default)]
 struct Asked {
@@ -217,6 +250,7 @@ impl Asked {
 /// Counts facts.
 pub struct Tally {
     question: Question,
+    half: Half,
     asked: Asked,
     /// Instances (edges) whose messages pass through an instance asked about (a scanner).
     served: Map<InstanceId, HashMap<InstanceId, Stretch>>,
@@ -228,9 +262,10 @@ pub struct Tally {
     people: Map<Person, Known>,
     last_person: Option<(Person, Known)>,
     messages: Counted,
-    released: Counted,
     could_open: Counted,
-    months: HashMap<(TenantId, UserId), BTreeSet<u32>>,
+    months: Map<(TenantId, UserId), Vec<u32>>,
+    /// A day, and the month that it is in.
+    last_day: (u64, u32),
     /// The release that is being read, if it counts.
     releasing: Option<u64>,
     meetings: Map<InstanceId, Meetings>,
@@ -246,6 +281,7 @@ impl Tally {
     pub fn new(question: Question, part: Part) -> Self {
         Self {
             question,
+            half: Half::Both,
             asked: Asked::default(),
             served: Map::default(),
             unplaced: HashMap::new(),
@@ -254,9 +290,9 @@ impl Tally {
             people: Map::default(),
             last_person: None,
             messages: Counted::new(part),
-            released: Counted::new(part),
             could_open: Counted::new(part),
-            months: HashMap::new(),
+            months: Map::default(),
+            last_day: (u64::MAX, 0),
             releasing: None,
             meetings: Map::default(),
             unattributed: 0,
@@ -270,12 +306,37 @@ impl Tally {
 
     /// Messages that are too many to be held go to the disk.
     #[must_use]
-    pub fn spilling(mut self, mut make: impl FnMut() -> Option<Box<dyn Spill>>) -> Self {
-        for counted in [&mut self.messages, &mut self.released, &mut self.could_open] {
+    pub fn spilling(mut self, mut make: impl FnMut() -> Option<Box<dyn Spill + Send>>) -> Self {
+        for counted in [&mut self.messages, &mut self.could_open] {
             if let Some(spill) = make() {
                 counted.spill_to(spill, None);
             }
         }
+        self
+    }
+
+    /// Only this half of the counting.
+    #[must_use]
+    pub fn half(mut self, half: Half) -> Self {
+        self.half = half;
+        self
+    }
+
+    /// Which half it counts.
+    pub fn counts(&self) -> Half {
+        self.half
+    }
+
+    /// Two halves of one scope are one.
+    #[must_use]
+    pub fn with(mut self, processes: Self) -> Self {
+        self.half = Half::Both;
+        self.meetings = processes.meetings;
+        self.unattributed = processes.unattributed;
+        self.not_kept = processes.not_kept;
+        self.traces = processes.traces;
+        self.first_ms = [self.first_ms, processes.first_ms].into_iter().flatten().min();
+        self.last_ms = self.last_ms.max(processes.last_ms);
         self
     }
 
@@ -303,7 +364,9 @@ impl Tally {
             return;
         }
         self.asked.insert(instance);
-        self.traces.lives(instance, life.to_ms);
+        if self.half.counts_processes() {
+            self.traces.lives(instance, life.to_ms);
+        }
         let to_ms = life.to_ms.map_or(u64::MAX, |to_ms| to_ms.saturating_add(LAG_MS));
         let stretch = Stretch { from_ms: life.from_ms, to_ms };
         match life.serves {
@@ -324,6 +387,9 @@ impl Tally {
 
     /// The first reading.
     pub fn note(&mut self, fact: &Fact) {
+        if !self.half.hears(fact.deed) {
+            return;
+        }
         let asked = &self.asked;
         self.traces.note(fact, &self.question, |one| asked.has(0, one));
         if fact.at_ms < self.question.from_ms || fact.at_ms >= self.question.to_ms {
@@ -349,7 +415,7 @@ impl Tally {
             }
             Deed::Deliver => {
                 if self.passed(fact) {
-                    self.count(fact, IN_TRANSIT);
+                    self.count(fact, IN_TRANSIT, false);
                 }
             }
             Deed::Passed => {
@@ -363,7 +429,7 @@ impl Tally {
             Deed::Send => {
                 if self.is_ours(fact) {
                     self.touch(fact);
-                    self.count(fact, IN_TRANSIT);
+                    self.count(fact, IN_TRANSIT, false);
                 }
             }
             _ => self.note_access(fact),
@@ -381,21 +447,19 @@ impl Tally {
                 }
             }
             Deed::Body if self.releasing == Some(fact.index) => {
-                let number = self.count(fact, Class::Headers.bit() | Class::Bodies.bit());
-                if let Some(number) = number {
-                    self.released.add(number, fact.item.message());
-                }
+                self.count(fact, Class::Headers.bit() | Class::Bodies.bit(), true);
             }
             Deed::Transit if self.releasing == Some(fact.index) => {
-                if let Some(number) = self.count(fact, IN_TRANSIT) {
-                    self.released.add(number, fact.item.message());
-                }
+                self.count(fact, IN_TRANSIT, true);
             }
             Deed::Month if self.releasing == Some(fact.index) => {
                 self.share(fact, Class::Headers.bit());
                 if let Some(Person { tenant, user: Some(user) }) = fact.person {
                     let month = u32::try_from(fact.item.number()).unwrap_or_default();
-                    self.months.entry((tenant, user)).or_default().insert(month);
+                    let months = self.months.entry((tenant, user)).or_default();
+                    if !months.contains(&month) {
+                        months.push(month);
+                    }
                 }
             }
             Deed::SignIn if self.is_ours(fact) && fact.person.is_some() => {
@@ -439,12 +503,14 @@ impl Tally {
 
     fn touch(&mut self, fact: &Fact) {
         self.used(fact.at_ms);
-        self.meetings.entry(fact.instance).or_default().active = true;
+        if self.half.counts_processes() {
+            self.meetings.entry(fact.instance).or_default().active = true;
+        }
     }
 
     /// Notes whose it was, and gives the number of the contract.
     fn share(&mut self, fact: &Fact, classes: Classes) -> Option<u32> {
-        let person = fact.person?;
+        let person = fact.person.filter(|_| self.half.counts_people())?;
         if let Some((known, of)) = self.last_person
             && known == person
             && of.classes & classes == classes
@@ -468,10 +534,11 @@ impl Tally {
         Some(known.number)
     }
 
-    fn count(&mut self, fact: &Fact, classes: Classes) -> Option<u32> {
-        let number = self.share(fact, classes)?;
-        self.messages.add(number, fact.item.message());
-        Some(number)
+    /// `is_certain`: its key was handed out.
+    fn count(&mut self, fact: &Fact, classes: Classes, is_certain: bool) {
+        if let Some(number) = self.share(fact, classes) {
+            self.messages.add(number, fact.item.message(), is_certain);
+        }
     }
 
     /// Instances that ended before `at_ms` will say nothing more: their connections are counted.
@@ -492,7 +559,7 @@ impl Tally {
 
     /// Whether the last reading has anything to look for.
     pub fn needs_more(&self) -> bool {
-        !self.months.is_empty() || self.opens_all()
+        self.half.counts_people() && (!self.months.is_empty() || self.opens_all())
     }
 
     /// Whether this component holds keys that open stored mail, or can ask for any.
@@ -524,12 +591,15 @@ impl Tally {
         if self.opens_all() {
             self.count_could_open(fact);
         }
-        let months = self.months.get(&(tenant, user));
-        if months.is_some_and(|months| months.contains(&month_of(fact.at_ms)))
+        let Some(months) = self.months.get(&(tenant, user)) else { return };
+        let day = fact.at_ms / DAY_MS;
+        if self.last_day.0 != day {
+            self.last_day = (day, month_of(fact.at_ms));
+        }
+        if months.contains(&self.last_day.1)
             && let Some(number) = self.share(fact, 0)
         {
-            self.messages.add(number, fact.item.message());
-            self.released.add(number, fact.item.message());
+            self.messages.add(number, fact.item.message(), true);
         }
     }
 
@@ -541,7 +611,7 @@ impl Tally {
         }
         let nobody = Fact { person: Some(Person { tenant, user: None }), ..*fact };
         if let Some(number) = self.share(&nobody, 0) {
-            self.could_open.add(number, fact.item.message());
+            self.could_open.add(number, fact.item.message(), false);
         }
     }
 
@@ -549,11 +619,9 @@ impl Tally {
     pub fn finish(mut self, proven: Proven) -> Finished {
         let left: u64 = self.meetings.drain().map(|(_, meetings)| meetings.unattributed()).sum();
         let unattributed_connections = self.unattributed + left;
-        let (upper, each) = self.messages.count(self.shares.len());
-        let (lower, _) = self.released.count(0);
-        let (all, could) = self.could_open.count(self.shares.len());
-        let overflowed =
-            self.messages.overflowed || self.released.overflowed || self.could_open.overflowed;
+        let (upper, lower, each) = self.messages.count(self.shares.len());
+        let (all, _, could) = self.could_open.count(self.shares.len());
+        let overflowed = self.messages.overflowed || self.could_open.overflowed;
         let of = |counts: &[u64], share: &Share| {
             counts.get(share.number as usize).copied().unwrap_or_default()
         };
