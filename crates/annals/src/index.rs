@@ -390,9 +390,12 @@ impl<'a> Reading<'a> {
 
     fn of(chapter: &'a Chapter, tally: &Tally, overlaps: bool) -> std::io::Result<Self> {
         let component = tally.question().component;
-        let own = u8::try_from(component.number()).unwrap_or(u8::MAX);
-        let edge = u8::try_from(Kind::Edge.number()).unwrap_or(u8::MAX);
+        let own = number_of(component);
         let processes = chapter.processes(Some(own))?;
+        let near: Vec<u8> = match tally.reach() {
+            Reach::OwnAnd(kinds) => kinds.iter().map(|kind| number_of(*kind)).collect(),
+            _ => Vec::new(),
+        };
         let wanted = tally.question().version.as_deref();
         let ranges = match (overlaps, tally.reach()) {
             // Behind the window only what these processes still did or had done to them.
@@ -410,11 +413,16 @@ impl<'a> Reading<'a> {
                 ranges
             }
             (true, Reach::Own) => sections(chapter, &[own, unknown_section()]),
-            (true, Reach::OwnAndEdges) => sections(chapter, &[own, edge, unknown_section()]),
+            (true, Reach::OwnAnd(_)) => {
+                sections(chapter, &[&[own, unknown_section()], &near[..]].concat())
+            }
             (true, Reach::Everywhere) => vec![(0, chapter.row_count())],
         };
-        let lives = processes.into_iter();
-        let lives = lives.filter_map(|one| Some((one.instance, one.life?))).collect();
+        let mut lives = processes;
+        for kind in near {
+            lives.extend(chapter.processes(Some(kind))?);
+        }
+        let lives = lives.into_iter().filter_map(|one| Some((one.instance, one.life?))).collect();
         Ok(Self {
             chapter,
             instances: chapter.instances()?,
@@ -432,8 +440,7 @@ impl<'a> Reading<'a> {
     }
 
     fn tell_kept(&self, tally: &mut Tally) -> std::io::Result<()> {
-        let all = tally.opens_all();
-        let hears = |deed| deed == Deed::Deliver || all && deed == Deed::Send;
+        let hears = tally.hears_kept();
         self.each(hears, |fact| tally.note_kept(&fact))
     }
 
@@ -471,6 +478,10 @@ impl<'a> Reading<'a> {
         }
         Ok(())
     }
+}
+
+fn number_of(kind: Kind) -> u8 {
+    u8::try_from(kind.number()).unwrap_or(u8::MAX)
 }
 
 fn sections(chapter: &Chapter, kinds: &[u8]) -> Vec<(u64, u64)> {

@@ -1,11 +1,13 @@
-//! Depart carries mail to where it goes: one batch of one tenant after another, and then leaves.
+//! Depart carries mail to where it goes, a list's to its members: one batch of one tenant after
+//! another, and then leaves.
 //!
 //! # Holds          the batch in hand, opened, in memory
 //! # May ask        post (what to carry), vault (its keys), names, fetch, directory, mailbox,
 //! #                signer (in its tenant's name)
 //! # Network        sockets that the warden dialled, at the ports of mail and no other
-//! # If taken over  the intruder gets the batch in hand and its relay sessions, and can lie about
-//! #                what became of it; every opened message is recorded
+//! # If taken over  the intruder gets the batch in hand, its relay sessions, the members of lists
+//! #                whose mail it spreads, and can lie about what became of it; every opened
+//! #                message is recorded
 //! # Never          opens what it was not handed; speaks for a second tenant; sends a bare CR or
 //! #                LF; writes a notice to anybody but a sender; takes apart mail
 //! #                that somebody else than its own tenant's person wrote, but for header fields
@@ -22,6 +24,8 @@ mod finish;
 
 mod here;
 mod outside;
+mod parked;
+mod spread;
 
 mod road;
 mod trust;
@@ -80,6 +84,11 @@ pub(crate) struct Limits {
     /// A destination that brings nothing to an end for so long is left alone: a few hosts that
     /// answer slowly, each in its five minutes, must not hold an instance for hours.
     pub attempt: Duration,
+    /// While other destinations of the batch wait behind this one, no word of it for so long lets
+    /// them go: somebody else carries them.
+    pub stall: Duration,
+    /// A connection that took its letters stays open so long for more; zero: not at all.
+    pub keep: Duration,
     /// An instance that has a tenant and nothing to do leaves after this: another one is born when
     /// there is mail again.
     pub idle: Duration,
@@ -94,6 +103,8 @@ impl Default for Limits {
             piece: Duration::from_secs(3 * 60),
             letter: Duration::from_secs(60 * 60),
             attempt: Duration::from_secs(10 * 60),
+            stall: Duration::from_secs(2),
+            keep: Duration::from_secs(2),
             idle: Duration::from_secs(30),
         }
     }
@@ -131,5 +142,6 @@ fn live(house: House, limits: Limits) -> ExitCode {
             break;
         }
     }
+    neighbours.lot.close_all();
     ExitCode::SUCCESS
 }

@@ -41,10 +41,12 @@ pub enum Deed {
     Passed = 19,
     /// A message on its way was released whole, with its envelope; the item is its id.
     Transit = 20,
+    /// A message was taken into the queue; the item is its id.
+    Queue = 21,
 }
 
 impl Deed {
-    const ALL: [Self; 20] = [
+    const ALL: [Self; 21] = [
         Self::Start,
         Self::Stop,
         Self::Connection,
@@ -65,6 +67,7 @@ impl Deed {
         Self::Other,
         Self::Passed,
         Self::Transit,
+        Self::Queue,
     ];
 
     pub fn from_number(number: u8) -> Option<Self> {
@@ -167,6 +170,12 @@ pub fn facts(index: u64, entry: &Entry, mut fact: impl FnMut(Fact)) {
             say(Deed::Arrival, of(*tenant, None), Item::of_connection(*connection));
             for one in messages {
                 say(Deed::Deliver, of(*tenant, Some(one.user)), Item(one.message.0));
+            }
+        }
+        Body::Queue { tenant, messages, .. } => {
+            say(Deed::Arrival, of(*tenant, None), Item::default());
+            for one in messages {
+                say(Deed::Queue, of(*tenant, Some(one.user)), Item(one.message.0));
             }
         }
         Body::Release { grant, tenant, user, released, .. } => {

@@ -11,7 +11,7 @@ use evidence::{Entry, month_of, rfc3339};
 use serde::Serialize;
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use terms::{GrantId, InstanceId, Kind, MessageId, TenantId, UserId};
+use terms::{ConnectionId, GrantId, InstanceId, Kind, MessageId, TenantId, UserId};
 
 /// A delivery is recorded within a second of its passing; a scanner may be gone by then.
 const LAG_MS: u64 = 5_000;
@@ -179,8 +179,8 @@ const IN_TRANSIT: Classes = Class::Addresses.bit() | Class::Headers.bit() | Clas
 pub enum Reach {
     /// Under instances of this kind.
     Own,
-    /// Under those, and under the edges that they served.
-    OwnAndEdges,
+    /// Under those, and under instances of kinds that they serve, or that serve them.
+    OwnAnd(&'static [Kind]),
     /// Anywhere: it records the deeds of others, or its grants open for others.
     Everywhere,
 }
@@ -208,7 +208,9 @@ impl Half {
     /// Whether a fact of this sort says anything to this half.
     pub fn hears(self, deed: Deed) -> bool {
         match deed {
-            Deed::Deliver | Deed::Body | Deed::Month | Deed::Transit => self.counts_people(),
+            Deed::Deliver | Deed::Queue | Deed::Body | Deed::Month | Deed::Transit => {
+                self.counts_people()
+            }
             Deed::Start | Deed::Stop | Deed::Connection | Deed::Arrival | Deed::Passed => {
                 self.counts_processes()
             }
@@ -252,8 +254,11 @@ pub struct Tally {
     question: Question,
     half: Half,
     asked: Asked,
-    /// Instances (edges) whose messages pass through an instance asked about (a scanner).
+    /// Instances (edges, dispatches) whose messages pass through an instance asked about (a
+    /// scanner).
     served: Map<InstanceId, HashMap<InstanceId, Stretch>>,
+    /// Dispatches, and by which access all that they queued came to them.
+    fed: Map<InstanceId, InstanceId>,
     /// Scanners of which it is not recorded whom they served: any edge's messages may have passed.
     unplaced: HashMap<InstanceId, Stretch>,
     /// Grants minted by an instance asked about (an identity).
@@ -284,6 +289,7 @@ impl Tally {
             half: Half::Both,
             asked: Asked::default(),
             served: Map::default(),
+            fed: Map::default(),
             unplaced: HashMap::new(),
             grants: Set::default(),
             shares: BTreeMap::new(),
@@ -346,11 +352,10 @@ impl Tally {
 
     pub fn reach(&self) -> Reach {
         match self.question.component {
-            Kind::Scanner => Reach::OwnAndEdges,
-            Kind::Edge | Kind::Access | Kind::Names | Kind::Zone | Kind::Ledger | Kind::Mirror => {
-                Reach::Own
-            }
-            Kind::Dispatch | Kind::Depart => Reach::Own,
+            Kind::Scanner => Reach::OwnAnd(&[Kind::Edge, Kind::Dispatch]),
+            Kind::Access => Reach::OwnAnd(&[Kind::Dispatch]),
+            Kind::Edge | Kind::Names | Kind::Zone | Kind::Ledger | Kind::Mirror => Reach::Own,
+            Kind::Dispatch | Kind::Depart | Kind::Pages | Kind::Metrics => Reach::Own,
             _ => Reach::Everywhere,
         }
     }
@@ -358,6 +363,10 @@ impl Tally {
     /// Learns of a process; again when it has ended.
     pub fn meet(&mut self, instance: InstanceId, life: &Life) {
         let wanted = &self.question;
+        if (wanted.component, life.kind) == (Kind::Access, Kind::Dispatch) {
+            self.fed.extend(life.serves.map(|access| (instance, access)));
+            return;
+        }
         let is_version =
             wanted.version.as_ref().is_none_or(|wanted| wanted == life.version.as_str());
         if life.kind != wanted.component || !is_version || life.from_ms >= wanted.to_ms {
@@ -370,7 +379,10 @@ impl Tally {
         let to_ms = life.to_ms.map_or(u64::MAX, |to_ms| to_ms.saturating_add(LAG_MS));
         let stretch = Stretch { from_ms: life.from_ms, to_ms };
         match life.serves {
-            Some(edge) => drop(self.served.entry(edge).or_default().insert(instance, stretch)),
+            Some(other) if life.kind == Kind::Scanner => {
+                self.served.entry(other).or_default().insert(instance, stretch);
+            }
+            Some(_) => {}
             None if life.kind == Kind::Scanner => drop(self.unplaced.insert(instance, stretch)),
             None => {}
         }
@@ -398,10 +410,12 @@ impl Tally {
         match fact.deed {
             Deed::Connection => {
                 if let Some(connection) = fact.item.connection().filter(|_| self.is_ours(fact)) {
-                    self.used(fact.at_ms);
-                    let meetings = self.meetings.entry(fact.instance).or_default();
-                    meetings.met(fact.at_ms, connection);
+                    self.met(fact, connection);
                 }
+            }
+            // It was born for one person's connection: that is how it met somebody.
+            Deed::Start if self.question.component == Kind::Dispatch && self.is_ours(fact) => {
+                self.met(fact, ConnectionId::default());
             }
             Deed::Arrival => {
                 if self.passed(fact) {
@@ -409,11 +423,13 @@ impl Tally {
                     let meetings = self.meetings.entry(fact.instance).or_default();
                     match fact.item.connection() {
                         Some(connection) => meetings.delivered(connection),
+                        // It has one connection, however late its birth was written down.
+                        None if self.question.component == Kind::Dispatch => meetings.active = true,
                         None => meetings.delivered_unnamed(fact.at_ms),
                     }
                 }
             }
-            Deed::Deliver => {
+            Deed::Deliver | Deed::Queue => {
                 if self.passed(fact) {
                     self.count(fact, IN_TRANSIT, false);
                 }
@@ -486,13 +502,20 @@ impl Tally {
         self.asked.has(0, fact.instance) || self.asked.has(1, fact.start)
     }
 
-    /// A message passed through an instance asked about, or through an edge with a scanner asked
-    /// about.
+    fn met(&mut self, fact: &Fact, connection: ConnectionId) {
+        self.used(fact.at_ms);
+        self.meetings.entry(fact.instance).or_default().met(fact.at_ms, connection);
+    }
+
+    /// A message passed through an instance asked about, or through one with a scanner asked
+    /// about, or came to a dispatch by an access asked about.
     fn passed(&self, fact: &Fact) -> bool {
         let lived = |life: &Stretch| (life.from_ms..=life.to_ms).contains(&fact.at_ms);
-        let served = self.served.get(&fact.instance);
+        let is_fed = |access: &InstanceId| self.asked.instances.contains(access);
+        let served = || self.served.get(&fact.instance);
         self.is_ours(fact)
-            || served.is_some_and(|served| served.values().any(lived))
+            || self.fed.get(&fact.instance).is_some_and(is_fed)
+            || served().is_some_and(|served| served.values().any(lived))
             || self.unplaced.values().any(lived)
     }
 
@@ -579,10 +602,21 @@ impl Tally {
         self.opens_all() || self.months.values().flatten().any(|month| (from..=to).contains(month))
     }
 
+    /// Facts of which sorts the last reading hears.
+    pub fn hears_kept(&self) -> impl Fn(Deed) -> bool + use<> {
+        let is_on_its_way = self.opens_all_on_its_way();
+        move |deed| match deed {
+            Deed::Deliver => true,
+            Deed::Send | Deed::Queue => is_on_its_way,
+            _ => false,
+        }
+    }
+
     /// The last reading: every message of a released month counts, whenever it was kept.
     pub fn note_kept(&mut self, fact: &Fact) {
         let Some(Person { tenant, user: Some(user) }) = fact.person else { return };
-        if self.opens_all_on_its_way() && fact.deed == Deed::Send {
+        let is_on_its_way = matches!(fact.deed, Deed::Send | Deed::Queue);
+        if self.opens_all_on_its_way() && is_on_its_way {
             return self.count_could_open(fact);
         }
         if fact.deed != Deed::Deliver {

@@ -4,6 +4,7 @@ use crate::Fault;
 use crate::audit::{self, Domains};
 use crate::doors::Doors;
 use crate::memory::Memory;
+use crate::tally::Tally;
 use crate::telling::{Pen, syslog_line};
 use compartment::{House, now_ms};
 use evidence::rfc3339;
@@ -58,6 +59,7 @@ pub struct Desk {
     domains: Domains,
     sources: HashMap<Source, Option<String>>,
     memory: Memory,
+    tally: Tally,
     begun: Instant,
     kept: Instant,
     stream: Stream,
@@ -97,6 +99,7 @@ impl Desk {
             domains: Domains::default(),
             sources: HashMap::new(),
             memory,
+            tally: Tally::default(),
             begun: Instant::now(),
             kept: Instant::now(),
             stream: Stream::default(),
@@ -104,7 +107,11 @@ impl Desk {
             decoys_asked: None,
             audit: None,
             doors,
-            host_name: house.start.host_name.clone(),
+            // RFC 5424 §6.2.4: `-` where there is none.
+            host_name: match house.start.host_name.as_str() {
+                "" => "-".to_owned(),
+                name => name.to_owned(),
+            },
             events: 0,
             incidents: 0,
             leaving: None,
@@ -165,6 +172,10 @@ impl Desk {
         let held = frame.descriptors.pop();
         match frame.read::<Order>() {
             Ok(Order::Stop) => self.leaving = Some(Instant::now()),
+            Ok(Order::Count) => {
+                let counted = Report::Counted(self.tally.counts());
+                let _ = hub.send(warden, 0, &counted, Vec::new());
+            }
             Ok(Order::Pulse) => drop(hub.send(warden, 0, &Report::Alive, Vec::new())),
             Ok(Order::Join(label)) => {
                 if let Some(held) = held {
@@ -338,6 +349,9 @@ impl Desk {
         for (index, octets) in (first_index..).zip(&entries) {
             if let Some(read) = evidence::Frame::parse(octets) {
                 self.vigil.learn(index < self.stream.news_from);
+                if index >= self.stream.news_from {
+                    self.tally.take(&read.entry.body);
+                }
                 let at_ms = read.entry.time_ms;
                 self.weigh(&Fact::Entry(read.entry), at_ms, hub, warden);
             }

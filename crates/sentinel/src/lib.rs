@@ -25,6 +25,7 @@
 pub mod audit;
 
 mod desk;
+mod tally;
 mod telling;
 
 mod doors;

@@ -176,8 +176,7 @@ impl Vault {
         for (place, item) in items {
             let TransitItem { message, class, epoch, wrapped, .. } = item;
             let pair = pairs.entry(epoch).or_insert_with(|| {
-                let pair = is_here.then(|| self.keys.transit_pair(tenant, epoch)).flatten();
-                pair.map(Arc::new)
+                is_here.then(|| self.keys.transit_pair(tenant, epoch)).flatten()
             });
             let wrapped = Wrapped::parse(&wrapped).ok().filter(|one| one.share.epoch == epoch);
             let class = match class {
