@@ -8,6 +8,7 @@
     allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
+mod asked;
 mod contained;
 mod counted;
 mod fact;
@@ -16,17 +17,19 @@ mod measure;
 mod meetings;
 mod quick;
 mod roll;
+mod shares;
 mod statement;
 mod words;
 
 #[cfg(test)]
 mod tests;
 
+pub use asked::Half;
 pub use contained::{Condition, Containment, Detection};
 pub use counted::{Part, Spill};
 pub use fact::{Deed, Fact, Item, Person, facts};
 pub use likeness::{Likeness, compare};
-pub use measure::{Contract, Finished, Half, Proven, Question, Reach, Scope, Tally, measure};
+pub use measure::{Contract, Finished, Proven, Question, Reach, Scope, Tally, measure};
 pub use roll::{Life, Roll};
 pub use statement::{Ciphertexts, KeyEvent, Statement, StatementMaker};
 pub use words::{Language, tell, tell_statement};

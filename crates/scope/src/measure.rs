@@ -1,16 +1,17 @@
 //! Three readings: the first finds the instances, the second their deeds, the third the messages
 //! that stand behind released months, or behind keys that could open everything.
 
+use crate::asked::{Asked, Half};
 use crate::contained::{Containment, Traces};
 use crate::counted::{Counted, Part, Spill};
 use crate::fact::{Deed, Fact, Person, facts};
 use crate::meetings::Meetings;
 use crate::quick::{Map, Set};
 use crate::roll::{Life, Roll};
+use crate::shares::{Class, Classes, IN_TRANSIT, Share, Shares};
 use evidence::{Entry, month_of, rfc3339};
 use serde::Serialize;
-use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use terms::{ConnectionId, GrantId, InstanceId, Kind, MessageId, TenantId, UserId};
 
 /// A delivery is recorded within a second of its passing; a scanner may be gone by then.
@@ -121,59 +122,6 @@ struct Stretch {
     to_ms: u64,
 }
 
-struct Share {
-    number: u32,
-    accounts: u64,
-    classes: Classes,
-}
-
-/// A set of classes, one bit each.
-type Classes = u8;
-
-/// What is known of somebody who was met: the number of the contract, and the classes that were
-/// noted of them already.
-#[derive(Clone, Copy)]
-struct Known {
-    number: u32,
-    classes: Classes,
-}
-
-/// In the order of what they tell.
-#[derive(Clone, Copy)]
-enum Class {
-    Addresses,
-    Headers,
-    Bodies,
-    Verifiers,
-    Credentials,
-}
-
-impl Class {
-    const ALL: [Self; 5] =
-        [Self::Addresses, Self::Headers, Self::Bodies, Self::Verifiers, Self::Credentials];
-
-    const fn bit(self) -> Classes {
-        1 << self as u8
-    }
-
-    fn words(of: Classes) -> Vec<&'static str> {
-        let noted = Self::ALL.into_iter().filter(|class| of & class.bit() != 0);
-        noted.map(Self::word).collect()
-    }
-
-    fn word(self) -> &'static str {
-        match self {
-            Self::Addresses => "addresses",
-            Self::Headers => "headers",
-            Self::Bodies => "bodies",
-            Self::Verifiers => "verifiers",
-            Self::Credentials => "credentials",
-        }
-    }
-}
-
-const IN_TRANSIT: Classes = Class::Addresses.bit() | Class::Headers.bit() | Class::Bodies.bit();
-
 /// Where facts of a component are found in an index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
@@ -183,70 +131,6 @@ pub enum Reach {
     OwnAnd(&'static [Kind]),
     /// Anywhere: it records the deeds of others, or its grants open for others.
     Everywhere,
-}
-
-/// Which half of the counting one tally does: two processors share a scope, and each reads all of
-/// it, and keeps the half that the other does not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Half {
-    Both,
-    /// Whose messages, and which.
-    People,
-    /// Connections, lives, alarms.
-    Processes,
-}
-
-impl Half {
-    fn counts_people(self) -> bool {
-        self != Self::Processes
-    }
-
-    fn counts_processes(self) -> bool {
-        self != Self::People
-    }
-
-    /// Whether a fact of this sort says anything to this half.
-    pub fn hears(self, deed: Deed) -> bool {
-        match deed {
-            Deed::Deliver | Deed::Queue | Deed::Body | Deed::Month | Deed::Transit => {
-                self.counts_people()
-            }
-            Deed::Start | Deed::Stop | Deed::Connection | Deed::Arrival | Deed::Passed => {
-                self.counts_processes()
-            }
-            _ => true,
-        }
-    }
-}
-
-/// The instances asked about.
-#[derive(Default)]
-struct Asked {
-    instances: Set<InstanceId>,
-    /// The process and the author that were looked up last: rows of one stand together.
-    last: [Cell<Option<(InstanceId, bool)>>; 2],
-}
-
-impl Asked {
-    fn insert(&mut self, instance: InstanceId) {
-        self.instances.insert(instance);
-        self.last.iter().for_each(|last| last.set(None));
-    }
-
-    /// Looks up once for each run of rows; `place` is 0 for processes, 1 for authors.
-    fn has(&self, place: usize, instance: InstanceId) -> bool {
-        let last = self.last.get(place);
-        if let Some((known, is_asked)) = last.and_then(Cell::get)
-            && known == instance
-        {
-            return is_asked;
-        }
-        let is_asked = self.instances.contains(&instance);
-        if let Some(last) = last {
-            last.set(Some((instance, is_asked)));
-        }
-        is_asked
-    }
 }
 
 /// Counts facts.
@@ -263,9 +147,7 @@ pub struct Tally {
     unplaced: HashMap<InstanceId, Stretch>,
     /// Grants minted by an instance asked about (an identity).
     grants: Set<GrantId>,
-    shares: BTreeMap<TenantId, Share>,
-    people: Map<Person, Known>,
-    last_person: Option<(Person, Known)>,
+    shares: Shares,
     messages: Counted,
     could_open: Counted,
     months: Map<(TenantId, UserId), Vec<u32>>,
@@ -292,9 +174,7 @@ impl Tally {
             fed: Map::default(),
             unplaced: HashMap::new(),
             grants: Set::default(),
-            shares: BTreeMap::new(),
-            people: Map::default(),
-            last_person: None,
+            shares: Shares::default(),
             messages: Counted::new(part),
             could_open: Counted::new(part),
             months: Map::default(),
@@ -531,30 +411,9 @@ impl Tally {
         }
     }
 
-    /// Notes whose it was, and gives the number of the contract.
     fn share(&mut self, fact: &Fact, classes: Classes) -> Option<u32> {
         let person = fact.person.filter(|_| self.half.counts_people())?;
-        if let Some((known, of)) = self.last_person
-            && known == person
-            && of.classes & classes == classes
-        {
-            return Some(of.number);
-        }
-        let known = self.people.get(&person).copied();
-        if let Some(known) = known.filter(|known| known.classes & classes == classes) {
-            self.last_person = Some((person, known));
-            return Some(known.number);
-        }
-        let number = u32::try_from(self.shares.len()).unwrap_or(u32::MAX);
-        let first = Share { number, accounts: 0, classes: 0 };
-        let share = self.shares.entry(person.tenant).or_insert(first);
-        share.classes |= classes;
-        share.accounts += u64::from(known.is_none() && person.user.is_some());
-        let classes = classes | known.map_or(0, |known| known.classes);
-        let known = Known { number: share.number, classes };
-        self.people.insert(person, known);
-        self.last_person = Some((person, known));
-        Some(known.number)
+        Some(self.shares.note(person, classes))
     }
 
     /// `is_certain`: its key was handed out.
@@ -653,13 +512,13 @@ impl Tally {
     pub fn finish(mut self, proven: Proven) -> Finished {
         let left: u64 = self.meetings.drain().map(|(_, meetings)| meetings.unattributed()).sum();
         let unattributed_connections = self.unattributed + left;
-        let (upper, lower, each) = self.messages.count(self.shares.len());
-        let (all, _, could) = self.could_open.count(self.shares.len());
+        let (upper, lower, each) = self.messages.count(self.shares.contracts.len());
+        let (all, _, could) = self.could_open.count(self.shares.contracts.len());
         let overflowed = self.messages.overflowed || self.could_open.overflowed;
         let of = |counts: &[u64], share: &Share| {
             counts.get(share.number as usize).copied().unwrap_or_default()
         };
-        let contracts = self.shares.iter().map(|(tenant, share)| Contract {
+        let contracts = self.shares.contracts.iter().map(|(tenant, share)| Contract {
             tenant: tenant.to_string(),
             accounts: share.accounts,
             messages: of(&each, share),
