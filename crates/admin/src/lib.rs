@@ -16,6 +16,7 @@ mod approvals;
 mod domains;
 mod endings;
 mod keys;
+mod lists;
 mod outgoing;
 mod passing;
 mod peers;
@@ -139,12 +140,16 @@ fn act(peers: &mut Peers<'_>, request: Request) -> Answer {
         Request::Status => records::status(peers),
         Request::TenantSet { .. } => approvals::set_tenant(peers, request),
         Request::TenantSending { name, change } => outgoing::set(peers, name, change),
-        Request::DomainSet { domain, catch_all } => outgoing::set_domain(peers, domain, catch_all),
+        Request::DomainSet { domain, catch_all, mta_sts, max_age_seconds } => {
+            let wish = outgoing::DomainWish { catch_all, mta_sts, max_age_seconds };
+            outgoing::set_domain(peers, domain, wish)
+        }
         Request::UserForward { address, to, keep } => passing::forward(peers, address, to, keep),
         Request::UserAway { address, absence } => passing::away(peers, address, absence),
         Request::GroupChange { address, tenant, with, without } => {
             passing::change_group(peers, address, tenant, (with, without))
         }
+        Request::List { list } => lists::act(peers, list),
         Request::GroupRemove { address } => passing::remove_group(peers, address),
         Request::GroupList { address, tenant } => passing::list_groups(peers, address, tenant),
         Request::DomainGateway { domain, host, is_listed } => {

@@ -63,6 +63,11 @@ impl<'a> Peers<'a> {
         self.house.start.demo
     }
 
+    /// The host of the public pages; empty: there are none.
+    pub fn pages_host(&self) -> &str {
+        wire::pages::host_of(&self.house.start.pages_url)
+    }
+
     pub fn host_name(&self) -> &str {
         &self.house.start.host_name
     }

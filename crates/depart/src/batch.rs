@@ -4,7 +4,7 @@ use crate::Fault;
 use crate::fates::{Fate, Leg, Obstacle};
 use crate::neighbours::{Batch, Neighbours};
 use crate::opening::{Hand, Opened};
-use crate::{here, outside, told};
+use crate::{here, outside, spread, told};
 use notice::Action;
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
@@ -51,6 +51,10 @@ pub(crate) fn carry(batch: Batch, house: &mut Neighbours) -> Result<(), Fault> {
             }
             (Errand::Carry, Hop::Here) => {
                 here::deliver(&mut leg, &hands, house);
+                leg.end(&hands, house)?;
+            }
+            (Errand::Carry, Hop::List) => {
+                spread::spread(&mut leg, &hands, house);
                 leg.end(&hands, house)?;
             }
             (Errand::Carry, _) => match outward.iter_mut().find(|way| is_same_way(way, &leg)) {
@@ -134,7 +138,8 @@ fn tell_late(leg: &mut Leg, hands: &Hands, house: &mut Neighbours) -> Result<(),
 impl Leg {
     /// Tells whom it concerns, then post. What could not be told is tried again.
     pub(crate) fn end(&mut self, hands: &Hands, house: &mut Neighbours) -> Result<(), Fault> {
-        if let Err(fault) = told::tell_all(self, hands, house) {
+        let told = spread::tell_returned(self, house);
+        if let Err(fault) = told.and_then(|()| told::tell_all(self, hands, house)) {
             house.report(&Report::Note { text: format!("depart: {fault}") });
             for fate in &mut self.fates {
                 if matches!(fate, Fate::Failed(_)) {

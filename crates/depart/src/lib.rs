@@ -1,11 +1,13 @@
-//! Depart carries mail to where it goes: one batch of one tenant after another, and then leaves.
+//! Depart carries mail to where it goes, a list's to its members: one batch of one tenant after
+//! another, and then leaves.
 //!
 //! # Holds          the batch in hand, opened, in memory
 //! # May ask        post (what to carry), vault (its keys), names, fetch, directory, mailbox,
 //! #                signer (in its tenant's name)
 //! # Network        sockets that the warden dialled, at the ports of mail and no other
-//! # If taken over  the intruder gets the batch in hand and its relay sessions, and can lie about
-//! #                what became of it; every opened message is recorded
+//! # If taken over  the intruder gets the batch in hand, its relay sessions, the members of lists
+//! #                whose mail it spreads, and can lie about what became of it; every opened
+//! #                message is recorded
 //! # Never          opens what it was not handed; speaks for a second tenant; sends a bare CR or
 //! #                LF; writes a notice to anybody but a sender; takes apart mail
 //! #                that somebody else than its own tenant's person wrote, but for header fields
@@ -23,6 +25,7 @@ mod finish;
 mod here;
 mod outside;
 mod parked;
+mod spread;
 
 mod road;
 mod trust;

@@ -123,6 +123,11 @@ impl Neighbours {
         &self.house.start.host_name
     }
 
+    /// Where the public pages are; empty: there are none.
+    pub(crate) fn pages_url(&self) -> &str {
+        &self.house.start.pages_url
+    }
+
     pub(crate) fn smtp_port(&self) -> u16 {
         self.house.start.relay.port
     }

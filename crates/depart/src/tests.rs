@@ -6,6 +6,7 @@ mod finished;
 mod hostile;
 mod house;
 mod letters;
+mod lists;
 mod roads;
 
 // The jailed test plays the same neighbours.

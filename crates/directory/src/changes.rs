@@ -6,7 +6,7 @@ use crate::resolve::Lookup;
 use crate::statements::Statements;
 use crate::tables::{DomainRow, PersonRow, Tables, TenantRow};
 use crate::{Fault, canonical, trace_token};
-use compartment::{now_ms, random};
+use compartment::now_ms;
 use evidence::Body;
 use rows::RowKey;
 use std::collections::BTreeSet;
@@ -16,6 +16,8 @@ use wire::directory::{
     APPROVING, Domain, FromAdmin, Part, ROLES, SendingSettings, TRUSTED_SEALERS, Tenant,
     TenantSettings, ToAdmin, User, WAY_BACK, Who,
 };
+use wire::lists;
+use wire::pages::TransportPolicy;
 
 /// Aliases of one person.
 const ALIASES: usize = 100;
@@ -68,6 +70,9 @@ impl Changes<'_> {
             FromAdmin::CatchAll { domain, address } => {
                 self.change_catch_all(&domain, address.as_deref())
             }
+            FromAdmin::Transport { domain, mode, max_age_seconds } => {
+                self.change_transport(&domain, mode, max_age_seconds)
+            }
             FromAdmin::Forward { address, change } => self.forward(&address, change),
             FromAdmin::Away { address, absence } => self.away(&address, absence),
             FromAdmin::GroupChange { address, tenant, with, without } => {
@@ -84,6 +89,7 @@ impl Changes<'_> {
             FromAdmin::GatewayList { domain, addresses, sync_ms, is_last } => {
                 self.list_gateway(&domain, &addresses, sync_ms, is_last)
             }
+            FromAdmin::List(command) => self.list_command(command),
             FromAdmin::Searched { contracts, files, bytes, found } => {
                 self.searched(contracts, files, bytes, &found)
             }
@@ -207,8 +213,7 @@ impl Changes<'_> {
             let hint = "see `tenant list`; choose another name";
             return Ok(refused("a name that no tenant has", name, hint));
         }
-        let tenant = TenantId(random());
-        self.friends.make_tenant(tenant)?;
+        let tenant = self.key_for_tenant(name)?;
         self.friends.record_change(tenant, None, "tenant.add")?;
         let row = TenantRow {
             name: name.to_owned(),
@@ -257,7 +262,8 @@ impl Changes<'_> {
         }
         self.friends.record_change(id, None, "domain.add")?;
         self.tables.add_domain(self.key, &domain, id)?;
-        Ok(ToAdmin::Domain(Domain { domain, tenant: row.name, catch_all: None }))
+        let transport = TransportPolicy::default();
+        Ok(ToAdmin::Domain(Domain { domain, tenant: row.name, catch_all: None, transport }))
     }
 
     fn list_domains(&mut self, tenant: Option<&str>) -> Result<ToAdmin, Fault> {
@@ -270,8 +276,9 @@ impl Changes<'_> {
         };
         let mut domains = Vec::new();
         for (id, row) in of {
-            for DomainRow { name, catch_all } in self.tables.domain_rows(self.key, Some(id))? {
-                domains.push(Domain { domain: name, tenant: row.name.clone(), catch_all });
+            for one in self.tables.domain_rows(self.key, Some(id))? {
+                let DomainRow { name: domain, catch_all, transport } = one;
+                domains.push(Domain { domain, tenant: row.name.clone(), catch_all, transport });
             }
         }
         Ok(ToAdmin::Domains(domains))
@@ -300,8 +307,7 @@ impl Changes<'_> {
             }
         }
         addresses.dedup();
-        let user = UserId(random());
-        self.friends.make_user(id, user)?;
+        let user = self.key_for_user(id, &addresses)?;
         self.friends.record_change(id, Some(user), "user.add")?;
         let address = addresses.remove(0);
         let person = PersonRow {
@@ -330,9 +336,15 @@ impl Changes<'_> {
             let hint = "return paths of mail that is passed on begin so";
             return Ok(Some(refused("another address", address, hint)));
         }
+        if lists::word(address).is_some() {
+            let hint = "words about a list's subscriptions look so";
+            return Ok(Some(refused("another address", address, hint)));
+        }
         let is_group = self.tables.group(self.key, address)?.is_some();
-        if is_group || self.tables.person_by_address(self.key, address)?.is_some() {
-            let hint = "see `user list` and `group list`";
+        let is_list = self.tables.list(self.key, address)?.is_some()
+            || self.tables.owned(self.key, address)?.is_some();
+        if is_group || is_list || self.tables.person_by_address(self.key, address)?.is_some() {
+            let hint = "see `user list`, `group list` and `list list`";
             return Ok(Some(refused("an address that nobody has", address, hint)));
         }
         Ok(None)

@@ -4,6 +4,7 @@
 //! question is put once more where asking twice does no harm.
 
 use crate::Fault;
+use crate::stop::{Step, Stop};
 use compartment::House;
 use flight::Scanners;
 use rustix::event::{PollFd, PollFlags, poll};
@@ -17,6 +18,7 @@ use std::time::{Duration, Instant};
 use terms::{Kind, TenantId, UserId};
 use wire::control::{Order, Report};
 use wire::directory::{FromDispatch, Onward, Sending, Stated, Statement, ToDispatch};
+use wire::lists::{Answer as Listed, May as MayPost, Question as Posting};
 use wire::mailbox::{FromEdge, Journey, ToEdge};
 use wire::names::{Answer, Outcome, Question, Security};
 use wire::post::{FromSender, Limits, Outgoing, Route, ToSender};
@@ -271,6 +273,26 @@ impl Neighbours {
         let what = format!("a statement was not believed: {refused:?}");
         self.report(&Report::Alarm { what });
         None
+    }
+
+    /// What a list's members are told with to whoever spreads the message; or why it is not.
+    pub(crate) fn may_post(&mut self, list: &str, bytes: u64) -> Step<[u8; 16]> {
+        let question = Posting::MayPost { list: list.to_owned(), author: None, bytes };
+        let question = FromDispatch::List(question);
+        match self.ask(Kind::Directory, &question, &[], DIRECTORY_LIMIT)? {
+            ToDispatch::List(Listed::May(MayPost::Yes { permit })) => Ok(permit),
+            ToDispatch::List(Listed::May(MayPost::No)) => {
+                Err(Stop::no(550, (7, 2), "you may not post to this list"))
+            }
+            ToDispatch::List(Listed::May(MayPost::TooLarge { limit })) => {
+                let text = format!("this list spreads messages of at most {limit} octets");
+                Err(Stop::no(552, (3, 4), text))
+            }
+            ToDispatch::List(Listed::Unknown) => {
+                Err(Stop::no(550, (1, 1), "nobody of that name here"))
+            }
+            _ => Err(Fault::Away("directory").into()),
+        }
     }
 
     /// The destinations' tokens, in the order asked.

@@ -4,7 +4,7 @@ use crate::report::{Ask, Facts, Sealed, Told};
 use crate::{
     access, acts, admin, depart, directory, dispatch, edge, fetch, gate, identity, keeper,
 };
-use crate::{ledgers, post, scanner, signer, sockets, vault};
+use crate::{ledgers, pages, post, scanner, signer, sockets, vault};
 use compartment::House;
 use evidence::Author;
 use std::collections::{HashMap, VecDeque};
@@ -62,6 +62,7 @@ fn part(kind: Kind) -> Part {
         Kind::Scanner => (keeper::nothing, scanner::serve),
         Kind::Edge => (edge::abuse, edge::serve),
         Kind::Access => (access::abuse, access::serve),
+        Kind::Pages => (pages::abuse, pages::serve),
         Kind::Dispatch => (dispatch::abuse, dispatch::serve),
         Kind::Post => (post::abuse, post::serve),
         Kind::Depart => (depart::abuse, depart::serve),

@@ -20,6 +20,7 @@ mod connection;
 
 mod examination;
 mod judgement;
+mod listing;
 mod onward;
 mod sealing;
 

@@ -2,6 +2,7 @@
 
 mod answers;
 mod arrivals;
+mod listing;
 mod onward;
 
 // The jailed test plays the same neighbours.

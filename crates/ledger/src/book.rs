@@ -467,6 +467,10 @@ impl<V: Volume> Book<V> {
         self.feed_mirror(now_ms)
     }
 
+    pub fn size(&self) -> u64 {
+        self.store.size()
+    }
+
     /// Milliseconds until `tick` has something to do.
     pub fn next_tick_ms(&self, now_ms: u64) -> Option<u64> {
         let linger = self.batch_since_ms.map(|since| since + LINGER_MS);

@@ -11,7 +11,7 @@ use crate::store::Store;
 use crate::table::seconds;
 use carrying::{Carried, Idle};
 use compartment::now_ms;
-use handing::Batch;
+use handing::{Batch, Letters};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 use terms::{Kind, TenantId, UserId};
@@ -63,6 +63,7 @@ pub struct Desk {
     staged: usize,
     idle: Vec<Idle>,
     carried: HashMap<Peer, Carried>,
+    letters: Letters,
     /// When something was handed out last.
     handed_out: Option<Instant>,
     vault: Option<Peer>,
@@ -90,6 +91,7 @@ impl Desk {
             staged: 0,
             idle: Vec::new(),
             carried: HashMap::new(),
+            letters: Letters::default(),
             handed_out: None,
             vault: None,
             announced: HashMap::new(),
@@ -163,9 +165,8 @@ impl Desk {
 
     fn obey(&mut self, frame: Frame) {
         match frame.read::<Order>() {
-            Ok(Order::Pulse) => {
-                let _ = self.hub.send(self.warden, 0, &Report::Alive, Vec::new());
-            }
+            Ok(Order::Count) => self.tell_counts(),
+            Ok(Order::Pulse) => drop(self.hub.send(self.warden, 0, &Report::Alive, Vec::new())),
             Ok(Order::Stop) => self.leaving = Some(Instant::now() + FAREWELL),
             Ok(Order::Join(label)) => {
                 let Some(fd) = frame.descriptors.into_iter().next() else { return };
@@ -200,6 +201,7 @@ impl Desk {
         let understood = match (label.kind, label.person) {
             (Kind::Dispatch, Some(person)) => self.answer_sender(peer, Some(person), frame),
             (Kind::Edge, _) => self.answer_sender(peer, None, frame),
+            (Kind::Directory, _) => self.answer_directory(peer, frame),
             (Kind::Depart, _) => self.answer_depart(peer, label.instance, frame),
             (Kind::Admin, _) => frame.read().map(|asked| self.answer_admin(peer, call, asked)),
             (Kind::Ledger, _) => frame.read().map(|answer| self.hear_ledger(call, &answer)),

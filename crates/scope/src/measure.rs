@@ -234,7 +234,7 @@ impl Tally {
             Kind::Scanner => Reach::OwnAnd(&[Kind::Edge, Kind::Dispatch]),
             Kind::Access => Reach::OwnAnd(&[Kind::Dispatch]),
             Kind::Edge | Kind::Names | Kind::Zone | Kind::Ledger | Kind::Mirror => Reach::Own,
-            Kind::Dispatch | Kind::Depart => Reach::Own,
+            Kind::Dispatch | Kind::Depart | Kind::Pages | Kind::Metrics => Reach::Own,
             _ => Reach::Everywhere,
         }
     }

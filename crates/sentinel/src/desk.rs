@@ -3,6 +3,7 @@
 use crate::Fault;
 use crate::audit::{self, Domains};
 use crate::memory::Memory;
+use crate::tally::Tally;
 use crate::telling::{Pen, send_syslog, syslog_line};
 use compartment::{House, now_ms};
 use evidence::rfc3339;
@@ -57,6 +58,7 @@ pub struct Desk {
     domains: Domains,
     sources: HashMap<Source, Option<String>>,
     memory: Memory,
+    tally: Tally,
     begun: Instant,
     kept: Instant,
     stream: Stream,
@@ -90,6 +92,7 @@ impl Desk {
             domains: Domains::default(),
             sources: HashMap::new(),
             memory,
+            tally: Tally::default(),
             begun: Instant::now(),
             kept: Instant::now(),
             stream: Stream::default(),
@@ -156,6 +159,10 @@ impl Desk {
         let held = frame.descriptors.pop();
         match frame.read::<Order>() {
             Ok(Order::Stop) => self.leaving = Some(Instant::now()),
+            Ok(Order::Count) => {
+                let counted = Report::Counted(self.tally.counts());
+                let _ = hub.send(warden, 0, &counted, Vec::new());
+            }
             Ok(Order::Pulse) => drop(hub.send(warden, 0, &Report::Alive, Vec::new())),
             Ok(Order::Join(label)) => {
                 if let Some(held) = held {
@@ -306,6 +313,9 @@ impl Desk {
         for (index, octets) in (first_index..).zip(&entries) {
             if let Some(read) = evidence::Frame::parse(octets) {
                 self.vigil.learn(index < self.stream.news_from);
+                if index >= self.stream.news_from {
+                    self.tally.take(&read.entry.body);
+                }
                 let at_ms = read.entry.time_ms;
                 self.weigh(&Fact::Entry(read.entry), at_ms, hub, warden);
             }

@@ -22,6 +22,7 @@ pub mod audit;
 
 mod desk;
 mod memory;
+mod tally;
 mod telling;
 
 use compartment::House;

@@ -90,6 +90,9 @@ settings! {
         data: PathBuf = "\"/var/lib/sekisho\"",
         /// Our name in banners, `Received` and `Authentication-Results`.
         host_name: String = "\"localhost\"",
+        /// The name of the public pages, where mailing lists are left; empty: `pages.` before
+        /// `host_name`. It has a certificate of its own.
+        pages_name: String = "\"\"",
         /// First of the user ids that compartments run under when started as root.
         uid_base: u32 = "61000",
         /// Who decides on privileged acts: `single-operator` (whoever may use the command line,
@@ -112,6 +115,11 @@ settings! {
         submissions: Vec<SocketAddr> = "[\"[::]:465\"]",
         /// Submission with STARTTLS (port 587).
         submission: Vec<SocketAddr> = "[\"[::]:587\"]",
+        /// HTTPS (port 443): the public pages, for mail programs, MTA-STS and mailing lists.
+        https: Vec<SocketAddr> = "[]",
+        /// Numbers for Prometheus at `/metrics`, in the clear and without a password: on loopback,
+        /// such as `127.0.0.1:9090`, or in a network of one's own.
+        metrics: Vec<SocketAddr> = "[]",
     }
 }
 
@@ -282,7 +290,36 @@ impl Settings {
                 hint: "the name in your MX record",
             });
         }
+        let pages = self.pages_name();
+        let is_name = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.');
+        let is_sound = pages.len() <= 253 && pages.bytes().all(is_name);
+        if !is_sound || pages.eq_ignore_ascii_case(&self.house.host_name) {
+            return Err(Fault::Wanting {
+                setting: "house.pages_name",
+                expected: "a host name of its own, in A-label form",
+                found: pages,
+                hint: "such as pages.example.jp: no certificate serves mail and pages",
+            });
+        }
         Ok(())
+    }
+
+    /// The name of the public pages.
+    pub fn pages_name(&self) -> String {
+        match self.house.pages_name.as_str() {
+            "" => format!("pages.{}", self.house.host_name),
+            name => name.to_owned(),
+        }
+    }
+
+    /// Where the public pages are; empty: nothing listens for them.
+    pub fn pages_url(&self) -> String {
+        let name = self.pages_name();
+        match self.listen.https.first().map(SocketAddr::port) {
+            None => String::new(),
+            Some(443) => format!("https://{name}"),
+            Some(port) => format!("https://{name}:{port}"),
+        }
     }
 }
 
@@ -346,6 +383,18 @@ mod tests {
         check("[sentinel]\nsyslog = \"loghost\"", "a path, IP:PORT");
         check("[sentinel]\nsilence_seconds = 1", "5 seconds");
         check("[house", "do not parse");
+        check("[house]\npages_name = \"localhost\"", "a host name of its own");
+        check("[house]\npages_name = \"a b\"", "a host name of its own");
+    }
+
+    #[test]
+    fn pages_are_where_something_listens_for_them() {
+        let url = |text: &str| Settings::parse(text).unwrap().pages_url();
+        assert_eq!(url(""), "");
+        let listens = "[house]\nhost_name = \"mx.a.example\"\n[listen]\nhttps = [\"[::]:443\"]\n";
+        assert_eq!(url(listens), "https://pages.mx.a.example");
+        let named = "[house]\npages_name = \"go.a.example\"\n[listen]\nhttps = [\"[::]:8443\"]\n";
+        assert_eq!(url(named), "https://go.a.example:8443");
     }
 
     #[test]

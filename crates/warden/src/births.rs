@@ -115,6 +115,7 @@ impl Household {
             host_name: self.plan.host_name.clone(),
             demo: self.plan.demo,
             single_operator: self.plan.single_operator,
+            pages_url: self.plan.pages_url.clone(),
             ..Start::default()
         };
         match kind {
@@ -124,6 +125,7 @@ impl Household {
             Kind::Edge | Kind::Access | Kind::Dispatch | Kind::Admin => {
                 start.statement_key = self.keys.statement;
             }
+            Kind::Pages => start.ports = self.ports_told(),
             Kind::Depart => {
                 start.statement_key = self.keys.statement;
                 start.relay = self.plan.relay.clone();
@@ -137,6 +139,17 @@ impl Household {
             _ => {}
         }
         start
+    }
+
+    /// What mail programs are told: the first port of each service.
+    fn ports_told(&self) -> Vec<(wire::control::Service, u16)> {
+        let mut ports: Vec<(wire::control::Service, u16)> = Vec::new();
+        for (service, address) in &self.plan.listeners {
+            if ports.iter().all(|(told, _)| told != service) {
+                ports.push((*service, address.port()));
+            }
+        }
+        ports
     }
 
     /// Seats a newborn and sends its first frame.
@@ -233,12 +246,12 @@ impl Household {
             return;
         };
         for (service, socket) in &self.listeners {
-            let for_zone = *service == Service::Zone;
-            let theirs = match kind {
-                Kind::Gate => !for_zone,
-                Kind::Zone => for_zone,
-                _ => false,
+            let owner = match service {
+                Service::Zone => Kind::Zone,
+                Service::Metrics => Kind::Metrics,
+                _ => Kind::Gate,
             };
+            let theirs = kind == owner;
             if theirs && let Ok(socket) = copy(socket) {
                 let order = Order::Listen(*service);
                 let _ = self.hub.send(member.control, 0, &order, vec![socket]);

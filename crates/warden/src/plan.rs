@@ -34,6 +34,8 @@ pub struct Plan {
     pub user_base: u32,
     /// How mail leaves.
     pub relay: Relay,
+    /// Where the public pages are (`https://HOST:PORT`); empty: there are none.
+    pub pages_url: String,
     /// Idle instances of each zygote kind that `gate` hands connections to, made ahead.
     pub pool: usize,
     /// Whether a keeper that left its charter is replaced like an instance, or only alarmed.
@@ -65,6 +67,7 @@ impl Plan {
             single_operator: true,
             user_base: 64_000,
             relay: Relay::default(),
+            pages_url: String::new(),
             pool: 4,
             replace_keepers: false,
             vigilance: Vigilance::default(),

@@ -234,7 +234,12 @@ pub enum Request {
     DomainSet {
         domain: String,
         /// An address of its tenant, or `none`.
-        catch_all: String,
+        catch_all: Option<String>,
+        /// `testing`, `enforce` or `none`.
+        #[serde(default)]
+        mta_sts: Option<String>,
+        #[serde(default)]
+        max_age_seconds: Option<u32>,
     },
     /// `to` left away: shown as it stands; empty: mail is kept.
     UserForward {
@@ -275,6 +280,9 @@ pub enum Request {
         addresses: Vec<String>,
         sync_ms: Option<u64>,
         is_last: bool,
+    },
+    List {
+        list: crate::lists::Command,
     },
 }
 

@@ -61,7 +61,7 @@ pub const CHARTERS: &[Charter] = &[
     row(Ledger,    Network::None,      FOLDER, 2048, &[Mirror], "keeps the evidence, append-only"),
     row(Mirror,    Network::None,      FOLDER, 2048, &[], "keeps a second copy of the evidence and cosigns"),
     row(Vault,     Network::None,      KEEPER, 1024, &[Ledger], "holds every private mail key and releases against proof"),
-    row(Directory, Network::None,      KEEPER, 1024, &[Vault, Mailbox, Ledger], "knows tenants, domains, addresses, settings"),
+    row(Directory, Network::None,      KEEPER, 1024, &[Vault, Mailbox, Post, Ledger], "knows tenants, domains, addresses, settings"),
     row(Identity,  Network::None,      KEEPER, 1024, &[Vault, Directory, Ledger], "signs people in and mints grants"),
     row(Mailbox,   Network::None,      KEEPER, 4096, &[Ledger], "keeps sealed mail, flags and numbered folders"),
     row(Signer,    Network::None,      KEEPER, 256,  &[Vault, Ledger], "signs TLS handshakes and mail for our own names"),
@@ -70,12 +70,14 @@ pub const CHARTERS: &[Charter] = &[
     row(Edge,      Network::Passed,    ZYGOTE, 512,  &[Names, Scanner, Directory, Signer, Mailbox, Post], "receives mail: SMTP, judge, seal, keep"),
     row(Scanner,   Network::None,      ZYGOTE, 512,  &[], "takes one message apart"),
     row(Access,    Network::Passed,    ZYGOTE, 512,  &[Signer, Identity, Vault, Mailbox, Dispatch], "serves one IMAP, POP3 or submission connection"),
+    row(Pages,     Network::Passed,    ZYGOTE, 256,  &[Signer, Directory], "answers one HTTPS connection: what is public"),
     row(Dispatch,  Network::None,      ZYGOTE, 512,  &[Scanner, Directory, Signer, Mailbox, Post], "judges one person's outgoing mail and seals it"),
     row(Post,      Network::None,      KEEPER, 2048, &[Vault, Ledger], "keeps mail that leaves until it has left"),
     row(Depart,    Network::Dialled,   ZYGOTE, 512,  &[Names, Fetch, Directory, Vault, Mailbox, Signer, Post], "carries mail to its destination: SMTP, notices"),
     row(Fetch,     Network::Dialled,   PLAIN,  256,  &[Names], "fetches one outside HTTPS resource at a time"),
     row(Admin,     Network::Passed,    ZYGOTE, 512,  &[Names, Directory, Identity, Vault, Mailbox, Post, Signer, Ledger, Sentinel], "serves one request of the command line"),
     row(Sentinel,  Network::None,      KEEPER, 256,  &[Ledger, Identity], "judges what happens: alarms, freezes, isolates"),
+    row(Metrics,   Network::Listeners, PLAIN,  128,  &[], "tells whoever watches the newest numbers"),
     row(Zone,      Network::Listeners, PLAIN,  128,  &[], "serves the demo's local zones"),
 ];
 

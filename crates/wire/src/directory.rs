@@ -1,12 +1,14 @@
 //! Questions to `directory`, and the statements that it answers with.
 
 use crate::approval::Act;
+pub use crate::ending::{Ending, EndingState, Hold};
+use crate::lists;
 pub use crate::passing::{
     ABSENCE_SUBJECT_BYTES, ABSENCE_TEXT_BYTES, Absence, AbsenceTold, Forward, Gateway, Group,
     LIST_PAGE, ONWARD, Onward, Path, WAY_BACK,
 };
 use serde::{Deserialize, Serialize};
-use terms::{HoldId, TenantId, UserId};
+use terms::{TenantId, UserId};
 
 /// From `edge`: one address at a time, and no list.
 #[derive(Serialize, Deserialize)]
@@ -14,13 +16,23 @@ pub enum FromEdge {
     /// `local@domain`, domain in lower case A-label form.
     Address(String),
     /// Keyed hashes for `trace`, in the order given.
-    Tokens { tenant: TenantId, digests: Vec<[u8; 32]> },
+    Tokens {
+        tenant: TenantId,
+        digests: Vec<[u8; 32]>,
+    },
     /// The return path (SRS) for mail of this sender that is passed on for an address of `domain`.
-    ReturnPath { from: String, domain: String },
+    ReturnPath {
+        from: String,
+        domain: String,
+    },
     /// How long ago was this first seen? The digest says who tries what; kept as a keyed hash.
-    FirstSeen { tenant: TenantId, digest: [u8; 32] },
+    FirstSeen {
+        tenant: TenantId,
+        digest: [u8; 32],
+    },
     /// As [`FromDispatch::Routes`].
     Routes(Vec<String>),
+    List(lists::Question),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -33,6 +45,7 @@ pub enum ToEdge {
     ReturnPath(Option<String>),
     /// `None`: nobody can say now.
     Routes(Option<Vec<[u8; 16]>>),
+    List(lists::Answer),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -60,6 +73,7 @@ pub enum FromDispatch {
     Routes(Vec<String>),
     /// As [`FromEdge::FirstSeen`], of the person's tenant: where do they write from?
     FirstSeen([u8; 32]),
+    List(lists::Question),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -77,6 +91,7 @@ pub enum ToDispatch {
     Routes(Vec<[u8; 16]>),
     /// Milliseconds since the first time; `None`: nobody can say now.
     FirstSeen(Option<u64>),
+    List(lists::Answer),
 }
 
 /// From `depart`: recipients and senders of ours, one at a time.
@@ -89,8 +104,9 @@ pub enum FromDepart {
     },
     /// From which of our addresses this tenant's mail leaves.
     Source(TenantId),
-    /// As [`FromDispatch::Routes`], for notices to senders outside.
+    /// As [`FromDispatch::Routes`], for notices to senders outside and for lists.
     Routes(Vec<String>),
+    List(lists::Question),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -103,6 +119,7 @@ pub enum ToDepart {
     Later,
     /// `None`: nobody can say now.
     Routes(Option<Vec<[u8; 16]>>),
+    List(lists::Answer),
 }
 
 /// What the vault signs: under which key a person's outgoing mail is sealed, and what they may.
@@ -429,6 +446,12 @@ pub enum FromAdmin {
         domain: String,
         address: Option<String>,
     },
+    /// What a domain's MTA-STS policy says; what is `None` stays as it is.
+    Transport {
+        domain: String,
+        mode: Option<crate::pages::TransportMode>,
+        max_age_seconds: Option<u32>,
+    },
     /// Where a person's mail goes on to; nowhere: it is kept. `None`: only shown.
     Forward {
         address: String,
@@ -471,6 +494,7 @@ pub enum FromAdmin {
         sync_ms: Option<u64>,
         is_last: bool,
     },
+    List(lists::Command),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -490,6 +514,7 @@ pub enum ToAdmin {
     Forward(Forward),
     Groups(Vec<Group>),
     Gateway(Gateway),
+    Lists(Vec<lists::List>),
     Done,
     Refused { expected: String, found: String, hint: String },
     Fault(String),
@@ -515,64 +540,13 @@ pub struct Tenant {
     pub sending: SendingSettings,
 }
 
-/// The states of an ending. Each has its guarantee.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum EndingState {
-    /// Everything is as before, mail included, until the grace ends; it can be taken back.
-    Grace,
-    /// The grace is over and holds stand: as in the grace; nothing is destroyed.
-    Held,
-    /// Being destroyed, step by step; no way back. What was begun is ended after any restart.
-    Destroying,
-    /// Nothing is left but the certificate and the minimal contact record.
-    Destroyed,
-}
-
-impl EndingState {
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Grace => "grace",
-            Self::Held => "held",
-            Self::Destroying => "destroying",
-            Self::Destroyed => "destroyed",
-        }
-    }
-}
-
-/// The end of a contract, or of one person's part of it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Ending {
-    pub part: Part,
-    /// The minimal contact record: the contract's name (of a person: nothing).
-    pub name: String,
-    pub state: EndingState,
-    pub asked_ms: u64,
-    pub grace_until_ms: u64,
-    /// Of what was destroyed.
-    pub users: u64,
-    pub messages: u64,
-    pub bytes: u64,
-    pub rows: u64,
-    /// After this moment no copy opens.
-    pub last_open_ms: Option<u64>,
-    pub destroyed_ms: Option<u64>,
-}
-
-/// Something that must not be destroyed, and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Hold {
-    pub hold: HoldId,
-    pub part: Part,
-    pub reason: String,
-    pub made_ms: u64,
-}
-
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Domain {
     pub domain: String,
     pub tenant: String,
     /// Who gets mail for its unknown addresses.
     pub catch_all: Option<String>,
+    pub transport: crate::pages::TransportPolicy,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -43,6 +43,8 @@ pub enum Scanner {
     Lies(Vec<(u64, u64)>, String),
     /// Reads this header and finds this.
     Reads(Header, Vec<Finding>),
+    /// Reads this header and has proven this.
+    Proves(Header, policy::Authentication),
 }
 
 #[derive(Default)]
@@ -61,6 +63,8 @@ pub struct Seen {
     /// Calls off charter.
     pub heard: Vec<String>,
     pub listened: bool,
+    /// What the directory was asked about lists.
+    pub lists: Vec<wire::lists::Question>,
 }
 
 pub struct Neighbourhood<T> {
@@ -140,7 +144,7 @@ impl<T> Neighbourhood<T> {
         play_signer(join(&control, Kind::Signer));
         play_names(join(&control, Kind::Names));
         let transit = Transit::new();
-        play_directory(join(&control, Kind::Directory), pair, transit.clone());
+        play_directory(join(&control, Kind::Directory), pair, transit.clone(), seen.clone());
         play_post(join(&control, Kind::Post), seen.clone(), transit, plan.queued);
         if plan.mailbox_dies_first {
             drop(join(&control, Kind::Mailbox));
@@ -295,7 +299,12 @@ fn public_key(epoch: u32) -> PublicKey {
     PublicKey { suite: 1, epoch, bytes }
 }
 
-fn play_directory(channel: Channel, pair: Ed25519KeyPair, transit: Transit) {
+fn play_directory(
+    channel: Channel,
+    pair: Ed25519KeyPair,
+    transit: Transit,
+    seen: Arc<Mutex<Seen>>,
+) {
     let person = |number: u8| directory::Recipient {
         user: UserId([number; 8]),
         body: public_key(2026),
@@ -335,6 +344,26 @@ fn play_directory(channel: Channel, pair: Ed25519KeyPair, transit: Transit) {
                     let (local, sender) = from.split_once('@').unwrap_or((from.as_str(), ""));
                     let path = format!("SRS0=hash=tt={sender}={local}@{domain}");
                     directory::ToEdge::ReturnPath(Some(path))
+                }
+                directory::FromEdge::List(question) => {
+                    use wire::lists::{Answer, May, Question};
+                    let answer = match &question {
+                        Question::MayPost { author, bytes, .. } => Answer::May(match author {
+                            Some(author) if author == "a@sender.example" && *bytes > 1_000 => {
+                                May::TooLarge { limit: 1_000 }
+                            }
+                            Some(author) if author == "a@sender.example" => {
+                                May::Yes { permit: [9; 16] }
+                            }
+                            _ => May::No,
+                        }),
+                        Question::Unsubscribe { address } if address.contains("-bbb") => {
+                            Answer::Unknown
+                        }
+                        _ => Answer::Done,
+                    };
+                    seen.lock().unwrap().lists.push(question);
+                    directory::ToEdge::List(answer)
                 }
                 directory::FromEdge::Address(address) => {
                     let many = address.strip_prefix("many").and_then(|rest| rest.split_once('@'));
@@ -488,6 +517,10 @@ fn play_scanner(channel: Channel, seen: Arc<Mutex<Seen>>, scanner: Scanner) {
                 Scanner::Reads(header, findings) => {
                     found.header = Some(header.clone());
                     found.findings = findings.clone();
+                }
+                Scanner::Proves(header, facts) => {
+                    found.header = Some(header.clone());
+                    found.authentication = postcard::to_stdvec(facts).unwrap();
                 }
                 Scanner::Retires => {}
             }
