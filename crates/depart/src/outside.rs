@@ -60,8 +60,9 @@ pub(crate) fn carry(
         }
     };
     let until = Instant::now() + house.limits.attempt;
-    let (connections, obstacles) = (0, Vec::new());
-    let mut attempt = Attempt { connections, obstacles, until, source, way, behind, hands, house };
+    let (connections, obstacles, begun) = (0, Vec::new(), Instant::now());
+    let mut attempt =
+        Attempt { connections, obstacles, begun, until, source, way, behind, hands, house };
     for host in &hosts {
         attempt.visit(host, &mut legs)?;
         if legs.is_empty() {
@@ -92,9 +93,10 @@ fn revisit(
     let Some(Parked { way, host, conversation, letters, .. }) = house.lot.take(way) else {
         return Ok(());
     };
-    let (connections, obstacles, until) = (0, Vec::new(), Instant::now() + house.limits.attempt);
-    let source = None;
-    let mut attempt = Attempt { connections, obstacles, until, source, way, behind, hands, house };
+    let (connections, obstacles, source) = (0, Vec::new(), None);
+    let (begun, until) = (Instant::now(), Instant::now() + house.limits.attempt);
+    let mut attempt =
+        Attempt { connections, obstacles, begun, until, source, way, behind, hands, house };
     attempt.converse((conversation, letters), &host, legs)?;
     legs.iter_mut().for_each(|leg| leg.breaks = 0);
     Ok(())
@@ -142,6 +144,7 @@ fn fresh(conversation: Conversation) -> (Conversation, usize) {
 struct Attempt<'a> {
     connections: usize,
     obstacles: Vec<Obstacle>,
+    begun: Instant,
     /// Moved on whenever something came to an end.
     until: Instant,
     /// The tenant's own address, where it has one.
@@ -170,6 +173,7 @@ impl Attempt<'_> {
                     return Err(Fault::Away("post"));
                 }
                 self.connections += 1;
+                self.look_behind();
                 match self.connect(host, address, &demand) {
                     Ok(conversation) => match self.converse(fresh(conversation), host, legs)? {
                         0 => fruitless += 1,
@@ -187,6 +191,13 @@ impl Attempt<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Nobody waits long behind one destination, however steadily it takes what it is given.
+    fn look_behind(&mut self) {
+        if self.begun.elapsed() >= self.house.limits.stall {
+            let_go(self.behind, self.house);
+        }
     }
 
     fn goes_on(&self) -> bool {
@@ -263,6 +274,7 @@ impl Attempt<'_> {
         let mut ended = 0;
         self.release_texts(legs);
         while letters > 0 && self.house.is_counted() {
+            self.look_behind();
             let Some(mut leg) = legs.pop_front() else { break };
             let text = match leg.text(self.hands, self.house) {
                 Ok(text) => text,
