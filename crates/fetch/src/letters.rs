@@ -1,5 +1,5 @@
-//! An alarm as a letter, given to the one relay that the operator named: not by our own queue, which
-//! may be what is wrong.
+//! An alarm as a letter, given to the one relay that the operator named: not by our own queue,
+//! which may be what is wrong.
 
 use crate::Fault;
 use crate::alarms::{not_taken, plain};
