@@ -13,6 +13,7 @@
 )]
 
 mod approvals;
+mod credentials;
 mod domains;
 mod endings;
 mod keys;
@@ -138,7 +139,9 @@ fn act(peers: &mut Peers<'_>, request: Request) -> Answer {
         Request::CertificateInstall { chain, key } => places::install(peers, &chain, key),
         Request::Status => records::status(peers),
         Request::TenantSet { .. } => approvals::set_tenant(peers, request),
-        Request::TenantSending { name, change } => outgoing::set(peers, name, change),
+        Request::TenantSending { name, change, sign_in, no_sign_in } => {
+            outgoing::set(peers, name, change, (sign_in, no_sign_in))
+        }
         Request::DomainSet { domain, catch_all } => outgoing::set_domain(peers, domain, catch_all),
         Request::UserForward { address, to, keep } => passing::forward(peers, address, to, keep),
         Request::UserAway { address, absence } => passing::away(peers, address, absence),

@@ -3,13 +3,14 @@
 
 use crate::opening::Text;
 use crate::{Fault, Limits};
-use courier::{Broken, Courier, Letter, Outcome, Want};
+use courier::{Broken, Courier, Letter, Login, Outcome, Want};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tls::Line;
+use zeroize::Zeroizing;
 
 /// Read at once.
 const READ_BYTES: usize = 16 * 1024;
@@ -80,6 +81,20 @@ impl Conversation {
         }
     }
 
+    /// Says who we are, once TLS stands.
+    pub(crate) fn sign_in(&mut self, login: Login) -> Result<(), Broken> {
+        self.until = Instant::now() + self.limits.answer;
+        self.courier.sign_in(login);
+        loop {
+            match self.step() {
+                Want::Letter => return Ok(()),
+                Want::Broken(broken) => return Err(broken),
+                Want::Close => return Err(Broken::Closed),
+                _ => {}
+            }
+        }
+    }
+
     pub(crate) fn courier(&self) -> &Courier {
         &self.courier
     }
@@ -117,7 +132,8 @@ impl Conversation {
     /// Asks what is wanted, writes what there is to say, and does what needs nobody else.
     fn step(&mut self) -> Want {
         let want = self.courier.next();
-        let output = self.courier.take_output();
+        // A sign-in may stand in it.
+        let output = Zeroizing::new(self.courier.take_output());
         if !output.is_empty() && !self.write(&output) {
             return want;
         }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use terms::{MessageId, TenantId, UserId};
-use wire::post::{AtEnd, Errand, Hold, Route, State};
+use wire::post::{AtEnd, Errand, Hold, Route, State, Why};
 
 /// One message, as it stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +45,9 @@ pub struct Leg {
     pub attempts: u8,
     pub state: State,
     pub told_late: bool,
+    /// What stood in its way last: for who asks, and not written down.
+    #[serde(skip)]
+    pub why: Option<Why>,
     /// A lane holds its slot: it is not given to another before the lane let go.
     #[serde(skip)]
     pub in_lane: bool,
@@ -236,6 +239,7 @@ impl Table {
                 attempts: 0,
                 state: if hold.is_some() { State::Held } else { State::Ready },
                 told_late: false,
+                why: None,
                 in_lane: false,
                 leaving: false,
             };

@@ -53,6 +53,9 @@ impl Vault {
             FromDepart::Release { grant, items } => {
                 self.release_batch(asker, label.instance, grant, items)
             }
+            FromDepart::Credential { grant, host, port } => {
+                self.lend_credential(asker, label.instance, grant, (&host, port))
+            }
         };
         match refused {
             Ok(()) => {}

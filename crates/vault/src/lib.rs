@@ -19,6 +19,8 @@ mod access;
 
 mod depart;
 
+mod credentials;
+
 mod identity;
 
 mod directory;

@@ -1,5 +1,6 @@
 //! The whole vault on threads, with a ledger of our own that can be away, silent or a liar.
 
+mod credentials;
 mod keys_in_life;
 mod leaving;
 mod ledger;

@@ -230,6 +230,12 @@ pub enum Request {
         name: String,
         #[serde(default)]
         change: SendingChange,
+        /// The sign-in to its smart host: to the one that `change` names, or to today's.
+        #[serde(default)]
+        sign_in: Option<SignIn>,
+        /// Its sign-ins to smart hosts are destroyed.
+        #[serde(default)]
+        no_sign_in: bool,
     },
     DomainSet {
         domain: String,
@@ -296,6 +302,13 @@ pub struct SendingChange {
     pub source: Option<IpAddr>,
     #[serde(default)]
     pub no_source: bool,
+}
+
+/// A user name and a password of somebody else's service. Never shown again.
+#[derive(Serialize, Deserialize)]
+pub struct SignIn {
+    pub user: String,
+    pub password: String,
 }
 
 /// The answer (JSON, one line).

@@ -49,7 +49,8 @@ sekisho (関所): mail for many organisations, behind walls
   sekisho tenant set NAME [--send-in-ten-minutes N] [--send-in-a-day N] [--send-bytes N]
                [--send-delay SECONDS] [--send-notice TEXT] [--refuse-kind K]… [--allow-kind K]…
                [--smart-host HOST:PORT[:implicit|starttls|if-offered] | --no-smart-host]
-               [--source IP|none]                                        --data DIR
+               [--send-user NAME [--send-password-file FILE | --send-password-fd N]
+               | --no-send-user] [--source IP|none]                      --data DIR
   sekisho domain add DOMAIN --tenant T | list [--tenant T]               --data DIR
                | check DOMAIN [--allow SPF-TERM]… | keys DOMAIN
                | set DOMAIN --catch-all ADDRESS|none
