@@ -36,7 +36,8 @@ use std::process::ExitCode;
 const HELP: &str = "\
 sekisho (関所): mail for many organisations, behind walls
 
-  sekisho demo [--data DIR] [--port-base N] [--json] [--no-sample] [--outside PORT]
+  sekisho demo [--data DIR] [--port-base N] [--json] [--no-sample]
+               [--outside PORT [--outside-authority FILE]]
   sekisho init --data DIR [--unseal FILE] [--passphrase | --passphrase-fd N]
                [--shares T/N [--shares-to DIR]]
                [--token LABEL --token-module FILE --token-helper FILE]

@@ -26,6 +26,7 @@ mod reader;
 mod releases;
 mod sentinel;
 mod sink;
+mod smart_host;
 mod stopping;
 mod walls;
 mod weather;
