@@ -153,6 +153,7 @@ fn act(peers: &mut Peers<'_>, request: Request) -> Answer {
         Request::DomainGateway { domain, host, is_listed } => {
             passing::set_gateway(peers, FromAdmin::Gateway { domain, host, is_listed })
         }
+        Request::TenantOutlet { name, change } => passing::outlet(peers, name, change),
         Request::DomainGatewayShow { domain } => {
             passing::set_gateway(peers, FromAdmin::GatewayShow { domain })
         }

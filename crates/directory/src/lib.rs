@@ -21,6 +21,7 @@ mod friends;
 mod guesses;
 mod keys;
 mod outgoing;
+mod outlets;
 mod passing;
 mod resolve;
 mod seen;
@@ -59,7 +60,7 @@ use tables::Tables;
 use terms::{Kind, TenantId, UserId};
 use wire::control::{Order, Report};
 use wire::directory::{
-    FromAdmin, FromDepart, FromDispatch, FromEdge, FromIdentity, Stated, ToAdmin, ToDepart,
+    Admitted, FromAdmin, FromDepart, FromDispatch, FromEdge, FromIdentity, Stated, ToAdmin, ToDepart,
     ToDispatch, ToEdge, ToIdentity,
 };
 use wire::{Event, Frame, Hub, Label, Peer};
@@ -107,6 +108,7 @@ fn serve(mut house: House) -> Result<(), Fault> {
         guesses,
         seen: Seen::default(),
         sendings: Sendings::default(),
+        outlets: None,
         key: None,
         host_name,
         next_tending,
@@ -140,6 +142,8 @@ struct Desk {
     guesses: Guesses,
     seen: Seen,
     sendings: Sendings,
+    /// As they stand; forgotten with each change.
+    outlets: Option<Vec<outlets::OutletRow>>,
     key: Option<RowKey>,
     host_name: String,
     next_tending: Instant,
@@ -227,6 +231,17 @@ impl Desk {
                 return Ok(ToEdge::ReturnPath(self.return_path(&from, &domain)));
             }
             FromEdge::Routes(hops) => return Ok(ToEdge::Routes(self.routes(&hops))),
+            FromEdge::Outlets(from) => return Ok(ToEdge::Outlets(self.outlets_at(from))),
+            FromEdge::Admit { from, name, secret, has } => {
+                let instance = self.hub.label(peer).map(|label| label.instance);
+                let instance = instance.ok_or(wire::Fault::Gone)?;
+                let admitted = self.admit(instance, (from, &name), &secret, has);
+                // A secret that nobody has is a guess like an address that nobody has.
+                if admitted == Admitted::No {
+                    self.count_miss(peer, Kind::Edge, &Stated::Unknown)?;
+                }
+                return Ok(ToEdge::Admitted(admitted));
+            }
             FromEdge::FirstSeen { tenant, digest } => {
                 let now = now_ms();
                 let token = self.key.as_ref().map(|key| keyed(key, "seen", tenant, &digest));
@@ -394,6 +409,7 @@ impl Desk {
     }
 
     fn changes(&mut self) -> Option<changes::Changes<'_>> {
+        self.outlets = None;
         Some(changes::Changes {
             tables: &mut self.tables,
             key: self.key.as_ref()?,

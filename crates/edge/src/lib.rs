@@ -21,6 +21,7 @@ mod connection;
 mod examination;
 mod judgement;
 mod onward;
+mod outlet;
 mod sealing;
 
 mod absent;

@@ -22,6 +22,8 @@ use wire::mailbox::{self, State};
 use wire::names::{Answer, Outcome, Question, Security};
 use wire::{Channel, Frame};
 
+mod customers;
+
 /// A neighbour that died is back within two seconds (the warden's back-off), or it is away.
 const REJOIN_LIMIT: Duration = Duration::from_secs(4);
 /// The directory answers from memory, or asks the vault once.
@@ -100,6 +102,9 @@ pub(crate) struct Neighbours {
     statements: HashMap<String, (Instant, directory::Statement)>,
     rooms: HashMap<UserId, Instant>,
     answers: HashMap<Question, (Instant, Answer)>,
+    /// Whose server the dispatch is for that was born for us last.
+    outlet: Option<TenantId>,
+    authorities: Option<tls::Authorities>,
 }
 
 impl Neighbours {
@@ -118,6 +123,8 @@ impl Neighbours {
             statements: HashMap::new(),
             rooms: HashMap::new(),
             answers: HashMap::new(),
+            outlet: None,
+            authorities: None,
         })
     }
 
@@ -539,6 +546,9 @@ impl Neighbours {
                 Ok(None) => break,
                 Ok(Some((Order::Join(label), held))) => {
                     if let Some(held) = held.into_iter().next() {
+                        if label.kind == Kind::Dispatch {
+                            self.outlet = label.person.map(|(tenant, _)| tenant);
+                        }
                         self.join(label.kind, held.into());
                     }
                 }

@@ -1,6 +1,6 @@
 //! The command line and `admin`: one JSON line in, one JSON line out, over `DIR/admin.sock`.
 
-use crate::directory::{AbsenceTold, SmartHost};
+use crate::directory::{AbsenceTold, OutletTerms, SmartHost};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
@@ -273,6 +273,11 @@ pub enum Request {
         host: Option<SmartHost>,
         is_listed: bool,
     },
+    /// `change` left away: shown as it stands; `terms` left away in it: ended.
+    TenantOutlet {
+        name: String,
+        change: Option<OutletChange>,
+    },
     DomainGatewayShow {
         domain: String,
     },
@@ -302,6 +307,15 @@ pub struct SendingChange {
     pub source: Option<IpAddr>,
     #[serde(default)]
     pub no_source: bool,
+}
+
+/// A tenant's own server that sends out through us.
+#[derive(Serialize, Deserialize)]
+pub struct OutletChange {
+    pub terms: Option<OutletTerms>,
+    /// With another secret than before.
+    #[serde(default)]
+    pub is_fresh: bool,
 }
 
 /// A user name and a password of somebody else's service. Never shown again.

@@ -6,6 +6,7 @@ pub use crate::passing::{
     LIST_PAGE, ONWARD, Onward, Path, WAY_BACK,
 };
 use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
 use terms::{HoldId, TenantId, UserId};
 
 /// From `edge`: one address at a time, and no list.
@@ -21,6 +22,11 @@ pub enum FromEdge {
     FirstSeen { tenant: TenantId, digest: [u8; 32] },
     /// As [`FromDispatch::Routes`].
     Routes(Vec<String>),
+    /// Whose own servers send from this address, and what each of them must show.
+    Outlets(IpAddr),
+    /// A message came from such an address, under this name of a proven certificate, with this
+    /// secret in its header. `has`: whose dispatch the edge has already.
+    Admit { from: IpAddr, name: String, secret: String, has: Option<TenantId> },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -33,7 +39,65 @@ pub enum ToEdge {
     ReturnPath(Option<String>),
     /// `None`: nobody can say now.
     Routes(Option<Vec<[u8; 16]>>),
+    /// `None`: nobody can say now.
+    Outlets(Option<Vec<Vouched>>),
+    Admitted(Admitted),
 }
+
+/// What a customer's own server must show in its handshake.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vouched {
+    /// Names, one of which its certificate must have.
+    pub names: Vec<String>,
+    /// Who may vouch for it (DER); none: the well-known authorities.
+    pub authorities: Vec<Vec<u8>>,
+}
+
+/// Whether the three agree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Admitted {
+    /// For this tenant. A dispatch in its server's name is on its way, if there is none.
+    For(TenantId),
+    /// Not with this secret.
+    No,
+    /// Nobody can say, or record it, now.
+    Later,
+}
+
+/// In whose name a tenant's own server sends: it is no person, and no person has this id.
+pub fn server_of(tenant: TenantId) -> UserId {
+    UserId(tenant.0)
+}
+
+/// The field by which a tenant's own server shows whose it is. It goes no further than here.
+pub const OUTLET_FIELD: &str = "X-Sekisho-Outlet";
+
+/// A tenant's own server that sends out through us, as an operator sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outlet {
+    pub tenant: String,
+    /// `None`: there is none.
+    pub terms: Option<OutletTerms>,
+    /// Only where it was just made: it is shown once.
+    pub secret: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutletTerms {
+    /// Names, one of which its certificate must have.
+    pub names: Vec<String>,
+    /// DER; none: the well-known authorities.
+    pub authorities: Vec<Vec<u8>>,
+    /// Networks it sends from: an address and the bits that count.
+    pub from: Vec<(IpAddr, u8)>,
+    /// Recipients a day.
+    pub in_a_day: u32,
+}
+
+/// Names, authorities and networks of one outlet.
+pub const OUTLET_NAMES: usize = 8;
+pub const OUTLET_AUTHORITIES: usize = 4;
+pub const OUTLET_NETWORKS: usize = 64;
 
 #[derive(Serialize, Deserialize)]
 pub enum Stated {
@@ -464,6 +528,12 @@ pub enum FromAdmin {
     GatewayShow {
         domain: String,
     },
+    /// A tenant's own server that sends out through us: set (with a new secret, the first time and
+    /// where `is_fresh`), taken away (`terms` left away), or (without `change`) only shown.
+    Outlet {
+        tenant: String,
+        change: Option<(Option<OutletTerms>, bool)>,
+    },
     /// A page of a gateway's recipients; `sync_ms` is what the first page was answered.
     GatewayList {
         domain: String,
@@ -490,6 +560,7 @@ pub enum ToAdmin {
     Forward(Forward),
     Groups(Vec<Group>),
     Gateway(Gateway),
+    Outlet(Outlet),
     Done,
     Refused { expected: String, found: String, hint: String },
     Fault(String),

@@ -52,6 +52,8 @@ sekisho (関所): mail for many organisations, behind walls
                [--smart-host HOST:PORT[:implicit|starttls|if-offered] | --no-smart-host]
                [--send-user NAME [--send-password-file FILE | --send-password-fd N]
                | --no-send-user] [--source IP|none]                      --data DIR
+  sekisho tenant outlet NAME [--certificate HOST… --from NETWORK… [--authority FILE]
+               [--in-a-day N] [--new-header] | --none]                   --data DIR
   sekisho domain add DOMAIN --tenant T | list [--tenant T]               --data DIR
                | check DOMAIN [--allow SPF-TERM]… | keys DOMAIN
                | set DOMAIN --catch-all ADDRESS|none

@@ -19,6 +19,7 @@ mod leaving;
 mod leaving_kills;
 mod letters;
 mod onward;
+mod outlet;
 mod post;
 mod probes;
 mod proof;
