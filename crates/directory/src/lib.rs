@@ -60,8 +60,8 @@ use tables::Tables;
 use terms::{Kind, TenantId, UserId};
 use wire::control::{Order, Report};
 use wire::directory::{
-    Admitted, FromAdmin, FromDepart, FromDispatch, FromEdge, FromIdentity, Stated, ToAdmin, ToDepart,
-    ToDispatch, ToEdge, ToIdentity,
+    Admitted, FromAdmin, FromDepart, FromDispatch, FromEdge, FromIdentity, Stated, ToAdmin,
+    ToDepart, ToDispatch, ToEdge, ToIdentity,
 };
 use wire::{Event, Frame, Hub, Label, Peer};
 

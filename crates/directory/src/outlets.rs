@@ -68,10 +68,8 @@ fn is_within(address: IpAddr, (network, bits): (IpAddr, u8)) -> bool {
 
 impl Tables {
     pub fn outlet(&self, key: &RowKey, tenant: TenantId) -> Result<Option<OutletRow>, Fault> {
-        let found = self.outlet_where(
-            "SELECT tenant, sealed FROM outlet WHERE tenant = ?1",
-            &tenant.0,
-        )?;
+        let found =
+            self.outlet_where("SELECT tenant, sealed FROM outlet WHERE tenant = ?1", &tenant.0)?;
         Ok(found.and_then(|(_, sealed)| unseal(key, "outlet", &tenant.0, &sealed)))
     }
 
@@ -100,7 +98,8 @@ impl Tables {
     /// All of them.
     pub fn outlets(&self, key: &RowKey) -> Result<Vec<OutletRow>, Fault> {
         let fault = Fault::store("listing outlets");
-        let mut query = self.db.prepare_cached("SELECT tenant, sealed FROM outlet").map_err(&fault)?;
+        let mut query =
+            self.db.prepare_cached("SELECT tenant, sealed FROM outlet").map_err(&fault)?;
         let rows = query
             .query_map((), |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, Vec<u8>>(1)?)))
             .and_then(Iterator::collect::<Result<Vec<_>, _>>)
@@ -276,9 +275,8 @@ fn refuse(terms: &OutletTerms) -> Option<ToAdmin> {
         let expected = "networks of /8 to /32, or /16 to /128 in version 6";
         return Some(refused(expected, &format!("{network}/{bits}"), hint));
     }
-    (!(1..=MOST_RECIPIENTS).contains(in_a_day)).then(|| {
-        refused("1 to 1,000,000 recipients a day", &in_a_day.to_string(), "--in-a-day N")
-    })
+    (!(1..=MOST_RECIPIENTS).contains(in_a_day))
+        .then(|| refused("1 to 1,000,000 recipients a day", &in_a_day.to_string(), "--in-a-day N"))
 }
 
 #[cfg(test)]

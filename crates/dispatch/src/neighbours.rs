@@ -16,9 +16,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use terms::{Kind, TenantId, UserId};
 use wire::control::{Order, Report};
-use wire::directory::{
-    FromDispatch, Onward, Sending, Stated, Statement, ToDispatch, server_of,
-};
+use wire::directory::{FromDispatch, Onward, Sending, Stated, Statement, ToDispatch, server_of};
 use wire::mailbox::{FromEdge, Journey, ToEdge};
 use wire::names::{Answer, Outcome, Question, Security};
 use wire::post::{FromSender, Limits, Outgoing, Route, ToSender};

@@ -121,7 +121,8 @@ pub(crate) fn hand_on(
 ) -> Option<Reply> {
     let Some(name) = &outlet.name else { return Some(outlet.refusal()) };
     let Some(secret) = secret else {
-        let words = format!("no mail is relayed without the field {OUTLET_FIELD}, which is missing");
+        let words =
+            format!("no mail is relayed without the field {OUTLET_FIELD}, which is missing");
         return Some(Reply::new(550, (7, 1), words));
     };
     let tenant = match house.admit((way.client_ip, name), secret) {

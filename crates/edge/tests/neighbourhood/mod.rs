@@ -323,6 +323,10 @@ fn play_directory(channel: Channel, pair: Ed25519KeyPair, transit: Transit) {
                     let since = if met.insert(digest) { 0 } else { 7 };
                     directory::ToEdge::FirstSeen(Some(since))
                 }
+                directory::FromEdge::Outlets(_) => directory::ToEdge::Outlets(Some(Vec::new())),
+                directory::FromEdge::Admit { .. } => {
+                    directory::ToEdge::Admitted(directory::Admitted::No)
+                }
                 directory::FromEdge::Routes(words) => {
                     let tokens = words.iter().map(|word| route(word)).collect();
                     directory::ToEdge::Routes(Some(tokens))

@@ -169,8 +169,9 @@ fn an_outlet_is_at_its_address_and_ends() {
     // At another address everybody is a stranger, and is asked for nothing.
     let (value, _) = set(&demo, &authority, TENANT, "192.0.2.0/24", &[]);
     let first = value["header"].as_str().unwrap().to_owned();
-    let octets =
-        |header: &str, subject: &str| letter("kaede@example.jp", FRIEND, subject, &format!("{header}\r\n"));
+    let octets = |header: &str, subject: &str| {
+        letter("kaede@example.jp", FRIEND, subject, &format!("{header}\r\n"))
+    };
     let mut sender = session(&demo, Some(&good));
     let reply = send(&mut sender, "kaede@example.jp", &[FRIEND], &octets(&first, "stranger"));
     assert_eq!(words(&reply), "550 5.7.1 no mail is relayed here");

@@ -381,6 +381,15 @@ fn a_sender_is_signed_for_as_whoever_stands_there() {
     };
     assert!(stands(desk, "ben@example.jp"));
     check(desk, "as another", &|one| one.address = "ben@example.jp".to_owned(), false);
+    // A tenant's own server speaks for whoever has no mailbox here, and in no other tenant's name.
+    let server = |address: &'static str, tenant: TenantId| {
+        move |one: &mut Sending| {
+            (one.address, one.user) = (address.to_owned(), wire::directory::server_of(tenant));
+        }
+    };
+    check(desk, "their server", &server("kaede@example.jp", TENANT), true);
+    check(desk, "as ben", &server("ben@example.jp", TENANT), false);
+    check(desk, "another's", &server("kaede@example.jp", TenantId([9; 8])), false);
     let own = |one: &mut Sending| {
         one.address = "ben@example.jp".to_owned();
         one.user = OTHER;
