@@ -6,7 +6,7 @@ use crate::resolve::Lookup;
 use crate::statements::Statements;
 use crate::tables::{DomainRow, PersonRow, Tables, TenantRow};
 use crate::{Fault, canonical, trace_token};
-use compartment::{now_ms, random};
+use compartment::now_ms;
 use evidence::Body;
 use rows::RowKey;
 use std::collections::BTreeSet;
@@ -208,8 +208,7 @@ impl Changes<'_> {
             let hint = "see `tenant list`; choose another name";
             return Ok(refused("a name that no tenant has", name, hint));
         }
-        let tenant = TenantId(random());
-        self.friends.make_tenant(tenant)?;
+        let tenant = self.key_for_tenant(name)?;
         self.friends.record_change(tenant, None, "tenant.add")?;
         let row = TenantRow {
             name: name.to_owned(),
@@ -301,8 +300,7 @@ impl Changes<'_> {
             }
         }
         addresses.dedup();
-        let user = UserId(random());
-        self.friends.make_user(id, user)?;
+        let user = self.key_for_user(id, &addresses)?;
         self.friends.record_change(id, Some(user), "user.add")?;
         let address = addresses.remove(0);
         let person = PersonRow {

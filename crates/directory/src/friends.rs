@@ -35,16 +35,20 @@ impl Friends {
         }
     }
 
-    pub fn make_tenant(&mut self, tenant: TenantId) -> Result<(), Fault> {
+    /// `false`: the keys of a tenant with this id were destroyed, and it does not come back.
+    pub fn make_tenant(&mut self, tenant: TenantId) -> Result<bool, Fault> {
         match self.ask(&FromDirectory::MakeTenant(tenant))? {
-            ToDirectory::Done => Ok(()),
+            ToDirectory::Done => Ok(true),
+            ToDirectory::Refused(_) => Ok(false),
             _ => Err(Fault::VaultAway),
         }
     }
 
-    pub fn make_user(&mut self, tenant: TenantId, user: UserId) -> Result<(), Fault> {
+    /// `false`: the keys of a person with this id were destroyed, or the tenant's are sealed.
+    pub fn make_user(&mut self, tenant: TenantId, user: UserId) -> Result<bool, Fault> {
         match self.ask(&FromDirectory::MakeUser { tenant, user })? {
-            ToDirectory::Done | ToDirectory::Keys { .. } => Ok(()),
+            ToDirectory::Done | ToDirectory::Keys { .. } => Ok(true),
+            ToDirectory::Refused(_) => Ok(false),
             _ => Err(Fault::VaultAway),
         }
     }

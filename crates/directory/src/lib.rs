@@ -20,6 +20,7 @@ mod fault;
 mod friends;
 mod guesses;
 mod keys;
+mod newcomers;
 mod outgoing;
 mod outlets;
 mod passing;
