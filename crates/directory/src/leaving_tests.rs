@@ -550,7 +550,13 @@ impl Outlets {
         }
     }
 
-    fn admitted(&mut self, from: &str, name: &str, secret: &str, has: Option<TenantId>) -> Admitted {
+    fn admitted(
+        &mut self,
+        from: &str,
+        name: &str,
+        secret: &str,
+        has: Option<TenantId>,
+    ) -> Admitted {
         let (from, name) = (from.parse().unwrap(), name.to_owned());
         let question = FromEdge::Admit { from, name, secret: secret.to_owned(), has };
         match self.house.ask(&self.edge, &question) {
@@ -565,7 +571,10 @@ impl Outlets {
         while let Ok(frame) = self.house.warden.receive(Some(Duration::ZERO)) {
             let report = frame.read();
             let Ok(wire::control::Report::Outlet { instance, tenant }) = report else { continue };
-            assert_eq!((instance, tenant), (InstanceId([Kind::Edge.number() as u8; 6]), self.tenant));
+            assert_eq!(
+                (instance, tenant),
+                (InstanceId([Kind::Edge.number() as u8; 6]), self.tenant)
+            );
             count += 1;
         }
         count

@@ -249,8 +249,8 @@ impl Connection<'_> {
         };
         let secret = self.outlet.is_proven().then(|| secret_in(&text)).flatten();
         if envelope.is_relayed || secret.is_some() {
-            let Envelope { mail, receivers, is_relayed, .. } = envelope;
-            let envelope = outlet::Envelope { mail, receivers, is_relayed };
+            let Envelope { mail, receivers, .. } = envelope;
+            let envelope = outlet::Envelope { mail, receivers };
             let (helo, tls) = (self.helo.as_str(), self.tls.clone());
             let way = Way { client_ip: self.client_ip, helo, protocol, tls };
             let reply = hand_on(envelope, &way, (&self.outlet, secret), text, self.house);

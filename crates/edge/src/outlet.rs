@@ -76,8 +76,6 @@ impl Outlet {
 pub(crate) struct Envelope {
     pub mail: Mail,
     pub receivers: Vec<Receiver>,
-    /// Somebody is elsewhere: it is for an outlet, or for nobody.
-    pub is_relayed: bool,
 }
 
 /// Over which connection it came.
@@ -88,7 +86,7 @@ pub(crate) struct Way<'a> {
     pub tls: Option<String>,
 }
 
-/// Whether a whole message is an outlet's: with its secret, or with a recipient elsewhere.
+/// The secret in a message's header, if one stands there.
 pub(crate) fn secret_in(text: &Text) -> Option<String> {
     text.look(|octets| {
         let octets = octets.get(..HEADER_BYTES).unwrap_or(octets);
@@ -97,7 +95,7 @@ pub(crate) fn secret_in(text: &Text) -> Option<String> {
             if line.is_empty() {
                 return None;
             }
-            let (name, value) = line.split_at_checked(OUTLET_FIELD.len())?;
+            let Some((name, value)) = line.split_at_checked(OUTLET_FIELD.len()) else { continue };
             if name.eq_ignore_ascii_case(OUTLET_FIELD.as_bytes())
                 && let Some(value) = value.trim_ascii_start().strip_prefix(b":")
             {
@@ -135,7 +133,7 @@ pub(crate) fn hand_on(
         Admitted::Later => return Some(try_later()),
     };
     let Ok((text, held)) = text.parcel() else { return Some(try_later()) };
-    let Envelope { mail, receivers, .. } = envelope;
+    let Envelope { mail, receivers } = envelope;
     let Terms { returns_all, envelope_id, require_tls, smtputf8 } = Terms::of(&mail);
     let submission = Submission {
         client_ip: way.client_ip,
