@@ -614,7 +614,7 @@ fn a_customer_s_server_writes_for_its_own_domains() {
     let mut outlets = Outlets::open("outlet-sending");
     let server = server_of(outlets.tenant);
     let dispatch = outlets.house.join(Kind::Dispatch, Some((outlets.tenant, server)));
-    let mut sending = |outlets: &mut Outlets, address: &str| -> Option<u32> {
+    let sending = |outlets: &mut Outlets, address: &str| -> Option<u32> {
         let question = FromDispatch::Sending(address.to_owned());
         match outlets.house.ask(&dispatch, &question) {
             Some(ToDispatch::Sending { statement, .. }) => {

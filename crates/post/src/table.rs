@@ -48,10 +48,9 @@ pub struct Leg {
     /// What stood in its way last: for who asks, and not written down.
     #[serde(skip)]
     pub why: Option<Why>,
-    /// A lane holds its slot: it is not given to another before the lane let go.
+    /// Its lane has not let go of its slot.
     #[serde(skip)]
     pub in_lane: bool,
-    /// A `depart` has it.
     #[serde(skip)]
     pub leaving: bool,
 }
@@ -170,7 +169,7 @@ impl Table {
         slots
     }
 
-    /// A place for a message and places for its legs. They are taken by `Entry::Queued`.
+    /// Places for a message and its legs; `Entry::Queued` takes them.
     pub fn slots(&mut self, legs: usize) -> (u32, Vec<u32>) {
         let message = fresh(&mut self.messages, &mut self.free_messages);
         let slots = (0..legs).map(|_| fresh(&mut self.legs, &mut self.free_legs)).collect();
@@ -318,8 +317,7 @@ impl Table {
         }
     }
 
-    /// The last leg is over: the message's place and its legs' are free again, but for legs whose
-    /// slots a lane still holds.
+    /// The last leg is over: all places are free again but those that a lane still holds.
     fn finish(&mut self, slot: u32) {
         let legs = self.legs_of(slot);
         let Some(row) = self.messages.get_mut(slot as usize).and_then(Option::take) else { return };
@@ -400,8 +398,7 @@ impl Table {
 
     // ---- the clock -----------------------------------------------------------------------------
 
-    /// What the clock has brought: delayed legs are ready, senders are to be told. Answers with
-    /// entries that must be written for it (holds that are over).
+    /// What the clock has brought, and the entries to be written for it (holds that are over).
     pub fn tick(&mut self, now: u32) -> Vec<Entry> {
         while let Some(Reverse((at, slot))) = self.delayed.peek().copied()
             && at <= now

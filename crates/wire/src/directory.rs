@@ -1,13 +1,18 @@
 //! Questions to `directory`, and the statements that it answers with.
 
 use crate::approval::Act;
+pub use crate::ending::{Ending, EndingState, Hold};
+pub use crate::outlet::{
+    Admitted, OUTLET_AUTHORITIES, OUTLET_FIELD, OUTLET_NAMES, OUTLET_NETWORKS, Outlet, OutletTerms,
+    Vouched, server_of,
+};
 pub use crate::passing::{
     ABSENCE_SUBJECT_BYTES, ABSENCE_TEXT_BYTES, Absence, AbsenceTold, Forward, Gateway, Group,
     LIST_PAGE, ONWARD, Onward, Path, WAY_BACK,
 };
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
-use terms::{HoldId, TenantId, UserId};
+use terms::{TenantId, UserId};
 
 /// From `edge`: one address at a time, and no list.
 #[derive(Serialize, Deserialize)]
@@ -43,61 +48,6 @@ pub enum ToEdge {
     Outlets(Option<Vec<Vouched>>),
     Admitted(Admitted),
 }
-
-/// What a customer's own server must show in its handshake.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Vouched {
-    /// Names, one of which its certificate must have.
-    pub names: Vec<String>,
-    /// Who may vouch for it (DER); none: the well-known authorities.
-    pub authorities: Vec<Vec<u8>>,
-}
-
-/// Whether the three agree.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Admitted {
-    /// For this tenant. A dispatch in its server's name is on its way, if there is none.
-    For(TenantId),
-    /// Not with this secret.
-    No,
-    /// Nobody can say, or record it, now.
-    Later,
-}
-
-/// In whose name a tenant's own server sends: it is no person, and no person has this id.
-pub fn server_of(tenant: TenantId) -> UserId {
-    UserId(tenant.0)
-}
-
-/// The field by which a tenant's own server shows whose it is. It goes no further than here.
-pub const OUTLET_FIELD: &str = "X-Sekisho-Outlet";
-
-/// A tenant's own server that sends out through us, as an operator sees it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Outlet {
-    pub tenant: String,
-    /// `None`: there is none.
-    pub terms: Option<OutletTerms>,
-    /// Only where it was just made: it is shown once.
-    pub secret: Option<String>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OutletTerms {
-    /// Names, one of which its certificate must have.
-    pub names: Vec<String>,
-    /// DER; none: the well-known authorities.
-    pub authorities: Vec<Vec<u8>>,
-    /// Networks it sends from: an address and the bits that count.
-    pub from: Vec<(IpAddr, u8)>,
-    /// Recipients a day.
-    pub in_a_day: u32,
-}
-
-/// Names, authorities and networks of one outlet.
-pub const OUTLET_NAMES: usize = 8;
-pub const OUTLET_AUTHORITIES: usize = 4;
-pub const OUTLET_NETWORKS: usize = 64;
 
 #[derive(Serialize, Deserialize)]
 pub enum Stated {
@@ -584,58 +534,6 @@ pub struct Tenant {
     pub ending: Option<Ending>,
     pub holds: u32,
     pub sending: SendingSettings,
-}
-
-/// The states of an ending. Each has its guarantee.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum EndingState {
-    /// Everything is as before, mail included, until the grace ends; it can be taken back.
-    Grace,
-    /// The grace is over and holds stand: as in the grace; nothing is destroyed.
-    Held,
-    /// Being destroyed, step by step; no way back. What was begun is ended after any restart.
-    Destroying,
-    /// Nothing is left but the certificate and the minimal contact record.
-    Destroyed,
-}
-
-impl EndingState {
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Grace => "grace",
-            Self::Held => "held",
-            Self::Destroying => "destroying",
-            Self::Destroyed => "destroyed",
-        }
-    }
-}
-
-/// The end of a contract, or of one person's part of it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Ending {
-    pub part: Part,
-    /// The minimal contact record: the contract's name (of a person: nothing).
-    pub name: String,
-    pub state: EndingState,
-    pub asked_ms: u64,
-    pub grace_until_ms: u64,
-    /// Of what was destroyed.
-    pub users: u64,
-    pub messages: u64,
-    pub bytes: u64,
-    pub rows: u64,
-    /// After this moment no copy opens.
-    pub last_open_ms: Option<u64>,
-    pub destroyed_ms: Option<u64>,
-}
-
-/// Something that must not be destroyed, and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Hold {
-    pub hold: HoldId,
-    pub part: Part,
-    pub reason: String,
-    pub made_ms: u64,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -1,0 +1,57 @@
+//! Words about contracts that end, and what must not be destroyed with them.
+
+use crate::directory::Part;
+use serde::{Deserialize, Serialize};
+use terms::HoldId;
+
+/// The states of an ending. Each has its guarantee.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EndingState {
+    /// Everything is as before, mail included, until the grace ends; it can be taken back.
+    Grace,
+    /// The grace is over and holds stand: as in the grace; nothing is destroyed.
+    Held,
+    /// Being destroyed, step by step; no way back. What was begun is ended after any restart.
+    Destroying,
+    /// Nothing is left but the certificate and the minimal contact record.
+    Destroyed,
+}
+
+impl EndingState {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Grace => "grace",
+            Self::Held => "held",
+            Self::Destroying => "destroying",
+            Self::Destroyed => "destroyed",
+        }
+    }
+}
+
+/// The end of a contract, or of one person's part of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ending {
+    pub part: Part,
+    /// The minimal contact record: the contract's name (of a person: nothing).
+    pub name: String,
+    pub state: EndingState,
+    pub asked_ms: u64,
+    pub grace_until_ms: u64,
+    /// Of what was destroyed.
+    pub users: u64,
+    pub messages: u64,
+    pub bytes: u64,
+    pub rows: u64,
+    /// After this moment no copy opens.
+    pub last_open_ms: Option<u64>,
+    pub destroyed_ms: Option<u64>,
+}
+
+/// Something that must not be destroyed, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    pub hold: HoldId,
+    pub part: Part,
+    pub reason: String,
+    pub made_ms: u64,
+}
