@@ -3,6 +3,7 @@
 mod answers;
 mod arrivals;
 mod onward;
+mod outlets;
 
 // The jailed test plays the same neighbours.
 #[path = "../tests/neighbourhood/mod.rs"]

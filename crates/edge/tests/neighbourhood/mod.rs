@@ -4,8 +4,10 @@
 // Two tests play it, neither needs all of it.
 #![allow(dead_code)]
 
+mod customers;
 mod passing;
 
+pub use customers::{Authority, Customer, Shown};
 pub use passing::Letter;
 
 use aws_lc_rs::agreement::{ECDH_P256, PrivateKey};
@@ -50,6 +52,8 @@ pub struct Seen {
     pub copies: Vec<Copy>,
     pub journeys: Vec<Journey>,
     pub letters: Vec<Letter>,
+    /// What dispatches were handed: whose, and what.
+    pub submitted: Vec<(TenantId, wire::dispatch::Submission)>,
     pub frames: usize,
     pub bodies: Vec<Vec<u8>>,
     pub scanned: Vec<Vec<u8>>,
@@ -80,6 +84,8 @@ pub struct Plan {
     pub wrong_signature: bool,
     pub demo: bool,
     pub mailbox_dies_first: bool,
+    /// Whose own servers are at the address of every client here.
+    pub customers: Vec<Customer>,
     /// What hears the calls that the jail refuses.
     pub ear: fn(OwnedFd, Arc<Mutex<Seen>>),
 }
@@ -95,6 +101,7 @@ impl Default for Plan {
             wrong_signature: false,
             demo: false,
             mailbox_dies_first: false,
+            customers: Vec::new(),
             ear: |_, _| {},
         }
     }
@@ -140,7 +147,8 @@ impl<T> Neighbourhood<T> {
         play_signer(join(&control, Kind::Signer));
         play_names(join(&control, Kind::Names));
         let transit = Transit::new();
-        play_directory(join(&control, Kind::Directory), pair, transit.clone());
+        let customers = customers::Customers::new(plan.customers, control.clone(), seen.clone());
+        play_directory(join(&control, Kind::Directory), pair, transit.clone(), customers);
         play_post(join(&control, Kind::Post), seen.clone(), transit, plan.queued);
         if plan.mailbox_dies_first {
             drop(join(&control, Kind::Mailbox));
@@ -295,7 +303,12 @@ fn public_key(epoch: u32) -> PublicKey {
     PublicKey { suite: 1, epoch, bytes }
 }
 
-fn play_directory(channel: Channel, pair: Ed25519KeyPair, transit: Transit) {
+fn play_directory(
+    channel: Channel,
+    pair: Ed25519KeyPair,
+    transit: Transit,
+    customers: customers::Customers,
+) {
     let person = |number: u8| directory::Recipient {
         user: UserId([number; 8]),
         body: public_key(2026),
@@ -323,9 +336,11 @@ fn play_directory(channel: Channel, pair: Ed25519KeyPair, transit: Transit) {
                     let since = if met.insert(digest) { 0 } else { 7 };
                     directory::ToEdge::FirstSeen(Some(since))
                 }
-                directory::FromEdge::Outlets(_) => directory::ToEdge::Outlets(Some(Vec::new())),
-                directory::FromEdge::Admit { .. } => {
-                    directory::ToEdge::Admitted(directory::Admitted::No)
+                directory::FromEdge::Outlets(_) => {
+                    directory::ToEdge::Outlets(Some(customers.wanted()))
+                }
+                directory::FromEdge::Admit { name, secret, has, .. } => {
+                    directory::ToEdge::Admitted(customers.admit(&name, &secret, has))
                 }
                 directory::FromEdge::Routes(words) => {
                     let tokens = words.iter().map(|word| route(word)).collect();
@@ -558,7 +573,12 @@ impl Client {
 }
 
 /// Says each line under TLS once the one before was answered; everything heard.
-pub fn through_tls(mut stream: TcpStream, lines: &[&str]) -> String {
+pub fn through_tls(stream: TcpStream, lines: &[&str]) -> String {
+    through_tls_as(stream, None, lines)
+}
+
+/// The same, showing a certificate to whoever asks for one.
+pub fn through_tls_as(mut stream: TcpStream, shown: Option<Shown>, lines: &[&str]) -> String {
     use rustls::client::danger::HandshakeSignatureValid;
     use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme};
 
@@ -602,8 +622,11 @@ pub fn through_tls(mut stream: TcpStream, lines: &[&str]) -> String {
         .with_safe_default_protocol_versions()
         .unwrap()
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Anybody))
-        .with_no_client_auth();
+        .with_custom_certificate_verifier(Arc::new(Anybody));
+    let config = match shown {
+        Some(Shown { chain, key }) => config.with_client_auth_cert(chain, key).unwrap(),
+        None => config.with_no_client_auth(),
+    };
     let name = "mx.example.jp".try_into().unwrap();
     let mut tls = ClientConnection::new(Arc::new(config), name).unwrap();
     let mut tls = rustls::Stream::new(&mut tls, &mut stream);
