@@ -92,8 +92,8 @@ pub fn set_gateway(peers: &mut Peers<'_>, question: FromAdmin) -> Answer {
     })
 }
 
-/// A tenant's own server that sends out through us: set, ended, or shown. A new secret is shown here
-/// and nowhere again.
+/// A tenant's own server that sends out through us: set, ended, or shown. A new secret is shown
+/// here and nowhere again.
 pub fn outlet(peers: &mut Peers<'_>, tenant: String, change: Option<OutletChange>) -> Answer {
     let change = change.map(|change| (change.terms, change.is_fresh));
     directory(peers, &FromAdmin::Outlet { tenant, change }, |answer| {

@@ -1,9 +1,9 @@
 //! Mail of a customer's own server, which goes out through us: what it shows, and who takes it.
 //!
 //! Three things must agree: where it comes from, a certificate that somebody vouches for, and the
-//! secret in its header. The first two are seen before a recipient elsewhere is noted, the third with
-//! the text; then the directory says whose it is, and a dispatch of that tenant's takes the message
-//! as it takes a person's.
+//! secret in its header. The first two are seen before a recipient elsewhere is noted, the third
+//! with the text; then the directory says whose it is, and a dispatch of that tenant's takes the
+//! message as it takes a person's.
 
 use crate::arrival::Terms;
 use crate::neighbours::Neighbours;

@@ -1,5 +1,5 @@
-//! Clients' certificates on the server's side: asked for, never demanded, and believed only later by
-//! whoever knows which are wanted.
+//! Clients' certificates on the server's side: asked for, never demanded, and believed only later
+//! by whoever knows which are wanted.
 //!
 //! What comes is read by rustls and webpki and by nothing else; the client proves in the handshake
 //! that it has the key, and who vouches for the certificate is [`vouched_name`]'s to find.
