@@ -17,7 +17,7 @@ use wire::vault::{Acted, Credential, CredentialShown, ToAdmin, ToDepart, purpose
 use zeroize::{Zeroize, Zeroizing};
 
 /// The sort of these credentials, in the ledger.
-const SORT: &str = "smart-host";
+pub(crate) const SORT: &str = "smart-host";
 /// Hosts that one tenant signs in to: the one of today, and those of letters that still wait.
 const HOSTS: usize = 8;
 /// RFC 4616 §2 sets 255 octets for names; passwords of services are tokens of some hundred.

@@ -114,6 +114,12 @@ fn made(directory: &mut Channel, question: FromDirectory) {
     assert!(matches!(ask(directory, &question), ToDirectory::Done));
 }
 
+/// An entry as a ledger that was restored tells it.
+fn told_at(time_ms: u64, body: Body) -> evidence::Entry {
+    let (author, start, seq) = (Kind::Vault, InstanceId([1; 6]), 0);
+    evidence::Entry { author, start, seq, time_ms, body }
+}
+
 const IDENTITY: InstanceId = InstanceId([11; 6]);
 
 fn enter(ledger: &Ledger, identity: &mut Channel, grant: Grant) {

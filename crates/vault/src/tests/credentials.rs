@@ -193,3 +193,32 @@ fn what_is_no_sign_in_is_refused_and_never_said_again() {
     check(&|one| one.host = "h7.example".to_owned(), "1 set");
     house.queue.running.stop();
 }
+
+#[test]
+fn an_older_store_forgets_again_the_sign_ins_that_were_forgotten() {
+    let mut house = House::open("credential-restored", 54);
+    assert_eq!(house.set(credential(HOST, "open sesame")), "1 set");
+    let old = folder("credential-old");
+    std::fs::copy(house.folder.join("keys"), old.join("keys")).unwrap();
+    let answer = ask(&mut house.admin, &FromAdmin::ForgetCredentials(TENANT));
+    assert!(matches!(answer, ToAdmin::Acted(_)));
+    let now = compartment::now_ms();
+    let deeds = house.queue.ledger.deeds().into_iter();
+    let shreds: Vec<Shred> = deeds.filter_map(|deed| Shred::of(&told_at(now, deed))).collect();
+    assert_eq!(shreds, [Shred { tenant: TENANT, what: Destroyed::SignIns, at_ms: now }]);
+    // A key of the signer's is nobody's mail: nothing of the tenant goes with it.
+    let (what, tenant) = (evidence::Word::new("mail-key"), Some(TENANT));
+    let body = Body::KeyShred { what, epoch: 1, tenant, user: None };
+    assert_eq!(Shred::of(&told_at(now, body)), None);
+    let sign_ins = |folder: &Path| {
+        let keys = Keys::open(folder, RootKey::from_credential(&[5; 32]).unwrap(), 1).unwrap();
+        assert!(keys.has(TENANT));
+        keys.state.credentials.len()
+    };
+    // One that was set after it stays.
+    let earlier = [Shred { at_ms: 5, ..shreds[0] }];
+    assert_eq!((apply_shreds(&old, &earlier).unwrap(), sign_ins(&old)), (0, 1));
+    assert_eq!((apply_shreds(&old, &shreds).unwrap(), sign_ins(&old)), (1, 0));
+    assert_eq!(apply_shreds(&old, &shreds).unwrap(), 0);
+    house.queue.running.stop();
+}
