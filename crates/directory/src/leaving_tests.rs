@@ -382,6 +382,7 @@ impl House {
             seen: Seen::default(),
             sendings: Sendings::default(),
             outlets: None,
+            authorities: "well known".to_owned(),
             key: Some(rows::RowKey::new(&[9; 32])),
             host_name: HOST.to_owned(),
             next_tending: Instant::now(),
@@ -545,7 +546,11 @@ impl Outlets {
     fn wanted(&mut self, from: &str) -> usize {
         let question = FromEdge::Outlets(from.parse().unwrap());
         match self.house.ask(&self.edge, &question) {
-            Some(ToEdge::Outlets(Some(outlets))) => outlets.len(),
+            Some(ToEdge::Outlets(Some(wanted))) => {
+                // Whoever has an authority of their own needs no other.
+                assert!(wanted.well_known.is_empty());
+                wanted.vouched.len()
+            }
             _ => panic!("no answer"),
         }
     }

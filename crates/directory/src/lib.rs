@@ -110,6 +110,7 @@ fn serve(mut house: House) -> Result<(), Fault> {
         seen: Seen::default(),
         sendings: Sendings::default(),
         outlets: None,
+        authorities: start.relay.authorities,
         key: None,
         host_name,
         next_tending,
@@ -145,6 +146,8 @@ struct Desk {
     sendings: Sendings,
     /// As they stand; forgotten with each change.
     outlets: Option<Vec<outlets::OutletRow>>,
+    /// The well-known authorities (PEM), for edges that need them. Not read here.
+    authorities: String,
     key: Option<RowKey>,
     host_name: String,
     next_tending: Instant,

@@ -18,7 +18,7 @@ use terms::{InstanceId, TenantId};
 use wire::control::Report;
 use wire::directory::{
     Admitted, MOST_RECIPIENTS, OUTLET_AUTHORITIES, OUTLET_NAMES, OUTLET_NETWORKS, Outlet,
-    OutletTerms, SendingSettings, ToAdmin, Vouched,
+    OutletTerms, SendingSettings, ToAdmin, Vouched, Wanted,
 };
 
 /// Tenants whose servers share one address: the customers of one large provider.
@@ -186,13 +186,14 @@ impl Changes<'_> {
 
 impl Desk {
     /// What servers that send from there must show. They are few: all are kept at hand.
-    pub(crate) fn outlets_at(&mut self, from: IpAddr) -> Option<Vec<Vouched>> {
+    pub(crate) fn outlets_at(&mut self, from: IpAddr) -> Option<Wanted> {
         let key = self.key.as_ref()?;
         if self.outlets.is_none() {
             self.outlets = self.tables.outlets(key).ok();
         }
         let all = self.outlets.as_ref()?;
-        let mut found: Vec<Vouched> = Vec::new();
+        let mut wanted = Wanted::default();
+        let found = &mut wanted.vouched;
         for row in all.iter().filter(|row| row.sends_from(from)) {
             let (names, authorities) = (row.names.clone(), row.authorities.clone());
             let vouched = Vouched { names, authorities };
@@ -201,7 +202,10 @@ impl Desk {
                 found.push(vouched);
             }
         }
-        Some(found)
+        if found.iter().any(|vouched| vouched.authorities.is_empty()) {
+            wanted.well_known = self.authorities.clone();
+        }
+        Some(wanted)
     }
 
     /// Whether address, certificate and secret agree. Each edge that begins to speak for a tenant's

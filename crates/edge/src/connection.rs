@@ -286,7 +286,7 @@ impl Connection<'_> {
         self.session.reply(Reply::ready_for_tls());
         self.write()?;
         self.tls = Some(self.line.secure(config)?);
-        self.outlet.look(&self.line.shown(), self.house);
+        self.outlet.look(&self.line.shown());
         self.forget();
         self.helo = String::new();
         let placeholder = Session::new(Limits::default(), "", true, false);

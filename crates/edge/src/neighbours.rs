@@ -104,7 +104,6 @@ pub(crate) struct Neighbours {
     answers: HashMap<Question, (Instant, Answer)>,
     /// Whose server the dispatch is for that was born for us last.
     outlet: Option<TenantId>,
-    authorities: Option<tls::Authorities>,
 }
 
 impl Neighbours {
@@ -124,7 +123,6 @@ impl Neighbours {
             rooms: HashMap::new(),
             answers: HashMap::new(),
             outlet: None,
-            authorities: None,
         })
     }
 

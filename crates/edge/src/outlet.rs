@@ -12,7 +12,7 @@ use rustls::pki_types::CertificateDer;
 use smtp::{Address, Mail, Reply};
 use std::net::IpAddr;
 use wire::control::Report;
-use wire::directory::{Admitted, OUTLET_FIELD, Vouched};
+use wire::directory::{Admitted, OUTLET_FIELD, Vouched, Wanted};
 use wire::dispatch::{Submission, ToAccess};
 use wire::post::Receiver;
 
@@ -25,7 +25,7 @@ const SECRET_BYTES: usize = 200;
 #[derive(Default)]
 pub(crate) struct Outlet {
     /// What servers at its address must show; none: it is anybody.
-    wanted: Vec<Vouched>,
+    wanted: Wanted,
     /// The name that somebody vouches for.
     name: Option<String>,
     has_shown: bool,
@@ -39,20 +39,21 @@ impl Outlet {
     }
 
     pub(crate) fn asks(&self) -> bool {
-        !self.wanted.is_empty()
+        !self.wanted.vouched.is_empty()
     }
 
     /// What the client showed in its handshake.
-    pub(crate) fn look(&mut self, chain: &[CertificateDer<'static>], house: &mut Neighbours) {
+    pub(crate) fn look(&mut self, chain: &[CertificateDer<'static>]) {
         self.has_shown = !chain.is_empty();
         if !self.has_shown {
             return;
         }
-        let by = |wanted: &Vouched, house: &mut Neighbours| match wanted.authorities.as_slice() {
-            [] => tls::vouched_name(chain, house.authorities(), &wanted.names),
+        let well_known = tls::Authorities::read(&self.wanted.well_known);
+        let by = |wanted: &Vouched| match wanted.authorities.as_slice() {
+            [] => tls::vouched_name(chain, &well_known, &wanted.names),
             own => tls::vouched_name(chain, &tls::Authorities::these(own)?, &wanted.names),
         };
-        self.name = self.wanted.iter().find_map(|wanted| by(wanted, house));
+        self.name = self.wanted.vouched.iter().find_map(by);
     }
 
     /// Whether recipients elsewhere may be noted.

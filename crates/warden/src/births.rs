@@ -122,14 +122,11 @@ impl Household {
             Kind::Sentinel => start.vigilance = self.plan.vigilance.clone(),
             Kind::Names => start.dns_servers = self.plan.dns_servers.clone(),
             Kind::Zone => start.zones = self.plan.zones.clone(),
-            Kind::Access | Kind::Dispatch | Kind::Admin => {
+            Kind::Edge | Kind::Access | Kind::Dispatch | Kind::Admin => {
                 start.statement_key = self.keys.statement;
             }
-            Kind::Edge => {
-                start.statement_key = self.keys.statement;
-                // Whom to believe about certificates of customers' servers; it dials nobody.
-                start.relay.authorities = self.plan.relay.authorities.clone();
-            }
+            // Whom to believe about certificates of customers' servers; it dials nobody.
+            Kind::Directory => start.relay.authorities = self.plan.relay.authorities.clone(),
             Kind::Depart => {
                 start.statement_key = self.keys.statement;
                 start.relay = self.plan.relay.clone();

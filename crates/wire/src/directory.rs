@@ -4,7 +4,7 @@ use crate::approval::Act;
 pub use crate::ending::{Ending, EndingState, Hold};
 pub use crate::outlet::{
     Admitted, OUTLET_AUTHORITIES, OUTLET_FIELD, OUTLET_NAMES, OUTLET_NETWORKS, Outlet, OutletTerms,
-    Vouched, server_of,
+    Vouched, Wanted, server_of,
 };
 pub use crate::passing::{
     ABSENCE_SUBJECT_BYTES, ABSENCE_TEXT_BYTES, Absence, AbsenceTold, Forward, Gateway, Group,
@@ -45,7 +45,7 @@ pub enum ToEdge {
     /// `None`: nobody can say now.
     Routes(Option<Vec<[u8; 16]>>),
     /// `None`: nobody can say now.
-    Outlets(Option<Vec<Vouched>>),
+    Outlets(Option<Wanted>),
     Admitted(Admitted),
 }
 

@@ -13,6 +13,15 @@ pub struct Vouched {
     pub authorities: Vec<Vec<u8>>,
 }
 
+/// What is wanted of clients at one address.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wanted {
+    /// Of any of them; none: they are anybody.
+    pub vouched: Vec<Vouched>,
+    /// The well-known authorities (PEM), where somebody names no other.
+    pub well_known: String,
+}
+
 /// Whether the three agree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Admitted {

@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 use terms::{Kind, TenantId};
 use wire::Channel;
-use wire::directory::{Admitted, FromEdge, ToEdge, Vouched};
+use wire::directory::{Admitted, FromEdge, ToEdge, Wanted};
 use wire::dispatch::{FromAccess, Submission, ToAccess};
 
 /// A dispatch is forked and joined in milliseconds; one that is not there by now does not come.
@@ -16,17 +16,11 @@ const DISPATCH_LIMIT: Duration = Duration::from_secs(4);
 const SUBMIT_LIMIT: Duration = Duration::from_secs(4 * 60);
 
 impl Neighbours {
-    /// Whose word counts about certificates, where a customer names nobody.
-    pub(crate) fn authorities(&mut self) -> &tls::Authorities {
-        let pem = &self.house.start.relay.authorities;
-        self.authorities.get_or_insert_with(|| tls::Authorities::read(pem))
-    }
-
     /// What a customer's server that sends from there must show; without an answer nobody is one.
-    pub(crate) fn outlets(&mut self, from: IpAddr) -> Vec<Vouched> {
+    pub(crate) fn outlets(&mut self, from: IpAddr) -> Wanted {
         match self.ask(Kind::Directory, &FromEdge::Outlets(from), DIRECTORY_LIMIT) {
-            Ok(ToEdge::Outlets(Some(outlets))) => outlets,
-            _ => Vec::new(),
+            Ok(ToEdge::Outlets(Some(wanted))) => wanted,
+            _ => Wanted::default(),
         }
     }
 

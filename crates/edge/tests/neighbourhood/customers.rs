@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use terms::{InstanceId, Kind, TenantId};
 use wire::control::Order;
-use wire::directory::{Admitted, Vouched, server_of};
+use wire::directory::{Admitted, Vouched, Wanted, server_of};
 use wire::dispatch::{FromAccess, ToAccess};
 use wire::{Channel, Label};
 
@@ -61,12 +61,12 @@ impl Customers {
         Self { all, control, seen }
     }
 
-    pub fn wanted(&self) -> Vec<Vouched> {
+    pub fn wanted(&self) -> Wanted {
         let vouched = |one: &Customer| Vouched {
             names: vec![one.name.to_owned()],
             authorities: vec![one.authority.clone()],
         };
-        self.all.iter().map(vouched).collect()
+        Wanted { vouched: self.all.iter().map(vouched).collect(), ..Wanted::default() }
     }
 
     pub fn admit(&self, name: &str, secret: &str, has: Option<TenantId>) -> Admitted {

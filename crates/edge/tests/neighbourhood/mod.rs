@@ -2,7 +2,7 @@
 //! post.
 
 // Two tests play it, neither needs all of it.
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports)]
 
 mod customers;
 mod passing;
