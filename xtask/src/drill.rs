@@ -25,6 +25,7 @@ const ROWS: &[&str] = &[
     "edge",
     "scanner",
     "access",
+    "pages",
     "admin",
     "mailbox",
     "directory",
@@ -33,6 +34,7 @@ const ROWS: &[&str] = &[
     "vault",
     "ledger",
     "mirror",
+    "metrics",
     "zone",
 ];
 

@@ -10,6 +10,7 @@ fn pages() -> Result<Vec<(PathBuf, String)>, String> {
         (folder.join("compartments.md"), compartments()),
         (folder.join("config.md"), settings::manual()),
         (folder.join("fuzz.md"), fuzzers::page()),
+        (folder.join("metrics.md"), wire::metrics::page()),
         (folder.join("linked.md"), linked::page()?),
         (folder.join("sigma.md"), sigma::shipped::page()),
     ])

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use terms::Kind;
 use wire::directory::{Domain, FromAdmin, ToAdmin};
 use wire::names::RecordKind;
+use wire::pages::TransportPolicy;
 use wire::signer::{FromSigner, MailRecord, ToSigner};
 
 mod check;
@@ -21,7 +22,7 @@ mod tests;
 
 use asking::Asking;
 use check::{State, check};
-use wanted::{Wanted, sts_policy, wanted};
+use wanted::{Ours, Wanted, sts_policy, wanted};
 use words::{Gap, NO_KEYS, Step, step};
 
 pub fn add(peers: &mut Peers<'_>, domain: String, tenant: String) -> Answer {
@@ -33,19 +34,24 @@ pub fn add(peers: &mut Peers<'_>, domain: String, tenant: String) -> Answer {
     let (domain, tenant) = (word("domain"), word("tenant"));
     // The domain is there, whatever becomes of its keys: `domain keys` makes them later.
     let keys = make_keys(peers, &domain, &tenant);
-    let host = peers.host_name().to_owned();
+    let ours = place(peers, TransportPolicy::default());
     let shown = keys.as_deref().unwrap_or_default();
-    let records: Vec<Value> = wanted(&domain, &host, shown).iter().map(Wanted::json).collect();
+    let records: Vec<Value> = wanted(&domain, &ours, shown).iter().map(Wanted::json).collect();
     let decoy = plant_decoy(peers, &added).unwrap_or_default();
     if let Some(fields) = added.as_object_mut() {
         fields.insert("records".to_owned(), json!(records));
-        fields.insert("mta_sts_policy".to_owned(), sts_policy(&domain, &host));
+        fields.insert("mta_sts_policy".to_owned(), sts_policy(&domain, &ours));
         fields.insert("decoy".to_owned(), decoy);
         if keys.is_err() {
             fields.insert("keys".to_owned(), NO_KEYS.json());
         }
     }
     Ok(added)
+}
+
+fn place(peers: &Peers<'_>, transport: TransportPolicy) -> Ours {
+    let (host, pages) = (peers.host_name().to_owned(), peers.pages_host().to_owned());
+    Ours { host, pages, transport }
 }
 
 /// With its first domain a tenant gets its decoy. Without one the domain serves as well.
@@ -67,10 +73,7 @@ fn plant_decoy(peers: &mut Peers<'_>, added: &Value) -> Option<Value> {
 pub fn list(peers: &mut Peers<'_>, tenant: Option<String>) -> Answer {
     directory(peers, &FromAdmin::DomainList { tenant }, |answer| match answer {
         ToAdmin::Domains(domains) => {
-            let shown = domains.iter().map(|each| {
-                let Domain { domain, tenant, catch_all } = each;
-                json!({ "domain": domain, "tenant": tenant, "catch_all": catch_all })
-            });
+            let shown = domains.iter().map(|each| crate::outgoing::domain_json(each));
             Some(items(shown.collect()))
         }
         _ => None,
@@ -78,33 +81,33 @@ pub fn list(peers: &mut Peers<'_>, tenant: Option<String>) -> Answer {
 }
 
 /// A domain by any of its spellings, and whose it is.
-fn find(peers: &mut Peers<'_>, domain: &str) -> Result<(String, Option<String>), Refusal> {
+fn find(peers: &mut Peers<'_>, domain: &str) -> Result<(String, Option<Domain>), Refusal> {
     let wanted = mailauth::ascii_name(domain.trim().trim_end_matches('.'));
     let found = directory(peers, &FromAdmin::DomainList { tenant: None }, |answer| {
         let ToAdmin::Domains(domains) = answer else { return None };
         let ours = domains.iter().find(|each| each.domain == wanted);
-        Some(json!(ours.map(|each| each.tenant.clone())))
+        Some(json!(ours))
     })?;
-    Ok((wanted, found.as_str().map(str::to_owned)))
+    Ok((wanted, serde_json::from_value(found).unwrap_or_default()))
 }
 
-/// One of ours, and its tenant.
-fn ours(peers: &mut Peers<'_>, domain: &str) -> Result<(String, String), Refusal> {
-    let (domain, tenant) = find(peers, domain)?;
+/// One of ours.
+fn ours(peers: &mut Peers<'_>, domain: &str) -> Result<Domain, Refusal> {
+    let (domain, found) = find(peers, domain)?;
     let hint = "see `domain list`; add it by `domain add`";
-    let tenant = tenant.ok_or_else(|| Refusal::new("a domain of this service", &domain, hint))?;
-    Ok((domain, tenant))
+    found.ok_or_else(|| Refusal::new("a domain of this service", &domain, hint))
 }
 
 /// What the DNS says of a domain, and what is to be done. Wanting: exit 1.
 pub fn check_domain(peers: &mut Peers<'_>, domain: &str, allow: &[String]) -> Answer {
-    let (domain, tenant) = find(peers, domain)?;
-    let host = peers.host_name().to_owned();
+    let (domain, found) = find(peers, domain)?;
+    let ours = place(peers, found.as_ref().map(|found| found.transport).unwrap_or_default());
+    let (host, tenant) = (ours.host.clone(), found.map(|found| found.tenant));
     let keys = match &tenant {
         Some(tenant) => make_keys(peers, &domain, tenant)?,
         None => Vec::new(),
     };
-    let wanted = wanted(&domain, &host, &keys);
+    let wanted = wanted(&domain, &ours, &keys);
     let mut asking = Asking::new(peers);
     let addresses = [RecordKind::A, RecordKind::Aaaa].map(|kind| (host.clone(), kind));
     let questions = wanted.iter().map(|one| (one.name.clone(), one.kind)).chain(addresses);
@@ -123,21 +126,21 @@ pub fn check_domain(peers: &mut Peers<'_>, domain: &str, allow: &[String]) -> An
         "signed": report.is_signed,
         "bypass": report.gaps_json(),
         "records": report.records_json(),
-        "mta_sts_policy": sts_policy(&domain, &host),
+        "mta_sts_policy": sts_policy(&domain, &ours),
     });
     if is_wanting { Err(Refusal::Pending(shown)) } else { Ok(shown) }
 }
 
 /// The keys of a domain, as they are published.
 pub fn keys(peers: &mut Peers<'_>, domain: &str) -> Answer {
-    let (domain, tenant) = ours(peers, domain)?;
+    let Domain { domain, tenant, .. } = ours(peers, domain)?;
     let keys = make_keys(peers, &domain, &tenant)?;
     Ok(keys_json(&domain, &keys, None))
 }
 
 /// A next pair; once its records are found, it signs; or what no longer signs is forgotten.
 pub fn rotate(peers: &mut Peers<'_>, domain: &str, retire: bool, unchecked: bool) -> Answer {
-    let (domain, tenant) = ours(peers, domain)?;
+    let Domain { domain, tenant, .. } = ours(peers, domain)?;
     let keys = make_keys(peers, &domain, &tenant)?;
     let next = next(&keys);
     let done = match (retire, next.is_empty()) {
@@ -162,8 +165,8 @@ pub fn rotate(peers: &mut Peers<'_>, domain: &str, retire: bool, unchecked: bool
 
 /// Whether the next pair's records stand in the DNS: mail signed by it would fail before.
 fn published(peers: &mut Peers<'_>, domain: &str, next: &[MailRecord]) -> Result<(), Refusal> {
-    let host = peers.host_name().to_owned();
-    let all = wanted(domain, &host, next);
+    let ours = place(peers, TransportPolicy::default());
+    let (all, host) = (wanted(domain, &ours, next), ours.host.clone());
     let wanted: Vec<Wanted> =
         all.into_iter().filter(|one| next.iter().any(|key| key.name == one.name)).collect();
     let mut asking = Asking::new(peers);

@@ -17,6 +17,7 @@ mod credentials;
 mod domains;
 mod endings;
 mod keys;
+mod lists;
 mod outgoing;
 mod passing;
 mod peers;
@@ -142,12 +143,16 @@ fn act(peers: &mut Peers<'_>, request: Request) -> Answer {
         Request::TenantSending { name, change, sign_in, no_sign_in } => {
             outgoing::set(peers, name, change, (sign_in, no_sign_in))
         }
-        Request::DomainSet { domain, catch_all } => outgoing::set_domain(peers, domain, catch_all),
+        Request::DomainSet { domain, catch_all, mta_sts, max_age_seconds } => {
+            let wish = outgoing::DomainWish { catch_all, mta_sts, max_age_seconds };
+            outgoing::set_domain(peers, domain, wish)
+        }
         Request::UserForward { address, to, keep } => passing::forward(peers, address, to, keep),
         Request::UserAway { address, absence } => passing::away(peers, address, absence),
         Request::GroupChange { address, tenant, with, without } => {
             passing::change_group(peers, address, tenant, (with, without))
         }
+        Request::List { list } => lists::act(peers, list),
         Request::GroupRemove { address } => passing::remove_group(peers, address),
         Request::GroupList { address, tenant } => passing::list_groups(peers, address, tenant),
         Request::DomainGateway { domain, host, is_listed } => {
@@ -198,6 +203,7 @@ fn act(peers: &mut Peers<'_>, request: Request) -> Answer {
             watch::freeze(peers, watch::Meant { address, tenant, component }, frozen)
         }
         Request::FreezeList => watch::list_freezes(peers),
+        Request::AlarmTest => watch::test_alarms(peers),
         Request::Isolate { component, isolated } => watch::isolate(peers, &component, isolated),
     }
 }

@@ -2,13 +2,14 @@
 
 use crate::approvals::{perform, permission};
 use crate::credentials;
-use crate::peers::{Answer, Peers};
+use crate::peers::{Answer, Peers, Refusal};
 use crate::people::one_tenant;
 use crate::places;
 use serde_json::{Value, json};
 use wire::admin::{SendingChange, SignIn};
 use wire::approval::Act;
-use wire::directory::{FromAdmin, SendingSettings, SmartHost, ToAdmin};
+use wire::directory::{Domain, FromAdmin, SendingSettings, SmartHost, ToAdmin};
+use wire::pages::TransportMode;
 use wire::post::HopTls;
 
 /// `tenant set`: what limits as much is done at once, what limits less is an act for two. A sign-in
@@ -100,16 +101,50 @@ pub fn host_json(host: &SmartHost) -> Value {
     json!({ "host": host.name, "port": host.port, "tls": tls })
 }
 
+/// What `domain set` may change; what is left away stays as it is.
+pub struct DomainWish {
+    pub catch_all: Option<String>,
+    pub mta_sts: Option<String>,
+    pub max_age_seconds: Option<u32>,
+}
+
 /// `domain set`.
-pub fn set_domain(peers: &mut Peers<'_>, domain: String, catch_all: String) -> Answer {
-    let address = (catch_all != "none").then_some(catch_all);
-    places::directory(peers, &FromAdmin::CatchAll { domain, address }, |answer| match answer {
-        ToAdmin::Domain(domain) => Some(json!({
-            "domain": domain.domain,
-            "tenant": domain.tenant,
-            "catch_all": domain.catch_all,
-        })),
-        _ => None,
+pub fn set_domain(peers: &mut Peers<'_>, domain: String, wish: DomainWish) -> Answer {
+    let mode = match wish.mta_sts {
+        Some(word) => {
+            let hint = "testing asks for reports only; enforce has mail wait rather than go unsafe";
+            let mode = TransportMode::parse(&word);
+            Some(mode.ok_or_else(|| Refusal::new("testing, enforce or none", &word, hint))?)
+        }
+        None => None,
+    };
+    let catch_all = wish.catch_all.map(|address| FromAdmin::CatchAll {
+        domain: domain.clone(),
+        address: (address != "none").then_some(address),
+    });
+    let (is_wished, max_age_seconds) =
+        (mode.is_some() || wish.max_age_seconds.is_some(), wish.max_age_seconds);
+    let transport = is_wished.then(|| FromAdmin::Transport { domain, mode, max_age_seconds });
+    let mut done = None;
+    for question in catch_all.into_iter().chain(transport) {
+        done = Some(places::directory(peers, &question, |answer| match answer {
+            ToAdmin::Domain(domain) => Some(domain_json(&domain)),
+            _ => None,
+        })?);
+    }
+    let hint = "--catch-all ADDRESS|none, --mta-sts MODE, --mta-sts-max-age SECONDS";
+    done.ok_or_else(|| Refusal::new("something to set", "nothing", hint))
+}
+
+pub fn domain_json(domain: &Domain) -> Value {
+    json!({
+        "domain": domain.domain,
+        "tenant": domain.tenant,
+        "catch_all": domain.catch_all,
+        "mta_sts": {
+            "mode": domain.transport.mode.word(),
+            "max_age": domain.transport.max_age_seconds,
+        },
     })
 }
 

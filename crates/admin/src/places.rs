@@ -91,7 +91,7 @@ pub fn authority(peers: &mut Peers<'_>) -> Answer {
     }
 }
 
-/// A certificate from elsewhere, for our own host name. Its key goes through here to the signer.
+/// A certificate from elsewhere, for names of ours. Its key goes through here to the signer.
 pub fn install(peers: &mut Peers<'_>, chain: &[String], key: String) -> Answer {
     use wire::signer::{FromSigner, ToSigner};
     let key = zeroize::Zeroizing::new(key);
@@ -102,8 +102,8 @@ pub fn install(peers: &mut Peers<'_>, chain: &[String], key: String) -> Answer {
     };
     let chain = chain.iter().map(|one| octets(one)).collect::<Result<Vec<_>, _>>()?;
     match peers.ask(Kind::Signer, &ToSigner::Install { chain, pkcs8: octets(&key)? })? {
-        FromSigner::Installed { not_after_ms } => {
-            Ok(json!({ "not_after": evidence::rfc3339(not_after_ms) }))
+        FromSigner::Installed { not_after_ms, names } => {
+            Ok(json!({ "not_after": evidence::rfc3339(not_after_ms), "names": names }))
         }
         FromSigner::NotInstalled { expected, found, hint } => {
             Err(Refusal::new(&expected, &found, &hint))

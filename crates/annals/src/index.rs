@@ -6,15 +6,18 @@ use crate::chapter::{CHAPTER_ENTRIES, Chapter, unknown_section};
 use crate::disk::{Folder, Shelf};
 use crate::fault::{Fault, file};
 use crate::names;
+use crate::overspill::overspill;
 use crate::reading::Reader;
 use crate::rows::{NOBODY, ROW_BYTES, Row};
 use evidence::Frame;
-use scope::{Fact, Life, Part, Person, Proven, Question, Reach, Roll, Scope, Tally, facts};
+use scope::facts;
+use scope::{Deed, Fact, Half, Life, Part, Person, Proven, Question, Reach, Roll, Scope, Tally};
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::thread;
 use terms::{InstanceId, Kind, TenantId, UserId};
 use tlog::{Hash, NodeSource, Store, Volume, leaf_hash};
 
@@ -225,8 +228,8 @@ impl<'a> Index<'a> {
             let mut whole: Option<Scope> = None;
             let mut overflowed = false;
             for part in 0..parts {
-                let tally = Tally::new(question.clone(), Part { part, parts });
-                let finished = self.run(tally)?.finish(proven.clone());
+                let tally = || Tally::new(question.clone(), Part { part, parts });
+                let finished = self.run_halves(&tally)?.finish(proven.clone());
                 overflowed |= finished.overflowed;
                 match &mut whole {
                     None => whole = Some(finished.scope),
@@ -244,6 +247,22 @@ impl<'a> Index<'a> {
                 _ => parts = (parts * 4).min(PARTS),
             }
         }
+    }
+
+    /// Two processors count one half each: reading is little of the work, so each reads all of it.
+    fn run_halves(&self, tally: &(dyn Fn() -> Tally + Sync)) -> Result<Tally, Fault> {
+        let (reader, folder) = (self.reader, &self.folder);
+        thread::scope(|scope| {
+            let other = scope.spawn(move || {
+                let index = Index { folder: folder.clone(), ..Index::of(reader) };
+                index.run(tally().half(Half::Processes))
+            });
+            let people = self.run(tally().half(Half::People).spilling(overspill));
+            let processes = other.join().map_err(|_| {
+                file("the index")(io::Error::other("half of the counting ended without an answer"))
+            })??;
+            Ok(people?.with(processes))
+        })
     }
 
     fn run(&self, mut tally: Tally) -> Result<Tally, Fault> {
@@ -371,9 +390,12 @@ impl<'a> Reading<'a> {
 
     fn of(chapter: &'a Chapter, tally: &Tally, overlaps: bool) -> std::io::Result<Self> {
         let component = tally.question().component;
-        let own = u8::try_from(component.number()).unwrap_or(u8::MAX);
-        let edge = u8::try_from(Kind::Edge.number()).unwrap_or(u8::MAX);
+        let own = number_of(component);
         let processes = chapter.processes(Some(own))?;
+        let near: Vec<u8> = match tally.reach() {
+            Reach::OwnAnd(kinds) => kinds.iter().map(|kind| number_of(*kind)).collect(),
+            _ => Vec::new(),
+        };
         let wanted = tally.question().version.as_deref();
         let ranges = match (overlaps, tally.reach()) {
             // Behind the window only what these processes still did or had done to them.
@@ -391,11 +413,16 @@ impl<'a> Reading<'a> {
                 ranges
             }
             (true, Reach::Own) => sections(chapter, &[own, unknown_section()]),
-            (true, Reach::OwnAndEdges) => sections(chapter, &[own, edge, unknown_section()]),
+            (true, Reach::OwnAnd(_)) => {
+                sections(chapter, &[&[own, unknown_section()], &near[..]].concat())
+            }
             (true, Reach::Everywhere) => vec![(0, chapter.row_count())],
         };
-        let lives = processes.into_iter();
-        let lives = lives.filter_map(|one| Some((one.instance, one.life?))).collect();
+        let mut lives = processes;
+        for kind in near {
+            lives.extend(chapter.processes(Some(kind))?);
+        }
+        let lives = lives.into_iter().filter_map(|one| Some((one.instance, one.life?))).collect();
         Ok(Self {
             chapter,
             instances: chapter.instances()?,
@@ -408,18 +435,29 @@ impl<'a> Reading<'a> {
 
     fn tell(&self, tally: &mut Tally) -> std::io::Result<()> {
         self.lives.iter().for_each(|(instance, life)| tally.meet(*instance, life));
-        self.each(|fact| tally.note(&fact))
+        let half = tally.counts();
+        self.each(|deed| half.hears(deed), |fact| tally.note(&fact))
     }
 
     fn tell_kept(&self, tally: &mut Tally) -> std::io::Result<()> {
-        self.each(|fact| tally.note_kept(&fact))
+        let hears = tally.hears_kept();
+        self.each(hears, |fact| tally.note_kept(&fact))
     }
 
-    fn each(&self, mut fact: impl FnMut(Fact)) -> std::io::Result<()> {
+    /// Rows of other deeds are not even taken apart.
+    fn each(
+        &self,
+        hears: impl Fn(Deed) -> bool,
+        mut fact: impl FnMut(Fact),
+    ) -> std::io::Result<()> {
         let base = self.chapter.number * CHAPTER_ENTRIES;
         for (first, count) in &self.ranges {
             let rows = self.chapter.rows(*first, *count)?;
             for row in rows.chunks_exact(ROW_BYTES) {
+                let deed = Row::deed(row).ok_or(std::io::ErrorKind::InvalidData)?;
+                if !hears(deed) {
+                    continue;
+                }
                 let row = Row::read(row).ok_or(std::io::ErrorKind::InvalidData)?;
                 let named = |names: &[InstanceId], number: usize| {
                     names.get(number).copied().unwrap_or_default()
@@ -440,6 +478,10 @@ impl<'a> Reading<'a> {
         }
         Ok(())
     }
+}
+
+fn number_of(kind: Kind) -> u8 {
+    u8::try_from(kind.number()).unwrap_or(u8::MAX)
 }
 
 fn sections(chapter: &Chapter, kinds: &[u8]) -> Vec<(u64, u64)> {

@@ -239,7 +239,15 @@ fn the_index_says_what_the_entries_say(own: &Path, frames: &[Vec<u8>]) {
     let ends = [0usize, 20_000, 66_000, 100_000, 139_999];
     let time = |index: usize| evidence::Frame::parse(&frames[index]).unwrap().entry.time_ms;
     let check = |expected_rebuilt: bool| {
-        for component in [Kind::Edge, Kind::Scanner, Kind::Access, Kind::Identity, Kind::Mailbox] {
+        for component in [
+            Kind::Edge,
+            Kind::Scanner,
+            Kind::Access,
+            Kind::Dispatch,
+            Kind::Post,
+            Kind::Identity,
+            Kind::Mailbox,
+        ] {
             for (from, to) in [(0, 4), (1, 2), (2, 3), (3, 4), (1, 3)] {
                 for version in [None, Some("0.2.1".to_owned())] {
                     let (from_ms, to_ms) = (time(ends[from]), time(ends[to]));

@@ -104,6 +104,8 @@ policies!(
     "post",
     "depart",
     "fetch",
+    "pages",
+    "metrics",
 );
 
 impl Policy {

@@ -3,10 +3,12 @@
 use crate::Fault;
 use seal::{Class, MessageKey, Sealer, WrapContext};
 use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
 use terms::{MessageId, TenantId, Verdict};
 use wire::directory::{PublicKey, Recipient};
 use wire::mailbox::{Copy, Place, SealedPart};
-use wire::{INLINE_BYTES, Parcel};
+use wire::{INLINE_BYTES, Lender, Parcel};
 
 /// What all people of a group get.
 pub struct Message<'a> {
@@ -34,19 +36,26 @@ pub struct Group {
     pub(crate) body: Content,
     /// Complete but for their contents.
     pub(crate) copies: Vec<Copy>,
+    lent: Option<File>,
 }
 
 /// Sealed octets.
 pub(crate) enum Content {
     Memory(Vec<u8>),
-    File { file: File, octets: u64 },
+    /// A memfd: closed against change, or lent.
+    File {
+        file: File,
+        octets: u64,
+    },
 }
 
 /// Seals a message for `people`, all of the message's tenant. `each_piece` gives its octets, in
-/// order, to the function it is given.
+/// order, to the function it is given. A large body stands in what `lender` lends, if it does; it
+/// is taken back ([`Group::lent`]) when the mailbox has answered.
 pub fn seal<E: From<Fault>>(
     message: &Message<'_>,
     people: &[Person<'_>],
+    lender: Option<&mut Lender>,
     each_piece: impl FnOnce(&mut dyn FnMut(&[u8]) -> Result<(), Fault>) -> Result<(), E>,
 ) -> Result<Group, E> {
     let place = |class| seal::Place { tenant: message.tenant, message: message.message, class };
@@ -57,12 +66,59 @@ pub fn seal<E: From<Fault>>(
     let (summary, summary_key) =
         seal::seal_content(&place(Class::Summary), &plain).map_err(Fault::Seal)?;
     let size = added.len() as u64 + message.bytes;
-    let (body, body_key) = seal_body(&place(Class::Body), (added, size), each_piece)?;
+    let ((body, body_key), lent) =
+        seal_lent(&place(Class::Body), (added, size), lender, each_piece)?;
     let mut copies = Vec::with_capacity(people.len());
     for person in people {
         copies.push(wrap_for(message, person, size, (&summary_key, &body_key))?);
     }
-    Ok(Group { summary: Content::Memory(summary), body, copies })
+    Ok(Group { summary: Content::Memory(summary), body, copies, lent })
+}
+
+impl Group {
+    /// What was lent for it.
+    pub fn lent(&mut self) -> Option<File> {
+        self.lent.take()
+    }
+}
+
+/// A body as [`seal_body`] seals it, or in what is lent for it.
+fn seal_lent<E: From<Fault>>(
+    place: &seal::Place,
+    (added, size): (&[u8], u64),
+    lender: Option<&mut Lender>,
+    each_piece: impl FnOnce(&mut dyn FnMut(&[u8]) -> Result<(), Fault>) -> Result<(), E>,
+) -> Result<((Content, MessageKey), Option<File>), E> {
+    let octets = seal::sealed_length(size);
+    let lender = lender.filter(|_| octets > INLINE_BYTES as u64);
+    let file = lender.map(|lender| lender.lend(octets)).transpose().map_err(Fault::Hold)?.flatten();
+    let Some(file) = file else {
+        return Ok((seal_body(place, (added, size), each_piece)?, None));
+    };
+    let mut sealer = Sealer::new(FromStart { file, at: 0 }, place).map_err(Fault::Seal)?;
+    sealer.push(added).map_err(Fault::Seal)?;
+    each_piece(&mut |piece| sealer.push(piece).map_err(Fault::Seal))?;
+    let (key, FromStart { file, .. }) = sealer.finish().map_err(Fault::Seal)?;
+    let lent = file.try_clone().map_err(Fault::Memory)?;
+    Ok(((Content::File { file, octets }, key), Some(lent)))
+}
+
+/// A file written again from its beginning.
+struct FromStart {
+    file: File,
+    at: u64,
+}
+
+impl Write for FromStart {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        let written = self.file.write_at(octets, self.at)?;
+        self.at += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// A small body is sealed in memory, a large one from memfd to memfd, a chunk at a time.

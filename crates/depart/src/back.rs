@@ -33,7 +33,7 @@ pub(crate) fn way(
     leg: &Leg,
     house: &mut Neighbours,
 ) -> Result<Option<Way>, Fault> {
-    let is_passed_on = matches!(leg.envelope.finish, Finish::Seal { .. });
+    let is_passed_on = matches!(leg.envelope.finish, Finish::Seal { .. } | Finish::Spread { .. });
     if action != Action::Failed || !is_passed_on {
         return Ok(None);
     }
@@ -96,12 +96,17 @@ pub(crate) fn send(
 
 impl Neighbours {
     fn route(&mut self, hop: &Hop) -> Result<Route, Fault> {
-        let question = directory::FromDepart::Routes(vec![hop.word()]);
+        let routes = self.routes(std::slice::from_ref(hop))?;
+        routes.first().copied().ok_or(Fault::Strange { peer: "directory" })
+    }
+
+    /// The tokens of these next hops, in their order.
+    pub(crate) fn routes(&mut self, hops: &[Hop]) -> Result<Vec<Route>, Fault> {
+        let question = directory::FromDepart::Routes(hops.iter().map(Hop::word).collect());
         match self.ask(Kind::Directory, &question, ROUTE_LIMIT)? {
-            directory::ToDepart::Routes(Some(tokens)) => match tokens.as_slice() {
-                [token] => Ok(Route(*token)),
-                _ => Err(Fault::Strange { peer: "directory" }),
-            },
+            directory::ToDepart::Routes(Some(tokens)) if tokens.len() == hops.len() => {
+                Ok(tokens.into_iter().map(Route).collect())
+            }
             directory::ToDepart::Routes(None) => Err(Fault::Away("directory")),
             _ => Err(Fault::Strange { peer: "directory" }),
         }

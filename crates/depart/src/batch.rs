@@ -4,7 +4,7 @@ use crate::Fault;
 use crate::fates::{Fate, Leg, Obstacle};
 use crate::neighbours::{Batch, Neighbours};
 use crate::opening::{Hand, Opened};
-use crate::{here, outside, told};
+use crate::{here, outside, spread, told};
 use notice::Action;
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
@@ -41,7 +41,9 @@ pub(crate) fn carry(batch: Batch, house: &mut Neighbours) -> Result<(), Fault> {
         Ok(legs) => legs,
         Err(fault) => return put_off(&loads, &fault, house),
     };
-    let mut outward: Vec<VecDeque<Leg>> = Vec::new();
+    let mut outward: VecDeque<VecDeque<Leg>> = VecDeque::new();
+    // Behind all others: a list may be long.
+    let mut lists = Vec::new();
     for mut leg in legs {
         match (leg.load.errand, &leg.envelope.hop) {
             (Errand::TellLate, _) => tell_late(&mut leg, &hands, house)?,
@@ -53,13 +55,20 @@ pub(crate) fn carry(batch: Batch, house: &mut Neighbours) -> Result<(), Fault> {
                 here::deliver(&mut leg, &hands, house);
                 leg.end(&hands, house)?;
             }
+            (Errand::Carry, Hop::List) => lists.push(leg),
             (Errand::Carry, _) => match outward.iter_mut().find(|way| is_same_way(way, &leg)) {
                 Some(way) => way.push_back(leg),
-                None => outward.push(VecDeque::from([leg])),
+                None => outward.push_back(VecDeque::from([leg])),
             },
         }
     }
-    outward.into_iter().try_for_each(|legs| outside::carry(legs, &hands, house))?;
+    while let Some(legs) = outward.pop_front() {
+        outside::carry((legs, &mut outward), &hands, house)?;
+    }
+    for mut leg in lists {
+        spread::spread(&mut leg, &hands, house);
+        leg.end(&hands, house)?;
+    }
     house.hand = Some(hands.hand);
     Ok(())
 }
@@ -132,7 +141,8 @@ fn tell_late(leg: &mut Leg, hands: &Hands, house: &mut Neighbours) -> Result<(),
 impl Leg {
     /// Tells whom it concerns, then post. What could not be told is tried again.
     pub(crate) fn end(&mut self, hands: &Hands, house: &mut Neighbours) -> Result<(), Fault> {
-        if let Err(fault) = told::tell_all(self, hands, house) {
+        let told = spread::tell_returned(self, house);
+        if let Err(fault) = told.and_then(|()| told::tell_all(self, hands, house)) {
             house.report(&Report::Note { text: format!("depart: {fault}") });
             for fate in &mut self.fates {
                 if matches!(fate, Fate::Failed(_)) {

@@ -4,9 +4,11 @@
 use crate::opening::Text;
 use crate::{Fault, Limits};
 use courier::{Broken, Courier, Letter, Login, Outcome, Want};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tls::Line;
@@ -37,6 +39,16 @@ pub(crate) struct Conversation {
     until: Instant,
     /// The end of the text was written: from then on the remote may have taken it.
     is_ended: bool,
+    /// Somebody was told that it keeps others waiting: once.
+    has_stalled: bool,
+}
+
+/// Whether a connection that is being made is made, or refused, within this time.
+pub(crate) fn answers(socket: &OwnedFd, limit: Duration) -> bool {
+    let timeout =
+        Timespec { tv_sec: limit.as_secs() as i64, tv_nsec: i64::from(limit.subsec_nanos()) };
+    let heard = poll(&mut [PollFd::new(socket, PollFlags::OUT)], Some(&timeout));
+    !matches!(heard, Ok(0))
 }
 
 /// How one letter fared.
@@ -53,9 +65,9 @@ impl Conversation {
     /// From the greeting to where a letter may be begun.
     pub(crate) fn begin(
         line: Line,
-        our_name: &str,
-        security: Security,
+        (our_name, security): (&str, Security),
         limits: Limits,
+        stalled: &mut dyn FnMut(),
     ) -> Result<Self, Broken> {
         let now = Instant::now();
         let mut this = Self {
@@ -67,12 +79,13 @@ impl Conversation {
             since: now,
             until: now + limits.letter,
             is_ended: false,
+            has_stalled: false,
         };
         if this.security.tls == courier::Tls::Already {
             this.secure().map_err(Broken::TlsFailed)?;
         }
         loop {
-            match this.step() {
+            match this.step(stalled) {
                 Want::Letter => return Ok(this),
                 Want::Broken(broken) => return Err(broken),
                 Want::Close => return Err(Broken::Closed),
@@ -82,11 +95,15 @@ impl Conversation {
     }
 
     /// Says who we are, once TLS stands.
-    pub(crate) fn sign_in(&mut self, login: Login) -> Result<(), Broken> {
+    pub(crate) fn sign_in(
+        &mut self,
+        login: Login,
+        stalled: &mut dyn FnMut(),
+    ) -> Result<(), Broken> {
         self.until = Instant::now() + self.limits.answer;
         self.courier.sign_in(login);
         loop {
-            match self.step() {
+            match self.step(stalled) {
                 Want::Letter => return Ok(()),
                 Want::Broken(broken) => return Err(broken),
                 Want::Close => return Err(Broken::Closed),
@@ -101,13 +118,19 @@ impl Conversation {
 
     /// One letter. A fault is ours: the text could not be opened, and the connection is cut before
     /// its end, so that nobody takes half of it for a whole.
-    pub(crate) fn carry(&mut self, letter: Letter, text: &Text) -> Result<Carried, Fault> {
+    /// `stalled` is called once when it keeps others waiting.
+    pub(crate) fn carry(
+        &mut self,
+        letter: Letter,
+        text: &Text,
+        stalled: &mut dyn FnMut(),
+    ) -> Result<Carried, Fault> {
         self.until = Instant::now() + self.limits.letter;
         self.is_ended = false;
         self.courier.begin(letter);
         let mut outcomes = Vec::new();
         loop {
-            match self.step() {
+            match self.step(stalled) {
                 Want::Text => self.send_text(text)?,
                 Want::Outcomes(found) => outcomes = found,
                 Want::Letter => return Ok(self.carried(outcomes, None)),
@@ -122,15 +145,29 @@ impl Conversation {
         Carried { outcomes, is_ended: self.is_ended, broken }
     }
 
-    pub(crate) fn quit(mut self) {
+    pub(crate) fn quit(mut self, stalled: &mut dyn FnMut()) {
         self.until = Instant::now() + GOODBYE;
         self.courier.quit();
-        while !matches!(self.step(), Want::Close | Want::Broken(_) | Want::Letter) {}
+        while !matches!(self.step(stalled), Want::Close | Want::Broken(_) | Want::Letter) {}
+        self.line.close();
+    }
+
+    /// Whether it kept nobody waiting.
+    pub(crate) fn is_brisk(&self) -> bool {
+        !self.has_stalled
+    }
+
+    /// Says goodbye, and waits for no answer.
+    pub(crate) fn leave(mut self) {
+        self.courier.quit();
+        let _ = self.courier.next();
+        let output = self.courier.take_output();
+        let _ = self.line.write(&output, Instant::now());
         self.line.close();
     }
 
     /// Asks what is wanted, writes what there is to say, and does what needs nobody else.
-    fn step(&mut self) -> Want {
+    fn step(&mut self, stalled: &mut dyn FnMut()) -> Want {
         let want = self.courier.next();
         // A sign-in may stand in it.
         let output = Zeroizing::new(self.courier.take_output());
@@ -138,7 +175,7 @@ impl Conversation {
             return want;
         }
         match want {
-            Want::Read(patience) => self.read(patience),
+            Want::Read(patience) => self.read(patience, stalled),
             Want::Secure => match self.secure() {
                 Ok(()) => self.courier.secured(),
                 Err(why) => self.courier.not_secured(why),
@@ -148,16 +185,23 @@ impl Conversation {
         want
     }
 
-    fn read(&mut self, patience: Duration) {
+    fn read(&mut self, patience: Duration, stalled: &mut dyn FnMut()) {
         if self.heard != self.courier.heard() {
             (self.heard, self.since) = (self.courier.heard(), Instant::now());
         }
         let until = (self.since + patience.min(self.limits.answer)).min(self.until);
         let mut buffer = [0; READ_BYTES];
-        match self.line.read(&mut buffer, until) {
+        let soon = until.min(Instant::now() + self.limits.stall);
+        let mut read = self.line.read(&mut buffer, if self.has_stalled { until } else { soon });
+        if read.as_ref().is_err_and(is_late) && !self.has_stalled {
+            self.has_stalled = true;
+            stalled();
+            read = self.line.read(&mut buffer, until);
+        }
+        match read {
             Ok(0) => self.courier.closed(),
             Ok(count) => self.courier.feed(buffer.get(..count).unwrap_or(&[])),
-            Err(fault) if fault.kind() == ErrorKind::TimedOut => self.courier.timed_out(),
+            Err(fault) if is_late(&fault) => self.courier.timed_out(),
             Err(_) => self.courier.closed(),
         }
     }
@@ -203,4 +247,8 @@ impl Conversation {
         let (config, name) = (self.security.config.clone(), self.security.name.clone());
         self.line.secure(config, name, until).map_err(|fault| fault.to_string())
     }
+}
+
+fn is_late(fault: &io::Error) -> bool {
+    fault.kind() == ErrorKind::TimedOut
 }

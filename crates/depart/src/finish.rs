@@ -30,20 +30,34 @@ pub(crate) fn on_top(
     text: &Text,
     house: &mut Neighbours,
 ) -> Result<String, Fault> {
-    let domain = match finish {
-        Finish::AsItIs => return Ok(String::new()),
-        Finish::Sign { domain } | Finish::Seal { domain } => domain,
+    let (domain, own) = match finish {
+        Finish::AsItIs | Finish::Spread { .. } => return Ok(String::new()),
+        Finish::Sign { domain } | Finish::Seal { domain } => (domain, String::new()),
+        Finish::Copy { domain, mail, link } => (domain, leaving(mail, link)),
     };
     let keys = house.mail_keys(domain)?;
     if keys.is_empty() {
-        return Ok(String::new());
+        return Ok(own);
     }
-    let Some(canon) = Canon::of(text)? else { return Ok(String::new()) };
+    let Some(mut canon) = Canon::of(text)? else { return Ok(own) };
+    canon.header.splice(..0, own.bytes());
     let fields = match finish {
         Finish::Seal { .. } => sealed(&canon, (domain, &keys), house)?,
-        Finish::Sign { .. } | Finish::AsItIs => signed(&canon, (domain, &keys), house)?,
+        _ => signed(&canon, (domain, &keys), house)?,
     };
-    Ok(fields.unwrap_or_default())
+    Ok(fields.unwrap_or_default() + &own)
+}
+
+/// How a list's member leaves it: by one click, where there are pages, and by mail (RFC 8058, RFC
+/// 2369). The token is that member's.
+fn leaving(mail: &str, link: &str) -> String {
+    if link.is_empty() {
+        return format!("List-Unsubscribe: <mailto:{mail}>\r\n");
+    }
+    format!(
+        "List-Unsubscribe: <{link}>,\r\n\t<mailto:{mail}>\r\n\
+         List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
+    )
 }
 
 impl Canon {

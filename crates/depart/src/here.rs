@@ -152,7 +152,7 @@ fn keep(
         for Receiving { keys, .. } in &people {
             for_whom.push(Person { keys, place: Place::Inbox, verdict: Verdict::Deliver });
         }
-        groups.push(copies::seal(&message, &for_whom, |push| {
+        groups.push(copies::seal(&message, &for_whom, None, |push| {
             push(&letter.text).map_err(Fault::Copies)
         })?);
         // The sender's own tenant has the journey that began when it was handed in.

@@ -1,4 +1,5 @@
-//! Depart carries mail to where it goes: one batch of one tenant after another, and then leaves.
+//! Depart carries mail to where it goes, a list's to its members: one batch of one tenant after
+//! another, and then leaves.
 //!
 //! # Holds          the batch in hand, opened, in memory; its tenant's sign-in to a smart host,
 //! #                until it is said
@@ -6,8 +7,8 @@
 //! #                signer (in its tenant's name)
 //! # Network        sockets that the warden dialled, at the ports of mail and no other
 //! # If taken over  the intruder gets the batch in hand, its relay sessions and that tenant's
-//! #                sign-ins to smart hosts, and can lie about what became of it; every opened
-//! #                message and every sign-in lent is recorded
+//! #                sign-ins to smart hosts, the members of lists whose mail it spreads, and can lie
+//! #                about what became of it; every opened message and every sign-in lent is recorded
 //! # Never          opens what it was not handed; speaks for a second tenant; sends a bare CR or
 //! #                LF; writes a notice to anybody but a sender; takes apart mail
 //! #                that somebody else than its own tenant's person wrote, but for header fields
@@ -24,6 +25,8 @@ mod finish;
 
 mod here;
 mod outside;
+mod parked;
+mod spread;
 
 mod road;
 mod trust;
@@ -82,6 +85,11 @@ pub(crate) struct Limits {
     /// A destination that brings nothing to an end for so long is left alone: a few hosts that
     /// answer slowly, each in its five minutes, must not hold an instance for hours.
     pub attempt: Duration,
+    /// While other destinations of the batch wait behind this one, no word of it for so long lets
+    /// them go: somebody else carries them.
+    pub stall: Duration,
+    /// A connection that took its letters stays open so long for more; zero: not at all.
+    pub keep: Duration,
     /// An instance that has a tenant and nothing to do leaves after this: another one is born when
     /// there is mail again.
     pub idle: Duration,
@@ -96,6 +104,8 @@ impl Default for Limits {
             piece: Duration::from_secs(3 * 60),
             letter: Duration::from_secs(60 * 60),
             attempt: Duration::from_secs(10 * 60),
+            stall: Duration::from_secs(2),
+            keep: Duration::from_secs(2),
             idle: Duration::from_secs(30),
         }
     }
@@ -133,5 +143,6 @@ fn live(house: House, limits: Limits) -> ExitCode {
             break;
         }
     }
+    neighbours.lot.close_all();
     ExitCode::SUCCESS
 }

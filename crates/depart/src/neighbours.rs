@@ -3,6 +3,7 @@
 //! Every neighbour may die and come back: a new channel arrives over the control channel, and the
 //! question is put once more where asking twice does no harm.
 
+use crate::parked::Lot;
 use crate::trust::Demand;
 use crate::{Fault, Limits};
 use compartment::House;
@@ -91,6 +92,8 @@ pub(crate) struct Neighbours {
     /// What the vault agreed with us, between two batches.
     pub hand: Option<crate::opening::Hand>,
     source: Option<(Instant, Option<IpAddr>)>,
+    /// Connections between two batches.
+    pub lot: Lot,
 }
 
 impl Neighbours {
@@ -112,11 +115,17 @@ impl Neighbours {
             for_anybody: None,
             hand: None,
             source: None,
+            lot: Lot::default(),
         })
     }
 
     pub(crate) fn host_name(&self) -> &str {
         &self.house.start.host_name
+    }
+
+    /// Where the public pages are; empty: there are none.
+    pub(crate) fn pages_url(&self) -> &str {
+        &self.house.start.pages_url
     }
 
     pub(crate) fn smtp_port(&self) -> u16 {
@@ -171,8 +180,14 @@ impl Neighbours {
                     return Some(Batch { tenant, loads: legs, held: frame.descriptors });
                 }
             }
-            if !self.wait_for_orders(until) {
-                return None;
+            let closing = self.lot.next_end();
+            let first = until.into_iter().chain(closing).min();
+            if !self.wait_for_orders(first) {
+                let now = Instant::now();
+                if closing.is_none_or(|end| end > now) || until.is_some_and(|until| until <= now) {
+                    return None;
+                }
+                self.lot.close_old(now);
             }
         }
     }

@@ -3,10 +3,11 @@
 
 use crate::Fault;
 use crate::batch::Hands;
-use crate::conversation::{Carried, Conversation, Security};
+use crate::conversation::{self, Carried, Conversation, Security};
 use crate::fates::{Fate, Leg, Obstacle, Taken};
 use crate::neighbours::Neighbours;
 use crate::opening::Text;
+use crate::parked::{Parked, Way};
 use crate::road::{Host, Road, road};
 use crate::trust::Demand;
 use courier::{Broken, Letter, Notify, Outcome, Receiver};
@@ -17,7 +18,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 use tls::Line;
 use wire::control::Report;
-use wire::post::{Load, Why};
+use wire::post::{self, Load, Why};
 
 /// Connections that one attempt makes. A destination with more addresses has them for load.
 const CONNECTIONS: usize = 16;
@@ -29,15 +30,20 @@ const BREAKS: u8 = 2;
 /// that breaks them does not keep the others from being tried.
 const FRUITLESS: usize = 2;
 
-/// Carries legs that share a hop. Each leg's end is told as soon as it is known.
+/// Carries legs that share a hop. Each leg's end is told as soon as it is known. `behind`: those
+/// of other hops, which go back if this one keeps them waiting.
 pub(crate) fn carry(
-    mut legs: VecDeque<Leg>,
+    (mut legs, behind): (VecDeque<Leg>, &mut VecDeque<VecDeque<Leg>>),
     hands: &Hands,
     house: &mut Neighbours,
 ) -> Result<(), Fault> {
     let Some(first) = legs.front() else { return Ok(()) };
-    let (hop, require_tls) = (first.envelope.hop.clone(), first.envelope.require_tls);
-    let hosts = match road(&hop, require_tls, house) {
+    let way = (first.envelope.hop.clone(), first.envelope.require_tls);
+    revisit((&mut legs, behind), &way, hands, house)?;
+    if legs.is_empty() {
+        return Ok(());
+    }
+    let hosts = match road(&way.0, way.1, house) {
         Road::Hosts(hosts) => hosts,
         Road::Nowhere(obstacle) => {
             return end_all(legs, hands, house, || Fate::Failed(obstacle.clone()));
@@ -55,7 +61,7 @@ pub(crate) fn carry(
     };
     let until = Instant::now() + house.limits.attempt;
     let (connections, obstacles) = (0, Vec::new());
-    let mut attempt = Attempt { connections, obstacles, until, source, hands, house };
+    let mut attempt = Attempt { connections, obstacles, until, source, way, behind, hands, house };
     for host in &hosts {
         attempt.visit(host, &mut legs)?;
         if legs.is_empty() {
@@ -73,6 +79,25 @@ pub(crate) fn carry(
         leg.settle(|| Fate::Left(Some(obstacle.clone())));
     }
     end_all(legs, hands, house, || fate.clone())
+}
+
+/// Over the connection of an earlier batch, if one is open. That it has grown old, no letter is to
+/// blame for: what it did not take goes as if it had not been there.
+fn revisit(
+    (legs, behind): (&mut VecDeque<Leg>, &mut VecDeque<VecDeque<Leg>>),
+    way: &Way,
+    hands: &Hands,
+    house: &mut Neighbours,
+) -> Result<(), Fault> {
+    let Some(Parked { way, host, conversation, letters, .. }) = house.lot.take(way) else {
+        return Ok(());
+    };
+    let (connections, obstacles, until) = (0, Vec::new(), Instant::now() + house.limits.attempt);
+    let source = None;
+    let mut attempt = Attempt { connections, obstacles, until, source, way, behind, hands, house };
+    attempt.converse((conversation, letters), &host, legs)?;
+    legs.iter_mut().for_each(|leg| leg.breaks = 0);
+    Ok(())
 }
 
 fn end_all(
@@ -107,6 +132,13 @@ fn gravest(obstacles: &[Obstacle]) -> Obstacle {
     gravest.unwrap_or_else(|| Obstacle::of(Why::Unreachable, (4, 4, 1), "nobody answered"))
 }
 
+/// A connection and the letters that it may carry.
+fn fresh(conversation: Conversation) -> (Conversation, usize) {
+    let limit = conversation.courier().extensions().transactions;
+    let limit = limit.and_then(|limit| usize::try_from(limit).ok());
+    (conversation, limit.unwrap_or(LETTERS).clamp(1, LETTERS))
+}
+
 /// One attempt to reach a hop.
 struct Attempt<'a> {
     connections: usize,
@@ -115,6 +147,8 @@ struct Attempt<'a> {
     until: Instant,
     /// The tenant's own address, where it has one.
     source: Option<IpAddr>,
+    way: Way,
+    behind: &'a mut VecDeque<VecDeque<Leg>>,
     hands: &'a Hands,
     house: &'a mut Neighbours,
 }
@@ -138,7 +172,7 @@ impl Attempt<'_> {
                 }
                 self.connections += 1;
                 match self.connect(host, address, &demand) {
-                    Ok(conversation) => match self.converse(conversation, host, legs)? {
+                    Ok(conversation) => match self.converse(fresh(conversation), host, legs)? {
                         0 => fruitless += 1,
                         // Whoever takes letters may be visited as often as there are letters.
                         _ => {
@@ -206,11 +240,17 @@ impl Attempt<'_> {
             wire::control::DIALS_BUSY => (Obstacle::ours(&why).at(&host.name), None),
             _ => unreachable(&why),
         })?;
+        if !self.behind.is_empty() && !conversation::answers(&socket, limits.stall) {
+            let_go(self.behind, self.house);
+        }
         let line = Line::connected(socket, Instant::now() + limits.connect)
             .map_err(|fault| unreachable(&fault.to_string()))?;
         let our_name = self.house.host_name().to_owned();
+        let (behind, house) = (&mut *self.behind, &mut *self.house);
+        let mut stalled = || let_go(behind, house);
+        let security = Security { tls, config, name };
         let conversation =
-            Conversation::begin(line, &our_name, Security { tls, config, name }, limits)
+            Conversation::begin(line, (&our_name, security), limits, &mut stalled)
                 .map_err(|broken| (obstacle_of(&broken, &host.name), Some(broken)))?;
         self.sign_in(conversation, host).map_err(|obstacle| (obstacle.at(&host.name), None))
     }
@@ -227,12 +267,16 @@ impl Attempt<'_> {
             return Ok(conversation);
         }
         let login = self.hands.hand.sign_in((&host.name, host.port), self.house);
-        match login.map_err(|_| Obstacle::ours("the sign-in to it is not released now"))? {
-            None => Ok(conversation),
-            Some(login) => match conversation.sign_in(login) {
-                Ok(()) => Ok(conversation),
-                Err(broken) => Err(obstacle_of(&broken, &host.name)),
-            },
+        let Some(login) =
+            login.map_err(|_| Obstacle::ours("the sign-in to it is not released now"))?
+        else {
+            return Ok(conversation);
+        };
+        let (behind, house) = (&mut *self.behind, &mut *self.house);
+        let mut stalled = || let_go(behind, house);
+        match conversation.sign_in(login, &mut stalled) {
+            Ok(()) => Ok(conversation),
+            Err(broken) => Err(obstacle_of(&broken, &host.name)),
         }
     }
 
@@ -240,13 +284,10 @@ impl Attempt<'_> {
     /// brought to an end.
     fn converse(
         &mut self,
-        mut conversation: Conversation,
+        (mut conversation, mut letters): (Conversation, usize),
         host: &Host,
         legs: &mut VecDeque<Leg>,
     ) -> Result<usize, Fault> {
-        let limit = conversation.courier().extensions().transactions;
-        let limit = limit.and_then(|limit| usize::try_from(limit).ok());
-        let mut letters = limit.unwrap_or(LETTERS).clamp(1, LETTERS);
         let mut ended = 0;
         self.release_texts(legs);
         while letters > 0 && self.house.is_counted() {
@@ -258,7 +299,10 @@ impl Attempt<'_> {
                     continue;
                 }
             };
-            let passed = pass(&mut conversation, host, &mut leg, &text, &mut letters);
+            let (behind, house) = (&mut *self.behind, &mut *self.house);
+            let mut stalled = || let_go(behind, house);
+            let remote = (&mut conversation, host);
+            let passed = pass(remote, &mut leg, &text, (&mut letters, &mut stalled));
             match passed {
                 Ok(None) if leg.open().is_empty() => {
                     leg.end(self.hands, self.house)?;
@@ -281,8 +325,19 @@ impl Attempt<'_> {
                 }
             }
         }
-        conversation.quit();
+        self.leave((conversation, letters), host);
         Ok(ended.max(1))
+    }
+
+    /// Who took its letters at once may be asked again soon.
+    fn leave(&mut self, (conversation, letters): (Conversation, usize), host: &Host) {
+        let keep = self.house.limits.keep;
+        if letters > 0 && !keep.is_zero() && conversation.is_brisk() {
+            let (way, host, until) = (self.way.clone(), host.clone(), Instant::now() + keep);
+            return self.house.lot.park(Parked { way, host, conversation, letters, until });
+        }
+        let (behind, house) = (&mut *self.behind, &mut *self.house);
+        conversation.quit(&mut || let_go(behind, house));
     }
 
     /// Somebody takes letters: the keys of all texts that wait are asked for at once. Those that
@@ -306,14 +361,21 @@ impl Attempt<'_> {
     }
 }
 
+/// Who waits behind a destination that does not answer is somebody else's to carry. Where nobody
+/// counts, post has them anew by itself.
+fn let_go(behind: &mut VecDeque<VecDeque<Leg>>, house: &mut Neighbours) {
+    for leg in behind.drain(..).flatten() {
+        let _ = house.ended(leg.load.message, leg.load.leg, post::Outcome::Untried, &[]);
+    }
+}
+
 /// One leg over one connection, in as many letters as the remote wants and takes. `Some`: the
 /// connection broke.
 fn pass(
-    conversation: &mut Conversation,
-    host: &Host,
+    (conversation, host): (&mut Conversation, &Host),
     leg: &mut Leg,
     text: &Text,
-    letters: &mut usize,
+    (letters, stalled): (&mut usize, &mut dyn FnMut()),
 ) -> Result<Option<Broken>, Fault> {
     loop {
         let mut places = leg.open();
@@ -329,7 +391,7 @@ fn pass(
             return Ok(None);
         };
         let tells_itself = conversation.courier().extensions().notices;
-        let carried = conversation.carry(letter, text)?;
+        let carried = conversation.carry(letter, text, stalled)?;
         leg.breaks += u8::from(carried.broken.is_some());
         weigh(leg, &places, &carried, (host, tells_itself));
         if carried.broken.is_some() {

@@ -48,7 +48,7 @@ pub(crate) struct Host {
 /// The hosts of a hop. `require_tls`: the sender wants nobody else to read it (RFC 8689).
 pub(crate) fn road(hop: &Hop, require_tls: bool, house: &mut Neighbours) -> Road {
     match hop {
-        Hop::Here => Road::Later(Obstacle::ours("it goes nowhere")),
+        Hop::Here | Hop::List => Road::Later(Obstacle::ours("it goes nowhere")),
         Hop::Host { name, port, tls } => {
             let demand = match tls {
                 HopTls::Implicit | HopTls::StartTls => Demand::Named(name.clone()),

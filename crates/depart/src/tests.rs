@@ -6,6 +6,7 @@ mod finished;
 mod hostile;
 mod house;
 mod letters;
+mod lists;
 mod roads;
 
 // The jailed test plays the same neighbours.
@@ -21,13 +22,18 @@ use std::time::Duration;
 
 type Neighbourhood = neighbourhood::Neighbourhood<JoinHandle<ExitCode>>;
 
+/// Every connection is over with its batch.
+fn impatient() -> Limits {
+    Limits { keep: Duration::ZERO, ..Limits::default() }
+}
+
 /// A depart on a thread of this process, with little patience.
 fn settle(plan: Plan) -> Neighbourhood {
     let limits = Limits {
         answer: Duration::from_millis(1_500),
         piece: Duration::from_secs(5),
         handshake: Duration::from_secs(2),
-        ..Limits::default()
+        ..impatient()
     };
     settle_with(plan, limits)
 }

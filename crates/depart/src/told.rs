@@ -12,6 +12,7 @@ use notice::{Action, Notice, Original, Reason};
 use terms::{MessageId, Verdict};
 use wire::directory::{Recipient, Statement};
 use wire::mailbox::Place;
+use wire::post::Finish;
 
 /// Octets of the mail that a notice gives back whole.
 const RETURN_BYTES: u64 = 64 * 1024;
@@ -61,6 +62,10 @@ pub(crate) fn tell(
     hands: &Hands,
     house: &mut Neighbours,
 ) -> Result<(), Fault> {
+    // A list's bounces are counted, and written to nobody.
+    if matches!(leg.envelope.finish, Finish::Copy { .. }) {
+        return Ok(());
+    }
     let sender = Some(leg.envelope.from.as_str()).filter(|sender| !sender.is_empty());
     let is_due = |(place, _): &&(usize, &Obstacle)| {
         let notify = leg.receiver(*place).and_then(|receiver| receiver.notify);
@@ -199,7 +204,7 @@ fn keep(
         bytes: octets.len() as u64,
     };
     let person = [Person { keys, place: Place::Inbox, verdict: Verdict::Deliver }];
-    let group = copies::seal(&message, &person, |push| push(octets))?;
+    let group = copies::seal(&message, &person, None, |push| push(octets))?;
     let frames = copies::frames(vec![group], Vec::new())?;
     match house.keep(&frames) {
         Kept::Yes => Ok(()),

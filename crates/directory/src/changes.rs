@@ -16,6 +16,8 @@ use wire::directory::{
     APPROVING, Domain, FromAdmin, Part, ROLES, SendingSettings, TRUSTED_SEALERS, Tenant,
     TenantSettings, ToAdmin, User, WAY_BACK, Who,
 };
+use wire::lists;
+use wire::pages::TransportPolicy;
 
 /// Aliases of one person.
 const ALIASES: usize = 100;
@@ -68,6 +70,9 @@ impl Changes<'_> {
             FromAdmin::CatchAll { domain, address } => {
                 self.change_catch_all(&domain, address.as_deref())
             }
+            FromAdmin::Transport { domain, mode, max_age_seconds } => {
+                self.change_transport(&domain, mode, max_age_seconds)
+            }
             FromAdmin::Forward { address, change } => self.forward(&address, change),
             FromAdmin::Away { address, absence } => self.away(&address, absence),
             FromAdmin::GroupChange { address, tenant, with, without } => {
@@ -85,6 +90,7 @@ impl Changes<'_> {
             FromAdmin::GatewayList { domain, addresses, sync_ms, is_last } => {
                 self.list_gateway(&domain, &addresses, sync_ms, is_last)
             }
+            FromAdmin::List(command) => self.list_command(command),
             FromAdmin::Searched { contracts, files, bytes, found } => {
                 self.searched(contracts, files, bytes, &found)
             }
@@ -257,7 +263,8 @@ impl Changes<'_> {
         }
         self.friends.record_change(id, None, "domain.add")?;
         self.tables.add_domain(self.key, &domain, id)?;
-        Ok(ToAdmin::Domain(Domain { domain, tenant: row.name, catch_all: None }))
+        let transport = TransportPolicy::default();
+        Ok(ToAdmin::Domain(Domain { domain, tenant: row.name, catch_all: None, transport }))
     }
 
     fn list_domains(&mut self, tenant: Option<&str>) -> Result<ToAdmin, Fault> {
@@ -270,8 +277,9 @@ impl Changes<'_> {
         };
         let mut domains = Vec::new();
         for (id, row) in of {
-            for DomainRow { name, catch_all } in self.tables.domain_rows(self.key, Some(id))? {
-                domains.push(Domain { domain: name, tenant: row.name.clone(), catch_all });
+            for one in self.tables.domain_rows(self.key, Some(id))? {
+                let DomainRow { name: domain, catch_all, transport } = one;
+                domains.push(Domain { domain, tenant: row.name.clone(), catch_all, transport });
             }
         }
         Ok(ToAdmin::Domains(domains))
@@ -329,9 +337,15 @@ impl Changes<'_> {
             let hint = "return paths of mail that is passed on begin so";
             return Ok(Some(refused("another address", address, hint)));
         }
+        if lists::word(address).is_some() {
+            let hint = "words about a list's subscriptions look so";
+            return Ok(Some(refused("another address", address, hint)));
+        }
         let is_group = self.tables.group(self.key, address)?.is_some();
-        if is_group || self.tables.person_by_address(self.key, address)?.is_some() {
-            let hint = "see `user list` and `group list`";
+        let is_list = self.tables.list(self.key, address)?.is_some()
+            || self.tables.owned(self.key, address)?.is_some();
+        if is_group || is_list || self.tables.person_by_address(self.key, address)?.is_some() {
+            let hint = "see `user list`, `group list` and `list list`";
             return Ok(Some(refused("an address that nobody has", address, hint)));
         }
         Ok(None)

@@ -152,7 +152,17 @@ impl Tables {
             let TenantId(tenant) = part.tenant;
             run("DELETE FROM person WHERE tenant = ?1", &tenant)?;
             run("DELETE FROM domain WHERE tenant = ?1", &tenant)?;
-            for table in ["way", "members", "gateway", "beyond", "outlet", "way_back"] {
+            for table in [
+                "way",
+                "members",
+                "gateway",
+                "beyond",
+                "outlet",
+                "way_back",
+                "list",
+                "subscription",
+                "letter",
+            ] {
                 run(&format!("DELETE FROM {table} WHERE tenant = ?1"), &tenant)?;
             }
             run("DELETE FROM tenant WHERE tenant = ?1", &tenant)?;

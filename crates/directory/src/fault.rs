@@ -21,6 +21,8 @@ pub enum Fault {
     VaultAway,
     #[error("the mailbox is away")]
     MailboxAway,
+    #[error("the queue is away")]
+    PostAway,
     #[error("the change could not be recorded, so it was not made")]
     Unrecorded(#[source] journal::Fault),
     #[error("the jail could not be entered")]

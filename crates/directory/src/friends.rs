@@ -1,13 +1,16 @@
-//! Those the directory may ask: the vault for keys and signatures, the ledger for its record.
+//! Those the directory may ask: the vault for keys and signatures, the ledger for its record, the
+//! queue to take letters.
 
 use crate::Fault;
 use evidence::Body;
 use journal::Journal;
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 use terms::{InstanceId, Kind, TenantId, UserId};
 use wire::Channel;
 use wire::directory::PublicKey;
 use wire::mailbox;
+use wire::post::{FromSender, Outgoing, ToSender};
 use wire::vault::{FromDirectory, Proven, ToDirectory};
 
 /// A signature or a pair of public keys takes well under a millisecond; new pairs wait for the
@@ -15,17 +18,25 @@ use wire::vault::{FromDirectory, Proven, ToDirectory};
 const VAULT_PATIENCE: Duration = Duration::from_secs(3);
 /// Erasing a large mailbox is one commit and one turn of the index.
 const MAILBOX_PATIENCE: Duration = Duration::from_secs(5);
+/// A durable commit, which waits for company.
+const POST_PATIENCE: Duration = Duration::from_secs(3);
 
 /// The vault's channel and the pen of this start.
 pub struct Friends {
     pub vault: Option<Channel>,
     pub mailbox: Option<Channel>,
+    pub post: Option<Channel>,
     pub journal: Journal,
 }
 
 impl Friends {
     pub fn new(instance: InstanceId) -> Self {
-        Self { vault: None, mailbox: None, journal: Journal::new(Kind::Directory, instance) }
+        Self {
+            vault: None,
+            mailbox: None,
+            post: None,
+            journal: Journal::new(Kind::Directory, instance),
+        }
     }
 
     pub fn policy_key(&mut self) -> Option<Vec<u8>> {
@@ -162,6 +173,19 @@ impl Friends {
         match self.ask_mailbox(&mailbox::FromDirectory::Sweep)? {
             mailbox::ToDirectory::Swept { left } => Ok(left),
             _ => Err(Fault::MailboxAway),
+        }
+    }
+
+    /// Hands a letter to the queue; `Ok` means durable.
+    pub fn queue(&mut self, outgoing: Outgoing, held: &[OwnedFd]) -> Result<(), Fault> {
+        let post = self.post.as_mut().ok_or(Fault::PostAway)?;
+        match post.ask(&FromSender::Queue(Box::new(outgoing)), held, POST_PATIENCE) {
+            Ok((ToSender::Queued, _)) => Ok(()),
+            Ok(_) | Err(wire::Fault::Silent) => Err(Fault::PostAway),
+            Err(_) => {
+                self.post = None;
+                Err(Fault::PostAway)
+            }
         }
     }
 

@@ -386,6 +386,7 @@ impl House {
             key: Some(rows::RowKey::new(&[9; 32])),
             host_name: HOST.to_owned(),
             next_tending: Instant::now(),
+            next_letters: Instant::now(),
         };
         Self { desk, folder, warden }
     }

@@ -1,10 +1,12 @@
 //! The directory knows the tenants, their domains and addresses, and what each tenant wishes.
 //!
 //! # Holds          addresses and settings of all tenants, sealed under a key from the vault
-//! # May ask        vault (keys, signed statements), mailbox (to erase), ledger (its own entries)
+//! # May ask        vault (keys, signed statements), mailbox (to erase), post (letters about
+//! #                lists), ledger (its own entries)
 //! # Network        none
 //! # If taken over  the intruder learns addresses and can weaken judgement; a change without a
-//! #                recorded `rule.change` is an alarm, and so is a redirected mailbox; no mail
+//! #                recorded `rule.change` is an alarm, and so is a redirected mailbox; no mail; it
+//! #                can write some short letters in the house's name
 //! # Never          holds a private key; makes a statement that the vault has not signed
 
 #![cfg_attr(
@@ -20,10 +22,15 @@ mod fault;
 mod friends;
 mod guesses;
 mod keys;
+mod letters;
+mod list_changes;
+mod list_mail;
+mod lists;
 mod newcomers;
 mod outgoing;
 mod outlets;
 mod passing;
+mod public;
 mod resolve;
 mod seen;
 mod sending;
@@ -39,6 +46,8 @@ mod ending_tests;
 #[cfg(test)]
 mod leaving_tests;
 #[cfg(test)]
+mod list_tests;
+#[cfg(test)]
 mod passing_tests;
 #[cfg(test)]
 mod tests;
@@ -50,6 +59,7 @@ use address::ADDRESS_BYTES;
 use compartment::{House, now_ms};
 use friends::Friends;
 use guesses::Guesses;
+use list_mail::Asker;
 use rows::RowKey;
 use seen::Seen;
 use sending::Sendings;
@@ -64,6 +74,7 @@ use wire::directory::{
     Admitted, FromAdmin, FromDepart, FromDispatch, FromEdge, FromIdentity, Stated, ToAdmin,
     ToDepart, ToDispatch, ToEdge, ToIdentity,
 };
+use wire::lists::{Answer, Question};
 use wire::{Event, Frame, Hub, Label, Peer};
 
 /// How often the directory asks again for the key of its tables while the vault is away.
@@ -72,6 +83,10 @@ const KEY_PATIENCE: Duration = Duration::from_millis(200);
 const TENDING: Duration = Duration::from_secs(2);
 /// The same after one that waits for somebody: it is said each time.
 const TENDING_AFTER_FAULT: Duration = Duration::from_secs(10);
+/// Between two handfuls of letters about lists: others are answered meanwhile.
+const BETWEEN_LETTERS: Duration = Duration::from_millis(20);
+/// Between two looks for letters, beyond those after each change.
+const LETTERS: Duration = Duration::from_secs(60);
 /// Digests in one `Tokens` question: a message has a handful.
 const TOKENS: usize = 64;
 /// Next hops in one `Routes` question: each recipient of one message may have another.
@@ -114,9 +129,14 @@ fn serve(mut house: House) -> Result<(), Fault> {
         key: None,
         host_name,
         next_tending,
+        next_letters: next_tending,
     };
     loop {
-        let patience = if desk.key.is_none() { KEY_PATIENCE } else { TENDING };
+        let now = Instant::now();
+        let patience = match desk.key {
+            None => KEY_PATIENCE,
+            Some(_) => desk.next_letters.saturating_duration_since(now).min(TENDING),
+        };
         for event in desk.hub.wait(Some(patience)).map_err(Fault::channel)? {
             match event {
                 Event::Frame(peer, frame) if peer == warden => {
@@ -131,6 +151,7 @@ fn serve(mut house: House) -> Result<(), Fault> {
             }
         }
         desk.fetch_key();
+        desk.send_letters();
         desk.tend();
     }
 }
@@ -151,6 +172,7 @@ struct Desk {
     key: Option<RowKey>,
     host_name: String,
     next_tending: Instant,
+    next_letters: Instant,
 }
 
 impl Desk {
@@ -173,6 +195,7 @@ impl Desk {
             Kind::Vault => self.friends.vault = Some(channel),
             Kind::Ledger => self.friends.journal.join(channel),
             Kind::Mailbox => self.friends.mailbox = Some(channel),
+            Kind::Post => self.friends.post = Some(channel),
             _ => {
                 let _ = self.hub.seat(channel, label);
             }
@@ -203,6 +226,10 @@ impl Desk {
             }
             Some(Kind::Depart) => {
                 let answer = frame.read().and_then(|question| self.answer_depart(peer, question));
+                answer.and_then(|answer| self.hub.send(peer, frame.call, &answer, Vec::new()))
+            }
+            Some(Kind::Pages) => {
+                let answer = frame.read().map(|question| self.answer_pages(question));
                 answer.and_then(|answer| self.hub.send(peer, frame.call, &answer, Vec::new()))
             }
             Some(Kind::Identity) => {
@@ -245,6 +272,9 @@ impl Desk {
                     self.count_miss(peer, Kind::Edge, &Stated::Unknown)?;
                 }
                 return Ok(ToEdge::Admitted(admitted));
+            }
+            FromEdge::List(question) => {
+                return Ok(ToEdge::List(self.list_mail(peer, Asker::Edge, question)?));
             }
             FromEdge::FirstSeen { tenant, digest } => {
                 let now = now_ms();
@@ -294,6 +324,10 @@ impl Desk {
             FromDispatch::Routes(hops) => {
                 self.routes(&hops).map_or(ToDispatch::Later, ToDispatch::Routes)
             }
+            FromDispatch::List(question) => {
+                let asker = Asker::Dispatch(person.0, person.1);
+                ToDispatch::List(self.list_mail(peer, asker, question)?)
+            }
             FromDispatch::FirstSeen(digest) => {
                 let token = self.key.as_ref().map(|key| keyed(key, "sent-from", person.0, &digest));
                 let now = now_ms();
@@ -331,7 +365,26 @@ impl Desk {
             }
             FromDepart::Routes(hops) => Ok(ToDepart::Routes(self.routes(&hops))),
             FromDepart::Source(tenant) => Ok(self.source(tenant)),
+            FromDepart::List(question) => {
+                Ok(ToDepart::List(self.list_mail(peer, Asker::Depart, question)?))
+            }
         }
+    }
+
+    /// `Err`: it is none of this asker's questions, or one too many that leads to nothing.
+    fn list_mail(
+        &mut self,
+        peer: Peer,
+        asker: Asker,
+        question: Question,
+    ) -> Result<Answer, wire::Fault> {
+        let Some(mut change) = self.changes() else { return Ok(Answer::Later) };
+        let answer = change.list_mail(asker, question).ok_or(wire::Fault::Malformed)?;
+        if answer == Answer::Unknown {
+            self.count_miss(peer, Kind::Edge, &Stated::Unknown)?;
+        }
+        self.next_letters = Instant::now();
+        Ok(answer)
     }
 
     fn source(&self, tenant: TenantId) -> ToDepart {
@@ -406,6 +459,7 @@ impl Desk {
             let what = format!("remains of an ended contract: {} places, {first}", found.len());
             let _ = self.hub.send(self.warden, 0, &Report::Alarm { what }, Vec::new());
         }
+        self.next_letters = Instant::now();
         match self.changes() {
             Some(mut change) => change.carry_out(question),
             None => ToAdmin::Fault("the vault has not given the key of the tables yet".to_owned()),
@@ -421,6 +475,20 @@ impl Desk {
             statements: &mut self.statements,
             host_name: &self.host_name,
         })
+    }
+
+    /// Letters that wait for the queue.
+    fn send_letters(&mut self) {
+        if self.key.is_none() || self.next_letters > Instant::now() {
+            return;
+        }
+        let sent = self.changes().map_or(Ok(false), |mut change| change.send_letters());
+        self.next_letters = Instant::now()
+            + match sent {
+                Ok(true) => BETWEEN_LETTERS,
+                Ok(false) => LETTERS,
+                Err(_) => TENDING,
+            };
     }
 
     /// Contracts whose grace is over, and what was begun before a restart.

@@ -84,12 +84,15 @@ impl Changes<'_> {
         }
         let user = found.as_ref().map(|(user, _)| *user);
         self.friends.record_change(tenant, user, "domain.catch-all")?;
-        let row = DomainRow { name, catch_all: found.map(|(_, address)| address) };
+        let Some(row) = self.tables.domain_row(self.key, &name)? else {
+            return Ok(refused("a domain of this house", &name, "see `domain list`"));
+        };
+        let row = DomainRow { catch_all: found.map(|(_, address)| address), ..row };
         self.tables.change_domain(self.key, &row)?;
         self.restate_all(vec![catch_all(&row.name)])?;
         let tenant = self.tables.tenant(self.key, tenant)?.map(|row| row.name).unwrap_or_default();
-        let DomainRow { name: domain, catch_all } = row;
-        Ok(ToAdmin::Domain(Domain { domain, tenant, catch_all }))
+        let DomainRow { name: domain, catch_all, transport } = row;
+        Ok(ToAdmin::Domain(Domain { domain, tenant, catch_all, transport }))
     }
 }
 

@@ -137,7 +137,7 @@ impl Changes<'_> {
     }
 
     /// An address that mail may go on to, in one spelling: anybody's outside, or somebody's here.
-    fn target(&self, address: &str) -> Result<Result<String, ToAdmin>, Fault> {
+    pub(crate) fn target(&self, address: &str) -> Result<Result<String, ToAdmin>, Fault> {
         let address = address.trim();
         let (local, domain) = address.rsplit_once('@').unwrap_or_default();
         let domain = domain.trim_end_matches('.').to_lowercase();
@@ -154,6 +154,11 @@ impl Changes<'_> {
             });
         };
         let address = canonical(&format!("{local}@{domain}"), self.host_name);
+        let is_list = self.tables.list(self.key, &address)?.is_some();
+        if is_list || self.tables.owned(self.key, &address)?.is_some() {
+            let hint = "a list takes mail at its own address alone, for it asks who writes";
+            return Ok(Err(refused("an address that is no list's", &address, hint)));
+        }
         let look = Lookup { tables: self.tables, key: self.key, now: now_ms() };
         let is_there = look.find(&address, tenant)?.is_some();
         let hint = "see `user list` and `group list`";
@@ -257,7 +262,7 @@ impl Changes<'_> {
         Ok(Group { address: row.address, tenant, members: row.members })
     }
 
-    fn tenant_name(&self, tenant: TenantId) -> Result<String, Fault> {
+    pub(crate) fn tenant_name(&self, tenant: TenantId) -> Result<String, Fault> {
         Ok(self.tables.tenant(self.key, tenant)?.map(|row| row.name).unwrap_or_default())
     }
 

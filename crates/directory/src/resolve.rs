@@ -8,11 +8,12 @@ use rows::RowKey;
 use std::collections::{BTreeSet, HashMap};
 use terms::{TenantId, UserId};
 use wire::directory::{Absence, ONWARD, Onward, Path, SmartHost, catch_all};
+use wire::lists;
 use wire::post::Hop;
 
 /// People behind one address; the vault signs for no more.
 pub const PEOPLE: usize = 100;
-const NOBODY: UserId = UserId([0; 8]);
+pub const NOBODY: UserId = UserId([0; 8]);
 
 /// Where mail for one address goes.
 #[derive(Default)]
@@ -53,12 +54,13 @@ impl<'a> Lookup<'a> {
             Place::Gateway(row) => gateway(address, row),
             Place::Caught(by) => self.walk(by, tenant)?,
             Place::Nobody => return Ok(None),
+            Place::List => list(address),
             Place::Person(_) | Place::Group(_) => self.walk(address, tenant)?,
         };
         found.is_made_up = match &place {
             Place::Gateway(row) => !row.is_listed,
             Place::Caught(_) => true,
-            Place::Person(_) | Place::Group(_) | Place::Nobody => false,
+            Place::Person(_) | Place::Group(_) | Place::List | Place::Nobody => false,
         };
         if let Place::Person(user) = place {
             self.add_absence(&mut found, user)?;
@@ -75,6 +77,18 @@ impl<'a> Lookup<'a> {
             found.absence = Some(Absence { user, subject: row.subject, text: row.text });
         }
         Ok(())
+    }
+
+    /// Where mail for a list's member goes, in the name of the list's tenant.
+    pub fn lead(self, member: &str, tenant: TenantId) -> Result<Found, Fault> {
+        let domain = member.rsplit_once('@').map(|(_, domain)| domain).unwrap_or_default();
+        if self.tables.domain(self.key, domain)?.is_some() {
+            return self.walk(member, tenant);
+        }
+        let row = self.tables.tenant(self.key, tenant)?;
+        let hop = hop(member, row.and_then(|row| row.sending.smart_host).as_ref());
+        let way = Onward { user: NOBODY, to: member.to_owned(), hop, path: Path::Rewritten };
+        Ok(Found { onward: vec![way], ..Found::default() })
     }
 
     fn walk(self, address: &str, tenant: TenantId) -> Result<Found, Fault> {
@@ -101,6 +115,12 @@ impl<'a> Lookup<'a> {
         if let Some((_, group)) = tables.group(key, address)?.filter(|(of, _)| *of == tenant) {
             return Ok(Place::Group(group.members));
         }
+        if tables.list(key, address)?.is_some_and(|(of, _)| of == tenant) {
+            return Ok(Place::List);
+        }
+        if let Some((_, row)) = tables.owned(key, address)?.filter(|(of, _)| *of == tenant) {
+            return Ok(Place::Group(row.owners));
+        }
         if let Some(row) = gateway {
             let always = address == catch_all(domain) || address.starts_with("postmaster@");
             let is_there = !row.is_listed || always || tables.is_beyond(key, address, now)?;
@@ -121,6 +141,9 @@ impl<'a> Lookup<'a> {
         }
         for (tenant, group) in self.tables.groups(self.key)? {
             leads.push((tenant, vec![group.address], group.members));
+        }
+        for (tenant, list) in self.tables.lists(self.key)? {
+            leads.push((tenant, vec![lists::owner(&list.address)], list.owners));
         }
         for (tenant, _) in self.tables.tenants(self.key)? {
             for row in self.tables.domain_rows(self.key, Some(tenant))? {
@@ -152,10 +175,17 @@ enum Place {
     Person(UserId),
     /// Its members.
     Group(Vec<String>),
+    /// Its members are told to whoever spreads its mail, and stand in no statement.
+    List,
     Gateway(GatewayRow),
     /// By the catch-all: that address.
     Caught(String),
     Nobody,
+}
+
+fn list(address: &str) -> Found {
+    let way = Onward { user: NOBODY, to: address.to_owned(), hop: Hop::List, path: Path::List };
+    Found { onward: vec![way], ..Found::default() }
 }
 
 fn gateway(address: &str, row: &GatewayRow) -> Found {
@@ -219,7 +249,7 @@ impl Walk<'_> {
             }
             Place::Gateway(row) => Ok(self.go_on(by, address, host(&row.host))),
             Place::Caught(caught) => self.pass(&caught, by, is_shared),
-            Place::Nobody => Ok(false),
+            Place::List | Place::Nobody => Ok(false),
         }
     }
 

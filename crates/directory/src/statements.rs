@@ -9,6 +9,7 @@ use rows::RowKey;
 use std::collections::HashMap;
 use terms::{TenantId, UserId};
 use wire::directory::{EndingState, Onward, Part, Path, Recipient, Stated, Statement, WAY_BACK};
+use wire::lists;
 use wire::post::Hop;
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
@@ -58,6 +59,9 @@ impl Statements {
         let Some(tenant) = ours else { return Ok(Stated::Foreign) };
         if address.starts_with(WAY_BACK) {
             return state_way_back(tables, key, friends, (address, tenant), now);
+        }
+        if lists::word(address).is_some() {
+            return state_word(tables, key, friends, (address, tenant), now);
         }
         let look = Lookup { tables, key, now };
         let Some(found) = look.find(address, tenant)? else { return Ok(Stated::Unknown) };
@@ -257,6 +261,22 @@ fn make(
     Ok(Unsigned { statement, issued_ms: now, valid_until_ms })
 }
 
+/// A word about a list's subscription, while that is one.
+fn state_word(
+    tables: &Tables,
+    key: &RowKey,
+    friends: &mut Friends,
+    (address, tenant): (&str, TenantId),
+    now: u64,
+) -> Result<Stated, Fault> {
+    if tables.meant_by(key, address)?.is_none_or(|(of, _, _)| of != tenant) {
+        return Ok(Stated::Unknown);
+    }
+    let (user, to) = (UserId([0; 8]), address.to_owned());
+    let way = Onward { user, to, hop: Hop::List, path: Path::Word };
+    state_once(Lookup { tables, key, now }, friends, (address, tenant), way)
+}
+
 /// A bounce that comes back to a sender whose mail was passed on here.
 fn state_way_back(
     tables: &Tables,
@@ -273,8 +293,17 @@ fn state_way_back(
         None => resolve::hop(&to, smart_host.as_ref()),
     };
     let way = Onward { user: UserId([0; 8]), to, hop, path: Path::Null };
+    state_once(Lookup { tables, key, now }, friends, (address, tenant), way)
+}
+
+/// Of an address that is written once: nothing of it is kept.
+fn state_once(
+    look: Lookup<'_>,
+    friends: &mut Friends,
+    (address, tenant): (&str, TenantId),
+    way: Onward,
+) -> Result<Stated, Fault> {
     let found = Found { onward: vec![way], ..Found::default() };
-    let look = Lookup { tables, key, now };
     let made = make(look, friends, (address, tenant, &found))
         .and_then(|unsigned| unsigned.sign(|statement| friends.sign(statement)));
     Ok(made.map_or(Stated::Later, |row| known(&row)))

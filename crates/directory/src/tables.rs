@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 use terms::{TenantId, UserId};
 use wire::directory::{SendingSettings, TenantSettings};
+use wire::pages::TransportPolicy;
 
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS tenant (
@@ -42,6 +43,7 @@ pub struct DomainRow {
     pub name: String,
     /// The address that gets mail for unknown ones.
     pub catch_all: Option<String>,
+    pub transport: TransportPolicy,
 }
 
 /// One person.
@@ -79,7 +81,7 @@ impl Tables {
              PRAGMA busy_timeout=5000; PRAGMA secure_delete=ON;",
         )
         .map_err(Fault::store("preparing"))?;
-        for schema in [SCHEMA, crate::ways::SCHEMA] {
+        for schema in [SCHEMA, crate::ways::SCHEMA, crate::lists::SCHEMA] {
             db.execute_batch(schema).map_err(Fault::store("laying out"))?;
         }
         Ok(Self { db })
@@ -178,12 +180,15 @@ impl Tables {
         Ok(found)
     }
 
-    /// The address that gets a domain's mail for unknown ones.
-    pub fn catch_all(&self, key: &RowKey, domain: &str) -> Result<Option<String>, Fault> {
+    pub fn domain_row(&self, key: &RowKey, domain: &str) -> Result<Option<DomainRow>, Fault> {
         let token = key.token("domain", domain.as_bytes());
         let found = self.one("SELECT token, sealed FROM domain WHERE token = ?1", &token)?;
-        let row = found.and_then(|(token, sealed)| unseal_domain(key, &token, &sealed));
-        Ok(row.and_then(|row| row.catch_all))
+        Ok(found.and_then(|(token, sealed)| unseal_domain(key, &token, &sealed)))
+    }
+
+    /// The address that gets a domain's mail for unknown ones.
+    pub fn catch_all(&self, key: &RowKey, domain: &str) -> Result<Option<String>, Fault> {
+        Ok(self.domain_row(key, domain)?.and_then(|row| row.catch_all))
     }
 
     pub fn change_domain(&self, key: &RowKey, row: &DomainRow) -> Result<(), Fault> {
@@ -198,7 +203,8 @@ impl Tables {
 
     pub fn add_domain(&self, key: &RowKey, domain: &str, of: TenantId) -> Result<(), Fault> {
         let token = key.token("domain", domain.as_bytes());
-        let row = DomainRow { name: domain.to_owned(), catch_all: None };
+        let (name, transport) = (domain.to_owned(), TransportPolicy::default());
+        let row = DomainRow { name, catch_all: None, transport };
         let sealed = seal(key, "domain", &token, &row)?;
         self.db
             .prepare_cached("INSERT INTO domain (token, tenant, sealed) VALUES (?1, ?2, ?3)")
@@ -370,12 +376,16 @@ fn unseal_tenant(key: &RowKey, row: &[u8], sealed: &[u8]) -> Option<TenantRow> {
     })
 }
 
-/// Before catch-alls a domain's row was its name alone.
+/// A domain's row was its name alone, then it had a catch-all, then an MTA-STS policy.
 fn unseal_domain(key: &RowKey, row: &[u8], sealed: &[u8]) -> Option<DomainRow> {
     let plain = key.open("domain", row, sealed)?;
     postcard::from_bytes(&plain).ok().or_else(|| {
+        let transport = TransportPolicy::default();
+        if let Ok((name, catch_all)) = postcard::from_bytes(&plain) {
+            return Some(DomainRow { name, catch_all, transport });
+        }
         let name = postcard::from_bytes(&plain).ok()?;
-        Some(DomainRow { name, catch_all: None })
+        Some(DomainRow { name, catch_all: None, transport })
     })
 }
 
@@ -394,6 +404,7 @@ mod tests {
     use super::{FirstSettings, seal, unseal_domain, unseal_tenant};
     use rows::RowKey;
     use wire::directory::{SendingSettings, TenantSettings};
+    use wire::pages::{TransportMode, TransportPolicy};
 
     #[test]
     fn a_tenant_of_an_older_version_keeps_what_it_had() {
@@ -428,5 +439,14 @@ mod tests {
         let sealed = seal(&key, "domain", &[1; 16], &"kaede.example").unwrap();
         let row = unseal_domain(&key, &[1; 16], &sealed).unwrap();
         assert_eq!((row.name.as_str(), row.catch_all), ("kaede.example", None));
+        let second = ("kaede.example", Some("aoi@kaede.example"));
+        let sealed = seal(&key, "domain", &[1; 16], &second).unwrap();
+        let mut row = unseal_domain(&key, &[1; 16], &sealed).unwrap();
+        assert_eq!(row.catch_all.as_deref(), Some("aoi@kaede.example"));
+        assert_eq!(row.transport, TransportPolicy::default());
+        row.transport.mode = TransportMode::Enforce;
+        let sealed = seal(&key, "domain", &[1; 16], &row).unwrap();
+        let read = unseal_domain(&key, &[1; 16], &sealed).unwrap();
+        assert_eq!((read.catch_all, read.transport), (row.catch_all, row.transport));
     }
 }

@@ -297,7 +297,7 @@ impl Tables {
         Ok(())
     }
 
-    fn count_rows(&self, sql: &str, by: impl rusqlite::Params) -> Result<u64, Fault> {
+    pub(crate) fn count_rows(&self, sql: &str, by: impl rusqlite::Params) -> Result<u64, Fault> {
         let count: i64 = self
             .db
             .prepare_cached(sql)

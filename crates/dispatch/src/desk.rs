@@ -13,6 +13,7 @@ use wire::Frame;
 use wire::control::Report;
 use wire::directory::{Onward, Path, Sending, SendingSettings};
 use wire::dispatch::{FromAccess, Submission, ToAccess};
+use wire::lists;
 use wire::post::{Hop, Limits, Receiver};
 
 /// What is known of the person before there is a header: the last address that was theirs.
@@ -35,6 +36,8 @@ pub(crate) enum Place {
     Elsewhere { domain: String },
     /// A way that the directory knows: a forward, a gateway tenant's own server.
     By(Hop),
+    /// A list that this person may post to.
+    List { permit: [u8; 16] },
 }
 
 /// Serves until the access is gone.
@@ -94,11 +97,12 @@ impl Desk {
     }
 
     fn rcpt(&mut self, to: &str) -> Step<()> {
-        find(&mut self.house, to).map(|_| ())
+        find(&mut self.house, to, 0).map(|_| ())
     }
 
     fn data(&mut self, many: u32) -> Step<()> {
-        may(&mut self.house, many, &self.settings).map(|_| ())
+        let answer = self.house.agree(many, limits(&self.settings))?;
+        is_doubtful(answer).map(|_| ())
     }
 
     /// Nothing that was agreed to before is believed: it may be another access by now that asks.
@@ -113,7 +117,7 @@ impl Desk {
         };
         let mut addressed = Vec::with_capacity(submission.recipients.len());
         for receiver in &submission.recipients {
-            let found = find(&mut self.house, &receiver.address)?;
+            let found = find(&mut self.house, &receiver.address, text.len())?;
             addressed.extend(found.into_iter().map(|found| found.with(receiver)));
         }
         let offered = Offered { submission, from, addressed, text };
@@ -150,7 +154,7 @@ pub(crate) fn own(house: &mut Neighbours, address: &str) -> Step<Sending> {
 }
 
 /// One address may lead to several places: kept here, and passed on.
-fn find(house: &mut Neighbours, to: &str) -> Step<Vec<Found>> {
+fn find(house: &mut Neighbours, to: &str, bytes: u64) -> Step<Vec<Found>> {
     let unreadable = || Stop::no(501, (1, 3), "this recipient's address cannot be read");
     let address = Address::parse(to).ok_or_else(unreadable)?;
     let domain = mailauth::ascii_name(address.domain());
@@ -165,6 +169,17 @@ fn find(house: &mut Neighbours, to: &str) -> Step<Vec<Found>> {
             // A bounce's way back is for bounces.
             if onward.iter().any(|way| way.path == Path::Null) {
                 return Err(Stop::no(550, (1, 1), "nobody of that name here"));
+            }
+            if let Some(list) = onward.iter().find(|way| way.path == Path::List) {
+                let permit = house.may_post(&list.to, bytes)?;
+                return Ok(vec![Found { address: canonical, place: Place::List { permit } }]);
+            }
+            if lists::word(&canonical) == Some(lists::Word::Returned) {
+                return Err(Stop::no(
+                    550,
+                    (7, 1),
+                    "this address takes notices of failed mail only",
+                ));
             }
             let own = |place| Found { address: written.clone(), place };
             let here = (!users.is_empty()).then(|| own(Place::Here));
@@ -192,9 +207,17 @@ fn written(address: &Address, domain: &str) -> String {
 /// Whether so many recipients are within this person's limits now; and whether much of what they
 /// sent lately came back.
 pub(crate) fn may(house: &mut Neighbours, many: u32, settings: &SendingSettings) -> Step<bool> {
+    let answer = house.may_send(many, limits(settings))?;
+    is_doubtful(answer)
+}
+
+fn limits(settings: &SendingSettings) -> Limits {
     let SendingSettings { in_ten_minutes, in_a_day, .. } = settings;
-    let limits = Limits { in_ten_minutes: *in_ten_minutes, in_a_day: *in_a_day };
-    let seconds = match house.may_send(many, limits)? {
+    Limits { in_ten_minutes: *in_ten_minutes, in_a_day: *in_a_day }
+}
+
+fn is_doubtful(answer: May) -> Step<bool> {
+    let seconds = match answer {
         May::Yes => return Ok(false),
         May::Doubtful => return Ok(true),
         May::NotBefore { seconds } => seconds,

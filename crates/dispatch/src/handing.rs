@@ -150,6 +150,10 @@ fn examine(received: Received, house: &mut Neighbours) -> Step<Examined> {
 
 fn allow(examined: Examined, brake: &mut Brake, house: &mut Neighbours) -> Step<Allowed> {
     let Examined { received, seen } = examined;
+    if !may_be_spread(&received.offered, &seen) {
+        let text = "a mailing list takes no mail of programs or of other lists";
+        return Err(Stop::no(550, (7, 1), text));
+    }
     let Received { offered, author, id, at_ms, .. } = &received;
     let mut weighed = weigh(&seen, offered.text.len(), &author.settings, *at_ms)?;
     let many = u32::try_from(offered.addressed.len()).unwrap_or(u32::MAX);
@@ -167,6 +171,13 @@ fn allow(examined: Examined, brake: &mut Brake, house: &mut Neighbours) -> Step<
         house.report(&Report::Alarm { what: format!("outgoing message {id} is held: {reason}") });
     }
     Ok(Allowed { received, seen, weighed })
+}
+
+/// Lists are for what people write (RFC 3834 §2, RFC 2919): the rest could turn in a circle.
+fn may_be_spread(offered: &Offered, seen: &Seen) -> bool {
+    let is_list = |to: &Addressed| matches!(to.place, Place::List { .. });
+    let is_by_person = seen.header.as_ref().is_some_and(|header| !header.is_automatic);
+    !offered.addressed.iter().any(is_list) || (offered.from.is_some() && is_by_person)
 }
 
 /// Completes the header, takes out what is not for others, signs.

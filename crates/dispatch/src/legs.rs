@@ -2,7 +2,7 @@
 
 use crate::desk::{Addressed, Place};
 use wire::directory::SmartHost;
-use wire::post::{Envelope, Hop, Receiver};
+use wire::post::{Envelope, Finish, Hop, Receiver};
 
 /// Recipients of one leg. RFC 5321 §4.5.3.1.8: every host takes so many.
 const RECIPIENTS: usize = 100;
@@ -24,10 +24,11 @@ pub(crate) fn split(
     common: &Common,
     smart_host: Option<&SmartHost>,
 ) -> Vec<Envelope> {
-    let mut hops: Vec<(Hop, Vec<Receiver>)> = Vec::new();
+    let mut hops: Vec<((Hop, Finish), Vec<Receiver>)> = Vec::new();
     let mut places = std::collections::HashMap::new();
     for Addressed { receiver, place } in addressed {
-        let hop = hop(place, smart_host);
+        let finish = finish(&place);
+        let hop = (hop(place, smart_host), finish);
         let at = *places.entry(hop.clone()).or_insert(hops.len());
         if at == hops.len() {
             hops.push((hop, Vec::new()));
@@ -39,16 +40,25 @@ pub(crate) fn split(
     let mut envelopes = Vec::new();
     for (hop, receivers) in hops {
         for receivers in receivers.chunks(RECIPIENTS) {
-            envelopes.push(envelope(hop.clone(), receivers, common));
+            let (hop, finish) = hop.clone();
+            envelopes.push(envelope((hop, finish), receivers, common));
         }
     }
     envelopes
+}
+
+fn finish(place: &Place) -> Finish {
+    match place {
+        Place::List { permit } => Finish::Spread { permit: *permit },
+        _ => Finish::AsItIs,
+    }
 }
 
 fn hop(place: Place, smart_host: Option<&SmartHost>) -> Hop {
     match (place, smart_host) {
         (Place::Here, _) => Hop::Here,
         (Place::By(hop), _) => hop,
+        (Place::List { .. }, _) => Hop::List,
         (Place::Elsewhere { .. }, Some(host)) => {
             Hop::Host { name: host.name.clone(), port: host.port, tls: host.tls }
         }
@@ -56,10 +66,10 @@ fn hop(place: Place, smart_host: Option<&SmartHost>) -> Hop {
     }
 }
 
-fn envelope(hop: Hop, receivers: &[Receiver], common: &Common) -> Envelope {
+fn envelope((hop, finish): (Hop, Finish), receivers: &[Receiver], common: &Common) -> Envelope {
     let is_ascii = |receiver: &Receiver| receiver.address.is_ascii();
     Envelope {
-        finish: wire::post::Finish::AsItIs,
+        finish,
         from: common.from.clone(),
         hop,
         recipients: receivers.to_vec(),

@@ -4,6 +4,7 @@
 //! question is put once more where asking twice does no harm.
 
 use crate::Fault;
+use crate::stop::{Step, Stop};
 use compartment::House;
 use flight::Scanners;
 use rustix::event::{PollFd, PollFlags, poll};
@@ -17,6 +18,7 @@ use std::time::{Duration, Instant};
 use terms::{Kind, TenantId, UserId};
 use wire::control::{Order, Report};
 use wire::directory::{FromDispatch, Onward, Sending, Stated, Statement, ToDispatch, server_of};
+use wire::lists::{Answer as Listed, May as MayPost, Question as Posting};
 use wire::mailbox::{FromEdge, Journey, ToEdge};
 use wire::names::{Answer, Outcome, Question, Security};
 use wire::post::{FromSender, Limits, Outgoing, Route, ToSender};
@@ -40,6 +42,14 @@ const JOURNEY_LIMIT: Duration = Duration::from_secs(1);
 const REMEMBERED: Duration = Duration::from_secs(60);
 /// Recipients remembered for so long: those of one message.
 const REMEMBERED_RECIPIENTS: usize = terms::RECIPIENTS;
+/// Which keys sign, and next hops' tokens, are remembered so long: keys that sign no more finish
+/// what was begun with them, and a token is always the same.
+const REMEMBERED_WORDS: Duration = Duration::from_secs(30);
+/// Next hops remembered.
+const REMEMBERED_ROUTES: usize = 1_024;
+/// Whether so many may be sent to is asked at DATA: the text that follows within this time has its
+/// answer.
+const AGREED: Duration = Duration::from_secs(10);
 /// Scanners that one instance wears out before it leaves: the warden takes an instance that asks
 /// for more than 256 for one that was taken over.
 const RENEWALS: u32 = 200;
@@ -87,6 +97,10 @@ pub(crate) struct Neighbours {
     statements: HashMap<String, (Instant, Sending)>,
     recipients: HashMap<String, (Instant, Who)>,
     wrapper: Option<Arc<Wrapper>>,
+    mail_keys: Option<(Instant, String, Vec<MailKey>)>,
+    routes: HashMap<String, (Instant, Route)>,
+    /// What post said last, to how many within which limits; it holds for one text.
+    agreed: Option<(Instant, (u32, Limits), May)>,
 }
 
 impl Neighbours {
@@ -103,6 +117,9 @@ impl Neighbours {
             statements: HashMap::new(),
             recipients: HashMap::new(),
             wrapper: None,
+            mail_keys: None,
+            routes: HashMap::new(),
+            agreed: None,
         })
     }
 
@@ -263,12 +280,44 @@ impl Neighbours {
         None
     }
 
+    /// What a list's members are told with to whoever spreads the message; or why it is not.
+    pub(crate) fn may_post(&mut self, list: &str, bytes: u64) -> Step<[u8; 16]> {
+        let question = Posting::MayPost { list: list.to_owned(), author: None, bytes };
+        let question = FromDispatch::List(question);
+        match self.ask(Kind::Directory, &question, &[], DIRECTORY_LIMIT)? {
+            ToDispatch::List(Listed::May(MayPost::Yes { permit })) => Ok(permit),
+            ToDispatch::List(Listed::May(MayPost::No)) => {
+                Err(Stop::no(550, (7, 2), "you may not post to this list"))
+            }
+            ToDispatch::List(Listed::May(MayPost::TooLarge { limit })) => {
+                let text = format!("this list spreads messages of at most {limit} octets");
+                Err(Stop::no(552, (3, 4), text))
+            }
+            ToDispatch::List(Listed::Unknown) => {
+                Err(Stop::no(550, (1, 1), "nobody of that name here"))
+            }
+            _ => Err(Fault::Away("directory").into()),
+        }
+    }
+
     /// The destinations' tokens, in the order asked.
     pub(crate) fn routes(&mut self, hops: Vec<String>) -> Result<Vec<Route>, Fault> {
-        let count = hops.len();
-        match self.ask(Kind::Directory, &FromDispatch::Routes(hops), &[], DIRECTORY_LIMIT)? {
-            ToDispatch::Routes(tokens) if tokens.len() == count => {
-                Ok(tokens.into_iter().map(Route).collect())
+        let is_fresh = |(since, _): &(Instant, Route)| since.elapsed() < REMEMBERED_WORDS;
+        let known = |hop: &String| self.routes.get(hop).filter(|known| is_fresh(known));
+        if let Some(routes) = hops.iter().map(|hop| Some(known(hop)?.1)).collect() {
+            return Ok(routes);
+        }
+        let question = FromDispatch::Routes(hops.clone());
+        match self.ask(Kind::Directory, &question, &[], DIRECTORY_LIMIT)? {
+            ToDispatch::Routes(tokens) if tokens.len() == hops.len() => {
+                let routes: Vec<Route> = tokens.into_iter().map(Route).collect();
+                if self.routes.len() + routes.len() > REMEMBERED_ROUTES {
+                    self.routes.clear();
+                }
+                let now = Instant::now();
+                let learned = routes.iter().map(|route| (now, *route));
+                self.routes.extend(hops.into_iter().zip(learned));
+                Ok(routes)
             }
             ToDispatch::Later => Err(Fault::Away("directory")),
             _ => Err(Fault::Strange { peer: "directory" }),
@@ -295,31 +344,83 @@ impl Neighbours {
 
     /// The keys that sign for a domain; none if it has none.
     pub(crate) fn mail_keys(&mut self, domain: &str) -> Result<Vec<MailKey>, Fault> {
+        if let Some((since, of, keys)) = &self.mail_keys
+            && of == domain
+            && since.elapsed() < REMEMBERED_WORDS
+        {
+            return Ok(keys.clone());
+        }
         let question = ToSigner::MailKeys { domain: domain.to_owned() };
         match self.ask(Kind::Signer, &question, &[], SIGNER_LIMIT)? {
-            FromSigner::MailKeys(keys) => Ok(keys),
+            FromSigner::MailKeys(keys) => {
+                let learned = || (Instant::now(), domain.to_owned(), keys.clone());
+                self.mail_keys = (!keys.is_empty()).then(learned);
+                Ok(keys)
+            }
             // Unsigned, the message would be taken for a forgery: it waits.
             FromSigner::Refused => Err(Fault::Away("signer")),
             _ => Err(Fault::Strange { peer: "signer" }),
         }
     }
 
+    /// Keys may be gone that were remembered. Whether any were.
+    pub(crate) fn forget_mail_keys(&mut self) -> bool {
+        self.mail_keys.take().is_some()
+    }
+
+    /// By each of these keys what is for it. All are asked for before the first is waited for.
     pub(crate) fn sign(
         &mut self,
         domain: &str,
-        selector: &str,
-        canonical: Vec<u8>,
-    ) -> Result<Vec<u8>, Fault> {
-        let (domain, selector) = (domain.to_owned(), selector.to_owned());
-        let question = ToSigner::SignMail { domain, selector, canonical };
-        match self.ask(Kind::Signer, &question, &[], SIGNER_LIMIT)? {
-            FromSigner::Signature(signature) => Ok(signature),
-            _ => Err(Fault::Strange { peer: "signer" }),
+        asked: Vec<(String, Vec<u8>)>,
+    ) -> Result<Vec<Vec<u8>>, Fault> {
+        let question = |(selector, canonical)| ToSigner::SignMail {
+            domain: domain.to_owned(),
+            selector,
+            canonical,
+        };
+        let questions: Vec<ToSigner> = asked.into_iter().map(question).collect();
+        for _ in 0..2 {
+            let answers = match ask_all(self.channel(Kind::Signer)?, &questions, SIGNER_LIMIT) {
+                Ok(answers) => answers,
+                Err(wire::Fault::Silent) => return Err(Fault::Away("signer")),
+                Err(wire::Fault::Malformed) => return Err(Fault::Strange { peer: "signer" }),
+                Err(_) => {
+                    self.channels.remove(&Kind::Signer);
+                    continue;
+                }
+            };
+            let signature = |answer| match answer {
+                FromSigner::Signature(signature) => Ok(signature),
+                _ => Err(Fault::Strange { peer: "signer" }),
+            };
+            return answers.into_iter().map(signature).collect();
+        }
+        Err(Fault::Away("signer"))
+    }
+
+    /// Whether this person may send to so many now, asked before the text comes: a yes holds for
+    /// that one.
+    pub(crate) fn agree(&mut self, recipients: u32, limits: Limits) -> Result<May, Fault> {
+        let answer = self.ask_may(recipients, limits)?;
+        let is_yes = !matches!(answer, May::NotBefore { .. });
+        self.agreed = is_yes.then(|| (Instant::now(), (recipients, limits), answer));
+        Ok(answer)
+    }
+
+    /// The same for a text that has come.
+    pub(crate) fn may_send(&mut self, recipients: u32, limits: Limits) -> Result<May, Fault> {
+        match self.agreed.take() {
+            Some((since, asked, answer))
+                if asked == (recipients, limits) && since.elapsed() < AGREED =>
+            {
+                Ok(answer)
+            }
+            _ => self.ask_may(recipients, limits),
         }
     }
 
-    /// Whether this person may send to so many now.
-    pub(crate) fn may_send(&mut self, recipients: u32, limits: Limits) -> Result<May, Fault> {
+    fn ask_may(&mut self, recipients: u32, limits: Limits) -> Result<May, Fault> {
         let Some((_, user)) = self.person else { return Err(Fault::Away("access")) };
         let question = FromSender::May { user, recipients, limits };
         match self.ask(Kind::Post, &question, &[], MAY_LIMIT)? {
@@ -418,6 +519,29 @@ impl Neighbours {
             }
         }
     }
+}
+
+/// Asks several questions at once; the answers in their order.
+fn ask_all<A: DeserializeOwned>(
+    channel: &mut Channel,
+    questions: &[impl Serialize],
+    limit: Duration,
+) -> Result<Vec<A>, wire::Fault> {
+    let mut calls = Vec::with_capacity(questions.len());
+    for question in questions {
+        calls.push(channel.next_call());
+        channel.send(calls.last().copied().unwrap_or_default(), question, &[])?;
+    }
+    let until = Instant::now() + limit;
+    let mut answers: HashMap<u32, A> = HashMap::new();
+    while !calls.iter().all(|call| answers.contains_key(call)) {
+        let left = until.saturating_duration_since(Instant::now());
+        let frame = channel.receive(Some(left))?;
+        if calls.contains(&frame.call) {
+            answers.insert(frame.call, frame.read()?);
+        }
+    }
+    Ok(calls.iter().filter_map(|call| answers.remove(call)).collect())
 }
 
 impl Scanners for Neighbours {

@@ -42,22 +42,26 @@ pub(crate) fn sign(
     at_ms: u64,
     house: &mut Neighbours,
 ) -> Step<String> {
-    let mut fields = String::new();
-    for key in house.mail_keys(domain)? {
-        let by = SigningAs {
-            domain,
-            selector: &key.selector,
-            algorithm: &key.algorithm,
-            now: at_ms / 1000,
-        };
-        let unsigned = dkim(&canon.header, &canon.body, &by);
-        // The signer takes no more; such a header is signed by nobody, and leaves as it is.
-        if unsigned.canonical().len() > CANONICAL_BYTES {
-            return Ok(String::new());
-        }
-        let canonical = unsigned.canonical().to_vec();
-        let signature = house.sign(domain, &key.selector, canonical)?;
-        fields.push_str(&unsigned.finish(&signature));
+    match sign_once(canon, domain, at_ms, house) {
+        // A key that was remembered may be forgotten by now: others sign.
+        Err(_) if house.forget_mail_keys() => sign_once(canon, domain, at_ms, house),
+        signed => signed,
     }
-    Ok(fields)
+}
+
+fn sign_once(canon: &Canon, domain: &str, at_ms: u64, house: &mut Neighbours) -> Step<String> {
+    let keys = house.mail_keys(domain)?;
+    let unsigned = keys.iter().map(|key| {
+        let (selector, algorithm, now) = (&*key.selector, &*key.algorithm, at_ms / 1000);
+        dkim(&canon.header, &canon.body, &SigningAs { domain, selector, algorithm, now })
+    });
+    let unsigned: Vec<_> = unsigned.collect();
+    // The signer takes no more; such a header is signed by nobody, and leaves as it is.
+    if unsigned.iter().any(|one| one.canonical().len() > CANONICAL_BYTES) {
+        return Ok(String::new());
+    }
+    let asked = keys.iter().zip(&unsigned);
+    let asked = asked.map(|(key, one)| (key.selector.clone(), one.canonical().to_vec()));
+    let signatures = house.sign(domain, asked.collect())?;
+    Ok(unsigned.iter().zip(&signatures).map(|(one, signature)| one.finish(signature)).collect())
 }

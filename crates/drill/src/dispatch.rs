@@ -1,5 +1,5 @@
-//! A hostile dispatch: keeps what its person hands in, says that it is queued, and asks its
-//! neighbours for what is others'.
+//! A hostile dispatch: keeps what its person hands in, queues other octets in its place or
+//! nothing at all, says that it is queued, and asks its neighbours for what is others'.
 
 use crate::channels::{Taken, ask, forbidden, word};
 use crate::guesses;
@@ -10,15 +10,31 @@ use terms::{FolderId, Kind, MessageId, TenantId, UserId, Verdict};
 use wire::directory::{FromDispatch as ToDirectory, ToDispatch as FromDirectory};
 use wire::dispatch::{FromAccess, ToAccess};
 use wire::mailbox::{Copy, FromEdge, Journey, Place, SealedPart, State, ToEdge};
-use wire::post::{FromSender, Leg, Limits, Outgoing, Route, ToSender};
+use wire::post::{AtEnd, FromSender, Hold, Leg, Limits, Outgoing, Route, ToSender};
 use wire::signer::{FromSigner, ToSigner};
 use wire::{Frame, Parcel};
 
 const PULSE: Duration = Duration::from_millis(50);
+/// Longer than a drill.
+const HELD_MS: u64 = 12 * 60 * 60 * 1_000;
 /// Nobody of the house has these ids.
 const STRANGER: (TenantId, UserId) = (TenantId([0x77; 8]), UserId([0x77; 8]));
 
+/// Queues something in the place of what it took.
 pub fn serve(intruder: &mut Intruder, limit: Duration) {
+    attend(intruder, limit, pass_on);
+}
+
+/// Queues nothing of it.
+pub fn swallow(intruder: &mut Intruder, limit: Duration) {
+    attend(intruder, limit, |_| None);
+}
+
+fn attend(
+    intruder: &mut Intruder,
+    limit: Duration,
+    queue: impl Fn(&mut Intruder) -> Option<MessageId>,
+) {
     let until = Instant::now() + limit;
     if intruder.channel(Kind::Access, JOIN_LIMIT).is_none() {
         return;
@@ -31,7 +47,7 @@ pub fn serve(intruder: &mut Intruder, limit: Duration) {
             Err(_) => return,
         }
         let Ok(frame) = access.receive(Some(PULSE)) else { return };
-        let (call, answer) = (frame.call, hear(intruder, &frame));
+        let (call, answer) = (frame.call, hear(intruder, &frame, &queue));
         if let Some(access) = intruder.channel(Kind::Access, Duration::ZERO) {
             let _ = access.send(call, &answer, &[]);
         }
@@ -39,15 +55,32 @@ pub fn serve(intruder: &mut Intruder, limit: Duration) {
 }
 
 /// Everybody may write to everybody, and everything is queued.
-fn hear(intruder: &Intruder, frame: &Frame) -> ToAccess {
+fn hear(
+    intruder: &mut Intruder,
+    frame: &Frame,
+    queue: &impl Fn(&mut Intruder) -> Option<MessageId>,
+) -> ToAccess {
     intruder.obtained("what was handed in", frame.payload.clone());
     let Ok(FromAccess::Submit(submission)) = frame.read() else { return ToAccess::Yes };
     intruder.tell(&Told::Serves(submission.from));
     if let Ok(text) = submission.text.open(&frame.descriptors) {
         intruder.obtained("the text that was handed in", text);
     }
-    intruder.tell(&Told::PassedUnkept);
+    let told = queue(intruder).map_or(Told::PassedUnkept, Told::Passed);
+    intruder.tell(&told);
     ToAccess::Queued { text: "queued".to_owned() }
+}
+
+/// What nobody can open, in its own person's name, held so that nobody tries.
+fn pass_on(intruder: &mut Intruder) -> Option<MessageId> {
+    let person = intruder.held.iter().find_map(|(label, _)| label.person)?;
+    let until_ms = compartment::now_ms() + HELD_MS;
+    let hold = Some(Hold { until_ms, then: AtEnd::Return });
+    let outgoing = Outgoing { hold, expires_ms: until_ms, ..junk_mail(person) };
+    let message = outgoing.message;
+    let question = FromSender::Queue(Box::new(outgoing));
+    let (_, answer) = ask(intruder, Kind::Post, &question, "queue junk in a letter's place");
+    matches!(postcard::from_bytes(&answer), Ok(ToSender::Queued)).then_some(message)
 }
 
 pub fn abuse(intruder: &mut Intruder, facts: &Facts) {
@@ -158,9 +191,16 @@ fn queue(
 ) {
     let own = intruder.held.iter().find_map(|(label, _)| label.person).unwrap_or_default();
     let (tenant, user) = whose(own);
+    let question = FromSender::Queue(Box::new(junk_mail((tenant, user))));
+    let (taken, answer) = ask(intruder, Kind::Post, &question, act);
+    let queued = matches!(postcard::from_bytes(&answer), Ok(ToSender::Queued));
+    let asset = if tenant == own.0 { Asset::Evidence } else { Asset::OtherTenants };
+    word(intruder, asset, act, !queued, &format!("{taken:?}"));
+}
+
+fn junk_mail((tenant, user): (TenantId, UserId)) -> Outgoing {
     let now = compartment::now_ms();
-    let leg = Leg { number: 0, route: Route([7; 16]), recipients: 1, envelope: junk() };
-    let outgoing = Outgoing {
+    Outgoing {
         tenant,
         user,
         message: MessageId(compartment::random()),
@@ -169,13 +209,8 @@ fn queue(
         expires_ms: now + 60_000,
         hold: None,
         body: junk(),
-        legs: vec![leg],
-    };
-    let question = FromSender::Queue(Box::new(outgoing));
-    let (taken, answer) = ask(intruder, Kind::Post, &question, act);
-    let queued = matches!(postcard::from_bytes(&answer), Ok(ToSender::Queued));
-    let asset = if tenant == own.0 { Asset::Evidence } else { Asset::OtherTenants };
-    word(intruder, asset, act, !queued, &format!("{taken:?}"));
+        legs: vec![Leg { number: 0, route: Route([7; 16]), recipients: 1, envelope: junk() }],
+    }
 }
 
 fn may_for_another(intruder: &mut Intruder) {

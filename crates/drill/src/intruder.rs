@@ -4,7 +4,7 @@ use crate::report::{Ask, Facts, Sealed, Told};
 use crate::{
     access, acts, admin, depart, directory, dispatch, edge, fetch, gate, identity, keeper,
 };
-use crate::{ledgers, post, scanner, signer, sockets, vault};
+use crate::{ledgers, pages, post, scanner, signer, sockets, vault};
 use compartment::House;
 use evidence::Author;
 use std::collections::{HashMap, VecDeque};
@@ -62,6 +62,7 @@ fn part(kind: Kind) -> Part {
         Kind::Scanner => (keeper::nothing, scanner::serve),
         Kind::Edge => (edge::abuse, edge::serve),
         Kind::Access => (access::abuse, access::serve),
+        Kind::Pages => (pages::abuse, pages::serve),
         Kind::Dispatch => (dispatch::abuse, dispatch::serve),
         Kind::Post => (post::abuse, post::serve),
         Kind::Depart => (depart::abuse, depart::serve),
@@ -160,6 +161,9 @@ impl Intruder {
                 Ask::Abuse(facts) => (part.abuse)(&mut self, &facts),
                 Ask::Serve { seconds } => {
                     (part.serve)(&mut self, Duration::from_secs(seconds.into()));
+                }
+                Ask::Swallow { seconds } => {
+                    dispatch::swallow(&mut self, Duration::from_secs(seconds.into()));
                 }
                 Ask::Replay(items) => access::replay(&mut self, items),
                 Ask::Carry { tenant, items } => depart::carry_foreign(&mut self, tenant, items),

@@ -30,6 +30,7 @@ mod identity;
 mod intruder;
 mod keeper;
 mod ledgers;
+mod pages;
 mod post;
 mod scanner;
 mod session;

@@ -104,6 +104,10 @@ pub enum Ask {
     Serve {
         seconds: u32,
     },
+    /// A dispatch: take what comes, say that it is queued, and pass on nothing.
+    Swallow {
+        seconds: u32,
+    },
     /// Ask for these keys of somebody else's, whose wrapped form you got hold of.
     Replay(Vec<Item>),
     /// Ask for these keys of mail on its way, which somebody else was handed.

@@ -3,6 +3,7 @@
 use smtp::{Address, Notify, Original, Reply};
 use terms::TenantId;
 use wire::directory::{Absence, Onward, Path, PublicKey, Recipient, Statement, TenantSettings};
+use wire::lists;
 
 /// One recipient as the vault's signed statement has it.
 pub(crate) struct Addressee {
@@ -37,6 +38,10 @@ pub(crate) enum Fare {
     Gateway,
     /// It goes somewhere else, and nobody here keeps it.
     Forward,
+    /// It is spread to a list's members, if its author may post.
+    List,
+    /// It is a word about a list's subscription, and goes nowhere.
+    Word,
 }
 
 impl Addressee {
@@ -76,8 +81,13 @@ fn fare(people: &[Recipient], onward: &[Onward]) -> Fare {
     if !people.is_empty() {
         return Fare::Kept;
     }
-    let is_own_server = |way: &Onward| way.path == Path::AsItCame;
-    if onward.iter().all(is_own_server) { Fare::Gateway } else { Fare::Forward }
+    let is_of = |path: Path| onward.iter().all(|way| way.path == path);
+    match () {
+        () if is_of(Path::AsItCame) => Fare::Gateway,
+        () if is_of(Path::List) => Fare::List,
+        () if is_of(Path::Word) => Fare::Word,
+        () => Fare::Forward,
+    }
 }
 
 /// Why mail from this sender cannot be taken for this address, or not beside these.
@@ -95,13 +105,19 @@ pub(crate) fn hindrance(
     if leads_nowhere || (is_passed_on && statement.transit.is_none()) {
         return Some(Reply::new(451, (3, 0), "recipients cannot be looked up now"));
     }
-    let is_way_back = statement.onward.iter().any(|way| way.path == Path::Null);
+    let is_way_back = statement.onward.iter().any(|way| way.path == Path::Null)
+        || lists::word(&statement.address) == Some(lists::Word::Returned);
     if is_way_back && from.is_some() {
         return Some(Reply::new(550, (7, 1), "this address takes notices of failed mail only"));
     }
     let own = fare(&statement.recipients, &statement.onward);
+    if own == Fare::List && from.is_none() {
+        return Some(Reply::new(550, (7, 1), "notices are not spread to a list"));
+    }
     let is_like = |other: &Addressee| match (own, other.fare()) {
         (Fare::Kept, Fare::Kept) => true,
+        // Whether it may be posted, and what it is a word about, is answered for each alone.
+        (Fare::List | Fare::Word, _) | (_, Fare::List | Fare::Word) => false,
         (own, theirs) => own == theirs && statement.tenant == other.tenant,
     };
     let fits = others.iter().all(is_like);
@@ -119,7 +135,8 @@ mod tests {
         PublicKey { suite: 1, epoch: 1, bytes: Vec::new() }
     }
 
-    /// `k`: kept, `g`: gateway, `f`: forward, `b`: a bounce's way back; then the tenant.
+    /// `k`: kept, `g`: gateway, `f`: forward, `b`: a bounce's way back, `l`: a list, `w`: a word;
+    /// then the tenant.
     fn statement(what: &str) -> Statement {
         let (what, tenant) = what.split_at(1);
         let way = |path| Onward {
@@ -135,6 +152,8 @@ mod tests {
             "g" => (Vec::new(), vec![way(Path::AsItCame)]),
             "f" => (Vec::new(), vec![way(Path::Rewritten)]),
             "b" => (Vec::new(), vec![way(Path::Null)]),
+            "l" => (Vec::new(), vec![way(Path::List)]),
+            "w" => (Vec::new(), vec![way(Path::Word)]),
             _ => (Vec::new(), Vec::new()),
         };
         Statement {
@@ -177,6 +196,13 @@ mod tests {
         check("", "b1", "", "");
         check("b1", "f1", "", "");
         check("", "b1", "s@x.example", "550");
+        check("", "l1", "s@x.example", "");
+        check("", "l1", "", "550");
+        check("l1", "l1", "s@x.example", "452");
+        check("l1", "f1", "s@x.example", "452");
+        check("k1", "l1", "s@x.example", "452");
+        check("", "w1", "s@x.example", "");
+        check("w1", "w1", "s@x.example", "452");
         check("", "-1", "s@x.example", "451");
         let mut keyless = statement("g1");
         keyless.transit = None;

@@ -4,6 +4,7 @@ use crate::absent;
 use crate::addressee::Addressee;
 use crate::examination::examine;
 use crate::judgement::{Judged, judge};
+use crate::listing::{Word, weigh_posting};
 use crate::neighbours::{Kept, Neighbours, Queued};
 use crate::onward::{Parting, pass_on};
 use crate::sealing::{Sealed, seal};
@@ -86,11 +87,17 @@ pub(crate) fn arrive(offered: Offered, text: Text, house: &mut Neighbours) -> Op
     if examined.seen.header.as_ref().is_some_and(|header| header.received > HOPS) {
         return Some(going_round(house));
     }
-    let judged = judge(examined, house);
+    if let Some(word) = Word::of(&examined.received) {
+        return Some(word.hear(&examined, house));
+    }
+    let mut judged = judge(examined, house);
     match judged.together() {
         policy::Reply::Defer => return Some(put_off(house)),
         policy::Reply::Refuse => return Some(refuse(judged, house)),
         policy::Reply::Keep => {}
+    }
+    if let Some(refusal) = weigh_posting(&mut judged, house) {
+        return Some(refusal);
     }
     let partings = match pass_on(&judged, house) {
         Ok(partings) => partings,
@@ -172,7 +179,7 @@ fn going_round(house: &mut Neighbours) -> Reply {
     Reply::new(554, (4, 6), "this message has been here before, or comes through too many hosts")
 }
 
-fn try_later(house: &mut Neighbours, why: &str) -> Reply {
+pub(crate) fn try_later(house: &mut Neighbours, why: &str) -> Reply {
     house.report(&Report::Note { text: format!("deferred: {why}") });
     Reply::new(451, (3, 0), "try again later")
 }

@@ -230,7 +230,7 @@ impl Connection<'_> {
         if !self.house.allow_memory(size.unwrap_or(1)) {
             return Reply::new(452, (3, 1), "too much mail is on its way; try again later");
         }
-        self.text = Some(Text::new());
+        self.text = Some(Text::to_examine(size.unwrap_or(0)));
         Reply::go_ahead()
     }
 

@@ -15,6 +15,9 @@ pub(crate) struct Judged {
     pub seen: Seen,
     pub people: Vec<Person>,
     pub passing: Vec<Passing>,
+    pub authentication: Option<Authentication>,
+    /// What a list's members are told with, once its author may post.
+    pub permit: Option<[u8; 16]>,
 }
 
 /// One person, whatever the number of addresses that named them.
@@ -66,7 +69,7 @@ fn judge_once(examined: Examined, waited: bool) -> Judged {
             passing.push(Passing { place, judged });
         }
     }
-    Judged { received, seen, people, passing }
+    Judged { received, seen, people, passing, authentication, permit: None }
 }
 
 impl Judged {
@@ -100,7 +103,8 @@ impl Judged {
     pub(crate) fn goes_on(&self, passing: &Passing) -> bool {
         let below = match self.fare_of(passing) {
             Some(Fare::Gateway) => Verdict::Quarantine,
-            Some(Fare::Kept | Fare::Forward) => Verdict::Junk,
+            Some(Fare::Kept | Fare::Forward | Fare::List) => Verdict::Junk,
+            Some(Fare::Word) => return false,
             None => return false,
         };
         self.seen.header.is_some() && passing.judged.verdict < below

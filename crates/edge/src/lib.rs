@@ -22,6 +22,7 @@ mod connection;
 
 mod examination;
 mod judgement;
+mod listing;
 mod onward;
 mod outlet;
 mod sealing;

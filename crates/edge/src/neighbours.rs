@@ -8,6 +8,7 @@ use crate::judgement::Judged;
 use crate::patience;
 use crate::sealing::{Sealed, ask_for_tokens, await_tokens, frames, journeys};
 use compartment::House;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use smtp::Address;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -20,7 +21,7 @@ use wire::directory::{self, Stated, ToEdge};
 use wire::gate::{FromGate, ToGate};
 use wire::mailbox::{self, State};
 use wire::names::{Answer, Outcome, Question, Security};
-use wire::{Channel, Frame};
+use wire::{Channel, Frame, Lender};
 
 mod customers;
 
@@ -50,6 +51,9 @@ const ANSWERS: usize = 128;
 const REMEMBERED_RECIPIENTS: usize = 64;
 /// Messages up to this find room where room was found a moment ago; the keeper has the last word.
 const SMALL_BYTES: u64 = 1024 * 1024;
+
+/// How long one waits for the next connection with memory in hand.
+const REST: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 
 /// Scanners that one instance wears out before it retires: the warden takes an instance that asks
 /// for more than 256 for one that was taken over.
@@ -104,6 +108,7 @@ pub(crate) struct Neighbours {
     answers: HashMap<Question, (Instant, Answer)>,
     /// Whose server the dispatch is for that was born for us last.
     outlet: Option<TenantId>,
+    lender: Lender,
 }
 
 impl Neighbours {
@@ -123,6 +128,7 @@ impl Neighbours {
             rooms: HashMap::new(),
             answers: HashMap::new(),
             outlet: None,
+            lender: Lender::default(),
         })
     }
 
@@ -164,13 +170,21 @@ impl Neighbours {
         }
     }
 
-    fn wait_for_orders(&self) -> Result<(), Fault> {
-        use rustix::event::{PollFd, PollFlags, poll};
+    /// Who waits for long gives back the memory that the next message would have used again.
+    fn wait_for_orders(&mut self) -> Result<(), Fault> {
+        if !self.lender.is_at_rest() && !self.is_ordered(Some(&REST))? {
+            self.lender.rest();
+        }
+        self.is_ordered(None).map(drop)
+    }
+
+    fn is_ordered(&self, limit: Option<&Timespec>) -> Result<bool, Fault> {
         let watched = self.watched();
         let mut fds: Vec<PollFd<'_>> =
             watched.iter().map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN)).collect();
-        match poll(&mut fds, None) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+        match poll(&mut fds, limit) {
+            Ok(ready) => Ok(ready > 0),
+            Err(rustix::io::Errno::INTR) => Ok(true),
             Err(errno) => Err(Fault::Memory(errno.into())),
         }
     }
@@ -405,7 +419,21 @@ impl Neighbours {
     }
 
     /// Hands a sealed message to the mailbox; `Yes` means durable.
-    pub(crate) fn keep(&mut self, sealed: Sealed) -> Kept {
+    pub(crate) fn keep(&mut self, mut sealed: Sealed) -> Kept {
+        let lent = sealed.lent();
+        let kept = self.keep_all(sealed);
+        if kept != Kept::Unknown {
+            lent.into_iter().for_each(|file| self.lender.take_back(file));
+        }
+        kept
+    }
+
+    /// Memory for ciphertext on its way to the mailbox.
+    pub(crate) fn lender(&mut self) -> &mut Lender {
+        &mut self.lender
+    }
+
+    fn keep_all(&mut self, sealed: Sealed) -> Kept {
         let Ok(frames) = frames(sealed) else { return Kept::No };
         for _ in 0..2 {
             let Ok(mailbox) = self.channel(Kind::Mailbox, REJOIN_LIMIT) else { return Kept::No };

@@ -139,7 +139,8 @@ fn parties<'a>(
                 if !party.marks.contains(mark) {
                     party.marks.push(mark.clone());
                 }
-                party.add(judged, addressee, way, from);
+                let permit = judged.permit.unwrap_or_default();
+                party.add(judged, (addressee, way), from, permit);
             }
         }
     }
@@ -147,9 +148,16 @@ fn parties<'a>(
 }
 
 impl Party<'_> {
-    fn add(&mut self, judged: &Judged, addressee: &Addressee, way: &Onward, from: String) {
+    fn add(
+        &mut self,
+        judged: &Judged,
+        (addressee, way): (&Addressee, &Onward),
+        from: String,
+        permit: [u8; 16],
+    ) {
         let finish = match way.path {
-            Path::Null => Finish::AsItIs,
+            Path::Null | Path::Word => Finish::AsItIs,
+            Path::List => Finish::Spread { permit },
             Path::AsItCame | Path::Rewritten => {
                 Finish::Seal { domain: addressee.domain().to_owned() }
             }
@@ -157,7 +165,7 @@ impl Party<'_> {
         // A gateway's own server knows its addresses' case and details.
         let address = match way.path {
             Path::AsItCame => addressee.written.clone(),
-            Path::Rewritten | Path::Null => way.to.clone(),
+            Path::Rewritten | Path::Null | Path::List | Path::Word => way.to.clone(),
         };
         let receiver = Receiver {
             address,
@@ -210,7 +218,8 @@ impl ReturnPaths {
     ) -> Result<String, Fault> {
         match way.path {
             Path::Null => return Ok(String::new()),
-            Path::AsItCame => return Ok(self.from.clone()),
+            // Of a list's mail, whoever spreads it tells the author what failed.
+            Path::AsItCame | Path::List | Path::Word => return Ok(self.from.clone()),
             // Nothing of nobody's comes back: the null sender is not rewritten.
             Path::Rewritten if self.from.is_empty() => return Ok(String::new()),
             Path::Rewritten => {}

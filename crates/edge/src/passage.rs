@@ -6,6 +6,7 @@ use crate::onward::Parting;
 use std::time::Duration;
 use terms::{Kind, UserId};
 use wire::directory::{FromEdge, ToEdge};
+use wire::lists::{Answer, Question};
 use wire::post::{FromSender, Hop, Limits, Route, ToSender};
 
 /// The queue only counts.
@@ -30,6 +31,14 @@ impl Neighbours {
                 Ok(tokens.into_iter().map(Route).collect())
             }
             ToEdge::Routes(None) => Err(Fault::Away("directory")),
+            _ => Err(Fault::Strange { peer: "directory" }),
+        }
+    }
+
+    /// What the directory says of a list, or makes of a word about one.
+    pub(crate) fn ask_list(&mut self, question: Question) -> Result<Answer, Fault> {
+        match self.ask(Kind::Directory, &FromEdge::List(question), DIRECTORY_LIMIT)? {
+            ToEdge::List(answer) => Ok(answer),
             _ => Err(Fault::Strange { peer: "directory" }),
         }
     }

@@ -8,8 +8,10 @@ use crate::fields;
 use crate::judgement::{Judged, Passing, Person};
 use crate::neighbours::Neighbours;
 use crate::onward::Parting;
+use std::fs::File;
 use std::os::fd::OwnedFd;
 use terms::{TenantId, UserId, Verdict};
+use wire::Lender;
 use wire::mailbox::{FromEdge, Journey, Place, State};
 
 /// How long quarantined mail waits for somebody to look at it.
@@ -23,6 +25,14 @@ const REASONS: usize = 16;
 pub(crate) struct Sealed {
     groups: Vec<copies::Group>,
     journeys: Vec<Journey>,
+    lent: Vec<File>,
+}
+
+impl Sealed {
+    /// Memory that is ours again once the mailbox has answered.
+    pub(crate) fn lent(&mut self) -> Vec<File> {
+        std::mem::take(&mut self.lent)
+    }
 }
 
 pub(crate) fn seal(
@@ -37,12 +47,14 @@ pub(crate) fn seal(
         let people: Vec<&Person> = people.collect();
         let Some(first) = people.first() else { continue };
         let added = fields::on_top(judged, first, house.host_name());
-        groups.push(seal_group(judged, tenant, &people, added.as_bytes())?);
+        let lender = house.lender();
+        groups.push(seal_group(judged, tenant, &people, added.as_bytes(), lender)?);
     }
+    let lent = groups.iter_mut().filter_map(copies::Group::lent).collect();
     let tokens = await_tokens(asked, house);
     let mut journeys = journeys(judged, State::Kept, &tokens);
     journeys.extend(partings.iter().map(|parting| way_of(judged, parting, &tokens)));
-    Ok(Sealed { groups, journeys })
+    Ok(Sealed { groups, journeys, lent })
 }
 
 fn kinds_of(judged: &Judged) -> Vec<(TenantId, Verdict)> {
@@ -62,6 +74,7 @@ fn seal_group(
     tenant: TenantId,
     people: &[&Person],
     added: &[u8],
+    lender: &mut Lender,
 ) -> Result<copies::Group, Fault> {
     let (text, forged) = (&judged.received.text, &judged.seen.forged);
     let received_ms = judged.received.at_ms;
@@ -78,7 +91,7 @@ fn seal_group(
         let place = place_of(judged.verdict, received_ms);
         for_whom.push(copies::Person { keys, place, verdict: judged.verdict });
     }
-    copies::seal(&message, &for_whom, |push| {
+    copies::seal(&message, &for_whom, Some(lender), |push| {
         text.each_piece(forged, |piece| push(piece).map_err(Fault::Copies))
     })
 }
@@ -197,7 +210,7 @@ fn digests(judged: &Judged, tenant: TenantId) -> Vec<[u8; 32]> {
 
 /// The frames in which a sealed message goes to the mailbox.
 pub(crate) fn frames(sealed: Sealed) -> Result<Vec<(FromEdge, Vec<OwnedFd>)>, Fault> {
-    let Sealed { groups, journeys } = sealed;
+    let Sealed { groups, journeys, .. } = sealed;
     if groups.is_empty() {
         // Nobody here keeps it; that it was here is told all the same.
         let told = FromEdge::Keep { copies: Vec::new(), journeys, more: false };

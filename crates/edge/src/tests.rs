@@ -2,6 +2,7 @@
 
 mod answers;
 mod arrivals;
+mod listing;
 mod onward;
 mod outlets;
 

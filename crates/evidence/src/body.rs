@@ -2,7 +2,7 @@
 //! keys never change meaning; new fields are optional and take new keys.
 
 use crate::cbor::{Reader, Writer};
-use crate::item::{Delivery, Digest, Field, PublicKey, Released, Word};
+use crate::item::{Delivery, Digest, Field, PublicKey, Queued, Released, Word};
 use std::net::IpAddr;
 use terms::{
     ConnectionId, GrantId, HoldId, InstanceId, Kind, MessageId, RequestId, TenantId, UserId,
@@ -317,6 +317,12 @@ deeds! {
         messages: u32 = 2,
         bytes: u64 = 3,
     }
+    /// The queue took messages that passed through an instance.
+    Queue "queue" 50 {
+        instance: InstanceId = 0,
+        tenant: TenantId = 1,
+        messages: Vec<Queued> = 2,
+    }
 }
 
 impl Body {
@@ -330,6 +336,7 @@ impl Body {
                 | Self::Deliver { .. }
                 | Self::Heartbeat { .. }
                 | Self::NotKept { .. }
+                | Self::Queue { .. }
         )
     }
 
@@ -346,6 +353,7 @@ impl Body {
             | Self::Grant { instance, .. }
             | Self::CredentialUse { instance, .. }
             | Self::NotKept { instance, .. }
+            | Self::Queue { instance, .. }
             | Self::Alarm { instance, .. } => Some(*instance),
             Self::KeyCreate { .. }
             | Self::KeyRotate { .. }

@@ -297,6 +297,46 @@ impl Item for Delivery {
     }
 }
 
+/// One message that was taken into the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Queued {
+    pub message: MessageId,
+    pub user: UserId,
+    pub recipients: u32,
+    pub bytes: u64,
+}
+
+impl Item for Queued {
+    fn write(&self, to: &mut Writer) {
+        to.array(4);
+        self.message.write(to);
+        self.user.write(to);
+        self.recipients.write(to);
+        self.bytes.write(to);
+    }
+
+    fn read(from: &mut Reader) -> Option<Self> {
+        if from.array()? != 4 {
+            return None;
+        }
+        Some(Self {
+            message: Item::read(from)?,
+            user: Item::read(from)?,
+            recipients: Item::read(from)?,
+            bytes: Item::read(from)?,
+        })
+    }
+
+    fn json(&self, to: &mut String) {
+        to.push_str("{\"message\":");
+        self.message.json(to);
+        self.user.json_field("user", to);
+        self.recipients.json_field("recipients", to);
+        self.bytes.json_field("bytes", to);
+        to.push('}');
+    }
+}
+
 impl<T: Item> Item for Vec<T> {
     fn write(&self, to: &mut Writer) {
         to.array(self.len());

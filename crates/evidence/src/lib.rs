@@ -22,6 +22,6 @@ mod tests;
 pub use author::{Author, AuthorKey, Frame, SIGNATURE_BYTES};
 pub use body::Body;
 pub use entry::{ENTRY_BYTES, Entry};
-pub use item::{Class, Delivery, Digest, PublicKey, Released, Word};
+pub use item::{Class, Delivery, Digest, PublicKey, Queued, Released, Word};
 pub use outbox::Outbox;
 pub use time::{month_of, parse_rfc3339, rfc3339};

@@ -24,6 +24,7 @@ fn factor() -> usize {
 fn every_deed() -> Vec<Body> {
     let word = Word::new;
     let key = (word("body"), 7, Some(T), Some(U));
+    let queued = Queued { message: M, user: U, recipients: 300, bytes: 70_000 };
     let delivery = Delivery { message: M, user: U, bytes: 70_000, verdict: Verdict::Junk };
     let release = |released| Body::Release {
         vault_seq: u64::MAX,
@@ -137,6 +138,7 @@ fn every_deed() -> Vec<Body> {
         Body::KeyBackup { what: word("start"), epoch: 2 },
         Body::KeyFreeze { on: true, tenant: Some(T), user: None, instance: Some(I) },
         Body::NotKept { instance: I, connection: C, messages: 3, bytes: 9 },
+        Body::Queue { instance: I, tenant: T, messages: vec![queued; 30] },
     ]
 }
 

@@ -3,9 +3,9 @@
 use crate::{Fault, Text};
 use std::time::{Duration, Instant};
 use terms::Finding;
-use wire::Channel;
 use wire::names::{Answer, Question};
 use wire::scanner::{Examined, FromScanner, NAMED, PASSED_MARKS, Sender, Task, ToScanner};
+use wire::{Channel, Parcel};
 
 /// The scanner's own budget is shorter; one that is silent this long is as good as dead.
 const EXAMINE_LIMIT: Duration = Duration::from_secs(60);
@@ -50,10 +50,13 @@ pub fn examine(
 ) -> Result<Examined, Fault> {
     let (mut killed, mut never_taken) = (0, 0);
     while killed < SCANNERS {
-        let (message, held) = text.parcel()?;
+        let (message, held) = match text.behind() {
+            Some(_) => (Parcel::Behind { bytes: text.len() }, Vec::new()),
+            None => text.parcel()?,
+        };
         let (sender, host_name) = (sender.cloned(), host_name.to_owned());
         let task = ToScanner::Examine(Task { sender, host_name, message });
-        match attempt(&task, &held, scanners)? {
+        match attempt(&task, &held, text.behind(), scanners)? {
             Attempt::Seen(seen) => return Ok(bounded(*seen, text.len())),
             Attempt::Died => killed += 1,
             Attempt::NeverTaken => never_taken += 1,
@@ -70,11 +73,13 @@ pub fn examine(
 fn attempt(
     task: &ToScanner,
     held: &[std::os::fd::OwnedFd],
+    behind: Option<&[u8]>,
     scanners: &mut impl Scanners,
 ) -> Result<Attempt, Fault> {
     let scanner = scanners.ready().ok_or(Fault::NoScanner)?;
     let call = scanner.next_call();
-    if scanner.send(call, task, held).is_err() {
+    let sent = scanner.send(call, task, held);
+    if sent.and_then(|()| scanner.send_behind(behind.unwrap_or_default())).is_err() {
         return Ok(Attempt::NeverTaken);
     }
     let until = Instant::now() + EXAMINE_LIMIT;

@@ -1,8 +1,8 @@
-//! A message's octets while it is in flight: in memory always, above a size in a memfd, so that
-//! they can be handed to the scanner without a copy.
+//! A message's octets while it is in flight: in memory always, and in a memfd if it is so large
+//! that two copies would be too much.
 
 use crate::Fault;
-use compartment::View;
+use compartment::{Slab, View};
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::OwnedFd;
@@ -11,11 +11,14 @@ use wire::{INLINE_BYTES, Parcel};
 /// One message, growing or whole.
 pub struct Text {
     octets: u64,
+    /// So many octets were announced to us, who hand them to a scanner and to nobody else.
+    expected: Option<u64>,
     held: Held,
 }
 
 enum Held {
     Memory(Vec<u8>),
+    Slab(Slab),
     Growing(File),
     /// A sealed memfd: nobody can change it any more.
     Whole(File),
@@ -29,7 +32,12 @@ impl Default for Text {
 
 impl Text {
     pub fn new() -> Self {
-        Self { octets: 0, held: Held::Memory(Vec::new()) }
+        Self { octets: 0, expected: None, held: Held::Memory(Vec::new()) }
+    }
+
+    /// One that a scanner gets a copy of, and nobody else. `expected` octets were announced.
+    pub fn to_examine(expected: u64) -> Self {
+        Self { expected: Some(expected), ..Self::new() }
     }
 
     pub fn len(&self) -> u64 {
@@ -48,11 +56,16 @@ impl Text {
                 Ok(())
             }
             Held::Memory(memory) => {
-                let mut file = Parcel::create().map_err(Fault::Hold)?;
-                file.write_all(memory)
-                    .and_then(|()| file.write_all(octets))
-                    .map_err(Fault::Memory)?;
-                self.held = Held::Growing(file);
+                self.held = match slab(self.expected, memory, octets)? {
+                    Some(slab) => Held::Slab(slab),
+                    None => Held::Growing(grown(memory, octets)?),
+                };
+                Ok(())
+            }
+            Held::Slab(slab) => {
+                if !slab.push(octets) {
+                    self.held = Held::Growing(grown(slab, octets)?);
+                }
                 Ok(())
             }
             Held::Growing(file) | Held::Whole(file) => {
@@ -61,13 +74,13 @@ impl Text {
         }
     }
 
-    /// No more comes. A large text is sealed against change before anybody sees it.
+    /// No more comes. A memfd is sealed against change before anybody sees it.
     pub fn finish(self) -> Result<Self, Fault> {
         let Held::Growing(file) = self.held else { return Ok(self) };
         let mut sealed = Vec::new();
         Parcel::held(file, self.octets, &mut sealed).map_err(Fault::Hold)?;
         let file = sealed.pop().ok_or(Fault::Lost)?;
-        Ok(Self { octets: self.octets, held: Held::Whole(File::from(file)) })
+        Ok(Self { held: Held::Whole(File::from(file)), ..self })
     }
 
     /// A text that somebody else held: whole, and closed against change.
@@ -76,15 +89,16 @@ impl Text {
         let held = match (parcel.file(held).map_err(Fault::Hold)?, parcel) {
             (Some(file), _) => Held::Whole(file),
             (None, Parcel::Inline(memory)) => Held::Memory(memory),
-            (None, Parcel::Held { .. }) => return Err(Fault::Lost),
+            (None, _) => return Err(Fault::Lost),
         };
-        Ok(Self { octets, held })
+        Ok(Self { octets, expected: None, held })
     }
 
     /// Lets `look` see all octets at once.
     pub fn look<R>(&self, look: impl FnOnce(&[u8]) -> R) -> Result<R, Fault> {
         match &self.held {
             Held::Memory(memory) => Ok(look(memory)),
+            Held::Slab(slab) => Ok(look(slab)),
             Held::Growing(file) | Held::Whole(file) => {
                 Ok(look(&View::of(file).map_err(Fault::Memory)?))
             }
@@ -95,10 +109,25 @@ impl Text {
     pub fn parcel(&self) -> Result<(Parcel, Vec<OwnedFd>), Fault> {
         match &self.held {
             Held::Memory(memory) => Ok((Parcel::Inline(memory.clone()), Vec::new())),
+            Held::Slab(slab) => {
+                let mut held = Vec::new();
+                let mut file = Parcel::create().map_err(Fault::Hold)?;
+                file.write_all(slab).map_err(Fault::Memory)?;
+                let parcel = Parcel::held(file, self.octets, &mut held).map_err(Fault::Hold)?;
+                Ok((parcel, held))
+            }
             Held::Growing(file) | Held::Whole(file) => {
                 let copy = file.try_clone().map_err(Fault::Memory)?;
                 Ok((Parcel::Held { bytes: self.octets, place: 0 }, vec![copy.into()]))
             }
+        }
+    }
+
+    /// The octets that are sent behind a frame to a peer that waits for nothing else.
+    pub(crate) fn behind(&self) -> Option<&[u8]> {
+        match &self.held {
+            Held::Slab(slab) => Some(slab),
+            _ => None,
         }
     }
 
@@ -108,6 +137,7 @@ impl Text {
         let first = |octets: &[u8]| octets.get(..most).unwrap_or(octets).to_vec();
         match &self.held {
             Held::Memory(memory) => first(memory),
+            Held::Slab(slab) => first(slab),
             Held::Growing(file) | Held::Whole(file) => {
                 View::of(file).map(|view| first(&view)).unwrap_or_default()
             }
@@ -122,11 +152,29 @@ impl Text {
     ) -> Result<(), E> {
         match &self.held {
             Held::Memory(memory) => pieces(memory, without, &mut take),
+            Held::Slab(slab) => pieces(slab, without, &mut take),
             Held::Growing(file) | Held::Whole(file) => {
                 pieces(&View::of(file).map_err(Fault::Memory)?, without, &mut take)
             }
         }
     }
+}
+
+/// Memory of our own, beside the scanner's, where that is what was wished and enough.
+fn slab(expected: Option<u64>, before: &[u8], octets: &[u8]) -> Result<Option<Slab>, Fault> {
+    let Some(expected) = expected else { return Ok(None) };
+    let expected = usize::try_from(expected).unwrap_or(usize::MAX);
+    if expected > Slab::BYTES {
+        return Ok(None);
+    }
+    let mut slab = Slab::new(expected).map_err(Fault::Memory)?;
+    Ok((slab.push(before) && slab.push(octets)).then_some(slab))
+}
+
+fn grown(before: &[u8], octets: &[u8]) -> Result<File, Fault> {
+    let mut file = Parcel::create().map_err(Fault::Hold)?;
+    file.write_all(before).and_then(|()| file.write_all(octets)).map_err(Fault::Memory)?;
+    Ok(file)
 }
 
 fn pieces<E>(

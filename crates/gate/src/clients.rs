@@ -67,7 +67,9 @@ impl Clients {
             Service::Imaps | Service::Pop3s | Service::Submissions | Service::Submission => {
                 (OPEN_OWN, false)
             }
-            Service::Zone => (OPEN_OWN, false),
+            // Programs that look for their settings, and other servers for a policy.
+            Service::Https => (OPEN_SMTP, false),
+            Service::Zone | Service::Metrics => (OPEN_OWN, false),
         };
         if !spared {
             if record.open >= open {

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use terms::{ConnectionId, InstanceId, Kind};
 use wire::control::{Order, Report, Service};
 use wire::gate::{FromGate, ToGate};
+use wire::metrics::Measure;
 use wire::{Event, Frame, Hub, Label, Peer};
 
 /// Callers taken from one door in one round, so that instances are heard in between.
@@ -34,6 +35,9 @@ const STOP_LIMIT: Duration = Duration::from_millis(4_500);
 /// Clients that are quiet are forgotten this often.
 const SWEEP: Duration = Duration::from_secs(60);
 
+/// Who serves connections.
+const SERVED: [Kind; 3] = [Kind::Edge, Kind::Access, Kind::Pages];
+
 /// An instance and the connection that it serves.
 struct Instance {
     id: InstanceId,
@@ -53,6 +57,7 @@ pub(crate) struct Guard {
     instances: HashMap<Peer, Instance>,
     edges: Pool,
     accesses: Pool,
+    pages: Pool,
     clients: Clients,
     memory: Memory,
     records: Records,
@@ -74,6 +79,7 @@ impl Guard {
             instances: HashMap::new(),
             edges: Pool::new(),
             accesses: Pool::new(),
+            pages: Pool::new(),
             clients: Clients::new(start.demo),
             memory: Memory::default(),
             records,
@@ -112,6 +118,7 @@ impl Guard {
         self.records.is_waiting()
             || !self.edges.is_quiet()
             || !self.accesses.is_quiet()
+            || !self.pages.is_quiet()
             || !self.shut.is_empty()
             || self.stopping.is_some()
     }
@@ -129,6 +136,11 @@ impl Guard {
                 }
             }
             (Order::Stop, _) => self.stop(),
+            (Order::Count, _) => {
+                let held = Measure::InFlight.count("", self.memory.total());
+                let counted = Report::Counted(held.into_iter().collect());
+                let _ = self.hub.send(self.warden, 0, &counted, Vec::new());
+            }
             (Order::Pulse, _) => drop(self.hub.send(self.warden, 0, &Report::Alive, Vec::new())),
             _ => {}
         }
@@ -139,7 +151,7 @@ impl Guard {
         let Ok(peer) = self.hub.seat(channel, label) else { return };
         match kind {
             Kind::Ledger => self.records.join(peer),
-            Kind::Edge | Kind::Access => {
+            Kind::Edge | Kind::Access | Kind::Pages => {
                 let (serving, handed, told) = (None, None, None);
                 self.instances.insert(peer, Instance { id, kind, serving, handed, told });
                 self.pool(kind).born(peer);
@@ -159,6 +171,7 @@ impl Guard {
         self.shut.clear();
         let mut waiting = self.edges.everybody_waiting();
         waiting.extend(self.accesses.everybody_waiting());
+        waiting.extend(self.pages.everybody_waiting());
         waiting.into_iter().for_each(|caller| self.turn_away(caller, "going down"));
         let peers: Vec<Peer> = self.instances.keys().copied().collect();
         for peer in peers {
@@ -168,7 +181,8 @@ impl Guard {
 
     fn has_stopped(&self, now: Instant) -> bool {
         let Some(since) = self.stopping else { return false };
-        let is_done = self.edges.busy() + self.accesses.busy() == 0 && !self.records.is_waiting();
+        let busy = self.edges.busy() + self.accesses.busy() + self.pages.busy();
+        let is_done = busy == 0 && !self.records.is_waiting();
         is_done || now.duration_since(since) > STOP_LIMIT
     }
 
@@ -236,7 +250,7 @@ impl Guard {
 
     /// Gives waiting callers to idle instances.
     fn hand_over(&mut self, now: Instant) {
-        for kind in [Kind::Edge, Kind::Access] {
+        for kind in SERVED {
             for caller in self.pool(kind).tired(now) {
                 self.turn_away(caller, "too busy");
             }
@@ -291,7 +305,7 @@ impl Guard {
         if self.stopping.is_some() {
             return;
         }
-        for kind in [Kind::Edge, Kind::Access] {
+        for kind in SERVED {
             let is_served = self.doors.values().any(|door| kind_for(door.service) == kind);
             let instances = if is_served { self.pool(kind).need(now) } else { 0 };
             if instances > 0 {
@@ -367,6 +381,7 @@ impl Guard {
     fn let_surplus_leave(&mut self, now: Instant) {
         let mut leaving = self.edges.surplus(now);
         leaving.extend(self.accesses.surplus(now));
+        leaving.extend(self.pages.surplus(now));
         leaving.into_iter().for_each(|peer| self.forget(peer));
     }
 
@@ -403,6 +418,7 @@ impl Guard {
     fn pool(&mut self, kind: Kind) -> &mut Pool {
         match kind {
             Kind::Edge => &mut self.edges,
+            Kind::Pages => &mut self.pages,
             _ => &mut self.accesses,
         }
     }
@@ -417,10 +433,11 @@ impl Guard {
 
 fn kind_for(service: Service) -> Kind {
     match service {
-        Service::Smtp | Service::Zone => Kind::Edge,
+        Service::Smtp | Service::Zone | Service::Metrics => Kind::Edge,
         Service::Imaps | Service::Pop3s | Service::Submissions | Service::Submission => {
             Kind::Access
         }
+        Service::Https => Kind::Pages,
     }
 }
 
@@ -431,6 +448,8 @@ fn word(service: Service) -> &'static str {
         Service::Pop3s => "pop3s",
         Service::Submissions => "submissions",
         Service::Submission => "submission",
+        Service::Https => "https",
+        Service::Metrics => "metrics",
         Service::Zone => "zone",
     }
 }

@@ -26,6 +26,10 @@ impl Memory {
         fits
     }
 
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
     pub fn release(&mut self, peer: Peer, bytes: u64) {
         if let Some(held) = self.held.get_mut(&peer) {
             let bytes = bytes.min(*held);

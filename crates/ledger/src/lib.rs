@@ -45,6 +45,7 @@ use std::time::Duration;
 use terms::{InstanceId, Kind};
 use wire::control::{Order, Report};
 use wire::ledger::ToLedger;
+use wire::metrics::Measure;
 use wire::{Channel, Event, Frame, Hub, Label, Peer};
 
 /// The readers' copy of the newest checkpoint is at most so old while entries come.
@@ -154,6 +155,11 @@ impl Desk {
                 Event::Frame(peer, frame) if peer == self.warden => match frame.read() {
                     Ok(Order::Join(label)) => self.join(label, frame)?,
                     Ok(Order::Stop) => round = Round::Stop,
+                    Ok(Order::Count) => {
+                        let held = Measure::Entries.count("", self.book.size());
+                        let counted = Report::Counted(held.into_iter().collect());
+                        let _ = self.hub.send(self.warden, 0, &counted, Vec::new());
+                    }
                     Ok(Order::Pulse) => {
                         let _ = self.hub.send(self.warden, 0, &Report::Alive, Vec::new());
                     }

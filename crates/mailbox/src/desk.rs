@@ -6,6 +6,7 @@ use crate::Fault;
 use crate::acts::{Adornment, FlagChange};
 use crate::forward::Forward;
 use crate::gather::Gather;
+use crate::judged::Judged;
 use crate::person::{folder_id, number};
 use crate::store::{Change, Store, Whose};
 use compartment::now_ms;
@@ -78,6 +79,7 @@ pub struct Desk {
     leaving: Option<Instant>,
     /// The ledger has taken all arrivals before this; noted with the next commit.
     taken_before: Option<u64>,
+    judged: Judged,
 }
 
 impl Desk {
@@ -99,6 +101,7 @@ impl Desk {
             last_note: None,
             leaving: None,
             taken_before: None,
+            judged: Judged::default(),
         }
     }
 
@@ -146,6 +149,10 @@ impl Desk {
 
     fn obey(&mut self, frame: Frame) {
         match frame.read::<Order>() {
+            Ok(Order::Count) => {
+                let counted = Report::Counted(self.judged.counts());
+                let _ = self.hub.send(self.warden, 0, &counted, Vec::new());
+            }
             Ok(Order::Pulse) => {
                 let _ = self.hub.send(self.warden, 0, &Report::Alive, Vec::new());
             }

@@ -132,6 +132,31 @@ fn an_arrival_in_several_frames_is_kept_whole_and_read_by_its_owner_only() {
 }
 
 #[test]
+fn a_body_that_was_lent_is_kept_as_it_was() {
+    use std::os::unix::fs::FileExt;
+    let folder = Folder::new("desk-lent");
+    let running = Running::start(&folder.0);
+    let mut edge = running.edge(1);
+    let body: Vec<u8> = (0..300_000u32).map(|n| (n % 251) as u8).collect();
+    let file = wire::Lender::default().lend(300_000).unwrap().unwrap();
+    file.write_all_at(&body, 0).unwrap();
+    let mut lent = copy(AOI, 1, Place::Inbox);
+    lent.body.content = Parcel::Held { bytes: 300_000, place: 0 };
+    let held = [file.try_clone().unwrap().into()];
+    let keep_it = FromEdge::Keep { copies: vec![lent], journeys: Vec::new(), more: false };
+    let (answer, _): (ToEdge, _) = edge.ask(&keep_it, &held, PATIENCE).unwrap();
+    assert!(matches!(answer, ToEdge::Kept));
+    // Its owner writes the next one.
+    file.write_all_at(&[7; 300_000], 0).unwrap();
+    let fetch = FromAccess::Fetch { folder: INBOX, uids: vec![1], class: Class::Body };
+    let (answer, held): (ToAccess, Vec<OwnedFd>) =
+        running.access(AOI).ask(&fetch, &[], PATIENCE).unwrap();
+    let ToAccess::Parts(mut parts) = answer else { panic!() };
+    assert!(parts.remove(0).2.content.open(&held).unwrap() == body);
+    running.stop();
+}
+
+#[test]
 fn whoever_reads_for_another_changes_nothing() {
     let folder = Folder::new("desk-reader");
     let running = Running::start(&folder.0);
@@ -235,6 +260,13 @@ fn who_breaks_the_words_is_cut_and_reported() {
     let mut lying = copy(AOI, 1, Place::Inbox);
     lying.body.content = Parcel::Held { bytes: 10, place: 7 };
     let keep_it = FromEdge::Keep { copies: vec![lying], journeys: Vec::new(), more: false };
+    edge.send(1, &keep_it, &[]).unwrap();
+    alarm();
+    // One that is for others to take another way.
+    let edge = running.edge(7);
+    let mut behind = copy(AOI, 1, Place::Inbox);
+    behind.body.content = Parcel::Behind { bytes: 10 };
+    let keep_it = FromEdge::Keep { copies: vec![behind], journeys: Vec::new(), more: false };
     edge.send(1, &keep_it, &[]).unwrap();
     alarm();
     // One person of two tenants.

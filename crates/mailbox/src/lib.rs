@@ -26,6 +26,7 @@ mod fault;
 mod forward;
 mod gather;
 mod index;
+mod judged;
 mod parts;
 mod person;
 mod shelf;

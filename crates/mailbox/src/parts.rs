@@ -34,15 +34,16 @@ pub fn put(
     let place = match &part.content {
         Parcel::Inline(content) => bodies.put(key, Content::Pieces(&[&front, content]))?,
         held => {
+            let length = u32::try_from(held.len()).unwrap_or(u32::MAX);
+            if let Some(file) = held.lent(descriptors).map_err(Fault::Parcel)? {
+                return Ok(bodies.put(key, Content::File { front: &front, file: &file, length })?);
+            }
             let file = held.file(descriptors).map_err(Fault::Parcel)?;
             let file = file.ok_or(Fault::Parcel(wire::Fault::Malformed))?;
             match View::of(&file) {
                 Ok(view) => bodies.put(key, Content::Pieces(&[&front, &view]))?,
                 // No room to see it whole: it is taken in piece by piece.
-                Err(_) => {
-                    let length = u32::try_from(held.len()).unwrap_or(u32::MAX);
-                    bodies.put(key, Content::File { front: &front, file: &file, length })?
-                }
+                Err(_) => bodies.put(key, Content::File { front: &front, file: &file, length })?,
             }
         }
     };

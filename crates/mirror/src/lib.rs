@@ -28,6 +28,7 @@ use std::process::ExitCode;
 use terms::{InstanceId, Kind};
 use wire::control::{Order, Report};
 use wire::ledger::{FromMirror, ToMirror};
+use wire::metrics::Measure;
 use wire::{Channel, Event, Frame, Hub, Label, Peer};
 
 /// One `Leaves` answer: well below what a frame may spill.
@@ -71,6 +72,11 @@ pub fn serve(control: Channel, mut copy: Copy<Segments>, notes: Vec<String>) -> 
                 Event::Frame(peer, frame) if peer == warden => match frame.read() {
                     Ok(Order::Join(label)) => seat(&mut hub, label, frame)?,
                     Ok(Order::Stop) => return Ok(()),
+                    Ok(Order::Count) => {
+                        let held = Measure::Mirrored.count("", copy.size());
+                        let counted = Report::Counted(held.into_iter().collect());
+                        let _ = hub.send(warden, 0, &counted, Vec::new());
+                    }
                     Ok(Order::Pulse) => drop(hub.send(warden, 0, &Report::Alive, Vec::new())),
                     _ => {}
                 },

@@ -101,7 +101,12 @@ pub fn write(answer: &Answer<'_>) -> Vec<u8> {
         let thread: Vec<String> = thread.filter(|id| !id.is_empty()).map(washed).collect();
         lines.push(format!("References: {}", thread.join("\r\n ")));
     }
-    let text = with_crlf(answer.text);
+    with_text(lines, answer.text)
+}
+
+/// A message of these fields and this text.
+pub(crate) fn with_text(mut lines: Vec<String>, text: &str) -> Vec<u8> {
+    let text = with_crlf(text);
     let is_plain = text.is_ascii() && text.lines().all(|line| line.len() <= PLAIN_LINE);
     lines.push("MIME-Version: 1.0".to_owned());
     lines.push("Content-Type: text/plain; charset=utf-8".to_owned());
@@ -117,7 +122,7 @@ pub fn write(answer: &Answer<'_>) -> Vec<u8> {
     out.into_bytes()
 }
 
-fn subject(text: &str) -> String {
+pub(crate) fn subject(text: &str) -> String {
     let text = washed(text);
     let is_plain = text.is_ascii() && text.len() <= PLAIN_SUBJECT && !text.contains("=?");
     if is_plain { text } else { encoded(&text) }

@@ -12,6 +12,7 @@
 )]
 
 pub mod absence;
+pub mod list;
 
 mod returned;
 mod write;

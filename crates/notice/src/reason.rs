@@ -58,6 +58,13 @@ pub enum Reason {
     Unknown,
 }
 
+impl Reason {
+    /// The address takes no mail any more, whoever writes and whatever it is.
+    pub fn is_lost(self) -> bool {
+        matches!(self, Self::UserUnknown | Self::HostUnknown | Self::Suspended | Self::HasMoved)
+    }
+}
+
 /// The reason that status (`5.1.1`) and words speak for.
 pub fn reason(status: Option<(u8, u16, u16)>, words: &str) -> Reason {
     // Systems fold their sentences anywhere.

@@ -50,6 +50,8 @@ pub struct Authentication {
     pub arc: Outcome,
     /// Of a chain that passes, from first to last.
     pub sealers: Vec<Sealer>,
+    /// A signature that holds is the author's own domain's: it holds wherever the message goes.
+    pub author_signed: bool,
 }
 
 /// The sealer whose word is taken: it found DMARC to pass, it is trusted, and so is everybody who

@@ -1,31 +1,33 @@
 //! One loop over all peers: acts are staged as they come, one commit answers them together, and
 //! whoever can carry is given what is due.
 
+mod carrying;
 mod handing;
 mod operator;
 
 use crate::Fault;
 use crate::forward::Forward;
-use crate::schedule::BATCH;
 use crate::store::Store;
-use crate::table::{Table, seconds};
+use crate::table::seconds;
+use carrying::{Carried, Idle};
 use compartment::now_ms;
-use handing::Batch;
+use handing::{Batch, Letters};
 use std::collections::HashMap;
-use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
-use terms::{InstanceId, Kind, MessageId, TenantId, UserId};
+use terms::{Kind, TenantId, UserId};
 use wire::control::{Order, Report};
 use wire::ledger::FromLedger;
 use wire::post::*;
 use wire::vault::ToPost;
-use wire::{Event, Frame, Hub, INLINE_BYTES, Peer};
+use wire::{Event, Frame, Hub, Peer};
 
 /// A commit may wait this long for company, and longer while many senders are at it
 /// (architecture §8).
 const COMPANY: Duration = Duration::from_millis(5);
 const MANY_COMPANY: Duration = Duration::from_millis(15);
 const MANY: usize = 8;
+/// Who was told that they may send is awaited with a text for so long.
+const SOON: Duration = Duration::from_millis(200);
 /// Outcomes gather longer: nobody waits for them, and one that is lost means that a letter stands
 /// twice only if the power goes within this time.
 const OUTCOMES: Duration = Duration::from_millis(50);
@@ -39,33 +41,8 @@ const FAREWELL: Duration = Duration::from_millis(1_500);
 const NOTES: Duration = Duration::from_secs(10);
 /// A `depart` that waits this long for more of its tenant's mail is sent home.
 const IDLE: Duration = Duration::from_secs(20);
-/// Octets of bodies handed over in one batch: they lie in memory until they are carried.
-const BATCH_BYTES: u64 = 32 * 1024 * 1024;
-/// Descriptors that one frame can carry with air (`SCM_MAX_FD` is 253).
-const BATCH_DESCRIPTORS: usize = 200;
-/// Instances asked for beyond those that are idle, in one go.
-const WANTED: u16 = 4;
 /// One page of `queue list`.
 const PAGE: u32 = 1_000;
-
-/// A `depart` that can carry and has nothing to carry.
-struct Idle {
-    peer: Peer,
-    /// Whose mail it has seen; it carries nobody else's. By its id: a place in the table is
-    /// another tenant's when the last letter has left.
-    tenant: Option<TenantId>,
-    since: Instant,
-}
-
-/// What a `depart` has in hand.
-struct Carried {
-    tenant: u32,
-    /// `None`: errands, which take no road.
-    road: Option<u32>,
-    legs: HashMap<(MessageId, LegNumber), (u32, Errand)>,
-    /// Somebody of the destination answered.
-    reached: bool,
-}
 
 /// An answer that waits for the commit.
 enum Owed {
@@ -79,11 +56,16 @@ pub struct Desk {
     forward: Forward,
     warden: Peer,
     owed: Vec<(Peer, u32, Owed)>,
+    /// Who may send and has not handed in yet, and since when.
+    expected: HashMap<Peer, Instant>,
     staged_since: Option<Instant>,
     somebody_waits: bool,
     staged: usize,
     idle: Vec<Idle>,
     carried: HashMap<Peer, Carried>,
+    letters: Letters,
+    /// When something was handed out last.
+    handed_out: Option<Instant>,
     vault: Option<Peer>,
     /// Batches that the vault is told of, by the call, until it has noted them.
     announced: HashMap<u32, (Peer, Batch)>,
@@ -103,11 +85,14 @@ impl Desk {
             forward,
             warden,
             owed: Vec::new(),
+            expected: HashMap::new(),
             staged_since: None,
             somebody_waits: false,
             staged: 0,
             idle: Vec::new(),
             carried: HashMap::new(),
+            letters: Letters::default(),
+            handed_out: None,
             vault: None,
             announced: HashMap::new(),
             last_call: 0,
@@ -149,11 +134,16 @@ impl Desk {
     fn commit_wait(&self) -> Duration {
         let Some(since) = self.staged_since else { return Duration::ZERO };
         let limit = match self.somebody_waits {
-            true if self.owed.len() >= MANY => MANY_COMPANY,
+            true if self.owed.len() + self.are_expected() >= MANY => MANY_COMPANY,
             true => COMPANY,
             false => OUTCOMES,
         };
         if self.staged >= ENOUGH { Duration::ZERO } else { limit.saturating_sub(since.elapsed()) }
+    }
+
+    /// How many are about to hand in: with those who wait they are in flight.
+    fn are_expected(&self) -> usize {
+        self.expected.values().filter(|since| since.elapsed() < SOON).count()
     }
 
     fn commit_is_due(&self) -> bool {
@@ -162,21 +152,21 @@ impl Desk {
 
     /// How long nothing need be done.
     fn patience(&self) -> Duration {
+        let handing = self.next_handing().unwrap_or(CHORES);
         if self.store.has_staged() {
-            return self.commit_wait();
+            return self.commit_wait().min(handing);
         }
         let chores = self.next_chores.saturating_duration_since(Instant::now());
         let evidence = self.forward.patience(&self.store).unwrap_or(chores);
         let leaving =
             self.leaving.map_or(chores, |until| until.saturating_duration_since(Instant::now()));
-        chores.min(evidence).min(leaving)
+        chores.min(evidence).min(leaving).min(handing)
     }
 
     fn obey(&mut self, frame: Frame) {
         match frame.read::<Order>() {
-            Ok(Order::Pulse) => {
-                let _ = self.hub.send(self.warden, 0, &Report::Alive, Vec::new());
-            }
+            Ok(Order::Count) => self.tell_counts(),
+            Ok(Order::Pulse) => drop(self.hub.send(self.warden, 0, &Report::Alive, Vec::new())),
             Ok(Order::Stop) => self.leaving = Some(Instant::now() + FAREWELL),
             Ok(Order::Join(label)) => {
                 let Some(fd) = frame.descriptors.into_iter().next() else { return };
@@ -193,6 +183,7 @@ impl Desk {
     }
 
     fn gone(&mut self, peer: Peer) {
+        self.expected.remove(&peer);
         self.forward.gone(peer);
         self.idle.retain(|idle| idle.peer != peer);
         if self.vault == Some(peer) {
@@ -203,22 +194,6 @@ impl Desk {
         }
     }
 
-    /// What nobody said anything about is tried again.
-    fn come_back(&mut self, carried: Carried) {
-        for (slot, errand) in carried.legs.values() {
-            self.store.table.come_back(*slot);
-            if *errand != Errand::Carry {
-                self.store.table.errands.push_back((*slot, *errand));
-            }
-        }
-        if let Some(road) = carried.road {
-            if carried.reached {
-                self.store.table.schedule.reached(road);
-            }
-            self.store.table.schedule.returned(carried.tenant, road);
-        }
-    }
-
     /// The label says who asks; the frame only says what.
     fn answer(&mut self, peer: Peer, frame: Frame) {
         let Some(label) = self.hub.label(peer).cloned() else { return };
@@ -226,6 +201,7 @@ impl Desk {
         let understood = match (label.kind, label.person) {
             (Kind::Dispatch, Some(person)) => self.answer_sender(peer, Some(person), frame),
             (Kind::Edge, _) => self.answer_sender(peer, None, frame),
+            (Kind::Directory, _) => self.answer_directory(peer, frame),
             (Kind::Depart, _) => self.answer_depart(peer, label.instance, frame),
             (Kind::Admin, _) => frame.read().map(|asked| self.answer_admin(peer, call, asked)),
             (Kind::Ledger, _) => frame.read().map(|answer| self.hear_ledger(call, &answer)),
@@ -257,6 +233,7 @@ impl Desk {
         let call = frame.call;
         match frame.read()? {
             FromSender::Queue(outgoing) => {
+                self.expected.remove(&peer);
                 return self.queue(peer, call, (&outgoing, &frame.descriptors), person);
             }
             FromSender::May { user, recipients, limits } => {
@@ -270,184 +247,13 @@ impl Desk {
                     None if self.store.returns.are_many(user, sent, now) => ToSender::Doubtful,
                     wait => ToSender::May(wait),
                 };
+                if matches!(answer, ToSender::May(None) | ToSender::Doubtful) {
+                    self.expected.insert(peer, Instant::now());
+                }
                 let _ = self.hub.send(peer, call, &answer, Vec::new());
             }
         }
         Ok(())
-    }
-
-    fn answer_depart(
-        &mut self,
-        peer: Peer,
-        instance: InstanceId,
-        frame: Frame,
-    ) -> Result<(), wire::Fault> {
-        match frame.read()? {
-            FromDepart::Idle { tenant } => {
-                if let Some(carried) = self.carried.remove(&peer) {
-                    self.come_back(carried);
-                }
-                self.asked_for = None;
-                self.idle.push(Idle { peer, tenant, since: Instant::now() });
-                Ok(())
-            }
-            FromDepart::Queue(outgoing) => {
-                let carried = self.carried.get(&peer).ok_or(wire::Fault::Malformed)?;
-                let tenant = self.store.table.tenants.of(carried.tenant);
-                // Of the tenant whose batch it has, whoever of it.
-                let person = Some((tenant.ok_or(wire::Fault::Malformed)?, outgoing.user));
-                self.queue(peer, frame.call, (&outgoing, &frame.descriptors), person)
-            }
-            FromDepart::Ended { message, leg, outcome } => {
-                let Some(carried) = self.carried.get_mut(&peer) else { return Ok(()) };
-                // Only what was handed to it: anything else is a lie.
-                let handed = carried.legs.remove(&(message, leg));
-                let (slot, _) = handed.ok_or(wire::Fault::Malformed)?;
-                let road = carried.road;
-                let is_unreachable =
-                    matches!(outcome, Outcome::Later { why: Why::Unreachable, .. });
-                carried.reached |= !is_unreachable && !matches!(outcome, Outcome::ToldLate);
-                if let (true, Some(road)) = (is_unreachable, road) {
-                    self.store.table.schedule.unreachable(road, seconds(now_ms()));
-                }
-                self.write_end((slot, instance), &outcome, &frame.descriptors)
-            }
-        }
-    }
-
-    fn write_end(
-        &mut self,
-        leg: (u32, InstanceId),
-        outcome: &Outcome,
-        held: &[OwnedFd],
-    ) -> Result<(), wire::Fault> {
-        match self.store.ended(leg, outcome, held, now_ms()) {
-            Ok(()) => {
-                self.note_staged(false);
-                Ok(())
-            }
-            Err(fault) => {
-                // Nothing was written: it is as if nothing had been said.
-                self.store.table.come_back(leg.0);
-                self.failed(&fault);
-                match fault {
-                    Fault::Parcel(fault) => Err(fault),
-                    _ => Ok(()),
-                }
-            }
-        }
-    }
-
-    // ---- handing out ---------------------------------------------------------------------------
-
-    /// Gives everybody who is idle something to carry, and asks for more hands if need be.
-    fn hand_out(&mut self) {
-        // Without the vault nothing could be opened: it stays here.
-        if self.leaving.is_some() || self.vault.is_none() {
-            return;
-        }
-        let now = seconds(now_ms());
-        for idle in std::mem::take(&mut self.idle) {
-            let place = match idle.tenant {
-                Some(tenant) => match self.store.table.tenants.find(&tenant) {
-                    Some(place) => Some(place),
-                    // Its tenant has nothing here now.
-                    None => {
-                        self.idle.push(idle);
-                        continue;
-                    }
-                },
-                None => None,
-            };
-            match self.next_load(now, place) {
-                Some(carried) => self.hand_to(idle.peer, carried),
-                None => self.idle.push(idle),
-            }
-        }
-        let table = &self.store.table;
-        let lacks_hands = table.schedule.has_turn() || !table.errands.is_empty();
-        let is_asked = self.asked_for.is_some_and(|since| since.elapsed() < CHORES);
-        if lacks_hands && !is_asked && !self.idle.iter().any(|idle| idle.tenant.is_none()) {
-            self.asked_for = Some(Instant::now());
-            let need = Report::Need { kind: Kind::Depart, instances: WANTED };
-            let _ = self.hub.send(self.warden, 0, &need, Vec::new());
-        }
-    }
-
-    fn next_load(&mut self, now: u32, tenant: Option<u32>) -> Option<Carried> {
-        let table = &mut self.store.table;
-        let named = |table: &Table, slot: u32, errand: Errand| {
-            let leg = table.leg(slot)?;
-            let message = table.message(leg.message)?;
-            Some(((message.message, leg.number), (slot, errand)))
-        };
-        if let Some((tenant, errands)) = table.next_errands(tenant, BATCH) {
-            let legs =
-                errands.iter().filter_map(|(slot, errand)| named(table, *slot, *errand)).collect();
-            return Some(Carried { tenant, road: None, legs, reached: false });
-        }
-        let turn = table.next_turn(now, tenant)?;
-        let legs = turn.legs.iter().filter_map(|slot| named(table, *slot, Errand::Carry)).collect();
-        Some(Carried { tenant: turn.tenant, road: Some(turn.road), legs, reached: false })
-    }
-
-    fn hand_to(&mut self, peer: Peer, mut carried: Carried) {
-        let mut descriptors = Vec::new();
-        let mut loads = Vec::new();
-        let mut bytes = 0;
-        let wanted: Vec<_> = carried.legs.iter().map(|(key, what)| (*key, *what)).collect();
-        for (key, (slot, errand)) in wanted {
-            let fits = bytes < BATCH_BYTES && descriptors.len() < BATCH_DESCRIPTORS;
-            let load = fits.then(|| self.load(key, slot, errand, &mut descriptors)).flatten();
-            match load {
-                Some(load) => {
-                    bytes += load.size;
-                    loads.push(load);
-                }
-                None => {
-                    carried.legs.remove(&key);
-                    self.store.table.come_back(slot);
-                    if errand != Errand::Carry {
-                        self.store.table.errands.push_back((slot, errand));
-                    }
-                }
-            }
-        }
-        let Some(tenant) = self.store.table.tenants.of(carried.tenant) else { return };
-        loads.sort_by_key(|load| (load.at_ms, load.message, load.leg));
-        self.carried.insert(peer, carried);
-        self.announce(peer, Batch { tenant, loads, descriptors });
-    }
-
-    fn load(
-        &mut self,
-        (message, number): (MessageId, LegNumber),
-        slot: u32,
-        errand: Errand,
-        descriptors: &mut Vec<OwnedFd>,
-    ) -> Option<Load> {
-        let leg = self.store.table.leg(slot)?.clone();
-        let row = self.store.table.message(leg.message)?.clone();
-        let read = self.store.load(slot, INLINE_BYTES, descriptors);
-        let (envelope, body) = match read {
-            Ok(parts) => parts?,
-            Err(fault) => {
-                self.tell_operator(&fault);
-                return None;
-            }
-        };
-        Some(Load {
-            user: row.user,
-            message,
-            leg: number,
-            size: row.size.into(),
-            at_ms: u64::from(row.at_s) * 1_000,
-            expires_ms: u64::from(row.expires_s) * 1_000,
-            attempts: leg.attempts,
-            errand,
-            envelope,
-            body,
-        })
     }
 
     fn hear_ledger(&mut self, call: u32, answer: &FromLedger) {
@@ -567,6 +373,7 @@ impl Desk {
         if self.taken_before.is_some() {
             self.commit();
         }
+        self.expected.retain(|_, since| since.elapsed() < SOON);
         self.store.table.senders.forget_quiet(now);
         self.store.returns.forget_quiet(now);
         self.send_home();

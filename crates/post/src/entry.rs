@@ -49,15 +49,25 @@ pub struct NewLeg {
     pub envelope: At,
 }
 
-/// Mail that a `depart` has sent, for the ledger.
+/// Which way a message passed through an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SentRecord {
+pub enum Way {
+    /// Somebody handed it in.
+    In,
+    /// A `depart` has sent it.
+    Out,
+}
+
+/// A message that passed through an instance, for the ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Passage {
     pub seq: u64,
+    pub way: Way,
     pub instance: terms::InstanceId,
     pub tenant: TenantId,
     pub user: UserId,
     pub message: MessageId,
-    pub recipients: u16,
+    pub recipients: u32,
     pub bytes: u32,
 }
 
@@ -94,7 +104,7 @@ pub enum Entry {
     Hurried {
         message: u32,
     },
-    Sent(SentRecord),
+    Passed(Passage),
     /// The ledger has everything before this number.
     Recorded {
         before: u64,

@@ -1,11 +1,12 @@
-//! `send` entries on their way to the ledger: from the store, in batches, within a second.
+//! `queue` and `send` entries on their way to the ledger: from the store, in batches, within a
+//! second.
 //!
-//! What was sent was written with its outcome. It is signed by this start's author, handed in
+//! What came was written with the message, what was sent with its outcome. It is signed by this start's author, handed in
 //! until the ledger has taken it, and only then forgotten; a restart hands in again what was not.
 
-use crate::entry::SentRecord;
+use crate::entry::{Passage, Way};
 use crate::store::Store;
-use evidence::{Author, Body, Outbox};
+use evidence::{Author, Body, Outbox, Queued};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 use terms::{InstanceId, Kind};
@@ -18,6 +19,8 @@ const GATHER: Duration = Duration::from_millis(700);
 const ENOUGH: usize = 512;
 /// Records signed in one round.
 const ROUND: usize = 4_000;
+/// Messages that one entry names: an entry has 64 KiB.
+const TOGETHER: usize = 500;
 /// Signed frames that may wait for the ledger; the unsigned wait in the store, without limit.
 const WAITING: usize = 8_192;
 /// The ledger answers within two seconds; silence of this length is an answer too.
@@ -81,10 +84,10 @@ impl Forward {
         self.outbox.waiting() == 0 && self.unsigned(store).next().is_none()
     }
 
-    fn unsigned<'a>(&self, store: &'a Store) -> impl Iterator<Item = &'a SentRecord> + use<'a> {
+    fn unsigned<'a>(&self, store: &'a Store) -> impl Iterator<Item = &'a Passage> + use<'a> {
         let before = self.signed_before;
-        let from = store.table.sent.partition_point(|record| record.seq < before);
-        store.table.sent.range(from..)
+        let from = store.table.passed.partition_point(|record| record.seq < before);
+        store.table.passed.range(from..)
     }
 
     /// When to look again, at the latest.
@@ -131,23 +134,29 @@ impl Forward {
         }
     }
 
+    /// One entry for what came by one instance for one tenant; one for each letter that left.
     fn sign(&mut self, store: &Store) {
         let room = WAITING.saturating_sub(self.outbox.waiting()).min(ROUND);
-        let records: Vec<SentRecord> = self.unsigned(store).take(room).copied().collect();
-        for record in records {
-            let body = Body::Send {
-                instance: record.instance,
-                tenant: record.tenant,
-                user: record.user,
-                message: record.message,
-                recipients: record.recipients.into(),
-                bytes: record.bytes.into(),
-            };
+        let mut round: Vec<Passage> = self.unsigned(store).take(room).copied().collect();
+        let Some(last) = round.last().map(|passage| passage.seq) else { return };
+        let whose = |one: &Passage| (one.way == Way::Out, one.instance, one.tenant);
+        round.sort_by_key(whose);
+        let groups = round.chunk_by(|one, other| whose(one) == whose(other));
+        let most = |group: &[Passage]| match group.first().map(|one| one.way) {
+            Some(Way::In) => TOGETHER,
+            _ => 1,
+        };
+        let bodies: Vec<Body> =
+            groups.flat_map(|group| group.chunks(most(group))).filter_map(body).collect();
+        let count = bodies.len();
+        for (place, body) in bodies.into_iter().enumerate() {
+            // Only the last frame of a round says that all of the round is signed.
+            let through = if place + 1 == count { last + 1 } else { self.signed_before };
             if self.outbox.record(compartment::now_ms(), body) {
-                self.through.push_back(record.seq + 1);
+                self.through.push_back(through);
             }
-            self.signed_before = record.seq + 1;
         }
+        self.signed_before = last + 1;
     }
 
     /// The ledger's answer. Returns before which number all records are taken now.
@@ -164,5 +173,95 @@ impl Forward {
                 None
             }
         }
+    }
+}
+
+fn body(group: &[Passage]) -> Option<Body> {
+    let first = group.first()?;
+    let (instance, tenant) = (first.instance, first.tenant);
+    Some(match first.way {
+        Way::In => {
+            let queued = |one: &Passage| Queued {
+                message: one.message,
+                user: one.user,
+                recipients: one.recipients,
+                bytes: one.bytes.into(),
+            };
+            Body::Queue { instance, tenant, messages: group.iter().map(queued).collect() }
+        }
+        Way::Out => Body::Send {
+            instance,
+            tenant,
+            user: first.user,
+            message: first.message,
+            recipients: first.recipients,
+            bytes: first.bytes.into(),
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Forward, Passage, Way};
+    use crate::store::Store;
+    use evidence::{Body, Frame};
+    use terms::{InstanceId, MessageId, TenantId, UserId};
+    use wire::ledger::FromLedger;
+
+    const POST: InstanceId = InstanceId([1; 6]);
+
+    fn passage(seq: u64, way: Way, instance: u8, tenant: u8) -> Passage {
+        Passage {
+            seq,
+            way,
+            instance: InstanceId([instance; 6]),
+            tenant: TenantId([tenant; 8]),
+            user: UserId([tenant; 8]),
+            message: MessageId([seq as u8; 16]),
+            recipients: 2,
+            bytes: 9,
+        }
+    }
+
+    /// Who handed in, or carried, which messages; and nothing is forgotten before all of it is
+    /// taken.
+    #[test]
+    fn what_came_is_told_together_and_what_left_apart() {
+        let folder = std::env::temp_dir().join(format!("post-told-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        let mut store = Store::open(&folder, 0).unwrap();
+        let told = [
+            passage(0, Way::In, 7, 1),
+            passage(1, Way::Out, 9, 1),
+            passage(2, Way::In, 8, 2),
+            passage(3, Way::In, 7, 1),
+            passage(4, Way::Out, 9, 1),
+        ];
+        store.table.passed.extend(told);
+        let mut forward = Forward::new(POST);
+        forward.sign(&store);
+        let frames = forward.outbox.frames();
+        let named = frames.iter().map(|frame| match Frame::parse(frame).unwrap().entry.body {
+            Body::Queue { instance, messages, .. } => {
+                let seen = messages.iter().map(|one| one.message.0[0]).collect::<Vec<_>>();
+                format!("in {} {seen:?}", instance.0[0])
+            }
+            Body::Send { instance, message, .. } => {
+                format!("out {} {}", instance.0[0], message.0[0])
+            }
+            other => panic!("{other:?}"),
+        });
+        let named = named.collect::<Vec<_>>();
+        assert_eq!(named, ["in 7 [0, 3]", "in 8 [2]", "out 9 1", "out 9 4"]);
+        assert!(!forward.is_done(&store));
+        let taken = FromLedger::Taken { first_index: 0 };
+        let mut answer = |frames: usize| {
+            forward.in_flight =
+                Some(super::InFlight { call: 5, frames, since: super::Instant::now() });
+            forward.answered(5, &taken)
+        };
+        assert_eq!((answer(3), answer(1)), (None, Some(5)));
+        assert!(forward.is_done(&store));
+        let _ = std::fs::remove_dir_all(&folder);
     }
 }

@@ -5,6 +5,9 @@
 //! letter waits for one turn of each other tenant and not for their letters. A destination is a
 //! *road*: closed for a while when it could not be reached, and only so wide. A lane whose road is
 //! closed or full is parked at the road and costs nothing until the road calls it.
+//!
+//! A turn is one lane's, or of several whose roads are known to be quick: what it costs to hand
+//! over, open and record is then shared by letters to many places.
 
 use crate::state::closed_seconds;
 use std::cmp::Reverse;
@@ -56,12 +59,20 @@ impl Default for Road {
     }
 }
 
-/// Legs of one tenant to one destination, taken to be carried.
+/// Legs of one tenant, taken to be carried, and the roads that they take: one, or quick ones.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Turn {
     pub tenant: u32,
-    pub road: u32,
+    pub roads: Vec<u32>,
     pub legs: Vec<u32>,
+}
+
+/// What only the table knows.
+pub trait Known {
+    /// Whether a leg that was entered may still leave; one that may not is dropped.
+    fn may_leave(&mut self, leg: u32) -> bool;
+    /// Whether a road took mail at once when it was last tried.
+    fn is_quick(&self, road: u32) -> bool;
 }
 
 /// The order of leaving.
@@ -112,21 +123,15 @@ impl Schedule {
         }
     }
 
-    /// The next turn. `tenant`: only of this one. `still`: whether a leg that was entered may
-    /// still leave; one that may not is dropped.
-    pub fn next(
-        &mut self,
-        now: u32,
-        tenant: Option<u32>,
-        still: &mut dyn FnMut(u32) -> bool,
-    ) -> Option<Turn> {
+    /// The next turn. `tenant`: only of this one.
+    pub fn next(&mut self, now: u32, tenant: Option<u32>, known: &mut dyn Known) -> Option<Turn> {
         self.open_roads(now);
         match tenant {
-            Some(tenant) => self.turn_of(tenant, now, still),
+            Some(tenant) => self.turn_of(tenant, now, known),
             None => {
                 for _ in 0..self.ring.len() {
                     let tenant = self.ring.pop_front()?;
-                    let turn = self.turn_of(tenant, now, still);
+                    let turn = self.turn_of(tenant, now, known);
                     self.put_back(tenant);
                     if turn.is_some() {
                         return turn;
@@ -152,25 +157,31 @@ impl Schedule {
         }
     }
 
-    fn turn_of(
-        &mut self,
-        tenant: u32,
-        now: u32,
-        still: &mut dyn FnMut(u32) -> bool,
-    ) -> Option<Turn> {
+    fn turn_of(&mut self, tenant: u32, now: u32, known: &mut dyn Known) -> Option<Turn> {
         let busy = self.tenants.get(&tenant)?.leaving;
         let limit = if busy == 0 { ALL_BATCHES + SPARE_BATCHES } else { ALL_BATCHES };
         if busy >= TENANT_BATCHES || self.leaving >= limit {
             return None;
         }
-        loop {
-            let road = self.tenants.get_mut(&tenant)?.ring.pop_front()?;
+        let mut turn = Turn { tenant, roads: Vec::new(), legs: Vec::new() };
+        // Each lane is looked at once: one that is left goes to the ring's end.
+        for _ in 0..self.tenants.get(&tenant)?.ring.len() {
+            let Some(road) = self.tenants.get_mut(&tenant)?.ring.pop_front() else { break };
             let way = self.roads.entry(road).or_default();
             if way.closed_until > now || way.leaving >= way.width {
                 way.parked.push_back(tenant);
                 continue;
             }
-            let legs = self.take(tenant, road, still);
+            let is_quick = way.failures == 0 && known.is_quick(road);
+            // It is the next to go, alone.
+            if !turn.roads.is_empty() && !is_quick {
+                if let Some(one) = self.tenants.get_mut(&tenant) {
+                    one.ring.push_front(road);
+                }
+                break;
+            }
+            let room = BATCH.saturating_sub(turn.legs.len());
+            let legs = self.take((tenant, road), room, known);
             if legs.is_empty() {
                 self.forget_road(road);
                 continue;
@@ -178,25 +189,33 @@ impl Schedule {
             if let Some(way) = self.roads.get_mut(&road) {
                 way.leaving += 1;
             }
-            if let Some(one) = self.tenants.get_mut(&tenant) {
-                one.leaving += 1;
+            turn.roads.push(road);
+            turn.legs.extend(legs);
+            if !is_quick || turn.legs.len() >= BATCH {
+                break;
             }
-            self.leaving += 1;
-            return Some(Turn { tenant, road, legs });
         }
+        if turn.roads.is_empty() {
+            return None;
+        }
+        if let Some(one) = self.tenants.get_mut(&tenant) {
+            one.leaving += 1;
+        }
+        self.leaving += 1;
+        Some(turn)
     }
 
-    /// Takes up to a batch from the front of a lane; a lane that is left goes behind its
+    /// Takes up to `room` legs from the front of a lane; a lane that is left goes behind its
     /// tenant's others.
-    fn take(&mut self, tenant: u32, road: u32, still: &mut dyn FnMut(u32) -> bool) -> Vec<u32> {
+    fn take(&mut self, (tenant, road): (u32, u32), room: usize, known: &mut dyn Known) -> Vec<u32> {
         let mut legs = Vec::new();
         let Some(lane) = self.lanes.get_mut(&(tenant, road)) else { return legs };
-        while legs.len() < BATCH
+        while legs.len() < room
             && let Some(leg) = lane.head
         {
             let next = self.behind.get(leg as usize).copied().unwrap_or(NONE);
             lane.head = (next != NONE).then_some(next);
-            if still(leg) {
+            if known.may_leave(leg) {
                 legs.push(leg);
             }
         }
@@ -217,15 +236,9 @@ impl Schedule {
     }
 
     /// A batch is over, however it ended.
-    pub fn returned(&mut self, tenant: u32, road: u32) {
+    pub fn returned(&mut self, tenant: u32, roads: &[u32]) {
         self.leaving = self.leaving.saturating_sub(1);
-        if let Some(way) = self.roads.get_mut(&road) {
-            way.leaving = way.leaving.saturating_sub(1);
-            let room = usize::from(way.width.saturating_sub(way.leaving)).min(way.parked.len());
-            let called: Vec<u32> = way.parked.drain(..room).collect();
-            called.into_iter().for_each(|tenant| self.place(tenant, road));
-        }
-        self.forget_road(road);
+        roads.iter().for_each(|road| self.free_road(*road));
         let Some(one) = self.tenants.get_mut(&tenant) else { return };
         one.leaving = one.leaving.saturating_sub(1);
         if let Some(at) = self.resting.iter().position(|resting| *resting == tenant) {
@@ -234,6 +247,16 @@ impl Schedule {
         } else if one.leaving == 0 && !one.placed {
             self.tenants.remove(&tenant);
         }
+    }
+
+    fn free_road(&mut self, road: u32) {
+        if let Some(way) = self.roads.get_mut(&road) {
+            way.leaving = way.leaving.saturating_sub(1);
+            let room = usize::from(way.width.saturating_sub(way.leaving)).min(way.parked.len());
+            let called: Vec<u32> = way.parked.drain(..room).collect();
+            called.into_iter().for_each(|tenant| self.place(tenant, road));
+        }
+        self.forget_road(road);
     }
 
     /// The destination answered: it may be a little wider next time.
@@ -313,10 +336,23 @@ impl Schedule {
 
 #[cfg(test)]
 mod tests {
-    use super::{ALL_BATCHES, BATCH, FIRST_WIDTH, Schedule, TENANT_BATCHES, Turn};
+    use super::{ALL_BATCHES, BATCH, FIRST_WIDTH, Known, Schedule, TENANT_BATCHES, Turn};
+
+    /// Which legs may leave, and which roads are quick.
+    struct Knows<L, R>(L, R);
+
+    impl<L: Fn(u32) -> bool, R: Fn(u32) -> bool> Known for Knows<L, R> {
+        fn may_leave(&mut self, leg: u32) -> bool {
+            (self.0)(leg)
+        }
+
+        fn is_quick(&self, road: u32) -> bool {
+            (self.1)(road)
+        }
+    }
 
     fn next(schedule: &mut Schedule, now: u32) -> Option<Turn> {
-        schedule.next(now, None, &mut |_| true)
+        schedule.next(now, None, &mut Knows(|_| true, |_| false))
     }
 
     #[test]
@@ -352,7 +388,7 @@ mod tests {
         let turns = (0..40).map_while(|_| next(&mut schedule, 0)).count();
         assert_eq!(turns, usize::from(FIRST_WIDTH));
         schedule.reached(7);
-        schedule.returned(1, 7);
+        schedule.returned(1, &[7]);
         let turns = (0..40).map_while(|_| next(&mut schedule, 0)).count();
         assert_eq!(turns, 2, "one came back, and there is room for one more");
     }
@@ -363,14 +399,14 @@ mod tests {
         (0..10_000).for_each(|leg| schedule.enter(leg, 1, 666));
         (10_000..10_010).for_each(|leg| schedule.enter(leg, 1, 5));
         let dead = next(&mut schedule, 0).unwrap();
-        assert_eq!(dead.road, 666);
+        assert_eq!(dead.roads, [666]);
         schedule.unreachable(666, 0);
-        schedule.returned(1, 666);
+        schedule.returned(1, &[666]);
         dead.legs.iter().for_each(|leg| schedule.enter(*leg, 1, 666));
-        assert_eq!(next(&mut schedule, 1).unwrap().road, 5);
+        assert_eq!(next(&mut schedule, 1).unwrap().roads, [5]);
         assert_eq!(next(&mut schedule, 59), None);
         assert_eq!(schedule.next_opening(), Some(60));
-        assert_eq!(next(&mut schedule, 60).unwrap().road, 666, "one tries again");
+        assert_eq!(next(&mut schedule, 60).unwrap().roads, [666], "one tries again");
         assert_eq!(next(&mut schedule, 60), None, "and only one");
     }
 
@@ -387,8 +423,8 @@ mod tests {
         for _ in 0..3 {
             let turn = next(&mut schedule, now).unwrap();
             seen.push(turn.tenant);
-            schedule.reached(turn.road);
-            schedule.returned(turn.tenant, turn.road);
+            reached(&mut schedule, &turn);
+            schedule.returned(turn.tenant, &turn.roads);
             now += 1;
         }
         seen.sort_unstable();
@@ -408,7 +444,7 @@ mod tests {
         assert_eq!(turns, TENANT_BATCHES);
         schedule.enter(10_000, 2, 3);
         assert_eq!(next(&mut schedule, 0).unwrap().tenant, 2);
-        schedule.returned(1, 0);
+        schedule.returned(1, &[0]);
         assert_eq!(next(&mut schedule, 0).unwrap().tenant, 1);
         for tenant in 3..100 {
             schedule.enter(20_000 + tenant, tenant, tenant);
@@ -425,10 +461,63 @@ mod tests {
     fn what_may_not_leave_any_more_is_dropped() {
         let mut schedule = Schedule::default();
         (0..4).for_each(|leg| schedule.enter(leg, 1, 7));
-        let turn = schedule.next(0, None, &mut |leg| leg % 2 == 0).unwrap();
+        let turn = schedule.next(0, None, &mut Knows(|leg| leg % 2 == 0, |_| false)).unwrap();
         assert_eq!(turn.legs, [0, 2]);
         (4..6).for_each(|leg| schedule.enter(leg, 1, 8));
-        assert_eq!(schedule.next(0, None, &mut |_| false), None);
+        assert_eq!(schedule.next(0, None, &mut Knows(|_| false, |_| false)), None);
+    }
+
+    fn reached(schedule: &mut Schedule, turn: &Turn) {
+        turn.roads.iter().for_each(|road| schedule.reached(*road));
+    }
+
+    #[test]
+    fn quick_roads_share_a_turn_and_slow_ones_do_not_wait_for_them() {
+        let mut schedule = Schedule::default();
+        // Roads 0, 1, 3 and 4 are quick, with more letters than turns take at once.
+        for leg in 0..600 {
+            schedule.enter(leg, 1, leg % 5);
+        }
+        let mut turn = || schedule.next(0, None, &mut Knows(|_| true, |road| road != 2)).unwrap();
+        let (first, second, third) = (turn(), turn(), turn());
+        assert_eq!((first.roads, first.legs.len()), (vec![0], BATCH));
+        assert_eq!((second.roads, second.legs.len()), (vec![1], BATCH));
+        assert_eq!((third.roads, third.legs.len()), (vec![2], BATCH), "its turn, and alone");
+        let mut schedule = Schedule::default();
+        for leg in 0..20 {
+            schedule.enter(leg, 1, leg % 10);
+        }
+        let mut turn = || schedule.next(0, None, &mut Knows(|_| true, |road| road != 4)).unwrap();
+        assert_eq!(turn().roads, [0, 1, 2, 3]);
+        assert_eq!(turn().roads, [4]);
+        assert_eq!(
+            turn(),
+            Turn {
+                tenant: 1,
+                roads: vec![5, 6, 7, 8, 9],
+                legs: vec![5, 15, 6, 16, 7, 17, 8, 18, 9, 19],
+            }
+        );
+    }
+
+    #[test]
+    fn a_road_that_broke_or_is_full_goes_into_no_shared_turn() {
+        let mut schedule = Schedule::default();
+        schedule.unreachable(2, 0);
+        let mut entered = 0;
+        for _ in 0..=FIRST_WIDTH {
+            for road in 1..4 {
+                schedule.enter(entered, 1, road);
+                entered += 1;
+            }
+            let turn = schedule.next(1, None, &mut Knows(|_| true, |_| true));
+            let expected =
+                if entered <= u32::from(FIRST_WIDTH) * 3 { Some(vec![1, 3]) } else { None };
+            assert_eq!(turn.map(|turn| turn.roads), expected);
+        }
+        schedule.returned(1, &[1, 3]);
+        let turn = schedule.next(1, None, &mut Knows(|_| true, |_| true)).unwrap();
+        assert_eq!(turn.roads, [1, 3], "both had been parked");
     }
 
     /// Random comings and goings: every leg leaves exactly once, whatever fails meanwhile.
@@ -441,6 +530,10 @@ mod tests {
                 ((state >> 33) as u32) % below
             };
             let mut schedule = Schedule::default();
+            let quick = |road: u32| !(road + seed as u32).is_multiple_of(3);
+            let next = |schedule: &mut Schedule, now: u32| {
+                schedule.next(now, None, &mut Knows(|_| true, quick))
+            };
             let mut under_way: Vec<Turn> = Vec::new();
             let mut gone = vec![0u8; 3_000];
             let (mut entered, mut now) = (0u32, 0u32);
@@ -454,16 +547,20 @@ mod tests {
                     2 if !under_way.is_empty() => {
                         let at = random(under_way.len() as u32) as usize;
                         let turn = under_way.swap_remove(at);
-                        schedule.returned(turn.tenant, turn.road);
-                        if random(5) == 0 {
-                            schedule.unreachable(turn.road, now);
-                            for leg in turn.legs {
-                                schedule.enter(leg, turn.tenant, turn.road);
-                            }
-                        } else {
-                            schedule.reached(turn.road);
-                            turn.legs.iter().for_each(|leg| gone[*leg as usize] += 1);
+                        schedule.returned(turn.tenant, &turn.roads);
+                        let dead = turn.roads[random(turn.roads.len() as u32) as usize];
+                        let fails = random(5) == 0;
+                        if fails {
+                            schedule.unreachable(dead, now);
                         }
+                        for leg in turn.legs {
+                            match fails && leg % 11 == dead {
+                                true => schedule.enter(leg, turn.tenant, dead),
+                                false => gone[leg as usize] += 1,
+                            }
+                        }
+                        let others = turn.roads.iter().filter(|road| !fails || **road != dead);
+                        others.for_each(|road| schedule.reached(*road));
                     }
                     _ => now += random(30),
                 }
@@ -471,12 +568,12 @@ mod tests {
             while gone.iter().take(entered as usize).any(|count| *count == 0) {
                 now += 3_600;
                 while let Some(turn) = next(&mut schedule, now) {
-                    schedule.reached(turn.road);
-                    schedule.returned(turn.tenant, turn.road);
+                    reached(&mut schedule, &turn);
+                    schedule.returned(turn.tenant, &turn.roads);
                     turn.legs.iter().for_each(|leg| gone[*leg as usize] += 1);
                 }
                 for turn in under_way.drain(..) {
-                    schedule.returned(turn.tenant, turn.road);
+                    schedule.returned(turn.tenant, &turn.roads);
                     turn.legs.iter().for_each(|leg| gone[*leg as usize] += 1);
                 }
             }

@@ -1,7 +1,7 @@
 //! The queue written down whole, so that the log before it can go: one file, renamed into place.
 
 use crate::Fault;
-use crate::entry::SentRecord;
+use crate::entry::Passage;
 use crate::senders::Senders;
 use crate::table::{Leg, Message, Table, put_leg};
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use std::path::Path;
 use terms::TenantId;
 use wire::post::Route;
 
-const MAGIC: &[u8; 8] = b"SKpost1\0";
+const MAGIC: &[u8; 8] = b"SKpost2\0";
 const NAME: &str = "queue.written";
 const NEW_NAME: &str = "queue.writing";
 /// Octets before the body: magic, mark, length, sum.
@@ -25,7 +25,7 @@ struct Written {
     messages: Vec<(u32, Message)>,
     legs: Vec<(u32, Leg)>,
     senders: Senders,
-    sent: Vec<SentRecord>,
+    passed: Vec<Passage>,
     next_seq: u64,
 }
 
@@ -74,7 +74,7 @@ fn encode(table: &Table) -> Result<Vec<u8>, Fault> {
         messages,
         legs,
         senders: table.senders.clone(),
-        sent: table.sent.iter().copied().collect(),
+        passed: table.passed.iter().copied().collect(),
         next_seq: table.next_seq,
     };
     postcard::to_stdvec(&written).map_err(|_| Fault::Note { octets: 0 })
@@ -136,7 +136,7 @@ fn table_of(written: Written) -> Table {
         table.settle_message(slot, message);
     }
     table.senders = written.senders;
-    table.sent = written.sent.into();
+    table.passed = written.passed.into();
     table.next_seq = written.next_seq;
     table.find_free();
     table

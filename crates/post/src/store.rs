@@ -3,7 +3,7 @@
 //! Nothing is followed before it is durable, so a commit that fails leaves the table as it was.
 
 use crate::Fault;
-use crate::entry::{At, Entry, NewLeg, NewMessage, SentRecord};
+use crate::entry::{At, Entry, NewLeg, NewMessage, Passage, Way};
 use crate::parts;
 use crate::past::{Past, Pasts};
 use crate::returns::Returns;
@@ -158,8 +158,12 @@ impl Store {
 
     // ---- acts ----------------------------------------------------------------------------------
 
-    /// Stages one outgoing message. `Queued` counts after the commit.
-    pub fn queue(&mut self, outgoing: &Outgoing, held: &[OwnedFd]) -> Result<ToSender, Fault> {
+    /// Stages one outgoing message, and with it who handed it in. `Queued` counts after the commit.
+    pub fn queue(
+        &mut self,
+        (outgoing, instance): (&Outgoing, InstanceId),
+        held: &[OwnedFd],
+    ) -> Result<ToSender, Fault> {
         let malformed = || Fault::Parcel(wire::Fault::Malformed);
         let is_sound = (1..=LEGS).contains(&outgoing.legs.len())
             && outgoing.legs.iter().all(|leg| leg.recipients > 0);
@@ -172,7 +176,10 @@ impl Store {
         }
         let (slot, slots) = self.table.slots(outgoing.legs.len());
         match self.write_message(outgoing, (slot, &slots), held) {
-            Ok(new) => self.stage(vec![Entry::Queued(new)])?,
+            Ok(new) => {
+                let came = self.handed_in(outgoing, instance);
+                self.stage(vec![Entry::Queued(new), came])?;
+            }
             Err(fault) => {
                 self.table.give_back(slot, slots.iter().copied());
                 self.abandon();
@@ -180,6 +187,22 @@ impl Store {
             }
         }
         Ok(ToSender::Queued)
+    }
+
+    fn handed_in(&mut self, outgoing: &Outgoing, instance: InstanceId) -> Entry {
+        let recipients = outgoing.legs.iter().map(|leg| u32::from(leg.recipients)).sum();
+        let passage = Passage {
+            seq: self.next_seq,
+            way: Way::In,
+            instance,
+            tenant: outgoing.tenant,
+            user: outgoing.user,
+            message: outgoing.message,
+            recipients,
+            bytes: u32::try_from(outgoing.size).unwrap_or(u32::MAX),
+        };
+        self.next_seq += 1;
+        Entry::Passed(passage)
     }
 
     fn is_staged(&self, message: MessageId) -> bool {
@@ -238,7 +261,7 @@ impl Store {
             }
             // It stands for the whole destination, which the schedule closes: nothing is written
             // for each of its letters, however many wait.
-            Outcome::Later { sent: 0, rest: None, why: Why::Unreachable } => {
+            Outcome::Later { sent: 0, rest: None, why: Why::Unreachable } | Outcome::Untried => {
                 self.table.come_back(slot);
                 return Ok(());
             }
@@ -288,17 +311,18 @@ impl Store {
     fn sent(&mut self, leg: &Leg, instance: InstanceId, recipients: u16) -> Option<Entry> {
         let message = self.table.message(leg.message).filter(|_| recipients > 0)?;
         let tenant = self.table.tenants.of(message.tenant)?;
-        let record = SentRecord {
+        let passage = Passage {
             seq: self.next_seq,
+            way: Way::Out,
             instance,
             tenant,
             user: message.user,
             message: message.message,
-            recipients,
+            recipients: recipients.into(),
             bytes: message.size,
         };
         self.next_seq += 1;
-        Some(Entry::Sent(record))
+        Some(Entry::Passed(passage))
     }
 
     /// Stages entries that the clock brought.
@@ -342,7 +366,7 @@ impl Store {
         Ok(true)
     }
 
-    /// The ledger has all `send` entries before this number.
+    /// The ledger has everything before this number.
     pub fn recorded(&mut self, before: u64) -> Result<(), Fault> {
         self.stage(vec![Entry::Recorded { before }])
     }

@@ -3,9 +3,10 @@
 //! The table is changed by entries alone, so that a log told again makes the same table. Who is
 //! under way is known beside it, in memory only.
 
-use crate::entry::{At, Entry, NewMessage, SentRecord};
-use crate::schedule::{Schedule, Turn};
+use crate::entry::{At, Entry, NewMessage, Passage};
+use crate::schedule::{Known, Schedule, Turn};
 use crate::senders::Senders;
+use crate::shared::Shared;
 use crate::state::LATE_SECONDS;
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
@@ -55,61 +56,6 @@ pub struct Leg {
     pub leaving: bool,
 }
 
-/// Ids that many rows share, and how many do.
-pub struct Shared<T> {
-    rows: Vec<(T, u32)>,
-    places: HashMap<T, u32>,
-    free: Vec<u32>,
-}
-
-impl<T> Default for Shared<T> {
-    fn default() -> Self {
-        Self { rows: Vec::new(), places: HashMap::new(), free: Vec::new() }
-    }
-}
-
-impl<T: Copy + Eq + std::hash::Hash> Shared<T> {
-    fn take(&mut self, id: T) -> u32 {
-        if let Some(place) = self.places.get(&id).copied() {
-            if let Some((_, count)) = self.rows.get_mut(place as usize) {
-                *count += 1;
-            }
-            return place;
-        }
-        let place = match self.free.pop() {
-            Some(place) => place,
-            None => u32::try_from(self.rows.len()).unwrap_or(u32::MAX),
-        };
-        match self.rows.get_mut(place as usize) {
-            Some(row) => *row = (id, 1),
-            None => self.rows.push((id, 1)),
-        }
-        self.places.insert(id, place);
-        place
-    }
-
-    fn give(&mut self, place: u32) {
-        let Some((id, count)) = self.rows.get_mut(place as usize) else { return };
-        *count = count.saturating_sub(1);
-        if *count == 0 {
-            self.places.remove(id);
-            self.free.push(place);
-        }
-    }
-
-    pub fn of(&self, place: u32) -> Option<T> {
-        self.rows.get(place as usize).map(|(id, _)| *id)
-    }
-
-    pub fn find(&self, id: &T) -> Option<u32> {
-        self.places.get(id).copied()
-    }
-
-    pub fn len(&self) -> usize {
-        self.places.len()
-    }
-}
-
 #[derive(Default)]
 pub struct Table {
     /// Nothing stands in a lane before this: while the log is told again, slots are given back and
@@ -123,6 +69,9 @@ pub struct Table {
     pub tenants: Shared<TenantId>,
     pub roads: Shared<Route>,
     pub schedule: Schedule,
+    /// Destinations that took mail at once lately, and until when that counts. By their tokens: a
+    /// number is another destination's when its last letter has left.
+    quick: HashMap<Route, u32>,
     /// Legs that wait for their time.
     delayed: BinaryHeap<Reverse<(u32, u32)>>,
     /// Messages that something is due for: the end of a hold, a notice, the end.
@@ -131,7 +80,7 @@ pub struct Table {
     pub errands: VecDeque<(u32, Errand)>,
     pub senders: Senders,
     /// What the ledger has not taken, oldest first.
-    pub sent: VecDeque<SentRecord>,
+    pub passed: VecDeque<Passage>,
     pub next_seq: u64,
     /// Bytes that nobody refers to any more; the store frees them.
     pub freed: Vec<At>,
@@ -140,6 +89,10 @@ pub struct Table {
 }
 
 const NONE: u32 = u32::MAX;
+/// For so long a destination that took mail at once is believed to go on doing so.
+const QUICK_SECONDS: u32 = 120;
+/// Such destinations that are remembered.
+const QUICK_ROADS: usize = 100_000;
 
 impl Table {
     pub fn message(&self, slot: u32) -> Option<&Message> {
@@ -193,13 +146,13 @@ impl Table {
             Entry::Held { message, hold } => self.hold(*message, *hold),
             Entry::Freed { message } => self.free(*message),
             Entry::Hurried { message } => self.hurry(*message),
-            Entry::Sent(record) => {
-                self.next_seq = self.next_seq.max(record.seq + 1);
-                self.sent.push_back(*record);
+            Entry::Passed(passage) => {
+                self.next_seq = self.next_seq.max(passage.seq + 1);
+                self.passed.push_back(*passage);
             }
             Entry::Recorded { before } => {
-                while self.sent.front().is_some_and(|record| record.seq < *before) {
-                    self.sent.pop_front();
+                while self.passed.front().is_some_and(|passage| passage.seq < *before) {
+                    self.passed.pop_front();
                 }
             }
             Entry::Moved { message, leg, to } => self.moved(*message, *leg, *to),
@@ -462,30 +415,32 @@ impl Table {
 
     // ---- leaving -------------------------------------------------------------------------------
 
-    /// Legs to be carried now, of one tenant to one destination.
+    /// Legs to be carried now, of one tenant.
     pub fn next_turn(&mut self, now: u32, tenant: Option<u32>) -> Option<Turn> {
-        let legs = &mut self.legs;
-        let mut dropped = Vec::new();
-        let mut still = |slot: u32| {
-            let Some(Some(leg)) = legs.get_mut(slot as usize) else { return false };
-            leg.in_lane = false;
-            match leg.state {
-                State::Ready if !leg.leaving => {
-                    leg.leaving = true;
-                    true
-                }
-                state if is_over(state) => {
-                    dropped.push(slot);
-                    false
-                }
-                _ => false,
-            }
-        };
-        let turn = self.schedule.next(now, tenant, &mut still);
-        for slot in dropped {
+        let (legs, roads, quick) = (&mut self.legs, &self.roads, &self.quick);
+        let mut lanes = Lanes { legs, roads, quick, now, dropped: Vec::new() };
+        let turn = self.schedule.next(now, tenant, &mut lanes);
+        for slot in lanes.dropped {
             self.let_go(slot);
         }
         turn
+    }
+
+    /// A destination took mail at once.
+    pub fn was_quick(&mut self, road: u32, now: u32) {
+        let Some(route) = self.roads.of(road) else { return };
+        if self.quick.len() >= QUICK_ROADS {
+            self.quick.retain(|_, until| *until > now);
+        }
+        if self.quick.len() < QUICK_ROADS {
+            self.quick.insert(route, now.saturating_add(QUICK_SECONDS));
+        }
+    }
+
+    pub fn is_slow(&mut self, road: u32) {
+        if let Some(route) = self.roads.of(road) {
+            self.quick.remove(&route);
+        }
     }
 
     /// Legs of one tenant whose senders are to be told something. One that a `depart` has waits.
@@ -564,6 +519,39 @@ impl Table {
 
     pub fn take_road(&mut self, route: Route) -> u32 {
         self.roads.take(route)
+    }
+}
+
+/// What the schedule asks of the table.
+struct Lanes<'a> {
+    legs: &'a mut Vec<Option<Leg>>,
+    roads: &'a Shared<Route>,
+    quick: &'a HashMap<Route, u32>,
+    now: u32,
+    /// Legs that are over: their lanes let go of them.
+    dropped: Vec<u32>,
+}
+
+impl Known for Lanes<'_> {
+    fn may_leave(&mut self, slot: u32) -> bool {
+        let Some(Some(leg)) = self.legs.get_mut(slot as usize) else { return false };
+        leg.in_lane = false;
+        match leg.state {
+            State::Ready if !leg.leaving => {
+                leg.leaving = true;
+                true
+            }
+            state if is_over(state) => {
+                self.dropped.push(slot);
+                false
+            }
+            _ => false,
+        }
+    }
+
+    fn is_quick(&self, road: u32) -> bool {
+        let until = self.roads.of(road).and_then(|route| self.quick.get(&route));
+        until.is_some_and(|until| *until > self.now)
     }
 }
 

@@ -1,7 +1,7 @@
 //! One message: taken apart, its sender looked at, its overview written. The same code serves the
 //! jailed compartment and `sekisho scan`.
 
-use crate::{facts, header};
+use crate::facts;
 use mailauth::{AuthResults, Envelope, Resolver};
 use mime::Summary;
 use mime::detect::{Budget, examine as take_apart};
@@ -9,7 +9,7 @@ use policy::{Authentication, Facts, HouseRules, Judged};
 use std::ops::Range;
 use std::time::Instant;
 use terms::Finding;
-use wire::scanner::{Examined, Sender};
+use wire::scanner::{Examined, Header, Sender};
 
 /// What is known of a message.
 pub struct Given<'a> {
@@ -45,9 +45,20 @@ pub fn examine(given: &Given<'_>, resolver: &mut dyn Resolver) -> Examined {
         forged: forged.iter().map(|range| (range.start as u64, range.end as u64)).collect(),
         summary: postcard::to_stdvec(&taken_apart.summary).unwrap_or_default(),
         trace_digests: trace_digests(&taken_apart.summary),
-        header: Some(header::read(&taken_apart.summary.header)),
+        header: Some(header(given, &taken_apart.summary)),
         micros: u64::try_from(begin.elapsed().as_micros()).unwrap_or(u64::MAX),
     }
+}
+
+/// What comes from nobody may be a notice; of other mail it would be a claim.
+fn header(given: &Given<'_>, summary: &Summary) -> Header {
+    let is_from_nobody = given.sender.is_some_and(|sender| sender.mail_from.is_empty());
+    let notice = is_from_nobody.then(|| notice::read(given.message)).flatten();
+    let is_lost = notice.is_some_and(|notice| {
+        let is_lost = |victim: &notice::Victim| victim.reason.is_lost();
+        notice.kind == notice::Kind::Failed && notice.victims.iter().any(is_lost)
+    });
+    Header { is_lost, ..crate::header::read(&summary.header) }
 }
 
 /// Forged fields are taken out of what is kept; the overview must not show them either.

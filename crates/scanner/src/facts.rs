@@ -22,7 +22,18 @@ pub fn authentication(results: &AuthResults) -> Authentication {
             ArcResult::Fail => Outcome::Fail,
         },
         sealers: sealers(results),
+        author_signed: is_signed_by_author(results),
     }
+}
+
+/// As DMARC aligns it, or, where a domain has no policy, by that very domain.
+fn is_signed_by_author(results: &AuthResults) -> bool {
+    let is_its_own = |signature: &mailauth::Dkim| {
+        let domain = &results.dmarc.domain;
+        let is_whole = signature.unsigned_octets == 0;
+        signature.result == DkimResult::Pass && is_whole && signature.domain == *domain
+    };
+    results.dmarc.alignment.dkim || results.dkim.iter().any(is_its_own)
 }
 
 /// The walk to the policy failed: nobody knows what the domain would ask for.

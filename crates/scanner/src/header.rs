@@ -14,10 +14,12 @@ const REFERENCES: usize = 20;
 pub(crate) fn read(header: &[u8]) -> Header {
     let mut read = Header::default();
     let (mut references, mut in_reply_to) = (Vec::new(), Vec::new());
+    let mut authors = 0;
     for (name, value) in fields(header) {
         read.is_automatic |= is_automatic(&name, &value);
         match name.as_str() {
             "received" => read.received += 1,
+            "from" => read.author = author(&value, &mut authors),
             "to" | "cc" | "resent-to" | "resent-cc" => name_all(&value, &mut read.named),
             "message-id" if read.message_id.is_empty() => {
                 read.message_id = ids(&value).into_iter().next().unwrap_or_default();
@@ -59,6 +61,20 @@ fn is_automatic(name: &str, value: &[u8]) -> bool {
     }
 }
 
+/// RFC 5322 §3.6.2 allows several; who of them it is then, nobody can say.
+fn author(value: &[u8], known: &mut usize) -> String {
+    let mut author = String::new();
+    for entry in addresses(value) {
+        if let Entry::Mailbox(address) = entry {
+            // What only some read as that person is nobody.
+            let is_coded = address.local.windows(2).any(|two| two == b"=?");
+            author = if is_coded { String::new() } else { address.address() };
+            *known += 1;
+        }
+    }
+    if *known == 1 { author } else { String::new() }
+}
+
 fn name_all(value: &[u8], named: &mut Vec<[u8; 32]>) {
     for entry in addresses(value) {
         if let Entry::Mailbox(address) = entry
@@ -88,6 +104,21 @@ fn ids(value: &[u8]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::read;
+
+    #[test]
+    fn one_author_or_none() {
+        let check = |fields: &str, expected: &str| {
+            let header = format!("{fields}\r\nSubject: x\r\n\r\n");
+            assert_eq!(read(header.as_bytes()).author, expected, "{fields}");
+        };
+        check("From: Aoi <Aoi@Kaede.Example>", "Aoi@kaede.example");
+        check("From: =?utf-8?q?aoi?=@kaede.example", "");
+        check("From: a@b.example, c@d.example", "");
+        check("From: a@b.example\r\nFrom: c@d.example", "");
+        check("From: a@b.example\r\nFrom:", "");
+        check("From:", "");
+        check("To: a@b.example", "");
+    }
 
     #[test]
     fn automatic_or_written_by_somebody() {

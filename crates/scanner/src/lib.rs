@@ -21,7 +21,7 @@ mod header;
 mod tests;
 
 use asking::{Asking, Remembered};
-use compartment::{House, View};
+use compartment::{House, Slab, View};
 use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -40,6 +40,8 @@ pub const MESSAGES: usize = 16;
 /// How long a born instance waits to be given to an `edge`: the pool is refilled in seconds, and
 /// a house without mail keeps its idle instances for a day.
 const JOIN_LIMIT: Duration = Duration::from_secs(24 * 3_600);
+/// Who announces a message has it: its pieces follow at once.
+const BEHIND_LIMIT: Duration = Duration::from_secs(60);
 
 /// What broke on our side. `edge` sees only that the channel ended.
 #[derive(Debug, thiserror::Error)]
@@ -49,7 +51,7 @@ pub enum Fault {
     #[error("could not speak with edge")]
     Channel(#[source] wire::Fault),
     #[error("could not look at a message held in memory")]
-    Memory(#[source] std::io::Error),
+    Memory(#[from] std::io::Error),
 }
 
 /// The whole life of an instance: wait for an `edge`, serve it, leave.
@@ -104,14 +106,18 @@ pub fn serve_edge(edge: &mut Channel, host_name: &str) -> Result<(), Fault> {
     Ok(())
 }
 
-/// A message as it came: a large one is read where it lies.
+/// A message as it came: one in a memfd is read where it lies.
 enum Message {
     Memory(Vec<u8>),
+    Slab(Slab),
     Seen(View),
 }
 
 impl Message {
-    fn open(parcel: Parcel, descriptors: &[OwnedFd]) -> Result<Self, Fault> {
+    fn open(parcel: Parcel, descriptors: &[OwnedFd], edge: &Channel) -> Result<Self, Fault> {
+        if let Parcel::Behind { bytes } = parcel {
+            return take_in(bytes, edge).map(Self::Slab);
+        }
         match parcel.file(descriptors).map_err(Fault::Channel)? {
             Some(file) => View::of(&file).map(Self::Seen).map_err(Fault::Memory),
             None => parcel.open(descriptors).map(Self::Memory).map_err(Fault::Channel),
@@ -121,9 +127,21 @@ impl Message {
     fn octets(&self) -> &[u8] {
         match self {
             Self::Memory(octets) => octets,
+            Self::Slab(slab) => slab,
             Self::Seen(view) => view,
         }
     }
+}
+
+/// A message that comes behind its task.
+fn take_in(bytes: u64, edge: &Channel) -> Result<Slab, Fault> {
+    let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+    let mut slab = Slab::new(bytes).map_err(Fault::Memory)?;
+    while slab.len() < bytes {
+        let left = bytes - slab.len();
+        slab.fill(left, |room| edge.receive_behind(room, BEHIND_LIMIT).map_err(Fault::Channel))?;
+    }
+    Ok(slab)
 }
 
 /// The next message. Answers to questions that were given up are dropped on the way.
@@ -134,7 +152,7 @@ fn next_task(edge: &Channel) -> Result<(u32, Task, Message), Fault> {
             ToScanner::Answer(_) => {}
             ToScanner::Examine(mut task) => {
                 let parcel = std::mem::replace(&mut task.message, Parcel::Inline(Vec::new()));
-                let message = Message::open(parcel, &frame.descriptors)?;
+                let message = Message::open(parcel, &frame.descriptors, edge)?;
                 return Ok((frame.call, task, message));
             }
         }

@@ -38,6 +38,10 @@ fn ask(edge: &mut Channel, sender: Option<Sender>, message: &[u8], inline: usize
     let host_name = "mx.house.example".to_owned();
     let call = edge.next_call();
     edge.send(call, &ToScanner::Examine(Task { sender, host_name, message }), &held).unwrap();
+    examined(edge, call)
+}
+
+fn examined(edge: &mut Channel, call: u32) -> Examined {
     loop {
         let frame = edge.receive(Some(Duration::from_secs(10))).unwrap();
         assert_eq!(frame.call, call);
@@ -60,6 +64,53 @@ fn with_scanner(visit: impl FnOnce(&mut Channel)) {
         ended,
         Ok(()) | Err(crate::Fault::Channel(wire::Fault::Gone | wire::Fault::Unread))
     ));
+}
+
+/// The same where the message comes behind its task.
+fn ask_behind(edge: &mut Channel, message: &[u8]) -> Examined {
+    let host_name = "mx.house.example".to_owned();
+    let call = edge.next_call();
+    let announced = Parcel::Behind { bytes: message.len() as u64 };
+    let task = Task { sender: None, host_name, message: announced };
+    edge.send(call, &ToScanner::Examine(task), &[]).unwrap();
+    edge.send_behind(message).unwrap();
+    examined(edge, call)
+}
+
+#[test]
+fn it_makes_no_difference_how_a_message_comes() {
+    let long = [MESSAGE, &b"a line of text, and many more like it\r\n".repeat(20_000)].concat();
+    for message in [MESSAGE, &long] {
+        with_scanner(|edge| {
+            let mut seen = [
+                ask(edge, None, message, 50_000_000),
+                ask(edge, None, message, 0),
+                ask_behind(edge, message),
+            ];
+            seen.iter_mut().for_each(|one| one.micros = 0);
+            let [inline, held, behind] = seen.map(|one| postcard::to_stdvec(&one).unwrap());
+            assert!(inline == held && held == behind);
+        });
+    }
+}
+
+#[test]
+fn who_sends_more_than_was_announced_is_heard_no_longer() {
+    let (mut edge, mut scanner) = Channel::pair().unwrap();
+    let serving = thread::spawn(move || serve_edge(&mut scanner, "mx.house.example"));
+    let message = Parcel::Behind { bytes: 10 };
+    let task = Task { sender: None, host_name: String::new(), message };
+    let call = edge.next_call();
+    edge.send(call, &ToScanner::Examine(task), &[]).unwrap();
+    edge.send_behind(&[b'x'; 11]).unwrap();
+    assert!(matches!(serving.join().unwrap(), Err(crate::Fault::Channel(wire::Fault::Malformed))));
+    let (mut edge, mut scanner) = Channel::pair().unwrap();
+    let serving = thread::spawn(move || serve_edge(&mut scanner, "mx.house.example"));
+    let message = Parcel::Behind { bytes: u64::MAX };
+    let task = Task { sender: None, host_name: String::new(), message };
+    let call = edge.next_call();
+    edge.send(call, &ToScanner::Examine(task), &[]).unwrap();
+    assert!(serving.join().unwrap().is_err(), "more than there is room for");
 }
 
 #[test]

@@ -41,10 +41,12 @@ pub enum Deed {
     Passed = 19,
     /// A message on its way was released whole, with its envelope; the item is its id.
     Transit = 20,
+    /// A message was taken into the queue; the item is its id.
+    Queue = 21,
 }
 
 impl Deed {
-    const ALL: [Self; 20] = [
+    const ALL: [Self; 21] = [
         Self::Start,
         Self::Stop,
         Self::Connection,
@@ -65,10 +67,13 @@ impl Deed {
         Self::Other,
         Self::Passed,
         Self::Transit,
+        Self::Queue,
     ];
 
     pub fn from_number(number: u8) -> Option<Self> {
-        Self::ALL.iter().copied().find(|deed| *deed as u8 == number)
+        // They stand in the order of their numbers, from 1.
+        let deed = Self::ALL.get(usize::from(number).checked_sub(1)?).copied()?;
+        (deed as u8 == number).then_some(deed)
     }
 }
 
@@ -165,6 +170,12 @@ pub fn facts(index: u64, entry: &Entry, mut fact: impl FnMut(Fact)) {
             say(Deed::Arrival, of(*tenant, None), Item::of_connection(*connection));
             for one in messages {
                 say(Deed::Deliver, of(*tenant, Some(one.user)), Item(one.message.0));
+            }
+        }
+        Body::Queue { tenant, messages, .. } => {
+            say(Deed::Arrival, of(*tenant, None), Item::default());
+            for one in messages {
+                say(Deed::Queue, of(*tenant, Some(one.user)), Item(one.message.0));
             }
         }
         Body::Release { grant, tenant, user, released, .. } => {

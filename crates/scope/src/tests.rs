@@ -265,6 +265,63 @@ fn what_was_released_to_be_sent_is_exact() {
     check(&ask(Kind::Access), &[], None, [0, 0, 0]);
 }
 
+/// Whose letters passed through the one that took them in, and through whoever stood beside it.
+#[test]
+fn what_was_handed_in_is_named_by_the_queue() {
+    const WRITES: u8 = 50;
+    const SILENT: u8 = 51;
+    const READS: u8 = 52;
+    const CLIENT: u8 = 53;
+    let queue = |by: u8, of: u8, numbers: &[u8]| {
+        let one = |number: &u8| evidence::Queued {
+            message: message(*number),
+            user: user(of),
+            recipients: 3,
+            bytes: 9,
+        };
+        let messages = numbers.iter().map(one).collect();
+        Body::Queue { instance: instance(by), tenant: tenant(of), messages }
+    };
+    let entry = |(author, start), time, body| Entry {
+        author,
+        start: instance(start),
+        seq: 0,
+        time_ms: at(time),
+        body,
+    };
+    let (w, p) = ((Kind::Warden, 0), (Kind::Post, 24));
+    let history = [
+        entry(w, "2026-11-02T09:00:00Z", start(24, Kind::Post, None)),
+        entry(w, "2026-11-02T09:00:00Z", start(EDGE, Kind::Edge, None)),
+        entry(w, "2026-11-02T09:00:00Z", start(CLIENT, Kind::Access, None)),
+        // Its birth is written down when it has queued already.
+        entry(p, "2026-11-02T10:00:00Z", queue(WRITES, 1, &[11, 12])),
+        entry(w, "2026-11-02T10:00:01Z", start(WRITES, Kind::Dispatch, Some(CLIENT))),
+        entry(w, "2026-11-02T09:59:59Z", start(READS, Kind::Scanner, Some(WRITES))),
+        entry(w, "2026-11-02T10:00:02Z", start(SILENT, Kind::Dispatch, Some(54))),
+        entry(p, "2026-11-02T10:00:03Z", queue(EDGE, 2, &[13])),
+    ];
+    let ask = |component| {
+        let (from_ms, to_ms) = (at(ALL.0), at(ALL.1));
+        let question = Question { component, version: None, from_ms, to_ms };
+        let scope = measure(&question, Proven::default(), |seen| {
+            (0..).zip(&history).for_each(|(index, entry)| seen(index, entry));
+            Ok::<(), Infallible>(())
+        });
+        scope.unwrap()
+    };
+    let all = "addresses headers bodies";
+    // Whoever queued nothing had one person's connection, and what came over it is not known.
+    check(&ask(Kind::Dispatch), &[11, 12], Some((1, all)), [1, 3, 0]);
+    check(&ask(Kind::Access), &[11, 12], Some((1, all)), [0, 2, 0]);
+    check(&ask(Kind::Scanner), &[11, 12], Some((1, all)), [0, 2, 0]);
+    check(&ask(Kind::Edge), &[13], Some((1, all)), [0, 1, 0]);
+    let post = ask(Kind::Post);
+    let contracts: Vec<_> = post.contracts.iter().map(|one| (one.accounts, one.messages)).collect();
+    assert_eq!(contracts, [(1, 2), (1, 1)]);
+    check(&ask(Kind::Depart), &[], None, [0, 0, 0]);
+}
+
 #[test]
 fn keepers_of_ciphertext_lose_nothing() {
     for kind in [Kind::Names, Kind::Zone, Kind::Ledger, Kind::Mirror] {

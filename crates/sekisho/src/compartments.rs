@@ -17,6 +17,7 @@ pub fn run_as_one(arguments: &[String]) -> Option<ExitCode> {
         Kind::Edge => zygote_main(|house| unless_drilled(house, edge::serve)),
         Kind::Scanner => zygote_main(|house| unless_drilled(house, scanner::serve)),
         Kind::Access => zygote_main(|house| unless_drilled(house, access::serve)),
+        Kind::Pages => zygote_main(|house| unless_drilled(house, pages::serve)),
         Kind::Admin => zygote_main(|house| unless_drilled(house, admin::serve)),
         Kind::Gate => keep(gate::run),
         Kind::Names => keep(names::run),
@@ -33,6 +34,7 @@ pub fn run_as_one(arguments: &[String]) -> Option<ExitCode> {
         Kind::Depart => zygote_main(|house| unless_drilled(house, depart::serve)),
         Kind::Post => keep(post::run),
         Kind::Fetch => keep(fetch::run),
+        Kind::Metrics => keep(metrics::run),
         Kind::Warden => return None,
     })
 }

@@ -82,6 +82,11 @@ fn hostile_code_gets_what_passes_through_it_and_nothing_else() {
     // The stranger whom it would let in by a grant that nobody recorded reads nothing.
     let passed = ["account-secrets", "evidence"];
     check(&found, "identity", &["other-tenants"], &passed);
+    // What leaves: whoever has it in hand gets that, and the queue's keeper has nothing to open it.
+    check(&found, "dispatch", &[], &["mail-in-flight"]);
+    check(&found, "post", &[], &["evidence"]);
+    check(&found, "depart", &[], &["mail-in-flight"]);
+    check(&found, "fetch", &[], &[]);
     check(&found, "vault", &[mail[0], mail[1], "other-tenants"], &["evidence"]);
     let replaced = found["replaced"].as_array().unwrap();
     assert!(replaced.iter().all(|one| one["replaced"] == true), "{replaced:?}");
@@ -96,6 +101,12 @@ fn hostile_code_gets_what_passes_through_it_and_nothing_else() {
     let scope = cell(&found, "scanner", "mail-in-flight");
     assert_eq!(scope["scope_recall"], 1.0);
     assert_eq!(cell(&found, "access", "stored-bodies")["scope_recall"], 1.0);
+    // Of mail that leaves it names what passed, and nothing else.
+    for kind in ["dispatch", "depart"] {
+        let scope = cell(&found, kind, "mail-in-flight");
+        let likeness = (&scope["scope_precision"], &scope["scope_recall"]);
+        assert_eq!(likeness, (&Value::from(1.0), &Value::from(1.0)), "{kind}");
+    }
     // Whatever is silent, whoever reads is answered within ten seconds.
     for turn in found["turns"].as_array().unwrap() {
         if let Some(late) = turn["reading_ms"].as_u64() {

@@ -1,17 +1,26 @@
-//! A certificate that an operator brings: from a public authority, for our own host name.
+//! A certificate that an operator brings: from a public authority, for our own host name, or for
+//! names of public pages.
 //!
-//! It is checked before it replaces what serves: the key is the leaf's, the leaf names this host,
-//! and its time has not run out. Connections that stand are not touched; new handshakes get it.
+//! It is checked before it replaces what serves: the key is the leaf's, the leaf names what is
+//! ours, and its time has not run out. Connections that stand are not touched; new handshakes get
+//! it.
 
 use crate::certificate::Kept;
 use crate::house_names::Group;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
+use wire::pages::LABELS;
 
 /// Certificates of one chain.
 const CHAIN: usize = 6;
 /// Octets of all of them: the sealed file holds them and the key.
 const CHAIN_BYTES: usize = 48 * 1024;
 const SEQUENCE: u8 = 0x30;
+const BOOLEAN: u8 = 0x01;
+const OCTET_STRING: u8 = 0x04;
+/// A GeneralName of that kind.
+const DNS_NAME: u8 = 0x82;
+/// 2.5.29.17, tag and length in front.
+const SUBJECT_ALT_NAME: &[u8] = &[0x06, 0x03, 0x55, 0x1d, 0x11];
 const VERSION: u8 = 0xa0;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
@@ -19,13 +28,54 @@ const GENERALIZED_TIME: u8 = 0x18;
 /// What is wrong with an offered certificate: expected, found, and what to do.
 pub(crate) type Objection = (&'static str, String, &'static str);
 
+/// What a certificate serves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    Group(Group),
+    /// Names of public pages.
+    Names(Vec<String>),
+}
+
+/// Whose names are ours.
+pub(crate) struct Own<'a> {
+    pub of_mail: &'a [String],
+    pub of_pages: &'a [String],
+    /// A name of public pages, below a domain of ours.
+    pub is_ours: &'a dyn Fn(&str) -> bool,
+}
+
+impl Own<'_> {
+    /// The mail servers' first: no certificate serves two groups.
+    fn place(&self, leaf: &[u8]) -> Option<(Place, Vec<String>)> {
+        let has = |name: &String| names_host(leaf, name);
+        for (group, names) in [(Group::Mail, self.of_mail), (Group::Pages, self.of_pages)] {
+            if !names.is_empty() && names.iter().all(has) {
+                return Some((Place::Group(group), names.to_vec()));
+            }
+        }
+        let mut names: Vec<String> = dns_names(leaf).into_iter().flat_map(below).collect();
+        names.retain(|name| (self.is_ours)(name));
+        names.sort();
+        names.dedup();
+        (!names.is_empty()).then(|| (Place::Names(names.clone()), names))
+    }
+}
+
+/// The names that a wildcard stands for here.
+fn below(name: String) -> Vec<String> {
+    match name.strip_prefix("*.") {
+        Some(domain) => LABELS.iter().map(|label| format!("{label}.{domain}")).collect(),
+        None => vec![name],
+    }
+}
+
 /// Checks what an operator brings.
 pub(crate) fn check(
     chain: Vec<Vec<u8>>,
     pkcs8: Vec<u8>,
-    host_name: &str,
+    own: &Own<'_>,
     now_ms: u64,
-) -> Result<Kept, Objection> {
+) -> Result<(Place, Kept), Objection> {
     let octets: usize = chain.iter().map(Vec::len).sum();
     let leaf = chain.first().filter(|_| chain.len() <= CHAIN && octets <= CHAIN_BYTES);
     let Some(leaf) = leaf else {
@@ -41,19 +91,39 @@ pub(crate) fn check(
         let hint = "the leaf comes first in the chain, and the key is the one it was made for";
         return Err(("the key of the first certificate", "a key of another".to_owned(), hint));
     }
-    if !names_host(leaf, host_name) {
-        let hint = "the certificate is for `house.host_name`, the name in your MX record";
-        return Err(("a certificate for this host", "one for other names".to_owned(), hint));
-    }
+    let Some((place, names)) = own.place(leaf) else {
+        let hint = "`house.host_name`, `house.pages_name`, or mta-sts, autoconfig, autodiscover \
+                    below a domain that was added";
+        return Err(("a certificate for a name of ours", "one for other names".to_owned(), hint));
+    };
     let hint = "renew it first";
     match not_after_ms(leaf) {
         Some(not_after_ms) if not_after_ms > now_ms => {
-            let names = Group::Mail.names(host_name, false);
-            Ok(Kept { names, chain, pkcs8, not_after_ms })
+            Ok((place, Kept { names, chain, pkcs8, not_after_ms }))
         }
         Some(_) => Err(("a certificate that still holds", "one that has run out".to_owned(), hint)),
         None => Err(("an X.509 certificate", "something else".to_owned(), hint)),
     }
+}
+
+/// The dNSNames of a leaf, in lower case: behind the object identifier of subjectAltName (RFC 5280
+/// §4.2.1.6) stand, perhaps, a flag, and then the names in an octet string.
+fn dns_names(leaf: &[u8]) -> Vec<String> {
+    let Some(at) = leaf.windows(SUBJECT_ALT_NAME.len()).position(|one| one == SUBJECT_ALT_NAME)
+    else {
+        return Vec::new();
+    };
+    let behind = leaf.get(at + SUBJECT_ALT_NAME.len()..).unwrap_or_default();
+    let behind = expect(behind, BOOLEAN).map_or(behind, |(_, behind)| behind);
+    let inside = expect(behind, OCTET_STRING).and_then(|(inside, _)| expect(inside, SEQUENCE));
+    let (mut rest, mut names) = (inside.map_or(&[][..], |(names, _)| names), Vec::new());
+    while let Some((tag, name, behind)) = element(rest) {
+        if tag == DNS_NAME && name.is_ascii() {
+            names.push(String::from_utf8_lossy(name).to_ascii_lowercase());
+        }
+        rest = behind;
+    }
+    names
 }
 
 fn holds(octets: &[u8], part: &[u8]) -> bool {
@@ -140,8 +210,10 @@ fn moment(tag: u8, text: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{GENERALIZED_TIME, UTC_TIME, check, moment, not_after_ms};
+    use super::{GENERALIZED_TIME, Own, Place, UTC_TIME, check, moment, not_after_ms};
+    use crate::house_names::Group;
     use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, date_time_ymd};
+    use wire::pages::domain_of;
 
     fn made(name: &str, until: i32) -> (Vec<u8>, Vec<u8>) {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
@@ -164,20 +236,30 @@ mod tests {
     #[test]
     fn only_our_own_certificate_with_its_own_key_is_taken() {
         let now = 1_795_955_696_000;
-        let said = |chain: Vec<Vec<u8>>, key: &[u8], host: &str| match check(
-            chain,
-            key.to_vec(),
-            host,
-            now,
-        ) {
-            Ok(_) => "taken".to_owned(),
-            Err((expected, ..)) => expected.to_owned(),
+        let said = |chain: Vec<Vec<u8>>, key: &[u8], host: &str| {
+            let own = Own {
+                of_mail: &[host.to_owned()],
+                of_pages: &["pages.example.jp".to_owned()],
+                is_ours: &|name| domain_of(name) == "kaede.example",
+            };
+            match check(chain, key.to_vec(), &own, now) {
+                Ok((Place::Group(Group::Mail), _)) => "taken".to_owned(),
+                Ok((Place::Group(Group::Pages), _)) => "pages".to_owned(),
+                Ok((Place::Names(names), kept)) => {
+                    assert_eq!(names, kept.names);
+                    names.join(" ")
+                }
+                Err((expected, ..)) => expected.to_owned(),
+            }
         };
         let (leaf, key) = made("mx.example.jp", 2040);
         assert_eq!(said(vec![leaf.clone()], &key, "MX.example.jp"), "taken");
         let (wild, wild_key) = made("*.example.jp", 2040);
         assert_eq!(said(vec![wild], &wild_key, "mx.example.jp"), "taken");
-        assert_eq!(said(vec![leaf.clone()], &key, "x.example.jp"), "a certificate for this host");
+        assert_eq!(
+            said(vec![leaf.clone()], &key, "x.example.jp"),
+            "a certificate for a name of ours"
+        );
         let (other, other_key) = made("mx.example.jp", 2040);
         let expected = "the key of the first certificate";
         assert_eq!(said(vec![leaf.clone()], &other_key, "mx.example.jp"), expected);
@@ -185,6 +267,16 @@ mod tests {
         let (old, old_key) = made("mx.example.jp", 2020);
         assert_eq!(said(vec![old], &old_key, "mx.example.jp"), "a certificate that still holds");
         assert_eq!(said(vec![], &old_key, "mx.example.jp"), "1 to 6 certificates, leaf first");
+        let (pages, pages_key) = made("pages.example.jp", 2040);
+        assert_eq!(said(vec![pages], &pages_key, "mx.example.jp"), "pages");
+        let (page, page_key) = made("MTA-STS.kaede.example", 2040);
+        assert_eq!(said(vec![page], &page_key, "mx.example.jp"), "mta-sts.kaede.example");
+        let (below, below_key) = made("*.kaede.example", 2040);
+        let all = "autoconfig.kaede.example autodiscover.kaede.example mta-sts.kaede.example";
+        assert_eq!(said(vec![below], &below_key, "mx.example.jp"), all);
+        let (foreign, foreign_key) = made("mta-sts.ume.example", 2040);
+        let expected = "a certificate for a name of ours";
+        assert_eq!(said(vec![foreign], &foreign_key, "mx.example.jp"), expected);
         assert_eq!(said(vec![vec![7; 9]], b"no key", "mx.example.jp"), "a P-256 key in PKCS #8");
     }
 }

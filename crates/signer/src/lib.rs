@@ -21,6 +21,7 @@ mod signer;
 mod handshake;
 mod installed;
 mod mail;
+mod public;
 
 mod house_names;
 mod mail_keys;

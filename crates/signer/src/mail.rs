@@ -231,7 +231,7 @@ fn records(kept: &KeptKeys) -> Result<Option<FromSigner>, Fault> {
 }
 
 /// A name in A-label form, lower case, as the directory keeps it.
-fn is_domain(text: &str) -> bool {
+pub(crate) fn is_domain(text: &str) -> bool {
     let is_letter = |byte: u8| {
         byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_')
     };

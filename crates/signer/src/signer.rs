@@ -3,9 +3,10 @@
 use crate::Fault;
 use crate::certificate::{Authority, Kept};
 use crate::handshake::is_handshake;
-use crate::house_names::{Group, group_for};
-use crate::installed;
+use crate::house_names::Group;
+use crate::installed::{self, Place};
 use crate::mail::OpenDomains;
+use crate::public::OpenNames;
 use crate::store::Store;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
@@ -43,10 +44,10 @@ const DUE_MS: u64 = 29 * 86_400_000;
 const LOOK_AFTER: Duration = Duration::from_secs(3_600);
 
 /// A key in use.
-struct Served {
-    key: EcdsaKeyPair,
-    chain: Vec<Vec<u8>>,
-    not_after_ms: u64,
+pub(crate) struct Served {
+    pub key: EcdsaKeyPair,
+    pub chain: Vec<Vec<u8>>,
+    pub not_after_ms: u64,
 }
 
 /// Everything that needs the storage key.
@@ -68,9 +69,10 @@ pub(crate) struct Signer {
     hub: Hub,
     control: Peer,
     store: Store,
-    start: Start,
+    pub(crate) start: Start,
     unlocked: Option<Unlocked>,
     pub(crate) open_domains: OpenDomains,
+    pub(crate) open_names: OpenNames,
     vault: Option<Peer>,
     asked_vault: Option<Instant>,
     ask_vault_at: Instant,
@@ -96,6 +98,7 @@ impl Signer {
             start,
             unlocked: None,
             open_domains: OpenDomains::default(),
+            open_names: OpenNames::default(),
             vault: None,
             asked_vault: None,
             ask_vault_at: now,
@@ -166,18 +169,15 @@ impl Signer {
                 Err(fault) => Err(fault),
             },
             Kind::Ledger => frame.read().map(|answer| self.recorded(frame.call, &answer)),
-            Kind::Edge | Kind::Access | Kind::Dispatch | Kind::Depart | Kind::Admin => {
-                frame.read().map(|asked| {
-                    let at = Instant::now();
-                    self.asked(Question {
-                        peer,
-                        call: frame.call,
-                        label: label.clone(),
-                        asked,
-                        at,
-                    });
-                })
-            }
+            Kind::Edge
+            | Kind::Access
+            | Kind::Pages
+            | Kind::Dispatch
+            | Kind::Depart
+            | Kind::Admin => frame.read().map(|asked| {
+                let at = Instant::now();
+                self.asked(Question { peer, call: frame.call, label: label.clone(), asked, at });
+            }),
             _ => Err(wire::Fault::Malformed),
         };
         if read.is_err() {
@@ -262,7 +262,10 @@ impl Signer {
     fn open_or_issue(&mut self, group: Group) -> Result<(), Fault> {
         let mut kept_fault = None;
         let Some(unlocked) = &mut self.unlocked else { return Ok(()) };
-        let names = group.names(&self.start.host_name, self.start.demo);
+        let names = group.names(&self.start);
+        if names.is_empty() {
+            return Ok(());
+        }
         let now = now_ms();
         if let Some(installed) = self.store.installed(group, &unlocked.storage)?
             && installed.not_after_ms > now
@@ -348,41 +351,86 @@ impl Signer {
 
     /// A certificate from elsewhere takes the place of our own, for handshakes from now on.
     fn install(&mut self, chain: Vec<Vec<u8>>, pkcs8: Vec<u8>) -> FromSigner {
-        let Some(unlocked) = &self.unlocked else { return FromSigner::Refused };
-        let group = Group::Mail;
         let kept = match chain.is_empty() {
-            true => None,
-            false => match installed::check(chain, pkcs8, &self.start.host_name, now_ms()) {
-                Ok(kept) => Some(kept),
-                Err((expected, found, hint)) => {
-                    let (expected, hint) = (expected.to_owned(), hint.to_owned());
-                    return FromSigner::NotInstalled { expected, found, hint };
-                }
-            },
+            true => Ok((Place::Group(Group::Mail), None)),
+            false => self.check(chain, pkcs8),
         };
-        let done = self
-            .store
-            .keep_installed(group, &unlocked.storage, kept.as_ref())
-            .and_then(|()| self.open_or_issue(group));
-        if let Err(fault) = done {
-            self.alarm(fault.to_string());
-            return FromSigner::Refused;
-        }
+        let (place, kept) = match kept {
+            Ok(found) => found,
+            Err((expected, found, hint)) => {
+                let (expected, hint) = (expected.to_owned(), hint.to_owned());
+                return FromSigner::NotInstalled { expected, found, hint };
+            }
+        };
+        let not_after_ms = match self.keep_installed(&place, kept.as_ref()) {
+            Ok(Some(not_after_ms)) => not_after_ms,
+            Ok(None) => return FromSigner::Refused,
+            Err(fault) => {
+                self.alarm(fault.to_string());
+                return FromSigner::Refused;
+            }
+        };
         let word = if kept.is_some() { "tls.install" } else { "tls.uninstall" };
         let what = Word::new(word);
         self.record(Body::RuleChange { what, tenant: None, user: None, weakened: None });
-        let served = self.unlocked.as_ref().and_then(|unlocked| unlocked.served.get(&group));
-        FromSigner::Installed { not_after_ms: served.map_or(0, |served| served.not_after_ms) }
+        let names = match place {
+            Place::Group(group) => group.names(&self.start),
+            Place::Names(names) => names,
+        };
+        FromSigner::Installed { not_after_ms, names }
     }
 
-    fn served(&self, kind: Kind, server_name: Option<&str>) -> Option<(Group, &Served)> {
-        let group = group_for(kind, server_name)?;
-        Some((group, self.unlocked.as_ref()?.served.get(&group)?))
+    fn check(
+        &self,
+        chain: Vec<Vec<u8>>,
+        pkcs8: Vec<u8>,
+    ) -> Result<(Place, Option<Kept>), installed::Objection> {
+        let is_ours = |name: &str| self.is_ours(name).unwrap_or(false);
+        let of_mail = Group::Mail.names(&Start { demo: false, ..self.start.clone() });
+        let of_pages = Group::Pages.names(&self.start);
+        let own = installed::Own { of_mail: &of_mail, of_pages: &of_pages, is_ours: &is_ours };
+        let (place, kept) = installed::check(chain, pkcs8, &own, now_ms())?;
+        Ok((place, Some(kept)))
     }
 
-    fn chain(&self, kind: Kind, server_name: Option<&str>) -> FromSigner {
+    /// Until when what serves there now holds; `None`: there is no key yet.
+    fn keep_installed(&mut self, place: &Place, kept: Option<&Kept>) -> Result<Option<u64>, Fault> {
+        let Some(unlocked) = &self.unlocked else { return Ok(None) };
+        match (place, kept) {
+            (Place::Group(group), kept) => {
+                self.store.keep_installed(*group, &unlocked.storage, kept)?;
+                self.open_or_issue(*group)?;
+                Ok(Some(self.of_group(*group).map_or(0, |served| served.not_after_ms)))
+            }
+            (Place::Names(names), Some(kept)) => {
+                for name in names {
+                    self.store.keep_installed_name(name, &unlocked.storage, kept)?;
+                    self.open_names.forget(name);
+                }
+                Ok(Some(kept.not_after_ms))
+            }
+            (Place::Names(_), None) => Ok(None),
+        }
+    }
+
+    pub(crate) fn of_group(&self, group: Group) -> Option<&Served> {
+        self.unlocked.as_ref()?.served.get(&group)
+    }
+
+    /// `None`: there is no key yet.
+    pub(crate) fn issue(
+        &self,
+        names: &[String],
+        group: Group,
+        now_ms: u64,
+    ) -> Result<Option<Kept>, Fault> {
+        let unlocked = self.unlocked.as_ref();
+        unlocked.map(|unlocked| unlocked.authority.issue(names, group, now_ms)).transpose()
+    }
+
+    fn chain(&mut self, kind: Kind, server_name: Option<&str>) -> FromSigner {
         match self.served(kind, server_name) {
-            Some((_, served)) => {
+            Some(served) => {
                 FromSigner::Chain { certificates: served.chain.clone(), schemes: vec![SCHEME] }
             }
             None => FromSigner::Refused,
@@ -398,17 +446,16 @@ impl Signer {
         message: &[u8],
     ) -> FromSigner {
         let fits = scheme == SCHEME && message.len() <= MESSAGE_BYTES && is_handshake(message);
-        let signed =
-            self.served(label.kind, server_name).filter(|_| fits).and_then(|(group, served)| {
-                let signature = served.key.sign(&SystemRandom::new(), message).ok()?;
-                Some((group, signature.as_ref().to_vec()))
-            });
-        match signed {
-            Some((group, signature)) => {
+        let signed = self.served(label.kind, server_name).filter(|_| fits).and_then(|served| {
+            let signature = served.key.sign(&SystemRandom::new(), message).ok()?;
+            Some(signature.as_ref().to_vec())
+        });
+        match (signed, Group::ALL.into_iter().find(|group| group.may_ask(label.kind))) {
+            (Some(signature), Some(group)) => {
                 self.count_use(label, "tls-key", group.word(), None);
                 FromSigner::Signature(signature)
             }
-            None => {
+            _ => {
                 self.alarm(format!(
                     "{} {} asked to sign what is no handshake of its own",
                     label.kind.word(),
@@ -475,7 +522,7 @@ impl Signer {
     }
 }
 
-fn served(kept: &Kept) -> Result<Served, Fault> {
+pub(crate) fn served(kept: &Kept) -> Result<Served, Fault> {
     let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &kept.pkcs8);
     Ok(Served {
         key: key.map_err(|_| Fault::Key)?,

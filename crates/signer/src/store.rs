@@ -94,6 +94,28 @@ impl Store {
         write_as(&path, INSTALLED, &sealed.ok_or(Fault::Key)?)
     }
 
+    /// What an operator brought for one name of public pages.
+    pub fn installed_name(&self, name: &str, key: &RowKey) -> Result<Option<Kept>, Fault> {
+        let Some(sealed) = read_as(&self.name_file(name, key), INSTALLED)? else {
+            return Ok(None);
+        };
+        let plain = key.open(INSTALLED_TABLE, name.as_bytes(), &sealed).map(Zeroizing::new);
+        let kept = plain.and_then(|plain| postcard::from_bytes(&plain).ok());
+        kept.map(Some).ok_or(Fault::Sealed { name: INSTALLED })
+    }
+
+    pub fn keep_installed_name(&self, name: &str, key: &RowKey, kept: &Kept) -> Result<(), Fault> {
+        let plain = postcard::to_stdvec(kept).map(Zeroizing::new).map_err(|_| Fault::Key)?;
+        let sealed = key.seal(INSTALLED_TABLE, name.as_bytes(), &plain).ok_or(Fault::Key)?;
+        write_as(&self.name_file(name, key), INSTALLED, &sealed)
+    }
+
+    fn name_file(&self, name: &str, key: &RowKey) -> PathBuf {
+        let token = key.token(INSTALLED_TABLE, name.as_bytes());
+        let digits: String = token.iter().map(|byte| format!("{byte:02x}")).collect();
+        self.folder.join(format!("page-{digits}"))
+    }
+
     fn installed_file(&self, group: Group) -> PathBuf {
         self.folder.join(format!("{}-installed", group.word()))
     }

@@ -92,7 +92,8 @@ impl Running {
             let label = Label { instance: InstanceId::default(), kind: Kind::Warden, person: None };
             let control = hub.seat(own, label).unwrap();
             let host_name = "mx.example.jp".to_owned();
-            let start = Start { host_name, demo, ..Start::default() };
+            let pages_url = "https://pages.example.jp:2543".to_owned();
+            let start = Start { host_name, pages_url, demo, ..Start::default() };
             let author = Author::new(Kind::Signer, InstanceId([1; 6]), &[1; 32]);
             Signer::new(hub, control, store, author, start).serve().unwrap();
         });
@@ -282,6 +283,77 @@ fn only_handshakes_of_the_peer_s_own_names_are_signed_and_counted() {
     let mailbox = running.join(Kind::Mailbox, 8);
     mailbox.send(1, &ToSigner::Chain { server_name: None }, &[]).unwrap();
     assert!(matches!(mailbox.receive(Some(LIMIT)), Err(wire::Fault::Gone | wire::Fault::Unread)));
+    running.stop();
+}
+
+#[test]
+fn public_pages_have_names_of_their_own_and_no_other_s() {
+    let running = Running::start(&folder("pages"), true).with_vault(Some(9));
+    let mut admin = running.join(Kind::Admin, 7);
+    let (tenant, domain) = (TenantId([1; 8]), "kaede.example".to_owned());
+    let made = ask(&mut admin, ToSigner::MakeMailKeys { tenant, domain });
+    assert!(matches!(made, FromSigner::MailRecords(_)));
+    let (mut pages, mut edge) = (running.join(Kind::Pages, 4), running.join(Kind::Edge, 5));
+    let root = chain(&mut edge, None).unwrap().pop().unwrap();
+    let own = chain(&mut pages, None).unwrap();
+    assert_ne!(chain(&mut edge, None).unwrap()[0], own[0]);
+    // A name of nobody's gets the default; one of another service nothing; nor do mail servers
+    // get a page's.
+    assert_eq!(chain(&mut pages, Some("mta-sts.ume.example")).unwrap()[0], own[0]);
+    assert_eq!(chain(&mut pages, Some("mx.example.jp")).unwrap()[0], own[0]);
+    for name in ["login.example.jp", "web.kaede.example"] {
+        assert!(chain(&mut pages, Some(name)).is_none());
+    }
+    for name in ["mta-sts.kaede.example", "autoconfig.kaede.example"] {
+        assert!(chain(&mut edge, Some(name)).is_none());
+    }
+    // No other question than those of a handshake.
+    let message = [&[b' '; 64][..], b"TLS 1.3, server CertificateVerify\0", &[7; 32]].concat();
+    for (scheme, message, expected) in [(0x0403, message, true), (0x0403, vec![7; 32], false)] {
+        let server_name = Some("mta-sts.kaede.example".to_owned());
+        let answer = ask(&mut pages, ToSigner::Sign { server_name, scheme, message });
+        assert_eq!(matches!(answer, FromSigner::Signature(_)), expected);
+    }
+    let keys = ToSigner::MailKeys { domain: "kaede.example".to_owned() };
+    assert!(matches!(ask(&mut pages, keys), FromSigner::Refused));
+    assert!(matches!(ask(&mut pages, ToSigner::Authority), FromSigner::Refused));
+    let link = tls::SignerLink::new(pages);
+    for name in ["pages.example.jp", "mta-sts.kaede.example", "kaede.example"] {
+        shake(&link, &root, name).unwrap();
+    }
+    for name in ["mx.example.jp", "mta-sts.ume.example", "www.kaede.example"] {
+        assert!(shake(&link, &root, name).is_err(), "{name}");
+    }
+    running.stop();
+}
+
+#[test]
+fn a_certificate_that_is_brought_serves_the_names_that_it_has() {
+    let folder = folder("brought");
+    let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
+    let names = ["mta-sts.kaede.example", "www.kaede.example", "mta-sts.ume.example"];
+    let mut params = rcgen::CertificateParams::new(names.map(str::to_owned)).unwrap();
+    params.not_after = rcgen::date_time_ymd(2090, 1, 1);
+    let leaf = params.self_signed(&key).unwrap().der().to_vec();
+    let install = || ToSigner::Install { chain: vec![leaf.clone()], pkcs8: key.serialize_der() };
+    let running = Running::start(&folder, false).with_vault(Some(9));
+    let mut admin = running.join(Kind::Admin, 7);
+    // Before the domain is ours, the names are not.
+    assert!(matches!(ask(&mut admin, install()), FromSigner::NotInstalled { .. }));
+    let (tenant, domain) = (TenantId([1; 8]), "kaede.example".to_owned());
+    ask(&mut admin, ToSigner::MakeMailKeys { tenant, domain });
+    let mut pages = running.join(Kind::Pages, 4);
+    let issued = chain(&mut pages, Some("mta-sts.kaede.example")).unwrap();
+    assert_ne!(issued[0], leaf);
+    let FromSigner::Installed { names, .. } = ask(&mut admin, install()) else { panic!() };
+    assert_eq!(names, ["mta-sts.kaede.example"]);
+    assert_eq!(chain(&mut pages, Some("MTA-STS.kaede.example")).unwrap(), [leaf.clone()]);
+    let other = chain(&mut pages, Some("autoconfig.kaede.example")).unwrap();
+    assert_ne!(other[0], leaf);
+    running.stop();
+    let running = Running::start(&folder, false).with_vault(Some(9));
+    let mut pages = running.join(Kind::Pages, 4);
+    assert_eq!(chain(&mut pages, Some("mta-sts.kaede.example")).unwrap(), [leaf]);
     running.stop();
 }
 

@@ -50,4 +50,6 @@ kinds! {
     Post "post" 17,
     Depart "depart" 18,
     Fetch "fetch" 19,
+    Pages "pages" 20,
+    Metrics "metrics" 21,
 }

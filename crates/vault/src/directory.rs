@@ -1,7 +1,7 @@
 //! What `directory` may ask: keys for new tenants and people, statements signed, its policy key.
 
 use crate::Fault;
-use crate::stood::{Standing, is_way_back};
+use crate::stood::{Standing, is_way_back, is_word};
 use crate::vault::{Asker, OwnKey, Then, Vault};
 use serde::de::DeserializeOwned;
 use terms::{TenantId, UserId};
@@ -11,6 +11,7 @@ use wire::directory::{
     self, ONWARD, Onward, Path, Recipient, SENDING_DOMAIN, STATEMENT_DOMAIN, Sending, Statement,
     WAY_BACK,
 };
+use wire::lists;
 use wire::post::Hop;
 use wire::vault::{FromAdmin, FromDirectory, KeyAct, Proven, ToAdmin, ToDirectory};
 
@@ -273,11 +274,21 @@ impl Vault {
                 let is_host = matches!(way.hop, Hop::Host { .. });
                 is_bare && way.user == NOBODY && is_host && way.to == *address
             }
+            Path::List => {
+                let is_itself = way.hop == Hop::List && way.to == *address;
+                is_bare && way.user == NOBODY && is_itself
+            }
+            Path::Word => {
+                let is_itself = way.hop == Hop::List && way.to == *address;
+                is_bare && way.user == NOBODY && is_itself && lists::word(address).is_some()
+            }
             Path::Rewritten => {
                 let domain = way.to.rsplit_once('@').map(|(_, domain)| domain);
                 let is_to_it = match &way.hop {
                     Hop::Domain(of) => domain == Some(of.as_str()),
                     Hop::Here | Hop::Host { .. } => true,
+                    // A list is posted to at its own address alone.
+                    Hop::List => false,
                 };
                 is_to_it && (way.user == NOBODY || is_person(&way.user))
             }
@@ -288,6 +299,9 @@ impl Vault {
         // Nobody could take such an address, and bounces would be lost.
         if address.starts_with(WAY_BACK) != is_way_back(statement) {
             return Err("a way back is no person's address");
+        }
+        if lists::word(address).is_some() != is_word(statement) {
+            return Err("a word about a subscription is no person's address");
         }
         let is_recipient = |user: UserId| recipients.iter().any(|one| one.user == user);
         match absence.as_ref().is_none_or(|absence| is_recipient(absence.user)) {

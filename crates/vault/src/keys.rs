@@ -3,7 +3,10 @@
 use crate::Fault;
 use crate::journal::{Journal, Records};
 use crate::rows::{PERIOD_BITS, Row, State, period};
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 use terms::{TenantId, UserId};
 use unseal::{
     Class, Pair, PublicKey, RootKey, Secret, SecretsKey, StatementKey, Suite, TenantKey, UserKey,
@@ -30,6 +33,9 @@ pub(crate) struct Keys {
     pub state: State,
     /// Of pairs that are made from now on.
     pub suite: Suite,
+    /// Pairs of mail on its way that are in use: what was agreed with its senders lies in them.
+    /// With the first change of any key they are gone.
+    pub(crate) transit_pairs: RefCell<HashMap<(TenantId, u32), Arc<Pair>>>,
 }
 
 impl Keys {
@@ -44,6 +50,7 @@ impl Keys {
             journal,
             state,
             suite: Suite::P256,
+            transit_pairs: RefCell::default(),
         };
         keys.prove_root()?;
         if keys.state.backup_epochs.is_empty() {
@@ -61,6 +68,7 @@ impl Keys {
     }
 
     pub fn keep(&mut self, rows: Vec<Row>) -> Result<(), Fault> {
+        self.transit_pairs.get_mut().clear();
         let records: Option<Vec<_>> = rows.iter().map(Row::write).collect();
         self.journal.append(&records.ok_or(Fault::Torn { at: 0 })?)?;
         rows.into_iter().try_for_each(|row| self.state.enter(row)).ok_or(Fault::Torn { at: 0 })
@@ -68,6 +76,7 @@ impl Keys {
 
     /// Puts other rows in the place of all, on disk and in memory.
     pub fn replace(&mut self, records: &Records, root: Option<RootKey>) -> Result<(), Fault> {
+        self.transit_pairs.get_mut().clear();
         let state = State::of(records)?;
         self.journal.rewrite(records)?;
         self.state = state;

@@ -96,7 +96,7 @@ impl Stood {
     }
 
     pub fn weigh(&self, statement: &Statement) -> Result<Standing, Fault> {
-        if is_way_back(statement) {
+        if is_way_back(statement) || is_word(statement) {
             return Ok(Standing::Same); // it leads where its own words say, and holds no place
         }
         let words = self.words(statement, &statement.address)?;
@@ -311,6 +311,11 @@ fn way_word(way: &Onward, address: &str) -> String {
 /// A bounce on its way back to a sender whose mail was passed on.
 pub(crate) fn is_way_back(statement: &Statement) -> bool {
     statement.onward.iter().any(|way| way.path == Way::Null)
+}
+
+/// A word about a list's subscription, which leads nowhere.
+pub(crate) fn is_word(statement: &Statement) -> bool {
+    statement.onward.iter().any(|way| way.path == Way::Word)
 }
 
 /// The `what` of the entry: opaque, and of one address and its people alone.

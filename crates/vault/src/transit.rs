@@ -5,6 +5,7 @@ use crate::Fault;
 use crate::keys::{Keys, Made};
 use crate::life::{Change, changed};
 use crate::rows::Row;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use terms::TenantId;
 use unseal::{Pair, PublicKey};
@@ -14,6 +15,9 @@ const DAY_MS: u64 = 24 * 3_600_000;
 const KEPT_DAYS: u32 = 40;
 /// Destroying writes the whole store anew: once a week.
 const GATHERED_DAYS: u32 = 7;
+/// Pairs in use at once: mail of so many tenants on its way. Opening one again costs a millisecond
+/// for each of its senders.
+const OPEN_PAIRS: usize = 256;
 /// Between two looks. Only what is due at both is destroyed: a clock that jumped for a moment
 /// costs nobody the mail that waits.
 const LOOKS: Duration = Duration::from_secs(3_600);
@@ -54,11 +58,21 @@ impl Keys {
         }
     }
 
-    /// The private half of a day, for one release. `None`: no such pair, it was destroyed, its row
-    /// was touched, or the tenant is sealed.
-    pub fn transit_pair(&self, tenant: TenantId, day: u32) -> Option<Pair> {
+    /// The private half of a day. `None`: no such pair, it was destroyed, its row was touched, or
+    /// the tenant is sealed.
+    pub fn transit_pair(&self, tenant: TenantId, day: u32) -> Option<Arc<Pair>> {
         let row = self.state.transits.get(&(tenant, day))?;
-        self.tenant_key(tenant).ok()?.open_transit(&row.public, &row.stored).ok()
+        let mut open = self.transit_pairs.borrow_mut();
+        if let Some(pair) = open.get(&(tenant, day)).filter(|_| self.has(tenant)) {
+            return Some(pair.clone());
+        }
+        let pair = self.tenant_key(tenant).ok()?.open_transit(&row.public, &row.stored).ok()?;
+        if open.len() >= OPEN_PAIRS {
+            open.clear();
+        }
+        let pair = Arc::new(pair);
+        open.insert((tenant, day), pair.clone());
+        Some(pair)
     }
 
     /// The last day whose pairs are to be destroyed, once there are enough of them.
@@ -115,6 +129,7 @@ impl Expiry {
 mod tests {
     use super::{Expiry, KEPT_DAYS, day};
     use crate::keys::Keys;
+    use std::sync::Arc;
     use std::time::{Duration, Instant};
     use terms::TenantId;
     use unseal::RootKey;
@@ -168,6 +183,8 @@ mod tests {
         let keys = open(&folder);
         assert_eq!(keys.transit_pair(TENANT, 100).unwrap().public(), first.public());
         assert!(keys.transit_pair(TENANT, 99).is_none());
+        let again = keys.transit_pair(TENANT, 100).unwrap();
+        assert!(Arc::ptr_eq(&again, &keys.transit_pair(TENANT, 100).unwrap()), "opened once");
         assert_ne!(keys.transit_pair(OTHER, 101).unwrap().public(), first.public());
         std::fs::remove_dir_all(&folder).unwrap();
     }

@@ -3,7 +3,7 @@
 use crate::household::{Household, Want};
 use crate::plan::{Drafted, Happening};
 use crate::roster::{Member, Part, Role, has_zygote, needs, takes_connections};
-use crate::{Fault, ports, recorder};
+use crate::{Fault, feeds, ports, recorder};
 use compartment::{Birth, spawn};
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
@@ -116,10 +116,17 @@ impl Household {
             host_name: self.plan.host_name.clone(),
             demo: self.plan.demo,
             single_operator: self.plan.single_operator,
+            pages_url: self.plan.pages_url.clone(),
             ..Start::default()
         };
         match kind {
-            Kind::Sentinel => start.vigilance = self.plan.vigilance.clone(),
+            Kind::Sentinel => {
+                start.vigilance = self.plan.vigilance.clone();
+                start.vigilance.has_webhook = self.plan.outward.webhook.is_some();
+                start.vigilance.has_mail = self.plan.outward.mail.is_some();
+                start.vigilance.log_is_stream = feeds::is_stream(&self.plan.syslog);
+                start.alarm_secret = self.plan.alarm_secret.clone();
+            }
             Kind::Names => start.dns_servers = self.plan.dns_servers.clone(),
             Kind::Zone => start.zones = self.plan.zones.clone(),
             Kind::Edge | Kind::Access | Kind::Dispatch | Kind::Admin => {
@@ -127,11 +134,15 @@ impl Household {
             }
             // Whom to believe about certificates of customers' servers; it dials nobody.
             Kind::Directory => start.relay.authorities = self.plan.relay.authorities.clone(),
+            Kind::Pages => start.ports = self.ports_told(),
             Kind::Depart => {
                 start.statement_key = self.keys.statement;
                 start.relay = self.plan.relay.clone();
             }
-            Kind::Fetch => start.relay = self.plan.relay.clone(),
+            Kind::Fetch => {
+                start.relay = self.plan.relay.clone();
+                start.outward = self.plan.outward.clone();
+            }
             Kind::Mirror => start.ledger_key = self.keys.ledger,
             Kind::Vault => {
                 start.ledger_key = self.keys.ledger;
@@ -140,6 +151,17 @@ impl Household {
             _ => {}
         }
         start
+    }
+
+    /// What mail programs are told: the first port of each service.
+    fn ports_told(&self) -> Vec<(wire::control::Service, u16)> {
+        let mut ports: Vec<(wire::control::Service, u16)> = Vec::new();
+        for (service, address) in &self.plan.listeners {
+            if ports.iter().all(|(told, _)| told != service) {
+                ports.push((*service, address.port()));
+            }
+        }
+        ports
     }
 
     /// Seats a newborn and sends its first frame.
@@ -237,12 +259,12 @@ impl Household {
             return;
         };
         for (service, socket) in &self.listeners {
-            let for_zone = *service == Service::Zone;
-            let theirs = match kind {
-                Kind::Gate => !for_zone,
-                Kind::Zone => for_zone,
-                _ => false,
+            let owner = match service {
+                Service::Zone => Kind::Zone,
+                Service::Metrics => Kind::Metrics,
+                _ => Kind::Gate,
             };
+            let theirs = kind == owner;
             if theirs && let Ok(socket) = copy(socket) {
                 let order = Order::Listen(*service);
                 let _ = self.hub.send(member.control, 0, &order, vec![socket]);

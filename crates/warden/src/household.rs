@@ -1,5 +1,6 @@
 //! The one loop: what happened, then what is due.
 
+use crate::counts::Counts;
 use crate::ears::{Ears, Heard};
 use crate::eyes::Eyes;
 use crate::feeds::Feeds;
@@ -68,6 +69,7 @@ pub struct Household {
     pub ears: Ears,
     pub eyes: Eyes,
     pub feeds: Feeds,
+    pub counts: Counts,
     pub recorder: Recorder,
     pub listeners: Vec<(Service, OwnedFd)>,
     pub stopping: Option<Stopping>,
@@ -170,6 +172,7 @@ impl Household {
             ears,
             eyes,
             feeds: Feeds::default(),
+            counts: Counts::default(),
             listeners,
             members: HashMap::new(),
             seats: HashMap::new(),
@@ -196,6 +199,7 @@ impl Household {
             self.fulfil_wants();
             self.announce();
             self.pulse(now);
+            self.count(now);
         }
         self.recorder.tend(&mut self.hub, now);
         for author in self.recorder.introduced() {

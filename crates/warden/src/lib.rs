@@ -19,6 +19,7 @@ pub mod plan;
 pub mod workshop;
 
 mod births;
+mod counts;
 mod dials;
 mod ears;
 mod earshot;

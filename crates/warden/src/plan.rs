@@ -7,6 +7,7 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 use terms::{InstanceId, Kind};
 use wire::control::{Relay, Service};
+use wire::fetch::Outward;
 use wire::sentinel::{Incident, Vigilance};
 use wire::{Channel, Label};
 
@@ -34,6 +35,8 @@ pub struct Plan {
     pub user_base: u32,
     /// How mail leaves.
     pub relay: Relay,
+    /// Where the public pages are (`https://HOST:PORT`); empty: there are none.
+    pub pages_url: String,
     /// Idle instances of each zygote kind that `gate` hands connections to, made ahead.
     pub pool: usize,
     /// Whether a keeper that left its charter is replaced like an instance, or only alarmed.
@@ -42,8 +45,12 @@ pub struct Plan {
     pub vigilance: Vigilance,
     /// Further rules for it: a list of texts (postcard) in a sealed memfd.
     pub rules: Option<OwnedFd>,
-    /// Where alarms are written for the host: a datagram socket's path, `IP:PORT`, or nothing.
+    /// Where alarms are written for the host: a datagram socket's path, `[udp://|tcp://]IP:PORT`,
+    /// or nothing.
     pub syslog: String,
+    /// Where alarms go besides, and what signs them.
+    pub outward: Outward,
+    pub alarm_secret: Vec<u8>,
     /// Drills: hostile code in the place of ours. Disarmed unless somebody arms it.
     pub drills: Drills,
     /// Hears what happens; called on the warden's thread, so it must not wait.
@@ -65,11 +72,14 @@ impl Plan {
             single_operator: true,
             user_base: 64_000,
             relay: Relay::default(),
+            pages_url: String::new(),
             pool: 4,
             replace_keepers: false,
             vigilance: Vigilance::default(),
             rules: None,
             syslog: String::new(),
+            outward: Outward::default(),
+            alarm_secret: Vec::new(),
             drills: Drills::default(),
             tell: Box::new(|_| {}),
         }

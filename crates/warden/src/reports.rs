@@ -62,6 +62,7 @@ impl Household {
                 (self.plan.tell)(&Happening::Note { instance, kind, text });
             }
             Report::Alive => self.hear_alive(instance, kind),
+            Report::Counted(counts) => self.hear_counted(kind, counts),
             wish => self.hear_wish(peer, (instance, kind), wish),
         }
     }

@@ -126,7 +126,7 @@ pub fn is_author(kind: Kind) -> bool {
 
 /// Whether `gate` hands connections to instances of this kind.
 pub fn takes_connections(kind: Kind) -> bool {
-    matches!(kind, Kind::Edge | Kind::Access)
+    matches!(kind, Kind::Edge | Kind::Access | Kind::Pages)
 }
 
 /// Who must have served once before a kind is started the first time: its keys come from them.
@@ -137,8 +137,8 @@ pub fn needs(kind: Kind) -> &'static [Kind] {
         Vault => &[Ledger, Mirror],
         Directory | Identity | Mailbox | Signer | Post => &[Vault],
         Gate => &[
-            Directory, Identity, Mailbox, Signer, Names, Edge, Scanner, Access, Dispatch, Post,
-            Zone,
+            Directory, Identity, Mailbox, Signer, Names, Edge, Scanner, Access, Pages, Dispatch,
+            Post, Zone,
         ],
         _ => &[],
     }

@@ -222,6 +222,8 @@ pub enum Request {
         frozen: bool,
     },
     FreezeList,
+    /// One alarm over every route.
+    AlarmTest,
     Isolate {
         component: String,
         isolated: bool,
@@ -240,7 +242,12 @@ pub enum Request {
     DomainSet {
         domain: String,
         /// An address of its tenant, or `none`.
-        catch_all: String,
+        catch_all: Option<String>,
+        /// `testing`, `enforce` or `none`.
+        #[serde(default)]
+        mta_sts: Option<String>,
+        #[serde(default)]
+        max_age_seconds: Option<u32>,
     },
     /// `to` left away: shown as it stands; empty: mail is kept.
     UserForward {
@@ -286,6 +293,9 @@ pub enum Request {
         addresses: Vec<String>,
         sync_ms: Option<u64>,
         is_last: bool,
+    },
+    List {
+        list: crate::lists::Command,
     },
 }
 

@@ -88,6 +88,39 @@ impl Channel {
         packed.send(self.fd.as_fd(), descriptors, SendFlags::NOSIGNAL)
     }
 
+    /// Sends octets behind a frame that announced them ([`Parcel::Behind`]), and waits while the
+    /// peer's queue is full: only for a peer that has nothing else to do than to take them.
+    pub fn send_behind(&self, octets: &[u8]) -> Result<(), Fault> {
+        for piece in octets.chunks(FRAME_BYTES) {
+            loop {
+                match rustix::net::send(&self.fd, piece, SendFlags::NOSIGNAL) {
+                    Ok(_) => break,
+                    Err(rustix::io::Errno::INTR) => {}
+                    Err(errno) => return Err(Fault::io("sending a body")(errno)),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The next packet of a body that was announced, into `room`, which is not longer than what
+    /// is still to come. Says how many octets came.
+    pub fn receive_behind(&self, room: &mut [u8], limit: Duration) -> Result<usize, Fault> {
+        if !self.wait(limit)? {
+            return Err(Fault::Silent);
+        }
+        loop {
+            match rustix::net::recv(&self.fd, &mut *room, RecvFlags::TRUNC) {
+                Ok((_, 0)) => return Err(Fault::Gone),
+                // A packet longer than what was announced.
+                Ok((_, sent)) if sent > room.len() => return Err(Fault::Malformed),
+                Ok((_, sent)) => return Ok(sent),
+                Err(rustix::io::Errno::INTR) => {}
+                Err(errno) => return Err(Fault::io("receiving a body")(errno)),
+            }
+        }
+    }
+
     /// Waits for one frame; `None` waits for ever.
     pub fn receive(&self, limit: Option<Duration>) -> Result<Frame, Fault> {
         if let Some(limit) = limit

@@ -39,6 +39,10 @@ pub enum Order {
     /// To whoever asked by [`Report::Dial`]: the one descriptor is the socket, which may still be
     /// on its way to being connected; none, and why.
     Dialled { call: u32, refused: Option<String> },
+    /// To a keeper that counts: say your numbers, by [`Report::Counted`].
+    Count,
+    /// To `metrics`: the newest numbers of all.
+    Counted(Vec<crate::metrics::Count>),
 }
 
 /// Why [`Order::Dialled`] has no socket when the whole house dials too often: ask again.
@@ -89,6 +93,8 @@ pub enum Report {
     Replace(InstanceId),
     /// From `admin` and `sentinel`: a kind is taken out of the house, or let in again.
     Isolate { kind: Kind, isolated: bool },
+    /// The answer to [`Order::Count`].
+    Counted(Vec<crate::metrics::Count>),
 }
 
 /// What a signed-in `access` is there for: it gets the channels for that, and no other.
@@ -132,6 +138,15 @@ pub struct Start {
     pub vigilance: crate::sentinel::Vigilance,
     /// How mail leaves, for `depart` and `fetch`.
     pub relay: Relay,
+    /// Where alarms go, for `fetch`.
+    pub outward: crate::fetch::Outward,
+    /// What signs them, for `sentinel`.
+    pub alarm_secret: Vec<u8>,
+    /// Where the public pages are: `https://HOST` or `https://HOST:PORT`; empty: there are none.
+    /// For `pages`, and for those who write such addresses into mail.
+    pub pages_url: String,
+    /// What is listened on, for `pages`, which tells mail programs.
+    pub ports: Vec<(Service, u16)>,
 }
 
 /// How mail leaves.
@@ -171,6 +186,10 @@ pub enum Service {
     Submissions,
     /// Submission with STARTTLS (RFC 6409).
     Submission,
+    /// The public pages, TLS from the first octet.
+    Https,
+    /// Numbers for whoever watches, in the clear.
+    Metrics,
     /// UDP and TCP of the demo's local zone.
     Zone,
 }

@@ -2,6 +2,7 @@
 
 use crate::approval::Act;
 pub use crate::ending::{Ending, EndingState, Hold};
+use crate::lists;
 pub use crate::outlet::{
     Admitted, OUTLET_AUTHORITIES, OUTLET_FIELD, OUTLET_NAMES, OUTLET_NETWORKS, Outlet, OutletTerms,
     Vouched, Wanted, server_of,
@@ -20,11 +21,20 @@ pub enum FromEdge {
     /// `local@domain`, domain in lower case A-label form.
     Address(String),
     /// Keyed hashes for `trace`, in the order given.
-    Tokens { tenant: TenantId, digests: Vec<[u8; 32]> },
+    Tokens {
+        tenant: TenantId,
+        digests: Vec<[u8; 32]>,
+    },
     /// The return path (SRS) for mail of this sender that is passed on for an address of `domain`.
-    ReturnPath { from: String, domain: String },
+    ReturnPath {
+        from: String,
+        domain: String,
+    },
     /// How long ago was this first seen? The digest says who tries what; kept as a keyed hash.
-    FirstSeen { tenant: TenantId, digest: [u8; 32] },
+    FirstSeen {
+        tenant: TenantId,
+        digest: [u8; 32],
+    },
     /// As [`FromDispatch::Routes`].
     Routes(Vec<String>),
     /// Whose own servers send from this address, and what each of them must show.
@@ -32,6 +42,7 @@ pub enum FromEdge {
     /// A message came from such an address, under this name of a proven certificate, with this
     /// secret in its header. `has`: whose dispatch the edge has already.
     Admit { from: IpAddr, name: String, secret: String, has: Option<TenantId> },
+    List(lists::Question),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -47,6 +58,7 @@ pub enum ToEdge {
     /// `None`: nobody can say now.
     Outlets(Option<Wanted>),
     Admitted(Admitted),
+    List(lists::Answer),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -74,6 +86,7 @@ pub enum FromDispatch {
     Routes(Vec<String>),
     /// As [`FromEdge::FirstSeen`], of the person's tenant: where do they write from?
     FirstSeen([u8; 32]),
+    List(lists::Question),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -91,6 +104,7 @@ pub enum ToDispatch {
     Routes(Vec<[u8; 16]>),
     /// Milliseconds since the first time; `None`: nobody can say now.
     FirstSeen(Option<u64>),
+    List(lists::Answer),
 }
 
 /// From `depart`: recipients and senders of ours, one at a time.
@@ -103,8 +117,9 @@ pub enum FromDepart {
     },
     /// From which of our addresses this tenant's mail leaves.
     Source(TenantId),
-    /// As [`FromDispatch::Routes`], for notices to senders outside.
+    /// As [`FromDispatch::Routes`], for notices to senders outside and for lists.
     Routes(Vec<String>),
+    List(lists::Question),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -117,6 +132,7 @@ pub enum ToDepart {
     Later,
     /// `None`: nobody can say now.
     Routes(Option<Vec<[u8; 16]>>),
+    List(lists::Answer),
 }
 
 /// What the vault signs: under which key a person's outgoing mail is sealed, and what they may.
@@ -443,6 +459,12 @@ pub enum FromAdmin {
         domain: String,
         address: Option<String>,
     },
+    /// What a domain's MTA-STS policy says; what is `None` stays as it is.
+    Transport {
+        domain: String,
+        mode: Option<crate::pages::TransportMode>,
+        max_age_seconds: Option<u32>,
+    },
     /// Where a person's mail goes on to; nowhere: it is kept. `None`: only shown.
     Forward {
         address: String,
@@ -491,6 +513,7 @@ pub enum FromAdmin {
         sync_ms: Option<u64>,
         is_last: bool,
     },
+    List(lists::Command),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -511,6 +534,7 @@ pub enum ToAdmin {
     Groups(Vec<Group>),
     Gateway(Gateway),
     Outlet(Outlet),
+    Lists(Vec<lists::List>),
     Done,
     Refused { expected: String, found: String, hint: String },
     Fault(String),
@@ -542,6 +566,7 @@ pub struct Domain {
     pub tenant: String,
     /// Who gets mail for its unknown addresses.
     pub catch_all: Option<String>,
+    pub transport: crate::pages::TransportPolicy,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -1,4 +1,4 @@
-//! Words about contracts that end, and what must not be destroyed with them.
+//! Contracts that end, and what must not be destroyed meanwhile.
 
 use crate::directory::Part;
 use serde::{Deserialize, Serialize};

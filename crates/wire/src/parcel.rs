@@ -1,5 +1,7 @@
-//! A body on its way between compartments: small ones inside the frame, large ones as a sealed
-//! memfd beside it, so that nobody can change what a peer has already looked at.
+//! A body on its way between compartments: small ones inside the frame, large ones behind it in
+//! packets of their own, or as a memfd beside it. Nobody can change what a peer has already looked
+//! at: what is behind a frame is a copy, a memfd is closed against writing, or [lent](Lender) and
+//! then copied and never looked at where it lies.
 
 use crate::Fault;
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fstat, memfd_create};
@@ -13,11 +15,13 @@ use std::os::unix::fs::FileExt;
 pub const PARCEL_BYTES: usize = 64 * 1024 * 1024;
 
 /// A body. `Held` names the place of its descriptor among those of the frame; it becomes usable
-/// through [`Parcel::open`] with the descriptors that came with the frame.
+/// through [`Parcel::open`] with the descriptors that came with the frame. `Behind` comes after
+/// the frame ([`Channel::receive_behind`](crate::Channel::receive_behind)).
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub enum Parcel {
     Inline(#[serde(with = "bytes")] Vec<u8>),
     Held { bytes: u64, place: u8 },
+    Behind { bytes: u64 },
 }
 
 impl Parcel {
@@ -56,7 +60,7 @@ impl Parcel {
     pub fn len(&self) -> u64 {
         match self {
             Self::Inline(body) => body.len() as u64,
-            Self::Held { bytes, .. } => *bytes,
+            Self::Held { bytes, .. } | Self::Behind { bytes } => *bytes,
         }
     }
 
@@ -72,6 +76,8 @@ impl Parcel {
                 let held = descriptors.get(usize::from(place)).ok_or(Fault::Malformed)?;
                 read_held(held, bytes)
             }
+            // For those who expect it, and they take it another way.
+            Self::Behind { .. } => Err(Fault::Malformed),
         }
     }
 
@@ -80,9 +86,75 @@ impl Parcel {
         let Self::Held { bytes, place } = self else { return Ok(None) };
         let held = descriptors.get(usize::from(*place)).ok_or(Fault::Malformed)?;
         check_held(held, *bytes)?;
-        let copy = held.try_clone();
-        copy.map(|fd| Some(File::from(fd)))
-            .map_err(|source| Fault::Io { doing: "opening a parcel", source })
+        file_of(held).map(Some)
+    }
+
+    /// The descriptor of a parcel that is lent: its owner writes it again once we have answered,
+    /// or earlier if it lies. To be copied once, and not to be looked at where it lies. `None`:
+    /// it is another parcel.
+    pub fn lent(&self, descriptors: &[OwnedFd]) -> Result<Option<File>, Fault> {
+        let Self::Held { bytes, place } = self else { return Ok(None) };
+        let held = descriptors.get(usize::from(*place)).ok_or(Fault::Malformed)?;
+        // Only a memfd has seals: whatever else somebody may pass us, we do not wait for it.
+        let seals = rustix::fs::fcntl_get_seals(held.as_fd()).map_err(|_| Fault::Malformed)?;
+        if seals.contains(SealFlags::WRITE) || !seals.contains(LENT_SEALS) {
+            return Ok(None);
+        }
+        let found = fstat(held).map_err(Fault::io("measuring a parcel"))?.st_size;
+        if found != LENT_BYTES as i64 || *bytes > LENT_BYTES {
+            return Err(Fault::Malformed);
+        }
+        file_of(held).map(Some)
+    }
+}
+
+fn file_of(held: &OwnedFd) -> Result<File, Fault> {
+    let copy = held.try_clone();
+    copy.map(File::from).map_err(|source| Fault::Io { doing: "opening a parcel", source })
+}
+
+/// What may be lent at most.
+pub const LENT_BYTES: u64 = 2 * 1024 * 1024;
+/// Of one length for ever.
+const LENT_SEALS: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW);
+
+/// A memfd that is written again and again: pages that are used again cost a fifth of new ones.
+/// Lent only where the borrower may see, and change, all that will ever stand in it: ciphertext,
+/// to the keeper of just that.
+#[derive(Default)]
+pub struct Lender {
+    file: Option<File>,
+}
+
+impl Lender {
+    /// A memfd for a body of so many octets, to be written from its beginning and sent as it is.
+    /// It is forgotten until [`Lender::take_back`]: who never answered may still be reading.
+    pub fn lend(&mut self, bytes: u64) -> Result<Option<File>, Fault> {
+        if bytes > LENT_BYTES {
+            return Ok(None);
+        }
+        if let Some(file) = self.file.take() {
+            return Ok(Some(file));
+        }
+        let file = Parcel::create()?;
+        rustix::fs::ftruncate(&file, LENT_BYTES).map_err(Fault::io("making a lent parcel"))?;
+        fcntl_add_seals(&file, LENT_SEALS | SealFlags::SEAL)
+            .map_err(Fault::io("making a lent parcel"))?;
+        Ok(Some(file))
+    }
+
+    /// The borrower has answered.
+    pub fn take_back(&mut self, file: File) {
+        self.file = Some(file);
+    }
+
+    /// Gives its memory back.
+    pub fn rest(&mut self) {
+        self.file = None;
+    }
+
+    pub fn is_at_rest(&self) -> bool {
+        self.file.is_none()
     }
 }
 
@@ -137,5 +209,100 @@ pub mod bytes {
             }
         }
         deserializer.deserialize_byte_buf(Bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LENT_BYTES, Lender, Parcel};
+    use crate::{Channel, Fault};
+    use std::fs::File;
+    use std::io::Write;
+    use std::os::unix::fs::FileExt;
+    use std::time::Duration;
+
+    const SOON: Duration = Duration::from_secs(5);
+
+    #[test]
+    fn what_is_lent_is_no_sealed_parcel_and_the_other_way_round() {
+        let file = Lender::default().lend(5).unwrap().unwrap();
+        file.write_all_at(b"hello", 0).unwrap();
+        let (held, parcel) = ([file.into()], Parcel::Held { bytes: 5, place: 0 });
+        assert!(matches!(parcel.file(&held), Err(Fault::Malformed)));
+        let mut read = [0; 5];
+        parcel.lent(&held).unwrap().unwrap().read_exact_at(&mut read, 0).unwrap();
+        assert_eq!(&read, b"hello");
+        let mut held = Vec::new();
+        let sealed = Parcel::pack(vec![7; 10], 0, &mut held).unwrap();
+        assert!(sealed.lent(&held).unwrap().is_none());
+        assert!(Parcel::Inline(vec![7]).lent(&held).unwrap().is_none());
+    }
+
+    #[test]
+    fn what_only_looks_lent_is_refused() {
+        let says = |bytes: u64, held: File| {
+            Parcel::Held { bytes, place: 0 }.lent(&[held.into()]).map(|file| file.is_some())
+        };
+        let lent = || Lender::default().lend(1).unwrap().unwrap();
+        assert!(matches!(says(LENT_BYTES, lent()), Ok(true)));
+        assert!(matches!(says(LENT_BYTES + 1, lent()), Err(Fault::Malformed)));
+        // Of any length, of any kind: nobody waits for what a pipe or a disk may give.
+        assert!(matches!(says(1, Parcel::create().unwrap()), Ok(false)));
+        assert!(matches!(says(1, File::open("/proc/self/exe").unwrap()), Err(Fault::Malformed)));
+    }
+
+    #[test]
+    fn what_was_lent_is_used_again_once_it_is_back() {
+        let mut lender = Lender::default();
+        assert!(lender.lend(LENT_BYTES + 1).unwrap().is_none());
+        let first = lender.lend(3).unwrap().unwrap();
+        first.write_all_at(b"old", 0).unwrap();
+        let second = lender.lend(3).unwrap().unwrap();
+        let read = |file: &File| {
+            let mut octets = [0; 3];
+            file.read_exact_at(&mut octets, 0).unwrap();
+            octets
+        };
+        assert_eq!((read(&first), read(&second)), (*b"old", [0; 3]));
+        assert!(lender.is_at_rest());
+        lender.take_back(first);
+        assert_eq!(read(&lender.lend(3).unwrap().unwrap()), *b"old");
+    }
+
+    #[test]
+    fn a_body_behind_its_frame_comes_whole_and_no_octet_more() {
+        let body: Vec<u8> = (0..300_000u32).map(|number| number as u8).collect();
+        let (one, other) = Channel::pair().unwrap();
+        let sent = body.clone();
+        let sender = std::thread::spawn(move || {
+            one.send(1, &Parcel::Behind { bytes: sent.len() as u64 }, &[]).unwrap();
+            one.send_behind(&sent).unwrap();
+            one.send(2, &(), &[]).unwrap();
+            one
+        });
+        let parcel: Parcel = other.receive(Some(SOON)).unwrap().read().unwrap();
+        assert_eq!(parcel.len(), 300_000);
+        assert!(parcel.clone().open(&[]).is_err() && parcel.file(&[]).unwrap().is_none());
+        let mut read = vec![0; 300_000];
+        let mut at = 0;
+        while at < read.len() {
+            at += other.receive_behind(&mut read[at..], SOON).unwrap();
+        }
+        assert_eq!(read, body);
+        assert_eq!(other.receive(Some(SOON)).unwrap().call, 2);
+        let one = sender.join().unwrap();
+        one.send_behind(&[7; 100]).unwrap();
+        assert!(matches!(other.receive_behind(&mut [0; 99], SOON), Err(Fault::Malformed)));
+        drop(one);
+        assert!(matches!(other.receive_behind(&mut [0; 99], SOON), Err(Fault::Gone)));
+    }
+
+    #[test]
+    fn a_sealed_parcel_is_closed() {
+        let mut file = Parcel::create().unwrap();
+        file.write_all(b"octets").unwrap();
+        let mut copy = file.try_clone().unwrap();
+        Parcel::held(file, 6, &mut Vec::new()).unwrap();
+        assert!(copy.write_all(b"more").is_err());
     }
 }

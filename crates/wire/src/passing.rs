@@ -23,6 +23,10 @@ pub enum Path {
     Rewritten,
     /// None: this is a bounce on its way back. The address takes mail of the null sender only.
     Null,
+    /// To whoever spreads a list's mail, which makes a return path for each member.
+    List,
+    /// Nowhere: the address is a word about a subscription ([`crate::lists::word`]).
+    Word,
 }
 
 /// Ways on of one address.

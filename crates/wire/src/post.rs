@@ -49,7 +49,7 @@ pub struct Envelope {
 }
 
 /// What is done to the text just before it leaves.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Finish {
     /// Nothing: it is complete, or goes into a mailbox of this house.
     #[default]
@@ -58,6 +58,11 @@ pub enum Finish {
     Sign { domain: String },
     /// Sealed (ARC) with this domain's keys: mail of others that is passed on.
     Seal { domain: String },
+    /// Spread to the members of the list that it is for, whom this permit opens.
+    Spread { permit: [u8; 16] },
+    /// One member's copy: with the fields by which they leave the list (`link` empty: only by
+    /// mail), signed (DKIM) with this domain's keys.
+    Copy { domain: String, mail: String, link: String },
 }
 
 /// Where a leg goes.
@@ -65,6 +70,8 @@ pub enum Finish {
 pub enum Hop {
     /// Into mailboxes of this house.
     Here,
+    /// To the members of a list.
+    List,
     /// To the MX of this domain (A-label form, or an address literal in brackets).
     Domain(String),
     /// To one host: a tenant's smart host, or a gateway tenant's own server.
@@ -87,6 +94,7 @@ impl Hop {
     pub fn word(&self) -> String {
         match self {
             Self::Here => "here".to_owned(),
+            Self::List => "list".to_owned(),
             Self::Domain(domain) => format!("domain {domain}"),
             Self::Host { name, port, .. } => format!("host {name} {port}"),
         }
@@ -121,8 +129,8 @@ pub struct Outgoing {
     pub legs: Vec<Leg>,
 }
 
-/// From `dispatch` (a person's mail) and `edge` (mail that is passed on), over channels whose
-/// labels say for whom they may speak.
+/// From `dispatch` (a person's mail), `edge` (mail that is passed on) and `directory` (letters
+/// about lists), over channels whose labels say for whom they may speak.
 #[derive(Serialize, Deserialize)]
 pub enum FromSender {
     /// Answered by `Queued` when it is durable, or by `Full`, `Fault`.
@@ -173,6 +181,8 @@ pub enum Outcome {
     Failed { sent: u16, why: Why },
     /// The sender was told that it is late; nothing was tried.
     ToldLate,
+    /// Nothing was tried: another destination of the batch keeps this instance waiting.
+    Untried,
 }
 
 /// What a leg is handed over for.

@@ -14,8 +14,9 @@ pub enum ToSigner {
     Sign { server_name: Option<String>, scheme: u16, message: Vec<u8> },
     /// From `admin`: the certificate of the demo's own authority, PEM.
     Authority,
-    /// From `admin`: a certificate from elsewhere for our own host name, leaf first, and its key.
-    /// Answered by `Installed` or `NotInstalled`; none: our own authority's serves again.
+    /// From `admin`: a certificate from elsewhere, leaf first, and its key: for our own host name,
+    /// or for names of public pages. Answered by `Installed` or `NotInstalled`; none: our own
+    /// authority's serves the mail servers again.
     Install { chain: Vec<Vec<u8>>, pkcs8: Vec<u8> },
     /// From `dispatch` and `depart`: the keys that sign this domain's mail; answered by `MailKeys`,
     /// empty if it has none. `Refused`: they are another tenant's, or cannot be had now.
@@ -42,8 +43,10 @@ pub enum FromSigner {
     },
     Signature(Vec<u8>),
     Authority(String),
+    /// Until when, and for which names.
     Installed {
         not_after_ms: u64,
+        names: Vec<String>,
     },
     NotInstalled {
         expected: String,

@@ -2,7 +2,7 @@
 
 use super::asking::{Dns, Found};
 use super::spf::{self, Others};
-use super::wanted::{Topic, Wanted, word};
+use super::wanted::{Topic, Wanted};
 use super::words::{Gap, Todo, gap, purpose, todo};
 use mailauth::dmarc;
 use mailauth::spf::SpfResult;
@@ -21,7 +21,7 @@ pub enum State {
     Wrong,
     /// The DNS gave no answer.
     Unknown,
-    /// Absent, and mail goes well without it.
+    /// Absent, or somebody else's, and mail goes well without it.
     Advised,
 }
 
@@ -80,7 +80,7 @@ impl Report {
         let shown = |(wanted, checked): &(Wanted, Checked)| {
             json!({
                 "name": wanted.name,
-                "type": word(wanted.kind),
+                "type": wanted.word(),
                 "state": checked.state.word(),
                 "expected": wanted.value,
                 "found": checked.found,
@@ -117,9 +117,20 @@ pub fn check(
     gaps.extend(exchanges_elsewhere(dns, domain, host, &addresses));
     gaps.extend(senders(dns, domain, &addresses, allow));
     gaps.extend(policy_gaps(dns, domain));
+    let is_policy_host =
+        |one: &&Wanted| one.topic == Topic::Page && one.name.starts_with("mta-sts.");
+    let publishes = match wanted.iter().find(is_policy_host) {
+        Some(one) => page(dns, one) == GOOD,
+        None => false,
+    };
     let mut records = Vec::new();
     for one in wanted {
-        let checked = look(dns, domain, host, &addresses, &one);
+        let mut checked = look(dns, domain, host, &addresses, &one);
+        // Whoever publishes the policy elsewhere has an id of their own.
+        let is_old = checked.state == State::Good && !checked.found.contains(&one.value);
+        if one.topic == Topic::Sts && publishes && is_old {
+            (checked.state, checked.todo) = (State::Wrong, Some(Todo::Replace));
+        }
         records.push((one, checked));
     }
     let with_names = |address: IpAddr| (address, names_of(dns, address));
@@ -169,6 +180,7 @@ fn look(
         Topic::Dkim | Topic::DkimNext => dkim(&found, wanted),
         Topic::Dmarc => dmarc(dns, domain),
         Topic::Sts => versioned(&found, "v=STSv1", "id="),
+        Topic::Page => page(dns, wanted),
         Topic::TlsReports => versioned(&found, "v=TLSRPTv1", "rua="),
         Topic::Service => service(&records, host),
         Topic::NoService => service(&records, ""),
@@ -371,6 +383,21 @@ fn versioned(found: &[String], version: &str, tag: &str) -> Judged {
         [] => (State::Advised, Some(Todo::AddAdvised)),
         [one] if is_whole(one) => GOOD,
         _ => (State::Wrong, Some(Todo::Replace)),
+    }
+}
+
+/// A name of our pages leads to where our pages are.
+fn page(dns: &mut dyn Dns, wanted: &Wanted) -> Judged {
+    let ours = dns.addresses(wanted.value.trim_end_matches('.'));
+    let (Some(ours), Some(found)) = (ours, dns.addresses(&wanted.name)) else {
+        return (State::Unknown, Some(Todo::AskLater));
+    };
+    if found.is_empty() {
+        return (State::Advised, Some(Todo::AddAdvised));
+    }
+    match found.iter().all(|address| ours.contains(address)) {
+        true => GOOD,
+        false => (State::Advised, Some(Todo::OtherHost)),
     }
 }
 

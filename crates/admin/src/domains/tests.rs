@@ -2,13 +2,20 @@
 
 use super::asking::Dns;
 use super::check::{Report, check};
-use super::wanted::{Wanted, sts_policy, wanted};
+use super::wanted::{Ours, Topic, Wanted, sts_policy, wanted};
 use std::collections::HashMap;
 use wire::names::{Answer, Outcome, Record, RecordKind, Security};
+use wire::pages::{TransportMode, TransportPolicy};
 use wire::signer::MailRecord;
 
 const DOMAIN: &str = "kaede.example";
 const HOST: &str = "mx.sekisho.example";
+const PAGES: &str = "pages.sekisho.example";
+
+fn ours() -> Ours {
+    let transport = TransportPolicy::default();
+    Ours { host: HOST.to_owned(), pages: PAGES.to_owned(), transport }
+}
 
 /// Records by name and kind; names that were never heard of do not exist.
 #[derive(Clone, Default)]
@@ -103,15 +110,20 @@ fn keys() -> Vec<MailRecord> {
 /// Everything as `domain add` has said.
 fn as_told() -> Zone {
     let mut zone = Zone::of(&format!("{HOST} A 192.0.2.7\n{HOST} AAAA 2001:db8::7"));
-    for one in wanted(DOMAIN, HOST, &keys()) {
-        zone.put(&format!("{} {} {}", one.name, super::wanted::word(one.kind), one.value));
+    zone.put(&format!("{PAGES} A 192.0.2.8"));
+    for one in wanted(DOMAIN, &ours(), &keys()) {
+        zone.put(&match one.topic {
+            // The DNS follows the name.
+            Topic::Page => format!("{} A 192.0.2.8", one.name),
+            _ => format!("{} {} {}", one.name, one.word(), one.value),
+        });
     }
     zone
 }
 
 fn look(zone: &Zone, allow: &[&str]) -> Report {
     let allow: Vec<String> = allow.iter().map(|one| (*one).to_owned()).collect();
-    check(&mut zone.clone(), DOMAIN, HOST, wanted(DOMAIN, HOST, &keys()), &allow)
+    check(&mut zone.clone(), DOMAIN, HOST, wanted(DOMAIN, &ours(), &keys()), &allow)
 }
 
 /// What is not good: `name kind state`, then the gaps.
@@ -120,7 +132,7 @@ fn told(report: &Report) -> String {
     for (wanted, checked) in &report.records {
         if checked.state.word() != "good" {
             let name = wanted.name.strip_suffix(DOMAIN).unwrap().trim_end_matches('.');
-            let kind = super::wanted::word(wanted.kind);
+            let kind = wanted.word();
             told.push(format!("{name} {kind} {}", checked.state.word()).trim().to_owned());
         }
     }
@@ -135,13 +147,13 @@ fn told(report: &Report) -> String {
 fn case(zone: &Zone, expected: &str) {
     let report = look(zone, &[]);
     assert_eq!(told(&report), expected);
-    assert_eq!(report.is_wanting(), !expected.is_empty());
+    assert_eq!(report.is_wanting(), !expected.is_empty() && !expected.ends_with("advised"));
 }
 
 #[test]
 fn what_is_told_is_what_is_checked() {
     case(&as_told(), "");
-    let wanted = wanted(DOMAIN, HOST, &keys());
+    let wanted = wanted(DOMAIN, &ours(), &keys());
     let line = |topic: &str| {
         let found = wanted.iter().map(Wanted::json).find(|one| one["name"] == topic).unwrap();
         found["zone"].as_str().unwrap().to_owned()
@@ -157,13 +169,48 @@ fn what_is_told_is_what_is_checked() {
     let none = "_pop3._tcp.kaede.example. 3600 IN SRV 0 0 0 .";
     assert_eq!(line("_pop3._tcp.kaede.example"), none);
     assert!(wanted.iter().all(|one| !one.name.starts_with("sk1r")), "what rests is no news");
-    let policy = sts_policy(DOMAIN, HOST);
+    let policy = sts_policy(DOMAIN, &ours());
     let text = policy["text"].as_str().unwrap();
     assert!(text.starts_with("version: STSv1\r\nmode: testing\r\nmx: mx.sekisho.example\r\n"));
     assert_eq!(policy["url"], "https://mta-sts.kaede.example/.well-known/mta-sts.txt");
     for one in wanted.iter().map(Wanted::json) {
         assert!(one["for"]["ja"].as_str().unwrap() != one["for"]["en"].as_str().unwrap());
     }
+}
+
+#[test]
+fn pages_lead_here_and_the_policy_s_id_is_the_one_in_force() {
+    let zone = as_told();
+    let line = |ours: &Ours, name: &str| {
+        let all = wanted(DOMAIN, ours, &keys());
+        let found = all.iter().map(Wanted::json).find(|one| one["name"] == name).unwrap();
+        found["zone"].as_str().unwrap().to_owned()
+    };
+    let expected = "mta-sts.kaede.example. 3600 IN CNAME pages.sekisho.example.";
+    assert_eq!(line(&ours(), "mta-sts.kaede.example"), expected);
+    // Somebody else's settings for mail programs are advice, no fault.
+    let elsewhere = zone.clone().instead("autoconfig.kaede.example", RecordKind::A, "A 192.0.2.99");
+    let report = look(&elsewhere, &[]);
+    assert_eq!(told(&report), "autoconfig CNAME advised");
+    assert!(!report.is_wanting());
+    // The policy has changed, its record has not: senders go on believing the old one.
+    let enforced = Ours {
+        transport: TransportPolicy { mode: TransportMode::Enforce, ..TransportPolicy::default() },
+        ..ours()
+    };
+    let sts = "_mta-sts.kaede.example";
+    assert_ne!(line(&enforced, sts), line(&ours(), sts));
+    let all = wanted(DOMAIN, &enforced, &keys());
+    let report = check(&mut zone.clone(), DOMAIN, HOST, all, &[]);
+    assert_eq!(told(&report), "_mta-sts TXT wrong");
+    // Whoever publishes it elsewhere has an id of their own.
+    let theirs = zone.instead("mta-sts.kaede.example", RecordKind::A, "A 192.0.2.99");
+    let all = wanted(DOMAIN, &enforced, &keys());
+    let report = check(&mut theirs.clone(), DOMAIN, HOST, all, &[]);
+    assert_eq!(told(&report), "mta-sts CNAME advised");
+    // Without pages there is nothing to lead to.
+    let without = Ours { pages: String::new(), ..ours() };
+    assert!(wanted(DOMAIN, &without, &keys()).iter().all(|one| one.topic != Topic::Page));
 }
 
 #[test]
@@ -183,6 +230,9 @@ fn an_empty_zone_lacks_what_mail_needs() {
         "DkimNext advised",
         "Dmarc missing",
         "Sts advised",
+        "Page advised",
+        "Page advised",
+        "Page advised",
         "TlsReports advised",
         "Service advised",
         "Service advised",
@@ -342,7 +392,9 @@ fn keys_and_policies_are_read() {
         as_told().instead("_imap._tcp.kaede.example", RecordKind::Srv, "SRV 0 1 143 x.example.");
     case(&plain, "_imap._tcp SRV wrong");
     let sts = |text: &str| as_told().instead("_mta-sts.kaede.example", RecordKind::Txt, text);
-    case(&sts("TXT v=STSv1; id=20260101"), "");
+    case(&sts("TXT v=STSv1; id=20260101"), "_mta-sts TXT wrong");
+    let own = sts("TXT v=STSv1; id=20260101").without("mta-sts.kaede.example", RecordKind::A);
+    case(&own.with("mta-sts.kaede.example A 192.0.2.99"), "mta-sts CNAME advised");
     case(&sts("TXT v=STSv1"), "_mta-sts TXT wrong");
     let silent = as_told().failing(DOMAIN);
     assert!(told(&look(&silent, &[])).starts_with("MX unknown, TXT unknown"));
@@ -375,7 +427,7 @@ fn a_policy_from_above_counts() {
         let mut zone = Zone::of(&format!("{HOST} A 192.0.2.7\n_dmarc.kaede.example TXT {above}"));
         zone.put(&format!("{domain} MX 10 {HOST}."));
         zone.put(&format!("{domain} TXT v=spf1 mx -all"));
-        let report = check(&mut zone, domain, HOST, wanted(domain, HOST, &[]), &[]);
+        let report = check(&mut zone, domain, HOST, wanted(domain, &ours(), &[]), &[]);
         let codes: Vec<&str> = report.gaps.iter().map(|(gap, _)| gap.code()).collect();
         assert_eq!(codes.join(" "), expected, "{above}");
     };
@@ -403,7 +455,7 @@ fn hostile_records_are_looked_at_in_bounds() {
         zone.put(&format!("kaede.example MX 20 h{number}.example."));
     }
     let mut asked = zone.clone();
-    let report = check(&mut asked, DOMAIN, HOST, wanted(DOMAIN, HOST, &keys()), &[]);
+    let report = check(&mut asked, DOMAIN, HOST, wanted(DOMAIN, &ours(), &keys()), &[]);
     assert!(report.is_wanting());
     assert!(asked.asked < 3_000, "{}", asked.asked);
 }

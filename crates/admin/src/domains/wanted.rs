@@ -3,14 +3,13 @@
 use super::words::{Words, purpose};
 use serde_json::{Value, json};
 use wire::names::RecordKind;
+use wire::pages::{LABELS, TransportPolicy};
 use wire::signer::MailRecord;
 
 /// Octets of one character-string in a TXT record (RFC 1035 §3.3).
 const STRING_OCTETS: usize = 255;
 /// How long the records may be remembered: changes are seen within the hour.
 const TTL_SECONDS: u32 = 3_600;
-/// How long a sender remembers the MTA-STS policy: weeks, as RFC 8461 §10.2 advises.
-const STS_MAX_AGE_SECONDS: u32 = 1_209_600;
 /// The services that mail clients look for (RFC 6186 §3, RFC 8314 §5.1): name, priority, port. A
 /// port of zero says that there is no such service: nothing is read in the clear.
 const SERVICES: [(&str, u16, u16); 6] = [
@@ -32,6 +31,8 @@ pub enum Topic {
     DkimNext,
     Dmarc,
     Sts,
+    /// A name of our public pages; asked for as an address, published as another name for ours.
+    Page,
     TlsReports,
     Service,
     NoService,
@@ -63,7 +64,7 @@ impl Wanted {
         let Words { ja, en } = purpose(self.topic);
         json!({
             "name": self.name,
-            "type": word(self.kind),
+            "type": self.word(),
             "value": self.value,
             "zone": self.zone_line(),
             "needed": self.topic.is_needed(),
@@ -77,7 +78,12 @@ impl Wanted {
             RecordKind::Txt => strings(&self.value),
             _ => self.value.clone(),
         };
-        format!("{}. {TTL_SECONDS} IN {} {value}", self.name, word(self.kind))
+        format!("{}. {TTL_SECONDS} IN {} {value}", self.name, self.word())
+    }
+
+    /// The type that is published.
+    pub fn word(&self) -> &'static str {
+        if self.topic == Topic::Page { "CNAME" } else { word(self.kind) }
     }
 }
 
@@ -115,8 +121,20 @@ pub fn word(kind: RecordKind) -> &'static str {
     }
 }
 
-/// All records of a domain, in the order in which they are best made. `host`: our own name.
-pub fn wanted(domain: &str, host: &str, keys: &[MailRecord]) -> Vec<Wanted> {
+/// What is ours, for the records to lead to.
+#[derive(Clone, Debug)]
+pub struct Ours {
+    /// The name in MX records.
+    pub host: String,
+    /// The public pages' name; empty: there are none.
+    pub pages: String,
+    /// What this domain asks of those who send to it.
+    pub transport: TransportPolicy,
+}
+
+/// All records of a domain, in the order in which they are best made.
+pub fn wanted(domain: &str, ours: &Ours, keys: &[MailRecord]) -> Vec<Wanted> {
+    let Ours { host, pages, transport } = ours;
     let text =
         |topic, name: String, value: String| Wanted::new(topic, name, RecordKind::Txt, value);
     let mx = format!("10 {host}.");
@@ -128,8 +146,19 @@ pub fn wanted(domain: &str, host: &str, keys: &[MailRecord]) -> Vec<Wanted> {
     let reports = format!("mailto:postmaster@{domain}");
     let dmarc = format!("v=DMARC1; p=quarantine; rua={reports}");
     all.push(text(Topic::Dmarc, format!("_dmarc.{domain}"), dmarc));
-    let sts = format!("v=STSv1; id={};", policy_id(host));
+    let sts = format!("v=STSv1; id={};", transport.id(host));
     all.push(text(Topic::Sts, format!("_mta-sts.{domain}"), sts));
+    if !pages.is_empty() {
+        // RFC 8461 §8.2 lets the policy's host be another name for ours.
+        let page = |label: &str| (format!("{label}.{domain}"), format!("{pages}."));
+        all.extend(
+            LABELS
+                .into_iter()
+                .rev()
+                .map(page)
+                .map(|(name, value)| Wanted::new(Topic::Page, name, RecordKind::A, value)),
+        );
+    }
     let reports = format!("v=TLSRPTv1; rua={reports}");
     all.push(text(Topic::TlsReports, format!("_smtp._tls.{domain}"), reports));
     all.extend(SERVICES.map(|(service, priority, port)| {
@@ -158,29 +187,21 @@ pub fn key_json(one: &MailRecord) -> Value {
     let wanted = key(one);
     json!({
         "name": wanted.name,
-        "type": word(wanted.kind),
+        "type": wanted.word(),
         "value": wanted.value,
         "zone": wanted.zone_line(),
     })
 }
 
-/// The policy that the owner's web server gives (RFC 8461 §3.2). `testing` first: mail goes on
-/// arriving while reports show who would have failed.
-pub fn sts_policy(domain: &str, host: &str) -> Value {
-    let Words { ja, en } = super::words::STS_POLICY;
+/// The MTA-STS policy, and who publishes it.
+pub fn sts_policy(domain: &str, ours: &Ours) -> Value {
+    let is_here = !ours.pages.is_empty();
+    let Words { ja, en } = if is_here { super::words::STS_HERE } else { super::words::STS_POLICY };
     json!({
         "url": format!("https://mta-sts.{domain}/.well-known/mta-sts.txt"),
-        "text": sts_text(host),
+        "mode": ours.transport.mode.word(),
+        "max_age": ours.transport.max_age_seconds,
+        "text": ours.transport.text(&ours.host),
         "for": { "ja": ja, "en": en },
     })
-}
-
-fn sts_text(host: &str) -> String {
-    format!("version: STSv1\r\nmode: testing\r\nmx: {host}\r\nmax_age: {STS_MAX_AGE_SECONDS}\r\n")
-}
-
-/// Changes when the policy does (RFC 8461 §3.1): FNV-1a of its text; nobody gains by a collision.
-fn policy_id(host: &str) -> String {
-    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    format!("{:016x}", sts_text(host).bytes().fold(0xcbf2_9ce4_8422_2325, step))
 }

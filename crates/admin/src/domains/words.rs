@@ -24,6 +24,11 @@ pub const STS_POLICY: Words = words(
     "The policy that asks senders to encrypt. Publish this text at this URL, from a web server of yours with a valid certificate. Once the reports show no trouble, set mode to enforce and change the id in _mta-sts.",
 );
 
+pub const STS_HERE: Words = words(
+    "送信側に暗号化を求める方針です。mta-sts の名前を当サービスへ向け、その名前の証明書を `certificate install` で入れれば、この URL で当サービスが公開します。報告に問題がなくなれば `domain set DOMAIN --mta-sts enforce` にして、_mta-sts の新しい id を登録してください。",
+    "The policy that asks senders to encrypt. Once the name mta-sts leads here and its certificate is brought by `certificate install`, it is published at this URL for you. When the reports show no trouble, run `domain set DOMAIN --mta-sts enforce` and publish the new id in _mta-sts.",
+);
+
 pub const NO_KEYS: Words = words(
     "署名鍵を用意できませんでした。あとで `domain keys` を実行してください。",
     "The signing keys could not be made now. Run `domain keys` later.",
@@ -52,8 +57,12 @@ pub fn purpose(topic: Topic) -> Words {
             "Receivers quarantine what passes neither SPF nor DKIM, and report it.",
         ),
         Topic::Sts => words(
-            "MTA-STS の方針があることを示します。方針の文面も公開してください。",
-            "Says that there is an MTA-STS policy. Publish the policy text as well.",
+            "MTA-STS の方針があることを示します。方針を変えると id も変わります。",
+            "Says that there is an MTA-STS policy. Its id changes with the policy.",
+        ),
+        Topic::Page => words(
+            "当サービスのページへの別名。メールソフトの自動設定と MTA-STS の方針を、ここで公開します。",
+            "Another name for our pages: settings for mail programs and the MTA-STS policy are published there.",
         ),
         Topic::TlsReports => words(
             "暗号化に失敗した配送の報告を受け取るため。",

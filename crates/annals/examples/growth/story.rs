@@ -1,7 +1,7 @@
-//! An invented house: mail comes, people sign in and read, processes live and die. What it says
+//! An invented house: mail comes, people sign in, read and write, processes live and die. What it says
 //! is what the compartments would; the same number always tells the same story.
 
-use evidence::{Body, Delivery, Released, Word, month_of};
+use evidence::{Body, Delivery, Queued, Released, Word, month_of};
 use std::collections::VecDeque;
 use terms::{ConnectionId, GrantId, InstanceId, Kind, MessageId, TenantId, UserId, Verdict};
 
@@ -12,12 +12,13 @@ pub const PEOPLE: u64 = 50;
 pub const BEGIN_MS: u64 = 1_767_225_600_000;
 
 /// The authors, and the processes that they are.
-pub const AUTHORS: [(Kind, InstanceId); 5] = [
+pub const AUTHORS: [(Kind, InstanceId); 6] = [
     (Kind::Warden, InstanceId([0xa0; 6])),
     (Kind::Gate, InstanceId([0xa1; 6])),
     (Kind::Mailbox, InstanceId([0xa2; 6])),
     (Kind::Identity, InstanceId([0xa3; 6])),
     (Kind::Vault, InstanceId([0xa4; 6])),
+    (Kind::Post, InstanceId([0xa5; 6])),
 ];
 
 pub struct Story {
@@ -72,7 +73,8 @@ impl Story {
         while self.ready.is_empty() {
             match self.draw(10) {
                 0..=4 => self.mail_comes(),
-                5..=8 => self.somebody_reads(),
+                5..=7 => self.somebody_reads(),
+                8 => self.somebody_writes(),
                 _ => self.ready.push_back((Kind::Warden, Body::Heartbeat {})),
             }
         }
@@ -163,5 +165,32 @@ impl Story {
             self.ready.push_back((Kind::Vault, body));
         }
         self.stop(instance);
+    }
+
+    fn somebody_writes(&mut self) {
+        let (place, person) = (self.draw(TENANTS), self.draw(PEOPLE));
+        let (tenant, user) = (tenant(place), user(place, person));
+        let access = self.start(Kind::Access, None);
+        self.connection(access, "submissions");
+        let protocol = Word::new("smtp");
+        let sign_in = Body::SignIn {
+            instance: access,
+            protocol,
+            ok: true,
+            tenant: Some(tenant),
+            user: Some(user),
+        };
+        self.ready.push_back((Kind::Identity, sign_in));
+        let dispatch = self.start(Kind::Dispatch, Some(access));
+        let scanner = self.start(Kind::Scanner, Some(dispatch));
+        // Some hand in nothing, or what is refused.
+        let count = self.draw(4);
+        let letter = |message| Queued { message, user, recipients: 2, bytes: 4_000 };
+        let messages: Vec<Queued> = (0..count).map(|_| letter(MessageId(self.id()))).collect();
+        if !messages.is_empty() {
+            self.ready
+                .push_back((Kind::Post, Body::Queue { instance: dispatch, tenant, messages }));
+        }
+        [scanner, dispatch, access].into_iter().for_each(|instance| self.stop(instance));
     }
 }

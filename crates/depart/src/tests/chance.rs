@@ -62,7 +62,7 @@ fn fuzz_remotes() {
     let limits = Limits {
         answer: Duration::from_millis(100),
         piece: Duration::from_secs(5),
-        ..Limits::default()
+        ..super::impatient()
     };
     let house = settle_with(plan, limits);
     for _ in 0..20 * factor {

@@ -69,10 +69,89 @@ fn hosts_that_are_silent_together() {
         plan.at(name, remote);
     }
     let answer = std::time::Duration::from_millis(300);
-    let limits = Limits { answer, attempt: answer, ..Limits::default() };
+    let limits = Limits { answer, attempt: answer, ..super::impatient() };
     let house = settle_with(plan, limits);
     assert_eq!(house.carry(&[Letter::out(&["a@there.example"])]), [format!("1.0 {UNREACHABLE}")]);
     assert_eq!(house.seen.lock().unwrap().dialled.len(), 1);
+}
+
+/// Letters to other places in one batch go back untried, long before the silent one is given up;
+/// none of them goes twice, and none is kept waiting by who says nothing.
+#[test]
+fn who_is_silent_keeps_nobody_else_waiting() {
+    use std::time::{Duration, Instant};
+    let ways: [(&str, Way); 5] = [
+        ("greet", |_, line| after(line, "greet", "(silence)")),
+        ("EHLO", |_, line| after(line, "EHLO", "(silence)")),
+        ("RCPT", |_, line| after(line, "RCPT", "(silence)")),
+        (".", |_, line| after(line, ".", "(silence)")),
+        ("QUIT", |_, line| after(line, "QUIT", "(silence)")),
+    ];
+    for (silent_after, way) in ways {
+        let slow = Remote::that(way);
+        let quick = Remote::polite();
+        let mut plan = Plan::default().with("slow.example", "mx.slow.example", &slow);
+        plan.mx("quick.example", &[(10, "mx.quick.example")]);
+        plan.at("mx.quick.example", &quick);
+        let limits = Limits {
+            answer: Duration::from_secs(3),
+            stall: Duration::from_millis(100),
+            ..super::impatient()
+        };
+        let house = settle_with(plan, limits);
+        let to = |number, address: &str| Letter::out(&[address]).numbered(number);
+        let letters = [to(1, "a@slow.example"), to(2, "b@quick.example"), to(3, "c@slow.example")];
+        let begun = Instant::now();
+        house.hand_over(&letters);
+        let first = match silent_after {
+            "QUIT" => house.outcomes(3),
+            _ => house.outcomes(1),
+        };
+        assert_eq!(first.last().unwrap(), "2.0 untried", "{silent_after}");
+        assert!(begun.elapsed() < Duration::from_millis(1_500), "{silent_after}");
+        if silent_after != "QUIT" {
+            let mut rest = house.outcomes(2);
+            rest.sort();
+            assert!(rest[0].starts_with("1.0 later") && rest[1].starts_with("3.0 "), "{rest:?}");
+        }
+        assert!(quick.texts().is_empty(), "{silent_after}");
+    }
+}
+
+/// A connection that took letters takes those of the next batch; one that was closed meanwhile
+/// costs no letter anything.
+#[test]
+fn who_is_visited_again_soon() {
+    let limits = Limits { keep: std::time::Duration::from_secs(5), ..super::impatient() };
+    let polite = Remote::polite();
+    let plan = Plan::default().with("there.example", "mx.there.example", &polite);
+    let house = settle_with(plan, limits);
+    for number in 1..4 {
+        let letter = Letter::out(&["a@there.example"]).numbered(number);
+        assert_eq!(house.carry(&[letter]), [format!("{number}.0 sent 1")]);
+    }
+    assert_eq!(house.seen.lock().unwrap().dialled.len(), 1);
+    assert_eq!(polite.texts().len(), 3);
+    let closes = Remote::that(|n, line| after(line, "RCPT TO:<b", "(close)").filter(|_| n == 0));
+    let plan = Plan::default().with("there.example", "mx.there.example", &closes);
+    let house = settle_with(plan, limits);
+    for (number, address) in [(1, "a@there.example"), (2, "b@there.example")] {
+        let letter = Letter::out(&[address]).numbered(number);
+        assert_eq!(house.carry(&[letter]), [format!("{number}.0 sent 1")]);
+    }
+    assert_eq!(house.seen.lock().unwrap().dialled.len(), 2);
+    assert_eq!(closes.texts().len(), 2);
+    // When its time is over it hears a goodbye.
+    let limits = Limits { keep: std::time::Duration::from_millis(100), ..limits };
+    let polite = Remote::polite();
+    let plan = Plan::default().with("there.example", "mx.there.example", &polite);
+    let house = settle_with(plan, limits);
+    house.carry(&[Letter::out(&["a@there.example"])]);
+    std::thread::sleep(std::time::Duration::from_millis(400));
+    assert!(polite.said().ends_with("QUIT\r\n"), "{}", polite.said());
+    let again = Letter::out(&["a@there.example"]).numbered(2);
+    assert_eq!(house.carry(&[again]), ["2.0 sent 1"]);
+    assert_eq!(house.seen.lock().unwrap().dialled.len(), 2);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 // Two tests play it, neither needs all of it.
 #![allow(dead_code)]
 
+pub mod lists;
 pub mod remote;
 pub mod signing;
 
@@ -59,6 +60,8 @@ pub struct Seen {
     pub reports: Vec<String>,
     pub rests: Vec<Envelope>,
     pub queued: Vec<(MessageId, Envelope, String)>,
+    /// What the directory was asked about lists.
+    pub lists: Vec<wire::lists::Question>,
     pub heard: Vec<String>,
     pub listened: bool,
 }
@@ -207,7 +210,13 @@ impl<T> Neighbourhood<T> {
         play_post(post.clone(), transit.clone(), seen.clone(), (tell_end, tell_idle), plan.queued);
         let kept = (plan.evidence, plan.credential);
         play_vault(join(&control, Kind::Vault), transit.clone(), seen.clone(), kept);
-        play_directory(join(&control, Kind::Directory), people.clone(), signing, plan.source);
+        play_directory(
+            join(&control, Kind::Directory),
+            people.clone(),
+            signing,
+            plan.source,
+            seen.clone(),
+        );
         play_mailbox(join(&control, Kind::Mailbox), people, seen.clone(), plan.kept);
         play_names(join(&control, Kind::Names), plan.records, seen.clone());
         play_fetch(join(&control, Kind::Fetch), plan.policies, seen.clone());
@@ -259,6 +268,7 @@ pub fn short(outcome: &Outcome) -> String {
         }
         Outcome::Failed { sent, why: because } => format!("failed sent {sent}: {}", why(because)),
         Outcome::ToldLate => "told late".to_owned(),
+        Outcome::Untried => "untried".to_owned(),
     }
 }
 
@@ -386,17 +396,22 @@ fn play_post(
                     let _ = tell_end.send((message, leg, outcome));
                 }
                 FromDepart::Queue(outgoing) => {
-                    let whose = |class| (TENANT, SENDER, outgoing.message, class);
-                    let leg = &outgoing.legs[0].envelope;
-                    let plain = open(&transit, whose(seal::Class::Summary), leg, &frame);
+                    let whose = |class| (TENANT, outgoing.user, outgoing.message, class);
                     let text = open(&transit, whose(seal::Class::Body), &outgoing.body, &frame);
-                    assert_eq!((outgoing.tenant, outgoing.user), (TENANT, SENDER));
-                    let envelope: Envelope = postcard::from_bytes(&plain).unwrap();
-                    assert_eq!(outgoing.legs[0].route.0, [envelope.hop.word().len() as u8; 16]);
+                    // Copies of a list's are in nobody's name.
+                    assert_eq!(outgoing.tenant, TENANT);
+                    assert!(outgoing.user == SENDER || outgoing.user == UserId([0; 8]));
                     let answer = queued();
                     if answer == wire::post::ToSender::Queued {
                         let text = String::from_utf8(text).unwrap();
-                        seen.lock().unwrap().queued.push((outgoing.message, envelope, text));
+                        for leg in &outgoing.legs {
+                            let plain =
+                                open(&transit, whose(seal::Class::Summary), &leg.envelope, &frame);
+                            let envelope: Envelope = postcard::from_bytes(&plain).unwrap();
+                            assert_eq!(leg.route.0, [envelope.hop.word().len() as u8; 16]);
+                            let all = &mut seen.lock().unwrap().queued;
+                            all.push((outgoing.message, envelope, text.clone()));
+                        }
                     }
                     let answer = post.send(frame.call, &answer, &[]);
                     answer.unwrap();
@@ -502,6 +517,7 @@ fn play_directory(
     people: People,
     signing: Ed25519KeyPair,
     source: Option<IpAddr>,
+    seen: Arc<Mutex<Seen>>,
 ) {
     thread::spawn(move || {
         while let Ok(frame) = channel.receive(None) {
@@ -537,6 +553,11 @@ fn play_directory(
                         None => Stated::Foreign,
                     };
                     directory::ToDepart::Stated(stated)
+                }
+                directory::FromDepart::List(question) => {
+                    let answer = lists::answer(&question);
+                    seen.lock().unwrap().lists.push(question);
+                    directory::ToDepart::List(answer)
                 }
                 directory::FromDepart::Routes(words) => {
                     let token = |word: &String| [word.len() as u8; 16];

@@ -5,7 +5,7 @@ use super::{Neighbourhood, Plan, settle};
 use terms::{Finding, Verdict};
 use wire::dispatch::{FromAccess, ToAccess};
 use wire::mailbox::State;
-use wire::post::{AtEnd, Hop};
+use wire::post::{AtEnd, Finish, Hop};
 
 const HEAD: &str = "From: Aoi <aoi@example.jp>\r\nTo: x@far.example\r\nSubject: hi\r\n\
     Date: Sun, 29 Nov 2026 12:00:00 +0900\r\nMessage-ID: <1@example.jp>\r\n";
@@ -381,4 +381,32 @@ fn whose_mail_comes_back_is_looked_at() {
     assert_eq!(around.left()[0].outgoing.hold.unwrap().then, AtEnd::Return);
     let seen = around.seen.lock().unwrap();
     assert_eq!(seen.journeys[0].reasons, ["outgoing.held", "outgoing.returns.many"]);
+}
+
+#[test]
+fn a_list_is_posted_to_by_whoever_may() {
+    let around = settle(Plan::default());
+    let token = "a".repeat(39);
+    let asked = |to: &str| around.ask(&FromAccess::To(to.to_owned()), &[]);
+    check(&asked("Ours+x@example.jp"), "yes");
+    check(&asked("theirs@example.jp"), "550 5.7.2 you may not post to this list");
+    check(&asked(&format!("unsubscribe-{token}@example.jp")), "yes");
+    check(&asked(&format!("bounce-{token}@example.jp")), "550 5.7.1");
+    let hand_in = |to: &[&str], text: &str| around.hand_in("aoi@example.jp", to, text);
+    check(&hand_in(&["ours@example.jp", "ben@example.jp"], &whole("")), "queued: ");
+    let spread = &around.left()[0].envelopes[0];
+    let found = (&spread.hop, &spread.finish, spread.recipients[0].address.as_str());
+    assert_eq!(found, (&Hop::List, &Finish::Spread { permit: [9; 16] }, "ours@example.jp"));
+    assert_eq!(around.left()[0].envelopes[1].finish, Finish::AsItIs);
+    let word = format!("unsubscribe-{token}@example.jp");
+    check(&hand_in(&[&word], &whole("")), "queued: ");
+    assert_eq!(around.left()[1].envelopes[0].hop, Hop::List);
+    // Not by a program, not too large, and not to others' lists.
+    let machine = whole("Auto-Submitted: auto-generated\r\n");
+    check(&hand_in(&["ours@example.jp"], &machine), "550 5.7.1 a mailing list takes no mail");
+    check(&hand_in(&["ben@example.jp"], &machine), "queued: ");
+    let large = whole(&format!("X-Long: {}\r\n", "x".repeat(900)));
+    check(&hand_in(&["ours@example.jp"], &large), "552 5.3.4 ");
+    check(&hand_in(&["ben@example.jp", "theirs@example.jp"], &whole("")), "550 5.7.2");
+    assert_eq!(around.left().len(), 3);
 }

@@ -319,7 +319,24 @@ fn play_directory(
                 },
                 FromDispatch::Address(address) => {
                     let found = known.iter().find(|(known, ..)| *known == address);
+                    let onward = lists(&address);
                     ToDispatch::Stated(match found {
+                        _ if !onward.is_empty() => {
+                            let statement = Statement {
+                                onward,
+                                transit: Some(public.clone()),
+                                absence: None,
+                                address: address.clone(),
+                                tenant: TENANT,
+                                recipients: Vec::new(),
+                                settings: TenantSettings::default(),
+                                issued_ms: 0,
+                                valid_until_ms: u64::MAX,
+                            };
+                            let statement = postcard::to_stdvec(&statement).unwrap();
+                            let (statement, signature) = signed(STATEMENT_DOMAIN, statement);
+                            Stated::Known { statement, signature }
+                        }
                         Some((_, tenant, person)) => {
                             let statement = Statement {
                                 onward: Vec::new(),
@@ -350,6 +367,18 @@ fn play_directory(
                     let since = if asked.len() % 2 == 1 { person } else { network };
                     ToDispatch::FirstSeen(Some(since))
                 }
+                FromDispatch::List(question) => {
+                    use wire::lists::{Answer, May, Question};
+                    let answer = match question {
+                        Question::MayPost { list, author: None, bytes } => match list.as_str() {
+                            "ours@example.jp" if bytes > 1_000 => May::TooLarge { limit: 1_000 },
+                            "ours@example.jp" => May::Yes { permit: [9; 16] },
+                            _ => May::No,
+                        },
+                        other => panic!("{other:?}"),
+                    };
+                    ToDispatch::List(Answer::May(answer))
+                }
                 FromDispatch::Routes(words) => {
                     let tokens = words.iter().map(|word| [word.len() as u8; 16]).collect();
                     seen.lock().unwrap().routed.extend(words);
@@ -359,6 +388,18 @@ fn play_directory(
             channel.send(frame.call, &answer, &[]).unwrap();
         }
     });
+}
+
+/// Two lists, and words about a subscription.
+fn lists(address: &str) -> Vec<directory::Onward> {
+    use directory::Path::{List, Word};
+    let path = match address {
+        "ours@example.jp" | "theirs@example.jp" => List,
+        _ if wire::lists::word(address).is_some() => Word,
+        _ => return Vec::new(),
+    };
+    let (user, to) = (UserId([0; 8]), address.to_owned());
+    vec![directory::Onward { user, to, hop: wire::post::Hop::List, path }]
 }
 
 /// The public half of the played signer's key, for whoever verifies.
@@ -446,7 +487,10 @@ fn play_scanner(channel: Channel, seen: Arc<Mutex<Seen>>, findings: Vec<Finding>
                 forged: Vec::new(),
                 summary: postcard::to_stdvec(&mime::summarise(&message)).unwrap(),
                 trace_digests: vec![[5; 32]],
-                header: None,
+                header: Some(wire::scanner::Header {
+                    is_automatic: message.windows(14).any(|part| part == b"Auto-Submitted"),
+                    ..Default::default()
+                }),
                 micros: 1,
             };
             seen.lock().unwrap().scanned.push(message);

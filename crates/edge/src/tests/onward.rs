@@ -24,6 +24,8 @@ fn shown(envelope: &Envelope) -> String {
         Finish::AsItIs => "as it is".to_owned(),
         Finish::Sign { domain } => format!("signed {domain}"),
         Finish::Seal { domain } => format!("sealed {domain}"),
+        Finish::Spread { permit } => format!("spread {}", permit[0]),
+        Finish::Copy { domain, .. } => format!("copy {domain}"),
     };
     format!("<{}> {} -> {} {finish}", envelope.from, to.join(" "), envelope.hop.word())
 }

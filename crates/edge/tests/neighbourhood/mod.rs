@@ -45,6 +45,8 @@ pub enum Scanner {
     Lies(Vec<(u64, u64)>, String),
     /// Reads this header and finds this.
     Reads(Header, Vec<Finding>),
+    /// Reads this header and has proven this.
+    Proves(Header, policy::Authentication),
 }
 
 #[derive(Default)]
@@ -65,6 +67,8 @@ pub struct Seen {
     /// Calls off charter.
     pub heard: Vec<String>,
     pub listened: bool,
+    /// What the directory was asked about lists.
+    pub lists: Vec<wire::lists::Question>,
 }
 
 pub struct Neighbourhood<T> {
@@ -148,7 +152,8 @@ impl<T> Neighbourhood<T> {
         play_names(join(&control, Kind::Names));
         let transit = Transit::new();
         let customers = customers::Customers::new(plan.customers, control.clone(), seen.clone());
-        play_directory(join(&control, Kind::Directory), pair, transit.clone(), customers);
+        let directory = join(&control, Kind::Directory);
+        play_directory(directory, pair, transit.clone(), (seen.clone(), customers));
         play_post(join(&control, Kind::Post), seen.clone(), transit, plan.queued);
         if plan.mailbox_dies_first {
             drop(join(&control, Kind::Mailbox));
@@ -307,7 +312,7 @@ fn play_directory(
     channel: Channel,
     pair: Ed25519KeyPair,
     transit: Transit,
-    customers: customers::Customers,
+    (seen, customers): (Arc<Mutex<Seen>>, customers::Customers),
 ) {
     let person = |number: u8| directory::Recipient {
         user: UserId([number; 8]),
@@ -354,6 +359,26 @@ fn play_directory(
                     let (local, sender) = from.split_once('@').unwrap_or((from.as_str(), ""));
                     let path = format!("SRS0=hash=tt={sender}={local}@{domain}");
                     directory::ToEdge::ReturnPath(Some(path))
+                }
+                directory::FromEdge::List(question) => {
+                    use wire::lists::{Answer, May, Question};
+                    let answer = match &question {
+                        Question::MayPost { author, bytes, .. } => Answer::May(match author {
+                            Some(author) if author == "a@sender.example" && *bytes > 1_000 => {
+                                May::TooLarge { limit: 1_000 }
+                            }
+                            Some(author) if author == "a@sender.example" => {
+                                May::Yes { permit: [9; 16] }
+                            }
+                            _ => May::No,
+                        }),
+                        Question::Unsubscribe { address } if address.contains("-bbb") => {
+                            Answer::Unknown
+                        }
+                        _ => Answer::Done,
+                    };
+                    seen.lock().unwrap().lists.push(question);
+                    directory::ToEdge::List(answer)
                 }
                 directory::FromEdge::Address(address) => {
                     let many = address.strip_prefix("many").and_then(|rest| rest.split_once('@'));
@@ -507,6 +532,10 @@ fn play_scanner(channel: Channel, seen: Arc<Mutex<Seen>>, scanner: Scanner) {
                 Scanner::Reads(header, findings) => {
                     found.header = Some(header.clone());
                     found.findings = findings.clone();
+                }
+                Scanner::Proves(header, facts) => {
+                    found.header = Some(header.clone());
+                    found.authentication = postcard::to_stdvec(facts).unwrap();
                 }
                 Scanner::Retires => {}
             }

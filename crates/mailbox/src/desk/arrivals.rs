@@ -6,7 +6,7 @@ use crate::gather::Gathered;
 use crate::store::Whose;
 use compartment::now_ms;
 use std::time::Instant;
-use terms::{InstanceId, Kind};
+use terms::{InstanceId, Kind, Verdict};
 use wire::mailbox::{FromEdge, Journey, State, ToEdge};
 use wire::{Frame, Label, Peer};
 
@@ -70,6 +70,9 @@ impl Desk {
                 };
                 let (instance, now) = (label.instance, now_ms());
                 let (batches, journeys) = (arrival.batches, arrival.journeys);
+                // What a depart brings was judged when it was handed in.
+                let judged = journeys.iter().filter(|_| label.kind == Kind::Edge);
+                let verdicts: Vec<Verdict> = judged.map(|one| one.verdict).collect();
                 let kept = match label.kind {
                     Kind::Depart => self.store.keep_once(instance, batches, journeys, now),
                     _ => self.store.keep(instance, &batches, &journeys, now),
@@ -77,6 +80,7 @@ impl Desk {
                 match kept {
                     Ok(answer) => {
                         if matches!(answer, ToEdge::Kept) {
+                            self.judged.add(&verdicts);
                             self.gather.staged(peer);
                         }
                         self.owe(peer, call, Owed::Edge(answer));

@@ -1,15 +1,41 @@
 //! What is handed to a `depart` is told to the vault first: it opens that, for that instance, and
 //! nothing else.
 
-use super::{Carried, Desk, Idle, Owed};
+use super::carrying::Carried;
+use super::{Desk, Idle, Owed};
 use crate::Fault;
 use std::os::fd::OwnedFd;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use terms::{MessageId, TenantId, UserId};
-use wire::Peer;
 use wire::control::Report;
-use wire::post::{Load, Outgoing, ToDepart, ToSender};
+use wire::post::{FromSender, Load, Outgoing, ToDepart, ToSender};
 use wire::vault::FromPost;
+use wire::{Frame, Peer};
+
+/// The largest letter of the house's own, and how many leave in ten minutes: more than the largest
+/// list has members who leave it at once, and too few to write to strangers with.
+const LETTER_BYTES: u64 = 16 * 1024;
+const LETTERS: u32 = 1_000;
+const LETTERS_TIME: Duration = Duration::from_secs(10 * 60);
+const NOBODY: UserId = UserId([0; 8]);
+
+/// Letters of the directory's since then.
+#[derive(Default)]
+pub(super) struct Letters {
+    since: Option<Instant>,
+    many: u32,
+}
+
+impl Letters {
+    /// Counts one more, if there may be one.
+    fn may(&mut self, now: Instant) -> bool {
+        if self.since.is_none_or(|since| now.duration_since(since) > LETTERS_TIME) {
+            *self = Self { since: Some(now), many: 0 };
+        }
+        self.many = self.many.saturating_add(1);
+        self.many <= LETTERS
+    }
+}
 
 /// A batch on its way to whoever carries it.
 pub(super) struct Batch {
@@ -31,7 +57,10 @@ impl Desk {
         if person.is_some_and(|person| person != (outgoing.tenant, outgoing.user)) {
             return Err(wire::Fault::Malformed);
         }
-        match self.store.queue(outgoing, held) {
+        let Some(instance) = self.hub.label(peer).map(|label| label.instance) else {
+            return Ok(());
+        };
+        match self.store.queue((outgoing, instance), held) {
             Ok(answer) => self.owe(peer, call, Owed::Sender(answer)),
             Err(Fault::Parcel(fault)) => {
                 self.failed(&Fault::Parcel(wire::Fault::Malformed));
@@ -43,6 +72,23 @@ impl Desk {
             }
         }
         Ok(())
+    }
+
+    /// The directory writes letters about lists: small ones, to one place each, in nobody's name,
+    /// and not many. What else it would send is no question of its own.
+    pub(super) fn answer_directory(&mut self, peer: Peer, frame: Frame) -> Result<(), wire::Fault> {
+        let FromSender::Queue(outgoing) = frame.read()? else {
+            return Err(wire::Fault::Malformed);
+        };
+        let is_to_one = matches!(outgoing.legs.as_slice(), [leg] if leg.recipients == 1);
+        if !is_to_one || outgoing.size > LETTER_BYTES || outgoing.user != NOBODY {
+            return Err(wire::Fault::Malformed);
+        }
+        if !self.letters.may(Instant::now()) {
+            let _ = self.hub.send(peer, frame.call, &ToSender::Full, Vec::new());
+            return Ok(());
+        }
+        self.queue(peer, frame.call, (&outgoing, &frame.descriptors), None)
     }
 
     /// A vault that was started anew knows nothing of what is in hand: it is told again.
@@ -115,5 +161,19 @@ impl Desk {
         if self.hub.send(peer, 0, &batch, descriptors).is_err() {
             self.gone(peer);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LETTERS, LETTERS_TIME, Letters};
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn letters_of_the_directory_are_few() {
+        let (mut letters, now) = (Letters::default(), Instant::now());
+        assert!((0..LETTERS).all(|_| letters.may(now)));
+        assert!(!letters.may(now + LETTERS_TIME));
+        assert!(letters.may(now + LETTERS_TIME + Duration::from_secs(1)));
     }
 }

@@ -5,6 +5,8 @@ use crate::table::{Table, is_over, seconds};
 use compartment::now_ms;
 use terms::{MessageId, TenantId};
 use wire::Peer;
+use wire::control::Report;
+use wire::metrics::Measure;
 use wire::post::*;
 
 impl Desk {
@@ -99,6 +101,23 @@ impl Desk {
             },
             None => ToAdmin::NoSuch,
         }
+    }
+
+    /// For whoever watches the house.
+    pub(super) fn tell_counts(&mut self) {
+        let Status { messages, legs, held, delayed, leaving, unreachable, bytes, .. } =
+            self.status();
+        let ready = legs.saturating_sub(held + delayed + leaving);
+        let states = [("ready", ready), ("held", held), ("delayed", delayed), ("leaving", leaving)];
+        let single = [
+            (Measure::QueueMessages, messages),
+            (Measure::QueueBytes, bytes),
+            (Measure::Unreachable, unreachable),
+        ];
+        let states = states.into_iter().map(|(word, value)| Measure::QueueLegs.count(word, value));
+        let single = single.into_iter().map(|(measure, value)| measure.count("", value));
+        let counted = Report::Counted(states.chain(single).flatten().collect());
+        let _ = self.hub.send(self.warden, 0, &counted, Vec::new());
     }
 
     fn status(&self) -> Status {

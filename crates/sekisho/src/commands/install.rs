@@ -98,10 +98,16 @@ pub fn unfit(fault: settings::Fault) -> Trouble {
 
 fn plan(settings: &Settings, credential: &[u8]) -> Result<Plan, Trouble> {
     let mut plan = Plan::new(settings.house.data.clone());
-    let is_demos = |kind: &terms::Kind| *kind == terms::Kind::Zone;
-    let kinds = wire::CHARTERS.iter().map(|charter| charter.kind);
-    plan.kinds = kinds.filter(|kind| !is_demos(kind)).collect();
     let listen = &settings.listen;
+    let runs = |kind: &terms::Kind| match kind {
+        terms::Kind::Zone => false,
+        // What is switched off is not running.
+        terms::Kind::Pages => !listen.https.is_empty(),
+        terms::Kind::Metrics => !listen.metrics.is_empty(),
+        _ => true,
+    };
+    plan.kinds = wire::CHARTERS.iter().map(|charter| charter.kind).filter(runs).collect();
+    plan.pages_url = settings.pages_url();
     let of = |service: Service, at: &[SocketAddr]| {
         at.iter().map(|address| (service, *address)).collect::<Vec<_>>()
     };
@@ -110,6 +116,8 @@ fn plan(settings: &Settings, credential: &[u8]) -> Result<Plan, Trouble> {
     plan.listeners.extend(of(Service::Pop3s, &listen.pop3s));
     plan.listeners.extend(of(Service::Submissions, &listen.submissions));
     plan.listeners.extend(of(Service::Submission, &listen.submission));
+    plan.listeners.extend(of(Service::Https, &listen.https));
+    plan.listeners.extend(of(Service::Metrics, &listen.metrics));
     plan.relay = relay(&settings.relay)?;
     plan.host_name = settings.house.host_name.clone();
     plan.dns_servers = resolvers(settings);
@@ -125,8 +133,10 @@ fn plan(settings: &Settings, credential: &[u8]) -> Result<Plan, Trouble> {
         burst: sentinel.burst,
         silence_ms: u64::from(sentinel.silence_seconds) * 1_000,
         fold_ms: u64::from(sentinel.fold_seconds) * 1_000,
-        has_rules: false,
+        gather_ms: u64::from(settings.alarms.gather_seconds) * 1_000,
+        ..wire::sentinel::Vigilance::default()
     };
+    (plan.outward, plan.alarm_secret) = super::outward::outward(&settings.alarms)?;
     plan.rules = super::rules::of_house(&sentinel.rules)?;
     plan.tell = Box::new(log);
     Ok(plan)

@@ -12,8 +12,10 @@ mod grounds;
 mod install;
 mod keeping;
 mod keys;
+mod lists;
 mod outgoing;
 mod outside;
+mod outward;
 mod passing;
 mod people;
 mod remains;
@@ -56,7 +58,8 @@ sekisho (関所): mail for many organisations, behind walls
                [--in-a-day N] [--new-header] | --none]                   --data DIR
   sekisho domain add DOMAIN --tenant T | list [--tenant T]               --data DIR
                | check DOMAIN [--allow SPF-TERM]… | keys DOMAIN
-               | set DOMAIN --catch-all ADDRESS|none
+               | set DOMAIN [--catch-all ADDRESS|none]
+                 [--mta-sts testing|enforce|none] [--mta-sts-max-age SECONDS]
                | gateway DOMAIN [--host HOST:PORT[:implicit|starttls|if-offered]
                  [--recipients FILE|any] | --none]
                | rotate-keys DOMAIN [--retire | --dangerous-unchecked]
@@ -67,6 +70,10 @@ sekisho (関所): mail for many organisations, behind walls
                | password ADDRESS | terminate ADDRESS [--grace 30d] | cancel ADDRESS
   sekisho group add ADDRESS --tenant T --member A… | list [--tenant T] | show ADDRESS
                | set ADDRESS [--member A]… [--without A]… | remove ADDRESS   --data DIR
+  sekisho list add ADDRESS --tenant T [--owner A]… [--name TEXT] [--language ja|en]
+               [--posting members|owners|anyone] [--bytes N]             --data DIR
+               | set ADDRESS [the same] [--without-owner A]… | list [--tenant T] | show ADDRESS
+               | remove ADDRESS | member add|remove ADDRESS MEMBER…
   sekisho app-password add ADDRESS --protocol imap|pop3|smtp [--device TEXT]
                | revoke ID                                               --data DIR
   sekisho approval list | show ID | approve ID --as ADDRESS | deny ID --as ADDRESS
@@ -88,6 +95,7 @@ sekisho (関所): mail for many organisations, behind walls
   sekisho drill [--compartment C]… [--program ELF]
   sekisho drill --story [--lang ja|en]
   sekisho alarms list [--since T] [--raw] [--rules DIR]                  --data DIR
+  sekisho alarm test                                                     --data DIR
   sekisho freeze | unfreeze ADDRESS | --tenant T | --component access [--yes] --data DIR
   sekisho freeze list                                                    --data DIR
   sekisho isolate C [--yes] | list | release C                           --data DIR
@@ -134,6 +142,7 @@ fn act(word: &str, arguments: Arguments, as_json: bool) -> Answer {
         "tenant" => people::tenant(arguments, as_json),
         "domain" => people::domain(arguments, as_json),
         "group" => passing::group(arguments),
+        "list" => lists::list(arguments),
         "user" => people::user(arguments, as_json),
         "app-password" => people::app_password(arguments),
         "approval" => approvals::approval(arguments, as_json),
@@ -151,6 +160,7 @@ fn act(word: &str, arguments: Arguments, as_json: bool) -> Answer {
         "scope" => evidence::scope(arguments, as_json),
         "keys" => keys::run(arguments),
         "alarms" => watch::alarms(arguments),
+        "alarm" => outward::alarm(arguments, as_json),
         "freeze" => watch::freeze(arguments, true, as_json),
         "unfreeze" => watch::freeze(arguments, false, as_json),
         "isolate" => watch::isolate(arguments, as_json),

@@ -47,6 +47,14 @@ pub fn tenant(mut arguments: Arguments, as_json: bool) -> Answer {
     ask(&folder(data)?, &request)
 }
 
+fn max_age(given: Option<String>) -> Result<Option<u32>, Trouble> {
+    let wrong = |found: &str| {
+        let hint = "1209600 (two weeks) is usual";
+        Trouble::wrong_use("a number of seconds for --mta-sts-max-age", found, hint)
+    };
+    given.map(|text| text.parse().map_err(|_| wrong(&text))).transpose()
+}
+
 pub fn domain(mut arguments: Arguments, as_json: bool) -> Answer {
     let data = arguments.option("--data")?;
     let request = match arguments.word(DOMAIN_ACTS)?.as_str() {
@@ -57,7 +65,9 @@ pub fn domain(mut arguments: Arguments, as_json: bool) -> Answer {
         },
         "list" => Request::DomainList { tenant: arguments.option("--tenant")? },
         "set" => Request::DomainSet {
-            catch_all: arguments.required("--catch-all")?,
+            catch_all: arguments.option("--catch-all")?,
+            mta_sts: arguments.option("--mta-sts")?,
+            max_age_seconds: max_age(arguments.option("--mta-sts-max-age")?)?,
             domain: arguments.word("the domain")?,
         },
         "check" => Request::DomainCheck {

@@ -46,6 +46,10 @@ impl Subject {
                 None => *tenant == self.tenant,
                 Some(user) => *tenant == self.tenant && messages.iter().any(|one| one.user == user),
             },
+            Body::Queue { tenant, messages, .. } => match self.user {
+                None => *tenant == self.tenant,
+                Some(user) => *tenant == self.tenant && messages.iter().any(|one| one.user == user),
+            },
             Body::Release { tenant, user, .. }
             | Body::Send { tenant, user, .. }
             | Body::Grant { tenant, user, .. } => is(tenant, Some(user)),
@@ -246,7 +250,14 @@ impl Teller<'_> {
             Body::Release { instance, user, released, .. } => {
                 self.tell_release(instance, user, released)
             }
-            Body::Deliver { messages, .. } => self.tell_arrival(messages),
+            Body::Deliver { messages, .. } => {
+                let what = self.say("メールを受け取り封をした", "mail arrived and was sealed");
+                self.tell_messages(&what, messages.iter().map(|one| one.user))
+            }
+            Body::Queue { messages, .. } => {
+                let what = self.say("送信するメールを受け付けた", "mail was taken to be sent");
+                self.tell_messages(&what, messages.iter().map(|one| one.user))
+            }
             Body::Request { request, what, requester, .. } => {
                 let who = requester.as_ref().map_or_else(
                     || self.say("コマンドライン", "the command line"),
@@ -307,11 +318,10 @@ impl Teller<'_> {
     }
 
     /// For a person their own messages, for a tenant everybody's.
-    fn tell_arrival(&self, messages: &[evidence::Delivery]) -> String {
-        let what = self.say("メールを受け取り封をした", "mail arrived and was sealed");
+    fn tell_messages(&self, what: &str, whose: impl Iterator<Item = UserId>) -> String {
         let mut counts: BTreeMap<UserId, u64> = BTreeMap::new();
-        for one in messages.iter().filter(|one| self.subject.user.is_none_or(|u| u == one.user)) {
-            *counts.entry(one.user).or_default() += 1;
+        for one in whose.filter(|one| self.subject.user.is_none_or(|user| user == *one)) {
+            *counts.entry(one).or_default() += 1;
         }
         let told = counts.iter().take(TOLD).map(|(user, count)| match count {
             1 => self.name(user),

@@ -76,6 +76,19 @@ impl Ports {
         self.at(87)
     }
 
+    pub fn https(self) -> SocketAddr {
+        self.at(43)
+    }
+
+    pub fn metrics(self) -> SocketAddr {
+        self.at(90)
+    }
+
+    /// The public pages.
+    pub fn pages_url(self) -> String {
+        format!("https://{}:{}", senders::PAGES_NAME, self.https().port())
+    }
+
     pub fn dns(self) -> SocketAddr {
         self.at(53)
     }
@@ -167,7 +180,10 @@ pub fn plan(
         (Service::Pop3s, ports.pop3s()),
         (Service::Submissions, ports.submissions()),
         (Service::Submission, ports.submission()),
+        (Service::Https, ports.https()),
+        (Service::Metrics, ports.metrics()),
     ];
+    plan.pages_url = ports.pages_url();
     plan.relay = Relay {
         port: ports.outside().port(),
         https_port: ports.outside_https().port(),
@@ -269,8 +285,9 @@ impl Stage {
             "pop3s": self.ports.pop3s().to_string(),
             "dns": self.ports.dns().to_string(),
             "outside": self.outside_address().to_string(),
-            "metrics": null,
+            "metrics": format!("http://{}/metrics", self.ports.metrics()),
             "https": null,
+            "pages": self.ports.pages_url(),
             "login": null,
             "console": null,
             "ca": self.authority_file(),

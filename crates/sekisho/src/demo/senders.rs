@@ -4,10 +4,13 @@ use aws_lc_rs::signature::Ed25519KeyPair;
 use hkdf::Hkdf;
 use mailauth::{Signer, SigningKey};
 use sha2::Sha256;
+use wire::pages::{LABELS, TransportPolicy};
 use zone::{RecordWord, Zones};
 
 /// Our own name, as the demo's DNS knows it.
 pub const HOST_NAME: &str = "mx.sekisho.localhost";
+/// The name of the public pages; browsers take whatever ends in `localhost` for this machine.
+pub const PAGES_NAME: &str = "pages.localhost";
 const SELECTOR: &str = "demo";
 const SIGNING: &[&str] = &["sender.example", "letters.example"];
 
@@ -49,7 +52,13 @@ impl Senders {
             zones.add(domain, Mx, &format!("10 {HOST_NAME}"))?;
             zones.add(domain, Txt, &format!("v=spf1 a:{HOST_NAME} -all"))?;
             zones.add(&format!("_dmarc.{domain}"), Txt, "v=DMARC1; p=reject")?;
+            let id = TransportPolicy::default().id(HOST_NAME);
+            zones.add(&format!("_mta-sts.{domain}"), Txt, &format!("v=STSv1; id={id};"))?;
+            for label in LABELS {
+                zones.add(&format!("{label}.{domain}"), A, "127.0.0.1")?;
+            }
         }
+        zones.add(PAGES_NAME, A, "127.0.0.1")?;
         for domain in SIGNING {
             zones.add(domain, A, "127.0.0.1")?;
             zones.add(domain, Mx, &format!("10 {domain}"))?;

@@ -14,7 +14,8 @@ use wire::vault::TransitItem;
 const SERVE_SECONDS: u32 = 20;
 /// Letters are handed over within a second of their handing in.
 const HAND_LIMIT: Duration = Duration::from_secs(12);
-/// Who signs in, and what their dispatch then asks for: each question may cost it a channel.
+/// Who signs in, and what their dispatch then asks for: each question may cost it a channel. The
+/// first passes on nothing of what it is given.
 const ROUNDS: &[(Side, Option<u8>)] =
     &[(Side::B, None), (Side::A, Some(0)), (Side::A, Some(1)), (Side::A, Some(2))];
 /// Of the letters of `depart`'s turn.
@@ -61,13 +62,17 @@ pub fn fill_queue(house: &mut House) {
 
 pub fn dispatch(house: &mut House, cast: &mut Cast, phase: &mut Phase) {
     for (side, round) in ROUNDS {
-        let letters = vec![house.write_out(*side, None)];
+        let count = if *round == Some(0) { 2 } else { 1 };
+        let letters = (0..count).map(|_| house.write_out(*side, None)).collect();
         let Some(handing) = clients::handing_in(house, *side, letters) else { continue };
         let place = phase.intruders.len();
         cast.gather(phase, place + 1);
         let Some(one) = phase.intruders.get_mut(place) else { continue };
         one.side = *side;
-        one.ask(&Ask::Serve { seconds: SERVE_SECONDS });
+        one.ask(&match round {
+            None => Ask::Swallow { seconds: SERVE_SECONDS },
+            Some(_) => Ask::Serve { seconds: SERVE_SECONDS },
+        });
         let until = Instant::now() + HAND_LIMIT;
         while handing.replies(Duration::ZERO).is_none() && Instant::now() < until {
             one.hear(PULSE);

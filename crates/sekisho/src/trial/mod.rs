@@ -20,6 +20,7 @@ pub mod stage;
 mod table;
 mod troupe;
 mod verdict;
+mod visitors;
 mod watch;
 mod wiretap;
 

@@ -7,7 +7,7 @@ use super::markers::{Marker, Side};
 use super::stage::{self, House};
 use super::watch::{Alarm, Watch};
 use super::wiretap::Wiretap;
-use super::{facts, leaving};
+use super::{facts, leaving, visitors};
 use crate::client;
 use crate::demo::reading::Reader;
 use crate::outcome::Trouble;
@@ -122,6 +122,7 @@ pub fn turn(house: &mut House, kind: Kind, program: Option<&[u8]>) -> Result<Pha
         (Kind::Scanner, None) => scanner(house, &mut cast, &mut phase),
         (Kind::Edge, None) => edge(house, &mut cast, &mut phase),
         (Kind::Access, None) => access(house, &mut cast, &mut phase),
+        (Kind::Pages, None) => visitors::pages(house, &mut cast, &mut phase),
         (Kind::Dispatch, None) => leaving::dispatch(house, &mut cast, &mut phase),
         (Kind::Depart, None) => leaving::depart(house, &mut cast, &mut phase),
         (Kind::Gate, None) => gate(house, &mut cast, &mut phase),
@@ -130,6 +131,10 @@ pub fn turn(house: &mut House, kind: Kind, program: Option<&[u8]>) -> Result<Pha
     }
     await_alarms(house, &phase);
     phase.to_ms = compartment::now_ms() + 1;
+    // What was done until now is recorded within a second, under times of its own. The letters that
+    // show whether mail passes again come after that: gate offers such a connection to one edge after
+    // the other, those that were taken over and are gone among them, and none of it is of this turn.
+    std::thread::sleep(RECORD_LAG);
     phase.got_out = house.outside.arrived();
     phase.is_whole = dismiss(house, cast, &mut phase);
     if program.is_none() && can_be_replaced(kind) {
@@ -212,6 +217,9 @@ fn with_frames(house: &mut House, kind: Kind, code: &[u8]) -> Result<Program, Tr
     if leaving::is_asked(kind) || leaving::is_on_the_way(kind) || kind == Kind::Access {
         leaving::rehearse(house, facts::NEIGHBOUR, LEAVE_LIMIT);
     }
+    if kind == Kind::Pages {
+        visitors::rehearse(house);
+    }
     let _ = client::value(&house.data, &Request::UserList { tenant: None });
     let _ = client::value(&house.data, &Request::Status);
     house.drills.tap(None);
@@ -233,9 +241,10 @@ pub fn settle(house: &mut House, kind: Kind, drafted: &[InstanceId]) -> bool {
         let is_kept = house.post_in_flight().is_ok();
         let reading = clients::person_reading(house, Side::A).and_then(|one| one.join().ok());
         let is_read = reading.is_some_and(|one| one.let_in && !one.octets.is_empty());
+        let is_visited = kind != Kind::Pages || visitors::are_answered(house);
         let mut leaves =
             || !leaving::is_on_the_way(kind) || clients::mail_leaves(house, LEAVE_LIMIT);
-        if is_kept && is_read && leaves() {
+        if is_kept && is_read && is_visited && leaves() {
             return true;
         }
         std::thread::sleep(PULSE * 5);

@@ -22,7 +22,7 @@ use wire::directory::SmartHost;
 /// Port bases tried before we say that none is free.
 const TRIES: u16 = 200;
 const FIRST_BASE: u16 = 21_000;
-const OFFSETS: &[u16] = &[25, 26, 44, 53, 65, 87, 93, 95];
+const OFFSETS: &[u16] = &[25, 26, 43, 44, 53, 65, 87, 90, 93, 95];
 /// Datagrams and connections counted at once.
 const ARRIVALS: usize = 1_000;
 const SETTLE_TRIES: u32 = 20;

@@ -14,6 +14,7 @@ pub const NOT_TRIED: &[(Kind, Kind, &str)] = &[
     (Dispatch, Signer, "cases of `signer` (`tests::mail`)"),
     (Dispatch, Mailbox, "the drill of `dispatch`"),
     (Dispatch, Post, "the drill of `dispatch`"),
+    (Directory, Post, "journeys of lists: it takes sealed letters, and nothing that is empty"),
     (Post, Vault, "cases of `vault` (`tests::leaving`)"),
     (Depart, Vault, "cases of `vault` (`tests::leaving`)"),
     (Depart, Directory, "cases of `directory` (`leaving_tests`)"),
@@ -21,6 +22,7 @@ pub const NOT_TRIED: &[(Kind, Kind, &str)] = &[
     (Depart, Mailbox, "as an edge's, which is tried"),
     (Depart, Post, "the drill of `depart`"),
     (Depart, Fetch, "cases of `fetch`"),
+    (Sentinel, Fetch, "cases of `fetch`, and the journey `alarms`"),
 ];
 
 /// The octets of a question as they stand in a frame.
@@ -46,6 +48,7 @@ pub fn question(asker: Kind, server: Kind) -> Option<Vec<u8>> {
         (Edge, Directory) => {
             recorded(&wire::directory::FromEdge::Address("aoi@example.jp".to_owned()))
         }
+        (Pages, Directory) => recorded(&wire::pages::FromPages::Domain("example.jp".to_owned())),
         (Identity, Directory) => recorded(&wire::directory::FromIdentity::Able(None)),
         (Admin, Directory) => recorded(&wire::directory::FromAdmin::TenantList),
         (Access, Identity) => recorded(&wire::identity::FromAccess::Renew { session: vec![1; 32] }),
@@ -57,7 +60,7 @@ pub fn question(asker: Kind, server: Kind) -> Option<Vec<u8>> {
         (Access, Mailbox) => recorded(&wire::mailbox::FromAccess::Quota),
         (Admin, Mailbox) => recorded(&wire::mailbox::FromAdmin::Status),
         (Directory, Mailbox) => recorded(&wire::mailbox::FromDirectory::Sweep),
-        (Edge | Access | Admin, Signer) => {
+        (Edge | Access | Pages | Admin, Signer) => {
             recorded(&wire::signer::ToSigner::Chain { server_name: None })
         }
         (Edge | Depart | Fetch | Admin, Names) => {

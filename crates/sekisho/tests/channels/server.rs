@@ -228,6 +228,7 @@ fn start(kind: Kind, folder: &std::path::Path) -> Start {
         kind_word: kind.word().to_owned(),
         folder: has_folder.then(|| folder.to_str().unwrap().to_owned()),
         host_name: "mx.house.example".to_owned(),
+        pages_url: "https://pages.house.example".to_owned(),
         ledger_key: Some(ledger.verifier().key_bytes()),
         mirror_key: Some(mirror.public().key_bytes()),
         has_credential: kind == Kind::Vault,

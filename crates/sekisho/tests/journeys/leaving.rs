@@ -77,7 +77,7 @@ impl Resolver for Published {
 }
 
 /// What a receiver somewhere finds of a message of example.jp, from an address that SPF knows not.
-fn verdict(demo: &Demo, message: &[u8]) -> String {
+pub fn verdict(demo: &Demo, message: &[u8]) -> String {
     let (told, _) = demo.ask(&["domain", "check", "example.jp"]);
     let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
     let records = told["records"].as_array().unwrap().iter();

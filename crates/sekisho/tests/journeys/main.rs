@@ -4,6 +4,7 @@
 //! `SEKISHO_BINARY` names another binary; `SEKISHO_KILLS` says how often the kill run kills.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod alarms;
 mod arc;
 mod arrival;
 mod clients;
@@ -18,11 +19,13 @@ mod kills;
 mod leaving;
 mod leaving_kills;
 mod letters;
+mod lists;
 mod onward;
 mod outlet;
 mod post;
 mod probes;
 mod proof;
+mod public;
 mod reader;
 mod releases;
 mod sentinel;
@@ -30,4 +33,5 @@ mod sink;
 mod smart_host;
 mod stopping;
 mod walls;
+mod watching;
 mod weather;

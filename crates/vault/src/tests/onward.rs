@@ -83,6 +83,21 @@ fn the_vault_signs_only_ways_that_there_are() {
     check(&said("srs0=a=b=c=d@example.jp", one, back(NOBODY)), "refused");
     check(&said("srs0=a=b=c=d@example.jp", one, forward(USER, home())), "refused");
     check(&said("c1@example.jp", &[], back(NOBODY)), "refused");
+    // A list's mail goes to its own members, and no forward to a list.
+    let list = |to: &str, hop| vec![way(NOBODY, to, hop, Way::List)];
+    check(&said("l1@example.jp", &[], list("l1@example.jp", Hop::List)), "signed");
+    check(&said("l2@example.jp", one, list("l2@example.jp", Hop::List)), "refused");
+    check(&said("l2@example.jp", &[], list("l1@example.jp", Hop::List)), "refused");
+    check(&said("l2@example.jp", &[], list("l2@example.jp", home())), "refused");
+    check(&said("l2@example.jp", one, forward(USER, Hop::List)), "refused");
+    // A word about a subscription leads nowhere, and is nobody's address.
+    let word = format!("unsubscribe-{}@example.jp", "a".repeat(39));
+    let words = |to: &str| vec![way(NOBODY, to, Hop::List, Way::Word)];
+    check(&said(&word, &[], words(&word)), "signed");
+    check(&said(&word, one, words(&word)), "refused");
+    check(&said(&word, one, forward(USER, home())), "refused");
+    check(&said(&word, &[], list(&word, Hop::List)), "refused");
+    check(&said("l3@example.jp", &[], words("l3@example.jp")), "refused");
     // An answer is its own person's.
     let away = |user| Statement {
         absence: Some(Absence { user, subject: String::new(), text: "away".to_owned() }),

@@ -1,0 +1,111 @@
+//! Letters about lists, on their way to the queue: sealed to the tenant's transit key of today,
+//! and forgotten here once the queue has them. Each is written in words of `notice` alone.
+
+use crate::changes::Changes;
+use crate::friends::Friends;
+use crate::lists::{LetterRow, Telling, Token};
+use crate::resolve::{Lookup, NOBODY};
+use crate::{Fault, canonical};
+use compartment::now_ms;
+use copies::Leaving;
+use flight::date;
+use notice::list::{Letter, Told, write};
+use rows::RowKey;
+use terms::{MessageId, TenantId};
+use wire::lists::{self, Language};
+use wire::post::{Envelope, Finish, Hop, Receiver, Route};
+
+/// Letters handed over at once: others wait for an answer meanwhile.
+const AT_ONCE: usize = 8;
+
+impl Changes<'_> {
+    /// Hands over what waits. Whether more does.
+    pub fn send_letters(&mut self) -> Result<bool, Fault> {
+        for _ in 0..AT_ONCE {
+            let Some((place, tenant, row)) = self.tables.next_letter(self.key)? else {
+                return Ok(false);
+            };
+            if self.tables.tenant(self.key, tenant)?.is_some() {
+                for (number, (to, hop)) in self.ways(&row.to, tenant)?.into_iter().enumerate() {
+                    let id = letter_id(self.key, &place, number);
+                    send(self.key, self.friends, (tenant, id), (&row, &to, hop), self.host_name)?;
+                }
+            }
+            self.tables.drop_letter(&place)?;
+        }
+        Ok(true)
+    }
+
+    /// Where a letter for this address goes today.
+    fn ways(&self, to: &str, tenant: TenantId) -> Result<Vec<(String, Hop)>, Fault> {
+        let domain = to.rsplit_once('@').map(|(_, domain)| domain).unwrap_or_default();
+        let to = match self.tables.domain(self.key, domain)? {
+            Some(_) => canonical(to, self.host_name),
+            None => to.to_owned(),
+        };
+        let look = Lookup { tables: self.tables, key: self.key, now: now_ms() };
+        let found = look.lead(&to, tenant)?;
+        let here = (!found.people.is_empty()).then_some((to, Hop::Here));
+        let onward = found.onward.into_iter().map(|way| (way.to, way.hop));
+        Ok(here.into_iter().chain(onward).collect())
+    }
+}
+
+/// The same letter has the same id, however often it is handed over: it stands there once.
+fn letter_id(key: &RowKey, place: &Token, number: usize) -> MessageId {
+    MessageId(key.token("letter-id", &[&place[..], &number.to_be_bytes()].concat()))
+}
+
+fn send(
+    key: &RowKey,
+    friends: &mut Friends,
+    (tenant, message): (TenantId, MessageId),
+    (row, to, hop): (&LetterRow, &str, Hop),
+    host_name: &str,
+) -> Result<(), Fault> {
+    let octets = written(row, message, host_name);
+    let domain = row.list.rsplit_once('@').map(|(_, domain)| domain).unwrap_or_default();
+    let route = Route(key.token("route", hop.word().as_bytes()));
+    let envelope = Envelope {
+        // RFC 3834 §3.3: nobody answers it, and it comes back to nobody.
+        from: String::new(),
+        hop,
+        recipients: vec![Receiver { address: to.to_owned(), notify: None, original: None }],
+        returns_all: None,
+        envelope_id: None,
+        require_tls: false,
+        has_eight_bits: !octets.is_ascii(),
+        needs_utf8: !octets.is_ascii() || !to.is_ascii(),
+        finish: Finish::Sign { domain: domain.to_owned() },
+    };
+    let leaving = Leaving {
+        tenant,
+        user: NOBODY,
+        message,
+        transit: &friends.transit(tenant)?,
+        at_ms: now_ms(),
+        added: b"",
+        bytes: octets.len() as u64,
+    };
+    let (outgoing, held) =
+        copies::leave::<copies::Fault>(&leaving, &[(envelope, route)], |push| push(&octets))
+            .map_err(|_| Fault::Encode)?;
+    friends.queue(outgoing, &held)
+}
+
+fn written(row: &LetterRow, id: MessageId, host_name: &str) -> Vec<u8> {
+    let told = match &row.what {
+        Telling::Left => Told::Left,
+        Telling::Suspended { member } => Told::Suspended { member },
+    };
+    write(&Letter {
+        told,
+        to: &row.to,
+        list: &row.list,
+        name: &row.name,
+        owner: &lists::owner(&row.list),
+        is_japanese: row.language == Language::Japanese,
+        date: &date(row.at_ms),
+        message_id: &format!("{id}@{host_name}"),
+    })
+}

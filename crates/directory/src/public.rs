@@ -1,0 +1,83 @@
+//! What everybody may know of a domain, and what a list's token opens: asked by `pages`.
+
+use crate::changes::{Changes, refused};
+use crate::tables::DomainRow;
+use crate::{Desk, Fault};
+use std::time::Instant;
+use wire::directory::{Domain, ToAdmin};
+use wire::pages::{
+    FromPages, Hosted, MAX_AGE_SECONDS, TOKEN_BYTES, ToPages, TransportMode, TransportPolicy,
+};
+
+/// RFC 1035 §2.3.4.
+const NAME_BYTES: usize = 253;
+
+impl Desk {
+    pub(crate) fn answer_pages(&mut self, question: FromPages) -> ToPages {
+        match question {
+            FromPages::Domain(name) => self.hosted(&name),
+            FromPages::Unsubscribe { token } if token.len() > TOKEN_BYTES => ToPages::Unknown,
+            FromPages::Unsubscribe { token } => self.unsubscribe(&token),
+        }
+    }
+
+    fn hosted(&self, name: &str) -> ToPages {
+        let Some(key) = &self.key else { return ToPages::Later };
+        if name.len() > NAME_BYTES {
+            return ToPages::Domain(None);
+        }
+        match self.tables.domain_row(key, name) {
+            Ok(row) => ToPages::Domain(row.map(|row| Hosted { transport: row.transport })),
+            Err(fault) => {
+                eprintln!("sekisho: directory: {}", fault.story());
+                ToPages::Later
+            }
+        }
+    }
+
+    /// Whoever has left already holds a token of nothing.
+    fn unsubscribe(&mut self, token: &[u8]) -> ToPages {
+        self.next_letters = Instant::now();
+        match self.changes().map(|mut change| change.unsubscribe(token)) {
+            Some(Ok(true)) => ToPages::Done,
+            Some(Ok(false)) => ToPages::Unknown,
+            Some(Err(fault)) => {
+                eprintln!("sekisho: directory: {}", fault.story());
+                ToPages::Later
+            }
+            None => ToPages::Later,
+        }
+    }
+}
+
+impl Changes<'_> {
+    /// What a domain asks of those who send to it.
+    pub fn change_transport(
+        &mut self,
+        domain: &str,
+        mode: Option<TransportMode>,
+        max_age_seconds: Option<u32>,
+    ) -> Result<ToAdmin, Fault> {
+        let name = domain.trim().trim_end_matches('.').to_lowercase();
+        let of = self.tables.domain(self.key, &name)?;
+        let row = self.tables.domain_row(self.key, &name)?;
+        let Some((of, row)) = of.zip(row) else {
+            return Ok(refused("a domain of this house", &name, "see `domain list`"));
+        };
+        let transport = TransportPolicy {
+            mode: mode.unwrap_or(row.transport.mode),
+            max_age_seconds: max_age_seconds.unwrap_or(row.transport.max_age_seconds),
+        };
+        if !MAX_AGE_SECONDS.contains(&transport.max_age_seconds) {
+            let found = transport.max_age_seconds.to_string();
+            let hint = "1209600 (two weeks) is usual";
+            return Ok(refused("86400 to 31557600 seconds", &found, hint));
+        }
+        self.friends.record_change(of, None, "domain.mta-sts")?;
+        let row = DomainRow { transport, ..row };
+        self.tables.change_domain(self.key, &row)?;
+        let tenant = self.tables.tenant(self.key, of)?.map(|row| row.name).unwrap_or_default();
+        let DomainRow { name: domain, catch_all, transport } = row;
+        Ok(ToAdmin::Domain(Domain { domain, tenant, catch_all, transport }))
+    }
+}

@@ -1,0 +1,271 @@
+//! Which page is for which request, without a socket.
+
+use crate::site::Site;
+use crate::unsubscribe::{POLICY, STYLE};
+use http::{Answer, Ending, Reader, Step};
+use wire::control::{Service, Start};
+use wire::pages::{FromPages, Hosted, ToPages, TransportMode, TransportPolicy, unsubscribe_url};
+
+const TOKEN: &[u8] = b"\x01\x02\xfe";
+
+fn start() -> Start {
+    Start {
+        host_name: "mx.house.example".to_owned(),
+        pages_url: "https://pages.house.example:2543".to_owned(),
+        ports: vec![
+            (Service::Smtp, 25),
+            (Service::Imaps, 993),
+            (Service::Pop3s, 995),
+            (Service::Submissions, 465),
+            (Service::Submission, 587),
+        ],
+        ..Start::default()
+    }
+}
+
+/// A directory with one domain and one list.
+fn directory(asked: &FromPages) -> ToPages {
+    match asked {
+        FromPages::Domain(name) if name == "kaede.example" => {
+            let transport =
+                TransportPolicy { mode: TransportMode::Enforce, max_age_seconds: 604_800 };
+            ToPages::Domain(Some(Hosted { transport }))
+        }
+        FromPages::Domain(name) if name == "slow.example" => ToPages::Later,
+        FromPages::Domain(_) => ToPages::Domain(None),
+        FromPages::Unsubscribe { token } if token == TOKEN => ToPages::Done,
+        FromPages::Unsubscribe { token } if token == b"later" => ToPages::Later,
+        FromPages::Unsubscribe { .. } => ToPages::Unknown,
+    }
+}
+
+/// One request over a connection for its own host, and what the directory was asked.
+fn ask(request: &str) -> (Answer, Vec<FromPages>) {
+    let mut reader = Reader::default();
+    reader.feed(request.as_bytes());
+    let Step::Request(request) = reader.next_step() else { panic!("no request: {request}") };
+    let mut site = Site::new(&start(), Some(request.host.clone()));
+    let mut asked = Vec::new();
+    let answer = site.answer(request, &mut |question| {
+        asked.push(question.clone());
+        directory(question)
+    });
+    (answer, asked)
+}
+
+fn get(host: &str, path: &str) -> Answer {
+    ask(&format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n")).0
+}
+
+fn post(path: &str, kind: &str, body: &str) -> (Answer, Vec<FromPages>) {
+    let length = body.len();
+    ask(&format!(
+        "POST {path} HTTP/1.1\r\nHost: pages.house.example\r\nContent-Type: {kind}\r\n\
+         Content-Length: {length}\r\n\r\n{body}"
+    ))
+}
+
+fn body(answer: &Answer) -> String {
+    String::from_utf8(answer.body.clone()).unwrap()
+}
+
+fn leaving() -> String {
+    let url = unsubscribe_url("", TOKEN);
+    assert_eq!(url, "/unsubscribe/0102fe");
+    url
+}
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+#[test]
+fn thunderbird_finds_its_servers_at_both_places() {
+    let first = get("autoconfig.kaede.example", "/mail/config-v1.1.xml?emailaddress=a%40b");
+    let second = get("kaede.example", "/.well-known/autoconfig/mail/config-v1.1.xml");
+    assert_eq!((first.status, second.status), (200, 200));
+    assert_eq!(first.body, second.body);
+    let xml = body(&first);
+    assert!(xml.contains("<domain>kaede.example</domain>"), "{xml}");
+    for (kind, port, socket) in [
+        ("imap", 993, "SSL"),
+        ("pop3", 995, "SSL"),
+        ("smtp", 465, "SSL"),
+        ("smtp", 587, "STARTTLS"),
+    ] {
+        let server = format!(
+            "Server type=\"{kind}\">\n      <hostname>mx.house.example</hostname>\n      \
+             <port>{port}</port>\n      <socketType>{socket}</socketType>"
+        );
+        assert!(xml.contains(&server), "{server} in {xml}");
+    }
+    // What is not listened on is not offered.
+    let mut site = Site::new(
+        &Start { ports: vec![(Service::Imaps, 10993)], ..start() },
+        Some("autoconfig.kaede.example".to_owned()),
+    );
+    let mut reader = Reader::default();
+    reader.feed(b"GET /mail/config-v1.1.xml HTTP/1.1\r\nHost: autoconfig.kaede.example\r\n\r\n");
+    let Step::Request(request) = reader.next_step() else { panic!() };
+    let xml = body(&site.answer(request, &mut directory));
+    assert!(xml.contains("<port>10993</port>") && !xml.contains("outgoing"), "{xml}");
+}
+
+#[test]
+fn outlook_is_answered_for_addresses_of_that_domain_only() {
+    let autodiscover = |address: &str| {
+        let xml = format!("<Request><EMailAddress>{address}</EMailAddress></Request>");
+        let length = xml.len();
+        let (answer, _) = ask(&format!(
+            "POST /Autodiscover/Autodiscover.xml HTTP/1.1\r\nHost: autodiscover.kaede.example\r\n\
+             Content-Type: text/xml\r\nContent-Length: {length}\r\n\r\n{xml}"
+        ));
+        assert_eq!(answer.status, 200);
+        body(&answer)
+    };
+    let xml = autodiscover("aoi@Kaede.example");
+    for expected in ["<Type>IMAP</Type>", "<Port>993</Port>", "<Port>465</Port>"] {
+        assert!(xml.contains(expected), "{xml}");
+    }
+    assert!(xml.contains("<LoginName>aoi@Kaede.example</LoginName>"), "{xml}");
+    assert_eq!(xml.matches("<Type>SMTP</Type>").count(), 1, "{xml}");
+    for wrong in
+        ["aoi@ume.example", "@kaede.example", "aoi", "", "a\"b@kaede.example", "a&b@kaede.example"]
+    {
+        let xml = autodiscover(wrong);
+        assert!(xml.contains("<ErrorCode>600</ErrorCode>") && !xml.contains("Server"), "{wrong}");
+    }
+    let answer = get("autodiscover.kaede.example", "/autodiscover/autodiscover.xml");
+    assert_eq!(answer.status, 405);
+    assert!(answer.fields.contains(&("Allow", "POST".to_owned())));
+}
+
+#[test]
+fn a_policy_is_that_of_its_domain() {
+    let answer = get("mta-sts.kaede.example", "/.well-known/mta-sts.txt");
+    assert_eq!((answer.status, answer.content_type), (200, "text/plain; charset=utf-8"));
+    let expected = "version: STSv1\r\nmode: enforce\r\nmx: mx.house.example\r\nmax_age: 604800\r\n";
+    assert_eq!(body(&answer), expected);
+    assert_eq!(get("mta-sts.slow.example", "/.well-known/mta-sts.txt").status, 503);
+    assert_eq!(get("kaede.example", "/.well-known/mta-sts.txt").status, 404);
+}
+
+#[test]
+fn what_is_not_served_is_misdirected_or_unknown() {
+    for host in ["ume.example", "mta-sts.ume.example", "www.kaede.example", "127.0.0.1"] {
+        let answer = get(host, "/.well-known/mta-sts.txt");
+        assert_eq!(answer.status, 421, "{host}");
+    }
+    // Another host than the handshake was for, and none at all.
+    for (server_name, host, status) in [
+        (Some("autoconfig.kaede.example"), "mta-sts.kaede.example", 421),
+        (Some("pages.house.example"), "mta-sts.kaede.example", 421),
+        (None, "mta-sts.kaede.example", 421),
+        (None, "pages.house.example", 404),
+    ] {
+        let mut site = Site::new(&start(), server_name.map(str::to_owned));
+        let mut reader = Reader::default();
+        let request = format!("GET /.well-known/mta-sts.txt HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        reader.feed(request.as_bytes());
+        let Step::Request(request) = reader.next_step() else { panic!() };
+        assert_eq!(site.answer(request, &mut directory).status, status, "{server_name:?} {host}");
+    }
+    let (answer, _) =
+        ask("PUT /mail/config-v1.1.xml HTTP/1.1\r\nHost: autoconfig.kaede.example\r\n\r\n");
+    assert_eq!(answer.status, 405);
+    assert_eq!(get("autoconfig.kaede.example", "/mail/../mail/config-v1.1.xml").status, 404);
+    assert_eq!(get("pages.house.example", "/unsubscribe/").status, 404);
+    assert_eq!(get("pages.house.example", "/").status, 404);
+}
+
+#[test]
+fn a_get_shows_a_button_and_changes_nothing() {
+    for method in ["GET", "HEAD"] {
+        let (answer, asked) = ask(&format!(
+            "{method} {} HTTP/1.1\r\nHost: pages.house.example\r\nAccept-Language: ja\r\n\r\n",
+            leaving()
+        ));
+        assert_eq!((answer.status, asked), (200, Vec::new()));
+        let html = body(&answer);
+        assert!(html.contains("<html lang=\"ja\">") && html.contains("配信を停止する"), "{html}");
+        assert!(html.contains("<form method=\"post\">") && html.contains("?lang=en"), "{html}");
+        assert!(!html.contains("<script"), "{html}");
+    }
+    let html = body(&get("pages.house.example", &format!("{}?lang=en", leaving())));
+    assert!(html.contains("Leave the list") && html.contains("日本語"), "{html}");
+}
+
+#[test]
+fn a_post_that_means_it_leaves() {
+    let (answer, asked) = post(&leaving(), FORM, "List-Unsubscribe=One-Click");
+    assert_eq!(answer.status, 200);
+    assert_eq!(asked, [FromPages::Unsubscribe { token: TOKEN.to_vec() }]);
+    let (answer, _) = post(&leaving(), FORM, "List-Unsubscribe=One-Click&lang=ja");
+    assert!(body(&answer).contains("配信を停止しました"));
+    let part = "--x\r\nContent-Disposition: form-data; name=\"List-Unsubscribe\"\r\n\r\n\
+                One-Click\r\n--x--\r\n";
+    let (answer, asked) = post(&leaving(), "multipart/form-data; boundary=x", part);
+    assert_eq!((answer.status, asked.len()), (200, 1));
+}
+
+#[test]
+fn any_other_post_leaves_nobody() {
+    for (kind, text, status) in [
+        (FORM, "", 400),
+        (FORM, "List-Unsubscribe=One-click", 400),
+        (FORM, "List-Unsubscribe=One-ClickX", 400),
+        (FORM, "X-List-Unsubscribe=One-Click", 400),
+        ("text/plain", "List-Unsubscribe=One-Click", 415),
+        ("application/json", "{}", 415),
+        ("multipart/form-data; boundary=x", "One-Click", 400),
+        (
+            "multipart/form-data; boundary=x",
+            "content-disposition: form-data; name=\"list-unsubscribe\"\r\n\r\nTwo\r\n",
+            400,
+        ),
+    ] {
+        let (answer, asked) = post(&leaving(), kind, text);
+        assert_eq!((answer.status, asked), (status, Vec::new()), "{kind} {text}");
+    }
+    let (answer, _) = post("/unsubscribe/00", FORM, "List-Unsubscribe=One-Click");
+    assert_eq!(answer.status, 404);
+    let (answer, asked) = post("/unsubscribe/xyz", FORM, "List-Unsubscribe=One-Click");
+    assert_eq!((answer.status, asked), (404, Vec::new()));
+    let (answer, _) =
+        post(&unsubscribe_url("", b"later"), FORM, "List-Unsubscribe=One-Click&lang=en");
+    assert_eq!(answer.status, 503);
+    assert!(body(&answer).contains("You are still on the list"));
+}
+
+#[test]
+fn every_answer_is_guarded() {
+    for answer in [
+        get("pages.house.example", &leaving()),
+        get("mta-sts.kaede.example", "/.well-known/mta-sts.txt"),
+        get("ume.example", "/"),
+        get("kaede.example", "/"),
+    ] {
+        let text = String::from_utf8(answer.octets(0, false, Ending::Keeps)).unwrap();
+        for field in [
+            "Content-Security-Policy: default-src 'none'; ",
+            "X-Content-Type-Options: nosniff",
+            "X-Frame-Options: DENY",
+            "Referrer-Policy: no-referrer",
+            "Date: ",
+        ] {
+            assert!(text.contains(field), "{field} in {text}");
+        }
+        assert!(!text.contains("Server:"), "{text}");
+    }
+    let lasts = |answer: &Answer| {
+        answer.fields.iter().any(|(name, _)| *name == "Strict-Transport-Security")
+    };
+    assert!(lasts(&get("mta-sts.kaede.example", "/")));
+    assert!(!lasts(&get("kaede.example", "/")));
+}
+
+#[test]
+fn the_one_style_is_the_one_that_the_policy_allows() {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, STYLE.as_bytes());
+    let hash = data_encoding::BASE64.encode(digest.as_ref());
+    assert!(POLICY.contains(&format!("'sha256-{hash}'")), "the hash is {hash}");
+    assert!(!POLICY.contains('\n'));
+}

@@ -1,0 +1,285 @@
+//! Who carries what: batches go to whoever is idle, and how each leg ended comes back.
+
+use super::handing::Batch;
+use super::{CHORES, Desk};
+use crate::Fault;
+use crate::schedule::BATCH;
+use crate::table::{Table, seconds};
+use compartment::now_ms;
+use std::collections::HashMap;
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+use terms::{InstanceId, Kind, MessageId, TenantId};
+use wire::control::Report;
+use wire::post::*;
+use wire::{Frame, INLINE_BYTES, Peer};
+
+/// Octets of bodies handed over in one batch: they lie in memory until they are carried.
+const BATCH_BYTES: u64 = 32 * 1024 * 1024;
+/// Descriptors that one frame can carry with air (`SCM_MAX_FD` is 253).
+const BATCH_DESCRIPTORS: usize = 200;
+/// Instances asked for beyond those that are idle, in one go.
+const WANTED: u16 = 4;
+/// Between two rounds of handing out: letters of this time share what handing over, opening and
+/// recording costs. One that comes after a pause goes at once.
+const PAUSE: Duration = Duration::from_millis(25);
+/// A destination that takes mail within this time of its handing over is quick.
+const QUICK: Duration = Duration::from_secs(5);
+
+/// A `depart` that can carry and has nothing to carry.
+pub(super) struct Idle {
+    pub peer: Peer,
+    /// Whose mail it has seen; it carries nobody else's. By its id: a place in the table is
+    /// another tenant's when the last letter has left.
+    pub tenant: Option<TenantId>,
+    pub since: Instant,
+}
+
+/// What a `depart` has in hand.
+pub(super) struct Carried {
+    pub tenant: u32,
+    /// None: errands, which take no road.
+    roads: Vec<u32>,
+    pub legs: HashMap<(MessageId, LegNumber), (u32, Errand)>,
+    /// Of the roads, those from which somebody answered.
+    reached: Vec<u32>,
+    since: Instant,
+}
+
+impl Carried {
+    fn new(
+        tenant: u32,
+        roads: Vec<u32>,
+        legs: HashMap<(MessageId, LegNumber), (u32, Errand)>,
+    ) -> Self {
+        Self { tenant, roads, legs, reached: Vec::new(), since: Instant::now() }
+    }
+}
+
+impl Desk {
+    /// What nobody said anything about is tried again.
+    pub(super) fn come_back(&mut self, carried: Carried) {
+        for (slot, errand) in carried.legs.values() {
+            self.store.table.come_back(*slot);
+            if *errand != Errand::Carry {
+                self.store.table.errands.push_back((*slot, *errand));
+            }
+        }
+        if !carried.roads.is_empty() {
+            let schedule = &mut self.store.table.schedule;
+            carried.reached.iter().for_each(|road| schedule.reached(*road));
+            schedule.returned(carried.tenant, &carried.roads);
+        }
+    }
+
+    pub(super) fn answer_depart(
+        &mut self,
+        peer: Peer,
+        instance: InstanceId,
+        frame: Frame,
+    ) -> Result<(), wire::Fault> {
+        match frame.read()? {
+            FromDepart::Idle { tenant } => {
+                if let Some(carried) = self.carried.remove(&peer) {
+                    self.come_back(carried);
+                }
+                self.asked_for = None;
+                self.idle.push(Idle { peer, tenant, since: Instant::now() });
+                Ok(())
+            }
+            FromDepart::Queue(outgoing) => {
+                let carried = self.carried.get(&peer).ok_or(wire::Fault::Malformed)?;
+                let tenant = self.store.table.tenants.of(carried.tenant);
+                // Of the tenant whose batch it has, whoever of it.
+                let person = Some((tenant.ok_or(wire::Fault::Malformed)?, outgoing.user));
+                self.queue(peer, frame.call, (&outgoing, &frame.descriptors), person)
+            }
+            FromDepart::Ended { message, leg, outcome } => {
+                let Some(carried) = self.carried.get_mut(&peer) else { return Ok(()) };
+                // Only what was handed to it: anything else is a lie.
+                let handed = carried.legs.remove(&(message, leg));
+                let (slot, errand) = handed.ok_or(wire::Fault::Malformed)?;
+                if errand == Errand::Carry {
+                    self.note_road(peer, slot, &outcome);
+                }
+                self.write_end((slot, instance), &outcome, &frame.descriptors)
+            }
+        }
+    }
+
+    fn write_end(
+        &mut self,
+        leg: (u32, InstanceId),
+        outcome: &Outcome,
+        held: &[OwnedFd],
+    ) -> Result<(), wire::Fault> {
+        match self.store.ended(leg, outcome, held, now_ms()) {
+            Ok(()) => {
+                self.note_staged(false);
+                Ok(())
+            }
+            Err(fault) => {
+                // Nothing was written: it is as if nothing had been said.
+                self.store.table.come_back(leg.0);
+                self.failed(&fault);
+                match fault {
+                    Fault::Parcel(fault) => Err(fault),
+                    _ => Ok(()),
+                }
+            }
+        }
+    }
+
+    /// What the end of a leg says of its destination.
+    fn note_road(&mut self, peer: Peer, slot: u32, outcome: &Outcome) {
+        let Some(carried) = self.carried.get_mut(&peer) else { return };
+        let Some(road) = self.store.table.leg(slot).map(|leg| leg.road) else { return };
+        let (now, table) = (seconds(now_ms()), &mut self.store.table);
+        match outcome {
+            Outcome::Later { why: Why::Unreachable, .. } => {
+                table.schedule.unreachable(road, now);
+                return table.is_slow(road);
+            }
+            // One of them keeps the others waiting, nobody says which: each shows itself anew.
+            Outcome::Untried => return carried.roads.iter().for_each(|road| table.is_slow(*road)),
+            Outcome::ToldLate => return,
+            Outcome::Sent { .. } if carried.since.elapsed() < QUICK => table.was_quick(road, now),
+            _ => {}
+        }
+        if !carried.reached.contains(&road) {
+            carried.reached.push(road);
+        }
+    }
+
+    // ---- handing out ---------------------------------------------------------------------------
+
+    /// Gives everybody who is idle something to carry, and asks for more hands if need be.
+    pub(super) fn hand_out(&mut self) {
+        // Without the vault nothing could be opened: it stays here.
+        if self.leaving.is_some() || self.vault.is_none() {
+            return;
+        }
+        if !self.pause_left().is_zero() {
+            return;
+        }
+        let now = seconds(now_ms());
+        for idle in std::mem::take(&mut self.idle) {
+            let place = match idle.tenant {
+                Some(tenant) => match self.store.table.tenants.find(&tenant) {
+                    Some(place) => Some(place),
+                    // Its tenant has nothing here now.
+                    None => {
+                        self.idle.push(idle);
+                        continue;
+                    }
+                },
+                None => None,
+            };
+            match self.next_load(now, place) {
+                Some(carried) => {
+                    self.handed_out = Some(Instant::now());
+                    self.hand_to(idle.peer, carried);
+                }
+                None => self.idle.push(idle),
+            }
+        }
+        let table = &self.store.table;
+        let lacks_hands = table.schedule.has_turn() || !table.errands.is_empty();
+        let is_asked = self.asked_for.is_some_and(|since| since.elapsed() < CHORES);
+        if lacks_hands && !is_asked && !self.idle.iter().any(|idle| idle.tenant.is_none()) {
+            self.asked_for = Some(Instant::now());
+            let need = Report::Need { kind: Kind::Depart, instances: WANTED };
+            let _ = self.hub.send(self.warden, 0, &need, Vec::new());
+        }
+    }
+
+    /// What comes within a short time is handed out together.
+    fn pause_left(&self) -> Duration {
+        let since = self.handed_out.map(|at| at.elapsed());
+        since.map_or(Duration::ZERO, |since| PAUSE.saturating_sub(since))
+    }
+
+    /// When there will be something to hand out, if nothing happens before.
+    pub(super) fn next_handing(&self) -> Option<Duration> {
+        let table = &self.store.table;
+        let waits = table.schedule.has_turn() || !table.errands.is_empty();
+        let pause = self.pause_left();
+        (waits && !pause.is_zero() && !self.idle.is_empty()).then_some(pause)
+    }
+
+    fn next_load(&mut self, now: u32, tenant: Option<u32>) -> Option<Carried> {
+        let table = &mut self.store.table;
+        let named = |table: &Table, slot: u32, errand: Errand| {
+            let leg = table.leg(slot)?;
+            let message = table.message(leg.message)?;
+            Some(((message.message, leg.number), (slot, errand)))
+        };
+        if let Some((tenant, errands)) = table.next_errands(tenant, BATCH) {
+            let legs =
+                errands.iter().filter_map(|(slot, errand)| named(table, *slot, *errand)).collect();
+            return Some(Carried::new(tenant, Vec::new(), legs));
+        }
+        let turn = table.next_turn(now, tenant)?;
+        let legs = turn.legs.iter().filter_map(|slot| named(table, *slot, Errand::Carry)).collect();
+        Some(Carried::new(turn.tenant, turn.roads, legs))
+    }
+
+    fn hand_to(&mut self, peer: Peer, mut carried: Carried) {
+        let mut descriptors = Vec::new();
+        let mut loads = Vec::new();
+        let mut bytes = 0;
+        let wanted: Vec<_> = carried.legs.iter().map(|(key, what)| (*key, *what)).collect();
+        for (key, (slot, errand)) in wanted {
+            let fits = bytes < BATCH_BYTES && descriptors.len() < BATCH_DESCRIPTORS;
+            let load = fits.then(|| self.load(key, slot, errand, &mut descriptors)).flatten();
+            match load {
+                Some(load) => {
+                    bytes += load.size;
+                    loads.push(load);
+                }
+                None => {
+                    carried.legs.remove(&key);
+                    self.store.table.come_back(slot);
+                    if errand != Errand::Carry {
+                        self.store.table.errands.push_back((slot, errand));
+                    }
+                }
+            }
+        }
+        let Some(tenant) = self.store.table.tenants.of(carried.tenant) else { return };
+        loads.sort_by_key(|load| (load.at_ms, load.message, load.leg));
+        self.carried.insert(peer, carried);
+        self.announce(peer, Batch { tenant, loads, descriptors });
+    }
+
+    fn load(
+        &mut self,
+        (message, number): (MessageId, LegNumber),
+        slot: u32,
+        errand: Errand,
+        descriptors: &mut Vec<OwnedFd>,
+    ) -> Option<Load> {
+        let leg = self.store.table.leg(slot)?.clone();
+        let row = self.store.table.message(leg.message)?.clone();
+        let read = self.store.load(slot, INLINE_BYTES, descriptors);
+        let (envelope, body) = match read {
+            Ok(parts) => parts?,
+            Err(fault) => {
+                self.tell_operator(&fault);
+                return None;
+            }
+        };
+        Some(Load {
+            user: row.user,
+            message,
+            leg: number,
+            size: row.size.into(),
+            at_ms: u64::from(row.at_s) * 1_000,
+            expires_ms: u64::from(row.expires_s) * 1_000,
+            attempts: leg.attempts,
+            errand,
+            envelope,
+            body,
+        })
+    }
+}

@@ -1,0 +1,141 @@
+//! Public pages: mail programs find their settings, other servers the policy, and a list's reader
+//! the button; each over TLS, as curl sees it.
+
+use crate::house::{Demo, is_there};
+use std::process::Command;
+
+/// An answer of curl: the status, the head and the body.
+struct Page {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+impl Demo {
+    fn https(&self) -> String {
+        self.port("pages").rsplit(':').next().unwrap().to_owned()
+    }
+
+    /// Asks for a page under its own name, trusting the demo's authority only.
+    fn page(&self, host: &str, path: &str, more: &[&str]) -> Result<Page, String> {
+        let port = self.https();
+        let output = Command::new("curl")
+            .args(["-sS", "-i", "--max-time", "30", "--http1.1", "--cacert"])
+            .arg(self.authority())
+            .args(["--resolve", &format!("{host}:{port}:127.0.0.1")])
+            .args(more)
+            .arg(format!("https://{host}:{port}{path}"))
+            .output()
+            .unwrap();
+        if !output.status.success() {
+            return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+        }
+        let text = String::from_utf8(output.stdout).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        Ok(Page { status, head: head.to_owned(), body: body.to_owned() })
+    }
+}
+
+#[test]
+fn mail_programs_find_their_settings() {
+    if !is_there("curl") {
+        return;
+    }
+    let demo = Demo::fresh("autoconfig");
+    let first = demo.page("autoconfig.example.jp", "/mail/config-v1.1.xml?emailaddress=a%40b", &[]);
+    let first = first.unwrap();
+    assert_eq!(first.status, 200, "{}", first.head);
+    let path = "/.well-known/autoconfig/mail/config-v1.1.xml";
+    assert_eq!(demo.page("example.jp", path, &[]).unwrap().body, first.body);
+    for service in ["imaps", "pop3s", "submissions", "submission"] {
+        let port = demo.port(service);
+        let port = format!("<port>{}</port>", port.rsplit(':').next().unwrap());
+        assert!(first.body.contains(&port), "{port} in {}", first.body);
+    }
+    assert!(first.body.contains("<hostname>mx.sekisho.localhost</hostname>"), "{}", first.body);
+    let outlook = "<EMailAddress>alice@example.net</EMailAddress>";
+    let data = ["-H", "Content-Type: text/xml", "--data", outlook];
+    let path = "/autodiscover/autodiscover.xml";
+    let found = demo.page("autodiscover.example.net", path, &data).unwrap();
+    assert!(found.body.contains("<LoginName>alice@example.net</LoginName>"), "{}", found.body);
+    let other = demo.page("autodiscover.example.jp", path, &data).unwrap();
+    assert!(other.body.contains("<ErrorCode>600</ErrorCode>"), "{}", other.body);
+    // A certificate is for its own name: no other is served over it, and none is made for others.
+    let crossed = ["-H", "Host: mta-sts.example.jp"];
+    assert_eq!(demo.page("autoconfig.example.jp", "/", &crossed).unwrap().status, 421);
+    let stranger = demo.page("autoconfig.ume.example", "/mail/config-v1.1.xml", &[]);
+    assert!(stranger.is_err_and(|why| why.contains("certificate")));
+    let unseen = demo.page("autoconfig.ume.example", "/mail/config-v1.1.xml", &["-k"]).unwrap();
+    assert_eq!(unseen.status, 421);
+}
+
+#[test]
+fn a_domain_says_how_mail_reaches_it() {
+    if !is_there("curl") {
+        return;
+    }
+    let demo = Demo::fresh("mta-sts");
+    let policy = || {
+        let page = demo.page("mta-sts.example.jp", "/.well-known/mta-sts.txt", &[]).unwrap();
+        assert!(page.head.contains("Content-Type: text/plain; charset=utf-8"), "{}", page.head);
+        page.body
+    };
+    let said = |mode: &str, age: u32| {
+        format!("version: STSv1\r\nmode: {mode}\r\nmx: mx.sekisho.localhost\r\nmax_age: {age}\r\n")
+    };
+    assert_eq!(policy(), said("testing", 1_209_600));
+    let id = |domain: &str| {
+        let (checked, _) = demo.ask(&["domain", "check", domain]);
+        let records = checked["records"].as_array().unwrap();
+        let sts = records.iter().find(|one| one["name"] == format!("_mta-sts.{domain}")).unwrap();
+        (sts["expected"].as_str().unwrap().to_owned(), sts["state"].as_str().unwrap().to_owned())
+    };
+    let (before, state) = id("example.jp");
+    assert_eq!(state, "good");
+    let (set, code) = demo.ask(&["domain", "set", "example.jp", "--mta-sts", "enforce"]);
+    assert_eq!((code, set["mta_sts"]["mode"].as_str()), (0, Some("enforce")), "{set}");
+    assert_eq!(policy(), said("enforce", 1_209_600));
+    // The record in the DNS is the old one now, and `domain check` says so.
+    let (after, state) = id("example.jp");
+    assert_ne!(before, after);
+    assert_eq!(state, "wrong");
+    let more = ["domain", "set", "example.jp", "--mta-sts", "none", "--mta-sts-max-age", "86400"];
+    assert_eq!(demo.ask(&more).1, 0);
+    assert_eq!(policy(), said("none", 86_400));
+    for (words, expected) in [
+        (["--mta-sts", "strict"], "testing, enforce or none"),
+        (["--mta-sts-max-age", "60"], "86400 to 31557600 seconds"),
+    ] {
+        let (refused, code) = demo.ask(&[&["domain", "set", "example.jp"][..], &words].concat());
+        assert_eq!((code, refused["expected"].as_str()), (1, Some(expected)), "{refused}");
+    }
+    // The neighbour's is its own.
+    let other = demo.page("mta-sts.example.net", "/.well-known/mta-sts.txt", &[]).unwrap();
+    assert_eq!(other.body, said("testing", 1_209_600));
+    let changes = demo.entries();
+    assert_eq!(changes.iter().filter(|entry| entry["what"] == "domain.mta-sts").count(), 2);
+}
+
+#[test]
+fn a_list_is_left_by_a_post_and_by_nothing_else() {
+    if !is_there("curl") {
+        return;
+    }
+    let demo = Demo::fresh("unsubscribe");
+    let path = "/unsubscribe/00112233445566778899aabbccddeeff";
+    let japanese = demo.page("pages.localhost", path, &["-H", "Accept-Language: ja,en;q=0.5"]);
+    let japanese = japanese.unwrap();
+    assert_eq!(japanese.status, 200, "{}", japanese.head);
+    assert!(japanese.body.contains("配信を停止する"), "{}", japanese.body);
+    let english = demo.page("pages.localhost", &format!("{path}?lang=en"), &[]).unwrap();
+    assert!(english.body.contains("Leave the list"), "{}", english.body);
+    for field in ["Content-Security-Policy: default-src 'none'", "Strict-Transport-Security: "] {
+        assert!(english.head.contains(field), "{}", english.head);
+    }
+    let one_click = ["--data", "List-Unsubscribe=One-Click"];
+    assert_eq!(demo.page("pages.localhost", path, &one_click).unwrap().status, 404);
+    assert_eq!(demo.page("pages.localhost", path, &["--data", "x=y"]).unwrap().status, 400);
+    assert_eq!(demo.page("pages.localhost", path, &["-X", "DELETE"]).unwrap().status, 405);
+    assert_eq!(demo.page("pages.localhost", path, &["-I"]).unwrap().status, 200);
+}
