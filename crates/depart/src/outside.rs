@@ -260,9 +260,8 @@ impl Attempt<'_> {
         let (behind, house) = (&mut *self.behind, &mut *self.house);
         let mut stalled = || let_go(behind, house);
         let security = Security { tls, config, name };
-        let conversation =
-            Conversation::begin(line, (&our_name, security), limits, &mut stalled)
-                .map_err(|broken| (obstacle_of(&broken, &host.name), Some(broken)))?;
+        let conversation = Conversation::begin(line, (&our_name, security), limits, &mut stalled)
+            .map_err(|broken| (obstacle_of(&broken, &host.name), Some(broken)))?;
         self.sign_in(conversation, host).map_err(|obstacle| (obstacle.at(&host.name), None))
     }
 
@@ -454,7 +453,7 @@ fn weigh(leg: &mut Leg, places: &[usize], carried: &Carried, (host, tells): (&Ho
 /// No answer. Once the end of the text was written the remote may have taken it, and trying at
 /// once elsewhere could mean twice (RFC 1047).
 fn unknown(broken: &Broken, breaks: u8, carried: &Carried, remote: &str) -> Option<Fate> {
-    let obstacle = Obstacle::answered((4, 4, 2), &words_of(broken)).at(remote);
+    let obstacle = Obstacle::answered((4, 4, 2), &broken.words()).at(remote);
     match broken {
         Broken::Bare(_) => {
             let words = "the text has a line end that cannot be sent";
@@ -505,7 +504,7 @@ fn not_signed_in(words: &str) -> Obstacle {
 }
 
 fn obstacle_of(broken: &Broken, host: &str) -> Obstacle {
-    let words = words_of(broken);
+    let words = broken.words();
     let obstacle = match broken {
         // An answer that was not asked for is as good as none.
         Broken::Unwilling(answer) | Broken::Shut(answer) if !answer.is_positive() => {
@@ -520,20 +519,4 @@ fn obstacle_of(broken: &Broken, host: &str) -> Obstacle {
         _ => Obstacle::of(Why::Unreachable, (4, 4, 2), &words),
     };
     obstacle.at(host)
-}
-
-fn words_of(broken: &Broken) -> String {
-    match broken {
-        Broken::Closed => "the connection broke".to_owned(),
-        Broken::Silent => "no answer came in time".to_owned(),
-        Broken::Malformed(_) => "what came is no answer".to_owned(),
-        Broken::Unwilling(answer) | Broken::Shut(answer) => answer.quoted(),
-        Broken::NoTls(Some(answer)) => format!("TLS is refused: {}", answer.quoted()),
-        Broken::NotSignedIn(Some(answer)) => format!("it does not let us in: {}", answer.quoted()),
-        Broken::NotSignedIn(None) => "it offers no way to sign in that we know".to_owned(),
-        Broken::NoTls(None) => "TLS is not offered".to_owned(),
-        Broken::TlsFailed(why) => format!("TLS could not be made: {why}"),
-        Broken::Injected => "octets in clear stood behind the answer to STARTTLS".to_owned(),
-        Broken::Bare(_) => "the text has a line end that cannot be sent".to_owned(),
-    }
 }
