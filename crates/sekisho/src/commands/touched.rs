@@ -251,12 +251,10 @@ impl Teller<'_> {
                 self.tell_release(instance, user, released)
             }
             Body::Deliver { messages, .. } => {
-                let what = self.say("メールを受け取り封をした", "mail arrived and was sealed");
-                self.tell_messages(&what, messages.iter().map(|one| one.user))
+                self.tell_messages(true, messages.iter().map(|one| one.user))
             }
             Body::Queue { messages, .. } => {
-                let what = self.say("送信するメールを受け付けた", "mail was taken to be sent");
-                self.tell_messages(&what, messages.iter().map(|one| one.user))
+                self.tell_messages(false, messages.iter().map(|one| one.user))
             }
             Body::Request { request, what, requester, .. } => {
                 let who = requester.as_ref().map_or_else(
@@ -318,7 +316,11 @@ impl Teller<'_> {
     }
 
     /// For a person their own messages, for a tenant everybody's.
-    fn tell_messages(&self, what: &str, whose: impl Iterator<Item = UserId>) -> String {
+    fn tell_messages(&self, came: bool, whose: impl Iterator<Item = UserId>) -> String {
+        let what = match came {
+            true => self.say("メールを受け取り封をした", "mail arrived and was sealed"),
+            false => self.say("送信するメールを受け付けた", "mail was taken to be sent"),
+        };
         let mut counts: BTreeMap<UserId, u64> = BTreeMap::new();
         for one in whose.filter(|one| self.subject.user.is_none_or(|user| user == *one)) {
             *counts.entry(one).or_default() += 1;
