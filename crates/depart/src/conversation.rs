@@ -3,7 +3,7 @@
 
 use crate::opening::Text;
 use crate::{Fault, Limits};
-use courier::{Broken, Courier, Letter, Outcome, Want};
+use courier::{Broken, Courier, Letter, Login, Outcome, Want};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
@@ -12,6 +12,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tls::Line;
+use zeroize::Zeroizing;
 
 /// Read at once.
 const READ_BYTES: usize = 16 * 1024;
@@ -93,6 +94,24 @@ impl Conversation {
         }
     }
 
+    /// Says who we are, once TLS stands.
+    pub(crate) fn sign_in(
+        &mut self,
+        login: Login,
+        stalled: &mut dyn FnMut(),
+    ) -> Result<(), Broken> {
+        self.until = Instant::now() + self.limits.answer;
+        self.courier.sign_in(login);
+        loop {
+            match self.step(stalled) {
+                Want::Letter => return Ok(()),
+                Want::Broken(broken) => return Err(broken),
+                Want::Close => return Err(Broken::Closed),
+                _ => {}
+            }
+        }
+    }
+
     pub(crate) fn courier(&self) -> &Courier {
         &self.courier
     }
@@ -150,7 +169,8 @@ impl Conversation {
     /// Asks what is wanted, writes what there is to say, and does what needs nobody else.
     fn step(&mut self, stalled: &mut dyn FnMut()) -> Want {
         let want = self.courier.next();
-        let output = self.courier.take_output();
+        // A sign-in may stand in it.
+        let output = Zeroizing::new(self.courier.take_output());
         if !output.is_empty() && !self.write(&output) {
             return want;
         }

@@ -224,9 +224,12 @@ fn fuzz_requests_are_read_or_refused() {
     };
     let seeds = [
         "GET /x?y=z HTTP/1.1\r\nHost: a.example:443\r\nAccept-Language: ja\r\n\r\n",
-        "POST /u/00ff HTTP/1.1\r\nHost: a.example\r\nContent-Length: 7\r\nConnection: close\r\n\r\na=bcdef",
-        "GET https://a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\nHEAD / HTTP/1.1\r\nHost: [::1]\r\n\r\n",
-        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n0\r\n\r\n",
+        "POST /u/00ff HTTP/1.1\r\nHost: a.example\r\nContent-Length: 7\r\n\
+         Connection: close\r\n\r\na=bcdef",
+        "GET https://a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n\
+         HEAD / HTTP/1.1\r\nHost: [::1]\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\
+         Expect: 100-continue\r\n\r\n0\r\n\r\n",
     ];
     let parts: [&[u8]; 8] =
         [b"\r\n", b"\n", b"\r", b"\0", b": ", b" ", b"Content-Length: 3\r\n", b"\r\n\r\n"];

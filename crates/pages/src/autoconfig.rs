@@ -67,8 +67,9 @@ impl Offer<'_> {
             }
             let (host, address) = (escaped(self.host), escaped(address));
             protocols.push_str(&format!(
-                "      <Protocol>\n        <Type>{kind}</Type>\n        <Server>{host}</Server>\n        \
-                 <Port>{port}</Port>\n        <LoginName>{address}</LoginName>\n        \
+                "      <Protocol>\n        <Type>{kind}</Type>\n        \
+                 <Server>{host}</Server>\n        <Port>{port}</Port>\n        \
+                 <LoginName>{address}</LoginName>\n        \
                  <DomainRequired>off</DomainRequired>\n        <SPA>off</SPA>\n        \
                  <SSL>on</SSL>\n        <Encryption>{coding}</Encryption>\n        \
                  <AuthRequired>on</AuthRequired>\n      </Protocol>\n"

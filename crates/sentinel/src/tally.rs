@@ -76,7 +76,7 @@ mod tests {
         for service in ["smtp", "imaps", "smtp", "something else"] {
             tally.take(&connection(service));
         }
-        let released = Released::Bodies(vec![MessageId([4; 8]); 3]);
+        let released = Released::Bodies(vec![MessageId([4; 16]); 3]);
         let grant = GrantId([5; 16]);
         tally.take(&Body::Release { vault_seq: 1, instance, grant, tenant, user, released });
         let sign_in = Body::SignIn {

@@ -2,7 +2,8 @@
 //! names of public pages.
 //!
 //! It is checked before it replaces what serves: the key is the leaf's, the leaf names what is
-//! ours, and its time has not run out. Connections that stand are not touched; new handshakes get it.
+//! ours, and its time has not run out. Connections that stand are not touched; new handshakes get
+//! it.
 
 use crate::certificate::Kept;
 use crate::house_names::Group;

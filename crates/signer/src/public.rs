@@ -1,6 +1,6 @@
-//! Names of public pages: one certificate for each, below the domains that we sign mail for, and for
-//! nobody's name else. Our own authority issues them when they are asked for; one that an operator
-//! brought comes first.
+//! Names of public pages: one certificate for each, below the domains that we sign mail for, and
+//! for nobody's name else. Our own authority issues them when they are asked for; one that an
+//! operator brought comes first.
 
 use crate::Fault;
 use crate::house_names::{Group, group_for};

@@ -38,7 +38,7 @@ impl Carry {
 impl Vault {
     pub(crate) fn post(&mut self, asker: Asker, label: &Label, question: FromPost) {
         let FromPost::Handed { instance, tenant, messages } = question;
-        let now = self.now_ms();
+        let now = self.steady_ms();
         if let Err(why) = self.hands.fill((label.instance, instance), tenant, messages, now) {
             self.alarm(why.to_owned());
         }
@@ -52,6 +52,9 @@ impl Vault {
             }
             FromDepart::Release { grant, items } => {
                 self.release_batch(asker, label.instance, grant, items)
+            }
+            FromDepart::Credential { grant, host, port } => {
+                self.lend_credential(asker, label.instance, grant, (&host, port))
             }
         };
         match refused {
@@ -74,7 +77,7 @@ impl Vault {
     ) -> Result<(), Denial> {
         let session = PublicKey::parse(session).map_err(|_| Denial::Plain(Refusal::NoGrant))?;
         let grant = GrantId(compartment::random());
-        self.hands.begin(instance, tenant, grant, self.now_ms())?;
+        self.hands.begin(instance, tenant, grant, self.steady_ms())?;
         if self.keys.state.is_closed(tenant) {
             self.answer(asker, &ToDepart::EvidenceAway);
             return Ok(());
@@ -134,7 +137,7 @@ impl Vault {
         if items.len() > ITEMS {
             return Err(Denial::Plain(Refusal::Budget));
         }
-        let (tenant, agreed) = self.hands.weigh(instance, grant, &items, self.now_ms())?;
+        let (tenant, agreed) = self.hands.weigh(instance, grant, &items, self.steady_ms())?;
         let count = items.len();
         let mut parts: BTreeMap<UserId, Vec<(usize, TransitItem)>> = BTreeMap::new();
         for (place, item) in items.into_iter().enumerate() {
@@ -168,8 +171,8 @@ impl Vault {
             return self.lose_part(job, items.len());
         }
         // Whoever is erased has no mail any more, on its way or elsewhere. What goes to a gateway's
-        // server, or to a group's members elsewhere, is the tenant's.
-        let is_nobody_s = user == UserId([0; 8]);
+        // server or comes from it, or goes to a group's members elsewhere, is the tenant's.
+        let is_nobody_s = user == UserId([0; 8]) || user == directory::server_of(tenant);
         let is_here = is_nobody_s || self.keys.state.users.contains_key(&(tenant, user));
         let mut pairs = HashMap::new();
         let mut openings = Vec::with_capacity(items.len());

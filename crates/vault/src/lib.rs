@@ -1,6 +1,7 @@
 //! The vault holds every private mail key and releases them against proof, and never otherwise.
 //!
-//! # Holds          all private keys, wrapped on disk, the root in memory; the secrets' HMAC key
+//! # Holds          all private keys, wrapped on disk, the root in memory; the secrets' HMAC key;
+//! #                tenants' sign-ins to smart hosts, sealed
 //! # May ask        ledger
 //! # Network        none
 //! # If taken over  everything in the default tier: this is the wall that must stand
@@ -18,6 +19,8 @@ mod vault;
 mod access;
 
 mod depart;
+
+mod credentials;
 
 mod identity;
 
@@ -55,7 +58,7 @@ mod crash_tests;
 #[cfg(test)]
 mod tests;
 
-pub use offline::{Shred, Told, apply_shreds, look, reseal};
+pub use offline::{Destroyed, Shred, Told, apply_shreds, look, reseal};
 pub use unseal::Suite;
 
 use compartment::House;
@@ -126,8 +129,8 @@ fn live(mut house: House) -> Result<(), Fault> {
     house.ready(Some(author.public_key().0), Some(public)).map_err(Fault::House)?;
     let mut hub = Hub::new().map_err(Fault::Channel)?;
     let (control, start) = house.seat_control(&mut hub).map_err(Fault::House)?;
-    let clock = Box::new(compartment::now_ms);
-    Vault::new(hub, control, keys, stood, (author, trust), (clock, start.demo))?.serve()
+    let clocks = vault::Clocks::of_this_machine();
+    Vault::new(hub, control, keys, stood, (author, trust), (clocks, start.demo))?.serve()
 }
 
 /// Serves without walls, in this very process, with pairs of the suite: for measurements.
@@ -149,8 +152,8 @@ pub fn serve_unjailed(
     let mut hub = Hub::new().map_err(Fault::Channel)?;
     let label = Label { instance: InstanceId::default(), kind: Kind::Warden, person: None };
     let control = hub.seat(control, label).map_err(Fault::Channel)?;
-    let clock = Box::new(compartment::now_ms);
-    Vault::new(hub, control, keys, stood, (author, trust), (clock, false))?.serve()
+    let clocks = vault::Clocks::of_this_machine();
+    Vault::new(hub, control, keys, stood, (author, trust), (clocks, false))?.serve()
 }
 
 /// Reads the credential once, by position: its offset is shared with every other vault's.

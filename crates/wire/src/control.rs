@@ -68,6 +68,9 @@ pub enum Report {
     /// From `identity`: this access instance now serves this person, for good; for somebody
     /// else's reading it may look and change nothing.
     Bind { instance: InstanceId, tenant: TenantId, user: UserId, purpose: Purpose },
+    /// From `directory`: mail that this edge brings is of this tenant's own server; it gets a
+    /// dispatch in the server's name.
+    Outlet { instance: InstanceId, tenant: TenantId },
     /// Something that the compartment itself finds alarming (a budget, a decoy, a lie).
     Alarm { what: String },
     /// One line for the operator; never content, names or addresses.
@@ -135,6 +138,10 @@ pub struct Start {
     pub vigilance: crate::sentinel::Vigilance,
     /// How mail leaves, for `depart` and `fetch`.
     pub relay: Relay,
+    /// Where alarms go, for `fetch`.
+    pub outward: crate::fetch::Outward,
+    /// What signs them, for `sentinel`.
+    pub alarm_secret: Vec<u8>,
     /// Where the public pages are: `https://HOST` or `https://HOST:PORT`; empty: there are none.
     /// For `pages`, and for those who write such addresses into mail.
     pub pages_url: String,

@@ -15,6 +15,7 @@ mod keys;
 mod lists;
 mod outgoing;
 mod outside;
+mod outward;
 mod passing;
 mod people;
 mod remains;
@@ -37,7 +38,8 @@ use std::process::ExitCode;
 const HELP: &str = "\
 sekisho (関所): mail for many organisations, behind walls
 
-  sekisho demo [--data DIR] [--port-base N] [--json] [--no-sample] [--outside PORT]
+  sekisho demo [--data DIR] [--port-base N] [--json] [--no-sample]
+               [--outside PORT [--outside-authority FILE]]
   sekisho init --data DIR [--unseal FILE] [--passphrase | --passphrase-fd N]
                [--shares T/N [--shares-to DIR]]
                [--token LABEL --token-module FILE --token-helper FILE]
@@ -50,7 +52,10 @@ sekisho (関所): mail for many organisations, behind walls
   sekisho tenant set NAME [--send-in-ten-minutes N] [--send-in-a-day N] [--send-bytes N]
                [--send-delay SECONDS] [--send-notice TEXT] [--refuse-kind K]… [--allow-kind K]…
                [--smart-host HOST:PORT[:implicit|starttls|if-offered] | --no-smart-host]
-               [--source IP|none]                                        --data DIR
+               [--send-user NAME [--send-password-file FILE | --send-password-fd N]
+               | --no-send-user] [--source IP|none]                      --data DIR
+  sekisho tenant outlet NAME [--certificate HOST… --from NETWORK… [--authority FILE]
+               [--in-a-day N] [--new-header] | --none]                   --data DIR
   sekisho domain add DOMAIN --tenant T | list [--tenant T]               --data DIR
                | check DOMAIN [--allow SPF-TERM]… | keys DOMAIN
                | set DOMAIN [--catch-all ADDRESS|none]
@@ -90,6 +95,7 @@ sekisho (関所): mail for many organisations, behind walls
   sekisho drill [--compartment C]… [--program ELF]
   sekisho drill --story [--lang ja|en]
   sekisho alarms list [--since T] [--raw] [--rules DIR]                  --data DIR
+  sekisho alarm test                                                     --data DIR
   sekisho freeze | unfreeze ADDRESS | --tenant T | --component access [--yes] --data DIR
   sekisho freeze list                                                    --data DIR
   sekisho isolate C [--yes] | list | release C                           --data DIR
@@ -154,6 +160,7 @@ fn act(word: &str, arguments: Arguments, as_json: bool) -> Answer {
         "scope" => evidence::scope(arguments, as_json),
         "keys" => keys::run(arguments),
         "alarms" => watch::alarms(arguments),
+        "alarm" => outward::alarm(arguments, as_json),
         "freeze" => watch::freeze(arguments, true, as_json),
         "unfreeze" => watch::freeze(arguments, false, as_json),
         "isolate" => watch::isolate(arguments, as_json),

@@ -4,6 +4,7 @@
 //! `SEKISHO_BINARY` names another binary; `SEKISHO_KILLS` says how often the kill run kills.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod alarms;
 mod arc;
 mod arrival;
 mod clients;
@@ -20,6 +21,7 @@ mod leaving_kills;
 mod letters;
 mod lists;
 mod onward;
+mod outlet;
 mod post;
 mod probes;
 mod proof;
@@ -28,6 +30,7 @@ mod reader;
 mod releases;
 mod sentinel;
 mod sink;
+mod smart_host;
 mod stopping;
 mod walls;
 mod watching;

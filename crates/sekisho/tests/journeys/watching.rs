@@ -63,6 +63,7 @@ fn numbers_move_with_what_happens_and_name_nobody() {
         let (_, value) = line.rsplit_once(' ').unwrap();
         assert!(value.parse::<u64>().is_ok(), "{line}");
     }
+    assert_eq!(demo.number("sekisho_alarms_total"), 0, "nobody left their charter");
     // The compartment is ended: its successor tells the same.
     let pid = demo.pid_of("metrics");
     crate::house::signal(pid, rustix::process::Signal::KILL);
