@@ -199,6 +199,7 @@ fn act(peers: &mut Peers<'_>, request: Request) -> Answer {
             watch::freeze(peers, watch::Meant { address, tenant, component }, frozen)
         }
         Request::FreezeList => watch::list_freezes(peers),
+        Request::AlarmTest => watch::test_alarms(peers),
         Request::Isolate { component, isolated } => watch::isolate(peers, &component, isolated),
     }
 }

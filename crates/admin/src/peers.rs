@@ -93,9 +93,19 @@ impl<'a> Peers<'a> {
         peer: Kind,
         question: &Q,
     ) -> Result<A, Refusal> {
+        self.ask_within(peer, question, ANSWER_PATIENCE)
+    }
+
+    /// The same, of a peer that itself has to wait for others.
+    pub fn ask_within<Q: Serialize, A: DeserializeOwned>(
+        &mut self,
+        peer: Kind,
+        question: &Q,
+        patience: Duration,
+    ) -> Result<A, Refusal> {
         let away = |_| Refusal::Fault(format!("{} is away; try again in a moment", peer.word()));
         let channel = self.channel(peer)?;
-        let (answer, _) = channel.ask(question, &[], ANSWER_PATIENCE).map_err(away)?;
+        let (answer, _) = channel.ask(question, &[], patience).map_err(away)?;
         Ok(answer)
     }
 

@@ -5,11 +5,15 @@ use crate::peers::{Answer, Peers, Refusal};
 use crate::people::{self, identity, names, one_user};
 use evidence::rfc3339;
 use serde_json::{Value, json};
+use std::time::Duration;
 use terms::Kind;
 use wire::approval::{Act, Permission};
 use wire::control::Report;
 use wire::directory::FromAdmin as ToDirectory;
 use wire::identity::{FromAdmin, ToAdmin, Whose};
+
+/// Routes that are away have ten seconds each, and the sentinel answers after forty.
+const TEST_PATIENCE: Duration = Duration::from_secs(50);
 
 /// Whose grants, by name: exactly one of them.
 pub struct Meant {
@@ -134,6 +138,24 @@ pub fn isolate(peers: &mut Peers<'_>, component: &str, isolated: bool) -> Answer
     Ok(json!({ "component": component, "isolated": isolated }))
 }
 
+/// One alarm over every route of the sentinel's, and what each of them answered.
+pub fn test_alarms(peers: &mut Peers<'_>) -> Answer {
+    let question = wire::sentinel::FromAdmin::Test;
+    let answer = peers.ask_within(Kind::Sentinel, &question, TEST_PATIENCE)?;
+    let wire::sentinel::ToAdmin::Tested(tried) = answer else {
+        return Err(Refusal::unexpected(Kind::Sentinel));
+    };
+    if tried.is_empty() {
+        let hint = "wait a minute, then ask again";
+        return Err(Refusal::new("no other test under way", "one that is not over", hint));
+    }
+    let items = tried.into_iter().map(|route| {
+        let arrived = route.is_configured.then_some(route.is_taken);
+        json!({ "route": route.route, "arrived": arrived, "said": route.said })
+    });
+    Ok(json!({ "items": items.collect::<Vec<Value>>(), "next": null }))
+}
+
 /// What the sentinel says of itself; null while it is away.
 pub fn status(peers: &mut Peers<'_>) -> Value {
     let question = wire::sentinel::FromAdmin::Status;
@@ -150,5 +172,17 @@ pub fn status(peers: &mut Peers<'_>) -> Value {
         "rules": status.rules,
         "decoys": status.decoys,
         "sources": sources.collect::<Vec<Value>>(),
+        "routes": status.routes.iter().map(standing).collect::<Vec<Value>>(),
+    })
+}
+
+fn standing(route: &wire::sentinel::Standing) -> Value {
+    json!({
+        "route": route.route,
+        "sent": route.sent,
+        "waiting": route.waiting,
+        "given_up": route.given_up,
+        "last_taken": route.last_taken_ms.map(rfc3339),
+        "trouble": route.trouble,
     })
 }

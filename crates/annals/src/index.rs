@@ -6,15 +6,18 @@ use crate::chapter::{CHAPTER_ENTRIES, Chapter, unknown_section};
 use crate::disk::{Folder, Shelf};
 use crate::fault::{Fault, file};
 use crate::names;
+use crate::overspill::overspill;
 use crate::reading::Reader;
 use crate::rows::{NOBODY, ROW_BYTES, Row};
 use evidence::Frame;
-use scope::{Fact, Life, Part, Person, Proven, Question, Reach, Roll, Scope, Tally, facts};
+use scope::facts;
+use scope::{Deed, Fact, Half, Life, Part, Person, Proven, Question, Reach, Roll, Scope, Tally};
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::thread;
 use terms::{InstanceId, Kind, TenantId, UserId};
 use tlog::{Hash, NodeSource, Store, Volume, leaf_hash};
 
@@ -225,8 +228,8 @@ impl<'a> Index<'a> {
             let mut whole: Option<Scope> = None;
             let mut overflowed = false;
             for part in 0..parts {
-                let tally = Tally::new(question.clone(), Part { part, parts });
-                let finished = self.run(tally)?.finish(proven.clone());
+                let tally = || Tally::new(question.clone(), Part { part, parts });
+                let finished = self.run_halves(&tally)?.finish(proven.clone());
                 overflowed |= finished.overflowed;
                 match &mut whole {
                     None => whole = Some(finished.scope),
@@ -244,6 +247,22 @@ impl<'a> Index<'a> {
                 _ => parts = (parts * 4).min(PARTS),
             }
         }
+    }
+
+    /// Two processors count one half each: reading is little of the work, so each reads all of it.
+    fn run_halves(&self, tally: &(dyn Fn() -> Tally + Sync)) -> Result<Tally, Fault> {
+        let (reader, folder) = (self.reader, &self.folder);
+        thread::scope(|scope| {
+            let other = scope.spawn(move || {
+                let index = Index { folder: folder.clone(), ..Index::of(reader) };
+                index.run(tally().half(Half::Processes))
+            });
+            let people = self.run(tally().half(Half::People).spilling(overspill));
+            let processes = other.join().map_err(|_| {
+                file("the index")(io::Error::other("half of the counting ended without an answer"))
+            })??;
+            Ok(people?.with(processes))
+        })
     }
 
     fn run(&self, mut tally: Tally) -> Result<Tally, Fault> {
@@ -416,18 +435,29 @@ impl<'a> Reading<'a> {
 
     fn tell(&self, tally: &mut Tally) -> std::io::Result<()> {
         self.lives.iter().for_each(|(instance, life)| tally.meet(*instance, life));
-        self.each(|fact| tally.note(&fact))
+        let half = tally.counts();
+        self.each(|deed| half.hears(deed), |fact| tally.note(&fact))
     }
 
     fn tell_kept(&self, tally: &mut Tally) -> std::io::Result<()> {
-        self.each(|fact| tally.note_kept(&fact))
+        let hears = tally.hears_kept();
+        self.each(hears, |fact| tally.note_kept(&fact))
     }
 
-    fn each(&self, mut fact: impl FnMut(Fact)) -> std::io::Result<()> {
+    /// Rows of other deeds are not even taken apart.
+    fn each(
+        &self,
+        hears: impl Fn(Deed) -> bool,
+        mut fact: impl FnMut(Fact),
+    ) -> std::io::Result<()> {
         let base = self.chapter.number * CHAPTER_ENTRIES;
         for (first, count) in &self.ranges {
             let rows = self.chapter.rows(*first, *count)?;
             for row in rows.chunks_exact(ROW_BYTES) {
+                let deed = Row::deed(row).ok_or(std::io::ErrorKind::InvalidData)?;
+                if !hears(deed) {
+                    continue;
+                }
                 let row = Row::read(row).ok_or(std::io::ErrorKind::InvalidData)?;
                 let named = |names: &[InstanceId], number: usize| {
                     names.get(number).copied().unwrap_or_default()

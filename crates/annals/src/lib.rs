@@ -14,6 +14,7 @@ mod check;
 mod disk;
 mod fault;
 mod index;
+mod overspill;
 mod publish;
 mod reading;
 mod rows;

@@ -2,10 +2,10 @@
 //! is `log`, as it was before there were segments.
 
 use crate::disk::{Disk, grow};
-use std::cell::RefCell;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use tlog::{TILE_LEVELS, Volume, Volumes};
 
 /// A new segment is begun behind so many octets, at the next batch.
@@ -18,7 +18,7 @@ pub struct Segments {
     lengths: Vec<u64>,
     last: File,
     /// Where older ones are read, the one that was read last.
-    older: RefCell<Option<(usize, File)>>,
+    older: Mutex<Option<(usize, File)>>,
     limit: u64,
     may_write: bool,
 }
@@ -56,7 +56,7 @@ impl Segments {
         if lengths.is_empty() {
             lengths.push(0);
         }
-        let (first, older) = (first.to_owned(), RefCell::new(None));
+        let (first, older) = (first.to_owned(), Mutex::new(None));
         Ok(Self { first, lengths, last, older, limit, may_write })
     }
 
@@ -76,7 +76,7 @@ impl Segments {
         if segment + 1 == self.lengths.len() {
             return Volume::read_at(&self.last, offset, into);
         }
-        let mut older = self.older.borrow_mut();
+        let mut older = self.older.lock().unwrap_or_else(PoisonError::into_inner);
         if older.as_ref().is_none_or(|(number, _)| *number != segment) {
             *older = Some((segment, File::open(name_of(&self.first, segment))?));
         }
@@ -163,7 +163,7 @@ impl Volume for Segments {
             ends_here
         });
         let Some(kept) = kept else { return Ok(()) };
-        *self.older.borrow_mut() = None;
+        *self.older.lock().unwrap_or_else(PoisonError::into_inner) = None;
         // The newest first: what is left is a log at every moment.
         for number in (kept + 1..self.lengths.len()).rev() {
             Disk.remove(&name_of(&self.first, number))?;

@@ -306,6 +306,21 @@ pub fn now_ms() -> u64 {
     since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
+/// Milliseconds by a clock that nobody sets, and that goes on while the machine sleeps. What lasts a
+/// stretch of time ends by it, whatever becomes of the date.
+pub fn steady_ms() -> u64 {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // By libc, whose start found the kernel's page for it before the walls: rustix would look for
+    // that page now, by calls that no charter knows.
+    // SAFETY: `now` is a timespec of ours; the call writes it and keeps nothing.
+    if unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &mut now) } != 0 {
+        // Not reached: every kernel that we run on has this clock. What lasts is over, then.
+        return u64::MAX;
+    }
+    let whole = u64::try_from(now.tv_sec).unwrap_or(0).saturating_mul(1_000);
+    whole.saturating_add(u64::try_from(now.tv_nsec).unwrap_or(0) / 1_000_000)
+}
+
 /// Bytes from the kernel: no generator lives in a process, so no fork can repeat one.
 pub fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0u8; N];

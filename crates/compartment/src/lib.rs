@@ -38,7 +38,7 @@ mod tests;
 pub use birth::{Birth, Spawned, spawn};
 pub use drill::exec_program;
 pub use fence::Grounds;
-pub use house::{House, now_ms, random, zygote_main};
+pub use house::{House, now_ms, random, steady_ms, zygote_main};
 pub use jail::{Entered, abort_on_panic, enter};
 pub use notices::{Notice, Notices};
 pub use plain::{give_memory_back, terminal_columns};

@@ -42,6 +42,8 @@ pub(crate) fn carry(batch: Batch, house: &mut Neighbours) -> Result<(), Fault> {
         Err(fault) => return put_off(&loads, &fault, house),
     };
     let mut outward: VecDeque<VecDeque<Leg>> = VecDeque::new();
+    // Behind all others: a list may be long.
+    let mut lists = Vec::new();
     for mut leg in legs {
         match (leg.load.errand, &leg.envelope.hop) {
             (Errand::TellLate, _) => tell_late(&mut leg, &hands, house)?,
@@ -53,10 +55,7 @@ pub(crate) fn carry(batch: Batch, house: &mut Neighbours) -> Result<(), Fault> {
                 here::deliver(&mut leg, &hands, house);
                 leg.end(&hands, house)?;
             }
-            (Errand::Carry, Hop::List) => {
-                spread::spread(&mut leg, &hands, house);
-                leg.end(&hands, house)?;
-            }
+            (Errand::Carry, Hop::List) => lists.push(leg),
             (Errand::Carry, _) => match outward.iter_mut().find(|way| is_same_way(way, &leg)) {
                 Some(way) => way.push_back(leg),
                 None => outward.push_back(VecDeque::from([leg])),
@@ -65,6 +64,10 @@ pub(crate) fn carry(batch: Batch, house: &mut Neighbours) -> Result<(), Fault> {
     }
     while let Some(legs) = outward.pop_front() {
         outside::carry((legs, &mut outward), &hands, house)?;
+    }
+    for mut leg in lists {
+        spread::spread(&mut leg, &hands, house);
+        leg.end(&hands, house)?;
     }
     house.hand = Some(hands.hand);
     Ok(())

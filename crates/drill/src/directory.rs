@@ -4,11 +4,15 @@ use crate::channels::ask;
 use crate::intruder::Intruder;
 use crate::keeper;
 use crate::report::{Asset, Facts, Told};
+use evidence::Body;
 use terms::{Kind, TenantId, UserId};
 use wire::directory::{Recipient, Statement, TenantSettings};
-use wire::vault::{FromDirectory, ToDirectory};
+use wire::ledger::{FromLedger, ToLedger};
+use wire::vault::{FromDirectory, Proven, ToDirectory};
 
 const FILE: &str = "directory.db";
+/// Whose address it is tried to be made: a drill's house has fewer.
+const PEOPLE: usize = 64;
 const DAY_MS: u64 = 24 * 3_600_000;
 
 pub fn abuse(intruder: &mut Intruder, facts: &Facts) {
@@ -22,16 +26,9 @@ pub fn abuse(intruder: &mut Intruder, facts: &Facts) {
         }
     }
     let people = people(intruder);
-    let of = |other: bool| people.iter().find(|one| other == (one.0 != own_tenant(&people)));
     intruder.tell(&Told::Lies);
-    if let (Some(first), Some(second)) = (of(false).copied(), of(true).copied()) {
-        redirect(intruder, &facts.person, first, second);
-    }
+    redirect(intruder, &facts.person, &people);
     keeper::abuse(intruder, facts);
-}
-
-fn own_tenant(people: &[(TenantId, UserId)]) -> TenantId {
-    people.first().map(|one| one.0).unwrap_or_default()
 }
 
 /// Ids stand in the open.
@@ -49,18 +46,29 @@ fn people(intruder: &Intruder) -> Vec<(TenantId, UserId)> {
     found.flatten().filter_map(ids).collect()
 }
 
-/// The address of one person, stated to be another's of another organisation; then a policy that
-/// nobody changed.
-fn redirect(
-    intruder: &mut Intruder,
-    address: &str,
-    to: (TenantId, UserId),
-    other: (TenantId, UserId),
-) {
-    let signed = state(intruder, address, to, TenantSettings::default());
-    let back = state(intruder, address, other, TenantSettings::default());
+/// The address of one person, stated to be everybody's in turn, of whatever organisation; then a
+/// change that nobody made, recorded in its own name; then a policy that nobody changed.
+fn redirect(intruder: &mut Intruder, address: &str, people: &[(TenantId, UserId)]) {
+    let (mut owners, mut others) = (Vec::new(), Vec::new());
+    for person in people.iter().take(PEOPLE) {
+        match state(intruder, address, *person, TenantSettings::default(), None) {
+            Stated::Signed => owners.push(*person),
+            Stated::NeedsChange(what) => others.push((*person, what)),
+            Stated::Refused => {}
+        }
+    }
+    // Ids are drawn anew in each house: one of those whom we tried has had it all along, and to
+    // state that is no lie.
     let act = "have a person's address signed to another's keys";
-    told(intruder, Asset::MailInFlight, act, signed || back);
+    told(intruder, Asset::MailInFlight, act, owners.len() > 1);
+    if let Some((thief, what)) = others.into_iter().next() {
+        let change = record(intruder, thief, &what);
+        let stated = change
+            .map(|change| state(intruder, address, thief, TenantSettings::default(), Some(change)));
+        let act = "record a change of a person's address, and have it signed to another's keys";
+        told(intruder, Asset::MailInFlight, act, stated == Some(Stated::Signed));
+    }
+    let Some(owner) = owners.first() else { return };
     let lenient = TenantSettings {
         tag_from: 1e9,
         junk_from: 1e9,
@@ -69,13 +77,27 @@ fn redirect(
         obey_dmarc: false,
         ..TenantSettings::default()
     };
-    let signed = state(intruder, address, to, lenient);
-    told(
-        intruder,
-        Asset::OtherTenants,
-        "have judgement weakened without a recorded change",
-        signed,
-    );
+    let stated = state(intruder, address, *owner, lenient, None);
+    let act = "have judgement weakened without a recorded change";
+    told(intruder, Asset::OtherTenants, act, stated == Stated::Signed);
+}
+
+/// A change in its own name, with the ledger's proof.
+fn record(intruder: &mut Intruder, of: (TenantId, UserId), what: &str) -> Option<Proven> {
+    let mut author = intruder.author.take()?;
+    let (tenant, user) = (Some(of.0), Some(of.1));
+    let body = Body::RuleChange { tenant, user, what: what.into(), weakened: None };
+    let entry = author.sign(compartment::now_ms(), body);
+    intruder.author = Some(author);
+    let entry = entry?;
+    let append = ToLedger::Append { entries: vec![entry.clone()], prove: true };
+    let (_, answer) = ask(intruder, Kind::Ledger, &append, "a change that nobody made");
+    match postcard::from_bytes(&answer) {
+        Ok(FromLedger::Proved { mut proofs, checkpoint }) => {
+            Some(Proven { entry, proof: proofs.pop()?, checkpoint })
+        }
+        _ => None,
+    }
 }
 
 fn told(intruder: &Intruder, asset: Asset, act: &str, signed: bool) {
@@ -89,16 +111,26 @@ fn told(intruder: &Intruder, asset: Asset, act: &str, signed: bool) {
     }
 }
 
+/// What the vault said to a statement.
+#[derive(PartialEq, Eq)]
+enum Stated {
+    Signed,
+    /// Only if a change of this word is recorded.
+    NeedsChange(String),
+    Refused,
+}
+
 fn state(
     intruder: &mut Intruder,
     address: &str,
     (tenant, user): (TenantId, UserId),
     settings: TenantSettings,
-) -> bool {
+    change: Option<Proven>,
+) -> Stated {
     let current = FromDirectory::Current { tenant, user };
     let (_, answer) = ask(intruder, Kind::Vault, &current, "public keys");
     let Ok(ToDirectory::Keys { body, summary }) = postcard::from_bytes(&answer) else {
-        return false;
+        return Stated::Refused;
     };
     let now = compartment::now_ms();
     let statement = Statement {
@@ -112,7 +144,15 @@ fn state(
         issued_ms: now,
         valid_until_ms: now + DAY_MS,
     };
-    let Ok(bytes) = postcard::to_allocvec(&statement) else { return false };
-    let (_, answer) = ask(intruder, Kind::Vault, &FromDirectory::Sign(bytes), "a signature");
-    matches!(postcard::from_bytes(&answer), Ok(ToDirectory::Signature(_)))
+    let Ok(statement) = postcard::to_allocvec(&statement) else { return Stated::Refused };
+    let question = match change {
+        Some(change) => FromDirectory::SignChanged { statement, change },
+        None => FromDirectory::Sign(statement),
+    };
+    let (_, answer) = ask(intruder, Kind::Vault, &question, "a signature");
+    match postcard::from_bytes(&answer) {
+        Ok(ToDirectory::Signature(_)) => Stated::Signed,
+        Ok(ToDirectory::NeedsChange { what }) => Stated::NeedsChange(what),
+        _ => Stated::Refused,
+    }
 }

@@ -1,8 +1,8 @@
 //! Who asks, and who answers us: the channels, on one thread.
 
-use crate::Fault;
 use crate::exchange::bring;
-use crate::turns::Turns;
+use crate::turns::{Errand, Turns};
+use crate::{Fault, alarms};
 use compartment::House;
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -10,7 +10,7 @@ use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 use terms::Kind;
 use wire::control::{DIALS_BUSY, Order, Relay, Report};
-use wire::fetch::{Answer, Ask, BUSY};
+use wire::fetch::{Answer, Ask, BUSY, FromSentinel, Outward, ToSentinel};
 use wire::names::{self, Outcome, Question, RecordKind};
 use wire::{Event, Frame, Hub, Peer};
 
@@ -23,15 +23,24 @@ const DIAL_PAUSE: Duration = Duration::from_millis(200);
 pub(crate) fn attend(house: House) -> Result<(), Fault> {
     let mut hub = Hub::new().map_err(Fault::Channel)?;
     let (warden, start) = house.seat_control(&mut hub).map_err(Fault::Control)?;
-    let mut desk = Desk::new(hub, warden, start.relay);
+    let mut desk = Desk::new(hub, warden, start.relay, start.outward);
+    desk.host_name = start.host_name;
     while !desk.is_over {
         let Some(next) = desk.turns.next() else {
             desk.hear(None)?;
             continue;
         };
         let until = Instant::now() + RESOURCE;
-        let answer = bring(&next.ask, &mut desk, until)?;
-        let _ = desk.hub.send(next.peer, next.call, &answer, Vec::new());
+        match &next.errand {
+            Errand::Bring(ask) => {
+                let answer = bring(ask, &mut desk, until)?;
+                let _ = desk.hub.send(next.peer, next.call, &answer, Vec::new());
+            }
+            Errand::Alarm(alarm) => {
+                let answer = alarms::carry(alarm, &mut desk, until)?;
+                let _ = desk.hub.send(next.peer, next.call, &answer, Vec::new());
+            }
+        }
         // Whoever waited meanwhile was not heard: now they are.
         desk.hear(Some(Duration::ZERO))?;
     }
@@ -42,6 +51,8 @@ pub(crate) struct Desk {
     hub: Hub,
     warden: Peer,
     pub relay: Relay,
+    pub outward: Outward,
+    pub host_name: String,
     names: Option<Peer>,
     turns: Turns,
     last_call: u32,
@@ -52,11 +63,13 @@ pub(crate) struct Desk {
 }
 
 impl Desk {
-    fn new(hub: Hub, warden: Peer, relay: Relay) -> Self {
+    fn new(hub: Hub, warden: Peer, relay: Relay, outward: Outward) -> Self {
         Self {
             hub,
             warden,
             relay,
+            outward,
+            host_name: String::new(),
             names: None,
             turns: Turns::default(),
             last_call: 0,
@@ -166,21 +179,35 @@ impl Desk {
             }
         }
         for tired in self.turns.tired(Instant::now()) {
-            let answer = Answer::Failed(BUSY.to_owned());
-            let _ = self.hub.send(tired.peer, tired.call, &answer, Vec::new());
+            self.put_off(tired.peer, tired.call, matches!(tired.errand, Errand::Alarm(_)));
         }
         Ok(())
     }
 
     fn asked(&mut self, peer: Peer, frame: &Frame) {
-        let Ok(ask) = frame.read::<Ask>() else {
+        let is_alarm = self.hub.label(peer).is_some_and(|label| label.kind == Kind::Sentinel);
+        let errand = match is_alarm {
+            true => frame.read::<FromSentinel>().map(Errand::Alarm),
+            false => frame.read::<Ask>().map(Errand::Bring),
+        };
+        let Ok(errand) = errand else {
             self.hub.cut_off(peer, "it spoke what is no question");
             return self.turns.gone(peer);
         };
-        if !self.turns.wait(peer, frame.call, ask, Instant::now()) {
-            let answer = Answer::Failed(BUSY.to_owned());
-            let _ = self.hub.send(peer, frame.call, &answer, Vec::new());
+        if !self.turns.wait(peer, frame.call, errand, Instant::now()) {
+            self.put_off(peer, frame.call, is_alarm);
         }
+    }
+
+    fn put_off(&mut self, peer: Peer, call: u32, is_alarm: bool) {
+        let said = BUSY.to_owned();
+        let _ = match is_alarm {
+            true => {
+                let answer = ToSentinel { is_taken: false, said };
+                self.hub.send(peer, call, &answer, Vec::new())
+            }
+            false => self.hub.send(peer, call, &Answer::Failed(said), Vec::new()),
+        };
     }
 
     fn obey(&mut self, frame: Frame) -> Result<(), Fault> {

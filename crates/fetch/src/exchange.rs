@@ -25,10 +25,31 @@ pub(crate) fn bring(ask: &Ask, desk: &mut Desk, until: Instant) -> Result<Answer
     let Some(request) = request(ask) else {
         return Ok(Answer::Failed("there can be no such resource".to_owned()));
     };
-    let addresses = addresses_of(&request.host, desk, until)?;
-    let mut why = format!("{} has no address", request.host);
+    let port = desk.relay.https_port;
+    Ok(match reach(&request.host, (port, None), desk, until)? {
+        Ok(line) => exchange(line, &request, desk, until),
+        Err(why) => Answer::Failed(why),
+    })
+}
+
+/// A connection to a host: where it is said to be, or to the first of its addresses that answers.
+/// Once one has answered, its word counts: another address is the same host.
+pub(crate) fn reach(
+    host: &str,
+    (port, at): (u16, Option<SocketAddr>),
+    desk: &mut Desk,
+    until: Instant,
+) -> Result<Result<Line, String>, Fault> {
+    let addresses = match at {
+        Some(at) => vec![at],
+        None => {
+            let addresses = addresses_of(host, desk, until)?.into_iter();
+            addresses.map(|address| SocketAddr::new(address, port)).collect()
+        }
+    };
+    let mut why = format!("{host} has no address");
     for address in addresses {
-        let socket = match desk.dial(SocketAddr::new(address, desk.relay.https_port), until)? {
+        let socket = match desk.dial(address, until)? {
             Ok(socket) => socket,
             Err(refused) => {
                 why = refused;
@@ -37,12 +58,11 @@ pub(crate) fn bring(ask: &Ask, desk: &mut Desk, until: Instant) -> Result<Answer
         };
         let patience = (Instant::now() + CONNECT).min(until);
         match Line::connected(socket, patience) {
-            // Once a host has answered, its word counts: another address is the same host.
-            Ok(line) => return Ok(exchange(line, &request, desk, until)),
+            Ok(line) => return Ok(Ok(line)),
             Err(fault) => why = fault.to_string(),
         }
     }
-    Ok(Answer::Failed(why))
+    Ok(Err(why))
 }
 
 /// Both families, version 6 first, in turns.
@@ -66,7 +86,7 @@ fn addresses_of(host: &str, desk: &mut Desk, until: Instant) -> Result<Vec<IpAdd
     Ok(addresses)
 }
 
-fn exchange(line: Line, request: &Request, desk: &mut Desk, until: Instant) -> Answer {
+pub(crate) fn exchange(line: Line, request: &Request, desk: &mut Desk, until: Instant) -> Answer {
     match speak(line, request, desk, until) {
         Ok(Response { status, content_type, body }) => Answer::Got { status, content_type, body },
         Err(fault) => Answer::Failed(fault.to_string()),

@@ -1,6 +1,7 @@
 //! What is asked of a host: a request that cannot be made to say more than it should.
 
-use wire::fetch::Ask;
+use data_encoding::HEXLOWER;
+use wire::fetch::{Ask, Webhook};
 
 /// RFC 1035 §2.3.4.
 const HOST_BYTES: usize = 253;
@@ -51,6 +52,35 @@ pub(crate) fn request(ask: &Ask) -> Option<Request> {
             Some(Request { host: host.clone(), octets, limit: THANKS_BYTES })
         }
     }
+}
+
+/// An alarm on its way to the operator's webhook. What it says stands in the body; what proves it,
+/// beside it: a receiver refuses an old timestamp, so that nobody says the same again later.
+pub(crate) fn alarm(
+    to: &Webhook,
+    timestamp: u64,
+    signature: &[u8; 32],
+    body: &[u8],
+) -> Option<Request> {
+    if !is_host(&to.host) || !is_path(&to.path) || body.len() > BODY_BYTES {
+        return None;
+    }
+    let host = match to.port {
+        443 => to.host.clone(),
+        port => format!("{}:{port}", to.host),
+    };
+    let mut octets = format!(
+        "POST {} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: Sekisho\r\nAccept: */*\r\n\
+         Accept-Encoding: identity\r\nConnection: close\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\
+         Sekisho-Timestamp: {timestamp}\r\nSekisho-Signature: v1={}\r\n\r\n",
+        to.path,
+        body.len(),
+        HEXLOWER.encode(signature),
+    )
+    .into_bytes();
+    octets.extend_from_slice(body);
+    Some(Request { host: to.host.clone(), octets, limit: THANKS_BYTES })
 }
 
 /// A name with a dot in it, and no address: certificates are for names.

@@ -9,14 +9,20 @@ use std::sync::Arc;
 use std::thread;
 use terms::Kind;
 use wire::Channel;
-use wire::control::Order;
-use wire::fetch::{Answer, Ask};
-use world::{Web, ask, get, join, play_names, play_warden, start};
+use wire::control::{Order, Start};
+use wire::fetch::{
+    Answer, Ask, FromSentinel, MailRoute, Outward, RelaySecurity, ToSentinel, Webhook,
+};
+use world::{LIMIT, Web, ask, get, join, play_names, play_relay, play_warden, start};
 
 /// A fetch on a thread of this process; its control channel and an asker.
 fn settle(web: &Web, authorities: &str) -> (Arc<Channel>, Channel) {
+    settle_with(web, start(authorities))
+}
+
+fn settle_with(web: &Web, start: Start) -> (Arc<Channel>, Channel) {
     let (control, theirs) = Channel::pair().unwrap();
-    control.send(0, &Order::Begin(start(authorities)), &[]).unwrap();
+    control.send(0, &Order::Begin(start), &[]).unwrap();
     let control = Arc::new(control);
     play_names(join(&control, Kind::Names, 1));
     let asker = join(&control, Kind::Depart, 2);
@@ -99,7 +105,7 @@ fn hosts_that_cannot_be_asked() {
 fn a_silent_host_has_its_time_and_no_more() {
     let web = Web::that("web.example", None, true);
     let (control, mut asker) = settle(&web, &web.pem);
-    let mut other = join(&control, Kind::Sentinel, 3);
+    let mut other = join(&control, Kind::Depart, 3);
     let before = std::time::Instant::now();
     let first = thread::spawn(move || failure(ask(&mut asker, &get("web.example"))));
     let second = failure(ask(&mut other, &get("nobody.example")));
@@ -107,4 +113,86 @@ fn a_silent_host_has_its_time_and_no_more() {
     assert!(before.elapsed().as_secs() < 20);
     assert!(first.join().unwrap().contains("timed out"));
     control.send(0, &Order::Stop, &[]).unwrap();
+}
+
+/// A fetch that knows a webhook at `web` and a relay at `relay`; the sentinel's channel to it.
+fn with_routes(web: &Web, relay: std::net::SocketAddr) -> (Arc<Channel>, Channel) {
+    let (host, path) = ("web.example".to_owned(), "/alarms?a=1".to_owned());
+    let webhook = Some(Webhook { host, port: 8443, path, at: Some(web.at) });
+    let mail = Some(MailRoute {
+        host: "relay.example".to_owned(),
+        port: 25,
+        security: RelaySecurity::IfOffered,
+        at: Some(relay),
+        from: "sekisho@mx.example".to_owned(),
+        to: vec!["ops@example.jp".to_owned(), "night@example.jp".to_owned()],
+    });
+    let outward = Outward { webhook, mail };
+    let host_name = "mx.example".to_owned();
+    let (control, _) = settle_with(web, Start { outward, host_name, ..start(&web.pem) });
+    let sentinel = join(&control, Kind::Sentinel, 3);
+    (control, sentinel)
+}
+
+fn say(sentinel: &mut Channel, alarm: &FromSentinel) -> ToSentinel {
+    sentinel.ask(alarm, &[], LIMIT).unwrap().0
+}
+
+#[test]
+fn an_alarm_is_posted_to_the_operator_s_webhook_with_its_proof() {
+    let check = |answer: Option<&str>, is_taken: bool, said: &str| {
+        let web = Web::that("web.example", answer, true);
+        let (_control, mut sentinel) = with_routes(&web, web.at);
+        let (signature, body) = ([0xab; 32], b"{\"id\":\"1\"}".to_vec());
+        let alarm = FromSentinel::Webhook { timestamp: 1_764_406_800, signature, body };
+        let found = say(&mut sentinel, &alarm);
+        assert_eq!((found.is_taken, found.said.contains(said)), (is_taken, true), "{found:?}");
+        web.requests.lock().unwrap().first().cloned().unwrap_or_default()
+    };
+    let request = check(Some(HELLO), true, "HTTP 200");
+    assert!(request.starts_with("POST /alarms?a=1 HTTP/1.1\r\nHost: web.example:8443\r\n"));
+    assert!(request.contains("\r\nSekisho-Timestamp: 1764406800\r\n"), "{request}");
+    let signature = format!("\r\nSekisho-Signature: v1={}\r\n", "ab".repeat(32));
+    assert!(request.contains(&signature), "{request}");
+    check(Some("HTTP/1.1 503 no\r\nContent-Length: 0\r\n\r\n"), false, "HTTP 503");
+    check(Some("HTTP/1.1 302 x\r\nLocation: https://b.example/\r\n\r\n"), false, "HTTP 302");
+    check(None, false, "timed out");
+}
+
+/// Whoever owns the sentinel reaches nobody whom the operator did not name; and nobody else sends
+/// alarms.
+#[test]
+fn an_alarm_goes_where_it_was_configured_and_nowhere_else() {
+    let web = Web::that("web.example", Some(HELLO), true);
+    let (control, mut asker) = settle(&web, &web.pem);
+    let mut sentinel = join(&control, Kind::Sentinel, 3);
+    let alarm = FromSentinel::Webhook { timestamp: 1, signature: [0; 32], body: Vec::new() };
+    let found = say(&mut sentinel, &alarm);
+    assert_eq!((found.is_taken, found.said.as_str()), (false, "no such route is configured"));
+    assert_eq!(failure(ask(&mut asker, &get("web.example"))), "got 200");
+    // What the sentinel may say is no resource, and a question for one is no alarm of its.
+    assert!(sentinel.ask::<_, Answer>(&get("web.example"), &[], LIMIT).is_err());
+}
+
+#[test]
+fn an_alarm_is_given_to_the_relay_as_a_letter() {
+    let letter = FromSentinel::Mail {
+        id: "ab12".to_owned(),
+        subject: "[Sekisho mx.example] 警報 / alarm".to_owned(),
+        text: "関所\nline\n".to_owned(),
+    };
+    let web = Web::that("web.example", Some(HELLO), true);
+    let (relay, heard) = play_relay("250 2.0.0 queued as 1");
+    let (_control, mut sentinel) = with_routes(&web, relay);
+    let found = say(&mut sentinel, &letter);
+    assert!(found.is_taken && found.said.contains("queued as 1"), "{found:?}");
+    let heard = heard.lock().unwrap().clone();
+    assert!(heard.contains("MAIL FROM:<sekisho@mx.example>"), "{heard}");
+    assert!(heard.contains("RCPT TO:<night@example.jp>"), "{heard}");
+    assert!(heard.contains("Message-ID: <ab12@mx.example>\r\n"), "{heard}");
+    assert!(heard.contains("\r\n6Zai5omADQpsaW5lDQo=\r\n.\r\n"), "{heard}");
+    let (relay, _) = play_relay("451 4.3.0 not now");
+    let (_control, mut sentinel) = with_routes(&web, relay);
+    let found = say(&mut sentinel, &letter);
+    assert!(!found.is_taken && found.said.contains("not now"), "{found:?}");
 }

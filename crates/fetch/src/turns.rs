@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 use wire::Peer;
-use wire::fetch::Ask;
+use wire::fetch::{Ask, FromSentinel};
 
 /// Questions of one asker that wait.
 const WAITING: usize = 4;
@@ -11,11 +11,17 @@ const WAITING: usize = 4;
 /// nobody waits for an answer longer than thirty.
 const PATIENCE: Duration = Duration::from_secs(18);
 
+/// What one asker wants.
+pub(crate) enum Errand {
+    Bring(Ask),
+    Alarm(FromSentinel),
+}
+
 /// One question that waits.
 pub(crate) struct Waiting {
     pub peer: Peer,
     pub call: u32,
-    pub ask: Ask,
+    pub errand: Errand,
     since: Instant,
 }
 
@@ -28,12 +34,12 @@ pub(crate) struct Turns {
 
 impl Turns {
     /// `false`: it asks too much at once.
-    pub(crate) fn wait(&mut self, peer: Peer, call: u32, ask: Ask, now: Instant) -> bool {
+    pub(crate) fn wait(&mut self, peer: Peer, call: u32, errand: Errand, now: Instant) -> bool {
         let count = self.waiting.iter().filter(|waiting| waiting.peer == peer).count();
         if count >= WAITING {
             return false;
         }
-        self.waiting.push_back(Waiting { peer, call, ask, since: now });
+        self.waiting.push_back(Waiting { peer, call, errand, since: now });
         true
     }
 
@@ -68,12 +74,12 @@ impl Turns {
 
 #[cfg(test)]
 mod tests {
-    use super::{PATIENCE, Turns};
+    use super::{Errand, PATIENCE, Turns};
     use std::time::{Duration, Instant};
     use wire::fetch::Ask;
 
-    fn ask() -> Ask {
-        Ask::Get { host: "a.b".to_owned(), path: "/".to_owned(), limit: 1 }
+    fn ask() -> Errand {
+        Errand::Bring(Ask::Get { host: "a.b".to_owned(), path: "/".to_owned(), limit: 1 })
     }
 
     #[test]

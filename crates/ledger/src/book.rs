@@ -23,8 +23,10 @@ use wire::{Label, Peer};
 /// Entries in one Append, and their octets: a fraction of a batch.
 const APPEND_ENTRIES: usize = 16_384;
 const APPEND_BYTES: usize = 4 * 1024 * 1024;
-/// Octets staged at which a batch is committed whatever else waits.
-const BATCH_BYTES: usize = 8 * 1024 * 1024;
+/// Octets staged at which a batch is committed whatever else waits: some 4,500 entries, more than a
+/// full load of mail gathers in its linger, and few enough that an author who sends as fast as it
+/// may is answered before it has nothing more on the way.
+const BATCH_BYTES: usize = 1024 * 1024;
 /// How long a batch of entries that nobody waits for may gather.
 const LINGER_MS: u64 = 400;
 /// How long those may gather whose author waits for them and nobody else does: keys of mail that

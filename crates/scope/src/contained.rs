@@ -3,9 +3,10 @@
 
 use crate::fact::{Deed, Fact, Item};
 use crate::measure::Question;
+use crate::quick::Map;
 use evidence::rfc3339;
 use serde::Serialize;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 use terms::{InstanceId, TenantId};
 
 /// Detections that are listed; more are counted.
@@ -52,7 +53,7 @@ type Told = (u64, u64);
 #[derive(Default)]
 pub(crate) struct Traces {
     /// When each instance asked about ended.
-    lives: HashMap<InstanceId, Option<u64>>,
+    lives: Map<InstanceId, Option<u64>>,
     last_stop: Option<Told>,
     /// The last moment at which a grant of theirs is valid.
     last_grant: Option<Told>,
@@ -86,10 +87,10 @@ impl Traces {
     }
 
     /// Looks at every fact, also after the window: an alarm or a new key may come late.
-    pub fn note(&mut self, fact: &Fact, asked: &Question, instances: &HashSet<InstanceId>) {
+    pub fn note(&mut self, fact: &Fact, asked: &Question, is_asked: impl Fn(InstanceId) -> bool) {
         let told = (fact.at_ms, fact.index);
         self.looked_at(fact.at_ms, fact.index);
-        let ours = |one: &InstanceId| instances.contains(one);
+        let ours = |one: &InstanceId| is_asked(*one);
         let is_ours = || ours(&fact.instance) || ours(&fact.start);
         let tenant = fact.person.map(|person| person.tenant);
         match fact.deed {

@@ -71,7 +71,9 @@ impl Deed {
     ];
 
     pub fn from_number(number: u8) -> Option<Self> {
-        Self::ALL.iter().copied().find(|deed| *deed as u8 == number)
+        // They stand in the order of their numbers, from 1.
+        let deed = Self::ALL.get(usize::from(number).checked_sub(1)?).copied()?;
+        (deed as u8 == number).then_some(deed)
     }
 }
 

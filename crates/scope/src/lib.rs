@@ -8,20 +8,25 @@
     allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
+mod asked;
 mod contained;
 mod counted;
 mod fact;
 mod likeness;
 mod measure;
+mod meetings;
+mod quick;
 mod roll;
+mod shares;
 mod statement;
 mod words;
 
 #[cfg(test)]
 mod tests;
 
+pub use asked::Half;
 pub use contained::{Condition, Containment, Detection};
-pub use counted::Part;
+pub use counted::{Part, Spill};
 pub use fact::{Deed, Fact, Item, Person, facts};
 pub use likeness::{Likeness, compare};
 pub use measure::{Contract, Finished, Proven, Question, Reach, Scope, Tally, measure};

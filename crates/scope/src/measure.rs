@@ -1,17 +1,22 @@
 //! Three readings: the first finds the instances, the second their deeds, the third the messages
 //! that stand behind released months, or behind keys that could open everything.
 
+use crate::asked::{Asked, Half};
 use crate::contained::{Containment, Traces};
-use crate::counted::{Counted, Part};
+use crate::counted::{Counted, Part, Spill};
 use crate::fact::{Deed, Fact, Person, facts};
+use crate::meetings::Meetings;
+use crate::quick::{Map, Set};
 use crate::roll::{Life, Roll};
+use crate::shares::{Class, Classes, IN_TRANSIT, Share, Shares};
 use evidence::{Entry, month_of, rfc3339};
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use terms::{ConnectionId, GrantId, InstanceId, Kind, MessageId, TenantId, UserId};
 
 /// A delivery is recorded within a second of its passing; a scanner may be gone by then.
 const LAG_MS: u64 = 5_000;
+const DAY_MS: u64 = 86_400_000;
 /// More message ids are not handed out one by one.
 const NAMED_MESSAGES: u64 = 2_000_000;
 
@@ -117,36 +122,6 @@ struct Stretch {
     to_ms: u64,
 }
 
-struct Share {
-    number: u32,
-    users: BTreeSet<UserId>,
-    classes: BTreeSet<Class>,
-}
-
-/// In the order of what they tell.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Class {
-    Addresses,
-    Headers,
-    Bodies,
-    Verifiers,
-    Credentials,
-}
-
-impl Class {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Addresses => "addresses",
-            Self::Headers => "headers",
-            Self::Bodies => "bodies",
-            Self::Verifiers => "verifiers",
-            Self::Credentials => "credentials",
-        }
-    }
-}
-
-const IN_TRANSIT: &[Class] = &[Class::Addresses, Class::Headers, Class::Bodies];
-
 /// Where facts of a component are found in an index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
@@ -161,24 +136,26 @@ pub enum Reach {
 /// Counts facts.
 pub struct Tally {
     question: Question,
-    instances: HashSet<InstanceId>,
+    half: Half,
+    asked: Asked,
     /// Instances (edges, dispatches) whose messages pass through an instance asked about (a
     /// scanner).
-    served: HashMap<InstanceId, HashMap<InstanceId, Stretch>>,
+    served: Map<InstanceId, HashMap<InstanceId, Stretch>>,
     /// Dispatches, and by which access all that they queued came to them.
-    fed: HashMap<InstanceId, InstanceId>,
+    fed: Map<InstanceId, InstanceId>,
     /// Scanners of which it is not recorded whom they served: any edge's messages may have passed.
     unplaced: HashMap<InstanceId, Stretch>,
     /// Grants minted by an instance asked about (an identity).
-    grants: HashSet<GrantId>,
-    shares: BTreeMap<TenantId, Share>,
+    grants: Set<GrantId>,
+    shares: Shares,
     messages: Counted,
-    released: Counted,
     could_open: Counted,
-    months: HashMap<(TenantId, UserId), BTreeSet<u32>>,
+    months: Map<(TenantId, UserId), Vec<u32>>,
+    /// A day, and the month that it is in.
+    last_day: (u64, u32),
     /// The release that is being read, if it counts.
     releasing: Option<u64>,
-    meetings: HashMap<InstanceId, Meetings>,
+    meetings: Map<InstanceId, Meetings>,
     unattributed: u64,
     not_kept: u64,
     shared_credentials: u64,
@@ -187,35 +164,23 @@ pub struct Tally {
     traces: Traces,
 }
 
-/// The connections of one instance.
-#[derive(Default)]
-struct Meetings {
-    /// In the order of time.
-    connections: BTreeSet<(u64, ConnectionId)>,
-    count: usize,
-    delivered: HashSet<ConnectionId>,
-    /// Deliveries that name no connection.
-    unnamed: Vec<u64>,
-    /// A deed that names no connection.
-    active: bool,
-}
-
 impl Tally {
     pub fn new(question: Question, part: Part) -> Self {
         Self {
             question,
-            instances: HashSet::new(),
-            served: HashMap::new(),
-            fed: HashMap::new(),
+            half: Half::Both,
+            asked: Asked::default(),
+            served: Map::default(),
+            fed: Map::default(),
             unplaced: HashMap::new(),
-            grants: HashSet::new(),
-            shares: BTreeMap::new(),
+            grants: Set::default(),
+            shares: Shares::default(),
             messages: Counted::new(part),
-            released: Counted::new(part),
             could_open: Counted::new(part),
-            months: HashMap::new(),
+            months: Map::default(),
+            last_day: (u64::MAX, 0),
             releasing: None,
-            meetings: HashMap::new(),
+            meetings: Map::default(),
             unattributed: 0,
             not_kept: 0,
             shared_credentials: 0,
@@ -223,6 +188,42 @@ impl Tally {
             last_ms: None,
             traces: Traces::default(),
         }
+    }
+
+    /// Messages that are too many to be held go to the disk.
+    #[must_use]
+    pub fn spilling(mut self, mut make: impl FnMut() -> Option<Box<dyn Spill + Send>>) -> Self {
+        for counted in [&mut self.messages, &mut self.could_open] {
+            if let Some(spill) = make() {
+                counted.spill_to(spill, None);
+            }
+        }
+        self
+    }
+
+    /// Only this half of the counting.
+    #[must_use]
+    pub fn half(mut self, half: Half) -> Self {
+        self.half = half;
+        self
+    }
+
+    /// Which half it counts.
+    pub fn counts(&self) -> Half {
+        self.half
+    }
+
+    /// Two halves of one scope are one.
+    #[must_use]
+    pub fn with(mut self, processes: Self) -> Self {
+        self.half = Half::Both;
+        self.meetings = processes.meetings;
+        self.unattributed = processes.unattributed;
+        self.not_kept = processes.not_kept;
+        self.traces = processes.traces;
+        self.first_ms = [self.first_ms, processes.first_ms].into_iter().flatten().min();
+        self.last_ms = self.last_ms.max(processes.last_ms);
+        self
     }
 
     pub fn question(&self) -> &Question {
@@ -251,8 +252,10 @@ impl Tally {
         if life.kind != wanted.component || !is_version || life.from_ms >= wanted.to_ms {
             return;
         }
-        self.instances.insert(instance);
-        self.traces.lives(instance, life.to_ms);
+        self.asked.insert(instance);
+        if self.half.counts_processes() {
+            self.traces.lives(instance, life.to_ms);
+        }
         let to_ms = life.to_ms.map_or(u64::MAX, |to_ms| to_ms.saturating_add(LAG_MS));
         let stretch = Stretch { from_ms: life.from_ms, to_ms };
         match life.serves {
@@ -271,12 +274,16 @@ impl Tally {
     }
 
     pub fn is_asked(&self, instance: InstanceId) -> bool {
-        self.instances.contains(&instance)
+        self.asked.has(0, instance)
     }
 
     /// The first reading.
     pub fn note(&mut self, fact: &Fact) {
-        self.traces.note(fact, &self.question, &self.instances);
+        if !self.half.hears(fact.deed) {
+            return;
+        }
+        let asked = &self.asked;
+        self.traces.note(fact, &self.question, |one| asked.has(0, one));
         if fact.at_ms < self.question.from_ms || fact.at_ms >= self.question.to_ms {
             return;
         }
@@ -295,16 +302,16 @@ impl Tally {
                     self.used(fact.at_ms);
                     let meetings = self.meetings.entry(fact.instance).or_default();
                     match fact.item.connection() {
-                        Some(connection) => drop(meetings.delivered.insert(connection)),
+                        Some(connection) => meetings.delivered(connection),
                         // It has one connection, however late its birth was written down.
                         None if self.question.component == Kind::Dispatch => meetings.active = true,
-                        None => meetings.unnamed.push(fact.at_ms),
+                        None => meetings.delivered_unnamed(fact.at_ms),
                     }
                 }
             }
             Deed::Deliver | Deed::Queue => {
                 if self.passed(fact) {
-                    self.count(fact, IN_TRANSIT);
+                    self.count(fact, IN_TRANSIT, false);
                 }
             }
             Deed::Passed => {
@@ -312,13 +319,13 @@ impl Tally {
                     self.used(fact.at_ms);
                     self.not_kept += fact.item.passed();
                     let meetings = self.meetings.entry(fact.instance).or_default();
-                    meetings.delivered.extend(fact.item.connection());
+                    fact.item.connection().into_iter().for_each(|one| meetings.delivered(one));
                 }
             }
             Deed::Send => {
                 if self.is_ours(fact) {
                     self.touch(fact);
-                    self.count(fact, IN_TRANSIT);
+                    self.count(fact, IN_TRANSIT, false);
                 }
             }
             _ => self.note_access(fact),
@@ -336,36 +343,33 @@ impl Tally {
                 }
             }
             Deed::Body if self.releasing == Some(fact.index) => {
-                self.count(fact, &[Class::Headers, Class::Bodies]);
-                if let Some(number) = self.number_of(fact) {
-                    self.released.add(number, fact.item.message());
-                }
+                self.count(fact, Class::Headers.bit() | Class::Bodies.bit(), true);
             }
             Deed::Transit if self.releasing == Some(fact.index) => {
-                self.count(fact, IN_TRANSIT);
-                if let Some(number) = self.number_of(fact) {
-                    self.released.add(number, fact.item.message());
-                }
+                self.count(fact, IN_TRANSIT, true);
             }
             Deed::Month if self.releasing == Some(fact.index) => {
-                self.share(fact, &[Class::Headers]);
+                self.share(fact, Class::Headers.bit());
                 if let Some(Person { tenant, user: Some(user) }) = fact.person {
                     let month = u32::try_from(fact.item.number()).unwrap_or_default();
-                    self.months.entry((tenant, user)).or_default().insert(month);
+                    let months = self.months.entry((tenant, user)).or_default();
+                    if !months.contains(&month) {
+                        months.push(month);
+                    }
                 }
             }
             Deed::SignIn if self.is_ours(fact) && fact.person.is_some() => {
                 self.touch(fact);
-                self.share(fact, &[Class::Verifiers]);
+                self.share(fact, Class::Verifiers.bit());
             }
-            Deed::Grant if self.instances.contains(&fact.start) => {
+            Deed::Grant if self.asked.has(1, fact.start) => {
                 self.touch(fact);
                 self.grants.insert(fact.item.grant());
             }
             Deed::Credential if self.is_ours(fact) => {
                 self.touch(fact);
                 match fact.person {
-                    Some(_) => self.share(fact, &[Class::Credentials]),
+                    Some(_) => drop(self.share(fact, Class::Credentials.bit())),
                     None => self.shared_credentials += 1,
                 }
             }
@@ -375,25 +379,23 @@ impl Tally {
 
     /// The deed is of an instance asked about, or recorded by one.
     fn is_ours(&self, fact: &Fact) -> bool {
-        self.instances.contains(&fact.instance) || self.instances.contains(&fact.start)
+        self.asked.has(0, fact.instance) || self.asked.has(1, fact.start)
     }
 
     fn met(&mut self, fact: &Fact, connection: ConnectionId) {
         self.used(fact.at_ms);
-        let meetings = self.meetings.entry(fact.instance).or_default();
-        let is_new = meetings.connections.insert((fact.at_ms, connection));
-        meetings.count += usize::from(is_new);
+        self.meetings.entry(fact.instance).or_default().met(fact.at_ms, connection);
     }
 
     /// A message passed through an instance asked about, or through one with a scanner asked
     /// about, or came to a dispatch by an access asked about.
     fn passed(&self, fact: &Fact) -> bool {
         let lived = |life: &Stretch| (life.from_ms..=life.to_ms).contains(&fact.at_ms);
-        let served = self.served.get(&fact.instance);
-        let fed = self.fed.get(&fact.instance);
+        let is_fed = |access: &InstanceId| self.asked.instances.contains(access);
+        let served = || self.served.get(&fact.instance);
         self.is_ours(fact)
-            || fed.is_some_and(|access| self.instances.contains(access))
-            || served.is_some_and(|served| served.values().any(lived))
+            || self.fed.get(&fact.instance).is_some_and(is_fed)
+            || served().is_some_and(|served| served.values().any(lived))
             || self.unplaced.values().any(lived)
     }
 
@@ -404,31 +406,20 @@ impl Tally {
 
     fn touch(&mut self, fact: &Fact) {
         self.used(fact.at_ms);
-        self.meetings.entry(fact.instance).or_default().active = true;
-    }
-
-    fn share(&mut self, fact: &Fact, classes: &[Class]) {
-        let Some(Person { tenant, user }) = fact.person else { return };
-        let number = u32::try_from(self.shares.len()).unwrap_or(u32::MAX);
-        let share = self.shares.entry(tenant).or_insert_with(|| Share {
-            number,
-            users: BTreeSet::new(),
-            classes: BTreeSet::new(),
-        });
-        if !classes.iter().all(|class| share.classes.contains(class)) {
-            share.classes.extend(classes);
+        if self.half.counts_processes() {
+            self.meetings.entry(fact.instance).or_default().active = true;
         }
-        share.users.extend(user);
     }
 
-    fn number_of(&self, fact: &Fact) -> Option<u32> {
-        Some(self.shares.get(&fact.person?.tenant)?.number)
+    fn share(&mut self, fact: &Fact, classes: Classes) -> Option<u32> {
+        let person = fact.person.filter(|_| self.half.counts_people())?;
+        Some(self.shares.note(person, classes))
     }
 
-    fn count(&mut self, fact: &Fact, classes: &[Class]) {
-        self.share(fact, classes);
-        if let Some(number) = self.number_of(fact) {
-            self.messages.add(number, fact.item.message());
+    /// `is_certain`: its key was handed out.
+    fn count(&mut self, fact: &Fact, classes: Classes, is_certain: bool) {
+        if let Some(number) = self.share(fact, classes) {
+            self.messages.add(number, fact.item.message(), is_certain);
         }
     }
 
@@ -450,13 +441,13 @@ impl Tally {
 
     /// Whether the last reading has anything to look for.
     pub fn needs_more(&self) -> bool {
-        !self.months.is_empty() || self.opens_all()
+        self.half.counts_people() && (!self.months.is_empty() || self.opens_all())
     }
 
     /// Whether this component holds keys that open stored mail, or can ask for any.
     pub fn opens_all(&self) -> bool {
         matches!(self.question.component, Kind::Vault | Kind::Identity)
-            && !self.instances.is_empty()
+            && !self.asked.instances.is_empty()
     }
 
     /// Whether it opens mail that waits to leave, too: identity's grants do not.
@@ -468,6 +459,16 @@ impl Tally {
     pub fn looks_at(&self, from_ms: u64, to_ms: u64) -> bool {
         let (from, to) = (month_of(from_ms), month_of(to_ms));
         self.opens_all() || self.months.values().flatten().any(|month| (from..=to).contains(month))
+    }
+
+    /// Facts of which sorts the last reading hears.
+    pub fn hears_kept(&self) -> impl Fn(Deed) -> bool + use<> {
+        let is_on_its_way = self.opens_all_on_its_way();
+        move |deed| match deed {
+            Deed::Deliver => true,
+            Deed::Send | Deed::Queue => is_on_its_way,
+            _ => false,
+        }
     }
 
     /// The last reading: every message of a released month counts, whenever it was kept.
@@ -483,12 +484,15 @@ impl Tally {
         if self.opens_all() {
             self.count_could_open(fact);
         }
-        let months = self.months.get(&(tenant, user));
-        if months.is_some_and(|months| months.contains(&month_of(fact.at_ms)))
-            && let Some(number) = self.number_of(fact)
+        let Some(months) = self.months.get(&(tenant, user)) else { return };
+        let day = fact.at_ms / DAY_MS;
+        if self.last_day.0 != day {
+            self.last_day = (day, month_of(fact.at_ms));
+        }
+        if months.contains(&self.last_day.1)
+            && let Some(number) = self.share(fact, 0)
         {
-            self.messages.add(number, fact.item.message());
-            self.released.add(number, fact.item.message());
+            self.messages.add(number, fact.item.message(), true);
         }
     }
 
@@ -498,29 +502,27 @@ impl Tally {
         if fact.at_ms >= self.question.to_ms {
             return;
         }
-        self.share(&Fact { person: Some(Person { tenant, user: None }), ..*fact }, &[]);
-        if let Some(number) = self.number_of(fact) {
-            self.could_open.add(number, fact.item.message());
+        let nobody = Fact { person: Some(Person { tenant, user: None }), ..*fact };
+        if let Some(number) = self.share(&nobody, 0) {
+            self.could_open.add(number, fact.item.message(), false);
         }
     }
 
     /// What was counted. Of `overflowed` nothing holds: count in smaller parts.
     pub fn finish(mut self, proven: Proven) -> Finished {
-        let overflowed =
-            self.messages.overflowed || self.released.overflowed || self.could_open.overflowed;
         let left: u64 = self.meetings.drain().map(|(_, meetings)| meetings.unattributed()).sum();
         let unattributed_connections = self.unattributed + left;
-        let (upper, each) = self.messages.count(self.shares.len());
-        let (lower, _) = self.released.count(0);
-        let (all, could) = self.could_open.count(self.shares.len());
+        let (upper, lower, each) = self.messages.count(self.shares.contracts.len());
+        let (all, _, could) = self.could_open.count(self.shares.contracts.len());
+        let overflowed = self.messages.overflowed || self.could_open.overflowed;
         let of = |counts: &[u64], share: &Share| {
             counts.get(share.number as usize).copied().unwrap_or_default()
         };
-        let contracts = self.shares.iter().map(|(tenant, share)| Contract {
+        let contracts = self.shares.contracts.iter().map(|(tenant, share)| Contract {
             tenant: tenant.to_string(),
-            accounts: share.users.len() as u64,
+            accounts: share.accounts,
             messages: of(&each, share),
-            classes: share.classes.iter().map(|class| class.word()).collect(),
+            classes: Class::words(share.classes),
             could_open: of(&could, share),
         });
         let contracts = contracts.collect();
@@ -540,7 +542,7 @@ impl Tally {
             to: rfc3339(self.question.to_ms),
             first_use: self.first_ms.map(rfc3339),
             last_use: self.last_ms.map(rfc3339),
-            instances: self.instances.len() as u64,
+            instances: self.asked.instances.len() as u64,
             contracts,
             unattributed_connections,
             not_kept: self.not_kept,
@@ -575,24 +577,5 @@ impl Scope {
             own.could_open += more.could_open;
         }
         self.messages.clear();
-    }
-}
-
-impl Meetings {
-    /// A connection is accounted for by a delivery that names it, or that follows it before the
-    /// instance's next one; or, where an instance served one only, by any deed of that instance.
-    /// Two connections within one recorded batch count as one: rather too many than too few.
-    fn unattributed(mut self) -> u64 {
-        for at_ms in std::mem::take(&mut self.unnamed) {
-            let last = ConnectionId([0xff; 8]);
-            if let Some((_, connection)) = self.connections.range(..=(at_ms, last)).next_back() {
-                self.delivered.insert(*connection);
-            }
-        }
-        let named = self.connections.iter().filter(|one| self.delivered.contains(&one.1)).count();
-        match self.count == 1 && self.active {
-            true => 0,
-            false => (self.count - named) as u64,
-        }
     }
 }

@@ -2,9 +2,10 @@
 
 use crate::Fault;
 use crate::audit::{self, Domains};
+use crate::doors::Doors;
 use crate::memory::Memory;
 use crate::tally::Tally;
-use crate::telling::{Pen, send_syslog, syslog_line};
+use crate::telling::{Pen, syslog_line};
 use compartment::{House, now_ms};
 use evidence::rfc3339;
 use sigma::{Event as Sighting, LogSource, Rule, RuleSet};
@@ -65,14 +66,20 @@ pub struct Desk {
     identity: Option<Peer>,
     decoys_asked: Option<Instant>,
     audit: Option<Peer>,
-    syslog: Option<OwnedFd>,
+    doors: Doors,
+    host_name: String,
     events: u64,
     incidents: u64,
     leaving: Option<Instant>,
 }
 
 impl Desk {
-    pub fn open(house: &House, memory: Memory, hours: Hours, further: &[String]) -> Self {
+    pub fn open(
+        house: &House,
+        (memory, hours): (Memory, Hours),
+        doors: Doors,
+        further: &[String],
+    ) -> Self {
         let vigilance = house.start.vigilance.clone();
         let bounds = Bounds {
             burst: vigilance.burst,
@@ -99,7 +106,12 @@ impl Desk {
             identity: None,
             decoys_asked: None,
             audit: None,
-            syslog: None,
+            doors,
+            // RFC 5424 §6.2.4: `-` where there is none.
+            host_name: match house.start.host_name.as_str() {
+                "" => "-".to_owned(),
+                name => name.to_owned(),
+            },
             events: 0,
             incidents: 0,
             leaving: None,
@@ -135,8 +147,9 @@ impl Desk {
             }
             let found = self.vigil.tick(self.steady_ms());
             self.tell(found, now_ms(), &mut hub, warden);
-            self.look_after(&mut hub);
+            self.look_after(&mut hub, warden);
             if self.has_left() {
+                self.doors.keep();
                 let _ = self.memory.keep(&self.vigil.hours);
                 return Ok(());
             }
@@ -195,6 +208,7 @@ impl Desk {
                 self.identity = Some(peer);
                 self.decoys_asked = None;
             }
+            Kind::Fetch => self.doors.joined(peer),
             _ => {}
         }
     }
@@ -213,7 +227,7 @@ impl Desk {
                 }
                 self.audit = hub.watch(held).ok();
             }
-            (Source::Syslog, held) => self.syslog = held,
+            (Source::Syslog, held) => self.doors.take_log(held, missing.as_deref()),
             _ => {}
         }
         self.sources.insert(source, missing);
@@ -266,13 +280,33 @@ impl Desk {
             }
             return;
         }
-        let is_admin = hub.label(peer).is_some_and(|label| label.kind == Kind::Admin);
-        if let (true, Ok(FromAdmin::Status)) = (is_admin, frame.read()) {
-            let status = ToAdmin::Status(self.status());
-            let _ = hub.send(peer, frame.call, &status, Vec::new());
-        } else {
-            hub.cut_off(peer, "it spoke what is no question");
+        if self.doors.is_fetch(peer) {
+            return self.doors.answered(frame);
         }
+        let is_admin = hub.label(peer).is_some_and(|label| label.kind == Kind::Admin);
+        match frame.read() {
+            Ok(FromAdmin::Status) if is_admin => {
+                let status = ToAdmin::Status(self.status());
+                let _ = hub.send(peer, frame.call, &status, Vec::new());
+            }
+            Ok(FromAdmin::Test) if is_admin => self.test((peer, frame.call), hub, warden),
+            _ => drop(hub.cut_off(peer, "it spoke what is no question")),
+        }
+    }
+
+    /// An operator tries whether alarms arrive: recorded, told, and sent like any other.
+    fn test(&mut self, asker: (Peer, u32), hub: &mut Hub, warden: Peer) {
+        let incident = Incident::new(Cause::Test, "an operator tries whether alarms arrive");
+        let line = self.line(&incident);
+        let (recorded, _) = self.pen.counts();
+        if !self.doors.test(asker, (&incident, &line), recorded + 1, hub) {
+            let _ = hub.send(asker.0, asker.1, &ToAdmin::Tested(Vec::new()), Vec::new());
+            return;
+        }
+        self.pen.record(&incident, 0);
+        let said = Report::Incident(shown(&incident, 0));
+        let _ = hub.send(warden, 0, &said, Vec::new());
+        self.pen.tend(hub, self.stream.ledger);
     }
 
     fn status(&self) -> Status {
@@ -287,6 +321,7 @@ impl Desk {
             rules: u32::try_from(self.rules.len()).unwrap_or(u32::MAX),
             sources: Source::ALL.iter().map(known).collect(),
             decoys: u32::try_from(self.vigil.decoys()).unwrap_or(u32::MAX),
+            routes: self.doors.standing(),
         }
     }
 
@@ -298,6 +333,7 @@ impl Desk {
         if Some(peer) == self.identity {
             self.identity = None;
         }
+        self.doors.lost(peer);
     }
 
     /// The next piece of the ledger's stream.
@@ -374,24 +410,31 @@ impl Desk {
             self.pen.record(&incident, after_ms);
             let said = Report::Incident(shown(&incident, after_ms));
             let _ = hub.send(warden, 0, &said, Vec::new());
-            self.tell_syslog(&incident, hub, warden);
+            let line = self.line(&incident);
+            self.doors.take(&incident, &line, at_ms);
             for action in &incident.actions {
                 self.act(*action, hub, warden);
             }
         }
         self.pen.tend(hub, self.stream.ledger);
+        self.tend_doors(hub, warden);
     }
 
-    fn tell_syslog(&mut self, incident: &Incident, hub: &mut Hub, warden: Peer) {
-        let Some(syslog) = &self.syslog else { return };
+    /// What is told outside goes by itself: nobody who is away keeps the judgement.
+    fn tend_doors(&mut self, hub: &mut Hub, warden: Peer) {
+        let (house, at) = (self.host_name.clone(), rfc3339(now_ms()));
+        self.doors.tend(hub, warden, |lost| {
+            let what = format!("{lost} incidents found no room in this log; the ledger has them");
+            syslog_line(&Incident::new(Cause::Report, what), None, (&house, &at))
+        });
+    }
+
+    /// For a log; a Sigma rule with its author, as its licence asks.
+    fn line(&self, incident: &Incident) -> String {
         let rule = incident.rule.as_deref();
         let rule = rule.and_then(|name| self.rules.rules().iter().find(|it| name_of(it) == name));
         let rule = rule.map(|rule| (rule.title.as_str(), rule.author.as_str()));
-        if !send_syslog(syslog, &syslog_line(incident, rule, &rfc3339(now_ms()))) {
-            let why = "the host's log does not take a line".to_owned();
-            self.sources.insert(Source::Syslog, Some(why));
-            let _ = hub.send(warden, 0, &Report::Reopen(Source::Syslog), Vec::new());
-        }
+        syslog_line(incident, rule, (&self.host_name, &rfc3339(now_ms())))
     }
 
     fn act(&mut self, action: Action, hub: &mut Hub, warden: Peer) {
@@ -412,8 +455,11 @@ impl Desk {
         }
     }
 
-    fn look_after(&mut self, hub: &mut Hub) {
+    fn look_after(&mut self, hub: &mut Hub, warden: Peer) {
         self.pen.tend(hub, self.stream.ledger);
+        self.tend_doors(hub, warden);
+        let (_, acknowledged) = self.pen.counts();
+        self.doors.tend_test(acknowledged, hub);
         let is_late = |asked: Instant| {
             // Past the first answers the ledger keeps silent until there is news; asking anew
             // replaces the question.

@@ -1,7 +1,9 @@
 //! The sentinel weighs what happens in the house, says what is an incident, and acts.
 //!
-//! # Holds          ids of who reads when, learned hours, the shipped Sigma rules; no content
-//! # May ask        ledger (the stream, its own entries), identity (to freeze; who is a decoy)
+//! # Holds          ids of who reads when, learned hours, the shipped Sigma rules; no content; the
+//! #                secret that signs alarms for the operator's webhook, and alarms not sent yet
+//! # May ask        ledger (the stream, its own entries), identity (to freeze; who is a decoy),
+//! #                fetch (to carry alarms to where the operator wants them)
 //! # Network        none; one socket connected to the host's syslog, opened by the warden
 //! # If taken over  the intruder can silence the sentinel's own alarms (the warden records each
 //! #                raw event too), raise false ones, freeze people and isolate compartments
@@ -10,8 +12,10 @@
 //! # Never          holds a capability; sees mail, a name, an address; lifts a freeze; reads a
 //! #                stranger's rule
 //!
-//! Reading order: `desk` (facts come, incidents go), `telling` (ledger, warden, syslog), `audit`
-//! (records of the kernel), `memory` (what is learned).
+//! Reading order: `desk` (facts come, incidents go), `telling` (our own entries, the line for a
+//! log), `doors` (the ways out together, and their test), `outward` (one route: gathered, tried
+//! again), `message` (what is told), `log` (syslog), `audit` (records of the kernel), `memory` (what
+//! outlives a restart).
 
 #![cfg_attr(
     test,
@@ -21,9 +25,15 @@
 pub mod audit;
 
 mod desk;
-mod memory;
 mod tally;
 mod telling;
+
+mod doors;
+mod outward;
+
+mod log;
+mod memory;
+mod message;
 
 use compartment::House;
 use std::fs::File;
@@ -74,10 +84,13 @@ fn further_rules(house: &mut House) -> Result<Vec<String>, Fault> {
 
 fn keep(mut house: House) -> Result<(), Fault> {
     let folder = house.start.folder.clone().ok_or(Fault::NoFolder)?;
-    let (memory, hours) = memory::open(Path::new(&folder)).map_err(Fault::Memory)?;
+    let folder = Path::new(&folder);
+    let (memory, hours) = memory::open(folder, memory::HOURS).map_err(Fault::Memory)?;
+    let (unsent, kept) = memory::open(folder, memory::UNSENT).map_err(Fault::Memory)?;
+    let doors = doors::Doors::open(&house.start, unsent, kept);
     let rules = further_rules(&mut house)?;
     house.jail().map_err(Fault::Settle)?;
-    let desk = desk::Desk::open(&house, memory, hours, &rules);
+    let desk = desk::Desk::open(&house, (memory, hours), doors, &rules);
     house.ready(Some(desk.public()), None).map_err(Fault::Settle)?;
     if let Some(text) = desk.unread_rules() {
         house.report(&Report::Note { text }, &[]).map_err(Fault::Settle)?;

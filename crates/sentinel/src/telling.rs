@@ -1,8 +1,7 @@
-//! Saying it: the ledger first, then the warden's console, then the host's syslog.
+//! Saying it: our own series in the ledger, and the line for a log.
 
 use compartment::now_ms;
 use evidence::{Author, Body, Outbox, Word};
-use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 use terms::{InstanceId, Kind};
 use vigil::Incident;
@@ -25,12 +24,15 @@ pub struct Pen {
     outbox: Outbox,
     flight: Option<(usize, Instant)>,
     next_call: u32,
+    recorded: u64,
+    acknowledged: u64,
 }
 
 impl Pen {
     pub fn new(instance: InstanceId) -> Self {
         let author = Author::new(Kind::Sentinel, instance, &compartment::random());
-        Self { outbox: Outbox::new(author, WAITING), flight: None, next_call: 1 }
+        let outbox = Outbox::new(author, WAITING);
+        Self { outbox, flight: None, next_call: 1, recorded: 0, acknowledged: 0 }
     }
 
     pub fn public(&self) -> [u8; 32] {
@@ -50,7 +52,14 @@ impl Pen {
             rule: incident.rule.as_deref().map(Word::new),
             after_ms,
         };
-        self.outbox.record(now_ms(), body)
+        let is_taken = self.outbox.record(now_ms(), body);
+        self.recorded += u64::from(is_taken);
+        is_taken
+    }
+
+    /// Entries of ours so far, and how many of them the ledger has taken.
+    pub fn counts(&self) -> (u64, u64) {
+        (self.recorded, self.acknowledged)
     }
 
     pub fn lost(&mut self) {
@@ -88,16 +97,21 @@ impl Pen {
         {
             self.flight = None;
             self.outbox.acknowledged(count);
+            self.acknowledged += count as u64;
         }
     }
 }
 
-/// One line for the host's log (RFC 5424): ids and words of ours, nothing else.
-pub fn syslog_line(incident: &Incident, rule: Option<(&str, &str)>, at: &str) -> String {
+/// One line for a log (RFC 5424): ids and words of ours, nothing else.
+pub fn syslog_line(
+    incident: &Incident,
+    rule: Option<(&str, &str)>,
+    (house, at): (&str, &str),
+) -> String {
     let id = |id: Option<String>| id.unwrap_or_else(|| "-".to_owned());
     let kind = incident.kind.map_or("-", Kind::word);
     let mut line = format!(
-        "<{PRIORITY}>1 {at} - sekisho - {} - {kind} {} tenant {} person {} times {}: {}",
+        "<{PRIORITY}>1 {at} {house} sekisho - {} - {kind} {} tenant {} person {} times {}: {}",
         incident.cause.word(),
         id(incident.instance.map(|instance| instance.to_string())),
         id(incident.tenant.map(|tenant| tenant.to_string())),
@@ -114,11 +128,6 @@ pub fn syslog_line(incident: &Incident, rule: Option<(&str, &str)>, at: &str) ->
     line
 }
 
-/// Whether the line went out.
-pub fn send_syslog(to: &OwnedFd, line: &str) -> bool {
-    rustix::net::send(to, line.as_bytes(), rustix::net::SendFlags::DONTWAIT).is_ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::syslog_line;
@@ -129,11 +138,12 @@ mod tests {
     fn a_line_is_rfc_5424_and_short() {
         let incident = Incident::new(Cause::OffCharter, "execve: refused\nx");
         let incident = incident.of(InstanceId([1; 6]), Kind::Edge);
-        let line = syslog_line(&incident, None, "2026-11-29T09:00:00.000Z");
-        assert!(line.starts_with("<81>1 2026-11-29T09:00:00.000Z - sekisho - off-charter - edge "));
+        let line = syslog_line(&incident, None, ("mx.example", "2026-11-29T09:00:00.000Z"));
+        let head = "<81>1 2026-11-29T09:00:00.000Z mx.example sekisho - off-charter - edge ";
+        assert!(line.starts_with(head), "{line}");
         assert!(line.ends_with("times 1: execve: refused x"), "{line}");
         let long = Incident::new(Cause::Rule, "あ".repeat(900));
-        let line = syslog_line(&long, Some(("Title", "Author")), "-");
+        let line = syslog_line(&long, Some(("Title", "Author")), ("-", "-"));
         assert!(line.len() <= 480);
     }
 }

@@ -13,9 +13,10 @@ use std::thread;
 use std::time::Duration;
 use terms::{GrantId, InstanceId, Kind, TenantId, UserId};
 use wire::control::{Order, Report, Start};
+use wire::fetch::{FromSentinel as Alarm, ToSentinel as Carried};
 use wire::identity::{FromSentinel, ToSentinel, Whose};
 use wire::ledger::{FromLedger, ToLedger};
-use wire::sentinel::{Feed, FromAdmin, Seen, Source, ToAdmin};
+use wire::sentinel::{Feed, FromAdmin, Seen, Source, ToAdmin, Vigilance};
 use wire::{Channel, Label};
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -93,6 +94,13 @@ fn live(folder: &str) {
         instance: InstanceId([5; 6]),
         kind_word: "sentinel".to_owned(),
         folder: Some(folder.to_owned()),
+        vigilance: Vigilance {
+            has_webhook: true,
+            has_mail: true,
+            gather_ms: 100,
+            ..Vigilance::default()
+        },
+        alarm_secret: b"sixteen octets..".to_vec(),
         ..Start::default()
     };
     let (control, theirs) = Channel::pair().unwrap();
@@ -229,8 +237,55 @@ fn load(control: &Channel) {
     control.send(0, &Order::Pulse, &[]).unwrap();
     while !matches!(control.receive(Some(LIMIT)).unwrap().read().unwrap(), Report::Alive) {}
     let mut admin = join(control, Kind::Admin);
-    let (ToAdmin::Status(status), _) = admin.ask(&FromAdmin::Status, &[], LIMIT).unwrap();
+    let (answer, _) = admin.ask(&FromAdmin::Status, &[], LIMIT).unwrap();
+    let ToAdmin::Status(status) = answer else { panic!("no status") };
     assert!(status.events >= 10_003 && status.decoys == 1, "{status:?}");
     let audit = status.sources.iter().find(|(source, _)| *source == Source::Audit).unwrap();
     assert_eq!(audit.1.as_deref(), Some("not here"));
+    alarms_leave(control, &ledger, &mut admin);
+}
+
+/// What has been told until now waits for `fetch`; a test goes over every route.
+fn alarms_leave(control: &Channel, ledger: &Channel, admin: &mut Channel) {
+    let fetch = join(control, Kind::Fetch);
+    for _ in 0..2 {
+        let frame = fetch.receive(Some(LIMIT)).unwrap();
+        match frame.read().unwrap() {
+            Alarm::Webhook { body, signature, .. } => {
+                let body = String::from_utf8(body).unwrap();
+                assert!(body.contains("no-sign-in") && body.contains("off-charter"), "{body}");
+                assert_ne!(signature, [0; 32]);
+            }
+            Alarm::Mail { subject, text, .. } => {
+                assert!(subject.starts_with("[Sekisho ") && text.contains("no-sign-in"), "{text}");
+            }
+        }
+        let answer = Carried { is_taken: true, said: "250 ok".to_owned() };
+        fetch.send(frame.call, &answer, &[]).unwrap();
+    }
+    let call = admin.next_call();
+    admin.send(call, &FromAdmin::Test, &[]).unwrap();
+    let pulse = Duration::from_millis(10);
+    while !admin.wait(pulse).unwrap() {
+        if ledger.wait(pulse).unwrap() {
+            let frame = ledger.receive(Some(LIMIT)).unwrap();
+            if let Ok(ToLedger::Append { .. }) = frame.read() {
+                ledger.send(frame.call, &FromLedger::Taken { first_index: 9 }, &[]).unwrap();
+            }
+        }
+        if fetch.wait(pulse).unwrap() {
+            let frame = fetch.receive(Some(LIMIT)).unwrap();
+            let is_taken = matches!(frame.read(), Ok(Alarm::Mail { .. }));
+            let answer = Carried { is_taken, said: "HTTP 500".to_owned() };
+            fetch.send(frame.call, &answer, &[]).unwrap();
+        }
+    }
+    let answer = admin.receive(Some(LIMIT)).unwrap();
+    let ToAdmin::Tested(tried) = answer.read().unwrap() else { panic!("no test") };
+    let found: Vec<_> = tried.iter().map(|one| (one.route.as_str(), one.is_taken)).collect();
+    let expected =
+        [("console", true), ("ledger", true), ("syslog", true), ("webhook", false), ("mail", true)];
+    assert_eq!(found, expected);
+    assert_eq!(next_incident(control).cause, "test");
+    println!("ok  alarms leave, and a test tells what each route answered");
 }

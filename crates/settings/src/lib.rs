@@ -16,6 +16,9 @@ const FILE_BYTES: u64 = 1024 * 1024;
 const LOWEST_UID: u32 = 1_000;
 /// Two pulses and the ledger's patience.
 const LEAST_SILENCE_SECONDS: u32 = 5;
+/// Who is told by mail.
+const OPERATORS: usize = 20;
+const GATHER_SECONDS: u32 = 3_600;
 /// Room for every compartment's number above it.
 const HIGHEST_UID: u32 = 2_000_000_000;
 
@@ -176,8 +179,9 @@ settings! {
     /// What the sentinel looks at, and what it may do by itself. Whatever leaves its charter is an
     /// incident whatever is set here.
     Sentinel, "sentinel" {
-        /// Where incidents are written for the host: the path of a datagram socket, `IP:PORT` (UDP,
-        /// RFC 5424), or empty for nowhere.
+        /// Where incidents are written as lines of RFC 5424: the path of a datagram socket of this
+        /// host, `IP:PORT` or `udp://IP:PORT`, `tcp://IP:PORT` (octets counted, RFC 6587), or empty
+        /// for nowhere. Lines wait while it is away, 1,024 at most.
         syslog: String = "\"/dev/log\"",
         /// A person whose mail is opened without a sign-in gets no more grants until `unfreeze`.
         freeze: bool = "true",
@@ -198,6 +202,37 @@ settings! {
     }
 }
 
+settings! {
+    /// Where incidents are told outside of this host, beside console, host log and ledger. A storm
+    /// is one message with numbers. What is not taken is tried again, with pauses from 2 seconds to
+    /// 5 minutes, for 3 days, over restarts too. `sekisho alarm test` tries every route.
+    Alarms, "alarms" {
+        /// `https://HOST[:PORT]/PATH`, to which a message is posted as JSON; empty: none. Its
+        /// certificate must be the host's, by an authority that `relay.authorities` (or the system)
+        /// believes. A 2xx takes it.
+        webhook: String = "\"\"",
+        /// A file outside the data folder, readable by its owner only, with the secret (16 octets or
+        /// more; white space at its ends is left away) that signs what is posted:
+        /// `Sekisho-Signature: v1=` is the HMAC-SHA-256, in hexadecimal, of `Sekisho-Timestamp`, a
+        /// dot and the body. A receiver refuses timestamps older than some minutes.
+        webhook_secret: PathBuf = "\"\"",
+        /// `IP:PORT` of the webhook's host if it is inside one's own network: the DNS is not asked,
+        /// and no other address that is not public may be reached.
+        webhook_at: String = "\"\"",
+        /// `HOST:PORT[:implicit|starttls|if-offered]` of a relay that takes mail from this host
+        /// without a password; empty: none. Not our own queue, which may be what is wrong.
+        mail_relay: String = "\"\"",
+        /// `IP:PORT` of that relay if it is inside one's own network.
+        mail_relay_at: String = "\"\"",
+        /// Who the letter is from.
+        mail_from: String = "\"\"",
+        /// Who gets it.
+        mail_to: Vec<String> = "[]",
+        /// After one message, what follows is gathered so long and told in one.
+        gather_seconds: u32 = "30",
+    }
+}
+
 /// Everything that can be set.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -208,6 +243,7 @@ pub struct Settings {
     pub unseal: Unseal,
     pub relay: Relay,
     pub sentinel: Sentinel,
+    pub alarms: Alarms,
 }
 
 impl Settings {
@@ -271,17 +307,8 @@ impl Settings {
                 hint: "keepers are asked every 2 seconds and may wait 4 for the ledger",
             });
         }
-        let is_place = sentinel.syslog.is_empty()
-            || sentinel.syslog.starts_with('/')
-            || sentinel.syslog.parse::<SocketAddr>().is_ok();
-        if !is_place {
-            return Err(Fault::Wanting {
-                setting: "sentinel.syslog",
-                expected: "a path, IP:PORT, or nothing",
-                found: sentinel.syslog.clone(),
-                hint: "such as /dev/log or 192.0.2.1:514",
-            });
-        }
+        self.check_syslog()?;
+        self.check_alarms()?;
         if self.house.host_name.is_empty() || self.house.host_name.len() > 253 {
             return Err(Fault::Wanting {
                 setting: "house.host_name",
@@ -327,6 +354,101 @@ impl Settings {
     }
 }
 
+impl Settings {
+    fn check_syslog(&self) -> Result<(), Fault> {
+        let syslog = self.sentinel.syslog.as_str();
+        let address = syslog.strip_prefix("tcp://").or(syslog.strip_prefix("udp://"));
+        let is_place = syslog.is_empty()
+            || syslog.starts_with('/')
+            || address.unwrap_or(syslog).parse::<SocketAddr>().is_ok();
+        match is_place {
+            true => Ok(()),
+            false => Err(Fault::Wanting {
+                setting: "sentinel.syslog",
+                expected: "a path, IP:PORT, or nothing",
+                found: syslog.to_owned(),
+                hint: "such as /dev/log, 192.0.2.1:514 or tcp://192.0.2.1:601",
+            }),
+        }
+    }
+
+    /// What is half said about alarms would be found out when there is one.
+    fn check_alarms(&self) -> Result<(), Fault> {
+        let alarms = &self.alarms;
+        let wanting = |setting, expected, found: &str, hint| {
+            Err(Fault::Wanting { setting, expected, found: found.to_owned(), hint })
+        };
+        let secret = alarms.webhook_secret.as_path();
+        if !alarms.webhook.is_empty() {
+            if alarms.webhook().is_none() {
+                let hint = "such as https://hooks.example/alarms";
+                let expected = "https://HOST[:PORT]/PATH";
+                return wanting("alarms.webhook", expected, &alarms.webhook, hint);
+            }
+            if secret.as_os_str().is_empty() || secret.starts_with(&self.house.data) {
+                let expected = "a file outside the data folder";
+                let hint = "the receiver has the same secret, and believes nobody without it";
+                let found = secret.display().to_string();
+                return wanting("alarms.webhook_secret", expected, &found, hint);
+            }
+        }
+        for (setting, at) in [
+            ("alarms.webhook_at", &alarms.webhook_at),
+            ("alarms.mail_relay_at", &alarms.mail_relay_at),
+        ] {
+            if !at.is_empty() && at.parse::<SocketAddr>().is_err() {
+                return wanting(setting, "IP:PORT, or nothing", at, "such as 192.0.2.1:8443");
+            }
+        }
+        if !alarms.mail_relay.is_empty() {
+            if alarms.mail_relay().is_none() {
+                let expected = "HOST:PORT[:implicit|starttls|if-offered]";
+                let hint = "such as relay.example:587:starttls";
+                return wanting("alarms.mail_relay", expected, &alarms.mail_relay, hint);
+            }
+            let is_address = |text: &String| text.contains('@') && text.is_ascii();
+            if !is_address(&alarms.mail_from) || !alarms.mail_to.iter().all(is_address) {
+                let found = format!("{} to {}", alarms.mail_from, alarms.mail_to.join(", "));
+                let hint = "addresses in ASCII, such as sekisho@example.jp";
+                return wanting("alarms.mail_from, mail_to", "addresses", &found, hint);
+            }
+            if alarms.mail_to.is_empty() || alarms.mail_to.len() > OPERATORS {
+                let found = alarms.mail_to.len().to_string();
+                return wanting("alarms.mail_to", "1 to 20 addresses", &found, "who is to know?");
+            }
+        }
+        if !(1..=GATHER_SECONDS).contains(&alarms.gather_seconds) {
+            let found = alarms.gather_seconds.to_string();
+            return wanting("alarms.gather_seconds", "1 to 3600", &found, "30 does for most");
+        }
+        Ok(())
+    }
+}
+
+impl Alarms {
+    /// Host, port and path; `None` where it is no address of HTTPS.
+    pub fn webhook(&self) -> Option<(&str, u16, &str)> {
+        let rest = self.webhook.strip_prefix("https://")?;
+        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let (host, port) = match authority.split_once(':') {
+            Some((host, port)) => (host, port.parse().ok()?),
+            None => (authority, 443),
+        };
+        let is_host = host.contains('.') && !host.contains(['@', '[', '?', '#']);
+        is_host.then_some((host, port, if path.is_empty() { "/" } else { path }))
+    }
+
+    /// Host, port and how it is secured; `None` where it is none.
+    pub fn mail_relay(&self) -> Option<(&str, u16, &str)> {
+        let mut words = self.mail_relay.split(':');
+        let (host, port) = (words.next()?, words.next()?.parse().ok()?);
+        let security = words.next().unwrap_or("starttls");
+        let is_known = matches!(security, "implicit" | "starttls" | "if-offered");
+        let is_whole = !host.is_empty() && is_known && words.next().is_none();
+        is_whole.then_some((host, port, security))
+    }
+}
+
 /// The manual, as `docs/generated/config.md` has it.
 pub fn manual() -> String {
     let mut text = String::from(
@@ -340,6 +462,7 @@ pub fn manual() -> String {
         Unseal::MANUAL,
         Relay::MANUAL,
         Sentinel::MANUAL,
+        Alarms::MANUAL,
     ];
     for (section, about, entries) in sections {
         text.push_str(&format!("\n## [{section}]\n{}\n\n", about.trim()));
@@ -385,6 +508,8 @@ mod tests {
         check("[listen]\nsmtp = [\"nowhere\"]", "invalid socket address");
         check("[sentinel]\nsyslog = \"192.0.2.1:514\"\nwatch_host = true", "ok");
         check("[sentinel]\nsyslog = \"loghost\"", "a path, IP:PORT");
+        check("[sentinel]\nsyslog = \"tcp://192.0.2.1:601\"", "ok");
+        check("[sentinel]\nsyslog = \"tls://192.0.2.1:601\"", "a path, IP:PORT");
         check("[sentinel]\nsilence_seconds = 1", "5 seconds");
         check("[house", "do not parse");
         check("[house]\npages_name = \"localhost\"", "a host name of its own");
@@ -399,6 +524,26 @@ mod tests {
         assert_eq!(url(listens), "https://pages.mx.a.example");
         let named = "[house]\npages_name = \"go.a.example\"\n[listen]\nhttps = [\"[::]:8443\"]\n";
         assert_eq!(url(named), "https://go.a.example:8443");
+    }
+
+    #[test]
+    fn alarms_are_told_to_whole_addresses() {
+        let check = |text: &str, expected: &str| check(&format!("[alarms]\n{text}"), expected);
+        let secret = "webhook_secret = \"/etc/sekisho/hook\"";
+        check(&format!("webhook = \"https://hooks.example/a?b=c\"\n{secret}"), "ok");
+        check(&format!("webhook = \"https://hooks.example:8443\"\n{secret}"), "ok");
+        check(&format!("webhook = \"http://hooks.example/\"\n{secret}"), "https://HOST");
+        check(&format!("webhook = \"https://u@hooks.example/\"\n{secret}"), "https://HOST");
+        check("webhook = \"https://hooks.example/\"", "outside the data folder");
+        check(&format!("webhook_at = \"hooks\"\n{secret}"), "IP:PORT");
+        let people = "mail_from = \"a@b.example\"\nmail_to = [\"ops@b.example\"]";
+        check(&format!("mail_relay = \"relay.example:587\"\n{people}"), "ok");
+        check(&format!("mail_relay = \"relay.example:465:implicit\"\n{people}"), "ok");
+        check(&format!("mail_relay = \"relay.example\"\n{people}"), "HOST:PORT");
+        check(&format!("mail_relay = \"relay.example:25:maybe\"\n{people}"), "HOST:PORT");
+        check("mail_relay = \"relay.example:25\"", "addresses");
+        check("mail_relay = \"r.example:25\"\nmail_from = \"a@b.example\"", "1 to 20");
+        check("gather_seconds = 0", "1 to 3600");
     }
 
     #[test]

@@ -60,7 +60,7 @@ impl Vault {
         person: (TenantId, UserId),
         grant: GrantId,
     ) {
-        match self.grants.find(grant, label.instance, person, self.now_ms()) {
+        match self.grants.find(grant, label.instance, person, self.moment()) {
             Err(refusal) => self.answer(asker, &ToAccess::Refused(refusal)),
             Ok(live) => match &live.agreed {
                 Some((enc, _)) => {
@@ -85,12 +85,12 @@ impl Vault {
         class: vault::Class,
         items: Vec<Item>,
     ) -> Result<(), Refusal> {
-        let now = self.now_ms();
+        let moment = self.moment();
         let class = match class {
             vault::Class::Summary => Class::Summary,
             vault::Class::Body => Class::Body,
         };
-        let live = self.grants.find(grant, label.instance, person, now)?;
+        let live = self.grants.find(grant, label.instance, person, moment)?;
         if !covers(&live.grant, class) {
             return Err(Refusal::NotYours);
         }
@@ -102,7 +102,7 @@ impl Vault {
         let released = named(class, &items).ok_or(Refusal::Budget)?;
         let (tenant, user) = person;
         if let Released::Bodies(messages) = &released {
-            self.weigh(now, tenant, user, messages.len() as u64)?;
+            self.weigh(moment.wall_ms, tenant, user, messages.len() as u64)?;
         }
         let instance = label.instance;
         let deed = Deed::Release { instance, grant, tenant, user, released };

@@ -38,7 +38,7 @@ impl Carry {
 impl Vault {
     pub(crate) fn post(&mut self, asker: Asker, label: &Label, question: FromPost) {
         let FromPost::Handed { instance, tenant, messages } = question;
-        let now = self.now_ms();
+        let now = self.steady_ms();
         if let Err(why) = self.hands.fill((label.instance, instance), tenant, messages, now) {
             self.alarm(why.to_owned());
         }
@@ -74,7 +74,7 @@ impl Vault {
     ) -> Result<(), Denial> {
         let session = PublicKey::parse(session).map_err(|_| Denial::Plain(Refusal::NoGrant))?;
         let grant = GrantId(compartment::random());
-        self.hands.begin(instance, tenant, grant, self.now_ms())?;
+        self.hands.begin(instance, tenant, grant, self.steady_ms())?;
         if self.keys.state.is_closed(tenant) {
             self.answer(asker, &ToDepart::EvidenceAway);
             return Ok(());
@@ -134,7 +134,7 @@ impl Vault {
         if items.len() > ITEMS {
             return Err(Denial::Plain(Refusal::Budget));
         }
-        let (tenant, agreed) = self.hands.weigh(instance, grant, &items, self.now_ms())?;
+        let (tenant, agreed) = self.hands.weigh(instance, grant, &items, self.steady_ms())?;
         let count = items.len();
         let mut parts: BTreeMap<UserId, Vec<(usize, TransitItem)>> = BTreeMap::new();
         for (place, item) in items.into_iter().enumerate() {

@@ -11,9 +11,18 @@ const LIFE_MS: u64 = 15 * 60_000 + 5_000;
 /// Live grants: far more sessions than one machine serves.
 const GRANTS: usize = 200_000;
 
+/// One moment by two clocks: what people call the time, and a clock that nobody sets.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    pub wall_ms: u64,
+    pub steady_ms: u64,
+}
+
 /// A grant, and the key agreed for it once it was opened.
 pub(crate) struct Live {
     pub grant: Grant,
+    /// By the clock that nobody sets: a date that is set back lengthens no grant.
+    ends_ms: u64,
     pub session: PublicKey,
     pub agreed: Option<(Vec<u8>, Arc<Agreed>)>,
     /// Asked for so far.
@@ -24,6 +33,11 @@ impl Live {
     pub fn context(&self) -> GrantContext {
         let Grant { grant, tenant, user, .. } = self.grant;
         GrantContext { grant, tenant, user }
+    }
+
+    /// The earlier of the two clocks ends it.
+    fn lives(&self, now: Moment) -> bool {
+        self.grant.expires_ms > now.wall_ms && self.ends_ms > now.steady_ms
     }
 }
 
@@ -36,12 +50,13 @@ pub(crate) struct Grants {
 
 impl Grants {
     /// Enters a grant; says why not.
-    pub fn enter(&mut self, grant: Grant, now_ms: u64) -> Result<(), &'static str> {
-        if grant.expires_ms > now_ms + LIFE_MS {
+    pub fn enter(&mut self, grant: Grant, now: Moment) -> Result<(), &'static str> {
+        let left_ms = grant.expires_ms.saturating_sub(now.wall_ms);
+        if left_ms > LIFE_MS {
             return Err("the grant lives longer than 15 minutes");
         }
         if self.live.len() >= GRANTS {
-            self.sweep(now_ms);
+            self.sweep(now);
         }
         if self.live.len() >= GRANTS {
             return Err("too many grants are live");
@@ -55,7 +70,8 @@ impl Grants {
         }
         let session = PublicKey::parse(&grant.session).map_err(|_| "no public key of a session")?;
         self.bound.insert(grant.instance, person);
-        self.live.insert(grant.grant, Live { grant, session, agreed: None, releases: 0 });
+        let (id, ends_ms) = (grant.grant, now.steady_ms.saturating_add(left_ms));
+        self.live.insert(id, Live { grant, ends_ms, session, agreed: None, releases: 0 });
         Ok(())
     }
 
@@ -76,8 +92,8 @@ impl Grants {
         });
     }
 
-    pub fn sweep(&mut self, now_ms: u64) {
-        self.live.retain(|_, live| live.grant.expires_ms > now_ms);
+    pub fn sweep(&mut self, now: Moment) {
+        self.live.retain(|_, live| live.lives(now));
     }
 
     pub fn count(&self) -> usize {
@@ -90,13 +106,13 @@ impl Grants {
         grant: GrantId,
         instance: InstanceId,
         person: (TenantId, UserId),
-        now_ms: u64,
+        now: Moment,
     ) -> Result<&mut Live, Refusal> {
         let live = self.live.get_mut(&grant).ok_or(Refusal::NoGrant)?;
         if live.grant.instance != instance || (live.grant.tenant, live.grant.user) != person {
             return Err(Refusal::NotYours);
         }
-        if live.grant.expires_ms <= now_ms {
+        if !live.lives(now) {
             return Err(Refusal::Expired);
         }
         Ok(live)
@@ -115,5 +131,57 @@ pub(crate) fn covers(grant: &Grant, class: Class) -> bool {
     match class {
         Class::Summary => grant.summaries,
         Class::Body => grant.bodies,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Grants, LIFE_MS, Moment};
+    use terms::{GrantId, InstanceId, TenantId, UserId};
+    use wire::vault::Grant;
+
+    const DAY: u64 = 24 * 3_600_000;
+    const PERSON: (TenantId, UserId) = (TenantId([1; 8]), UserId([2; 8]));
+    const INSTANCE: InstanceId = InstanceId([3; 6]);
+
+    fn grant(id: u8, expires_ms: u64) -> Grant {
+        let (session, _) = open::Session::new(seal::Suite::P256).unwrap();
+        let session = session.encode();
+        Grant {
+            grant: GrantId([id; 16]),
+            tenant: PERSON.0,
+            user: PERSON.1,
+            instance: INSTANCE,
+            bodies: true,
+            summaries: true,
+            expires_ms,
+            session,
+        }
+    }
+
+    /// The date is set forward, back, or stands still: no grant outlives its minutes.
+    #[test]
+    fn the_earlier_of_two_clocks_ends_a_grant() {
+        let at = |wall_ms: u64, steady_ms: u64| Moment { wall_ms, steady_ms };
+        let begun = at(10 * DAY, 5_000);
+        let check = |now: Moment, lives: bool| {
+            let mut grants = Grants::default();
+            grants.enter(grant(1, begun.wall_ms + 60_000), begun).unwrap();
+            let found = grants.find(GrantId([1; 16]), INSTANCE, PERSON, now);
+            assert_eq!(found.is_ok(), lives, "{now:?}");
+            grants.sweep(now);
+            assert_eq!(grants.count(), usize::from(lives), "{now:?}");
+        };
+        check(at(10 * DAY + 59_999, 64_999), true);
+        check(at(10 * DAY + 60_000, 65_000), false);
+        // A day back: by the date it would live for another day.
+        check(at(9 * DAY, 6_000), true);
+        check(at(9 * DAY, 65_000), false);
+        check(at(10 * DAY, 65_000), false);
+        check(at(11 * DAY, 6_000), false);
+        let mut grants = Grants::default();
+        let longest = begun.wall_ms + LIFE_MS;
+        assert!(grants.enter(grant(1, longest + 1), begun).is_err());
+        assert!(grants.enter(grant(1, longest), begun).is_ok());
     }
 }

@@ -39,7 +39,7 @@ impl Vault {
             self.alarm("identity hands in a grant that the ledger does not have".to_owned());
             return ToIdentity::Refused("expected a grant that is recorded".to_owned());
         }
-        match self.grants.enter(grant, self.now_ms()) {
+        match self.grants.enter(grant, self.moment()) {
             Ok(()) => ToIdentity::Done,
             Err(why) => ToIdentity::Refused(why.to_owned()),
         }

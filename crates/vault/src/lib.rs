@@ -126,8 +126,8 @@ fn live(mut house: House) -> Result<(), Fault> {
     house.ready(Some(author.public_key().0), Some(public)).map_err(Fault::House)?;
     let mut hub = Hub::new().map_err(Fault::Channel)?;
     let (control, start) = house.seat_control(&mut hub).map_err(Fault::House)?;
-    let clock = Box::new(compartment::now_ms);
-    Vault::new(hub, control, keys, stood, (author, trust), (clock, start.demo))?.serve()
+    let clocks = vault::Clocks::of_this_machine();
+    Vault::new(hub, control, keys, stood, (author, trust), (clocks, start.demo))?.serve()
 }
 
 /// Serves without walls, in this very process, with pairs of the suite: for measurements.
@@ -149,8 +149,8 @@ pub fn serve_unjailed(
     let mut hub = Hub::new().map_err(Fault::Channel)?;
     let label = Label { instance: InstanceId::default(), kind: Kind::Warden, person: None };
     let control = hub.seat(control, label).map_err(Fault::Channel)?;
-    let clock = Box::new(compartment::now_ms);
-    Vault::new(hub, control, keys, stood, (author, trust), (clock, false))?.serve()
+    let clocks = vault::Clocks::of_this_machine();
+    Vault::new(hub, control, keys, stood, (author, trust), (clocks, false))?.serve()
 }
 
 /// Reads the credential once, by position: its offset is shared with every other vault's.

@@ -55,7 +55,9 @@ impl Running {
             let label = Label { instance: InstanceId::default(), kind: Kind::Warden, person: None };
             let control = hub.seat(own, label).unwrap();
             let trust = Ledger::trust();
-            let vault = Vault::new(hub, control, keys, stood, (author, trust), (clock, true));
+            let steady = Box::new(compartment::steady_ms);
+            let clocks = vault::Clocks { wall: clock, steady };
+            let vault = Vault::new(hub, control, keys, stood, (author, trust), (clocks, true));
             vault.unwrap().serve().unwrap();
         });
         let running = Self { ledger: ledger.clone(), warden, thread: Some(thread) };

@@ -3,7 +3,7 @@
 use crate::Fault;
 use crate::budget::{Budget, WINDOW_MS};
 use crate::depart::Carry;
-use crate::grants::Grants;
+use crate::grants::{Grants, Moment};
 use crate::hands::Hands;
 use crate::keys::{Keys, Made};
 use crate::record::{Asked, Deed, Outcome, Recorder};
@@ -111,7 +111,7 @@ pub(crate) struct Vault {
     pub budget: Budget,
     pub stood: Stood,
     pub recorder: Recorder,
-    clock: Clock,
+    clocks: Clocks,
     demo: bool,
     swept: Instant,
     expiry: Expiry,
@@ -122,6 +122,18 @@ pub(crate) struct Vault {
 /// Milliseconds since 1970, as the vault counts them.
 pub(crate) type Clock = Box<dyn Fn() -> u64 + Send>;
 
+/// What people call the time, and a clock that nobody sets.
+pub(crate) struct Clocks {
+    pub wall: Clock,
+    pub steady: Clock,
+}
+
+impl Clocks {
+    pub fn of_this_machine() -> Self {
+        Self { wall: Box::new(compartment::now_ms), steady: Box::new(compartment::steady_ms) }
+    }
+}
+
 impl Vault {
     pub fn new(
         mut hub: Hub,
@@ -129,7 +141,7 @@ impl Vault {
         keys: Keys,
         stood: Stood,
         (author, trust): (Author, Trust),
-        (clock, demo): (Clock, bool),
+        (clocks, demo): (Clocks, bool),
     ) -> Result<Self, Fault> {
         let (workers, wake) = Workers::start()?;
         let wake = hub.watch(wake).map_err(Fault::Channel)?;
@@ -149,7 +161,7 @@ impl Vault {
             budget: Budget::default(),
             stood,
             recorder: Recorder::new(author, trust),
-            clock,
+            clocks,
             demo,
             swept: Instant::now(),
             expiry: Expiry::default(),
@@ -254,7 +266,16 @@ impl Vault {
     }
 
     pub fn now_ms(&self) -> u64 {
-        (self.clock)()
+        (self.clocks.wall)()
+    }
+
+    /// For what lasts a stretch of time: nobody lengthens it by setting the date back.
+    pub fn steady_ms(&self) -> u64 {
+        (self.clocks.steady)()
+    }
+
+    pub fn moment(&self) -> Moment {
+        Moment { wall_ms: self.now_ms(), steady_ms: self.steady_ms() }
     }
 
     /// This month, as year × 100 + month.
@@ -495,8 +516,8 @@ impl Vault {
         if self.swept.elapsed() >= SWEEP {
             self.swept = Instant::now();
             let now = self.now_ms();
-            self.grants.sweep(now);
-            self.hands.sweep(now);
+            self.grants.sweep(self.moment());
+            self.hands.sweep(self.steady_ms());
             self.budget.sweep(now);
             self.look_for_expired(day(now));
         }

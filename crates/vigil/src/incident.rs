@@ -27,6 +27,8 @@ pub enum Cause {
     Traced,
     /// A Sigma rule matched.
     Rule,
+    /// An operator tries whether alarms arrive.
+    Test,
 }
 
 impl Cause {
@@ -43,6 +45,46 @@ impl Cause {
             Self::Program => "program",
             Self::Traced => "traced",
             Self::Rule => "rule",
+            Self::Test => "test",
+        }
+    }
+
+    /// For people: in Japanese, and in English.
+    pub fn said(self) -> (&'static str, &'static str) {
+        match self {
+            Self::OffCharter => (
+                "区画が許されていない動作を試みました",
+                "a compartment tried what its charter does not allow",
+            ),
+            Self::Report => (
+                "区画みずからが異常を報告しました",
+                "a compartment itself found something alarming",
+            ),
+            Self::Decoy => ("おとりに触れた者がいます", "somebody touched a decoy"),
+            Self::Silence => ("区画が応答しません", "a keeper says nothing any more"),
+            Self::Crash => {
+                ("プロセスが異常な終わり方をしました", "a process ended as no sound one does")
+            }
+            Self::Burst => (
+                "いつも静かな時間に多くのメールが開かれました",
+                "much was opened in an hour that has always been quiet",
+            ),
+            Self::NoSignIn => (
+                "新しいサインインなしにメールが開かれました",
+                "mail was opened without a sign-in that is still fresh",
+            ),
+            Self::Unrecorded => {
+                ("記録のない変更がありました", "something was changed without a record of it")
+            }
+            Self::Program => (
+                "誰も命じていないプログラムが起動しました",
+                "a program was started that nobody ordered",
+            ),
+            Self::Traced => {
+                ("プロセスが外から追跡されました", "a process of the house was traced by another")
+            }
+            Self::Rule => ("Sigma ルールに一致しました", "a Sigma rule matched"),
+            Self::Test => ("試験の警報です。事故ではありません", "this is a test, and no incident"),
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::household::{Household, Want};
 use crate::plan::{Drafted, Happening};
 use crate::roster::{Member, Part, Role, has_zygote, needs, takes_connections};
-use crate::{Fault, ports, recorder};
+use crate::{Fault, feeds, ports, recorder};
 use compartment::{Birth, spawn};
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
@@ -119,7 +119,13 @@ impl Household {
             ..Start::default()
         };
         match kind {
-            Kind::Sentinel => start.vigilance = self.plan.vigilance.clone(),
+            Kind::Sentinel => {
+                start.vigilance = self.plan.vigilance.clone();
+                start.vigilance.has_webhook = self.plan.outward.webhook.is_some();
+                start.vigilance.has_mail = self.plan.outward.mail.is_some();
+                start.vigilance.log_is_stream = feeds::is_stream(&self.plan.syslog);
+                start.alarm_secret = self.plan.alarm_secret.clone();
+            }
             Kind::Names => start.dns_servers = self.plan.dns_servers.clone(),
             Kind::Zone => start.zones = self.plan.zones.clone(),
             Kind::Edge | Kind::Access | Kind::Dispatch | Kind::Admin => {
@@ -130,7 +136,10 @@ impl Household {
                 start.statement_key = self.keys.statement;
                 start.relay = self.plan.relay.clone();
             }
-            Kind::Fetch => start.relay = self.plan.relay.clone(),
+            Kind::Fetch => {
+                start.relay = self.plan.relay.clone();
+                start.outward = self.plan.outward.clone();
+            }
             Kind::Mirror => start.ledger_key = self.keys.ledger,
             Kind::Vault => {
                 start.ledger_key = self.keys.ledger;

@@ -10,6 +10,7 @@ use std::time::Instant;
 use terms::Kind;
 use wire::Peer;
 use wire::control::{DIALS_BUSY, Order, Relay};
+use wire::fetch::Outward;
 
 impl Household {
     /// Answers every request: with a socket, or with why there is none.
@@ -20,7 +21,7 @@ impl Household {
         }
         let allowed = match self.dials.take(1, Instant::now()) {
             0 => Err(DIALS_BUSY.to_owned()),
-            _ => may_reach(&self.plan.relay, kind, to),
+            _ => may_reach(&self.plan.relay, &self.plan.outward, kind, to),
         };
         let dialled = allowed.and_then(|()| connected(to, from).map_err(|errno| errno.to_string()));
         let (refused, sockets) = match dialled {
@@ -32,10 +33,14 @@ impl Household {
 }
 
 /// Whether the settings let a compartment of this kind speak to that address.
-fn may_reach(relay: &Relay, kind: Kind, to: SocketAddr) -> Result<(), String> {
+fn may_reach(relay: &Relay, outward: &Outward, kind: Kind, to: SocketAddr) -> Result<(), String> {
     let port = to.port();
+    // The operator named this very address for alarms: wherever it is.
+    if kind == Kind::Fetch && outward.addresses().any(|named| named == to) {
+        return Ok(());
+    }
     let is_ours = match kind {
-        Kind::Fetch => port == relay.https_port,
+        Kind::Fetch => port == relay.https_port || outward.ports().any(|named| named == port),
         _ => port == relay.port || relay.smart_host_ports.contains(&port),
     };
     if !is_ours {
@@ -83,7 +88,7 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
 }
 
 /// Never waits: the socket may still be on its way.
-fn connected(to: SocketAddr, from: Option<IpAddr>) -> Result<OwnedFd, Errno> {
+pub fn connected(to: SocketAddr, from: Option<IpAddr>) -> Result<OwnedFd, Errno> {
     let family = if to.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = socket_with(family, SocketType::STREAM, flags, None)?;
@@ -102,6 +107,7 @@ mod tests {
     use super::{is_public, may_reach};
     use terms::Kind;
     use wire::control::Relay;
+    use wire::fetch::{Outward, Webhook};
 
     #[test]
     fn inner_addresses_are_not_public() {
@@ -140,14 +146,35 @@ mod tests {
     fn each_kind_has_its_ports() {
         let check = |kind, to: &str, allowed: bool| {
             let relay = Relay { private: true, ..Relay::default() };
-            assert_eq!(may_reach(&relay, kind, to.parse().unwrap()).is_ok(), allowed, "{to}");
+            let reached = may_reach(&relay, &Outward::default(), kind, to.parse().unwrap());
+            assert_eq!(reached.is_ok(), allowed, "{to}");
         };
         check(Kind::Depart, "127.0.0.1:25", true);
         check(Kind::Depart, "127.0.0.1:587", true);
         check(Kind::Depart, "127.0.0.1:443", false);
         check(Kind::Fetch, "127.0.0.1:443", true);
         check(Kind::Fetch, "127.0.0.1:25", false);
-        let outside = Relay::default();
-        assert!(may_reach(&outside, Kind::Depart, "127.0.0.1:25".parse().unwrap()).is_err());
+        let (outside, none) = (Relay::default(), Outward::default());
+        let here = "127.0.0.1:25".parse().unwrap();
+        assert!(may_reach(&outside, &none, Kind::Depart, here).is_err());
+    }
+
+    /// One private address is named for alarms: that one, at that port, for `fetch` alone.
+    #[test]
+    fn a_named_address_is_that_one_and_no_other() {
+        let named = "10.1.2.3:8443".parse().unwrap();
+        let (host, path) = ("hook.example".to_owned(), "/".to_owned());
+        let webhook = Webhook { host, port: 8443, path, at: Some(named) };
+        let outward = Outward { webhook: Some(webhook), mail: None };
+        let check = |kind, to: &str, allowed: bool| {
+            let reached = may_reach(&Relay::default(), &outward, kind, to.parse().unwrap());
+            assert_eq!(reached.is_ok(), allowed, "{to}");
+        };
+        check(Kind::Fetch, "10.1.2.3:8443", true);
+        check(Kind::Fetch, "10.1.2.3:443", false);
+        check(Kind::Fetch, "10.1.2.4:8443", false);
+        check(Kind::Fetch, "8.8.8.8:8443", true);
+        check(Kind::Fetch, "8.8.8.8:25", false);
+        check(Kind::Depart, "10.1.2.3:8443", false);
     }
 }

@@ -12,7 +12,7 @@ use std::os::unix::net::UnixDatagram;
 use std::time::{Duration, Instant};
 use terms::{InstanceId, Kind};
 use wire::control::Order;
-use wire::sentinel::{Feed, Incident, Seen, Sight, Source, may_be_isolated};
+use wire::sentinel::{Feed, Incident, NOT_CONFIGURED, Seen, Sight, Source, may_be_isolated};
 
 /// Keepers are asked this often whether they live.
 const PULSE: Duration = Duration::from_secs(2);
@@ -234,11 +234,20 @@ impl Household {
 
 const NOTICES: compartment::walls::Wall = compartment::walls::Wall::Notices;
 
-/// `""`: none; a path: a datagram socket of this host; else `IP:PORT`, over UDP.
+/// Whether lines go over a stream, where they need a frame of their own.
+pub fn is_stream(at: &str) -> bool {
+    at.starts_with(TCP)
+}
+
+const TCP: &str = "tcp://";
+const UDP: &str = "udp://";
+
+/// `""`: none; a path: a datagram socket of this host; else `[udp://|tcp://]IP:PORT`. Never waits:
+/// a stream may still be on its way.
 fn open_syslog(at: &str) -> Result<OwnedFd, String> {
     let text = |error: std::io::Error| error.to_string();
     if at.is_empty() {
-        return Err("not configured".to_owned());
+        return Err(NOT_CONFIGURED.to_owned());
     }
     if at.starts_with('/') {
         let socket = UnixDatagram::unbound().map_err(text)?;
@@ -246,10 +255,14 @@ fn open_syslog(at: &str) -> Result<OwnedFd, String> {
         socket.set_nonblocking(true).map_err(text)?;
         return Ok(socket.into());
     }
-    let at: SocketAddr = at.parse().map_err(|_| format!("{at} is no IP:PORT"))?;
-    let any = if at.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+    let address = at.strip_prefix(TCP).or(at.strip_prefix(UDP)).unwrap_or(at);
+    let address: SocketAddr = address.parse().map_err(|_| format!("{at} is no IP:PORT"))?;
+    if is_stream(at) {
+        return crate::dials::connected(address, None).map_err(|errno| errno.to_string());
+    }
+    let any = if address.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
     let socket = UdpSocket::bind(any).map_err(text)?;
-    socket.connect(at).map_err(text)?;
+    socket.connect(address).map_err(text)?;
     socket.set_nonblocking(true).map_err(text)?;
     Ok(socket.into())
 }

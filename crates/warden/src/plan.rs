@@ -7,6 +7,7 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 use terms::{InstanceId, Kind};
 use wire::control::{Relay, Service};
+use wire::fetch::Outward;
 use wire::sentinel::{Incident, Vigilance};
 use wire::{Channel, Label};
 
@@ -44,8 +45,12 @@ pub struct Plan {
     pub vigilance: Vigilance,
     /// Further rules for it: a list of texts (postcard) in a sealed memfd.
     pub rules: Option<OwnedFd>,
-    /// Where alarms are written for the host: a datagram socket's path, `IP:PORT`, or nothing.
+    /// Where alarms are written for the host: a datagram socket's path, `[udp://|tcp://]IP:PORT`,
+    /// or nothing.
     pub syslog: String,
+    /// Where alarms go besides, and what signs them.
+    pub outward: Outward,
+    pub alarm_secret: Vec<u8>,
     /// Drills: hostile code in the place of ours. Disarmed unless somebody arms it.
     pub drills: Drills,
     /// Hears what happens; called on the warden's thread, so it must not wait.
@@ -73,6 +78,8 @@ impl Plan {
             vigilance: Vigilance::default(),
             rules: None,
             syslog: String::new(),
+            outward: Outward::default(),
+            alarm_secret: Vec::new(),
             drills: Drills::default(),
             tell: Box::new(|_| {}),
         }

@@ -222,6 +222,8 @@ pub enum Request {
         frozen: bool,
     },
     FreezeList,
+    /// One alarm over every route.
+    AlarmTest,
     Isolate {
         component: String,
         isolated: bool,

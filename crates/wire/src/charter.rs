@@ -74,9 +74,9 @@ pub const CHARTERS: &[Charter] = &[
     row(Dispatch,  Network::None,      ZYGOTE, 512,  &[Scanner, Directory, Signer, Mailbox, Post], "judges one person's outgoing mail and seals it"),
     row(Post,      Network::None,      KEEPER, 2048, &[Vault, Ledger], "keeps mail that leaves until it has left"),
     row(Depart,    Network::Dialled,   ZYGOTE, 512,  &[Names, Fetch, Directory, Vault, Mailbox, Signer, Post], "carries mail to its destination: SMTP, notices"),
-    row(Fetch,     Network::Dialled,   PLAIN,  256,  &[Names], "fetches one outside HTTPS resource at a time"),
+    row(Fetch,     Network::Dialled,   PLAIN,  256,  &[Names], "fetches one outside HTTPS resource at a time; carries alarms out"),
     row(Admin,     Network::Passed,    ZYGOTE, 512,  &[Names, Directory, Identity, Vault, Mailbox, Post, Signer, Ledger, Sentinel], "serves one request of the command line"),
-    row(Sentinel,  Network::None,      KEEPER, 256,  &[Ledger, Identity], "judges what happens: alarms, freezes, isolates"),
+    row(Sentinel,  Network::None,      KEEPER, 256,  &[Ledger, Identity, Fetch], "judges what happens: alarms, freezes, isolates"),
     row(Metrics,   Network::Listeners, PLAIN,  128,  &[], "tells whoever watches the newest numbers"),
     row(Zone,      Network::Listeners, PLAIN,  128,  &[], "serves the demo's local zones"),
 ];

@@ -135,6 +135,10 @@ pub struct Start {
     pub vigilance: crate::sentinel::Vigilance,
     /// How mail leaves, for `depart` and `fetch`.
     pub relay: Relay,
+    /// Where alarms go, for `fetch`.
+    pub outward: crate::fetch::Outward,
+    /// What signs them, for `sentinel`.
+    pub alarm_secret: Vec<u8>,
     /// Where the public pages are: `https://HOST` or `https://HOST:PORT`; empty: there are none.
     /// For `pages`, and for those who write such addresses into mail.
     pub pages_url: String,

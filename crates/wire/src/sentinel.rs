@@ -88,6 +88,9 @@ pub enum Source {
     Syslog,
 }
 
+/// Why a source or a route is not there, when nobody wants it to be.
+pub const NOT_CONFIGURED: &str = "not configured";
+
 impl Source {
     pub const ALL: &'static [Source] =
         &[Self::Notices, Self::Processes, Self::Programs, Self::Audit, Self::Syslog];
@@ -145,6 +148,13 @@ pub struct Vigilance {
     pub fold_ms: u64,
     /// The frame's first descriptor holds further rules: a sealed memfd, a list of texts.
     pub has_rules: bool,
+    /// `fetch` knows a webhook, and a relay, for alarms.
+    pub has_webhook: bool,
+    pub has_mail: bool,
+    /// After one message, what follows is gathered so long.
+    pub gather_ms: u64,
+    /// The host's log is written to over a stream (RFC 6587 §3.4.1).
+    pub log_is_stream: bool,
 }
 
 impl Default for Vigilance {
@@ -157,6 +167,10 @@ impl Default for Vigilance {
             silence_ms: 10_000,
             fold_ms: 60_000,
             has_rules: false,
+            has_webhook: false,
+            has_mail: false,
+            gather_ms: 30_000,
+            log_is_stream: false,
         }
     }
 }
@@ -165,11 +179,37 @@ impl Default for Vigilance {
 #[derive(Serialize, Deserialize)]
 pub enum FromAdmin {
     Status,
+    /// One alarm over every route, now; what each of them answered.
+    Test,
 }
 
 #[derive(Serialize, Deserialize)]
 pub enum ToAdmin {
     Status(Status),
+    Tested(Vec<Tried>),
+}
+
+/// How a test fared on one route.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tried {
+    pub route: String,
+    pub is_configured: bool,
+    pub is_taken: bool,
+    pub said: String,
+}
+
+/// A route out of the house as it stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    pub route: String,
+    /// Incidents that wait for it, counted singly.
+    pub waiting: u64,
+    /// Given up: too many or too old.
+    pub given_up: u64,
+    pub sent: u64,
+    pub last_taken_ms: Option<u64>,
+    /// What it said last, if it did not take it.
+    pub trouble: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -182,4 +222,5 @@ pub struct Status {
     pub rules: u32,
     pub sources: Vec<(Source, Option<String>)>,
     pub decoys: u32,
+    pub routes: Vec<Standing>,
 }

@@ -1,5 +1,7 @@
 //! Fills a log with an invented house's deeds and asks it for scopes as it grows:
-//! `cargo run --release -p annals --example growth -- FOLDER ENTRIES…` (sizes in millions).
+//! `cargo run --release -p annals --example growth -- FOLDER ENTRIES…` (sizes in millions), and
+//! `… -- FOLDER ask` asks again of what was filled before. Times are of the clock, and behind them
+//! of the processors.
 //! The entries carry no signatures: scope reads none. What it prints stands in
 //! `docs/benchmarks-ledger.md`.
 
@@ -25,8 +27,17 @@ const STEP_MS: u64 = 32;
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let folder = PathBuf::from(arguments.next().expect("a folder"));
+    let words: Vec<String> = arguments.collect();
+    if words.first().is_some_and(|word| word == "ask") {
+        let signer = NoteSigner::new(ORIGIN, &[1; 32]).unwrap();
+        let keys = Keys { ledger: signer.verifier(), mirror: None };
+        let size = Reader::open(&folder, keys).unwrap().size();
+        let now_ms = BEGIN_MS + size * STEP_MS + 1_000_000;
+        println!("{}", measure(&folder, &signer, size, 0.0, now_ms));
+        return;
+    }
     let sizes: Vec<u64> =
-        arguments.map(|size| (size.parse::<f64>().unwrap() * 1e6) as u64).collect();
+        words.iter().map(|size| (size.parse::<f64>().unwrap() * 1e6) as u64).collect();
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).unwrap();
     let signer = NoteSigner::new(ORIGIN, &[1; 32]).unwrap();
@@ -109,13 +120,14 @@ fn measure(folder: &Path, signer: &NoteSigner, size: u64, rate: f64, now_ms: u64
     let ask = |component, version: Option<&str>, from_ms, to_ms| {
         let version = version.map(str::to_owned);
         let question = Question { component, version, from_ms, to_ms };
-        let begun = Instant::now();
+        let (begun, before) = (Instant::now(), busy());
         let found = index.measure(&question, &proven).unwrap();
         assert_eq!(found.rebuilt, 0);
         eprintln!(
-            "{} {:?}: instances {} upper {} lower {}",
+            "{} {:?} (processors {:?}): instances {} upper {} lower {}",
             component.word(),
             begun.elapsed(),
+            busy() - before,
             found.scope.instances,
             found.scope.upper,
             found.scope.lower
@@ -160,6 +172,12 @@ fn measure(folder: &Path, signer: &NoteSigner, size: u64, rate: f64, now_ms: u64
         seconds(person),
         peak_mb(),
     )
+}
+
+/// What our threads have had of the processors: on a busy machine the clock tells little.
+fn busy() -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(now.tv_sec as u64, now.tv_nsec as u32)
 }
 
 fn peak_mb() -> u64 {

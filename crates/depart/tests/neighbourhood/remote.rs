@@ -2,6 +2,7 @@
 
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -47,7 +48,8 @@ impl Remote {
             for (number, socket) in listener.incoming().enumerate() {
                 let Ok(socket) = socket else { return };
                 memory.lock().unwrap().connections.push(Vec::new());
-                let talk = Talk { stream: Stream::Clear(socket), number, memory: memory.clone() };
+                let (memory, came) = (memory.clone(), VecDeque::new());
+                let talk = Talk { stream: Stream::Clear(socket), number, memory, came };
                 let tls = tls.clone();
                 thread::spawn(move || talk.serve(way, tls));
             }
@@ -113,6 +115,8 @@ struct Talk {
     stream: Stream,
     number: usize,
     memory: Arc<Mutex<Heard>>,
+    /// What was read and not looked at.
+    came: VecDeque<u8>,
 }
 
 impl Talk {
@@ -184,12 +188,14 @@ impl Talk {
     }
 
     fn octet(&mut self) -> Option<u8> {
-        let mut octet = [0];
-        if self.stream.read(&mut octet) == 0 {
-            return None;
+        if self.came.is_empty() {
+            let mut octets = [0; 16 * 1024];
+            let count = self.stream.read(&mut octets);
+            self.came.extend(&octets[..count]);
         }
-        self.memory.lock().unwrap().connections[self.number].push(octet[0]);
-        Some(octet[0])
+        let octet = self.came.pop_front()?;
+        self.memory.lock().unwrap().connections[self.number].push(octet);
+        Some(octet)
     }
 
     fn line(&mut self) -> Option<String> {

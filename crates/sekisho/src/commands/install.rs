@@ -133,8 +133,10 @@ fn plan(settings: &Settings, credential: &[u8]) -> Result<Plan, Trouble> {
         burst: sentinel.burst,
         silence_ms: u64::from(sentinel.silence_seconds) * 1_000,
         fold_ms: u64::from(sentinel.fold_seconds) * 1_000,
-        has_rules: false,
+        gather_ms: u64::from(settings.alarms.gather_seconds) * 1_000,
+        ..wire::sentinel::Vigilance::default()
     };
+    (plan.outward, plan.alarm_secret) = super::outward::outward(&settings.alarms)?;
     plan.rules = super::rules::of_house(&sentinel.rules)?;
     plan.tell = Box::new(log);
     Ok(plan)

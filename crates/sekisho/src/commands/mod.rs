@@ -15,6 +15,7 @@ mod keys;
 mod lists;
 mod outgoing;
 mod outside;
+mod outward;
 mod passing;
 mod people;
 mod remains;
@@ -90,6 +91,7 @@ sekisho (関所): mail for many organisations, behind walls
   sekisho drill [--compartment C]… [--program ELF]
   sekisho drill --story [--lang ja|en]
   sekisho alarms list [--since T] [--raw] [--rules DIR]                  --data DIR
+  sekisho alarm test                                                     --data DIR
   sekisho freeze | unfreeze ADDRESS | --tenant T | --component access [--yes] --data DIR
   sekisho freeze list                                                    --data DIR
   sekisho isolate C [--yes] | list | release C                           --data DIR
@@ -154,6 +156,7 @@ fn act(word: &str, arguments: Arguments, as_json: bool) -> Answer {
         "scope" => evidence::scope(arguments, as_json),
         "keys" => keys::run(arguments),
         "alarms" => watch::alarms(arguments),
+        "alarm" => outward::alarm(arguments, as_json),
         "freeze" => watch::freeze(arguments, true, as_json),
         "unfreeze" => watch::freeze(arguments, false, as_json),
         "isolate" => watch::isolate(arguments, as_json),

@@ -21,6 +21,7 @@ pub const NOT_TRIED: &[(Kind, Kind, &str)] = &[
     (Depart, Mailbox, "as an edge's, which is tried"),
     (Depart, Post, "the drill of `depart`"),
     (Depart, Fetch, "cases of `fetch`"),
+    (Sentinel, Fetch, "cases of `fetch`, and the journey `alarms`"),
 ];
 
 /// The octets of a question as they stand in a frame.

@@ -60,7 +60,7 @@ impl Service {
         service
     }
 
-    fn try_ask(&self, words: &[&str]) -> (Value, i32) {
+    pub fn try_ask(&self, words: &[&str]) -> (Value, i32) {
         let mut all = words.to_vec();
         let data = self.data.display().to_string();
         all.extend(["--data", &data]);
@@ -86,7 +86,11 @@ impl Service {
         reader.whole("INBOX")
     }
 
-    fn stop(mut self) {
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    pub fn stop(mut self) {
         super::house::signal(self.process.id(), rustix::process::Signal::TERM);
         assert!(self.process.wait().unwrap().success());
     }

@@ -10,10 +10,11 @@ use aws_lc_rs::signature::Ed25519KeyPair;
 use hkdf::Hkdf;
 use mailauth::{Signer, SigningKey};
 use sha2::Sha256;
+use std::collections::HashSet;
 use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const CAROL: &str = "carol@sender.example";
@@ -337,4 +338,22 @@ fn whoever_wants_to_leave_leaves_once() {
     assert!(format!("{:?}", demo.entries()).contains("list.unsubscribe"));
     done(demo, &["list", "remove", "exit@example.jp"]);
     within(PATIENCE, "the list is gone", || addressed(demo, CAROL, "exit@example.jp") == 550);
+}
+
+/// Each copy signed by itself and handed over by itself, with a bounce path of its own.
+#[test]
+fn a_thousand_members_have_it_soon() {
+    let (demo, sink) = house();
+    let all: Vec<String> = (0..1_000).map(|n| format!("m{n}@outside.example")).collect();
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    list(demo, "crowd@example.jp", &[], &all);
+    let started = Instant::now();
+    post(demo, "aoi@example.jp", "crowd@example.jp", "for the crowd");
+    let is_it = |came: &&Came| came.field("Subject").as_deref() == Some("for the crowd");
+    within(4 * PATIENCE, "a thousand copies", || sink.came().iter().filter(is_it).count() >= 1_000);
+    println!("1,000 copies in {:?}", started.elapsed());
+    let came: Vec<Came> = sink.came().into_iter().filter(|came| is_it(&came)).collect();
+    let to: HashSet<&str> = came.iter().flat_map(|came| &came.to).map(String::as_str).collect();
+    let from: HashSet<&str> = came.iter().map(|came| came.from.as_str()).collect();
+    assert_eq!((came.len(), to.len(), from.len()), (1_000, 1_000, 1_000));
 }

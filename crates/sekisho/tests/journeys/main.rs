@@ -4,6 +4,7 @@
 //! `SEKISHO_BINARY` names another binary; `SEKISHO_KILLS` says how often the kill run kills.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod alarms;
 mod arc;
 mod arrival;
 mod clients;

@@ -1,0 +1,223 @@
+//! Alarms that leave the house: to a webhook, a relay and a collector of the test's own, one of which
+//! goes away and comes back.
+
+use super::house::{command, descendants, folder, free_ports, plainly, signal, within};
+use super::install::Service;
+use super::sink::Sink;
+use aws_lc_rs::hmac;
+use data_encoding::HEXLOWER_PERMISSIVE;
+use rustix::process::Signal;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, UdpSocket};
+use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+const LIMIT: Duration = Duration::from_secs(90);
+const SECRET: &str = "a secret of the operator and the receiver";
+
+/// A receiver that believes what is signed, and answers 503 while it is away.
+struct Receiver {
+    port: u16,
+    pem: String,
+    is_away: Arc<AtomicBool>,
+    came: Arc<Mutex<Vec<Value>>>,
+}
+
+impl Receiver {
+    fn open() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let key = rcgen::KeyPair::generate().unwrap();
+        let params = rcgen::CertificateParams::new(vec!["hooks.example".to_owned()]).unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        let chain: Vec<CertificateDer<'static>> = vec![certificate.der().clone()];
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .unwrap();
+        let config = Arc::new(config);
+        let is_away = Arc::new(AtomicBool::new(false));
+        let came: Arc<Mutex<Vec<Value>>> = Arc::default();
+        let (away, memory) = (is_away.clone(), Arc::clone(&came));
+        std::thread::spawn(move || {
+            for socket in listener.incoming().flatten() {
+                let connection = ServerConnection::new(config.clone()).unwrap();
+                let mut stream = BufReader::new(StreamOwned::new(connection, socket));
+                let Some(message) = posted(&mut stream) else { continue };
+                let answer = match away.load(Ordering::SeqCst) {
+                    true => "503 away",
+                    false => "204 taken",
+                };
+                if !away.load(Ordering::SeqCst) {
+                    memory.lock().unwrap().push(message);
+                }
+                let stream = stream.get_mut();
+                let text = format!("HTTP/1.1 {answer}\r\nContent-Length: 0\r\n\r\n");
+                let _ = stream.write_all(text.as_bytes());
+                stream.conn.send_close_notify();
+                let _ = stream.flush();
+            }
+        });
+        Self { port, pem: certificate.pem(), is_away, came }
+    }
+
+    /// Incidents of a cause, over all messages.
+    fn count(&self, cause: &str) -> u64 {
+        let came = self.came.lock().unwrap();
+        let items = came.iter().flat_map(|message| message["items"].as_array().unwrap().clone());
+        items
+            .filter(|item| item["cause"] == cause)
+            .map(|item| item["count"].as_u64().unwrap())
+            .sum()
+    }
+}
+
+/// One POST whose proof holds.
+fn posted(stream: &mut impl BufRead) -> Option<Value> {
+    let (mut timestamp, mut signature, mut length) = (0u64, Vec::new(), 0);
+    loop {
+        let mut line = String::new();
+        stream.read_line(&mut line).ok()?;
+        let line = line.trim_end();
+        if line.is_empty() {
+            break;
+        }
+        match line.split_once(": ") {
+            Some(("Sekisho-Timestamp", value)) => timestamp = value.parse().unwrap(),
+            Some(("Sekisho-Signature", value)) => {
+                let hex = value.strip_prefix("v1=").unwrap().as_bytes();
+                signature = HEXLOWER_PERMISSIVE.decode(hex).unwrap();
+            }
+            Some(("Content-Length", value)) => length = value.parse().unwrap(),
+            _ => {}
+        }
+    }
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).ok()?;
+    let key = hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes());
+    let signed = [format!("{timestamp}.").as_bytes(), &body].concat();
+    hmac::verify(&key, &signed, &signature).expect("a proof that holds");
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    assert!(now.abs_diff(timestamp) < 60);
+    Some(serde_json::from_slice(&body).unwrap())
+}
+
+fn tried(service: &Service, route: &str) -> Value {
+    let (answer, _) = service.try_ask(&["alarm", "test"]);
+    let items = answer["items"].as_array().cloned().unwrap_or_default();
+    items.into_iter().find(|item| item["route"] == route).unwrap_or(Value::Null)
+}
+
+#[test]
+fn alarms_leave_the_house_and_wait_for_who_is_away() {
+    let home = folder("alarms");
+    let (receiver, sink) = (Receiver::open(), Sink::open());
+    let collector = UdpSocket::bind("127.0.0.1:0").unwrap();
+    collector.set_read_timeout(Some(LIMIT)).unwrap();
+    std::fs::write(home.join("authority.pem"), &receiver.pem).unwrap();
+    let secret = home.join("secret");
+    std::fs::write(&secret, format!("{SECRET}\n")).unwrap();
+    let words = ["--data", home.join("data").to_str().unwrap(), "--unseal"].map(str::to_owned);
+    let kept = home.join("unseal");
+    assert_eq!(command(&["init", &words[0], &words[1], &words[2], kept.to_str().unwrap()]).1, 0);
+    let settings = format!(
+        "file = {kept:?}\n[relay]\nauthorities = {:?}\n[sentinel]\nsyslog = \"udp://{}\"\n[alarms]\n\
+         webhook = \"https://hooks.example:{port}/in\"\nwebhook_secret = {secret:?}\n\
+         webhook_at = \"127.0.0.1:{port}\"\nmail_relay = \"relay.example:{mail}:if-offered\"\n\
+         mail_relay_at = \"127.0.0.1:{mail}\"\nmail_from = \"sekisho@mail.example\"\n\
+         mail_to = [\"ops@example.jp\"]\ngather_seconds = 2",
+        home.join("authority.pem"),
+        collector.local_addr().unwrap(),
+        port = receiver.port,
+        mail = sink.port,
+    );
+    // A secret that everybody may read is none.
+    let mode = |mode| {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    mode(0o644);
+    let open = home.join("open.toml");
+    let house = format!("[house]\ndata = {:?}\n[unseal]\n{settings}\n", home.join("data"));
+    std::fs::write(&open, house).unwrap();
+    let (refused, code) = command(&["run", "--config", open.to_str().unwrap()]);
+    assert!(code == 1 && refused["error"].to_string().contains("644"), "{refused}");
+    mode(0o600);
+    let start = || Service::start_with(&home, "data", free_ports(), &settings, &[], Stdio::null());
+    let service = start();
+
+    // Each route says what it answered.
+    within(LIMIT, "the webhook takes a test", || tried(&service, "webhook")["arrived"] == true);
+    assert_eq!(tried(&service, "webhook")["said"], "HTTP 204");
+    for route in ["console", "ledger", "syslog", "mail"] {
+        assert_eq!(tried(&service, route)["arrived"], true, "{route}");
+    }
+    let message = receiver.came.lock().unwrap()[0].clone();
+    assert_eq!((&message["house"], &message["incidents"]), (&"mail.localhost".into(), &1.into()));
+    assert!(message["words"]["ja"].as_str().unwrap().contains("試験"), "{message}");
+    assert!(message["words"]["en"].as_str().unwrap().contains("this is a test"), "{message}");
+    let letter = sink.wait("a letter", |came| came.to == ["ops@example.jp"]);
+    assert_eq!(letter.field("Auto-Submitted").as_deref(), Some("auto-generated"));
+    let mut line = [0; 1_000];
+    let (count, _) = collector.recv_from(&mut line).unwrap();
+    let line = String::from_utf8_lossy(&line[..count]).into_owned();
+    assert!(line.starts_with("<81>1 ") && line.contains(" mail.localhost sekisho - test - "));
+    let data = home.join("data").display().to_string();
+    let (told, _, code) = plainly(&["alarm", "test", "--data", &data], "ja_JP.UTF-8");
+    assert!(code == 0 && told.contains("メール: 届いた"), "{told}");
+
+    // Away: everybody else is told as ever, and nothing is lost.
+    receiver.is_away.store(true, Ordering::SeqCst);
+    let (_, code) = service.try_ask(&["alarm", "test"]);
+    assert_eq!(code, 1, "a route that does not take it is found wanting");
+    let crashes = |count: usize| {
+        for _ in 0..count {
+            let names = || descendants(service.pid()).into_iter().find(|one| one.kind == "names");
+            within(LIMIT, "names is there", || names().is_some());
+            let pid = names().unwrap().pid;
+            signal(pid, Signal::SEGV);
+            within(LIMIT, "it is gone", || names().is_none_or(|one| one.pid != pid));
+        }
+    };
+    crashes(3);
+    let recorded = || {
+        let (listed, _) = service.try_ask(&["alarms", "list"]);
+        let items = listed["items"].as_array().cloned().unwrap_or_default();
+        items.iter().filter(|item| item["cause"] == "crash").count()
+    };
+    within(LIMIT, "the ledger has them", || recorded() >= 3);
+    let subject = |came: &super::sink::Came| came.field("Subject").unwrap_or_default();
+    sink.wait("a letter about them", |came| {
+        let text = String::from_utf8_lossy(&came.text).into_owned();
+        let body = text.split("\r\n\r\n").nth(1).unwrap_or_default().replace("\r\n", "");
+        let body = data_encoding::BASE64.decode(body.as_bytes()).unwrap_or_default();
+        !subject(came).is_empty() && String::from_utf8_lossy(&body).contains("crash × ")
+    });
+    let standing = || {
+        let routes = service.ask(&["status"])["sentinel"]["routes"].clone();
+        let routes = routes.as_array().cloned().unwrap_or_default();
+        routes.into_iter().find(|route| route["route"] == "webhook").unwrap_or_default()
+    };
+    within(LIMIT, "it waits", || standing()["waiting"].as_u64() >= Some(3));
+    assert_eq!(standing()["trouble"], "HTTP 503");
+    assert_eq!(receiver.count("crash"), 0);
+
+    // Over a restart, and then it arrives, in few messages.
+    service.stop();
+    receiver.came.lock().unwrap().clear();
+    receiver.is_away.store(false, Ordering::SeqCst);
+    let service = start();
+    within(LIMIT, "what waited arrives", || receiver.count("crash") >= 3);
+    assert!(receiver.came.lock().unwrap().len() <= 3, "a storm is few messages");
+    service.stop();
+    let _ = std::fs::remove_dir_all(&home);
+}
