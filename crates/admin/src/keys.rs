@@ -36,6 +36,7 @@ fn shown(row: &TenantKeys, name: Option<&String>) -> Value {
         "epoch": row.epoch,
         "users": row.users,
         "pairs": row.pairs,
+        "credentials": row.credentials,
         "sealed": row.sealed,
         "holds": row.holds,
         "shredded": row.shredded_ms.map(evidence::rfc3339),
@@ -158,7 +159,7 @@ fn find_tenant(names: &HashMap<TenantId, String>, name: &str) -> Result<TenantId
     found.map(|(tenant, _)| *tenant).ok_or_else(missing)
 }
 
-fn ask(peers: &mut Peers<'_>, question: &FromAdmin) -> Result<ToAdmin, Refusal> {
+pub fn ask(peers: &mut Peers<'_>, question: &FromAdmin) -> Result<ToAdmin, Refusal> {
     done(peers.ask(Kind::Vault, question)?)
 }
 

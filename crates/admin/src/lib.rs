@@ -13,6 +13,7 @@
 )]
 
 mod approvals;
+mod credentials;
 mod domains;
 mod endings;
 mod keys;
@@ -139,7 +140,9 @@ fn act(peers: &mut Peers<'_>, request: Request) -> Answer {
         Request::CertificateInstall { chain, key } => places::install(peers, &chain, key),
         Request::Status => records::status(peers),
         Request::TenantSet { .. } => approvals::set_tenant(peers, request),
-        Request::TenantSending { name, change } => outgoing::set(peers, name, change),
+        Request::TenantSending { name, change, sign_in, no_sign_in } => {
+            outgoing::set(peers, name, change, (sign_in, no_sign_in))
+        }
         Request::DomainSet { domain, catch_all, mta_sts, max_age_seconds } => {
             let wish = outgoing::DomainWish { catch_all, mta_sts, max_age_seconds };
             outgoing::set_domain(peers, domain, wish)
@@ -155,6 +158,7 @@ fn act(peers: &mut Peers<'_>, request: Request) -> Answer {
         Request::DomainGateway { domain, host, is_listed } => {
             passing::set_gateway(peers, FromAdmin::Gateway { domain, host, is_listed })
         }
+        Request::TenantOutlet { name, change } => passing::outlet(peers, name, change),
         Request::DomainGatewayShow { domain } => {
             passing::set_gateway(peers, FromAdmin::GatewayShow { domain })
         }

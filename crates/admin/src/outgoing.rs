@@ -1,20 +1,37 @@
 //! What a tenant lets leave, and who gets what nobody has an address for.
 
 use crate::approvals::{perform, permission};
+use crate::credentials;
 use crate::peers::{Answer, Peers, Refusal};
 use crate::people::one_tenant;
 use crate::places;
 use serde_json::{Value, json};
-use wire::admin::SendingChange;
+use wire::admin::{SendingChange, SignIn};
 use wire::approval::Act;
 use wire::directory::{Domain, FromAdmin, SendingSettings, SmartHost, ToAdmin};
 use wire::pages::TransportMode;
 use wire::post::HopTls;
 
-/// `tenant set`: what limits as much is done at once, what limits less is an act for two.
-pub fn set(peers: &mut Peers<'_>, name: String, change: SendingChange) -> Answer {
+/// `tenant set`: what limits as much is done at once, what limits less is an act for two. A sign-in
+/// is there before mail goes where it is asked for.
+pub fn set(
+    peers: &mut Peers<'_>,
+    name: String,
+    change: SendingChange,
+    (sign_in, no_sign_in): (Option<SignIn>, bool),
+) -> Answer {
     let tenant = one_tenant(peers, &name)?;
+    let changes_more = change != SendingChange::default();
     let settings = changed(&tenant.sending, change);
+    if let Some(sign_in) = sign_in {
+        credentials::set(peers, tenant.tenant, settings.smart_host.as_ref(), sign_in)?;
+    }
+    if no_sign_in {
+        credentials::forget(peers, tenant.tenant)?;
+    }
+    if !changes_more {
+        return places::show_tenant(peers, name);
+    }
     if settings.is_weaker_than(&tenant.sending) {
         let permission = permission(peers)?;
         let act = Act::ChangeSending { tenant: tenant.tenant, settings };

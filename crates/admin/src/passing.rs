@@ -4,7 +4,11 @@ use crate::outgoing::host_json;
 use crate::peers::{Answer, Peers};
 use crate::places::{directory, items};
 use serde_json::{Value, json};
-use wire::directory::{AbsenceTold, Forward, FromAdmin, Gateway, Group, ToAdmin};
+use std::net::IpAddr;
+use wire::admin::OutletChange;
+use wire::directory::{
+    AbsenceTold, Forward, FromAdmin, Gateway, Group, OUTLET_FIELD, Outlet, ToAdmin,
+};
 
 pub fn forward(
     peers: &mut Peers<'_>,
@@ -84,6 +88,26 @@ pub fn set_gateway(peers: &mut Peers<'_>, question: FromAdmin) -> Answer {
             "gateway": host.as_ref().map(host_json),
             "recipients": recipients,
             "sync_ms": sync_ms,
+        }))
+    })
+}
+
+/// A tenant's own server that sends out through us: set, ended, or shown. A new secret is shown
+/// here and nowhere again.
+pub fn outlet(peers: &mut Peers<'_>, tenant: String, change: Option<OutletChange>) -> Answer {
+    let change = change.map(|change| (change.terms, change.is_fresh));
+    directory(peers, &FromAdmin::Outlet { tenant, change }, |answer| {
+        let ToAdmin::Outlet(Outlet { tenant, terms, secret }) = answer else { return None };
+        let network = |(address, bits): &(IpAddr, u8)| format!("{address}/{bits}");
+        Some(json!({
+            "tenant": tenant,
+            "outlet": terms.map(|terms| json!({
+                "certificate": terms.names,
+                "authorities": terms.authorities.len(),
+                "from": terms.from.iter().map(network).collect::<Vec<_>>(),
+                "in_a_day": terms.in_a_day,
+            })),
+            "header": secret.map(|secret| format!("{OUTLET_FIELD}: {secret}")),
         }))
     })
 }

@@ -69,10 +69,17 @@ pub fn list_tenants(peers: &mut Peers<'_>) -> Answer {
 }
 
 pub fn show_tenant(peers: &mut Peers<'_>, name: String) -> Answer {
-    let shown = directory(peers, &FromAdmin::TenantShow { name }, |answer| match answer {
-        ToAdmin::Tenant(tenant) => Some(tenant_json(&tenant)),
+    let mut found = None;
+    let mut shown = directory(peers, &FromAdmin::TenantShow { name }, |answer| match answer {
+        ToAdmin::Tenant(tenant) => {
+            found = Some(tenant.tenant);
+            Some(tenant_json(&tenant))
+        }
         _ => None,
     })?;
+    if let Some(tenant) = found {
+        shown["sending"]["sign_ins"] = crate::credentials::shown(peers, tenant);
+    }
     Ok(crate::endings::tenant_view(peers, shown))
 }
 

@@ -6,7 +6,7 @@ use evidence::rfc3339;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use terms::{Kind, MessageId, TenantId};
-use wire::post::{FromAdmin, LegState, Queued, ToAdmin};
+use wire::post::{FromAdmin, LegState, Queued, ToAdmin, Why};
 
 /// Messages on one page.
 const PAGE: u32 = 500;
@@ -124,7 +124,41 @@ fn leg(leg: &LegState) -> Value {
         "recipients": leg.recipients,
         "attempts": leg.attempts,
         "next_try": leg.next_try_ms.map(rfc3339),
+        "waits_for": leg.why.map(|why| waits_for(why).0),
+        "waits_for_ja": leg.why.map(|why| waits_for(why).1),
     })
+}
+
+/// What stands in the way, in English and Japanese.
+fn waits_for(why: Why) -> (String, String) {
+    let (english, japanese) = match why {
+        Why::Answered { class, subject, detail } => {
+            let status = format!("{class}.{subject}.{detail}");
+            return (
+                format!("the destination answered {status}: it will be tried again"),
+                format!("宛先が {status} と応答しました。再送を待っています。"),
+            );
+        }
+        Why::Unreachable => (
+            "the destination cannot be reached: it will be tried again",
+            "宛先に接続できません。再送を待っています。",
+        ),
+        Why::Ours => (
+            "something of our own is away (DNS, keys or evidence): it will be tried again soon",
+            "こちらの一時的な障害（DNS、鍵、証跡）のため待っています。まもなく再送します。",
+        ),
+        Why::Unsafe => (
+            "the destination must be reached over TLS with a proven certificate, and is not",
+            "宛先に必要な TLS または証明書の確認ができないため待っています。",
+        ),
+        Why::NotSignedIn => (
+            "the smart host does not accept our sign-in (user name or password): set it anew with \
+             `tenant set NAME --send-user NAME`",
+            "スマートホストが認証情報（ユーザー名またはパスワード）を受け付けません。\
+             `tenant set NAME --send-user NAME` で設定し直してください。",
+        ),
+    };
+    (english.to_owned(), japanese.to_owned())
 }
 
 fn tenant_names(peers: &mut Peers<'_>) -> Result<HashMap<TenantId, String>, Refusal> {

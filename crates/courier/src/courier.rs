@@ -1,6 +1,7 @@
 //! One connection to a remote, from its greeting to our QUIT, with any number of letters between.
 
-use crate::{Answer, Answers, Bare, Extensions, Letter, Malformed, Stuffing, Unfit};
+use crate::sign_in::Step;
+use crate::{Answer, Answers, Bare, Extensions, Letter, Login, Malformed, Stuffing, Unfit};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -75,10 +76,33 @@ pub enum Broken {
     TlsFailed(String),
     /// Octets in clear came behind the answer to STARTTLS (an injection).
     Injected,
+    /// It did not let us in, or (without an answer) offers no way in that we know.
+    NotSignedIn(Option<Answer>),
     /// 421, or an answer that was not asked for.
     Shut(Answer),
     /// Our own text has a bare CR or LF.
     Bare(Bare),
+}
+
+impl Broken {
+    /// For whoever wants to know why mail waits.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Closed => "the connection broke".to_owned(),
+            Self::Silent => "no answer came in time".to_owned(),
+            Self::Malformed(_) => "what came is no answer".to_owned(),
+            Self::Unwilling(answer) | Self::Shut(answer) => answer.quoted(),
+            Self::NoTls(Some(answer)) => format!("TLS is refused: {}", answer.quoted()),
+            Self::NotSignedIn(Some(answer)) => {
+                format!("it does not let us in: {}", answer.quoted())
+            }
+            Self::NotSignedIn(None) => "it offers no way to sign in that we know".to_owned(),
+            Self::NoTls(None) => "TLS is not offered".to_owned(),
+            Self::TlsFailed(why) => format!("TLS could not be made: {why}"),
+            Self::Injected => "octets in clear stood behind the answer to STARTTLS".to_owned(),
+            Self::Bare(_) => "the text has a line end that cannot be sent".to_owned(),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +112,7 @@ enum State {
     Starting,
     Securing,
     Idle,
+    SigningIn(Step),
     Mail,
     Rcpt(usize),
     Data,
@@ -108,6 +133,8 @@ pub struct Courier {
     out: Vec<u8>,
     remote: Extensions,
     letter: Option<Letter>,
+    /// Until it has said who we are.
+    login: Option<Login>,
     fates: Vec<Option<Outcome>>,
     stuffing: Stuffing,
     ready: VecDeque<Want>,
@@ -126,6 +153,7 @@ impl Courier {
             out: Vec::new(),
             remote: Extensions::default(),
             letter: None,
+            login: None,
             fates: Vec::new(),
             stuffing: Stuffing::default(),
             ready: VecDeque::new(),
@@ -187,6 +215,23 @@ impl Courier {
 
     pub fn not_secured(&mut self, why: String) {
         self.break_off(Broken::TlsFailed(why));
+    }
+
+    /// Signs in. Only when [`Want::Letter`] was said first, and never in clear. What follows is
+    /// [`Want::Letter`] again, or [`Broken::NotSignedIn`]. What `take_output` gives meanwhile is
+    /// secret.
+    pub fn sign_in(&mut self, login: Login) {
+        if self.state != State::Idle {
+            return;
+        }
+        match login.begin(&self.remote).filter(|_| self.is_secure) {
+            Some((line, step)) => {
+                self.out.extend_from_slice(line.as_bytes());
+                self.login = Some(login);
+                self.state = State::SigningIn(step);
+            }
+            None => self.break_off(Broken::NotSignedIn(None)),
+        }
     }
 
     /// Begins a letter. Only when [`Want::Letter`] was said.
@@ -290,6 +335,7 @@ impl Courier {
             State::Greeting => self.break_off(Broken::Unwilling(answer)),
             State::Hello { extended } => self.greeted(extended, answer),
             State::Starting => self.starting(answer),
+            State::SigningIn(step) => self.signing_in(step, answer),
             State::Mail => self.mail(answer),
             State::Rcpt(at) => self.rcpt(at, answer),
             State::Data => self.data(answer),
@@ -334,6 +380,23 @@ impl Courier {
             return self.break_off(Broken::Injected);
         }
         self.state = State::Securing;
+    }
+
+    /// RFC 4954 §4: 334 is a challenge, 235 lets us in, and everything else does not.
+    fn signing_in(&mut self, step: Step, answer: Answer) {
+        if answer.is_positive() {
+            self.login = None;
+            self.state = State::Idle;
+            return;
+        }
+        let said = self.login.as_ref().filter(|_| answer.code == 334);
+        match said.and_then(|login| login.answer(step)) {
+            Some((line, next)) => {
+                self.out.extend_from_slice(line.as_bytes());
+                self.state = State::SigningIn(next);
+            }
+            None => self.break_off(Broken::NotSignedIn(Some(answer))),
+        }
     }
 
     fn mail(&mut self, answer: Answer) {
@@ -444,6 +507,7 @@ impl Courier {
         self.report();
         let said_goodbye = self.state == State::Quit;
         self.state = State::Closed;
+        self.login = None;
         if !said_goodbye {
             self.ready.push_back(Want::Broken(broken));
         }

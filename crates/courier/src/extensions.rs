@@ -13,6 +13,7 @@ pub struct Extensions {
     pub enhanced_status: bool,
     pub chunking: bool,
     pub auth_plain: bool,
+    pub auth_login: bool,
     /// RFC 1870: 0 or none means "not said".
     pub size: Option<u64>,
     /// RFC 9422.
@@ -36,7 +37,7 @@ impl Extensions {
                 "REQUIRETLS" => this.require_tls = true,
                 "ENHANCEDSTATUSCODES" => this.enhanced_status = true,
                 "CHUNKING" => this.chunking = true,
-                "AUTH" => this.auth_plain = words.any(|word| word.eq_ignore_ascii_case("PLAIN")),
+                "AUTH" => words.for_each(|word| this.mechanism(word)),
                 "SIZE" => {
                     let size = words.next().and_then(|size| size.parse().ok());
                     this.size = size.filter(|size| *size > 0);
@@ -46,6 +47,11 @@ impl Extensions {
             }
         }
         this
+    }
+
+    fn mechanism(&mut self, word: &str) {
+        self.auth_plain |= word.eq_ignore_ascii_case("PLAIN");
+        self.auth_login |= word.eq_ignore_ascii_case("LOGIN");
     }
 
     fn limit(&mut self, word: &str) {
@@ -76,6 +82,7 @@ mod tests {
             pipelining: true,
             eight_bit_mime: true,
             auth_plain: true,
+            auth_login: true,
             size: Some(1_000),
             recipients: Some(20),
             transactions: Some(5),

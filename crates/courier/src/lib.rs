@@ -17,12 +17,14 @@ mod courier;
 mod answer;
 mod extensions;
 mod letter;
+mod sign_in;
 mod stuffing;
 
 pub use answer::{Answer, Answers, Malformed};
 pub use courier::{Broken, Courier, Outcome, Tls, Want};
 pub use extensions::Extensions;
 pub use letter::{Letter, Notify, Receiver, Unfit};
+pub use sign_in::Login;
 pub use stuffing::{Bare, Stuffing};
 
 #[cfg(test)]

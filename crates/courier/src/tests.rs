@@ -1,6 +1,6 @@
 //! Conversations as cases: what the remote says, what we say, and how each recipient fares.
 
-use crate::{Broken, Courier, Letter, Notify, Outcome, Receiver, Tls, Want};
+use crate::{Broken, Courier, Letter, Login, Notify, Outcome, Receiver, Tls, Want};
 use smtp::{Address, Return};
 
 fn letter(receivers: &[&str]) -> Letter {
@@ -326,5 +326,82 @@ fn fuzz_remote() {
         }
         assert!(ended, "seed {seed}");
         assert_eq!(outcomes, begun, "seed {seed}");
+    }
+}
+
+/// The same with a sign-in before the first letter.
+fn sign_in(hello: &str, remote: &[&str]) -> (String, Vec<String>) {
+    let mut courier = Courier::new("here.example", Tls::Already);
+    let mut remote = ["220 hi\r\n", hello].into_iter().chain(remote.iter().copied());
+    let (mut said, mut happened, mut has_signed_in) = (String::new(), Vec::new(), false);
+    for _ in 0..100 {
+        let want = courier.next();
+        said.push_str(&String::from_utf8(courier.take_output()).unwrap());
+        match want {
+            Want::Read(_) => match remote.next() {
+                Some(line) => courier.feed(line.as_bytes()),
+                None => courier.closed(),
+            },
+            Want::Letter if has_signed_in => {
+                happened.push("in".to_owned());
+                courier.quit();
+            }
+            Want::Letter => {
+                has_signed_in = true;
+                courier.sign_in(Login {
+                    user: "kaede".to_owned().into(),
+                    password: "open sesame".to_owned().into(),
+                });
+            }
+            Want::Broken(broken) => happened.push(match broken {
+                Broken::NotSignedIn(answer) => format!("not in {:?}", answer.map(|one| one.code)),
+                other => format!("{other:?}"),
+            }),
+            Want::Close => return (said, happened),
+            other => panic!("{other:?}"),
+        }
+    }
+    panic!("it does not end");
+}
+
+#[test]
+fn who_we_are_is_said_in_the_way_that_is_offered() {
+    let check = |offered: &str, remote: &[&str], expected_said: &str, expected: &str| {
+        let hello = format!("250-there.example\r\n250 {offered}\r\n");
+        let (said, happened) = sign_in(&hello, remote);
+        assert_eq!(happened, [expected], "{offered} {remote:?}");
+        let said = said.strip_prefix("EHLO here.example\r\n").unwrap();
+        assert_eq!(said, expected_said, "{offered} {remote:?}");
+    };
+    let plain = "AUTH PLAIN AGthZWRlAG9wZW4gc2VzYW1l\r\n";
+    let login = "AUTH LOGIN\r\na2FlZGU=\r\nb3BlbiBzZXNhbWU=\r\n";
+    let (name, word) = ("334 VXNlcm5hbWU6\r\n", "334 UGFzc3dvcmQ6\r\n");
+    let welcome = "235 2.7.0 welcome\r\n";
+    check("AUTH LOGIN PLAIN", &[welcome, "221 x\r\n"], &format!("{plain}QUIT\r\n"), "in");
+    let all = [name, word, welcome, "221 x\r\n"];
+    check("AUTH LOGIN", &all, &format!("{login}QUIT\r\n"), "in");
+    check("AUTH PLAIN", &["535 5.7.8 no\r\n"], plain, "not in Some(535)");
+    check("AUTH PLAIN", &["454 4.7.0 later\r\n"], plain, "not in Some(454)");
+    // It asks again and again: nothing is said twice.
+    check("AUTH PLAIN", &[name], plain, "not in Some(334)");
+    check("AUTH LOGIN", &[name, word, word], login, "not in Some(334)");
+    check("AUTH LOGIN", &["504 no\r\n"], "AUTH LOGIN\r\n", "not in Some(504)");
+    check("AUTH CRAM-MD5", &[], "", "not in None");
+    check("SIZE 5", &[], "", "not in None");
+}
+
+#[test]
+fn nothing_is_said_of_us_in_clear() {
+    for tls in [Tls::Never, Tls::IfOffered] {
+        let mut courier = Courier::new("here.example", tls);
+        courier.feed(b"220 hi\r\n");
+        courier.next();
+        courier.feed(b"250-there.example\r\n250 AUTH PLAIN LOGIN\r\n");
+        assert_eq!(courier.next(), Want::Letter);
+        courier.take_output();
+        let login = Login { user: "kaede".to_owned().into(), password: "secret".to_owned().into() };
+        courier.sign_in(login);
+        assert_eq!(courier.next(), Want::Broken(Broken::NotSignedIn(None)));
+        assert!(courier.take_output().is_empty());
     }
 }

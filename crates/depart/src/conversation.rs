@@ -3,7 +3,7 @@
 
 use crate::opening::Text;
 use crate::{Fault, Limits};
-use courier::{Broken, Courier, Letter, Outcome, Want};
+use courier::{Broken, Courier, Letter, Login, Outcome, Want};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
@@ -12,6 +12,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tls::Line;
+use zeroize::Zeroizing;
 
 /// Read at once.
 const READ_BYTES: usize = 16 * 1024;
@@ -93,6 +94,24 @@ impl Conversation {
         }
     }
 
+    /// Says who we are, once TLS stands.
+    pub(crate) fn sign_in(
+        &mut self,
+        login: Login,
+        stalled: &mut dyn FnMut(),
+    ) -> Result<(), Broken> {
+        self.until = Instant::now() + self.limits.answer;
+        self.courier.sign_in(login);
+        loop {
+            match self.step(stalled) {
+                Want::Letter => return Ok(()),
+                Want::Broken(broken) => return Err(broken),
+                Want::Close => return Err(Broken::Closed),
+                _ => {}
+            }
+        }
+    }
+
     pub(crate) fn courier(&self) -> &Courier {
         &self.courier
     }
@@ -112,7 +131,7 @@ impl Conversation {
         let mut outcomes = Vec::new();
         loop {
             match self.step(stalled) {
-                Want::Text => self.send_text(text)?,
+                Want::Text => self.send_text(text, stalled)?,
                 Want::Outcomes(found) => outcomes = found,
                 Want::Letter => return Ok(self.carried(outcomes, None)),
                 Want::Broken(broken) => return Ok(self.carried(outcomes, Some(broken))),
@@ -150,7 +169,8 @@ impl Conversation {
     /// Asks what is wanted, writes what there is to say, and does what needs nobody else.
     fn step(&mut self, stalled: &mut dyn FnMut()) -> Want {
         let want = self.courier.next();
-        let output = self.courier.take_output();
+        // A sign-in may stand in it.
+        let output = Zeroizing::new(self.courier.take_output());
         if !output.is_empty() && !self.write(&output) {
             return want;
         }
@@ -204,13 +224,18 @@ impl Conversation {
         false
     }
 
-    fn send_text(&mut self, text: &Text) -> Result<(), Fault> {
-        let mut is_open = true;
+    fn send_text(&mut self, text: &Text, stalled: &mut dyn FnMut()) -> Result<(), Fault> {
+        let (mut is_open, soon) = (true, Instant::now() + self.limits.stall);
         text.each_piece::<Fault>(|piece| {
             if is_open {
                 self.courier.text(piece);
                 let output = self.courier.take_output();
                 is_open = self.write(&output);
+            }
+            // A large letter, or one that is taken slowly.
+            if !self.has_stalled && Instant::now() >= soon {
+                self.has_stalled = true;
+                stalled();
             }
             Ok(())
         })?;

@@ -4,6 +4,7 @@ use crate::Fault;
 use crate::fates::Leg;
 use crate::neighbours::Neighbours;
 use compartment::View;
+use courier::Login;
 use open::{GrantContext, MessageKey, Place, WrapContext};
 use seal::{Class, Suite};
 use std::cell::RefCell;
@@ -52,7 +53,7 @@ impl Hand {
                 Ok(Self { tenant, grant, agreed, transit, since, texts })
             }
             ToDepart::EvidenceAway | ToDepart::Refused(_) => Err(Fault::NotReleased),
-            ToDepart::Released(_) => Err(Fault::Strange { peer: "vault" }),
+            _ => Err(Fault::Strange { peer: "vault" }),
         }
     }
 
@@ -213,6 +214,26 @@ impl Hand {
             ToDepart::EvidenceAway | ToDepart::Refused(_) => Err(Fault::NotReleased),
             _ => Err(Fault::Strange { peer: "vault" }),
         }
+    }
+
+    /// The tenant's sign-in to a host, for one session with it: recorded before it comes, wiped
+    /// once it was said. `None`: it has none.
+    pub(crate) fn sign_in(
+        &self,
+        (host, port): (&str, u16),
+        house: &mut Neighbours,
+    ) -> Result<Option<Login>, Fault> {
+        let question = FromDepart::Credential { grant: self.grant, host: host.to_owned(), port };
+        let lent = match house.ask_vault(&question)? {
+            ToDepart::Lent(None) => return Ok(None),
+            ToDepart::Lent(Some(lent)) => lent,
+            ToDepart::EvidenceAway | ToDepart::Refused(_) => return Err(Fault::NotReleased),
+            _ => return Err(Fault::Strange { peer: "vault" }),
+        };
+        let plain = self.agreed.take_lent(&lent, &vault::purpose(host, port));
+        let read = postcard::from_bytes::<vault::Credential>(&plain.map_err(Fault::Open)?);
+        let read = read.map_err(|_| Fault::Strange { peer: "vault" })?;
+        Ok(Some(Login { user: read.user.into(), password: read.password.into() }))
     }
 
     fn place(&self, load: &Load, class: Class) -> Place {

@@ -60,8 +60,9 @@ pub(crate) fn carry(
         }
     };
     let until = Instant::now() + house.limits.attempt;
-    let (connections, obstacles) = (0, Vec::new());
-    let mut attempt = Attempt { connections, obstacles, until, source, way, behind, hands, house };
+    let (connections, obstacles, begun) = (0, Vec::new(), Instant::now());
+    let mut attempt =
+        Attempt { connections, obstacles, begun, until, source, way, behind, hands, house };
     for host in &hosts {
         attempt.visit(host, &mut legs)?;
         if legs.is_empty() {
@@ -92,9 +93,10 @@ fn revisit(
     let Some(Parked { way, host, conversation, letters, .. }) = house.lot.take(way) else {
         return Ok(());
     };
-    let (connections, obstacles, until) = (0, Vec::new(), Instant::now() + house.limits.attempt);
-    let source = None;
-    let mut attempt = Attempt { connections, obstacles, until, source, way, behind, hands, house };
+    let (connections, obstacles, source) = (0, Vec::new(), None);
+    let (begun, until) = (Instant::now(), Instant::now() + house.limits.attempt);
+    let mut attempt =
+        Attempt { connections, obstacles, begun, until, source, way, behind, hands, house };
     attempt.converse((conversation, letters), &host, legs)?;
     legs.iter_mut().for_each(|leg| leg.breaks = 0);
     Ok(())
@@ -122,6 +124,7 @@ fn is_final(obstacles: &[Obstacle]) -> bool {
 /// What says most of why nobody took it: TLS that is missing, then what is ours, then an answer.
 fn gravest(obstacles: &[Obstacle]) -> Obstacle {
     let rank = |obstacle: &&Obstacle| match obstacle.why {
+        Why::NotSignedIn => 4,
         Why::Unsafe => 3,
         Why::Ours => 2,
         Why::Answered { .. } => 1,
@@ -142,6 +145,7 @@ fn fresh(conversation: Conversation) -> (Conversation, usize) {
 struct Attempt<'a> {
     connections: usize,
     obstacles: Vec<Obstacle>,
+    begun: Instant,
     /// Moved on whenever something came to an end.
     until: Instant,
     /// The tenant's own address, where it has one.
@@ -170,6 +174,7 @@ impl Attempt<'_> {
                     return Err(Fault::Away("post"));
                 }
                 self.connections += 1;
+                self.look_behind();
                 match self.connect(host, address, &demand) {
                     Ok(conversation) => match self.converse(fresh(conversation), host, legs)? {
                         0 => fruitless += 1,
@@ -187,6 +192,13 @@ impl Attempt<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Nobody waits long behind one destination, however steadily it takes what it is given.
+    fn look_behind(&mut self) {
+        if self.begun.elapsed() >= self.house.limits.stall {
+            let_go(self.behind, self.house);
+        }
     }
 
     fn goes_on(&self) -> bool {
@@ -248,8 +260,34 @@ impl Attempt<'_> {
         let (behind, house) = (&mut *self.behind, &mut *self.house);
         let mut stalled = || let_go(behind, house);
         let security = Security { tls, config, name };
-        Conversation::begin(line, (&our_name, security), limits, &mut stalled)
-            .map_err(|broken| (obstacle_of(&broken, &host.name), Some(broken)))
+        let conversation = Conversation::begin(line, (&our_name, security), limits, &mut stalled)
+            .map_err(|broken| (obstacle_of(&broken, &host.name), Some(broken)))?;
+        self.sign_in(conversation, host).map_err(|obstacle| (obstacle.at(&host.name), None))
+    }
+
+    /// Where a host lets its customers sign in and the tenant is one, by that.
+    fn sign_in(
+        &mut self,
+        mut conversation: Conversation,
+        host: &Host,
+    ) -> Result<Conversation, Obstacle> {
+        let remote = conversation.courier().extensions();
+        let is_open = remote.auth_plain || remote.auth_login;
+        if !is_open || !host.may_hear_secrets() {
+            return Ok(conversation);
+        }
+        let login = self.hands.hand.sign_in((&host.name, host.port), self.house);
+        let Some(login) =
+            login.map_err(|_| Obstacle::ours("the sign-in to it is not released now"))?
+        else {
+            return Ok(conversation);
+        };
+        let (behind, house) = (&mut *self.behind, &mut *self.house);
+        let mut stalled = || let_go(behind, house);
+        match conversation.sign_in(login, &mut stalled) {
+            Ok(()) => Ok(conversation),
+            Err(broken) => Err(obstacle_of(&broken, &host.name)),
+        }
     }
 
     /// Letters over one connection, until it is of no use or none is left. Says how many legs it
@@ -263,6 +301,7 @@ impl Attempt<'_> {
         let mut ended = 0;
         self.release_texts(legs);
         while letters > 0 && self.house.is_counted() {
+            self.look_behind();
             let Some(mut leg) = legs.pop_front() else { break };
             let text = match leg.text(self.hands, self.house) {
                 Ok(text) => text,
@@ -273,7 +312,7 @@ impl Attempt<'_> {
             };
             let (behind, house) = (&mut *self.behind, &mut *self.house);
             let mut stalled = || let_go(behind, house);
-            let remote = (&mut conversation, host.name.as_str());
+            let remote = (&mut conversation, host);
             let passed = pass(remote, &mut leg, &text, (&mut letters, &mut stalled));
             match passed {
                 Ok(None) if leg.open().is_empty() => {
@@ -344,7 +383,7 @@ fn let_go(behind: &mut VecDeque<VecDeque<Leg>>, house: &mut Neighbours) {
 /// One leg over one connection, in as many letters as the remote wants and takes. `Some`: the
 /// connection broke.
 fn pass(
-    (conversation, remote): (&mut Conversation, &str),
+    (conversation, host): (&mut Conversation, &Host),
     leg: &mut Leg,
     text: &Text,
     (letters, stalled): (&mut usize, &mut dyn FnMut()),
@@ -365,7 +404,7 @@ fn pass(
         let tells_itself = conversation.courier().extensions().notices;
         let carried = conversation.carry(letter, text, stalled)?;
         leg.breaks += u8::from(carried.broken.is_some());
-        weigh(leg, &places, &carried, (remote, tells_itself));
+        weigh(leg, &places, &carried, (host, tells_itself));
         if carried.broken.is_some() {
             return Ok(carried.broken);
         }
@@ -373,7 +412,8 @@ fn pass(
 }
 
 /// What the outcomes mean for the recipients at `places`.
-fn weigh(leg: &mut Leg, places: &[usize], carried: &Carried, (remote, tells): (&str, bool)) {
+fn weigh(leg: &mut Leg, places: &[usize], carried: &Carried, (host, tells): (&Host, bool)) {
+    let remote = host.name.as_str();
     let is_taken = |outcome: &Outcome| matches!(outcome, Outcome::Taken(_));
     let any_taken = carried.outcomes.iter().any(is_taken);
     for (number, place) in places.iter().enumerate() {
@@ -387,6 +427,12 @@ fn weigh(leg: &mut Leg, places: &[usize], carried: &Carried, (remote, tells): (&
             Some(Outcome::Later(answer)) if answer.code == 452 && any_taken => None,
             Some(Outcome::Later(answer)) => {
                 Some(Fate::Left(Some(Obstacle::said(4, answer).at(remote))))
+            }
+            // RFC 4954 §6: not the letter is refused, but us, until an operator mends the sign-in.
+            Some(Outcome::Refused(answer))
+                if host.is_named && matches!(answer.code, 530 | 534 | 535 | 538) =>
+            {
+                Some(Fate::Left(Some(not_signed_in(&answer.quoted()).at(remote))))
             }
             Some(Outcome::Refused(answer)) => {
                 Some(Fate::Failed(Obstacle::said(5, answer).at(remote)))
@@ -407,7 +453,7 @@ fn weigh(leg: &mut Leg, places: &[usize], carried: &Carried, (remote, tells): (&
 /// No answer. Once the end of the text was written the remote may have taken it, and trying at
 /// once elsewhere could mean twice (RFC 1047).
 fn unknown(broken: &Broken, breaks: u8, carried: &Carried, remote: &str) -> Option<Fate> {
-    let obstacle = Obstacle::answered((4, 4, 2), &words_of(broken)).at(remote);
+    let obstacle = Obstacle::answered((4, 4, 2), &broken.words()).at(remote);
     match broken {
         Broken::Bare(_) => {
             let words = "the text has a line end that cannot be sent";
@@ -453,32 +499,24 @@ fn letter_of(leg: &Leg, places: &[usize], size: u64) -> Option<Letter> {
     })
 }
 
+fn not_signed_in(words: &str) -> Obstacle {
+    Obstacle::of(Why::NotSignedIn, (4, 7, 8), words)
+}
+
 fn obstacle_of(broken: &Broken, host: &str) -> Obstacle {
-    let words = words_of(broken);
+    let words = broken.words();
     let obstacle = match broken {
         // An answer that was not asked for is as good as none.
         Broken::Unwilling(answer) | Broken::Shut(answer) if !answer.is_positive() => {
             // It is us, or everybody, whom it does not want now: no other letter need try.
             Obstacle { why: Why::Unreachable, ..Obstacle::said(4, answer) }
         }
+        Broken::NotSignedIn(Some(answer)) if !answer.is_lasting() => Obstacle::said(4, answer),
+        Broken::NotSignedIn(_) => not_signed_in(&words),
         Broken::NoTls(_) | Broken::TlsFailed(_) | Broken::Injected => {
             Obstacle::of(Why::Unsafe, (4, 7, 5), &words).because(Reason::NeedsTls)
         }
         _ => Obstacle::of(Why::Unreachable, (4, 4, 2), &words),
     };
     obstacle.at(host)
-}
-
-fn words_of(broken: &Broken) -> String {
-    match broken {
-        Broken::Closed => "the connection broke".to_owned(),
-        Broken::Silent => "no answer came in time".to_owned(),
-        Broken::Malformed(_) => "what came is no answer".to_owned(),
-        Broken::Unwilling(answer) | Broken::Shut(answer) => answer.quoted(),
-        Broken::NoTls(Some(answer)) => format!("TLS is refused: {}", answer.quoted()),
-        Broken::NoTls(None) => "TLS is not offered".to_owned(),
-        Broken::TlsFailed(why) => format!("TLS could not be made: {why}"),
-        Broken::Injected => "octets in clear stood behind the answer to STARTTLS".to_owned(),
-        Broken::Bare(_) => "the text has a line end that cannot be sent".to_owned(),
-    }
 }

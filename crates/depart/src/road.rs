@@ -34,6 +34,8 @@ pub(crate) struct Host {
     pub port: u16,
     /// TLS from the first octet.
     pub is_implicit: bool,
+    /// Named by the tenant: a host that it may have a sign-in to.
+    pub is_named: bool,
     /// An address literal: there is nothing to look up.
     literal: Option<IpAddr>,
     /// What is demanded whatever the host's own records say.
@@ -58,6 +60,7 @@ pub(crate) fn road(hop: &Hop, require_tls: bool, house: &mut Neighbours) -> Road
                 name: name.clone(),
                 port: *port,
                 is_implicit,
+                is_named: true,
                 literal: name.parse().ok(),
                 demand,
                 signed_names: Vec::new(),
@@ -77,7 +80,14 @@ pub(crate) fn road(hop: &Hop, require_tls: bool, house: &mut Neighbours) -> Road
 impl Host {
     fn plain(name: String, port: u16) -> Self {
         let (demand, signed_names) = (Demand::Nothing, Vec::new());
-        Self { name, port, is_implicit: false, literal: None, demand, signed_names }
+        let (is_implicit, is_named, literal) = (false, false, None);
+        Self { name, port, is_implicit, is_named, literal, demand, signed_names }
+    }
+
+    /// Whether a tenant's sign-in may be said to it: it is named, and shows a certificate of that
+    /// name.
+    pub(crate) fn may_hear_secrets(&self) -> bool {
+        self.is_named && matches!(self.demand, Demand::Named(_))
     }
 
     /// Where it answers, and what it must show there.

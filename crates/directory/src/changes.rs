@@ -86,6 +86,7 @@ impl Changes<'_> {
                 self.set_gateway(&domain, host, is_listed)
             }
             FromAdmin::GatewayShow { domain } => self.show_gateway(&domain),
+            FromAdmin::Outlet { tenant, change } => self.outlet(&tenant, change),
             FromAdmin::GatewayList { domain, addresses, sync_ms, is_last } => {
                 self.list_gateway(&domain, &addresses, sync_ms, is_last)
             }

@@ -157,6 +157,7 @@ impl Tables {
                 "members",
                 "gateway",
                 "beyond",
+                "outlet",
                 "way_back",
                 "list",
                 "subscription",

@@ -381,6 +381,8 @@ impl House {
             guesses: Guesses::default(),
             seen: Seen::default(),
             sendings: Sendings::default(),
+            outlets: None,
+            authorities: "well known".to_owned(),
             key: Some(rows::RowKey::new(&[9; 32])),
             host_name: HOST.to_owned(),
             next_tending: Instant::now(),
@@ -506,4 +508,133 @@ fn a_dispatch_that_guesses_people_is_cut_and_heard() {
         alarms += u32::from(matches!(frame.read(), Ok(wire::control::Report::Alarm { .. })));
     }
     assert_eq!(alarms, 1);
+}
+
+/// What a customer's server is asked for, and whose it is.
+struct Outlets {
+    house: House,
+    edge: Channel,
+    tenant: TenantId,
+    secret: String,
+}
+
+impl Outlets {
+    fn open(name: &str) -> Self {
+        let mut house = House::open(name);
+        let found = house.desk.changes().unwrap().look_up("aoi@kaede.example").unwrap();
+        let tenant = found.map(|(_, tenant, _)| tenant).unwrap();
+        let edge = house.join(Kind::Edge, None);
+        let mut outlets = Self { house, edge, tenant, secret: String::new() };
+        outlets.secret = outlets.set("192.0.2.0", 24, false).unwrap();
+        outlets
+    }
+
+    fn set(&mut self, from: &str, bits: u8, is_fresh: bool) -> Option<String> {
+        let terms = OutletTerms {
+            names: vec!["mail.kaede.example".to_owned()],
+            authorities: vec![vec![7; 9]],
+            from: vec![(from.parse().unwrap(), bits)],
+            in_a_day: 50,
+        };
+        let change = Some((Some(terms), is_fresh));
+        let question = FromAdmin::Outlet { tenant: "Kaede".to_owned(), change };
+        match self.house.desk.answer_admin(question) {
+            ToAdmin::Outlet(outlet) => outlet.secret,
+            _ => panic!("no outlet"),
+        }
+    }
+
+    fn wanted(&mut self, from: &str) -> usize {
+        let question = FromEdge::Outlets(from.parse().unwrap());
+        match self.house.ask(&self.edge, &question) {
+            Some(ToEdge::Outlets(Some(wanted))) => {
+                // Whoever has an authority of their own needs no other.
+                assert!(wanted.well_known.is_empty());
+                wanted.vouched.len()
+            }
+            _ => panic!("no answer"),
+        }
+    }
+
+    fn admitted(
+        &mut self,
+        from: &str,
+        name: &str,
+        secret: &str,
+        has: Option<TenantId>,
+    ) -> Admitted {
+        let (from, name) = (from.parse().unwrap(), name.to_owned());
+        let question = FromEdge::Admit { from, name, secret: secret.to_owned(), has };
+        match self.house.ask(&self.edge, &question) {
+            Some(ToEdge::Admitted(admitted)) => admitted,
+            _ => panic!("no answer"),
+        }
+    }
+
+    /// Dispatches that the warden was asked for since the last time.
+    fn asked_for(&self) -> usize {
+        let mut count = 0;
+        while let Ok(frame) = self.house.warden.receive(Some(Duration::ZERO)) {
+            let report = frame.read();
+            let Ok(wire::control::Report::Outlet { instance, tenant }) = report else { continue };
+            assert_eq!(
+                (instance, tenant),
+                (InstanceId([Kind::Edge.number() as u8; 6]), self.tenant)
+            );
+            count += 1;
+        }
+        count
+    }
+}
+
+#[test]
+fn a_customer_s_server_is_known_by_three_things_together() {
+    let mut outlets = Outlets::open("outlet");
+    let (at, name, secret) = ("192.0.2.7", "mail.kaede.example", outlets.secret.clone());
+    assert_eq!((outlets.wanted(at), outlets.wanted("192.0.3.7")), (1, 0));
+    let theirs = Admitted::For(outlets.tenant);
+    assert_eq!(outlets.admitted(at, name, &secret, None), theirs);
+    assert_eq!(outlets.asked_for(), 1);
+    // Who has their dispatch already needs no other.
+    assert_eq!(outlets.admitted(at, name, &secret, Some(outlets.tenant)), theirs);
+    assert_eq!(outlets.asked_for(), 0);
+    assert_eq!(outlets.admitted("192.0.3.7", name, &secret, None), Admitted::No);
+    assert_eq!(outlets.admitted(at, "mail.evil.example", &secret, None), Admitted::No);
+    assert_eq!(outlets.admitted(at, name, "sko-guessed", None), Admitted::No);
+    assert_eq!(outlets.asked_for(), 0);
+    // The networks change and the secret stays; then it changes, too.
+    assert_eq!(outlets.set("198.51.100.0", 24, false), None);
+    assert_eq!((outlets.wanted(at), outlets.wanted("198.51.100.9")), (0, 1));
+    assert_eq!(outlets.admitted(at, name, &secret, None), Admitted::No);
+    let next = outlets.set("192.0.2.0", 24, true).unwrap();
+    assert_eq!(outlets.admitted(at, name, &secret, None), Admitted::No);
+    assert_eq!(outlets.admitted(at, name, &next, None), theirs);
+    let none = FromAdmin::Outlet { tenant: "Kaede".to_owned(), change: Some((None, false)) };
+    let ToAdmin::Outlet(ended) = outlets.house.desk.answer_admin(none) else { panic!() };
+    assert!(ended.terms.is_none());
+    assert_eq!((outlets.wanted(at), outlets.admitted(at, name, &next, None)), (0, Admitted::No));
+}
+
+#[test]
+fn a_customer_s_server_writes_for_its_own_domains() {
+    let mut outlets = Outlets::open("outlet-sending");
+    let server = server_of(outlets.tenant);
+    let dispatch = outlets.house.join(Kind::Dispatch, Some((outlets.tenant, server)));
+    let sending = |outlets: &mut Outlets, address: &str| -> Option<u32> {
+        let question = FromDispatch::Sending(address.to_owned());
+        match outlets.house.ask(&dispatch, &question) {
+            Some(ToDispatch::Sending { statement, .. }) => {
+                let sending: Sending = postcard::from_bytes(&statement).unwrap();
+                assert_eq!((sending.user, sending.domain.as_str()), (server, "kaede.example"));
+                Some(sending.settings.in_a_day)
+            }
+            Some(ToDispatch::NotTheirs) => None,
+            _ => panic!("{address}"),
+        }
+    };
+    assert_eq!(sending(&mut outlets, "anybody@kaede.example"), Some(50));
+    assert_eq!(sending(&mut outlets, "anybody@elsewhere.example"), None);
+    let none = FromAdmin::Outlet { tenant: "Kaede".to_owned(), change: Some((None, false)) };
+    outlets.house.desk.answer_admin(none);
+    assert_eq!(sending(&mut outlets, "anybody@kaede.example"), None);
 }

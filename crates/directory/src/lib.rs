@@ -28,6 +28,7 @@ mod list_mail;
 mod lists;
 mod newcomers;
 mod outgoing;
+mod outlets;
 mod passing;
 mod public;
 mod resolve;
@@ -70,8 +71,8 @@ use tables::Tables;
 use terms::{Kind, TenantId, UserId};
 use wire::control::{Order, Report};
 use wire::directory::{
-    FromAdmin, FromDepart, FromDispatch, FromEdge, FromIdentity, Stated, ToAdmin, ToDepart,
-    ToDispatch, ToEdge, ToIdentity,
+    Admitted, FromAdmin, FromDepart, FromDispatch, FromEdge, FromIdentity, Stated, ToAdmin,
+    ToDepart, ToDispatch, ToEdge, ToIdentity,
 };
 use wire::lists::{Answer, Question};
 use wire::{Event, Frame, Hub, Label, Peer};
@@ -123,6 +124,8 @@ fn serve(mut house: House) -> Result<(), Fault> {
         guesses,
         seen: Seen::default(),
         sendings: Sendings::default(),
+        outlets: None,
+        authorities: start.relay.authorities,
         key: None,
         host_name,
         next_tending,
@@ -162,6 +165,10 @@ struct Desk {
     guesses: Guesses,
     seen: Seen,
     sendings: Sendings,
+    /// As they stand; forgotten with each change.
+    outlets: Option<Vec<outlets::OutletRow>>,
+    /// The well-known authorities (PEM), for edges that need them. Not read here.
+    authorities: String,
     key: Option<RowKey>,
     host_name: String,
     next_tending: Instant,
@@ -255,6 +262,17 @@ impl Desk {
                 return Ok(ToEdge::ReturnPath(self.return_path(&from, &domain)));
             }
             FromEdge::Routes(hops) => return Ok(ToEdge::Routes(self.routes(&hops))),
+            FromEdge::Outlets(from) => return Ok(ToEdge::Outlets(self.outlets_at(from))),
+            FromEdge::Admit { from, name, secret, has } => {
+                let instance = self.hub.label(peer).map(|label| label.instance);
+                let instance = instance.ok_or(wire::Fault::Gone)?;
+                let admitted = self.admit(instance, (from, &name), &secret, has);
+                // A secret that nobody has is a guess like an address that nobody has.
+                if admitted == Admitted::No {
+                    self.count_miss(peer, Kind::Edge, &Stated::Unknown)?;
+                }
+                return Ok(ToEdge::Admitted(admitted));
+            }
             FromEdge::List(question) => {
                 return Ok(ToEdge::List(self.list_mail(peer, Asker::Edge, question)?));
             }
@@ -449,6 +467,7 @@ impl Desk {
     }
 
     fn changes(&mut self) -> Option<changes::Changes<'_>> {
+        self.outlets = None;
         Some(changes::Changes {
             tables: &mut self.tables,
             key: self.key.as_ref()?,

@@ -8,7 +8,7 @@ use crate::tables::Tables;
 use rows::RowKey;
 use std::collections::HashMap;
 use terms::{TenantId, UserId};
-use wire::directory::{Sending, SendingSettings, ToDispatch};
+use wire::directory::{Sending, SendingSettings, ToDispatch, server_of};
 
 /// A key or a limit that changed counts within the hour, everywhere.
 const HOUR_MS: u64 = 60 * 60 * 1000;
@@ -57,14 +57,18 @@ impl Sendings {
             return Ok(ToDispatch::NotTheirs);
         }
         let Some(row) = tables.tenant(key, tenant)? else { return Ok(ToDispatch::NotTheirs) };
+        let settings = match tables.outlet(key, tenant)?.filter(|_| user == server_of(tenant)) {
+            Some(outlet) => outlet.limited(&row.sending),
+            None => row.sending,
+        };
         let place = (user, address.to_owned());
-        let kept = self.at_hand.get(&place).filter(|kept| kept.settings == row.sending);
+        let kept = self.at_hand.get(&place).filter(|kept| kept.settings == settings);
         if let Some(kept) = kept
             && kept.age_ms(now) < FRESH_MS
         {
             return Ok(kept.answer());
         }
-        match make(friends, (tenant, user), address, &row.sending, now) {
+        match make(friends, (tenant, user), address, &settings, now) {
             Ok(made) => {
                 let answer = made.answer();
                 if self.at_hand.len() >= REMEMBERED {
@@ -93,6 +97,11 @@ fn is_theirs(
     let Some((_, domain)) = address.rsplit_once('@') else { return Ok(false) };
     if address.len() > ADDRESS_BYTES || tables.domain(key, domain)? != Some(tenant) {
         return Ok(false);
+    }
+    // A tenant's own server has its people, and we cannot know them; that an address is somebody's
+    // here, the vault knows.
+    if user == server_of(tenant) {
+        return Ok(tables.outlet(key, tenant)?.is_some());
     }
     let found = find(tables, key, address, tenant)?;
     let is_here = found.is_some_and(|(found, person)| found == user && !person.disabled);

@@ -129,7 +129,8 @@ fn receive(offered: Offered, house: &mut Neighbours) -> Step<Received> {
     for address in &spokesmen {
         own(house, address)?;
     }
-    if offered.from.is_none() && !is_report {
+    // Answers of people who are away leave their server with an empty sender, too.
+    if offered.from.is_none() && !is_report && !house.is_of_a_server() {
         let text = "only notices of programs go out with an empty sender";
         return Err(Stop::no(550, (7, 1), text));
     }
@@ -157,7 +158,9 @@ fn allow(examined: Examined, brake: &mut Brake, house: &mut Neighbours) -> Step<
     let mut weighed = weigh(&seen, offered.text.len(), &author.settings, *at_ms)?;
     let many = u32::try_from(offered.addressed.len()).unwrap_or(u32::MAX);
     let who = (author.user, offered.submission.client_ip);
-    if brake.grips(many, who, house) && !weighed.is_held() {
+    // A server's addresses are agreed upon.
+    let is_strange = !house.is_of_a_server() && brake.grips(many, who, house);
+    if is_strange && !weighed.is_held() {
         weighed.hold_for("outgoing.network.new", *at_ms);
     }
     if received.is_doubtful && !weighed.is_held() {

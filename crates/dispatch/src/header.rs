@@ -4,6 +4,7 @@
 use crate::stop::{Step, Stop};
 use memchr::memmem;
 use smtp::Address;
+use wire::directory::OUTLET_FIELD;
 
 /// A thousand recipients with their names take some 100 KiB.
 const HEADER_BYTES: usize = 256 * 1024;
@@ -25,9 +26,9 @@ pub(crate) struct Header<'a> {
     pub end: usize,
 }
 
-/// Fields that nobody but the sender may see, and one that only the last host writes (RFC 5322
-/// §3.6.3, §3.6.6; RFC 5321 §4.4).
-const NOT_FOR_OTHERS: [&str; 3] = ["bcc", "resent-bcc", "return-path"];
+/// Fields that nobody but the sender may see, one that only the last host writes (RFC 5322
+/// §3.6.3, §3.6.6; RFC 5321 §4.4), and the secret of a tenant's own server.
+const NOT_FOR_OTHERS: [&str; 4] = ["bcc", "resent-bcc", "return-path", OUTLET_FIELD];
 
 impl<'a> Header<'a> {
     /// Reads the header of a text whose lines end with CRLF, as they must (RFC 5322 §2.2): a line

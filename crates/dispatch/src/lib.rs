@@ -1,7 +1,9 @@
-//! Dispatch takes one person's outgoing mail: judged whole, signed, sealed, and only then queued.
+//! Dispatch takes one person's outgoing mail, or that of a tenant's own server: judged whole,
+//! signed, sealed, and only then queued.
 //!
 //! # Holds          the messages that this person hands in, in memory, until each is answered
-//! # May ask        access (who hands in), a scanner of its own, directory, signer, mailbox, post
+//! # May ask        access or edge (who hands in), a scanner of its own, directory, signer,
+//! #                mailbox, post
 //! # Network        none
 //! # If taken over  the intruder gets what this person sends while it owns it, and can have mail
 //! #                signed in the person's domain; every message is counted and recorded

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use terms::{Kind, TenantId, UserId};
 use wire::control::{Order, Report};
-use wire::directory::{FromDispatch, Onward, Sending, Stated, Statement, ToDispatch};
+use wire::directory::{FromDispatch, Onward, Sending, Stated, Statement, ToDispatch, server_of};
 use wire::lists::{Answer as Listed, May as MayPost, Question as Posting};
 use wire::mailbox::{FromEdge, Journey, ToEdge};
 use wire::names::{Answer, Outcome, Question, Security};
@@ -142,7 +142,12 @@ impl Neighbours {
         self.renewals >= RENEWALS
     }
 
-    // ---- access --------------------------------------------------------------------------------
+    /// Whether the mail is of a tenant's own server, which is many people and no person.
+    pub(crate) fn is_of_a_server(&self) -> bool {
+        self.person.is_some_and(|(tenant, user)| user == server_of(tenant))
+    }
+
+    // ---- access, or an edge --------------------------------------------------------------------
 
     /// The next question of the access that this instance was born for; `None`: leave.
     pub(crate) fn next_question(&mut self) -> Option<Frame> {
@@ -489,14 +494,16 @@ impl Neighbours {
                 Ok(None) => return,
                 Ok(Some((Order::Join(label), held))) => {
                     let Some(held) = held.into_iter().next() else { continue };
-                    if label.kind == Kind::Access {
-                        // For good: a second access, or one for somebody else, is not heard.
+                    let mut seat = label.kind;
+                    if matches!(label.kind, Kind::Access | Kind::Edge) {
+                        // For good: a second client, or one for somebody else, is not heard.
                         if self.has_served || label.person.is_none() {
                             continue;
                         }
                         (self.person, self.has_served) = (label.person, true);
+                        seat = Kind::Access;
                     }
-                    self.channels.insert(label.kind, held.into());
+                    self.channels.insert(seat, held.into());
                 }
                 // With its access an instance ends; until then what is in hand is finished.
                 Ok(Some((Order::Stop, _))) => self.is_closing = true,

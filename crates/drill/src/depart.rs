@@ -146,6 +146,7 @@ pub fn abuse(intruder: &mut Intruder, facts: &Facts) {
         let none = !intruder.held.iter().any(|(label, _)| label.kind == kind);
         word(intruder, asset, &format!("a channel to {}", kind.word()), none, "none");
     }
+    borrow_sign_ins(intruder, facts);
     dials::dial_about(intruder, facts);
     forge_mail(intruder, facts);
     sign_for_others(intruder, facts);
@@ -161,6 +162,31 @@ pub fn abuse(intruder: &mut Intruder, facts: &Facts) {
     let stored = wire::vault::FromAccess::Release { grant, class, items };
     let act = "have stored mail's keys released as an access would";
     forbidden(intruder, Asset::StoredBodies, Kind::Vault, &stored, act);
+}
+
+/// The sign-in of whoever's mail is in hand is there for it, recorded; nobody else's is.
+fn borrow_sign_ins(intruder: &mut Intruder, facts: &Facts) {
+    for (number, host) in facts.smart_hosts.iter().enumerate() {
+        let lent = borrow(intruder, host);
+        let found = if lent.is_some() { "lent" } else { "not lent" };
+        if let Some(octets) = lent {
+            intruder.obtained("a sign-in to a smart host", octets);
+        } else if number > 0 {
+            let act = "borrow another organisation's sign-in";
+            word(intruder, Asset::CloudCredentials, act, true, found);
+        }
+    }
+}
+
+fn borrow(intruder: &mut Intruder, host: &str) -> Option<Vec<u8>> {
+    let grant = intruder.hand.as_ref()?.grant;
+    let vault = intruder.channel(Kind::Vault, JOIN_LIMIT)?;
+    let question = ToVault::Credential { grant, host: host.to_owned(), port: 587 };
+    let (answer, _) = vault.ask(&question, &[], LIMIT).ok()?;
+    let FromVault::Lent(Some(lent)) = answer else { return None };
+    let opened = &intruder.hand.as_ref()?.opened;
+    let plain = opened.take_lent(&lent, &wire::vault::purpose(host, 587)).ok()?;
+    Some(plain.to_vec())
 }
 
 fn is_known(answer: &[u8]) -> bool {

@@ -1,6 +1,6 @@
 //! A hostile edge: takes the connection that it is handed, asks its neighbours for more.
 
-use crate::channels::{forbidden, word};
+use crate::channels::{ask, forbidden, word};
 use crate::intruder::{Intruder, JOIN_LIMIT};
 use crate::report::{Asset, Facts, Told};
 use crate::{guesses, session};
@@ -12,6 +12,7 @@ use wire::vault::Class;
 const PULSE: Duration = Duration::from_millis(50);
 
 pub fn abuse(intruder: &mut Intruder, facts: &Facts) {
+    pose_as_a_server(intruder);
     let address = wire::directory::FromEdge::Address;
     guesses::guess(intruder, &facts.domain, Asset::OtherTenants, address, is_known);
     let (bodies, headers) = (Asset::StoredBodies, Asset::StoredHeaders);
@@ -35,6 +36,21 @@ pub fn abuse(intruder: &mut Intruder, facts: &Facts) {
     word(intruder, Asset::AccountSecrets, "a channel to the vault", vault, "none");
     let ledger = intruder.channel(Kind::Ledger, Duration::ZERO).is_none();
     word(intruder, Asset::Evidence, "a channel to the ledger", ledger, "none");
+}
+
+/// Address and certificate of a customer's server can be made up by who owns an edge; its secret
+/// cannot, and without it no dispatch is born.
+fn pose_as_a_server(intruder: &mut Intruder) {
+    use wire::directory::{Admitted, FromEdge, ToEdge};
+    let act = "send in the name of a customer's server";
+    let (from, has) = (std::net::Ipv4Addr::LOCALHOST.into(), None);
+    let (name, secret) = ("mail.example.net".to_owned(), "sko-guessed".to_owned());
+    let question = FromEdge::Admit { from, name, secret, has };
+    let (_, answer) = ask(intruder, Kind::Directory, &question, act);
+    let answer = postcard::from_bytes(&answer);
+    let is_admitted = matches!(answer, Ok(ToEdge::Admitted(Admitted::For(_))));
+    let is_joined = intruder.channel(Kind::Dispatch, PULSE).is_some();
+    word(intruder, Asset::MailInFlight, act, !is_admitted && !is_joined, "refused");
 }
 
 /// Mail of the house's own domain, as a dispatch would have it signed; and keys of its own choice.

@@ -77,6 +77,8 @@ pub struct Facts {
     pub neighbour: String,
     /// A question that nobody of a kind may ask costs it the channel: which ones this one asks.
     pub round: u8,
+    /// Where the first side, and the other, has a sign-in to.
+    pub smart_hosts: Vec<String>,
 }
 
 /// One sealed part of somebody's mail as it lies on the disk.

@@ -5,11 +5,13 @@ use crate::addressee::{Addressee, Wishes, hindrance};
 use crate::arrival::{Offered, Terms, arrive};
 use crate::line::{Line, Woken};
 use crate::neighbours::{Handed, Neighbours, Who, canonical};
+use crate::outlet::{self, Outlet, Way, hand_on, secret_in};
 use flight::Text;
 use smtp::{Event, Limits, Mail, Patience, Rcpt, Recipient, Reply, Session, Why};
 use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
+use wire::post::Receiver;
 
 /// RFC 5321 §4.5.3.2.7, for a whole command: an octet now and then does not begin it anew.
 const COMMAND_LIMIT: Duration = Duration::from_secs(5 * 60);
@@ -40,6 +42,8 @@ struct Connection<'a> {
     envelope: Option<Envelope>,
     text: Option<Text>,
     unknown: u32,
+    /// A customer's own server, perhaps.
+    outlet: Outlet,
     /// When we last replied.
     since: Instant,
     until: Instant,
@@ -51,6 +55,9 @@ struct Connection<'a> {
 struct Envelope {
     mail: Mail,
     addressees: Vec<Addressee>,
+    /// All of them, where a customer's own server sends: those elsewhere too.
+    receivers: Vec<Receiver>,
+    is_relayed: bool,
 }
 
 /// Serves one client. A client that breaks off is no fault.
@@ -68,6 +75,7 @@ pub(crate) fn converse(handed: Handed, house: &mut Neighbours) -> Result<(), Fau
         envelope: None,
         text: None,
         unknown: 0,
+        outlet: Outlet::default(),
         since: Instant::now(),
         until: Instant::now() + CONNECTION_LIMIT,
         is_closing: false,
@@ -139,7 +147,8 @@ impl Connection<'_> {
         if self.house.is_worn() {
             self.session.close(Reply::new(421, (3, 2), "enough for one connection"), Why::Refused);
         }
-        self.envelope = Some(Envelope { mail, addressees: Vec::new() });
+        let (addressees, receivers) = (Vec::new(), Vec::new());
+        self.envelope = Some(Envelope { mail, addressees, receivers, is_relayed: false });
         Reply::new(250, (1, 0), "sender noted")
     }
 
@@ -164,10 +173,7 @@ impl Connection<'_> {
                 self.unknown += 1;
                 return nobody;
             }
-            Who::Foreign => {
-                self.unknown += 1;
-                return Reply::new(550, (7, 1), "no mail is relayed here");
-            }
+            Who::Foreign => return self.rcpt_elsewhere(rcpt),
             Who::Later => return Reply::new(451, (3, 0), "recipients cannot be looked up now"),
         };
         let from = envelope.mail.from.as_ref();
@@ -193,7 +199,28 @@ impl Connection<'_> {
             Recipient::Mailbox(address) => address.written(),
         };
         let wishes = Wishes::new(rcpt.notify, rcpt.original.as_ref());
+        if self.outlet.is_proven() {
+            envelope.receivers.push(receiver(&written, &wishes));
+        }
         envelope.addressees.push(Addressee::new(written, *statement, wishes));
+        Reply::new(250, (1, 5), "recipient noted")
+    }
+
+    /// Elsewhere, a customer's own server may write; whether it is one is known with the text.
+    fn rcpt_elsewhere(&mut self, rcpt: Rcpt) -> Reply {
+        let address = match (&rcpt.to, self.outlet.is_proven()) {
+            (Recipient::Mailbox(address), true) => address.written(),
+            _ => {
+                self.unknown += 1;
+                return self.outlet.refusal();
+            }
+        };
+        let Some(envelope) = &mut self.envelope else {
+            return Reply::new(503, (5, 1), "MAIL comes first");
+        };
+        let wishes = Wishes::new(rcpt.notify, rcpt.original.as_ref());
+        envelope.receivers.push(receiver(&address, &wishes));
+        envelope.is_relayed = true;
         Reply::new(250, (1, 5), "recipient noted")
     }
 
@@ -213,6 +240,23 @@ impl Connection<'_> {
         let (Some(envelope), Some(text)) = (self.envelope.take(), self.text.take()) else {
             return Some(Reply::new(451, (3, 0), "try again later"));
         };
+        let text = match text.finish() {
+            Ok(text) => text,
+            Err(_) => {
+                self.house.after_message();
+                return Some(Reply::new(451, (3, 0), "try again later"));
+            }
+        };
+        let secret = self.outlet.is_proven().then(|| secret_in(&text)).flatten();
+        if envelope.is_relayed || secret.is_some() {
+            let Envelope { mail, receivers, .. } = envelope;
+            let envelope = outlet::Envelope { mail, receivers };
+            let (helo, tls) = (self.helo.as_str(), self.tls.clone());
+            let way = Way { client_ip: self.client_ip, helo, protocol, tls };
+            let reply = hand_on(envelope, &way, (&self.outlet, secret), text, self.house);
+            self.house.after_message();
+            return reply;
+        }
         let offered = Offered {
             client_ip: self.client_ip,
             helo: self.helo.clone(),
@@ -222,17 +266,19 @@ impl Connection<'_> {
             from: envelope.mail.from,
             addressees: envelope.addressees,
         };
-        let reply = match text.finish() {
-            Ok(text) => arrive(offered, text, self.house),
-            Err(_) => Some(Reply::new(451, (3, 0), "try again later")),
-        };
+        let reply = arrive(offered, text, self.house);
         self.house.after_message();
         reply
     }
 
     /// RFC 3207: after the handshake everything begins anew.
     fn starttls(&mut self) -> std::io::Result<()> {
-        let config = self.house.signer().and_then(|link| tls::server_config(&link, &[]).ok());
+        self.outlet = Outlet::at(self.client_ip, self.house);
+        let asks = self.outlet.asks();
+        let config = self.house.signer().and_then(|link| match asks {
+            true => tls::asking_config(&link).ok(),
+            false => tls::server_config(&link, &[]).ok(),
+        });
         let Some(config) = config else {
             self.session.reply(Reply::new(454, (7, 0), "TLS is not at hand now"));
             return Ok(());
@@ -240,6 +286,7 @@ impl Connection<'_> {
         self.session.reply(Reply::ready_for_tls());
         self.write()?;
         self.tls = Some(self.line.secure(config)?);
+        self.outlet.look(&self.line.shown());
         self.forget();
         self.helo = String::new();
         let placeholder = Session::new(Limits::default(), "", true, false);
@@ -340,6 +387,11 @@ impl Connection<'_> {
         }
         self.text.is_none()
     }
+}
+
+fn receiver(address: &str, wishes: &Wishes) -> Receiver {
+    let Wishes { notify, original } = wishes.clone();
+    Receiver { address: address.to_owned(), notify, original }
 }
 
 fn going_down() -> Reply {

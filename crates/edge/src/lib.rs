@@ -2,10 +2,12 @@
 //! is passed on or answered by itself.
 //!
 //! # Holds          the messages passing through this instance, in memory, until each is answered
-//! # May ask        gate, names, directory, signer, mailbox, post, and a scanner of its own
+//! # May ask        gate, names, directory, signer, mailbox, post, and a scanner of its own; a
+//! #                dispatch, where a customer's own server brings mail to be sent on
 //! # Network        one passed socket at a time
 //! # If taken over  the intruder gets messages passing through this instance and can lie about
-//! #                them; can have TLS handshakes signed while it owns it (counted)
+//! #                them; can have TLS handshakes signed while it owns it (counted); can send in
+//! #                the name of servers whose mail it has seen (each recorded)
 //! # Never          reads stored mail; holds a private key or a list of addresses; opens a file or
 //! #                a connection; takes a message apart itself
 #![cfg_attr(
@@ -22,6 +24,7 @@ mod examination;
 mod judgement;
 mod listing;
 mod onward;
+mod outlet;
 mod sealing;
 
 mod absent;

@@ -1,6 +1,7 @@
 //! The socket of one client: waited on with a limit, in clear or under TLS.
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustls::pki_types::CertificateDer;
 use rustls::{ServerConfig, ServerConnection};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -112,6 +113,12 @@ impl Line {
         let words = format!("{} {}", version.unwrap_or("TLS"), suite.unwrap_or("?"));
         self.tls = Some(tls);
         Ok(words)
+    }
+
+    /// The certificates that the client showed, its own first.
+    pub(crate) fn shown(&self) -> Vec<CertificateDer<'static>> {
+        let chain = self.tls.as_ref().and_then(|tls| tls.peer_certificates());
+        chain.unwrap_or_default().iter().map(|one| one.clone().into_owned()).collect()
     }
 
     /// Says no more, and hears out for a moment what is still on its way.

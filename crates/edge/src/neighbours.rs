@@ -23,6 +23,8 @@ use wire::mailbox::{self, State};
 use wire::names::{Answer, Outcome, Question, Security};
 use wire::{Channel, Frame, Lender};
 
+mod customers;
+
 /// A neighbour that died is back within two seconds (the warden's back-off), or it is away.
 const REJOIN_LIMIT: Duration = Duration::from_secs(4);
 /// The directory answers from memory, or asks the vault once.
@@ -104,6 +106,8 @@ pub(crate) struct Neighbours {
     statements: HashMap<String, (Instant, directory::Statement)>,
     rooms: HashMap<UserId, Instant>,
     answers: HashMap<Question, (Instant, Answer)>,
+    /// Whose server the dispatch is for that was born for us last.
+    outlet: Option<TenantId>,
     lender: Lender,
 }
 
@@ -123,6 +127,7 @@ impl Neighbours {
             statements: HashMap::new(),
             rooms: HashMap::new(),
             answers: HashMap::new(),
+            outlet: None,
             lender: Lender::default(),
         })
     }
@@ -567,6 +572,9 @@ impl Neighbours {
                 Ok(None) => break,
                 Ok(Some((Order::Join(label), held))) => {
                     if let Some(held) = held.into_iter().next() {
+                        if label.kind == Kind::Dispatch {
+                            self.outlet = label.person.map(|(tenant, _)| tenant);
+                        }
                         self.join(label.kind, held.into());
                     }
                 }

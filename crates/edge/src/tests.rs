@@ -4,6 +4,7 @@ mod answers;
 mod arrivals;
 mod listing;
 mod onward;
+mod outlets;
 
 // The jailed test plays the same neighbours.
 #[path = "../tests/neighbourhood/mod.rs"]

@@ -3,9 +3,10 @@
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::agreement::{self, ECDH_P256, PrivateKey, UnparsedPublicKey, X25519};
 use sealed::{
-    Fault, GrantContext, MessageKey, PublicKey, Released, Secret, Suite, WrapContext, schedule,
+    Fault, GrantContext, Lent, MessageKey, PublicKey, Released, Secret, Suite, WrapContext,
+    schedule,
 };
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 /// One signed-in session's private key. It is made here and never leaves.
 pub struct Session {
@@ -63,6 +64,16 @@ impl Grant {
         let secret = opened.ok().and_then(|plain| Secret::from_slice(plain));
         key.zeroize();
         secret.map(MessageKey::new).ok_or(Fault::Refused)
+    }
+
+    /// Opens a credential lent for exactly this purpose, to this grant's tenant.
+    pub fn take_lent(&self, lent: &[u8], purpose: &str) -> Result<Zeroizing<Vec<u8>>, Fault> {
+        let lent = Lent::parse(lent)?;
+        let nonce = Nonce::assume_unique_for_key(Released::nonce(lent.number));
+        let associated = Aad::from(Lent::associated(self.context.tenant, purpose));
+        let mut octets = Zeroizing::new(lent.sealed);
+        let opened = self.cipher.open_in_place(nonce, associated, &mut octets);
+        opened.map(|plain| Zeroizing::new(plain.to_vec())).map_err(|_| Fault::Refused)
     }
 }
 

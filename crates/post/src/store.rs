@@ -244,6 +244,11 @@ impl Store {
         };
         let now = seconds(now_ms);
         self.note_returned(&leg, outcome, now);
+        if let Outcome::Later { why, .. } = outcome
+            && let Some(row) = self.table.leg_mut(slot)
+        {
+            row.why = Some(*why);
+        }
         let mut entries = Vec::new();
         match outcome {
             Outcome::Sent { recipients } => {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use terms::{MessageId, TenantId, UserId};
-use wire::post::{AtEnd, Errand, Hold, Route, State};
+use wire::post::{AtEnd, Errand, Hold, Route, State, Why};
 
 /// One message, as it stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,10 +46,12 @@ pub struct Leg {
     pub attempts: u8,
     pub state: State,
     pub told_late: bool,
-    /// A lane holds its slot: it is not given to another before the lane let go.
+    /// What stood in its way last: for who asks, and not written down.
+    #[serde(skip)]
+    pub why: Option<Why>,
+    /// Its lane has not let go of its slot.
     #[serde(skip)]
     pub in_lane: bool,
-    /// A `depart` has it.
     #[serde(skip)]
     pub leaving: bool,
 }
@@ -120,7 +122,7 @@ impl Table {
         slots
     }
 
-    /// A place for a message and places for its legs. They are taken by `Entry::Queued`.
+    /// Places for a message and its legs; `Entry::Queued` takes them.
     pub fn slots(&mut self, legs: usize) -> (u32, Vec<u32>) {
         let message = fresh(&mut self.messages, &mut self.free_messages);
         let slots = (0..legs).map(|_| fresh(&mut self.legs, &mut self.free_legs)).collect();
@@ -189,6 +191,7 @@ impl Table {
                 attempts: 0,
                 state: if hold.is_some() { State::Held } else { State::Ready },
                 told_late: false,
+                why: None,
                 in_lane: false,
                 leaving: false,
             };
@@ -267,8 +270,7 @@ impl Table {
         }
     }
 
-    /// The last leg is over: the message's place and its legs' are free again, but for legs whose
-    /// slots a lane still holds.
+    /// The last leg is over: all places are free again but those that a lane still holds.
     fn finish(&mut self, slot: u32) {
         let legs = self.legs_of(slot);
         let Some(row) = self.messages.get_mut(slot as usize).and_then(Option::take) else { return };
@@ -349,8 +351,7 @@ impl Table {
 
     // ---- the clock -----------------------------------------------------------------------------
 
-    /// What the clock has brought: delayed legs are ready, senders are to be told. Answers with
-    /// entries that must be written for it (holds that are over).
+    /// What the clock has brought, and the entries to be written for it (holds that are over).
     pub fn tick(&mut self, now: u32) -> Vec<Entry> {
         while let Some(Reverse((at, slot))) = self.delayed.peek().copied()
             && at <= now

@@ -30,7 +30,7 @@ pub use content::{
 };
 pub use hpke::{Schedule, schedule};
 pub use key::{AesKey, KEY_BYTES, MessageKey, Secret};
-pub use released::{GrantContext, RELEASED_BYTES, Released};
+pub use released::{GrantContext, Lent, RELEASED_BYTES, Released};
 pub use suite::{Class, PublicKey, Suite};
 pub use wrapped::{Share, WRAPPED_BYTES, WRAPPED_KEY_BYTES, WrapContext, Wrapped};
 

@@ -11,6 +11,11 @@ pub const RELEASED_BYTES: usize = 1 + 8 + WRAPPED_KEY_BYTES;
 
 const GRANT_DOMAIN: &[u8] = b"sekisho grant v1";
 const RELEASE_DOMAIN: &[u8] = b"sekisho release v1";
+/// A secret that is no key, under the same grant's key.
+const LEND_SUITE: u8 = 2;
+const LEND_DOMAIN: &[u8] = b"sekisho lent v1";
+/// A user name and a password, with the host that they are for.
+const LENT_BYTES: usize = 4_096;
 
 /// Whose grant it is: bound into the HPKE agreement between vault and session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,5 +101,42 @@ impl Released {
         let number = u64::from_be_bytes(cursor.take(8)?.try_into().ok()?);
         let sealed = cursor.take(WRAPPED_KEY_BYTES)?.try_into().ok()?;
         Some(Self { number, sealed })
+    }
+}
+
+/// A credential lent to one session: of any length, and numbered with the grant's released keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lent {
+    pub number: u64,
+    pub sealed: Vec<u8>,
+}
+
+impl Lent {
+    /// Domain, tenant, and for what it was asked.
+    pub fn associated(tenant: TenantId, purpose: &str) -> Vec<u8> {
+        let mut associated = Vec::with_capacity(LEND_DOMAIN.len() + 8 + purpose.len());
+        associated.extend_from_slice(LEND_DOMAIN);
+        associated.extend_from_slice(&tenant.0);
+        associated.extend_from_slice(purpose.as_bytes());
+        associated
+    }
+
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(9 + self.sealed.len());
+        bytes.push(LEND_SUITE);
+        bytes.extend_from_slice(&self.number.to_be_bytes());
+        bytes.extend_from_slice(&self.sealed);
+        bytes
+    }
+
+    pub fn parse(bytes: &[u8]) -> Result<Self, Fault> {
+        let shape = || Fault::Shape { shape: "lent credential" };
+        let mut cursor = Cursor::new(bytes);
+        if bytes.len() > LENT_BYTES || !cursor.eat(LEND_SUITE) {
+            return Err(shape());
+        }
+        let number = cursor.take(8).and_then(|bytes| bytes.try_into().ok());
+        let number = u64::from_be_bytes(number.ok_or_else(shape)?);
+        Ok(Self { number, sealed: cursor.rest().to_vec() })
     }
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 /// Authorities at most: the public ones are some 150.
 const AUTHORITIES: usize = 2_000;
 
-fn provider() -> Arc<CryptoProvider> {
+pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }
 
@@ -36,6 +36,19 @@ impl Authorities {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from(certificate.to_vec())).ok()?;
         Some(Self { roots: Arc::new(roots) })
+    }
+
+    /// A few certificates (DER) and nobody else; `None`: one of them is none.
+    pub fn these(certificates: &[Vec<u8>]) -> Option<Self> {
+        let mut roots = RootCertStore::empty();
+        for certificate in certificates {
+            roots.add(CertificateDer::from(certificate.clone())).ok()?;
+        }
+        Some(Self { roots: Arc::new(roots) })
+    }
+
+    pub(crate) fn roots(&self) -> Arc<RootCertStore> {
+        self.roots.clone()
     }
 
     pub fn len(&self) -> usize {

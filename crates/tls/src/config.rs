@@ -3,7 +3,10 @@
 use crate::{Fault, SignerLink};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::CertificateDer;
-use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{
+    ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier,
+};
 use rustls::sign::{CertifiedKey, Signer, SigningKey};
 use rustls::{ServerConfig, SignatureAlgorithm, SignatureScheme, version};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,12 +23,21 @@ const CERTIFICATE_BYTES: usize = 16 * 1024;
 /// TLS 1.2 and 1.3, no resumption, no tickets, no early data. Build it in the instance, after its
 /// fork, never in the zygote: it must draw no randomness that siblings would share.
 pub fn server_config(link: &SignerLink, alpn: &[&[u8]]) -> Result<Arc<ServerConfig>, Fault> {
+    config(link, alpn, None)
+}
+
+/// `asks`: what is made of a client's certificate; without it none is asked for.
+pub(crate) fn config(
+    link: &SignerLink,
+    alpn: &[&[u8]],
+    asks: Option<Arc<dyn ClientCertVerifier>>,
+) -> Result<Arc<ServerConfig>, Fault> {
     let provider: Arc<CryptoProvider> = Arc::new(aws_lc_rs::default_provider());
     let chains = Arc::new(Chains { link: link.clone(), known: Mutex::new(Vec::new()) });
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&version::TLS13, &version::TLS12])
         .map_err(Fault::Setup)?
-        .with_no_client_auth()
+        .with_client_cert_verifier(asks.unwrap_or_else(WebPkiClientVerifier::no_client_auth))
         .with_cert_resolver(chains);
     // A resumed session would outlive its process, and tickets would need a key shared by all.
     config.session_storage = Arc::new(NoServerSessionStorage {});

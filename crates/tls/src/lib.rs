@@ -20,6 +20,8 @@ mod client;
 
 mod line;
 
+mod vouched;
+
 #[cfg(test)]
 mod tests;
 
@@ -27,6 +29,7 @@ pub use client::{Anybody, Authorities, client_config, verify_handshake, verify_s
 pub use config::server_config;
 pub use line::Line;
 pub use link::{SIGN_LIMIT, SignerLink};
+pub use vouched::{asking_config, vouched_name};
 
 /// A fault of ours; what a client does wrong is rustls's to answer.
 #[derive(Debug, thiserror::Error)]

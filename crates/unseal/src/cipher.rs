@@ -37,11 +37,19 @@ pub(crate) fn open(
     associated: &[u8],
     sealed: &[u8],
 ) -> Result<Secret, Fault> {
-    let plain = cipher(key)
+    Secret::from_slice(&open_octets(key, nonce, associated, sealed)?).ok_or(Fault::Refused)
+}
+
+pub(crate) fn open_octets(
+    key: &Secret,
+    nonce: &[u8; NONCE_BYTES],
+    associated: &[u8],
+    sealed: &[u8],
+) -> Result<Zeroizing<Vec<u8>>, Fault> {
+    cipher(key)
         .decrypt(&Nonce::from(*nonce), Payload { msg: sealed, aad: associated })
-        .map_err(|_| Fault::Refused)?;
-    let plain = Zeroizing::new(plain);
-    Secret::from_slice(&plain).ok_or(Fault::Refused)
+        .map(Zeroizing::new)
+        .map_err(|_| Fault::Refused)
 }
 
 fn cipher(key: &Secret) -> Aes256Gcm {

@@ -1,7 +1,9 @@
 //! One HPKE context per grant; under its exported key message keys go to the session.
 
 use crate::{cipher, pair};
-use sealed::{Fault, GrantContext, MessageKey, PublicKey, Released, Secret, WrapContext, schedule};
+use sealed::{
+    Fault, GrantContext, Lent, MessageKey, PublicKey, Released, Secret, WrapContext, schedule,
+};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The key agreed with one session for one grant. Releases may be sealed by several threads.
@@ -33,6 +35,15 @@ impl Agreed {
         let sealed = cipher::seal(&self.key, &nonce, &Released::associated(context), plain)?;
         let sealed = sealed.try_into().map_err(|_| Fault::Refused)?;
         Ok(Released { number, sealed }.encode())
+    }
+
+    /// Wraps a credential of the grant's tenant for the session: for what was asked, and nothing
+    /// else.
+    pub fn lend(&self, purpose: &str, plain: &[u8]) -> Result<Vec<u8>, Fault> {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let associated = Lent::associated(self.context.tenant, purpose);
+        let sealed = cipher::seal(&self.key, &Released::nonce(number), &associated, plain)?;
+        Ok(Lent { number, sealed }.encode())
     }
 }
 

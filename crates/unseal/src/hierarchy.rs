@@ -164,6 +164,43 @@ impl TenantKey {
         name(b"transit", self.tenant, None, public.epoch(), &public.encode())
     }
 
+    /// A credential of the tenant's, such as a smart host's, under its connector key.
+    pub fn seal_credential(&self, id: &[u8; 8], plain: &[u8]) -> Result<Vec<u8>, Fault> {
+        let nonce = random::<NONCE_BYTES>()?;
+        let named = name(b"credential", self.tenant, None, 0, id);
+        let sealed = cipher::seal(&self.connector()?, &nonce, &named, plain)?;
+        Ok([&[WRAP_SUITE][..], &nonce, &sealed].concat())
+    }
+
+    pub fn open_credential(
+        &self,
+        id: &[u8; 8],
+        stored: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, Fault> {
+        let shape = || Fault::Shape { shape: "stored credential" };
+        let mut cursor = Cursor::new(stored);
+        if !cursor.eat(WRAP_SUITE) {
+            return Err(shape());
+        }
+        let nonce = cursor.take(NONCE_BYTES).and_then(|bytes| bytes.try_into().ok());
+        let named = name(b"credential", self.tenant, None, 0, id);
+        cipher::open_octets(&self.connector()?, &nonce.ok_or_else(shape)?, &named, cursor.rest())
+    }
+
+    /// A credential, stored under this tenant's key, as it is stored under the next one.
+    pub fn rewrap_credential(
+        &self,
+        next: &Self,
+        id: &[u8; 8],
+        stored: &[u8],
+    ) -> Result<Vec<u8>, Fault> {
+        next.seal_credential(id, &self.open_credential(id, stored)?)
+    }
+
+    fn connector(&self) -> Result<Secret, Fault> {
+        self.derive("connector")
+    }
+
     /// Keys of the tenant that destroying it must destroy too: policy, names.
     pub fn derive(&self, purpose: &str) -> Result<Secret, Fault> {
         derive(self.secret.dangerous_expose(), purpose.as_bytes(), &self.tenant.0)

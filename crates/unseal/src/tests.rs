@@ -203,6 +203,44 @@ fn a_transit_grant_serves_every_sender_of_its_tenant() {
 }
 
 #[test]
+fn a_credential_opens_under_its_tenant_s_key_and_name_alone() {
+    let root = root();
+    let (tenant, _) = root.make_tenant(TenantId([1; 8]), 1).unwrap();
+    let (next, _) = root.make_tenant(TenantId([1; 8]), 2).unwrap();
+    let (other, _) = root.make_tenant(TenantId([2; 8]), 1).unwrap();
+    let (id, other_id) = ([4; 8], [5; 8]);
+    let stored = tenant.seal_credential(&id, b"kaede secret").unwrap();
+    assert!(!stored.windows(6).any(|window| window == b"secret"));
+    assert_eq!(tenant.open_credential(&id, &stored).unwrap().as_slice(), b"kaede secret");
+    assert!(tenant.open_credential(&other_id, &stored).is_err());
+    assert!(next.open_credential(&id, &stored).is_err());
+    assert!(other.open_credential(&id, &stored).is_err());
+    let rewrapped = tenant.rewrap_credential(&next, &id, &stored).unwrap();
+    assert_eq!(next.open_credential(&id, &rewrapped).unwrap().as_slice(), b"kaede secret");
+    assert!(tenant.open_credential(&id, &rewrapped).is_err());
+}
+
+#[test]
+fn what_is_lent_opens_in_that_session_for_that_purpose_alone() {
+    let context = GrantContext::transit(GrantId([9; 16]), TenantId([1; 8]));
+    let (public, session) = open::Session::new(Suite::X25519).unwrap();
+    let (enc, agreed) = agree(&public, &context).unwrap();
+    let grant = session.accept(&context, &enc).unwrap();
+    let lent = agreed.lend("relay.example:587", b"kaede secret").unwrap();
+    assert_eq!(grant.take_lent(&lent, "relay.example:587").unwrap().as_slice(), b"kaede secret");
+    assert!(grant.take_lent(&lent, "relay.example:465").is_err());
+    let (_, stranger) = open::Session::new(Suite::X25519).unwrap();
+    let stranger = stranger.accept(&context, &enc).unwrap();
+    assert!(stranger.take_lent(&lent, "relay.example:587").is_err());
+    for at in 0..lent.len() {
+        let mut touched = lent.clone();
+        touched[at] ^= 1;
+        assert!(grant.take_lent(&touched, "relay.example:587").is_err(), "{at}");
+    }
+    assert!(grant.take_lent(&[], "relay.example:587").is_err());
+}
+
+#[test]
 fn derived_keys_are_stable_and_apart() {
     let derive = |purpose, context: &[u8]| {
         root().derive(purpose, context).unwrap().dangerous_expose().to_vec()

@@ -28,6 +28,11 @@ impl Vault {
             FromAdmin::BackupEpochs => {
                 ToAdmin::BackupEpochs(self.keys.state.backup_epochs.values().copied().collect())
             }
+            FromAdmin::SetCredential { tenant, credential } => {
+                return self.set_credential(asker, tenant, credential);
+            }
+            FromAdmin::ForgetCredentials(tenant) => return self.forget_credentials(asker, tenant),
+            FromAdmin::Credentials(tenant) => self.list_credentials(tenant),
             FromAdmin::Act(act) if act.needs_two() => out_of_turn(&act),
             FromAdmin::Act(act) => return self.act(Some(asker), act),
         };
@@ -168,6 +173,7 @@ impl Vault {
             epoch,
             users: 0,
             pairs: 0,
+            credentials: 0,
             sealed: state.sealed.contains(&tenant),
             holds: state.holds.iter().filter(|(held, _)| *held == tenant).count() as u64,
             shredded_ms: state.shredded.get(&(tenant, None)).copied(),
@@ -185,6 +191,11 @@ impl Vault {
         for (tenant, _) in state.transits.keys() {
             if let Some(row) = listed.get_mut(tenant) {
                 row.pairs += 1;
+            }
+        }
+        for (tenant, _) in state.credentials.keys() {
+            if let Some(row) = listed.get_mut(tenant) {
+                row.credentials += 1;
             }
         }
         listed

@@ -53,6 +53,9 @@ impl Vault {
             FromDepart::Release { grant, items } => {
                 self.release_batch(asker, label.instance, grant, items)
             }
+            FromDepart::Credential { grant, host, port } => {
+                self.lend_credential(asker, label.instance, grant, (&host, port))
+            }
         };
         match refused {
             Ok(()) => {}
@@ -168,8 +171,8 @@ impl Vault {
             return self.lose_part(job, items.len());
         }
         // Whoever is erased has no mail any more, on its way or elsewhere. What goes to a gateway's
-        // server, or to a group's members elsewhere, is the tenant's.
-        let is_nobody_s = user == UserId([0; 8]);
+        // server or comes from it, or goes to a group's members elsewhere, is the tenant's.
+        let is_nobody_s = user == UserId([0; 8]) || user == directory::server_of(tenant);
         let is_here = is_nobody_s || self.keys.state.users.contains_key(&(tenant, user));
         let mut pairs = HashMap::new();
         let mut openings = Vec::with_capacity(items.len());

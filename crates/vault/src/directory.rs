@@ -144,7 +144,10 @@ impl Vault {
         if sending.valid_until_ms > self.now_ms() + STATEMENT_MS {
             return Ok(Err("a statement is valid for a day at most"));
         }
-        if !self.keys.state.users.contains_key(&(sending.tenant, sending.user)) {
+        // A tenant's own server is no person, and never speaks as one (`is_another_s`).
+        let is_server = sending.user == directory::server_of(sending.tenant);
+        let has_keys = self.keys.state.users.contains_key(&(sending.tenant, sending.user));
+        if !has_keys && !(is_server && self.keys.state.tenants.contains_key(&sending.tenant)) {
             return Ok(Err("expected a user with keys, found none"));
         }
         let domain = sending.address.rsplit_once('@').map(|(_, domain)| domain);

@@ -19,6 +19,9 @@ const GRANTS: u32 = 8;
 /// the ledger.
 const RELEASES: u32 = 16;
 const RELEASES_EACH: u32 = 4;
+/// Sessions with a smart host that one hand may sign in to: as many connections as one attempt
+/// makes, and some that broke.
+const SESSIONS: u32 = 32;
 
 struct Hand {
     /// The start of `post` that told it.
@@ -28,6 +31,7 @@ struct Hand {
     until_ms: u64,
     grants: u32,
     releases: u32,
+    sessions: u32,
     /// The last one begun, with the key agreed for it once that is done.
     grant: Option<(GrantId, Option<Arc<Agreed>>)>,
 }
@@ -72,7 +76,8 @@ impl Hands {
             return Err("post fills more hands than there can be");
         }
         let (messages, until_ms) = (messages.into_iter().collect(), now_ms + LIFE_MS);
-        let hand = Hand { by, tenant, messages, until_ms, grants: 0, releases: 0, grant };
+        let hand =
+            Hand { by, tenant, messages, until_ms, grants: 0, releases: 0, sessions: 0, grant };
         self.hands.insert(instance, hand);
         Ok(())
     }
@@ -137,6 +142,25 @@ impl Hands {
             return Err(Denial::Plain(Refusal::Budget));
         }
         Ok((hand.tenant, agreed))
+    }
+
+    /// Whether a credential may be lent under a grant: whose, and the grant's key.
+    pub fn lend(
+        &mut self,
+        instance: InstanceId,
+        grant: GrantId,
+        now_ms: u64,
+    ) -> Result<(TenantId, Arc<Agreed>), Denial> {
+        let hand = self.hand(instance, now_ms)?;
+        let agreed = match &hand.grant {
+            Some((begun, Some(agreed))) if *begun == grant => agreed.clone(),
+            _ => return Err(Denial::Plain(Refusal::NoGrant)),
+        };
+        hand.sessions += 1;
+        match hand.sessions > SESSIONS {
+            true => Err(Denial::Plain(Refusal::Budget)),
+            false => Ok((hand.tenant, agreed)),
+        }
     }
 
     fn hand(&mut self, instance: InstanceId, now_ms: u64) -> Result<&mut Hand, Denial> {
@@ -330,6 +354,25 @@ mod tests {
             }
         }
         assert!(opened > 500 && alarmed > 500, "{opened} {alarmed}");
+    }
+
+    #[test]
+    fn a_hand_borrows_its_own_tenant_s_credential_so_many_times() {
+        let mut hands = full();
+        let mut lent = |instance, grant| match hands.lend(instance, grant, 1) {
+            Ok((tenant, _)) => format!("of {tenant}"),
+            Err(denial) => format!("{denial:?}"),
+        };
+        assert_eq!(lent(OTHER, FIRST), "Plain(NoGrant)");
+        assert_eq!(lent(DEPART, SECOND), "Plain(NoGrant)");
+        let times = (0..100).filter(|_| lent(DEPART, FIRST) == "of 0404040404040404").count();
+        assert_eq!(times, 32);
+        assert_eq!(lent(DEPART, FIRST), "Plain(Budget)");
+        // The next hand has its own sessions; none has nothing.
+        hands.fill((POST, DEPART), TENANT, messages(&[3]), 0).unwrap();
+        assert!(hands.lend(DEPART, FIRST, 1).is_ok());
+        hands.fill((POST, DEPART), TENANT, Vec::new(), 0).unwrap();
+        assert!(hands.lend(DEPART, FIRST, 1).is_err());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The vault holds every private mail key and releases them against proof, and never otherwise.
 //!
-//! # Holds          all private keys, wrapped on disk, the root in memory; the secrets' HMAC key
+//! # Holds          all private keys, wrapped on disk, the root in memory; the secrets' HMAC key;
+//! #                tenants' sign-ins to smart hosts, sealed
 //! # May ask        ledger
 //! # Network        none
 //! # If taken over  everything in the default tier: this is the wall that must stand
@@ -18,6 +19,8 @@ mod vault;
 mod access;
 
 mod depart;
+
+mod credentials;
 
 mod identity;
 
@@ -55,7 +58,7 @@ mod crash_tests;
 #[cfg(test)]
 mod tests;
 
-pub use offline::{Shred, Told, apply_shreds, look, reseal};
+pub use offline::{Destroyed, Shred, Told, apply_shreds, look, reseal};
 pub use unseal::Suite;
 
 use compartment::House;

@@ -293,6 +293,11 @@ impl Keys {
                 let stored = current.rewrap_transit(&next, &read, &stored).map_err(Fault::Key)?;
                 Ok(Change::To(Row::Transit { tenant, public, stored }))
             }
+            Row::Credential { tenant: other, id, at_ms, stored } if other == tenant => {
+                let stored = Zeroizing::new(stored);
+                let stored = current.rewrap_credential(&next, &id, &stored).map_err(Fault::Key)?;
+                Ok(Change::To(Row::Credential { tenant, id, at_ms, stored }))
+            }
             _ => Ok(Change::Not),
         })?;
         self.replace(&records, None)?;
@@ -392,6 +397,7 @@ pub(crate) fn without(
             Row::Tenant { tenant: of, .. }
             | Row::Sealed { tenant: of, .. }
             | Row::Transit { tenant: of, .. }
+            | Row::Credential { tenant: of, .. }
                 if of == tenant && user.is_none() =>
             {
                 gone += 1;

@@ -2,10 +2,12 @@
 //! put under another credential.
 
 use crate::Fault;
-use crate::journal::{self, Journal};
+use crate::credentials::SORT;
+use crate::journal::{self, Journal, Records};
 use crate::keys::Keys;
-use crate::life::without;
+use crate::life::{Change, changed, without};
 use crate::rows::{Row, State};
+use evidence::{Body, Entry};
 use std::collections::BTreeSet;
 use std::path::Path;
 use terms::{TenantId, UserId};
@@ -30,8 +32,33 @@ pub struct Told {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Shred {
     pub tenant: TenantId,
-    pub user: Option<UserId>,
+    pub what: Destroyed,
     pub at_ms: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Destroyed {
+    /// Every key of a tenant, or of one person.
+    Keys(Option<UserId>),
+    /// Its sign-ins to smart hosts.
+    SignIns,
+}
+
+impl Shred {
+    /// `None`: the entry is of something else, also where it is another's key that was destroyed
+    /// (the signer's).
+    pub fn of(entry: &Entry) -> Option<Self> {
+        let Body::KeyShred { what, tenant: Some(tenant), user, .. } = &entry.body else {
+            return None;
+        };
+        let what = match (what.as_str(), user) {
+            ("tenant", None) => Destroyed::Keys(None),
+            ("user", Some(user)) => Destroyed::Keys(Some(*user)),
+            (SORT, None) => Destroyed::SignIns,
+            _ => return None,
+        };
+        Some(Self { tenant: *tenant, what, at_ms: entry.time_ms })
+    }
 }
 
 /// Reads the store in `folder`; also beside a running vault.
@@ -57,20 +84,47 @@ pub fn look(folder: &Path) -> Result<Told, Fault> {
 pub fn apply_shreds(folder: &Path, shreds: &[Shred]) -> Result<u64, Fault> {
     let (mut journal, mut records) = Journal::open(&folder.join("keys"))?;
     let known = State::of(&records)?.shredded;
-    let missing: BTreeSet<&Shred> =
-        shreds.iter().filter(|shred| !known.contains_key(&(shred.tenant, shred.user))).collect();
-    if missing.is_empty() {
-        return Ok(0);
-    }
-    let mut gone = 0;
-    for Shred { tenant, user, at_ms } in missing {
-        let (tenant, user, at_ms) = (*tenant, *user, *at_ms);
-        let rows = vec![Row::Shredded { tenant, user, at_ms }];
-        let (left, count) = without(records, tenant, user, rows)?;
+    let is_missing = |shred: &&Shred| match shred.what {
+        Destroyed::Keys(user) => !known.contains_key(&(shred.tenant, user)),
+        Destroyed::SignIns => true,
+    };
+    let missing: BTreeSet<&Shred> = shreds.iter().filter(is_missing).collect();
+    let (before, mut gone) = (records.len(), 0);
+    for Shred { tenant, what, at_ms } in missing.iter().copied() {
+        let (tenant, at_ms) = (*tenant, *at_ms);
+        let (left, count) = match *what {
+            Destroyed::Keys(user) => {
+                let rows = vec![Row::Shredded { tenant, user, at_ms }];
+                without(records, tenant, user, rows)?
+            }
+            Destroyed::SignIns => without_sign_ins(records, tenant, at_ms)?,
+        };
         (records, gone) = (left, gone + count);
     }
-    journal.rewrite(&records)?;
+    let is_kept = |shred: &&Shred| matches!(shred.what, Destroyed::Keys(_));
+    if records.len() != before || missing.iter().copied().any(|shred| is_kept(&shred)) {
+        journal.rewrite(&records)?;
+    }
     Ok(gone)
+}
+
+/// What was forgotten then; one that was set later stays.
+fn without_sign_ins(
+    records: Records,
+    whose: TenantId,
+    until_ms: u64,
+) -> Result<(Records, u64), Fault> {
+    let before = records.len();
+    let (records, _) = changed(records, Vec::new(), |row| {
+        Ok(match row {
+            Row::Credential { tenant, at_ms, .. } if tenant == whose && at_ms <= until_ms => {
+                Change::Gone
+            }
+            _ => Change::Not,
+        })
+    })?;
+    let gone = before.saturating_sub(records.len());
+    Ok((records, gone as u64))
 }
 
 /// Puts the store under another credential; the old one opens nothing of it any more. What is

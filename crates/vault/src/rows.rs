@@ -70,6 +70,13 @@ pub(crate) enum Row {
         public: Vec<u8>,
         stored: Vec<u8>,
     },
+    /// A tenant's sign-in to one smart host, under its connector key.
+    Credential {
+        tenant: TenantId,
+        id: [u8; 8],
+        at_ms: u64,
+        stored: Vec<u8>,
+    },
 }
 
 impl Row {
@@ -108,6 +115,12 @@ pub(crate) struct TransitRow {
     pub stored: Zeroizing<Vec<u8>>,
 }
 
+/// Its host stands in what is sealed.
+pub(crate) struct CredentialRow {
+    pub at_ms: u64,
+    pub stored: Zeroizing<Vec<u8>>,
+}
+
 pub(crate) struct UserRow {
     pub stored: Zeroizing<Vec<u8>>,
     pub pairs: Vec<PairRow>,
@@ -122,6 +135,7 @@ pub(crate) struct State {
     pub users: HashMap<(TenantId, UserId), UserRow>,
     /// By tenant and day.
     pub transits: BTreeMap<(TenantId, u32), TransitRow>,
+    pub credentials: BTreeMap<(TenantId, [u8; 8]), CredentialRow>,
     pub sealed: BTreeSet<TenantId>,
     pub holds: BTreeSet<(TenantId, Option<UserId>)>,
     pub frozen: BTreeSet<(Option<TenantId>, Option<UserId>)>,
@@ -189,6 +203,10 @@ impl State {
                 let public = PublicKey::parse(&public).ok()?;
                 let row = TransitRow { public, stored: Zeroizing::new(stored) };
                 self.transits.insert((tenant, row.public.epoch()), row);
+            }
+            Row::Credential { tenant, id, at_ms, stored } => {
+                let row = CredentialRow { at_ms, stored: Zeroizing::new(stored) };
+                self.credentials.insert((tenant, id), row);
             }
         }
         Some(())

@@ -1,5 +1,6 @@
 //! The whole vault on threads, with a ledger of our own that can be away, silent or a liar.
 
+mod credentials;
 mod keys_in_life;
 mod leaving;
 mod ledger;
@@ -113,6 +114,12 @@ fn ask<Q: serde::Serialize, A: serde::de::DeserializeOwned>(channel: &mut Channe
 
 fn made(directory: &mut Channel, question: FromDirectory) {
     assert!(matches!(ask(directory, &question), ToDirectory::Done));
+}
+
+/// An entry as a ledger that was restored tells it.
+fn told_at(time_ms: u64, body: Body) -> evidence::Entry {
+    let (author, start, seq) = (Kind::Vault, InstanceId([1; 6]), 0);
+    evidence::Entry { author, start, seq, time_ms, body }
 }
 
 const IDENTITY: InstanceId = InstanceId([11; 6]);

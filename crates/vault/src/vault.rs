@@ -2,6 +2,7 @@
 
 use crate::Fault;
 use crate::budget::{Budget, WINDOW_MS};
+use crate::credentials::{Change, Lend};
 use crate::depart::Carry;
 use crate::grants::{Grants, Moment};
 use crate::hands::Hands;
@@ -60,6 +61,10 @@ pub(crate) enum Then {
     /// One sender's part of a release of mail that leaves.
     Carry(Carry),
     Hand(Asker, InstanceId, OwnKey),
+    /// A tenant's sign-in to a smart host goes to whoever carries its mail there.
+    Lend(Lend),
+    /// A tenant's sign-ins are changed.
+    Credentials(Asker, Change),
     Made(Asker),
     /// An act upon keys, by the number of its intent.
     Act {
@@ -355,6 +360,14 @@ impl Vault {
                 let times = self.handed.entry((instance, key)).or_default();
                 *times = times.saturating_add(1);
                 self.give_own_key(asker, key);
+            }
+            (Then::Lend(lend), Outcome::Recorded { .. }) => self.lend(lend),
+            (Then::Lend(lend), Outcome::Away) => self.answer(lend.asker, &ToDepart::EvidenceAway),
+            (Then::Credentials(asker, change), Outcome::Recorded { entry }) => {
+                self.change_credentials(asker, change, entry);
+            }
+            (Then::Credentials(asker, _), Outcome::Away) => {
+                self.answer(asker, &ToAdmin::EvidenceAway);
             }
             (Then::Hand(asker, _, key), Outcome::Away) => self.say_away(asker, key),
             (Then::Made(asker), Outcome::Recorded { .. }) => {

@@ -8,9 +8,10 @@ use compartment::{Birth, spawn};
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
-use terms::{InstanceId, Kind};
+use terms::{InstanceId, Kind, TenantId, UserId};
 use wire::Channel;
 use wire::control::{Label, Order, Start};
+use wire::directory::server_of;
 
 /// Instances that may be wanted at once: a burst of connections, bounded.
 const WANTS: usize = 4_096;
@@ -131,6 +132,8 @@ impl Household {
             Kind::Edge | Kind::Access | Kind::Dispatch | Kind::Admin => {
                 start.statement_key = self.keys.statement;
             }
+            // Whom to believe about certificates of customers' servers; it dials nobody.
+            Kind::Directory => start.relay.authorities = self.plan.relay.authorities.clone(),
             Kind::Pages => start.ports = self.ports_told(),
             Kind::Depart => {
                 start.statement_key = self.keys.statement;
@@ -198,6 +201,7 @@ impl Household {
             scanner: None,
             serves: None,
             renewals: 0,
+            outlets: 0,
             introduced: false,
             early: None,
             adrift_until: None,
@@ -285,7 +289,7 @@ impl Household {
             let kind = match &want {
                 Want::Idle(kind) => *kind,
                 Want::Scanner(_) => Kind::Scanner,
-                Want::Dispatch(_) => Kind::Dispatch,
+                Want::Dispatch(_) | Want::Outlet(..) => Kind::Dispatch,
                 Want::Depart => Kind::Depart,
                 Want::Admin(_) => Kind::Admin,
             };
@@ -333,13 +337,12 @@ impl Household {
             Want::Dispatch(access) => {
                 let person = self.members.get(access).and_then(|access| access.person);
                 let Some(person) = person else { return Ok(()) };
-                let born = self.birth(Kind::Dispatch)?;
-                if let Some(dispatch) = self.members.get_mut(&born) {
-                    (dispatch.serves, dispatch.person) = (Some(*access), Some(person));
+                self.birth_dispatch(*access, person)?;
+            }
+            Want::Outlet(edge, tenant) => {
+                if self.members.contains_key(edge) {
+                    self.birth_dispatch(*edge, (*tenant, server_of(*tenant)))?;
                 }
-                self.introduce_to_servers(born);
-                self.join_pair(*access, born);
-                self.want(Want::Scanner(born));
             }
             Want::Depart if self.members.len() >= self.room => {}
             Want::Depart => {
@@ -356,6 +359,22 @@ impl Household {
                 }
             }
         }
+        Ok(())
+    }
+
+    /// A dispatch for whoever brings mail in somebody's name, with a scanner of its own.
+    fn birth_dispatch(
+        &mut self,
+        client: InstanceId,
+        person: (TenantId, UserId),
+    ) -> Result<(), Fault> {
+        let born = self.birth(Kind::Dispatch)?;
+        if let Some(dispatch) = self.members.get_mut(&born) {
+            (dispatch.serves, dispatch.person) = (Some(client), Some(person));
+        }
+        self.introduce_to_servers(born);
+        self.join_pair(client, born);
+        self.want(Want::Scanner(born));
         Ok(())
     }
 

@@ -16,7 +16,7 @@ use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
-use terms::{InstanceId, Kind};
+use terms::{InstanceId, Kind, TenantId};
 use wire::control::Service;
 use wire::{Event, Hub, Peer};
 
@@ -44,6 +44,8 @@ pub enum Want {
     Scanner(InstanceId),
     /// A dispatch for this access, in its person's name.
     Dispatch(InstanceId),
+    /// A dispatch for this edge, in the name of this tenant's own server.
+    Outlet(InstanceId, TenantId),
     /// One more to carry what is due.
     Depart,
     /// An admin for this caller of the command line.

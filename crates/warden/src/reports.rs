@@ -20,6 +20,9 @@ const MAX_NEED: u16 = 256;
 /// Characters of a note or an alarm's words.
 const TEXT: usize = 200;
 
+/// Dispatches of one edge: it serves so many connections, each of which may change tenants.
+const MAX_OUTLETS: u32 = 256;
+
 impl Household {
     /// One report from the member whose control channel it came on.
     pub fn hear_report(&mut self, peer: Peer, mut frame: Frame) {
@@ -85,6 +88,9 @@ impl Household {
             }
             Report::Bind { instance: access, tenant, user, purpose } if kind == Kind::Identity => {
                 self.bind(access, (tenant, user), purpose);
+            }
+            Report::Outlet { instance: edge, tenant } if kind == Kind::Directory => {
+                self.lead_out(edge, tenant);
             }
             Report::Carries { instance: depart, tenant } if kind == Kind::Post => {
                 self.carries(depart, tenant);
@@ -226,6 +232,21 @@ impl Household {
             self.dismiss_member(old, true);
         }
         self.want(Want::Scanner(edge));
+    }
+
+    /// Mail that this edge brings is of this tenant's own server: a dispatch takes it. A provider
+    /// sends for several tenants over one connection, so there may be another one after it.
+    fn lead_out(&mut self, edge: InstanceId, tenant: TenantId) {
+        let Some(member) = self.members.get_mut(&edge).filter(|one| one.kind == Kind::Edge) else {
+            return;
+        };
+        member.outlets += 1;
+        if member.outlets > MAX_OUTLETS {
+            let pid = member.pid;
+            let what = "asks for more dispatches than it has messages";
+            return self.raise_alarm(edge, Kind::Edge, pid, "outlet", what, None);
+        }
+        self.want(Want::Outlet(edge, tenant));
     }
 
     /// From now on, and for good, this access serves this person.

@@ -57,7 +57,9 @@ pub struct Member {
     /// The scanner of an edge or a dispatch, and how many it has had.
     pub scanner: Option<InstanceId>,
     pub renewals: u32,
-    /// The edge or dispatch that a scanner was born for; the access that a dispatch was.
+    /// Dispatches that an edge has had.
+    pub outlets: u32,
+    /// The edge or dispatch that a scanner was born for; the access or edge that a dispatch was.
     pub serves: Option<InstanceId>,
     /// An author whose key stands in a durable entry.
     pub introduced: bool,

@@ -1,6 +1,6 @@
 //! The command line and `admin`: one JSON line in, one JSON line out, over `DIR/admin.sock`.
 
-use crate::directory::{AbsenceTold, SmartHost};
+use crate::directory::{AbsenceTold, OutletTerms, SmartHost};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
@@ -232,6 +232,12 @@ pub enum Request {
         name: String,
         #[serde(default)]
         change: SendingChange,
+        /// The sign-in to its smart host: to the one that `change` names, or to today's.
+        #[serde(default)]
+        sign_in: Option<SignIn>,
+        /// Its sign-ins to smart hosts are destroyed.
+        #[serde(default)]
+        no_sign_in: bool,
     },
     DomainSet {
         domain: String,
@@ -274,6 +280,11 @@ pub enum Request {
         host: Option<SmartHost>,
         is_listed: bool,
     },
+    /// `change` left away: shown as it stands; `terms` left away in it: ended.
+    TenantOutlet {
+        name: String,
+        change: Option<OutletChange>,
+    },
     DomainGatewayShow {
         domain: String,
     },
@@ -306,6 +317,22 @@ pub struct SendingChange {
     pub source: Option<IpAddr>,
     #[serde(default)]
     pub no_source: bool,
+}
+
+/// A tenant's own server that sends out through us.
+#[derive(Serialize, Deserialize)]
+pub struct OutletChange {
+    pub terms: Option<OutletTerms>,
+    /// With another secret than before.
+    #[serde(default)]
+    pub is_fresh: bool,
+}
+
+/// A user name and a password of somebody else's service. Never shown again.
+#[derive(Serialize, Deserialize)]
+pub struct SignIn {
+    pub user: String,
+    pub password: String,
 }
 
 /// The answer (JSON, one line).

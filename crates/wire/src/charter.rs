@@ -67,7 +67,7 @@ pub const CHARTERS: &[Charter] = &[
     row(Signer,    Network::None,      KEEPER, 256,  &[Vault, Ledger], "signs TLS handshakes and mail for our own names"),
     row(Names,     Network::Dns,       PLAIN,  512,  &[], "asks the DNS"),
     row(Gate,      Network::Listeners, AUTHOR, 256,  &[Ledger], "accepts connections and hands them on"),
-    row(Edge,      Network::Passed,    ZYGOTE, 512,  &[Names, Scanner, Directory, Signer, Mailbox, Post], "receives mail: SMTP, judge, seal, keep"),
+    row(Edge,      Network::Passed,    ZYGOTE, 512,  &[Names, Scanner, Directory, Signer, Mailbox, Dispatch, Post], "receives mail: SMTP, judge, seal, keep"),
     row(Scanner,   Network::None,      ZYGOTE, 512,  &[], "takes one message apart"),
     row(Access,    Network::Passed,    ZYGOTE, 512,  &[Signer, Identity, Vault, Mailbox, Dispatch], "serves one IMAP, POP3 or submission connection"),
     row(Pages,     Network::Passed,    ZYGOTE, 256,  &[Signer, Directory], "answers one HTTPS connection: what is public"),

@@ -68,6 +68,9 @@ pub enum Report {
     /// From `identity`: this access instance now serves this person, for good; for somebody
     /// else's reading it may look and change nothing.
     Bind { instance: InstanceId, tenant: TenantId, user: UserId, purpose: Purpose },
+    /// From `directory`: mail that this edge brings is of this tenant's own server; it gets a
+    /// dispatch in the server's name.
+    Outlet { instance: InstanceId, tenant: TenantId },
     /// Something that the compartment itself finds alarming (a budget, a decoy, a lie).
     Alarm { what: String },
     /// One line for the operator; never content, names or addresses.

@@ -3,11 +3,16 @@
 use crate::approval::Act;
 pub use crate::ending::{Ending, EndingState, Hold};
 use crate::lists;
+pub use crate::outlet::{
+    Admitted, OUTLET_AUTHORITIES, OUTLET_FIELD, OUTLET_NAMES, OUTLET_NETWORKS, Outlet, OutletTerms,
+    Vouched, Wanted, server_of,
+};
 pub use crate::passing::{
     ABSENCE_SUBJECT_BYTES, ABSENCE_TEXT_BYTES, Absence, AbsenceTold, Forward, Gateway, Group,
     LIST_PAGE, ONWARD, Onward, Path, WAY_BACK,
 };
 use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
 use terms::{TenantId, UserId};
 
 /// From `edge`: one address at a time, and no list.
@@ -32,6 +37,16 @@ pub enum FromEdge {
     },
     /// As [`FromDispatch::Routes`].
     Routes(Vec<String>),
+    /// Whose own servers send from this address, and what each of them must show.
+    Outlets(IpAddr),
+    /// A message came from such an address, under this name of a proven certificate, with this
+    /// secret in its header. `has`: whose dispatch the edge has already.
+    Admit {
+        from: IpAddr,
+        name: String,
+        secret: String,
+        has: Option<TenantId>,
+    },
     List(lists::Question),
 }
 
@@ -45,6 +60,9 @@ pub enum ToEdge {
     ReturnPath(Option<String>),
     /// `None`: nobody can say now.
     Routes(Option<Vec<[u8; 16]>>),
+    /// `None`: nobody can say now.
+    Outlets(Option<Wanted>),
+    Admitted(Admitted),
     List(lists::Answer),
 }
 
@@ -487,6 +505,12 @@ pub enum FromAdmin {
     GatewayShow {
         domain: String,
     },
+    /// A tenant's own server that sends out through us: set (with a new secret, the first time and
+    /// where `is_fresh`), taken away (`terms` left away), or (without `change`) only shown.
+    Outlet {
+        tenant: String,
+        change: Option<(Option<OutletTerms>, bool)>,
+    },
     /// A page of a gateway's recipients; `sync_ms` is what the first page was answered.
     GatewayList {
         domain: String,
@@ -514,6 +538,7 @@ pub enum ToAdmin {
     Forward(Forward),
     Groups(Vec<Group>),
     Gateway(Gateway),
+    Outlet(Outlet),
     Lists(Vec<lists::List>),
     Done,
     Refused { expected: String, found: String, hint: String },

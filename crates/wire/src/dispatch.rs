@@ -1,4 +1,5 @@
-//! `access` and the `dispatch` that was born for its person. The label says who writes.
+//! `access` and the `dispatch` that was born for its person; or an edge, and one for a tenant's own
+//! server. The label says who writes.
 
 use crate::Parcel;
 use crate::post::Receiver;

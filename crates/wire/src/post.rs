@@ -206,6 +206,8 @@ pub enum Why {
     Ours,
     /// TLS that must be there is not.
     Unsafe,
+    /// A configured host does not let us in with the sign-in that it was given, or wants one.
+    NotSignedIn,
 }
 
 /// To `depart`.
@@ -292,6 +294,8 @@ pub struct LegState {
     pub recipients: u16,
     pub attempts: u8,
     pub next_try_ms: Option<u64>,
+    /// What stood in the way last; a restart forgets it until the next attempt.
+    pub why: Option<Why>,
 }
 
 /// Where a message or a leg stands. `post::state` has the guarantee of each.

@@ -203,6 +203,39 @@ pub enum FromAdmin {
         tenant: Option<TenantId>,
     },
     BackupEpochs,
+    /// A tenant's sign-in to one smart host: recorded first, then kept; the one before it for that
+    /// host is destroyed. Answered by `Acted`.
+    SetCredential {
+        tenant: TenantId,
+        credential: Credential,
+    },
+    /// All that the tenant has are destroyed. Answered by `Acted`.
+    ForgetCredentials(TenantId),
+    /// Which there are; never a password.
+    Credentials(TenantId),
+}
+
+/// A tenant's sign-in to one smart host. The vault alone keeps it, and lends it for one session.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Credential {
+    pub host: String,
+    pub port: u16,
+    pub user: String,
+    pub password: String,
+}
+
+/// What may be shown of one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CredentialShown {
+    pub host: String,
+    pub port: u16,
+    pub user: String,
+    pub set_ms: u64,
+}
+
+/// For what a credential is lent: bound into what the vault answers.
+pub fn purpose(host: &str, port: u16) -> String {
+    format!("smart-host {host} {port}")
 }
 
 /// What can be done to keys.
@@ -330,6 +363,7 @@ pub enum ToAdmin {
     Acted(Acted),
     Keys(Vec<TenantKeys>),
     BackupEpochs(Vec<BackupEpoch>),
+    Credentials(Vec<CredentialShown>),
     /// A hold stands, there is no such key, …
     Refused {
         expected: String,
@@ -362,6 +396,8 @@ pub struct TenantKeys {
     pub epoch: u32,
     pub users: u64,
     pub pairs: u64,
+    /// Sign-ins to smart hosts.
+    pub credentials: u64,
     pub sealed: bool,
     /// The whole tenant is held, or somebody of it.
     pub holds: u64,
@@ -399,6 +435,9 @@ pub enum FromDepart {
     Open { tenant: TenantId, session: Vec<u8> },
     /// Keys of what is in hand, under the grant that `Opened` named; recorded and proven first.
     Release { grant: GrantId, items: Vec<TransitItem> },
+    /// The sign-in to this host, for one session with it, under the same grant; recorded and proven
+    /// first. Answered by `Lent`.
+    Credential { grant: GrantId, host: String, port: u16 },
 }
 
 /// One wrapped key of a message on its way: wrapped to the tenant's transit pair, in its sender's
@@ -426,4 +465,7 @@ pub enum ToDepart {
     /// No ledger or no mirror, or the tenant is sealed, or somebody is frozen.
     EvidenceAway,
     Refused(Refusal),
+    /// A [`Credential`] (postcard), sealed to the session for [`purpose`]; `None`: the tenant has
+    /// none for that host.
+    Lent(Option<Vec<u8>>),
 }

@@ -250,6 +250,91 @@ fn smart_hosts() {
     check(HopTls::IfOffered, None, "1.0 sent 1");
 }
 
+/// What a remote that lets its customers in says, and what it heard of the password.
+fn signing_in(
+    way: super::neighbourhood::remote::Way,
+    tls: HopTls,
+    with: Option<&str>,
+) -> (Vec<String>, usize, String, usize) {
+    let authority = Authority::new();
+    let name = "smart.example";
+    let remote = Remote::with(way, with.map(|name| authority.server(name).0));
+    let mut plan = Plan { authorities: authority.pem(), ..Plan::default() };
+    plan.at(name, &remote);
+    plan.credential = Some(wire::vault::Credential {
+        host: name.to_owned(),
+        port: 587,
+        user: "kaede".to_owned(),
+        password: "open sesame".to_owned(),
+    });
+    let hop = Hop::Host { name: name.to_owned(), port: 587, tls };
+    let letter = Letter::to(hop, &["bob@there.example"]);
+    let house = settle(plan);
+    let outcomes = house.carry(&[letter.clone(), letter.numbered(2)]);
+    let lent = house.seen.lock().unwrap().lent.len();
+    (outcomes, lent, remote.said(), remote.texts().len())
+}
+
+const PLAIN: &str = "AUTH PLAIN AGthZWRlAG9wZW4gc2VzYW1l";
+
+fn offers(line: &str) -> Option<String> {
+    let hello = "250-x\r\n250-STARTTLS\r\n250 AUTH PLAIN LOGIN\r\n";
+    line.starts_with("EHLO").then(|| hello.to_owned())
+}
+
+#[test]
+fn a_sign_in_is_borrowed_once_for_a_session() {
+    let way = |_: usize, line: &str| match line {
+        PLAIN => Some("235 welcome\r\n".to_owned()),
+        _ => offers(line),
+    };
+    let (outcomes, lent, said, texts) = signing_in(way, HopTls::StartTls, Some("smart.example"));
+    assert_eq!(outcomes, ["1.0 sent 1", "2.0 sent 1"]);
+    assert_eq!((lent, texts, said.matches("AUTH PLAIN").count()), (1, 2, 1), "{said}");
+    let before = said.split(PLAIN).next().unwrap();
+    assert!(!before.contains("MAIL FROM"), "{said}");
+}
+
+#[test]
+fn a_sign_in_is_said_to_that_host_over_proven_tls_alone() {
+    let way = |_: usize, line: &str| offers(line);
+    let waits = ["1.0 later sent 0: Unsafe", "2.0 later sent 0: Unsafe"];
+    for with in [None, Some("evil.example")] {
+        let (outcomes, lent, said, _) = signing_in(way, HopTls::StartTls, with);
+        assert_eq!(outcomes, waits, "{with:?}");
+        assert!(lent == 0 && !said.contains("AUTH PLAIN"), "{with:?}: {said}");
+    }
+    // TLS with whoever it is proves nobody.
+    let (outcomes, lent, said, _) = signing_in(way, HopTls::IfOffered, Some("evil.example"));
+    assert_eq!(outcomes, ["1.0 sent 1", "2.0 sent 1"]);
+    assert!(lent == 0 && !said.contains("AUTH PLAIN"), "{said}");
+}
+
+#[test]
+fn letters_wait_for_a_sign_in_that_works() {
+    let refused = |_: usize, line: &str| match line {
+        PLAIN => Some("535 5.7.8 who are you?\r\n".to_owned()),
+        _ => offers(line),
+    };
+    let waits = ["1.0 later sent 0: NotSignedIn", "2.0 later sent 0: NotSignedIn"];
+    let (outcomes, _, said, texts) = signing_in(refused, HopTls::StartTls, Some("smart.example"));
+    assert_eq!(outcomes, waits);
+    // One attempt for the batch: nobody's account is locked by a queue.
+    assert_eq!((texts, said.matches("AUTH PLAIN").count()), (0, 1), "{said}");
+    // It offers nothing and wants it all the same.
+    let wanted = |_: usize, line: &str| {
+        line.starts_with("MAIL").then(|| "530 5.7.0 sign in first\r\n".to_owned())
+    };
+    let (outcomes, lent, ..) = signing_in(wanted, HopTls::StartTls, Some("smart.example"));
+    assert_eq!((outcomes, lent), (waits.map(str::to_owned).to_vec(), 0));
+    let later = |_: usize, line: &str| match line {
+        PLAIN => Some("454 4.7.0 our directory is away\r\n".to_owned()),
+        _ => offers(line),
+    };
+    let (outcomes, ..) = signing_in(later, HopTls::StartTls, Some("smart.example"));
+    assert_eq!(outcomes, ["1.0 later sent 0: 4.7.0", "2.0 later sent 0: 4.7.0"]);
+}
+
 /// A tenant's mail leaves from its own address, or waits.
 #[test]
 fn a_tenant_s_own_address() {

@@ -51,6 +51,8 @@ pub struct Seen {
     pub copies: Vec<Copied>,
     pub journeys: Vec<Journey>,
     pub released: Vec<(MessageId, vault::Class)>,
+    /// Sign-ins that were asked for: host and port.
+    pub lent: Vec<(String, u16)>,
     pub dialled: Vec<SocketAddr>,
     pub sources: Vec<IpAddr>,
     pub fetched: Vec<String>,
@@ -73,6 +75,8 @@ pub struct Plan {
     /// What the mailbox answers to its nth arrival.
     pub kept: fn(usize) -> mailbox::ToEdge,
     pub evidence: bool,
+    /// The tenant's sign-in to a smart host.
+    pub credential: Option<vault::Credential>,
     pub signer: bool,
     /// What post answers to a notice.
     pub queued: fn() -> wire::post::ToSender,
@@ -91,6 +95,7 @@ impl Default for Plan {
             authorities: String::new(),
             kept: |_| mailbox::ToEdge::Kept,
             evidence: true,
+            credential: None,
             signer: true,
             queued: || wire::post::ToSender::Queued,
             keys: MailKeys::new(),
@@ -203,7 +208,8 @@ impl<T> Neighbourhood<T> {
         let (tell_idle, idle) = channel();
         let post = Arc::new(join(&control, Kind::Post));
         play_post(post.clone(), transit.clone(), seen.clone(), (tell_end, tell_idle), plan.queued);
-        play_vault(join(&control, Kind::Vault), transit.clone(), seen.clone(), plan.evidence);
+        let kept = (plan.evidence, plan.credential);
+        play_vault(join(&control, Kind::Vault), transit.clone(), seen.clone(), kept);
         play_directory(
             join(&control, Kind::Directory),
             people.clone(),
@@ -428,7 +434,12 @@ fn open(
     open::open_content(&key, &open::Place { tenant, message, class }, &sealed).unwrap()
 }
 
-fn play_vault(channel: Channel, transit: Arc<Pair>, seen: Arc<Mutex<Seen>>, evidence: bool) {
+fn play_vault(
+    channel: Channel,
+    transit: Arc<Pair>,
+    seen: Arc<Mutex<Seen>>,
+    (evidence, credential): (bool, Option<vault::Credential>),
+) {
     thread::spawn(move || {
         let mut grants = HashMap::new();
         while let Ok(frame) = channel.receive(None) {
@@ -457,6 +468,15 @@ fn play_vault(channel: Channel, transit: Arc<Pair>, seen: Arc<Mutex<Seen>>, evid
                         Some(agreed.release(&context, &key).unwrap())
                     };
                     vault::ToDepart::Released(items.iter().map(release).collect())
+                }
+                vault::FromDepart::Credential { grant, host, port } => {
+                    seen.lock().unwrap().lent.push((host.clone(), port));
+                    let is_it = |one: &&vault::Credential| one.host == host && one.port == port;
+                    let lent = credential.as_ref().filter(is_it).map(|one| {
+                        let plain = postcard::to_stdvec(one).unwrap();
+                        grants[&grant].lend(&vault::purpose(&host, port), &plain).unwrap()
+                    });
+                    vault::ToDepart::Lent(lent)
                 }
             };
             channel.send(frame.call, &answer, &[]).unwrap();

@@ -36,7 +36,7 @@ fn a_message_is_examined_signed_sealed_and_queued() {
     check(&around.ask(&FromAccess::From("Aoi+x@Example.JP".to_owned()), &[]), "yes");
     check(&around.ask(&FromAccess::To("x@far.example".to_owned()), &[]), "yes");
     check(&around.ask(&FromAccess::Many(1), &[]), "yes");
-    let text = whole("Bcc: ben@example.jp\r\n");
+    let text = whole("Bcc: ben@example.jp\r\nX-Sekisho-Outlet: sko-one\r\n");
     let answer = around.hand_in("aoi@example.jp", &["x@far.example", "ben@example.jp"], &text);
     check(&answer, "queued: ");
     let left = &around.left()[0];
@@ -50,7 +50,7 @@ fn a_message_is_examined_signed_sealed_and_queued() {
     assert!(left.text.ends_with(&whole("")), "{}", left.text);
     assert!(left.text.starts_with("Received: by mx.example.jp with ESMTPSA id "), "{}", left.text);
     assert!(left.text.contains("\r\nDKIM-Signature: v=1; a=ed25519-sha256; "), "{}", left.text);
-    for private in ["private-laptop", "203.0.113", "Bcc", "ben@"] {
+    for private in ["private-laptop", "203.0.113", "Bcc", "ben@", "sko-", "Outlet"] {
         assert!(!left.text.contains(private), "{private} in {}", left.text);
     }
     let seen = around.seen.lock().unwrap();

@@ -2,10 +2,12 @@
 //! post.
 
 // Two tests play it, neither needs all of it.
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports)]
 
+mod customers;
 mod passing;
 
+pub use customers::{Authority, Customer, Shown};
 pub use passing::Letter;
 
 use aws_lc_rs::agreement::{ECDH_P256, PrivateKey};
@@ -52,6 +54,8 @@ pub struct Seen {
     pub copies: Vec<Copy>,
     pub journeys: Vec<Journey>,
     pub letters: Vec<Letter>,
+    /// What dispatches were handed: whose, and what.
+    pub submitted: Vec<(TenantId, wire::dispatch::Submission)>,
     pub frames: usize,
     pub bodies: Vec<Vec<u8>>,
     pub scanned: Vec<Vec<u8>>,
@@ -84,6 +88,8 @@ pub struct Plan {
     pub wrong_signature: bool,
     pub demo: bool,
     pub mailbox_dies_first: bool,
+    /// Whose own servers are at the address of every client here.
+    pub customers: Vec<Customer>,
     /// What hears the calls that the jail refuses.
     pub ear: fn(OwnedFd, Arc<Mutex<Seen>>),
 }
@@ -99,6 +105,7 @@ impl Default for Plan {
             wrong_signature: false,
             demo: false,
             mailbox_dies_first: false,
+            customers: Vec::new(),
             ear: |_, _| {},
         }
     }
@@ -144,7 +151,9 @@ impl<T> Neighbourhood<T> {
         play_signer(join(&control, Kind::Signer));
         play_names(join(&control, Kind::Names));
         let transit = Transit::new();
-        play_directory(join(&control, Kind::Directory), pair, transit.clone(), seen.clone());
+        let customers = customers::Customers::new(plan.customers, control.clone(), seen.clone());
+        let directory = join(&control, Kind::Directory);
+        play_directory(directory, pair, transit.clone(), (seen.clone(), customers));
         play_post(join(&control, Kind::Post), seen.clone(), transit, plan.queued);
         if plan.mailbox_dies_first {
             drop(join(&control, Kind::Mailbox));
@@ -303,7 +312,7 @@ fn play_directory(
     channel: Channel,
     pair: Ed25519KeyPair,
     transit: Transit,
-    seen: Arc<Mutex<Seen>>,
+    (seen, customers): (Arc<Mutex<Seen>>, customers::Customers),
 ) {
     let person = |number: u8| directory::Recipient {
         user: UserId([number; 8]),
@@ -331,6 +340,12 @@ fn play_directory(
                 directory::FromEdge::FirstSeen { tenant: TenantId([4, ..]), digest } => {
                     let since = if met.insert(digest) { 0 } else { 7 };
                     directory::ToEdge::FirstSeen(Some(since))
+                }
+                directory::FromEdge::Outlets(_) => {
+                    directory::ToEdge::Outlets(Some(customers.wanted()))
+                }
+                directory::FromEdge::Admit { name, secret, has, .. } => {
+                    directory::ToEdge::Admitted(customers.admit(&name, &secret, has))
                 }
                 directory::FromEdge::Routes(words) => {
                     let tokens = words.iter().map(|word| route(word)).collect();
@@ -610,7 +625,12 @@ impl Client {
 }
 
 /// Says each line under TLS once the one before was answered; everything heard.
-pub fn through_tls(mut stream: TcpStream, lines: &[&str]) -> String {
+pub fn through_tls(stream: TcpStream, lines: &[&str]) -> String {
+    through_tls_as(stream, None, lines)
+}
+
+/// The same, showing a certificate to whoever asks for one.
+pub fn through_tls_as(mut stream: TcpStream, shown: Option<Shown>, lines: &[&str]) -> String {
     use rustls::client::danger::HandshakeSignatureValid;
     use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme};
 
@@ -654,8 +674,11 @@ pub fn through_tls(mut stream: TcpStream, lines: &[&str]) -> String {
         .with_safe_default_protocol_versions()
         .unwrap()
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Anybody))
-        .with_no_client_auth();
+        .with_custom_certificate_verifier(Arc::new(Anybody));
+    let config = match shown {
+        Some(Shown { chain, key }) => config.with_client_auth_cert(chain, key).unwrap(),
+        None => config.with_no_client_auth(),
+    };
     let name = "mx.example.jp".try_into().unwrap();
     let mut tls = ClientConnection::new(Arc::new(config), name).unwrap();
     let mut tls = rustls::Stream::new(&mut tls, &mut stream);

@@ -84,6 +84,7 @@ impl Desk {
                 recipients: leg.recipients,
                 attempts: leg.attempts,
                 next_try_ms: next_try(leg),
+                why: leg.why,
             })
         };
         let legs = table.legs_of(slot).into_iter().filter_map(leg).collect();

@@ -16,6 +16,9 @@ use std::path::{Path, PathBuf};
 use terms::{TenantId, UserId};
 use wire::admin::Request;
 
+/// The sort of a sign-in to a smart host, as the vault records it.
+const SIGN_IN: &str = "smart-host";
+
 /// What is certified, as `tenant endings` tells it.
 struct Ended {
     tenant: TenantId,
@@ -82,11 +85,24 @@ fn find(data: &Path, name: &str) -> Result<Ended, Trouble> {
 fn certify(data: &Path, ended: &Ended) -> Result<Value, Trouble> {
     let hint = "give --data the folder of the service, as a user who may read it";
     let (own, mirror) = (data.join("ledger"), data.join("mirror"));
-    let mut holds = 0u64;
+    let (mut holds, mut sign_ins) = (0u64, 0u64);
     let proofs = ledger::prove(&own, Some(&mirror), |_, entry| match &entry.body {
         Body::Hold { tenant, placed, .. } if *tenant == ended.tenant => {
             holds = if *placed { holds + 1 } else { holds.saturating_sub(1) };
             false
+        }
+        // What a contract kept to sign in elsewhere goes with its keys.
+        Body::KeyCreate { what, tenant: Some(tenant), .. }
+            if what.as_str() == SIGN_IN && *tenant == ended.tenant =>
+        {
+            sign_ins += 1;
+            false
+        }
+        Body::KeyShred { what, tenant: Some(tenant), .. }
+            if what.as_str() == SIGN_IN && *tenant == ended.tenant =>
+        {
+            sign_ins = 0;
+            ended.user.is_none()
         }
         Body::Destroyed { tenant, user, .. } => *tenant == ended.tenant && *user == ended.user,
         Body::KeyShred { tenant, user, .. } => {
@@ -117,7 +133,7 @@ fn certify(data: &Path, ended: &Ended) -> Result<Value, Trouble> {
         "messages": messages,
         "bytes": bytes,
         "rows": rows,
-        "connectors_revoked": 0,
+        "connectors_revoked": if ended.user.is_none() { sign_ins } else { 0 },
         "holds_at_the_end": holds,
         "entry": proven(proof, proofs.size),
         "history": history.collect::<Vec<_>>(),
@@ -151,7 +167,7 @@ struct Words {
     person: &'static str,
     destroyed: &'static str,
     last_open: &'static str,
-    counts: [&'static str; 4],
+    counts: [&'static str; 5],
     means: &'static str,
     check: &'static str,
     entry: &'static str,
@@ -164,12 +180,18 @@ const JAPANESE: Words = Words {
     person: "利用者（識別子）",
     destroyed: "消去が完了した時刻",
     last_open: "写しを含め、開くことができた最後の時刻",
-    counts: ["利用者数", "メッセージ数", "容量（バイト）", "削除した行数"],
+    counts: [
+        "利用者数",
+        "メッセージ数",
+        "容量（バイト）",
+        "削除した行数",
+        "破棄した外部サービスの認証情報",
+    ],
     means: "上の契約の鍵を、稼働中の保管庫と鍵のバックアップのすべてから破棄しました。鍵がなければ、\n\
             残っている暗号文の写し（お手元のものやデータのバックアップを含む）は、上の時刻より後には\n\
             誰にも開けません。そのうえで、本文・見出し・検疫・配送履歴・名簿・認証情報の行を削除し、\n\
-            ディスク上の不要領域も書き直しました。外部連携（コネクター）はまだなく、取り消すものは\n\
-            ありませんでした。",
+            ディスク上の不要領域も書き直しました。外部サービス（スマートホスト）の認証情報も鍵とともに\n\
+            破棄しました。相手のサービス側でも、その認証情報を無効にしてください。",
     check: "この証明は、サービスに問い合わせずに確かめられます。certificate.json の leaf を RFC 6962 の\n\
             とおりハッシュし、inclusion と合わせて root を計算し、checkpoint の署名を\n\
             ledger_key と mirror_key で検証してください。",
@@ -184,12 +206,12 @@ const ENGLISH: Words = Words {
     person: "Person (id)",
     destroyed: "Destruction completed",
     last_open: "Last moment at which any copy could open",
-    counts: ["People", "Messages", "Octets", "Rows deleted"],
+    counts: ["People", "Messages", "Octets", "Rows deleted", "Sign-ins elsewhere destroyed"],
     means: "The keys of this contract were destroyed in the vault and in every key backup.\n\
             Without them no copy of the ciphertext, wherever it may lie, opens for anybody\n\
             after the moment above. Bodies, headers, quarantine, journeys, directory and\n\
-            sign-in rows were deleted, and the disk's dead space was rewritten. There are no\n\
-            connectors yet, so none was revoked.",
+            sign-in rows were deleted, and the disk's dead space was rewritten. Sign-ins to\n\
+            other services (smart hosts) went with the keys; end them at those services, too.",
     check: "This can be checked without asking the service: hash `leaf` of certificate.json as\n\
             RFC 6962 says, compute `root` with `inclusion`, and verify the signatures of\n\
             `checkpoint` with `ledger_key` and `mirror_key`.",
@@ -206,7 +228,7 @@ fn page(certificate: &Value, words: &Words) -> String {
     };
     let mut text = format!("{}\n{}\n\n", words.title, "=".repeat(40));
     let index = certificate.pointer("/entry/index").map(Value::to_string).unwrap_or_default();
-    let [users, messages, bytes, rows] = words.counts;
+    let [users, messages, bytes, rows, sign_ins] = words.counts;
     let lines = [
         (words.contract, format!("{} ({})", word("contract"), word("tenant_id"))),
         (words.person, word("user_id")),
@@ -216,6 +238,7 @@ fn page(certificate: &Value, words: &Words) -> String {
         (messages, word("messages")),
         (bytes, word("bytes")),
         (rows, word("rows")),
+        (sign_ins, word("connectors_revoked")),
         (words.entry, format!("{index} / {}", word("size"))),
     ];
     for (name, value) in lines {

@@ -17,6 +17,7 @@ pub fn run(mut arguments: Arguments, as_json: bool) -> Answer {
     let data = arguments.option("--data")?.map(PathBuf::from);
     let port_base = arguments.parsed("--port-base", "a port number")?.unwrap_or(PORT_BASE);
     let outside = arguments.parsed("--outside", "a port number")?;
+    let authority = arguments.option("--outside-authority")?.map(PathBuf::from);
     let sample = !arguments.switch("--no-sample");
     arguments.finish()?;
     if port_base > HIGHEST_BASE {
@@ -29,9 +30,17 @@ pub fn run(mut arguments: Arguments, as_json: bool) -> Answer {
     };
     make_folder(&data)?;
     let credential = credential(&data)?;
-    let wishes = Wishes { data, port_base, as_json, sample, outside };
+    let authority = authority.map(read_authority).transpose()?;
+    let wishes = Wishes { data, port_base, as_json, sample, outside, authority };
     let code = demo::run(wishes, credential)?;
     Ok(Outcome::Told(if code == std::process::ExitCode::SUCCESS { 0 } else { 3 }))
+}
+
+fn read_authority(path: PathBuf) -> Result<String, Trouble> {
+    let hint = "give --outside-authority a PEM file of the authority that the outside shows";
+    let fault =
+        |error: std::io::Error| Trouble::fault(format!("{}: {error}", path.display()), hint);
+    fs::read_to_string(&path).map_err(fault)
 }
 
 fn absolute(path: PathBuf) -> Result<PathBuf, Trouble> {

@@ -167,9 +167,7 @@ fn shred_again(data: &Path, newer: Option<&Path>) -> Result<u64, Trouble> {
     let mut shreds = Vec::new();
     for folder in std::iter::once(data).chain(newer) {
         let read = ledger::entries(&folder.join("ledger"), |_, entry| {
-            if let evidence::Body::KeyShred { tenant: Some(tenant), user, .. } = entry.body {
-                shreds.push(vault::Shred { tenant, user, at_ms: entry.time_ms });
-            }
+            shreds.extend(vault::Shred::of(&entry));
         });
         read.map_err(|error| Trouble::fault(error.to_string(), "this ledger cannot be read"))?;
     }

@@ -38,7 +38,8 @@ use std::process::ExitCode;
 const HELP: &str = "\
 sekisho (関所): mail for many organisations, behind walls
 
-  sekisho demo [--data DIR] [--port-base N] [--json] [--no-sample] [--outside PORT]
+  sekisho demo [--data DIR] [--port-base N] [--json] [--no-sample]
+               [--outside PORT [--outside-authority FILE]]
   sekisho init --data DIR [--unseal FILE] [--passphrase | --passphrase-fd N]
                [--shares T/N [--shares-to DIR]]
                [--token LABEL --token-module FILE --token-helper FILE]
@@ -51,7 +52,10 @@ sekisho (関所): mail for many organisations, behind walls
   sekisho tenant set NAME [--send-in-ten-minutes N] [--send-in-a-day N] [--send-bytes N]
                [--send-delay SECONDS] [--send-notice TEXT] [--refuse-kind K]… [--allow-kind K]…
                [--smart-host HOST:PORT[:implicit|starttls|if-offered] | --no-smart-host]
-               [--source IP|none]                                        --data DIR
+               [--send-user NAME [--send-password-file FILE | --send-password-fd N]
+               | --no-send-user] [--source IP|none]                      --data DIR
+  sekisho tenant outlet NAME [--certificate HOST… --from NETWORK… [--authority FILE]
+               [--in-a-day N] [--new-header] | --none]                   --data DIR
   sekisho domain add DOMAIN --tenant T | list [--tenant T]               --data DIR
                | check DOMAIN [--allow SPF-TERM]… | keys DOMAIN
                | set DOMAIN [--catch-all ADDRESS|none]

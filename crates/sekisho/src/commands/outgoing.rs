@@ -4,7 +4,7 @@ use super::people::unknown;
 use crate::arguments::Arguments;
 use crate::outcome::Trouble;
 use std::net::IpAddr;
-use wire::admin::{Request, SendingChange};
+use wire::admin::{Request, SendingChange, SignIn};
 use wire::directory::SmartHost;
 use wire::post::HopTls;
 
@@ -36,11 +36,49 @@ pub fn change(arguments: &mut Arguments) -> Result<Option<Request>, Trouble> {
         source,
         no_source,
     };
-    if change == SendingChange::default() {
+    let user = arguments.option("--send-user")?;
+    let no_sign_in = arguments.switch("--no-send-user");
+    let from = arguments.option("--send-password-file")?;
+    let descriptor = arguments.parsed::<u32>("--send-password-fd", "a descriptor's number")?;
+    if let Some(wrong) = contradiction(user.is_some(), no_sign_in, from.is_some(), descriptor) {
+        return Err(wrong);
+    }
+    if change == SendingChange::default() && user.is_none() && !no_sign_in {
         return Ok(None);
     }
     let name = arguments.word("the tenant's name")?;
-    Ok(Some(Request::TenantSending { name, change }))
+    let sign_in = user.map(|user| read_sign_in(user, from, descriptor)).transpose()?;
+    Ok(Some(Request::TenantSending { name, change, sign_in, no_sign_in }))
+}
+
+/// A name alone, or nothing but an end to it.
+fn contradiction(user: bool, none: bool, file: bool, descriptor: Option<u32>) -> Option<Trouble> {
+    let wrong = |expected, found| {
+        let hint = "--send-user NAME [--send-password-file FILE | --send-password-fd N]";
+        Some(Trouble::wrong_use(expected, found, hint))
+    };
+    match (user, none, file, descriptor.is_some()) {
+        (true, true, ..) => wrong("--send-user or --no-send-user", "both"),
+        (false, _, true, _) | (false, _, _, true) => wrong("--send-user NAME", "a password alone"),
+        (_, _, true, true) => wrong("a file or a descriptor", "both"),
+        _ => None,
+    }
+}
+
+/// The password: from a file, a descriptor, the terminal or standard input. No argument carries it.
+fn read_sign_in(
+    user: String,
+    file: Option<String>,
+    descriptor: Option<u32>,
+) -> Result<SignIn, Trouble> {
+    let Some(file) = file else {
+        let prompt = format!("Password of {user} at the smart host");
+        let password = super::grounds::password(&prompt, descriptor)?;
+        return Ok(SignIn { user, password });
+    };
+    let text = super::terminal::read_file(std::path::Path::new(&file))?;
+    let password = text.lines().next().unwrap_or_default().to_owned();
+    Ok(SignIn { user, password })
 }
 
 pub fn smart_host(text: &str) -> Result<SmartHost, Trouble> {
@@ -104,7 +142,7 @@ mod tests {
     #[test]
     fn options_of_what_leaves_make_a_change_of_their_own() {
         assert!(matches!(typed("Kaede --junk-from 5"), Some(None)));
-        let Some(Some(Request::TenantSending { name, change })) = typed(
+        let Some(Some(Request::TenantSending { name, change, .. })) = typed(
             "Kaede --send-in-a-day 10 --send-delay 60 --refuse-kind exe --refuse-kind zip \
              --allow-kind pdf --source none --no-smart-host --send-notice=",
         ) else {
@@ -123,8 +161,31 @@ mod tests {
             "Kaede --source here",
             "Kaede --smart-host relay.example:25 --no-smart-host",
             "--send-in-a-day 5",
+            "Kaede --send-user a --no-send-user",
+            "Kaede --send-password-file f",
+            "Kaede --send-user a --send-password-file f --send-password-fd 3",
+            "Kaede --send-user a --send-password-file /nowhere/at/all",
         ] {
             assert!(typed(wrong).is_none(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_password_is_read_and_never_an_argument() {
+        let file = std::env::temp_dir().join(format!("send-password-{}", std::process::id()));
+        std::fs::write(&file, "open sesame\r\nmore\n").unwrap();
+        let words = format!("Kaede --send-user kaede --send-password-file {}", file.display());
+        let Some(Some(Request::TenantSending { name, change, sign_in, no_sign_in })) =
+            typed(&words)
+        else {
+            panic!("no change");
+        };
+        std::fs::remove_file(&file).unwrap();
+        let sign_in = sign_in.unwrap();
+        assert_eq!((name.as_str(), sign_in.user.as_str()), ("Kaede", "kaede"));
+        assert_eq!(sign_in.password, "open sesame");
+        assert!(!no_sign_in && change == wire::admin::SendingChange::default());
+        let forgets = typed("Kaede --no-send-user");
+        assert!(matches!(forgets, Some(Some(Request::TenantSending { no_sign_in: true, .. }))));
     }
 }

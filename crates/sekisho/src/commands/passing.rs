@@ -5,13 +5,18 @@ use super::people::{folder, unknown};
 use crate::arguments::Arguments;
 use crate::client::{ask, value};
 use crate::outcome::{Answer, Trouble};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use serde_json::Value;
 use std::fs;
+use std::net::IpAddr;
 use std::path::Path;
-use wire::admin::Request;
-use wire::directory::{AbsenceTold, LIST_PAGE};
+use wire::admin::{OutletChange, Request};
+use wire::directory::{AbsenceTold, LIST_PAGE, OutletTerms};
 
 const GROUP_ACTS: &str = "add, list, show, set or remove";
+/// Recipients a day of a company's server, unless more are agreed upon.
+const OUTLET_A_DAY: u32 = 100_000;
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 pub fn forward(arguments: &mut Arguments) -> Result<Request, Trouble> {
@@ -107,6 +112,64 @@ pub fn gateway(mut arguments: Arguments, data: Option<String>) -> Answer {
     match list {
         Some(list) => tell_list(&data, &domain, &list),
         None => ask(&data, &Request::DomainGatewayShow { domain }),
+    }
+}
+
+/// `tenant outlet`: the tenant's own server that sends out through us.
+pub fn outlet(arguments: &mut Arguments) -> Result<Request, Trouble> {
+    let names = arguments.options("--certificate")?;
+    let networks = arguments.options("--from")?;
+    let authority = arguments.option("--authority")?;
+    let in_a_day = arguments.parsed("--in-a-day", "a number of recipients")?;
+    let (is_fresh, none) = (arguments.switch("--new-header"), arguments.switch("--none"));
+    let name = arguments.word("the tenant's name")?;
+    let is_set = !names.is_empty() || !networks.is_empty();
+    if none && (is_set || is_fresh) {
+        let hint = "--certificate HOST --from NETWORK, or --none";
+        return Err(Trouble::wrong_use("one of the two", "both", hint));
+    }
+    if none {
+        let change = Some(OutletChange { terms: None, is_fresh: false });
+        return Ok(Request::TenantOutlet { name, change });
+    }
+    if !is_set {
+        let has_more = is_fresh || authority.is_some() || in_a_day.is_some();
+        let hint = "name all of it: --certificate HOST --from NETWORK [--authority FILE] …";
+        return match has_more {
+            true => Err(Trouble::wrong_use("--certificate and --from", "neither", hint)),
+            false => Ok(Request::TenantOutlet { name, change: None }),
+        };
+    }
+    let terms = OutletTerms {
+        names: names.iter().map(|name| name.trim_end_matches('.').to_lowercase()).collect(),
+        authorities: authority.as_deref().map_or_else(|| Ok(Vec::new()), read_authorities)?,
+        from: networks.iter().map(|text| network(text)).collect::<Result<_, _>>()?,
+        in_a_day: in_a_day.unwrap_or(OUTLET_A_DAY),
+    };
+    Ok(Request::TenantOutlet { name, change: Some(OutletChange { terms: Some(terms), is_fresh }) })
+}
+
+/// `192.0.2.0/24`, or one address.
+fn network(text: &str) -> Result<(IpAddr, u8), Trouble> {
+    let wrong = || Trouble::wrong_use("an address or a network", text, "--from 192.0.2.0/24");
+    let (address, bits) = match text.split_once('/') {
+        Some((address, bits)) => (address, Some(bits.parse().map_err(|_| wrong())?)),
+        None => (text, None),
+    };
+    let address: IpAddr = address.parse().map_err(|_| wrong())?;
+    let whole = if address.is_ipv4() { 32 } else { 128 };
+    Ok((address, bits.unwrap_or(whole)))
+}
+
+fn read_authorities(file: &str) -> Result<Vec<Vec<u8>>, Trouble> {
+    let hint = "PEM, as authorities publish it: `-----BEGIN CERTIFICATE-----`";
+    let wrong = |found: String| Trouble::refused("certificates in PEM", found, hint);
+    let found = CertificateDer::pem_file_iter(file)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| wrong(format!("{file}: {error}")))?;
+    match found.is_empty() {
+        true => Err(wrong(format!("none in {file}"))),
+        false => Ok(found.iter().map(|one| one.to_vec()).collect()),
     }
 }
 

@@ -34,6 +34,7 @@ pub fn tenant(mut arguments: Arguments, as_json: bool) -> Answer {
     let data = arguments.option("--data")?;
     let act = arguments.word(TENANT_ACTS)?;
     let request = match act.as_str() {
+        "outlet" => passing::outlet(&mut arguments)?,
         "set" | "terminate" | "cancel" | "endings" | "certificate" | "search-remains" => {
             return contracts::tenant(&act, arguments, data, as_json);
         }

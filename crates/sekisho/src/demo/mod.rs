@@ -41,6 +41,8 @@ pub struct Wishes {
     /// Mail that leaves goes to this port, where somebody else listens; `None`: to the demo's own
     /// outside world.
     pub outside: Option<u16>,
+    /// Whose certificates are believed there (PEM).
+    pub authority: Option<String>,
 }
 
 /// The demo's ports (architecture §7).
@@ -116,6 +118,7 @@ pub fn run(wishes: Wishes, credential: Vec<u8>) -> Result<ExitCode, Trouble> {
     };
     let mut plan = plan(&wishes.data, ports, zones, &credential, tell)?;
     plan.relay.port = wishes.outside.unwrap_or(plan.relay.port);
+    plan.relay.authorities = wishes.authority.clone().unwrap_or_default();
     let drills = plan.drills.clone();
     let mut stage = Some(Stage {
         wishes,

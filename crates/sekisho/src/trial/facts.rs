@@ -33,6 +33,7 @@ pub fn facts(house: &mut House, kind: Kind) -> Facts {
         colleague: "haru@example.jp".to_owned(),
         neighbour: NEIGHBOUR.to_owned(),
         round: 0,
+        smart_hosts: super::stage::SMART_HOSTS.map(str::to_owned).to_vec(),
         person: house.account(Side::B).map_or("", |account| account.address).to_owned(),
     }
 }

@@ -16,7 +16,8 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Instant;
 use warden::{Drills, Happening};
-use wire::admin::Request;
+use wire::admin::{Request, SendingChange, SignIn};
+use wire::directory::SmartHost;
 
 /// Port bases tried before we say that none is free.
 const TRIES: u16 = 200;
@@ -32,6 +33,9 @@ const PLANTED: usize = 3;
 /// The person of each side whose mail is planted.
 const AOI: &str = "aoi@example.jp";
 const ALICE: &str = "alice@example.net";
+
+/// Where each side has a sign-in.
+pub const SMART_HOSTS: [&str; 2] = ["smart.example.jp", "smart.example.net"];
 
 pub struct Set {
     pub data: PathBuf,
@@ -236,9 +240,30 @@ impl House {
         client::value(&self.data, &add)?;
         self.markers.push(Marker::new(Asset::OtherTenants, Side::B, self.hidden.as_str()));
         for side in [Side::A, Side::B] {
+            self.plant_sign_in(side)?;
             for _ in 0..PLANTED {
                 self.plant(side, Asset::StoredHeaders, Asset::StoredBodies)?;
             }
+        }
+        Ok(())
+    }
+
+    /// A side's password for a smart host. Its mail does not leave by it: that has other markers.
+    fn plant_sign_in(&mut self, side: Side) -> Result<(), Trouble> {
+        let (name, host, password) = match side {
+            Side::A => ("Example Japan", SMART_HOSTS[0], word()),
+            Side::B => ("Example Net", SMART_HOSTS[1], word()),
+        };
+        self.markers.push(Marker::new(Asset::CloudCredentials, side, password.as_str()));
+        let tls = wire::post::HopTls::StartTls;
+        let smart_host = Some(SmartHost { name: host.to_owned(), port: 587, tls });
+        let sign_in = Some(SignIn { user: "sekisho".to_owned(), password });
+        let set = SendingChange { smart_host, ..SendingChange::default() };
+        let unset = SendingChange { no_smart_host: true, ..SendingChange::default() };
+        for (change, sign_in) in [(set, sign_in), (unset, None)] {
+            let name = name.to_owned();
+            let request = Request::TenantSending { name, change, sign_in, no_sign_in: false };
+            client::value(&self.data, &request)?;
         }
         Ok(())
     }

@@ -464,6 +464,10 @@ fn allowed(kind: Kind, asset: Asset) -> Got {
             Got::Bounded
         }
         (Kind::Dispatch | Kind::Depart, MailInFlight) => Got::Bounded,
+        // The sign-in of the tenant whose mail it carries, each time recorded.
+        (Kind::Depart, CloudCredentials) => Got::Bounded,
+        // It keeps them.
+        (Kind::Vault, CloudCredentials) => Got::Everything,
         // What is signed stands in the header, and a signer reads what it signs.
         (Kind::Signer, MailInFlight) => Got::Bounded,
         (Kind::Scanner | Kind::Edge | Kind::Gate | Kind::Names | Kind::Zone, MailInFlight) => {

@@ -8,6 +8,7 @@ use wire::{Channel, Parcel};
 /// Pairs that are not tried, and why.
 pub const NOT_TRIED: &[(Kind, Kind, &str)] = &[
     (Access, Dispatch, "it has one asker and no bystander: cases of `dispatch`"),
+    (Edge, Dispatch, "it has one asker, as an access's: the journey of `outlet`"),
     (Dispatch, Scanner, "as an edge's, which is tried"),
     (Dispatch, Directory, "cases of `directory` (`leaving_tests`)"),
     (Dispatch, Signer, "cases of `signer` (`tests::mail`)"),

@@ -98,6 +98,8 @@ pub struct Wishes {
     pub program: Option<PathBuf>,
     /// Where mail that leaves goes.
     pub outside: Option<u16>,
+    /// Whose certificates are believed there (PEM).
+    pub authority: Option<PathBuf>,
 }
 
 impl Wishes {
@@ -111,6 +113,7 @@ impl Wishes {
             patience: START,
             program: None,
             outside: None,
+            authority: None,
         }
     }
 
@@ -123,6 +126,9 @@ impl Wishes {
         command.args(["--port-base", &self.port_base.to_string()]);
         if let Some(port) = self.outside {
             command.args(["--outside", &port.to_string()]);
+        }
+        if let Some(file) = &self.authority {
+            command.arg("--outside-authority").arg(file);
         }
         if !self.sample {
             command.arg("--no-sample");

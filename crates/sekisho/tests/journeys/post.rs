@@ -1,6 +1,6 @@
 //! A sender on a plain socket: it says exactly what a case wants it to say.
 
-use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName, pem::PemObject};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -16,14 +16,31 @@ pub type Tls = StreamOwned<ClientConnection, TcpStream>;
 pub trait Stream: Read + Write + Send {}
 impl<T: Read + Write + Send> Stream for T {}
 
+/// A client's own certificate, its chain up, and its key.
+pub struct Shown {
+    pub chain: Vec<CertificateDer<'static>>,
+    pub key: Vec<u8>,
+}
+
 /// Over TLS, trusting the demo's own authority only.
 pub fn tls(socket: TcpStream, authority: &Path) -> std::io::Result<Tls> {
+    tls_as(socket, authority, None)
+}
+
+fn tls_as(socket: TcpStream, authority: &Path, shown: Option<&Shown>) -> std::io::Result<Tls> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(authority).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider);
     let builder = builder.with_safe_default_protocol_versions().unwrap();
-    let config = builder.with_root_certificates(roots).with_no_client_auth();
+    let builder = builder.with_root_certificates(roots);
+    let config = match shown {
+        Some(shown) => {
+            let key = PrivatePkcs8KeyDer::from(shown.key.clone());
+            builder.with_client_auth_cert(shown.chain.clone(), key.into()).unwrap()
+        }
+        None => builder.with_no_client_auth(),
+    };
     let name = ServerName::try_from("mail.localhost").unwrap();
     let client = ClientConnection::new(Arc::new(config), name).map_err(std::io::Error::other)?;
     let mut stream = StreamOwned::new(client, socket);
@@ -91,6 +108,12 @@ impl Sender {
     /// Everything from here on over TLS; STARTTLS was answered 220.
     pub fn secured(mut self, authority: &Path) -> std::io::Result<Self> {
         let stream = tls(self.plain.take().unwrap(), authority)?;
+        Ok(Self { stream: BufReader::new(Box::new(stream)), plain: None })
+    }
+
+    /// The same, showing a certificate to whoever asks for one.
+    pub fn secured_as(mut self, authority: &Path, shown: &Shown) -> std::io::Result<Self> {
+        let stream = tls_as(self.plain.take().unwrap(), authority, Some(shown))?;
         Ok(Self { stream: BufReader::new(Box::new(stream)), plain: None })
     }
 

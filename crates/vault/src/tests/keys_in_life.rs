@@ -419,17 +419,8 @@ fn an_older_store_forgets_again_what_the_ledger_says_was_destroyed() {
     assert_eq!((before.tenants, before.shredded, before.backup_epoch), (2, 0, 1));
     scene.acted(KeyAct::ShredTenant { tenant: SECOND });
     scene.acted(KeyAct::ShredUser { tenant: TENANT, user: OTHER });
-    let shreds: Vec<Shred> = scene
-        .ledger
-        .deeds()
-        .iter()
-        .filter_map(|deed| match deed {
-            Body::KeyShred { tenant: Some(tenant), user, .. } => {
-                Some(Shred { tenant: *tenant, user: *user, at_ms: 1 })
-            }
-            _ => None,
-        })
-        .collect();
+    let shreds: Vec<Shred> =
+        scene.ledger.deeds().into_iter().filter_map(|deed| Shred::of(&told_at(1, deed))).collect();
     scene.running.stop();
     assert_eq!(apply_shreds(&old, &shreds).unwrap(), 4 + 3);
     assert_eq!(apply_shreds(&old, &shreds).unwrap(), 0);

@@ -3,28 +3,28 @@
 use super::*;
 use wire::directory::{PublicKey as Stated, SENDING_DOMAIN, Sending, SendingSettings};
 
-const POST: InstanceId = InstanceId([14; 6]);
-const DEPART: InstanceId = InstanceId([15; 6]);
+pub(super) const POST: InstanceId = InstanceId([14; 6]);
+pub(super) const DEPART: InstanceId = InstanceId([15; 6]);
 
 /// A settled vault with a queue and a carrier.
-struct Queue {
-    ledger: Ledger,
-    running: Running,
-    desk: Desk,
+pub(super) struct Queue {
+    pub ledger: Ledger,
+    pub running: Running,
+    pub desk: Desk,
     post: Channel,
-    depart: Channel,
+    pub depart: Channel,
     transit: Stated,
 }
 
 /// One message as a dispatch seals it: envelope and text under two keys.
-struct Mail {
+pub(super) struct Mail {
     user: UserId,
     message: MessageId,
     parts: Vec<(TransitItem, Vec<u8>)>,
 }
 
 impl Queue {
-    fn open(name: &str, start: u8) -> Self {
+    pub fn open(name: &str, start: u8) -> Self {
         let ledger = Ledger::new();
         // One day, also at midnight.
         let now = compartment::now_ms();
@@ -36,7 +36,7 @@ impl Queue {
         Self { ledger, running, desk, post, depart, transit }
     }
 
-    fn mail(&self, user: UserId, number: u8) -> Mail {
+    pub fn mail(&self, user: UserId, number: u8) -> Mail {
         let public = seal::public_key(&self.transit).unwrap();
         let message = MessageId([number; 16]);
         let part = |(class, sealed): (Class, seal::Class)| {
@@ -51,13 +51,13 @@ impl Queue {
         Mail { user, message, parts: classes.into_iter().map(part).collect() }
     }
 
-    fn hand(&mut self, instance: InstanceId, mails: &[&Mail]) {
+    pub fn hand(&mut self, instance: InstanceId, mails: &[&Mail]) {
         let messages = mails.iter().map(|mail| (mail.user, mail.message)).collect();
         let question = FromPost::Handed { instance, tenant: TENANT, messages };
         assert_eq!(ask::<_, ToPost>(&mut self.post, &question), ToPost::Noted);
     }
 
-    fn begin(&mut self, tenant: TenantId) -> Result<(GrantId, open::Grant), String> {
+    pub fn begin(&mut self, tenant: TenantId) -> Result<(GrantId, open::Grant), String> {
         let (public, session) = open::Session::new(seal::Suite::P256).unwrap();
         let question = FromDepart::Open { tenant, session: public.encode() };
         match ask(&mut self.depart, &question) {
@@ -80,7 +80,7 @@ impl Queue {
     }
 
     /// What the warden heard since the last time.
-    fn alarms(&self) -> Vec<String> {
+    pub fn alarms(&self) -> Vec<String> {
         let mut alarms = Vec::new();
         while let Ok(frame) = self.running.warden.receive(Some(Duration::ZERO)) {
             if let Ok(Report::Alarm { what }) = frame.read() {
@@ -109,7 +109,7 @@ fn transit(directory: &mut Channel) -> Option<Stated> {
     }
 }
 
-fn told(answer: &ToDepart) -> String {
+pub(super) fn told(answer: &ToDepart) -> String {
     match answer {
         ToDepart::Opened { .. } => "opened".to_owned(),
         ToDepart::Released(keys) => {
@@ -118,6 +118,7 @@ fn told(answer: &ToDepart) -> String {
         }
         ToDepart::EvidenceAway => "evidence away".to_owned(),
         ToDepart::Refused(refusal) => format!("{refusal:?}"),
+        ToDepart::Lent(lent) => format!("lent {}", u8::from(lent.is_some())),
     }
 }
 
@@ -380,6 +381,15 @@ fn a_sender_is_signed_for_as_whoever_stands_there() {
     };
     assert!(stands(desk, "ben@example.jp"));
     check(desk, "as another", &|one| one.address = "ben@example.jp".to_owned(), false);
+    // A tenant's own server speaks for whoever has no mailbox here, and in no other tenant's name.
+    let server = |address: &'static str, tenant: TenantId| {
+        move |one: &mut Sending| {
+            (one.address, one.user) = (address.to_owned(), wire::directory::server_of(tenant));
+        }
+    };
+    check(desk, "their server", &server("kaede@example.jp", TENANT), true);
+    check(desk, "as ben", &server("ben@example.jp", TENANT), false);
+    check(desk, "another's", &server("kaede@example.jp", TenantId([9; 8])), false);
     let own = |one: &mut Sending| {
         one.address = "ben@example.jp".to_owned();
         one.user = OTHER;
