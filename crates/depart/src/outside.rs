@@ -260,9 +260,8 @@ impl Attempt<'_> {
         let (behind, house) = (&mut *self.behind, &mut *self.house);
         let mut stalled = || let_go(behind, house);
         let security = Security { tls, config, name };
-        let conversation =
-            Conversation::begin(line, (&our_name, security), limits, &mut stalled)
-                .map_err(|broken| (obstacle_of(&broken, &host.name), Some(broken)))?;
+        let conversation = Conversation::begin(line, (&our_name, security), limits, &mut stalled)
+            .map_err(|broken| (obstacle_of(&broken, &host.name), Some(broken)))?;
         self.sign_in(conversation, host).map_err(|obstacle| (obstacle.at(&host.name), None))
     }
 

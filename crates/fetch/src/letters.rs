@@ -235,6 +235,8 @@ fn words_of(broken: &Broken) -> String {
         Broken::Silent => "no answer came in time".to_owned(),
         Broken::Malformed(_) => "what came is no answer".to_owned(),
         Broken::Unwilling(answer) | Broken::Shut(answer) => answer.quoted(),
+        // We have no password to sign in with, so nobody refuses it.
+        Broken::NotSignedIn(_) => "the relay wants a sign-in".to_owned(),
         Broken::NoTls(_) => "TLS is not offered".to_owned(),
         Broken::TlsFailed(why) => format!("TLS could not be made: {why}"),
         Broken::Injected => "octets in clear stood behind the answer to STARTTLS".to_owned(),

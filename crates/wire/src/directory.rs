@@ -41,7 +41,12 @@ pub enum FromEdge {
     Outlets(IpAddr),
     /// A message came from such an address, under this name of a proven certificate, with this
     /// secret in its header. `has`: whose dispatch the edge has already.
-    Admit { from: IpAddr, name: String, secret: String, has: Option<TenantId> },
+    Admit {
+        from: IpAddr,
+        name: String,
+        secret: String,
+        has: Option<TenantId>,
+    },
     List(lists::Question),
 }
 
