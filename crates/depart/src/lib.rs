@@ -7,8 +7,9 @@
 //! #                signer (in its tenant's name)
 //! # Network        sockets that the warden dialled, at the ports of mail and no other
 //! # If taken over  the intruder gets the batch in hand, its relay sessions and that tenant's
-//! #                sign-ins to smart hosts, the members of lists whose mail it spreads, and can lie
-//! #                about what became of it; every opened message and every sign-in lent is recorded
+//! #                sign-ins to smart hosts, the members of lists whose mail it spreads, and can
+//! #                lie about what became of it; every opened message and every sign-in lent is
+//! #                recorded
 //! # Never          opens what it was not handed; speaks for a second tenant; sends a bare CR or
 //! #                LF; writes a notice to anybody but a sender; takes apart mail
 //! #                that somebody else than its own tenant's person wrote, but for header fields
