@@ -6,9 +6,10 @@
 //! # May ask        post (what to carry), vault (its keys), names, fetch, directory, mailbox,
 //! #                signer (in its tenant's name)
 //! # Network        sockets that the warden dialled, at the ports of mail and no other
-//! # If taken over  the intruder gets the batch in hand, its relay sessions and that tenant's
-//! #                sign-ins to smart hosts, the members of lists whose mail it spreads, and can lie
-//! #                about what became of it; every opened message and every sign-in lent is recorded
+//! # If taken over  the intruder gets the batch in hand, its relay sessions, that tenant's sign-ins
+//! #                to smart hosts and the members of lists whose mail it spreads, and can lie
+//! #                about what became of it; every opened message and every sign-in lent is
+//! #                recorded
 //! # Never          opens what it was not handed; speaks for a second tenant; sends a bare CR or
 //! #                LF; writes a notice to anybody but a sender; takes apart mail
 //! #                that somebody else than its own tenant's person wrote, but for header fields
