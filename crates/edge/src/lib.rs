@@ -30,6 +30,7 @@ mod sealing;
 mod absent;
 
 mod fields;
+mod heard;
 mod line;
 mod neighbours;
 mod passage;

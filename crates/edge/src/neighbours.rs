@@ -4,13 +4,14 @@
 //! question is put once more where asking twice does no harm.
 
 use crate::Fault;
+pub(crate) use crate::heard::{Handed, Kept, Queued, Who};
 use crate::judgement::Judged;
 use crate::patience;
 use compartment::House;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use smtp::Address;
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 use terms::{ConnectionId, Kind, TenantId, UserId};
@@ -58,40 +59,6 @@ const REST: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 /// Scanners that one instance wears out before it retires: the warden takes an instance that asks
 /// for more than 256 for one that was taken over.
 const RENEWALS: u32 = 200;
-
-/// A connection as the gate handed it over.
-pub(crate) struct Handed {
-    pub connection: ConnectionId,
-    pub peer: SocketAddr,
-    pub socket: OwnedFd,
-}
-
-/// What the mailbox made of a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kept {
-    Yes,
-    OverQuota,
-    Full,
-    No,
-    /// It had everything and went away without an answer.
-    Unknown,
-}
-
-/// What the queue made of a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Queued {
-    Yes,
-    Full,
-    No,
-}
-
-/// Who an address is.
-pub(crate) enum Who {
-    Known(Box<directory::Statement>),
-    Unknown,
-    Foreign,
-    Later,
-}
 
 pub(crate) struct Neighbours {
     house: House,

@@ -1,0 +1,40 @@
+//! What neighbours hand over or answer, in this instance's words.
+
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use terms::ConnectionId;
+use wire::directory;
+
+/// A connection as the gate handed it over.
+pub(crate) struct Handed {
+    pub connection: ConnectionId,
+    pub peer: SocketAddr,
+    pub socket: OwnedFd,
+}
+
+/// What the mailbox made of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kept {
+    Yes,
+    OverQuota,
+    Full,
+    No,
+    /// It had everything and went away without an answer.
+    Unknown,
+}
+
+/// What the queue made of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Queued {
+    Yes,
+    Full,
+    No,
+}
+
+/// Who an address is.
+pub(crate) enum Who {
+    Known(Box<directory::Statement>),
+    Unknown,
+    Foreign,
+    Later,
+}
