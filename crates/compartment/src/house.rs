@@ -306,8 +306,8 @@ pub fn now_ms() -> u64 {
     since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// Milliseconds by a clock that nobody sets, and that goes on while the machine sleeps. What lasts a
-/// stretch of time ends by it, whatever becomes of the date.
+/// Milliseconds by a clock that nobody sets, and that goes on while the machine sleeps. What lasts
+/// a stretch of time ends by it, whatever becomes of the date.
 pub fn steady_ms() -> u64 {
     let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // By libc, whose start found the kernel's page for it before the walls: rustix would look for

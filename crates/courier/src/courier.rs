@@ -84,6 +84,27 @@ pub enum Broken {
     Bare(Bare),
 }
 
+impl Broken {
+    /// For whoever wants to know why mail waits.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Closed => "the connection broke".to_owned(),
+            Self::Silent => "no answer came in time".to_owned(),
+            Self::Malformed(_) => "what came is no answer".to_owned(),
+            Self::Unwilling(answer) | Self::Shut(answer) => answer.quoted(),
+            Self::NoTls(Some(answer)) => format!("TLS is refused: {}", answer.quoted()),
+            Self::NotSignedIn(Some(answer)) => {
+                format!("it does not let us in: {}", answer.quoted())
+            }
+            Self::NotSignedIn(None) => "it offers no way to sign in that we know".to_owned(),
+            Self::NoTls(None) => "TLS is not offered".to_owned(),
+            Self::TlsFailed(why) => format!("TLS could not be made: {why}"),
+            Self::Injected => "octets in clear stood behind the answer to STARTTLS".to_owned(),
+            Self::Bare(_) => "the text has a line end that cannot be sent".to_owned(),
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Greeting,

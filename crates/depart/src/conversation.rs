@@ -131,7 +131,7 @@ impl Conversation {
         let mut outcomes = Vec::new();
         loop {
             match self.step(stalled) {
-                Want::Text => self.send_text(text)?,
+                Want::Text => self.send_text(text, stalled)?,
                 Want::Outcomes(found) => outcomes = found,
                 Want::Letter => return Ok(self.carried(outcomes, None)),
                 Want::Broken(broken) => return Ok(self.carried(outcomes, Some(broken))),
@@ -224,13 +224,18 @@ impl Conversation {
         false
     }
 
-    fn send_text(&mut self, text: &Text) -> Result<(), Fault> {
-        let mut is_open = true;
+    fn send_text(&mut self, text: &Text, stalled: &mut dyn FnMut()) -> Result<(), Fault> {
+        let (mut is_open, soon) = (true, Instant::now() + self.limits.stall);
         text.each_piece::<Fault>(|piece| {
             if is_open {
                 self.courier.text(piece);
                 let output = self.courier.take_output();
                 is_open = self.write(&output);
+            }
+            // A large letter, or one that is taken slowly.
+            if !self.has_stalled && Instant::now() >= soon {
+                self.has_stalled = true;
+                stalled();
             }
             Ok(())
         })?;

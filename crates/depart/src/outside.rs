@@ -60,8 +60,9 @@ pub(crate) fn carry(
         }
     };
     let until = Instant::now() + house.limits.attempt;
-    let (connections, obstacles) = (0, Vec::new());
-    let mut attempt = Attempt { connections, obstacles, until, source, way, behind, hands, house };
+    let (connections, obstacles, begun) = (0, Vec::new(), Instant::now());
+    let mut attempt =
+        Attempt { connections, obstacles, begun, until, source, way, behind, hands, house };
     for host in &hosts {
         attempt.visit(host, &mut legs)?;
         if legs.is_empty() {
@@ -92,9 +93,10 @@ fn revisit(
     let Some(Parked { way, host, conversation, letters, .. }) = house.lot.take(way) else {
         return Ok(());
     };
-    let (connections, obstacles, until) = (0, Vec::new(), Instant::now() + house.limits.attempt);
-    let source = None;
-    let mut attempt = Attempt { connections, obstacles, until, source, way, behind, hands, house };
+    let (connections, obstacles, source) = (0, Vec::new(), None);
+    let (begun, until) = (Instant::now(), Instant::now() + house.limits.attempt);
+    let mut attempt =
+        Attempt { connections, obstacles, begun, until, source, way, behind, hands, house };
     attempt.converse((conversation, letters), &host, legs)?;
     legs.iter_mut().for_each(|leg| leg.breaks = 0);
     Ok(())
@@ -143,6 +145,7 @@ fn fresh(conversation: Conversation) -> (Conversation, usize) {
 struct Attempt<'a> {
     connections: usize,
     obstacles: Vec<Obstacle>,
+    begun: Instant,
     /// Moved on whenever something came to an end.
     until: Instant,
     /// The tenant's own address, where it has one.
@@ -171,6 +174,7 @@ impl Attempt<'_> {
                     return Err(Fault::Away("post"));
                 }
                 self.connections += 1;
+                self.look_behind();
                 match self.connect(host, address, &demand) {
                     Ok(conversation) => match self.converse(fresh(conversation), host, legs)? {
                         0 => fruitless += 1,
@@ -188,6 +192,13 @@ impl Attempt<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Nobody waits long behind one destination, however steadily it takes what it is given.
+    fn look_behind(&mut self) {
+        if self.begun.elapsed() >= self.house.limits.stall {
+            let_go(self.behind, self.house);
+        }
     }
 
     fn goes_on(&self) -> bool {
@@ -290,6 +301,7 @@ impl Attempt<'_> {
         let mut ended = 0;
         self.release_texts(legs);
         while letters > 0 && self.house.is_counted() {
+            self.look_behind();
             let Some(mut leg) = legs.pop_front() else { break };
             let text = match leg.text(self.hands, self.house) {
                 Ok(text) => text,
@@ -441,7 +453,7 @@ fn weigh(leg: &mut Leg, places: &[usize], carried: &Carried, (host, tells): (&Ho
 /// No answer. Once the end of the text was written the remote may have taken it, and trying at
 /// once elsewhere could mean twice (RFC 1047).
 fn unknown(broken: &Broken, breaks: u8, carried: &Carried, remote: &str) -> Option<Fate> {
-    let obstacle = Obstacle::answered((4, 4, 2), &words_of(broken)).at(remote);
+    let obstacle = Obstacle::answered((4, 4, 2), &broken.words()).at(remote);
     match broken {
         Broken::Bare(_) => {
             let words = "the text has a line end that cannot be sent";
@@ -492,7 +504,7 @@ fn not_signed_in(words: &str) -> Obstacle {
 }
 
 fn obstacle_of(broken: &Broken, host: &str) -> Obstacle {
-    let words = words_of(broken);
+    let words = broken.words();
     let obstacle = match broken {
         // An answer that was not asked for is as good as none.
         Broken::Unwilling(answer) | Broken::Shut(answer) if !answer.is_positive() => {
@@ -507,20 +519,4 @@ fn obstacle_of(broken: &Broken, host: &str) -> Obstacle {
         _ => Obstacle::of(Why::Unreachable, (4, 4, 2), &words),
     };
     obstacle.at(host)
-}
-
-fn words_of(broken: &Broken) -> String {
-    match broken {
-        Broken::Closed => "the connection broke".to_owned(),
-        Broken::Silent => "no answer came in time".to_owned(),
-        Broken::Malformed(_) => "what came is no answer".to_owned(),
-        Broken::Unwilling(answer) | Broken::Shut(answer) => answer.quoted(),
-        Broken::NoTls(Some(answer)) => format!("TLS is refused: {}", answer.quoted()),
-        Broken::NotSignedIn(Some(answer)) => format!("it does not let us in: {}", answer.quoted()),
-        Broken::NotSignedIn(None) => "it offers no way to sign in that we know".to_owned(),
-        Broken::NoTls(None) => "TLS is not offered".to_owned(),
-        Broken::TlsFailed(why) => format!("TLS could not be made: {why}"),
-        Broken::Injected => "octets in clear stood behind the answer to STARTTLS".to_owned(),
-        Broken::Bare(_) => "the text has a line end that cannot be sent".to_owned(),
-    }
 }

@@ -50,7 +50,8 @@ fn main() -> ExitCode {
     plan.record("away.example", RecordKind::A, away);
     let around = Neighbourhood::around(plan, be_born);
     load(&around);
-    assert_eq!(secure.secured(), 2, "one connection for each batch");
+    // The second batch goes over the first one's connection, if it comes soon enough.
+    assert!((1..=2).contains(&secure.secured()), "{}", secure.secured());
     assert_eq!((secure.texts().len(), clear.texts().len()), (5, 1));
     around.control.send(0, &Order::Stop, &[]).unwrap();
     let (zygote, _) = &around.life;

@@ -1,5 +1,5 @@
-//! An alarm on its way out: to the operator's webhook, or to a relay as a letter. Both were named at
-//! the start; the sentinel says only what.
+//! An alarm on its way out: to the operator's webhook, or to a relay as a letter. Both were named
+//! at the start; the sentinel says only what.
 
 use crate::desk::Desk;
 use crate::exchange::{exchange, reach};

@@ -1,11 +1,11 @@
-//! An alarm as a letter, given to the one relay that the operator named: not by our own queue, which
-//! may be what is wrong.
+//! An alarm as a letter, given to the one relay that the operator named: not by our own queue,
+//! which may be what is wrong.
 
 use crate::Fault;
 use crate::alarms::{not_taken, plain};
 use crate::desk::Desk;
 use crate::exchange::reach;
-use courier::{Broken, Courier, Outcome, Receiver, Tls, Want};
+use courier::{Courier, Outcome, Receiver, Tls, Want};
 use data_encoding::BASE64;
 use flight::date;
 use rustls::ClientConfig;
@@ -164,7 +164,7 @@ impl Talk {
                 }
                 Want::Outcomes(outcomes) => answer = Some(of_all(&outcomes)),
                 Want::Broken(broken) => {
-                    break answer.unwrap_or_else(|| not_taken(&words_of(&broken)));
+                    break answer.unwrap_or_else(|| not_taken(&broken.words()));
                 }
                 Want::Close => break answer.unwrap_or_else(|| not_taken("nothing was answered")),
                 Want::Read(_) | Want::Secure => {}
@@ -219,7 +219,7 @@ fn of_all(outcomes: &[Outcome]) -> ToSentinel {
             answer.quoted()
         }
         Some(Outcome::Unfit(_)) => "the relay does not take mail of this kind".to_owned(),
-        Some(Outcome::Unknown(broken)) => words_of(broken),
+        Some(Outcome::Unknown(broken)) => broken.words(),
         None => "the relay said nothing".to_owned(),
     };
     let said = match taken == outcomes.len() {
@@ -227,21 +227,6 @@ fn of_all(outcomes: &[Outcome]) -> ToSentinel {
         false => format!("{taken} of {} taken: {words}", outcomes.len()),
     };
     ToSentinel { is_taken: taken > 0, said: plain(&said) }
-}
-
-fn words_of(broken: &Broken) -> String {
-    match broken {
-        Broken::Closed => "the connection broke".to_owned(),
-        Broken::Silent => "no answer came in time".to_owned(),
-        Broken::Malformed(_) => "what came is no answer".to_owned(),
-        Broken::Unwilling(answer) | Broken::Shut(answer) => answer.quoted(),
-        // Nobody signs in here: it is never said.
-        Broken::NotSignedIn(_) => "it does not let us in".to_owned(),
-        Broken::NoTls(_) => "TLS is not offered".to_owned(),
-        Broken::TlsFailed(why) => format!("TLS could not be made: {why}"),
-        Broken::Injected => "octets in clear stood behind the answer to STARTTLS".to_owned(),
-        Broken::Bare(_) => "the text has a line end that cannot be sent".to_owned(),
-    }
 }
 
 #[cfg(test)]

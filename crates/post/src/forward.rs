@@ -1,8 +1,9 @@
 //! `queue` and `send` entries on their way to the ledger: from the store, in batches, within a
 //! second.
 //!
-//! What came was written with the message, what was sent with its outcome. It is signed by this start's author, handed in
-//! until the ledger has taken it, and only then forgotten; a restart hands in again what was not.
+//! What came was written with the message, what was sent with its outcome. It is signed by this
+//! start's author, handed in until the ledger has taken it, and only then forgotten; a restart
+//! hands in again what was not.
 
 use crate::entry::{Passage, Way};
 use crate::store::Store;

@@ -1,6 +1,6 @@
 //! Distinct messages, by contract and in all, in bounded memory: they fall into drawers, and when
-//! there are too many to hold, the drawers are emptied onto a disk, or, where there is none, one part
-//! after the other is counted.
+//! there are too many to hold, the drawers are emptied onto a disk, or, where there is none, one
+//! part after the other is counted.
 
 use terms::MessageId;
 

@@ -206,15 +206,6 @@ pub fn facts(index: u64, entry: &Entry, mut fact: impl FnMut(Fact)) {
         Body::CredentialUse { credential, tenant, .. } => {
             say(Deed::Credential, maybe(*tenant, None), Item::word(credential));
         }
-        Body::KeyCreate { what, tenant, user, .. } => {
-            say(Deed::Create, maybe(*tenant, *user), Item::word(what));
-        }
-        Body::KeyRotate { what, tenant, user, .. } => {
-            say(Deed::Rotate, maybe(*tenant, *user), Item::word(what));
-        }
-        Body::KeyShred { what, tenant, user, .. } => {
-            say(Deed::Shred, maybe(*tenant, *user), Item::word(what));
-        }
         Body::Alarm { call, .. } => say(Deed::Alarm, None, Item::word(call)),
         Body::NotKept { messages, connection, .. } => {
             say(Deed::Passed, None, Item::of_passed(*messages, *connection));
@@ -230,6 +221,15 @@ fn decided(body: &Body, say: &mut impl FnMut(Deed, Option<Person>, Item)) {
         tenant.map(|tenant| Person { tenant, user })
     };
     match body {
+        Body::KeyCreate { what, tenant, user, .. } => {
+            say(Deed::Create, maybe(*tenant, *user), Item::word(what));
+        }
+        Body::KeyRotate { what, tenant, user, .. } => {
+            say(Deed::Rotate, maybe(*tenant, *user), Item::word(what));
+        }
+        Body::KeyShred { what, tenant, user, .. } => {
+            say(Deed::Shred, maybe(*tenant, *user), Item::word(what));
+        }
         Body::RuleChange { what, tenant, user, .. } | Body::Export { what, tenant, user, .. } => {
             say(Deed::Other, maybe(*tenant, *user), Item::word(what));
         }

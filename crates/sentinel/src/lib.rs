@@ -14,8 +14,8 @@
 //!
 //! Reading order: `desk` (facts come, incidents go), `telling` (our own entries, the line for a
 //! log), `doors` (the ways out together, and their test), `outward` (one route: gathered, tried
-//! again), `message` (what is told), `log` (syslog), `audit` (records of the kernel), `memory` (what
-//! outlives a restart).
+//! again), `message` (what is told), `log` (syslog), `audit` (records of the kernel), `memory`
+//! (what outlives a restart).
 
 #![cfg_attr(
     test,

@@ -1,6 +1,6 @@
 //! What outlives a restart: learned hours of the week in which people read, by opaque ids; alarms
-//! that could not be sent yet. Losing it costs two weeks of learning, or a message about what stands
-//! in the ledger anyway, so it is written now and then, in one piece.
+//! that could not be sent yet. Losing it costs two weeks of learning, or a message about what
+//! stands in the ledger anyway, so it is written now and then, in one piece.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;

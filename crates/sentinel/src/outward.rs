@@ -1,5 +1,5 @@
-//! Out of the house: what waits for the operator's webhook and for the relay, gathered, tried again,
-//! kept over a restart. Nothing here waits for anybody.
+//! Out of the house: what waits for the operator's webhook and for the relay, gathered, tried
+//! again, kept over a restart. Nothing here waits for anybody.
 
 use crate::message::{Line, Message};
 use serde::{Deserialize, Serialize};

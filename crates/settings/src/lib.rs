@@ -211,8 +211,8 @@ settings! {
         /// certificate must be the host's, by an authority that `relay.authorities` (or the system)
         /// believes. A 2xx takes it.
         webhook: String = "\"\"",
-        /// A file outside the data folder, readable by its owner only, with the secret (16 octets or
-        /// more; white space at its ends is left away) that signs what is posted:
+        /// A file outside the data folder, readable by its owner only, with the secret (16 octets
+        /// or more; white space at its ends is left away) that signs what is posted:
         /// `Sekisho-Signature: v1=` is the HMAC-SHA-256, in hexadecimal, of `Sekisho-Timestamp`, a
         /// dot and the body. A receiver refuses timestamps older than some minutes.
         webhook_secret: PathBuf = "\"\"",

@@ -1,5 +1,5 @@
-//! An invented house: mail comes, people sign in, read and write, processes live and die. What it says
-//! is what the compartments would; the same number always tells the same story.
+//! An invented house: mail comes, people sign in, read and write, processes live and die. What
+//! it says is what the compartments would; the same number always tells the same story.
 
 use evidence::{Body, Delivery, Queued, Released, Word, month_of};
 use std::collections::VecDeque;

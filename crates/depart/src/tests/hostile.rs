@@ -94,7 +94,7 @@ fn who_is_silent_keeps_nobody_else_waiting() {
         plan.mx("quick.example", &[(10, "mx.quick.example")]);
         plan.at("mx.quick.example", &quick);
         let limits = Limits {
-            answer: Duration::from_secs(3),
+            answer: Duration::from_secs(4),
             stall: Duration::from_millis(100),
             ..super::impatient()
         };
@@ -107,8 +107,8 @@ fn who_is_silent_keeps_nobody_else_waiting() {
             "QUIT" => house.outcomes(3),
             _ => house.outcomes(1),
         };
-        assert_eq!(first.last().unwrap(), "2.0 untried", "{silent_after}");
-        assert!(begun.elapsed() < Duration::from_millis(1_500), "{silent_after}");
+        assert!(first.iter().any(|one| one == "2.0 untried"), "{silent_after} {first:?}");
+        assert!(begun.elapsed() < limits.answer, "{silent_after}");
         if silent_after != "QUIT" {
             let mut rest = house.outcomes(2);
             rest.sort();
@@ -116,6 +116,27 @@ fn who_is_silent_keeps_nobody_else_waiting() {
         }
         assert!(quick.texts().is_empty(), "{silent_after}");
     }
+}
+
+/// Nor does one that takes much, however steadily.
+#[test]
+fn who_has_many_letters_keeps_nobody_else_waiting() {
+    let steady = Remote::that(|_, line| after(line, "MAIL", "(slow)250 2.1.0 sender noted\r\n"));
+    let quick = Remote::polite();
+    let mut plan = Plan::default().with("steady.example", "mx.steady.example", &steady);
+    plan.mx("quick.example", &[(10, "mx.quick.example")]);
+    plan.at("mx.quick.example", &quick);
+    let stall = std::time::Duration::from_millis(150);
+    let house = settle_with(plan, Limits { stall, ..super::impatient() });
+    let mut letters: Vec<Letter> =
+        (1..=20).map(|number| Letter::out(&["a@steady.example"]).numbered(number)).collect();
+    letters.insert(1, Letter::out(&["b@quick.example"]).numbered(99));
+    house.hand_over(&letters);
+    let outcomes = house.outcomes(21);
+    let back = outcomes.iter().position(|outcome| outcome == "99.0 untried");
+    assert!(back.is_some_and(|back| back < 20), "{outcomes:?}");
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.ends_with("sent 1")).count(), 20);
+    assert!(quick.texts().is_empty() && steady.texts().len() == 20);
 }
 
 /// A connection that took letters takes those of the next batch; one that was closed meanwhile

@@ -470,6 +470,18 @@ fn play_mailbox(channel: Channel, seen: Arc<Mutex<Seen>>) {
     });
 }
 
+/// A large message comes behind its task.
+fn whole(parcel: wire::Parcel, frame: &wire::Frame, channel: &Channel) -> Vec<u8> {
+    let wire::Parcel::Behind { bytes } = parcel else {
+        return parcel.open(&frame.descriptors).unwrap();
+    };
+    let (mut message, mut at) = (vec![0; bytes as usize], 0);
+    while at < message.len() {
+        at += channel.receive_behind(&mut message[at..], LIMIT).unwrap();
+    }
+    message
+}
+
 fn play_scanner(channel: Channel, seen: Arc<Mutex<Seen>>, findings: Vec<Finding>, dies: bool) {
     thread::spawn(move || {
         while let Ok(frame) = channel.receive(None) {
@@ -478,7 +490,7 @@ fn play_scanner(channel: Channel, seen: Arc<Mutex<Seen>>, findings: Vec<Finding>
                 return;
             }
             assert!(task.sender.is_none());
-            let message = task.message.open(&frame.descriptors).unwrap();
+            let message = whole(task.message, &frame, &channel);
             let found = Examined {
                 findings: findings.clone(),
                 parts: 1,

@@ -57,7 +57,7 @@ fn recipients_are_refused_by_their_reason() {
         assert!(reply.starts_with(code), "{to} {reply}");
     }
     for _ in 0..8 {
-        client.ask("RCPT TO:<list@example.jp>");
+        client.ask("RCPT TO:<nobody@example.jp>");
     }
     client.hear_all();
     assert!(client.said.ends_with("421 4.7.0 too many unknown recipients\r\n"), "{}", client.said);

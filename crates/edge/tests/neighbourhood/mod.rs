@@ -491,11 +491,23 @@ fn play_mailbox(
     });
 }
 
+/// A large message comes behind its task.
+fn whole(parcel: wire::Parcel, frame: &wire::Frame, channel: &Channel) -> Vec<u8> {
+    let wire::Parcel::Behind { bytes } = parcel else {
+        return parcel.open(&frame.descriptors).unwrap();
+    };
+    let (mut message, mut at) = (vec![0; bytes as usize], 0);
+    while at < message.len() {
+        at += channel.receive_behind(&mut message[at..], LIMIT).unwrap();
+    }
+    message
+}
+
 fn play_scanner(channel: Channel, seen: Arc<Mutex<Seen>>, scanner: Scanner) {
     thread::spawn(move || {
         while let Ok(frame) = channel.receive(None) {
             let ToScanner::Examine(task) = frame.read().unwrap() else { panic!() };
-            let message = task.message.open(&frame.descriptors).unwrap();
+            let message = whole(task.message, &frame, &channel);
             let mut found = Examined {
                 findings: Vec::new(),
                 parts: 1,

@@ -250,14 +250,7 @@ impl Teller<'_> {
             Body::Release { instance, user, released, .. } => {
                 self.tell_release(instance, user, released)
             }
-            Body::Deliver { messages, .. } => {
-                let what = self.say("メールを受け取り封をした", "mail arrived and was sealed");
-                self.tell_messages(&what, messages.iter().map(|one| one.user))
-            }
-            Body::Queue { messages, .. } => {
-                let what = self.say("送信するメールを受け付けた", "mail was taken to be sent");
-                self.tell_messages(&what, messages.iter().map(|one| one.user))
-            }
+            Body::Deliver { .. } | Body::Queue { .. } => self.tell_messages(&entry.body),
             Body::Request { request, what, requester, .. } => {
                 let who = requester.as_ref().map_or_else(
                     || self.say("コマンドライン", "the command line"),
@@ -318,9 +311,21 @@ impl Teller<'_> {
     }
 
     /// For a person their own messages, for a tenant everybody's.
-    fn tell_messages(&self, what: &str, whose: impl Iterator<Item = UserId>) -> String {
+    fn tell_messages(&self, body: &Body) -> String {
+        let (what, whose): (String, Vec<UserId>) = match body {
+            Body::Queue { messages, .. } => (
+                self.say("送信するメールを受け付けた", "mail was taken to be sent"),
+                messages.iter().map(|one| one.user).collect(),
+            ),
+            Body::Deliver { messages, .. } => (
+                self.say("メールを受け取り封をした", "mail arrived and was sealed"),
+                messages.iter().map(|one| one.user).collect(),
+            ),
+            _ => return String::new(),
+        };
         let mut counts: BTreeMap<UserId, u64> = BTreeMap::new();
-        for one in whose.filter(|one| self.subject.user.is_none_or(|user| user == *one)) {
+        for one in whose.into_iter().filter(|one| self.subject.user.is_none_or(|user| user == *one))
+        {
             *counts.entry(one).or_default() += 1;
         }
         let told = counts.iter().take(TOLD).map(|(user, count)| match count {

@@ -131,9 +131,10 @@ pub fn turn(house: &mut House, kind: Kind, program: Option<&[u8]>) -> Result<Pha
     }
     await_alarms(house, &phase);
     phase.to_ms = compartment::now_ms() + 1;
-    // What was done until now is recorded within a second, under times of its own. The letters that
-    // show whether mail passes again come after that: gate offers such a connection to one edge after
-    // the other, those that were taken over and are gone among them, and none of it is of this turn.
+    // What was done until now is recorded within a second, under times of its own. The letters
+    // that show whether mail passes again come after that: gate offers such a connection to one
+    // edge after the other, those that were taken over and are gone among them, and none of it is
+    // of this turn.
     std::thread::sleep(RECORD_LAG);
     phase.got_out = house.outside.arrived();
     phase.is_whole = dismiss(house, cast, &mut phase);

@@ -1,5 +1,5 @@
-//! Alarms that leave the house: to a webhook, a relay and a collector of the test's own, one of which
-//! goes away and comes back.
+//! Alarms that leave the house: to a webhook, a relay and a collector of the test's own, one of
+//! which goes away and comes back.
 
 use super::house::{command, descendants, folder, free_ports, plainly, signal, within};
 use super::install::Service;
@@ -130,8 +130,8 @@ fn alarms_leave_the_house_and_wait_for_who_is_away() {
     let kept = home.join("unseal");
     assert_eq!(command(&["init", &words[0], &words[1], &words[2], kept.to_str().unwrap()]).1, 0);
     let settings = format!(
-        "file = {kept:?}\n[relay]\nauthorities = {:?}\n[sentinel]\nsyslog = \"udp://{}\"\n[alarms]\n\
-         webhook = \"https://hooks.example:{port}/in\"\nwebhook_secret = {secret:?}\n\
+        "file = {kept:?}\n[relay]\nauthorities = {:?}\n[sentinel]\nsyslog = \"udp://{}\"\n\
+         [alarms]\nwebhook = \"https://hooks.example:{port}/in\"\nwebhook_secret = {secret:?}\n\
          webhook_at = \"127.0.0.1:{port}\"\nmail_relay = \"relay.example:{mail}:if-offered\"\n\
          mail_relay_at = \"127.0.0.1:{mail}\"\nmail_from = \"sekisho@mail.example\"\n\
          mail_to = [\"ops@example.jp\"]\ngather_seconds = 2",

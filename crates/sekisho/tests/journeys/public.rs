@@ -108,7 +108,8 @@ fn a_domain_says_how_mail_reaches_it() {
         (["--mta-sts-max-age", "60"], "86400 to 31557600 seconds"),
     ] {
         let (refused, code) = demo.ask(&[&["domain", "set", "example.jp"][..], &words].concat());
-        assert_eq!((code, refused["expected"].as_str()), (1, Some(expected)), "{refused}");
+        let error = refused["error"].as_str().unwrap();
+        assert!(code == 1 && error.contains(expected), "{refused}");
     }
     // The neighbour's is its own.
     let other = demo.page("mta-sts.example.net", "/.well-known/mta-sts.txt", &[]).unwrap();
