@@ -6,8 +6,8 @@
 //! # Network        sockets that the warden dialled, at the port of HTTPS and at those of the
 //! #                operator's webhook and relay for alarms
 //! # If taken over  the intruder can lie about what is fetched, sees which hosts are asked and
-//! #                which alarms pass, and can keep them back (they stand on the console, in the host's
-//! #                log and in the ledger too); it cannot sign one for the webhook
+//! #                which alarms pass, and can keep them back (they stand on the console, in the
+//! #                host's log and in the ledger too); it cannot sign one for the webhook
 //! # Never          follows a redirect; asks a private address but the ones named for alarms; keeps
 //! #                what it brought; lets the sentinel say where an alarm goes
 #![cfg_attr(
