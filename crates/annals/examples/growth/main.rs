@@ -1,7 +1,7 @@
 //! Fills a log with an invented house's deeds and asks it for scopes as it grows:
 //! `cargo run --release -p annals --example growth -- FOLDER ENTRIES…` (sizes in millions), and
-//! `… -- FOLDER ask` asks again of what was filled before. Times are of the clock, and behind them
-//! of the processors.
+//! `… -- FOLDER ask` asks again of what was filled before. Times are of the clock, and then of the
+//! processors.
 //! The entries carry no signatures: scope reads none. What it prints stands in
 //! `docs/benchmarks-ledger.md`.
 
