@@ -5,7 +5,7 @@
 
 use post::Store;
 use std::time::Instant;
-use terms::{MessageId, TenantId, UserId};
+use terms::{InstanceId, MessageId, TenantId, UserId};
 use wire::Parcel;
 use wire::mailbox::SealedPart;
 use wire::post::{Leg, Outgoing, Route};
@@ -42,7 +42,7 @@ fn fill(folder: &std::path::Path, count: u64) {
     }
     let mut store = Store::open(folder, 1_800_000_000_000).unwrap();
     for number in 0..count {
-        store.queue(&outgoing(number), &[]).unwrap();
+        store.queue((&outgoing(number), InstanceId([7; 6])), &[]).unwrap();
         if number % 500 == 499 {
             store.commit(1_800_000_000_000).unwrap();
         }
