@@ -15,6 +15,8 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 pub const CONTROL: RawFd = 3;
 /// Descriptors are parked from here on while they are put in order.
 const PARKING: RawFd = 200;
+/// Descriptors that one newborn is given at most.
+const PLACES: usize = 16;
 /// The kernel's `CLOSE_RANGE_*` upper end: all of them.
 const EVERY_DESCRIPTOR: u32 = u32::MAX;
 /// `exit` code of a child that could not be born; the pipe says why.
@@ -227,9 +229,14 @@ unsafe fn arrange(luggage: &Luggage) -> Result<(), ()> {
     // SAFETY: plain numbers; every descriptor number comes from an owned descriptor.
     unsafe {
         let nothing = luggage.nothing.as_raw_fd();
-        for (offset, fd) in luggage.descriptors.iter().enumerate() {
-            let parked = PARKING + offset as RawFd;
-            if libc::dup3(fd.as_raw_fd(), parked, libc::O_CLOEXEC) < 0 {
+        // At free places: what already stands there may be what is moved, or what is needed yet.
+        let mut parked = [-1; PLACES];
+        if luggage.descriptors.len() > PLACES {
+            return Err(());
+        }
+        for (place, fd) in parked.iter_mut().zip(&luggage.descriptors) {
+            *place = libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, PARKING);
+            if *place < 0 {
                 return Err(());
             }
         }
@@ -242,8 +249,8 @@ unsafe fn arrange(luggage: &Luggage) -> Result<(), ()> {
         const CLOEXEC: u32 = 1 << 2; // CLOSE_RANGE_CLOEXEC
         let first = CONTROL as u32;
         libc::syscall(libc::SYS_close_range, first, EVERY_DESCRIPTOR, CLOEXEC);
-        for offset in 0..luggage.descriptors.len() as RawFd {
-            if libc::dup2(PARKING + offset, CONTROL + offset) < 0 {
+        for (place, agreed) in parked.iter().take(luggage.descriptors.len()).zip(CONTROL..) {
+            if libc::dup2(*place, agreed) < 0 {
                 return Err(());
             }
         }

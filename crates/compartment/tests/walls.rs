@@ -178,12 +178,14 @@ fn birth(kind: Kind, start: Start) -> Born {
     let (ours, theirs) = Channel::pair().unwrap();
     let start = Start { kind_word: kind.word().to_owned(), ..start };
     ours.send(0, &Order::Begin(start), &[]).unwrap();
+    // Where descriptors are parked on the way: a warden of a large house comes so far.
+    let theirs = rustix::io::fcntl_dupfd_cloexec(OwnedFd::from(theirs), 200).unwrap();
     let spawned = spawn(Birth {
         kind: kind.word(),
         instance: None,
         user: compartment::is_root().then_some(64_000 + kind.number()),
         host_network: false,
-        control: theirs.into(),
+        control: theirs,
         more: Vec::new(),
         environment: Vec::new(),
     })

@@ -120,7 +120,7 @@ impl Vault {
         grant: GrantId,
         (host, port): (&str, u16),
     ) -> Result<(), Denial> {
-        let (tenant, agreed) = self.hands.lend(instance, grant, self.now_ms())?;
+        let (tenant, agreed) = self.hands.lend(instance, grant, self.steady_ms())?;
         if self.keys.state.is_closed(tenant) {
             self.answer(asker, &ToDepart::EvidenceAway);
             return Ok(());

@@ -33,7 +33,7 @@ impl Household {
         let due: Vec<Kind> = self.parts.iter().filter(due).map(|part| part.kind).collect();
         for kind in due {
             if let Err(fault) = self.start_part(kind) {
-                eprintln!("sekisho: {} could not be started: {fault}", kind.word());
+                eprintln!("sekisho: {} could not be started: {}", kind.word(), fault.in_full());
                 if let Some(part) = self.part_mut(kind) {
                     part.lost(Duration::ZERO, now);
                 }
