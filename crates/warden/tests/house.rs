@@ -27,6 +27,7 @@ fn main() -> ExitCode {
             Kind::Edge => zygote_main(edge),
             Kind::Scanner => zygote_main(scanner),
             Kind::Access => zygote_main(access),
+            Kind::Pages => zygote_main(pages),
             Kind::Admin => zygote_main(admin),
             kind => keeper(kind),
         };
@@ -235,6 +236,11 @@ fn a_strange_program_is_seen(happenings: &Receiver<Happening>, mut seen: Vec<Str
     let own = |text: &&String| text.contains("/house-");
     assert_eq!(seen.iter().find(own), None, "a birth was taken for a stranger");
     println!("ok  a program that nobody ordered is seen, and no birth is");
+}
+
+/// Nobody connects.
+fn pages(mut house: House) -> ExitCode {
+    wait_for_stop(&mut house)
 }
 
 fn admin(mut house: House) -> ExitCode {
