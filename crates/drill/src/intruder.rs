@@ -30,6 +30,8 @@ type Serve = fn(&mut Intruder, Duration);
 pub struct Opener {
     pub statement_key: [u8; 32],
     pub open: Open,
+    /// Sign-ins to smart hosts, all of them.
+    pub credentials: Vec<Vec<u8>>,
 }
 
 pub struct Intruder {

@@ -1,4 +1,5 @@
-//! A hostile vault: opens what a thief of disks brings, with the keys that it holds.
+//! A hostile vault: opens what a thief of disks brings, with the keys that it holds, and takes the
+//! sign-ins that it keeps.
 
 use crate::access::sealed_class;
 use crate::intruder::Intruder;
@@ -7,7 +8,10 @@ use open::Place;
 
 /// No grant, no budget, no entry in the ledger.
 pub fn open_stolen(intruder: &mut Intruder, sealed: &[Sealed]) {
-    let Some(opener) = intruder.opener.take() else { return };
+    let Some(mut opener) = intruder.opener.take() else { return };
+    for credential in opener.credentials.drain(..) {
+        intruder.obtained("a sign-in that the vault keeps", credential);
+    }
     for one in sealed {
         let (tenant, message, class) = (one.tenant, one.message, sealed_class(one.class));
         let Some(key) = (opener.open)(one) else { continue };

@@ -53,13 +53,13 @@ fn keep(run: fn(House) -> ExitCode) -> ExitCode {
 /// What whoever owns the vault's process has: the vault's keys, and its code to use them.
 fn take_vault(house: &mut House) -> Option<drill::Opener> {
     let owned = vault::Owned::dangerous_take(house)?;
-    let statement_key = owned.statement_key();
+    let (statement_key, credentials) = (owned.statement_key(), owned.dangerous_credentials());
     let open = move |one: &drill::Sealed| {
         let class = drill::sealed_class(one.class);
         let (person, item) = ((one.tenant, one.user), (one.message, class));
         owned.dangerous_open(person, item, one.epoch, &one.wrapped)
     };
-    Some(drill::Opener { statement_key, open: Box::new(open) })
+    Some(drill::Opener { statement_key, open: Box::new(open), credentials })
 }
 
 /// An instance's own work, unless a drill has its place taken.

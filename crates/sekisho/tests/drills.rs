@@ -90,7 +90,8 @@ fn hostile_code_gets_what_passes_through_it_and_nothing_else() {
     check(&found, "fetch", &[], &[]);
     check(&found, "pages", &[], &[]);
     check(&found, "metrics", &[], &[]);
-    check(&found, "vault", &[mail[0], mail[1], "other-tenants"], &["evidence"]);
+    let kept = [mail[0], mail[1], "other-tenants", "cloud-credentials"];
+    check(&found, "vault", &kept, &["evidence"]);
     let replaced = found["replaced"].as_array().unwrap();
     assert!(replaced.iter().all(|one| one["replaced"] == true), "{replaced:?}");
     // Every alarm names its process and its call, and a leaf of its own where there is a ledger.

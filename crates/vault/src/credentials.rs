@@ -156,7 +156,7 @@ impl Keys {
         self.state.credentials.range(range).map(|((_, id), _)| *id).collect()
     }
 
-    fn credential(&self, tenant: TenantId, id: &[u8; 8]) -> Option<Zeroizing<Vec<u8>>> {
+    pub(crate) fn credential(&self, tenant: TenantId, id: &[u8; 8]) -> Option<Zeroizing<Vec<u8>>> {
         let row = self.state.credentials.get(&(tenant, *id))?;
         self.tenant_key(tenant).ok()?.open_credential(id, &row.stored).ok()
     }

@@ -33,4 +33,11 @@ impl Owned {
         let context = WrapContext { tenant, user, message, class };
         pair.open(&Wrapped::parse(wrapped).ok()?, &context).ok()
     }
+
+    /// Every tenant's sign-ins to smart hosts, as they were set.
+    pub fn dangerous_credentials(&self) -> Vec<Vec<u8>> {
+        let ids = self.0.state.credentials.keys();
+        let plain = ids.filter_map(|(tenant, id)| self.0.credential(*tenant, id));
+        plain.map(|octets| octets.to_vec()).collect()
+    }
 }

@@ -22,7 +22,7 @@ const BATCH_DESCRIPTORS: usize = 200;
 const WANTED: u16 = 4;
 /// Between two rounds of handing out: letters of this time share what handing over, opening and
 /// recording costs. One that comes after a pause goes at once.
-const PAUSE: Duration = Duration::from_millis(25);
+const PAUSE: Duration = Duration::from_millis(40);
 /// A destination that takes mail within this time of its handing over is quick.
 const QUICK: Duration = Duration::from_secs(5);
 
