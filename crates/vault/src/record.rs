@@ -21,6 +21,11 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(6);
 const SILENCE: Duration = Duration::from_secs(3);
 /// Between two attempts while evidence is away: a return is used at once, a loss costs little.
 const RETRY: Duration = Duration::from_millis(200);
+/// Keys of mail that leaves are asked for by several carriers within moments: what goes on its way
+/// with the first costs the others neither an append nor its wait.
+const COMPANY: Duration = Duration::from_millis(4);
+/// So many need no more company.
+const ENOUGH: usize = 64;
 /// Deeds that may wait in all: beyond it the evidence is as good as away.
 const WAITING: usize = 20_000;
 /// Frames and octets of one append, so that the vault starves no other author.
@@ -200,6 +205,9 @@ impl Recorder {
             self.send(hub, ledger, &question, Call::Releases);
             return;
         }
+        if !self.company_left(now).is_zero() {
+            return;
+        }
         self.sign();
         if self.signed.is_empty() {
             return;
@@ -210,8 +218,28 @@ impl Recorder {
         self.send(hub, ledger, &ToLedger::Append { entries, prove }, Call::Append { count });
     }
 
+    /// How long what waits may gather, if nobody reads by it.
+    fn company_left(&self, now: Instant) -> Duration {
+        let is_patient = |one: &Pending| {
+            matches!(one.asked.deed, Deed::Release { released: Released::Transit(_), .. })
+        };
+        let may_gather = self.signed.is_empty()
+            && self.pending.len() < ENOUGH
+            && self.pending.iter().all(is_patient);
+        match self.pending.front().filter(|_| may_gather) {
+            Some(first) => (first.until + COMPANY).saturating_duration_since(now + PATIENCE),
+            None => Duration::ZERO,
+        }
+    }
+
     /// How long the loop may sleep.
     pub fn rest(&self) -> Duration {
+        if self.flight.is_none() {
+            let company = self.company_left(Instant::now());
+            if !company.is_zero() {
+                return company;
+            }
+        }
         let busy = self.flight.is_some()
             || !self.signed.is_empty()
             || !self.pending.is_empty()
