@@ -10,12 +10,13 @@ use annals::{
 };
 use evidence::{Author, Body, Delivery, Frame, Released, Word};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 use terms::{GrantId, InstanceId, Kind, MessageId, TenantId, UserId, Verdict};
 use tlog::{LOG_ORIGIN, Note, NoteSigner, SignedCheckpoint, Store, leaf_hash};
 
 const YEAR: u64 = 2 * 50 * 250 * 40;
+const TENANT: TenantId = TenantId([7; 8]);
 
 fn message(number: u64) -> MessageId {
     let mut id = [0; 16];
@@ -24,15 +25,8 @@ fn message(number: u64) -> MessageId {
     MessageId(id)
 }
 
-fn main() {
-    let mut arguments = std::env::args().skip(1);
-    let folder = PathBuf::from(arguments.next().expect("a folder"));
-    let count: u64 = arguments.next().map_or(YEAR, |count| count.parse().unwrap());
-    let _ = fs::remove_dir_all(&folder);
-    fs::create_dir_all(&folder).unwrap();
-    let signer = NoteSigner::new(LOG_ORIGIN, &[1; 32]).unwrap();
-    let key = signer.verifier();
-    fs::write(folder.join(names::PUBLIC), key.to_text()).unwrap();
+/// Mail of a year, and who read it, signed.
+fn frames(count: u64) -> Vec<Vec<u8>> {
     let author = |kind, number: u8| Author::new(kind, InstanceId([number; 6]), &[number; 32]);
     let (mut warden, mut mailbox, mut vault) =
         (author(Kind::Warden, 1), author(Kind::Mailbox, 2), author(Kind::Vault, 3));
@@ -51,7 +45,7 @@ fn main() {
                 .unwrap()
         })
         .collect();
-    let tenant = TenantId([7; 8]);
+    let tenant = TENANT;
     for number in 0..count / 2 {
         let user = UserId((number % 50 + 1).to_be_bytes());
         let at_ms = 1_767_225_600_000 + number * 60_000;
@@ -66,8 +60,13 @@ fn main() {
         let release = Body::Release { vault_seq, instance, grant, tenant, user, released };
         frames.push(vault.sign(at_ms, release).unwrap());
     }
-    let shelf = Folder(folder.clone());
-    let volumes = Segments::volumes(&folder).unwrap();
+    frames
+}
+
+/// As the ledger writes it, with its index.
+fn write(folder: &Path, signer: &NoteSigner, frames: &[Vec<u8>]) {
+    let shelf = Folder(folder.to_owned());
+    let volumes = Segments::volumes(folder).unwrap();
     let (mut store, _) = Store::open(volumes, None, |_| true, |_, _| {}).unwrap();
     let mut binder = Binder::new(0, Vec::new());
     for batch in frames.chunks(8_192) {
@@ -84,9 +83,21 @@ fn main() {
         store.write(SignedCheckpoint { note: Note { text, signatures }, checkpoint }).unwrap();
         store.flush().unwrap();
     }
+}
+
+fn main() {
+    let mut arguments = std::env::args().skip(1);
+    let folder = PathBuf::from(arguments.next().expect("a folder"));
+    let count: u64 = arguments.next().map_or(YEAR, |count| count.parse().unwrap());
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    let signer = NoteSigner::new(LOG_ORIGIN, &[1; 32]).unwrap();
+    let key = signer.verifier();
+    fs::write(folder.join(names::PUBLIC), key.to_text()).unwrap();
+    write(&folder, &signer, &frames(count));
     let keys = Keys { ledger: key, mirror: None };
     let reader = Reader::open(&folder, keys.clone()).unwrap();
-    let view = View { tenant, user: None, from_ms: 0, to_ms: u64::MAX };
+    let view = View { tenant: TENANT, user: None, from_ms: 0, to_ms: u64::MAX };
     let to = folder.join("view");
     let begun = Instant::now();
     let signed = reader.newest().unwrap();

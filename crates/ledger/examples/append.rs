@@ -115,12 +115,7 @@ fn release(number: u64) -> Body {
     }
 }
 
-fn main() {
-    let given = std::env::args().nth(1).map(PathBuf::from);
-    let folder = given.unwrap_or_else(|| std::env::temp_dir().join("sekisho-append"));
-    let _ = std::fs::remove_dir_all(&folder);
-    let mut bench = Bench::start(&folder);
-
+fn in_batches(bench: &mut Bench) {
     const BATCH: usize = 512;
     const BATCHES: usize = 200;
     let (mut author, mut channel) = bench.author(Kind::Mailbox);
@@ -147,8 +142,9 @@ fn main() {
     let took = begun.elapsed().as_secs_f64();
     let rate = frames.len() as f64 / took;
     println!("append: {rate:.0} entries/s of {} octets, durable", bytes / frames.len());
+}
 
-    let (mut author, mut channel) = bench.author(Kind::Vault);
+fn one_at_a_time(author: &mut Author, channel: &mut Channel) {
     let mut times = Vec::new();
     for number in 0..300 {
         let entries = vec![author.sign(3, release(number)).unwrap()];
@@ -160,7 +156,9 @@ fn main() {
     }
     times.sort();
     println!("release, one at a time: p50 {:?}, p99 {:?}", times[150], times[296]);
+}
 
+fn many_at_once(author: &mut Author, channel: &mut Channel) {
     let begun = Instant::now();
     let mut sent = Vec::new();
     let mut times = Vec::new();
@@ -179,6 +177,18 @@ fn main() {
     times.sort();
     let (p50, p99) = (times[times.len() / 2], times[times.len() * 99 / 100]);
     println!("release, 64 at once: {rate:.0}/s, p50 {p50:?}, p99 {p99:?}");
+}
+
+fn main() {
+    let given = std::env::args().nth(1).map(PathBuf::from);
+    let folder = given.unwrap_or_else(|| std::env::temp_dir().join("sekisho-append"));
+    let _ = std::fs::remove_dir_all(&folder);
+    let mut bench = Bench::start(&folder);
+
+    in_batches(&mut bench);
+    let (mut author, mut channel) = bench.author(Kind::Vault);
+    one_at_a_time(&mut author, &mut channel);
+    many_at_once(&mut author, &mut channel);
 
     bench.mirror.send(0, &Order::Stop, &[]).unwrap();
     bench.control.send(0, &Order::Stop, &[]).unwrap();

@@ -1,6 +1,7 @@
 //! A scope and a statement in sentences, Japanese and English alike. Names, where somebody is
 //! entitled to them, are handed in; else opaque ids stand.
 
+use crate::contained::Containment;
 use crate::measure::{Contract, Scope};
 use crate::statement::Statement;
 use std::fmt::Write;
@@ -103,20 +104,8 @@ pub fn tell(scope: &Scope, language: Language, name: impl Fn(&str) -> Option<Str
         let who = name(&one.tenant).unwrap_or_else(|| one.tenant.clone());
         line(&format!("  {who}"), told_contract(one, language));
     }
-    let contained = match scope.containment.contained {
-        true => say("はい", "yes"),
-        false => say("いいえ", "no"),
-    };
-    line(say("封じ込め", "contained"), contained.to_owned());
-    for one in &scope.containment.conditions {
-        let shown = match (&one.missing, one.entry) {
-            (Some(missing), _) => {
-                format!("{}: {}", say("未達", "missing"), lacking(language, missing))
-            }
-            (None, Some(entry)) => format!("{} {entry}", say("証跡", "shown by entry")),
-            (None, None) => say("達成", "met").to_owned(),
-        };
-        line(&format!("  {}", condition(language, one.condition)), shown);
+    for (label, value) in told_containment(&scope.containment, language) {
+        line(&label, value);
     }
     let checked = match scope.verified {
         true => say("台帳全体と写しを照合済み", "the whole ledger and its mirror were checked"),
@@ -130,6 +119,27 @@ pub fn tell(scope: &Scope, language: Language, name: impl Fn(&str) -> Option<Str
         format!("{} {} · {} · {checked}", scope.entries, say("件", "entries"), scope.root),
     );
     to
+}
+
+/// Whether it is contained, and by which entries.
+fn told_containment(containment: &Containment, language: Language) -> Vec<(String, String)> {
+    let say = |japanese, english| language.say(japanese, english);
+    let contained = match containment.contained {
+        true => say("はい", "yes"),
+        false => say("いいえ", "no"),
+    };
+    let mut lines = vec![(say("封じ込め", "contained").to_owned(), contained.to_owned())];
+    lines.extend(containment.conditions.iter().map(|one| {
+        let shown = match (&one.missing, one.entry) {
+            (Some(missing), _) => {
+                format!("{}: {}", say("未達", "missing"), lacking(language, missing))
+            }
+            (None, Some(entry)) => format!("{} {entry}", say("証跡", "shown by entry")),
+            (None, None) => say("達成", "met").to_owned(),
+        };
+        (format!("  {}", condition(language, one.condition)), shown)
+    }));
+    lines
 }
 
 /// What a condition lacks; ids and times stand as they are.

@@ -97,12 +97,7 @@ pub fn run(mut arguments: Arguments, as_json: bool) -> Answer {
     let tenant = arguments.option("--tenant")?;
     let from = arguments.option("--from")?.map_or(Ok(0), |text| time(&text))?;
     let to = arguments.option("--to")?.map_or(Ok(u64::MAX), |text| time(&text))?;
-    let is_japanese = match arguments.option("--lang")?.as_deref() {
-        None => crate::demo::screen::say("ja", "en") == "ja",
-        Some("ja") => true,
-        Some("en") => false,
-        Some(other) => return Err(Trouble::wrong_use("ja or en", other, "--lang ja")),
-    };
+    let is_japanese = is_japanese(arguments.option("--lang")?.as_deref())?;
     arguments.finish()?;
     let data = folder(data)?;
     let subject = subject::find(&data, person.as_deref(), tenant.as_deref())?;
@@ -162,6 +157,15 @@ pub fn run(mut arguments: Arguments, as_json: bool) -> Answer {
     );
     print!("{}", proofs.checkpoint);
     Ok(Outcome::Told(0))
+}
+
+fn is_japanese(language: Option<&str>) -> Result<bool, Trouble> {
+    match language {
+        None => Ok(crate::demo::screen::say("ja", "en") == "ja"),
+        Some("ja") => Ok(true),
+        Some("en") => Ok(false),
+        Some(other) => Err(Trouble::wrong_use("ja or en", other, "--lang ja")),
+    }
 }
 
 /// Addresses of everybody who is named; empty without the service.

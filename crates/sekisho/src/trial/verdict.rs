@@ -365,15 +365,7 @@ fn yielded_by(
         _ => marker.asset == asset,
     };
     let wanted: Vec<&Marker> = played.markers.iter().filter(|marker| counts(marker)).collect();
-    let mut held: BTreeSet<&str> = BTreeSet::new();
-    let loot = one.told.iter().filter_map(|told| match told {
-        Told::Obtained { bytes, .. } => Some(bytes),
-        _ => None,
-    });
-    for octets in loot.chain(&phase.by_strangers) {
-        let found = found_in(octets, &played.markers).into_iter();
-        held.extend(found.filter(|marker| counts(marker)).map(|marker| marker.text.as_str()));
-    }
+    let held = held(phase, one, played, counts);
     let (found, all) = (held.len(), wanted.len());
     // Whole is one sort of what others own, or all of an asset: unless it only passed by, or each
     // piece of it stands in the ledger as released.
@@ -403,6 +395,22 @@ fn yielded_by(
             (Got::Bounded, what)
         }
     }
+}
+
+/// The markers that count, of those that this intruder had in hand or strangers were given.
+fn held<'a>(
+    phase: &Phase,
+    one: &Intruder,
+    played: &'a Played,
+    counts: impl Fn(&Marker) -> bool,
+) -> BTreeSet<&'a str> {
+    let loot = one.told.iter().filter_map(|told| match told {
+        Told::Obtained { bytes, .. } => Some(bytes),
+        _ => None,
+    });
+    let found =
+        loot.chain(&phase.by_strangers).flat_map(|octets| found_in(octets, &played.markers));
+    found.filter(|marker| counts(marker)).map(|marker| marker.text.as_str()).collect()
 }
 
 fn sort_words(sort: Asset) -> &'static str {
