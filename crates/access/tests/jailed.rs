@@ -5,130 +5,41 @@
 #[allow(dead_code)]
 mod world;
 
-use compartment::policy::Verdict;
-use compartment::walls::{Wall, walls};
-use compartment::{Birth, Notices, Policy, Spawned, spawn};
-use rustix::event::{PollFd, PollFlags, poll};
-use std::os::fd::OwnedFd;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
-use terms::{InstanceId, Kind};
+use terms::Kind;
+use walled::Born;
 use wire::Channel;
-use wire::control::{Order, Report, Service, Start};
+use wire::control::{Order, Service, Start};
 use world::client::{Client, Sender};
 use world::{SECRET, World};
 
-const LIMIT: Duration = Duration::from_secs(20);
-
-#[derive(Default)]
-struct Seen {
-    listeners: u32,
-    heard: Vec<String>,
-}
-
 fn main() -> ExitCode {
-    let words: Vec<String> = std::env::args().collect();
-    if words.first().map(String::as_str) == Some("sekisho") {
-        return compartment::zygote_main(access::serve);
-    }
-    if words.iter().any(|word| word == "--list") {
-        println!("jailed: test");
-        return ExitCode::SUCCESS;
-    }
-    if !walls().granted.contains(&Wall::Notices) {
-        println!("absent: this kernel gives no listener for refused calls; nothing to hear");
-        return ExitCode::SUCCESS;
-    }
-    let seen = Arc::new(Mutex::new(Seen::default()));
-    let (zygote, _life) = be_born();
-    imap_day(&World::with_instances(Service::Imaps, vec![fork(&zygote, &seen)]));
-    ended(&zygote);
-    pop_day(&World::with_instances(Service::Pop3s, vec![fork(&zygote, &seen)]));
-    ended(&zygote);
-    for service in [Service::Submissions, Service::Submission] {
-        submission_day(&World::with_instances(service, vec![fork(&zygote, &seen)]), service);
-        ended(&zygote);
-    }
-    zygote.send(0, &Order::Stop, &[]).unwrap();
-    let seen = seen.lock().unwrap();
-    assert_eq!(seen.heard, Vec::<String>::new(), "calls off charter");
-    assert_eq!(seen.listeners, 4);
-    println!("test result: ok. 1 passed; 0 failed");
-    ExitCode::SUCCESS
+    walled::main(|| compartment::zygote_main(access::serve), live)
 }
 
-fn be_born() -> (Channel, Spawned) {
-    let (control, theirs) = Channel::pair().unwrap();
-    let start = Start { kind_word: "access".to_owned(), ..Start::default() };
-    control.send(0, &Order::Begin(start), &[]).unwrap();
-    let spawned = spawn(Birth {
-        kind: "access",
-        instance: None,
-        user: compartment::is_root().then_some(64_000 + Kind::Access.number()),
-        host_network: false,
-        control: theirs.into(),
-        more: Vec::new(),
-        environment: Vec::new(),
-    })
-    .unwrap();
-    let jailed = control.receive(Some(LIMIT)).unwrap();
-    let Report::Jailed { missing_walls } = jailed.read().unwrap() else { panic!("no walls") };
-    println!("missing walls: {missing_walls:?}");
-    let ready = control.receive(Some(LIMIT)).unwrap();
-    assert!(matches!(ready.read().unwrap(), Report::Ready { .. }));
-    (control, spawned)
+fn live() {
+    let zygote = walled::born(Kind::Access, Start::default());
+    imap_day(&World::with_instances(Service::Imaps, vec![fork(&zygote)]));
+    zygote.ended_well();
+    pop_day(&World::with_instances(Service::Pop3s, vec![fork(&zygote)]));
+    zygote.ended_well();
+    for service in [Service::Submissions, Service::Submission] {
+        submission_day(&World::with_instances(service, vec![fork(&zygote)]), service);
+        zygote.ended_well();
+    }
+    zygote.control.send(0, &Order::Stop, &[]).unwrap();
+    zygote.heard.assert_nothing_off_charter();
+    assert_eq!(zygote.heard.listeners(), 4);
 }
 
 /// An instance; gives the warden's end of its control channel.
-fn fork(zygote: &Channel, seen: &Arc<Mutex<Seen>>) -> Channel {
+fn fork(zygote: &Born) -> Channel {
     let (own, warden) = Channel::pair().unwrap();
-    zygote.send(0, &Order::Fork(InstanceId([3; 6])), &[own.into()]).unwrap();
-    let born = zygote.receive(Some(LIMIT)).unwrap();
-    assert!(matches!(born.read().unwrap(), Report::Born(_)));
-    let reports = Channel::from(rustix::io::dup(&warden).unwrap());
-    let seen = seen.clone();
-    thread::spawn(move || {
-        while let Ok(mut frame) = reports.receive(None) {
-            if let (Ok(Report::Jailed { .. }), Some(listener)) =
-                (frame.read(), frame.descriptors.pop())
-            {
-                listen(listener, seen.clone());
-            }
-        }
-    });
+    zygote.fork(own);
+    zygote.heard.follow(Kind::Access, &warden);
     warden
-}
-
-/// Calls that access was not meant to make.
-fn listen(listener: OwnedFd, seen: Arc<Mutex<Seen>>) {
-    let policy = Policy::of("access").unwrap();
-    let notices = Notices::new(listener);
-    seen.lock().unwrap().listeners += 1;
-    thread::spawn(move || {
-        loop {
-            let mut fds = [PollFd::new(&notices, PollFlags::IN)];
-            poll(&mut fds, None).unwrap();
-            if !fds[0].revents().contains(PollFlags::IN) {
-                return;
-            }
-            let Ok(Some(notice)) = notices.receive() else { continue };
-            if policy.judge(notice.number) == Verdict::Witness {
-                notices.continue_(&notice).unwrap();
-            } else {
-                let call = format!("{} {:x?}", notice.call, notice.args);
-                seen.lock().unwrap().heard.push(call);
-                notices.deny(&notice, 1).unwrap();
-            }
-        }
-    });
-}
-
-fn ended(zygote: &Channel) {
-    let ended = zygote.receive(Some(LIMIT)).unwrap();
-    let Report::Ended { status, .. } = ended.read().unwrap() else { panic!("not an end") };
-    assert_eq!(status, 0);
 }
 
 fn imap_day(world: &World) {

@@ -3,18 +3,14 @@
 //! This program is its own compartments: birth re-executes it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use compartment::policy::Verdict;
-use compartment::walls::{Wall, walls};
-use compartment::{Birth, House, Notices, Policy, Spawned, spawn};
+use compartment::House;
 use evidence::{Author, Body, Outbox, Released, Word};
-use rustix::event::{PollFd, PollFlags, poll};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
-use std::sync::{Arc, Mutex};
-use std::thread;
 use std::time::{Duration, Instant};
 use terms::{GrantId, InstanceId, Kind, MessageId, TenantId, UserId};
 use tlog::Trust;
+use walled::Born;
 use wire::control::{Order, Report, Start};
 use wire::ledger::{FromLedger, ToLedger};
 use wire::{Channel, Label};
@@ -22,126 +18,63 @@ use wire::{Channel, Label};
 const LIMIT: Duration = Duration::from_secs(20);
 
 fn main() -> ExitCode {
-    let words: Vec<String> = std::env::args().collect();
-    if words.first().map(String::as_str) == Some("sekisho") {
-        let house = House::begin().unwrap();
-        return match words.get(1).map(String::as_str) {
-            Some("mirror") => mirror::run(house),
-            _ => ledger::run(house),
-        };
-    }
-    if words.iter().any(|word| word == "--list") {
-        println!("jailed: test");
-        return ExitCode::SUCCESS;
-    }
-    if !walls().granted.contains(&Wall::Notices) {
-        println!("absent: this kernel gives no listener for refused calls; nothing to hear");
-        return ExitCode::SUCCESS;
-    }
-    let folder = std::env::temp_dir().join(format!("ledger-jailed-{}", std::process::id()));
-    let _ = std::fs::remove_dir_all(&folder);
-    journey(&folder);
-    std::fs::remove_dir_all(&folder).unwrap();
-    println!("test result: ok. 1 passed; 0 failed");
-    ExitCode::SUCCESS
+    walled::main(
+        || {
+            let house = House::begin().unwrap();
+            match std::env::args().nth(1).as_deref() {
+                Some("mirror") => mirror::run(house),
+                _ => ledger::run(house),
+            }
+        },
+        || {
+            let folders = [Kind::Ledger, Kind::Mirror].map(walled::folder);
+            journey(&folders);
+            folders.iter().for_each(|folder| std::fs::remove_dir_all(folder).unwrap());
+        },
+    )
 }
 
-/// One born compartment.
-struct Born {
-    control: Channel,
-    spawned: Spawned,
+/// The ledger or the mirror, and its public key.
+struct Keeper {
+    born: Born,
     public: [u8; 32],
-    heard: Arc<Mutex<Vec<String>>>,
 }
 
-fn bear(kind: Kind, folder: &Path, ledger_key: Option<[u8; 32]>) -> Born {
-    let folder = folder.join(kind.word());
-    std::fs::create_dir_all(&folder).unwrap();
-    let user = compartment::is_root().then_some(64_000 + kind.number());
-    if walls().granted.contains(&Wall::OwnUser) {
-        std::os::unix::fs::chown(&folder, user, user).unwrap();
-    }
+fn bear(kind: Kind, folders: &[PathBuf; 2], ledger_key: Option<[u8; 32]>) -> Keeper {
+    let folder = &folders[usize::from(kind == Kind::Mirror)];
     let start = Start {
         instance: InstanceId([kind.number() as u8; 6]),
-        kind_word: kind.word().to_owned(),
         folder: Some(folder.to_str().unwrap().to_owned()),
         ledger_key,
         ..Start::default()
     };
-    let (control, theirs) = Channel::pair().unwrap();
-    control.send(0, &Order::Begin(start), &[]).unwrap();
-    let spawned = spawn(Birth {
-        kind: kind.word(),
-        instance: None,
-        user,
-        host_network: false,
-        control: theirs.into(),
-        more: Vec::new(),
-        environment: Vec::new(),
-    })
-    .unwrap();
-    let mut frame = control.receive(Some(LIMIT)).unwrap();
-    let Report::Jailed { missing_walls } = frame.read().unwrap() else { panic!() };
-    println!("{}: missing walls: {missing_walls:?}", kind.word());
-    let heard = Arc::new(Mutex::new(Vec::new()));
-    listen(kind, Notices::new(frame.descriptors.pop().unwrap()), heard.clone());
-    let ready = control.receive(Some(LIMIT)).unwrap();
-    let Report::Ready { public: Some(public), .. } = ready.read().unwrap() else { panic!() };
-    Born { control, spawned, public, heard }
+    let born = walled::born(kind, start);
+    let Report::Ready { public: Some(public), .. } = born.ready else { panic!("no key") };
+    Keeper { born, public }
 }
 
-/// Calls that the compartment was not meant to make.
-fn listen(kind: Kind, notices: Notices, heard: Arc<Mutex<Vec<String>>>) {
-    let policy = Policy::of(kind.word()).unwrap();
-    thread::spawn(move || {
-        loop {
-            let mut fds = [PollFd::new(&notices, PollFlags::IN)];
-            poll(&mut fds, None).unwrap();
-            if !fds[0].revents().contains(PollFlags::IN) {
-                return;
-            }
-            let Ok(Some(notice)) = notices.receive() else { continue };
-            if policy.judge(notice.number) == Verdict::Witness {
-                heard.lock().unwrap().push(format!("opened: {:x?}", notice.args));
-                notices.continue_(&notice).unwrap();
-            } else {
-                heard.lock().unwrap().push(format!("{} {:x?}", notice.call, notice.args));
-                notices.deny(&notice, 1).unwrap();
-            }
-        }
-    });
-}
-
-impl Born {
+impl Keeper {
     fn signal(&self, name: &str) {
-        let pid = self.spawned.pid.to_string();
+        let pid = self.born.process.pid.to_string();
         assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
     }
 
-    fn ended(&self) -> bool {
-        let mut ended = [PollFd::new(&self.spawned.pidfd, PollFlags::IN)];
-        let limit = rustix::event::Timespec { tv_sec: 5, tv_nsec: 0 };
-        poll(&mut ended, Some(&limit)).unwrap() == 1
-    }
-
     fn join(&self, kind: Kind, start: u8) -> Channel {
-        let (own, theirs) = Channel::pair().unwrap();
-        let label = Label { kind, instance: InstanceId([start; 6]), person: None };
-        self.control.send(0, &Order::Join(label), &[theirs.into()]).unwrap();
-        own
+        self.born.join(Label { kind, instance: InstanceId([start; 6]), person: None })
     }
 
     /// Nothing off charter, and no file opened, since its jail.
     fn was_good(&self) {
-        assert_eq!(*self.heard.lock().unwrap(), Vec::<String>::new());
+        self.born.heard.assert_nothing_off_charter();
+        assert_eq!(self.born.heard.witnessed(), 0);
     }
 }
 
-fn join_both(ledger: &Born, mirror: &Born) {
+fn join_both(ledger: &Keeper, mirror: &Keeper) {
     let (own, theirs) = Channel::pair().unwrap();
     let label = |kind| Label { kind, instance: InstanceId([9; 6]), person: None };
-    ledger.control.send(0, &Order::Join(label(Kind::Mirror)), &[own.into()]).unwrap();
-    mirror.control.send(0, &Order::Join(label(Kind::Ledger)), &[theirs.into()]).unwrap();
+    ledger.born.control.send(0, &Order::Join(label(Kind::Mirror)), &[own.into()]).unwrap();
+    mirror.born.control.send(0, &Order::Join(label(Kind::Ledger)), &[theirs.into()]).unwrap();
 }
 
 struct Vault {
@@ -196,9 +129,9 @@ impl Vault {
     }
 }
 
-fn journey(folder: &Path) {
-    let ledger = bear(Kind::Ledger, folder, None);
-    let mirror = bear(Kind::Mirror, folder, Some(ledger.public));
+fn journey(folders: &[PathBuf; 2]) {
+    let ledger = bear(Kind::Ledger, folders, None);
+    let mirror = bear(Kind::Mirror, folders, Some(ledger.public));
     join_both(&ledger, &mirror);
     let mut warden = Author::new(Kind::Warden, InstanceId([1; 6]), &[1; 32]);
     let vault = Author::new(Kind::Vault, InstanceId([2; 6]), &[2; 32]);
@@ -249,35 +182,33 @@ fn journey(folder: &Path) {
     // A mirror that is killed: the next one catches up.
     mirror.was_good();
     mirror.signal("-KILL");
-    assert!(mirror.ended());
+    mirror.born.await_end();
     vault.record(5, 1_000);
     assert_eq!(vault.append(&mut channel, true), Some("away"));
-    let mirror = bear(Kind::Mirror, folder, None);
+    let mirror = bear(Kind::Mirror, folders, None);
     join_both(&ledger, &mirror);
     vault.append_all(&mut channel);
 
     // A ledger that is killed: the next one knows everybody.
     ledger.was_good();
     ledger.signal("-KILL");
-    assert!(ledger.ended());
+    ledger.born.await_end();
     vault.record(5, 10);
     assert_eq!(vault.append(&mut channel, true), None);
-    let ledger = bear(Kind::Ledger, folder, None);
+    let ledger = bear(Kind::Ledger, folders, None);
     join_both(&ledger, &mirror);
     let mut channel = ledger.join(Kind::Vault, 2);
     vault.append_all(&mut channel);
-    finish(folder, ledger, mirror, vault.next + 2);
+    finish(folders, ledger, mirror, vault.next + 2);
 }
 
 /// While it runs, and after it has stopped, the files say the same.
-fn finish(folder: &Path, ledger: Born, mirror: Born, expected: u64) {
-    let paths: [PathBuf; 2] = [folder.join("ledger"), folder.join("mirror")];
+fn finish(paths: &[PathBuf; 2], ledger: Keeper, mirror: Keeper, expected: u64) {
     for running in [true, false] {
         if !running {
-            for born in [&ledger, &mirror] {
-                born.control.send(0, &Order::Stop, &[]).unwrap();
-                assert!(born.ended());
-                born.was_good();
+            for keeper in [&ledger, &mirror] {
+                keeper.born.stop();
+                keeper.was_good();
             }
         }
         let found = ledger::verify(&paths[0], Some(&paths[1])).unwrap();

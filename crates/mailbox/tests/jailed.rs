@@ -4,16 +4,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use compartment::policy::Verdict as Judged;
-use compartment::walls::{Wall, walls};
-use compartment::{Birth, House, Notices, Policy, spawn};
-use rustix::event::{PollFd, PollFlags, poll};
+use compartment::House;
 use std::os::fd::OwnedFd;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use terms::{FolderId, InstanceId, Kind, MessageId, TenantId, UserId, Verdict};
-use wire::control::{Order, Report, Start};
+use wire::control::{Report, Start};
 use wire::mailbox::*;
 use wire::vault::Class;
 use wire::{Channel, Label, Parcel};
@@ -23,106 +19,39 @@ const PERSON: (TenantId, UserId) = (TenantId([1; 8]), UserId([2; 8]));
 const INBOX: FolderId = FolderId([0, 0, 0, 1]);
 const MESSAGES: u32 = 1_000;
 /// Witnessed opens that so many messages may need: a new pack, a folder to be flushed.
-const OPENS: usize = 4;
+const OPENS: u32 = 4;
 
 fn main() -> ExitCode {
-    let words: Vec<String> = std::env::args().collect();
-    if words.first().map(String::as_str) == Some("sekisho") {
-        return mailbox::run(House::begin().unwrap());
-    }
-    if words.iter().any(|word| word == "--list") {
-        println!("jailed: test");
-        return ExitCode::SUCCESS;
-    }
-    if !walls().granted.contains(&Wall::Notices) {
-        println!("absent: this kernel gives no listener for refused calls; nothing to hear");
-        return ExitCode::SUCCESS;
-    }
-    let folder = std::env::temp_dir().join(format!("mailbox-jailed-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    if walls().granted.contains(&Wall::OwnUser) {
-        let user = Some(64_000 + Kind::Mailbox.number());
-        std::os::unix::fs::chown(&folder, user, user).unwrap();
-    }
-    for round in 0..2 {
-        live_once(folder.to_str().unwrap(), round);
-    }
-    std::fs::remove_dir_all(&folder).unwrap();
-    println!("test result: ok. 1 passed; 0 failed");
-    ExitCode::SUCCESS
-}
-
-#[derive(Default)]
-struct Heard {
-    off_charter: Vec<String>,
-    witnessed: usize,
-}
-
-fn listen(notices: Notices, heard: Arc<Mutex<Heard>>) {
-    let policy = Policy::of("mailbox").unwrap();
-    std::thread::spawn(move || {
-        loop {
-            let mut fds = [PollFd::new(&notices, PollFlags::IN)];
-            poll(&mut fds, None).unwrap();
-            if !fds[0].revents().contains(PollFlags::IN) {
-                return;
+    walled::main(
+        || mailbox::run(House::begin().unwrap()),
+        || {
+            let folder = walled::folder(Kind::Mailbox);
+            for round in 0..2 {
+                live_once(folder.to_str().unwrap(), round);
             }
-            let Ok(Some(notice)) = notices.receive() else { continue };
-            if policy.judge(notice.number) == Judged::Witness {
-                heard.lock().unwrap().witnessed += 1;
-                notices.continue_(&notice).unwrap();
-            } else {
-                let what = format!("{} {:x?}", notice.call, notice.args);
-                heard.lock().unwrap().off_charter.push(what);
-                notices.deny(&notice, 1).unwrap();
-            }
-        }
-    });
+            std::fs::remove_dir_all(&folder).unwrap();
+        },
+    )
 }
 
 fn join(control: &Channel, kind: Kind, person: Option<(TenantId, UserId)>) -> Channel {
-    let (one, other) = Channel::pair().unwrap();
-    let label = Label { instance: InstanceId([kind.number() as u8; 6]), kind, person };
-    control.send(0, &Order::Join(label), &[other.into()]).unwrap();
-    one
+    walled::join(control, Label { instance: InstanceId([kind.number() as u8; 6]), kind, person })
 }
 
 fn live_once(folder: &str, round: u32) {
     let start = Start {
         instance: InstanceId([round as u8; 6]),
-        kind_word: "mailbox".to_owned(),
         folder: Some(folder.to_owned()),
         ..Start::default()
     };
-    let (control, theirs) = Channel::pair().unwrap();
-    control.send(0, &Order::Begin(start), &[]).unwrap();
-    let spawned = spawn(Birth {
-        kind: "mailbox",
-        instance: None,
-        user: compartment::is_root().then_some(64_000 + Kind::Mailbox.number()),
-        host_network: false,
-        control: theirs.into(),
-        more: Vec::new(),
-        environment: Vec::new(),
-    })
-    .unwrap();
-    let mut frame = control.receive(Some(LIMIT)).unwrap();
-    let Report::Jailed { missing_walls } = frame.read().unwrap() else { panic!() };
-    println!("missing walls: {missing_walls:?}");
-    let heard = Arc::new(Mutex::new(Heard::default()));
-    listen(Notices::new(frame.descriptors.pop().unwrap()), heard.clone());
-    let ready = control.receive(Some(LIMIT)).unwrap();
-    assert!(matches!(ready.read().unwrap(), Report::Ready { author: Some(_), public: None }));
-    arrivals(&control, round * MESSAGES);
-    session(&control, (round + 1) * MESSAGES);
-    control.send(0, &Order::Stop, &[]).unwrap();
-    let mut ended = [PollFd::new(&spawned.pidfd, PollFlags::IN)];
-    let limit = rustix::event::Timespec { tv_sec: 5, tv_nsec: 0 };
-    assert_eq!(poll(&mut ended, Some(&limit)).unwrap(), 1, "the keeper did not stop");
-    let heard = heard.lock().unwrap();
-    assert_eq!(heard.off_charter, Vec::<String>::new(), "calls off charter");
-    println!("witnessed opens: {} for {MESSAGES} messages", heard.witnessed);
-    assert!(heard.witnessed <= OPENS, "{} opens", heard.witnessed);
+    let keeper = walled::born(Kind::Mailbox, start);
+    assert!(matches!(keeper.ready, Report::Ready { author: Some(_), public: None }));
+    arrivals(&keeper.control, round * MESSAGES);
+    session(&keeper.control, (round + 1) * MESSAGES);
+    keeper.stop();
+    let witnessed = keeper.heard.witnessed();
+    println!("witnessed opens: {witnessed} for {MESSAGES} messages");
+    assert!(witnessed <= OPENS, "{witnessed} opens");
 }
 
 fn copy(number: u32, held: &mut Vec<OwnedFd>) -> Copy {

@@ -2,22 +2,18 @@
 //! This program is its own compartment: birth re-executes it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use compartment::policy::Verdict;
-use compartment::walls::{Wall, walls};
-use compartment::{Birth, Notices, Policy, Spawned, spawn};
 use rcgen::{CertificateParams, KeyPair, SigningKey as _};
-use rustix::event::{PollFd, PollFlags, poll};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::os::fd::OwnedFd;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 use terms::{ConnectionId, InstanceId, Kind};
-use wire::control::{Order, Report, Service, Start};
+use walled::Born;
+use wire::control::{Order, Service, Start};
 use wire::gate::{FromGate, ToGate};
 use wire::pages::{FromPages, Hosted, ToPages, TransportPolicy};
 use wire::signer::{FromSigner, ToSigner};
@@ -27,21 +23,11 @@ const LIMIT: Duration = Duration::from_secs(30);
 const HOST: &str = "mta-sts.kaede.example";
 const GET: &str = "GET /.well-known/mta-sts.txt HTTP/1.1\r\nHost: mta-sts.kaede.example\r\n\r\n";
 
-type Seen = Arc<Mutex<(u32, Vec<String>)>>;
-
 fn main() -> ExitCode {
-    let words: Vec<String> = std::env::args().collect();
-    if words.first().map(String::as_str) == Some("sekisho") {
-        return compartment::zygote_main(pages::serve);
-    }
-    if words.iter().any(|word| word == "--list") {
-        println!("jailed: test");
-        return ExitCode::SUCCESS;
-    }
-    if !walls().granted.contains(&Wall::Notices) {
-        println!("absent: this kernel gives no listener for refused calls; nothing to hear");
-        return ExitCode::SUCCESS;
-    }
+    walled::main(|| compartment::zygote_main(pages::serve), live)
+}
+
+fn live() {
     let house = House::stand();
     for (what, visit) in [
         ("an honest visitor", honest as fn(&House)),
@@ -57,18 +43,13 @@ fn main() -> ExitCode {
         println!("{what}");
         visit(&house);
     }
-    house.zygote.send(0, &Order::Stop, &[]).unwrap();
-    let seen = house.seen.lock().unwrap();
-    assert_eq!(seen.1, Vec::<String>::new(), "calls off charter");
-    assert_eq!(seen.0, 10, "listeners");
-    println!("test result: ok. 1 passed; 0 failed");
-    ExitCode::SUCCESS
+    house.zygote.control.send(0, &Order::Stop, &[]).unwrap();
+    house.zygote.heard.assert_nothing_off_charter();
+    assert_eq!(house.zygote.heard.listeners(), 10);
 }
 
 struct House {
-    zygote: Channel,
-    _life: Spawned,
-    seen: Seen,
+    zygote: Born,
     key: Arc<KeyPair>,
     leaf: Vec<u8>,
 }
@@ -82,26 +63,11 @@ struct Served {
 
 impl House {
     fn stand() -> Self {
-        let (control, theirs) = Channel::pair().unwrap();
-        let start = Start { kind_word: "pages".to_owned(), ..Start::default() };
-        control.send(0, &Order::Begin(start), &[]).unwrap();
-        let life = spawn(Birth {
-            kind: "pages",
-            instance: None,
-            user: compartment::is_root().then_some(64_000 + Kind::Pages.number()),
-            host_network: false,
-            control: theirs.into(),
-            more: Vec::new(),
-            environment: Vec::new(),
-        })
-        .unwrap();
-        for _ in 0..2 {
-            let _: Report = control.receive(Some(LIMIT)).unwrap().read().unwrap();
-        }
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new(vec![HOST.to_owned()]).unwrap();
         let leaf = params.self_signed(&key).unwrap().der().to_vec();
-        Self { zygote: control, _life: life, seen: Seen::default(), key: Arc::new(key), leaf }
+        let zygote = walled::born(Kind::Pages, Start::default());
+        Self { zygote, key: Arc::new(key), leaf }
     }
 
     /// An instance that has been handed a connection; its signer is played.
@@ -115,19 +81,8 @@ impl House {
             ..Start::default()
         };
         warden.send(0, &Order::Begin(start), &[]).unwrap();
-        self.zygote.send(0, &Order::Fork(InstanceId([3; 6])), &[own.into()]).unwrap();
-        let born = self.zygote.receive(Some(LIMIT)).unwrap();
-        assert!(matches!(born.read().unwrap(), Report::Born(_)));
-        let (reports, seen) = (Channel::from(rustix::io::dup(&warden).unwrap()), self.seen.clone());
-        thread::spawn(move || {
-            while let Ok(mut frame) = reports.receive(None) {
-                if let (Ok(Report::Jailed { .. }), Some(listener)) =
-                    (frame.read(), frame.descriptors.pop())
-                {
-                    listen(listener, seen.clone());
-                }
-            }
-        });
+        self.zygote.fork(own);
+        self.zygote.heard.follow(Kind::Pages, &warden);
         let gate = join(&warden, Kind::Gate);
         let signer = join(&warden, Kind::Signer);
         let (leaf, key) = (self.leaf.clone(), self.key.clone());
@@ -169,17 +124,12 @@ impl House {
     fn ended(&self, served: &Served) {
         let done: ToGate = served.gate.receive(Some(LIMIT)).unwrap().read().unwrap();
         assert!(matches!(done, ToGate::Done { last: true, .. }));
-        let ended = self.zygote.receive(Some(LIMIT)).unwrap();
-        let Report::Ended { status, .. } = ended.read().unwrap() else { panic!("not an end") };
-        assert_eq!(status, 0);
+        self.zygote.ended_well();
     }
 }
 
 fn join(warden: &Channel, kind: Kind) -> Channel {
-    let (theirs, ours) = Channel::pair().unwrap();
-    let label = Label { instance: InstanceId([9; 6]), kind, person: None };
-    warden.send(0, &Order::Join(label), &[OwnedFd::from(theirs)]).unwrap();
-    ours
+    walled::join(warden, Label { instance: InstanceId([9; 6]), kind, person: None })
 }
 
 fn sign(signer: &Channel, leaf: &[u8], key: &KeyPair) {
@@ -207,29 +157,6 @@ fn answer_as_directory(directory: Channel) {
                 FromPages::Unsubscribe { .. } => ToPages::Unknown,
             };
             directory.send(frame.call, &answer, &[]).unwrap();
-        }
-    });
-}
-
-fn listen(listener: OwnedFd, seen: Seen) {
-    let policy = Policy::of("pages").unwrap();
-    let notices = Notices::new(listener);
-    seen.lock().unwrap().0 += 1;
-    thread::spawn(move || {
-        loop {
-            let mut fds = [PollFd::new(&notices, PollFlags::IN)];
-            poll(&mut fds, None).unwrap();
-            if !fds[0].revents().contains(PollFlags::IN) {
-                return;
-            }
-            let Ok(Some(notice)) = notices.receive() else { continue };
-            if policy.judge(notice.number) == Verdict::Witness {
-                notices.continue_(&notice).unwrap();
-            } else {
-                let call = format!("{} {:x?}", notice.call, notice.args);
-                seen.lock().unwrap().1.push(call);
-                notices.deny(&notice, 1).unwrap();
-            }
         }
     });
 }

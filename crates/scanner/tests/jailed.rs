@@ -2,17 +2,12 @@
 //! the DNS, and not one call off its charter. This program is its own compartment.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use compartment::walls::{Wall, walls};
-use compartment::{Birth, Notices, Spawned, spawn};
 use miniz_oxide::deflate::compress_to_vec;
-use rustix::event::{PollFd, PollFlags, poll};
 use std::net::{IpAddr, Ipv4Addr};
-use std::os::fd::OwnedFd;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex};
-use std::thread;
 use std::time::Duration;
 use terms::{InstanceId, Kind};
+use walled::Born;
 use wire::control::{Order, Report, Start};
 use wire::names::{Answer, Outcome, Security};
 use wire::scanner::{Examined, FromScanner, Sender, Task, ToScanner};
@@ -21,54 +16,22 @@ use wire::{Channel, Label, Parcel};
 const LIMIT: Duration = Duration::from_secs(30);
 
 fn main() -> ExitCode {
-    let words: Vec<String> = std::env::args().collect();
-    if words.first().map(String::as_str) == Some("sekisho") {
-        return compartment::zygote_main(scanner::serve);
-    }
-    if words.iter().any(|word| word == "--list") {
-        println!("jailed: test");
-        return ExitCode::SUCCESS;
-    }
-    if !walls().granted.contains(&Wall::Notices) {
-        println!("absent: this kernel gives no listener for refused calls; nothing to hear");
-        return ExitCode::SUCCESS;
-    }
-    let (zygote, _life) = zygote();
-    let heard = Arc::new(Mutex::new(Vec::new()));
-    let (_own, mut edge) = instance(&zygote, heard.clone());
-    load(&mut edge);
-    drop(edge);
-    let ended = zygote.receive(Some(LIMIT)).unwrap();
-    let Report::Ended { status, .. } = ended.read().unwrap() else { panic!("not an end") };
-    assert_eq!(*heard.lock().unwrap(), Vec::<String>::new(), "calls off charter");
-    assert_eq!(status, 0);
-    println!("test result: ok. 1 passed; 0 failed");
-    ExitCode::SUCCESS
-}
-
-fn zygote() -> (Channel, Spawned) {
-    let (control, theirs) = Channel::pair().unwrap();
-    let start = Start { kind_word: "scanner".to_owned(), ..Start::default() };
-    control.send(0, &Order::Begin(start), &[]).unwrap();
-    let spawned = spawn(Birth {
-        kind: "scanner",
-        instance: None,
-        user: compartment::is_root().then_some(64_000 + Kind::Scanner.number()),
-        host_network: false,
-        control: theirs.into(),
-        more: Vec::new(),
-        environment: Vec::new(),
-    })
-    .unwrap();
-    let jailed = control.receive(Some(LIMIT)).unwrap();
-    assert!(matches!(jailed.read().unwrap(), Report::Jailed { .. }));
-    let ready = control.receive(Some(LIMIT)).unwrap();
-    assert!(matches!(ready.read().unwrap(), Report::Ready { .. }));
-    (control, spawned)
+    walled::main(
+        || compartment::zygote_main(scanner::serve),
+        || {
+            let zygote = walled::born(Kind::Scanner, Start::default());
+            let (_own, mut edge) = instance(&zygote);
+            load(&mut edge);
+            drop(edge);
+            zygote.ended_well();
+            zygote.heard.assert_nothing_off_charter();
+            assert_eq!(zygote.heard.witnessed(), 0);
+        },
+    )
 }
 
 /// A born instance: its control channel, and the channel on which we are its edge.
-fn instance(zygote: &Channel, heard: Arc<Mutex<Vec<String>>>) -> (Channel, Channel) {
+fn instance(zygote: &Born) -> (Channel, Channel) {
     let (own, theirs) = Channel::pair().unwrap();
     let start = Start {
         kind_word: "scanner".to_owned(),
@@ -76,33 +39,13 @@ fn instance(zygote: &Channel, heard: Arc<Mutex<Vec<String>>>) -> (Channel, Chann
         ..Start::default()
     };
     own.send(0, &Order::Begin(start), &[]).unwrap();
-    zygote.send(0, &Order::Fork(InstanceId([3; 6])), &[theirs.into()]).unwrap();
-    let born = zygote.receive(Some(LIMIT)).unwrap();
-    assert!(matches!(born.read().unwrap(), Report::Born(_)));
+    zygote.fork(theirs);
     let mut jailed = own.receive(Some(LIMIT)).unwrap();
     assert!(matches!(jailed.read().unwrap(), Report::Jailed { .. }));
-    listen(jailed.descriptors.pop().expect("a listener"), heard);
-    let (edge, scanner) = Channel::pair().unwrap();
+    zygote.heard.listen(Kind::Scanner, jailed.descriptors.pop().expect("a listener"));
     let label = Label { instance: InstanceId([4; 6]), kind: Kind::Edge, person: None };
-    own.send(0, &Order::Join(label), &[scanner.into()]).unwrap();
+    let edge = walled::join(&own, label);
     (own, edge)
-}
-
-/// Every call that is heard is one too many; it is refused and told.
-fn listen(listener: OwnedFd, heard: Arc<Mutex<Vec<String>>>) {
-    let notices = Notices::new(listener);
-    thread::spawn(move || {
-        loop {
-            let mut fds = [PollFd::new(&notices, PollFlags::IN)];
-            poll(&mut fds, None).unwrap();
-            if !fds[0].revents().contains(PollFlags::IN) {
-                return;
-            }
-            let Ok(Some(notice)) = notices.receive() else { continue };
-            heard.lock().unwrap().push(notice.call.to_owned());
-            notices.deny(&notice, 1).unwrap();
-        }
-    });
 }
 
 fn ask(edge: &mut Channel, message: Vec<u8>) -> Examined {

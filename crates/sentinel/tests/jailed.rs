@@ -2,14 +2,9 @@
 //! charter. This program is its own compartment: birth re-executes it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use compartment::policy::Verdict;
-use compartment::walls::{Wall, walls};
-use compartment::{Birth, House, Notices, Policy, spawn};
+use compartment::House;
 use evidence::{Author, Body, Word};
-use rustix::event::{PollFd, PollFlags, poll};
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex};
-use std::thread;
 use std::time::Duration;
 use terms::{GrantId, InstanceId, Kind, TenantId, UserId};
 use wire::control::{Order, Report, Start};
@@ -24,56 +19,19 @@ const ACCESS: InstanceId = InstanceId([9; 6]);
 const PERSON: (TenantId, UserId) = (TenantId([1; 8]), UserId([2; 8]));
 
 fn main() -> ExitCode {
-    let words: Vec<String> = std::env::args().collect();
-    if words.first().map(String::as_str) == Some("sekisho") {
-        return sentinel::run(House::begin().unwrap());
-    }
-    if words.iter().any(|word| word == "--list") {
-        println!("jailed: test");
-        return ExitCode::SUCCESS;
-    }
-    if !walls().granted.contains(&Wall::Notices) {
-        println!("absent: this kernel gives no listener for refused calls; nothing to hear");
-        return ExitCode::SUCCESS;
-    }
-    let folder = std::env::temp_dir().join(format!("sentinel-jailed-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    if walls().granted.contains(&Wall::OwnUser) {
-        let user = Some(64_000 + Kind::Sentinel.number());
-        std::os::unix::fs::chown(&folder, user, user).unwrap();
-    }
-    live(folder.to_str().unwrap());
-    std::fs::remove_dir_all(&folder).unwrap();
-    println!("test result: ok. 1 passed; 0 failed");
-    ExitCode::SUCCESS
-}
-
-/// Calls that the sentinel was not meant to make.
-fn listen(notices: Notices, heard: Arc<Mutex<Vec<String>>>) {
-    let policy = Policy::of("sentinel").unwrap();
-    thread::spawn(move || {
-        loop {
-            let mut fds = [PollFd::new(&notices, PollFlags::IN)];
-            poll(&mut fds, None).unwrap();
-            if !fds[0].revents().contains(PollFlags::IN) {
-                return;
-            }
-            let Ok(Some(notice)) = notices.receive() else { continue };
-            if policy.judge(notice.number) == Verdict::Witness {
-                notices.continue_(&notice).unwrap();
-            } else {
-                heard.lock().unwrap().push(format!("{} {:x?}", notice.call, notice.args));
-                notices.deny(&notice, 1).unwrap();
-            }
-        }
-    });
+    walled::main(
+        || sentinel::run(House::begin().unwrap()),
+        || {
+            let folder = walled::folder(Kind::Sentinel);
+            live(folder.to_str().unwrap());
+            std::fs::remove_dir_all(&folder).unwrap();
+        },
+    )
 }
 
 fn join(control: &Channel, kind: Kind) -> Channel {
-    let (one, other) = Channel::pair().unwrap();
-    let label = Label { instance: InstanceId([kind.number() as u8; 6]), kind, person: None };
-    control.send(0, &Order::Join(label), &[other.into()]).unwrap();
-    one
+    let instance = InstanceId([kind.number() as u8; 6]);
+    walled::join(control, Label { instance, kind, person: None })
 }
 
 fn feed(control: &Channel, feed: Feed) {
@@ -92,7 +50,6 @@ fn next_incident(control: &Channel) -> wire::sentinel::Incident {
 fn live(folder: &str) {
     let start = Start {
         instance: InstanceId([5; 6]),
-        kind_word: "sentinel".to_owned(),
         folder: Some(folder.to_owned()),
         vigilance: Vigilance {
             has_webhook: true,
@@ -103,31 +60,10 @@ fn live(folder: &str) {
         alarm_secret: b"sixteen octets..".to_vec(),
         ..Start::default()
     };
-    let (control, theirs) = Channel::pair().unwrap();
-    control.send(0, &Order::Begin(start), &[]).unwrap();
-    let spawned = spawn(Birth {
-        kind: "sentinel",
-        instance: None,
-        user: compartment::is_root().then_some(64_000 + Kind::Sentinel.number()),
-        host_network: false,
-        control: theirs.into(),
-        more: Vec::new(),
-        environment: Vec::new(),
-    })
-    .unwrap();
-    let mut frame = control.receive(Some(LIMIT)).unwrap();
-    let Report::Jailed { missing_walls } = frame.read().unwrap() else { panic!() };
-    println!("missing walls: {missing_walls:?}");
-    let heard = Arc::new(Mutex::new(Vec::new()));
-    listen(Notices::new(frame.descriptors.pop().unwrap()), heard.clone());
-    let ready = control.receive(Some(LIMIT)).unwrap();
-    assert!(matches!(ready.read().unwrap(), Report::Ready { author: Some(_), .. }));
-    load(&control);
-    control.send(0, &Order::Stop, &[]).unwrap();
-    let mut ended = [PollFd::new(&spawned.pidfd, PollFlags::IN)];
-    let limit = rustix::event::Timespec { tv_sec: 10, tv_nsec: 0 };
-    assert_eq!(poll(&mut ended, Some(&limit)).unwrap(), 1, "the sentinel did not stop");
-    assert_eq!(*heard.lock().unwrap(), Vec::<String>::new(), "calls off charter");
+    let sentinel = walled::born(Kind::Sentinel, start);
+    assert!(matches!(sentinel.ready, Report::Ready { author: Some(_), .. }));
+    load(&sentinel.control);
+    sentinel.stop();
     assert!(std::fs::metadata(format!("{folder}/hours")).unwrap().len() > 0);
 }
 

@@ -2,15 +2,12 @@
 //! This program is its own compartment: birth re-executes it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use compartment::policy::Verdict;
-use compartment::walls::{Wall, walls};
-use compartment::{Birth, House, Notices, Policy, spawn};
+use compartment::House;
 use rcgen::{CertificateParams, KeyPair, SigningKey as _};
-use rustix::event::{PollFd, PollFlags, poll};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConnection};
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 use terms::{InstanceId, Kind, MessageId, TenantId};
@@ -24,21 +21,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 const KINDS: [Kind; 2] = [Kind::Edge, Kind::Access];
 
 fn main() -> ExitCode {
-    let words: Vec<String> = std::env::args().collect();
-    if words.first().map(String::as_str) == Some("sekisho") {
-        return compartment::zygote_main(serve);
-    }
-    if words.iter().any(|word| word == "--list") {
-        println!("jailed: test");
-        return ExitCode::SUCCESS;
-    }
-    if !walls().granted.contains(&Wall::Notices) {
-        println!("absent: this kernel gives no listener for refused calls; nothing to hear");
-        return ExitCode::SUCCESS;
-    }
-    KINDS.into_iter().for_each(hear);
-    println!("test result: ok. {} passed; 0 failed", KINDS.len());
-    ExitCode::SUCCESS
+    walled::main(|| compartment::zygote_main(serve), || KINDS.into_iter().for_each(hear))
 }
 
 // ---- inside -------------------------------------------------------------------------------
@@ -115,62 +98,19 @@ fn sign(channel: Channel) {
     });
 }
 
-fn begin(kind: Kind, instance: InstanceId) -> (Channel, Channel) {
-    let (ours, theirs) = Channel::pair().unwrap();
-    let start = Start { instance, kind_word: kind.word().to_owned(), ..Start::default() };
-    ours.send(0, &Order::Begin(start), &[]).unwrap();
-    (ours, theirs)
-}
-
 fn hear(kind: Kind) {
-    let (zygote, theirs) = begin(kind, InstanceId::default());
-    let _spawned = spawn(Birth {
-        kind: kind.word(),
-        instance: None,
-        user: compartment::is_root().then_some(64_000 + kind.number()),
-        host_network: false,
-        control: theirs.into(),
-        more: Vec::new(),
-        environment: Vec::new(),
-    })
-    .unwrap();
-    for _ in 0..2 {
-        zygote.receive(Some(LIMIT)).unwrap();
-    }
-    let instance = InstanceId([5; 6]);
-    let (control, theirs) = begin(kind, instance);
-    zygote.send(0, &Order::Fork(instance), &[theirs.into()]).unwrap();
+    let zygote = walled::born(kind, Start::default());
+    let (control, theirs) = Channel::pair().unwrap();
+    let start = Start { kind_word: kind.word().to_owned(), ..Start::default() };
+    control.send(0, &Order::Begin(start), &[]).unwrap();
+    zygote.fork(theirs);
     let mut frame = control.receive(Some(LIMIT)).unwrap();
     assert!(matches!(frame.read().unwrap(), Report::Jailed { .. }));
-    let heard = Arc::new(Mutex::new(Vec::new()));
-    listen(kind, Notices::new(frame.descriptors.pop().unwrap()), heard.clone());
-    let (ours, other) = Channel::pair().unwrap();
-    sign(ours);
+    zygote.heard.listen(kind, frame.descriptors.pop().unwrap());
     let label = Label { instance: InstanceId([6; 6]), kind: Kind::Signer, person: None };
-    control.send(0, &Order::Join(label), &[other.into()]).unwrap();
+    sign(walled::join(&control, label));
     let note = control.receive(Some(LIMIT)).unwrap();
     assert!(matches!(note.read().unwrap(), Report::Note { text } if text == "done"));
-    zygote.send(0, &Order::Stop, &[]).unwrap();
-    assert_eq!(*heard.lock().unwrap(), Vec::<String>::new(), "{} off charter", kind.word());
-}
-
-/// Calls that the instance was not meant to make.
-fn listen(kind: Kind, notices: Notices, heard: Arc<Mutex<Vec<String>>>) {
-    let policy = Policy::of(kind.word()).unwrap();
-    thread::spawn(move || {
-        loop {
-            let mut fds = [PollFd::new(&notices, PollFlags::IN)];
-            poll(&mut fds, None).unwrap();
-            if !fds[0].revents().contains(PollFlags::IN) {
-                return;
-            }
-            let Ok(Some(notice)) = notices.receive() else { continue };
-            if policy.judge(notice.number) == Verdict::Witness {
-                notices.continue_(&notice).unwrap();
-            } else {
-                heard.lock().unwrap().push(format!("{} {:x?}", notice.call, notice.args));
-                notices.deny(&notice, 1).unwrap();
-            }
-        }
-    });
+    zygote.control.send(0, &Order::Stop, &[]).unwrap();
+    zygote.heard.assert_nothing_off_charter();
 }

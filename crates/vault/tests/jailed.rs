@@ -5,20 +5,15 @@
 #[path = "../src/tests/ledger.rs"]
 mod ledger;
 
-use compartment::policy::Verdict;
-use compartment::walls::{Wall, walls};
-use compartment::{Birth, House, Notices, Policy, spawn};
+use compartment::House;
 use ledger::Ledger;
-use rustix::event::{PollFd, PollFlags, poll};
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex};
-use std::thread;
 use std::time::Duration;
 use terms::{GrantId, InstanceId, Kind, MessageId, TenantId, UserId};
-use wire::control::{Order, Report, Start};
+use wire::control::{Report, Start};
 use wire::vault::*;
 use wire::{Channel, Label};
 
@@ -26,32 +21,18 @@ const LIMIT: Duration = Duration::from_secs(10);
 const PERSON: (TenantId, UserId) = (TenantId([1; 8]), UserId([2; 8]));
 
 fn main() -> ExitCode {
-    let words: Vec<String> = std::env::args().collect();
-    if words.first().map(String::as_str) == Some("sekisho") {
-        return vault::run(House::begin().unwrap());
-    }
-    if words.iter().any(|word| word == "--list") {
-        println!("jailed: test");
-        return ExitCode::SUCCESS;
-    }
-    if !walls().granted.contains(&Wall::Notices) {
-        println!("absent: this kernel gives no listener for refused calls; nothing to hear");
-        return ExitCode::SUCCESS;
-    }
-    let folder = std::env::temp_dir().join(format!("vault-jailed-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    if walls().granted.contains(&Wall::OwnUser) {
-        let user = Some(64_000 + Kind::Vault.number());
-        std::os::unix::fs::chown(&folder, user, user).unwrap();
-    }
-    let ledger = Ledger::new();
-    for round in 1..=2 {
-        live_once(folder.to_str().unwrap(), &ledger, round);
-    }
-    assert_eq!(ledger.releases(), [0, 1, 2, 3]);
-    std::fs::remove_dir_all(&folder).unwrap();
-    println!("test result: ok. 1 passed; 0 failed");
-    ExitCode::SUCCESS
+    walled::main(
+        || vault::run(House::begin().unwrap()),
+        || {
+            let folder = walled::folder(Kind::Vault);
+            let ledger = Ledger::new();
+            for round in 1..=2 {
+                live_once(folder.to_str().unwrap(), &ledger, round);
+            }
+            assert_eq!(ledger.releases(), [0, 1, 2, 3]);
+            std::fs::remove_dir_all(&folder).unwrap();
+        },
+    )
 }
 
 fn credential() -> OwnedFd {
@@ -61,32 +42,8 @@ fn credential() -> OwnedFd {
     file.into()
 }
 
-/// Calls that the vault was not meant to make.
-fn listen(notices: Notices, heard: Arc<Mutex<Vec<String>>>) {
-    let policy = Policy::of("vault").unwrap();
-    thread::spawn(move || {
-        loop {
-            let mut fds = [PollFd::new(&notices, PollFlags::IN)];
-            poll(&mut fds, None).unwrap();
-            if !fds[0].revents().contains(PollFlags::IN) {
-                return;
-            }
-            let Ok(Some(notice)) = notices.receive() else { continue };
-            if policy.judge(notice.number) == Verdict::Witness {
-                notices.continue_(&notice).unwrap();
-            } else {
-                heard.lock().unwrap().push(format!("{} {:x?}", notice.call, notice.args));
-                notices.deny(&notice, 1).unwrap();
-            }
-        }
-    });
-}
-
 fn join(control: &Channel, kind: Kind, person: Option<(TenantId, UserId)>) -> Channel {
-    let (one, other) = Channel::pair().unwrap();
-    let label = Label { instance: InstanceId([kind.number() as u8; 6]), kind, person };
-    control.send(0, &Order::Join(label), &[other.into()]).unwrap();
-    one
+    walled::join(control, Label { instance: InstanceId([kind.number() as u8; 6]), kind, person })
 }
 
 fn ask<Q: serde::Serialize, A: serde::de::DeserializeOwned>(channel: &mut Channel, q: Q) -> A {
@@ -97,39 +54,17 @@ fn live_once(folder: &str, ledger: &Ledger, round: u8) {
     let (signer, mirror) = Ledger::keys();
     let start = Start {
         instance: InstanceId([round; 6]),
-        kind_word: "vault".to_owned(),
         folder: Some(folder.to_owned()),
         ledger_key: Some(signer.verifier().key_bytes()),
         mirror_key: Some(mirror.public().key_bytes()),
         has_credential: true,
         ..Start::default()
     };
-    let (control, theirs) = Channel::pair().unwrap();
-    control.send(0, &Order::Begin(start), &[credential()]).unwrap();
-    let spawned = spawn(Birth {
-        kind: "vault",
-        instance: None,
-        user: compartment::is_root().then_some(64_000 + Kind::Vault.number()),
-        host_network: false,
-        control: theirs.into(),
-        more: Vec::new(),
-        environment: Vec::new(),
-    })
-    .unwrap();
-    let mut frame = control.receive(Some(LIMIT)).unwrap();
-    let Report::Jailed { missing_walls } = frame.read().unwrap() else { panic!() };
-    println!("missing walls: {missing_walls:?}");
-    let heard = Arc::new(Mutex::new(Vec::new()));
-    listen(Notices::new(frame.descriptors.pop().unwrap()), heard.clone());
-    let ready = control.receive(Some(LIMIT)).unwrap();
-    assert!(matches!(ready.read().unwrap(), Report::Ready { author: Some(_), public: Some(_) }));
-    ledger.clone().serve(join(&control, Kind::Ledger, None));
-    load(&control, ledger);
-    control.send(0, &Order::Stop, &[]).unwrap();
-    let mut ended = [PollFd::new(&spawned.pidfd, PollFlags::IN)];
-    let limit = rustix::event::Timespec { tv_sec: 5, tv_nsec: 0 };
-    assert_eq!(poll(&mut ended, Some(&limit)).unwrap(), 1, "the vault did not stop");
-    assert_eq!(*heard.lock().unwrap(), Vec::<String>::new(), "calls off charter");
+    let vault = walled::born_with(Kind::Vault, start, &[credential()]);
+    assert!(matches!(vault.ready, Report::Ready { author: Some(_), public: Some(_) }));
+    ledger.clone().serve(join(&vault.control, Kind::Ledger, None));
+    load(&vault.control, ledger);
+    vault.stop();
 }
 
 /// A tenant, a person, mail sealed and released, with files, threads and randomness in use.

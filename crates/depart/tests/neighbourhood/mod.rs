@@ -62,8 +62,7 @@ pub struct Seen {
     pub queued: Vec<(MessageId, Envelope, String)>,
     /// What the directory was asked about lists.
     pub lists: Vec<wire::lists::Question>,
-    pub heard: Vec<String>,
-    pub listened: bool,
+    pub heard: walled::Heard,
 }
 
 /// What the house and the world are like.

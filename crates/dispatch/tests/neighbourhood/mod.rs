@@ -80,8 +80,7 @@ pub struct Seen {
     pub reports: Vec<String>,
     pub renewed: usize,
     /// Calls off charter.
-    pub heard: Vec<String>,
-    pub listened: bool,
+    pub heard: walled::Heard,
 }
 
 pub struct Neighbourhood<T> {

@@ -65,8 +65,7 @@ pub struct Seen {
     pub allowed: i64,
     pub done: Vec<bool>,
     /// Calls off charter.
-    pub heard: Vec<String>,
-    pub listened: bool,
+    pub heard: walled::Heard,
     /// What the directory was asked about lists.
     pub lists: Vec<wire::lists::Question>,
 }
