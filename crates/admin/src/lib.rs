@@ -128,6 +128,7 @@ fn act(peers: &mut Peers<'_>, request: Request) -> Answer {
             people::add_app_password(peers, address, &protocol, device, secret_seed)
         }
         Request::AppPasswordRevoke { id } => people::revoke_app_password(peers, id),
+        Request::AppPasswordList { address } => people::list_app_passwords(peers, address),
         Request::Trace { query } => records::trace(peers, &query),
         Request::QuarantineList => records::list_quarantine(peers),
         Request::QuarantineShow { id } => records::show_quarantine(peers, &id),

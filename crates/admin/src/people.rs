@@ -6,11 +6,12 @@ use crate::places::directory;
 use argon2::{Algorithm, Argon2, Params, Version};
 use compartment::random;
 use data_encoding::{BASE32_NOPAD, HEXLOWER_PERMISSIVE};
+use evidence::rfc3339;
 use serde_json::{Value, json};
 use terms::{Kind, UserId};
 use wire::approval::{Act, Permission};
 use wire::directory::{Tenant, ToAdmin, User};
-use wire::identity::Protocol;
+use wire::identity::{AppPassword, Protocol};
 
 /// Argon2id as RFC 9106 and OWASP advise for interactive sign-in: 19 MiB, two passes.
 const MEMORY_KIB: u32 = 19 * 1024;
@@ -176,6 +177,27 @@ pub fn app_password_under(
     };
     let weakened = identity(peers, &question)?;
     Ok(json!({ "id": made.key, "secret": text, "weakened": weakened }))
+}
+
+/// A person's app passwords, newest last: what each is called, and when it was used last.
+pub fn list_app_passwords(peers: &mut Peers<'_>, address: String) -> Answer {
+    let user = one_user(peers, &wire::directory::FromAdmin::UserFind { address })?.user;
+    let question = wire::identity::FromAdmin::AppPasswordList { user };
+    let wire::identity::ToAdmin::AppPasswords(mut found) = approvals::ask(peers, &question)? else {
+        return Err(Refusal::unexpected(Kind::Identity));
+    };
+    found.sort_by_key(|one| one.made_ms);
+    let item = |one: &AppPassword| {
+        json!({
+            "id": one.key,
+            "protocol": one.protocol.word(),
+            "device": one.device,
+            "made": rfc3339(one.made_ms),
+            "last_used": one.last_used_ms.map(rfc3339),
+            "revoked": one.revoked,
+        })
+    };
+    Ok(json!({ "items": found.iter().map(item).collect::<Vec<Value>>(), "next": null }))
 }
 
 pub fn revoke_app_password(peers: &mut Peers<'_>, id: String) -> Answer {

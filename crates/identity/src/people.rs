@@ -142,10 +142,14 @@ impl People<'_> {
         let Some(person) = self.tables.person(self.key, user)? else { return Ok(nobody(user)) };
         let others = self.tables.app_passwords(self.key, user)?;
         let live = others.iter().filter(|other| !other.revoked && other.row.key != key).count();
-        if live >= APP_PASSWORDS || device.len() > DEVICE_BYTES {
-            let found = format!("{live} app passwords, a device name of {} octets", device.len());
-            let hint = "revoke one that is not used: app-password revoke ID";
-            return Ok(refused("at most 100 live ones, names of 100 octets", &found, hint));
+        if device.len() > DEVICE_BYTES {
+            let found = format!("one of {} octets", device.len());
+            let hint = "--device \"Ann's phone\"";
+            return Ok(refused("a device's name of 100 octets at most", &found, hint));
+        }
+        if live >= APP_PASSWORDS {
+            let hint = "see which are used: app-password list ADDRESS; then app-password revoke ID";
+            return Ok(refused("at most 100 live app passwords", &format!("{live}"), hint));
         }
         let verifier = self.friends.verifier("app-password", &digest)?;
         if let Some(found) = self.tables.app_password(self.key, &key)?
@@ -187,7 +191,7 @@ impl People<'_> {
 
     fn revoke_app_password(&mut self, key: &str) -> Result<ToAdmin, Fault> {
         let Some(found) = self.tables.app_password(self.key, key)? else {
-            let hint = "the id is printed by `app-password add`";
+            let hint = "see `app-password list ADDRESS`";
             return Ok(refused("the id of an app password", key, hint));
         };
         let Some(person) = self.tables.person(self.key, found.user)? else {

@@ -105,6 +105,15 @@ pub fn make() -> Result<Root, Fault> {
     Ok(root)
 }
 
+/// By what a root is known again: nothing can be opened or guessed with it, for a root is random.
+pub fn mark(root: &Root) -> String {
+    use sha2::Digest;
+    let mut digest = sha2::Sha256::new_with_prefix(b"sekisho root mark 1\0");
+    digest.update(root.as_slice());
+    let digest = digest.finalize();
+    digest.iter().take(16).map(|octet| format!("{octet:02x}")).collect()
+}
+
 fn random(bytes: &mut [u8]) -> Result<(), Fault> {
     getrandom::fill(bytes).map_err(|_| Fault::System)
 }

@@ -120,3 +120,11 @@ fn no_text_makes_a_reader_fall() {
         }
     }
 }
+
+#[test]
+fn a_root_is_known_again_by_its_mark() {
+    let (one, other) = (make().unwrap(), make().unwrap());
+    assert_eq!(mark(&one), mark(&one));
+    assert_ne!(mark(&one), mark(&other));
+    assert_eq!(mark(&one).len(), 32);
+}

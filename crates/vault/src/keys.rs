@@ -52,19 +52,13 @@ impl Keys {
             suite: Suite::P256,
             transit_pairs: RefCell::default(),
         };
-        keys.prove_root()?;
+        prove(&keys.root, &keys.state)?;
         if keys.state.backup_epochs.is_empty() {
             let (epoch, started_ms) = (BACKUP_EPOCH, now_ms);
             let first = BackupEpoch { epoch, started_ms, ended_ms: None, destroyed_ms: None };
             keys.keep(vec![Row::BackupEpoch(first)])?;
         }
         Ok(keys)
-    }
-
-    /// Another credential than the one that made the rows is noticed at once, not at first use.
-    fn prove_root(&self) -> Result<(), Fault> {
-        let known = self.state.tenants.iter().find(|(_, row)| row.stored.is_some());
-        known.map_or(Ok(()), |(tenant, _)| self.tenant_key(*tenant).map(|_| ()))
     }
 
     pub fn keep(&mut self, rows: Vec<Row>) -> Result<(), Fault> {
@@ -203,16 +197,41 @@ impl Keys {
 
     /// A fault if it is sealed or unknown.
     pub fn tenant_key(&self, tenant: TenantId) -> Result<TenantKey, Fault> {
-        let row = self.state.tenants.get(&tenant);
-        let found = row.and_then(|row| Some((row.epoch, row.stored.as_ref()?)));
-        let (epoch, stored) = found.ok_or(Fault::Torn { at: 0 })?;
-        self.root.open_tenant(tenant, epoch, stored).map_err(Fault::Key)
+        tenant_key(&self.root, &self.state, tenant)
     }
 
     pub fn user_key(&self, tenant: TenantId, user: UserId) -> Option<UserKey> {
         let row = self.state.users.get(&(tenant, user))?;
         self.tenant_key(tenant).ok()?.open_user(user, &row.stored).ok()
     }
+}
+
+fn tenant_key(root: &RootKey, state: &State, tenant: TenantId) -> Result<TenantKey, Fault> {
+    let row = state.tenants.get(&tenant);
+    let found = row.and_then(|row| Some((row.epoch, row.stored.as_ref()?)));
+    let (epoch, stored) = found.ok_or(Fault::Torn { at: 0 })?;
+    root.open_tenant(tenant, epoch, stored).map_err(Fault::Key)
+}
+
+/// Another credential than the one that made the rows is noticed at once, not at first use.
+/// Whether anything was there to prove it.
+fn prove(root: &RootKey, state: &State) -> Result<bool, Fault> {
+    match state.tenants.iter().find(|(_, row)| row.stored.is_some()) {
+        Some((tenant, _)) => tenant_key(root, state, *tenant).map(|_| true),
+        None => Ok(state.root.is_some()),
+    }
+}
+
+/// Whether a credential opens the store of these records: `None` if nothing in it can tell.
+pub fn opens(records: &Records, mut root: RootKey) -> Result<Option<bool>, Fault> {
+    let state = State::of(records)?;
+    if take_up(&mut root, &state).is_err() {
+        return Ok(Some(false));
+    }
+    Ok(match prove(&root, &state) {
+        Ok(is_proven) => is_proven.then_some(true),
+        Err(_) => Some(false),
+    })
 }
 
 /// The rotated root, and what an earlier credential gave.

@@ -58,7 +58,7 @@ mod crash_tests;
 #[cfg(test)]
 mod tests;
 
-pub use offline::{Destroyed, Shred, Told, apply_shreds, look, reseal};
+pub use offline::{Destroyed, Shred, Told, apply_shreds, look, opens, reseal};
 pub use unseal::Suite;
 
 use compartment::House;

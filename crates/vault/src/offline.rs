@@ -4,7 +4,7 @@
 use crate::Fault;
 use crate::credentials::SORT;
 use crate::journal::{self, Journal, Records};
-use crate::keys::Keys;
+use crate::keys::{self, Keys};
 use crate::life::{Change, changed, without};
 use crate::rows::{Row, State};
 use evidence::{Body, Entry};
@@ -77,6 +77,18 @@ pub fn look(folder: &Path) -> Result<Told, Fault> {
         holds: state.holds.len(),
         unfinished: state.intents.len(),
     })
+}
+
+/// Whether this credential opens the store in `folder`; `None` if there is nothing yet that tells.
+/// Also beside a running vault.
+pub fn opens(folder: &Path, credential: &[u8]) -> Result<Option<bool>, Fault> {
+    let bytes = match std::fs::read(folder.join("keys")) {
+        Ok(bytes) => Zeroizing::new(bytes),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(Fault::Store { doing: "look into", source }),
+    };
+    let (records, _) = journal::read(&bytes)?;
+    keys::opens(&records, RootKey::from_credential(credential).map_err(Fault::Key)?)
 }
 
 /// Destroys again what was destroyed before: an older backup brought it back. Gives how many keys

@@ -93,6 +93,9 @@ pub enum Request {
     AppPasswordRevoke {
         id: String,
     },
+    AppPasswordList {
+        address: String,
+    },
     Trace {
         query: String,
     },

@@ -2,14 +2,18 @@
 
 use super::grounds::{self, duration_ms};
 use super::people::{folder, unknown};
+use super::watch::be_sure;
 use super::{certificate, outgoing, remains};
 use crate::arguments::Arguments;
 use crate::client::{ask, ask_on};
+use crate::demo::screen::say;
 use crate::outcome::Answer;
 use wire::admin::Request;
 
 /// A month: long enough to change one's mind, and to fetch one's mail.
 const GRACE_MS: u64 = 30 * 24 * 60 * 60 * 1000;
+/// Less than this is no time to change one's mind in.
+const A_DAY_MS: u64 = 24 * 60 * 60 * 1000;
 const HOLD_ACTS: &str = "add, list or lift";
 
 pub fn tenant(act: &str, mut arguments: Arguments, data: Option<String>, as_json: bool) -> Answer {
@@ -18,10 +22,13 @@ pub fn tenant(act: &str, mut arguments: Arguments, data: Option<String>, as_json
             Some(request) => request,
             None => settings(&mut arguments)?,
         },
-        "terminate" => Request::TenantTerminate {
-            grace_ms: grace(&mut arguments)?,
-            name: arguments.word("the tenant's name")?,
-        },
+        "terminate" => {
+            let is_sure = arguments.switch("--yes") || as_json;
+            let grace_ms = grace(&mut arguments)?;
+            let name = arguments.word("the tenant's name")?;
+            be_sure_of_an_end(is_sure, grace_ms, "tenant", &name)?;
+            Request::TenantTerminate { grace_ms, name }
+        }
         "cancel" => Request::TerminationCancel { name: arguments.word("the tenant's name")? },
         "certificate" => return certificate::run(arguments, data, as_json),
         "search-remains" => return remains::run(arguments, data),
@@ -34,10 +41,13 @@ pub fn tenant(act: &str, mut arguments: Arguments, data: Option<String>, as_json
 
 pub fn user(act: &str, mut arguments: Arguments, data: Option<String>, as_json: bool) -> Answer {
     let request = match act {
-        "terminate" => Request::UserTerminate {
-            grace_ms: grace(&mut arguments)?,
-            address: arguments.word("the address")?,
-        },
+        "terminate" => {
+            let is_sure = arguments.switch("--yes") || as_json;
+            let grace_ms = grace(&mut arguments)?;
+            let address = arguments.word("the address")?;
+            be_sure_of_an_end(is_sure, grace_ms, "user", &address)?;
+            Request::UserTerminate { grace_ms, address }
+        }
         "certificate" => return certificate::run(arguments, data, as_json),
         _ => Request::TerminationCancel { name: arguments.word("the address")? },
     };
@@ -64,6 +74,20 @@ pub fn hold(mut arguments: Arguments) -> Answer {
         Request::HoldLift { .. } => ask_on(&folder(data)?, &request, &grounds),
         request => ask(&folder(data)?, request),
     }
+}
+
+/// An end that can hardly be taken back any more is asked about.
+fn be_sure_of_an_end(
+    is_sure: bool,
+    grace_ms: u64,
+    whose: &str,
+    name: &str,
+) -> Result<(), crate::outcome::Trouble> {
+    let what = say(
+        "猶予がなく、鍵はまもなく破棄され、何も元に戻せません",
+        "without grace, its keys are destroyed soon and nothing of it comes back",
+    );
+    be_sure(is_sure || grace_ms >= A_DAY_MS, &format!("{whose} terminate"), name, what)
 }
 
 fn grace(arguments: &mut Arguments) -> Result<u64, crate::outcome::Trouble> {

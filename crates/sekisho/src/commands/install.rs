@@ -34,7 +34,8 @@ pub fn init(mut arguments: Arguments) -> Answer {
     make_folder(&data)?;
     let root = root::make().map_err(|fault| Trouble::fault(fault.to_string(), "try again"))?;
     let mut shown = keeping.keep(&root)?;
-    let made = std::fs::write(data.join(MADE), format!("{}\n", evidence::rfc3339(now_ms())));
+    let text = format!("{}\nroot {}\n", evidence::rfc3339(now_ms()), root::mark(&root));
+    let made = std::fs::write(data.join(MADE), text);
     made.map_err(|error| {
         let what = format!("{}: {error}", data.display());
         Trouble::fault(what, "give --data a folder that you may write to")
@@ -66,6 +67,7 @@ pub fn run(mut arguments: Arguments) -> Answer {
         return Err(Trouble::refused("the keys of this data", data.display().to_string(), hint));
     }
     let root = unseal(&settings.unseal, given)?;
+    require_own(data, &root)?;
     let mut plan = plan(&settings, root.as_slice())?;
     drop(root);
     // Begun by the warden's own thread: its signals are masked by then.
@@ -80,6 +82,23 @@ pub fn run(mut arguments: Arguments) -> Answer {
     });
     let code = warden::run(plan);
     Ok(Outcome::Told(if code == std::process::ExitCode::SUCCESS { 0 } else { 3 }))
+}
+
+/// Another root than the one of this data opens nothing of it: said here, and not by a vault that
+/// starts in vain again and again. Before the first start only `init` knows.
+fn require_own(data: &Path, root: &root::Root) -> Result<(), Trouble> {
+    let opens = vault::opens(&data.join("vault"), root.as_slice())
+        .map_err(|fault| Trouble::fault(fault.to_string(), "see `sekisho doctor`"))?;
+    let is_own = opens.unwrap_or_else(|| {
+        let made = std::fs::read_to_string(data.join(MADE)).unwrap_or_default();
+        let known = made.lines().find_map(|line| line.strip_prefix("root "));
+        known.is_none_or(|known| known == root::mark(root))
+    });
+    let hint = "give the credential, the shares or the token that `init` made with this folder";
+    is_own.then_some(()).ok_or_else(|| {
+        let found = format!("one that does not open {}", data.display());
+        Trouble::refused("the unseal credential of this data", found, hint)
+    })
 }
 
 pub fn unfit(fault: settings::Fault) -> Trouble {

@@ -75,7 +75,7 @@ sekisho (関所): mail for many organisations, behind walls
                | set ADDRESS [the same] [--without-owner A]… | list [--tenant T] | show ADDRESS
                | remove ADDRESS | member add|remove ADDRESS MEMBER…
   sekisho app-password add ADDRESS --protocol imap|pop3|smtp [--device TEXT]
-               | revoke ID                                               --data DIR
+               | list ADDRESS | revoke ID                                --data DIR
   sekisho approval list | show ID | approve ID --as ADDRESS | deny ID --as ADDRESS
                | carry-out ID | mode [two-persons|single-operator]       --data DIR
   sekisho hold add TENANT|ADDRESS --reason TEXT | list | lift ID         --data DIR

@@ -14,7 +14,7 @@ const TENANT_ACTS: &str =
 const DOMAIN_ACTS: &str = "add, list, set, gateway, check, keys or rotate-keys";
 const USER_ACTS: &str =
     "add, list, disable, enable, reset, forward, away, password, terminate or cancel";
-const APP_PASSWORD_ACTS: &str = "add or revoke";
+const APP_PASSWORD_ACTS: &str = "add, list or revoke";
 const PROTOCOLS: &[&str] = &["imap", "pop3", "smtp"];
 const QUARANTINE_ACTS: &str = "list, show or release";
 const CERTIFICATE_ACTS: &str = "install or remove";
@@ -128,6 +128,7 @@ pub fn app_password(mut arguments: Arguments) -> Answer {
             secret_seed: None,
             address: arguments.word("the address")?,
         },
+        "list" => Request::AppPasswordList { address: arguments.word("the address")? },
         "revoke" => Request::AppPasswordRevoke { id: arguments.word("the id")? },
         other => return Err(unknown(APP_PASSWORD_ACTS, other.to_owned())),
     };

@@ -124,7 +124,7 @@ pub fn release(mut arguments: Arguments) -> Answer {
 }
 
 /// A person says the name again; a script says `--yes`, or speaks JSON and knows what it does.
-fn be_sure(is_sure: bool, act: &str, name: &str, what: &str) -> Result<(), Trouble> {
+pub(super) fn be_sure(is_sure: bool, act: &str, name: &str, what: &str) -> Result<(), Trouble> {
     if is_sure {
         return Ok(());
     }

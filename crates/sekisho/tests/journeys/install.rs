@@ -34,6 +34,16 @@ impl Service {
         stdin: Stdio,
     ) -> Self {
         let data = home.join(name);
+        let process = Self::run(home, name, ports, unseal).args(given).stdin(stdin).spawn();
+        let service = Self { process: process.unwrap(), data, ports };
+        let status = || service.try_ask(&["status"]).1 == 0;
+        within(Duration::from_secs(60), "the service answers", status);
+        service
+    }
+
+    /// `sekisho run`, with its settings written.
+    fn run(home: &Path, name: &str, ports: u16, unseal: &str) -> Command {
+        let data = home.join(name);
         let settings = home.join(format!("{name}.toml"));
         let (smtp, imaps) = (ports + 25, ports + 93);
         let text = format!(
@@ -44,20 +54,9 @@ impl Service {
             ports + 53,
         );
         std::fs::write(&settings, text).unwrap();
-        let process = Command::new(binary())
-            .arg("run")
-            .arg("--config")
-            .arg(&settings)
-            .args(given)
-            .stdin(stdin)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let service = Self { process, data, ports };
-        let status = || service.try_ask(&["status"]).1 == 0;
-        within(Duration::from_secs(60), "the service answers", status);
-        service
+        let mut run = Command::new(binary());
+        run.arg("run").arg("--config").arg(&settings).stdout(Stdio::null()).stderr(Stdio::null());
+        run
     }
 
     pub fn try_ask(&self, words: &[&str]) -> (Value, i32) {
@@ -161,12 +160,23 @@ fn from_init_to_a_restored_letter() {
     let made = command(&["init", "--data", &data, "--unseal", &unseal.display().to_string()]);
     assert_eq!(made.1, 0, "{}", made.0);
 
+    let other = home.join("other-unseal");
+    let (of_other, text) = (home.join("other").display().to_string(), other.display().to_string());
+    assert_eq!(command(&["init", "--data", &of_other, "--unseal", &text]).1, 0);
+    let with_another = format!("file = {text:?}");
+    let is_refused = || {
+        let mut run = Service::run(&home, "data", free_ports(), &with_another);
+        assert_eq!(run.status().unwrap().code(), Some(1), "another root than this data's");
+    };
+    is_refused();
     let service = Service::start(&home, "data", free_ports());
     service.ask(&["tenant", "add", "Kaede"]);
     service.ask(&["domain", "add", "kaede.example", "--tenant", "Kaede"]);
     service.ask(&["user", "add", "kei@kaede.example", "--tenant", "Kaede"]);
     let added = service.ask(&["app-password", "add", "kei@kaede.example", "--protocol", "imap"]);
     assert_eq!(added["weakened"], "single-operator");
+    let listed = service.ask(&["app-password", "list", "kei@kaede.example"]);
+    assert_eq!(listed["items"][0]["id"], added["id"]);
     let secret = added["secret"].as_str().unwrap().to_owned();
     let authority = home.join("ca.pem");
     let pem = service.ask(&["authority"]);
@@ -184,6 +194,7 @@ fn from_init_to_a_restored_letter() {
     let before = service.inbox(&authority, &secret);
     assert!(before[0].ends_with(b"Welcome.\r\n"));
     service.stop();
+    is_refused();
 
     let (backup, keys) = (home.join("backup"), home.join("keys"));
     let (to, keys_to) = (backup.display().to_string(), keys.display().to_string());
