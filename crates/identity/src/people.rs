@@ -334,7 +334,7 @@ impl People<'_> {
         Ok(ToAdmin::Done { weakened: weakened.map(str::to_owned) })
     }
 
-    fn record(
+    pub fn record(
         &mut self,
         tenant: TenantId,
         user: UserId,
