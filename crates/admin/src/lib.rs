@@ -156,8 +156,8 @@ fn act(peers: &mut Peers<'_>, request: Request) -> Answer {
         Request::List { list } => lists::act(peers, list),
         Request::GroupRemove { address } => passing::remove_group(peers, address),
         Request::GroupList { address, tenant } => passing::list_groups(peers, address, tenant),
-        Request::DomainGateway { domain, host, is_listed } => {
-            passing::set_gateway(peers, FromAdmin::Gateway { domain, host, is_listed })
+        Request::DomainGateway { domain, host, taken } => {
+            passing::set_gateway(peers, FromAdmin::Gateway { domain, host, taken })
         }
         Request::TenantOutlet { name, change } => passing::outlet(peers, name, change),
         Request::DomainGatewayShow { domain } => {

@@ -79,14 +79,15 @@ fn group_json(Group { address, tenant, members }: &Group) -> Value {
 /// Any question about a gateway: each is answered by how it stands.
 pub fn set_gateway(peers: &mut Peers<'_>, question: FromAdmin) -> Answer {
     directory(peers, &question, |answer| {
-        let ToAdmin::Gateway(Gateway { domain, tenant, host, recipients, sync_ms }) = answer else {
-            return None;
-        };
+        let ToAdmin::Gateway(gateway) = answer else { return None };
+        let Gateway { domain, tenant, host, recipients, checked, sync_ms } = gateway;
         Some(json!({
             "domain": domain,
             "tenant": tenant,
             "gateway": host.as_ref().map(host_json),
             "recipients": recipients,
+            "check_new": checked.is_some(),
+            "found_by_checks": checked,
             "sync_ms": sync_ms,
         }))
     })

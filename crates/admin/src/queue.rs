@@ -6,7 +6,7 @@ use evidence::rfc3339;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use terms::{Kind, MessageId, TenantId};
-use wire::post::{FromAdmin, LegState, Queued, ToAdmin, Why};
+use wire::post::{Decided, Decider, FromAdmin, LegState, Queued, ToAdmin, Why};
 
 /// Messages on one page.
 const PAGE: u32 = 500;
@@ -33,12 +33,13 @@ pub fn show(peers: &mut Peers<'_>, id: &str) -> Answer {
             shown["destinations"] = legs.iter().map(leg).collect();
             Ok(shown)
         }
-        ToAdmin::Past { message, at_ms, sent, not_sent } => Ok(json!({
+        ToAdmin::Past { message, at_ms, sent, not_sent, decided } => Ok(json!({
             "id": message.to_string(),
             "state": past_state(sent, not_sent),
             "at": rfc3339(at_ms),
             "destinations_sent": sent,
             "destinations_not_sent": not_sent,
+            "decided": decided.map(decided_json),
         })),
         ToAdmin::NoSuch => Err(no_such(id)),
         _ => Err(Refusal::unexpected(Kind::Post)),
@@ -76,19 +77,38 @@ pub fn status(peers: &mut Peers<'_>) -> Answer {
     }
 }
 
-/// What has become of a message that was handed in, and of each of its ways; `None`: the queue
-/// knows nothing of it any more.
-pub fn fate(peers: &mut Peers<'_>, message: MessageId) -> Option<(String, Value)> {
-    match post(peers, &FromAdmin::Show(message)).ok()? {
+/// How far a message that was handed in has come.
+pub struct Fate {
+    pub state: String,
+    /// Of each of its ways.
+    pub destinations: Value,
+    /// Who decided about it, if it was held.
+    pub decided: Value,
+}
+
+/// `None`: the queue knows nothing of it any more.
+pub fn fate(peers: &mut Peers<'_>, message: MessageId) -> Option<Fate> {
+    let (state, destinations, decided) = match post(peers, &FromAdmin::Show(message)).ok()? {
         ToAdmin::Message { message, legs } => {
-            Some((message.state.word().to_owned(), legs.iter().map(leg).collect()))
+            let legs = legs.iter().map(leg).collect();
+            (message.state.word().to_owned(), legs, message.decided)
         }
-        ToAdmin::Past { sent, not_sent, .. } => {
+        ToAdmin::Past { sent, not_sent, decided, .. } => {
             let counts = json!({ "sent": sent, "not_sent": not_sent });
-            Some((past_state(sent, not_sent).to_owned(), counts))
+            (past_state(sent, not_sent).to_owned(), counts, decided)
         }
-        _ => None,
-    }
+        _ => return None,
+    };
+    Some(Fate { state, destinations, decided: decided.map_or(Value::Null, decided_json) })
+}
+
+/// What was decided about a held message, and by whom.
+fn decided_json(decided: Decided) -> Value {
+    let by = match decided.by {
+        Decider::Sender => "sender, by link",
+        Decider::Operator => "operator",
+    };
+    json!({ "what": if decided.released { "released" } else { "cancelled" }, "by": by })
 }
 
 fn past_state(sent: u16, not_sent: u16) -> &'static str {
@@ -112,6 +132,7 @@ fn messages(peers: &mut Peers<'_>, items: &[Queued]) -> Result<Vec<Value>, Refus
             "tenant": tenants.get(&item.tenant),
             "sender": sender,
             "destinations_left": item.legs,
+            "decided": item.decided.map(decided_json),
         })
     });
     Ok(shown.collect())

@@ -2,6 +2,7 @@
 
 use crate::peers::{Answer, Peers, Refusal};
 use crate::people::names;
+use crate::queue::Fate;
 use evidence::rfc3339;
 use serde_json::{Value, json};
 use terms::{Kind, MessageId, UserId};
@@ -66,20 +67,22 @@ fn shown(peers: &mut Peers<'_>, journey: Journey) -> Answer {
 /// Mail that was handed in: the queue knows how far it has come.
 fn shown_leaving(peers: &mut Peers<'_>, journey: Journey) -> Answer {
     let sender = names(peers, journey.recipients)?.pop().flatten();
-    let (state, destinations) = match crate::queue::fate(peers, journey.message) {
-        Some((state, destinations)) => (state, destinations),
-        None => ("queued".to_owned(), Value::Null),
-    };
+    let fate = crate::queue::fate(peers, journey.message).unwrap_or_else(|| Fate {
+        state: "queued".to_owned(),
+        destinations: Value::Null,
+        decided: Value::Null,
+    });
     Ok(json!({
         "id": journey.message.to_string(),
         "at": rfc3339(journey.at_ms),
         "direction": "out",
-        "state": state,
+        "state": fate.state,
         "verdict": journey.verdict.word(),
         "reasons": journey.reasons,
         "sender": sender,
         "recipients": [],
-        "destinations": destinations,
+        "destinations": fate.destinations,
+        "decided": fate.decided,
     }))
 }
 

@@ -1,7 +1,10 @@
 //! One connection to a remote, from its greeting to our QUIT, with any number of letters between.
 
 use crate::sign_in::Step;
-use crate::{Answer, Answers, Bare, Extensions, Letter, Login, Malformed, Stuffing, Unfit};
+use crate::{
+    Answer, Answers, Bare, Extensions, Letter, Login, Malformed, Receiver, Stuffing, Unfit,
+};
+use smtp::Address;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -133,6 +136,8 @@ pub struct Courier {
     out: Vec<u8>,
     remote: Extensions,
     letter: Option<Letter>,
+    /// Nothing is sent: see [`Courier::inquire`].
+    only_asks: bool,
     /// Until it has said who we are.
     login: Option<Login>,
     fates: Vec<Option<Outcome>>,
@@ -153,6 +158,7 @@ impl Courier {
             out: Vec::new(),
             remote: Extensions::default(),
             letter: None,
+            only_asks: false,
             login: None,
             fates: Vec::new(),
             stuffing: Stuffing::default(),
@@ -252,6 +258,24 @@ impl Courier {
         }
         self.letter = Some(letter);
         self.state = State::Mail;
+    }
+
+    /// Asks whether mail for this recipient would be taken, in nobody's name, and says good-bye.
+    /// Only when [`Want::Letter`] was said. What follows is one outcome: `Taken` or a refusal of
+    /// that recipient, or `Unknown` where it was not even asked for.
+    pub fn inquire(&mut self, address: Address) {
+        self.only_asks = true;
+        let needs_utf8 = !address.is_ascii();
+        self.begin(Letter {
+            from: None,
+            receivers: vec![Receiver { address, notify: None, original: None }],
+            size: 0,
+            has_eight_bits: false,
+            needs_utf8,
+            require_tls: false,
+            returned: None,
+            envelope_id: None,
+        });
     }
 
     /// A piece of the text. Only when [`Want::Text`] was said.
@@ -406,7 +430,12 @@ impl Courier {
             self.say_rcpt(0);
             return;
         }
-        self.fates.iter_mut().for_each(|fate| *fate = Some(fate_of(&answer)));
+        // A word about our sender is none about the recipient.
+        let fate = match self.only_asks {
+            true => Outcome::Unknown(Broken::Unwilling(answer)),
+            false => fate_of(&answer),
+        };
+        self.fill(&fate);
         // Pipelined RCPTs are answered all the same; their answers say nothing any more.
         if self.remote.pipelining && receivers > 0 {
             self.state = State::Rcpt(0);
@@ -429,9 +458,12 @@ impl Courier {
     fn rcpt(&mut self, at: usize, answer: Answer) {
         if let Some(fate) = self.fates.get_mut(at)
             && fate.is_none()
-            && !answer.is_positive()
         {
-            *fate = Some(fate_of(&answer));
+            match answer.is_positive() {
+                true if self.only_asks => *fate = Some(Outcome::Taken(answer)),
+                true => {}
+                false => *fate = Some(fate_of(&answer)),
+            }
         }
         let next = at + 1;
         if next < self.fates.len() {
@@ -486,8 +518,12 @@ impl Courier {
 
     fn report_and_reset(&mut self) {
         self.report();
-        self.out.extend_from_slice(b"RSET\r\n");
-        self.state = State::Reset;
+        let (word, state): (&[u8], State) = match self.only_asks {
+            true => (b"QUIT\r\n", State::Quit),
+            false => (b"RSET\r\n", State::Reset),
+        };
+        self.out.extend_from_slice(word);
+        self.state = state;
     }
 
     fn break_off(&mut self, broken: Broken) {

@@ -405,3 +405,55 @@ fn nothing_is_said_of_us_in_clear() {
         assert!(courier.take_output().is_empty());
     }
 }
+
+/// An inquiry, and what the remote answers to it.
+fn inquire(remote: &[&str]) -> (String, Vec<String>) {
+    let mut courier = Courier::new("here.example", Tls::IfOffered);
+    let mut remote = remote.iter();
+    let (mut said, mut happened) = (String::new(), Vec::new());
+    for _ in 0..100 {
+        let want = courier.next();
+        said.push_str(&String::from_utf8(courier.take_output()).unwrap());
+        match want {
+            Want::Read(_) => match remote.next() {
+                Some(line) => courier.feed(line.as_bytes()),
+                None => courier.closed(),
+            },
+            Want::Letter => courier.inquire(Address::parse("bob@there.example").unwrap()),
+            Want::Outcomes(outcomes) => happened.extend(outcomes.iter().map(short)),
+            Want::Broken(broken) => happened.push(format!("broken: {}", why(&broken))),
+            Want::Close => return (said, happened),
+            other => panic!("{other:?}"),
+        }
+    }
+    panic!("it does not end");
+}
+
+#[test]
+fn an_inquiry_asks_and_sends_nothing() {
+    let no = "550 5.1.1 nobody\r\n";
+    let bye = "221 bye\r\n";
+    let check = |remote: &[&str], expected: &[&str]| {
+        let (said, happened) = inquire(remote);
+        assert_eq!(happened, expected, "{remote:?}");
+        assert!(!said.contains("DATA"), "{said}");
+    };
+    for hello in [HELLO, PIPES] {
+        let (said, happened) = inquire(&["220 x\r\n", hello, OK, OK, bye]);
+        assert_eq!(happened, ["taken 250"]);
+        assert_eq!(
+            said,
+            "EHLO here.example\r\nMAIL FROM:<> SIZE=0\r\nRCPT TO:<bob@there.example>\r\nQUIT\r\n"
+        );
+        check(&["220 x\r\n", hello, OK, no, bye], &["refused 550"]);
+        check(&["220 x\r\n", hello, OK, "354 go\r\n", bye], &["later 354"]);
+        check(&["220 x\r\n", hello, OK, "421 x\r\n"], &["later 421", "broken: shut 421"]);
+        check(&["220 x\r\n", hello, OK], &["unknown: Closed", "broken: Closed"]);
+        // What it does not ask back is nothing more than noise.
+        check(&["220 x\r\n", hello, OK, "250 ok\r\n354 go\r\n"], &["taken 250"]);
+    }
+    // It takes nothing of nobody's: that says nothing about bob.
+    check(&["220 x\r\n", HELLO, no, bye], &["unknown: unwilling 550"]);
+    check(&["220 x\r\n", PIPES, no, OK, bye], &["unknown: unwilling 550"]);
+    check(&["554 go away\r\n"], &["broken: unwilling 554"]);
+}

@@ -82,9 +82,7 @@ impl Changes<'_> {
             FromAdmin::GroupList { address, tenant } => {
                 self.list_groups(address.as_deref(), tenant.as_deref())
             }
-            FromAdmin::Gateway { domain, host, is_listed } => {
-                self.set_gateway(&domain, host, is_listed)
-            }
+            FromAdmin::Gateway { domain, host, taken } => self.set_gateway(&domain, host, taken),
             FromAdmin::GatewayShow { domain } => self.show_gateway(&domain),
             FromAdmin::Outlet { tenant, change } => self.outlet(&tenant, change),
             FromAdmin::GatewayList { domain, addresses, sync_ms, is_last } => {

@@ -147,6 +147,7 @@ impl Tables {
             run("DELETE FROM address WHERE user = ?1", &user.0)?;
             run("DELETE FROM person WHERE user = ?1", &user.0)?;
             run("DELETE FROM way WHERE user = ?1", &user.0)?;
+            run("DELETE FROM answered WHERE user = ?1", &user.0)?;
         }
         if part.user.is_none() {
             let TenantId(tenant) = part.tenant;

@@ -10,7 +10,7 @@ use terms::{InstanceId, Kind, TenantId, UserId};
 use wire::Channel;
 use wire::directory::PublicKey;
 use wire::mailbox;
-use wire::post::{FromSender, Outgoing, ToSender};
+use wire::post::{self, Awaited, Outgoing, ToSender};
 use wire::vault::{FromDirectory, Proven, ToDirectory};
 
 /// A signature or a pair of public keys takes well under a millisecond; new pairs wait for the
@@ -178,10 +178,37 @@ impl Friends {
 
     /// Hands a letter to the queue; `Ok` means durable.
     pub fn queue(&mut self, outgoing: Outgoing, held: &[OwnedFd]) -> Result<(), Fault> {
-        let post = self.post.as_mut().ok_or(Fault::PostAway)?;
-        match post.ask(&FromSender::Queue(Box::new(outgoing)), held, POST_PATIENCE) {
+        let channel = self.post.as_mut().ok_or(Fault::PostAway)?;
+        match channel.ask(&post::FromDirectory::Queue(Box::new(outgoing)), held, POST_PATIENCE) {
             Ok((ToSender::Queued, _)) => Ok(()),
             Ok(_) | Err(wire::Fault::Silent) => Err(Fault::PostAway),
+            Err(_) => {
+                self.post = None;
+                Err(Fault::PostAway)
+            }
+        }
+    }
+
+    /// Whether a message still waits for its person's word.
+    pub fn is_awaited(&mut self, awaited: Awaited) -> Result<bool, Fault> {
+        self.ask_post(&post::FromDirectory::Waits(awaited))
+    }
+
+    /// `false`: somebody was faster.
+    pub fn release_held(&mut self, awaited: Awaited) -> Result<bool, Fault> {
+        self.ask_post(&post::FromDirectory::Release(awaited))
+    }
+
+    pub fn cancel_held(&mut self, awaited: Awaited) -> Result<bool, Fault> {
+        self.ask_post(&post::FromDirectory::Cancel(awaited))
+    }
+
+    fn ask_post(&mut self, question: &post::FromDirectory) -> Result<bool, Fault> {
+        let channel = self.post.as_mut().ok_or(Fault::PostAway)?;
+        match channel.ask(question, &[], POST_PATIENCE) {
+            Ok((post::ToDirectory::Yes, _)) => Ok(true),
+            Ok((post::ToDirectory::No, _)) => Ok(false),
+            Ok((post::ToDirectory::Fault, _)) | Err(wire::Fault::Silent) => Err(Fault::PostAway),
             Err(_) => {
                 self.post = None;
                 Err(Fault::PostAway)

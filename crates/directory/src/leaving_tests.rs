@@ -2,6 +2,7 @@
 
 use crate::changes::Changes;
 use crate::guesses::Guesses;
+use crate::inquiries::Inquiries;
 use crate::seen::Seen;
 use crate::sending::Sendings;
 use crate::tests::{HOST, World, answering, is_refused, key};
@@ -355,14 +356,14 @@ fn unknown_addresses_are_the_catch_all_s() {
 }
 
 /// The desk itself, with its channels.
-struct House {
-    desk: Desk,
+pub struct House {
+    pub desk: Desk,
     folder: std::path::PathBuf,
-    warden: Channel,
+    pub warden: Channel,
 }
 
 impl House {
-    fn open(name: &str) -> Self {
+    pub fn open(name: &str) -> Self {
         let (mut world, _) = settled(name);
         let folder = world.folder.with_extension("desk");
         let _ = std::fs::remove_dir_all(&folder);
@@ -379,6 +380,7 @@ impl House {
             friends: std::mem::replace(&mut world.friends, friends),
             statements: Statements::default(),
             guesses: Guesses::default(),
+            inquiries: Inquiries::default(),
             seen: Seen::default(),
             sendings: Sendings::default(),
             outlets: None,
@@ -391,7 +393,7 @@ impl House {
         Self { desk, folder, warden }
     }
 
-    fn join(&mut self, kind: Kind, person: Option<(TenantId, UserId)>) -> Channel {
+    pub fn join(&mut self, kind: Kind, person: Option<(TenantId, UserId)>) -> Channel {
         let (one, other) = Channel::pair().unwrap();
         let label = Label { instance: InstanceId([kind.number() as u8; 6]), kind, person };
         self.desk.hub.seat(other, label).unwrap();
@@ -399,15 +401,19 @@ impl House {
     }
 
     /// Asks, and has the desk answer; `None`: it was cut.
-    fn ask<Q: serde::Serialize, A: serde::de::DeserializeOwned>(
+    pub fn ask<Q: serde::Serialize, A: serde::de::DeserializeOwned>(
         &mut self,
         channel: &Channel,
         question: &Q,
     ) -> Option<A> {
         channel.send(1, question, &[]).ok()?;
         for event in self.desk.hub.wait(Some(Duration::from_secs(5))).unwrap() {
-            if let Event::Frame(peer, frame) = event {
-                self.desk.answer(peer, frame);
+            match event {
+                Event::Frame(peer, frame) if self.desk.inquiries.is_fetch(peer) => {
+                    self.desk.hear_fetch(&frame);
+                }
+                Event::Frame(peer, frame) => self.desk.answer(peer, frame),
+                _ => {}
             }
         }
         let answer = channel.receive(Some(Duration::from_secs(5))).ok()?;

@@ -2,11 +2,14 @@
 //!
 //! # Holds          addresses and settings of all tenants, sealed under a key from the vault
 //! # May ask        vault (keys, signed statements), mailbox (to erase), post (letters about
-//! #                lists), ledger (its own entries)
+//! #                lists, a person's word about what is held), ledger (its own entries), fetch (whether a gateway's server has an
+//! #                address)
 //! # Network        none
 //! # If taken over  the intruder learns addresses and can weaken judgement; a change without a
 //! #                recorded `rule.change` is an alarm, and so is a redirected mailbox; no mail; it
-//! #                can write some short letters in the house's name
+//! #                can write some short letters in the house's name, and have `fetch` ask a public
+//! #                server for an address (five times a second in the whole house, at ports of
+//! #                mail): a narrow way out for what it knows
 //! # Never          holds a private key; makes a statement that the vault has not signed
 
 #![cfg_attr(
@@ -21,6 +24,8 @@ mod endings;
 mod fault;
 mod friends;
 mod guesses;
+mod held;
+mod inquiries;
 mod keys;
 mod letters;
 mod list_changes;
@@ -44,6 +49,10 @@ mod crash_tests;
 #[cfg(test)]
 mod ending_tests;
 #[cfg(test)]
+mod held_tests;
+#[cfg(test)]
+mod inquiry_tests;
+#[cfg(test)]
 mod leaving_tests;
 #[cfg(test)]
 mod list_tests;
@@ -59,6 +68,7 @@ use address::ADDRESS_BYTES;
 use compartment::{House, now_ms};
 use friends::Friends;
 use guesses::Guesses;
+use inquiries::Inquiries;
 use list_mail::Asker;
 use rows::RowKey;
 use seen::Seen;
@@ -122,6 +132,7 @@ fn serve(mut house: House) -> Result<(), Fault> {
         friends,
         statements,
         guesses,
+        inquiries: Inquiries::default(),
         seen: Seen::default(),
         sendings: Sendings::default(),
         outlets: None,
@@ -144,8 +155,12 @@ fn serve(mut house: House) -> Result<(), Fault> {
                         return Ok(());
                     }
                 }
+                Event::Frame(peer, frame) if desk.inquiries.is_fetch(peer) => {
+                    desk.hear_fetch(&frame);
+                }
                 Event::Frame(peer, frame) => desk.answer(peer, frame),
                 Event::Gone(peer, _) if peer == warden => return Ok(()),
+                Event::Gone(peer, _) if desk.inquiries.is_fetch(peer) => desk.inquiries.gone(),
                 Event::Gone(peer, _) => desk.guesses.forget(peer),
                 Event::Ready(_) => {}
             }
@@ -163,6 +178,7 @@ struct Desk {
     friends: Friends,
     statements: Statements,
     guesses: Guesses,
+    inquiries: Inquiries,
     seen: Seen,
     sendings: Sendings,
     /// As they stand; forgotten with each change.
@@ -196,6 +212,11 @@ impl Desk {
             Kind::Ledger => self.friends.journal.join(channel),
             Kind::Mailbox => self.friends.mailbox = Some(channel),
             Kind::Post => self.friends.post = Some(channel),
+            Kind::Fetch => {
+                if let Ok(fetch) = self.hub.seat(channel, label) {
+                    self.inquiries.join(fetch);
+                }
+            }
             _ => {
                 let _ = self.hub.seat(channel, label);
             }
@@ -282,7 +303,7 @@ impl Desk {
                 return Ok(ToEdge::FirstSeen(token.map(|token| self.seen.since(token, now))));
             }
         };
-        let stated = self.state(&address);
+        let stated = self.state_or_ask(&address);
         self.count_miss(peer, Kind::Edge, &stated)?;
         Ok(ToEdge::Stated(stated))
     }
@@ -293,7 +314,7 @@ impl Desk {
             Stated::Unknown => true,
             // Most mail that leaves is for others.
             Stated::Foreign => kind != Kind::Dispatch,
-            Stated::Known { .. } | Stated::Later => false,
+            Stated::Known { .. } | Stated::Later | Stated::Checking | Stated::Unsaid => false,
         };
         if is_miss && self.guesses.is_too_many(peer) {
             let who = kind.word();
@@ -313,7 +334,7 @@ impl Desk {
         Ok(match question {
             FromDispatch::Sending(address) => self.state_sending(person, &address),
             FromDispatch::Address(address) => {
-                let stated = self.state(&address);
+                let stated = self.state_or_ask(&address);
                 self.count_miss(peer, Kind::Dispatch, &stated)?;
                 ToDispatch::Stated(stated)
             }
@@ -332,6 +353,9 @@ impl Desk {
                 let token = self.key.as_ref().map(|key| keyed(key, "sent-from", person.0, &digest));
                 let now = now_ms();
                 ToDispatch::FirstSeen(token.map(|token| self.seen.since(token, now)))
+            }
+            FromDispatch::Awaited { message, until_ms } => {
+                self.ask_about_held(person, message, until_ms)
             }
         })
     }
@@ -356,7 +380,7 @@ impl Desk {
     fn answer_depart(&mut self, peer: Peer, question: FromDepart) -> Result<ToDepart, wire::Fault> {
         match question {
             FromDepart::Address(address) => {
-                let stated = self.state(&address);
+                let stated = self.state_or_ask(&address);
                 self.count_miss(peer, Kind::Depart, &stated)?;
                 Ok(ToDepart::Stated(stated))
             }
@@ -439,6 +463,13 @@ impl Desk {
                 }
                 ToIdentity::Done
             }
+            FromIdentity::Robbed => ToIdentity::Robbed(change.tables.robbed().unwrap_or_default()),
+            FromIdentity::Locked(part) => {
+                if let Err(fault) = change.tables.note_locked(part) {
+                    eprintln!("sekisho: directory: {}", fault.story());
+                }
+                ToIdentity::Done
+            }
         }
     }
 
@@ -458,6 +489,9 @@ impl Desk {
         {
             let what = format!("remains of an ended contract: {} places, {first}", found.len());
             let _ = self.hub.send(self.warden, 0, &Report::Alarm { what }, Vec::new());
+        }
+        if matches!(question, FromAdmin::Gateway { .. } | FromAdmin::GatewayList { .. }) {
+            self.inquiries.forget_answers();
         }
         self.next_letters = Instant::now();
         match self.changes() {

@@ -8,7 +8,7 @@ use compartment::now_ms;
 use std::sync::{Arc, Mutex};
 use wire::directory::*;
 use wire::lists::*;
-use wire::post::{FromSender, Outgoing, ToSender};
+use wire::post::{FromDirectory as ToPost, Outgoing, ToSender};
 use wire::vault::{FromDirectory, ToDirectory};
 
 const NEWS: &str = "news@kaede.example";
@@ -372,8 +372,8 @@ fn letters_go_to_the_queue_once() {
     assert_eq!(letters(&world), 2);
     let queued: Arc<Mutex<Vec<Outgoing>>> = Arc::default();
     let seen = queued.clone();
-    world.friends.post = Some(answering(move |question: FromSender| {
-        let FromSender::Queue(outgoing) = question else { panic!("another question") };
+    world.friends.post = Some(answering(move |question: ToPost| {
+        let ToPost::Queue(outgoing) = question else { panic!("another question") };
         seen.lock().unwrap().push(*outgoing);
         ToSender::Queued
     }));

@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use terms::{TenantId, UserId};
 use wire::directory::{
     ABSENCE_SUBJECT_BYTES, ABSENCE_TEXT_BYTES, AbsenceTold, Forward, Gateway, Group, LIST_PAGE,
-    SmartHost, ToAdmin, catch_all,
+    SmartHost, Taken, ToAdmin, catch_all,
 };
 
 /// Addresses that one person's mail may go on to.
@@ -271,7 +271,7 @@ impl Changes<'_> {
         &mut self,
         domain: &str,
         host: Option<SmartHost>,
-        is_listed: bool,
+        taken: Taken,
     ) -> Result<ToAdmin, Fault> {
         let (domain, tenant) = match self.domain_of_house(domain)? {
             Ok(found) => found,
@@ -287,7 +287,7 @@ impl Changes<'_> {
         self.friends.record_change(tenant, None, "domain.gateway")?;
         match host {
             Some(host) => {
-                let row = GatewayRow { domain: domain.clone(), host, is_listed };
+                let row = GatewayRow { domain: domain.clone(), host, taken };
                 self.tables.keep_gateway(self.key, tenant, &row)?;
             }
             None => self.tables.drop_gateway(self.key, &domain)?,
@@ -317,7 +317,7 @@ impl Changes<'_> {
             Ok(found) => found,
             Err(refusal) => return Ok(refusal),
         };
-        let listed = self.tables.gateway(self.key, &domain)?.filter(|row| row.is_listed);
+        let listed = self.tables.gateway(self.key, &domain)?.filter(|row| row.taken != Taken::Any);
         if listed.is_none() || addresses.len() > LIST_PAGE {
             let hint = "domain gateway DOMAIN --host HOST:PORT --recipients FILE";
             return Ok(refused("a gateway domain with a list", &domain, hint));
@@ -353,13 +353,19 @@ impl Changes<'_> {
         sync_ms: u64,
     ) -> Result<ToAdmin, Fault> {
         let row = self.tables.gateway(self.key, &domain)?;
-        let is_listed = row.as_ref().is_some_and(|row| row.is_listed);
-        let recipients = match is_listed {
-            true => Some(self.tables.count_beyond(self.key, &domain)?),
-            false => None,
+        let taken = row.as_ref().map_or(Taken::Any, |row| row.taken);
+        let recipients = match taken {
+            Taken::Any => None,
+            Taken::Listed | Taken::ListedOrChecked => {
+                Some(self.tables.count_beyond(self.key, &domain)?)
+            }
+        };
+        let checked = match taken {
+            Taken::ListedOrChecked => Some(self.tables.count_checked(self.key, &domain)?),
+            Taken::Any | Taken::Listed => None,
         };
         let (tenant, host) = (self.tenant_name(tenant)?, row.map(|row| row.host));
-        Ok(ToAdmin::Gateway(Gateway { domain, tenant, host, recipients, sync_ms }))
+        Ok(ToAdmin::Gateway(Gateway { domain, tenant, host, recipients, checked, sync_ms }))
     }
 
     fn domain_of_house(&self, domain: &str) -> Result<Result<(String, TenantId), ToAdmin>, Fault> {

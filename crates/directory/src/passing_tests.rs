@@ -3,6 +3,7 @@
 use crate::resolve::Lookup;
 use crate::srs;
 use crate::tests::{HOST, World, answering, is_refused, key};
+use crate::ways::Beyond;
 use compartment::now_ms;
 use std::sync::{Arc, Mutex};
 use wire::directory::*;
@@ -228,12 +229,12 @@ fn a_gateway_s_mail_goes_to_its_server() {
     let (mut world, _) = settled("gateway");
     let domain = || "ume.example".to_owned();
     let host = SmartHost { name: "mail.ume.example".into(), port: 25, tls: HopTls::StartTls };
-    let set = |host: Option<&SmartHost>, is_listed| FromAdmin::Gateway {
+    let set = |host: Option<&SmartHost>, taken| FromAdmin::Gateway {
         domain: domain(),
         host: host.cloned(),
-        is_listed,
+        taken,
     };
-    assert!(matches!(world.change(set(Some(&host), false)), ToAdmin::Gateway(_)));
+    assert!(matches!(world.change(set(Some(&host), Taken::Any)), ToAdmin::Gateway(_)));
     let said = statement(&mut world, "Anybody@ume.example").unwrap();
     assert!(said.recipients.is_empty());
     let [way] = said.onward.as_slice() else { panic!() };
@@ -244,7 +245,7 @@ fn a_gateway_s_mail_goes_to_its_server() {
     let all = FromAdmin::CatchAll { domain: domain(), address: Some("dai@ume.example".into()) };
     assert!(is_refused(&world.change(all), "kept here"));
     // With a list the others are nobody; who is missing in the next one stays for a while.
-    world.change(set(Some(&host), true));
+    world.change(set(Some(&host), Taken::Listed));
     assert_eq!(leads(&mut world, "eri@ume.example"), "nobody");
     let list = |addresses: &[&str], sync_ms, is_last| FromAdmin::GatewayList {
         domain: domain(),
@@ -272,8 +273,57 @@ fn a_gateway_s_mail_goes_to_its_server() {
     };
     assert!(is_there(&world, 0) && is_there(&world, 6) && !is_there(&world, 8));
     assert!(is_refused(&world.change(list(&["a@kaede.example"], None, true)), "of the domain"));
-    world.change(set(None, false));
+    world.change(set(None, Taken::Any));
     assert_eq!(leads(&mut world, "fumi@ume.example"), "nobody");
+}
+
+/// What a server says of an address that its list lacks counts as long as one that vanished from
+/// it, and no list is undone by it.
+#[test]
+fn an_address_that_the_server_has_is_taken_for_a_while() {
+    let (mut world, _) = settled("checked");
+    let domain = || "ume.example".to_owned();
+    let host = SmartHost { name: "mail.ume.example".into(), port: 25, tls: HopTls::StartTls };
+    let taken = Taken::ListedOrChecked;
+    world.change(FromAdmin::Gateway { domain: domain(), host: Some(host), taken });
+    let list = |world: &mut World, addresses: &[&str], sync_ms| {
+        let addresses = addresses.iter().map(|one| (*one).to_owned()).collect();
+        let page = FromAdmin::GatewayList { domain: domain(), addresses, sync_ms, is_last: true };
+        let ToAdmin::Gateway(told) = world.change(page) else { panic!() };
+        (told.recipients, told.checked, told.sync_ms)
+    };
+    let (recipients, checked, sync_ms) = list(&mut world, &["eri@ume.example"], None);
+    assert_eq!((recipients, checked), (Some(1), Some(0)));
+    let (tenant, _) = world.tables.tenant_by_name(&world.key, "Ume").unwrap().unwrap();
+    let keep = |world: &World, address: &str| {
+        let of = (tenant, "ume.example");
+        world.tables.keep_checked(&world.key, of, address, now_ms()).unwrap()
+    };
+    let stands = |world: &World, address: &str, days: u64| {
+        let now = now_ms() + days * 24 * 60 * 60 * 1000;
+        world.tables.beyond(&world.key, address, now).unwrap()
+    };
+    assert!(keep(&world, "new@ume.example") && keep(&world, "eri@ume.example"));
+    assert!(leads(&mut world, "New+x@ume.example").contains("mail.ume.example"));
+    assert_eq!(leads(&mut world, "other@ume.example"), "nobody");
+    assert_eq!(stands(&world, "new@ume.example", 6), Beyond::Checked);
+    assert_eq!(stands(&world, "new@ume.example", 8), Beyond::Unknown);
+    assert_eq!(stands(&world, "eri@ume.example", 8), Beyond::Listed, "a list's word stays");
+    // The next list lacks it and does not end it; the one after names it, and it stays.
+    let (recipients, checked, _) = list(&mut world, &["eri@ume.example"], Some(sync_ms + 1));
+    assert_eq!((recipients, checked), (Some(2), Some(1)));
+    assert_eq!(stands(&world, "new@ume.example", 6), Beyond::Checked);
+    let both = ["eri@ume.example", "new@ume.example"];
+    assert_eq!(list(&mut world, &both, Some(sync_ms + 2)).1, Some(0));
+    assert_eq!(stands(&world, "new@ume.example", 80), Beyond::Listed);
+}
+
+/// What was written when there was only "listed or not" is read as it was meant.
+#[test]
+fn an_older_gateway_s_row_is_read() {
+    for (was, taken) in [(false, Taken::Any), (true, Taken::Listed)] {
+        assert_eq!(postcard::to_stdvec(&was).unwrap(), postcard::to_stdvec(&taken).unwrap());
+    }
 }
 
 #[test]

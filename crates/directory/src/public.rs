@@ -18,6 +18,8 @@ impl Desk {
             FromPages::Domain(name) => self.hosted(&name),
             FromPages::Unsubscribe { token } if token.len() > TOKEN_BYTES => ToPages::Unknown,
             FromPages::Unsubscribe { token } => self.unsubscribe(&token),
+            FromPages::Held { token, .. } if token.len() > TOKEN_BYTES => ToPages::Unknown,
+            FromPages::Held { token, is_theirs } => self.hear_person(&token, is_theirs),
         }
     }
 

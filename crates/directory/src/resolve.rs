@@ -3,11 +3,11 @@
 use crate::Fault;
 use crate::statements::{find, is_ended};
 use crate::tables::Tables;
-use crate::ways::GatewayRow;
+use crate::ways::{Beyond, GatewayRow};
 use rows::RowKey;
 use std::collections::{BTreeSet, HashMap};
 use terms::{TenantId, UserId};
-use wire::directory::{Absence, ONWARD, Onward, Path, SmartHost, catch_all};
+use wire::directory::{Absence, ONWARD, Onward, Path, SmartHost, Taken, catch_all};
 use wire::lists;
 use wire::post::Hop;
 
@@ -51,14 +51,15 @@ impl<'a> Lookup<'a> {
     pub fn find(self, address: &str, tenant: TenantId) -> Result<Option<Found>, Fault> {
         let place = self.place(address, tenant)?;
         let mut found = match &place {
-            Place::Gateway(row) => gateway(address, row),
+            Place::Gateway(row, _) => gateway(address, row),
             Place::Caught(by) => self.walk(by, tenant)?,
             Place::Nobody => return Ok(None),
             Place::List => list(address),
             Place::Person(_) | Place::Group(_) => self.walk(address, tenant)?,
         };
         found.is_made_up = match &place {
-            Place::Gateway(row) => !row.is_listed,
+            // A server that says yes to every name is asked for every name.
+            Place::Gateway(row, stands) => row.taken == Taken::Any || *stands == Beyond::Checked,
             Place::Caught(_) => true,
             Place::Person(_) | Place::Group(_) | Place::List | Place::Nobody => false,
         };
@@ -123,8 +124,14 @@ impl<'a> Lookup<'a> {
         }
         if let Some(row) = gateway {
             let always = address == catch_all(domain) || address.starts_with("postmaster@");
-            let is_there = !row.is_listed || always || tables.is_beyond(key, address, now)?;
-            return Ok(if is_there { Place::Gateway(row) } else { Place::Nobody });
+            let stands = match always || row.taken == Taken::Any {
+                true => Beyond::Listed,
+                false => tables.beyond(key, address, now)?,
+            };
+            return Ok(match stands {
+                Beyond::Unknown => Place::Nobody,
+                Beyond::Listed | Beyond::Checked => Place::Gateway(row, stands),
+            });
         }
         Ok(tables.catch_all(key, domain)?.map_or(Place::Nobody, Place::Caught))
     }
@@ -177,7 +184,7 @@ enum Place {
     Group(Vec<String>),
     /// Its members are told to whoever spreads its mail, and stand in no statement.
     List,
-    Gateway(GatewayRow),
+    Gateway(GatewayRow, Beyond),
     /// By the catch-all: that address.
     Caught(String),
     Nobody,
@@ -247,7 +254,7 @@ impl Walk<'_> {
                 }
                 Ok(leads)
             }
-            Place::Gateway(row) => Ok(self.go_on(by, address, host(&row.host))),
+            Place::Gateway(row, _) => Ok(self.go_on(by, address, host(&row.host))),
             Place::Caught(caught) => self.pass(&caught, by, is_shared),
             Place::List | Place::Nobody => Ok(false),
         }

@@ -81,7 +81,7 @@ impl Tables {
              PRAGMA busy_timeout=5000; PRAGMA secure_delete=ON;",
         )
         .map_err(Fault::store("preparing"))?;
-        for schema in [SCHEMA, crate::ways::SCHEMA, crate::lists::SCHEMA] {
+        for schema in [SCHEMA, crate::ways::SCHEMA, crate::lists::SCHEMA, crate::held::SCHEMA] {
             db.execute_batch(schema).map_err(Fault::store("laying out"))?;
         }
         Ok(Self { db })

@@ -80,6 +80,8 @@ impl World {
             Stated::Unknown => "Unknown".to_owned(),
             Stated::Foreign => "Foreign".to_owned(),
             Stated::Later => "Later".to_owned(),
+            // Said by the desk alone.
+            Stated::Checking | Stated::Unsaid => "Asked".to_owned(),
         }
     }
 

@@ -7,7 +7,7 @@ use rows::RowKey;
 use rusqlite::{OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 use terms::{TenantId, UserId};
-use wire::directory::SmartHost;
+use wire::directory::{SmartHost, Taken};
 
 /// Tables of this file; see `tables` for the others.
 pub const SCHEMA: &str = "
@@ -30,6 +30,11 @@ CREATE TABLE IF NOT EXISTS way_back (
 
 /// An address that a synced list lacks is still taken so long: lists are cut short by accident.
 const GRACE_MS: i64 = 7 * 24 * 60 * 60 * 1000;
+/// Stands for the list's moment where no list named an address, but its server.
+const CHECKED: i64 = 0;
+/// Addresses of one gateway that were found so and are kept: a server that says yes to every name
+/// does not fill our disk.
+const CHECKED_KEPT: u64 = 10_000;
 /// Senders whose address does not fit a return path, of the last month: about 40 MB.
 const WAYS_BACK: u64 = 200_000;
 
@@ -61,8 +66,17 @@ pub struct GroupRow {
 pub struct GatewayRow {
     pub domain: String,
     pub host: SmartHost,
-    /// Only to recipients that it named.
-    pub is_listed: bool,
+    pub taken: Taken,
+}
+
+/// How an address of a gateway's list stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beyond {
+    /// The list names it, or did a short while ago.
+    Listed,
+    /// The server itself said so, a short while ago.
+    Checked,
+    Unknown,
 }
 
 impl Tables {
@@ -155,16 +169,67 @@ impl Tables {
         self.drop_row("DELETE FROM gateway WHERE token = ?1", &token)
     }
 
-    /// Whether a gateway's list names this address, or did a short while ago.
-    pub fn is_beyond(&self, key: &RowKey, address: &str, now: u64) -> Result<bool, Fault> {
+    /// How a gateway's address stands.
+    pub fn beyond(&self, key: &RowKey, address: &str, now: u64) -> Result<Beyond, Fault> {
         let token = key.token("beyond", address.as_bytes());
-        let gone: Option<Option<i64>> = self
+        let row: Option<(i64, Option<i64>)> = self
             .db
-            .prepare_cached("SELECT gone_ms FROM beyond WHERE token = ?1")
-            .and_then(|mut query| query.query_row(params![&token[..]], |row| row.get(0)).optional())
+            .prepare_cached("SELECT seen_ms, gone_ms FROM beyond WHERE token = ?1")
+            .and_then(|mut query| {
+                query
+                    .query_row(params![&token[..]], |row| Ok((row.get(0)?, row.get(1)?)))
+                    .optional()
+            })
             .map_err(Fault::store("looking up a recipient"))?;
         let is_young = |gone: i64| signed(now).saturating_sub(gone) < GRACE_MS;
-        Ok(gone.is_some_and(|gone| gone.is_none_or(is_young)))
+        Ok(match row {
+            Some((_, Some(gone))) if !is_young(gone) => Beyond::Unknown,
+            Some((CHECKED, _)) => Beyond::Checked,
+            Some(_) => Beyond::Listed,
+            None => Beyond::Unknown,
+        })
+    }
+
+    /// The server has this address, which its list lacks: it is taken as one that stood on the
+    /// list until now. `false`: as many were found so as are kept.
+    pub fn keep_checked(
+        &self,
+        key: &RowKey,
+        (tenant, domain): (TenantId, &str),
+        address: &str,
+        now: u64,
+    ) -> Result<bool, Fault> {
+        let (of, token) =
+            (key.token("gateway", domain.as_bytes()), key.token("beyond", address.as_bytes()));
+        let fault = Fault::store("keeping a recipient");
+        let old = signed(now).saturating_sub(GRACE_MS);
+        self.db
+            .execute(
+                "DELETE FROM beyond WHERE domain = ?1 AND seen_ms = ?2 AND gone_ms < ?3",
+                params![&of[..], CHECKED, old],
+            )
+            .map_err(&fault)?;
+        if self.count_checked(key, domain)? >= CHECKED_KEPT {
+            return Ok(false);
+        }
+        // What a list names by now stays as it stands there.
+        self.db
+            .execute(
+                "INSERT INTO beyond (token, domain, tenant, seen_ms, gone_ms)
+                 VALUES (?1, ?2, ?3, ?4, ?5)
+                 ON CONFLICT (token) DO UPDATE SET seen_ms = ?4, gone_ms = ?5
+                 WHERE gone_ms IS NOT NULL",
+                params![&token[..], &of[..], &tenant.0[..], CHECKED, signed(now)],
+            )
+            .map_err(&fault)?;
+        Ok(true)
+    }
+
+    /// Recipients of a gateway that its server was asked for and has.
+    pub fn count_checked(&self, key: &RowKey, domain: &str) -> Result<u64, Fault> {
+        let token = key.token("gateway", domain.as_bytes());
+        let count = "SELECT COUNT(*) FROM beyond WHERE domain = ?1 AND seen_ms = ?2";
+        self.count_rows(count, params![&token[..], CHECKED])
     }
 
     /// Recipients of a gateway that are taken now.

@@ -22,6 +22,7 @@ use wire::control::Report;
 use wire::directory::Sending;
 use wire::dispatch::{Submission, ToAccess};
 use wire::mailbox::{Journey, State};
+use wire::pages::held_urls;
 use wire::post::{Envelope, Hold, Hop, Outgoing, Receiver, ToSender};
 use wire::scanner::Examined as Seen;
 
@@ -336,8 +337,9 @@ fn tell_person(queued: &Queued, until_ms: u64, house: &mut Neighbours) {
 fn send_letter(queued: &Queued, until_ms: u64, house: &mut Neighbours) -> Step<()> {
     let Queued { author, journey, subject, .. } = queued;
     let (id, at_ms) = (MessageId(compartment::random()), journey.at_ms);
-    let about =
-        letter::Held { message: journey.message, subject, reasons: &journey.reasons, until_ms };
+    let links = links(journey.message, until_ms, house);
+    let (message, reasons) = (journey.message, journey.reasons.as_slice());
+    let about = letter::Held { message, subject, reasons, until_ms, links };
     let Some(own) = own_address(queued, house) else {
         return Err(Fault::Away("an address that is this person's alone").into());
     };
@@ -366,6 +368,15 @@ fn send_letter(queued: &Queued, until_ms: u64, house: &mut Neighbours) -> Step<(
     let draft = Draft::default();
     let parcel = Parcel { id, at_ms, hold: None, text: &text, draft: &draft };
     commit(&parcel, author, vec![envelope], house)
+}
+
+/// Where the person says whether it is theirs: yes, and no.
+fn links(message: MessageId, until_ms: u64, house: &mut Neighbours) -> Option<(String, String)> {
+    if house.pages_url().is_empty() {
+        return None;
+    }
+    let token = house.ask_person(message, until_ms)?;
+    Some(held_urls(house.pages_url(), &token))
 }
 
 /// An address that leads to this person and nobody else: what is held is theirs to know.

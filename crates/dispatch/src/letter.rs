@@ -20,6 +20,8 @@ pub(crate) struct Held<'a> {
     /// Ids of findings.
     pub reasons: &'a [String],
     pub until_ms: u64,
+    /// Where they say that it is theirs, and that it is not. `None`: only an administrator can.
+    pub links: Option<(String, String)>,
 }
 
 /// The whole letter.
@@ -57,22 +59,51 @@ fn words(held: &Held<'_>) -> String {
         told.map(line).collect::<String>()
     };
     let (message, until) = (held.message, date(held.until_ms));
+    let [japanese, english] = what_to_do(held.links.as_ref());
     format!(
         "あなたの名前で送られたメールを、送信せずに保留しています。\r\n\r\n\
          件名: {subject}\r\n番号: {message}\r\n期限: {until}\r\n理由:\r\n{}\r\n\
-         あなたが送ったものなら、管理者に番号を伝え、送信 (release) か取り消し (cancel) を\
-         頼んでください。期限までに誰も決めなければ、このメールは送られずにあなたに戻ります。\r\n\
-         心当たりがないときは、すぐに管理者に知らせ、アプリパスワードを取り消してください。\r\n\
-         \r\n----\r\n\r\n\
+         {japanese}\r\n----\r\n\r\n\
          A message in your name is held and has not been sent.\r\n\r\n\
          Subject: {subject}\r\nNumber: {message}\r\nUntil: {until}\r\nBecause it:\r\n{}\r\n\
-         If you sent it, tell your administrator its number and ask them to release or cancel \
-         it. If nobody decides until then, it comes back to you unsent.\r\n\
-         If you did not send it, tell your administrator at once and have your app passwords \
-         revoked.\r\n",
+         {english}",
         reasons(Language::Japanese, "・"),
         reasons(Language::English, "-"),
     )
+}
+
+/// In Japanese and in English.
+fn what_to_do(links: Option<&(String, String)>) -> [String; 2] {
+    let Some((mine, not_mine)) = links else {
+        let japanese = "あなたが送ったものなら、管理者に番号を伝え、送信 (release) か取り消し \
+             (cancel) を頼んでください。期限までに誰も決めなければ、このメールは送られずに\
+             あなたに戻ります。\r\n心当たりがないときは、すぐに管理者に知らせ、アプリパスワードを\
+             取り消してください。\r\n";
+        let english = "If you sent it, tell your administrator its number and ask them to release \
+             or cancel it. If nobody decides until then, it comes back to you unsent.\r\n\
+             If you did not send it, tell your administrator at once and have your app passwords \
+             revoked.\r\n";
+        return [japanese.to_owned(), english.to_owned()];
+    };
+    let japanese = format!(
+        "これはあなたが送ったものですか。\r\n\r\n\
+         はい、私が送りました（このメールを送信します）:\r\n{mine}\r\n\r\n\
+         いいえ、心当たりがありません（このメールを破棄し、送信用のアプリパスワードを\
+         無効にします）:\r\n{not_mine}\r\n\r\n\
+         リンクを開いただけでは何も変わりません。開いたページでボタンを押すと決まります。\r\n\
+         期限までに誰も決めなければ、このメールは送られずにあなたに戻ります。\r\n\
+         このメールは転送しないでください。リンクを持つ人は、あなたの代わりに答えられます。\r\n"
+    );
+    let english = format!(
+        "Was it you?\r\n\r\n\
+         Yes, it was me (the message is sent):\r\n{mine}\r\n\r\n\
+         No, it was not me (the message is discarded, and your app passwords for sending are \
+         revoked):\r\n{not_mine}\r\n\r\n\
+         Opening a link changes nothing; the button on its page does.\r\n\
+         If nobody decides until then, the message comes back to you unsent.\r\n\
+         Please do not forward this letter: whoever has its links can answer for you.\r\n"
+    );
+    [japanese, english]
 }
 
 /// RFC 2047, in base64, as many words as it takes.
@@ -103,6 +134,7 @@ mod tests {
             subject: "見積\r\nBcc: x",
             reasons: &reasons,
             until_ms: 86_400_000,
+            links: None,
         };
         let text = write(&held, ("mx.example.jp", "aoi@example.jp"), (MessageId([1; 16]), 0));
         let (message, findings) = mime::parse(text.as_bytes());
@@ -123,5 +155,29 @@ mod tests {
             assert!(body.contains(word), "{word} in {body}");
         }
         assert!(!body.contains("outgoing.held") && text.lines().all(|line| line.len() <= 78));
+        assert!(body.contains("tell your administrator") && !body.contains("Was it you?"));
+    }
+
+    #[test]
+    fn it_asks_whether_it_was_them() {
+        let base = "https://pages.example.jp";
+        let links = (format!("{base}/mine/0102"), format!("{base}/not-mine/0102"));
+        let held = Held {
+            message: MessageId([0xab; 16]),
+            subject: "見積",
+            reasons: &[],
+            until_ms: 86_400_000,
+            links: Some(links),
+        };
+        let text = write(&held, ("mx.example.jp", "aoi@example.jp"), (MessageId([1; 16]), 0));
+        let (message, _) = mime::parse(text.as_bytes());
+        let root = message.part(0).unwrap();
+        let body = String::from_utf8(message.content(root).into_owned()).unwrap();
+        // Each stands on a line of its own, in both languages.
+        for link in ["/mine/0102", "/not-mine/0102"] {
+            let line = format!("\r\n{base}{link}\r\n");
+            assert_eq!(body.matches(&line).count(), 2, "{body}");
+        }
+        assert!(body.contains("Was it you?") && body.contains("あなたが送ったものですか"));
     }
 }

@@ -32,6 +32,16 @@ pub fn dial_about(intruder: &mut Intruder, facts: &Facts) {
     }
 }
 
+/// Ports of mail: where nobody has a question for a customer's server, `fetch` has no business.
+pub fn dial_mail(intruder: &mut Intruder) {
+    for port in [25, 465, 587] {
+        let dialled = dial(intruder, ([203, 0, 113, 9], port).into());
+        let answer = dialled.as_ref().err().cloned().unwrap_or_else(|| "a socket".to_owned());
+        let act = format!("dial a stranger's mail server at port {port}");
+        word(intruder, Asset::MailInFlight, &act, dialled.is_err(), &answer);
+    }
+}
+
 fn dial(intruder: &mut Intruder, to: SocketAddr) -> Result<OwnedFd, String> {
     for call in 1..=TRIES {
         match dial_once(intruder, call, to) {

@@ -1,13 +1,16 @@
 //! A hostile directory: opens its own tables, and has the vault sign what is not so.
 
-use crate::channels::ask;
+use crate::channels::{ask, word};
 use crate::intruder::Intruder;
 use crate::keeper;
 use crate::report::{Asset, Facts, Told};
 use evidence::Body;
 use terms::{Kind, TenantId, UserId};
-use wire::directory::{Recipient, Statement, TenantSettings};
+use wire::control::Report;
+use wire::directory::{Recipient, SmartHost, Statement, TenantSettings};
+use wire::fetch::{Inquiry, Verdict};
 use wire::ledger::{FromLedger, ToLedger};
+use wire::post::HopTls;
 use wire::vault::{FromDirectory, Proven, ToDirectory};
 
 const FILE: &str = "directory.db";
@@ -28,6 +31,7 @@ pub fn abuse(intruder: &mut Intruder, facts: &Facts) {
     let people = people(intruder);
     intruder.tell(&Told::Lies);
     redirect(intruder, &facts.person, &people);
+    reach_out(intruder, facts);
     keeper::abuse(intruder, facts);
 }
 
@@ -97,6 +101,20 @@ fn record(intruder: &mut Intruder, of: (TenantId, UserId), what: &str) -> Option
             Some(Proven { entry, proof: proofs.pop()?, checkpoint })
         }
         _ => None,
+    }
+}
+
+/// `fetch` asks a server for it: at ports of mail, and nowhere else.
+fn reach_out(intruder: &mut Intruder, facts: &Facts) {
+    for (what, port) in [("this host's shell", 22), ("another service", facts.outside.port())] {
+        let _ = intruder.house.report(&Report::Inquiry { port }, &[]);
+        let host = SmartHost { name: "127.0.0.1".to_owned(), port, tls: HopTls::IfOffered };
+        let inquiry = Inquiry { address: "a@b.example".to_owned(), host, from: None };
+        let act = format!("have fetch speak to {what}");
+        let (_, answer) = ask(intruder, Kind::Fetch, &inquiry, &act);
+        let verdict: Option<Verdict> = postcard::from_bytes(&answer).ok();
+        let is_held = !matches!(verdict, Some(Verdict::Has | Verdict::HasNot | Verdict::NotNow));
+        word(intruder, Asset::Host, &act, is_held, &format!("{verdict:?}"));
     }
 }
 

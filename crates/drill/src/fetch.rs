@@ -14,6 +14,7 @@ const LIE: &[u8] =
 pub fn abuse(intruder: &mut Intruder, facts: &Facts) {
     keeper::abuse(intruder, facts);
     dials::dial_about(intruder, facts);
+    dials::dial_mail(intruder);
 }
 
 pub fn serve(intruder: &mut Intruder, limit: Duration) {

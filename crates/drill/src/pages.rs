@@ -39,9 +39,9 @@ pub fn abuse(intruder: &mut Intruder, facts: &Facts) {
     ask_the_signer(intruder, facts);
 }
 
-/// Whoever has a token leaves a list: nobody else's may be guessed.
+/// Whoever has a token leaves a list, or sends what is held: nobody else's may be guessed.
 fn guess_tokens(intruder: &mut Intruder) {
-    let mut done = 0;
+    let (mut done, mut heard) = (0, 0);
     for guess in 0..GUESSES {
         let token = match guess {
             0 => Vec::new(),
@@ -49,12 +49,19 @@ fn guess_tokens(intruder: &mut Intruder) {
             2 => vec![0xff; 4 * wire::pages::TOKEN_BYTES],
             guess => guess.to_be_bytes().repeat(8),
         };
-        let question = FromPages::Unsubscribe { token };
+        let question = FromPages::Unsubscribe { token: token.clone() };
         let (_, answer) = ask(intruder, Kind::Directory, &question, "guessed tokens");
         done += u32::from(matches!(postcard::from_bytes(&answer), Ok(ToPages::Done)));
+        let question = FromPages::Held { token, is_theirs: guess % 2 == 0 };
+        let (_, answer) = ask(intruder, Kind::Directory, &question, "guessed tokens");
+        let is_heard =
+            matches!(postcard::from_bytes(&answer), Ok(ToPages::Done | ToPages::TooLate));
+        heard += u32::from(is_heard);
     }
     let act = format!("guess {GUESSES} tokens of lists");
     word(intruder, Asset::OtherTenants, &act, done == 0, &format!("{done} fit"));
+    let act = format!("guess {GUESSES} tokens of held mail");
+    word(intruder, Asset::MailInFlight, &act, heard == 0, &format!("{heard} fit"));
 }
 
 fn ask_the_directory(intruder: &mut Intruder, facts: &Facts) {

@@ -98,7 +98,7 @@ fn hop_to(sender: &Address, house: &mut Neighbours) -> Option<Hop> {
         // A literal is a machine's address.
         Who::Foreign if sender.domain().starts_with('[') => None,
         Who::Foreign => Some(Hop::Domain(sender.domain().to_owned())),
-        Who::Unknown | Who::Later => None,
+        Who::Unknown | Who::Later | Who::Unsaid => None,
     }
 }
 

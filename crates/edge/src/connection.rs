@@ -42,6 +42,8 @@ struct Connection<'a> {
     envelope: Option<Envelope>,
     text: Option<Text>,
     unknown: u32,
+    /// Recipients whose own server did not say whether it has them: a list, perhaps.
+    unsaid: u32,
     /// A customer's own server, perhaps.
     outlet: Outlet,
     /// When we last replied.
@@ -75,6 +77,7 @@ pub(crate) fn converse(handed: Handed, house: &mut Neighbours) -> Result<(), Fau
         envelope: None,
         text: None,
         unknown: 0,
+        unsaid: 0,
         outlet: Outlet::default(),
         since: Instant::now(),
         until: Instant::now() + CONNECTION_LIMIT,
@@ -134,7 +137,7 @@ impl Connection<'_> {
                 Event::End => self.end().ok_or(std::io::ErrorKind::ConnectionAborted)?,
             };
             self.session.reply(reply);
-            if self.unknown > UNKNOWN && !self.is_spared() {
+            if self.unknown + self.unsaid > UNKNOWN && !self.is_spared() {
                 let enough = Reply::new(421, (7, 0), "too many unknown recipients");
                 self.session.close(enough, Why::TooManyErrors);
             }
@@ -174,6 +177,10 @@ impl Connection<'_> {
                 return nobody;
             }
             Who::Foreign => return self.rcpt_elsewhere(rcpt),
+            Who::Unsaid => {
+                self.unsaid += 1;
+                return Reply::new(451, (4, 1), "this recipient's own server does not answer now");
+            }
             Who::Later => return Reply::new(451, (3, 0), "recipients cannot be looked up now"),
         };
         let from = envelope.mail.from.as_ref();

@@ -37,4 +37,6 @@ pub(crate) enum Who {
     Unknown,
     Foreign,
     Later,
+    /// Its own server does not say whether it has the address.
+    Unsaid,
 }

@@ -30,6 +30,11 @@ mod keeping;
 const REJOIN_LIMIT: Duration = Duration::from_secs(4);
 /// The directory answers from memory, or asks the vault once.
 pub(crate) const DIRECTORY_LIMIT: Duration = Duration::from_secs(6);
+/// A customer's server answers within its four seconds; RFC 5321 §4.5.3.2.3 lets the sender wait
+/// five minutes.
+const CHECKING: Duration = Duration::from_secs(5);
+/// Between two looks whether it has answered: a server nearby does within one.
+const CHECK_PAUSE: Duration = Duration::from_millis(150);
 /// `names` gives up by itself before this.
 const NAMES_LIMIT: Duration = Duration::from_secs(8);
 /// A durable commit on a busy disk. RFC 5321 §4.5.3.2.6 lets the sender wait ten minutes.
@@ -249,9 +254,7 @@ impl Neighbours {
         {
             return Who::Known(Box::new(statement.clone()));
         }
-        let question = directory::FromEdge::Address(address.to_owned());
-        let answer = self.ask(Kind::Directory, &question, DIRECTORY_LIMIT);
-        match answer {
+        match self.stated(address) {
             Ok(ToEdge::Stated(Stated::Known { statement, signature })) => {
                 let who = self.believe(address, &statement, &signature);
                 if let Who::Known(statement) = &who {
@@ -265,7 +268,22 @@ impl Neighbours {
             }
             Ok(ToEdge::Stated(Stated::Unknown)) => Who::Unknown,
             Ok(ToEdge::Stated(Stated::Foreign)) => Who::Foreign,
+            Ok(ToEdge::Stated(Stated::Checking | Stated::Unsaid)) => Who::Unsaid,
             _ => Who::Later,
+        }
+    }
+
+    /// The directory's word; while the address's own server is being asked, once more and again.
+    fn stated(&mut self, address: &str) -> Result<ToEdge, Fault> {
+        let until = Instant::now() + CHECKING;
+        loop {
+            let question = directory::FromEdge::Address(address.to_owned());
+            let answer = self.ask(Kind::Directory, &question, DIRECTORY_LIMIT)?;
+            let is_checking = matches!(answer, ToEdge::Stated(Stated::Checking));
+            if !is_checking || Instant::now() >= until || self.is_closing() {
+                return Ok(answer);
+            }
+            std::thread::sleep(CHECK_PAUSE);
         }
     }
 

@@ -2,7 +2,7 @@
 //! at the start; the sentinel says only what.
 
 use crate::desk::Desk;
-use crate::exchange::{exchange, reach};
+use crate::exchange::{Place, exchange, reach};
 use crate::letters::{self, Letter};
 use crate::{Fault, request};
 use std::time::Instant;
@@ -38,7 +38,8 @@ fn post(
     let Some(request) = request::alarm(to, timestamp, signature, body) else {
         return Ok(not_taken("the webhook's address cannot be written down"));
     };
-    let line = match reach(&to.host, (to.port, to.at), desk, until)? {
+    let place = Place { port: to.port, at: to.at, from: None };
+    let line = match reach(&to.host, place, desk, until)? {
         Ok(line) => line,
         Err(why) => return Ok(not_taken(&why)),
     };

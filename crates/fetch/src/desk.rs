@@ -2,15 +2,15 @@
 
 use crate::exchange::bring;
 use crate::turns::{Errand, Turns};
-use crate::{Fault, alarms};
+use crate::{Fault, alarms, inquiries};
 use compartment::House;
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 use terms::Kind;
 use wire::control::{DIALS_BUSY, Order, Relay, Report};
-use wire::fetch::{Answer, Ask, BUSY, FromSentinel, Outward, ToSentinel};
+use wire::fetch::{Answer, Ask, BUSY, FromSentinel, Inquiry, Outward, ToSentinel, Verdict};
 use wire::names::{self, Outcome, Question, RecordKind};
 use wire::{Event, Frame, Hub, Peer};
 
@@ -39,6 +39,10 @@ pub(crate) fn attend(house: House) -> Result<(), Fault> {
             Errand::Alarm(alarm) => {
                 let answer = alarms::carry(alarm, &mut desk, until)?;
                 let _ = desk.hub.send(next.peer, next.call, &answer, Vec::new());
+            }
+            Errand::Inquire(inquiry) => {
+                let verdict = inquiries::ask(inquiry, &mut desk, until)?;
+                let _ = desk.hub.send(next.peer, next.call, &verdict, Vec::new());
             }
         }
         // Whoever waited meanwhile was not heard: now they are.
@@ -113,10 +117,11 @@ impl Desk {
         Ok(Outcome::Failed)
     }
 
-    /// A socket that is on its way to `to`, or why there is none.
+    /// A socket that is on its way to there, from one of our addresses if it matters; or why there is
+    /// none.
     pub(crate) fn dial(
         &mut self,
-        to: SocketAddr,
+        to: (SocketAddr, Option<IpAddr>),
         until: Instant,
     ) -> Result<Result<OwnedFd, String>, Fault> {
         loop {
@@ -131,11 +136,11 @@ impl Desk {
 
     fn dial_once(
         &mut self,
-        to: SocketAddr,
+        (to, from): (SocketAddr, Option<IpAddr>),
         until: Instant,
     ) -> Result<Result<OwnedFd, String>, Fault> {
         let call = self.next_call();
-        let dial = Report::Dial { call, to, from: None };
+        let dial = Report::Dial { call, to, from };
         self.hub.send(self.warden, 0, &dial, Vec::new()).map_err(Fault::Channel)?;
         while Instant::now() < until && !self.is_over {
             if let Some(dialled) = self.dialled.remove(&call) {
@@ -179,34 +184,39 @@ impl Desk {
             }
         }
         for tired in self.turns.tired(Instant::now()) {
-            self.put_off(tired.peer, tired.call, matches!(tired.errand, Errand::Alarm(_)));
+            self.put_off(tired.peer, tired.call);
         }
         Ok(())
     }
 
     fn asked(&mut self, peer: Peer, frame: &Frame) {
-        let is_alarm = self.hub.label(peer).is_some_and(|label| label.kind == Kind::Sentinel);
-        let errand = match is_alarm {
-            true => frame.read::<FromSentinel>().map(Errand::Alarm),
-            false => frame.read::<Ask>().map(Errand::Bring),
+        let errand = match self.kind(peer) {
+            Some(Kind::Sentinel) => frame.read::<FromSentinel>().map(Errand::Alarm),
+            Some(Kind::Directory) => frame.read::<Inquiry>().map(Errand::Inquire),
+            _ => frame.read::<Ask>().map(Errand::Bring),
         };
         let Ok(errand) = errand else {
             self.hub.cut_off(peer, "it spoke what is no question");
             return self.turns.gone(peer);
         };
         if !self.turns.wait(peer, frame.call, errand, Instant::now()) {
-            self.put_off(peer, frame.call, is_alarm);
+            self.put_off(peer, frame.call);
         }
     }
 
-    fn put_off(&mut self, peer: Peer, call: u32, is_alarm: bool) {
+    fn kind(&self, peer: Peer) -> Option<Kind> {
+        self.hub.label(peer).map(|label| label.kind)
+    }
+
+    fn put_off(&mut self, peer: Peer, call: u32) {
         let said = BUSY.to_owned();
-        let _ = match is_alarm {
-            true => {
+        let _ = match self.kind(peer) {
+            Some(Kind::Sentinel) => {
                 let answer = ToSentinel { is_taken: false, said };
                 self.hub.send(peer, call, &answer, Vec::new())
             }
-            false => self.hub.send(peer, call, &Answer::Failed(said), Vec::new()),
+            Some(Kind::Directory) => self.hub.send(peer, call, &Verdict::Busy, Vec::new()),
+            _ => self.hub.send(peer, call, &Answer::Failed(said), Vec::new()),
         };
     }
 

@@ -26,17 +26,26 @@ pub(crate) fn bring(ask: &Ask, desk: &mut Desk, until: Instant) -> Result<Answer
         return Ok(Answer::Failed("there can be no such resource".to_owned()));
     };
     let port = desk.relay.https_port;
-    Ok(match reach(&request.host, (port, None), desk, until)? {
+    Ok(match reach(&request.host, Place { port, at: None, from: None }, desk, until)? {
         Ok(line) => exchange(line, &request, desk, until),
         Err(why) => Answer::Failed(why),
     })
+}
+
+/// Where a host is asked: at its port, at this address if the DNS is not to be asked, from that one
+/// of ours if it matters.
+#[derive(Clone, Copy)]
+pub(crate) struct Place {
+    pub port: u16,
+    pub at: Option<SocketAddr>,
+    pub from: Option<IpAddr>,
 }
 
 /// A connection to a host: where it is said to be, or to the first of its addresses that answers.
 /// Once one has answered, its word counts: another address is the same host.
 pub(crate) fn reach(
     host: &str,
-    (port, at): (u16, Option<SocketAddr>),
+    Place { port, at, from }: Place,
     desk: &mut Desk,
     until: Instant,
 ) -> Result<Result<Line, String>, Fault> {
@@ -49,7 +58,7 @@ pub(crate) fn reach(
     };
     let mut why = format!("{host} has no address");
     for address in addresses {
-        let socket = match desk.dial(address, until)? {
+        let socket = match desk.dial((address, from), until)? {
             Ok(socket) => socket,
             Err(refused) => {
                 why = refused;

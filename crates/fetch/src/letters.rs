@@ -4,21 +4,15 @@
 use crate::Fault;
 use crate::alarms::{not_taken, plain};
 use crate::desk::Desk;
-use crate::exchange::reach;
-use courier::{Courier, Outcome, Receiver, Tls, Want};
+use crate::exchange::Place;
+use crate::talk::{self, Talk};
+use courier::{Outcome, Receiver, Tls, Want};
 use data_encoding::BASE64;
 use flight::date;
-use rustls::ClientConfig;
-use rustls::pki_types::ServerName;
 use smtp::Address;
-use std::io::{self, ErrorKind};
-use std::sync::Arc;
 use std::time::Instant;
-use tls::{Anybody, Line, client_config};
 use wire::fetch::{MailRoute, RelaySecurity, ToSentinel};
 
-/// Read at once.
-const READ_BYTES: usize = 16 * 1024;
 /// RFC 2045 §6.8.
 const BASE64_LINE: usize = 76;
 /// Octets in one encoded word (RFC 2047 §2: 75 with all that is around it).
@@ -41,18 +35,19 @@ pub(crate) fn send(
     let Some(envelope) = envelope(route) else {
         return Ok(not_taken("an address of the route cannot be written on the wire"));
     };
-    let security = match security(route, desk) {
-        Ok(security) => security,
-        Err(why) => return Ok(not_taken(&why)),
+    let tls = match route.security {
+        RelaySecurity::Implicit => Tls::Already,
+        RelaySecurity::StartTls => Tls::Required,
+        RelaySecurity::IfOffered => Tls::IfOffered,
     };
-    let line = match reach(&route.host, (route.port, route.at), desk, until)? {
-        Ok(line) => line,
+    let place = Place { port: route.port, at: route.at, from: None };
+    let talk = match talk::begin(&route.host, (place, tls), desk, until)? {
+        Ok(talk) => talk,
         Err(why) => return Ok(not_taken(&why)),
     };
     let octets = octets(route, letter, &desk.host_name);
     let envelope = courier::Letter { size: octets.len() as u64, ..envelope };
-    let courier = Courier::new(&desk.host_name, security.tls);
-    Ok(Talk { line, courier, security, until }.hand_over(envelope, &octets))
+    Ok(hand_over(talk, envelope, &octets))
 }
 
 /// `None`: an address is none.
@@ -71,30 +66,6 @@ fn envelope(route: &MailRoute) -> Option<courier::Letter> {
         returned: None,
         envelope_id: None,
     })
-}
-
-struct Security {
-    tls: Tls,
-    config: Arc<ClientConfig>,
-    name: ServerName<'static>,
-}
-
-fn security(route: &MailRoute, desk: &mut Desk) -> Result<Security, String> {
-    let tls = match route.security {
-        RelaySecurity::Implicit => Tls::Already,
-        RelaySecurity::StartTls => Tls::Required,
-        RelaySecurity::IfOffered => Tls::IfOffered,
-    };
-    let config = match route.security {
-        RelaySecurity::IfOffered => client_config(Arc::new(Anybody), &[]),
-        _ => {
-            let no_authority = || "no authority is known that could prove a certificate";
-            client_config(desk.authorities().verifier().ok_or_else(no_authority)?, &[])
-        }
-    };
-    let config = config.map_err(|fault| fault.to_string())?;
-    let name = ServerName::try_from(route.host.clone()).map_err(|fault| fault.to_string())?;
-    Ok(Security { tls, config, name })
 }
 
 /// The letter's own octets: all ASCII, so that every relay takes it.
@@ -135,78 +106,30 @@ fn encoded(text: &str) -> String {
     words.iter().map(encode).collect::<Vec<_>>().join("\r\n ")
 }
 
-/// One connection: `courier` says what to write, this writes and reads it until `until`.
-struct Talk {
-    line: Line,
-    courier: Courier,
-    security: Security,
-    until: Instant,
-}
-
-impl Talk {
-    fn hand_over(mut self, envelope: courier::Letter, octets: &[u8]) -> ToSentinel {
-        if self.security.tls == Tls::Already
-            && let Err(fault) = self.secure()
-        {
-            return not_taken(&format!("TLS could not be made: {fault}"));
-        }
-        let mut envelope = Some(envelope);
-        let mut answer = None;
-        let answer = loop {
-            match self.step() {
-                Want::Letter => match envelope.take() {
-                    Some(envelope) => self.courier.begin(envelope),
-                    None => self.courier.quit(),
-                },
-                Want::Text => {
-                    self.courier.text(octets);
-                    self.courier.end_text();
-                }
-                Want::Outcomes(outcomes) => answer = Some(of_all(&outcomes)),
-                Want::Broken(broken) => {
-                    break answer.unwrap_or_else(|| not_taken(&broken.words()));
-                }
-                Want::Close => break answer.unwrap_or_else(|| not_taken("nothing was answered")),
-                Want::Read(_) | Want::Secure => {}
-            }
-        };
-        self.line.close();
-        answer
-    }
-
-    /// Writes what there is to say, and does what needs nobody else.
-    fn step(&mut self) -> Want {
-        let want = self.courier.next();
-        let output = self.courier.take_output();
-        if !output.is_empty() && self.line.write(&output, self.until).is_err() {
-            self.courier.closed();
-            return Want::Read(std::time::Duration::ZERO);
-        }
-        match want {
-            Want::Read(_) => self.read(),
-            Want::Secure => match self.secure() {
-                Ok(()) => self.courier.secured(),
-                Err(fault) => self.courier.not_secured(fault.to_string()),
+/// The letter given to the relay, and what it said.
+fn hand_over(mut talk: Talk, envelope: courier::Letter, octets: &[u8]) -> ToSentinel {
+    let mut envelope = Some(envelope);
+    let mut answer = None;
+    let answer = loop {
+        match talk.step() {
+            Want::Letter => match envelope.take() {
+                Some(envelope) => talk.courier.begin(envelope),
+                None => talk.courier.quit(),
             },
-            _ => {}
+            Want::Text => {
+                talk.courier.text(octets);
+                talk.courier.end_text();
+            }
+            Want::Outcomes(outcomes) => answer = Some(of_all(&outcomes)),
+            Want::Broken(broken) => {
+                break answer.unwrap_or_else(|| not_taken(&broken.words()));
+            }
+            Want::Close => break answer.unwrap_or_else(|| not_taken("nothing was answered")),
+            Want::Read(_) | Want::Secure => {}
         }
-        want
-    }
-
-    fn read(&mut self) {
-        let mut buffer = [0; READ_BYTES];
-        match self.line.read(&mut buffer, self.until) {
-            Ok(0) => self.courier.closed(),
-            Ok(count) => self.courier.feed(buffer.get(..count).unwrap_or(&[])),
-            Err(fault) if fault.kind() == ErrorKind::TimedOut => self.courier.timed_out(),
-            Err(_) => self.courier.closed(),
-        }
-    }
-
-    fn secure(&mut self) -> io::Result<()> {
-        let (config, name) = (self.security.config.clone(), self.security.name.clone());
-        self.line.secure(config, name, self.until)
-    }
+    };
+    talk.line.close();
+    answer
 }
 
 /// Taken is what one operator gets; who did not is said.

@@ -10,10 +10,13 @@ use std::thread;
 use terms::Kind;
 use wire::Channel;
 use wire::control::{Order, Start};
+use wire::directory::SmartHost;
 use wire::fetch::{
-    Answer, Ask, FromSentinel, MailRoute, Outward, RelaySecurity, ToSentinel, Webhook,
+    Answer, Ask, FromSentinel, Inquiry, MailRoute, Outward, RelaySecurity, ToSentinel, Verdict,
+    Webhook,
 };
-use world::{LIMIT, Web, ask, get, join, play_names, play_relay, play_warden, start};
+use wire::post::HopTls;
+use world::{LIMIT, Web, ask, get, join, play_names, play_relay, play_server, play_warden, start};
 
 /// A fetch on a thread of this process; its control channel and an asker.
 fn settle(web: &Web, authorities: &str) -> (Arc<Channel>, Channel) {
@@ -195,4 +198,110 @@ fn an_alarm_is_given_to_the_relay_as_a_letter() {
     let (_control, mut sentinel) = with_routes(&web, relay);
     let found = say(&mut sentinel, &letter);
     assert!(!found.is_taken && found.said.contains("not now"), "{found:?}");
+}
+
+/// A directory's question about `bob@there.example`, to a server of this address.
+fn inquire(directory: &mut Channel, host: &str, port: u16, tls: HopTls) -> Verdict {
+    let host = SmartHost { name: host.to_owned(), port, tls };
+    let inquiry = Inquiry { address: "bob@there.example".to_owned(), host, from: None };
+    directory.ask(&inquiry, &[], LIMIT).unwrap().0
+}
+
+const HI: &str = "220 mx.there.example\r\n";
+const EHLO: &str = "250-mx.there.example\r\n250 SIZE 1000\r\n";
+const OK: &str = "250 ok\r\n";
+
+#[test]
+fn a_customer_s_server_is_asked_for_an_address() {
+    let web = Web::that("web.example", Some(HELLO), true);
+    let (control, _) = settle(&web, &web.pem);
+    let mut directory = join(&control, Kind::Directory, 4);
+    let mut check = |says: &[&str], expected: Verdict| {
+        let (at, heard) = play_server(says);
+        let found = inquire(&mut directory, "127.0.0.1", at.port(), HopTls::IfOffered);
+        assert_eq!(found, expected, "{says:?}");
+        let heard = heard.lock().unwrap().clone();
+        assert!(!heard.contains("DATA") && !heard.contains("VRFY"), "{heard}");
+        heard
+    };
+    let heard = check(&[HI, EHLO, OK, OK, "221 bye\r\n"], Verdict::Has);
+    assert!(heard.contains("MAIL FROM:<>") && heard.contains("RCPT TO:<bob@there.example>\r\n"));
+    check(&[HI, EHLO, OK, "550 5.1.1 nobody\r\n"], Verdict::HasNot);
+    check(&[HI, EHLO, OK, "550 5.7.1 you are blocked\r\n"], Verdict::NotNow);
+    check(&[HI, EHLO, OK, "450 greylisted\r\n"], Verdict::NotNow);
+    check(&[HI, EHLO, "550 no null senders here\r\n"], Verdict::Away);
+    check(&["554 go away\r\n"], Verdict::Away);
+}
+
+/// Whatever it says: an answer, in time, and the next question is put.
+#[test]
+fn a_hostile_server_says_nothing_that_counts() {
+    let web = Web::that("web.example", Some(HELLO), true);
+    let (control, _) = settle(&web, &web.pem);
+    let mut directory = join(&control, Kind::Directory, 4);
+    let endless = "250-x\r\n".repeat(100_000);
+    let long = "2".repeat(1_000_000);
+    for says in [
+        &[HI, EHLO, OK, "\r\n"][..],
+        &[HI, EHLO, OK, "hello\r\n"],
+        &[HI, EHLO, OK, "250-a\r\n550 b\r\n"],
+        &[HI, EHLO, OK, "\0\0\0\u{1b}[2J\n"],
+        &[HI, EHLO, OK, &long],
+        &[HI, &endless],
+        &["220 hi\r\n250 hi\r\n250 ok\r\n250 ok\r\n", EHLO],
+        // STARTTLS, and octets in clear behind it.
+        &[HI, "250-x\r\n250 STARTTLS\r\n", "220 go\r\n250 injected\r\n"],
+        &[HI, EHLO, OK, "421 enough\r\n"],
+    ] {
+        let (at, _) = play_server(says);
+        let began = std::time::Instant::now();
+        let found = inquire(&mut directory, "127.0.0.1", at.port(), HopTls::IfOffered);
+        let says: Vec<&str> = says.iter().map(|one| one.get(..80).unwrap_or(one)).collect();
+        assert_eq!(found, Verdict::Away, "{says:?}");
+        assert!(began.elapsed() < std::time::Duration::from_secs(6), "{says:?}");
+    }
+    // It sleeps: four seconds, all in all.
+    for says in [&[][..], &[HI], &[HI, EHLO, OK, "25"]] {
+        let (at, _) = play_server(says);
+        let began = std::time::Instant::now();
+        let found = inquire(&mut directory, "127.0.0.1", at.port(), HopTls::IfOffered);
+        assert_eq!(found, Verdict::Away, "{says:?}");
+        assert!((3..6).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+    }
+    let (at, _) = play_server(&[HI, EHLO, OK, OK]);
+    let found = inquire(&mut directory, "127.0.0.1", at.port(), HopTls::IfOffered);
+    assert_eq!(found, Verdict::Has, "and the next is asked");
+}
+
+/// Where the way demands TLS, nobody in between is told whom somebody writes to.
+#[test]
+fn an_address_is_asked_for_under_the_tls_that_the_way_demands() {
+    let web = Web::that("web.example", Some(HELLO), true);
+    let (control, _) = settle(&web, &web.pem);
+    let mut directory = join(&control, Kind::Directory, 4);
+    let (at, heard) = play_server(&[HI, EHLO, OK, OK]);
+    let found = inquire(&mut directory, "127.0.0.1", at.port(), HopTls::StartTls);
+    assert_eq!(found, Verdict::Away, "it was stripped");
+    let heard = heard.lock().unwrap().clone();
+    assert!(!heard.contains("RCPT") && !heard.contains("bob"), "{heard}");
+    // A certificate of another's.
+    let found = inquire(&mut directory, "127.0.0.1", web.at.port(), HopTls::Implicit);
+    assert_eq!(found, Verdict::Away);
+    // Nobody's name.
+    assert_eq!(inquire(&mut directory, "nobody.example", 25, HopTls::IfOffered), Verdict::Away);
+    assert_eq!(inquire(&mut directory, "inner.example", 25, HopTls::IfOffered), Verdict::Away);
+}
+
+/// Nobody but the directory has a customer's server asked, and the directory nothing else.
+#[test]
+fn an_inquiry_is_the_directory_s_alone() {
+    let web = Web::that("web.example", Some(HELLO), true);
+    let (control, mut asker) = settle(&web, &web.pem);
+    let (at, heard) = play_server(&[HI, EHLO, OK, OK]);
+    let host = SmartHost { name: "127.0.0.1".to_owned(), port: at.port(), tls: HopTls::IfOffered };
+    let inquiry = Inquiry { address: "bob@there.example".to_owned(), host, from: None };
+    assert!(asker.ask::<_, Verdict>(&inquiry, &[], LIMIT).is_err());
+    assert!(heard.lock().unwrap().is_empty());
+    let mut directory = join(&control, Kind::Directory, 4);
+    assert!(directory.ask::<_, Answer>(&get("web.example"), &[], LIMIT).is_err());
 }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 use wire::Peer;
-use wire::fetch::{Ask, FromSentinel};
+use wire::fetch::{Ask, FromSentinel, Inquiry};
 
 /// Questions of one asker that wait.
 const WAITING: usize = 4;
@@ -15,6 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(18);
 pub(crate) enum Errand {
     Bring(Ask),
     Alarm(FromSentinel),
+    Inquire(Inquiry),
 }
 
 /// One question that waits.

@@ -128,6 +128,20 @@ impl Friends {
         self.directory(&question, CARRY_PATIENCE).map(drop)
     }
 
+    /// Whose app passwords for sending are to be revoked: they said that mail in their name was not
+    /// theirs.
+    pub fn robbed(&mut self) -> Result<Vec<Part>, Fault> {
+        match self.directory(&wire::directory::FromIdentity::Robbed, DIRECTORY_PATIENCE)? {
+            wire::directory::ToIdentity::Robbed(parts) => Ok(parts),
+            _ => Err(Fault::DirectoryAway),
+        }
+    }
+
+    pub fn locked(&mut self, part: Part) -> Result<(), Fault> {
+        let question = wire::directory::FromIdentity::Locked(part);
+        self.directory(&question, DIRECTORY_PATIENCE).map(drop)
+    }
+
     fn directory(
         &mut self,
         question: &wire::directory::FromIdentity,

@@ -18,6 +18,7 @@ mod friends;
 mod marks;
 mod people;
 mod requests;
+mod robbed;
 mod sessions;
 mod tables;
 
@@ -276,8 +277,10 @@ impl Desk {
         let is_for_requests = self.tendings.is_multiple_of(TENDINGS_OF_REQUESTS);
         let Some(mut people) = self.people(own) else { return };
         let expired = if is_for_requests { people.expire() } else { Ok(()) };
-        if let Err(fault) = expired.and_then(|()| people.destroy_ended()) {
+        let tended = expired.and_then(|()| people.lock_robbed());
+        if let Err(fault) = tended.and_then(|()| people.destroy_ended()) {
             eprintln!("sekisho: identity tends later: {}", fault.story());
         }
+        self.tell_shut_out();
     }
 }

@@ -338,7 +338,7 @@ impl People<'_> {
         Ok(ToAdmin::Done { weakened: weakened.map(str::to_owned) })
     }
 
-    fn record(
+    pub fn record(
         &mut self,
         tenant: TenantId,
         user: UserId,

@@ -79,7 +79,11 @@ impl World {
                 FromIdentity::Ending => {
                     ToIdentity::Ending(vec![wire::directory::Part { tenant: TENANT, user: None }])
                 }
-                FromIdentity::Erased { .. } => ToIdentity::Done,
+                FromIdentity::Erased { .. } | FromIdentity::Locked(_) => ToIdentity::Done,
+                FromIdentity::Robbed => ToIdentity::Robbed(vec![wire::directory::Part {
+                    tenant: TENANT,
+                    user: Some(AOI),
+                }]),
             }
         }));
         friends.journal.join(answering(|question: ToLedger| match question {
@@ -107,8 +111,8 @@ impl World {
         world
     }
 
-    fn change(&mut self, question: FromAdmin) -> ToAdmin {
-        let mut people = People {
+    fn people(&mut self) -> People<'_> {
+        People {
             tables: &mut self.tables,
             key: &self.key,
             friends: &mut self.friends,
@@ -116,8 +120,11 @@ impl World {
             marks: &mut self.marks,
             single_operator: self.single_operator,
             asker: InstanceId([0; 6]),
-        };
-        people.carry_out(question)
+        }
+    }
+
+    fn change(&mut self, question: FromAdmin) -> ToAdmin {
+        self.people().carry_out(question)
     }
 
     /// A new app password of `user`, as `admin` makes it.
@@ -155,8 +162,11 @@ impl World {
     }
 
     fn sign_in(&mut self, peer: u64, name: &str, secret: &str) -> String {
+        self.sign_in_to(peer, Protocol::Imap, name, secret)
+    }
+
+    fn sign_in_to(&mut self, peer: u64, protocol: Protocol, name: &str, secret: &str) -> String {
         let (name, secret, session) = (name.to_owned(), secret.to_owned(), vec![4; 65]);
-        let protocol = Protocol::Imap;
         let (answer, bind) = self.ask(peer, FromAccess::SignIn { protocol, name, secret, session });
         match (answer, bind) {
             (
@@ -267,6 +277,26 @@ fn what_is_revoked_or_disabled_opens_nothing() {
     let (one, other) = (world.peer(), world.peer());
     assert_eq!(world.sign_in(one, "aoi@example.jp", &aoi), "refused");
     assert_eq!(world.sign_in(other, "haru@example.jp", &haru), "refused");
+}
+
+/// Somebody sent in aoi's name, and aoi said so.
+#[test]
+fn whoever_was_robbed_sends_no_more_and_reads_on() {
+    let mut world = World::new("robbed");
+    let (sending, _) = world.app_password(AOI, Protocol::Smtp, 7);
+    let (reading, _) = world.app_password(AOI, Protocol::Imap, 8);
+    let (other, _) = world.app_password(HARU, Protocol::Smtp, 9);
+    let thief = world.peer();
+    let is_in = |said: String| said.starts_with("welcome");
+    assert!(is_in(world.sign_in_to(thief, Protocol::Smtp, "aoi@example.jp", &sending)));
+    world.people().lock_robbed().unwrap();
+    assert_eq!(world.sessions.take_shut_out().len(), 1, "who is inside is sent out");
+    let (one, two, three) = (world.peer(), world.peer(), world.peer());
+    assert_eq!(world.sign_in_to(one, Protocol::Smtp, "aoi@example.jp", &sending), "refused");
+    assert!(is_in(world.sign_in(two, "aoi@example.jp", &reading)));
+    assert!(is_in(world.sign_in_to(three, Protocol::Smtp, "haru@example.jp", &other)));
+    world.people().lock_robbed().unwrap();
+    assert!(world.sessions.take_shut_out().is_empty(), "told again, nothing happens again");
 }
 
 #[test]

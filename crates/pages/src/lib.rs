@@ -1,5 +1,6 @@
 //! Pages answers one HTTPS connection with what everybody may know: settings for mail programs,
-//! MTA-STS policies; and takes whoever holds a list's token off that list.
+//! MTA-STS policies; takes whoever holds a list's token off that list; and brings a person's word
+//! about mail that is held in their name.
 //!
 //! # Holds          one socket, one request in memory
 //! # May ask        signer (handshakes for its own names), directory (is this domain ours; a token)
@@ -19,7 +20,10 @@ mod site;
 
 // the pages
 mod autoconfig;
+mod held;
 mod unsubscribe;
+
+mod sheet;
 mod words;
 
 // what it stands on

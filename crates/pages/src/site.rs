@@ -1,7 +1,7 @@
 //! Which page a request is for: by its host, then by its path.
 
 use crate::words::Language;
-use crate::{autoconfig, unsubscribe};
+use crate::{autoconfig, held, sheet, unsubscribe};
 use http::{Answer, Method, Request};
 use wire::control::{Service, Start};
 use wire::pages::{FromPages, Hosted, ToPages, domain_of, host_of, token_in};
@@ -19,7 +19,7 @@ pub(crate) type Asking<'a> = dyn FnMut(&FromPages) -> ToPages + 'a;
 pub(crate) struct Site {
     /// Our own name, as mail programs and MX records have it.
     host_name: String,
-    /// Where lists are left.
+    /// Where lists are left, and people are asked about held mail.
     pages_host: String,
     ports: Vec<(Service, u16)>,
     /// The name that the client's handshake was for.
@@ -57,6 +57,9 @@ impl Site {
             return misdirected();
         }
         if request.host == self.pages_host {
+            if let Some((side, spelled)) = held::Side::of(&request.path) {
+                return answer_held((side, spelled), &request, ask);
+            }
             return match request.path.strip_prefix("/unsubscribe/") {
                 Some(spelled) => leave(spelled, &request, ask),
                 None => unknown(),
@@ -143,6 +146,32 @@ fn leave(spelled: &str, request: &Request, ask: &mut Asking<'_>) -> Answer {
     page.with("Cache-Control", NOTHING)
 }
 
+/// A person says whether held mail is theirs; as with lists, only a POST does.
+fn answer_held(
+    (side, spelled): (held::Side, &str),
+    request: &Request,
+    ask: &mut Asking<'_>,
+) -> Answer {
+    let language = Language::of(request);
+    let page = match (token_in(spelled), request.method) {
+        (None, _) => held::page(held::State::Unknown, (side, &[]), language),
+        (Some(token), Method::Get | Method::Head) => {
+            held::page(held::State::Asks, (side, &token), language)
+        }
+        (Some(token), Method::Post) => match held::read(request, side) {
+            Ok(chosen) => {
+                let is_theirs = side == held::Side::Mine;
+                let question = FromPages::Held { token: token.clone(), is_theirs };
+                let state = held::State::of(&ask(&question));
+                held::page(state, (side, &token), chosen.unwrap_or(language))
+            }
+            Err(answer) => answer,
+        },
+        (Some(_), Method::Other) => not_allowed("GET, HEAD, POST"),
+    };
+    page.with("Cache-Control", NOTHING)
+}
+
 fn only_read(request: &Request, answer: impl FnOnce() -> Answer) -> Answer {
     match request.method {
         Method::Get | Method::Head => answer(),
@@ -171,7 +200,7 @@ fn later() -> Answer {
 /// With the fields that every answer has: no script, no frame, nothing from elsewhere.
 pub(crate) fn guarded(answer: Answer) -> Answer {
     answer
-        .with("Content-Security-Policy", unsubscribe::POLICY)
+        .with("Content-Security-Policy", sheet::POLICY)
         .with("X-Content-Type-Options", "nosniff")
         .with("X-Frame-Options", "DENY")
         .with("Referrer-Policy", "no-referrer")

@@ -1,12 +1,16 @@
 //! Which page is for which request, without a socket.
 
+use crate::sheet::{POLICY, STYLE};
 use crate::site::Site;
-use crate::unsubscribe::{POLICY, STYLE};
 use http::{Answer, Ending, Reader, Step};
 use wire::control::{Service, Start};
-use wire::pages::{FromPages, Hosted, ToPages, TransportMode, TransportPolicy, unsubscribe_url};
+use wire::pages::{
+    FromPages, Hosted, ToPages, TransportMode, TransportPolicy, held_urls, unsubscribe_url,
+};
 
 const TOKEN: &[u8] = b"\x01\x02\xfe";
+/// A person, a message, a second and a proof, as the directory makes it.
+const HELD: &[u8] = &[0xab; 44];
 
 fn start() -> Start {
     Start {
@@ -36,6 +40,12 @@ fn directory(asked: &FromPages) -> ToPages {
         FromPages::Unsubscribe { token } if token == TOKEN => ToPages::Done,
         FromPages::Unsubscribe { token } if token == b"later" => ToPages::Later,
         FromPages::Unsubscribe { .. } => ToPages::Unknown,
+        FromPages::Held { token, is_theirs } if token == HELD => match is_theirs {
+            true => ToPages::Done,
+            false => ToPages::TooLate,
+        },
+        FromPages::Held { token, .. } if token == b"later" => ToPages::Later,
+        FromPages::Held { .. } => ToPages::Unknown,
     }
 }
 
@@ -233,6 +243,55 @@ fn any_other_post_leaves_nobody() {
         post(&unsubscribe_url("", b"later"), FORM, "List-Unsubscribe=One-Click&lang=en");
     assert_eq!(answer.status, 503);
     assert!(body(&answer).contains("You are still on the list"));
+}
+
+#[test]
+fn whoever_looks_at_a_held_message_decides_nothing() {
+    let (mine, not_mine) = held_urls("", HELD);
+    for (path, button, contrary) in
+        [(&mine, "It was me: send it", &not_mine), (&not_mine, "It was not me: discard it", &mine)]
+    {
+        for method in ["GET", "HEAD"] {
+            let (answer, asked) =
+                ask(&format!("{method} {path} HTTP/1.1\r\nHost: pages.house.example\r\n\r\n"));
+            assert_eq!((answer.status, asked), (200, Vec::new()));
+            let html = body(&answer);
+            assert!(html.contains(button) && html.contains(&"ab".repeat(16)), "{html}");
+            assert!(html.contains(&format!("href=\"{contrary}?lang=en\"")), "{html}");
+            assert!(answer.fields.contains(&("Cache-Control", "no-store".to_owned())));
+        }
+    }
+    let html = body(&get("pages.house.example", &format!("{not_mine}?lang=ja")));
+    assert!(html.contains("私ではありません") && html.contains("?lang=en"), "{html}");
+}
+
+#[test]
+fn a_post_that_means_it_is_a_person_s_word() {
+    let (mine, not_mine) = held_urls("", HELD);
+    let check = |path: &str, text: &str, status: u16, word: Option<bool>, shown: &str| {
+        let (answer, asked) = post(path, FORM, text);
+        let told = word.map(|is_theirs| FromPages::Held { token: HELD.to_vec(), is_theirs });
+        assert_eq!((answer.status, asked), (status, told.into_iter().collect()), "{path} {text}");
+        assert!(body(&answer).contains(shown), "{}", body(&answer));
+    };
+    check(&mine, "answer=mine&lang=en", 200, Some(true), "on its way");
+    check(&mine, "answer=mine&lang=ja", 200, Some(true), "まもなく送信されます");
+    check(&not_mine, "answer=not-mine&lang=ja", 200, Some(false), "これ以上の送信を止めました");
+    // A form of the other page, of none, or with anything else.
+    check(&mine, "answer=not-mine", 400, None, "expected answer=mine");
+    check(&not_mine, "answer=mine", 400, None, "expected answer=not-mine");
+    check(&mine, "", 400, None, "expected");
+    check("/mine/xyz", "answer=mine", 404, None, "cannot be used");
+    check("/mine/", "answer=mine", 404, None, "cannot be used");
+    let (answer, asked) = post(&mine, "text/plain", "answer=mine");
+    assert_eq!((answer.status, asked), (415, Vec::new()));
+    let (later, _) = held_urls("", b"later");
+    let (answer, _) = post(&later, FORM, "answer=mine&lang=en");
+    assert_eq!(answer.status, 503);
+    assert!(body(&answer).contains("Nothing has been decided"));
+    let (forged, _) = held_urls("", &[1; 44]);
+    assert_eq!(post(&forged, FORM, "answer=mine").0.status, 404);
+    assert_eq!(get("pages.house.example", "/other/0102").status, 404);
 }
 
 #[test]

@@ -107,6 +107,80 @@ const ENGLISH: Words = Words {
     other_language: "日本語",
 };
 
+/// Of mail that is held, and whose it is.
+pub(crate) struct Held {
+    pub mine_title: &'static str,
+    pub mine: &'static str,
+    pub mine_button: &'static str,
+    pub to_mine: &'static str,
+    pub not_mine_title: &'static str,
+    pub not_mine: &'static str,
+    pub not_mine_button: &'static str,
+    pub to_not_mine: &'static str,
+    pub number: &'static str,
+    pub sent_title: &'static str,
+    pub sent: &'static str,
+    pub discarded_title: &'static str,
+    pub discarded: &'static str,
+    pub stopped_title: &'static str,
+    pub stopped: &'static str,
+    pub unknown_title: &'static str,
+    pub unknown: &'static str,
+    pub later_title: &'static str,
+    pub later: &'static str,
+}
+
+pub(crate) fn held(language: Language) -> &'static Held {
+    match language {
+        Language::Japanese => &HELD_JAPANESE,
+        Language::English => &HELD_ENGLISH,
+    }
+}
+
+const HELD_JAPANESE: Held = Held {
+    mine_title: "このメールを送信しますか",
+    mine: "あなたの名前で送られたメールを保留しています。あなたが送ったものなら、ボタンを押すと送信されます。押すまでは何も変わりません。",
+    mine_button: "私が送りました。送信する",
+    to_mine: "自分で送ったメールだった",
+    not_mine_title: "心当たりがないメールですか",
+    not_mine: "ボタンを押すと、このメールは送信されずに破棄され、あなたの送信用アプリパスワードがすべて無効になります。受信したメールは、これまでどおり読めます。押すまでは何も変わりません。",
+    not_mine_button: "私ではありません。破棄する",
+    to_not_mine: "このメールに心当たりがない",
+    number: "メールの番号: ",
+    sent_title: "メールを送信します",
+    sent: "保留を解除しました。まもなく送信されます。このページは閉じてかまいません。",
+    discarded_title: "メールを破棄しました",
+    discarded: "このメールは送信されません。送信用のアプリパスワードは数秒のうちに無効になります。管理者にも警報を送りました。新しいアプリパスワードは、管理者に依頼してください。",
+    stopped_title: "これ以上の送信を止めました",
+    stopped: "このメールはもう保留中ではなく、すでに送信されたか、取り消されています。送信用のアプリパスワードは数秒のうちに無効になります。管理者にも警報を送りました。新しいアプリパスワードは、管理者に依頼してください。",
+    unknown_title: "このリンクは使えません",
+    unknown: "リンクが途中で切れているか、期限が過ぎているか、すでに誰かが決めています。届いたメールのリンクをもう一度そのまま開くか、管理者に尋ねてください。",
+    later_title: "いまは受け付けられません",
+    later: "まだ何も決まっていません。一分ほどおいて、もう一度お試しください。",
+};
+
+const HELD_ENGLISH: Held = Held {
+    mine_title: "Send this message?",
+    mine: "A message in your name is being held. If you wrote it, press the button and it is sent. Nothing changes until you press it.",
+    mine_button: "It was me: send it",
+    to_mine: "It was me after all",
+    not_mine_title: "Not your message?",
+    not_mine: "The button discards the message unsent and revokes every app password that you send with. You can go on reading your mail. Nothing changes until you press it.",
+    not_mine_button: "It was not me: discard it",
+    to_not_mine: "I did not write it",
+    number: "Message number: ",
+    sent_title: "Your message is on its way",
+    sent: "It is no longer held and leaves in a moment. You may close this page.",
+    discarded_title: "The message is discarded",
+    discarded: "It will not be sent. The app passwords that you send with end within seconds, and your administrator has been alerted. Ask them for new ones.",
+    stopped_title: "Sending in your name is stopped",
+    stopped: "The message was no longer held: it had been sent or cancelled before. The app passwords that you send with end within seconds, and your administrator has been alerted. Ask them for new ones.",
+    unknown_title: "This link cannot be used",
+    unknown: "It was cut short, its time is over, or somebody has decided already. Open the link in the letter once more, as it stands there, or ask your administrator.",
+    later_title: "This cannot be done right now",
+    later: "Nothing has been decided yet. Please try again in a minute.",
+};
+
 #[cfg(test)]
 mod tests {
     use super::{Language, preferred};

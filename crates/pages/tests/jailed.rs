@@ -154,7 +154,7 @@ fn answer_as_directory(directory: Channel) {
                     ToPages::Domain(Some(Hosted { transport }))
                 }
                 FromPages::Domain(_) => ToPages::Domain(None),
-                FromPages::Unsubscribe { .. } => ToPages::Unknown,
+                FromPages::Unsubscribe { .. } | FromPages::Held { .. } => ToPages::Unknown,
             };
             directory.send(frame.call, &answer, &[]).unwrap();
         }

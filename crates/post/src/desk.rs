@@ -1,6 +1,7 @@
 //! One loop over all peers: acts are staged as they come, one commit answers them together, and
 //! whoever can carry is given what is due.
 
+mod awaited;
 mod carrying;
 mod handing;
 mod operator;
@@ -48,6 +49,7 @@ const PAGE: u32 = 1_000;
 enum Owed {
     Sender(ToSender),
     Admin(ToAdmin),
+    Directory(ToDirectory),
 }
 
 pub struct Desk {
@@ -286,6 +288,7 @@ impl Desk {
         let _ = match owed {
             Owed::Sender(answer) => self.hub.send(peer, call, &answer, Vec::new()),
             Owed::Admin(answer) => self.hub.send(peer, call, &answer, Vec::new()),
+            Owed::Directory(answer) => self.hub.send(peer, call, &answer, Vec::new()),
         };
     }
 
@@ -323,6 +326,7 @@ impl Desk {
                     Owed::Sender(if is_full { ToSender::Full } else { ToSender::Fault })
                 }
                 Owed::Admin(_) => Owed::Admin(ToAdmin::Fault(fault.to_string())),
+                Owed::Directory(_) => Owed::Directory(ToDirectory::Fault),
             };
             self.pay(peer, call, owed);
         }

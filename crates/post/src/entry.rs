@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 use terms::{MessageId, TenantId, UserId};
-use wire::post::{Hold, LegNumber, Route, State, Why};
+use wire::post::{Decided, Hold, LegNumber, Route, State, Why};
 
 /// Where bytes lie (`body::Place`, written down).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,5 +114,10 @@ pub enum Entry {
         message: u32,
         leg: Option<u32>,
         to: At,
+    },
+    /// Somebody decided about a message that was held.
+    Decided {
+        message: u32,
+        decided: Decided,
     },
 }

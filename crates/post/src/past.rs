@@ -7,9 +7,16 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use terms::MessageId;
+use wire::post::{Decided, Decider};
 
-/// Id, second, recipients sent, recipients not sent.
+/// Id, second, legs sent, legs not sent.
 const LINE_BYTES: usize = 16 + 4 + 2 + 2;
+/// A message has a thousand legs at most, so the highest bits of both counts are free: who decided
+/// about it, and in the second count how. A line of an older version has none of them.
+const BY_SENDER: u16 = 1 << 15;
+const BY_OPERATOR: u16 = 1 << 14;
+const RELEASED: u16 = 1 << 15;
+const COUNT: u16 = BY_OPERATOR - 1;
 /// About a month and four hundred days.
 const MONTH_SECONDS: u32 = 30 * 24 * 3600;
 const MONTHS: u32 = 14;
@@ -23,6 +30,7 @@ pub struct Past {
     pub at_s: u32,
     pub legs_sent: u16,
     pub legs_not_sent: u16,
+    pub decided: Option<Decided>,
 }
 
 impl Past {
@@ -33,19 +41,31 @@ impl Past {
         let (at, rest) = rest.split_at_mut(4);
         at.copy_from_slice(&self.at_s.to_le_bytes());
         let (sent, not) = rest.split_at_mut(2);
-        sent.copy_from_slice(&self.legs_sent.to_le_bytes());
-        not.copy_from_slice(&self.legs_not_sent.to_le_bytes());
+        let by = match self.decided.map(|decided| decided.by) {
+            Some(Decider::Sender) => BY_SENDER,
+            Some(Decider::Operator) => BY_OPERATOR,
+            None => 0,
+        };
+        let how = if self.decided.is_some_and(|decided| decided.released) { RELEASED } else { 0 };
+        sent.copy_from_slice(&(self.legs_sent.min(COUNT) | by).to_le_bytes());
+        not.copy_from_slice(&(self.legs_not_sent.min(COUNT) | how).to_le_bytes());
         line
     }
 
     fn read(line: &[u8]) -> Option<Past> {
         let mut cursor = terms::Cursor::new(line);
-        Some(Past {
-            message: MessageId::from_slice(cursor.take(16)?)?,
-            at_s: u32::from_le_bytes(cursor.take(4)?.try_into().ok()?),
-            legs_sent: u16::from_le_bytes(cursor.take(2)?.try_into().ok()?),
-            legs_not_sent: u16::from_le_bytes(cursor.take(2)?.try_into().ok()?),
-        })
+        let message = MessageId::from_slice(cursor.take(16)?)?;
+        let at_s = u32::from_le_bytes(cursor.take(4)?.try_into().ok()?);
+        let sent = u16::from_le_bytes(cursor.take(2)?.try_into().ok()?);
+        let not = u16::from_le_bytes(cursor.take(2)?.try_into().ok()?);
+        let by = match (sent & BY_SENDER != 0, sent & BY_OPERATOR != 0) {
+            (true, _) => Some(Decider::Sender),
+            (false, true) => Some(Decider::Operator),
+            (false, false) => None,
+        };
+        let decided = by.map(|by| Decided { by, released: not & RELEASED != 0 });
+        let (legs_sent, legs_not_sent) = (sent & COUNT, not & COUNT);
+        Some(Past { message, at_s, legs_sent, legs_not_sent, decided })
     }
 }
 
@@ -136,9 +156,13 @@ fn read_full(file: &mut File, buffer: &mut [u8]) -> std::io::Result<usize> {
 mod tests {
     use super::{LINE_BYTES, MONTH_SECONDS, Past, Pasts};
     use terms::MessageId;
+    use wire::post::{Decided, Decider};
 
     fn past(id: u8, at_s: u32) -> Past {
-        Past { message: MessageId([id; 16]), at_s, legs_sent: 2, legs_not_sent: 1 }
+        let by = if id.is_multiple_of(2) { Decider::Sender } else { Decider::Operator };
+        let decided = Some(Decided { by, released: id.is_multiple_of(3) });
+        let decided = decided.filter(|_| !id.is_multiple_of(5));
+        Past { message: MessageId([id; 16]), at_s, legs_sent: 2, legs_not_sent: 1, decided }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::path::Path;
 use terms::TenantId;
-use wire::post::Route;
+use wire::post::{Decided, Route};
 
 const MAGIC: &[u8; 8] = b"SKpost2\0";
 const NAME: &str = "queue.written";
@@ -27,6 +27,13 @@ struct Written {
     senders: Senders,
     passed: Vec<Passage>,
     next_seq: u64,
+}
+
+/// What came later stands behind the rows, so that an older queue is read as it was written.
+#[derive(Default, Serialize, Deserialize)]
+struct Later {
+    /// By message's slot.
+    decided: Vec<(u32, Decided)>,
 }
 
 /// Writes the table as it stands at `mark`; durable when this returns.
@@ -77,7 +84,9 @@ fn encode(table: &Table) -> Result<Vec<u8>, Fault> {
         passed: table.passed.iter().copied().collect(),
         next_seq: table.next_seq,
     };
-    postcard::to_stdvec(&written).map_err(|_| Fault::Note { octets: 0 })
+    let decided = |(slot, row): &(u32, Message)| row.decided.map(|decided| (*slot, decided));
+    let later = Later { decided: written.messages.iter().filter_map(decided).collect() };
+    postcard::to_stdvec(&(written, later)).map_err(|_| Fault::Note { octets: 0 })
 }
 
 fn named<T>(places: &[u32], of: impl Fn(u32) -> Option<T>) -> Vec<(u32, T)> {
@@ -109,9 +118,15 @@ pub fn read(folder: &Path) -> Result<(Table, u64), Fault> {
     if wanted != Some(sum(body)) {
         return Err(torn("the sum that was written", "another sum".to_owned()));
     }
-    let written: Written =
-        postcard::from_bytes(body).map_err(|_| torn("rows of a queue", "others".to_owned()))?;
-    Ok((table_of(written), mark.unwrap_or(0)))
+    let others = |_| torn("rows of a queue", "others".to_owned());
+    let (written, rest) = postcard::take_from_bytes::<Written>(body).map_err(others)?;
+    let later = match rest.is_empty() {
+        true => Later::default(),
+        false => postcard::from_bytes(rest).map_err(others)?,
+    };
+    let mut table = table_of(written);
+    later.decided.into_iter().for_each(|(slot, decided)| table.decide(slot, Some(decided)));
+    Ok((table, mark.unwrap_or(0)))
 }
 
 /// Shared ids get new places; rows keep their slots.

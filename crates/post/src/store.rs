@@ -14,7 +14,9 @@ use body::{Bodies, Key, Mark, Owner, Packs, Place};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use terms::{InstanceId, MessageId};
-use wire::post::{Hold, Leg as Offered, Outcome, Outgoing, State, ToSender, Why};
+use wire::post::{
+    Awaited, Decided, Decider, Hold, Leg as Offered, Outcome, Outgoing, State, ToSender, Why,
+};
 
 /// Legs of one message: one a destination at most.
 const LEGS: usize = terms::RECIPIENTS;
@@ -149,6 +151,7 @@ impl Store {
                 at_s: now,
                 legs_sent,
                 legs_not_sent: message.legs.saturating_sub(legs_sent),
+                decided: message.decided,
             })
             .collect();
         // Lost lines are lost answers to `trace`, not lost mail.
@@ -336,21 +339,39 @@ impl Store {
     }
 
     /// Lets a held message go, and hurries one that is delayed.
-    pub fn release(&mut self, message: MessageId) -> Result<bool, Fault> {
+    pub fn release(&mut self, message: MessageId, by: Decider) -> Result<bool, Fault> {
+        let decided = Decided { by, released: true };
         self.about(message, |slot, row| match row.hold {
-            Some(_) => vec![Entry::Freed { message: slot }],
+            Some(_) => {
+                vec![Entry::Decided { message: slot, decided }, Entry::Freed { message: slot }]
+            }
             None => vec![Entry::Hurried { message: slot }],
         })
     }
 
-    pub fn cancel(&mut self, message: MessageId, now_ms: u64) -> Result<bool, Fault> {
+    /// Whether a message waits for its person's word, under this very hold.
+    pub fn is_awaited(&self, awaited: &Awaited, now_ms: u64) -> bool {
+        let table = &self.table;
+        let Some(slot) = table.slot(awaited.message) else { return false };
+        let Some(row) = table.message(slot) else { return false };
+        let is_theirs =
+            (row.user, table.tenants.of(row.tenant)) == (awaited.user, Some(awaited.tenant));
+        let is_it = row.hold == Some((awaited.until_s, false)) && seconds(now_ms) < awaited.until_s;
+        let is_held = |leg: &u32| table.leg(*leg).is_some_and(|leg| leg.state == State::Held);
+        is_theirs && is_it && table.legs_of(slot).iter().any(is_held)
+    }
+
+    pub fn cancel(&mut self, message: MessageId, by: Decider, now_ms: u64) -> Result<bool, Fault> {
         let legs = self.table.slot(message).map(|slot| self.table.legs_of(slot));
         let legs = legs.unwrap_or_default();
         let open = |slot: &u32| self.table.leg(*slot).is_some_and(|leg| !is_over(leg.state));
         let legs: Vec<u32> = legs.into_iter().filter(open).collect();
         let now = seconds(now_ms);
-        self.about(message, |_, _| {
-            legs.iter().map(|leg| over(*leg, State::Cancelled, now, None)).collect()
+        self.about(message, |slot, row| {
+            let decided = Decided { by, released: false };
+            let said = row.hold.map(|_| Entry::Decided { message: slot, decided });
+            let ends = legs.iter().map(|leg| over(*leg, State::Cancelled, now, None));
+            said.into_iter().chain(ends).collect()
         })
     }
 

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use terms::{MessageId, TenantId, UserId};
-use wire::post::{AtEnd, Errand, Hold, Route, State, Why};
+use wire::post::{AtEnd, Decided, Errand, Hold, Route, State, Why};
 
 /// One message, as it stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +30,9 @@ pub struct Message {
     /// Legs that are not over.
     pub left: u16,
     pub hold: Option<(u32, bool)>,
+    /// Written down beside the rows: see `snapshot`.
+    #[serde(skip)]
+    pub decided: Option<Decided>,
 }
 
 /// One leg, as it stands.
@@ -156,6 +159,7 @@ impl Table {
                 }
             }
             Entry::Moved { message, leg, to } => self.moved(*message, *leg, *to),
+            Entry::Decided { message, decided } => self.decide(*message, Some(*decided)),
         }
     }
 
@@ -178,6 +182,7 @@ impl Table {
             legs: count,
             left: count,
             hold,
+            decided: None,
         };
         for (place, leg) in new.legs.iter().enumerate() {
             let row = Leg {
@@ -300,7 +305,7 @@ impl Table {
     fn hold(&mut self, slot: u32, hold: Hold) {
         let until = seconds(hold.until_ms);
         let Some(Some(row)) = self.messages.get_mut(slot as usize) else { return };
-        row.hold = Some((until, hold.then == AtEnd::Send));
+        (row.hold, row.decided) = (Some((until, hold.then == AtEnd::Send)), None);
         self.due.push(Reverse((until, slot)));
         for leg in self.legs_of(slot) {
             if let Some(leg) = self.leg_mut(leg)
@@ -308,6 +313,12 @@ impl Table {
             {
                 leg.state = State::Held;
             }
+        }
+    }
+
+    pub fn decide(&mut self, slot: u32, decided: Option<Decided>) {
+        if let Some(Some(row)) = self.messages.get_mut(slot as usize) {
+            row.decided = decided;
         }
     }
 

@@ -266,20 +266,75 @@ fn an_operator_holds_releases_hurries_and_cancels() {
     assert!(!store.hold(id(2), hold).unwrap());
     store.commit(NOW).unwrap();
     assert!(turn(&mut store, NOW).is_empty());
-    store.release(id(1)).unwrap();
+    store.release(id(1), Decider::Operator).unwrap();
     store.commit(NOW).unwrap();
     let slot = turn(&mut store, NOW)[0];
     end(&mut store, slot, &later(BUSY), NOW);
     let other = turn(&mut store, NOW)[0];
     assert!(turn(&mut store, NOW).is_empty());
-    store.release(id(1)).unwrap();
+    store.release(id(1), Decider::Operator).unwrap();
     store.commit(NOW).unwrap();
     assert_eq!(turn(&mut store, NOW), [slot], "hurried");
-    store.cancel(id(1), NOW).unwrap();
+    store.cancel(id(1), Decider::Operator, NOW).unwrap();
     store.commit(NOW).unwrap();
     end(&mut store, other, &Outcome::Sent { recipients: 2 }, NOW);
     assert!(store.table.by_id.is_empty() && sent(&store).is_empty());
     assert!(turn(&mut store, NOW + DAY).is_empty());
+}
+
+/// A person's word counts for their own message, under the hold that they were asked about.
+#[test]
+fn a_person_decides_about_what_is_held_in_their_name() {
+    let folder = Folder::new("awaited");
+    let mut store = Store::open(&folder.0, NOW).unwrap();
+    let hold = Hold { until_ms: NOW + DAY, then: AtEnd::Return };
+    for number in [1, 2, 3] {
+        queue(&mut store, &Outgoing { hold: Some(hold), ..outgoing(number, &[1], NOW) });
+    }
+    let delay = Hold { until_ms: NOW + DAY, then: AtEnd::Send };
+    queue(&mut store, &Outgoing { hold: Some(delay), ..outgoing(4, &[1], NOW) });
+    queue(&mut store, &outgoing(5, &[9], NOW));
+    store.commit(NOW).unwrap();
+    let until_s = seconds(NOW + DAY);
+    let own = |number: u64| {
+        let tenant = TenantId([(number % 3) as u8; 8]);
+        Awaited { tenant, user: UserId([4; 8]), message: id(number), until_s }
+    };
+    assert!(store.is_awaited(&own(1), NOW) && store.is_awaited(&own(2), NOW));
+    for (awaited, now, what) in [
+        (Awaited { user: UserId([5; 8]), ..own(1) }, NOW, "another person"),
+        (Awaited { tenant: TenantId([9; 8]), ..own(1) }, NOW, "another tenant"),
+        (Awaited { until_s: until_s + 1, ..own(1) }, NOW, "another hold"),
+        (own(1), NOW + DAY, "too late"),
+        (own(4), NOW, "what only waits to be taken back"),
+        (Awaited { until_s: 0, ..own(5) }, NOW, "what is not held"),
+        (own(6), NOW, "what is not there"),
+    ] {
+        assert!(!store.is_awaited(&awaited, now), "{what}");
+    }
+    store.release(id(1), Decider::Sender).unwrap();
+    store.cancel(id(2), Decider::Sender, NOW).unwrap();
+    // An administrator has taken it out of the person's hands.
+    store.hold(id(3), Hold { until_ms: NOW + 2 * DAY, then: AtEnd::Return }).unwrap();
+    store.commit(NOW).unwrap();
+    assert!((1..=3).all(|number| !store.is_awaited(&own(number), NOW)));
+    // Told again after a crash, and written down whole.
+    let mut store = reopened(store, &folder.0);
+    store.write_down().unwrap();
+    let mut store = reopened(store, &folder.0);
+    let released = Some(Decided { by: Decider::Sender, released: true });
+    let row = |store: &Store, number| {
+        let slot = store.table.slot(id(number)).unwrap();
+        store.table.message(slot).unwrap().decided
+    };
+    assert_eq!((row(&store, 1), row(&store, 3)), (released, None));
+    let past = store.find_past(id(2)).unwrap();
+    assert_eq!(past.decided, Some(Decided { by: Decider::Sender, released: false }));
+    while let Some(slot) = turn(&mut store, NOW).first().copied() {
+        end(&mut store, slot, &Outcome::Sent { recipients: 2 }, NOW);
+    }
+    assert_eq!(store.find_past(id(1)).unwrap().decided, released);
+    assert_eq!(store.find_past(id(5)).unwrap().decided, None);
 }
 
 #[test]

@@ -4,9 +4,10 @@
 use crate::household::Household;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with, sockopt};
+use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::OwnedFd;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use terms::Kind;
 use wire::Peer;
 use wire::control::{DIALS_BUSY, Order, Relay};
@@ -19,9 +20,14 @@ impl Household {
         if self.hub.is_behind(peer) {
             return;
         }
-        let allowed = match self.dials.take(1, Instant::now()) {
+        let now = Instant::now();
+        let allowed = match self.dials.take(1, now) {
             0 => Err(DIALS_BUSY.to_owned()),
-            _ => may_reach(&self.plan.relay, &self.plan.outward, kind, to),
+            _ => {
+                let (relay, outward) = (&self.plan.relay, &self.plan.outward);
+                let is_asked = |port| self.inquiries.take(port, now);
+                may_reach(relay, outward, (kind, to), is_asked)
+            }
         };
         let dialled = allowed.and_then(|()| connected(to, from).map_err(|errno| errno.to_string()));
         let (refused, sockets) = match dialled {
@@ -32,16 +38,64 @@ impl Household {
     }
 }
 
-/// Whether the settings let a compartment of this kind speak to that address.
-fn may_reach(relay: &Relay, outward: &Outward, kind: Kind, to: SocketAddr) -> Result<(), String> {
+/// Inquiries that count at once, and the time in which one more does: the directory asks a little
+/// less often. So little leaves by them if it and `fetch` are owned.
+const INQUIRIES: u32 = 30;
+const ONE_MORE: Duration = Duration::from_millis(200);
+/// Sockets of one inquiry: four addresses, each with TLS and, where the way allows it, in clear.
+const SOCKETS: u8 = 8;
+/// An inquiry waits for its turn in `fetch` and is carried out within this.
+const INQUIRY: Duration = Duration::from_secs(30);
+
+/// Ports of mail that `fetch` may reach for a moment, because the directory has a question.
+#[derive(Default)]
+pub struct Inquiries {
+    /// Port, sockets left, until when.
+    open: VecDeque<(u16, u8, Instant)>,
+    used: u32,
+    since: Option<Instant>,
+}
+
+impl Inquiries {
+    pub fn allow(&mut self, port: u16, now: Instant) {
+        let since = *self.since.get_or_insert(now);
+        let more = now.duration_since(since).as_millis() / ONE_MORE.as_millis();
+        if more > 0 {
+            self.used = self.used.saturating_sub(u32::try_from(more).unwrap_or(u32::MAX));
+            self.since = Some(now);
+        }
+        if self.used < INQUIRIES {
+            self.used += 1;
+            self.open.retain(|(_, left, until)| *left > 0 && now < *until);
+            self.open.push_back((port, SOCKETS, now + INQUIRY));
+        }
+    }
+
+    fn take(&mut self, port: u16, now: Instant) -> bool {
+        self.open.retain(|(_, left, until)| *left > 0 && now < *until);
+        let found = self.open.iter_mut().find(|(open, ..)| *open == port);
+        found.map(|(_, left, _)| *left -= 1).is_some()
+    }
+}
+
+/// Whether the settings let a compartment of this kind speak to that address. `is_asked`: whether
+/// the directory has a customer's server asked at that port.
+fn may_reach(
+    relay: &Relay,
+    outward: &Outward,
+    (kind, to): (Kind, SocketAddr),
+    is_asked: impl FnOnce(u16) -> bool,
+) -> Result<(), String> {
     let port = to.port();
     // The operator named this very address for alarms: wherever it is.
     if kind == Kind::Fetch && outward.addresses().any(|named| named == to) {
         return Ok(());
     }
+    let is_mail = port == relay.port || relay.smart_host_ports.contains(&port);
+    let is_named = || port == relay.https_port || outward.ports().any(|named| named == port);
     let is_ours = match kind {
-        Kind::Fetch => port == relay.https_port || outward.ports().any(|named| named == port),
-        _ => port == relay.port || relay.smart_host_ports.contains(&port),
+        Kind::Fetch => is_named() || (is_mail && is_asked(port)),
+        _ => is_mail,
     };
     if !is_ours {
         return Err(format!("port {port} is none that {} may reach", kind.word()));
@@ -104,7 +158,8 @@ pub fn connected(to: SocketAddr, from: Option<IpAddr>) -> Result<OwnedFd, Errno>
 
 #[cfg(test)]
 mod tests {
-    use super::{is_public, may_reach};
+    use super::{INQUIRIES, INQUIRY, Inquiries, SOCKETS, is_public, may_reach};
+    use std::time::Instant;
     use terms::Kind;
     use wire::control::Relay;
     use wire::fetch::{Outward, Webhook};
@@ -146,8 +201,9 @@ mod tests {
     fn each_kind_has_its_ports() {
         let check = |kind, to: &str, allowed: bool| {
             let relay = Relay { private: true, ..Relay::default() };
-            let reached = may_reach(&relay, &Outward::default(), kind, to.parse().unwrap());
-            assert_eq!(reached.is_ok(), allowed, "{to}");
+            let to = (kind, to.parse().unwrap());
+            let reached = may_reach(&relay, &Outward::default(), to, |_| false);
+            assert_eq!(reached.is_ok(), allowed, "{to:?}");
         };
         check(Kind::Depart, "127.0.0.1:25", true);
         check(Kind::Depart, "127.0.0.1:587", true);
@@ -156,7 +212,34 @@ mod tests {
         check(Kind::Fetch, "127.0.0.1:25", false);
         let (outside, none) = (Relay::default(), Outward::default());
         let here = "127.0.0.1:25".parse().unwrap();
-        assert!(may_reach(&outside, &none, Kind::Depart, here).is_err());
+        assert!(may_reach(&outside, &none, (Kind::Depart, here), |_| false).is_err());
+    }
+
+    /// Ports of mail are open to `fetch` for a question of the directory's, and for no more.
+    #[test]
+    fn an_inquiry_opens_its_port_for_a_moment() {
+        let (mut inquiries, mut now) = (Inquiries::default(), Instant::now());
+        let (relay, none) = (Relay::default(), Outward::default());
+        let check = |inquiries: &mut Inquiries, kind, to: &str, now, allowed: bool| {
+            let to = (kind, to.parse().unwrap());
+            let reached = may_reach(&relay, &none, to, |port| inquiries.take(port, now));
+            assert_eq!(reached.is_ok(), allowed, "{to:?}");
+        };
+        check(&mut inquiries, Kind::Fetch, "8.8.8.8:25", now, false);
+        inquiries.allow(25, now);
+        check(&mut inquiries, Kind::Fetch, "8.8.8.8:587", now, false);
+        check(&mut inquiries, Kind::Fetch, "10.1.2.3:25", now, false);
+        for _ in 1..SOCKETS {
+            check(&mut inquiries, Kind::Fetch, "8.8.8.8:25", now, true);
+        }
+        check(&mut inquiries, Kind::Fetch, "8.8.8.8:25", now, false);
+        inquiries.allow(22, now);
+        check(&mut inquiries, Kind::Fetch, "8.8.8.8:22", now, false);
+        inquiries.allow(25, now);
+        now += INQUIRY;
+        check(&mut inquiries, Kind::Fetch, "8.8.8.8:25", now, false);
+        (0..1_000).for_each(|_| inquiries.allow(25, now));
+        assert_eq!(inquiries.open.len(), INQUIRIES as usize);
     }
 
     /// One private address is named for alarms: that one, at that port, for `fetch` alone.
@@ -167,8 +250,9 @@ mod tests {
         let webhook = Webhook { host, port: 8443, path, at: Some(named) };
         let outward = Outward { webhook: Some(webhook), mail: None };
         let check = |kind, to: &str, allowed: bool| {
-            let reached = may_reach(&Relay::default(), &outward, kind, to.parse().unwrap());
-            assert_eq!(reached.is_ok(), allowed, "{to}");
+            let to = (kind, to.parse().unwrap());
+            let reached = may_reach(&Relay::default(), &outward, to, |_| false);
+            assert_eq!(reached.is_ok(), allowed, "{to:?}");
         };
         check(Kind::Fetch, "10.1.2.3:8443", true);
         check(Kind::Fetch, "10.1.2.3:443", false);

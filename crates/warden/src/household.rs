@@ -1,6 +1,7 @@
 //! The one loop: what happened, then what is due.
 
 use crate::counts::Counts;
+use crate::dials::Inquiries;
 use crate::ears::{Ears, Heard};
 use crate::eyes::Eyes;
 use crate::feeds::Feeds;
@@ -66,6 +67,7 @@ pub struct Household {
     pub keys: Keys,
     pub resolvers: Allowance,
     pub dials: Allowance,
+    pub inquiries: Inquiries,
     pub ears: Ears,
     pub eyes: Eyes,
     pub feeds: Feeds,
@@ -181,6 +183,7 @@ impl Household {
             keys: Keys::default(),
             resolvers: Allowance::default(),
             dials: Allowance::default(),
+            inquiries: Inquiries::default(),
             stopping: None,
             announced: false,
             _lock: lock,

@@ -92,6 +92,9 @@ impl Household {
             Report::Outlet { instance: edge, tenant } if kind == Kind::Directory => {
                 self.lead_out(edge, tenant);
             }
+            Report::Inquiry { port } if kind == Kind::Directory => {
+                self.inquiries.allow(port, Instant::now());
+            }
             Report::Carries { instance: depart, tenant } if kind == Kind::Post => {
                 self.carries(depart, tenant);
             }

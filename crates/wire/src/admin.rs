@@ -281,7 +281,7 @@ pub enum Request {
     DomainGateway {
         domain: String,
         host: Option<SmartHost>,
-        is_listed: bool,
+        taken: crate::directory::Taken,
     },
     /// `change` left away: shown as it stands; `terms` left away in it: ended.
     TenantOutlet {

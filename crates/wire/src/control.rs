@@ -95,6 +95,9 @@ pub enum Report {
     Isolate { kind: Kind, isolated: bool },
     /// The answer to [`Order::Count`].
     Counted(Vec<crate::metrics::Count>),
+    /// From `directory`: `fetch` is about to ask a customer's server at this port. Without this
+    /// word it is dialled no port of mail.
+    Inquiry { port: u16 },
 }
 
 /// What a signed-in `access` is there for: it gets the channels for that, and no other.

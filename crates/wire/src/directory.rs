@@ -9,11 +9,11 @@ pub use crate::outlet::{
 };
 pub use crate::passing::{
     ABSENCE_SUBJECT_BYTES, ABSENCE_TEXT_BYTES, Absence, AbsenceTold, Forward, Gateway, Group,
-    LIST_PAGE, ONWARD, Onward, Path, WAY_BACK,
+    LIST_PAGE, ONWARD, Onward, Path, Taken, WAY_BACK,
 };
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
-use terms::{TenantId, UserId};
+use terms::{MessageId, TenantId, UserId};
 
 /// From `edge`: one address at a time, and no list.
 #[derive(Serialize, Deserialize)]
@@ -76,6 +76,10 @@ pub enum Stated {
     Foreign,
     /// No valid statement now: 451.
     Later,
+    /// The address's own server is being asked whether it has it: ask again in a moment.
+    Checking,
+    /// The address's own server does not say whether it has it: 451.
+    Unsaid,
 }
 
 /// From `dispatch`, over a channel labelled with its person.
@@ -92,6 +96,12 @@ pub enum FromDispatch {
     /// As [`FromEdge::FirstSeen`], of the person's tenant: where do they write from?
     FirstSeen([u8; 32]),
     List(lists::Question),
+    /// What the person answers by, who is asked whether a message that is held until then is
+    /// theirs.
+    Awaited {
+        message: MessageId,
+        until_ms: u64,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -110,6 +120,8 @@ pub enum ToDispatch {
     /// Milliseconds since the first time; `None`: nobody can say now.
     FirstSeen(Option<u64>),
     List(lists::Answer),
+    /// A token ([`crate::pages::held_urls`]).
+    Awaited(Vec<u8>),
 }
 
 /// From `depart`: recipients and senders of ours, one at a time.
@@ -348,6 +360,11 @@ pub enum FromIdentity {
         part: Part,
         rows: u64,
     },
+    /// People who said that mail in their name was not theirs: the app passwords that they send
+    /// with are to be revoked.
+    Robbed,
+    /// They are.
+    Locked(Part),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -358,6 +375,7 @@ pub enum ToIdentity {
     Carried(Box<ToAdmin>),
     Ending(Vec<Part>),
     Done,
+    Robbed(Vec<Part>),
 }
 
 /// A contract, or one person's part of it.
@@ -495,12 +513,11 @@ pub enum FromAdmin {
         address: Option<String>,
         tenant: Option<String>,
     },
-    /// The server that a domain's mail goes to. With `is_listed` only for recipients that are named
-    /// to us; `None`: it is mail of ours again.
+    /// The server that a domain's mail goes to, and for whom; `None`: it is mail of ours again.
     Gateway {
         domain: String,
         host: Option<SmartHost>,
-        is_listed: bool,
+        taken: Taken,
     },
     GatewayShow {
         domain: String,

@@ -1,7 +1,9 @@
-//! Questions to `fetch`: one outside HTTPS resource each; and alarms on their way out of the house.
+//! Questions to `fetch`: one outside HTTPS resource each; alarms on their way out of the house; and
+//! whether a customer's own server has an address.
 
+use crate::directory::SmartHost;
 use serde::{Deserialize, Serialize};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// From `depart`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -46,6 +48,31 @@ pub enum FromSentinel {
 pub struct ToSentinel {
     pub is_taken: bool,
     pub said: String,
+}
+
+/// From `directory`: does this server of a customer's have this address? The server stands in the
+/// directory's own rows; no edge ever names one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inquiry {
+    pub address: String,
+    pub host: SmartHost,
+    /// From which of our addresses, where its tenant has one of its own.
+    pub from: Option<IpAddr>,
+}
+
+/// What came of an [`Inquiry`]. Not one word of the server's is in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Verdict {
+    /// It would take mail for it.
+    Has,
+    /// It said that there is nobody of that name.
+    HasNot,
+    /// It said something else about this address: it is full, greylisted, refused for a policy.
+    NotNow,
+    /// It could not be asked: no connection, no TLS as the way demands, no sensible answer.
+    Away,
+    /// Too many ask at once; nobody was asked.
+    Busy,
 }
 
 /// Where alarms go: places that the operator named at the start.

@@ -1,6 +1,7 @@
 //! Questions of `pages`, which answers strangers over HTTPS, to `directory`.
 
 use serde::{Deserialize, Serialize};
+use terms::MessageId;
 
 /// From `pages`: what is public of a domain, and what a token opens to whoever has it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -10,6 +11,9 @@ pub enum FromPages {
     /// Whoever holds this token leaves the list that it is for (RFC 8058). Answered by `Done`, or
     /// by `Unknown` where it is forged or its subscription over.
     Unsubscribe { token: Vec<u8> },
+    /// Whoever holds this token says whether the mail that is held in their name is theirs.
+    /// Answered as the one before.
+    Held { token: Vec<u8>, is_theirs: bool },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +24,8 @@ pub enum ToPages {
     Unknown,
     /// Nobody can say now.
     Later,
+    /// Of held mail that is not theirs: what can still be done is done, but it was held no more.
+    TooLate,
 }
 
 /// A domain of ours, as everybody may know it.
@@ -111,6 +117,21 @@ pub fn unsubscribe_url(base: &str, token: &[u8]) -> String {
     let spelled: String = token.iter().map(|octet| format!("{octet:02x}")).collect();
     format!("{base}/unsubscribe/{spelled}")
 }
+
+/// The two addresses at which a person says whether held mail is theirs, and is not.
+pub fn held_urls(base: &str, token: &[u8]) -> (String, String) {
+    let spelled: String = token.iter().map(|octet| format!("{octet:02x}")).collect();
+    (format!("{base}/mine/{spelled}"), format!("{base}/not-mine/{spelled}"))
+}
+
+/// The message that such a token is about, by its place in it; whether the token is one is not
+/// known here.
+pub fn held_message(token: &[u8]) -> Option<MessageId> {
+    MessageId::from_slice(token.get(HELD_MESSAGE)?)
+}
+
+/// Where a held message's id stands in its token: behind its person's.
+pub const HELD_MESSAGE: std::ops::Range<usize> = 8..24;
 
 /// The token in the last part of such an address; `None`: there can be no such token.
 pub fn token_in(spelled: &str) -> Option<Vec<u8>> {

@@ -72,6 +72,18 @@ pub struct Group {
     pub members: Vec<String>,
 }
 
+/// For whom a gateway's mail is taken. Stored, as it stood when it was a `bool`: the first two keep
+/// their places.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Taken {
+    /// For every address of the domain.
+    Any,
+    /// For recipients that were named to us.
+    Listed,
+    /// For those, and for whom the server itself says that it has.
+    ListedOrChecked,
+}
+
 /// A domain whose mail goes to its tenant's own server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gateway {
@@ -80,6 +92,8 @@ pub struct Gateway {
     pub host: Option<SmartHost>,
     /// Recipients that are taken; `None`: all.
     pub recipients: Option<u64>,
+    /// New ones are asked for at the server; so many of the recipients were found so.
+    pub checked: Option<u64>,
     /// Names the list that is being told.
     pub sync_ms: u64,
 }

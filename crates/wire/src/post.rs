@@ -129,8 +129,8 @@ pub struct Outgoing {
     pub legs: Vec<Leg>,
 }
 
-/// From `dispatch` (a person's mail), `edge` (mail that is passed on) and `directory` (letters
-/// about lists), over channels whose labels say for whom they may speak.
+/// From `dispatch` (a person's mail) and `edge` (mail that is passed on), over channels whose labels
+/// say for whom they may speak.
 #[derive(Serialize, Deserialize)]
 pub enum FromSender {
     /// Answered by `Queued` when it is durable, or by `Full`, `Fault`.
@@ -155,6 +155,56 @@ pub enum ToSender {
     May(Option<u32>),
     /// As far as the limits go, yes; but much of what this person sent lately came back.
     Doubtful,
+}
+
+/// From `directory`.
+#[derive(Serialize, Deserialize)]
+pub enum FromDirectory {
+    /// A letter about a list. Answered as [`FromSender::Queue`] is, by a [`ToSender`].
+    Queue(Box<Outgoing>),
+    /// Does this still wait for its person's word? Answered, as the next two, by a
+    /// [`ToDirectory`].
+    Waits(Awaited),
+    /// Its person says that it is theirs: it leaves.
+    Release(Awaited),
+    /// Its person says that it is not: it does not leave.
+    Cancel(Awaited),
+}
+
+/// A message that waits for its person's word. It counts for exactly this hold: whoever holds it
+/// anew has taken it out of the person's hands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Awaited {
+    pub tenant: TenantId,
+    pub user: UserId,
+    pub message: MessageId,
+    /// The hold's end, in whole seconds since 1970.
+    pub until_s: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ToDirectory {
+    /// It waits; or it is done, and durable.
+    Yes,
+    /// It does not wait (any more), or is not theirs.
+    No,
+    Fault,
+}
+
+/// Who said what became of a message that was held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decided {
+    pub by: Decider,
+    /// Else cancelled.
+    pub released: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Decider {
+    /// Its own sender, by the link in the house's letter.
+    Sender,
+    /// By the command line.
+    Operator,
 }
 
 /// From `depart`.
@@ -266,6 +316,7 @@ pub enum ToAdmin {
         at_ms: u64,
         sent: u16,
         not_sent: u16,
+        decided: Option<Decided>,
     },
     Done,
     NoSuch,
@@ -284,6 +335,8 @@ pub struct Queued {
     pub at_ms: u64,
     pub next_try_ms: Option<u64>,
     pub legs: u16,
+    /// If it was held, and is so no longer.
+    pub decided: Option<Decided>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -347,6 +347,14 @@ fn what_is_held_is_told_to_its_sender() {
     assert_eq!((&envelope.hop, envelope.from.as_str()), (&Hop::Here, ""));
     assert_eq!(envelope.recipients[0].address, "aoi@example.jp");
     assert!(letter.text.contains("Auto-Submitted: auto-generated\r\n"), "{}", letter.text);
+    // They are asked about this very hold.
+    let (_, body) = letter.text.split_once("\r\n\r\n").unwrap();
+    let body = data_encoding::BASE64.decode(body.replace("\r\n", "").as_bytes()).unwrap();
+    let until_s = left[0].outgoing.hold.unwrap().until_ms / 1_000;
+    let token = [&left[0].outgoing.message.0[..], &until_s.to_be_bytes()].concat();
+    let (mine, not_mine) = wire::pages::held_urls("https://pages.example.jp", &token);
+    let body = String::from_utf8(body).unwrap();
+    assert!(body.contains(&format!("{mine}\r\n")) && body.contains(&not_mine), "{body}");
     // A shared address would tell others: sales is not this person alone.
     let text = whole("").replace("aoi@example.jp", "sales@example.jp");
     around.hand_in("sales@example.jp", &["x@far.example"], &text);

@@ -119,6 +119,7 @@ impl<T> Neighbourhood<T> {
         let start = Start {
             kind_word: "dispatch".to_owned(),
             host_name: "mx.example.jp".to_owned(),
+            pages_url: "https://pages.example.jp".to_owned(),
             statement_key: Some(known.public_key().as_ref().try_into().unwrap()),
             ..Start::default()
         };
@@ -306,6 +307,10 @@ fn play_directory(
         let mut asked = Vec::new();
         while let Ok(frame) = channel.receive(None) {
             let answer = match frame.read::<FromDispatch>().unwrap() {
+                FromDispatch::Awaited { message, until_ms } => {
+                    let second = (until_ms / 1_000).to_be_bytes();
+                    ToDispatch::Awaited([&message.0[..], &second].concat())
+                }
                 FromDispatch::Sending(address) => match address.as_str() {
                     "aoi@example.jp" | "sales@example.jp" | "lie@example.jp" => {
                         let statement = sending(&address, &public, &settings);

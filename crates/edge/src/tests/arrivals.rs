@@ -66,6 +66,28 @@ fn recipients_are_refused_by_their_reason() {
     assert_eq!(around.seen.lock().unwrap().unknown, 11);
 }
 
+/// A customer's own server is asked for as long as a sender can be made to wait, and whoever brings
+/// many such names is sent away as one who brings unknown ones.
+#[test]
+fn recipients_whose_server_does_not_say_are_put_off() {
+    let around = settle(Plan::default());
+    let mut client = around.connect();
+    client.hear();
+    client.ask("EHLO c");
+    client.ask("MAIL FROM:<a@b.example>");
+    let began = std::time::Instant::now();
+    assert!(client.ask("RCPT TO:<asked@example.jp>").starts_with("451 4.4.1"));
+    assert!((5..8).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+    for number in 0..9 {
+        let reply = client.ask(&format!("RCPT TO:<unsaid{number}@example.jp>"));
+        assert!(reply.starts_with("451 4.4.1"), "{reply}");
+    }
+    client.ask("RCPT TO:<unsaid@example.jp>");
+    client.hear_all();
+    assert!(client.said.ends_with("421 4.7.0 too many unknown recipients\r\n"), "{}", client.said);
+    assert_eq!(around.seen.lock().unwrap().unknown, 0, "it is no list for all that");
+}
+
 #[test]
 fn a_statement_that_the_vault_did_not_sign_is_worth_nothing() {
     let around = settle(Plan { wrong_signature: true, ..Plan::default() });

@@ -396,6 +396,10 @@ fn play_directory(
                         }
                         Some((_, tenant, person)) => state(&pair, &address, *tenant, person),
                         None if address.starts_with("later") => Stated::Later,
+                        None if address.starts_with("unsaid") => Stated::Unsaid,
+                        None if address.starts_with("asked") && domain == "example.jp" => {
+                            Stated::Checking
+                        }
                         None if domain == "example.jp" => Stated::Unknown,
                         None => Stated::Foreign,
                     })

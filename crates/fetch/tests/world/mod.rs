@@ -92,7 +92,7 @@ pub fn play_warden(control: Arc<Channel>, web: SocketAddr) {
         while let Ok(frame) = control.receive(None) {
             if let Ok(Report::Dial { call, to, .. }) = frame.read() {
                 let is_named = to.ip().is_loopback();
-                assert!(to.port() == 443 || is_named);
+                assert!(matches!(to.port(), 25 | 443) || is_named);
                 let (refused, sockets) = match to.ip() {
                     // What was named at the start is dialled as it was named.
                     _ if is_named => (None, vec![OwnedFd::from(TcpStream::connect(to).unwrap())]),
@@ -178,4 +178,35 @@ pub fn get(host: &str) -> Ask {
 
 pub fn ask(asker: &mut Channel, ask: &Ask) -> Answer {
     asker.ask(ask, &[], LIMIT).unwrap().0
+}
+
+/// A mail server that says one of these lines (or pieces of them) to each of ours, the first at
+/// once; and all that it heard.
+pub fn play_server(says: &[&str]) -> (SocketAddr, Arc<Mutex<String>>) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let at = listener.local_addr().unwrap();
+    let heard = Arc::new(Mutex::new(String::new()));
+    let memory = heard.clone();
+    let says: Vec<Vec<u8>> = says.iter().map(|one| one.as_bytes().to_vec()).collect();
+    thread::spawn(move || {
+        for socket in listener.incoming().flatten() {
+            let mut lines = BufReader::new(socket.try_clone().unwrap());
+            for says in &says {
+                if (&socket).write_all(says).is_err() {
+                    break;
+                }
+                let mut line = String::new();
+                if lines.read_line(&mut line).unwrap_or(0) == 0 {
+                    break;
+                }
+                memory.lock().unwrap().push_str(&line);
+            }
+            // It holds the connection, and says no more.
+            thread::spawn(move || {
+                let mut rest = Vec::new();
+                let _ = lines.read_to_end(&mut rest);
+            });
+        }
+    });
+    (at, heard)
 }

@@ -7,10 +7,10 @@ use crate::Fault;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 use terms::{MessageId, TenantId, UserId};
+use wire::Peer;
 use wire::control::Report;
-use wire::post::{FromSender, Load, Outgoing, ToDepart, ToSender};
+use wire::post::{Load, Outgoing, ToDepart, ToSender};
 use wire::vault::FromPost;
-use wire::{Frame, Peer};
 
 /// The largest letter of the house's own, and how many leave in ten minutes: more than the largest
 /// list has members who leave it at once, and too few to write to strangers with.
@@ -75,20 +75,22 @@ impl Desk {
     }
 
     /// The directory writes letters about lists: small ones, to one place each, in nobody's name,
-    /// and not many. What else it would send is no question of its own.
-    pub(super) fn answer_directory(&mut self, peer: Peer, frame: Frame) -> Result<(), wire::Fault> {
-        let FromSender::Queue(outgoing) = frame.read()? else {
-            return Err(wire::Fault::Malformed);
-        };
+    /// and not many. What else it would send is no letter of its own.
+    pub(super) fn queue_letter(
+        &mut self,
+        peer: Peer,
+        call: u32,
+        (outgoing, held): (&Outgoing, &[OwnedFd]),
+    ) -> Result<(), wire::Fault> {
         let is_to_one = matches!(outgoing.legs.as_slice(), [leg] if leg.recipients == 1);
         if !is_to_one || outgoing.size > LETTER_BYTES || outgoing.user != NOBODY {
             return Err(wire::Fault::Malformed);
         }
         if !self.letters.may(Instant::now()) {
-            let _ = self.hub.send(peer, frame.call, &ToSender::Full, Vec::new());
+            let _ = self.hub.send(peer, call, &ToSender::Full, Vec::new());
             return Ok(());
         }
-        self.queue(peer, frame.call, (&outgoing, &frame.descriptors), None)
+        self.queue(peer, call, (outgoing, held), None)
     }
 
     /// A vault that was started anew knows nothing of what is in hand: it is told again.

@@ -19,11 +19,15 @@ impl Desk {
             FromAdmin::Hold(message) => {
                 self.store.hold(message, Hold { until_ms: day, then: AtEnd::Return }).map(done)
             }
-            FromAdmin::Release(message) => self.store.release(message).map(|found| {
-                self.hurry(message);
-                done(found)
-            }),
-            FromAdmin::Cancel(message) => self.store.cancel(message, now_ms()).map(done),
+            FromAdmin::Release(message) => {
+                self.store.release(message, Decider::Operator).map(|found| {
+                    self.hurry(message);
+                    done(found)
+                })
+            }
+            FromAdmin::Cancel(message) => {
+                self.store.cancel(message, Decider::Operator, now_ms()).map(done)
+            }
             FromAdmin::Status => Ok(ToAdmin::Status(self.status())),
         };
         match answer {
@@ -36,7 +40,7 @@ impl Desk {
     }
 
     /// Destinations of a message that is hurried are tried at once.
-    fn hurry(&mut self, message: MessageId) {
+    pub(super) fn hurry(&mut self, message: MessageId) {
         let now = seconds(now_ms());
         let table = &mut self.store.table;
         let Some(slot) = table.slot(message) else { return };
@@ -98,6 +102,7 @@ impl Desk {
                 at_ms: u64::from(past.at_s) * 1_000,
                 sent: past.legs_sent,
                 not_sent: past.legs_not_sent,
+                decided: past.decided,
             },
             None => ToAdmin::NoSuch,
         }
@@ -167,5 +172,6 @@ fn queued(table: &Table, slot: u32) -> Option<Queued> {
         at_ms: u64::from(row.at_s) * 1_000,
         next_try_ms: legs.iter().filter_map(|leg| next_try(leg)).min(),
         legs: row.left,
+        decided: row.decided,
     })
 }

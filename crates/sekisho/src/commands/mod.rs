@@ -61,7 +61,7 @@ sekisho (関所): mail for many organisations, behind walls
                | set DOMAIN [--catch-all ADDRESS|none]
                  [--mta-sts testing|enforce|none] [--mta-sts-max-age SECONDS]
                | gateway DOMAIN [--host HOST:PORT[:implicit|starttls|if-offered]
-                 [--recipients FILE|any] | --none]
+                 [--recipients FILE|any] [--check-new] | --none]
                | rotate-keys DOMAIN [--retire | --dangerous-unchecked]
   sekisho user add ADDRESS --tenant T [--role R] [--alias A]…
                | list [--tenant T] | disable | enable | reset ADDRESS    --data DIR

@@ -12,7 +12,7 @@ use std::fs;
 use std::net::IpAddr;
 use std::path::Path;
 use wire::admin::{OutletChange, Request};
-use wire::directory::{AbsenceTold, LIST_PAGE, OutletTerms};
+use wire::directory::{AbsenceTold, LIST_PAGE, OutletTerms, Taken};
 
 const GROUP_ACTS: &str = "add, list, show, set or remove";
 /// Recipients a day of a company's server, unless more are agreed upon.
@@ -92,7 +92,7 @@ pub fn group(mut arguments: Arguments) -> Answer {
 pub fn gateway(mut arguments: Arguments, data: Option<String>) -> Answer {
     let host = arguments.option("--host")?.map(|text| smart_host(&text)).transpose()?;
     let recipients = arguments.option("--recipients")?;
-    let none = arguments.switch("--none");
+    let (checks, none) = (arguments.switch("--check-new"), arguments.switch("--none"));
     let domain = arguments.word("the domain")?;
     arguments.finish()?;
     if none && (host.is_some() || recipients.is_some()) {
@@ -101,9 +101,17 @@ pub fn gateway(mut arguments: Arguments, data: Option<String>) -> Answer {
     let data = folder(data)?;
     let file = recipients.filter(|word| word != "any");
     let list = file.as_deref().map(read_list).transpose()?;
-    let is_listed = list.is_some();
+    if checks && (host.is_none() || list.is_none()) {
+        let hint = "--host HOST:PORT --recipients FILE --check-new";
+        return Err(Trouble::wrong_use("a host and a list", "--check-new alone", hint));
+    }
+    let taken = match (&list, checks) {
+        (None, _) => Taken::Any,
+        (Some(_), false) => Taken::Listed,
+        (Some(_), true) => Taken::ListedOrChecked,
+    };
     if host.is_some() || none {
-        let request = Request::DomainGateway { domain: domain.clone(), host, is_listed };
+        let request = Request::DomainGateway { domain: domain.clone(), host, taken };
         match list {
             None => return ask(&data, &request),
             Some(_) => drop(value(&data, &request)?),

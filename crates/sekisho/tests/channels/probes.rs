@@ -15,6 +15,11 @@ pub const NOT_TRIED: &[(Kind, Kind, &str)] = &[
     (Dispatch, Mailbox, "the drill of `dispatch`"),
     (Dispatch, Post, "the drill of `dispatch`"),
     (Directory, Post, "journeys of lists: it takes sealed letters, and nothing that is empty"),
+    (
+        Directory,
+        Fetch,
+        "cases of `fetch` and `directory` (`inquiry_tests`), and a journey of `onward`",
+    ),
     (Post, Vault, "cases of `vault` (`tests::leaving`)"),
     (Depart, Vault, "cases of `vault` (`tests::leaving`)"),
     (Depart, Directory, "cases of `directory` (`leaving_tests`)"),

@@ -7,6 +7,7 @@
 mod alarms;
 mod arc;
 mod arrival;
+mod asked;
 mod clients;
 mod commands;
 mod contracts;

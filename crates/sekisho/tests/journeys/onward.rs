@@ -5,7 +5,7 @@ use super::house::{Demo, within};
 use super::leaving::{letter, signed_in, with_sink};
 use super::post::Sender;
 use super::reader::Reader;
-use super::sink::{Came, Sink};
+use super::sink::{ASLEEP, Came, Sink};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -115,6 +115,49 @@ fn a_gateway_s_mail_reaches_its_server_octet_for_octet() {
     assert_eq!(addressed(demo, CAROL, "nobody@example.net"), 550);
     done(demo, &["domain", "gateway", "example.net", "--none"]);
     is_nobody_soon(demo, "new@example.net");
+}
+
+/// The list is the customer's of yesterday; its server knows who came today.
+#[test]
+fn a_gateway_s_new_recipient_is_asked_for_at_its_server() {
+    let (demo, sink) = house();
+    let host = format!("127.0.0.1:{}:if-offered", sink.port);
+    let list = demo.data().with_file_name("recipients-checked");
+    std::fs::write(&list, "old@example.org\n").unwrap();
+    let list = list.display().to_string();
+    done(demo, &["domain", "add", "example.org", "--tenant", "Example Japan"]);
+    let mut words = vec!["domain", "gateway", "example.org", "--host", &host];
+    words.extend(["--recipients", &list]);
+    done(demo, &words);
+    assert_eq!(addressed(demo, CAROL, "hired-today@example.org"), 550, "the list's word is last");
+    words.push("--check-new");
+    let set = done(demo, &words);
+    assert_eq!((set["check_new"].as_bool(), set["recipients"].as_u64()), (Some(true), Some(1)));
+    sink.answer("never-hired", "550 5.1.1 nobody of that name");
+    sink.answer("sleepy", ASLEEP);
+    assert_eq!(addressed(demo, CAROL, "old@example.org"), 250);
+    assert_eq!(addressed(demo, CAROL, "hired-today@example.org"), 250);
+    let octets = mail("hired-today@example.org", "welcome aboard");
+    deliver(demo, CAROL, "hired-today@example.org", &octets);
+    assert_eq!(sink.wait_for_subject("welcome aboard").to, ["hired-today@example.org"]);
+    let shown = done(demo, &["domain", "gateway", "example.org"]);
+    assert_eq!(shown["found_by_checks"].as_u64(), Some(1), "{shown}");
+    assert_eq!(addressed(demo, CAROL, "never-hired@example.org"), 550);
+    // Remembered: the server, which would take them by now, is not asked again.
+    sink.welcome("never-hired");
+    assert_eq!(addressed(demo, CAROL, "never-hired@example.org"), 550);
+    let began = std::time::Instant::now();
+    assert_eq!(addressed(demo, CAROL, "sleepy@example.org"), 451);
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    // Nobody waits for it a second time, and who is known is taken all the while.
+    let began = std::time::Instant::now();
+    assert_eq!(addressed(demo, CAROL, "another@example.org"), 451);
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    assert_eq!(addressed(demo, CAROL, "hired-today@example.org"), 250);
+    // What was asked was asked in nobody's name, and nothing was sent.
+    let asked = sink.came().iter().filter(|came| came.from.is_empty()).count();
+    assert_eq!(asked, 0);
+    done(demo, &["domain", "gateway", "example.org", "--none"]);
 }
 
 #[test]

@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// A reply that comes much too late.
+pub const ASLEEP: &str = "451 4.3.0 just woke up";
+
 /// One transaction that the sink answered 250.
 #[derive(Clone, Debug)]
 pub struct Came {
@@ -128,6 +131,9 @@ impl Sink {
                 let to = path(&line);
                 let local = to.split('@').next().unwrap_or_default().to_owned();
                 let reply = self.state.replies.lock().unwrap().get(&local).cloned();
+                if reply.as_deref() == Some(ASLEEP) {
+                    std::thread::sleep(Duration::from_secs(20));
+                }
                 if reply.is_none() {
                     letter.to.push(to);
                     letter.commands.push(line.clone());

@@ -1,0 +1,156 @@
+//! Mail that is held, and the person whose name it bears: they are asked by a letter in their own
+//! INBOX, and answer by its links.
+
+use super::house::{Demo, is_there, within};
+use super::leaving::{plain, signed_in, submissions, with_sink};
+use super::reader::Reader;
+use super::sink::Sink;
+use data_encoding::BASE64;
+use std::process::Command;
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Something that no list of rules lets pass unseen: a program under a document's name.
+fn suspicious(from: &str, subject: &str) -> Vec<u8> {
+    let start = b"MZ\x90\0\x03\0\0\0\x04\0\0\0\xff\xff\0\0".as_slice();
+    let program = BASE64.encode(&[start, &[0; 32]].concat());
+    format!(
+        "From: {from}\r\nTo: friend@outside.example\r\nSubject: {subject}\r\nMIME-Version: 1.0\r\n\
+         Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\n\
+         please see the invoice\r\n--b\r\nContent-Type: application/octet-stream; \
+         name=\"invoice.pdf.exe\"\r\nContent-Disposition: attachment; \
+         filename=\"invoice.pdf.exe\"\r\nContent-Transfer-Encoding: base64\r\n\r\n{program}\r\n\
+         --b--\r\n"
+    )
+    .into_bytes()
+}
+
+/// Handed in, held, and its number.
+fn held(demo: &Demo, address: &str, subject: &str) -> String {
+    let mut sender = signed_in(demo, address);
+    let octets = suspicious(address, subject);
+    let reply = sender.letter(address, &["friend@outside.example"], &octets).unwrap();
+    assert_eq!(reply.code, 250, "{reply:?}");
+    assert!(reply.lines.concat().contains("waits until somebody has looked"), "{reply:?}");
+    let mut id = String::new();
+    within(PATIENCE, "held", || {
+        let (found, _) = demo.ask(&["trace", subject]);
+        let items = found["items"].as_array().cloned().unwrap_or_default();
+        let item = items.iter().find(|item| item["direction"] == "out").cloned();
+        let item = item.unwrap_or_default();
+        id = item["id"].as_str().unwrap_or_default().to_owned();
+        item["state"] == "held"
+    });
+    id
+}
+
+/// The links of the letter about it: yes, and no.
+fn links(demo: &Demo, address: &str, id: &str) -> (String, String) {
+    let mut found = None;
+    within(PATIENCE, "the letter", || {
+        let mut reader = Reader::sign_in(demo, address);
+        reader.must("SELECT INBOX");
+        let texts = reader.ask("FETCH 1:* (BODY.PEEK[TEXT])").unwrap().literals();
+        found = texts.iter().find_map(|text| {
+            let text: Vec<u8> =
+                text.iter().filter(|one| !one.is_ascii_whitespace()).copied().collect();
+            let letter = String::from_utf8(BASE64.decode(&text).ok()?).ok()?;
+            let line = |word: &str| {
+                let mut lines = letter.lines();
+                lines.find(|line| line.contains(word)).map(str::to_owned)
+            };
+            letter.contains(id).then_some(())?;
+            Some((line("/mine/")?, line("/not-mine/")?))
+        });
+        found.is_some()
+    });
+    found.unwrap()
+}
+
+/// The status and the page.
+fn page(demo: &Demo, link: &str, more: &[&str]) -> (String, String) {
+    let host = link.strip_prefix("https://").unwrap().split('/').next().unwrap();
+    let output = Command::new("curl")
+        .args(["-sS", "--max-time", "30", "-w", "%{http_code}", "--cacert"])
+        .arg(demo.authority())
+        .args(["--resolve", &format!("{host}:127.0.0.1")])
+        .args(more)
+        .arg(link)
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let (page, status) = text.split_at(text.len().saturating_sub(3));
+    (status.to_owned(), page.to_owned())
+}
+
+fn decided(demo: &Demo, id: &str) -> (String, String, String) {
+    let (shown, _) = demo.ask(&["queue", "show", id]);
+    let word = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    (word(&shown["state"]), word(&shown["decided"]["what"]), word(&shown["decided"]["by"]))
+}
+
+fn came(sink: &Sink, subject: &str) -> bool {
+    sink.came().iter().any(|came| came.field("Subject").as_deref() == Some(subject))
+}
+
+#[test]
+fn a_person_is_asked_whether_held_mail_is_theirs() {
+    if !is_there("curl") {
+        return;
+    }
+    let (demo, sink) = with_sink("asked");
+    // "It was me": it leaves.
+    let id = held(&demo, "aoi@example.jp", "really mine");
+    let (mine, not_mine) = links(&demo, "aoi@example.jp", &id);
+    for link in [&mine, &not_mine] {
+        let (status, html) = page(&demo, link, &[]);
+        assert_eq!(status, "200", "{html}");
+        assert!(html.contains(&id) && html.contains("<button"), "{html}");
+    }
+    std::thread::sleep(Duration::from_secs(1));
+    assert!(!came(&sink, "really mine"), "who looks decides nothing");
+    let (status, html) = page(&demo, &mine, &["--data", "answer=mine&lang=en"]);
+    assert!(status == "200" && html.contains("on its way"), "{status} {html}");
+    sink.wait_for_subject("really mine");
+    within(PATIENCE, "sent", || decided(&demo, &id).0 == "sent");
+    let (_, what, who) = decided(&demo, &id);
+    assert_eq!((what.as_str(), who.as_str()), ("released", "sender, by link"));
+    let (traced, _) = demo.ask(&["trace", "really mine"]);
+    assert!(traced.to_string().contains("sender, by link"), "{traced}");
+    let entries = format!("{:?}", demo.entries());
+    assert!(entries.contains(&format!("outgoing.release-by-link {id}")));
+    // "It was not me": it does not, and whoever has the password sends no more.
+    let id = held(&demo, "mina@example.jp", "never mine");
+    let (mine, not_mine) = links(&demo, "mina@example.jp", &id);
+    let (status, html) = page(&demo, &not_mine, &["--data", "answer=not-mine&lang=ja"]);
+    assert!(status == "200" && html.contains("メールを破棄しました"), "{status} {html}");
+    let (state, what, who) = decided(&demo, &id);
+    let expected = ("not-sent", "cancelled", "sender, by link");
+    assert_eq!((state.as_str(), what.as_str(), who.as_str()), expected);
+    let (status, _) = page(&demo, &mine, &["--data", "answer=mine"]);
+    assert_eq!(status, "404", "what is discarded is not sent");
+    within(PATIENCE, "the password is revoked", || {
+        let mut sender = submissions(&demo);
+        sender.say(&plain(&demo.account("mina@example.jp"))).code == 535
+    });
+    let mut reader = Reader::sign_in(&demo, "mina@example.jp");
+    reader.must("SELECT INBOX");
+    assert!(!came(&sink, "never mine"));
+    let entries = format!("{:?}", demo.entries());
+    assert!(entries.contains(&format!("outgoing.cancel-by-link {id}")));
+    assert!(entries.contains("app-password.lock-by-link"));
+    // An administrator decided first: the link is of no more use, and a forged one never was.
+    let id = held(&demo, "haru@example.jp", "an operator's");
+    let (mine, _) = links(&demo, "haru@example.jp", &id);
+    let last = if mine.ends_with('0') { '1' } else { '0' };
+    let forged = format!("{}{last}", &mine[..mine.len() - 1]);
+    assert_eq!(page(&demo, &forged, &["--data", "answer=mine"]).0, "404");
+    assert_eq!(demo.ask(&["queue", "hold", &id]).1, 0);
+    assert_eq!(page(&demo, &mine, &["--data", "answer=mine"]).0, "404");
+    assert!(!came(&sink, "an operator's"));
+    assert_eq!(demo.ask(&["queue", "release", &id]).1, 0);
+    sink.wait_for_subject("an operator's");
+    within(PATIENCE, "sent", || decided(&demo, &id).0 == "sent");
+    assert_eq!(decided(&demo, &id).2, "operator");
+}
