@@ -1,6 +1,7 @@
 //! Two persons decide; a contract ends and leaves nothing; people see who touched their data.
 
 use super::house::{Demo, binary, plainly, signal, within};
+use super::leaving;
 use super::post::deliver;
 use super::reader::Reader;
 use serde_json::Value;
@@ -208,6 +209,14 @@ fn a_contract_ends_and_leaves_nothing() {
             250
         );
     }
+    // What she wrote waits for a host that is busy: it must not outlive the contract.
+    let written = leaving::letter("alice@example.net", "busy@outside.example", "waits", "");
+    let mut writing = leaving::signed_in(&demo, "alice@example.net");
+    let reply = writing.letter("alice@example.net", &["busy@outside.example"], &written);
+    assert_eq!(reply.unwrap().code, 250);
+    drop(writing);
+    let waiting = || demo.ask(&["queue", "list"]).0["items"].as_array().map_or(0, Vec::len);
+    within(PATIENCE, "a letter that waits", || waiting() == 1);
     let mut alice = Reader::inbox(&demo, "alice@example.net");
     assert_eq!(alice.whole("INBOX").len(), 1);
     alice.must("CREATE \"&istsQmb4-\"");
@@ -269,6 +278,8 @@ fn a_contract_ends_and_leaves_nothing() {
     );
     assert!(certificate["messages"].as_u64() >= Some(2), "{certificate}");
     is_proven(&certificate["entry"], &certificate);
+    let (queue, _) = demo.ask(&["queue", "list"]);
+    assert_eq!(queue["items"].as_array().map(Vec::len), Some(0), "{queue}");
     // The others read on; the ended have no door and no mail.
     assert_eq!(Reader::inbox(&demo, "aoi@example.jp").whole("INBOX").len(), 1);
     let account = demo.account("alice@example.net");
