@@ -8,7 +8,8 @@
 //! | destroyed | nothing is left but the certificate and the minimal contact record |
 //!
 //! The order within *destroying*: keys (from here on nothing opens), identity's rows (sessions end
-//! with them), mail, our own rows, the dead bytes on the mailbox's disk, the certificate.
+//! with them), mail that waits in the queue and mail that is kept, our own rows, the dead bytes on
+//! both disks, the certificate.
 
 use crate::Fault;
 use crate::changes::{Changes, no_tenant, refused};
@@ -149,7 +150,9 @@ impl Changes<'_> {
             self.tables.wipe()?;
         }
         if !row.swept {
-            row.swept = !self.friends.sweep_mail()?;
+            // Both work on it at once.
+            let (mail, queue) = (self.friends.sweep_mail()?, self.friends.sweep_queue()?);
+            row.swept = !mail && !queue;
             self.tables.keep_ending(self.key, &row)?;
         }
         if row.swept && row.ending.last_open_ms.is_none() {
@@ -185,9 +188,10 @@ impl Changes<'_> {
             let is_last = some.len() == left.len();
             let whole = is_last && part.user.is_none();
             row.erased += some.len();
+            let waiting = self.friends.erase_queue(part.tenant, some.clone(), whole)?;
             let (messages, bytes, rows) = self.friends.erase_mail(part.tenant, some, whole)?;
-            row.ending.messages += messages;
-            row.ending.bytes += bytes;
+            row.ending.messages += messages + waiting.0;
+            row.ending.bytes += bytes + waiting.1;
             row.ending.rows += rows;
             row.mail_erased = is_last;
             self.tables.keep_ending(self.key, row)?;

@@ -14,6 +14,7 @@ use wire::approval::Act;
 use wire::directory::{EndingState, FromAdmin, Part, PublicKey, ToAdmin};
 use wire::ledger::{FromLedger, ToLedger};
 use wire::mailbox::{FromDirectory as ToMailbox, ToDirectory as FromMailbox};
+use wire::post::{FromDirectory as ToPost, ToDirectory as FromPost};
 use wire::vault::{Acted, BackupEpoch, FromDirectory, KeyAct, ToDirectory};
 
 /// Keepers that answer as often as they are allowed to, and are gone then.
@@ -52,6 +53,7 @@ impl Keepers {
                         Answer::Vault(answer) => peer.send(call, &answer, &[]),
                         Answer::Keys(answer) => peer.send(call, &answer, &[]),
                         Answer::Mailbox(answer) => peer.send(call, &answer, &[]),
+                        Answer::Post(answer) => peer.send(call, &answer, &[]),
                         Answer::Ledger(answer) => peer.send(call, &answer, &[]),
                     };
                 };
@@ -65,6 +67,7 @@ impl Keepers {
         let mut friends = Friends::new(InstanceId([1; 6]));
         friends.vault = Some(self.serve(Self::vault));
         friends.mailbox = Some(self.serve(Self::mailbox));
+        friends.post = Some(self.serve(Self::post));
         friends.journal.join(self.serve(Self::ledger));
         friends
     }
@@ -106,6 +109,15 @@ impl Keepers {
         }));
     }
 
+    /// Nothing waits in it.
+    fn post(&self, question: ToPost, send: &dyn Fn(Answer)) {
+        send(Answer::Post(match question {
+            ToPost::Erase { .. } => FromPost::Erased { messages: 0, bytes: 0 },
+            ToPost::Sweep => FromPost::Swept { left: false },
+            _ => FromPost::Fault,
+        }));
+    }
+
     fn ledger(&self, question: ToLedger, send: &dyn Fn(Answer)) {
         if let ToLedger::Append { entries, .. } = &question {
             for bytes in entries {
@@ -135,6 +147,7 @@ enum Answer {
     Vault(ToDirectory),
     Keys(wire::vault::ToAdmin),
     Mailbox(FromMailbox),
+    Post(FromPost),
     Ledger(FromLedger),
 }
 

@@ -191,24 +191,52 @@ impl Friends {
 
     /// Whether a message still waits for its person's word.
     pub fn is_awaited(&mut self, awaited: Awaited) -> Result<bool, Fault> {
-        self.ask_post(&post::FromDirectory::Waits(awaited))
+        self.decide(&post::FromDirectory::Waits(awaited))
     }
 
     /// `false`: somebody was faster.
     pub fn release_held(&mut self, awaited: Awaited) -> Result<bool, Fault> {
-        self.ask_post(&post::FromDirectory::Release(awaited))
+        self.decide(&post::FromDirectory::Release(awaited))
     }
 
     pub fn cancel_held(&mut self, awaited: Awaited) -> Result<bool, Fault> {
-        self.ask_post(&post::FromDirectory::Cancel(awaited))
+        self.decide(&post::FromDirectory::Cancel(awaited))
     }
 
-    fn ask_post(&mut self, question: &post::FromDirectory) -> Result<bool, Fault> {
+    /// Ends what some people have in the queue; messages, octets.
+    pub fn erase_queue(
+        &mut self,
+        tenant: TenantId,
+        users: Vec<UserId>,
+        whole: bool,
+    ) -> Result<(u64, u64), Fault> {
+        match self.ask_post(&post::FromDirectory::Erase { tenant, users, whole })? {
+            post::ToDirectory::Erased { messages, bytes } => Ok((messages, bytes)),
+            _ => Err(Fault::PostAway),
+        }
+    }
+
+    /// Whether dead octets still lie on the queue's disk.
+    pub fn sweep_queue(&mut self) -> Result<bool, Fault> {
+        match self.ask_post(&post::FromDirectory::Sweep)? {
+            post::ToDirectory::Swept { left } => Ok(left),
+            _ => Err(Fault::PostAway),
+        }
+    }
+
+    fn decide(&mut self, question: &post::FromDirectory) -> Result<bool, Fault> {
+        match self.ask_post(question)? {
+            post::ToDirectory::Yes => Ok(true),
+            post::ToDirectory::No => Ok(false),
+            _ => Err(Fault::PostAway),
+        }
+    }
+
+    fn ask_post(&mut self, question: &post::FromDirectory) -> Result<post::ToDirectory, Fault> {
         let channel = self.post.as_mut().ok_or(Fault::PostAway)?;
         match channel.ask(question, &[], POST_PATIENCE) {
-            Ok((post::ToDirectory::Yes, _)) => Ok(true),
-            Ok((post::ToDirectory::No, _)) => Ok(false),
-            Ok((post::ToDirectory::Fault, _)) | Err(wire::Fault::Silent) => Err(Fault::PostAway),
+            Ok((answer, _)) => Ok(answer),
+            Err(wire::Fault::Silent) => Err(Fault::PostAway),
             Err(_) => {
                 self.post = None;
                 Err(Fault::PostAway)

@@ -30,6 +30,7 @@ impl Queue {
                 ToPost::Release(awaited) => (awaited, Some("released")),
                 ToPost::Cancel(awaited) => (awaited, Some("cancelled")),
                 ToPost::Queue(_) => panic!("a letter"),
+                ToPost::Erase { .. } | ToPost::Sweep => panic!("an ending"),
             };
             let mut held = queue.held.lock().unwrap();
             if !held.contains(&awaited) {

@@ -120,4 +120,8 @@ pub enum Entry {
         message: u32,
         decided: Decided,
     },
+    /// These people are gone: nothing is counted for them any more.
+    Erased {
+        users: Vec<UserId>,
+    },
 }

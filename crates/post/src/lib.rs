@@ -20,6 +20,7 @@
 
 mod desk;
 mod entry;
+mod erasure;
 mod fault;
 mod forward;
 mod parts;

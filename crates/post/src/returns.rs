@@ -36,6 +36,10 @@ impl Returns {
         returned >= MANY && returned.saturating_mul(ONE_OF) >= sent
     }
 
+    pub fn forget(&mut self, user: UserId) {
+        self.0.remove(&user);
+    }
+
     /// Forgets those to whom nothing came back for an hour.
     pub fn forget_quiet(&mut self, now: u32) {
         let step = now / STEP_SECONDS;

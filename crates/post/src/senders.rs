@@ -52,6 +52,10 @@ impl Senders {
         lately.fold(0, |sum, (_, count)| sum.saturating_add(*count))
     }
 
+    pub fn forget(&mut self, user: UserId) {
+        self.0.remove(&user);
+    }
+
     /// Forgets those who have sent nothing for a day.
     pub fn forget_quiet(&mut self, now: u32) {
         let step = now / STEP_SECONDS;

@@ -4,6 +4,7 @@
 
 use crate::Fault;
 use crate::entry::{At, Entry, NewLeg, NewMessage, Passage, Way};
+use crate::erasure::Sweep;
 use crate::parts;
 use crate::past::{Past, Pasts};
 use crate::returns::Returns;
@@ -28,7 +29,7 @@ const WRITE_TIMES: u64 = 4;
 const MOVE_BYTES: u64 = 16 * 1024 * 1024;
 
 pub struct Store {
-    bodies: Box<dyn Bodies + Send>,
+    pub(crate) bodies: Box<dyn Bodies + Send>,
     folder: PathBuf,
     pub table: Table,
     pub returns: Returns,
@@ -39,6 +40,7 @@ pub struct Store {
     logged: u64,
     next_seq: u64,
     pasts: Pasts,
+    pub(crate) sweep: Sweep,
 }
 
 impl Store {
@@ -85,6 +87,7 @@ impl Store {
             logged,
             next_seq,
             pasts,
+            sweep: Sweep::default(),
         };
         this.settle(now_ms)?;
         Ok(this)
@@ -98,7 +101,7 @@ impl Store {
         self.bodies.flushes()
     }
 
-    fn stage(&mut self, entries: Vec<Entry>) -> Result<(), Fault> {
+    pub(crate) fn stage(&mut self, entries: Vec<Entry>) -> Result<(), Fault> {
         let note = postcard::to_stdvec(&entries).map_err(|_| Fault::Note { octets: 0 })?;
         self.logged += note.len() as u64;
         if let Err(fault) = self.bodies.note(&note) {
@@ -431,7 +434,8 @@ impl Store {
     /// Gives space back. Nothing may be staged. Whether there is more to do.
     pub fn compact(&mut self, now_ms: u64) -> Result<bool, Fault> {
         let space = self.bodies.space();
-        if self.has_staged() || space.dead * 2 < space.on_disk || space.dead < WRITE_BYTES {
+        let is_worth_it = space.dead * 2 >= space.on_disk && space.dead >= WRITE_BYTES;
+        if self.has_staged() || !(is_worth_it || self.is_sweeping()) {
             return Ok(false);
         }
         self.write_down()?;
@@ -491,7 +495,7 @@ impl Owner for Living<'_> {
     }
 }
 
-fn over(leg: u32, state: State, at_s: u32, why: Option<Why>) -> Entry {
+pub(crate) fn over(leg: u32, state: State, at_s: u32, why: Option<Why>) -> Entry {
     Entry::Over { leg, state, at_s, why }
 }
 

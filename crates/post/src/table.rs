@@ -160,6 +160,7 @@ impl Table {
             }
             Entry::Moved { message, leg, to } => self.moved(*message, *leg, *to),
             Entry::Decided { message, decided } => self.decide(*message, Some(*decided)),
+            Entry::Erased { users } => users.iter().for_each(|user| self.senders.forget(*user)),
         }
     }
 

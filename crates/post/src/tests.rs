@@ -506,3 +506,68 @@ fn nothing_is_lost_whenever_it_ends() {
         }
     }
 }
+
+/// What an ended tenant had waits no more, and no octet of its ids is left; what others have is as
+/// it was. Whenever the process ends meanwhile, asking again leads there.
+#[test]
+fn an_ending_leaves_nothing_in_the_queue() {
+    let (theirs, person) = (TenantId([0xab; 8]), UserId([0xcd; 8]));
+    for ends_after in 0..12 {
+        let folder = Folder::new(&format!("ending-{ends_after}"));
+        let mut store = Store::open(&folder.0, NOW).unwrap();
+        for number in 1..=6 {
+            let mut letter = outgoing(number, &[1, 2], NOW);
+            if number % 2 == 0 {
+                (letter.tenant, letter.user) = (theirs, person);
+            }
+            queue(&mut store, &letter);
+        }
+        store.commit(NOW).unwrap();
+        turn(&mut store, NOW);
+        let mut steps = 0;
+        let mut is_left = true;
+        while is_left {
+            assert!(steps < 60, "it never ends");
+            if steps == ends_after {
+                store = reopened(store, &folder.0);
+            }
+            steps += 1;
+            if steps <= 2 {
+                let answer = store.erase(theirs, vec![person], true, NOW).unwrap();
+                let ToDirectory::Erased { messages, .. } = answer else { panic!("{answer:?}") };
+                assert_eq!(messages, if steps == 1 { 3 } else { 0 });
+            } else {
+                let told = store.table.next_seq;
+                if steps > 5 {
+                    store.recorded(told).unwrap();
+                    store.commit(NOW).unwrap();
+                }
+                let answer = store.sweep().unwrap();
+                is_left = answer == ToDirectory::Swept { left: true };
+            }
+            store.commit(NOW).unwrap();
+            store.compact(NOW).unwrap();
+        }
+        for pattern in [&theirs.0[..], &person.0[..]] {
+            assert_eq!(files_with(&folder.0, pattern), Vec::<PathBuf>::new());
+        }
+        let mut store = reopened(store, &folder.0);
+        assert_eq!(store.table.by_id.len(), 3);
+        let slots = turn(&mut store, NOW);
+        let (_, body) = store.load(slots[0], 1_000, &mut Vec::new()).unwrap().unwrap();
+        assert_eq!(words(&body), "body 1");
+    }
+}
+
+fn files_with(folder: &Path, pattern: &[u8]) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files_with(&path, pattern));
+        } else if std::fs::read(&path).unwrap().windows(pattern.len()).any(|one| one == pattern) {
+            found.push(path);
+        }
+    }
+    found
+}

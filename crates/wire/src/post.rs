@@ -169,6 +169,10 @@ pub enum FromDirectory {
     Release(Awaited),
     /// Its person says that it is not: it does not leave.
     Cancel(Awaited),
+    /// The end of what these people have in the queue, or of all that a tenant has.
+    Erase { tenant: TenantId, users: Vec<UserId>, whole: bool },
+    /// Have everything that is dead leave the disk. Asked until nothing is left.
+    Sweep,
 }
 
 /// A message that waits for its person's word. It counts for exactly this hold: whoever holds it
@@ -189,6 +193,15 @@ pub enum ToDirectory {
     /// It does not wait (any more), or is not theirs.
     No,
     Fault,
+    /// Staged and durable: so much waited.
+    Erased {
+        messages: u64,
+        bytes: u64,
+    },
+    /// Whether octets that were dead still lie on the disk.
+    Swept {
+        left: bool,
+    },
 }
 
 /// Who said what became of a message that was held.

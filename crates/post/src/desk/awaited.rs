@@ -1,10 +1,11 @@
-//! A person's word about what is held in their name, brought by the directory, which has seen their
-//! token.
+//! What the directory asks: its letters, the end of a contract, and a person's word about what is
+//! held in their name, whose token it has seen.
 //!
 //! It counts for this person's message under this very hold, and each is told to the operator from
 //! here: whoever owns the directory releases nothing in silence.
 
 use super::{Desk, Owed};
+use crate::Fault;
 use compartment::now_ms;
 use wire::control::Report;
 use wire::post::{Awaited, Decider, FromDirectory, ToDirectory};
@@ -26,8 +27,27 @@ impl Desk {
             }
             FromDirectory::Release(awaited) => self.decide(peer, call, &awaited, true),
             FromDirectory::Cancel(awaited) => self.decide(peer, call, &awaited, false),
+            FromDirectory::Erase { tenant, users, whole } => {
+                let ended = self.store.erase(tenant, users, whole, now_ms());
+                self.owe_end(peer, call, ended);
+            }
+            FromDirectory::Sweep => {
+                let ended = self.store.sweep();
+                self.owe_end(peer, call, ended);
+            }
         }
         Ok(())
+    }
+
+    /// An ending goes on when it is asked for again.
+    fn owe_end(&mut self, peer: Peer, call: u32, ended: Result<ToDirectory, Fault>) {
+        match ended {
+            Ok(answer) => self.owe(peer, call, Owed::Directory(answer)),
+            Err(fault) => {
+                self.owed.push((peer, call, Owed::Directory(ToDirectory::Fault)));
+                self.failed(&fault);
+            }
+        }
     }
 
     fn decide(&mut self, peer: Peer, call: u32, awaited: &Awaited, releases: bool) {
