@@ -74,7 +74,7 @@ impl Case {
         let until_s = u32::try_from(self.until_ms / 1_000).unwrap();
         self.queue.held.lock().unwrap().push(Awaited { tenant, user, message, until_s });
         let dispatch = self.house.join(Kind::Dispatch, Some(self.person));
-        let question = FromDispatch::Awaited { message, until_ms: self.until_ms };
+        let question = FromDispatch::Awaited(message, self.until_ms);
         match self.house.ask(&dispatch, &question) {
             Some(ToDispatch::Awaited(token)) => token,
             _ => panic!("no token"),

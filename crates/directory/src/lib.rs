@@ -2,14 +2,16 @@
 //!
 //! # Holds          addresses and settings of all tenants, sealed under a key from the vault
 //! # May ask        vault (keys, signed statements), mailbox (to erase), post (letters about
-//! #                lists, a person's word about what is held), ledger (its own entries), fetch (whether a gateway's server has an
-//! #                address)
+//! #                lists, a person's word about what is held), ledger (its own entries), fetch
+//! #                (whether a gateway's server has an address)
 //! # Network        none
 //! # If taken over  the intruder learns addresses and can weaken judgement; a change without a
 //! #                recorded `rule.change` is an alarm, and so is a redirected mailbox; no mail; it
-//! #                can write some short letters in the house's name, and have `fetch` ask a public
+//! #                can write some short letters in the house's name; have `fetch` ask a public
 //! #                server for an address (five times a second in the whole house, at ports of
-//! #                mail): a narrow way out for what it knows
+//! #                mail), a narrow way out for what it knows; have mail released or dropped that
+//! #                it was told is held for its sender's word (post tells the operator); and have
+//! #                people's app passwords for sending revoked
 //! # Never          holds a private key; makes a statement that the vault has not signed
 
 #![cfg_attr(
@@ -354,7 +356,7 @@ impl Desk {
                 let now = now_ms();
                 ToDispatch::FirstSeen(token.map(|token| self.seen.since(token, now)))
             }
-            FromDispatch::Awaited { message, until_ms } => {
+            FromDispatch::Awaited(message, until_ms) => {
                 self.ask_about_held(person, message, until_ms)
             }
         })

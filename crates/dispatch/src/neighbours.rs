@@ -3,6 +3,8 @@
 //! Every neighbour may die and come back: a new channel arrives over the control channel, and the
 //! question is put once more where asking twice does no harm.
 
+mod asking;
+
 use crate::Fault;
 use crate::stop::{Step, Stop};
 use compartment::House;
@@ -15,7 +17,7 @@ use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use terms::{Kind, MessageId, TenantId, UserId};
+use terms::{Kind, TenantId, UserId};
 use wire::control::{Order, Report};
 use wire::directory::{FromDispatch, Onward, Sending, Stated, Statement, ToDispatch, server_of};
 use wire::lists::{Answer as Listed, May as MayPost, Question as Posting};
@@ -29,10 +31,6 @@ use wire::{Channel, Frame};
 const REJOIN_LIMIT: Duration = Duration::from_secs(4);
 /// The directory answers from memory, or asks the vault once.
 const DIRECTORY_LIMIT: Duration = Duration::from_secs(6);
-/// A customer's server answers within its four seconds.
-const CHECKING: Duration = Duration::from_secs(5);
-/// Between two looks whether it has answered.
-const CHECK_PAUSE: Duration = Duration::from_millis(150);
 /// Two signatures are milliseconds.
 const SIGNER_LIMIT: Duration = Duration::from_secs(6);
 /// The queue's durable commit on a busy disk.
@@ -265,20 +263,6 @@ impl Neighbours {
         who
     }
 
-    /// The directory's word; while a gateway's server is asked for the address, once more and again.
-    fn stated(&mut self, address: &str) -> Result<ToDispatch, Fault> {
-        let until = Instant::now() + CHECKING;
-        loop {
-            let question = FromDispatch::Address(address.to_owned());
-            let answer = self.ask(Kind::Directory, &question, &[], DIRECTORY_LIMIT)?;
-            let is_checking = matches!(answer, ToDispatch::Stated(Stated::Checking));
-            if !is_checking || Instant::now() >= until {
-                return Ok(answer);
-            }
-            std::thread::sleep(CHECK_PAUSE);
-        }
-    }
-
     fn believe_recipient(
         &self,
         address: &str,
@@ -355,20 +339,6 @@ impl Neighbours {
             Ok(ToDispatch::FirstSeen(since_ms)) => since_ms.map(Duration::from_millis),
             _ => None,
         }
-    }
-
-    /// What the person answers by who is asked about this held message.
-    pub(crate) fn ask_person(&mut self, message: MessageId, until_ms: u64) -> Option<Vec<u8>> {
-        let question = FromDispatch::Awaited { message, until_ms };
-        match self.ask(Kind::Directory, &question, &[], DIRECTORY_LIMIT) {
-            Ok(ToDispatch::Awaited(token)) => Some(token),
-            _ => None,
-        }
-    }
-
-    /// Where public pages are; empty: there are none.
-    pub(crate) fn pages_url(&self) -> &str {
-        &self.house.start.pages_url
     }
 
     // ---- signer, post, mailbox -----------------------------------------------------------------

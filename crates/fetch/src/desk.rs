@@ -117,8 +117,8 @@ impl Desk {
         Ok(Outcome::Failed)
     }
 
-    /// A socket that is on its way to there, from one of our addresses if it matters; or why there is
-    /// none.
+    /// A socket that is on its way to there, from one of our addresses if it matters; or why there
+    /// is none.
     pub(crate) fn dial(
         &mut self,
         to: (SocketAddr, Option<IpAddr>),

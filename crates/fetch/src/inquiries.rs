@@ -96,7 +96,7 @@ fn is_nobody(answer: &Answer) -> bool {
     match answer.enhanced {
         // 5.1.x: the address. RFC 3463 §3.2.
         Some((5, 1, _)) => true,
-        // A mailbox that is shut for good (§3.3), and how Exchange Online says "nobody" at its edge.
+        // A mailbox that is shut for good (§3.3); and how Exchange Online's edge says "nobody".
         Some((5, 2, 1) | (5, 4, 1)) => true,
         Some(_) => false,
         // RFC 5321 §4.2.3.

@@ -9,9 +9,9 @@
 //! #                operator's webhook and relay for alarms; at ports of mail only right after the
 //! #                directory told the warden of a question, a few for each
 //! # If taken over  the intruder can lie about what is fetched and who has an address, sees which
-//! #                hosts are asked and which alarms pass, and can keep them back (they stand on the
-//! #                console, in the host's log and in the ledger too); it cannot sign one for the
-//! #                webhook
+//! #                hosts are asked and which alarms pass, and can keep them back (they stand on
+//! #                the console, in the host's log and in the ledger too); it cannot sign one for
+//! #                the webhook
 //! # Never          follows a redirect; asks a private address but the ones named for alarms; keeps
 //! #                what it brought; lets the sentinel say where an alarm goes; passes on a word of
 //! #                a server that was asked for an address

@@ -1,5 +1,5 @@
-//! One connection to a mail server: `courier` says what to write, this writes and reads it until its
-//! time is over.
+//! One connection to a mail server: `courier` says what to write, this writes and reads it until
+//! its time is over.
 
 use crate::Fault;
 use crate::desk::Desk;

@@ -5,7 +5,7 @@ use http::Answer;
 
 /// No script, nothing from elsewhere; this one style, by its hash; forms lead here.
 pub(crate) const POLICY: &str = "default-src 'none'; style-src \
-     'sha256-/qvyXUH112OwiCkJ+3hBm25bkYoQsfIEzAnJ4nl8uB0='; form-action 'self'; \
+     'sha256-IukrrLb9FuLM6YBNuG9+xH4z7qtW7wE6oBcWPtvN6o4='; form-action 'self'; \
      base-uri 'none'; frame-ancestors 'none'";
 
 pub(crate) const STYLE: &str = "\
@@ -27,7 +27,8 @@ button{width:100%;min-height:3rem;padding:.75rem 1.25rem;border:0;border-radius:
 background:var(--deep);color:var(--on);font:inherit;font-weight:600;cursor:pointer}\
 button:focus-visible,a:focus-visible{outline:3px solid var(--ink);outline-offset:3px}\
 .note{margin-top:.75rem;font-size:.875rem;overflow-wrap:anywhere}\
-nav{margin-top:.75rem;text-align:center}\
+nav{margin:.75rem 0 -.75rem;text-align:center}\
+h1,p,button,nav{word-break:auto-phrase;text-wrap:pretty}\
 footer{margin-top:1.25rem}\
 a{color:var(--soft);display:inline-block;padding:.5rem}";
 

@@ -96,12 +96,8 @@ pub enum FromDispatch {
     /// As [`FromEdge::FirstSeen`], of the person's tenant: where do they write from?
     FirstSeen([u8; 32]),
     List(lists::Question),
-    /// What the person answers by, who is asked whether a message that is held until then is
-    /// theirs.
-    Awaited {
-        message: MessageId,
-        until_ms: u64,
-    },
+    /// What the person answers by, who is asked whether a message, held until then, is theirs.
+    Awaited(MessageId, u64),
 }
 
 #[derive(Serialize, Deserialize)]

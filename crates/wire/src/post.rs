@@ -129,8 +129,8 @@ pub struct Outgoing {
     pub legs: Vec<Leg>,
 }
 
-/// From `dispatch` (a person's mail) and `edge` (mail that is passed on), over channels whose labels
-/// say for whom they may speak.
+/// From `dispatch` (a person's mail) and `edge` (mail that is passed on), over channels whose
+/// labels say for whom they may speak.
 #[derive(Serialize, Deserialize)]
 pub enum FromSender {
     /// Answered by `Queued` when it is durable, or by `Full`, `Fault`.

@@ -307,7 +307,7 @@ fn play_directory(
         let mut asked = Vec::new();
         while let Ok(frame) = channel.receive(None) {
             let answer = match frame.read::<FromDispatch>().unwrap() {
-                FromDispatch::Awaited { message, until_ms } => {
+                FromDispatch::Awaited(message, until_ms) => {
                     let second = (until_ms / 1_000).to_be_bytes();
                     ToDispatch::Awaited([&message.0[..], &second].concat())
                 }

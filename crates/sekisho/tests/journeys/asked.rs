@@ -11,16 +11,14 @@ use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Something that no list of rules lets pass unseen: a program under a document's name.
+/// Something that is looked at before it leaves: a program, by its name.
 fn suspicious(from: &str, subject: &str) -> Vec<u8> {
-    let start = b"MZ\x90\0\x03\0\0\0\x04\0\0\0\xff\xff\0\0".as_slice();
-    let program = BASE64.encode(&[start, &[0; 32]].concat());
     format!(
         "From: {from}\r\nTo: friend@outside.example\r\nSubject: {subject}\r\nMIME-Version: 1.0\r\n\
          Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\n\
-         please see the invoice\r\n--b\r\nContent-Type: application/octet-stream; \
-         name=\"invoice.pdf.exe\"\r\nContent-Disposition: attachment; \
-         filename=\"invoice.pdf.exe\"\r\nContent-Transfer-Encoding: base64\r\n\r\n{program}\r\n\
+         please install this\r\n--b\r\nContent-Type: application/octet-stream; \
+         name=\"setup.exe\"\r\nContent-Disposition: attachment; \
+         filename=\"setup.exe\"\r\n\r\nx\r\n\
          --b--\r\n"
     )
     .into_bytes()
