@@ -154,6 +154,7 @@ fn act(peers: &mut Peers<'_>, request: Request) -> Answer {
             passing::change_group(peers, address, tenant, (with, without))
         }
         Request::List { list } => lists::act(peers, list),
+        Request::TlsReports { send } => outgoing::tls_reports(peers, send),
         Request::GroupRemove { address } => passing::remove_group(peers, address),
         Request::GroupList { address, tenant } => passing::list_groups(peers, address, tenant),
         Request::DomainGateway { domain, host, taken } => {

@@ -11,6 +11,7 @@ use wire::approval::Act;
 use wire::directory::{Domain, FromAdmin, SendingSettings, SmartHost, ToAdmin};
 use wire::pages::TransportMode;
 use wire::post::HopTls;
+use wire::tls_report::Kept;
 
 /// `tenant set`: what limits as much is done at once, what limits less is an act for two. A sign-in
 /// is there before mail goes where it is asked for.
@@ -145,6 +146,28 @@ pub fn domain_json(domain: &Domain) -> Value {
             "mode": domain.transport.mode.word(),
             "max_age": domain.transport.max_age_seconds,
         },
+    })
+}
+
+/// `tls-reports list` and `send`: what is counted for reports about TLS (RFC 8460).
+pub fn tls_reports(peers: &mut Peers<'_>, send: bool) -> Answer {
+    places::directory(peers, &FromAdmin::TlsReports { send }, |answer| match answer {
+        ToAdmin::TlsReports(kept) => Some(places::items(kept.iter().map(kept_json).collect())),
+        _ => None,
+    })
+}
+
+fn kept_json(kept: &Kept) -> Value {
+    let day = evidence::rfc3339(kept.day_ms);
+    json!({
+        "tenant": kept.tenant,
+        "domain": Some(&kept.domain).filter(|domain| !domain.is_empty()),
+        "day": day.get(..10),
+        "due": evidence::rfc3339(kept.due_ms),
+        "to": kept.to,
+        "successful_sessions": kept.good,
+        "failed_sessions": kept.failed,
+        "uncounted_sessions": kept.others,
     })
 }
 

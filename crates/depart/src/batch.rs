@@ -4,6 +4,7 @@ use crate::Fault;
 use crate::fates::{Fate, Leg, Obstacle};
 use crate::neighbours::{Batch, Neighbours};
 use crate::opening::{Hand, Opened};
+use crate::road::Care;
 use crate::{here, outside, spread, told};
 use notice::Action;
 use std::collections::VecDeque;
@@ -77,7 +78,7 @@ pub(crate) fn carry(batch: Batch, house: &mut Neighbours) -> Result<(), Fault> {
 fn is_same_way(legs: &VecDeque<Leg>, leg: &Leg) -> bool {
     legs.front().is_some_and(|first| {
         let (one, other) = (&first.envelope, &leg.envelope);
-        one.hop == other.hop && one.require_tls == other.require_tls
+        one.hop == other.hop && Care::of(one) == Care::of(other)
     })
 }
 

@@ -2,6 +2,7 @@
 //! is without an end.
 
 use crate::opening::Text;
+use crate::trust::Watch;
 use crate::{Fault, Limits};
 use courier::{Broken, Courier, Letter, Login, Outcome, Want};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -24,6 +25,8 @@ pub(crate) struct Security {
     pub tls: courier::Tls,
     pub config: Arc<ClientConfig>,
     pub name: ServerName<'static>,
+    /// What is seen of the handshake.
+    pub watch: Arc<Watch>,
 }
 
 /// A connection that takes letters.
@@ -250,7 +253,9 @@ impl Conversation {
     fn secure(&mut self) -> Result<(), String> {
         let until = Instant::now() + self.limits.handshake;
         let (config, name) = (self.security.config.clone(), self.security.name.clone());
-        self.line.secure(config, name, until).map_err(|fault| fault.to_string())
+        self.line.secure(config, name, until).map_err(|fault| fault.to_string())?;
+        self.security.watch.secured();
+        Ok(())
     }
 }
 

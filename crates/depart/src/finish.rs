@@ -32,7 +32,9 @@ pub(crate) fn on_top(
 ) -> Result<String, Fault> {
     let (domain, own) = match finish {
         Finish::AsItIs | Finish::Spread { .. } => return Ok(String::new()),
-        Finish::Sign { domain } | Finish::Seal { domain } => (domain, String::new()),
+        Finish::Sign { domain } | Finish::Seal { domain } | Finish::Report { domain } => {
+            (domain, String::new())
+        }
         Finish::Copy { domain, mail, link } => (domain, leaving(mail, link)),
     };
     let keys = house.mail_keys(domain)?;

@@ -8,8 +8,8 @@
 //! # Network        sockets that the warden dialled, at the ports of mail and no other
 //! # If taken over  the intruder gets the batch in hand, its relay sessions and that tenant's
 //! #                sign-ins to smart hosts, the members of lists whose mail it spreads, and can
-//! #                lie about what became of it; every opened message and every sign-in lent is
-//! #                recorded
+//! #                lie about what became of it, and of TLS in that tenant's reports; every opened
+//! #                message and every sign-in lent is recorded
 //! # Never          opens what it was not handed; speaks for a second tenant; sends a bare CR or
 //! #                LF; writes a notice to anybody but a sender; takes apart mail
 //! #                that somebody else than its own tenant's person wrote, but for header fields
@@ -33,6 +33,7 @@ mod road;
 mod trust;
 
 mod conversation;
+mod tally;
 
 mod fates;
 mod told;
@@ -91,6 +92,8 @@ pub(crate) struct Limits {
     pub stall: Duration,
     /// A connection that took its letters stays open so long for more; zero: not at all.
     pub keep: Duration,
+    /// How TLS fared gathers so long before the directory is told.
+    pub gather: Duration,
     /// An instance that has a tenant and nothing to do leaves after this: another one is born when
     /// there is mail again.
     pub idle: Duration,
@@ -107,6 +110,7 @@ impl Default for Limits {
             attempt: Duration::from_secs(10 * 60),
             stall: Duration::from_secs(2),
             keep: Duration::from_secs(2),
+            gather: Duration::from_secs(2),
             idle: Duration::from_secs(30),
         }
     }
@@ -144,6 +148,7 @@ fn live(house: House, limits: Limits) -> ExitCode {
             break;
         }
     }
+    neighbours.tell_the_rest();
     neighbours.lot.close_all();
     ExitCode::SUCCESS
 }

@@ -4,7 +4,8 @@
 //! question is put once more where asking twice does no harm.
 
 use crate::parked::Lot;
-use crate::trust::Demand;
+use crate::tally::Tally;
+use crate::trust::{Demand, Watch};
 use crate::{Fault, Limits};
 use compartment::House;
 use rustls::ClientConfig;
@@ -94,6 +95,8 @@ pub(crate) struct Neighbours {
     source: Option<(Instant, Option<IpAddr>)>,
     /// Connections between two batches.
     pub lot: Lot,
+    /// How TLS fared, until the directory is told.
+    pub tally: Tally,
 }
 
 impl Neighbours {
@@ -116,6 +119,7 @@ impl Neighbours {
             hand: None,
             source: None,
             lot: Lot::default(),
+            tally: Tally::default(),
         })
     }
 
@@ -132,21 +136,26 @@ impl Neighbours {
         self.house.start.relay.port
     }
 
-    /// What TLS with a host that must show this is made with. `None`: nobody can be believed.
-    pub(crate) fn tls_config(&mut self, demand: &Demand) -> Option<Arc<ClientConfig>> {
+    /// What TLS with a host that must show this is made with; what it shows amiss is noted in
+    /// `watch`. `None`: nobody can be believed.
+    pub(crate) fn tls_config(
+        &mut self,
+        demand: &Demand,
+        watch: &Arc<Watch>,
+    ) -> Option<Arc<ClientConfig>> {
         match demand {
             // Most mail goes to whoever answers: that is made once.
             Demand::Nothing | Demand::AnyTls => {
                 if self.for_anybody.is_none() {
-                    self.for_anybody = demand.config(&tls::Authorities::read(""));
+                    self.for_anybody = demand.config(&tls::Authorities::read(""), watch);
                 }
                 self.for_anybody.clone()
             }
-            Demand::Named(_) | Demand::Keys { .. } => {
+            Demand::Watched(_) | Demand::Named(_) | Demand::Keys { .. } => {
                 let pem = &self.house.start.relay.authorities;
                 let authorities =
                     self.authorities.get_or_insert_with(|| tls::Authorities::read(pem));
-                demand.config(authorities)
+                demand.config(authorities, watch)
             }
         }
     }
@@ -168,6 +177,9 @@ impl Neighbours {
             if self.closing {
                 return None;
             }
+            if self.tally.is_overdue(Instant::now()) && self.tend_tally() {
+                continue;
+            }
             if let Some(post) = self.channels.get(&Kind::Post) {
                 if said_to != self.posts {
                     post.send(0, &FromDepart::Idle { tenant }, &[]).ok()?;
@@ -181,13 +193,18 @@ impl Neighbours {
                 }
             }
             let closing = self.lot.next_end();
-            let first = until.into_iter().chain(closing).min();
+            let telling = self.tally.due(self.limits.gather);
+            let first = until.into_iter().chain(closing).chain(telling).min();
             if !self.wait_for_orders(first) {
                 let now = Instant::now();
-                if closing.is_none_or(|end| end > now) || until.is_some_and(|until| until <= now) {
+                let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+                if is_due(until) || !(is_due(closing) || is_due(telling)) {
                     return None;
                 }
                 self.lot.close_old(now);
+                if is_due(telling) {
+                    self.tend_tally();
+                }
             }
         }
     }

@@ -8,13 +8,15 @@ use crate::fates::{Fate, Leg, Obstacle, Taken};
 use crate::neighbours::Neighbours;
 use crate::opening::Text;
 use crate::parked::{Parked, Way};
-use crate::road::{Host, Road, road};
-use crate::trust::Demand;
+use crate::road::{Care, Host, Road, Ways, road};
+use crate::tally::{Session, fared};
+use crate::trust::Watch;
 use courier::{Broken, Letter, Notify, Outcome, Receiver};
 use notice::Reason;
 use rustls::pki_types::ServerName;
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Instant;
 use tls::Line;
 use wire::control::Report;
@@ -38,7 +40,7 @@ pub(crate) fn carry(
     house: &mut Neighbours,
 ) -> Result<(), Fault> {
     let Some(first) = legs.front() else { return Ok(()) };
-    let way = (first.envelope.hop.clone(), first.envelope.require_tls);
+    let way = (first.envelope.hop.clone(), Care::of(&first.envelope));
     revisit((&mut legs, behind), &way, hands, house)?;
     if legs.is_empty() {
         return Ok(());
@@ -163,11 +165,11 @@ impl Attempt<'_> {
             let untried = Obstacle::of(Why::Unreachable, (4, 4, 1), "no time was left for it");
             return Ok(self.obstacles.push(untried.at(&host.name)));
         }
-        let (addresses, demand) = match host.ways(self.house) {
+        let ways = match host.ways(self.house) {
             Ok(ways) => ways,
             Err(obstacle) => return Ok(self.obstacles.push(obstacle)),
         };
-        for address in addresses {
+        for address in ways.addresses.clone() {
             let mut fruitless = 0;
             while !legs.is_empty() && fruitless < FRUITLESS && self.goes_on() {
                 if !self.house.is_counted() {
@@ -175,7 +177,7 @@ impl Attempt<'_> {
                 }
                 self.connections += 1;
                 self.look_behind();
-                match self.connect(host, address, &demand) {
+                match self.connect(host, address, &ways) {
                     Ok(conversation) => match self.converse(fresh(conversation), host, legs)? {
                         0 => fruitless += 1,
                         // Whoever takes letters may be visited as often as there are letters.
@@ -211,16 +213,16 @@ impl Attempt<'_> {
         &mut self,
         host: &Host,
         address: SocketAddr,
-        demand: &Demand,
+        ways: &Ways,
     ) -> Result<Conversation, Obstacle> {
-        let tls = match (host.is_implicit, demand.is_strict()) {
+        let tls = match (host.is_implicit, ways.demand.is_strict()) {
             (true, _) => courier::Tls::Already,
             (false, true) => courier::Tls::Required,
             (false, false) => courier::Tls::IfOffered,
         };
-        match self.connect_with(host, address, demand, tls) {
+        match self.connect_with(host, address, ways, tls) {
             Err((_, Some(Broken::TlsFailed(_)))) if tls == courier::Tls::IfOffered => self
-                .connect_with(host, address, demand, courier::Tls::Never)
+                .connect_with(host, address, ways, courier::Tls::Never)
                 .map_err(|(obstacle, _)| obstacle),
             connected => connected.map_err(|(obstacle, _)| obstacle),
         }
@@ -230,13 +232,14 @@ impl Attempt<'_> {
         &mut self,
         host: &Host,
         address: SocketAddr,
-        demand: &Demand,
+        ways: &Ways,
         tls: courier::Tls,
     ) -> Result<Conversation, (Obstacle, Option<Broken>)> {
         let unreachable =
             |words: &str| (Obstacle::of(Why::Unreachable, (4, 4, 1), words).at(&host.name), None);
         let limits = self.house.limits;
-        let Some(config) = self.house.tls_config(demand) else {
+        let watch = Arc::new(Watch::default());
+        let Some(config) = self.house.tls_config(&ways.demand, &watch) else {
             let words = "no authority is known that could prove a certificate";
             return Err((Obstacle::of(Why::Unsafe, (4, 7, 5), words).at(&host.name), None));
         };
@@ -256,12 +259,18 @@ impl Attempt<'_> {
         }
         let line = Line::connected(socket, Instant::now() + limits.connect)
             .map_err(|fault| unreachable(&fault.to_string()))?;
+        let from = line.local().ok().map(|local| local.ip());
         let our_name = self.house.host_name().to_owned();
         let (behind, house) = (&mut *self.behind, &mut *self.house);
         let mut stalled = || let_go(behind, house);
-        let security = Security { tls, config, name };
-        let conversation = Conversation::begin(line, (&our_name, security), limits, &mut stalled)
-            .map_err(|broken| (obstacle_of(&broken, &host.name), Some(broken)))?;
+        let security = Security { tls, config, name, watch: watch.clone() };
+        let begun = Conversation::begin(line, (&our_name, security), limits, &mut stalled);
+        if let (Some(applied), Some(why)) = (&ways.applied, fared(tls, &watch, begun.as_ref())) {
+            let session = Session { host: &host.name, at: Some(address.ip()), from };
+            self.house.tally.count(applied, session, why);
+        }
+        let conversation =
+            begun.map_err(|broken| (obstacle_of(&broken, &host.name), Some(broken)))?;
         self.sign_in(conversation, host).map_err(|obstacle| (obstacle.at(&host.name), None))
     }
 

@@ -2,15 +2,15 @@
 //! batch has for the same hop.
 
 use crate::conversation::Conversation;
-use crate::road::Host;
+use crate::road::{Care, Host};
 use std::time::Instant;
 use wire::post::Hop;
 
 /// Connections kept at once.
 const PLACES: usize = 32;
 
-/// What a connection was made for: a hop, and whether TLS had to be proven on the way.
-pub(crate) type Way = (Hop, bool);
+/// What a connection was made for: a hop, and how much was asked of the way.
+pub(crate) type Way = (Hop, Care);
 
 pub(crate) struct Parked {
     pub way: Way,

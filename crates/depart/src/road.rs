@@ -2,6 +2,7 @@
 
 use crate::fates::Obstacle;
 use crate::neighbours::Neighbours;
+use crate::tally::{Applied, Session, Why};
 use crate::trust::Demand;
 use notice::Reason;
 use route::{Hosts, Mode, Mx, Sts, Tlsa, Usable};
@@ -9,7 +10,8 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 use wire::fetch;
 use wire::names::{Outcome, Record, RecordKind, Security};
-use wire::post::{Hop, HopTls};
+use wire::post::{Envelope, Finish, Hop, HopTls};
+use wire::tls_report::Flaw;
 
 /// Addresses of one host that are tried.
 const ADDRESSES: usize = 8;
@@ -17,6 +19,27 @@ const ADDRESSES: usize = 8;
 const POLICY_BYTES: u32 = 64 * 1024;
 /// Policies remembered.
 const POLICIES: usize = 256;
+
+/// What a letter asks of its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Care {
+    /// What the destination asks for.
+    Usual,
+    /// Nobody else is to read it (RFC 8689).
+    Required,
+    /// It tells of TLS that fails, and goes all the same; nor is it counted (RFC 8460 §3).
+    Heedless,
+}
+
+impl Care {
+    pub(crate) fn of(envelope: &Envelope) -> Self {
+        match (&envelope.finish, envelope.require_tls) {
+            (Finish::Report { .. }, _) => Self::Heedless,
+            (_, true) => Self::Required,
+            (_, false) => Self::Usual,
+        }
+    }
+}
 
 /// Where a hop leads.
 pub(crate) enum Road {
@@ -43,10 +66,20 @@ pub(crate) struct Host {
     /// The names by which signed records count for it: its own and the domain's. Empty: the way to
     /// its name was not signed, and DANE says nothing.
     signed_names: Vec<String>,
+    /// The policy under which its sessions are counted; `None`: they are not.
+    applied: Option<Applied>,
 }
 
-/// The hosts of a hop. `require_tls`: the sender wants nobody else to read it (RFC 8689).
-pub(crate) fn road(hop: &Hop, require_tls: bool, house: &mut Neighbours) -> Road {
+/// Where a host answers, what it must show there, and how that is counted.
+pub(crate) struct Ways {
+    pub addresses: Vec<SocketAddr>,
+    pub demand: Demand,
+    pub applied: Option<Applied>,
+}
+
+/// The hosts of a hop.
+pub(crate) fn road(hop: &Hop, care: Care, house: &mut Neighbours) -> Road {
+    let require_tls = care == Care::Required;
     match hop {
         Hop::Here | Hop::List => Road::Later(Obstacle::ours("it goes nowhere")),
         Hop::Host { name, port, tls } => {
@@ -64,6 +97,7 @@ pub(crate) fn road(hop: &Hop, require_tls: bool, house: &mut Neighbours) -> Road
                 literal: name.parse().ok(),
                 demand,
                 signed_names: Vec::new(),
+                applied: None,
             }])
         }
         Hop::Domain(domain) => match literal(domain) {
@@ -72,7 +106,7 @@ pub(crate) fn road(hop: &Hop, require_tls: bool, house: &mut Neighbours) -> Road
                 let name = domain.clone();
                 Road::Hosts(vec![Host { literal, ..Host::plain(name, house.smtp_port()) }])
             }
-            None => road_of_domain(domain, require_tls, house),
+            None => road_of_domain(domain, care, house),
         },
     }
 }
@@ -81,7 +115,8 @@ impl Host {
     fn plain(name: String, port: u16) -> Self {
         let (demand, signed_names) = (Demand::Nothing, Vec::new());
         let (is_implicit, is_named, literal) = (false, false, None);
-        Self { name, port, is_implicit, is_named, literal, demand, signed_names }
+        let applied = None;
+        Self { name, port, is_implicit, is_named, literal, demand, signed_names, applied }
     }
 
     /// Whether a tenant's sign-in may be said to it: it is named, and shows a certificate of that
@@ -91,31 +126,35 @@ impl Host {
     }
 
     /// Where it answers, and what it must show there.
-    pub(crate) fn ways(
-        &self,
-        house: &mut Neighbours,
-    ) -> Result<(Vec<SocketAddr>, Demand), Obstacle> {
+    pub(crate) fn ways(&self, house: &mut Neighbours) -> Result<Ways, Obstacle> {
+        let (demand, applied) = (self.demand.clone(), self.applied.clone());
         if let Some(address) = self.literal {
-            return Ok((vec![SocketAddr::new(address, self.port)], self.demand.clone()));
+            let addresses = vec![SocketAddr::new(address, self.port)];
+            return Ok(Ways { addresses, demand, applied });
         }
         let (addresses, is_signed) = addresses_of(&self.name, house)?;
-        let demand = match is_signed && !self.signed_names.is_empty() {
+        let (demand, applied) = match is_signed && !self.signed_names.is_empty() {
             true => self.demand_of_records(house)?,
-            false => self.demand.clone(),
+            false => (demand, applied),
         };
         let at = |address| SocketAddr::new(address, self.port);
-        Ok((addresses.into_iter().map(at).collect(), demand))
+        Ok(Ways { addresses: addresses.into_iter().map(at).collect(), demand, applied })
     }
 
     /// RFC 7672 §2.2: what signed records of the host demand, they demand before any policy.
-    fn demand_of_records(&self, house: &mut Neighbours) -> Result<Demand, Obstacle> {
+    fn demand_of_records(
+        &self,
+        house: &mut Neighbours,
+    ) -> Result<(Demand, Option<Applied>), Obstacle> {
         let name = format!("_{}._tcp.{}", self.port, self.name);
         let answer = house.resolve(&name, RecordKind::Tlsa);
         let is_signed = answer.security == Security::Secure;
         let records = match answer.outcome {
             // §2.1.2: without an answer the host is not to be used.
             Outcome::Failed => {
-                return Err(Obstacle::ours("its TLSA records cannot be had").at(&self.name));
+                let words = "its TLSA records cannot be had";
+                self.count_unmade((Flaw::DnssecInvalid, words.to_owned()), house);
+                return Err(Obstacle::ours(words).at(&self.name));
             }
             Outcome::Records(records) => records,
             _ => Vec::new(),
@@ -127,13 +166,29 @@ impl Host {
             _ => None,
         });
         let records: Vec<Tlsa> = records.collect();
+        let (demand, applied) = (self.demand.clone(), self.applied.clone());
+        let by_records =
+            |why: Option<Why>| self.applied.as_ref().map(|one| one.by_records(&records, why));
         Ok(match route::usable(&records, is_signed) {
-            Usable::Nothing => self.demand.clone(),
+            Usable::Nothing => (demand, applied),
             // A policy's demand is more than none.
-            Usable::AnyTls if self.demand.is_strict() => self.demand.clone(),
-            Usable::AnyTls => Demand::AnyTls,
-            Usable::Keys(records) => Demand::Keys { records, names: self.signed_names.clone() },
+            Usable::AnyTls if self.demand.is_strict() => (demand, applied),
+            Usable::AnyTls => {
+                let unusable = (Flaw::TlsaInvalid, "no TLSA record can be used".to_owned());
+                (Demand::AnyTls, by_records(Some(unusable)))
+            }
+            Usable::Keys(keys) => {
+                let demand = Demand::Keys { records: keys, names: self.signed_names.clone() };
+                (demand, by_records(None))
+            }
         })
+    }
+
+    /// A session that was not even begun, for what its records are like.
+    fn count_unmade(&self, why: Why, house: &mut Neighbours) {
+        let Some(applied) = &self.applied else { return };
+        let session = Session { host: &self.name, at: None, from: None };
+        house.tally.count(&applied.by_records(&[], None), session, Some(why));
     }
 }
 
@@ -152,9 +207,9 @@ fn unproven(host: &str) -> Obstacle {
     Obstacle::answered((5, 7, 30), words).at(host).because(Reason::NeedsTls)
 }
 
-fn road_of_domain(domain: &str, require_tls: bool, house: &mut Neighbours) -> Road {
+fn road_of_domain(domain: &str, care: Care, house: &mut Neighbours) -> Road {
     let answer = house.resolve(domain, RecordKind::Mx);
-    let mut is_signed = answer.security == Security::Secure;
+    let is_signed = answer.security == Security::Secure;
     let records = match answer.outcome {
         Outcome::Failed => return Road::Later(Obstacle::ours("the DNS does not answer")),
         Outcome::NoSuchName => {
@@ -185,34 +240,64 @@ fn road_of_domain(domain: &str, require_tls: bool, house: &mut Neighbours) -> Ro
             return Road::Nowhere(ours.because(Reason::System));
         }
     };
-    let policy = match policy_of(domain, house) {
-        Ok(policy) => policy.filter(|policy| policy.mode == Mode::Enforce),
+    if care == Care::Heedless {
+        let port = house.smtp_port();
+        return Road::Hosts(hosts.into_iter().map(|found| Host::plain(found.name, port)).collect());
+    }
+    let found = match policy_of(domain, house) {
+        Ok(found) => found,
         Err(obstacle) => return Road::Later(obstacle),
     };
+    let hosts: Vec<String> = hosts.into_iter().map(|found| found.name).collect();
+    asked_of(&hosts, domain, (is_signed, care), (found, house))
+}
+
+/// The hosts of a domain with what is asked of each, as far as its policy names them.
+fn asked_of(
+    hosts: &[String],
+    domain: &str,
+    (is_signed, care): (bool, Care),
+    (Found { policy, flaw }, house): (Found, &mut Neighbours),
+) -> Road {
+    let policy = policy.filter(|policy| policy.mode != Mode::None);
+    let is_enforced = policy.as_ref().is_some_and(|policy| policy.mode == Mode::Enforce);
     // RFC 8689 §4.2.1: the way to the host must be known to be the domain's own.
-    if require_tls && !is_signed && policy.is_none() {
+    let require_tls = care == Care::Required;
+    if require_tls && !is_signed && !is_enforced {
         return Road::Nowhere(unproven(domain));
     }
-    is_signed &= !hosts.is_empty();
+    let applied = Applied::of_domain(domain, policy.as_ref(), flaw);
+    let is_named = |name: &String| policy.as_ref().is_none_or(|policy| policy.names(name));
     let port = house.smtp_port();
-    let host = |found: route::Host| {
-        let mut host = Host::plain(found.name, port);
+    let host = |name: &String| {
+        let mut host = Host::plain(name.clone(), port);
         if is_signed {
             host.signed_names = vec![host.name.clone(), domain.to_owned()];
         }
-        if policy.is_some() || require_tls {
-            host.demand = Demand::Named(host.name.clone());
-        }
+        host.demand = match &policy {
+            _ if is_enforced || require_tls => Demand::Named(name.clone()),
+            // RFC 8461 §5: delivered, and it is told what would have failed.
+            Some(_) => Demand::Watched(name.clone()),
+            None => Demand::Nothing,
+        };
+        let flaw = applied.flaw.clone().or((!is_named(name)).then(unnamed));
+        host.applied = Some(applied.with(flaw));
         host
     };
-    let is_named =
-        |found: &route::Host| policy.as_ref().is_none_or(|policy| policy.names(&found.name));
-    let hosts: Vec<Host> = hosts.into_iter().filter(is_named).map(host).collect();
-    if hosts.is_empty() {
+    let fit: Vec<Host> =
+        hosts.iter().filter(|name| !is_enforced || is_named(name)).map(host).collect();
+    if fit.is_empty() {
+        let first = hosts.first().map(String::as_str).unwrap_or_default();
+        let session = Session { host: first, at: None, from: None };
+        house.tally.count(&applied, session, Some(unnamed()));
         let words = "no host of the domain is one that its policy (MTA-STS) names";
         return Road::Later(Obstacle::of(wire::post::Why::Unsafe, (4, 7, 5), words));
     }
-    Road::Hosts(hosts)
+    Road::Hosts(fit)
+}
+
+fn unnamed() -> Why {
+    (Flaw::ValidationFailure, "the policy does not name this host".to_owned())
 }
 
 /// Both families, version 6 first, in turns (RFC 8305 §4); whether every answer was signed.
@@ -251,10 +336,16 @@ fn addresses_of(name: &str, house: &mut Neighbours) -> Result<(Vec<IpAddr>, bool
     }
 }
 
+/// The policy that holds for a domain, and what is wrong with the one that it publishes.
+struct Found {
+    policy: Option<Sts>,
+    flaw: Option<Why>,
+}
+
 /// The domain's policy (RFC 8461), from memory while its id and age allow. One that cannot be
 /// fetched is none, unless an older one still holds (§3.3); one that we had no time to fetch is not
 /// known, so that nobody who keeps us busy makes mail less safe.
-fn policy_of(domain: &str, house: &mut Neighbours) -> Result<Option<Sts>, Obstacle> {
+fn policy_of(domain: &str, house: &mut Neighbours) -> Result<Found, Obstacle> {
     let answer = house.resolve(&format!("_mta-sts.{domain}"), RecordKind::Txt);
     let texts = match answer.outcome {
         Outcome::Records(records) => records
@@ -268,30 +359,56 @@ fn policy_of(domain: &str, house: &mut Neighbours) -> Result<Option<Sts>, Obstac
     };
     let now = Instant::now();
     let known = house.policies.get(domain).filter(|(_, until, _)| now < *until).cloned();
-    let Some(id) = route::policy_id(&texts) else { return Ok(known.map(|(.., policy)| policy)) };
+    let Some(id) = route::policy_id(&texts) else {
+        return Ok(Found { policy: known.map(|(.., policy)| policy), flaw: None });
+    };
     if let Some((known_id, _, policy)) = &known
         && *known_id == id
     {
-        return Ok(Some(policy.clone()));
+        return Ok(Found { policy: Some(policy.clone()), flaw: None });
     }
-    let host = format!("mta-sts.{domain}");
-    let fetched = house.fetch(&host, "/.well-known/mta-sts.txt", POLICY_BYTES);
-    let policy = match fetched {
-        fetch::Answer::Got { status: 200, content_type, body } if is_plain(&content_type) => {
-            route::parse_sts(&body)
-        }
-        fetch::Answer::Failed(why) if why == fetch::BUSY && known.is_none() => {
+    let policy = match fetched(domain, house) {
+        Fetched::Policy(policy) => policy,
+        Fetched::Busy if known.is_none() => {
             return Err(Obstacle::ours("the domain's policy (MTA-STS) could not be asked for"));
         }
-        _ => None,
+        Fetched::Busy => return Ok(Found { policy: known.map(|(.., old)| old), flaw: None }),
+        Fetched::Flawed(why) => {
+            return Ok(Found { policy: known.map(|(.., old)| old), flaw: Some(why) });
+        }
     };
-    let Some(policy) = policy else { return Ok(known.map(|(.., policy)| policy)) };
     if house.policies.len() >= POLICIES {
         house.policies.clear();
     }
     let until = now + Duration::from_secs(policy.age_seconds.into());
     house.policies.insert(domain.to_owned(), (id, until, policy.clone()));
-    Ok(Some(policy))
+    Ok(Found { policy: Some(policy), flaw: None })
+}
+
+enum Fetched {
+    Policy(Sts),
+    /// We had no time for it.
+    Busy,
+    Flawed(Why),
+}
+
+fn fetched(domain: &str, house: &mut Neighbours) -> Fetched {
+    let host = format!("mta-sts.{domain}");
+    let invalid = |words: &str| Fetched::Flawed((Flaw::StsPolicyInvalid, words.to_owned()));
+    match house.fetch(&host, "/.well-known/mta-sts.txt", POLICY_BYTES) {
+        fetch::Answer::Got { status: 200, content_type, body } if is_plain(&content_type) => {
+            route::parse_sts(&body).map_or_else(|| invalid("it is no policy"), Fetched::Policy)
+        }
+        fetch::Answer::Got { status: 200, .. } => invalid("it is no plain text"),
+        fetch::Answer::Got { status, .. } => {
+            Fetched::Flawed((Flaw::StsPolicyFetchError, format!("HTTP status {status}")))
+        }
+        fetch::Answer::Failed(why) if why == fetch::BUSY => Fetched::Busy,
+        fetch::Answer::Failed(why) if why.starts_with(fetch::UNPROVEN) => {
+            Fetched::Flawed((Flaw::StsWebpkiInvalid, why))
+        }
+        fetch::Answer::Failed(why) => Fetched::Flawed((Flaw::StsPolicyFetchError, why)),
+    }
 }
 
 /// RFC 8461 §3.2: so that nobody who may only upload files makes a policy.

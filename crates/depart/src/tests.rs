@@ -7,6 +7,7 @@ mod hostile;
 mod house;
 mod letters;
 mod lists;
+mod reported;
 mod roads;
 
 // The jailed test plays the same neighbours.
@@ -24,7 +25,7 @@ type Neighbourhood = neighbourhood::Neighbourhood<JoinHandle<ExitCode>>;
 
 /// Every connection is over with its batch.
 fn impatient() -> Limits {
-    Limits { keep: Duration::ZERO, ..Limits::default() }
+    Limits { keep: Duration::ZERO, gather: Duration::ZERO, ..Limits::default() }
 }
 
 /// A depart on a thread of this process, with little patience.

@@ -89,6 +89,7 @@ impl Changes<'_> {
                 self.list_gateway(&domain, &addresses, sync_ms, is_last)
             }
             FromAdmin::List(command) => self.list_command(command),
+            FromAdmin::TlsReports { send } => self.tls_reports(send),
             FromAdmin::Searched { contracts, files, bytes, found } => {
                 self.searched(contracts, files, bytes, &found)
             }

@@ -1,11 +1,14 @@
 //! The power goes between any two sectors that the database writes: every change that was answered
 //! is there, and the one on its way is there whole or not at all. `SEKISHO_POINTS`, `SEKISHO_SEED`.
 
+use crate::lists::{LetterRow, Telling};
 use crate::tables::{DomainRow, PersonRow, StatementRow, Tables};
+use crate::tls_tests::finding;
 use durable::{Dice, Film};
 use rows::RowKey;
 use std::path::PathBuf;
 use terms::{TenantId, UserId};
+use wire::lists::Language;
 
 const POINTS: usize = 300;
 const ACTS: usize = 40;
@@ -28,7 +31,7 @@ const TENANT: TenantId = TenantId([1; 8]);
 /// One change, as an operator or a day's end makes it.
 fn change(tables: &mut Tables, key: &RowKey, act: u64, dice: &mut Dice) {
     let address = format!("person{act}@example.jp");
-    match dice.below(6) {
+    match dice.below(9) {
         0 | 1 => {
             let row = PersonRow {
                 address,
@@ -48,6 +51,18 @@ fn change(tables: &mut Tables, key: &RowKey, act: u64, dice: &mut Dice) {
             };
             tables.keep_statement(key, "person1@example.jp", &row).unwrap();
         }
+        6 | 7 => {
+            let domain = format!("d{}.example", act % 4);
+            let findings = [finding(&domain, 1, &[]), finding("there.example", 1, &[])];
+            tables.add_tls(key, TENANT, (&findings, act % 3)).unwrap();
+        }
+        8 => {
+            let due = tables.due_tls(u64::MAX, 1).unwrap();
+            for (token, tenant) in due {
+                let letters = [letter(act, "a@there.example"), letter(act, "b@there.example")];
+                tables.report_tls(key, (&token, tenant), &letters).unwrap();
+            }
+        }
         3 => tables.add_domain(key, &format!("example{act}.jp"), TENANT).unwrap(),
         _ => {
             let mut rows = tables.domain_rows(key, Some(TENANT)).unwrap();
@@ -62,7 +77,26 @@ fn change(tables: &mut Tables, key: &RowKey, act: u64, dice: &mut Dice) {
     }
 }
 
-type View = (Vec<(u64, String, bool)>, Vec<(String, Option<String>)>, Option<u64>);
+/// A letter of the house's.
+fn letter(act: u64, to: &str) -> LetterRow {
+    LetterRow {
+        what: Telling::TlsReport {
+            about: "there.example".to_owned(),
+            id: act.to_string(),
+            time: (act, act),
+            packed: vec![act as u8; 3_000],
+        },
+        to: to.to_owned(),
+        list: "postmaster@example.jp".to_owned(),
+        name: "Kaede".to_owned(),
+        language: Language::English,
+        at_ms: act,
+    }
+}
+
+type View = (Vec<(u64, String, bool)>, Vec<(String, Option<String>)>, Option<u64>, (Vec<Tls>, u64));
+/// A day, a domain, and its sessions.
+type Tls = (u64, String, u64);
 
 fn view(tables: &Tables, key: &RowKey) -> View {
     let people = tables.people(key, TENANT).unwrap();
@@ -80,7 +114,16 @@ fn view(tables: &Tables, key: &RowKey) -> View {
     let domains = tables.domain_rows(key, Some(TENANT)).unwrap();
     let domains = domains.into_iter().map(|row| (row.name, row.catch_all)).collect();
     let statement = tables.statement(key, "person1@example.jp").unwrap();
-    (people, domains, statement.map(|row| row.issued_ms))
+    let mut counted: Vec<Tls> = Vec::new();
+    for (token, _) in tables.due_tls(u64::MAX, 1_000).unwrap() {
+        let row = tables.tls_row(key, &token).unwrap().expect("a row that opens");
+        counted.push((row.day, row.domain, row.policies.iter().map(|one| one.good).sum()));
+    }
+    counted.sort();
+    // A report whose letters are there is not counted any more, and one is not without the other.
+    let letters = tables.count_letters().unwrap();
+    assert_eq!(letters % 2, 0);
+    (people, domains, statement.map(|row| row.issued_ms), (counted, letters))
 }
 
 #[test]

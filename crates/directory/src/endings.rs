@@ -163,6 +163,7 @@ impl Tables {
                 "list",
                 "subscription",
                 "letter",
+                "tls_report",
             ] {
                 run(&format!("DELETE FROM {table} WHERE tenant = ?1"), &tenant)?;
             }

@@ -427,6 +427,25 @@ impl Drop for House {
     }
 }
 
+/// A frame names no tenant: the warden's label does, once it knows.
+#[test]
+fn how_tls_fared_counts_for_whom_the_label_names() {
+    let mut house = House::open("desk-tls");
+    let found = house.desk.changes().unwrap().look_up("aoi@kaede.example").unwrap();
+    let tenant = found.map(|(_, tenant, _)| tenant).unwrap();
+    let told = || FromDepart::Tls(vec![crate::tls_tests::finding("there.example", 1, &[])]);
+    let counted = |house: &House| house.desk.tables.due_tls(u64::MAX, 9).unwrap();
+    let newborn = house.join(Kind::Depart, None);
+    assert!(matches!(house.ask(&newborn, &told()), Some(ToDepart::Later)));
+    assert_eq!(counted(&house), []);
+    let bound = house.join(Kind::Depart, Some((tenant, UserId::default())));
+    assert!(matches!(house.ask(&bound, &told()), Some(ToDepart::Noted)));
+    assert_eq!(counted(&house).iter().map(|(_, of)| *of).collect::<Vec<_>>(), [tenant]);
+    // What nobody could tell cuts whoever tells it.
+    let odd = FromDepart::Tls(vec![crate::tls_tests::finding("no domain", 1, &[])]);
+    assert!(house.ask::<_, ToDepart>(&bound, &odd).is_none());
+}
+
 #[test]
 fn those_who_carry_mail_out_have_their_own_questions() {
     let mut house = House::open("desk");

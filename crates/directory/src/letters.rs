@@ -1,5 +1,5 @@
-//! Letters about lists, on their way to the queue: sealed to the tenant's transit key of today,
-//! and forgotten here once the queue has them. Each is written in words of `notice` alone.
+//! Letters about lists and TLS, on their way to the queue: sealed to the tenant's transit key of
+//! today, and forgotten here once the queue has them. Each is written in words of `notice` alone.
 
 use crate::changes::Changes;
 use crate::friends::Friends;
@@ -10,6 +10,7 @@ use compartment::now_ms;
 use copies::Leaving;
 use flight::date;
 use notice::list::{Letter, Told, write};
+use notice::tls;
 use rows::RowKey;
 use terms::{MessageId, TenantId};
 use wire::lists::{self, Language};
@@ -76,7 +77,10 @@ fn send(
         require_tls: false,
         has_eight_bits: !octets.is_ascii(),
         needs_utf8: !octets.is_ascii() || !to.is_ascii(),
-        finish: Finish::Sign { domain: domain.to_owned() },
+        finish: match row.what {
+            Telling::TlsReport { .. } => Finish::Report { domain: domain.to_owned() },
+            _ => Finish::Sign { domain: domain.to_owned() },
+        },
     };
     let leaving = Leaving {
         tenant,
@@ -94,9 +98,24 @@ fn send(
 }
 
 fn written(row: &LetterRow, id: MessageId, host_name: &str) -> Vec<u8> {
+    let (date, message_id) = (date(row.at_ms), format!("{id}@{host_name}"));
     let told = match &row.what {
         Telling::Left => Told::Left,
         Telling::Suspended { member } => Told::Suspended { member },
+        Telling::TlsReport { about, id: report, time, packed } => {
+            return tls::write(&tls::Report {
+                name: &row.name,
+                from: &row.list,
+                to: &row.to,
+                about,
+                id: report,
+                time: *time,
+                packed,
+                date: &date,
+                message_id: &message_id,
+                boundary: &format!("report-{id}"),
+            });
+        }
     };
     write(&Letter {
         told,
@@ -105,7 +124,7 @@ fn written(row: &LetterRow, id: MessageId, host_name: &str) -> Vec<u8> {
         name: &row.name,
         owner: &lists::owner(&row.list),
         is_japanese: row.language == Language::Japanese,
-        date: &date(row.at_ms),
-        message_id: &format!("{id}@{host_name}"),
+        date: &date,
+        message_id: &message_id,
     })
 }

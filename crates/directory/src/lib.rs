@@ -2,7 +2,7 @@
 //!
 //! # Holds          addresses and settings of all tenants, sealed under a key from the vault
 //! # May ask        vault (keys, signed statements), mailbox (to erase), post (letters about
-//! #                lists, a person's word about what is held), ledger (its own entries), fetch
+//! #                lists and TLS, a person's word about what is held), ledger (its own entries), fetch
 //! #                (whether a gateway's server has an address)
 //! # Network        none
 //! # If taken over  the intruder learns addresses and can weaken judgement; a change without a
@@ -44,6 +44,8 @@ mod sending;
 mod srs;
 mod statements;
 mod tables;
+mod tls_reports;
+mod tls_rows;
 mod ways;
 
 #[cfg(test)]
@@ -62,6 +64,8 @@ mod list_tests;
 mod passing_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tls_tests;
 
 pub use address::canonical;
 pub use fault::Fault;
@@ -87,6 +91,7 @@ use wire::directory::{
     ToDepart, ToDispatch, ToEdge, ToIdentity,
 };
 use wire::lists::{Answer, Question};
+use wire::tls_report::Finding;
 use wire::{Event, Frame, Hub, Label, Peer};
 
 /// How often the directory asks again for the key of its tables while the vault is away.
@@ -394,6 +399,21 @@ impl Desk {
             FromDepart::List(question) => {
                 Ok(ToDepart::List(self.list_mail(peer, Asker::Depart, question)?))
             }
+            FromDepart::Tls(findings) => self.note_tls(peer, &findings),
+        }
+    }
+
+    /// Counted for the tenant of the channel's label; without one the warden has not said yet whose
+    /// mail it carries.
+    fn note_tls(&mut self, peer: Peer, findings: &[Finding]) -> Result<ToDepart, wire::Fault> {
+        let person = self.hub.label(peer).and_then(|label| label.person);
+        let Some(((tenant, _), mut change)) = person.zip(self.changes()) else {
+            return Ok(ToDepart::Later);
+        };
+        match change.note_tls(tenant, findings) {
+            Ok(true) => Ok(ToDepart::Noted),
+            Ok(false) => Err(wire::Fault::Malformed),
+            Err(_) => Ok(ToDepart::Later),
         }
     }
 
@@ -527,12 +547,26 @@ impl Desk {
             };
     }
 
+    /// Reports about TLS whose time has come become letters.
+    fn report_tls(&mut self) {
+        let written = self.changes().map_or(Ok(0), |mut one| one.write_tls_reports(now_ms()));
+        match written {
+            Ok(0) => {}
+            Ok(_) => self.next_letters = Instant::now(),
+            Err(fault) => {
+                let text = format!("directory: reports about TLS wait: {}", fault.story());
+                let _ = self.hub.send(self.warden, 0, &Report::Note { text }, Vec::new());
+            }
+        }
+    }
+
     /// Contracts whose grace is over, and what was begun before a restart.
     fn tend(&mut self) {
         if self.next_tending > Instant::now() {
             return;
         }
         self.next_tending = Instant::now() + TENDING;
+        self.report_tls();
         let tended = self.changes().map_or(Ok(()), |mut change| change.tend_endings());
         if let Err(fault) = tended {
             self.next_tending = Instant::now() + TENDING_AFTER_FAULT;

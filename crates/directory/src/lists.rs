@@ -73,6 +73,9 @@ pub enum Telling {
     Left,
     /// To an owner: nothing is sent to this member any more.
     Suspended { member: String },
+    /// To somebody outside who wants to hear how TLS with their domain fared. It is no list's
+    /// letter: `list` is the address that it is from, and `name` the tenant's.
+    TlsReport { about: String, id: String, time: (u64, u64), packed: Vec<u8> },
 }
 
 pub type Token = [u8; NAME_BYTES];
@@ -256,7 +259,7 @@ impl Tables {
 
     /// Keeps a letter for the queue. Too many wait: nobody is told, and nothing else is lost.
     pub fn keep_letter(&self, key: &RowKey, of: TenantId, row: &LetterRow) -> Result<(), Fault> {
-        if self.count_rows("SELECT COUNT(*) FROM letter", ())? >= LETTERS {
+        if self.count_letters()? >= LETTERS {
             return Ok(());
         }
         let token: Token = compartment::random();
@@ -266,6 +269,10 @@ impl Tables {
             .and_then(|mut insert| insert.execute(params![&token[..], &of.0[..], sealed]))
             .map_err(Fault::store("keeping a letter"))?;
         Ok(())
+    }
+
+    pub fn count_letters(&self) -> Result<u64, Fault> {
+        self.count_rows("SELECT COUNT(*) FROM letter", ())
     }
 
     /// The next letter; one that does not open is none, and goes.

@@ -81,7 +81,13 @@ impl Tables {
              PRAGMA busy_timeout=5000; PRAGMA secure_delete=ON;",
         )
         .map_err(Fault::store("preparing"))?;
-        for schema in [SCHEMA, crate::ways::SCHEMA, crate::lists::SCHEMA, crate::held::SCHEMA] {
+        let others = [
+            crate::ways::SCHEMA,
+            crate::lists::SCHEMA,
+            crate::held::SCHEMA,
+            crate::tls_rows::SCHEMA,
+        ];
+        for schema in std::iter::once(SCHEMA).chain(others) {
             db.execute_batch(schema).map_err(Fault::store("laying out"))?;
         }
         Ok(Self { db })

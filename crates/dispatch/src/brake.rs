@@ -2,59 +2,93 @@
 //! somebody, and the person is told.
 //!
 //! What is known: the rate, and how much came back (`post` counts both), what the scanner finds,
-//! and here the network that the person writes from, as far as the directory has seen it.
-//! Countries are not known.
+//! and here the network that the person writes from, and where the operator has given the
+//! registries' lists the country that it is registered in, as far as the directory has seen them.
 
 use crate::neighbours::Neighbours;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 use terms::UserId;
 
-/// A network that was first seen longer ago than this is the person's own.
+/// A network, or a country, that was first seen longer ago than this is the person's own.
 const FAMILIAR: Duration = Duration::from_secs(24 * 60 * 60);
 /// Without a past nothing is odd: whom the directory has not known for so long (a newcomer, or
 /// everybody after its restart) is not held for a new network.
 const KNOWN: Duration = Duration::from_secs(60 * 60);
 /// Recipients from a network never seen before that make somebody look: a round mail to a
 /// department from a hotel passes, a flood does not.
-const RECIPIENTS: u32 = 50;
+const FROM_NETWORK: u32 = 50;
+/// The same from a country never seen before: who is abroad answers a few.
+const FROM_COUNTRY: u32 = 5;
+
+/// What is odd about the place that a person writes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Odd {
+    Nothing,
+    Network,
+    Country,
+}
+
+impl Odd {
+    /// Recipients that may be written to from there before somebody looks, and what it is called.
+    fn limit(self) -> Option<(u32, &'static str)> {
+        match self {
+            Self::Nothing => None,
+            Self::Network => Some((FROM_NETWORK, "outgoing.network.new")),
+            Self::Country => Some((FROM_COUNTRY, "outgoing.country.new")),
+        }
+    }
+}
 
 /// What one connection has handed in so far.
 #[derive(Default)]
 pub(crate) struct Brake {
     recipients: u32,
     /// Of this connection's client: asked once, it does not change.
-    is_strange: Option<bool>,
+    odd: Option<Odd>,
 }
 
 impl Brake {
-    /// Whether this message has to wait for somebody.
+    /// Why this message has to wait for somebody, if it has to.
     pub(crate) fn grips(
         &mut self,
         recipients: u32,
         (user, client): (UserId, IpAddr),
         house: &mut Neighbours,
-    ) -> bool {
+    ) -> Option<&'static str> {
         self.recipients = self.recipients.saturating_add(recipients);
-        // Every network is told to the directory, so that it is known when it counts.
-        let is_strange = match self.is_strange {
-            Some(is_strange) => is_strange,
-            None => is_strange(user, client, house),
-        };
-        self.is_strange = Some(is_strange);
-        is_strange && self.recipients > RECIPIENTS
+        // Every place is told to the directory, so that it is known when it counts.
+        let odd = *self.odd.get_or_insert_with(|| odd(user, client, house));
+        let (limit, reason) = odd.limit()?;
+        (self.recipients > limit).then_some(reason)
     }
 }
 
-fn is_strange(user: UserId, client: IpAddr, house: &mut Neighbours) -> bool {
+fn odd(user: UserId, client: IpAddr, house: &mut Neighbours) -> Odd {
     if house.is_demo() && client.to_canonical().is_loopback() {
-        return false;
+        return Odd::Nothing;
     }
-    let person = trace::digest(&format!("writes {user}"));
-    let place = trace::digest(&format!("writes {user} {}", network(client)));
+    let is_new_network =
+        is_new(&format!("writes {user}"), &format!("writes {user} {}", network(client)), house);
+    // A country has a past of its own: the lists may be there since this morning only.
+    let is_new_country = house.country(client).is_some_and(|country| {
+        let [one, other] = country.0.map(char::from);
+        let past = format!("writes {user} from a country");
+        is_new(&past, &format!("writes {user} from {one}{other}"), house)
+    });
+    match (is_new_country, is_new_network) {
+        (true, _) => Odd::Country,
+        (false, true) => Odd::Network,
+        (false, false) => Odd::Nothing,
+    }
+}
+
+/// Whether a place is new for somebody of whom a past is known.
+fn is_new(past: &str, place: &str, house: &mut Neighbours) -> bool {
+    let (past, place) = (trace::digest(past), trace::digest(place));
     // Without an answer nobody is held: the other brakes hold all the same.
-    let (person, place) = (house.first_seen(person), house.first_seen(place));
-    person.is_some_and(|since| since >= KNOWN) && place.is_some_and(|since| since < FAMILIAR)
+    let (past, place) = (house.first_seen(past), house.first_seen(place));
+    past.is_some_and(|since| since >= KNOWN) && place.is_some_and(|since| since < FAMILIAR)
 }
 
 /// As much of an address as stays the same for one provider's customers in one place.

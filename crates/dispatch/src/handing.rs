@@ -160,9 +160,9 @@ fn allow(examined: Examined, brake: &mut Brake, house: &mut Neighbours) -> Step<
     let many = u32::try_from(offered.addressed.len()).unwrap_or(u32::MAX);
     let who = (author.user, offered.submission.client_ip);
     // A server's addresses are agreed upon.
-    let is_strange = !house.is_of_a_server() && brake.grips(many, who, house);
-    if is_strange && !weighed.is_held() {
-        weighed.hold_for("outgoing.network.new", *at_ms);
+    let odd = if house.is_of_a_server() { None } else { brake.grips(many, who, house) };
+    if let Some(reason) = odd.filter(|_| !weighed.is_held()) {
+        weighed.hold_for(reason, *at_ms);
     }
     if received.is_doubtful && !weighed.is_held() {
         weighed.hold_for("outgoing.returns.many", *at_ms);

@@ -7,13 +7,16 @@ mod asking;
 
 use crate::Fault;
 use crate::stop::{Step, Stop};
-use compartment::House;
+use compartment::{House, View};
+use countries::Country;
 use flight::Scanners;
 use rustix::event::{PollFd, PollFlags, poll};
 use seal::Wrapper;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::HashMap;
+use std::fs::File;
+use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -103,12 +106,16 @@ pub(crate) struct Neighbours {
     routes: HashMap<String, (Instant, Route)>,
     /// What post said last, to how many within which limits; it holds for one text.
     agreed: Option<(Instant, (u32, Limits), May)>,
+    /// In which country addresses are registered: everybody's pages, mapped when they are needed.
+    countries: Option<File>,
 }
 
 impl Neighbours {
     /// Everybody is joined to us by the warden, now or when they are back.
-    pub(crate) fn settle_in(house: House) -> Result<Self, Fault> {
+    pub(crate) fn settle_in(mut house: House) -> Result<Self, Fault> {
         house.ready(None, None).map_err(Fault::Settle)?;
+        let has_countries = house.start.has_countries && !house.descriptors.is_empty();
+        let countries = has_countries.then(|| File::from(house.descriptors.remove(0)));
         Ok(Self {
             house,
             channels: HashMap::new(),
@@ -122,6 +129,7 @@ impl Neighbours {
             mail_keys: None,
             routes: HashMap::new(),
             agreed: None,
+            countries,
         })
     }
 
@@ -132,6 +140,12 @@ impl Neighbours {
     /// In the demo everybody is at home on loopback.
     pub(crate) fn is_demo(&self) -> bool {
         self.house.start.demo
+    }
+
+    /// Where an address is registered, as far as the registries' lists say.
+    pub(crate) fn country(&self, address: IpAddr) -> Option<Country> {
+        let table = View::of(self.countries.as_ref()?).ok()?;
+        countries::find(&table, address)
     }
 
     pub(crate) fn report(&self, report: &Report) {

@@ -10,7 +10,7 @@ use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 use tls::{Line, client_config};
-use wire::fetch::{Answer, Ask};
+use wire::fetch::{Answer, Ask, UNPROVEN};
 use wire::names::{Outcome, Record, RecordKind};
 
 /// Addresses of one host that are tried.
@@ -112,7 +112,7 @@ fn speak(
     let verifier = desk.authorities().verifier().ok_or_else(no_authority)?;
     let config = client_config(verifier, &[b"http/1.1"]).map_err(io::Error::other)?;
     let name = ServerName::try_from(request.host.clone()).map_err(io::Error::other)?;
-    line.secure(config, name, until)?;
+    line.secure(config, name, until).map_err(unproven)?;
     line.write(&request.octets, until)?;
     let mut reader = Reader::new(request.limit);
     let mut buffer = [0; READ_BYTES];
@@ -129,4 +129,15 @@ fn speak(
     }
     line.close();
     reader.finish().map_err(|malformed| io::Error::new(ErrorKind::InvalidData, malformed))
+}
+
+/// Whoever asks may tell a host that shows a wrong certificate from one that is away.
+fn unproven(fault: io::Error) -> io::Error {
+    let inner = fault.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match inner {
+        Some(rustls::Error::InvalidCertificate(_)) => {
+            io::Error::other(format!("{UNPROVEN}: {fault}"))
+        }
+        _ => fault,
+    }
 }

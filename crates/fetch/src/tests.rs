@@ -76,7 +76,7 @@ fn what_is_not_the_host_s_or_not_whole_is_nothing() {
         why
     };
     check("web.example", HELLO, false, "got 200");
-    check("evil.example", HELLO, true, "certificate");
+    check("evil.example", HELLO, true, wire::fetch::UNPROVEN);
     check("web.example", "HTTP/1.1 302 x\r\nLocation: https://b.example/\r\n\r\n", true, "got 302");
     check("web.example", "HTTP/1.1 200 OK\r\n\r\nhel", true, "got 200");
     // Cut by somebody in between: TLS says so.

@@ -399,4 +399,9 @@ pub(crate) const WORDS: &[(&str, &str, &str)] = &[
         "この人がこれまで送信したことのないネットワークからの大量送信です",
         "many recipients, from a network that this person has never sent from",
     ),
+    (
+        "outgoing.country.new",
+        "この人がこれまで送信したことのない国からの送信です",
+        "comes from a country that this person has never sent from",
+    ),
 ];

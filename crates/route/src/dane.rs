@@ -15,6 +15,15 @@ pub struct Tlsa {
     pub data: Vec<u8>,
 }
 
+impl Tlsa {
+    /// As a zone file has it (RFC 6698 §2.2).
+    pub fn written(&self) -> String {
+        let Self { usage, selector, matching, data } = self;
+        let data: String = data.iter().map(|octet| format!("{octet:02x}")).collect();
+        format!("{usage} {selector} {matching} {data}")
+    }
+}
+
 /// What a host's TLSA records demand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Usable {
@@ -134,6 +143,7 @@ mod tests {
         check(tlsa(2, 1, 1, &Sha256::digest(key(&above))), Some(1));
         check(tlsa(2, 0, 1, &Sha256::digest(&leaf)), Some(0));
         check(tlsa(3, 1, 1, &[0; 32]), None);
+        assert_eq!(tlsa(3, 1, 1, &[0, 0xab]).written(), "3 1 1 00ab");
         check(tlsa(1, 1, 1, &Sha256::digest(key(&leaf))), None);
     }
 

@@ -20,7 +20,10 @@ mod report;
 pub use dane::{Tlsa, Usable, matches, usable};
 pub use der::public_key_info;
 pub use mx::{Host, Hosts, Mx, hosts};
-pub use report::{Failure, Policy, PolicyKind, Report, ReportAddress, report_addresses};
+pub use report::{
+    DateRange, Failure, Policy, PolicyKind, PolicyOutcome, Report, ReportAddress, Summary,
+    report_addresses,
+};
 pub use sts::{Mode, Sts, parse as parse_sts, policy_id};
 
 #[cfg(test)]

@@ -51,7 +51,25 @@ pub fn parse(octets: &[u8]) -> Option<Sts> {
     is_whole.then_some(Sts { mode, patterns, age_seconds })
 }
 
+impl Mode {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Enforce => "enforce",
+            Self::Testing => "testing",
+            Self::None => "none",
+        }
+    }
+}
+
 impl Sts {
+    /// Its lines, as a report shows them (RFC 8460 §4.4).
+    pub fn lines(&self) -> Vec<String> {
+        let head = ["version: STSv1".to_owned(), format!("mode: {}", self.mode.word())];
+        let hosts = self.patterns.iter().map(|pattern| format!("mx: {pattern}"));
+        let age = format!("max_age: {}", self.age_seconds);
+        head.into_iter().chain([age]).chain(hosts).collect()
+    }
+
     /// Whether the policy names this host (§4.1: a star stands for one label, the leftmost).
     pub fn names(&self, host: &str) -> bool {
         let host = host.trim_end_matches('.').to_lowercase();
@@ -106,6 +124,8 @@ mod tests {
         none("version: STSv1\nmode: enforce\nmax_age: 1");
         none("version: STSv1\nmode: enforce\nmx: a\nmax_age: x");
         assert!(parse(b"version: STSv1\nmode: none\nmax_age: 99999999").is_some());
+        // What it is shown as is read as what it is.
+        assert_eq!(parse(policy.lines().join("\n").as_bytes()), Some(policy));
     }
 
     #[test]

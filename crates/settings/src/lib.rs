@@ -233,6 +233,17 @@ settings! {
     }
 }
 
+settings! {
+    /// The takeover brake: mail that may be somebody else's waits until its person is asked.
+    Brake, "brake" {
+        /// Lists of the registries that say in which country addresses are registered, such as
+        /// `delegated-apnic-extended-latest` (`ftp.apnic.net/stats`): with them, mail from a
+        /// country that a person has never written from waits for somebody from the sixth
+        /// recipient on. Read at the start. Empty: countries are not known.
+        countries: Vec<PathBuf> = "[]",
+    }
+}
+
 /// Everything that can be set.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -242,6 +253,7 @@ pub struct Settings {
     pub dns: Dns,
     pub unseal: Unseal,
     pub relay: Relay,
+    pub brake: Brake,
     pub sentinel: Sentinel,
     pub alarms: Alarms,
 }
@@ -461,6 +473,7 @@ pub fn manual() -> String {
         Dns::MANUAL,
         Unseal::MANUAL,
         Relay::MANUAL,
+        Brake::MANUAL,
         Sentinel::MANUAL,
         Alarms::MANUAL,
     ];

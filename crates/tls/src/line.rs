@@ -32,6 +32,11 @@ impl Line {
         self.socket.peer_addr()
     }
 
+    /// Our own end.
+    pub fn local(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
     /// Reads what is there, and waits for it; 0 is the end.
     pub fn read(&mut self, into: &mut [u8], until: Instant) -> io::Result<usize> {
         loop {

@@ -391,6 +391,12 @@ impl Household {
         let (ours, theirs) = Channel::pair()?;
         let mut start = self.start_words(instance, kind);
         let mut gifts = Vec::new();
+        if kind == Kind::Dispatch
+            && let Some(countries) = &self.plan.countries
+        {
+            gifts.push(copy(countries)?);
+            start.has_countries = true;
+        }
         let drafted = self.plan.drills.draft(instance, kind);
         let (lives_on, has_program) = enlist(drafted, &mut start, &mut gifts);
         self.admit(instance, kind, Role::Instance(zygote), ours, (start, gifts))?;

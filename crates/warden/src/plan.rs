@@ -45,6 +45,9 @@ pub struct Plan {
     pub vigilance: Vigilance,
     /// Further rules for it: a list of texts (postcard) in a sealed memfd.
     pub rules: Option<OwnedFd>,
+    /// In which country addresses are registered, for `dispatch`: a packed table in a sealed memfd,
+    /// whose pages all instances share.
+    pub countries: Option<OwnedFd>,
     /// Where alarms are written for the host: a datagram socket's path, `[udp://|tcp://]IP:PORT`,
     /// or nothing.
     pub syslog: String,
@@ -77,6 +80,7 @@ impl Plan {
             replace_keepers: false,
             vigilance: Vigilance::default(),
             rules: None,
+            countries: None,
             syslog: String::new(),
             outward: Outward::default(),
             alarm_secret: Vec::new(),

@@ -296,6 +296,9 @@ impl Household {
                 return self.raise_alarm(depart, Kind::Depart, pid, "carries", what, None);
             }
         }
+        // The directory may believe from now on whose it is: a channel whose label says so takes
+        // the place of the one from its birth.
+        self.join_to(depart, Kind::Directory);
         self.join_to(depart, Kind::Signer);
     }
 

@@ -300,6 +300,11 @@ pub enum Request {
     List {
         list: crate::lists::Command,
     },
+    /// What is counted for reports about TLS; with `send` they are written now.
+    TlsReports {
+        #[serde(default)]
+        send: bool,
+    },
 }
 
 /// What is to change of what leaves; what is left away stays as it is.

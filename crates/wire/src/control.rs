@@ -150,6 +150,9 @@ pub struct Start {
     pub pages_url: String,
     /// What is listened on, for `pages`, which tells mail programs.
     pub ports: Vec<(Service, u16)>,
+    /// The frame's first descriptor says in which country addresses are registered: a sealed
+    /// memfd, for `dispatch`.
+    pub has_countries: bool,
 }
 
 /// How mail leaves.

@@ -11,6 +11,7 @@ pub use crate::passing::{
     ABSENCE_SUBJECT_BYTES, ABSENCE_TEXT_BYTES, Absence, AbsenceTold, Forward, Gateway, Group,
     LIST_PAGE, ONWARD, Onward, Path, Taken, WAY_BACK,
 };
+use crate::tls_report;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use terms::{MessageId, TenantId, UserId};
@@ -133,6 +134,9 @@ pub enum FromDepart {
     /// As [`FromDispatch::Routes`], for notices to senders outside and for lists.
     Routes(Vec<String>),
     List(lists::Question),
+    /// How TLS fared with destinations that want to hear of it, at most
+    /// [`tls_report::FINDINGS`]. Of the tenant that the channel's label names, and of no other.
+    Tls(Vec<tls_report::Finding>),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -146,6 +150,8 @@ pub enum ToDepart {
     /// `None`: nobody can say now.
     Routes(Option<Vec<[u8; 16]>>),
     List(lists::Answer),
+    /// It is on the disk.
+    Noted,
 }
 
 /// What the vault signs: under which key a person's outgoing mail is sealed, and what they may.
@@ -532,6 +538,10 @@ pub enum FromAdmin {
         is_last: bool,
     },
     List(lists::Command),
+    /// Reports about TLS that are kept; with `send` they are written now.
+    TlsReports {
+        send: bool,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -556,6 +566,7 @@ pub enum ToAdmin {
     Done,
     Refused { expected: String, found: String, hint: String },
     Fault(String),
+    TlsReports(Vec<tls_report::Kept>),
 }
 
 impl ToAdmin {

@@ -32,6 +32,8 @@ pub enum Answer {
 
 /// [`Answer::Failed`] with these words says nothing of the resource: too many asked at once.
 pub const BUSY: &str = "too many ask at once";
+/// [`Answer::Failed`] begins with these words where the host answered and could not show who it is.
+pub const UNPROVEN: &str = "its certificate is not believed";
 
 /// From `sentinel`. Where an alarm goes is not among it: `fetch` was told at its start, so that
 /// whoever owns the sentinel reaches nobody but the operators.

@@ -34,6 +34,7 @@ pub mod post;
 pub mod scanner;
 pub mod sentinel;
 pub mod signer;
+pub mod tls_report;
 pub mod vault;
 
 pub use channel::{Channel, FRAME_BYTES, Frame, INLINE_BYTES};

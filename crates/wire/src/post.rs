@@ -63,6 +63,9 @@ pub enum Finish {
     /// One member's copy: with the fields by which they leave the list (`link` empty: only by
     /// mail), signed (DKIM) with this domain's keys.
     Copy { domain: String, mail: String, link: String },
+    /// As `Sign`: a report about TLS, which goes however TLS fares and is counted in no report
+    /// (RFC 8460 §3).
+    Report { domain: String },
 }
 
 /// Where a leg goes.

@@ -62,6 +62,8 @@ pub struct Seen {
     pub queued: Vec<(MessageId, Envelope, String)>,
     /// What the directory was asked about lists.
     pub lists: Vec<wire::lists::Question>,
+    /// How TLS fared, as the directory was told.
+    pub told: Vec<wire::tls_report::Finding>,
     pub heard: walled::Heard,
 }
 
@@ -553,6 +555,11 @@ fn play_directory(
                     };
                     directory::ToDepart::Stated(stated)
                 }
+                directory::FromDepart::Tls(findings) => {
+                    assert!(findings.iter().all(wire::tls_report::Finding::is_sound));
+                    seen.lock().unwrap().told.extend(findings);
+                    directory::ToDepart::Noted
+                }
                 directory::FromDepart::List(question) => {
                     let answer = lists::answer(&question);
                     seen.lock().unwrap().lists.push(question);
@@ -635,7 +642,17 @@ fn play_fetch(channel: Channel, policies: HashMap<String, String>, seen: Arc<Mut
         while let Ok(frame) = channel.receive(None) {
             let Ask::Get { host, path, .. } = frame.read().unwrap() else { panic!("a post") };
             assert_eq!(path, "/.well-known/mta-sts.txt");
+            let page = |status, content_type: &str| Answer::Got {
+                status,
+                content_type: content_type.to_owned(),
+                body: b"nothing".to_vec(),
+            };
             let answer = match policies.get(&host) {
+                Some(odd) if odd == "(404)" => page(404, "text/plain"),
+                Some(odd) if odd == "(html)" => page(200, "text/html"),
+                Some(odd) if odd == "(unproven)" => {
+                    Answer::Failed(format!("{}: who knows", wire::fetch::UNPROVEN))
+                }
                 Some(policy) => Answer::Got {
                     status: 200,
                     content_type: "text/plain; charset=utf-8".to_owned(),

@@ -261,8 +261,14 @@ impl Authority {
 
     /// A server's configuration for this name, its chain up to here; and its leaf.
     pub fn server(&self, name: &str) -> (Arc<ServerConfig>, Vec<u8>) {
+        self.server_until(name, 4_000)
+    }
+
+    /// The same, of which the certificate is over with that year's beginning.
+    pub fn server_until(&self, name: &str, year: i32) -> (Arc<ServerConfig>, Vec<u8>) {
         let key = rcgen::KeyPair::generate().unwrap();
-        let params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+        let mut params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params.not_after = rcgen::date_time_ymd(year, 1, 1);
         let leaf = params.signed_by(&key, &self.issuer).unwrap();
         let chain: Vec<CertificateDer<'static>> =
             vec![leaf.der().clone(), self.certificate.der().clone()];

@@ -380,6 +380,33 @@ fn a_flood_from_a_new_network_is_held() {
     assert_eq!(send((HOUR - 1, 0)), [false, false]);
 }
 
+/// A country is less than a network: a few recipients from a new one are enough.
+#[test]
+fn a_new_country_is_looked_at_sooner() {
+    const HOUR: u64 = 3_600_000;
+    const LIST: &str = "2|apnic|1|1|1|1|0\napnic|JP|ipv4|203.0.113.0|256|1|assigned\n";
+    let to: Vec<String> = (0..3).map(|number| format!("p{number}@far.example")).collect();
+    let to: Vec<&str> = to.iter().map(String::as_str).collect();
+    let send = |countries: &'static str, seen_for: (u64, u64), country_seen_for: (u64, u64)| {
+        let around = settle(Plan { seen_for, country_seen_for, countries, ..Plan::default() });
+        let answers = (0..2).map(|_| around.hand_in("aoi@example.jp", &to, &whole("")));
+        let words: Vec<bool> = answers.map(|answer| said(&answer).contains("waits")).collect();
+        let reasons = around.seen.lock().unwrap().journeys.last().unwrap().reasons.clone();
+        (words, reasons.last().cloned().unwrap_or_default())
+    };
+    let (new, old) = ((HOUR, 0), (HOUR, 24 * HOUR));
+    let (words, reason) = send(LIST, new, new);
+    assert_eq!((words, reason.as_str()), (vec![false, true], "outgoing.country.new"));
+    assert_eq!(send(LIST, old, new).0, [false, true]);
+    assert_eq!(send(LIST, new, old).0, [false, false]);
+    // The lists are here since a short while: every country is new, and none is odd.
+    assert_eq!(send(LIST, new, (HOUR - 1, 0)).0, [false, false]);
+    // Not registered anywhere, or no list at all: networks alone.
+    let elsewhere = "2|apnic|1|1|1|1|0\napnic|JP|ipv4|192.0.2.0|256|1|assigned\n";
+    assert_eq!(send(elsewhere, new, new).0, [false, false]);
+    assert_eq!(send("", new, new).0, [false, false]);
+}
+
 #[test]
 fn whose_mail_comes_back_is_looked_at() {
     let around = settle(Plan { post: Post::Doubts, ..Plan::default() });

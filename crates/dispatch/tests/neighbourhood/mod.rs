@@ -50,6 +50,9 @@ pub struct Plan {
     pub mailbox: bool,
     /// How long the person, and the client's network, have been seen; milliseconds.
     pub seen_for: (u64, u64),
+    /// The same of countries: how long any, and this client's; with a registry's list.
+    pub country_seen_for: (u64, u64),
+    pub countries: &'static str,
     /// What hears the calls that the jail refuses.
     pub ear: fn(OwnedFd, Arc<Mutex<Seen>>),
 }
@@ -65,6 +68,8 @@ impl Default for Plan {
             wrong_signature: false,
             mailbox: true,
             seen_for: (u64::MAX, u64::MAX),
+            country_seen_for: (u64::MAX, u64::MAX),
+            countries: "",
             ear: |_, _| {},
         }
     }
@@ -121,9 +126,16 @@ impl<T> Neighbourhood<T> {
             host_name: "mx.example.jp".to_owned(),
             pages_url: "https://pages.example.jp".to_owned(),
             statement_key: Some(known.public_key().as_ref().try_into().unwrap()),
+            has_countries: !plan.countries.is_empty(),
             ..Start::default()
         };
-        control.send(0, &Order::Begin(start), &[]).unwrap();
+        let mut gifts = Vec::new();
+        if start.has_countries {
+            let mut table = countries::Table::default();
+            table.read(plan.countries).unwrap();
+            Parcel::pack(table.packed(), 0, &mut gifts).unwrap();
+        }
+        control.send(0, &Order::Begin(start), &gifts).unwrap();
         let seen = Arc::new(Mutex::new(Seen::default()));
         let transit = PrivateKey::generate(&ECDH_P256).unwrap();
         let public = transit.compute_public_key().unwrap().as_ref().to_vec();
@@ -134,7 +146,7 @@ impl<T> Neighbourhood<T> {
             seen.clone(),
             pair,
             public,
-            (plan.settings, plan.seen_for),
+            (plan.settings, plan.seen_for, plan.country_seen_for),
         );
         play_signer(join(&control, Kind::Signer), seen.clone(), plan.has_keys);
         let control = Arc::new(control);
@@ -287,7 +299,7 @@ fn play_directory(
     seen: Arc<Mutex<Seen>>,
     pair: Ed25519KeyPair,
     public: PublicKey,
-    (settings, seen_for): (SendingSettings, (u64, u64)),
+    (settings, seen_for, country_seen_for): (SendingSettings, (u64, u64), (u64, u64)),
 ) {
     let signed = move |domain: &[u8], statement: Vec<u8>| {
         let signature = pair.sign(&[domain, &statement].concat()).as_ref().to_vec();
@@ -367,8 +379,13 @@ fn play_directory(
                 }
                 FromDispatch::FirstSeen(digest) => {
                     asked.push(digest);
-                    let (person, network) = seen_for;
-                    let since = if asked.len() % 2 == 1 { person } else { network };
+                    // A person and their network, and then the same of countries.
+                    let since = match asked.len() % 4 {
+                        1 => seen_for.0,
+                        2 => seen_for.1,
+                        3 => country_seen_for.0,
+                        _ => country_seen_for.1,
+                    };
                     ToDispatch::FirstSeen(Some(since))
                 }
                 FromDispatch::List(question) => {

@@ -26,6 +26,7 @@ fn shown(envelope: &Envelope) -> String {
         Finish::Seal { domain } => format!("sealed {domain}"),
         Finish::Spread { permit } => format!("spread {}", permit[0]),
         Finish::Copy { domain, .. } => format!("copy {domain}"),
+        Finish::Report { domain } => format!("report {domain}"),
     };
     format!("<{}> {} -> {} {finish}", envelope.from, to.join(" "), envelope.hop.word())
 }

@@ -15,6 +15,7 @@ pub fn run(mut arguments: Arguments) -> Answer {
     let settings = config.map(|path| settings::Settings::read(&path)).transpose();
     let settings = settings.map_err(install::unfit)?;
     let data = data.or_else(|| settings.as_ref().map(|settings| settings.house.data.clone()));
+    let countries = settings.as_ref().map(|one| super::countries::told(&one.brake.countries));
     let root = settings.as_ref().map(|settings| unsealing::told(&settings.unseal));
     let keys = data.as_deref().map(about_keys);
     let walls = compartment::walls();
@@ -48,6 +49,7 @@ pub fn run(mut arguments: Arguments) -> Answer {
         "service": service,
         "root": root,
         "keys": keys,
+        "countries": countries,
         "contracts_ending": endings,
     });
     Ok(if whole { Outcome::Done(found) } else { Outcome::Wanting(found) })

@@ -157,6 +157,7 @@ fn plan(settings: &Settings, credential: &[u8]) -> Result<Plan, Trouble> {
     };
     (plan.outward, plan.alarm_secret) = super::outward::outward(&settings.alarms)?;
     plan.rules = super::rules::of_house(&sentinel.rules)?;
+    plan.countries = super::countries::of_house(&settings.brake.countries)?;
     plan.tell = Box::new(log);
     Ok(plan)
 }

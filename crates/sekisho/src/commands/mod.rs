@@ -3,6 +3,7 @@
 mod approvals;
 mod certificate;
 mod contracts;
+mod countries;
 mod demo;
 mod doctor;
 mod epochs;
@@ -83,6 +84,7 @@ sekisho (関所): mail for many organisations, behind walls
   sekisho quarantine list | show ID | release ID                         --data DIR
   sekisho queue list [--tenant T] [--after ID] | show ID | status
                | hold ID | release ID | cancel ID                        --data DIR
+  sekisho tls-reports list | send                                        --data DIR
   sekisho export --tenant T | --person ADDRESS --to DIR --imaps HOST:PORT
                [--format eml|mbox|maildir] [--host-name NAME]            --data DIR
   sekisho touched --person ADDRESS | --tenant T [--from T] [--to T] [--lang ja|en] --data DIR
@@ -150,6 +152,7 @@ fn act(word: &str, arguments: Arguments, as_json: bool) -> Answer {
         "trace" => people::trace(arguments),
         "quarantine" => people::quarantine(arguments),
         "queue" => people::queue(arguments),
+        "tls-reports" => outgoing::tls_reports(arguments),
         "status" => people::status(arguments),
         "certificate" => people::certificate(arguments),
         "authority" => people::authority(arguments, as_json),

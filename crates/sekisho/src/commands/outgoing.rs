@@ -1,14 +1,28 @@
 //! What a tenant lets leave, as `tenant set` takes it from the command line.
 
-use super::people::unknown;
+use super::people::{folder, unknown};
 use crate::arguments::Arguments;
-use crate::outcome::Trouble;
+use crate::client::ask;
+use crate::outcome::{Answer, Trouble};
 use std::net::IpAddr;
 use wire::admin::{Request, SendingChange, SignIn};
 use wire::directory::SmartHost;
 use wire::post::HopTls;
 
 const HOST_SHAPE: &str = "HOST:PORT[:implicit|starttls|if-offered]";
+
+/// `tls-reports`: what destinations will be told of TLS with them; `send` tells them now.
+pub fn tls_reports(mut arguments: Arguments) -> Answer {
+    const ACTS: &str = "list or send";
+    let data = arguments.option("--data")?;
+    let send = match arguments.word(ACTS)?.as_str() {
+        "list" => false,
+        "send" => true,
+        other => return Err(unknown(ACTS, other.to_owned())),
+    };
+    arguments.finish()?;
+    ask(&folder(data)?, &Request::TlsReports { send })
+}
 
 /// The change, if any of its options stands there; then no other setting may.
 pub fn change(arguments: &mut Arguments) -> Result<Option<Request>, Trouble> {

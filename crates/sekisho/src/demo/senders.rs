@@ -73,6 +73,10 @@ impl Senders {
         zones.add("outside.example", Mx, "10 mx.outside.example")?;
         zones.add("*.outside.example", Mx, "10 mx.outside.example")?;
         zones.add("mx.outside.example", A, "127.0.0.1")?;
+        // One that wants to hear how TLS with it fares.
+        zones.add("reports.outside.example", Mx, "10 mx.outside.example")?;
+        let wanted = "v=TLSRPTv1; rua=mailto:tls@reports.outside.example";
+        zones.add("_smtp._tls.reports.outside.example", Txt, wanted)?;
         zones.add("mail.sender.example", A, "127.0.0.1")?;
         zones.add("mail.sender.example", Txt, "v=spf1 a -all")?;
         zones.add("aoba-bank.example", Txt, "v=spf1 ip4:192.0.2.10 -all")?;

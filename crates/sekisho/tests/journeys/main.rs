@@ -33,6 +33,7 @@ mod sentinel;
 mod sink;
 mod smart_host;
 mod stopping;
+mod tls_reports;
 mod walls;
 mod watching;
 mod weather;
