@@ -100,7 +100,7 @@ const KEY_PATIENCE: Duration = Duration::from_millis(200);
 const TENDING: Duration = Duration::from_secs(2);
 /// The same after one that waits for somebody: it is said each time.
 const TENDING_AFTER_FAULT: Duration = Duration::from_secs(10);
-/// Between two handfuls of letters about lists: others are answered meanwhile.
+/// Between two handfuls of letters: others are answered meanwhile.
 const BETWEEN_LETTERS: Duration = Duration::from_millis(20);
 /// Between two looks for letters, beyond those after each change.
 const LETTERS: Duration = Duration::from_secs(60);

@@ -74,8 +74,8 @@ impl Desk {
         Ok(())
     }
 
-    /// The directory writes letters about lists: small ones, to one place each, in nobody's name,
-    /// and not many. What else it would send is no letter of its own.
+    /// The directory writes letters about lists and TLS: small ones, to one place each, in nobody's
+    /// name, and not many. What else it would send is no letter of its own.
     pub(super) fn queue_letter(
         &mut self,
         peer: Peer,
