@@ -2,8 +2,8 @@
 //!
 //! # Holds          addresses and settings of all tenants, sealed under a key from the vault
 //! # May ask        vault (keys, signed statements), mailbox (to erase), post (letters about
-//! #                lists and TLS, a person's word about what is held), ledger (its own entries), fetch
-//! #                (whether a gateway's server has an address)
+//! #                lists and TLS, a person's word about what is held), ledger (its own entries),
+//! #                fetch (whether a gateway's server has an address)
 //! # Network        none
 //! # If taken over  the intruder learns addresses and can weaken judgement; a change without a
 //! #                recorded `rule.change` is an alarm, and so is a redirected mailbox; no mail; it

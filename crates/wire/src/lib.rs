@@ -32,6 +32,7 @@ mod parcel;
 pub mod passing;
 pub mod post;
 pub mod scanner;
+mod sending;
 pub mod sentinel;
 pub mod signer;
 pub mod tls_report;
