@@ -11,6 +11,7 @@ pub use crate::passing::{
     ABSENCE_SUBJECT_BYTES, ABSENCE_TEXT_BYTES, Absence, AbsenceTold, Forward, Gateway, Group,
     LIST_PAGE, ONWARD, Onward, Path, Taken, WAY_BACK,
 };
+use crate::reports;
 use crate::tls_report;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -49,6 +50,8 @@ pub enum FromEdge {
         has: Option<TenantId>,
     },
     List(lists::Question),
+    /// A report of others came to an address of ours. Answered by `Report`.
+    Report(Box<reports::Told>),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -65,6 +68,7 @@ pub enum ToEdge {
     Outlets(Option<Wanted>),
     Admitted(Admitted),
     List(lists::Answer),
+    Report(reports::Noted),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -542,6 +546,7 @@ pub enum FromAdmin {
     TlsReports {
         send: bool,
     },
+    Reports(reports::Query),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -567,6 +572,7 @@ pub enum ToAdmin {
     Refused { expected: String, found: String, hint: String },
     Fault(String),
     TlsReports(Vec<tls_report::Kept>),
+    Reports(reports::Page),
 }
 
 impl ToAdmin {

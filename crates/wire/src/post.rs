@@ -140,6 +140,9 @@ pub enum FromSender {
     Queue(Box<Outgoing>),
     /// May this person send to so many now? Answered by `May`; nothing is counted yet.
     May { user: UserId, recipients: u32, limits: Limits },
+    /// From `directory` alone: a reader complained, provably, about mail that this person sent.
+    /// Answered by `Noted`.
+    Complained { user: UserId },
 }
 
 /// Recipients that one sender may have.
@@ -158,6 +161,7 @@ pub enum ToSender {
     May(Option<u32>),
     /// As far as the limits go, yes; but much of what this person sent lately came back.
     Doubtful,
+    Noted,
 }
 
 /// From `directory`.
