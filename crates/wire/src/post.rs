@@ -140,9 +140,6 @@ pub enum FromSender {
     Queue(Box<Outgoing>),
     /// May this person send to so many now? Answered by `May`; nothing is counted yet.
     May { user: UserId, recipients: u32, limits: Limits },
-    /// From `directory` alone: a reader complained, provably, about mail that this person sent.
-    /// Answered by `Noted`.
-    Complained { user: UserId },
 }
 
 /// Recipients that one sender may have.
@@ -161,7 +158,6 @@ pub enum ToSender {
     May(Option<u32>),
     /// As far as the limits go, yes; but much of what this person sent lately came back.
     Doubtful,
-    Noted,
 }
 
 /// From `directory`.
@@ -180,6 +176,8 @@ pub enum FromDirectory {
     Erase { tenant: TenantId, users: Vec<UserId>, whole: bool },
     /// Have everything that is dead leave the disk. Asked until nothing is left.
     Sweep,
+    /// A reader complained, provably, about mail that this person sent. Answered by `Yes`.
+    Complained { user: UserId },
 }
 
 /// A message that waits for its person's word. It counts for exactly this hold: whoever holds it
