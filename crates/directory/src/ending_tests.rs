@@ -106,6 +106,7 @@ impl Keepers {
                 rows: 1,
             },
             ToMailbox::Sweep => FromMailbox::Swept { left: false },
+            ToMailbox::Sent { .. } => FromMailbox::Sent(None),
         }));
     }
 
