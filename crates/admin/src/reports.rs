@@ -11,7 +11,9 @@ use serde_json::{Value, json};
 use std::collections::HashMap;
 use terms::{Kind as Peer, UserId};
 use wire::directory::{FromAdmin, ToAdmin};
-use wire::reports::{Kept, Kind, Page, Query, Report, TlsPolicyKind};
+use wire::reports::{
+    Kept, Kind, Page, Query, Report, TlsFailure, TlsPolicy, TlsPolicyKind, Victim,
+};
 
 /// What stands beside each other in a list; `show` has the rest.
 const LISTED: [&str; 7] = ["id", "at", "kind", "tenant", "by", "proven", "words"];
@@ -129,13 +131,16 @@ fn report_json(kept: &Kept, sender: Option<&str>) -> Value {
     value
 }
 
-fn policy_json(policy: &wire::reports::TlsPolicy) -> Value {
+fn policy_json(policy: &TlsPolicy) -> Value {
     let kind = match policy.kind {
         TlsPolicyKind::Tlsa => "tlsa",
         TlsPolicyKind::Sts => "sts",
         TlsPolicyKind::None => "no-policy-found",
     };
-    let failure = |failure: &wire::reports::TlsFailure| json!({ "what": failure.what, "mx": failure.mx, "sessions": failure.sessions });
+    let failure = |failure: &TlsFailure| {
+        let TlsFailure { what, mx, sessions } = failure;
+        json!({ "what": what, "mx": mx, "sessions": sessions })
+    };
     json!({
         "policy": kind,
         "domain": policy.domain,
@@ -145,7 +150,7 @@ fn policy_json(policy: &wire::reports::TlsPolicy) -> Value {
     })
 }
 
-fn victim_json(victim: &wire::reports::Victim) -> Value {
+fn victim_json(victim: &Victim) -> Value {
     let status =
         victim.status.map(|(class, subject, detail)| format!("{class}.{subject}.{detail}"));
     json!({ "at": victim.domain, "status": status, "reason": victim.reason })

@@ -118,10 +118,12 @@ const BOUNCE: &str = "From: MAILER-DAEMON@there.example\r\nTo: aoi@kaede.example
     Subject: Undelivered Mail\r\nMIME-Version: 1.0\r\n\
     Content-Type: multipart/report; report-type=delivery-status; boundary=\"b\"\r\n\r\n\
     --b\r\nContent-Type: text/plain\r\n\r\nIt came back.\r\n\
-    --b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mx.there.example\r\n\r\n\
+    --b\r\nContent-Type: message/delivery-status\r\n\r\n\
+    Reporting-MTA: dns; mx.there.example\r\n\r\n\
     Final-Recipient: rfc822; bob@there.example\r\nAction: failed\r\nStatus: 5.1.1\r\n\
     Diagnostic-Code: smtp; 550 5.1.1 user unknown\r\n\r\n\
-    --b\r\nContent-Type: text/rfc822-headers\r\n\r\nMessage-ID: <m1@kaede.example>\r\n\r\n--b--\r\n";
+    --b\r\nContent-Type: text/rfc822-headers\r\n\r\n\
+    Message-ID: <m1@kaede.example>\r\n\r\n--b--\r\n";
 
 #[test]
 fn complaints_and_what_came_back_keep_no_reader_s_name() {

@@ -207,7 +207,8 @@ fn what_comes_back_later_is_told_with_the_message() {
              --b\r\nContent-Type: text/plain\r\n\r\nIt could not be delivered.\r\n\
              --b\r\nContent-Type: message/delivery-status\r\n\r\n\
              Reporting-MTA: dns; mx.outside.example\r\n\r\nFinal-Recipient: rfc822; {FRIEND}\r\n\
-             Action: failed\r\nStatus: 5.2.2\r\nDiagnostic-Code: smtp; 552 5.2.2 mailbox full\r\n\r\n\
+             Action: failed\r\nStatus: 5.2.2\r\n\
+             Diagnostic-Code: smtp; 552 5.2.2 mailbox full\r\n\r\n\
              --b\r\nContent-Type: text/rfc822-headers\r\n\r\nFrom: haru@example.jp\r\n\
              Message-ID: <{about}>\r\n\r\n--b--\r\n"
         )
