@@ -85,7 +85,7 @@ fn is_proven(facts: &Authentication, report: &Report, judged: &Judged) -> bool {
     let is_by_server = facts.spf == Outcome::Pass
         && from.is_some_and(|from| from.eq_ignore_ascii_case(&facts.from_domain));
     match report {
-        Report::Tls(_) => facts.author_signed,
+        Report::Tls(_) => facts.author_signed || facts.report_signed,
         Report::Feedback(_) | Report::Returned(_) => {
             facts.author_signed || facts.dmarc == Outcome::Pass || is_by_server
         }

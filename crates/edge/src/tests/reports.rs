@@ -107,6 +107,10 @@ fn what_is_proven_depends_on_the_report() {
     check(signed("sender.example"), feedback(), true);
     check(none(), tls(), false);
     check(none(), feedback(), false);
+    // A key for TLS reports proves those, and nothing else.
+    let for_reports = || Authentication { report_signed: true, ..none() };
+    check(for_reports(), tls(), true);
+    check(for_reports(), feedback(), false);
     // SPF alone proves a complaint, of the very domain, and no TLS report.
     let by_server = || Authentication { spf: Outcome::Pass, ..none() };
     check(by_server(), tls(), false);
