@@ -25,6 +25,7 @@ mod people;
 mod places;
 mod queue;
 mod records;
+mod reports;
 mod watch;
 mod words;
 
@@ -137,6 +138,10 @@ fn act(peers: &mut Peers<'_>, request: Request) -> Answer {
         Request::QueueShow { id } => queue::show(peers, &id),
         Request::QueueStatus => queue::status(peers),
         Request::QueueAct { act, id } => queue::act(peers, &act, &id),
+        Request::ReportsList { tenant, domain, kind, after } => {
+            reports::list(peers, (tenant, domain), kind, after)
+        }
+        Request::ReportsShow { id } => reports::show(peers, &id),
         Request::Authority => places::authority(peers),
         Request::CertificateInstall { chain, key } => places::install(peers, &chain, key),
         Request::Status => records::status(peers),

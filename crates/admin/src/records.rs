@@ -43,7 +43,7 @@ fn tokens(peers: &mut Peers<'_>, query: &str) -> Result<Vec<[u8; 16]>, Refusal> 
 }
 
 fn shown(peers: &mut Peers<'_>, journey: Journey) -> Answer {
-    if journey.state == State::Queued {
+    if matches!(journey.state, State::Queued | State::PassedOn) {
         return shown_leaving(peers, journey);
     }
     let recipients = names(peers, journey.recipients)?;
@@ -51,7 +51,7 @@ fn shown(peers: &mut Peers<'_>, journey: Journey) -> Answer {
         State::Kept => "kept",
         State::Quarantined => "quarantined",
         State::Refused => "refused",
-        State::Queued => "queued",
+        State::Queued | State::PassedOn => "queued",
     };
     Ok(json!({
         "id": journey.message.to_string(),
@@ -64,8 +64,9 @@ fn shown(peers: &mut Peers<'_>, journey: Journey) -> Answer {
     }))
 }
 
-/// Mail that was handed in: the queue knows how far it has come.
+/// Mail that was handed in: the queue knows how far it has come, and others what became of it.
 fn shown_leaving(peers: &mut Peers<'_>, journey: Journey) -> Answer {
+    let reports = crate::reports::about(peers, journey.tokens.clone())?;
     let sender = names(peers, journey.recipients)?.pop().flatten();
     let fate = crate::queue::fate(peers, journey.message).unwrap_or_else(|| Fate {
         state: "queued".to_owned(),
@@ -83,6 +84,7 @@ fn shown_leaving(peers: &mut Peers<'_>, journey: Journey) -> Answer {
         "recipients": [],
         "destinations": fate.destinations,
         "decided": fate.decided,
+        "reports": reports,
     }))
 }
 

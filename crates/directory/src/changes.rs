@@ -90,6 +90,7 @@ impl Changes<'_> {
             }
             FromAdmin::List(command) => self.list_command(command),
             FromAdmin::TlsReports { send } => self.tls_reports(send),
+            FromAdmin::Reports(query) => self.show_reports(query),
             FromAdmin::Searched { contracts, files, bytes, found } => {
                 self.searched(contracts, files, bytes, &found)
             }

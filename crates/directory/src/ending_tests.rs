@@ -106,6 +106,7 @@ impl Keepers {
                 rows: 1,
             },
             ToMailbox::Sweep => FromMailbox::Swept { left: false },
+            ToMailbox::Sent { .. } => FromMailbox::Sent(None),
         }));
     }
 
@@ -114,6 +115,7 @@ impl Keepers {
         send(Answer::Post(match question {
             ToPost::Erase { .. } => FromPost::Erased { messages: 0, bytes: 0 },
             ToPost::Sweep => FromPost::Swept { left: false },
+            ToPost::Complained { .. } => FromPost::Yes,
             _ => FromPost::Fault,
         }));
     }

@@ -148,6 +148,7 @@ impl Tables {
             run("DELETE FROM person WHERE user = ?1", &user.0)?;
             run("DELETE FROM way WHERE user = ?1", &user.0)?;
             run("DELETE FROM answered WHERE user = ?1", &user.0)?;
+            run("DELETE FROM report WHERE user = ?1", &user.0)?;
         }
         if part.user.is_none() {
             let TenantId(tenant) = part.tenant;
@@ -164,6 +165,7 @@ impl Tables {
                 "subscription",
                 "letter",
                 "tls_report",
+                "report",
             ] {
                 run(&format!("DELETE FROM {table} WHERE tenant = ?1"), &tenant)?;
             }

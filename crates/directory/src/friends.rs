@@ -11,6 +11,7 @@ use wire::Channel;
 use wire::directory::PublicKey;
 use wire::mailbox;
 use wire::post::{self, Awaited, Outgoing, ToSender};
+use wire::reports::Sent;
 use wire::vault::{FromDirectory, Proven, ToDirectory};
 
 /// A signature or a pair of public keys takes well under a millisecond; new pairs wait for the
@@ -187,6 +188,19 @@ impl Friends {
                 Err(Fault::PostAway)
             }
         }
+    }
+
+    /// In whose name a message left that the tenant finds by this token.
+    pub fn who_sent(&mut self, tenant: TenantId, token: [u8; 16]) -> Result<Option<Sent>, Fault> {
+        match self.ask_mailbox(&mailbox::FromDirectory::Sent { tenant, token })? {
+            mailbox::ToDirectory::Sent(sent) => Ok(sent),
+            _ => Err(Fault::MailboxAway),
+        }
+    }
+
+    /// A reader complained about mail that this person sent.
+    pub fn complained(&mut self, user: UserId) -> Result<(), Fault> {
+        self.decide(&post::FromDirectory::Complained { user }).map(drop)
     }
 
     /// Whether a message still waits for its person's word.

@@ -31,6 +31,7 @@ impl Queue {
                 ToPost::Cancel(awaited) => (awaited, Some("cancelled")),
                 ToPost::Queue(_) => panic!("a letter"),
                 ToPost::Erase { .. } | ToPost::Sweep => panic!("an ending"),
+                ToPost::Complained { .. } => panic!("a complaint"),
             };
             let mut held = queue.held.lock().unwrap();
             if !held.contains(&awaited) {

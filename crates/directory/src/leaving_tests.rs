@@ -383,6 +383,7 @@ impl House {
             inquiries: Inquiries::default(),
             seen: Seen::default(),
             sendings: Sendings::default(),
+            rates: crate::reports::Rates::default(),
             outlets: None,
             authorities: "well known".to_owned(),
             key: Some(rows::RowKey::new(&[9; 32])),

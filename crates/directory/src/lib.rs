@@ -1,13 +1,14 @@
 //! The directory knows the tenants, their domains and addresses, and what each tenant wishes.
 //!
 //! # Holds          addresses and settings of all tenants, sealed under a key from the vault
-//! # May ask        vault (keys, signed statements), mailbox (to erase), post (letters about
-//! #                lists and TLS, a person's word about what is held), ledger (its own entries),
-//! #                fetch (whether a gateway's server has an address)
+//! # May ask        vault (keys, signed statements), mailbox (to erase; who sent a message), post
+//! #                (letters about lists and TLS, complaints, a person's word about what is held),
+//! #                ledger (its own entries), fetch (whether a gateway's server has an address)
 //! # Network        none
 //! # If taken over  the intruder learns addresses and can weaken judgement; a change without a
 //! #                recorded `rule.change` is an alarm, and so is a redirected mailbox; no mail; it
-//! #                can write some short letters in the house's name; have `fetch` ask a public
+//! #                can write some short letters in the house's name; have people's mail wait by
+//! #                complaints that nobody made; have `fetch` ask a public
 //! #                server for an address (five times a second in the whole house, at ports of
 //! #                mail), a narrow way out for what it knows; have mail released or dropped that
 //! #                it was told is held for its sender's word (post tells the operator); and have
@@ -38,6 +39,7 @@ mod outgoing;
 mod outlets;
 mod passing;
 mod public;
+mod reports;
 mod resolve;
 mod seen;
 mod sending;
@@ -62,6 +64,8 @@ mod leaving_tests;
 mod list_tests;
 #[cfg(test)]
 mod passing_tests;
+#[cfg(test)]
+mod report_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -142,6 +146,7 @@ fn serve(mut house: House) -> Result<(), Fault> {
         inquiries: Inquiries::default(),
         seen: Seen::default(),
         sendings: Sendings::default(),
+        rates: reports::Rates::default(),
         outlets: None,
         authorities: start.relay.authorities,
         key: None,
@@ -188,6 +193,7 @@ struct Desk {
     inquiries: Inquiries,
     seen: Seen,
     sendings: Sendings,
+    rates: reports::Rates,
     /// As they stand; forgotten with each change.
     outlets: Option<Vec<outlets::OutletRow>>,
     /// The well-known authorities (PEM), for edges that need them. Not read here.
@@ -304,6 +310,7 @@ impl Desk {
             FromEdge::List(question) => {
                 return Ok(ToEdge::List(self.list_mail(peer, Asker::Edge, question)?));
             }
+            FromEdge::Report(told) => return Ok(ToEdge::Report(self.note_report(*told))),
             FromEdge::FirstSeen { tenant, digest } => {
                 let now = now_ms();
                 let token = self.key.as_ref().map(|key| keyed(key, "seen", tenant, &digest));

@@ -160,7 +160,7 @@ impl Changes<'_> {
             return Ok(Err(refused("an address that is no list's", &address, hint)));
         }
         let look = Lookup { tables: self.tables, key: self.key, now: now_ms() };
-        let is_there = look.find(&address, tenant)?.is_some();
+        let is_there = look.find(&address, tenant)?.is_some_and(|found| found.reaches_somebody());
         let hint = "see `user list` and `group list`";
         Ok(match is_there {
             true => Ok(address),

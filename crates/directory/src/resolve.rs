@@ -10,6 +10,7 @@ use terms::{TenantId, UserId};
 use wire::directory::{Absence, ONWARD, Onward, Path, SmartHost, Taken, catch_all};
 use wire::lists;
 use wire::post::Hop;
+use wire::reports::takes_reports;
 
 /// People behind one address; the vault signs for no more.
 pub const PEOPLE: usize = 100;
@@ -29,6 +30,11 @@ pub struct Found {
 }
 
 impl Found {
+    /// Whether mail for it reaches anybody.
+    pub fn reaches_somebody(&self) -> bool {
+        !self.onward.iter().any(|way| way.path == Path::Report)
+    }
+
     fn leads_nowhere(&self) -> bool {
         self.people.is_empty() && self.onward.is_empty()
     }
@@ -55,12 +61,13 @@ impl<'a> Lookup<'a> {
             Place::Caught(by) => self.walk(by, tenant)?,
             Place::Nobody => return Ok(None),
             Place::List => list(address),
+            Place::Reports => reports(address),
             Place::Person(_) | Place::Group(_) => self.walk(address, tenant)?,
         };
         found.is_made_up = match &place {
             // A server that says yes to every name is asked for every name.
             Place::Gateway(row, stands) => row.taken == Taken::Any || *stands == Beyond::Checked,
-            Place::Caught(_) => true,
+            Place::Caught(_) | Place::Reports => true,
             Place::Person(_) | Place::Group(_) | Place::List | Place::Nobody => false,
         };
         if let Place::Person(user) = place {
@@ -101,8 +108,15 @@ impl<'a> Lookup<'a> {
         Ok(walk.found)
     }
 
-    /// Whose an address of this tenant's domains is.
+    /// Whose an address of this tenant's domains is. Where nobody has it, reports may be taken.
     fn place(self, address: &str, tenant: TenantId) -> Result<Place, Fault> {
+        Ok(match self.place_of(address, tenant)? {
+            Place::Nobody if takes_reports(address) => Place::Reports,
+            place => place,
+        })
+    }
+
+    fn place_of(self, address: &str, tenant: TenantId) -> Result<Place, Fault> {
         let Self { tables, key, now } = self;
         let domain = address.rsplit_once('@').map(|(_, domain)| domain).unwrap_or_default();
         let gateway = tables.gateway(key, domain)?;
@@ -187,7 +201,14 @@ enum Place {
     Gateway(GatewayRow, Beyond),
     /// By the catch-all: that address.
     Caught(String),
+    /// Of others, and nothing else.
+    Reports,
     Nobody,
+}
+
+fn reports(address: &str) -> Found {
+    let way = Onward { user: NOBODY, to: address.to_owned(), hop: Hop::Here, path: Path::Report };
+    Found { onward: vec![way], ..Found::default() }
 }
 
 fn list(address: &str) -> Found {
@@ -256,7 +277,7 @@ impl Walk<'_> {
             }
             Place::Gateway(row, _) => Ok(self.go_on(by, address, host(&row.host))),
             Place::Caught(caught) => self.pass(&caught, by, is_shared),
-            Place::List | Place::Nobody => Ok(false),
+            Place::List | Place::Reports | Place::Nobody => Ok(false),
         }
     }
 

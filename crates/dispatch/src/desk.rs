@@ -166,8 +166,8 @@ fn find(house: &mut Neighbours, to: &str, bytes: u64) -> Step<Vec<Found>> {
     let canonical = canonical(&address).ok_or_else(unreadable)?;
     match house.who_is(&canonical) {
         Who::Here { users, onward } => {
-            // A bounce's way back is for bounces.
-            if onward.iter().any(|way| way.path == Path::Null) {
+            // A bounce's way back is for bounces, and reports come from other mail systems.
+            if onward.iter().any(|way| matches!(way.path, Path::Null | Path::Report)) {
                 return Err(Stop::no(550, (1, 1), "nobody of that name here"));
             }
             if let Some(list) = onward.iter().find(|way| way.path == Path::List) {

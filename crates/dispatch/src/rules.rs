@@ -150,6 +150,7 @@ mod tests {
             trace_digests: Vec::new(),
             header: None,
             micros: 0,
+            report: None,
         }
     }
 

@@ -62,5 +62,6 @@ fn lie() -> Examined {
         trace_digests: Vec::new(),
         header: Some(wire::scanner::Header::default()),
         micros: 1,
+        report: None,
     }
 }

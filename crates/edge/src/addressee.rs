@@ -42,6 +42,8 @@ pub(crate) enum Fare {
     List,
     /// It is a word about a list's subscription, and goes nowhere.
     Word,
+    /// It is read if it is a report of others, and goes nowhere.
+    Report,
 }
 
 impl Addressee {
@@ -86,6 +88,7 @@ fn fare(people: &[Recipient], onward: &[Onward]) -> Fare {
         () if is_of(Path::AsItCame) => Fare::Gateway,
         () if is_of(Path::List) => Fare::List,
         () if is_of(Path::Word) => Fare::Word,
+        () if is_of(Path::Report) => Fare::Report,
         () => Fare::Forward,
     }
 }
@@ -117,7 +120,8 @@ pub(crate) fn hindrance(
     let is_like = |other: &Addressee| match (own, other.fare()) {
         (Fare::Kept, Fare::Kept) => true,
         // Whether it may be posted, and what it is a word about, is answered for each alone.
-        (Fare::List | Fare::Word, _) | (_, Fare::List | Fare::Word) => false,
+        (Fare::List | Fare::Word | Fare::Report, _) => false,
+        (_, Fare::List | Fare::Word | Fare::Report) => false,
         (own, theirs) => own == theirs && statement.tenant == other.tenant,
     };
     let fits = others.iter().all(is_like);
@@ -135,8 +139,8 @@ mod tests {
         PublicKey { suite: 1, epoch: 1, bytes: Vec::new() }
     }
 
-    /// `k`: kept, `g`: gateway, `f`: forward, `b`: a bounce's way back, `l`: a list, `w`: a word;
-    /// then the tenant.
+    /// `k`: kept, `g`: gateway, `f`: forward, `b`: a bounce's way back, `l`: a list, `w`: a word,
+    /// `r`: reports; then the tenant.
     fn statement(what: &str) -> Statement {
         let (what, tenant) = what.split_at(1);
         let way = |path| Onward {
@@ -154,6 +158,7 @@ mod tests {
             "b" => (Vec::new(), vec![way(Path::Null)]),
             "l" => (Vec::new(), vec![way(Path::List)]),
             "w" => (Vec::new(), vec![way(Path::Word)]),
+            "r" => (Vec::new(), vec![way(Path::Report)]),
             _ => (Vec::new(), Vec::new()),
         };
         Statement {
@@ -203,6 +208,10 @@ mod tests {
         check("k1", "l1", "s@x.example", "452");
         check("", "w1", "s@x.example", "");
         check("w1", "w1", "s@x.example", "452");
+        check("", "r1", "s@x.example", "");
+        check("", "r1", "", "");
+        check("r1", "k1", "s@x.example", "452");
+        check("k1", "r1", "s@x.example", "452");
         check("", "-1", "s@x.example", "451");
         let mut keyless = statement("g1");
         keyless.transit = None;

@@ -7,6 +7,7 @@ use crate::judgement::{Judged, judge};
 use crate::listing::{Word, weigh_posting};
 use crate::neighbours::{Kept, Neighbours, Queued};
 use crate::onward::{Parting, pass_on};
+use crate::reports;
 use crate::sealing::{Sealed, seal};
 use flight::Text;
 use smtp::{Address, Reply};
@@ -91,6 +92,9 @@ pub(crate) fn arrive(offered: Offered, text: Text, house: &mut Neighbours) -> Op
         return Some(word.hear(&examined, house));
     }
     let mut judged = judge(examined, house);
+    if let Some(reply) = reports::hear(&judged, house) {
+        return Some(reply);
+    }
     match judged.together() {
         policy::Reply::Defer => return Some(put_off(house)),
         policy::Reply::Refuse => return Some(refuse(judged, house)),
@@ -110,7 +114,11 @@ pub(crate) fn arrive(offered: Offered, text: Text, house: &mut Neighbours) -> Op
         Ok(sealed) => sealed,
         Err(fault) => return Some(try_later(house, &fault.to_string())),
     };
-    commit(&judged, sealed, partings, house)
+    let reply = commit(&judged, sealed, partings, house)?;
+    if reply.code == 250 {
+        reports::note(&judged, house);
+    }
+    Some(reply)
 }
 
 /// One reply over the queue and the mailbox: 250 when both have it, and nothing is lost by any

@@ -104,7 +104,7 @@ impl Judged {
         let below = match self.fare_of(passing) {
             Some(Fare::Gateway) => Verdict::Quarantine,
             Some(Fare::Kept | Fare::Forward | Fare::List) => Verdict::Junk,
-            Some(Fare::Word) => return false,
+            Some(Fare::Word | Fare::Report) => return false,
             None => return false,
         };
         self.seen.header.is_some() && passing.judged.verdict < below

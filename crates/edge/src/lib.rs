@@ -7,7 +7,8 @@
 //! # Network        one passed socket at a time
 //! # If taken over  the intruder gets messages passing through this instance and can lie about
 //! #                them; can have TLS handshakes signed while it owns it (counted); can send in
-//! #                the name of servers whose mail it has seen (each recorded)
+//! #                the name of servers whose mail it has seen (each recorded); can make up reports
+//! #                of others, some hundred an hour for a tenant, and so have a person's mail wait
 //! # Never          reads stored mail; holds a private key or a list of addresses; opens a file or
 //! #                a connection; takes a message apart itself
 #![cfg_attr(
@@ -25,6 +26,7 @@ mod judgement;
 mod listing;
 mod onward;
 mod outlet;
+mod reports;
 mod sealing;
 
 mod absent;

@@ -156,7 +156,7 @@ impl Party<'_> {
         permit: [u8; 16],
     ) {
         let finish = match way.path {
-            Path::Null | Path::Word => Finish::AsItIs,
+            Path::Null | Path::Word | Path::Report => Finish::AsItIs,
             Path::List => Finish::Spread { permit },
             Path::AsItCame | Path::Rewritten => {
                 Finish::Seal { domain: addressee.domain().to_owned() }
@@ -165,7 +165,7 @@ impl Party<'_> {
         // A gateway's own server knows its addresses' case and details.
         let address = match way.path {
             Path::AsItCame => addressee.written.clone(),
-            Path::Rewritten | Path::Null | Path::List | Path::Word => way.to.clone(),
+            Path::Rewritten | Path::Null | Path::List | Path::Word | Path::Report => way.to.clone(),
         };
         let receiver = Receiver {
             address,
@@ -219,7 +219,9 @@ impl ReturnPaths {
         match way.path {
             Path::Null => return Ok(String::new()),
             // Of a list's mail, whoever spreads it tells the author what failed.
-            Path::AsItCame | Path::List | Path::Word => return Ok(self.from.clone()),
+            Path::AsItCame | Path::List | Path::Word | Path::Report => {
+                return Ok(self.from.clone());
+            }
             // Nothing of nobody's comes back: the null sender is not rewritten.
             Path::Rewritten if self.from.is_empty() => return Ok(String::new()),
             Path::Rewritten => {}

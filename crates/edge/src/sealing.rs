@@ -169,7 +169,7 @@ fn way_of(judged: &Judged, parting: &Parting, tokens: &[Tokens]) -> Journey {
         message: outgoing.message,
         tokens: own.map(|(_, tokens)| tokens.clone()).unwrap_or_default(),
         at_ms: judged.received.at_ms,
-        state: State::Queued,
+        state: State::PassedOn,
         verdict,
         reasons,
         // A gateway's mail is in nobody's name.

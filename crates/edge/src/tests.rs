@@ -5,6 +5,7 @@ mod arrivals;
 mod listing;
 mod onward;
 mod outlets;
+mod reports;
 
 // The jailed test plays the same neighbours.
 #[path = "../tests/neighbourhood/mod.rs"]

@@ -4,6 +4,7 @@ use crate::{Fault, Text};
 use std::time::{Duration, Instant};
 use terms::Finding;
 use wire::names::{Answer, Question};
+use wire::reports::Report;
 use wire::scanner::{Examined, FromScanner, NAMED, PASSED_MARKS, Sender, Task, ToScanner};
 use wire::{Channel, Parcel};
 
@@ -116,6 +117,7 @@ fn set_aside() -> Examined {
         trace_digests: Vec::new(),
         header: None,
         micros: 0,
+        report: None,
     }
 }
 
@@ -128,6 +130,7 @@ fn bounded(mut seen: Examined, octets: u64) -> Examined {
         header.passed.truncate(PASSED_MARKS);
         header.named.truncate(NAMED);
     }
+    seen.report = seen.report.map(Report::bounded);
     if !is_one_field(&seen.authentication_results) {
         seen.authentication_results = String::new();
     }

@@ -62,6 +62,9 @@ pub struct Dkim {
     pub unsigned_octets: u64,
     pub testing: bool,
     pub key_bits: usize,
+    /// It holds, by a key that is for TLS reports alone: of other mail it proves nothing, and the
+    /// result says so.
+    pub holds_of_report: bool,
 }
 
 /// The bodies of one message, hashed once for each form asked for.
@@ -114,6 +117,7 @@ fn one(
         unsigned_octets: 0,
         testing: false,
         key_bits: 0,
+        holds_of_report: false,
     };
     let verdict = match Tags::parse(field.value) {
         Some(tags) => judge(&tags, parts, field, bodies, now, inquiry, &mut dkim),
@@ -140,9 +144,24 @@ fn judge(
     let claim = Claim::read(tags)?;
     let hash = bodies.hash(claim.body_canon, claim.length);
     check_length(&claim, hash, dkim)?;
-    let record = fetch_key(&dkim.selector, &dkim.domain, claim.kind, inquiry)?;
+    let record = find_key(&dkim.selector, &dkim.domain, claim.kind, inquiry)?;
     dkim.testing = record.testing;
     dkim.key_bits = record.key.bits();
+    let verdict = weigh(&record, &claim, hash, (parts, field), dkim);
+    if record.only_reports {
+        dkim.holds_of_report = verdict.is_ok();
+        return Err(OTHER_USE);
+    }
+    verdict
+}
+
+fn weigh(
+    record: &KeyRecord,
+    claim: &Claim<'_>,
+    hash: BodyHash,
+    (parts, field): (&Parts<'_>, &Field<'_>),
+    dkim: &Dkim,
+) -> Verdict {
     let identity_domain = dkim.identity.rsplit_once('@').map_or("", |(_, domain)| domain);
     // RFC 6376 §3.6.1: under t=s a subdomain may not sign for itself with this key.
     if record.exact_domain && ascii_name(identity_domain) != dkim.domain {
@@ -151,7 +170,7 @@ fn judge(
     if hash.sha256.as_slice() != claim.body_hash.as_slice() {
         return Err((DkimResult::Fail, "body hash does not match"));
     }
-    let signed = signed_header(&claim, parts, field);
+    let signed = signed_header(claim, parts, field);
     if record.key.verifies(&signed, &claim.signature) {
         Ok(())
     } else {
@@ -308,8 +327,22 @@ pub(crate) fn without_signature(raw: &[u8]) -> Vec<u8> {
     kept
 }
 
-/// Asks for `selector._domainkey.domain` (RFC 6376 §3.6.2).
+const OTHER_USE: (DkimResult, &str) = (DkimResult::PermError, "key is not for this use");
+
+/// A key that signs mail.
 pub(crate) fn fetch_key(
+    selector: &str,
+    domain: &str,
+    wanted: KeyKind,
+    inquiry: &mut Inquiry<'_>,
+) -> Result<KeyRecord, (DkimResult, &'static str)> {
+    let record = find_key(selector, domain, wanted, inquiry)?;
+    if record.only_reports { Err(OTHER_USE) } else { Ok(record) }
+}
+
+/// Asks for `selector._domainkey.domain` (RFC 6376 §3.6.2). A key for all mail comes before one for
+/// reports.
+fn find_key(
     selector: &str,
     domain: &str,
     wanted: KeyKind,
@@ -322,6 +355,7 @@ pub(crate) fn fetch_key(
         Answer::Records(records) => records,
     };
     let mut reason = "no key at this selector";
+    let mut for_reports = None;
     for record in records.iter().take(KEY_RECORDS) {
         let Record::Text(text) = record else {
             continue;
@@ -331,9 +365,10 @@ pub(crate) fn fetch_key(
             Ok(record) if !record.key.is_strong_enough() => {
                 return Err((DkimResult::Policy, "key size does not count"));
             }
+            Ok(record) if record.only_reports => for_reports = Some(record),
             Ok(record) => return Ok(record),
             Err(no_key) => reason = no_key.words(),
         }
     }
-    Err((DkimResult::PermError, reason))
+    for_reports.ok_or((DkimResult::PermError, reason))
 }

@@ -37,6 +37,8 @@ pub struct KeyRecord {
     pub exact_domain: bool,
     /// `t=y`: the domain is trying DKIM out.
     pub testing: bool,
+    /// `s=tlsrpt`: it signs TLS reports, and no other mail (RFC 8460 §3).
+    pub only_reports: bool,
 }
 
 /// Why a key record gives no key. All are permanent.
@@ -72,8 +74,9 @@ pub fn parse(text: &[u8]) -> Result<KeyRecord, NoKey> {
     }
     let hashes_good = tags.words("h").is_none_or(|mut words| words.any(|word| word == "sha256"));
     let is_mail = |word: &str| word == "*" || word == "email";
-    let service_good = tags.words("s").is_none_or(|mut words| words.any(is_mail));
-    if !hashes_good || !service_good {
+    let is_for_mail = tags.words("s").is_none_or(|mut words| words.any(is_mail));
+    let is_for_reports = tags.words("s").is_some_and(|mut words| words.any(|w| w == "tlsrpt"));
+    if !hashes_good || !(is_for_mail || is_for_reports) {
         return Err(NoKey::NotForThis);
     }
     if tags.value("p").ok_or(NoKey::Malformed)?.is_empty() {
@@ -87,7 +90,8 @@ pub fn parse(text: &[u8]) -> Result<KeyRecord, NoKey> {
         _ => return Err(NoKey::NotForThis),
     };
     let flag = |wanted: &str| tags.words("t").is_some_and(|mut words| words.any(|w| w == wanted));
-    Ok(KeyRecord { key, exact_domain: flag("s"), testing: flag("y") })
+    let (exact_domain, testing) = (flag("s"), flag("y"));
+    Ok(KeyRecord { key, exact_domain, testing, only_reports: !is_for_mail })
 }
 
 impl PublicKey {

@@ -204,6 +204,8 @@ fn key_records_say_what_they_are_for() {
         (format!("v=DKIM2; p={p}"), "permerror key record is malformed"),
         (format!("v=DKIM1; h=sha1; p={p}"), "permerror key is not for this use"),
         (format!("v=DKIM1; s=tlsrpt; p={p}"), "permerror key is not for this use"),
+        (format!("v=DKIM1; s=tlsrpt:email; p={p}"), "pass"),
+        (format!("v=DKIM1; s=other; p={p}"), "permerror key is not for this use"),
         (format!("v=DKIM1; k=dsa; p={p}"), "permerror key is not for this use"),
         ("v=DKIM1; p=AAAA".to_owned(), "permerror key record is malformed"),
         ("FAIL".to_owned(), "temperror key could not be asked for"),
@@ -211,6 +213,27 @@ fn key_records_say_what_they_are_for() {
         let zone = Zone::default().text(name, &record);
         assert_eq!(dkim(&message, &zone), expected, "{record}");
     }
+}
+
+/// RFC 8460 §3: such a key says nothing of other mail, and of a report that it is its domain's.
+#[test]
+fn a_key_for_reports_holds_of_reports_alone() {
+    let message = vector("dkim-relaxed-relaxed.eml");
+    let name = "k2048._domainkey.sender.example";
+    let keys = vector_keys();
+    let text = String::from_utf8(keys.texts[name][0].clone()).unwrap();
+    let p = text.split_once("p=").unwrap().1;
+    let check = |message: &[u8], record: &str, expected: bool| {
+        let told = judge(message, &Zone::default().text(name, record)).dkim;
+        assert_eq!(told[0].holds_of_report, expected, "{record}");
+        assert_eq!(told[0].result.word() == "pass", record.contains("email"), "{record}");
+    };
+    check(&message, &format!("v=DKIM1; s=tlsrpt; p={p}"), true);
+    check(&message, &format!("v=DKIM1; s=email; p={p}"), false);
+    check(&message, &format!("v=DKIM1; s=other; p={p}"), false);
+    let end = message.len();
+    let longer = [&message[..end], b"one more line\r\n"].concat();
+    check(&longer, &format!("v=DKIM1; s=tlsrpt; p={p}"), false);
 }
 
 /// RFC 8463 Appendix A: one message, signed with Ed25519 and with RSA.

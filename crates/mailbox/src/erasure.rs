@@ -1,11 +1,15 @@
-//! The end of mailboxes: rows at once, dead bytes as soon as their packs are emptied.
+//! What the directory asks: the end of mailboxes (rows at once, dead bytes as soon as their packs
+//! are emptied), and in whose name a message left.
 
 use crate::Fault;
 use crate::entry::Entry;
 use crate::store::Store;
 use terms::{TenantId, UserId};
-use wire::mailbox::{FromDirectory, ToDirectory};
+use wire::mailbox::{FromDirectory, Journey, State, ToDirectory};
+use wire::reports::Sent;
 
+/// Journeys under one token that are looked at for the one that left.
+const JOURNEYS: u32 = 50;
 /// People of one question: their folders are read and deleted in one transaction.
 const PEOPLE: usize = 100;
 
@@ -20,7 +24,30 @@ impl Store {
         match question {
             FromDirectory::Erase { tenant, users, whole } => self.erase(tenant, users, whole),
             FromDirectory::Sweep => self.sweep(),
+            FromDirectory::Sent { tenant, token } => self.sent(tenant, token),
         }
+    }
+
+    /// The newest of a tenant's messages that left under this token: a message's own before one
+    /// that only went on.
+    fn sent(&mut self, tenant: TenantId, token: [u8; 16]) -> Result<ToDirectory, Fault> {
+        self.settle()?;
+        let found = self.index.journeys(&[token], JOURNEYS)?;
+        let journeys = found.iter().filter_map(|bytes| postcard::from_bytes::<Journey>(bytes).ok());
+        let mut passed_on = None;
+        for journey in journeys {
+            // The index knows half of each token.
+            let is_meant = journey.tenant == tenant && journey.tokens.contains(&token);
+            let [user] = journey.recipients.as_slice() else { continue };
+            let (message, user) = (journey.message, *user);
+            let sent = |is_passed_on| Some(Sent { message, user, is_passed_on });
+            match journey.state {
+                State::Queued if is_meant => return Ok(ToDirectory::Sent(sent(false))),
+                State::PassedOn if is_meant => passed_on = passed_on.or(sent(true)),
+                _ => {}
+            }
+        }
+        Ok(ToDirectory::Sent(passed_on))
     }
 
     /// Stages the end of these mailboxes. Asked again, it finds nothing and does no harm.

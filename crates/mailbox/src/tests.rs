@@ -467,6 +467,39 @@ fn journeys_are_found_by_token_newest_first() {
 }
 
 #[test]
+fn who_sent_a_message_is_told_by_its_token_and_tenant() {
+    use wire::mailbox::{FromDirectory, ToDirectory};
+    let sent = |store: &mut Store, whose: Whose, token: u8| {
+        let question = FromDirectory::Sent { tenant: whose.tenant, token: [token; 16] };
+        let ToDirectory::Sent(sent) = store.end(question).unwrap() else { panic!() };
+        sent.map(|sent| (sent.message, sent.user, sent.is_passed_on))
+    };
+    check(
+        "sent",
+        &[
+            &|store| {
+                keep(store, vec![copy(AOI, 1, Place::Inbox)], &[journey(AOI, 1, 1)]);
+                let left = |number, token, state| Journey { state, ..journey(AOI, number, token) };
+                keep(store, Vec::new(), &[left(2, 2, State::Queued)]);
+                keep(store, Vec::new(), &[left(3, 2, State::PassedOn)]);
+                keep(store, Vec::new(), &[left(4, 4, State::PassedOn)]);
+                let nobody = Journey { recipients: Vec::new(), ..left(5, 5, State::PassedOn) };
+                keep(store, Vec::new(), &[nobody]);
+            },
+            &|store| {
+                let message = |number, token| journey(AOI, number, token).message;
+                assert_eq!(sent(store, AOI, 1), None, "it only came");
+                assert_eq!(sent(store, AOI, 2), Some((message(2, 2), AOI.user, false)));
+                assert_eq!(sent(store, AOI, 4), Some((message(4, 4), AOI.user, true)));
+                assert_eq!(sent(store, AOI, 5), None);
+                assert_eq!(sent(store, AOI, 6), None);
+                assert_eq!(sent(store, BEN, 2), None, "another tenant's token");
+            },
+        ],
+    );
+}
+
+#[test]
 fn evidence_waits_until_the_ledger_has_taken_it() {
     check(
         "evidence",

@@ -35,6 +35,7 @@ use crate::word::decode_words;
 use file::{File, Files};
 use terms::Finding;
 
+pub use inflate::gunzip;
 pub use magic::{KINDS, true_kind};
 
 /// What one examination may spend.

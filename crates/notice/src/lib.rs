@@ -1,6 +1,7 @@
 //! Notices about mail: the ones that we write (RFC 3461 to 3464, 6533) and the ones that come
-//! back to us from ninety kinds of mail systems, in words that people understand; the answer of
-//! somebody who is away (RFC 3834); and letters of lists and about TLS (RFC 8460).
+//! back to us from ninety kinds of mail systems, in words that people understand; complaints (RFC
+//! 5965); the answer of somebody who is away (RFC 3834); and letters of lists and about TLS (RFC
+//! 8460).
 //!
 //! Pure: octets in, values out; values in, octets out. **Never** quotes a peer's words into a
 //! field unwashed; **never** answers a notice with a notice (that is for the caller: see
@@ -15,6 +16,7 @@ pub mod absence;
 pub mod list;
 pub mod tls;
 
+mod feedback;
 mod returned;
 mod write;
 
@@ -23,6 +25,7 @@ mod reason;
 mod status;
 mod words;
 
+pub use feedback::{Feedback, feedback, is_complaint};
 pub use reason::{Reason, reason};
 pub use returned::{Bounce, Kind, Victim, read};
 pub use words::say;

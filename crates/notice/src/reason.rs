@@ -59,6 +59,46 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Each with the word that it is kept by.
+    const WORDS: [(Self, &str); 26] = [
+        (Self::UserUnknown, "user-unknown"),
+        (Self::HostUnknown, "host-unknown"),
+        (Self::MailboxFull, "mailbox-full"),
+        (Self::Suspended, "suspended"),
+        (Self::HasMoved, "has-moved"),
+        (Self::Filtered, "filtered"),
+        (Self::Blocked, "blocked"),
+        (Self::Spam, "spam"),
+        (Self::Virus, "virus"),
+        (Self::Authentication, "authentication"),
+        (Self::SenderRefused, "sender-refused"),
+        (Self::RelayRefused, "relay-refused"),
+        (Self::TooLarge, "too-large"),
+        (Self::Content, "content"),
+        (Self::Policy, "policy"),
+        (Self::TooFast, "too-fast"),
+        (Self::NeedsTls, "needs-tls"),
+        (Self::Unreachable, "unreachable"),
+        (Self::NotYet, "not-yet"),
+        (Self::Expired, "expired"),
+        (Self::System, "system"),
+        (Self::Delivered, "delivered"),
+        (Self::Relayed, "relayed"),
+        (Self::Complaint, "complaint"),
+        (Self::Away, "away"),
+        (Self::Unknown, "unknown"),
+    ];
+
+    pub fn word(self) -> &'static str {
+        let found = Self::WORDS.iter().find(|(reason, _)| *reason == self);
+        found.map_or("unknown", |(_, word)| word)
+    }
+
+    pub fn of_word(word: &str) -> Self {
+        let found = Self::WORDS.iter().find(|(_, known)| *known == word);
+        found.map_or(Self::Unknown, |(reason, _)| *reason)
+    }
+
     /// The address takes no mail any more, whoever writes and whatever it is.
     pub fn is_lost(self) -> bool {
         matches!(self, Self::UserUnknown | Self::HostUnknown | Self::Suspended | Self::HasMoved)
@@ -75,5 +115,19 @@ pub fn reason(status: Option<(u8, u16, u16)>, words: &str) -> Reason {
     match (told, coded) {
         (Some(told), _) => told,
         (None, coded) => coded,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Reason;
+
+    #[test]
+    fn each_reason_has_a_word_of_its_own() {
+        for (reason, word) in Reason::WORDS {
+            assert_eq!((reason.word(), Reason::of_word(word)), (word, reason));
+        }
+        assert_eq!(Reason::WORDS.last().map(|(reason, _)| *reason as usize), Some(25));
+        assert_eq!(Reason::of_word("another"), Reason::Unknown);
     }
 }

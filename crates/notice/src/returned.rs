@@ -129,7 +129,7 @@ fn why(kind: Kind, code: Option<(u8, u16, u16)>, said: &str, words: &str, who: &
 }
 
 /// `rfc822; bob@example.jp`, in all the spellings that are seen.
-fn address_of(value: &str) -> Option<String> {
+pub(crate) fn address_of(value: &str) -> Option<String> {
     let value = value.rsplit_once(';').map_or(value, |(_, address)| address);
     let value = value.trim().trim_matches(['<', '>', '"', ' ']);
     let value = value.split_whitespace().next().unwrap_or_default().trim_matches(['<', '>']);
@@ -143,7 +143,7 @@ fn diagnosis(value: &str) -> String {
 }
 
 /// Fields of a block, unfolded, names in lower case.
-fn fields(block: &str) -> Vec<(String, String)> {
+pub(crate) fn fields(block: &str) -> Vec<(String, String)> {
     let mut fields: Vec<(String, String)> = Vec::new();
     for line in block.lines() {
         let is_folded = line.starts_with([' ', '\t']);
@@ -383,7 +383,7 @@ fn away(message: &Message<'_>, root: &Part, about: Option<String>) -> Bounce {
 // ---- texts -------------------------------------------------------------------------------------
 
 /// The texts that speak, not those of the mail that came back.
-fn texts(message: &Message<'_>) -> Vec<String> {
+pub(crate) fn texts(message: &Message<'_>) -> Vec<String> {
     let is_returned = |part: &Part| {
         let mut parent = part.parent;
         while let Some(index) = parent {
@@ -409,7 +409,7 @@ fn texts(message: &Message<'_>) -> Vec<String> {
     texts
 }
 
-fn text_of(message: &Message<'_>, part: &Part) -> String {
+pub(crate) fn text_of(message: &Message<'_>, part: &Part) -> String {
     let content = message.content(part);
     let octets = content.get(..TEXT_BYTES).unwrap_or(&content);
     let text = mime::decode_charset(part.content_type.charset().as_deref(), octets).text;
@@ -494,7 +494,7 @@ fn addressed_in(words: &str) -> Vec<String> {
 }
 
 /// The first recipient of the mail that came back.
-fn returned_to(message: &Message<'_>) -> Option<String> {
+pub(crate) fn returned_to(message: &Message<'_>) -> Option<String> {
     for part in message.parts().iter().skip(1) {
         let header;
         let value = if part.is_message {
@@ -520,7 +520,7 @@ fn returned_to(message: &Message<'_>) -> Option<String> {
 }
 
 /// The Message-ID of the mail that came back.
-fn about(message: &Message<'_>, texts: &[String]) -> Option<String> {
+pub(crate) fn about(message: &Message<'_>, texts: &[String]) -> Option<String> {
     let trimmed = |value: &[u8]| {
         let text = String::from_utf8_lossy(value);
         let id = text.trim().trim_matches(['<', '>']).to_owned();

@@ -52,6 +52,9 @@ pub struct Authentication {
     pub sealers: Vec<Sealer>,
     /// A signature that holds is the author's own domain's: it holds wherever the message goes.
     pub author_signed: bool,
+    /// One holds that is the author's own domain's, by a key that is for TLS reports alone (RFC
+    /// 8460 §3). It says nothing of other mail.
+    pub report_signed: bool,
 }
 
 /// The sealer whose word is taken: it found DMARC to pass, it is trusted, and so is everybody who

@@ -1,5 +1,6 @@
-//! How much of what somebody sent has come back lately: who writes to a list of strangers writes to
-//! many that do not exist. In memory; after a restart it begins anew.
+//! How much of what somebody sent has come back lately, and how often readers complained: who
+//! writes to a list of strangers writes to many that do not exist, and to some who say so. In
+//! memory; after a restart it begins anew.
 
 use std::collections::HashMap;
 use terms::UserId;
@@ -11,6 +12,9 @@ const STEPS: u32 = 6;
 const MANY: u32 = 50;
 /// And at least one of so many that were written to.
 const ONE_OF: u32 = 4;
+/// A reader who complains is worth so many who are not there: of those who do not want a message
+/// few say so.
+const COMPLAINT: u32 = 10;
 
 #[derive(Default)]
 pub struct Returns(HashMap<UserId, Vec<(u32, u32)>>);
@@ -24,6 +28,11 @@ impl Returns {
             Some((at, count)) if *at == step => *count = count.saturating_add(recipients),
             _ => counts.push((step, recipients)),
         }
+    }
+
+    /// A reader complained about mail of theirs.
+    pub fn complained(&mut self, user: UserId, now: u32) {
+        self.count(user, COMPLAINT, now);
     }
 
     /// Whether so much came back, of so many recipients in the last hour, that somebody has to
@@ -68,6 +77,11 @@ mod tests {
         check(&returns, 50, 3_599, true);
         check(&returns, 50, 3_600, false);
         assert!(!returns.are_many(UserId([2; 8]), 0, 700));
+        let ben = UserId([2; 8]);
+        (0..4).for_each(|_| returns.complained(ben, 0));
+        assert!(!returns.are_many(ben, 40, 0));
+        returns.complained(ben, 0);
+        assert!(returns.are_many(ben, 200, 0) && !returns.are_many(ben, 201, 0));
         returns.forget_quiet(4_199);
         assert_eq!(returns.0.len(), 1);
         returns.forget_quiet(4_200);

@@ -15,14 +15,15 @@ mod dane;
 mod der;
 mod sts;
 
+mod lenient;
 mod report;
 
 pub use dane::{Tlsa, Usable, matches, usable};
 pub use der::public_key_info;
 pub use mx::{Host, Hosts, Mx, hosts};
 pub use report::{
-    DateRange, Failure, Policy, PolicyKind, PolicyOutcome, Report, ReportAddress, Summary,
-    report_addresses,
+    DateRange, Failure, Policy, PolicyKind, PolicyOutcome, REPORT_BYTES, Report, ReportAddress,
+    Summary, report_addresses,
 };
 pub use sts::{Mode, Sts, parse as parse_sts, policy_id};
 

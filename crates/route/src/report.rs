@@ -1,16 +1,20 @@
 //! TLS reports (RFC 8460): what became of TLS with a destination in a day, as its owner is told,
 //! and as others tell us.
 
+use crate::lenient;
 use serde::{Deserialize, Serialize};
 
 /// Addresses that one record may name.
 const ADDRESSES: usize = 8;
+/// Octets of a report that is read: a day of the largest destinations.
+pub const REPORT_BYTES: usize = 2 * 1024 * 1024;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Report {
     pub organization_name: String,
     pub date_range: DateRange,
+    #[serde(default, deserialize_with = "lenient::nullable")]
     pub contact_info: String,
     pub report_id: String,
     pub policies: Vec<PolicyOutcome>,
@@ -28,7 +32,11 @@ pub struct DateRange {
 pub struct PolicyOutcome {
     pub policy: Policy,
     pub summary: Summary,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "lenient::nullable"
+    )]
     pub failure_details: Vec<Failure>,
 }
 
@@ -36,10 +44,10 @@ pub struct PolicyOutcome {
 #[serde(rename_all = "kebab-case")]
 pub struct Policy {
     pub policy_type: PolicyKind,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "lenient::texts")]
     pub policy_string: Vec<String>,
     pub policy_domain: String,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "lenient::texts")]
     pub mx_host: Vec<String>,
 }
 
@@ -79,7 +87,14 @@ pub struct Failure {
 impl Report {
     /// `None`: no report, or not one that this standard describes.
     pub fn read(octets: &[u8]) -> Option<Self> {
-        serde_json::from_slice(octets).ok()
+        (octets.len() <= REPORT_BYTES).then(|| serde_json::from_slice(octets).ok()).flatten()
+    }
+
+    /// The time that it tells of, in seconds since 1970: the first and the last.
+    pub fn seconds(&self) -> Option<(u64, u64)> {
+        let DateRange { start_datetime, end_datetime } = &self.date_range;
+        let range = (lenient::seconds(start_datetime)?, lenient::seconds(end_datetime)?);
+        (range.0 <= range.1).then_some(range)
     }
 
     pub fn write(&self) -> Vec<u8> {
@@ -163,6 +178,43 @@ mod tests {
         assert_eq!(Report::read(&octets), Some(report));
         assert_eq!(Report::read(b"{}"), None);
         assert_eq!(Report::read(b"\xff"), None);
+    }
+
+    /// As RFC 8460 appendix B has it, and as it is seen: a text for several, fields that are null.
+    #[test]
+    fn reports_of_others_are_read_as_they_are() {
+        let read = |changes: &[(&str, &str)]| {
+            let text = r#"{"organization-name":"Company-X","date-range":{
+                "start-datetime":"2016-04-01T00:00:00Z","end-datetime":"2016-04-01T23:59:59Z"},
+                "contact-info":"sts-reporting@company-x.example",
+                "report-id":"5065427c-23d3-47ca-b6e0-946ea0e8c4be","policies":[{"policy":{
+                "policy-type":"sts","policy-string":["version: STSv1","mode: testing"],
+                "policy-domain":"company-y.example","mx-host":"*.mail.company-y.example"},
+                "summary":{"total-successful-session-count":5326,
+                "total-failure-session-count":303},"failure-details":[{
+                "result-type":"certificate-expired","sending-mta-ip":"2001:db8:abcd:0012::1",
+                "receiving-mx-hostname":"mx1.mail.company-y.example",
+                "failed-session-count":100}]}]}"#;
+            let change = |text: String, (from, to): &(&str, &str)| {
+                assert!(text.contains(from), "{from}");
+                text.replace(from, to)
+            };
+            Report::read(changes.iter().fold(text.to_owned(), change).as_bytes())
+        };
+        let report = read(&[]).unwrap();
+        assert_eq!(report.policies[0].policy.mx_host, ["*.mail.company-y.example"]);
+        assert_eq!(report.seconds(), Some((1_459_468_800, 1_459_555_199)));
+        let odd = read(&[
+            (r#""sts-reporting@company-x.example""#, "null"),
+            (r#"["version: STSv1","mode: testing"]"#, "null"),
+            (r#""policies":["#, r#""other":{"a":[1]},"policies":["#),
+        ]);
+        assert_eq!(odd.unwrap().contact_info, "");
+        let backwards = read(&[("2016-04-01T23", "2016-03-01T23")]).unwrap();
+        assert_eq!(backwards.seconds(), None);
+        assert_eq!(read(&[("5326", "-1")]), None);
+        assert_eq!(read(&[(r#""sts""#, r#""other""#)]), None);
+        assert_eq!(Report::read(&vec![b' '; REPORT_BYTES + 1]), None);
     }
 
     #[test]

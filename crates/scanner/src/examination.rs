@@ -5,6 +5,7 @@ use crate::facts;
 use mailauth::{AuthResults, Envelope, Resolver};
 use mime::Summary;
 use mime::detect::{Budget, examine as take_apart};
+use notice::Bounce;
 use policy::{Authentication, Facts, HouseRules, Judged};
 use std::ops::Range;
 use std::time::Instant;
@@ -34,6 +35,11 @@ pub fn examine(given: &Given<'_>, resolver: &mut dyn Resolver) -> Examined {
         // A list may send our own mark back to us: little weight.
         taken_apart.findings.push(Finding::new("auth.forged", 1.0, given.host_name));
     }
+    let bounce = bounce(given);
+    let header = header(&taken_apart.summary, bounce.as_ref());
+    let report = given.sender.and_then(|_| {
+        crate::reports::read(given.message, &taken_apart.summary.header, bounce.as_ref())
+    });
     Examined {
         findings: taken_apart.findings,
         parts: taken_apart.parts,
@@ -45,18 +51,22 @@ pub fn examine(given: &Given<'_>, resolver: &mut dyn Resolver) -> Examined {
         forged: forged.iter().map(|range| (range.start as u64, range.end as u64)).collect(),
         summary: postcard::to_stdvec(&taken_apart.summary).unwrap_or_default(),
         trace_digests: trace_digests(&taken_apart.summary),
-        header: Some(header(given, &taken_apart.summary)),
+        header: Some(header),
         micros: u64::try_from(begin.elapsed().as_micros()).unwrap_or(u64::MAX),
+        report,
     }
 }
 
 /// What comes from nobody may be a notice; of other mail it would be a claim.
-fn header(given: &Given<'_>, summary: &Summary) -> Header {
+fn bounce(given: &Given<'_>) -> Option<Bounce> {
     let is_from_nobody = given.sender.is_some_and(|sender| sender.mail_from.is_empty());
-    let notice = is_from_nobody.then(|| notice::read(given.message)).flatten();
-    let is_lost = notice.is_some_and(|notice| {
+    is_from_nobody.then(|| notice::read(given.message)).flatten()
+}
+
+fn header(summary: &Summary, bounce: Option<&Bounce>) -> Header {
+    let is_lost = bounce.is_some_and(|bounce| {
         let is_lost = |victim: &notice::Victim| victim.reason.is_lost();
-        notice.kind == notice::Kind::Failed && notice.victims.iter().any(is_lost)
+        bounce.kind == notice::Kind::Failed && bounce.victims.iter().any(is_lost)
     });
     Header { is_lost, ..crate::header::read(&summary.header) }
 }

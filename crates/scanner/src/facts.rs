@@ -23,6 +23,11 @@ pub fn authentication(results: &AuthResults) -> Authentication {
         },
         sealers: sealers(results),
         author_signed: is_signed_by_author(results),
+        report_signed: results.dkim.iter().any(|signature| {
+            signature.holds_of_report
+                && signature.unsigned_octets == 0
+                && signature.domain == results.dmarc.domain
+        }),
     }
 }
 

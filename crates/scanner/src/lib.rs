@@ -16,7 +16,10 @@ mod examination;
 mod asking;
 mod facts;
 mod header;
+mod reports;
 
+#[cfg(test)]
+mod report_tests;
 #[cfg(test)]
 mod tests;
 

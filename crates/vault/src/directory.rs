@@ -13,6 +13,7 @@ use wire::directory::{
 };
 use wire::lists;
 use wire::post::Hop;
+use wire::reports;
 use wire::vault::{FromAdmin, FromDirectory, KeyAct, Proven, ToAdmin, ToDirectory};
 
 /// A statement lives a day, with a little for clocks.
@@ -281,6 +282,10 @@ impl Vault {
             Path::Word => {
                 let is_itself = way.hop == Hop::List && way.to == *address;
                 is_bare && way.user == NOBODY && is_itself && lists::word(address).is_some()
+            }
+            Path::Report => {
+                let is_itself = way.hop == Hop::Here && way.to == *address;
+                is_bare && way.user == NOBODY && is_itself && reports::takes_reports(address)
             }
             Path::Rewritten => {
                 let domain = way.to.rsplit_once('@').map(|(_, domain)| domain);

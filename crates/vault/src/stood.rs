@@ -96,7 +96,7 @@ impl Stood {
     }
 
     pub fn weigh(&self, statement: &Statement) -> Result<Standing, Fault> {
-        if is_way_back(statement) || is_word(statement) {
+        if is_way_back(statement) || is_word(statement) || is_report(statement) {
             return Ok(Standing::Same); // it leads where its own words say, and holds no place
         }
         let words = self.words(statement, &statement.address)?;
@@ -316,6 +316,11 @@ pub(crate) fn is_way_back(statement: &Statement) -> bool {
 /// A word about a list's subscription, which leads nowhere.
 pub(crate) fn is_word(statement: &Statement) -> bool {
     statement.onward.iter().any(|way| way.path == Way::Word)
+}
+
+/// Where reports of others are taken while nobody has the address: mail goes nowhere from there.
+fn is_report(statement: &Statement) -> bool {
+    statement.onward.iter().any(|way| way.path == Way::Report)
 }
 
 /// The `what` of the entry: opaque, and of one address and its people alone.

@@ -305,6 +305,17 @@ pub enum Request {
         #[serde(default)]
         send: bool,
     },
+    /// Reports of others, newest first, a page of them after an id; `kind`: `tls`, `feedback` or
+    /// `returned`.
+    ReportsList {
+        tenant: Option<String>,
+        domain: Option<String>,
+        kind: Option<String>,
+        after: Option<String>,
+    },
+    ReportsShow {
+        id: String,
+    },
 }
 
 /// What is to change of what leaves; what is left away stays as it is.

@@ -11,6 +11,7 @@ pub use crate::passing::{
     ABSENCE_SUBJECT_BYTES, ABSENCE_TEXT_BYTES, Absence, AbsenceTold, Forward, Gateway, Group,
     LIST_PAGE, ONWARD, Onward, Path, Taken, WAY_BACK,
 };
+use crate::reports;
 pub use crate::sending::{
     LONGEST_DELAY_MS, MOST_RECIPIENTS, NOTICE_BYTES, REFUSED_KINDS, SendingSettings, SmartHost,
 };
@@ -52,6 +53,8 @@ pub enum FromEdge {
         has: Option<TenantId>,
     },
     List(lists::Question),
+    /// A report of others came to an address of ours. Answered by `Report`.
+    Report(Box<reports::Told>),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -68,6 +71,7 @@ pub enum ToEdge {
     Outlets(Option<Wanted>),
     Admitted(Admitted),
     List(lists::Answer),
+    Report(reports::Noted),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -467,6 +471,7 @@ pub enum FromAdmin {
     TlsReports {
         send: bool,
     },
+    Reports(reports::Query),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -492,6 +497,7 @@ pub enum ToAdmin {
     Refused { expected: String, found: String, hint: String },
     Fault(String),
     TlsReports(Vec<tls_report::Kept>),
+    Reports(reports::Page),
 }
 
 impl ToAdmin {

@@ -1,6 +1,7 @@
 //! Questions to the keeper of mail. It sees ciphertext, sizes, times, flags and numbers.
 
 use crate::Parcel;
+use crate::reports::Sent;
 use serde::{Deserialize, Serialize};
 use terms::{FolderId, InstanceId, MessageId, TenantId, UserId, Verdict};
 
@@ -62,6 +63,8 @@ pub enum State {
     Refused,
     /// Handed in by a person of this tenant: what has become of it the queue knows.
     Queued,
+    /// Somebody else's mail that goes on: by a person's forward, or to a gateway's server.
+    PassedOn,
 }
 
 /// From `edge`, and from `depart` for recipients of this house. A `dispatch` may tell of a journey
@@ -294,6 +297,8 @@ pub enum FromDirectory {
     Erase { tenant: TenantId, users: Vec<UserId>, whole: bool },
     /// Whether dead bytes of what was erased still lie on the disk. Asked until they do not.
     Sweep,
+    /// Which message of this tenant's left under this token, and in whose name?
+    Sent { tenant: TenantId, token: [u8; 16] },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -301,6 +306,7 @@ pub enum ToDirectory {
     Erased { messages: u64, bytes: u64, rows: u64 },
     Swept { left: bool },
     Fault(String),
+    Sent(Option<Sent>),
 }
 
 /// From `admin`.

@@ -27,6 +27,9 @@ pub enum Path {
     List,
     /// Nowhere: the address is a word about a subscription ([`crate::lists::word`]).
     Word,
+    /// Nowhere: nobody has the address, and reports of others are taken there
+    /// ([`crate::reports::takes_reports`]). Only what they say is kept.
+    Report,
 }
 
 /// Ways on of one address.

@@ -176,6 +176,8 @@ pub enum FromDirectory {
     Erase { tenant: TenantId, users: Vec<UserId>, whole: bool },
     /// Have everything that is dead leave the disk. Asked until nothing is left.
     Sweep,
+    /// A reader complained, provably, about mail that this person sent. Answered by `Yes`.
+    Complained { user: UserId },
 }
 
 /// A message that waits for its person's word. It counts for exactly this hold: whoever holds it

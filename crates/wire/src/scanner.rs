@@ -3,6 +3,7 @@
 use crate::Parcel;
 use crate::names::{Answer, Question};
 use crate::parcel::bytes;
+use crate::reports::Report;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use terms::Finding;
@@ -61,6 +62,8 @@ pub struct Examined {
     /// neither passed on nor answered.
     pub header: Option<Header>,
     pub micros: u64,
+    /// It reports what became of mail of ours, as far as it is to be believed.
+    pub report: Option<Report>,
 }
 
 /// The field that marks what was passed on: a token for the address, which only this house knows.

@@ -4,6 +4,7 @@ use super::words::{Words, purpose};
 use serde_json::{Value, json};
 use wire::names::RecordKind;
 use wire::pages::{LABELS, TransportPolicy};
+use wire::reports::REPORTS_TO;
 use wire::signer::MailRecord;
 
 /// Octets of one character-string in a TXT record (RFC 1035 §3.3).
@@ -159,7 +160,7 @@ pub fn wanted(domain: &str, ours: &Ours, keys: &[MailRecord]) -> Vec<Wanted> {
                 .map(|(name, value)| Wanted::new(Topic::Page, name, RecordKind::A, value)),
         );
     }
-    let reports = format!("v=TLSRPTv1; rua={reports}");
+    let reports = format!("v=TLSRPTv1; rua=mailto:{REPORTS_TO}@{domain}");
     all.push(text(Topic::TlsReports, format!("_smtp._tls.{domain}"), reports));
     all.extend(SERVICES.map(|(service, priority, port)| {
         let (topic, value) = match port {

@@ -65,8 +65,8 @@ pub fn purpose(topic: Topic) -> Words {
             "Another name for our pages: settings for mail programs and the MTA-STS policy are published there.",
         ),
         Topic::TlsReports => words(
-            "暗号化に失敗した配送の報告を受け取るため。",
-            "Where senders report deliveries whose encryption failed.",
+            "暗号化に失敗した配送の報告を受け取るため。利用者がいなくても受け取られ、`reports list` で読めます。",
+            "Where senders report deliveries whose encryption failed. Nobody need have the address: read them with `reports list`.",
         ),
         Topic::Service => words(
             "メールソフトがサーバーを自動で見つけるため。",

@@ -525,6 +525,7 @@ fn play_scanner(channel: Channel, seen: Arc<Mutex<Seen>>, findings: Vec<Finding>
                     ..Default::default()
                 }),
                 micros: 1,
+                report: None,
             };
             seen.lock().unwrap().scanned.push(message);
             channel.send(frame.call, &FromScanner::Examined(Box::new(found)), &[]).unwrap();

@@ -351,7 +351,7 @@ fn each_name_and_each_tenant_has_a_message_of_its_own() {
     assert_eq!(ids.len(), 4);
     let told: Vec<_> =
         seen.journeys.iter().map(|journey| (journey.tenant.0[0], journey.state)).collect();
-    let (kept, queued) = (State::Kept, State::Queued);
+    let (kept, queued) = (State::Kept, State::PassedOn);
     assert_eq!(told, [(1, kept), (2, kept), (1, queued), (2, queued), (1, queued)]);
     // No token of one tenant, no mark of one person stands in another's text.
     let marks: Vec<Vec<String>> = seen
@@ -376,6 +376,6 @@ fn what_is_only_passed_on_has_the_id_that_the_sender_hears() {
     assert_eq!(reply, format!("250 2.0.0 {} queued\r\n", letter.outgoing.message));
     assert_eq!((letter.outgoing.tenant, letter.outgoing.user), (TenantId([3; 8]), UserId([0; 8])));
     let journey = &seen.journeys[0];
-    assert_eq!((journey.message, journey.state), (letter.outgoing.message, State::Queued));
+    assert_eq!((journey.message, journey.state), (letter.outgoing.message, State::PassedOn));
     assert_eq!((journey.verdict, journey.recipients.len()), (Verdict::Tag, 0));
 }

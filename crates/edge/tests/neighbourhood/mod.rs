@@ -47,6 +47,8 @@ pub enum Scanner {
     Reads(Header, Vec<Finding>),
     /// Reads this header and has proven this.
     Proves(Header, policy::Authentication),
+    /// The same, of a report.
+    Reports(policy::Authentication, wire::reports::Report),
 }
 
 #[derive(Default)]
@@ -68,6 +70,8 @@ pub struct Seen {
     pub heard: walled::Heard,
     /// What the directory was asked about lists.
     pub lists: Vec<wire::lists::Question>,
+    /// What it was told that others report.
+    pub told: Vec<wire::reports::Told>,
 }
 
 pub struct Neighbourhood<T> {
@@ -326,6 +330,7 @@ fn play_directory(
         ("postmaster@mx.example.jp", 1, person(1)),
         ("strict@other.example", 2, person(4)),
         ("grey@other.example", 2, person(5)),
+        ("fbl@other.example", 2, person(3)),
     ];
     thread::spawn(move || {
         let mut tries = 2;
@@ -378,6 +383,17 @@ fn play_directory(
                     };
                     seen.lock().unwrap().lists.push(question);
                     directory::ToEdge::List(answer)
+                }
+                directory::FromEdge::Report(told) => {
+                    use wire::reports::Noted;
+                    let noted = match told.by.as_str() {
+                        "foreign.example" => Noted::Foreign,
+                        "many.example" => Noted::Full,
+                        "later.example" => Noted::Later,
+                        _ => Noted::Kept,
+                    };
+                    seen.lock().unwrap().told.push(*told);
+                    directory::ToEdge::Report(noted)
                 }
                 directory::FromEdge::Address(address) => {
                     let many = address.strip_prefix("many").and_then(|rest| rest.split_once('@'));
@@ -536,6 +552,7 @@ fn play_scanner(channel: Channel, seen: Arc<Mutex<Seen>>, scanner: Scanner) {
                     ..Header::default()
                 }),
                 micros: 1,
+                report: None,
             };
             match &scanner {
                 Scanner::Dies => return,
@@ -562,6 +579,14 @@ fn play_scanner(channel: Channel, seen: Arc<Mutex<Seen>>, scanner: Scanner) {
                 Scanner::Proves(header, facts) => {
                     found.header = Some(header.clone());
                     found.authentication = postcard::to_stdvec(facts).unwrap();
+                }
+                Scanner::Reports(facts, report) => {
+                    found.header = Some(Header {
+                        message_id: "<r1@sender.example>".to_owned(),
+                        ..Header::default()
+                    });
+                    found.authentication = postcard::to_stdvec(facts).unwrap();
+                    found.report = Some(report.clone());
                 }
                 Scanner::Retires => {}
             }

@@ -77,6 +77,7 @@ fn on(user: u8, to: &str, path: Path) -> Onward {
         }
         Path::List | Path::Word => Hop::List,
         Path::Rewritten | Path::Null => Hop::Domain(domain),
+        Path::Report => Hop::Here,
     };
     Onward { user: UserId([user; 8]), to: to.to_owned(), hop, path }
 }
@@ -87,7 +88,7 @@ fn person(number: u8) -> Recipient {
 
 /// What the played directory knows of addresses whose mail goes on or is answered.
 pub fn beyond(address: &str) -> Option<Beyond> {
-    use Path::{AsItCame, List, Null, Rewritten, Word};
+    use Path::{AsItCame, List, Null, Report, Rewritten, Word};
     let elsewhere = "elsewhere.example";
     let (tenant, people, onward) = match address {
         "kept.on@example.jp" => (1, vec![1], vec![on(1, "aoi@elsewhere.example", Rewritten)]),
@@ -104,6 +105,7 @@ pub fn beyond(address: &str) -> Option<Beyond> {
         "far@other.example" => (2, vec![3], vec![on(3, "far@elsewhere.example", Rewritten)]),
         "away@away.example" | "gone@away.example" => (4, vec![8], vec![]),
         "list@example.jp" => (1, vec![], vec![on(0, address, List)]),
+        "tls-reports@example.jp" => (1, vec![], vec![on(0, address, Report)]),
         address if wire::lists::word(address).is_some() => (1, vec![], vec![on(0, address, Word)]),
         address if address.ends_with("@gateway.example") => {
             (3, vec![], vec![on(0, address, AsItCame)])

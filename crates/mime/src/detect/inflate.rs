@@ -3,6 +3,7 @@
 use super::file::{File, Files};
 use crate::seen;
 use miniz_oxide::inflate::{TINFLStatus, decompress_to_vec_with_limit};
+use std::borrow::Cow;
 use terms::Cursor;
 
 /// One file may make at most this; two of the largest honest attachments.
@@ -37,7 +38,26 @@ pub(crate) fn inflate(packed: &[u8], name: &str, files: &mut Files<'_>) -> Vec<u
 
 /// RFC 1952. Only the first member: others are as rare as honest.
 pub(crate) fn look_gzip(file: &File<'_>, files: &mut Files<'_>) {
-    let mut cursor = Cursor::new(&file.octets);
+    let (name, packed) = member(&file.octets);
+    let name = match name {
+        Some(name) => crate::decode_charset(None, name).text,
+        None => bare_name(&file.name),
+    };
+    let octets = inflate(packed, &file.name, files);
+    files.add(File { name, declared: String::new(), octets: octets.into(), depth: file.depth + 1 });
+}
+
+/// What a gzip file holds, if that is no more than `limit` octets; what is no such file is itself.
+pub fn gunzip(octets: &[u8], limit: usize) -> Option<Cow<'_, [u8]>> {
+    if !octets.starts_with(b"\x1F\x8B\x08") {
+        return (octets.len() <= limit).then_some(Cow::Borrowed(octets));
+    }
+    decompress_to_vec_with_limit(member(octets).1, limit).ok().map(Cow::Owned)
+}
+
+/// The name in the first member's head, and what stands behind the head.
+fn member(octets: &[u8]) -> (Option<&[u8]>, &[u8]) {
+    let mut cursor = Cursor::new(octets);
     cursor.take(3);
     let flags = cursor.next().unwrap_or(0);
     cursor.take(6);
@@ -47,7 +67,7 @@ pub(crate) fn look_gzip(file: &File<'_>, files: &mut Files<'_>) {
     }
     let mut name = None;
     if flags & 8 != 0 {
-        name = Some(cursor.take_while(|byte| byte != 0).to_vec());
+        name = Some(cursor.take_while(|byte| byte != 0));
         cursor.next();
     }
     if flags & 16 != 0 {
@@ -57,12 +77,7 @@ pub(crate) fn look_gzip(file: &File<'_>, files: &mut Files<'_>) {
     if flags & 2 != 0 {
         cursor.take(2);
     }
-    let name = match name {
-        Some(name) => crate::decode_charset(None, &name).text,
-        None => bare_name(&file.name),
-    };
-    let octets = inflate(cursor.rest(), &file.name, files);
-    files.add(File { name, declared: String::new(), octets: octets.into(), depth: file.depth + 1 });
+    (name, cursor.rest())
 }
 
 fn bare_name(name: &str) -> String {

@@ -6,6 +6,7 @@
 
 use super::{Desk, Owed};
 use crate::Fault;
+use crate::table::seconds;
 use compartment::now_ms;
 use wire::control::Report;
 use wire::post::{Awaited, Decider, FromDirectory, ToDirectory};
@@ -24,6 +25,11 @@ impl Desk {
                     false => ToDirectory::No,
                 };
                 let _ = self.hub.send(peer, call, &answer, Vec::new());
+            }
+            FromDirectory::Complained { user } => {
+                // It can only make a person's mail wait to be looked at.
+                self.store.returns.complained(user, seconds(now_ms()));
+                let _ = self.hub.send(peer, call, &ToDirectory::Yes, Vec::new());
             }
             FromDirectory::Release(awaited) => self.decide(peer, call, &awaited, true),
             FromDirectory::Cancel(awaited) => self.decide(peer, call, &awaited, false),

@@ -20,6 +20,7 @@ mod outward;
 mod passing;
 mod people;
 mod remains;
+mod reports;
 mod rules;
 mod scan;
 mod soak;
@@ -85,6 +86,8 @@ sekisho (関所): mail for many organisations, behind walls
   sekisho queue list [--tenant T] [--after ID] | show ID | status
                | hold ID | release ID | cancel ID                        --data DIR
   sekisho tls-reports list | send                                        --data DIR
+  sekisho reports list [--tenant T | --domain D] [--kind tls|feedback|returned] [--after ID]
+               | show ID [--lang ja|en]                                  --data DIR
   sekisho export --tenant T | --person ADDRESS --to DIR --imaps HOST:PORT
                [--format eml|mbox|maildir] [--host-name NAME]            --data DIR
   sekisho touched --person ADDRESS | --tenant T [--from T] [--to T] [--lang ja|en] --data DIR
@@ -149,10 +152,11 @@ fn act(word: &str, arguments: Arguments, as_json: bool) -> Answer {
         "app-password" => people::app_password(arguments),
         "approval" => approvals::approval(arguments, as_json),
         "hold" => contracts::hold(arguments),
-        "trace" => people::trace(arguments),
+        "trace" => people::trace(arguments, as_json),
         "quarantine" => people::quarantine(arguments),
         "queue" => people::queue(arguments),
         "tls-reports" => outgoing::tls_reports(arguments),
+        "reports" => reports::reports(arguments, as_json),
         "status" => people::status(arguments),
         "certificate" => people::certificate(arguments),
         "authority" => people::authority(arguments, as_json),

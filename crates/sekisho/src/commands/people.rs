@@ -137,11 +137,12 @@ pub fn app_password(mut arguments: Arguments) -> Answer {
     ask_on(&folder(data)?, &request, &grounds)
 }
 
-pub fn trace(mut arguments: Arguments) -> Answer {
+pub fn trace(mut arguments: Arguments, as_json: bool) -> Answer {
     let data = arguments.option("--data")?;
     let query = arguments.word("a Message-ID, an address, a subject or an id")?;
     arguments.finish()?;
-    ask(&folder(data)?, &Request::Trace { query })
+    let answer = ask(&folder(data)?, &Request::Trace { query })?;
+    Ok(if as_json { answer } else { answer.in_one_language(is_japanese()) })
 }
 
 pub fn quarantine(mut arguments: Arguments) -> Answer {

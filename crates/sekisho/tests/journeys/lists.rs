@@ -40,14 +40,19 @@ fn list(demo: &Demo, address: &str, more: &[&str], members: &[&str]) {
 
 /// As a server of sender.example's hands it over: signed with its key.
 fn signed(demo: &Demo, octets: &[u8]) -> Vec<u8> {
+    signed_by(demo, "sender.example", octets)
+}
+
+/// The same of one of the demo's senders.
+pub fn signed_by(demo: &Demo, domain: &str, octets: &[u8]) -> Vec<u8> {
     let credential = std::fs::read(format!("{}.unseal", demo.data().display())).unwrap();
     let mut seed = [0u8; 32];
     let derive = Hkdf::<Sha256>::new(None, &credential);
-    derive.expand(b"demo sender sender.example", &mut seed).unwrap();
+    derive.expand(format!("demo sender {domain}").as_bytes(), &mut seed).unwrap();
     let key = Ed25519KeyPair::from_seed_unchecked(&seed).unwrap();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let key = SigningKey::Ed25519(&key);
-    let signer = Signer { domain: "sender.example", selector: "demo", key, now };
+    let signer = Signer { domain, selector: "demo", key, now };
     [signer.sign(octets).unwrap().as_bytes(), octets].concat()
 }
 

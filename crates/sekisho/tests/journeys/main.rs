@@ -29,6 +29,7 @@ mod proof;
 mod public;
 mod reader;
 mod releases;
+mod reports;
 mod sentinel;
 mod sink;
 mod smart_host;

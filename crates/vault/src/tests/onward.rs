@@ -98,6 +98,16 @@ fn the_vault_signs_only_ways_that_there_are() {
     check(&said(&word, one, forward(USER, home())), "refused");
     check(&said(&word, &[], list(&word, Hop::List)), "refused");
     check(&said("l3@example.jp", &[], words("l3@example.jp")), "refused");
+    // Reports are taken at their own addresses, and nobody keeps or gets that mail.
+    let report = |to: &str, hop| vec![way(NOBODY, to, hop, Way::Report)];
+    check(&said("abuse@example.jp", &[], report("abuse@example.jp", Hop::Here)), "signed");
+    check(&said("fbl@example.jp", one, report("fbl@example.jp", Hop::Here)), "refused");
+    check(&said("fbl@example.jp", &[], report("abuse@example.jp", Hop::Here)), "refused");
+    check(&said("fbl@example.jp", &[], report("fbl@example.jp", home())), "refused");
+    check(&said("r1@example.jp", &[], report("r1@example.jp", Hop::Here)), "refused");
+    // Whoever comes to have one is believed, as of any address; from then on it is theirs.
+    check(&said("abuse@example.jp", one, forward(USER, home())), "signed");
+    check(&said("abuse@example.jp", &[], forward(USER, home())), "change");
     // An answer is its own person's.
     let away = |user| Statement {
         absence: Some(Absence { user, subject: String::new(), text: "away".to_owned() }),
