@@ -1,6 +1,7 @@
 //! A notice to a sender outside, of mail that was passed on and failed: nobody of this house sent
-//! it, so it goes through the queue, from the null sender. Nothing but mail that was judged good
-//! when it came is passed on, so hardly a forged sender is told.
+//! it, so it goes through the queue, from the null sender. Of a sender whose domain did not prove
+//! itself when the mail came, the edge has written that nobody is to be told (NOTIFY=NEVER). And
+//! they hear of the address that they wrote to, never of where its mail goes.
 
 use crate::Fault;
 use crate::batch::Hands;
@@ -10,7 +11,7 @@ use copies::Leaving;
 use notice::Action;
 use smtp::Address;
 use std::time::Duration;
-use terms::{Kind, MessageId};
+use terms::{Kind, MessageId, TenantId};
 use wire::directory::{self, Path};
 use wire::post::{Envelope, Finish, FromDepart, Hop, Receiver, Route, ToSender};
 
@@ -30,7 +31,7 @@ pub(crate) struct Way {
 pub(crate) fn way(
     sender: &str,
     action: Action,
-    leg: &Leg,
+    (leg, tenant): (&Leg, TenantId),
     house: &mut Neighbours,
 ) -> Result<Option<Way>, Fault> {
     let is_passed_on = matches!(leg.envelope.finish, Finish::Seal { .. } | Finish::Spread { .. });
@@ -46,10 +47,13 @@ pub(crate) fn way(
             let is_somebody = !statement.recipients.is_empty();
             back.map(|way| Way { to: way.to, hop: way.hop }).or(is_somebody.then(here))
         }
-        Who::Foreign => Address::parse(sender).map(|address| {
-            let hop = Hop::Domain(address.domain().to_owned());
-            Way { to: address.written(), hop }
-        }),
+        Who::Foreign => match Address::parse(sender) {
+            Some(address) => {
+                let to = address.written();
+                Some(Way { hop: house.way(tenant, &to)?, to })
+            }
+            None => None,
+        },
         Who::Unknown => None,
         Who::Later => return Err(Fault::Away("directory")),
     })
@@ -98,6 +102,16 @@ impl Neighbours {
     fn route(&mut self, hop: &Hop) -> Result<Route, Fault> {
         let routes = self.routes(std::slice::from_ref(hop))?;
         routes.first().copied().ok_or(Fault::Strange { peer: "directory" })
+    }
+
+    /// The way outside to an address, as this tenant's mail goes.
+    fn way(&mut self, tenant: TenantId, to: &str) -> Result<Hop, Fault> {
+        let question = directory::FromDepart::Way { tenant, to: to.to_owned() };
+        match self.ask(Kind::Directory, &question, ROUTE_LIMIT)? {
+            directory::ToDepart::Way(Some(hop)) => Ok(hop),
+            directory::ToDepart::Way(None) => Err(Fault::Away("directory")),
+            _ => Err(Fault::Strange { peer: "directory" }),
+        }
     }
 
     /// The tokens of these next hops, in their order.

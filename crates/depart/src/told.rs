@@ -9,6 +9,7 @@ use crate::neighbours::{Kept, Neighbours, Who, canonical};
 use copies::{Message, Person};
 use flight::date;
 use notice::{Action, Notice, Original, Reason};
+use std::borrow::Cow;
 use terms::{MessageId, Verdict};
 use wire::directory::{Recipient, Statement};
 use wire::mailbox::Place;
@@ -75,7 +76,7 @@ pub(crate) fn tell(
     let Some(sender) = sender.filter(|_| !due.is_empty()) else { return Ok(()) };
     let whom = match sender_of(sender, leg, hands, house)? {
         Some((statement, keys)) => Whom::Person(statement, keys),
-        None => match back::way(sender, action, leg, house)? {
+        None => match back::way(sender, action, (leg, hands.hand.tenant()), house)? {
             Some(way) => Whom::Outside(way),
             // They have left the house since: there is nobody to tell.
             None => return Ok(()),
@@ -95,7 +96,14 @@ pub(crate) fn tell(
         Whom::Person(..) => leg.envelope.from.as_str(),
         Whom::Outside(way) => way.to.as_str(),
     };
-    let octets = written(action, (leg, to), &due, (id, original), house.host_name());
+    let is_outside = matches!(whom, Whom::Outside(_));
+    let known = |(place, _): &(usize, &Obstacle)| known(leg, *place, is_outside);
+    let known: Vec<Option<Known<'_>>> = due.iter().map(known).collect();
+    if known.iter().all(Option::is_none) {
+        return Ok(());
+    }
+    let due = (due.as_slice(), known.as_slice());
+    let octets = written(action, (leg, to), due, (id, original), house.host_name());
     match whom {
         Whom::Person(statement, keys) => keep(&octets, id, (&statement, &keys), house),
         Whom::Outside(way) => back::send(&octets, id, way, (leg, hands), house),
@@ -106,6 +114,31 @@ pub(crate) fn tell(
 enum Whom {
     Person(Statement, Recipient),
     Outside(back::Way),
+}
+
+/// A recipient as the sender knows them.
+struct Known<'a> {
+    address: Cow<'a, str>,
+    original: Option<&'a str>,
+    /// The recipient that is written to as well: what a remote says of it may be told.
+    is_whole: bool,
+}
+
+/// `None`: nobody outside knows of this recipient, who stands behind an address of ours.
+fn known(leg: &Leg, place: usize, is_outside: bool) -> Option<Known<'_>> {
+    let receiver = leg.receiver(place)?;
+    let (address, original) = (receiver.address.as_str(), receiver.original.as_deref());
+    let written = original.and_then(|original| original.split_once(';'));
+    let written = written.map(|(_, address)| from_xtext(address));
+    // To a list its mail comes under its own address.
+    let is_its_own = matches!(leg.envelope.finish, Finish::Spread { .. });
+    match written.filter(|written| is_outside && !written.is_empty()) {
+        Some(written) if !written.eq_ignore_ascii_case(address) => {
+            Some(Known { address: Cow::Owned(written), original, is_whole: false })
+        }
+        None if is_outside && !is_its_own => None,
+        _ => Some(Known { address: Cow::Borrowed(address), original, is_whole: true }),
+    }
 }
 
 /// The keys of the person who sent it, and of nobody else who has the same address.
@@ -146,26 +179,27 @@ fn notice_id(action: Action, leg: &Leg, due: &[(usize, &Obstacle)]) -> MessageId
 fn written(
     action: Action,
     (leg, to): (&Leg, &str),
-    due: &[(usize, &Obstacle)],
+    (due, known): (&[(usize, &Obstacle)], &[Option<Known<'_>>]),
     (id, original): (MessageId, Original<'_>),
     host: &str,
 ) -> Vec<u8> {
     let until = date(leg.load.expires_ms);
     let fates: Vec<notice::Fate<'_>> = due
         .iter()
-        .filter_map(|(place, obstacle)| {
-            let receiver = leg.receiver(*place)?;
+        .zip(known)
+        .filter_map(|((_, obstacle), known)| {
+            let known = known.as_ref()?;
             let words = obstacle.answer.as_deref();
-            let answer = words.filter(|_| obstacle.is_theirs);
+            let answer = words.filter(|_| obstacle.is_theirs && known.is_whole);
             let reason = obstacle.reason.unwrap_or_else(|| {
                 notice::reason(Some(obstacle.status), words.unwrap_or_default())
             });
             Some(notice::Fate {
-                recipient: &receiver.address,
-                original: receiver.original.as_deref(),
+                recipient: &known.address,
+                original: known.original,
                 status: obstacle.status,
                 reason,
-                remote: obstacle.remote.as_deref(),
+                remote: obstacle.remote.as_deref().filter(|_| known.is_whole),
                 answer,
                 until: (action == Action::Delayed).then_some(until.as_str()),
             })

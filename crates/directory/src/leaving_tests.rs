@@ -589,8 +589,24 @@ impl Outlets {
         secret: &str,
         has: Option<TenantId>,
     ) -> Admitted {
-        let (from, name) = (from.parse().unwrap(), name.to_owned());
-        let question = FromEdge::Admit { from, name, secret: secret.to_owned(), has };
+        self.admitted_by(from, &[(name, &[7; 9])], secret, has)
+    }
+
+    /// `shown`: names, and who vouches for each.
+    fn admitted_by(
+        &mut self,
+        from: &str,
+        shown: &[(&str, &[u8])],
+        secret: &str,
+        has: Option<TenantId>,
+    ) -> Admitted {
+        let from = from.parse().unwrap();
+        let vouched = |(name, authority): &(&str, &[u8])| Vouched {
+            names: vec![(*name).to_owned()],
+            authorities: vec![authority.to_vec()],
+        };
+        let shown = shown.iter().map(vouched).collect();
+        let question = FromEdge::Admit { from, shown, secret: secret.to_owned(), has };
         match self.house.ask(&self.edge, &question) {
             Some(ToEdge::Admitted(admitted)) => admitted,
             _ => panic!("no answer"),
@@ -627,7 +643,15 @@ fn a_customer_s_server_is_known_by_three_things_together() {
     assert_eq!(outlets.admitted("192.0.3.7", name, &secret, None), Admitted::No);
     assert_eq!(outlets.admitted(at, "mail.evil.example", &secret, None), Admitted::No);
     assert_eq!(outlets.admitted(at, name, "sko-guessed", None), Admitted::No);
+    // Another tenant's authority vouches for any name, and is none of theirs.
+    let other: (&str, &[u8]) = (name, &[8; 9]);
+    assert_eq!(outlets.admitted_by(at, &[other], &secret, None), Admitted::No);
+    assert_eq!(outlets.admitted_by(at, &[], &secret, None), Admitted::No);
     assert_eq!(outlets.asked_for(), 0);
+    // One certificate, two tenants' names: both are shown, whichever is looked for first.
+    let both: [(&str, &[u8]); 2] = [("mail.ume.example", &[8; 9]), (name, &[7; 9])];
+    assert_eq!(outlets.admitted_by(at, &both, &secret, None), theirs);
+    assert_eq!(outlets.asked_for(), 1);
     // The networks change and the secret stays; then it changes, too.
     assert_eq!(outlets.set("198.51.100.0", 24, false), None);
     assert_eq!((outlets.wanted(at), outlets.wanted("198.51.100.9")), (0, 1));

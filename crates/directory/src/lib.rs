@@ -95,6 +95,7 @@ use wire::directory::{
     ToDepart, ToDispatch, ToEdge, ToIdentity,
 };
 use wire::lists::{Answer, Question};
+use wire::post::Hop;
 use wire::tls_report::Finding;
 use wire::{Event, Frame, Hub, Label, Peer};
 
@@ -296,11 +297,12 @@ impl Desk {
                 return Ok(ToEdge::ReturnPath(self.return_path(&from, &domain)));
             }
             FromEdge::Routes(hops) => return Ok(ToEdge::Routes(self.routes(&hops))),
+            FromEdge::Way { tenant, to } => return Ok(ToEdge::Way(self.way(tenant, &to))),
             FromEdge::Outlets(from) => return Ok(ToEdge::Outlets(self.outlets_at(from))),
-            FromEdge::Admit { from, name, secret, has } => {
+            FromEdge::Admit { from, shown, secret, has } => {
                 let instance = self.hub.label(peer).map(|label| label.instance);
                 let instance = instance.ok_or(wire::Fault::Gone)?;
-                let admitted = self.admit(instance, (from, &name), &secret, has);
+                let admitted = self.admit(instance, (from, &shown), &secret, has);
                 // A secret that nobody has is a guess like an address that nobody has.
                 if admitted == Admitted::No {
                     self.count_miss(peer, Kind::Edge, &Stated::Unknown)?;
@@ -382,6 +384,13 @@ impl Desk {
         Some(hops.iter().take(ROUTES).map(route).collect())
     }
 
+    /// The way outside to an address.
+    fn way(&self, tenant: TenantId, to: &str) -> Option<Hop> {
+        let row = self.tables.tenant(self.key.as_ref()?, tenant).ok()?;
+        let to = to.get(..ADDRESS_BYTES).unwrap_or(to);
+        Some(resolve::hop(to, row.and_then(|row| row.sending.smart_host).as_ref()))
+    }
+
     fn state_sending(&mut self, person: (TenantId, UserId), address: &str) -> ToDispatch {
         let Some(key) = &self.key else { return ToDispatch::Later };
         let (address, now) = (canonical(address, &self.host_name), now_ms());
@@ -403,6 +412,7 @@ impl Desk {
             }
             FromDepart::Routes(hops) => Ok(ToDepart::Routes(self.routes(&hops))),
             FromDepart::Source(tenant) => Ok(self.source(tenant)),
+            FromDepart::Way { tenant, to } => Ok(ToDepart::Way(self.way(tenant, &to))),
             FromDepart::List(question) => {
                 Ok(ToDepart::List(self.list_mail(peer, Asker::Depart, question)?))
             }

@@ -45,6 +45,12 @@ impl OutletRow {
         self.from.iter().any(|network| is_within(address, *network))
     }
 
+    /// A name alone says nothing: another tenant's own authority vouches for any.
+    fn is_shown_by(&self, shown: &Vouched) -> bool {
+        let has = |name: &String| self.names.contains(name);
+        shown.authorities == self.authorities && shown.names.iter().any(has)
+    }
+
     /// What a server may send, which is many people.
     pub fn limited(&self, settings: &SendingSettings) -> SendingSettings {
         let in_ten_minutes = (self.in_a_day / 10).max(1);
@@ -213,7 +219,7 @@ impl Desk {
     pub(crate) fn admit(
         &mut self,
         instance: InstanceId,
-        (from, name): (IpAddr, &str),
+        (from, shown): (IpAddr, &[Vouched]),
         secret: &str,
         has: Option<TenantId>,
     ) -> Admitted {
@@ -223,7 +229,7 @@ impl Desk {
             Err(_) => return Admitted::Later,
         };
         let agrees = |(_, row): &(TenantId, OutletRow)| {
-            row.sends_from(from) && row.names.iter().any(|known| known == name)
+            row.sends_from(from) && shown.iter().take(SHARING).any(|shown| row.is_shown_by(shown))
         };
         let Some((tenant, row)) = found.filter(agrees) else { return Admitted::No };
         match self.tables.tenant(key, tenant) {

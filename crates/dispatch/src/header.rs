@@ -4,10 +4,9 @@
 use crate::stop::{Step, Stop};
 use memchr::memmem;
 use smtp::Address;
+use terms::{HEADER_BYTES, HEADER_FIELDS};
 use wire::directory::OUTLET_FIELD;
 
-/// A thousand recipients with their names take some 100 KiB.
-const HEADER_BYTES: usize = 256 * 1024;
 /// People who wrote one message together.
 const AUTHORS: usize = 10;
 
@@ -53,8 +52,12 @@ impl<'a> Header<'a> {
             if is_torn(line) {
                 return Err(unreadable());
             }
+            let is_full = fields.len() >= HEADER_FIELDS;
             match (line.first(), fields.last_mut()) {
                 (Some(b' ' | b'\t'), Some(field)) => field.end = end,
+                _ if is_full => {
+                    return Err(Stop::no(554, (6, 0), "this message's header has too many fields"));
+                }
                 _ => fields.push(Field { start: at, colon: at + colon(line)?, end }),
             }
             at = end;

@@ -41,11 +41,12 @@ pub fn abuse(intruder: &mut Intruder, facts: &Facts) {
 /// Address and certificate of a customer's server can be made up by who owns an edge; its secret
 /// cannot, and without it no dispatch is born.
 fn pose_as_a_server(intruder: &mut Intruder) {
-    use wire::directory::{Admitted, FromEdge, ToEdge};
+    use wire::directory::{Admitted, FromEdge, ToEdge, Vouched};
     let act = "send in the name of a customer's server";
     let (from, has) = (std::net::Ipv4Addr::LOCALHOST.into(), None);
-    let (name, secret) = ("mail.example.net".to_owned(), "sko-guessed".to_owned());
-    let question = FromEdge::Admit { from, name, secret, has };
+    let (names, secret) = (vec!["mail.example.net".to_owned()], "sko-guessed".to_owned());
+    let shown = vec![Vouched { names, authorities: Vec::new() }];
+    let question = FromEdge::Admit { from, shown, secret, has };
     let (_, answer) = ask(intruder, Kind::Directory, &question, act);
     let answer = postcard::from_bytes(&answer);
     let is_admitted = matches!(answer, Ok(ToEdge::Admitted(Admitted::For(_))));

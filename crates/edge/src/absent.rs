@@ -79,7 +79,7 @@ fn answer_one(
     (header, sender): (&Header, &Address),
     house: &mut Neighbours,
 ) -> Result<(), Fault> {
-    let Some(hop) = hop_to(sender, house) else { return Ok(()) };
+    let Some(hop) = hop_to((sender, judged.proves_sender()), away, house)? else { return Ok(()) };
     if !is_first(away, judged, sender, house) || !house.may_send(away.absence.user, LIMITS) {
         return Ok(());
     }
@@ -90,15 +90,20 @@ fn answer_one(
     }
 }
 
-/// Where an answer goes. Somebody of ours who writes from outside is here all the same.
-fn hop_to(sender: &Address, house: &mut Neighbours) -> Option<Hop> {
-    let address = canonical(sender)?;
+/// Where an answer goes. Somebody of ours who writes from outside is here all the same; nobody
+/// else is answered whose domain did not prove itself.
+fn hop_to(
+    (sender, is_proven): (&Address, bool),
+    away: &Away<'_>,
+    house: &mut Neighbours,
+) -> Result<Option<Hop>, Fault> {
+    let Some(address) = canonical(sender) else { return Ok(None) };
     match house.who_is(&address) {
-        Who::Known(_) => Some(Hop::Here),
+        Who::Known(_) => Ok(Some(Hop::Here)),
         // A literal is a machine's address.
-        Who::Foreign if sender.domain().starts_with('[') => None,
-        Who::Foreign => Some(Hop::Domain(sender.domain().to_owned())),
-        Who::Unknown | Who::Later | Who::Unsaid => None,
+        Who::Foreign if !is_proven || sender.domain().starts_with('[') => Ok(None),
+        Who::Foreign => house.way(away.addressee.tenant, &sender.written()).map(Some),
+        Who::Unknown | Who::Later | Who::Unsaid => Ok(None),
     }
 }
 

@@ -85,8 +85,13 @@ pub(crate) fn arrive(offered: Offered, text: Text, house: &mut Neighbours) -> Op
         Ok(examined) => examined,
         Err(fault) => return Some(try_later(house, &fault.to_string())),
     };
-    if examined.seen.header.as_ref().is_some_and(|header| header.received > HOPS) {
-        return Some(going_round(house));
+    if let Some(header) = &examined.seen.header {
+        if header.is_overlong {
+            return Some(overlong(house));
+        }
+        if header.received > HOPS {
+            return Some(going_round(house));
+        }
     }
     if let Some(word) = Word::of(&examined.received) {
         return Some(word.hear(&examined, house));
@@ -179,6 +184,12 @@ fn refuse(judged: Judged, house: &mut Neighbours) -> Reply {
 fn put_off(house: &mut Neighbours) -> Reply {
     house.report(&Report::Note { text: "deferred: the sender's DNS does not answer".to_owned() });
     Reply::new(451, (4, 3), "the DNS of the domain in From does not answer; try again later")
+}
+
+/// RFC 3463: 5.6.0 is another fault of its contents.
+fn overlong(house: &mut Neighbours) -> Reply {
+    house.report(&Report::Note { text: "refused: its header is too long".to_owned() });
+    Reply::new(554, (6, 0), "this message's header is too long, or has too many fields")
 }
 
 /// RFC 3463: 5.4.6 is a routing loop.

@@ -3,7 +3,7 @@
 use crate::addressee::{Addressee, Fare};
 use crate::arrival::{Examined, Received};
 use crate::neighbours::Neighbours;
-use policy::{Authentication, Facts, HouseRules};
+use policy::{Authentication, Facts, HouseRules, Outcome};
 use std::collections::HashSet;
 use terms::{MessageId, TenantId, Verdict};
 use wire::directory::{Recipient, TenantSettings};
@@ -108,6 +108,19 @@ impl Judged {
             None => return false,
         };
         self.seen.header.is_some() && passing.judged.verdict < below
+    }
+
+    /// Whether the sender's domain has proven itself: its server's address, or a signature of the
+    /// author's domain where that is the sender's. To others nothing is written back, beyond the
+    /// reply to DATA: anybody can put their address into an envelope.
+    pub(crate) fn proves_sender(&self) -> bool {
+        let from = self.received.offered.from.as_ref();
+        let (Some(facts), Some(from)) = (&self.authentication, from) else { return false };
+        let (sender, author) =
+            (from.domain().to_ascii_lowercase(), facts.from_domain.to_ascii_lowercase());
+        let is_below = sender.strip_suffix(&author).is_some_and(|rest| rest.ends_with('.'));
+        let is_theirs = !author.is_empty() && (sender == author || is_below);
+        facts.spf == Outcome::Pass || (facts.author_signed && is_theirs)
     }
 
     pub(crate) fn addressee(&self, passing: &Passing) -> Option<&Addressee> {

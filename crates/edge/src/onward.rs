@@ -18,6 +18,8 @@ use wire::post::{Envelope, Finish, Hop, Outgoing, Receiver, Route};
 
 /// Recipients of one leg. RFC 5321 §4.5.3.1.8: every host takes so many.
 const RECIPIENTS: usize = 100;
+/// RFC 3461 §4.2.
+const ORIGINAL_BYTES: usize = 500;
 /// Digests of one question to the directory.
 const DIGESTS: usize = 64;
 /// Routes of one question to the directory.
@@ -167,11 +169,11 @@ impl Party<'_> {
             Path::AsItCame => addressee.written.clone(),
             Path::Rewritten | Path::Null | Path::List | Path::Word | Path::Report => way.to.clone(),
         };
-        let receiver = Receiver {
-            address,
-            notify: addressee.wishes.notify,
-            original: addressee.wishes.original.clone(),
-        };
+        // RFC 3461 §4.1: nobody on the way writes to a sender who may be anybody.
+        let never = Some((false, false, false));
+        let notify = if judged.proves_sender() { addressee.wishes.notify } else { never };
+        let original = addressee.wishes.original.clone().or_else(|| as_written(addressee));
+        let receiver = Receiver { address, notify, original };
         let is_same_way = |envelope: &&mut Envelope| {
             envelope.hop == way.hop && envelope.from == from && envelope.finish == finish
         };
@@ -200,6 +202,12 @@ impl Party<'_> {
             finish,
         });
     }
+}
+
+/// RFC 3461 §5.2.1: the address that the sender knows, which is all that a notice names.
+fn as_written(addressee: &Addressee) -> Option<String> {
+    let original = format!("rfc822;{}", smtp::xtext(&addressee.written));
+    Some(original).filter(|original| original.len() <= ORIGINAL_BYTES)
 }
 
 /// The return paths of one message, asked for once for each domain of ours.

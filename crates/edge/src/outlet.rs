@@ -11,13 +11,12 @@ use flight::Text;
 use rustls::pki_types::CertificateDer;
 use smtp::{Address, Mail, Reply};
 use std::net::IpAddr;
+use terms::HEADER_BYTES;
 use wire::control::Report;
 use wire::directory::{Admitted, OUTLET_FIELD, Vouched, Wanted};
 use wire::dispatch::{Submission, ToAccess};
 use wire::post::Receiver;
 
-/// A header that is longer hides its fields from nobody but us.
-const HEADER_BYTES: usize = 256 * 1024;
 /// A secret of ours is shorter.
 const SECRET_BYTES: usize = 200;
 
@@ -26,8 +25,9 @@ const SECRET_BYTES: usize = 200;
 pub(crate) struct Outlet {
     /// What servers at its address must show; none: it is anybody.
     wanted: Wanted,
-    /// The name that somebody vouches for.
-    name: Option<String>,
+    /// What of it is proven, each with the name that somebody vouches for. Several may be: which
+    /// of them counts, the secret says.
+    shown: Vec<Vouched>,
     has_shown: bool,
 }
 
@@ -35,7 +35,7 @@ impl Outlet {
     /// Asked before a handshake: strangers are asked for no certificate.
     pub(crate) fn at(client: IpAddr, house: &mut Neighbours) -> Self {
         let wanted = house.outlets(client);
-        Self { wanted, name: None, has_shown: false }
+        Self { wanted, shown: Vec::new(), has_shown: false }
     }
 
     pub(crate) fn asks(&self) -> bool {
@@ -49,16 +49,19 @@ impl Outlet {
             return;
         }
         let well_known = tls::Authorities::read(&self.wanted.well_known);
-        let by = |wanted: &Vouched| match wanted.authorities.as_slice() {
-            [] => tls::vouched_name(chain, &well_known, &wanted.names),
-            own => tls::vouched_name(chain, &tls::Authorities::these(own)?, &wanted.names),
+        let by = |wanted: &Vouched| {
+            let name = match wanted.authorities.as_slice() {
+                [] => tls::vouched_name(chain, &well_known, &wanted.names),
+                own => tls::vouched_name(chain, &tls::Authorities::these(own)?, &wanted.names),
+            };
+            Some(Vouched { names: vec![name?], authorities: wanted.authorities.clone() })
         };
-        self.name = self.wanted.vouched.iter().find_map(by);
+        self.shown = self.wanted.vouched.iter().filter_map(by).collect();
     }
 
     /// Whether recipients elsewhere may be noted.
     pub(crate) fn is_proven(&self) -> bool {
-        self.name.is_some()
+        !self.shown.is_empty()
     }
 
     /// What a client hears that wants to write to somebody elsewhere. Strangers hear nothing of
@@ -118,13 +121,15 @@ pub(crate) fn hand_on(
     text: Text,
     house: &mut Neighbours,
 ) -> Option<Reply> {
-    let Some(name) = &outlet.name else { return Some(outlet.refusal()) };
+    if !outlet.is_proven() {
+        return Some(outlet.refusal());
+    }
     let Some(secret) = secret else {
         let words =
             format!("no mail is relayed without the field {OUTLET_FIELD}, which is missing");
         return Some(Reply::new(550, (7, 1), words));
     };
-    let tenant = match house.admit((way.client_ip, name), secret) {
+    let tenant = match house.admit((way.client_ip, &outlet.shown), secret) {
         Admitted::For(tenant) => tenant,
         Admitted::No => {
             house.report(&Report::Note { text: "an outlet's secret was none".to_owned() });

@@ -4,7 +4,7 @@ use crate::Fault;
 use crate::neighbours::{DIRECTORY_LIMIT, KEEP_LIMIT, Neighbours, Queued};
 use crate::onward::Parting;
 use std::time::Duration;
-use terms::{Kind, UserId};
+use terms::{Kind, TenantId, UserId};
 use wire::directory::{FromEdge, ToEdge};
 use wire::lists::{Answer, Question};
 use wire::post::{FromSender, Hop, Limits, Route, ToSender};
@@ -31,6 +31,16 @@ impl Neighbours {
                 Ok(tokens.into_iter().map(Route).collect())
             }
             ToEdge::Routes(None) => Err(Fault::Away("directory")),
+            _ => Err(Fault::Strange { peer: "directory" }),
+        }
+    }
+
+    /// The way outside to an address, as this tenant's mail goes.
+    pub(crate) fn way(&mut self, tenant: TenantId, to: &str) -> Result<Hop, Fault> {
+        let question = FromEdge::Way { tenant, to: to.to_owned() };
+        match self.ask(Kind::Directory, &question, DIRECTORY_LIMIT)? {
+            ToEdge::Way(Some(hop)) => Ok(hop),
+            ToEdge::Way(None) => Err(Fault::Away("directory")),
             _ => Err(Fault::Strange { peer: "directory" }),
         }
     }

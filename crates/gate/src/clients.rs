@@ -14,6 +14,8 @@ const NEW_IN_A_MINUTE: u32 = 600;
 const UNKNOWN_IN_AN_HOUR: u32 = 100;
 /// Clients remembered; beyond it the quiet ones are forgotten, then strangers wait outside.
 const CLIENTS: usize = 200_000;
+/// Mail that arrives, reading, handing in, pages, and what the house has for itself.
+const CLASSES: usize = 5;
 const MINUTE_MS: u64 = 60_000;
 const HOUR_MS: u64 = 60 * MINUTE_MS;
 
@@ -30,7 +32,8 @@ pub enum Admission {
 
 #[derive(Default)]
 struct Record {
-    open: u32,
+    /// By class: whoever reads here is not refused elsewhere for it.
+    open: [u32; CLASSES],
     new: u32,
     minute_from_ms: u64,
     unknown: u32,
@@ -61,36 +64,30 @@ impl Clients {
         }
         let record = self.records.entry(ip).or_default();
         record.turn(now_ms);
-        let (open, mail) = match service {
-            Service::Smtp => (OPEN_SMTP, true),
-            // People who read their mail or hand it in.
-            Service::Imaps | Service::Pop3s | Service::Submissions | Service::Submission => {
-                (OPEN_OWN, false)
-            }
-            // Programs that look for their settings, and other servers for a policy.
-            Service::Https => (OPEN_SMTP, false),
-            Service::Zone | Service::Metrics => (OPEN_OWN, false),
-        };
+        let Some((open, limit)) = record.open_of(service) else { return Admission::TooMany };
         if !spared {
-            if record.open >= open {
+            if *open >= limit {
                 return Admission::TooMany;
             }
             if record.new >= NEW_IN_A_MINUTE {
                 return Admission::TooFast;
             }
-            if mail && record.unknown > UNKNOWN_IN_AN_HOUR {
+            if service == Service::Smtp && record.unknown > UNKNOWN_IN_AN_HOUR {
                 return Admission::Guessing;
             }
         }
-        record.open += 1;
+        if let Some((open, _)) = record.open_of(service) {
+            *open += 1;
+        }
         record.new = record.new.saturating_add(1);
         Admission::Welcome
     }
 
     /// A welcome connection is over.
-    pub fn left(&mut self, ip: IpAddr) {
-        if let Some(record) = self.records.get_mut(&client(ip)) {
-            record.open = record.open.saturating_sub(1);
+    pub fn left(&mut self, ip: IpAddr, service: Service) {
+        let record = self.records.get_mut(&client(ip));
+        if let Some((open, _)) = record.and_then(|record| record.open_of(service)) {
+            *open = open.saturating_sub(1);
         }
     }
 
@@ -105,12 +102,25 @@ impl Clients {
     pub fn forget_quiet(&mut self, now_ms: u64) {
         self.records.retain(|_, record| {
             record.turn(now_ms);
-            record.open > 0 || record.new > 0 || record.unknown > 0
+            record.open.iter().any(|open| *open > 0) || record.new > 0 || record.unknown > 0
         });
     }
 }
 
 impl Record {
+    /// Open connections of this service's class, and how many there may be.
+    fn open_of(&mut self, service: Service) -> Option<(&mut u32, u32)> {
+        let (class, limit) = match service {
+            Service::Smtp => (0, OPEN_SMTP),
+            Service::Imaps | Service::Pop3s => (1, OPEN_OWN),
+            Service::Submissions | Service::Submission => (2, OPEN_OWN),
+            // Programs that look for their settings, and other servers for a policy.
+            Service::Https => (3, OPEN_SMTP),
+            Service::Zone | Service::Metrics => (4, OPEN_OWN),
+        };
+        self.open.get_mut(class).map(|open| (open, limit))
+    }
+
     /// Begins a new minute and a new hour when their time has come, or the clock has jumped back.
     fn turn(&mut self, now_ms: u64) {
         if now_ms.wrapping_sub(self.minute_from_ms) >= MINUTE_MS {
@@ -154,8 +164,9 @@ mod tests {
         assert_eq!(clients.admit(ip("::ffff:192.0.2.1"), Service::Smtp, 5), Admission::TooMany);
         assert_eq!(clients.admit(ip("192.0.2.2"), Service::Smtp, 5), Admission::Welcome);
         assert_eq!(clients.admit(ip("192.0.2.1"), Service::Imaps, 5), Admission::Welcome);
-        clients.left(ip("192.0.2.1"));
-        clients.left(ip("192.0.2.1"));
+        clients.left(ip("192.0.2.1"), Service::Imaps);
+        assert_eq!(clients.admit(ip("192.0.2.1"), Service::Smtp, 5), Admission::TooMany);
+        clients.left(ip("192.0.2.1"), Service::Smtp);
         assert_eq!(clients.admit(ip("192.0.2.1"), Service::Smtp, 5), Admission::Welcome);
     }
 
@@ -175,9 +186,21 @@ mod tests {
             let mut clients = Clients::new(false);
             for _ in 0..NEW_IN_A_MINUTE {
                 clients.admit(ip("192.0.2.1"), service, 5);
-                clients.left(ip("192.0.2.1"));
+                clients.left(ip("192.0.2.1"), service);
             }
             assert_eq!(clients.admit(ip("192.0.2.1"), service, 5), Admission::TooFast);
+        }
+    }
+
+    #[test]
+    fn an_office_that_reads_writes_and_looks_up_its_settings_too() {
+        let mut clients = Clients::new(false);
+        for _ in 0..OPEN_SMTP + 20 {
+            assert_eq!(clients.admit(ip("192.0.2.1"), Service::Imaps, 5), Admission::Welcome);
+        }
+        for service in [Service::Smtp, Service::Https, Service::Submission] {
+            let admission = clients.admit(ip("192.0.2.1"), service, 5);
+            assert_eq!(admission, Admission::Welcome, "{service:?}");
         }
     }
 
@@ -198,7 +221,7 @@ mod tests {
         let mut come = |now| {
             let admission = clients.admit(ip("192.0.2.1"), Service::Smtp, now);
             if admission == Admission::Welcome {
-                clients.left(ip("192.0.2.1"));
+                clients.left(ip("192.0.2.1"), Service::Smtp);
             }
             admission
         };
@@ -217,8 +240,8 @@ mod tests {
         assert_eq!(clients.admit(ip("192.0.2.1"), Service::Smtp, 200_000), Admission::Guessing);
         assert_eq!(clients.admit(ip("192.0.2.1"), Service::Imaps, 200_000), Admission::Welcome);
         assert_eq!(clients.admit(ip("192.0.2.1"), Service::Smtp, 3_800_000), Admission::Welcome);
-        clients.left(ip("192.0.2.1"));
-        clients.left(ip("192.0.2.1"));
+        clients.left(ip("192.0.2.1"), Service::Smtp);
+        clients.left(ip("192.0.2.1"), Service::Imaps);
         clients.forget_quiet(10_000_000);
         assert!(clients.records.is_empty());
     }

@@ -42,7 +42,7 @@ const SERVED: [Kind; 3] = [Kind::Edge, Kind::Access, Kind::Pages];
 struct Instance {
     id: InstanceId,
     kind: Kind,
-    serving: Option<(ConnectionId, IpAddr)>,
+    serving: Option<(ConnectionId, IpAddr, Service)>,
     /// Handed over and not yet begun: with a dead instance the caller is not lost.
     handed: Option<Caller>,
     /// The connection whose unknown recipients were told.
@@ -242,7 +242,7 @@ impl Guard {
 
     /// Somebody who was counted in leaves without having been served.
     fn turn_away(&mut self, caller: Caller, why: &str) {
-        self.clients.left(caller.peer.ip());
+        self.clients.left(caller.peer.ip(), caller.service);
         caller.turn_away(why);
     }
 
@@ -289,7 +289,7 @@ impl Guard {
             return self.turn_away(caller, "no evidence can be kept");
         }
         let handed = FromGate::Handed { connection, peer: from, local, service };
-        instance.serving = Some((connection, from.ip()));
+        instance.serving = Some((connection, from.ip(), service));
         if self.hub.send(peer, 0, &handed, vec![socket]).is_ok() {
             instance.handed = Some(caller);
         } else {
@@ -333,11 +333,11 @@ impl Guard {
                 // owned edge shuts nobody out by its word alone.
                 let instance = self.instances.get_mut(&peer);
                 let serving = instance.and_then(|instance| {
-                    let serving = instance.serving.filter(|(id, _)| instance.told != Some(*id))?;
+                    let serving = instance.serving.filter(|(id, ..)| instance.told != Some(*id))?;
                     instance.told = Some(serving.0);
                     Some(serving)
                 });
-                if let Some((_, ip)) = serving {
+                if let Some((_, ip, _)) = serving {
                     self.clients.guessed(ip, count.min(UNKNOWN_IN_A_CONNECTION), now_ms());
                 }
             }
@@ -351,7 +351,7 @@ impl Guard {
     /// An instance has a connection in hand: from now on it lives and dies with it.
     fn begun(&mut self, peer: Peer, connection: ConnectionId) {
         let Some(instance) = self.instances.get_mut(&peer) else { return };
-        if instance.serving.is_some_and(|(served, _)| served == connection) {
+        if instance.serving.is_some_and(|(served, ..)| served == connection) {
             instance.handed = None;
         }
     }
@@ -361,10 +361,10 @@ impl Guard {
         let Some(instance) = self.instances.get_mut(&peer) else { return };
         let kind = instance.kind;
         match instance.serving {
-            Some((served, ip)) if served == connection => {
+            Some((served, ip, service)) if served == connection => {
                 instance.serving = None;
                 instance.handed = None;
-                self.clients.left(ip);
+                self.clients.left(ip, service);
                 self.memory.gone(peer);
             }
             _ => return,
@@ -395,7 +395,7 @@ impl Guard {
         self.forget(peer);
         match (unserved, serving) {
             (Some(caller), _) => self.hand_again(caller, kind),
-            (None, Some((_, ip))) => self.clients.left(ip),
+            (None, Some((_, ip, service))) => self.clients.left(ip, service),
             (None, None) => {}
         }
     }

@@ -2,10 +2,7 @@
 
 use memchr::memchr;
 use std::ops::Range;
-use terms::Cursor;
-
-/// Header fields looked at; real mail has under 200. The rest still exists, unauthenticated.
-pub const FIELDS: usize = 2_000;
+use terms::{Cursor, HEADER_BYTES, HEADER_FIELDS};
 
 /// One header field exactly as it came.
 #[derive(Clone, Copy, Debug)]
@@ -35,12 +32,35 @@ impl Field<'_> {
 pub struct Parts<'a> {
     pub fields: Vec<Field<'a>>,
     pub body: &'a [u8],
+    /// Octets of the header, its empty line included.
+    pub header_bytes: usize,
+    /// Fields that there was no room for.
+    pub unread: usize,
+}
+
+impl Parts<'_> {
+    /// There is more of it than is read: it is to be refused, for others would see what we did
+    /// not.
+    pub fn is_overlong(&self) -> bool {
+        self.unread > 0 || self.header_bytes > HEADER_BYTES
+    }
+}
+
+/// Octets of a message's header, its empty line included.
+pub fn header_bytes(message: &[u8]) -> usize {
+    take_apart(message).header_bytes
+}
+
+/// Whether a message's header has more fields, or more octets, than are read.
+pub fn is_overlong(message: &[u8]) -> bool {
+    take_apart(message).is_overlong()
 }
 
 /// Never fails: what is not a field is skipped, a missing empty line means an empty body.
 pub fn take_apart(message: &[u8]) -> Parts<'_> {
     let mut cursor = Cursor::new(message);
     let mut fields = Vec::new();
+    let mut unread = 0;
     while let Some(line) = peek_line(&cursor) {
         if is_blank(line) {
             cursor.take(line.len());
@@ -55,11 +75,12 @@ pub fn take_apart(message: &[u8]) -> Parts<'_> {
             cursor.take(next.len());
         }
         let whole = cursor.slice(start, cursor.position());
-        if fields.len() < FIELDS {
-            fields.extend(field(whole, start));
+        match field(whole, start) {
+            Some(_) if fields.len() >= HEADER_FIELDS => unread += 1,
+            field => fields.extend(field),
         }
     }
-    Parts { fields, body: cursor.rest() }
+    Parts { fields, body: cursor.rest(), header_bytes: cursor.position(), unread }
 }
 
 fn is_blank(line: &[u8]) -> bool {

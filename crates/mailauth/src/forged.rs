@@ -16,6 +16,12 @@ pub fn forged_fields(message: &[u8], our_name: &str) -> Vec<Range<usize>> {
     parts.fields.iter().filter(claims).map(fields::Field::range).collect()
 }
 
+/// Where the fields of this name stand in the message, each with its line end, in order.
+pub fn fields_named(message: &[u8], name: &str) -> Vec<Range<usize>> {
+    let parts = fields::take_apart(message);
+    parts.fields.iter().filter(|field| field.is(name)).map(fields::Field::range).collect()
+}
+
 /// The message without forged fields; all else stays octet for octet.
 pub fn without_forged<'a>(message: &'a [u8], our_name: &str) -> Cow<'a, [u8]> {
     let forged = forged_fields(message, our_name);

@@ -4,57 +4,120 @@
 use compartment::now_ms;
 use http::{Answer, CONTINUE, Ending, Method, Reader, Step};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, SocketFlags, accept_with, recv, send};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 use wire::metrics::{Count, exposition};
 
-/// For one question and its answer, all in all: others wait meanwhile.
+/// For all who ask at one time: the warden is heard in between, and takes longer than that for a
+/// silence.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// Connections taken in one round, so that the warden is heard in between.
-const ROUND: usize = 8;
+/// Connections attended to together.
+const TOGETHER: usize = 64;
 /// Of the exposition format.
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Answers whoever waits at a listener that does not block.
+/// Somebody who asks, and what they have not taken yet of their answer.
+struct Asker {
+    connection: OwnedFd,
+    reader: Reader,
+    left: Vec<u8>,
+    is_answered: bool,
+}
+
+/// Answers whoever waits at a listener that does not block. Those who say nothing keep nobody
+/// waiting who does.
 pub(crate) fn attend(listener: &OwnedFd, counts: &[Count]) {
-    for _ in 0..ROUND {
-        match accept_with(listener, SocketFlags::CLOEXEC) {
-            Ok(connection) => drop(converse(&connection, counts)),
-            Err(rustix::io::Errno::INTR) => {}
+    let until = Instant::now() + PATIENCE;
+    let mut askers: Vec<Asker> = Vec::new();
+    loop {
+        let_in(listener, &mut askers);
+        askers.retain_mut(|asker| asker.go_on(counts).is_some());
+        if askers.is_empty() || !wait(listener, &askers, until) {
+            return;
+        }
+    }
+}
+
+fn let_in(listener: &OwnedFd, askers: &mut Vec<Asker>) {
+    while askers.len() < TOGETHER {
+        match accept_with(listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
+            Ok(connection) => askers.push(Asker {
+                connection,
+                reader: Reader::default(),
+                left: Vec::new(),
+                is_answered: false,
+            }),
+            Err(Errno::INTR) => {}
             Err(_) => return,
         }
     }
 }
 
-/// `None`: the asker is gone, or too slow.
-fn converse(connection: &OwnedFd, counts: &[Count]) -> Option<()> {
-    let until = Instant::now() + PATIENCE;
-    let mut reader = Reader::default();
-    let mut piece = [0u8; 4096];
-    loop {
-        let (answer, is_head_only) = match reader.next_step() {
-            Step::Request(request) => {
-                let is_head = request.method == Method::Head;
-                (answer(request.method, &request.path, counts), is_head)
+impl Asker {
+    /// As far as it goes without waiting. `None`: it is over.
+    fn go_on(&mut self, counts: &[Count]) -> Option<()> {
+        let mut piece = [0u8; 4096];
+        loop {
+            if !self.write()? {
+                return Some(());
             }
-            Step::Refused(refusal) => (Answer::text(refusal.status(), refusal.words()), false),
-            Step::Continue => {
-                write(connection, CONTINUE, until)?;
-                continue;
+            if self.is_answered {
+                let _ = rustix::net::shutdown(&self.connection, rustix::net::Shutdown::Write);
+                return None;
             }
-            Step::Read => {
-                wait(connection, PollFlags::IN, until)?;
-                let (count, _) = recv(connection, &mut piece[..], RecvFlags::DONTWAIT).ok()?;
-                reader.feed(piece.get(..count).filter(|came| !came.is_empty())?);
-                continue;
-            }
-        };
-        let octets = answer.octets(now_ms(), is_head_only, Ending::Closes);
-        write(connection, &octets, until)?;
-        let _ = rustix::net::shutdown(connection, rustix::net::Shutdown::Write);
-        return Some(());
+            let (answer, is_head_only) = match self.reader.next_step() {
+                Step::Request(request) => {
+                    let is_head = request.method == Method::Head;
+                    (answer(request.method, &request.path, counts), is_head)
+                }
+                Step::Refused(refusal) => (Answer::text(refusal.status(), refusal.words()), false),
+                Step::Continue => {
+                    self.left = CONTINUE.to_vec();
+                    continue;
+                }
+                Step::Read => {
+                    match recv(&self.connection, &mut piece[..], RecvFlags::DONTWAIT) {
+                        Ok((0, _)) => return None,
+                        Ok((count, _)) => self.reader.feed(piece.get(..count)?),
+                        Err(Errno::AGAIN | Errno::INTR) => return Some(()),
+                        Err(_) => return None,
+                    }
+                    continue;
+                }
+            };
+            self.left = answer.octets(now_ms(), is_head_only, Ending::Closes);
+            self.is_answered = true;
+        }
     }
+
+    /// Whether all is written.
+    fn write(&mut self) -> Option<bool> {
+        while !self.left.is_empty() {
+            let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+            match send(&self.connection, &self.left, flags) {
+                Ok(count) => drop(self.left.drain(..count.min(self.left.len()))),
+                Err(Errno::AGAIN | Errno::INTR) => return Some(false),
+                Err(_) => return None,
+            }
+        }
+        Some(true)
+    }
+}
+
+/// Until one of them can go on, or somebody new comes in. `false`: nobody did in time.
+fn wait(listener: &OwnedFd, askers: &[Asker], until: Instant) -> bool {
+    let left = until.saturating_duration_since(Instant::now());
+    let limit =
+        Timespec { tv_sec: left.as_secs().cast_signed(), tv_nsec: i64::from(left.subsec_nanos()) };
+    let wants = |asker: &Asker| if asker.left.is_empty() { PollFlags::IN } else { PollFlags::OUT };
+    let mut all: Vec<PollFd<'_>> =
+        askers.iter().map(|asker| PollFd::new(&asker.connection, wants(asker))).collect();
+    if askers.len() < TOGETHER {
+        all.push(PollFd::new(listener, PollFlags::IN));
+    }
+    !left.is_zero() && matches!(poll(&mut all, Some(&limit)), Ok(1..))
 }
 
 pub(crate) fn answer(method: Method, path: &str, counts: &[Count]) -> Answer {
@@ -67,24 +130,4 @@ pub(crate) fn answer(method: Method, path: &str, counts: &[Count]) -> Answer {
         _ => Answer::text(404, "the numbers are at /metrics\n"),
     };
     answer.with("Cache-Control", "no-store").with("X-Content-Type-Options", "nosniff")
-}
-
-fn write(connection: &OwnedFd, mut octets: &[u8], until: Instant) -> Option<()> {
-    while !octets.is_empty() {
-        wait(connection, PollFlags::OUT, until)?;
-        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-        let count = send(connection, octets, flags).ok()?;
-        octets = octets.get(count..).unwrap_or_default();
-    }
-    Some(())
-}
-
-fn wait(connection: &OwnedFd, flags: PollFlags, until: Instant) -> Option<()> {
-    let left = until.saturating_duration_since(Instant::now());
-    let limit =
-        Timespec { tv_sec: left.as_secs().cast_signed(), tv_nsec: i64::from(left.subsec_nanos()) };
-    match poll(&mut [PollFd::new(connection, flags)], Some(&limit)) {
-        Ok(1..) => Some(()),
-        _ => None,
-    }
 }

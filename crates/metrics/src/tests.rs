@@ -59,3 +59,19 @@ fn the_newest_numbers_are_told_and_slow_askers_are_not_waited_for() {
     warden.send(0, &Order::Stop, &[]).unwrap();
     serving.join().unwrap().unwrap();
 }
+
+/// In one round whoever speaks is answered, however many stand before them and say nothing.
+#[test]
+fn silent_askers_keep_nobody_waiting() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = listener.local_addr().unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let _silent: Vec<TcpStream> = (0..20).map(|_| TcpStream::connect(at).unwrap()).collect();
+    let mut asking = TcpStream::connect(at).unwrap();
+    asking.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    crate::server::attend(&listener.into(), &[]);
+    let mut answer = String::new();
+    asking.set_read_timeout(Some(LIMIT)).unwrap();
+    let _ = asking.read_to_string(&mut answer);
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+}

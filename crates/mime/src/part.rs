@@ -11,8 +11,8 @@ use terms::Cursor;
 pub const PARTS: usize = 1_000;
 /// Parts inside parts. Forwarded forwards reach ten.
 pub const DEPTH: usize = 50;
-/// Fields of one header. Long chains of relays reach 150.
-pub const FIELDS_PER_PART: usize = 1_000;
+/// Fields of one header. A message whose own has more is refused before anybody keeps it.
+pub const FIELDS_PER_PART: usize = terms::HEADER_FIELDS;
 /// Fields of all headers of a message, so that small parts cannot multiply them.
 pub const FIELDS_PER_MESSAGE: usize = 20_000;
 /// Octets of one field that are looked at. The longest honest ones (To, References) reach 40 KiB.

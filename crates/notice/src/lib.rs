@@ -23,9 +23,14 @@ mod write;
 mod clues;
 mod reason;
 mod status;
+mod told;
 mod words;
 
 pub use feedback::{Feedback, feedback, is_complaint};
+// Octets that were read for a clue, so that tests can count work.
+#[cfg(test)]
+thread_local!(static READ: std::cell::Cell<usize> = const { std::cell::Cell::new(0) });
+
 pub use reason::{Reason, reason};
 pub use returned::{Bounce, Kind, Victim, read};
 pub use words::say;

@@ -105,12 +105,16 @@ impl Reason {
     }
 }
 
-/// The reason that status (`5.1.1`) and words speak for.
-pub fn reason(status: Option<(u8, u16, u16)>, words: &str) -> Reason {
+/// The reason that words alone speak for.
+pub(crate) fn clue(words: &str) -> Option<Reason> {
     // Systems fold their sentences anywhere.
     let words = words.to_lowercase();
-    let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
-    let told = crate::clues::by_words(&words);
+    crate::clues::by_words(&words.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+/// The reason that status (`5.1.1`) and words speak for.
+pub fn reason(status: Option<(u8, u16, u16)>, words: &str) -> Reason {
+    let told = clue(words);
     let coded = status.map_or(Reason::Unknown, crate::status::by_status);
     match (told, coded) {
         (Some(told), _) => told,

@@ -5,14 +5,17 @@
 
 use crate::reason::{Reason, reason};
 use crate::status;
+use crate::told::Told;
 use mime::{Message, Part};
 
 /// Recipients of one notice.
 const VICTIMS: usize = 1_000;
-/// Octets of a text that are looked at: notices say it early.
+/// Octets that are looked at of all texts together: notices say it early.
 const TEXT_BYTES: usize = 64 * 1024;
+/// Octets of a To that are looked at.
+const ADDRESSED_BYTES: usize = 16 * 1024;
 /// Letters kept of what a remote said.
-const SAID: usize = 600;
+pub(crate) const SAID: usize = 600;
 
 /// What sort of notice it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,7 +97,11 @@ fn by_status_part(text: &str, words: &str, about: Option<String>) -> Option<Boun
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
     let mut victims = Vec::new();
     let mut kind = Kind::Failed;
+    let mut told = Told::new(words, before_copy(words));
     for group in text.split("\n\n") {
+        if victims.len() >= VICTIMS {
+            break;
+        }
         let fields = fields(group);
         let get = |name: &str| fields.iter().find(|(key, _)| key == name).map(|(_, value)| value);
         let named = get("final-recipient").or_else(|| get("original-recipient"));
@@ -109,23 +116,29 @@ fn by_status_part(text: &str, words: &str, about: Option<String>) -> Option<Boun
         let code = get("status").and_then(|status| status::in_words(status));
         let better = status::in_words(&said).filter(|(_, subject, _)| *subject > 0);
         let status = better.or(code);
-        let why = why(kind, status, &said, words, &address);
-        if victims.len() < VICTIMS {
-            victims.push(Victim { address, status, reason: why, said: short(&said) });
-        }
+        let why = why(kind, status, &said, &mut told, &address);
+        victims.push(Victim { address, status, reason: why, said: short(&said) });
     }
     (!victims.is_empty()).then_some(Bounce { kind, victims, about })
 }
 
-fn why(kind: Kind, code: Option<(u8, u16, u16)>, said: &str, words: &str, who: &str) -> Reason {
-    match kind {
-        Kind::Delivered => Reason::Delivered,
-        _ => [said, &around(words, who), before_copy(words)]
-            .into_iter()
-            .map(|words| reason(code, words))
-            .find(|reason| *reason != Reason::Unknown)
-            .unwrap_or(Reason::Unknown),
+/// The nearest words that say something decide; those further away are looked at only then.
+fn why(
+    kind: Kind,
+    code: Option<(u8, u16, u16)>,
+    said: &str,
+    told: &mut Told<'_>,
+    who: &str,
+) -> Reason {
+    if kind == Kind::Delivered {
+        return Reason::Delivered;
     }
+    match reason(code, said) {
+        Reason::Unknown => {}
+        known => return known,
+    }
+    let around = told.around(who);
+    told.clue_in(&around).or_else(|| told.clue()).unwrap_or(Reason::Unknown)
 }
 
 /// `rfc822; bob@example.jp`, in all the spellings that are seen.
@@ -284,9 +297,10 @@ fn by_words(
     let mut addresses: Vec<String> = Vec::new();
     let failed = message.value(root, "x-failed-recipients").unwrap_or_default();
     let failed = String::from_utf8_lossy(&failed).into_owned();
-    addresses.extend(failed.split(',').filter_map(address_of));
+    addresses.extend(failed.split(',').take(VICTIMS).filter_map(address_of));
     let to = message.value(root, "to").unwrap_or_default();
-    let to = String::from_utf8_lossy(&to).to_lowercase();
+    let to = to.get(..ADDRESSED_BYTES).unwrap_or(&to);
+    let to = String::from_utf8_lossy(to).to_lowercase();
     if addresses.is_empty() {
         // The sender, to whom the notice is addressed, is named in many of them.
         let all = addresses_in(told);
@@ -303,18 +317,20 @@ fn by_words(
         addresses.extend(addressed_in(words));
     }
     let mut victims: Vec<Victim> = Vec::new();
+    let mut told = Told::new(told, told);
     for address in addresses {
         let known = |victim: &Victim| victim.address.eq_ignore_ascii_case(&address);
         if victims.len() >= VICTIMS || victims.iter().any(known) {
             continue;
         }
-        let said = around(told, &address);
-        let status = status::in_words(&said).or_else(|| status::in_words(told));
-        let why = match reason(status, &said) {
-            Reason::Unknown | Reason::Policy | Reason::System => match reason(status, told) {
-                Reason::Unknown => reason(status, &said),
-                known => known,
-            },
+        let said = told.around(&address);
+        let status = status::in_words(&said).or_else(|| told.status());
+        let coded = status.map_or(Reason::Unknown, status::by_status);
+        let why = match told.clue_in(&said).unwrap_or(coded) {
+            near @ (Reason::Unknown | Reason::Policy | Reason::System) => {
+                let far = told.clue().unwrap_or(coded);
+                if far == Reason::Unknown { near } else { far }
+            }
             known => known,
         };
         victims.push(Victim { address, status, reason: why, said: short(&said) });
@@ -399,8 +415,17 @@ pub(crate) fn texts(message: &Message<'_>) -> Vec<String> {
         let of = &part.content_type;
         (of.is("text", "plain") || of.is("text", "html")) && !is_returned(part)
     };
-    let mut texts: Vec<String> =
-        message.parts().iter().filter(speaks).map(|part| text_of(message, part)).collect();
+    let mut texts: Vec<String> = Vec::new();
+    let mut left = TEXT_BYTES;
+    for part in message.parts().iter().filter(speaks) {
+        if left == 0 {
+            break;
+        }
+        let mut text = text_of(message, part);
+        text.truncate(text.floor_char_boundary(left));
+        left = left.saturating_sub(text.len().max(1));
+        texts.push(text);
+    }
     if texts.iter().all(|text| text.trim().is_empty())
         && let Some(root) = message.part(0)
     {
@@ -546,26 +571,6 @@ pub(crate) fn about(message: &Message<'_>, texts: &[String]) -> Option<String> {
     });
     let root = message.part(0)?;
     in_text.or_else(|| message.value(root, "in-reply-to").and_then(|id| trimmed(&id)))
-}
-
-/// The words around an address: its line and what follows up to an empty line or the next address.
-fn around(text: &str, address: &str) -> String {
-    let lower = address.to_lowercase();
-    let mut said = String::new();
-    let mut is_near = false;
-    for line in text.lines() {
-        let names = line.to_lowercase().contains(&lower);
-        let ends = line.trim().is_empty() && said.len() > lower.len() + 20;
-        if is_near && (ends || said.len() > SAID) {
-            break;
-        }
-        is_near |= names;
-        if is_near {
-            said.push_str(line.trim());
-            said.push(' ');
-        }
-    }
-    said
 }
 
 fn short(said: &str) -> String {

@@ -114,6 +114,50 @@ fn notices_of_others() {
     none("");
 }
 
+/// Whoever writes it chooses groups and texts: what is read must not be their product.
+#[test]
+fn many_victims_in_long_texts_are_little_work() {
+    let text = |begin: &str| {
+        format!("--q\r\nContent-Type: text/plain\r\n\r\n{begin}{}", "x".repeat(70) + "\r\n")
+            + &("x".repeat(70) + "\r\n").repeat(900)
+    };
+    let read_of = |mail: &str, most: usize| {
+        crate::READ.set(0);
+        let bounce = read(mail.as_bytes()).unwrap();
+        assert!(bounce.victims.len() <= 1_000);
+        let count = crate::READ.get();
+        assert!(count <= most, "{count} octets were read for clues");
+        bounce
+    };
+    let report = format!(
+        "From: MAILER-DAEMON@a.example\r\nSubject: dsn\r\nMIME-Version: 1.0\r\n\
+         Content-Type: multipart/report; report-type=delivery-status; boundary=q\r\n\r\n{}\
+         --q\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; a\r\n\r\n{}\
+         --q--\r\n",
+        text("").repeat(16),
+        "Final-Recipient:a%Zz\r\n\r\n".repeat(2_500),
+    );
+    assert_eq!(read_of(&report, 1024 * 1024).victims.len(), 1_000);
+    let failed: Vec<String> = (0..1_000).map(|at| format!("u{at}@b.example")).collect();
+    let words = format!(
+        "From: MAILER-DAEMON@a.example\r\nSubject: failure notice\r\nMIME-Version: 1.0\r\n\
+         X-Failed-Recipients: {}\r\nContent-Type: multipart/mixed; boundary=q\r\n\r\n{}--q--\r\n",
+        failed.join(",\r\n "),
+        text(&(failed.join(" ") + "\r\n")).repeat(2),
+    );
+    read_of(&words, 1024 * 1024);
+}
+
+#[test]
+fn each_of_a_thousand_victims_has_the_reason_beside_it() {
+    let lines: String =
+        (0..1_000).map(|at| format!("<u{at}@b.example>: mailbox full\r\n\r\n")).collect();
+    let mail = format!("From: MAILER-DAEMON@a.example\r\nSubject: failure notice\r\n\r\n{lines}");
+    let bounce = read(mail.as_bytes()).unwrap();
+    assert!(bounce.victims.len() >= 200);
+    assert!(bounce.victims.iter().all(|victim| victim.reason == Reason::MailboxFull));
+}
+
 /// Whatever comes: no panic, and nothing beyond its bounds.
 #[test]
 fn fuzz_returned() {

@@ -9,7 +9,8 @@ use notice::Bounce;
 use policy::{Authentication, Facts, HouseRules, Judged};
 use std::ops::Range;
 use std::time::Instant;
-use terms::Finding;
+use terms::{Finding, HEADER_BYTES};
+use wire::directory::OUTLET_FIELD;
 use wire::scanner::{Examined, Header, Sender};
 
 /// What is known of a message.
@@ -30,7 +31,9 @@ pub fn examine(given: &Given<'_>, resolver: &mut dyn Resolver) -> Examined {
     let results = given.sender.map(|sender| authenticate(given, sender, resolver));
     let facts = results.as_ref().map(facts::authentication);
     let forged = mailauth::forged_fields(given.message, given.host_name);
-    cut_forged(&mut taken_apart.summary, &forged);
+    let header = header(given, &taken_apart.summary);
+    let cut = cut(given.message, &forged);
+    cut_out(&mut taken_apart.summary, &cut);
     if !forged.is_empty() {
         // A list may send our own mark back to us: little weight.
         taken_apart.findings.push(Finding::new("auth.forged", 1.0, given.host_name));
@@ -48,7 +51,7 @@ pub fn examine(given: &Given<'_>, resolver: &mut dyn Resolver) -> Examined {
             .and_then(|facts| postcard::to_stdvec(&facts).ok())
             .unwrap_or_default(),
         authentication_results: results.map(|results| results.header).unwrap_or_default(),
-        forged: forged.iter().map(|range| (range.start as u64, range.end as u64)).collect(),
+        forged: cut.iter().map(|range| (range.start as u64, range.end as u64)).collect(),
         summary: postcard::to_stdvec(&taken_apart.summary).unwrap_or_default(),
         trace_digests: trace_digests(&taken_apart.summary),
         header: Some(header),
@@ -68,13 +71,26 @@ fn header(summary: &Summary, bounce: Option<&Bounce>) -> Header {
         let is_lost = |victim: &notice::Victim| victim.reason.is_lost();
         bounce.kind == notice::Kind::Failed && bounce.victims.iter().any(is_lost)
     });
-    Header { is_lost, ..crate::header::read(&summary.header) }
+    // The overview has only the first of a long header.
+    let bytes = usize::try_from(summary.header_bytes).unwrap_or(usize::MAX).min(HEADER_BYTES);
+    let whole = given.message.get(..bytes).unwrap_or(given.message);
+    let is_overlong = mailauth::is_overlong(given.message);
+    Header { is_lost, is_overlong, ..crate::header::read(whole) }
 }
 
-/// Forged fields are taken out of what is kept; the overview must not show them either.
-fn cut_forged(summary: &mut Summary, forged: &[Range<usize>]) {
+/// What is not kept: forged fields, and the secret of a customer's own server, which is for us
+/// alone, whoever the message is for.
+fn cut(message: &[u8], forged: &[Range<usize>]) -> Vec<Range<usize>> {
+    let mut cut = mailauth::fields_named(message, OUTLET_FIELD);
+    cut.extend_from_slice(forged);
+    cut.sort_unstable_by_key(|range| range.start);
+    cut
+}
+
+/// What is taken out of the message, the overview must not show either.
+fn cut_out(summary: &mut Summary, cut: &[Range<usize>]) {
     // From the last to the first, so that the places before stay true.
-    for range in forged.iter().rev() {
+    for range in cut.iter().rev() {
         let length = summary.header.len();
         summary.header.drain(range.start.min(length)..range.end.min(length));
         summary.header_bytes = summary.header_bytes.saturating_sub(range.len() as u64);

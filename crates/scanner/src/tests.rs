@@ -172,3 +172,90 @@ fn no_dns_is_no_answer() {
     let facts: Authentication = postcard::from_bytes(&examined.authentication).unwrap();
     assert_eq!(facts.spf, Outcome::TempError);
 }
+
+fn seen(message: &[u8]) -> Examined {
+    let (host_name, now_seconds) = ("mx.house.example", 1_795_318_496);
+    examine(&Given { message, sender: None, host_name, now_seconds }, &mut NoDns)
+}
+
+fn without_cuts(message: &[u8], examined: &Examined) -> String {
+    let mut left = message.to_vec();
+    for (start, end) in examined.forged.iter().rev() {
+        left.drain(usize::try_from(*start).unwrap()..usize::try_from(*end).unwrap());
+    }
+    String::from_utf8(left).unwrap()
+}
+
+#[test]
+fn a_server_s_secret_stays_with_us() {
+    let message = b"X-Sekisho-Outlet: sko-1\r\nTo: a@b.example\r\nAuthentication-Results: \
+        mx.house.example; spf=pass\r\nx-sekisho-outlet :\r\n sko-2\r\nSubject: x\r\n\r\nX-Sekisho-\
+        Outlet: body\r\n";
+    let examined = seen(message);
+    let expected = "To: a@b.example\r\nSubject: x\r\n\r\nX-Sekisho-Outlet: body\r\n";
+    assert_eq!(without_cuts(message, &examined), expected);
+    let summary: mime::Summary = postcard::from_bytes(&examined.summary).unwrap();
+    assert!(!String::from_utf8(summary.header).unwrap().contains("sko-"));
+    let forged = |examined: &Examined| examined.findings.iter().any(|one| one.id == "auth.forged");
+    assert!(forged(&examined) && !forged(&seen(b"X-Sekisho-Outlet: sko-1\r\n\r\n")));
+}
+
+/// What stands behind many fields is seen, or the header is said to be overlong.
+#[test]
+fn no_field_hides_behind_others() {
+    let forged = "Authentication-Results: mx.house.example; dmarc=pass\r\n";
+    let check = |filler: &str, is_overlong: bool| {
+        let message = format!("{filler}{forged}Auto-Submitted: auto-replied\r\n\r\nhi");
+        let examined = seen(message.as_bytes());
+        let header = examined.header.as_ref().unwrap();
+        assert_eq!(header.is_overlong, is_overlong, "{}", filler.len());
+        if !is_overlong {
+            assert!(header.is_automatic);
+            assert!(!without_cuts(message.as_bytes(), &examined).contains("dmarc=pass"));
+        }
+    };
+    check("", false);
+    check(&"X: y\r\n".repeat(998), false);
+    check(&"X: y\r\n".repeat(999), true);
+    check(&"X: y\r\n".repeat(2_005), true);
+    check(&"no field\r\n".repeat(2_005), false);
+    check(&"X: 0123456789012345678901234567890123456789\r\n y\r\n".repeat(900), false);
+    check(&format!("X: {}\r\n", "y\r\n ".repeat(70_000)), true);
+}
+
+/// Where the header ends, and which fields it has, is one answer for all who read it.
+#[test]
+fn fuzz_readers_of_headers_agree() {
+    let words: [&str; 12] = [
+        "From: a@b.example",
+        "Authentication-Results: mx.house.example; x",
+        "X-Sekisho-Outlet: y",
+        "\r\n",
+        "\n",
+        "\r",
+        "\r\n ",
+        "\t",
+        ":",
+        "--b",
+        " ",
+        "Name",
+    ];
+    let mut state = 23u64;
+    let mut roll = |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888);
+        usize::try_from(state >> 33).unwrap() % below
+    };
+    for _ in 0..5_000 {
+        let message: String = (0..roll(60)).map(|_| words[roll(words.len())]).collect();
+        let header = mime::summarise(message.as_bytes()).header;
+        assert_eq!(header.len(), mailauth::header_bytes(message.as_bytes()), "{message:?}");
+        for name in ["From", "Authentication-Results", "X-Sekisho-Outlet"] {
+            let (few, all) = (
+                mime::field_values(message.as_bytes(), name).len(),
+                mailauth::fields_named(message.as_bytes(), name).len(),
+            );
+            // A name with white space in it is a field for some readers: we cut it out too.
+            assert!(few <= all, "{name} {message:?}");
+        }
+    }
+}

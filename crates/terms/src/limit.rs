@@ -15,3 +15,10 @@ pub const SMTP_TEXT_LINE_BYTES: usize = 64 * 1024;
 pub const COMMANDS_PER_SESSION: usize = 10_000;
 /// Refused commands in one session before 421.
 pub const ERRORS_PER_SESSION: usize = 20;
+
+/// Fields of a message's header: long chains of relays reach 150. Every reader reads so many, and
+/// what has more is refused: what only some see would be a second reading.
+pub const HEADER_FIELDS: usize = 1_000;
+
+/// Octets of a message's header. A thousand recipients with their names take some 100 KiB.
+pub const HEADER_BYTES: usize = 256 * 1024;

@@ -11,6 +11,7 @@ pub use crate::passing::{
     ABSENCE_SUBJECT_BYTES, ABSENCE_TEXT_BYTES, Absence, AbsenceTold, Forward, Gateway, Group,
     LIST_PAGE, ONWARD, Onward, Path, Taken, WAY_BACK,
 };
+use crate::post::Hop;
 use crate::reports;
 pub use crate::sending::{
     LONGEST_DELAY_MS, MOST_RECIPIENTS, NOTICE_BYTES, REFUSED_KINDS, SendingSettings, SmartHost,
@@ -44,17 +45,24 @@ pub enum FromEdge {
     Routes(Vec<String>),
     /// Whose own servers send from this address, and what each of them must show.
     Outlets(IpAddr),
-    /// A message came from such an address, under this name of a proven certificate, with this
-    /// secret in its header. `has`: whose dispatch the edge has already.
+    /// A message came from such an address, with this secret in its header. `shown`: of what is
+    /// wanted there, what its certificate proved, each with the one name that was found in it.
+    /// `has`: whose dispatch the edge has already.
     Admit {
         from: IpAddr,
-        name: String,
+        shown: Vec<Vouched>,
         secret: String,
         has: Option<TenantId>,
     },
     List(lists::Question),
     /// A report of others came to an address of ours. Answered by `Report`.
     Report(Box<reports::Told>),
+    /// The way outside to an address, as this tenant's settings want it: for answers of people who
+    /// are away.
+    Way {
+        tenant: TenantId,
+        to: String,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -72,6 +80,8 @@ pub enum ToEdge {
     Admitted(Admitted),
     List(lists::Answer),
     Report(reports::Noted),
+    /// `None`: nobody can say now.
+    Way(Option<Hop>),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -144,6 +154,11 @@ pub enum FromDepart {
     /// How TLS fared with destinations that want to hear of it, at most
     /// [`tls_report::FINDINGS`]. Of the tenant that the channel's label names, and of no other.
     Tls(Vec<tls_report::Finding>),
+    /// As [`FromEdge::Way`], for notices to senders outside.
+    Way {
+        tenant: TenantId,
+        to: String,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -159,6 +174,8 @@ pub enum ToDepart {
     List(lists::Answer),
     /// It is on the disk.
     Noted,
+    /// `None`: nobody can say now.
+    Way(Option<Hop>),
 }
 
 /// What the vault signs: under which key a person's outgoing mail is sealed, and what they may.

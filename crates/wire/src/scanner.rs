@@ -51,7 +51,8 @@ pub struct Examined {
     pub authentication: Vec<u8>,
     /// The field to put on top: `Authentication-Results: …` with its CRLF; empty without a sender.
     pub authentication_results: String,
-    /// Octet ranges of forged `Authentication-Results` fields that claim our name, to be taken out.
+    /// Octet ranges of fields to be taken out: forged `Authentication-Results` that claim our name,
+    /// and the secrets of customers' own servers.
     pub forged: Vec<(u64, u64)>,
     /// `mime::Summary` (postcard) of the message as it came; sealed, not read, by `edge`.
     #[serde(with = "bytes")]
@@ -91,4 +92,6 @@ pub struct Header {
     pub author: String,
     /// It is a notice: the address that the mail was for is not there any more.
     pub is_lost: bool,
+    /// It has more fields, or more octets, than are read.
+    pub is_overlong: bool,
 }

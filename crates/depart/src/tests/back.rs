@@ -9,6 +9,7 @@ use wire::post::{Errand, Finish, ToSender};
 fn passed_on(from: &str) -> Letter {
     let mut letter = Letter::out(&["gone@there.example"]);
     letter.envelope.from = from.to_owned();
+    letter.envelope.recipients[0].original = Some("rfc822;olga+2Bx@here.example".to_owned());
     letter.envelope.finish = Finish::Seal { domain: "keyless.example".to_owned() };
     letter
 }
@@ -52,6 +53,28 @@ fn a_sender_outside_hears_of_a_failure_from_nobody() {
     check("cy@here.example", "<> cy@here.example here");
     check("", "");
     check("nobody@here.example", "");
+    // By the way that the tenant's mail goes.
+    check("a@smart.example", "<> a@smart.example host relay.here.example 587");
+}
+
+/// Where an address of ours leads on to is its owner's business.
+#[test]
+fn a_sender_outside_hears_of_the_address_that_they_wrote_to() {
+    let carried = |original: Option<&str>| {
+        let house = settle(plan());
+        let mut letter = passed_on("carol@shop.example");
+        letter.envelope.recipients[0].original = original.map(str::to_owned);
+        assert_eq!(house.carry(&[letter]), ["1.0 failed sent 0: 5.1.1"]);
+        let seen = house.seen.lock().unwrap();
+        seen.queued.first().map(|(_, _, text)| text.clone())
+    };
+    let text = carried(Some("rfc822;olga+2Bx@here.example")).unwrap();
+    assert!(text.contains("Final-Recipient: rfc822; olga+x@here.example\r\n"), "{text}");
+    assert!(!text.contains("there.example") && !text.contains("no such user"), "{text}");
+    // A gateway's addresses are the ones that were written to.
+    let text = carried(Some("rfc822;gone@there.example")).unwrap();
+    assert!(text.contains("gone@there.example") && text.contains("no such user"), "{text}");
+    assert!(carried(None).is_none());
 }
 
 #[test]

@@ -565,6 +565,15 @@ fn play_directory(
                     seen.lock().unwrap().lists.push(question);
                     directory::ToDepart::List(answer)
                 }
+                directory::FromDepart::Way { to, .. } => {
+                    let (_, domain) = to.rsplit_once('@').unwrap();
+                    let (name, port) = ("relay.here.example".to_owned(), 587);
+                    let hop = match domain.starts_with("smart") {
+                        true => Hop::Host { name, port, tls: wire::post::HopTls::StartTls },
+                        false => Hop::Domain(domain.to_owned()),
+                    };
+                    directory::ToDepart::Way(Some(hop))
+                }
                 directory::FromDepart::Routes(words) => {
                     let token = |word: &String| [word.len() as u8; 16];
                     directory::ToDepart::Routes(Some(words.iter().map(token).collect()))

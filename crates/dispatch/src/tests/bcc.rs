@@ -156,10 +156,16 @@ fn a_field_that_is_hidden_from_us_refuses_the_message() {
         let answer = around.hand_in("aoi@example.jp", &["x@far.example"], &text);
         assert!(matches!(answer, ToAccess::No { code: 554, .. }), "{answer:?} {text}");
     }
-    // Beyond the fields that a parser of messages looks at.
-    let many = "X-Filler: 1\r\n".repeat(5_000);
-    let text = format!("From: aoi@example.jp\r\n{many}Bcc: {MARK}@hidden.example\r\n\r\nhi\r\n");
-    let answer = around.hand_in("aoi@example.jp", &["x@far.example"], &text);
+    // Many fields, and more than a parser of messages looks at.
+    let hand_in = |fields: usize| {
+        let many = "X-Filler: 1\r\n".repeat(fields);
+        let text =
+            format!("From: aoi@example.jp\r\n{many}Bcc: {MARK}@hidden.example\r\n\r\nhi\r\n");
+        around.hand_in("aoi@example.jp", &["x@far.example"], &text)
+    };
+    let answer = hand_in(900);
     assert!(matches!(answer, ToAccess::Queued { .. }), "{answer:?}");
     assert!(!around.left()[0].text.contains(MARK));
+    let answer = hand_in(5_000);
+    assert!(matches!(answer, ToAccess::No { code: 554, .. }), "{answer:?}");
 }

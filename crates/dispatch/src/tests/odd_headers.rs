@@ -74,3 +74,9 @@ fn fuzz_odd_headers_keep_no_bcc() {
     }
     assert!(read > 5_000);
 }
+
+#[test]
+fn fields_behind_those_that_are_read_do_not_leave() {
+    let read = |fields: usize| Header::read("X: y\r\n".repeat(fields).as_bytes()).is_ok();
+    assert!(read(1_000) && !read(1_001));
+}

@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 use terms::{Kind, TenantId};
 use wire::Channel;
-use wire::directory::{Admitted, FromEdge, ToEdge, Wanted};
+use wire::directory::{Admitted, FromEdge, ToEdge, Vouched, Wanted};
 use wire::dispatch::{FromAccess, Submission, ToAccess};
 
 /// A dispatch is forked and joined in milliseconds; one that is not there by now does not come.
@@ -25,13 +25,17 @@ impl Neighbours {
     }
 
     /// Whether address, certificate and secret agree, and for whom.
-    pub(crate) fn admit(&mut self, (from, name): (IpAddr, &str), secret: String) -> Admitted {
+    pub(crate) fn admit(
+        &mut self,
+        (from, shown): (IpAddr, &[Vouched]),
+        secret: String,
+    ) -> Admitted {
         let is_gone = |channel: &Channel| matches!(channel.wait(Duration::ZERO), Ok(true) | Err(_));
         if self.channels.get(&Kind::Dispatch).is_none_or(is_gone) {
             self.forget_dispatch();
         }
-        let (name, has) = (name.to_owned(), self.outlet);
-        let question = FromEdge::Admit { from, name, secret, has };
+        let (shown, has) = (shown.to_vec(), self.outlet);
+        let question = FromEdge::Admit { from, shown, secret, has };
         match self.ask(Kind::Directory, &question, DIRECTORY_LIMIT) {
             Ok(ToEdge::Admitted(admitted)) => admitted,
             _ => Admitted::Later,

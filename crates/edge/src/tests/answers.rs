@@ -131,3 +131,23 @@ fn one_person_answers_once_and_a_full_queue_is_no_loss() {
     assert_eq!(around.seen.lock().unwrap().copies.len(), 1);
     around.hears("an answer was not given");
 }
+
+#[test]
+fn whoever_proved_nothing_is_answered_nowhere_but_here() {
+    for (from, expected) in [("<carol@shop.example>", 0), ("<aoi@example.jp>", 1)] {
+        let facts = policy::Authentication::default();
+        let scanner = Scanner::Proves(written_to("away@away.example"), facts);
+        let around = settle(Plan { scanners: vec![scanner], ..Plan::default() });
+        let reply = around.mail(from, &["<away@away.example>"], TEXT);
+        assert!(reply.contains(" kept"), "{reply}");
+        assert_eq!(answers(&around), expected, "{from}");
+    }
+}
+
+#[test]
+fn an_answer_goes_by_the_tenant_s_way() {
+    let around = away(written_to("away@away.example"), 0.0);
+    around.mail("<carol@smart.example>", &["<away@away.example>"], TEXT);
+    let hop = around.seen.lock().unwrap().letters[0].envelopes[0].hop.clone();
+    assert!(matches!(hop, Hop::Host { name, .. } if name == "relay.away.example"));
+}

@@ -1,6 +1,7 @@
 //! What the queue gets of mail that is passed on, and what the sender hears meanwhile.
 
 use super::{Neighbourhood, Plan, Scanner, settle};
+use policy::Authentication;
 use terms::{Finding, TenantId, UserId, Verdict};
 use wire::mailbox::{Place, State, ToEdge};
 use wire::post::{Envelope, Finish, ToSender};
@@ -250,7 +251,38 @@ fn a_sender_s_wishes_go_along() {
     let wishes: Vec<_> =
         envelope.recipients.iter().map(|to| (to.notify, to.original.as_deref())).collect();
     let first = (Some((true, false, true)), Some("rfc822;y@z.example"));
-    assert_eq!(wishes, [first, (Some((false, false, false)), None)]);
+    let second = (Some((false, false, false)), Some("rfc822;y@gateway.example"));
+    assert_eq!(wishes, [first, second]);
+}
+
+/// What nobody proved to have sent brings no letter to anybody, and a notice names what was written
+/// to.
+#[test]
+fn only_a_proven_sender_is_told_and_of_the_address_they_know() {
+    let check = |from: &str, facts: Authentication, expected: Option<(bool, bool, bool)>| {
+        let scanner = Scanner::Proves(Header::default(), facts);
+        let around = settle(Plan { scanners: vec![scanner], ..Plan::default() });
+        let reply = around.mail(from, &["<only.on+tag@example.jp>"], TEXT);
+        assert!(reply.starts_with("250"), "{reply}");
+        let to = &letters(&around)[0].envelopes[0].recipients[0];
+        assert_eq!(to.address, "only@elsewhere.example");
+        let original = (to.notify, to.original.as_deref());
+        assert_eq!(original, (expected, Some("rfc822;only.on+2Btag@example.jp")), "{from}");
+    };
+    let nobody = Some((false, false, false));
+    let signed = |domain: &str| Authentication {
+        author_signed: true,
+        from_domain: domain.to_owned(),
+        ..Authentication::default()
+    };
+    let by_server = Authentication { spf: policy::Outcome::Pass, ..Authentication::default() };
+    check(FROM, Authentication::default(), nobody);
+    check(FROM, by_server, None);
+    check(FROM, signed("sender.example"), None);
+    check("<a@lists.sender.example>", signed("sender.example"), None);
+    check("<a@notsender.example>", signed("sender.example"), nobody);
+    check(FROM, signed("other.example"), nobody);
+    check(FROM, signed(""), nobody);
 }
 
 #[test]
@@ -304,6 +336,17 @@ fn too_many_hosts_are_a_circle() {
         let around = read(Header { received, ..Header::default() }, 0.0);
         let reply = around.mail(FROM, &[&format!("<{to}>")], TEXT);
         assert!(reply.starts_with(code), "{received} {to} {reply}");
+    }
+}
+
+#[test]
+fn a_header_that_nobody_reads_to_its_end_is_refused() {
+    for to in ["kept.on@example.jp", "aoi@example.jp", "x@gateway.example"] {
+        let around = read(Header { is_overlong: true, ..Header::default() }, 0.0);
+        let reply = around.mail(FROM, &[&format!("<{to}>")], TEXT);
+        assert!(reply.starts_with("554 5.6.0"), "{to} {reply}");
+        let seen = around.seen.lock().unwrap();
+        assert_eq!((seen.letters.len(), seen.copies.len()), (0, 0), "{to}");
     }
 }
 

@@ -102,3 +102,23 @@ fn mail_without_the_secret_arrives_as_any_other() {
     let seen = around.seen.lock().unwrap();
     assert_eq!((seen.copies.len(), seen.submitted.len()), (1, 1));
 }
+
+/// A certificate with the names of two tenants' servers speaks for whichever the secret says.
+#[test]
+fn one_certificate_may_have_the_names_of_two() {
+    let authority = Authority::new();
+    let names = ["mail.kaede.example", "mail.ume.example"];
+    let customer = |tenant, name, secret| {
+        let authority = authority.der.clone();
+        Customer { tenant, name, authority, secret }
+    };
+    let customers =
+        vec![customer(ONE, names[0], "sko-one"), customer(OTHER, names[1], "sko-other")];
+    let around = settle(Plan { customers, ..Plan::default() });
+    let one = letter(FROM, TO, "X-Sekisho-Outlet: sko-one\r\n\r\nhi\r\n.");
+    let other = letter(FROM, TO, "X-Sekisho-Outlet: sko-other\r\n\r\nhi\r\n.");
+    let shown = authority.shows_all(&names);
+    let said = say(&around, Some(shown), &[&one[..], &other].concat());
+    let queued = |tenant: TenantId| said.matches(&format!("250 2.0.0 of {tenant}\r\n")).count();
+    assert_eq!((queued(ONE), queued(OTHER)), (1, 1), "{said}");
+}

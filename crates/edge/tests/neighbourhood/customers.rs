@@ -41,8 +41,13 @@ impl Authority {
     }
 
     pub fn shows(&self, name: &str) -> Shown {
+        self.shows_all(&[name])
+    }
+
+    pub fn shows_all(&self, names: &[&str]) -> Shown {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let key = rcgen::KeyPair::generate().unwrap();
-        let params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+        let params = rcgen::CertificateParams::new(names).unwrap();
         let leaf = params.signed_by(&key, &self.issuer).unwrap();
         let chain = vec![leaf.der().clone()];
         Shown { chain, key: PrivatePkcs8KeyDer::from(key.serialize_der()).into() }
@@ -69,8 +74,12 @@ impl Customers {
         Wanted { vouched: self.all.iter().map(vouched).collect(), ..Wanted::default() }
     }
 
-    pub fn admit(&self, name: &str, secret: &str, has: Option<TenantId>) -> Admitted {
-        let is_it = |one: &&Customer| one.name == name && one.secret == secret;
+    pub fn admit(&self, shown: &[Vouched], secret: &str, has: Option<TenantId>) -> Admitted {
+        let is_shown = |one: &Customer| {
+            let (names, authorities) = (vec![one.name.to_owned()], vec![one.authority.clone()]);
+            shown.contains(&Vouched { names, authorities })
+        };
+        let is_it = |one: &&Customer| one.secret == secret && is_shown(one);
         let Some(customer) = self.all.iter().find(is_it) else { return Admitted::No };
         if has != Some(customer.tenant) {
             self.play_dispatch(customer.tenant);

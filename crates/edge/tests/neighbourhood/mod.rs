@@ -348,8 +348,11 @@ fn play_directory(
                 directory::FromEdge::Outlets(_) => {
                     directory::ToEdge::Outlets(Some(customers.wanted()))
                 }
-                directory::FromEdge::Admit { name, secret, has, .. } => {
-                    directory::ToEdge::Admitted(customers.admit(&name, &secret, has))
+                directory::FromEdge::Admit { shown, secret, has, .. } => {
+                    directory::ToEdge::Admitted(customers.admit(&shown, &secret, has))
+                }
+                directory::FromEdge::Way { to, .. } => {
+                    directory::ToEdge::Way(Some(passing::way(&to)))
                 }
                 directory::FromEdge::Routes(words) => {
                     let tokens = words.iter().map(|word| route(word)).collect();
@@ -533,6 +536,11 @@ fn whole(parcel: wire::Parcel, frame: &wire::Frame, channel: &Channel) -> Vec<u8
     message
 }
 
+/// Facts of a sender whose domain proved itself.
+fn proven() -> policy::Authentication {
+    policy::Authentication { spf: policy::Outcome::Pass, ..policy::Authentication::default() }
+}
+
 fn play_scanner(channel: Channel, seen: Arc<Mutex<Seen>>, scanner: Scanner) {
     thread::spawn(move || {
         while let Ok(frame) = channel.receive(None) {
@@ -541,7 +549,7 @@ fn play_scanner(channel: Channel, seen: Arc<Mutex<Seen>>, scanner: Scanner) {
             let mut found = Examined {
                 findings: Vec::new(),
                 parts: 1,
-                authentication: Vec::new(),
+                authentication: postcard::to_stdvec(&proven()).unwrap(),
                 authentication_results: "Authentication-Results: mx.example.jp; spf=pass\r\n"
                     .into(),
                 forged: Vec::new(),

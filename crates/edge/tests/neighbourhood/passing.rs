@@ -166,3 +166,13 @@ pub fn route(word: &str) -> [u8; 16] {
     word.bytes().enumerate().for_each(|(at, octet)| token[at % 16] ^= octet.rotate_left(at as u32));
     token
 }
+
+/// The way outside that the directory says: by a smart host, or by MX.
+pub fn way(to: &str) -> Hop {
+    let (_, domain) = to.rsplit_once('@').unwrap();
+    if domain.starts_with("smart") {
+        let name = "relay.away.example".to_owned();
+        return Hop::Host { name, port: 587, tls: HopTls::StartTls };
+    }
+    Hop::Domain(domain.to_owned())
+}
