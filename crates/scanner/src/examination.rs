@@ -31,15 +31,14 @@ pub fn examine(given: &Given<'_>, resolver: &mut dyn Resolver) -> Examined {
     let results = given.sender.map(|sender| authenticate(given, sender, resolver));
     let facts = results.as_ref().map(facts::authentication);
     let forged = mailauth::forged_fields(given.message, given.host_name);
-    let header = header(given, &taken_apart.summary);
+    let bounce = bounce(given);
+    let header = header(given, &taken_apart.summary, bounce.as_ref());
     let cut = cut(given.message, &forged);
     cut_out(&mut taken_apart.summary, &cut);
     if !forged.is_empty() {
         // A list may send our own mark back to us: little weight.
         taken_apart.findings.push(Finding::new("auth.forged", 1.0, given.host_name));
     }
-    let bounce = bounce(given);
-    let header = header(&taken_apart.summary, bounce.as_ref());
     let report = given.sender.and_then(|_| {
         crate::reports::read(given.message, &taken_apart.summary.header, bounce.as_ref())
     });
@@ -66,7 +65,7 @@ fn bounce(given: &Given<'_>) -> Option<Bounce> {
     is_from_nobody.then(|| notice::read(given.message)).flatten()
 }
 
-fn header(summary: &Summary, bounce: Option<&Bounce>) -> Header {
+fn header(given: &Given<'_>, summary: &Summary, bounce: Option<&Bounce>) -> Header {
     let is_lost = bounce.is_some_and(|bounce| {
         let is_lost = |victim: &notice::Victim| victim.reason.is_lost();
         bounce.kind == notice::Kind::Failed && bounce.victims.iter().any(is_lost)
