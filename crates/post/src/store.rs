@@ -337,8 +337,15 @@ impl Store {
         if entries.is_empty() { Ok(()) } else { self.stage(entries) }
     }
 
+    /// Holds it, or holds it anew: then it ends at another second than before, for a person's word
+    /// counts for the hold that they were asked about, and not for this one.
     pub fn hold(&mut self, message: MessageId, hold: Hold) -> Result<bool, Fault> {
-        self.about(message, |slot, _| vec![Entry::Held { message: slot, hold }])
+        self.about(message, |slot, row| {
+            let is_same = row.hold.is_some_and(|(until_s, _)| until_s == seconds(hold.until_ms));
+            let more = if is_same { 1_000 } else { 0 };
+            let hold = Hold { until_ms: hold.until_ms.saturating_add(more), ..hold };
+            vec![Entry::Held { message: slot, hold }]
+        })
     }
 
     /// Lets a held message go, and hurries one that is delayed.

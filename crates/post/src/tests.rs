@@ -314,8 +314,8 @@ fn a_person_decides_about_what_is_held_in_their_name() {
     }
     store.release(id(1), Decider::Sender).unwrap();
     store.cancel(id(2), Decider::Sender, NOW).unwrap();
-    // An administrator has taken it out of the person's hands.
-    store.hold(id(3), Hold { until_ms: NOW + 2 * DAY, then: AtEnd::Return }).unwrap();
+    // An administrator has taken it out of the person's hands, in the very same second.
+    store.hold(id(3), hold).unwrap();
     store.commit(NOW).unwrap();
     assert!((1..=3).all(|number| !store.is_awaited(&own(number), NOW)));
     // Told again after a crash, and written down whole.
