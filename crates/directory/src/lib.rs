@@ -297,7 +297,7 @@ impl Desk {
                 return Ok(ToEdge::ReturnPath(self.return_path(&from, &domain)));
             }
             FromEdge::Routes(hops) => return Ok(ToEdge::Routes(self.routes(&hops))),
-            FromEdge::Way { tenant, to } => return Ok(ToEdge::Way(self.way(tenant, &to))),
+            FromEdge::Way(tenant, to) => return Ok(ToEdge::Way(self.way(tenant, &to))),
             FromEdge::Outlets(from) => return Ok(ToEdge::Outlets(self.outlets_at(from))),
             FromEdge::Admit { from, shown, secret, has } => {
                 let instance = self.hub.label(peer).map(|label| label.instance);
@@ -412,7 +412,7 @@ impl Desk {
             }
             FromDepart::Routes(hops) => Ok(ToDepart::Routes(self.routes(&hops))),
             FromDepart::Source(tenant) => Ok(self.source(tenant)),
-            FromDepart::Way { tenant, to } => Ok(ToDepart::Way(self.way(tenant, &to))),
+            FromDepart::Way(tenant, to) => Ok(ToDepart::Way(self.way(tenant, &to))),
             FromDepart::List(question) => {
                 Ok(ToDepart::List(self.list_mail(peer, Asker::Depart, question)?))
             }

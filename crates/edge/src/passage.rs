@@ -37,7 +37,7 @@ impl Neighbours {
 
     /// The way outside to an address, as this tenant's mail goes.
     pub(crate) fn way(&mut self, tenant: TenantId, to: &str) -> Result<Hop, Fault> {
-        let question = FromEdge::Way { tenant, to: to.to_owned() };
+        let question = FromEdge::Way(tenant, to.to_owned());
         match self.ask(Kind::Directory, &question, DIRECTORY_LIMIT)? {
             ToEdge::Way(Some(hop)) => Ok(hop),
             ToEdge::Way(None) => Err(Fault::Away("directory")),

@@ -59,10 +59,7 @@ pub enum FromEdge {
     Report(Box<reports::Told>),
     /// The way outside to an address, as this tenant's settings want it: for answers of people who
     /// are away.
-    Way {
-        tenant: TenantId,
-        to: String,
-    },
+    Way(TenantId, String),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -155,10 +152,7 @@ pub enum FromDepart {
     /// [`tls_report::FINDINGS`]. Of the tenant that the channel's label names, and of no other.
     Tls(Vec<tls_report::Finding>),
     /// As [`FromEdge::Way`], for notices to senders outside.
-    Way {
-        tenant: TenantId,
-        to: String,
-    },
+    Way(TenantId, String),
 }
 
 #[derive(Serialize, Deserialize)]

@@ -565,7 +565,7 @@ fn play_directory(
                     seen.lock().unwrap().lists.push(question);
                     directory::ToDepart::List(answer)
                 }
-                directory::FromDepart::Way { to, .. } => {
+                directory::FromDepart::Way(_, to) => {
                     let (_, domain) = to.rsplit_once('@').unwrap();
                     let (name, port) = ("relay.here.example".to_owned(), 587);
                     let hop = match domain.starts_with("smart") {

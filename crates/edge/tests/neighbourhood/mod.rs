@@ -351,9 +351,7 @@ fn play_directory(
                 directory::FromEdge::Admit { shown, secret, has, .. } => {
                     directory::ToEdge::Admitted(customers.admit(&shown, &secret, has))
                 }
-                directory::FromEdge::Way { to, .. } => {
-                    directory::ToEdge::Way(Some(passing::way(&to)))
-                }
+                directory::FromEdge::Way(_, to) => directory::ToEdge::Way(Some(passing::way(&to))),
                 directory::FromEdge::Routes(words) => {
                     let tokens = words.iter().map(|word| route(word)).collect();
                     directory::ToEdge::Routes(Some(tokens))
