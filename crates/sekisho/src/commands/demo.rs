@@ -3,6 +3,8 @@
 use crate::arguments::Arguments;
 use crate::demo::{self, Wishes};
 use crate::outcome::{Answer, Outcome, Trouble};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -24,13 +26,15 @@ pub fn run(mut arguments: Arguments, as_json: bool) -> Answer {
         let found = port_base.to_string();
         return Err(Trouble::wrong_use("a port base up to 65440", found, "--port-base 2500"));
     }
+    // What can be wrong is looked at before anything is made.
+    let authority = authority.map(read_authority).transpose()?;
+    demo::are_free(port_base, outside.is_some())?;
     let data = match data {
         Some(data) => absolute(data)?,
         None => new_folder()?,
     };
     make_folder(&data)?;
     let credential = credential(&data)?;
-    let authority = authority.map(read_authority).transpose()?;
     let wishes = Wishes { data, port_base, as_json, sample, outside, authority };
     let code = demo::run(wishes, credential)?;
     Ok(Outcome::Told(if code == std::process::ExitCode::SUCCESS { 0 } else { 3 }))
@@ -40,7 +44,15 @@ fn read_authority(path: PathBuf) -> Result<String, Trouble> {
     let hint = "give --outside-authority a PEM file of the authority that the outside shows";
     let fault =
         |error: std::io::Error| Trouble::fault(format!("{}: {error}", path.display()), hint);
-    fs::read_to_string(&path).map_err(fault)
+    let text = fs::read_to_string(&path).map_err(fault)?;
+    let mut found = CertificateDer::pem_slice_iter(text.as_bytes());
+    match found.next() {
+        Some(Ok(_)) => Ok(text),
+        _ => {
+            let found = format!("none in {}", path.display());
+            Err(Trouble::refused("certificates in PEM", found, hint))
+        }
+    }
 }
 
 fn absolute(path: PathBuf) -> Result<PathBuf, Trouble> {

@@ -4,6 +4,7 @@ mod approvals;
 mod certificate;
 mod contracts;
 mod countries;
+mod deeds;
 mod demo;
 mod doctor;
 mod epochs;
@@ -101,9 +102,10 @@ sekisho (関所): mail for many organisations, behind walls
   sekisho drill --story [--lang ja|en]
   sekisho alarms list [--since T] [--raw] [--rules DIR]                  --data DIR
   sekisho alarm test                                                     --data DIR
-  sekisho freeze | unfreeze ADDRESS | --tenant T | --component access [--yes] --data DIR
-  sekisho freeze list                                                    --data DIR
-  sekisho isolate C [--yes] | list | release C                           --data DIR
+  sekisho freeze ADDRESS | --tenant T | --component access [--yes] | list --data DIR
+  sekisho unfreeze ADDRESS | --tenant T | --component access             --data DIR
+  sekisho isolate C [--yes] | list                                       --data DIR
+  sekisho release C                                                      --data DIR
   sekisho decoy add ADDRESS --tenant T                                   --data DIR
   sekisho sigma [FILE|DIR…]
   sekisho soak [--minutes N]
@@ -118,7 +120,8 @@ sekisho (関所): mail for many organisations, behind walls
   sekisho authority                                                      --data DIR
   sekisho certificate install --chain FILE --key FILE | remove           --data DIR
   sekisho doctor [--data DIR] [--config FILE]
-  sekisho help | version
+  sekisho help [COMMAND]
+  sekisho version
 
 Where two persons decide, privileged commands take --reason TEXT [--as ADDRESS] [--expires 24h] and
 answer with a request; passwords are read from the terminal, standard input or --password-fd N.
@@ -129,7 +132,10 @@ a message or entry. Exit: 0 done, 1 refused or found wanting, 2 wrong use, 3 fau
 pub fn run(arguments: Vec<String>) -> ExitCode {
     let asked_for = |name: &str| arguments.iter().any(|word| word == name);
     let arguments = match (asked_for("--help"), asked_for("--version")) {
-        (true, _) => vec!["help".to_owned()],
+        (true, _) => {
+            let of = arguments.into_iter().find(|word| !word.starts_with("--"));
+            std::iter::once("help".to_owned()).chain(of.filter(|word| word != "help")).collect()
+        }
         (false, true) => vec!["version".to_owned()],
         (false, false) => arguments,
     };
@@ -142,7 +148,7 @@ pub fn run(arguments: Vec<String>) -> ExitCode {
 fn act(word: &str, arguments: Arguments, as_json: bool) -> Answer {
     match word {
         "demo" => demo::run(arguments, as_json),
-        "init" => install::init(arguments),
+        "init" => install::init(arguments, as_json),
         "run" => install::run(arguments),
         "tenant" => people::tenant(arguments, as_json),
         "domain" => people::domain(arguments, as_json),
@@ -153,7 +159,7 @@ fn act(word: &str, arguments: Arguments, as_json: bool) -> Answer {
         "approval" => approvals::approval(arguments, as_json),
         "hold" => contracts::hold(arguments),
         "trace" => people::trace(arguments, as_json),
-        "quarantine" => people::quarantine(arguments),
+        "quarantine" => people::quarantine(arguments, as_json),
         "queue" => people::queue(arguments),
         "tls-reports" => outgoing::tls_reports(arguments),
         "reports" => reports::reports(arguments, as_json),
@@ -166,7 +172,7 @@ fn act(word: &str, arguments: Arguments, as_json: bool) -> Answer {
         "ledger" => evidence::ledger(arguments, as_json),
         "scope" => evidence::scope(arguments, as_json),
         "keys" => keys::run(arguments),
-        "alarms" => watch::alarms(arguments),
+        "alarms" => watch::alarms(arguments, as_json),
         "alarm" => outward::alarm(arguments, as_json),
         "freeze" => watch::freeze(arguments, true, as_json),
         "unfreeze" => watch::freeze(arguments, false, as_json),
@@ -175,17 +181,55 @@ fn act(word: &str, arguments: Arguments, as_json: bool) -> Answer {
         "decoy" => watch::decoy(arguments),
         "sigma" => rules::sigma(arguments),
         "soak" => soak::run(arguments),
-        "backup" => keeping::backup(arguments),
-        "restore" => keeping::restore(arguments),
+        "backup" => keeping::backup(arguments, as_json),
+        "restore" => keeping::restore(arguments, as_json),
         "drill" => trial::run(arguments, as_json),
         "doctor" => doctor::run(arguments),
-        "help" | "-h" => {
-            println!("{HELP}");
+        "help" | "-h" => help(arguments),
+        "version" if as_json => Ok(Outcome::Done(json!({ "sekisho": env!("CARGO_PKG_VERSION") }))),
+        "version" => {
+            println!("sekisho {}", env!("CARGO_PKG_VERSION"));
             Ok(Outcome::Told(0))
         }
-        "version" => Ok(Outcome::Done(json!({ "sekisho": env!("CARGO_PKG_VERSION") }))),
         other => Err(Trouble::wrong_use("a command", other, "sekisho help")),
     }
+}
+
+/// All of it, or the lines of one command.
+fn help(mut arguments: Arguments) -> Answer {
+    let Ok(word) = arguments.word("a command") else {
+        println!("{HELP}");
+        return Ok(Outcome::Told(0));
+    };
+    let lines = lines_of(&word);
+    if lines.is_empty() {
+        return Err(Trouble::wrong_use("a command", word, "sekisho help"));
+    }
+    lines.iter().for_each(|line| println!("{line}"));
+    Ok(Outcome::Told(0))
+}
+
+/// A command's own lines of the help: each begins with it, and goes on as far as it is indented.
+fn lines_of(command: &str) -> Vec<&'static str> {
+    let mut is_its_own = false;
+    let mut lines = Vec::new();
+    for line in HELP.lines() {
+        match line.strip_prefix("  sekisho ") {
+            Some(words) => is_its_own = words.split(' ').next() == Some(command),
+            None => is_its_own &= line.starts_with("   "),
+        }
+        if is_its_own {
+            lines.push(line);
+        }
+    }
+    lines
+}
+
+/// Whether any command takes such an option.
+pub fn has_option(name: &str) -> bool {
+    let is_end = |next: Option<char>| next.is_none_or(|one| !one.is_alphanumeric() && one != '-');
+    HELP.match_indices(name)
+        .any(|(at, _)| is_end(HELP.get(at + name.len()..).and_then(|rest| rest.chars().next())))
 }
 
 /// Sets one field of a JSON object.
@@ -212,4 +256,26 @@ pub fn sealed(secret: &[u8]) -> Result<std::os::fd::OwnedFd, Trouble> {
     let mut held = Vec::new();
     wire::Parcel::pack(secret.to_vec(), 0, &mut held).map_err(fault)?;
     held.pop().ok_or_else(|| Trouble::fault("no descriptor", hint))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{has_option, lines_of};
+
+    #[test]
+    fn help_is_of_one_command() {
+        let of = |command| lines_of(command).join("\n");
+        assert!(lines_of("tenant").len() > 8, "{}", of("tenant"));
+        assert!(of("tenant").contains("search-remains") && !of("tenant").contains("domain add"));
+        assert!(of("keys").ends_with("how the new root is kept, as for init]"), "{}", of("keys"));
+        assert_eq!(lines_of("version").len(), 1);
+        assert_eq!(lines_of("release").len(), 1);
+        assert!(lines_of("dance").is_empty());
+    }
+
+    #[test]
+    fn options_of_any_command() {
+        assert!(has_option("--tenant") && has_option("--as") && has_option("--role"));
+        assert!(!has_option("--roel") && !has_option("--ten") && !has_option("--"));
+    }
 }
