@@ -3,6 +3,7 @@
 use crate::Fault;
 use crate::brake::Brake;
 use crate::handing::{Offered, Queued, hand_in};
+use crate::mailboxes::needs_quotes;
 use crate::neighbours::{May, Neighbours, Who, Whose};
 use crate::stop::{Step, Stop};
 use flight::Text;
@@ -141,7 +142,9 @@ impl Found {
 
 /// The statement for an address that this person writes as.
 pub(crate) fn own(house: &mut Neighbours, address: &str) -> Step<Sending> {
-    let Some(canonical) = Address::parse(address).as_ref().and_then(canonical) else {
+    // Behind a plus, quotes would hide another address: nobody here has one that needs them.
+    let plain = Address::parse(address).filter(|address| !needs_quotes(address));
+    let Some(canonical) = plain.as_ref().and_then(canonical) else {
         return Err(Stop::no(550, (7, 1), "this sender's address is none of ours"));
     };
     match house.whose(&canonical) {

@@ -119,6 +119,7 @@ fn receive(offered: Offered, house: &mut Neighbours) -> Step<Received> {
             return Err(Stop::no(554, (6, 0), "a line of this message does not end with CRLF"));
         }
         let header = Header::read(octets)?;
+        header.stands_once()?;
         Ok::<_, Stop>((header.authors()?, header.spokesmen()?, header.is_report()))
     });
     let (authors, spokesmen, is_report) = read??;

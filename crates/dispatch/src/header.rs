@@ -1,14 +1,16 @@
 //! The header of a message that our person wrote: who it says it is from, what it must not carry
 //! along, what it lacks. Strict: what has two readings does not leave in our person's name.
 
+use crate::mailboxes::{Odd, mailboxes};
 use crate::stop::{Step, Stop};
 use memchr::memmem;
-use smtp::Address;
 use terms::{HEADER_BYTES, HEADER_FIELDS};
 use wire::directory::OUTLET_FIELD;
 
-/// People who wrote one message together.
+/// People who wrote one message together, or sent it on.
 const AUTHORS: usize = 10;
+/// Others in whose name a message comes: it was sent on a few times.
+const SPOKESMEN: usize = 40;
 
 /// One field: its name, and the whole of it with its folds and line ends.
 struct Field {
@@ -28,6 +30,22 @@ pub(crate) struct Header<'a> {
 /// Fields that nobody but the sender may see, one that only the last host writes (RFC 5322
 /// §3.6.3, §3.6.6; RFC 5321 §4.4), and the secret of a tenant's own server.
 const NOT_FOR_OTHERS: [&str; 4] = ["bcc", "resent-bcc", "return-path", OUTLET_FIELD];
+
+/// Fields that stand once (RFC 5322 §3.6, RFC 2045 §3): of two, one reader takes the first and
+/// another the last. From and Sender are counted where they are read; Bcc does not go along.
+const ONCE: [&str; 11] = [
+    "date",
+    "reply-to",
+    "to",
+    "cc",
+    "message-id",
+    "in-reply-to",
+    "references",
+    "subject",
+    "mime-version",
+    "content-type",
+    "content-transfer-encoding",
+];
 
 impl<'a> Header<'a> {
     /// Reads the header of a text whose lines end with CRLF, as they must (RFC 5322 §2.2): a line
@@ -54,6 +72,11 @@ impl<'a> Header<'a> {
             }
             let is_full = fields.len() >= HEADER_FIELDS;
             match (line.first(), fields.last_mut()) {
+                // RFC 5322 §3.2.2: some take a line of blanks for the empty one.
+                (Some(b' ' | b'\t'), _) if line.trim_ascii().is_empty() => {
+                    let text = "a line of this message's header has nothing but blanks";
+                    return Err(Stop::no(554, (6, 0), text));
+                }
                 (Some(b' ' | b'\t'), Some(field)) => field.end = end,
                 _ if is_full => {
                     return Err(Stop::no(554, (6, 0), "this message's header has too many fields"));
@@ -93,33 +116,42 @@ impl<'a> Header<'a> {
         places.map(|field| (field.start, field.end)).collect()
     }
 
+    /// Whether every field that stands once does.
+    pub(crate) fn stands_once(&self) -> Step<()> {
+        match ONCE.iter().find(|name| self.named(name).nth(1).is_some()) {
+            None => Ok(()),
+            Some(name) => {
+                let found = self.named(name).count();
+                let text = format!("{name}: expected once, found {found} times");
+                Err(Stop::no(554, (6, 0), text))
+            }
+        }
+    }
+
     /// The authors: From, once, with addresses that have one reading (RFC 5322 §3.6.2).
     pub(crate) fn authors(&self) -> Step<Vec<String>> {
         let values: Vec<Vec<u8>> = self.values("from").collect();
         let [from] = values.as_slice() else {
             return Err(Stop::no(550, (7, 1), "a message has From once, with your address in it"));
         };
-        let authors = addresses(from).filter(|authors| (1..=AUTHORS).contains(&authors.len()));
-        authors.ok_or_else(|| Stop::no(550, (7, 1), "the address in From cannot be read"))
+        mailboxes(from, AUTHORS).map_err(|odd| unnamed("From", &odd))
     }
 
-    /// Others in whose name it says to come: they must be the person too.
+    /// Others in whose name it says to come: they must be the person too, each of them.
     pub(crate) fn spokesmen(&self) -> Step<Vec<String>> {
         let mut all = Vec::new();
-        for name in ["sender", "resent-from", "resent-sender"] {
-            let values: Vec<Vec<u8>> = self.values(name).collect();
-            let is_sound = name != "sender" || values.len() <= 1;
-            let read = values.iter().map(|value| addresses(value));
-            let read: Option<Vec<Vec<String>>> = read.collect();
-            match read.filter(|_| is_sound) {
-                Some(read) => all.extend(read.into_iter().flatten()),
-                None => {
-                    let text = format!("the address in {name} cannot be read");
+        for (name, most) in [("Sender", 1), ("Resent-From", AUTHORS), ("Resent-Sender", 1)] {
+            for (before, value) in self.values(name).enumerate() {
+                if name == "Sender" && before > 0 {
+                    return Err(Stop::no(550, (7, 1), "Sender: expected once, found more"));
+                }
+                all.extend(mailboxes(&value, most).map_err(|odd| unnamed(name, &odd))?);
+                if all.len() > SPOKESMEN {
+                    let text = format!("{name}: expected {SPOKESMEN} addresses at most");
                     return Err(Stop::no(550, (7, 1), text));
                 }
             }
         }
-        all.truncate(4 * AUTHORS);
         Ok(all)
     }
 
@@ -132,6 +164,12 @@ impl<'a> Header<'a> {
     pub(crate) fn is_ascii(&self) -> bool {
         self.octets.get(..self.end).unwrap_or_default().is_ascii()
     }
+}
+
+/// A field that does not say for certain who it is.
+fn unnamed(name: &str, odd: &Odd) -> Stop {
+    let Odd { expected, found } = odd;
+    Stop::no(550, (7, 1), format!("{name}: expected {expected}, found: {found}"))
 }
 
 fn unreadable() -> Stop {
@@ -162,44 +200,4 @@ fn colon(line: &[u8]) -> Step<usize> {
     let name = colon.and_then(|colon| line.get(..colon)).unwrap_or_default().trim_ascii_end();
     let is_name = !name.is_empty() && name.iter().all(u8::is_ascii_graphic);
     colon.filter(|_| is_name).ok_or_else(unreadable)
-}
-
-/// The addresses of a list, if it has exactly one reading: no group, no route, no encoded word in
-/// an address, no second pair of angles in one entry.
-fn addresses(value: &[u8]) -> Option<Vec<String>> {
-    let mut found = Vec::new();
-    let mut in_angles = 0;
-    for entry in mime::addresses(value) {
-        let mime::Entry::Mailbox(address) = entry else { return None };
-        let local = std::str::from_utf8(&address.local).ok()?;
-        let domain = std::str::from_utf8(&address.domain).ok()?;
-        if !address.route.is_empty() || local.contains("=?") || domain.contains("=?") {
-            return None;
-        }
-        let plain = format!("{local}@{domain}");
-        let read = Address::parse(&plain).or_else(|| {
-            let quoted = local.replace('\\', "\\\\").replace('"', "\\\"");
-            Address::parse(&format!("\"{quoted}\"@{domain}"))
-        })?;
-        in_angles += 1;
-        found.push(read.written());
-    }
-    (angles(value)? <= in_angles).then_some(found)
-}
-
-/// Opening angles outside quotes and comments. `None`: something is not closed.
-fn angles(value: &[u8]) -> Option<usize> {
-    let (mut count, mut depth, mut quoted) = (0, 0usize, false);
-    let mut octets = value.iter();
-    while let Some(octet) = octets.next() {
-        match octet {
-            b'\\' if quoted || depth > 0 => drop(octets.next()?),
-            b'"' if depth == 0 => quoted = !quoted,
-            b'(' if !quoted => depth += 1,
-            b')' if !quoted => depth = depth.checked_sub(1)?,
-            b'<' if !quoted && depth == 0 => count += 1,
-            _ => {}
-        }
-    }
-    (depth == 0 && !quoted).then_some(count)
 }

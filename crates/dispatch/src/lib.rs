@@ -25,6 +25,7 @@ mod brake;
 mod header;
 mod legs;
 mod letter;
+mod mailboxes;
 mod postscript;
 mod rules;
 mod sealing;

@@ -36,7 +36,7 @@ impl Random {
 
 /// One value that names whom nobody is to know, in one of the ways that mail programs write it.
 fn value(random: &mut Random) -> String {
-    let fold = random.one_of(&[" ", "\r\n ", "\r\n\t", "\r\n \t \r\n ", " \r\n   "]).to_owned();
+    let fold = random.one_of(&[" ", "\r\n ", "\r\n\t", " \r\n \t ", " \r\n   "]).to_owned();
     let address = format!("{MARK}{}@hidden.example", random.below(1_000));
     match random.below(9) {
         0 => format!("{fold}{address}"),
@@ -50,7 +50,7 @@ fn value(random: &mut Random) -> String {
         5 => format!(" {address},{fold}").repeat(1 + random.below(300)) + "x@y.example",
         6 => format!("{address}{fold}Subject: {MARK}"),
         7 => format!(" {address}\r\n From: {MARK}\r\n\tBcc: {MARK}"),
-        _ => format!(" 葵 {MARK} <{address}>{fold}"),
+        _ => format!(" 葵 {MARK}{fold}<{address}>"),
     }
 }
 

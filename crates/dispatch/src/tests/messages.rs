@@ -73,6 +73,7 @@ fn senders_and_recipients_are_weighed_before_the_text() {
     check(&from("ceo@bank.example"), "550 5.7.1");
     check(&from("later@example.jp"), "451 4.3.0");
     check(&from("no address"), "550 5.7.1");
+    check(&from("\"aoi+\\\" <ceo@bank.example>\"@example.jp"), "550 5.7.1");
     let to = |address: &str| around.ask(&FromAccess::To(address.to_owned()), &[]);
     check(&to("x@far.example"), "yes");
     check(&to("x@例え.jp"), "yes");
@@ -116,7 +117,8 @@ fn the_header_speaks_for_this_person_and_nobody_else() {
     check(&send("From: =?utf-8?B?44GC44GK44GE?= <AOI+x@example.jp>\r\n"), "queued");
     check(&send("From: \"Aoi, A.\" <aoi@example.jp>, sales@example.jp\r\n"), "queued");
     check(&send("From: aoi@example.jp\r\nSender: sales@example.jp\r\n"), "queued");
-    check(&send("From: \"ceo@bank.example\" <aoi@example.jp> (Aoi)\r\n"), "queued");
+    check(&send("From: \"aoi@example.jp\" <aoi@example.jp>\r\n"), "queued");
+    check(&send("From: 田中 葵 <aoi@example.jp>\r\n"), "queued");
     for odd in [
         "Subject: x\r\n",
         "From: ben@example.jp\r\n",
@@ -129,6 +131,17 @@ fn the_header_speaks_for_this_person_and_nobody_else() {
         "From: aoi@example.jp\r\nResent-From: ceo@bank.example\r\n",
         "From: <ceo@bank.example> <aoi@example.jp>\r\n",
         "From: <ceo@bank.example>\r\n <aoi@example.jp>\r\n",
+        "From: aoi@example.jp, <ceo@bank.example> <aoi@example.jp>\r\n",
+        "From: ceo@bank.example <aoi@example.jp>\r\n",
+        "From: ceo@bank.example\r\n\t<aoi@example.jp>\r\n",
+        "From: <aoi@example.jp> ceo@bank.example\r\n",
+        "From: <aoi+,ceo@bank.example,@example.jp>\r\n",
+        "From: \"aoi+\\\" <ceo@bank.example>\"@example.jp\r\n",
+        "From: aoi+ceo@bank.example@example.jp\r\n",
+        "From: aoi@example.jp\r\nSender: ceo@bank.example <aoi@example.jp>\r\n",
+        "From: aoi@example.jp\r\nSender: aoi@example.jp, sales@example.jp\r\n",
+        "From: aoi@example.jp\r\nResent-From: ceo@bank.example <aoi@example.jp>\r\n",
+        "From: aoi@example.jp\r\nResent-Sender: <aoi@example.jp> ceo@bank.example\r\n",
         "From: us: aoi@example.jp;\r\n",
         "From: =?utf-8?q?ceo=40bank=2Eexample?=\r\n",
         "From: <@bank.example:aoi@example.jp>\r\n",
@@ -150,8 +163,61 @@ fn the_header_speaks_for_this_person_and_nobody_else() {
         let text = format!("From: aoi@example.jp\r\n\r\n{odd}");
         check(&around.hand_in("aoi@example.jp", &["x@far.example"], &text), "554 5.6.0 a line");
     }
+    let odd = said(&send("From: <aoi@example.jp> ceo@bank.example\r\n"));
+    let told = "550 5.7.1 From: expected nothing behind an address, found: ceo@bank.example";
+    assert_eq!(odd, told);
     let long = format!("From: aoi@example.jp\r\nX: {}\r\n", "x\r\n ".repeat(100_000));
     check(&send(&long), "554 5.6.0 this message's header is too long");
+}
+
+/// Whoever stands behind the bound is looked at, or the message does not leave.
+#[test]
+fn no_spokesman_is_passed_over() {
+    let around = settle(Plan::default());
+    let send = |many: usize, last: &str| {
+        let own = "Resent-From: aoi@example.jp\r\n".repeat(many);
+        let text = format!("From: aoi@example.jp\r\n{own}Resent-From: {last}\r\n\r\nhello\r\n");
+        around.hand_in("aoi@example.jp", &["x@far.example"], &text)
+    };
+    check(&send(39, "sales@example.jp"), "queued");
+    check(&send(39, "ceo@bank.example"), "550 5.7.1 you may not write as this sender");
+    check(&send(40, "sales@example.jp"), "550 5.7.1 Resent-From: expected 40 addresses at most");
+    check(&send(40, "ceo@bank.example"), "550 5.7.1");
+    check(&send(0, &"aoi@example.jp,".repeat(11)), "550 5.7.1 Resent-From: expected");
+}
+
+#[test]
+fn what_stands_once_stands_once() {
+    let around = settle(Plan::default());
+    let send = |header: &str| {
+        let text = format!("From: aoi@example.jp\r\n{header}\r\nhello\r\n");
+        around.hand_in("aoi@example.jp", &["x@far.example"], &text)
+    };
+    for name in [
+        "Date",
+        "Reply-To",
+        "To",
+        "Cc",
+        "Message-ID",
+        "In-Reply-To",
+        "References",
+        "Subject",
+        "MIME-Version",
+        "Content-Type",
+        "Content-Transfer-Encoding",
+    ] {
+        let lower = name.to_lowercase();
+        let twice = format!("{name}: a\r\nX-Other: b\r\n{} : b\r\n", name.to_uppercase());
+        check(&send(&twice), &format!("554 5.6.0 {lower}: expected once, found 2 times"));
+        check(&send(&format!("{name}: a\r\n")), "queued");
+    }
+    check(&send("Received: a\r\nReceived: b\r\nComments: a\r\nComments: b\r\n"), "queued");
+    check(&send("Bcc: a@b.example\r\nBcc: c@d.example\r\n"), "queued");
+    for blank in
+        ["Subject: a\r\n \r\n\tb\r\n", "Subject: a\r\n\t \t\r\n", "Subject:\r\n \r\n b\r\n"]
+    {
+        check(&send(blank), "554 5.6.0 a line of this message's header has nothing but blanks");
+    }
 }
 
 #[test]

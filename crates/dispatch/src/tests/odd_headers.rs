@@ -1,6 +1,7 @@
 //! A seeded mini-fuzzer over the header that people hand in.
 
 use crate::header::Header;
+use crate::mailboxes::mailboxes;
 
 struct Random(u64);
 
@@ -79,4 +80,54 @@ fn fuzz_odd_headers_keep_no_bcc() {
 fn fields_behind_those_that_are_read_do_not_leave() {
     let read = |fields: usize| Header::read("X: y\r\n".repeat(fields).as_bytes()).is_ok();
     assert!(read(1_000) && !read(1_001));
+}
+
+const PIECES: [&str; 24] = [
+    "aoi@example.jp",
+    "<aoi@example.jp>",
+    "ceo@bank.example",
+    "<",
+    ">",
+    "@",
+    ",",
+    ";",
+    ":",
+    "\"",
+    "\\",
+    "(",
+    ")",
+    "[",
+    "]",
+    " ",
+    "\t",
+    ".",
+    "+",
+    "Aoi",
+    "葵",
+    "＠",
+    "=?utf-8?q?ceo=40bank.example?=",
+    "=?utf-8?q?Aoi?=",
+];
+
+/// What the strict reader takes, the tolerant one reads in the same way; and nobody else's address
+/// stands anywhere in it.
+#[test]
+fn fuzz_authors_have_one_reading() {
+    let mut random = Random(0x1234_5678_9abc_def1);
+    let mut read = 0;
+    for _ in 0..200_000 * factor() {
+        let pieces = (0..1 + random.below(7)).map(|_| PIECES[random.below(PIECES.len())]);
+        let value: String = pieces.collect();
+        let Ok(strict) = mailboxes(value.as_bytes(), 10) else { continue };
+        read += 1;
+        let tolerant = mime::addresses(value.as_bytes()).into_iter().map(|entry| match entry {
+            mime::Entry::Mailbox(one) if one.route.is_empty() => one.address(),
+            other => panic!("{value}: {other:?}"),
+        });
+        assert_eq!(strict, tolerant.collect::<Vec<_>>(), "{value}");
+        let shown = mime::decode_words(value.as_bytes());
+        let other = shown.contains("ceo@bank.example") || shown.contains("ceo＠bank.example");
+        assert!(!other || strict.iter().any(|one| one.contains("bank")), "{value}");
+    }
+    assert!(read > 1_000, "{read}");
 }
