@@ -19,6 +19,8 @@ pub enum Fault {
     TooMany,
     #[error("the vault is away")]
     VaultAway,
+    #[error("the vault does not believe what it should sign")]
+    NotBelieved,
     #[error("the mailbox is away")]
     MailboxAway,
     #[error("the queue is away")]

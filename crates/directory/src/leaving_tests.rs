@@ -22,8 +22,10 @@ use wire::{Channel, Event, Hub, Label};
 struct Vault {
     day: Arc<AtomicU32>,
     signed: Arc<Mutex<Vec<Sending>>>,
-    /// Signatures that it refuses first: yesterday's key.
+    /// Signatures that it refuses first: yesterday's key, since the day has ended.
     stale: Arc<AtomicU32>,
+    /// Signatures that it was asked for as a sender whom it does not sign for.
+    refused: Arc<AtomicU32>,
     /// Addresses that were somebody's.
     taken: Arc<Mutex<Vec<String>>>,
 }
@@ -42,10 +44,16 @@ impl Vault {
                     vault.stale.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
                         left.checked_sub(1)
                     });
+                let sending: Sending = postcard::from_bytes(&bytes).unwrap();
+                if vault.taken.lock().unwrap().contains(&sending.address) {
+                    vault.refused.fetch_add(1, Ordering::SeqCst);
+                    return ToDirectory::Refused("somebody else stands there".to_owned());
+                }
                 if is_stale.is_ok() {
+                    vault.day.fetch_add(1, Ordering::SeqCst);
                     return ToDirectory::Refused("the transit key is not today's".to_owned());
                 }
-                vault.signed.lock().unwrap().push(postcard::from_bytes(&bytes).unwrap());
+                vault.signed.lock().unwrap().push(sending);
                 ToDirectory::Signature(vec![1])
             }
             FromDirectory::Sign(bytes) => {
@@ -194,20 +202,20 @@ fn the_vault_s_word_about_a_sender_is_good_for_an_hour() {
     check(&mut world, 30, "Sending aoi@kaede.example 2", 2);
     // The day ended between the key and the signature.
     vault.stale.store(1, Ordering::SeqCst);
-    check(&mut world, 60, "Sending aoi@kaede.example 2", 3);
+    check(&mut world, 60, "Sending aoi@kaede.example 3", 3);
     vault.stale.store(2, Ordering::SeqCst);
-    check(&mut world, 91, "Sending aoi@kaede.example 2", 3);
+    check(&mut world, 91, "Sending aoi@kaede.example 3", 3);
     world.friends.vault = None;
-    check(&mut world, 119, "Sending aoi@kaede.example 2", 3);
+    check(&mut world, 119, "Sending aoi@kaede.example 3", 3);
     check(&mut world, 120, "Later", 3);
     check(&mut world, 30, "Later", 3);
     // What the tenant says counts at once; what was signed before it says it no more.
-    check(&mut world, 80, "Sending aoi@kaede.example 2", 3);
+    check(&mut world, 80, "Sending aoi@kaede.example 3", 3);
     let settings = SendingSettings { in_a_day: 5, ..SendingSettings::default() };
     world.change(FromAdmin::Sending { tenant: "Kaede".into(), settings });
     check(&mut world, 80, "Later", 3);
     world.friends.vault = Some(vault.channel());
-    check(&mut world, 80, "Sending aoi@kaede.example 2", 4);
+    check(&mut world, 80, "Sending aoi@kaede.example 5", 4);
     let signed = vault.signed.lock().unwrap();
     let last = signed.last().unwrap();
     assert_eq!((last.settings.in_a_day, last.domain.as_str()), (5, "kaede.example"));
@@ -687,4 +695,51 @@ fn a_customer_s_server_writes_for_its_own_domains() {
     let none = FromAdmin::Outlet { tenant: "Kaede".to_owned(), change: Some((None, false)) };
     outlets.house.desk.answer_admin(none);
     assert_eq!(sending(&mut outlets, "anybody@kaede.example"), None);
+}
+
+/// Whose words are theirs only after a sign-in, a server does not write as; and nobody rings the
+/// vault's alarm by trying.
+#[test]
+fn a_customer_s_server_writes_as_nobody_here() {
+    let (mut world, vault) = settled("outlet-people");
+    let (tenant, aoi) = person(&mut world, "aoi@kaede.example");
+    let terms = OutletTerms {
+        names: vec!["mail.kaede.example".to_owned()],
+        authorities: vec![vec![7; 9]],
+        from: vec![("192.0.2.0".parse().unwrap(), 24)],
+        in_a_day: 50,
+    };
+    let change = Some((Some(terms), false));
+    world.change(FromAdmin::Outlet { tenant: "Kaede".to_owned(), change });
+    let mut sendings = Sendings::default();
+    let mut check = |world: &mut World, who, address: &str, at: u64, expected: &str| {
+        let found = sending(world, &mut sendings, (tenant, who), address, at);
+        assert!(found.starts_with(expected), "{address}: {found}");
+    };
+    let server = server_of(tenant);
+    check(&mut world, server, "anybody@kaede.example", 1, "Sending anybody@");
+    check(&mut world, server, "aoi@kaede.example", 1, "NotTheirs");
+    check(&mut world, server, "postmaster@kaede.example", 1, "NotTheirs");
+    check(&mut world, aoi, "aoi@kaede.example", 1, "Sending aoi@");
+    let disable = FromAdmin::UserDisable { address: "aoi@kaede.example".into(), disabled: true };
+    world.change(disable);
+    check(&mut world, server, "aoi@kaede.example", 1, "NotTheirs");
+    world.change(FromAdmin::GroupChange {
+        address: "team@kaede.example".into(),
+        tenant: Some("Kaede".into()),
+        with: vec!["ben@kaede.example".into()],
+        without: Vec::new(),
+    });
+    check(&mut world, server, "team@kaede.example", 1, "NotTheirs");
+    // What the vault alone remembers is asked once in ten minutes, not twice for each try.
+    vault.taken.lock().unwrap().push("gone@kaede.example".to_owned());
+    let minute = 60_000;
+    for at in [minute, 2 * minute, 10 * minute] {
+        check(&mut world, server, "gone@kaede.example", at, "NotTheirs");
+    }
+    assert_eq!(vault.refused.load(Ordering::SeqCst), 1);
+    check(&mut world, server, "gone@kaede.example", 12 * minute, "NotTheirs");
+    assert_eq!(vault.refused.load(Ordering::SeqCst), 2);
+    vault.taken.lock().unwrap().clear();
+    check(&mut world, server, "gone@kaede.example", 23 * minute, "Sending gone@");
 }

@@ -150,6 +150,16 @@ impl<'a> Lookup<'a> {
         Ok(tables.catch_all(key, domain)?.map_or(Place::Nobody, Place::Caught))
     }
 
+    /// Whether an address of this tenant's domains is nobody's here, so that the tenant's own server
+    /// may write as it: no person's (be they shut out), no group's, no list's.
+    pub fn is_a_server_s(self, address: &str, tenant: TenantId) -> Result<bool, Fault> {
+        Ok(match self.place(address, tenant)? {
+            Place::Person(_) | Place::Group(_) | Place::List => false,
+            Place::Gateway(_) | Place::Caught(_) => true,
+            Place::Nobody => self.tables.person_by_address(self.key, address)?.is_none(),
+        })
+    }
+
     /// Addresses of other people's whose mail reaches one of these, too.
     pub fn reaching(self, of: &BTreeSet<String>) -> Result<BTreeSet<(TenantId, String)>, Fault> {
         let mut leads: Vec<(TenantId, Vec<String>, Vec<String>)> = Vec::new();

@@ -3,6 +3,7 @@
 use crate::Fault;
 use crate::address::ADDRESS_BYTES;
 use crate::friends::Friends;
+use crate::resolve::Lookup;
 use crate::statements::{find, is_ended};
 use crate::tables::Tables;
 use rows::RowKey;
@@ -14,6 +15,8 @@ use wire::directory::{Sending, SendingSettings, ToDispatch, server_of};
 const HOUR_MS: u64 = 60 * 60 * 1000;
 /// Older ones are made anew while the vault is there to sign.
 const FRESH_MS: u64 = HOUR_MS / 2;
+/// What the vault refused a server is not asked again for so long: each question rings its alarm.
+const REFUSED_MS: u64 = 10 * 60 * 1000;
 /// Senders of one hour in a large installation, about 30 MB.
 const REMEMBERED: usize = 50_000;
 
@@ -40,6 +43,8 @@ impl Kept {
 #[derive(Default)]
 pub struct Sendings {
     at_hand: HashMap<(UserId, String), Kept>,
+    /// What the vault does not sign for a server, and since when.
+    refused: HashMap<(UserId, String), u64>,
 }
 
 impl Sendings {
@@ -53,7 +58,11 @@ impl Sendings {
         address: &str,
         now: u64,
     ) -> Result<ToDispatch, Fault> {
-        if !is_theirs(tables, key, (tenant, user), address)? {
+        if !is_theirs(tables, key, (tenant, user), address, now)? {
+            return Ok(ToDispatch::NotTheirs);
+        }
+        let place = (user, address.to_owned());
+        if self.refused.get(&place).is_some_and(|since| now.saturating_sub(*since) < REFUSED_MS) {
             return Ok(ToDispatch::NotTheirs);
         }
         let Some(row) = tables.tenant(key, tenant)? else { return Ok(ToDispatch::NotTheirs) };
@@ -61,7 +70,6 @@ impl Sendings {
             Some(outlet) => outlet.limited(&row.sending),
             None => row.sending,
         };
-        let place = (user, address.to_owned());
         let kept = self.at_hand.get(&place).filter(|kept| kept.settings == settings);
         if let Some(kept) = kept
             && kept.age_ms(now) < FRESH_MS
@@ -76,6 +84,14 @@ impl Sendings {
                 }
                 self.at_hand.insert(place, made);
                 Ok(answer)
+            }
+            // It was somebody's here before, which the vault alone remembers.
+            Err(Fault::NotBelieved) if user == server_of(tenant) => {
+                if self.refused.len() >= REMEMBERED {
+                    self.refused.clear();
+                }
+                self.refused.insert(place, now);
+                Ok(ToDispatch::NotTheirs)
             }
             // The vault is away: what it said within the hour still counts.
             Err(_) => {
@@ -93,15 +109,17 @@ fn is_theirs(
     key: &RowKey,
     (tenant, user): (TenantId, UserId),
     address: &str,
+    now: u64,
 ) -> Result<bool, Fault> {
     let Some((_, domain)) = address.rsplit_once('@') else { return Ok(false) };
     if address.len() > ADDRESS_BYTES || tables.domain(key, domain)? != Some(tenant) {
         return Ok(false);
     }
-    // A tenant's own server has its people, and we cannot know them; that an address is somebody's
-    // here, the vault knows.
+    // A tenant's own server has its people, and we cannot know them. Ours write here, as
+    // themselves: a server that wrote as them would do it without their sign-in.
     if user == server_of(tenant) {
-        return Ok(tables.outlet(key, tenant)?.is_some());
+        let look = Lookup { tables, key, now };
+        return Ok(tables.outlet(key, tenant)?.is_some() && look.is_a_server_s(address, tenant)?);
     }
     let found = find(tables, key, address, tenant)?;
     let is_here = found.is_some_and(|(found, person)| found == user && !person.disabled);
@@ -116,13 +134,20 @@ fn make(
     now: u64,
 ) -> Result<Kept, Fault> {
     let domain = address.rsplit_once('@').map(|(_, domain)| domain).unwrap_or_default();
-    // A second time: the day may have ended between the key and the signature.
+    // A second time if the day ended between the key and the signature; else the answer would be
+    // the same, and the vault's alarm rung twice.
+    let mut before = None;
     for _ in 0..2 {
+        let transit = friends.transit(tenant)?;
+        if before.as_ref() == Some(&transit) {
+            break;
+        }
+        before = Some(transit.clone());
         let sending = Sending {
             address: address.to_owned(),
             tenant,
             user,
-            transit: friends.transit(tenant)?,
+            transit,
             domain: domain.to_owned(),
             settings: settings.clone(),
             issued_ms: now,
@@ -133,5 +158,5 @@ fn make(
             return Ok(Kept { settings: settings.clone(), statement, signature, issued_ms: now });
         }
     }
-    Err(Fault::VaultAway)
+    Err(Fault::NotBelieved)
 }

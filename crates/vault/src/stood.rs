@@ -132,6 +132,11 @@ impl Stood {
         Ok(self.people.contains_key(&people.place) && !self.stands(&people))
     }
 
+    /// Whether it was said of an address that its tenant has nobody behind it, and passes it on.
+    pub fn is_nobody_s(&self, address: &str, tenant: TenantId) -> Result<bool, Fault> {
+        Ok(self.stands(&self.people_of(address, tenant, &mut [])?))
+    }
+
     /// Whether it says of its address what was said of the domain's catch-all.
     pub fn is_caught(&self, statement: &Statement) -> Result<bool, Fault> {
         let domain = statement.address.rsplit_once('@').map(|(_, domain)| domain);

@@ -390,6 +390,25 @@ fn a_sender_is_signed_for_as_whoever_stands_there() {
     check(desk, "their server", &server("kaede@example.jp", TENANT), true);
     check(desk, "as ben", &server("ben@example.jp", TENANT), false);
     check(desk, "another's", &server("kaede@example.jp", TenantId([9; 8])), false);
+    // What a gateway passes on to it has nobody here.
+    let way = wire::directory::Onward {
+        user: UserId([0; 8]),
+        to: "beyond@example.jp".to_owned(),
+        hop: wire::post::Hop::Host {
+            name: "mail.example.jp".to_owned(),
+            port: 25,
+            tls: wire::post::HopTls::StartTls,
+        },
+        path: wire::directory::Path::AsItCame,
+    };
+    let (onward, recipients) = (vec![way], Vec::new());
+    let transit = Some(sending.transit.clone());
+    let beyond = Statement { onward, recipients, transit, ..statement("beyond@example.jp") };
+    let bytes = postcard::to_stdvec(&beyond).unwrap();
+    let answer = ask(&mut desk.directory, &FromDirectory::Sign(bytes));
+    assert!(matches!(answer, ToDirectory::Signature(_)));
+    check(desk, "beyond", &server("beyond@example.jp", TENANT), true);
+    check(desk, "beyond, by a person", &|one| one.address = "beyond@example.jp".to_owned(), false);
     let own = |one: &mut Sending| {
         one.address = "ben@example.jp".to_owned();
         one.user = OTHER;
