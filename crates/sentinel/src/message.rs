@@ -9,12 +9,14 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use std::fmt::Write;
 use terms::{InstanceId, Kind, TenantId, UserId};
-use vigil::{Cause, Incident};
+use vigil::{Cause, Incident, shape};
 
 /// Different lines in one message; what is beyond is counted.
 const LINES: usize = 48;
-/// Of the words of one line.
-const WHAT_BYTES: usize = 200;
+/// Lines of one cause and kind: whoever makes up words shall leave room for others.
+const LINES_OF_A_SORT: usize = 24;
+/// Of the words of one line: all that the warden lets a report say, in ASCII, and how many more.
+const WHAT_BYTES: usize = 240;
 const RULE_BYTES: usize = 100;
 
 /// Equal incidents.
@@ -52,11 +54,21 @@ impl Line {
         }
     }
 
-    /// An intruder who is replaced comes as another instance: that is the same storm.
+    /// An intruder who is replaced comes as another instance: that is the same storm. What a
+    /// compartment says in other words is another.
     fn is_same(&self, other: &Self) -> bool {
         (&self.cause, self.kind, self.tenant, self.user, &self.rule)
             == (&other.cause, other.kind, other.tenant, other.user, &other.rule)
+            && (!self.is_in_words() || shape(&self.what) == shape(&other.what))
             && (self.cause != Cause::Rule.word() || self.rule.is_some() || self.what == other.what)
+    }
+
+    fn is_in_words(&self) -> bool {
+        [Cause::OffCharter, Cause::Report].iter().any(|cause| self.cause == cause.word())
+    }
+
+    fn is_of_a_sort_with(&self, other: &Self) -> bool {
+        (&self.cause, self.kind) == (&other.cause, other.kind)
     }
 
     fn shown(&self) -> Value {
@@ -121,11 +133,16 @@ impl Message {
         if let Some(known) = self.lines.iter_mut().find(|known| known.is_same(&line)) {
             known.count += line.count;
             known.last_ms = known.last_ms.max(line.last_ms);
-        } else if self.lines.len() < LINES {
+        } else if self.has_room(&line) {
             self.lines.push(line);
         } else {
             self.unlisted += line.count;
         }
+    }
+
+    fn has_room(&self, line: &Line) -> bool {
+        let of_a_sort = self.lines.iter().filter(|known| known.is_of_a_sort_with(line)).count();
+        self.lines.len() < LINES && (!line.is_in_words() || of_a_sort < LINES_OF_A_SORT)
     }
 
     /// From now on it has a number, and is that message.
@@ -264,6 +281,32 @@ mod tests {
         let (subject, text) = message.letter("mx.example");
         assert!(subject.starts_with("[Sekisho mx.example] 区画が"), "{subject}");
         assert!(text.contains("a compartment tried") && text.contains("off-charter × 2"));
+    }
+
+    #[test]
+    fn other_words_are_another_line() {
+        let report = |kind, what: String| {
+            Line::of(&Incident::new(Cause::Report, what).of(InstanceId([1; 6]), kind), 1)
+        };
+        let mut message = Message::default();
+        for number in 0..50u64 {
+            message.add(report(Kind::Vault, format!("user {number:016x} would write")));
+        }
+        message.add(report(Kind::Vault, "7 more: user 00 would write".to_owned()));
+        let whole = format!("others would stand there, stands/{:032x}", 7).repeat(3);
+        message.add(report(Kind::Vault, whole.clone()));
+        let lines: Vec<(&str, u64)> =
+            message.lines().iter().map(|line| (line.what.as_str(), line.count)).collect();
+        assert_eq!(lines, [("user 0000000000000000 would write", 51), (&whole, 1)]);
+        // Whoever makes up words takes not all the room.
+        for number in 0..900 {
+            let letter = char::from_u32(0x4e00 + number).unwrap();
+            message.add(report(Kind::Edge, letter.to_string()));
+        }
+        assert_eq!(message.lines().len(), 2 + 24);
+        message.add(report(Kind::Ledger, "the mirror says otherwise".to_owned()));
+        assert_eq!(message.lines().len(), 27);
+        assert_eq!(message.incidents(), 953);
     }
 
     /// RFC 4231 §4.3 has the key; what is signed is ours: `1.body`.

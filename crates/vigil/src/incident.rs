@@ -1,5 +1,6 @@
 //! What is said of an incident: its cause, whose deed it is, and what follows by itself.
 
+use crate::words::named;
 use terms::{InstanceId, Kind, TenantId, UserId};
 
 /// Why something is an incident.
@@ -47,6 +48,12 @@ impl Cause {
             Self::Rule => "rule",
             Self::Test => "test",
         }
+    }
+
+    /// Whether its words say what happened: they are a compartment's own, and many sorts of deeds
+    /// have this cause.
+    pub fn is_in_words(self) -> bool {
+        matches!(self, Self::OffCharter | Self::Report)
     }
 
     /// For people: in Japanese, and in English.
@@ -173,7 +180,9 @@ pub fn raw(instance: InstanceId, kind: Kind, call: &str, what: &str) -> Incident
     };
     let words =
         if cause == Cause::OffCharter { format!("{call}: {what}") } else { what.to_owned() };
-    Incident::new(cause, words).of(instance, kind)
+    let tenant = named(&words, "tenant", TenantId::parse);
+    let user = named(&words, "user", UserId::parse);
+    Incident { tenant, user, ..Incident::new(cause, words).of(instance, kind) }
 }
 
 /// An end by a signal that we did not send, or with a code that says so.

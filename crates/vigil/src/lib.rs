@@ -7,7 +7,7 @@
 //!
 //! Reading order: [`Vigil`] (facts in, incidents out), [`incident`] (what is said), `entries` (the
 //! ledger's stream), `lives` (who lives, and since when), `hours` (learned quiet), `programs`,
-//! `folds` (a storm is one incident with a number).
+//! `folds` (a storm is one incident with a number), `words` (what is one sort).
 //!
 //! # Never  fails; asks anybody; knows a clock of its own; learns a name, an address, a subject
 
@@ -23,6 +23,7 @@ mod folds;
 mod hours;
 mod lives;
 mod programs;
+mod words;
 
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,7 @@ mod tests;
 pub use hours::Hours;
 pub use incident::{Action, Cause, Incident, Whose};
 pub use programs::Program;
+pub use words::shape;
 
 use entries::Entries;
 use evidence::{Body, Entry};

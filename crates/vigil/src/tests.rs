@@ -278,6 +278,57 @@ fn a_flood_of_names_is_held_in_bounded_memory() {
     assert!(told <= 4_097, "{told}");
 }
 
+fn report(what: &str) -> Fact {
+    let (call, what) = ("report".to_owned(), what.to_owned());
+    Fact::Raw { instance: A, kind: Kind::Vault, call, what }
+}
+
+#[test]
+fn one_alarm_does_not_cover_another() {
+    let mut vigil = Vigil::new(Bounds::default());
+    let own = |number: u64| report(&format!("user {number:016x} of tenant {T} would write"));
+    let others = format!("others would stand behind an address: tenant {T}, stands/");
+    let count = |vigil: &mut Vigil, fact: &Fact| vigil.weigh(START, fact).len();
+    assert_eq!(count(&mut vigil, &own(1)), 1);
+    assert_eq!(count(&mut vigil, &own(1)), 0, "a flood of equal ones is one");
+    let told = vigil.weigh(START + 1, &report(&format!("{others}{:032x}", 7)));
+    let [incident] = told.as_slice() else { panic!("{told:?}") };
+    assert_eq!((incident.tenant, incident.actions.len()), (Some(T), 0));
+    assert!(incident.what.ends_with("07"), "whole: {}", incident.what);
+    assert_eq!(count(&mut vigil, &report(&format!("{others}{:032x}", 8))), 0);
+    // The same of another tenant is another.
+    let tenant = TenantId([7; 8]);
+    assert_eq!(count(&mut vigil, &report(&format!("others would: tenant {tenant}"))), 1);
+    let own_other = report(&format!("user {AOI} of tenant {tenant} would write"));
+    assert_eq!(count(&mut vigil, &own_other), 1);
+    let over = vigil.tick(START + 60_001);
+    let mut counts: Vec<u64> = over.iter().map(|one| one.count).collect();
+    counts.sort_unstable();
+    assert_eq!(counts, [1, 1]);
+}
+
+#[test]
+fn a_flood_of_words_folds_and_covers_no_other_tenant() {
+    let mut vigil = Vigil::new(Bounds::default());
+    let letter = |number: u32| char::from_u32(0x4e00 + number).unwrap();
+    let mut told = 0;
+    for number in 0..10_000 {
+        let words = format!("tenant {T} {}", letter(number));
+        told += vigil.weigh(START, &report(&words)).len();
+    }
+    assert!((8..=9).contains(&told), "{told}");
+    let other = report(&format!("tenant {} x", TenantId([7; 8])));
+    assert_eq!(vigil.weigh(START, &other).len(), 1);
+    for number in 0..10_000u32 {
+        let words = format!("tenant {number:016x} {}", letter(number));
+        told += vigil.weigh(START, &report(&words)).len();
+    }
+    assert!(told <= 66, "{told}");
+    let over = vigil.tick(START + 60_001);
+    assert_eq!(over.iter().map(|one| one.count).sum::<u64>() + told as u64, 20_000);
+    assert!(over.iter().all(|one| one.what.contains(" more of many sorts: ")), "{over:?}");
+}
+
 #[test]
 fn old_news_teaches_and_is_not_told() {
     let mut vigil = Vigil::new(Bounds::default());
