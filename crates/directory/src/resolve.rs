@@ -150,12 +150,12 @@ impl<'a> Lookup<'a> {
         Ok(tables.catch_all(key, domain)?.map_or(Place::Nobody, Place::Caught))
     }
 
-    /// Whether an address of this tenant's domains is nobody's here, so that the tenant's own server
-    /// may write as it: no person's (be they shut out), no group's, no list's.
+    /// Whether an address of this tenant's domains is nobody's here, so that the tenant's own
+    /// server may write as it: no person's (be they shut out), no group's, no list's.
     pub fn is_a_server_s(self, address: &str, tenant: TenantId) -> Result<bool, Fault> {
         Ok(match self.place(address, tenant)? {
             Place::Person(_) | Place::Group(_) | Place::List => false,
-            Place::Gateway(_) | Place::Caught(_) => true,
+            Place::Gateway(..) | Place::Caught(_) => true,
             Place::Nobody => self.tables.person_by_address(self.key, address)?.is_none(),
         })
     }
