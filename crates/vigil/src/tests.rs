@@ -296,6 +296,8 @@ fn one_alarm_does_not_cover_another() {
     assert_eq!((incident.tenant, incident.actions.len()), (Some(T), 0));
     assert!(incident.what.ends_with("07"), "whole: {}", incident.what);
     assert_eq!(count(&mut vigil, &report(&format!("{others}{:032x}", 8))), 0);
+    let full = report(&format!("tenant {T} has more addresses than can be watched"));
+    assert_eq!(count(&mut vigil, &full), 1, "nobody is named in either, the words differ");
     // The same of another tenant is another.
     let tenant = TenantId([7; 8]);
     assert_eq!(count(&mut vigil, &report(&format!("others would: tenant {tenant}"))), 1);
