@@ -1,5 +1,8 @@
 //! One binary: the command line, and every compartment when it is started as one.
 
+#[macro_use]
+mod printing;
+
 mod arguments;
 mod client;
 mod commands;

@@ -1,6 +1,9 @@
 //! How a command ends: done (0), refused or found wanting (1), wrong use (2), fault (3).
 
-use serde_json::{Value, json};
+use crate::printing;
+use evidence::rfc3339;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 /// What a command has to say.
@@ -77,11 +80,18 @@ impl Trouble {
 
 /// Columns of a table that people can still read.
 const WIDEST: usize = 120;
+/// Milliseconds above it are a moment since 1970 (March 1973), below it a duration.
+const MOMENT_MS: u64 = 100_000_000_000;
 
 pub type Answer = Result<Outcome, Trouble>;
 
 /// Prints and gives the exit code.
 pub fn tell(answer: Answer, as_json: bool) -> ExitCode {
+    let code = told(answer, as_json);
+    if printing::is_whole() { code } else { ExitCode::from(3) }
+}
+
+fn told(answer: Answer, as_json: bool) -> ExitCode {
     match answer {
         Ok(Outcome::Done(value)) => {
             show(&value, as_json);
@@ -119,7 +129,51 @@ fn show(value: &Value, as_json: bool) {
         println!("{value}");
         return;
     }
-    lines(value).iter().for_each(|line| println!("{line}"));
+    lines(&with_moments(value.clone())).iter().for_each(|line| println!("{line}"));
+}
+
+/// Moments in milliseconds, for people: `until_ms 1798156800000` becomes `until 2026-12-25…`.
+fn with_moments(value: Value) -> Value {
+    let mut names = BTreeSet::new();
+    find_moments(&value, &mut names);
+    rename_moments(value, &names)
+}
+
+fn find_moments(value: &Value, names: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                let is_moment = value.as_u64().is_some_and(|ms| ms > MOMENT_MS);
+                if is_moment && name.ends_with("_ms") {
+                    names.insert(name.clone());
+                }
+                find_moments(value, names);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| find_moments(item, names)),
+        _ => {}
+    }
+}
+
+/// A name that is a moment anywhere in it is one everywhere: a table has one name for a column.
+fn rename_moments(value: Value, names: &BTreeSet<String>) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let mut shown = Map::new();
+            for (name, value) in fields {
+                match name.strip_suffix("_ms").filter(|_| names.contains(&name)) {
+                    Some(plain) => {
+                        let moment = value.as_u64().filter(|ms| *ms > MOMENT_MS).map(rfc3339);
+                        shown.insert(plain.to_owned(), moment.map_or(value, Value::String))
+                    }
+                    None => shown.insert(name, rename_moments(value, names)),
+                };
+            }
+            Value::Object(shown)
+        }
+        Value::Array(items) => items.into_iter().map(|item| rename_moments(item, names)).collect(),
+        other => other,
+    }
 }
 
 /// For people.
@@ -216,7 +270,7 @@ fn plain(value: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{columns, in_one_language, lines};
+    use super::{columns, in_one_language, lines, with_moments};
     use serde_json::json;
 
     #[test]
@@ -224,6 +278,21 @@ mod tests {
         let both = json!({ "a": [{ "why": { "ja": "関所", "en": "gate" } }], "b": { "ja": 1 } });
         let expected = json!({ "a": [{ "why": "関所" }], "b": { "ja": 1 } });
         assert_eq!(in_one_language(both, true), expected);
+    }
+
+    #[test]
+    fn people_read_times_and_durations() {
+        let item = |ms| json!({ "since_ms": ms, "reading_ms": 12 });
+        let found =
+            with_moments(json!({ "items": [item(None), item(Some(1_798_156_800_000u64))] }));
+        let expected = [
+            "since                     reading_ms",
+            "–                         12",
+            "2026-12-25T00:00:00.000Z  12",
+        ];
+        assert_eq!(lines(&found), expected);
+        let short = json!({ "until_ms": 5_000, "n": 1_798_156_800_000u64 });
+        assert_eq!(with_moments(short.clone()), short);
     }
 
     #[test]

@@ -101,10 +101,11 @@ sekisho (関所): mail for many organisations, behind walls
   sekisho drill --story [--lang ja|en]
   sekisho alarms list [--since T] [--raw] [--rules DIR]                  --data DIR
   sekisho alarm test                                                     --data DIR
-  sekisho freeze | unfreeze ADDRESS | --tenant T | --component access [--yes] --data DIR
-  sekisho freeze list                                                    --data DIR
-  sekisho isolate C [--yes] | list | release C                           --data DIR
-  sekisho decoy add ADDRESS --tenant T                                   --data DIR
+  sekisho freeze ADDRESS | --tenant T | --component access [--yes] | list --data DIR
+  sekisho unfreeze ADDRESS | --tenant T | --component access             --data DIR
+  sekisho isolate C [--yes] | list                                       --data DIR
+  sekisho release C                                                      --data DIR
+  sekisho decoy add ADDRESS --tenant T | list [--tenant T]               --data DIR
   sekisho sigma [FILE|DIR…]
   sekisho soak [--minutes N]
   sekisho keys list [--tenant T] | rotate --level root|tenant|user|pairs [--tenant T] [--user A]
@@ -118,7 +119,8 @@ sekisho (関所): mail for many organisations, behind walls
   sekisho authority                                                      --data DIR
   sekisho certificate install --chain FILE --key FILE | remove           --data DIR
   sekisho doctor [--data DIR] [--config FILE]
-  sekisho help | version
+  sekisho help [COMMAND]
+  sekisho version
 
 Where two persons decide, privileged commands take --reason TEXT [--as ADDRESS] [--expires 24h] and
 answer with a request; passwords are read from the terminal, standard input or --password-fd N.
@@ -129,7 +131,10 @@ a message or entry. Exit: 0 done, 1 refused or found wanting, 2 wrong use, 3 fau
 pub fn run(arguments: Vec<String>) -> ExitCode {
     let asked_for = |name: &str| arguments.iter().any(|word| word == name);
     let arguments = match (asked_for("--help"), asked_for("--version")) {
-        (true, _) => vec!["help".to_owned()],
+        (true, _) => {
+            let of = arguments.into_iter().find(|word| !word.starts_with("--"));
+            std::iter::once("help".to_owned()).chain(of.filter(|word| word != "help")).collect()
+        }
         (false, true) => vec!["version".to_owned()],
         (false, false) => arguments,
     };
@@ -179,13 +184,51 @@ fn act(word: &str, arguments: Arguments, as_json: bool) -> Answer {
         "restore" => keeping::restore(arguments),
         "drill" => trial::run(arguments, as_json),
         "doctor" => doctor::run(arguments),
-        "help" | "-h" => {
-            println!("{HELP}");
+        "help" | "-h" => help(arguments),
+        "version" if as_json => Ok(Outcome::Done(json!({ "sekisho": env!("CARGO_PKG_VERSION") }))),
+        "version" => {
+            println!("sekisho {}", env!("CARGO_PKG_VERSION"));
             Ok(Outcome::Told(0))
         }
-        "version" => Ok(Outcome::Done(json!({ "sekisho": env!("CARGO_PKG_VERSION") }))),
         other => Err(Trouble::wrong_use("a command", other, "sekisho help")),
     }
+}
+
+/// All of it, or the lines of one command.
+fn help(mut arguments: Arguments) -> Answer {
+    let Ok(word) = arguments.word("a command") else {
+        println!("{HELP}");
+        return Ok(Outcome::Told(0));
+    };
+    let lines = lines_of(&word);
+    if lines.is_empty() {
+        return Err(Trouble::wrong_use("a command", word, "sekisho help"));
+    }
+    lines.iter().for_each(|line| println!("{line}"));
+    Ok(Outcome::Told(0))
+}
+
+/// A command's own lines of the help: each begins with it, and goes on as far as it is indented.
+fn lines_of(command: &str) -> Vec<&'static str> {
+    let mut is_its_own = false;
+    let mut lines = Vec::new();
+    for line in HELP.lines() {
+        match line.strip_prefix("  sekisho ") {
+            Some(words) => is_its_own = words.split(' ').next() == Some(command),
+            None => is_its_own &= line.starts_with("   "),
+        }
+        if is_its_own {
+            lines.push(line);
+        }
+    }
+    lines
+}
+
+/// Whether any command takes such an option.
+pub fn has_option(name: &str) -> bool {
+    let is_end = |next: Option<char>| next.is_none_or(|one| !one.is_alphanumeric() && one != '-');
+    HELP.match_indices(name)
+        .any(|(at, _)| is_end(HELP.get(at + name.len()..).and_then(|rest| rest.chars().next())))
 }
 
 /// Sets one field of a JSON object.
@@ -212,4 +255,26 @@ pub fn sealed(secret: &[u8]) -> Result<std::os::fd::OwnedFd, Trouble> {
     let mut held = Vec::new();
     wire::Parcel::pack(secret.to_vec(), 0, &mut held).map_err(fault)?;
     held.pop().ok_or_else(|| Trouble::fault("no descriptor", hint))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{has_option, lines_of};
+
+    #[test]
+    fn help_is_of_one_command() {
+        let of = |command| lines_of(command).join("\n");
+        assert_eq!(lines_of("tenant").len(), 11, "{}", of("tenant"));
+        assert!(of("tenant").contains("search-remains") && !of("tenant").contains("domain add"));
+        assert!(of("keys").ends_with("how the new root is kept, as for init]"), "{}", of("keys"));
+        assert_eq!(lines_of("version").len(), 1);
+        assert_eq!(lines_of("release").len(), 1);
+        assert!(lines_of("dance").is_empty());
+    }
+
+    #[test]
+    fn options_of_any_command() {
+        assert!(has_option("--tenant") && has_option("--as") && has_option("--role"));
+        assert!(!has_option("--roel") && !has_option("--ten") && !has_option("--"));
+    }
 }
