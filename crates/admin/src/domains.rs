@@ -115,7 +115,10 @@ pub fn check_domain(peers: &mut Peers<'_>, domain: &str, allow: &[String]) -> An
     let mut report = check(&mut asking, &domain, &host, wanted, allow);
     if tenant.is_none() {
         report.gaps.insert(0, (Gap::NotOurs, domain.clone()));
+        // Nobody is told to publish for a domain whose mail nobody here would take.
+        report.records.iter_mut().for_each(|(_, checked)| checked.todo = None);
     }
+    let policy = tenant.as_ref().map(|_| sts_policy(&domain, &ours));
     let is_wanting = report.is_wanting();
     let shown = json!({
         "domain": domain,
@@ -126,7 +129,7 @@ pub fn check_domain(peers: &mut Peers<'_>, domain: &str, allow: &[String]) -> An
         "signed": report.is_signed,
         "bypass": report.gaps_json(),
         "records": report.records_json(),
-        "mta_sts_policy": sts_policy(&domain, &ours),
+        "mta_sts_policy": policy,
     });
     if is_wanting { Err(Refusal::Pending(shown)) } else { Ok(shown) }
 }

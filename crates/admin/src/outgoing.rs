@@ -21,6 +21,9 @@ pub fn set(
     change: SendingChange,
     (sign_in, no_sign_in): (Option<SignIn>, bool),
 ) -> Answer {
+    if let Some(host) = &change.smart_host {
+        is_dialled(host.port, &peers.ports_of_hosts(), "--smart-host")?;
+    }
     let tenant = one_tenant(peers, &name)?;
     let changes_more = change != SendingChange::default();
     let settings = changed(&tenant.sending, change);
@@ -43,6 +46,16 @@ pub fn set(
         ToAdmin::Tenant(tenant) => Some(places::tenant_json(&tenant)),
         _ => None,
     })
+}
+
+/// A host at a port that nobody may dial would take no mail.
+pub fn is_dialled(port: u16, allowed: &[u16], option: &str) -> Result<(), Refusal> {
+    if allowed.contains(&port) {
+        return Ok(());
+    }
+    let shown = allowed.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
+    let hint = format!("{option} HOST:PORT; `relay.smart_host_ports` in the settings allows more");
+    Err(Refusal::new(&format!("one of the ports {shown}"), &port.to_string(), &hint))
 }
 
 fn changed(before: &SendingSettings, change: SendingChange) -> SendingSettings {
@@ -173,9 +186,20 @@ fn kept_json(kept: &Kept) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::{SendingChange, changed};
+    use super::{SendingChange, changed, is_dialled};
     use wire::directory::{SendingSettings, SmartHost};
     use wire::post::HopTls;
+
+    #[test]
+    fn a_smart_host_is_at_a_port_that_is_dialled() {
+        assert!(is_dialled(465, &[25, 465, 587], "--smart-host").is_ok());
+        let Err(crate::peers::Refusal::Wanting { expected, found, .. }) =
+            is_dialled(8_226, &[25, 465, 587], "--smart-host")
+        else {
+            panic!("dialled");
+        };
+        assert_eq!((expected.as_str(), found.as_str()), ("one of the ports 25, 465, 587", "8226"));
+    }
 
     #[test]
     fn what_is_left_away_stays_as_it_is() {

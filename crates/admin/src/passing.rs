@@ -1,6 +1,6 @@
 //! Where mail goes on: forwards, answers, groups, gateway domains.
 
-use crate::outgoing::host_json;
+use crate::outgoing::{host_json, is_dialled};
 use crate::peers::{Answer, Peers};
 use crate::places::{directory, items};
 use serde_json::{Value, json};
@@ -78,6 +78,9 @@ fn group_json(Group { address, tenant, members }: &Group) -> Value {
 
 /// Any question about a gateway: each is answered by how it stands.
 pub fn set_gateway(peers: &mut Peers<'_>, question: FromAdmin) -> Answer {
+    if let FromAdmin::Gateway { host: Some(host), .. } = &question {
+        is_dialled(host.port, &peers.ports_of_hosts(), "--host")?;
+    }
     directory(peers, &question, |answer| {
         let ToAdmin::Gateway(gateway) = answer else { return None };
         let Gateway { domain, tenant, host, recipients, checked, sync_ms } = gateway;

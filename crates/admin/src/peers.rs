@@ -68,6 +68,16 @@ impl<'a> Peers<'a> {
         wire::pages::host_of(&self.house.start.pages_url)
     }
 
+    /// The warden's rule: whoever carries mail may dial no other port.
+    pub fn ports_of_hosts(&self) -> Vec<u16> {
+        let relay = &self.house.start.relay;
+        let mut ports = relay.smart_host_ports.clone();
+        ports.push(relay.port);
+        ports.sort_unstable();
+        ports.dedup();
+        ports
+    }
+
     pub fn host_name(&self) -> &str {
         &self.house.start.host_name
     }

@@ -6,7 +6,7 @@ use evidence::rfc3339;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use terms::{Kind, MessageId, TenantId};
-use wire::post::{Decided, Decider, FromAdmin, LegState, Queued, ToAdmin, Why};
+use wire::post::{Decided, Decider, FromAdmin, LegState, Queued, State, ToAdmin, Why};
 
 /// Messages on one page.
 const PAGE: u32 = 500;
@@ -54,6 +54,14 @@ pub fn act(peers: &mut Peers<'_>, act: &str, id: &str) -> Answer {
         "cancel" => FromAdmin::Cancel(message),
         other => return Err(Refusal::new("hold, release or cancel", other, "see `sekisho help`")),
     };
+    if act != "cancel"
+        && let ToAdmin::Message { message, .. } = post(peers, &FromAdmin::Show(message))?
+        && (message.state == State::Held) == (act == "hold")
+    {
+        let expected = if act == "hold" { "a message that is not held" } else { "a held message" };
+        let hint = "nothing was to be done; see `queue show ID`";
+        return Err(Refusal::new(expected, message.state.word(), hint));
+    }
     match post(peers, &question)? {
         ToAdmin::Done => Ok(json!({ "id": id, "done": act })),
         ToAdmin::NoSuch => Err(no_such(id)),

@@ -13,6 +13,9 @@ const SHOWN: u32 = 200;
 
 pub fn trace(peers: &mut Peers<'_>, query: &str) -> Answer {
     let query = query.trim();
+    // As the quarantine names it: a message, and whose copy.
+    let message = parse_id(query).map(|(message, _)| message.to_string());
+    let query = message.as_deref().unwrap_or(query);
     let tokens = if query.is_empty() || query == "*" { Vec::new() } else { tokens(peers, query)? };
     let mut journeys = match mailbox(peers, &FromAdmin::Trace { tokens, limit: SHOWN })? {
         ToAdmin::Journeys(journeys) => journeys,

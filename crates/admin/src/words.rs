@@ -75,10 +75,14 @@ fn reading(purpose: Purpose, for_ms: u64, person: &str) -> [String; 2] {
 }
 
 fn ending(whose: &str, grace_ms: u64) -> [String; 2] {
-    let days = grace_ms.div_ceil(DAY_MS);
+    let (japanese, english) = match grace_ms.div_ceil(DAY_MS) {
+        0 => ("直ちに".to_owned(), "at once".to_owned()),
+        1 => ("1 日後に".to_owned(), "in 1 day".to_owned()),
+        days => (format!("{days} 日後に"), format!("in {days} days")),
+    };
     [
-        format!("{whose} の契約を終える。{days} 日後に鍵とメールをすべて破棄し、元に戻せない"),
-        format!("the contract of {whose} ends: in {days} days its keys and mail are destroyed"),
+        format!("{whose} の契約を終える。{japanese}鍵とメールをすべて破棄し、元に戻せない"),
+        format!("the contract of {whose} ends: {english} its keys and mail are destroyed"),
     ]
 }
 

@@ -210,9 +210,13 @@ impl Changes<'_> {
         if name.is_empty() || name.len() > TENANT_NAME_BYTES || name.chars().any(char::is_control) {
             return Ok(refused("a tenant's name of 1 to 100 octets", name, "choose another name"));
         }
-        if self.tables.tenant_by_name(self.key, name)?.is_some() {
-            let hint = "see `tenant list`; choose another name";
-            return Ok(refused("a name that no tenant has", name, hint));
+        let folded = name.to_lowercase();
+        let same = |(_, row): &(TenantId, TenantRow)| row.name.to_lowercase() == folded;
+        if let Some((_, row)) = self.tables.tenants(self.key)?.iter().find(|one| same(one)) {
+            // Who reads `ACME` and types `acme` must not reach another organisation.
+            let found = format!("{name}: there is {}", row.name);
+            let hint = "names are compared without case; see `tenant list`; choose another name";
+            return Ok(refused("a name that no tenant has", &found, hint));
         }
         let tenant = self.key_for_tenant(name)?;
         self.friends.record_change(tenant, None, "tenant.add")?;

@@ -99,9 +99,9 @@ impl Changes<'_> {
 /// What cannot be, in words.
 fn refuse(settings: &SendingSettings) -> Option<ToAdmin> {
     let shown = "tenant show NAME tells what stands now";
-    let limits = [settings.in_ten_minutes, settings.in_a_day];
-    if limits.iter().any(|limit| !(1..=MOST_RECIPIENTS).contains(limit)) {
-        return Some(refused("1 to 1,000,000 recipients", &format!("{limits:?}"), shown));
+    let mut limits = [settings.in_ten_minutes, settings.in_a_day].into_iter();
+    if let Some(wrong) = limits.find(|limit| !(1..=MOST_RECIPIENTS).contains(limit)) {
+        return Some(refused("1 to 1,000,000 recipients", &wrong.to_string(), shown));
     }
     if !(1..=MESSAGE_BYTES as u64).contains(&settings.bytes) {
         let expected = format!("1 to {MESSAGE_BYTES} octets");
@@ -125,7 +125,7 @@ fn refuse_kinds(kinds: &[String]) -> Option<ToAdmin> {
         let is_of_word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
         !kind.is_empty()
             && kind.len() <= KIND_BYTES
-            && kind.bytes().all(|byte| is_of_word(byte) || matches!(byte, b'-' | b'.'))
+            && kind.bytes().all(|byte| is_of_word(byte) || b"-./*+".contains(&byte))
     };
     if kinds.len() > REFUSED_KINDS {
         let found = kinds.len().to_string();

@@ -7,6 +7,7 @@ use crate::tables::PersonRow;
 use crate::ways::{AbsenceRow, GatewayRow, GroupRow, WayRow};
 use crate::{Fault, canonical};
 use compartment::now_ms;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use terms::{TenantId, UserId};
 use wire::directory::{
@@ -47,10 +48,33 @@ impl Changes<'_> {
                 targets.push(target);
             }
         }
+        if let Some(back) = self.comes_back(user, &targets)?.filter(|_| !keep) {
+            let hint = "it forwards here already; --keep leaves a copy in their own mailbox";
+            return Ok(refused("an address whose mail does not come back", &back, hint));
+        }
         let mut row = self.tables.way(self.key, user)?;
         row.keep = keep && !targets.is_empty();
         row.to = targets;
         self.keep_way((user, tenant), &person, &row, "user.forward")
+    }
+
+    /// The first of these addresses that leads back to a person by forwards that keep no copy: mail
+    /// in such a circle would be nobody's.
+    fn comes_back(&self, user: UserId, targets: &[String]) -> Result<Option<String>, Fault> {
+        for target in targets {
+            let (mut left, mut passed) = (vec![target.clone()], BTreeSet::new());
+            while let Some(address) = left.pop() {
+                let Some((next, ..)) = self.look_up(&address)? else { continue };
+                if next == user {
+                    return Ok(Some(target.clone()));
+                }
+                let way = self.tables.way(self.key, next)?;
+                if passed.insert(next) && !way.keep {
+                    left.extend(way.to);
+                }
+            }
+        }
+        Ok(None)
     }
 
     /// What is answered while a person is away.

@@ -110,7 +110,8 @@ fn forwards_are_followed_to_their_ends() {
     check(&mut world, "cho@kaede.example", "| cho>dai@ume.example here");
     // A circle: nobody's mail is lost.
     forward(&mut world, "aoi@kaede.example", &["ben@kaede.example"], false);
-    forward(&mut world, "ben@kaede.example", &["aoi@kaede.example"], false);
+    let circle = forward(&mut world, "ben@kaede.example", &["aoi@kaede.example"], false);
+    assert!(is_refused(&circle, "does not come back"));
     check(&mut world, "aoi@kaede.example", "| aoi>ben@kaede.example here");
     // Whom it goes to is gone: it is kept.
     let disable =

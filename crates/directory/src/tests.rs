@@ -160,6 +160,7 @@ fn what_cannot_be_is_refused_in_words() {
         assert!(is_refused(&world.change(question), expected), "{expected}");
     };
     check(FromAdmin::TenantAdd { name: "Kaede".into() }, "a name that no tenant has");
+    check(FromAdmin::TenantAdd { name: "KAEDE".into() }, "a name that no tenant has");
     check(FromAdmin::TenantAdd { name: " ".into() }, "a tenant's name");
     check(FromAdmin::TenantShow { name: "Sakura".into() }, "the name of a tenant");
     let again = FromAdmin::DomainAdd { domain: "kaede.example".into(), tenant: "Kaede".into() };

@@ -29,6 +29,11 @@ const KEPT_MS: u64 = 400 * 24 * HOUR_MS;
 /// Wrong passwords of one person before they must wait.
 const TRIES: u32 = 5;
 const WAIT_MS: u64 = 15 * 60 * 1000;
+const ADD_OPERATOR: &str = "approvers of other tenants do not count. First: user add ADDRESS \
+                            --tenant T --role operator; then one more of T with that role or \
+                            --role approver";
+const ADD_SECOND: &str = "still missing: user add ADDRESS --tenant T --role approver (or operator), \
+                          T being the operator's own tenant";
 /// Separates a request's digest from everything else that is ever hashed.
 const DOMAIN: &[u8] = b"sekisho approval v1\0";
 
@@ -311,9 +316,14 @@ impl People<'_> {
     pub fn two_persons(&mut self) -> Result<ToAdmin, Fault> {
         let able = self.friends.able(None)?;
         if (able as usize) < NEEDED {
-            let hint = "add an operator and an approver of the same tenant first: user add --role";
-            let expected = "two persons who may approve for the whole house";
-            return Ok(refused(expected, &able.to_string(), hint));
+            // An operator makes a tenant the house's own; only there do approvers count for all.
+            let (found, hint) = match able {
+                0 => ("nobody: there is no operator", ADD_OPERATOR),
+                _ => ("one of them", ADD_SECOND),
+            };
+            let expected = "two persons who may approve for the whole house: an operator, and \
+                            another operator or an approver of the operator's own tenant";
+            return Ok(refused(expected, found, hint));
         }
         self.write(Body::RuleChange {
             what: "approvals.two-persons".into(),

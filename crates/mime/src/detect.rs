@@ -33,10 +33,21 @@ use crate::summary::{Summary, summary_of};
 use crate::transfer::{self, Encoding};
 use crate::word::decode_words;
 use file::{File, Files};
+use std::collections::BTreeSet;
 use terms::Finding;
 
 pub use inflate::gunzip;
 pub use magic::{KINDS, true_kind};
+
+/// Kinds of file by a word: what a file really is, known endings, and what findings say of files.
+pub fn kinds_of_files() -> BTreeSet<&'static str> {
+    let of_finding = |id: &'static str| {
+        let (area, what) = id.strip_prefix("content.")?.rsplit_once('.')?;
+        matches!(area, "type" | "name" | "archive" | "office" | "pdf").then_some(what)
+    };
+    let found = seen::FINDINGS.iter().filter_map(|seen| of_finding(seen.id));
+    KINDS.iter().map(|kind| kind.name).chain(names::endings()).chain(found).collect()
+}
 
 /// What one examination may spend.
 #[derive(Clone, Copy, Debug)]

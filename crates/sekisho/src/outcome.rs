@@ -178,11 +178,28 @@ fn rename_moments(value: Value, names: &BTreeSet<String>) -> Value {
 
 /// For people.
 fn lines(value: &Value) -> Vec<String> {
-    match value.get("items").and_then(Value::as_array) {
-        Some(items) if items.is_empty() => vec!["(none)".to_owned()],
-        Some(items) => list(items),
-        None => fields(value),
+    let Some(items) = value.get("items").and_then(Value::as_array) else { return fields(value) };
+    let mut lines = about(value);
+    match items.is_empty() {
+        true => lines.push("(none)".to_owned()),
+        false => lines.extend(list(items)),
     }
+    lines
+}
+
+/// What is said of a list beside its items stands above them.
+fn about(value: &Value) -> Vec<String> {
+    let mut rest = value.clone();
+    if let Some(fields) = rest.as_object_mut() {
+        fields.remove("items");
+        fields.retain(|name, value| !(name == "next" && value.is_null()));
+    }
+    let mut lines =
+        if rest.as_object().is_some_and(Map::is_empty) { vec![] } else { fields(&rest) };
+    if !lines.is_empty() {
+        lines.push(String::new());
+    }
+    lines
 }
 
 /// A line a field; what has fields of its own stands below, indented.
@@ -312,7 +329,9 @@ mod tests {
             "b  2".into(),
         ];
         assert_eq!(lines(&wide), expected);
-        assert_eq!(lines(&json!({ "items": [] })), ["(none)"]);
+        assert_eq!(lines(&json!({ "items": [], "next": null })), ["(none)"]);
+        let named = json!({ "name": "News", "items": [{ "a": 1 }], "next": null });
+        assert_eq!(lines(&named), ["name  News", "", "a", "1"]);
         assert_eq!(columns("関a"), 3);
     }
 }

@@ -321,12 +321,12 @@ impl Settings {
         }
         self.check_syslog()?;
         self.check_alarms()?;
-        if self.house.host_name.is_empty() || self.house.host_name.len() > 253 {
+        if !is_host_name(&self.house.host_name) {
             return Err(Fault::Wanting {
                 setting: "house.host_name",
-                expected: "a host name of 1 to 253 octets",
+                expected: "a host name of letters, digits, hyphens and dots, at most 253 octets",
                 found: self.house.host_name.clone(),
-                hint: "the name in your MX record",
+                hint: "the name in your MX record, in A-label form: mail.example.jp or xn--….jp",
             });
         }
         self.check_pages()
@@ -334,9 +334,7 @@ impl Settings {
 
     fn check_pages(&self) -> Result<(), Fault> {
         let pages = self.pages_name();
-        let is_name = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.');
-        let is_sound = pages.len() <= 253 && pages.bytes().all(is_name);
-        if !is_sound || pages.eq_ignore_ascii_case(&self.house.host_name) {
+        if !is_host_name(&pages) || pages.eq_ignore_ascii_case(&self.house.host_name) {
             return Err(Fault::Wanting {
                 setting: "house.pages_name",
                 expected: "a host name of its own, in A-label form",
@@ -364,6 +362,18 @@ impl Settings {
             Some(port) => format!("https://{name}:{port}"),
         }
     }
+}
+
+/// RFC 1123 §2.1: labels of 1 to 63 letters, digits and hyphens; no hyphen at an end.
+fn is_host_name(name: &str) -> bool {
+    let is_label = |label: &str| {
+        let is_of_it = |octet: u8| octet.is_ascii_alphanumeric() || octet == b'-';
+        (1..=63).contains(&label.len())
+            && label.bytes().all(is_of_it)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    name.len() <= 253 && name.split('.').all(is_label)
 }
 
 impl Settings {
@@ -527,6 +537,14 @@ mod tests {
         check("[house", "do not parse");
         check("[house]\npages_name = \"localhost\"", "a host name of its own");
         check("[house]\npages_name = \"a b\"", "a host name of its own");
+        for name in ["mail.example.jp", "MX1.example", "localhost", "xn--59j.example", "a-b.c"] {
+            check(&format!("[house]\nhost_name = \"{name}\""), "ok");
+        }
+        let long = "a".repeat(64);
+        for name in ["関所 メール", "関所.jp", "a b", "", ".", "a..b", "a.", "-a", "a_b", &long]
+        {
+            check(&format!("[house]\nhost_name = \"{name}\""), "letters, digits, hyphens");
+        }
     }
 
     #[test]

@@ -35,8 +35,11 @@ impl Keys {
         match act {
             KeyAct::ShredTenant { tenant } => self.forbids(*tenant, None),
             KeyAct::ShredUser { tenant, user } => self.forbids(*tenant, Some(*user)),
-            KeyAct::SealTenant { tenant } | KeyAct::UnsealTenant { tenant } => {
-                self.is_missing(*tenant, None)
+            KeyAct::SealTenant { tenant } => {
+                self.is_already(*tenant, true).or_else(|| self.is_missing(*tenant, None))
+            }
+            KeyAct::UnsealTenant { tenant } => {
+                self.is_already(*tenant, false).or_else(|| self.is_missing(*tenant, None))
             }
             KeyAct::Hold { tenant, user, .. } => self.is_missing(*tenant, *user),
             KeyAct::Rotate(Rotation::Root) | KeyAct::StartBackupEpoch => None,
@@ -74,6 +77,16 @@ impl Keys {
             None => format!("none for tenant {tenant}"),
         };
         (!is_there).then_some(("a key", found, "see `keys list`; what was shredded is gone"))
+    }
+
+    /// Sealed or unsealed as it is to be: nothing is to be done.
+    fn is_already(&self, tenant: TenantId, on: bool) -> Option<Objection> {
+        let (expected, found) = match on {
+            true => ("a tenant that is not sealed", "sealed already: nothing was to be done"),
+            false => ("a tenant that is sealed", "not sealed: nothing was to be done"),
+        };
+        let is_already = self.state.sealed.contains(&tenant) == on;
+        is_already.then(|| (expected, found.to_owned(), "see `keys list`"))
     }
 
     fn is_locked(&self, tenant: TenantId, user: Option<UserId>) -> Option<Objection> {

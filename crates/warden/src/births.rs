@@ -129,7 +129,13 @@ impl Household {
             }
             Kind::Names => start.dns_servers = self.plan.dns_servers.clone(),
             Kind::Zone => start.zones = self.plan.zones.clone(),
-            Kind::Edge | Kind::Access | Kind::Dispatch | Kind::Admin => {
+            // Which ports a smart host may be at; it dials nobody.
+            Kind::Admin => {
+                start.statement_key = self.keys.statement;
+                start.relay.port = self.plan.relay.port;
+                start.relay.smart_host_ports = self.plan.relay.smart_host_ports.clone();
+            }
+            Kind::Edge | Kind::Access | Kind::Dispatch => {
                 start.statement_key = self.keys.statement;
             }
             // Whom to believe about certificates of customers' servers; it dials nobody.

@@ -245,8 +245,8 @@ pub fn gap(gap: Gap) -> Words {
             "The policy for subdomains is none: forgery in their names is not stopped.",
         ),
         Gap::NotOurs => words(
-            "このドメインは当サービスに登録されていません。",
-            "This domain is not one of this service.",
+            "このドメインは当サービスに登録されていません。受けるなら、先に `domain add` で登録してください。",
+            "This domain is not one of this service. If it is to be, add it first by `domain add`.",
         ),
     }
 }

@@ -136,6 +136,12 @@ const TRUSTED: &[&str] = &[
     "jtd",
 ];
 
+/// Every ending that is known.
+pub(crate) fn endings() -> impl Iterator<Item = &'static str> {
+    let tables = [PROGRAMS, SCRIPTS, CARRIERS, MACRO_DOCUMENTS, TRUSTED];
+    tables.into_iter().flatten().copied()
+}
+
 /// The last ending in lower case, trailing dots and blanks off (Windows drops them too).
 pub(crate) fn ending(name: &str) -> String {
     let name = name.trim_end_matches(|letter: char| letter == '.' || letter.is_whitespace());

@@ -26,6 +26,10 @@ pub fn approval(mut arguments: Arguments, as_json: bool) -> Answer {
     };
     let grounds = grounds::take(&mut arguments)?;
     arguments.finish()?;
+    if matches!(request, Request::ApprovalAnswer { .. }) && grounds.by.is_none() {
+        let hint = "--as ADDRESS; the password is read from the terminal, or --password-fd N";
+        return Err(Trouble::wrong_use("--as ADDRESS: who answers", "nobody", hint));
+    }
     match request {
         // To look costs nothing: what is shown is no refusal, whatever its state.
         Request::ApprovalList | Request::ApprovalShow { .. } => {

@@ -71,7 +71,8 @@ fn find(data: &Path, name: &str) -> Result<Ended, Trouble> {
         is("tenant") || is("user_id") || (is("tenant_id") && word(item, "user_id").is_none())
     };
     let item = items.iter().rfind(is_meant);
-    let state = item.and_then(|item| word(item, "state")).unwrap_or_else(|| "none".to_owned());
+    let no_such = || format!("no such name: {name}");
+    let state = item.and_then(|item| word(item, "state")).unwrap_or_else(no_such);
     let (Some(item), "destroyed") = (item, state.as_str()) else {
         let hint = "`tenant endings` tells how far it is";
         return Err(Trouble::refused("a contract that is destroyed", state, hint));
@@ -189,14 +190,15 @@ const JAPANESE: Words = Words {
     ],
     means: "上の契約の鍵を、稼働中の保管庫と鍵のバックアップのすべてから破棄しました。鍵がなければ、\n\
             残っている暗号文の写し（お手元のものやデータのバックアップを含む）は、上の時刻より後には\n\
-            誰にも開けません。そのうえで、本文・見出し・検疫・配送履歴・名簿・認証情報の行を削除し、\n\
+            誰にも開けません。そのうえで、本文・ヘッダー・隔離・配送履歴・名簿・認証情報の行を削除し、\n\
             ディスク上の不要領域も書き直しました。外部サービス（スマートホスト）の認証情報も鍵とともに\n\
             破棄しました。相手のサービス側でも、その認証情報を無効にしてください。",
     check: "この証明は、サービスに問い合わせずに確かめられます。certificate.json の leaf を RFC 6962 の\n\
             とおりハッシュし、inclusion と合わせて root を計算し、checkpoint の署名を\n\
             ledger_key と mirror_key で検証してください。",
     entry: "記録の番号",
-    kept: "別に残すもの：契約名と、解約・消去の日時、無意味な識別子だけの監査記録。請求と照会に\n\
+    kept: "別に残すもの：契約名と、解約・消去の日時、それ自体では意味をもたない識別子\n\
+           だけの監査記録。請求と照会に\n\
            答えるため、名簿の保管庫に封をして置きます。",
 };
 

@@ -7,7 +7,7 @@ use super::{certificate, outgoing, remains};
 use crate::arguments::Arguments;
 use crate::client::{ask, ask_on};
 use crate::demo::screen::say;
-use crate::outcome::Answer;
+use crate::outcome::{Answer, Trouble};
 use wire::admin::Request;
 
 /// A month: long enough to change one's mind, and to fetch one's mail.
@@ -15,10 +15,24 @@ const GRACE_MS: u64 = 30 * 24 * 60 * 60 * 1000;
 /// Less than this is no time to change one's mind in.
 const A_DAY_MS: u64 = 24 * 60 * 60 * 1000;
 const HOLD_ACTS: &str = "add, list or lift";
+/// As the directory takes them.
+const MARKS: std::ops::RangeInclusive<f32> = 0.0..=1_000.0;
+/// What `tenant set` says about judgement.
+const JUDGEMENT: &[&str] = &[
+    "--tag-from",
+    "--junk-from",
+    "--quarantine-from",
+    "--refuse-from",
+    "--obey-dmarc",
+    "--greylist",
+    "--trust-sealer",
+    "--distrust-sealer",
+];
 
 pub fn tenant(act: &str, mut arguments: Arguments, data: Option<String>, as_json: bool) -> Answer {
     let request = match act {
         "set" => match outgoing::change(&mut arguments)? {
+            Some(_) if arguments.holds(JUDGEMENT) => return Err(two_groups()),
             Some(request) => request,
             None => settings(&mut arguments)?,
         },
@@ -82,7 +96,7 @@ fn be_sure_of_an_end(
     grace_ms: u64,
     whose: &str,
     name: &str,
-) -> Result<(), crate::outcome::Trouble> {
+) -> Result<(), Trouble> {
     let what = say(
         "猶予がなく、鍵はまもなく破棄され、何も元に戻せません",
         "without grace, its keys are destroyed soon and nothing of it comes back",
@@ -90,12 +104,17 @@ fn be_sure_of_an_end(
     be_sure(is_sure || grace_ms >= A_DAY_MS, &format!("{whose} terminate"), name, what)
 }
 
-fn grace(arguments: &mut Arguments) -> Result<u64, crate::outcome::Trouble> {
+fn grace(arguments: &mut Arguments) -> Result<u64, Trouble> {
     arguments.option("--grace")?.map_or(Ok(GRACE_MS), |text| duration_ms(&text))
 }
 
-fn settings(arguments: &mut Arguments) -> Result<Request, crate::outcome::Trouble> {
-    let mut mark = |name: &str| arguments.parsed::<f32>(name, "a mark such as 6.0");
+fn two_groups() -> Trouble {
+    let hint = "first what is judged (--junk-from …), then what leaves (--send-in-a-day …)";
+    Trouble::wrong_use("settings of one group: two commands set two groups", "both", hint)
+}
+
+fn settings(arguments: &mut Arguments) -> Result<Request, Trouble> {
+    let mut mark = |name: &str| mark(arguments, name);
     let (tag_from, junk_from) = (mark("--tag-from")?, mark("--junk-from")?);
     let (quarantine_from, refuse_from) = (mark("--quarantine-from")?, mark("--refuse-from")?);
     Ok(Request::TenantSet {
@@ -111,11 +130,61 @@ fn settings(arguments: &mut Arguments) -> Result<Request, crate::outcome::Troubl
     })
 }
 
-fn switch(word: Option<String>) -> Result<Option<bool>, crate::outcome::Trouble> {
+fn mark(arguments: &mut Arguments, name: &str) -> Result<Option<f32>, Trouble> {
+    const SHAPE: &str = "a mark from 0 to 1000, such as 6.0";
+    match arguments.parsed::<f32>(name, SHAPE)? {
+        // What is no number, or infinite, is in no range.
+        Some(mark) if !MARKS.contains(&mark) => {
+            Err(Trouble::wrong_use(SHAPE, mark.to_string(), &format!("{name} 6.0")))
+        }
+        mark => Ok(mark),
+    }
+}
+
+fn switch(word: Option<String>) -> Result<Option<bool>, Trouble> {
     match word.as_deref() {
         None => Ok(None),
         Some("on" | "true") => Ok(Some(true)),
         Some("off" | "false") => Ok(Some(false)),
         Some(other) => Err(unknown("on or off", other.to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{settings, tenant};
+    use crate::arguments::Arguments;
+    use crate::outcome::Trouble;
+    use wire::admin::Request;
+
+    fn typed(text: &str) -> Arguments {
+        Arguments::new(text.split_whitespace().map(str::to_owned).collect())
+    }
+
+    #[test]
+    fn a_mark_is_a_number_in_its_range() {
+        let check = |mark: &str, expected: Option<f32>| {
+            let found = settings(&mut typed(&format!("acme --junk-from {mark}")));
+            let found = found.ok().and_then(|request| match request {
+                Request::TenantSet { junk_from, .. } => junk_from,
+                _ => None,
+            });
+            assert_eq!(found, expected, "{mark}");
+        };
+        check("6.0", Some(6.0));
+        check("0", Some(0.0));
+        check("1000", Some(1_000.0));
+        for wrong in ["NaN", "inf", "-inf", "1e308", "1000.1", "-1", "six"] {
+            check(wrong, None);
+        }
+    }
+
+    #[test]
+    fn two_groups_are_two_commands() {
+        let words = typed("acme --send-in-a-day 1000 --junk-from 6.0");
+        let Err(Trouble::WrongUse { expected, .. }) = tenant("set", words, None, false) else {
+            panic!("no wrong use");
+        };
+        assert!(expected.contains("two commands"), "{expected}");
     }
 }

@@ -24,13 +24,15 @@ pub fn run(mut arguments: Arguments, as_json: bool) -> Answer {
         let found = port_base.to_string();
         return Err(Trouble::wrong_use("a port base up to 65440", found, "--port-base 2500"));
     }
+    // What can be wrong is looked at before anything is made.
+    let authority = authority.map(read_authority).transpose()?;
+    demo::are_free(port_base, outside.is_some())?;
     let data = match data {
         Some(data) => absolute(data)?,
         None => new_folder()?,
     };
     make_folder(&data)?;
     let credential = credential(&data)?;
-    let authority = authority.map(read_authority).transpose()?;
     let wishes = Wishes { data, port_base, as_json, sample, outside, authority };
     let code = demo::run(wishes, credential)?;
     Ok(Outcome::Told(if code == std::process::ExitCode::SUCCESS { 0 } else { 3 }))

@@ -39,6 +39,10 @@ pub fn ledger(mut arguments: Arguments, as_json: bool) -> Answer {
             let from = arguments.parsed("--from", "an index")?.unwrap_or(0);
             let to = arguments.parsed("--to", "an index")?.unwrap_or(u64::MAX);
             arguments.finish()?;
+            if from > to {
+                let hint = "--from is the smaller of the two";
+                return Err(Trouble::wrong_use("--from before --to", "the reverse", hint));
+            }
             export(&own, from, to, as_json)
         }
         "proof" => outside::proof(arguments, &data),

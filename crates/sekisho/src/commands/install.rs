@@ -4,6 +4,7 @@ use super::demo::make_folder;
 use super::sealed;
 use super::unsealing::{Given, Keeping, unseal};
 use crate::arguments::Arguments;
+use crate::demo::screen::is_japanese;
 use crate::outcome::{Answer, Outcome, Trouble};
 use serde_json::json;
 use settings::Settings;
@@ -18,8 +19,16 @@ use wire::control::Service;
 /// Stands in a data folder from its `init` on: the keepers' folders come with the first start.
 const MADE: &str = "initialised";
 
+const ONCE_JA: &str = "unseal の一行は、この保管庫のすべての鍵を開く資格情報です。表示はこの一度だけで、どこにも\
+残りません。所有者だけが読めるファイル（データフォルダーの外）に書き、設定の `unseal.file` でその場所を示すか、\
+systemd の LoadCredential= で渡してください。失うとメールは二度と開けません。";
+const ONCE_EN: &str = "The line `unseal` is the credential that opens every key of this house. It is \
+    shown this once and kept nowhere. Write it into a file outside the data folder that its owner \
+    alone may read, and name it by `unseal.file` in the settings of `sekisho run`, or give it by \
+    LoadCredential= of systemd. If it is lost, the mail never opens again.";
+
 /// Makes the data folder and the root, which is kept as asked: written or printed, once.
-pub fn init(mut arguments: Arguments) -> Answer {
+pub fn init(mut arguments: Arguments, as_json: bool) -> Answer {
     let data = std::path::absolute(arguments.data()?)
         .map_err(|error| Trouble::fault(error.to_string(), "give an absolute path"))?;
     let keeping = Keeping::read(&mut arguments, &data)?;
@@ -31,9 +40,15 @@ pub fn init(mut arguments: Arguments) -> Answer {
         let found = format!("{}, which is initialised already", data.display());
         return Err(Trouble::refused("a new data folder", found, hint));
     }
+    let is_new = !data.exists();
     make_folder(&data)?;
     let root = root::make().map_err(|fault| Trouble::fault(fault.to_string(), "try again"))?;
-    let mut shown = keeping.keep(&root)?;
+    let mut shown = keeping.keep(&root).inspect_err(|_| {
+        // What was refused leaves nothing behind; only an empty folder can be taken away so.
+        if is_new {
+            let _ = std::fs::remove_dir(&data);
+        }
+    })?;
     let text = format!("{}\nroot {}\n", evidence::rfc3339(now_ms()), root::mark(&root));
     let made = std::fs::write(data.join(MADE), text);
     made.map_err(|error| {
@@ -41,7 +56,11 @@ pub fn init(mut arguments: Arguments) -> Answer {
         Trouble::fault(what, "give --data a folder that you may write to")
     })?;
     super::insert(&mut shown, "data", json!(data));
-    Ok(Outcome::Done(shown))
+    if shown.get("unseal").is_some() {
+        super::insert(&mut shown, "about", json!({ "ja": ONCE_JA, "en": ONCE_EN }));
+    }
+    let shown = Outcome::Done(shown);
+    Ok(if as_json { shown } else { shown.in_one_language(is_japanese()) })
 }
 
 fn now_ms() -> u64 {
@@ -109,9 +128,9 @@ pub fn unfit(fault: settings::Fault) -> Trouble {
             Trouble::fault(format!("{}: {source}", path.display()), hint)
         }
         settings::Fault::Wanting { setting, expected, found, hint } => {
-            Trouble::refused(&format!("{expected} in `{setting}`"), found, hint)
+            Trouble::wrong_use(&format!("{expected} in `{setting}`"), found, hint)
         }
-        other => Trouble::refused("settings that fit", other.to_string().trim_end(), every),
+        other => Trouble::wrong_use("settings that fit", other.to_string().trim_end(), every),
     }
 }
 

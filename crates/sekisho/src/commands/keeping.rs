@@ -10,6 +10,7 @@
 use super::demo::make_folder;
 use super::epochs::{self, EpochKey};
 use crate::arguments::Arguments;
+use crate::demo::screen::is_japanese;
 use crate::outcome::{Answer, Outcome, Trouble};
 use data_encoding::HEXLOWER;
 use rustix::fs::{FlockOperation, flock};
@@ -23,6 +24,8 @@ use std::path::{Path, PathBuf};
 use terms::Kind;
 
 const MANIFEST: &str = "MANIFEST.json";
+const NO_KEYS_JA: &str = "鍵は含まれていません。鍵のバックアップ（--keys-to）なしに復元したデータでは、サービスは起動しません。";
+const NO_KEYS_EN: &str = "The keys are not in it: data restored without a backup of the keys (--keys-to) does not start.";
 const HINT: &str = "look at the free space and the rights of both folders, then try again";
 
 fn fault(path: &Path) -> impl Fn(std::io::Error) -> Trouble {
@@ -44,7 +47,7 @@ fn is_key(kind: Kind, name: &Path) -> bool {
     }
 }
 
-pub fn backup(mut arguments: Arguments) -> Answer {
+pub fn backup(mut arguments: Arguments, as_json: bool) -> Answer {
     let data = arguments.data()?;
     let to = PathBuf::from(arguments.required("--to")?);
     let keys_to = arguments.option("--keys-to")?.map(PathBuf::from);
@@ -52,6 +55,9 @@ pub fn backup(mut arguments: Arguments) -> Answer {
     arguments.finish()?;
     let _lock = lock(&data)?;
     let epoch_keys = absolute(&epoch_keys.unwrap_or_else(|| epochs::beside(&data)))?;
+    for folder in std::iter::once(&to).chain(&keys_to) {
+        is_outside(folder, &data)?;
+    }
     if keys_to.as_ref().is_some_and(|keys| keys.starts_with(&to) || to.starts_with(keys)) {
         let hint = "a copy of the data must open nothing: keep the two apart";
         let found = to.display().to_string();
@@ -75,7 +81,26 @@ pub fn backup(mut arguments: Arguments) -> Answer {
         told.insert("epoch".to_owned(), json!(look.backup_epoch));
         told.insert("epoch_keys".to_owned(), json!(epoch_keys));
     }
-    Ok(Outcome::Done(told))
+    if keys_to.is_none() {
+        super::insert(&mut told, "about", json!({ "ja": NO_KEYS_JA, "en": NO_KEYS_EN }));
+    }
+    Ok(in_words(Outcome::Done(told), as_json))
+}
+
+/// People read one language.
+fn in_words(outcome: Outcome, as_json: bool) -> Outcome {
+    if as_json { outcome } else { outcome.in_one_language(is_japanese()) }
+}
+
+/// A copy in the folder that it is a copy of is lost with it, and grows with each one.
+fn is_outside(folder: &Path, data: &Path) -> Result<(), Trouble> {
+    let real = |path: &Path| fs::canonicalize(path).or_else(|_| std::path::absolute(path));
+    let (inner, outer) = (real(folder).map_err(fault(folder))?, real(data).map_err(fault(data))?);
+    if !inner.starts_with(outer) {
+        return Ok(());
+    }
+    let hint = "choose a folder on another disk, or at least beside it";
+    Err(Trouble::refused("a place outside the data folder", folder.display().to_string(), hint))
 }
 
 /// The epoch that a key backup is made under.
@@ -89,7 +114,7 @@ fn absolute(path: &Path) -> Result<PathBuf, Trouble> {
     std::path::absolute(path).map_err(fault(path))
 }
 
-pub fn restore(mut arguments: Arguments) -> Answer {
+pub fn restore(mut arguments: Arguments, as_json: bool) -> Answer {
     let data = arguments.data()?;
     let from = PathBuf::from(arguments.required("--from")?);
     let keys_from = arguments.option("--keys-from")?.map(PathBuf::from);
@@ -117,7 +142,7 @@ pub fn restore(mut arguments: Arguments) -> Answer {
     }
     let found = ledger::verify(&data.join("ledger"), Some(&data.join("mirror")))
         .map_err(|error| Trouble::fault(error.to_string(), "the backup's ledger cannot be read"))?;
-    let value = json!({
+    let mut value = json!({
         "data": data,
         "files": files,
         "key_files": key_files,
@@ -126,7 +151,11 @@ pub fn restore(mut arguments: Arguments) -> Answer {
         "ledger_size": found.size,
         "problems": found.problems,
     });
-    Ok(if found.ok { Outcome::Done(value) } else { Outcome::Wanting(value) })
+    if key_files.is_none() {
+        super::insert(&mut value, "about", json!({ "ja": NO_KEYS_JA, "en": NO_KEYS_EN }));
+    }
+    let value = if found.ok { Outcome::Done(value) } else { Outcome::Wanting(value) };
+    Ok(in_words(value, as_json))
 }
 
 /// A key backup, and what opens it.
@@ -325,7 +354,7 @@ fn copy(from: &Path, to: &Path) -> Result<String, Trouble> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::{copy, is_key};
+    use super::{copy, is_key, is_outside};
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
@@ -340,6 +369,18 @@ mod tests {
         check(terms::Kind::Ledger, "ledger/key.pub", false);
         check(terms::Kind::Mirror, "mirror/ledger.pub", false);
         check(terms::Kind::Mailbox, "mailbox/packs/key", false);
+    }
+
+    #[test]
+    fn a_backup_lies_outside_of_the_data() {
+        let data = std::env::temp_dir().join(format!("sekisho-outside-{}", std::process::id()));
+        fs::create_dir_all(data.join("inside")).unwrap();
+        assert!(is_outside(&data, &data).is_err());
+        assert!(is_outside(&data.join("inside"), &data).is_err());
+        assert!(is_outside(&data.join("new/er"), &data).is_err());
+        assert!(is_outside(&data.join("../elsewhere"), &data).is_ok());
+        assert!(is_outside(&data.with_extension("backup"), &data).is_ok());
+        fs::remove_dir_all(&data).unwrap();
     }
 
     #[test]

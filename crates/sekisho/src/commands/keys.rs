@@ -5,6 +5,7 @@ use super::unsealing::{Given, Keeping, unseal};
 use super::{epochs, grounds, install};
 use crate::arguments::Arguments;
 use crate::client::{ask, ask_on, value};
+use crate::demo::screen::say;
 use crate::outcome::{Answer, Outcome, Trouble};
 use serde_json::{Value, json};
 use settings::Settings;
@@ -84,7 +85,18 @@ fn of_epochs(mut arguments: Arguments) -> Answer {
             Ok(Outcome::Done(told))
         }
         "start" => ask(&data, &act_upon("epoch-start", None)),
-        "end" => end_epochs(&data, &folder).map(Outcome::Done),
+        "end" => {
+            let mut told = end_epochs(&data, &folder)?;
+            if told.get("ended").and_then(Value::as_array).is_some_and(Vec::is_empty) {
+                let nothing = say(
+                    "終わったエポックはなく、破棄する鍵もありません。",
+                    "no epoch has ended that is not destroyed yet: nothing was to be done",
+                );
+                super::insert(&mut told, "about", json!(nothing));
+                return Ok(Outcome::Wanting(told));
+            }
+            Ok(Outcome::Done(told))
+        }
         other => Err(Trouble::wrong_use("list, start or end", other, "sekisho help")),
     }
 }

@@ -4,6 +4,7 @@ mod approvals;
 mod certificate;
 mod contracts;
 mod countries;
+mod deeds;
 mod demo;
 mod doctor;
 mod epochs;
@@ -105,7 +106,7 @@ sekisho (関所): mail for many organisations, behind walls
   sekisho unfreeze ADDRESS | --tenant T | --component access             --data DIR
   sekisho isolate C [--yes] | list                                       --data DIR
   sekisho release C                                                      --data DIR
-  sekisho decoy add ADDRESS --tenant T | list [--tenant T]               --data DIR
+  sekisho decoy add ADDRESS --tenant T                                   --data DIR
   sekisho sigma [FILE|DIR…]
   sekisho soak [--minutes N]
   sekisho keys list [--tenant T] | rotate --level root|tenant|user|pairs [--tenant T] [--user A]
@@ -147,7 +148,7 @@ pub fn run(arguments: Vec<String>) -> ExitCode {
 fn act(word: &str, arguments: Arguments, as_json: bool) -> Answer {
     match word {
         "demo" => demo::run(arguments, as_json),
-        "init" => install::init(arguments),
+        "init" => install::init(arguments, as_json),
         "run" => install::run(arguments),
         "tenant" => people::tenant(arguments, as_json),
         "domain" => people::domain(arguments, as_json),
@@ -158,7 +159,7 @@ fn act(word: &str, arguments: Arguments, as_json: bool) -> Answer {
         "approval" => approvals::approval(arguments, as_json),
         "hold" => contracts::hold(arguments),
         "trace" => people::trace(arguments, as_json),
-        "quarantine" => people::quarantine(arguments),
+        "quarantine" => people::quarantine(arguments, as_json),
         "queue" => people::queue(arguments),
         "tls-reports" => outgoing::tls_reports(arguments),
         "reports" => reports::reports(arguments, as_json),
@@ -171,7 +172,7 @@ fn act(word: &str, arguments: Arguments, as_json: bool) -> Answer {
         "ledger" => evidence::ledger(arguments, as_json),
         "scope" => evidence::scope(arguments, as_json),
         "keys" => keys::run(arguments),
-        "alarms" => watch::alarms(arguments),
+        "alarms" => watch::alarms(arguments, as_json),
         "alarm" => outward::alarm(arguments, as_json),
         "freeze" => watch::freeze(arguments, true, as_json),
         "unfreeze" => watch::freeze(arguments, false, as_json),
@@ -180,8 +181,8 @@ fn act(word: &str, arguments: Arguments, as_json: bool) -> Answer {
         "decoy" => watch::decoy(arguments),
         "sigma" => rules::sigma(arguments),
         "soak" => soak::run(arguments),
-        "backup" => keeping::backup(arguments),
-        "restore" => keeping::restore(arguments),
+        "backup" => keeping::backup(arguments, as_json),
+        "restore" => keeping::restore(arguments, as_json),
         "drill" => trial::run(arguments, as_json),
         "doctor" => doctor::run(arguments),
         "help" | "-h" => help(arguments),

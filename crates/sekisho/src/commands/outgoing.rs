@@ -27,7 +27,8 @@ pub fn tls_reports(mut arguments: Arguments) -> Answer {
 /// The change, if any of its options stands there; then no other setting may.
 pub fn change(arguments: &mut Arguments) -> Result<Option<Request>, Trouble> {
     let no_smart_host = arguments.switch("--no-smart-host");
-    let smart_host = arguments.option("--smart-host")?.map(|text| smart_host(&text)).transpose()?;
+    let smart_host = arguments.option("--smart-host")?;
+    let smart_host = smart_host.map(|text| smart_host_at("--smart-host", &text)).transpose()?;
     if no_smart_host && smart_host.is_some() {
         let hint = "--smart-host HOST:PORT, or --no-smart-host";
         return Err(Trouble::wrong_use("one of the two", "both", hint));
@@ -43,7 +44,7 @@ pub fn change(arguments: &mut Arguments) -> Result<Option<Request>, Trouble> {
         bytes: arguments.parsed("--send-bytes", "a number of octets")?,
         delay_ms: seconds.map(|seconds| seconds.saturating_mul(1_000)),
         notice: arguments.option("--send-notice")?,
-        refuse_kinds: arguments.options("--refuse-kind")?,
+        refuse_kinds: kinds(arguments.options("--refuse-kind")?)?,
         allow_kinds: arguments.options("--allow-kind")?,
         smart_host,
         no_smart_host,
@@ -95,8 +96,26 @@ fn read_sign_in(
     Ok(SignIn { user, password })
 }
 
-pub fn smart_host(text: &str) -> Result<SmartHost, Trouble> {
-    let wrong = || Trouble::wrong_use(HOST_SHAPE, text, "--smart-host relay.example:587");
+/// Kinds of file as dispatch finds them: by the scanner's words, by what a file really is, by its
+/// ending or its declared type. An ending or type that no table knows is written as what it is.
+fn kinds(kinds: Vec<String>) -> Result<Vec<String>, Trouble> {
+    let known = mime::detect::kinds_of_files();
+    for kind in &kinds {
+        let plain = kind.trim().to_lowercase();
+        let is_ending = plain.strip_prefix('.').is_some_and(|ending| !ending.is_empty());
+        if !is_ending && !plain.contains('/') && !known.contains(&plain.as_str()) {
+            let known = known.iter().copied().collect::<Vec<_>>().join(", ");
+            let hint = format!("one of {known}");
+            let expected = "a kind of file that is known, or an ending with its dot (.bogus)";
+            return Err(Trouble::wrong_use(expected, kind.clone(), &hint));
+        }
+    }
+    Ok(kinds)
+}
+
+/// `HOST:PORT[:implicit|starttls|if-offered]`, as the value of that option.
+pub fn smart_host_at(option: &str, text: &str) -> Result<SmartHost, Trouble> {
+    let wrong = || Trouble::wrong_use(HOST_SHAPE, text, &format!("{option} relay.example:587"));
     let word = |tls| match tls {
         "implicit" => Some(HopTls::Implicit),
         "starttls" => Some(HopTls::StartTls),
@@ -124,8 +143,9 @@ fn address(text: &str) -> Result<IpAddr, Trouble> {
 
 #[cfg(test)]
 mod tests {
-    use super::{change, smart_host};
+    use super::{change, smart_host_at};
     use crate::arguments::Arguments;
+    use crate::outcome::Trouble;
     use wire::admin::Request;
 
     fn typed(text: &str) -> Option<Option<Request>> {
@@ -136,8 +156,8 @@ mod tests {
     #[test]
     fn a_smart_host_has_a_name_a_port_and_tls() {
         let check = |text: &str, expected: &str| {
-            let found =
-                smart_host(text).map(|host| format!("{} {} {:?}", host.name, host.port, host.tls));
+            let found = smart_host_at("--host", text)
+                .map(|host| format!("{} {} {:?}", host.name, host.port, host.tls));
             assert_eq!(found.unwrap_or_else(|_| "wrong".to_owned()), expected, "{text}");
         };
         check("relay.example:587", "relay.example 587 StartTls");
@@ -151,6 +171,10 @@ mod tests {
         check("relay:x:25", "wrong");
         check(":25", "wrong");
         check("relay.example:70000", "wrong");
+        let Err(Trouble::WrongUse { hint, .. }) = smart_host_at("--host", "foo") else {
+            panic!("no wrong use");
+        };
+        assert!(hint.starts_with("--host "), "{hint}");
     }
 
     #[test]
@@ -172,6 +196,8 @@ mod tests {
         for wrong in [
             "Kaede --send-in-a-day many",
             "Kaede --send-delay 5m",
+            "Kaede --refuse-kind bogus",
+            "Kaede --refuse-kind .",
             "Kaede --source here",
             "Kaede --smart-host relay.example:25 --no-smart-host",
             "--send-in-a-day 5",

@@ -1,6 +1,6 @@
 //! Where mail goes on: `user forward`, `user away`, `group`, `domain gateway`.
 
-use super::outgoing::smart_host;
+use super::outgoing::smart_host_at;
 use super::people::{folder, unknown};
 use crate::arguments::Arguments;
 use crate::client::{ask, value};
@@ -12,7 +12,7 @@ use std::fs;
 use std::net::IpAddr;
 use std::path::Path;
 use wire::admin::{OutletChange, Request};
-use wire::directory::{AbsenceTold, LIST_PAGE, OutletTerms, Taken};
+use wire::directory::{ABSENCE_TEXT_BYTES, AbsenceTold, LIST_PAGE, OutletTerms, Taken};
 
 const GROUP_ACTS: &str = "add, list, show, set or remove";
 /// Recipients a day of a company's server, unless more are agreed upon.
@@ -49,6 +49,10 @@ pub fn away(arguments: &mut Arguments) -> Result<Request, Trouble> {
             let hint = "--text TEXT says what is answered; --back ends it";
             return Err(Trouble::wrong_use("--text TEXT", "nothing", hint));
         }
+        (false, Some(text)) if text.trim().is_empty() || text.len() > ABSENCE_TEXT_BYTES => {
+            let found = format!("{} octets", text.trim().len());
+            return Err(Trouble::wrong_use("a text of 1 to 4,000 octets", found, "--text TEXT"));
+        }
         (false, Some(text)) => {
             Some(AbsenceTold { subject: subject.unwrap_or_default(), text, until_ms })
         }
@@ -68,7 +72,7 @@ pub fn group(mut arguments: Arguments) -> Answer {
     let request = match arguments.word(GROUP_ACTS)?.as_str() {
         "add" => Request::GroupChange {
             tenant: Some(arguments.required("--tenant")?),
-            with: arguments.options("--member")?,
+            with: members(&mut arguments)?,
             without: Vec::new(),
             address: arguments.word("the address")?,
         },
@@ -89,8 +93,18 @@ pub fn group(mut arguments: Arguments) -> Answer {
     ask(&folder(data)?, &request)
 }
 
+/// A group is made with somebody in it.
+fn members(arguments: &mut Arguments) -> Result<Vec<String>, Trouble> {
+    let members = arguments.options("--member")?;
+    match members.is_empty() {
+        false => Ok(members),
+        true => Err(Trouble::wrong_use("--member ADDRESS…", "none", "one or more, up to 100")),
+    }
+}
+
 pub fn gateway(mut arguments: Arguments, data: Option<String>) -> Answer {
-    let host = arguments.option("--host")?.map(|text| smart_host(&text)).transpose()?;
+    let host =
+        arguments.option("--host")?.map(|text| smart_host_at("--host", &text)).transpose()?;
     let recipients = arguments.option("--recipients")?;
     let (checks, none) = (arguments.switch("--check-new"), arguments.switch("--none"));
     let domain = arguments.word("the domain")?;
@@ -100,7 +114,7 @@ pub fn gateway(mut arguments: Arguments, data: Option<String>) -> Answer {
     }
     let data = folder(data)?;
     let file = recipients.filter(|word| word != "any");
-    let list = file.as_deref().map(read_list).transpose()?;
+    let list = file.as_deref().map(|file| read_list(file, &domain)).transpose()?;
     if checks && (host.is_none() || list.is_none()) {
         let hint = "--host HOST:PORT --recipients FILE --check-new";
         return Err(Trouble::wrong_use("a host and a list", "--check-new alone", hint));
@@ -172,6 +186,7 @@ fn network(text: &str) -> Result<(IpAddr, u8), Trouble> {
 fn read_authorities(file: &str) -> Result<Vec<Vec<u8>>, Trouble> {
     let hint = "PEM, as authorities publish it: `-----BEGIN CERTIFICATE-----`";
     let wrong = |found: String| Trouble::refused("certificates in PEM", found, hint);
+    fs::metadata(file).map_err(|error| Trouble::fault(format!("{file}: {error}"), hint))?;
     let found = CertificateDer::pem_file_iter(file)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| wrong(format!("{file}: {error}")))?;
@@ -182,42 +197,73 @@ fn read_authorities(file: &str) -> Result<Vec<Vec<u8>>, Trouble> {
 }
 
 /// A page at a time. What a broken-off list lacks stays until a whole one was told.
-fn tell_list(data: &Path, domain: &str, list: &[String]) -> Answer {
+fn tell_list(data: &Path, domain: &str, list: &[Listed]) -> Answer {
     let mut pages = list.chunks(LIST_PAGE).peekable();
     let mut sync_ms = None;
     loop {
-        let page = pages.next().unwrap_or_default().to_vec();
+        let page = pages.next().unwrap_or_default();
         let is_last = pages.peek().is_none();
-        let domain = domain.to_owned();
-        let request = Request::DomainGatewayList { domain, addresses: page, sync_ms, is_last };
+        let (domain, addresses) = (domain.to_owned(), page.iter().map(|one| one.1.clone()));
+        let addresses = addresses.collect();
+        let request = Request::DomainGatewayList { domain, addresses, sync_ms, is_last };
+        let at_line = |trouble| at_line(trouble, page);
         if is_last {
-            return ask(data, &request);
+            return ask(data, &request).map_err(at_line);
         }
-        sync_ms = value(data, &request)?.get("sync_ms").and_then(Value::as_u64);
+        let told = value(data, &request).map_err(at_line)?;
+        sync_ms = told.get("sync_ms").and_then(Value::as_u64);
     }
 }
 
+/// A refusal of one address, with the line that it stands on.
+fn at_line(trouble: Trouble, page: &[Listed]) -> Trouble {
+    let Trouble::Refused { expected, found, hint } = trouble else { return trouble };
+    let line = page.iter().find(|(_, address)| address.to_lowercase() == found);
+    let found = line.map_or(found, |(number, text)| format!("line {number}: {text}"));
+    Trouble::Refused { expected, found, hint }
+}
+
+/// The number of a line, and the address on it.
+type Listed = (usize, String);
+
 /// One address a line; empty lines and those that begin with `#` say nothing.
-fn read_list(path: &str) -> Result<Vec<String>, Trouble> {
+fn read_list(path: &str, domain: &str) -> Result<Vec<Listed>, Trouble> {
     let hint = "a text file with one address a line, or --recipients any";
-    let text = fs::read_to_string(path).map_err(|error| {
-        Trouble::wrong_use("a file of addresses", format!("{path}: {error}"), hint)
-    })?;
-    let lines = text.lines().map(str::trim);
-    let list: Vec<String> = lines
-        .filter(|line| !line.is_empty() && !line.starts_with('#'))
-        .map(str::to_owned)
-        .collect();
+    let text = fs::read_to_string(path)
+        .map_err(|error| Trouble::fault(format!("{path}: {error}"), hint))?;
+    let list = listed(&text, domain)?;
     match list.is_empty() {
         false => Ok(list),
         true => Err(Trouble::wrong_use("a file of addresses", format!("none in {path}"), hint)),
     }
 }
 
+/// What is plainly no address of the domain is found before anything is changed.
+fn listed(text: &str, domain: &str) -> Result<Vec<Listed>, Trouble> {
+    let domain = domain.trim_end_matches('.').to_lowercase();
+    let mut list = Vec::new();
+    for (at, line) in text.lines().map(str::trim).enumerate() {
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let (local, of) = line.rsplit_once('@').unwrap_or_default();
+        let is_word = !local.is_empty() && !local.contains(|one: char| one.is_whitespace());
+        if !is_word || of.trim_end_matches('.').to_lowercase() != domain {
+            let expected = format!("an address of {domain} on each line");
+            let found = format!("line {}: {line}", at + 1);
+            let hint = "correct the line, or put # before it; nothing was changed";
+            return Err(Trouble::refused(&expected, found, hint));
+        }
+        list.push((at + 1, line.to_owned()));
+    }
+    Ok(list)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{DAY_MS, away, end_of, forward};
+    use super::{DAY_MS, at_line, away, end_of, forward, listed};
     use crate::arguments::Arguments;
+    use crate::outcome::Trouble;
     use wire::admin::Request;
 
     fn typed(text: &str) -> Arguments {
@@ -271,5 +317,24 @@ mod tests {
         check("a@b.example", None);
         check("a@b.example --back --text away", None);
         check("a@b.example --text away --until soon", None);
+        check("a@b.example --text=", None);
+        check(&format!("a@b.example --text {}", "x".repeat(4_000)), Some(true));
+        check(&format!("a@b.example --text {}", "x".repeat(4_001)), None);
+    }
+    #[test]
+    fn a_bad_line_is_named() {
+        let found = |text: &str| match listed(text, "Kaede.example") {
+            Ok(list) => format!("{}", list.len()),
+            Err(Trouble::Refused { found, .. }) => found,
+            Err(_) => "another trouble".to_owned(),
+        };
+        assert_eq!(found("# ours\n\na@kaede.example\n b@KAEDE.example \n"), "2");
+        assert_eq!(found("a@kaede.example\n\nb@other.example"), "line 3: b@other.example");
+        assert_eq!(found("a b@kaede.example"), "line 1: a b@kaede.example");
+        assert_eq!(found("nobody"), "line 1: nobody");
+        let page = [(3, "A..b@kaede.example".to_owned())];
+        let refused = Trouble::refused("an address", "a..b@kaede.example", "");
+        let Trouble::Refused { found, .. } = at_line(refused, &page) else { panic!() };
+        assert_eq!(found, "line 3: A..b@kaede.example");
     }
 }

@@ -5,7 +5,8 @@ use crate::arguments::{Arguments, one_of};
 use crate::client::{ask, ask_on, value};
 use crate::demo::screen::is_japanese;
 use crate::outcome::{Answer, Outcome, Trouble};
-use serde_json::Value;
+use policy::Language;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use wire::admin::{Grounds, Request};
 
@@ -55,6 +56,26 @@ fn max_age(given: Option<String>) -> Result<Option<u32>, Trouble> {
     given.map(|text| text.parse().map_err(|_| wrong(&text))).transpose()
 }
 
+fn set_domain(arguments: &mut Arguments) -> Result<Request, Trouble> {
+    let catch_all = arguments.option("--catch-all")?;
+    let mta_sts = arguments.choice("--mta-sts", &["testing", "enforce", "none"])?;
+    let max_age_seconds = max_age(arguments.option("--mta-sts-max-age")?)?;
+    let domain = arguments.word("the domain")?;
+    if catch_all.is_none() && mta_sts.is_none() && max_age_seconds.is_none() {
+        let hint = "--catch-all ADDRESS|none, --mta-sts testing|enforce|none, --mta-sts-max-age N";
+        return Err(Trouble::wrong_use("something to set", "nothing", hint));
+    }
+    let is_address = |text: &String| {
+        let (local, of) = text.rsplit_once('@').unwrap_or_default();
+        text == "none" || !(local.is_empty() || of.is_empty())
+    };
+    if let Some(wrong) = catch_all.as_ref().filter(|text| !is_address(text)) {
+        let hint = "--catch-all ADDRESS of a person of the domain's tenant";
+        return Err(Trouble::wrong_use("an address local@domain, or none", wrong.clone(), hint));
+    }
+    Ok(Request::DomainSet { domain, catch_all, mta_sts, max_age_seconds })
+}
+
 pub fn domain(mut arguments: Arguments, as_json: bool) -> Answer {
     let data = arguments.option("--data")?;
     let request = match arguments.word(DOMAIN_ACTS)?.as_str() {
@@ -64,12 +85,7 @@ pub fn domain(mut arguments: Arguments, as_json: bool) -> Answer {
             domain: arguments.word("the domain")?,
         },
         "list" => Request::DomainList { tenant: arguments.option("--tenant")? },
-        "set" => Request::DomainSet {
-            catch_all: arguments.option("--catch-all")?,
-            mta_sts: arguments.option("--mta-sts")?,
-            max_age_seconds: max_age(arguments.option("--mta-sts-max-age")?)?,
-            domain: arguments.word("the domain")?,
-        },
+        "set" => set_domain(&mut arguments)?,
         "check" => Request::DomainCheck {
             allow: arguments.options("--allow")?,
             domain: arguments.word("the domain")?,
@@ -139,22 +155,48 @@ pub fn app_password(mut arguments: Arguments) -> Answer {
 
 pub fn trace(mut arguments: Arguments, as_json: bool) -> Answer {
     let data = arguments.option("--data")?;
-    let query = arguments.word("a Message-ID, an address, a subject or an id")?;
+    let shape = "a Message-ID, an address, a whole subject or an id";
+    let query = arguments.word(shape)?;
     arguments.finish()?;
+    if query.trim().is_empty() {
+        return Err(Trouble::wrong_use(
+            shape,
+            "an empty text",
+            "sekisho trace '*' shows the newest",
+        ));
+    }
     let answer = ask(&folder(data)?, &Request::Trace { query })?;
     Ok(if as_json { answer } else { answer.in_one_language(is_japanese()) })
 }
 
-pub fn quarantine(mut arguments: Arguments) -> Answer {
+pub fn quarantine(mut arguments: Arguments, as_json: bool) -> Answer {
     let data = arguments.option("--data")?;
     let request = match arguments.word(QUARANTINE_ACTS)?.as_str() {
         "list" => Request::QuarantineList,
-        "show" => Request::QuarantineShow { id: arguments.word("the id")? },
+        "show" => return show_held(arguments, data, as_json),
         "release" => Request::QuarantineRelease { id: arguments.word("the id")? },
         other => return Err(unknown(QUARANTINE_ACTS, other.to_owned())),
     };
     arguments.finish()?;
     ask(&folder(data)?, &request)
+}
+
+/// With the reasons in words. Whose it is from and what about nobody here can read: both are
+/// sealed to its recipient.
+fn show_held(mut arguments: Arguments, data: Option<String>, as_json: bool) -> Answer {
+    let id = arguments.word("the id")?;
+    arguments.finish()?;
+    let mut held = value(&folder(data)?, &Request::QuarantineShow { id })?;
+    let reasons = held.get("reasons").and_then(Value::as_array).cloned().unwrap_or_default();
+    let words = |reason: &Value| {
+        let id = reason.as_str().or_else(|| reason.get("id")?.as_str()).unwrap_or_default();
+        let [ja, en] = [Language::Japanese, Language::English].map(|one| policy::why(id, one, ""));
+        json!({ "ja": ja, "en": en })
+    };
+    let why: Vec<Value> = reasons.iter().map(words).collect();
+    super::insert(&mut held, "why", json!(why));
+    let held = Outcome::Done(held);
+    Ok(if as_json { held } else { held.in_one_language(is_japanese()) })
 }
 
 pub fn queue(mut arguments: Arguments) -> Answer {
@@ -205,6 +247,11 @@ fn installation(chain: &Path, key: &Path) -> Result<Request, Trouble> {
     let wrong = |path: &Path, error: String| {
         Trouble::refused("a PEM file", format!("{}: {error}", path.display()), hint)
     };
+    for path in [chain, key] {
+        let missing =
+            |error: std::io::Error| Trouble::fault(format!("{}: {error}", path.display()), hint);
+        std::fs::File::open(path).map_err(missing)?;
+    }
     let certificates = CertificateDer::pem_file_iter(chain)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| wrong(chain, error.to_string()))?;

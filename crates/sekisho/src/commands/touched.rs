@@ -5,6 +5,7 @@
 //! reason whose digest does not match the ledger's is said to be another.
 
 use super::certificate::proven;
+use super::deeds::deed;
 use super::evidence::time;
 use super::people::folder;
 use super::subject::{self, Subject};
@@ -15,7 +16,7 @@ use evidence::{Body, Entry, rfc3339};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
-use terms::{InstanceId, RequestId, TenantId, UserId};
+use terms::{InstanceId, Kind, RequestId, TenantId, UserId};
 use wire::admin::Request;
 
 /// Addresses asked for in one question.
@@ -28,11 +29,42 @@ const TOLD: usize = 8;
 struct Threads {
     requests: HashSet<RequestId>,
     passes: HashMap<InstanceId, String>,
+    /// How each request ended; the last word counts.
+    ends: HashMap<RequestId, End>,
+}
+
+/// What became of a request.
+#[derive(Clone, Copy)]
+enum End {
+    Denied,
+    Expired,
+    Allowed,
+}
+
+impl End {
+    fn of(body: &Body) -> Option<(RequestId, Self)> {
+        match body {
+            Body::Deny { request, .. } => Some((*request, Self::Denied)),
+            Body::Expire { request } => Some((*request, Self::Expired)),
+            Body::CarryOut { request, .. } => Some((*request, Self::Allowed)),
+            _ => None,
+        }
+    }
+
+    fn words(end: Option<&Self>) -> [&'static str; 2] {
+        match end {
+            None => ["まだ決まっていない", "not decided"],
+            Some(Self::Denied) => ["却下された", "refused, not done"],
+            Some(Self::Expired) => ["期限切れ、実行されていない", "ran out, not done"],
+            Some(Self::Allowed) => ["承認された", "allowed"],
+        }
+    }
 }
 
 impl Subject {
     /// Whether an entry tells of this subject's data. Entries come in order.
     fn is_touched(&self, entry: &Entry, threads: &mut Threads) -> bool {
+        threads.ends.extend(End::of(&entry.body));
         let is = |tenant: &TenantId, user: Option<&UserId>| {
             *tenant == self.tenant && (self.user.is_none() || user == self.user.as_ref())
         };
@@ -230,6 +262,12 @@ impl Teller<'_> {
         if self.is_japanese { japanese.to_owned() } else { english.to_owned() }
     }
 
+    /// The words for a word of the ledger; itself, if there are none yet.
+    fn deed(&self, word: &str) -> String {
+        deed(word)
+            .map_or_else(|| word.to_owned(), |[japanese, english]| self.say(japanese, english))
+    }
+
     fn reason(&self, request: &RequestId) -> String {
         self.reasons.get(&request.to_string()).cloned().unwrap_or_default()
     }
@@ -241,7 +279,7 @@ impl Teller<'_> {
                 if matches!(protocol.as_str(), "export" | "case") =>
             {
                 let what = self.say("の郵便箱を他の人が開いた", "'s mailbox was opened by another");
-                format!("{} {what} ({})", self.name(user), protocol.as_str())
+                format!("{}{what} ({})", self.name(user), protocol.as_str())
             }
             Body::SignIn { protocol, ok: true, user: Some(user), .. } => {
                 let what = self.say("サインイン", "signed in");
@@ -261,7 +299,9 @@ impl Teller<'_> {
                     |user| self.name(user),
                 );
                 let asks = self.say("が申請", "asks for");
-                format!("{who} {asks} {} ({request}): {}", what.as_str(), self.reason(request))
+                let [japanese, english] = End::words(self.threads.ends.get(request));
+                let (what, end) = (self.deed(what.as_str()), self.say(japanese, english));
+                format!("{who} {asks}: {what} ({request}) [{end}] {}", self.reason(request))
             }
             Body::Approve { request, approver, .. } => {
                 format!("{} {} ({request})", self.name(approver), self.say("が承認", "agreed"))
@@ -270,37 +310,74 @@ impl Teller<'_> {
                 format!("{} {} ({request})", self.name(approver), self.say("が却下", "refused"))
             }
             Body::CarryOut { request, what, .. } => {
-                let done = self.say("実行された", "was carried out");
-                format!("{} {done} ({request})", what.as_str())
+                // The entry stands before the act does.
+                let done = self.say("承認のもとで実行に移された", "was begun as approved");
+                format!("{}: {done} ({request})", self.deed(what.as_str()))
             }
             Body::RuleChange { what, user, weakened, .. } => {
-                let who = user.as_ref().map(|user| self.name(user)).unwrap_or_default();
+                let who = user.as_ref().map(|user| format!(" {}", self.name(user)));
+                let who = who.unwrap_or_default();
                 let weak = weakened.as_ref().map_or_else(String::new, |word| {
                     format!(" [{}: {}]", self.say("弱められた手順", "weakened"), word.as_str())
                 });
-                let changed = self.say("設定・利用者の変更", "changed");
-                format!("{changed}: {} {who}{weak}", what.as_str())
+                // Identity records its word before another does the act, which may refuse it.
+                let changed = match entry.author {
+                    Kind::Identity => self.say("指示", "ordered"),
+                    _ => self.say("変更", "changed"),
+                };
+                format!("{changed}: {}{who}{weak}", self.deed(what.as_str()))
             }
             Body::CredentialUse { credential, name, .. } => {
                 let used = self.say("閲覧許可が使われた", "a pass was used");
                 format!("{used}: {} ({})", credential.as_str(), name.as_str())
             }
             Body::Grant { user, until_ms, .. } => {
-                let may = self.say("の閲覧を許可", "may be read for");
-                let until = self.say("まで", "until");
-                format!("{} {may}, {until} {}", self.name(user), rfc3339(*until_ms))
+                let (name, until) = (self.name(user), rfc3339(*until_ms));
+                match self.is_japanese {
+                    true => format!("{name} のメールの閲覧を {until} まで許可"),
+                    false => format!("the mail of {name} may be read until {until}"),
+                }
             }
-            body => {
-                let value = serde_json::from_str(&entry.to_json(0)).unwrap_or(Value::Null);
-                let state = value.get("state").or(value.get("what")).cloned().unwrap_or_default();
-                format!(
-                    "{} {}{}",
-                    body.word(),
-                    state.as_str().unwrap_or_default(),
-                    self.whom(entry)
-                )
-            }
+            _ => self.tell_other(entry),
         }
+    }
+
+    fn tell_other(&self, entry: &Entry) -> String {
+        let word = match &entry.body {
+            Body::KeySeal { sealed: false, .. } => "key.unseal",
+            Body::KeyHold { on: false, .. } => "key.hold-off",
+            Body::Hold { placed: false, .. } => "hold-off",
+            body => body.word(),
+        };
+        let (said, whom) = (self.deed(word), self.whom(entry));
+        let state = match &entry.body {
+            Body::Ending { state, .. } => Some(state.as_str()),
+            Body::KeyCreate { what, .. }
+            | Body::KeyRotate { what, .. }
+            | Body::KeyShred { what, .. } => Some(what.as_str()),
+            _ => None,
+        };
+        match state.map(|state| self.state(state)) {
+            Some(state) => format!("{said}: {state}{whom}"),
+            None => format!("{said}{whom}"),
+        }
+    }
+
+    /// The state of a contract, or whose a key is.
+    fn state(&self, word: &str) -> String {
+        let [japanese, english] = match word {
+            "active" => ["有効", "in force"],
+            "grace" => ["猶予期間", "days of grace"],
+            "destroying" => ["破棄の途中", "being destroyed"],
+            "destroyed" => ["破棄ずみ", "destroyed"],
+            "root" => ["ルート", "the root's"],
+            "tenant" => ["組織", "the organisation's"],
+            "user" => ["利用者", "a person's"],
+            "pairs" | "pair" => ["利用者の鍵の組", "a person's pair"],
+            "smart-host" => ["スマートホストの認証情報", "the sign-in to a smart host"],
+            other => return other.to_owned(),
+        };
+        self.say(japanese, english)
     }
 
     /// Whom an entry names, once each.
@@ -351,11 +428,13 @@ impl Teller<'_> {
     ) -> String {
         let what = match released {
             evidence::Released::Months(months) => {
-                format!("{} {months:?}", self.say("見出し（月）", "headers of months"))
+                let month = |month: &u32| format!("{:04}-{:02}", month / 100, month % 100);
+                let months: Vec<String> = months.iter().map(month).collect();
+                format!("{} {}", self.say("ヘッダー（月）", "headers of months"), months.join(", "))
             }
             evidence::Released::Transit(messages) => {
                 let sent = self.say("のメールを送るために開いた", "'s mail was opened to be sent:");
-                return format!("{} {sent} {} ({instance})", self.name(user), messages.len());
+                return format!("{}{sent} {} ({instance})", self.name(user), messages.len());
             }
             evidence::Released::Bodies(bodies) => {
                 format!("{} {}", self.say("本文", "bodies:"), bodies.len())

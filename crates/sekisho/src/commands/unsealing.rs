@@ -60,6 +60,11 @@ pub fn unseal(unseal: &Unseal, given: Given) -> Result<Root, Trouble> {
                 shares.push(text);
                 None
             }
+            None => {
+                let expected = "a credential, a sealed root or a share in the unseal file";
+                let found = "a file that holds none";
+                return Err(Trouble::refused(expected, found, HINT));
+            }
             _ => {
                 let hint = "leave --share away, or take `unseal.file` out of the settings";
                 return Err(Trouble::refused("one way to the root", "a file and shares", hint));

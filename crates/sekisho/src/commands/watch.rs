@@ -16,7 +16,7 @@ use wire::admin::Request;
 const SHOWN: usize = 10_000;
 
 /// Read from the ledger's own files: what was recorded is shown, whatever became of the sentinel.
-pub fn alarms(mut arguments: Arguments) -> Answer {
+pub fn alarms(mut arguments: Arguments, as_json: bool) -> Answer {
     let data = arguments.data()?;
     let since = arguments.option("--since")?;
     let since_ms = since.map_or(Ok(0), |text| time(&text))?;
@@ -45,7 +45,20 @@ pub fn alarms(mut arguments: Arguments) -> Answer {
         }
     })
     .map_err(fault)?;
+    if !as_json {
+        items.iter_mut().for_each(without_pointers);
+    }
     Ok(Outcome::Done(json!({ "items": items, "next": null, "raw": raw })))
+}
+
+/// The arguments of a refused call are numbers and places in a memory that is gone: in the table
+/// for people its name is enough.
+fn without_pointers(item: &mut Value) {
+    let Some(Value::String(what)) = item.get_mut("what") else { return };
+    while let Some(at) = what.find(" (0x") {
+        let Some(end) = what.get(at..).and_then(|rest| rest.find(')')) else { return };
+        what.replace_range(at..=at + end, "");
+    }
 }
 
 fn shown(index: u64, entry: &Entry) -> Value {
@@ -120,7 +133,20 @@ pub fn release(mut arguments: Arguments) -> Answer {
     let data = arguments.data()?;
     let component = arguments.word("a compartment's name")?;
     arguments.finish()?;
-    ask(&data, &Request::Isolate { component, isolated: false })
+    // Asked for whatever the ledger says: whoever is cut off must be let in even without it.
+    let is_there = |items: &Vec<Value>| {
+        items.iter().any(|item| item.get("component") == Some(&json!(component)))
+    };
+    let was_isolated = isolated_now(&data).ok().is_none_or(|items| is_there(&items));
+    let request = Request::Isolate { component: component.clone(), isolated: false };
+    let mut value = crate::client::value(&data, &request)?;
+    if was_isolated {
+        return Ok(Outcome::Done(value));
+    }
+    let nothing =
+        say("隔離されていませんでした。何も変わりません。", "it was not isolated: nothing changed");
+    super::insert(&mut value, "about", json!(nothing));
+    Ok(Outcome::Wanting(value))
 }
 
 /// A person says the name again; a script says `--yes`, or speaks JSON and knows what it does.
@@ -142,6 +168,10 @@ pub(super) fn be_sure(is_sure: bool, act: &str, name: &str, what: &str) -> Resul
 
 /// Read from the ledger's own files, like the alarms. A warden that starts isolates nobody.
 fn isolated(data: &Path) -> Answer {
+    Ok(Outcome::Done(json!({ "items": isolated_now(data)?, "next": null })))
+}
+
+fn isolated_now(data: &Path) -> Result<Vec<Value>, Trouble> {
     let mut now = std::collections::BTreeMap::new();
     let mut warden = None;
     ledger::entries(&data.join("ledger"), |index, entry| {
@@ -162,18 +192,44 @@ fn isolated(data: &Path) -> Answer {
         }
     })
     .map_err(fault)?;
-    let items: Vec<Value> = now.into_values().collect();
-    Ok(Outcome::Done(json!({ "items": items, "next": null })))
+    Ok(now.into_values().collect())
 }
 
 pub fn decoy(mut arguments: Arguments) -> Answer {
-    let data = arguments.data()?;
-    let tenant = arguments.required("--tenant")?;
+    let data = arguments.option("--data")?;
+    let tenant = arguments.option("--tenant")?;
     match arguments.word("add")?.as_str() {
         "add" => {}
+        "list" => {
+            let hint = "whoever could list them could pass them by: note each when it is made; \
+                        `status` counts them";
+            return Err(Trouble::wrong_use("add: decoys are listed to nobody", "list", hint));
+        }
         other => return Err(Trouble::wrong_use("add", other, "sekisho decoy add ADDRESS")),
     }
     let address = arguments.word("an address that nobody has")?;
     arguments.finish()?;
+    let hint = "sekisho decoy add ADDRESS --tenant T";
+    let tenant = tenant.ok_or_else(|| Trouble::wrong_use("--tenant T", "nothing", hint))?;
+    let data = super::people::folder(data)?;
     ask(&data, &Request::DecoyAdd { address, tenant })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_pointers;
+    use serde_json::json;
+
+    #[test]
+    fn pointers_say_nothing_to_people() {
+        let check = |what: &str, expected: &str| {
+            let mut item = json!({ "what": what });
+            without_pointers(&mut item);
+            assert_eq!(item["what"], expected);
+        };
+        check("execve: refused (0x55869d178d80, 0x7ffc, 0x0)", "execve: refused");
+        check("3 more: execve: refused (0x1, 0x2, 0x3)", "3 more: execve: refused");
+        check("refused (0x1", "refused (0x1");
+        check("a decoy (aoi) was touched", "a decoy (aoi) was touched");
+    }
 }

@@ -17,7 +17,7 @@ use accounts::Account;
 use outside::Outside;
 use senders::Senders;
 use serde_json::{Value, json};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -101,6 +101,22 @@ impl Ports {
     pub fn outside_https(self) -> SocketAddr {
         self.at(44)
     }
+}
+
+/// Whether nobody listens yet where the demo is going to.
+pub fn are_free(base: u16, has_outside: bool) -> Result<(), Trouble> {
+    let ports = Ports { base };
+    let mut all = vec![ports.smtp(), ports.imaps(), ports.pop3s(), ports.submissions()];
+    all.extend([ports.submission(), ports.https(), ports.metrics(), ports.dns()]);
+    if !has_outside {
+        all.extend([ports.outside(), ports.outside_https()]);
+    }
+    let taken = all.into_iter().find_map(|at| Some((at, TcpListener::bind(at).err()?)));
+    let taken = taken.or_else(|| Some((ports.dns(), UdpSocket::bind(ports.dns()).err()?)));
+    taken.map_or(Ok(()), |(at, error)| {
+        let hint = "give another --port-base: the demo needs 100 ports from there";
+        Err(Trouble::fault(format!("{at}: {error}"), hint))
+    })
 }
 
 /// Runs until it is stopped.
@@ -314,5 +330,19 @@ impl Stage {
         let path = PathBuf::from(name);
         let _ = std::fs::write(&path, self.authority());
         path.display().to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Ports, are_free};
+    use std::net::TcpListener;
+
+    #[test]
+    fn taken_ports_are_found_before_anything_is_made() {
+        let held = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let base = held.local_addr().unwrap().port().saturating_sub(93);
+        assert_eq!(Ports { base }.imaps().port(), base + 93);
+        assert!(are_free(base, false).is_err());
     }
 }
