@@ -54,13 +54,13 @@ pub fn act(peers: &mut Peers<'_>, act: &str, id: &str) -> Answer {
         "cancel" => FromAdmin::Cancel(message),
         other => return Err(Refusal::new("hold, release or cancel", other, "see `sekisho help`")),
     };
-    if act != "cancel"
+    // What is delayed is tried at once; what is on its way already needs no release.
+    if act == "release"
         && let ToAdmin::Message { message, .. } = post(peers, &FromAdmin::Show(message))?
-        && (message.state == State::Held) == (act == "hold")
+        && matches!(message.state, State::Ready | State::Leaving)
     {
-        let expected = if act == "hold" { "a message that is not held" } else { "a held message" };
         let hint = "nothing was to be done; see `queue show ID`";
-        return Err(Refusal::new(expected, message.state.word(), hint));
+        return Err(Refusal::new("a message that waits", message.state.word(), hint));
     }
     match post(peers, &question)? {
         ToAdmin::Done => Ok(json!({ "id": id, "done": act })),

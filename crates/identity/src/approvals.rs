@@ -30,10 +30,9 @@ const KEPT_MS: u64 = 400 * 24 * HOUR_MS;
 const TRIES: u32 = 5;
 const WAIT_MS: u64 = 15 * 60 * 1000;
 const ADD_OPERATOR: &str = "approvers of other tenants do not count. First: user add ADDRESS \
-                            --tenant T --role operator; then one more of T with that role or \
-                            --role approver";
-const ADD_SECOND: &str = "still missing: user add ADDRESS --tenant T --role approver (or operator), \
-                          T being the operator's own tenant";
+    --tenant T --role operator; then one more of T with that role or --role approver";
+const ADD_SECOND: &str = "still missing: user add ADDRESS --tenant T --role approver (or \
+    operator), T being the operator's own tenant";
 /// Separates a request's digest from everything else that is ever hashed.
 const DOMAIN: &[u8] = b"sekisho approval v1\0";
 

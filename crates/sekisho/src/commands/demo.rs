@@ -3,6 +3,8 @@
 use crate::arguments::Arguments;
 use crate::demo::{self, Wishes};
 use crate::outcome::{Answer, Outcome, Trouble};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -42,7 +44,15 @@ fn read_authority(path: PathBuf) -> Result<String, Trouble> {
     let hint = "give --outside-authority a PEM file of the authority that the outside shows";
     let fault =
         |error: std::io::Error| Trouble::fault(format!("{}: {error}", path.display()), hint);
-    fs::read_to_string(&path).map_err(fault)
+    let text = fs::read_to_string(&path).map_err(fault)?;
+    let mut found = CertificateDer::pem_slice_iter(text.as_bytes());
+    match found.next() {
+        Some(Ok(_)) => Ok(text),
+        _ => {
+            let found = format!("none in {}", path.display());
+            Err(Trouble::refused("certificates in PEM", found, hint))
+        }
+    }
 }
 
 fn absolute(path: PathBuf) -> Result<PathBuf, Trouble> {

@@ -24,8 +24,10 @@ use std::path::{Path, PathBuf};
 use terms::Kind;
 
 const MANIFEST: &str = "MANIFEST.json";
-const NO_KEYS_JA: &str = "鍵は含まれていません。鍵のバックアップ（--keys-to）なしに復元したデータでは、サービスは起動しません。";
-const NO_KEYS_EN: &str = "The keys are not in it: data restored without a backup of the keys (--keys-to) does not start.";
+const NO_KEYS_JA: &str = "鍵は含まれていません。鍵のバックアップ（--keys-to）なしに復元したデータでは、\
+    サービスは起動しません。";
+const NO_KEYS_EN: &str = "The keys are not in it: data restored without a backup of the keys \
+    (--keys-to) does not start.";
 const HINT: &str = "look at the free space and the rights of both folders, then try again";
 
 fn fault(path: &Path) -> impl Fn(std::io::Error) -> Trouble {

@@ -167,6 +167,11 @@ fn troubles() {
         &["tenant", "set", "Example Japan", "--junk-from", "99"],
         &["tenant", "search-remains", "No Such"],
         &["tenant", "search-remains", "Example Japan"],
+        &["tenant", "add", "EXAMPLE japan"],
+        &["tenant", "set", "Example Japan", "--smart-host", "127.0.0.1:8226"],
+        &["tenant", "set", "Example Japan", "--send-in-ten-minutes", "0"],
+        &["tenant", "certificate", "No Such"],
+        &["keys", "unseal", "--tenant", "Example Japan"],
         &["init"],
     ];
     for words in refused {
@@ -189,6 +194,21 @@ fn troubles() {
         &["keys", "hold"],
         &["keys", "rotate", "--level", "pairs", "--tenant", "Example Net"],
         &["init", "--shares", "abc"],
+        &["tenant", "set", "Example Japan", "--junk-from", "NaN"],
+        &["tenant", "set", "Example Japan", "--junk-from", "1e308"],
+        &["tenant", "set", "Example Japan", "--refuse-kind", "bogus"],
+        &["tenant", "set", "Example Japan", "--send-in-a-day", "9", "--junk-from", "6.0"],
+        &["domain", "set", "example.jp"],
+        &["domain", "set", "example.jp", "--mta-sts", "bogus"],
+        &["domain", "set", "example.jp", "--catch-all", "xx"],
+        &["domain", "gateway", "example.jp", "--host", "foo"],
+        &["group", "add", "all@example.jp", "--tenant", "Example Japan"],
+        &["user", "away", "aoi@example.jp", "--text", ""],
+        &["user", "add", "x@example.net", "--tenant", "Example Net", "--roel", "user"],
+        &["approval", "approve", "no-such-id"],
+        &["trace", ""],
+        &["decoy", "list"],
+        &["ledger", "export", "--from", "10", "--to", "5"],
     ];
     for words in wrong {
         let words = with(words);
@@ -198,8 +218,51 @@ fn troubles() {
     check_trouble(&["tenant", "list"], 2);
     check_trouble(&["demo", "--port-base", "high"], 2);
     check_trouble(&["demo", "--port-base", "65500"], 2);
+    check_trouble(&["soak", "--minutes", "0"], 2);
+    check_trouble(&["help", "dance"], 2);
+    for words in [&["scan"][..], &["sigma"], &["run", "--config"], &["keys", "reseal", "--config"]]
+    {
+        check_trouble(&[words, &["/nowhere/at/all"]].concat(), 3);
+    }
+    let files = ["certificate", "install", "--chain", "/nowhere/at/all", "--key", "/nowhere"];
+    check_trouble(&files, 3);
+    let list = ["domain", "gateway", "example.net", "--recipients", "/nowhere/at/all"];
+    check_trouble(&[&list[..], &["--data", &data]].concat(), 3);
     check_trouble(&["tenant", "list", "--data", "/nowhere/at/all"], 3);
     check_trouble(&["ledger", "verify", "--data", "/nowhere/at/all"], 3);
+}
+
+/// `sekisho help | true`: who has read enough is no fault.
+#[test]
+fn a_reader_who_goes_away_is_no_fault() {
+    for words in [&["help"][..], &["help", "tenant"], &["version"], &["tenant", "dance"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = std::process::Command::new(super::house::binary());
+        let run = command.args(words).stdout(writer).output().unwrap();
+        let said = String::from_utf8_lossy(&run.stderr);
+        assert!(!said.contains("panicked"), "{words:?}: {said}");
+        let code = if words == ["tenant", "dance"] { 2 } else { 0 };
+        assert_eq!(run.status.code(), Some(code), "{words:?}: {said}");
+    }
+}
+
+#[test]
+fn what_was_refused_leaves_nothing_behind() {
+    let home = folder("leaves-nothing");
+    let data = home.join("data");
+    let unseal = home.join("unseal");
+    std::fs::write(&unseal, "").unwrap();
+    let words = ["init", "--data", data.to_str().unwrap(), "--unseal", unseal.to_str().unwrap()];
+    assert_eq!(command(&words).1, 1);
+    assert!(!data.exists());
+    let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let base = (taken.local_addr().unwrap().port() - 25).to_string();
+    let words = ["demo", "--port-base", &base, "--data", data.to_str().unwrap()];
+    assert_eq!(command(&words).1, 3);
+    let wrong = ["--outside", "1", "--outside-authority", "/nowhere/at/all"];
+    assert_eq!(command(&[&words[..1], &words[3..], &wrong].concat()).1, 3);
+    assert!(!data.exists() && !home.join("data.unseal").exists());
 }
 
 #[test]

@@ -192,6 +192,7 @@ fn a_sealed_tenant_receives_and_does_not_read() {
     let mut scene = Scene::open("seal", 80);
     let tenant = TENANT;
     scene.acted(KeyAct::SealTenant { tenant });
+    scene.refused(KeyAct::SealTenant { tenant }, "sealed already");
     assert_eq!(scene.read(), "evidence away");
     sealed(&mut scene.desk.access, 2, seal::Class::Body);
     scene.refused(KeyAct::Rotate(Rotation::Tenant { tenant }), "is sealed");
