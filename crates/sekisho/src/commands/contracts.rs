@@ -91,12 +91,7 @@ pub fn hold(mut arguments: Arguments) -> Answer {
 }
 
 /// An end that can hardly be taken back any more is asked about.
-fn be_sure_of_an_end(
-    is_sure: bool,
-    grace_ms: u64,
-    whose: &str,
-    name: &str,
-) -> Result<(), Trouble> {
+fn be_sure_of_an_end(is_sure: bool, grace_ms: u64, whose: &str, name: &str) -> Result<(), Trouble> {
     let what = say(
         "猶予がなく、鍵はまもなく破棄され、何も元に戻せません",
         "without grace, its keys are destroyed soon and nothing of it comes back",

@@ -16,6 +16,7 @@ const DEEDS: &[(&str, &str, &str)] = &[
     ("app-password.add", "アプリパスワードの追加", "a new app password"),
     ("app-password.revoke", "アプリパスワードの取り消し", "an app password revoked"),
     ("password.change", "本人によるパスワードの変更", "a password changed by its owner"),
+    ("person.add", "利用者の追加", "a person added"),
     ("person.reset", "パスワードの再設定", "a password reset"),
     ("person.disable", "利用の停止", "a person disabled"),
     ("person.enable", "利用の再開", "a person enabled"),
