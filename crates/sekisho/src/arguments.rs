@@ -85,7 +85,7 @@ impl Arguments {
                 Err(self.unknown_option(option))
             }
             Some(option) => {
-                let hint = "options that this command does not take yet stand behind its words";
+                let hint = "the command's words first, then its options; see `sekisho help`";
                 Err(Trouble::wrong_use(what, option.clone(), hint))
             }
             None => Err(Trouble::wrong_use(what, "nothing", "sekisho help")),
@@ -178,7 +178,7 @@ mod tests {
         check("a --roel=x", "unknown option --roel", "--role");
         check("--roel x a", "unknown option --roel", "--role");
         check("a --colour", "unknown option --colour", "sekisho help");
-        check("--tenant x a", "--tenant", "behind its words");
+        check("--tenant x a", "--tenant", "words first");
         check("a b", "b", "sekisho help");
         check("", "nothing", "sekisho help");
     }

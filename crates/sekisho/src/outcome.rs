@@ -302,11 +302,8 @@ mod tests {
         let item = |ms| json!({ "since_ms": ms, "reading_ms": 12 });
         let found =
             with_moments(json!({ "items": [item(None), item(Some(1_798_156_800_000u64))] }));
-        let expected = [
-            "since                     reading_ms",
-            "–                         12",
-            "2026-12-25T00:00:00.000Z  12",
-        ];
+        let expected =
+            ["reading_ms  since", "12          –", "12          2026-12-25T00:00:00.000Z"];
         assert_eq!(lines(&found), expected);
         let short = json!({ "until_ms": 5_000, "n": 1_798_156_800_000u64 });
         assert_eq!(with_moments(short.clone()), short);

@@ -94,11 +94,18 @@ fn in_words(outcome: Outcome, as_json: bool) -> Outcome {
     if as_json { outcome } else { outcome.in_one_language(is_japanese()) }
 }
 
+/// Where a folder is, or will be: as much of its path as exists is followed.
+fn real(path: &Path) -> Result<PathBuf, Trouble> {
+    let path = absolute(path)?;
+    let existing = path.ancestors().find_map(|part| Some((part, fs::canonicalize(part).ok()?)));
+    let Some((part, found)) = existing else { return Ok(path) };
+    let rest = path.strip_prefix(part).unwrap_or(Path::new(""));
+    Ok(if rest.as_os_str().is_empty() { found } else { found.join(rest) })
+}
+
 /// A copy in the folder that it is a copy of is lost with it, and grows with each one.
 fn is_outside(folder: &Path, data: &Path) -> Result<(), Trouble> {
-    let real = |path: &Path| fs::canonicalize(path).or_else(|_| std::path::absolute(path));
-    let (inner, outer) = (real(folder).map_err(fault(folder))?, real(data).map_err(fault(data))?);
-    if !inner.starts_with(outer) {
+    if !real(folder)?.starts_with(real(data)?) {
         return Ok(());
     }
     let hint = "choose a folder on another disk, or at least beside it";
