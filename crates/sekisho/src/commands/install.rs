@@ -22,10 +22,10 @@ const MADE: &str = "initialised";
 const ONCE_JA: &str = "unseal の一行は、この保管庫のすべての鍵を開く資格情報です。\
     表示はこの一度だけで、どこにも残りません。所有者だけが読めるファイル（データフォルダーの外）に書き、設定の `unseal.file` で\
     その場所を示すか、systemd の LoadCredential= で渡してください。失うとメールは二度と開けません。";
-const ONCE_EN: &str = "The line `unseal` is the credential that opens every key of this house. It is \
-    shown this once and kept nowhere. Write it into a file outside the data folder that its owner \
-    alone may read, and name it by `unseal.file` in the settings of `sekisho run`, or give it by \
-    LoadCredential= of systemd. If it is lost, the mail never opens again.";
+const ONCE_EN: &str = "The line `unseal` is the credential that opens every key of this house. It \
+    is shown this once and kept nowhere. Write it into a file outside the data folder that its \
+    owner alone may read, and name it by `unseal.file` in the settings of `sekisho run`, or give \
+    it by LoadCredential= of systemd. If it is lost, the mail never opens again.";
 
 /// Makes the data folder and the root, which is kept as asked: written or printed, once.
 pub fn init(mut arguments: Arguments, as_json: bool) -> Answer {
