@@ -154,7 +154,7 @@ impl<'a> Lookup<'a> {
     /// server may write as it: no person's (be they shut out), no group's, no list's.
     pub fn is_a_server_s(self, address: &str, tenant: TenantId) -> Result<bool, Fault> {
         Ok(match self.place(address, tenant)? {
-            Place::Person(_) | Place::Group(_) | Place::List => false,
+            Place::Person(_) | Place::Group(_) | Place::List | Place::Reports => false,
             Place::Gateway(..) | Place::Caught(_) => true,
             Place::Reports | Place::Nobody => {
                 self.tables.person_by_address(self.key, address)?.is_none()
