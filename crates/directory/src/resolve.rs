@@ -156,9 +156,7 @@ impl<'a> Lookup<'a> {
         Ok(match self.place(address, tenant)? {
             Place::Person(_) | Place::Group(_) | Place::List | Place::Reports => false,
             Place::Gateway(..) | Place::Caught(_) => true,
-            Place::Reports | Place::Nobody => {
-                self.tables.person_by_address(self.key, address)?.is_none()
-            }
+            Place::Nobody => self.tables.person_by_address(self.key, address)?.is_none(),
         })
     }
 
