@@ -1,6 +1,7 @@
 //! Into mailboxes of this house: sealed to each person's keys, kept once.
 
 use crate::Fault;
+use crate::absent::{self, Away};
 use crate::batch::Hands;
 use crate::fates::{Fate, Leg, Obstacle, Taken};
 use crate::neighbours::{Kept, Neighbours, Who, canonical};
@@ -33,7 +34,7 @@ struct Letter {
 
 /// Gives everybody of the leg a fate.
 pub(crate) fn deliver(leg: &mut Leg, hands: &Hands, house: &mut Neighbours) {
-    let mut people = receiving(leg, house);
+    let (mut people, away) = receiving(leg, house);
     let letter = match letter(leg, hands, house) {
         Ok(letter) => letter,
         Err(fault) => return put_off(leg, &fault, house),
@@ -45,10 +46,15 @@ pub(crate) fn deliver(leg: &mut Leg, hands: &Hands, house: &mut Neighbours) {
         }
         match keep(leg, &letter, &people, hands, house) {
             Ok(Kept::Yes) => {
+                let has_it = |away: &&Away| {
+                    people.iter().any(|person| person.keys.user == away.absence.user)
+                };
+                let away: Vec<Away> = away.iter().filter(has_it).cloned().collect();
                 for place in people.drain(..).flat_map(|person| person.places) {
                     let taken = Taken { remote: None, answer: None, tells_itself: false };
                     leg.set(place, Fate::Sent(taken));
                 }
+                absent::answer(leg, &letter.summary, &away, (hands, house));
             }
             Ok(Kept::OverQuota(full)) => {
                 let is_full = |person: &Receiving| full.contains(&person.keys.user);
@@ -73,9 +79,9 @@ fn put_off(leg: &mut Leg, fault: &Fault, house: &Neighbours) {
     leg.settle(|| Fate::Left(Some(Obstacle::ours("it could not be opened or sealed"))));
 }
 
-/// Who the recipients are now. Those who are nobody any more fail.
-fn receiving(leg: &mut Leg, house: &mut Neighbours) -> Vec<Receiving> {
-    let mut people: Vec<Receiving> = Vec::new();
+/// Who the recipients are now, and who of them is away. Those who are nobody any more fail.
+fn receiving(leg: &mut Leg, house: &mut Neighbours) -> (Vec<Receiving>, Vec<Away>) {
+    let (mut people, mut away): (Vec<Receiving>, Vec<Away>) = Default::default();
     for place in leg.open() {
         let address = leg.receiver(place).map(|receiver| receiver.address.clone());
         let who = address.as_deref().and_then(canonical).map(|address| house.who_is(&address));
@@ -85,7 +91,17 @@ fn receiving(leg: &mut Leg, house: &mut Neighbours) -> Vec<Receiving> {
                 let moved = Obstacle::answered((5, 1, 6), "nobody of the house has this address");
                 leg.set(place, Fate::Failed(moved.because(Reason::HasMoved)));
             }
-            Some(Who::Known(statement)) => add(&mut people, statement, place),
+            Some(Who::Known(statement)) => {
+                let tenant = statement.tenant;
+                away.extend(
+                    statement.absence.clone().zip(address).map(|(absence, address)| Away {
+                        tenant,
+                        absence,
+                        address,
+                    }),
+                );
+                add(&mut people, statement, place);
+            }
             Some(Who::Later) => {
                 let obstacle = Obstacle::ours("the directory does not answer");
                 leg.set(place, Fate::Left(Some(obstacle)));
@@ -96,7 +112,7 @@ fn receiving(leg: &mut Leg, house: &mut Neighbours) -> Vec<Receiving> {
             }
         }
     }
-    people
+    (people, away)
 }
 
 fn add(people: &mut Vec<Receiving>, statement: Statement, place: usize) {

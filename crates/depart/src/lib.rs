@@ -38,6 +38,8 @@ mod tally;
 mod fates;
 mod told;
 
+mod absent;
+
 mod back;
 
 mod neighbours;

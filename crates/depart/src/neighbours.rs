@@ -299,6 +299,15 @@ impl Neighbours {
         }
     }
 
+    /// Whether an absence is told to this sender for the first time this week; nobody knows: not.
+    pub(crate) fn is_first_answer(&mut self, tenant: TenantId, digest: [u8; 32]) -> bool {
+        let question = directory::FromDepart::Answered { tenant, digest };
+        matches!(
+            self.ask(Kind::Directory, &question, DIRECTORY_LIMIT),
+            Ok(directory::ToDepart::FirstAnswer(Some(true)))
+        )
+    }
+
     /// Hands sealed copies to the mailbox; `Yes` means durable. It keeps one copy of a message for
     /// each person, however often it is told, so a lost answer is asked for again.
     pub(crate) fn keep(&mut self, frames: &[(mailbox::FromEdge, Vec<OwnedFd>)]) -> Kept {

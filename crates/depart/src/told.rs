@@ -142,7 +142,7 @@ fn known(leg: &Leg, place: usize, is_outside: bool) -> Option<Known<'_>> {
 }
 
 /// The keys of the person who sent it, and of nobody else who has the same address.
-fn sender_of(
+pub(crate) fn sender_of(
     sender: &str,
     leg: &Leg,
     hands: &Hands,
@@ -221,7 +221,7 @@ fn written(
     })
 }
 
-fn keep(
+pub(crate) fn keep(
     octets: &[u8],
     id: MessageId,
     (statement, keys): (&Statement, &Recipient),

@@ -508,6 +508,11 @@ fn those_who_carry_mail_out_have_their_own_questions() {
     assert!(matches!(known, Some(ToDepart::Stated(Stated::Known { .. }))));
     let seen = ask(&mut house, FromDispatch::FirstSeen([3; 32]));
     assert!(matches!(seen, Some(ToDispatch::FirstSeen(Some(0)))));
+    let answered = || FromDepart::Answered { tenant: person.0, digest: [3; 32] };
+    let is_first = |asked| matches!(asked, Some(ToDepart::FirstAnswer(Some(true))));
+    assert!(is_first(house.ask(&depart, &answered())));
+    std::thread::sleep(std::time::Duration::from_millis(2));
+    assert!(!is_first(house.ask(&depart, &answered())));
     let source = house.ask(&depart, &FromDepart::Source(person.0));
     assert!(matches!(source, Some(ToDepart::Source(None))));
     // Who has no person, or another's words, is cut.

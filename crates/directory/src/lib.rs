@@ -417,6 +417,12 @@ impl Desk {
                 Ok(ToDepart::List(self.list_mail(peer, Asker::Depart, question)?))
             }
             FromDepart::Tls(findings) => self.note_tls(peer, &findings),
+            FromDepart::Answered { tenant, digest } => {
+                // Tokens of their own: whoever owns a depart makes no network familiar by it.
+                let token = self.key.as_ref().map(|key| keyed(key, "answered", tenant, &digest));
+                let is_first = token.map(|token| self.seen.since(token, now_ms()) == 0);
+                Ok(ToDepart::FirstAnswer(is_first))
+            }
         }
     }
 

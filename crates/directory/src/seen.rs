@@ -1,8 +1,8 @@
 //! What was first seen when: who tried what, as keyed hashes in memory (decision 0007).
 //!
-//! Three things are asked for: a client, sender and recipient that were never seen together
-//! (greylisting), a message whose sender's DNS is away (how long it has been put off), and the
-//! networks that a person of ours has written from.
+//! Four things are asked for: a client, sender and recipient that were never seen together
+//! (greylisting), a message whose sender's DNS is away (how long it has been put off), the networks
+//! that a person of ours has written from, and to whom somebody who is away has answered.
 
 use std::collections::HashMap;
 

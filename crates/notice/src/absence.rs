@@ -33,6 +33,24 @@ const ENDINGS: &[&str] = &["-request", "-owner", "-bounce", "-bounces", "-norepl
 /// Of return paths that carry the recipient (VERP): the list's own name stands before it.
 const MIDDLES: &[&str] = &["-bounces+", "-bounce+", "-return-", "+bounce", "-owner+"];
 
+/// Whether a field says that nobody waits for an answer (its name in lower case): RFC 3834 §2, and what machines say that never read it.
+pub fn is_automatic(name: &str, value: &[u8]) -> bool {
+    let value = String::from_utf8_lossy(value).to_ascii_lowercase();
+    let first = value.split([';', ' ', '\t', '(']).next().unwrap_or_default();
+    match name {
+        "auto-submitted" => first != "no",
+        "precedence" => matches!(first, "bulk" | "list" | "junk"),
+        "content-type" => first == "multipart/report",
+        "x-auto-response-suppress" => {
+            let mut words = value.split(',').map(str::trim);
+            words.any(|word| matches!(word, "all" | "oof" | "autoreply"))
+        }
+        "x-autoreply" | "x-autorespond" | "x-loop" | "feedback-id" => true,
+        // RFC 2369, RFC 2919.
+        name => name.starts_with("list-"),
+    }
+}
+
 /// What came, as far as an answer depends on it.
 #[derive(Clone, Copy, Debug)]
 pub struct Came<'a> {

@@ -1,6 +1,7 @@
 //! What a header says of a message's way and kind, for whoever passes it on or answers it.
 
 use mime::{Entry, addresses, fields};
+use notice::absence::is_automatic;
 use wire::scanner::{Header, NAMED, PASSED, PASSED_MARKS};
 
 /// A mark is a token in hexadecimal.
@@ -41,24 +42,6 @@ pub(crate) fn read(header: &[u8]) -> Header {
     let kept = references.iter().take(1).chain(references.iter().skip(last));
     read.references = kept.map(String::as_str).collect::<Vec<_>>().join(" ");
     read
-}
-
-/// Nobody waits for an answer to it: RFC 3834 §2, and what machines say that never read it.
-fn is_automatic(name: &str, value: &[u8]) -> bool {
-    let value = String::from_utf8_lossy(value).to_ascii_lowercase();
-    let first = value.split([';', ' ', '\t', '(']).next().unwrap_or_default();
-    match name {
-        "auto-submitted" => first != "no",
-        "precedence" => matches!(first, "bulk" | "list" | "junk"),
-        "content-type" => first == "multipart/report",
-        "x-auto-response-suppress" => {
-            let mut words = value.split(',').map(str::trim);
-            words.any(|word| matches!(word, "all" | "oof" | "autoreply"))
-        }
-        "x-autoreply" | "x-autorespond" | "x-loop" | "feedback-id" => true,
-        // RFC 2369, RFC 2919.
-        name => name.starts_with("list-"),
-    }
 }
 
 /// RFC 5322 §3.6.2 allows several; who of them it is then, nobody can say.

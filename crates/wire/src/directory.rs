@@ -153,6 +153,11 @@ pub enum FromDepart {
     Tls(Vec<tls_report::Finding>),
     /// As [`FromEdge::Way`], for notices to senders outside.
     Way(TenantId, String),
+    /// Somebody of this tenant answers, being away: does this sender hear it for the first time?
+    Answered {
+        tenant: TenantId,
+        digest: [u8; 32],
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -170,6 +175,8 @@ pub enum ToDepart {
     Noted,
     /// `None`: nobody can say now.
     Way(Option<Hop>),
+    /// `None`: nobody can say now.
+    FirstAnswer(Option<bool>),
 }
 
 /// What the vault signs: under which key a person's outgoing mail is sealed, and what they may.

@@ -158,3 +158,30 @@ fn without_evidence_nothing_is_opened() {
     assert_eq!(outcomes, ["1.0 later sent 0: Ours"]);
     assert!(copies(&house).is_empty());
 }
+
+/// Once a week, to the one who wrote, and to no machine's mail.
+#[test]
+fn who_is_away_answers_colleagues() {
+    let house = settle(Plan::default());
+    house.seen.lock().unwrap().absent.push("ben@here.example".to_owned());
+    let text = |field: &str| {
+        let head = "From: aoi@here.example\r\nTo: Ben <ben@here.example>\r\nMessage-ID: <q@x>\r\n";
+        format!("{head}{field}Subject: hi\r\n\r\nhello\r\n").into_bytes()
+    };
+    let letter = |number, field: &str| {
+        let to_ben = Letter::to(Hop::Here, &["ben@here.example"]).numbered(number);
+        Letter { text: text(field), ..to_ben }
+    };
+    let answers = || copies(&house).into_iter().filter(|copy| copy.user == SENDER).count();
+    assert_eq!(house.carry(&[letter(1, "Auto-Submitted: auto-generated\r\n")]), ["1.0 sent 1"]);
+    assert_eq!(answers(), 0);
+    assert_eq!(house.carry(&[letter(2, "")]), ["2.0 sent 1"]);
+    assert_eq!(house.carry(&[letter(3, "")]), ["3.0 sent 1"]);
+    assert_eq!(answers(), 1);
+    let copies = copies(&house);
+    let answer = copies.iter().find(|copy| copy.user == SENDER).unwrap();
+    assert!(answer.text.starts_with("Return-Path: <>\r\n"), "{}", answer.text);
+    for part in ["Auto-Submitted: auto-replied", "In-Reply-To: <q@x>", "back on Monday"] {
+        assert!(answer.text.contains(part), "{}", answer.text);
+    }
+}

@@ -11,7 +11,7 @@ pub mod signing;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use remote::Remote;
 use signing::{MailKeys, play_signer};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -65,6 +65,9 @@ pub struct Seen {
     /// How TLS fared, as the directory was told.
     pub told: Vec<wire::tls_report::Finding>,
     pub heard: walled::Heard,
+    /// Who is away, by address, and what was answered in their name.
+    pub absent: Vec<String>,
+    pub answered: HashSet<[u8; 32]>,
 }
 
 /// What the house and the world are like.
@@ -513,6 +516,12 @@ fn signed(signing: &Ed25519KeyPair, statement: &Statement) -> Stated {
     Stated::Known { statement, signature }
 }
 
+fn absence(user: UserId, address: &str, seen: &Seen) -> Option<directory::Absence> {
+    let (subject, text) = ("away".to_owned(), "back on Monday".to_owned());
+    let is_away = seen.absent.iter().any(|absent| absent == address);
+    is_away.then_some(directory::Absence { user, subject, text })
+}
+
 fn play_directory(
     channel: Channel,
     people: People,
@@ -542,7 +551,7 @@ fn play_directory(
                                 }],
                                 onward: Vec::new(),
                                 transit: None,
-                                absence: None,
+                                absence: absence(*user, &address, &seen.lock().unwrap()),
                                 settings: TenantSettings::default(),
                                 issued_ms: 0,
                                 valid_until_ms: u64::MAX,
@@ -573,6 +582,10 @@ fn play_directory(
                         false => Hop::Domain(domain.to_owned()),
                     };
                     directory::ToDepart::Way(Some(hop))
+                }
+                directory::FromDepart::Answered { digest, .. } => {
+                    let is_first = seen.lock().unwrap().answered.insert(digest);
+                    directory::ToDepart::FirstAnswer(Some(is_first))
                 }
                 directory::FromDepart::Routes(words) => {
                     let token = |word: &String| [word.len() as u8; 16];
