@@ -197,6 +197,13 @@ fn who_is_away_answers_once() {
     within(PATIENCE, "both letters", || {
         subjects(demo, "haru@example.jp").contains("are you there now")
     });
+    let mut colleague = signed_in(demo, "aoi@example.jp");
+    let asked = letter("aoi@example.jp", "haru@example.jp", "are you there, too", "");
+    let reply = colleague.letter("aoi@example.jp", &["haru@example.jp"], &asked).unwrap();
+    assert_eq!(reply.code, 250, "{reply:?}");
+    within(PATIENCE, "a colleague's answer", || {
+        subjects(demo, "aoi@example.jp").contains("Subject: Away")
+    });
     done(demo, &["user", "away", "haru@example.jp", "--back"]);
     // Whatever would come came before this one, which left later.
     let mut sender = signed_in(demo, "haru@example.jp");
