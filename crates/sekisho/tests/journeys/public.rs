@@ -103,13 +103,14 @@ fn a_domain_says_how_mail_reaches_it() {
     let more = ["domain", "set", "example.jp", "--mta-sts", "none", "--mta-sts-max-age", "86400"];
     assert_eq!(demo.ask(&more).1, 0);
     assert_eq!(policy(), said("none", 86_400));
-    for (words, expected) in [
-        (["--mta-sts", "strict"], "testing, enforce or none"),
-        (["--mta-sts-max-age", "60"], "86400 to 31557600 seconds"),
+    // A word that there is not is wrong use; a number that the directory refuses is refused.
+    for (words, expected, as_code) in [
+        (["--mta-sts", "strict"], "testing, enforce, none", 2),
+        (["--mta-sts-max-age", "60"], "86400 to 31557600 seconds", 1),
     ] {
         let (refused, code) = demo.ask(&[&["domain", "set", "example.jp"][..], &words].concat());
         let error = refused["error"].as_str().unwrap();
-        assert!(code == 1 && error.contains(expected), "{refused}");
+        assert!(code == as_code && error.contains(expected), "{refused}");
     }
     // The neighbour's is its own.
     let other = demo.page("mta-sts.example.net", "/.well-known/mta-sts.txt", &[]).unwrap();
