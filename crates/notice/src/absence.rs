@@ -33,7 +33,8 @@ const ENDINGS: &[&str] = &["-request", "-owner", "-bounce", "-bounces", "-norepl
 /// Of return paths that carry the recipient (VERP): the list's own name stands before it.
 const MIDDLES: &[&str] = &["-bounces+", "-bounce+", "-return-", "+bounce", "-owner+"];
 
-/// Whether a field says that nobody waits for an answer (its name in lower case): RFC 3834 §2, and what machines say that never read it.
+/// Whether a field says that nobody waits for an answer: RFC 3834 §2, and what machines say that
+/// never read it. Its name is in lower case.
 pub fn is_automatic(name: &str, value: &[u8]) -> bool {
     let value = String::from_utf8_lossy(value).to_ascii_lowercase();
     let first = value.split([';', ' ', '\t', '(']).next().unwrap_or_default();
