@@ -20,7 +20,7 @@ use wire::Channel;
 use wire::control::{DIALS_BUSY, Order, Report};
 use wire::directory::{self, Stated, Statement};
 use wire::mailbox;
-use wire::names::{Answer, Outcome, Question, RecordKind, Security};
+use wire::names::{Answer, Outcome, Question, Record, RecordKind, Security};
 use wire::post::{self, FromDepart, Load, ToDepart};
 use wire::vault;
 
@@ -327,6 +327,18 @@ impl Neighbours {
     }
 
     // ---- names, fetch --------------------------------------------------------------------------
+
+    /// The TXT records of a name; none if nobody can say.
+    pub(crate) fn texts(&mut self, name: &str) -> Vec<Vec<u8>> {
+        let Outcome::Records(records) = self.resolve(name, RecordKind::Txt).outcome else {
+            return Vec::new();
+        };
+        let text = |record| match record {
+            Record::Txt(text) => Some(text),
+            _ => None,
+        };
+        records.into_iter().filter_map(text).collect()
+    }
 
     /// One answer of the DNS; one that is bogus is none.
     pub(crate) fn resolve(&mut self, name: &str, kind: RecordKind) -> Answer {

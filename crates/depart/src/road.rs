@@ -346,17 +346,7 @@ struct Found {
 /// fetched is none, unless an older one still holds (§3.3); one that we had no time to fetch is not
 /// known, so that nobody who keeps us busy makes mail less safe.
 fn policy_of(domain: &str, house: &mut Neighbours) -> Result<Found, Obstacle> {
-    let answer = house.resolve(&format!("_mta-sts.{domain}"), RecordKind::Txt);
-    let texts = match answer.outcome {
-        Outcome::Records(records) => records
-            .into_iter()
-            .filter_map(|record| match record {
-                Record::Txt(text) => Some(text),
-                _ => None,
-            })
-            .collect(),
-        _ => Vec::new(),
-    };
+    let texts = house.texts(&format!("_mta-sts.{domain}"));
     let now = Instant::now();
     let known = house.policies.get(domain).filter(|(_, until, _)| now < *until).cloned();
     let Some(id) = route::policy_id(&texts) else {

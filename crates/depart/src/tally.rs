@@ -14,7 +14,6 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 use terms::Kind;
 use wire::directory::{FromDepart, ToDepart};
-use wire::names::{Outcome, Record, RecordKind};
 use wire::tls_report::{
     FAILURES, FINDINGS, FINDINGS_BYTES, Failure, Finding, Flaw, Policy, PolicyKind, RECEIVERS,
     STRINGS, plain,
@@ -229,17 +228,7 @@ impl Neighbours {
     /// One step: one domain is asked about, or one frame told. `false`: there was nothing to do.
     pub(crate) fn tend_tally(&mut self) -> bool {
         let Some(domain) = self.tally.unasked() else { return self.tell_tally() };
-        let answer = self.resolve(&format!("_smtp._tls.{domain}"), RecordKind::Txt);
-        let texts: Vec<Vec<u8>> = match answer.outcome {
-            Outcome::Records(records) => records
-                .into_iter()
-                .filter_map(|record| match record {
-                    Record::Txt(text) => Some(text),
-                    _ => None,
-                })
-                .collect(),
-            _ => Vec::new(),
-        };
+        let texts = self.texts(&format!("_smtp._tls.{domain}"));
         let mail = |address| match address {
             ReportAddress::Mail(mail) if smtp::Address::parse(&mail).is_some() => Some(mail),
             _ => None,

@@ -163,16 +163,7 @@ fn complaint(feedback: &Feedback, kept: &Kept, sender: Option<&str>) -> (Text, O
         "" => by(kept),
         reader => Text::new(reader, reader),
     };
-    let what = match feedback.kind.as_str() {
-        "abuse" => Text::new("迷惑メールだ", "unwanted (spam)"),
-        "fraud" => Text::new("詐欺だ", "fraud (phishing)"),
-        "virus" => Text::new("ウイルスだ", "carrying malware"),
-        "not-spam" => Text::new("迷惑メールではない", "wanted: it is no spam"),
-        "auth-failure" => {
-            Text::new("送信ドメイン認証に通らない", "not authenticated (SPF, DKIM, DMARC)")
-        }
-        other => Text::new(format!("「{other}」"), format!("\"{other}\"")),
-    };
+    let what = reported_as(&feedback.kind);
     let Some(sent) = kept.sent else {
         let ja = format!(
             "{}、{} の受取人が、あるメールを{}と報告しました。当サービスから出たメールとは確認できません。",
@@ -227,6 +218,20 @@ fn complaint(feedback: &Feedback, kept: &Kept, sender: Option<&str>) -> (Text, O
         ),
     );
     (Text { ja, en }, Some(todo))
+}
+
+/// What a reader calls the message.
+fn reported_as(kind: &str) -> Text {
+    match kind {
+        "abuse" => Text::new("迷惑メールだ", "unwanted (spam)"),
+        "fraud" => Text::new("詐欺だ", "fraud (phishing)"),
+        "virus" => Text::new("ウイルスだ", "carrying malware"),
+        "not-spam" => Text::new("迷惑メールではない", "wanted: it is no spam"),
+        "auth-failure" => {
+            Text::new("送信ドメイン認証に通らない", "not authenticated (SPF, DKIM, DMARC)")
+        }
+        other => Text::new(format!("「{other}」"), format!("\"{other}\"")),
+    }
 }
 
 fn whose(sender: Option<&str>) -> Text {

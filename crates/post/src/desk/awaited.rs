@@ -34,6 +34,10 @@ impl Desk {
             FromDirectory::Release(awaited) => self.decide(peer, call, &awaited, true),
             FromDirectory::Cancel(awaited) => self.decide(peer, call, &awaited, false),
             FromDirectory::Erase { tenant, users, whole } => {
+                // What is staged is not in the table yet: it must not outlive them.
+                if self.store.has_staged() {
+                    self.commit();
+                }
                 let ended = self.store.erase(tenant, users, whole, now_ms());
                 self.owe_end(peer, call, ended);
             }
