@@ -5,7 +5,7 @@ use crate::fates::{Fate, Leg, Obstacle};
 use crate::neighbours::{Batch, Neighbours};
 use crate::opening::{Hand, Opened};
 use crate::road::Care;
-use crate::{here, outside, spread, told};
+use crate::{here, outside, spread, told, web};
 use notice::Action;
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
@@ -54,6 +54,11 @@ pub(crate) fn carry(batch: Batch, house: &mut Neighbours) -> Result<(), Fault> {
             }
             (Errand::Carry, Hop::Here) => {
                 here::deliver(&mut leg, &hands, house);
+                leg.end(&hands, house)?;
+            }
+            (Errand::Carry, Hop::Web { host, path }) => {
+                let (host, path) = (host.clone(), path.clone());
+                web::hand_up(&mut leg, (&host, &path), &hands, house);
                 leg.end(&hands, house)?;
             }
             (Errand::Carry, Hop::List) => lists.push(leg),

@@ -28,6 +28,7 @@ mod here;
 mod outside;
 mod parked;
 mod spread;
+mod web;
 
 mod road;
 mod trust;

@@ -370,6 +370,19 @@ impl Neighbours {
         answer.unwrap_or_else(|fault: Fault| wire::fetch::Answer::Failed(fault.to_string()))
     }
 
+    /// Hands something up to an HTTPS resource of somebody else's.
+    pub(crate) fn hand_up(
+        &mut self,
+        (host, path): (&str, &str),
+        content_type: &str,
+        body: Vec<u8>,
+    ) -> wire::fetch::Answer {
+        let (host, path) = (host.to_owned(), path.to_owned());
+        let post = wire::fetch::Ask::Post { host, path, content_type: content_type.to_owned(), body };
+        let answer = self.ask(Kind::Fetch, &post, FETCH_LIMIT);
+        answer.unwrap_or_else(|fault: Fault| wire::fetch::Answer::Failed(fault.to_string()))
+    }
+
     // ---- the warden ----------------------------------------------------------------------------
 
     /// From which of our addresses this tenant's mail leaves.

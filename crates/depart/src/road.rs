@@ -81,7 +81,7 @@ pub(crate) struct Ways {
 pub(crate) fn road(hop: &Hop, care: Care, house: &mut Neighbours) -> Road {
     let require_tls = care == Care::Required;
     match hop {
-        Hop::Here | Hop::List => Road::Later(Obstacle::ours("it goes nowhere")),
+        Hop::Here | Hop::List | Hop::Web { .. } => Road::Later(Obstacle::ours("it goes nowhere")),
         Hop::Host { name, port, tls } => {
             let demand = match tls {
                 HopTls::Implicit | HopTls::StartTls => Demand::Named(name.clone()),

@@ -8,7 +8,7 @@ use crate::conversation::Conversation;
 use crate::neighbours::Neighbours;
 use crate::trust::Watch;
 use courier::Broken;
-use route::{ReportAddress, Sts, Tlsa, report_addresses};
+use route::{ReportAddress, Sts, Tlsa, report_addresses, report_resource};
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -229,11 +229,12 @@ impl Neighbours {
     pub(crate) fn tend_tally(&mut self) -> bool {
         let Some(domain) = self.tally.unasked() else { return self.tell_tally() };
         let texts = self.texts(&format!("_smtp._tls.{domain}"));
-        let mail = |address| match address {
+        let usable = |address| match address {
             ReportAddress::Mail(mail) if smtp::Address::parse(&mail).is_some() => Some(mail),
+            ReportAddress::Https(uri) if report_resource(&uri).is_some() => Some(uri),
             _ => None,
         };
-        let to = report_addresses(&texts).into_iter().filter_map(mail);
+        let to = report_addresses(&texts).into_iter().filter_map(usable);
         let to = to.filter(|to| plain(to) == *to).take(RECEIVERS).collect();
         self.tally.learn(domain, to);
         true

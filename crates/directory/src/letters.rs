@@ -39,6 +39,9 @@ impl Changes<'_> {
 
     /// Where a letter for this address goes today.
     fn ways(&self, to: &str, tenant: TenantId) -> Result<Vec<(String, Hop)>, Fault> {
+        if let Some((host, path)) = route::report_resource(to) {
+            return Ok(vec![(to.to_owned(), Hop::Web { host, path })]);
+        }
         let domain = to.rsplit_once('@').map(|(_, domain)| domain).unwrap_or_default();
         let to = match self.tables.domain(self.key, domain)? {
             Some(_) => canonical(to, self.host_name),
@@ -64,21 +67,25 @@ fn send(
     (row, to, hop): (&LetterRow, &str, Hop),
     host_name: &str,
 ) -> Result<(), Fault> {
-    let octets = written(row, message, host_name);
+    let octets = match (&hop, &row.what) {
+        (Hop::Web { .. }, Telling::TlsReport { packed, .. }) => packed.clone(),
+        _ => written(row, message, host_name),
+    };
     let domain = row.list.rsplit_once('@').map(|(_, domain)| domain).unwrap_or_default();
     let route = Route(key.token("route", hop.word().as_bytes()));
     let envelope = Envelope {
         // RFC 3834 §3.3: nobody answers it, and it comes back to nobody.
         from: String::new(),
-        hop,
+        hop: hop.clone(),
         recipients: vec![Receiver { address: to.to_owned(), notify: None, original: None }],
         returns_all: None,
         envelope_id: None,
         require_tls: false,
         has_eight_bits: !octets.is_ascii(),
         needs_utf8: !octets.is_ascii() || !to.is_ascii(),
-        finish: match row.what {
-            Telling::TlsReport { .. } => Finish::Report { domain: domain.to_owned() },
+        finish: match (&hop, &row.what) {
+            (Hop::Web { .. }, _) => Finish::AsItIs,
+            (_, Telling::TlsReport { .. }) => Finish::Report { domain: domain.to_owned() },
             _ => Finish::Sign { domain: domain.to_owned() },
         },
     };

@@ -23,7 +23,7 @@ pub use der::public_key_info;
 pub use mx::{Host, Hosts, Mx, hosts};
 pub use report::{
     DateRange, Failure, Policy, PolicyKind, PolicyOutcome, REPORT_BYTES, Report, ReportAddress,
-    Summary, report_addresses,
+    Summary, report_addresses, report_resource,
 };
 pub use sts::{Mode, Sts, parse as parse_sts, policy_id};
 

@@ -109,6 +109,27 @@ pub enum ReportAddress {
     Https(String),
 }
 
+/// Host and path of a resource that reports can be handed up to: at the port of HTTPS alone, and
+/// nothing that names a person there.
+pub fn report_resource(uri: &str) -> Option<(String, String)> {
+    let rest = uri.strip_prefix("https://")?;
+    let (host, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    let host = host.strip_suffix(":443").unwrap_or(host).to_ascii_lowercase();
+    let is_label = |label: &str| {
+        let is_part = |octet: u8| octet.is_ascii_alphanumeric() || octet == b'-';
+        (1..=63).contains(&label.len()) && label.bytes().all(is_part)
+    };
+    let last = host.rsplit('.').next().unwrap_or_default();
+    let is_name = host.len() <= 253 && host.contains('.') && host.split('.').all(is_label);
+    let is_address = last.bytes().all(|octet| octet.is_ascii_digit());
+    let path = match path.starts_with('/') {
+        true => path.to_owned(),
+        false => format!("/{path}"),
+    };
+    let is_path = path.bytes().all(|octet| octet.is_ascii_graphic() && octet != b'#');
+    (is_name && !is_address && is_path).then_some((host, path))
+}
+
 /// The addresses in the TXT records of `_smtp._tls.` (§3). Two records count as none.
 pub fn report_addresses(records: &[Vec<u8>]) -> Vec<ReportAddress> {
     let texts = records.iter().filter_map(|record| std::str::from_utf8(record).ok());
@@ -130,6 +151,33 @@ pub fn report_addresses(records: &[Vec<u8>]) -> Vec<ReportAddress> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn resources_for_reports() {
+        let check = |uri: &str, expected: Option<(&str, &str)>| {
+            let expected = expected.map(|(host, path)| (host.to_owned(), path.to_owned()));
+            assert_eq!(report_resource(uri), expected, "{uri}");
+        };
+        check("https://Reports.There.example/v1?for=us", Some(("reports.there.example", "/v1?for=us")));
+        check("https://there.example", Some(("there.example", "/")));
+        check("https://there.example?a=b", Some(("there.example", "/?a=b")));
+        check("https://there.example:443/x", Some(("there.example", "/x")));
+        for uri in [
+            "http://there.example/",
+            "https://there.example:8443/",
+            "https://me@there.example/",
+            "https://192.0.2.1/",
+            "https://[2001:db8::1]/",
+            "https://localhost/",
+            "https:///x",
+            "https://there.example/a b",
+            "https://there.example/a\r\nX: y",
+            "https://there.example/#a",
+            "https://there..example/",
+        ] {
+            check(uri, None);
+        }
+    }
 
     #[test]
     fn a_report_is_what_the_standard_shows() {

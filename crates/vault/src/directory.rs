@@ -298,8 +298,8 @@ impl Vault {
                 let is_to_it = match &way.hop {
                     Hop::Domain(of) => domain == Some(of.as_str()),
                     Hop::Here | Hop::Host { .. } => true,
-                    // A list is posted to at its own address alone.
-                    Hop::List => false,
+                    // A list is posted to at its own address alone; no mail is handed up.
+                    Hop::List | Hop::Web { .. } => false,
                 };
                 is_to_it && (way.user == NOBODY || is_person(&way.user))
             }

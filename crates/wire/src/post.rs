@@ -79,6 +79,8 @@ pub enum Hop {
     Domain(String),
     /// To one host: a tenant's smart host, or a gateway tenant's own server.
     Host { name: String, port: u16, tls: HopTls },
+    /// Handed up to an HTTPS resource: a report whose text is the packed report itself.
+    Web { host: String, path: String },
 }
 
 /// What a configured host must show before mail is given to it.
@@ -100,6 +102,7 @@ impl Hop {
             Self::List => "list".to_owned(),
             Self::Domain(domain) => format!("domain {domain}"),
             Self::Host { name, port, .. } => format!("host {name} {port}"),
+            Self::Web { host, path } => format!("web {host}{path}"),
         }
     }
 }

@@ -6,7 +6,7 @@ use super::{Limits, Neighbourhood, impatient, settle, settle_with};
 use sha2::{Digest, Sha256};
 use std::time::{Duration, Instant};
 use wire::names::{Outcome as Found, Record, RecordKind};
-use wire::post::Finish;
+use wire::post::{Finish, Hop};
 use wire::tls_report::{Finding, PolicyKind};
 
 const NAME: &str = "mx.there.example";
@@ -56,7 +56,7 @@ fn shown(plan: Plan, letter: Letter) -> String {
     let told = told(&house);
     let [one] = told.as_slice() else { panic!("{told:?}") };
     assert_eq!((one.domain.as_str(), one.others), ("there.example", 0));
-    assert_eq!(one.to, ["tls@there.example"]);
+    assert_eq!(one.to, ["tls@there.example", "https://there.example/x"]);
     let policy = match one.policy.kind {
         PolicyKind::None => "none",
         PolicyKind::Sts => "sts",
@@ -204,7 +204,7 @@ fn what_is_not_counted() {
         let house = settle(plan);
         house.carry(&[letter]);
         // Once it is idle again, and has had the time of another batch.
-        house.carry(&[Letter::to(wire::post::Hop::Here, &["ben@here.example"]).numbered(2)]);
+        house.carry(&[Letter::to(Hop::Here, &["ben@here.example"]).numbered(2)]);
         house.idle.recv_timeout(LIMIT).unwrap();
         std::thread::sleep(Duration::from_millis(50));
         assert_eq!(house.seen.lock().unwrap().told, []);
@@ -212,7 +212,7 @@ fn what_is_not_counted() {
     };
     let record = "_smtp._tls.there.example";
     let polite: Way = |_, _| None;
-    for text in ["v=TLSRPTv1; rua=https://there.example/x", "v=spf1 -all", "v=TLSRPTv1"] {
+    for text in ["v=TLSRPTv1; rua=https://there.example:1/x", "v=spf1 -all", "v=TLSRPTv1"] {
         assert_eq!(check(&|plan, _| txt(plan, record, text), polite), 1);
     }
     let away: Way = |_, line| (line == "greet").then(|| "(close)".to_owned());
@@ -253,4 +253,27 @@ fn many_letters_are_one_frame() {
     house.carry(&[bob().numbered(5)]);
     let asked = house.seen.lock().unwrap().asked.clone();
     assert_eq!(asked.iter().filter(|one| one.name.starts_with("_smtp._tls.")).count(), 1);
+}
+
+/// As it is, without a field of ours, and again when the resource cannot have it now.
+#[test]
+fn reports_are_handed_up() {
+    let check = |page: &str, outcome: &str| {
+        let mut plan = Plan::default();
+        plan.policies.insert("there.example".to_owned(), page.to_owned());
+        let house = settle(plan);
+        let hop = Hop::Web { host: "there.example".to_owned(), path: "/x".to_owned() };
+        let mut letter = Letter::to(hop, &["https://there.example/x"]);
+        letter.envelope.from = String::new();
+        letter.text = b"\x1f\x8bpacked\n\0\r".to_vec();
+        assert_eq!(house.carry(&[letter]), [outcome], "{page}");
+        let seen = house.seen.lock().unwrap();
+        let [(path, kind, body)] = seen.handed_up.as_slice() else { panic!("{page}") };
+        assert_eq!((path.as_str(), kind.as_str()), ("/x", "application/tlsrpt+gzip"));
+        assert_eq!(body, b"\x1f\x8bpacked\n\0\r");
+        assert!(seen.copies.is_empty() && seen.dialled.is_empty());
+    };
+    check("anything", "1.0 sent 1");
+    check("(404)", "1.0 failed sent 0: 5.0.0");
+    check("(unproven)", "1.0 later sent 0: Unreachable");
 }

@@ -56,6 +56,8 @@ pub struct Seen {
     pub dialled: Vec<SocketAddr>,
     pub sources: Vec<IpAddr>,
     pub fetched: Vec<String>,
+    /// Path, type and body of what was handed up.
+    pub handed_up: Vec<(String, String, Vec<u8>)>,
     pub asked: Vec<Question>,
     pub reports: Vec<String>,
     pub rests: Vec<Envelope>,
@@ -662,8 +664,15 @@ fn play_fetch(channel: Channel, policies: HashMap<String, String>, seen: Arc<Mut
     use wire::fetch::{Answer, Ask};
     thread::spawn(move || {
         while let Ok(frame) = channel.receive(None) {
-            let Ask::Get { host, path, .. } = frame.read().unwrap() else { panic!("a post") };
-            assert_eq!(path, "/.well-known/mta-sts.txt");
+            let (host, posted) = match frame.read().unwrap() {
+                Ask::Get { host, path, .. } => {
+                    assert_eq!(path, "/.well-known/mta-sts.txt");
+                    (host, None)
+                }
+                Ask::Post { host, path, content_type, body } => {
+                    (host, Some((path, content_type, body)))
+                }
+            };
             let page = |status, content_type: &str| Answer::Got {
                 status,
                 content_type: content_type.to_owned(),
@@ -682,7 +691,10 @@ fn play_fetch(channel: Channel, policies: HashMap<String, String>, seen: Arc<Mut
                 },
                 None => Answer::Failed("no such host".to_owned()),
             };
-            seen.lock().unwrap().fetched.push(host);
+            let mut seen = seen.lock().unwrap();
+            seen.fetched.push(host);
+            seen.handed_up.extend(posted);
+            drop(seen);
             channel.send(frame.call, &answer, &[]).unwrap();
         }
     });

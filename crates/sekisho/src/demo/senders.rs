@@ -77,6 +77,11 @@ impl Senders {
         zones.add("reports.outside.example", Mx, "10 mx.outside.example")?;
         let wanted = "v=TLSRPTv1; rua=mailto:tls@reports.outside.example";
         zones.add("_smtp._tls.reports.outside.example", Txt, wanted)?;
+        // And one that takes reports by HTTPS alone.
+        zones.add("web.outside.example", Mx, "10 mx.outside.example")?;
+        let wanted = "v=TLSRPTv1; rua=https://collector.outside.example/tls?for=web";
+        zones.add("_smtp._tls.web.outside.example", Txt, wanted)?;
+        zones.add("collector.outside.example", A, "127.0.0.1")?;
         zones.add("mail.sender.example", A, "127.0.0.1")?;
         zones.add("mail.sender.example", Txt, "v=spf1 a -all")?;
         zones.add("aoba-bank.example", Txt, "v=spf1 ip4:192.0.2.10 -all")?;

@@ -4,14 +4,12 @@
 use super::house::{command, descendants, folder, free_ports, plainly, signal, within};
 use super::install::Service;
 use super::sink::Sink;
+use super::web::{Posted, Web};
 use aws_lc_rs::hmac;
 use data_encoding::HEXLOWER_PERMISSIVE;
 use rustix::process::Signal;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::Value;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, UdpSocket};
+use std::net::UdpSocket;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -30,44 +28,18 @@ struct Receiver {
 
 impl Receiver {
     fn open() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let key = rcgen::KeyPair::generate().unwrap();
-        let params = rcgen::CertificateParams::new(vec!["hooks.example".to_owned()]).unwrap();
-        let certificate = params.self_signed(&key).unwrap();
-        let chain: Vec<CertificateDer<'static>> = vec![certificate.der().clone()];
-        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(chain, key)
-            .unwrap();
-        let config = Arc::new(config);
         let is_away = Arc::new(AtomicBool::new(false));
         let came: Arc<Mutex<Vec<Value>>> = Arc::default();
         let (away, memory) = (is_away.clone(), Arc::clone(&came));
-        std::thread::spawn(move || {
-            for socket in listener.incoming().flatten() {
-                let connection = ServerConnection::new(config.clone()).unwrap();
-                let mut stream = BufReader::new(StreamOwned::new(connection, socket));
-                let Some(message) = posted(&mut stream) else { continue };
-                let answer = match away.load(Ordering::SeqCst) {
-                    true => "503 away",
-                    false => "204 taken",
-                };
-                if !away.load(Ordering::SeqCst) {
-                    memory.lock().unwrap().push(message);
-                }
-                let stream = stream.get_mut();
-                let text = format!("HTTP/1.1 {answer}\r\nContent-Length: 0\r\n\r\n");
-                let _ = stream.write_all(text.as_bytes());
-                stream.conn.send_close_notify();
-                let _ = stream.flush();
+        let web = Web::open(("hooks.example", 0), move |posted| {
+            let message = proven(&posted);
+            if away.load(Ordering::SeqCst) {
+                return "503 away";
             }
+            memory.lock().unwrap().push(message);
+            "204 taken"
         });
-        Self { port, pem: certificate.pem(), is_away, came }
+        Self { port: web.port, pem: web.pem, is_away, came }
     }
 
     /// Incidents of a cause, over all messages.
@@ -81,34 +53,18 @@ impl Receiver {
     }
 }
 
-/// One POST whose proof holds.
-fn posted(stream: &mut impl BufRead) -> Option<Value> {
-    let (mut timestamp, mut signature, mut length) = (0u64, Vec::new(), 0);
-    loop {
-        let mut line = String::new();
-        stream.read_line(&mut line).ok()?;
-        let line = line.trim_end();
-        if line.is_empty() {
-            break;
-        }
-        match line.split_once(": ") {
-            Some(("Sekisho-Timestamp", value)) => timestamp = value.parse().unwrap(),
-            Some(("Sekisho-Signature", value)) => {
-                let hex = value.strip_prefix("v1=").unwrap().as_bytes();
-                signature = HEXLOWER_PERMISSIVE.decode(hex).unwrap();
-            }
-            Some(("Content-Length", value)) => length = value.parse().unwrap(),
-            _ => {}
-        }
-    }
-    let mut body = vec![0; length];
-    stream.read_exact(&mut body).ok()?;
+/// What was posted, if its proof holds.
+fn proven(posted: &Posted) -> Value {
+    let field = |name: &str| posted.fields.get(name).unwrap().as_str();
+    let timestamp: u64 = field("Sekisho-Timestamp").parse().unwrap();
+    let hex = field("Sekisho-Signature").strip_prefix("v1=").unwrap().as_bytes();
+    let signature = HEXLOWER_PERMISSIVE.decode(hex).unwrap();
     let key = hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes());
-    let signed = [format!("{timestamp}.").as_bytes(), &body].concat();
+    let signed = [format!("{timestamp}.").as_bytes(), &posted.body].concat();
     hmac::verify(&key, &signed, &signature).expect("a proof that holds");
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     assert!(now.abs_diff(timestamp) < 60);
-    Some(serde_json::from_slice(&body).unwrap())
+    serde_json::from_slice(&posted.body).unwrap()
 }
 
 fn tried(service: &Service, route: &str) -> Value {

@@ -38,3 +38,4 @@ mod tls_reports;
 mod walls;
 mod watching;
 mod weather;
+mod web;

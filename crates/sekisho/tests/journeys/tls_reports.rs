@@ -1,12 +1,15 @@
 //! How TLS fared, from the session to the report that its destination gets.
 
-use super::house::{Demo, within};
+use super::house::{Demo, Wishes, folder, within};
 use super::leaving::{letter, signed_in, verdict, with_sink};
-use super::sink::Came;
+use super::sink::{Came, Sink};
+use super::web::Web;
 use data_encoding::BASE64;
 use serde_json::Value;
 use std::io::Write;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -25,14 +28,17 @@ fn report(came: &Came) -> Value {
     let part = text.split("Content-Type: application/tlsrpt+gzip\r\n").nth(1).unwrap();
     let body = part.split("\r\n\r\n").nth(1).unwrap().split("--").next().unwrap();
     let body: String = body.split_whitespace().collect();
-    let packed = BASE64.decode(body.as_bytes()).unwrap();
-    let deflated = &packed[10..packed.len() - 8];
-    let octets = miniz_oxide::inflate::decompress_to_vec(deflated).unwrap();
-    let report = serde_json::from_slice(&octets).unwrap();
+    let report = unpacked(&BASE64.decode(body.as_bytes()).unwrap());
     if let Some(read) = read_by_python(&came.text) {
         assert_eq!(read, report);
     }
     report
+}
+
+fn unpacked(packed: &[u8]) -> Value {
+    let deflated = &packed[10..packed.len() - 8];
+    let octets = miniz_oxide::inflate::decompress_to_vec(deflated).unwrap();
+    serde_json::from_slice(&octets).unwrap()
 }
 
 /// What others make of the letter, if there is a Python.
@@ -103,4 +109,60 @@ fn a_destination_hears_how_tls_fared() {
     // The report went where reports are wanted, and is in no report itself.
     std::thread::sleep(Duration::from_secs(5));
     assert_eq!(kept(&demo), Vec::<Value>::new());
+}
+
+/// A resource that is away at first gets the same report later, and once.
+#[test]
+fn a_destination_hears_by_https() {
+    let sink = Sink::open();
+    let mut wishes = Wishes::new("tls-reports-web");
+    wishes.outside = Some(sink.port);
+    let (came, handed) = mpsc::channel();
+    let times = AtomicUsize::new(0);
+    // The demo asks the outside's HTTPS at this port.
+    let place = ("collector.outside.example", wishes.port_base + 44);
+    let collector = Web::open(place, move |posted| {
+        came.send(posted).unwrap();
+        match times.fetch_add(1, Ordering::SeqCst) {
+            0 => "503 not now",
+            _ => "201 taken",
+        }
+    });
+    let authority = folder("tls-reports-web-authority").join("authority.pem");
+    std::fs::write(&authority, &collector.pem).unwrap();
+    wishes.authority = Some(authority);
+    let demo = Demo::start(wishes);
+    let mut sender = signed_in(&demo, "aoi@example.jp");
+    let octets = letter("aoi@example.jp", "bob@web.outside.example", "counted", "");
+    assert_eq!(sender.letter("aoi@example.jp", &["bob@web.outside.example"], &octets).unwrap().code, 250);
+    sink.wait_for_subject("counted");
+    within(PATIENCE, "the count", || !kept(&demo).is_empty());
+    let [one] = kept(&demo).try_into().expect("one domain wants reports");
+    let wanted = "https://collector.outside.example/tls?for=web";
+    assert_eq!((&one["domain"], &one["to"][0]), (&"web.outside.example".into(), &wanted.into()));
+
+    let (value, code) = demo.ask(&["tls-reports", "send"]);
+    assert_eq!(code, 0, "{value}");
+    let first = handed.recv_timeout(PATIENCE).unwrap();
+    within(PATIENCE, "it waits", || demo.ask(&["queue", "list"]).0["items"][0].is_object());
+    let (list, _) = demo.ask(&["queue", "list"]);
+    let message = list["items"][0]["message"].as_str().unwrap().to_owned();
+    let (value, code) = demo.ask(&["queue", "retry", &message]);
+    assert_eq!(code, 0, "{value}");
+    let second = handed.recv_timeout(PATIENCE).unwrap();
+    for posted in [&first, &second] {
+        assert_eq!(posted.what, "POST /tls?for=web");
+        assert_eq!(posted.fields["Host"], "collector.outside.example");
+        assert_eq!(posted.fields["Content-Type"], "application/tlsrpt+gzip");
+    }
+    assert_eq!(first.body, second.body);
+    let report = unpacked(&second.body);
+    assert_eq!(report["organization-name"], "Example Japan");
+    let outcome = &report["policies"][0];
+    assert_eq!(outcome["policy"]["policy-domain"], "web.outside.example");
+    assert_eq!(outcome["summary"]["total-failure-session-count"], 1);
+    within(PATIENCE, "an empty queue", || {
+        demo.ask(&["queue", "list"]).0["items"].as_array().is_some_and(Vec::is_empty)
+    });
+    assert!(handed.recv_timeout(Duration::from_secs(1)).is_err(), "it was taken once");
 }
