@@ -97,7 +97,7 @@ pub(crate) fn tell(
         Whom::Outside(way) => way.to.as_str(),
     };
     let is_outside = matches!(whom, Whom::Outside(_));
-    let known = |(place, _): &(usize, &Obstacle)| known(leg, *place, is_outside);
+    let known = |(place, _): &(usize, &Obstacle)| known(leg, *place, is_outside, to);
     let known: Vec<Option<Known<'_>>> = due.iter().map(known).collect();
     if known.iter().all(Option::is_none) {
         return Ok(());
@@ -125,15 +125,17 @@ struct Known<'a> {
 }
 
 /// `None`: nobody outside knows of this recipient, who stands behind an address of ours.
-fn known(leg: &Leg, place: usize, is_outside: bool) -> Option<Known<'_>> {
+fn known<'a>(leg: &'a Leg, place: usize, is_outside: bool, to: &str) -> Option<Known<'a>> {
     let receiver = leg.receiver(place)?;
     let (address, original) = (receiver.address.as_str(), receiver.original.as_deref());
     let written = original.and_then(|original| original.split_once(';'));
     let written = written.map(|(_, address)| from_xtext(address));
     // To a list its mail comes under its own address.
     let is_its_own = matches!(leg.envelope.finish, Finish::Spread { .. });
+    // An ORCPT is the sender's own word: one that guesses where it goes learns nothing more.
+    let is_rewritten = !leg.envelope.from.eq_ignore_ascii_case(to);
     match written.filter(|written| is_outside && !written.is_empty()) {
-        Some(written) if !written.eq_ignore_ascii_case(address) => {
+        Some(written) if is_rewritten || !written.eq_ignore_ascii_case(address) => {
             Some(Known { address: Cow::Owned(written), original, is_whole: false })
         }
         None if is_outside && !is_its_own => None,

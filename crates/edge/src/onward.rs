@@ -171,7 +171,14 @@ impl Party<'_> {
         };
         // RFC 3461 §4.1: nobody on the way writes to a sender who may be anybody.
         let never = Some((false, false, false));
-        let notify = if judged.proves_sender() { addressee.wishes.notify } else { never };
+        let notify = match judged.proves_sender() {
+            // Word of success or delay would come from where it goes, and name that place.
+            true if way.path == Path::Rewritten => {
+                addressee.wishes.notify.map(|(_, on_failure, _)| (false, on_failure, false))
+            }
+            true => addressee.wishes.notify,
+            false => never,
+        };
         let original = addressee.wishes.original.clone().or_else(|| as_written(addressee));
         let receiver = Receiver { address, notify, original };
         let is_same_way = |envelope: &&mut Envelope| {

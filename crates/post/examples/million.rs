@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use post::Store;
+use post::{Hand, Store};
 use std::time::Instant;
 use terms::{InstanceId, MessageId, TenantId, UserId};
 use wire::Parcel;
@@ -42,7 +42,7 @@ fn fill(folder: &std::path::Path, count: u64) {
     }
     let mut store = Store::open(folder, 1_800_000_000_000).unwrap();
     for number in 0..count {
-        store.queue((&outgoing(number), InstanceId([7; 6])), &[]).unwrap();
+        store.queue((&outgoing(number), InstanceId([7; 6]), Hand::Own), &[]).unwrap();
         if number % 500 == 499 {
             store.commit(1_800_000_000_000).unwrap();
         }

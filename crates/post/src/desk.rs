@@ -9,7 +9,7 @@ mod operator;
 use crate::Fault;
 use crate::forward::Forward;
 use crate::store::Store;
-use crate::table::seconds;
+use crate::table::{Hand, seconds};
 use carrying::{Carried, Idle};
 use compartment::now_ms;
 use handing::{Batch, Letters};
@@ -233,22 +233,17 @@ impl Desk {
         frame: Frame,
     ) -> Result<(), wire::Fault> {
         let call = frame.call;
+        let hand = if person.is_some() { Hand::Own } else { Hand::Others };
         match frame.read()? {
             FromSender::Queue(outgoing) => {
                 self.expected.remove(&peer);
-                return self.queue(peer, call, (&outgoing, &frame.descriptors), person);
+                return self.queue(peer, call, (&outgoing, &frame.descriptors, hand), person);
             }
             FromSender::May { user, recipients, limits } => {
                 if person.is_some_and(|(_, own)| own != user) {
                     return Err(wire::Fault::Malformed);
                 }
-                let now = seconds(now_ms());
-                let senders = &self.store.table.senders;
-                let sent = senders.in_an_hour(user, now);
-                let answer = match senders.wait(user, recipients, limits, now) {
-                    None if self.store.returns.are_many(user, sent, now) => ToSender::Doubtful,
-                    wait => ToSender::May(wait),
-                };
+                let answer = self.may_leave((user, hand), recipients, limits);
                 if matches!(answer, ToSender::May(None) | ToSender::Doubtful) {
                     self.expected.insert(peer, Instant::now());
                 }
@@ -256,6 +251,24 @@ impl Desk {
             }
         }
         Ok(())
+    }
+
+    fn may_leave(
+        &self,
+        (user, hand): (UserId, Hand),
+        recipients: u32,
+        limits: Limits,
+    ) -> ToSender {
+        let now = seconds(now_ms());
+        let table = &self.store.table;
+        if hand == Hand::Others {
+            return ToSender::May(table.relayed.wait(user, recipients, limits, now));
+        }
+        let sent = table.senders.in_an_hour(user, now);
+        match table.senders.wait(user, recipients, limits, now) {
+            None if self.store.returns.are_many(user, sent, now) => ToSender::Doubtful,
+            wait => ToSender::May(wait),
+        }
     }
 
     fn hear_ledger(&mut self, call: u32, answer: &FromLedger) {
@@ -379,6 +392,7 @@ impl Desk {
         }
         self.expected.retain(|_, since| since.elapsed() < SOON);
         self.store.table.senders.forget_quiet(now);
+        self.store.table.relayed.forget_quiet(now);
         self.store.returns.forget_quiet(now);
         self.send_home();
         let worked = match self.store.wants_writing() {

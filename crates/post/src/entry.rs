@@ -124,4 +124,6 @@ pub enum Entry {
     Erased {
         users: Vec<UserId>,
     },
+    /// `Queued`, for somebody who did not write it: passed on for them, or answered in their name.
+    QueuedFor(NewMessage),
 }

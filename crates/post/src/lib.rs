@@ -39,6 +39,7 @@ mod tests;
 
 pub use fault::Fault;
 pub use store::Store;
+pub use table::Hand;
 
 use compartment::House;
 use desk::Desk;

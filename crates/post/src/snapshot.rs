@@ -3,7 +3,7 @@
 use crate::Fault;
 use crate::entry::Passage;
 use crate::senders::Senders;
-use crate::table::{Leg, Message, Table, put_leg};
+use crate::table::{Hand, Leg, Message, Table, put_leg};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{Read, Write};
@@ -34,6 +34,14 @@ struct Written {
 struct Later {
     /// By message's slot.
     decided: Vec<(u32, Decided)>,
+}
+
+/// And behind it.
+#[derive(Default, Serialize, Deserialize)]
+struct Latest {
+    /// Slots of messages that are passed on.
+    of_others: Vec<u32>,
+    relayed: Senders,
 }
 
 /// Writes the table as it stands at `mark`; durable when this returns.
@@ -86,7 +94,10 @@ fn encode(table: &Table) -> Result<Vec<u8>, Fault> {
     };
     let decided = |(slot, row): &(u32, Message)| row.decided.map(|decided| (*slot, decided));
     let later = Later { decided: written.messages.iter().filter_map(decided).collect() };
-    postcard::to_stdvec(&(written, later)).map_err(|_| Fault::Note { octets: 0 })
+    let of_others = written.messages.iter().filter(|(_, row)| row.hand == Hand::Others);
+    let of_others = of_others.map(|(slot, _)| *slot).collect();
+    let latest = Latest { of_others, relayed: table.relayed.clone() };
+    postcard::to_stdvec(&(written, later, latest)).map_err(|_| Fault::Note { octets: 0 })
 }
 
 fn named<T>(places: &[u32], of: impl Fn(u32) -> Option<T>) -> Vec<(u32, T)> {
@@ -120,13 +131,25 @@ pub fn read(folder: &Path) -> Result<(Table, u64), Fault> {
     }
     let others = |_| torn("rows of a queue", "others".to_owned());
     let (written, rest) = postcard::take_from_bytes::<Written>(body).map_err(others)?;
-    let later = match rest.is_empty() {
-        true => Later::default(),
-        false => postcard::from_bytes(rest).map_err(others)?,
-    };
+    let (later, rest) = behind::<Later>(rest).map_err(others)?;
+    let (latest, _) = behind::<Latest>(rest).map_err(others)?;
     let mut table = table_of(written);
     later.decided.into_iter().for_each(|(slot, decided)| table.decide(slot, Some(decided)));
+    for slot in latest.of_others {
+        if let Some(row) = table.message_mut(slot) {
+            row.hand = Hand::Others;
+        }
+    }
+    table.relayed = latest.relayed;
     Ok((table, mark.unwrap_or(0)))
+}
+
+/// What stands behind, and the rest; an older queue ends here.
+fn behind<T>(octets: &[u8]) -> Result<(T, &[u8]), postcard::Error>
+where
+    T: Default + serde::de::DeserializeOwned,
+{
+    if octets.is_empty() { Ok((T::default(), octets)) } else { postcard::take_from_bytes(octets) }
 }
 
 /// Shared ids get new places; rows keep their slots.

@@ -10,7 +10,7 @@ use crate::past::{Past, Pasts};
 use crate::returns::Returns;
 use crate::snapshot;
 use crate::state::{OURS_SECONDS, pause_seconds};
-use crate::table::{Leg, Message, Table, is_over, seconds};
+use crate::table::{Hand, Leg, Message, Table, is_over, seconds};
 use body::{Bodies, Key, Mark, Owner, Packs, Place};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -117,7 +117,7 @@ impl Store {
         self.bodies.abandon();
         self.next_seq = self.table.next_seq;
         for entry in std::mem::take(&mut self.staged) {
-            if let Entry::Queued(new) = entry {
+            if let Entry::Queued(new) | Entry::QueuedFor(new) = entry {
                 self.table.give_back(new.slot, new.legs.iter().map(|leg| leg.slot));
             }
         }
@@ -167,7 +167,7 @@ impl Store {
     /// Stages one outgoing message, and with it who handed it in. `Queued` counts after the commit.
     pub fn queue(
         &mut self,
-        (outgoing, instance): (&Outgoing, InstanceId),
+        (outgoing, instance, hand): (&Outgoing, InstanceId, Hand),
         held: &[OwnedFd],
     ) -> Result<ToSender, Fault> {
         let malformed = || Fault::Parcel(wire::Fault::Malformed);
@@ -184,7 +184,11 @@ impl Store {
         match self.write_message(outgoing, (slot, &slots), held) {
             Ok(new) => {
                 let came = self.handed_in(outgoing, instance);
-                self.stage(vec![Entry::Queued(new), came])?;
+                let queued = match hand {
+                    Hand::Own => Entry::Queued(new),
+                    Hand::Others => Entry::QueuedFor(new),
+                };
+                self.stage(vec![queued, came])?;
             }
             Err(fault) => {
                 self.table.give_back(slot, slots.iter().copied());
@@ -212,8 +216,10 @@ impl Store {
     }
 
     fn is_staged(&self, message: MessageId) -> bool {
-        let is_it = |entry: &Entry| matches!(entry, Entry::Queued(new) if new.message == message);
-        self.staged.iter().any(is_it)
+        self.staged.iter().any(|entry| match entry {
+            Entry::Queued(new) | Entry::QueuedFor(new) => new.message == message,
+            _ => false,
+        })
     }
 
     fn write_message(
@@ -308,7 +314,9 @@ impl Store {
             }
             _ => 0,
         };
-        let message = self.table.message(leg.message).filter(|_| returned > 0);
+        // Whoever is passed mail on, or answers while away, did not choose whom it goes to.
+        let is_own = |message: &&Message| message.hand == Hand::Own;
+        let message = self.table.message(leg.message).filter(|_| returned > 0).filter(is_own);
         if let Some(user) = message.map(|message| message.user) {
             self.returns.count(user, returned.into(), now);
         }

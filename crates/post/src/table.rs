@@ -33,6 +33,19 @@ pub struct Message {
     /// Written down beside the rows: see `snapshot`.
     #[serde(skip)]
     pub decided: Option<Decided>,
+    /// So is this.
+    #[serde(skip)]
+    pub hand: Hand,
+}
+
+/// Whose hand put a message into the queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Hand {
+    /// The person's in whose name it leaves.
+    #[default]
+    Own,
+    /// Anybody's, who wrote to them: it is passed on, or answered.
+    Others,
 }
 
 /// One leg, as it stands.
@@ -82,6 +95,8 @@ pub struct Table {
     /// Legs whose sender is to be told something, by tenant.
     pub errands: VecDeque<(u32, Errand)>,
     pub senders: Senders,
+    /// What was passed on for people, which nobody but who writes to them decides.
+    pub relayed: Senders,
     /// What the ledger has not taken, oldest first.
     pub passed: VecDeque<Passage>,
     pub next_seq: u64,
@@ -100,6 +115,10 @@ const QUICK_ROADS: usize = 100_000;
 impl Table {
     pub fn message(&self, slot: u32) -> Option<&Message> {
         self.messages.get(slot as usize)?.as_ref()
+    }
+
+    pub fn message_mut(&mut self, slot: u32) -> Option<&mut Message> {
+        self.messages.get_mut(slot as usize)?.as_mut()
     }
 
     pub fn leg(&self, slot: u32) -> Option<&Leg> {
@@ -135,7 +154,8 @@ impl Table {
     /// Follows one entry.
     pub fn apply(&mut self, entry: &Entry) {
         match entry {
-            Entry::Queued(new) => self.queue(new),
+            Entry::Queued(new) => self.queue(new, Hand::Own),
+            Entry::QueuedFor(new) => self.queue(new, Hand::Others),
             Entry::Delayed { leg, until_s, attempts, rest } => {
                 self.delay(*leg, *until_s, *attempts, *rest);
             }
@@ -160,14 +180,17 @@ impl Table {
             }
             Entry::Moved { message, leg, to } => self.moved(*message, *leg, *to),
             Entry::Decided { message, decided } => self.decide(*message, Some(*decided)),
-            Entry::Erased { users } => users.iter().for_each(|user| self.senders.forget(*user)),
+            Entry::Erased { users } => users.iter().for_each(|user| {
+                self.senders.forget(*user);
+                self.relayed.forget(*user);
+            }),
         }
     }
 
-    fn queue(&mut self, new: &NewMessage) {
+    fn queue(&mut self, new: &NewMessage, hand: Hand) {
         let at_s = seconds(new.at_ms);
         let recipients: u32 = new.legs.iter().map(|leg| u32::from(leg.recipients)).sum();
-        self.senders.count(new.user, recipients, at_s);
+        self.counts_of(hand).count(new.user, recipients, at_s);
         let tenant = self.tenants.take(new.tenant);
         let hold = new.hold.map(|hold| (seconds(hold.until_ms), hold.then == AtEnd::Send));
         let count = u16::try_from(new.legs.len()).unwrap_or(u16::MAX);
@@ -184,6 +207,7 @@ impl Table {
             left: count,
             hold,
             decided: None,
+            hand,
         };
         for (place, leg) in new.legs.iter().enumerate() {
             let row = Leg {
@@ -205,6 +229,13 @@ impl Table {
         }
         self.by_id.insert(new.message, new.slot);
         self.settle_message(new.slot, row);
+    }
+
+    fn counts_of(&mut self, hand: Hand) -> &mut Senders {
+        match hand {
+            Hand::Own => &mut self.senders,
+            Hand::Others => &mut self.relayed,
+        }
     }
 
     /// Puts a row in its place and everything about it on the clock.

@@ -3,7 +3,7 @@
 use crate::Store;
 use crate::entry::Way;
 use crate::state::LATE_SECONDS;
-use crate::table::seconds;
+use crate::table::{Hand, seconds};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use terms::{InstanceId, MessageId, TenantId, UserId};
@@ -69,7 +69,7 @@ fn outgoing(number: u64, routes: &[u8], at_ms: u64) -> Outgoing {
 }
 
 fn queue(store: &mut Store, outgoing: &Outgoing) {
-    assert_eq!(store.queue((outgoing, DISPATCH), &[]).unwrap(), ToSender::Queued);
+    assert_eq!(store.queue((outgoing, DISPATCH, Hand::Own), &[]).unwrap(), ToSender::Queued);
 }
 
 /// Slots of the next turn.
@@ -141,6 +141,45 @@ fn what_nobody_has_at_its_place_is_counted_for_its_sender() {
     }
     assert!(store.returns.are_many(user, 200, seconds(NOW)));
     assert!(!store.returns.are_many(user, 201, seconds(NOW)));
+}
+
+/// A stranger who writes to somebody decides what is passed on for them, and nobody else's limits.
+#[test]
+fn what_is_passed_on_is_not_its_persons_own() {
+    let folder = Folder::new("passed-on");
+    let mut store = Store::open(&folder.0, NOW).unwrap();
+    const GONE: Why = Why::Answered { class: 5, subject: 1, detail: 1 };
+    let user = outgoing(0, &[1], NOW).user;
+    for number in 0..60 {
+        let passed = outgoing(number, &[1], NOW);
+        let queued = store.queue((&passed, DISPATCH, Hand::Others), &[]).unwrap();
+        assert_eq!(queued, ToSender::Queued);
+    }
+    store.commit(NOW).unwrap();
+    let check = |store: &Store| {
+        let table = &store.table;
+        let counts = [&table.senders, &table.relayed].map(|of| of.in_an_hour(user, seconds(NOW)));
+        assert_eq!(counts, [0, 120]);
+        let rows = table.messages.iter().flatten();
+        assert!(rows.clone().count() == 60 && rows.clone().all(|row| row.hand == Hand::Others));
+    };
+    check(&store);
+    // What was replayed, and what was written down.
+    drop(store);
+    let mut store = Store::open(&folder.0, NOW).unwrap();
+    check(&store);
+    store.write_down().unwrap();
+    drop(store);
+    let mut store = Store::open(&folder.0, NOW).unwrap();
+    check(&store);
+    let mut slots = turn(&mut store, NOW);
+    while slots.len() < 60 {
+        slots.extend(turn(&mut store, NOW));
+    }
+    for slot in slots {
+        end(&mut store, slot, &Outcome::Failed { sent: 0, why: GONE }, NOW);
+    }
+    assert!(!store.returns.are_many(user, 0, seconds(NOW)));
 }
 
 #[test]

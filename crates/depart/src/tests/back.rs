@@ -60,21 +60,29 @@ fn a_sender_outside_hears_of_a_failure_from_nobody() {
 /// Where an address of ours leads on to is its owner's business.
 #[test]
 fn a_sender_outside_hears_of_the_address_that_they_wrote_to() {
-    let carried = |original: Option<&str>| {
+    let carried = |from: &str, original: Option<&str>| {
         let house = settle(plan());
-        let mut letter = passed_on("carol@shop.example");
+        let mut letter = passed_on(from);
         letter.envelope.recipients[0].original = original.map(str::to_owned);
         assert_eq!(house.carry(&[letter]), ["1.0 failed sent 0: 5.1.1"]);
         let seen = house.seen.lock().unwrap();
         seen.queued.first().map(|(_, _, text)| text.clone())
     };
-    let text = carried(Some("rfc822;olga+2Bx@here.example")).unwrap();
+    const CAROL: &str = "carol@shop.example";
+    let text = carried(CAROL, Some("rfc822;olga+2Bx@here.example")).unwrap();
     assert!(text.contains("Final-Recipient: rfc822; olga+x@here.example\r\n"), "{text}");
     assert!(!text.contains("there.example") && !text.contains("no such user"), "{text}");
     // A gateway's addresses are the ones that were written to.
-    let text = carried(Some("rfc822;gone@there.example")).unwrap();
+    let text = carried(CAROL, Some("rfc822;gone@there.example")).unwrap();
     assert!(text.contains("gone@there.example") && text.contains("no such user"), "{text}");
-    assert!(carried(None).is_none());
+    assert!(carried(CAROL, None).is_none());
+    // Who guesses where it went on, and says so as ORCPT, is told their own word.
+    let text = carried(SRS, Some("rfc822;gone@there.example")).unwrap();
+    assert!(text.contains("Final-Recipient: rfc822; gone@there.example\r\n"), "{text}");
+    assert!(!text.contains("mx.there.example") && !text.contains("no such user"), "{text}");
+    let guess = carried(SRS, Some("rfc822;wrong@there.example")).unwrap();
+    let fields = |text: &str| text.matches("\r\n").count();
+    assert_eq!(fields(&text), fields(&guess));
 }
 
 #[test]

@@ -285,6 +285,25 @@ fn only_a_proven_sender_is_told_and_of_the_address_they_know() {
     check(FROM, signed(""), nobody);
 }
 
+/// What is asked of the place behind an address of ours comes back in that place's words.
+#[test]
+fn where_it_goes_on_tells_of_failures_alone() {
+    let check = |to: &str, wish: &str, expected: Option<(bool, bool, bool)>| {
+        let facts = Authentication { spf: policy::Outcome::Pass, ..Authentication::default() };
+        let scanner = Scanner::Proves(Header::default(), facts);
+        let around = settle(Plan { scanners: vec![scanner], ..Plan::default() });
+        let reply = around.mail(FROM, &[&format!("<{to}>{wish}")], TEXT);
+        assert!(reply.starts_with("250"), "{reply}");
+        let notify = letters(&around)[0].envelopes[0].recipients[0].notify;
+        assert_eq!(notify, expected, "{to} {wish}");
+    };
+    let behind = "only.on@example.jp";
+    check(behind, "", None);
+    check(behind, " NOTIFY=SUCCESS,FAILURE,DELAY", Some((false, true, false)));
+    check(behind, " NOTIFY=SUCCESS", Some((false, false, false)));
+    check("x@gateway.example", " NOTIFY=SUCCESS", Some((true, false, false)));
+}
+
 #[test]
 fn utf8_is_asked_for_where_it_is_needed() {
     let check = |from: &str, to: &str, header: &str, expected: bool| {

@@ -4,7 +4,7 @@ use super::handing::Batch;
 use super::{CHORES, Desk};
 use crate::Fault;
 use crate::schedule::BATCH;
-use crate::table::{Table, seconds};
+use crate::table::{Hand, Table, seconds};
 use compartment::now_ms;
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
@@ -92,7 +92,8 @@ impl Desk {
                 let tenant = self.store.table.tenants.of(carried.tenant);
                 // Of the tenant whose batch it has, whoever of it.
                 let person = Some((tenant.ok_or(wire::Fault::Malformed)?, outgoing.user));
-                self.queue(peer, frame.call, (&outgoing, &frame.descriptors), person)
+                let handed = (&*outgoing, frame.descriptors.as_slice(), Hand::Others);
+                self.queue(peer, frame.call, handed, person)
             }
             FromDepart::Ended { message, leg, outcome } => {
                 let Some(carried) = self.carried.get_mut(&peer) else { return Ok(()) };

@@ -4,6 +4,7 @@
 use super::carrying::Carried;
 use super::{Desk, Idle, Owed};
 use crate::Fault;
+use crate::table::Hand;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 use terms::{MessageId, TenantId, UserId};
@@ -50,7 +51,7 @@ impl Desk {
         &mut self,
         peer: Peer,
         call: u32,
-        (outgoing, held): (&Outgoing, &[OwnedFd]),
+        (outgoing, held, hand): (&Outgoing, &[OwnedFd], Hand),
         person: Option<(TenantId, UserId)>,
     ) -> Result<(), wire::Fault> {
         // A dispatch speaks for its own person, and for nobody beside them.
@@ -60,7 +61,7 @@ impl Desk {
         let Some(instance) = self.hub.label(peer).map(|label| label.instance) else {
             return Ok(());
         };
-        match self.store.queue((outgoing, instance), held) {
+        match self.store.queue((outgoing, instance, hand), held) {
             Ok(answer) => self.owe(peer, call, Owed::Sender(answer)),
             Err(Fault::Parcel(fault)) => {
                 self.failed(&Fault::Parcel(wire::Fault::Malformed));
@@ -90,7 +91,7 @@ impl Desk {
             let _ = self.hub.send(peer, call, &ToSender::Full, Vec::new());
             return Ok(());
         }
-        self.queue(peer, call, (outgoing, held), None)
+        self.queue(peer, call, (outgoing, held, Hand::Others), None)
     }
 
     /// A vault that was started anew knows nothing of what is in hand: it is told again.
