@@ -242,7 +242,8 @@ impl Conversation<'_> {
             Ok(FromDispatch::Yes) => {}
             answer => return refusal(answer),
         }
-        if !allow(self.ends, &mut self.granted, size) {
+        // The first step: what is only announced keeps nobody else's mail out.
+        if !allow(self.ends, &mut self.granted, size.min(STEP_BYTES)) {
             return too_much();
         }
         self.text = Some(Text::new());
@@ -373,7 +374,11 @@ impl Conversation<'_> {
         let until = match self.session.patience() {
             Patience::Command if self.ends_ms.is_none() => self.since + STRANGER_LIMIT,
             Patience::Command => self.since + COMMAND_LIMIT,
-            Patience::Text => (self.since + TEXT_LIMIT).min(now + PIECE_LIMIT),
+            Patience::Text => {
+                let whole = self.text.as_ref().map(|text| text.time_to_come(PIECE_LIMIT));
+                let whole = self.since + whole.unwrap_or(TEXT_LIMIT).min(TEXT_LIMIT);
+                whole.min(now + PIECE_LIMIT)
+            }
             Patience::FalseEnd => now + FALSE_END_LIMIT,
         };
         let until = until.min(self.until);

@@ -188,6 +188,9 @@ fn is_its_name(name: &[u8], address: &str) -> Result<(), Odd> {
     if decoded.contains("=?") {
         return Err(Odd::new("encoded words that can be read", name));
     }
+    if [&*raw, &decoded].into_iter().any(|text| text.chars().any(turns_or_hides)) {
+        return Err(Odd::new("a name without signs that turn or hide letters", name));
+    }
     let own = address.to_lowercase();
     let other = [&*raw, &decoded].into_iter().flat_map(addresses_in).find(|one| *one != own);
     match other {
@@ -196,14 +199,22 @@ fn is_its_name(name: &[u8], address: &str) -> Result<(), Odd> {
     }
 }
 
+/// Signs that are not seen: what is shown with them reads as another text. Joiners may stay, for
+/// some scripts and pictures are written with them.
+fn turns_or_hides(letter: char) -> bool {
+    matches!(letter, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{feff}' | '\u{200b}'
+        | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
+}
+
 /// What a person would take for an address, in lower case.
 fn addresses_in(text: &str) -> Vec<String> {
     let plain = |letter: char| match letter {
         '\u{ff20}' | '\u{fe6b}' => '@',
-        '\u{3002}' | '\u{ff0e}' | '\u{ff61}' => '.',
+        '\u{3002}' | '\u{ff0e}' | '\u{ff61}' | '\u{2024}' | '\u{fe52}' => '.',
         other => other,
     };
-    let plain: String = text.chars().map(plain).collect();
+    let is_seen = |letter: &char| !matches!(letter, '\u{200c}' | '\u{200d}');
+    let plain: String = text.chars().filter(is_seen).map(plain).collect();
     let pieces: Vec<&str> = plain.split('@').map(str::trim).collect();
     let joined = pieces.join("@");
     let is_between = |letter: char| letter.is_whitespace() || "<>()[]\",;:".contains(letter);
@@ -283,6 +294,11 @@ mod tests {
             "ceo＠bank.example <aoi@example.jp>",
             "=?utf-8?q?ceo=40bank.example=40?= <aoi@example.jp>",
             "\"@ceo@bank.example\" <aoi@example.jp>",
+            "\"\u{202e}elpmaxe.knab@oec\u{202c}\" <aoi@example.jp>",
+            "=?utf-8?b?4oCuZWxwbWF4ZQ==?= <aoi@example.jp>",
+            "\"ceo@\u{200b}bank.example\" <aoi@example.jp>",
+            "\"ceo@bank\u{2024}example\" <aoi@example.jp>",
+            "\"ceo@ba\u{200d}nk.example\" <aoi@example.jp>",
             "aoi+ceo＠bank.example@example.jp",
             "=?utf-8?q?broken <aoi@example.jp>",
             "<aoi+,ceo@bank.example,@example.jp>",

@@ -234,7 +234,8 @@ impl Connection<'_> {
     /// The text may come if there is room for it in the memory that all mail in flight shares.
     fn data(&mut self) -> Reply {
         let size = self.envelope.as_ref().and_then(|envelope| envelope.mail.size);
-        if !self.house.allow_memory(size.unwrap_or(1)) {
+        // The first step: what is only announced keeps nobody else's mail out.
+        if !self.house.allow_memory(size.unwrap_or(1).min(STEP_BYTES)) {
             return Reply::new(452, (3, 1), "too much mail is on its way; try again later");
         }
         self.text = Some(Text::to_examine(size.unwrap_or(0)));
@@ -351,7 +352,11 @@ impl Connection<'_> {
         let now = Instant::now();
         let until = match self.session.patience() {
             Patience::Command => self.since + COMMAND_LIMIT,
-            Patience::Text => (self.since + TEXT_LIMIT).min(now + PIECE_LIMIT),
+            Patience::Text => {
+                let whole = self.text.as_ref().map(|text| text.time_to_come(PIECE_LIMIT));
+                let whole = self.since + whole.unwrap_or(TEXT_LIMIT).min(TEXT_LIMIT);
+                whole.min(now + PIECE_LIMIT)
+            }
             Patience::FalseEnd => now + FALSE_END_LIMIT,
         };
         loop {

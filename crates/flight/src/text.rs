@@ -6,6 +6,7 @@ use compartment::{Slab, View};
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 use wire::{INLINE_BYTES, Parcel};
 
 /// One message, growing or whole.
@@ -38,6 +39,12 @@ impl Text {
     /// One that a scanner gets a copy of, and nobody else. `expected` octets were announced.
     pub fn to_examine(expected: u64) -> Self {
         Self { expected: Some(expected), ..Self::new() }
+    }
+
+    /// How long it may have taken to come so far: a piece's time, and on the whole no slower than
+    /// 500 octets a second, for it holds memory that others want.
+    pub fn time_to_come(&self, piece: Duration) -> Duration {
+        piece + Duration::from_secs(self.len() / 500)
     }
 
     pub fn len(&self) -> u64 {

@@ -135,7 +135,7 @@ impl Record {
 }
 
 /// One client: an IPv4 address, or the /64 of an IPv6 one, which one customer has to itself.
-fn client(ip: IpAddr) -> IpAddr {
+pub fn client(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
         IpAddr::V6(six) if !six.is_loopback() => {
             IpAddr::V6(Ipv6Addr::from_bits(six.to_bits() & !u128::from(u64::MAX)))

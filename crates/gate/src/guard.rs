@@ -3,7 +3,7 @@
 use crate::Fault;
 use crate::clients::{Admission, Clients};
 use crate::doors::{Caller, Door};
-use crate::memory::Memory;
+use crate::memory::{Holder, Memory};
 use crate::pool::Pool;
 use crate::records::Records;
 use compartment::{House, now_ms};
@@ -81,7 +81,7 @@ impl Guard {
             accesses: Pool::new(),
             pages: Pool::new(),
             clients: Clients::new(start.demo),
-            memory: Memory::default(),
+            memory: Memory::new(start.demo),
             records,
             swept_at: Instant::now(),
             stopping: None,
@@ -272,7 +272,8 @@ impl Guard {
             return self.turn_away(caller, "too busy");
         };
         // Every connection for mail is handed over with this much memory granted.
-        if kind == Kind::Edge && !self.memory.allow(peer, GRANTED_BYTES) {
+        let holder = Holder { peer, client: from.ip(), is_stranger: true };
+        if kind == Kind::Edge && !self.memory.allow(holder, GRANTED_BYTES) {
             self.pool(kind).freed(peer);
             return self.turn_away(caller, "too much mail is on its way");
         }
@@ -324,7 +325,13 @@ impl Guard {
             Ok(ToGate::Begun { connection }) => self.begun(peer, connection),
             Ok(ToGate::Done { connection, last }) => self.done(peer, connection, last),
             Ok(ToGate::Allow { bytes }) => {
-                let answer = FromGate::Allowed(self.memory.allow(peer, bytes));
+                // Only for the connection in hand.
+                let holder = self.instances.get(&peer).and_then(|instance| {
+                    let (_, client, _) = instance.serving?;
+                    Some(Holder { peer, client, is_stranger: instance.kind == Kind::Edge })
+                });
+                let is_allowed = holder.is_some_and(|holder| self.memory.allow(holder, bytes));
+                let answer = FromGate::Allowed(is_allowed);
                 let _ = self.hub.send(peer, frame.call, &answer, Vec::new());
             }
             Ok(ToGate::Release { bytes }) => self.memory.release(peer, bytes),

@@ -8,6 +8,7 @@ mod operator;
 
 use crate::Fault;
 use crate::forward::Forward;
+use crate::promises::Promises;
 use crate::store::Store;
 use crate::table::{Hand, seconds};
 use carrying::{Carried, Idle};
@@ -58,8 +59,7 @@ pub struct Desk {
     forward: Forward,
     warden: Peer,
     owed: Vec<(Peer, u32, Owed)>,
-    /// Who may send and has not handed in yet, and since when.
-    expected: HashMap<Peer, Instant>,
+    promises: Promises,
     staged_since: Option<Instant>,
     somebody_waits: bool,
     staged: usize,
@@ -87,7 +87,7 @@ impl Desk {
             forward,
             warden,
             owed: Vec::new(),
-            expected: HashMap::new(),
+            promises: Promises::default(),
             staged_since: None,
             somebody_waits: false,
             staged: 0,
@@ -136,16 +136,11 @@ impl Desk {
     fn commit_wait(&self) -> Duration {
         let Some(since) = self.staged_since else { return Duration::ZERO };
         let limit = match self.somebody_waits {
-            true if self.owed.len() + self.are_expected() >= MANY => MANY_COMPANY,
+            true if self.owed.len() + self.promises.within(SOON) >= MANY => MANY_COMPANY,
             true => COMPANY,
             false => OUTCOMES,
         };
         if self.staged >= ENOUGH { Duration::ZERO } else { limit.saturating_sub(since.elapsed()) }
-    }
-
-    /// How many are about to hand in: with those who wait they are in flight.
-    fn are_expected(&self) -> usize {
-        self.expected.values().filter(|since| since.elapsed() < SOON).count()
     }
 
     fn commit_is_due(&self) -> bool {
@@ -185,7 +180,7 @@ impl Desk {
     }
 
     fn gone(&mut self, peer: Peer) {
-        self.expected.remove(&peer);
+        self.promises.gone(peer);
         self.forward.gone(peer);
         self.idle.retain(|idle| idle.peer != peer);
         if self.vault == Some(peer) {
@@ -236,16 +231,18 @@ impl Desk {
         let hand = if person.is_some() { Hand::Own } else { Hand::Others };
         match frame.read()? {
             FromSender::Queue(outgoing) => {
-                self.expected.remove(&peer);
+                self.promises.keep(peer);
                 return self.queue(peer, call, (&outgoing, &frame.descriptors, hand), person);
             }
             FromSender::May { user, recipients, limits } => {
                 if person.is_some_and(|(_, own)| own != user) {
                     return Err(wire::Fault::Malformed);
                 }
-                let answer = self.may_leave((user, hand), recipients, limits);
+                let promised = self.promises.of_others(peer, (user, hand));
+                let many = recipients.saturating_add(promised);
+                let answer = self.may_leave((user, hand), many, limits);
                 if matches!(answer, ToSender::May(None) | ToSender::Doubtful) {
-                    self.expected.insert(peer, Instant::now());
+                    self.promises.make(peer, (user, hand), recipients);
                 }
                 let _ = self.hub.send(peer, call, &answer, Vec::new());
             }
@@ -307,6 +304,7 @@ impl Desk {
 
     fn settled(&mut self) {
         (self.staged_since, self.somebody_waits, self.staged) = (None, false, 0);
+        self.promises.settle();
     }
 
     /// One flush for everything staged; then the answers.
@@ -390,7 +388,6 @@ impl Desk {
         if self.taken_before.is_some() {
             self.commit();
         }
-        self.expected.retain(|_, since| since.elapsed() < SOON);
         self.store.table.senders.forget_quiet(now);
         self.store.table.relayed.forget_quiet(now);
         self.store.returns.forget_quiet(now);

@@ -27,6 +27,7 @@ mod parts;
 mod past;
 mod returns;
 mod schedule;
+mod promises;
 mod senders;
 mod shared;
 mod snapshot;
