@@ -3,7 +3,7 @@
 use crate::changes::Changes;
 use crate::guesses::Guesses;
 use crate::inquiries::Inquiries;
-use crate::seen::Seen;
+use crate::seen::Memories;
 use crate::sending::Sendings;
 use crate::tests::{HOST, World, answering, is_refused, key};
 use crate::{Desk, Statements};
@@ -389,7 +389,7 @@ impl House {
             statements: Statements::default(),
             guesses: Guesses::default(),
             inquiries: Inquiries::default(),
-            seen: Seen::default(),
+            memories: Memories::default(),
             sendings: Sendings::default(),
             rates: crate::reports::Rates::default(),
             outlets: None,
@@ -508,6 +508,11 @@ fn those_who_carry_mail_out_have_their_own_questions() {
     assert!(matches!(known, Some(ToDepart::Stated(Stated::Known { .. }))));
     let seen = ask(&mut house, FromDispatch::FirstSeen([3; 32]));
     assert!(matches!(seen, Some(ToDispatch::FirstSeen(Some(0)))));
+    let strange = |house: &mut House, many| match ask(house, FromDispatch::Strange(many)) {
+        Some(ToDispatch::Strange(all)) => all,
+        _ => panic!("no count"),
+    };
+    assert_eq!([strange(&mut house, 30), strange(&mut house, 21)], [30, 51]);
     let answered = || FromDepart::Answered { tenant: person.0, digest: [3; 32] };
     let is_first = |asked| matches!(asked, Some(ToDepart::FirstAnswer(Some(true))));
     assert!(is_first(house.ask(&depart, &answered())));

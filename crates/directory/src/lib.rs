@@ -81,7 +81,7 @@ use guesses::Guesses;
 use inquiries::Inquiries;
 use list_mail::Asker;
 use rows::RowKey;
-use seen::Seen;
+use seen::Memories;
 use sending::Sendings;
 use statements::Statements;
 use std::path::Path;
@@ -145,7 +145,7 @@ fn serve(mut house: House) -> Result<(), Fault> {
         statements,
         guesses,
         inquiries: Inquiries::default(),
-        seen: Seen::default(),
+        memories: Memories::default(),
         sendings: Sendings::default(),
         rates: reports::Rates::default(),
         outlets: None,
@@ -192,7 +192,7 @@ struct Desk {
     statements: Statements,
     guesses: Guesses,
     inquiries: Inquiries,
-    seen: Seen,
+    memories: Memories,
     sendings: Sendings,
     rates: reports::Rates,
     /// As they stand; forgotten with each change.
@@ -316,7 +316,10 @@ impl Desk {
             FromEdge::FirstSeen { tenant, digest } => {
                 let now = now_ms();
                 let token = self.key.as_ref().map(|key| keyed(key, "seen", tenant, &digest));
-                return Ok(ToEdge::FirstSeen(token.map(|token| self.seen.since(token, now))));
+                return Ok(ToEdge::FirstSeen(token.map(|token| self.memories.tries.since(token, now))));
+            }
+            FromEdge::Answered { tenant, digest } => {
+                return Ok(ToEdge::FirstAnswer(self.is_first_answer(tenant, &digest)));
             }
         };
         let stated = self.state_or_ask(&address);
@@ -368,12 +371,21 @@ impl Desk {
             FromDispatch::FirstSeen(digest) => {
                 let token = self.key.as_ref().map(|key| keyed(key, "sent-from", person.0, &digest));
                 let now = now_ms();
-                ToDispatch::FirstSeen(token.map(|token| self.seen.since(token, now)))
+                ToDispatch::FirstSeen(token.map(|token| self.memories.places.since(token, now)))
+            }
+            FromDispatch::Strange(recipients) => {
+                ToDispatch::Strange(self.memories.strange.add(person.1, recipients, now_ms()))
             }
             FromDispatch::Awaited(message, until_ms) => {
                 self.ask_about_held(person, message, until_ms)
             }
         })
+    }
+
+    /// Whether somebody who is away answers this sender for the first time.
+    fn is_first_answer(&mut self, tenant: TenantId, digest: &[u8; 32]) -> Option<bool> {
+        let token = keyed(self.key.as_ref()?, "answered", tenant, digest);
+        Some(self.memories.answers.since(token, now_ms()) == 0)
     }
 
     /// Tokens of next hops, the same for everybody who asks; `None`: there is no key yet.
@@ -418,10 +430,7 @@ impl Desk {
             }
             FromDepart::Tls(findings) => self.note_tls(peer, &findings),
             FromDepart::Answered { tenant, digest } => {
-                // Tokens of their own: whoever owns a depart makes no network familiar by it.
-                let token = self.key.as_ref().map(|key| keyed(key, "answered", tenant, &digest));
-                let is_first = token.map(|token| self.seen.since(token, now_ms()) == 0);
-                Ok(ToDepart::FirstAnswer(is_first))
+                Ok(ToDepart::FirstAnswer(self.is_first_answer(tenant, &digest)))
             }
         }
     }

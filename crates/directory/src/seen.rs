@@ -2,18 +2,56 @@
 //!
 //! Four things are asked for: a client, sender and recipient that were never seen together
 //! (greylisting), a message whose sender's DNS is away (how long it has been put off), the networks
-//! that a person of ours has written from, and to whom somebody who is away has answered.
+//! that a person of ours has written from, and to whom somebody who is away has answered. Strangers
+//! fill the first two as they like, so what people do has a place of its own.
 
 use std::collections::HashMap;
+use terms::UserId;
 
 /// Remembered at once: a large installation's new triplets of a day; about 8 MB.
 const ENTRIES: usize = 200_000;
 /// What was not asked for again for so long is forgotten. RFC 6647 §5 speaks of a week and more.
 const FORGOTTEN_MS: u64 = 36 * 24 * 60 * 60 * 1000;
 
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// Everything that is remembered.
+#[derive(Default)]
+pub struct Memories {
+    /// What anybody outside tried.
+    pub tries: Seen,
+    /// Whom somebody who is away has answered.
+    pub answers: Seen,
+    /// Where our own people write from.
+    pub places: Seen,
+    pub strange: Strange,
+}
+
+/// To how many each person wrote from places that were new for them, within a day.
+#[derive(Default)]
+pub struct Strange(HashMap<UserId, (u64, u32)>);
+
+impl Strange {
+    /// Counts some more; all of the day that began with the first.
+    pub fn add(&mut self, user: UserId, recipients: u32, now_ms: u64) -> u32 {
+        let is_old = |since: u64| now_ms.wrapping_sub(since) > DAY_MS;
+        if self.0.len() >= ENTRIES && !self.0.contains_key(&user) {
+            self.0.retain(|_, (since, _)| !is_old(*since));
+        }
+        let (since, count) = self.0.entry(user).or_insert((now_ms, 0));
+        if is_old(*since) {
+            (*since, *count) = (now_ms, 0);
+        }
+        *count = count.saturating_add(recipients);
+        *count
+    }
+}
+
 struct Times {
     first_ms: u64,
     last_ms: u64,
+    /// It was asked for again.
+    is_proven: bool,
 }
 
 #[derive(Default)]
@@ -27,25 +65,32 @@ impl Seen {
         if self.times.len() >= ENTRIES && !self.times.contains_key(&token) {
             self.make_room(now_ms);
         }
-        let times = self.times.entry(token).or_insert(Times { first_ms: now_ms, last_ms: now_ms });
-        if is_forgotten(times, now_ms) {
-            *times = Times { first_ms: now_ms, last_ms: now_ms };
+        let anew = Times { first_ms: now_ms, last_ms: now_ms, is_proven: false };
+        match self.times.get_mut(&token).filter(|times| !is_forgotten(times, now_ms)) {
+            Some(times) => {
+                (times.last_ms, times.is_proven) = (now_ms, true);
+                now_ms.saturating_sub(times.first_ms)
+            }
+            None => {
+                self.times.insert(token, anew);
+                0
+            }
         }
-        times.last_ms = now_ms;
-        now_ms.saturating_sub(times.first_ms)
     }
 
-    /// Forgets what is old; if that is not enough, the half that was not asked for longest.
+    /// Forgets what is old; if that is not enough, half of all: first what came once and not
+    /// again, so that whoever tries something new each time drives out their own.
     fn make_room(&mut self, now_ms: u64) {
         self.times.retain(|_, times| !is_forgotten(times, now_ms));
         if self.times.len() < ENTRIES {
             return;
         }
-        let mut last: Vec<u64> = self.times.values().map(|times| times.last_ms).collect();
-        let middle = last.len() / 2;
-        let (_, median, _) = last.select_nth_unstable(middle);
+        let rank = |times: &Times| (times.is_proven, times.last_ms);
+        let mut ranks: Vec<(bool, u64)> = self.times.values().map(rank).collect();
+        let middle = ranks.len() / 2;
+        let (_, median, _) = ranks.select_nth_unstable(middle);
         let median = *median;
-        self.times.retain(|_, times| times.last_ms > median);
+        self.times.retain(|_, times| rank(times) > median);
     }
 }
 
@@ -56,7 +101,7 @@ fn is_forgotten(times: &Times, now_ms: u64) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{ENTRIES, FORGOTTEN_MS, Seen};
+    use super::*;
 
     #[test]
     fn the_first_time_is_remembered_for_a_while() {
@@ -84,5 +129,28 @@ mod tests {
         let now = ENTRIES as u64 + 10;
         assert_eq!(seen.since(token(ENTRIES), now), 10);
         assert_eq!(seen.since(token(0), now), 0);
+    }
+
+    #[test]
+    fn what_came_again_outlives_a_flood() {
+        let mut seen = Seen::default();
+        assert_eq!(seen.since([255; 16], 1), 0);
+        assert_eq!(seen.since([255; 16], 2), 1);
+        for number in 0..ENTRIES as u64 * 2 {
+            let mut token = [0; 16];
+            token[..8].copy_from_slice(&number.to_le_bytes());
+            seen.since(token, 3 + number);
+        }
+        assert_eq!(seen.since([255; 16], ENTRIES as u64 * 3), ENTRIES as u64 * 3 - 1);
+    }
+
+    #[test]
+    fn new_places_are_counted_for_a_day() {
+        let mut strange = Strange::default();
+        let (ann, ben) = (UserId([1; 8]), UserId([2; 8]));
+        assert_eq!(strange.add(ann, 30, 1_000), 30);
+        assert_eq!(strange.add(ben, 1, 1_000), 1);
+        assert_eq!(strange.add(ann, 30, 1_000 + DAY_MS), 60);
+        assert_eq!(strange.add(ann, 5, 1_001 + DAY_MS), 5);
     }
 }

@@ -40,11 +40,9 @@ impl Odd {
     }
 }
 
-/// What one connection has handed in so far.
+/// Of one connection's client: asked once, it does not change.
 #[derive(Default)]
 pub(crate) struct Brake {
-    recipients: u32,
-    /// Of this connection's client: asked once, it does not change.
     odd: Option<Odd>,
 }
 
@@ -56,11 +54,12 @@ impl Brake {
         (user, client): (UserId, IpAddr),
         house: &mut Neighbours,
     ) -> Option<&'static str> {
-        self.recipients = self.recipients.saturating_add(recipients);
         // Every place is told to the directory, so that it is known when it counts.
         let odd = *self.odd.get_or_insert_with(|| odd(user, client, house));
         let (limit, reason) = odd.limit()?;
-        (self.recipients > limit).then_some(reason)
+        // Over all connections of the person: a thief has many. Without an answer this one counts.
+        let all = house.strange(recipients).unwrap_or(recipients);
+        (all > limit).then_some(reason)
     }
 }
 

@@ -355,6 +355,15 @@ impl Neighbours {
         }
     }
 
+    /// Recipients that this person wrote to from new places in a day, these included.
+    pub(crate) fn strange(&mut self, recipients: u32) -> Option<u32> {
+        let question = FromDispatch::Strange(recipients);
+        match self.ask(Kind::Directory, &question, &[], DIRECTORY_LIMIT) {
+            Ok(ToDispatch::Strange(all)) => Some(all),
+            _ => None,
+        }
+    }
+
     // ---- signer, post, mailbox -----------------------------------------------------------------
 
     /// The keys that sign for a domain; none if it has none.

@@ -112,7 +112,7 @@ fn is_first(away: &Away<'_>, judged: &Judged, sender: &Address, house: &mut Neig
     let week = judged.received.at_ms / AGAIN_MS;
     let (user, sender) = (away.absence.user, sender.written());
     let digest = trace::digest(&format!("absence {user} <{sender}> {week}"));
-    house.first_tried(away.addressee.tenant, digest).is_some_and(|since| since.is_zero())
+    house.is_first_answer(away.addressee.tenant, digest)
 }
 
 fn compose(

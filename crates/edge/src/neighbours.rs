@@ -309,6 +309,13 @@ impl Neighbours {
         }
     }
 
+    /// Whether somebody who is away answers for the first time. Nobody does who cannot know.
+    pub(crate) fn is_first_answer(&mut self, tenant: TenantId, digest: [u8; 32]) -> bool {
+        let question = directory::FromEdge::Answered { tenant, digest };
+        let answer = self.ask(Kind::Directory, &question, DIRECTORY_LIMIT);
+        matches!(answer, Ok(ToEdge::FirstAnswer(Some(true))))
+    }
+
     /// Whether these three came together before, long enough ago. Without an answer nobody is
     /// kept waiting: greylisting is a convenience.
     pub(crate) fn is_familiar(

@@ -60,6 +60,11 @@ pub enum FromEdge {
     /// The way outside to an address, as this tenant's settings want it: for answers of people who
     /// are away.
     Way(TenantId, String),
+    /// As [`FromDepart::Answered`]; answered by `FirstAnswer`.
+    Answered {
+        tenant: TenantId,
+        digest: [u8; 32],
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -79,6 +84,8 @@ pub enum ToEdge {
     Report(reports::Noted),
     /// `None`: nobody can say now.
     Way(Option<Hop>),
+    /// `None`: nobody can say now.
+    FirstAnswer(Option<bool>),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -113,6 +120,8 @@ pub enum FromDispatch {
     List(lists::Question),
     /// What the person answers by, who is asked whether a message, held until then, is theirs.
     Awaited(MessageId, u64),
+    /// The person writes to so many more from places that are new for them. Answered by `Strange`.
+    Strange(u32),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -133,6 +142,8 @@ pub enum ToDispatch {
     List(lists::Answer),
     /// A token ([`crate::pages::held_urls`]).
     Awaited(Vec<u8>),
+    /// To so many in the last day, over all their connections.
+    Strange(u32),
 }
 
 /// From `depart`: recipients and senders of ours, one at a time.

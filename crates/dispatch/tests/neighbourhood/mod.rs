@@ -316,7 +316,7 @@ fn play_directory(
         ("cy@other.example", TenantId([7; 8]), person(8)),
     ];
     thread::spawn(move || {
-        let mut asked = Vec::new();
+        let (mut asked, mut strange) = (Vec::new(), 0);
         while let Ok(frame) = channel.receive(None) {
             let answer = match frame.read::<FromDispatch>().unwrap() {
                 FromDispatch::Awaited(message, until_ms) => {
@@ -387,6 +387,10 @@ fn play_directory(
                         _ => country_seen_for.1,
                     };
                     ToDispatch::FirstSeen(Some(since))
+                }
+                FromDispatch::Strange(many) => {
+                    strange += many;
+                    ToDispatch::Strange(strange)
                 }
                 FromDispatch::List(question) => {
                     use wire::lists::{Answer, May, Question};

@@ -341,9 +341,8 @@ fn play_directory(
                     let token = |digest: &[u8; 32]| [digest[0] ^ tenant.0[0]; 16];
                     directory::ToEdge::Tokens(digests.iter().map(token).collect())
                 }
-                directory::FromEdge::FirstSeen { tenant: TenantId([4, ..]), digest } => {
-                    let since = if met.insert(digest) { 0 } else { 7 };
-                    directory::ToEdge::FirstSeen(Some(since))
+                directory::FromEdge::Answered { digest, .. } => {
+                    directory::ToEdge::FirstAnswer(Some(met.insert(digest)))
                 }
                 directory::FromEdge::Outlets(_) => {
                     directory::ToEdge::Outlets(Some(customers.wanted()))
