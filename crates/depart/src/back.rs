@@ -105,7 +105,7 @@ impl Neighbours {
     }
 
     /// The way outside to an address, as this tenant's mail goes.
-    fn way(&mut self, tenant: TenantId, to: &str) -> Result<Hop, Fault> {
+    pub(crate) fn way(&mut self, tenant: TenantId, to: &str) -> Result<Hop, Fault> {
         let question = directory::FromDepart::Way(tenant, to.to_owned());
         match self.ask(Kind::Directory, &question, ROUTE_LIMIT)? {
             directory::ToDepart::Way(Some(hop)) => Ok(hop),

@@ -2,15 +2,21 @@
 
 use crate::Fault;
 use crate::fates::{Fate, Leg, Obstacle};
-use crate::neighbours::{Batch, Neighbours};
+use crate::neighbours::{Batch, Neighbours, Who, canonical};
 use crate::opening::{Hand, Opened};
 use crate::road::Care;
 use crate::{here, outside, spread, told, web};
 use notice::Action;
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
+use std::time::Duration;
+use terms::TenantId;
 use wire::control::Report;
+use wire::directory::Path;
 use wire::post::{Errand, Hop, Load, Outcome, Why};
+
+/// A letter that has waited so long was tried, or held.
+const SETTLED: Duration = Duration::from_secs(30);
 
 /// What a batch has while it is carried.
 pub(crate) struct Hands {
@@ -46,6 +52,7 @@ pub(crate) fn carry(batch: Batch, house: &mut Neighbours) -> Result<(), Fault> {
     // Behind all others: a list may be long.
     let mut lists = Vec::new();
     for mut leg in legs {
+        follow(&mut leg, tenant, house);
         match (leg.load.errand, &leg.envelope.hop) {
             (Errand::TellLate, _) => tell_late(&mut leg, &hands, house)?,
             (Errand::GiveBack, _) => {
@@ -77,6 +84,27 @@ pub(crate) fn carry(batch: Batch, house: &mut Neighbours) -> Result<(), Fault> {
     }
     house.hand = Some(hands.hand);
     Ok(())
+}
+
+/// What has waited goes the way that its tenant's mail goes now: a smart host may have been set, or
+/// given up, since it was handed in. Where nobody can say, it goes as it was to.
+fn follow(leg: &mut Leg, tenant: TenantId, house: &mut Neighbours) {
+    let age = Duration::from_millis(compartment::now_ms().saturating_sub(leg.load.at_ms));
+    let leads_out = matches!(leg.envelope.hop, Hop::Domain(_) | Hop::Host { .. });
+    if leg.load.errand != Errand::Carry || !leads_out || age < SETTLED {
+        return;
+    }
+    let Some(to) = leg.receiver(0).map(|receiver| receiver.address.clone()) else { return };
+    let now = match canonical(&to).map(|address| house.who_is(&address)) {
+        // A gateway's address: its own server.
+        Some(Who::Known(statement)) => {
+            let own = statement.onward.into_iter().find(|way| way.path == Path::AsItCame);
+            own.map(|way| way.hop)
+        }
+        Some(Who::Foreign) => house.way(tenant, &to).ok(),
+        _ => None,
+    };
+    leg.envelope.hop = now.unwrap_or_else(|| leg.envelope.hop.clone());
 }
 
 /// Whether a leg can share connections with these.

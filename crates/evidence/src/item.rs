@@ -143,15 +143,15 @@ pub struct Digest(pub [u8; 32]);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PublicKey(pub [u8; 32]);
 
-/// A short word of ours: a version, a cause, a call. Printable ASCII, at most 64 octets; it is
+/// A short word of ours: a version, a cause, a call. Printable ASCII, at most 160 octets; it is
 /// never taken from mail.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Word(String);
 
 impl Word {
-    const BYTES: usize = 64;
+    const BYTES: usize = 160;
 
-    /// Cuts to 64 and puts `?` for what is not printable ASCII.
+    /// Cuts it and puts `?` for what is not printable ASCII.
     pub fn new(text: &str) -> Self {
         let printable = |one: char| if (' '..='~').contains(&one) { one } else { '?' };
         Self(text.chars().take(Self::BYTES).map(printable).collect())

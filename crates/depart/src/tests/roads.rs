@@ -250,6 +250,28 @@ fn smart_hosts() {
     check(HopTls::IfOffered, None, "1.0 sent 1");
 }
 
+/// Its tenant has set a smart host since, or has given one up.
+#[test]
+fn what_has_waited_goes_by_the_way_of_today() {
+    let check = |to: &str, hop: Hop, has_waited: bool, expected: [usize; 3]| {
+        let remotes = [(); 3].map(|()| Remote::with(|_, _| None, None));
+        let mut plan = Plan::default().with("there.example", "mx.there.example", &remotes[0]);
+        plan.at("relay.here.example", &remotes[1]);
+        plan.at("old.example", &remotes[2]);
+        let letter = Letter { has_waited, ..Letter::to(hop, &[to]) };
+        outcome(plan, letter);
+        assert_eq!(remotes.each_ref().map(|remote| remote.texts().len()), expected, "{to}");
+    };
+    let tls = HopTls::IfOffered;
+    let old = || Hop::Host { name: "old.example".to_owned(), port: 587, tls };
+    check("bob@there.example", old(), false, [0, 0, 1]);
+    check("bob@there.example", old(), true, [1, 0, 0]);
+    check("bob@there.example", Hop::Domain("there.example".to_owned()), true, [1, 0, 0]);
+    check("bob@smart.example", old(), true, [0, 0, 0]);
+    // Nobody knows this address any more: as it was to go.
+    check("gone@here.example", old(), true, [0, 0, 1]);
+}
+
 /// What a remote that lets its customers in says, and what it heard of the password.
 fn signing_in(
     way: super::neighbourhood::remote::Way,

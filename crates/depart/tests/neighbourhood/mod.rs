@@ -286,6 +286,8 @@ pub struct Letter {
     pub errand: Errand,
     pub envelope: Envelope,
     pub text: Vec<u8>,
+    /// It was handed in on another day.
+    pub has_waited: bool,
 }
 
 impl Letter {
@@ -306,7 +308,8 @@ impl Letter {
             finish: Finish::AsItIs,
         };
         let text = b"Message-ID: <m1@here.example>\r\nSubject: hi\r\n\r\n.hello\r\n".to_vec();
-        Self { number: 1, leg: 0, errand: Errand::Carry, envelope, text }
+        let (errand, has_waited) = (Errand::Carry, false);
+        Self { number: 1, leg: 0, errand, envelope, text, has_waited }
     }
 
     /// To a domain outside.
@@ -334,7 +337,7 @@ impl Letter {
             message,
             leg: self.leg,
             size: self.text.len() as u64,
-            at_ms: 1_795_316_096_000,
+            at_ms: if self.has_waited { 1_795_316_096_000 } else { compartment::now_ms() },
             expires_ms: 1_795_748_096_000,
             attempts: 0,
             errand: self.errand,
