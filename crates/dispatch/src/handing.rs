@@ -380,11 +380,12 @@ fn links(message: MessageId, until_ms: u64, house: &mut Neighbours) -> Option<(S
     Some(held_urls(house.pages_url(), &token))
 }
 
-/// An address that leads to this person and nobody else: what is held is theirs to know.
+/// An address whose mailbox is this person's and nobody else's: what is held is theirs to know. What
+/// is written there goes no further, wherever else that address leads.
 fn own_address(queued: &Queued, house: &mut Neighbours) -> Option<String> {
     let author = &queued.author;
     let alone = |who: Who| match who {
-        Who::Here { users, onward } => users == [author.user] && onward.is_empty(),
+        Who::Here { users, .. } => users == [author.user],
         _ => false,
     };
     let mut candidates = std::iter::once(&author.address).chain(&queued.from);

@@ -38,12 +38,12 @@ fn post(
     let Some(request) = request::alarm(to, timestamp, signature, body) else {
         return Ok(not_taken("the webhook's address cannot be written down"));
     };
-    let place = Place { port: to.port, at: to.at, from: None };
-    let line = match reach(&to.host, place, desk, until)? {
-        Ok(line) => line,
+    let place = Place { port: to.port, at: to.at, from: None, is_anybodys: false };
+    let reached = match reach(&to.host, place, desk, until)? {
+        Ok(reached) => reached,
         Err(why) => return Ok(not_taken(&why)),
     };
-    Ok(match exchange(line, &request, desk, until) {
+    Ok(match exchange(reached, &request, desk, until) {
         Answer::Got { status, .. } => {
             ToSentinel { is_taken: (200..300).contains(&status), said: format!("HTTP {status}") }
         }

@@ -1,7 +1,8 @@
 //! Who asks, and who answers us: the channels, on one thread.
 
 use crate::exchange::bring;
-use crate::turns::{Errand, Turns};
+use crate::mute::Mute;
+use crate::turns::{Asker, Errand, Turns};
 use crate::{Fault, alarms, inquiries};
 use compartment::House;
 use std::collections::HashMap;
@@ -59,6 +60,7 @@ pub(crate) struct Desk {
     pub host_name: String,
     names: Option<Peer>,
     turns: Turns,
+    pub mute: Mute,
     last_call: u32,
     dialled: HashMap<u32, Result<OwnedFd, String>>,
     named: HashMap<u32, names::Answer>,
@@ -76,6 +78,7 @@ impl Desk {
             host_name: String::new(),
             names: None,
             turns: Turns::default(),
+            mute: Mute::default(),
             last_call: 0,
             dialled: HashMap::new(),
             named: HashMap::new(),
@@ -199,7 +202,9 @@ impl Desk {
             self.hub.cut_off(peer, "it spoke what is no question");
             return self.turns.gone(peer);
         };
-        if !self.turns.wait(peer, frame.call, errand, Instant::now()) {
+        let tenant = self.hub.label(peer).and_then(|label| label.person);
+        let asker = tenant.map_or(Asker::House(peer), |(tenant, _)| Asker::Tenant(tenant));
+        if !self.turns.wait((peer, asker), frame.call, errand, Instant::now()) {
             self.put_off(peer, frame.call);
         }
     }

@@ -10,13 +10,15 @@ use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 use tls::{Line, client_config};
-use wire::fetch::{Answer, Ask, UNPROVEN};
+use wire::fetch::{Answer, Ask, BUSY, UNPROVEN};
 use wire::names::{Outcome, Record, RecordKind};
 
 /// Addresses of one host that are tried.
 const ADDRESSES: usize = 4;
 /// For one address to answer, so that another has its chance.
 const CONNECT: Duration = Duration::from_secs(3);
+/// For a host that is connected to say who it is.
+const HANDSHAKE: Duration = Duration::from_secs(4);
 /// Read at once.
 const READ_BYTES: usize = 16 * 1024;
 
@@ -26,8 +28,9 @@ pub(crate) fn bring(ask: &Ask, desk: &mut Desk, until: Instant) -> Result<Answer
         return Ok(Answer::Failed("there can be no such resource".to_owned()));
     };
     let port = desk.relay.https_port;
-    Ok(match reach(&request.host, Place { port, at: None, from: None }, desk, until)? {
-        Ok(line) => exchange(line, &request, desk, until),
+    let place = Place { port, at: None, from: None, is_anybodys: true };
+    Ok(match reach(&request.host, place, desk, until)? {
+        Ok(reached) => exchange(reached, &request, desk, until),
         Err(why) => Answer::Failed(why),
     })
 }
@@ -39,16 +42,18 @@ pub(crate) struct Place {
     pub port: u16,
     pub at: Option<SocketAddr>,
     pub from: Option<IpAddr>,
+    /// No operator or tenant named it: nobody waits for it twice in a minute while it is mute.
+    pub is_anybodys: bool,
 }
 
 /// A connection to a host: where it is said to be, or to the first of its addresses that answers.
 /// Once one has answered, its word counts: another address is the same host.
 pub(crate) fn reach(
     host: &str,
-    Place { port, at, from }: Place,
+    Place { port, at, from, is_anybodys }: Place,
     desk: &mut Desk,
     until: Instant,
-) -> Result<Result<Line, String>, Fault> {
+) -> Result<Result<(Line, SocketAddr), String>, Fault> {
     let addresses = match at {
         Some(at) => vec![at],
         None => {
@@ -58,6 +63,10 @@ pub(crate) fn reach(
     };
     let mut why = format!("{host} has no address");
     for address in addresses {
+        if is_anybodys && desk.mute.is(address.ip(), Instant::now()) {
+            why = BUSY.to_owned();
+            continue;
+        }
         let socket = match desk.dial((address, from), until)? {
             Ok(socket) => socket,
             Err(refused) => {
@@ -67,8 +76,13 @@ pub(crate) fn reach(
         };
         let patience = (Instant::now() + CONNECT).min(until);
         match Line::connected(socket, patience) {
-            Ok(line) => return Ok(Ok(line)),
-            Err(fault) => why = fault.to_string(),
+            Ok(line) => return Ok(Ok((line, address))),
+            Err(fault) => {
+                if fault.kind() == ErrorKind::TimedOut {
+                    desk.mute.note(address.ip(), Instant::now());
+                }
+                why = fault.to_string();
+            }
         }
     }
     Ok(Err(why))
@@ -95,15 +109,20 @@ fn addresses_of(host: &str, desk: &mut Desk, until: Instant) -> Result<Vec<IpAdd
     Ok(addresses)
 }
 
-pub(crate) fn exchange(line: Line, request: &Request, desk: &mut Desk, until: Instant) -> Answer {
-    match speak(line, request, desk, until) {
+pub(crate) fn exchange(
+    reached: (Line, SocketAddr),
+    request: &Request,
+    desk: &mut Desk,
+    until: Instant,
+) -> Answer {
+    match speak(reached, request, desk, until) {
         Ok(Response { status, content_type, body }) => Answer::Got { status, content_type, body },
         Err(fault) => Answer::Failed(fault.to_string()),
     }
 }
 
 fn speak(
-    mut line: Line,
+    (mut line, address): (Line, SocketAddr),
     request: &Request,
     desk: &mut Desk,
     until: Instant,
@@ -112,7 +131,13 @@ fn speak(
     let verifier = desk.authorities().verifier().ok_or_else(no_authority)?;
     let config = client_config(verifier, &[b"http/1.1"]).map_err(io::Error::other)?;
     let name = ServerName::try_from(request.host.clone()).map_err(io::Error::other)?;
-    line.secure(config, name, until).map_err(unproven)?;
+    let hello = (Instant::now() + HANDSHAKE).min(until);
+    if let Err(fault) = line.secure(config, name, hello) {
+        if fault.kind() == ErrorKind::TimedOut {
+            desk.mute.note(address.ip(), Instant::now());
+        }
+        return Err(unproven(fault));
+    }
     line.write(&request.octets, until)?;
     let mut reader = Reader::new(request.limit);
     let mut buffer = [0; READ_BYTES];

@@ -49,7 +49,7 @@ fn ask_once(
 ) -> Result<Result<Verdict, TlsFailed>, Fault> {
     let host = &inquiry.host;
     let at = host.name.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, host.port));
-    let place = Place { port: host.port, at, from: inquiry.from };
+    let place = Place { port: host.port, at, from: inquiry.from, is_anybodys: false };
     let Ok(mut talk) = talk::begin(&host.name, (place, tls), desk, until)? else {
         return Ok(Ok(Verdict::Away));
     };

@@ -40,7 +40,7 @@ pub(crate) fn send(
         RelaySecurity::StartTls => Tls::Required,
         RelaySecurity::IfOffered => Tls::IfOffered,
     };
-    let place = Place { port: route.port, at: route.at, from: None };
+    let place = Place { port: route.port, at: route.at, from: None, is_anybodys: false };
     let talk = match talk::begin(&route.host, (place, tls), desk, until)? {
         Ok(talk) => talk,
         Err(why) => return Ok(not_taken(&why)),

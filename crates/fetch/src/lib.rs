@@ -33,6 +33,7 @@ mod talk;
 mod request;
 mod response;
 
+mod mute;
 mod turns;
 
 #[cfg(test)]

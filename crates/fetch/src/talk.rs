@@ -36,7 +36,7 @@ pub(crate) fn begin(
         Err(why) => return Ok(Err(why)),
     };
     let line = match reach(host, place, desk, until)? {
-        Ok(line) => line,
+        Ok((line, _)) => line,
         Err(why) => return Ok(Err(why)),
     };
     let courier = Courier::new(&desk.host_name, tls);

@@ -118,6 +118,19 @@ fn a_silent_host_has_its_time_and_no_more() {
     control.send(0, &Order::Stop, &[]).unwrap();
 }
 
+/// And is not waited for again at once, whatever name it is asked under.
+#[test]
+fn a_mute_address_is_waited_for_once() {
+    let (web, known) = (Web::mute(), Web::that("web.example", None, true));
+    let (control, mut asker) = settle(&web, &known.pem);
+    let first = failure(ask(&mut asker, &get("also.example")));
+    assert!(first.contains("timed out"), "{first}");
+    for host in ["also.example", "web.example"] {
+        assert_eq!(failure(ask(&mut asker, &get(host))), wire::fetch::BUSY, "{host}");
+    }
+    control.send(0, &Order::Stop, &[]).unwrap();
+}
+
 /// A fetch that knows a webhook at `web` and a relay at `relay`; the sentinel's channel to it.
 fn with_routes(web: &Web, relay: std::net::SocketAddr) -> (Arc<Channel>, Channel) {
     let (host, path) = ("web.example".to_owned(), "/alarms?a=1".to_owned());

@@ -300,6 +300,8 @@ impl Household {
         // the place of the one from its birth.
         self.join_to(depart, Kind::Directory);
         self.join_to(depart, Kind::Signer);
+        // And fetch serves tenants in turn.
+        self.join_to(depart, Kind::Fetch);
     }
 
     /// A person was shut out, or an app password revoked: who serves them ends at once, because
