@@ -18,12 +18,14 @@
 )]
 
 mod group;
+mod judged;
 mod leaving;
 
 mod frames;
 
 pub use frames::frames;
 pub use group::{Group, Message, Person, seal};
+pub use judged::{place_of, rules, verdict_field};
 pub use leaving::{Leaving, leave};
 
 /// What broke on our side.

@@ -79,6 +79,7 @@ pub(crate) fn send(
         require_tls: leg.envelope.require_tls,
         has_eight_bits: !octets.is_ascii(),
         finish: Finish::AsItIs,
+        found: Vec::new(),
     };
     let leaving = Leaving {
         tenant: hands.hand.tenant(),

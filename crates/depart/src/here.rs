@@ -9,20 +9,26 @@ use copies::{Group, Message, Person};
 use flight::date;
 use mime::Summary;
 use notice::Reason;
+use policy::{Facts, Judged};
 use std::collections::HashMap;
-use terms::{TenantId, UserId, Verdict};
+use terms::{Finding, TenantId, UserId, Verdict};
 use wire::control::Report;
 use wire::directory::{Recipient, Statement};
-use wire::mailbox::{Journey, Place, State};
+use wire::mailbox::{Journey, State};
+use wire::post::Found;
 
 /// Digests of one message: the directory takes so many in one question.
 const DIGESTS: usize = 64;
+/// Reasons that a journey keeps, the heaviest first.
+const REASONS: usize = 8;
 
 /// A person who gets it, and for which of the leg's recipients.
 struct Receiving {
     tenant: TenantId,
     keys: Recipient,
     places: Vec<usize>,
+    /// By the rules of their own tenant.
+    judged: Judged,
 }
 
 /// What is sealed for everybody.
@@ -34,7 +40,7 @@ struct Letter {
 
 /// Gives everybody of the leg a fate.
 pub(crate) fn deliver(leg: &mut Leg, hands: &Hands, house: &mut Neighbours) {
-    let (mut people, away) = receiving(leg, house);
+    let (mut people, away) = receiving(leg, hands.hand.tenant(), house);
     let letter = match letter(leg, hands, house) {
         Ok(letter) => letter,
         Err(fault) => return put_off(leg, &fault, house),
@@ -80,7 +86,7 @@ fn put_off(leg: &mut Leg, fault: &Fault, house: &Neighbours) {
 }
 
 /// Who the recipients are now, and who of them is away. Those who are nobody any more fail.
-fn receiving(leg: &mut Leg, house: &mut Neighbours) -> (Vec<Receiving>, Vec<Away>) {
+fn receiving(leg: &mut Leg, of: TenantId, house: &mut Neighbours) -> (Vec<Receiving>, Vec<Away>) {
     let (mut people, mut away): (Vec<Receiving>, Vec<Away>) = Default::default();
     for place in leg.open() {
         let address = leg.receiver(place).map(|receiver| receiver.address.clone());
@@ -100,7 +106,8 @@ fn receiving(leg: &mut Leg, house: &mut Neighbours) -> (Vec<Receiving>, Vec<Away
                         address,
                     }),
                 );
-                add(&mut people, statement, place);
+                let judged = judged(leg, &statement, of);
+                add(&mut people, statement, place, &judged);
             }
             Some(Who::Later) => {
                 let obstacle = Obstacle::ours("the directory does not answer");
@@ -115,12 +122,32 @@ fn receiving(leg: &mut Leg, house: &mut Neighbours) -> (Vec<Receiving>, Vec<Away
     (people, away)
 }
 
-fn add(people: &mut Vec<Receiving>, statement: Statement, place: usize) {
+/// What a colleague writes was weighed when it was handed in, by what the tenant lets out; what
+/// comes from another tenant is judged as if it had come from outside, by what a scanner found.
+fn judged(leg: &Leg, statement: &Statement, of: TenantId) -> Judged {
+    let found = match statement.tenant == of {
+        true => &[],
+        false => leg.envelope.found.as_slice(),
+    };
+    let findings: Vec<Finding> = found.iter().map(Found::finding).collect();
+    policy::judge(&Facts {
+        findings: &findings,
+        authentication: None,
+        house: &copies::rules(&statement.settings),
+        allowed: false,
+        waited: false,
+    })
+}
+
+fn add(people: &mut Vec<Receiving>, statement: Statement, place: usize, judged: &Judged) {
     let tenant = statement.tenant;
     for keys in statement.recipients {
         match people.iter_mut().find(|person| person.keys.user == keys.user) {
             Some(person) => person.places.push(place),
-            None => people.push(Receiving { tenant, keys, places: vec![place] }),
+            None => {
+                let (places, judged) = (vec![place], judged.clone());
+                people.push(Receiving { tenant, keys, places, judged });
+            }
         }
     }
 }
@@ -156,17 +183,22 @@ fn keep(
     let summary = postcard::to_stdvec(&letter.summary).unwrap_or_default();
     let (mut groups, mut journeys): (Vec<Group>, Vec<Journey>) = Default::default();
     for (tenant, people) in by_tenant {
+        // One tenant has one set of rules.
+        let field = people.first().filter(|_| tenant != hands.hand.tenant());
+        let field = field.map(|person| copies::verdict_field(&person.judged));
+        let added = letter.added.clone() + &field.unwrap_or_default();
         let message = Message {
             tenant,
             message: leg.load.message,
             received_ms: now,
-            added: letter.added.as_bytes(),
+            added: added.as_bytes(),
             summary: &summary,
             bytes: letter.text.len() as u64,
         };
         let mut for_whom = Vec::with_capacity(people.len());
-        for Receiving { keys, .. } in &people {
-            for_whom.push(Person { keys, place: Place::Inbox, verdict: Verdict::Deliver });
+        for Receiving { keys, judged, .. } in &people {
+            let (place, verdict) = (copies::place_of(judged.verdict, now), judged.verdict);
+            for_whom.push(Person { keys, place, verdict });
         }
         groups.push(copies::seal(&message, &for_whom, None, |push| {
             push(&letter.text).map_err(Fault::Copies)
@@ -190,7 +222,14 @@ fn journey(
     let places = people.iter().flat_map(|person| &person.places);
     let to = places.filter_map(|place| leg.receiver(*place)).map(|to| &to.address);
     let summary = &letter.summary;
-    let words = [&leg.envelope.from, &summary.message_id, &summary.from_address, &summary.subject];
+    let id = leg.load.message.to_string();
+    let words = [
+        &id,
+        &leg.envelope.from,
+        &summary.message_id,
+        &summary.from_address,
+        &summary.subject,
+    ];
     let mut digests: Vec<[u8; 32]> = Vec::new();
     for word in words.into_iter().chain(to).filter(|word| !word.trim().is_empty()) {
         let digest = trace::digest(word);
@@ -198,14 +237,18 @@ fn journey(
             digests.push(digest);
         }
     }
+    let judged = people.first().map(|person| &person.judged);
+    let verdict = judged.map_or(Verdict::Deliver, |judged| judged.verdict);
+    let reasons = judged.map_or(&[][..], |judged| &judged.reasons);
+    let reasons = reasons.iter().take(REASONS).map(|reason| reason.id.clone()).collect();
     Journey {
         tenant,
         message: leg.load.message,
         tokens: house.tokens(tenant, digests),
         at_ms: compartment::now_ms(),
-        state: State::Kept,
-        verdict: Verdict::Deliver,
-        reasons: Vec::new(),
+        state: if verdict < Verdict::Quarantine { State::Kept } else { State::Quarantined },
+        verdict,
+        reasons,
         recipients,
     }
 }

@@ -102,10 +102,7 @@ impl Hand {
     fn envelope(&self, load: &Load, key: Option<MessageKey>, held: &[OwnedFd]) -> Option<Envelope> {
         let sealed = load.envelope.content.clone().open(held).ok()?;
         let plain = open::open_content(&key?, &self.place(load, Class::Summary), &sealed).ok()?;
-        match postcard::take_from_bytes::<Envelope>(&plain) {
-            Ok((envelope, [])) if !envelope.recipients.is_empty() => Some(envelope),
-            _ => None,
-        }
+        Envelope::read(&plain)
     }
 
     /// The text of a load: its key, and where it lies.

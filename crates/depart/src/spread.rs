@@ -215,6 +215,7 @@ fn envelope(copy: &Copy, (leg, added, domain): (&Leg, &str, &str), house: &Neigh
         require_tls: posted.require_tls,
         has_eight_bits: posted.has_eight_bits || !added.is_ascii(),
         needs_utf8: posted.needs_utf8 || !copy.to.is_ascii(),
+        found: posted.found.clone(),
         finish: Finish::Copy { domain: domain.to_owned(), mail: copy.unsubscribe.clone(), link },
     }
 }

@@ -83,6 +83,7 @@ fn send(
         require_tls: false,
         has_eight_bits: !octets.is_ascii(),
         needs_utf8: !octets.is_ascii() || !to.is_ascii(),
+        found: Vec::new(),
         finish: match (&hop, &row.what) {
             (Hop::Web { .. }, _) => Finish::AsItIs,
             (_, Telling::TlsReport { .. }) => Finish::Report { domain: domain.to_owned() },

@@ -19,7 +19,7 @@ use crate::stop::{Step, Stop};
 use flight::{Text, date};
 use terms::MessageId;
 use wire::control::Report;
-use wire::directory::Sending;
+use wire::directory::{Sending, server_of};
 use wire::dispatch::{Submission, ToAccess};
 use wire::mailbox::{Journey, State};
 use wire::pages::held_urls;
@@ -219,6 +219,7 @@ fn write(mut allowed: Allowed, house: &mut Neighbours) -> Step<Written> {
         has_eight_bits: !canon.is_ascii,
         // Raw octets in a header that nobody announced are old mail's way, and pass as such.
         needs_utf8: !submission.from.is_ascii() || (submission.smtputf8 && !header_is_ascii),
+        found: wire::post::Found::of(&allowed.seen.findings),
     };
     if !is_whole {
         allowed.weighed.reasons.push("outgoing.notice.left-out".to_owned());
@@ -365,6 +366,7 @@ fn send_letter(queued: &Queued, until_ms: u64, house: &mut Neighbours) -> Step<(
         has_eight_bits: false,
         needs_utf8: false,
         finish: wire::post::Finish::AsItIs,
+        found: Vec::new(),
     };
     let draft = Draft::default();
     let parcel = Parcel { id, at_ms, hold: None, text: &text, draft: &draft };
@@ -410,7 +412,11 @@ fn journey(received: &Received, weighed: &Weighed) -> Journey {
         verdict: weighed.verdict,
         reasons: weighed.reasons.clone(),
         // Whose journey it is: the queue knows how far it has come for whom.
-        recipients: vec![received.author.user],
+        recipients: match received.author.user {
+            // A tenant's own server is nobody of ours.
+            user if user == server_of(tenant) => Vec::new(),
+            user => vec![user],
+        },
     }
 }
 
@@ -420,7 +426,11 @@ fn digests(received: &Received, seen: &Seen) -> Vec<[u8; 32]> {
     let from = std::iter::once(offered.submission.from.as_str()).filter(|from| !from.is_empty());
     let to = offered.addressed.iter().map(|addressed| addressed.receiver.address.as_str());
     let mut digests = seen.trace_digests.clone();
-    for digest in from.chain(to).map(trace::digest) {
+    // What it is called here, and the Message-ID that it gets where its client gave it none.
+    let (id, domain) = (received.id, &received.author.domain);
+    let own = [id.to_string(), format!("{id}@{domain}")];
+    let own = own.iter().map(String::as_str);
+    for digest in own.chain(from).chain(to).map(trace::digest) {
         if digests.len() < DIGESTS && !digests.contains(&digest) {
             digests.push(digest);
         }

@@ -2,7 +2,7 @@
 
 use crate::desk::{Addressed, Place};
 use wire::directory::SmartHost;
-use wire::post::{Envelope, Finish, Hop, Receiver};
+use wire::post::{Envelope, Finish, Found, Hop, Receiver};
 
 /// Recipients of one leg. RFC 5321 §4.5.3.1.8: every host takes so many.
 const RECIPIENTS: usize = 100;
@@ -16,6 +16,7 @@ pub(crate) struct Common {
     pub has_eight_bits: bool,
     /// The header itself is in UTF-8, or the return path.
     pub needs_utf8: bool,
+    pub found: Vec<Found>,
 }
 
 /// The envelopes, by destination in the order in which they were first named.
@@ -68,8 +69,12 @@ fn hop(place: Place, smart_host: Option<&SmartHost>) -> Hop {
 
 fn envelope((hop, finish): (Hop, Finish), receivers: &[Receiver], common: &Common) -> Envelope {
     let is_ascii = |receiver: &Receiver| receiver.address.is_ascii();
+    // A remote's rules are its own.
+    let stays = matches!(hop, Hop::Here | Hop::List);
+    let found = if stays { common.found.clone() } else { Vec::new() };
     Envelope {
         finish,
+        found,
         from: common.from.clone(),
         hop,
         recipients: receivers.to_vec(),
@@ -106,6 +111,7 @@ mod tests {
             require_tls: false,
             has_eight_bits: false,
             needs_utf8: false,
+            found: Vec::new(),
         };
         let host = SmartHost { name: "out.example".into(), port: 587, tls: HopTls::StartTls };
         let addressed = addresses.iter().map(|address| to(address)).collect();

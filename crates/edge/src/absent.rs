@@ -146,6 +146,7 @@ fn compose(
         require_tls: judged.received.offered.terms.require_tls,
         has_eight_bits: !octets.is_ascii(),
         finish: Finish::Sign { domain: away.addressee.domain().to_owned() },
+        found: Vec::new(),
     };
     let leaving = Leaving {
         tenant: away.addressee.tenant,

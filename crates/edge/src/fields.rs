@@ -7,15 +7,12 @@ use std::fmt::Write;
 use std::net::IpAddr;
 use wire::scanner::PASSED;
 
-/// Reasons named in a message's own header, the heaviest first.
-const REASONS: usize = 8;
-
 /// Return-Path, Received, Authentication-Results and our verdict, in this order.
 pub(crate) fn on_top(judged: &Judged, person: &Person, host_name: &str) -> String {
     let mut fields = return_path(&judged.received);
     fields.push_str(&received(&judged.received, host_name));
     fields.push_str(&judged.seen.authentication_results);
-    fields.push_str(&verdict(&person.judged));
+    fields.push_str(&copies::verdict_field(&person.judged));
     fields
 }
 
@@ -29,7 +26,7 @@ pub(crate) fn on_passed(
 ) -> String {
     let mut fields = received(&judged.received, host_name);
     fields.push_str(&judged.seen.authentication_results);
-    fields.push_str(&verdict_of.map(verdict).unwrap_or_default());
+    fields.push_str(&verdict_of.map(copies::verdict_field).unwrap_or_default());
     for mark in marks {
         let _ = write!(fields, "{PASSED}: {mark}\r\n");
     }
@@ -56,17 +53,4 @@ fn received(received: &Received, host_name: &str) -> String {
         received.id,
         date(received.at_ms),
     )
-}
-
-fn verdict(judged: &policy::Judged) -> String {
-    let mut field =
-        format!("X-Sekisho-Verdict: {}; score={:.1}", judged.verdict.word(), judged.score);
-    for reason in judged.reasons.iter().take(REASONS) {
-        // Ids are ours and short; a lying scanner's may be neither.
-        let id: String =
-            reason.id.chars().filter(|l| l.is_ascii_graphic() && *l != ';').take(60).collect();
-        let _ = write!(field, ";\r\n\t{id}={:.1}", reason.weight);
-    }
-    field.push_str("\r\n");
-    field
 }

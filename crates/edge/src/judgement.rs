@@ -3,10 +3,10 @@
 use crate::addressee::{Addressee, Fare};
 use crate::arrival::{Examined, Received};
 use crate::neighbours::Neighbours;
-use policy::{Authentication, Facts, HouseRules, Outcome};
+use policy::{Authentication, Facts, Outcome};
 use std::collections::HashSet;
 use terms::{MessageId, TenantId, Verdict};
-use wire::directory::{Recipient, TenantSettings};
+use wire::directory::Recipient;
 use wire::scanner::Examined as Seen;
 
 /// A message with a verdict for each person it is for.
@@ -51,7 +51,7 @@ fn judge_once(examined: Examined, waited: bool) -> Judged {
     let mut passing = Vec::new();
     let mut known = HashSet::new();
     for (place, addressee) in received.offered.addressees.iter().enumerate() {
-        let house = rules(&addressee.settings);
+        let house = copies::rules(&addressee.settings);
         let judged = policy::judge(&Facts {
             findings: &seen.findings,
             authentication: authentication.as_ref(),
@@ -150,16 +150,5 @@ impl Judged {
             Some(reason) => format!("refused ({}); ask about {}", reason.id, self.id()),
             None => format!("refused; ask about {}", self.id()),
         }
-    }
-}
-
-fn rules(settings: &TenantSettings) -> HouseRules {
-    HouseRules {
-        tag_from: settings.tag_from,
-        junk_from: settings.junk_from,
-        quarantine_from: settings.quarantine_from,
-        refuse_from: settings.refuse_from,
-        obey_dmarc: settings.obey_dmarc,
-        trusted_sealers: settings.trusted_sealers.clone(),
     }
 }

@@ -14,7 +14,7 @@ use std::fmt::Write;
 use std::os::fd::OwnedFd;
 use terms::{MessageId, TenantId, UserId};
 use wire::directory::{Onward, Path, PublicKey};
-use wire::post::{Envelope, Finish, Hop, Outgoing, Receiver, Route};
+use wire::post::{Envelope, Finish, Found, Hop, Outgoing, Receiver, Route};
 
 /// Recipients of one leg. RFC 5321 §4.5.3.1.8: every host takes so many.
 const RECIPIENTS: usize = 100;
@@ -207,6 +207,7 @@ impl Party<'_> {
             has_eight_bits: false,
             needs_utf8: false,
             finish,
+            found: Found::of(&judged.seen.findings),
         });
     }
 }

@@ -12,10 +12,8 @@ use std::fs::File;
 use std::os::fd::OwnedFd;
 use terms::{TenantId, UserId, Verdict};
 use wire::Lender;
-use wire::mailbox::{FromEdge, Journey, Place, State};
+use wire::mailbox::{FromEdge, Journey, State};
 
-/// How long quarantined mail waits for somebody to look at it.
-const QUARANTINE_MS: u64 = 30 * 24 * 60 * 60 * 1000;
 /// Digests of one message: the directory takes so many in one question.
 const DIGESTS: usize = 64;
 /// Reasons recorded for `trace`, the heaviest first.
@@ -88,24 +86,12 @@ fn seal_group(
     };
     let mut for_whom = Vec::with_capacity(people.len());
     for Person { keys, judged, .. } in people {
-        let place = place_of(judged.verdict, received_ms);
+        let place = copies::place_of(judged.verdict, received_ms);
         for_whom.push(copies::Person { keys, place, verdict: judged.verdict });
     }
     copies::seal(&message, &for_whom, Some(lender), |push| {
         text.each_piece(forged, |piece| push(piece).map_err(Fault::Copies))
     })
-}
-
-/// Whose verdict is `refuse` while others keep the message finds it in quarantine (architecture
-/// §3): the sender has already been told 250.
-fn place_of(verdict: Verdict, received_ms: u64) -> Place {
-    match verdict {
-        Verdict::Deliver | Verdict::Tag => Place::Inbox,
-        Verdict::Junk => Place::Junk,
-        Verdict::Quarantine | Verdict::Refuse | Verdict::Defer => {
-            Place::Quarantine { expires_ms: received_ms.saturating_add(QUARANTINE_MS) }
-        }
-    }
 }
 
 /// A question to the directory that is on its way: for which tenant, and its call.
@@ -197,10 +183,11 @@ fn weight(judged: &Judged, tenant: TenantId) -> (Verdict, Vec<String>) {
 fn digests(judged: &Judged, tenant: TenantId) -> Vec<[u8; 32]> {
     let offered = &judged.received.offered;
     let from = offered.from.iter().map(|from| trace::digest(&from.written()));
+    let own = std::iter::once(trace::digest(&judged.id().to_string()));
     let to = offered.addressees.iter().filter(|addressee| addressee.tenant == tenant);
     let to = to.map(|addressee| trace::digest(&addressee.address));
     let mut digests = judged.seen.trace_digests.clone();
-    for digest in from.chain(to) {
+    for digest in own.chain(from).chain(to) {
         if digests.len() < DIGESTS && !digests.contains(&digest) {
             digests.push(digest);
         }

@@ -2,12 +2,15 @@
 
 use crate::mailbox::SealedPart;
 use serde::{Deserialize, Serialize};
-use terms::{MessageId, TenantId, UserId};
+use terms::{Finding, MessageId, TenantId, UserId};
 
 /// A destination that says nothing of itself: a keyed hash of the next hop. Equal tokens are one
 /// destination; nobody but the keyholder can tell which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Route(pub [u8; 16]);
+
+/// Findings that are told of one message.
+const FOUND: usize = 16;
 
 /// Its place among the legs of its message.
 pub type LegNumber = u16;
@@ -46,6 +49,42 @@ pub struct Envelope {
     pub has_eight_bits: bool,
     pub needs_utf8: bool,
     pub finish: Finish,
+    /// What a scanner found in it, for the rules of whoever gets it in this house.
+    pub found: Vec<Found>,
+}
+
+/// A finding, without its words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    pub id: String,
+    pub thousandths: i32,
+}
+
+impl Found {
+    /// What may be told of findings: few, and short names.
+    pub fn of(findings: &[Finding]) -> Vec<Self> {
+        let found = |one: &Finding| Self {
+            id: one.id.chars().filter(char::is_ascii_graphic).take(60).collect(),
+            // Saturates.
+            thousandths: (one.weight * 1_000.0) as i32,
+        };
+        findings.iter().take(FOUND).map(found).collect()
+    }
+
+    pub fn finding(&self) -> Finding {
+        Finding::new(&self.id, self.thousandths as f32 / 1_000.0, "")
+    }
+}
+
+impl Envelope {
+    /// `None`: it is no envelope. One of an older queue has no findings.
+    pub fn read(octets: &[u8]) -> Option<Self> {
+        let whole = |octets: &[u8]| match postcard::take_from_bytes::<Self>(octets) {
+            Ok((envelope, [])) if !envelope.recipients.is_empty() => Some(envelope),
+            _ => None,
+        };
+        whole(octets).or_else(|| whole(&[octets, &[0]].concat()))
+    }
 }
 
 /// What is done to the text just before it leaves.

@@ -32,7 +32,7 @@ fn people_of_the_house_get_their_own_copies() {
     assert_eq!(journeys.len(), 1);
     assert_eq!((journeys[0].tenant, journeys[0].state), (OTHER, State::Kept));
     assert_eq!(journeys[0].recipients, [UserId([3; 8])]);
-    assert_eq!(journeys[0].tokens.len(), 4, "sender, Message-ID, subject, recipient");
+    assert_eq!(journeys[0].tokens.len(), 5, "id, sender, Message-ID, subject, recipient");
 }
 
 #[test]

@@ -306,6 +306,7 @@ impl Letter {
             has_eight_bits: false,
             needs_utf8: false,
             finish: Finish::AsItIs,
+            found: Vec::new(),
         };
         let text = b"Message-ID: <m1@here.example>\r\nSubject: hi\r\n\r\n.hello\r\n".to_vec();
         let (errand, has_waited) = (Errand::Carry, false);

@@ -7,6 +7,7 @@ use crate::store::Whose;
 use compartment::now_ms;
 use std::time::Instant;
 use terms::{InstanceId, Kind, Verdict};
+use wire::directory::server_of;
 use wire::mailbox::{FromEdge, Journey, State, ToEdge};
 use wire::{Frame, Label, Peer};
 
@@ -22,9 +23,14 @@ impl Desk {
         let FromEdge::Keep { copies, journeys, more: false } = frame.read()? else {
             return Err(wire::Fault::Malformed);
         };
+        let is_server = whose.user == server_of(whose.tenant);
         let is_own = |journey: &Journey| {
+            let is_theirs = match is_server {
+                true => journey.recipients.is_empty(),
+                false => journey.recipients == [whose.user],
+            };
             journey.tenant == whose.tenant
-                && journey.recipients == [whose.user]
+                && is_theirs
                 && journey.state == State::Queued
         };
         if !copies.is_empty() || journeys.len() != 1 || !journeys.iter().all(is_own) {
