@@ -3,7 +3,7 @@
 use super::neighbourhood::remote::Remote;
 use super::neighbourhood::{Copied, Letter, OTHER, Plan, SENDER};
 use super::{Neighbourhood, settle};
-use terms::UserId;
+use terms::{Finding, UserId, Verdict};
 use wire::mailbox::{State, ToEdge};
 use wire::post::{Errand, Hop};
 use wire::vault::Class;
@@ -33,6 +33,41 @@ fn people_of_the_house_get_their_own_copies() {
     assert_eq!((journeys[0].tenant, journeys[0].state), (OTHER, State::Kept));
     assert_eq!(journeys[0].recipients, [UserId([3; 8])]);
     assert_eq!(journeys[0].tokens.len(), 5, "id, sender, Message-ID, subject, recipient");
+}
+
+/// As if it had come from outside; a colleague's letter was weighed when it was handed in.
+#[test]
+fn another_tenant_s_mail_is_judged_by_its_reader_s_rules() {
+    let found = |weight: f32| wire::post::Found::of(&[Finding::new("content.odd", weight, "x")]);
+    let check = |weight: f32, verdict: Verdict, state: State| {
+        let house = settle(Plan::default());
+        let mut letter = Letter::to(Hop::Here, &["ben@here.example", "cy@here.example"]);
+        letter.envelope.found = found(weight);
+        assert_eq!(house.carry(&[letter]), ["1.0 sent 2"]);
+        let journey = house.seen.lock().unwrap().journeys[0].clone();
+        assert_eq!((journey.verdict, journey.state), (verdict, state), "{weight}");
+        assert_eq!(journey.reasons, ["content.odd"]);
+        let field = format!("X-Sekisho-Verdict: {}; score={weight:.1}", verdict.word());
+        for copy in copies(&house) {
+            assert_eq!(copy.text.contains(&field), copy.tenant == OTHER, "{}", copy.text);
+        }
+    };
+    let rules = wire::directory::TenantSettings::default();
+    check(rules.junk_from + 0.5, Verdict::Junk, State::Kept);
+    check(rules.quarantine_from + 0.5, Verdict::Quarantine, State::Quarantined);
+    // Nobody can refuse it any more.
+    check(rules.refuse_from + 0.5, Verdict::Refuse, State::Quarantined);
+}
+
+/// What waits in an older queue has no findings.
+#[test]
+fn an_older_envelope_is_read() {
+    let envelope = Letter::to(Hop::Here, &["ben@here.example"]).envelope;
+    let octets = postcard::to_stdvec(&envelope).unwrap();
+    let read = wire::post::Envelope::read;
+    assert_eq!(read(&octets), Some(envelope.clone()));
+    assert_eq!(read(&octets[..octets.len() - 1]), Some(envelope));
+    assert_eq!(read(&octets[..octets.len() - 2]), None);
 }
 
 #[test]
