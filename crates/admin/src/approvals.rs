@@ -195,7 +195,7 @@ pub fn perform(peers: &mut Peers<'_>, act: Act, permission: Permission) -> Answe
         }
         act => {
             let (answer, weakened) = carried(peers, act, permission)?;
-            let mut value = crate::endings::answer_json(answer)?;
+            let mut value = crate::endings::answer_json(peers, answer)?;
             set(&mut value, "weakened", json!(weakened));
             Ok(value)
         }

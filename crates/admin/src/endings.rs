@@ -1,13 +1,14 @@
 //! Ended contracts, holds, and what a search for remains needs to know.
 
 use crate::approvals::{self, perform, permission};
+use crate::called;
 use crate::peers::{Answer, Peers, Refusal};
-use crate::people::{names, one_tenant, one_user};
+use crate::people::{one_tenant, one_user};
 use crate::places::{self, directory};
 use data_encoding::HEXLOWER;
 use evidence::rfc3339;
 use serde_json::{Value, json};
-use terms::{HoldId, UserId};
+use terms::HoldId;
 use wire::approval::Act;
 use wire::directory::{Ending, FromAdmin, Hold, Part, ToAdmin};
 
@@ -52,17 +53,29 @@ pub fn list(peers: &mut Peers<'_>) -> Answer {
 
 pub fn hold(peers: &mut Peers<'_>, name: &str, reason: String) -> Answer {
     let part = part_of(peers, name)?;
+    let mut placed = None;
     directory(peers, &FromAdmin::HoldAdd { part, reason }, |answer| match answer {
-        ToAdmin::Hold(hold) => Some(hold_json(&hold)),
+        ToAdmin::Hold(hold) => {
+            placed = Some(hold);
+            Some(Value::Null)
+        }
         _ => None,
-    })
+    })?;
+    placed.map_or_else(|| Ok(Value::Null), |hold| named_hold(peers, &hold))
 }
 
 pub fn list_holds(peers: &mut Peers<'_>) -> Answer {
+    let mut holds = Vec::new();
     directory(peers, &FromAdmin::HoldList, |answer| match answer {
-        ToAdmin::Holds(holds) => Some(items(holds.iter().map(hold_json).collect())),
+        ToAdmin::Holds(found) => {
+            holds = found;
+            Some(Value::Null)
+        }
         _ => None,
-    })
+    })?;
+    let named: Result<Vec<Value>, Refusal> =
+        holds.iter().map(|hold| named_hold(peers, hold)).collect();
+    Ok(items(named?))
 }
 
 /// Lifting a hold is an act for two: it lets something be destroyed.
@@ -105,21 +118,12 @@ pub fn searched(
     })
 }
 
-/// Addresses for ids, for whoever reads a report made from the ledger alone.
-pub fn render(peers: &mut Peers<'_>, users: Vec<String>) -> Answer {
-    let ids: Vec<UserId> = users.iter().filter_map(|id| UserId::parse(id)).collect();
-    let found = names(peers, ids.clone())?;
-    let pairs = ids.iter().zip(found);
-    let named = pairs.map(|(id, name)| json!({ "user": id.to_string(), "address": name }));
-    Ok(items(named.collect()))
-}
-
 /// What the directory answered to an act that was carried out.
-pub fn answer_json(answer: ToAdmin) -> Answer {
+pub fn answer_json(peers: &mut Peers<'_>, answer: ToAdmin) -> Answer {
     match answer {
         ToAdmin::Tenant(tenant) => Ok(places::tenant_json(&tenant)),
         ToAdmin::Endings(endings) => Ok(endings.first().map_or(Value::Null, ending_json)),
-        ToAdmin::Hold(hold) => Ok(hold_json(&hold)),
+        ToAdmin::Hold(hold) => named_hold(peers, &hold),
         ToAdmin::Done => Ok(json!({ "done": true })),
         _ => Err(Refusal::unexpected(terms::Kind::Directory)),
     }
@@ -144,14 +148,17 @@ pub fn ending_json(ending: &Ending) -> Value {
     })
 }
 
-fn hold_json(hold: &Hold) -> Value {
-    json!({
+fn named_hold(peers: &mut Peers<'_>, hold: &Hold) -> Answer {
+    let (tenant, person) = called::part(peers, hold.part)?;
+    Ok(json!({
         "hold": hold.hold.to_string(),
+        "tenant": tenant,
+        "person": person,
         "tenant_id": hold.part.tenant.to_string(),
         "user_id": hold.part.user.map(|user| user.to_string()),
         "reason": hold.reason,
         "placed": rfc3339(hold.made_ms),
-    })
+    }))
 }
 
 fn items(items: Vec<Value>) -> Value {

@@ -1,6 +1,7 @@
 //! Keys in life: listed, rotated, sealed, held. Each act is the vault's to record and to do.
 
 use crate::approvals;
+use crate::called;
 use crate::peers::{Answer, Peers, Refusal};
 use crate::people;
 use crate::places::directory;
@@ -25,7 +26,10 @@ pub fn list(peers: &mut Peers<'_>, tenant: Option<String>) -> Answer {
     let ToAdmin::Keys(rows) = ask(peers, &FromAdmin::Keys { tenant: of })? else {
         return Err(Refusal::unexpected(Kind::Vault));
     };
-    let items: Vec<Value> = rows.iter().map(|row| shown(row, names.get(&row.tenant))).collect();
+    // Keys of an ended contract are gone, and their row says when: under the name it had.
+    let called = called::tenants(peers)?;
+    let name = |row: &TenantKeys| called.get(&row.tenant).map(|called| &called.name);
+    let items: Vec<Value> = rows.iter().map(|row| shown(row, name(row))).collect();
     Ok(json!({ "items": items, "next": null }))
 }
 

@@ -13,6 +13,7 @@
 )]
 
 mod approvals;
+mod called;
 mod credentials;
 mod domains;
 mod endings;
@@ -23,6 +24,7 @@ mod passing;
 mod peers;
 mod people;
 mod places;
+mod quarantine;
 mod queue;
 mod records;
 mod reports;
@@ -131,9 +133,9 @@ fn act(peers: &mut Peers<'_>, request: Request) -> Answer {
         Request::AppPasswordRevoke { id } => people::revoke_app_password(peers, id),
         Request::AppPasswordList { address } => people::list_app_passwords(peers, address),
         Request::Trace { query } => records::trace(peers, &query),
-        Request::QuarantineList => records::list_quarantine(peers),
-        Request::QuarantineShow { id } => records::show_quarantine(peers, &id),
-        Request::QuarantineRelease { id } => records::release_quarantine(peers, &id),
+        Request::QuarantineList { tenant, about } => quarantine::list(peers, tenant, about),
+        Request::QuarantineShow { id, about } => quarantine::show(peers, &id, about),
+        Request::QuarantineRelease { id } => quarantine::release(peers, &id),
         Request::QueueList { tenant, after } => queue::list(peers, tenant, after),
         Request::QueueShow { id } => queue::show(peers, &id),
         Request::QueueStatus => queue::status(peers),
@@ -199,7 +201,7 @@ fn act(peers: &mut Peers<'_>, request: Request) -> Answer {
         Request::PasswordChange { address, password, new } => {
             people::change_password(peers, &address, &password, &new)
         }
-        Request::Render { users } => endings::render(peers, users),
+        Request::Render { users, tenants } => called::render(peers, users, tenants),
         Request::KeysList { tenant } => keys::list(peers, tenant),
         Request::KeysAct { act, tenant, user, epoch } => {
             keys::act(peers, &act, keys::Named { tenant, user, epoch })

@@ -84,13 +84,32 @@ impl<'a> Peers<'a> {
 
     /// Tells the warden and waits until it has heard: the words of who has left are not read.
     pub fn report(&mut self, report: &wire::control::Report) -> Result<(), Refusal> {
+        self.hear(report, |order| matches!(order, Order::Pulse).then_some(()))
+    }
+
+    /// What is out of the house, by the warden's word, and since when.
+    pub fn isolated(&mut self) -> Result<Vec<(Kind, u64)>, Refusal> {
+        self.hear(&wire::control::Report::Isolated, |order| match order {
+            Order::Isolated(kinds) => Some(kinds),
+            _ => None,
+        })
+    }
+
+    fn hear<T>(
+        &mut self,
+        report: &wire::control::Report,
+        answer: impl Fn(Order) -> Option<T>,
+    ) -> Result<T, Refusal> {
         let away = || Refusal::Fault("the warden is away".to_owned());
         self.house.report(report, &[]).map_err(|_| away())?;
         let until = Instant::now() + JOIN_PATIENCE;
         while Instant::now() < until {
             match self.house.next_order().map_err(|_| away())? {
-                Some((Order::Pulse, _)) => return Ok(()),
-                Some(_) => {}
+                Some((order, _)) => {
+                    if let Some(heard) = answer(order) {
+                        return Ok(heard);
+                    }
+                }
                 None => drop(self.house.control.wait(Duration::from_millis(100))),
             }
         }

@@ -1,12 +1,14 @@
 //! Mail that leaves: what waits, why, and what an operator does about it.
 
+mod words;
+
 use crate::peers::{Answer, Peers, Refusal};
 use crate::people::names;
 use evidence::rfc3339;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use terms::{Kind, MessageId, TenantId};
-use wire::post::{Decided, Decider, FromAdmin, LegState, Queued, State, ToAdmin, Why};
+use wire::post::{Decided, Decider, FromAdmin, LegEnd, LegState, Queued, State, ToAdmin};
 
 /// Messages on one page.
 const PAGE: u32 = 500;
@@ -31,14 +33,16 @@ pub fn show(peers: &mut Peers<'_>, id: &str) -> Answer {
         ToAdmin::Message { message, legs } => {
             let mut shown = messages(peers, &[message])?.pop().unwrap_or_default();
             shown["destinations"] = legs.iter().map(leg).collect();
+            shown["outcomes"] = legs.iter().map(living_leg).collect();
             Ok(shown)
         }
-        ToAdmin::Past { message, at_ms, sent, not_sent, decided } => Ok(json!({
+        ToAdmin::Past { message, at_ms, sent, not_sent, decided, legs } => Ok(json!({
             "id": message.to_string(),
             "state": past_state(sent, not_sent),
             "at": rfc3339(at_ms),
             "destinations_sent": sent,
             "destinations_not_sent": not_sent,
+            "outcomes": legs.iter().map(ended_leg).collect::<Vec<Value>>(),
             "decided": decided.map(decided_json),
         })),
         ToAdmin::NoSuch => Err(no_such(id)),
@@ -90,24 +94,30 @@ pub struct Fate {
     pub state: String,
     /// Of each of its ways.
     pub destinations: Value,
+    /// What became of the recipients of each, and why.
+    pub outcomes: Vec<Value>,
     /// Who decided about it, if it was held.
     pub decided: Value,
 }
 
 /// `None`: the queue knows nothing of it any more.
 pub fn fate(peers: &mut Peers<'_>, message: MessageId) -> Option<Fate> {
-    let (state, destinations, decided) = match post(peers, &FromAdmin::Show(message)).ok()? {
-        ToAdmin::Message { message, legs } => {
-            let legs = legs.iter().map(leg).collect();
-            (message.state.word().to_owned(), legs, message.decided)
-        }
-        ToAdmin::Past { sent, not_sent, decided, .. } => {
-            let counts = json!({ "sent": sent, "not_sent": not_sent });
-            (past_state(sent, not_sent).to_owned(), counts, decided)
-        }
-        _ => return None,
-    };
-    Some(Fate { state, destinations, decided: decided.map_or(Value::Null, decided_json) })
+    let (state, destinations, outcomes, decided) =
+        match post(peers, &FromAdmin::Show(message)).ok()? {
+            ToAdmin::Message { message, legs } => {
+                let destinations = legs.iter().map(leg).collect();
+                let outcomes = legs.iter().map(living_leg).collect();
+                (message.state.word().to_owned(), destinations, outcomes, message.decided)
+            }
+            ToAdmin::Past { sent, not_sent, decided, legs, .. } => {
+                let counts = json!({ "sent": sent, "not_sent": not_sent });
+                let outcomes = legs.iter().map(ended_leg).collect();
+                (past_state(sent, not_sent).to_owned(), counts, outcomes, decided)
+            }
+            _ => return None,
+        };
+    let decided = decided.map_or(Value::Null, decided_json);
+    Some(Fate { state, destinations, outcomes, decided })
 }
 
 /// What was decided about a held message, and by whom.
@@ -147,50 +157,49 @@ fn messages(peers: &mut Peers<'_>, items: &[Queued]) -> Result<Vec<Value>, Refus
 }
 
 fn leg(leg: &LegState) -> Value {
+    let (japanese, english) = match leg.why.map(words::waits_for) {
+        Some([japanese, english]) => (Some(japanese), Some(english)),
+        None => (None, None),
+    };
     json!({
         "destination": data_encoding::HEXLOWER.encode(&leg.route.0),
         "state": leg.state.word(),
         "recipients": leg.recipients,
         "attempts": leg.attempts,
         "next_try": leg.next_try_ms.map(rfc3339),
-        "waits_for": leg.why.map(|why| waits_for(why).0),
-        "waits_for_ja": leg.why.map(|why| waits_for(why).1),
+        "waits_for": english,
+        "waits_for_ja": japanese,
     })
 }
 
-/// What stands in the way, in English and Japanese.
-fn waits_for(why: Why) -> (String, String) {
-    let (english, japanese) = match why {
-        Why::Answered { class, subject, detail } => {
-            let status = format!("{class}.{subject}.{detail}");
-            return (
-                format!("the destination answered {status}: it will be tried again"),
-                format!("宛先が {status} と応答しました。再送を待っています。"),
-            );
-        }
-        Why::Unreachable => (
-            "the destination cannot be reached: it will be tried again",
-            "宛先に接続できません。再送を待っています。",
-        ),
-        Why::Ours => (
-            "something of our own is away (DNS, keys or evidence): it will be tried again soon",
-            "こちらの一時的な障害（DNS、鍵、証跡）のため待っています。まもなく再送します。",
-        ),
-        Why::Unsafe => (
-            "the destination must be reached over TLS with a proven certificate, and is not",
-            "宛先に必要な TLS または証明書の確認ができないため待っています。",
-        ),
-        Why::NotSignedIn => (
-            "the smart host does not accept our sign-in (user name or password): set it anew with \
-             `tenant set NAME --send-user NAME`",
-            "スマートホストが認証情報（ユーザー名またはパスワード）を受け付けません。\
-             `tenant set NAME --send-user NAME` で設定し直してください。",
-        ),
-    };
-    (english.to_owned(), japanese.to_owned())
+/// What became of the recipients of a leg that is not over, or is.
+fn living_leg(leg: &LegState) -> Value {
+    let LegState { state, sent, not_sent, why, .. } = *leg;
+    let is_over = matches!(state, State::Sent | State::Failed | State::Cancelled);
+    let mut shown = ended_leg(&LegEnd { leg: leg.leg, state, sent, not_sent, why });
+    crate::people::set(&mut shown, "waiting", json!(if is_over { 0 } else { leg.recipients }));
+    if !is_over {
+        let [ja, en] = words::stands(state, why);
+        crate::people::set(&mut shown, "why", json!({ "ja": ja, "en": en }));
+    }
+    shown
 }
 
-fn tenant_names(peers: &mut Peers<'_>) -> Result<HashMap<TenantId, String>, Refusal> {
+fn ended_leg(end: &LegEnd) -> Value {
+    let [ja, en] = words::ended(end.state, end.why);
+    json!({
+        "destination": end.leg + 1,
+        "state": end.state.word(),
+        "sent": end.sent,
+        "not_sent": end.not_sent,
+        "waiting": 0,
+        "status": end.why.and_then(words::status),
+        "why": { "ja": ja, "en": en },
+    })
+}
+
+/// Names of the tenants that there are.
+pub fn tenant_names(peers: &mut Peers<'_>) -> Result<HashMap<TenantId, String>, Refusal> {
     match peers.ask(Kind::Directory, &wire::directory::FromAdmin::TenantList)? {
         wire::directory::ToAdmin::Tenants(tenants) => {
             Ok(tenants.into_iter().map(|tenant| (tenant.tenant, tenant.name)).collect())
@@ -200,7 +209,7 @@ fn tenant_names(peers: &mut Peers<'_>) -> Result<HashMap<TenantId, String>, Refu
     }
 }
 
-fn tenant_of(peers: &mut Peers<'_>, name: String) -> Result<TenantId, Refusal> {
+pub fn tenant_of(peers: &mut Peers<'_>, name: String) -> Result<TenantId, Refusal> {
     let found = tenant_names(peers)?.into_iter().find(|(_, known)| *known == name);
     let hint = "see `tenant list`";
     found.map(|(tenant, _)| tenant).ok_or_else(|| Refusal::new("a tenant's name", &name, hint))

@@ -1,12 +1,15 @@
-//! Traces, the quarantine, the state of the house. Names are put to ids only here, for the caller.
+//! Traces and the state of the house. Names are put to ids only here, for the caller.
+
+mod words;
 
 use crate::peers::{Answer, Peers, Refusal};
 use crate::people::names;
 use crate::queue::Fate;
 use evidence::rfc3339;
 use serde_json::{Value, json};
+use std::collections::HashMap;
 use terms::{Kind, MessageId, UserId};
-use wire::mailbox::{FromAdmin, Journey, Quarantined, State, ToAdmin};
+use wire::mailbox::{FromAdmin, Journey, State, ToAdmin};
 
 /// Journeys shown for one query.
 const SHOWN: u32 = 200;
@@ -14,7 +17,7 @@ const SHOWN: u32 = 200;
 pub fn trace(peers: &mut Peers<'_>, query: &str) -> Answer {
     let query = query.trim();
     // As the quarantine names it: a message, and whose copy.
-    let message = parse_id(query).map(|(message, _)| message.to_string());
+    let message = crate::quarantine::parse_id(query).map(|(message, _)| message.to_string());
     let query = message.as_deref().unwrap_or(query);
     let tokens = if query.is_empty() || query == "*" { Vec::new() } else { tokens(peers, query)? };
     let mut journeys = match mailbox(peers, &FromAdmin::Trace { tokens, limit: SHOWN })? {
@@ -29,14 +32,29 @@ pub fn trace(peers: &mut Peers<'_>, query: &str) -> Answer {
             journeys = all.into_iter().filter(|journey| journey.message == wanted).collect();
         }
     }
+    let arrived = arrived(&journeys);
     let mut items = Vec::with_capacity(journeys.len());
     for journey in journeys {
-        items.push(shown(peers, journey)?);
+        items.push(shown(peers, journey, &arrived)?);
     }
     Ok(json!({ "items": items, "next": null }))
 }
 
-fn tokens(peers: &mut Peers<'_>, query: &str) -> Result<Vec<[u8; 16]>, Refusal> {
+/// People of the house who got a message that somebody of the house sent: it has one id.
+fn arrived(journeys: &[Journey]) -> HashMap<MessageId, Vec<UserId>> {
+    let mut people: HashMap<MessageId, Vec<UserId>> = HashMap::new();
+    for journey in journeys.iter().filter(|journey| !is_leaving(journey)) {
+        people.entry(journey.message).or_default().extend(&journey.recipients);
+    }
+    people
+}
+
+fn is_leaving(journey: &Journey) -> bool {
+    matches!(journey.state, State::Queued | State::PassedOn)
+}
+
+/// Under which keyed hashes this text stands, in every tenant.
+pub fn tokens(peers: &mut Peers<'_>, query: &str) -> Result<Vec<[u8; 16]>, Refusal> {
     let digests = vec![trace::digest(query)];
     match peers.ask(Kind::Directory, &wire::directory::FromAdmin::TraceTokens { digests })? {
         wire::directory::ToAdmin::TraceTokens(tokens) => Ok(tokens),
@@ -45,17 +63,30 @@ fn tokens(peers: &mut Peers<'_>, query: &str) -> Result<Vec<[u8; 16]>, Refusal> 
     }
 }
 
-fn shown(peers: &mut Peers<'_>, journey: Journey) -> Answer {
-    if matches!(journey.state, State::Queued | State::PassedOn) {
-        return shown_leaving(peers, journey);
+fn shown(
+    peers: &mut Peers<'_>,
+    journey: Journey,
+    arrived: &HashMap<MessageId, Vec<UserId>>,
+) -> Answer {
+    if is_leaving(&journey) {
+        let here = arrived.get(&journey.message).cloned().unwrap_or_default();
+        return shown_leaving(peers, journey, here);
     }
-    let recipients = names(peers, journey.recipients)?;
+    let recipients = names(peers, journey.recipients.clone())?;
     let state = match journey.state {
         State::Kept => "kept",
         State::Quarantined => "quarantined",
         State::Refused => "refused",
         State::Queued | State::PassedOn => "queued",
     };
+    let mut outcomes = Vec::with_capacity(recipients.len());
+    for (user, recipient) in journey.recipients.iter().zip(&recipients) {
+        let state = state_of(peers, &journey, *user)?;
+        let [ja, en] = words::arrived(state);
+        outcomes.push(json!({
+            "recipient": recipient, "state": state, "why": { "ja": ja, "en": en },
+        }));
+    }
     Ok(json!({
         "id": journey.message.to_string(),
         "at": rfc3339(journey.at_ms),
@@ -64,18 +95,41 @@ fn shown(peers: &mut Peers<'_>, journey: Journey) -> Answer {
         "verdict": journey.verdict.word(),
         "reasons": journey.reasons,
         "recipients": recipients,
+        "outcomes": outcomes,
     }))
 }
 
+/// What became of one recipient's copy: of several, one may be held and another not.
+fn state_of(
+    peers: &mut Peers<'_>,
+    journey: &Journey,
+    user: UserId,
+) -> Result<&'static str, Refusal> {
+    let is_held = |peers: &mut Peers<'_>| {
+        let answer = mailbox(peers, &FromAdmin::QuarantineShow(journey.message, user))?;
+        Ok::<bool, Refusal>(matches!(answer, ToAdmin::Quarantine(_)))
+    };
+    Ok(match journey.state {
+        State::Refused => "refused",
+        _ if journey.verdict < terms::Verdict::Quarantine => "kept",
+        _ if is_held(peers)? => "quarantined",
+        State::Quarantined => "no-longer-held",
+        // The heaviest verdict was another recipient's, or its own copy was released.
+        _ => "kept",
+    })
+}
+
 /// Mail that was handed in: the queue knows how far it has come, and others what became of it.
-fn shown_leaving(peers: &mut Peers<'_>, journey: Journey) -> Answer {
+fn shown_leaving(peers: &mut Peers<'_>, journey: Journey, here: Vec<UserId>) -> Answer {
     let reports = crate::reports::about(peers, journey.tokens.clone())?;
     let sender = names(peers, journey.recipients)?.pop().flatten();
     let fate = crate::queue::fate(peers, journey.message).unwrap_or_else(|| Fate {
         state: "queued".to_owned(),
         destinations: Value::Null,
+        outcomes: Vec::new(),
         decided: Value::Null,
     });
+    let here = names(peers, here)?;
     Ok(json!({
         "id": journey.message.to_string(),
         "at": rfc3339(journey.at_ms),
@@ -84,70 +138,15 @@ fn shown_leaving(peers: &mut Peers<'_>, journey: Journey) -> Answer {
         "verdict": journey.verdict.word(),
         "reasons": journey.reasons,
         "sender": sender,
-        "recipients": [],
+        "recipients": here,
+        "outcomes": fate.outcomes,
         "destinations": fate.destinations,
         "decided": fate.decided,
         "reports": reports,
     }))
 }
 
-pub fn list_quarantine(peers: &mut Peers<'_>) -> Answer {
-    let held = held(peers)?;
-    let mut items = Vec::with_capacity(held.len());
-    for each in held {
-        items.push(held_json(peers, &each)?);
-    }
-    Ok(json!({ "items": items, "next": null }))
-}
-
-pub fn show_quarantine(peers: &mut Peers<'_>, id: &str) -> Answer {
-    let (message, user) = parse_id(id)?;
-    let found = held(peers)?.into_iter().find(|each| (each.message, each.user) == (message, user));
-    match found {
-        Some(each) => held_json(peers, &each),
-        None => Err(no_such(id)),
-    }
-}
-
-pub fn release_quarantine(peers: &mut Peers<'_>, id: &str) -> Answer {
-    let (message, user) = parse_id(id)?;
-    match mailbox(peers, &FromAdmin::QuarantineRelease { message, user })? {
-        ToAdmin::Done => Ok(json!({ "id": id, "released": true })),
-        ToAdmin::NoSuch => Err(no_such(id)),
-        _ => Err(Refusal::unexpected(Kind::Mailbox)),
-    }
-}
-
-fn held(peers: &mut Peers<'_>) -> Result<Vec<Quarantined>, Refusal> {
-    match mailbox(peers, &FromAdmin::QuarantineList { tenant: None })? {
-        ToAdmin::Quarantine(held) => Ok(held),
-        _ => Err(Refusal::unexpected(Kind::Mailbox)),
-    }
-}
-
-fn held_json(peers: &mut Peers<'_>, each: &Quarantined) -> Answer {
-    let recipient = names(peers, vec![each.user])?.pop().flatten();
-    Ok(json!({
-        "id": format!("{}.{}", each.message, each.user),
-        "recipient": recipient,
-        "at": rfc3339(each.at_ms),
-        "expires": rfc3339(each.expires_ms),
-        "reasons": each.reasons,
-    }))
-}
-
-fn parse_id(id: &str) -> Result<(MessageId, UserId), Refusal> {
-    let parsed = id
-        .split_once('.')
-        .and_then(|(message, user)| Some((MessageId::parse(message)?, UserId::parse(user)?)));
-    parsed.ok_or_else(|| no_such(id))
-}
-
-fn no_such(id: &str) -> Refusal {
-    Refusal::new("the id of a quarantined message", id, "see `quarantine list`")
-}
-
-fn mailbox(peers: &mut Peers<'_>, question: &FromAdmin) -> Result<ToAdmin, Refusal> {
+pub fn mailbox(peers: &mut Peers<'_>, question: &FromAdmin) -> Result<ToAdmin, Refusal> {
     match peers.ask(Kind::Mailbox, question)? {
         ToAdmin::Fault(what) => Err(Refusal::Fault(what)),
         answer => Ok(answer),
@@ -171,11 +170,16 @@ pub fn status(peers: &mut Peers<'_>) -> Answer {
     };
     let approvals = crate::approvals::mode_of_house(peers);
     let is_two = approvals.get("mode").and_then(Value::as_str) == Some("two-persons");
+    let (sentinel, frozen) = (crate::watch::status(peers), crate::watch::frozen(peers));
+    // Last of all: while the warden is listened to, nobody else is joined.
+    let isolated = crate::watch::isolated(peers);
     Ok(json!({
         "mailbox": mailbox,
         "vault": vault,
         "approvals": approvals,
-        "sentinel": crate::watch::status(peers),
+        "sentinel": sentinel,
         "single_operator": !is_two,
+        "isolated": isolated,
+        "frozen": frozen,
     }))
 }

@@ -1,6 +1,7 @@
 //! What guards the house: decoys, freezes, isolation, and what the sentinel says of itself.
 
 use crate::approvals;
+use crate::called;
 use crate::peers::{Answer, Peers, Refusal};
 use crate::people::{self, identity, names, one_user};
 use evidence::rfc3339;
@@ -113,16 +114,40 @@ pub fn list_freezes(peers: &mut Peers<'_>) -> Answer {
     let mut items = Vec::with_capacity(frozen.len());
     for (whose, since_ms) in frozen {
         let (what, name) = named(peers, whose)?;
-        items.push(json!({ "what": what, "name": name, "since": rfc3339(since_ms) }));
+        let id = match whose {
+            Whose::Person(_, user) => Some(user.to_string()),
+            Whose::Tenant(tenant) => Some(tenant.to_string()),
+            Whose::Kind(_) => None,
+        };
+        let since = rfc3339(since_ms);
+        items.push(json!({ "what": what, "name": name, "since": since, "id": id }));
     }
     Ok(json!({ "items": items, "next": null }))
+}
+
+/// Who is frozen, for the state of the house; null while identity is away.
+pub fn frozen(peers: &mut Peers<'_>) -> Value {
+    let found = list_freezes(peers).ok();
+    found.and_then(|found| found.get("items").cloned()).unwrap_or_default()
+}
+
+/// What is isolated, by the warden's word.
+pub fn isolated(peers: &mut Peers<'_>) -> Value {
+    let Ok(isolated) = peers.isolated() else { return Value::Null };
+    let items = isolated
+        .into_iter()
+        .map(|(kind, since_ms)| json!({ "component": kind.word(), "since": rfc3339(since_ms) }));
+    items.collect()
 }
 
 /// What it is, and its name if it has one.
 fn named(peers: &mut Peers<'_>, whose: Whose) -> Result<(&'static str, Option<String>), Refusal> {
     Ok(match whose {
         Whose::Person(_, user) => ("person", names(peers, vec![user])?.pop().flatten()),
-        Whose::Tenant(tenant) => ("tenant", Some(tenant.to_string())),
+        Whose::Tenant(tenant) => {
+            let name = called::tenants(peers)?.remove(&tenant).map(|called| called.name);
+            ("tenant", Some(name.unwrap_or_else(|| tenant.to_string())))
+        }
         Whose::Kind(kind) => ("component", Some(kind.word().to_owned())),
     })
 }

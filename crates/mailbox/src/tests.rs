@@ -402,6 +402,8 @@ fn quarantine_is_not_in_any_folder_until_it_is_released() {
                 };
                 assert_eq!(held[0].reasons, ["content.eicar"]);
                 assert_eq!(held[0].expires_ms, NOW + crate::acts::QUARANTINE_MS);
+                assert_eq!(held[0].verdict, Some(Verdict::Deliver));
+                assert!(held[0].size >= copy(AOI, 1, Place::Inbox).size);
             },
             &|store| {
                 let free = FromAdmin::QuarantineRelease { message: message(1), user: BEN.user };

@@ -107,8 +107,10 @@ impl Store {
             FromAdmin::QuarantineList { tenant } => self.quarantine(tenant),
             FromAdmin::QuarantineShow(message, user) => {
                 self.settle()?;
-                let held = self.index.held_one(user, message)?;
-                Ok(held.map_or(ToAdmin::NoSuch, |held| ToAdmin::Quarantine(vec![show(held)])))
+                match self.index.held_one(user, message)? {
+                    Some(held) => Ok(ToAdmin::Quarantine(vec![self.show(held)?])),
+                    None => Ok(ToAdmin::NoSuch),
+                }
             }
             FromAdmin::QuarantineRelease { message, user } => self.let_go(message, user),
             FromAdmin::Status => {
@@ -138,7 +140,23 @@ impl Store {
     fn quarantine(&mut self, tenant: Option<TenantId>) -> Result<ToAdmin, Fault> {
         self.settle()?;
         let held = self.index.held(tenant, LIST)?;
-        Ok(ToAdmin::Quarantine(held.into_iter().map(show).collect()))
+        let shown: Result<Vec<Quarantined>, Fault> =
+            held.into_iter().map(|held| self.show(held)).collect();
+        Ok(ToAdmin::Quarantine(shown?))
+    }
+
+    fn show(&self, held: crate::entry::Held) -> Result<Quarantined, Fault> {
+        let stored = self.stored(held.stored)?;
+        Ok(Quarantined {
+            message: held.message,
+            tenant: held.tenant,
+            user: held.user,
+            at_ms: held.at_ms,
+            expires_ms: held.expires_ms,
+            reasons: held.reasons,
+            size: stored.as_ref().map_or(0, |stored| stored.size),
+            verdict: stored.map(|stored| stored.verdict),
+        })
     }
 }
 
@@ -146,16 +164,5 @@ fn part_bytes(stored: &Stored, class: Class) -> u64 {
     match class {
         Class::Summary => u64::from(stored.summary.length),
         Class::Body => u64::from(stored.body.length),
-    }
-}
-
-fn show(held: crate::entry::Held) -> Quarantined {
-    Quarantined {
-        message: held.message,
-        tenant: held.tenant,
-        user: held.user,
-        at_ms: held.at_ms,
-        expires_ms: held.expires_ms,
-        reasons: held.reasons,
     }
 }

@@ -23,6 +23,8 @@ mod entry;
 mod erasure;
 mod fault;
 mod forward;
+mod leg;
+mod months;
 mod parts;
 mod past;
 mod returns;

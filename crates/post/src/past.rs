@@ -1,13 +1,15 @@
-//! What became of mail that has left the queue: one short line each, for those who ask later.
+//! What became of mail that has left the queue: one short line each, and one for each of its legs,
+//! for those who ask later.
 //!
 //! The lines follow from the log and are not flushed: a crash may lose the newest, never invent
-//! one. One file a month; files older than four hundred days go.
+//! one. One file a month; files older than four hundred days go. Where a leg went is not in its
+//! line: what is left of a contract that ended must not say whom it wrote to.
 
-use std::fs::File;
-use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use crate::leg::is_over;
+use crate::months::Months;
+use std::path::Path;
 use terms::MessageId;
-use wire::post::{Decided, Decider};
+use wire::post::{Decided, Decider, LegEnd, State, Why};
 
 /// Id, second, legs sent, legs not sent.
 const LINE_BYTES: usize = 16 + 4 + 2 + 2;
@@ -17,11 +19,9 @@ const BY_SENDER: u16 = 1 << 15;
 const BY_OPERATOR: u16 = 1 << 14;
 const RELEASED: u16 = 1 << 15;
 const COUNT: u16 = BY_OPERATOR - 1;
-/// About a month and four hundred days.
-const MONTH_SECONDS: u32 = 30 * 24 * 3600;
-const MONTHS: u32 = 14;
-/// Lines read at once while a file is searched.
-const CHUNK_LINES: usize = 16 * 1024;
+/// Id, leg, state, obstacle (its sort, class, subject, detail), recipients sent to, and not; the
+/// rest is zero.
+const LEG_BYTES: usize = 32;
 
 /// How a message ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,94 +69,118 @@ impl Past {
     }
 }
 
-/// The files, one open for writing.
+fn leg_octets(message: MessageId, end: &LegEnd) -> [u8; LEG_BYTES] {
+    let state = match end.state {
+        State::Sent => 1,
+        State::Failed => 2,
+        _ => 3,
+    };
+    let (sort, (class, subject, detail)) = match end.why {
+        None => (0, (0, 0, 0)),
+        Some(Why::Answered { class, subject, detail }) => (1, (class, subject, detail)),
+        Some(Why::Unreachable) => (2, (0, 0, 0)),
+        Some(Why::Ours) => (3, (0, 0, 0)),
+        Some(Why::Unsafe) => (4, (0, 0, 0)),
+        Some(Why::NotSignedIn) => (5, (0, 0, 0)),
+    };
+    let mut octets = Vec::with_capacity(LEG_BYTES);
+    octets.extend_from_slice(&message.0);
+    octets.extend_from_slice(&end.leg.to_le_bytes());
+    octets.extend_from_slice(&[state, sort, class]);
+    for number in [subject, detail, end.sent, end.not_sent] {
+        octets.extend_from_slice(&number.to_le_bytes());
+    }
+    let mut line = [0; LEG_BYTES];
+    for (to, from) in line.iter_mut().zip(octets) {
+        *to = from;
+    }
+    line
+}
+
+fn read_leg(line: &[u8]) -> Option<LegEnd> {
+    let mut cursor = terms::Cursor::new(line);
+    cursor.take(16)?;
+    let leg = u16::from_le_bytes(cursor.take(2)?.try_into().ok()?);
+    let [state, sort, class]: [u8; 3] = cursor.take(3)?.try_into().ok()?;
+    let mut number = || Some(u16::from_le_bytes(cursor.take(2)?.try_into().ok()?));
+    let (subject, detail, sent, not_sent) = (number()?, number()?, number()?, number()?);
+    let state = match state {
+        1 => State::Sent,
+        2 => State::Failed,
+        3 => State::Cancelled,
+        _ => return None,
+    };
+    let why = match sort {
+        1 => Some(Why::Answered { class, subject, detail }),
+        2 => Some(Why::Unreachable),
+        3 => Some(Why::Ours),
+        4 => Some(Why::Unsafe),
+        5 => Some(Why::NotSignedIn),
+        _ => None,
+    };
+    Some(LegEnd { leg, state, sent, not_sent, why })
+}
+
+/// The files of both sorts.
 pub struct Pasts {
-    folder: PathBuf,
-    file: Option<(u32, File)>,
+    messages: Months,
+    legs: Months,
 }
 
 impl Pasts {
     pub fn open(folder: &Path) -> std::io::Result<Self> {
-        std::fs::create_dir_all(folder)?;
-        Ok(Self { folder: folder.to_owned(), file: None })
+        Ok(Self {
+            messages: Months::open(folder, "past", LINE_BYTES)?,
+            legs: Months::open(folder, "legs", LEG_BYTES)?,
+        })
     }
 
     /// Writes lines down. What cannot be written is lost, which `trace` shows as "not known".
     pub fn add(&mut self, pasts: &[Past], now_s: u32) -> std::io::Result<()> {
-        if pasts.is_empty() {
-            return Ok(());
-        }
-        let month = now_s / MONTH_SECONDS;
-        if self.file.as_ref().is_none_or(|(open, _)| *open != month) {
-            let path = self.folder.join(format!("{month}.past"));
-            let file = File::options().create(true).append(true).open(path)?;
-            self.file = Some((month, file));
-            self.drop_old(month)?;
-        }
         let lines: Vec<u8> = pasts.iter().flat_map(|past| past.octets()).collect();
-        match &mut self.file {
-            Some((_, file)) => file.write_all(&lines),
-            None => Ok(()),
-        }
+        self.messages.add(&lines, now_s)
     }
 
-    fn drop_old(&self, month: u32) -> std::io::Result<()> {
-        for (at, path) in self.files()? {
-            if at + MONTHS < month {
-                std::fs::remove_file(path)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn files(&self) -> std::io::Result<Vec<(u32, PathBuf)>> {
-        let mut files = Vec::new();
-        for entry in std::fs::read_dir(&self.folder)? {
-            let path = entry?.path();
-            let month = path.file_stem().and_then(|stem| stem.to_str()?.parse().ok());
-            files.extend(month.map(|month| (month, path)));
-        }
-        files.sort();
-        Ok(files)
+    pub fn add_legs(&mut self, ended: &[(MessageId, LegEnd)], now_s: u32) -> std::io::Result<()> {
+        let over = ended.iter().filter(|(_, end)| is_over(end.state));
+        let lines: Vec<u8> = over.flat_map(|(message, end)| leg_octets(*message, end)).collect();
+        self.legs.add(&lines, now_s)
     }
 
     /// How a message ended, if it did within four hundred days. Newest files first.
     pub fn find(&self, message: MessageId) -> std::io::Result<Option<Past>> {
-        for (_, path) in self.files()?.into_iter().rev() {
-            let mut file = File::open(path)?;
-            let mut buffer = vec![0; LINE_BYTES * CHUNK_LINES];
-            loop {
-                let read = read_full(&mut file, &mut buffer)?;
-                let lines = buffer.get(..read).unwrap_or(&[]).chunks_exact(LINE_BYTES);
-                let found = lines.filter(|line| line.starts_with(&message.0)).last();
-                if let Some(past) = found.and_then(Past::read) {
-                    return Ok(Some(past));
-                }
-                if read < buffer.len() {
-                    break;
-                }
+        for month in self.messages.newest_first(u32::MAX)? {
+            let lines = self.messages.lines_of(month, &message.0)?;
+            if let Some(past) = lines.last().and_then(|line| Past::read(line)) {
+                return Ok(Some(past));
             }
         }
         Ok(None)
     }
-}
 
-fn read_full(file: &mut File, buffer: &mut [u8]) -> std::io::Result<usize> {
-    let mut filled = 0;
-    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        match file.read(rest)? {
-            0 => break,
-            read => filled += read,
+    /// How the legs of a message ended, in the order of their numbers. No letter waits longer than
+    /// a month, so they lie in the month of its end and the one before.
+    pub fn find_legs(&self, past: &Past) -> std::io::Result<Vec<LegEnd>> {
+        let mut ends = std::collections::BTreeMap::new();
+        let mut months = self.legs.newest_first(past.at_s)?;
+        months.truncate(2);
+        for month in months.into_iter().rev() {
+            let lines = self.legs.lines_of(month, &past.message.0)?;
+            // A start tells the newest again, without counts: the first word stands.
+            for end in lines.iter().filter_map(|line| read_leg(line)) {
+                ends.entry(end.leg).or_insert(end);
+            }
         }
+        Ok(ends.into_values().collect())
     }
-    Ok(filled)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{LINE_BYTES, MONTH_SECONDS, Past, Pasts};
+    use super::{LINE_BYTES, Past, Pasts};
+    use crate::months::MONTH_SECONDS;
     use terms::MessageId;
-    use wire::post::{Decided, Decider};
+    use wire::post::{Decided, Decider, LegEnd, State, Why};
 
     fn past(id: u8, at_s: u32) -> Past {
         let by = if id.is_multiple_of(2) { Decider::Sender } else { Decider::Operator };
@@ -179,6 +203,37 @@ mod tests {
         assert_eq!(find(2), None);
         assert_eq!(find(99), None);
         assert_eq!(past(1, 1).octets().len(), LINE_BYTES);
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn legs_are_found_with_what_stood_in_their_way() {
+        let folder = std::env::temp_dir().join(format!("post-legs-{}", std::process::id()));
+        let mut pasts = Pasts::open(&folder).unwrap();
+        let whys = [
+            None,
+            Some(Why::Answered { class: 5, subject: 1, detail: 999 }),
+            Some(Why::Unreachable),
+            Some(Why::Ours),
+            Some(Why::Unsafe),
+            Some(Why::NotSignedIn),
+        ];
+        let end = |(leg, why): (u16, &Option<Why>)| {
+            let state = if why.is_none() { State::Sent } else { State::Failed };
+            LegEnd { leg, state, sent: 1, not_sent: leg, why: *why }
+        };
+        let ends: Vec<LegEnd> = (0u16..).zip(&whys).map(end).collect();
+        let of = |message: u8, ends: &[LegEnd]| -> Vec<(MessageId, LegEnd)> {
+            ends.iter().map(|end| (MessageId([message; 16]), *end)).collect()
+        };
+        // One leg was over in the month before its message was.
+        pasts.add_legs(&of(7, &ends[..1]), 5 * MONTH_SECONDS - 1).unwrap();
+        pasts.add_legs(&of(7, &ends[1..]), 5 * MONTH_SECONDS).unwrap();
+        pasts.add_legs(&of(8, &ends), 5 * MONTH_SECONDS).unwrap();
+        let told_again = LegEnd { sent: 9, ..ends[1] };
+        pasts.add_legs(&of(7, &[told_again]), 5 * MONTH_SECONDS).unwrap();
+        assert_eq!(pasts.find_legs(&past(7, 5 * MONTH_SECONDS)).unwrap(), ends);
+        assert_eq!(pasts.find_legs(&past(9, 5 * MONTH_SECONDS)).unwrap(), []);
         std::fs::remove_dir_all(folder).unwrap();
     }
 }

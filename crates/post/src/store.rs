@@ -16,7 +16,8 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use terms::{InstanceId, MessageId};
 use wire::post::{
-    Awaited, Decided, Decider, Hold, Leg as Offered, Outcome, Outgoing, State, ToSender, Why,
+    Awaited, Decided, Decider, Hold, Leg as Offered, LegEnd, Outcome, Outgoing, State, ToSender,
+    Why,
 };
 
 /// Legs of one message: one a destination at most.
@@ -158,7 +159,8 @@ impl Store {
             })
             .collect();
         // Lost lines are lost answers to `trace`, not lost mail.
-        let _ = self.pasts.add(&pasts, now);
+        let ended = std::mem::take(&mut self.table.ended);
+        let _ = self.pasts.add(&pasts, now).and_then(|()| self.pasts.add_legs(&ended, now));
         Ok(())
     }
 
@@ -256,10 +258,8 @@ impl Store {
         };
         let now = seconds(now_ms);
         self.note_returned(&leg, outcome, now);
-        if let Outcome::Later { why, .. } = outcome
-            && let Some(row) = self.table.leg_mut(slot)
-        {
-            row.why = Some(*why);
+        if let Some(row) = self.table.leg_mut(slot) {
+            row.note(outcome);
         }
         let mut entries = Vec::new();
         match outcome {
@@ -412,6 +412,11 @@ impl Store {
 
     pub fn find_past(&self, message: MessageId) -> Option<Past> {
         self.pasts.find(message).ok().flatten()
+    }
+
+    /// How its legs ended, as far as it was written down.
+    pub fn find_ended_legs(&self, past: &Past) -> Vec<LegEnd> {
+        self.pasts.find_legs(past).unwrap_or_default()
     }
 
     /// Reads a leg's sealed parts; large ones become descriptors.

@@ -4,6 +4,7 @@
 //! under way is known beside it, in memory only.
 
 use crate::entry::{At, Entry, NewMessage, Passage};
+pub use crate::leg::{Leg, is_over};
 use crate::schedule::{Known, Schedule, Turn};
 use crate::senders::Senders;
 use crate::shared::Shared;
@@ -12,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use terms::{MessageId, TenantId, UserId};
-use wire::post::{AtEnd, Decided, Errand, Hold, Route, State, Why};
+use wire::post::{AtEnd, Decided, Errand, Hold, LegEnd, Route, State, Why};
 
 /// One message, as it stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,30 +49,6 @@ pub enum Hand {
     Others,
 }
 
-/// One leg, as it stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Leg {
-    pub message: u32,
-    pub road: u32,
-    pub envelope: At,
-    /// The next leg of its message.
-    pub next: u32,
-    pub until_s: u32,
-    pub number: u16,
-    pub recipients: u16,
-    pub attempts: u8,
-    pub state: State,
-    pub told_late: bool,
-    /// What stood in its way last: for who asks, and not written down.
-    #[serde(skip)]
-    pub why: Option<Why>,
-    /// Its lane has not let go of its slot.
-    #[serde(skip)]
-    pub in_lane: bool,
-    #[serde(skip)]
-    pub leaving: bool,
-}
-
 #[derive(Default)]
 pub struct Table {
     /// Nothing stands in a lane before this: while the log is told again, slots are given back and
@@ -104,6 +81,8 @@ pub struct Table {
     pub freed: Vec<At>,
     /// Messages whose last leg is over, with the legs that were sent, for those who ask later.
     pub finished: Vec<(Message, u16)>,
+    /// Legs that are over, for the same.
+    pub ended: Vec<(MessageId, LegEnd)>,
 }
 
 const NONE: u32 = u32::MAX;
@@ -159,7 +138,7 @@ impl Table {
             Entry::Delayed { leg, until_s, attempts, rest } => {
                 self.delay(*leg, *until_s, *attempts, *rest);
             }
-            Entry::Over { leg, state, .. } => self.end(*leg, *state),
+            Entry::Over { leg, state, why, .. } => self.end(*leg, *state, *why),
             Entry::ToldLate { leg } => {
                 if let Some(leg) = self.leg_mut(*leg) {
                     leg.told_late = true;
@@ -222,6 +201,7 @@ impl Table {
                 state: if hold.is_some() { State::Held } else { State::Ready },
                 told_late: false,
                 why: None,
+                settled: (0, 0),
                 in_lane: false,
                 leaving: false,
             };
@@ -294,13 +274,15 @@ impl Table {
         self.offer(slot);
     }
 
-    fn end(&mut self, slot: u32, state: State) {
+    fn end(&mut self, slot: u32, state: State, why: Option<Why>) {
         let Some(leg) = self.leg_mut(slot).filter(|leg| !is_over(leg.state)) else { return };
-        (leg.state, leg.leaving) = (state, false);
+        (leg.state, leg.leaving, leg.why) = (state, false, why);
         let (message, road, envelope) = (leg.message, leg.road, leg.envelope);
+        let end = leg.end();
         self.freed.push(envelope);
         self.roads.give(road);
         let Some(Some(row)) = self.messages.get_mut(message as usize) else { return };
+        self.ended.push((row.message, end));
         row.left = row.left.saturating_sub(1);
         if row.left == 0 {
             self.finish(message);
@@ -604,11 +586,6 @@ fn fresh<T>(rows: &mut Vec<Option<T>>, free: &mut Vec<u32>) -> u32 {
         rows.push(None);
         u32::try_from(rows.len().saturating_sub(1)).unwrap_or(NONE)
     })
-}
-
-/// Whether a leg in this state is done with for good.
-pub fn is_over(state: State) -> bool {
-    matches!(state, State::Sent | State::Failed | State::Cancelled)
 }
 
 fn put<T>(rows: &mut Vec<Option<T>>, slot: u32, row: T) {

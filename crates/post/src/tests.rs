@@ -115,6 +115,10 @@ fn what_is_queued_leaves_and_ends() {
     assert!(store.table.by_id.is_empty());
     let past = store.find_past(id(1)).unwrap();
     assert_eq!((past.legs_sent, past.legs_not_sent), (1, 1));
+    let ends = store.find_ended_legs(&past);
+    let told = |end: &LegEnd| (end.state, end.sent, end.not_sent, end.why);
+    let ends: Vec<_> = ends.iter().map(told).collect();
+    assert_eq!(ends, [(State::Sent, 2, 0, None), (State::Failed, 0, 2, Some(BUSY))]);
     let passed: Vec<_> = store.table.passed.iter().map(|one| (one.way, one.instance)).collect();
     assert_eq!(passed, [(Way::In, DISPATCH), (Way::Out, DEPART)]);
     assert_eq!((store.table.passed[0].recipients, store.table.passed[1].recipients), (4, 2));

@@ -197,7 +197,7 @@ impl Household {
     pub fn isolate(&mut self, kind: Kind, isolated: bool, by: Kind) {
         let own = self.part_mut(kind).filter(|part| part.isolated != isolated);
         let (Some(part), true) = (own, may_be_isolated(kind)) else { return };
-        part.isolated = isolated;
+        (part.isolated, part.isolated_ms) = (isolated, compartment::now_ms());
         let holder = part.holder;
         let by = Word::new(by.word());
         self.recorder.record(match isolated {

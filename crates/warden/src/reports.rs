@@ -111,6 +111,11 @@ impl Household {
                 // An admin waits for this word before it leaves: nobody reads a dead one's.
                 let _ = self.hub.send(peer, 0, &Order::Pulse, Vec::new());
             }
+            Report::Isolated if kind == Kind::Admin => {
+                let parts = self.parts.iter().filter(|part| part.isolated);
+                let isolated = parts.map(|part| (part.kind, part.isolated_ms)).collect();
+                let _ = self.hub.send(peer, 0, &Order::Isolated(isolated), Vec::new());
+            }
             _ => self.end_liar(instance, kind, "a report that is not its own to make"),
         }
     }

@@ -89,6 +89,8 @@ pub struct Part {
     pub served: bool,
     /// Taken out of the house until somebody lets it in again.
     pub isolated: bool,
+    /// Since when, in milliseconds since 1970.
+    pub isolated_ms: u64,
     failures: u32,
     pub next_try: Instant,
 }
@@ -100,6 +102,7 @@ impl Part {
             holder: None,
             served: false,
             isolated: false,
+            isolated_ms: 0,
             failures: 0,
             next_try: Instant::now(),
         }

@@ -99,9 +99,18 @@ pub enum Request {
     Trace {
         query: String,
     },
-    QuarantineList,
+    /// `about`: only what carries this sender, recipient, whole subject or Message-ID.
+    QuarantineList {
+        #[serde(default)]
+        tenant: Option<String>,
+        #[serde(default)]
+        about: Option<String>,
+    },
+    /// `about`: whether it carries this.
     QuarantineShow {
         id: String,
+        #[serde(default)]
+        about: Option<String>,
     },
     QuarantineRelease {
         id: String,
@@ -197,6 +206,9 @@ pub enum Request {
     /// Addresses and request texts for a list of ids, for reports made from the ledger.
     Render {
         users: Vec<String>,
+        /// And the names of all contracts, ended ones too.
+        #[serde(default)]
+        tenants: bool,
     },
     /// Keys of one tenant or of all, without their people's.
     KeysList {

@@ -43,6 +43,8 @@ pub enum Order {
     Count,
     /// To `metrics`: the newest numbers of all.
     Counted(Vec<crate::metrics::Count>),
+    /// To `admin`: what is out of the house, and since when (milliseconds since 1970).
+    Isolated(Vec<(Kind, u64)>),
 }
 
 /// Why [`Order::Dialled`] has no socket when the whole house dials too often: ask again.
@@ -98,6 +100,8 @@ pub enum Report {
     /// From `directory`: `fetch` is about to ask a customer's server at this port. Without this
     /// word it is dialled no port of mail.
     Inquiry { port: u16 },
+    /// From `admin`: which kinds are isolated? Answered by [`Order::Isolated`].
+    Isolated,
 }
 
 /// What a signed-in `access` is there for: it gets the channels for that, and no other.

@@ -351,6 +351,10 @@ pub struct Quarantined {
     pub at_ms: u64,
     pub expires_ms: u64,
     pub reasons: Vec<String>,
+    /// Octets of the message as it will be read.
+    pub size: u64,
+    /// `None`: its bytes are gone, and it will be in a moment.
+    pub verdict: Option<Verdict>,
 }
 
 /// Who handed a copy in, for the `deliver` entry: the label of the channel, never of the frame.

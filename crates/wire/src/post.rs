@@ -377,6 +377,8 @@ pub enum ToAdmin {
         sent: u16,
         not_sent: u16,
         decided: Option<Decided>,
+        /// What became of each leg; those of which nothing was written down are missing.
+        legs: Vec<LegEnd>,
     },
     Done,
     NoSuch,
@@ -408,6 +410,22 @@ pub struct LegState {
     pub attempts: u8,
     pub next_try_ms: Option<u64>,
     /// What stood in the way last; a restart forgets it until the next attempt.
+    pub why: Option<Why>,
+    /// Recipients whom it was sent to before; a restart forgets it.
+    pub sent: u16,
+    /// Recipients who will not get it, of whom its sender was told.
+    pub not_sent: u16,
+}
+
+/// How a leg ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LegEnd {
+    pub leg: LegNumber,
+    /// `Sent`, `Failed` or `Cancelled`.
+    pub state: State,
+    /// Recipients.
+    pub sent: u16,
+    pub not_sent: u16,
     pub why: Option<Why>,
 }
 

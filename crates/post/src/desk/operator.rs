@@ -89,6 +89,8 @@ impl Desk {
                 attempts: leg.attempts,
                 next_try_ms: next_try(leg),
                 why: leg.why,
+                sent: leg.counts().0,
+                not_sent: leg.counts().1,
             })
         };
         let legs = table.legs_of(slot).into_iter().filter_map(leg).collect();
@@ -103,6 +105,7 @@ impl Desk {
                 sent: past.legs_sent,
                 not_sent: past.legs_not_sent,
                 decided: past.decided,
+                legs: self.store.find_ended_legs(&past),
             },
             None => ToAdmin::NoSuch,
         }

@@ -1,0 +1,126 @@
+//! Where a leg stands, how it ended and why, in sentences: Japanese and English.
+
+use wire::post::{State, Why};
+
+/// What stands in the way, Japanese and English.
+pub fn waits_for(why: Why) -> [String; 2] {
+    let [japanese, english] = match why {
+        Why::Answered { class, subject, detail } => {
+            let status = format!("{class}.{subject}.{detail}");
+            return [
+                format!("宛先が {status} と応答しました。再送を待っています。"),
+                format!("the destination answered {status}: it will be tried again"),
+            ];
+        }
+        Why::Unreachable => [
+            "宛先に接続できません。再送を待っています。",
+            "the destination cannot be reached: it will be tried again",
+        ],
+        Why::Ours => [
+            "こちらの一時的な障害（DNS、鍵、証跡）のため待っています。まもなく再送します。",
+            "something of our own is away (DNS, keys or evidence): it will be tried again soon",
+        ],
+        Why::Unsafe => [
+            "宛先に必要な TLS または証明書の確認ができないため待っています。",
+            "the destination must be reached over TLS with a proven certificate, and is not",
+        ],
+        Why::NotSignedIn => [
+            "スマートホストが認証情報（ユーザー名またはパスワード）を受け付けません。\
+             `tenant set NAME --send-user NAME` で設定し直してください。",
+            "the smart host does not accept our sign-in (user name or password): set it anew with \
+             `tenant set NAME --send-user NAME`",
+        ],
+    };
+    [japanese.to_owned(), english.to_owned()]
+}
+
+/// The status code that the destination answered (RFC 3463), if it did.
+pub fn status(why: Why) -> Option<String> {
+    match why {
+        Why::Answered { class, subject, detail } => Some(format!("{class}.{subject}.{detail}")),
+        _ => None,
+    }
+}
+
+/// Where a leg that is not over stands.
+pub fn stands(state: State, why: Option<Why>) -> [String; 2] {
+    let [japanese, english] = match (state, why) {
+        (State::Held, _) => ["保留中です。", "it is held"],
+        (State::Leaving, _) => ["送信中です。", "it is on its way"],
+        (_, Some(why)) => return waits_for(why),
+        (_, None) => ["まもなく送信します。", "it leaves in a moment"],
+    };
+    [japanese.to_owned(), english.to_owned()]
+}
+
+/// How a leg ended: for those who got it, or why the others did not.
+pub fn ended(state: State, why: Option<Why>) -> [String; 2] {
+    let [japanese, english] = match (state, why) {
+        (State::Sent, _) => ["宛先が受け取りました。", "the destination has taken it"],
+        (State::Cancelled, _) => {
+            ["取り消されたため、送信していません。", "it was cancelled and not sent"]
+        }
+        (_, Some(Why::Answered { class, subject, detail })) => {
+            return refused((class, subject, detail));
+        }
+        (_, Some(Why::Unreachable)) => [
+            "期限までに宛先のサーバーへ接続できませんでした。",
+            "the destination could not be reached before the time was over",
+        ],
+        (_, Some(Why::Ours)) => [
+            "こちらの障害（DNS、鍵、証跡）が期限まで続いたため、送信できませんでした。",
+            "something of our own (DNS, keys or evidence) was away until the time was over",
+        ],
+        (_, Some(Why::Unsafe)) => [
+            "宛先に必要な TLS または証明書を期限まで確認できなかったため、送信していません。",
+            "the destination never showed the TLS and certificate that it must: it was not sent",
+        ],
+        (_, Some(Why::NotSignedIn)) => [
+            "スマートホストが認証情報を受け付けないまま、期限が過ぎました。",
+            "the smart host did not accept our sign-in until the time was over",
+        ],
+        (_, None) => ["理由は記録されていません。", "the reason was not written down"],
+    };
+    [japanese.to_owned(), english.to_owned()]
+}
+
+fn refused(status: (u8, u16, u16)) -> [String; 2] {
+    let (class, subject, detail) = status;
+    let (japanese, english) = notice::say(notice::reason(Some(status), ""));
+    let code = format!("{class}.{subject}.{detail}");
+    match class {
+        4 => [
+            format!("期限まで受け取られませんでした（{code}）。{japanese}"),
+            format!("it was not taken before the time was over ({code}). {english}"),
+        ],
+        _ => [
+            format!("宛先が受け取りを断りました（{code}）。{japanese}"),
+            format!("the destination refused it ({code}). {english}"),
+        ],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ended, stands};
+    use wire::post::{State, Why};
+
+    #[test]
+    fn every_end_is_told_in_both_languages() {
+        let answered = |class| Why::Answered { class, subject: 1, detail: 1 };
+        let whys = [answered(4), answered(5), Why::Unreachable, Why::Ours, Why::Unsafe];
+        let whys = whys.into_iter().chain([Why::NotSignedIn]).map(Some).chain([None]);
+        let states = [State::Sent, State::Failed, State::Cancelled];
+        for why in whys {
+            let living = [State::Held, State::Ready, State::Leaving, State::Delayed];
+            let told = states.iter().map(|state| ended(*state, why));
+            for [japanese, english] in told.chain(living.iter().map(|state| stands(*state, why))) {
+                assert!(japanese.chars().any(|one| one > '\u{3000}'), "{japanese}");
+                assert!(english.is_ascii() && !english.is_empty(), "{english}");
+            }
+        }
+        let [japanese, english] = ended(State::Failed, Some(answered(5)));
+        assert!(english.contains("5.1.1") && english.contains("Nobody has this address."));
+        assert!(japanese.contains("5.1.1") && japanese.contains("利用者がいません"));
+    }
+}

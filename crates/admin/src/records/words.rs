@@ -1,0 +1,19 @@
+//! What became of one recipient's copy, in sentences: Japanese and English.
+
+pub fn arrived(state: &str) -> [&'static str; 2] {
+    match state {
+        "refused" => [
+            "受け取りを断りました。",
+            "it was refused: the sending server knows and tells its sender",
+        ],
+        "quarantined" => [
+            "隔離しています。`quarantine list` で確認できます。",
+            "it is in quarantine: see `quarantine list`",
+        ],
+        "no-longer-held" => [
+            "隔離は終わっています（解放、または期限切れ）。",
+            "it is in quarantine no longer: released, or its time ran out",
+        ],
+        _ => ["メールボックスに入りました。", "it is in the mailbox"],
+    }
+}
