@@ -45,10 +45,23 @@ pub fn cancel(peers: &mut Peers<'_>, name: &str) -> Answer {
 }
 
 pub fn list(peers: &mut Peers<'_>) -> Answer {
+    let mut endings = Vec::new();
     directory(peers, &FromAdmin::EndingList, |answer| match answer {
-        ToAdmin::Endings(endings) => Some(items(endings.iter().map(ending_json).collect())),
+        ToAdmin::Endings(found) => {
+            endings = found;
+            Some(Value::Null)
+        }
         _ => None,
-    })
+    })?;
+    // A person's part bears no name of its own: the contract's, which may go on.
+    let called = called::tenants(peers)?;
+    let shown = endings.iter().map(|ending| {
+        let mut shown = ending_json(ending);
+        let contract = called.get(&ending.part.tenant).map(|called| &called.name);
+        crate::people::set(&mut shown, "contract", json!(contract));
+        shown
+    });
+    Ok(items(shown.collect()))
 }
 
 pub fn hold(peers: &mut Peers<'_>, name: &str, reason: String) -> Answer {

@@ -47,6 +47,14 @@ impl Arguments {
         }
     }
 
+    /// The value of an option that stays where it is, for others to take.
+    pub fn look(&self, name: &str) -> Option<String> {
+        let at = self.left.iter().position(|word| name_of(word) == name)?;
+        let word = self.left.get(at)?;
+        let inside = word.split_once('=').map(|(_, value)| value.to_owned());
+        inside.or_else(|| self.left.get(at + 1).cloned())
+    }
+
     /// Every value of an option that may stand more than once.
     pub fn options(&mut self, name: &str) -> Result<Vec<String>, Trouble> {
         let mut all = Vec::new();

@@ -11,6 +11,7 @@ mod demo;
 mod lone;
 mod outcome;
 mod trial;
+mod words;
 
 use std::process::ExitCode;
 

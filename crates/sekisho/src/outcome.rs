@@ -1,6 +1,8 @@
 //! How a command ends: done (0), refused or found wanting (1), wrong use (2), fault (3).
 
+use crate::demo::screen::{is_japanese, say};
 use crate::printing;
+use crate::words;
 use evidence::rfc3339;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -73,6 +75,33 @@ impl Trouble {
         }
     }
 
+    /// What went wrong, and what to do.
+    fn in_english(self) -> (String, String) {
+        match self {
+            Self::Refused { expected, found, hint } | Self::WrongUse { expected, found, hint } => {
+                (format!("expected {expected}, found {found}"), hint)
+            }
+            Self::Fault { what, hint } => (what, hint),
+        }
+    }
+
+    fn for_people(self, is_japanese: bool) -> String {
+        if !is_japanese {
+            let (error, hint) = self.in_english();
+            return format!("sekisho: {error}\nhint: {hint}");
+        }
+        let say = |text: &str| words::in_japanese(text).unwrap_or_else(|| text.to_owned());
+        match self {
+            Self::Refused { expected, found, hint } | Self::WrongUse { expected, found, hint } => {
+                let (expected, found, hint) = (say(&expected), say(&found), say(&hint));
+                format!("sekisho: 必要なもの: {expected}／実際: {found}\nヒント: {hint}")
+            }
+            Self::Fault { what, hint } => {
+                format!("sekisho: {}\nヒント: {}", say(&what), say(&hint))
+            }
+        }
+    }
+
     pub fn fault(what: impl Into<String>, hint: &str) -> Self {
         Self::Fault { what: what.into(), hint: hint.to_owned() }
     }
@@ -106,20 +135,18 @@ fn told(answer: Answer, as_json: bool) -> ExitCode {
     }
 }
 
+/// Programs get the words of the code, people their own language.
 fn tell_trouble(trouble: Trouble, as_json: bool) -> ExitCode {
-    let (code, error, hint) = match trouble {
-        Trouble::Refused { expected, found, hint } => {
-            (1, format!("expected {expected}, found {found}"), hint)
-        }
-        Trouble::WrongUse { expected, found, hint } => {
-            (2, format!("expected {expected}, found {found}"), hint)
-        }
-        Trouble::Fault { what, hint } => (3, what, hint),
+    let code = match trouble {
+        Trouble::Refused { .. } => 1,
+        Trouble::WrongUse { .. } => 2,
+        Trouble::Fault { .. } => 3,
     };
     if as_json {
+        let (error, hint) = trouble.in_english();
         println!("{}", json!({ "error": error, "hint": hint }));
     } else {
-        eprintln!("sekisho: {error}\nhint: {hint}");
+        eprintln!("{}", trouble.for_people(is_japanese()));
     }
     ExitCode::from(code)
 }
@@ -129,7 +156,11 @@ fn show(value: &Value, as_json: bool) {
         println!("{value}");
         return;
     }
-    lines(&with_moments(value.clone())).iter().for_each(|line| println!("{line}"));
+    let value = match is_japanese() {
+        true => words::in_values(value.clone()),
+        false => value.clone(),
+    };
+    lines(&with_moments(value)).iter().for_each(|line| println!("{line}"));
 }
 
 /// Moments in milliseconds, for people: `until_ms 1798156800000` becomes `until 2026-12-25…`.
@@ -181,7 +212,7 @@ fn lines(value: &Value) -> Vec<String> {
     let Some(items) = value.get("items").and_then(Value::as_array) else { return fields(value) };
     let mut lines = about(value);
     match items.is_empty() {
-        true => lines.push("(none)".to_owned()),
+        true => lines.push(say("（なし）", "(none)").to_owned()),
         false => lines.extend(list(items)),
     }
     lines
@@ -262,14 +293,28 @@ fn table(items: &[Value]) -> Vec<String> {
     lines
 }
 
-/// Columns on a terminal: Japanese letters and what goes with them are two wide.
-fn columns(text: &str) -> usize {
-    let is_wide = |one: char| {
-        matches!(one, '\u{1100}'..='\u{115f}' | '\u{2e80}'..='\u{a4cf}'
-        | '\u{ac00}'..='\u{d7a3}' | '\u{f900}'..='\u{faff}' | '\u{fe30}'..='\u{fe6f}'
-        | '\u{ff00}'..='\u{ff60}' | '\u{ffe0}'..='\u{ffe6}' | '\u{20000}'..='\u{3fffd}')
+/// Columns on a terminal: Japanese letters, what goes with them and pictures are two wide; a mark
+/// upon the letter before it takes none.
+pub fn columns(text: &str) -> usize {
+    let width = |one: char| match one {
+        '\u{300}'..='\u{36f}'
+        | '\u{200b}'..='\u{200f}'
+        | '\u{3099}'
+        | '\u{309a}'
+        | '\u{fe00}'..='\u{fe0f}' => 0,
+        '\u{1100}'..='\u{115f}'
+        | '\u{2e80}'..='\u{a4cf}'
+        | '\u{ac00}'..='\u{d7a3}'
+        | '\u{f900}'..='\u{faff}'
+        | '\u{fe30}'..='\u{fe6f}'
+        | '\u{ff00}'..='\u{ff60}'
+        | '\u{ffe0}'..='\u{ffe6}'
+        | '\u{1f300}'..='\u{1f64f}'
+        | '\u{1f900}'..='\u{1f9ff}'
+        | '\u{20000}'..='\u{3fffd}' => 2,
+        _ => 1,
     };
-    text.chars().map(|one| 1 + usize::from(is_wide(one))).sum()
+    text.chars().map(width).sum()
 }
 
 fn plain(value: &Value) -> String {
@@ -287,8 +332,19 @@ fn plain(value: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{columns, in_one_language, lines, with_moments};
+    use super::{Trouble, columns, in_one_language, lines, with_moments};
     use serde_json::json;
+
+    #[test]
+    fn people_read_errors_in_their_language() {
+        let wrong = || Trouble::wrong_use("a command", "dance", "sekisho help");
+        let english = "sekisho: expected a command, found dance\nhint: sekisho help";
+        assert_eq!(wrong().for_people(false), english);
+        let japanese = "sekisho: 必要なもの: コマンド／実際: dance\nヒント: sekisho help を参照";
+        assert_eq!(wrong().for_people(true), japanese);
+        let fault = Trouble::fault("mailbox is away", "try again").for_people(true);
+        assert_eq!(fault, "sekisho: mailbox が応答していません\nヒント: もう一度実行してください");
+    }
 
     #[test]
     fn people_read_one_language() {
@@ -330,5 +386,8 @@ mod tests {
         let named = json!({ "name": "News", "items": [{ "a": 1 }], "next": null });
         assert_eq!(lines(&named), ["name  News", "", "a", "1"]);
         assert_eq!(columns("関a"), 3);
+        // Half-width kana, a letter with its mark apart, a picture, a dash.
+        let widths = ["ｶﾞ", "か\u{3099}", "📮", "–"].map(columns);
+        assert_eq!(widths, [2, 2, 2, 1]);
     }
 }

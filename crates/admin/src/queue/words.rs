@@ -94,8 +94,8 @@ fn refused(status: (u8, u16, u16)) -> [String; 2] {
             format!("it was not taken before the time was over ({code}). {english}"),
         ],
         _ => [
-            format!("宛先が受け取りを断りました（{code}）。{japanese}"),
-            format!("the destination refused it ({code}). {english}"),
+            format!("届けられませんでした（{code}）。{japanese}"),
+            format!("it could not be delivered ({code}). {english}"),
         ],
     }
 }

@@ -80,7 +80,8 @@ fn find(data: &Path, name: &str) -> Result<Ended, Trouble> {
     let tenant = word(item, "tenant_id").and_then(|id| TenantId::parse(&id));
     let tenant = tenant.ok_or_else(|| Trouble::fault("an ending without an id", "try again"))?;
     let user = word(item, "user_id").and_then(|id| UserId::parse(&id));
-    Ok(Ended { tenant, user, name: word(item, "tenant") })
+    let name = word(item, "tenant").or_else(|| word(item, "contract"));
+    Ok(Ended { tenant, user, name })
 }
 
 fn certify(data: &Path, ended: &Ended) -> Result<Value, Trouble> {
@@ -178,7 +179,7 @@ struct Words {
 const JAPANESE: Words = Words {
     title: "データ消去証明書",
     contract: "契約",
-    person: "利用者（識別子）",
+    person: "利用者（識別子。アドレスは残していません）",
     destroyed: "消去が完了した時刻",
     last_open: "写しを含め、開くことができた最後の時刻",
     counts: [
@@ -205,7 +206,7 @@ const JAPANESE: Words = Words {
 const ENGLISH: Words = Words {
     title: "Certificate of destruction",
     contract: "Contract",
-    person: "Person (id)",
+    person: "Person (id; the address is not kept)",
     destroyed: "Destruction completed",
     last_open: "Last moment at which any copy could open",
     counts: ["People", "Messages", "Octets", "Rows deleted", "Sign-ins elsewhere destroyed"],

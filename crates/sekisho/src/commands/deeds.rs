@@ -77,6 +77,8 @@ const DEEDS: &[(&str, &str, &str)] = &[
     ("key.hold", "鍵の破棄を禁じた", "keys may not be destroyed"),
     ("key.hold-off", "鍵の破棄の禁止を解いた", "keys may be destroyed again"),
     ("export", "データを書き出した", "data was exported"),
+    ("key.freeze", "鍵の利用を凍結した", "the use of keys was frozen"),
+    ("key.thaw", "鍵の利用を再開した", "the use of keys is allowed again"),
     ("freeze", "閲覧を凍結した", "reading was frozen"),
     ("unfreeze", "閲覧の凍結を解いた", "reading is allowed again"),
     ("contract.state", "契約の状態", "the state of the contract"),

@@ -1,6 +1,6 @@
 //! `sekisho doctor`: which walls this machine grants, and what is weakened here.
 
-use super::{epochs, install, unsealing};
+use super::{epochs, install, sources, unsealing};
 use crate::arguments::Arguments;
 use crate::client;
 use crate::outcome::{Answer, Outcome};
@@ -24,21 +24,27 @@ pub fn run(mut arguments: Arguments) -> Answer {
     let is_asked = data.is_some();
     let endings = data.as_deref().and_then(|data| client::value(data, &Request::Endings).ok());
     let endings = endings.and_then(|told| told.get("items").cloned());
+    let tenants = data.as_deref().and_then(|data| client::value(data, &Request::TenantList).ok());
     let service = data.and_then(|data| client::value(&data, &Request::Status).ok());
     let is_single = service
         .as_ref()
         .and_then(|status| status.get("single_operator"))
         .and_then(Value::as_bool)
         .unwrap_or(false);
-    let mut weakened = Vec::new();
-    if is_single {
-        weakened.push("single-operator: what should need two persons is done by one and recorded");
-    }
-    if !compartment::is_root() {
-        weakened.push("not root: compartments share one user id; namespaces as the kernel grants");
-    }
-    if is_asked && service.is_none() {
-        weakened.push("no service answers on this data folder");
+    let mut weakened: Vec<String> = Vec::new();
+    let mut say = |is_so: bool, what: &str| weakened.extend(is_so.then(|| what.to_owned()));
+    say(is_single, "single-operator: what should need two persons is done by one and recorded");
+    say(
+        !compartment::is_root(),
+        "not root: compartments share one user id; namespaces as the kernel grants",
+    );
+    say(is_asked && service.is_none(), "no service answers on this data folder");
+    for (tenant, source) in tenants.iter().flat_map(sources::gone) {
+        let what = format!(
+            "mail of {tenant} waits: it leaves from {source}, which this host does not have \
+             any more"
+        );
+        weakened.push(what);
     }
     let whole = missing.is_empty() && weakened.is_empty();
     let found = json!({

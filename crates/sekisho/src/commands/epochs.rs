@@ -74,8 +74,10 @@ impl EpochKey {
         let path = path_of(folder, epoch);
         let expected = format!("the key of backup epoch {epoch}");
         let missing = |found: String| Trouble::refused(&expected, found, GONE);
-        let text = fs::read_to_string(&path).map(Zeroizing::new);
-        let text = text.map_err(|error| missing(format!("{}: {error}", path.display())))?;
+        if let Err(error) = fs::metadata(&path) {
+            return Err(missing(format!("{}: {error}", path.display())));
+        }
+        let text = super::terminal::read_file(&path)?;
         let key = BASE32_NOPAD.decode(text.trim().as_bytes()).map(Zeroizing::new).ok();
         let key = key.filter(|key| key.len() == KEY_BYTES);
         let key = key.ok_or_else(|| missing("another text".to_owned()))?;

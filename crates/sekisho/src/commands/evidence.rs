@@ -1,5 +1,6 @@
 //! `sekisho ledger` and `sekisho scope`: they read the log's own files, service or no service.
 
+use super::named::Names;
 use super::outside;
 use crate::arguments::Arguments;
 use crate::demo::screen::say;
@@ -193,6 +194,9 @@ pub fn scope(mut arguments: Arguments, as_json: bool) -> Answer {
         return Err(Trouble::fault(problem, "sekisho ledger verify says more"));
     }
     let (entries, root) = (reader.size(), reader.head().root.to_base64());
+    let names = Names::ask(&data, &std::collections::HashSet::new());
+    let is_japanese = language == ::scope::Language::Japanese;
+    let name = |id: &str| names.tenant(id, is_japanese);
     if statement {
         let mut maker = ::scope::StatementMaker::new(question);
         let note = |index, bytes: &[u8]| {
@@ -203,22 +207,32 @@ pub fn scope(mut arguments: Arguments, as_json: bool) -> Answer {
         };
         reader.entries(0, note).map_err(fault)?;
         let made = maker.finish(entries, root, verified);
-        let text = ::scope::tell_statement(&made, language, |_| None);
-        return answer(text, &made, as_json);
+        let text = ::scope::tell_statement(&made, language, name);
+        return answer(text, &made, &names, (as_json, is_japanese));
     }
     let proven = ::scope::Proven { entries, root, verified };
     let index = annals::Index::of(&reader);
     let found = index.measure(&question, &proven).map_err(fault)?;
-    let text = ::scope::tell(&found.scope, language, |_| None);
-    answer(text, &found.scope, as_json)
+    let text = ::scope::tell(&found.scope, language, name);
+    answer(text, &found.scope, &names, (as_json, is_japanese))
 }
 
 /// Sentences for people, the value for programs.
-fn answer(text: String, value: &impl serde::Serialize, as_json: bool) -> Answer {
+fn answer(
+    text: String,
+    value: &impl serde::Serialize,
+    names: &Names,
+    (as_json, is_japanese): (bool, bool),
+) -> Answer {
     if as_json {
-        return serde_json::to_value(value).map(Outcome::Done).map_err(fault);
+        let mut value = serde_json::to_value(value).map_err(fault)?;
+        names.beside(&mut value);
+        return Ok(Outcome::Done(value));
     }
     print!("{text}");
+    if let Some(note) = names.note(is_japanese) {
+        println!("{note}");
+    }
     Ok(Outcome::Told(0))
 }
 

@@ -3,8 +3,8 @@
 use super::terminal;
 use crate::arguments::Arguments;
 use crate::outcome::Trouble;
-use std::fs::File;
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use wire::admin::Grounds;
 
 /// A line with a password on it.
@@ -60,7 +60,7 @@ pub fn passwords(prompts: &[&str], descriptor: Option<u32>) -> Result<Vec<String
         }
     } else {
         let path = format!("/proc/self/fd/{}", descriptor.unwrap_or(0));
-        let mut from = BufReader::new(File::open(path).map_err(fault)?);
+        let mut from = BufReader::new(super::secrets::open(Path::new(&path))?);
         for _ in prompts {
             lines.push(line_of(&mut from).map_err(fault)?);
         }

@@ -1,6 +1,7 @@
 //! What a tenant lets leave, as `tenant set` takes it from the command line.
 
 use super::people::{folder, unknown};
+use super::sources;
 use crate::arguments::Arguments;
 use crate::client::ask;
 use crate::outcome::{Answer, Trouble};
@@ -35,7 +36,7 @@ pub fn change(arguments: &mut Arguments) -> Result<Option<Request>, Trouble> {
     }
     let source = arguments.option("--source")?;
     let no_source = source.as_deref() == Some("none");
-    let source = source.filter(|_| !no_source).map(|text| address(&text)).transpose()?;
+    let source = source.filter(|_| !no_source).map(|text| sources::checked(&text)).transpose()?;
     let count = "a number of recipients";
     let seconds = arguments.parsed::<u64>("--send-delay", "a number of seconds")?;
     let change = SendingChange {
@@ -137,10 +138,6 @@ pub fn smart_host_at(option: &str, text: &str) -> Result<SmartHost, Trouble> {
     Ok(SmartHost { name: name.trim_end_matches('.').to_lowercase(), port, tls })
 }
 
-fn address(text: &str) -> Result<IpAddr, Trouble> {
-    text.parse().map_err(|_| unknown("an address of this machine, or none", text.to_owned()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::{change, smart_host_at};
@@ -214,6 +211,8 @@ mod tests {
     fn a_password_is_read_and_never_an_argument() {
         let file = std::env::temp_dir().join(format!("send-password-{}", std::process::id()));
         std::fs::write(&file, "open sesame\r\nmore\n").unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(&file, mode).unwrap();
         let words = format!("Kaede --send-user kaede --send-password-file {}", file.display());
         let Some(Some(Request::TenantSending { name, change, sign_in, no_sign_in })) =
             typed(&words)

@@ -5,8 +5,7 @@ use crate::arguments::{Arguments, one_of};
 use crate::client::{ask, ask_on, value};
 use crate::demo::screen::is_japanese;
 use crate::outcome::{Answer, Outcome, Trouble};
-use policy::Language;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 use wire::admin::{Grounds, Request};
 
@@ -17,9 +16,7 @@ const USER_ACTS: &str =
     "add, list, disable, enable, reset, forward, away, password, terminate or cancel";
 const APP_PASSWORD_ACTS: &str = "add, list or revoke";
 const PROTOCOLS: &[&str] = &["imap", "pop3", "smtp"];
-const QUARANTINE_ACTS: &str = "list, show or release";
 const CERTIFICATE_ACTS: &str = "install or remove";
-const QUEUE_ACTS: &str = "list, show, status, hold, release or cancel";
 
 /// The data folder, asked for last: who forgot the act as well hears of the act first.
 pub fn folder(data: Option<String>) -> Result<PathBuf, Trouble> {
@@ -153,77 +150,6 @@ pub fn app_password(mut arguments: Arguments) -> Answer {
     ask_on(&folder(data)?, &request, &grounds)
 }
 
-pub fn trace(mut arguments: Arguments, as_json: bool) -> Answer {
-    let data = arguments.option("--data")?;
-    let shape = "a Message-ID, an address, a whole subject or an id";
-    let query = arguments.word(shape)?;
-    arguments.finish()?;
-    if query.trim().is_empty() {
-        return Err(Trouble::wrong_use(
-            shape,
-            "an empty text",
-            "sekisho trace '*' shows the newest",
-        ));
-    }
-    let answer = ask(&folder(data)?, &Request::Trace { query })?;
-    Ok(if as_json { answer } else { answer.in_one_language(is_japanese()) })
-}
-
-pub fn quarantine(mut arguments: Arguments, as_json: bool) -> Answer {
-    let data = arguments.option("--data")?;
-    let request = match arguments.word(QUARANTINE_ACTS)?.as_str() {
-        "list" => Request::QuarantineList,
-        "show" => return show_held(arguments, data, as_json),
-        "release" => Request::QuarantineRelease { id: arguments.word("the id")? },
-        other => return Err(unknown(QUARANTINE_ACTS, other.to_owned())),
-    };
-    arguments.finish()?;
-    ask(&folder(data)?, &request)
-}
-
-/// With the reasons in words. Whose it is from and what about nobody here can read: both are
-/// sealed to its recipient.
-fn show_held(mut arguments: Arguments, data: Option<String>, as_json: bool) -> Answer {
-    let id = arguments.word("the id")?;
-    arguments.finish()?;
-    let mut held = value(&folder(data)?, &Request::QuarantineShow { id })?;
-    let reasons = held.get("reasons").and_then(Value::as_array).cloned().unwrap_or_default();
-    let words = |reason: &Value| {
-        let id = reason.as_str().or_else(|| reason.get("id")?.as_str()).unwrap_or_default();
-        let [ja, en] = [Language::Japanese, Language::English].map(|one| policy::why(id, one, ""));
-        json!({ "ja": ja, "en": en })
-    };
-    let why: Vec<Value> = reasons.iter().map(words).collect();
-    super::insert(&mut held, "why", json!(why));
-    let held = Outcome::Done(held);
-    Ok(if as_json { held } else { held.in_one_language(is_japanese()) })
-}
-
-pub fn queue(mut arguments: Arguments) -> Answer {
-    let data = arguments.option("--data")?;
-    let request = match arguments.word(QUEUE_ACTS)?.as_str() {
-        "list" => Request::QueueList {
-            tenant: arguments.option("--tenant")?,
-            after: arguments.option("--after")?,
-        },
-        "show" => Request::QueueShow { id: arguments.word("the id")? },
-        "status" => Request::QueueStatus,
-        act @ ("hold" | "release" | "cancel") => {
-            let act = act.to_owned();
-            Request::QueueAct { act, id: arguments.word("the id")? }
-        }
-        other => return Err(unknown(QUEUE_ACTS, other.to_owned())),
-    };
-    arguments.finish()?;
-    ask(&folder(data)?, &request)
-}
-
-pub fn status(mut arguments: Arguments) -> Answer {
-    let data = arguments.option("--data")?;
-    arguments.finish()?;
-    ask(&folder(data)?, &Request::Status)
-}
-
 /// A certificate from a public authority, for this host.
 pub fn certificate(mut arguments: Arguments) -> Answer {
     let data = arguments.option("--data")?;
@@ -247,18 +173,17 @@ fn installation(chain: &Path, key: &Path) -> Result<Request, Trouble> {
     let wrong = |path: &Path, error: String| {
         Trouble::refused("a PEM file", format!("{}: {error}", path.display()), hint)
     };
-    for path in [chain, key] {
-        let missing =
-            |error: std::io::Error| Trouble::fault(format!("{}: {error}", path.display()), hint);
-        std::fs::File::open(path).map_err(missing)?;
-    }
+    let missing =
+        |error: std::io::Error| Trouble::fault(format!("{}: {error}", chain.display()), hint);
+    std::fs::File::open(chain).map_err(missing)?;
+    let private = super::secrets::open(key)?;
     let certificates = CertificateDer::pem_file_iter(chain)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| wrong(chain, error.to_string()))?;
     if certificates.is_empty() {
         return Err(wrong(chain, "no certificate in it".to_owned()));
     }
-    let pkcs8 = PrivatePkcs8KeyDer::from_pem_file(key);
+    let pkcs8 = PrivatePkcs8KeyDer::from_pem_reader(private);
     let pkcs8 = pkcs8.map_err(|error| wrong(key, error.to_string()))?;
     Ok(Request::CertificateInstall {
         chain: certificates.iter().map(|one| BASE64.encode(one)).collect(),

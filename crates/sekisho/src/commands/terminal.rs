@@ -1,6 +1,7 @@
 //! What people give by hand: on the terminal without an echo, or by a descriptor.
 
 use crate::outcome::Trouble;
+use crate::words;
 use std::fs::File;
 use std::io::{BufRead, BufReader, IsTerminal, Read, Write};
 use std::process::{Command, Stdio};
@@ -29,6 +30,7 @@ pub fn ask(prompt: &str) -> Result<Zeroizing<String>, Trouble> {
         _ => return Err(Trouble::fault("the terminal's echo cannot be turned off", hint)),
     }
     let mut line = Zeroizing::new(String::new());
+    let prompt = words::said(prompt);
     let read = write!(&terminal, "{prompt}: ").and_then(|()| {
         let clone = terminal.try_clone()?;
         BufReader::new(clone.take(TEXT_BYTES)).read_line(&mut line)
@@ -44,6 +46,7 @@ pub fn ask_plainly(prompt: &str) -> Result<String, Trouble> {
     let fault = |error: std::io::Error| Trouble::fault(format!("/dev/tty: {error}"), "say --yes");
     let terminal = File::options().read(true).write(true).open("/dev/tty").map_err(fault)?;
     let mut line = String::new();
+    let prompt = words::said(prompt);
     write!(&terminal, "{prompt}: ").map_err(fault)?;
     BufReader::new(terminal.take(TEXT_BYTES)).read_line(&mut line).map_err(fault)?;
     Ok(line)
@@ -55,10 +58,11 @@ pub fn read_descriptor(number: u32) -> Result<Zeroizing<String>, Trouble> {
     read_file(std::path::Path::new(&format!("/proc/self/fd/{number}")))
 }
 
+/// A secret that lies in a file of its owner's alone.
 pub fn read_file(path: &std::path::Path) -> Result<Zeroizing<String>, Trouble> {
     let hint = "it must be a readable text of a few lines";
     let mut text = Zeroizing::new(String::new());
-    let read = File::open(path).and_then(|file| file.take(TEXT_BYTES).read_to_string(&mut text));
+    let read = super::secrets::open(path)?.take(TEXT_BYTES).read_to_string(&mut text);
     read.map_err(|error| Trouble::fault(format!("{}: {error}", path.display()), hint))?;
     Ok(text)
 }

@@ -4,23 +4,25 @@
 //! by somebody who trusts nobody here. Names and reasons are put to ids while the service runs; a
 //! reason whose digest does not match the ledger's is said to be another.
 
+mod marks;
+
 use super::certificate::proven;
 use super::deeds::deed;
 use super::evidence::time;
+use super::named::Names;
 use super::people::folder;
 use super::subject::{self, Subject};
 use crate::arguments::Arguments;
 use crate::client;
 use crate::outcome::{Answer, Outcome, Trouble};
 use evidence::{Body, Entry, rfc3339};
+use marks::{Mark, Marks};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
-use terms::{InstanceId, Kind, RequestId, TenantId, UserId};
+use terms::{InstanceId, RequestId, TenantId, UserId};
 use wire::admin::Request;
 
-/// Addresses asked for in one question.
-const NAMED: usize = 500;
 /// People named in one line.
 const TOLD: usize = 8;
 
@@ -29,42 +31,18 @@ const TOLD: usize = 8;
 struct Threads {
     requests: HashSet<RequestId>,
     passes: HashMap<InstanceId, String>,
-    /// How each request ended; the last word counts.
-    ends: HashMap<RequestId, End>,
-}
-
-/// What became of a request.
-#[derive(Clone, Copy)]
-enum End {
-    Denied,
-    Expired,
-    Allowed,
-}
-
-impl End {
-    fn of(body: &Body) -> Option<(RequestId, Self)> {
-        match body {
-            Body::Deny { request, .. } => Some((*request, Self::Denied)),
-            Body::Expire { request } => Some((*request, Self::Expired)),
-            Body::CarryOut { request, .. } => Some((*request, Self::Allowed)),
-            _ => None,
-        }
-    }
-
-    fn words(end: Option<&Self>) -> [&'static str; 2] {
-        match end {
-            None => ["まだ決まっていない", "not decided"],
-            Some(Self::Denied) => ["却下された", "refused, not done"],
-            Some(Self::Expired) => ["期限切れ、実行されていない", "ran out, not done"],
-            Some(Self::Allowed) => ["承認された", "allowed"],
-        }
-    }
+    marks: Marks,
 }
 
 impl Subject {
     /// Whether an entry tells of this subject's data. Entries come in order.
-    fn is_touched(&self, entry: &Entry, threads: &mut Threads) -> bool {
-        threads.ends.extend(End::of(&entry.body));
+    fn is_touched(&self, index: u64, entry: &Entry, threads: &mut Threads) -> bool {
+        let is_theirs = self.is_told_of(entry, threads);
+        threads.marks.follow(index, entry, is_theirs);
+        is_theirs
+    }
+
+    fn is_told_of(&self, entry: &Entry, threads: &mut Threads) -> bool {
         let is = |tenant: &TenantId, user: Option<&UserId>| {
             *tenant == self.tenant && (self.user.is_none() || user == self.user.as_ref())
         };
@@ -101,7 +79,9 @@ impl Subject {
             | Body::KeyShred { tenant, user, .. }
             | Body::KeyRotate { tenant, user, .. }
             | Body::Export { tenant, user, .. }
-            | Body::Freeze { tenant, user, .. } => covers(tenant, user),
+            | Body::Freeze { tenant, user, .. }
+            | Body::Unfreeze { tenant, user, .. }
+            | Body::KeyFreeze { tenant, user, .. } => covers(tenant, user),
             Body::Request { request, tenant, user, .. } => {
                 let is_of_it = covers(tenant, user);
                 if is_of_it {
@@ -135,12 +115,12 @@ pub fn run(mut arguments: Arguments, as_json: bool) -> Answer {
     let subject = subject::find(&data, person.as_deref(), tenant.as_deref())?;
     let hint = "give --data the folder of the service, as a user who may read it";
     let mut threads = Threads::default();
-    let proofs = ledger::prove(&data.join("ledger"), Some(&data.join("mirror")), |_, entry| {
+    let proofs = ledger::prove(&data.join("ledger"), Some(&data.join("mirror")), |index, entry| {
         // Every entry is followed; only those of the window are told.
-        subject.is_touched(entry, &mut threads) && (from..=to).contains(&entry.time_ms)
+        subject.is_touched(index, entry, &mut threads) && (from..=to).contains(&entry.time_ms)
     })
     .map_err(|error| Trouble::fault(error.to_string(), hint))?;
-    let names = names(&data, &proofs.found);
+    let names = Names::ask(&data, &named(&proofs.found));
     let reasons = reasons(&data, &proofs.found);
     let mut counts: HashMap<String, u64> = HashMap::new();
     let mut items = Vec::with_capacity(proofs.found.len());
@@ -152,13 +132,14 @@ pub fn run(mut arguments: Arguments, as_json: bool) -> Answer {
             subject: &subject,
             is_japanese,
         };
-        let told = teller.tell(&proof.entry);
         *counts.entry(proof.entry.body.word().to_owned()).or_default() += 1;
+        let item = marked(proof, proofs.size, &teller);
         if !as_json {
-            println!("{}  {told}  [{}]", rfc3339(proof.entry.time_ms), proof.index);
+            let mark = threads.marks.of(proof.index, &proof.entry);
+            let shown = columns_of(teller.say_both(mark.words()));
+            let told = item.get("told").and_then(Value::as_str).unwrap_or_default();
+            println!("{}  {shown}  {told}  [{}]", rfc3339(proof.entry.time_ms), proof.index);
         }
-        let mut item = proven(proof, proofs.size);
-        crate::commands::insert(&mut item, "told", json!(told));
         items.push(item);
     }
     let value = json!({
@@ -168,6 +149,7 @@ pub fn run(mut arguments: Arguments, as_json: bool) -> Answer {
         "to": (to != u64::MAX).then_some(to),
         "counts": counts,
         "reasons": reasons,
+        "names": names.people(),
         "items": items,
         "next": null,
         "cut": proofs.cut,
@@ -188,7 +170,43 @@ pub fn run(mut arguments: Arguments, as_json: bool) -> Answer {
         proofs.size
     );
     print!("{}", proofs.checkpoint);
+    if let Some(note) = names.note(is_japanese) {
+        println!("{note}");
+    }
     Ok(Outcome::Told(0))
+}
+
+/// A proven entry with what it says and what became of it.
+fn marked(proof: &ledger::Proof, size: u64, teller: &Teller<'_>) -> Value {
+    let mut item = proven(proof, size);
+    let marks = &teller.threads.marks;
+    let mark = marks.of(proof.index, &proof.entry);
+    super::insert(&mut item, "told", json!(teller.tell(&proof.entry)));
+    super::insert(&mut item, "mark", json!(mark.word()));
+    if let Body::Request { request, .. } = &proof.entry.body {
+        super::insert(&mut item, "end", json!(marks.end(request).word()));
+    }
+    item
+}
+
+/// The longest mark in Japanese and in English is eight columns wide.
+const MARK_COLUMNS: usize = 8;
+
+fn columns_of(mark: &str) -> String {
+    let blanks = MARK_COLUMNS.saturating_sub(crate::outcome::columns(mark));
+    format!("{mark}{}", " ".repeat(blanks))
+}
+
+/// How a request ended, beside its words.
+fn end_words(end: Mark) -> [&'static str; 2] {
+    match end {
+        Mark::Asked => ["まだ決まっていない", "not decided"],
+        Mark::Approved => ["承認ずみ、まだ実行されていない", "approved, not yet done"],
+        Mark::Refused => ["却下された", "refused, not done"],
+        Mark::Expired => ["期限切れ、実行されていない", "ran out, not done"],
+        Mark::Begun => ["承認され、着手された", "approved and begun"],
+        Mark::Done => ["承認され、実行された", "approved and done"],
+    }
 }
 
 fn is_japanese(language: Option<&str>) -> Result<bool, Trouble> {
@@ -200,8 +218,8 @@ fn is_japanese(language: Option<&str>) -> Result<bool, Trouble> {
     }
 }
 
-/// Addresses of everybody who is named; empty without the service.
-fn names(data: &Path, proofs: &[ledger::Proof]) -> HashMap<UserId, String> {
+/// Everybody who is named.
+fn named(proofs: &[ledger::Proof]) -> HashSet<UserId> {
     let mut users = HashSet::new();
     for proof in proofs {
         ::scope::facts(proof.index, &proof.entry, |fact| {
@@ -211,21 +229,7 @@ fn names(data: &Path, proofs: &[ledger::Proof]) -> HashMap<UserId, String> {
             users.extend(user.iter().chain(requester.iter()));
         }
     }
-    let users: Vec<UserId> = users.into_iter().collect();
-    let mut names = HashMap::new();
-    for some in users.chunks(NAMED) {
-        let ids = some.iter().map(ToString::to_string).collect();
-        let Ok(found) = client::value(data, &Request::Render { users: ids }) else { continue };
-        for item in found.get("items").and_then(Value::as_array).into_iter().flatten() {
-            let field = |name: &str| item.get(name).and_then(Value::as_str);
-            if let (Some(user), Some(address)) =
-                (field("user").and_then(UserId::parse), field("address"))
-            {
-                names.insert(user, address.to_owned());
-            }
-        }
-    }
-    names
+    users
 }
 
 /// The words of each request, if they are those whose digest stands in the ledger.
@@ -246,7 +250,7 @@ fn reasons(data: &Path, proofs: &[ledger::Proof]) -> HashMap<String, String> {
 }
 
 struct Teller<'a> {
-    names: &'a HashMap<UserId, String>,
+    names: &'a Names,
     reasons: &'a HashMap<String, String>,
     threads: &'a Threads,
     subject: &'a Subject,
@@ -255,11 +259,15 @@ struct Teller<'a> {
 
 impl Teller<'_> {
     fn name(&self, user: &UserId) -> String {
-        self.names.get(user).cloned().unwrap_or_else(|| user.to_string())
+        self.names.person(&user.to_string(), self.is_japanese)
     }
 
     fn say(&self, japanese: &str, english: &str) -> String {
         if self.is_japanese { japanese.to_owned() } else { english.to_owned() }
+    }
+
+    fn say_both<'b>(&self, [japanese, english]: [&'b str; 2]) -> &'b str {
+        if self.is_japanese { japanese } else { english }
     }
 
     /// The words for a word of the ledger; itself, if there are none yet.
@@ -299,7 +307,7 @@ impl Teller<'_> {
                     |user| self.name(user),
                 );
                 let asks = self.say("が申請", "asks for");
-                let [japanese, english] = End::words(self.threads.ends.get(request));
+                let [japanese, english] = end_words(self.threads.marks.end(request));
                 let (what, end) = (self.deed(what.as_str()), self.say(japanese, english));
                 format!("{who} {asks}: {what} ({request}) [{end}] {}", self.reason(request))
             }
@@ -309,8 +317,11 @@ impl Teller<'_> {
             Body::Deny { request, approver, .. } => {
                 format!("{} {} ({request})", self.name(approver), self.say("が却下", "refused"))
             }
+            Body::Expire { request } => {
+                format!("{} ({request})", self.say("申請の期限切れ", "a request ran out"))
+            }
             Body::CarryOut { request, what, .. } => {
-                // The entry stands before the act does.
+                // The entry stands before the act does; its mark says whether that came.
                 let done = self.say("承認のもとで実行に移された", "was begun as approved");
                 format!("{}: {done} ({request})", self.deed(what.as_str()))
             }
@@ -320,10 +331,10 @@ impl Teller<'_> {
                 let weak = weakened.as_ref().map_or_else(String::new, |word| {
                     format!(" [{}: {}]", self.say("弱められた手順", "weakened"), word.as_str())
                 });
-                // Identity records its word before another does the act, which may refuse it.
-                let changed = match entry.author {
-                    Kind::Identity => self.say("指示", "ordered"),
-                    _ => self.say("変更", "changed"),
+                // Who orders it writes that down before another does it, who may refuse.
+                let changed = match marks::is_order(entry) {
+                    true => self.say("指示", "ordered"),
+                    false => self.say("変更", "changed"),
                 };
                 format!("{changed}: {}{who}{weak}", self.deed(what.as_str()))
             }
@@ -347,6 +358,7 @@ impl Teller<'_> {
             Body::KeySeal { sealed: false, .. } => "key.unseal",
             Body::KeyHold { on: false, .. } => "key.hold-off",
             Body::Hold { placed: false, .. } => "hold-off",
+            Body::KeyFreeze { on: false, .. } => "key.thaw",
             body => body.word(),
         };
         let (said, whom) = (self.deed(word), self.whom(entry));

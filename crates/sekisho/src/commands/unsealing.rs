@@ -102,7 +102,9 @@ fn where_kept(unseal: &Unseal) -> Option<PathBuf> {
 /// How the root of these settings is kept, for `doctor`.
 pub fn told(unseal: &Unseal) -> Value {
     let path = where_kept(unseal);
-    let text = path.as_ref().and_then(|path| terminal::read_file(path).ok());
+    let read = path.as_ref().map(|path| terminal::read_file(path));
+    let why_not = read.as_ref().and_then(|read| read.as_ref().err().map(Trouble::told));
+    let text = read.and_then(Result::ok);
     let kept = match text.as_ref().and_then(|text| root::kept_as(text)) {
         Some(Kept::Plain) => "credential",
         Some(Kept::Passphrase) => "passphrase",
@@ -114,6 +116,7 @@ pub fn told(unseal: &Unseal) -> Value {
     let is_systemds = path.as_ref().is_some_and(|path| *path != unseal.file);
     json!({
         "kept_as": kept,
+        "why_not": why_not,
         "by": if is_systemds { "systemd" } else { "file" },
         "share_files": unseal.shares.len(),
     })

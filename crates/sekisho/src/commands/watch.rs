@@ -1,15 +1,18 @@
 //! `sekisho alarms`, `freeze`, `isolate`, `decoy`, `sigma`: what is watched, and who is stopped.
 
 use super::evidence::{fault, time};
+use super::named::Names;
 use super::{rules, terminal};
 use crate::arguments::Arguments;
 use crate::client::ask;
-use crate::demo::screen::say;
+use crate::demo::screen::{is_japanese, say};
 use crate::outcome::{Answer, Outcome, Trouble};
 use evidence::{Body, Entry, rfc3339};
 use serde_json::{Value, json};
 use sigma::Rule;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use terms::UserId;
 use wire::admin::Request;
 
 /// The newest that are shown.
@@ -45,10 +48,34 @@ pub fn alarms(mut arguments: Arguments, as_json: bool) -> Answer {
         }
     })
     .map_err(fault)?;
-    if !as_json {
-        items.iter_mut().for_each(without_pointers);
+    let mut items = Value::Array(items.into());
+    let users = whom(&items);
+    let names = Names::ask(&data, &users);
+    match as_json {
+        true => names.beside(&mut items),
+        false => items.as_array_mut().into_iter().flatten().for_each(|item| {
+            without_pointers(item);
+            with_names(item, &names, is_japanese());
+        }),
     }
     Ok(Outcome::Done(json!({ "items": items, "next": null, "raw": raw })))
+}
+
+/// People in a list of incidents.
+fn whom(items: &Value) -> HashSet<UserId> {
+    let user = |item: &Value| UserId::parse(item.get("user")?.as_str()?);
+    items.as_array().into_iter().flatten().filter_map(user).collect()
+}
+
+/// People read names.
+fn with_names(item: &mut Value, names: &Names, is_japanese: bool) {
+    let id = |item: &Value, name: &str| item.get(name)?.as_str().map(str::to_owned);
+    if let Some(name) = id(item, "tenant").and_then(|id| names.tenant(&id, is_japanese)) {
+        super::insert(item, "tenant", json!(name));
+    }
+    if let Some(user) = id(item, "user") {
+        super::insert(item, "user", json!(names.person(&user, is_japanese)));
+    }
 }
 
 /// The arguments of a refused call are numbers and places in a memory that is gone: in the table
@@ -144,7 +171,7 @@ pub fn release(mut arguments: Arguments) -> Answer {
         return Ok(Outcome::Done(value));
     }
     let nothing =
-        say("隔離されていませんでした。何も変わりません。", "it was not isolated: nothing changed");
+        say("切り離していませんでした。何も変わりません。", "it was not isolated: nothing changed");
     super::insert(&mut value, "about", json!(nothing));
     Ok(Outcome::Wanting(value))
 }

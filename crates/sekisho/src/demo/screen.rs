@@ -1,6 +1,7 @@
 //! How the demo writes: calm, aligned, and in colour only on a terminal.
 
 use std::io::IsTerminal;
+use std::sync::OnceLock;
 
 /// Room for the longest outcome in both languages.
 const OUTCOME_COLUMNS: usize = 14;
@@ -44,7 +45,7 @@ pub fn step(who: &str, tone: Tone, text: &str) {
 
 /// What became of something, in a column of its own.
 pub fn outcome(tone: Tone, what: &str, of: &str) {
-    let blanks = " ".repeat(OUTCOME_COLUMNS.saturating_sub(columns(what)));
+    let blanks = " ".repeat(OUTCOME_COLUMNS.saturating_sub(crate::outcome::columns(what)));
     println!("  {}{blanks}{of}", tinted(tone, what));
 }
 
@@ -60,13 +61,19 @@ pub fn breathe() {
     }
 }
 
-/// Columns on a terminal: what is not ASCII is two wide here.
-fn columns(text: &str) -> usize {
-    text.chars().map(|c| if c.is_ascii() { 1 } else { 2 }).sum()
+/// What `--lang` chose.
+static CHOSEN: OnceLock<bool> = OnceLock::new();
+
+/// From now on this language, whatever the environment says.
+pub fn choose(japanese: bool) {
+    let _ = CHOSEN.set(japanese);
 }
 
 /// Whether the reader's language is Japanese.
 pub fn is_japanese() -> bool {
+    if let Some(japanese) = CHOSEN.get() {
+        return *japanese;
+    }
     let language =
         ["LC_ALL", "LC_MESSAGES", "LANG"].iter().find_map(|name| std::env::var(name).ok());
     language.is_some_and(|language| language.starts_with("ja"))

@@ -71,6 +71,12 @@ fn lists() {
     let held =
         check_list(demo, &["quarantine", "list"], &["id", "recipient", "at", "expires", "reasons"]);
     assert!(!held.is_empty(), "the sample brings some");
+    for item in &held {
+        assert!(item["size"].as_u64().unwrap() > 100 && item["tenant"].is_string(), "{item}");
+        let why = item["why"].as_array().unwrap();
+        assert_eq!(why.len(), item["reasons"].as_array().unwrap().len(), "{item}");
+        assert!(why.iter().all(|one| one["ja"].is_string() && one["en"].is_string()), "{item}");
+    }
     let fields = ["id", "at", "direction", "state", "verdict", "reasons", "recipients"];
     let found = check_list(demo, &["trace", "aoi@example.jp"], &fields);
     assert!(found.len() > 3, "{found:?}");
@@ -288,6 +294,24 @@ fn people_read_in_their_language() {
         assert_eq!(code, 0);
         assert!(said.contains(word), "{said}");
     }
+    // Names stand where the ledger has ids; programs get both.
+    let all = ["scope", "--component", "edge", "--from", "0", "--to", "4102444800000"];
+    for more in [&[][..], &["--statement"]] {
+        let words = [&all[..], more].concat();
+        let (said, _, _) = plainly(&[&words[..], &["--data", data]].concat(), "C");
+        assert!(said.contains("  Example Japan: "), "{said}");
+        let (value, _) = demo.ask(&words);
+        assert!(value.to_string().contains(r#""tenant_name":"Example Japan""#), "{value}");
+    }
+    // Errors and help too, by the environment or by a word.
+    let (_, said, code) = plainly(&["tenant", "dance"], "ja_JP.UTF-8");
+    assert!(code == 2 && said.contains("必要なもの: add、list"), "{said}");
+    let (_, said, _) = plainly(&["tenant", "show", "No One", "--data", data, "--lang", "ja"], "C");
+    assert!(said.contains("ヒント: ") && said.contains("tenant list"), "{said}");
+    let (_, said, _) = plainly(&["tenant", "dance", "--lang=en"], "ja_JP.UTF-8");
+    assert!(said.starts_with("sekisho: expected add, list"), "{said}");
+    let (said, _, _) = plainly(&["help", "quarantine"], "ja_JP.UTF-8");
+    assert!(said.starts_with("# 隔離したメール"), "{said}");
     // A name will do where an id had to be looked up.
     let to = folder("view-by-name");
     let words = ["ledger", "view", "--tenant", "Example Japan", "--user", "aoi@example.jp"];
@@ -372,6 +396,16 @@ fn quarantine_is_read_after_release() {
     let (value, _) = demo.ask(&["quarantine", "list"]);
     let item = value["items"][0].clone();
     let (id, recipient) = (item["id"].as_str().unwrap(), item["recipient"].as_str().unwrap());
+    // Whether it is what somebody names: by an address of it, and not by another.
+    let (found, _) = demo.ask(&["quarantine", "show", id, "--about", recipient]);
+    assert_eq!(found["is_it"], true, "{found}");
+    let (found, _) = demo.ask(&["quarantine", "show", id, "--about", "no-one@nowhere.example"]);
+    assert_eq!(found["is_it"], false, "{found}");
+    let (found, _) = demo.ask(&["quarantine", "list", "--about", recipient]);
+    let items = found["items"].as_array().unwrap();
+    assert!(items.iter().any(|one| one["id"] == id) && found["not_shown"]["ja"].is_string());
+    let (found, _) = demo.ask(&["quarantine", "list", "--about", "no-one@nowhere.example"]);
+    assert!(found["items"].as_array().unwrap().is_empty(), "{found}");
     let mut reader = Reader::sign_in(&demo, recipient);
     let before = reader.exists("INBOX");
     let (value, code) = demo.ask(&["quarantine", "release", id]);

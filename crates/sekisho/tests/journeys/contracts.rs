@@ -162,6 +162,9 @@ fn two_persons_decide() {
     let items = seen["items"].as_array().unwrap();
     let told = |word: &str| items.iter().filter(|item| item["entry"]["entry"] == word).count();
     assert_eq!((told("approve"), told("approval.carry-out")), (2, 1));
+    assert!(items.iter().all(|item| item["mark"].is_string()), "{seen}");
+    let asked = items.iter().find(|item| item["entry"]["request"] == request.as_str()).unwrap();
+    assert_eq!((asked["mark"].as_str(), asked["end"].as_str()), (Some("asked"), Some("done")));
     assert!(told("sign-in") >= 1);
     assert_eq!(seen["cosigned"], true);
     limits_of_what_leaves(&demo);
@@ -244,6 +247,8 @@ fn a_contract_ends_and_leaves_nothing() {
     // A hold stops it, and says so.
     let (hold, code) = demo.ask(&["hold", "add", "Example Net", "--reason", "訴訟"]);
     assert_eq!(code, 0, "{hold}");
+    let (holds, _) = demo.ask(&["hold", "list"]);
+    assert_eq!(holds["items"][0]["tenant"], "Example Net", "{holds}");
     let (begun, code) = demo.ask(&["tenant", "terminate", "Example Net", "--grace", "0"]);
     assert_eq!((code, begun["weakened"].as_str()), (0, Some("single-operator")), "{begun}");
     let state = || {

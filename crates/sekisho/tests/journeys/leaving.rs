@@ -217,6 +217,10 @@ fn who_does_not_exist_is_told_to_the_sender() {
     });
     assert!(text.contains("multipart/report"), "{text}");
     let trace = traced(demo, "will come back", "not-sent");
+    let outcome = &trace["outcomes"][0];
+    assert_eq!((&outcome["state"], &outcome["not_sent"]), (&"failed".into(), &1.into()), "{trace}");
+    assert!(outcome["status"].as_str().unwrap().starts_with("5."), "{trace}");
+    assert!(outcome["why"]["ja"].as_str().unwrap().contains("届けられませんでした"), "{trace}");
     assert_eq!(trace["sender"], "mina@example.jp");
 }
 

@@ -87,6 +87,9 @@ fn a_frozen_person_reads_nothing_until_an_operator_lifts_it() {
     assert!(Reader::try_sign_in(&demo, &haru).is_err(), "a restart does not lift it");
     let (list, _) = demo.ask(&["freeze", "list"]);
     assert_eq!(list["items"][0]["name"], "haru@example.jp");
+    let (status, _) = demo.ask(&["status"]);
+    assert_eq!(status["frozen"][0]["name"], "haru@example.jp", "{status}");
+    assert!(status["isolated"].as_array().unwrap().is_empty(), "{status}");
     assert_eq!(demo.ask(&["unfreeze", "haru@example.jp"]).1, 0);
     Reader::inbox(&demo, "haru@example.jp").must("NOOP");
     let entries = demo.entries();
@@ -110,6 +113,8 @@ fn an_isolated_compartment_is_away_until_it_is_released() {
     let listed = || demo.ask(&["isolate", "list"]).0["items"].as_array().unwrap().clone();
     within(LIMIT, "it is listed", || listed().len() == 1);
     assert_eq!(listed()[0]["component"], "names");
+    let (status, _) = demo.ask(&["status"]);
+    assert_eq!(status["isolated"][0]["component"], "names", "{status}");
     assert_eq!(demo.ask(&["release", "names"]).1, 0);
     within(LIMIT, "names is back", is_there);
     within(LIMIT, "it is listed no more", || listed().is_empty());

@@ -175,6 +175,8 @@ fn set(demo: &Demo, words: &[&str], password: Option<&str>) -> Value {
     let name = file.display().to_string();
     if let Some(password) = password {
         std::fs::write(&file, format!("{password}\n")).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(&file, mode).unwrap();
         words.extend(["--send-password-file", &name]);
     }
     let (value, code) = demo.ask(&words);

@@ -1,0 +1,119 @@
+//! `sekisho trace` and `sekisho queue`: how far a message came and why, for each recipient as far
+//! as anybody here may know.
+
+use super::held::explain;
+use super::people::{folder, unknown};
+use crate::arguments::Arguments;
+use crate::client::{ask, value};
+use crate::demo::screen::is_japanese;
+use crate::outcome::{Answer, Outcome, Trouble};
+use serde_json::{Value, json};
+use wire::admin::Request;
+
+const QUEUE_ACTS: &str = "list, show, status, hold, release or cancel";
+
+/// The queue has envelopes sealed, and forgets them when they have left.
+const NOT_SHOWN: [&str; 2] = [
+    "外部の宛先は表示できません。送信するプロセスだけが開けるように封をしてあり、\
+     送信後は残りません。宛先ごとの結果は outcomes にあり、\
+     届かなかった宛先は差出人に通知しています。\
+     trace ADDRESS で、その宛先へのメールかどうかを確かめられます。",
+    "recipients elsewhere are not listed: only who carries the mail can open them, and they are \
+     forgotten afterwards. What became of each destination is in outcomes, and the sender was told \
+     which recipients did not get it. trace ADDRESS tells whether a message was for that one.",
+];
+
+pub fn trace(mut arguments: Arguments, as_json: bool) -> Answer {
+    let data = arguments.option("--data")?;
+    let shape = "a Message-ID, an address, a whole subject or an id";
+    let query = arguments.word(shape)?;
+    arguments.finish()?;
+    if query.trim().is_empty() {
+        return Err(Trouble::wrong_use(
+            shape,
+            "an empty text",
+            "sekisho trace '*' shows the newest",
+        ));
+    }
+    let mut found = value(&folder(data)?, &Request::Trace { query })?;
+    let items = found.get_mut("items").and_then(Value::as_array_mut);
+    let mut is_any_leaving = false;
+    for item in items.into_iter().flatten() {
+        is_any_leaving |= item.get("direction").is_some_and(|way| way == "out");
+        told(item, as_json);
+    }
+    if is_any_leaving {
+        super::insert(&mut found, "not_shown", json!({ "ja": NOT_SHOWN[0], "en": NOT_SHOWN[1] }));
+    }
+    let found = Outcome::Done(found);
+    Ok(if as_json { found } else { found.in_one_language(is_japanese()) })
+}
+
+/// Programs get everything; people get each thing once, in words.
+fn told(item: &mut Value, as_json: bool) {
+    if item.get("reasons").is_some() {
+        explain(item, as_json);
+    }
+    let Some(fields) = item.as_object_mut().filter(|_| !as_json) else { return };
+    let outcomes = fields.get("outcomes").and_then(Value::as_array);
+    if outcomes.is_some_and(|all| !all.is_empty()) {
+        fields.remove("destinations");
+    }
+    // Empty or without a meaning for this message.
+    fields.retain(|_, value| !(value.is_null() || value.as_array().is_some_and(Vec::is_empty)));
+}
+
+pub fn queue(mut arguments: Arguments, as_json: bool) -> Answer {
+    let data = arguments.option("--data")?;
+    let request = match arguments.word(QUEUE_ACTS)?.as_str() {
+        "list" => Request::QueueList {
+            tenant: arguments.option("--tenant")?,
+            after: arguments.option("--after")?,
+        },
+        "show" => {
+            let id = arguments.word("the id")?;
+            arguments.finish()?;
+            let mut shown = value(&folder(data)?, &Request::QueueShow { id })?;
+            told(&mut shown, as_json);
+            let shown = Outcome::Done(shown);
+            return Ok(if as_json { shown } else { shown.in_one_language(is_japanese()) });
+        }
+        "status" => Request::QueueStatus,
+        act @ ("hold" | "release" | "cancel") => {
+            let act = act.to_owned();
+            Request::QueueAct { act, id: arguments.word("the id")? }
+        }
+        other => return Err(unknown(QUEUE_ACTS, other.to_owned())),
+    };
+    arguments.finish()?;
+    ask(&folder(data)?, &request)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::told;
+    use serde_json::json;
+
+    #[test]
+    fn people_read_outcomes_and_programs_everything() {
+        let item = || {
+            json!({
+                "direction": "out", "reasons": ["auth.none"], "recipients": [], "decided": null,
+                "destinations": { "sent": 0, "not_sent": 1 },
+                "outcomes": [{ "destination": 1, "state": "failed", "status": "5.1.1" }],
+            })
+        };
+        let (mut people, mut programs) = (item(), item());
+        told(&mut people, false);
+        told(&mut programs, true);
+        assert_eq!(people["outcomes"][0]["status"], "5.1.1");
+        assert_eq!(people["why"][0]["en"], "nothing authenticates the sender");
+        for word in ["destinations", "reasons", "recipients", "decided"] {
+            assert!(people.get(word).is_none() && programs.get(word).is_some(), "{word}");
+        }
+        // Before anything is known of its legs, their number is all there is.
+        let mut early = json!({ "destinations": { "sent": 1 }, "outcomes": [] });
+        told(&mut early, false);
+        assert_eq!(early, json!({ "destinations": { "sent": 1 } }));
+    }
+}
