@@ -4,6 +4,7 @@
 //! already in order are read slice by slice, each no more than is held, by two processors.
 
 use std::collections::BTreeSet;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -313,9 +314,7 @@ impl Counted {
         }
         let mut sum = Sum::new(contracts);
         for bucket in buckets {
-            bucket.sort_unstable();
-            bucket.dedup();
-            sum.add(bucket);
+            sum.add(bucket, &mut all.1);
             bucket.clear();
         }
         Some(sum)
@@ -327,13 +326,44 @@ impl Counted {
     }
 }
 
-/// Pairs of one slice, in as many buckets as there are drawers; the next slice takes their place.
-struct Buckets(Vec<Vec<Pair>>);
+/// Pairs of one slice, in as many buckets as there are drawers, and the places of one bucket's;
+/// the next slice takes their place.
+struct Buckets(Vec<Vec<Pair>>, Places);
 
 impl Buckets {
     fn new(pairs: u64) -> Self {
         let each = usize::try_from(pairs).unwrap_or_default() / DRAWERS;
-        Self((0..DRAWERS).map(|_| Vec::with_capacity(each + each / 16)).collect())
+        let buckets = (0..DRAWERS).map(|_| Vec::with_capacity(each + each / 16)).collect();
+        Self(buckets, Places::default())
+    }
+}
+
+/// Where the pairs of a bucket are found again: a table of their numbers, found by a sum of the
+/// id that nobody outside can foresee. Cheaper than putting them in order.
+struct Places {
+    keys: (u64, u64),
+    /// 0: nobody; else its number from 1, and in the lowest bit whether the message is certain.
+    table: Vec<u32>,
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        let state = RandomState::new();
+        let keys = (state.hash_one(0) | 1, state.hash_one(1) | 1);
+        Self { keys, table: Vec::new() }
+    }
+}
+
+impl Places {
+    fn clear(&mut self, pairs: usize) {
+        self.table.clear();
+        self.table.resize((pairs * 2).next_power_of_two().max(2), 0);
+    }
+
+    fn first(&self, pair: &Pair) -> usize {
+        let sum = pair.0.wrapping_mul(self.keys.0).wrapping_add(pair.1.wrapping_mul(self.keys.1));
+        let mixed = (sum ^ (sum >> 32)).wrapping_mul(self.keys.0);
+        (mixed >> (64 - self.table.len().ilog2())) as usize
     }
 }
 
@@ -351,26 +381,51 @@ impl Sum {
         Self { all: 0, certain: 0, each: vec![0; contracts], names: Some(Vec::new()) }
     }
 
-    /// Adds pairs in their order, none of them twice.
-    fn add(&mut self, pairs: &[Pair]) {
-        let mut last: Option<Pair> = None;
-        let mut was_certain = false;
-        for pair in pairs {
-            let is_new = last.is_none_or(|last| (last.0, last.1) != (pair.0, pair.1));
-            self.all += u64::from(is_new);
-            was_certain &= !is_new;
-            self.certain += u64::from(pair.is_certain() && !was_certain);
-            was_certain |= pair.is_certain();
-            let is_next = is_new || last.is_some_and(|last| last.contract() != pair.contract());
-            if let Some(count) = self.each.get_mut(pair.contract() as usize).filter(|_| is_next) {
-                *count += 1;
-            }
-            if let Some(names) = self.names.as_mut().filter(|_| is_new) {
-                names.push(pair.message());
-            }
-            last = Some(*pair);
+    /// Adds the pairs of a bucket.
+    fn add(&mut self, pairs: &[Pair], places: &mut Places) {
+        places.clear(pairs.len());
+        for (pair, number) in pairs.iter().zip(1u32..) {
+            self.add_one(pair, number, pairs, places);
         }
         self.names.take_if(|names| names.len() > NAMED_MESSAGES);
+    }
+
+    fn add_one(&mut self, pair: &Pair, number: u32, pairs: &[Pair], places: &mut Places) {
+        let mask = places.table.len() - 1;
+        let mut at = places.first(pair);
+        // Where the message itself was met first, whichever contract's it was then.
+        let mut known_at = None;
+        loop {
+            let found = places.table.get(at).copied().unwrap_or_default();
+            let other = pairs.get((found >> 1).wrapping_sub(1) as usize);
+            let Some(other) = other else {
+                if let Some(place) = places.table.get_mut(at) {
+                    *place = number << 1;
+                }
+                if let Some(count) = self.each.get_mut(pair.contract() as usize) {
+                    *count += 1;
+                }
+                break;
+            };
+            if (other.0, other.1) == (pair.0, pair.1) {
+                known_at = known_at.or(Some(at));
+                if other.contract() == pair.contract() {
+                    break;
+                }
+            }
+            at = (at + 1) & mask;
+        }
+        if known_at.is_none() {
+            self.all += 1;
+            self.names.iter_mut().for_each(|names| names.push(pair.message()));
+        }
+        if let Some(place) = places.table.get_mut(known_at.unwrap_or(at))
+            && pair.is_certain()
+            && *place & 1 == 0
+        {
+            *place |= 1;
+            self.certain += 1;
+        }
     }
 
     fn with(mut self, other: Self) -> Self {
