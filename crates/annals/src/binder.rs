@@ -2,10 +2,13 @@
 
 use crate::chapter::{CHAPTER_ENTRIES, Contents, encode};
 use evidence::Entry;
-use scope::{Fact, Life, Roll, facts};
+use scope::{Fact, LAG_MS, Life, Roll, facts};
 use std::collections::{HashMap, HashSet};
 use terms::{InstanceId, Kind};
 use tlog::{CompactRange, Hash};
+
+/// However fast the log grows, a process is known for so long after its end.
+const KNOWN_MS: u64 = LAG_MS * 2;
 
 /// Gathers one chapter at a time, in the order of the log.
 pub struct Binder {
@@ -17,6 +20,8 @@ pub struct Binder {
     deeds: Vec<(u8, u16)>,
     authors: HashMap<InstanceId, Kind>,
     times: Option<(u64, u64)>,
+    /// The latest time, and the entry that tells it.
+    newest: Option<(u64, u64)>,
     /// Processes that ended in the chapter before: late words of theirs may still come.
     ended_before: Vec<InstanceId>,
 }
@@ -34,6 +39,7 @@ impl Binder {
             deeds: Vec::new(),
             authors: HashMap::new(),
             times: None,
+            newest: None,
             ended_before,
         }
     }
@@ -53,6 +59,11 @@ impl Binder {
         &self.facts
     }
 
+    /// Of the chapter that is not full yet, the latest time and the entry that tells it.
+    pub fn newest(&self) -> Option<(u64, u64)> {
+        self.newest
+    }
+
     /// Takes the next entry, its leaf and what it says (`None` if it cannot be read). Hands out
     /// number and index of the chapter that it completes.
     pub fn take(&mut self, leaf: Hash, entry: Option<&Entry>) -> Option<(u64, Vec<u8>)> {
@@ -68,31 +79,49 @@ impl Binder {
             let at_ms = entry.time_ms;
             let (first, last) = self.times.unwrap_or((at_ms, at_ms));
             self.times = Some((first.min(at_ms), last.max(at_ms)));
+            self.newest = self.newest.max(Some((at_ms, index)));
         }
         self.next.is_multiple_of(CHAPTER_ENTRIES).then(|| self.close())
     }
 
     fn close(&mut self) -> (u64, Vec<u8>) {
         let number = self.next / CHAPTER_ENTRIES - 1;
-        let heard: HashSet<InstanceId> = self.facts.iter().map(|fact| fact.instance).collect();
-        for instance in std::mem::take(&mut self.ended_before) {
-            if !heard.contains(&instance) {
-                self.roll.0.remove(&instance);
-            }
-        }
+        let times = self.times.take().unwrap_or_default();
+        let gone = self.gone(times.0);
+        let newest = self.newest.take().map_or(0, |newest| newest.1 % CHAPTER_ENTRIES);
         let contents = Contents {
             number,
             root: self.range.root(),
-            times: self.times.take().unwrap_or_default(),
+            times,
+            newest: u16::try_from(newest).unwrap_or_default(),
             facts: std::mem::take(&mut self.facts),
             deeds: std::mem::take(&mut self.deeds),
             authors: std::mem::take(&mut self.authors),
             roll: &self.roll,
+            gone: gone.clone(),
         };
         let bytes = encode(contents);
+        self.roll.0.retain(|instance, _| !gone.contains(instance));
         self.range = CompactRange::new();
         let ended = self.roll.0.iter().filter(|(_, life)| life.to_ms.is_some());
         self.ended_before = ended.map(|(instance, _)| *instance).collect();
         (number, bytes)
+    }
+    /// Those that ended before this chapter, of whom nothing was heard in it, and beside whom
+    /// nobody stands any more.
+    fn gone(&mut self, begin_ms: u64) -> HashSet<InstanceId> {
+        let heard: HashSet<InstanceId> = self.facts.iter().map(|fact| fact.instance).collect();
+        let is_past = |one: &InstanceId| {
+            let life = self.roll.0.get(one);
+            let to_ms = life.and_then(|life| life.to_ms);
+            to_ms.is_some_and(|to_ms| to_ms.saturating_add(KNOWN_MS) < begin_ms)
+        };
+        let ended = std::mem::take(&mut self.ended_before).into_iter();
+        let mut gone: HashSet<InstanceId> =
+            ended.filter(|one| !heard.contains(one) && is_past(one)).collect();
+        let stay = self.roll.0.iter().filter(|(one, _)| !gone.contains(one));
+        let served: HashSet<InstanceId> = stay.filter_map(|(_, life)| life.serves).collect();
+        gone.retain(|one| !served.contains(one));
+        gone
     }
 }

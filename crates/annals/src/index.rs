@@ -2,42 +2,50 @@
 //! the entries where they are not; and the scope of a breach, read from it.
 
 use crate::binder::Binder;
-use crate::chapter::{CHAPTER_ENTRIES, Chapter, unknown_section};
+use crate::chapter::CHAPTER_ENTRIES;
 use crate::disk::{Folder, Shelf};
 use crate::fault::{Fault, file};
 use crate::names;
+use crate::opened::Chapter;
 use crate::overspill::overspill;
+use crate::place::{MAGIC, MAGIC_BYTES, UNKNOWN};
 use crate::reading::Reader;
-use crate::rows::{NOBODY, ROW_BYTES, Row};
+use crate::telling::Telling;
 use evidence::Frame;
 use scope::facts;
-use scope::{Deed, Fact, Half, Life, Part, Person, Proven, Question, Reach, Roll, Scope, Tally};
+use scope::{Fact, Finished, Half, Life, Part, Proven, Question, Roll, Scope, Tally};
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::fs::File;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::io::{self, Read};
+use std::path::Path;
 use std::thread;
-use terms::{InstanceId, Kind, TenantId, UserId};
+use terms::{InstanceId, TenantId, UserId};
 use tlog::{Hash, NodeSource, Store, Volume, leaf_hash};
 
 /// After so long a process that has ended says nothing more that counts.
-const LATE_MS: u64 = 600_000;
+pub(crate) const LATE_MS: u64 = 600_000;
 /// A count is divided no further.
 const PARTS: u8 = 64;
 /// Deeds by their number in the log's format, that are looked up by it.
-const ALARM: u8 = 16;
-const ROTATE: u8 = 11;
+pub(crate) const ALARM: u8 = 16;
+pub(crate) const ROTATE: u8 = 11;
 
 /// Where the index of a chapter stands, below `chapters`.
 pub fn chapter_name(number: u64) -> String {
     format!("{}/{:04}/{:04}", names::CHAPTERS, number / 10_000, number % 10_000)
 }
 
+/// A chapter from disk, if it is there and belongs to these entries.
+pub(crate) fn kept(reader: &Reader, number: u64) -> Option<Chapter> {
+    let chapter = Chapter::open(File::open(reader.folder().join(chapter_name(number))).ok()?);
+    let root = reader.node(16, number)?;
+    chapter.ok().filter(|chapter| chapter.number == number && chapter.root == root)
+}
+
 /// The index of one log.
 pub struct Index<'a> {
-    reader: &'a Reader,
-    folder: PathBuf,
+    pub(crate) reader: &'a Reader,
     /// The chapter that was last made from entries, with what the next one must know.
     made: RefCell<Option<(u64, Vec<(InstanceId, Life)>)>>,
     rebuilt: RefCell<HashSet<u64>>,
@@ -55,7 +63,7 @@ impl<'a> Index<'a> {
     /// The index beside the log that `reader` reads.
     pub fn of(reader: &'a Reader) -> Self {
         let (made, rebuilt) = (RefCell::new(None), RefCell::new(HashSet::new()));
-        Self { reader, folder: reader.folder().to_owned(), made, rebuilt }
+        Self { reader, made, rebuilt }
     }
 
     /// Chapters that are full.
@@ -65,9 +73,7 @@ impl<'a> Index<'a> {
 
     /// A chapter from disk, if it is there and belongs to these entries.
     pub(crate) fn kept(&self, number: u64) -> Option<Chapter> {
-        let chapter = Chapter::open(File::open(self.folder.join(chapter_name(number))).ok()?);
-        let root = self.reader.node(16, number)?;
-        chapter.ok().filter(|chapter| chapter.number == number && chapter.root == root)
+        kept(self.reader, number)
     }
 
     /// A full chapter.
@@ -81,7 +87,7 @@ impl<'a> Index<'a> {
         }
     }
 
-    fn make(&self, number: u64) -> Result<Chapter, Fault> {
+    pub(crate) fn make(&self, number: u64) -> Result<Chapter, Fault> {
         let mut first = number;
         let known = |first: u64| {
             let made = self.made.borrow();
@@ -132,7 +138,7 @@ impl<'a> Index<'a> {
     }
 
     /// The entries behind the last full chapter.
-    fn tail(&self) -> Result<Binder, Fault> {
+    pub(crate) fn tail(&self) -> Result<Binder, Fault> {
         let full = self.full();
         let lives = match full.checked_sub(1) {
             Some(last) => self.chapter(last)?.lives().map_err(file(chapter_name(last)))?,
@@ -229,7 +235,7 @@ impl<'a> Index<'a> {
             let mut overflowed = false;
             for part in 0..parts {
                 let tally = || Tally::new(question.clone(), Part { part, parts });
-                let finished = self.run_halves(&tally)?.finish(proven.clone());
+                let finished = self.finish(&tally, proven)?;
                 overflowed |= finished.overflowed;
                 match &mut whole {
                     None => whole = Some(finished.scope),
@@ -249,14 +255,24 @@ impl<'a> Index<'a> {
         }
     }
 
+    /// By sums, where sums say all of it; else every row is read.
+    fn finish(
+        &self,
+        tally: &(dyn Fn() -> Tally + Sync),
+        proven: &Proven,
+    ) -> Result<Finished, Fault> {
+        match tally().takes_sums() {
+            true => self.measure_by_sums(tally, proven),
+            false => Ok(self.run_halves(tally)?.finish(proven.clone())),
+        }
+    }
+
     /// Two processors count one half each: reading is little of the work, so each reads all of it.
     fn run_halves(&self, tally: &(dyn Fn() -> Tally + Sync)) -> Result<Tally, Fault> {
-        let (reader, folder) = (self.reader, &self.folder);
+        let reader = self.reader;
         thread::scope(|scope| {
-            let other = scope.spawn(move || {
-                let index = Index { folder: folder.clone(), ..Index::of(reader) };
-                index.run(tally().half(Half::Processes))
-            });
+            let other =
+                scope.spawn(move || Index::of(reader).run(tally().half(Half::Processes)));
             let people = self.run(tally().half(Half::People).spilling(overspill));
             let processes = other.join().map_err(|_| {
                 file("the index")(io::Error::other("half of the counting ended without an answer"))
@@ -277,10 +293,10 @@ impl<'a> Index<'a> {
             }
             if began {
                 let fault = || file(chapter_name(number));
-                let read = Reading::of(&chapter, &tally, overlaps).map_err(fault())?;
+                let read = Telling::of(&chapter, &tally, overlaps).map_err(fault())?;
                 read.tell(&mut tally).map_err(fault())?;
                 self.tell_keys_and_decoys(&chapter, &mut tally)?;
-                tally.forget_ended(chapter.times.0.saturating_sub(LATE_MS));
+                tally.forget_ended(chapter.times.0.saturating_sub(LATE_MS), |_| false);
             }
         }
         let binder = self.tail()?;
@@ -306,12 +322,12 @@ impl<'a> Index<'a> {
     fn meet_before(&self, number: u64, tally: &mut Tally) -> Result<(), Fault> {
         let Some(before) = number.checked_sub(1) else { return Ok(()) };
         let chapter = self.chapter(before)?;
-        let lives = chapter.lives().map_err(file(chapter_name(before)))?;
+        let lives = chapter.heard().map_err(file(chapter_name(before)))?;
         lives.iter().for_each(|(instance, life)| tally.meet(*instance, life));
         if number >= self.full() {
             return Ok(());
         }
-        let strangers = self.chapter(number)?.processes(Some(unknown_section()));
+        let strangers = self.chapter(number)?.processes(Some(UNKNOWN));
         let strangers = strangers.map_err(file(chapter_name(number)))?;
         let mut strangers: HashSet<InstanceId> =
             strangers.iter().map(|process| process.instance).collect();
@@ -358,135 +374,12 @@ impl<'a> Index<'a> {
             let chapter = self.chapter(number)?;
             if tally.looks_at(chapter.times.0, chapter.times.1) {
                 let fault = || file(chapter_name(number));
-                let read = Reading::whole(&chapter).map_err(fault())?;
+                let read = Telling::whole(&chapter).map_err(fault())?;
                 read.tell_kept(tally).map_err(fault())?;
             }
         }
         Ok(())
     }
-}
-
-/// What of a chapter is read, with the names behind its numbers.
-struct Reading<'a> {
-    chapter: &'a Chapter,
-    instances: Vec<InstanceId>,
-    authors: Vec<InstanceId>,
-    people: Vec<Person>,
-    lives: Vec<(InstanceId, Life)>,
-    ranges: Vec<(u64, u64)>,
-}
-
-impl<'a> Reading<'a> {
-    fn whole(chapter: &'a Chapter) -> std::io::Result<Self> {
-        Ok(Self {
-            chapter,
-            instances: Vec::new(),
-            authors: Vec::new(),
-            people: chapter.people()?,
-            lives: Vec::new(),
-            ranges: vec![(0, chapter.row_count())],
-        })
-    }
-
-    fn of(chapter: &'a Chapter, tally: &Tally, overlaps: bool) -> std::io::Result<Self> {
-        let component = tally.question().component;
-        let own = number_of(component);
-        let processes = chapter.processes(Some(own))?;
-        let near: Vec<u8> = match tally.reach() {
-            Reach::OwnAnd(kinds) => kinds.iter().map(|kind| number_of(*kind)).collect(),
-            _ => Vec::new(),
-        };
-        let wanted = tally.question().version.as_deref();
-        let ranges = match (overlaps, tally.reach()) {
-            // Behind the window only what these processes still did or had done to them.
-            (false, _) => {
-                let asked = processes.iter().filter(|one| tally.is_asked(one.instance));
-                asked.map(|one| (one.first, one.count)).collect()
-            }
-            (true, Reach::Own) if wanted.is_some() => {
-                let fits = |life: &Option<Life>| {
-                    life.as_ref().is_some_and(|life| Some(life.version.as_str()) == wanted)
-                };
-                let asked = processes.iter().filter(|one| fits(&one.life));
-                let mut ranges: Vec<_> = asked.map(|one| (one.first, one.count)).collect();
-                ranges.extend(sections(chapter, &[unknown_section()]));
-                ranges
-            }
-            (true, Reach::Own) => sections(chapter, &[own, unknown_section()]),
-            (true, Reach::OwnAnd(_)) => {
-                sections(chapter, &[&[own, unknown_section()], &near[..]].concat())
-            }
-            (true, Reach::Everywhere) => vec![(0, chapter.row_count())],
-        };
-        let mut lives = processes;
-        for kind in near {
-            lives.extend(chapter.processes(Some(kind))?);
-        }
-        let lives = lives.into_iter().filter_map(|one| Some((one.instance, one.life?))).collect();
-        Ok(Self {
-            chapter,
-            instances: chapter.instances()?,
-            authors: chapter.authors()?,
-            people: chapter.people()?,
-            lives,
-            ranges,
-        })
-    }
-
-    fn tell(&self, tally: &mut Tally) -> std::io::Result<()> {
-        self.lives.iter().for_each(|(instance, life)| tally.meet(*instance, life));
-        let half = tally.counts();
-        self.each(|deed| half.hears(deed), |fact| tally.note(&fact))
-    }
-
-    fn tell_kept(&self, tally: &mut Tally) -> std::io::Result<()> {
-        let hears = tally.hears_kept();
-        self.each(hears, |fact| tally.note_kept(&fact))
-    }
-
-    /// Rows of other deeds are not even taken apart.
-    fn each(
-        &self,
-        hears: impl Fn(Deed) -> bool,
-        mut fact: impl FnMut(Fact),
-    ) -> std::io::Result<()> {
-        let base = self.chapter.number * CHAPTER_ENTRIES;
-        for (first, count) in &self.ranges {
-            let rows = self.chapter.rows(*first, *count)?;
-            for row in rows.chunks_exact(ROW_BYTES) {
-                let deed = Row::deed(row).ok_or(std::io::ErrorKind::InvalidData)?;
-                if !hears(deed) {
-                    continue;
-                }
-                let row = Row::read(row).ok_or(std::io::ErrorKind::InvalidData)?;
-                let named = |names: &[InstanceId], number: usize| {
-                    names.get(number).copied().unwrap_or_default()
-                };
-                fact(Fact {
-                    at_ms: self.chapter.times.0 + row.at_ms,
-                    index: base + u64::from(row.entry),
-                    deed: row.deed,
-                    instance: named(&self.instances, row.instance as usize),
-                    start: named(&self.authors, row.start.into()),
-                    person: match row.person {
-                        NOBODY => None,
-                        number => self.people.get(number as usize).copied(),
-                    },
-                    item: row.item,
-                });
-            }
-        }
-        Ok(())
-    }
-}
-
-fn number_of(kind: Kind) -> u8 {
-    u8::try_from(kind.number()).unwrap_or(u8::MAX)
-}
-
-fn sections(chapter: &Chapter, kinds: &[u8]) -> Vec<(u64, u64)> {
-    let wanted = chapter.sections.iter().filter(|section| kinds.contains(&section.kind));
-    wanted.map(|section| (section.first_row.into(), section.rows.into())).collect()
 }
 
 /// What the binder of the next chapter must know, if the index of this one is whole and belongs
@@ -496,6 +389,13 @@ fn lives_after(folder: &Path, number: u64, root: Hash) -> Option<Vec<(InstanceId
     (chapter.number == number && chapter.root == root).then(|| chapter.lives().ok())?
 }
 
+/// Whether a chapter is there, and of this version.
+fn is_there(path: &Path) -> bool {
+    let mut begin = [0; MAGIC_BYTES];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut begin));
+    read.is_ok() && begin == *MAGIC
+}
+
 /// Takes up the index of a log that was opened to be written: chapters that are missing are made
 /// anew. Says how many.
 ///
@@ -503,7 +403,8 @@ fn lives_after(folder: &Path, number: u64, root: Hash) -> Option<Vec<(InstanceId
 /// The disk's.
 pub fn take_up<V: Volume>(store: &Store<V>, folder: &Path) -> io::Result<(Binder, u64)> {
     let full = store.size() / CHAPTER_ENTRIES;
-    let missing = (0..full).find(|number| !folder.join(chapter_name(*number)).exists());
+    // Also one of an earlier version is missing: it is made from the entries, as if it were none.
+    let missing = (0..full).find(|number| !is_there(&folder.join(chapter_name(*number))));
     let mut first = missing.unwrap_or(full);
     let lives = loop {
         let Some(before) = first.checked_sub(1) else { break Vec::new() };

@@ -11,27 +11,37 @@
 mod binder;
 mod chapter;
 mod check;
+mod columns;
 mod disk;
+mod extent;
 mod fault;
 mod index;
+mod opened;
 mod overspill;
+mod place;
+mod plan;
 mod publish;
 mod reading;
 mod rows;
 mod seen;
 mod segments;
 mod series;
+mod sums;
+mod telling;
 mod view;
 
+#[cfg(test)]
+mod agreement;
 #[cfg(test)]
 mod tests;
 
 pub use binder::Binder;
-pub use chapter::{CHAPTER_ENTRIES, Chapter};
+pub use chapter::CHAPTER_ENTRIES;
 pub use check::{Checked, check, check_copy};
 pub use disk::{Folder, Shelf};
 pub use fault::Fault;
 pub use index::{Index, Measured, chapter_name, take_up};
+pub use opened::Chapter;
 pub use publish::{Published, proof_text, publish};
 pub use reading::{Head, Keys, Reader, find_keys};
 pub use seen::{Seen, Sight};

@@ -54,6 +54,10 @@ type Told = (u64, u64);
 pub(crate) struct Traces {
     /// When each instance asked about ended.
     lives: Map<InstanceId, Option<u64>>,
+    /// How many they are, where they were not all met one by one.
+    in_all: Option<u64>,
+    /// When the last was gone of those that were not.
+    gone: Option<u64>,
     last_stop: Option<Told>,
     /// The last moment at which a grant of theirs is valid.
     last_grant: Option<Told>,
@@ -80,6 +84,27 @@ impl Traces {
 
     pub fn ended_before(&self, instance: InstanceId, at_ms: u64) -> bool {
         self.lives.get(&instance).is_some_and(|to_ms| to_ms.is_some_and(|to_ms| to_ms < at_ms))
+    }
+
+    pub fn gone(&mut self, ended_ms: u64) {
+        self.gone = self.gone.max(Some(ended_ms));
+    }
+
+    pub fn are_in_all(&mut self, instances: u64) {
+        self.in_all = Some(instances);
+    }
+
+    pub fn stopped_at(&mut self, told: Told) {
+        later(&mut self.last_stop, told);
+    }
+
+    pub fn granted_until(&mut self, told: Told) {
+        later(&mut self.last_grant, told);
+    }
+
+    pub fn used_at(&mut self, item: Item, tenant: Option<TenantId>, at_ms: u64) {
+        let at = self.used.entry((item, tenant)).or_default();
+        *at = (*at).max(at_ms);
     }
 
     pub fn looked_at(&mut self, at_ms: u64, index: u64) {
@@ -115,8 +140,7 @@ impl Traces {
                 }
             }
             Deed::Credential if is_ours() && (asked.from_ms..asked.to_ms).contains(&fact.at_ms) => {
-                let at = self.used.entry((fact.item, tenant)).or_default();
-                *at = (*at).max(fact.at_ms);
+                self.used_at(fact.item, tenant, fact.at_ms);
             }
             Deed::Rotate => {
                 let known = self.rotated.entry((fact.item, tenant)).or_default();
@@ -128,7 +152,7 @@ impl Traces {
 
     pub fn judge(&self) -> Containment {
         let alive = self.lives.values().filter(|to_ms| to_ms.is_none()).count();
-        let ended = self.lives.values().filter_map(|to_ms| *to_ms).max();
+        let ended = self.lives.values().filter_map(|to_ms| *to_ms).chain(self.gone).max();
         let now_ms = self.newest.map_or(0, |newest| newest.0);
         let grants_end = self.last_grant.map(|grant| grant.0);
         let is_over = alive == 0 && grants_end.is_none_or(|until| until <= now_ms);
@@ -156,11 +180,12 @@ impl Traces {
     }
 
     fn stopped(&self, alive: usize) -> Condition {
+        let in_all = self.in_all.unwrap_or(self.lives.len() as u64);
         Condition {
             condition: "instances ended",
             met: alive == 0,
             entry: self.last_stop.map(|stop| stop.1),
-            missing: (alive > 0).then(|| format!("{alive} of {} live", self.lives.len())),
+            missing: (alive > 0).then(|| format!("{alive} of {in_all} live")),
         }
     }
 

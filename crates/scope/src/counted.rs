@@ -1,7 +1,13 @@
-//! Distinct messages, by contract and in all, in bounded memory: they fall into drawers, and when
-//! there are too many to hold, the drawers are emptied onto a disk, or, where there is none, one
-//! part after the other is counted.
+//! Distinct messages, by contract and in all, in bounded memory. Those that are handed in one by
+//! one fall into drawers, and when there are too many to hold, the drawers are emptied onto a
+//! disk, or, where there is none, one part after the other is counted. Those that stand in columns
+//! already in order are read slice by slice, each no more than is held, by two processors.
 
+use std::collections::BTreeSet;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 use terms::MessageId;
 
 /// Pairs held at once: 24 octets each.
@@ -11,14 +17,69 @@ const UNSORTED: usize = 4_096;
 const DRAWERS: usize = 256;
 /// A pair on a disk.
 const PAIR_BYTES: usize = 20;
+/// Pairs of one slice, of which each of two processors holds one.
+const SLICE_PAIRS: u64 = 18_000_000;
+/// A slice that holds more than was thought is divided, but no further than this.
+const DIVISIONS: u32 = 40;
+/// More message ids are not handed out one by one.
+pub(crate) const NAMED_MESSAGES: usize = 2_000_000;
+/// An odd number without a pattern: the golden ratio's.
+const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// Where an id falls among all of them: evenly, also where ids are counted up. Columns of an index
+/// stand in this order, so it never changes without the index's version.
+pub fn order(message: MessageId) -> u64 {
+    let id = u128::from_be_bytes(message.0);
+    let sum = ((id >> 64) as u64) ^ (id as u64).wrapping_mul(MIX);
+    (sum ^ (sum >> 32)).wrapping_mul(MIX)
+}
+
+/// The ids whose order begins with these bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slice {
+    prefix: u64,
+    bits: u32,
+}
+
+impl Slice {
+    pub const ALL: Self = Self { prefix: 0, bits: 0 };
+
+    pub fn has(self, order: u64) -> bool {
+        order.checked_shr(64 - self.bits).unwrap_or(0) == self.prefix
+    }
+
+    /// The first octets of orders in it: from, and up to and with.
+    pub fn octets(self) -> (u8, u8) {
+        let first = self.prefix.checked_shl(64 - self.bits).unwrap_or(0);
+        let last = first | u64::MAX.checked_shr(self.bits).unwrap_or(0);
+        ((first >> 56) as u8, (last >> 56) as u8)
+    }
+
+    fn halves(self) -> [Self; 2] {
+        [0, 1].map(|more| Self { prefix: self.prefix << 1 | more, bits: self.bits + 1 })
+    }
+
+    /// Into which of as many buckets as there are drawers an order of it falls.
+    fn bucket(self, order: u64) -> usize {
+        usize::from((order.checked_shl(self.bits).unwrap_or(0) >> 56) as u8)
+    }
+}
+
+/// Messages that stand in order somewhere, and are read where they are.
+pub trait Columns: Sync {
+    /// At most how many pairs they are.
+    fn pairs(&self) -> u64;
+    /// Hands on those of a slice, and perhaps others. `false`: they cannot be read.
+    fn each(&self, of: Slice, pair: &mut dyn FnMut(Pair)) -> bool;
+}
 
 /// A message, and the number of a contract with, in its lowest bit, whether its key was certainly
 /// handed out.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Pair(u64, u64, u32);
+pub struct Pair(u64, u64, u32);
 
 impl Pair {
-    fn new(message: MessageId, contract: u32, is_certain: bool) -> Self {
+    pub fn new(message: MessageId, contract: u32, is_certain: bool) -> Self {
         let id = u128::from_be_bytes(message.0);
         Self((id >> 64) as u64, id as u64, contract << 1 | u32::from(is_certain))
     }
@@ -96,8 +157,10 @@ pub(crate) struct Counted {
     drawers: Vec<Drawer>,
     held: usize,
     limit: usize,
-    spill: Option<Box<dyn Spill + Send>>,
+    spill: Mutex<Option<Box<dyn Spill + Send>>>,
     has_spilled: bool,
+    /// The messages themselves, unless they are too many.
+    names: BTreeSet<MessageId>,
     /// More than is held at once: the count is of no use, parts must be made smaller.
     pub overflowed: bool,
 }
@@ -105,13 +168,14 @@ pub(crate) struct Counted {
 impl Counted {
     pub fn new(part: Part) -> Self {
         let drawers = (0..DRAWERS).map(|_| Drawer::default()).collect();
-        let (held, limit, spill) = (0, PAIRS, None);
-        Self { part, drawers, held, limit, spill, has_spilled: false, overflowed: false }
+        let (held, limit, spill) = (0, PAIRS, Mutex::default());
+        let (has_spilled, overflowed, names) = (false, false, BTreeSet::new());
+        Self { part, drawers, held, limit, spill, has_spilled, names, overflowed }
     }
 
     /// Beyond what is held, it goes there.
     pub fn spill_to(&mut self, spill: Box<dyn Spill + Send>, limit: Option<usize>) {
-        self.spill = Some(spill);
+        self.spill = Mutex::new(Some(spill));
         self.limit = limit.unwrap_or(PAIRS);
     }
 
@@ -120,7 +184,7 @@ impl Counted {
         if self.overflowed || !self.part.has(&message) {
             return;
         }
-        let place = usize::from(message.0[15] ^ message.0[7].rotate_left(4));
+        let place = Slice::ALL.bucket(order(message));
         let Some(drawer) = self.drawers.get_mut(place) else { return };
         drawer.pairs.push(Pair::new(message, contract, is_certain));
         self.held += 1;
@@ -141,7 +205,8 @@ impl Counted {
 
     /// Onto the disk, or nowhere.
     fn empty(&mut self) {
-        let Some(spill) = &mut self.spill else { return self.overflow() };
+        let own = self.spill.get_mut().ok().and_then(Option::as_mut);
+        let Some(spill) = own else { return self.overflow() };
         let mut bytes = Vec::new();
         for (drawer, place) in self.drawers.iter_mut().zip(0..=u8::MAX) {
             drawer.settle();
@@ -161,52 +226,226 @@ impl Counted {
         self.held = 0;
     }
 
-    /// Distinct messages in all, those of them that are certain, and those of each contract.
-    pub fn count(&mut self, contracts: usize) -> (u64, u64, Vec<u64>) {
-        let (mut all, mut certain) = (0, 0);
-        let mut each = vec![0; contracts];
-        for (drawer, place) in self.drawers.iter_mut().zip(0..=u8::MAX) {
-            if self.has_spilled
-                && let Some(spill) = &mut self.spill
-            {
-                let Some(bytes) = spill.take(place) else {
-                    self.overflowed = true;
-                    return (0, 0, each);
-                };
-                drawer.pairs.extend(bytes.chunks_exact(PAIR_BYTES).filter_map(Pair::read));
-            }
-            drawer.settle();
-            let mut last: Option<Pair> = None;
-            let mut was_certain = false;
-            for pair in &drawer.pairs {
-                let is_new = last.is_none_or(|last| (last.0, last.1) != (pair.0, pair.1));
-                all += u64::from(is_new);
-                was_certain &= !is_new;
-                certain += u64::from(pair.is_certain() && !was_certain);
-                was_certain |= pair.is_certain();
-                let is_next = is_new || last.is_some_and(|last| last.contract() != pair.contract());
-                if let Some(count) = each.get_mut(pair.contract() as usize).filter(|_| is_next) {
-                    *count += 1;
-                }
-                last = Some(*pair);
-            }
-            if self.has_spilled {
-                // Too many to be named one by one, and too many to be held at once.
-                *drawer = Drawer::default();
-            }
+    /// Distinct messages in all, those of them that are certain, and those of each contract: of
+    /// what was handed in, and of what stands in columns.
+    pub fn count(
+        &mut self,
+        contracts: usize,
+        columns: Option<&dyn Columns>,
+    ) -> (u64, u64, Vec<u64>) {
+        // What was handed in lies in as many drawers; each is small enough.
+        let mut bits = if columns.is_some() { 1 } else { DRAWERS.ilog2() };
+        let in_all = columns.map_or(0, Columns::pairs) + self.held as u64;
+        while in_all >> bits > SLICE_PAIRS || (self.has_spilled && 1 << bits < DRAWERS) {
+            bits += 1;
         }
-        (all, certain, each)
+        let next = AtomicU64::new(0);
+        let work = || {
+            let mut sum = Some(Sum::new(contracts));
+            let mut buckets = Buckets::new(in_all >> bits);
+            loop {
+                let prefix = next.fetch_add(1, Ordering::Relaxed);
+                if prefix >> bits > 0 {
+                    return sum;
+                }
+                let more = self.count_slice(Slice { prefix, bits }, contracts, columns, &mut buckets);
+                sum = sum.and_then(|sum| Some(sum.with(more?)));
+            }
+        };
+        let both = thread::scope(|scope| {
+            let other = scope.spawn(work);
+            let own = work();
+            Some(own?.with(other.join().ok()??))
+        });
+        let Some(sum) = both else {
+            self.overflowed = true;
+            return (0, 0, vec![0; contracts]);
+        };
+        self.names = sum.names.unwrap_or_default().into_iter().collect();
+        (sum.all, sum.certain, sum.each)
     }
 
-    /// Those that are held.
-    pub fn messages(&self) -> impl Iterator<Item = MessageId> {
-        self.drawers.iter().flat_map(|drawer| drawer.pairs.iter().map(|pair| pair.message()))
+    fn count_slice(
+        &self,
+        of: Slice,
+        contracts: usize,
+        columns: Option<&dyn Columns>,
+        all: &mut Buckets,
+    ) -> Option<Sum> {
+        let buckets = &mut all.0;
+        let mut held = 0;
+        let may_divide = of.bits < DIVISIONS;
+        let is_too_much = |held: u64| may_divide && held > SLICE_PAIRS / 4 * 5;
+        let mut take = |pair: Pair| {
+            let place = order(pair.message());
+            if of.has(place)
+                && !is_too_much(held)
+                && let Some(bucket) = buckets.get_mut(of.bucket(place))
+            {
+                bucket.push(pair);
+                held += 1;
+            }
+        };
+        let (first, last) = of.octets();
+        for place in first..=last {
+            let drawer = self.drawers.get(usize::from(place))?;
+            drawer.pairs.iter().for_each(|pair| take(*pair));
+            if self.has_spilled {
+                let bytes = self.spill.lock().ok()?.as_mut()?.take(place)?;
+                bytes.chunks_exact(PAIR_BYTES).filter_map(Pair::read).for_each(&mut take);
+            }
+        }
+        if let Some(columns) = columns {
+            let part = self.part;
+            let mut take = |pair: Pair| {
+                if part.has(&pair.message()) {
+                    take(pair);
+                }
+            };
+            if !columns.each(of, &mut take) {
+                return None;
+            }
+        }
+        if is_too_much(held) {
+            buckets.iter_mut().for_each(Vec::clear);
+            let [one, other] = of.halves();
+            let one = self.count_slice(one, contracts, columns, all)?;
+            return Some(one.with(self.count_slice(other, contracts, columns, all)?));
+        }
+        let mut sum = Sum::new(contracts);
+        for bucket in buckets {
+            sum.add(bucket, &mut all.1);
+            bucket.clear();
+        }
+        Some(sum)
+    }
+
+    /// Those that were counted, if they are few enough.
+    pub fn messages(&mut self) -> BTreeSet<MessageId> {
+        std::mem::take(&mut self.names)
+    }
+}
+
+/// Pairs of one slice, in as many buckets as there are drawers, and the places of one bucket's;
+/// the next slice takes their place.
+struct Buckets(Vec<Vec<Pair>>, Places);
+
+impl Buckets {
+    fn new(pairs: u64) -> Self {
+        let each = usize::try_from(pairs).unwrap_or_default() / DRAWERS;
+        let buckets = (0..DRAWERS).map(|_| Vec::with_capacity(each + each / 16)).collect();
+        Self(buckets, Places::default())
+    }
+}
+
+/// Where the pairs of a bucket are found again: a table of their numbers, found by a sum of the
+/// id that nobody outside can foresee. Cheaper than putting them in order.
+struct Places {
+    keys: (u64, u64),
+    /// 0: nobody; else its number from 1, and in the lowest bit whether the message is certain.
+    table: Vec<u32>,
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        let state = RandomState::new();
+        let keys = (state.hash_one(0) | 1, state.hash_one(1) | 1);
+        Self { keys, table: Vec::new() }
+    }
+}
+
+impl Places {
+    fn clear(&mut self, pairs: usize) {
+        self.table.clear();
+        self.table.resize((pairs * 2).next_power_of_two().max(2), 0);
+    }
+
+    fn first(&self, pair: &Pair) -> usize {
+        let sum = pair.0.wrapping_mul(self.keys.0).wrapping_add(pair.1.wrapping_mul(self.keys.1));
+        let mixed = (sum ^ (sum >> 32)).wrapping_mul(self.keys.0);
+        (mixed >> (64 - self.table.len().ilog2())) as usize
+    }
+}
+
+/// What was counted of one slice after the other.
+struct Sum {
+    all: u64,
+    certain: u64,
+    each: Vec<u64>,
+    /// `None`: too many.
+    names: Option<Vec<MessageId>>,
+}
+
+impl Sum {
+    fn new(contracts: usize) -> Self {
+        Self { all: 0, certain: 0, each: vec![0; contracts], names: Some(Vec::new()) }
+    }
+
+    /// Adds the pairs of a bucket.
+    fn add(&mut self, pairs: &[Pair], places: &mut Places) {
+        places.clear(pairs.len());
+        for (pair, number) in pairs.iter().zip(1u32..) {
+            self.add_one(pair, number, pairs, places);
+        }
+        self.names.take_if(|names| names.len() > NAMED_MESSAGES);
+    }
+
+    fn add_one(&mut self, pair: &Pair, number: u32, pairs: &[Pair], places: &mut Places) {
+        let mask = places.table.len() - 1;
+        let mut at = places.first(pair);
+        // Where the message itself was met first, whichever contract's it was then.
+        let mut known_at = None;
+        loop {
+            let found = places.table.get(at).copied().unwrap_or_default();
+            let other = pairs.get((found >> 1).wrapping_sub(1) as usize);
+            let Some(other) = other else {
+                if let Some(place) = places.table.get_mut(at) {
+                    *place = number << 1;
+                }
+                if let Some(count) = self.each.get_mut(pair.contract() as usize) {
+                    *count += 1;
+                }
+                break;
+            };
+            if (other.0, other.1) == (pair.0, pair.1) {
+                known_at = known_at.or(Some(at));
+                if other.contract() == pair.contract() {
+                    break;
+                }
+            }
+            at = (at + 1) & mask;
+        }
+        if known_at.is_none() {
+            self.all += 1;
+            self.names.iter_mut().for_each(|names| names.push(pair.message()));
+        }
+        if let Some(place) = places.table.get_mut(known_at.unwrap_or(at))
+            && pair.is_certain()
+            && *place & 1 == 0
+        {
+            *place |= 1;
+            self.certain += 1;
+        }
+    }
+
+    fn with(mut self, other: Self) -> Self {
+        self.all += other.all;
+        self.certain += other.certain;
+        self.each.iter_mut().zip(other.each).for_each(|(sum, more)| *sum += more);
+        self.names = match (self.names, other.names) {
+            (Some(mut names), Some(more)) if names.len() + more.len() <= NAMED_MESSAGES => {
+                names.extend(more);
+                Some(names)
+            }
+            _ => None,
+        };
+        self
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Counted, Part, Spill};
+    use super::{Columns, Counted, Pair, Part, SLICE_PAIRS, Slice, Spill, order};
     use std::collections::{BTreeSet, HashMap};
     use terms::MessageId;
 
@@ -221,7 +460,7 @@ mod tests {
         }
 
         fn take(&mut self, drawer: u8) -> Option<Vec<u8>> {
-            Some(self.0.remove(&drawer).unwrap_or_default())
+            Some(self.0.get(&drawer).cloned().unwrap_or_default())
         }
     }
 
@@ -257,8 +496,8 @@ mod tests {
         spilled.empty();
         pairs.iter().take(500).for_each(|one| spilled.add(one.0, one.1, one.2));
         spilled.empty();
-        assert_eq!(held.count(3), expected);
-        assert_eq!(spilled.count(3), expected);
+        assert_eq!(held.count(3, None), expected);
+        assert_eq!(spilled.count(3, None), expected);
         assert!(spilled.has_spilled && !spilled.overflowed);
         full.empty();
         assert!(full.overflowed, "no room: it says so");
@@ -266,11 +505,64 @@ mod tests {
         for part in 0..4 {
             let mut counted = Counted::new(Part { part, parts: 4 });
             pairs.iter().for_each(|one| counted.add(one.0, one.1, one.2));
-            let (all, certain, each) = counted.count(3);
+            let (all, certain, each) = counted.count(3, None);
             sum.0 += all;
             sum.1 += certain;
             sum.2.iter_mut().zip(each).for_each(|(sum, more)| *sum += more);
         }
         assert_eq!(sum, expected);
+    }
+
+    /// Pairs in the order of columns, and how many of them are said to be there.
+    struct Sorted(Vec<(u32, MessageId, bool)>, u64);
+
+    impl Columns for Sorted {
+        fn pairs(&self) -> u64 {
+            self.1
+        }
+
+        fn each(&self, of: Slice, pair: &mut dyn FnMut(Pair)) -> bool {
+            let (first, last) = of.octets();
+            let is_near = |one: &&(u32, MessageId, bool)| {
+                (first..=last).contains(&((order(one.1) >> 56) as u8))
+            };
+            self.0.iter().filter(is_near).for_each(|one| pair(Pair::new(one.1, one.0, one.2)));
+            true
+        }
+    }
+
+    /// Some in columns, some handed in, some both, and however many slices there are: as if all
+    /// had been handed in.
+    #[test]
+    fn columns_count_as_if_they_were_handed_in() {
+        let pairs: Vec<(u32, MessageId, bool)> =
+            (0..9_000u64).map(|n| ((n % 3) as u32, message(n * 7 % 4_000), n % 11 == 0)).collect();
+        let mut whole = Counted::new(Part::WHOLE);
+        pairs.iter().for_each(|one| whole.add(one.0, one.1, one.2));
+        let expected = whole.count(3, None);
+        for said in [0, SLICE_PAIRS * 3, SLICE_PAIRS * 600] {
+            for handed in [0, 1_000, 9_000] {
+                let mut counted = Counted::new(Part::WHOLE);
+                pairs[..handed].iter().for_each(|one| counted.add(one.0, one.1, one.2));
+                let columns = Sorted(pairs[handed.min(8_500)..].to_vec(), said);
+                assert_eq!(counted.count(3, Some(&columns)), expected, "{said} {handed}");
+                assert_eq!(counted.messages(), whole.names);
+            }
+        }
+        assert!(!expected.2.is_empty() && whole.names.len() as u64 == expected.0);
+    }
+
+    #[test]
+    fn every_order_is_in_one_slice_of_each_size() {
+        for bits in [0, 1, 7, 8, 9, 40] {
+            for order in [0, 1, u64::MAX, u64::MAX - 1, 1 << 63, 0x1234_5678_9abc_def0] {
+                let prefix = if bits == 0 { 0 } else { order >> (64 - bits) };
+                let slice = Slice { prefix, bits };
+                let (first, last) = slice.octets();
+                assert!(slice.has(order) && (first..=last).contains(&((order >> 56) as u8)));
+                assert!(slice.halves().iter().filter(|half| half.has(order)).count() == 1);
+                assert!(bits == 0 || !slice.has(order ^ 1 << 63));
+            }
+        }
     }
 }

@@ -9,27 +9,35 @@
 )]
 
 mod asked;
+mod cell;
 mod contained;
 mod counted;
 mod fact;
+mod finish;
 mod likeness;
 mod measure;
 mod meetings;
+mod months;
 mod quick;
 mod roll;
 mod shares;
 mod statement;
+mod whole;
 mod words;
 
 #[cfg(test)]
 mod tests;
 
 pub use asked::Half;
+pub use cell::Cell;
 pub use contained::{Condition, Containment, Detection};
-pub use counted::{Part, Spill};
+pub use counted::{Columns, Pair, Part, Slice, Spill, order};
 pub use fact::{Deed, Fact, Item, Person, facts};
+pub use finish::{Finished, as_message};
 pub use likeness::{Likeness, compare};
-pub use measure::{Contract, Finished, Proven, Question, Reach, Scope, Tally, measure};
-pub use roll::{Life, Roll};
+pub use measure::{Contract, Proven, Question, Reach, Scope, Tally, measure};
+pub use months::Months;
+pub use roll::{LAG_MS, Life, Roll};
 pub use statement::{Ciphertexts, KeyEvent, Statement, StatementMaker};
+pub use whole::{Beside, unattributed};
 pub use words::{Language, tell, tell_statement};

@@ -6,19 +6,16 @@ use crate::contained::{Containment, Traces};
 use crate::counted::{Counted, Part, Spill};
 use crate::fact::{Deed, Fact, Person, facts};
 use crate::meetings::Meetings;
+use crate::months::Months;
 use crate::quick::{Map, Set};
-use crate::roll::{Life, Roll};
-use crate::shares::{Class, Classes, IN_TRANSIT, Share, Shares};
-use evidence::{Entry, month_of, rfc3339};
+use crate::roll::{LAG_MS, Life, Roll};
+use crate::shares::{Class, Classes, IN_TRANSIT, Shares};
+use evidence::{Entry, month_of};
 use serde::Serialize;
 use std::collections::{BTreeSet, HashMap};
-use terms::{ConnectionId, GrantId, InstanceId, Kind, MessageId, TenantId, UserId};
+use terms::{GrantId, InstanceId, Kind, MessageId};
 
-/// A delivery is recorded within a second of its passing; a scanner may be gone by then.
-const LAG_MS: u64 = 5_000;
 const DAY_MS: u64 = 86_400_000;
-/// More message ids are not handed out one by one.
-const NAMED_MESSAGES: u64 = 2_000_000;
 
 /// Of what the scope is asked.
 #[derive(Clone, Debug)]
@@ -135,33 +132,35 @@ pub enum Reach {
 
 /// Counts facts.
 pub struct Tally {
-    question: Question,
-    half: Half,
-    asked: Asked,
+    pub(crate) question: Question,
+    pub(crate) half: Half,
+    pub(crate) asked: Asked,
     /// Instances (edges, dispatches) whose messages pass through an instance asked about (a
     /// scanner).
     served: Map<InstanceId, HashMap<InstanceId, Stretch>>,
     /// Dispatches, and by which access all that they queued came to them.
-    fed: Map<InstanceId, InstanceId>,
+    pub(crate) fed: Map<InstanceId, InstanceId>,
     /// Scanners of which it is not recorded whom they served: any edge's messages may have passed.
     unplaced: HashMap<InstanceId, Stretch>,
     /// Grants minted by an instance asked about (an identity).
-    grants: Set<GrantId>,
-    shares: Shares,
-    messages: Counted,
-    could_open: Counted,
-    months: Map<(TenantId, UserId), Vec<u32>>,
+    pub(crate) grants: Set<GrantId>,
+    pub(crate) shares: Shares,
+    pub(crate) messages: Counted,
+    pub(crate) could_open: Counted,
+    pub(crate) months: Months,
     /// A day, and the month that it is in.
-    last_day: (u64, u32),
+    pub(crate) last_day: (u64, u32),
     /// The release that is being read, if it counts.
-    releasing: Option<u64>,
-    meetings: Map<InstanceId, Meetings>,
-    unattributed: u64,
-    not_kept: u64,
-    shared_credentials: u64,
-    first_ms: Option<u64>,
-    last_ms: Option<u64>,
-    traces: Traces,
+    pub(crate) releasing: Option<u64>,
+    pub(crate) meetings: Map<InstanceId, Meetings>,
+    pub(crate) unattributed: u64,
+    /// Of these, what is counted elsewhere.
+    pub(crate) taken_back: u64,
+    pub(crate) not_kept: u64,
+    pub(crate) shared_credentials: u64,
+    pub(crate) first_ms: Option<u64>,
+    pub(crate) last_ms: Option<u64>,
+    pub(crate) traces: Traces,
 }
 
 impl Tally {
@@ -177,11 +176,12 @@ impl Tally {
             shares: Shares::default(),
             messages: Counted::new(part),
             could_open: Counted::new(part),
-            months: Map::default(),
+            months: Months::default(),
             last_day: (u64::MAX, 0),
             releasing: None,
             meetings: Map::default(),
             unattributed: 0,
+            taken_back: 0,
             not_kept: 0,
             shared_credentials: 0,
             first_ms: None,
@@ -219,6 +219,7 @@ impl Tally {
         self.half = Half::Both;
         self.meetings = processes.meetings;
         self.unattributed = processes.unattributed;
+        self.taken_back = processes.taken_back;
         self.not_kept = processes.not_kept;
         self.traces = processes.traces;
         self.first_ms = [self.first_ms, processes.first_ms].into_iter().flatten().min();
@@ -247,9 +248,7 @@ impl Tally {
             self.fed.extend(life.serves.map(|access| (instance, access)));
             return;
         }
-        let is_version =
-            wanted.version.as_ref().is_none_or(|wanted| wanted == life.version.as_str());
-        if life.kind != wanted.component || !is_version || life.from_ms >= wanted.to_ms {
+        if !self.asks_about(life) {
             return;
         }
         self.asked.insert(instance);
@@ -266,6 +265,11 @@ impl Tally {
             None if life.kind == Kind::Scanner => drop(self.unplaced.insert(instance, stretch)),
             None => {}
         }
+    }
+
+    /// Whether of a scanner asked about it is not known whom it served.
+    pub fn has_unplaced(&self) -> bool {
+        !self.unplaced.is_empty()
     }
 
     /// An entry was read, whether it says anything here or not.
@@ -289,24 +293,16 @@ impl Tally {
         }
         match fact.deed {
             Deed::Connection => {
-                if let Some(connection) = fact.item.connection().filter(|_| self.is_ours(fact)) {
-                    self.met(fact, connection);
+                if fact.item.connection().is_some() && self.is_ours(fact) {
+                    self.met(fact);
                 }
             }
-            // It was born for one person's connection: that is how it met somebody.
             Deed::Start if self.question.component == Kind::Dispatch && self.is_ours(fact) => {
-                self.met(fact, ConnectionId::default());
+                self.met(fact);
             }
             Deed::Arrival => {
                 if self.passed(fact) {
-                    self.used(fact.at_ms);
-                    let meetings = self.meetings.entry(fact.instance).or_default();
-                    match fact.item.connection() {
-                        Some(connection) => meetings.delivered(connection),
-                        // It has one connection, however late its birth was written down.
-                        None if self.question.component == Kind::Dispatch => meetings.active = true,
-                        None => meetings.delivered_unnamed(fact.at_ms),
-                    }
+                    self.met(fact);
                 }
             }
             Deed::Deliver | Deed::Queue => {
@@ -316,10 +312,8 @@ impl Tally {
             }
             Deed::Passed => {
                 if self.is_ours(fact) {
-                    self.used(fact.at_ms);
+                    self.met(fact);
                     self.not_kept += fact.item.passed();
-                    let meetings = self.meetings.entry(fact.instance).or_default();
-                    fact.item.connection().into_iter().for_each(|one| meetings.delivered(one));
                 }
             }
             Deed::Send => {
@@ -350,13 +344,8 @@ impl Tally {
             }
             Deed::Month if self.releasing == Some(fact.index) => {
                 self.share(fact, Class::Headers.bit());
-                if let Some(Person { tenant, user: Some(user) }) = fact.person {
-                    let month = u32::try_from(fact.item.number()).unwrap_or_default();
-                    let months = self.months.entry((tenant, user)).or_default();
-                    if !months.contains(&month) {
-                        months.push(month);
-                    }
-                }
+                let month = u32::try_from(fact.item.number()).unwrap_or_default();
+                fact.person.into_iter().for_each(|person| self.release_month(person, month));
             }
             Deed::SignIn if self.is_ours(fact) && fact.person.is_some() => {
                 self.touch(fact);
@@ -377,14 +366,19 @@ impl Tally {
         }
     }
 
+    /// Every summary of a month was released of somebody.
+    pub fn release_month(&mut self, person: Person, month: u32) {
+        self.months.add(person, month);
+    }
+
     /// The deed is of an instance asked about, or recorded by one.
     fn is_ours(&self, fact: &Fact) -> bool {
         self.asked.has(0, fact.instance) || self.asked.has(1, fact.start)
     }
 
-    fn met(&mut self, fact: &Fact, connection: ConnectionId) {
+    fn met(&mut self, fact: &Fact) {
         self.used(fact.at_ms);
-        self.meetings.entry(fact.instance).or_default().met(fact.at_ms, connection);
+        self.follow(fact);
     }
 
     /// A message passed through an instance asked about, or through one with a scanner asked
@@ -399,7 +393,7 @@ impl Tally {
             || self.unplaced.values().any(lived)
     }
 
-    fn used(&mut self, at_ms: u64) {
+    pub(crate) fn used(&mut self, at_ms: u64) {
         self.first_ms = Some(self.first_ms.map_or(at_ms, |first| first.min(at_ms)));
         self.last_ms = Some(self.last_ms.map_or(at_ms, |last| last.max(at_ms)));
     }
@@ -423,13 +417,14 @@ impl Tally {
         }
     }
 
-    /// Instances that ended before `at_ms` will say nothing more: their connections are counted.
-    pub fn forget_ended(&mut self, at_ms: u64) {
+    /// Instances that ended before `at_ms` will say nothing more, but for those that are followed:
+    /// their connections are counted.
+    pub fn forget_ended(&mut self, at_ms: u64, is_followed: impl Fn(&InstanceId) -> bool) {
         let traces = &self.traces;
         let ended: Vec<InstanceId> = self
             .meetings
             .keys()
-            .filter(|instance| traces.ended_before(**instance, at_ms))
+            .filter(|one| traces.ended_before(**one, at_ms) && !is_followed(one))
             .copied()
             .collect();
         for instance in ended {
@@ -458,7 +453,7 @@ impl Tally {
     /// Whether deliveries of a time can matter to the last reading.
     pub fn looks_at(&self, from_ms: u64, to_ms: u64) -> bool {
         let (from, to) = (month_of(from_ms), month_of(to_ms));
-        self.opens_all() || self.months.values().flatten().any(|month| (from..=to).contains(month))
+        self.opens_all() || self.months.has_any(from..=to)
     }
 
     /// Facts of which sorts the last reading hears.
@@ -473,7 +468,7 @@ impl Tally {
 
     /// The last reading: every message of a released month counts, whenever it was kept.
     pub fn note_kept(&mut self, fact: &Fact) {
-        let Some(Person { tenant, user: Some(user) }) = fact.person else { return };
+        let Some(person @ Person { user: Some(_), .. }) = fact.person else { return };
         let is_on_its_way = matches!(fact.deed, Deed::Send | Deed::Queue);
         if self.opens_all_on_its_way() && is_on_its_way {
             return self.count_could_open(fact);
@@ -484,12 +479,11 @@ impl Tally {
         if self.opens_all() {
             self.count_could_open(fact);
         }
-        let Some(months) = self.months.get(&(tenant, user)) else { return };
         let day = fact.at_ms / DAY_MS;
         if self.last_day.0 != day {
             self.last_day = (day, month_of(fact.at_ms));
         }
-        if months.contains(&self.last_day.1)
+        if self.months.has(person, self.last_day.1)
             && let Some(number) = self.share(fact, 0)
         {
             self.messages.add(number, fact.item.message(), true);
@@ -506,76 +500,5 @@ impl Tally {
         if let Some(number) = self.share(&nobody, 0) {
             self.could_open.add(number, fact.item.message(), false);
         }
-    }
-
-    /// What was counted. Of `overflowed` nothing holds: count in smaller parts.
-    pub fn finish(mut self, proven: Proven) -> Finished {
-        let left: u64 = self.meetings.drain().map(|(_, meetings)| meetings.unattributed()).sum();
-        let unattributed_connections = self.unattributed + left;
-        let (upper, lower, each) = self.messages.count(self.shares.contracts.len());
-        let (all, _, could) = self.could_open.count(self.shares.contracts.len());
-        let overflowed = self.messages.overflowed || self.could_open.overflowed;
-        let of = |counts: &[u64], share: &Share| {
-            counts.get(share.number as usize).copied().unwrap_or_default()
-        };
-        let contracts = self.shares.contracts.iter().map(|(tenant, share)| Contract {
-            tenant: tenant.to_string(),
-            accounts: share.accounts,
-            messages: of(&each, share),
-            classes: Class::words(share.classes),
-            could_open: of(&could, share),
-        });
-        let contracts = contracts.collect();
-        let messages = match upper <= NAMED_MESSAGES {
-            true => self.messages.messages().collect(),
-            false => BTreeSet::new(),
-        };
-        let bound = match self.opens_all() {
-            true => "could have opened everything kept; lower is what it is recorded to have",
-            false => "exact for releases, an upper bound for transit",
-        };
-        let containment = self.traces.judge();
-        let scope = Scope {
-            component: self.question.component.word(),
-            version: self.question.version,
-            from: rfc3339(self.question.from_ms),
-            to: rfc3339(self.question.to_ms),
-            first_use: self.first_ms.map(rfc3339),
-            last_use: self.last_ms.map(rfc3339),
-            instances: self.asked.instances.len() as u64,
-            contracts,
-            unattributed_connections,
-            not_kept: self.not_kept,
-            upper: upper.max(all) + unattributed_connections + self.not_kept,
-            lower,
-            bound,
-            shared_credentials: self.shared_credentials,
-            containment,
-            entries: proven.entries,
-            root: proven.root,
-            verified: proven.verified,
-            messages,
-        };
-        Finished { scope, overflowed }
-    }
-}
-
-/// A scope, or a part of one.
-pub struct Finished {
-    pub scope: Scope,
-    pub overflowed: bool,
-}
-
-impl Scope {
-    /// Adds the distinct messages of another part of the same question.
-    pub fn add_part(&mut self, other: &Scope) {
-        let extra = other.unattributed_connections + other.not_kept;
-        self.upper += other.upper.saturating_sub(extra);
-        self.lower += other.lower;
-        for (own, more) in self.contracts.iter_mut().zip(&other.contracts) {
-            own.messages += more.messages;
-            own.could_open += more.could_open;
-        }
-        self.messages.clear();
     }
 }

@@ -1,6 +1,7 @@
 //! The connections of one instance, and which of them are accounted for.
 
-use terms::ConnectionId;
+use crate::fact::{Deed, Fact};
+use terms::{ConnectionId, Kind};
 
 /// A list is put in order when it has doubled, and not before it has so many.
 const UNSORTED: usize = 1_024;
@@ -17,16 +18,32 @@ pub(crate) struct Meetings {
 }
 
 impl Meetings {
-    pub fn met(&mut self, at_ms: u64, connection: ConnectionId) {
+    /// Hears what an instance of `component` did, or what was done to it.
+    pub fn hear(&mut self, component: Kind, fact: &Fact) {
+        let is_dispatch = component == Kind::Dispatch;
+        match fact.deed {
+            Deed::Connection => {
+                fact.item.connection().into_iter().for_each(|one| self.met(fact.at_ms, one));
+            }
+            // It was born for one person's connection: that is how it met somebody.
+            Deed::Start if is_dispatch => self.met(fact.at_ms, ConnectionId::default()),
+            Deed::Arrival => match fact.item.connection() {
+                Some(connection) => self.delivered.push(connection),
+                // It has one connection, however late its birth was written down.
+                None if is_dispatch => self.active = true,
+                None => self.unnamed.push(fact.at_ms),
+            },
+            Deed::Passed => {
+                fact.item.connection().into_iter().for_each(|one| self.delivered.push(one));
+            }
+            Deed::SignIn => self.active |= fact.person.is_some(),
+            Deed::Send | Deed::Release | Deed::Credential => self.active = true,
+            _ => {}
+        }
+    }
+
+    fn met(&mut self, at_ms: u64, connection: ConnectionId) {
         self.connections.push((at_ms, connection));
-    }
-
-    pub fn delivered(&mut self, connection: ConnectionId) {
-        self.delivered.push(connection);
-    }
-
-    pub fn delivered_unnamed(&mut self, at_ms: u64) {
-        self.unnamed.push(at_ms);
     }
 
     /// A connection is accounted for by a delivery that names it, or that follows it before the

@@ -1,0 +1,335 @@
+//! Messages and instances where they stand in chapters, read in slices of their order: those
+//! that passed or were released within the chapters that are told by sums, and those that stand
+//! behind released months.
+
+use crate::extent::{each_bit, each_person, ended, has_bit};
+use crate::fault::{Fault, file};
+use crate::index::{Index, chapter_name, kept};
+use crate::opened::Chapter;
+use crate::place::{ID_BYTES, Place};
+use crate::plan::{Plan, Way, asked, fits};
+use crate::reading::Reader;
+use crate::sums::{Kept, LAST};
+use crate::telling::{Telling, number_of};
+use evidence::month_of;
+use scope::{Columns, Deed, Months, Pair, Question, Slice, Tally, as_message};
+use std::collections::{BTreeSet, HashMap};
+use std::io;
+use std::sync::Mutex;
+use std::thread;
+use terms::{InstanceId, MessageId, TenantId};
+
+const WHOSE_BYTES: usize = 3;
+
+/// Which messages of a chapter were kept for somebody whose month of it was released.
+enum Released {
+    None,
+    All,
+    /// One bit for each message of the chapter.
+    Some(Vec<u8>),
+    /// It has no index on disk, or speaks of two months: its rows say it.
+    ByRows,
+}
+
+pub(crate) struct Messages<'a> {
+    reader: &'a Reader,
+    plan: &'a Plan,
+    question: Question,
+    /// At most so many messages, by chapter.
+    pairs: Vec<u32>,
+    /// By chapter; none where nothing was released.
+    released: Vec<Released>,
+    contracts: HashMap<TenantId, u32>,
+    fault: Mutex<Option<io::Error>>,
+}
+
+impl<'a> Messages<'a> {
+    pub fn new(reader: &'a Reader, plan: &'a Plan, question: &Question) -> Self {
+        let (released, contracts) = (Vec::new(), HashMap::new());
+        let (question, fault) = (question.clone(), Mutex::default());
+        let pairs = vec![0; usize::try_from(plan.chapters()).unwrap_or_default()];
+        Self { reader, plan, question, pairs, released, contracts, fault }
+    }
+
+    /// So many messages of a chapter will be counted, but none twice.
+    pub fn expect(&mut self, chapter: &Chapter, pairs: u64) {
+        let place = usize::try_from(chapter.number).unwrap_or(usize::MAX);
+        if let Some(known) = self.pairs.get_mut(place) {
+            *known = at_most(chapter, u64::from(*known) + pairs);
+        }
+    }
+
+    pub fn name_contracts(&mut self, tally: &Tally) {
+        self.contracts = tally.contracts().collect();
+    }
+
+    pub fn fault(&self) -> Option<io::Error> {
+        self.fault.lock().ok()?.take()
+    }
+
+    /// Every message of a released month counts, whenever it was kept: also outside of the window.
+    pub fn take_released(&mut self, index: &Index, tally: &mut Tally) -> Result<(), Fault> {
+        let (reader, full, months) = (self.reader, index.full(), tally.released());
+        let all = months.all();
+        let part = |from: u64, to: u64| {
+            let mut found = Vec::new();
+            for number in from..to {
+                let mut pairs = 0;
+                let one = match kept(reader, number) {
+                    Some(chapter) => released(&chapter, months, &all, &mut pairs)
+                        .map_err(file(chapter_name(number)))?,
+                    None => Released::ByRows,
+                };
+                found.push((one, pairs));
+            }
+            Ok::<_, Fault>(found)
+        };
+        let (one, other) = thread::scope(|scope| {
+            let other = scope.spawn(|| part(full / 2, full));
+            (part(0, full / 2), other.join().map_err(|_| ended()))
+        });
+        let found = one?.into_iter().chain(other??);
+        for ((released, more), pairs) in found.zip(&mut self.pairs) {
+            self.released.push(released);
+            // Those that passed and those that were kept are mostly the same.
+            *pairs = (*pairs).max(more);
+        }
+        for (number, _) in (0..).zip(&self.released).filter(|one| matches!(one.1, Released::ByRows))
+        {
+            let chapter = index.chapter(number)?;
+            if tally.looks_at(chapter.times.0, chapter.times.1) {
+                let told = Telling::whole(&chapter).and_then(|told| told.tell_kept(tally));
+                told.map_err(file(chapter_name(number)))?;
+            }
+        }
+        self.plan.tail.open_facts().iter().for_each(|fact| tally.note_kept(fact));
+        Ok(())
+    }
+
+    fn read(&self, number: u64, of: Slice, pair: &mut dyn FnMut(Pair)) -> io::Result<()> {
+        let released = usize::try_from(number).ok().and_then(|number| self.released.get(number));
+        let has_passed = self.plan.way(number) == Way::Sums;
+        let has_released = matches!(released, Some(Released::All | Released::Some(_)));
+        if !has_passed && !has_released {
+            return Ok(());
+        }
+        let chapter = kept(self.reader, number).ok_or(io::ErrorKind::NotFound)?;
+        let (first, last) = of.octets();
+        let (from, to) = chapter.fences(first, last)?.0;
+        // Whole octets of the maps, in which the first bit may be of no pair that is wanted.
+        let (begin, end) = (from / 8, to.div_ceil(8));
+        let size = usize::try_from(end - begin).map_err(io::Error::other)?;
+        let [mut passed, mut certain] = [vec![0u8; size], vec![0u8; size]];
+        let (own, version) = (number_of(self.question.component), self.question.version.as_deref());
+        let words = chapter.words()?;
+        for kept in chapter.cells()? {
+            let is_own = kept.kind == own && fits(version, kept.word, &words);
+            let is_kept = kept.cell.deed == Deed::Deliver && !kept.cell.is_beside;
+            let is_certain = match kept.cell.messages().filter(|_| has_passed && is_own) {
+                Some(is_certain) => is_certain,
+                None if is_kept && matches!(released, Some(Released::All)) => true,
+                None => continue,
+            };
+            // It may be both: what an edge brought, asked about, in a month that was released.
+            let all = is_kept && matches!(released, Some(Released::All));
+            let to = if is_certain || all { &mut certain } else { &mut passed };
+            add(to, &chapter.pair_map(&kept, begin, end - begin)?);
+        }
+        if let Some(Released::Some(map)) = released {
+            let begin = usize::try_from(begin).map_err(io::Error::other)?;
+            add(&mut certain, map.get(begin..).unwrap_or_default());
+        }
+        let bits = (&passed[..], &certain[..]);
+        self.hand_on(&chapter, (from, to), bits, pair)
+    }
+
+    /// Hands on the pairs of a range whose bits are set.
+    fn hand_on(
+        &self,
+        chapter: &Chapter,
+        (from, to): (u64, u64),
+        (passed, certain): (&[u8], &[u8]),
+        pair: &mut dyn FnMut(Pair),
+    ) -> io::Result<()> {
+        let numbers: Vec<Option<u32>> = chapter
+            .contracts()?
+            .iter()
+            .map(|one| self.contracts.get(&one.tenant).copied())
+            .collect();
+        let ids = chapter.some(Place::Pairs, from, to - from)?;
+        let of = chapter.some(Place::ContractOf, from, to - from)?;
+        let (ids, of): (&[[u8; 16]], &[[u8; 2]]) = (ids.as_chunks().0, of.as_chunks().0);
+        let skipped = (from % 8) as usize;
+        for ((id, of), place) in ids.iter().zip(of).zip(skipped..) {
+            let is_certain = has_bit(certain, place);
+            if is_certain || has_bit(passed, place) {
+                let number = numbers.get(usize::from(u16::from_be_bytes(*of))).copied().flatten();
+                let number = number.ok_or(io::ErrorKind::InvalidData)?;
+                pair(Pair::new(MessageId(*id), number, is_certain));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Columns for Messages<'_> {
+    fn pairs(&self) -> u64 {
+        self.pairs.iter().map(|pairs| u64::from(*pairs)).sum()
+    }
+
+    fn each(&self, of: Slice, pair: &mut dyn FnMut(Pair)) -> bool {
+        every(self.reader, &self.fault, |number| self.read(number, of, pair))
+    }
+}
+
+/// Does something for every full chapter, and remembers why it could not.
+fn every(
+    reader: &Reader,
+    fault: &Mutex<Option<io::Error>>,
+    mut read: impl FnMut(u64) -> io::Result<()>,
+) -> bool {
+    let done = (0..Index::of(reader).full()).try_for_each(&mut read);
+    if let Err(why) = done {
+        if let Ok(mut fault) = fault.lock() {
+            *fault = Some(why);
+        }
+        return false;
+    }
+    true
+}
+
+fn at_most(chapter: &Chapter, pairs: u64) -> u32 {
+    u32::try_from(pairs.min(chapter.count(Place::Pairs))).unwrap_or(u32::MAX)
+}
+
+fn add(to: &mut [u8], bits: &[u8]) {
+    to.iter_mut().zip(bits).for_each(|(to, bits)| *to |= bits);
+}
+
+/// Which messages of a chapter were kept for people of whom its month was released.
+fn released(
+    chapter: &Chapter,
+    months: &Months,
+    all: &BTreeSet<u32>,
+    pairs: &mut u32,
+) -> io::Result<Released> {
+    let (first, last) = (month_of(chapter.times.0), month_of(chapter.times.1));
+    if all.range(first..=last).next().is_none() {
+        return Ok(Released::None);
+    }
+    if first != last {
+        return Ok(Released::ByRows);
+    }
+    let mut cells = chapter.cells()?;
+    cells.retain(|kept| kept.cell.deed == Deed::Deliver && !kept.cell.is_beside);
+    let mut kept_for = vec![0; chapter.map_bytes(Place::PeopleMaps)];
+    for kept in &cells {
+        if let Some(map) = chapter.people_map(kept)? {
+            add(&mut kept_for, &map);
+        }
+    }
+    let mut theirs = vec![0u8; kept_for.len()];
+    let (mut some, mut all) = (false, true);
+    each_person(chapter, |place, person| {
+        if has_bit(&kept_for, place) {
+            let has = months.has(person, first);
+            (some, all) = (some || has, all && has);
+            if let Some(octet) = theirs.get_mut(place / 8).filter(|_| has) {
+                *octet |= 1 << (place % 8);
+            }
+        }
+    })?;
+    if !some {
+        return Ok(Released::None);
+    }
+    if all {
+        *pairs = at_most(chapter, cells.iter().map(|kept| u64::from(kept.count)).sum());
+        return Ok(Released::All);
+    }
+    some_released(chapter, &cells, &theirs, pairs)
+}
+
+fn some_released(
+    chapter: &Chapter,
+    cells: &[Kept],
+    theirs: &[u8],
+    pairs: &mut u32,
+) -> io::Result<Released> {
+    let mut delivered = vec![0u8; chapter.map_bytes(Place::PairMaps)];
+    let octets = delivered.len() as u64;
+    for kept in cells {
+        add(&mut delivered, &chapter.pair_map(kept, 0, octets)?);
+    }
+    let whose = chapter.all(Place::Whose)?;
+    if whose.is_empty() {
+        // More people than could be noted.
+        return Ok(Released::ByRows);
+    }
+    let mut whose = whose.chunks_exact(WHOSE_BYTES);
+    let mut found = vec![0u8; delivered.len()];
+    let mut is_whole = true;
+    each_bit(&delivered, |pair| {
+        loop {
+            let Some([one, two, three]) = whose.next() else {
+                is_whole = false;
+                return;
+            };
+            let number = u32::from_be_bytes([0, *one, *two, *three]);
+            if has_bit(theirs, (number & (LAST - 1)) as usize)
+                && let Some(octet) = found.get_mut(pair / 8)
+            {
+                *pairs += u32::from(*octet >> (pair % 8) & 1 == 0);
+                *octet |= 1 << (pair % 8);
+            }
+            if number & LAST != 0 {
+                return;
+            }
+        }
+    });
+    match is_whole {
+        true => Ok(Released::Some(found)),
+        false => Err(io::ErrorKind::InvalidData.into()),
+    }
+}
+
+/// The processes asked about of the chapters that are told by sums.
+pub(crate) struct Instances<'a> {
+    reader: &'a Reader,
+    plan: &'a Plan,
+    question: &'a Question,
+    fault: Mutex<Option<io::Error>>,
+}
+
+impl<'a> Instances<'a> {
+    pub fn new(reader: &'a Reader, plan: &'a Plan, question: &'a Question) -> Self {
+        Self { reader, plan, question, fault: Mutex::default() }
+    }
+
+    pub fn fault(&self) -> Option<io::Error> {
+        self.fault.lock().ok()?.take()
+    }
+
+    fn read(&self, number: u64, pair: &mut dyn FnMut(Pair)) -> io::Result<()> {
+        if self.plan.way(number) != Way::Sums {
+            return Ok(());
+        }
+        let chapter = kept(self.reader, number).ok_or(io::ErrorKind::NotFound)?;
+        let words = chapter.words()?;
+        for section in asked(&chapter, self.question, &words) {
+            let ids = chapter.ids(section)?;
+            let ids: &[[u8; ID_BYTES]] = ids.as_chunks().0;
+            ids.iter().for_each(|id| pair(Pair::new(as_message(InstanceId(*id)), 0, false)));
+        }
+        Ok(())
+    }
+}
+
+impl Columns for Instances<'_> {
+    fn pairs(&self) -> u64 {
+        self.plan.instances
+    }
+
+    fn each(&self, _: Slice, pair: &mut dyn FnMut(Pair)) -> bool {
+        every(self.reader, &self.fault, |number| self.read(number, pair))
+    }
+}

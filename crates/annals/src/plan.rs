@@ -1,0 +1,247 @@
+//! How each chapter is read for a question that sums answer: by its sums, row by row, or only for
+//! what outlives the window; and whom no chapter could place.
+
+use crate::binder::Binder;
+use crate::fault::{Fault, file};
+use crate::index::{Index, chapter_name};
+use crate::opened::{Chapter, Process};
+use crate::place::{ID_BYTES, Section, UNKNOWN};
+use crate::telling::number_of;
+use evidence::Word;
+use scope::{Life, Question, Tally};
+use std::collections::{HashMap, HashSet};
+use std::io;
+use terms::{InstanceId, Kind};
+
+/// So few are looked for one by one.
+const FEW: usize = 64;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// Before the window.
+    Before,
+    /// All of it is in the window: its sums say it.
+    Sums,
+    /// Some of it is, or it has no index on disk.
+    Rows,
+    /// Behind the window.
+    After,
+}
+
+pub(crate) struct Plan {
+    ways: Vec<Way>,
+    /// The first chapter that is read.
+    pub first: u64,
+    /// The latest time in all chapters, and the entry that tells it.
+    pub newest: Option<(u64, u64)>,
+    /// Processes asked about, of which a chapter spoke before it, or long after it, knew them.
+    pub strangers: HashMap<InstanceId, Life>,
+    /// As these, but of those beside whom they stood; and of whom these stood beside.
+    pub beside: HashMap<InstanceId, Life>,
+    /// Where strangers lived, by chapter.
+    pub theirs: HashMap<u64, Vec<u32>>,
+    /// Processes of chapters that are read by sums, each once for each chapter.
+    pub instances: u64,
+    /// The entries behind the last full chapter.
+    pub tail: Binder,
+}
+
+/// Which sections of a chapter are asked about.
+pub(crate) fn asked<'a>(
+    chapter: &'a Chapter,
+    question: &Question,
+    words: &'a [Word],
+) -> impl Iterator<Item = &'a Section> {
+    let version = question.version.clone();
+    let own = chapter.sections_of(number_of(question.component));
+    own.filter(move |one| fits(version.as_deref(), one.word, words))
+}
+
+pub(crate) fn fits(version: Option<&str>, word: u16, words: &[Word]) -> bool {
+    let word = words.get(usize::from(word)).map(Word::as_str);
+    version.is_none() || word == version
+}
+
+/// The place of an id among a section's.
+pub(crate) fn find(ids: &[u8], instance: InstanceId) -> Option<u32> {
+    let ids: &[[u8; ID_BYTES]] = ids.as_chunks().0;
+    ids.binary_search(&instance.0).ok().and_then(|place| u32::try_from(place).ok())
+}
+
+/// The numbers of a section's processes that are among those who are looked for.
+fn places(
+    chapter: &Chapter,
+    section: &Section,
+    wanted: &HashSet<InstanceId>,
+) -> io::Result<Vec<u32>> {
+    let ids = chapter.ids(section)?;
+    let first = section.first_process;
+    if wanted.len() <= FEW {
+        let found = wanted.iter().filter_map(|one| find(&ids, *one));
+        return Ok(found.map(|place| first + place).collect());
+    }
+    let ids = ids.chunks_exact(ID_BYTES).filter_map(InstanceId::from_slice);
+    let found = ids.zip(first..).filter(|one| wanted.contains(&one.0));
+    Ok(found.map(|one| one.1).collect())
+}
+
+impl Plan {
+    pub fn of(index: &Index, tally: &Tally) -> Result<Self, Fault> {
+        let question = tally.question();
+        let full = index.full();
+        let mut plan = Self {
+            ways: Vec::new(),
+            first: full,
+            newest: None,
+            strangers: HashMap::new(),
+            beside: HashMap::new(),
+            theirs: HashMap::new(),
+            instances: 0,
+            tail: index.tail()?,
+        };
+        let mut unplaced = HashSet::new();
+        let mut has_passed = false;
+        for number in 0..full {
+            let kept = index.kept(number);
+            let is_kept = kept.is_some();
+            let chapter = kept.map_or_else(|| index.make(number), Ok)?;
+            plan.newest = plan.newest.max(Some((chapter.times.1, chapter.newest)));
+            let (from_ms, to_ms) = (question.from_ms, question.to_ms);
+            let overlaps = chapter.times.1 >= from_ms && chapter.times.0 < to_ms;
+            has_passed |= chapter.times.1 >= to_ms;
+            let is_inside = chapter.times.0 >= from_ms && !has_passed && is_kept;
+            let way = match (overlaps, plan.first < full) {
+                (false, false) => Way::Before,
+                (false, true) => Way::After,
+                (true, _) if is_inside => Way::Sums,
+                (true, _) => Way::Rows,
+            };
+            plan.ways.push(way);
+            if way != Way::Before {
+                plan.first = plan.first.min(number);
+                plan.look_at(&chapter, question, &mut unplaced)
+                    .map_err(file(chapter_name(number)))?;
+            }
+        }
+        Ok(plan.placing(index, tally, unplaced)?)
+    }
+
+    fn look_at(
+        &mut self,
+        chapter: &Chapter,
+        question: &Question,
+        unplaced: &mut HashSet<InstanceId>,
+    ) -> io::Result<()> {
+        for section in chapter.sections_of(UNKNOWN) {
+            let ids = chapter.ids(section)?;
+            unplaced.extend(ids.chunks_exact(ID_BYTES).filter_map(InstanceId::from_slice));
+        }
+        if self.way(chapter.number) == Way::Sums {
+            let words = chapter.words()?;
+            let own = asked(chapter, question, &words).map(|one| u64::from(one.processes));
+            self.instances += own.sum::<u64>();
+        }
+        Ok(())
+    }
+
+    /// Looks for those whom their own chapter did not know, in all others.
+    fn placing(
+        mut self,
+        index: &Index,
+        tally: &Tally,
+        mut unplaced: HashSet<InstanceId>,
+    ) -> Result<Self, Fault> {
+        let roll = &self.tail.roll().0;
+        let in_tail = self.tail.open_facts().iter().map(|fact| fact.instance);
+        unplaced.extend(in_tail.filter(|one| !roll.contains_key(one)));
+        if unplaced.is_empty() {
+            return Ok(self);
+        }
+        for number in 0..index.full() {
+            let chapter = index.chapter(number)?;
+            let fault = || file(chapter_name(number));
+            let words = chapter.words().map_err(fault())?;
+            for section in asked(&chapter, tally.question(), &words) {
+                for place in places(&chapter, section, &unplaced).map_err(fault())? {
+                    let one = chapter.process(place, &words).map_err(fault())?;
+                    let life = one.life.filter(|life| tally.asks_about(life));
+                    self.strangers.extend(life.map(|life| (one.instance, life)));
+                    self.theirs.entry(number).or_default().push(place);
+                }
+            }
+            if tally.question().component == Kind::Access {
+                self.place_beside(&chapter, &words, &unplaced).map_err(fault())?;
+            }
+        }
+        let late = self.tail.roll().0.iter().filter(|(one, _)| unplaced.contains(*one));
+        let late = late.filter(|(_, life)| tally.asks_about(life));
+        self.strangers.extend(late.map(|(one, life)| (*one, life.clone())));
+        Ok(self)
+    }
+
+    /// Dispatches that were spoken of late, and by which access all that they queued came to them.
+    fn place_beside(
+        &mut self,
+        chapter: &Chapter,
+        words: &[Word],
+        unplaced: &HashSet<InstanceId>,
+    ) -> io::Result<()> {
+        for section in chapter.sections_of(number_of(Kind::Dispatch)) {
+            for place in places(chapter, section, unplaced)? {
+                let one = chapter.process(place, words)?;
+                let served = one.life.as_ref().and_then(|life| life.serves);
+                self.beside.extend(one.life.map(|life| (one.instance, life)));
+                let lives = chapter.lives()?.into_iter();
+                self.beside.extend(lives.filter(|(other, _)| Some(*other) == served));
+            }
+        }
+        Ok(())
+    }
+
+    /// Those who are met before anything is told.
+    pub fn met(&self) -> impl Iterator<Item = (&InstanceId, &Life)> {
+        self.beside.iter().chain(&self.strangers)
+    }
+
+    pub fn chapters(&self) -> u64 {
+        self.ways.len() as u64
+    }
+
+    pub fn way(&self, number: u64) -> Way {
+        let way = usize::try_from(number).ok().and_then(|number| self.ways.get(number));
+        way.copied().unwrap_or(Way::Rows)
+    }
+
+    /// Strangers of whom a chapter speaks without knowing them.
+    pub fn strangers_in(&self, chapter: &Chapter) -> io::Result<Vec<Process>> {
+        let mut found = Vec::new();
+        if self.strangers.is_empty() && self.beside.is_empty() {
+            return Ok(found);
+        }
+        for section in chapter.sections_of(UNKNOWN) {
+            let ids = chapter.ids(section)?;
+            for (instance, _) in self.met() {
+                if let Some(place) = find(&ids, *instance) {
+                    found.push(chapter.process(section.first_process + place, &[])?);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whether a process is asked about that ended within a chapter that was read by sums.
+    pub fn ended_in(
+        &self,
+        chapter: &Chapter,
+        question: &Question,
+        instance: InstanceId,
+    ) -> io::Result<Option<Process>> {
+        let words = chapter.words()?;
+        for section in asked(chapter, question, &words) {
+            if let Some(place) = find(&chapter.ids(section)?, instance) {
+                return chapter.process(section.first_process + place, &words).map(Some);
+            }
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,149 @@
+//! Tells a tally the rows of a chapter, with the names behind their numbers.
+
+use crate::chapter::CHAPTER_ENTRIES;
+use crate::opened::{Chapter, Process};
+use crate::place::{Section, UNKNOWN};
+use crate::rows::{NOBODY, ROW_BYTES, Row};
+use evidence::Word;
+use scope::{Deed, Fact, Life, Person, Reach, Tally};
+use std::io;
+use terms::{InstanceId, Kind};
+
+/// What of a chapter is read, with the names behind its numbers.
+pub(crate) struct Telling<'a> {
+    chapter: &'a Chapter,
+    instances: Vec<InstanceId>,
+    authors: Vec<InstanceId>,
+    people: Vec<Person>,
+    lives: Vec<(InstanceId, Life)>,
+    ranges: Vec<(u64, u64)>,
+}
+
+impl<'a> Telling<'a> {
+    pub fn whole(chapter: &'a Chapter) -> io::Result<Self> {
+        Ok(Self {
+            chapter,
+            instances: Vec::new(),
+            authors: Vec::new(),
+            people: chapter.people()?,
+            lives: Vec::new(),
+            ranges: vec![(0, chapter.row_count())],
+        })
+    }
+
+    /// Of whoever records the deeds of others, all rows; behind the window only what these
+    /// processes still did or had done to them.
+    pub fn of(chapter: &'a Chapter, tally: &Tally, overlaps: bool) -> io::Result<Self> {
+        let processes = chapter.processes(Some(number_of(tally.question().component)))?;
+        let asked = processes.iter().filter(|one| tally.is_asked(one.instance));
+        let ranges = match overlaps {
+            false => asked.map(|one| (one.first, one.count)).collect(),
+            true => vec![(0, chapter.row_count())],
+        };
+        let lives = processes.into_iter().filter_map(|one| Some((one.instance, one.life?)));
+        Self::named(chapter, lives.collect(), ranges)
+    }
+
+    /// Of a component whose own rows, and those of whom it stands beside, say all.
+    pub fn near(chapter: &'a Chapter, tally: &Tally) -> io::Result<Self> {
+        let (own, words) = (number_of(tally.question().component), chapter.words()?);
+        let near: Vec<u8> = match tally.reach() {
+            Reach::OwnAnd(kinds) => kinds.iter().map(|kind| number_of(*kind)).collect(),
+            _ => Vec::new(),
+        };
+        let wanted = tally.question().version.as_deref();
+        let fits = |word: u16| {
+            let word = words.get(usize::from(word)).map(Word::as_str);
+            wanted.is_none() || word == wanted
+        };
+        let is_wanted = |one: &&Section| {
+            let is_own = one.kind == own && fits(one.word);
+            is_own || one.kind == UNKNOWN || near.contains(&one.kind)
+        };
+        let wanted = chapter.sections.iter().filter(is_wanted);
+        let lives = chapter.heard()?;
+        // Beside whom it stood is not always told: then it may have been anybody.
+        let is_unplaced = |life: &Life| life.serves.is_none() && tally.asks_about(life);
+        let may_be_anybody = tally.question().component == Kind::Scanner
+            && (tally.has_unplaced() || lives.iter().any(|(_, life)| is_unplaced(life)));
+        let ranges = match may_be_anybody {
+            true => vec![(0, chapter.row_count())],
+            false => wanted.map(|one| (one.first_row.into(), one.rows.into())).collect(),
+        };
+        Self::named(chapter, lives, ranges)
+    }
+
+    /// Rows of some processes.
+    pub fn some(chapter: &'a Chapter, processes: &[Process]) -> io::Result<Self> {
+        let ranges = processes.iter().map(|one| (one.first, one.count)).collect();
+        Self::named(chapter, Vec::new(), ranges)
+    }
+
+    fn named(
+        chapter: &'a Chapter,
+        lives: Vec<(InstanceId, Life)>,
+        ranges: Vec<(u64, u64)>,
+    ) -> io::Result<Self> {
+        let (instances, authors) = (chapter.instances()?, chapter.authors()?);
+        let people = chapter.people()?;
+        Ok(Self { chapter, instances, authors, people, lives, ranges })
+    }
+
+    pub fn tell(&self, tally: &mut Tally) -> io::Result<()> {
+        self.lives.iter().for_each(|(instance, life)| tally.meet(*instance, life));
+        let half = tally.counts();
+        self.each(|deed| half.hears(deed), |fact| tally.note(&fact))
+    }
+
+    /// All but alarms and new keys, which are looked up entry by entry.
+    pub fn tell_quiet(&self, tally: &mut Tally) -> io::Result<()> {
+        self.lives.iter().for_each(|(instance, life)| tally.meet(*instance, life));
+        let half = tally.counts();
+        let is_quiet = |deed: Deed| !matches!(deed, Deed::Alarm | Deed::Rotate);
+        self.each(|deed| half.hears(deed) && is_quiet(deed), |fact| tally.note(&fact))
+    }
+
+    pub fn tell_kept(&self, tally: &mut Tally) -> io::Result<()> {
+        let hears = tally.hears_kept();
+        self.each(hears, |fact| tally.note_kept(&fact))
+    }
+
+    /// Rows of other deeds are not even taken apart.
+    fn each(
+        &self,
+        hears: impl Fn(Deed) -> bool,
+        mut fact: impl FnMut(Fact),
+    ) -> io::Result<()> {
+        let base = self.chapter.number * CHAPTER_ENTRIES;
+        for (first, count) in &self.ranges {
+            let rows = self.chapter.rows(*first, *count)?;
+            for row in rows.chunks_exact(ROW_BYTES) {
+                let deed = Row::deed(row).ok_or(io::ErrorKind::InvalidData)?;
+                if !hears(deed) {
+                    continue;
+                }
+                let row = Row::read(row).ok_or(io::ErrorKind::InvalidData)?;
+                let named = |names: &[InstanceId], number: usize| {
+                    names.get(number).copied().unwrap_or_default()
+                };
+                fact(Fact {
+                    at_ms: self.chapter.times.0 + row.at_ms,
+                    index: base + u64::from(row.entry),
+                    deed: row.deed,
+                    instance: named(&self.instances, row.instance as usize),
+                    start: named(&self.authors, row.start.into()),
+                    person: match row.person {
+                        NOBODY => None,
+                        number => self.people.get(number as usize).copied(),
+                    },
+                    item: row.item,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn number_of(kind: Kind) -> u8 {
+    u8::try_from(kind.number()).unwrap_or(u8::MAX)
+}

@@ -1,0 +1,104 @@
+//! From what was counted to the answer.
+
+use crate::counted::{Columns, Counted, Part};
+use crate::measure::{Contract, Proven, Scope, Tally};
+use crate::shares::{Class, Share};
+use evidence::rfc3339;
+use terms::{InstanceId, MessageId};
+
+/// An instance as if it were a message: they are counted alike.
+pub fn as_message(InstanceId(instance): InstanceId) -> MessageId {
+    let mut id = [0; 16];
+    id.iter_mut().zip(instance).for_each(|(to, octet)| *to = octet);
+    MessageId(id)
+}
+
+impl Tally {
+    /// What was counted. Of `overflowed` nothing holds: count in smaller parts.
+    pub fn finish(self, proven: Proven) -> Finished {
+        self.finish_with(proven, None, None)
+    }
+
+    /// The same, with messages that stand in columns, and with instances that do.
+    pub fn finish_with(
+        mut self,
+        proven: Proven,
+        messages: Option<&dyn Columns>,
+        instances: Option<&dyn Columns>,
+    ) -> Finished {
+        let met = self.asked.instances.len() as u64;
+        let instances = instances.map_or(met, |columns| self.count_instances(columns));
+        self.traces.are_in_all(instances);
+        let left: u64 = self.meetings.drain().map(|(_, meetings)| meetings.unattributed()).sum();
+        let unattributed_connections = (self.unattributed + left).saturating_sub(self.taken_back);
+        let (upper, lower, each) = self.messages.count(self.shares.contracts.len(), messages);
+        let (all, _, could) = self.could_open.count(self.shares.contracts.len(), None);
+        let overflowed = self.messages.overflowed || self.could_open.overflowed;
+        let of = |counts: &[u64], share: &Share| {
+            counts.get(share.number as usize).copied().unwrap_or_default()
+        };
+        let contracts = self.shares.contracts.iter().map(|(tenant, share)| Contract {
+            tenant: tenant.to_string(),
+            accounts: share.accounts,
+            messages: of(&each, share),
+            classes: Class::words(share.classes),
+            could_open: of(&could, share),
+        });
+        let contracts = contracts.collect();
+        let messages = self.messages.messages();
+        let bound = match self.opens_all() {
+            true => "could have opened everything kept; lower is what it is recorded to have",
+            false => "exact for releases, an upper bound for transit",
+        };
+        let containment = self.traces.judge();
+        let scope = Scope {
+            component: self.question.component.word(),
+            version: self.question.version,
+            from: rfc3339(self.question.from_ms),
+            to: rfc3339(self.question.to_ms),
+            first_use: self.first_ms.map(rfc3339),
+            last_use: self.last_ms.map(rfc3339),
+            instances,
+            contracts,
+            unattributed_connections,
+            not_kept: self.not_kept,
+            upper: upper.max(all) + unattributed_connections + self.not_kept,
+            lower,
+            bound,
+            shared_credentials: self.shared_credentials,
+            containment,
+            entries: proven.entries,
+            root: proven.root,
+            verified: proven.verified,
+            messages,
+        };
+        Finished { scope, overflowed }
+    }
+
+    /// Those that were met one by one, and those in columns, none of them twice.
+    fn count_instances(&self, columns: &dyn Columns) -> u64 {
+        let mut counted = Counted::new(Part::WHOLE);
+        self.asked().for_each(|instance| counted.add(0, as_message(instance), false));
+        counted.count(1, Some(columns)).0
+    }
+}
+
+/// A scope, or a part of one.
+pub struct Finished {
+    pub scope: Scope,
+    pub overflowed: bool,
+}
+
+impl Scope {
+    /// Adds the distinct messages of another part of the same question.
+    pub fn add_part(&mut self, other: &Scope) {
+        let extra = other.unattributed_connections + other.not_kept;
+        self.upper += other.upper.saturating_sub(extra);
+        self.lower += other.lower;
+        for (own, more) in self.contracts.iter_mut().zip(&other.contracts) {
+            own.messages += more.messages;
+            own.could_open += more.could_open;
+        }
+        self.messages.clear();
+    }
+}
