@@ -87,6 +87,46 @@ pub fn compile(
     Ok(program)
 }
 
+/// The filter of a kind, for each of its processes: a zygote makes it once, not once a birth.
+#[derive(Debug)]
+pub struct Prepared {
+    policy: Policy,
+    program: Vec<Instruction>,
+    /// Where the process's own id stands.
+    own: Vec<usize>,
+}
+
+impl Prepared {
+    /// # Errors
+    /// As [`compile`], and as [`Policy::of`].
+    pub fn of(kind: &str) -> Result<Self, Fault> {
+        let policy = Policy::of(kind)?;
+        // Two programs of one policy differ where the process's own id stands.
+        let [program, other] = [0, u32::MAX].map(|pid| compile(&policy, pid, Otherwise::Notify));
+        let (program, other) = (program?, other?);
+        let pairs = program.iter().zip(&other).enumerate();
+        let own = pairs.filter(|(_, (one, other))| one != other).map(|(at, _)| at).collect();
+        Ok(Self { policy, program, own })
+    }
+
+    /// What [`compile`] makes of the policy for this process.
+    ///
+    /// # Errors
+    /// As [`compile`].
+    pub fn program(&self, own_pid: u32, otherwise: Otherwise) -> Result<Vec<Instruction>, Fault> {
+        if otherwise != Otherwise::Notify {
+            return compile(&self.policy, own_pid, otherwise);
+        }
+        let mut program = self.program.clone();
+        for at in &self.own {
+            if let Some(instruction) = program.get_mut(*at) {
+                instruction.operand = own_pid;
+            }
+        }
+        Ok(program)
+    }
+}
+
 fn preamble() -> Vec<Instruction> {
     vec![
         load(PROCESSOR_OFFSET),

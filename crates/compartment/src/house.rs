@@ -2,6 +2,7 @@
 
 use crate::birth::CONTROL;
 use crate::fence::Grounds;
+use crate::filter::Prepared;
 use crate::walls::Wall;
 use crate::zygote::{self, Forked};
 use crate::{Fault, jail, plain};
@@ -211,6 +212,8 @@ struct Child {
 fn live_as_zygote(serve: fn(House) -> ExitCode) -> Result<ExitCode, Fault> {
     let mut house = House::begin()?;
     let kind = house.kind()?;
+    let calls = Prepared::of(kind.word())?;
+    plain::look_at_processor();
     let missing = zygote::enter_zygote(kind.word(), &house.grounds(kind))?;
     house.tell_jailed(&missing, None)?;
     house.ready(None, None)?;
@@ -242,7 +245,7 @@ fn live_as_zygote(serve: fn(House) -> ExitCode) -> Result<ExitCode, Fault> {
                     }
                     Forked::Instance => {
                         drop((house, children, fds));
-                        return Ok(live_as_instance(kind, instance, own, serve));
+                        return Ok(live_as_instance(kind, (instance, own), &calls, serve));
                     }
                 }
             }
@@ -277,11 +280,11 @@ fn report_ended(house: &House, children: &mut Vec<Child>) -> Result<(), Fault> {
 /// The forked child: its own control channel, its own walls, then its work.
 fn live_as_instance(
     kind: Kind,
-    instance: InstanceId,
-    own: OwnedFd,
+    named: (InstanceId, OwnedFd),
+    calls: &Prepared,
     serve: fn(House) -> ExitCode,
 ) -> ExitCode {
-    match settle_instance(kind, instance, own) {
+    match settle_instance(kind, named, calls) {
         Ok(house) if crate::drill::has_program(&house) => crate::drill::become_program(house, ""),
         Ok(house) => serve(house),
         Err(fault) => {
@@ -291,11 +294,15 @@ fn live_as_instance(
     }
 }
 
-fn settle_instance(kind: Kind, instance: InstanceId, own: OwnedFd) -> Result<House, Fault> {
+fn settle_instance(
+    kind: Kind,
+    (instance, own): (InstanceId, OwnedFd),
+    calls: &Prepared,
+) -> Result<House, Fault> {
     let control = zygote::place(own, CONTROL)?;
     let house = House::begin_on(control.into())?;
     let grounds = house.grounds(kind);
-    let entered = zygote::become_instance(kind.word(), &instance.to_string(), &grounds)?;
+    let entered = zygote::become_instance(calls, &instance.to_string(), &grounds)?;
     house.tell_jailed(&entered.missing, entered.listener)?;
     Ok(house)
 }

@@ -1,9 +1,8 @@
 //! Inside a compartment, once, after its own files are open: the walls go up, for good.
 
 use crate::fence::{self, Grounds};
-use crate::filter::{self, Otherwise};
+use crate::filter::{self, Otherwise, Prepared};
 use crate::plain;
-use crate::policy::Policy;
 use crate::walls::Wall;
 use crate::{Fault, title};
 use landlock::RulesetStatus;
@@ -37,7 +36,7 @@ pub struct Entered {
 pub fn enter(kind: &str, grounds: &Grounds<'_>) -> Result<Entered, Fault> {
     let mut missing = settle(kind, grounds)?;
     note_fence(fence::raise(grounds)?, &mut missing);
-    let listener = close_calls(kind, &mut missing)?;
+    let listener = close_calls(&Prepared::of(kind)?, &mut missing)?;
     Ok(Entered { listener, missing })
 }
 
@@ -81,15 +80,17 @@ pub fn keep_memory() {
 }
 
 /// The last wall: the kind's filter with its listener, or without one where none is granted.
-pub(crate) fn close_calls(kind: &str, missing: &mut Vec<Wall>) -> Result<Option<OwnedFd>, Fault> {
-    let policy = Policy::of(kind)?;
+pub(crate) fn close_calls(
+    calls: &Prepared,
+    missing: &mut Vec<Wall>,
+) -> Result<Option<OwnedFd>, Fault> {
     let own_pid = std::process::id();
-    let asking = filter::compile(&policy, own_pid, Otherwise::Notify)?;
+    let asking = calls.program(own_pid, Otherwise::Notify)?;
     match filter::install(&asking, true) {
         Ok(listener) => return Ok(listener),
         Err(_) => missing.push(Wall::Notices),
     }
-    let silent = filter::compile(&policy, own_pid, Otherwise::Refuse)?;
+    let silent = calls.program(own_pid, Otherwise::Refuse)?;
     if filter::install(&silent, false).is_err() {
         missing.push(Wall::Calls);
     }

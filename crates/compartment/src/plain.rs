@@ -17,6 +17,13 @@ pub unsafe fn adopt(fd: RawFd) -> OwnedFd {
     unsafe { OwnedFd::from_raw_fd(fd) }
 }
 
+/// What this processor can do is asked once and remembered, by forks too; each asking leaves a
+/// virtual machine some twenty times.
+pub fn look_at_processor() {
+    #[cfg(target_arch = "x86_64")]
+    std::hint::black_box(std::arch::is_x86_feature_detected!("avx2"));
+}
+
 /// `prctl` with plain numbers.
 pub fn prctl(option: i32, value: u64) -> io::Result<()> {
     let zero: libc::c_ulong = 0;

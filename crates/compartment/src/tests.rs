@@ -1,6 +1,6 @@
 //! Policies and programs, as cases.
 
-use crate::filter::{Otherwise, coarse, compile, simulate};
+use crate::filter::{Otherwise, Prepared, coarse, compile, simulate};
 use crate::numbers::{name_of, number_of};
 use crate::policy::{Policy, TEXTS, Verdict};
 
@@ -24,6 +24,20 @@ fn check(policy: &str, call: &str, arguments: &[u64], expected: &str) {
     let mut all = [0; 6];
     all[..arguments.len()].copy_from_slice(arguments);
     assert_eq!(answer(policy, call, all), expected, "{policy}: {call} {arguments:x?}");
+}
+
+#[test]
+fn what_is_prepared_once_is_what_is_compiled_for_each_process() {
+    for charter in wire::CHARTERS {
+        let kind = charter.kind.word();
+        let (policy, prepared) = (Policy::of(kind).unwrap(), Prepared::of(kind).unwrap());
+        for (pid, otherwise) in
+            [(1, Otherwise::Notify), (OWN_PID, Otherwise::Notify), (7, Otherwise::Refuse)]
+        {
+            let compiled = compile(&policy, pid, otherwise).unwrap();
+            assert_eq!(prepared.program(pid, otherwise).unwrap(), compiled, "{kind}");
+        }
+    }
 }
 
 #[test]

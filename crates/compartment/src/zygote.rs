@@ -4,6 +4,7 @@
 //! only, and that one is each instance's own.
 
 use crate::fence::{self, Grounds};
+use crate::filter::Prepared;
 use crate::jail::{self, Entered};
 use crate::walls::Wall;
 use crate::{Fault, filter, plain};
@@ -58,7 +59,11 @@ pub fn fork_instance() -> Result<Forked, Fault> {
 ///
 /// # Errors
 /// As [`jail::enter`].
-pub fn become_instance(kind: &str, id: &str, grounds: &Grounds<'_>) -> Result<Entered, Fault> {
+pub fn become_instance(
+    calls: &Prepared,
+    id: &str,
+    grounds: &Grounds<'_>,
+) -> Result<Entered, Fault> {
     let step = "tie its life to its zygote";
     // The signal is not inherited by forks: every child asks again.
     plain::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as u64)
@@ -66,7 +71,7 @@ pub fn become_instance(kind: &str, id: &str, grounds: &Grounds<'_>) -> Result<En
     jail::name_instance(id);
     let mut missing = Vec::new();
     jail::note_fence(fence::raise_own_layer(grounds)?, &mut missing);
-    let listener = jail::close_calls(kind, &mut missing)?;
+    let listener = jail::close_calls(calls, &mut missing)?;
     Ok(Entered { listener, missing })
 }
 

@@ -27,10 +27,17 @@ pub fn frames(
                 frames.push(Default::default());
             }
             let Some((in_frame, held)) = frames.last_mut() else { continue };
-            let (summary, body) = (parcel(&summary, held)?, parcel(&body, held)?);
-            for mut copy in copies.by_ref().take(COPIES - in_frame.len()) {
-                copy.summary.content = summary.clone();
-                copy.body.content = body.clone();
+            let (mut summary, mut body) = (parcel(&summary, held)?, parcel(&body, held)?);
+            let mut left = (COPIES - in_frame.len()).min(copies.len());
+            while let Some(mut copy) = copies.next_if(|_| left > 0) {
+                left -= 1;
+                // The last one takes what the others got copies of: nearly always it is alone.
+                let take = |of: &mut Parcel| match left {
+                    0 => std::mem::replace(of, Parcel::Inline(Vec::new())),
+                    _ => of.clone(),
+                };
+                copy.summary.content = take(&mut summary);
+                copy.body.content = take(&mut body);
                 in_frame.push(copy);
             }
         }

@@ -1,14 +1,13 @@
 //! Sealing: contents once, keys for each person.
 
 use crate::Fault;
+use compartment::{Lender, Loan};
 use seal::{Class, MessageKey, Sealer, WrapContext};
 use std::fs::File;
-use std::io::{self, Write};
-use std::os::unix::fs::FileExt;
 use terms::{MessageId, TenantId, Verdict};
 use wire::directory::{PublicKey, Recipient};
 use wire::mailbox::{Copy, Place, SealedPart};
-use wire::{INLINE_BYTES, Lender, Parcel};
+use wire::{INLINE_BYTES, Parcel};
 
 /// What all people of a group get.
 pub struct Message<'a> {
@@ -36,7 +35,7 @@ pub struct Group {
     pub(crate) body: Content,
     /// Complete but for their contents.
     pub(crate) copies: Vec<Copy>,
-    lent: Option<File>,
+    lent: Option<Loan>,
 }
 
 /// Sealed octets.
@@ -77,7 +76,7 @@ pub fn seal<E: From<Fault>>(
 
 impl Group {
     /// What was lent for it.
-    pub fn lent(&mut self) -> Option<File> {
+    pub fn lent(&mut self) -> Option<Loan> {
         self.lent.take()
     }
 }
@@ -88,37 +87,22 @@ fn seal_lent<E: From<Fault>>(
     (added, size): (&[u8], u64),
     lender: Option<&mut Lender>,
     each_piece: impl FnOnce(&mut dyn FnMut(&[u8]) -> Result<(), Fault>) -> Result<(), E>,
-) -> Result<((Content, MessageKey), Option<File>), E> {
+) -> Result<((Content, MessageKey), Option<Loan>), E> {
     let octets = seal::sealed_length(size);
     let lender = lender.filter(|_| octets > INLINE_BYTES as u64);
-    let file = lender.map(|lender| lender.lend(octets)).transpose().map_err(Fault::Hold)?.flatten();
-    let Some(file) = file else {
+    let loan = match lender.filter(|_| octets > INLINE_BYTES as u64) {
+        Some(lender) => lender.lend(octets).map_err(Fault::Memory)?,
+        None => None,
+    };
+    let Some(loan) = loan else {
         return Ok((seal_body(place, (added, size), each_piece)?, None));
     };
-    let mut sealer = Sealer::new(FromStart { file, at: 0 }, place).map_err(Fault::Seal)?;
+    let mut sealer = Sealer::new(loan, place).map_err(Fault::Seal)?;
     sealer.push(added).map_err(Fault::Seal)?;
     each_piece(&mut |piece| sealer.push(piece).map_err(Fault::Seal))?;
-    let (key, FromStart { file, .. }) = sealer.finish().map_err(Fault::Seal)?;
-    let lent = file.try_clone().map_err(Fault::Memory)?;
-    Ok(((Content::File { file, octets }, key), Some(lent)))
-}
-
-/// A file written again from its beginning.
-struct FromStart {
-    file: File,
-    at: u64,
-}
-
-impl Write for FromStart {
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        let written = self.file.write_at(octets, self.at)?;
-        self.at += written as u64;
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+    let (key, loan) = sealer.finish().map_err(Fault::Seal)?;
+    let file = loan.file().try_clone().map_err(Fault::Memory)?;
+    Ok(((Content::File { file, octets }, key), Some(loan)))
 }
 
 /// A small body is sealed in memory, a large one from memfd to memfd, a chunk at a time.
@@ -129,7 +113,8 @@ pub(crate) fn seal_body<E: From<Fault>>(
 ) -> Result<(Content, MessageKey), E> {
     let octets = seal::sealed_length(size);
     if octets <= INLINE_BYTES as u64 {
-        let mut sealer = Sealer::new(Vec::new(), place).map_err(Fault::Seal)?;
+        let room = Vec::with_capacity(usize::try_from(octets).unwrap_or(0));
+        let mut sealer = Sealer::new(room, place).map_err(Fault::Seal)?;
         sealer.push(added).map_err(Fault::Seal)?;
         each_piece(&mut |piece| sealer.push(piece).map_err(Fault::Seal))?;
         let (key, sealed) = sealer.finish().map_err(Fault::Seal)?;

@@ -76,6 +76,7 @@ pub enum Fault {
 pub fn serve(house: House) -> ExitCode {
     compartment::abort_on_panic("edge");
     compartment::jail::keep_memory();
+    compartment::Slab::keep_one();
     live(house)
 }
 

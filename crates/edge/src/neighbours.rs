@@ -7,7 +7,7 @@ use crate::Fault;
 pub(crate) use crate::heard::{Handed, Kept, Queued, Who};
 use crate::judgement::Judged;
 use crate::patience;
-use compartment::House;
+use compartment::{House, Lender, Slab};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use smtp::Address;
 use std::collections::HashMap;
@@ -21,7 +21,7 @@ use wire::directory::{self, Stated, ToEdge};
 use wire::gate::{FromGate, ToGate};
 use wire::mailbox;
 use wire::names::{Answer, Outcome, Question, Security};
-use wire::{Channel, Frame, Lender};
+use wire::{Channel, Frame};
 
 mod customers;
 mod keeping;
@@ -144,8 +144,10 @@ impl Neighbours {
 
     /// Who waits for long gives back the memory that the next message would have used again.
     fn wait_for_orders(&mut self) -> Result<(), Fault> {
-        if !self.lender.is_at_rest() && !self.is_ordered(Some(&REST))? {
+        let has_memory = !self.lender.is_at_rest() || Slab::is_kept();
+        if has_memory && !self.is_ordered(Some(&REST))? {
             self.lender.rest();
+            Slab::rest();
         }
         self.is_ordered(None).map(drop)
     }

@@ -8,10 +8,9 @@ use crate::fields;
 use crate::judgement::{Judged, Passing, Person};
 use crate::neighbours::Neighbours;
 use crate::onward::Parting;
-use std::fs::File;
+use compartment::{Lender, Loan};
 use std::os::fd::OwnedFd;
 use terms::{TenantId, UserId, Verdict};
-use wire::Lender;
 use wire::mailbox::{FromEdge, Journey, State};
 
 /// Digests of one message: the directory takes so many in one question.
@@ -23,12 +22,12 @@ const REASONS: usize = 16;
 pub(crate) struct Sealed {
     groups: Vec<copies::Group>,
     journeys: Vec<Journey>,
-    lent: Vec<File>,
+    lent: Vec<Loan>,
 }
 
 impl Sealed {
     /// Memory that is ours again once the mailbox has answered.
-    pub(crate) fn lent(&mut self) -> Vec<File> {
+    pub(crate) fn lent(&mut self) -> Vec<Loan> {
         std::mem::take(&mut self.lent)
     }
 }

@@ -121,7 +121,7 @@ impl Desk {
                 }
             }
             self.write_told();
-            if self.store.has_staged() && self.gather.wait().is_zero() {
+            if self.store.has_staged() && self.gather.wait(Instant::now()).is_zero() {
                 self.commit();
             }
             self.tend(quiet);
@@ -137,7 +137,7 @@ impl Desk {
     /// How long nothing need be done.
     fn patience(&mut self) -> Duration {
         if self.store.has_staged() {
-            return self.gather.wait();
+            return self.gather.wait(Instant::now());
         }
         let chores = self.next_chores.saturating_duration_since(Instant::now());
         let quiet = if self.store.pending() > 0 { QUIET } else { chores };
@@ -246,7 +246,7 @@ impl Desk {
                 let _ = self.hub.send(peer, call, &answer, descriptors);
             }
             Ok(answer) => {
-                self.gather.staged_beside();
+                self.gather.staged_beside(Instant::now());
                 self.owe(peer, call, Owed::Access(answer));
             }
             Err(Fault::Parcel(fault)) => return Err(fault),
@@ -336,7 +336,7 @@ impl Desk {
     fn answer_admin(&mut self, peer: Peer, call: u32, question: FromAdmin) {
         match self.store.administer(question, now_ms()) {
             Ok(answer) => {
-                self.gather.staged_beside();
+                self.gather.staged_beside(Instant::now());
                 self.owe(peer, call, Owed::Admin(answer));
             }
             Err(fault) => {
@@ -354,7 +354,7 @@ impl Desk {
     ) -> Result<(), wire::Fault> {
         match self.store.end(question) {
             Ok(answer) => {
-                self.gather.staged_beside();
+                self.gather.staged_beside(Instant::now());
                 self.owe(peer, call, Owed::Directory(answer));
             }
             Err(Fault::Parcel(fault)) => return Err(fault),

@@ -138,7 +138,7 @@ fn a_body_that_was_lent_is_kept_as_it_was() {
     let running = Running::start(&folder.0);
     let mut edge = running.edge(1);
     let body: Vec<u8> = (0..300_000u32).map(|n| (n % 251) as u8).collect();
-    let file = wire::Lender::default().lend(300_000).unwrap().unwrap();
+    let file = Parcel::lendable().unwrap();
     file.write_all_at(&body, 0).unwrap();
     let mut lent = copy(AOI, 1, Place::Inbox);
     lent.body.content = Parcel::Held { bytes: 300_000, place: 0 };

@@ -18,8 +18,16 @@ const JOURNEYS: usize = terms::RECIPIENTS;
 /// next: with ten senders a wait costs more than the flushes that it saves.
 const COMPANY: Duration = Duration::from_millis(15);
 const BUSY: usize = 16;
-/// When nobody has come for this long, those who are at it wait for us.
+/// Large messages come further apart. Fewer than this are no company yet, and while others come in
+/// their rhythm a commit of mail alone waits so long: a tenth of a flush for each message is what
+/// is aimed at. With so many at it there is other work meanwhile. People's own acts wait as above.
+const FEW: usize = 14;
+const FEW_COMPANY: Duration = Duration::from_millis(75);
+/// When nobody has come for this long, or for some times as long as arrivals are apart lately,
+/// those who are at it wait for us.
 const LULL: Duration = Duration::from_millis(3);
+const LONGEST_LULL: Duration = Duration::from_millis(20);
+const GAPS: u32 = 4;
 /// A peer that has kept within this time is at it.
 const AT_IT: Duration = Duration::from_millis(200);
 
@@ -44,7 +52,11 @@ pub struct Gather {
     last_kept: HashMap<Peer, Instant>,
     since: Option<Instant>,
     last: Option<Instant>,
+    /// How far arrivals are apart lately: the next counts an eighth.
+    gap: Duration,
     waiting: usize,
+    /// Something that is no mail is staged too.
+    has_others: bool,
 }
 
 impl Gather {
@@ -82,35 +94,42 @@ impl Gather {
     }
 
     /// An arrival of this peer is staged.
-    pub fn staged(&mut self, peer: Peer) {
-        let now = Instant::now();
+    pub fn staged(&mut self, peer: Peer, now: Instant) {
         self.last_kept.insert(peer, now);
         self.since.get_or_insert(now);
-        self.last = Some(now);
+        if let Some(last) = self.last.replace(now) {
+            let apart = now.saturating_duration_since(last).min(LONGEST_LULL);
+            self.gap = (self.gap * 7 + apart) / 8;
+        }
         self.waiting += 1;
     }
 
     /// Something else is staged: it waits with the others, or for nobody.
-    pub fn staged_beside(&mut self) {
-        self.since.get_or_insert_with(Instant::now);
+    pub fn staged_beside(&mut self, now: Instant) {
+        self.since.get_or_insert(now);
+        self.has_others = true;
     }
 
     pub fn committed(&mut self) {
         self.since = None;
+        self.has_others = false;
         self.waiting = 0;
     }
 
     /// How long the commit should still wait. Zero: now.
-    pub fn wait(&mut self) -> Duration {
+    pub fn wait(&mut self, now: Instant) -> Duration {
         let Some(since) = self.since else { return Duration::ZERO };
-        let now = Instant::now();
         self.last_kept.retain(|_, kept| now.saturating_duration_since(*kept) < AT_IT);
         // When all who are at it stand here, nobody else is to be waited for.
         if self.last_kept.len() < BUSY || self.waiting >= self.last_kept.len() {
             return Duration::ZERO;
         }
         let lull = self.last.map_or(LULL, |last| now.saturating_duration_since(last));
-        let company = COMPANY.saturating_sub(now.saturating_duration_since(since));
-        company.min(LULL.saturating_sub(lull))
+        let (company, longest) = match self.waiting < FEW && !self.has_others {
+            true => (FEW_COMPANY, (self.gap * GAPS).clamp(LULL, LONGEST_LULL)),
+            false => (COMPANY, LULL),
+        };
+        let company = company.saturating_sub(now.saturating_duration_since(since));
+        company.min(longest.saturating_sub(lull))
     }
 }

@@ -636,6 +636,63 @@ fn descriptors_for_nothing_are_refused() {
     check(0, 1, false);
 }
 
+/// Peers that keep one message after the other, `apart` milliseconds from one to the next, each
+/// again once it was answered: how many share a commit at most, and how long one of them waits.
+fn commits_of(peers: u64, apart: u64) -> (usize, u64) {
+    use crate::gather::Gather;
+    use std::time::{Duration, Instant};
+    let begin = Instant::now();
+    let mut gather = Gather::default();
+    let (mut waiting, mut since, mut most, mut longest) = (0, 0, 0, 0);
+    for ms in 0..3_000 {
+        let now = begin + Duration::from_millis(ms);
+        if ms % apart == 0 {
+            gather.staged(ms / apart % peers, now);
+            since = if waiting == 0 { ms } else { since };
+            waiting += 1;
+        }
+        if waiting > 0 && gather.wait(now).is_zero() {
+            gather.committed();
+            if ms > 1_000 {
+                (most, longest) = (most.max(waiting), longest.max(ms - since));
+            }
+            waiting = 0;
+        }
+    }
+    (most, longest)
+}
+
+#[test]
+fn a_commit_waits_for_those_who_come_in_their_rhythm() {
+    // One sender, and ten: nobody is waited for.
+    assert_eq!(commits_of(1, 3), (1, 0));
+    assert_eq!(commits_of(10, 3), (1, 0));
+    // Fifty senders of small messages, and of large ones.
+    let (most, longest) = commits_of(50, 1);
+    assert!(most >= 14 && longest <= 20, "{most} in {longest} ms");
+    let (most, longest) = commits_of(50, 4);
+    assert!(most >= 14 && longest <= 80, "{most} in {longest} ms");
+}
+
+#[test]
+fn nobody_waits_long_for_those_who_have_gone() {
+    use crate::gather::Gather;
+    use std::time::{Duration, Instant};
+    let begin = Instant::now();
+    let mut gather = Gather::default();
+    let at = |ms| begin + Duration::from_millis(ms);
+    (0..40).for_each(|peer| gather.staged(peer, at(4 * peer)));
+    gather.committed();
+    gather.staged(1, at(160));
+    assert!(gather.wait(at(160)) > Duration::ZERO, "the others come every four milliseconds");
+    assert!(gather.wait(at(160)) <= Duration::from_millis(20));
+    assert_eq!(gather.wait(at(181)), Duration::ZERO, "and now they do not");
+    gather.committed();
+    gather.staged(2, at(182));
+    gather.staged_beside(at(182));
+    assert!(gather.wait(at(182)) <= Duration::from_millis(3), "a person waits less than mail");
+}
+
 /// Every octet of a folder's files.
 fn octets_in(folder: &Path) -> Vec<u8> {
     let mut all = Vec::new();

@@ -34,7 +34,7 @@ enum Declared {
 pub fn decode_charset(label: Option<&str>, octets: &[u8]) -> Decoded {
     let declared = label.map_or(Declared::Absent, declared);
     let has_high = !octets.is_ascii();
-    if iso2022jp::has_escapes(octets) && !has_high {
+    if !has_high && iso2022jp::has_escapes(octets) {
         // Escapes are conclusive: no other charset of mail uses ESC.
         let lying = !matches!(declared, Declared::Iso2022Jp | Declared::Absent);
         return decoded(iso2022jp::decode(octets), "ISO-2022-JP", lying);
@@ -52,12 +52,19 @@ pub fn decode_charset(label: Option<&str>, octets: &[u8]) -> Decoded {
 }
 
 /// Whether decoding would give these very octets, and find nothing to say about their charset.
-pub(crate) fn is_plain_ascii(label: Option<&str>, octets: &[u8]) -> bool {
-    let declared = label.map_or(Declared::Absent, declared);
-    matches!(declared, Declared::Absent | Declared::Ascii | Declared::Utf8)
-        && octets.is_ascii()
-        && !iso2022jp::has_escapes(octets)
+pub(crate) fn is_as_it_stands(label: Option<&str>, octets: &[u8]) -> bool {
+    match label.map_or(Declared::Absent, declared) {
+        Declared::Absent | Declared::Ascii if octets.is_ascii() => !iso2022jp::has_escapes(octets),
+        Declared::Utf8 if octets.is_ascii() => !iso2022jp::has_escapes(octets),
+        Declared::Utf8 => {
+            !octets.starts_with(BYTE_ORDER_MARK) && simdutf8::basic::from_utf8(octets).is_ok()
+        }
+        _ => false,
+    }
 }
+
+/// U+FEFF in UTF-8: decoding takes it off.
+const BYTE_ORDER_MARK: &[u8] = "\u{FEFF}".as_bytes();
 
 fn decoded(text: impl Into<String>, charset: &'static str, lying: bool) -> Decoded {
     Decoded { text: text.into(), charset, lying }

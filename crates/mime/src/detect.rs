@@ -160,7 +160,7 @@ fn look_at_text(
     let sample = octets.get(..TEXT_BYTES).unwrap_or(octets);
     let charset = part.content_type.charset();
     let is_page = part.content_type.sub.ends_with("html") || part.content_type.sub == "xhtml+xml";
-    if !is_page && crate::charset::is_plain_ascii(charset.as_deref(), sample) {
+    if !is_page && crate::charset::is_as_it_stands(charset.as_deref(), sample) {
         // Decoding would copy a mebibyte to find what has been looked at.
         return look_for_uuencode(octets, files);
     }

@@ -518,3 +518,94 @@ fn fuzzed_values_never_break_their_readers() {
         }
     });
 }
+
+/// RFC 2045 §6.8 an octet at a time, as it reads.
+fn base64_plainly(octets: &[u8]) -> Vec<u8> {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut bits: Vec<bool> = Vec::new();
+    let mut decoded = Vec::new();
+    let mut end_piece = |bits: &mut Vec<bool>| {
+        for eight in bits.chunks_exact(8) {
+            decoded.push(eight.iter().fold(0, |octet, bit| octet << 1 | u8::from(*bit)));
+        }
+        bits.clear();
+    };
+    for octet in octets {
+        if let Some(value) = ALPHABET.iter().position(|letter| letter == octet) {
+            bits.extend((0..6).rev().map(|bit| value >> bit & 1 == 1));
+        } else if *octet == b'=' {
+            end_piece(&mut bits);
+        }
+    }
+    end_piece(&mut bits);
+    decoded
+}
+
+#[test]
+fn base64_is_the_same_by_lines_by_runs_and_by_letters() {
+    let mut state = 0x5EED_u64;
+    let mut below = |limit: u64| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state % limit
+    };
+    let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let rubbish = [b'=', b' ', b'-', b'_', b'@', b'[', b'`', b'{', b':', b',', 0, 0x80, 0xFF];
+    for round in 0..2_000 {
+        let length = [76, 76, 76, 64, 72, 32, 1, 77, 1_000][below(9) as usize];
+        let rarely = 1 + below(2_000);
+        let mut text = Vec::new();
+        for at in 1..=below(1_200) {
+            text.push(letters[below(64) as usize]);
+            if at % length == 0 {
+                text.extend_from_slice(b"\r\n");
+            }
+            if below(rarely) == 0 {
+                text.push(rubbish[below(rubbish.len() as u64) as usize]);
+            }
+        }
+        let decoded = crate::decode_transfer(crate::Encoding::Base64, &text);
+        assert!(*decoded == base64_plainly(&text), "round {round}");
+    }
+    // Each octet at each place of a line.
+    for octet in 0..=255 {
+        for place in [0, 1, 15, 16, 63, 64, 75] {
+            let mut line = [b'Q'; 78];
+            line[76..].copy_from_slice(b"\r\n");
+            line[place] = octet;
+            let text = [line, line].concat();
+            let decoded = crate::decode_transfer(crate::Encoding::Base64, &text);
+            assert!(*decoded == base64_plainly(&text), "{octet} at {place}");
+        }
+    }
+}
+
+#[test]
+fn what_stands_as_it_is_need_not_be_decoded() {
+    let texts: [&[u8]; 9] = [
+        b"plain words",
+        "\u{9375} in UTF-8".as_bytes(),
+        "\u{FEFF}marked".as_bytes(),
+        b"\x1B$B80\x1B(B",
+        "\u{9375} \x1B$B80\x1B(B".as_bytes(),
+        b"caf\xE9",
+        b"\x8C\xAE",
+        b"+2ZU-",
+        b"",
+    ];
+    let labels =
+        [None, Some("utf-8"), Some("us-ascii"), Some("iso-2022-jp"), Some("utf-7"), Some("sjis")];
+    let mut as_they_stand = 0;
+    for text in texts {
+        for label in labels {
+            let decoded = crate::decode_charset(label, text);
+            if crate::charset::is_as_it_stands(label, text) {
+                assert!(decoded.text.as_bytes() == text && !decoded.lying, "{label:?} {text:?}");
+                as_they_stand += 1;
+            }
+        }
+    }
+    // Words, "+2ZU-" and nothing under three labels, and UTF-8 under its own, with escapes or not.
+    assert_eq!(as_they_stand, 11);
+}

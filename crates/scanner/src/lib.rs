@@ -45,6 +45,8 @@ pub const MESSAGES: usize = 16;
 const JOIN_LIMIT: Duration = Duration::from_secs(24 * 3_600);
 /// Who announces a message has it: its pieces follow at once.
 const BEHIND_LIMIT: Duration = Duration::from_secs(60);
+/// Who waits longer for the next message gives back the memory that it would have used again.
+const REST: Duration = Duration::from_secs(1);
 
 /// What broke on our side. `edge` sees only that the channel ended.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +63,7 @@ pub enum Fault {
 pub fn serve(mut house: House) -> ExitCode {
     compartment::abort_on_panic("scanner");
     compartment::jail::keep_memory();
+    Slab::keep_one();
     let host_name = house.start.host_name.clone();
     match join(&mut house).and_then(|mut edge| serve_edge(&mut edge, &host_name)) {
         Ok(()) => ExitCode::SUCCESS,
@@ -149,6 +152,9 @@ fn take_in(bytes: u64, edge: &Channel) -> Result<Slab, Fault> {
 
 /// The next message. Answers to questions that were given up are dropped on the way.
 fn next_task(edge: &Channel) -> Result<(u32, Task, Message), Fault> {
+    if Slab::is_kept() && !edge.wait(REST).map_err(Fault::Channel)? {
+        Slab::rest();
+    }
     loop {
         let frame = edge.receive(None).map_err(Fault::Channel)?;
         match frame.read().map_err(Fault::Channel)? {

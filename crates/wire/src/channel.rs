@@ -255,11 +255,13 @@ pub(crate) fn receive(
     largest: usize,
 ) -> Result<Option<Frame>, Fault> {
     let Some(size) = peek_size(from, flags)? else { return Ok(None) };
-    let mut bytes = vec![0u8; size];
+    // The head apart, so that a large payload need not be moved over its place.
+    let mut head = [0u8; HEAD_BYTES];
+    let mut payload = vec![0u8; size.saturating_sub(HEAD_BYTES)];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let found = loop {
-        let mut into = [IoSliceMut::new(&mut bytes)];
+        let mut into = [IoSliceMut::new(&mut head), IoSliceMut::new(&mut payload)];
         match recvmsg(from, &mut into, &mut ancillary, RecvFlags::CMSG_CLOEXEC | flags) {
             Ok(found) => break found.bytes,
             Err(rustix::io::Errno::INTR) => {}
@@ -275,7 +277,11 @@ pub(crate) fn receive(
             descriptors.extend(passed);
         }
     }
-    unpack(bytes, found, descriptors, largest).map(Some)
+    if found < HEAD_BYTES {
+        return Err(Fault::Malformed);
+    }
+    payload.truncate(found - HEAD_BYTES);
+    unpack(head, payload, descriptors, largest).map(Some)
 }
 
 /// The size of the frame that stands first, so that an idle process keeps no large buffer.
@@ -297,21 +303,17 @@ fn peek_size(from: BorrowedFd<'_>, flags: RecvFlags) -> Result<Option<usize>, Fa
 }
 
 fn unpack(
-    mut bytes: Vec<u8>,
-    found: usize,
+    head: [u8; HEAD_BYTES],
+    payload: Vec<u8>,
     mut descriptors: Vec<OwnedFd>,
     largest: usize,
 ) -> Result<Frame, Fault> {
-    bytes.truncate(found);
-    let head: [u8; HEAD_BYTES] =
-        bytes.get(..HEAD_BYTES).and_then(|head| head.try_into().ok()).ok_or(Fault::Malformed)?;
     let [a, b, c, d, form] = head;
     let call = u32::from_le_bytes([a, b, c, d]);
-    bytes.drain(..HEAD_BYTES);
     let payload = match form {
-        PLAIN => bytes,
+        PLAIN => payload,
         SPILLED => {
-            let size: [u8; 8] = bytes.as_slice().try_into().map_err(|_| Fault::Malformed)?;
+            let size: [u8; 8] = payload.as_slice().try_into().map_err(|_| Fault::Malformed)?;
             let size = u64::from_le_bytes(size);
             if size > largest as u64 {
                 return Err(Fault::TooLarge { found: size as usize, limit: largest });

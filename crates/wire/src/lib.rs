@@ -44,4 +44,4 @@ pub use charter::{CHARTERS, Charter, Network, charter};
 pub use control::Label;
 pub use fault::Fault;
 pub use hub::{Event, Hub, Peer};
-pub use parcel::{LENT_BYTES, Lender, PARCEL_BYTES, Parcel};
+pub use parcel::{LENT_BYTES, PARCEL_BYTES, Parcel};

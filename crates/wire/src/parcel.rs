@@ -1,7 +1,7 @@
 //! A body on its way between compartments: small ones inside the frame, large ones behind it in
 //! packets of their own, or as a memfd beside it. Nobody can change what a peer has already looked
-//! at: what is behind a frame is a copy, a memfd is closed against writing, or [lent](Lender) and
-//! then copied and never looked at where it lies.
+//! at: what is behind a frame is a copy, a memfd is closed against writing, or [lent](Parcel::lent)
+//! and then copied and never looked at where it lies.
 
 use crate::Fault;
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fstat, memfd_create};
@@ -89,6 +89,15 @@ impl Parcel {
         file_of(held).map(Some)
     }
 
+    /// A memfd that may be lent: of one length for ever, and never closed against writing.
+    pub fn lendable() -> Result<File, Fault> {
+        let doing = "making a lent parcel";
+        let file = Self::create()?;
+        rustix::fs::ftruncate(&file, LENT_BYTES).map_err(Fault::io(doing))?;
+        fcntl_add_seals(&file, LENT_SEALS | SealFlags::SEAL).map_err(Fault::io(doing))?;
+        Ok(file)
+    }
+
     /// The descriptor of a parcel that is lent: its owner writes it again once we have answered,
     /// or earlier if it lies. To be copied once, and not to be looked at where it lies. `None`:
     /// it is another parcel.
@@ -117,46 +126,6 @@ fn file_of(held: &OwnedFd) -> Result<File, Fault> {
 pub const LENT_BYTES: u64 = 2 * 1024 * 1024;
 /// Of one length for ever.
 const LENT_SEALS: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW);
-
-/// A memfd that is written again and again: pages that are used again cost a fifth of new ones.
-/// Lent only where the borrower may see, and change, all that will ever stand in it: ciphertext,
-/// to the keeper of just that.
-#[derive(Default)]
-pub struct Lender {
-    file: Option<File>,
-}
-
-impl Lender {
-    /// A memfd for a body of so many octets, to be written from its beginning and sent as it is.
-    /// It is forgotten until [`Lender::take_back`]: who never answered may still be reading.
-    pub fn lend(&mut self, bytes: u64) -> Result<Option<File>, Fault> {
-        if bytes > LENT_BYTES {
-            return Ok(None);
-        }
-        if let Some(file) = self.file.take() {
-            return Ok(Some(file));
-        }
-        let file = Parcel::create()?;
-        rustix::fs::ftruncate(&file, LENT_BYTES).map_err(Fault::io("making a lent parcel"))?;
-        fcntl_add_seals(&file, LENT_SEALS | SealFlags::SEAL)
-            .map_err(Fault::io("making a lent parcel"))?;
-        Ok(Some(file))
-    }
-
-    /// The borrower has answered.
-    pub fn take_back(&mut self, file: File) {
-        self.file = Some(file);
-    }
-
-    /// Gives its memory back.
-    pub fn rest(&mut self) {
-        self.file = None;
-    }
-
-    pub fn is_at_rest(&self) -> bool {
-        self.file.is_none()
-    }
-}
 
 pub(crate) fn read_held(held: &OwnedFd, bytes: u64) -> Result<Vec<u8>, Fault> {
     check_held(held, bytes)?;
@@ -214,7 +183,7 @@ pub mod bytes {
 
 #[cfg(test)]
 mod tests {
-    use super::{LENT_BYTES, Lender, Parcel};
+    use super::{LENT_BYTES, Parcel};
     use crate::{Channel, Fault};
     use std::fs::File;
     use std::io::Write;
@@ -225,7 +194,7 @@ mod tests {
 
     #[test]
     fn what_is_lent_is_no_sealed_parcel_and_the_other_way_round() {
-        let file = Lender::default().lend(5).unwrap().unwrap();
+        let file = Parcel::lendable().unwrap();
         file.write_all_at(b"hello", 0).unwrap();
         let (held, parcel) = ([file.into()], Parcel::Held { bytes: 5, place: 0 });
         assert!(matches!(parcel.file(&held), Err(Fault::Malformed)));
@@ -243,30 +212,12 @@ mod tests {
         let says = |bytes: u64, held: File| {
             Parcel::Held { bytes, place: 0 }.lent(&[held.into()]).map(|file| file.is_some())
         };
-        let lent = || Lender::default().lend(1).unwrap().unwrap();
+        let lent = || Parcel::lendable().unwrap();
         assert!(matches!(says(LENT_BYTES, lent()), Ok(true)));
         assert!(matches!(says(LENT_BYTES + 1, lent()), Err(Fault::Malformed)));
         // Of any length, of any kind: nobody waits for what a pipe or a disk may give.
         assert!(matches!(says(1, Parcel::create().unwrap()), Ok(false)));
         assert!(matches!(says(1, File::open("/proc/self/exe").unwrap()), Err(Fault::Malformed)));
-    }
-
-    #[test]
-    fn what_was_lent_is_used_again_once_it_is_back() {
-        let mut lender = Lender::default();
-        assert!(lender.lend(LENT_BYTES + 1).unwrap().is_none());
-        let first = lender.lend(3).unwrap().unwrap();
-        first.write_all_at(b"old", 0).unwrap();
-        let second = lender.lend(3).unwrap().unwrap();
-        let read = |file: &File| {
-            let mut octets = [0; 3];
-            file.read_exact_at(&mut octets, 0).unwrap();
-            octets
-        };
-        assert_eq!((read(&first), read(&second)), (*b"old", [0; 3]));
-        assert!(lender.is_at_rest());
-        lender.take_back(first);
-        assert_eq!(read(&lender.lend(3).unwrap().unwrap()), *b"old");
     }
 
     #[test]

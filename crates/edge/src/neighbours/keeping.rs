@@ -4,9 +4,9 @@ use super::{KEEP_LIMIT, Kept, Neighbours, REJOIN_LIMIT};
 use crate::Fault;
 use crate::judgement::Judged;
 use crate::sealing::{Sealed, ask_for_tokens, await_tokens, frames, journeys};
+use compartment::Lender;
 use std::time::Instant;
 use terms::Kind;
-use wire::Lender;
 use wire::mailbox::{self, State};
 
 impl Neighbours {
@@ -15,7 +15,7 @@ impl Neighbours {
         let lent = sealed.lent();
         let kept = self.keep_all(sealed);
         if kept != Kept::Unknown {
-            lent.into_iter().for_each(|file| self.lender.take_back(file));
+            lent.into_iter().for_each(|loan| self.lender.take_back(loan));
         }
         kept
     }

@@ -87,7 +87,7 @@ impl Desk {
                     Ok(answer) => {
                         if matches!(answer, ToEdge::Kept) {
                             self.judged.add(&verdicts);
-                            self.gather.staged(peer);
+                            self.gather.staged(peer, Instant::now());
                         }
                         self.owe(peer, call, Owed::Edge(answer));
                     }
