@@ -52,6 +52,14 @@ enum Owed {
     Directory(ToDirectory),
 }
 
+/// Who asked to send, to how many, within which limits.
+#[derive(Clone, Copy)]
+struct Asked {
+    user: UserId,
+    recipients: u32,
+    limits: Limits,
+}
+
 pub struct Desk {
     hub: Hub,
     store: Store,
@@ -60,6 +68,8 @@ pub struct Desk {
     owed: Vec<(Peer, u32, Owed)>,
     /// Who may send and has not handed in yet, and since when.
     expected: HashMap<Peer, Instant>,
+    /// What each sender was last told yes to.
+    asked: HashMap<Peer, Asked>,
     staged_since: Option<Instant>,
     somebody_waits: bool,
     staged: usize,
@@ -88,6 +98,7 @@ impl Desk {
             warden,
             owed: Vec::new(),
             expected: HashMap::new(),
+            asked: HashMap::new(),
             staged_since: None,
             somebody_waits: false,
             staged: 0,
@@ -186,6 +197,7 @@ impl Desk {
 
     fn gone(&mut self, peer: Peer) {
         self.expected.remove(&peer);
+        self.asked.remove(&peer);
         self.forward.gone(peer);
         self.idle.retain(|idle| idle.peer != peer);
         if self.vault == Some(peer) {
@@ -242,20 +254,37 @@ impl Desk {
                 if person.is_some_and(|(_, own)| own != user) {
                     return Err(wire::Fault::Malformed);
                 }
-                let now = seconds(now_ms());
-                let senders = &self.store.table.senders;
-                let sent = senders.in_an_hour(user, now);
-                let answer = match senders.wait(user, recipients, limits, now) {
-                    None if self.store.returns.are_many(user, sent, now) => ToSender::Doubtful,
-                    wait => ToSender::May(wait),
-                };
+                let asked = Asked { user, recipients, limits };
+                let answer = self.weigh(asked);
                 if matches!(answer, ToSender::May(None) | ToSender::Doubtful) {
                     self.expected.insert(peer, Instant::now());
+                    self.asked.insert(peer, asked);
                 }
                 let _ = self.hub.send(peer, call, &answer, Vec::new());
             }
         }
         Ok(())
+    }
+
+    fn weigh(&self, asked: Asked) -> ToSender {
+        let Asked { user, recipients, limits } = asked;
+        let (now, senders) = (seconds(now_ms()), &self.store.table.senders);
+        let sent = senders.in_an_hour(user, now);
+        match senders.wait(user, recipients, limits, now) {
+            None if self.store.returns.are_many(user, sent, now) => ToSender::Doubtful,
+            wait => ToSender::May(wait),
+        }
+    }
+
+    /// Whoever has handed in will hand in again, more often than not: where the answer would be yes
+    /// they are told so now, and need not ask.
+    fn look_ahead(&mut self, peer: Peer, answer: ToSender) -> ToSender {
+        let asked = self.asked.get(&peer).filter(|_| answer == ToSender::Queued);
+        if asked.is_none_or(|asked| self.weigh(*asked) != ToSender::May(None)) {
+            return answer;
+        }
+        self.expected.insert(peer, Instant::now());
+        ToSender::QueuedAndMay
     }
 
     fn hear_ledger(&mut self, call: u32, answer: &FromLedger) {
@@ -286,7 +315,10 @@ impl Desk {
 
     fn pay(&mut self, peer: Peer, call: u32, owed: Owed) {
         let _ = match owed {
-            Owed::Sender(answer) => self.hub.send(peer, call, &answer, Vec::new()),
+            Owed::Sender(answer) => {
+                let answer = self.look_ahead(peer, answer);
+                self.hub.send(peer, call, &answer, Vec::new())
+            }
             Owed::Admin(answer) => self.hub.send(peer, call, &answer, Vec::new()),
             Owed::Directory(answer) => self.hub.send(peer, call, &answer, Vec::new()),
         };
