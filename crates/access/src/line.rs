@@ -26,18 +26,23 @@ pub struct Line {
 }
 
 /// The socket without waiting, as rustls wants it.
-struct Socket(OwnedFd);
+struct Socket {
+    fd: OwnedFd,
+    /// The last read got less than it had room for: there is nothing more now.
+    is_drained: bool,
+}
 
 impl Read for Socket {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let (count, _) = recv(&self.0, into, RecvFlags::DONTWAIT)?;
+        let (count, _) = recv(&self.fd, &mut *into, RecvFlags::DONTWAIT)?;
+        self.is_drained = count < into.len();
         Ok(count)
     }
 }
 
 impl Write for Socket {
     fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        Ok(send(&self.0, octets, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)?)
+        Ok(send(&self.fd, octets, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)?)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -56,7 +61,8 @@ impl Line {
     pub fn in_clear(socket: OwnedFd) -> Self {
         // An answer is written whole; its last record must not wait 40 ms for an acknowledgement.
         let _ = rustix::net::sockopt::set_tcp_nodelay(&socket, true);
-        Self { socket: Socket(socket), tls: None }
+        let socket = Socket { fd: socket, is_drained: false };
+        Self { socket, tls: None }
     }
 
     /// The server's side of a handshake.
@@ -89,6 +95,9 @@ impl Line {
         while into.len() < READ_BYTES && self.take()? {
             self.flush()?; // TLS itself may have something to answer
             self.decrypted(into)?;
+            if self.socket.is_drained {
+                break;
+            }
         }
         Ok(())
     }
@@ -155,7 +164,7 @@ impl Line {
 
     /// Waits for the client and for nobody else.
     pub fn wait_readable(&self, limit: Duration) -> Result<Woken, Fault> {
-        let mut fds = [PollFd::new(&self.socket.0, PollFlags::IN)];
+        let mut fds = [PollFd::new(&self.socket.fd, PollFlags::IN)];
         match poll(&mut fds, Some(&timespec(limit))) {
             Ok(0) => Ok(Woken::Late),
             Ok(_) | Err(rustix::io::Errno::INTR) => Ok(Woken::Line),
@@ -169,7 +178,7 @@ impl Line {
             tls.send_close_notify();
         }
         let _ = self.flush();
-        let _ = rustix::net::shutdown(&self.socket.0, rustix::net::Shutdown::Write);
+        let _ = rustix::net::shutdown(&self.socket.fd, rustix::net::Shutdown::Write);
     }
 
     /// Whether anything came.
@@ -207,7 +216,7 @@ impl Line {
 
     fn wait(&self, flags: PollFlags, until: Instant) -> Result<(), Fault> {
         let left = until.saturating_duration_since(Instant::now());
-        let mut fds = [PollFd::new(&self.socket.0, flags)];
+        let mut fds = [PollFd::new(&self.socket.fd, flags)];
         match poll(&mut fds, Some(&timespec(left))) {
             Ok(0) => Err(Fault::Line),
             Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
@@ -218,7 +227,7 @@ impl Line {
 
 impl AsFd for Line {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.0.as_fd()
+        self.socket.fd.as_fd()
     }
 }
 

@@ -13,7 +13,7 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use terms::Kind;
-use wire::dispatch::{FromAccess as ToDispatch, Submission, ToAccess as FromDispatch};
+use wire::dispatch::{AHEAD, FromAccess as ToDispatch, Submission, ToAccess as FromDispatch};
 use wire::identity::Protocol;
 use wire::post::Receiver;
 
@@ -50,10 +50,37 @@ const KEPT_BYTES: u64 = 1024 * 1024;
 /// Asked for at a time while a text of unknown size comes.
 const STEP_BYTES: u64 = 4 * 1024 * 1024;
 
+/// A sender that dispatch said yes to is not asked about again for so long: it remembers longer.
+const FROM: Duration = Duration::from_secs(30);
+
 /// The sender and the recipients that dispatch agreed to.
 struct Envelope {
     mail: Mail,
     recipients: Vec<Receiver>,
+}
+
+/// What this session's dispatch said lately. Nothing hangs on it but a question less: it weighs
+/// everything once more when the text is there.
+#[derive(Default)]
+struct Said {
+    /// Which dispatch it was.
+    by: u32,
+    /// The last sender that it said yes to.
+    from: Option<(Instant, String)>,
+    /// To how many the next message may go.
+    ahead: Option<(Instant, u32)>,
+}
+
+impl Said {
+    fn knows_sender(&self, from: &str) -> bool {
+        self.from.as_ref().is_some_and(|(since, known)| known == from && since.elapsed() < FROM)
+    }
+
+    /// It holds for one message.
+    fn takes(&mut self, recipients: u32) -> bool {
+        let ahead = self.ahead.take();
+        ahead.is_some_and(|(since, many)| recipients <= many && since.elapsed() < AHEAD)
+    }
 }
 
 struct Conversation<'a> {
@@ -73,6 +100,8 @@ struct Conversation<'a> {
     unknown: u32,
     /// The dispatch did not come, or is gone: a new connection gets another.
     is_deserted: bool,
+    /// What the dispatch has said that need not be asked again.
+    said: Said,
     /// When we last replied.
     since: Instant,
     until: Instant,
@@ -101,6 +130,7 @@ pub fn serve(
         refusals: 0,
         unknown: 0,
         is_deserted: false,
+        said: Said::default(),
         since: Instant::now(),
         until: Instant::now() + CONNECTION_LIMIT,
         is_closing: false,
@@ -196,13 +226,34 @@ impl Conversation<'_> {
             return try_later();
         }
         let from = mail.from.as_ref().map(smtp::Address::written).unwrap_or_default();
-        match self.ask(&ToDispatch::From(from)) {
+        let answer = match self.said_now().knows_sender(&from) {
+            true => Ok(FromDispatch::Yes),
+            false => self.ask_sender(from),
+        };
+        match answer {
             Ok(FromDispatch::Yes) => {
                 self.envelope = Some(Envelope { mail, recipients: Vec::new() });
                 Reply::new(250, (1, 0), "sender noted")
             }
             answer => refusal(answer),
         }
+    }
+
+    fn ask_sender(&mut self, from: String) -> Result<FromDispatch, Trouble> {
+        self.said.from = None;
+        let answer = self.ask(&ToDispatch::From(from.clone()))?;
+        let is_yes = answer == FromDispatch::Yes;
+        self.said_now().from = is_yes.then(|| (Instant::now(), from));
+        Ok(answer)
+    }
+
+    /// What the dispatch that is there now has said.
+    fn said_now(&mut self) -> &mut Said {
+        let by = self.ends.dispatch_starts;
+        if self.said.by != by {
+            self.said = Said { by, ..Said::default() };
+        }
+        &mut self.said
     }
 
     fn rcpt(&mut self, rcpt: Rcpt) -> Reply {
@@ -238,9 +289,11 @@ impl Conversation<'_> {
         let Some(envelope) = &self.envelope else { return try_later() };
         let many = u32::try_from(envelope.recipients.len()).unwrap_or(u32::MAX);
         let size = envelope.mail.size.unwrap_or(1);
-        match self.ask(&ToDispatch::Many(many)) {
-            Ok(FromDispatch::Yes) => {}
-            answer => return refusal(answer),
+        if !self.said_now().takes(many) {
+            match self.ask(&ToDispatch::Many(many)) {
+                Ok(FromDispatch::Yes) => {}
+                answer => return refusal(answer),
+            }
         }
         // The first step: what is only announced keeps nobody else's mail out.
         if !allow(self.ends, &mut self.granted, size.min(STEP_BYTES)) {
@@ -257,7 +310,10 @@ impl Conversation<'_> {
             return Some(try_later());
         };
         let reply = match self.submit(envelope, text) {
-            Ok(FromDispatch::Queued { text }) => Some(Reply::new(250, (0, 0), text)),
+            Ok(FromDispatch::Queued { text, ahead }) => {
+                self.said_now().ahead = Some((Instant::now(), ahead));
+                Some(Reply::new(250, (0, 0), text))
+            }
             Err(Trouble::Unavailable | Trouble::Ended) => None,
             answer => Some(refusal(answer)),
         };

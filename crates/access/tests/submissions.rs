@@ -61,6 +61,30 @@ fn a_message_is_handed_in() {
 }
 
 #[test]
+fn what_the_dispatch_said_ahead_is_not_asked_again() {
+    let world = World::new(Service::Submissions);
+    world.desk.ahead.store(1, Ordering::SeqCst);
+    let mut client = signed_in(&world, Service::Submissions);
+    let mut send = |from: &str, to: &[&str]| {
+        client.asks(&format!("MAIL FROM:<{from}>"), "250");
+        to.iter().for_each(|to| drop(client.asks(&format!("RCPT TO:<{to}>"), "250")));
+        client.asks("DATA", "354");
+        client.asks("Subject: hi\r\n\r\nhi\r\n.", "250 2.0.0");
+        std::mem::take(&mut *world.desk.asked.lock().unwrap())
+    };
+    let all = ["from aoi@example.jp", "to a@x.example", "many 1"];
+    assert_eq!(send("aoi@example.jp", &["a@x.example"]), all);
+    assert_eq!(send("aoi@example.jp", &["a@x.example"]), ["to a@x.example"]);
+    // As another, or to more, it is asked for.
+    let more = ["to a@x.example", "to b@x.example", "many 2"];
+    assert_eq!(send("aoi@example.jp", &["a@x.example", "b@x.example"]), more);
+    let other = ["from sales@example.jp", "to a@x.example"];
+    assert_eq!(send("sales@example.jp", &["a@x.example"]), other);
+    assert_eq!(send("aoi@example.jp", &["a@x.example"])[0], "from aoi@example.jp");
+    assert_eq!(world.desk.taken.lock().unwrap().len(), 5);
+}
+
+#[test]
 fn a_large_message_and_a_second_one() {
     let world = World::new(Service::Submissions);
     let mut client = signed_in(&world, Service::Submissions);

@@ -165,6 +165,11 @@ impl House {
         Ok(Some((order, frame.descriptors)))
     }
 
+    /// Whether an order was kept aside, of which the control channel says nothing any more.
+    pub fn has_kept(&self) -> bool {
+        !self.kept.is_empty()
+    }
+
     fn keep(&mut self, frame: Frame) -> Result<(), Fault> {
         let order: Order = frame.read()?;
         if matches!(order, Order::Stop) {

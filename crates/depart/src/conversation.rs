@@ -231,9 +231,10 @@ impl Conversation {
         let (mut is_open, soon) = (true, Instant::now() + self.limits.stall);
         text.each_piece::<Fault>(|piece| {
             if is_open {
-                self.courier.text(piece);
+                // The last piece goes out with the end: a small letter in one write.
                 let output = self.courier.take_output();
-                is_open = self.write(&output);
+                is_open = output.is_empty() || self.write(&output);
+                self.courier.text(piece);
             }
             // A large letter, or one that is taken slowly.
             if !self.has_stalled && Instant::now() >= soon {

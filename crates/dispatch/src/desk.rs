@@ -69,7 +69,7 @@ impl Desk {
             FromAccess::Many(many) => self.data(many),
             FromAccess::Submit(submission) => match self.submit(*submission, &held) {
                 Ok(queued) => {
-                    self.house.answer(call, &queued.answer());
+                    self.house.answer(call, &queued.answer(self.house.ahead()));
                     queued.tell(&mut self.house);
                     return true;
                 }

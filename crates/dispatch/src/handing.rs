@@ -93,13 +93,13 @@ pub(crate) fn hand_in(offered: Offered, brake: &mut Brake, house: &mut Neighbour
 
 impl Queued {
     /// What the client is told.
-    pub(crate) fn answer(&self) -> ToAccess {
+    pub(crate) fn answer(&self, ahead: u32) -> ToAccess {
         let id = self.journey.message;
         let text = match self.held_until_ms {
             None => format!("{id} queued"),
             Some(_) => format!("{id} waits until somebody has looked at it"),
         };
-        ToAccess::Queued { text }
+        ToAccess::Queued { text, ahead }
     }
 
     /// What others are told, when the client has its answer: no mail hangs on it.
@@ -107,8 +107,7 @@ impl Queued {
         if let Some(until_ms) = self.held_until_ms {
             tell_person(&self, until_ms, house);
         }
-        let tokens = house.trace_tokens(self.digests);
-        house.tell_journey(Journey { tokens, ..self.journey });
+        house.tell_journey(self.journey, self.digests);
     }
 }
 

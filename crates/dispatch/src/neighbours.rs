@@ -4,13 +4,18 @@
 //! question is put once more where asking twice does no harm.
 
 mod asking;
+mod queueing;
+mod telling;
+
+pub(crate) use queueing::May;
 
 use crate::Fault;
 use crate::stop::{Step, Stop};
 use compartment::{House, View};
 use countries::Country;
 use flight::Scanners;
-use rustix::event::{PollFd, PollFlags, poll};
+use queueing::Agreed;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use seal::Wrapper;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -20,13 +25,13 @@ use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use telling::Untold;
 use terms::{Kind, TenantId, UserId};
 use wire::control::{Order, Report};
 use wire::directory::{FromDispatch, Onward, Sending, Stated, Statement, ToDispatch, server_of};
 use wire::lists::{Answer as Listed, May as MayPost, Question as Posting};
-use wire::mailbox::{FromEdge, Journey, ToEdge};
 use wire::names::{Answer, Outcome, Question, Security};
-use wire::post::{FromSender, Limits, Outgoing, Route, ToSender};
+use wire::post::{Limits, Route};
 use wire::signer::{FromSigner, MailKey, ToSigner};
 use wire::{Channel, Frame};
 
@@ -36,12 +41,6 @@ const REJOIN_LIMIT: Duration = Duration::from_secs(4);
 const DIRECTORY_LIMIT: Duration = Duration::from_secs(6);
 /// Two signatures are milliseconds.
 const SIGNER_LIMIT: Duration = Duration::from_secs(6);
-/// The queue's durable commit on a busy disk.
-const QUEUE_LIMIT: Duration = Duration::from_secs(30);
-/// A count in memory.
-const MAY_LIMIT: Duration = Duration::from_secs(6);
-/// The message is queued already: its trace is not worth a client's patience.
-const JOURNEY_LIMIT: Duration = Duration::from_secs(1);
 /// Statements are remembered so long: a person who is shut out sends on for this much longer at
 /// most, and the sign-out ends this instance anyway.
 const REMEMBERED: Duration = Duration::from_secs(60);
@@ -52,9 +51,8 @@ const REMEMBERED_RECIPIENTS: usize = terms::RECIPIENTS;
 const REMEMBERED_WORDS: Duration = Duration::from_secs(30);
 /// Next hops remembered.
 const REMEMBERED_ROUTES: usize = 1_024;
-/// Whether so many may be sent to is asked at DATA: the text that follows within this time has its
-/// answer.
-const AGREED: Duration = Duration::from_secs(10);
+/// Domains of others remembered.
+const REMEMBERED_FOREIGN: usize = 1_024;
 /// Scanners that one instance wears out before it leaves: the warden takes an instance that asks
 /// for more than 256 for one that was taken over.
 const RENEWALS: u32 = 200;
@@ -80,17 +78,6 @@ pub(crate) enum Who {
     Later,
 }
 
-/// What the queue's keeper says to so many recipients.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum May {
-    Yes,
-    NotBefore {
-        seconds: u32,
-    },
-    /// Much of what they sent lately came back.
-    Doubtful,
-}
-
 pub(crate) struct Neighbours {
     house: House,
     channels: HashMap<Kind, Channel>,
@@ -104,8 +91,12 @@ pub(crate) struct Neighbours {
     wrapper: Option<Arc<Wrapper>>,
     mail_keys: Option<(Instant, String, Vec<MailKey>)>,
     routes: HashMap<String, (Instant, Route)>,
-    /// What post said last, to how many within which limits; it holds for one text.
-    agreed: Option<(Instant, (u32, Limits), May)>,
+    /// Domains that nobody has here.
+    foreign: HashMap<String, Instant>,
+    agreed: Option<Agreed>,
+    /// What post was asked last, and would be asked again.
+    asked: Option<(u32, Limits)>,
+    untold: Untold,
     /// In which country addresses are registered: everybody's pages, mapped when they are needed.
     countries: Option<File>,
 }
@@ -128,7 +119,10 @@ impl Neighbours {
             wrapper: None,
             mail_keys: None,
             routes: HashMap::new(),
+            foreign: HashMap::new(),
             agreed: None,
+            asked: None,
+            untold: Untold::default(),
             countries,
         })
     }
@@ -167,27 +161,54 @@ impl Neighbours {
 
     /// The next question of the access that this instance was born for; `None`: leave.
     pub(crate) fn next_question(&mut self) -> Option<Frame> {
+        let question = self.await_question();
+        if question.is_none() {
+            self.tell_journeys();
+        }
+        question
+    }
+
+    fn await_question(&mut self) -> Option<Frame> {
         loop {
-            self.settle();
-            match self.channels.get(&Kind::Access).map(Channel::take) {
+            if self.untold.is_due() {
+                self.tell_journeys();
+            }
+            if self.house.has_kept() {
+                self.settle();
+            }
+            let (is_called, is_asked) = self.wait()?;
+            if is_called {
+                self.settle();
+            }
+            match self.channels.get(&Kind::Access).filter(|_| is_asked).map(Channel::take) {
                 Some(Ok(Some(frame))) => return Some(frame),
-                Some(Ok(None)) => {}
                 // It has ended, and with it what we are for.
                 Some(Err(_)) => return None,
-                None if self.has_served => return None,
-                None => {}
+                Some(Ok(None)) | None => {}
             }
-            if self.is_closing && !self.has_served {
+            let is_alone = !self.channels.contains_key(&Kind::Access);
+            if is_alone && (self.has_served || self.is_closing) {
                 return None;
             }
-            let mut fds = vec![PollFd::new(&self.house.control, PollFlags::IN)];
-            let access = self.channels.get(&Kind::Access);
-            fds.extend(access.map(|access| PollFd::new(access, PollFlags::IN)));
-            match poll(&mut fds, None) {
-                Ok(_) | Err(rustix::io::Errno::INTR) => {}
-                Err(_) => return None,
-            }
         }
+    }
+
+    /// Waits for the warden or the access, or until there is something to tell. Which of them has
+    /// something to say; `None`: nobody can be waited for.
+    fn wait(&self) -> Option<(bool, bool)> {
+        let mut fds = vec![PollFd::new(&self.house.control, PollFlags::IN)];
+        let access = self.channels.get(&Kind::Access);
+        fds.extend(access.map(|access| PollFd::new(access, PollFlags::IN)));
+        let patience = self.untold.patience().map(|patience| Timespec {
+            tv_sec: patience.as_secs().cast_signed(),
+            tv_nsec: i64::from(patience.subsec_nanos()),
+        });
+        match poll(&mut fds, patience.as_ref()) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(_) => return None,
+        }
+        let is_ready = |at: usize| fds.get(at).is_some_and(|fd| !fd.revents().is_empty());
+        Some((is_ready(0), is_ready(1)))
     }
 
     pub(crate) fn answer(&mut self, call: u32, answer: &impl Serialize) {
@@ -254,6 +275,9 @@ impl Neighbours {
         {
             return who.clone();
         }
+        if self.is_foreign(address) {
+            return Who::Elsewhere;
+        }
         let who = match self.stated(address) {
             Ok(ToDispatch::Stated(Stated::Known { statement, signature })) => {
                 match self.believe_recipient(address, &statement, &signature) {
@@ -265,7 +289,10 @@ impl Neighbours {
                 }
             }
             Ok(ToDispatch::Stated(Stated::Unknown)) => Who::Unknown,
-            Ok(ToDispatch::Stated(Stated::Foreign)) => Who::Elsewhere,
+            Ok(ToDispatch::Stated(Stated::Foreign)) => {
+                self.remember_foreign(address);
+                Who::Elsewhere
+            }
             _ => Who::Later,
         };
         if !matches!(who, Who::Later) {
@@ -275,6 +302,23 @@ impl Neighbours {
             self.recipients.insert(address.to_owned(), (Instant::now(), who.clone()));
         }
         who
+    }
+
+    /// Whether an address is in a domain of which nobody here has any. Our own name is none: some
+    /// of its addresses are the house's.
+    fn is_foreign(&self, address: &str) -> bool {
+        let since = domain_of(address).and_then(|domain| self.foreign.get(domain));
+        since.is_some_and(|since| since.elapsed() < REMEMBERED)
+    }
+
+    fn remember_foreign(&mut self, address: &str) {
+        let is_own = |domain: &str| domain.eq_ignore_ascii_case(self.host_name());
+        let Some(domain) = domain_of(address).filter(|domain| !is_own(domain)) else { return };
+        let domain = domain.to_owned();
+        if self.foreign.len() >= REMEMBERED_FOREIGN {
+            self.foreign.clear();
+        }
+        self.foreign.insert(domain, Instant::now());
     }
 
     fn believe_recipient(
@@ -339,14 +383,6 @@ impl Neighbours {
         }
     }
 
-    /// Keyed hashes that `trace` finds a message by. Without them it is found by nobody's search.
-    pub(crate) fn trace_tokens(&mut self, digests: Vec<[u8; 32]>) -> Vec<[u8; 16]> {
-        match self.ask(Kind::Directory, &FromDispatch::Tokens(digests), &[], JOURNEY_LIMIT) {
-            Ok(ToDispatch::Tokens(tokens)) => tokens,
-            _ => Vec::new(),
-        }
-    }
-
     /// How long ago this was first seen; `None`: the directory cannot say now.
     pub(crate) fn first_seen(&mut self, digest: [u8; 32]) -> Option<Duration> {
         match self.ask(Kind::Directory, &FromDispatch::FirstSeen(digest), &[], DIRECTORY_LIMIT) {
@@ -392,87 +428,21 @@ impl Neighbours {
         self.mail_keys.take().is_some()
     }
 
-    /// By each of these keys what is for it. All are asked for before the first is waited for.
+    /// By each of these keys what is for it.
     pub(crate) fn sign(
         &mut self,
         domain: &str,
         asked: Vec<(String, Vec<u8>)>,
     ) -> Result<Vec<Vec<u8>>, Fault> {
-        let question = |(selector, canonical)| ToSigner::SignMail {
-            domain: domain.to_owned(),
-            selector,
-            canonical,
-        };
-        let questions: Vec<ToSigner> = asked.into_iter().map(question).collect();
-        for _ in 0..2 {
-            let answers = match ask_all(self.channel(Kind::Signer)?, &questions, SIGNER_LIMIT) {
-                Ok(answers) => answers,
-                Err(wire::Fault::Silent) => return Err(Fault::Away("signer")),
-                Err(wire::Fault::Malformed) => return Err(Fault::Strange { peer: "signer" }),
-                Err(_) => {
-                    self.channels.remove(&Kind::Signer);
-                    continue;
-                }
-            };
-            let signature = |answer| match answer {
-                FromSigner::Signature(signature) => Ok(signature),
-                _ => Err(Fault::Strange { peer: "signer" }),
-            };
-            return answers.into_iter().map(signature).collect();
+        let (many, domain) = (asked.len(), domain.to_owned());
+        if asked.is_empty() {
+            return Ok(Vec::new());
         }
-        Err(Fault::Away("signer"))
-    }
-
-    /// Whether this person may send to so many now, asked before the text comes: a yes holds for
-    /// that one.
-    pub(crate) fn agree(&mut self, recipients: u32, limits: Limits) -> Result<May, Fault> {
-        let answer = self.ask_may(recipients, limits)?;
-        let is_yes = !matches!(answer, May::NotBefore { .. });
-        self.agreed = is_yes.then(|| (Instant::now(), (recipients, limits), answer));
-        Ok(answer)
-    }
-
-    /// The same for a text that has come.
-    pub(crate) fn may_send(&mut self, recipients: u32, limits: Limits) -> Result<May, Fault> {
-        match self.agreed.take() {
-            Some((since, asked, answer))
-                if asked == (recipients, limits) && since.elapsed() < AGREED =>
-            {
-                Ok(answer)
-            }
-            _ => self.ask_may(recipients, limits),
+        let question = ToSigner::SignMailByAll { domain, asked };
+        match self.ask(Kind::Signer, &question, &[], SIGNER_LIMIT)? {
+            FromSigner::Signatures(signatures) if signatures.len() == many => Ok(signatures),
+            _ => Err(Fault::Strange { peer: "signer" }),
         }
-    }
-
-    fn ask_may(&mut self, recipients: u32, limits: Limits) -> Result<May, Fault> {
-        let Some((_, user)) = self.person else { return Err(Fault::Away("access")) };
-        let question = FromSender::May { user, recipients, limits };
-        match self.ask(Kind::Post, &question, &[], MAY_LIMIT)? {
-            ToSender::May(None) => Ok(May::Yes),
-            ToSender::May(Some(seconds)) => Ok(May::NotBefore { seconds }),
-            ToSender::Doubtful => Ok(May::Doubtful),
-            _ => Err(Fault::Strange { peer: "post" }),
-        }
-    }
-
-    /// Durable when it is `Queued`. The queue knows a message by its id, so that one whose answer
-    /// was lost may be offered again.
-    pub(crate) fn queue(
-        &mut self,
-        outgoing: Outgoing,
-        held: &[OwnedFd],
-    ) -> Result<ToSender, Fault> {
-        let question = FromSender::Queue(Box::new(outgoing));
-        self.ask(Kind::Post, &question, held, QUEUE_LIMIT)
-    }
-
-    /// Told for `trace`; its loss is no loss of mail.
-    pub(crate) fn tell_journey(&mut self, journey: Journey) {
-        if !self.channels.contains_key(&Kind::Mailbox) {
-            return;
-        }
-        let keep = FromEdge::Keep { copies: Vec::new(), journeys: vec![journey], more: false };
-        let _: Result<ToEdge, Fault> = self.ask(Kind::Mailbox, &keep, &[], JOURNEY_LIMIT);
     }
 
     // ---- channels ------------------------------------------------------------------------------
@@ -498,8 +468,11 @@ impl Neighbours {
     }
 
     fn channel(&mut self, kind: Kind) -> Result<&mut Channel, Fault> {
+        // Who is there is asked: whether they still are is found out by asking.
+        if !self.channels.contains_key(&kind) {
+            self.settle();
+        }
         let until = Instant::now() + REJOIN_LIMIT;
-        self.settle();
         while !self.channels.contains_key(&kind) {
             let left = until.saturating_duration_since(Instant::now());
             let heard = self.house.control.wait(left);
@@ -545,27 +518,8 @@ impl Neighbours {
     }
 }
 
-/// Asks several questions at once; the answers in their order.
-fn ask_all<A: DeserializeOwned>(
-    channel: &mut Channel,
-    questions: &[impl Serialize],
-    limit: Duration,
-) -> Result<Vec<A>, wire::Fault> {
-    let mut calls = Vec::with_capacity(questions.len());
-    for question in questions {
-        calls.push(channel.next_call());
-        channel.send(calls.last().copied().unwrap_or_default(), question, &[])?;
-    }
-    let until = Instant::now() + limit;
-    let mut answers: HashMap<u32, A> = HashMap::new();
-    while !calls.iter().all(|call| answers.contains_key(call)) {
-        let left = until.saturating_duration_since(Instant::now());
-        let frame = channel.receive(Some(left))?;
-        if calls.contains(&frame.call) {
-            answers.insert(frame.call, frame.read()?);
-        }
-    }
-    Ok(calls.iter().filter_map(|call| answers.remove(call)).collect())
+fn domain_of(address: &str) -> Option<&str> {
+    address.rsplit_once('@').map(|(_, domain)| domain)
 }
 
 impl Scanners for Neighbours {

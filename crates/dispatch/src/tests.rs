@@ -3,6 +3,7 @@
 mod bcc;
 mod messages;
 mod odd_headers;
+mod together;
 
 // The jailed test plays the same neighbours.
 #[path = "../tests/neighbourhood/mod.rs"]

@@ -68,7 +68,7 @@ fn hear(
     }
     let told = queue(intruder).map_or(Told::PassedUnkept, Told::Passed);
     intruder.tell(&told);
-    ToAccess::Queued { text: "queued".to_owned() }
+    ToAccess::Queued { text: "queued".to_owned(), ahead: 0 }
 }
 
 /// What nobody can open, in its own person's name, held so that nobody tries.

@@ -323,6 +323,12 @@ deeds! {
         tenant: TenantId = 1,
         messages: Vec<Queued> = 2,
     }
+    /// Messages of one person left through an instance; where it is one, `Send` says so.
+    Sent "sent" 51 {
+        instance: InstanceId = 0,
+        tenant: TenantId = 1,
+        messages: Vec<Queued> = 2,
+    }
 }
 
 impl Body {
@@ -354,6 +360,7 @@ impl Body {
             | Self::CredentialUse { instance, .. }
             | Self::NotKept { instance, .. }
             | Self::Queue { instance, .. }
+            | Self::Sent { instance, .. }
             | Self::Alarm { instance, .. } => Some(*instance),
             Self::KeyCreate { .. }
             | Self::KeyRotate { .. }

@@ -297,7 +297,7 @@ impl Item for Delivery {
     }
 }
 
-/// One message that was taken into the queue.
+/// One message that was taken into the queue, or left it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Queued {
     pub message: MessageId,

@@ -139,6 +139,7 @@ fn every_deed() -> Vec<Body> {
         Body::KeyFreeze { on: true, tenant: Some(T), user: None, instance: Some(I) },
         Body::NotKept { instance: I, connection: C, messages: 3, bytes: 9 },
         Body::Queue { instance: I, tenant: T, messages: vec![queued; 30] },
+        Body::Sent { instance: I, tenant: T, messages: vec![queued; 2] },
     ]
 }
 

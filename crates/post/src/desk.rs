@@ -53,6 +53,15 @@ enum Owed {
     Directory(ToDirectory),
 }
 
+/// Who asked to send, to how many, within which limits.
+#[derive(Clone, Copy)]
+struct Asked {
+    user: UserId,
+    hand: Hand,
+    recipients: u32,
+    limits: Limits,
+}
+
 pub struct Desk {
     hub: Hub,
     store: Store,
@@ -60,6 +69,8 @@ pub struct Desk {
     warden: Peer,
     owed: Vec<(Peer, u32, Owed)>,
     promises: Promises,
+    /// What each sender was last told yes to.
+    asked: HashMap<Peer, Asked>,
     staged_since: Option<Instant>,
     somebody_waits: bool,
     staged: usize,
@@ -88,6 +99,7 @@ impl Desk {
             warden,
             owed: Vec::new(),
             promises: Promises::default(),
+            asked: HashMap::new(),
             staged_since: None,
             somebody_waits: false,
             staged: 0,
@@ -181,6 +193,7 @@ impl Desk {
 
     fn gone(&mut self, peer: Peer) {
         self.promises.gone(peer);
+        self.asked.remove(&peer);
         self.forward.gone(peer);
         self.idle.retain(|idle| idle.peer != peer);
         if self.vault == Some(peer) {
@@ -238,11 +251,11 @@ impl Desk {
                 if person.is_some_and(|(_, own)| own != user) {
                     return Err(wire::Fault::Malformed);
                 }
-                let promised = self.promises.of_others(peer, (user, hand));
-                let many = recipients.saturating_add(promised);
-                let answer = self.may_leave((user, hand), many, limits);
+                let asked = Asked { user, hand, recipients, limits };
+                let answer = self.may_leave(peer, asked);
                 if matches!(answer, ToSender::May(None) | ToSender::Doubtful) {
                     self.promises.make(peer, (user, hand), recipients);
+                    self.asked.insert(peer, asked);
                 }
                 let _ = self.hub.send(peer, call, &answer, Vec::new());
             }
@@ -250,22 +263,31 @@ impl Desk {
         Ok(())
     }
 
-    fn may_leave(
-        &self,
-        (user, hand): (UserId, Hand),
-        recipients: u32,
-        limits: Limits,
-    ) -> ToSender {
-        let now = seconds(now_ms());
-        let table = &self.store.table;
+    /// Whether so many more may leave, with what this person's other connections were promised.
+    fn may_leave(&self, peer: Peer, asked: Asked) -> ToSender {
+        let Asked { user, hand, recipients, limits } = asked;
+        let many = recipients.saturating_add(self.promises.of_others(peer, (user, hand)));
+        let (now, table) = (seconds(now_ms()), &self.store.table);
         if hand == Hand::Others {
-            return ToSender::May(table.relayed.wait(user, recipients, limits, now));
+            return ToSender::May(table.relayed.wait(user, many, limits, now));
         }
         let sent = table.senders.in_an_hour(user, now);
-        match table.senders.wait(user, recipients, limits, now) {
+        match table.senders.wait(user, many, limits, now) {
             None if self.store.returns.are_many(user, sent, now) => ToSender::Doubtful,
             wait => ToSender::May(wait),
         }
+    }
+
+    /// Whoever has handed in will hand in again, more often than not: where the answer would be yes
+    /// they are told so now, and need not ask.
+    fn look_ahead(&mut self, peer: Peer, answer: ToSender) -> ToSender {
+        let asked = self.asked.get(&peer).copied().filter(|_| answer == ToSender::Queued);
+        let Some(asked) = asked else { return answer };
+        if self.may_leave(peer, asked) != ToSender::May(None) {
+            return answer;
+        }
+        self.promises.make(peer, (asked.user, asked.hand), asked.recipients);
+        ToSender::QueuedAndMay
     }
 
     fn hear_ledger(&mut self, call: u32, answer: &FromLedger) {
@@ -296,7 +318,10 @@ impl Desk {
 
     fn pay(&mut self, peer: Peer, call: u32, owed: Owed) {
         let _ = match owed {
-            Owed::Sender(answer) => self.hub.send(peer, call, &answer, Vec::new()),
+            Owed::Sender(answer) => {
+                let answer = self.look_ahead(peer, answer);
+                self.hub.send(peer, call, &answer, Vec::new())
+            }
             Owed::Admin(answer) => self.hub.send(peer, call, &answer, Vec::new()),
             Owed::Directory(answer) => self.hub.send(peer, call, &answer, Vec::new()),
         };

@@ -135,20 +135,20 @@ impl Forward {
         }
     }
 
-    /// One entry for what came by one instance for one tenant; one for each letter that left.
+    /// One entry for what came by one instance for one tenant; one for what left by one instance
+    /// of one person's.
     fn sign(&mut self, store: &Store) {
         let room = WAITING.saturating_sub(self.outbox.waiting()).min(ROUND);
         let mut round: Vec<Passage> = self.unsigned(store).take(room).copied().collect();
         let Some(last) = round.last().map(|passage| passage.seq) else { return };
-        let whose = |one: &Passage| (one.way == Way::Out, one.instance, one.tenant);
+        let whose = |one: &Passage| {
+            let is_out = one.way == Way::Out;
+            (is_out, one.instance, one.tenant, is_out.then_some(one.user))
+        };
         round.sort_by_key(whose);
         let groups = round.chunk_by(|one, other| whose(one) == whose(other));
-        let most = |group: &[Passage]| match group.first().map(|one| one.way) {
-            Some(Way::In) => TOGETHER,
-            _ => 1,
-        };
         let bodies: Vec<Body> =
-            groups.flat_map(|group| group.chunks(most(group))).filter_map(body).collect();
+            groups.flat_map(|group| group.chunks(TOGETHER)).filter_map(body).collect();
         let count = bodies.len();
         for (place, body) in bodies.into_iter().enumerate() {
             // Only the last frame of a round says that all of the round is signed.
@@ -180,17 +180,19 @@ impl Forward {
 fn body(group: &[Passage]) -> Option<Body> {
     let first = group.first()?;
     let (instance, tenant) = (first.instance, first.tenant);
-    Some(match first.way {
-        Way::In => {
-            let queued = |one: &Passage| Queued {
-                message: one.message,
-                user: one.user,
-                recipients: one.recipients,
-                bytes: one.bytes.into(),
-            };
-            Body::Queue { instance, tenant, messages: group.iter().map(queued).collect() }
-        }
-        Way::Out => Body::Send {
+    let messages = || {
+        let one = |one: &Passage| Queued {
+            message: one.message,
+            user: one.user,
+            recipients: one.recipients,
+            bytes: one.bytes.into(),
+        };
+        group.iter().map(one).collect()
+    };
+    Some(match (first.way, group.len()) {
+        (Way::In, _) => Body::Queue { instance, tenant, messages: messages() },
+        (Way::Out, 2..) => Body::Sent { instance, tenant, messages: messages() },
+        (Way::Out, _) => Body::Send {
             instance,
             tenant,
             user: first.user,
@@ -227,7 +229,7 @@ mod tests {
     /// Who handed in, or carried, which messages; and nothing is forgotten before all of it is
     /// taken.
     #[test]
-    fn what_came_is_told_together_and_what_left_apart() {
+    fn what_came_and_what_left_is_told_together() {
         let folder = std::env::temp_dir().join(format!("post-told-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&folder);
         let mut store = Store::open(&folder, 0).unwrap();
@@ -237,6 +239,7 @@ mod tests {
             passage(2, Way::In, 8, 2),
             passage(3, Way::In, 7, 1),
             passage(4, Way::Out, 9, 1),
+            Passage { user: UserId([3; 8]), ..passage(5, Way::Out, 9, 1) },
         ];
         store.table.passed.extend(told);
         let mut forward = Forward::new(POST);
@@ -247,13 +250,17 @@ mod tests {
                 let seen = messages.iter().map(|one| one.message.0[0]).collect::<Vec<_>>();
                 format!("in {} {seen:?}", instance.0[0])
             }
+            Body::Sent { instance, messages, .. } => {
+                let seen = messages.iter().map(|one| one.message.0[0]).collect::<Vec<_>>();
+                format!("out {} {seen:?}", instance.0[0])
+            }
             Body::Send { instance, message, .. } => {
                 format!("out {} {}", instance.0[0], message.0[0])
             }
             other => panic!("{other:?}"),
         });
         let named = named.collect::<Vec<_>>();
-        assert_eq!(named, ["in 7 [0, 3]", "in 8 [2]", "out 9 1", "out 9 4"]);
+        assert_eq!(named, ["in 7 [0, 3]", "in 8 [2]", "out 9 [1, 4]", "out 9 5"]);
         assert!(!forward.is_done(&store));
         let taken = FromLedger::Taken { first_index: 0 };
         let mut answer = |frames: usize| {
@@ -261,7 +268,7 @@ mod tests {
                 Some(super::InFlight { call: 5, frames, since: super::Instant::now() });
             forward.answered(5, &taken)
         };
-        assert_eq!((answer(3), answer(1)), (None, Some(5)));
+        assert_eq!((answer(3), answer(1)), (None, Some(6)));
         assert!(forward.is_done(&store));
         let _ = std::fs::remove_dir_all(&folder);
     }

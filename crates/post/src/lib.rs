@@ -38,6 +38,8 @@ mod store;
 mod table;
 
 #[cfg(test)]
+mod desk_tests;
+#[cfg(test)]
 mod tests;
 
 pub use fault::Fault;

@@ -16,10 +16,10 @@ const DAY: u64 = 24 * 3_600 * 1_000;
 const DEPART: InstanceId = InstanceId([9; 6]);
 const DISPATCH: InstanceId = InstanceId([8; 6]);
 
-struct Folder(PathBuf);
+pub(crate) struct Folder(pub PathBuf);
 
 impl Folder {
-    fn new(name: &str) -> Self {
+    pub fn new(name: &str) -> Self {
         let folder = std::env::temp_dir().join(format!("post-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&folder);
         Self(folder)
@@ -48,7 +48,7 @@ fn id(number: u64) -> MessageId {
     MessageId(id)
 }
 
-fn outgoing(number: u64, routes: &[u8], at_ms: u64) -> Outgoing {
+pub(crate) fn outgoing(number: u64, routes: &[u8], at_ms: u64) -> Outgoing {
     let leg = |(place, route): (usize, &u8)| Leg {
         number: place as u16,
         route: Route([*route; 16]),

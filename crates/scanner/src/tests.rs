@@ -1,6 +1,6 @@
 //! Cases over a real channel, with a resolver that knows one zone.
 
-use crate::{Given, NoDns, examine, serve_edge};
+use crate::{Given, MESSAGES, MESSAGES_OF_ONE, NoDns, examine, most, serve_edge};
 use policy::{Authentication, DmarcPolicy, Outcome};
 use std::net::{IpAddr, Ipv4Addr};
 use std::thread;
@@ -56,7 +56,7 @@ fn examined(edge: &mut Channel, call: u32) -> Examined {
 
 fn with_scanner(visit: impl FnOnce(&mut Channel)) {
     let (mut edge, mut scanner) = Channel::pair().unwrap();
-    let serving = thread::spawn(move || serve_edge(&mut scanner, "mx.house.example"));
+    let serving = thread::spawn(move || serve_edge(&mut scanner, MESSAGES, "mx.house.example"));
     visit(&mut edge);
     drop(edge);
     let ended = serving.join().unwrap();
@@ -97,7 +97,7 @@ fn it_makes_no_difference_how_a_message_comes() {
 #[test]
 fn who_sends_more_than_was_announced_is_heard_no_longer() {
     let (mut edge, mut scanner) = Channel::pair().unwrap();
-    let serving = thread::spawn(move || serve_edge(&mut scanner, "mx.house.example"));
+    let serving = thread::spawn(move || serve_edge(&mut scanner, MESSAGES, "mx.house.example"));
     let message = Parcel::Behind { bytes: 10 };
     let task = Task { sender: None, host_name: String::new(), message };
     let call = edge.next_call();
@@ -105,7 +105,7 @@ fn who_sends_more_than_was_announced_is_heard_no_longer() {
     edge.send_behind(&[b'x'; 11]).unwrap();
     assert!(matches!(serving.join().unwrap(), Err(crate::Fault::Channel(wire::Fault::Malformed))));
     let (mut edge, mut scanner) = Channel::pair().unwrap();
-    let serving = thread::spawn(move || serve_edge(&mut scanner, "mx.house.example"));
+    let serving = thread::spawn(move || serve_edge(&mut scanner, MESSAGES, "mx.house.example"));
     let message = Parcel::Behind { bytes: u64::MAX };
     let task = Task { sender: None, host_name: String::new(), message };
     let call = edge.next_call();
@@ -152,11 +152,28 @@ fn several_messages_and_large_ones_pass_through_one_instance() {
 #[test]
 fn an_instance_leaves_after_enough_messages() {
     with_scanner(|edge| {
-        for _ in 0..crate::MESSAGES {
+        for _ in 0..MESSAGES {
             ask(edge, None, b"Subject: x\r\n\r\nx", 1_000);
         }
         assert!(edge.receive(Some(Duration::from_secs(10))).is_err());
     });
+}
+
+#[test]
+fn a_person_s_own_mail_wears_an_instance_out_later() {
+    use terms::{InstanceId, Kind, TenantId, UserId};
+    let tenant = TenantId([3; 8]);
+    let check = |kind, person, expected| {
+        let label = wire::Label { instance: InstanceId([1; 6]), kind, person };
+        assert_eq!(most(&label), expected, "{} {person:?}", kind.word());
+    };
+    let (ann, server) = (UserId([4; 8]), wire::directory::server_of(tenant));
+    check(Kind::Dispatch, Some((tenant, ann)), MESSAGES_OF_ONE);
+    // Of many, or of anybody.
+    check(Kind::Dispatch, Some((tenant, server)), MESSAGES);
+    check(Kind::Dispatch, None, MESSAGES);
+    check(Kind::Edge, None, MESSAGES);
+    check(Kind::Edge, Some((tenant, ann)), MESSAGES);
 }
 
 #[test]

@@ -196,6 +196,11 @@ pub fn facts(index: u64, entry: &Entry, mut fact: impl FnMut(Fact)) {
         Body::Send { tenant, user, message, .. } => {
             say(Deed::Send, of(*tenant, Some(*user)), Item(message.0));
         }
+        Body::Sent { tenant, messages, .. } => {
+            for one in messages {
+                say(Deed::Send, of(*tenant, Some(one.user)), Item(one.message.0));
+            }
+        }
         Body::SignIn { tenant, user, ok, .. } => {
             say(Deed::SignIn, maybe(*tenant, *user), Item::of_number((*ok).into()));
         }

@@ -233,6 +233,16 @@ fn what_was_released_to_be_sent_is_exact() {
         recipients: 1,
         bytes: 9,
     };
+    let together = |numbers: &[u8]| {
+        let one = |number: &u8| evidence::Queued {
+            message: message(*number),
+            user: user(2),
+            recipients: 1,
+            bytes: 9,
+        };
+        let messages = numbers.iter().map(one).collect();
+        Body::Sent { instance: instance(DEPART), tenant: tenant(1), messages }
+    };
     let entry = |(author, start), time, body| Entry {
         author,
         start: instance(start),
@@ -245,7 +255,7 @@ fn what_was_released_to_be_sent_is_exact() {
         entry((Kind::Warden, 0), "2026-11-02T10:00:00Z", start(DEPART, Kind::Depart, None)),
         entry((Kind::Vault, 23), "2026-11-02T10:00:01Z", released),
         entry((Kind::Post, 24), "2026-11-02T10:00:02Z", sent(8)),
-        entry((Kind::Post, 24), "2026-11-02T10:00:03Z", sent(7)),
+        entry((Kind::Post, 24), "2026-11-02T10:00:03Z", together(&[7])),
     ];
     let ask = |component| {
         let (from_ms, to_ms) = (at(ALL.0), at(ALL.1));

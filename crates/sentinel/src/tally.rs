@@ -13,6 +13,7 @@ impl Tally {
             Body::Connection { service, .. } => self.add(Measure::Connections, service.as_str(), 1),
             Body::Deliver { messages, .. } => self.add(Measure::Kept, "", messages.len()),
             Body::Send { .. } => self.add(Measure::Sent, "", 1),
+            Body::Sent { messages, .. } => self.add(Measure::Sent, "", messages.len()),
             Body::Release { released, .. } => {
                 let class = match released {
                     Released::Months(_) => "summaries",

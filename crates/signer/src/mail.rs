@@ -8,7 +8,7 @@ use evidence::{Body, Word};
 use std::collections::HashMap;
 use terms::{Kind, TenantId};
 use wire::Label;
-use wire::signer::{FromSigner, ToSigner};
+use wire::signer::{FromSigner, SIGNATURES, ToSigner};
 
 /// Domains whose keys are open at once; others are opened when they are asked for.
 const OPEN_DOMAINS: usize = 1_024;
@@ -50,7 +50,12 @@ impl OpenDomains {
 
 impl Signer {
     pub(crate) fn mail(&mut self, label: &Label, asked: ToSigner) -> FromSigner {
-        if label.kind == Kind::Dispatch && !self.may_ask(label) {
+        // Each signature counts, however many are asked for at once.
+        let questions = match &asked {
+            ToSigner::SignMailByAll { asked, .. } => asked.len().max(1),
+            _ => 1,
+        };
+        if label.kind == Kind::Dispatch && !(0..questions).all(|_| self.may_ask(label)) {
             return FromSigner::Refused;
         }
         let answer = match (label.kind, asked) {
@@ -59,6 +64,9 @@ impl Signer {
             }
             (Kind::Dispatch | Kind::Depart, ToSigner::SignMail { domain, selector, canonical }) => {
                 self.sign_mail(label, &domain, &selector, &canonical)
+            }
+            (Kind::Dispatch, ToSigner::SignMailByAll { domain, asked }) => {
+                self.sign_mail_by_all(label, &domain, &asked)
             }
             (Kind::Admin, ToSigner::MakeMailKeys { tenant, domain }) => {
                 self.make_mail_keys(tenant, &domain)
@@ -120,6 +128,25 @@ impl Signer {
         let Some(signature) = keys.sign(selector, canonical) else { return Err(Fault::Key) };
         self.count_use(label, WHAT, selector, Some(tenant));
         Ok(Some(FromSigner::Signature(signature)))
+    }
+
+    fn sign_mail_by_all(
+        &mut self,
+        label: &Label,
+        domain: &str,
+        asked: &[(String, Vec<u8>)],
+    ) -> Result<Option<FromSigner>, Fault> {
+        if asked.len() > SIGNATURES {
+            return Ok(None);
+        }
+        let mut signatures = Vec::with_capacity(asked.len());
+        for (selector, canonical) in asked {
+            match self.sign_mail(label, domain, selector, canonical)? {
+                Some(FromSigner::Signature(signature)) => signatures.push(signature),
+                _ => return Ok(None),
+            }
+        }
+        Ok(Some(FromSigner::Signatures(signatures)))
     }
 
     /// The keys of a domain for one of its own tenant's instances.

@@ -9,6 +9,7 @@ use rustix::net::{
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::cell::RefCell;
 use std::io::{IoSlice, IoSliceMut, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -23,6 +24,8 @@ pub const INLINE_BYTES: usize = 96 * 1024;
 const DESCRIPTORS: usize = 128;
 /// Call number and kind of frame.
 const HEAD_BYTES: usize = 5;
+/// Memory that a frame gets before its length is known: most need no more.
+const SHORT_BYTES: usize = 8 * 1024;
 const PLAIN: u8 = 0;
 /// The payload stands in the frame's last descriptor.
 const SPILLED: u8 = 1;
@@ -254,16 +257,36 @@ pub(crate) fn receive(
     flags: RecvFlags,
     largest: usize,
 ) -> Result<Option<Frame>, Fault> {
-    let Some(size) = peek_size(from, flags)? else { return Ok(None) };
-    // The head apart, so that a large payload need not be moved over its place.
-    let mut head = [0u8; HEAD_BYTES];
-    let mut payload = vec![0u8; size.saturating_sub(HEAD_BYTES)];
+    OVERFLOW.with_borrow_mut(|overflow| receive_into(overflow, from, flags, largest))
+}
+
+thread_local! {
+    /// Where the end of a long frame lies until the frame has memory of its own: address space and
+    /// no more while no long frame comes, so that an idle process keeps no large buffer.
+    static OVERFLOW: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Asking for a frame's size first would be one more call for each: short ones are most.
+fn receive_into(
+    overflow: &mut Vec<u8>,
+    from: BorrowedFd<'_>,
+    flags: RecvFlags,
+    largest: usize,
+) -> Result<Option<Frame>, Fault> {
+    if overflow.is_empty() {
+        *overflow = vec![0u8; FRAME_BYTES - HEAD_BYTES - SHORT_BYTES];
+    }
+    let (mut head, mut payload) = ([0u8; HEAD_BYTES], vec![0u8; SHORT_BYTES]);
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    // TRUNC: the length is the frame's own, though it were too long.
+    let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::TRUNC | flags;
     let found = loop {
-        let mut into = [IoSliceMut::new(&mut head), IoSliceMut::new(&mut payload)];
-        match recvmsg(from, &mut into, &mut ancillary, RecvFlags::CMSG_CLOEXEC | flags) {
+        let mut into =
+            [IoSliceMut::new(&mut head), IoSliceMut::new(&mut payload), IoSliceMut::new(overflow)];
+        match recvmsg(from, &mut into, &mut ancillary, flags) {
             Ok(found) => break found.bytes,
+            Err(rustix::io::Errno::AGAIN) => return Ok(None),
             Err(rustix::io::Errno::INTR) => {}
             Err(errno) => return Err(Fault::io("receiving a frame")(errno)),
         }
@@ -271,44 +294,31 @@ pub(crate) fn receive(
     if found == 0 {
         return Err(Fault::Gone);
     }
+    if found > FRAME_BYTES {
+        return Err(Fault::TooLarge { found, limit: FRAME_BYTES });
+    }
+    let octets = found.checked_sub(HEAD_BYTES).ok_or(Fault::Malformed)?;
+    payload.truncate(octets);
+    if let Some(rest) = octets.checked_sub(SHORT_BYTES).filter(|rest| *rest > 0) {
+        payload.extend_from_slice(overflow.get(..rest).ok_or(Fault::Malformed)?);
+        // What was long is not kept: neither its memory nor what stood in it.
+        *overflow = Vec::new();
+    }
     let mut descriptors = Vec::new();
     for message in ancillary.drain() {
         if let RecvAncillaryMessage::ScmRights(passed) = message {
             descriptors.extend(passed);
         }
     }
-    if found < HEAD_BYTES {
-        return Err(Fault::Malformed);
-    }
-    payload.truncate(found - HEAD_BYTES);
     unpack(head, payload, descriptors, largest).map(Some)
 }
 
-/// The size of the frame that stands first, so that an idle process keeps no large buffer.
-fn peek_size(from: BorrowedFd<'_>, flags: RecvFlags) -> Result<Option<usize>, Fault> {
-    let mut nothing: [u8; 0] = [];
-    loop {
-        let flags = flags | RecvFlags::PEEK | RecvFlags::TRUNC;
-        match rustix::net::recv(from, &mut nothing[..], flags) {
-            Ok((_, 0)) => return Err(Fault::Gone),
-            Ok((_, size)) if size > FRAME_BYTES => {
-                return Err(Fault::TooLarge { found: size, limit: FRAME_BYTES });
-            }
-            Ok((_, size)) => return Ok(Some(size)),
-            Err(rustix::io::Errno::AGAIN) => return Ok(None),
-            Err(rustix::io::Errno::INTR) => {}
-            Err(errno) => return Err(Fault::io("receiving a frame")(errno)),
-        }
-    }
-}
-
 fn unpack(
-    head: [u8; HEAD_BYTES],
+    [a, b, c, d, form]: [u8; HEAD_BYTES],
     payload: Vec<u8>,
     mut descriptors: Vec<OwnedFd>,
     largest: usize,
 ) -> Result<Frame, Fault> {
-    let [a, b, c, d, form] = head;
     let call = u32::from_le_bytes([a, b, c, d]);
     let payload = match form {
         PLAIN => payload,

@@ -5,6 +5,11 @@ use crate::Parcel;
 use crate::post::Receiver;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
+use std::time::Duration;
+
+/// How long a yes said ahead may be counted on before a text comes: what it is really worth is
+/// weighed once more with the text.
+pub const AHEAD: Duration = Duration::from_secs(5);
 
 /// From `access`. Each is answered by [`ToAccess`].
 #[derive(Serialize, Deserialize)]
@@ -51,8 +56,10 @@ pub enum ToAccess {
         enhanced: (u16, u16),
         text: String,
     },
-    /// It is in the queue; these words are the reply's.
+    /// It is in the queue; these words are the reply's. So many recipients may be written to in
+    /// the next message: `Many` need not be asked for them within [`AHEAD`].
     Queued {
         text: String,
+        ahead: u32,
     },
 }

@@ -42,6 +42,9 @@ pub struct Copy {
     pub body: SealedPart,
 }
 
+/// Journeys that a dispatch tells at once.
+pub const JOURNEYS: usize = 16;
+
 /// What `trace` will find of one arrival.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Journey {

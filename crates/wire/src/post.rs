@@ -178,7 +178,7 @@ pub struct Outgoing {
 /// labels say for whom they may speak.
 #[derive(Serialize, Deserialize)]
 pub enum FromSender {
-    /// Answered by `Queued` when it is durable, or by `Full`, `Fault`.
+    /// Answered by `Queued` or `QueuedAndMay` when it is durable, or by `Full`, `Fault`.
     Queue(Box<Outgoing>),
     /// May this person send to so many now? Answered by `May`; nothing is counted yet.
     May { user: UserId, recipients: u32, limits: Limits },
@@ -200,6 +200,8 @@ pub enum ToSender {
     May(Option<u32>),
     /// As far as the limits go, yes; but much of what this person sent lately came back.
     Doubtful,
+    /// `Queued`, and what was asked with the last `May` would be answered with yes again.
+    QueuedAndMay,
 }
 
 /// From `directory`.

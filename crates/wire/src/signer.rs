@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use terms::TenantId;
 
+/// Signatures of one question: a pair of keys, and a second one while keys change.
+pub const SIGNATURES: usize = 4;
 /// The longest canonical header that is signed: real ones have a few kilobytes.
 pub const CANONICAL_BYTES: usize = 128 * 1024;
 
@@ -32,6 +34,9 @@ pub enum ToSigner {
     /// from now on, and the old one stays published, listed before it. `retire`: those that no
     /// longer sign are forgotten. Answered by `MailRecords`.
     RotateMailKeys { domain: String, retire: bool },
+    /// `SignMail` for several keys of one domain, each a selector with its canonical header, at
+    /// most [`SIGNATURES`]: all are signed, answered by `Signatures` in their order, or none.
+    SignMailByAll { domain: String, asked: Vec<(String, Vec<u8>)> },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -57,6 +62,7 @@ pub enum FromSigner {
     /// The oldest pair first, and of each pair RSA first.
     MailRecords(Vec<MailRecord>),
     Refused,
+    Signatures(Vec<Vec<u8>>),
 }
 
 /// A key that signs mail now.

@@ -1,7 +1,7 @@
 //! A dispatch that takes what it is given, and says no where a name says so.
 
 use std::sync::Mutex;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use wire::dispatch::{FromAccess, Submission, ToAccess};
 use wire::{Channel, Parcel};
 
@@ -9,6 +9,8 @@ use wire::{Channel, Parcel};
 pub struct Desk {
     /// None is born.
     pub is_away: AtomicBool,
+    /// To how many the next message may go unasked.
+    pub ahead: AtomicU32,
     pub asked: Mutex<Vec<String>>,
     pub taken: Mutex<Vec<(Submission, Vec<u8>)>>,
 }
@@ -29,7 +31,8 @@ impl Desk {
                         return rustix::net::shutdown(channel, both).unwrap();
                     }
                     self.taken.lock().unwrap().push((*submission, text));
-                    ToAccess::Queued { text: "0123 queued".to_owned() }
+                    let ahead = self.ahead.load(Ordering::SeqCst);
+                    ToAccess::Queued { text: "0123 queued".to_owned(), ahead }
                 }
             };
             channel.send(frame.call, &answer, &[]).unwrap();

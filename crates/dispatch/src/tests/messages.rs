@@ -10,7 +10,7 @@ use wire::post::{AtEnd, Finish, Hop};
 const HEAD: &str = "From: Aoi <aoi@example.jp>\r\nTo: x@far.example\r\nSubject: hi\r\n\
     Date: Sun, 29 Nov 2026 12:00:00 +0900\r\nMessage-ID: <1@example.jp>\r\n";
 
-fn whole(more: &str) -> String {
+pub(super) fn whole(more: &str) -> String {
     format!("{HEAD}{more}\r\nhello\r\n")
 }
 
@@ -20,12 +20,12 @@ fn said(answer: &ToAccess) -> String {
         ToAccess::No { code, enhanced: (subject, detail), text } => {
             format!("{code} {}.{subject}.{detail} {text}", code / 100)
         }
-        ToAccess::Queued { text } => format!("queued: {text}"),
+        ToAccess::Queued { text, .. } => format!("queued: {text}"),
     }
 }
 
 #[track_caller]
-fn check(answer: &ToAccess, expected: &str) {
+pub(super) fn check(answer: &ToAccess, expected: &str) {
     let said = said(answer);
     assert!(said.starts_with(expected), "{said}");
 }
@@ -56,7 +56,8 @@ fn a_message_is_examined_signed_sealed_and_queued() {
     let seen = around.seen.lock().unwrap();
     assert_eq!(seen.scanned, [text.as_bytes()], "the scanner sees what was handed in");
     assert_eq!(seen.routed, ["domain far.example", "here"]);
-    let journey = &seen.journeys[0];
+    drop(seen);
+    let journey = &around.journeys(1)[0];
     assert_eq!((journey.state, journey.verdict), (State::Queued, Verdict::Deliver));
     assert_eq!((journey.tenant, journey.message), (TENANT, left.outgoing.message));
     assert_eq!(journey.recipients, [USER]);
@@ -303,9 +304,9 @@ fn what_the_scanner_finds_decides() {
     assert!(said(&answer).contains("waits until somebody has looked at it"));
     let left = &around.left()[0];
     assert_eq!(left.outgoing.hold.unwrap().then, AtEnd::Return);
-    let seen = around.seen.lock().unwrap();
-    assert_eq!(seen.journeys[0].reasons[0], "outgoing.held");
-    assert_eq!(seen.journeys[0].verdict, Verdict::Quarantine);
+    let journey = &around.journeys(1)[0];
+    assert_eq!(journey.reasons[0], "outgoing.held");
+    assert_eq!(journey.verdict, Verdict::Quarantine);
 }
 
 #[test]
@@ -366,8 +367,8 @@ fn the_notice_of_the_organisation_goes_under_what_leaves_the_house() {
     assert!(left[0].text.ends_with("\r\n\r\naGVsbG8NCg0K56S+5aSW56eY\r\n"), "{}", left[0].text);
     assert!(!left[0].envelopes[0].has_eight_bits);
     assert!(left[1].text.ends_with(&plain) && left[2].text.ends_with(&whole("")));
-    let seen = around.seen.lock().unwrap();
-    let reasons = |at: usize| seen.journeys[at].reasons.join(" ");
+    let journeys = around.journeys(3);
+    let reasons = |at: usize| journeys[at].reasons.join(" ");
     assert_eq!((reasons(0), reasons(1)), (String::new(), String::new()));
     assert_eq!(reasons(2), "outgoing.notice.left-out");
 }
@@ -457,7 +458,7 @@ fn a_new_country_is_looked_at_sooner() {
         let around = settle(Plan { seen_for, country_seen_for, countries, ..Plan::default() });
         let answers = (0..2).map(|_| around.hand_in("aoi@example.jp", &to, &whole("")));
         let words: Vec<bool> = answers.map(|answer| said(&answer).contains("waits")).collect();
-        let reasons = around.seen.lock().unwrap().journeys.last().unwrap().reasons.clone();
+        let reasons = around.journeys(2).last().unwrap().reasons.clone();
         (words, reasons.last().cloned().unwrap_or_default())
     };
     let (new, old) = ((HOUR, 0), (HOUR, 24 * HOUR));
@@ -480,8 +481,7 @@ fn whose_mail_comes_back_is_looked_at() {
     let answer = around.hand_in("aoi@example.jp", &["x@far.example"], &whole(""));
     assert!(said(&answer).contains("waits until"), "{answer:?}");
     assert_eq!(around.left()[0].outgoing.hold.unwrap().then, AtEnd::Return);
-    let seen = around.seen.lock().unwrap();
-    assert_eq!(seen.journeys[0].reasons, ["outgoing.held", "outgoing.returns.many"]);
+    assert_eq!(around.journeys(1)[0].reasons, ["outgoing.held", "outgoing.returns.many"]);
 }
 
 #[test]

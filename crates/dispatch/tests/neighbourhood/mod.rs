@@ -10,7 +10,7 @@ use sealed::{Class, MessageKey, Place, Secret, WrapContext, Wrapped, schedule};
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use terms::{Finding, InstanceId, Kind, TenantId, UserId};
 use wire::control::{Order, Report, Start};
 use wire::directory::{
@@ -32,6 +32,8 @@ pub const USER: UserId = UserId([4; 8]);
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Post {
     Takes,
+    /// Says with each answer that as much again may come.
+    LooksAhead,
     Waits(u32),
     Doubts,
     IsFull,
@@ -80,6 +82,10 @@ pub struct Seen {
     pub scanned: Vec<Vec<u8>>,
     pub queued: Vec<(Outgoing, Vec<u8>)>,
     pub journeys: Vec<Journey>,
+    /// How many journeys stood in each frame.
+    pub told: Vec<usize>,
+    /// Questions about an address, and whether so many may be sent to.
+    pub asked: Vec<String>,
     pub signed: Vec<Vec<u8>>,
     pub routed: Vec<String>,
     pub reports: Vec<String>,
@@ -204,9 +210,23 @@ impl<T> Neighbourhood<T> {
         };
         more(&mut submission);
         let answer = self.ask(&FromAccess::Submit(Box::new(submission)), &held);
-        // One question after the other: what is told behind an answer has been told by now.
+        // One question after the other: what is done behind an answer has been done by now.
         self.ask(&FromAccess::To("x@far.example".to_owned()), &[]);
         answer
+    }
+
+    /// What was told of so many messages: it comes behind their answers, and late.
+    pub fn journeys(&self, many: usize) -> Vec<Journey> {
+        let until = Instant::now() + LIMIT;
+        loop {
+            let journeys = self.seen.lock().unwrap().journeys.clone();
+            if journeys.len() >= many {
+                assert_eq!(journeys.len(), many);
+                return journeys;
+            }
+            assert!(Instant::now() < until, "{} of {many} journeys", journeys.len());
+            thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Everything that was queued, opened as depart will.
@@ -334,6 +354,7 @@ fn play_directory(
                     _ => ToDispatch::NotTheirs,
                 },
                 FromDispatch::Address(address) => {
+                    seen.lock().unwrap().asked.push(address.clone());
                     let found = known.iter().find(|(known, ..)| *known == address);
                     let onward = lists(&address);
                     ToDispatch::Stated(match found {
@@ -442,12 +463,16 @@ fn play_signer(channel: Channel, seen: Arc<Mutex<Seen>>, has_keys: bool) {
                     FromSigner::MailKeys(vec![MailKey { selector, algorithm }])
                 }
                 ToSigner::MailKeys { .. } => FromSigner::MailKeys(Vec::new()),
-                ToSigner::SignMail { domain, selector, canonical } => {
-                    assert_eq!((domain.as_str(), selector.as_str()), ("example.jp", "s1"));
-                    // RFC 8463 §3: what Ed25519 signs is the hash.
-                    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &canonical);
-                    seen.lock().unwrap().signed.push(canonical);
-                    FromSigner::Signature(pair.sign(digest.as_ref()).as_ref().to_vec())
+                ToSigner::SignMailByAll { domain, asked } => {
+                    let sign = |(selector, canonical): (String, Vec<u8>)| {
+                        assert_eq!((domain.as_str(), selector.as_str()), ("example.jp", "s1"));
+                        // RFC 8463 §3: what Ed25519 signs is the hash.
+                        let digest =
+                            aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &canonical);
+                        seen.lock().unwrap().signed.push(canonical);
+                        pair.sign(digest.as_ref()).as_ref().to_vec()
+                    };
+                    FromSigner::Signatures(asked.into_iter().map(sign).collect())
                 }
                 _ => FromSigner::Refused,
             };
@@ -461,9 +486,13 @@ fn play_post(control: Arc<Channel>, seen: Arc<Mutex<Seen>>, post: Post) {
     thread::spawn(move || {
         while let Ok(frame) = channel.receive(None) {
             let answer = match frame.read::<FromSender>().unwrap() {
-                FromSender::May { .. } if post == Post::Doubts => ToSender::Doubtful,
-                FromSender::May { user, .. } => {
+                FromSender::May { recipients, .. } if post == Post::Doubts => {
+                    seen.lock().unwrap().asked.push(format!("may {recipients}"));
+                    ToSender::Doubtful
+                }
+                FromSender::May { user, recipients, .. } => {
                     assert_eq!(user, USER);
+                    seen.lock().unwrap().asked.push(format!("may {recipients}"));
                     let wait = if let Post::Waits(seconds) = post { Some(seconds) } else { None };
                     ToSender::May(wait)
                 }
@@ -474,7 +503,7 @@ fn play_post(control: Arc<Channel>, seen: Arc<Mutex<Seen>>, post: Post) {
                 FromSender::Queue(outgoing) => {
                     let body = outgoing.body.content.clone().open(&frame.descriptors).unwrap();
                     seen.lock().unwrap().queued.push((*outgoing, body));
-                    ToSender::Queued
+                    if post == Post::LooksAhead { ToSender::QueuedAndMay } else { ToSender::Queued }
                 }
             };
             channel.send(frame.call, &answer, &[]).unwrap();
@@ -489,7 +518,10 @@ fn play_mailbox(channel: Channel, seen: Arc<Mutex<Seen>>) {
                 panic!("a dispatch asks for no room")
             };
             assert!(copies.is_empty() && !more);
-            seen.lock().unwrap().journeys.extend(journeys);
+            let mut seen_now = seen.lock().unwrap();
+            seen_now.told.push(journeys.len());
+            seen_now.journeys.extend(journeys);
+            drop(seen_now);
             channel.send(frame.call, &mailbox::ToEdge::Kept, &[]).unwrap();
         }
     });

@@ -101,7 +101,7 @@ impl Customers {
                         let text = "not your address".to_owned();
                         ToAccess::No { code: 550, enhanced: (7, 1), text }
                     }
-                    false => ToAccess::Queued { text: format!("of {tenant}") },
+                    false => ToAccess::Queued { text: format!("of {tenant}"), ahead: 0 },
                 };
                 seen.lock().unwrap().submitted.push((tenant, *submission));
                 near.send(frame.call, &answer, &[]).unwrap();

@@ -8,7 +8,7 @@ use compartment::now_ms;
 use std::time::Instant;
 use terms::{InstanceId, Kind, Verdict};
 use wire::directory::server_of;
-use wire::mailbox::{FromEdge, Journey, State, ToEdge};
+use wire::mailbox::{FromEdge, JOURNEYS, Journey, State, ToEdge};
 use wire::{Frame, Label, Peer};
 
 impl Desk {
@@ -33,7 +33,8 @@ impl Desk {
                 && is_theirs
                 && journey.state == State::Queued
         };
-        if !copies.is_empty() || journeys.len() != 1 || !journeys.iter().all(is_own) {
+        let are_some = (1..=JOURNEYS).contains(&journeys.len());
+        if !copies.is_empty() || !are_some || !journeys.iter().all(is_own) {
             return Err(wire::Fault::Malformed);
         }
         self.told_since.get_or_insert_with(Instant::now);

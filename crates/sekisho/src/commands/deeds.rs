@@ -86,6 +86,7 @@ const DEEDS: &[(&str, &str, &str)] = &[
     ("hold", "保全を始めた", "a hold was placed"),
     ("hold-off", "保全を解いた", "a hold was lifted"),
     ("send", "メールを送信した", "mail was sent"),
+    ("sent", "メールを送信した", "mail was sent"),
     ("approval.expire", "申請の期限切れ", "a request ran out"),
     ("credential.use", "資格情報の利用", "a credential was used"),
 ];

@@ -56,10 +56,14 @@ impl Subject {
                 None => *tenant == self.tenant,
                 Some(user) => *tenant == self.tenant && messages.iter().any(|one| one.user == user),
             },
-            Body::Queue { tenant, messages, .. } => match self.user {
-                None => *tenant == self.tenant,
-                Some(user) => *tenant == self.tenant && messages.iter().any(|one| one.user == user),
-            },
+            Body::Queue { tenant, messages, .. } | Body::Sent { tenant, messages, .. } => {
+                match self.user {
+                    None => *tenant == self.tenant,
+                    Some(user) => {
+                        *tenant == self.tenant && messages.iter().any(|one| one.user == user)
+                    }
+                }
+            }
             Body::Release { tenant, user, .. }
             | Body::Send { tenant, user, .. }
             | Body::Grant { tenant, user, .. } => is(tenant, Some(user)),
@@ -300,7 +304,9 @@ impl Teller<'_> {
             Body::Release { instance, user, released, .. } => {
                 self.tell_release(instance, user, released)
             }
-            Body::Deliver { .. } | Body::Queue { .. } => self.tell_messages(&entry.body),
+            Body::Deliver { .. } | Body::Queue { .. } | Body::Sent { .. } => {
+                self.tell_messages(&entry.body)
+            }
             Body::Request { request, what, requester, .. } => {
                 let who = requester.as_ref().map_or_else(
                     || self.say("コマンドライン", "the command line"),
@@ -410,6 +416,9 @@ impl Teller<'_> {
                 self.say("送信するメールを受け付けた", "mail was taken to be sent"),
                 messages.iter().map(|one| one.user).collect(),
             ),
+            Body::Sent { messages, .. } => {
+                (self.deed("sent"), messages.iter().map(|one| one.user).collect())
+            }
             Body::Deliver { messages, .. } => (
                 self.say("メールを受け取り封をした", "mail arrived and was sealed"),
                 messages.iter().map(|one| one.user).collect(),

@@ -185,6 +185,65 @@ fn nobody_signs_in_another_tenant_s_name() {
 }
 
 #[test]
+fn both_keys_sign_at_once_or_none_does() {
+    let running = Running::start(&folder("at-once"), false).with_vault(None);
+    let mut admin = running.join(Kind::Admin, 3);
+    let records = make(&mut admin, KAEDE, "kaede.example").unwrap();
+    let mut own = running.join_for(Kind::Dispatch, 5, person(KAEDE));
+    let body = BodyDigest::of(b"Hello,\r\n\r\nthere.\r\n");
+    let unsigned =
+        [("sk1r", "rsa-sha256"), ("sk1e", "ed25519-sha256")].map(|(selector, algorithm)| {
+            let by = SigningAs { domain: "kaede.example", selector, algorithm, now: NOW };
+            (selector.to_owned(), dkim(LETTER.as_bytes(), &body, &by))
+        });
+    let all: Vec<(String, Vec<u8>)> = unsigned
+        .iter()
+        .map(|(selector, unsigned)| (selector.clone(), unsigned.canonical().to_vec()))
+        .collect();
+    let sign = |channel: &mut Channel, asked: &[(String, Vec<u8>)]| {
+        let (domain, asked) = ("kaede.example".to_owned(), asked.to_vec());
+        match ask(channel, ToSigner::SignMailByAll { domain, asked }) {
+            FromSigner::Signatures(signatures) => Some(signatures),
+            FromSigner::Refused => None,
+            _ => panic!("neither signatures nor a refusal"),
+        }
+    };
+    let signatures = sign(&mut own, &all).unwrap();
+    let fields = unsigned.iter().zip(&signatures);
+    let fields: String = fields.map(|((_, one), signature)| one.finish(signature)).collect();
+    let both = "rsa-sha256 pass, ed25519-sha256 pass";
+    assert_eq!(verdict(&(fields + LETTER), &records), both);
+    // One that is gone is gone for all; what is no header is no header beside one, either.
+    assert!(sign(&mut own, &[all[0].clone(), ("sk9r".to_owned(), all[1].1.clone())]).is_none());
+    assert_eq!(running.alarms(), 0);
+    assert!(sign(&mut own, &[all[0].clone(), ("sk1e".to_owned(), vec![7; 32])]).is_none());
+    assert_eq!(running.alarms(), 1);
+    assert!(sign(&mut own, &vec![all[0].clone(); 5]).is_none());
+    let mut others = running.join_for(Kind::Dispatch, 6, person(MOMIJI));
+    assert!(sign(&mut others, &all).is_none());
+    let mut depart = running.join_for(Kind::Depart, 7, person(KAEDE));
+    assert!(sign(&mut depart, &all).is_none());
+    assert_eq!(running.alarms(), 2);
+    running.stop();
+}
+
+#[test]
+fn signatures_asked_for_at_once_count_each() {
+    let running = Running::start(&folder("counted"), false).with_vault(None);
+    let mut admin = running.join(Kind::Admin, 3);
+    make(&mut admin, KAEDE, "kaede.example").unwrap();
+    let mut loud = running.join_for(Kind::Dispatch, 5, person(KAEDE));
+    let domain = || "kaede.example".to_owned();
+    let nothing = || vec![("sk9r".to_owned(), Vec::new()); 1_000];
+    for _ in 0..20 {
+        ask(&mut loud, ToSigner::SignMailByAll { domain: domain(), asked: nothing() });
+    }
+    assert!(keys(&mut loud, "kaede.example").is_none());
+    assert_eq!(running.alarms(), 1);
+    running.stop();
+}
+
+#[test]
 fn a_dispatch_asks_no_more_than_a_session_needs() {
     let running = Running::start(&folder("enough"), false).with_vault(None);
     let mut admin = running.join(Kind::Admin, 3);

@@ -1,0 +1,61 @@
+//! Who hands in letter after letter asks once whether they may.
+
+use crate::Store;
+use crate::desk::Desk;
+use crate::forward::Forward;
+use crate::tests::{Folder, outgoing};
+use std::time::Duration;
+use terms::{InstanceId, Kind, TenantId, UserId};
+use wire::post::{FromSender, Limits, Outgoing, ToSender};
+use wire::{Channel, Hub, Label};
+
+const LIMIT: Duration = Duration::from_secs(20);
+const ANN: (TenantId, UserId) = (TenantId([1; 8]), UserId([4; 8]));
+
+/// A post and one dispatch of Ann's.
+fn start(folder: &Folder) -> (Channel, Channel) {
+    let now = compartment::now_ms();
+    let store = Store::open(&folder.0, now).unwrap();
+    let mut hub = Hub::new().unwrap();
+    let label = |kind, person| Label { instance: InstanceId([8; 6]), kind, person };
+    let (control, theirs) = Channel::pair().unwrap();
+    let warden = hub.seat(theirs, label(Kind::Warden, None)).unwrap();
+    let (dispatch, theirs) = Channel::pair().unwrap();
+    hub.seat(theirs, label(Kind::Dispatch, Some(ANN))).unwrap();
+    let forward = Forward::new(InstanceId([7; 6]));
+    std::thread::spawn(move || Desk::new(hub, store, forward, warden).serve());
+    (control, dispatch)
+}
+
+fn ask(dispatch: &mut Channel, question: &FromSender) -> ToSender {
+    dispatch.ask(question, &[], LIMIT).unwrap().0
+}
+
+fn may(dispatch: &mut Channel, recipients: u32, in_a_day: u32) -> ToSender {
+    let limits = Limits { in_ten_minutes: 1_000, in_a_day };
+    ask(dispatch, &FromSender::May { user: ANN.1, recipients, limits })
+}
+
+fn queue(dispatch: &mut Channel, number: u64) -> ToSender {
+    let written =
+        Outgoing { tenant: ANN.0, user: ANN.1, ..outgoing(number, &[1], compartment::now_ms()) };
+    ask(dispatch, &FromSender::Queue(Box::new(written)))
+}
+
+#[test]
+fn who_may_send_again_is_told_so_with_the_answer() {
+    let folder = Folder::new("ahead");
+    let (_control, mut dispatch) = start(&folder);
+    // Nobody asked, nobody is told.
+    assert_eq!(queue(&mut dispatch, 1), ToSender::Queued);
+    // Each letter goes to two.
+    assert_eq!(may(&mut dispatch, 2, 8), ToSender::May(None));
+    assert_eq!(queue(&mut dispatch, 2), ToSender::QueuedAndMay);
+    assert_eq!(queue(&mut dispatch, 3), ToSender::QueuedAndMay);
+    // Eight have had theirs: nobody else today.
+    assert_eq!(queue(&mut dispatch, 4), ToSender::Queued);
+    assert!(matches!(may(&mut dispatch, 2, 8), ToSender::May(Some(_))));
+    // What was asked last counts, and it was yes.
+    assert_eq!(may(&mut dispatch, 2, 100), ToSender::May(None));
+    assert_eq!(queue(&mut dispatch, 5), ToSender::QueuedAndMay);
+}
