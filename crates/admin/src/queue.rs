@@ -8,7 +8,7 @@ use evidence::rfc3339;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use terms::{Kind, MessageId, TenantId};
-use wire::post::{Decided, Decider, FromAdmin, LegEnd, LegState, Queued, State, ToAdmin};
+use wire::post::{AtEnd, Decided, Decider, FromAdmin, LegEnd, LegState, Queued, State, ToAdmin};
 
 /// Messages on one page.
 const PAGE: u32 = 500;
@@ -84,9 +84,34 @@ pub fn status(peers: &mut Peers<'_>) -> Answer {
             "destinations": status.destinations,
             "unreachable": status.unreachable,
             "bytes": status.bytes,
+            "fullest_percent": status.fullest_percent,
+            "refused": status.refused,
+            "disk_free_bytes": status.free_bytes,
+            "near": near(&status),
         })),
         _ => Err(Refusal::unexpected(Kind::Post)),
     }
+}
+
+/// A share of the queue that is so full is told of.
+const NEAR_PERCENT: u64 = 80;
+
+/// What an operator should know before mail is refused, in English and Japanese.
+fn near(status: &wire::post::Status) -> Value {
+    if status.fullest_percent < NEAR_PERCENT {
+        return Value::Null;
+    }
+    let percent = status.fullest_percent;
+    json!({
+        "en": format!(
+            "a share of the queue is full to {percent} %: see `queue list` for whose mail waits, \
+             and [queue] in the settings"
+        ),
+        "ja": format!(
+            "キューの割り当ての一つが {percent} % まで埋まっています。`queue list` で誰のメールが\
+             待っているか、設定の [queue] で上限を確認してください。"
+        ),
+    })
 }
 
 /// How far a message that was handed in has come.
@@ -151,9 +176,28 @@ fn messages(peers: &mut Peers<'_>, items: &[Queued]) -> Result<Vec<Value>, Refus
             "sender": sender,
             "destinations_left": item.legs,
             "decided": item.decided.map(decided_json),
+            "held_until": item.hold.map(|hold| rfc3339(hold.until_ms)),
+            "held_for": item.hold.map(|hold| held_for(hold.then).0),
+            "held_for_ja": item.hold.map(|hold| held_for(hold.then).1),
         })
     });
     Ok(shown.collect())
+}
+
+/// What a held message waits for, and what becomes of it, in English and Japanese.
+fn held_for(then: AtEnd) -> (&'static str, &'static str) {
+    match then {
+        AtEnd::Send => (
+            "the delay that its tenant wishes (`--send-delay`): it leaves then by itself",
+            "組織の設定した送信の待ち時間（`--send-delay`）です。時刻になると自動で送信されます。",
+        ),
+        AtEnd::Return => (
+            "somebody's word, for the brake or an operator stopped it (`trace ID` says why): \
+             `queue release ID` or `queue cancel ID`; else it goes back to its sender then",
+            "送信ブレーキまたは管理者が止めました（理由は `trace ID`）。`queue release ID` か \
+             `queue cancel ID` で決めてください。時刻になると差出人に戻されます。",
+        ),
+    }
 }
 
 fn leg(leg: &LegState) -> Value {

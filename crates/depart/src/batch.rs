@@ -59,6 +59,10 @@ pub(crate) fn carry(batch: Batch, house: &mut Neighbours) -> Result<(), Fault> {
                 leg.give_up();
                 leg.end(&hands, house)?;
             }
+            (Errand::Cancelled, _) => {
+                leg.call_off();
+                leg.end(&hands, house)?;
+            }
             (Errand::Carry, Hop::Here) => {
                 here::deliver(&mut leg, &hands, house);
                 leg.end(&hands, house)?;
@@ -107,11 +111,12 @@ fn follow(leg: &mut Leg, tenant: TenantId, house: &mut Neighbours) {
     leg.envelope.hop = now.unwrap_or_else(|| leg.envelope.hop.clone());
 }
 
-/// Whether a leg can share connections with these.
+/// Whether a leg can share connections with these: their time is the same.
 fn is_same_way(legs: &VecDeque<Leg>, leg: &Leg) -> bool {
     legs.front().is_some_and(|first| {
         let (one, other) = (&first.envelope, &leg.envelope);
-        one.hop == other.hop && Care::of(one) == Care::of(other)
+        let is_same_time = first.load.is_passed_on == leg.load.is_passed_on;
+        one.hop == other.hop && Care::of(one) == Care::of(other) && is_same_time
     })
 }
 
@@ -151,7 +156,7 @@ fn cannot_be_opened(load: &Load, house: &mut Neighbours) -> Result<(), Fault> {
     let what = format!("the envelope of {}, leg {}, does not open", load.message, load.leg);
     house.report(&Report::Alarm { what });
     let outcome = match load.errand {
-        Errand::GiveBack => Outcome::Failed { sent: 0, why: Why::Ours },
+        Errand::GiveBack | Errand::Cancelled => Outcome::Failed { sent: 0, why: Why::Ours },
         Errand::TellLate => Outcome::ToldLate,
         Errand::Carry => Outcome::Later { sent: 0, rest: None, why: Why::Ours },
     };

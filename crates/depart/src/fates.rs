@@ -75,6 +75,11 @@ impl Obstacle {
         Self::answered((5, 4, 7), "its time is over").because(Reason::Expired)
     }
 
+    /// RFC 3463: 5.7.1, for what is not sent is not for want of trying.
+    fn cancelled() -> Self {
+        Self::answered((5, 7, 1), "an operator cancelled it").because(Reason::Cancelled)
+    }
+
     pub(crate) fn because(self, reason: Reason) -> Self {
         Self { reason: Some(reason), ..self }
     }
@@ -136,6 +141,11 @@ impl Leg {
     /// Its time is over: who is left fails.
     pub(crate) fn give_up(&mut self) {
         self.settle(|| Fate::Failed(Obstacle::expired()));
+    }
+
+    /// It does not leave, by an operator's word: who is left gets nothing.
+    pub(crate) fn call_off(&mut self) {
+        self.settle(|| Fate::Failed(Obstacle::cancelled()));
     }
 
     /// The same fate for all who have none of their own yet.
@@ -210,6 +220,9 @@ impl Leg {
         let other = whys.first().copied();
         match answered.or(ours).or(other) {
             Some(Why::Unreachable) if !is_all => Why::Answered { class: 4, subject: 4, detail: 1 },
+            Some(Why::TurnedAway { subject, detail, .. }) if !is_all => {
+                Why::Answered { class: 4, subject, detail }
+            }
             Some(why) => why,
             None => Why::Ours,
         }

@@ -102,6 +102,21 @@ pub(crate) struct Limits {
     pub idle: Duration,
 }
 
+impl Limits {
+    /// For what is passed on: a stranger chose where it goes, and would keep instances for as long
+    /// as they may be kept. Whoever means to take mail answers sooner than this.
+    pub(crate) fn of_others(self) -> Self {
+        Self {
+            connect: self.connect.min(Duration::from_secs(15)),
+            handshake: self.handshake.min(Duration::from_secs(30)),
+            answer: self.answer.min(Duration::from_secs(60)),
+            letter: self.letter.min(Duration::from_secs(10 * 60)),
+            attempt: self.attempt.min(Duration::from_secs(2 * 60)),
+            ..self
+        }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

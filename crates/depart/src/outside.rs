@@ -1,7 +1,7 @@
 //! Out of the house: connections to the hosts of a hop, one after the other, and the letters over
 //! them.
 
-use crate::Fault;
+use crate::{Fault, Limits};
 use crate::batch::Hands;
 use crate::conversation::{self, Carried, Conversation, Security};
 use crate::fates::{Fate, Leg, Obstacle, Taken};
@@ -31,6 +31,8 @@ const BREAKS: u8 = 2;
 /// Connections to one address, one after the other, that carried nothing to its end: one letter
 /// that breaks them does not keep the others from being tried.
 const FRUITLESS: usize = 2;
+/// Letters of an answer that are noted.
+const WORDS: usize = 200;
 
 /// Carries legs that share a hop. Each leg's end is told as soon as it is known. `behind`: those
 /// of other hops, which go back if this one keeps them waiting.
@@ -41,7 +43,11 @@ pub(crate) fn carry(
 ) -> Result<(), Fault> {
     let Some(first) = legs.front() else { return Ok(()) };
     let way = (first.envelope.hop.clone(), Care::of(&first.envelope));
-    revisit((&mut legs, behind), &way, hands, house)?;
+    let limits = match first.load.is_passed_on {
+        true => house.limits.of_others(),
+        false => house.limits,
+    };
+    revisit((&mut legs, behind), (&way, limits), hands, house)?;
     if legs.is_empty() {
         return Ok(());
     }
@@ -61,10 +67,10 @@ pub(crate) fn carry(
             return end_all(legs, hands, house, || Fate::Left(Some(obstacle.clone())));
         }
     };
-    let until = Instant::now() + house.limits.attempt;
+    let until = Instant::now() + limits.attempt;
     let (connections, obstacles, begun) = (0, Vec::new(), Instant::now());
     let mut attempt =
-        Attempt { connections, obstacles, begun, until, source, way, behind, hands, house };
+        Attempt { connections, obstacles, begun, until, limits, source, way, behind, hands, house };
     for host in &hosts {
         attempt.visit(host, &mut legs)?;
         if legs.is_empty() {
@@ -72,6 +78,7 @@ pub(crate) fn carry(
         }
     }
     let obstacle = gravest(&attempt.obstacles);
+    tell_turned_away(&obstacle, attempt.house);
     let fate = match is_final(&attempt.obstacles) {
         true => Fate::Failed(obstacle),
         false => Fate::Left(Some(obstacle)),
@@ -84,11 +91,22 @@ pub(crate) fn carry(
     end_all(legs, hands, house, || fate.clone())
 }
 
+/// What a remote says before it has heard of any mail names nobody: the log of this house has it,
+/// for often it means this house's address.
+fn tell_turned_away(obstacle: &Obstacle, house: &mut Neighbours) {
+    if let (Why::TurnedAway { .. }, Some(words)) = (obstacle.why, &obstacle.answer) {
+        let printable = |letter: char| if letter.is_control() { ' ' } else { letter };
+        let words: String = words.chars().take(WORDS).map(printable).collect();
+        let text = format!("depart: a destination turned this house away: {words}");
+        house.report(&Report::Note { text });
+    }
+}
+
 /// Over the connection of an earlier batch, if one is open. That it has grown old, no letter is to
 /// blame for: what it did not take goes as if it had not been there.
 fn revisit(
     (legs, behind): (&mut VecDeque<Leg>, &mut VecDeque<VecDeque<Leg>>),
-    way: &Way,
+    (way, limits): (&Way, Limits),
     hands: &Hands,
     house: &mut Neighbours,
 ) -> Result<(), Fault> {
@@ -96,9 +114,9 @@ fn revisit(
         return Ok(());
     };
     let (connections, obstacles, source) = (0, Vec::new(), None);
-    let (begun, until) = (Instant::now(), Instant::now() + house.limits.attempt);
+    let (begun, until) = (Instant::now(), Instant::now() + limits.attempt);
     let mut attempt =
-        Attempt { connections, obstacles, begun, until, source, way, behind, hands, house };
+        Attempt { connections, obstacles, begun, until, limits, source, way, behind, hands, house };
     attempt.converse((conversation, letters), &host, legs)?;
     legs.iter_mut().for_each(|leg| leg.breaks = 0);
     Ok(())
@@ -129,7 +147,7 @@ fn gravest(obstacles: &[Obstacle]) -> Obstacle {
         Why::NotSignedIn => 4,
         Why::Unsafe => 3,
         Why::Ours => 2,
-        Why::Answered { .. } => 1,
+        Why::Answered { .. } | Why::TurnedAway { .. } => 1,
         Why::Unreachable => 0,
     };
     let gravest = obstacles.iter().max_by_key(rank).cloned();
@@ -150,6 +168,7 @@ struct Attempt<'a> {
     begun: Instant,
     /// Moved on whenever something came to an end.
     until: Instant,
+    limits: Limits,
     /// The tenant's own address, where it has one.
     source: Option<IpAddr>,
     way: Way,
@@ -183,7 +202,7 @@ impl Attempt<'_> {
                         // Whoever takes letters may be visited as often as there are letters.
                         _ => {
                             (fruitless, self.connections) = (0, 0);
-                            self.until = Instant::now() + self.house.limits.attempt;
+                            self.until = Instant::now() + self.limits.attempt;
                         }
                     },
                     Err(obstacle) => {
@@ -198,7 +217,7 @@ impl Attempt<'_> {
 
     /// Nobody waits long behind one destination, however steadily it takes what it is given.
     fn look_behind(&mut self) {
-        if self.begun.elapsed() >= self.house.limits.stall {
+        if self.begun.elapsed() >= self.limits.stall {
             let_go(self.behind, self.house);
         }
     }
@@ -237,7 +256,7 @@ impl Attempt<'_> {
     ) -> Result<Conversation, (Obstacle, Option<Broken>)> {
         let unreachable =
             |words: &str| (Obstacle::of(Why::Unreachable, (4, 4, 1), words).at(&host.name), None);
-        let limits = self.house.limits;
+        let limits = self.limits;
         let watch = Arc::new(Watch::default());
         let Some(config) = self.house.tls_config(&ways.demand, &watch) else {
             let words = "no authority is known that could prove a certificate";
@@ -351,7 +370,7 @@ impl Attempt<'_> {
 
     /// Who took its letters at once may be asked again soon.
     fn leave(&mut self, (conversation, letters): (Conversation, usize), host: &Host) {
-        let keep = self.house.limits.keep;
+        let keep = self.limits.keep;
         if letters > 0 && !keep.is_zero() && conversation.is_brisk() {
             let (way, host, until) = (self.way.clone(), host.clone(), Instant::now() + keep);
             return self.house.lot.park(Parked { way, host, conversation, letters, until });
@@ -518,7 +537,9 @@ fn obstacle_of(broken: &Broken, host: &str) -> Obstacle {
         // An answer that was not asked for is as good as none.
         Broken::Unwilling(answer) | Broken::Shut(answer) if !answer.is_positive() => {
             // It is us, or everybody, whom it does not want now: no other letter need try.
-            Obstacle { why: Why::Unreachable, ..Obstacle::said(4, answer) }
+            let (class, subject, detail) = answer.status();
+            let why = Why::TurnedAway { class, subject, detail };
+            Obstacle { why, ..Obstacle::said(4, answer) }
         }
         Broken::NotSignedIn(Some(answer)) if !answer.is_lasting() => Obstacle::said(4, answer),
         Broken::NotSignedIn(_) => not_signed_in(&words),

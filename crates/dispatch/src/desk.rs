@@ -102,6 +102,7 @@ impl Desk {
     }
 
     fn data(&mut self, many: u32) -> Step<()> {
+        can_ever(many, &self.settings)?;
         let answer = self.house.agree(many, limits(&self.settings))?;
         is_doubtful(answer).map(|_| ())
     }
@@ -210,8 +211,20 @@ fn written(address: &Address, domain: &str) -> String {
 /// Whether so many recipients are within this person's limits now; and whether much of what they
 /// sent lately came back.
 pub(crate) fn may(house: &mut Neighbours, many: u32, settings: &SendingSettings) -> Step<bool> {
+    can_ever(many, settings)?;
     let answer = house.may_send(many, limits(settings))?;
     is_doubtful(answer)
+}
+
+/// What is more than a limit at once is so at any time: who is told to try again tries for ever.
+fn can_ever(many: u32, settings: &SendingSettings) -> Step<()> {
+    let limits = [(settings.in_ten_minutes, "ten minutes"), (settings.in_a_day, "a day")];
+    let Some((limit, time)) = limits.into_iter().find(|(limit, _)| many > *limit) else {
+        return Ok(());
+    };
+    let text = format!("{many} recipients in one message: you may send to {limit} in {time}");
+    // RFC 3463: 5.5.3 too many recipients.
+    Err(Stop::no(552, (5, 3), text))
 }
 
 fn limits(settings: &SendingSettings) -> Limits {

@@ -322,6 +322,10 @@ fn commit(
         ToSender::Queued => Ok(()),
         // RFC 3463: 4.3.1 system full.
         ToSender::Full => Err(Stop::no(452, (3, 1), "no room for mail; try again later")),
+        ToSender::Crowded => {
+            let words = "too much mail of your organisation waits to leave; try again later";
+            Err(Stop::no(452, (3, 1), words))
+        }
         _ => Err(Fault::Away("the queue").into()),
     }
 }

@@ -86,7 +86,7 @@ fn answer_one(
     let parting = compose(away, judged, (header, sender, hop), house)?;
     match house.queue(&parting) {
         Queued::Yes => Ok(()),
-        Queued::Full | Queued::No => Err(Fault::Away("post")),
+        Queued::Full | Queued::Crowded | Queued::No => Err(Fault::Away("post")),
     }
 }
 

@@ -142,6 +142,11 @@ fn commit(
             Queued::Full => {
                 return Some(Reply::new(452, (3, 1), "no room for mail; try again later"));
             }
+            // As long as it does not leave: whoever it is passed on to may be down.
+            Queued::Crowded => {
+                let words = "too much waits to be passed on for a recipient; try again later";
+                return Some(Reply::new(452, (3, 1), words));
+            }
             Queued::No => return Some(try_later(house, "the queue did not take a message")),
         }
     }

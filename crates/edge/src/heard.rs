@@ -28,6 +28,8 @@ pub(crate) enum Kept {
 pub(crate) enum Queued {
     Yes,
     Full,
+    /// Enough waits to be passed on for its person or tenant.
+    Crowded,
     No,
 }
 

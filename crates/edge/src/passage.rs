@@ -60,6 +60,7 @@ impl Neighbours {
         match self.ask_beside(Kind::Post, (&question, &parting.held), KEEP_LIMIT) {
             Ok(ToSender::Queued) => Queued::Yes,
             Ok(ToSender::Full) => Queued::Full,
+            Ok(ToSender::Crowded) => Queued::Crowded,
             _ => Queued::No,
         }
     }

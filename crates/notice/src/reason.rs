@@ -54,13 +54,15 @@ pub enum Reason {
     Complaint,
     /// Somebody is away.
     Away,
+    /// An operator of the sender's own house cancelled it.
+    Cancelled,
     /// Nothing that says why.
     Unknown,
 }
 
 impl Reason {
     /// Each with the word that it is kept by.
-    const WORDS: [(Self, &str); 26] = [
+    const WORDS: [(Self, &str); 27] = [
         (Self::UserUnknown, "user-unknown"),
         (Self::HostUnknown, "host-unknown"),
         (Self::MailboxFull, "mailbox-full"),
@@ -86,6 +88,7 @@ impl Reason {
         (Self::Relayed, "relayed"),
         (Self::Complaint, "complaint"),
         (Self::Away, "away"),
+        (Self::Cancelled, "cancelled"),
         (Self::Unknown, "unknown"),
     ];
 
@@ -131,7 +134,7 @@ mod tests {
         for (reason, word) in Reason::WORDS {
             assert_eq!((reason.word(), Reason::of_word(word)), (word, reason));
         }
-        assert_eq!(Reason::WORDS.last().map(|(reason, _)| *reason as usize), Some(25));
+        assert_eq!(Reason::WORDS.last().map(|(reason, _)| *reason as usize), Some(26));
         assert_eq!(Reason::of_word("another"), Reason::Unknown);
     }
 }

@@ -32,6 +32,7 @@ pub fn say(reason: Reason) -> (&'static str, &'static str) {
         Relayed => ("先へ渡されました。", "It was passed on."),
         Complaint => ("受取人が迷惑メールとして報告しました。", "A reader reported it as unwanted."),
         Away => ("不在の自動返信です。", "An automatic reply: somebody is away."),
+        Cancelled => ("貴組織のメールサーバーの管理者が送信を取り消しました。相手には届いていません。", "An operator of your own mail service cancelled it: it was not sent."),
         Unknown => ("理由は書かれていません。", "It does not say why."),
     }
 }

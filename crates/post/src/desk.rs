@@ -86,6 +86,8 @@ pub struct Desk {
     asked_for: Option<Instant>,
     next_chores: Instant,
     last_note: Option<Instant>,
+    /// When somebody was told that mail is not taken.
+    refused_at: Option<Instant>,
     leaving: Option<Instant>,
     taken_before: Option<u64>,
 }
@@ -113,6 +115,7 @@ impl Desk {
             asked_for: None,
             next_chores: Instant::now(),
             last_note: None,
+            refused_at: None,
             leaving: None,
             taken_before: None,
         }
@@ -410,6 +413,7 @@ impl Desk {
             return;
         }
         self.next_chores = Instant::now() + CHORES;
+        self.store.disk.look();
         if self.taken_before.is_some() {
             self.commit();
         }

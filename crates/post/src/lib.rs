@@ -27,9 +27,10 @@ mod leg;
 mod months;
 mod parts;
 mod past;
-mod returns;
-mod schedule;
 mod promises;
+mod returns;
+mod room;
+mod schedule;
 mod senders;
 mod shared;
 mod snapshot;
@@ -66,7 +67,8 @@ pub fn run(house: House) -> ExitCode {
 /// Files first, then the walls, then peers.
 fn serve(mut house: House) -> Result<(), Fault> {
     let folder = house.start.folder.clone().ok_or(Fault::NoFolder)?;
-    let store = Store::open(Path::new(&folder), compartment::now_ms())?;
+    let mut store = Store::open(Path::new(&folder), compartment::now_ms())?;
+    store.bounds = house.start.bounds;
     house.jail().map_err(Fault::Jail)?;
     let outgoing = forward::Forward::new(house.start.instance);
     house.ready(Some(outgoing.public()), None).map_err(Fault::Jail)?;

@@ -1,17 +1,24 @@
-//! Who leaves next: tenants in turn, destinations gently. Knows slots and seconds, nothing else.
+//! Who leaves next: tenants in turn, people of a tenant in turn, destinations gently. Knows slots,
+//! people and seconds, nothing else.
 //!
-//! Each (tenant, destination) is a *lane* of legs, first come first served. Each tenant has a ring
-//! of lanes that may move, and the tenants stand in a ring themselves, so that a tenant with one
-//! letter waits for one turn of each other tenant and not for their letters. A destination is a
-//! *road*: closed for a while when it could not be reached, and only so wide. A lane whose road is
-//! closed or full is parked at the road and costs nothing until the road calls it.
+//! Each (person, destination) is a *lane* of legs, first come first served; what is passed on for a
+//! person has lanes of its own. The lanes of one person that may move stand in their *line*, the
+//! lines of a tenant in a *side*: one for what its people wrote, one for what is passed on for
+//! them. The sides stand in a ring, so that a tenant with one letter waits for one turn of each
+//! other tenant and not for their letters, and a person's letter for no stranger's. A destination
+//! is a *road*: closed for a while when it could not be reached, and only so wide. A lane whose
+//! road is closed or full is parked at the road and costs nothing until the road calls it.
 //!
 //! A turn is one lane's, or of several whose roads are known to be quick: what it costs to hand
-//! over, open and record is then shared by letters to many places.
+//! over, open and record is then shared by letters to many places. Whose roads are not known to be
+//! quick may keep whoever carries for minutes, each; so a line has few such turns at once, and its
+//! further such lanes wait at the line.
 
 use crate::state::closed_seconds;
+use crate::table::Hand;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
+use terms::UserId;
 
 /// No slot: the end of a lane.
 const NONE: u32 = u32::MAX;
@@ -22,25 +29,71 @@ pub const BATCH: usize = 50;
 const WIDEST: u16 = 16;
 /// A destination that was not seen yet.
 const FIRST_WIDTH: u16 = 4;
-/// Batches under way for one tenant, and for all.
-const TENANT_BATCHES: u16 = 24;
+/// Batches under way for one tenant's people, for what is passed on for them, and for all.
+const OWN_BATCHES: u16 = 24;
+const RELAYED_BATCHES: u16 = 16;
 const ALL_BATCHES: u16 = 64;
-/// Beyond these, for tenants that have nothing under way: nobody waits for others' slow remotes.
+/// Of all, those with what is passed on: strangers decide where that goes.
+const ALL_RELAYED: u16 = 32;
+/// Beyond these, for people whose tenant has nothing of theirs under way: nobody waits for others'
+/// slow remotes.
 const SPARE_BATCHES: u16 = 16;
+/// Batches of one person to destinations that are not known to be quick, and the same of what is
+/// passed on for them: nobody takes all places of their tenant with remotes that only drip.
+const OWN_STRANGE: u16 = 12;
+const RELAYED_STRANGE: u16 = 4;
+
+/// One tenant's mail, by whose hand it came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Side {
+    pub tenant: u32,
+    pub hand: Hand,
+}
+
+impl Side {
+    fn batches(self) -> u16 {
+        match self.hand {
+            Hand::Own => OWN_BATCHES,
+            Hand::Others => RELAYED_BATCHES,
+        }
+    }
+
+    fn strange(self) -> u16 {
+        match self.hand {
+            Hand::Own => OWN_STRANGE,
+            Hand::Others => RELAYED_STRANGE,
+        }
+    }
+}
+
+/// One person's part of it.
+pub type Line = (Side, UserId);
 
 #[derive(Default)]
 struct Lane {
     head: Option<u32>,
     tail: u32,
-    /// It stands in its tenant's ring, or is parked at its road.
+    /// It stands in its line, waits there, or is parked at its road.
     placed: bool,
 }
 
 #[derive(Default)]
-struct Tenant {
+struct Standing {
+    /// Lanes that may move, by their roads.
     ring: VecDeque<u32>,
+    /// Lanes that wait until a batch to a destination that is not quick comes back.
+    waiting: VecDeque<u32>,
+    /// Such batches under way.
+    strange: u16,
+}
+
+#[derive(Default)]
+struct Lines {
+    ring: VecDeque<UserId>,
+    /// Lanes that stand in the rings of these lines.
+    lanes: usize,
     leaving: u16,
-    /// It stands in the ring of tenants.
+    /// It stands in the ring of sides.
     placed: bool,
 }
 
@@ -49,7 +102,7 @@ struct Road {
     width: u16,
     failures: u8,
     closed_until: u32,
-    parked: VecDeque<u32>,
+    parked: VecDeque<Line>,
 }
 
 impl Default for Road {
@@ -59,11 +112,32 @@ impl Default for Road {
     }
 }
 
-/// Legs of one tenant, taken to be carried, and the roads that they take: one, or quick ones.
+/// What a batch takes up while it is under way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trip {
+    pub side: Side,
+    pub users: Vec<UserId>,
+    /// One road, or quick ones.
+    pub roads: Vec<u32>,
+    /// Its road is not known to be quick.
+    pub is_strange: bool,
+}
+
+impl Trip {
+    fn add(&mut self, user: UserId, road: u32) {
+        if !self.users.contains(&user) {
+            self.users.push(user);
+        }
+        if !self.roads.contains(&road) {
+            self.roads.push(road);
+        }
+    }
+}
+
+/// Legs of one tenant, taken to be carried.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Turn {
-    pub tenant: u32,
-    pub roads: Vec<u32>,
+    pub trip: Trip,
     pub legs: Vec<u32>,
 }
 
@@ -78,21 +152,26 @@ pub trait Known {
 /// The order of leaving.
 #[derive(Default)]
 pub struct Schedule {
-    lanes: HashMap<(u32, u32), Lane>,
+    lanes: HashMap<(Line, u32), Lane>,
     /// The leg behind each leg, by slot.
     behind: Vec<u32>,
-    tenants: HashMap<u32, Tenant>,
-    ring: VecDeque<u32>,
-    /// Tenants that have as much under way as they may.
-    resting: VecDeque<u32>,
+    lines: HashMap<Line, Standing>,
+    sides: HashMap<Side, Lines>,
+    ring: VecDeque<Side>,
+    /// Sides that have as much under way as they may.
+    resting: VecDeque<Side>,
     roads: HashMap<u32, Road>,
     openings: BinaryHeap<Reverse<(u32, u32)>>,
     leaving: u16,
+    /// Of these, with what is passed on.
+    relayed: u16,
+    /// Whose turn it is within a tenant that somebody asks for.
+    others_first: bool,
 }
 
 impl Schedule {
     /// A leg that may leave. Each leg is entered once until it was taken.
-    pub fn enter(&mut self, leg: u32, tenant: u32, road: u32) {
+    pub fn enter(&mut self, leg: u32, line: Line, road: u32) {
         let place = leg as usize;
         if self.behind.len() <= place {
             self.behind.resize(place + 1, NONE);
@@ -100,7 +179,7 @@ impl Schedule {
         if let Some(behind) = self.behind.get_mut(place) {
             *behind = NONE;
         }
-        let lane = self.lanes.entry((tenant, road)).or_default();
+        let lane = self.lanes.entry((line, road)).or_default();
         match lane.head {
             None => lane.head = Some(leg),
             Some(_) => {
@@ -111,105 +190,175 @@ impl Schedule {
         }
         lane.tail = leg;
         if !std::mem::replace(&mut lane.placed, true) {
-            self.place(tenant, road);
+            self.place(line, road);
         }
     }
 
-    fn place(&mut self, tenant: u32, road: u32) {
-        let one = self.tenants.entry(tenant).or_default();
-        one.ring.push_back(road);
-        if !std::mem::replace(&mut one.placed, true) {
-            self.ring.push_back(tenant);
+    fn place(&mut self, line: Line, road: u32) {
+        let (side, user) = line;
+        let standing = self.lines.entry(line).or_default();
+        standing.ring.push_back(road);
+        let is_first = standing.ring.len() == 1;
+        let lines = self.sides.entry(side).or_default();
+        lines.lanes += 1;
+        if is_first {
+            lines.ring.push_back(user);
+        }
+        if !std::mem::replace(&mut lines.placed, true) {
+            self.ring.push_back(side);
+        }
+    }
+
+    /// The lane whose turn it is on a side.
+    fn front(&self, side: Side) -> Option<(Line, u32)> {
+        let line = (side, *self.sides.get(&side)?.ring.front()?);
+        Some((line, *self.lines.get(&line)?.ring.front()?))
+    }
+
+    /// Takes it out; the next is another person's.
+    fn take_front(&mut self, side: Side) {
+        let Some(lines) = self.sides.get_mut(&side) else { return };
+        let Some(user) = lines.ring.pop_front() else { return };
+        let Some(standing) = self.lines.get_mut(&(side, user)) else { return };
+        standing.ring.pop_front();
+        lines.lanes = lines.lanes.saturating_sub(1);
+        if !standing.ring.is_empty() {
+            lines.ring.push_back(user);
         }
     }
 
     /// The next turn. `tenant`: only of this one.
     pub fn next(&mut self, now: u32, tenant: Option<u32>, known: &mut dyn Known) -> Option<Turn> {
         self.open_roads(now);
-        match tenant {
-            Some(tenant) => self.turn_of(tenant, now, known),
-            None => {
-                for _ in 0..self.ring.len() {
-                    let tenant = self.ring.pop_front()?;
-                    let turn = self.turn_of(tenant, now, known);
-                    self.put_back(tenant);
-                    if turn.is_some() {
-                        return turn;
-                    }
-                }
-                None
+        if let Some(tenant) = tenant {
+            let mut hands = [Hand::Own, Hand::Others];
+            hands.rotate_left(usize::from(self.others_first));
+            self.others_first = !self.others_first;
+            let mut sides = hands.into_iter().map(|hand| Side { tenant, hand });
+            return sides.find_map(|side| self.turn_of(side, now, known));
+        }
+        for _ in 0..self.ring.len() {
+            let side = self.ring.pop_front()?;
+            let turn = self.turn_of(side, now, known);
+            self.put_back(side);
+            if turn.is_some() {
+                return turn;
             }
         }
+        None
     }
 
-    /// A tenant that was taken from the ring goes to its end if it still has lanes that may move.
-    fn put_back(&mut self, tenant: u32) {
-        let Some(one) = self.tenants.get_mut(&tenant) else { return };
-        if one.ring.is_empty() {
-            one.placed = false;
-            if one.leaving == 0 {
-                self.tenants.remove(&tenant);
+    /// A side that was taken from the ring goes to its end if it still has lanes that may move.
+    fn put_back(&mut self, side: Side) {
+        let Some(lines) = self.sides.get_mut(&side) else { return };
+        if lines.ring.is_empty() {
+            lines.placed = false;
+            if lines.leaving == 0 {
+                self.sides.remove(&side);
             }
-        } else if one.leaving >= TENANT_BATCHES {
-            self.resting.push_back(tenant);
+        } else if lines.leaving >= side.batches() {
+            self.resting.push_back(side);
         } else {
-            self.ring.push_back(tenant);
+            self.ring.push_back(side);
         }
     }
 
-    fn turn_of(&mut self, tenant: u32, now: u32, known: &mut dyn Known) -> Option<Turn> {
-        let busy = self.tenants.get(&tenant)?.leaving;
-        let limit = if busy == 0 { ALL_BATCHES + SPARE_BATCHES } else { ALL_BATCHES };
-        if busy >= TENANT_BATCHES || self.leaving >= limit {
+    /// Whether there is a place for one more batch of a side.
+    fn has_place(&self, side: Side) -> bool {
+        let busy = self.sides.get(&side).map_or(0, |lines| lines.leaving);
+        let all = match side.hand {
+            Hand::Own if busy == 0 => ALL_BATCHES + SPARE_BATCHES,
+            Hand::Own => ALL_BATCHES,
+            Hand::Others if self.relayed < ALL_RELAYED => ALL_BATCHES,
+            Hand::Others => 0,
+        };
+        busy < side.batches() && self.leaving < all
+    }
+
+    fn turn_of(&mut self, side: Side, now: u32, known: &mut dyn Known) -> Option<Turn> {
+        if !self.has_place(side) {
             return None;
         }
-        let mut turn = Turn { tenant, roads: Vec::new(), legs: Vec::new() };
+        let trip = Trip { side, users: Vec::new(), roads: Vec::new(), is_strange: false };
+        let mut turn = Turn { trip, legs: Vec::new() };
         // Each lane is looked at once: one that is left goes to the ring's end.
-        for _ in 0..self.tenants.get(&tenant)?.ring.len() {
-            let Some(road) = self.tenants.get_mut(&tenant)?.ring.pop_front() else { break };
+        let mut looks = self.sides.get(&side)?.lanes;
+        while looks > 0 {
+            looks -= 1;
+            let Some((line, road)) = self.front(side) else { break };
+            let is_with_us = turn.trip.roads.contains(&road);
             let way = self.roads.entry(road).or_default();
-            if way.closed_until > now || way.leaving >= way.width {
-                way.parked.push_back(tenant);
+            if way.closed_until > now || (way.leaving >= way.width && !is_with_us) {
+                way.parked.push_back(line);
+                self.take_front(side);
+                looks += self.call_waiting(line);
                 continue;
             }
             let is_quick = way.failures == 0 && known.is_quick(road);
             // It is the next to go, alone.
-            if !turn.roads.is_empty() && !is_quick {
-                if let Some(one) = self.tenants.get_mut(&tenant) {
-                    one.ring.push_front(road);
-                }
+            let fits = if is_quick { !turn.trip.is_strange } else { turn.trip.roads.is_empty() };
+            if !fits && !is_with_us {
                 break;
             }
+            self.take_front(side);
+            if !is_quick && self.must_wait(line, road) {
+                continue;
+            }
             let room = BATCH.saturating_sub(turn.legs.len());
-            let legs = self.take((tenant, road), room, known);
+            let legs = self.take((line, road), room, known);
+            if is_quick || legs.is_empty() {
+                looks += self.call_waiting(line);
+            }
             if legs.is_empty() {
                 self.forget_road(road);
                 continue;
             }
-            if let Some(way) = self.roads.get_mut(&road) {
+            if let Some(way) = self.roads.get_mut(&road).filter(|_| !is_with_us) {
                 way.leaving += 1;
             }
-            turn.roads.push(road);
+            turn.trip.is_strange = !is_quick;
+            turn.trip.add(line.1, road);
             turn.legs.extend(legs);
-            if !is_quick || turn.legs.len() >= BATCH {
+            if turn.legs.len() >= BATCH {
                 break;
             }
         }
-        if turn.roads.is_empty() {
+        if turn.legs.is_empty() {
             return None;
         }
-        if let Some(one) = self.tenants.get_mut(&tenant) {
-            one.leaving += 1;
-        }
-        self.leaving += 1;
+        self.set_out(&turn.trip);
         Some(turn)
     }
 
+    /// A line with enough batches to places that may keep them: its lane waits for one of these.
+    fn must_wait(&mut self, line: Line, road: u32) -> bool {
+        let Some(standing) = self.lines.get_mut(&line) else { return false };
+        let is_enough = standing.strange >= line.0.strange();
+        if is_enough {
+            standing.waiting.push_back(road);
+        }
+        is_enough
+    }
+
+    fn set_out(&mut self, trip: &Trip) {
+        if let Some(lines) = self.sides.get_mut(&trip.side) {
+            lines.leaving += 1;
+        }
+        self.leaving += 1;
+        self.relayed += u16::from(trip.side.hand == Hand::Others);
+        for user in &trip.users {
+            if trip.is_strange {
+                self.lines.entry((trip.side, *user)).or_default().strange += 1;
+            }
+            self.forget_line((trip.side, *user));
+        }
+    }
+
     /// Takes up to `room` legs from the front of a lane; a lane that is left goes behind its
-    /// tenant's others.
-    fn take(&mut self, (tenant, road): (u32, u32), room: usize, known: &mut dyn Known) -> Vec<u32> {
+    /// line's others.
+    fn take(&mut self, (line, road): (Line, u32), room: usize, known: &mut dyn Known) -> Vec<u32> {
         let mut legs = Vec::new();
-        let Some(lane) = self.lanes.get_mut(&(tenant, road)) else { return legs };
+        let Some(lane) = self.lanes.get_mut(&(line, road)) else { return legs };
         while legs.len() < room
             && let Some(leg) = lane.head
         {
@@ -220,41 +369,63 @@ impl Schedule {
             }
         }
         if lane.head.is_none() {
-            self.lanes.remove(&(tenant, road));
+            self.lanes.remove(&(line, road));
+            self.forget_line(line);
             return legs;
         }
         // Others who wait at this road come first.
         match self.roads.get_mut(&road).filter(|way| !way.parked.is_empty()) {
-            Some(way) => way.parked.push_back(tenant),
-            None => {
-                if let Some(one) = self.tenants.get_mut(&tenant) {
-                    one.ring.push_back(road);
-                }
-            }
+            Some(way) => way.parked.push_back(line),
+            None => self.place(line, road),
         }
         legs
     }
 
     /// A batch is over, however it ended.
-    pub fn returned(&mut self, tenant: u32, roads: &[u32]) {
+    pub fn returned(&mut self, trip: &Trip) {
+        let side = trip.side;
         self.leaving = self.leaving.saturating_sub(1);
-        roads.iter().for_each(|road| self.free_road(*road));
-        let Some(one) = self.tenants.get_mut(&tenant) else { return };
-        one.leaving = one.leaving.saturating_sub(1);
-        if let Some(at) = self.resting.iter().position(|resting| *resting == tenant) {
-            self.resting.remove(at);
-            self.ring.push_back(tenant);
-        } else if one.leaving == 0 && !one.placed {
-            self.tenants.remove(&tenant);
+        self.relayed = self.relayed.saturating_sub(u16::from(side.hand == Hand::Others));
+        trip.roads.iter().for_each(|road| self.free_road(*road));
+        if trip.is_strange {
+            trip.users.iter().for_each(|user| self.free_line((side, *user)));
         }
+        let Some(lines) = self.sides.get_mut(&side) else { return };
+        lines.leaving = lines.leaving.saturating_sub(1);
+        if let Some(at) = self.resting.iter().position(|resting| *resting == side) {
+            self.resting.remove(at);
+            self.ring.push_back(side);
+        } else if lines.leaving == 0 && !lines.placed {
+            self.sides.remove(&side);
+        }
+    }
+
+    fn free_line(&mut self, line: Line) {
+        let Some(standing) = self.lines.get_mut(&line) else { return };
+        standing.strange = standing.strange.saturating_sub(1);
+        self.call_waiting(line);
+        self.forget_line(line);
+    }
+
+    /// One lane that waits at its line moves again, if there is a place: also when the one that
+    /// was called before did not take it. Says how many: one or none.
+    fn call_waiting(&mut self, line: Line) -> usize {
+        let Some(standing) = self.lines.get_mut(&line) else { return 0 };
+        if standing.strange < line.0.strange()
+            && let Some(road) = standing.waiting.pop_front()
+        {
+            self.place(line, road);
+            return 1;
+        }
+        0
     }
 
     fn free_road(&mut self, road: u32) {
         if let Some(way) = self.roads.get_mut(&road) {
             way.leaving = way.leaving.saturating_sub(1);
             let room = usize::from(way.width.saturating_sub(way.leaving)).min(way.parked.len());
-            let called: Vec<u32> = way.parked.drain(..room).collect();
-            called.into_iter().for_each(|tenant| self.place(tenant, road));
+            let called: Vec<Line> = way.parked.drain(..room).collect();
+            called.into_iter().for_each(|line| self.place(line, road));
         }
         self.forget_road(road);
     }
@@ -278,6 +449,12 @@ impl Schedule {
         way.closed_until = now.saturating_add(closed_seconds(way.failures));
         way.width = 1;
         self.openings.push(Reverse((way.closed_until, road)));
+    }
+
+    /// How often in a row a destination could not be reached, and until when it is left alone.
+    pub fn failures(&self, road: u32) -> Option<(u8, u32)> {
+        let way = self.roads.get(&road).filter(|way| way.failures > 0)?;
+        Some((way.failures, way.closed_until))
     }
 
     /// Opens at once what was closed: an operator says so.
@@ -306,11 +483,31 @@ impl Schedule {
         }
     }
 
+    /// The last letter to a destination is over: its number may be another's next, who has failed
+    /// nobody.
+    pub fn forget(&mut self, road: u32) {
+        let Some(way) = self.roads.get_mut(&road) else { return };
+        (way.failures, way.closed_until) = (0, 0);
+        let parked = std::mem::take(&mut way.parked);
+        parked.into_iter().for_each(|line| self.place(line, road));
+        self.forget_road(road);
+    }
+
     /// A road that nobody waits for, that carries nothing and did not fail is not remembered.
     fn forget_road(&mut self, road: u32) {
         let idle = |way: &Road| way.leaving == 0 && way.parked.is_empty() && way.failures == 0;
         if self.roads.get(&road).is_some_and(idle) {
             self.roads.remove(&road);
+        }
+    }
+
+    /// Nor is a line of which nothing stands, waits or is under way.
+    fn forget_line(&mut self, line: Line) {
+        let idle = |standing: &Standing| {
+            standing.ring.is_empty() && standing.waiting.is_empty() && standing.strange == 0
+        };
+        if self.lines.get(&line).is_some_and(idle) {
+            self.lines.remove(&line);
         }
     }
 
@@ -326,7 +523,7 @@ impl Schedule {
 
     /// Whether somebody could be given a turn now.
     pub fn has_turn(&self) -> bool {
-        !self.ring.is_empty() && self.leaving < ALL_BATCHES + SPARE_BATCHES
+        self.ring.iter().any(|side| self.has_place(*side))
     }
 
     pub fn leaving(&self) -> u16 {
@@ -336,7 +533,12 @@ impl Schedule {
 
 #[cfg(test)]
 mod tests {
-    use super::{ALL_BATCHES, BATCH, FIRST_WIDTH, Known, Schedule, TENANT_BATCHES, Turn};
+    use super::{
+        ALL_BATCHES, BATCH, FIRST_WIDTH, Known, Line, OWN_BATCHES, OWN_STRANGE, RELAYED_BATCHES,
+        RELAYED_STRANGE, Schedule, Side, Trip, Turn,
+    };
+    use crate::table::Hand;
+    use terms::UserId;
 
     /// Which legs may leave, and which roads are quick.
     struct Knows<L, R>(L, R);
@@ -351,6 +553,21 @@ mod tests {
         }
     }
 
+    /// A person's own mail; each tenant has one of this number.
+    fn of(tenant: u32, user: u8) -> Line {
+        (Side { tenant, hand: Hand::Own }, UserId([user; 8]))
+    }
+
+    /// What such a person's batch takes up.
+    fn trip(tenant: u32, roads: &[u32]) -> Trip {
+        let (side, user) = of(tenant, 0);
+        Trip { side, users: vec![user], roads: roads.to_vec(), is_strange: true }
+    }
+
+    fn passed_on(tenant: u32, user: u8) -> Line {
+        (Side { tenant, hand: Hand::Others }, UserId([user; 8]))
+    }
+
     fn next(schedule: &mut Schedule, now: u32) -> Option<Turn> {
         schedule.next(now, None, &mut Knows(|_| true, |_| false))
     }
@@ -359,19 +576,19 @@ mod tests {
     fn one_letter_behind_a_million_leaves_in_the_next_turn() {
         let mut schedule = Schedule::default();
         for leg in 0..1_000_000 {
-            schedule.enter(leg, 1, leg % 1_000);
+            schedule.enter(leg, of(1, 0), leg % 1_000);
         }
-        assert_eq!(next(&mut schedule, 0).unwrap().tenant, 1);
-        schedule.enter(1_000_000, 2, 5);
+        assert_eq!(next(&mut schedule, 0).unwrap().trip.side.tenant, 1);
+        schedule.enter(1_000_000, of(2, 0), 5);
         let turns: Vec<Turn> = (0..2).filter_map(|_| next(&mut schedule, 0)).collect();
-        assert!(turns.iter().any(|turn| turn.tenant == 2 && turn.legs == [1_000_000]));
+        assert!(turns.iter().any(|turn| turn.trip.side.tenant == 2 && turn.legs == [1_000_000]));
     }
 
     #[test]
     fn legs_of_a_lane_leave_in_their_order_and_in_batches() {
         let mut schedule = Schedule::default();
         let count = BATCH as u32 + 3;
-        (0..count).for_each(|leg| schedule.enter(leg, 1, 7));
+        (0..count).for_each(|leg| schedule.enter(leg, of(1, 0), 7));
         let first = next(&mut schedule, 0).unwrap();
         assert_eq!(first.legs, (0..BATCH as u32).collect::<Vec<_>>());
         let second = next(&mut schedule, 0).unwrap();
@@ -383,12 +600,12 @@ mod tests {
     fn a_road_is_only_so_wide_and_widens_with_success() {
         let mut schedule = Schedule::default();
         for leg in 0..BATCH as u32 * 40 {
-            schedule.enter(leg, 1, 7);
+            schedule.enter(leg, of(1, 0), 7);
         }
         let turns = (0..40).map_while(|_| next(&mut schedule, 0)).count();
         assert_eq!(turns, usize::from(FIRST_WIDTH));
         schedule.reached(7);
-        schedule.returned(1, &[7]);
+        schedule.returned(&trip(1, &[7]));
         let turns = (0..40).map_while(|_| next(&mut schedule, 0)).count();
         assert_eq!(turns, 2, "one came back, and there is room for one more");
     }
@@ -396,17 +613,17 @@ mod tests {
     #[test]
     fn a_dead_destination_takes_one_turn_and_holds_up_nobody() {
         let mut schedule = Schedule::default();
-        (0..10_000).for_each(|leg| schedule.enter(leg, 1, 666));
-        (10_000..10_010).for_each(|leg| schedule.enter(leg, 1, 5));
+        (0..10_000).for_each(|leg| schedule.enter(leg, of(1, 0), 666));
+        (10_000..10_010).for_each(|leg| schedule.enter(leg, of(1, 0), 5));
         let dead = next(&mut schedule, 0).unwrap();
-        assert_eq!(dead.roads, [666]);
+        assert_eq!(dead.trip.roads, [666]);
         schedule.unreachable(666, 0);
-        schedule.returned(1, &[666]);
-        dead.legs.iter().for_each(|leg| schedule.enter(*leg, 1, 666));
-        assert_eq!(next(&mut schedule, 1).unwrap().roads, [5]);
+        schedule.returned(&trip(1, &[666]));
+        dead.legs.iter().for_each(|leg| schedule.enter(*leg, of(1, 0), 666));
+        assert_eq!(next(&mut schedule, 1).unwrap().trip.roads, [5]);
         assert_eq!(next(&mut schedule, 59), None);
         assert_eq!(schedule.next_opening(), Some(60));
-        assert_eq!(next(&mut schedule, 60).unwrap().roads, [666], "one tries again");
+        assert_eq!(next(&mut schedule, 60).unwrap().trip.roads, [666], "one tries again");
         assert_eq!(next(&mut schedule, 60), None, "and only one");
     }
 
@@ -414,7 +631,7 @@ mod tests {
     fn a_parked_lane_of_each_tenant_is_called_in_turn() {
         let mut schedule = Schedule::default();
         for tenant in 1..=3 {
-            (0..100).for_each(|leg| schedule.enter(tenant * 1_000 + leg, tenant, 7));
+            (0..100).for_each(|leg| schedule.enter(tenant * 1_000 + leg, of(tenant, 0), 7));
         }
         schedule.unreachable(7, 0);
         assert_eq!(next(&mut schedule, 1), None);
@@ -422,53 +639,134 @@ mod tests {
         let mut now = 60;
         for _ in 0..3 {
             let turn = next(&mut schedule, now).unwrap();
-            seen.push(turn.tenant);
+            seen.push(turn.trip.side.tenant);
             reached(&mut schedule, &turn);
-            schedule.returned(turn.tenant, &turn.roads);
+            schedule.returned(&turn.trip);
             now += 1;
         }
         seen.sort_unstable();
         assert_eq!(seen, [1, 2, 3]);
     }
 
+    fn turns(schedule: &mut Schedule) -> Vec<Turn> {
+        std::iter::from_fn(|| next(schedule, 0)).collect()
+    }
+
     #[test]
     fn nobody_takes_all_turns() {
         let mut schedule = Schedule::default();
         for leg in 0..10_000 {
-            schedule.enter(leg, 1, leg);
+            schedule.enter(leg, of(1, (leg % 100) as u8), leg);
         }
-        let mut turns = 0;
-        while next(&mut schedule, 0).is_some() {
-            turns += 1;
-        }
-        assert_eq!(turns, TENANT_BATCHES);
-        schedule.enter(10_000, 2, 3);
-        assert_eq!(next(&mut schedule, 0).unwrap().tenant, 2);
-        schedule.returned(1, &[0]);
-        assert_eq!(next(&mut schedule, 0).unwrap().tenant, 1);
+        assert_eq!(turns(&mut schedule).len(), usize::from(OWN_BATCHES));
+        schedule.enter(10_000, of(2, 0), 3);
+        assert_eq!(next(&mut schedule, 0).unwrap().trip.side.tenant, 2);
+        schedule.returned(&trip(1, &[0]));
+        assert_eq!(next(&mut schedule, 0).unwrap().trip.side.tenant, 1);
         for tenant in 3..100 {
-            schedule.enter(20_000 + tenant, tenant, tenant);
+            schedule.enter(20_000 + tenant, of(tenant, 0), tenant);
         }
-        let mut all = 0;
-        while next(&mut schedule, 0).is_some() {
-            all += 1;
-        }
-        assert!(all >= ALL_BATCHES - TENANT_BATCHES, "{all}");
+        let all = turns(&mut schedule).len();
+        assert!(all >= usize::from(ALL_BATCHES - OWN_BATCHES), "{all}");
         assert!(!schedule.has_turn() || next(&mut schedule, 0).is_none());
+    }
+
+    /// Remotes that only drip, as many as one likes, chosen by a stranger or by one of the people.
+    #[test]
+    fn whoever_writes_to_many_that_drip_stops_nobody_else_of_their_tenant() {
+        let mut schedule = Schedule::default();
+        (0..500).for_each(|leg| schedule.enter(leg, passed_on(1, 7), leg));
+        let dripping = turns(&mut schedule);
+        assert_eq!(dripping.len(), usize::from(RELAYED_STRANGE));
+        assert!(!schedule.has_turn(), "what waits at its line asks for no hands");
+        // Somebody else's who forwards, or is away.
+        schedule.enter(1_000, passed_on(1, 8), 1_000);
+        assert_eq!(next(&mut schedule, 0).unwrap().legs, [1_000]);
+        (2_000..2_500).for_each(|leg| schedule.enter(leg, of(1, 7), leg));
+        assert_eq!(turns(&mut schedule).len(), usize::from(OWN_STRANGE));
+        schedule.enter(3_000, of(1, 8), 3_000);
+        assert_eq!(next(&mut schedule, 0).unwrap().legs, [3_000]);
+        // One comes back: the next of that line goes, and only that.
+        schedule.returned(&dripping[0].trip);
+        let more = turns(&mut schedule);
+        assert_eq!(more.len(), 1);
+        assert_eq!(more[0].trip.side, dripping[0].trip.side);
+    }
+
+    #[test]
+    fn what_is_passed_on_for_all_tenants_leaves_places_for_what_their_people_wrote() {
+        let mut schedule = Schedule::default();
+        for leg in 0..4_000 {
+            schedule.enter(leg, passed_on(leg % 20, (leg / 20 % 10) as u8), leg);
+        }
+        let away = turns(&mut schedule);
+        let of_one = away.iter().filter(|turn| turn.trip.side.tenant == 3).count();
+        assert!(of_one <= usize::from(RELAYED_BATCHES), "{of_one}");
+        assert_eq!(away.len(), usize::from(super::ALL_RELAYED));
+        (0..20).for_each(|tenant| schedule.enter(5_000 + tenant, of(tenant, 1), 5_000 + tenant));
+        assert_eq!(turns(&mut schedule).len(), 20);
+    }
+
+    #[test]
+    fn lanes_that_wait_at_their_line_go_on_though_the_one_that_was_called_cannot() {
+        let mut schedule = Schedule::default();
+        (0..40).for_each(|leg| schedule.enter(leg, passed_on(1, 7), leg));
+        let mut gone = 0;
+        let mut under_way = turns(&mut schedule);
+        // Whatever is called next is closed, each time but the last.
+        (0..30).for_each(|road| schedule.unreachable(road, 0));
+        while let Some(turn) = under_way.pop() {
+            gone += turn.legs.len();
+            schedule.returned(&turn.trip);
+            let called = std::iter::from_fn(|| next(&mut schedule, 1));
+            under_way.extend(called);
+        }
+        assert_eq!(gone, 4 + 10);
+        let rest: Vec<Turn> = std::iter::from_fn(|| {
+            let turn = next(&mut schedule, 60)?;
+            schedule.returned(&turn.trip);
+            Some(turn)
+        })
+        .collect();
+        assert_eq!(rest.len(), 26);
+    }
+
+    #[test]
+    fn letters_of_several_people_to_one_place_share_a_batch() {
+        let mut schedule = Schedule::default();
+        (0..40).for_each(|leg| schedule.enter(leg, of(1, leg as u8), 7));
+        let turn = next(&mut schedule, 0).unwrap();
+        assert_eq!((turn.legs.len(), turn.trip.users.len()), (40, 40));
+        assert_eq!(turn.trip.roads, [7]);
+        schedule.returned(&turn.trip);
+        assert_eq!(schedule.leaving(), 0);
+    }
+
+    #[test]
+    fn a_number_that_is_given_anew_has_failed_nobody() {
+        let mut schedule = Schedule::default();
+        schedule.enter(1, of(1, 0), 7);
+        schedule.unreachable(7, 0);
+        assert_eq!(next(&mut schedule, 1), None);
+        assert_eq!(schedule.failures(7), Some((1, 60)));
+        schedule.forget(7);
+        schedule.enter(2, of(1, 0), 7);
+        assert_eq!(next(&mut schedule, 1).unwrap().legs, [1, 2]);
+        assert_eq!(schedule.failures(7), None);
     }
 
     #[test]
     fn what_may_not_leave_any_more_is_dropped() {
         let mut schedule = Schedule::default();
-        (0..4).for_each(|leg| schedule.enter(leg, 1, 7));
+        (0..4).for_each(|leg| schedule.enter(leg, of(1, 0), 7));
         let turn = schedule.next(0, None, &mut Knows(|leg| leg % 2 == 0, |_| false)).unwrap();
         assert_eq!(turn.legs, [0, 2]);
-        (4..6).for_each(|leg| schedule.enter(leg, 1, 8));
+        (4..6).for_each(|leg| schedule.enter(leg, of(1, 0), 8));
         assert_eq!(schedule.next(0, None, &mut Knows(|_| false, |_| false)), None);
     }
 
     fn reached(schedule: &mut Schedule, turn: &Turn) {
-        turn.roads.iter().for_each(|road| schedule.reached(*road));
+        turn.trip.roads.iter().for_each(|road| schedule.reached(*road));
     }
 
     #[test]
@@ -476,25 +774,24 @@ mod tests {
         let mut schedule = Schedule::default();
         // Roads 0, 1, 3 and 4 are quick, with more letters than turns take at once.
         for leg in 0..600 {
-            schedule.enter(leg, 1, leg % 5);
+            schedule.enter(leg, of(1, 0), leg % 5);
         }
         let mut turn = || schedule.next(0, None, &mut Knows(|_| true, |road| road != 2)).unwrap();
         let (first, second, third) = (turn(), turn(), turn());
-        assert_eq!((first.roads, first.legs.len()), (vec![0], BATCH));
-        assert_eq!((second.roads, second.legs.len()), (vec![1], BATCH));
-        assert_eq!((third.roads, third.legs.len()), (vec![2], BATCH), "its turn, and alone");
+        assert_eq!((first.trip.roads, first.legs.len()), (vec![0], BATCH));
+        assert_eq!((second.trip.roads, second.legs.len()), (vec![1], BATCH));
+        assert_eq!((third.trip.roads, third.legs.len()), (vec![2], BATCH), "its turn, and alone");
         let mut schedule = Schedule::default();
         for leg in 0..20 {
-            schedule.enter(leg, 1, leg % 10);
+            schedule.enter(leg, of(1, 0), leg % 10);
         }
         let mut turn = || schedule.next(0, None, &mut Knows(|_| true, |road| road != 4)).unwrap();
-        assert_eq!(turn().roads, [0, 1, 2, 3]);
-        assert_eq!(turn().roads, [4]);
+        assert_eq!(turn().trip.roads, [0, 1, 2, 3]);
+        assert_eq!(turn().trip.roads, [4]);
         assert_eq!(
             turn(),
             Turn {
-                tenant: 1,
-                roads: vec![5, 6, 7, 8, 9],
+                trip: Trip { is_strange: false, ..trip(1, &[5, 6, 7, 8, 9]) },
                 legs: vec![5, 15, 6, 16, 7, 17, 8, 18, 9, 19],
             }
         );
@@ -507,17 +804,17 @@ mod tests {
         let mut entered = 0;
         for _ in 0..=FIRST_WIDTH {
             for road in 1..4 {
-                schedule.enter(entered, 1, road);
+                schedule.enter(entered, of(1, 0), road);
                 entered += 1;
             }
             let turn = schedule.next(1, None, &mut Knows(|_| true, |_| true));
             let expected =
                 if entered <= u32::from(FIRST_WIDTH) * 3 { Some(vec![1, 3]) } else { None };
-            assert_eq!(turn.map(|turn| turn.roads), expected);
+            assert_eq!(turn.map(|turn| turn.trip.roads), expected);
         }
-        schedule.returned(1, &[1, 3]);
+        schedule.returned(&Trip { is_strange: false, ..trip(1, &[1, 3]) });
         let turn = schedule.next(1, None, &mut Knows(|_| true, |_| true)).unwrap();
-        assert_eq!(turn.roads, [1, 3], "both had been parked");
+        assert_eq!(turn.trip.roads, [1, 3], "both had been parked");
     }
 
     /// Random comings and goings: every leg leaves exactly once, whatever fails meanwhile.
@@ -540,26 +837,30 @@ mod tests {
             for _ in 0..200_000 {
                 match random(4) {
                     0 if entered < 3_000 => {
-                        schedule.enter(entered, entered % 5, entered % 11);
+                        let user = (entered % 3) as u8;
+                        schedule.enter(entered, of(entered % 5, user), entered % 11);
                         entered += 1;
                     }
                     1 => under_way.extend(next(&mut schedule, now)),
                     2 if !under_way.is_empty() => {
                         let at = random(under_way.len() as u32) as usize;
                         let turn = under_way.swap_remove(at);
-                        schedule.returned(turn.tenant, &turn.roads);
-                        let dead = turn.roads[random(turn.roads.len() as u32) as usize];
+                        schedule.returned(&turn.trip);
+                        let dead = turn.trip.roads[random(turn.trip.roads.len() as u32) as usize];
                         let fails = random(5) == 0;
                         if fails {
                             schedule.unreachable(dead, now);
                         }
                         for leg in turn.legs {
                             match fails && leg % 11 == dead {
-                                true => schedule.enter(leg, turn.tenant, dead),
+                                true => {
+                                    let line = of(turn.trip.side.tenant, (leg % 3) as u8);
+                                    schedule.enter(leg, line, dead);
+                                }
                                 false => gone[leg as usize] += 1,
                             }
                         }
-                        let others = turn.roads.iter().filter(|road| !fails || **road != dead);
+                        let others = turn.trip.roads.iter().filter(|road| !fails || **road != dead);
                         others.for_each(|road| schedule.reached(*road));
                     }
                     _ => now += random(30),
@@ -569,11 +870,11 @@ mod tests {
                 now += 3_600;
                 while let Some(turn) = next(&mut schedule, now) {
                     reached(&mut schedule, &turn);
-                    schedule.returned(turn.tenant, &turn.roads);
+                    schedule.returned(&turn.trip);
                     turn.legs.iter().for_each(|leg| gone[*leg as usize] += 1);
                 }
                 for turn in under_way.drain(..) {
-                    schedule.returned(turn.tenant, &turn.roads);
+                    schedule.returned(&turn.trip);
                     turn.legs.iter().for_each(|leg| gone[*leg as usize] += 1);
                 }
             }

@@ -35,13 +35,16 @@ impl<T: Copy + Eq + std::hash::Hash> Shared<T> {
         place
     }
 
-    pub fn give(&mut self, place: u32) {
-        let Some((id, count)) = self.rows.get_mut(place as usize) else { return };
+    /// Whether that was the last: the number is anybody's now.
+    pub fn give(&mut self, place: u32) -> bool {
+        let Some((id, count)) = self.rows.get_mut(place as usize) else { return false };
         *count = count.saturating_sub(1);
-        if *count == 0 {
+        let is_last = *count == 0;
+        if is_last {
             self.places.remove(id);
             self.free.push(place);
         }
+        is_last
     }
 
     pub fn of(&self, place: u32) -> Option<T> {

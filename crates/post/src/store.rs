@@ -2,22 +2,25 @@
 //!
 //! Nothing is followed before it is durable, so a commit that fails leaves the table as it was.
 
+mod chores;
+
 use crate::Fault;
 use crate::entry::{At, Entry, NewLeg, NewMessage, Passage, Way};
 use crate::erasure::Sweep;
 use crate::parts;
 use crate::past::{Past, Pasts};
 use crate::returns::Returns;
+use crate::room::{Disk, Offer, Staged};
 use crate::snapshot;
 use crate::state::{OURS_SECONDS, pause_seconds};
 use crate::table::{Hand, Leg, Message, Table, is_over, seconds};
-use body::{Bodies, Key, Mark, Owner, Packs, Place};
+use body::{Bodies, Key, Mark, Packs, Place};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use terms::{InstanceId, MessageId};
 use wire::post::{
-    Awaited, Decided, Decider, Hold, Leg as Offered, LegEnd, Outcome, Outgoing, State, ToSender,
-    Why,
+    AtEnd, Awaited, Bounds, Decided, Decider, Hold, Leg as Offered, LegEnd, Outcome, Outgoing,
+    State, ToSender, Why,
 };
 
 /// Legs of one message: one a destination at most.
@@ -34,6 +37,10 @@ pub struct Store {
     folder: PathBuf,
     pub table: Table,
     pub returns: Returns,
+    pub bounds: Bounds,
+    pub disk: Disk,
+    /// Messages that a bound kept out since the start.
+    pub refused: u64,
     staged: Vec<Entry>,
     mark: Mark,
     written: Mark,
@@ -81,6 +88,9 @@ impl Store {
             folder: folder.to_owned(),
             table,
             returns: Returns::default(),
+            bounds: Bounds::default(),
+            disk: Disk::of(folder),
+            refused: 0,
             staged: Vec::new(),
             mark: mark.max(from),
             written: from,
@@ -166,8 +176,27 @@ impl Store {
 
     // ---- acts ----------------------------------------------------------------------------------
 
-    /// Stages one outgoing message, and with it who handed it in. `Queued` counts after the commit.
+    /// Stages one outgoing message if there is room for it, and with it who handed it in. `Queued`
+    /// counts after the commit.
     pub fn queue(
+        &mut self,
+        (outgoing, instance, hand): (&Outgoing, InstanceId, Hand),
+        held: &[OwnedFd],
+    ) -> Result<ToSender, Fault> {
+        let is_known =
+            self.table.slot(outgoing.message).is_some() || self.is_staged(outgoing.message);
+        match self.refusal(outgoing, hand).filter(|_| !is_known) {
+            Some(no) => {
+                self.refused += 1;
+                Ok(no)
+            }
+            None => self.admit((outgoing, instance, hand), held),
+        }
+    }
+
+    /// The same, as long as the disk has room: what is given back empties the queue, and a notice
+    /// of it finds no bound.
+    pub fn admit(
         &mut self,
         (outgoing, instance, hand): (&Outgoing, InstanceId, Hand),
         held: &[OwnedFd],
@@ -182,6 +211,7 @@ impl Store {
         if self.table.slot(outgoing.message).is_some() || self.is_staged(outgoing.message) {
             return Ok(ToSender::Queued);
         }
+        self.disk.wrote(outgoing.body.content.len());
         let (slot, slots) = self.table.slots(outgoing.legs.len());
         match self.write_message(outgoing, (slot, &slots), held) {
             Ok(new) => {
@@ -215,6 +245,40 @@ impl Store {
         };
         self.next_seq += 1;
         Entry::Passed(passage)
+    }
+
+    /// Whether there is no room for it, by the bounds that are set.
+    fn refusal(&self, outgoing: &Outgoing, hand: Hand) -> Option<ToSender> {
+        let (bytes, user) = (outgoing.body.content.len(), outgoing.user);
+        if !self.disk.has_room(bytes, self.bounds.free_bytes) {
+            return Some(ToSender::Full);
+        }
+        let tenant = self.table.tenants.find(&outgoing.tenant);
+        let offer = Offer { tenant, user, hand, bytes };
+        let fits = self.table.room.fits(&offer, self.staged_beside(outgoing), &self.bounds);
+        (!fits).then_some(ToSender::Crowded)
+    }
+
+    fn staged_beside(&self, outgoing: &Outgoing) -> Staged {
+        let mut beside = Staged::default();
+        for entry in &self.staged {
+            let (new, is_relayed) = match entry {
+                Entry::Queued(new) => (new, false),
+                Entry::QueuedFor(new) => (new, true),
+                _ => continue,
+            };
+            let bytes = u64::from(new.body.length);
+            if new.tenant == outgoing.tenant {
+                beside.all.add(bytes);
+                if is_relayed {
+                    beside.relayed.add(bytes);
+                }
+            }
+            if is_relayed && new.user == outgoing.user {
+                beside.person.add(bytes);
+            }
+        }
+        beside
     }
 
     fn is_staged(&self, message: MessageId) -> bool {
@@ -269,11 +333,16 @@ impl Store {
             }
             Outcome::Failed { sent, why } => {
                 entries.extend(self.sent(&leg, instance, *sent));
-                entries.push(over(slot, State::Failed, now, Some(*why)));
+                entries.push(over(slot, self.failed_as(&leg), now, Some(*why)));
             }
             // It stands for the whole destination, which the schedule closes: nothing is written
             // for each of its letters, however many wait.
-            Outcome::Later { sent: 0, rest: None, why: Why::Unreachable } | Outcome::Untried => {
+            Outcome::Later {
+                sent: 0,
+                rest: None,
+                why: Why::Unreachable | Why::TurnedAway { .. },
+            }
+            | Outcome::Untried => {
                 self.table.come_back(slot);
                 return Ok(());
             }
@@ -303,6 +372,13 @@ impl Store {
         self.stage(entries)
     }
 
+    /// What was given back for an operator's word did not fail by itself.
+    fn failed_as(&self, leg: &Leg) -> State {
+        let message = self.table.message(leg.message);
+        let is_called_off = message.is_some_and(Message::is_called_off);
+        if is_called_off { State::Cancelled } else { State::Failed }
+    }
+
     /// Those who got nothing and will not: not there, or not wanted there.
     fn note_returned(&mut self, leg: &Leg, outcome: &Outcome, now: u32) {
         let returned = match outcome {
@@ -315,7 +391,8 @@ impl Store {
             _ => 0,
         };
         // Whoever is passed mail on, or answers while away, did not choose whom it goes to.
-        let is_own = |message: &&Message| message.hand == Hand::Own;
+        // Nor is whoever wrote to blame for an operator's word.
+        let is_own = |row: &&Message| row.hand == Hand::Own && !row.is_called_off();
         let message = self.table.message(leg.message).filter(|_| returned > 0).filter(is_own);
         if let Some(user) = message.map(|message| message.user) {
             self.returns.count(user, returned.into(), now);
@@ -348,6 +425,9 @@ impl Store {
     /// Holds it, or holds it anew: then it ends at another second than before, for a person's word
     /// counts for the hold that they were asked about, and not for this one.
     pub fn hold(&mut self, message: MessageId, hold: Hold) -> Result<bool, Fault> {
+        if self.is_called_off(message) {
+            return Ok(false);
+        }
         self.about(message, |slot, row| {
             let is_same = row.hold.is_some_and(|(until_s, _)| until_s == seconds(hold.until_ms));
             let more = if is_same { 1_000 } else { 0 };
@@ -358,6 +438,9 @@ impl Store {
 
     /// Lets a held message go, and hurries one that is delayed.
     pub fn release(&mut self, message: MessageId, by: Decider) -> Result<bool, Fault> {
+        if self.is_called_off(message) {
+            return Ok(false);
+        }
         let decided = Decided { by, released: true };
         self.about(message, |slot, row| match row.hold {
             Some(_) => {
@@ -379,18 +462,33 @@ impl Store {
         is_theirs && is_it && table.legs_of(slot).iter().any(is_held)
     }
 
+    /// What an operator cancelled does not leave and is given back, so that its sender hears of
+    /// it; what its sender cancelled is over. (A sender who says "not mine" is not told: the next
+    /// to read it would be whoever wrote it.)
     pub fn cancel(&mut self, message: MessageId, by: Decider, now_ms: u64) -> Result<bool, Fault> {
+        let decided = Decided { by, released: false };
+        if by == Decider::Operator {
+            let hold = Hold { until_ms: now_ms, then: AtEnd::Return };
+            // In this order: who is held anew was not decided about.
+            return self.about(message, |message, _| {
+                vec![Entry::Held { message, hold }, Entry::Decided { message, decided }]
+            });
+        }
         let legs = self.table.slot(message).map(|slot| self.table.legs_of(slot));
         let legs = legs.unwrap_or_default();
         let open = |slot: &u32| self.table.leg(*slot).is_some_and(|leg| !is_over(leg.state));
         let legs: Vec<u32> = legs.into_iter().filter(open).collect();
         let now = seconds(now_ms);
-        self.about(message, |slot, row| {
-            let decided = Decided { by, released: false };
-            let said = row.hold.map(|_| Entry::Decided { message: slot, decided });
+        self.about(message, |slot, _| {
+            let said = Entry::Decided { message: slot, decided };
             let ends = legs.iter().map(|leg| over(*leg, State::Cancelled, now, None));
-            said.into_iter().chain(ends).collect()
+            std::iter::once(said).chain(ends).collect()
         })
+    }
+
+    fn is_called_off(&self, message: MessageId) -> bool {
+        let row = self.table.slot(message).and_then(|slot| self.table.message(slot));
+        row.is_some_and(Message::is_called_off)
     }
 
     fn about(
@@ -433,85 +531,6 @@ impl Store {
         let envelope = parts::read(bodies, envelope, inline_limit, descriptors)?;
         let body = parts::read(bodies, body, inline_limit, descriptors)?;
         Ok(Some((envelope, body)))
-    }
-
-    // ---- chores --------------------------------------------------------------------------------
-
-    /// Whether the log is long enough that the queue should be written down whole.
-    pub fn wants_writing(&self) -> bool {
-        let distance = self.mark.0.saturating_sub(self.written.0);
-        distance.max(self.logged) >= WRITE_BYTES.max(self.written_bytes * WRITE_TIMES)
-    }
-
-    pub fn write_down(&mut self) -> Result<(), Fault> {
-        self.written_bytes = snapshot::write(&self.folder, &self.table, self.mark.0)?;
-        self.written = self.mark;
-        self.logged = 0;
-        self.bodies.forget(self.mark)?;
-        Ok(())
-    }
-
-    /// Gives space back. Nothing may be staged. Whether there is more to do.
-    pub fn compact(&mut self, now_ms: u64) -> Result<bool, Fault> {
-        let space = self.bodies.space();
-        let is_worth_it = space.dead * 2 >= space.on_disk && space.dead >= WRITE_BYTES;
-        if self.has_staged() || !(is_worth_it || self.is_sweeping()) {
-            return Ok(false);
-        }
-        self.write_down()?;
-        let mut living = Living { table: &self.table, moved: Vec::new() };
-        let more = self.bodies.compact(MOVE_BYTES, &mut living);
-        let moved = living.moved;
-        let more = match more {
-            Ok(more) => more,
-            Err(fault) => {
-                self.abandon();
-                return Err(fault.into());
-            }
-        };
-        if !more {
-            return Ok(false);
-        }
-        // Even if nothing lived: the log must pass this place before the pack may go.
-        let mut entries = moved;
-        entries.push(Entry::Recorded { before: 0 });
-        self.stage(entries)?;
-        self.commit(now_ms)?;
-        self.write_down()?;
-        Ok(true)
-    }
-}
-
-struct Living<'a> {
-    table: &'a Table,
-    moved: Vec<Entry>,
-}
-
-impl Living<'_> {
-    fn slot(key: Key) -> u32 {
-        u32::try_from(key.id).unwrap_or(u32::MAX)
-    }
-}
-
-impl Owner for Living<'_> {
-    fn is_live(&mut self, key: Key, place: Place) -> bool {
-        let slot = Self::slot(key);
-        match key.part {
-            parts::BODY => self.table.message(slot).is_some_and(|row| row.body == At::from(place)),
-            _ => {
-                let lives = |leg: &Leg| !is_over(leg.state) && leg.envelope == At::from(place);
-                self.table.leg(slot).is_some_and(lives)
-            }
-        }
-    }
-
-    fn moved(&mut self, key: Key, _from: Place, to: Place) {
-        let slot = Self::slot(key);
-        let to = to.into();
-        self.moved.push(match key.part {
-            parts::BODY => Entry::Moved { message: slot, leg: None, to },
-            _ => Entry::Moved { message: 0, leg: Some(slot), to },
-        });
     }
 }
 

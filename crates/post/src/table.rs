@@ -3,9 +3,13 @@
 //! The table is changed by entries alone, so that a log told again makes the same table. Who is
 //! under way is known beside it, in memory only.
 
+mod clock;
+mod leaving;
+
 use crate::entry::{At, Entry, NewMessage, Passage};
 pub use crate::leg::{Leg, is_over};
-use crate::schedule::{Known, Schedule, Turn};
+use crate::room::Room;
+use crate::schedule::{Schedule, Side};
 use crate::senders::Senders;
 use crate::shared::Shared;
 use crate::state::LATE_SECONDS;
@@ -13,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use terms::{MessageId, TenantId, UserId};
-use wire::post::{AtEnd, Decided, Errand, Hold, LegEnd, Route, State, Why};
+use wire::post::{AtEnd, Decided, Decider, Errand, Hold, LegEnd, Route, State, Why};
 
 /// One message, as it stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,8 +43,16 @@ pub struct Message {
     pub hand: Hand,
 }
 
+impl Message {
+    /// An operator cancelled it; its sender is not told yet.
+    pub fn is_called_off(&self) -> bool {
+        let by_operator = Decided { by: Decider::Operator, released: false };
+        self.hold.is_some() && self.decided == Some(by_operator)
+    }
+}
+
 /// Whose hand put a message into the queue.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Hand {
     /// The person's in whose name it leaves.
     #[default]
@@ -71,6 +83,10 @@ pub struct Table {
     due: BinaryHeap<Reverse<(u32, u32)>>,
     /// Legs whose sender is to be told something, by tenant.
     pub errands: VecDeque<(u32, Errand)>,
+    /// How much waits, once it has begun.
+    pub room: Room,
+    /// What stood before destinations that could not be reached, by their numbers.
+    pub obstacles: HashMap<u32, Why>,
     pub senders: Senders,
     /// What was passed on for people, which nobody but who writes to them decides.
     pub relayed: Senders,
@@ -225,6 +241,9 @@ impl Table {
             None => row.at_s.saturating_add(LATE_SECONDS).min(row.expires_s),
         };
         self.due.push(Reverse((first_due, slot)));
+        if self.begun {
+            self.room.add(&row);
+        }
         put(&mut self.messages, slot, row);
         for leg in self.legs_of(slot) {
             self.offer(leg);
@@ -234,6 +253,7 @@ impl Table {
     /// The table stands as it was left: whoever may leave enters a lane, the oldest first.
     pub fn begin(&mut self) {
         self.begun = true;
+        self.messages.iter().flatten().for_each(|row| self.room.add(row));
         let waiting = (0u32..).zip(&self.messages);
         let mut slots: Vec<(u32, u32)> =
             waiting.filter_map(|(slot, row)| Some((row.as_ref()?.at_s, slot))).collect();
@@ -253,7 +273,8 @@ impl Table {
         match leg.state {
             State::Ready if !leg.in_lane => {
                 leg.in_lane = true;
-                self.schedule.enter(slot, message.tenant, leg.road);
+                let side = Side { tenant: message.tenant, hand: message.hand };
+                self.schedule.enter(slot, (side, message.user), leg.road);
             }
             State::Delayed => self.delayed.push(Reverse((leg.until_s, slot))),
             _ => {}
@@ -267,9 +288,12 @@ impl Table {
             leg.recipients = recipients;
             std::mem::replace(&mut leg.envelope, envelope)
         });
+        // It could not be given back, or came back while it was held: asked for again.
+        let again = (leg.state == State::Held).then_some(Reverse((until_s, leg.message)));
         if leg.state == State::Ready {
             leg.state = State::Delayed;
         }
+        self.due.extend(again);
         self.freed.extend(old);
         self.offer(slot);
     }
@@ -280,7 +304,10 @@ impl Table {
         let (message, road, envelope) = (leg.message, leg.road, leg.envelope);
         let end = leg.end();
         self.freed.push(envelope);
-        self.roads.give(road);
+        if self.roads.give(road) {
+            self.schedule.forget(road);
+            self.obstacles.remove(&road);
+        }
         let Some(Some(row)) = self.messages.get_mut(message as usize) else { return };
         self.ended.push((row.message, end));
         row.left = row.left.saturating_sub(1);
@@ -296,6 +323,9 @@ impl Table {
         let sent = |slot: &&u32| self.leg(**slot).is_some_and(|leg| leg.state == State::Sent);
         let sent = u16::try_from(legs.iter().filter(sent).count()).unwrap_or(u16::MAX);
         self.freed.push(row.body);
+        if self.begun {
+            self.room.take(&row);
+        }
         self.by_id.remove(&row.message);
         self.tenants.give(row.tenant);
         for leg in legs {
@@ -374,152 +404,24 @@ impl Table {
         }
     }
 
-    // ---- the clock -----------------------------------------------------------------------------
-
-    /// What the clock has brought, and the entries to be written for it (holds that are over).
-    pub fn tick(&mut self, now: u32) -> Vec<Entry> {
-        while let Some(Reverse((at, slot))) = self.delayed.peek().copied()
-            && at <= now
-        {
-            self.delayed.pop();
-            let is_due = |leg: &&mut Leg| leg.state == State::Delayed && leg.until_s <= now;
-            if let Some(leg) = self.leg_mut(slot).filter(|leg| is_due(&leg)) {
-                leg.state = State::Ready;
-                self.offer(slot);
+    /// The state that is shown: `leaving` is known in memory only, and for a destination that is
+    /// left alone nothing is written down for each of its legs.
+    pub fn shown(&self, leg: &Leg, now: u32) -> State {
+        match leg.state {
+            State::Ready if leg.leaving => State::Leaving,
+            State::Ready if self.closed(leg).is_some_and(|(_, until)| until > now) => {
+                State::Delayed
             }
-        }
-        let mut entries = Vec::new();
-        while let Some(Reverse((at, slot))) = self.due.peek().copied()
-            && at <= now
-        {
-            self.due.pop();
-            self.message_due(slot, now, &mut entries);
-        }
-        entries
-    }
-
-    fn message_due(&mut self, slot: u32, now: u32, entries: &mut Vec<Entry>) {
-        let Some(row) = self.message(slot).cloned() else { return };
-        if let Some((until, send)) = row.hold {
-            match (until <= now, send) {
-                (false, _) => {}
-                (true, true) => entries.push(Entry::Freed { message: slot }),
-                (true, false) => self.send_errands(slot, Errand::GiveBack),
+            State::Held if self.message(leg.message).is_some_and(Message::is_called_off) => {
+                State::Cancelled
             }
-            return;
-        }
-        let late = row.at_s.saturating_add(LATE_SECONDS);
-        if row.expires_s <= now {
-            self.send_errands(slot, Errand::GiveBack);
-        } else if late <= now {
-            self.due.push(Reverse((row.expires_s, slot)));
-            self.send_errands(slot, Errand::TellLate);
+            state => state,
         }
     }
 
-    fn send_errands(&mut self, slot: u32, errand: Errand) {
-        for leg in self.legs_of(slot) {
-            let Some(one) = self.leg(leg) else { continue };
-            let is_open = matches!(one.state, State::Ready | State::Delayed | State::Held);
-            let is_wanted = errand == Errand::GiveBack || !one.told_late;
-            if is_open && is_wanted {
-                self.errands.push_back((leg, errand));
-            }
-        }
-    }
-
-    /// The next second at which `tick` has something to do.
-    pub fn next_tick(&self) -> Option<u32> {
-        let first =
-            |heap: &BinaryHeap<Reverse<(u32, u32)>>| heap.peek().map(|Reverse((at, _))| *at);
-        [first(&self.delayed), first(&self.due), self.schedule.next_opening()]
-            .into_iter()
-            .flatten()
-            .min()
-    }
-
-    // ---- leaving -------------------------------------------------------------------------------
-
-    /// Legs to be carried now, of one tenant.
-    pub fn next_turn(&mut self, now: u32, tenant: Option<u32>) -> Option<Turn> {
-        let (legs, roads, quick) = (&mut self.legs, &self.roads, &self.quick);
-        let mut lanes = Lanes { legs, roads, quick, now, dropped: Vec::new() };
-        let turn = self.schedule.next(now, tenant, &mut lanes);
-        for slot in lanes.dropped {
-            self.let_go(slot);
-        }
-        turn
-    }
-
-    /// A destination took mail at once.
-    pub fn was_quick(&mut self, road: u32, now: u32) {
-        let Some(route) = self.roads.of(road) else { return };
-        if self.quick.len() >= QUICK_ROADS {
-            self.quick.retain(|_, until| *until > now);
-        }
-        if self.quick.len() < QUICK_ROADS {
-            self.quick.insert(route, now.saturating_add(QUICK_SECONDS));
-        }
-    }
-
-    pub fn is_slow(&mut self, road: u32) {
-        if let Some(route) = self.roads.of(road) {
-            self.quick.remove(&route);
-        }
-    }
-
-    /// Legs of one tenant whose senders are to be told something. One that a `depart` has waits.
-    pub fn next_errands(
-        &mut self,
-        tenant: Option<u32>,
-        most: usize,
-    ) -> Option<(u32, Vec<(u32, Errand)>)> {
-        let mut chosen = tenant;
-        let mut taken = Vec::new();
-        for _ in 0..self.errands.len() {
-            let Some((slot, errand)) = self.errands.pop_front() else { break };
-            let Some(leg) = self.leg(slot).filter(|leg| !is_over(leg.state)) else { continue };
-            let Some(owner) = self.message(leg.message).map(|row| row.tenant) else { continue };
-            if leg.leaving || taken.len() >= most || chosen.is_some_and(|chosen| chosen != owner) {
-                self.errands.push_back((slot, errand));
-                continue;
-            }
-            chosen = Some(owner);
-            if let Some(leg) = self.leg_mut(slot) {
-                leg.leaving = true;
-            }
-            taken.push((slot, errand));
-        }
-        chosen.filter(|_| !taken.is_empty()).map(|tenant| (tenant, taken))
-    }
-
-    /// A lane let go of a leg that is over: if its message is too, the slot is free.
-    fn let_go(&mut self, slot: u32) {
-        let message = self.leg(slot).map(|leg| leg.message);
-        let belongs = |row: &Message| {
-            let mut at = row.first;
-            while at != slot && at != NONE {
-                at = self.leg(at).map_or(NONE, |leg| leg.next);
-            }
-            at == slot
-        };
-        let lives = message.and_then(|message| self.message(message)).is_some_and(belongs);
-        if !lives {
-            self.release_leg(slot);
-        }
-    }
-
-    /// The leg comes back untried or to be tried again at once.
-    pub fn come_back(&mut self, slot: u32) {
-        if let Some(leg) = self.leg_mut(slot) {
-            leg.leaving = false;
-        }
-        self.offer(slot);
-    }
-
-    /// The state that is shown: `leaving` is known in memory only.
-    pub fn shown(leg: &Leg) -> State {
-        if leg.leaving && leg.state == State::Ready { State::Leaving } else { leg.state }
+    /// How often the destination of a leg that is ready failed, and until when it is left alone.
+    pub fn closed(&self, leg: &Leg) -> Option<(u8, u32)> {
+        self.schedule.failures(leg.road).filter(|_| leg.state == State::Ready)
     }
 
     /// Slots that were handed out for a message that was not kept.
@@ -544,39 +446,6 @@ impl Table {
 
     pub fn take_road(&mut self, route: Route) -> u32 {
         self.roads.take(route)
-    }
-}
-
-/// What the schedule asks of the table.
-struct Lanes<'a> {
-    legs: &'a mut Vec<Option<Leg>>,
-    roads: &'a Shared<Route>,
-    quick: &'a HashMap<Route, u32>,
-    now: u32,
-    /// Legs that are over: their lanes let go of them.
-    dropped: Vec<u32>,
-}
-
-impl Known for Lanes<'_> {
-    fn may_leave(&mut self, slot: u32) -> bool {
-        let Some(Some(leg)) = self.legs.get_mut(slot as usize) else { return false };
-        leg.in_lane = false;
-        match leg.state {
-            State::Ready if !leg.leaving => {
-                leg.leaving = true;
-                true
-            }
-            state if is_over(state) => {
-                self.dropped.push(slot);
-                false
-            }
-            _ => false,
-        }
-    }
-
-    fn is_quick(&self, road: u32) -> bool {
-        let until = self.roads.of(road).and_then(|route| self.quick.get(&route));
-        until.is_some_and(|until| *until > self.now)
     }
 }
 

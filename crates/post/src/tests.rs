@@ -1,5 +1,7 @@
 //! The queue as cases: what is kept, what comes back after a crash, who is told when.
 
+mod bounds;
+
 use crate::Store;
 use crate::entry::Way;
 use crate::state::LATE_SECONDS;
@@ -221,7 +223,7 @@ fn slots_that_were_used_again_are_told_apart_after_a_crash() {
             for leg in over {
                 end(&mut store, leg, &Outcome::Sent { recipients: 2 }, NOW);
             }
-            store.table.schedule.returned(turn.tenant, &turn.roads);
+            store.table.schedule.returned(&turn.trip);
         }
     }
     let mut store = reopened(store, &folder.0);
@@ -230,14 +232,14 @@ fn slots_that_were_used_again_are_told_apart_after_a_crash() {
         for slot in turn.legs {
             let leg = store.table.leg(slot).unwrap().clone();
             let row = store.table.message(leg.message).unwrap().clone();
-            assert_eq!((row.tenant, &[leg.road][..]), (turn.tenant, &turn.roads[..]));
+            assert_eq!((row.tenant, &[leg.road][..]), (turn.trip.side.tenant, &turn.trip.roads[..]));
             let (envelope, _) = store.load(slot, 1_000, &mut Vec::new()).unwrap().unwrap();
             let number = u64::from_be_bytes(row.message.0[8..].try_into().unwrap());
             assert_eq!(words(&envelope), format!("envelope {number} {}", leg.number));
             *seen.entry((number, leg.number)).or_insert(0) += 1;
             end(&mut store, slot, &Outcome::Sent { recipients: 2 }, NOW);
         }
-        store.table.schedule.returned(turn.tenant, &turn.roads);
+        store.table.schedule.returned(&turn.trip);
     }
     assert_eq!(seen.len(), 40);
     assert!(seen.values().all(|times| *times == 1), "{seen:?}");
@@ -321,8 +323,12 @@ fn an_operator_holds_releases_hurries_and_cancels() {
     store.cancel(id(1), Decider::Operator, NOW).unwrap();
     store.commit(NOW).unwrap();
     end(&mut store, other, &Outcome::Sent { recipients: 2 }, NOW);
-    assert!(store.table.by_id.is_empty() && sent(&store).is_empty());
+    assert_eq!(sent(&store), [2], "it had left");
     assert!(turn(&mut store, NOW + DAY).is_empty());
+    end(&mut store, slot, &later(BUSY), NOW);
+    store.tick(NOW + 1_000).unwrap();
+    let (_, errands) = store.table.next_errands(None, 10).unwrap();
+    assert_eq!(errands, [(slot, Errand::GiveBack)]);
 }
 
 /// A person's word counts for their own message, under the hold that they were asked about.

@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 const FILE_BYTES: u64 = 1024 * 1024;
 /// Below are the system's own users, and root.
 const LOWEST_UID: u32 = 1_000;
+/// A share of the queue that takes the largest letter four times, and some.
+const LEAST_QUEUE_MIB: u64 = 256;
 /// Two pulses and the ledger's patience.
 const LEAST_SILENCE_SECONDS: u32 = 5;
 /// Who is told by mail.
@@ -176,6 +178,32 @@ settings! {
 }
 
 settings! {
+    /// What may wait in the queue. What is over it is not taken for a while (452), and its sender's
+    /// server tries again; `queue status` and the metrics say how full the fullest share is, and
+    /// an alarm says that mail is not taken.
+    Queue, "queue" {
+        /// MiB of one tenant's mail: what its people wrote and what is passed on for them.
+        tenant_mib: u64 = "20480",
+        /// Messages of one tenant.
+        tenant_messages: u64 = "1000000",
+        /// Of these MiB, what waits to be passed on: forwards, gateways and lists, answers of
+        /// people who are away. Strangers decide how much comes; when it is full, the tenant's own
+        /// people's mail goes on.
+        passed_on_tenant_mib: u64 = "4096",
+        /// Messages that wait to be passed on, for one tenant.
+        passed_on_tenant_messages: u64 = "100000",
+        /// MiB that wait to be passed on for one person. One letter takes at most a quarter of
+        /// what is left of this, so that a few large ones leave room for small ones.
+        passed_on_person_mib: u64 = "512",
+        /// Messages that wait to be passed on for one person.
+        passed_on_person_messages: u64 = "10000",
+        /// MiB of the disk below the queue that stay free: less, and no mail is taken that leaves.
+        /// On a small disk it is a fiftieth of it, if that is less.
+        free_mib: u64 = "1024",
+    }
+}
+
+settings! {
     /// What the sentinel looks at, and what it may do by itself. Whatever leaves its charter is an
     /// incident whatever is set here.
     Sentinel, "sentinel" {
@@ -253,6 +281,7 @@ pub struct Settings {
     pub dns: Dns,
     pub unseal: Unseal,
     pub relay: Relay,
+    pub queue: Queue,
     pub brake: Brake,
     pub sentinel: Sentinel,
     pub alarms: Alarms,
@@ -321,6 +350,7 @@ impl Settings {
         }
         self.check_syslog()?;
         self.check_alarms()?;
+        self.check_queue()?;
         if !is_host_name(&self.house.host_name) {
             return Err(Fault::Wanting {
                 setting: "house.host_name",
@@ -377,6 +407,26 @@ fn is_host_name(name: &str) -> bool {
 }
 
 impl Settings {
+    /// A letter of the largest kind has to fit, or mail of that size never leaves.
+    fn check_queue(&self) -> Result<(), Fault> {
+        let queue = &self.queue;
+        let is_least = queue.tenant_mib >= LEAST_QUEUE_MIB
+            && queue.passed_on_tenant_mib >= LEAST_QUEUE_MIB
+            && queue.passed_on_person_mib >= LEAST_QUEUE_MIB;
+        let has_messages = queue.tenant_messages > 0
+            && queue.passed_on_tenant_messages > 0
+            && queue.passed_on_person_messages > 0;
+        match is_least && has_messages {
+            true => Ok(()),
+            false => Err(Fault::Wanting {
+                setting: "queue",
+                expected: "256 MiB or more in each share, and 1 message or more",
+                found: format!("{queue:?}"),
+                hint: "a letter may have 50 MiB, and takes at most a quarter of a share",
+            }),
+        }
+    }
+
     fn check_syslog(&self) -> Result<(), Fault> {
         let syslog = self.sentinel.syslog.as_str();
         let address = syslog.strip_prefix("tcp://").or(syslog.strip_prefix("udp://"));
@@ -483,6 +533,7 @@ pub fn manual() -> String {
         Dns::MANUAL,
         Unseal::MANUAL,
         Relay::MANUAL,
+        Queue::MANUAL,
         Brake::MANUAL,
         Sentinel::MANUAL,
         Alarms::MANUAL,
@@ -534,6 +585,9 @@ mod tests {
         check("[sentinel]\nsyslog = \"tcp://192.0.2.1:601\"", "ok");
         check("[sentinel]\nsyslog = \"tls://192.0.2.1:601\"", "a path, IP:PORT");
         check("[sentinel]\nsilence_seconds = 1", "5 seconds");
+        check("[queue]\npassed_on_person_mib = 256", "ok");
+        check("[queue]\npassed_on_person_mib = 255", "256 MiB or more");
+        check("[queue]\ntenant_messages = 0", "256 MiB or more");
         check("[house", "do not parse");
         check("[house]\npages_name = \"localhost\"", "a host name of its own");
         check("[house]\npages_name = \"a b\"", "a host name of its own");

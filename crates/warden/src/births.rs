@@ -140,6 +140,7 @@ impl Household {
             }
             // Whom to believe about certificates of customers' servers; it dials nobody.
             Kind::Directory => start.relay.authorities = self.plan.relay.authorities.clone(),
+            Kind::Post => start.bounds = self.plan.bounds,
             Kind::Pages => start.ports = self.ports_told(),
             Kind::Depart => {
                 start.statement_key = self.keys.statement;

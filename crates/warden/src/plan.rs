@@ -35,6 +35,8 @@ pub struct Plan {
     pub user_base: u32,
     /// How mail leaves.
     pub relay: Relay,
+    /// What may wait, for `post`.
+    pub bounds: wire::post::Bounds,
     /// Where the public pages are (`https://HOST:PORT`); empty: there are none.
     pub pages_url: String,
     /// Idle instances of each zygote kind that `gate` hands connections to, made ahead.
@@ -75,6 +77,7 @@ impl Plan {
             single_operator: true,
             user_base: 64_000,
             relay: Relay::default(),
+            bounds: wire::post::Bounds::default(),
             pages_url: String::new(),
             pool: 4,
             replace_keepers: false,

@@ -157,6 +157,8 @@ pub struct Start {
     /// The frame's first descriptor says in which country addresses are registered: a sealed
     /// memfd, for `dispatch`.
     pub has_countries: bool,
+    /// What may wait, for `post`.
+    pub bounds: crate::post::Bounds,
 }
 
 /// How mail leaves.

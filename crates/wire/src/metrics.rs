@@ -96,6 +96,8 @@ measures! {
     InFlight Gauge Gate "sekisho_memory_in_flight_bytes" None, "Memory granted to messages in flight.";
     Entries Gauge Ledger "sekisho_ledger_entries" None, "Entries of the ledger.";
     Mirrored Gauge Mirror "sekisho_mirror_entries" None, "Entries that the mirror holds; the ledger's less these is the mirror's lag.";
+    QueueFullest Gauge Post "sekisho_queue_fullest_percent" None, "How much of its bound the fullest share of the queue has taken: of a tenant, or of what is passed on for a tenant or a person.";
+    QueueRefused Counter Post "sekisho_queue_refused_total" None, "Messages that the queue did not take since its start, for a bound or for the disk's floor.";
 }
 
 /// One number.

@@ -202,6 +202,41 @@ pub enum ToSender {
     Doubtful,
     /// `Queued`, and what was asked with the last `May` would be answered with yes again.
     QueuedAndMay,
+    /// There is room, but not for more of this person's or tenant's (see [`Bounds`]).
+    Crowded,
+}
+
+/// What may wait in the queue. What is over it is refused for a while (452), not dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bounds {
+    /// Octets and messages of one tenant, both what its people wrote and what is passed on.
+    pub tenant_bytes: u64,
+    pub tenant_messages: u64,
+    /// Octets and messages that wait to be passed on for one tenant: a part of the above, so that
+    /// its own people's mail goes on when strangers have filled this.
+    pub relayed_tenant_bytes: u64,
+    pub relayed_tenant_messages: u64,
+    /// And for one person.
+    pub relayed_person_bytes: u64,
+    pub relayed_person_messages: u64,
+    /// Octets of the disk that stay free, for the evidence and for what is under way.
+    pub free_bytes: u64,
+}
+
+impl Default for Bounds {
+    /// As the settings have them; a test of `sekisho` compares the two.
+    fn default() -> Self {
+        const GIB: u64 = 1024 * 1024 * 1024;
+        Self {
+            tenant_bytes: 20 * GIB,
+            tenant_messages: 1_000_000,
+            relayed_tenant_bytes: 4 * GIB,
+            relayed_tenant_messages: 100_000,
+            relayed_person_bytes: GIB / 2,
+            relayed_person_messages: 10_000,
+            free_bytes: GIB,
+        }
+    }
 }
 
 /// From `directory`.
@@ -305,6 +340,8 @@ pub enum Errand {
     TellLate,
     /// Its time is over: who is left is given back to the sender without another attempt.
     GiveBack,
+    /// An operator cancelled it: who is left is given back, and the sender told why.
+    Cancelled,
 }
 
 /// What stood in the way, as far as the keeper needs to know it.
@@ -320,6 +357,9 @@ pub enum Why {
     Unsafe,
     /// A configured host does not let us in with the sign-in that it was given, or wants one.
     NotSignedIn,
+    /// The destination does not talk with this house now, and said so before any mail was offered:
+    /// its other legs need not try.
+    TurnedAway { class: u8, subject: u16, detail: u16 },
 }
 
 /// To `depart`.
@@ -340,6 +380,9 @@ pub struct Load {
     /// Attempts before this one.
     pub attempts: u8,
     pub errand: Errand,
+    /// Somebody else's, passed on for this person or answered in their name: a stranger chose
+    /// where it goes, and its destination has less time.
+    pub is_passed_on: bool,
     pub envelope: SealedPart,
     pub body: SealedPart,
 }
@@ -401,6 +444,8 @@ pub struct Queued {
     pub legs: u16,
     /// If it was held, and is so no longer.
     pub decided: Option<Decided>,
+    /// If it is held: until when, and what then.
+    pub hold: Option<Hold>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -468,4 +513,10 @@ pub struct Status {
     /// Destinations that nobody could reach lately.
     pub unreachable: u64,
     pub bytes: u64,
+    /// How much of its bound the fullest share of the queue has taken ([`Bounds`]).
+    pub fullest_percent: u64,
+    /// Messages that were not taken since the start, for one of the bounds.
+    pub refused: u64,
+    /// Octets that are free on its disk, where that can be asked.
+    pub free_bytes: Option<u64>,
 }

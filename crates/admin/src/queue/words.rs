@@ -12,6 +12,21 @@ pub fn waits_for(why: Why) -> [String; 2] {
                 format!("the destination answered {status}: it will be tried again"),
             ];
         }
+        Why::TurnedAway { class, subject, detail } => {
+            let status = format!("{class}.{subject}.{detail}");
+            return [
+                format!(
+                    "宛先が接続の時点で当サーバーを拒んでいます（{status}。応答の文はログにあります）。\
+                     送信元 IP アドレスがブロックリストに載っていないか確認してください。\
+                     再送を待っています。"
+                ),
+                format!(
+                    "the destination turns this house away before any mail is offered ({status}; \
+                     its words are in the log): is our address on a block list? It will be tried \
+                     again"
+                ),
+            ];
+        }
         Why::Unreachable => [
             "宛先に接続できません。再送を待っています。",
             "the destination cannot be reached: it will be tried again",
@@ -37,7 +52,9 @@ pub fn waits_for(why: Why) -> [String; 2] {
 /// The status code that the destination answered (RFC 3463), if it did.
 pub fn status(why: Why) -> Option<String> {
     match why {
-        Why::Answered { class, subject, detail } => Some(format!("{class}.{subject}.{detail}")),
+        Why::Answered { class, subject, detail } | Why::TurnedAway { class, subject, detail } => {
+            Some(format!("{class}.{subject}.{detail}"))
+        }
         _ => None,
     }
 }
@@ -60,9 +77,13 @@ pub fn ended(state: State, why: Option<Why>) -> [String; 2] {
         (State::Cancelled, _) => {
             ["取り消されたため、送信していません。", "it was cancelled and not sent"]
         }
-        (_, Some(Why::Answered { class, subject, detail })) => {
-            return refused((class, subject, detail));
-        }
+        (
+            _,
+            Some(
+                Why::Answered { class, subject, detail }
+                | Why::TurnedAway { class, subject, detail },
+            ),
+        ) => return refused((class, subject, detail)),
         (_, Some(Why::Unreachable)) => [
             "期限までに宛先のサーバーへ接続できませんでした。",
             "the destination could not be reached before the time was over",

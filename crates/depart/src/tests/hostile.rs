@@ -19,6 +19,8 @@ fn check(name: &str, way: Way, expected: &str, taken: usize) {
 }
 
 const UNREACHABLE: &str = "later sent 0: Unreachable";
+const TURNED_AWAY: &str =
+    "later sent 0: TurnedAway { class: 4, subject: 3, detail: 2 }";
 const BROKE: &str = "later sent 0: 4.4.2";
 
 #[test]
@@ -55,6 +57,28 @@ fn who_is_silent() {
     check("after DATA", |_, line| after(line, "DATA", "(silence)"), BROKE, 0);
     check("after the text", |_, line| after(line, ".", "(silence)"), BROKE, 0);
     check("after QUIT", |_, line| after(line, "QUIT", "(silence)"), "sent 3", 1);
+}
+
+/// Its words are in the log of this house: they are often about this house's address.
+#[test]
+fn the_words_of_who_turns_us_away_are_noted() {
+    let remote =
+        Remote::that(|_, line| after(line, "greet", "554 5.7.1 your IP is listed\r\n"));
+    let house = settle(Plan::default().with("there.example", "mx.there.example", &remote));
+    house.carry(&[Letter::out(&["a@there.example"])]);
+    let reports = house.seen.lock().unwrap().reports.clone();
+    let words = "a destination turned this house away: 554 your IP is listed";
+    assert!(reports.iter().any(|one| one.contains(words)), "{reports:?}");
+}
+
+/// Whoever gets mail that is passed on has less time: a stranger chose them.
+#[test]
+fn what_is_passed_on_waits_less() {
+    let (own, others) = (Limits::default(), Limits::default().of_others());
+    assert!(others.answer * 5 <= own.answer && others.attempt * 5 <= own.attempt);
+    assert!(others.connect < own.connect && others.letter < own.letter);
+    let brief = Limits { answer: std::time::Duration::from_secs(1), ..own };
+    assert_eq!(brief.of_others().answer, brief.answer);
 }
 
 /// A few slow hosts do not hold an instance one after the other.
@@ -178,8 +202,8 @@ fn who_is_visited_again_soon() {
 #[test]
 fn who_says_421() {
     let later = "later sent 0: 4.3.2";
-    check("at once", |_, l| after(l, "greet", "421 4.3.2 down\r\n"), UNREACHABLE, 0);
-    check("to EHLO", |_, l| after(l, "EHLO", "421 4.3.2 down\r\n"), UNREACHABLE, 0);
+    check("at once", |_, l| after(l, "greet", "421 4.3.2 down\r\n"), TURNED_AWAY, 0);
+    check("to EHLO", |_, l| after(l, "EHLO", "421 4.3.2 down\r\n"), TURNED_AWAY, 0);
     check("to MAIL", |_, l| after(l, "MAIL", "421 4.3.2 down\r\n"), later, 0);
     check("to RCPT", |_, l| after(l, "RCPT", "421 4.3.2 down\r\n"), later, 0);
     check("to DATA", |_, l| after(l, "DATA", "421 4.3.2 down\r\n"), later, 0);
@@ -228,7 +252,8 @@ fn who_refuses_some() {
     check("the sender", |_, l| after(l, "MAIL", "550 5.7.1 no\r\n"), "failed sent 0: 5.7.1", 0);
     check("the text", |_, l| after(l, ".", "554 5.7.1 spam\r\n"), "failed sent 0: 5.7.1", 0);
     check("the text for now", |_, l| after(l, ".", "451 4.3.0 no\r\n"), "later sent 0: 4.3.0", 0);
-    check("everybody", |_, l| after(l, "greet", "554 5.7.1 go away\r\n"), UNREACHABLE, 0);
+    let away = "later sent 0: TurnedAway { class: 5, subject: 7, detail: 1 }";
+    check("everybody", |_, l| after(l, "greet", "554 5.7.1 go away\r\n"), away, 0);
     let too_many = |_: usize, line: &str| match line.get(..10) {
         Some("RCPT TO:<c") => Some("452 4.5.3 too many\r\n".to_owned()),
         _ => None,

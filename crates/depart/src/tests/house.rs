@@ -168,14 +168,34 @@ fn success_is_told_where_it_was_asked_for() {
     assert!(copies(&house)[0].text.contains("Action: relayed\r\n"));
 }
 
+/// The first part of a notice, as it is encoded.
+fn base64_of(text: &str) -> String {
+    let part = text.split("Content-Transfer-Encoding: base64\r\n").nth(1).unwrap();
+    let lines = part.split("\r\n").skip_while(|line| !line.is_empty()).skip(1);
+    lines.take_while(|line| !line.is_empty() && !line.starts_with("--")).collect()
+}
+
 #[test]
 fn errands_try_nothing() {
     let house = settle(Plan::default());
     let errand = |errand| Letter { errand, ..Letter::out(&["bob@there.example"]) };
-    let outcomes = house.carry(&[errand(Errand::TellLate), errand(Errand::GiveBack).numbered(2)]);
-    assert_eq!(outcomes, ["1.0 told late", "2.0 failed sent 0: 5.4.7"]);
+    let mut silenced = errand(Errand::Cancelled).numbered(4);
+    silenced.envelope.recipients[0].notify = Some((false, false, false));
+    let errands = [
+        errand(Errand::TellLate),
+        errand(Errand::GiveBack).numbered(2),
+        errand(Errand::Cancelled).numbered(3),
+        silenced,
+    ];
+    let ends = ["1.0 told late", "2.0 failed sent 0: 5.4.7", "3.0 failed sent 0: 5.7.1"];
+    assert_eq!(house.carry(&errands), [&ends[..], &["4.0 failed sent 0: 5.7.1"]].concat());
     let told = copies(&house);
-    assert_eq!(told.len(), 2);
+    assert_eq!(told.len(), 3, "NOTIFY=NEVER");
+    assert!(told[2].text.contains("Status: 5.7.1\r\n"), "{}", told[2].text);
+    let octets = data_encoding::BASE64.decode(base64_of(&told[2].text).as_bytes()).unwrap();
+    let words = String::from_utf8(octets).unwrap();
+    let (japanese, english) = notice::say(notice::Reason::Cancelled);
+    assert!(words.contains(japanese) && words.contains(english), "{words}");
     assert!(told[0].text.contains("Action: delayed\r\n"), "{}", told[0].text);
     assert!(told[0].text.contains("Will-Retry-Until: Fri, 27 Nov 2026"), "{}", told[0].text);
     let read = notice::read(told[1].text.as_bytes()).unwrap();
@@ -183,7 +203,7 @@ fn errands_try_nothing() {
     assert!(house.seen.lock().unwrap().dialled.is_empty());
     // The envelope's key, and the text's for the header that goes with the notice.
     let bodies = house.seen.lock().unwrap().released.clone();
-    assert_eq!(bodies.iter().filter(|(_, class)| *class == Class::Body).count(), 2);
+    assert_eq!(bodies.iter().filter(|(_, class)| *class == Class::Body).count(), 4);
 }
 
 #[test]

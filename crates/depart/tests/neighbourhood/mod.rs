@@ -323,6 +323,11 @@ impl Letter {
         Self { number, ..self }
     }
 
+    /// Mail of others is sealed, and nothing else is.
+    fn is_passed_on(&self) -> bool {
+        matches!(self.envelope.finish, Finish::Seal { .. })
+    }
+
     fn load(&self, transit: &Pair, held: &mut Vec<OwnedFd>) -> Load {
         let message = MessageId([self.number; 16]);
         let mut seal = |class, plain: &[u8]| {
@@ -342,6 +347,7 @@ impl Letter {
             expires_ms: 1_795_748_096_000,
             attempts: 0,
             errand: self.errand,
+            is_passed_on: self.is_passed_on(),
             envelope: seal(seal::Class::Summary, &postcard::to_stdvec(&self.envelope).unwrap()),
             body: seal(seal::Class::Body, &self.text),
         }

@@ -37,6 +37,7 @@ pub enum Post {
     Waits(u32),
     Doubts,
     IsFull,
+    IsCrowded,
     /// Leaves with the first message before it has answered; its successor takes it.
     DiesOnce,
     IsAway,
@@ -497,6 +498,7 @@ fn play_post(control: Arc<Channel>, seen: Arc<Mutex<Seen>>, post: Post) {
                     ToSender::May(wait)
                 }
                 FromSender::Queue(_) if post == Post::IsFull => ToSender::Full,
+                FromSender::Queue(_) if post == Post::IsCrowded => ToSender::Crowded,
                 FromSender::Queue(_) if post == Post::DiesOnce => {
                     return play_post(control, seen, Post::Takes);
                 }

@@ -384,6 +384,7 @@ fn one_reply_over_queue_and_mailbox() {
     check("kept.on@example.jp", yes, kept, "250 2.0.0 1 1");
     // The mailbox is not asked for what the queue has not.
     check("kept.on@example.jp", |_| ToSender::Full, kept, "452 4.3.1 0 0");
+    check("kept.on@example.jp", |_| ToSender::Crowded, kept, "452 4.3.1 0 0");
     check("kept.on@example.jp", |_| ToSender::Fault, kept, "451 4.3.0 0 0");
     // What may stand twice: it was passed on, and comes again.
     check("kept.on@example.jp", yes, |_| ToEdge::Fault, "451 4.3.0 1 1");

@@ -3,7 +3,7 @@
 use super::handing::Batch;
 use super::{CHORES, Desk};
 use crate::Fault;
-use crate::schedule::BATCH;
+use crate::schedule::{BATCH, Trip};
 use crate::table::{Hand, Table, seconds};
 use compartment::now_ms;
 use std::collections::HashMap;
@@ -39,7 +39,7 @@ pub(super) struct Idle {
 pub(super) struct Carried {
     pub tenant: u32,
     /// None: errands, which take no road.
-    roads: Vec<u32>,
+    trip: Option<Trip>,
     pub legs: HashMap<(MessageId, LegNumber), (u32, Errand)>,
     /// Of the roads, those from which somebody answered.
     reached: Vec<u32>,
@@ -49,10 +49,10 @@ pub(super) struct Carried {
 impl Carried {
     fn new(
         tenant: u32,
-        roads: Vec<u32>,
+        trip: Option<Trip>,
         legs: HashMap<(MessageId, LegNumber), (u32, Errand)>,
     ) -> Self {
-        Self { tenant, roads, legs, reached: Vec::new(), since: Instant::now() }
+        Self { tenant, trip, legs, reached: Vec::new(), since: Instant::now() }
     }
 }
 
@@ -65,10 +65,10 @@ impl Desk {
                 self.store.table.errands.push_back((*slot, *errand));
             }
         }
-        if !carried.roads.is_empty() {
+        if let Some(trip) = &carried.trip {
             let schedule = &mut self.store.table.schedule;
             carried.reached.iter().for_each(|road| schedule.reached(*road));
-            schedule.returned(carried.tenant, &carried.roads);
+            schedule.returned(trip);
         }
     }
 
@@ -137,12 +137,16 @@ impl Desk {
         let Some(road) = self.store.table.leg(slot).map(|leg| leg.road) else { return };
         let (now, table) = (seconds(now_ms()), &mut self.store.table);
         match outcome {
-            Outcome::Later { why: Why::Unreachable, .. } => {
+            Outcome::Later { why: why @ (Why::Unreachable | Why::TurnedAway { .. }), .. } => {
                 table.schedule.unreachable(road, now);
+                table.obstacles.insert(road, *why);
                 return table.is_slow(road);
             }
             // One of them keeps the others waiting, nobody says which: each shows itself anew.
-            Outcome::Untried => return carried.roads.iter().for_each(|road| table.is_slow(*road)),
+            Outcome::Untried => {
+                let roads = carried.trip.iter().flat_map(|trip| &trip.roads);
+                return roads.for_each(|road| table.is_slow(*road));
+            }
             Outcome::ToldLate => return,
             Outcome::Sent { .. } if carried.since.elapsed() < QUICK => table.was_quick(road, now),
             _ => {}
@@ -218,11 +222,11 @@ impl Desk {
         if let Some((tenant, errands)) = table.next_errands(tenant, BATCH) {
             let legs =
                 errands.iter().filter_map(|(slot, errand)| named(table, *slot, *errand)).collect();
-            return Some(Carried::new(tenant, Vec::new(), legs));
+            return Some(Carried::new(tenant, None, legs));
         }
         let turn = table.next_turn(now, tenant)?;
         let legs = turn.legs.iter().filter_map(|slot| named(table, *slot, Errand::Carry)).collect();
-        Some(Carried::new(turn.tenant, turn.roads, legs))
+        Some(Carried::new(turn.trip.side.tenant, Some(turn.trip), legs))
     }
 
     fn hand_to(&mut self, peer: Peer, mut carried: Carried) {
@@ -270,6 +274,10 @@ impl Desk {
                 return None;
             }
         };
+        let errand = match errand {
+            Errand::GiveBack if row.is_called_off() => Errand::Cancelled,
+            errand => errand,
+        };
         Some(Load {
             user: row.user,
             message,
@@ -279,6 +287,7 @@ impl Desk {
             expires_ms: u64::from(row.expires_s) * 1_000,
             attempts: leg.attempts,
             errand,
+            is_passed_on: row.hand == Hand::Others,
             envelope,
             body,
         })

@@ -7,7 +7,7 @@ use crate::Fault;
 use crate::table::Hand;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
-use terms::{MessageId, TenantId, UserId};
+use terms::{Kind, MessageId, TenantId, UserId};
 use wire::Peer;
 use wire::control::Report;
 use wire::post::{Load, Outgoing, ToDepart, ToSender};
@@ -17,7 +17,11 @@ use wire::vault::FromPost;
 /// list has members who leave it at once, and too few to write to strangers with.
 const LETTER_BYTES: u64 = 16 * 1024;
 const LETTERS: u32 = 1_000;
+/// Between two alarms that mail is not taken.
+const REFUSED: Duration = Duration::from_secs(3_600);
 const LETTERS_TIME: Duration = Duration::from_secs(10 * 60);
+/// The largest notice that a `depart` writes: what it gives back whole has half of this.
+const NOTICE_BYTES: u64 = 128 * 1024;
 const NOBODY: UserId = UserId([0; 8]);
 
 /// Letters of the directory's since then.
@@ -61,7 +65,15 @@ impl Desk {
         let Some(instance) = self.hub.label(peer).map(|label| label.instance) else {
             return Ok(());
         };
-        match self.store.queue((outgoing, instance, hand), held) {
+        let is_notice = outgoing.size <= NOTICE_BYTES
+            && self.hub.label(peer).is_some_and(|label| label.kind == Kind::Depart);
+        let handed = (outgoing, instance, hand);
+        let queued = match is_notice {
+            true => self.store.admit(handed, held),
+            false => self.store.queue(handed, held),
+        };
+        self.tell_refused(&queued, outgoing.tenant);
+        match queued {
             Ok(answer) => self.owe(peer, call, Owed::Sender(answer)),
             Err(Fault::Parcel(fault)) => {
                 self.failed(&Fault::Parcel(wire::Fault::Malformed));
@@ -73,6 +85,21 @@ impl Desk {
             }
         }
         Ok(())
+    }
+
+    /// Somebody has to look, once an hour, at a share that is full.
+    fn tell_refused(&mut self, queued: &Result<ToSender, Fault>, tenant: TenantId) {
+        let what = match queued {
+            Ok(ToSender::Crowded) => {
+                format!("post: mail of tenant {tenant} is not taken: its share of the queue is full")
+            }
+            Ok(ToSender::Full) => "post: no mail is taken: the disk is near its floor".to_owned(),
+            _ => return,
+        };
+        if self.refused_at.is_none_or(|last| last.elapsed() >= REFUSED) {
+            self.refused_at = Some(Instant::now());
+            let _ = self.hub.send(self.warden, 0, &Report::Alarm { what }, Vec::new());
+        }
     }
 
     /// The directory writes letters about lists and TLS: small ones, to one place each, in nobody's

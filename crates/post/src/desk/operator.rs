@@ -1,7 +1,7 @@
 //! What an operator asks of the queue, and what is shown.
 
 use super::{Desk, Owed, PAGE};
-use crate::table::{Table, is_over, seconds};
+use crate::table::{Leg, Table, is_over, seconds};
 use compartment::now_ms;
 use terms::{MessageId, TenantId};
 use wire::Peer;
@@ -79,16 +79,20 @@ impl Desk {
         let table = &self.store.table;
         let Some(slot) = table.slot(message) else { return self.show_past(message) };
         let Some(queued) = queued(table, slot) else { return ToAdmin::NoSuch };
+        let now = seconds(now_ms());
         let leg = |slot: u32| {
             let leg = table.leg(slot)?;
+            let state = table.shown(leg, now);
+            let closed = table.closed(leg);
+            let obstacle = closed.and_then(|_| table.obstacles.get(&leg.road).copied());
             Some(LegState {
                 leg: leg.number,
                 route: table.roads.of(leg.road).unwrap_or(Route([0; 16])),
-                state: Table::shown(leg),
+                state,
                 recipients: leg.recipients,
-                attempts: leg.attempts,
-                next_try_ms: next_try(leg),
-                why: leg.why,
+                attempts: closed.map_or(leg.attempts, |(failures, _)| failures.max(leg.attempts)),
+                next_try_ms: next_try(table, leg, now),
+                why: obstacle.or(leg.why),
                 sent: leg.counts().0,
                 not_sent: leg.counts().1,
             })
@@ -113,14 +117,16 @@ impl Desk {
 
     /// For whoever watches the house.
     pub(super) fn tell_counts(&mut self) {
-        let Status { messages, legs, held, delayed, leaving, unreachable, bytes, .. } =
-            self.status();
+        let status = self.status();
+        let Status { messages, legs, held, delayed, leaving, unreachable, bytes, .. } = status;
         let ready = legs.saturating_sub(held + delayed + leaving);
         let states = [("ready", ready), ("held", held), ("delayed", delayed), ("leaving", leaving)];
         let single = [
             (Measure::QueueMessages, messages),
             (Measure::QueueBytes, bytes),
             (Measure::Unreachable, unreachable),
+            (Measure::QueueFullest, status.fullest_percent),
+            (Measure::QueueRefused, status.refused),
         ];
         let states = states.into_iter().map(|(word, value)| Measure::QueueLegs.count(word, value));
         let single = single.into_iter().map(|(measure, value)| measure.count("", value));
@@ -136,27 +142,40 @@ impl Desk {
             unreachable: table.schedule.closed(seconds(now_ms())),
             ..Status::default()
         };
+        let now = seconds(now_ms());
         for leg in table.legs.iter().flatten() {
             status.legs += u64::from(!is_over(leg.state));
-            match Table::shown(leg) {
+            match table.shown(leg, now) {
                 State::Held => status.held += 1,
                 State::Delayed => status.delayed += 1,
                 State::Leaving => status.leaving += 1,
                 _ => {}
             }
         }
+        status.fullest_percent = table.room.fullest_percent(&self.store.bounds);
+        (status.refused, status.free_bytes) = (self.store.refused, self.store.disk.free());
         status.bytes = table.messages.iter().flatten().map(|row| u64::from(row.size)).sum();
         status
     }
 }
 
-fn next_try(leg: &crate::table::Leg) -> Option<u64> {
-    (leg.state == State::Delayed).then(|| u64::from(leg.until_s) * 1_000)
+fn next_try(table: &Table, leg: &Leg, now: u32) -> Option<u64> {
+    let until = match table.closed(leg) {
+        Some((_, until)) => until,
+        None => leg.until_s,
+    };
+    (table.shown(leg, now) == State::Delayed).then(|| u64::from(until) * 1_000)
+}
+
+fn hold((until_s, sends): (u32, bool)) -> Hold {
+    let then = if sends { AtEnd::Send } else { AtEnd::Return };
+    Hold { until_ms: u64::from(until_s) * 1_000, then }
 }
 
 /// A message as it is shown: its state is that of the leg that is furthest from done.
 fn queued(table: &Table, slot: u32) -> Option<Queued> {
     let row = table.message(slot)?;
+    let now = seconds(now_ms());
     let legs: Vec<_> = table.legs_of(slot).into_iter().filter_map(|leg| table.leg(leg)).collect();
     let open = legs.iter().filter(|leg| !is_over(leg.state));
     let rank = |state: State| match state {
@@ -165,7 +184,7 @@ fn queued(table: &Table, slot: u32) -> Option<Queued> {
         State::Ready => 2,
         _ => 3,
     };
-    let state = open.map(|leg| Table::shown(leg)).min_by_key(|state| rank(*state));
+    let state = open.map(|leg| table.shown(leg, now)).min_by_key(|state| rank(*state));
     Some(Queued {
         message: row.message,
         tenant: table.tenants.of(row.tenant)?,
@@ -173,8 +192,9 @@ fn queued(table: &Table, slot: u32) -> Option<Queued> {
         state: state.unwrap_or(State::Ready),
         size: row.size.into(),
         at_ms: u64::from(row.at_s) * 1_000,
-        next_try_ms: legs.iter().filter_map(|leg| next_try(leg)).min(),
+        next_try_ms: legs.iter().filter_map(|leg| next_try(table, leg, now)).min(),
         legs: row.left,
         decided: row.decided,
+        hold: row.hold.filter(|_| !row.is_called_off()).map(hold),
     })
 }

@@ -25,6 +25,10 @@ pub fn run(mut arguments: Arguments) -> Answer {
     let endings = data.as_deref().and_then(|data| client::value(data, &Request::Endings).ok());
     let endings = endings.and_then(|told| told.get("items").cloned());
     let tenants = data.as_deref().and_then(|data| client::value(data, &Request::TenantList).ok());
+    let queue = data.as_deref().and_then(|data| client::value(data, &Request::QueueStatus).ok());
+    let language = if crate::demo::screen::is_japanese() { "ja" } else { "en" };
+    let near = queue.as_ref().and_then(|told| told.get("near")?.get(language)?.as_str());
+    let near = near.map(str::to_owned);
     let service = data.and_then(|data| client::value(&data, &Request::Status).ok());
     let is_single = service
         .as_ref()
@@ -46,6 +50,7 @@ pub fn run(mut arguments: Arguments) -> Answer {
         );
         weakened.push(what);
     }
+    weakened.extend(near.as_deref());
     let whole = missing.is_empty() && weakened.is_empty();
     let found = json!({
         "walls": granted,
@@ -53,6 +58,7 @@ pub fn run(mut arguments: Arguments) -> Answer {
         "missing_walls": missing,
         "weakened": weakened,
         "service": service,
+        "queue": queue,
         "root": root,
         "keys": keys,
         "countries": countries,

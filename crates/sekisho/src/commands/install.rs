@@ -159,6 +159,7 @@ fn plan(settings: &Settings, credential: &[u8]) -> Result<Plan, Trouble> {
     plan.listeners.extend(of(Service::Https, &listen.https));
     plan.listeners.extend(of(Service::Metrics, &listen.metrics));
     plan.relay = relay(&settings.relay)?;
+    plan.bounds = bounds(&settings.queue);
     plan.host_name = settings.house.host_name.clone();
     plan.dns_servers = resolvers(settings);
     plan.credential = Some(sealed(credential)?);
@@ -185,6 +186,20 @@ fn plan(settings: &Settings, credential: &[u8]) -> Result<Plan, Trouble> {
 
 /// Where Debian and its kin keep the authorities that the system believes.
 const SYSTEM_AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+/// What may wait in the queue.
+fn bounds(queue: &settings::Queue) -> wire::post::Bounds {
+    let octets = |mib: u64| mib.saturating_mul(1024 * 1024);
+    wire::post::Bounds {
+        tenant_bytes: octets(queue.tenant_mib),
+        tenant_messages: queue.tenant_messages,
+        relayed_tenant_bytes: octets(queue.passed_on_tenant_mib),
+        relayed_tenant_messages: queue.passed_on_tenant_messages,
+        relayed_person_bytes: octets(queue.passed_on_person_mib),
+        relayed_person_messages: queue.passed_on_person_messages,
+        free_bytes: octets(queue.free_mib),
+    }
+}
 
 /// How mail leaves. Without authorities nothing can be verified: mail that must be is not sent.
 fn relay(settings: &settings::Relay) -> Result<wire::control::Relay, Trouble> {
@@ -260,4 +275,14 @@ fn resolvers(settings: &Settings) -> Vec<SocketAddr> {
         return settings.dns.servers.iter().map(|ip| SocketAddr::new(*ip, port)).collect();
     }
     names::system_servers()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bounds;
+
+    #[test]
+    fn what_is_not_set_is_bounded_as_a_house_without_settings_is() {
+        assert_eq!(bounds(&settings::Queue::default()), wire::post::Bounds::default());
+    }
 }

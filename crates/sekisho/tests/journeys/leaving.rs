@@ -244,6 +244,14 @@ fn what_waits_is_seen_and_taken_back() {
         |id: &str| list["items"].as_array().unwrap().iter().find(|item| item["id"] == id).cloned();
     assert_eq!(find(&one).unwrap()["tenant"], "Example Net");
     assert_eq!(demo.ask(&["queue", "cancel", &one]).1, 0);
+    // Whoever wrote it hears of that.
+    let mut reader = Reader::sign_in(demo, "bob@example.net");
+    within(PATIENCE, "the notice", || {
+        reader.ask("SELECT INBOX").unwrap();
+        let text = reader.ask("FETCH 1:* (BODY.PEEK[])").unwrap().text();
+        text.contains("Subject: waits one") && text.contains("Status: 5.7.1")
+    });
+    assert_eq!(traced(demo, "waits one", "not-sent")["decided"]["what"], "cancelled");
     sink.welcome("busy");
     assert_eq!(demo.ask(&["queue", "release", &two]).1, 0);
     sink.wait_for_subject("waits two");

@@ -1,0 +1,254 @@
+//! How much waits for whom, and whether more may: strangers decide how much is passed on for a
+//! person, and would fill the disk with what cannot be.
+//!
+//! What is refused here is not lost: whoever offered it hears 452 and tries again.
+
+use crate::table::{Hand, Message};
+use std::collections::HashMap;
+use std::fs::File;
+use std::path::Path;
+use terms::UserId;
+use wire::post::Bounds;
+
+/// One letter takes at most this part of what is left of a share that strangers fill: a few large
+/// ones do not take it from the many that are small.
+const PART: u64 = 4;
+/// Of a small disk so much stays free: the floor is never more than this part of it.
+const FLOOR_PART: u64 = 50;
+
+/// Messages and their octets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Amount {
+    pub messages: u64,
+    pub bytes: u64,
+}
+
+impl Amount {
+    pub fn add(&mut self, bytes: u64) {
+        self.messages += 1;
+        self.bytes += bytes;
+    }
+
+    fn take(&mut self, bytes: u64) {
+        self.messages = self.messages.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(bytes);
+    }
+
+    fn and(self, other: Self) -> Self {
+        Self { messages: self.messages + other.messages, bytes: self.bytes + other.bytes }
+    }
+
+    /// Whether one more of this size fits below these bounds, `part` times.
+    fn has_room(self, bytes: u64, part: u64, (most_bytes, most_messages): (u64, u64)) -> bool {
+        let left = most_bytes.saturating_sub(self.bytes);
+        self.messages < most_messages && bytes.saturating_mul(part) <= left
+    }
+
+    fn percent(self, (most_bytes, most_messages): (u64, u64)) -> u64 {
+        let of = |value: u64, most: u64| value.saturating_mul(100) / most.max(1);
+        of(self.bytes, most_bytes).max(of(self.messages, most_messages))
+    }
+}
+
+/// What waits of one tenant.
+#[derive(Clone, Copy, Debug, Default)]
+struct Share {
+    all: Amount,
+    relayed: Amount,
+}
+
+/// All that waits.
+#[derive(Debug, Default)]
+pub struct Room {
+    tenants: HashMap<u32, Share>,
+    /// What is passed on, by person.
+    people: HashMap<UserId, Amount>,
+}
+
+/// What is offered: of which tenant and person, by whose hand, and how large.
+#[derive(Clone, Copy, Debug)]
+pub struct Offer {
+    pub tenant: Option<u32>,
+    pub user: UserId,
+    pub hand: Hand,
+    pub bytes: u64,
+}
+
+/// What is staged beside it and not counted yet: of its tenant, of that what is passed on, and of
+/// that its person's.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Staged {
+    pub all: Amount,
+    pub relayed: Amount,
+    pub person: Amount,
+}
+
+impl Room {
+    pub fn add(&mut self, row: &Message) {
+        let bytes = u64::from(row.body.length);
+        let share = self.tenants.entry(row.tenant).or_default();
+        share.all.add(bytes);
+        if row.hand == Hand::Others {
+            share.relayed.add(bytes);
+            self.people.entry(row.user).or_default().add(bytes);
+        }
+    }
+
+    pub fn take(&mut self, row: &Message) {
+        let bytes = u64::from(row.body.length);
+        if let Some(share) = self.tenants.get_mut(&row.tenant) {
+            share.all.take(bytes);
+            if row.hand == Hand::Others {
+                share.relayed.take(bytes);
+            }
+            if share.all.messages == 0 {
+                self.tenants.remove(&row.tenant);
+            }
+        }
+        if row.hand == Hand::Others
+            && let Some(person) = self.people.get_mut(&row.user)
+        {
+            person.take(bytes);
+            if person.messages == 0 {
+                self.people.remove(&row.user);
+            }
+        }
+    }
+
+    pub fn fits(&self, offer: &Offer, staged: Staged, bounds: &Bounds) -> bool {
+        let share = offer.tenant.and_then(|place| self.tenants.get(&place));
+        let share = share.copied().unwrap_or_default();
+        let whole = share.all.and(staged.all);
+        if !whole.has_room(offer.bytes, 1, (bounds.tenant_bytes, bounds.tenant_messages)) {
+            return false;
+        }
+        if offer.hand == Hand::Own {
+            return true;
+        }
+        let person = self.people.get(&offer.user).copied().unwrap_or_default();
+        let (relayed, person) = (share.relayed.and(staged.relayed), person.and(staged.person));
+        relayed.has_room(offer.bytes, PART, relayed_tenant(bounds))
+            && person.has_room(offer.bytes, PART, relayed_person(bounds))
+    }
+
+    /// How full the fullest share is.
+    pub fn fullest_percent(&self, bounds: &Bounds) -> u64 {
+        let most = (bounds.tenant_bytes, bounds.tenant_messages);
+        let tenants = self.tenants.values().map(|share| {
+            share.all.percent(most).max(share.relayed.percent(relayed_tenant(bounds)))
+        });
+        let people = self.people.values().map(|person| person.percent(relayed_person(bounds)));
+        tenants.chain(people).max().unwrap_or(0)
+    }
+}
+
+fn relayed_tenant(bounds: &Bounds) -> (u64, u64) {
+    (bounds.relayed_tenant_bytes, bounds.relayed_tenant_messages)
+}
+
+fn relayed_person(bounds: &Bounds) -> (u64, u64) {
+    (bounds.relayed_person_bytes, bounds.relayed_person_messages)
+}
+
+/// The disk below the queue, looked at now and then.
+#[derive(Default)]
+pub struct Disk {
+    folder: Option<File>,
+    seen: Option<(u64, u64)>,
+    /// Octets that were written since it was looked at.
+    written: u64,
+}
+
+impl Disk {
+    pub fn of(folder: &Path) -> Self {
+        let mut this = Self { folder: File::open(folder).ok(), ..Self::default() };
+        this.look();
+        this
+    }
+
+    pub fn look(&mut self) {
+        let seen = self.folder.as_ref().and_then(|folder| rustix::fs::fstatvfs(folder).ok());
+        self.seen = seen.map(|seen| {
+            let octets = |blocks: u64| blocks.saturating_mul(seen.f_frsize);
+            (octets(seen.f_bavail), octets(seen.f_blocks))
+        });
+        self.written = 0;
+    }
+
+    pub fn wrote(&mut self, bytes: u64) {
+        self.written = self.written.saturating_add(bytes);
+    }
+
+    pub fn free(&self) -> Option<u64> {
+        self.seen.map(|(free, _)| free.saturating_sub(self.written))
+    }
+
+    /// Whether so much leaves the floor dry. A disk that cannot be asked has room until it says
+    /// that it has none.
+    pub fn has_room(&self, bytes: u64, floor: u64) -> bool {
+        let Some((_, whole)) = self.seen else { return true };
+        let floor = floor.min(whole / FLOOR_PART);
+        self.free().is_none_or(|free| free >= floor.saturating_add(bytes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Amount, Bounds, Disk, Offer, Room, Staged};
+    use crate::table::Hand;
+    use terms::UserId;
+
+    const BOUNDS: Bounds = Bounds {
+        tenant_bytes: 1_000,
+        tenant_messages: 100,
+        relayed_tenant_bytes: 800,
+        relayed_tenant_messages: 50,
+        relayed_person_bytes: 400,
+        relayed_person_messages: 5,
+        free_bytes: 0,
+    };
+
+    fn offer(user: u8, hand: Hand, bytes: u64) -> Offer {
+        Offer { tenant: Some(1), user: UserId([user; 8]), hand, bytes }
+    }
+
+    fn room(all: u64, relayed: u64, person: u64) -> (Room, Staged) {
+        let amount = |bytes| Amount { messages: 1, bytes };
+        let staged =
+            Staged { all: amount(all), relayed: amount(relayed), person: amount(person) };
+        (Room::default(), staged)
+    }
+
+    #[test]
+    fn each_share_has_its_bound_and_peoples_own_mail_only_the_tenants() {
+        let check = |(room, staged): (Room, Staged), offer: Offer, expected: bool| {
+            assert_eq!(room.fits(&offer, staged, &BOUNDS), expected, "{offer:?} {staged:?}");
+        };
+        check(room(0, 0, 0), offer(1, Hand::Others, 100), true);
+        // A quarter of what is left of a person's share, and not more.
+        check(room(0, 0, 0), offer(1, Hand::Others, 101), false);
+        check(room(300, 300, 300), offer(1, Hand::Others, 26), false);
+        check(room(300, 300, 300), offer(1, Hand::Others, 25), true);
+        check(room(780, 780, 0), offer(1, Hand::Others, 6), false);
+        check(room(800, 800, 400), offer(1, Hand::Own, 200), true);
+        check(room(800, 800, 400), offer(1, Hand::Own, 201), false);
+        let (room, mut staged) = room(0, 0, 0);
+        staged.person.messages = 5;
+        check((room, staged), offer(1, Hand::Others, 1), false);
+    }
+
+    #[test]
+    fn a_disk_has_room_above_its_floor() {
+        let mut disk = Disk { folder: None, seen: Some((1_000, 100_000)), written: 0 };
+        assert!(disk.has_room(500, 500) && !disk.has_room(501, 500));
+        disk.wrote(100);
+        assert!(disk.has_room(400, 500) && !disk.has_room(401, 500));
+        // Of a small disk a fiftieth.
+        assert!(!disk.has_room(0, 1_000_000));
+        disk.seen = Some((2_000, 100_000));
+        assert!(!disk.has_room(0, 1_000_000), "1,900 of 2,000");
+        disk.look();
+        assert!(disk.has_room(1, 1), "nobody knows");
+        assert!(Disk::of(&std::env::temp_dir()).free().is_some());
+    }
+}

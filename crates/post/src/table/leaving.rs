@@ -1,0 +1,120 @@
+//! Who leaves now: turns of the schedule, and errands beside them.
+
+use super::{NONE, QUICK_ROADS, QUICK_SECONDS, is_over};
+use crate::schedule::{Known, Turn};
+use crate::shared::Shared;
+use crate::table::{Leg, Message, Table};
+use std::collections::HashMap;
+use wire::post::{Errand, Route, State};
+
+impl Table {
+    /// Legs to be carried now, of one tenant.
+    pub fn next_turn(&mut self, now: u32, tenant: Option<u32>) -> Option<Turn> {
+        let (legs, roads, quick) = (&mut self.legs, &self.roads, &self.quick);
+        let mut lanes = Lanes { legs, roads, quick, now, dropped: Vec::new() };
+        let turn = self.schedule.next(now, tenant, &mut lanes);
+        for slot in lanes.dropped {
+            self.let_go(slot);
+        }
+        turn
+    }
+
+    /// A destination took mail at once.
+    pub fn was_quick(&mut self, road: u32, now: u32) {
+        let Some(route) = self.roads.of(road) else { return };
+        if self.quick.len() >= QUICK_ROADS {
+            self.quick.retain(|_, until| *until > now);
+        }
+        if self.quick.len() < QUICK_ROADS {
+            self.quick.insert(route, now.saturating_add(QUICK_SECONDS));
+        }
+    }
+
+    pub fn is_slow(&mut self, road: u32) {
+        if let Some(route) = self.roads.of(road) {
+            self.quick.remove(&route);
+        }
+    }
+
+    /// Legs of one tenant whose senders are to be told something. One that a `depart` has waits.
+    pub fn next_errands(
+        &mut self,
+        tenant: Option<u32>,
+        most: usize,
+    ) -> Option<(u32, Vec<(u32, Errand)>)> {
+        let mut chosen = tenant;
+        let mut taken = Vec::new();
+        for _ in 0..self.errands.len() {
+            let Some((slot, errand)) = self.errands.pop_front() else { break };
+            let Some(leg) = self.leg(slot).filter(|leg| !is_over(leg.state)) else { continue };
+            let Some(owner) = self.message(leg.message).map(|row| row.tenant) else { continue };
+            if leg.leaving || taken.len() >= most || chosen.is_some_and(|chosen| chosen != owner) {
+                self.errands.push_back((slot, errand));
+                continue;
+            }
+            chosen = Some(owner);
+            if let Some(leg) = self.leg_mut(slot) {
+                leg.leaving = true;
+            }
+            taken.push((slot, errand));
+        }
+        chosen.filter(|_| !taken.is_empty()).map(|tenant| (tenant, taken))
+    }
+
+    /// A lane let go of a leg that is over: if its message is too, the slot is free.
+    fn let_go(&mut self, slot: u32) {
+        let message = self.leg(slot).map(|leg| leg.message);
+        let belongs = |row: &Message| {
+            let mut at = row.first;
+            while at != slot && at != NONE {
+                at = self.leg(at).map_or(NONE, |leg| leg.next);
+            }
+            at == slot
+        };
+        let lives = message.and_then(|message| self.message(message)).is_some_and(belongs);
+        if !lives {
+            self.release_leg(slot);
+        }
+    }
+
+    /// The leg comes back untried or to be tried again at once.
+    pub fn come_back(&mut self, slot: u32) {
+        if let Some(leg) = self.leg_mut(slot) {
+            leg.leaving = false;
+        }
+        self.offer(slot);
+    }
+}
+
+/// What the schedule asks of the table.
+struct Lanes<'a> {
+    legs: &'a mut Vec<Option<Leg>>,
+    roads: &'a Shared<Route>,
+    quick: &'a HashMap<Route, u32>,
+    now: u32,
+    /// Legs that are over: their lanes let go of them.
+    dropped: Vec<u32>,
+}
+
+impl Known for Lanes<'_> {
+    fn may_leave(&mut self, slot: u32) -> bool {
+        let Some(Some(leg)) = self.legs.get_mut(slot as usize) else { return false };
+        leg.in_lane = false;
+        match leg.state {
+            State::Ready if !leg.leaving => {
+                leg.leaving = true;
+                true
+            }
+            state if is_over(state) => {
+                self.dropped.push(slot);
+                false
+            }
+            _ => false,
+        }
+    }
+
+    fn is_quick(&self, road: u32) -> bool {
+        let until = self.roads.of(road).and_then(|route| self.quick.get(&route));
+        until.is_some_and(|until| *until > self.now)
+    }
+}
