@@ -176,7 +176,11 @@ impl Disorder {
                 self.met.push((instance, connection));
                 let peer = std::net::IpAddr::from([203, 0, 113, 7]);
                 let service = Word::new("smtp");
-                self.say(Kind::Gate, 0xa1, Body::Connection { connection, instance, peer, service });
+                self.say(
+                    Kind::Gate,
+                    0xa1,
+                    Body::Connection { connection, instance, peer, service },
+                );
             }
             (Kind::Edge, 3..=7) | (Kind::Pages | Kind::Depart, 2) => self.delivers(instance),
             (Kind::Dispatch, 0..=6) => {
@@ -354,9 +358,9 @@ fn without_the_dead(mut scope: Scope) -> Scope {
 /// A scope, and of its messages only how many and a sum: there are too many to be shown.
 fn figures(mut scope: Scope) -> (Scope, usize, u128) {
     let messages = std::mem::take(&mut scope.messages);
-    let sum = messages.iter().fold(0u128, |sum, one| {
-        sum.wrapping_mul(31).wrapping_add(u128::from_be_bytes(one.0))
-    });
+    let sum = messages
+        .iter()
+        .fold(0u128, |sum, one| sum.wrapping_mul(31).wrapping_add(u128::from_be_bytes(one.0)));
     (scope, messages.len(), sum)
 }
 

@@ -186,11 +186,7 @@ fn write_rows(
 
 /// Which facts, in their order, are of which process, which processes outlive the chapter, and
 /// which are of which component and version.
-fn divide(
-    facts: &[Fact],
-    roll: &Roll,
-    words: &[Word],
-) -> (Vec<Process>, Vec<u32>, Vec<Section>) {
+fn divide(facts: &[Fact], roll: &Roll, words: &[Word]) -> (Vec<Process>, Vec<u32>, Vec<Section>) {
     let (mut processes, mut crossing) = (Vec::new(), Vec::new());
     let mut sections: Vec<Section> = Vec::new();
     let mut first = 0u32;

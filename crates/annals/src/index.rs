@@ -271,8 +271,7 @@ impl<'a> Index<'a> {
     fn run_halves(&self, tally: &(dyn Fn() -> Tally + Sync)) -> Result<Tally, Fault> {
         let reader = self.reader;
         thread::scope(|scope| {
-            let other =
-                scope.spawn(move || Index::of(reader).run(tally().half(Half::Processes)));
+            let other = scope.spawn(move || Index::of(reader).run(tally().half(Half::Processes)));
             let people = self.run(tally().half(Half::People).spilling(overspill));
             let processes = other.join().map_err(|_| {
                 file("the index")(io::Error::other("half of the counting ended without an answer"))

@@ -263,7 +263,8 @@ impl Chapter {
             let mut list = Cursor::new(list);
             let (first, count) = (number(&mut list, 4), number(&mut list, 4));
             let first = first.ok_or_else(damaged)?;
-            for place in self.some(Place::Lists, first, count.unwrap_or_default())?.chunks_exact(4) {
+            for place in self.some(Place::Lists, first, count.unwrap_or_default())?.chunks_exact(4)
+            {
                 let place = number(&mut Cursor::new(place), 4).unwrap_or_default();
                 let row = self.rows(place, 1)?;
                 places.insert(Row::read(&row).ok_or_else(damaged)?.entry);

@@ -118,7 +118,9 @@ impl Counts {
     /// Where a part begins, from the end of the head.
     pub fn at(&self, place: Place) -> u64 {
         let before = Place::ALL.iter().take(place as usize);
-        before.map(|one| self.of(*one).saturating_mul(self.width(*one))).fold(0, u64::saturating_add)
+        before
+            .map(|one| self.of(*one).saturating_mul(self.width(*one)))
+            .fold(0, u64::saturating_add)
     }
 }
 

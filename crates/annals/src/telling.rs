@@ -109,11 +109,7 @@ impl<'a> Telling<'a> {
     }
 
     /// Rows of other deeds are not even taken apart.
-    fn each(
-        &self,
-        hears: impl Fn(Deed) -> bool,
-        mut fact: impl FnMut(Fact),
-    ) -> io::Result<()> {
+    fn each(&self, hears: impl Fn(Deed) -> bool, mut fact: impl FnMut(Fact)) -> io::Result<()> {
         let base = self.chapter.number * CHAPTER_ENTRIES;
         for (first, count) in &self.ranges {
             let rows = self.chapter.rows(*first, *count)?;

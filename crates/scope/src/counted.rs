@@ -248,7 +248,8 @@ impl Counted {
                 if prefix >> bits > 0 {
                     return sum;
                 }
-                let more = self.count_slice(Slice { prefix, bits }, contracts, columns, &mut buckets);
+                let more =
+                    self.count_slice(Slice { prefix, bits }, contracts, columns, &mut buckets);
                 sum = sum.and_then(|sum| Some(sum.with(more?)));
             }
         };
