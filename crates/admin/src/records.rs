@@ -13,6 +13,8 @@ use wire::mailbox::{FromAdmin, Journey, State, ToAdmin};
 
 /// Journeys shown for one query.
 const SHOWN: u32 = 200;
+/// Copies that are looked for in the quarantine for one query: a letter may have a thousand.
+const LOOKED_FOR: usize = 500;
 
 pub fn trace(peers: &mut Peers<'_>, query: &str) -> Answer {
     let query = query.trim();
@@ -34,8 +36,9 @@ pub fn trace(peers: &mut Peers<'_>, query: &str) -> Answer {
     }
     let arrived = arrived(&journeys);
     let mut items = Vec::with_capacity(journeys.len());
+    let mut left = LOOKED_FOR;
     for journey in journeys {
-        items.push(shown(peers, journey, &arrived)?);
+        items.push(shown(peers, journey, &arrived, &mut left)?);
     }
     Ok(json!({ "items": items, "next": null }))
 }
@@ -67,6 +70,7 @@ fn shown(
     peers: &mut Peers<'_>,
     journey: Journey,
     arrived: &HashMap<MessageId, Vec<UserId>>,
+    left: &mut usize,
 ) -> Answer {
     if is_leaving(&journey) {
         let here = arrived.get(&journey.message).cloned().unwrap_or_default();
@@ -81,7 +85,7 @@ fn shown(
     };
     let mut outcomes = Vec::with_capacity(recipients.len());
     for (user, recipient) in journey.recipients.iter().zip(&recipients) {
-        let state = state_of(peers, &journey, *user)?;
+        let state = state_of(peers, (&journey, *user), left)?;
         let [ja, en] = words::arrived(state);
         outcomes.push(json!({
             "recipient": recipient, "state": state, "why": { "ja": ja, "en": en },
@@ -102,18 +106,23 @@ fn shown(
 /// What became of one recipient's copy: of several, one may be held and another not.
 fn state_of(
     peers: &mut Peers<'_>,
-    journey: &Journey,
-    user: UserId,
+    (journey, user): (&Journey, UserId),
+    left: &mut usize,
 ) -> Result<&'static str, Refusal> {
-    let is_held = |peers: &mut Peers<'_>| {
-        let answer = mailbox(peers, &FromAdmin::QuarantineShow(journey.message, user))?;
-        Ok::<bool, Refusal>(matches!(answer, ToAdmin::Quarantine(_)))
-    };
-    Ok(match journey.state {
-        State::Refused => "refused",
-        _ if journey.verdict < terms::Verdict::Quarantine => "kept",
-        _ if is_held(peers)? => "quarantined",
-        State::Quarantined => "no-longer-held",
+    if journey.state == State::Refused {
+        return Ok("refused");
+    }
+    if journey.verdict < terms::Verdict::Quarantine {
+        return Ok("kept");
+    }
+    if *left == 0 {
+        return Ok("not-looked-for");
+    }
+    *left -= 1;
+    let answer = mailbox(peers, &FromAdmin::QuarantineShow(journey.message, user))?;
+    Ok(match (answer, journey.state) {
+        (ToAdmin::Quarantine(_), _) => "quarantined",
+        (_, State::Quarantined) => "no-longer-held",
         // The heaviest verdict was another recipient's, or its own copy was released.
         _ => "kept",
     })

@@ -14,6 +14,10 @@ pub fn arrived(state: &str) -> [&'static str; 2] {
             "隔離は終わっています（解放、または期限切れ）。",
             "it is in quarantine no longer: released, or its time ran out",
         ],
+        "not-looked-for" => [
+            "宛先が多いため確かめていません。`quarantine list` で確認できます。",
+            "not looked for among so many: see `quarantine list`",
+        ],
         _ => ["メールボックスに入りました。", "it is in the mailbox"],
     }
 }

@@ -167,17 +167,18 @@ pub fn run(mut arguments: Arguments, as_json: bool) -> Answer {
     if as_json {
         return Ok(Outcome::Done(value));
     }
-    println!(
-        "{} {} / {}",
-        if is_japanese { "件数" } else { "entries:" },
-        proofs.found.len(),
-        proofs.size
-    );
+    tell_end(&proofs, &names, is_japanese);
+    Ok(Outcome::Told(0))
+}
+
+/// What stands below all entries: how many, and by what they can be checked.
+fn tell_end(proofs: &ledger::Proofs, names: &Names, is_japanese: bool) {
+    let entries = if is_japanese { "件数" } else { "entries:" };
+    println!("{entries} {} / {}", proofs.found.len(), proofs.size);
     print!("{}", proofs.checkpoint);
     if let Some(note) = names.note(is_japanese) {
         println!("{note}");
     }
-    Ok(Outcome::Told(0))
 }
 
 /// A proven entry with what it says and what became of it.
@@ -337,11 +338,7 @@ impl Teller<'_> {
                 let weak = weakened.as_ref().map_or_else(String::new, |word| {
                     format!(" [{}: {}]", self.say("弱められた手順", "weakened"), word.as_str())
                 });
-                // Who orders it writes that down before another does it, who may refuse.
-                let changed = match marks::is_order(entry) {
-                    true => self.say("指示", "ordered"),
-                    false => self.say("変更", "changed"),
-                };
+                let changed = self.changed(entry);
                 format!("{changed}: {}{who}{weak}", self.deed(what.as_str()))
             }
             Body::CredentialUse { credential, name, .. } => {
@@ -356,6 +353,14 @@ impl Teller<'_> {
                 }
             }
             _ => self.tell_other(entry),
+        }
+    }
+
+    /// Who orders it writes that down before another does it, who may refuse.
+    fn changed(&self, entry: &Entry) -> String {
+        match marks::is_order(entry) {
+            true => self.say("指示", "ordered"),
+            false => self.say("変更", "changed"),
         }
     }
 

@@ -312,13 +312,23 @@ fn a_root_in_shares_and_keys_in_life() {
     let (phrase, sealed) = (home.join("phrase"), home.join("sealed"));
     std::fs::write(&phrase, "seven words that nobody else knows\n").unwrap();
     let settings = text(&home.join("data.toml"));
-    let resealed = Command::new(binary())
-        .args(["keys", "reseal", "--json", "--config", &settings, "--share", &third])
-        .args(["--unseal", &text(&sealed), "--new-passphrase-fd", "0"])
-        .stdin(std::fs::File::open(&phrase).unwrap())
-        .output()
-        .unwrap();
-    assert!(resealed.status.success(), "{}", String::from_utf8_lossy(&resealed.stderr));
+    let reseal = |mode: u32| {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        std::fs::set_permissions(&phrase, mode).unwrap();
+        let output = Command::new(binary())
+            .args(["keys", "reseal", "--json", "--config", &settings, "--share", &third])
+            .args(["--unseal", &text(&sealed), "--new-passphrase-fd", "0"])
+            .stdin(std::fs::File::open(&phrase).unwrap())
+            .output()
+            .unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    // Not from a file that everybody can read.
+    let (code, said) = reseal(0o644);
+    assert!(code == Some(1) && said.contains("mode 0644"), "{said}");
+    assert!(!sealed.exists());
+    let (code, said) = reseal(0o600);
+    assert_eq!(code, Some(0), "{said}");
     let file = format!("file = {sealed:?}");
     let given = ["--passphrase-fd", "0"];
     let stdin = std::fs::File::open(&phrase).unwrap().into();
