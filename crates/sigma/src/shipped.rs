@@ -53,8 +53,8 @@ pub fn page() -> String {
          <https://github.com/SigmaHQ/sigma>, under the Detection Rule License 1.1.\n\n{} rules are \
          shipped, of 248 public ones for Linux (as of 2026-08-05). The others are not part of this \
          repository: `sentinel.rules` in the settings names a folder of further ones, and \
-         `sekisho sigma DIR` tells which of them can be read and whose events are seen here. What \
-         that command said of the public ones stands in `crates/sigma/rules/README.md`.\n\n\
+         `sekisho sigma DIR` tells which of them can be read. What that command said of the public \
+         ones stands in `crates/sigma/rules/README.md`.\n\n\
          | rule | id | author | status | level |\n|---|---|---|---|---|\n",
         FILES.len()
     );
