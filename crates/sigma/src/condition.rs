@@ -1,6 +1,7 @@
 //! Conditions: `selection and not 1 of filter_* or (all of them)`.
 
 use crate::Wrong;
+use crate::pattern::Pattern;
 use crate::selection::{Selection, worth};
 use crate::set::Prepared;
 
@@ -38,6 +39,34 @@ impl Condition {
             Condition::Not(inner) => !inner.holds(selections, event),
             Condition::All(parts) => parts.iter().all(|part| part.holds(selections, event)),
             Condition::Any(parts) => parts.iter().any(|part| part.holds(selections, event)),
+        }
+    }
+
+    /// Whether some event could have it, if fields that `is_seen` denies are never there.
+    pub fn can_hold(
+        &self,
+        selections: &[Selection],
+        is_seen: &dyn Fn(&str, &[Pattern]) -> bool,
+    ) -> bool {
+        let can = |part: &Condition| part.can_hold(selections, is_seen);
+        match self {
+            Condition::Selection(at) => {
+                selections.get(*at).is_some_and(|selection| selection.can_hold(is_seen))
+            }
+            Condition::Not(_) => true,
+            Condition::All(parts) => parts.iter().all(can),
+            Condition::Any(parts) => parts.iter().any(can),
+        }
+    }
+
+    /// Whether the selection at this place is wanted, rather than ruled out.
+    pub fn asks_for(&self, place: usize) -> bool {
+        match self {
+            Condition::Selection(at) => *at == place,
+            Condition::Not(_) => false,
+            Condition::All(parts) | Condition::Any(parts) => {
+                parts.iter().any(|part| part.asks_for(place))
+            }
         }
     }
 

@@ -2,14 +2,15 @@
 //!
 //! Formats and meaning: the Sigma rules specification 2. What is read: the part of YAML in which
 //! rules are written ([`yaml`]), value modifiers `contains startswith endswith all re cidr exists
-//! cased lt lte gt gte`, wildcards and their escapes, `null`, keywords, and whole conditions. A
-//! rule that uses more is refused by name, never half understood.
+//! cased windash lt lte gt gte`, wildcards and their escapes, `null`, keywords, and whole
+//! conditions. A rule that uses more, or weighs several events together, is refused by name, never
+//! half understood.
 //!
 //! The rules that are shipped stand in `rules/` as their authors wrote them (Detection Rule
 //! License 1.1: who passes a match on names the author).
 //!
 //! Reading order: [`rule`] (text to rule), [`condition`], [`pattern`] (one value), [`set`] (many
-//! rules, one event).
+//! rules, one event), `expression` (what spares us regular expressions).
 //!
 //! # Never  opens a file; runs longer than an event's length times the rules that could match
 
@@ -19,6 +20,7 @@
 )]
 
 pub mod condition;
+mod expression;
 pub mod pattern;
 pub mod rule;
 pub mod selection;
@@ -26,6 +28,8 @@ pub mod set;
 pub mod shipped;
 pub mod yaml;
 
+#[cfg(test)]
+mod shapes;
 #[cfg(test)]
 mod tests;
 

@@ -1,6 +1,6 @@
 //! One value of a rule against one value of an event.
 
-use crate::Wrong;
+use crate::{Wrong, expression};
 use regex_lite::{Regex, RegexBuilder};
 use std::net::IpAddr;
 
@@ -34,7 +34,8 @@ pub enum Pattern {
         parts: Vec<Part>,
         cased: bool,
     },
-    Expression(Regex),
+    /// With the texts without which it matches nothing.
+    Expression(Regex, Option<Vec<String>>),
     Network {
         address: IpAddr,
         bits: u8,
@@ -47,6 +48,8 @@ pub enum Pattern {
     Null,
     /// The field is (not) there.
     Exists(bool),
+    /// One text in each of the ways in which it may be spelt.
+    OneOf(Vec<Pattern>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,16 +113,18 @@ impl Pattern {
         if text.len() > EXPRESSION_BYTES {
             return Err(Wrong::Beyond("4 KiB of regular expression"));
         }
-        let mut builder = RegexBuilder::new(text);
+        let needed = expression::needed(text);
+        let mut builder = RegexBuilder::new(without_ends(text));
         builder.case_insensitive(flags.contains(&"i"));
         builder.multi_line(flags.contains(&"m"));
         builder.dot_matches_new_line(flags.contains(&"s"));
         builder.size_limit(EXPRESSION_READY_BYTES);
-        builder.build().map(Pattern::Expression).map_err(|error| {
-            match error.to_string().contains("size limit") {
-                true => Wrong::Beyond("32 KiB of regular expression, its repetitions written out"),
-                false => strange(),
-            }
+        builder.build().map(|ready| Pattern::Expression(ready, needed)).map_err(|error| match error
+            .to_string()
+            .contains("size limit")
+        {
+            true => Wrong::Beyond("32 KiB of regular expression, its repetitions written out"),
+            false => strange(),
         })
     }
 
@@ -132,14 +137,18 @@ impl Pattern {
         if bits > most { Err(strange()) } else { Ok(Pattern::Network { address, bits }) }
     }
 
+    /// Whether an event without the field has it.
+    pub fn is_in_nothing(&self) -> bool {
+        matches!(self, Pattern::Null | Pattern::Exists(false))
+    }
+
     /// Whether it is found in a field; `None`: the event has no such field.
     pub fn is_in(&self, value: Option<Value<'_>>) -> bool {
-        let Some(value) = value else {
-            return matches!(self, Pattern::Null | Pattern::Exists(false));
-        };
+        let Some(value) = value else { return self.is_in_nothing() };
         match self {
             Pattern::Null => value.plain.is_empty(),
             Pattern::Exists(there) => *there,
+            Pattern::OneOf(ways) => ways.iter().any(|way| way.is_in(Some(value))),
             Pattern::Text { text, at, cased } => {
                 let held = if *cased { value.plain } else { value.small };
                 match at {
@@ -152,7 +161,7 @@ impl Pattern {
             Pattern::Wild { parts, cased } => {
                 is_wild_match(parts, if *cased { value.plain } else { value.small })
             }
-            Pattern::Expression(expression) => expression.is_match(value.plain),
+            Pattern::Expression(expression, _) => expression.is_match(value.plain),
             Pattern::Network { address, bits } => {
                 value.plain.parse().is_ok_and(|found| is_within(found, *address, *bits))
             }
@@ -167,35 +176,57 @@ impl Pattern {
         }
     }
 
-    /// As a keyword: anywhere in any value of the event.
-    pub fn is_keyword_in(&self, value: Value<'_>) -> bool {
+    /// The same as a keyword, which is looked for anywhere in a value.
+    #[must_use]
+    pub fn anywhere(self) -> Pattern {
         match self {
-            Pattern::Text { text, cased, .. } => {
-                (if *cased { value.plain } else { value.small }).contains(text.as_str())
+            Pattern::Text { text, cased, .. } => Pattern::Text { text, at: Where::Within, cased },
+            Pattern::Wild { mut parts, cased } => {
+                if parts.first() != Some(&Part::Any) {
+                    parts.insert(0, Part::Any);
+                }
+                if parts.last() != Some(&Part::Any) {
+                    parts.push(Part::Any);
+                }
+                Pattern::Wild { parts, cased }
             }
-            Pattern::Wild { parts, cased } => {
-                let mut open = vec![Part::Any];
-                open.extend(parts.iter().cloned());
-                open.push(Part::Any);
-                is_wild_match(&open, if *cased { value.plain } else { value.small })
+            Pattern::OneOf(ways) => {
+                Pattern::OneOf(ways.into_iter().map(Pattern::anywhere).collect())
             }
-            other => other.is_in(Some(value)),
+            other => other,
         }
     }
 
-    /// A text in small letters that stands in every value in which this is found.
-    pub fn required(&self) -> Option<String> {
+    /// Texts in small letters of which one stands in every value in which this is found.
+    pub fn required(&self) -> Option<Vec<String>> {
         match self {
-            Pattern::Text { text, .. } => Some(small(text)),
+            Pattern::Text { text, .. } => Some(vec![small(text)]),
             Pattern::Wild { parts, .. } => {
                 let literals = parts.iter().filter_map(|part| match part {
                     Part::Literal(text) => Some(small(text)),
                     _ => None,
                 });
-                literals.max_by_key(String::len)
+                literals.max_by_key(String::len).map(|text| vec![text])
+            }
+            Pattern::Expression(_, needed) => needed.clone(),
+            Pattern::OneOf(ways) => {
+                let all: Option<Vec<_>> = ways.iter().map(Pattern::required).collect();
+                all.map(|all| all.concat())
             }
             _ => None,
         }
+    }
+}
+
+/// An expression is looked for anywhere, so `.*` at its ends says nothing and costs a walk.
+fn without_ends(text: &str) -> &str {
+    let start = match text.strip_prefix(".*") {
+        Some(rest) if !rest.starts_with(['?', '+', '*', '{']) => rest,
+        _ => text,
+    };
+    match start.strip_suffix(".*") {
+        Some(rest) if !rest.ends_with('\\') => rest,
+        _ => start,
     }
 }
 
@@ -261,6 +292,12 @@ fn is_wild_match(parts: &[Part], text: &str) -> bool {
             (None, Some((star, from))) => {
                 let Some(one) = from.chars().next() else { return false };
                 let from = from.get(one.len_utf8()..).unwrap_or_default();
+                // Straight to the next place where what follows could begin.
+                let skip = match parts.get(star + 1) {
+                    Some(Part::Literal(literal)) => from.find(literal.as_str()),
+                    _ => Some(0),
+                };
+                let Some(from) = skip.and_then(|skip| from.get(skip..)) else { return false };
                 back = Some((star, from));
                 (part, rest) = (star + 1, from);
             }

@@ -2,6 +2,7 @@
 
 use crate::Wrong;
 use crate::condition::Condition;
+use crate::pattern::Pattern;
 use crate::selection::Selection;
 use crate::set::Prepared;
 use crate::yaml::{Node, read};
@@ -52,8 +53,12 @@ impl Rule {
         let node = read(text)?;
         let detection = node.get("detection").ok_or(Wrong::Lacking("detection"))?;
         let Node::Map(pairs) = detection else { return Err(Wrong::Lacking("detection")) };
-        let is_part =
-            |(name, _): &&(String, Node)| !matches!(name.as_str(), "condition" | "timeframe");
+        // One event is weighed at a time, so what spans several is not read as if it did not.
+        if let Some((name, _)) = pairs.iter().find(|(name, _)| is_of_many_events(name)) {
+            let expected = "what one event can tell";
+            return Err(Wrong::Strange { expected, found: name.clone() });
+        }
+        let is_part = |(name, _): &&(String, Node)| name != "condition";
         let names: Vec<&str> = pairs.iter().filter(is_part).map(|(n, _)| n.as_str()).collect();
         let selections: Result<Vec<_>, _> =
             pairs.iter().filter(is_part).map(|(_, node)| Selection::read(node)).collect();
@@ -76,9 +81,29 @@ impl Rule {
         self.condition.holds(&self.selections, event)
     }
 
+    /// The fields without which this never matches, of a source that has only those that `is_seen`
+    /// says of a field and what the rule looks for in it. None: it can match there.
+    pub fn unseen(&self, is_seen: &dyn Fn(&str, &[Pattern]) -> bool) -> Vec<String> {
+        if self.condition.can_hold(&self.selections, is_seen) {
+            return Vec::new();
+        }
+        let mut names = Vec::new();
+        let needed = self.selections.iter().enumerate();
+        for (_, selection) in needed.filter(|(at, _)| self.condition.asks_for(*at)) {
+            selection.unseen(is_seen, &mut names);
+        }
+        names.sort();
+        names.dedup();
+        names
+    }
+
     pub(crate) fn required(&self) -> Option<Vec<String>> {
         self.condition.required(&self.selections)
     }
+}
+
+fn is_of_many_events(name: &str) -> bool {
+    matches!(name, "timeframe" | "timespan")
 }
 
 fn log_source(node: &Node) -> LogSource {
@@ -95,6 +120,10 @@ fn read_condition(node: &Node, names: &[&str]) -> Result<Condition, Wrong> {
             let parts: Result<Vec<_>, _> = texts.map(|text| Condition::read(text, names)).collect();
             Ok(Condition::Any(parts?))
         }
-        _ => Err(Wrong::Lacking("condition")),
+        Node::Map(_) => {
+            let expected = "a condition in words";
+            Err(Wrong::Strange { expected, found: "a count of events".to_owned() })
+        }
+        Node::Null => Err(Wrong::Lacking("condition")),
     }
 }

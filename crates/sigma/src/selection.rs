@@ -38,7 +38,7 @@ impl Selection {
                 Ok(Selection::Any(any?))
             }
             node => {
-                let patterns = patterns(node, &[])?;
+                let patterns = patterns(node, &[])?.into_iter().map(Pattern::anywhere).collect();
                 Ok(Selection::Keywords { patterns, is_all: false })
             }
         }
@@ -49,15 +49,37 @@ impl Selection {
             Selection::All(parts) => parts.iter().all(|part| part.holds(event)),
             Selection::Any(parts) => parts.iter().any(|part| part.holds(event)),
             Selection::Field { name, patterns, is_all } => {
-                let value = event.field(name);
-                let holds = |pattern: &Pattern| pattern.is_in(value);
+                let holds = |pattern: &Pattern| event.has_in(name, pattern);
                 if *is_all { patterns.iter().all(holds) } else { patterns.iter().any(holds) }
             }
             Selection::Keywords { patterns, is_all } => {
                 let holds =
-                    |pattern: &Pattern| event.values().any(|value| pattern.is_keyword_in(value));
+                    |pattern: &Pattern| event.values().any(|value| pattern.is_in(Some(value)));
                 if *is_all { patterns.iter().all(holds) } else { patterns.iter().any(holds) }
             }
+        }
+    }
+
+    /// As [`crate::condition::Condition::can_hold`].
+    pub fn can_hold(&self, is_seen: &dyn Fn(&str, &[Pattern]) -> bool) -> bool {
+        match self {
+            Selection::All(parts) => parts.iter().all(|part| part.can_hold(is_seen)),
+            Selection::Any(parts) => parts.iter().any(|part| part.can_hold(is_seen)),
+            Selection::Field { name, patterns, .. } => {
+                is_seen(name, patterns) || patterns.iter().any(Pattern::is_in_nothing)
+            }
+            Selection::Keywords { .. } => true,
+        }
+    }
+
+    /// The fields that are wanted here and never seen.
+    pub fn unseen(&self, is_seen: &dyn Fn(&str, &[Pattern]) -> bool, into: &mut Vec<String>) {
+        match self {
+            Selection::All(parts) | Selection::Any(parts) => {
+                parts.iter().for_each(|part| part.unseen(is_seen, into));
+            }
+            Selection::Field { name, .. } if !self.can_hold(is_seen) => into.push(name.clone()),
+            Selection::Field { .. } | Selection::Keywords { .. } => {}
         }
     }
 
@@ -73,11 +95,12 @@ impl Selection {
             }
             Selection::Field { patterns, is_all: false, .. }
             | Selection::Keywords { patterns, is_all: false } => {
-                patterns.iter().map(useful).collect()
+                let all: Option<Vec<_>> = patterns.iter().map(useful).collect();
+                all.map(|all| all.concat())
             }
             Selection::Field { patterns, is_all: true, .. }
             | Selection::Keywords { patterns, is_all: true } => {
-                patterns.iter().filter_map(useful).max_by_key(String::len).map(|text| vec![text])
+                patterns.iter().filter_map(useful).max_by_key(|texts| worth(texts))
             }
         }
     }
@@ -86,8 +109,8 @@ impl Selection {
 /// Texts shorter than this stand in every event.
 const USEFUL_BYTES: usize = 2;
 
-fn useful(pattern: &Pattern) -> Option<String> {
-    pattern.required().filter(|text| text.len() >= USEFUL_BYTES)
+fn useful(pattern: &Pattern) -> Option<Vec<String>> {
+    pattern.required().filter(|texts| texts.iter().all(|text| text.len() >= USEFUL_BYTES))
 }
 
 /// The shortest text decides how often the rule is looked at in vain.
@@ -102,7 +125,10 @@ fn field(key: &str, node: &Node) -> Result<Selection, Wrong> {
     let is_all = modifiers.contains(&"all");
     let patterns = patterns(node, &modifiers)?;
     Ok(match name.is_empty() {
-        true => Selection::Keywords { patterns, is_all },
+        true => {
+            let patterns = patterns.into_iter().map(Pattern::anywhere).collect();
+            Selection::Keywords { patterns, is_all }
+        }
         false => Selection::Field { name, patterns, is_all },
     })
 }
@@ -124,10 +150,12 @@ fn pattern(node: &Node, modifiers: &[&str]) -> Result<Pattern, Wrong> {
     };
     let mut at = Where::Whole;
     let mut cased = false;
+    let mut dashes = false;
     let mut special = None;
     for modifier in modifiers {
         match *modifier {
             "all" | "i" | "m" | "s" => {}
+            "windash" => dashes = true,
             "contains" => at = Where::Within,
             "startswith" => at = Where::AtStart,
             "endswith" => at = Where::AtEnd,
@@ -140,12 +168,46 @@ fn pattern(node: &Node, modifiers: &[&str]) -> Result<Pattern, Wrong> {
         }
     }
     match special {
+        None if dashes => {
+            let ways = with_any_dash(text)?;
+            Ok(Pattern::OneOf(ways.iter().map(|way| Pattern::text(way, at, cased)).collect()))
+        }
         None => Ok(Pattern::text(text, at, cased)),
         Some("re") => Pattern::expression(text, modifiers),
         Some("cidr") => Pattern::network(text),
         Some("exists") => Ok(Pattern::Exists(text.eq_ignore_ascii_case("true"))),
         Some(order) => compare(order, text),
     }
+}
+
+/// What may begin an option, for programs that take more than the hyphen.
+const DASHES: [char; 5] = ['-', '/', '\u{2013}', '\u{2014}', '\u{2015}'];
+/// Options of one value; each multiplies its ways by five.
+const OPTIONS: usize = 3;
+
+/// The modifier `windash`: each `-` or `/` that begins a word may be any of [`DASHES`].
+fn with_any_dash(text: &str) -> Result<Vec<String>, Wrong> {
+    let mut ways = vec![String::new()];
+    let mut options = 0;
+    let mut letters = text.chars().peekable();
+    let mut before = ' ';
+    while let Some(letter) = letters.next() {
+        let begins = matches!(letter, '-' | '/')
+            && !before.is_alphanumeric()
+            && letters.peek().is_some_and(|next| next.is_alphanumeric());
+        if begins {
+            options += 1;
+            if options > OPTIONS {
+                return Err(Wrong::Beyond("3 options of one value with `windash`"));
+            }
+            let more = |way: &String| DASHES.map(|dash| format!("{way}{dash}"));
+            ways = ways.iter().flat_map(more).collect();
+        } else {
+            ways.iter_mut().for_each(|way| way.push(letter));
+        }
+        before = letter;
+    }
+    Ok(ways)
 }
 
 fn compare(order: &str, text: &str) -> Result<Pattern, Wrong> {

@@ -1,6 +1,6 @@
 //! Many rules and one event: one pass over its text finds the few rules that could match.
 
-use crate::pattern::{Value, small};
+use crate::pattern::{Pattern, Value, small};
 use crate::rule::{LogSource, Rule};
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind};
 
@@ -44,9 +44,19 @@ impl<'a> Prepared<'a> {
         Self { fields: event.fields.iter().map(small).collect() }
     }
 
-    pub fn field(&self, name: &str) -> Option<Value<'_>> {
-        let found = self.fields.iter().find(|(own, _, _)| *own == name);
-        found.map(|(_, plain, small)| Value { plain, small })
+    /// Whether a field has it. An event may have a field more than once, as a number and as its
+    /// name, say: one of its values is enough.
+    pub fn has_in(&self, name: &str, pattern: &Pattern) -> bool {
+        let mut is_there = false;
+        for (own, plain, small) in &self.fields {
+            if *own == name {
+                is_there = true;
+                if pattern.is_in(Some(Value { plain, small })) {
+                    return true;
+                }
+            }
+        }
+        !is_there && pattern.is_in(None)
     }
 
     pub fn values(&self) -> impl Iterator<Item = Value<'_>> {
@@ -104,6 +114,11 @@ impl RuleSet {
 
     pub fn rules(&self) -> &[Rule] {
         &self.rules
+    }
+
+    /// Rules that are asked about every event, for no text rules them out.
+    pub fn without_text(&self) -> usize {
+        self.always.len()
     }
 
     /// The rules that match, in their own order.

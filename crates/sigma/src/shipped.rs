@@ -50,11 +50,12 @@ pub fn unread() -> Vec<(&'static str, Wrong)> {
 pub fn page() -> String {
     let mut text = format!(
         "# Sigma rules\n\nGenerated from `crates/sigma/rules` by `cargo xtask generate`. From \
-         <https://github.com/SigmaHQ/sigma>, under the Detection Rule License 1.1.\n\n{} rules. \
-         Everything else of the public Linux rules is not shipped: `sentinel.rules` in the \
-         settings names a folder of further ones, and `sekisho sigma DIR` tells which of them can \
-         be read.\n\n| rule | id | author | status | level |\n\
-         |---|---|---|---|---|\n",
+         <https://github.com/SigmaHQ/sigma>, under the Detection Rule License 1.1.\n\n{} rules are \
+         shipped, of 248 public ones for Linux (as of 2026-08-05). The others are not part of this \
+         repository: `sentinel.rules` in the settings names a folder of further ones, and \
+         `sekisho sigma DIR` tells which of them can be read. What that command said of the public \
+         ones stands in `crates/sigma/rules/README.md`.\n\n\
+         | rule | id | author | status | level |\n|---|---|---|---|---|\n",
         FILES.len()
     );
     for rule in shipped() {

