@@ -82,6 +82,7 @@ fn leg_octets(message: MessageId, end: &LegEnd) -> [u8; LEG_BYTES] {
         Some(Why::Ours) => (3, (0, 0, 0)),
         Some(Why::Unsafe) => (4, (0, 0, 0)),
         Some(Why::NotSignedIn) => (5, (0, 0, 0)),
+        Some(Why::TurnedAway { class, subject, detail }) => (6, (class, subject, detail)),
     };
     let mut octets = Vec::with_capacity(LEG_BYTES);
     octets.extend_from_slice(&message.0);
@@ -115,6 +116,7 @@ fn read_leg(line: &[u8]) -> Option<LegEnd> {
         2 => Some(Why::Unreachable),
         3 => Some(Why::Ours),
         4 => Some(Why::Unsafe),
+        6 => Some(Why::TurnedAway { class, subject, detail }),
         5 => Some(Why::NotSignedIn),
         _ => None,
     };
