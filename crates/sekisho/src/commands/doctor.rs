@@ -50,7 +50,7 @@ pub fn run(mut arguments: Arguments) -> Answer {
         );
         weakened.push(what);
     }
-    weakened.extend(near.as_deref());
+    weakened.extend(near);
     let whole = missing.is_empty() && weakened.is_empty();
     let found = json!({
         "walls": granted,
