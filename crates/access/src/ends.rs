@@ -347,11 +347,9 @@ impl Ends {
     /// Pushes for this folder and no other from now on.
     ///
     /// `peeks`: what is recent stays so (EXAMINE, RFC 3501 §6.3.2).
-    pub fn watch(&mut self, folder: Option<FolderId>, peeks: bool) -> Result<(), Trouble> {
+    pub fn watch(&mut self, folder: Option<FolderId>, peeks: bool) {
         (self.watched, self.peeks) = (folder, peeks);
         self.news = News::default();
-        let watch = self.watch_question();
-        self.ask::<FromMailbox>(Kind::Mailbox, &watch, &[], false).map(|_| ())
     }
 
     /// After the mailbox was restarted; its answer is of no interest.
@@ -363,7 +361,7 @@ impl Ends {
         }
     }
 
-    fn watch_question(&self) -> wire::mailbox::FromAccess {
+    pub fn watch_question(&self) -> wire::mailbox::FromAccess {
         match self.watched {
             Some(folder) if self.peeks => wire::mailbox::FromAccess::Peek(folder),
             watched => wire::mailbox::FromAccess::Watch(watched),

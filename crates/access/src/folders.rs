@@ -23,6 +23,11 @@ pub const LEVELS: usize = 16;
 const NAMES: MessageId = MessageId(*b"\0\0\0\0\0\0\0\0folder-n");
 const KEYWORDS: MessageId = MessageId(*b"\0\0\0\0\0\0\0\0keywords");
 
+/// Before the name of a folder that is none: somebody subscribed to that name, and deleted its
+/// folder. The name stays subscribed (RFC 3501 §6.3.6), kept by an empty folder of a name that
+/// nobody can give.
+const LEFT: &str = "\u{1}left/";
+
 /// A folder with its name in the clear.
 pub struct Named {
     pub front: Folder,
@@ -38,6 +43,26 @@ pub struct Names {
 impl Names {
     /// Every folder, INBOX first, the others by name.
     pub fn all(&mut self, ends: &mut Ends, person: &mut Person) -> Result<Vec<Named>, Trouble> {
+        Ok(self.all_and_left(ends, person)?.0)
+    }
+
+    /// Every folder; and names that are subscribed without one.
+    pub fn all_and_left(
+        &mut self,
+        ends: &mut Ends,
+        person: &mut Person,
+    ) -> Result<(Vec<Named>, Vec<Named>), Trouble> {
+        let (left, all) =
+            self.every(ends, person)?.into_iter().partition(|named| named.name.starts_with(LEFT));
+        let bare = |named: Named| {
+            let name = named.name.strip_prefix(LEFT).unwrap_or_default().to_owned();
+            Named { name, ..named }
+        };
+        let left: Vec<Named> = left;
+        Ok((all, left.into_iter().map(bare).collect()))
+    }
+
+    fn every(&mut self, ends: &mut Ends, person: &mut Person) -> Result<Vec<Named>, Trouble> {
         let fronts = keeper::folders(ends)?;
         self.open(ends, person, &fronts)?;
         let mut named: Vec<Named> =
@@ -104,6 +129,11 @@ impl Names {
                 .map_or_else(|| format!("unreadable-{}", front.folder), |(_, name)| name.clone()),
         }
     }
+}
+
+/// Under which name a subscription is kept whose folder is deleted.
+pub fn left_name(name: &str) -> String {
+    format!("{LEFT}{name}")
 }
 
 pub fn seal_name(ends: &mut Ends, person: &Person, name: &str) -> Result<SealedPart, Trouble> {

@@ -54,6 +54,28 @@ pub fn folders(ends: &mut Ends) -> Result<Vec<Folder>, Trouble> {
     }
 }
 
+/// Watches this folder and no other. Its front says how many of its last messages nobody has heard
+/// of before this session.
+pub fn watch(ends: &mut Ends, folder: FolderId, peeks: bool) -> Result<Folder, Trouble> {
+    ends.watch(Some(folder), peeks);
+    hear(ends)
+}
+
+/// The watched folder as it stands; what is told by it is recent for no other session.
+pub fn hear(ends: &mut Ends) -> Result<Folder, Trouble> {
+    let question = ends.watch_question();
+    match ask(ends, &question, false)? {
+        ToAccess::Folders(mut fronts) => fronts.pop().ok_or(Trouble::Broken),
+        _ => Err(Trouble::Broken),
+    }
+}
+
+pub fn watch_none(ends: &mut Ends) -> Result<(), Trouble> {
+    ends.watch(None, false);
+    let question = ends.watch_question();
+    ask(ends, &question, false).map(drop)
+}
+
 pub fn rows(ends: &mut Ends, folder: FolderId, since: Option<u64>) -> Result<Rows, Trouble> {
     match ask(ends, &FromAccess::Rows { folder, since }, false)? {
         ToAccess::Rows { uid_validity, uid_next, highest_modseq, rows } => {

@@ -16,8 +16,9 @@ pub struct View {
     pub modseq: u64,
     /// By UID; a message's number is its place, counted from 1.
     pub rows: Vec<Row>,
-    /// Messages from this UID on are recent for this client.
-    pub recent_from: u32,
+    /// The messages that are recent for this client, by UID: this session was the first to hear of
+    /// them (RFC 3501 §2.3.2).
+    pub recents: Vec<u32>,
     /// Keyword names by bit.
     pub keywords: Vec<String>,
 }
@@ -42,12 +43,9 @@ impl View {
         name: String,
         read_only: bool,
     ) -> Result<Self, Trouble> {
-        ends.watch(Some(front.folder), read_only)?;
+        let heard = keeper::watch(ends, front.folder, read_only)?;
         let found = keeper::rows(ends, front.folder, None)?;
-        let recent = usize::try_from(front.recent).unwrap_or(0).min(found.rows.len());
-        let first = found.rows.get(found.rows.len() - recent);
-        let recent_from = first.map_or(found.uid_next, |row| row.uid);
-        Ok(Self {
+        let mut view = Self {
             folder: front.folder,
             name,
             read_only,
@@ -55,9 +53,24 @@ impl View {
             uid_next: found.uid_next,
             modseq: found.highest_modseq,
             rows: found.rows,
-            recent_from,
+            recents: Vec::new(),
             keywords: Vec::new(),
-        })
+        };
+        view.note_recent(&heard, 0);
+        Ok(view)
+    }
+
+    /// What the mailbox told nobody before: the last messages of those that were there then.
+    /// `known`: the last UID that was in view before.
+    fn note_recent(&mut self, heard: &Folder, known: u32) {
+        let end = self.rows.partition_point(|row| row.uid < heard.uid_next);
+        let start = end.saturating_sub(usize::try_from(heard.recent).unwrap_or(0));
+        let rows = self.rows.get(start..end).unwrap_or_default().iter();
+        self.recents.extend(rows.map(|row| row.uid).filter(|uid| *uid > known));
+    }
+
+    pub fn is_recent(&self, uid: u32) -> bool {
+        self.recents.binary_search(&uid).is_ok()
     }
 
     pub fn count(&self) -> u32 {
@@ -65,7 +78,7 @@ impl View {
     }
 
     pub fn recent(&self) -> u32 {
-        let recent = self.rows.iter().rev().take_while(|row| row.uid >= self.recent_from).count();
+        let recent = self.recents.iter().filter(|uid| self.place(**uid).is_some()).count();
         u32::try_from(recent).unwrap_or(u32::MAX)
     }
 
@@ -143,7 +156,11 @@ impl View {
             let found = found.inspect_err(|_| ends.news.changed = true)?;
             self.modseq = self.modseq.max(found.highest_modseq);
             self.uid_next = self.uid_next.max(found.uid_next);
+            let known = self.rows.last().map_or(0, |row| row.uid);
             self.take_news(found.rows, &mut changes);
+            if changes.exists.is_some() {
+                self.hear_of_news(ends, known, &mut changes)?;
+            }
         }
         if expunges && !ends.news.expunged.is_empty() {
             let uids = std::mem::take(&mut ends.news.expunged);
@@ -152,6 +169,28 @@ impl View {
             self.move_places(before, &mut changes);
         }
         Ok(changes)
+    }
+
+    /// Something is new: asks whether it is for this session first, and for what came meanwhile.
+    fn hear_of_news(
+        &mut self,
+        ends: &mut Ends,
+        known: u32,
+        changes: &mut Changes,
+    ) -> Result<(), Trouble> {
+        let heard = keeper::hear(ends)?;
+        let found = keeper::rows(ends, self.folder, Some(self.modseq))?;
+        self.modseq = self.modseq.max(found.highest_modseq);
+        self.uid_next = self.uid_next.max(found.uid_next);
+        let mut later = Changes::default();
+        self.take_news(found.rows, &mut later);
+        changes.flags.extend(later.flags);
+        changes.flags.sort_unstable();
+        changes.flags.dedup();
+        self.note_recent(&heard, known);
+        changes.exists = Some(self.count());
+        changes.recent = self.recent();
+        Ok(())
     }
 
     fn take_news(&mut self, rows: Vec<Row>, changes: &mut Changes) {
@@ -219,7 +258,7 @@ mod tests {
             uid_next: 100,
             modseq: 1,
             rows: uids.iter().map(|uid| row(*uid, 0)).collect(),
-            recent_from: 8,
+            recents: vec![8, 9, 10],
             keywords: Vec::new(),
         }
     }
@@ -264,6 +303,40 @@ mod tests {
         view.move_places(before, &mut changes);
         assert_eq!((changes.flags, changes.exists), (vec![0], Some(3)));
         assert_eq!(left(&view), [6, 8, 9]);
+    }
+
+    #[test]
+    fn recent_is_what_nobody_heard_of_before() {
+        for (recent, uid_next, known, expected) in [
+            (0, 11, 0, vec![]),
+            (2, 11, 0, vec![8, 10]),
+            (9, 11, 0, vec![2, 4, 6, 8, 10]),
+            (2, 9, 0, vec![6, 8]),   // 10 came later, and is asked for later
+            (3, 11, 6, vec![8, 10]), // 6 was known: another one was expunged meanwhile
+        ] {
+            let mut view = view(&[2, 4, 6, 8, 10]);
+            view.recents.clear();
+            view.note_recent(&wire::mailbox::Folder { recent, uid_next, ..front() }, known);
+            assert_eq!(view.recents, expected);
+            assert_eq!(view.recent() as usize, expected.len());
+        }
+    }
+
+    fn front() -> wire::mailbox::Folder {
+        wire::mailbox::Folder {
+            folder: FolderId([0; 4]),
+            special: None,
+            name: None,
+            keywords: None,
+            subscribed: false,
+            uid_validity: 1,
+            uid_next: 1,
+            highest_modseq: 1,
+            messages: 0,
+            unseen: 0,
+            recent: 0,
+            bytes: 0,
+        }
     }
 
     #[test]

@@ -208,6 +208,7 @@ fn folders_have_names_of_their_own() {
         ],
     );
     check(&mut client, "RENAME &ZeVnLIqe- Japan", &["x OK"]);
+    check(&mut client, "SUBSCRIBE Japan/Work", &["x OK"]);
     check(
         &mut client,
         "LIST \"\" Japan/% RETURN (SUBSCRIBED STATUS (MESSAGES))",

@@ -132,8 +132,8 @@ impl<'a> Changes<'a> {
     fn folder(&self, user: UserId, folder: u32, name: &[u8], uid_validity: u32) -> Result<()> {
         self.run(
             "INSERT OR IGNORE INTO folder
-             VALUES (NULL, ?1, ?2, ?3, x'', 1, ?4, 1, 1, 0, 0, 0)",
-            params![user_key(user), folder, name, uid_validity],
+             VALUES (NULL, ?1, ?2, ?3, x'', ?5, ?4, 1, 1, 0, 0, 0)",
+            params![user_key(user), folder, name, uid_validity, name.is_empty()],
         )?;
         self.run(
             "UPDATE person SET next_folder = MAX(next_folder, ?2) WHERE user = ?1",

@@ -54,8 +54,6 @@ enum Owed {
 struct Watcher {
     whose: Whose,
     folder: u32,
-    /// What is new counts as told (RFC 3501 §2.3.2); false for one who only looks.
-    takes: bool,
 }
 
 pub struct Desk {
@@ -314,6 +312,8 @@ impl Desk {
         }
     }
 
+    /// Answers with the folder as it stands, so that what is recent is said to one session only.
+    ///
     /// `takes`: what is recent is so for this watcher, and for nobody after it (RFC 3501 §2.3.2).
     fn watch(
         &mut self,
@@ -326,11 +326,12 @@ impl Desk {
         let Some(front) = self.store.front(whose.user, folder)? else {
             return Ok(ToAccess::NoSuchFolder);
         };
+        let shown = front.show(folder);
         if takes {
-            front.recent = 0;
+            front.tell_all();
         }
-        self.watchers.insert(peer, Watcher { whose, folder, takes });
-        Ok(ToAccess::Done)
+        self.watchers.insert(peer, Watcher { whose, folder });
+        Ok(ToAccess::Folders(vec![shown]))
     }
 
     fn answer_admin(&mut self, peer: Peer, call: u32, question: FromAdmin) {
@@ -472,9 +473,6 @@ impl Desk {
                 let Ok(Some(front)) = self.store.front(change.user, change.folder) else {
                     continue;
                 };
-                if watcher.takes {
-                    front.recent = 0; // this session is the first to hear of what arrived
-                }
                 if change.known_to == Some(*peer) {
                     continue;
                 }

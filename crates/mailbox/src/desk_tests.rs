@@ -87,6 +87,14 @@ fn uids(access: &mut Channel) -> Vec<u32> {
     }
 }
 
+/// Watches the inbox; how many nobody was told of before.
+fn heard(access: &mut Channel) -> u32 {
+    match ask(access, &FromAccess::Watch(Some(INBOX))) {
+        ToAccess::Folders(fronts) => fronts[0].recent,
+        _ => panic!("no folder"),
+    }
+}
+
 fn store(uid: u32, add: u64) -> FromAccess {
     FromAccess::Store {
         folder: INBOX,
@@ -194,11 +202,30 @@ fn whoever_reads_for_another_changes_nothing() {
     }
     // It reads, and what is recent stays so for the owner.
     assert_eq!(uids(&mut reader), [1]);
-    assert!(matches!(ask(&mut reader, &FromAccess::Watch(Some(INBOX))), ToAccess::Done));
+    assert_eq!(heard(&mut reader), 1);
     let fetch = FromAccess::Fetch { folder, uids: uids_of(), class: Class::Body };
     assert!(matches!(ask(&mut reader, &fetch), ToAccess::Parts(parts) if parts.len() == 1));
     assert!(view(&mut aoi) == before && view(&mut reader) == before);
     assert!(matches!(ask(&mut aoi, &changes[0]), ToAccess::Stored { .. }));
+    running.stop();
+}
+
+#[test]
+fn what_is_recent_is_said_to_one_session() {
+    let folder = Folder::new("desk-recent");
+    let running = Running::start(&folder.0);
+    let (mut edge, mut one, mut other) =
+        (running.edge(1), running.access(AOI), running.access(AOI));
+    keep(&mut edge, AOI, 1);
+    keep(&mut edge, AOI, 2);
+    assert_eq!((heard(&mut one), heard(&mut other), heard(&mut one)), (2, 0, 0));
+    keep(&mut edge, AOI, 3);
+    keep(&mut edge, AOI, 4);
+    // What was expunged before anybody heard of it is recent for nobody.
+    ask(&mut other, &store(1, flag::DELETED));
+    ask(&mut other, &store(4, flag::DELETED));
+    ask(&mut other, &FromAccess::Expunge { folder: INBOX, uids: None });
+    assert_eq!((heard(&mut other), heard(&mut one)), (1, 0));
     running.stop();
 }
 
@@ -209,7 +236,7 @@ fn those_who_watch_are_told_of_what_they_did_not_do() {
     let (mut edge, mut one, mut other) =
         (running.edge(1), running.access(AOI), running.access(AOI));
     keep(&mut edge, AOI, 1);
-    assert!(matches!(ask(&mut one, &FromAccess::Watch(Some(INBOX))), ToAccess::Done));
+    assert_eq!(heard(&mut one), 1);
     let push = |channel: &Channel| -> Option<(Vec<u32>, u32)> {
         let frame = channel.receive(Some(Duration::from_millis(300))).ok()?;
         assert_eq!(frame.call, 0);

@@ -322,6 +322,7 @@ fn read_front(row: &Row<'_>) -> rusqlite::Result<(u32, Front)> {
         messages: row.get(7)?,
         unseen: row.get(8)?,
         bytes: row.get(9)?,
+        told_below: row.get(5)?,
         recent: 0,
     };
     Ok((row.get(0)?, front))

@@ -50,13 +50,24 @@ pub struct Front {
     pub messages: i64,
     pub unseen: i64,
     pub bytes: i64,
-    /// Arrived since somebody last opened the folder; forgotten by a restart.
+    /// Nobody has been told of the messages from this UID on: whoever hears of them first, and may
+    /// write, sees them as \Recent (RFC 3501 §2.3.2). Forgotten by a restart.
+    pub told_below: u32,
+    /// How many those are.
     pub recent: u32,
 }
 
 impl Front {
+    /// Standing folders are subscribed from the start; one that a person made is when they say so
+    /// (RFC 3501 §6.3.6).
     pub fn new(name: Vec<u8>, uid_validity: u32) -> Self {
-        Self { name, uid_validity, uid_next: 1, modseq: 1, subscribed: true, ..Self::default() }
+        let subscribed = name.is_empty();
+        Self { name, uid_validity, uid_next: 1, modseq: 1, subscribed, ..Self::default() }
+    }
+
+    /// Somebody hears of everything that is there: it is recent for nobody else.
+    pub fn tell_all(&mut self) {
+        (self.told_below, self.recent) = (self.uid_next, 0);
     }
 
     fn count(&mut self, line: &Line, sign: i64) {
@@ -84,6 +95,9 @@ impl Front {
             }
             Entry::Expunged { lines, modseq, .. } => {
                 lines.iter().for_each(|line| self.count(line, -1));
+                let untold = lines.iter().filter(|line| line.uid >= self.told_below).count();
+                let untold = u32::try_from(untold).unwrap_or(u32::MAX);
+                self.recent = self.recent.saturating_sub(untold);
                 self.modseq = self.modseq.max(*modseq);
             }
             _ => {}

@@ -218,7 +218,7 @@ impl Missing {
     fn trouble(&self) -> Option<Trouble> {
         match (self.unopened, self.expunged) {
             (true, _) => Some(Trouble::No("SERVERBUG", "a message could not be opened")),
-            (_, true) => Some(Trouble::No("EXPUNGEISSUED", "some messages are gone")),
+            (_, true) => Some(Trouble::No("EXPUNGEISSUED", "some messages have been deleted")),
             _ => None,
         }
     }

@@ -2,7 +2,7 @@
 
 use super::Imap;
 use crate::fault::Trouble;
-use crate::folders::{Named, SEPARATOR, is_good_name, seal_name, special_attribute};
+use crate::folders::{Named, SEPARATOR, is_good_name, left_name, seal_name, special_attribute};
 use crate::keeper;
 use imap::{List, StatusItem, matches};
 use std::collections::BTreeMap;
@@ -13,7 +13,9 @@ use wire::mailbox::{FromAccess, SpecialUse, ToAccess};
 struct Entry {
     front: Option<wire::mailbox::Folder>,
     has_children: bool,
-    /// A folder below it is subscribed.
+    /// There is no such folder any more, and the name is subscribed.
+    is_left: bool,
+    /// A name below it is subscribed.
     below_subscribed: bool,
 }
 
@@ -23,7 +25,7 @@ impl Entry {
     }
 
     fn is_subscribed(&self) -> bool {
-        self.front.as_ref().is_some_and(|front| front.subscribed)
+        self.is_left || self.front.as_ref().is_some_and(|front| front.subscribed)
     }
 }
 
@@ -44,10 +46,23 @@ fn entries(folders: Vec<Named>) -> BTreeMap<(bool, String), Entry> {
     entries
 }
 
+/// Adds names that are subscribed without a folder.
+fn add_left(entries: &mut BTreeMap<(bool, String), Entry>, left: Vec<Named>) {
+    for named in left {
+        for (at, _) in named.name.match_indices('/') {
+            let above = named.name.get(..at).unwrap_or_default().to_owned();
+            entries.entry((above != "INBOX", above)).or_default().below_subscribed = true;
+        }
+        let entry = entries.entry((true, named.name)).or_default();
+        entry.is_left = entry.front.is_none();
+    }
+}
+
 impl Imap<'_> {
-    pub(super) fn folders(&mut self) -> Result<Vec<Named>, Trouble> {
+    /// The folders, and the names that are subscribed without one.
+    fn folders_and_left(&mut self) -> Result<(Vec<Named>, Vec<Named>), Trouble> {
         let person = self.person.as_deref_mut().ok_or(Trouble::Ended)?;
-        self.names.all(self.ends, person)
+        self.names.all_and_left(self.ends, person)
     }
 
     pub(super) fn list(&mut self, tag: &str, list: &List) -> Result<(), Trouble> {
@@ -56,7 +71,11 @@ impl Imap<'_> {
             self.writer().list(&["\\Noselect"], Some(SEPARATOR), "");
             return self.done(tag, None, "listed");
         }
-        let entries = entries(self.folders()?);
+        let (folders, left) = self.folders_and_left()?;
+        let mut entries = entries(folders);
+        if list.only_subscribed {
+            add_left(&mut entries, left);
+        }
         let patterns: Vec<String> =
             list.patterns.iter().map(|pattern| format!("{}{pattern}", list.reference)).collect();
         for ((_, name), entry) in &entries {
@@ -112,12 +131,16 @@ impl Imap<'_> {
         pattern: &str,
     ) -> Result<(), Trouble> {
         let pattern = format!("{reference}{pattern}");
-        for ((_, name), entry) in &entries(self.folders()?) {
+        let (folders, left) = self.folders_and_left()?;
+        let mut entries = entries(folders);
+        add_left(&mut entries, left);
+        for ((_, name), entry) in &entries {
             if !matches(&pattern, name, SEPARATOR) {
                 continue;
             }
             if entry.is_subscribed() {
-                self.writer().lsub(&[], Some(SEPARATOR), name);
+                let attributes: &[&str] = if entry.is_left { &["\\Noselect"] } else { &[] };
+                self.writer().lsub(attributes, Some(SEPARATOR), name);
             } else if entry.below_subscribed && pattern.ends_with('%') {
                 // RFC 3501 §6.3.9: a level above subscribed ones.
                 self.writer().lsub(&["\\Noselect"], Some(SEPARATOR), name);
@@ -150,12 +173,13 @@ impl Imap<'_> {
         if !is_good_name(name) {
             return Err(Trouble::No("CANNOT", "a folder cannot have this name"));
         }
-        let folders = self.folders()?;
+        let (folders, left) = self.folders_and_left()?;
         if folders.iter().any(|named| named.name == name) {
             return Err(Trouble::No("ALREADYEXISTS", "there is such a folder"));
         }
         self.make_above(name, &folders)?;
-        self.make(name)?;
+        let folder = self.make(name)?;
+        self.take_up(&left, name, folder)?;
         self.done(tag, None, "made")
     }
 
@@ -186,9 +210,15 @@ impl Imap<'_> {
         let folder = named.front.folder;
         if self.view.as_ref().is_some_and(|view| view.folder == folder) {
             self.view = None;
-            self.ends.watch(None, false)?;
+            keeper::watch_none(self.ends)?;
         }
+        // Kept before the folder goes, if there is room for one more: nothing is lost between.
+        let is_subscribed = named.front.subscribed;
+        let is_kept = is_subscribed && self.make(&left_name(name)).is_ok();
         keeper::change(self.ends, &FromAccess::Delete { folder })?;
+        if is_subscribed && !is_kept {
+            self.make(&left_name(name))?;
+        }
         self.done(tag, None, "deleted")
     }
 
@@ -197,7 +227,7 @@ impl Imap<'_> {
         if !is_good_name(to) || to.starts_with(&format!("{from}/")) {
             return Err(Trouble::No("CANNOT", "a folder cannot have this name"));
         }
-        let folders = self.folders()?;
+        let (folders, left) = self.folders_and_left()?;
         if folders.iter().any(|named| named.name == to) {
             return Err(Trouble::No("ALREADYEXISTS", "there is such a folder"));
         }
@@ -221,9 +251,10 @@ impl Imap<'_> {
         for named in moved {
             let rest = named.name.strip_prefix(from).unwrap_or_default();
             let person = self.person.as_deref().ok_or(Trouble::Ended)?;
-            let name = seal_name(self.ends, person, &format!("{to}{rest}"))?;
-            let folder = named.front.folder;
+            let (folder, to) = (named.front.folder, format!("{to}{rest}"));
+            let name = seal_name(self.ends, person, &to)?;
             keeper::change(self.ends, &FromAccess::Rename { folder, name })?;
+            self.take_up(&left, &to, folder)?;
         }
         self.done(tag, None, "renamed")
     }
@@ -249,9 +280,54 @@ impl Imap<'_> {
         name: &str,
         subscribed: bool,
     ) -> Result<(), Trouble> {
-        let folder = self.find(name)?.front.folder;
-        keeper::change(self.ends, &FromAccess::Subscribe { folder, subscribed })?;
+        let found = match self.find(name) {
+            Ok(named) => Some(named.front),
+            Err(Trouble::NoSuchFolder) => None,
+            Err(trouble) => return Err(trouble),
+        };
+        if let Some(front) = &found {
+            let folder = front.folder;
+            keeper::change(self.ends, &FromAccess::Subscribe { folder, subscribed })?;
+        }
+        // Standing folders always exist: nothing is left of them.
+        let is_found = found.is_some();
+        if found.is_none_or(|front| front.special.is_none() && !subscribed) {
+            self.subscribe_left(name, subscribed, is_found)?;
+        }
         self.done(tag, None, "noted")
+    }
+
+    /// What keeps a name subscribed without a folder goes when the person says so.
+    fn subscribe_left(
+        &mut self,
+        name: &str,
+        subscribed: bool,
+        exists: bool,
+    ) -> Result<(), Trouble> {
+        let (_, mut left) = self.folders_and_left()?;
+        left.retain(|named| named.name == name);
+        if left.is_empty() && !exists {
+            return Err(Trouble::NoSuchFolder);
+        }
+        for folder in left.iter().filter(|_| !subscribed).map(|named| named.front.folder) {
+            keeper::change(self.ends, &FromAccess::Delete { folder })?;
+        }
+        Ok(())
+    }
+
+    /// A folder of a name that was left subscribed is subscribed.
+    fn take_up(
+        &mut self,
+        left: &[Named],
+        name: &str,
+        folder: terms::FolderId,
+    ) -> Result<(), Trouble> {
+        for kept in left.iter().filter(|named| named.name == name) {
+            let (subscribed, kept) = (true, kept.front.folder);
+            keeper::change(self.ends, &FromAccess::Subscribe { folder, subscribed })?;
+            keeper::change(self.ends, &FromAccess::Delete { folder: kept })?;
+        }
+        Ok(())
     }
 
     pub(super) fn quota(&mut self, tag: &str, root: &[u8]) -> Result<(), Trouble> {

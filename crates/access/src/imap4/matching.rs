@@ -58,7 +58,7 @@ pub fn decide(question: &Question, facts: &Facts) -> Option<bool> {
 
 fn fits(key: &Key, facts: &Facts) -> Option<bool> {
     let (Some(row), Some(view)) = (facts.row, facts.view) else { return Some(false) };
-    let system = system_flags(row, view.recent_from);
+    let system = system_flags(row, view);
     Some(match key {
         Key::All => true,
         Key::And(keys) => return all(keys, facts),

@@ -58,7 +58,8 @@ impl Imap<'_> {
             false => skipped.iter().filter_map(|uid| view.place(*uid)).filter_map(number).collect(),
         };
         self.show_flags(&told, store.uid);
-        self.stored(tag, store.uid, &modified, is_whole)
+        // RFC 2180 §4.2.1: a silent one succeeds for those that are left.
+        self.stored(tag, store.uid, &modified, is_whole || store.silent)
     }
 
     fn stored(
@@ -76,7 +77,7 @@ impl Imap<'_> {
             }
             (_, false) => {
                 let _ = self.tell_changes(false);
-                Err(Trouble::No("EXPUNGEISSUED", "some messages are gone"))
+                Err(Trouble::No("EXPUNGEISSUED", "some messages have been deleted"))
             }
         }
     }

@@ -6,6 +6,7 @@ use super::matching::{Facts, Question, decide, prepare};
 use crate::fault::Trouble;
 use crate::person::RELEASE_ITEMS;
 use imap::{Code, Condition, Found, Key, Results, Search, Writer};
+use wire::vault::Class;
 
 /// Bodies opened for one SEARCH: each opening is recorded and counts against the budget.
 const BODIES: usize = 500;
@@ -26,11 +27,13 @@ impl Imap<'_> {
         let by_modseq = has_modseq(&key);
         self.speak_condstore(by_modseq);
         let question = prepare(key, charset.as_deref());
-        let places = self.matching(&question);
+        let found = self.matching(&question);
         self.forget_body();
-        let places = places?;
+        let (places, is_whole) = found?;
         self.show_found(tag, uid, results, by_modseq, &places)?;
-        self.done_with(tag, None, "searched", uid)
+        // RFC 5530 §3: what another session expunged meanwhile could not be looked into.
+        let code = (!is_whole).then_some(Code::Word("EXPUNGEISSUED"));
+        self.done_with(tag, code, "searched", uid)
     }
 
     fn show_found(
@@ -57,8 +60,10 @@ impl Imap<'_> {
         Ok(())
     }
 
-    fn matching(&mut self, question: &Question) -> Result<Vec<usize>, Trouble> {
+    /// The places that fit; `false`: some message was gone before it could be looked into.
+    fn matching(&mut self, question: &Question) -> Result<(Vec<usize>, bool), Trouble> {
         let mut found = Vec::new();
+        let mut is_whole = true;
         let mut open: Vec<usize> = Vec::new();
         let view = self.view()?;
         for place in 0..view.rows.len() {
@@ -79,14 +84,31 @@ impl Imap<'_> {
                         return Err(Trouble::No("LIMIT", "narrow the search: too many bodies"));
                     }
                     decided = self.decide_by_body(question, *place)?;
+                    is_whole &= !self.is_gone(*place, Class::Body);
                 }
+                is_whole &= !self.is_gone(*place, Class::Summary);
                 if decided == Some(true) {
                     found.push(*place);
                 }
             }
         }
         found.sort_unstable();
-        Ok(found)
+        Ok((found, is_whole))
+    }
+
+    /// Whether this part did not open because another session expunged the message.
+    fn is_gone(&mut self, place: usize, class: Class) -> bool {
+        let Self { view: Some(view), person: Some(person), ends, .. } = self else { return false };
+        let Some(row) = view.rows.get(place) else { return false };
+        let is_open = match class {
+            Class::Summary => person.summary(view.folder, row.uid).is_some(),
+            Class::Body => person.opened_body(view.folder, row.uid).is_some(),
+        };
+        if is_open {
+            return false;
+        }
+        ends.take_pushes();
+        ends.news.lost || ends.news.expunged.contains(&row.uid)
     }
 
     fn facts(&self, place: usize) -> Facts<'_> {

@@ -11,9 +11,9 @@ use wire::mailbox::{Row, flag};
 const SETTABLE: Flags = Flags(31);
 
 /// A row's flags as IMAP says them: bits to system flags, \Recent added.
-pub(super) fn system_flags(row: &Row, recent_from: u32) -> Flags {
+pub(super) fn system_flags(row: &Row, view: &View) -> Flags {
     let set = Flags(u8::try_from(row.flags & 31).unwrap_or(0));
-    if row.uid >= recent_from { set.with(Flags::RECENT) } else { set }
+    if view.is_recent(row.uid) { set.with(Flags::RECENT) } else { set }
 }
 
 /// The keywords of a row.
@@ -27,7 +27,7 @@ pub(super) fn keywords_of<'k>(row: &Row, names: &'k [String]) -> impl Iterator<I
 }
 
 pub(super) fn write_flags(line: &mut FetchLine, row: &Row, view: &View) {
-    let system = system_flags(row, view.recent_from);
+    let system = system_flags(row, view);
     line.flags(system, keywords_of(row, &view.keywords));
 }
 
@@ -121,7 +121,7 @@ impl Imap<'_> {
 
     fn leave(&mut self) -> Result<(), Trouble> {
         if self.view.take().is_some() {
-            self.ends.watch(None, false)?;
+            crate::keeper::watch_none(self.ends)?;
         }
         Ok(())
     }

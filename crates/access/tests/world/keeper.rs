@@ -179,7 +179,6 @@ impl Shelves {
                     name: Some(name),
                     uid_next: 1,
                     modseq: 1,
-                    subscribed: true,
                     ..Shelf::default()
                 };
                 self.shelves.insert(self.next, shelf);
@@ -253,15 +252,21 @@ pub fn attend(channel: &Channel, shelves: &Mutex<Shelves>) {
         let question: FromAccess = frame.read().unwrap();
         let mut shelves = shelves.lock().unwrap();
         let answer = match question {
-            FromAccess::Watch(folder) => {
-                if let Some(folder) = folder {
+            FromAccess::Watch(None) => {
+                shelves.watchers.clear();
+                ToAccess::Done
+            }
+            FromAccess::Watch(Some(folder)) | FromAccess::Peek(folder) => {
+                let mut fronts = shelves.folders();
+                fronts.retain(|front| front.folder == folder);
+                if matches!(question, FromAccess::Watch(_)) {
                     shelves.shelves.get_mut(&number(folder)).unwrap().recent = 0;
+                }
+                if !shelves.watchers.iter().any(|(_, watched)| *watched == number(folder)) {
                     let copy = Arc::new(Channel::from(rustix::io::dup(channel).unwrap()));
                     shelves.watchers.push((copy, number(folder)));
-                } else {
-                    shelves.watchers.clear();
                 }
-                ToAccess::Done
+                ToAccess::Folders(fronts)
             }
             question => shelves.answer(question, &frame.descriptors),
         };

@@ -3,12 +3,11 @@
 //! The tables stand in `imap/*.case`; their notation is told in `imap/README.md`. Untagged
 //! responses are compared as sets, and variables (`$uid1`) are bound at their first use.
 
-use super::house::{Demo, is_there};
+use super::house::Demo;
 use super::imap_value::{Value, parse};
 use super::reader::{Answer, Reader};
 use std::collections::HashMap;
 use std::path::Path;
-use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -289,46 +288,4 @@ fn cases_of_search() {
 #[test]
 fn cases_of_clients() {
     run("clients");
-}
-
-/// Dovecot's own test client, where it is installed; `IMAPTEST_TESTS` names its scripted groups.
-#[test]
-fn imaptest_runs_where_it_is_installed() {
-    if !is_there("imaptest") {
-        return;
-    }
-    let demo = Demo::fresh("imaptest");
-    let (host, port) =
-        demo.port("imaps").rsplit_once(':').map(|(h, p)| (h.to_owned(), p.to_owned())).unwrap();
-    let mina = demo.account("mina@example.jp");
-    let home = super::house::folder("imaptest-mbox");
-    let mbox = home.join("mbox");
-    let letter = String::from_utf8(super::letters::letter("for imaptest", "text")).unwrap();
-    let one = format!("From x@y  Fri Feb 22 17:06:23 2008\n{}\n", letter.replace("\r\n", "\n"));
-    std::fs::write(&mbox, one.repeat(20)).unwrap();
-    let common = |command: &mut Command| {
-        command
-            .arg(format!("host={host}"))
-            .arg(format!("port={port}"))
-            .args(["ssl=any-cert", "no_tracking"])
-            .arg(format!("user={}", mina.address))
-            .arg(format!("pass={}", mina.imap))
-            .arg(format!("mbox={}", mbox.display()));
-    };
-    if let Some(tests) = std::env::var_os("IMAPTEST_TESTS") {
-        let mut command = Command::new("imaptest");
-        common(&mut command);
-        let output = command.arg(format!("test={}", tests.to_string_lossy())).output().unwrap();
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.status.success(), "{said}");
-    } else {
-        println!("absent: imaptest's scripted groups (IMAPTEST_TESTS)");
-    }
-    let mut command = Command::new("imaptest");
-    common(&mut command);
-    let output = command.args(["secs=10", "clients=4", "seed=1"]).output().unwrap();
-    let said = [output.stdout, output.stderr].concat();
-    let said = String::from_utf8_lossy(&said).into_owned();
-    assert!(output.status.success() && !said.contains("Error"), "{said}");
-    let _ = std::fs::remove_dir_all(home);
 }

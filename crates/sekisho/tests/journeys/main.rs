@@ -15,6 +15,7 @@ mod house;
 mod imap_cases;
 mod imap_stress;
 mod imap_value;
+mod imaptest;
 mod install;
 mod kills;
 mod leaving;
