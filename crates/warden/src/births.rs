@@ -201,6 +201,7 @@ impl Household {
             sends: false,
             dismissed: false,
             off_charter: false,
+            was_adrift: false,
             drilled,
             lives_on: false,
             becomes_program: false,

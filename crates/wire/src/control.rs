@@ -98,6 +98,8 @@ pub enum Report {
     /// From `directory`: `fetch` is about to ask a customer's server at this port. Without this
     /// word it is dialled no port of mail.
     Inquiry { port: u16 },
+    /// As `Alarm`, about mail or a person and not about whoever says it: somebody should look.
+    Attention { what: String },
 }
 
 /// What a signed-in `access` is there for: it gets the channels for that, and no other.
