@@ -276,6 +276,7 @@ fn what_leaves_is_limited_by_one_and_let_go_by_two() {
             friends: &mut world.friends,
             statements: &mut world.statements,
             host_name: HOST,
+            agreed: None,
         };
         changes.carry(Act::ChangeSending { tenant: tenant_id, settings })
     };

@@ -8,7 +8,7 @@ use rows::RowKey;
 use std::path::PathBuf;
 use terms::InstanceId;
 use wire::Channel;
-use wire::directory::{FromAdmin, PublicKey, Stated, Statement, ToAdmin};
+use wire::directory::{FromAdmin, Part, PublicKey, Stated, Statement, ToAdmin};
 use wire::ledger::{FromLedger, ToLedger};
 use wire::vault::{FromDirectory, ToDirectory};
 
@@ -44,13 +44,22 @@ impl World {
         }
     }
 
+    /// A change, to which two persons agree where it is one for two.
     pub fn change(&mut self, question: FromAdmin) -> ToAdmin {
+        match self.change_alone(question.clone(), None) {
+            ToAdmin::ForTwo(part) => self.change_alone(question, Some(part)),
+            answer => answer,
+        }
+    }
+
+    pub fn change_alone(&mut self, question: FromAdmin, agreed: Option<Part>) -> ToAdmin {
         let mut changes = Changes {
             tables: &mut self.tables,
             key: &self.key,
             friends: &mut self.friends,
             statements: &mut self.statements,
             host_name: HOST,
+            agreed,
         };
         changes.carry_out(question)
     }
@@ -63,6 +72,7 @@ impl World {
             friends: &mut self.friends,
             statements: &mut self.statements,
             host_name: HOST,
+            agreed: None,
         };
         changes.carry(act)
     }
@@ -272,6 +282,7 @@ fn who_comes_to_stand_behind_an_address_is_recorded_before_it_is_signed() {
         friends: &mut world.friends,
         statements: &mut world.statements,
         host_name: HOST,
+        agreed: None,
     };
     let added = changes.carry(wire::approval::Act::AddPerson {
         tenant,
