@@ -8,8 +8,12 @@ use rows::RowKey;
 use std::path::PathBuf;
 use terms::InstanceId;
 use wire::Channel;
-use wire::directory::{FromAdmin, Part, PublicKey, Stated, Statement, ToAdmin};
+use wire::approval::Act;
+use wire::directory::{
+    FromAdmin, FromIdentity, Part, PublicKey, Stated, Statement, ToAdmin, ToIdentity,
+};
 use wire::ledger::{FromLedger, ToLedger};
+use wire::redirection::Redirection;
 use wire::vault::{FromDirectory, ToDirectory};
 
 pub const HOST: &str = "mx.house.example";
@@ -108,6 +112,19 @@ impl World {
             aliases: vec!["info@kaede.example".into()],
         });
         assert!(matches!(added, ToAdmin::User(user) if user.address == "aoi@kaede.example"));
+    }
+}
+
+/// The same at a whole desk: asked for by `admin`, done on identity's word.
+pub fn agreed(desk: &mut crate::Desk, change: Redirection) -> ToAdmin {
+    let Part { tenant, user } = match desk.answer_admin(change.clone().question()) {
+        ToAdmin::ForTwo(part) => part,
+        answer => return answer,
+    };
+    let act = Act::Redirect { tenant, user, change: Box::new(change) };
+    match desk.answer_identity(FromIdentity::Carry(act)) {
+        ToIdentity::Carried(answer) => *answer,
+        _ => panic!("not carried out"),
     }
 }
 
