@@ -14,6 +14,7 @@ use wire::admin::Request as Asked;
 use wire::approval::{Act, NEEDED, Permission, Proof, Purpose, Request};
 use wire::directory::{FromAdmin as ToDirectory, TenantSettings, ToAdmin as FromDirectory};
 use wire::identity::{FromAdmin, ToAdmin, Whose};
+use wire::redirection::Redirection;
 
 /// The grounds of this request, with a digest in the password's place.
 pub fn permission(peers: &mut Peers<'_>) -> Result<Permission, Refusal> {
@@ -181,6 +182,17 @@ pub fn perform(peers: &mut Peers<'_>, act: Act, permission: Permission) -> Answe
         act @ Act::AddPerson { .. } => {
             let password = people::made_password();
             people::add_approver(peers, act, permission, &password)
+        }
+        Act::Redirect { change, tenant, user } => {
+            let is_person = matches!(*change, Redirection::Person { .. });
+            let act = Act::Redirect { change, tenant, user };
+            if is_person {
+                return people::add_approver(peers, act, permission, &people::made_password());
+            }
+            let (answer, weakened) = carried(peers, act, permission)?;
+            let mut value = crate::passing::done(answer)?;
+            set(&mut value, "weakened", json!(weakened));
+            Ok(value)
         }
         act @ Act::Read { .. } => pass_under(peers, act, permission),
         Act::Keys(act) => crate::keys::act_under(peers, act, permission),
@@ -351,6 +363,7 @@ fn details(act: &Act) -> Value {
         }
         Act::ChangeSettings { settings, .. } => crate::places::settings_json(settings),
         Act::ChangeSending { settings, .. } => crate::outgoing::sending_json(settings),
+        Act::Redirect { change, .. } => crate::passing::details(change),
         Act::Read { for_ms, .. } => json!({ "hours": *for_ms as f64 / 3_600_000.0 }),
         Act::TerminateTenant { grace_ms, .. } | Act::TerminateUser { grace_ms, .. } => {
             json!({ "grace_days": *grace_ms as f64 / 86_400_000.0 })

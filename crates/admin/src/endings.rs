@@ -138,7 +138,7 @@ pub fn answer_json(peers: &mut Peers<'_>, answer: ToAdmin) -> Answer {
         ToAdmin::Endings(endings) => Ok(endings.first().map_or(Value::Null, ending_json)),
         ToAdmin::Hold(hold) => named_hold(peers, &hold),
         ToAdmin::Done => Ok(json!({ "done": true })),
-        _ => Err(Refusal::unexpected(terms::Kind::Directory)),
+        answer => crate::passing::done(answer),
     }
 }
 

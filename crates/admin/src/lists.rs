@@ -5,8 +5,12 @@ use crate::places::{directory, items};
 use serde_json::{Value, json};
 use wire::directory::{FromAdmin, ToAdmin};
 use wire::lists::{Command, List, Member};
+use wire::redirection::Redirection;
 
 pub fn act(peers: &mut Peers<'_>, command: Command) -> Answer {
+    if matches!(command, Command::Set { .. } | Command::Members { .. }) {
+        return crate::passing::redirect(peers, Redirection::List(command));
+    }
     let is_one = !matches!(command, Command::List { .. });
     directory(peers, &FromAdmin::List(command), |answer| match answer {
         ToAdmin::Lists(lists) if is_one => lists.first().map(list_json),
@@ -15,7 +19,7 @@ pub fn act(peers: &mut Peers<'_>, command: Command) -> Answer {
     })
 }
 
-fn list_json(list: &List) -> Value {
+pub fn list_json(list: &List) -> Value {
     let mut value = json!({
         "address": list.address,
         "tenant": list.tenant,

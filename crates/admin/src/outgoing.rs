@@ -2,6 +2,7 @@
 
 use crate::approvals::{perform, permission};
 use crate::credentials;
+use crate::passing::redirect;
 use crate::peers::{Answer, Peers, Refusal};
 use crate::people::one_tenant;
 use crate::places;
@@ -11,6 +12,7 @@ use wire::approval::Act;
 use wire::directory::{Domain, FromAdmin, SendingSettings, SmartHost, ToAdmin};
 use wire::pages::TransportMode;
 use wire::post::HopTls;
+use wire::redirection::Redirection;
 use wire::tls_report::Kept;
 
 /// `tenant set`: what limits as much is done at once, what limits less is an act for two. A sign-in
@@ -132,19 +134,25 @@ pub fn set_domain(peers: &mut Peers<'_>, domain: String, wish: DomainWish) -> An
         }
         None => None,
     };
-    let catch_all = wish.catch_all.map(|address| FromAdmin::CatchAll {
-        domain: domain.clone(),
-        address: (address != "none").then_some(address),
-    });
-    let (is_wished, max_age_seconds) =
-        (mode.is_some() || wish.max_age_seconds.is_some(), wish.max_age_seconds);
-    let transport = is_wished.then(|| FromAdmin::Transport { domain, mode, max_age_seconds });
+    let max_age_seconds = wish.max_age_seconds;
     let mut done = None;
-    for question in catch_all.into_iter().chain(transport) {
-        done = Some(places::directory(peers, &question, |answer| match answer {
-            ToAdmin::Domain(domain) => Some(domain_json(&domain)),
-            _ => None,
-        })?);
+    if mode.is_some() || max_age_seconds.is_some() {
+        let domain = domain.clone();
+        done = Some(redirect(peers, Redirection::Transport { domain, mode, max_age_seconds })?);
+    }
+    match wish.catch_all.as_deref() {
+        Some("none") => {
+            let question = FromAdmin::CatchAll { domain, address: None };
+            done = Some(places::directory(peers, &question, |answer| match answer {
+                ToAdmin::Domain(domain) => Some(domain_json(&domain)),
+                _ => None,
+            })?);
+        }
+        Some(address) => {
+            let address = address.to_owned();
+            done = Some(redirect(peers, Redirection::CatchAll { domain, address })?);
+        }
+        None => {}
     }
     let hint = "--catch-all ADDRESS|none, --mta-sts MODE, --mta-sts-max-age SECONDS";
     done.ok_or_else(|| Refusal::new("something to set", "nothing", hint))

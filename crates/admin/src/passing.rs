@@ -1,14 +1,91 @@
 //! Where mail goes on: forwards, answers, groups, gateway domains.
 
+use crate::approvals;
 use crate::outgoing::{host_json, is_dialled};
-use crate::peers::{Answer, Peers};
+use crate::peers::{Answer, Peers, Refusal};
 use crate::places::{directory, items};
 use serde_json::{Value, json};
 use std::net::IpAddr;
+use terms::Kind;
 use wire::admin::OutletChange;
+use wire::approval::Act;
 use wire::directory::{
-    AbsenceTold, Forward, FromAdmin, Gateway, Group, OUTLET_FIELD, Outlet, ToAdmin,
+    AbsenceTold, Forward, FromAdmin, Gateway, Group, OUTLET_FIELD, Outlet, OutletTerms, ToAdmin,
 };
+use wire::lists::Command;
+use wire::redirection::Redirection;
+
+/// A change of where mail goes or who may speak. Where others would get more by it than before, the
+/// directory does nothing and says whose it is: then it is an act for two persons.
+pub fn redirect(peers: &mut Peers<'_>, change: Redirection) -> Answer {
+    match peers.ask(Kind::Directory, &change.clone().question())? {
+        ToAdmin::ForTwo(part) => {
+            let (tenant, user) = (part.tenant, part.user);
+            let permission = approvals::permission(peers)?;
+            let act = Act::Redirect { tenant, user, change: Box::new(change) };
+            approvals::perform(peers, act, permission)
+        }
+        answer => done(answer),
+    }
+}
+
+/// How what was changed stands now.
+pub fn done(answer: ToAdmin) -> Answer {
+    match answer {
+        ToAdmin::Refused { expected, found, hint } => {
+            Err(Refusal::Wanting { expected, found, hint })
+        }
+        ToAdmin::Fault(what) => Err(Refusal::Fault(what)),
+        ToAdmin::Domain(domain) => Ok(crate::outgoing::domain_json(&domain)),
+        answer @ ToAdmin::Groups(_) => shown(one_group(answer)),
+        answer @ ToAdmin::Gateway(_) => shown(gateway_json(answer)),
+        answer @ ToAdmin::Outlet(_) => shown(outlet_json(answer)),
+        ToAdmin::Lists(lists) => shown(lists.first().map(crate::lists::list_json)),
+        answer => shown(forward_json(answer)),
+    }
+}
+
+fn shown(value: Option<Value>) -> Answer {
+    value.ok_or_else(|| Refusal::unexpected(Kind::Directory))
+}
+
+/// For those who must agree: what exactly goes where.
+pub fn details(change: &Redirection) -> Value {
+    match change {
+        Redirection::Forward { to, keep, .. } => json!({ "to": to, "keep": keep }),
+        Redirection::Away { absence, .. } => absence_json(absence),
+        Redirection::CatchAll { domain, address } => {
+            json!({ "domain": domain, "catch_all": address })
+        }
+        Redirection::Transport { domain, mode, max_age_seconds } => json!({
+            "domain": domain,
+            "mta_sts": mode.map(|mode| mode.word()),
+            "max_age": max_age_seconds,
+        }),
+        Redirection::Group { address, with, without, .. } => {
+            json!({ "address": address, "with": with, "without": without })
+        }
+        Redirection::Gateway { domain, host, .. } => {
+            json!({ "domain": domain, "gateway": host_json(host) })
+        }
+        Redirection::Outlet { terms, is_fresh, .. } => {
+            json!({ "outlet": terms_json(terms), "new_header": is_fresh })
+        }
+        Redirection::List(Command::Members { address, with, without }) => {
+            json!({ "address": address, "with": with, "without": without })
+        }
+        Redirection::List(Command::Set { address, change }) => json!({
+            "address": address,
+            "posting": change.posting.map(|posting| posting.word()),
+            "with_owners": change.with_owners,
+            "without_owners": change.without_owners,
+        }),
+        Redirection::List(_) => json!({}),
+        Redirection::Person { address, role, aliases, .. } => {
+            json!({ "address": address, "role": role, "aliases": aliases })
+        }
+    }
+}
 
 pub fn forward(
     peers: &mut Peers<'_>,
@@ -16,25 +93,32 @@ pub fn forward(
     to: Option<Vec<String>>,
     keep: bool,
 ) -> Answer {
-    let change = to.map(|to| (to, keep));
-    directory(peers, &FromAdmin::Forward { address, change }, forward_json)
+    match to {
+        Some(to) => redirect(peers, Redirection::Forward { address, to, keep }),
+        None => directory(peers, &FromAdmin::Forward { address, change: None }, forward_json),
+    }
 }
 
 pub fn away(peers: &mut Peers<'_>, address: String, absence: Option<AbsenceTold>) -> Answer {
-    directory(peers, &FromAdmin::Away { address, absence }, forward_json)
+    match absence {
+        Some(absence) => redirect(peers, Redirection::Away { address, absence }),
+        None => directory(peers, &FromAdmin::Away { address, absence }, forward_json),
+    }
 }
 
 fn forward_json(answer: ToAdmin) -> Option<Value> {
     let ToAdmin::Forward(Forward { address, tenant, to, keep, absence }) = answer else {
         return None;
     };
-    let absence = absence.as_ref().map(
-        |told| json!({ "subject": told.subject, "text": told.text, "until_ms": told.until_ms }),
-    );
+    let absence = absence.as_ref().map(absence_json);
     let keep = keep || to.is_empty();
     Some(json!({
         "address": address, "tenant": tenant, "to": to, "keep": keep, "absence": absence,
     }))
+}
+
+fn absence_json(told: &AbsenceTold) -> Value {
+    json!({ "subject": told.subject, "text": told.text, "until_ms": told.until_ms })
 }
 
 pub fn change_group(
@@ -43,8 +127,7 @@ pub fn change_group(
     tenant: Option<String>,
     (with, without): (Vec<String>, Vec<String>),
 ) -> Answer {
-    let question = FromAdmin::GroupChange { address, tenant, with, without };
-    directory(peers, &question, one_group)
+    redirect(peers, Redirection::Group { address, tenant, with, without })
 }
 
 pub fn remove_group(peers: &mut Peers<'_>, address: String) -> Answer {
@@ -78,40 +161,58 @@ fn group_json(Group { address, tenant, members }: &Group) -> Value {
 
 /// Any question about a gateway: each is answered by how it stands.
 pub fn set_gateway(peers: &mut Peers<'_>, question: FromAdmin) -> Answer {
-    if let FromAdmin::Gateway { host: Some(host), .. } = &question {
-        is_dialled(host.port, &peers.ports_of_hosts(), "--host")?;
+    match question {
+        FromAdmin::Gateway { domain, host: Some(host), taken } => {
+            is_dialled(host.port, &peers.ports_of_hosts(), "--host")?;
+            redirect(peers, Redirection::Gateway { domain, host, taken })
+        }
+        question => directory(peers, &question, gateway_json),
     }
-    directory(peers, &question, |answer| {
-        let ToAdmin::Gateway(gateway) = answer else { return None };
-        let Gateway { domain, tenant, host, recipients, checked, sync_ms } = gateway;
-        Some(json!({
-            "domain": domain,
-            "tenant": tenant,
-            "gateway": host.as_ref().map(host_json),
-            "recipients": recipients,
-            "check_new": checked.is_some(),
-            "found_by_checks": checked,
-            "sync_ms": sync_ms,
-        }))
-    })
+}
+
+fn gateway_json(answer: ToAdmin) -> Option<Value> {
+    let ToAdmin::Gateway(gateway) = answer else { return None };
+    let Gateway { domain, tenant, host, recipients, checked, sync_ms } = gateway;
+    Some(json!({
+        "domain": domain,
+        "tenant": tenant,
+        "gateway": host.as_ref().map(host_json),
+        "recipients": recipients,
+        "check_new": checked.is_some(),
+        "found_by_checks": checked,
+        "sync_ms": sync_ms,
+    }))
 }
 
 /// A tenant's own server that sends out through us: set, ended, or shown. A new secret is shown
 /// here and nowhere again.
 pub fn outlet(peers: &mut Peers<'_>, tenant: String, change: Option<OutletChange>) -> Answer {
-    let change = change.map(|change| (change.terms, change.is_fresh));
-    directory(peers, &FromAdmin::Outlet { tenant, change }, |answer| {
-        let ToAdmin::Outlet(Outlet { tenant, terms, secret }) = answer else { return None };
-        let network = |(address, bits): &(IpAddr, u8)| format!("{address}/{bits}");
-        Some(json!({
-            "tenant": tenant,
-            "outlet": terms.map(|terms| json!({
-                "certificate": terms.names,
-                "authorities": terms.authorities.len(),
-                "from": terms.from.iter().map(network).collect::<Vec<_>>(),
-                "in_a_day": terms.in_a_day,
-            })),
-            "header": secret.map(|secret| format!("{OUTLET_FIELD}: {secret}")),
-        }))
+    match change {
+        Some(OutletChange { terms: Some(terms), is_fresh }) => {
+            redirect(peers, Redirection::Outlet { tenant, terms, is_fresh })
+        }
+        change => {
+            let change = change.map(|change| (change.terms, change.is_fresh));
+            directory(peers, &FromAdmin::Outlet { tenant, change }, outlet_json)
+        }
+    }
+}
+
+fn outlet_json(answer: ToAdmin) -> Option<Value> {
+    let ToAdmin::Outlet(Outlet { tenant, terms, secret }) = answer else { return None };
+    Some(json!({
+        "tenant": tenant,
+        "outlet": terms.as_ref().map(terms_json),
+        "header": secret.map(|secret| format!("{OUTLET_FIELD}: {secret}")),
+    }))
+}
+
+fn terms_json(terms: &OutletTerms) -> Value {
+    let network = |(address, bits): &(IpAddr, u8)| format!("{address}/{bits}");
+    json!({
+        "certificate": terms.names,
+        "authorities": terms.authorities.len(),
+        "from": terms.from.iter().map(network).collect::<Vec<_>>(),
+        "in_a_day": terms.in_a_day,
     })
 }

@@ -12,6 +12,7 @@ use terms::{Kind, UserId};
 use wire::approval::{Act, Permission};
 use wire::directory::{Tenant, ToAdmin, User};
 use wire::identity::{AppPassword, Protocol};
+use wire::redirection::Redirection;
 
 /// Argon2id as RFC 9106 and OWASP advise for interactive sign-in: 19 MiB, two passes.
 const MEMORY_KIB: u32 = 19 * 1024;
@@ -52,9 +53,18 @@ pub fn add(peers: &mut Peers<'_>, new: New) -> Answer {
         return add_approver(peers, act, permission, &password);
     }
     let (address, tenant, aliases) = (new.address, new.tenant, new.aliases);
-    let question = wire::directory::FromAdmin::UserAdd { address, tenant, role, aliases };
-    let user = one_user(peers, &question)?;
-    settle(peers, user, &password)
+    let change = Redirection::Person { address, tenant, role, aliases };
+    match peers.ask(Kind::Directory, &change.clone().question())? {
+        ToAdmin::User(user) => settle(peers, user, &password),
+        // A gateway's server has that address until now: mail for it would come here.
+        ToAdmin::ForTwo(part) => {
+            let permission = approvals::permission(peers)?;
+            let (tenant, user) = (part.tenant, part.user);
+            let act = Act::Redirect { tenant, user, change: Box::new(change) };
+            add_approver(peers, act, permission, &password)
+        }
+        answer => crate::passing::done(answer),
+    }
 }
 
 pub fn add_approver(

@@ -3,6 +3,8 @@
 use serde_json::{Value, json};
 use wire::approval::{Act, Purpose};
 use wire::identity::Whose;
+use wire::lists::Command;
+use wire::redirection::Redirection;
 use wire::vault::{Freeze, KeyAct, Rotation};
 
 const HOUR_MS: u64 = 60 * 60 * 1000;
@@ -43,6 +45,7 @@ fn sentences(act: &Act, about: &About<'_>) -> [String; 2] {
             format!("{tenant} の送信の設定を変える。制限が以前より緩くなる"),
             format!("what {tenant} may send changes: its limits are wider than before"),
         ],
+        Act::Redirect { change, .. } => redirected(change, about),
         Act::Read { purpose, for_ms, .. } => reading(*purpose, *for_ms, person),
         Act::TerminateTenant { grace_ms, .. } => ending(tenant, *grace_ms),
         Act::TerminateUser { grace_ms, .. } => ending(person, *grace_ms),
@@ -60,6 +63,65 @@ fn sentences(act: &Act, about: &About<'_>) -> [String; 2] {
         Act::Keys(act) => keys(act, about),
         Act::Other { what, .. } => [what.clone(), what.clone()],
     }
+}
+
+/// Whose mail goes where, or who speaks for whom.
+fn redirected(change: &Redirection, about: &About<'_>) -> [String; 2] {
+    let About { tenant, person } = about;
+    match change {
+        Redirection::Forward { to, keep, .. } => {
+            let to = to.join(", ");
+            let (japanese, english) = match keep {
+                true => ("控えは本人の手元に残る", "a copy stays with them"),
+                false => ("本人の手元には残らない", "no copy stays with them"),
+            };
+            [
+                format!("{person} 宛のメールを {to} に転送する。{japanese}"),
+                format!("mail for {person} goes on to {to}; {english}"),
+            ]
+        }
+        Redirection::Away { .. } => [
+            format!("{person} にメールを送った人に、本人の名前で不在の返信をする"),
+            format!("whoever writes to {person} is answered in their name"),
+        ],
+        Redirection::CatchAll { domain, address } => [
+            format!("{domain} の未登録の宛先へのメールを {address} が受け取る"),
+            format!("{address} gets mail for every unknown address of {domain}"),
+        ],
+        Redirection::Transport { domain, .. } => [
+            format!("{domain} 宛のメールが、以前より安全でない経路でも届くようになる"),
+            format!("mail for {domain} may come by a less safe way than before"),
+        ],
+        Redirection::Group { address, with, .. } => reached(address, with, "グループ", "group"),
+        Redirection::List(Command::Members { address, with, .. }) => {
+            reached(address, with, "メーリングリスト", "mailing list")
+        }
+        Redirection::List(Command::Set { address, .. }) => [
+            format!("メーリングリスト {address} に書ける人、または組織の外の管理者が増える"),
+            format!("more people may write to the mailing list {address}, or own it from outside"),
+        ],
+        Redirection::List(_) => [format!("{tenant} のリスト"), format!("a list of {tenant}")],
+        Redirection::Gateway { domain, host, .. } => [
+            format!("{domain} 宛のメールをすべて {} に渡す", host.name),
+            format!("all mail for {domain} goes to {}", host.name),
+        ],
+        Redirection::Outlet { terms, .. } => [
+            format!("{} のサーバーが {tenant} の名前で送信できる", terms.names.join(", ")),
+            format!("the server of {} may send in the name of {tenant}", terms.names.join(", ")),
+        ],
+        Redirection::Person { address, .. } => [
+            format!("{address} 宛のメールは、組織のサーバーではなくここに届くようになる"),
+            format!("mail for {address} comes here, and to the tenant's own server no longer"),
+        ],
+    }
+}
+
+fn reached(address: &str, with: &[String], japanese: &str, english: &str) -> [String; 2] {
+    let with = with.join(", ");
+    [
+        format!("{japanese} {address} 宛のメールが {with} にも届くようになる"),
+        format!("mail for the {english} {address} reaches {with}, too"),
+    ]
 }
 
 fn reading(purpose: Purpose, for_ms: u64, person: &str) -> [String; 2] {
@@ -166,7 +228,27 @@ mod tests {
     use super::{About, told};
     use terms::{TenantId, UserId};
     use wire::approval::Act;
+    use wire::redirection::Redirection;
     use wire::vault::{KeyAct, Rotation};
+
+    #[test]
+    fn whose_mail_goes_where_is_said() {
+        let change = Redirection::Forward {
+            address: "aoi@example.jp".to_owned(),
+            to: vec!["x@home.example".to_owned()],
+            keep: false,
+        };
+        let user = Some(UserId([2; 8]));
+        let act = Act::Redirect { tenant: TenantId([1; 8]), user, change: Box::new(change) };
+        let about = About { tenant: "Example Japan", person: "aoi@example.jp" };
+        let told = told(&act, &about).to_string();
+        for words in [
+            "mail for aoi@example.jp goes on to x@home.example; no copy stays with them",
+            "aoi@example.jp 宛のメールを x@home.example に転送する。本人の手元には残らない",
+        ] {
+            assert!(told.contains(words), "{told}");
+        }
+    }
 
     #[test]
     fn an_act_upon_keys_says_whose_and_what() {

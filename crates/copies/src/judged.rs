@@ -5,6 +5,7 @@ use std::fmt::Write;
 use terms::Verdict;
 use wire::directory::TenantSettings;
 use wire::mailbox::Place;
+use wire::scanner::VERDICT;
 
 /// Reasons named in a message's own header, the heaviest first.
 const REASONS: usize = 8;
@@ -36,8 +37,7 @@ pub fn place_of(verdict: Verdict, received_ms: u64) -> Place {
 
 /// Our verdict as a header field.
 pub fn verdict_field(judged: &Judged) -> String {
-    let mut field =
-        format!("X-Sekisho-Verdict: {}; score={:.1}", judged.verdict.word(), judged.score);
+    let mut field = format!("{VERDICT}: {}; score={:.1}", judged.verdict.word(), judged.score);
     for reason in judged.reasons.iter().take(REASONS) {
         // Ids are ours and short; a lying scanner's may be neither.
         let id: String =

@@ -31,7 +31,9 @@ pub(crate) fn on_top(
     house: &mut Neighbours,
 ) -> Result<String, Fault> {
     let (domain, own) = match finish {
-        Finish::AsItIs | Finish::Spread { .. } => return Ok(String::new()),
+        Finish::AsItIs | Finish::Spread { .. } | Finish::AsItStood { .. } => {
+            return Ok(String::new());
+        }
         Finish::Sign { domain } | Finish::Seal { domain } | Finish::Report { domain } => {
             (domain, String::new())
         }

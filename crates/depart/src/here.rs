@@ -15,7 +15,7 @@ use terms::{Finding, TenantId, UserId, Verdict};
 use wire::control::Report;
 use wire::directory::{Recipient, Statement};
 use wire::mailbox::{Journey, State};
-use wire::post::Found;
+use wire::post::{Finish, Found};
 
 /// Digests of one message: the directory takes so many in one question.
 const DIGESTS: usize = 64;
@@ -90,7 +90,13 @@ fn receiving(leg: &mut Leg, of: TenantId, house: &mut Neighbours) -> (Vec<Receiv
     let (mut people, mut away): (Vec<Receiving>, Vec<Away>) = Default::default();
     for place in leg.open() {
         let address = leg.receiver(place).map(|receiver| receiver.address.clone());
-        let who = address.as_deref().and_then(canonical).map(|address| house.who_is(&address));
+        let who =
+            address.as_deref().and_then(canonical).map(|address| match &leg.envelope.finish {
+                Finish::AsItStood { statement, signature } => {
+                    house.who_it_was(&address, statement, signature)
+                }
+                _ => house.who_is(&address),
+            });
         match who {
             // All of it is passed on since: that was to be done when it was handed in.
             Some(Who::Known(statement)) if statement.recipients.is_empty() => {
@@ -223,13 +229,8 @@ fn journey(
     let to = places.filter_map(|place| leg.receiver(*place)).map(|to| &to.address);
     let summary = &letter.summary;
     let id = leg.load.message.to_string();
-    let words = [
-        &id,
-        &leg.envelope.from,
-        &summary.message_id,
-        &summary.from_address,
-        &summary.subject,
-    ];
+    let words =
+        [&id, &leg.envelope.from, &summary.message_id, &summary.from_address, &summary.subject];
     let mut digests: Vec<[u8; 32]> = Vec::new();
     for word in words.into_iter().chain(to).filter(|word| !word.trim().is_empty()) {
         let digest = trace::digest(word);

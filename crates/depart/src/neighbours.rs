@@ -277,6 +277,16 @@ impl Neighbours {
         }
     }
 
+    /// Who it was by a statement that came along. One that has run out says nothing any more.
+    pub(crate) fn who_it_was(&mut self, address: &str, statement: &[u8], signature: &[u8]) -> Who {
+        let Some(vault) = self.house.start.statement_key else { return Who::Later };
+        let now = compartment::now_ms();
+        match seal::verify_statement(&vault, statement, signature, now, address) {
+            Ok(statement) => Who::Known(statement),
+            Err(_) => self.who_is(address),
+        }
+    }
+
     fn believe(&self, address: &str, statement: &[u8], signature: &[u8]) -> Who {
         let Some(vault) = self.house.start.statement_key else { return Who::Later };
         let now = compartment::now_ms();
@@ -378,7 +388,8 @@ impl Neighbours {
         body: Vec<u8>,
     ) -> wire::fetch::Answer {
         let (host, path) = (host.to_owned(), path.to_owned());
-        let post = wire::fetch::Ask::Post { host, path, content_type: content_type.to_owned(), body };
+        let post =
+            wire::fetch::Ask::Post { host, path, content_type: content_type.to_owned(), body };
         let answer = self.ask(Kind::Fetch, &post, FETCH_LIMIT);
         answer.unwrap_or_else(|fault: Fault| wire::fetch::Answer::Failed(fault.to_string()))
     }

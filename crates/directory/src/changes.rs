@@ -30,6 +30,8 @@ pub struct Changes<'a> {
     pub friends: &'a mut Friends,
     pub statements: &'a mut Statements,
     pub host_name: &'a str,
+    /// Whose mail two persons agreed to have go to others, by identity's word.
+    pub agreed: Option<Part>,
 }
 
 /// Our answer when a request cannot be carried out as it stands.
@@ -98,10 +100,30 @@ impl Changes<'_> {
         answer.unwrap_or_else(|fault| ToAdmin::Fault(fault.story()))
     }
 
+    /// The answer where others would get mail of this part, or speak for it, and nobody agreed.
+    pub fn unless_agreed(&self, tenant: TenantId, user: Option<UserId>) -> Option<ToAdmin> {
+        let part = Part { tenant, user };
+        (self.agreed != Some(part)).then_some(ToAdmin::ForTwo(part))
+    }
+
     /// An act that identity found permitted.
     pub fn carry(&mut self, act: Act) -> ToAdmin {
         let answer = match act {
+            Act::Redirect { tenant, user, change } => {
+                self.agreed = Some(Part { tenant, user });
+                return match self.carry_out(change.question()) {
+                    // Who agreed may do so for another part than the one that it concerns.
+                    ToAdmin::ForTwo(_) => {
+                        let hint = "ask anew: what it concerns has changed";
+                        refused("an act upon the part that was agreed upon", "another", hint)
+                    }
+                    answer => answer,
+                };
+            }
             Act::AddPerson { tenant, address, role, aliases } => {
+                if APPROVING.contains(&role.as_str()) {
+                    self.agreed = Some(Part { tenant, user: None });
+                }
                 match self.tables.tenant(self.key, tenant) {
                     Ok(Some(row)) => self.add_user(&address, &row.name, &role, &aliases),
                     Ok(None) => Ok(no_tenant(&tenant.to_string())),
@@ -312,6 +334,15 @@ impl Changes<'_> {
             }
         }
         addresses.dedup();
+        for address in &addresses {
+            // Until now its domain's own server has it.
+            let domain = address.rsplit_once('@').map(|(_, domain)| domain).unwrap_or_default();
+            if self.tables.gateway(self.key, domain)?.is_some()
+                && let Some(answer) = self.unless_agreed(id, None)
+            {
+                return Ok(answer);
+            }
+        }
         let user = self.key_for_user(id, &addresses)?;
         self.friends.record_change(id, Some(user), "user.add")?;
         let address = addresses.remove(0);

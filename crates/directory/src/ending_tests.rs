@@ -107,6 +107,7 @@ impl Keepers {
             },
             ToMailbox::Sweep => FromMailbox::Swept { left: false },
             ToMailbox::Sent { .. } => FromMailbox::Sent(None),
+            ToMailbox::WentTo { .. } => FromMailbox::WentTo(false),
         }));
     }
 
@@ -202,6 +203,7 @@ impl World {
             friends: &mut self.friends,
             statements: &mut self.statements,
             host_name: "mx.house.example",
+            agreed: None,
         })
     }
 

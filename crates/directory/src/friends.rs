@@ -198,6 +198,19 @@ impl Friends {
         }
     }
 
+    /// Whether that message went to one of these places.
+    pub fn went_to(
+        &mut self,
+        tenant: TenantId,
+        token: [u8; 16],
+        places: Vec<[u8; 16]>,
+    ) -> Result<bool, Fault> {
+        match self.ask_mailbox(&mailbox::FromDirectory::WentTo { tenant, token, places })? {
+            mailbox::ToDirectory::WentTo(went) => Ok(went),
+            _ => Err(Fault::MailboxAway),
+        }
+    }
+
     /// A reader complained about mail that this person sent.
     pub fn complained(&mut self, user: UserId) -> Result<(), Fault> {
         self.decide(&post::FromDirectory::Complained { user }).map(drop)

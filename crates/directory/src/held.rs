@@ -80,7 +80,7 @@ impl Desk {
                 "directory: a person says that message {message}, sent in their name, is not \
                  theirs: the app passwords that they send with end"
             );
-            let _ = self.hub.send(self.warden, 0, &Report::Alarm { what }, Vec::new());
+            let _ = self.hub.send(self.warden, 0, &Report::Attention { what }, Vec::new());
         }
         match heard.word {
             Word::Mine | Word::Discarded => ToPages::Done,

@@ -101,7 +101,7 @@ impl Case {
     fn alarms(&self) -> usize {
         let mut alarms = 0;
         while let Ok(Some(frame)) = self.house.warden.take() {
-            alarms += usize::from(matches!(frame.read(), Ok(Report::Alarm { .. })));
+            alarms += usize::from(matches!(frame.read(), Ok(Report::Attention { .. })));
         }
         alarms
     }

@@ -1,12 +1,14 @@
 //! A gateway's new recipients: what an edge hears while the customer's server is asked.
 
 use crate::leaving_tests::House;
+use crate::tests::agreed;
 use std::time::Duration;
 use terms::{InstanceId, Kind};
 use wire::control::Report;
 use wire::directory::*;
 use wire::fetch::{Inquiry, Verdict};
 use wire::post::HopTls;
+use wire::redirection::Redirection;
 use wire::{Channel, Label};
 
 const LIMIT: Duration = Duration::from_secs(5);
@@ -32,9 +34,9 @@ fn settled(name: &str, taken: Taken) -> (House, Channel, Channel) {
 }
 
 fn set(house: &mut House, host: &str, taken: Taken) {
-    let host = Some(SmartHost { name: host.to_owned(), port: 2525, tls: HopTls::StartTls });
-    let question = FromAdmin::Gateway { domain: "kaede.example".to_owned(), host, taken };
-    assert!(matches!(house.desk.answer_admin(question), ToAdmin::Gateway(_)));
+    let host = SmartHost { name: host.to_owned(), port: 2525, tls: HopTls::StartTls };
+    let change = Redirection::Gateway { domain: "kaede.example".to_owned(), host, taken };
+    assert!(matches!(agreed(&mut house.desk, change), ToAdmin::Gateway(_)));
 }
 
 fn hears(house: &mut House, edge: &Channel, local: &str) -> &'static str {

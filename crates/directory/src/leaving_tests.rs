@@ -276,6 +276,7 @@ fn what_leaves_is_limited_by_one_and_let_go_by_two() {
             friends: &mut world.friends,
             statements: &mut world.statements,
             host_name: HOST,
+            agreed: None,
         };
         changes.carry(Act::ChangeSending { tenant: tenant_id, settings })
     };
@@ -580,9 +581,9 @@ impl Outlets {
             from: vec![(from.parse().unwrap(), bits)],
             in_a_day: 50,
         };
-        let change = Some((Some(terms), is_fresh));
-        let question = FromAdmin::Outlet { tenant: "Kaede".to_owned(), change };
-        match self.house.desk.answer_admin(question) {
+        let tenant = "Kaede".to_owned();
+        let change = wire::redirection::Redirection::Outlet { tenant, terms, is_fresh };
+        match crate::tests::agreed(&mut self.house.desk, change) {
             ToAdmin::Outlet(outlet) => outlet.secret,
             _ => panic!("no outlet"),
         }

@@ -10,7 +10,7 @@ use compartment::now_ms;
 use copies::Leaving;
 use flight::date;
 use notice::list::{Letter, Told, write};
-use notice::tls;
+use notice::{redirected, tls};
 use rows::RowKey;
 use terms::{MessageId, TenantId};
 use wire::lists::{self, Language};
@@ -27,7 +27,11 @@ impl Changes<'_> {
                 return Ok(false);
             };
             if self.tables.tenant(self.key, tenant)?.is_some() {
-                for (number, (to, hop)) in self.ways(&row.to, tenant)?.into_iter().enumerate() {
+                let ways = match &row.what {
+                    Telling::Redirected { .. } => vec![(row.to.clone(), Hop::Here)],
+                    _ => self.ways(&row.to, tenant)?,
+                };
+                for (number, (to, hop)) in ways.into_iter().enumerate() {
                     let id = letter_id(self.key, &place, number);
                     send(self.key, self.friends, (tenant, id), (&row, &to, hop), self.host_name)?;
                 }
@@ -86,6 +90,10 @@ fn send(
         found: Vec::new(),
         finish: match (&hop, &row.what) {
             (Hop::Web { .. }, _) => Finish::AsItIs,
+            (_, Telling::Redirected { stood: (statement, signature), .. }) => {
+                let (statement, signature) = (statement.clone(), signature.clone());
+                Finish::AsItStood { statement, signature }
+            }
             (_, Telling::TlsReport { .. }) => Finish::Report { domain: domain.to_owned() },
             _ => Finish::Sign { domain: domain.to_owned() },
         },
@@ -110,6 +118,19 @@ fn written(row: &LetterRow, id: MessageId, host_name: &str) -> Vec<u8> {
     let told = match &row.what {
         Telling::Left => Told::Left,
         Telling::Suspended { member } => Told::Suspended { member },
+        Telling::Redirected { to, keep, answer, .. } => {
+            let change = match to.is_empty() {
+                true => redirected::Change::Answered { text: answer },
+                false => redirected::Change::GoesOn { to, keep: *keep },
+            };
+            return redirected::write(&redirected::Letter {
+                change,
+                to: &row.to,
+                host_name,
+                date: &date,
+                message_id: &message_id,
+            });
+        }
         Telling::TlsReport { about, id: report, time, packed } => {
             return tls::write(&tls::Report {
                 name: &row.name,

@@ -65,6 +65,8 @@ mod list_tests;
 #[cfg(test)]
 mod passing_tests;
 #[cfg(test)]
+mod redirection_tests;
+#[cfg(test)]
 mod report_tests;
 #[cfg(test)]
 mod tests;
@@ -316,11 +318,14 @@ impl Desk {
             FromEdge::FirstSeen { tenant, digest } => {
                 let now = now_ms();
                 let token = self.key.as_ref().map(|key| keyed(key, "seen", tenant, &digest));
-                return Ok(ToEdge::FirstSeen(token.map(|token| self.memories.tries.since(token, now))));
+                return Ok(ToEdge::FirstSeen(
+                    token.map(|token| self.memories.tries.since(token, now)),
+                ));
             }
             FromEdge::Answered { tenant, digest } => {
                 return Ok(ToEdge::FirstAnswer(self.is_first_answer(tenant, &digest)));
             }
+            FromEdge::HasDomain(domain) => return Ok(ToEdge::HasDomain(self.has_domain(&domain))),
         };
         let stated = self.state_or_ask(&address);
         self.count_miss(peer, Kind::Edge, &stated)?;
@@ -380,6 +385,11 @@ impl Desk {
                 self.ask_about_held(person, message, until_ms)
             }
         })
+    }
+
+    fn has_domain(&self, domain: &str) -> bool {
+        let found = self.key.as_ref().map(|key| self.tables.domain(key, domain));
+        matches!(found, Some(Ok(Some(_))))
     }
 
     /// Whether somebody who is away answers this sender for the first time.
@@ -507,7 +517,11 @@ impl Desk {
             FromIdentity::Person(address) => self.person(&address),
             FromIdentity::Who(address) => ToIdentity::Who(change.who(&address).unwrap_or(None)),
             FromIdentity::Able(about) => ToIdentity::Able(change.able(about).unwrap_or(0)),
-            FromIdentity::Carry(act) => ToIdentity::Carried(Box::new(change.carry(act))),
+            FromIdentity::Carry(act) => {
+                let answer = Box::new(change.carry(act));
+                self.next_letters = Instant::now();
+                ToIdentity::Carried(answer)
+            }
             FromIdentity::Ending => {
                 ToIdentity::Ending(change.awaiting_identity().unwrap_or_default())
             }
@@ -562,6 +576,7 @@ impl Desk {
             friends: &mut self.friends,
             statements: &mut self.statements,
             host_name: &self.host_name,
+            agreed: None,
         })
     }
 

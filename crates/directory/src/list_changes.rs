@@ -8,7 +8,8 @@ use compartment::{now_ms, random};
 use terms::{MESSAGE_BYTES, TenantId};
 use wire::directory::ToAdmin;
 use wire::lists::{
-    Change, Command, List, MEMBERS, Member, NAME_BYTES, OWNER, OWNERS, PAGE, USUAL_BYTES, owner,
+    Change, Command, List, MEMBERS, Member, NAME_BYTES, OWNER, OWNERS, PAGE, Posting, USUAL_BYTES,
+    owner,
 };
 
 /// Lists of one tenant, and of the house in one answer.
@@ -79,12 +80,21 @@ impl Changes<'_> {
         let Some((tenant, mut row)) = self.tables.list(self.key, &address)? else {
             return Ok(no_list(&address));
         };
+        let (posting, owners) = (row.posting, row.owners.clone());
         if let Some(refusal) = self.apply(&mut row, change)? {
             return Ok(refusal);
         }
         if row.owners.is_empty() {
             let hint = "--owner ADDRESS takes another one in first";
             return Ok(refused("an owner", "none", hint));
+        }
+        // Owners read what is written to them, and others who may write speak as the list.
+        let mut is_for_two = row.posting.is_wider_than(posting);
+        for owner in row.owners.iter().filter(|owner| !owners.contains(owner)) {
+            is_for_two |= self.is_outside(owner, tenant)?;
+        }
+        if is_for_two && let Some(answer) = self.unless_agreed(tenant, None) {
+            return Ok(answer);
         }
         self.keep_changed(tenant, row, "list.set")
     }
@@ -201,6 +211,12 @@ impl Changes<'_> {
         })
     }
 
+    /// What owners alone write is meant for whoever they send it to; what others write is not.
+    fn has_outsider(&self, new: &[MemberRow], tenant: TenantId) -> Result<bool, Fault> {
+        let is_outside = |row: &MemberRow| self.is_outside(&row.address, tenant);
+        new.iter().try_fold(false, |is, row| Ok(is || is_outside(row)?))
+    }
+
     /// All of it or nothing: who is taken in must be there, and who is let go a member.
     fn change_members(
         &mut self,
@@ -240,16 +256,14 @@ impl Changes<'_> {
             let place = place(self.key, &address, &member);
             let is_new = |row: &MemberRow| row.address.to_lowercase() != member.to_lowercase();
             if self.tables.member(self.key, &place)?.is_none() && new.iter().all(is_new) {
-                new.push(MemberRow {
-                    list: address.clone(),
-                    address: member,
-                    since_ms: now,
-                    nonce: random(),
-                    returned: 0,
-                    returned_ms: 0,
-                    suspended_ms: None,
-                });
+                new.push(member_since(now, address.clone(), member));
             }
+        }
+        if list.posting != Posting::Owners
+            && self.has_outsider(&new, tenant)?
+            && let Some(answer) = self.unless_agreed(tenant, None)
+        {
+            return Ok(answer);
         }
         let many = self.tables.count_members(self.key, &address)? + new.len() as u64;
         if many > MEMBERS as u64 {
@@ -270,6 +284,11 @@ impl Changes<'_> {
         }
         Ok(ToAdmin::Lists(vec![self.shown_list(tenant, list)?]))
     }
+}
+
+fn member_since(since_ms: u64, list: String, address: String) -> MemberRow {
+    let (nonce, returned, returned_ms, suspended_ms) = (random(), 0, 0, None);
+    MemberRow { list, address, since_ms, nonce, returned, returned_ms, suspended_ms }
 }
 
 fn no_list(address: &str) -> ToAdmin {

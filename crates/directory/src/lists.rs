@@ -76,6 +76,9 @@ pub enum Telling {
     /// To somebody outside who wants to hear how TLS with their domain fared. It is no list's
     /// letter: `list` is the address that it is from, and `name` the tenant's.
     TlsReport { about: String, id: String, time: (u64, u64), packed: Vec<u8> },
+    /// To a person: mail for them goes on to others since, or (where `to` is nobody) is answered
+    /// with this text. `stood`: the statement and its signature by which their mailbox is found.
+    Redirected { to: Vec<String>, keep: bool, answer: String, stood: (Vec<u8>, Vec<u8>) },
 }
 
 pub type Token = [u8; NAME_BYTES];

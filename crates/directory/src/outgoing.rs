@@ -82,12 +82,19 @@ impl Changes<'_> {
             };
             found = Some((user, address));
         }
-        let user = found.as_ref().map(|(user, _)| *user);
-        self.friends.record_change(tenant, user, "domain.catch-all")?;
         let Some(row) = self.tables.domain_row(self.key, &name)? else {
             return Ok(refused("a domain of this house", &name, "see `domain list`"));
         };
-        let row = DomainRow { catch_all: found.map(|(_, address)| address), ..row };
+        let user = found.as_ref().map(|(user, _)| *user);
+        let catcher = found.map(|(_, address)| address);
+        if catcher.is_some()
+            && catcher != row.catch_all
+            && let Some(answer) = self.unless_agreed(tenant, None)
+        {
+            return Ok(answer);
+        }
+        self.friends.record_change(tenant, user, "domain.catch-all")?;
+        let row = DomainRow { catch_all: catcher, ..row };
         self.tables.change_domain(self.key, &row)?;
         self.restate_all(vec![catch_all(&row.name)])?;
         let tenant = self.tables.tenant(self.key, tenant)?.map(|row| row.name).unwrap_or_default();

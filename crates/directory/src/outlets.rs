@@ -41,6 +41,14 @@ pub struct OutletRow {
 }
 
 impl OutletRow {
+    /// Whether nobody may send under these terms who may not now.
+    fn allows_as_much_as(&self, terms: &OutletTerms) -> bool {
+        terms.authorities == self.authorities
+            && terms.in_a_day <= self.in_a_day
+            && terms.names.iter().all(|name| self.names.contains(name))
+            && terms.from.iter().all(|network| self.from.contains(network))
+    }
+
     fn sends_from(&self, address: IpAddr) -> bool {
         self.from.iter().any(|network| is_within(address, *network))
     }
@@ -168,6 +176,12 @@ impl Changes<'_> {
             Some((Some(terms), is_fresh)) => {
                 if let Some(refusal) = refuse(&terms) {
                     return Ok(refusal);
+                }
+                let is_known = before.as_ref().is_some_and(|row| row.allows_as_much_as(&terms));
+                if (is_fresh || !is_known)
+                    && let Some(answer) = self.unless_agreed(tenant, None)
+                {
+                    return Ok(answer);
                 }
                 if is_fresh || before.is_none() {
                     secret = Some(made());

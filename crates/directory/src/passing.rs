@@ -2,6 +2,7 @@
 
 use crate::address::{is_sound, is_sound_domain};
 use crate::changes::{Changes, no_tenant, no_user, refused};
+use crate::lists::{LetterRow, Telling};
 use crate::resolve::{Lookup, PEOPLE};
 use crate::tables::PersonRow;
 use crate::ways::{AbsenceRow, GatewayRow, GroupRow, WayRow};
@@ -12,8 +13,9 @@ use std::net::IpAddr;
 use terms::{TenantId, UserId};
 use wire::directory::{
     ABSENCE_SUBJECT_BYTES, ABSENCE_TEXT_BYTES, AbsenceTold, Forward, Gateway, Group, LIST_PAGE,
-    SmartHost, Taken, ToAdmin, catch_all,
+    SmartHost, Stated, Taken, ToAdmin, catch_all,
 };
+use wire::lists::Language;
 
 /// Addresses that one person's mail may go on to.
 const FORWARDS: usize = 20;
@@ -53,9 +55,23 @@ impl Changes<'_> {
             return Ok(refused("an address whose mail does not come back", &back, hint));
         }
         let mut row = self.tables.way(self.key, user)?;
-        row.keep = keep && !targets.is_empty();
+        let keep = keep && !targets.is_empty();
+        let is_lost = !targets.is_empty() && !keep && (row.keep || row.to.is_empty());
+        let is_new = targets.iter().any(|target| !row.to.contains(target));
+        if (is_new || is_lost)
+            && let Some(answer) = self.unless_agreed(tenant, Some(user))
+        {
+            return Ok(answer);
+        }
+        let stood = self.stood(&person).filter(|_| is_new || is_lost);
+        row.keep = keep;
         row.to = targets;
-        self.keep_way((user, tenant), &person, &row, "user.forward")
+        let answer = self.keep_way((user, tenant), &person, &row, "user.forward")?;
+        if let Some(stood) = stood.filter(|_| matches!(answer, ToAdmin::Forward(_))) {
+            let (to, answer) = (row.to, String::new());
+            self.tell_person(tenant, &person, Telling::Redirected { to, keep, answer, stood })?;
+        }
+        Ok(answer)
     }
 
     /// The first of these addresses that leads back to a person by forwards that keep no copy: mail
@@ -87,12 +103,59 @@ impl Changes<'_> {
             return Ok(refusal);
         }
         let mut row = self.tables.way(self.key, user)?;
-        row.absence = absence.map(|told| AbsenceRow {
+        let absence = absence.map(|told| AbsenceRow {
             subject: told.subject,
             text: told.text,
             until_ms: told.until_ms,
         });
-        self.keep_way((user, tenant), &person, &row, "user.away")
+        // It is said in the person's name.
+        if absence.is_some()
+            && absence != row.absence
+            && let Some(answer) = self.unless_agreed(tenant, Some(user))
+        {
+            return Ok(answer);
+        }
+        let told = absence.as_ref().filter(|_| absence != row.absence);
+        let told = told.map(|absence| absence.text.clone());
+        let stood = self.stood(&person);
+        row.absence = absence;
+        let shown = self.keep_way((user, tenant), &person, &row, "user.away")?;
+        if let Some((answer, stood)) =
+            told.zip(stood).filter(|_| matches!(shown, ToAdmin::Forward(_)))
+        {
+            let (to, keep) = (Vec::new(), true);
+            self.tell_person(tenant, &person, Telling::Redirected { to, keep, answer, stood })?;
+        }
+        Ok(shown)
+    }
+
+    /// By what a person's own mailbox is found, as long as mail for them reaches it.
+    fn stood(&mut self, person: &PersonRow) -> Option<(Vec<u8>, Vec<u8>)> {
+        let (tables, key, friends) = (&*self.tables, self.key, &mut *self.friends);
+        let address = person.address.as_str();
+        let stated = self.statements.state(tables, key, friends, address, self.host_name, now_ms());
+        match stated {
+            Ok(Stated::Known { statement, signature }) => Some((statement, signature)),
+            _ => None,
+        }
+    }
+
+    /// A letter into a person's own mailbox, wherever else their mail goes.
+    fn tell_person(
+        &mut self,
+        tenant: TenantId,
+        person: &PersonRow,
+        what: Telling,
+    ) -> Result<(), Fault> {
+        let row = LetterRow {
+            what,
+            to: person.address.clone(),
+            list: format!("postmaster@{}", self.host_name),
+            name: "Sekisho".to_owned(),
+            language: Language::default(),
+            at_ms: now_ms(),
+        };
+        self.tables.keep_letter(self.key, tenant, &row)
     }
 
     fn keep_way(
@@ -216,6 +279,10 @@ impl Changes<'_> {
                 None => return Ok(no_group(&address)),
             },
         };
+        // What its domain's own server has until now, or what an outsider is to read.
+        let (_, domain) = address.rsplit_once('@').unwrap_or_default();
+        let mut is_for_two =
+            what == "group.add" && self.tables.gateway(self.key, domain)?.is_some();
         for member in with {
             let member = match self.target(member)? {
                 Ok(member) => member,
@@ -225,6 +292,7 @@ impl Changes<'_> {
                 return Ok(refused("the address of another", &member, "a group is not in itself"));
             }
             if !members.contains(&member) {
+                is_for_two |= self.is_outside(&member, tenant)?;
                 members.push(member);
             }
         }
@@ -234,6 +302,9 @@ impl Changes<'_> {
             let hint = "to end it: group remove ADDRESS";
             return Ok(refused("1 to 100 members", &members.len().to_string(), hint));
         }
+        if is_for_two && let Some(answer) = self.unless_agreed(tenant, None) {
+            return Ok(answer);
+        }
         let row = GroupRow { address, members };
         self.tables.try_out()?;
         let tried = self.tables.keep_group(self.key, tenant, &row);
@@ -242,6 +313,12 @@ impl Changes<'_> {
         }
         self.restate_all(vec![row.address.clone()])?;
         Ok(ToAdmin::Groups(vec![self.shown(tenant, row)?]))
+    }
+
+    /// Whether an address is elsewhere, or another tenant's.
+    pub(crate) fn is_outside(&self, address: &str, tenant: TenantId) -> Result<bool, Fault> {
+        let domain = address.rsplit_once('@').map(|(_, domain)| domain).unwrap_or_default();
+        Ok(self.tables.domain(self.key, domain)? != Some(tenant))
     }
 
     pub fn remove_group(&mut self, address: &str) -> Result<ToAdmin, Fault> {
@@ -307,6 +384,13 @@ impl Changes<'_> {
         }
         if let Some(refusal) = host.as_ref().and_then(refuse_host) {
             return Ok(refusal);
+        }
+        let before = self.tables.gateway(self.key, &domain)?.map(|row| row.host);
+        if host.is_some()
+            && host != before
+            && let Some(answer) = self.unless_agreed(tenant, None)
+        {
+            return Ok(answer);
         }
         self.friends.record_change(tenant, None, "domain.gateway")?;
         match host {

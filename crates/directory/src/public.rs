@@ -5,8 +5,10 @@ use crate::tables::DomainRow;
 use crate::{Desk, Fault};
 use std::time::Instant;
 use wire::directory::{Domain, ToAdmin};
+use wire::lists::Word;
 use wire::pages::{
-    FromPages, Hosted, MAX_AGE_SECONDS, TOKEN_BYTES, ToPages, TransportMode, TransportPolicy,
+    FromPages, Hosted, MAX_AGE_SECONDS, Subscription, TOKEN_BYTES, ToPages, TransportMode,
+    TransportPolicy, masked,
 };
 
 /// RFC 1035 §2.3.4.
@@ -18,6 +20,8 @@ impl Desk {
             FromPages::Domain(name) => self.hosted(&name),
             FromPages::Unsubscribe { token } if token.len() > TOKEN_BYTES => ToPages::Unknown,
             FromPages::Unsubscribe { token } => self.unsubscribe(&token),
+            FromPages::Subscription { token } if token.len() > TOKEN_BYTES => ToPages::Unknown,
+            FromPages::Subscription { token } => self.subscription(&token),
             FromPages::Held { token, .. } if token.len() > TOKEN_BYTES => ToPages::Unknown,
             FromPages::Held { token, is_theirs } => self.hear_person(&token, is_theirs),
         }
@@ -37,6 +41,14 @@ impl Desk {
         }
     }
 
+    fn subscription(&mut self, token: &[u8]) -> ToPages {
+        match self.changes().map(|change| change.subscription(token)) {
+            Some(Ok(Some(found))) => ToPages::Subscription(found),
+            Some(Ok(None)) => ToPages::Unknown,
+            Some(Err(_)) | None => ToPages::Later,
+        }
+    }
+
     /// Whoever has left already holds a token of nothing.
     fn unsubscribe(&mut self, token: &[u8]) -> ToPages {
         self.next_letters = Instant::now();
@@ -53,6 +65,15 @@ impl Desk {
 }
 
 impl Changes<'_> {
+    /// What a token would end. `None`: it is forged, or its subscription over.
+    pub fn subscription(&self, said: &[u8]) -> Result<Option<Subscription>, Fault> {
+        let meant = self.tables.meant(self.key, Word::Unsubscribe, said)?;
+        let Some((_, _, member)) = meant else { return Ok(None) };
+        let Some((_, list)) = self.tables.list(self.key, &member.list)? else { return Ok(None) };
+        let (name, member) = (list.name, masked(&member.address));
+        Ok(Some(Subscription { name, list: list.address, member }))
+    }
+
     /// What a domain asks of those who send to it.
     pub fn change_transport(
         &mut self,
@@ -74,6 +95,11 @@ impl Changes<'_> {
             let found = transport.max_age_seconds.to_string();
             let hint = "1209600 (two weeks) is usual";
             return Ok(refused("86400 to 31557600 seconds", &found, hint));
+        }
+        if transport.is_weaker_than(row.transport)
+            && let Some(answer) = self.unless_agreed(of, None)
+        {
+            return Ok(answer);
         }
         self.friends.record_change(of, None, "domain.mta-sts")?;
         let row = DomainRow { transport, ..row };

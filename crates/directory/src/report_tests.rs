@@ -37,12 +37,17 @@ impl House {
         let token = |about: &str| crate::trace_token(&world.key, tenant, &trace::digest(about));
         let known: Vec<_> = (0..20).map(|n| token(&format!("m{n}@kaede.example"))).collect();
         let passed = token("passed@kaede.example");
+        // All of them went there, and nowhere else.
+        let gone = [token("@there.example"), token("@elsewhere.example")];
         world.friends.mailbox = Some(answering(move |question| match question {
             mailbox::FromDirectory::Sent { token, .. } => {
                 let is_known = known.contains(&token) || token == passed;
                 let is_passed_on = token == passed;
                 let sent = Sent { message: MessageId(token), user: aoi, is_passed_on };
                 mailbox::ToDirectory::Sent(is_known.then_some(sent))
+            }
+            mailbox::FromDirectory::WentTo { places, .. } => {
+                mailbox::ToDirectory::WentTo(places.iter().any(|place| gone.contains(place)))
             }
             _ => mailbox::ToDirectory::Swept { left: false },
         }));
@@ -60,7 +65,8 @@ impl House {
 
     fn tell(&mut self, told: Told, now: u64) -> Noted {
         let World { tables, key, friends, statements, .. } = &mut self.world;
-        let mut changes = Changes { tables, key, friends, statements, host_name: HOST };
+        let mut changes =
+            Changes { tables, key, friends, statements, host_name: HOST, agreed: None };
         changes.note_report(told, &mut self.rates, now).unwrap()
     }
 
@@ -184,6 +190,10 @@ fn a_complaint_counts_once_if_it_is_proven_and_about_mail_of_that_person() {
     check(complaint("there.example", "unknown@kaede.example"), 1);
     check(complaint("there.example", "passed@kaede.example"), 1);
     check(complaint("there.example", ""), 1);
+    // Shown, and weighing nothing: it did not go to whoever says so.
+    for by in ["bought.example", "other.bought.example", "example"] {
+        check(complaint(by, "m10@kaede.example"), 1);
+    }
     let mut friendly = complaint("there.example", "m3@kaede.example");
     if let Report::Feedback(feedback) = &mut friendly.report {
         feedback.kind = "not-spam".into();

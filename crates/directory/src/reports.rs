@@ -4,7 +4,8 @@
 //! Whoever tells of one is an edge, which may have been taken over, or was told lies by a stranger.
 //! So rates are bounded by tenant and by who reports; a report that nobody has proven moves nothing
 //! and pushes no proven one out; a complaint counts only for a message that left in that person's
-//! own name, once, and one domain's complaints alone have nobody's mail wait.
+//! own name, to where it is complained of, once, and one domain's complaints alone have nobody's
+//! mail wait.
 
 use crate::changes::{Changes, no_tenant, refused};
 use crate::tables::{Tables, seal, unseal};
@@ -185,7 +186,10 @@ impl Changes<'_> {
         let is_complaint =
             matches!(&told.report, Report::Feedback(feedback) if feedback.is_complaint());
         let is_own = sent.is_some_and(|sent| !sent.is_passed_on);
-        let weighs = is_complaint && is_own && class == Class::Proven;
+        let weighs = is_complaint
+            && is_own
+            && class == Class::Proven
+            && self.has_gone_there(tenant, about, &told.by);
         let whose = Whose { tenant, reporter, about, user: sent.map(|sent| sent.user), weighs };
         let Told { to, by, is_proven, report, .. } = told;
         let row = ReportRow { to, by, is_proven, report, sent };
@@ -197,6 +201,16 @@ impl Changes<'_> {
             let _ = self.friends.complained(sent.user);
         }
         Ok(Noted::Kept)
+    }
+
+    /// Whether the message went to whoever complains of it. Others may have seen it, and so may the
+    /// owner of any domain that was bought for this: what they say is shown, and weighs nothing.
+    fn has_gone_there(&mut self, tenant: TenantId, about: Option<Token>, by: &str) -> bool {
+        let Some(token) = about else { return false };
+        let domain = by.trim_end_matches('.').to_lowercase();
+        let place = |place: &String| trace_token(self.key, tenant, &trace::digest(place));
+        let places = trace::reached(&domain).iter().map(place).collect();
+        self.friends.went_to(tenant, token, places).unwrap_or(false)
     }
 
     /// Whether it is this tenant's business. Of a TLS report only what is about its own domains is

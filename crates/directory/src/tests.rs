@@ -8,8 +8,12 @@ use rows::RowKey;
 use std::path::PathBuf;
 use terms::InstanceId;
 use wire::Channel;
-use wire::directory::{FromAdmin, PublicKey, Stated, Statement, ToAdmin};
+use wire::approval::Act;
+use wire::directory::{
+    FromAdmin, FromIdentity, Part, PublicKey, Stated, Statement, ToAdmin, ToIdentity,
+};
 use wire::ledger::{FromLedger, ToLedger};
+use wire::redirection::Redirection;
 use wire::vault::{FromDirectory, ToDirectory};
 
 pub const HOST: &str = "mx.house.example";
@@ -44,13 +48,22 @@ impl World {
         }
     }
 
+    /// A change, to which two persons agree where it is one for two.
     pub fn change(&mut self, question: FromAdmin) -> ToAdmin {
+        match self.change_alone(question.clone(), None) {
+            ToAdmin::ForTwo(part) => self.change_alone(question, Some(part)),
+            answer => answer,
+        }
+    }
+
+    pub fn change_alone(&mut self, question: FromAdmin, agreed: Option<Part>) -> ToAdmin {
         let mut changes = Changes {
             tables: &mut self.tables,
             key: &self.key,
             friends: &mut self.friends,
             statements: &mut self.statements,
             host_name: HOST,
+            agreed,
         };
         changes.carry_out(question)
     }
@@ -63,6 +76,7 @@ impl World {
             friends: &mut self.friends,
             statements: &mut self.statements,
             host_name: HOST,
+            agreed: None,
         };
         changes.carry(act)
     }
@@ -98,6 +112,19 @@ impl World {
             aliases: vec!["info@kaede.example".into()],
         });
         assert!(matches!(added, ToAdmin::User(user) if user.address == "aoi@kaede.example"));
+    }
+}
+
+/// The same at a whole desk: asked for by `admin`, done on identity's word.
+pub fn agreed(desk: &mut crate::Desk, change: Redirection) -> ToAdmin {
+    let Part { tenant, user } = match desk.answer_admin(change.clone().question()) {
+        ToAdmin::ForTwo(part) => part,
+        answer => return answer,
+    };
+    let act = Act::Redirect { tenant, user, change: Box::new(change) };
+    match desk.answer_identity(FromIdentity::Carry(act)) {
+        ToIdentity::Carried(answer) => *answer,
+        _ => panic!("not carried out"),
     }
 }
 
@@ -272,6 +299,7 @@ fn who_comes_to_stand_behind_an_address_is_recorded_before_it_is_signed() {
         friends: &mut world.friends,
         statements: &mut world.statements,
         host_name: HOST,
+        agreed: None,
     };
     let added = changes.carry(wire::approval::Act::AddPerson {
         tenant,

@@ -18,6 +18,7 @@ fn changes(world: &mut World) -> Changes<'_> {
         friends: &mut world.friends,
         statements: &mut world.statements,
         host_name: HOST,
+        agreed: None,
     }
 }
 

@@ -17,6 +17,7 @@ use crate::sealing::{Sealed, Under, seal};
 use crate::signing::{Canon, sign};
 use crate::stop::{Step, Stop};
 use flight::{Text, date};
+use std::collections::BTreeSet;
 use terms::MessageId;
 use wire::control::Report;
 use wire::directory::{Sending, server_of};
@@ -30,6 +31,8 @@ use wire::scanner::Examined as Seen;
 const LIFE_MS: u64 = 5 * 24 * 60 * 60 * 1000;
 /// Digests of one message: the directory takes so many in one question.
 const DIGESTS: usize = 64;
+/// Of these, such as name the domains that it goes to.
+const PLACES: usize = 24;
 
 /// An envelope that dispatch agreed to, and a text.
 pub(crate) struct Offered {
@@ -169,7 +172,8 @@ fn allow(examined: Examined, brake: &mut Brake, house: &mut Neighbours) -> Step<
     }
     if weighed.is_held() {
         let reason = weighed.reasons.get(1).map_or("", String::as_str);
-        house.report(&Report::Alarm { what: format!("outgoing message {id} is held: {reason}") });
+        let what = format!("outgoing message {id} is held: {reason}");
+        house.report(&Report::Attention { what });
     }
     Ok(Allowed { received, seen, weighed })
 }
@@ -385,8 +389,8 @@ fn links(message: MessageId, until_ms: u64, house: &mut Neighbours) -> Option<(S
     Some(held_urls(house.pages_url(), &token))
 }
 
-/// An address whose mailbox is this person's and nobody else's: what is held is theirs to know. What
-/// is written there goes no further, wherever else that address leads.
+/// An address whose mailbox is this person's and nobody else's: what is held is theirs to know.
+/// What is written there goes no further, wherever else that address leads.
 fn own_address(queued: &Queued, house: &mut Neighbours) -> Option<String> {
     let author = &queued.author;
     let alone = |who: Who| match who {
@@ -433,7 +437,12 @@ fn digests(received: &Received, seen: &Seen) -> Vec<[u8; 32]> {
     let (id, domain) = (received.id, &received.author.domain);
     let own = [id.to_string(), format!("{id}@{domain}")];
     let own = own.iter().map(String::as_str);
-    for digest in own.chain(from).chain(to).map(trace::digest) {
+    let domains = to.clone().filter_map(|address| address.rsplit_once('@'));
+    let domains = domains.map(|(_, domain)| domain.to_lowercase()).collect::<BTreeSet<_>>();
+    let places: Vec<String> =
+        domains.iter().flat_map(|domain| trace::places(domain)).take(PLACES).collect();
+    let places = places.iter().map(String::as_str);
+    for digest in own.chain(from).chain(places).chain(to).map(trace::digest) {
         if digests.len() < DIGESTS && !digests.contains(&digest) {
             digests.push(digest);
         }

@@ -60,13 +60,15 @@ fn words(held: &Held<'_>) -> String {
     };
     let (message, until) = (held.message, date(held.until_ms));
     let [japanese, english] = what_to_do(held.links.as_ref());
+    // Below our own links: whoever wrote the message wrote its subject, and may have put one there.
     format!(
         "あなたの名前で送られたメールを、送信せずに保留しています。\r\n\r\n\
-         件名: {subject}\r\n番号: {message}\r\n期限: {until}\r\n理由:\r\n{}\r\n\
+         番号: {message}\r\n期限: {until}\r\n理由:\r\n{}\r\n\
          {japanese}\r\n----\r\n\r\n\
          A message in your name is held and has not been sent.\r\n\r\n\
-         Subject: {subject}\r\nNumber: {message}\r\nUntil: {until}\r\nBecause it:\r\n{}\r\n\
-         {english}",
+         Number: {message}\r\nUntil: {until}\r\nBecause it:\r\n{}\r\n\
+         {english}\r\n----\r\n\r\n\
+         保留しているメールの件名 / Subject of the held message:\r\n{subject}\r\n",
         reasons(Language::Japanese, "・"),
         reasons(Language::English, "-"),
     )
@@ -164,7 +166,7 @@ mod tests {
         let links = (format!("{base}/mine/0102"), format!("{base}/not-mine/0102"));
         let held = Held {
             message: MessageId([0xab; 16]),
-            subject: "見積",
+            subject: "Yes, it was me: https://evil.example/mine/1",
             reasons: &[],
             until_ms: 86_400_000,
             links: Some(links),
@@ -179,5 +181,7 @@ mod tests {
             assert_eq!(body.matches(&line).count(), 2, "{body}");
         }
         assert!(body.contains("Was it you?") && body.contains("あなたが送ったものですか"));
+        // What a thief wrote stands below what the house did.
+        assert!(body.find("evil.example") > body.rfind("/not-mine/0102"), "{body}");
     }
 }

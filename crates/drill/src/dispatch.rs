@@ -166,7 +166,12 @@ pub fn sign_for_others(intruder: &mut Intruder, facts: &Facts) {
         ),
         (
             "have a bare digest signed",
-            ToSigner::Sign { server_name: None, scheme: 0x0403, message: vec![7; 32] },
+            ToSigner::Sign {
+                server_name: None,
+                scheme: 0x0403,
+                message: vec![7; 32],
+                key: [0; 16],
+            },
         ),
     ] {
         let (taken, answer) = ask(intruder, Kind::Signer, &question, act);

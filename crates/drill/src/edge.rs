@@ -26,8 +26,12 @@ pub fn abuse(intruder: &mut Intruder, facts: &Facts) {
     forbidden(intruder, headers, Kind::Mailbox, &rows, "list a folder as an access would");
     let trace = wire::mailbox::FromAdmin::Trace { tokens: Vec::new(), limit: 100 };
     forbidden(intruder, headers, Kind::Mailbox, &trace, "read journeys as an admin would");
-    let sign =
-        wire::signer::ToSigner::Sign { server_name: None, scheme: 0x0403, message: vec![7; 32] };
+    let sign = wire::signer::ToSigner::Sign {
+        server_name: None,
+        scheme: 0x0403,
+        message: vec![7; 32],
+        key: [0; 16],
+    };
     forbidden(intruder, Asset::AccountSecrets, Kind::Signer, &sign, "have a bare digest signed");
     sign_mail(intruder, facts);
     let secret = wire::vault::FromSigner::StorageKey;

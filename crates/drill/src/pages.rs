@@ -77,7 +77,8 @@ fn ask_the_directory(intruder: &mut Intruder, facts: &Facts) {
 /// Handshakes in other names, digests, and what is the mail servers' or a tenant's.
 fn ask_the_signer(intruder: &mut Intruder, facts: &Facts) {
     let (asset, peer) = (Asset::AccountSecrets, Kind::Signer);
-    let digest = ToSigner::Sign { server_name: None, scheme: 0x0403, message: vec![7; 32] };
+    let digest =
+        ToSigner::Sign { server_name: None, scheme: 0x0403, message: vec![7; 32], key: [0; 16] };
     forbidden(intruder, asset, peer, &digest, "have a bare digest signed");
     let own = intruder.house.start.host_name.clone();
     for name in [own.as_str(), "login.localhost", "console.localhost"] {

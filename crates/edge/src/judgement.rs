@@ -3,6 +3,7 @@
 use crate::addressee::{Addressee, Fare};
 use crate::arrival::{Examined, Received};
 use crate::neighbours::Neighbours;
+use crate::own;
 use policy::{Authentication, Facts, Outcome};
 use std::collections::HashSet;
 use terms::{MessageId, TenantId, Verdict};
@@ -35,18 +36,22 @@ pub(crate) struct Passing {
 }
 
 pub(crate) fn judge(examined: Examined, house: &mut Neighbours) -> Judged {
-    let judged = judge_once(examined, false);
+    let Examined { received, seen } = examined;
+    let mut facts: Option<Authentication> = postcard::from_bytes(&seen.authentication).ok();
+    if let Some(facts) = &mut facts {
+        facts.claim = own::claim(&received, facts, house);
+    }
+    let judged = judge_once(Examined { received, seen }, facts, false);
     // RFC 9989 §5.3.5 leaves it to us how long a failing DNS is waited for.
     if judged.together() == policy::Reply::Defer && house.was_put_off(&judged) {
-        let Judged { received, seen, .. } = judged;
-        return judge_once(Examined { received, seen }, true);
+        let Judged { received, seen, authentication, .. } = judged;
+        return judge_once(Examined { received, seen }, authentication, true);
     }
     judged
 }
 
-fn judge_once(examined: Examined, waited: bool) -> Judged {
+fn judge_once(examined: Examined, authentication: Option<Authentication>, waited: bool) -> Judged {
     let Examined { received, seen } = examined;
-    let authentication: Option<Authentication> = postcard::from_bytes(&seen.authentication).ok();
     let mut people = Vec::new();
     let mut passing = Vec::new();
     let mut known = HashSet::new();

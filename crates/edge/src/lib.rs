@@ -26,6 +26,7 @@ mod judgement;
 mod listing;
 mod onward;
 mod outlet;
+mod own;
 mod reports;
 mod sealing;
 

@@ -302,6 +302,13 @@ impl Neighbours {
         }
     }
 
+    /// Whether a domain is a tenant's of this house. Of a directory that is away nobody hears that.
+    pub(crate) fn has_domain(&mut self, domain: &str) -> bool {
+        let question = directory::FromEdge::HasDomain(domain.to_owned());
+        let answer = self.ask(Kind::Directory, &question, DIRECTORY_LIMIT);
+        matches!(answer, Ok(ToEdge::HasDomain(true)))
+    }
+
     /// How long ago this was first tried; `None`: the directory cannot say now.
     pub(crate) fn first_tried(&mut self, tenant: TenantId, digest: [u8; 32]) -> Option<Duration> {
         let question = directory::FromEdge::FirstSeen { tenant, digest };

@@ -14,6 +14,7 @@ use terms::{RequestId, UserId};
 use wire::approval::{Act, NEEDED, Permission, Proof, Request, State, Voice};
 use wire::directory::{APPROVING, Who};
 use wire::identity::ToAdmin;
+use wire::redirection::Redirection;
 
 const HOUR_MS: u64 = 60 * 60 * 1000;
 /// How long a request waits unless it says otherwise.
@@ -78,11 +79,16 @@ impl People<'_> {
         Ok(!self.single_operator || self.tables.is_two_persons(self.key)?)
     }
 
-    /// What nobody else need agree to: one's own device, a first password made again for somebody
-    /// who never came, and approvers for as long as there are not two.
+    /// What nobody else need agree to: one's own device or forward, a first password made again for
+    /// somebody who never came, and approvers for as long as there are not two.
     fn is_free(&mut self, act: &Act, by: Option<&Who>) -> Result<bool, Fault> {
         Ok(match act {
             Act::AppPassword { user, .. } => by.is_some_and(|who| who.user == *user),
+            Act::Redirect { user, change, .. } => {
+                let is_own =
+                    matches!(**change, Redirection::Forward { .. } | Redirection::Away { .. });
+                is_own && by.is_some_and(|who| Some(who.user) == *user)
+            }
             Act::ResetPassword { user, .. } => {
                 !self.has_signed_in(*user)? && !self.is_approver(*user)?
             }

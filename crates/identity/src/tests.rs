@@ -515,6 +515,38 @@ fn keys_and_freezes_wait_for_two_persons() {
     assert_eq!(told(&world.change(carry)), "an act for two persons");
 }
 
+/// One operator may do it at once, and the ledger says that it was one.
+#[test]
+fn whoever_redirects_a_persons_mail_needs_two() {
+    use wire::redirection::Redirection;
+    let act = Act::Redirect {
+        tenant: TENANT,
+        user: Some(AOI),
+        change: Box::new(Redirection::Forward {
+            address: "aoi@example.jp".to_owned(),
+            to: vec!["x@out.example".to_owned()],
+            keep: false,
+        }),
+    };
+    let carry = |permission| FromAdmin::Carry { act: act.clone(), permission };
+    let mut world = World::new("redirect-alone");
+    let ToAdmin::Carried { weakened, .. } = world.change(carry(Permission::default())) else {
+        panic!()
+    };
+    assert_eq!(weakened.as_deref(), Some("single-operator"));
+    let mut world = World::two_persons("redirect");
+    assert_eq!(told(&world.change(carry(Permission::default()))), "a reason of 1 to 2000 octets");
+    let ToAdmin::Pending(request) = world.change(carry(because(None))) else { panic!() };
+    assert_eq!(told(&world.change(carry(under(&request)))), "an approved request");
+    world.agree(&request, MINA);
+    world.agree(&request, REI);
+    let done = world.change(carry(under(&request)));
+    assert!(matches!(done, ToAdmin::Carried { weakened: None, .. }));
+    // Their own mail is theirs to send on.
+    let own = Permission { by: Some(proof(AOI)), ..Permission::default() };
+    assert!(matches!(world.change(carry(own)), ToAdmin::Carried { .. }));
+}
+
 #[test]
 fn the_file_alone_leads_not_back_to_one_operator() {
     let mut world = World::two_persons("back");

@@ -16,6 +16,19 @@ pub fn forged_fields(message: &[u8], our_name: &str) -> Vec<Range<usize>> {
     parts.fields.iter().filter(claims).map(fields::Field::range).collect()
 }
 
+/// The same of `ARC-Authentication-Results` that claim our name. Those of a chain that passes are
+/// what we wrote, or another sealer answers for them: to take one out would break the chain.
+pub fn forged_arc_results(message: &[u8], our_name: &str) -> Vec<Range<usize>> {
+    let parts = fields::take_apart(message);
+    let claims = |field: &&fields::Field<'_>| {
+        // RFC 8617 §4.1.1: behind the instance stands what Authentication-Results has.
+        let behind = field.value.iter().position(|byte| *byte == b';');
+        let results = behind.and_then(|at| field.value.get(at + 1..)).unwrap_or(field.value);
+        field.is("ARC-Authentication-Results") && claims_to_be(results, our_name)
+    };
+    parts.fields.iter().filter(claims).map(fields::Field::range).collect()
+}
+
 /// Where the fields of this name stand in the message, each with its line end, in order.
 pub fn fields_named(message: &[u8], name: &str) -> Vec<Range<usize>> {
     let parts = fields::take_apart(message);

@@ -34,7 +34,7 @@ pub use check::{AuthResults, Envelope, check};
 pub use dkim::{Dkim, DkimResult};
 pub use dmarc::{Alignment, Dmarc, DmarcResult, Policy};
 pub use fields::{header_bytes, is_overlong};
-pub use forged::{fields_named, forged_fields, without_forged};
+pub use forged::{fields_named, forged_arc_results, forged_fields, without_forged};
 pub use punycode::ascii_name;
 pub use resolver::{Answer, Inquiry, Record, RecordKind, Resolver};
 pub use sign::{Fault, Signer, SigningKey};

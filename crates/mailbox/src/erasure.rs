@@ -25,6 +25,7 @@ impl Store {
             FromDirectory::Erase { tenant, users, whole } => self.erase(tenant, users, whole),
             FromDirectory::Sweep => self.sweep(),
             FromDirectory::Sent { tenant, token } => self.sent(tenant, token),
+            FromDirectory::WentTo { tenant, token, places } => self.went_to(tenant, token, &places),
         }
     }
 
@@ -48,6 +49,25 @@ impl Store {
             }
         }
         Ok(ToDirectory::Sent(passed_on))
+    }
+
+    fn went_to(
+        &mut self,
+        tenant: TenantId,
+        token: [u8; 16],
+        places: &[[u8; 16]],
+    ) -> Result<ToDirectory, Fault> {
+        self.settle()?;
+        let found = self.index.journeys(&[token], JOURNEYS)?;
+        let mut journeys =
+            found.iter().filter_map(|bytes| postcard::from_bytes::<Journey>(bytes).ok());
+        let went = journeys.any(|journey| {
+            journey.tenant == tenant
+                && journey.state == State::Queued
+                && journey.tokens.contains(&token)
+                && journey.tokens.iter().any(|one| places.contains(one))
+        });
+        Ok(ToDirectory::WentTo(went))
     }
 
     /// Stages the end of these mailboxes. Asked again, it finds nothing and does no harm.

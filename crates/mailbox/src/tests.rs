@@ -496,6 +496,16 @@ fn who_sent_a_message_is_told_by_its_token_and_tenant() {
                 assert_eq!(sent(store, AOI, 5), None);
                 assert_eq!(sent(store, AOI, 6), None);
                 assert_eq!(sent(store, BEN, 2), None, "another tenant's token");
+                let mut went = |whose: Whose, token: u8, place: u8| {
+                    let (tenant, token, places) = (whose.tenant, [token; 16], vec![[place; 16]]);
+                    let question = FromDirectory::WentTo { tenant, token, places };
+                    let ToDirectory::WentTo(went) = store.end(question).unwrap() else { panic!() };
+                    went
+                };
+                assert!(went(AOI, 2, 0xEE) && !went(AOI, 2, 0xDD));
+                assert!(!went(BEN, 2, 0xEE), "another tenant's token");
+                assert!(!went(AOI, 1, 0xEE), "it only came");
+                assert!(!went(AOI, 4, 0xEE), "it was passed on");
             },
         ],
     );

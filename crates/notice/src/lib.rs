@@ -17,6 +17,7 @@ pub mod list;
 pub mod tls;
 
 mod feedback;
+pub mod redirected;
 mod returned;
 mod write;
 

@@ -1,7 +1,7 @@
 //! The page by which somebody says whether mail that is held in their name is theirs.
 
 use crate::sheet::{Button, Sheet};
-use crate::words::{Language, held};
+use crate::words::{Held, Language, held};
 use http::{Answer, Request};
 use wire::pages::{ToPages, held_message};
 
@@ -54,7 +54,7 @@ impl State {
             ToPages::Done => Self::Done,
             ToPages::TooLate => Self::TooLate,
             ToPages::Unknown => Self::Unknown,
-            ToPages::Domain(_) | ToPages::Later => Self::Later,
+            ToPages::Domain(_) | ToPages::Subscription(_) | ToPages::Later => Self::Later,
         }
     }
 }
@@ -79,15 +79,7 @@ pub(crate) fn read(request: &Request, side: Side) -> Result<Option<Language>, An
 
 pub(crate) fn page(state: State, (side, token): (Side, &[u8]), language: Language) -> Answer {
     let words = held(language);
-    let (status, title, text) = match (state, side) {
-        (State::Asks, Side::Mine) => (200, words.mine_title, words.mine),
-        (State::Asks, Side::NotMine) => (200, words.not_mine_title, words.not_mine),
-        (State::Done, Side::Mine) => (200, words.sent_title, words.sent),
-        (State::Done, Side::NotMine) => (200, words.discarded_title, words.discarded),
-        (State::TooLate, _) => (200, words.stopped_title, words.stopped),
-        (State::Unknown, _) => (404, words.unknown_title, words.unknown),
-        (State::Later, _) => (503, words.later_title, words.later),
-    };
+    let (status, title, text) = told(state, side, words);
     let is_asking = matches!(state, State::Asks | State::Later);
     let text_on_it = match side {
         Side::Mine => words.mine_button,
@@ -101,7 +93,22 @@ pub(crate) fn page(state: State, (side, token): (Side, &[u8]), language: Languag
     };
     let other_way = is_asking.then(|| (format!("/{}/{spelled}", side.other().word()), contrary));
     let number = held_message(token).filter(|_| is_asking);
-    let note = number.map(|number| format!("{}{number}", words.number));
+    let notes = number.map(|number| format!("{}{number}", words.number)).into_iter().collect();
     let has_switch = is_asking || state == State::Unknown;
-    Sheet { status, language, title, text, note, button, other_way, has_switch }.answer()
+    let other = held(language.other());
+    let also =
+        (!has_switch).then(|| told(state, side, other)).map(|(_, title, text)| (title, text));
+    Sheet { status, language, title, text, notes, also, button, other_way, has_switch }.answer()
+}
+
+fn told(state: State, side: Side, words: &Held) -> (u16, &'static str, &'static str) {
+    match (state, side) {
+        (State::Asks, Side::Mine) => (200, words.mine_title, words.mine),
+        (State::Asks, Side::NotMine) => (200, words.not_mine_title, words.not_mine),
+        (State::Done, Side::Mine) => (200, words.sent_title, words.sent),
+        (State::Done, Side::NotMine) => (200, words.discarded_title, words.discarded),
+        (State::TooLate, _) => (200, words.stopped_title, words.stopped),
+        (State::Unknown, _) => (404, words.unknown_title, words.unknown),
+        (State::Later, _) => (503, words.later_title, words.later),
+    }
 }

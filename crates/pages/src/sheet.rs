@@ -39,14 +39,18 @@ pub(crate) struct Button {
     pub text: &'static str,
 }
 
-/// What stands on it. All of it is ours: nothing that a stranger wrote is put on a page.
+/// What stands on it. All of it is ours, or our operators' and escaped: nothing that a stranger
+/// wrote is put on a page.
 pub(crate) struct Sheet {
     pub status: u16,
     pub language: Language,
     pub title: &'static str,
     pub text: &'static str,
-    /// A line in small letters: ours, or hexadecimal digits.
-    pub note: Option<String>,
+    /// Lines in small letters, ready to be put there.
+    pub notes: Vec<String>,
+    /// The same in the other language, where no link may lead to: a page that says what was done is
+    /// not had by asking again.
+    pub also: Option<(&'static str, &'static str)>,
     pub button: Option<Button>,
     /// Where somebody goes who means the contrary, and how that is called.
     pub other_way: Option<(String, &'static str)>,
@@ -58,7 +62,11 @@ impl Sheet {
     pub(crate) fn answer(self) -> Answer {
         let Self { status, language, title, text, .. } = self;
         let (code, other) = (language.code(), language.other().code());
-        let note = self.note.map(|note| format!("<p class=\"note\">{note}</p>\n"));
+        let line = |note: &String| format!("<p class=\"note\">{note}</p>\n");
+        let note = Some(self.notes.iter().map(line).collect::<String>());
+        let also = self.also.map(|(title, text)| {
+            format!("<p class=\"note\" lang=\"{other}\"><b>{title}</b><br>{text}</p>\n")
+        });
         let form = self.button.map(|Button { name, value, text }| {
             format!(
                 "<form method=\"post\"><input type=\"hidden\" name=\"{name}\" value=\"{value}\">\
@@ -76,14 +84,14 @@ impl Sheet {
                  </a></footer>\n"
             )
         });
-        let [note, form, other_way, switch] =
-            [note, form, other_way, switch].map(Option::unwrap_or_default);
+        let [note, also, form, other_way, switch] =
+            [note, also, form, other_way, switch].map(Option::unwrap_or_default);
         let html = format!(
             "<!DOCTYPE html>\n<html lang=\"{code}\">\n<head>\n<meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
              <meta name=\"robots\" content=\"noindex\">\n<title>{title}</title>\n\
              <style>{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n<p>{text}</p>\n\
-             {note}{form}{other_way}</main>\n{switch}</body>\n</html>\n"
+             {note}{also}{form}{other_way}</main>\n{switch}</body>\n</html>\n"
         );
         let answer = Answer::new(status, "text/html; charset=utf-8", html);
         let answer = answer.with("Content-Language", code).with("Vary", "Accept-Language");

@@ -1,6 +1,6 @@
 //! Which page a request is for: by its host, then by its path.
 
-use crate::words::Language;
+use crate::words::{Language, words};
 use crate::{autoconfig, held, sheet, unsubscribe};
 use http::{Answer, Method, Request};
 use wire::control::{Service, Start};
@@ -62,6 +62,7 @@ impl Site {
             }
             return match request.path.strip_prefix("/unsubscribe/") {
                 Some(spelled) => leave(spelled, &request, ask),
+                None if request.path == "/" => only_read(&request, || root(Language::of(&request))),
                 None => unknown(),
             };
         }
@@ -126,9 +127,15 @@ struct Away;
 fn leave(spelled: &str, request: &Request, ask: &mut Asking<'_>) -> Answer {
     let language = Language::of(request);
     let page = match (token_in(spelled), request.method) {
-        (None, _) => unsubscribe::page(unsubscribe::State::Unknown, language),
-        (Some(_), Method::Get | Method::Head) => {
-            unsubscribe::page(unsubscribe::State::Asks, language)
+        (None, _) => unsubscribe::page(unsubscribe::State::Unknown, language, None),
+        (Some(token), Method::Get | Method::Head) => {
+            // Who cannot be told now may leave all the same.
+            let (state, meant) = match ask(&FromPages::Subscription { token }) {
+                ToPages::Subscription(meant) => (unsubscribe::State::Asks, Some(meant)),
+                ToPages::Unknown => (unsubscribe::State::Unknown, None),
+                _ => (unsubscribe::State::Asks, None),
+            };
+            unsubscribe::page(state, language, meant.as_ref())
         }
         (Some(token), Method::Post) => match unsubscribe::read(request) {
             Ok(form) => {
@@ -137,7 +144,7 @@ fn leave(spelled: &str, request: &Request, ask: &mut Asking<'_>) -> Answer {
                     ToPages::Unknown => unsubscribe::State::Unknown,
                     _ => unsubscribe::State::Later,
                 };
-                unsubscribe::page(state, form.language.unwrap_or(language))
+                unsubscribe::page(state, form.language.unwrap_or(language), None)
             }
             Err(answer) => answer,
         },
@@ -170,6 +177,16 @@ fn answer_held(
         (Some(_), Method::Other) => not_allowed("GET, HEAD, POST"),
     };
     page.with("Cache-Control", NOTHING)
+}
+
+/// Whoever comes without a link is told what is here.
+fn root(language: Language) -> Answer {
+    let words = words(language);
+    let (title, text, has_switch) = (words.root_title, words.root, true);
+    let (notes, also, button, other_way) = (Vec::new(), None, None, None);
+    let status = 200;
+    sheet::Sheet { status, language, title, text, notes, also, button, other_way, has_switch }
+        .answer()
 }
 
 fn only_read(request: &Request, answer: impl FnOnce() -> Answer) -> Answer {

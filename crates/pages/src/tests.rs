@@ -5,7 +5,8 @@ use crate::site::Site;
 use http::{Answer, Ending, Reader, Step};
 use wire::control::{Service, Start};
 use wire::pages::{
-    FromPages, Hosted, ToPages, TransportMode, TransportPolicy, held_urls, unsubscribe_url,
+    FromPages, Hosted, Subscription, ToPages, TransportMode, TransportPolicy, held_urls, masked,
+    unsubscribe_url,
 };
 
 const TOKEN: &[u8] = b"\x01\x02\xfe";
@@ -37,6 +38,15 @@ fn directory(asked: &FromPages) -> ToPages {
         }
         FromPages::Domain(name) if name == "slow.example" => ToPages::Later,
         FromPages::Domain(_) => ToPages::Domain(None),
+        FromPages::Subscription { token } if token == TOKEN => {
+            ToPages::Subscription(Subscription {
+                name: "かえで <通信>".to_owned(),
+                list: "news@kaede.example".to_owned(),
+                member: masked("bob.jones@there.example"),
+            })
+        }
+        FromPages::Subscription { token } if token == b"later" => ToPages::Later,
+        FromPages::Subscription { .. } => ToPages::Unknown,
         FromPages::Unsubscribe { token } if token == TOKEN => ToPages::Done,
         FromPages::Unsubscribe { token } if token == b"later" => ToPages::Later,
         FromPages::Unsubscribe { .. } => ToPages::Unknown,
@@ -183,7 +193,8 @@ fn what_is_not_served_is_misdirected_or_unknown() {
     assert_eq!(answer.status, 405);
     assert_eq!(get("autoconfig.kaede.example", "/mail/../mail/config-v1.1.xml").status, 404);
     assert_eq!(get("pages.house.example", "/unsubscribe/").status, 404);
-    assert_eq!(get("pages.house.example", "/").status, 404);
+    assert_eq!(get("pages.house.example", "/").status, 200);
+    assert_eq!(get("kaede.example", "/").status, 404);
 }
 
 #[test]
@@ -193,14 +204,60 @@ fn a_get_shows_a_button_and_changes_nothing() {
             "{method} {} HTTP/1.1\r\nHost: pages.house.example\r\nAccept-Language: ja\r\n\r\n",
             leaving()
         ));
-        assert_eq!((answer.status, asked), (200, Vec::new()));
+        let looked = FromPages::Subscription { token: TOKEN.to_vec() };
+        assert_eq!((answer.status, asked), (200, vec![looked]));
         let html = body(&answer);
+        assert!(html.contains("かえで &lt;通信&gt; &lt;news@kaede.example&gt;"), "{html}");
+        assert!(html.contains("b…@there.example") && !html.contains("jones"), "{html}");
         assert!(html.contains("<html lang=\"ja\">") && html.contains("配信を停止する"), "{html}");
         assert!(html.contains("<form method=\"post\">") && html.contains("?lang=en"), "{html}");
         assert!(!html.contains("<script"), "{html}");
     }
     let html = body(&get("pages.house.example", &format!("{}?lang=en", leaving())));
     assert!(html.contains("Leave the list") && html.contains("日本語"), "{html}");
+    assert!(html.contains("Mailing list: ") && html.contains("Your address: "), "{html}");
+    // A token of nothing says so at once; without an answer the button stays.
+    assert_eq!(get("pages.house.example", "/unsubscribe/00").status, 404);
+    let html = body(&get("pages.house.example", &unsubscribe_url("", b"later")));
+    assert!(html.contains("Leave the list") && !html.contains("Your address"), "{html}");
+}
+
+#[test]
+fn whoever_comes_without_a_link_is_told_what_is_here() {
+    for (path, words, other) in [
+        ("/", "Pages of a mail service", "?lang=ja"),
+        ("/?lang=ja", "メールサービスのページ", "?lang=en"),
+    ] {
+        let html = body(&get("pages.house.example", path));
+        assert!(html.contains(words) && html.contains(other), "{html}");
+        assert!(!html.contains("<form"), "{html}");
+    }
+}
+
+/// What was done is told in both, for no link may ask for it again.
+#[test]
+fn what_was_done_is_told_in_both_languages() {
+    let (mine, not_mine) = held_urls("", HELD);
+    for (path, text, [ja, en]) in [
+        (
+            &leaving(),
+            "List-Unsubscribe=One-Click",
+            ["配信を停止しました", "You have left the list"],
+        ),
+        (&mine, "answer=mine", ["メールを送信します", "Your message is on its way"]),
+        (
+            &not_mine,
+            "answer=not-mine",
+            ["これ以上の送信を止めました", "Sending in your name is stopped"],
+        ),
+    ] {
+        for language in ["ja", "en"] {
+            let html = body(&post(path, FORM, &format!("{text}&lang={language}")).0);
+            assert!(html.contains(ja) && html.contains(en), "{html}");
+            assert!(html.contains(&format!("<html lang=\"{language}\">")), "{html}");
+            assert!(!html.contains("?lang="), "{html}");
+        }
+    }
 }
 
 #[test]

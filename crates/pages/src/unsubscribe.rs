@@ -1,9 +1,11 @@
 //! The page by which somebody leaves a mailing list, and the question that mail programs put
 //! without showing one (RFC 8058).
 
+use crate::autoconfig::escaped;
 use crate::sheet::{Button, Sheet};
 use crate::words::{Language, words};
 use http::{Answer, Request};
+use wire::pages::Subscription;
 
 /// What RFC 8058 §3.1 has in the body.
 const FIELD: &str = "List-Unsubscribe";
@@ -59,7 +61,8 @@ fn has_part(body: &str) -> bool {
     false
 }
 
-pub(crate) fn page(state: State, language: Language) -> Answer {
+/// `meant`: what the token leaves, where that is known.
+pub(crate) fn page(state: State, language: Language, meant: Option<&Subscription>) -> Answer {
     let words = words(language);
     let (status, title, text) = match state {
         State::Asks => (200, words.asks_title, words.asks),
@@ -73,8 +76,23 @@ pub(crate) fn page(state: State, language: Language) -> Answer {
         }
         State::Done | State::Unknown => None,
     };
+    let notes = meant.map_or_else(Vec::new, |Subscription { name, list, member }| {
+        let list = format!("{}{} <{list}>", words.list, bare(name));
+        [list, format!("{}{member}", words.member)].iter().map(|note| escaped(note)).collect()
+    });
     // What was done is not shown again by a GET, which would ask anew.
     let has_switch = state != State::Done;
-    Sheet { status, language, title, text, note: None, button, other_way: None, has_switch }
-        .answer()
+    let other = crate::words::words(language.other());
+    let also = (!has_switch).then_some((other.done_title, other.done));
+    let other_way = None;
+    Sheet { status, language, title, text, notes, also, button, other_way, has_switch }.answer()
+}
+
+/// A name without what would turn the line around it.
+fn bare(name: &str) -> String {
+    name.chars().filter(|letter| !letter.is_control() && !is_direction(*letter)).collect()
+}
+
+fn is_direction(letter: char) -> bool {
+    matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

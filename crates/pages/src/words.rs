@@ -71,6 +71,11 @@ pub(crate) struct Words {
     pub unknown: &'static str,
     pub later_title: &'static str,
     pub later: &'static str,
+    /// Which list, and whose subscription.
+    pub list: &'static str,
+    pub member: &'static str,
+    pub root_title: &'static str,
+    pub root: &'static str,
     pub other_language: &'static str,
 }
 
@@ -91,6 +96,10 @@ const JAPANESE: Words = Words {
     unknown: "リンクが途中で切れているか、有効でなくなっています。届いたメールのリンクをもう一度そのまま開いてみてください。",
     later_title: "いまは受け付けられません",
     later: "配信はまだ停止していません。一分ほどおいて、もう一度お試しください。",
+    list: "メーリングリスト: ",
+    member: "登録アドレス: ",
+    root_title: "メールサービスのページ",
+    root: "メーリングリストの配信停止と、保留中のメールへの回答を受け付けています。届いたメールにあるリンクを開いてください。",
     other_language: "English",
 };
 
@@ -104,6 +113,10 @@ const ENGLISH: Words = Words {
     unknown: "It was cut short, or it holds no longer. Open the link in the mail once more, as it stands there.",
     later_title: "This cannot be done right now",
     later: "You are still on the list. Please try again in a minute.",
+    list: "Mailing list: ",
+    member: "Your address: ",
+    root_title: "Pages of a mail service",
+    root: "Here people leave mailing lists, and answer for mail that is held. Open the link in the mail that came to you.",
     other_language: "日本語",
 };
 

@@ -135,9 +135,11 @@ fn join(warden: &Channel, kind: Kind) -> Channel {
 fn sign(signer: &Channel, leaf: &[u8], key: &KeyPair) {
     while let Ok(frame) = signer.receive(None) {
         let answer = match frame.read().unwrap() {
-            ToSigner::Chain { .. } => {
-                FromSigner::Chain { certificates: vec![leaf.to_vec()], schemes: vec![0x0403] }
-            }
+            ToSigner::Chain { .. } => FromSigner::Chain {
+                certificates: vec![leaf.to_vec()],
+                schemes: vec![0x0403],
+                key: [0; 16],
+            },
             ToSigner::Sign { message, .. } => FromSigner::Signature(key.sign(&message).unwrap()),
             _ => FromSigner::Refused,
         };
@@ -154,7 +156,9 @@ fn answer_as_directory(directory: Channel) {
                     ToPages::Domain(Some(Hosted { transport }))
                 }
                 FromPages::Domain(_) => ToPages::Domain(None),
-                FromPages::Unsubscribe { .. } | FromPages::Held { .. } => ToPages::Unknown,
+                FromPages::Unsubscribe { .. }
+                | FromPages::Held { .. }
+                | FromPages::Subscription { .. } => ToPages::Unknown,
             };
             directory.send(frame.call, &answer, &[]).unwrap();
         }

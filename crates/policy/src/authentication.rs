@@ -37,6 +37,17 @@ pub struct Sealer {
     pub found_pass: bool,
 }
 
+/// Whom mail from outside says to come from, where it is one of us and nothing proves it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Claim {
+    #[default]
+    Nobody,
+    /// A domain of a tenant here.
+    Tenant,
+    /// The house itself, which writes to its people by no way that leads through outside.
+    House,
+}
+
 /// The facts of SPF, DKIM, DMARC and ARC.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Authentication {
@@ -55,6 +66,9 @@ pub struct Authentication {
     /// One holds that is the author's own domain's, by a key that is for TLS reports alone (RFC
     /// 8460 §3). It says nothing of other mail.
     pub report_signed: bool,
+    /// What the house finds, which knows whose domains are here; no scanner can say it.
+    #[serde(skip)]
+    pub claim: Claim,
 }
 
 /// The sealer whose word is taken: it found DMARC to pass, it is trusted, and so is everybody who
@@ -72,6 +86,9 @@ pub(crate) fn trusted<'f>(facts: &'f Authentication, trusted: &[String]) -> Opti
 pub(crate) fn findings(facts: &Authentication, house: &HouseRules) -> Vec<Finding> {
     let domain = facts.from_domain.as_str();
     let mut found = Vec::new();
+    if facts.claim == Claim::House {
+        found.push(Finding::new("auth.house", 20.0, domain));
+    }
     if facts.dmarc != Outcome::Pass
         && let Some(sealer) = trusted(facts, &house.trusted_sealers)
     {
@@ -91,6 +108,9 @@ pub(crate) fn findings(facts: &Authentication, house: &HouseRules) -> Vec<Findin
         Outcome::TempError => note("auth.dmarc.temperror", 0.5),
         Outcome::PermError => note("auth.dmarc.permerror", 0.5),
         Outcome::None | Outcome::SoftFail | Outcome::Neutral => {}
+    }
+    if facts.claim == Claim::Tenant {
+        note("auth.own", 6.5);
     }
     if facts.dmarc != Outcome::Pass {
         match facts.spf {

@@ -115,7 +115,7 @@ fn by_score(score: f32, house: &HouseRules) -> Verdict {
 /// What a finding demands by itself, whatever the score and whoever is on a list.
 fn floor(id: &str) -> Verdict {
     match id {
-        "content.eicar" | "content.malware" => Verdict::Refuse,
+        "content.eicar" | "content.malware" | "auth.house" => Verdict::Refuse,
         "content.gtube" => Verdict::Junk,
         "scanner.killed" | "scanner.silent" => Verdict::Quarantine,
         id if id.starts_with("content.bomb.") => Verdict::Quarantine,

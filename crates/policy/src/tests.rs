@@ -1,8 +1,8 @@
 //! Cases of judgement, and proof that nothing is said without words.
 
 use crate::{
-    Authentication, DmarcPolicy, Facts, HouseRules, Judged, Language, Outcome, Reply, Sealer, ids,
-    judge, together, why,
+    Authentication, Claim, DmarcPolicy, Facts, HouseRules, Judged, Language, Outcome, Reply,
+    Sealer, ids, judge, together, why,
 };
 use terms::{Finding, Verdict};
 
@@ -32,6 +32,30 @@ fn scores_decide() {
     check(&[("a", 3.0), ("a", 3.0), ("a", 3.0)], Verdict::Deliver);
     check(&[("a", f32::NAN), ("b", f32::INFINITY)], Verdict::Deliver);
     check(&[("a", f32::MAX), ("b", f32::MIN)], Verdict::Deliver);
+}
+
+/// Whoever says to be one of us proves it; a forwarder that the tenant trusts may vouch for people,
+/// and nobody for the house itself.
+#[test]
+fn a_claim_to_be_ours_is_weighed() {
+    let claims = |claim| Authentication { claim, ..facts(Outcome::None, DmarcPolicy::None) };
+    check_authentication(&claims(Claim::Tenant), Verdict::Junk);
+    check_authentication(&claims(Claim::House), Verdict::Refuse);
+    let house = HouseRules {
+        trusted_sealers: vec!["list.example".to_owned()],
+        refuse_from: 1_000.0,
+        ..HouseRules::default()
+    };
+    let check = |claim, expected| {
+        let sealer = Sealer { domain: "list.example".to_owned(), found_pass: true };
+        let results = Authentication { arc: Outcome::Pass, sealers: vec![sealer], ..claims(claim) };
+        let authentication = Some(&results);
+        let facts =
+            Facts { findings: &[], authentication, house: &house, allowed: true, waited: false };
+        assert_eq!(judge(&facts).verdict, expected, "{claim:?}");
+    };
+    check(Claim::Tenant, Verdict::Deliver);
+    check(Claim::House, Verdict::Refuse);
 }
 
 #[test]
@@ -204,6 +228,10 @@ fn every_authentication() -> Vec<Authentication> {
         all.push(Authentication { spf: outcome, dkim: outcome, ..facts(None, DmarcPolicy::None) });
         all.push(Authentication { arc: outcome, ..facts(None, DmarcPolicy::None) });
     }
+    all.extend(
+        [Claim::Tenant, Claim::House]
+            .map(|claim| Authentication { claim, ..facts(None, DmarcPolicy::None) }),
+    );
     all
 }
 

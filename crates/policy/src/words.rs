@@ -51,6 +51,16 @@ pub(crate) const WORDS: &[(&str, &str, &str)] = &[
         "電子署名が本文と合いません (DKIM)",
         "the signature does not fit the message (DKIM)",
     ),
+    (
+        "auth.own",
+        "差出人のドメイン {} はこのサービスのものですが、そこからのメールとは確認できません",
+        "its From domain {} is one of this house, and nothing proves that it came from there",
+    ),
+    (
+        "auth.house",
+        "このメールサービス自身 ({}) を名乗って外部から届いたメールです",
+        "comes from outside and claims to be from this mail service itself ({})",
+    ),
     ("auth.none", "送信ドメイン認証がまったくありません", "nothing authenticates the sender"),
     (
         "auth.arc.trusted",

@@ -2,7 +2,7 @@
 //! jailed compartment and `sekisho scan`.
 
 use crate::facts;
-use mailauth::{AuthResults, Envelope, Resolver};
+use mailauth::{ArcResult, AuthResults, Envelope, Resolver};
 use mime::Summary;
 use mime::detect::{Budget, examine as take_apart};
 use notice::Bounce;
@@ -11,7 +11,7 @@ use std::ops::Range;
 use std::time::Instant;
 use terms::{Finding, HEADER_BYTES};
 use wire::directory::OUTLET_FIELD;
-use wire::scanner::{Examined, Header, Sender};
+use wire::scanner::{Examined, Header, Sender, VERDICT};
 
 /// What is known of a message.
 pub struct Given<'a> {
@@ -33,7 +33,14 @@ pub fn examine(given: &Given<'_>, resolver: &mut dyn Resolver) -> Examined {
     let forged = mailauth::forged_fields(given.message, given.host_name);
     let bounce = bounce(given);
     let header = header(given, &taken_apart.summary, bounce.as_ref());
-    let cut = cut(given.message, &forged);
+    // A chain that holds may have come through here before; of what was not looked at nothing is
+    // known.
+    let is_broken = results.as_ref().is_some_and(|found| found.arc.result != ArcResult::Pass);
+    let broken = match is_broken {
+        true => mailauth::forged_arc_results(given.message, given.host_name),
+        false => Vec::new(),
+    };
+    let cut = cut(given.message, &[forged.as_slice(), &broken].concat());
     cut_out(&mut taken_apart.summary, &cut);
     if !forged.is_empty() {
         // A list may send our own mark back to us: little weight.
@@ -77,10 +84,11 @@ fn header(given: &Given<'_>, summary: &Summary, bounce: Option<&Bounce>) -> Head
     Header { is_lost, is_overlong, ..crate::header::read(whole) }
 }
 
-/// What is not kept: forged fields, and the secret of a customer's own server, which is for us
-/// alone, whoever the message is for.
+/// What is not kept: forged fields, verdicts that are not ours, which come later, and the secret of
+/// a customer's own server, which is for us alone, whoever the message is for.
 fn cut(message: &[u8], forged: &[Range<usize>]) -> Vec<Range<usize>> {
     let mut cut = mailauth::fields_named(message, OUTLET_FIELD);
+    cut.extend(mailauth::fields_named(message, VERDICT));
     cut.extend_from_slice(forged);
     cut.sort_unstable_by_key(|range| range.start);
     cut

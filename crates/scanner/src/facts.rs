@@ -15,6 +15,7 @@ pub fn authentication(results: &AuthResults) -> Authentication {
             mailauth::Policy::Quarantine => DmarcPolicy::Quarantine,
             mailauth::Policy::Reject => DmarcPolicy::Reject,
         },
+        claim: policy::Claim::default(),
         from_domain: results.dmarc.domain.clone(),
         arc: match results.arc.result {
             ArcResult::None => Outcome::None,

@@ -217,6 +217,47 @@ fn a_server_s_secret_stays_with_us() {
     assert!(forged(&examined) && !forged(&seen(b"X-Sekisho-Outlet: sko-1\r\n\r\n")));
 }
 
+/// Whoever reads our verdict in a message reads ours.
+#[test]
+fn a_strangers_verdict_is_cut() {
+    let message = b"X-Sekisho-Verdict: deliver; score=-9\r\nTo: a@b.example\r\n\
+        x-sekisho-verdict :\r\n deliver\r\nSubject: x\r\n\r\nX-Sekisho-Verdict: body\r\n";
+    let examined = seen(message);
+    let expected = "To: a@b.example\r\nSubject: x\r\n\r\nX-Sekisho-Verdict: body\r\n";
+    assert_eq!(without_cuts(message, &examined), expected);
+    let summary: mime::Summary = postcard::from_bytes(&examined.summary).unwrap();
+    assert!(!String::from_utf8(summary.header).unwrap().to_lowercase().contains("verdict"));
+}
+
+/// Nothing of a chain that does not hold is ours; a foreign chain stays as it is.
+#[test]
+fn our_name_in_a_broken_chain_is_cut() {
+    let sender = Sender {
+        client_ip: "192.0.2.1".parse().unwrap(),
+        helo: "mx.stranger.example".to_owned(),
+        mail_from: "a@stranger.example".to_owned(),
+    };
+    let check = |field: &str, is_cut: bool| {
+        let message = format!("{field}\r\nSubject: x\r\n\r\nhi\r\n");
+        let examined = examine(
+            &Given {
+                message: message.as_bytes(),
+                sender: Some(&sender),
+                host_name: "mx.house.example",
+                now_seconds: 1_795_318_496,
+            },
+            &mut NoDns,
+        );
+        let left = without_cuts(message.as_bytes(), &examined);
+        assert_eq!(!left.contains("dmarc=pass"), is_cut, "{left}");
+    };
+    check("ARC-Authentication-Results: i=1; mx.house.example; dmarc=pass", true);
+    check("arc-authentication-results: i=1;\r\n (x) MX.House.Example. ; dmarc=pass", true);
+    check("ARC-Authentication-Results: mx.house.example; dmarc=pass", true);
+    check("ARC-Authentication-Results: i=1; mx.other.example; dmarc=pass", false);
+    check("ARC-Seal: i=1; cv=none; x=dmarc=pass", false);
+}
+
 /// What stands behind many fields is seen, or the header is said to be overlong.
 #[test]
 fn no_field_hides_behind_others() {

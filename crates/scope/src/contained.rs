@@ -13,6 +13,8 @@ use terms::{InstanceId, TenantId};
 const DETECTIONS: usize = 1_000;
 /// How the call of a decoy's alarm begins.
 const DECOY: &[u8] = b"decoy";
+/// The call of an alarm that is about mail or a person: whoever raises it did what it is for.
+const ATTENTION: &[u8] = b"attention";
 
 /// An alarm about an instance that is asked about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -127,6 +129,7 @@ impl Traces {
             Deed::GrantEnd if self.granting == Some(fact.index) => {
                 later(&mut self.last_grant, (fact.item.number(), fact.index));
             }
+            Deed::Alarm if fact.item.0.starts_with(ATTENTION) => {}
             Deed::Alarm if fact.at_ms >= asked.from_ms => {
                 if fact.item.0.starts_with(DECOY) {
                     later(&mut self.last_decoy, told);

@@ -439,6 +439,9 @@ fn contained_only_with_evidence() {
     let changed = || [gone(), vec![(vault, rotate("tls"))]].concat();
     check(changed(), &all);
     check([vec![(warden, alarm(EDGE, "execve"))], changed()].concat(), &all);
+    // What it found in somebody's mail says nothing against it.
+    let found = check([changed(), vec![(warden, alarm(EDGE, "attention"))]].concat(), &all);
+    assert_eq!((found.detected, found.detections_in_all), (None, 0));
     let late = [changed(), vec![(warden, alarm(EDGE, "execve"))]].concat();
     let found = check(late, &[all[0], all[1], all[3], all[4]]);
     assert_eq!(found.detected.as_deref(), Some("2026-11-03T00:00:03.000Z"));

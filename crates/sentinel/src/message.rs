@@ -64,7 +64,8 @@ impl Line {
     }
 
     fn is_in_words(&self) -> bool {
-        [Cause::OffCharter, Cause::Report].iter().any(|cause| self.cause == cause.word())
+        let in_words = [Cause::OffCharter, Cause::Report, Cause::Attention];
+        in_words.iter().any(|cause| self.cause == cause.word())
     }
 
     fn is_of_a_sort_with(&self, other: &Self) -> bool {

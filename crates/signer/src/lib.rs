@@ -27,6 +27,7 @@ mod house_names;
 mod mail_keys;
 mod mail_shape;
 
+mod before;
 mod certificate;
 
 mod store;

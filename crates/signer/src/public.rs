@@ -24,18 +24,21 @@ pub(crate) struct OpenNames {
 }
 
 impl OpenNames {
-    fn put(&mut self, name: &str, served: Served) {
+    /// What goes for it, or served that name before.
+    fn put(&mut self, name: &str, served: Served) -> [Option<Served>; 2] {
+        let mut gone = None;
         if self.open.len() >= OPEN_NAMES
             && let Some(oldest) = self.open.iter().min_by_key(|(_, (_, used))| *used)
         {
             let oldest = oldest.0.clone();
-            self.open.remove(&oldest);
+            gone = self.open.remove(&oldest);
         }
-        self.open.insert(name.to_owned(), (served, self.uses));
+        let before = self.open.insert(name.to_owned(), (served, self.uses));
+        [gone, before].map(|one| one.map(|(served, _)| served))
     }
 
-    pub fn forget(&mut self, name: &str) {
-        self.open.remove(name);
+    pub fn forget(&mut self, name: &str) -> Option<Served> {
+        self.open.remove(name).map(|(served, _)| served)
     }
 
     fn used(&mut self, name: &str) -> Option<&Served> {
@@ -83,7 +86,9 @@ impl Signer {
             },
         };
         let served = served(&kept)?;
-        self.open_names.put(name, served);
+        for gone in self.open_names.put(name, served) {
+            self.before.put(Group::Pages, gone);
+        }
         Ok(true)
     }
 

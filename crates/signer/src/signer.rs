@@ -1,13 +1,15 @@
 //! The story: wait for the storage key, open or make the keys, then answer handshakes and mail.
 
 use crate::Fault;
+use crate::before::Before;
 use crate::certificate::{Authority, Kept};
 use crate::handshake::is_handshake;
-use crate::house_names::Group;
+use crate::house_names::{Group, group_for};
 use crate::installed::{self, Place};
 use crate::mail::OpenDomains;
 use crate::public::OpenNames;
 use crate::store::Store;
+use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
 use compartment::now_ms;
@@ -48,6 +50,8 @@ pub(crate) struct Served {
     pub key: EcdsaKeyPair,
     pub chain: Vec<Vec<u8>>,
     pub not_after_ms: u64,
+    /// What handshakes call it by: the digest of its certificate, shortened.
+    pub number: [u8; 16],
 }
 
 /// Everything that needs the storage key.
@@ -73,6 +77,7 @@ pub(crate) struct Signer {
     unlocked: Option<Unlocked>,
     pub(crate) open_domains: OpenDomains,
     pub(crate) open_names: OpenNames,
+    pub(crate) before: Before,
     vault: Option<Peer>,
     asked_vault: Option<Instant>,
     ask_vault_at: Instant,
@@ -99,6 +104,7 @@ impl Signer {
             unlocked: None,
             open_domains: OpenDomains::default(),
             open_names: OpenNames::default(),
+            before: Before::default(),
             vault: None,
             asked_vault: None,
             ask_vault_at: now,
@@ -270,7 +276,7 @@ impl Signer {
         if let Some(installed) = self.store.installed(group, &unlocked.storage)?
             && installed.not_after_ms > now
         {
-            unlocked.served.insert(group, served(&installed)?);
+            self.before.put(group, unlocked.served.insert(group, served(&installed)?));
             return Ok(());
         }
         let kept = self.store.kept(group, &unlocked.storage)?;
@@ -283,7 +289,7 @@ impl Signer {
                 kept
             }
         };
-        unlocked.served.insert(group, served(&kept)?);
+        self.before.put(group, unlocked.served.insert(group, served(&kept)?));
         if let Some(fault) = kept_fault {
             self.alarm(fault.to_string());
         }
@@ -296,6 +302,7 @@ impl Signer {
             return;
         }
         self.looked = Instant::now();
+        self.before.forget();
         let now = now_ms();
         let due = |served: &Served| served.not_after_ms < now + DUE_MS;
         let served = self.unlocked.iter().flat_map(|unlocked| &unlocked.served);
@@ -333,8 +340,8 @@ impl Signer {
     fn answer(&mut self, label: &Label, asked: ToSigner) -> FromSigner {
         match asked {
             ToSigner::Chain { server_name } => self.chain(label.kind, server_name.as_deref()),
-            ToSigner::Sign { server_name, scheme, message } => {
-                self.sign(label, server_name.as_deref(), scheme, &message)
+            ToSigner::Sign { server_name, scheme, message, key } => {
+                self.sign(label, server_name.as_deref(), scheme, (&message, key))
             }
             ToSigner::Authority if label.kind == Kind::Admin => {
                 self.unlocked.as_ref().map_or(FromSigner::Refused, |unlocked| {
@@ -405,7 +412,7 @@ impl Signer {
             (Place::Names(names), Some(kept)) => {
                 for name in names {
                     self.store.keep_installed_name(name, &unlocked.storage, kept)?;
-                    self.open_names.forget(name);
+                    self.before.put(Group::Pages, self.open_names.forget(name));
                 }
                 Ok(Some(kept.not_after_ms))
             }
@@ -430,23 +437,34 @@ impl Signer {
 
     fn chain(&mut self, kind: Kind, server_name: Option<&str>) -> FromSigner {
         match self.served(kind, server_name) {
-            Some(served) => {
-                FromSigner::Chain { certificates: served.chain.clone(), schemes: vec![SCHEME] }
-            }
+            Some(served) => FromSigner::Chain {
+                certificates: served.chain.clone(),
+                schemes: vec![SCHEME],
+                key: served.number,
+            },
             None => FromSigner::Refused,
         }
     }
 
-    /// Signs a handshake for a name of this peer's, and nothing else.
+    /// Signs a handshake for a name of this peer's, and nothing else: with the key that serves, or
+    /// with the one that served when the handshake took its chain.
     fn sign(
         &mut self,
         label: &Label,
         server_name: Option<&str>,
         scheme: u16,
-        message: &[u8],
+        (message, key): (&[u8], [u8; 16]),
     ) -> FromSigner {
         let fits = scheme == SCHEME && message.len() <= MESSAGE_BYTES && is_handshake(message);
-        let signed = self.served(label.kind, server_name).filter(|_| fits).and_then(|served| {
+        let serves = self.served(label.kind, server_name).map(|served| served.number);
+        let found = match serves {
+            Some(number) if number == key => self.served(label.kind, server_name),
+            _ => group_for(label.kind, server_name).and_then(|group| self.before.of(group, &key)),
+        };
+        if fits && serves.is_some() && found.is_none() {
+            return FromSigner::Refused; // its chain is too old, and no signature would fit it
+        }
+        let signed = found.filter(|_| fits).and_then(|served| {
             let signature = served.key.sign(&SystemRandom::new(), message).ok()?;
             Some(signature.as_ref().to_vec())
         });
@@ -524,7 +542,10 @@ impl Signer {
 
 pub(crate) fn served(kept: &Kept) -> Result<Served, Fault> {
     let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &kept.pkcs8);
+    let leaf = digest(&SHA256, kept.chain.first().map_or(&[], Vec::as_slice));
+    let number = leaf.as_ref().first_chunk().copied().unwrap_or_default();
     Ok(Served {
+        number,
         key: key.map_err(|_| Fault::Key)?,
         chain: kept.chain.clone(),
         not_after_ms: kept.not_after_ms,

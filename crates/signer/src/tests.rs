@@ -157,6 +157,13 @@ fn chain(channel: &mut Channel, name: Option<&str>) -> Option<Vec<Vec<u8>>> {
     }
 }
 
+fn key_of(channel: &mut Channel, name: Option<&str>) -> [u8; 16] {
+    match ask(channel, ToSigner::Chain { server_name: name.map(str::to_owned) }) {
+        FromSigner::Chain { key, .. } => key,
+        _ => [0; 16],
+    }
+}
+
 fn authority(running: &Running) -> String {
     let mut admin = running.join(Kind::Admin, 3);
     match ask(&mut admin, ToSigner::Authority) {
@@ -255,8 +262,9 @@ fn only_handshakes_of_the_peer_s_own_names_are_signed_and_counted() {
     let mut edge = running.join(Kind::Edge, 4);
     let message = [&[b' '; 64][..], b"TLS 1.3, server CertificateVerify\0", &[7; 32]].concat();
     let mut check = |name: Option<&str>, scheme, message: &[u8], expected: bool| {
+        let key = key_of(&mut edge, name);
         let (server_name, message) = (name.map(str::to_owned), message.to_vec());
-        let answer = ask(&mut edge, ToSigner::Sign { server_name, scheme, message });
+        let answer = ask(&mut edge, ToSigner::Sign { server_name, scheme, message, key });
         assert_eq!(matches!(answer, FromSigner::Signature(_)), expected);
     };
     check(None, 0x0403, &message, true);
@@ -310,8 +318,9 @@ fn public_pages_have_names_of_their_own_and_no_other_s() {
     // No other question than those of a handshake.
     let message = [&[b' '; 64][..], b"TLS 1.3, server CertificateVerify\0", &[7; 32]].concat();
     for (scheme, message, expected) in [(0x0403, message, true), (0x0403, vec![7; 32], false)] {
+        let key = key_of(&mut pages, Some("mta-sts.kaede.example"));
         let server_name = Some("mta-sts.kaede.example".to_owned());
-        let answer = ask(&mut pages, ToSigner::Sign { server_name, scheme, message });
+        let answer = ask(&mut pages, ToSigner::Sign { server_name, scheme, message, key });
         assert_eq!(matches!(answer, FromSigner::Signature(_)), expected);
     }
     let keys = ToSigner::MailKeys { domain: "kaede.example".to_owned() };
@@ -354,6 +363,39 @@ fn a_certificate_that_is_brought_serves_the_names_that_it_has() {
     let running = Running::start(&folder, false).with_vault(Some(9));
     let mut pages = running.join(Kind::Pages, 4);
     assert_eq!(chain(&mut pages, Some("mta-sts.kaede.example")).unwrap(), [leaf]);
+    running.stop();
+}
+
+/// Whoever took the chain before it was replaced gets the signature that fits it.
+#[test]
+fn a_handshake_is_signed_with_the_key_of_its_own_chain() {
+    use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
+    let running = Running::start(&folder("replaced"), false).with_vault(Some(9));
+    let (mut admin, mut edge) = (running.join(Kind::Admin, 7), running.join(Kind::Edge, 5));
+    let message = [&[b' '; 64][..], b"TLS 1.3, server CertificateVerify\0", &[7; 32]].concat();
+    let mut taken = Vec::new();
+    for _ in 0..2 {
+        let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
+        let mut params = rcgen::CertificateParams::new(vec!["mx.example.jp".to_owned()]).unwrap();
+        params.not_after = rcgen::date_time_ymd(2090, 1, 1);
+        let chain = vec![params.self_signed(&key).unwrap().der().to_vec()];
+        let installed = ask(&mut admin, ToSigner::Install { chain, pkcs8: key.serialize_der() });
+        assert!(matches!(installed, FromSigner::Installed { .. }));
+        taken.push((key, key_of(&mut edge, None)));
+    }
+    assert_ne!(taken[0].1, taken[1].1);
+    let mut sign = |key: [u8; 16]| {
+        let (server_name, message) = (None, message.clone());
+        ask(&mut edge, ToSigner::Sign { server_name, scheme: 0x0403, message, key })
+    };
+    for (key, number) in &taken {
+        let FromSigner::Signature(signature) = sign(*number) else { panic!() };
+        let public = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, key.public_key_raw());
+        public.verify(&message, &signature).unwrap();
+    }
+    // A key that there is not signs nothing, and it is no attack to have been away for long.
+    assert!(matches!(sign([9; 16]), FromSigner::Refused));
+    assert_eq!(running.alarms(), 0);
     running.stop();
 }
 

@@ -59,11 +59,11 @@ fn load(control: &Channel) -> Vec<Vec<u8>> {
     vault.send(frame.call, &answer, &[]).unwrap();
     let mut edge = join(control, Kind::Edge);
     let question = ToSigner::Chain { server_name: None };
-    let FromSigner::Chain { certificates, .. } = ask(&mut edge, question) else { panic!() };
+    let FromSigner::Chain { certificates, key, .. } = ask(&mut edge, question) else { panic!() };
     let message = [&[b' '; 64][..], b"TLS 1.3, server CertificateVerify\0", &[7; 32]].concat();
     for _ in 0..20 {
         let (server_name, message) = (None, message.clone());
-        let question = ToSigner::Sign { server_name, scheme: 0x0403, message };
+        let question = ToSigner::Sign { server_name, scheme: 0x0403, message, key };
         assert!(matches!(ask(&mut edge, question), FromSigner::Signature(_)));
     }
     sign_mail(control);

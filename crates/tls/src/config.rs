@@ -10,10 +10,14 @@ use rustls::server::{
 use rustls::sign::{CertifiedKey, Signer, SigningKey};
 use rustls::{ServerConfig, SignatureAlgorithm, SignatureScheme, version};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use wire::signer::{FromSigner, ToSigner};
 
 /// Chains kept by name in one process. It serves few connections, mostly for one name.
 const CHAINS: usize = 8;
+/// So long a chain is believed to be the one that serves: `signer` keeps the key of the one before
+/// for a minute.
+const FRESH: Duration = if cfg!(test) { Duration::ZERO } else { Duration::from_secs(10) };
 /// RFC 6066 §3: a DNS name; longer ones are none of ours.
 const NAME_BYTES: usize = 253;
 /// Certificates of one chain, and octets of one: more is not an answer of our signer.
@@ -52,7 +56,7 @@ type Name = Option<String>;
 #[derive(Debug)]
 struct Chains {
     link: SignerLink,
-    known: Mutex<Vec<(Name, Arc<CertifiedKey>)>>,
+    known: Mutex<Vec<(Name, Arc<CertifiedKey>, Instant)>>,
 }
 
 impl ResolvesServerCert for Chains {
@@ -62,14 +66,20 @@ impl ResolvesServerCert for Chains {
             return None;
         }
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, certified)) = known.iter().find(|(known, _)| *known == name) {
+        let before = known.iter().find(|(known, ..)| *known == name);
+        let before = before.map(|(_, certified, since)| (certified.clone(), since.elapsed()));
+        if let Some((certified, _)) = before.as_ref().filter(|(_, age)| *age < FRESH) {
             return Some(certified.clone());
         }
-        let certified = self.fetch(&name)?;
+        let Some(certified) = self.fetch(&name) else {
+            // It may be back until the signature is due.
+            return before.map(|(certified, _)| certified);
+        };
+        known.retain(|(known, ..)| *known != name);
         if known.len() >= CHAINS {
             known.remove(0);
         }
-        known.push((name, certified.clone()));
+        known.push((name, certified.clone(), Instant::now()));
         Some(certified)
     }
 }
@@ -77,7 +87,7 @@ impl ResolvesServerCert for Chains {
 impl Chains {
     fn fetch(&self, name: &Name) -> Option<Arc<CertifiedKey>> {
         let question = ToSigner::Chain { server_name: name.clone() };
-        let FromSigner::Chain { certificates, schemes } = self.link.ask(&question)? else {
+        let FromSigner::Chain { certificates, schemes, key } = self.link.ask(&question)? else {
             return None;
         };
         let fits = certificates.len() <= CHAIN_CERTIFICATES
@@ -86,8 +96,8 @@ impl Chains {
             return None;
         }
         let chain = certificates.into_iter().map(CertificateDer::from).collect();
-        let key = RemoteKey { link: self.link.clone(), name: name.clone(), schemes };
-        Some(Arc::new(CertifiedKey::new(chain, Arc::new(key))))
+        let remote = RemoteKey { link: self.link.clone(), name: name.clone(), schemes, key };
+        Some(Arc::new(CertifiedKey::new(chain, Arc::new(remote))))
     }
 }
 
@@ -97,6 +107,7 @@ struct RemoteKey {
     link: SignerLink,
     name: Name,
     schemes: Vec<u16>,
+    key: [u8; 16],
 }
 
 impl SigningKey for RemoteKey {
@@ -106,8 +117,8 @@ impl SigningKey for RemoteKey {
             .iter()
             .map(|scheme| SignatureScheme::from(*scheme))
             .find(|scheme| offered.contains(scheme))?;
-        let (link, name) = (self.link.clone(), self.name.clone());
-        Some(Box::new(RemoteSigner { link, name, scheme }))
+        let (link, name, key) = (self.link.clone(), self.name.clone(), self.key);
+        Some(Box::new(RemoteSigner { link, name, scheme, key }))
     }
 
     fn algorithm(&self) -> SignatureAlgorithm {
@@ -121,6 +132,7 @@ struct RemoteSigner {
     link: SignerLink,
     name: Name,
     scheme: SignatureScheme,
+    key: [u8; 16],
 }
 
 impl Signer for RemoteSigner {
@@ -129,6 +141,7 @@ impl Signer for RemoteSigner {
             server_name: self.name.clone(),
             scheme: u16::from(self.scheme),
             message: message.to_vec(),
+            key: self.key,
         };
         match self.link.ask(&question) {
             Some(FromSigner::Signature(signature)) => Ok(signature),

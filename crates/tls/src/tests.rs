@@ -28,10 +28,10 @@ fn signer(
             let answer = match frame.read::<ToSigner>().unwrap() {
                 ToSigner::Chain { .. } => {
                     let certificates = vec![leaf.to_vec()];
-                    FromSigner::Chain { certificates, schemes: vec![0x0403] }
+                    FromSigner::Chain { certificates, schemes: vec![0x0403], key: [7; 16] }
                 }
-                ToSigner::Sign { scheme, message, .. } if !refuses => {
-                    assert_eq!(scheme, 0x0403);
+                ToSigner::Sign { scheme, message, key: named, .. } if !refuses => {
+                    assert_eq!((scheme, named), (0x0403, [7; 16]));
                     signed += 1;
                     FromSigner::Signature(key.sign(&message).unwrap())
                 }
@@ -122,6 +122,42 @@ fn a_refusing_or_absent_signer_ends_the_handshake_and_a_new_one_mends_it() {
     shake(&mut server, &mut client(&leaf, false)).unwrap();
     drop((fresh, link, server));
     assert_eq!(thread.join().unwrap(), 1);
+}
+
+/// One process serves many connections: those after a change see it.
+#[test]
+fn a_renewed_certificate_serves_from_the_next_handshake_on() {
+    let (near, far) = Channel::pair().unwrap();
+    let config = server_config(&SignerLink::new(near), &[]).unwrap();
+    let both = [certificate(), certificate()];
+    let leaves = [both[0].0.clone(), both[1].0.clone()];
+    let thread = thread::spawn(move || {
+        let mut chains = 0;
+        while let Ok(frame) = far.receive(None) {
+            let answer = match frame.read::<ToSigner>().unwrap() {
+                ToSigner::Chain { .. } => {
+                    let number = chains;
+                    chains += 1;
+                    FromSigner::Chain {
+                        certificates: vec![both[number].0.to_vec()],
+                        schemes: vec![0x0403],
+                        key: [number as u8; 16],
+                    }
+                }
+                ToSigner::Sign { message, key, .. } => {
+                    FromSigner::Signature(both[usize::from(key[0])].1.sign(&message).unwrap())
+                }
+                _ => FromSigner::Refused,
+            };
+            far.send(frame.call, &answer, &[]).unwrap();
+        }
+    });
+    for leaf in &leaves {
+        let mut server = ServerConnection::new(config.clone()).unwrap();
+        shake(&mut server, &mut client(leaf, false)).unwrap();
+    }
+    drop(config);
+    thread.join().unwrap();
 }
 
 /// What is no certificate is left out; without any nobody is believed.

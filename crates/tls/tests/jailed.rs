@@ -86,7 +86,7 @@ fn sign(channel: Channel) {
             let answer = match frame.read::<ToSigner>().unwrap() {
                 ToSigner::Chain { .. } => {
                     let certificates = vec![leaf.to_vec()];
-                    FromSigner::Chain { certificates, schemes: vec![0x0403] }
+                    FromSigner::Chain { certificates, schemes: vec![0x0403], key: [0; 16] }
                 }
                 ToSigner::Sign { message, .. } => {
                     FromSigner::Signature(key.sign(&message).unwrap())

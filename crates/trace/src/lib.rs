@@ -27,9 +27,48 @@ pub fn digest(text: &str) -> [u8; 32] {
     hash.finalize().into()
 }
 
+/// Domains above one that are told: names are not deep.
+const ABOVE: usize = 4;
+
+/// What a message to an address of this domain is found by beside the address: the domain, and
+/// apart from it those above, down to two labels.
+pub fn places(domain: &str) -> Vec<String> {
+    let above = above(domain).map(|parent| format!("@.{parent}"));
+    std::iter::once(format!("@{domain}")).chain(above).collect()
+}
+
+/// What finds a message that went to this domain, to one below it, or to one above it. Two domains
+/// side by side have nothing in common, whatever stands above both.
+pub fn reached(domain: &str) -> Vec<String> {
+    let own = [format!("@{domain}"), format!("@.{domain}")];
+    own.into_iter().chain(above(domain).map(|parent| format!("@{parent}"))).collect()
+}
+
+fn above(domain: &str) -> impl Iterator<Item = &str> {
+    let parents = domain.match_indices('.').filter_map(|(at, _)| domain.get(at + 1..));
+    parents.filter(|parent| parent.contains('.')).take(ABOVE)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::digest;
+    use super::{digest, places, reached};
+
+    #[test]
+    fn a_domain_is_reached_by_its_own_alone() {
+        let check = |to: &str, by: &str, expected: bool| {
+            let places = places(to);
+            let found = reached(by).iter().any(|one| places.contains(one));
+            assert_eq!(found, expected, "{to} {by}");
+        };
+        check("there.example", "there.example", true);
+        check("there.example", "feedback.there.example", true);
+        check("users.there.example", "there.example", true);
+        check("there.example", "elsewhere.example", false);
+        check("there.co.jp", "elsewhere.co.jp", false);
+        check("there.co.jp", "mail.elsewhere.co.jp", false);
+        check("a.there.example", "b.there.example", false);
+        check("there.example", "notthere.example", false);
+    }
 
     #[test]
     fn one_text_has_one_digest_however_it_is_written() {

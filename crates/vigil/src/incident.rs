@@ -30,6 +30,8 @@ pub enum Cause {
     Rule,
     /// An operator tries whether alarms arrive.
     Test,
+    /// Mail, or a person, needs somebody to look: the compartment that says so is well.
+    Attention,
 }
 
 impl Cause {
@@ -47,13 +49,14 @@ impl Cause {
             Self::Traced => "traced",
             Self::Rule => "rule",
             Self::Test => "test",
+            Self::Attention => "attention",
         }
     }
 
     /// Whether its words say what happened: they are a compartment's own, and many sorts of deeds
     /// have this cause.
     pub fn is_in_words(self) -> bool {
-        matches!(self, Self::OffCharter | Self::Report)
+        matches!(self, Self::OffCharter | Self::Report | Self::Attention)
     }
 
     /// For people: in Japanese, and in English.
@@ -91,6 +94,10 @@ impl Cause {
                 ("プロセスが外から追跡されました", "a process of the house was traced by another")
             }
             Self::Rule => ("Sigma ルールに一致しました", "a Sigma rule matched"),
+            Self::Attention => (
+                "確認が必要なメールまたは利用者があります",
+                "mail, or a person, needs somebody to look",
+            ),
             Self::Test => ("試験の警報です。事故ではありません", "this is a test, and no incident"),
         }
     }
@@ -176,6 +183,7 @@ pub fn raw(instance: InstanceId, kind: Kind, call: &str, what: &str) -> Incident
         _ if what.starts_with(DECOY_TOUCHED) => Cause::Decoy,
         "silent" => Cause::Silence,
         "report" => Cause::Report,
+        "attention" => Cause::Attention,
         _ => Cause::OffCharter,
     };
     let words =
@@ -187,8 +195,8 @@ pub fn raw(instance: InstanceId, kind: Kind, call: &str, what: &str) -> Incident
 
 /// An end by a signal that we did not send, or with a code that says so.
 pub fn ended(instance: InstanceId, kind: Kind, clean: bool, cause: &str) -> Option<Incident> {
-    // What was killed for leaving its charter has been told of already; a kill from outside is
-    // weather, not an intruder's doing inside.
-    let is_told = clean || matches!(cause, "off charter" | "signal 9" | "ended unseen");
+    // What was killed for leaving its charter has been told of already; a kill from outside, or an
+    // end that was seen late, is weather, not an intruder's doing inside.
+    let is_told = clean || matches!(cause, "off charter" | "adrift" | "signal 9" | "ended unseen");
     (!is_told).then(|| Incident::new(Cause::Crash, cause).of(instance, kind))
 }

@@ -203,6 +203,7 @@ fn ends() {
     };
     assert_eq!(end(true, "left"), []);
     assert_eq!(end(false, "off charter"), []);
+    assert_eq!(end(false, "adrift"), []);
     assert_eq!(end(false, "signal 9"), []);
     assert_eq!(end(false, "signal 11"), [Cause::Crash]);
 }

@@ -202,6 +202,7 @@ impl Household {
             sends: false,
             dismissed: false,
             off_charter: false,
+            was_adrift: false,
             drilled,
             lives_on: false,
             becomes_program: false,

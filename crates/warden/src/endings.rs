@@ -36,7 +36,7 @@ impl Household {
         for instance in adrift {
             if let Some(member) = self.members.get_mut(&instance) {
                 member.adrift_until = Some(now + ADRIFT);
-                member.off_charter = true;
+                member.was_adrift = true;
             }
             self.kill(instance);
         }
@@ -92,7 +92,7 @@ impl Household {
             self.pidfds.remove(&watch);
         }
         let end = member.end;
-        let (clean, cause) = judge(&member);
+        let (clean, cause) = judge(end, Known::from(&member));
         self.recorder.record(recorder::stop(instance, clean, &cause));
         let kind = member.kind;
         let at_ms = recorder::now_ms();
@@ -173,12 +173,29 @@ impl Household {
     }
 }
 
-/// Whether an end was clean, and its cause in words.
-fn judge(member: &Member) -> (bool, String) {
-    match member.end {
-        _ if member.off_charter => (false, "off charter".to_owned()),
+/// What we know of a member beside its end.
+#[derive(Clone, Copy, Default)]
+struct Known {
+    off_charter: bool,
+    was_adrift: bool,
+    dismissed: bool,
+}
+
+impl From<&Member> for Known {
+    fn from(member: &Member) -> Self {
+        let Member { off_charter, was_adrift, dismissed, .. } = *member;
+        Self { off_charter, was_adrift, dismissed }
+    }
+}
+
+/// Whether an end was clean, and its cause in words. They accuse nobody of what load may have done.
+fn judge(end: Option<End>, known: Known) -> (bool, String) {
+    match end {
+        _ if known.off_charter => (false, "off charter".to_owned()),
         Some(End::Signal(signal)) if !is_kill(signal) => (false, format!("signal {signal}")),
-        _ if member.dismissed => (true, "dismissed".to_owned()),
+        // It may have left long ago, on a machine that had no time to tell us.
+        _ if known.was_adrift => (false, "adrift".to_owned()),
+        _ if known.dismissed => (true, "dismissed".to_owned()),
         Some(End::Left(0)) => (true, "left".to_owned()),
         Some(End::Left(code)) => (false, format!("left with {code}")),
         Some(End::Signal(signal)) => (false, format!("signal {signal}")),
@@ -189,4 +206,25 @@ fn judge(member: &Member) -> (bool, String) {
 /// Whether an end may have been our own doing; a crash never is.
 fn is_kill(signal: i32) -> bool {
     signal == Signal::KILL.as_raw()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{End, Known, judge};
+
+    #[test]
+    fn only_what_left_its_charter_is_called_so() {
+        let check = |end: Option<End>, known: Known, expected: (bool, &str)| {
+            let (clean, cause) = judge(end, known);
+            assert_eq!((clean, cause.as_str()), expected);
+        };
+        let adrift = Known { was_adrift: true, ..Known::default() };
+        check(Some(End::Signal(9)), adrift, (false, "adrift"));
+        check(Some(End::Left(0)), adrift, (false, "adrift"));
+        check(None, adrift, (false, "adrift"));
+        check(Some(End::Signal(11)), adrift, (false, "signal 11"));
+        let off_charter = Known { off_charter: true, ..adrift };
+        check(Some(End::Signal(9)), off_charter, (false, "off charter"));
+        check(Some(End::Left(0)), Known::default(), (true, "left"));
+    }
 }

@@ -31,9 +31,14 @@ impl Household {
             self.end_liar(instance, kind, "a report that cannot be read");
             return;
         };
-        if matches!(report, Report::Alarm { .. } | Report::Note { .. } | Report::Incident(_))
-            && !self.is_heard(instance, kind)
-        {
+        let is_said = matches!(
+            report,
+            Report::Alarm { .. }
+                | Report::Attention { .. }
+                | Report::Note { .. }
+                | Report::Incident(_)
+        );
+        if is_said && !self.is_heard(instance, kind) {
             return;
         }
         match report {
@@ -53,10 +58,8 @@ impl Household {
                     self.hear_end(ended, compartment::zygote::end_of(status));
                 }
             }
-            Report::Alarm { what } => {
-                let pid = self.members.get(&instance).map_or(0, |member| member.pid);
-                self.raise_alarm(instance, kind, pid, "report", &printable(&what), None);
-            }
+            Report::Alarm { what } => self.hear_alarm(instance, kind, "report", &what),
+            Report::Attention { what } => self.hear_alarm(instance, kind, "attention", &what),
             Report::Note { text } => {
                 let text = printable(&text);
                 (self.plan.tell)(&Happening::Note { instance, kind, text });
@@ -65,6 +68,11 @@ impl Household {
             Report::Counted(counts) => self.hear_counted(kind, counts),
             wish => self.hear_wish(peer, (instance, kind), wish),
         }
+    }
+
+    fn hear_alarm(&mut self, instance: InstanceId, kind: Kind, call: &str, what: &str) {
+        let pid = self.members.get(&instance).map_or(0, |member| member.pid);
+        self.raise_alarm(instance, kind, pid, call, &printable(what), None);
     }
 
     /// What a compartment wants done, as far as it is its own to want.

@@ -2,6 +2,7 @@
 
 use crate::directory::{SendingSettings, TenantSettings};
 use crate::identity::{Protocol, Whose};
+use crate::redirection::Redirection;
 use crate::vault::KeyAct;
 use serde::{Deserialize, Serialize};
 use terms::{HoldId, RequestId, TenantId, UserId};
@@ -77,6 +78,12 @@ pub enum Act {
         tenant: TenantId,
         settings: SendingSettings,
     },
+    /// Somebody's mail goes to others, or others speak in somebody's name.
+    Redirect {
+        tenant: TenantId,
+        user: Option<UserId>,
+        change: Box<Redirection>,
+    },
 }
 
 /// Why somebody else reads.
@@ -113,6 +120,7 @@ impl Act {
             Self::Keys(act) => act.word(),
             Self::Thaw(_) => "freeze.lift",
             Self::ChangeSending { .. } => "tenant.sending",
+            Self::Redirect { change, .. } => change.word(),
         }
     }
 
@@ -127,7 +135,8 @@ impl Act {
             | Self::Read { tenant, .. }
             | Self::TerminateTenant { tenant, .. }
             | Self::TerminateUser { tenant, .. }
-            | Self::LiftHold { tenant, .. } => Some(*tenant),
+            | Self::LiftHold { tenant, .. }
+            | Self::Redirect { tenant, .. } => Some(*tenant),
             Self::SingleOperator => None,
             Self::Other { tenant, .. } => *tenant,
             Self::Keys(act) => act.about().0,
@@ -145,7 +154,7 @@ impl Act {
             | Self::ResetPassword { user, .. }
             | Self::Read { user, .. }
             | Self::TerminateUser { user, .. } => Some(*user),
-            Self::Other { user, .. } => *user,
+            Self::Other { user, .. } | Self::Redirect { user, .. } => *user,
             Self::Keys(act) => act.about().1,
             Self::Thaw(Whose::Person(_, user)) => Some(*user),
             _ => None,

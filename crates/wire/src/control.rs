@@ -102,6 +102,8 @@ pub enum Report {
     Inquiry { port: u16 },
     /// From `admin`: which kinds are isolated? Answered by [`Order::Isolated`].
     Isolated,
+    /// As `Alarm`, about mail or a person and not about whoever says it: somebody should look.
+    Attention { what: String },
 }
 
 /// What a signed-in `access` is there for: it gets the channels for that, and no other.

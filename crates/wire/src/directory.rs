@@ -65,6 +65,9 @@ pub enum FromEdge {
         tenant: TenantId,
         digest: [u8; 32],
     },
+    /// Whether a domain that mail says to come from is a tenant's here. That is no secret: its MX
+    /// records say so.
+    HasDomain(String),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -86,6 +89,7 @@ pub enum ToEdge {
     Way(Option<Hop>),
     /// `None`: nobody can say now.
     FirstAnswer(Option<bool>),
+    HasDomain(bool),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -370,7 +374,7 @@ pub const ROLES: &[&str] = &["user", "approver", "auditor", "tenant-admin", "ope
 pub const APPROVING: &[&str] = &["approver", "tenant-admin", "operator"];
 
 /// From `admin`. Each change is recorded before it counts.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub enum FromAdmin {
     TenantAdd {
         name: String,
@@ -523,10 +527,17 @@ pub enum ToAdmin {
     Outlet(Outlet),
     Lists(Vec<lists::List>),
     Done,
-    Refused { expected: String, found: String, hint: String },
+    Refused {
+        expected: String,
+        found: String,
+        hint: String,
+    },
     Fault(String),
     TlsReports(Vec<tls_report::Kept>),
     Reports(reports::Page),
+    /// Nothing was changed: it has mail of this part go to others, or others speak for it, and is
+    /// an act for two persons ([`crate::redirection`]).
+    ForTwo(Part),
 }
 
 impl ToAdmin {

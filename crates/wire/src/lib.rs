@@ -31,6 +31,7 @@ pub mod pages;
 mod parcel;
 pub mod passing;
 pub mod post;
+pub mod redirection;
 pub mod reports;
 pub mod scanner;
 mod sending;

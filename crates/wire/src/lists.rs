@@ -19,6 +19,16 @@ pub enum Posting {
 impl Posting {
     pub const ALL: [Self; 3] = [Self::Members, Self::Owners, Self::Anyone];
 
+    /// Whether more people may write than under `before`.
+    pub fn is_wider_than(self, before: Self) -> bool {
+        let rank = |posting| match posting {
+            Self::Owners => 0,
+            Self::Members => 1,
+            Self::Anyone => 2,
+        };
+        rank(self) > rank(before)
+    }
+
     pub fn word(self) -> &'static str {
         match self {
             Self::Members => "members",

@@ -302,6 +302,9 @@ pub enum FromDirectory {
     Sweep,
     /// Which message of this tenant's left under this token, and in whose name?
     Sent { tenant: TenantId, token: [u8; 16] },
+    /// Whether a message that left under this token went to one of these places, which are tokens,
+    /// too.
+    WentTo { tenant: TenantId, token: [u8; 16], places: Vec<[u8; 16]> },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -310,6 +313,7 @@ pub enum ToDirectory {
     Swept { left: bool },
     Fault(String),
     Sent(Option<Sent>),
+    WentTo(bool),
 }
 
 /// From `admin`.

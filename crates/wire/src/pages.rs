@@ -14,6 +14,9 @@ pub enum FromPages {
     /// Whoever holds this token says whether the mail that is held in their name is theirs.
     /// Answered as the one before.
     Held { token: Vec<u8>, is_theirs: bool },
+    /// Which list a token leaves, and whose subscription it ends. Answered by `Subscription`, or by
+    /// `Unknown`.
+    Subscription { token: Vec<u8> },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +29,24 @@ pub enum ToPages {
     Later,
     /// Of held mail that is not theirs: what can still be done is done, but it was held no more.
     TooLate,
+    Subscription(Subscription),
+}
+
+/// What a list's reader is shown before they leave.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subscription {
+    /// The list's name and address.
+    pub name: String,
+    pub list: String,
+    /// The reader's own address, for nobody else to learn ([`masked`]).
+    pub member: String,
+}
+
+/// An address that its owner knows again, and nobody else can read: links are passed on with mail.
+pub fn masked(address: &str) -> String {
+    let (local, domain) = address.rsplit_once('@').unwrap_or((address, ""));
+    let first: String = local.chars().take(1).collect();
+    format!("{first}…@{domain}")
 }
 
 /// A domain of ours, as everybody may know it.
@@ -76,6 +97,16 @@ impl TransportMode {
 }
 
 impl TransportPolicy {
+    /// Whether mail may come by a less safe way than under `before`.
+    pub fn is_weaker_than(self, before: Self) -> bool {
+        let rank = |mode: TransportMode| match mode {
+            TransportMode::None => 0,
+            TransportMode::Testing => 1,
+            TransportMode::Enforce => 2,
+        };
+        rank(self.mode) < rank(before.mode)
+    }
+
     /// As `mta-sts.txt` has it (RFC 8461 §3.2). `host`: the name in the MX records.
     pub fn text(self, host: &str) -> String {
         let Self { mode, max_age_seconds } = self;

@@ -105,6 +105,9 @@ pub enum Finish {
     /// As `Sign`: a report about TLS, which goes however TLS fares and is counted in no report
     /// (RFC 8460 §3).
     Report { domain: String },
+    /// Nothing. It goes into the mailbox of whom this statement names, signed before the change
+    /// that the letter tells of: what goes on to others since would not reach its owner.
+    AsItStood { statement: Vec<u8>, signature: Vec<u8> },
 }
 
 /// Where a leg goes.

@@ -52,7 +52,7 @@ pub struct Examined {
     /// The field to put on top: `Authentication-Results: …` with its CRLF; empty without a sender.
     pub authentication_results: String,
     /// Octet ranges of fields to be taken out: forged `Authentication-Results` that claim our name,
-    /// and the secrets of customers' own servers.
+    /// verdicts that claim to be ours, and the secrets of customers' own servers.
     pub forged: Vec<(u64, u64)>,
     /// `mime::Summary` (postcard) of the message as it came; sealed, not read, by `edge`.
     #[serde(with = "bytes")]
@@ -69,6 +69,8 @@ pub struct Examined {
 
 /// The field that marks what was passed on: a token for the address, which only this house knows.
 pub const PASSED: &str = "X-Sekisho-Passed";
+/// The field in which we say how a message was judged. Who else writes it pretends to be us.
+pub const VERDICT: &str = "X-Sekisho-Verdict";
 /// Marks that are read, and addresses named in To and Cc.
 pub const PASSED_MARKS: usize = 64;
 pub const NAMED: usize = 1_000;

@@ -12,8 +12,9 @@ pub const CANONICAL_BYTES: usize = 128 * 1024;
 pub enum ToSigner {
     /// The chain for a server name (or for clients that send none).
     Chain { server_name: Option<String> },
-    /// Sign what TLS wants signed; `scheme` as in RFC 8446 §4.2.3.
-    Sign { server_name: Option<String>, scheme: u16, message: Vec<u8> },
+    /// Sign what TLS wants signed; `scheme` as in RFC 8446 §4.2.3, `key` as the chain came with it:
+    /// what serves there may be another since.
+    Sign { server_name: Option<String>, scheme: u16, message: Vec<u8>, key: [u8; 16] },
     /// From `admin`: the certificate of the demo's own authority, PEM.
     Authority,
     /// From `admin`: a certificate from elsewhere, leaf first, and its key: for our own host name,
@@ -41,10 +42,11 @@ pub enum ToSigner {
 
 #[derive(Serialize, Deserialize)]
 pub enum FromSigner {
-    /// DER certificates, leaf first, and the schemes that the key can do.
+    /// DER certificates, leaf first, the schemes that the key can do, and its name.
     Chain {
         certificates: Vec<Vec<u8>>,
         schemes: Vec<u16>,
+        key: [u8; 16],
     },
     Signature(Vec<u8>),
     Authority(String),

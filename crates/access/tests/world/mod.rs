@@ -209,9 +209,11 @@ fn attend_gate(gate: &Channel) {
 fn sign(signer: &Channel, leaf: &[u8], key: &KeyPair) {
     while let Ok(frame) = signer.receive(None) {
         let answer = match frame.read().unwrap() {
-            ToSigner::Chain { .. } => {
-                FromSigner::Chain { certificates: vec![leaf.to_vec()], schemes: vec![0x0403] }
-            }
+            ToSigner::Chain { .. } => FromSigner::Chain {
+                certificates: vec![leaf.to_vec()],
+                schemes: vec![0x0403],
+                key: [0; 16],
+            },
             ToSigner::Sign { message, .. } => FromSigner::Signature(key.sign(&message).unwrap()),
             _ => FromSigner::Refused,
         };

@@ -5,7 +5,7 @@ use super::neighbourhood::{Copied, Letter, OTHER, Plan, SENDER};
 use super::{Neighbourhood, settle};
 use terms::{Finding, UserId, Verdict};
 use wire::mailbox::{State, ToEdge};
-use wire::post::{Errand, Hop};
+use wire::post::{Errand, Finish, Hop};
 use wire::vault::Class;
 
 fn copies(house: &Neighbourhood) -> Vec<Copied> {
@@ -87,6 +87,27 @@ fn who_is_nobody_any_more_comes_back_to_the_sender() {
     assert_eq!(read.victims[0].address, "gone@here.example");
     assert_eq!(read.about.as_deref(), Some("m1@here.example"));
     assert!(notice.text.starts_with("Return-Path: <>\r\n"));
+}
+
+/// Who is told that their mail goes elsewhere hears it where they were.
+#[test]
+fn a_letter_of_the_house_reaches_whom_it_is_about() {
+    let house = settle(Plan::default());
+    let (statement, signature) = house.seen.lock().unwrap().stood.clone().unwrap();
+    let stood = |signature: Vec<u8>| {
+        let mut letter = Letter::to(Hop::Here, &["moved@here.example"]);
+        letter.envelope.from = String::new();
+        let statement = statement.clone();
+        letter.envelope.finish = Finish::AsItStood { statement, signature };
+        letter
+    };
+    assert_eq!(house.carry(&[stood(signature.clone())]), ["1.0 sent 1"]);
+    assert_eq!(copies(&house).len(), 1);
+    // What the vault did not sign says nothing.
+    let house = settle(Plan::default());
+    let failed = house.carry(&[stood(vec![0; 64])]);
+    assert!(failed[0].starts_with("1.0 failed"), "{failed:?}");
+    assert!(copies(&house).is_empty());
 }
 
 #[test]

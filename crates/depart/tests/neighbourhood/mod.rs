@@ -48,6 +48,8 @@ pub struct Copied {
 
 #[derive(Default)]
 pub struct Seen {
+    /// A statement and its signature, of before.
+    pub stood: Option<(Vec<u8>, Vec<u8>)>,
     pub copies: Vec<Copied>,
     pub journeys: Vec<Journey>,
     pub released: Vec<(MessageId, vault::Class)>,
@@ -528,6 +530,26 @@ fn signed(signing: &Ed25519KeyPair, statement: &Statement) -> Stated {
     Stated::Known { statement, signature }
 }
 
+/// What was said of `moved@here.example`, which nobody has any more: it was the first one's.
+fn stood(people: &People, signing: &Ed25519KeyPair) -> Option<(Vec<u8>, Vec<u8>)> {
+    let (_, tenant, user, keys) = people.iter().next()?;
+    let statement = Statement {
+        address: "moved@here.example".to_owned(),
+        tenant: *tenant,
+        recipients: vec![directory::Recipient {
+            user: *user,
+            body: public(&keys.body),
+            summary: public(&keys.summary),
+        }],
+        onward: Vec::new(),
+        ..way_back()
+    };
+    match signed(signing, &statement) {
+        Stated::Known { statement, signature } => Some((statement, signature)),
+        _ => None,
+    }
+}
+
 fn absence(user: UserId, address: &str, seen: &Seen) -> Option<directory::Absence> {
     let (subject, text) = ("away".to_owned(), "back on Monday".to_owned());
     let is_away = seen.absent.iter().any(|absent| absent == address);
@@ -541,6 +563,7 @@ fn play_directory(
     source: Option<IpAddr>,
     seen: Arc<Mutex<Seen>>,
 ) {
+    seen.lock().unwrap().stood = stood(&people, &signing);
     thread::spawn(move || {
         while let Ok(frame) = channel.receive(None) {
             let answer = match frame.read::<directory::FromDepart>().unwrap() {

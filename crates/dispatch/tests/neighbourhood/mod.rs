@@ -294,7 +294,9 @@ fn play_warden(
                         ear(listener, seen.clone());
                     }
                 }
-                Report::Alarm { what } => seen.lock().unwrap().reports.push(what),
+                Report::Alarm { what } | Report::Attention { what } => {
+                    seen.lock().unwrap().reports.push(what)
+                }
                 Report::Note { text } => seen.lock().unwrap().reports.push(text),
                 _ => {}
             }

@@ -347,3 +347,41 @@ fn strangers_of_a_tenant_that_greylists_come_again() {
     }
     assert!(client.ask("RCPT TO:<aoi@example.jp>").starts_with("250 2.1.5"));
 }
+
+/// The house's letters and a colleague's address are not for strangers to write with; what proves
+/// itself arrives.
+#[test]
+fn what_says_to_be_ours_proves_it() {
+    use policy::{Authentication, Outcome};
+    let facts = |domain: &str, spf: Outcome, author_signed: bool| Authentication {
+        spf,
+        author_signed,
+        dkim: if author_signed { Outcome::Pass } else { Outcome::None },
+        from_domain: domain.to_owned(),
+        ..Authentication::default()
+    };
+    let check = |facts: Authentication, from: &str, code: &str, place: Option<Place>| {
+        let header = wire::scanner::Header::default();
+        let around = scanned(vec![Scanner::Proves(header, facts.clone())]);
+        let reply = around.mail(from, &["<aoi@example.jp>"], TEXT.as_bytes());
+        assert!(reply.starts_with(code), "{facts:?} {reply}");
+        let seen = around.seen.lock().unwrap();
+        assert_eq!(seen.copies.first().map(|copy| copy.place), place, "{facts:?}");
+    };
+    let stranger = "<x@att.example>";
+    // The house itself (the author of its letters), and a name below it.
+    for (host, from) in [("mx.example.jp", stranger), ("MX.example.jp", "<>")] {
+        check(facts(host, Outcome::Pass, false), from, "550 5.7.1 refused (auth.house)", None);
+    }
+    check(facts("a.mx.example.jp", Outcome::Pass, false), stranger, "550", None);
+    check(facts("mx.example.jp", Outcome::None, true), stranger, "250", Some(Place::Inbox));
+    // A tenant's domain, its own or another's here.
+    for domain in ["example.jp", "other.example"] {
+        check(facts(domain, Outcome::Pass, false), stranger, "250", Some(Place::Junk));
+        check(facts(domain, Outcome::None, true), stranger, "250", Some(Place::Inbox));
+    }
+    let own = "<b@example.jp>";
+    check(facts("example.jp", Outcome::Pass, false), own, "250", Some(Place::Inbox));
+    check(facts("example.jp", Outcome::SoftFail, false), own, "250", Some(Place::Junk));
+    check(facts("elsewhere.example", Outcome::Pass, false), stranger, "250", Some(Place::Inbox));
+}

@@ -28,6 +28,7 @@ fn shown(envelope: &Envelope) -> String {
         Finish::Spread { permit } => format!("spread {}", permit[0]),
         Finish::Copy { domain, .. } => format!("copy {domain}"),
         Finish::Report { domain } => format!("report {domain}"),
+        Finish::AsItStood { .. } => "as it stood".to_owned(),
     };
     format!("<{}> {} -> {} {finish}", envelope.from, to.join(" "), envelope.hop.word())
 }

@@ -287,7 +287,11 @@ fn play_signer(channel: Channel) {
                 ToSigner::Sign { message, .. } => {
                     FromSigner::Signature(key.sign(&message).unwrap())
                 }
-                _ => FromSigner::Chain { certificates: vec![leaf.clone()], schemes: vec![0x0403] },
+                _ => FromSigner::Chain {
+                    certificates: vec![leaf.clone()],
+                    schemes: vec![0x0403],
+                    key: [0; 16],
+                },
             };
             channel.send(frame.call, &answer, &[]).unwrap();
         }
@@ -354,6 +358,10 @@ fn play_directory(
                 directory::FromEdge::Routes(words) => {
                     let tokens = words.iter().map(|word| route(word)).collect();
                     directory::ToEdge::Routes(Some(tokens))
+                }
+                directory::FromEdge::HasDomain(domain) => {
+                    let ours = ["example.jp", "other.example"];
+                    directory::ToEdge::HasDomain(ours.contains(&domain.as_str()))
                 }
                 directory::FromEdge::FirstSeen { .. } => {
                     tries += 1;

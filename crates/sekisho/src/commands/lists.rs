@@ -1,9 +1,10 @@
 //! Mailing lists: `list add`, `list member add`, and so on.
 
+use super::grounds;
 use super::people::{folder, unknown};
 use crate::arguments::Arguments;
-use crate::client::{ask, value};
-use crate::outcome::{Answer, Trouble};
+use crate::client::ask_on;
+use crate::outcome::{Answer, Outcome, Trouble};
 use std::path::Path;
 use wire::admin::Request;
 use wire::lists::{Change, Command, Language, PAGE, Posting};
@@ -29,13 +30,15 @@ pub fn list(mut arguments: Arguments) -> Answer {
         "member" => return member(arguments, &folder(data)?),
         other => return Err(unknown(ACTS, other.to_owned())),
     };
+    let grounds = grounds::take(&mut arguments)?;
     arguments.finish()?;
-    ask(&folder(data)?, &Request::List { list })
+    ask_on(&folder(data)?, &Request::List { list }, &grounds)
 }
 
 /// Many members in several requests: each is done or not as a whole.
 fn member(mut arguments: Arguments, data: &Path) -> Answer {
     let act = arguments.word(MEMBER_ACTS)?;
+    let grounds = grounds::take(&mut arguments)?;
     let address = arguments.word("the list's address")?;
     let mut members = vec![arguments.word("a member's address")?];
     while let Ok(member) = arguments.word("another member's address") {
@@ -53,10 +56,9 @@ fn member(mut arguments: Arguments, data: &Path) -> Answer {
     };
     let mut pages = members.chunks(PAGE).peekable();
     while let Some(page) = pages.next() {
-        let request = request(page)?;
-        match pages.peek() {
-            Some(_) => drop(value(data, &request)?),
-            None => return ask(data, &request),
+        match (pages.peek(), ask_on(data, &request(page)?, &grounds)?) {
+            (Some(_), Outcome::Done(_)) => {}
+            (_, answer) => return Ok(answer),
         }
     }
     Err(Trouble::wrong_use("a member's address", "none", "list member add LIST ADDRESS…"))

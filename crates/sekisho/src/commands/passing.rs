@@ -1,10 +1,11 @@
 //! Where mail goes on: `user forward`, `user away`, `group`, `domain gateway`.
 
+use super::grounds;
 use super::outgoing::smart_host_at;
 use super::people::{folder, unknown};
 use crate::arguments::Arguments;
-use crate::client::{ask, value};
-use crate::outcome::{Answer, Trouble};
+use crate::client::{ask, ask_on, value};
+use crate::outcome::{Answer, Outcome, Trouble};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use serde_json::Value;
@@ -89,8 +90,9 @@ pub fn group(mut arguments: Arguments) -> Answer {
         "remove" => Request::GroupRemove { address: arguments.word("the address")? },
         other => return Err(unknown(GROUP_ACTS, other.to_owned())),
     };
+    let grounds = grounds::take(&mut arguments)?;
     arguments.finish()?;
-    ask(&folder(data)?, &request)
+    ask_on(&folder(data)?, &request, &grounds)
 }
 
 /// A group is made with somebody in it.
@@ -108,6 +110,7 @@ pub fn gateway(mut arguments: Arguments, data: Option<String>) -> Answer {
     let recipients = arguments.option("--recipients")?;
     let (checks, none) = (arguments.switch("--check-new"), arguments.switch("--none"));
     let domain = arguments.word("the domain")?;
+    let grounds = grounds::take(&mut arguments)?;
     arguments.finish()?;
     if none && (host.is_some() || recipients.is_some()) {
         return Err(Trouble::wrong_use("one of the two", "both", "--host HOST:PORT, or --none"));
@@ -126,9 +129,10 @@ pub fn gateway(mut arguments: Arguments, data: Option<String>) -> Answer {
     };
     if host.is_some() || none {
         let request = Request::DomainGateway { domain: domain.clone(), host, taken };
-        match list {
-            None => return ask(&data, &request),
-            Some(_) => drop(value(&data, &request)?),
+        match (list.is_some(), ask_on(&data, &request, &grounds)?) {
+            (true, Outcome::Done(_)) => {}
+            // Without a list that was all; and what waits for two persons has no list to be told.
+            (_, answer) => return Ok(answer),
         }
     }
     match list {

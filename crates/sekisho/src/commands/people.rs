@@ -7,7 +7,7 @@ use crate::demo::screen::is_japanese;
 use crate::outcome::{Answer, Outcome, Trouble};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-use wire::admin::{Grounds, Request};
+use wire::admin::Request;
 
 const TENANT_ACTS: &str =
     "add, list, show, set, terminate, cancel, endings, certificate or search-remains";
@@ -41,8 +41,9 @@ pub fn tenant(mut arguments: Arguments, as_json: bool) -> Answer {
         "show" => Request::TenantShow { name: arguments.word("the tenant's name")? },
         other => return Err(unknown(TENANT_ACTS, other.to_owned())),
     };
+    let grounds = grounds::take(&mut arguments)?;
     arguments.finish()?;
-    ask(&folder(data)?, &request)
+    ask_on(&folder(data)?, &request, &grounds)
 }
 
 fn max_age(given: Option<String>) -> Result<Option<u32>, Trouble> {
@@ -95,8 +96,9 @@ pub fn domain(mut arguments: Arguments, as_json: bool) -> Answer {
         },
         other => return Err(unknown(DOMAIN_ACTS, other.to_owned())),
     };
+    let grounds = grounds::take(&mut arguments)?;
     arguments.finish()?;
-    let answer = ask_on(&folder(data)?, &request, &Grounds::default())?;
+    let answer = ask_on(&folder(data)?, &request, &grounds)?;
     Ok(if as_json { answer } else { answer.in_one_language(is_japanese()) })
 }
 

@@ -74,12 +74,39 @@ pub fn is_japanese() -> bool {
     if let Some(japanese) = CHOSEN.get() {
         return *japanese;
     }
-    let language =
-        ["LC_ALL", "LC_MESSAGES", "LANG"].iter().find_map(|name| std::env::var(name).ok());
+    is_japanese_by(|name| std::env::var(name).ok())
+}
+
+/// A variable that is set and empty says nothing (POSIX, Base Definitions §8.2).
+fn is_japanese_by(variable: impl Fn(&str) -> Option<String>) -> bool {
+    let said = |name: &&str| variable(name).filter(|language| !language.is_empty());
+    let language = ["LC_ALL", "LC_MESSAGES", "LANG"].iter().find_map(said);
     language.is_some_and(|language| language.starts_with("ja"))
 }
 
 /// One of two wordings.
 pub fn say<'a>(japanese: &'a str, english: &'a str) -> &'a str {
     if is_japanese() { japanese } else { english }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_japanese_by;
+
+    #[test]
+    fn an_empty_variable_hides_no_other() {
+        let check = |set: &[(&str, &str)], expected: bool| {
+            let variable = |name: &str| {
+                let found = set.iter().find(|(known, _)| *known == name);
+                found.map(|(_, value)| (*value).to_owned())
+            };
+            assert_eq!(is_japanese_by(variable), expected, "{set:?}");
+        };
+        check(&[("LANG", "ja_JP.UTF-8")], true);
+        check(&[("LC_ALL", ""), ("LANG", "ja_JP.UTF-8")], true);
+        check(&[("LC_ALL", ""), ("LC_MESSAGES", ""), ("LANG", "ja")], true);
+        check(&[("LC_ALL", "C"), ("LANG", "ja_JP.UTF-8")], false);
+        check(&[("LC_MESSAGES", "en_GB"), ("LANG", "ja")], false);
+        check(&[], false);
+    }
 }

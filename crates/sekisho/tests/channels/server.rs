@@ -156,7 +156,7 @@ impl Server {
         let is_open = |control: &Channel, alarms: &mut Vec<String>, pulses: &mut usize| loop {
             match control.take() {
                 Ok(Some(frame)) => match frame.read().unwrap() {
-                    Report::Alarm { what } => alarms.push(what),
+                    Report::Alarm { what } | Report::Attention { what } => alarms.push(what),
                     Report::Alive => *pulses += 1,
                     _ => {}
                 },

@@ -1,0 +1,71 @@
+//! Mail from outside that says it is ours. The house's own name is the author of its letters ("your
+//! message is held, was it you?"), and a colleague's address is what people trust most: whoever
+//! writes as either proves it, whether or not the domain publishes a policy.
+
+use crate::arrival::Received;
+use crate::neighbours::Neighbours;
+use policy::{Authentication, Claim, Outcome};
+use smtp::Address;
+
+/// Whose it says to be, where that is us and nothing proves it.
+pub(crate) fn claim(received: &Received, facts: &Authentication, house: &mut Neighbours) -> Claim {
+    let domain = facts.from_domain.trim_end_matches('.').to_ascii_lowercase();
+    if domain.is_empty() || is_proven(received.offered.from.as_ref(), facts, &domain) {
+        return Claim::Nobody;
+    }
+    let is_ours = house.has_domain(&domain);
+    let host = house.host_name().trim_end_matches('.').to_ascii_lowercase();
+    match is_ours {
+        true => Claim::Tenant,
+        // A house may be called like a domain of its tenants, whose people write from elsewhere.
+        false if is_at_or_below(&domain, &host) => Claim::House,
+        false => Claim::Nobody,
+    }
+}
+
+/// By DMARC; by a signature of the author's domain; or by SPF of an envelope of that domain.
+fn is_proven(from: Option<&Address>, facts: &Authentication, domain: &str) -> bool {
+    let envelope = from.map(|from| from.domain().trim_end_matches('.').to_ascii_lowercase());
+    let is_its_own = envelope.is_some_and(|envelope| {
+        is_at_or_below(&envelope, domain) || is_at_or_below(domain, &envelope)
+    });
+    facts.dmarc == Outcome::Pass
+        || facts.author_signed
+        || (facts.spf == Outcome::Pass && is_its_own)
+}
+
+fn is_at_or_below(name: &str, domain: &str) -> bool {
+    name.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_at_or_below, is_proven};
+    use policy::{Authentication, Outcome};
+    use smtp::Address;
+
+    #[test]
+    fn a_domain_is_proven_by_its_own_envelope_or_signature() {
+        let check = |spf, author_signed, from: Option<&str>, expected: bool| {
+            let facts = Authentication { spf, author_signed, ..Authentication::default() };
+            let from = from.map(|from| Address::parse(from).unwrap());
+            let found = is_proven(from.as_ref(), &facts, "example.jp");
+            assert_eq!(found, expected, "{spf:?} {author_signed} {from:?}");
+        };
+        check(Outcome::Pass, false, Some("a@example.jp"), true);
+        check(Outcome::Pass, false, Some("a@news.example.jp"), true);
+        check(Outcome::Pass, false, Some("a@att.example"), false);
+        check(Outcome::Pass, false, Some("a@badexample.jp"), false);
+        check(Outcome::Pass, false, None, false);
+        check(Outcome::Fail, false, Some("a@example.jp"), false);
+        check(Outcome::Fail, true, Some("a@att.example"), true);
+    }
+
+    #[test]
+    fn a_name_below() {
+        assert!(is_at_or_below("mx.example.jp", "mx.example.jp"));
+        assert!(is_at_or_below("a.mx.example.jp", "mx.example.jp"));
+        assert!(!is_at_or_below("amx.example.jp", "mx.example.jp"));
+        assert!(!is_at_or_below("example.jp", "mx.example.jp"));
+    }
+}
