@@ -8,7 +8,6 @@ use std::collections::HashMap;
 use terms::{Kind, MessageId, TenantId};
 use wire::post::{AtEnd, Decided, Decider, FromAdmin, LegState, Queued, State, ToAdmin, Why};
 
-
 /// Messages on one page.
 const PAGE: u32 = 500;
 

@@ -386,8 +386,8 @@ fn links(message: MessageId, until_ms: u64, house: &mut Neighbours) -> Option<(S
     Some(held_urls(house.pages_url(), &token))
 }
 
-/// An address whose mailbox is this person's and nobody else's: what is held is theirs to know. What
-/// is written there goes no further, wherever else that address leads.
+/// An address whose mailbox is this person's and nobody else's: what is held is theirs to know.
+/// What is written there goes no further, wherever else that address leads.
 fn own_address(queued: &Queued, house: &mut Neighbours) -> Option<String> {
     let author = &queued.author;
     let alone = |who: Who| match who {

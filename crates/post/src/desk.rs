@@ -253,12 +253,7 @@ impl Desk {
         Ok(())
     }
 
-    fn may_leave(
-        &self,
-        (user, hand): (UserId, Hand),
-        recipients: u32,
-        limits: Limits,
-    ) -> ToSender {
+    fn may_leave(&self, (user, hand): (UserId, Hand), recipients: u32, limits: Limits) -> ToSender {
         let now = seconds(now_ms());
         let table = &self.store.table;
         if hand == Hand::Others {
