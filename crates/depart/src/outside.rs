@@ -1,7 +1,6 @@
 //! Out of the house: connections to the hosts of a hop, one after the other, and the letters over
 //! them.
 
-use crate::{Fault, Limits};
 use crate::batch::Hands;
 use crate::conversation::{self, Carried, Conversation, Security};
 use crate::fates::{Fate, Leg, Obstacle, Taken};
@@ -11,6 +10,7 @@ use crate::parked::{Parked, Way};
 use crate::road::{Care, Host, Road, Ways, road};
 use crate::tally::{Session, fared};
 use crate::trust::Watch;
+use crate::{Fault, Limits};
 use courier::{Broken, Letter, Notify, Outcome, Receiver};
 use notice::Reason;
 use rustls::pki_types::ServerName;

@@ -214,8 +214,7 @@ mod tests {
 
     fn room(all: u64, relayed: u64, person: u64) -> (Room, Staged) {
         let amount = |bytes| Amount { messages: 1, bytes };
-        let staged =
-            Staged { all: amount(all), relayed: amount(relayed), person: amount(person) };
+        let staged = Staged { all: amount(all), relayed: amount(relayed), person: amount(person) };
         (Room::default(), staged)
     }
 

@@ -302,6 +302,7 @@ impl Schedule {
             }
             self.take_front(side);
             if !is_quick && self.must_wait(line, road) {
+                self.forget_road(road);
                 continue;
             }
             let room = BATCH.saturating_sub(turn.legs.len());

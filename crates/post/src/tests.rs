@@ -232,7 +232,10 @@ fn slots_that_were_used_again_are_told_apart_after_a_crash() {
         for slot in turn.legs {
             let leg = store.table.leg(slot).unwrap().clone();
             let row = store.table.message(leg.message).unwrap().clone();
-            assert_eq!((row.tenant, &[leg.road][..]), (turn.trip.side.tenant, &turn.trip.roads[..]));
+            assert_eq!(
+                (row.tenant, &[leg.road][..]),
+                (turn.trip.side.tenant, &turn.trip.roads[..])
+            );
             let (envelope, _) = store.load(slot, 1_000, &mut Vec::new()).unwrap().unwrap();
             let number = u64::from_be_bytes(row.message.0[8..].try_into().unwrap());
             assert_eq!(words(&envelope), format!("envelope {number} {}", leg.number));

@@ -19,8 +19,7 @@ fn check(name: &str, way: Way, expected: &str, taken: usize) {
 }
 
 const UNREACHABLE: &str = "later sent 0: Unreachable";
-const TURNED_AWAY: &str =
-    "later sent 0: TurnedAway { class: 4, subject: 3, detail: 2 }";
+const TURNED_AWAY: &str = "later sent 0: TurnedAway { class: 4, subject: 3, detail: 2 }";
 const BROKE: &str = "later sent 0: 4.4.2";
 
 #[test]
@@ -62,8 +61,7 @@ fn who_is_silent() {
 /// Its words are in the log of this house: they are often about this house's address.
 #[test]
 fn the_words_of_who_turns_us_away_are_noted() {
-    let remote =
-        Remote::that(|_, line| after(line, "greet", "554 5.7.1 your IP is listed\r\n"));
+    let remote = Remote::that(|_, line| after(line, "greet", "554 5.7.1 your IP is listed\r\n"));
     let house = settle(Plan::default().with("there.example", "mx.there.example", &remote));
     house.carry(&[Letter::out(&["a@there.example"])]);
     let reports = house.seen.lock().unwrap().reports.clone();

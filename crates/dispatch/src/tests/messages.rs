@@ -3,6 +3,7 @@
 use super::neighbourhood::{Post, TENANT, USER};
 use super::{Neighbourhood, Plan, settle};
 use terms::{Finding, Verdict};
+use wire::directory::SendingSettings;
 use wire::dispatch::{FromAccess, ToAccess};
 use wire::mailbox::State;
 use wire::post::{AtEnd, Finish, Hop};

@@ -91,7 +91,7 @@ impl Desk {
     fn tell_refused(&mut self, queued: &Result<ToSender, Fault>, tenant: TenantId) {
         let what = match queued {
             Ok(ToSender::Crowded) => {
-                format!("post: mail of tenant {tenant} is not taken: its share of the queue is full")
+                format!("post: mail of tenant {tenant} is not taken: its share is full")
             }
             Ok(ToSender::Full) => "post: no mail is taken: the disk is near its floor".to_owned(),
             _ => return,
