@@ -313,7 +313,7 @@ fn what_the_scanner_finds_decides() {
 /// What is more than a limit can never pass: whoever is told to try again would try for ever.
 #[test]
 fn more_recipients_than_a_limit_are_refused_for_good() {
-    let settings = wire::directory::SendingSettings { in_ten_minutes: 2, in_a_day: 5, ..Plan::default().settings };
+    let settings = SendingSettings { in_ten_minutes: 2, in_a_day: 5, ..Plan::default().settings };
     let around = settle(Plan { settings, post: Post::Waits(60), ..Plan::default() });
     let text = whole("");
     let many = ["x@far.example", "y@far.example", "z@far.example"];
@@ -321,7 +321,7 @@ fn more_recipients_than_a_limit_are_refused_for_good() {
     check(&around.hand_in("aoi@example.jp", &many, &text), words);
     check(&around.ask(&FromAccess::Many(3), &[]), words);
     check(&around.hand_in("aoi@example.jp", &many[..2], &text), "450 4.7.1");
-    let settings = wire::directory::SendingSettings { in_ten_minutes: 9, in_a_day: 2, ..Plan::default().settings };
+    let settings = SendingSettings { in_ten_minutes: 9, in_a_day: 2, ..Plan::default().settings };
     let around = settle(Plan { settings, ..Plan::default() });
     let words = "552 5.5.3 3 recipients in one message: you may send to 2 in a day";
     check(&around.hand_in("aoi@example.jp", &many, &text), words);
