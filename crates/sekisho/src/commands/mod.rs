@@ -107,7 +107,7 @@ sekisho (関所): mail for many organisations, behind walls
   sekisho isolate C [--yes] | list                                       --data DIR
   sekisho release C                                                      --data DIR
   sekisho decoy add ADDRESS --tenant T                                   --data DIR
-  sekisho sigma [FILE|DIR…]
+  sekisho sigma [FILE|DIR…] [--lang ja|en]
   sekisho soak [--minutes N]
   sekisho keys list [--tenant T] | rotate --level root|tenant|user|pairs [--tenant T] [--user A]
                | seal | unseal --tenant T | hold | freeze [--off] (--tenant T | --user A)
@@ -179,7 +179,7 @@ fn act(word: &str, arguments: Arguments, as_json: bool) -> Answer {
         "isolate" => watch::isolate(arguments, as_json),
         "release" => watch::release(arguments),
         "decoy" => watch::decoy(arguments),
-        "sigma" => rules::sigma(arguments),
+        "sigma" => rules::sigma(arguments, as_json),
         "soak" => soak::run(arguments),
         "backup" => keeping::backup(arguments, as_json),
         "restore" => keeping::restore(arguments, as_json),
