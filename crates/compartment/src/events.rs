@@ -1,7 +1,7 @@
 //! Where the kernel tells of processes: opened by the warden, which alone has the right to.
 //!
-//! Three sources: the process connector (fork, exec, exit, trace), fanotify (files opened to be
-//! executed), the audit's multicast group. None of them is switched on for others: the audit is
+//! The sources: the process connector (fork, exec, exit, trace), fanotify (files opened to be
+//! executed, files written in some folders), the audit's multicast group. None of them is switched on for others: the audit is
 //! listened to if it runs, and never enabled, so that no auditd is disturbed.
 
 use crate::plain::{adopt, checked};
@@ -9,7 +9,7 @@ use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// `connector.h`, `cn_proc.h`: the process connector's group and its order to begin.
@@ -123,25 +123,56 @@ pub fn audit_is_on() -> Option<bool> {
 /// # Errors
 /// The kernel's refusal, for the first path.
 pub fn program_starts(paths: &[&Path]) -> io::Result<OwnedFd> {
-    let flags = libc::FAN_CLASS_NOTIF | libc::FAN_CLOEXEC | libc::FAN_NONBLOCK;
-    let open = (libc::O_RDONLY | libc::O_CLOEXEC | libc::O_LARGEFILE) as u32;
-    // SAFETY: plain numbers; the descriptor is new and ours alone.
-    let group = unsafe { adopt(checked(libc::fanotify_init(flags, open).into())? as i32) };
+    let group = fanotify()?;
     for (number, path) in paths.iter().enumerate() {
-        let path = CString::new(path.as_os_str().as_bytes())?;
         let flags = libc::FAN_MARK_ADD | libc::FAN_MARK_FILESYSTEM;
-        let mask = libc::FAN_OPEN_EXEC;
-        // SAFETY: plain numbers, and a string that ends in zero and outlives the call.
-        let marked = checked(unsafe {
-            let path = path.as_ptr();
-            libc::fanotify_mark(group.as_raw_fd(), flags, mask, libc::AT_FDCWD, path).into()
-        });
+        let marked = mark(&group, path, flags, libc::FAN_OPEN_EXEC);
         // A file system of its own that takes no mark is done without; the first must.
         if number == 0 {
             marked?;
         }
     }
     Ok(group)
+}
+
+/// Files that were written and closed right in one of these folders; those that are not there are
+/// done without.
+///
+/// # Errors
+/// The kernel's refusal, if it is for every folder.
+pub fn written_files(folders: &[PathBuf]) -> io::Result<OwnedFd> {
+    let group = fanotify()?;
+    let flags = libc::FAN_MARK_ADD | libc::FAN_MARK_ONLYDIR;
+    let mask = libc::FAN_CLOSE_WRITE | libc::FAN_EVENT_ON_CHILD;
+    let mut refusal = None;
+    let mut is_marked = false;
+    for folder in folders {
+        match mark(&group, folder, flags, mask) {
+            Ok(()) => is_marked = true,
+            Err(why) => refusal = Some(why),
+        }
+    }
+    match refusal {
+        Some(why) if !is_marked => Err(why),
+        _ => Ok(group),
+    }
+}
+
+fn fanotify() -> io::Result<OwnedFd> {
+    let flags = libc::FAN_CLASS_NOTIF | libc::FAN_CLOEXEC | libc::FAN_NONBLOCK;
+    let open = (libc::O_RDONLY | libc::O_CLOEXEC | libc::O_LARGEFILE) as u32;
+    // SAFETY: plain numbers; the descriptor is new and ours alone.
+    Ok(unsafe { adopt(checked(libc::fanotify_init(flags, open).into())? as i32) })
+}
+
+fn mark(group: &OwnedFd, path: &Path, flags: u32, mask: u64) -> io::Result<()> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    // SAFETY: plain numbers, and a string that ends in zero and outlives the call.
+    checked(unsafe {
+        let path = path.as_ptr();
+        libc::fanotify_mark(group.as_raw_fd(), flags, mask, libc::AT_FDCWD, path).into()
+    })?;
+    Ok(())
 }
 
 /// What waits on a [`process_connector`]; `false`: some were lost, for the host was faster.
@@ -181,8 +212,8 @@ pub fn process_event(message: &[u8]) -> Option<ProcessEvent> {
     }
 }
 
-/// What waits on [`program_starts`]: who opened, and the file.
-pub fn take_program_starts(group: &OwnedFd) -> Vec<(u32, OwnedFd)> {
+/// What waits on [`program_starts`] or [`written_files`]: who did it, and the file.
+pub fn take_files(group: &OwnedFd) -> Vec<(u32, OwnedFd)> {
     let mut found = Vec::new();
     let mut buffer = vec![0u8; BATCH_BYTES];
     let Ok(count) = rustix::io::read(group, &mut buffer) else { return found };

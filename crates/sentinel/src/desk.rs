@@ -1,14 +1,16 @@
 //! Facts come, incidents go.
 
 use crate::Fault;
-use crate::audit::{self, Domains};
+use crate::audit::{self, Domains, Trail};
 use crate::doors::Doors;
 use crate::memory::Memory;
+use crate::message::Line;
+use crate::sightings::of_seen;
 use crate::tally::Tally;
 use crate::telling::{Pen, syslog_line};
 use compartment::{House, now_ms};
 use evidence::rfc3339;
-use sigma::{Event as Sighting, LogSource, Rule, RuleSet};
+use sigma::{Event as Sighting, Rule, RuleSet};
 use std::collections::{HashMap, HashSet};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
@@ -57,6 +59,7 @@ pub struct Desk {
     unread: usize,
     vigilance: Vigilance,
     domains: Domains,
+    trail: Trail,
     sources: HashMap<Source, Option<String>>,
     memory: Memory,
     tally: Tally,
@@ -97,6 +100,7 @@ impl Desk {
             unread,
             vigilance,
             domains: Domains::default(),
+            trail: Trail::default(),
             sources: HashMap::new(),
             memory,
             tally: Tally::default(),
@@ -253,11 +257,10 @@ impl Desk {
 
     fn program_of(&self, seen: &Seen) -> Program {
         let is_traced = seen.what == Sight::Traced;
-        let rules = match seen.what {
-            Sight::Executed => self.matching(&sighting(seen)),
-            Sight::Opened | Sight::Traced => Vec::new(),
-        };
-        let (pid, parent, is_ours) = (seen.pid, seen.parent, seen.is_ours);
+        let rules = of_seen(seen).map_or_else(Vec::new, |event| self.matching(&event));
+        // Who only writes a file was started long ago.
+        let is_ours = seen.is_ours && seen.what != Sight::Written;
+        let (pid, parent) = (seen.pid, seen.parent);
         Program { pid, parent, is_ours, is_traced, rules }
     }
 
@@ -382,13 +385,13 @@ impl Desk {
                 if let Some(fact) = self.domains.fact(&record) {
                     self.weigh(&fact, now_ms(), hub, warden);
                 }
-                if self.vigilance.watch_host
-                    && let Some(event) = audit::event(&record)
-                {
-                    let rules = self.matching(&event);
-                    let pid = record.get("pid").and_then(|pid| pid.parse().ok()).unwrap_or(0);
-                    let program = Program { pid, rules, ..Program::default() };
-                    self.weigh(&Fact::Program(program), now_ms(), hub, warden);
+                if self.vigilance.watch_host {
+                    let (pid, events) = self.trail.sightings(&record);
+                    for event in events {
+                        let rules = self.matching(&event);
+                        let program = Program { pid, rules, ..Program::default() };
+                        self.weigh(&Fact::Program(program), now_ms(), hub, warden);
+                    }
                 }
             }
         }
@@ -410,8 +413,9 @@ impl Desk {
             self.pen.record(&incident, after_ms);
             let said = Report::Incident(shown(&incident, after_ms));
             let _ = hub.send(warden, 0, &said, Vec::new());
-            let line = self.line(&incident);
-            self.doors.take(&incident, &line, at_ms);
+            let (line, told) = (self.line(&incident), Line::of(&incident, at_ms));
+            let told = told.credited(self.credit(&incident));
+            self.doors.take(&told, &line);
             for action in &incident.actions {
                 self.act(*action, hub, warden);
             }
@@ -431,10 +435,16 @@ impl Desk {
 
     /// For a log; a Sigma rule with its author, as its licence asks.
     fn line(&self, incident: &Incident) -> String {
-        let rule = incident.rule.as_deref();
-        let rule = rule.and_then(|name| self.rules.rules().iter().find(|it| name_of(it) == name));
-        let rule = rule.map(|rule| (rule.title.as_str(), rule.author.as_str()));
+        let rule = self.credit(incident);
         syslog_line(incident, rule, (&self.host_name, &rfc3339(now_ms())))
+    }
+
+    /// The title of an incident's rule, and who wrote it.
+    fn credit(&self, incident: &Incident) -> Option<(&str, &str)> {
+        let name = incident.rule.as_deref()?;
+        let rule = self.rules.rules().iter().find(|rule| name_of(rule) == name)?;
+        let author = if rule.author.is_empty() { "nobody named" } else { &rule.author };
+        Some((&rule.title, author))
     }
 
     fn act(&mut self, action: Action, hub: &mut Hub, warden: Peer) {
@@ -481,7 +491,6 @@ impl Desk {
     }
 }
 
-/// A rule's id, or its title where it has none.
 /// The shipped rules and those of the house, one of each name; and how many cannot be read.
 fn rules(further: &[String]) -> (Vec<Rule>, usize) {
     let mut rules = sigma::shipped();
@@ -497,15 +506,9 @@ fn rules(further: &[String]) -> (Vec<Rule>, usize) {
     (rules, unread)
 }
 
+/// A rule's id, or its title where it has none.
 fn name_of(rule: &Rule) -> &str {
     if rule.id.is_empty() { &rule.title } else { &rule.id }
-}
-
-fn sighting(seen: &Seen) -> Sighting {
-    Sighting::new(LogSource::new(Some("process_creation"), None))
-        .with("Image", &seen.image)
-        .with("CommandLine", &seen.command_line)
-        .with("ParentImage", &seen.parent_image)
 }
 
 fn time_of(feed: &Feed) -> Option<u64> {

@@ -3,7 +3,7 @@
 
 use crate::log::Log;
 use crate::memory::Memory;
-use crate::message::{Message, sign};
+use crate::message::{Line, Message, sign};
 use crate::outward::{Kept, Route, Way};
 use compartment::now_ms;
 use std::os::fd::OwnedFd;
@@ -114,13 +114,13 @@ impl Doors {
         log.into_iter().chain(self.ways.iter().map(Way::standing)).collect()
     }
 
-    /// An incident, for every route; `line` is what the host's log gets.
-    pub fn take(&mut self, incident: &Incident, line: &str, at_ms: u64) {
+    /// An incident, for every route: `line` is what the host's log gets, `told` what a message has.
+    pub fn take(&mut self, told: &Line, line: &str) {
         if self.has_log {
             self.log.say(line);
         }
         for way in &mut self.ways {
-            way.take(incident, at_ms, Instant::now());
+            way.take(told.clone(), Instant::now());
         }
     }
 

@@ -14,8 +14,9 @@
 //!
 //! Reading order: `desk` (facts come, incidents go), `telling` (our own entries, the line for a
 //! log), `doors` (the ways out together, and their test), `outward` (one route: gathered, tried
-//! again), `message` (what is told), `log` (syslog), `audit` (records of the kernel), `memory`
-//! (what outlives a restart).
+//! again), `message` (what is told), `log` (syslog), `audit` (records of the kernel), `sightings`
+//! (what is seen in the words of rules, and which rules can match), `memory` (what outlives a
+//! restart).
 
 #![cfg_attr(
     test,
@@ -23,6 +24,7 @@
 )]
 
 pub mod audit;
+pub mod sightings;
 
 mod desk;
 mod tally;

@@ -18,6 +18,8 @@ const LINES_OF_A_SORT: usize = 24;
 /// Of the words of one line: all that the warden lets a report say, in ASCII, and how many more.
 const WHAT_BYTES: usize = 240;
 const RULE_BYTES: usize = 100;
+/// Of a rule's title, and of the names of those who wrote it.
+const CREDIT_BYTES: usize = 160;
 
 /// Equal incidents.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +36,8 @@ pub struct Line {
     count: u64,
     first_ms: u64,
     last_ms: u64,
+    /// A rule's title, and who wrote it: whoever tells of a match names them (DRL 1.1).
+    credit: Option<(String, String)>,
 }
 
 impl Line {
@@ -51,7 +55,16 @@ impl Line {
             count: incident.count,
             first_ms: at_ms,
             last_ms: at_ms,
+            credit: None,
         }
+    }
+
+    /// With the title of its rule, and the author.
+    #[must_use]
+    pub fn credited(mut self, rule: Option<(&str, &str)>) -> Self {
+        let short = |text: &str| cut(text, CREDIT_BYTES);
+        self.credit = rule.map(|(title, author)| (short(title), short(author)));
+        self
     }
 
     /// An intruder who is replaced comes as another instance: that is the same storm. What a
@@ -81,6 +94,8 @@ impl Line {
             "tenant": self.tenant.map(|one| one.to_string()),
             "user": self.user.map(|one| one.to_string()),
             "rule": self.rule,
+            "rule_title": self.credit.as_ref().map(|(title, _)| title),
+            "rule_author": self.credit.as_ref().map(|(_, author)| author),
             "what": self.what,
             "count": self.count,
             "first_at": rfc3339(self.first_ms),
@@ -101,6 +116,9 @@ impl Line {
             if let Some(id) = id {
                 let _ = write!(text, " · {name} {id}");
             }
+        }
+        if let Some((title, author)) = &self.credit {
+            let _ = write!(text, " (Sigma: {title}, by {author})");
         }
         text
     }
@@ -282,6 +300,22 @@ mod tests {
         let (subject, text) = message.letter("mx.example");
         assert!(subject.starts_with("[Sekisho mx.example] 区画が"), "{subject}");
         assert!(text.contains("a compartment tried") && text.contains("off-charter × 2"));
+    }
+
+    #[test]
+    fn a_rule_is_told_with_its_author() {
+        let mut incident = Incident::new(Cause::Rule, "pid 7");
+        incident.rule = Some("0123".to_owned());
+        let line = Line::of(&incident, 1).credited(Some(("A title", "Kei of Kaede")));
+        let mut message = Message::default();
+        message.add(line);
+        message.add(Line::of(&incident, 2).credited(Some(("A title", "Kei of Kaede"))));
+        assert_eq!(message.lines().len(), 1);
+        let json: serde_json::Value = serde_json::from_slice(&message.json("mx.example")).unwrap();
+        assert_eq!(json["items"][0]["rule_author"], "Kei of Kaede");
+        assert_eq!(json["items"][0]["rule_title"], "A title");
+        let (_, text) = message.letter("mx.example");
+        assert!(text.contains("rule 0123 (Sigma: A title, by Kei of Kaede)"), "{text}");
     }
 
     #[test]

@@ -4,7 +4,6 @@
 use crate::message::{Line, Message};
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
-use vigil::Incident;
 use wire::fetch::ToSentinel;
 use wire::sentinel::Standing;
 
@@ -78,12 +77,12 @@ impl Way {
     }
 
     /// Takes an incident down. Equal ones become one line with their number.
-    pub fn take(&mut self, incident: &Incident, at_ms: u64, now: Instant) {
+    pub fn take(&mut self, line: Line, now: Instant) {
         if self.kept.next.is_empty() {
             let first = now + FIRST;
             self.not_before = Some(self.not_before.map_or(first, |pause| pause.max(first)));
         }
-        self.kept.next.add(Line::of(incident, at_ms));
+        self.kept.next.add(line);
         self.has_changed = true;
     }
 
@@ -178,6 +177,7 @@ impl Way {
 #[cfg(test)]
 mod tests {
     use super::{Kept, Route, Way};
+    use crate::message::Line;
     use std::time::{Duration, Instant};
     use terms::{InstanceId, Kind};
     use vigil::{Cause, Incident};
@@ -201,14 +201,14 @@ mod tests {
     fn a_storm_is_one_message_and_one_more_with_what_followed() {
         let (mut way, now) = (way(), Instant::now());
         for number in 0..200 {
-            way.take(&crash(number), 1_000 + u64::from(number), now);
+            way.take(Line::of(&crash(number), 1_000 + u64::from(number)), now);
         }
         assert!(way.due(1, now, 2_000).is_none(), "the first moments are gathered");
         let soon = now + Duration::from_millis(500);
         let first = way.due(1, soon, 2_000).unwrap();
         assert_eq!((first.incidents(), first.lines().len()), (200, 1));
         for number in 0..50 {
-            way.take(&crash(number), 3_000, soon);
+            way.take(Line::of(&crash(number), 3_000), soon);
         }
         assert!(way.due(2, soon, 3_000).is_none(), "one at a time");
         assert!(way.answered(1, &said(true), soon, 3_000));
@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn who_is_away_is_asked_again_with_longer_pauses_and_the_same_number() {
         let (mut way, mut now) = (way(), Instant::now());
-        way.take(&crash(1), 1, now);
+        way.take(Line::of(&crash(1), 1), now);
         let mut pauses = Vec::new();
         let mut id = None;
         now += Duration::from_secs(1);
@@ -233,7 +233,7 @@ mod tests {
             }
             pauses.push((now - begun).as_secs());
             // Whatever happens meanwhile does not shorten the pause.
-            way.take(&crash(2), 2, begun);
+            way.take(Line::of(&crash(2), 2), begun);
         }
         assert_eq!(pauses, [2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300, 300]);
         assert_eq!(way.standing().trouble.as_deref(), Some("HTTP 500"));
@@ -245,7 +245,7 @@ mod tests {
         let (mut way, now) = (way(), Instant::now());
         for number in 0..5_000u32 {
             let what = format!("{number}");
-            way.take(&Incident::new(Cause::Rule, what), 1, now);
+            way.take(Line::of(&Incident::new(Cause::Rule, what), 1), now);
         }
         let kept = way.changed().unwrap();
         assert!(postcard::to_stdvec(&kept).unwrap().len() < 32 * 1024);
@@ -257,11 +257,11 @@ mod tests {
     #[test]
     fn what_is_too_old_is_given_up_and_said() {
         let (mut way, now) = (way(), Instant::now());
-        way.take(&crash(1), 1, now);
+        way.take(Line::of(&crash(1), 1), now);
         let now = now + Duration::from_secs(1);
         assert!(way.due(1, now, 10).is_some());
         way.answered(1, &said(false), now, 10);
-        way.take(&crash(2), 20, now);
+        way.take(Line::of(&crash(2), 20), now);
         let later = now + Duration::from_secs(600);
         let next = way.due(2, later, 4 * 24 * 3_600_000).unwrap();
         assert_eq!((next.incidents(), next.given_up()), (1, 1));

@@ -11,7 +11,7 @@ use wire::control::{Order, Report, Start};
 use wire::fetch::{FromSentinel as Alarm, ToSentinel as Carried};
 use wire::identity::{FromSentinel, ToSentinel, Whose};
 use wire::ledger::{FromLedger, ToLedger};
-use wire::sentinel::{Feed, FromAdmin, Seen, Source, ToAdmin, Vigilance};
+use wire::sentinel::{Feed, FromAdmin, Seen, Sight, Source, ToAdmin, Vigilance};
 use wire::{Channel, Label};
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -117,6 +117,34 @@ fn load(control: &Channel) {
     assert_eq!(next_incident(control).cause, "program");
     let rule = next_incident(control);
     assert_eq!(rule.rule.as_deref(), Some("7f734ed0-4f47-46c0-837f-6ee62505abd9"));
+    let mut said = || {
+        let count = log.recv(&mut line).unwrap();
+        String::from_utf8_lossy(&line[..count]).into_owned()
+    };
+    assert!(said().contains(" program "), "the log has the program first");
+    let told = said();
+    assert!(
+        told.contains("(Sigma: Potential Netcat Reverse Shell Execution, by @d4ns4n_"),
+        "{told}"
+    );
+
+    // A file that somebody left: a rule's match, and no program that was started.
+    feed(
+        control,
+        Feed::Seen(Seen {
+            at_ms: compartment::now_ms(),
+            pid: 4_243,
+            is_ours: true,
+            what: Sight::Written,
+            image: "/usr/bin/curl".to_owned(),
+            file: "/tmp/ysocereal.jar".to_owned(),
+            ..Seen::default()
+        }),
+    );
+    let rule = next_incident(control);
+    assert_eq!(rule.rule.as_deref(), Some("2aa1440c-9ae9-4d92-84a7-a9e5f5e31695"));
+    assert!(said().contains("by Florian Roth (Nextron Systems)"));
+    println!("ok  matches are told with the rules' authors");
 
     // The stream: a grant without a sign-in freezes the person; our own entries come in.
     let ledger = join(control, Kind::Ledger);

@@ -81,6 +81,9 @@ macro_rules! settings {
     };
 }
 
+/// Levels of Sigma rules, the least first.
+pub const RULE_LEVELS: &[&str] = &["informational", "low", "medium", "high", "critical"];
+
 struct Entry {
     name: &'static str,
     shape: &'static str,
@@ -216,7 +219,8 @@ settings! {
         /// An instance that opens mail without a sign-in is ended.
         replace: bool = "true",
         /// Programs started anywhere on this host are judged by the Sigma rules, not only those
-        /// below the service.
+        /// below the service; so are files that anybody writes in watched folders (`/etc`, cron,
+        /// sudoers, systemd, keys, `/tmp`, …) and the audit's records, if this host writes any.
         watch_host: bool = "false",
         /// Items opened in one hour in which a person never read before that are an incident.
         burst: u32 = "50",
@@ -225,8 +229,13 @@ settings! {
         /// Equal incidents within so long are told once, with their number.
         fold_seconds: u32 = "60",
         /// A folder with further Sigma rules (`.yml`, also in folders below it), read at the start;
-        /// empty: only those that are shipped. `sekisho sigma DIR` tells which of them can be read.
+        /// empty: only those that are shipped. `sekisho sigma DIR` tells which of them can be read,
+        /// and for which the events are seen here.
         rules: PathBuf = "\"\"",
+        /// The least level of those further rules: `informational`, `low`, `medium`, `high` or
+        /// `critical`. A match is an incident whatever its level, and the low ones of public sets
+        /// are about everyday commands such as `ls` and `rm`. A rule without a level stays.
+        rules_from: String = "\"informational\"",
     }
 }
 
@@ -349,6 +358,7 @@ impl Settings {
             });
         }
         self.check_syslog()?;
+        self.check_rules_from()?;
         self.check_alarms()?;
         self.check_queue()?;
         if !is_host_name(&self.house.host_name) {
@@ -440,6 +450,19 @@ impl Settings {
                 expected: "a path, IP:PORT, or nothing",
                 found: syslog.to_owned(),
                 hint: "such as /dev/log, 192.0.2.1:514 or tcp://192.0.2.1:601",
+            }),
+        }
+    }
+
+    fn check_rules_from(&self) -> Result<(), Fault> {
+        let from = self.sentinel.rules_from.as_str();
+        match RULE_LEVELS.contains(&from) {
+            true => Ok(()),
+            false => Err(Fault::Wanting {
+                setting: "sentinel.rules_from",
+                expected: "informational, low, medium, high or critical",
+                found: from.to_owned(),
+                hint: "such as medium",
             }),
         }
     }
@@ -581,6 +604,8 @@ mod tests {
         );
         check("[listen]\nsmtp = [\"nowhere\"]", "invalid socket address");
         check("[sentinel]\nsyslog = \"192.0.2.1:514\"\nwatch_host = true", "ok");
+        check("[sentinel]\nrules_from = \"medium\"", "ok");
+        check("[sentinel]\nrules_from = \"some\"", "sentinel.rules_from");
         check("[sentinel]\nsyslog = \"loghost\"", "a path, IP:PORT");
         check("[sentinel]\nsyslog = \"tcp://192.0.2.1:601\"", "ok");
         check("[sentinel]\nsyslog = \"tls://192.0.2.1:601\"", "a path, IP:PORT");

@@ -63,7 +63,7 @@ impl Feeds {
                 newborn.opened = newborn.opened.saturating_add(1);
                 newborn.opened <= OPENED_AT_BIRTH
             }
-            Sight::Traced => false,
+            Sight::Traced | Sight::Written => false,
         }
     }
 }
@@ -114,6 +114,7 @@ impl Household {
             },
             Source::Processes => self.eyes.processes.clone().map_or(Ok(None), Err),
             Source::Programs => self.eyes.programs.clone().map_or(Ok(None), Err),
+            Source::Files => self.eyes.files.clone().map_or(Ok(None), Err),
             Source::Audit => {
                 compartment::events::audit_records().map(Some).map_err(|error| error.to_string())
             }

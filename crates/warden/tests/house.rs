@@ -3,11 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use compartment::walls::{Wall, walls};
-use compartment::{House, zygote_main};
+use compartment::{House, events, zygote_main};
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
@@ -92,6 +92,9 @@ fn keeper(kind: Kind) -> ExitCode {
     if kind == Kind::Zone {
         // A program that nobody ordered, before any wall: the warden's eyes must see it.
         let _ = std::process::Command::new("/bin/true").status();
+        // And a file where an intruder would leave one.
+        let left = format!("/tmp/left-behind-{}", std::process::id());
+        let _ = std::fs::write(&left, "x").and_then(|()| std::fs::remove_file(&left));
     }
     house.jail().unwrap();
     let key = [kind.number() as u8; 32];
@@ -129,8 +132,9 @@ fn keeper(kind: Kind) -> ExitCode {
                         let _ = hub.send(control, 0, &Report::Alive, Vec::new());
                     }
                     Order::Feed(Feed::Seen(seen)) if kind == Kind::Sentinel => {
-                        let Seen { what, image, is_ours, .. } = seen;
-                        say(&mut hub, control, format!("seen {what:?} {is_ours} {image}"));
+                        let Seen { what, image, is_ours, file, .. } = seen;
+                        let name = if file.is_empty() { image } else { file };
+                        say(&mut hub, control, format!("seen {what:?} {is_ours} {name}"));
                     }
                     Order::Stop => {
                         say(&mut hub, control, format!("{} entries {entries}", kind.word()));
@@ -220,13 +224,16 @@ fn access(mut house: House) -> ExitCode {
 
 /// The one program that nobody ordered, and none of the warden's own births.
 fn a_strange_program_is_seen(happenings: &Receiver<Happening>, mut seen: Vec<String>) {
-    if compartment::events::process_connector().is_err() {
+    if events::process_connector().is_err() {
         return println!("absent: no process connector here; programs are not seen");
     }
     // It may be gone before `/proc` is asked; what it opened to be executed names it all the same.
     let is_true = |text: &String| text.starts_with("seen ") && text.ends_with("/true");
+    let tells_of_files = events::written_files(&[PathBuf::from("/tmp")]).is_ok();
+    let is_left =
+        |text: &String| text.starts_with("seen Written true /tmp/left-behind-") || !tells_of_files;
     let end = Instant::now() + LIMIT;
-    while !seen.iter().any(is_true) {
+    while !(seen.iter().any(is_true) && seen.iter().any(is_left)) {
         let left = end.saturating_duration_since(Instant::now());
         match happenings.recv_timeout(left).unwrap_or_else(|_| panic!("{seen:?}")) {
             Happening::Note { text, kind: Kind::Sentinel, .. } => seen.push(text),
@@ -236,6 +243,10 @@ fn a_strange_program_is_seen(happenings: &Receiver<Happening>, mut seen: Vec<Str
     let own = |text: &&String| text.contains("/house-");
     assert_eq!(seen.iter().find(own), None, "a birth was taken for a stranger");
     println!("ok  a program that nobody ordered is seen, and no birth is");
+    match tells_of_files {
+        true => println!("ok  so is a file that was left in a folder that is watched"),
+        false => println!("absent: no fanotify here; files are not seen"),
+    }
 }
 
 /// Nobody connects.

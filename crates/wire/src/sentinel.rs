@@ -60,6 +60,14 @@ pub struct Seen {
     /// Its arguments, with blanks between.
     pub command_line: String,
     pub parent_image: String,
+    pub parent_command_line: String,
+    /// Where it works.
+    pub folder: String,
+    /// Its real user; `None`: it was gone before that could be read.
+    pub user: Option<u32>,
+    pub user_name: String,
+    /// The file that was written.
+    pub file: String,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,6 +79,8 @@ pub enum Sight {
     Opened,
     /// Another process began to trace this one.
     Traced,
+    /// Fanotify: a file in a folder that is watched was written and closed.
+    Written,
 }
 
 /// Where the sentinel's facts come from.
@@ -86,6 +96,8 @@ pub enum Source {
     Audit,
     /// Where alarms are written for the host: the sentinel's only way out.
     Syslog,
+    /// Fanotify on folders that an intruder would write to, read by the warden's eyes.
+    Files,
 }
 
 /// Why a source or a route is not there, when nobody wants it to be.
@@ -93,7 +105,7 @@ pub const NOT_CONFIGURED: &str = "not configured";
 
 impl Source {
     pub const ALL: &'static [Source] =
-        &[Self::Notices, Self::Processes, Self::Programs, Self::Audit, Self::Syslog];
+        &[Self::Notices, Self::Processes, Self::Programs, Self::Audit, Self::Syslog, Self::Files];
 
     pub fn word(self) -> &'static str {
         match self {
@@ -102,6 +114,7 @@ impl Source {
             Self::Programs => "program starts",
             Self::Audit => "audit records",
             Self::Syslog => "syslog",
+            Self::Files => "file writes",
         }
     }
 }

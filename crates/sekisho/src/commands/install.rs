@@ -178,7 +178,7 @@ fn plan(settings: &Settings, credential: &[u8]) -> Result<Plan, Trouble> {
         ..wire::sentinel::Vigilance::default()
     };
     (plan.outward, plan.alarm_secret) = super::outward::outward(&settings.alarms)?;
-    plan.rules = super::rules::of_house(&sentinel.rules)?;
+    plan.rules = super::rules::of_house(&sentinel.rules, &sentinel.rules_from)?;
     plan.countries = super::countries::of_house(&settings.brake.countries)?;
     plan.tell = Box::new(log);
     Ok(plan)

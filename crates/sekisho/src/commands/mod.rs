@@ -112,7 +112,7 @@ fn act(word: &str, arguments: Arguments, as_json: bool) -> Answer {
         "isolate" => watch::isolate(arguments, as_json),
         "release" => watch::release(arguments),
         "decoy" => watch::decoy(arguments),
-        "sigma" => rules::sigma(arguments),
+        "sigma" => rules::sigma(arguments, as_json),
         "soak" => soak::run(arguments),
         "backup" => keeping::backup(arguments, as_json),
         "restore" => keeping::restore(arguments, as_json),

@@ -135,6 +135,11 @@ fn rules_of_others_are_listed_with_their_authors() {
     assert_eq!((code, &value["read"]), (0, &Value::from(24)));
     let all = value["items"].as_array().unwrap();
     assert!(all.iter().all(|rule| !rule["author"].as_str().unwrap().is_empty()));
+    // All of them wait for something that is seen here, and say for what.
+    assert_eq!(value["watched"], 24);
+    assert!(all.iter().all(|rule| !rule["watched"]["ja"].as_str().unwrap().is_empty()));
+    let (value, _) = command(&["sigma", "--lang", "ja"]);
+    assert!(value["items"][0]["watched"].as_str().is_some(), "{value}");
 }
 
 #[test]
