@@ -319,6 +319,7 @@ fn more_recipients_than_a_limit_are_refused_for_good() {
     let many = ["x@far.example", "y@far.example", "z@far.example"];
     let words = "552 5.5.3 3 recipients in one message: you may send to 2 in ten minutes";
     check(&around.hand_in("aoi@example.jp", &many, &text), words);
+    check(&around.ask(&FromAccess::From("aoi@example.jp".to_owned()), &[]), "yes");
     check(&around.ask(&FromAccess::Many(3), &[]), words);
     check(&around.hand_in("aoi@example.jp", &many[..2], &text), "450 4.7.1");
     let settings = SendingSettings { in_ten_minutes: 9, in_a_day: 2, ..Plan::default().settings };
