@@ -117,7 +117,7 @@ fn load(control: &Channel) {
     assert_eq!(next_incident(control).cause, "program");
     let rule = next_incident(control);
     assert_eq!(rule.rule.as_deref(), Some("7f734ed0-4f47-46c0-837f-6ee62505abd9"));
-    let mut said = || {
+    let said = || {
         let mut line = [0; 2_000];
         let count = log.recv(&mut line).unwrap();
         String::from_utf8_lossy(&line[..count]).into_owned()
