@@ -23,8 +23,10 @@ pub fn forged_arc_results(message: &[u8], our_name: &str) -> Vec<Range<usize>> {
     let claims = |field: &&fields::Field<'_>| {
         // RFC 8617 §4.1.1: behind the instance stands what Authentication-Results has.
         let behind = field.value.iter().position(|byte| *byte == b';');
-        let results = behind.and_then(|at| field.value.get(at + 1..)).unwrap_or(field.value);
-        field.is("ARC-Authentication-Results") && claims_to_be(results, our_name)
+        let results = behind.and_then(|at| field.value.get(at + 1..)).unwrap_or_default();
+        // Some readers need no instance.
+        field.is("ARC-Authentication-Results")
+            && (claims_to_be(results, our_name) || claims_to_be(field.value, our_name))
     };
     parts.fields.iter().filter(claims).map(fields::Field::range).collect()
 }

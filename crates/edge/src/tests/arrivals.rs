@@ -33,7 +33,7 @@ fn a_message_is_examined_sealed_and_kept() {
     assert!(!seen.bodies[0].windows(6).any(|six| six == b"dotted"));
     let journey = &seen.journeys[0];
     assert_eq!((journey.state, journey.verdict), (State::Kept, Verdict::Deliver));
-    assert_eq!((journey.tokens.len(), journey.tokens[0]), (3, [4; 16]));
+    assert_eq!((journey.tokens.len(), journey.tokens[0]), (4, [4; 16]));
     assert_eq!(journey.recipients, [copy.user]);
 }
 
