@@ -1,8 +1,9 @@
 //! Where the kernel tells of processes: opened by the warden, which alone has the right to.
 //!
 //! The sources: the process connector (fork, exec, exit, trace), fanotify (files opened to be
-//! executed, files written in some folders), the audit's multicast group. None of them is switched on for others: the audit is
-//! listened to if it runs, and never enabled, so that no auditd is disturbed.
+//! executed, files written in some folders), the audit's multicast group. None of them is switched
+//! on for others: the audit is listened to if it runs, and never enabled, so that no auditd is
+//! disturbed.
 
 use crate::plain::{adopt, checked};
 use std::ffi::CString;

@@ -1,5 +1,5 @@
-//! Reports about TLS to whoever wants them by HTTPS (RFC 8460 §3): the packed report is handed up as
-//! it is, by `fetch`. Nobody is told when it does not arrive: it was written by nobody.
+//! Reports about TLS to whoever wants them by HTTPS (RFC 8460 §3): the packed report is handed up
+//! as it is, by `fetch`. Nobody is told when it does not arrive: it was written by nobody.
 
 use crate::batch::Hands;
 use crate::fates::{Fate, Leg, Obstacle, Taken};

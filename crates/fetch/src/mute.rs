@@ -39,7 +39,9 @@ mod tests {
         mute.note(one, now);
         assert!(mute.is(one, now) && !mute.is(other, now));
         assert!(!mute.is(one, now + TIME));
-        (0..=ADDRESSES as u32).for_each(|number| mute.note(IpAddr::from(number.to_be_bytes()), now));
+        for number in 0..=ADDRESSES as u32 {
+            mute.note(IpAddr::from(number.to_be_bytes()), now);
+        }
         assert!(mute.0.len() <= ADDRESSES);
     }
 }

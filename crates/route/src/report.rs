@@ -158,7 +158,8 @@ mod tests {
             let expected = expected.map(|(host, path)| (host.to_owned(), path.to_owned()));
             assert_eq!(report_resource(uri), expected, "{uri}");
         };
-        check("https://Reports.There.example/v1?for=us", Some(("reports.there.example", "/v1?for=us")));
+        let found = Some(("reports.there.example", "/v1?for=us"));
+        check("https://Reports.There.example/v1?for=us", found);
         check("https://there.example", Some(("there.example", "/")));
         check("https://there.example?a=b", Some(("there.example", "/?a=b")));
         check("https://there.example:443/x", Some(("there.example", "/x")));

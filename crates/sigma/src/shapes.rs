@@ -350,7 +350,8 @@ fn each_layout_is_the_same_rule() {
          condition: s\nlevel: low # may be more\n",
         "title: A\n    lamp\nrelated:\n    - id: 1\n      type: similar\nlogsource:\n    \
          product: linux\n    \
-         definition: |\n        Needed:\n        -a always,exit -S x\ndetection:\n    # why — so\n    \
+         definition: |\n        Needed:\n        -a always,exit -S x\ndetection:\n    \
+         # why — so\n    \
          s:\n        \
          F: x # here\n    condition: s\nlevel: low",
         "title: A lamp\nlevel: 'low'\ndescription: >-\n  two: lines\n  - here\ntags:\n- a\n- b\n\

@@ -1,6 +1,7 @@
 //! The thread that sees what programs are started, and what is written where an intruder would
 //! write: it reads the kernel's own records of fixed size, knows which processes descend from us,
-//! and looks the rest up in `/proc` at once, before it is gone. It judges nothing; the main loop knows what it ordered itself.
+//! and looks the rest up in `/proc` at once, before it is gone. It judges nothing; the main loop
+//! knows what it ordered itself.
 
 use compartment::events::{self, ProcessEvent};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};

@@ -62,7 +62,8 @@ fn a_message_is_examined_signed_sealed_and_queued() {
     assert_eq!((journey.state, journey.verdict), (State::Queued, Verdict::Deliver));
     assert_eq!((journey.tenant, journey.message), (TENANT, left.outgoing.message));
     assert_eq!(journey.recipients, [USER]);
-    // The scanner's, what it is called here, its sender, two domains and two recipients; some alike.
+    // The scanner's, what it is called here, its sender, two domains and two recipients; some are
+    // alike.
     assert_eq!(journey.tokens.len(), 8);
 }
 

@@ -133,8 +133,9 @@ fn a_destination_hears_by_https() {
     wishes.authority = Some(authority);
     let demo = Demo::start(wishes);
     let mut sender = signed_in(&demo, "aoi@example.jp");
-    let octets = letter("aoi@example.jp", "bob@web.outside.example", "counted", "");
-    assert_eq!(sender.letter("aoi@example.jp", &["bob@web.outside.example"], &octets).unwrap().code, 250);
+    let to = "bob@web.outside.example";
+    let octets = letter("aoi@example.jp", to, "counted", "");
+    assert_eq!(sender.letter("aoi@example.jp", &[to], &octets).unwrap().code, 250);
     sink.wait_for_subject("counted");
     within(PATIENCE, "the count", || !kept(&demo).is_empty());
     let [one] = kept(&demo).try_into().expect("one domain wants reports");
