@@ -524,8 +524,10 @@ impl Belief {
             "FETCH" => {
                 assert!((1..=self.messages.len()).contains(&number), "{command}: {line}");
                 if let Some((_, flags)) = line.split_once("FLAGS (") {
-                    let flags = flags.split(')').next().unwrap().replace("\\Recent", "");
-                    self.messages[number - 1] = Some(flags.trim().to_owned());
+                    // One session alone hears that a message is recent.
+                    let flags = flags.split(')').next().unwrap().split_whitespace();
+                    let flags: Vec<&str> = flags.filter(|flag| *flag != "\\Recent").collect();
+                    self.messages[number - 1] = Some(flags.join(" "));
                 }
             }
             _ => {}

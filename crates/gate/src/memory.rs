@@ -115,9 +115,17 @@ mod tests {
     #[test]
     fn one_client_has_a_share() {
         let mut memory = Memory::new(true);
-        let many = |client: IpAddr, memory: &mut Memory| {
-            let holder = |peer| Holder { peer, client, is_stranger: true };
-            (100..).take_while(|peer| memory.allow(holder(*peer), SHARE)).count() as u64
+        let mut next = 100;
+        let mut many = |client: IpAddr, memory: &mut Memory| {
+            let mut count = 0;
+            loop {
+                next += 1;
+                let holder = Holder { peer: next, client, is_stranger: true };
+                if !memory.allow(holder, SHARE) {
+                    return count;
+                }
+                count += 1;
+            }
         };
         assert_eq!(many("192.0.2.1".parse().unwrap(), &mut memory), CLIENT_BYTES / SHARE);
         assert!(memory.allow(stranger(1, 2), SHARE));
