@@ -11,6 +11,8 @@ pub const WORDS: &[(&str, &str)] = &[
     ("approval mode two-persons", "approval mode two-persons で切り替えます"),
     ("two-persons or single-operator", "two-persons または single-operator"),
     ("repeat the command that asked for it: it finds its approval", "申請したコマンドをもう一度実行すると、承認が使われます"),
+    ("an act upon the part that was agreed upon", "承認された部分についての操作"),
+    ("ask anew: what it concerns has changed", "対象が変わったため、もう一度申請してください"),
     ("an act that is carried out here", "ここで実行する操作"),
     ("export or case", "export または case"),
     ("another request", "別の申請"),
