@@ -145,6 +145,7 @@ impl View {
     pub fn catch_up(&mut self, ends: &mut Ends, expunges: bool) -> Result<Changes, Trouble> {
         ends.take_pushes();
         let mut changes = Changes::default();
+        let told = self.rows.last().map_or(0, |row| row.uid);
         if ends.news.lost {
             if expunges {
                 self.read_anew(ends, &mut changes)?;
@@ -156,19 +157,27 @@ impl View {
             let found = found.inspect_err(|_| ends.news.changed = true)?;
             self.modseq = self.modseq.max(found.highest_modseq);
             self.uid_next = self.uid_next.max(found.uid_next);
-            let known = self.rows.last().map_or(0, |row| row.uid);
             self.take_news(found.rows, &mut changes);
             if changes.exists.is_some() {
-                self.hear_of_news(ends, known, &mut changes)?;
+                self.hear_of_news(ends, told, &mut changes)?;
             }
         }
         if expunges && !ends.news.expunged.is_empty() {
             let uids = std::mem::take(&mut ends.news.expunged);
-            let before = self.rows.len();
-            changes.expunged = self.expunge(&uids);
-            self.move_places(before, &mut changes);
+            self.take_out(&uids, told, &mut changes);
         }
         Ok(changes)
+    }
+
+    /// What the client was told of (up to the UID `told`) leaves by its number; what came and went
+    /// since it has never heard of.
+    fn take_out(&mut self, uids: &[u32], told: u32, changes: &mut Changes) {
+        let before = self.rows.len();
+        self.rows.retain(|row| row.uid <= told || !uids.contains(&row.uid));
+        let left = self.rows.len();
+        changes.flags.retain(|place| *place < left);
+        changes.expunged = self.expunge(uids);
+        self.move_places(before, changes);
     }
 
     /// Something is new: asks whether it is for this session first, and for what came meanwhile.
@@ -320,6 +329,19 @@ mod tests {
             assert_eq!(view.recents, expected);
             assert_eq!(view.recent() as usize, expected.len());
         }
+    }
+
+    /// What came and went between two words of ours has no number that the client knows.
+    #[test]
+    fn what_came_and_went_is_not_told() {
+        let mut view = view(&[2, 4, 6, 8, 10]);
+        let mut changes =
+            Changes { flags: vec![1, 4], exists: Some(5), recent: 3, ..Changes::default() };
+        view.take_out(&[4, 10], 6, &mut changes);
+        assert_eq!(changes.expunged, [2]);
+        assert_eq!((changes.flags, changes.exists), (vec![], Some(3)));
+        let left: Vec<u32> = view.rows.iter().map(|row| row.uid).collect();
+        assert_eq!(left, [2, 6, 8]);
     }
 
     fn front() -> wire::mailbox::Folder {

@@ -248,12 +248,15 @@ impl Shelves {
 }
 
 pub fn attend(channel: &Channel, shelves: &Mutex<Shelves>) {
+    // What this client watches: each is told of the news itself.
+    let mut watched = None;
     while let Ok(frame) = channel.receive(None) {
         let question: FromAccess = frame.read().unwrap();
         let mut shelves = shelves.lock().unwrap();
         let answer = match question {
             FromAccess::Watch(None) => {
                 shelves.watchers.clear();
+                watched = None;
                 ToAccess::Done
             }
             FromAccess::Watch(Some(folder)) | FromAccess::Peek(folder) => {
@@ -262,7 +265,7 @@ pub fn attend(channel: &Channel, shelves: &Mutex<Shelves>) {
                 if matches!(question, FromAccess::Watch(_)) {
                     shelves.shelves.get_mut(&number(folder)).unwrap().recent = 0;
                 }
-                if !shelves.watchers.iter().any(|(_, watched)| *watched == number(folder)) {
+                if watched.replace(folder) != Some(folder) {
                     let copy = Arc::new(Channel::from(rustix::io::dup(channel).unwrap()));
                     shelves.watchers.push((copy, number(folder)));
                 }

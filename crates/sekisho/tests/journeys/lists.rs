@@ -93,17 +93,26 @@ fn count_of(demo: &Demo, address: &str, subject: &str) -> usize {
 
 /// A copy's link, pressed as a mail service does it (RFC 8058); how it is answered.
 fn press(demo: &Demo, copy: &Came) -> String {
+    let (_, status) = visit(demo, copy, &["--data", "List-Unsubscribe=One-Click"]);
+    status
+}
+
+/// What stands behind the link of this copy, and its status.
+fn visit(demo: &Demo, copy: &Came, with: &[&str]) -> (String, String) {
     let field = copy.field("List-Unsubscribe").unwrap();
     let link = field.split("<https://").nth(1).unwrap().split('>').next().unwrap();
     let host = link.split('/').next().unwrap();
     let output = Command::new("curl")
-        .args(["-sS", "--max-time", "30", "-o", "/dev/null", "-w", "%{http_code}", "--cacert"])
+        .args(["-sS", "--max-time", "30", "-w", "%{http_code}", "--cacert"])
         .arg(demo.authority())
         .args(["--resolve", &format!("{host}:127.0.0.1")])
-        .args(["--data", "List-Unsubscribe=One-Click", &format!("https://{link}")])
+        .args(with)
+        .arg(format!("https://{link}"))
         .output()
         .unwrap();
-    String::from_utf8(output.stdout).unwrap()
+    let mut page = String::from_utf8(output.stdout).unwrap();
+    let status = page.split_off(page.len() - 3);
+    (page, status)
 }
 
 /// The address by which this copy's member leaves.
@@ -328,6 +337,15 @@ fn whoever_wants_to_leave_leaves_once() {
         done(demo, &["list", "member", "add", "exit@example.jp", "clicks@outside.example"]);
         post(demo, "aoi@example.jp", "exit@example.jp", "one click");
         let copy = copy_for(sink, "clicks@outside.example", "one click");
+        // A look says which list and, for whoever looks over a shoulder, not whose address.
+        for (language, words) in [("ja,en;q=0.5", "配信を停止する"), ("en", "Leave the list")] {
+            let accepts = format!("Accept-Language: {language}");
+            let (page, status) = visit(demo, &copy, &["-H", &accepts]);
+            assert_eq!(status, "200");
+            assert!(page.contains(words) && page.contains("Exit"), "{page}");
+            assert!(!page.contains("clicks@"), "{page}");
+        }
+        assert_eq!(members(demo, "exit@example.jp").len(), 2);
         assert_eq!(press(demo, &copy), "200");
         assert_eq!(members(demo, "exit@example.jp"), [FRIEND]);
         copy_for(sink, "clicks@outside.example", left);

@@ -147,7 +147,7 @@ fn a_destination_hears_by_https() {
     let first = handed.recv_timeout(PATIENCE).unwrap();
     within(PATIENCE, "it waits", || demo.ask(&["queue", "list"]).0["items"][0].is_object());
     let (list, _) = demo.ask(&["queue", "list"]);
-    let message = list["items"][0]["message"].as_str().unwrap().to_owned();
+    let message = list["items"][0]["id"].as_str().unwrap().to_owned();
     let (value, code) = demo.ask(&["queue", "retry", &message]);
     assert_eq!(code, 0, "{value}");
     let second = handed.recv_timeout(PATIENCE).unwrap();
