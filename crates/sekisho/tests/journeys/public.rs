@@ -118,7 +118,7 @@ fn a_domain_says_how_mail_reaches_it() {
     // Each change once; and the one that makes the policy weaker is an act that one person decided.
     let changes = demo.entries();
     let changes = changes.iter().filter(|entry| entry["what"] == "domain.mta-sts");
-    let weakened = |entry: &&&Value| entry["weakened"] == "single-operator";
+    let weakened = |entry: &&&serde_json::Value| entry["weakened"] == "single-operator";
     assert_eq!(changes.clone().filter(|entry| entry["author"] == "directory").count(), 2);
     assert_eq!(changes.clone().filter(|entry| entry["author"] == "identity").count(), 1);
     assert_eq!(changes.collect::<Vec<_>>().iter().filter(weakened).count(), 1);
