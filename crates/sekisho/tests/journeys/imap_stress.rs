@@ -241,12 +241,15 @@ impl<'a> Client<'a> {
                 continue;
             }
             assert!(!silent.is_empty(), "{}: {number} was not told\n{:?}", self.name, self.last);
-            now.flags = before.flags.map(|known| match act {
+            let after = before.flags.as_ref().map(|known| match act {
                 "+" => known.union(&flags).cloned().collect(),
                 "-" => known.difference(&flags).cloned().collect(),
                 _ => flags.clone(),
             });
-            // The modification sequence may have moved; only CONDSTORE speakers are told.
+            // The modification sequence may have moved; only CONDSTORE speakers are told. What
+            // should have changed and was not told to them is gone (RFC 2180 §4.2.2), and so it may
+            // be for the others.
+            now.flags = if after == before.flags { after } else { None };
             if !self.condstore {
                 now.modseq = None;
             }

@@ -148,7 +148,7 @@ fn a_destination_hears_by_https() {
     within(PATIENCE, "it waits", || demo.ask(&["queue", "list"]).0["items"][0].is_object());
     let (list, _) = demo.ask(&["queue", "list"]);
     let message = list["items"][0]["id"].as_str().unwrap().to_owned();
-    let (value, code) = demo.ask(&["queue", "retry", &message]);
+    let (value, code) = demo.ask(&["queue", "release", &message]);
     assert_eq!(code, 0, "{value}");
     let second = handed.recv_timeout(PATIENCE).unwrap();
     for posted in [&first, &second] {
