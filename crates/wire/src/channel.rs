@@ -260,10 +260,6 @@ pub(crate) fn receive(
     OVERFLOW.with_borrow_mut(|overflow| receive_into(overflow, from, flags, largest))
 }
 
-/// More than it holds: so large that the allocator maps it by itself, and its pages are there when
-/// they are written and not before. From the heap each idle process would have had all of them.
-const OVERFLOW_BYTES: usize = 256 * 1024;
-
 thread_local! {
     /// Where the end of a long frame lies until the frame has memory of its own: address space and
     /// no more while no long frame comes, so that an idle process keeps no large buffer.
@@ -278,7 +274,7 @@ fn receive_into(
     largest: usize,
 ) -> Result<Option<Frame>, Fault> {
     if overflow.is_empty() {
-        *overflow = vec![0u8; OVERFLOW_BYTES];
+        *overflow = vec![0u8; FRAME_BYTES - HEAD_BYTES - SHORT_BYTES];
     }
     let (mut head, mut payload) = ([0u8; HEAD_BYTES], vec![0u8; SHORT_BYTES]);
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
@@ -286,9 +282,8 @@ fn receive_into(
     // TRUNC: the length is the frame's own, though it were too long.
     let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::TRUNC | flags;
     let found = loop {
-        let end = overflow.get_mut(..FRAME_BYTES - HEAD_BYTES - SHORT_BYTES).unwrap_or_default();
         let mut into =
-            [IoSliceMut::new(&mut head), IoSliceMut::new(&mut payload), IoSliceMut::new(end)];
+            [IoSliceMut::new(&mut head), IoSliceMut::new(&mut payload), IoSliceMut::new(overflow)];
         match recvmsg(from, &mut into, &mut ancillary, flags) {
             Ok(found) => break found.bytes,
             Err(rustix::io::Errno::AGAIN) => return Ok(None),
