@@ -108,10 +108,8 @@ fn make(session: &Session, label: &str) -> Result<(), String> {
 }
 
 fn find(session: &Session, label: &str) -> Result<ObjectHandle, String> {
-    let template = [
-        Attribute::Class(ObjectClass::SECRET_KEY),
-        Attribute::Label(label.as_bytes().to_vec()),
-    ];
+    let template =
+        [Attribute::Class(ObjectClass::SECRET_KEY), Attribute::Label(label.as_bytes().to_vec())];
     let found = session.find_objects(&template).map_err(|error| error.to_string())?;
     match found.as_slice() {
         [one] => Ok(*one),

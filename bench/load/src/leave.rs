@@ -61,7 +61,8 @@ pub fn load(wishes: &Wishes) -> Outcome<Value> {
     let handed_in = begin.elapsed();
     let accepted = shared.answered.lock().map(|all| all.len()).unwrap_or(0);
     let patience = Duration::from_secs(60);
-    while shared.arrived.load(Ordering::SeqCst) < accepted && begin.elapsed() < handed_in + patience {
+    while shared.arrived.load(Ordering::SeqCst) < accepted && begin.elapsed() < handed_in + patience
+    {
         std::thread::sleep(Duration::from_millis(2));
     }
     let took = begin.elapsed();
@@ -160,7 +161,8 @@ impl Shared {
         say(line, &format!("MAIL FROM:<{from}>\r\n"), b'2')?;
         say(line, &format!("RCPT TO:<{to}>\r\n"), b'2')?;
         let others = if self.to_all { self.destinations } else { 1 };
-        for other in (0..others).filter(|other| self.to_all && *other != number % self.destinations) {
+        for other in (0..others).filter(|other| self.to_all && *other != number % self.destinations)
+        {
             let to = format!("friend{number}@d{other}.outside.example");
             say(line, &format!("RCPT TO:<{to}>\r\n"), b'2')?;
         }

@@ -13,12 +13,7 @@ use wire::post::Why;
 const CONTENT_TYPE: &str = "application/tlsrpt+gzip";
 
 /// Gives the leg its fate.
-pub(crate) fn hand_up(
-    leg: &mut Leg,
-    place: (&str, &str),
-    hands: &Hands,
-    house: &mut Neighbours,
-) {
+pub(crate) fn hand_up(leg: &mut Leg, place: (&str, &str), hands: &Hands, house: &mut Neighbours) {
     let packed = leg.text(hands, house).and_then(|text| text.whole());
     let fate = match packed {
         Ok(packed) => fate(place.0, house.hand_up(place, CONTENT_TYPE, packed)),

@@ -181,17 +181,7 @@ pub fn facts(index: u64, entry: &Entry, mut fact: impl FnMut(Fact)) {
         Body::Release { grant, tenant, user, released, .. } => {
             let person = of(*tenant, Some(*user));
             say(Deed::Release, person, Item(grant.0));
-            match released {
-                Released::Bodies(messages) => {
-                    messages.iter().for_each(|one| say(Deed::Body, person, Item(one.0)));
-                }
-                Released::Transit(messages) => {
-                    messages.iter().for_each(|one| say(Deed::Transit, person, Item(one.0)));
-                }
-                Released::Months(months) => months
-                    .iter()
-                    .for_each(|month| say(Deed::Month, person, Item::of_number((*month).into()))),
-            }
+            opened(released, |deed, item| say(deed, person, item));
         }
         Body::Send { tenant, user, message, .. } => {
             say(Deed::Send, of(*tenant, Some(*user)), Item(message.0));
@@ -216,6 +206,21 @@ pub fn facts(index: u64, entry: &Entry, mut fact: impl FnMut(Fact)) {
             say(Deed::Passed, None, Item::of_passed(*messages, *connection));
         }
         other => decided(other, &mut say),
+    }
+}
+
+/// What a release opened, one by one.
+fn opened(released: &Released, mut say: impl FnMut(Deed, Item)) {
+    match released {
+        Released::Bodies(messages) => {
+            messages.iter().for_each(|one| say(Deed::Body, Item(one.0)));
+        }
+        Released::Transit(messages) => {
+            messages.iter().for_each(|one| say(Deed::Transit, Item(one.0)));
+        }
+        Released::Months(months) => {
+            months.iter().for_each(|month| say(Deed::Month, Item::of_number((*month).into())));
+        }
     }
 }
 

@@ -175,12 +175,7 @@ impl Shelves {
             }
             FromAccess::Create { name } => {
                 self.next += 1;
-                let shelf = Shelf {
-                    name: Some(name),
-                    uid_next: 1,
-                    modseq: 1,
-                    ..Shelf::default()
-                };
+                let shelf = Shelf { name: Some(name), uid_next: 1, modseq: 1, ..Shelf::default() };
                 self.shelves.insert(self.next, shelf);
                 ToAccess::Made(id(self.next))
             }

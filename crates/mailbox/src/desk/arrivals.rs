@@ -29,9 +29,7 @@ impl Desk {
                 true => journey.recipients.is_empty(),
                 false => journey.recipients == [whose.user],
             };
-            journey.tenant == whose.tenant
-                && is_theirs
-                && journey.state == State::Queued
+            journey.tenant == whose.tenant && is_theirs && journey.state == State::Queued
         };
         let are_some = (1..=JOURNEYS).contains(&journeys.len());
         if !copies.is_empty() || !are_some || !journeys.iter().all(is_own) {

@@ -338,7 +338,8 @@ fn whoever_wants_to_leave_leaves_once() {
         post(demo, "aoi@example.jp", "exit@example.jp", "one click");
         let copy = copy_for(sink, "clicks@outside.example", "one click");
         // A look says which list and, for whoever looks over a shoulder, not whose address.
-        for (language, words) in [("ja,en;q=0.5", "配信を停止する"), ("en", "Leave the list")] {
+        for (language, words) in [("ja,en;q=0.5", "配信を停止する"), ("en", "Leave the list")]
+        {
             let accepts = format!("Accept-Language: {language}");
             let (page, status) = visit(demo, &copy, &["-H", &accepts]);
             assert_eq!(status, "200");
