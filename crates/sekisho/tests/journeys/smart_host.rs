@@ -3,8 +3,8 @@
 
 use super::house::{Demo, Wishes, folder, within};
 use super::leaving::{letter, signed_in};
+use super::web::shown;
 use data_encoding::BASE64;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::Value;
 use std::io::{Read, Write};
@@ -72,20 +72,12 @@ impl SmartHost {
         let key = rcgen::KeyPair::generate().unwrap();
         let leaf = rcgen::CertificateParams::new(vec![NAME.to_owned()]).unwrap();
         let leaf = leaf.signed_by(&key, &issuer).unwrap();
-        let chain: Vec<CertificateDer<'static>> = vec![leaf.der().clone()];
-        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(chain, key)
-            .unwrap();
+        let config = shown(leaf.der().clone(), &key);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let memory = Memory { password: password.to_owned(), ..Memory::default() };
         let host = Self { port, memory: Arc::new(Mutex::new(memory)) };
-        let (server, config) = (host.clone(), Arc::new(config));
+        let server = host.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (server, config) = (server.clone(), config.clone());
