@@ -148,10 +148,13 @@ class Peers:
     def delivered(self):
         return len(glob.glob(f"{self.folder}/mail/*/*/Maildir/new/*"))
 
-    def settle(self):
+    def deliver(self):
+        """Waits until what is accepted is delivered."""
         until = time.monotonic() + 60
         while self.waiting() and time.monotonic() < until:
             time.sleep(0.1)
+
+    settle = deliver
 
     def stop(self):
         subprocess.run(["/usr/sbin/postfix", "-c", self.config, "stop"], check=False,
