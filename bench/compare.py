@@ -273,7 +273,7 @@ def reading_table(read, idle, filled):
             read.get("crowd_p99_ms"), 1),
         row("opening an idle session, ms", idle.get("opened_ms_each"), 1),
         row(f"memory of an idle session that has the mailbox of {read.get('messages', 0):,} open, "
-            f"PSS KiB", idle.get("large_kib_each"), 0),
+            f"its own process, PSS KiB", idle.get("large_kib_each"), 0),
         row("kernel memory of an idle session, KiB (whole machine's difference)",
             idle.get("kernel_kib_each"), 0),
     ]
@@ -387,7 +387,7 @@ def run(wishes):
         "`load fill`, `load imap`, `load idle`, over TLS. An opening is grant, ledger, mirror and "
         "vault for one message by `FETCH n (BODY.PEEK[])`; overviews are `FETCH … (ENVELOPE)` of "
         "a hundred messages, cold in a fresh session. Idle sessions are spread over the mailboxes "
-        "that mail arrived in (some hundred messages each), and counted by what the whole "
+        "that mail arrived in (two to three thousand messages each), and counted by what the whole "
         "house has grown, shared pages by their share.", "",
         *reading_table(read, idle, filled), ""])
 
@@ -405,7 +405,7 @@ def readings(wishes, house):
                 "--root", root)
     large = load(wishes, "idle", "--ready", house.ready, "--sessions", 20, "--accounts", 1,
                  "--root", root)
-    idle["large_kib_each"] = large.get("pss_kib_each")
+    idle["large_kib_each"] = large.get("pss_kib_each_of_sessions_alone")
     return filled, read, sign_in, idle
 
 

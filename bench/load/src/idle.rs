@@ -34,21 +34,30 @@ pub fn hold(wishes: &Wishes) -> Outcome<Value> {
     std::thread::sleep(SETTLE);
     let after = memory(pattern, root)?;
     let kernel_after = kernel_kib();
-    let all = (after.0 - before.0) / sessions as f64;
+    let each = |after: f64, before: f64| ((after - before) / sessions as f64).round();
     Ok(json!({
         "sessions": sessions,
-        "processes": after.1,
+        "processes": after.sessions,
         "opened_ms_each": ms(opened / u32::try_from(sessions)?),
-        "pss_kib_each": all.round(),
-        "pss_kib_of_all_processes": after.0,
-        "kernel_kib_each": ((kernel_after - kernel_before) / sessions as f64).round(),
+        "pss_kib_each": each(after.kib, before.kib),
+        "pss_kib_each_of_sessions_alone": each(after.session_kib, before.session_kib),
+        "pss_kib_of_all_processes": after.kib,
+        "kernel_kib_each": each(kernel_after, kernel_before),
     }))
 }
 
-/// Proportional memory of all processes of the house in KiB, and how many match the pattern.
-/// Of the whole house, because pages that sessions share are divided among all who map them.
-fn memory(pattern: &str, root: usize) -> Outcome<(f64, usize)> {
-    let (mut kib, mut matching) = (0.0, 0);
+/// Proportional memory in KiB.
+#[derive(Default)]
+struct Memory {
+    /// Of all processes of the house: pages that sessions share are divided among all who map them.
+    kib: f64,
+    /// Of the processes that match the pattern, and how many they are.
+    session_kib: f64,
+    sessions: usize,
+}
+
+fn memory(pattern: &str, root: usize) -> Outcome<Memory> {
+    let mut memory = Memory::default();
     for entry in std::fs::read_dir("/proc")? {
         let path = entry?.path();
         let Ok(command) = std::fs::read(path.join("cmdline")) else { continue };
@@ -56,13 +65,15 @@ fn memory(pattern: &str, root: usize) -> Outcome<(f64, usize)> {
         if !command.starts_with("sekisho ") || !descends(&path, root) {
             continue;
         }
-        matching += usize::from(command.starts_with(pattern));
+        let is_session = command.starts_with(pattern);
+        memory.sessions += usize::from(is_session);
         let Ok(rollup) = std::fs::read_to_string(path.join("smaps_rollup")) else { continue };
         let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"));
         let number = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
-        kib += number.unwrap_or(0.0);
+        memory.kib += number.unwrap_or(0.0);
+        memory.session_kib += number.filter(|_| is_session).unwrap_or(0.0);
     }
-    Ok((kib, matching))
+    Ok(memory)
 }
 
 /// Whether the process stands below `root`; zero: every process does.

@@ -22,6 +22,7 @@ mod submission;
 // what it stands on
 mod ends;
 mod fault;
+mod folded;
 mod folders;
 mod keeper;
 mod line;

@@ -2,6 +2,7 @@
 
 use crate::ends::Ends;
 use crate::fault::Trouble;
+use crate::folded::Folded;
 use crate::keeper;
 use imap::SequenceSet;
 use terms::FolderId;
@@ -14,8 +15,9 @@ pub struct View {
     pub uid_validity: u32,
     pub uid_next: u32,
     pub modseq: u64,
-    /// By UID; a message's number is its place, counted from 1.
+    /// By UID; a message's number is its place, counted from 1. None while it rests.
     pub rows: Vec<Row>,
+    folded: Option<Folded>,
     /// The messages that are recent for this client, by UID: this session was the first to hear of
     /// them (RFC 3501 §2.3.2).
     pub recents: Vec<u32>,
@@ -53,11 +55,24 @@ impl View {
             uid_next: found.uid_next,
             modseq: found.highest_modseq,
             rows: found.rows,
+            folded: None,
             recents: Vec::new(),
             keywords: Vec::new(),
         };
         view.note_recent(&heard, 0);
         Ok(view)
+    }
+
+    /// Nothing is asked for a while: until `wake` nobody looks at the rows.
+    pub fn rest(&mut self) {
+        self.folded.get_or_insert_with(|| Folded::of(&std::mem::take(&mut self.rows)));
+        self.recents.shrink_to_fit();
+    }
+
+    pub fn wake(&mut self) {
+        if let Some(folded) = self.folded.take() {
+            self.rows = folded.rows();
+        }
     }
 
     /// What the mailbox told nobody before: the last messages of those that were there then.
@@ -267,6 +282,7 @@ mod tests {
             uid_next: 100,
             modseq: 1,
             rows: uids.iter().map(|uid| row(*uid, 0)).collect(),
+            folded: None,
             recents: vec![8, 9, 10],
             keywords: Vec::new(),
         }
@@ -359,6 +375,17 @@ mod tests {
             recent: 0,
             bytes: 0,
         }
+    }
+
+    #[test]
+    fn who_rests_twice_forgets_nothing() {
+        let mut view = view(&[2, 4]);
+        view.rest();
+        view.rest();
+        assert!(view.rows.is_empty());
+        view.wake();
+        view.wake();
+        assert_eq!(view.rows, [row(2, 0), row(4, 0)]);
     }
 
     #[test]

@@ -134,7 +134,7 @@ pub struct Folder {
     pub bytes: u64,
 }
 
-/// One message of a folder as numbers; 24 octets and ready for 100,000 of them.
+/// One message of a folder as numbers: a folder may hold 100,000 of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Row {
     pub uid: u32,

@@ -155,9 +155,17 @@ impl Imap<'_> {
                     }
                     self.reader.feed(&octets);
                     zeroize::Zeroize::zeroize(&mut octets);
+                    self.wake();
                     return Ok(Next::Goes);
                 }
-                Woken::News => self.tell_news()?,
+                Woken::News if self.idles() => {
+                    self.wake();
+                    rested = false;
+                    let _ = self.tell_changes(true);
+                    self.flush()?;
+                }
+                // It waits for the next command.
+                Woken::News => {}
                 Woken::Closing => return Ok(self.bye("the server is going down")),
                 Woken::Late if !rested => {
                     rested = true;
@@ -171,13 +179,9 @@ impl Imap<'_> {
         }
     }
 
-    /// In IDLE news is told at once; otherwise it waits for the next command.
-    fn tell_news(&mut self) -> Result<(), Fault> {
-        if matches!(self.awaited, Awaited::Done { .. }) {
-            let _ = self.tell_changes(true);
-            self.flush()?;
-        }
-        Ok(())
+    /// Between IDLE and its DONE.
+    fn idles(&self) -> bool {
+        matches!(self.awaited, Awaited::Done { .. })
     }
 
     /// Gives memory back while nothing is asked.
@@ -186,8 +190,17 @@ impl Imap<'_> {
         if let Some(person) = &mut self.person {
             person.rest();
         }
+        if let Some(view) = &mut self.view {
+            view.rest();
+        }
         self.out = Vec::new();
         compartment::give_memory_back();
+    }
+
+    fn wake(&mut self) {
+        if let Some(view) = &mut self.view {
+            view.wake();
+        }
     }
 
     fn obey(&mut self, command: Command) -> Result<Next, Fault> {
