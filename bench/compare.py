@@ -397,12 +397,12 @@ def readings(wishes, house):
     filled = load(wishes, "fill", "--ready", house.ready, "--messages", MAILBOX)
     house.settle()
     read = load(wishes, "imap", "--ready", house.ready)
-    before = house.group.seconds()
-    seen = load(wishes, "idle", "--ready", house.ready, "--sessions", 100, "--first", 1)
-    sign_in = None if "fault" in seen else (house.group.seconds() - before) * 10
     root = house.process.pid
+    before = house.group.seconds()
     idle = load(wishes, "idle", "--ready", house.ready, "--sessions", SESSIONS, "--first", 1,
                 "--root", root)
+    used = house.group.seconds() - before
+    sign_in = None if "fault" in idle else used * 1000 / SESSIONS
     large = load(wishes, "idle", "--ready", house.ready, "--sessions", 20, "--accounts", 1,
                  "--root", root)
     idle["large_kib_each"] = large.get("pss_kib_each_of_sessions_alone")

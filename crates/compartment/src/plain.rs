@@ -105,6 +105,7 @@ pub fn keep_at_exec(fd: BorrowedFd<'_>) {
 
 /// Gives the allocator's free pages back to the kernel: for a process about to idle.
 pub fn give_memory_back() {
+    wire::let_go_of_long_frames();
     // SAFETY: takes a plain number; the allocator locks itself.
     unsafe { libc::malloc_trim(0) };
 }

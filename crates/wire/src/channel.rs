@@ -266,6 +266,12 @@ thread_local! {
     static OVERFLOW: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
+/// Lets go of what is kept to receive long frames: for a process about to idle. What it was given
+/// while it worked may be dirty pages.
+pub fn let_go_of_long_frames() {
+    OVERFLOW.with_borrow_mut(|overflow| *overflow = Vec::new());
+}
+
 /// Asking for a frame's size first would be one more call for each: short ones are most.
 fn receive_into(
     overflow: &mut Vec<u8>,

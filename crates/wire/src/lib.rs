@@ -40,7 +40,7 @@ pub mod signer;
 pub mod tls_report;
 pub mod vault;
 
-pub use channel::{Channel, FRAME_BYTES, Frame, INLINE_BYTES};
+pub use channel::{Channel, FRAME_BYTES, Frame, INLINE_BYTES, let_go_of_long_frames};
 pub use charter::{CHARTERS, Charter, Network, charter};
 pub use control::Label;
 pub use fault::Fault;
