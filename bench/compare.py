@@ -23,7 +23,7 @@ READINGS = 260
 # Size, connections, messages of one round: two seconds and more of each target's pace.
 CASES = [("4k", 1, 600), ("4k", 10, 3000), ("4k", 50, 4000),
          ("40k", 1, 500), ("40k", 10, 2000), ("40k", 50, 2500),
-         ("1m", 1, 150), ("1m", 10, 500), ("1m", 50, 800)]
+         ("1m", 1, 250), ("1m", 10, 600), ("1m", 50, 900)]
 SIZES_KIB = {"4k": 4, "40k": 40, "1m": 1024}
 MAILBOX = int(os.environ.get("MAILBOX", "100000"))
 SESSIONS = int(os.environ.get("SESSIONS", "1000"))
@@ -241,8 +241,8 @@ def goals_table(results, flushed, read, idle, sign_in, house):
 REASONS = """Where a number stays behind its goal:
 
 - *Flushes at 1 MiB.* With sixteen senders or more at it, a commit of mail alone waits for company
-  up to 75 ms while fewer than fourteen have come and others come in their rhythm (a lull is four
-  times as long as arrivals are apart lately, 20 ms at most). Where arrivals are further apart than
+  up to 90 ms while fewer than twenty have come and others come in their rhythm (a lull is ten
+  times as long as arrivals are apart lately, 40 ms at most). Where arrivals are further apart than
   that, fewer share a flush: nobody is kept waiting for company that may not come.
 - *Acceptance at 40 KiB and 1 MiB.* Postfix says 250 when its queue has the message; Dovecot gets it
   later, and the rate does not count that work. Sekisho says 250 when the message lies sealed in its
