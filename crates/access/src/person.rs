@@ -447,7 +447,7 @@ impl std::io::Read for Rewound {
 }
 
 /// Length of the added fields (4, little-endian), the added fields, the summary.
-fn read_summary(plain: &[u8]) -> Option<Opened> {
+pub fn read_summary(plain: &[u8]) -> Option<Opened> {
     let mut cursor = Cursor::new(plain);
     let length = u32::from_le_bytes(cursor.take(4)?.try_into().ok()?);
     let added = cursor.take(usize::try_from(length).ok()?)?.to_vec();

@@ -171,7 +171,12 @@ impl Reader<'_> {
         self.cursor.next();
         let mut inside = Vec::new();
         let mut in_quotes = false;
-        while let Some(byte) = self.cursor.next() {
+        while let Some(byte) = self.cursor.peek() {
+            if byte == b'(' && !in_quotes && self.comment_ends_here() {
+                comment(&mut self.cursor);
+                continue;
+            }
+            self.cursor.next();
             match byte {
                 b'"' => in_quotes = !in_quotes,
                 b'>' if !in_quotes => break,
@@ -183,6 +188,23 @@ impl Reader<'_> {
         // Of two angles in one entry the last is the address, as most readers take it.
         self.phrase.angle = Some(inside);
         self.phrase.seen_any = true;
+    }
+
+    /// A comment between angles is closed between them; a bracket that is not stands for itself.
+    fn comment_ends_here(&self) -> bool {
+        let mut depth = 0usize;
+        let mut octets = self.cursor.rest().iter();
+        while let Some(byte) = octets.next() {
+            match byte {
+                b'\\' => drop(octets.next()),
+                b'(' => depth += 1,
+                b')' if depth == 1 => return true,
+                b')' => depth -= 1,
+                b'>' => return false,
+                _ => {}
+            }
+        }
+        false
     }
 
     fn end_mailbox(&mut self) {

@@ -277,6 +277,10 @@ fn address_lists() {
     check_addresses("Ann <a@B.example>, b@c", &["Ann|a@b.example", "|b@c"]);
     check_addresses("\"Ann, the (first)\" <a@b>", &["Ann, the (first)|a@b"]);
     check_addresses("a@b (Ann (the) First)", &["Ann (the) First|a@b"]);
+    check_addresses("F <u (c) @ (d (e)) b.example (f)>", &["F|u@b.example"]);
+    check_addresses("F <u(c@b>, g@h", &["F|u(c@b", "|g@h"]);
+    check_addresses("F <u((c)@b>, g@h", &["F|u(@b", "|g@h"]);
+    check_addresses("F <u(\\)@b>, g@h", &["F|u(\\)@b", "|g@h"]);
     check_addresses("G: a@b, C <c@d>; e@f", &["G:", "|a@b", "C|c@d", ";", "|e@f"]);
     check_addresses("undisclosed-recipients:;", &["undisclosed-recipients:", ";"]);
     check_addresses("<@x,@y:a@b>", &["|a@b"]);

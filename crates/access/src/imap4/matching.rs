@@ -40,10 +40,10 @@ fn folded_key(key: Key, charset: Option<&str>) -> Key {
             Key::Or(Box::new(one), Box::new(other))
         }
         Key::Not(key) => Key::Not(Box::new(folded_key(*key, charset))),
-        Key::Bcc(value) => Key::Header { name: b"bcc".to_vec(), value: text(value) },
-        Key::Cc(value) => Key::Header { name: b"cc".to_vec(), value: text(value) },
-        Key::From(value) => Key::Header { name: b"from".to_vec(), value: text(value) },
-        Key::To(value) => Key::Header { name: b"to".to_vec(), value: text(value) },
+        Key::Bcc(value) => Key::Bcc(text(value)),
+        Key::Cc(value) => Key::Cc(text(value)),
+        Key::From(value) => Key::From(text(value)),
+        Key::To(value) => Key::To(text(value)),
         Key::Subject(value) => Key::Header { name: b"subject".to_vec(), value: text(value) },
         Key::Header { name, value } => Key::Header { name, value: text(value) },
         Key::Body(value) => Key::Body(text(value)),
@@ -114,6 +114,10 @@ fn by_content(key: &Key, facts: &Facts) -> Option<bool> {
         Key::SentOn(day) => Some(sent(opened).is_some_and(|sent| sent == *day)),
         Key::SentSince(day) => Some(sent(opened).is_some_and(|sent| sent >= *day)),
         Key::Header { name, value } => Some(header_has(opened, name, value)),
+        Key::Bcc(value) => Some(addresses_have(opened, "bcc", value)),
+        Key::Cc(value) => Some(addresses_have(opened, "cc", value)),
+        Key::From(value) => Some(addresses_have(opened, "from", value)),
+        Key::To(value) => Some(addresses_have(opened, "to", value)),
         Key::Text(wanted) if text_has(&opened.summary.header, wanted) => Some(true),
         Key::Text(wanted) | Key::Body(wanted) => match facts.body {
             Some(body) => Some(body_has(body, wanted)),
@@ -146,11 +150,29 @@ fn zone_minutes(word: &str) -> Option<i16> {
 
 /// RFC 3501 §6.4.4: an empty string matches whenever the field exists.
 fn header_has(opened: &Opened, name: &[u8], wanted: &[u8]) -> bool {
-    let Ok(name) = std::str::from_utf8(name) else { return false };
-    [&opened.added, &opened.summary.header]
-        .into_iter()
-        .flat_map(|header| mime::field_values(header, name))
-        .any(|value| contains(&fold(&mime::decode_words(&value)), wanted))
+    std::str::from_utf8(name)
+        .is_ok_and(|name| fields(opened, name).any(|value| value_has(&value, wanted)))
+}
+
+fn fields<'o>(opened: &'o Opened, name: &'o str) -> impl Iterator<Item = Vec<u8>> + 'o {
+    let headers = [&opened.added, &opened.summary.header];
+    headers.into_iter().flat_map(move |header| mime::field_values(header, name))
+}
+
+fn value_has(value: &[u8], wanted: &[u8]) -> bool {
+    contains(&fold(&mime::decode_words(value)), wanted)
+}
+
+/// The field as people see it, or one of its addresses as the envelope has them: without comments
+/// and the spaces around the at sign (RFC 3501 §6.4.4 speaks of the envelope).
+fn addresses_have(opened: &Opened, name: &str, wanted: &[u8]) -> bool {
+    fields(opened, name).any(|value| {
+        value_has(&value, wanted)
+            || mime::addresses(&value).iter().any(|entry| match entry {
+                mime::Entry::Mailbox(one) => contains(&fold(&one.address()), wanted),
+                _ => false,
+            })
+    })
 }
 
 fn text_has(header: &[u8], wanted: &[u8]) -> bool {
@@ -179,4 +201,36 @@ fn fold(text: &str) -> String {
 fn contains(text: &str, wanted: &[u8]) -> bool {
     // An empty pattern is in every text; an unreadable one in none.
     std::str::from_utf8(wanted).is_ok_and(|wanted| text.contains(wanted))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::addresses_have;
+
+    #[test]
+    fn an_address_is_found_as_the_envelope_has_it() {
+        let header = b"From: Aoi (of Kyoto) <a.mori (x)@ (y) Example.jp>\r\n\
+            To: list: =?iso-2022-jp?B?GyRCJV8lSiEhTVUbKEI=?= <mina@example.jp>,\r\n ken@a.example;\r\n\r\n"
+            .to_vec();
+        let summary = mime::Summary { header, ..mime::Summary::default() };
+        let mut plain = crate::person::write_summary(&summary).unwrap();
+        let added = b"Cc: d@e.example\r\n";
+        plain.splice(
+            ..4,
+            u32::try_from(added.len()).unwrap().to_le_bytes().into_iter().chain(*added),
+        );
+        let opened = crate::person::read_summary(&plain).unwrap();
+        for (name, wanted, found) in [
+            ("from", "a.mori@example.jp", true),
+            ("from", "of kyoto", true), // as people see it
+            ("from", "", true),
+            ("from", "mina", false),
+            ("to", "ken@a.example", true),
+            ("to", "ミナ", true),
+            ("cc", "d@e.example", true),
+            ("bcc", "", false),
+        ] {
+            assert_eq!(addresses_have(&opened, name, wanted.as_bytes()), found, "{name} {wanted}");
+        }
+    }
 }
