@@ -420,7 +420,7 @@ enum Asked {
 impl Asked {
     fn of(fault: &wire::Fault, sent: bool) -> Self {
         match fault {
-            wire::Fault::Silent => Self::Silent,
+            wire::Fault::Silent | wire::Fault::Crowded => Self::Silent,
             wire::Fault::Malformed | wire::Fault::TooLarge { .. } => Self::Wrong,
             _ => Self::Gone { sent },
         }

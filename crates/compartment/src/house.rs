@@ -43,6 +43,7 @@ impl House {
         // the only one that takes it; called twice, the second fails on the missing frame.
         let control = unsafe { plain::adopt(CONTROL) };
         plain::close_at_exec(control.as_fd());
+        wire::on_crowding(plain::tell_of_crowding);
         House::begin_on(control.into())
     }
 
@@ -305,6 +306,7 @@ fn settle_instance(
     calls: &Prepared,
 ) -> Result<House, Fault> {
     let control = zygote::place(own, CONTROL)?;
+    wire::on_crowding(plain::tell_of_crowding);
     let house = House::begin_on(control.into())?;
     let grounds = house.grounds(kind);
     let entered = zygote::become_instance(calls, &instance.to_string(), &grounds)?;

@@ -103,6 +103,14 @@ pub fn keep_at_exec(fd: BorrowedFd<'_>) {
     unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFD, 0) };
 }
 
+/// Says to the warden that this process cannot send descriptors, from wherever it found out.
+pub fn tell_of_crowding() {
+    // SAFETY: in a process that began in a house descriptor 3 is its control channel until its
+    // end; borrowed for one frame.
+    let control = unsafe { BorrowedFd::borrow_raw(crate::birth::CONTROL) };
+    let _ = wire::tell_of_crowding(control);
+}
+
 /// Gives the allocator's free pages back to the kernel: for a process about to idle.
 pub fn give_memory_back() {
     wire::let_go_of_long_frames();

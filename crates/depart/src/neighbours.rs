@@ -459,7 +459,9 @@ impl Neighbours {
             let channel = self.channel(kind, REJOIN_LIMIT)?;
             match channel.ask(question, &[], limit) {
                 Ok((answer, _)) => return Ok(answer),
-                Err(wire::Fault::Silent) => return Err(Fault::Away(kind.word())),
+                Err(wire::Fault::Silent | wire::Fault::Crowded) => {
+                    return Err(Fault::Away(kind.word()));
+                }
                 Err(wire::Fault::Malformed) => return Err(Fault::Strange { peer: kind.word() }),
                 Err(_) => drop(self.channels.remove(&kind)),
             }

@@ -44,9 +44,10 @@ const TOKENS_LIMIT: Duration = Duration::from_secs(2);
 const ROOM_LIMIT: Duration = Duration::from_secs(4);
 /// The gate only counts.
 const GATE_LIMIT: Duration = Duration::from_secs(4);
-/// Memory that a connection is handed over with (the gate counts it so) and keeps between its
-/// messages: small ones need not ask.
-const KEPT_BYTES: u64 = 1024 * 1024;
+/// Memory that a connection is handed over with and keeps between its messages.
+const KEPT_BYTES: u64 = terms::DOOR_BYTES as u64;
+/// Whoever needs more asks for so much at least.
+const STEP_BYTES: u64 = 1024 * 1024;
 /// A burst for one recipient asks the directory and the mailbox once. A person who is disabled
 /// meanwhile gets mail for this much longer.
 const REMEMBERED: Duration = Duration::from_secs(5);
@@ -190,7 +191,7 @@ impl Neighbours {
         let Some(more) = bytes.checked_sub(self.granted).filter(|more| *more > 0) else {
             return true;
         };
-        let more = more.max(KEPT_BYTES);
+        let more = more.max(STEP_BYTES);
         let answer = self.ask_gate(more);
         self.settle();
         // Without a gate nobody counts; what is left to do is one message, and our own limit holds.
@@ -471,7 +472,9 @@ impl Neighbours {
             let channel = self.channel(kind, REJOIN_LIMIT)?;
             match channel.ask(question, held, limit) {
                 Ok((answer, _)) => return Ok(answer),
-                Err(wire::Fault::Silent) => return Err(Fault::Away(kind.word())),
+                Err(wire::Fault::Silent | wire::Fault::Crowded) => {
+                    return Err(Fault::Away(kind.word()));
+                }
                 Err(wire::Fault::Malformed) => return Err(Fault::Strange { peer: kind.word() }),
                 Err(_) => drop(self.channels.remove(&kind)),
             }

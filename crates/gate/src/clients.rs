@@ -8,6 +8,10 @@ use wire::control::Service;
 /// has some hundred mail programs with a few connections each.
 const OPEN_SMTP: u32 = 100;
 const OPEN_OWN: u32 = 1_000;
+/// While so many strangers' connections are open, a client that has some is given no more of them:
+/// what is left is for who comes first, so that a few addresses do not fill the house.
+const BUSY_SMTP: u32 = 1_000;
+const OPEN_WHILE_BUSY: u32 = 10;
 /// New connections of one client in one minute.
 const NEW_IN_A_MINUTE: u32 = 600;
 /// Unknown recipients of one client in one hour; whoever goes on guesses names from a list.
@@ -43,13 +47,15 @@ struct Record {
 /// All clients with a connection or a past.
 pub struct Clients {
     records: HashMap<IpAddr, Record>,
+    /// Open connections of the first class, all clients together.
+    strangers: u32,
     /// In the demo, rates do not count for loopback.
     spares_loopback: bool,
 }
 
 impl Clients {
     pub fn new(spares_loopback: bool) -> Self {
-        Self { records: HashMap::new(), spares_loopback }
+        Self { records: HashMap::new(), strangers: 0, spares_loopback }
     }
 
     /// Counts a new connection in, if it is welcome.
@@ -62,9 +68,12 @@ impl Clients {
                 return Admission::Crowded;
             }
         }
+        let is_stranger = service == Service::Smtp;
+        let is_busy = is_stranger && self.strangers >= BUSY_SMTP;
         let record = self.records.entry(ip).or_default();
         record.turn(now_ms);
         let Some((open, limit)) = record.open_of(service) else { return Admission::TooMany };
+        let limit = if is_busy { OPEN_WHILE_BUSY } else { limit };
         if !spared {
             if *open >= limit {
                 return Admission::TooMany;
@@ -72,7 +81,7 @@ impl Clients {
             if record.new >= NEW_IN_A_MINUTE {
                 return Admission::TooFast;
             }
-            if service == Service::Smtp && record.unknown > UNKNOWN_IN_AN_HOUR {
+            if is_stranger && record.unknown > UNKNOWN_IN_AN_HOUR {
                 return Admission::Guessing;
             }
         }
@@ -80,6 +89,7 @@ impl Clients {
             *open += 1;
         }
         record.new = record.new.saturating_add(1);
+        self.strangers += u32::from(is_stranger);
         Admission::Welcome
     }
 
@@ -88,6 +98,9 @@ impl Clients {
         let record = self.records.get_mut(&client(ip));
         if let Some((open, _)) = record.and_then(|record| record.open_of(service)) {
             *open = open.saturating_sub(1);
+        }
+        if service == Service::Smtp {
+            self.strangers = self.strangers.saturating_sub(1);
         }
     }
 
@@ -146,7 +159,9 @@ pub fn client(ip: IpAddr) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
-    use super::{Admission, Clients, NEW_IN_A_MINUTE, OPEN_OWN, OPEN_SMTP};
+    use super::{
+        Admission, BUSY_SMTP, Clients, NEW_IN_A_MINUTE, OPEN_OWN, OPEN_SMTP, OPEN_WHILE_BUSY,
+    };
     use std::net::IpAddr;
     use wire::control::Service;
 
@@ -168,6 +183,30 @@ mod tests {
         assert_eq!(clients.admit(ip("192.0.2.1"), Service::Smtp, 5), Admission::TooMany);
         clients.left(ip("192.0.2.1"), Service::Smtp);
         assert_eq!(clients.admit(ip("192.0.2.1"), Service::Smtp, 5), Admission::Welcome);
+    }
+
+    #[test]
+    fn a_few_clients_do_not_fill_the_house() {
+        let mut clients = Clients::new(false);
+        let mut come = |client: u32| {
+            let from = IpAddr::from((0x0a00_0000 + client).to_be_bytes());
+            clients.admit(from, Service::Smtp, 5) == Admission::Welcome
+        };
+        let crowd = BUSY_SMTP / OPEN_SMTP;
+        for _ in 0..OPEN_SMTP {
+            assert!((0..crowd).all(&mut come));
+        }
+        assert!(!(0..crowd).any(&mut come));
+        // Who comes now is heard, a few times at once.
+        let heard = (0..OPEN_SMTP).filter(|_| come(crowd)).count();
+        assert_eq!(heard, OPEN_WHILE_BUSY as usize);
+        for _ in 0..OPEN_SMTP {
+            clients.left("10.0.0.0".parse().unwrap(), Service::Smtp);
+        }
+        assert_eq!(
+            clients.admit("10.0.0.0".parse().unwrap(), Service::Smtp, 5),
+            Admission::Welcome
+        );
     }
 
     #[test]

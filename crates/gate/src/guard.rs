@@ -22,9 +22,6 @@ const ROUND: usize = 64;
 /// While something waits: how soon it is looked at again. Otherwise once a second.
 const SOON: Duration = Duration::from_millis(50);
 const LATER: Duration = Duration::from_secs(1);
-/// Memory granted with each connection for mail, so that small messages need not ask. `edge`
-/// counts the same.
-const GRANTED_BYTES: u64 = 1024 * 1024;
 /// Instances that may die with one caller before it was served: more than stand ready in a quiet
 /// house, so that who kills them all takes no caller with them.
 const TRIES: u8 = 16;
@@ -271,9 +268,9 @@ impl Guard {
             self.pool(kind).freed(peer);
             return self.turn_away(caller, "too busy");
         };
-        // Every connection for mail is handed over with this much memory granted.
+        // `edge` counts the same.
         let holder = Holder { peer, client: from.ip(), is_stranger: true };
-        if kind == Kind::Edge && !self.memory.allow(holder, GRANTED_BYTES) {
+        if kind == Kind::Edge && !self.memory.allow(holder, terms::DOOR_BYTES as u64) {
             self.pool(kind).freed(peer);
             return self.turn_away(caller, "too much mail is on its way");
         }

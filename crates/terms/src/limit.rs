@@ -4,6 +4,10 @@
 pub const MESSAGE_BYTES: usize = 50 * 1024 * 1024;
 /// All mail in flight together; beyond it the answer is 452.
 pub const IN_FLIGHT_BYTES: usize = 512 * 1024 * 1024;
+/// What of it a connection for mail is handed over with and keeps between its messages, so that
+/// small ones need not ask: most mail fits. As many silent connections as may be open at once hold
+/// half of all, and so shut the door for nobody.
+pub const DOOR_BYTES: usize = 128 * 1024;
 /// Recipients of one message. RFC 5321 §4.5.3.1.8 demands at least 100.
 pub const RECIPIENTS: usize = 1_000;
 /// One SMTP command line with its CRLF. RFC 5321 §4.5.3.1.4 says 512; extensions add to it.

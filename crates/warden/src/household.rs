@@ -1,6 +1,7 @@
 //! The one loop: what happened, then what is due.
 
 use crate::counts::Counts;
+use crate::crowds::Crowds;
 use crate::dials::Inquiries;
 use crate::ears::{Ears, Heard};
 use crate::eyes::Eyes;
@@ -72,6 +73,7 @@ pub struct Household {
     pub eyes: Eyes,
     pub feeds: Feeds,
     pub counts: Counts,
+    pub crowds: Crowds,
     pub recorder: Recorder,
     pub listeners: Vec<(Service, OwnedFd)>,
     pub stopping: Option<Stopping>,
@@ -175,6 +177,7 @@ impl Household {
             eyes,
             feeds: Feeds::default(),
             counts: Counts::default(),
+            crowds: Crowds::default(),
             listeners,
             members: HashMap::new(),
             seats: HashMap::new(),

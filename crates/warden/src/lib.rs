@@ -20,6 +20,7 @@ pub mod workshop;
 
 mod births;
 mod counts;
+mod crowds;
 mod dials;
 mod ears;
 mod earshot;

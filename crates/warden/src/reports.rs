@@ -64,6 +64,7 @@ impl Household {
                 let text = printable(&text);
                 (self.plan.tell)(&Happening::Note { instance, kind, text });
             }
+            Report::Crowded => self.hear_crowded((instance, kind), Instant::now()),
             Report::Alive => self.hear_alive(instance, kind),
             Report::Counted(counts) => self.hear_counted(kind, counts),
             wish => self.hear_wish(peer, (instance, kind), wish),

@@ -1,6 +1,7 @@
 //! One end of a channel: whole frames in, whole frames out, descriptors beside them.
 
 use crate::Fault;
+use crate::crowding::Waiting;
 use crate::parcel::{PARCEL_BYTES, Parcel, read_held};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::net::{
@@ -185,6 +186,13 @@ impl Channel {
     }
 }
 
+/// Says on a control channel, which its owner may have in use, that its process cannot send
+/// descriptors. If the channel is full, the warden hears it the next time.
+pub fn tell_of_crowding(control: BorrowedFd<'_>) -> Result<(), Fault> {
+    let packed = Packed::new(0, &crate::control::Report::Crowded)?;
+    packed.send(control, &[], SendFlags::NOSIGNAL | SendFlags::DONTWAIT)
+}
+
 /// A frame ready to be sent, kept while the peer's queue is full.
 pub(crate) struct Packed {
     bytes: Vec<u8>,
@@ -235,6 +243,7 @@ impl Packed {
         if !all.is_empty() {
             ancillary.push(SendAncillaryMessage::ScmRights(&all));
         }
+        let mut waiting = Waiting::default();
         loop {
             // `names` may send messages to its warden alone, and plain octets to all its peers.
             let sent = match all.is_empty() {
@@ -244,6 +253,11 @@ impl Packed {
             match sent {
                 Ok(_) => return Ok(()),
                 Err(rustix::io::Errno::INTR) => {}
+                Err(rustix::io::Errno::TOOMANYREFS) => {
+                    if !waiting.again(!flags.contains(SendFlags::DONTWAIT)) {
+                        return Err(Fault::Crowded);
+                    }
+                }
                 Err(errno) => return Err(Fault::io("sending a frame")(errno)),
             }
         }

@@ -104,6 +104,8 @@ pub enum Report {
     Isolated,
     /// As `Alarm`, about mail or a person and not about whoever says it: somebody should look.
     Attention { what: String },
+    /// The kernel lets no process of this user send descriptors: too many are on their way.
+    Crowded,
 }
 
 /// What a signed-in `access` is there for: it gets the channels for that, and no other.

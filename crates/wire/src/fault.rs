@@ -16,6 +16,8 @@ pub enum Fault {
     Malformed,
     #[error("a frame of {found} bytes exceeds the limit of {limit}")]
     TooLarge { found: usize, limit: usize },
+    #[error("too many descriptors of this user are on their way and taken by nobody")]
+    Crowded,
     #[error("could not use a channel while {doing}")]
     Io {
         doing: &'static str,

@@ -299,8 +299,9 @@ impl Hub {
 }
 
 fn is_full(fault: &Fault) -> bool {
-    matches!(fault, Fault::Io { source, .. }
-        if source.kind() == std::io::ErrorKind::WouldBlock)
+    matches!(fault, Fault::Crowded)
+        || matches!(fault, Fault::Io { source, .. }
+            if source.kind() == std::io::ErrorKind::WouldBlock)
 }
 
 #[cfg(test)]

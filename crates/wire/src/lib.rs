@@ -13,6 +13,7 @@ pub mod approval;
 mod channel;
 mod charter;
 pub mod control;
+mod crowding;
 pub mod directory;
 pub mod dispatch;
 pub mod ending;
@@ -40,9 +41,12 @@ pub mod signer;
 pub mod tls_report;
 pub mod vault;
 
-pub use channel::{Channel, FRAME_BYTES, Frame, INLINE_BYTES, let_go_of_long_frames};
+pub use channel::{
+    Channel, FRAME_BYTES, Frame, INLINE_BYTES, let_go_of_long_frames, tell_of_crowding,
+};
 pub use charter::{CHARTERS, Charter, Network, charter};
 pub use control::Label;
+pub use crowding::on_crowding;
 pub use fault::Fault;
 pub use hub::{Event, Hub, Peer};
 pub use parcel::{LENT_BYTES, PARCEL_BYTES, Parcel};
