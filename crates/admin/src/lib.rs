@@ -124,6 +124,7 @@ fn act(peers: &mut Peers<'_>, request: Request) -> Answer {
         Request::UserAdd { address, tenant, role, aliases, password } => {
             people::add(peers, people::New { address, tenant, role, aliases, password })
         }
+        Request::UserQuota { address, bytes } => people::quota(peers, address, bytes),
         Request::UserList { tenant } => people::list(peers, tenant),
         Request::UserDisable { address, disabled } => people::disable(peers, address, disabled),
         Request::UserReset { address } => people::reset(peers, address),

@@ -80,7 +80,7 @@ pub fn add_approver(
 }
 
 fn settle(peers: &mut Peers<'_>, user: User, password: &str) -> Answer {
-    make_mailbox(peers, &user)?;
+    make_mailbox(peers, &user, QUOTA_BYTES)?;
     let (salt, digest) = derive(password)?;
     let question = wire::identity::FromAdmin::PersonAdd {
         tenant: user.tenant_id,
@@ -95,12 +95,28 @@ fn settle(peers: &mut Peers<'_>, user: User, password: &str) -> Answer {
     Ok(shown)
 }
 
-fn make_mailbox(peers: &mut Peers<'_>, user: &User) -> Result<(), Refusal> {
-    let question = wire::mailbox::FromAdmin::MakeUser {
-        tenant: user.tenant_id,
-        user: user.user,
-        quota_bytes: QUOTA_BYTES,
-    };
+/// How much a person may keep, and keeps.
+pub fn quota(peers: &mut Peers<'_>, address: String, bytes: Option<u64>) -> Answer {
+    let user = one_user(peers, &wire::directory::FromAdmin::UserFind { address })?;
+    if let Some(bytes) = bytes {
+        make_mailbox(peers, &user, bytes)?;
+    }
+    let question = wire::mailbox::FromAdmin::Quota { tenant: user.tenant_id, user: user.user };
+    match peers.ask(Kind::Mailbox, &question)? {
+        wire::mailbox::ToAdmin::Quota { used_bytes, limit_bytes } => Ok(json!({
+            "address": user.address,
+            "used_bytes": used_bytes,
+            "limit_bytes": limit_bytes,
+        })),
+        wire::mailbox::ToAdmin::Fault(what) => Err(Refusal::Fault(what)),
+        _ => Err(Refusal::unexpected(Kind::Mailbox)),
+    }
+}
+
+/// Makes it, or gives one that exists another quota.
+fn make_mailbox(peers: &mut Peers<'_>, user: &User, quota_bytes: u64) -> Result<(), Refusal> {
+    let question =
+        wire::mailbox::FromAdmin::MakeUser { tenant: user.tenant_id, user: user.user, quota_bytes };
     match peers.ask(Kind::Mailbox, &question)? {
         wire::mailbox::ToAdmin::Done => Ok(()),
         wire::mailbox::ToAdmin::Fault(what) => Err(Refusal::Fault(what)),

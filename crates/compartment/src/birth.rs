@@ -56,6 +56,8 @@ struct Luggage {
     environment: Vec<CString>,
     descriptors: Vec<OwnedFd>,
     nothing: OwnedFd,
+    /// Becomes its standard error.
+    voice: OwnedFd,
     identity: Option<[CString; 2]>,
     user: Option<u32>,
 }
@@ -146,8 +148,9 @@ fn pack(birth: Birth<'_>) -> io::Result<Luggage> {
     descriptors.extend(birth.more);
     let user = birth.user.filter(|_| is_root() && walls().granted.contains(&Wall::OwnUser));
     let nothing = std::fs::File::options().read(true).write(true).open("/dev/null")?;
+    let voice = crate::voice::voice_of(birth.kind)?;
     let (words, environment) = (words?, environment?);
-    Ok(Luggage { words, environment, descriptors, nothing: nothing.into(), identity, user })
+    Ok(Luggage { words, environment, descriptors, nothing: nothing.into(), voice, identity, user })
 }
 
 /// A raw clone: a fork with namespaces and a descriptor for the child.
@@ -221,7 +224,7 @@ fn live(luggage: &Luggage, mapped: bool) -> Result<std::convert::Infallible, usi
     Err(5)
 }
 
-/// 0 and 1 become nothing, 2 stays, 3 and on are ours, the rest is closed at exec.
+/// 0 and 1 become nothing, 2 its voice, 3 and on are ours, the rest is closed at exec.
 ///
 /// # Safety
 /// Only in the child between clone and exec.
@@ -240,8 +243,8 @@ unsafe fn arrange(luggage: &Luggage) -> Result<(), ()> {
                 return Err(());
             }
         }
-        for standard in 0..=1 {
-            if libc::dup2(nothing, standard) < 0 {
+        for (from, standard) in [(nothing, 0), (nothing, 1), (luggage.voice.as_raw_fd(), 2)] {
+            if libc::dup2(from, standard) < 0 {
                 return Err(());
             }
         }
@@ -271,7 +274,7 @@ fn write_file(path: &std::ffi::CStr, text: &std::ffi::CStr) -> libc::c_long {
     }
 }
 
-fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     let mut ends = [-1; 2];
     // SAFETY: `ends` is a valid place for two descriptors, made for us alone.
     unsafe {

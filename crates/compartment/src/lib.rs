@@ -35,6 +35,7 @@ pub mod zygote;
 mod plain;
 #[cfg(test)]
 mod tests;
+mod voice;
 
 pub use birth::{Birth, Spawned, spawn};
 pub use drill::exec_program;

@@ -9,12 +9,16 @@ use wire::control::Service;
 
 /// Without descriptors or memory, accepting again at once would only spin.
 const PAUSE: Duration = Duration::from_millis(200);
+/// Without descriptors: how many are told so before the pause.
+const TURNED_AWAY: usize = 32;
 
 /// One listener.
 pub struct Door {
     listener: TcpListener,
     pub service: Service,
     shut_until: Option<Instant>,
+    /// A place among our descriptors: without any other, whoever comes is taken to be told so.
+    spare: Option<OwnedFd>,
 }
 
 /// Somebody at the door.
@@ -32,7 +36,8 @@ impl Door {
         let listener = TcpListener::from(listener);
         // A client that gives up between the notice and the accept must not hold us here.
         listener.set_nonblocking(true)?;
-        Ok(Self { listener, service, shut_until: None })
+        let spare = listener.try_clone().ok().map(OwnedFd::from);
+        Ok(Self { listener, service, shut_until: None, spare })
     }
 
     /// The next one at the door, if any. `Err`: nobody can be let in for a moment.
@@ -48,12 +53,29 @@ impl Door {
                     ErrorKind::WouldBlock => return Ok(None),
                     ErrorKind::Interrupted | ErrorKind::ConnectionAborted => {}
                     _ => {
+                        self.turn_some_away();
                         self.shut_until = Some(Instant::now() + PAUSE);
                         return Err(());
                     }
                 },
             }
         }
+    }
+
+    /// There is no descriptor to serve anybody with: those who wait hear it instead of nothing.
+    fn turn_some_away(&mut self) {
+        for _ in 0..TURNED_AWAY {
+            if self.spare.take().is_none() {
+                break;
+            }
+            if let Ok((stream, peer)) = self.listener.accept() {
+                let (socket, service) = (OwnedFd::from(stream), self.service);
+                Caller { socket, peer, local: peer, service, tries: 0 }.turn_away("too busy");
+            }
+            self.spare = self.listener.try_clone().ok().map(OwnedFd::from);
+        }
+        self.spare =
+            self.spare.take().or_else(|| self.listener.try_clone().ok().map(OwnedFd::from));
     }
 
     /// A copy of the descriptor, to be watched.

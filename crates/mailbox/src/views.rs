@@ -103,6 +103,11 @@ impl Store {
                 self.make(Whose { tenant, user }, quota, now_ms)?;
                 Ok(ToAdmin::Done)
             }
+            FromAdmin::Quota { tenant, user } => {
+                let person = self.person(Whose { tenant, user }, now_ms)?;
+                let (used_bytes, limit_bytes) = (person.used_bytes(), person.quota_bytes);
+                Ok(ToAdmin::Quota { used_bytes, limit_bytes })
+            }
             FromAdmin::Trace { tokens, limit } => self.trace(&tokens, limit.min(LIST)),
             FromAdmin::QuarantineList { tenant } => self.quarantine(tenant),
             FromAdmin::QuarantineShow(message, user) => {

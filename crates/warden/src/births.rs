@@ -19,6 +19,8 @@ const WANTS: usize = 4_096;
 const MAX_ALIVE: usize = 4_000;
 /// Births in one round, so that reports are heard in between.
 const BIRTHS_ROUND: usize = 16;
+/// That nobody more is born is said so often at most.
+const FULL_SAID: Duration = Duration::from_secs(60);
 
 impl Household {
     /// Starts every part that has no holder, whose pause is over, and whose needs are met.
@@ -260,26 +262,6 @@ impl Household {
         }
     }
 
-    /// The listening sockets, to whom they belong; again at each restart: no backlog is lost.
-    fn hand_listeners(&mut self, instance: InstanceId, kind: Kind) {
-        use wire::control::Service;
-        let Some(member) = self.members.get(&instance) else {
-            return;
-        };
-        for (service, socket) in &self.listeners {
-            let owner = match service {
-                Service::Zone => Kind::Zone,
-                Service::Metrics => Kind::Metrics,
-                _ => Kind::Gate,
-            };
-            let theirs = kind == owner;
-            if theirs && let Ok(socket) = copy(socket) {
-                let order = Order::Listen(*service);
-                let _ = self.hub.send(member.control, 0, &order, vec![socket]);
-            }
-        }
-    }
-
     /// Notes that an instance is needed.
     pub fn want(&mut self, want: Want) {
         if self.wants.len() < WANTS {
@@ -317,10 +299,26 @@ impl Household {
         self.wants.append(&mut later);
     }
 
+    /// Says once a minute why nobody more is served.
+    fn say_full(&mut self, kind: Kind) {
+        let now = Instant::now();
+        if self.said_full.is_some_and(|at| now.saturating_duration_since(at) < FULL_SAID) {
+            return;
+        }
+        self.said_full = Some(now);
+        let text = format!(
+            "no more instances of {}: {} processes are all that the limit of open descriptors \
+             allows (`ulimit -n`, LimitNOFILE=)",
+            kind.word(),
+            self.room,
+        );
+        (self.plan.tell)(&Happening::Note { instance: self.own, kind: Kind::Warden, text });
+    }
+
     fn fulfil(&mut self, want: &Want) -> Result<(), Fault> {
         match want {
             // The gate lets its callers wait and asks again.
-            Want::Idle(_) if self.members.len() >= self.room => {}
+            Want::Idle(kind) if self.members.len() >= self.room => self.say_full(*kind),
             Want::Idle(kind) => {
                 let born = self.birth(*kind)?;
                 self.introduce_to_servers(born);
@@ -352,7 +350,7 @@ impl Household {
                     self.birth_dispatch(*edge, (*tenant, server_of(*tenant)))?;
                 }
             }
-            Want::Depart if self.members.len() >= self.room => {}
+            Want::Depart if self.members.len() >= self.room => self.say_full(Kind::Depart),
             Want::Depart => {
                 let born = self.birth(Kind::Depart)?;
                 self.introduce_to_servers(born);

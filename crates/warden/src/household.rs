@@ -74,6 +74,9 @@ pub struct Household {
     pub feeds: Feeds,
     pub counts: Counts,
     pub crowds: Crowds,
+    pub looked_at_listeners: Option<Instant>,
+    /// When it was last said that nobody more is born.
+    pub said_full: Option<Instant>,
     pub recorder: Recorder,
     pub listeners: Vec<(Service, OwnedFd)>,
     pub stopping: Option<Stopping>,
@@ -110,11 +113,25 @@ pub fn run(plan: Plan) -> ExitCode {
 /// Descriptors that one member costs us: control, pidfd twice, filter, and one on its way.
 const DESCRIPTORS_EACH: u64 = 5;
 
+/// A house with all its parts takes some three hundred; the rest is for who connects.
+const LEAST_DESCRIPTORS: u64 = 1_024;
+
+fn descriptor_limit() -> u64 {
+    rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
+fn enough_descriptors() -> Result<(), Fault> {
+    match descriptor_limit() {
+        found if found < LEAST_DESCRIPTORS => {
+            Err(Fault::Descriptors { found, expected: LEAST_DESCRIPTORS })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// A quarter of our descriptors is kept for scanners, restarts and callers of the command line.
 fn room() -> usize {
-    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
-    let members = limit.current.map_or(u64::MAX, |limit| limit / 4 * 3 / DESCRIPTORS_EACH);
-    usize::try_from(members).unwrap_or(usize::MAX)
+    usize::try_from(descriptor_limit() / 4 * 3 / DESCRIPTORS_EACH).unwrap_or(usize::MAX)
 }
 
 fn is_unwritable(source: &std::io::Error) -> bool {
@@ -146,6 +163,7 @@ impl Household {
     fn open(plan: Plan) -> Result<Household, Fault> {
         let signals = signals::stopping_signals()?;
         signals::raise_descriptor_limit();
+        enough_descriptors()?;
         let lock = ports::lock_folder(&plan.data)?;
         ports::open_way(&plan);
         let listeners = ports::bind_all(&plan)?;
@@ -178,6 +196,8 @@ impl Household {
             feeds: Feeds::default(),
             counts: Counts::default(),
             crowds: Crowds::default(),
+            looked_at_listeners: None,
+            said_full: None,
             listeners,
             members: HashMap::new(),
             seats: HashMap::new(),
@@ -205,6 +225,7 @@ impl Household {
             self.fulfil_wants();
             self.announce();
             self.pulse(now);
+            self.watch_listeners(now);
             self.count(now);
         }
         self.recorder.tend(&mut self.hub, now);

@@ -29,6 +29,7 @@ mod eyes;
 mod feeds;
 mod household;
 mod joins;
+mod listening;
 mod ports;
 mod recorder;
 mod reports;
@@ -61,6 +62,17 @@ pub enum Fault {
     Taken {
         /// The data folder.
         folder: String,
+    },
+    /// Too few to bring everything up and serve a few people.
+    #[error(
+        "expected a limit of {expected} or more open descriptors, found {found}: \
+         raise it (`ulimit -n`, LimitNOFILE= of the unit)"
+    )]
+    Descriptors {
+        /// The hard limit of this process.
+        found: u64,
+        /// What is needed.
+        expected: u64,
     },
     /// The jail failed.
     #[error("could not bring up a compartment")]

@@ -15,7 +15,7 @@ use wire::charter;
 use wire::control::Service;
 
 /// Connections that the kernel holds for us while `gate` is busy or being replaced.
-const BACKLOG: i32 = 1_024;
+pub const BACKLOG: i32 = 1_024;
 
 /// Binds what `gate` and `zone` will be given: for each service its sockets.
 pub fn bind_all(plan: &Plan) -> Result<Vec<(Service, OwnedFd)>, Fault> {

@@ -329,7 +329,7 @@ impl Household {
     }
 
     /// A member that says what no honest one says is ended and reported.
-    fn end_liar(&mut self, instance: InstanceId, kind: Kind, what: &str) {
+    pub fn end_liar(&mut self, instance: InstanceId, kind: Kind, what: &str) {
         let Some(member) = self.members.get_mut(&instance) else {
             return;
         };

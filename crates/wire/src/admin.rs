@@ -83,6 +83,11 @@ pub enum Request {
     UserReset {
         address: String,
     },
+    /// `bytes`: from now on; none: only says it.
+    UserQuota {
+        address: String,
+        bytes: Option<u64>,
+    },
     AppPasswordAdd {
         address: String,
         protocol: String,

@@ -338,6 +338,10 @@ pub enum FromAdmin {
         user: UserId,
     },
     Status,
+    Quota {
+        tenant: TenantId,
+        user: UserId,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -348,6 +352,7 @@ pub enum ToAdmin {
     NoSuch,
     Status { users: u64, messages: u64, bytes: u64, pending_evidence: u64 },
     Fault(String),
+    Quota { used_bytes: u64, limit_bytes: u64 },
 }
 
 #[derive(Clone, Serialize, Deserialize)]

@@ -37,6 +37,7 @@ const USAGE: &str = "  sekisho demo [--data DIR] [--port-base N] [--json] [--no-
                | rotate-keys DOMAIN [--retire | --dangerous-unchecked]
   sekisho user add ADDRESS --tenant T [--role R] [--alias A]…
                | list [--tenant T] | disable | enable | reset ADDRESS    --data DIR
+               | quota ADDRESS [--mib N]
                | forward ADDRESS [--to A… [--keep] | --none]
                | away ADDRESS --text T [--subject S] [--until YYYY-MM-DD] | --back
                | password ADDRESS | terminate ADDRESS [--grace 30d] | cancel ADDRESS
@@ -115,7 +116,7 @@ const SUMMARIES: &[(&str, &str, &str)] = &[
     ("run", "サービスを前面で動かす", "runs the service in the foreground"),
     ("tenant", "組織: 登録、判定と送信の設定、契約の終わり", "organisations: added, their judgement and sending, the end of a contract"),
     ("domain", "ドメインと DNS レコード、宛先不明の受取人、自社サーバー、署名鍵", "domains and their DNS records, catch-alls, gateways, signing keys"),
-    ("user", "利用者、転送、不在時の返信", "people, where their mail is forwarded, what answers while they are away"),
+    ("user", "利用者、容量、転送、不在時の返信", "people, how much they may keep, where their mail is forwarded, what answers while they are away"),
     ("group", "複数の人に届くアドレス", "addresses that reach several people"),
     ("list", "メーリングリスト", "mailing lists"),
     ("app-password", "端末ごとのパスワード", "a password for each device"),

@@ -13,7 +13,9 @@ const TENANT_ACTS: &str =
     "add, list, show, set, terminate, cancel, endings, certificate or search-remains";
 const DOMAIN_ACTS: &str = "add, list, set, gateway, check, keys or rotate-keys";
 const USER_ACTS: &str =
-    "add, list, disable, enable, reset, forward, away, password, terminate or cancel";
+    "add, list, disable, enable, reset, quota, forward, away, password, terminate or cancel";
+const QUOTA_SHAPE: &str = "a whole number of MiB, 1 to 1048576";
+const MOST_MIB: u64 = 1024 * 1024;
 const APP_PASSWORD_ACTS: &str = "add, list or revoke";
 const PROTOCOLS: &[&str] = &["imap", "pop3", "smtp"];
 const CERTIFICATE_ACTS: &str = "install or remove";
@@ -127,11 +129,25 @@ pub fn user(mut arguments: Arguments, as_json: bool) -> Answer {
             Request::UserDisable { address: arguments.word("the address")?, disabled: false }
         }
         "reset" => Request::UserReset { address: arguments.word("the address")? },
+        "quota" => Request::UserQuota {
+            address: arguments.word("the address")?,
+            bytes: mebibytes(&mut arguments)?,
+        },
         other => return Err(unknown(USER_ACTS, other.to_owned())),
     };
     let grounds = grounds::take(&mut arguments)?;
     arguments.finish()?;
     ask_on(&folder(data)?, &request, &grounds)
+}
+
+/// What somebody may keep, in octets.
+fn mebibytes(arguments: &mut Arguments) -> Result<Option<u64>, Trouble> {
+    let mib: Option<u64> = arguments.parsed("--mib", QUOTA_SHAPE)?;
+    mib.map(|mib| {
+        let bytes = mib.checked_mul(1024 * 1024).filter(|bytes| *bytes > 0 && mib <= MOST_MIB);
+        bytes.ok_or_else(|| Trouble::wrong_use(QUOTA_SHAPE, mib.to_string(), "--mib 10240"))
+    })
+    .transpose()
 }
 
 pub fn app_password(mut arguments: Arguments) -> Answer {
