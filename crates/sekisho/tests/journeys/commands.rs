@@ -372,6 +372,20 @@ fn an_organisation_is_set_up() {
     let mut reader = Reader::connect(&demo.port("imaps"), &demo.authority()).unwrap();
     reader.must(&format!("LOGIN kei@new.example {secret}"));
     assert_eq!(reader.exists("INBOX"), 1);
+    // Beyond the quota nothing is kept, and the sender is told to come back.
+    let (value, code) = demo.ask(&["user", "quota", "kei@new.example", "--mib", "1"]);
+    assert_eq!((code, &value["limit_bytes"]), (0, &Value::from(1024 * 1024)), "{value}");
+    let long = super::letters::letter("long", &"a line that is not short\r\n".repeat(50_000));
+    let reply = sender.letter("carol@sender.example", &["kei@new.example"], &long).unwrap();
+    assert_eq!(reply.code, 452, "{reply:?}");
+    let (value, code) = demo.ask(&["user", "quota", "kei@new.example", "--mib", "5"]);
+    assert_eq!(code, 0, "{value}");
+    let reply = sender.letter("carol@sender.example", &["kei@new.example"], &long).unwrap();
+    assert_eq!(reply.code, 250, "{reply:?}");
+    let (value, _) = demo.ask(&["user", "quota", "kei@new.example"]);
+    assert!(value["used_bytes"].as_u64().unwrap() > 1024 * 1024, "{value}");
+    let (value, code) = demo.ask(&["user", "quota", "kei@new.example", "--mib", "0"]);
+    assert_eq!(code, 2, "{value}");
     let (value, code) = demo.ask(&["app-password", "revoke", id]);
     assert_eq!(code, 0, "{value}");
     let mut late = Reader::connect(&demo.port("imaps"), &demo.authority()).unwrap();
