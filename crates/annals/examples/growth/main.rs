@@ -140,6 +140,11 @@ fn measure(folder: &Path, signer: &NoteSigner, size: u64, rate: f64, now_ms: u64
     let edge = ask(Kind::Edge, None, BEGIN_MS, now_ms + 1);
     let one = ask(Kind::Edge, None, last, now_ms + 1);
     let version = ask(Kind::Edge, Some("0.2.1"), BEGIN_MS, now_ms + 1);
+    let mut others = Vec::new();
+    for kind in [Kind::Vault, Kind::Mailbox, Kind::Identity, Kind::Gate, Kind::Post, Kind::Scanner]
+    {
+        others.push((kind.word(), ask(kind, None, BEGIN_MS, now_ms + 1)));
+    }
     let begun = Instant::now();
     let mut touched = 0u64;
     index
@@ -158,9 +163,11 @@ fn measure(folder: &Path, signer: &NoteSigner, size: u64, rate: f64, now_ms: u64
         .map(|number| fs::metadata(folder.join(chapter_name(number))).unwrap().len())
         .sum();
     let seconds = |time: Duration| format!("{:.2}", time.as_secs_f64());
+    let others: String =
+        others.iter().map(|(word, time)| format!("{word} {} ", seconds(*time))).collect();
     format!(
         "{size} log {} MB tiles {} MB index {} MB made {rate:.0}/s start {} access {} edge {} \
-         edge-day {} edge-version {} person {} ({touched}) peak {} MB",
+         edge-day {} edge-version {} {others}person {} ({touched}) peak {} MB",
         bytes("log"),
         bytes("tiles"),
         chapters / 1_000_000,
