@@ -500,7 +500,7 @@ fn an_older_index_is_made_anew() {
     for first in [0, 1] {
         for path in &chapters[first..] {
             let mut older = fs::read(path).unwrap();
-            older[..16].copy_from_slice(b"sekisho index 1\n");
+            older[..16].copy_from_slice(b"sekisho index 2\n");
             fs::write(path, older).unwrap();
         }
         assert!(first == 0 || problems() == 1);
