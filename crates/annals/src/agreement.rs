@@ -28,19 +28,43 @@ struct Disorder {
     unborn: Vec<(usize, Entry)>,
     messages: Vec<(TenantId, MessageId)>,
     met: Vec<(InstanceId, ConnectionId)>,
+    grants: Vec<GrantId>,
+    /// Those who write, and those who wrote.
+    writers: Vec<(Kind, InstanceId)>,
+    former: Vec<(Kind, InstanceId)>,
     entries: Vec<Entry>,
 }
 
 const KINDS: [Kind; 6] =
     [Kind::Edge, Kind::Scanner, Kind::Access, Kind::Dispatch, Kind::Depart, Kind::Pages];
+/// Who write what others do: two of each at a time.
+const WRITERS: [Kind; 6] =
+    [Kind::Gate, Kind::Mailbox, Kind::Identity, Kind::Vault, Kind::Post, Kind::Signer];
 
 impl Disorder {
     fn new(seed: u64, step_ms: u64) -> Self {
         let (now_ms, random) = (BEGIN_MS, seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
         let (alive, ended, unborn) = (Vec::new(), Vec::new(), Vec::new());
         let (messages, met, entries) = (Vec::new(), Vec::new(), Vec::new());
+        let (grants, writers, former) = (Vec::new(), Vec::new(), Vec::new());
         let next = 0;
-        Self { random, now_ms, step_ms, next, alive, ended, unborn, messages, met, entries }
+        let mut new = Self {
+            random,
+            now_ms,
+            step_ms,
+            next,
+            alive,
+            ended,
+            unborn,
+            messages,
+            met,
+            grants,
+            writers,
+            former,
+            entries,
+        };
+        WRITERS.iter().chain(&WRITERS).for_each(|kind| new.hire(*kind));
+        new
     }
 
     fn draw(&mut self, below: usize) -> usize {
@@ -59,9 +83,46 @@ impl Disorder {
     }
 
     fn say(&mut self, author: Kind, start: u8, body: Body) {
-        let seq = self.entries.len() as u64;
-        let (start, time_ms) = (InstanceId([start; 6]), self.now_ms);
+        let (seq, time_ms) = (self.entries.len() as u64, self.now_ms);
+        // Seldom one that has ended, or one of whom nothing is known.
+        let former = if self.draw(300) == 0 { &self.former } else { &self.writers };
+        let known: Vec<InstanceId> =
+            former.iter().filter(|one| one.0 == author).map(|one| one.1).collect();
+        let at = self.draw(known.len());
+        let start = known.get(at).copied().unwrap_or(InstanceId([start; 6]));
         self.entries.push(Entry { author, start, seq, time_ms, body });
+    }
+
+    /// A new writer, whose birth is sometimes written down late.
+    fn hire(&mut self, kind: Kind) {
+        let instance = InstanceId(self.id());
+        let version = Word::new(["1", "2"][self.draw(2)]);
+        let serves = None;
+        let body =
+            Body::ProcessStart { instance, kind, pid: 7, version, zygote: None, key: None, serves };
+        let (author, start, time_ms) = (Kind::Warden, InstanceId([0xa0; 6]), self.now_ms);
+        let entry = Entry { author, start, seq: 0, time_ms, body };
+        let late = 1 + self.draw(200);
+        match self.draw(3) {
+            0 => self.unborn.push((self.entries.len() + late, entry)),
+            _ => self.entries.push(entry),
+        }
+        self.writers.push((kind, instance));
+        // It does something itself, too.
+        let credential = Word::new("tls");
+        let (name, tenant) = (Word::new("n"), None);
+        self.say(Kind::Signer, 0xa7, Body::CredentialUse { credential, instance, name, tenant });
+    }
+
+    /// A writer ends, and another begins.
+    fn replace(&mut self) {
+        let at = self.draw(self.writers.len());
+        let (kind, instance) = self.writers.swap_remove(at);
+        self.former.push((kind, instance));
+        let cause = Word::new("exit 0");
+        let stop = Body::ProcessStop { instance, clean: true, cause, last_seq: None };
+        self.say(Kind::Warden, 0xa0, stop);
+        self.hire(kind);
     }
 
     fn tell(mut self, count: usize) -> Vec<Entry> {
@@ -80,6 +141,9 @@ impl Disorder {
                 let stop = Body::ProcessStop { instance, clean: true, cause, last_seq: None };
                 self.say(Kind::Warden, 0xa0, stop);
                 continue;
+            }
+            if self.draw(4_000) == 0 {
+                self.replace();
             }
             match self.draw(100) {
                 0..=7 => self.birth(),
@@ -216,6 +280,7 @@ impl Disorder {
                 let (tenant, user) = self.person();
                 let until_ms = self.now_ms + self.draw(900_000) as u64;
                 let grant = GrantId(self.id());
+                self.grants.push(grant);
                 let grant = Body::Grant { grant, instance, tenant, user, until_ms };
                 self.say(Kind::Identity, 0xa3, grant);
             }
@@ -262,7 +327,12 @@ impl Disorder {
             1..=3 => Released::Transit(vec![self.message(tenant), self.message(tenant)]),
             _ => Released::Bodies(vec![self.message(tenant)]),
         };
-        let (vault_seq, grant) = (self.next, GrantId([8; 16]));
+        let known = self.grants.len();
+        let back = [3, 50, known][self.draw(20).saturating_sub(17)].clamp(1, known.max(1));
+        let at = known.wrapping_sub(1 + self.draw(back));
+        let is_known = self.draw(5) > 0;
+        let grant = self.grants.get(at).copied().filter(|_| is_known);
+        let (vault_seq, grant) = (self.next, grant.unwrap_or(GrantId([8; 16])));
         let body = Body::Release { vault_seq, instance, grant, tenant, user, released };
         self.say(Kind::Vault, 0xa4, body);
     }
@@ -389,7 +459,7 @@ fn all_questions_agree(name: &str, seed: u64, step_ms: u64) {
         (BEGIN_MS, time(131_072)),
         (time(30_000), time(ENTRIES - 100)),
     ];
-    for component in KINDS {
+    for component in KINDS.into_iter().chain(WRITERS) {
         for (number, (from_ms, to_ms)) in windows.into_iter().enumerate() {
             let mut question = Question { component, version: None, from_ms, to_ms };
             agrees(&index, &entries, &question);
@@ -430,7 +500,7 @@ fn an_older_index_is_made_anew() {
     for first in [0, 1] {
         for path in &chapters[first..] {
             let mut older = fs::read(path).unwrap();
-            older[..16].copy_from_slice(b"sekisho index 1\n");
+            older[..16].copy_from_slice(b"sekisho index 2\n");
             fs::write(path, older).unwrap();
         }
         assert!(first == 0 || problems() == 1);

@@ -107,10 +107,12 @@ impl Binder {
         self.ended_before = ended.map(|(instance, _)| *instance).collect();
         (number, bytes)
     }
-    /// Those that ended before this chapter, of whom nothing was heard in it, and beside whom
-    /// nobody stands any more.
+
+    /// Those that ended before this chapter, of whom and from whom nothing was heard in it, and
+    /// beside whom nobody stands any more.
     fn gone(&mut self, begin_ms: u64) -> HashSet<InstanceId> {
-        let heard: HashSet<InstanceId> = self.facts.iter().map(|fact| fact.instance).collect();
+        let told = self.facts.iter().flat_map(|fact| [fact.instance, fact.start]);
+        let heard: HashSet<InstanceId> = told.collect();
         let is_past = |one: &InstanceId| {
             let life = self.roll.0.get(one);
             let to_ms = life.and_then(|life| life.to_ms);
@@ -119,9 +121,16 @@ impl Binder {
         let ended = std::mem::take(&mut self.ended_before).into_iter();
         let mut gone: HashSet<InstanceId> =
             ended.filter(|one| !heard.contains(one) && is_past(one)).collect();
-        let stay = self.roll.0.iter().filter(|(one, _)| !gone.contains(one));
-        let served: HashSet<InstanceId> = stay.filter_map(|(_, life)| life.serves).collect();
-        gone.retain(|one| !served.contains(one));
+        // A scanner stands beside a dispatch, and that beside an access: whoever stays keeps both.
+        loop {
+            let stay = self.roll.0.iter().filter(|(one, _)| !gone.contains(one));
+            let served: HashSet<InstanceId> = stay.filter_map(|(_, life)| life.serves).collect();
+            let before = gone.len();
+            gone.retain(|one| !served.contains(one));
+            if gone.len() == before {
+                break;
+            }
+        }
         gone
     }
 }

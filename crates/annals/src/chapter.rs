@@ -9,9 +9,11 @@
 //! lists    rows by person; entries by deed
 //! lives    processes without a row here that the next chapter must know
 //! sums     cells by component and deed, with maps of people and messages; messages in order
+//! grants   who minted which; rows released under grants that are not among them
 //! sum      SHA-256 of everything before
 //! ```
 
+use crate::minted::Minted;
 use crate::place::{ID_BYTES, MAGIC, Place, Section, UNKNOWN};
 use crate::rows::{NOBODY, ROW_BYTES, Row, put};
 use crate::sums::Sums;
@@ -60,6 +62,7 @@ struct Arranged<'a> {
     by_deed: BTreeMap<u8, Vec<u16>>,
     lives: Vec<InstanceId>,
     sums: Sums,
+    minted: Minted,
 }
 
 /// Numbers of a process's component and version.
@@ -94,6 +97,7 @@ pub(crate) fn encode(contents: Contents) -> Vec<u8> {
     to.extend_from_slice(&arranged.rows);
     arranged.write_lists(&mut to);
     arranged.sums.write(&mut to);
+    arranged.minted.write(&mut to, &arranged.rows, ROW_BYTES);
     let sum = Sha256::digest(&to);
     to.extend_from_slice(&sum);
     to
@@ -118,7 +122,8 @@ fn arrange(mut contents: Contents) -> Arranged {
     people.sort_by_key(|(person, _)| person_key(person));
     let (processes, crossing, sections) = divide(facts, roll, &words);
     let (rows, numbers) = write_rows(&contents, &authors, &processes, &mut people);
-    let sums = Sums::of(facts, &numbers, &people, roll, &words);
+    let minted = Minted::of(facts, authors.keys(), (roll, &words), contents.times.0);
+    let sums = Sums::of((facts, &minted.under), &numbers, &people, roll, &words);
     let mut by_deed: BTreeMap<u8, Vec<u16>> = BTreeMap::new();
     for (deed, place) in &contents.deeds {
         by_deed.entry(*deed).or_default().push(*place);
@@ -139,6 +144,7 @@ fn arrange(mut contents: Contents) -> Arranged {
         by_deed,
         lives,
         sums,
+        minted,
     }
 }
 
@@ -246,6 +252,8 @@ impl Arranged<'_> {
             Place::DeedTable => self.by_deed.len(),
             Place::Deeds => self.contents.deeds.len(),
             Place::Lives => self.lives.len(),
+            Place::Grants => self.minted.counts().0,
+            Place::Open => self.minted.counts().1,
             _ => self.sums.count(place),
         }
     }
@@ -298,6 +306,12 @@ impl Arranged<'_> {
         for (start, kind) in &self.authors {
             to.extend_from_slice(&start.0);
             to.push(u8::try_from(kind.number()).unwrap_or(UNKNOWN));
+            let (kind, word) = group_of(self.contents.roll.0.get(start), &self.words);
+            to.push(kind);
+            put(to, word.into(), 2);
+            let (until_ms, entry) = self.minted.until(*start);
+            put(to, until_ms, 8);
+            put(to, entry % CHAPTER_ENTRIES, 2);
         }
         self.write_people(to);
     }

@@ -12,7 +12,7 @@ use crate::reading::Reader;
 use crate::sums::{Kept, LAST};
 use crate::telling::{Telling, number_of};
 use evidence::month_of;
-use scope::{Columns, Deed, Months, Pair, Question, Slice, Tally, as_message};
+use scope::{Columns, Deed, Mark, Months, Pair, Person, Question, Slice, Tally, Tie, as_message};
 use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::sync::Mutex;
@@ -31,6 +31,21 @@ enum Released {
     ByRows,
 }
 
+/// What of a chapter could be opened by keys that are held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Could {
+    Nothing,
+    All,
+    ByRows,
+}
+
+/// What the last reading found out about a chapter.
+struct Found {
+    released: Released,
+    could: Could,
+    pairs: u32,
+}
+
 pub(crate) struct Messages<'a> {
     reader: &'a Reader,
     plan: &'a Plan,
@@ -39,16 +54,20 @@ pub(crate) struct Messages<'a> {
     pairs: Vec<u32>,
     /// By chapter; none where nothing was released.
     released: Vec<Released>,
+    could: Vec<Could>,
+    /// Deeds whose messages could be opened.
+    opens: Vec<Deed>,
     contracts: HashMap<TenantId, u32>,
     fault: Mutex<Option<io::Error>>,
 }
 
 impl<'a> Messages<'a> {
     pub fn new(reader: &'a Reader, plan: &'a Plan, question: &Question) -> Self {
-        let (released, contracts) = (Vec::new(), HashMap::new());
+        let (released, could, opens) = (Vec::new(), Vec::new(), Vec::new());
+        let contracts = HashMap::new();
         let (question, fault) = (question.clone(), Mutex::default());
         let pairs = vec![0; usize::try_from(plan.chapters()).unwrap_or_default()];
-        Self { reader, plan, question, pairs, released, contracts, fault }
+        Self { reader, plan, question, pairs, released, could, opens, contracts, fault }
     }
 
     /// So many messages of a chapter will be counted, but none twice.
@@ -71,35 +90,55 @@ impl<'a> Messages<'a> {
     pub fn take_released(&mut self, index: &Index, tally: &mut Tally) -> Result<(), Fault> {
         let (reader, full, months) = (self.reader, index.full(), tally.released());
         let all = months.all();
+        let kinds = [Deed::Deliver, Deed::Queue, Deed::Send];
+        self.opens = kinds.into_iter().filter(|deed| tally.could_open(*deed)).collect();
+        let (opens, to_ms) = (&self.opens, self.question.to_ms);
         let part = |from: u64, to: u64| {
-            let mut found = Vec::new();
+            let (mut found, mut tenants) = (Vec::new(), BTreeSet::new());
             for number in from..to {
                 let mut pairs = 0;
-                let one = match kept(reader, number) {
-                    Some(chapter) => released(&chapter, months, &all, &mut pairs)
-                        .map_err(file(chapter_name(number)))?,
-                    None => Released::ByRows,
+                let Some(chapter) = kept(reader, number) else {
+                    let could = if opens.is_empty() { Could::Nothing } else { Could::ByRows };
+                    found.push(Found { released: Released::ByRows, could, pairs });
+                    continue;
                 };
-                found.push((one, pairs));
+                let fault = || file(chapter_name(number));
+                let released = released(&chapter, months, &all, &mut pairs).map_err(fault())?;
+                let could = could(&chapter, opens, to_ms, &mut pairs, &mut tenants);
+                found.push(Found { released, could: could.map_err(fault())?, pairs });
             }
-            Ok::<_, Fault>(found)
+            Ok::<_, Fault>((found, tenants))
         };
         let (one, other) = thread::scope(|scope| {
             let other = scope.spawn(|| part(full / 2, full));
             (part(0, full / 2), other.join().map_err(|_| ended()))
         });
-        let found = one?.into_iter().chain(other??);
-        for ((released, more), pairs) in found.zip(&mut self.pairs) {
-            self.released.push(released);
+        let ((one, tenants), (other, more)) = (one?, other??);
+        for (found, pairs) in one.into_iter().chain(other).zip(&mut self.pairs) {
+            self.released.push(found.released);
+            self.could.push(found.could);
             // Those that passed and those that were kept are mostly the same.
-            *pairs = (*pairs).max(more);
+            *pairs = (*pairs).max(found.pairs);
         }
-        for (number, _) in (0..).zip(&self.released).filter(|one| matches!(one.1, Released::ByRows))
-        {
+        // Whoever could have been read is not among the people who were.
+        for tenant in tenants.union(&more) {
+            tally.take_person(Person { tenant: *tenant, user: None }, 0);
+        }
+        for (number, (released, could)) in (0..).zip(self.released.iter().zip(&self.could)) {
+            let is_released = matches!(released, Released::ByRows);
+            if !is_released && *could != Could::ByRows {
+                continue;
+            }
             let chapter = index.chapter(number)?;
             if tally.looks_at(chapter.times.0, chapter.times.1) {
-                let told = Telling::whole(&chapter).and_then(|told| told.tell_kept(tally));
-                told.map_err(file(chapter_name(number)))?;
+                let fault = || file(chapter_name(number));
+                let told = Telling::whole(&chapter).map_err(fault())?;
+                if is_released {
+                    told.tell_released(tally).map_err(fault())?;
+                }
+                if *could == Could::ByRows {
+                    told.tell_could_open(tally).map_err(fault())?;
+                }
             }
         }
         self.plan.tail.open_facts().iter().for_each(|fact| tally.note_kept(fact));
@@ -110,7 +149,9 @@ impl<'a> Messages<'a> {
         let released = usize::try_from(number).ok().and_then(|number| self.released.get(number));
         let has_passed = self.plan.way(number) == Way::Sums;
         let has_released = matches!(released, Some(Released::All | Released::Some(_)));
-        if !has_passed && !has_released {
+        let could = usize::try_from(number).ok().and_then(|number| self.could.get(number));
+        let could_open = could == Some(&Could::All);
+        if !has_passed && !has_released && !could_open {
             return Ok(());
         }
         let chapter = kept(self.reader, number).ok_or(io::ErrorKind::NotFound)?;
@@ -119,12 +160,16 @@ impl<'a> Messages<'a> {
         // Whole octets of the maps, in which the first bit may be of no pair that is wanted.
         let (begin, end) = (from / 8, to.div_ceil(8));
         let size = usize::try_from(end - begin).map_err(io::Error::other)?;
-        let [mut passed, mut certain] = [vec![0u8; size], vec![0u8; size]];
+        let [mut passed, mut certain, mut could] = [(); 3].map(|()| vec![0u8; size]);
         let (own, version) = (number_of(self.question.component), self.question.version.as_deref());
         let words = chapter.words()?;
         for kept in chapter.cells()? {
             let is_own = kept.kind == own && fits(version, kept.word, &words);
-            let is_kept = kept.cell.deed == Deed::Deliver && !kept.cell.is_beside;
+            let is_whole = kept.cell.tie == Tie::Own;
+            if could_open && is_whole && self.opens.contains(&kept.cell.deed) {
+                add(&mut could, &chapter.pair_map(&kept, begin, end - begin)?);
+            }
+            let is_kept = kept.cell.deed == Deed::Deliver && is_whole;
             let is_certain = match kept.cell.messages().filter(|_| has_passed && is_own) {
                 Some(is_certain) => is_certain,
                 None if is_kept && matches!(released, Some(Released::All)) => true,
@@ -139,7 +184,7 @@ impl<'a> Messages<'a> {
             let begin = usize::try_from(begin).map_err(io::Error::other)?;
             add(&mut certain, map.get(begin..).unwrap_or_default());
         }
-        let bits = (&passed[..], &certain[..]);
+        let bits = [&passed[..], &certain[..], &could[..]];
         self.hand_on(&chapter, (from, to), bits, pair)
     }
 
@@ -148,7 +193,7 @@ impl<'a> Messages<'a> {
         &self,
         chapter: &Chapter,
         (from, to): (u64, u64),
-        (passed, certain): (&[u8], &[u8]),
+        [passed, certain, could]: [&[u8]; 3],
         pair: &mut dyn FnMut(Pair),
     ) -> io::Result<()> {
         let numbers: Vec<Option<u32>> = chapter
@@ -161,11 +206,19 @@ impl<'a> Messages<'a> {
         let (ids, of): (&[[u8; 16]], &[[u8; 2]]) = (ids.as_chunks().0, of.as_chunks().0);
         let skipped = (from % 8) as usize;
         for ((id, of), place) in ids.iter().zip(of).zip(skipped..) {
-            let is_certain = has_bit(certain, place);
-            if is_certain || has_bit(passed, place) {
+            let mark = match (has_bit(certain, place), has_bit(passed, place)) {
+                (true, _) => Some(Mark::OPENED),
+                (false, true) => Some(Mark::PASSED),
+                (false, false) => None,
+            };
+            let mark = match has_bit(could, place) {
+                true => Some(mark.map_or(Mark::COULD, |mark| mark.and(Mark::COULD))),
+                false => mark,
+            };
+            if let Some(mark) = mark {
                 let number = numbers.get(usize::from(u16::from_be_bytes(*of))).copied().flatten();
                 let number = number.ok_or(io::ErrorKind::InvalidData)?;
-                pair(Pair::new(MessageId(*id), number, is_certain));
+                pair(Pair::new(MessageId(*id), number, mark));
             }
         }
         Ok(())
@@ -206,6 +259,43 @@ fn add(to: &mut [u8], bits: &[u8]) {
     to.iter_mut().zip(bits).for_each(|(to, bits)| *to |= bits);
 }
 
+/// Whether keys that are held could open what a chapter kept, and whose that was.
+fn could(
+    chapter: &Chapter,
+    opens: &[Deed],
+    to_ms: u64,
+    pairs: &mut u32,
+    tenants: &mut BTreeSet<TenantId>,
+) -> io::Result<Could> {
+    if opens.is_empty() || chapter.times.0 >= to_ms {
+        return Ok(Could::Nothing);
+    }
+    if chapter.times.1 >= to_ms {
+        return Ok(Could::ByRows);
+    }
+    let mut theirs = vec![0; chapter.map_bytes(Place::PeopleMaps)];
+    let mut count = 0;
+    for kept in chapter.cells()? {
+        if kept.cell.tie == Tie::Own && opens.contains(&kept.cell.deed) {
+            count += u64::from(kept.count);
+            if let Some(map) = chapter.people_map(&kept)? {
+                add(&mut theirs, &map);
+            }
+        }
+    }
+    *pairs = (*pairs).max(at_most(chapter, count));
+    let contracts = chapter.contracts()?;
+    let mut contracts = contracts.iter().peekable();
+    let mut of = None;
+    each_bit(&theirs, |person| {
+        while let Some(next) = contracts.next_if(|next| next.first as usize <= person) {
+            of = Some(next.tenant);
+        }
+        tenants.extend(of.take());
+    });
+    Ok(Could::All)
+}
+
 /// Which messages of a chapter were kept for people of whom its month was released.
 fn released(
     chapter: &Chapter,
@@ -221,7 +311,7 @@ fn released(
         return Ok(Released::ByRows);
     }
     let mut cells = chapter.cells()?;
-    cells.retain(|kept| kept.cell.deed == Deed::Deliver && !kept.cell.is_beside);
+    cells.retain(|kept| kept.cell.deed == Deed::Deliver && kept.cell.tie == Tie::Own);
     let mut kept_for = vec![0; chapter.map_bytes(Place::PeopleMaps)];
     for kept in &cells {
         if let Some(map) = chapter.people_map(kept)? {
@@ -318,7 +408,7 @@ impl<'a> Instances<'a> {
         for section in asked(&chapter, self.question, &words) {
             let ids = chapter.ids(section)?;
             let ids: &[[u8; ID_BYTES]] = ids.as_chunks().0;
-            ids.iter().for_each(|id| pair(Pair::new(as_message(InstanceId(*id)), 0, false)));
+            ids.iter().for_each(|id| pair(Pair::new(as_message(InstanceId(*id)), 0, Mark::PASSED)));
         }
         Ok(())
     }

@@ -8,11 +8,11 @@ use crate::index::{ALARM, Index, LATE_MS, ROTATE, chapter_name};
 use crate::opened::{Chapter, Process};
 use crate::overspill::overspill;
 use crate::place::{Place, USER_BYTES};
-use crate::plan::{Plan, Way, asked, fits};
+use crate::plan::{Plan, Way, asked, cells, fits};
 use crate::rows::{NOBODY, ROW_BYTES, Row};
-use crate::sums::Kept;
 use crate::telling::{Telling, number_of};
-use evidence::{Frame, Word};
+use crate::waiting::Waiting;
+use evidence::Frame;
 use scope::{Deed, Fact, Finished, Half, Person, Proven, Tally, facts, unattributed};
 use std::collections::HashMap;
 use std::io;
@@ -30,6 +30,9 @@ impl Index<'_> {
         proven: &Proven,
     ) -> Result<Finished, Fault> {
         let plan = Plan::of(self, &tally())?;
+        if plan.is_mixed() {
+            return Ok(self.run_halves(tally)?.finish(proven.clone()));
+        }
         let (reader, shared) = (self.reader, &plan);
         let (people, processes) = thread::scope(|scope| {
             let processes = scope.spawn(move || {
@@ -41,6 +44,9 @@ impl Index<'_> {
             (people, processes.join().map_err(|_| ended()))
         });
         let (mut tally, mut messages) = people?;
+        if plan.instances > 0 {
+            tally.has_more();
+        }
         if tally.needs_more() {
             messages.take_released(self, &mut tally)?;
         }
@@ -68,12 +74,13 @@ struct Walk<'i, 'a> {
     messages: Messages<'a>,
     /// Processes that outlived a chapter, and the last chapter that spoke of them.
     followed: HashMap<InstanceId, u64>,
+    waiting: Waiting,
 }
 
 impl<'i, 'a> Walk<'i, 'a> {
     fn new(index: &'i Index<'a>, plan: &'a Plan, tally: Tally) -> Self {
         let messages = Messages::new(index.reader, plan, tally.question());
-        Self { index, plan, tally, messages, followed: HashMap::new() }
+        Self { index, plan, tally, messages, followed: HashMap::new(), waiting: Waiting::default() }
     }
 
     fn walk(mut self) -> Result<(Tally, Messages<'a>), Fault> {
@@ -89,6 +96,9 @@ impl<'i, 'a> Walk<'i, 'a> {
         for number in plan.first..full {
             let chapter = self.index.chapter(number)?;
             self.chapter(&chapter).map_err(file(chapter_name(number)))?;
+            if plan.mints {
+                self.waiting.settle(self.index, plan, &mut self.tally, Some(number))?;
+            }
             if self.tally.counts() == Half::Processes {
                 self.keys_and_alarms(&chapter)?;
                 self.forget(&chapter).map_err(file(chapter_name(number)))?;
@@ -119,8 +129,18 @@ impl<'i, 'a> Walk<'i, 'a> {
             Way::Before => {}
             Way::Sums if self.tally.counts() == Half::People => self.sum_people(chapter)?,
             Way::Sums => self.sum_processes(chapter)?,
-            Way::Rows => Telling::near(chapter, &self.tally)?.tell_quiet(&mut self.tally)?,
+            Way::Rows => {
+                let told = Telling::near(chapter, &self.tally)?;
+                if self.plan.mints {
+                    told.tell_grants(&mut self.tally)?;
+                }
+                told.tell_quiet(&mut self.tally)?;
+            }
+            Way::After if self.tally.asks_authors() => self.later_grants(chapter)?,
             Way::After => {}
+        }
+        if self.plan.mints && matches!(way, Way::Sums | Way::Rows) {
+            self.waiting.gather(chapter, &self.tally)?;
         }
         if way != Way::Rows {
             let strangers = self.plan.strangers_in(chapter)?;
@@ -131,18 +151,20 @@ impl<'i, 'a> Walk<'i, 'a> {
         Ok(())
     }
 
-    /// The sums of processes that are asked about.
-    fn cells(&self, chapter: &Chapter, words: &[Word]) -> io::Result<Vec<Kept>> {
-        let question = self.tally.question();
-        let (own, version) = (number_of(question.component), question.version.as_deref());
-        let mut cells = chapter.cells()?;
-        cells.retain(|kept| kept.kind == own && fits(version, kept.word, words));
-        Ok(cells)
+    /// Grants that authors who are asked about gave behind the window.
+    fn later_grants(&mut self, chapter: &Chapter) -> io::Result<()> {
+        let first = chapter.number * CHAPTER_ENTRIES;
+        for one in chapter.writers()? {
+            if one.until.0 > 0 && self.tally.is_asked(one.start) {
+                self.tally.granted_until((one.until.0, first + one.until.1));
+            }
+        }
+        Ok(())
     }
 
     fn sum_people(&mut self, chapter: &Chapter) -> io::Result<()> {
         let words = chapter.words()?;
-        let cells = self.cells(chapter, &words)?;
+        let cells = cells(chapter, &self.tally, &words)?;
         let people = usize::try_from(chapter.count(Place::Users)).unwrap_or_default();
         let mut classes = vec![0; people];
         let (mut months, mut pairs) = (Vec::new(), 0);
@@ -178,7 +200,7 @@ impl<'i, 'a> Walk<'i, 'a> {
 
     fn sum_processes(&mut self, chapter: &Chapter) -> io::Result<()> {
         let words = chapter.words()?;
-        for kept in self.cells(chapter, &words)? {
+        for kept in cells(chapter, &self.tally, &words)? {
             self.tally.take(&kept.cell);
         }
         let question = self.tally.question().clone();
@@ -317,6 +339,10 @@ impl<'i, 'a> Walk<'i, 'a> {
             }
         }
         told.iter().for_each(|fact| self.tally.note(fact));
+        if self.plan.mints {
+            self.waiting.gather_tail(told, self.index.full(), &self.tally);
+            self.waiting.settle(self.index, self.plan, &mut self.tally, None)?;
+        }
         for (at_ms, entry) in self.plan.newest.into_iter().chain(binder.newest()) {
             self.tally.looked_at(at_ms, entry);
         }

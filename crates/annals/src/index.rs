@@ -13,7 +13,7 @@ use crate::reading::Reader;
 use crate::telling::Telling;
 use evidence::Frame;
 use scope::facts;
-use scope::{Fact, Finished, Half, Life, Part, Proven, Question, Roll, Scope, Tally};
+use scope::{Fact, Half, Life, Part, Proven, Question, Roll, Scope, Tally};
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::fs::File;
@@ -235,7 +235,7 @@ impl<'a> Index<'a> {
             let mut overflowed = false;
             for part in 0..parts {
                 let tally = || Tally::new(question.clone(), Part { part, parts });
-                let finished = self.finish(&tally, proven)?;
+                let finished = self.measure_by_sums(&tally, proven)?;
                 overflowed |= finished.overflowed;
                 match &mut whole {
                     None => whole = Some(finished.scope),
@@ -255,20 +255,8 @@ impl<'a> Index<'a> {
         }
     }
 
-    /// By sums, where sums say all of it; else every row is read.
-    fn finish(
-        &self,
-        tally: &(dyn Fn() -> Tally + Sync),
-        proven: &Proven,
-    ) -> Result<Finished, Fault> {
-        match tally().takes_sums() {
-            true => self.measure_by_sums(tally, proven),
-            false => Ok(self.run_halves(tally)?.finish(proven.clone())),
-        }
-    }
-
     /// Two processors count one half each: reading is little of the work, so each reads all of it.
-    fn run_halves(&self, tally: &(dyn Fn() -> Tally + Sync)) -> Result<Tally, Fault> {
+    pub(crate) fn run_halves(&self, tally: &(dyn Fn() -> Tally + Sync)) -> Result<Tally, Fault> {
         let reader = self.reader;
         thread::scope(|scope| {
             let other = scope.spawn(move || Index::of(reader).run(tally().half(Half::Processes)));
@@ -293,6 +281,9 @@ impl<'a> Index<'a> {
             if began {
                 let fault = || file(chapter_name(number));
                 let read = Telling::of(&chapter, &tally, overlaps).map_err(fault())?;
+                if tally.asks_authors() {
+                    read.tell_grants(&mut tally).map_err(fault())?;
+                }
                 read.tell(&mut tally).map_err(fault())?;
                 self.tell_keys_and_decoys(&chapter, &mut tally)?;
                 tally.forget_ended(chapter.times.0.saturating_sub(LATE_MS), |_| false);

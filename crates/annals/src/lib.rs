@@ -16,6 +16,7 @@ mod disk;
 mod extent;
 mod fault;
 mod index;
+mod minted;
 mod opened;
 mod overspill;
 mod place;
@@ -29,6 +30,7 @@ mod series;
 mod sums;
 mod telling;
 mod view;
+mod waiting;
 
 #[cfg(test)]
 mod agreement;

@@ -1,15 +1,16 @@
 //! Reads a chapter where it is asked, and no more.
 
 use crate::chapter::CHAPTER_ENTRIES;
+use crate::minted::Mint;
 use crate::place::{
     AUTHOR_BYTES, CELL_BYTES, CONTRACT_BYTES, CREDENTIAL_BYTES, Counts, DEED_BYTES, FENCE_BYTES,
-    HEAD_BYTES, ID_BYTES, LIFE_BYTES, Place, RECORD_BYTES, SECTION_BYTES, Section, UNKNOWN,
-    USER_BYTES, parse_head, parse_sections,
+    GRANT_BYTES, HEAD_BYTES, ID_BYTES, LIFE_BYTES, Place, RECORD_BYTES, SECTION_BYTES, Section,
+    UNKNOWN, USER_BYTES, parse_head, parse_sections,
 };
 use crate::rows::{Row, number};
 use crate::sums::{Kept, NO_MAP};
 use evidence::Word;
-use scope::{Cell, Deed, Item, Life, Person};
+use scope::{Cell, Deed, Item, Life, Person, Tie};
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
@@ -212,6 +213,20 @@ impl Chapter {
         Ok(ids.map(|id| InstanceId(*id)).collect())
     }
 
+    /// Authors by their number.
+    pub(crate) fn writers(&self) -> io::Result<Vec<Writer>> {
+        let all = self.all(Place::Authors)?;
+        let all = all.chunks_exact(AUTHOR_BYTES).map(read_writer);
+        all.collect::<Option<_>>().ok_or_else(damaged)
+    }
+
+    /// Grants that were minted here, by their id.
+    pub(crate) fn mints(&self) -> io::Result<Vec<Mint>> {
+        let all = self.all(Place::Grants)?;
+        let all = all.chunks_exact(GRANT_BYTES).map(Mint::read);
+        all.collect::<Option<_>>().ok_or_else(damaged)
+    }
+
     pub(crate) fn contracts(&self) -> io::Result<Vec<Contract>> {
         let bytes = self.all(Place::Contracts)?;
         let contracts = bytes.chunks_exact(CONTRACT_BYTES).map(read_contract);
@@ -354,6 +369,29 @@ impl Chapter {
     }
 }
 
+/// Who wrote entries.
+pub(crate) struct Writer {
+    pub start: InstanceId,
+    /// As what.
+    pub wrote_as: u8,
+    /// What it was, by its start.
+    pub kind: u8,
+    pub word: u16,
+    /// Until when the last of its grants is good, and the entry from the chapter's first.
+    pub until: (u64, u64),
+}
+
+fn read_writer(bytes: &[u8]) -> Option<Writer> {
+    let mut from = Cursor::new(bytes);
+    Some(Writer {
+        start: InstanceId::from_slice(from.take(ID_BYTES)?)?,
+        wrote_as: from.next()?,
+        kind: from.next()?,
+        word: number(&mut from, 2)? as u16,
+        until: (number(&mut from, 8)?, number(&mut from, 2)?),
+    })
+}
+
 /// A sort of credential that processes of one component and version used.
 pub(crate) struct Credential {
     pub kind: u8,
@@ -422,14 +460,14 @@ fn read_cell(bytes: &[u8]) -> Option<Kept> {
     let mut from = Cursor::new(bytes);
     let (kind, word) = (from.next()?, number(&mut from, 2)? as u16);
     let deed = Deed::from_number(from.next()?)?;
-    let is_beside = from.next()? == 1;
+    let tie = Tie::from_number(from.next()?)?;
     let month = number(&mut from, 4)? as u32;
     let mut eight = || number(&mut from, 8);
     let (first_ms, last_ms) = (eight()?, eight()?);
     let (told, sum) = ((eight()?, eight()?), eight()?);
     let (people, pairs) = (number(&mut from, 2)? as u16, number(&mut from, 2)? as u16);
     let count = number(&mut from, 4)? as u32;
-    let cell = Cell { deed, month, is_beside, first_ms, last_ms, told, sum };
+    let cell = Cell { deed, month, tie, first_ms, last_ms, told, sum };
     Some(Kept { kind, word, cell, people, pairs, count })
 }
 

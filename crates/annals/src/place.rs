@@ -4,7 +4,7 @@ use crate::rows::{ROW_BYTES, number};
 use terms::Cursor;
 use tlog::Hash;
 
-pub(crate) const MAGIC: &[u8; 16] = b"sekisho index 2\n";
+pub(crate) const MAGIC: &[u8; 16] = b"sekisho index 3\n";
 /// How the index of any version begins.
 pub(crate) const MAGIC_BYTES: usize = MAGIC.len();
 /// The component of a process that no start tells of.
@@ -13,7 +13,11 @@ pub(crate) const ID_BYTES: usize = 6;
 /// A life without whose it is.
 pub(crate) const LIFE_BYTES: usize = 1 + 2 + 8 + 8 + 7;
 pub(crate) const RECORD_BYTES: usize = LIFE_BYTES + 8;
-pub(crate) const AUTHOR_BYTES: usize = 7;
+/// An author, as what it wrote; of which component and version it was; and until when the last of
+/// its grants is good, with the entry that tells it.
+pub(crate) const AUTHOR_BYTES: usize = ID_BYTES + 1 + 1 + 2 + 8 + 2;
+/// A grant, its entry, the number of its author, and when.
+pub(crate) const GRANT_BYTES: usize = 16 + 2 + 2 + 5;
 pub(crate) const CONTRACT_BYTES: usize = 8 + 4 + 1;
 pub(crate) const USER_BYTES: usize = 8;
 pub(crate) const SECTION_BYTES: usize = 1 + 2 + 6 * 4 + 4 + 8;
@@ -53,10 +57,12 @@ pub(crate) enum Place {
     Pairs,
     ContractOf,
     Whose,
+    Grants,
+    Open,
 }
 
 impl Place {
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::Words,
         Self::Ids,
         Self::Records,
@@ -78,6 +84,8 @@ impl Place {
         Self::Pairs,
         Self::ContractOf,
         Self::Whose,
+        Self::Grants,
+        Self::Open,
     ];
 }
 
@@ -101,7 +109,8 @@ impl Counts {
             Place::Contracts => CONTRACT_BYTES,
             Place::Users => USER_BYTES,
             Place::ListOf => 8,
-            Place::Rows => ROW_BYTES,
+            Place::Rows | Place::Open => ROW_BYTES,
+            Place::Grants => GRANT_BYTES,
             Place::DeedTable => DEED_BYTES,
             Place::Deeds | Place::ContractOf => 2,
             Place::Lives => ID_BYTES + LIFE_BYTES,

@@ -6,9 +6,10 @@ use crate::fault::{Fault, file};
 use crate::index::{Index, chapter_name};
 use crate::opened::{Chapter, Process};
 use crate::place::{ID_BYTES, Section, UNKNOWN};
+use crate::sums::Kept;
 use crate::telling::number_of;
 use evidence::Word;
-use scope::{Life, Question, Tally};
+use scope::{Cell, Deed, Fact, Life, Question, Tally, Tie};
 use std::collections::{HashMap, HashSet};
 use std::io;
 use terms::{InstanceId, Kind};
@@ -44,6 +45,25 @@ pub(crate) struct Plan {
     pub instances: u64,
     /// The entries behind the last full chapter.
     pub tail: Binder,
+    /// Whether those asked about mint grants.
+    pub mints: bool,
+    /// Whether they write down connections of others, and what could account for these: then only
+    /// entry by entry is known which does.
+    met: bool,
+    accounts: bool,
+    /// By chapter, whom it does not know, where that may be an author who is asked about.
+    mentions: HashMap<u64, Vec<InstanceId>>,
+}
+
+/// The sums of processes that are asked about.
+pub(crate) fn cells(chapter: &Chapter, tally: &Tally, words: &[Word]) -> io::Result<Vec<Kept>> {
+    let question = tally.question();
+    let (own, version) = (number_of(question.component), question.version.as_deref());
+    let mut cells = chapter.cells()?;
+    cells.retain(|kept| {
+        kept.kind == own && fits(version, kept.word, words) && tally.takes(&kept.cell)
+    });
+    Ok(cells)
 }
 
 /// Which sections of a chapter are asked about.
@@ -98,6 +118,10 @@ impl Plan {
             theirs: HashMap::new(),
             instances: 0,
             tail: index.tail()?,
+            mints: false,
+            met: false,
+            accounts: false,
+            mentions: HashMap::new(),
         };
         let mut unplaced = HashSet::new();
         let mut has_passed = false;
@@ -119,27 +143,111 @@ impl Plan {
             plan.ways.push(way);
             if way != Way::Before {
                 plan.first = plan.first.min(number);
-                plan.look_at(&chapter, question, &mut unplaced)
-                    .map_err(file(chapter_name(number)))?;
+                plan.look_at(&chapter, tally, &mut unplaced).map_err(file(chapter_name(number)))?;
             }
         }
-        Ok(plan.placing(index, tally, unplaced)?)
+        let mut plan = plan.placing(index, tally, unplaced)?;
+        if tally.asks_authors() {
+            plan.hear_tail(tally);
+            plan.demote(index, tally)?;
+        }
+        Ok(plan)
     }
 
     fn look_at(
         &mut self,
         chapter: &Chapter,
-        question: &Question,
+        tally: &Tally,
         unplaced: &mut HashSet<InstanceId>,
     ) -> io::Result<()> {
+        let question = tally.question();
         for section in chapter.sections_of(UNKNOWN) {
             let ids = chapter.ids(section)?;
             unplaced.extend(ids.chunks_exact(ID_BYTES).filter_map(InstanceId::from_slice));
+        }
+        if tally.asks_authors() {
+            self.look_at_authors(chapter, tally, unplaced)?;
         }
         if self.way(chapter.number) == Way::Sums {
             let words = chapter.words()?;
             let own = asked(chapter, question, &words).map(|one| u64::from(one.processes));
             self.instances += own.sum::<u64>();
+        }
+        Ok(())
+    }
+
+    /// What those who are asked about wrote of others, and authors whom their chapter did not know.
+    fn look_at_authors(
+        &mut self,
+        chapter: &Chapter,
+        tally: &Tally,
+        unplaced: &mut HashSet<InstanceId>,
+    ) -> io::Result<()> {
+        let own = number_of(tally.question().component);
+        let mut unknown = Vec::new();
+        for section in chapter.sections_of(UNKNOWN) {
+            let ids = chapter.ids(section)?;
+            unknown.extend(ids.chunks_exact(ID_BYTES).filter_map(InstanceId::from_slice));
+        }
+        let writers = chapter.writers()?.into_iter();
+        // The ledger lets nobody write as what it is not.
+        let writers = writers.filter(|one| one.kind == UNKNOWN && one.wrote_as == own);
+        unknown.extend(writers.map(|one| one.start));
+        unplaced.extend(&unknown);
+        if !unknown.is_empty() {
+            self.mentions.insert(chapter.number, unknown);
+        }
+        if matches!(self.way(chapter.number), Way::Sums | Way::Rows) {
+            for kept in cells(chapter, tally, &chapter.words()?)? {
+                self.hear(&kept.cell, tally.question().component);
+            }
+        }
+        Ok(())
+    }
+
+    fn hear(&mut self, cell: &Cell, component: Kind) {
+        self.mints |= cell.deed == Deed::Grant;
+        self.met |= cell.is_met();
+        self.accounts |= cell.accounts(component);
+    }
+
+    /// Whether connections of others must be judged entry by entry.
+    pub fn is_mixed(&self) -> bool {
+        self.met && (self.accounts || self.mints)
+    }
+
+    /// What authors who are asked about wrote behind the last full chapter.
+    fn hear_tail(&mut self, tally: &Tally) {
+        let roll = &self.tail.roll().0;
+        let is_asked = |one: &InstanceId| {
+            let life = roll.get(one).or_else(|| self.strangers.get(one));
+            life.is_some_and(|life| tally.asks_about(life))
+        };
+        let authored = |fact: &&Fact| is_asked(&fact.start) && !is_asked(&fact.instance);
+        let told = self.tail.open_facts().iter();
+        let grants = told.clone().filter(|fact| fact.deed == Deed::Grant && is_asked(&fact.start));
+        let cells: Vec<Cell> = told
+            .filter(authored)
+            .chain(grants)
+            .filter_map(|fact| Cell::of(fact, Tie::Author))
+            .collect();
+        cells.iter().for_each(|cell| self.hear(cell, tally.question().component));
+    }
+
+    /// Chapters that speak of somebody, or are written by somebody, who is asked about and whom
+    /// they do not know are read row by row.
+    fn demote(&mut self, index: &Index, tally: &Tally) -> Result<(), Fault> {
+        for (number, unknown) in std::mem::take(&mut self.mentions) {
+            let is_met = unknown.iter().any(|one| self.strangers.contains_key(one));
+            if !is_met || self.way(number) != Way::Sums {
+                continue;
+            }
+            let chapter = index.chapter(number)?;
+            let words = chapter.words().map_err(file(chapter_name(number)))?;
+            let own = asked(&chapter, tally.question(), &words).map(|one| u64::from(one.processes));
+            self.instances = self.instances.saturating_sub(own.sum::<u64>());
+            let way = usize::try_from(number).ok().and_then(|number| self.ways.get_mut(number));
+            way.into_iter().for_each(|way| *way = Way::Rows);
         }
         Ok(())
     }
@@ -152,8 +260,11 @@ impl Plan {
         mut unplaced: HashSet<InstanceId>,
     ) -> Result<Self, Fault> {
         let roll = &self.tail.roll().0;
-        let in_tail = self.tail.open_facts().iter().map(|fact| fact.instance);
-        unplaced.extend(in_tail.filter(|one| !roll.contains_key(one)));
+        let is_asked = tally.asks_authors();
+        let in_tail = self.tail.open_facts().iter();
+        let in_tail =
+            in_tail.flat_map(|fact| [Some(fact.instance), Some(fact.start).filter(|_| is_asked)]);
+        unplaced.extend(in_tail.flatten().filter(|one| !roll.contains_key(one)));
         if unplaced.is_empty() {
             return Ok(self);
         }

@@ -5,9 +5,9 @@ use crate::chapter::group_of;
 use crate::place::{FENCES, Place, UNKNOWN};
 use crate::rows::{NOBODY, put};
 use evidence::Word;
-use scope::{Beside, Cell, Deed, Fact, Item, Person, Roll, order};
-use std::collections::{BTreeMap, HashMap};
-use terms::{MessageId, TenantId};
+use scope::{Beside, Cell, Deed, Fact, Item, Person, Roll, Tie, order};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use terms::{InstanceId, MessageId, TenantId};
 
 /// No map.
 pub(crate) const NO_MAP: u16 = u16::MAX;
@@ -26,7 +26,7 @@ pub(crate) struct Kept {
     pub count: u32,
 }
 
-type Key = (u8, u16, u8, bool, u32);
+type Key = (u8, u16, u8, Tie, u32);
 
 pub(crate) struct Sums {
     cells: Vec<Kept>,
@@ -46,9 +46,10 @@ fn set(map: &mut [u8], place: u32) {
 }
 
 impl Sums {
-    /// `facts` in the order of the rows, with the number of the person of each.
+    /// `facts` in the order of the rows, each with whose grant opened it, and with the number of
+    /// the person of each.
     pub fn of(
-        facts: &[Fact],
+        (facts, under): (&[Fact], &[Option<(u8, u16)>]),
         numbers: &[u32],
         people: &[(Person, Vec<u32>)],
         roll: &Roll,
@@ -60,26 +61,26 @@ impl Sums {
             places: HashMap::new(),
             cells: Vec::new(),
             credentials: BTreeMap::new(),
+            met: HashSet::new(),
             sizes: (people.len().div_ceil(8), pairs.len().div_ceil(8)),
         };
         let beside = Beside::of(roll);
-        let mut group = (UNKNOWN, 0);
-        let mut last = None;
-        for ((fact, person), pair) in facts.iter().zip(numbers).zip(&pair_of) {
-            if last != Some(fact.instance) {
-                last = Some(fact.instance);
-                group = group_of(roll.0.get(&fact.instance), words);
+        let mut groups = Groups { roll, words, last: [None; 2] };
+        for (((fact, person), pair), under) in facts.iter().zip(numbers).zip(&pair_of).zip(under) {
+            let whose = (*person, *pair);
+            let (own, author) = (groups.of(0, fact.instance), groups.of(1, fact.start));
+            making.add(own, fact, Tie::Own, whose);
+            if let Some(tie) = tie_of(own, author, fact.deed) {
+                making.add(author, fact, tie, whose);
             }
-            making.add(group, fact, false, (*person, *pair));
             beside.each(fact, |life| {
-                making.add(group_of(Some(life), words), fact, true, (*person, *pair));
+                making.add(group_of(Some(life), words), fact, Tie::Beside, whose);
             });
-            if fact.deed == Deed::Credential {
-                let tenant = fact.person.map(|person| person.tenant);
-                let key = (group.0, group.1, fact.item, tenant);
-                let at = making.credentials.entry(key).or_default();
-                *at = (*at).max(fact.at_ms);
+            for minter in under.iter().filter(|minter| minter.0 != UNKNOWN) {
+                making.add(*minter, fact, Tie::Grant, whose);
             }
+            making.credential(own, fact);
+            making.credential(author, fact);
         }
         let Making { mut cells, credentials, .. } = making;
         cells.sort_by_key(|made| made.key);
@@ -113,7 +114,7 @@ impl Sums {
             to.push(*kind);
             put(to, (*word).into(), 2);
             to.push(cell.deed as u8);
-            to.push(cell.is_beside.into());
+            to.push(cell.tie as u8);
             put(to, cell.month.into(), 4);
             for time in [cell.first_ms, cell.last_ms, cell.told.0, cell.told.1, cell.sum] {
                 put(to, time, 8);
@@ -145,6 +146,36 @@ impl Sums {
     }
 }
 
+/// Of which component and version: rows of one process, and of one author, stand together.
+struct Groups<'a> {
+    roll: &'a Roll,
+    words: &'a [Word],
+    last: [Option<(InstanceId, (u8, u16))>; 2],
+}
+
+impl Groups<'_> {
+    fn of(&mut self, place: usize, one: InstanceId) -> (u8, u16) {
+        let Some(last) = self.last.get_mut(place) else { return (UNKNOWN, 0) };
+        match last.filter(|last| last.0 == one) {
+            Some((_, group)) => group,
+            None => last.insert((one, group_of(self.roll.0.get(&one), self.words))).1,
+        }
+    }
+}
+
+/// What an author's words are to the author, unless they are about its own kind and version: then
+/// the deed itself says it.
+fn tie_of(own: (u8, u16), author: (u8, u16), deed: Deed) -> Option<Tie> {
+    match author.0 {
+        UNKNOWN => None,
+        // Who mints a grant and to whom it is given are two, whatever they are.
+        _ if deed == Deed::Grant => Some(Tie::Author),
+        _ if own == author => None,
+        kind if kind == own.0 => Some(Tie::Kin),
+        _ => Some(Tie::Author),
+    }
+}
+
 fn keep(map: Vec<u8>, maps: &mut Vec<Vec<u8>>) -> u16 {
     if map.is_empty() {
         return NO_MAP;
@@ -165,6 +196,8 @@ struct Making {
     places: HashMap<Key, usize>,
     cells: Vec<Made>,
     credentials: BTreeMap<(u8, u16, Item, Option<TenantId>), u64>,
+    /// Connections of others, each once.
+    met: HashSet<(Key, InstanceId, u64, Item)>,
     /// Octets of a map of people, and of one of messages.
     sizes: (usize, usize),
 }
@@ -174,11 +207,14 @@ impl Making {
         &mut self,
         (kind, word): (u8, u16),
         fact: &Fact,
-        is_beside: bool,
+        tie: Tie,
         (person, pair): (u32, Option<u32>),
     ) {
-        let Some(cell) = Cell::of(fact, is_beside) else { return };
-        let key = (kind, word, cell.deed as u8, is_beside, cell.month);
+        let Some(cell) = Cell::of(fact, tie) else { return };
+        let key = (kind, word, cell.deed as u8, tie, cell.month);
+        if cell.is_met() && !self.met.insert((key, fact.instance, fact.at_ms, fact.item)) {
+            return;
+        }
         let cells = &mut self.cells;
         let place = *self.places.entry(key).or_insert_with(|| {
             cells.push(Made { key, cell, people: Vec::new(), pairs: Vec::new() });
@@ -197,8 +233,18 @@ impl Making {
     }
 }
 
+impl Making {
+    fn credential(&mut self, (kind, word): (u8, u16), fact: &Fact) {
+        if fact.deed == Deed::Credential {
+            let tenant = fact.person.map(|person| person.tenant);
+            let at = self.credentials.entry((kind, word, fact.item, tenant)).or_default();
+            *at = (*at).max(fact.at_ms);
+        }
+    }
+}
+
 fn carries_message(fact: &Fact) -> bool {
-    Cell::of(fact, false).is_some_and(|cell| cell.messages().is_some())
+    Cell::of(fact, Tie::Own).is_some_and(|cell| cell.messages().is_some())
 }
 
 /// The number of each person's contract.

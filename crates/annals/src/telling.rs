@@ -2,7 +2,7 @@
 
 use crate::chapter::CHAPTER_ENTRIES;
 use crate::opened::{Chapter, Process};
-use crate::place::{Section, UNKNOWN};
+use crate::place::{Place, Section, UNKNOWN};
 use crate::rows::{NOBODY, ROW_BYTES, Row};
 use evidence::Word;
 use scope::{Deed, Fact, Life, Person, Reach, Tally};
@@ -49,7 +49,7 @@ impl<'a> Telling<'a> {
         let (own, words) = (number_of(tally.question().component), chapter.words()?);
         let near: Vec<u8> = match tally.reach() {
             Reach::OwnAnd(kinds) => kinds.iter().map(|kind| number_of(*kind)).collect(),
-            _ => Vec::new(),
+            Reach::Own | Reach::Everywhere => Vec::new(),
         };
         let wanted = tally.question().version.as_deref();
         let fits = |word: u16| {
@@ -61,12 +61,16 @@ impl<'a> Telling<'a> {
             is_own || one.kind == UNKNOWN || near.contains(&one.kind)
         };
         let wanted = chapter.sections.iter().filter(is_wanted);
-        let lives = chapter.heard()?;
+        // Beside others somebody may count who has ended and of whom nothing more is said here.
+        let lives = match tally.reach() {
+            Reach::OwnAnd(_) | Reach::Everywhere => chapter.lives()?,
+            Reach::Own => chapter.heard()?,
+        };
         // Beside whom it stood is not always told: then it may have been anybody.
         let is_unplaced = |life: &Life| life.serves.is_none() && tally.asks_about(life);
         let may_be_anybody = tally.question().component == Kind::Scanner
             && (tally.has_unplaced() || lives.iter().any(|(_, life)| is_unplaced(life)));
-        let ranges = match may_be_anybody {
+        let ranges = match may_be_anybody || tally.asks_authors() {
             true => vec![(0, chapter.row_count())],
             false => wanted.map(|one| (one.first_row.into(), one.rows.into())).collect(),
         };
@@ -103,14 +107,42 @@ impl<'a> Telling<'a> {
         self.each(|deed| half.hears(deed) && is_quiet(deed), |fact| tally.note(&fact))
     }
 
+    /// Grants, before anything that was released under them: rows stand by process.
+    pub fn tell_grants(&self, tally: &mut Tally) -> io::Result<()> {
+        self.lives.iter().for_each(|(instance, life)| tally.meet(*instance, life));
+        self.each(|deed| deed == Deed::Grant, |fact| tally.note_grant(&fact))
+    }
+
+    /// What was released under grants that the chapter does not know.
+    pub fn open(chapter: &Chapter, mut fact: impl FnMut(Fact)) -> io::Result<()> {
+        if chapter.count(Place::Open) == 0 {
+            return Ok(());
+        }
+        let told = Telling::named(chapter, Vec::new(), Vec::new())?;
+        for row in chapter.all(Place::Open)?.chunks_exact(ROW_BYTES) {
+            fact(told.fact(Row::read(row).ok_or(io::ErrorKind::InvalidData)?));
+        }
+        Ok(())
+    }
+
     pub fn tell_kept(&self, tally: &mut Tally) -> io::Result<()> {
         let hears = tally.hears_kept();
         self.each(hears, |fact| tally.note_kept(&fact))
     }
 
+    /// Of months that were released.
+    pub fn tell_released(&self, tally: &mut Tally) -> io::Result<()> {
+        self.each(|deed| deed == Deed::Deliver, |fact| tally.note_released(&fact))
+    }
+
+    /// What keys that are held could open.
+    pub fn tell_could_open(&self, tally: &mut Tally) -> io::Result<()> {
+        let hears = tally.hears_kept();
+        self.each(hears, |fact| tally.note_could_open(&fact))
+    }
+
     /// Rows of other deeds are not even taken apart.
     fn each(&self, hears: impl Fn(Deed) -> bool, mut fact: impl FnMut(Fact)) -> io::Result<()> {
-        let base = self.chapter.number * CHAPTER_ENTRIES;
         for (first, count) in &self.ranges {
             let rows = self.chapter.rows(*first, *count)?;
             for row in rows.chunks_exact(ROW_BYTES) {
@@ -118,25 +150,27 @@ impl<'a> Telling<'a> {
                 if !hears(deed) {
                     continue;
                 }
-                let row = Row::read(row).ok_or(io::ErrorKind::InvalidData)?;
-                let named = |names: &[InstanceId], number: usize| {
-                    names.get(number).copied().unwrap_or_default()
-                };
-                fact(Fact {
-                    at_ms: self.chapter.times.0 + row.at_ms,
-                    index: base + u64::from(row.entry),
-                    deed: row.deed,
-                    instance: named(&self.instances, row.instance as usize),
-                    start: named(&self.authors, row.start.into()),
-                    person: match row.person {
-                        NOBODY => None,
-                        number => self.people.get(number as usize).copied(),
-                    },
-                    item: row.item,
-                });
+                fact(self.fact(Row::read(row).ok_or(io::ErrorKind::InvalidData)?));
             }
         }
         Ok(())
+    }
+
+    fn fact(&self, row: Row) -> Fact {
+        let named =
+            |names: &[InstanceId], number: usize| names.get(number).copied().unwrap_or_default();
+        Fact {
+            at_ms: self.chapter.times.0 + row.at_ms,
+            index: self.chapter.number * CHAPTER_ENTRIES + u64::from(row.entry),
+            deed: row.deed,
+            instance: named(&self.instances, row.instance as usize),
+            start: named(&self.authors, row.start.into()),
+            person: match row.person {
+                NOBODY => None,
+                number => self.people.get(number as usize).copied(),
+            },
+            item: row.item,
+        }
     }
 }
 

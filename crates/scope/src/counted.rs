@@ -21,6 +21,8 @@ const PAIR_BYTES: usize = 20;
 const SLICE_PAIRS: u64 = 18_000_000;
 /// A slice that holds more than was thought is divided, but no further than this.
 const DIVISIONS: u32 = 40;
+/// Marks of a pair, and of its message.
+const PLACE_BITS: u32 = Mark::BITS * 2;
 /// More message ids are not handed out one by one.
 pub(crate) const NAMED_MESSAGES: usize = 2_000_000;
 /// An odd number without a pattern: the golden ratio's.
@@ -73,23 +75,44 @@ pub trait Columns: Sync {
     fn each(&self, of: Slice, pair: &mut dyn FnMut(Pair)) -> bool;
 }
 
-/// A message, and the number of a contract with, in its lowest bit, whether its key was certainly
-/// handed out.
+/// Why a message counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark(u8);
+
+impl Mark {
+    /// It passed.
+    pub const PASSED: Self = Self(1);
+    /// Its key was certainly handed out.
+    pub const OPENED: Self = Self(1 | Self::CERTAIN);
+    /// Keys that are held could open it.
+    pub const COULD: Self = Self(4);
+    const COUNTED: u8 = 1;
+    const CERTAIN: u8 = 2;
+    const BITS: u32 = 3;
+    const ALL: u8 = 7;
+
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+/// A message, and the number of a contract with, in its lowest bits, why it counts.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Pair(u64, u64, u32);
 
 impl Pair {
-    pub fn new(message: MessageId, contract: u32, is_certain: bool) -> Self {
+    pub fn new(message: MessageId, contract: u32, Mark(mark): Mark) -> Self {
         let id = u128::from_be_bytes(message.0);
-        Self((id >> 64) as u64, id as u64, contract << 1 | u32::from(is_certain))
+        Self((id >> 64) as u64, id as u64, contract << Mark::BITS | u32::from(mark))
     }
 
     fn contract(self) -> u32 {
-        self.2 >> 1
+        self.2 >> Mark::BITS
     }
 
-    fn is_certain(self) -> bool {
-        self.2 & 1 == 1
+    fn mark(self) -> u8 {
+        self.2 as u8 & Mark::ALL
     }
 
     fn message(self) -> MessageId {
@@ -104,7 +127,7 @@ impl Pair {
     fn read(bytes: &[u8]) -> Option<Self> {
         let (message, contract) = bytes.split_first_chunk::<16>()?;
         let contract = contract.first_chunk::<4>()?;
-        let pair = Self::new(MessageId(*message), 0, false);
+        let pair = Self::new(MessageId(*message), 0, Mark(0));
         Some(Self(pair.0, pair.1, u32::from_be_bytes(*contract)))
     }
 }
@@ -179,14 +202,13 @@ impl Counted {
         self.limit = limit.unwrap_or(PAIRS);
     }
 
-    /// `is_certain`: its key was handed out; else it only passed, or could have been read.
-    pub fn add(&mut self, contract: u32, message: MessageId, is_certain: bool) {
+    pub fn add(&mut self, contract: u32, message: MessageId, mark: Mark) {
         if self.overflowed || !self.part.has(&message) {
             return;
         }
         let place = Slice::ALL.bucket(order(message));
         let Some(drawer) = self.drawers.get_mut(place) else { return };
-        drawer.pairs.push(Pair::new(message, contract, is_certain));
+        drawer.pairs.push(Pair::new(message, contract, mark));
         self.held += 1;
         if drawer.pairs.len() >= (drawer.sorted * 4).max(UNSORTED) {
             let before = drawer.pairs.len();
@@ -226,13 +248,8 @@ impl Counted {
         self.held = 0;
     }
 
-    /// Distinct messages in all, those of them that are certain, and those of each contract: of
-    /// what was handed in, and of what stands in columns.
-    pub fn count(
-        &mut self,
-        contracts: usize,
-        columns: Option<&dyn Columns>,
-    ) -> (u64, u64, Vec<u64>) {
+    /// Distinct messages: of what was handed in, and of what stands in columns.
+    pub fn count(&mut self, contracts: usize, columns: Option<&dyn Columns>) -> Count {
         // What was handed in lies in as many drawers; each is small enough.
         let mut bits = if columns.is_some() { 1 } else { DRAWERS.ilog2() };
         let in_all = columns.map_or(0, Columns::pairs) + self.held as u64;
@@ -260,10 +277,10 @@ impl Counted {
         });
         let Some(sum) = both else {
             self.overflowed = true;
-            return (0, 0, vec![0; contracts]);
+            return Count::of(contracts);
         };
         self.names = sum.names.unwrap_or_default().into_iter().collect();
-        (sum.all, sum.certain, sum.each)
+        sum.count
     }
 
     fn count_slice(
@@ -343,7 +360,8 @@ impl Buckets {
 /// id that nobody outside can foresee. Cheaper than putting them in order.
 struct Places {
     keys: (u64, u64),
-    /// 0: nobody; else its number from 1, and in the lowest bit whether the message is certain.
+    /// 0: nobody; else its number from 1, with its marks and, where the message was met first, the
+    /// message's.
     table: Vec<u32>,
 }
 
@@ -361,6 +379,14 @@ impl Places {
         self.table.resize((pairs * 2).next_power_of_two().max(2), 0);
     }
 
+    /// Sets marks, and says which of them are new.
+    fn marks(&mut self, at: usize, shift: u32, marks: u8) -> u8 {
+        let Some(place) = self.table.get_mut(at) else { return 0 };
+        let new = marks & !((*place >> shift) as u8);
+        *place |= u32::from(marks) << shift;
+        new
+    }
+
     fn first(&self, pair: &Pair) -> usize {
         let sum = pair.0.wrapping_mul(self.keys.0).wrapping_add(pair.1.wrapping_mul(self.keys.1));
         let mixed = (sum ^ (sum >> 32)).wrapping_mul(self.keys.0);
@@ -368,18 +394,46 @@ impl Places {
     }
 }
 
+/// Distinct messages.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Count {
+    /// That passed or were opened.
+    pub all: u64,
+    /// Of these, those that were certainly opened.
+    pub certain: u64,
+    /// Of `all`, those of each contract.
+    pub each: Vec<u64>,
+    /// That could be opened.
+    pub could: u64,
+    pub could_each: Vec<u64>,
+}
+
+impl Count {
+    fn of(contracts: usize) -> Self {
+        let [each, could_each] = [vec![0; contracts], vec![0; contracts]];
+        Self { each, could_each, ..Self::default() }
+    }
+
+    fn with(mut self, other: &Self) -> Self {
+        self.all += other.all;
+        self.certain += other.certain;
+        self.could += other.could;
+        self.each.iter_mut().zip(&other.each).for_each(|(sum, more)| *sum += more);
+        self.could_each.iter_mut().zip(&other.could_each).for_each(|(sum, more)| *sum += more);
+        self
+    }
+}
+
 /// What was counted of one slice after the other.
 struct Sum {
-    all: u64,
-    certain: u64,
-    each: Vec<u64>,
+    count: Count,
     /// `None`: too many.
     names: Option<Vec<MessageId>>,
 }
 
 impl Sum {
     fn new(contracts: usize) -> Self {
-        Self { all: 0, certain: 0, each: vec![0; contracts], names: Some(Vec::new()) }
+        Self { count: Count::of(contracts), names: Some(Vec::new()) }
     }
 
     /// Adds the pairs of a bucket.
@@ -398,13 +452,10 @@ impl Sum {
         let mut known_at = None;
         loop {
             let found = places.table.get(at).copied().unwrap_or_default();
-            let other = pairs.get((found >> 1).wrapping_sub(1) as usize);
+            let other = pairs.get((found >> PLACE_BITS).wrapping_sub(1) as usize);
             let Some(other) = other else {
                 if let Some(place) = places.table.get_mut(at) {
-                    *place = number << 1;
-                }
-                if let Some(count) = self.each.get_mut(pair.contract() as usize) {
-                    *count += 1;
+                    *place = number << PLACE_BITS;
                 }
                 break;
             };
@@ -416,23 +467,25 @@ impl Sum {
             }
             at = (at + 1) & mask;
         }
-        if known_at.is_none() {
-            self.all += 1;
+        let mark = pair.mark();
+        let new = places.marks(at, Mark::BITS, mark);
+        let contract = pair.contract() as usize;
+        let of = |each: &mut Vec<u64>, bit: u8| {
+            each.get_mut(contract).into_iter().for_each(|sum| *sum += u64::from(new & bit != 0));
+        };
+        of(&mut self.count.each, Mark::COUNTED);
+        of(&mut self.count.could_each, Mark::COULD.0);
+        let new = places.marks(known_at.unwrap_or(at), 0, mark);
+        if new & Mark::COUNTED != 0 {
+            self.count.all += 1;
             self.names.iter_mut().for_each(|names| names.push(pair.message()));
         }
-        if let Some(place) = places.table.get_mut(known_at.unwrap_or(at))
-            && pair.is_certain()
-            && *place & 1 == 0
-        {
-            *place |= 1;
-            self.certain += 1;
-        }
+        self.count.certain += u64::from(new & Mark::CERTAIN != 0);
+        self.count.could += u64::from(new & Mark::COULD.0 != 0);
     }
 
     fn with(mut self, other: Self) -> Self {
-        self.all += other.all;
-        self.certain += other.certain;
-        self.each.iter_mut().zip(other.each).for_each(|(sum, more)| *sum += more);
+        self.count = self.count.with(&other.count);
         self.names = match (self.names, other.names) {
             (Some(mut names), Some(more)) if names.len() + more.len() <= NAMED_MESSAGES => {
                 names.extend(more);
@@ -446,7 +499,7 @@ impl Sum {
 
 #[cfg(test)]
 mod tests {
-    use super::{Columns, Counted, Pair, Part, SLICE_PAIRS, Slice, Spill, order};
+    use super::{Columns, Count, Counted, Mark, Pair, Part, SLICE_PAIRS, Slice, Spill, order};
     use std::collections::{BTreeSet, HashMap};
     use terms::MessageId;
 
@@ -472,6 +525,26 @@ mod tests {
         MessageId(id)
     }
 
+    fn mark(is_certain: bool) -> Mark {
+        if is_certain { Mark::OPENED } else { Mark::PASSED }
+    }
+
+    /// What could be opened is counted by itself, wherever else the message stands.
+    #[test]
+    fn what_could_be_opened_is_counted_beside_what_was() {
+        let mut counted = Counted::new(Part::WHOLE);
+        counted.add(0, message(1), Mark::COULD);
+        counted.add(1, message(1), Mark::COULD.and(Mark::PASSED));
+        counted.add(0, message(1), Mark::PASSED);
+        counted.add(0, message(1), Mark::OPENED);
+        counted.add(1, message(2), Mark::OPENED);
+        counted.add(0, message(3), Mark::COULD);
+        let expected =
+            Count { all: 2, certain: 2, each: vec![1, 2], could: 2, could_each: vec![2, 1] };
+        assert_eq!(counted.count(2, None), expected);
+        assert_eq!(counted.messages(), BTreeSet::from([message(1), message(2)]));
+    }
+
     /// Held, spilled, or in parts: the same numbers.
     #[test]
     fn what_is_counted_is_the_same_wherever_it_lies() {
@@ -483,7 +556,8 @@ mod tests {
             pairs.iter().filter(|pair| pair.2).map(|pair| pair.1).collect();
         let by: BTreeSet<(u32, MessageId)> = pairs.iter().map(|pair| (pair.0, pair.1)).collect();
         let each = (0..3).map(|one| by.iter().filter(|pair| pair.0 == one).count() as u64);
-        let expected = (all.len() as u64, sure.len() as u64, each.collect::<Vec<u64>>());
+        let (all, certain, each) = (all.len() as u64, sure.len() as u64, each.collect());
+        let expected = Count { all, certain, each, could: 0, could_each: vec![0; 3] };
         let mut held = Counted::new(Part::WHOLE);
         let mut spilled = Counted::new(Part::WHOLE);
         spilled.spill_to(Box::new(Shelf(HashMap::new(), usize::MAX)), Some(1_000));
@@ -491,25 +565,22 @@ mod tests {
         full.spill_to(Box::new(Shelf(HashMap::new(), 3)), Some(1_000));
         for (contract, message, sure) in &pairs {
             for one in [&mut held, &mut spilled, &mut full] {
-                one.add(*contract, *message, *sure);
+                one.add(*contract, *message, mark(*sure));
             }
         }
         spilled.empty();
-        pairs.iter().take(500).for_each(|one| spilled.add(one.0, one.1, one.2));
+        pairs.iter().take(500).for_each(|one| spilled.add(one.0, one.1, mark(one.2)));
         spilled.empty();
         assert_eq!(held.count(3, None), expected);
         assert_eq!(spilled.count(3, None), expected);
         assert!(spilled.has_spilled && !spilled.overflowed);
         full.empty();
         assert!(full.overflowed, "no room: it says so");
-        let mut sum = (0, 0, vec![0; 3]);
+        let mut sum = Count::of(3);
         for part in 0..4 {
             let mut counted = Counted::new(Part { part, parts: 4 });
-            pairs.iter().for_each(|one| counted.add(one.0, one.1, one.2));
-            let (all, certain, each) = counted.count(3, None);
-            sum.0 += all;
-            sum.1 += certain;
-            sum.2.iter_mut().zip(each).for_each(|(sum, more)| *sum += more);
+            pairs.iter().for_each(|one| counted.add(one.0, one.1, mark(one.2)));
+            sum = sum.with(&counted.count(3, None));
         }
         assert_eq!(sum, expected);
     }
@@ -527,7 +598,10 @@ mod tests {
             let is_near = |one: &&(u32, MessageId, bool)| {
                 (first..=last).contains(&((order(one.1) >> 56) as u8))
             };
-            self.0.iter().filter(is_near).for_each(|one| pair(Pair::new(one.1, one.0, one.2)));
+            self.0
+                .iter()
+                .filter(is_near)
+                .for_each(|one| pair(Pair::new(one.1, one.0, mark(one.2))));
             true
         }
     }
@@ -539,18 +613,18 @@ mod tests {
         let pairs: Vec<(u32, MessageId, bool)> =
             (0..9_000u64).map(|n| ((n % 3) as u32, message(n * 7 % 4_000), n % 11 == 0)).collect();
         let mut whole = Counted::new(Part::WHOLE);
-        pairs.iter().for_each(|one| whole.add(one.0, one.1, one.2));
+        pairs.iter().for_each(|one| whole.add(one.0, one.1, mark(one.2)));
         let expected = whole.count(3, None);
         for said in [0, SLICE_PAIRS * 3, SLICE_PAIRS * 600] {
             for handed in [0, 1_000, 9_000] {
                 let mut counted = Counted::new(Part::WHOLE);
-                pairs[..handed].iter().for_each(|one| counted.add(one.0, one.1, one.2));
+                pairs[..handed].iter().for_each(|one| counted.add(one.0, one.1, mark(one.2)));
                 let columns = Sorted(pairs[handed.min(8_500)..].to_vec(), said);
                 assert_eq!(counted.count(3, Some(&columns)), expected, "{said} {handed}");
                 assert_eq!(counted.messages(), whole.names);
             }
         }
-        assert!(!expected.2.is_empty() && whole.names.len() as u64 == expected.0);
+        assert!(!expected.each.is_empty() && whole.names.len() as u64 == expected.all);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! From what was counted to the answer.
 
-use crate::counted::{Columns, Counted, Part};
+use crate::counted::{Columns, Counted, Mark, Part};
 use crate::measure::{Contract, Proven, Scope, Tally};
 use crate::shares::{Class, Share};
 use evidence::rfc3339;
@@ -31,18 +31,17 @@ impl Tally {
         self.traces.are_in_all(instances);
         let left: u64 = self.meetings.drain().map(|(_, meetings)| meetings.unattributed()).sum();
         let unattributed_connections = (self.unattributed + left).saturating_sub(self.taken_back);
-        let (upper, lower, each) = self.messages.count(self.shares.contracts.len(), messages);
-        let (all, _, could) = self.could_open.count(self.shares.contracts.len(), None);
-        let overflowed = self.messages.overflowed || self.could_open.overflowed;
+        let count = self.messages.count(self.shares.contracts.len(), messages);
+        let overflowed = self.messages.overflowed;
         let of = |counts: &[u64], share: &Share| {
             counts.get(share.number as usize).copied().unwrap_or_default()
         };
         let contracts = self.shares.contracts.iter().map(|(tenant, share)| Contract {
             tenant: tenant.to_string(),
             accounts: share.accounts,
-            messages: of(&each, share),
+            messages: of(&count.each, share),
             classes: Class::words(share.classes),
-            could_open: of(&could, share),
+            could_open: of(&count.could_each, share),
         });
         let contracts = contracts.collect();
         let messages = self.messages.messages();
@@ -62,8 +61,8 @@ impl Tally {
             contracts,
             unattributed_connections,
             not_kept: self.not_kept,
-            upper: upper.max(all) + unattributed_connections + self.not_kept,
-            lower,
+            upper: count.all.max(count.could) + unattributed_connections + self.not_kept,
+            lower: count.certain,
             bound,
             shared_credentials: self.shared_credentials,
             containment,
@@ -78,8 +77,8 @@ impl Tally {
     /// Those that were met one by one, and those in columns, none of them twice.
     fn count_instances(&self, columns: &dyn Columns) -> u64 {
         let mut counted = Counted::new(Part::WHOLE);
-        self.asked().for_each(|instance| counted.add(0, as_message(instance), false));
-        counted.count(1, Some(columns)).0
+        self.asked().for_each(|instance| counted.add(0, as_message(instance), Mark::PASSED));
+        counted.count(1, Some(columns)).all
     }
 }
 

@@ -29,9 +29,9 @@ mod words;
 mod tests;
 
 pub use asked::Half;
-pub use cell::Cell;
+pub use cell::{Cell, Tie};
 pub use contained::{Condition, Containment, Detection};
-pub use counted::{Columns, Pair, Part, Slice, Spill, order};
+pub use counted::{Columns, Mark, Pair, Part, Slice, Spill, order};
 pub use fact::{Deed, Fact, Item, Person, facts};
 pub use finish::{Finished, as_message};
 pub use likeness::{Likeness, compare};

@@ -3,11 +3,11 @@
 
 use crate::asked::{Asked, Half};
 use crate::contained::{Containment, Traces};
-use crate::counted::{Counted, Part, Spill};
+use crate::counted::{Counted, Mark, Part, Spill};
 use crate::fact::{Deed, Fact, Person, facts};
 use crate::meetings::Meetings;
 use crate::months::Months;
-use crate::quick::{Map, Set};
+use crate::quick::Map;
 use crate::roll::{LAG_MS, Life, Roll};
 use crate::shares::{Class, Classes, IN_TRANSIT, Shares};
 use evidence::{Entry, month_of};
@@ -142,11 +142,12 @@ pub struct Tally {
     pub(crate) fed: Map<InstanceId, InstanceId>,
     /// Scanners of which it is not recorded whom they served: any edge's messages may have passed.
     unplaced: HashMap<InstanceId, Stretch>,
-    /// Grants minted by an instance asked about (an identity).
-    pub(crate) grants: Set<GrantId>,
+    /// Grants minted by an instance asked about (an identity), and the first entry that says so.
+    pub(crate) grants: Map<GrantId, u64>,
+    /// Instances asked about stand in columns, too.
+    pub(crate) is_more: bool,
     pub(crate) shares: Shares,
     pub(crate) messages: Counted,
-    pub(crate) could_open: Counted,
     pub(crate) months: Months,
     /// A day, and the month that it is in.
     pub(crate) last_day: (u64, u32),
@@ -172,10 +173,10 @@ impl Tally {
             served: Map::default(),
             fed: Map::default(),
             unplaced: HashMap::new(),
-            grants: Set::default(),
+            grants: Map::default(),
+            is_more: false,
             shares: Shares::default(),
             messages: Counted::new(part),
-            could_open: Counted::new(part),
             months: Months::default(),
             last_day: (u64::MAX, 0),
             releasing: None,
@@ -192,11 +193,9 @@ impl Tally {
 
     /// Messages that are too many to be held go to the disk.
     #[must_use]
-    pub fn spilling(mut self, mut make: impl FnMut() -> Option<Box<dyn Spill + Send>>) -> Self {
-        for counted in [&mut self.messages, &mut self.could_open] {
-            if let Some(spill) = make() {
-                counted.spill_to(spill, None);
-            }
+    pub fn spilling(mut self, make: impl FnOnce() -> Option<Box<dyn Spill + Send>>) -> Self {
+        if let Some(spill) = make() {
+            self.messages.spill_to(spill, None);
         }
         self
     }
@@ -307,7 +306,7 @@ impl Tally {
             }
             Deed::Deliver | Deed::Queue => {
                 if self.passed(fact) {
-                    self.count(fact, IN_TRANSIT, false);
+                    self.count(fact, IN_TRANSIT, Mark::PASSED);
                 }
             }
             Deed::Passed => {
@@ -319,7 +318,7 @@ impl Tally {
             Deed::Send => {
                 if self.is_ours(fact) {
                     self.touch(fact);
-                    self.count(fact, IN_TRANSIT, false);
+                    self.count(fact, IN_TRANSIT, Mark::PASSED);
                 }
             }
             _ => self.note_access(fact),
@@ -330,22 +329,18 @@ impl Tally {
     fn note_access(&mut self, fact: &Fact) {
         match fact.deed {
             Deed::Release => {
-                let counts = self.is_ours(fact) || self.grants.contains(&fact.item.grant());
+                let minted = self.grants.get(&fact.item.grant());
+                let counts = self.is_ours(fact) || minted.is_some_and(|mint| *mint < fact.index);
                 self.releasing = counts.then_some(fact.index);
                 if counts {
                     self.touch(fact);
                 }
             }
             Deed::Body if self.releasing == Some(fact.index) => {
-                self.count(fact, Class::Headers.bit() | Class::Bodies.bit(), true);
+                self.opened(fact);
             }
-            Deed::Transit if self.releasing == Some(fact.index) => {
-                self.count(fact, IN_TRANSIT, true);
-            }
-            Deed::Month if self.releasing == Some(fact.index) => {
-                self.share(fact, Class::Headers.bit());
-                let month = u32::try_from(fact.item.number()).unwrap_or_default();
-                fact.person.into_iter().for_each(|person| self.release_month(person, month));
+            Deed::Transit | Deed::Month if self.releasing == Some(fact.index) => {
+                self.opened(fact);
             }
             Deed::SignIn if self.is_ours(fact) && fact.person.is_some() => {
                 self.touch(fact);
@@ -353,7 +348,7 @@ impl Tally {
             }
             Deed::Grant if self.asked.has(1, fact.start) => {
                 self.touch(fact);
-                self.grants.insert(fact.item.grant());
+                self.note_grant(fact);
             }
             Deed::Credential if self.is_ours(fact) => {
                 self.touch(fact);
@@ -363,6 +358,16 @@ impl Tally {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Remembers a grant that was minted by an instance asked about, before what was released
+    /// under it is read.
+    pub fn note_grant(&mut self, fact: &Fact) {
+        let is_asked = (self.question.from_ms..self.question.to_ms).contains(&fact.at_ms);
+        if is_asked && self.asked.has(1, fact.start) {
+            let mint = self.grants.entry(fact.item.grant()).or_insert(fact.index);
+            *mint = (*mint).min(fact.index);
         }
     }
 
@@ -410,10 +415,38 @@ impl Tally {
         Some(self.shares.note(person, classes))
     }
 
-    /// `is_certain`: its key was handed out.
-    fn count(&mut self, fact: &Fact, classes: Classes, is_certain: bool) {
+    fn count(&mut self, fact: &Fact, classes: Classes, mark: Mark) {
         if let Some(number) = self.share(fact, classes) {
-            self.messages.add(number, fact.item.message(), is_certain);
+            self.messages.add(number, fact.item.message(), mark);
+        }
+    }
+
+    /// What a release that counts has opened.
+    fn opened(&mut self, fact: &Fact) {
+        match fact.deed {
+            Deed::Body => {
+                self.count(fact, Class::Headers.bit() | Class::Bodies.bit(), Mark::OPENED);
+            }
+            Deed::Transit => self.count(fact, IN_TRANSIT, Mark::OPENED),
+            Deed::Month => {
+                self.share(fact, Class::Headers.bit());
+                let month = u32::try_from(fact.item.number()).unwrap_or_default();
+                fact.person.into_iter().for_each(|person| self.release_month(person, month));
+            }
+            _ => {}
+        }
+    }
+
+    /// A release, or what it opened, under a grant of which is known elsewhere that an instance
+    /// asked about minted it before.
+    pub fn take_opened(&mut self, fact: &Fact) {
+        if fact.at_ms < self.question.from_ms || fact.at_ms >= self.question.to_ms {
+            return;
+        }
+        match fact.deed {
+            Deed::Release => self.used(fact.at_ms),
+            _ if self.half.counts_people() => self.opened(fact),
+            _ => {}
         }
     }
 
@@ -442,7 +475,12 @@ impl Tally {
     /// Whether this component holds keys that open stored mail, or can ask for any.
     pub fn opens_all(&self) -> bool {
         matches!(self.question.component, Kind::Vault | Kind::Identity)
-            && !self.asked.instances.is_empty()
+            && (self.is_more || !self.asked.instances.is_empty())
+    }
+
+    /// Instances asked about stand in columns.
+    pub fn has_more(&mut self) {
+        self.is_more = true;
     }
 
     /// Whether it opens mail that waits to leave, too: identity's grants do not.
@@ -454,6 +492,15 @@ impl Tally {
     pub fn looks_at(&self, from_ms: u64, to_ms: u64) -> bool {
         let (from, to) = (month_of(from_ms), month_of(to_ms));
         self.opens_all() || self.months.has_any(from..=to)
+    }
+
+    /// Whether the keys of this component could open what such a deed kept.
+    pub fn could_open(&self, deed: Deed) -> bool {
+        match deed {
+            Deed::Deliver => self.opens_all(),
+            Deed::Send | Deed::Queue => self.opens_all_on_its_way(),
+            _ => false,
+        }
     }
 
     /// Facts of which sorts the last reading hears.
@@ -468,16 +515,22 @@ impl Tally {
 
     /// The last reading: every message of a released month counts, whenever it was kept.
     pub fn note_kept(&mut self, fact: &Fact) {
-        let Some(person @ Person { user: Some(_), .. }) = fact.person else { return };
-        let is_on_its_way = matches!(fact.deed, Deed::Send | Deed::Queue);
-        if self.opens_all_on_its_way() && is_on_its_way {
-            return self.count_could_open(fact);
+        self.note_could_open(fact);
+        self.note_released(fact);
+    }
+
+    /// A message that was kept, if the keys of this component could open it.
+    pub fn note_could_open(&mut self, fact: &Fact) {
+        if fact.person.is_some_and(|person| person.user.is_some()) && self.could_open(fact.deed) {
+            self.count_could_open(fact);
         }
+    }
+
+    /// A message that was kept, if its month was released.
+    pub fn note_released(&mut self, fact: &Fact) {
+        let Some(person @ Person { user: Some(_), .. }) = fact.person else { return };
         if fact.deed != Deed::Deliver {
             return;
-        }
-        if self.opens_all() {
-            self.count_could_open(fact);
         }
         let day = fact.at_ms / DAY_MS;
         if self.last_day.0 != day {
@@ -486,7 +539,7 @@ impl Tally {
         if self.months.has(person, self.last_day.1)
             && let Some(number) = self.share(fact, 0)
         {
-            self.messages.add(number, fact.item.message(), true);
+            self.messages.add(number, fact.item.message(), Mark::OPENED);
         }
     }
 
@@ -498,7 +551,7 @@ impl Tally {
         }
         let nobody = Fact { person: Some(Person { tenant, user: None }), ..*fact };
         if let Some(number) = self.share(&nobody, 0) {
-            self.could_open.add(number, fact.item.message(), false);
+            self.messages.add(number, fact.item.message(), Mark::COULD);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Counting by sums: what whole stretches of the log say of processes that are all asked about.
 
-use crate::cell::Cell;
+use crate::cell::{Cell, Tie};
 use crate::fact::{Deed, Fact, Item, Person};
 use crate::measure::{Reach, Tally};
 use crate::meetings::Meetings;
@@ -55,10 +55,15 @@ impl<'a> Beside<'a> {
 }
 
 impl Tally {
-    /// Whether sums say all of what it asks: not of those who record the deeds of others, or whose
-    /// grants open for others.
-    pub fn takes_sums(&self) -> bool {
-        self.reach() != Reach::Everywhere
+    /// Whether it asks of those who record the deeds of others, or whose grants open for others.
+    pub fn asks_authors(&self) -> bool {
+        self.reach() == Reach::Everywhere
+    }
+
+    /// Whether a cell of processes that are asked about says anything: where every version of them
+    /// is asked about, what one wrote of another is told by that other.
+    pub fn takes(&self, cell: &Cell) -> bool {
+        cell.tie != Tie::Kin || self.question.version.is_some()
     }
 
     /// Whether a process is one that is asked about.
@@ -85,8 +90,14 @@ impl Tally {
             Deed::Passed => self.not_kept += cell.sum,
             Deed::Stop => self.traces.stopped_at(cell.told),
             Deed::GrantEnd => self.traces.granted_until(cell.told),
+            Deed::Connection if cell.is_met() => self.unattributed += cell.sum,
             _ => {}
         }
+    }
+
+    /// An author asked about gave a grant until then, perhaps behind the window.
+    pub fn granted_until(&mut self, told: (u64, u64)) {
+        self.traces.granted_until(told);
     }
 
     /// Somebody whom facts name, and what is known through them.

@@ -1,7 +1,8 @@
 //! Fills a log with an invented house's deeds and asks it for scopes as it grows:
 //! `cargo run --release -p annals --example growth -- FOLDER ENTRIES…` (sizes in millions), and
-//! `… -- FOLDER ask` asks again of what was filled before. Times are of the clock, and then of the
-//! processors.
+//! `… -- FOLDER ask` asks again of what was filled before, and `… -- FOLDER compare` compares the
+//! answers of every component with what the entries say, one by one. Times are of the clock, and
+//! then of the processors.
 //! The entries carry no signatures: scope reads none. What it prints stands in
 //! `docs/benchmarks-ledger.md`.
 
@@ -10,7 +11,7 @@
 mod story;
 
 use annals::{Binder, Folder, Index, Keys, Reader, Segments, Shelf, chapter_name, names};
-use evidence::Entry;
+use evidence::{Entry, Frame};
 use scope::{Proven, Question};
 use std::collections::HashMap;
 use std::fs;
@@ -36,6 +37,9 @@ fn main() {
         println!("{}", measure(&folder, &signer, size, 0.0, now_ms));
         return;
     }
+    if words.first().is_some_and(|word| word == "compare") {
+        return compare(&folder);
+    }
     let sizes: Vec<u64> =
         words.iter().map(|size| (size.parse::<f64>().unwrap() * 1e6) as u64).collect();
     let _ = fs::remove_dir_all(&folder);
@@ -52,6 +56,43 @@ fn main() {
         let rate = (size - made) as f64 / begun.elapsed().as_secs_f64();
         made = size;
         println!("{}", measure(&folder, &signer, size, rate, story.now_ms));
+    }
+}
+
+/// Every component, of the whole log and of its middle.
+fn compare(folder: &Path) {
+    let signer = NoteSigner::new(ORIGIN, &[1; 32]).unwrap();
+    let keys = Keys { ledger: signer.verifier(), mirror: None };
+    let reader = Reader::open(folder, keys).unwrap();
+    let end_ms = BEGIN_MS + reader.size() * STEP_MS + 1_000_000;
+    let middle_ms = BEGIN_MS + reader.size() * STEP_MS * 2 / 3;
+    for (component, to_ms) in
+        Kind::ALL.iter().flat_map(|kind| [(*kind, end_ms), (*kind, middle_ms)])
+    {
+        let question = Question { component, version: None, from_ms: BEGIN_MS, to_ms };
+        let begun = Instant::now();
+        let found = Index::of(&reader).measure(&question, &Proven::default()).unwrap().scope;
+        let by_sums = begun.elapsed();
+        let begun = Instant::now();
+        let expected = scope::measure(&question, Proven::default(), |seen| {
+            reader.entries(0, |index, bytes| {
+                Frame::parse(bytes).iter().for_each(|frame| seen(index, &frame.entry));
+                true
+            })
+        });
+        let expected = expected.unwrap();
+        let is_same = found == expected;
+        println!(
+            "{} {}: {} {by_sums:?}, by entries {:?}: instances {} upper {} lower {}",
+            component.word(),
+            if to_ms == end_ms { "all" } else { "two thirds" },
+            if is_same { "agrees," } else { "DIFFERS," },
+            begun.elapsed(),
+            expected.instances,
+            expected.upper,
+            expected.lower,
+        );
+        assert!(is_same, "the index says what its entries say");
     }
 }
 
@@ -140,6 +181,11 @@ fn measure(folder: &Path, signer: &NoteSigner, size: u64, rate: f64, now_ms: u64
     let edge = ask(Kind::Edge, None, BEGIN_MS, now_ms + 1);
     let one = ask(Kind::Edge, None, last, now_ms + 1);
     let version = ask(Kind::Edge, Some("0.2.1"), BEGIN_MS, now_ms + 1);
+    let mut others = Vec::new();
+    for kind in [Kind::Vault, Kind::Mailbox, Kind::Identity, Kind::Gate, Kind::Post, Kind::Scanner]
+    {
+        others.push((kind.word(), ask(kind, None, BEGIN_MS, now_ms + 1)));
+    }
     let begun = Instant::now();
     let mut touched = 0u64;
     index
@@ -158,9 +204,11 @@ fn measure(folder: &Path, signer: &NoteSigner, size: u64, rate: f64, now_ms: u64
         .map(|number| fs::metadata(folder.join(chapter_name(number))).unwrap().len())
         .sum();
     let seconds = |time: Duration| format!("{:.2}", time.as_secs_f64());
+    let others: String =
+        others.iter().map(|(word, time)| format!("{word} {} ", seconds(*time))).collect();
     format!(
         "{size} log {} MB tiles {} MB index {} MB made {rate:.0}/s start {} access {} edge {} \
-         edge-day {} edge-version {} person {} ({touched}) peak {} MB",
+         edge-day {} edge-version {} {others}person {} ({touched}) peak {} MB",
         bytes("log"),
         bytes("tiles"),
         chapters / 1_000_000,

@@ -46,7 +46,15 @@ impl Story {
         let ready = VecDeque::new();
         let kept = VecDeque::new();
         let random = seed | 1;
-        Self { random, now_ms: BEGIN_MS, step_ms, next: 0, vault_seq: 0, ready, kept }
+        let mut story =
+            Self { random, now_ms: BEGIN_MS, step_ms, next: 0, vault_seq: 0, ready, kept };
+        for (kind, instance) in AUTHORS.into_iter().filter(|one| one.0 != Kind::Warden) {
+            let version = Word::new("0.2.0");
+            let (pid, zygote, key, serves) = (7, None, None, None);
+            let start = Body::ProcessStart { instance, kind, pid, version, zygote, key, serves };
+            story.ready.push_back((Kind::Warden, start));
+        }
+        story
     }
 
     fn draw(&mut self, below: u64) -> u64 {
