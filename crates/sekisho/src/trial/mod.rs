@@ -12,6 +12,7 @@
 mod cast;
 mod clients;
 mod control;
+mod elf;
 mod facts;
 mod leaving;
 mod markers;

@@ -61,10 +61,13 @@ fn house_of(kind: Kind) -> usize {
 const HOUSES: usize = 4;
 
 fn read(path: &Path) -> Result<Vec<u8>, Trouble> {
-    std::fs::read(path).map_err(|error| {
-        let hint = "--program takes a static executable of this machine";
-        Trouble::fault(format!("{}: {error}", path.display()), hint)
-    })
+    let hint = "--program takes a static executable of this machine";
+    let program = std::fs::read(path)
+        .map_err(|error| Trouble::fault(format!("{}: {error}", path.display()), hint))?;
+    match super::elf::fault_of(&program) {
+        None => Ok(program),
+        Some(found) => Err(Trouble::wrong_use("a static executable of this machine", found, hint)),
+    }
 }
 
 /// One house in a process of its own.
