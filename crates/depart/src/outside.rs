@@ -506,7 +506,7 @@ fn letter_of(leg: &Leg, places: &[usize], size: u64) -> Option<Letter> {
         let notify =
             receiver.notify.map(|(success, failure, delay)| Notify { success, failure, delay });
         receivers.push(Receiver {
-            address: smtp::Address::parse(&receiver.address)?,
+            address: smtp::Address::parse_with_any_dots(&receiver.address)?,
             notify,
             original: receiver.original.clone(),
         });
