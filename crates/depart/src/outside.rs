@@ -466,8 +466,8 @@ fn weigh(leg: &mut Leg, places: &[usize], carried: &Carried, (host, tells): (&Ho
                 Some(Fate::Failed(Obstacle::said(5, answer).at(remote)))
             }
             Some(Outcome::Unfit(unfit)) => {
-                let words = "the remote does not take mail of this kind";
-                Some(Fate::Failed(Obstacle::answered(unfit.status(), words).at(remote)))
+                let obstacle = Obstacle::answered(unfit.status(), unfit.words());
+                Some(Fate::Failed(obstacle.at(remote)))
             }
             Some(Outcome::Unknown(broken)) => unknown(broken, leg.breaks, carried, remote),
             None => unknown(&Broken::Closed, leg.breaks, carried, remote),
