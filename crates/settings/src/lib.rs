@@ -10,9 +10,8 @@ use serde::Deserialize;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-/// Pauses between attempts that may differ, and the longest one.
+/// Pauses between attempts that may differ.
 const MOST_PAUSES: usize = 7;
-const DAY_SECONDS: u32 = 24 * 3600;
 
 /// The largest start-up file read.
 const FILE_BYTES: u64 = 1024 * 1024;
@@ -435,18 +434,15 @@ impl Settings {
     fn check_queue(&self) -> Result<(), Fault> {
         let queue = &self.queue;
         let has_pauses = (1..=MOST_PAUSES).contains(&queue.retry_seconds.len())
-            && queue.retry_seconds.iter().all(|pause| (1..=DAY_SECONDS).contains(pause));
+            && queue.retry_seconds.iter().all(|pause| (1..=86_400).contains(pause));
         let has_end = queue.late_seconds > 0
             && queue.late_seconds <= queue.expire_seconds
-            && queue.expire_seconds <= 5 * DAY_SECONDS;
+            && queue.expire_seconds <= 5 * 86_400;
         if !(has_pauses && has_end) {
             return Err(Fault::Wanting {
                 setting: "queue.retry_seconds, late_seconds, expire_seconds",
                 expected: "1 to 7 pauses of 1 to 86400, and 1 <= late <= expire <= 432000",
-                found: format!(
-                    "{:?}, {} and {}",
-                    queue.retry_seconds, queue.late_seconds, queue.expire_seconds
-                ),
+                found: format!("{queue:?}"),
                 hint: "RFC 5321 §4.5.4.1: minutes at first, then hours, for four or five days",
             });
         }
