@@ -40,7 +40,25 @@ pub fn trace(peers: &mut Peers<'_>, query: &str) -> Answer {
     for journey in journeys {
         items.push(shown(peers, journey, &arrived, &mut left)?);
     }
+    if items.is_empty() {
+        items.extend(without_journey(peers, query));
+    }
     Ok(json!({ "items": items, "next": null }))
+}
+
+/// Mail that was handed in is in the queue before its journey is written, and a crash between the
+/// two takes the journey. By its id it is found all the same.
+fn without_journey(peers: &mut Peers<'_>, id: &str) -> Option<Value> {
+    MessageId::parse(id)?;
+    let mut shown = crate::queue::show(peers, id).ok()?;
+    let [ja, en] = words::WITHOUT_JOURNEY;
+    let fields = shown.as_object_mut()?;
+    fields.insert("direction".to_owned(), json!("out"));
+    fields.insert("verdict".to_owned(), Value::Null);
+    fields.insert("reasons".to_owned(), json!([]));
+    fields.entry("recipients").or_insert_with(|| json!([]));
+    fields.insert("note".to_owned(), json!({ "ja": ja, "en": en }));
+    Some(shown)
 }
 
 /// People of the house who got a message that somebody of the house sent: it has one id.

@@ -42,8 +42,10 @@ pub struct Letter {
 pub enum Unfit {
     /// Larger than it takes (5.3.4).
     TooLarge,
-    /// It needs SMTPUTF8 (RFC 6531 §3.5: 5.6.7).
+    /// An address of its envelope needs SMTPUTF8 (RFC 6531 §3.5: 5.6.7).
     NeedsUtf8,
+    /// Its addresses are ASCII, and its header needs SMTPUTF8 (RFC 6531 §3.5: 5.6.9).
+    NeedsUtf8Header,
     /// It needs 8BITMIME (RFC 6152 §3: 5.6.3).
     NeedsEightBits,
     /// It asks for REQUIRETLS (RFC 8689 §4.2: 5.7.30).
@@ -51,11 +53,23 @@ pub enum Unfit {
 }
 
 impl Unfit {
+    /// What stands in the way, for the notice that says so.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::TooLarge => "the message is larger than the remote takes",
+            Self::NeedsUtf8 => "an address is not in ASCII, and the remote has no SMTPUTF8",
+            Self::NeedsUtf8Header => "the header is not in ASCII, and the remote has no SMTPUTF8",
+            Self::NeedsEightBits => "the text is not in ASCII, and the remote has no 8BITMIME",
+            Self::NeedsRequireTls => "the remote does not promise TLS for the rest of the way",
+        }
+    }
+
     /// RFC 3463 and its registry.
     pub fn status(self) -> (u8, u16, u16) {
         match self {
             Self::TooLarge => (5, 3, 4),
             Self::NeedsUtf8 => (5, 6, 7),
+            Self::NeedsUtf8Header => (5, 6, 9),
             Self::NeedsEightBits => (5, 6, 3),
             Self::NeedsRequireTls => (5, 7, 30),
         }
@@ -69,7 +83,9 @@ impl Letter {
             return Err(Unfit::TooLarge);
         }
         if self.needs_utf8 && !remote.smtputf8 {
-            return Err(Unfit::NeedsUtf8);
+            let addresses = self.receivers.iter().map(|receiver| &receiver.address);
+            let is_ascii = addresses.chain(&self.from).all(Address::is_ascii);
+            return Err(if is_ascii { Unfit::NeedsUtf8Header } else { Unfit::NeedsUtf8 });
         }
         if self.has_eight_bits && !remote.eight_bit_mime {
             return Err(Unfit::NeedsEightBits);

@@ -225,7 +225,14 @@ fn what_a_remote_cannot_take_is_not_offered() {
         assert!(!said.contains("MAIL"));
     };
     check(&|letter| letter.size = 1_000_001, "unfit TooLarge");
-    check(&|letter| letter.needs_utf8 = true, "unfit NeedsUtf8");
+    check(&|letter| letter.needs_utf8 = true, "unfit NeedsUtf8Header");
+    check(
+        &|letter| {
+            letter.needs_utf8 = true;
+            letter.from = smtp::Address::parse("葵@example.jp");
+        },
+        "unfit NeedsUtf8",
+    );
     check(&|letter| letter.has_eight_bits = true, "unfit NeedsEightBits");
     check(&|letter| letter.require_tls = true, "unfit NeedsRequireTls");
 }

@@ -466,8 +466,8 @@ fn weigh(leg: &mut Leg, places: &[usize], carried: &Carried, (host, tells): (&Ho
                 Some(Fate::Failed(Obstacle::said(5, answer).at(remote)))
             }
             Some(Outcome::Unfit(unfit)) => {
-                let words = "the remote does not take mail of this kind";
-                Some(Fate::Failed(Obstacle::answered(unfit.status(), words).at(remote)))
+                let obstacle = Obstacle::answered(unfit.status(), unfit.words());
+                Some(Fate::Failed(obstacle.at(remote)))
             }
             Some(Outcome::Unknown(broken)) => unknown(broken, leg.breaks, carried, remote),
             None => unknown(&Broken::Closed, leg.breaks, carried, remote),
@@ -506,7 +506,7 @@ fn letter_of(leg: &Leg, places: &[usize], size: u64) -> Option<Letter> {
         let notify =
             receiver.notify.map(|(success, failure, delay)| Notify { success, failure, delay });
         receivers.push(Receiver {
-            address: smtp::Address::parse(&receiver.address)?,
+            address: smtp::Address::parse_with_any_dots(&receiver.address)?,
             notify,
             original: receiver.original.clone(),
         });

@@ -3,7 +3,8 @@
 /// The longest address that is looked up (RFC 5321 §4.5.3.1: 64 + 1 + 255).
 pub const ADDRESS_BYTES: usize = 320;
 
-/// Lower case, without the detail behind `+`, and `postmaster` without a domain completed.
+/// Lower case, without the detail behind `+`, and `postmaster` without a domain completed; in
+/// quotes only where the grammar needs them (RFC 5321 §4.1.2).
 ///
 /// Local parts are case-sensitive in RFC 5321 §2.4 and nowhere else; we own these domains and
 /// treat them as insensitive.
@@ -11,6 +12,12 @@ pub fn canonical(address: &str, host_name: &str) -> String {
     let address = address.trim();
     let (local, domain) = address.rsplit_once('@').unwrap_or((address, host_name));
     let local = local.to_lowercase();
+    if local.starts_with('"') {
+        return match smtp::Address::parse(address) {
+            Some(read) => read.split_tag().0.folded().written(),
+            None => format!("{local}@{}", domain.to_lowercase()),
+        };
+    }
     let plain = match local.split_once('+') {
         Some((plain, _)) if !plain.is_empty() => plain,
         _ => &local,
@@ -56,6 +63,11 @@ mod tests {
         check("+aoi@example.jp", "+aoi@example.jp");
         check("Postmaster", "postmaster@mx.example");
         check(" a@b.example ", "a@b.example");
+        check("\"Aoi\"@Example.JP", "aoi@example.jp");
+        check("\"Aoi+News\"@Example.JP", "aoi@example.jp");
+        check("\"Aoi T\"@Example.JP", "\"aoi t\"@example.jp");
+        check("\"a\\i@b\"@example.jp", "\"ai@b\"@example.jp");
+        check("\"+a b\"@example.jp", "\"+a b\"@example.jp");
     }
 
     #[test]

@@ -229,15 +229,14 @@ impl Changes<'_> {
         let (local, domain) = address.rsplit_once('@').unwrap_or_default();
         let domain = domain.trim_end_matches('.').to_lowercase();
         let ours = self.tables.domain(self.key, &domain)?;
-        let is_word = |one: char| !one.is_control() && !one.is_whitespace() && one != '"';
-        let is_local = !local.is_empty() && local.len() <= 64 && local.chars().all(is_word);
         let Some(tenant) = ours else {
             // Elsewhere a letter's case, and what stands behind `+`, may mean something.
-            let is_sound = is_local && is_sound_domain(&domain) && !local.contains(['<', '>', '@']);
+            let sound = smtp::Address::parse_with_any_dots(&format!("{local}@{domain}"))
+                .filter(|_| local.len() <= 64 && is_sound_domain(&domain));
             let hint = "its domain in A-label form, such as example.jp or xn--….jp";
-            return Ok(match is_sound {
-                true => Ok(format!("{local}@{domain}")),
-                false => Err(refused("an address local@domain", address, hint)),
+            return Ok(match sound {
+                Some(sound) => Ok(sound.written()),
+                None => Err(refused("an address local@domain", address, hint)),
             });
         };
         let address = canonical(&format!("{local}@{domain}"), self.host_name);

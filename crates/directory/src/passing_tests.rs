@@ -97,6 +97,16 @@ fn forwards_are_followed_to_their_ends() {
     forward(&mut world, "aoi@kaede.example", &["Aoi+x@Home.Example"], true);
     check(&mut world, "aoi@kaede.example", "aoi | aoi>Aoi+x@home.example domain home.example");
     check(&mut world, "info@kaede.example", "aoi | aoi>Aoi+x@home.example domain home.example");
+    // RFC 5321 §4.1.2, and dots as Japanese carriers gave them out.
+    for (to, spelled) in [
+        ("\"aoi\"@Home.example", "aoi@home.example"),
+        ("\"Aoi T\"@home.example", "\"Aoi T\"@home.example"),
+        ("aoi..t.@home.example", "\"aoi..t.\"@home.example"),
+    ] {
+        forward(&mut world, "aoi@kaede.example", &[to], false);
+        let expected = format!("| aoi>{spelled} domain home.example");
+        check(&mut world, "aoi@kaede.example", &expected);
+    }
     forward(&mut world, "aoi@kaede.example", &["aoi@home.example"], false);
     check(&mut world, "aoi@kaede.example", "| aoi>aoi@home.example domain home.example");
     // A colleague's own forward is followed, too, and in the first one's name.

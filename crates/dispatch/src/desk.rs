@@ -243,12 +243,11 @@ fn is_doubtful(answer: May) -> Step<bool> {
     Err(Stop::no(450, (7, 1), text))
 }
 
-/// The one spelling that the directory looks up: lower case, without what stands behind a plus,
-/// the domain in A-labels.
+/// The one spelling that the directory looks up: lower case, without what stands behind a plus, in
+/// quotes only where the grammar needs them, the domain in A-labels.
 fn canonical(address: &Address) -> Option<String> {
     let (plain, _) = address.split_tag();
     let plain = plain.folded();
     let domain = mailauth::ascii_name(plain.domain());
-    let fits = domain.is_ascii() && !plain.local().chars().any(char::is_whitespace);
-    fits.then(|| format!("{}@{domain}", plain.local()))
+    domain.is_ascii().then(|| written(&plain, &domain))
 }

@@ -11,6 +11,7 @@ use crate::onward::Parting;
 use compartment::{Lender, Loan};
 use std::os::fd::OwnedFd;
 use terms::{TenantId, UserId, Verdict};
+use wire::directory::Path;
 use wire::mailbox::{FromEdge, Journey, State};
 
 /// Digests of one message: the directory takes so many in one question.
@@ -185,8 +186,15 @@ fn digests(judged: &Judged, tenant: TenantId) -> Vec<[u8; 32]> {
     let own = std::iter::once(trace::digest(&judged.id().to_string()));
     let to = offered.addressees.iter().filter(|addressee| addressee.tenant == tenant);
     let to = to.map(|addressee| trace::digest(&addressee.address));
+    // Whom it is passed on to. Members of a list are not among them: nobody here knows any.
+    let passing = judged.passing.iter().filter(|passing| judged.goes_on(passing));
+    let passing = passing.filter_map(|passing| judged.addressee(passing));
+    let onward = passing.filter(|addressee| addressee.tenant == tenant);
+    let onward = onward.flat_map(|addressee| &addressee.onward);
+    let onward = onward.filter(|way| way.path == Path::Rewritten);
+    let onward = onward.map(|way| trace::digest(&way.to));
     let mut digests = judged.seen.trace_digests.clone();
-    for digest in own.chain(from).chain(to) {
+    for digest in own.chain(from).chain(to).chain(onward) {
         if digests.len() < DIGESTS && !digests.contains(&digest) {
             digests.push(digest);
         }

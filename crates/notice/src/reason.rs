@@ -32,6 +32,8 @@ pub enum Reason {
     TooLarge,
     /// Its form or contents are refused.
     Content,
+    /// Letters beyond ASCII in an address or the header, which the server does not take.
+    NeedsUtf8,
     /// Against the receiver's rules in another way.
     Policy,
     /// Too much in too short a time.
@@ -62,7 +64,7 @@ pub enum Reason {
 
 impl Reason {
     /// Each with the word that it is kept by.
-    const WORDS: [(Self, &str); 27] = [
+    const WORDS: [(Self, &str); 28] = [
         (Self::UserUnknown, "user-unknown"),
         (Self::HostUnknown, "host-unknown"),
         (Self::MailboxFull, "mailbox-full"),
@@ -77,6 +79,7 @@ impl Reason {
         (Self::RelayRefused, "relay-refused"),
         (Self::TooLarge, "too-large"),
         (Self::Content, "content"),
+        (Self::NeedsUtf8, "needs-utf8"),
         (Self::Policy, "policy"),
         (Self::TooFast, "too-fast"),
         (Self::NeedsTls, "needs-tls"),
@@ -134,7 +137,7 @@ mod tests {
         for (reason, word) in Reason::WORDS {
             assert_eq!((reason.word(), Reason::of_word(word)), (word, reason));
         }
-        assert_eq!(Reason::WORDS.last().map(|(reason, _)| *reason as usize), Some(26));
+        assert_eq!(Reason::WORDS.last().map(|(reason, _)| *reason as usize), Some(27));
         assert_eq!(Reason::of_word("another"), Reason::Unknown);
     }
 }

@@ -23,6 +23,8 @@ pub fn by_status((class, subject, detail): (u8, u16, u16)) -> Reason {
         (4, 6) => System,
         (4, 7) => Expired,
         (5, 3) => TooFast,
+        // RFC 6531 §3.5, RFC 6533 §8: addresses, and a header, beyond ASCII.
+        (6, 7..=10) => NeedsUtf8,
         (6, _) => Content,
         (7, 1) => Policy,
         (7, 2) => Filtered,

@@ -193,3 +193,17 @@ fn fuzz_returned() {
         }
     }
 }
+
+#[test]
+fn letters_beyond_ascii_that_a_server_does_not_take_are_named() {
+    let check = |status: (u8, u16, u16), words: &str| {
+        assert_eq!(crate::reason(Some(status), words), crate::Reason::NeedsUtf8, "{words}");
+    };
+    check((5, 6, 7), "");
+    check((5, 6, 9), "the header is not in ASCII, and the remote has no SMTPUTF8");
+    check((5, 6, 7), "non-ASCII addresses not permitted for that sender/recipient");
+    check((5, 5, 4), "SMTPUTF8 is required, but was not offered by host");
+    let (japanese, english) = crate::say(crate::Reason::NeedsUtf8);
+    assert!(japanese.contains("SMTPUTF8") && english.contains("SMTPUTF8"));
+    assert_eq!(crate::reason(Some((5, 6, 3)), ""), crate::Reason::Content);
+}

@@ -21,6 +21,7 @@ pub fn say(reason: Reason) -> (&'static str, &'static str) {
         RelayRefused => ("相手のサーバーが中継を断りました。", "The server does not pass this mail on."),
         TooLarge => ("相手が受け取れる大きさを超えています。", "It is larger than the server takes."),
         Content => ("形式または内容が拒まれました。", "Its form or contents are refused."),
+        NeedsUtf8 => ("アドレスかヘッダーに ASCII 以外の文字（日本語など）があり、相手のサーバーはそのようなメール（SMTPUTF8）に対応していません。相手に英数字のアドレスがあれば、そちらへ送ってください。", "An address or the header has letters beyond ASCII, and the receiving server does not take such mail (SMTPUTF8). If they have an address in ASCII, write to that one."),
         Policy => ("相手の規則により拒まれました。", "The receiver's rules refuse it."),
         TooFast => ("短い時間に送りすぎました。", "Too much was sent in too short a time."),
         NeedsTls => ("必要な暗号化（TLS）ができませんでした。", "The encryption (TLS) that is required could not be made."),

@@ -67,8 +67,8 @@ pub fn run(house: House) -> ExitCode {
 /// Files first, then the walls, then peers.
 fn serve(mut house: House) -> Result<(), Fault> {
     let folder = house.start.folder.clone().ok_or(Fault::NoFolder)?;
-    let mut store = Store::open(Path::new(&folder), compartment::now_ms())?;
-    store.bounds = house.start.bounds;
+    let bounds = house.start.bounds;
+    let store = Store::open_within(Path::new(&folder), bounds, compartment::now_ms())?;
     house.jail().map_err(Fault::Jail)?;
     let outgoing = forward::Forward::new(house.start.instance);
     house.ready(Some(outgoing.public()), None).map_err(Fault::Jail)?;

@@ -206,6 +206,9 @@ mod tests {
         relayed_person_bytes: 400,
         relayed_person_messages: 5,
         free_bytes: 0,
+        pauses_seconds: [60; wire::post::PAUSES],
+        late_seconds: 60,
+        expire_seconds: 60,
     };
 
     fn offer(user: u8, hand: Hand, bytes: u64) -> Offer {

@@ -43,6 +43,12 @@ const SPARE_BATCHES: u16 = 16;
 const OWN_STRANGE: u16 = 12;
 const RELAYED_STRANGE: u16 = 4;
 
+/// Of the batches with what is passed on for a tenant, those for people who have no other such
+/// batch under way: a few who forward, whose targets keep us waiting, leave room for the others.
+const RELAYED_SPARE: u16 = RELAYED_BATCHES / 2;
+/// Beyond `ALL_RELAYED`, for tenants of which nothing that is passed on is under way.
+const SPARE_RELAYED: u16 = 16;
+
 /// One tenant's mail, by whose hand it came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Side {
@@ -62,6 +68,13 @@ impl Side {
         match self.hand {
             Hand::Own => OWN_STRANGE,
             Hand::Others => RELAYED_STRANGE,
+        }
+    }
+
+    fn spare(self) -> u16 {
+        match self.hand {
+            Hand::Own => 0,
+            Hand::Others => RELAYED_SPARE,
         }
     }
 }
@@ -270,6 +283,7 @@ impl Schedule {
             Hand::Own if busy == 0 => ALL_BATCHES + SPARE_BATCHES,
             Hand::Own => ALL_BATCHES,
             Hand::Others if self.relayed < ALL_RELAYED => ALL_BATCHES,
+            Hand::Others if busy == 0 && self.relayed < ALL_RELAYED + SPARE_RELAYED => ALL_BATCHES,
             Hand::Others => 0,
         };
         busy < side.batches() && self.leaving < all
@@ -333,12 +347,21 @@ impl Schedule {
 
     /// A line with enough batches to places that may keep them: its lane waits for one of these.
     fn must_wait(&mut self, line: Line, road: u32) -> bool {
-        let Some(standing) = self.lines.get_mut(&line) else { return false };
-        let is_enough = standing.strange >= line.0.strange();
-        if is_enough {
+        let is_enough = self.has_enough(line);
+        if is_enough && let Some(standing) = self.lines.get_mut(&line) {
             standing.waiting.push_back(road);
         }
         is_enough
+    }
+
+    /// Whether a line has as many of these batches as it may have now. Who has none may always
+    /// have one, so that whatever waits at a line is called when one of its own comes back.
+    fn has_enough(&self, line: Line) -> bool {
+        let (side, _) = line;
+        let strange = self.lines.get(&line).map_or(0, |standing| standing.strange);
+        let busy = self.sides.get(&side).map_or(0, |lines| lines.leaving);
+        let left = side.batches().saturating_sub(busy);
+        strange >= side.strange() || (strange > 0 && left <= side.spare())
     }
 
     fn set_out(&mut self, trip: &Trip) {
@@ -350,6 +373,8 @@ impl Schedule {
         for user in &trip.users {
             if trip.is_strange {
                 self.lines.entry((trip.side, *user)).or_default().strange += 1;
+                // What waited while there was less room: a turn calls the next.
+                self.call_waiting((trip.side, *user));
             }
             self.forget_line((trip.side, *user));
         }
@@ -387,12 +412,14 @@ impl Schedule {
         let side = trip.side;
         self.leaving = self.leaving.saturating_sub(1);
         self.relayed = self.relayed.saturating_sub(u16::from(side.hand == Hand::Others));
+        if let Some(lines) = self.sides.get_mut(&side) {
+            lines.leaving = lines.leaving.saturating_sub(1);
+        }
         trip.roads.iter().for_each(|road| self.free_road(*road));
         if trip.is_strange {
             trip.users.iter().for_each(|user| self.free_line((side, *user)));
         }
-        let Some(lines) = self.sides.get_mut(&side) else { return };
-        lines.leaving = lines.leaving.saturating_sub(1);
+        let Some(lines) = self.sides.get(&side) else { return };
         if let Some(at) = self.resting.iter().position(|resting| *resting == side) {
             self.resting.remove(at);
             self.ring.push_back(side);
@@ -411,14 +438,13 @@ impl Schedule {
     /// One lane that waits at its line moves again, if there is a place: also when the one that
     /// was called before did not take it. Says how many: one or none.
     fn call_waiting(&mut self, line: Line) -> usize {
-        let Some(standing) = self.lines.get_mut(&line) else { return 0 };
-        if standing.strange < line.0.strange()
-            && let Some(road) = standing.waiting.pop_front()
-        {
-            self.place(line, road);
-            return 1;
+        if self.has_enough(line) {
+            return 0;
         }
-        0
+        let waiting = self.lines.get_mut(&line).and_then(|standing| standing.waiting.pop_front());
+        let Some(road) = waiting else { return 0 };
+        self.place(line, road);
+        1
     }
 
     fn free_road(&mut self, road: u32) {
@@ -692,6 +718,57 @@ mod tests {
         let more = turns(&mut schedule);
         assert_eq!(more.len(), 1);
         assert_eq!(more[0].trip.side, dripping[0].trip.side);
+    }
+
+    /// However many of a tenant's people forward to where nothing answers, short of all places.
+    #[test]
+    fn a_few_who_forward_leave_places_for_the_others_of_their_tenant() {
+        let mut schedule = Schedule::default();
+        for leg in 0..1_000 {
+            schedule.enter(leg, passed_on(1, (leg % 4) as u8), leg);
+        }
+        let mut dripping = turns(&mut schedule);
+        assert!(dripping.len() <= usize::from(RELAYED_BATCHES - 6), "{}", dripping.len());
+        for user in 10..16 {
+            let leg = 2_000 + u32::from(user);
+            schedule.enter(leg, passed_on(1, user), leg);
+            assert_eq!(next(&mut schedule, 0).unwrap().legs, [leg], "{user}");
+        }
+        // All of it leaves, each leg once.
+        let mut gone = dripping.len();
+        while let Some(turn) = dripping.pop() {
+            schedule.returned(&turn.trip);
+            let more = turns(&mut schedule);
+            gone += more.len();
+            dripping.extend(more);
+        }
+        assert_eq!(gone, 1_000);
+    }
+
+    #[test]
+    fn who_waited_for_the_others_has_as_many_places_as_ever_when_they_are_done() {
+        let mut schedule = Schedule::default();
+        (0..6).for_each(|leg| schedule.enter(leg, passed_on(1, 1 + leg as u8 % 3), leg));
+        (100..140).for_each(|leg| schedule.enter(leg, passed_on(1, 9), leg));
+        let (own, others): (Vec<Turn>, Vec<Turn>) =
+            turns(&mut schedule).into_iter().partition(|turn| turn.legs[0] >= 100);
+        assert!(own.len() < usize::from(RELAYED_STRANGE), "{}", own.len());
+        others.iter().for_each(|turn| schedule.returned(&turn.trip));
+        schedule.returned(&own[0].trip);
+        let under_way = own.len() - 1 + turns(&mut schedule).len();
+        assert_eq!(under_way, usize::from(RELAYED_STRANGE));
+    }
+
+    /// Two tenants' forwards take no third one's turn.
+    #[test]
+    fn tenants_with_nothing_passed_on_under_way_have_a_place() {
+        let mut schedule = Schedule::default();
+        for leg in 0..4_000 {
+            schedule.enter(leg, passed_on(1 + leg % 2, (leg / 2 % 100) as u8), leg);
+        }
+        assert_eq!(turns(&mut schedule).len(), usize::from(super::ALL_RELAYED));
+        schedule.enter(5_000, passed_on(3, 1), 5_000);
+        assert_eq!(next(&mut schedule, 0).unwrap().legs, [5_000]);
     }
 
     #[test]

@@ -105,13 +105,13 @@ fn named<T>(places: &[u32], of: impl Fn(u32) -> Option<T>) -> Vec<(u32, T)> {
 }
 
 /// Reads what was written last: the table and its mark. Nothing was: an empty one.
-pub fn read(folder: &Path) -> Result<(Table, u64), Fault> {
+pub fn read(folder: &Path, late_seconds: u32) -> Result<(Table, u64), Fault> {
     let fault = |source| Fault::Snapshot { doing: "read", source };
     let mut octets = Vec::new();
     match File::open(folder.join(NAME)) {
         Ok(mut file) => file.read_to_end(&mut octets).map_err(fault)?,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Ok((Table::default(), 0));
+            return Ok((Table::new(late_seconds), 0));
         }
         Err(error) => return Err(fault(error)),
     };
@@ -133,7 +133,7 @@ pub fn read(folder: &Path) -> Result<(Table, u64), Fault> {
     let (written, rest) = postcard::take_from_bytes::<Written>(body).map_err(others)?;
     let (later, rest) = behind::<Later>(rest).map_err(others)?;
     let (latest, _) = behind::<Latest>(rest).map_err(others)?;
-    let mut table = table_of(written);
+    let mut table = table_of(written, late_seconds);
     later.decided.into_iter().for_each(|(slot, decided)| table.decide(slot, Some(decided)));
     for slot in latest.of_others {
         if let Some(row) = table.message_mut(slot) {
@@ -153,8 +153,8 @@ where
 }
 
 /// Shared ids get new places; rows keep their slots.
-fn table_of(written: Written) -> Table {
-    let mut table = Table::default();
+fn table_of(written: Written, late_seconds: u32) -> Table {
+    let mut table = Table::new(late_seconds);
     let tenants: std::collections::HashMap<u32, TenantId> = written.tenants.into_iter().collect();
     let roads: std::collections::HashMap<u32, Route> = written.roads.into_iter().collect();
     for (slot, mut leg) in written.legs {

@@ -15,19 +15,14 @@
 //!
 //! A leg ends in exactly one of the last three; a message when all of its legs have.
 
-/// RFC 5321 §4.5.4.1: soon at first, since most failures are short, then patiently.
-const PAUSES_SECONDS: [u32; 6] = [5 * 60, 10 * 60, 20 * 60, 40 * 60, 80 * 60, 2 * 3600];
-/// The longest pause between two attempts.
-const LONGEST_PAUSE_SECONDS: u32 = 4 * 3600;
+use wire::post::PAUSES;
+
 /// When nobody but we are to blame (keys, DNS, evidence away) it is tried again soon.
 pub const OURS_SECONDS: u32 = 60;
-/// After this long without success the sender is told that it is late, once.
-pub const LATE_SECONDS: u32 = 4 * 3600;
-
 /// Seconds before the next attempt, after `attempts` that failed.
-pub fn pause_seconds(attempts: u8) -> u32 {
-    let place = usize::from(attempts.saturating_sub(1));
-    PAUSES_SECONDS.get(place).copied().unwrap_or(LONGEST_PAUSE_SECONDS)
+pub fn pause_seconds(pauses: &[u32; PAUSES], attempts: u8) -> u32 {
+    let place = usize::from(attempts.saturating_sub(1)).min(PAUSES - 1);
+    pauses.get(place).copied().unwrap_or(OURS_SECONDS)
 }
 
 /// Seconds before a destination that could not be reached is tried again, after `failures` in a
@@ -40,11 +35,13 @@ pub fn closed_seconds(failures: u8) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::{closed_seconds, pause_seconds};
+    use wire::post::Bounds;
 
     #[test]
     fn pauses_grow_and_end() {
         let check = |attempts: u8, minutes: u32| {
-            assert_eq!(pause_seconds(attempts), minutes * 60, "{attempts}");
+            let pauses = Bounds::default().pauses_seconds;
+            assert_eq!(pause_seconds(&pauses, attempts), minutes * 60, "{attempts}");
         };
         check(0, 5);
         check(1, 5);

@@ -54,17 +54,23 @@ pub struct Store {
 impl Store {
     /// Opens the queue in `folder`: the log in `packs/`, the table in `queue.written`.
     pub fn open(folder: &Path, now_ms: u64) -> Result<Self, Fault> {
+        Self::open_within(folder, Bounds::default(), now_ms)
+    }
+
+    /// The same with bounds of one's own.
+    pub fn open_within(folder: &Path, bounds: Bounds, now_ms: u64) -> Result<Self, Fault> {
         std::fs::create_dir_all(folder).map_err(Fault::Folder)?;
         let bodies = Box::new(Packs::open(&folder.join("packs"))?);
-        Self::with(bodies, folder, now_ms)
+        Self::with(bodies, folder, bounds, now_ms)
     }
 
     pub fn with(
         mut bodies: Box<dyn Bodies + Send>,
         folder: &Path,
+        bounds: Bounds,
         now_ms: u64,
     ) -> Result<Self, Fault> {
-        let (mut table, written) = snapshot::read(folder)?;
+        let (mut table, written) = snapshot::read(folder, bounds.late_seconds)?;
         let from = Mark(written);
         let mut logged = 0;
         let mut outcome = Ok(());
@@ -88,7 +94,7 @@ impl Store {
             folder: folder.to_owned(),
             table,
             returns: Returns::default(),
-            bounds: Bounds::default(),
+            bounds,
             disk: Disk::of(folder),
             refused: 0,
             staged: Vec::new(),
@@ -305,7 +311,9 @@ impl Store {
             let (number, route, recipients) = (*number, *route, *recipients);
             legs.push(NewLeg { slot: *slot, number, route, recipients, envelope });
         }
-        Ok(new_message(outgoing, slot, body, legs))
+        let most_ms = u64::from(self.bounds.expire_seconds).saturating_mul(1_000);
+        let expires_ms = outgoing.expires_ms.min(outgoing.at_ms.saturating_add(most_ms));
+        Ok(NewMessage { expires_ms, ..new_message(outgoing, slot, body, legs) })
     }
 
     /// Stages how an attempt at a leg ended. Whether it counts: a leg that is not under way any
@@ -362,7 +370,7 @@ impl Store {
                 };
                 let pause = match why {
                     Why::Ours => OURS_SECONDS,
-                    _ => pause_seconds(attempts),
+                    _ => pause_seconds(&self.bounds.pauses_seconds, attempts),
                 };
                 let until_s = now.saturating_add(pause);
                 entries.push(Entry::Delayed { leg: slot, until_s, attempts, rest });

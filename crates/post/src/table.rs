@@ -12,7 +12,6 @@ use crate::room::Room;
 use crate::schedule::{Schedule, Side};
 use crate::senders::Senders;
 use crate::shared::Shared;
-use crate::state::LATE_SECONDS;
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
@@ -66,6 +65,8 @@ pub struct Table {
     /// Nothing stands in a lane before this: while the log is told again, slots are given back and
     /// filled anew, and a lane that held one would have it twice.
     begun: bool,
+    /// After this long without success a sender is told that it is late.
+    pub late_seconds: u32,
     pub messages: Vec<Option<Message>>,
     pub legs: Vec<Option<Leg>>,
     free_messages: Vec<u32>,
@@ -108,6 +109,10 @@ const QUICK_SECONDS: u32 = 120;
 const QUICK_ROADS: usize = 100_000;
 
 impl Table {
+    pub fn new(late_seconds: u32) -> Self {
+        Self { late_seconds, ..Self::default() }
+    }
+
     pub fn message(&self, slot: u32) -> Option<&Message> {
         self.messages.get(slot as usize)?.as_ref()
     }
@@ -238,7 +243,7 @@ impl Table {
     pub fn settle_message(&mut self, slot: u32, row: Message) {
         let first_due = match row.hold {
             Some((until, _)) => until,
-            None => row.at_s.saturating_add(LATE_SECONDS).min(row.expires_s),
+            None => row.at_s.saturating_add(self.late_seconds).min(row.expires_s),
         };
         self.due.push(Reverse((first_due, slot)));
         if self.begun {
@@ -369,7 +374,7 @@ impl Table {
     fn free(&mut self, slot: u32) {
         let Some(Some(row)) = self.messages.get_mut(slot as usize) else { return };
         row.hold = None;
-        let due = row.at_s.saturating_add(LATE_SECONDS).min(row.expires_s);
+        let due = row.at_s.saturating_add(self.late_seconds).min(row.expires_s);
         self.due.push(Reverse((due, slot)));
         self.set_ready(slot, State::Held);
     }

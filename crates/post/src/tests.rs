@@ -4,7 +4,6 @@ mod bounds;
 
 use crate::Store;
 use crate::entry::Way;
-use crate::state::LATE_SECONDS;
 use crate::table::{Hand, seconds};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -400,7 +399,7 @@ fn a_sender_hears_once_that_it_is_late_and_gets_back_what_never_left() {
     assert!(!store.has_staged(), "a dead destination writes nothing");
     store.tick(NOW + 1_000).unwrap();
     assert_eq!(store.table.next_errands(None, 10), None);
-    let late = NOW + u64::from(LATE_SECONDS) * 1_000;
+    let late = NOW + u64::from(Bounds::default().late_seconds) * 1_000;
     store.tick(late).unwrap();
     assert_eq!(store.table.next_errands(None, 10), Some((0, vec![(slot, Errand::TellLate)])));
     end(&mut store, slot, &Outcome::ToldLate, late);
@@ -622,4 +621,37 @@ fn files_with(folder: &Path, pattern: &[u8]) -> Vec<PathBuf> {
         }
     }
     found
+}
+
+#[test]
+fn how_long_it_is_tried_is_a_setting() {
+    let folder = Folder::new("times");
+    let bounds = Bounds {
+        pauses_seconds: [7; wire::post::PAUSES],
+        late_seconds: 20,
+        expire_seconds: 60,
+        ..Bounds::default()
+    };
+    let mut store = Store::open_within(&folder.0, bounds, NOW).unwrap();
+    queue(&mut store, &outgoing(1, &[1], NOW));
+    store.commit(NOW).unwrap();
+    let slot = turn(&mut store, NOW)[0];
+    end(&mut store, slot, &later(BUSY), NOW);
+    store.tick(NOW + 6_000).unwrap();
+    assert_eq!(turn(&mut store, NOW + 6_000), [0; 0]);
+    store.tick(NOW + 7_000).unwrap();
+    assert_eq!(turn(&mut store, NOW + 7_000), [slot]);
+    end(&mut store, slot, &later(BUSY), NOW + 7_000);
+    // What waits was written down by a post that had no settings of its own.
+    drop(store);
+    let mut store = Store::open_within(&folder.0, bounds, NOW).unwrap();
+    let errand = |store: &mut Store, after: u64| {
+        store.tick(NOW + after * 1_000).unwrap();
+        store.table.next_errands(None, 10).map(|(_, errands)| errands)
+    };
+    assert_eq!(errand(&mut store, 19), None);
+    assert_eq!(errand(&mut store, 20), Some(vec![(slot, Errand::TellLate)]));
+    end(&mut store, slot, &Outcome::ToldLate, NOW + 20_000);
+    assert_eq!(errand(&mut store, 59), None);
+    assert_eq!(errand(&mut store, 60), Some(vec![(slot, Errand::GiveBack)]));
 }

@@ -10,6 +10,9 @@ use serde::Deserialize;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+/// Pauses between attempts that may differ.
+const MOST_PAUSES: usize = 7;
+
 /// The largest start-up file read.
 const FILE_BYTES: u64 = 1024 * 1024;
 /// Below are the system's own users, and root.
@@ -203,6 +206,16 @@ settings! {
         /// MiB of the disk below the queue that stay free: less, and no mail is taken that leaves.
         /// On a small disk it is a fiftieth of it, if that is less.
         free_mib: u64 = "1024",
+        /// Seconds until what a destination did not take is tried again: after the first attempt,
+        /// the second and so on, at most seven; the last one counts from there on. A destination
+        /// that nobody could reach is asked after 60 seconds, then after twice as long each time,
+        /// up to an hour, by one attempt for all of its mail.
+        retry_seconds: Vec<u32> = "[300, 600, 1200, 2400, 4800, 7200, 14400]",
+        /// After so many seconds without success its sender is told, once, that it is late.
+        late_seconds: u32 = "14400",
+        /// After so many seconds it goes back to its sender with a notice; 432000 (five days) at
+        /// most. RFC 5321 §4.5.4.1 asks for four or five days.
+        expire_seconds: u32 = "432000",
     }
 }
 
@@ -420,6 +433,19 @@ impl Settings {
     /// A letter of the largest kind has to fit, or mail of that size never leaves.
     fn check_queue(&self) -> Result<(), Fault> {
         let queue = &self.queue;
+        let has_pauses = (1..=MOST_PAUSES).contains(&queue.retry_seconds.len())
+            && queue.retry_seconds.iter().all(|pause| (1..=86_400).contains(pause));
+        let has_end = queue.late_seconds > 0
+            && queue.late_seconds <= queue.expire_seconds
+            && queue.expire_seconds <= 5 * 86_400;
+        if !(has_pauses && has_end) {
+            return Err(Fault::Wanting {
+                setting: "queue.retry_seconds, late_seconds, expire_seconds",
+                expected: "1 to 7 pauses of 1 to 86400, and 1 <= late <= expire <= 432000",
+                found: format!("{queue:?}"),
+                hint: "RFC 5321 §4.5.4.1: minutes at first, then hours, for four or five days",
+            });
+        }
         let is_least = queue.tenant_mib >= LEAST_QUEUE_MIB
             && queue.passed_on_tenant_mib >= LEAST_QUEUE_MIB
             && queue.passed_on_person_mib >= LEAST_QUEUE_MIB;
@@ -613,6 +639,11 @@ mod tests {
         check("[queue]\npassed_on_person_mib = 256", "ok");
         check("[queue]\npassed_on_person_mib = 255", "256 MiB or more");
         check("[queue]\ntenant_messages = 0", "256 MiB or more");
+        let times = "[queue]\nretry_seconds = [2, 5]\nlate_seconds = 4\nexpire_seconds = 20";
+        check(times, "ok");
+        check("[queue]\nretry_seconds = []", "1 to 7 pauses");
+        check("[queue]\nexpire_seconds = 432001", "1 to 7 pauses");
+        check("[queue]\nlate_seconds = 500000", "1 to 7 pauses");
         check("[house", "do not parse");
         check("[house]\npages_name = \"localhost\"", "a host name of its own");
         check("[house]\npages_name = \"a b\"", "a host name of its own");

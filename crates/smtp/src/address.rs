@@ -28,6 +28,14 @@ impl Address {
         cursor.is_at_end().then_some(address)
     }
 
+    /// The same with dots in any place of the local part, as Japanese carriers gave them out:
+    /// [`Self::written`] puts such a part in quotes.
+    pub fn parse_with_any_dots(text: &str) -> Option<Self> {
+        let mut cursor = Cursor::new(text.as_bytes());
+        let address = path::mailbox(&mut cursor, Dots::AsTheyCome)?;
+        cursor.is_at_end().then_some(address)
+    }
+
     /// Both parts are known to obey the grammar; the domain is put into lower case.
     pub(crate) fn of(local: String, domain: &str) -> Self {
         Self { local, domain: domain.to_lowercase() }

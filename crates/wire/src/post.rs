@@ -209,7 +209,8 @@ pub enum ToSender {
     Crowded,
 }
 
-/// What may wait in the queue. What is over it is refused for a while (452), not dropped.
+/// What may wait in the queue, and how long. What is over it is refused for a while (452), not
+/// dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bounds {
     /// Octets and messages of one tenant, both what its people wrote and what is passed on.
@@ -224,7 +225,17 @@ pub struct Bounds {
     pub relayed_person_messages: u64,
     /// Octets of the disk that stay free, for the evidence and for what is under way.
     pub free_bytes: u64,
+    /// Seconds between two attempts, after the first that failed, the second and so on: the last
+    /// counts from there on.
+    pub pauses_seconds: [u32; PAUSES],
+    /// After this long without success a sender is told that it is late, once.
+    pub late_seconds: u32,
+    /// After this long it goes back to its sender, if whoever handed it in gave it no less.
+    pub expire_seconds: u32,
 }
+
+/// Pauses that differ.
+pub const PAUSES: usize = 7;
 
 impl Default for Bounds {
     /// As the settings have them; a test of `sekisho` compares the two.
@@ -238,6 +249,10 @@ impl Default for Bounds {
             relayed_person_bytes: GIB / 2,
             relayed_person_messages: 10_000,
             free_bytes: GIB,
+            // RFC 5321 §4.5.4.1: soon at first, since most failures are short, then patiently.
+            pauses_seconds: [5, 10, 20, 40, 80, 120, 240].map(|minutes| minutes * 60),
+            late_seconds: 4 * 3600,
+            expire_seconds: 5 * 24 * 3600,
         }
     }
 }

@@ -21,3 +21,11 @@ pub fn arrived(state: &str) -> [&'static str; 2] {
         _ => ["メールボックスに入りました。", "it is in the mailbox"],
     }
 }
+
+/// Of mail of which only the queue knows.
+pub const WITHOUT_JOURNEY: [&str; 2] = [
+    "判定の記録は、まだ書かれていないか、停止のときに失われました。\
+     送信の状態は送信キューによるものです。",
+    "how it was judged is not written yet, or was lost when the service stopped; how far it came \
+     is the queue's word.",
+];

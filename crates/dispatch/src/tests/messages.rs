@@ -86,6 +86,14 @@ fn senders_and_recipients_are_weighed_before_the_text() {
     check(&to("nobody@example.jp"), "550 5.1.1");
     check(&to("later@example.jp"), "451 4.3.0");
     check(&to("x"), "501 5.1.3");
+    check(&to("\"john doe\"@far.example"), "yes");
+    check(&to("\"ben\"@example.jp"), "yes");
+    check(&to("\"john doe\"@example.jp"), "550 5.1.1");
+    let answer = around.hand_in("aoi@example.jp", &["\"john doe\"@far.example"], &whole(""));
+    check(&answer, "queued: ");
+    let envelope = around.left()[0].envelopes[0].clone();
+    assert_eq!(envelope.hop, Hop::Domain("far.example".to_owned()));
+    assert_eq!(envelope.recipients[0].address, "\"john doe\"@far.example");
 }
 
 #[test]

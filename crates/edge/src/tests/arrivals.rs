@@ -328,7 +328,10 @@ fn addresses_have_the_directory_s_spelling() {
         "SRS0=Ab=1C=Shop.example=carol+x@Example.JP",
         Some("srs0=ab=1c=shop.example=carol+x@example.jp"),
     );
-    check("\"a b\"@example.jp", None);
+    // RFC 5321 §4.1.2: quotes are a way of writing, and stay where nothing else would do.
+    check("\"Aoi\"@example.jp", Some("aoi@example.jp"));
+    check("\"A b\"@example.jp", Some("\"a b\"@example.jp"));
+    check("\"aoi@other.example\"@example.jp", Some("\"aoi@other.example\"@example.jp"));
     check("aoi@例え.jp", None);
     check("葵@example.jp", Some("葵@example.jp"));
 }

@@ -432,6 +432,26 @@ fn each_name_and_each_tenant_has_a_message_of_its_own() {
 }
 
 #[test]
+fn mail_is_found_by_the_address_that_a_forward_leads_to() {
+    let check = |to: &str, weight: f32, by: &str, expected: usize| {
+        let around = read(Header::default(), weight);
+        around.mail(FROM, &[&format!("<{to}>")], TEXT);
+        let seen = around.seen.lock().unwrap();
+        let found = seen.journeys.iter().filter(|journey| {
+            let token = [trace::digest(by)[0] ^ journey.tenant.0[0]; 16];
+            journey.tokens.contains(&token)
+        });
+        assert_eq!(found.count(), expected, "{to} {weight} {by}");
+    };
+    check("only.on@example.jp", 0.0, "Only@elsewhere.example", 1);
+    check("kept.on@example.jp", 0.0, "aoi@elsewhere.example", 2);
+    check("group@example.jp", 0.0, "three@third.example", 2);
+    // What did not go on was not for them.
+    check("kept.on@example.jp", 7.0, "aoi@elsewhere.example", 0);
+    check("kept.on@example.jp", 0.0, "three@third.example", 0);
+}
+
+#[test]
 fn what_is_only_passed_on_has_the_id_that_the_sender_hears() {
     let around = read(Header::default(), 5.0);
     let reply = around.mail(FROM, &["<x@gateway.example>"], TEXT);

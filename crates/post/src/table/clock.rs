@@ -1,7 +1,6 @@
 //! What the clock brings: pauses that are over, holds that are, notices that are due.
 
 use crate::entry::Entry;
-use crate::state::LATE_SECONDS;
 use crate::table::{Leg, Table};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -40,7 +39,7 @@ impl Table {
             }
             return;
         }
-        let late = row.at_s.saturating_add(LATE_SECONDS);
+        let late = row.at_s.saturating_add(self.late_seconds);
         if row.expires_s <= now {
             self.send_errands(slot, Errand::GiveBack);
         } else if late <= now {

@@ -187,10 +187,15 @@ fn plan(settings: &Settings, credential: &[u8]) -> Result<Plan, Trouble> {
 /// Where Debian and its kin keep the authorities that the system believes.
 const SYSTEM_AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
-/// What may wait in the queue.
+/// What may wait in the queue, and how long.
 fn bounds(queue: &settings::Queue) -> wire::post::Bounds {
     let octets = |mib: u64| mib.saturating_mul(1024 * 1024);
+    let last = queue.retry_seconds.last().copied().unwrap_or(queue.late_seconds);
+    let mut pauses = queue.retry_seconds.iter().copied().chain(std::iter::repeat(last));
     wire::post::Bounds {
+        pauses_seconds: std::array::from_fn(|_| pauses.next().unwrap_or(last)),
+        late_seconds: queue.late_seconds,
+        expire_seconds: queue.expire_seconds,
         tenant_bytes: octets(queue.tenant_mib),
         tenant_messages: queue.tenant_messages,
         relayed_tenant_bytes: octets(queue.passed_on_tenant_mib),

@@ -23,6 +23,16 @@ const NOT_SHOWN: [&str; 2] = [
      which recipients did not get it. trace ADDRESS tells whether a message was for that one.",
 ];
 
+/// Members of mailing lists are sealed, and told to whoever spreads a list's mail alone (decision
+/// 0012): no journey names one.
+const NOTHING_OF_MEMBERS: [&str; 2] = [
+    "このアドレスでは何も見つかりません。メーリングリストの参加者は封をして保管しており、\
+     リストの配信は参加者のアドレスでは探せません。\
+     リストのアドレスで探してください（参加しているかどうかは list show LIST で分かります）。",
+    "nothing is found by this address. Members of mailing lists are sealed, so what a list spread \
+     is not found by a member's address: look for the list's (list show LIST tells its members).",
+];
+
 pub fn trace(mut arguments: Arguments, as_json: bool) -> Answer {
     let data = arguments.option("--data")?;
     let shape = "a Message-ID, an address, a whole subject or an id";
@@ -35,7 +45,12 @@ pub fn trace(mut arguments: Arguments, as_json: bool) -> Answer {
             "sekisho trace '*' shows the newest",
         ));
     }
+    let may_be_member = query.contains('@');
     let mut found = value(&folder(data)?, &Request::Trace { query })?;
+    if may_be_member && is_empty(&found) {
+        let [ja, en] = NOTHING_OF_MEMBERS;
+        super::insert(&mut found, "not_found", json!({ "ja": ja, "en": en }));
+    }
     let items = found.get_mut("items").and_then(Value::as_array_mut);
     let mut is_any_leaving = false;
     for item in items.into_iter().flatten() {
@@ -47,6 +62,10 @@ pub fn trace(mut arguments: Arguments, as_json: bool) -> Answer {
     }
     let found = Outcome::Done(found);
     Ok(if as_json { found } else { found.in_one_language(is_japanese()) })
+}
+
+fn is_empty(found: &Value) -> bool {
+    found.get("items").and_then(Value::as_array).is_some_and(Vec::is_empty)
 }
 
 /// Programs get everything; people get each thing once, in words.

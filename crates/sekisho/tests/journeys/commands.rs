@@ -81,6 +81,10 @@ fn lists() {
     let found = check_list(demo, &["trace", "aoi@example.jp"], &fields);
     assert!(found.len() > 3, "{found:?}");
     assert!(check_list(demo, &["trace", "no-such-thing"], &fields).is_empty());
+    let (nothing, code) = demo.ask(&["trace", "member@outside.example"]);
+    assert_eq!((code, nothing["items"].as_array().map(Vec::len)), (0, Some(0)), "{nothing}");
+    assert!(nothing["not_found"]["en"].as_str().unwrap().contains("Members of mailing lists"));
+    assert!(nothing["not_found"]["ja"].as_str().unwrap().contains("参加者"));
     let (value, code) = demo.ask(&["quarantine", "show", held[0]["id"].as_str().unwrap()]);
     assert_eq!(code, 0, "{value}");
     let (value, code) = demo.ask(&["tenant", "show", "Example Japan"]);

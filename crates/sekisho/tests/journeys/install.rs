@@ -45,11 +45,11 @@ impl Service {
     fn run(home: &Path, name: &str, ports: u16, unseal: &str) -> Command {
         let data = home.join(name);
         let settings = home.join(format!("{name}.toml"));
-        let (smtp, imaps) = (ports + 25, ports + 93);
+        let (smtp, submissions, imaps) = (ports + 25, ports + 65, ports + 93);
         let text = format!(
             "[house]\ndata = {data:?}\nhost_name = \"mail.localhost\"\n[listen]\n\
              smtp = [\"127.0.0.1:{smtp}\"]\nimaps = [\"127.0.0.1:{imaps}\"]\npop3s = []\n\
-             submissions = []\nsubmission = []\n\
+             submissions = [\"127.0.0.1:{submissions}\"]\nsubmission = []\n\
              [dns]\nservers = [\"127.0.0.1\"]\nport = {}\n[unseal]\n{unseal}\n",
             ports + 53,
         );
@@ -102,7 +102,7 @@ impl Drop for Service {
 }
 
 /// A name server that knows of nothing (NXDOMAIN), for the rest of this process's life.
-fn answer_nothing_known(port: u16) {
+pub fn answer_nothing_known(port: u16) {
     let socket = UdpSocket::bind(("127.0.0.1", port)).unwrap();
     std::thread::spawn(move || {
         let mut packet = [0; 1_500];

@@ -204,6 +204,23 @@ fn neighbours_get_it_at_home() {
     });
 }
 
+/// RFC 5321 §4.1.2: quotes are a way of writing, and stay where the grammar needs them.
+#[test]
+fn an_address_in_quotes_is_understood() {
+    let (demo, sink) = house();
+    let mut sender = signed_in(demo, "aoi@example.jp");
+    let to = ["\"john doe\"@outside.example", "\"plain\"@outside.example"];
+    let octets = letter("aoi@example.jp", to[0], "to one in quotes", "");
+    taken(&sender.letter("aoi@example.jp", &to, &octets).unwrap());
+    let came = sink.wait_for_subject("to one in quotes");
+    assert_eq!(came.to, [to[0], "plain@outside.example"]);
+    // Of ours only by what it means; a stranger's quotes keep nothing out.
+    let mut stranger = Sender::greeted(&demo.port("smtp"));
+    assert_eq!(stranger.say("MAIL FROM:<\"carol c\"@sender.example>").code, 250);
+    assert_eq!(stranger.say("RCPT TO:<\"aoi\"@example.jp>").code, 250);
+    assert_eq!(stranger.say("RCPT TO:<\"john doe\"@example.jp>").code, 550);
+}
+
 #[test]
 fn who_does_not_exist_is_told_to_the_sender() {
     let (demo, sink) = house();

@@ -36,6 +36,7 @@ mod sink;
 mod smart_host;
 mod stopping;
 mod tls_reports;
+mod waiting;
 mod walls;
 mod watching;
 mod weather;

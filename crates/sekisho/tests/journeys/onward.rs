@@ -70,6 +70,10 @@ fn a_forward_leaves_and_its_bounce_comes_back() {
     assert_eq!(came.to, ["friend@outside.example"]);
     assert!(came.from.starts_with("SRS0=") && came.from.ends_with("@example.jp"), "{came:?}");
     is_below(&came, &octets);
+    within(PATIENCE, "its journey, by where it went", || {
+        let (found, _) = demo.ask(&["trace", "friend@outside.example"]);
+        found["items"].as_array().is_some_and(|items| items.iter().any(|it| it["state"] == "sent"))
+    });
     within(PATIENCE, "the copy here", || subjects(demo, "aoi@example.jp").contains("goes on"));
     // The next server took it and gives it back: it finds the sender.
     let to = came.from.as_str();

@@ -1,0 +1,84 @@
+//! Mail that cannot leave, in a house whose settings make its times short: it is tried again, its
+//! sender is told that it is late, and at the end it comes back.
+
+use super::house::{command, folder, free_ports, within};
+use super::install::Service;
+use super::leaving::letter;
+use super::post::Sender;
+use data_encoding::BASE64;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+/// Nothing listens there: each attempt fails at once.
+const NOBODY: &str = "127.0.0.1:9:if-offered";
+const TIMES: &str = "[relay]\nprivate = true\nsmart_host_ports = [9]\n\
+    [queue]\nretry_seconds = [2, 3]\nlate_seconds = 6\nexpire_seconds = 20\n";
+
+#[test]
+fn what_does_not_leave_is_said_to_be_late_and_comes_back() {
+    let home = folder("waiting");
+    let unseal = home.join("unseal").display().to_string();
+    let data = home.join("data").display().to_string();
+    assert_eq!(command(&["init", "--data", &data, "--unseal", &unseal]).1, 0);
+    let settings = format!("file = {unseal:?}\n{TIMES}");
+    let service = Service::start_with(&home, "data", free_ports(), &settings, &[], Stdio::null());
+    super::install::answer_nothing_known(service.ports + 53);
+    for words in [
+        &["tenant", "add", "Kaede"][..],
+        &["domain", "add", "kaede.example", "--tenant", "Kaede"],
+        &["user", "add", "kei@kaede.example", "--tenant", "Kaede"],
+        &["tenant", "set", "Kaede", "--smart-host", NOBODY],
+    ] {
+        service.ask(words);
+    }
+    let password = |protocol: &str| {
+        let add = ["app-password", "add", "kei@kaede.example", "--protocol", protocol];
+        service.ask(&add)["secret"].as_str().unwrap().to_owned()
+    };
+    let (reads, writes) = (password("imap"), password("smtp"));
+    let authority = home.join("ca.pem");
+    std::fs::write(&authority, service.ask(&["authority"])["ca"].as_str().unwrap()).unwrap();
+    let port = format!("127.0.0.1:{}", service.ports + 65);
+    let mut sender = Sender::over_tls(&port, &authority).unwrap();
+    assert_eq!(sender.say("EHLO client.example").code, 250);
+    let words = format!("\0kei@kaede.example\0{writes}");
+    assert_eq!(sender.say(&format!("AUTH PLAIN {}", BASE64.encode(words.as_bytes()))).code, 235);
+    // The one in quotes goes the same way as any other (RFC 5321 §4.1.2).
+    let to = ["friend@outside.example", "\"john doe\"@outside.example"];
+    let octets = letter("kei@kaede.example", to[0], "takes long", "");
+    let reply = sender.letter("kei@kaede.example", &to, &octets).unwrap();
+    assert_eq!(reply.code, 250, "{reply:?}");
+    // Its journey is written behind the answer; by its id it is found before, or without.
+    let mut words = reply.lines.iter().flat_map(|line| line.split_whitespace());
+    let id = words.find(|word| word.len() == 32).unwrap();
+    let found = service.ask(&["trace", id]);
+    let item = &found["items"][0];
+    assert_eq!(
+        (item["id"].as_str(), item["direction"].as_str()),
+        (Some(id), Some("out")),
+        "{found}"
+    );
+    let begun = Instant::now();
+    let notices = || {
+        let all = service.inbox(&authority, &reads);
+        all.iter().map(|octets| String::from_utf8_lossy(octets).into_owned()).collect::<Vec<_>>()
+    };
+    let waits = |action: &str| {
+        within(Duration::from_secs(60), action, || notices().iter().any(|it| it.contains(action)));
+        begun.elapsed()
+    };
+    let late = waits("Action: delayed");
+    let gone = waits("Action: failed");
+    println!("late after {late:?}, given back after {gone:?}");
+    assert!(late >= Duration::from_secs(5) && gone >= Duration::from_secs(18), "{late:?} {gone:?}");
+    let notices = notices();
+    let count = |word: &str| notices.iter().filter(|it| it.contains(word)).count();
+    assert_eq!((count("Action: delayed"), count("Action: failed")), (1, 1), "{notices:#?}");
+    let last = notices.iter().find(|it| it.contains("Action: failed")).unwrap();
+    assert!(last.contains("Status: 5.4.7") && last.contains("john doe"), "{last}");
+    // `trace` says what became of it.
+    let found = service.ask(&["trace", "takes long"]);
+    assert_eq!(found["items"][0]["state"], "not-sent", "{found}");
+    service.stop();
+    let _ = std::fs::remove_dir_all(&home);
+}
