@@ -101,8 +101,9 @@ impl<'n> Files<'n> {
         }
         // Whatever its first octets are like: a reader opens it as what it is called.
         let is_message = matches!(file.declared.as_str(), "message/rfc822" | "message/global");
-        if is_message || names::ending(&file.name) == "eml" {
-            self.open_message(file);
+        let is_message = is_message || names::ending(&file.name) == "eml";
+        if is_message && !self.open_message(file) {
+            self.notes.note(seen::ARCHIVE_DEEP, file.name.as_str());
         }
     }
 
@@ -118,11 +119,11 @@ impl<'n> Files<'n> {
     }
 
     /// A message that is a file (in an archive, or encoded against RFC 2045 §6.4).
-    pub(crate) fn open_message(&mut self, file: &File<'_>) {
+    /// False: it lies too deep.
+    pub(crate) fn open_message(&mut self, file: &File<'_>) -> bool {
         let depth = file.depth + 1;
         if depth > self.depth {
-            self.notes.note(seen::ARCHIVE_DEEP, file.name.as_str());
-            return;
+            return false;
         }
         let (message, findings, highest) = parse_by(&file.octets, Reading::default());
         findings.into_iter().for_each(|finding| self.notes.add(finding));
@@ -134,10 +135,11 @@ impl<'n> Files<'n> {
                 depth,
             };
             if !self.add(inside) {
-                return;
+                return true;
             }
         }
         readings::look(&message, highest, depth, self);
+        true
     }
 
     /// Pays for octets that are read without becoming a file of their own. False: no more.

@@ -7,7 +7,7 @@ use crate::parse::{Reading, parse_by};
 use crate::part::{DEPTH, Holds, Message, PARTS, Part};
 use crate::seen;
 use crate::transfer::Encoding;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Walks over one message. An honest message has one reading; the attacks known have two.
 const READINGS: usize = 8;
@@ -35,7 +35,7 @@ fn look_by_others(message: &Message<'_>, highest: Reading, depth: usize, files: 
     let mut highest = highest;
     let mut done = vec![Reading::default()];
     let mut seen: BTreeSet<_> = message.parts().iter().map(place).collect();
-    let mut bodies: BTreeSet<_> = message.parts().iter().map(body).collect();
+    let shown = bodies(message);
     while let Some(next) = next_reading(highest, &done) {
         if done.len() >= READINGS || !files.pay(message.bytes().len()) {
             files.notes.note(seen::UNWALKED, "Content-Type");
@@ -45,11 +45,13 @@ fn look_by_others(message: &Message<'_>, highest: Reading, depth: usize, files: 
         let (other, findings, more) = parse_by(message.bytes(), next);
         highest = highest.highest(more);
         findings.into_iter().for_each(|finding| files.notes.add(finding));
+        let others = bodies(&other);
+        if others.keys().ne(shown.keys()) {
+            let new = others.iter().find(|(body, _)| !shown.contains_key(body));
+            let detail = new.or(shown.first_key_value()).map(|(_, name)| name.as_str());
+            files.notes.note(seen::READINGS, detail.unwrap_or_default());
+        }
         for part in other.parts().iter().filter(|part| part.holds == Holds::Octets) {
-            if bodies.insert(body(part)) {
-                let name = other.file_name(part).unwrap_or_default();
-                files.notes.note(seen::READINGS, shown(&name, part));
-            }
             if seen.insert(place(part)) {
                 look_at_part(&other, part, depth, files);
             }
@@ -58,17 +60,19 @@ fn look_by_others(message: &Message<'_>, highest: Reading, depth: usize, files: 
     }
 }
 
-fn shown(name: &str, part: &Part) -> String {
-    if name.is_empty() { part.content_type.essence() } else { name.to_owned() }
-}
-
 /// What makes two parts of two readings the same one.
 fn place(part: &Part) -> (usize, usize, String, u8) {
     (part.body.start, part.body.end, part.content_type.essence(), part.encoding as u8)
 }
 
-fn body(part: &Part) -> (usize, usize) {
-    (part.body.start, part.body.end)
+/// What a reader shows: where each lies, and what it is called.
+fn bodies(message: &Message<'_>) -> BTreeMap<(usize, usize), String> {
+    let shown = message.parts().iter().filter(|part| part.holds == Holds::Octets);
+    let of = |part: &Part| {
+        let name = message.file_name(part).unwrap_or_else(|| part.content_type.essence());
+        ((part.body.start, part.body.end), name)
+    };
+    shown.map(of).collect()
 }
 
 fn next_reading(highest: Reading, done: &[Reading]) -> Option<Reading> {
@@ -138,5 +142,8 @@ fn look_beyond(message: &Message<'_>, depth: usize, files: &mut Files<'_>) {
 
 fn open(octets: Vec<u8>, depth: usize, files: &mut Files<'_>) {
     let declared = "message/rfc822".to_owned();
-    files.open_message(&File { name: String::new(), declared, octets: octets.into(), depth });
+    let file = File { name: String::new(), declared, octets: octets.into(), depth };
+    if !files.open_message(&file) {
+        files.notes.note(seen::UNWALKED, "");
+    }
 }
