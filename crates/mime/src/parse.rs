@@ -341,8 +341,12 @@ impl<'a> Walk<'a> {
         let essence = part.content_type.essence();
         let is_multipart = essence.starts_with("multipart/");
         let is_message = matches!(essence.as_str(), "message/rfc822" | "message/global");
-        if essence == "message/partial" {
-            // RFC 2046 §5.2.2: the reader's program joins what no scanner has seen whole.
+        // RFC 2046 §5.2.2: the reader's program joins by these what no scanner has seen whole. Old
+        // notices call what they return so, and name none.
+        let joins = ["id", "number"];
+        if essence == "message/partial"
+            && joins.iter().any(|name| part.content_type.raw_parameter(name).is_some())
+        {
             self.notes.note(seen::PARTIAL, "");
         }
         if !is_multipart && !is_message {

@@ -223,6 +223,8 @@ fn one_piece_of_a_message_says_so() {
     check(format!("{HEAD}{head}\r\n\r\nSubject: y\r\n\r\nx").as_bytes(), &["mime.partial"]);
     let part = format!("{head}\r\n\r\nSubject: y\r\n\r\nx").into_bytes();
     check(&multipart(MIXED, &[part]), &["mime.partial"]);
+    // What a notice returns, of a writer that knew no better word.
+    check(format!("{HEAD}Content-Type: message/partial\r\n\r\nx").as_bytes(), &[]);
 }
 
 #[test]
