@@ -128,6 +128,12 @@ fn look_at_part(message: &Message<'_>, part: &Part, depth: usize, files: &mut Fi
     let octets = message.content(part);
     if part.encoding == Encoding::Base64 {
         note_junk(raw, files.notes);
+        if let Some(octets) = transfer::base64_unpadded(raw) {
+            files.notes.note(seen::BASE64_JUNK, "");
+            marks::look(&octets, &name, files.notes);
+            let (name, declared, octets) = (name.clone(), String::new(), octets.into());
+            files.look(&File { name, declared, octets, depth });
+        }
     }
     let other_ways = matches!(part.encoding, Encoding::Unknown)
         || message.values(part, "content-transfer-encoding").nth(1).is_some();

@@ -117,11 +117,15 @@ fn look_at_entries(file: &File<'_>, compared: bool, files: &mut Files<'_>) {
         let Some(contents) = contents(octets, entry) else {
             continue;
         };
-        if entry.encrypted {
+        let local = local_at(octets, entry.at).map(|local| local.entry);
+        if entry.encrypted && local.as_ref().is_none_or(|local| local.encrypted) {
             names::look(&name, files.notes);
             continue;
         }
-        let inside = match entry.method {
+        // Readers go by the one or by the other; what can be unpacked by either is.
+        let opens = |entry: &&Entry| matches!(entry.method, 0 | 8);
+        let method = [Some(entry), local.as_ref()].into_iter().flatten().find(opens);
+        let inside = match method.unwrap_or(entry).method {
             0 => stored(contents, &name, files),
             8 => inflate(contents, &name, files),
             other => {
@@ -272,9 +276,13 @@ fn locals(octets: &[u8]) -> Vec<Entry> {
 /// The packed octets of an entry; up to the end where its size is not known.
 fn contents<'a>(octets: &'a [u8], entry: &Entry) -> Option<&'a [u8]> {
     let local = local_at(octets, entry.at)?;
-    let known = entry.packed_bytes > 0 && entry.packed_bytes != 0xFFFF_FFFF;
+    let packed_bytes = match entry.packed_bytes {
+        0 => local.entry.packed_bytes,
+        said => said,
+    };
+    let known = packed_bytes > 0 && packed_bytes != 0xFFFF_FFFF;
     let end = match known || entry.bytes == 0 && !local.sizes_follow {
-        true => local.contents.saturating_add(entry.packed_bytes),
+        true => local.contents.saturating_add(packed_bytes),
         false => octets.len(),
     };
     Some(Cursor::new(octets).slice(local.contents, end))

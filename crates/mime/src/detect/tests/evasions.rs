@@ -237,12 +237,46 @@ fn an_attached_message_is_opened_whatever_its_first_octets_are() {
 }
 
 #[test]
+fn base64_is_read_as_those_do_who_skip_padding() {
+    let head = format!("{HEAD}Content-Transfer-Encoding: base64\r\n\r\n");
+    let zip = Zip::new().file("setup.exe", &eicar()).done();
+    for (letters, pad) in [(9, "="), (9, "!*="), (10, "="), (12, "="), (11, "==")] {
+        for (octets, id) in [(eicar(), "content.eicar"), (zip.clone(), "content.name.program")] {
+            let text = base64(&octets);
+            let (one, other) = text.split_at(letters);
+            has(&[head.as_bytes(), one, pad.as_bytes(), other].concat(), &[id, "mime.base64.junk"]);
+        }
+    }
+    // Pieces one behind the other are honest.
+    let pieces = [head.as_bytes(), b"aGVsbG8=\r\naGVsbG8=\r\naA==\r\naGVsbG8="].concat();
+    check(&pieces, &[]);
+    let quoted = format!("{HEAD}Content-Transfer-Encoding: \"base64\"\r\n\r\n");
+    has(&[quoted.as_bytes(), &base64(&eicar())].concat(), &["content.eicar"]);
+}
+
+#[test]
+fn an_archive_is_unpacked_as_either_of_its_headers_says() {
+    let of = |change: &dyn Fn(&mut [u8], usize)| {
+        let mut zip = Zip::new().file("a.txt", &eicar()).done();
+        let at = zip.windows(4).position(|four| four == b"PK\x01\x02").unwrap();
+        change(&mut zip, at);
+        has(&with_file("a.zip", &zip), &["content.eicar", "content.zip.differs"]);
+    };
+    of(&|zip, at| zip[at + 8] |= 1);
+    of(&|zip, _| zip[6] |= 1);
+    of(&|zip, at| zip[at + 10] = 99);
+    of(&|zip, _| zip[8] = 99);
+    of(&|zip, at| zip[at + 20..at + 28].fill(0));
+}
+
+#[test]
 fn every_name_of_a_part_is_looked_at() {
     for head in [
         "Content-Disposition: attachment; filename=a.txt; filename*=utf-8''a.exe",
         "Content-Disposition: attachment; filename*=utf-8''a.txt; filename=a.exe",
         "Content-Disposition: attachment; filename=a.txt\r\n\
          Content-Disposition: attachment; filename=a.exe",
+        "Content-Disposition: attachment; filename=\"a.exe\\\"",
         "Content-Type: a/b; name=a.exe\r\nContent-Disposition: attachment; filename=a.txt",
     ] {
         has(format!("{HEAD}{head}\r\n\r\nx").as_bytes(), &["content.name.program"]);
@@ -255,17 +289,12 @@ fn every_name_of_a_part_is_looked_at() {
 
 #[test]
 fn nests_of_every_kind_end_soon() {
-    let mut inner = multipart(
-        "Content-Type: text/plain\r\nContent-Type: multipart/mixed; boundary=b; boundary=c",
-        &[vec![b'x'; 100_000]],
-    );
+    let plain = "Content-Type: text/plain";
+    let head = format!("{plain}\r\n{MIXED}; boundary=c");
+    let mut inner = multipart(&head, &[vec![b'x'; 100_000]]);
     for _ in 0..8 {
-        inner = multipart(
-            &format!(
-                "Content-Type: text/plain\r\n{MIXED}; boundary=c\r\nContent-Transfer-Encoding: base64"
-            ),
-            &[attached("a.eml", &inner), attached("a.eml", &inner)],
-        );
+        let head = format!("{head}\r\nContent-Transfer-Encoding: base64");
+        inner = multipart(&head, &[attached("a.eml", &inner), attached("a.eml", &inner)]);
         if inner.len() > 4_000_000 {
             break;
         }
