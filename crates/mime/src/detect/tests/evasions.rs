@@ -98,7 +98,7 @@ fn an_archive_of_two_directories_is_looked_at_by_both() {
 fn what_is_not_unpacked_says_so() {
     let packed: [(&str, &[u8]); 4] = [
         ("a.bz2", b"BZh91AY&SY0000"),
-        ("a.xz", b"\xFD7zXZ\0000"),
+        ("a.xz", b"\xFD7zXZ\x00aaa"),
         ("a.zst", b"\x28\xB5\x2F\xFD000"),
         ("a.Z", b"\x1F\x9D\x90000"),
     ];
