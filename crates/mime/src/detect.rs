@@ -5,6 +5,7 @@
 //! same message gives the same findings on every machine.
 
 mod file;
+mod readings;
 
 mod archive;
 mod inflate;
@@ -26,7 +27,7 @@ mod sender;
 #[cfg(test)]
 mod tests;
 
-use crate::parse::parse;
+use crate::parse::{Reading, parse_by};
 use crate::part::{Holds, Message, Part};
 use crate::seen::{self, Notes};
 use crate::summary::{Summary, summary_of};
@@ -85,7 +86,7 @@ const TEXT_BYTES: usize = 1024 * 1024;
 
 /// Looks at a whole message.
 pub fn examine(bytes: &[u8], budget: &Budget) -> Examined {
-    let (message, findings) = parse(bytes);
+    let (message, findings, highest) = parse_by(bytes, Reading::default());
     let mut notes = Notes::default();
     findings.into_iter().for_each(|finding| notes.add(finding));
     whole(&message, &mut notes);
@@ -93,9 +94,10 @@ pub fn examine(bytes: &[u8], budget: &Budget) -> Examined {
     let mut files = Files::new(budget, &mut notes);
     for part in message.parts() {
         if part.holds == Holds::Octets {
-            look_at_part(&message, part, &mut files);
+            look_at_part(&message, part, 0, &mut files);
         }
     }
+    readings::look(&message, highest, 0, &mut files);
     files.finish();
     Examined {
         findings: notes.into_findings(),
@@ -120,12 +122,18 @@ fn whole(message: &Message<'_>, notes: &mut Notes) {
     }
 }
 
-fn look_at_part(message: &Message<'_>, part: &Part, files: &mut Files<'_>) {
+fn look_at_part(message: &Message<'_>, part: &Part, depth: usize, files: &mut Files<'_>) {
     let name = message.file_name(part).unwrap_or_default();
     let raw = message.slice(&part.body);
     let octets = message.content(part);
     if part.encoding == Encoding::Base64 {
         note_junk(raw, files.notes);
+        if let Some(octets) = transfer::base64_unpadded(raw) {
+            files.notes.note(seen::BASE64_JUNK, "");
+            marks::look(&octets, &name, files.notes);
+            let (name, declared, octets) = (name.clone(), String::new(), octets.into());
+            files.look(&File { name, declared, octets, depth });
+        }
     }
     let other_ways = matches!(part.encoding, Encoding::Unknown)
         || message.values(part, "content-transfer-encoding").nth(1).is_some();
@@ -141,8 +149,23 @@ fn look_at_part(message: &Message<'_>, part: &Part, files: &mut Files<'_>) {
     if is_text || part.content_type.essence() == "application/xhtml+xml" {
         look_at_text(message, part, &octets, &name, files);
     }
+    for other in other_names(message, part).iter().filter(|other| **other != name) {
+        names::look(other, files.notes);
+    }
     let declared = part.content_type.essence();
-    files.look(&File { name, declared, octets, depth: 0 });
+    files.look(&File { name, declared, octets, depth });
+}
+
+/// Every name under which some reader may save a part.
+fn other_names(message: &Message<'_>, part: &Part) -> BTreeSet<String> {
+    let mut all = BTreeSet::new();
+    for value in message.values(part, "content-disposition").take(3) {
+        all.extend(crate::disposition(&value).names("filename"));
+    }
+    for value in message.values(part, "content-type").take(3) {
+        all.extend(crate::content_type(&value).names("name"));
+    }
+    all
 }
 
 fn look_at_text(

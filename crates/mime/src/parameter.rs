@@ -59,12 +59,34 @@ impl ContentType {
         octets_of(&self.parameters, name).map(|found| found.octets)
     }
 
+    /// Every boundary that some reader may take, the usual choice first.
+    pub(crate) fn boundaries(&self) -> Vec<Vec<u8>> {
+        let plain = self.parameters.iter().filter(|parameter| parameter.name == "boundary");
+        let all = self.raw_parameter("boundary").into_iter();
+        let mut different: Vec<Vec<u8>> = Vec::new();
+        for boundary in all.chain(plain.map(|parameter| parameter.value.clone())) {
+            let boundary = boundary.trim_ascii_end();
+            if !different.iter().any(|known| known == boundary) {
+                different.push(boundary.to_vec());
+            }
+        }
+        different
+    }
+
+    pub(crate) fn names(&self, parameter: &str) -> Vec<String> {
+        texts_of(&self.parameters, parameter)
+    }
+
     pub fn charset(&self) -> Option<String> {
         self.parameter("charset")
     }
 }
 
 impl Disposition {
+    pub(crate) fn names(&self, parameter: &str) -> Vec<String> {
+        texts_of(&self.parameters, parameter)
+    }
+
     pub fn parameter(&self, name: &str) -> Option<String> {
         text_of(&self.parameters, name)
     }
@@ -222,6 +244,13 @@ fn text_of(parameters: &[Parameter], name: &str) -> Option<String> {
         // RFC 2047 §5 forbids encoded words here; every Japanese writer of old uses them.
         None => Some(decode_words(&joined.octets)),
     }
+}
+
+/// The text that `text_of` takes, and each that stands beside it whole.
+fn texts_of(parameters: &[Parameter], name: &str) -> Vec<String> {
+    let whole = parameters.iter().filter(|parameter| parameter.name == name);
+    let beside = whole.map(|parameter| decode_words(&parameter.value));
+    text_of(parameters, name).into_iter().chain(beside).collect()
 }
 
 fn octets_of(parameters: &[Parameter], name: &str) -> Option<Joined> {

@@ -11,6 +11,7 @@ use crate::part::{
 use crate::seen::{self, Notes};
 use crate::transfer::Encoding;
 use memchr::memmem;
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use terms::{Cursor, Finding};
 
@@ -18,10 +19,39 @@ use terms::{Cursor, Finding};
 const BOUNDARY_USUAL_BYTES: usize = 70;
 /// Beyond this a boundary is cut off the tree: no writer needs it, and each line is held to it.
 const BOUNDARY_BYTES: usize = 1_000;
+/// Fields of one name, behind the first, that are compared with it.
+const DOUBLES: usize = 10;
 
 /// Takes a message apart. Never fails: what is odd is a finding.
 pub fn parse(bytes: &[u8]) -> (Message<'_>, Vec<Finding>) {
+    let (message, findings, _) = parse_by(bytes, Reading::default());
+    (message, findings)
+}
+
+/// Where a header says two things, readers take the first, the last, or another: the places of
+/// those that this reading takes. Where there are fewer, the last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Reading {
+    pub types: usize,
+    pub boundaries: usize,
+    pub encodings: usize,
+}
+
+impl Reading {
+    /// In each of its places the higher of two.
+    pub(crate) fn highest(self, other: Self) -> Self {
+        Self {
+            types: self.types.max(other.types),
+            boundaries: self.boundaries.max(other.boundaries),
+            encodings: self.encodings.max(other.encodings),
+        }
+    }
+}
+
+/// The same by one reading, and the highest places that another reading might take.
+pub(crate) fn parse_by(bytes: &[u8], reading: Reading) -> (Message<'_>, Vec<Finding>, Reading) {
     let mut walk = Walk::new(bytes);
+    walk.reading = reading;
     let mut next = Some(Start { parent: None, default: Untyped::Text, is_message: true });
     while let Some(start) = next {
         let part = walk.begin(&start);
@@ -32,7 +62,9 @@ pub fn parse(bytes: &[u8]) -> (Message<'_>, Vec<Finding>) {
             None => walk.enter(part),
         };
     }
-    walk.finish()
+    let highest = walk.highest;
+    let (message, findings) = walk.finish();
+    (message, findings, highest)
 }
 
 /// Reads only the first header of `bytes`.
@@ -82,6 +114,8 @@ struct Walk<'a> {
     /// Parts whose end has not been seen, from the root to the innermost.
     chain: Vec<usize>,
     notes: Notes,
+    reading: Reading,
+    highest: Reading,
 }
 
 impl<'a> Walk<'a> {
@@ -94,6 +128,8 @@ impl<'a> Walk<'a> {
             open: Vec::new(),
             chain: Vec::new(),
             notes: Notes::default(),
+            reading: Reading::default(),
+            highest: Reading::default(),
         }
     }
 
@@ -210,20 +246,24 @@ impl<'a> Walk<'a> {
         for field in self.fields.get(part.fields.clone()).unwrap_or_default() {
             let name = view.name(field);
             if name.eq_ignore_ascii_case(b"content-type") {
+                if field.value_end - field.start >= FIELD_BYTES {
+                    // The boundary may stand behind the cut.
+                    self.notes.note(seen::UNWALKED, "Content-Type");
+                }
                 types.push(unfold(view.raw_value(field)));
             } else if name.eq_ignore_ascii_case(b"content-transfer-encoding") {
                 encodings.push(unfold(view.raw_value(field)));
             }
         }
-        let content_type = match types.first() {
+        let first = match types.first() {
             Some(value) => parameter::content_type_noting(value, &mut self.notes),
             None => match default {
                 Untyped::Text => ContentType::text_plain(),
                 Untyped::Message => ContentType::new("message", "rfc822"),
             },
         };
-        let encoding = encodings.first().map_or(Encoding::Identity, |value| Encoding::named(value));
-        self.compare_doubles(&types, &encodings, &content_type, encoding);
+        let content_type = self.choose_type(first, types.get(1..).unwrap_or_default());
+        let encoding = self.choose_encoding(&encodings);
         if let Some(part) = self.parts.get_mut(index) {
             part.content_type = content_type;
             part.encoding = encoding;
@@ -231,28 +271,43 @@ impl<'a> Walk<'a> {
     }
 
     /// Two readers may each believe another one of two fields: the classic way past a scanner.
-    fn compare_doubles(
-        &mut self,
-        types: &[std::borrow::Cow<'_, [u8]>],
-        encodings: &[std::borrow::Cow<'_, [u8]>],
-        first_type: &ContentType,
-        first_encoding: Encoding,
-    ) {
-        if !encodings.is_empty() && first_encoding == Encoding::Unknown {
+    fn choose_type(&mut self, first: ContentType, others: &[Cow<'_, [u8]>]) -> ContentType {
+        let mut different = vec![first];
+        for other in others.iter().take(DOUBLES) {
+            let other = parameter::content_type(other);
+            let essence = other.essence();
+            let same = |known: &ContentType| {
+                known.essence() == essence && known.boundaries() == other.boundaries()
+            };
+            let conflict = !different.first().is_some_and(same);
+            let seen = if conflict { seen::TYPE_CONFLICT } else { seen::TYPE_TWICE };
+            self.notes.note(seen, essence.as_str());
+            if !different.iter().any(same) {
+                different.push(other);
+            }
+        }
+        self.highest.types = self.highest.types.max(different.len() - 1);
+        let chosen = self.reading.types.min(different.len() - 1);
+        different.swap_remove(chosen)
+    }
+
+    fn choose_encoding(&mut self, encodings: &[Cow<'_, [u8]>]) -> Encoding {
+        let first = encodings.first().map_or(Encoding::Identity, |value| Encoding::named(value));
+        if !encodings.is_empty() && first == Encoding::Unknown {
             self.notes.note(seen::ENCODING_UNKNOWN, "");
         }
-        for other in types.iter().skip(1).take(10) {
-            let other = parameter::content_type(other);
-            let conflict = other.essence() != first_type.essence()
-                || other.parameter("boundary") != first_type.parameter("boundary");
-            let seen = if conflict { seen::TYPE_CONFLICT } else { seen::TYPE_TWICE };
-            self.notes.note(seen, other.essence());
-        }
-        for other in encodings.iter().skip(1).take(10) {
-            let conflict = Encoding::named(other) != first_encoding;
-            let seen = if conflict { seen::ENCODING_CONFLICT } else { seen::ENCODING_TWICE };
+        let mut different = vec![first];
+        for other in encodings.iter().skip(1).take(DOUBLES) {
+            let other = Encoding::named(other);
+            let seen = if other == first { seen::ENCODING_TWICE } else { seen::ENCODING_CONFLICT };
             self.notes.note(seen, "");
+            if !different.contains(&other) {
+                different.push(other);
+            }
         }
+        self.highest.encodings = self.highest.encodings.max(different.len() - 1);
+        let chosen = self.reading.encodings.min(different.len() - 1);
+        different.swap_remove(chosen)
     }
 
     /// Goes into a part's body. Returns the next part to begin, `None` at the end.
@@ -286,6 +341,14 @@ impl<'a> Walk<'a> {
         let essence = part.content_type.essence();
         let is_multipart = essence.starts_with("multipart/");
         let is_message = matches!(essence.as_str(), "message/rfc822" | "message/global");
+        // RFC 2046 §5.2.2: the reader's program joins by these what no scanner has seen whole. Old
+        // notices call what they return so, and name none.
+        let joins = ["id", "number"];
+        if essence == "message/partial"
+            && joins.iter().any(|name| part.content_type.raw_parameter(name).is_some())
+        {
+            self.notes.note(seen::PARTIAL, "");
+        }
         if !is_multipart && !is_message {
             return (Holds::Octets, None);
         }
@@ -317,11 +380,13 @@ impl<'a> Walk<'a> {
 
     fn usable_boundary(&mut self, index: usize) -> Option<Vec<u8>> {
         let part = self.parts.get(index)?;
-        let Some(boundary) = part.content_type.raw_parameter("boundary") else {
+        let mut boundaries = part.content_type.boundaries();
+        let Some(last) = boundaries.len().checked_sub(1) else {
             self.notes.note(seen::BOUNDARY_ABSENT, "");
             return None;
         };
-        let boundary = boundary.trim_ascii_end().to_vec();
+        self.highest.boundaries = self.highest.boundaries.max(last);
+        let boundary = boundaries.swap_remove(self.reading.boundaries.min(last));
         if boundary.is_empty() {
             self.notes.note(seen::BOUNDARY_EMPTY, "");
             return None;
@@ -330,6 +395,7 @@ impl<'a> Walk<'a> {
             self.notes.note(seen::BOUNDARY_LONG, boundary.len().to_string());
         }
         if boundary.len() > BOUNDARY_BYTES {
+            self.notes.note(seen::UNWALKED, "boundary");
             return None;
         }
         for open in &self.open {

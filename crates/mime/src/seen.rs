@@ -61,6 +61,9 @@ seen! {
     HEADER_UNENDED "mime.header.unended" 1.0;
     FIELD_SPACED "mime.header.spaced" 2.0;
     FIELD_TWICE "mime.header.duplicate" 2.0;
+    UNWALKED "mime.unwalked" 6.0;
+    PARTIAL "mime.partial" 6.0;
+    READINGS "mime.readings" 8.0;
     TYPE_TWICE "mime.type.duplicate" 3.0;
     TYPE_CONFLICT "mime.type.conflict" 5.0;
     ENCODING_TWICE "mime.encoding.duplicate" 3.0;
@@ -84,16 +87,17 @@ seen! {
 
     EICAR "content.eicar" 100.0;
     GTUBE "content.gtube" 8.0;
-    UNEXAMINED "content.unexamined" 2.0;
+    UNEXAMINED "content.unexamined" 4.0;
     BOMB_SIZE "content.bomb.size" 10.0;
     BOMB_RATIO "content.bomb.ratio" 10.0;
     BOMB_ENTRIES "content.bomb.entries" 10.0;
     BOMB_OVERLAP "content.bomb.overlap" 10.0;
     ARCHIVE_DEEP "content.bomb.depth" 10.0;
     ARCHIVE_ENCRYPTED "content.archive.encrypted" 2.5;
-    ARCHIVE_OPAQUE "content.archive.opaque" 1.0;
-    ARCHIVE_METHOD "content.archive.method" 2.0;
+    ARCHIVE_OPAQUE "content.archive.opaque" 2.5;
+    ARCHIVE_METHOD "content.archive.method" 4.0;
     ZIP_DIFFERS "content.zip.differs" 6.0;
+    ZIP_BEHIND "content.zip.behind" 6.0;
     ZIP_HIDDEN "content.zip.hidden" 6.0;
     TYPE_PROGRAM "content.type.program" 10.0;
     TYPE_CARRIER "content.type.carrier" 6.0;

@@ -19,6 +19,8 @@ impl Encoding {
     pub fn named(value: &[u8]) -> Self {
         let mut cursor = Cursor::new(value);
         crate::parameter::skip_blank(&mut cursor);
+        // RFC 2045 §6.1 knows no quotes here; some readers take them off.
+        cursor.eat(b'"');
         let word = cursor.take_while(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
         match word.to_ascii_lowercase().as_slice() {
             b"" | b"7bit" | b"8bit" | b"binary" | b"7-bit" | b"8-bit" => Self::Identity,
@@ -158,6 +160,35 @@ pub(crate) fn base64(octets: &[u8]) -> Vec<u8> {
     }
     base64_tail(bits, held, &mut decoded);
     decoded
+}
+
+/// The same as read by those who skip padding, if that is something else: where padding stands
+/// that no end of a piece has.
+pub(crate) fn base64_unpadded(octets: &[u8]) -> Option<Vec<u8>> {
+    let first = memchr::memchr(b'=', octets)?;
+    let behind = octets.get(first..).unwrap_or_default();
+    if !behind.iter().any(|byte| base64_value(*byte) < 64) {
+        return None;
+    }
+    let (mut held, mut pads, mut odd) = (0usize, 0usize, false);
+    for byte in octets.iter().copied() {
+        match base64_value(byte) {
+            NOT_BASE64 => {}
+            BASE64_PAD => pads += 1,
+            _ => {
+                odd |= pads > 0 && (held + pads) % 4 != 0;
+                held = if pads > 0 { 1 } else { (held + 1) % 4 };
+                pads = 0;
+                if odd {
+                    break;
+                }
+            }
+        }
+    }
+    let letters = |byte: &u8| *byte != b'=';
+    let rest = behind.iter().copied().filter(letters);
+    let plain = octets.get(..first).unwrap_or_default().iter().copied();
+    odd.then(|| base64(&plain.chain(rest).collect::<Vec<u8>>()))
 }
 
 /// Whole groups of four without rubbish: nearly all of nearly every body.

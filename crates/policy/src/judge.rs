@@ -118,6 +118,11 @@ fn floor(id: &str) -> Verdict {
         "content.eicar" | "content.malware" | "auth.house" => Verdict::Refuse,
         "content.gtube" => Verdict::Junk,
         "scanner.killed" | "scanner.silent" => Verdict::Quarantine,
+        // Nobody has looked at the whole of it.
+        "mime.parts.many" | "mime.depth.great" | "mime.header.many" | "mime.parameter.many" => {
+            Verdict::Quarantine
+        }
+        "mime.unwalked" | "mime.partial" => Verdict::Quarantine,
         id if id.starts_with("content.bomb.") => Verdict::Quarantine,
         _ => Verdict::Deliver,
     }

@@ -65,6 +65,9 @@ fn some_findings_decide_alone() {
     check(&[("content.gtube", 0.0)], Verdict::Junk);
     check(&[("content.bomb.size", 0.0)], Verdict::Quarantine);
     check(&[("scanner.killed", 0.0)], Verdict::Quarantine);
+    for id in ["mime.parts.many", "mime.depth.great", "mime.unwalked", "mime.partial"] {
+        assert_eq!(judged(&[(id, 0.0)], None, true).verdict, Verdict::Quarantine, "{id}");
+    }
 }
 
 #[test]

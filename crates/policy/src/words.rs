@@ -99,6 +99,21 @@ pub(crate) const WORDS: &[(&str, &str, &str)] = &[
         "{} が二つ以上あり、表示する側によって違って見えます",
         "has more than one {} field; readers may show different ones",
     ),
+    (
+        "mime.unwalked",
+        "検査の限りを超える作りで、全体を検査できません ({})",
+        "goes beyond what is taken apart and was not examined as a whole ({})",
+    ),
+    (
+        "mime.partial",
+        "分割されたメールの一片で、つなぐと現れる中身を検査できません",
+        "one piece of a message sent in pieces, whose whole cannot be examined",
+    ),
+    (
+        "mime.readings",
+        "読む側によって違う添付や本文が現れる作りです ({})",
+        "shows other parts to some readers than to others ({})",
+    ),
     ("mime.type.duplicate", "Content-Type が二つ以上あります", "has more than one Content-Type"),
     (
         "mime.type.conflict",
@@ -203,13 +218,18 @@ pub(crate) const WORDS: &[(&str, &str, &str)] = &[
     ),
     (
         "content.archive.method",
-        "展開できない方式で圧縮されています {}",
-        "packed by a method that is not unpacked {}",
+        "展開できない方式で圧縮されていて中を検査できません {}",
+        "packed by a method that cannot be unpacked, so not examined {}",
     ),
     (
         "content.zip.differs",
         "書庫の目次と中身の記録が食い違っています {}",
         "directory and contents of an archive contradict each other {}",
+    ),
+    (
+        "content.zip.behind",
+        "別のものの後ろに ZIP 書庫が付いています {}",
+        "a ZIP archive stands behind something else {}",
     ),
     (
         "content.zip.hidden",

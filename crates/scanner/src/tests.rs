@@ -5,6 +5,7 @@ use policy::{Authentication, DmarcPolicy, Outcome};
 use std::net::{IpAddr, Ipv4Addr};
 use std::thread;
 use std::time::Duration;
+use terms::Verdict;
 use wire::names::{Answer, Outcome as Found, Question, Record, RecordKind, Security};
 use wire::scanner::{Examined, FromScanner, Sender, Task, ToScanner};
 use wire::{Channel, Parcel};
@@ -315,5 +316,40 @@ fn fuzz_readers_of_headers_agree() {
             // A name with white space in it is a field for some readers: we cut it out too.
             assert!(few <= all, "{name} {message:?}");
         }
+    }
+}
+
+/// What nobody looked at whole, or what readers show differently, does not reach an inbox.
+#[test]
+fn what_is_built_to_pass_a_scanner_is_set_aside() {
+    let head = "From: ann@sender.example\r\nTo: bo@house.example\r\nSubject: x\r\n";
+    let verdict = |rest: &str| {
+        let message = format!("{head}{rest}");
+        let (message, host_name) = (message.as_bytes(), "mx.house.example");
+        let given = Given { message, sender: None, host_name, now_seconds: 0 };
+        crate::judged(&examine(&given, &mut NoDns), &policy::HouseRules::default()).verdict
+    };
+    let mixed = "Content-Type: multipart/mixed; boundary=b";
+    let body = "--b\r\n\r\nhello\r\n--b--\r\n";
+    let plain = "Content-Type: text/plain";
+    assert_eq!(verdict(&format!("{mixed}\r\n\r\n{body}")), Verdict::Deliver);
+    let parts = format!("{mixed}\r\n\r\n{}{body}", "--b\r\n\r\n".repeat(20_000));
+    let deep: String = (0..2_000)
+        .map(|level| {
+            format!("Content-Type: multipart/mixed; boundary=b{level}e\r\n\r\n--b{level}e\r\n")
+        })
+        .collect();
+    let encoded = data_encoding::BASE64.encode(body.as_bytes());
+    for rest in [
+        parts,
+        deep,
+        format!("{plain}\r\n{mixed}\r\n\r\n{body}"),
+        format!("{mixed}\r\n{plain}\r\n\r\n{body}"),
+        format!("{mixed}; boundary=c\r\n\r\n{body}"),
+        format!("{mixed}{}\r\n\r\n{body}", "b".repeat(2_000)),
+        format!("{mixed}\r\nContent-Transfer-Encoding: base64\r\n\r\n{encoded}\r\n"),
+        "Content-Type: message/partial; id=x; number=1; total=2\r\n\r\nx".to_owned(),
+    ] {
+        assert_eq!(verdict(&rest), Verdict::Quarantine, "{}", rest.get(..300).unwrap_or(&rest));
     }
 }

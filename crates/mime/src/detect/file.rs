@@ -1,8 +1,10 @@
 //! One file after the other: what it is, what it pretends, what it contains. A list, not a
 //! recursion: what an archive contains is put on it with its depth.
 
-use super::{Budget, archive, inflate, magic, marks, names, office, packed, page, pdf, tar, zip};
-use crate::parse::parse;
+use super::{
+    Budget, archive, inflate, magic, marks, names, office, packed, page, pdf, readings, tar, zip,
+};
+use crate::parse::{Reading, parse_by};
 use crate::part::Holds;
 use crate::seen::{self, Notes};
 use std::borrow::Cow;
@@ -76,7 +78,9 @@ impl<'n> Files<'n> {
         }
         names::look(&file.name, self.notes);
         let kind = magic::true_kind(octets);
-        magic::compare(kind, &file.name, &file.declared, self.notes);
+        let behind = zip::behind(file, kind);
+        let shown = kind.or(behind.is_some().then_some("zip"));
+        magic::compare(shown, &file.name, &file.declared, self.notes);
         match kind {
             Some("zip") => zip::look(file, self),
             Some("gzip") => inflate::look_gzip(file, self),
@@ -86,18 +90,26 @@ impl<'n> Files<'n> {
             Some("ole") => office::look_ole(octets, &file.name, self.notes),
             Some("rtf") => office::look_rtf(octets, &file.name, self.notes),
             Some("pdf") => pdf::look(file, self),
+            Some(kind) if magic::packs(kind) => {
+                self.notes.note(seen::ARCHIVE_OPAQUE, format!("{} ({kind})", file.name));
+            }
             Some(_) => {}
             None => self.look_at_text(file),
+        }
+        if let Some(behind) = behind {
+            zip::look_behind(file, behind, shown, self);
+        }
+        // Whatever its first octets are like: a reader opens it as what it is called.
+        let is_message = matches!(file.declared.as_str(), "message/rfc822" | "message/global");
+        let is_message = is_message || names::ending(&file.name) == "eml";
+        if is_message && !self.open_message(file) {
+            self.notes.note(seen::ARCHIVE_DEEP, file.name.as_str());
         }
     }
 
     /// Kinds without a mark of their own: known by their name or declared type.
     fn look_at_text(&mut self, file: &File<'_>) {
         let ending = names::ending(&file.name);
-        let is_message = matches!(file.declared.as_str(), "message/rfc822" | "message/global");
-        if is_message || ending == "eml" {
-            self.open_message(file);
-        }
         let is_page = matches!(ending.as_str(), "html" | "htm" | "shtml" | "xhtml" | "svg");
         if is_page && !file.declared.starts_with("text/html") {
             let sample = file.octets.get(..PAGE_BYTES).unwrap_or(&file.octets);
@@ -107,20 +119,27 @@ impl<'n> Files<'n> {
     }
 
     /// A message that is a file (in an archive, or encoded against RFC 2045 §6.4).
-    fn open_message(&mut self, file: &File<'_>) {
-        let (message, findings) = parse(&file.octets);
+    /// False: it lies too deep.
+    pub(crate) fn open_message(&mut self, file: &File<'_>) -> bool {
+        let depth = file.depth + 1;
+        if depth > self.depth {
+            return false;
+        }
+        let (message, findings, highest) = parse_by(&file.octets, Reading::default());
         findings.into_iter().for_each(|finding| self.notes.add(finding));
         for part in message.parts().iter().filter(|part| part.holds == Holds::Octets) {
             let inside = File {
                 name: message.file_name(part).unwrap_or_default(),
                 declared: part.content_type.essence(),
                 octets: message.content(part).into_owned().into(),
-                depth: file.depth + 1,
+                depth,
             };
             if !self.add(inside) {
-                return;
+                return true;
             }
         }
+        readings::look(&message, highest, depth, self);
+        true
     }
 
     /// Pays for octets that are read without becoming a file of their own. False: no more.

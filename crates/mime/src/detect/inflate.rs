@@ -2,6 +2,8 @@
 
 use super::file::{File, Files};
 use crate::seen;
+use miniz_oxide::inflate::core::inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
+use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
 use miniz_oxide::inflate::{TINFLStatus, decompress_to_vec_with_limit};
 use std::borrow::Cow;
 use terms::Cursor;
@@ -10,6 +12,13 @@ use terms::Cursor;
 const ONE_FILE_BYTES: usize = 48 * 1024 * 1024;
 /// Text packs 20 to 1, tables 50 to 1; beyond this a file is made to burst.
 const BURSTING_RATIO: usize = 150;
+/// Members of one gzip file: writers that pack blocks begin one every 64 KiB.
+const MEMBERS: usize = 2_000;
+const GZIP: &[u8] = b"\x1F\x8B\x08";
+/// The checksum and the size behind a member.
+const TRAILER_BYTES: usize = 8;
+/// Room for what a member makes, before it is known.
+const FIRST_ROOM_BYTES: usize = 16 * 1024;
 
 /// Inflates `packed` within the budget; what was made before the end of the budget or of sense is
 /// given back.
@@ -25,31 +34,75 @@ pub(crate) fn inflate(packed: &[u8], name: &str, files: &mut Files<'_>) -> Vec<u
         Err(fault) => (fault.output, fault.status == TINFLStatus::HasMoreOutput),
     };
     files.inflate_left = files.inflate_left.saturating_sub(octets.len());
-    let bursts = octets.len() / BURSTING_RATIO > packed.len();
+    note_size(octets.len(), packed.len(), cut, name, files);
+    octets
+}
+
+fn note_size(made: usize, packed: usize, cut: bool, name: &str, files: &mut Files<'_>) {
+    let bursts = made / BURSTING_RATIO > packed;
     if cut && bursts {
         files.notes.note(seen::BOMB_SIZE, name);
     } else if cut {
         files.notes.note(seen::UNEXAMINED, name);
-    } else if bursts && octets.len() > 8 * 1024 * 1024 {
+    } else if bursts && made > 8 * 1024 * 1024 {
         files.notes.note(seen::BOMB_RATIO, name);
     }
-    octets
 }
 
-/// RFC 1952. Only the first member: others are as rare as honest.
+/// RFC 1952 §2.2: members one behind the other are one file.
 pub(crate) fn look_gzip(file: &File<'_>, files: &mut Files<'_>) {
-    let (name, packed) = member(&file.octets);
+    let (name, mut packed) = member(&file.octets);
     let name = match name {
         Some(name) => crate::decode_charset(None, name).text,
         None => bare_name(&file.name),
     };
-    let octets = inflate(packed, &file.name, files);
+    if !files.pay(file.octets.len()) {
+        files.notes.note(seen::UNEXAMINED, file.name.as_str());
+        return;
+    }
+    let limit = files.inflate_left.min(ONE_FILE_BYTES);
+    let mut octets = Vec::new();
+    let mut cut = true;
+    for _ in 0..MEMBERS {
+        let (length, status) = inflate_onto(packed, &mut octets, limit);
+        cut = status == TINFLStatus::HasMoreOutput;
+        let behind = packed.get(length.saturating_add(TRAILER_BYTES)..).unwrap_or_default();
+        if status != TINFLStatus::Done || !behind.starts_with(GZIP) {
+            break;
+        }
+        packed = member(behind).1;
+        cut = true;
+    }
+    files.inflate_left = files.inflate_left.saturating_sub(octets.len());
+    note_size(octets.len(), file.octets.len(), cut, &file.name, files);
     files.add(File { name, declared: String::new(), octets: octets.into(), depth: file.depth + 1 });
+}
+
+/// Inflates onto what is there, to `limit` octets in all. How much was read, and how it ended.
+fn inflate_onto(packed: &[u8], made: &mut Vec<u8>, limit: usize) -> (usize, TINFLStatus) {
+    let start = made.len();
+    let mut state = Box::<DecompressorOxide>::default();
+    let (mut read, mut written) = (0, 0);
+    loop {
+        let room = FIRST_ROOM_BYTES.max(written * 2);
+        made.resize(start.saturating_add(room).min(limit).max(start), 0);
+        let rest = packed.get(read..).unwrap_or_default();
+        // What this member makes may not point into the one before it.
+        let own = made.get_mut(start..).unwrap_or_default();
+        let flags = TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
+        let (status, taken, put) = decompress(&mut state, rest, own, written, flags);
+        read += taken;
+        written += put;
+        if status != TINFLStatus::HasMoreOutput || start + written >= limit {
+            made.truncate(start + written);
+            return (read, status);
+        }
+    }
 }
 
 /// What a gzip file holds, if that is no more than `limit` octets; what is no such file is itself.
 pub fn gunzip(octets: &[u8], limit: usize) -> Option<Cow<'_, [u8]>> {
-    if !octets.starts_with(b"\x1F\x8B\x08") {
+    if !octets.starts_with(GZIP) {
         return (octets.len() <= limit).then_some(Cow::Borrowed(octets));
     }
     decompress_to_vec_with_limit(member(octets).1, limit).ok().map(Cow::Owned)

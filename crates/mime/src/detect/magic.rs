@@ -21,6 +21,7 @@ pub const KINDS: &[Kind] = &[
     kind("zip", 0, b"PK\x03\x04"),
     kind("zip", 0, b"PK\x05\x06"),
     kind("zip", 0, b"PK\x07\x08PK"),
+    kind("zip", 0, b"PK00PK\x03\x04"),
     kind("gzip", 0, b"\x1F\x8B\x08"),
     kind("7z", 0, b"7z\xBC\xAF\x27\x1C"),
     kind("rar5", 0, b"Rar!\x1A\x07\x01\x00"),
@@ -160,6 +161,14 @@ fn carries(kind: &str) -> bool {
     matches!(kind, "iso" | "udf" | "vhd" | "vhdx" | "vmdk" | "wim" | "onenote" | "qcow")
 }
 
+/// Kinds that are packed in a way that is not unpacked here.
+pub(crate) fn packs(kind: &str) -> bool {
+    matches!(
+        kind,
+        "bzip2" | "xz" | "zstd" | "lz4" | "lzip" | "compress" | "cab" | "arj" | "ace" | "lzh"
+    )
+}
+
 /// Compares what a file is with what its name and its declared type say.
 pub(crate) fn compare(kind: Option<&str>, name: &str, declared: &str, notes: &mut Notes) {
     let Some(kind) = kind else { return };
@@ -192,7 +201,7 @@ pub(crate) fn compare(kind: Option<&str>, name: &str, declared: &str, notes: &mu
 }
 
 /// What a file of this ending may be; empty: nothing is expected of it.
-fn expected_kinds(ending: &str) -> &'static [&'static str] {
+pub(crate) fn expected_kinds(ending: &str) -> &'static [&'static str] {
     match ending {
         "pdf" => &["pdf"],
         "png" | "jpg" | "jpeg" | "gif" | "bmp" | "webp" | "tif" | "tiff" | "heic" => {

@@ -142,9 +142,11 @@ pub(crate) fn endings() -> impl Iterator<Item = &'static str> {
     tables.into_iter().flatten().copied()
 }
 
-/// The last ending in lower case, trailing dots and blanks off (Windows drops them too).
+/// The last ending in lower case, trailing dots and blanks off (Windows drops them too), and what
+/// no file's name may end in there.
 pub(crate) fn ending(name: &str) -> String {
-    let name = name.trim_end_matches(|letter: char| letter == '.' || letter.is_whitespace());
+    let drops = |letter: char| matches!(letter, '.' | '"' | '\\') || letter.is_whitespace();
+    let name = name.trim_end_matches(drops);
     let file = name.rsplit(['/', '\\']).next().unwrap_or_default();
     match file.rsplit_once('.') {
         Some((_, ending)) => ending.trim().to_lowercase(),

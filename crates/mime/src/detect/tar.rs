@@ -1,6 +1,7 @@
 //! Tape archives (POSIX ustar): names and contents, as far as the budget goes.
 
 use super::file::{File, Files};
+use super::names;
 use crate::seen;
 use terms::Cursor;
 
@@ -8,6 +9,7 @@ const BLOCK: usize = 512;
 
 pub(crate) fn look(file: &File<'_>, files: &mut Files<'_>) {
     let mut cursor = Cursor::new(&file.octets);
+    let mut full = false;
     while let Some(header) = cursor.take(BLOCK) {
         let header = Cursor::new(header);
         if header.slice(257, 262) != b"ustar" {
@@ -22,20 +24,20 @@ pub(crate) fn look(file: &File<'_>, files: &mut Files<'_>) {
         if !matches!(kind, b"0" | b"\0" | b"7") {
             continue;
         }
+        if full {
+            names::look(&name, files.notes);
+            continue;
+        }
         // What is copied out counts as inflated: a list of names must not multiply memory.
         let Some(left) = files.inflate_left.checked_sub(octets.len()) else {
             files.notes.note(seen::UNEXAMINED, name);
             return;
         };
         files.inflate_left = left;
-        let octets = octets.to_vec();
-        if !files.add(File {
-            name,
-            declared: String::new(),
-            octets: octets.into(),
-            depth: file.depth + 1,
-        }) {
-            return;
+        let (declared, octets) = (String::new(), octets.to_vec().into());
+        full = !files.add(File { name: name.clone(), declared, octets, depth: file.depth + 1 });
+        if full {
+            names::look(&name, files.notes);
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Cases of detection, a corpus run, and a seeded mini-fuzzer.
 
+mod evasions;
+
 use super::{Budget, Examined, examine};
 use crate::tests::{factor, mutated};
 use miniz_oxide::deflate::compress_to_vec;
@@ -59,6 +61,12 @@ impl Zip {
     /// Names a file in the directory again: two entries, one place.
     fn doubled(mut self) -> Self {
         self.central = self.central.repeat(2);
+        self
+    }
+
+    /// Octets before the archive that its places count.
+    fn padded(mut self, octets: usize) -> Self {
+        self.octets.resize(octets, 0);
         self
     }
 
