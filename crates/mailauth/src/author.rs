@@ -36,6 +36,12 @@ pub struct Authors {
 pub fn authors(parts: &Parts<'_>) -> Authors {
     let mut reading = Reading::default();
     for field in parts.fields.iter().filter(|field| field.is("From")) {
+        // Raw Shift_JIS, GBK and Big5 have letters that end in a backslash; others see it escape.
+        reading.has_pairs = std::str::from_utf8(field.value).is_err();
+        if reading.has_pairs {
+            reading.list(field.value);
+            reading.has_pairs = false;
+        }
         reading.list(field.value);
     }
     if reading.authors.domains.is_empty() {
@@ -65,6 +71,8 @@ fn spokesmen(parts: &Parts<'_>) -> Vec<String> {
 struct Reading {
     authors: Authors,
     is_daemon: bool,
+    /// Two octets may be one letter.
+    has_pairs: bool,
 }
 
 impl Reading {
@@ -119,9 +127,12 @@ impl Reading {
         let begin = cursor.position();
         // A quoted name without anything in it is a local part all the same.
         into.push(b' ');
+        let mut is_lead = false;
         while let Some(byte) = cursor.next() {
+            let is_second = self.has_pairs && is_lead;
+            is_lead = byte > 0x80 && !is_lead;
             match byte {
-                b'\\' => into.extend(cursor.next()),
+                b'\\' if !is_second => into.extend(cursor.next()),
                 b'"' => return,
                 0x1b => self.kanji(cursor),
                 byte => into.push(byte),

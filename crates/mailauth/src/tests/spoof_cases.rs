@@ -160,6 +160,23 @@ fn an_honest_from_is_not_odd() {
     }
 }
 
+/// Raw Shift_JIS: a letter that ends in a backslash is no escape, and may be none to some.
+#[test]
+fn a_letter_of_two_octets_is_read_both_ways() {
+    let told = |from: &[u8]| {
+        let facts = Envelope { mail_from: "x@attack.test", ..envelope() };
+        check(&facts, &[b"From: ", from, b"\r\n\r\n"].concat(), &mut zone())
+    };
+    let honest = told(b"\"\x95\\\" <x@attack.test>");
+    assert_eq!((honest.dmarc.result, honest.authors.hidden.as_str()), (DmarcResult::Pass, ""));
+    for from in [
+        &b"\"\x95\\\" <admin@legit.example>, \"x\" <x@attack.test>"[..],
+        b"\"\x95\\\"\" <admin@legit.example>, \"\" <x@attack.test>",
+    ] {
+        assert_eq!(told(from).dmarc.result, DmarcResult::Fail, "{from:?}");
+    }
+}
+
 /// Of more domains than are asked about nobody knows; the house looks for its own in all of them.
 #[test]
 fn more_authors_than_are_judged_do_not_pass() {
