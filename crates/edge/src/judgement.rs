@@ -39,7 +39,7 @@ pub(crate) fn judge(examined: Examined, house: &mut Neighbours) -> Judged {
     let Examined { received, seen } = examined;
     let mut facts: Option<Authentication> = postcard::from_bytes(&seen.authentication).ok();
     if let Some(facts) = &mut facts {
-        facts.claim = own::claim(&received, facts, house);
+        (facts.claim, facts.claimed) = own::claim(&received, facts, house);
     }
     let judged = judge_once(Examined { received, seen }, facts, false);
     // RFC 9989 §5.3.5 leaves it to us how long a failing DNS is waited for.

@@ -7,20 +7,49 @@ use crate::neighbours::Neighbours;
 use policy::{Authentication, Claim, Outcome};
 use smtp::Address;
 
-/// Whose it says to be, where that is us and nothing proves it.
-pub(crate) fn claim(received: &Received, facts: &Authentication, house: &mut Neighbours) -> Claim {
-    let domain = facts.from_domain.trim_end_matches('.').to_ascii_lowercase();
-    if domain.is_empty() || is_proven(received.offered.from.as_ref(), facts, &domain) {
-        return Claim::Nobody;
-    }
-    let is_ours = house.has_domain(&domain);
+/// Domains looked up for one message: all that a scanner remembers, twice, and room. A scanner that
+/// was taken over may name more.
+const NAMED: usize = 80;
+
+/// Whose it says to be, where that is us and nothing proves it, and by which domain. Every author
+/// counts, and Sender where there is none: readers may show any of them.
+pub(crate) fn claim(
+    received: &Received,
+    facts: &Authentication,
+    house: &mut Neighbours,
+) -> (Claim, String) {
+    let from = received.offered.from.as_ref();
     let host = house.host_name().trim_end_matches('.').to_ascii_lowercase();
-    match is_ours {
-        true => Claim::Tenant,
-        // A house may be called like a domain of its tenants, whose people write from elsewhere.
-        false if is_at_or_below(&domain, &host) => Claim::House,
-        false => Claim::Nobody,
+    let mut worst = (Claim::Nobody, String::new());
+    for domain in named(facts) {
+        if is_proven(from, facts, &domain) {
+            continue;
+        }
+        let claim = match house.has_domain(&domain) {
+            true => Claim::Tenant,
+            // A house may be called like a domain of its tenants, whose people write from
+            // elsewhere.
+            false if is_at_or_below(&domain, &host) => Claim::House,
+            false => Claim::Nobody,
+        };
+        if claim > worst.0 {
+            worst = (claim, domain);
+        }
     }
+    worst
+}
+
+/// The domains that it names, each once.
+fn named(facts: &Authentication) -> Vec<String> {
+    let others = facts.form.domains.iter().chain(&facts.form.spokesmen);
+    let mut named: Vec<String> = Vec::new();
+    for domain in std::iter::once(&facts.from_domain).chain(others).take(NAMED) {
+        let domain = domain.trim_end_matches('.').to_ascii_lowercase();
+        if !domain.is_empty() && !named.contains(&domain) {
+            named.push(domain);
+        }
+    }
+    named
 }
 
 /// By DMARC; by a signature of the author's domain; or by SPF of an envelope of that domain.
@@ -29,8 +58,9 @@ fn is_proven(from: Option<&Address>, facts: &Authentication, domain: &str) -> bo
     let is_its_own = envelope.is_some_and(|envelope| {
         is_at_or_below(&envelope, domain) || is_at_or_below(domain, &envelope)
     });
+    let is_author = facts.from_domain.trim_end_matches('.').eq_ignore_ascii_case(domain);
     facts.dmarc == Outcome::Pass
-        || facts.author_signed
+        || (facts.author_signed && is_author)
         || (facts.spf == Outcome::Pass && is_its_own)
 }
 
@@ -47,7 +77,9 @@ mod tests {
     #[test]
     fn a_domain_is_proven_by_its_own_envelope_or_signature() {
         let check = |spf, author_signed, from: Option<&str>, expected: bool| {
-            let facts = Authentication { spf, author_signed, ..Authentication::default() };
+            let from_domain = "example.jp".to_owned();
+            let facts =
+                Authentication { spf, author_signed, from_domain, ..Authentication::default() };
             let from = from.map(|from| Address::parse(from).unwrap());
             let found = is_proven(from.as_ref(), &facts, "example.jp");
             assert_eq!(found, expected, "{spf:?} {author_signed} {from:?}");
@@ -59,6 +91,11 @@ mod tests {
         check(Outcome::Pass, false, None, false);
         check(Outcome::Fail, false, Some("a@example.jp"), false);
         check(Outcome::Fail, true, Some("a@att.example"), true);
+        // A signature proves its own author, and nobody who stands beside him.
+        let from_domain = "att.example".to_owned();
+        let facts =
+            Authentication { author_signed: true, from_domain, ..Authentication::default() };
+        assert!(!is_proven(None, &facts, "example.jp"));
     }
 
     #[test]

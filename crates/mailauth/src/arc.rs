@@ -281,7 +281,9 @@ fn without_comments(value: &[u8]) -> String {
     let mut plain = String::with_capacity(value.len());
     while let Some(byte) = cursor.next() {
         match byte {
-            b'(' => crate::author::skip_comment(&mut cursor),
+            b'(' => {
+                crate::author::skip_comment(&mut cursor);
+            }
             b'"' => quoted(&mut cursor, &mut plain),
             b'=' => {
                 plain.truncate(plain.trim_end().len());

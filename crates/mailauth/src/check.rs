@@ -1,7 +1,7 @@
 //! The whole judgement of one message: who it says it is from, and who stands behind it.
 
 use crate::arc::{self, Arc};
-use crate::author;
+use crate::author::{self, Authors};
 use crate::dkim::{self, Bodies, Dkim};
 use crate::dmarc::{self, Dmarc};
 use crate::fields;
@@ -33,6 +33,8 @@ pub struct AuthResults {
     pub spf_helo: Spf,
     /// One for each signature looked at; empty without any.
     pub dkim: Vec<Dkim>,
+    /// Whom From names.
+    pub authors: Authors,
     pub dmarc: Dmarc,
     pub arc: Arc,
     /// The Authentication-Results field with its CRLF, to be put on top of the message.
@@ -50,9 +52,11 @@ pub fn check(envelope: &Envelope<'_>, message: &[u8], resolver: &mut dyn Resolve
     let mut bodies = Bodies::new(parts.body);
     let dkim = dkim::verify(&parts, &mut bodies, envelope.now, &mut inquiry);
     let arc = arc::verify(&parts, &mut bodies, &mut inquiry);
-    let dmarc = dmarc::judge(&author::authors(&parts), &spf, &dkim, &mut inquiry);
+    let authors = author::authors(&parts);
+    let dmarc = dmarc::judge(&authors, &spf, &dkim, &mut inquiry);
 
-    let mut results = AuthResults { spf, spf_helo, dkim, dmarc, arc, header: String::new() };
+    let header = String::new();
+    let mut results = AuthResults { spf, spf_helo, dkim, authors, dmarc, arc, header };
     results.header = report::field(envelope, &results);
     results
 }

@@ -5,7 +5,7 @@
 mod record;
 mod walk;
 
-use crate::author::Authors;
+use crate::author::{AUTHOR_DOMAINS, Authors};
 use crate::dkim::{Dkim, DkimResult};
 use crate::resolver::{Answer, Inquiry, RecordKind};
 use crate::spf::{Spf, SpfResult};
@@ -99,13 +99,14 @@ impl Dmarc {
     }
 }
 
-/// Judges From. A From of several domains is as good as its worst (RFC 9989 §5.3.1).
+/// Judges From. A From of several domains is as good as its worst (RFC 9989 §5.3.1); of one with
+/// more than are asked about nobody knows, and so it does not pass.
 pub fn judge(authors: &Authors, spf: &Spf, dkim: &[Dkim], inquiry: &mut Inquiry<'_>) -> Dmarc {
-    let Authors::Domains(domains) = authors else {
-        return Dmarc::told(DmarcResult::PermError, "");
-    };
-    let judged = domains.iter().map(|domain| judge_author(domain, spf, dkim, inquiry));
-    let worst = judged.max_by_key(|dmarc| (dmarc.result, dmarc.policy));
+    let asked = authors.domains.iter().take(AUTHOR_DOMAINS);
+    let judged = asked.map(|domain| judge_author(domain, spf, dkim, inquiry));
+    let unasked = authors.domains.get(AUTHOR_DOMAINS);
+    let unasked = unasked.map(|domain| Dmarc::told(DmarcResult::Fail, domain));
+    let worst = judged.chain(unasked).max_by_key(|dmarc| (dmarc.result, dmarc.policy));
     worst.unwrap_or_else(|| Dmarc::told(DmarcResult::PermError, ""))
 }
 

@@ -3,6 +3,7 @@
 
 use crate::author::skip_comment;
 use crate::fields;
+use crate::shown::shown;
 use std::borrow::Cow;
 use std::ops::Range;
 use terms::Cursor;
@@ -21,12 +22,7 @@ pub fn forged_fields(message: &[u8], our_name: &str) -> Vec<Range<usize>> {
 pub fn forged_arc_results(message: &[u8], our_name: &str) -> Vec<Range<usize>> {
     let parts = fields::take_apart(message);
     let claims = |field: &&fields::Field<'_>| {
-        // RFC 8617 §4.1.1: behind the instance stands what Authentication-Results has.
-        let behind = field.value.iter().position(|byte| *byte == b';');
-        let results = behind.and_then(|at| field.value.get(at + 1..)).unwrap_or_default();
-        // Some readers need no instance.
-        field.is("ARC-Authentication-Results")
-            && (claims_to_be(results, our_name) || claims_to_be(field.value, our_name))
+        field.is("ARC-Authentication-Results") && claims_to_be(field.value, our_name)
     };
     parts.fields.iter().filter(claims).map(fields::Field::range).collect()
 }
@@ -53,35 +49,55 @@ pub fn without_forged<'a>(message: &'a [u8], our_name: &str) -> Cow<'a, [u8]> {
     Cow::Owned(kept)
 }
 
-/// Whether the field's authserv-id is our name (RFC 8601 §2.2, §2.5).
+/// Whether a reader could take the field's authserv-id for our name (RFC 8601 §2.2, §2.5): read as
+/// its first word, or as all that stands before the first result.
 fn claims_to_be(value: &[u8], our_name: &str) -> bool {
+    let ours = our_name.trim_end_matches('.').to_ascii_lowercase();
+    let is_ours = |text: &[u8]| !ours.is_empty() && shown(text).name == ours;
     let id = authserv_id(value);
-    let id = id.strip_suffix(b".").unwrap_or(&id);
-    id.eq_ignore_ascii_case(our_name.trim_end_matches('.').as_bytes())
+    is_ours(id.first.trim_ascii()) || is_ours(&id.whole)
 }
 
-/// The first word of the value, out of its quotes, behind comments and folding.
-pub(crate) fn authserv_id(value: &[u8]) -> Vec<u8> {
+#[derive(Default)]
+struct Id {
+    /// What stands up to a blank, a comment or a quote, once something stands there.
+    first: Vec<u8>,
+    /// All of it without those.
+    whole: Vec<u8>,
+}
+
+/// The id, out of its quotes, without comments, folding and controls. Empty pieces before it and
+/// an instance (as ARC has it) are passed over.
+fn authserv_id(value: &[u8]) -> Id {
     let mut cursor = Cursor::new(value);
+    let mut id = Id::default();
+    let mut is_first = true;
     loop {
-        cursor.take_while(|byte| byte.is_ascii_whitespace());
-        if !cursor.eat(b'(') {
-            break;
+        let begun = !id.whole.is_empty();
+        match cursor.next() {
+            Some(b';') if !begun || is_instance(&id.whole) => {
+                (id, is_first) = (Id::default(), true)
+            }
+            None | Some(b';') => return id,
+            Some(b'(') => {
+                skip_comment(&mut cursor);
+                is_first &= !begun;
+            }
+            Some(b'"') => is_first &= !begun,
+            Some(b'\\') => {}
+            Some(byte) if byte <= b' ' || byte == 0x7f => is_first &= !begun,
+            Some(byte) => {
+                id.whole.push(byte);
+                if is_first {
+                    id.first.push(byte);
+                }
+            }
         }
-        skip_comment(&mut cursor);
     }
-    if !cursor.eat(b'"') {
-        let ends = |byte: u8| byte.is_ascii_whitespace() || matches!(byte, b';' | b'(' | b'"');
-        return cursor.take_while(|byte| !ends(byte)).to_vec();
-    }
-    let mut id = Vec::new();
-    while let Some(byte) = cursor.next() {
-        match byte {
-            b'"' => break,
-            b'\\' => id.extend(cursor.next()),
-            b'\r' | b'\n' => {}
-            _ => id.push(byte),
-        }
-    }
-    id
+}
+
+/// `i=` and digits (RFC 8617 §4.1.1).
+fn is_instance(text: &[u8]) -> bool {
+    let digits = text.strip_prefix(b"i=").or_else(|| text.strip_prefix(b"I="));
+    digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_digit))
 }

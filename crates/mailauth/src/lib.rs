@@ -23,6 +23,8 @@ mod key;
 mod punycode;
 mod report;
 mod resolver;
+mod shown;
+mod shown_letters;
 pub mod sign;
 pub mod spf;
 mod tags;
@@ -30,6 +32,7 @@ mod tags;
 mod tests;
 
 pub use arc::{Arc, ArcResult};
+pub use author::{AUTHOR_DOMAINS, Authors};
 pub use check::{AuthResults, Envelope, check};
 pub use dkim::{Dkim, DkimResult};
 pub use dmarc::{Alignment, Dmarc, DmarcResult, Policy};

@@ -383,7 +383,27 @@ fn forged_results_are_taken_out_and_nothing_else() {
     check("Authentication-Results: (hi (there)) \"mx.example.jp\" 1; spf=pass", true);
     check("Authentication-Results: \"mx.exam\\ple.jp\"; spf=pass", true);
     check("Authentication-Results: mx.example.jp. ; spf=pass", true);
-    check("Authentication-Results: mx.example.jp/1; spf=pass", false);
+    for id in [
+        "mx.example.jp/1",
+        "mx.example.jp\x0b",
+        "\x0c mx.example.jp",
+        "mx.example.jp, ",
+        "mx.example.jp\u{a0}",
+        "mx.example.jp\x01",
+        "mx (x) .example.jp",
+        "mx.example\r\n .jp",
+        "\"mx.example\" \".jp\"",
+        "=?us-ascii?q?mx.example.jp?=",
+        "ｍｘ.example.jp",
+        "i=1; mx.example.jp",
+        "; mx.example.jp",
+        "mx.example.jp (",
+    ] {
+        check(&format!("Authentication-Results: {id}; dmarc=pass"), true);
+    }
+    check("Authentication-Results: a; mx.example.jp; spf=pass", false);
+    check("Authentication-Results: (mx.example.jp) a; spf=pass", false);
+    check("Authentication-Results: ", false);
     check("Authentication-Results: mx.example.com; spf=pass", false);
     check("Authentication-Results: other.mx.example.jp; spf=pass", false);
     check("ARC-Authentication-Results: i=1; mx.example.jp; spf=pass", false);

@@ -38,7 +38,7 @@ pub struct Sealer {
 }
 
 /// Whom mail from outside says to come from, where it is one of us and nothing proves it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Claim {
     #[default]
     Nobody,
@@ -46,6 +46,25 @@ pub enum Claim {
     Tenant,
     /// The house itself, which writes to its people by no way that leads through outside.
     House,
+}
+
+/// How From names its authors, where that is not as RFC 5322 wants it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuthorForm {
+    /// Distinct domains that From names; of a crowd the first ones.
+    pub domains: Vec<String>,
+    /// More than DMARC is asked about.
+    pub is_many: bool,
+    /// More than stand in `domains`.
+    pub is_crowd: bool,
+    /// It names nobody.
+    pub is_nobody: bool,
+    /// Then the domains of Sender, which readers show in its place.
+    pub spokesmen: Vec<String>,
+    /// A domain that is written otherwise than it is shown; else empty.
+    pub disguised: String,
+    /// The domain of an address that only some readers take for the author's; else empty.
+    pub hidden: String,
 }
 
 /// The facts of SPF, DKIM, DMARC and ARC.
@@ -69,6 +88,10 @@ pub struct Authentication {
     /// What the house finds, which knows whose domains are here; no scanner can say it.
     #[serde(skip)]
     pub claim: Claim,
+    /// The domain that is claimed so.
+    #[serde(skip)]
+    pub claimed: String,
+    pub form: AuthorForm,
 }
 
 /// The sealer whose word is taken: it found DMARC to pass, it is trusted, and so is everybody who
@@ -87,14 +110,18 @@ pub(crate) fn findings(facts: &Authentication, house: &HouseRules) -> Vec<Findin
     let domain = facts.from_domain.as_str();
     let mut found = Vec::new();
     if facts.claim == Claim::House {
-        found.push(Finding::new("auth.house", 20.0, domain));
+        found.push(Finding::new("auth.house", 20.0, claimed(facts)));
     }
+    found.extend(oddities(&facts.form));
     if facts.dmarc != Outcome::Pass
         && let Some(sealer) = trusted(facts, &house.trusted_sealers)
     {
         // Its word stands for what the way here has broken: SPF, signatures, and so DMARC.
         found.push(Finding::new("auth.arc.trusted", -0.5, sealer));
         return found;
+    }
+    if facts.claim == Claim::Tenant {
+        found.push(Finding::new("auth.own", 6.5, claimed(facts)));
     }
     let mut note = |id: &str, weight: f32| found.push(Finding::new(id, weight, domain));
     match facts.dmarc {
@@ -108,9 +135,6 @@ pub(crate) fn findings(facts: &Authentication, house: &HouseRules) -> Vec<Findin
         Outcome::TempError => note("auth.dmarc.temperror", 0.5),
         Outcome::PermError => note("auth.dmarc.permerror", 0.5),
         Outcome::None | Outcome::SoftFail | Outcome::Neutral => {}
-    }
-    if facts.claim == Claim::Tenant {
-        note("auth.own", 6.5);
     }
     if facts.dmarc != Outcome::Pass {
         match facts.spf {
@@ -131,6 +155,34 @@ pub(crate) fn findings(facts: &Authentication, house: &HouseRules) -> Vec<Findin
     }
     if facts.arc == Outcome::Fail {
         note("auth.arc.fail", 0.5);
+    }
+    found
+}
+
+fn claimed(facts: &Authentication) -> &str {
+    match facts.claimed.as_str() {
+        "" => &facts.from_domain,
+        claimed => claimed,
+    }
+}
+
+/// Ways to be shown as another than the one who was judged. Each is junk even if DMARC passed.
+fn oddities(form: &AuthorForm) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let mut note =
+        |id: &str, weight: f32, detail: &str| found.push(Finding::new(id, weight, detail));
+    if form.is_nobody {
+        note("auth.from.nobody", 6.5, "");
+    }
+    if form.is_many {
+        // Of a crowd nobody can look up all names: it is refused as if the worst were among them.
+        note("auth.from.many", if form.is_crowd { 25.0 } else { 6.5 }, "");
+    }
+    if !form.disguised.is_empty() {
+        note("auth.from.disguised", 6.5, &form.disguised);
+    }
+    if !form.hidden.is_empty() {
+        note("auth.from.hidden", 6.5, &form.hidden);
     }
     found
 }

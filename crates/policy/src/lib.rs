@@ -18,7 +18,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-pub use authentication::{Authentication, Claim, DmarcPolicy, Outcome, Sealer};
+pub use authentication::{Authentication, AuthorForm, Claim, DmarcPolicy, Outcome, Sealer};
 pub use catalogue::{Language, ids, why};
 pub use judge::{Facts, HouseRules, Judged, judge};
 pub use together::{Reply, together};

@@ -1,8 +1,8 @@
 //! Cases of judgement, and proof that nothing is said without words.
 
 use crate::{
-    Authentication, Claim, DmarcPolicy, Facts, HouseRules, Judged, Language, Outcome, Reply,
-    Sealer, ids, judge, together, why,
+    Authentication, AuthorForm, Claim, DmarcPolicy, Facts, HouseRules, Judged, Language, Outcome,
+    Reply, Sealer, ids, judge, together, why,
 };
 use terms::{Finding, Verdict};
 
@@ -231,11 +231,36 @@ fn every_authentication() -> Vec<Authentication> {
         all.push(Authentication { spf: outcome, dkim: outcome, ..facts(None, DmarcPolicy::None) });
         all.push(Authentication { arc: outcome, ..facts(None, DmarcPolicy::None) });
     }
+    all.extend(odd_forms().map(|form| Authentication { form, ..facts(Pass, DmarcPolicy::None) }));
     all.extend(
         [Claim::Tenant, Claim::House]
             .map(|claim| Authentication { claim, ..facts(None, DmarcPolicy::None) }),
     );
     all
+}
+
+fn odd_forms() -> [AuthorForm; 5] {
+    let plain = AuthorForm::default;
+    let name = || "x.example".to_owned();
+    [
+        AuthorForm { is_nobody: true, ..plain() },
+        AuthorForm { is_many: true, ..plain() },
+        AuthorForm { is_many: true, is_crowd: true, ..plain() },
+        AuthorForm { disguised: name(), ..plain() },
+        AuthorForm { hidden: name(), ..plain() },
+    ]
+}
+
+/// A From that readers may show otherwise than it was judged is junk even where DMARC passes.
+#[test]
+fn an_odd_from_is_junk_at_least() {
+    let [nobody, many, crowd, disguised, hidden] = odd_forms();
+    let pass = |form| Authentication { form, ..facts(Outcome::Pass, DmarcPolicy::Reject) };
+    for form in [nobody, many, disguised, hidden] {
+        check_authentication(&pass(form), Verdict::Junk);
+    }
+    check_authentication(&pass(crowd), Verdict::Refuse);
+    check_authentication(&pass(AuthorForm::default()), Verdict::Deliver);
 }
 
 #[test]

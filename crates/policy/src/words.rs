@@ -61,6 +61,26 @@ pub(crate) const WORDS: &[(&str, &str, &str)] = &[
         "このメールサービス自身 ({}) を名乗って外部から届いたメールです",
         "comes from outside and claims to be from this mail service itself ({})",
     ),
+    (
+        "auth.from.nobody",
+        "差出人の欄に読み取れるアドレスがありません",
+        "its From field names nobody that could be read",
+    ),
+    (
+        "auth.from.many",
+        "差出人のドメインが多すぎて確認しきれません",
+        "names authors of more domains than can be verified",
+    ),
+    (
+        "auth.from.disguised",
+        "差出人のドメイン {} が特殊な文字や記号で偽装されています",
+        "writes its From domain {} in disguise, with letters that readers show as others",
+    ),
+    (
+        "auth.from.hidden",
+        "差出人の欄に、差出人と見間違える別のアドレス ({}) が隠されています",
+        "hides another address in From, which may be shown as the author's ({})",
+    ),
     ("auth.none", "送信ドメイン認証がまったくありません", "nothing authenticates the sender"),
     (
         "auth.arc.trusted",

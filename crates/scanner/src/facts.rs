@@ -1,7 +1,7 @@
 //! Results of sender authentication as the facts that judgement takes.
 
 use mailauth::{ArcResult, AuthResults, DkimResult, DmarcResult, SpfResult};
-use policy::{Authentication, DmarcPolicy, Outcome, Sealer};
+use policy::{Authentication, AuthorForm, DmarcPolicy, Outcome, Sealer};
 
 /// Folds the results. Whose seals are believed, each tenant says; here stands only what is sealed.
 pub fn authentication(results: &AuthResults) -> Authentication {
@@ -16,6 +16,8 @@ pub fn authentication(results: &AuthResults) -> Authentication {
             mailauth::Policy::Reject => DmarcPolicy::Reject,
         },
         claim: policy::Claim::default(),
+        claimed: String::new(),
+        form: form(&results.authors),
         from_domain: results.dmarc.domain.clone(),
         arc: match results.arc.result {
             ArcResult::None => Outcome::None,
@@ -29,6 +31,18 @@ pub fn authentication(results: &AuthResults) -> Authentication {
                 && signature.unsigned_octets == 0
                 && signature.domain == results.dmarc.domain
         }),
+    }
+}
+
+fn form(authors: &mailauth::Authors) -> AuthorForm {
+    AuthorForm {
+        domains: authors.domains.clone(),
+        is_many: authors.domains.len() > mailauth::AUTHOR_DOMAINS,
+        is_crowd: authors.is_crowd,
+        is_nobody: authors.is_nobody,
+        spokesmen: authors.spokesmen.clone(),
+        disguised: authors.disguised.clone(),
+        hidden: authors.hidden.clone(),
     }
 }
 

@@ -18,7 +18,9 @@ fn zone(question: &Question) -> Answer {
     let text = |text: &str| Found::Records(vec![Record::Txt(text.as_bytes().to_vec())]);
     let outcome = match (question.name.as_str(), question.kind) {
         ("sender.example", RecordKind::Txt) => text("v=spf1 ip4:192.0.2.1 -all"),
-        ("_dmarc.sender.example", RecordKind::Txt) => text("v=DMARC1; p=reject"),
+        ("_dmarc.sender.example" | "_dmarc.example.jp", RecordKind::Txt) => {
+            text("v=DMARC1; p=reject")
+        }
         _ => Found::NoSuchName,
     };
     Answer { outcome, security: Security::Insecure, ttl_seconds: 60 }
@@ -132,6 +134,51 @@ fn a_message_is_examined_over_the_channel() {
         assert!(summary.header.starts_with(b"From: Ann"));
         assert_eq!(summary.header.len() as u64, summary.header_bytes);
     });
+}
+
+/// A stranger whose own domain passes is shown as another, whose owner asks for refusal.
+#[test]
+fn who_is_shown_as_another_is_not_let_in() {
+    let verdict = |fields: &str| {
+        let message =
+            format!("{fields}\r\nTo: bo@house.example\r\nSubject: hello\r\n\r\nhello\r\n");
+        let mut found = None;
+        with_scanner(|edge| found = Some(ask(edge, Some(sender(1)), message.as_bytes(), 1024)));
+        crate::judged(&found.unwrap(), &policy::HouseRules::default()).verdict
+    };
+    let mine = "<ann@sender.example>";
+    for from in [
+        "<haru@ｅｘａｍｐｌｅ．ｊｐ>",
+        "<haru@exam\u{200b}ple.jp>",
+        "<haru@exam\u{ad}ple.jp>",
+        "<haru@example.jp\x01>",
+        "<haru@=?utf-8?q?example=2Ejp?=>",
+        "=?utf-8?q?haru=40example=2Ejp?=",
+        "haru@example.jp: ann@sender.example;",
+        "<@example.jp,@x:ann@sender.example>",
+        "\"haru@example.jp\"@sender.example",
+        "haru@example.jp@sender.example",
+        "\" <haru@example.jp>",
+    ] {
+        assert_eq!(verdict(&format!("From: {from}")), Verdict::Refuse, "{from:?}");
+    }
+    let others: String = (0..5).map(|number| format!("<a@x{number}.sender.example>, ")).collect();
+    for fields in [
+        "Sender: <haru@example.jp>".to_owned(),
+        "From: \r\nSender: <haru@example.jp>".to_owned(),
+        "From: <>".to_owned(),
+        format!("From: {others}<haru@example.jp>"),
+    ] {
+        assert!(verdict(&fields) >= Verdict::Junk, "{fields:?}");
+    }
+    for from in [
+        mine.to_owned(),
+        format!("山田 花子 {mine}"),
+        format!("\"Ann, of Sender\" {mine}, <bo@sender.example>"),
+        format!("\"haru@example.jp\" {mine}"),
+    ] {
+        assert!(verdict(&format!("From: {from}")) <= Verdict::Tag, "{from:?}");
+    }
 }
 
 #[test]

@@ -383,6 +383,22 @@ fn what_says_to_be_ours_proves_it() {
         check(facts(domain, Outcome::Pass, false), stranger, "250", Some(Place::Junk));
         check(facts(domain, Outcome::None, true), stranger, "250", Some(Place::Inbox));
     }
+    // Ours among other authors, or in Sender where there is no author.
+    let beside = |domains: &[&str], spokesmen: &[&str]| {
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let form = policy::AuthorForm {
+            domains: owned(domains),
+            spokesmen: owned(spokesmen),
+            ..policy::AuthorForm::default()
+        };
+        Authentication { form, ..facts("att.example", Outcome::Pass, true) }
+    };
+    let many = ["a.example", "b.example", "c.example", "d.example", "example.jp"];
+    check(beside(&many, &[]), stranger, "250", Some(Place::Junk));
+    check(beside(&many[..4], &[]), stranger, "250", Some(Place::Inbox));
+    check(beside(&[], &["example.jp"]), stranger, "250", Some(Place::Junk));
+    let house = beside(&["a.example", "mx.example.jp"], &[]);
+    check(house, stranger, "550 5.7.1 refused (auth.house)", None);
     let own = "<b@example.jp>";
     check(facts("example.jp", Outcome::Pass, false), own, "250", Some(Place::Inbox));
     check(facts("example.jp", Outcome::SoftFail, false), own, "250", Some(Place::Junk));
