@@ -210,7 +210,8 @@ mod tests {
     #[test]
     fn an_address_is_found_as_the_envelope_has_it() {
         let header = b"From: Aoi (of Kyoto) <a.mori (x)@ (y) Example.jp>\r\n\
-            To: list: =?iso-2022-jp?B?GyRCJV8lSiEhTVUbKEI=?= <mina@example.jp>,\r\n ken@a.example;\r\n\r\n"
+            To: list: =?iso-2022-jp?B?GyRCJV8lSiEhTVUbKEI=?= <mina@example.jp>,\r\n\
+            \x20ken@a.example;\r\n\r\n"
             .to_vec();
         let summary = mime::Summary { header, ..mime::Summary::default() };
         let mut plain = crate::person::write_summary(&summary).unwrap();
