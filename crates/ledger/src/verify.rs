@@ -61,6 +61,22 @@ impl Missing {
             same_key: !matches!(sight, Sight::Foreign { .. }),
         })
     }
+
+    /// In words, for whoever must do something about it.
+    pub fn problem(&self) -> String {
+        let Self { kept_in, expected_size, expected_root, found_size, .. } = self;
+        let root = match (self.same_key, &self.found_root) {
+            (false, _) => "under another key".to_owned(),
+            (true, None) => "and no more".to_owned(),
+            (true, Some(found)) => format!("with the root {} there", found.to_base64()),
+        };
+        format!(
+            "expected {expected_size} entries with the root {} as `{kept_in}` says, found \
+             {found_size} {root}: put the ledger back from a backup, or keep `{kept_in}` \
+             elsewhere and remove it to go on without",
+            expected_root.to_base64()
+        )
+    }
 }
 
 /// The newest checkpoint, best with the mirror's cosignature.
