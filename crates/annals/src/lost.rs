@@ -58,21 +58,22 @@ impl Lost {
 ///
 /// # Errors
 /// The disk's.
-pub fn keep_lost(folder: &Path, note: &[u8]) -> io::Result<Lost> {
-    let signed = SignedCheckpoint::parse(note);
-    let name = match &signed {
-        Some(signed) => {
-            let mark = signed.checkpoint.root.0.iter().take(4);
-            let mark: String = mark.map(|octet| format!("{octet:02x}")).collect();
-            format!("{}{}-{mark}", names::LOST, signed.checkpoint.size)
-        }
-        None => format!("{}all", names::LOST),
-    };
-    let shelf = Folder(folder.to_owned());
-    if shelf.get(&name)?.is_none() {
-        shelf.put(&name, note)?;
+pub fn keep_lost(folder: &Path, note: &[u8]) -> io::Result<()> {
+    let (shelf, name) = (Folder(folder.to_owned()), lost_name(note));
+    match shelf.get(&name)? {
+        None => shelf.put(&name, note),
+        Some(_) => Ok(()),
     }
-    Ok(Lost { name, signed })
+}
+
+/// The name of the file that keeps a checkpoint.
+pub fn lost_name(note: &[u8]) -> String {
+    let Some(signed) = SignedCheckpoint::parse(note) else {
+        return format!("{}all", names::LOST);
+    };
+    let mark = signed.checkpoint.root.0.iter().take(4);
+    let mark: String = mark.map(|octet| format!("{octet:02x}")).collect();
+    format!("{}{}-{mark}", names::LOST, signed.checkpoint.size)
 }
 
 /// What is kept of lost checkpoints in a log's folder.

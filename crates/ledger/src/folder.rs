@@ -129,7 +129,7 @@ fn recall<V: Volume>(folder: &Path, own: &NoteVerifier, store: &Store<V>) -> io:
     if let Some(signed) = SignedCheckpoint::parse(&saved) {
         match sight(&signed) {
             Sight::Consistent => recalled.mirrored = signed.checkpoint.size,
-            _ => drop(keep_lost(folder, &saved)?),
+            _ => keep_lost(folder, &saved)?,
         }
     }
     for lost in lost_of(folder)? {

@@ -2,15 +2,17 @@
 //! still the one that was there, for a folder that is taken away takes its own memory along.
 
 use crate::verify::reader;
-use annals::{Reader, keep_lost, names, sight_of};
-use std::fs;
-use std::io;
-use std::os::unix::fs::MetadataExt;
+use annals::{Reader, lost_name, names, sight_of};
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 use tlog::{NoteVerifier, SignedCheckpoint};
 
 /// In the data folder: the newest cosigned checkpoint of the ledger.
 pub const SEEN: &str = "seen";
+/// Octets of a checkpoint or a key; more is not read.
+const SMALL: u64 = 64 * 1024;
 /// A house in which one of these has a folder has run before.
 const KEEPERS: &[&str] = &["ledger", "mirror", "vault", "directory", "mailbox"];
 
@@ -26,10 +28,10 @@ pub fn before_start(data: &Path, beside: &Path) -> io::Result<()> {
         return set_aside(beside);
     }
     let folder = data.join("ledger");
-    let reader = reader(&folder).ok();
+    let reader = if is_plain(&folder) { reader(&folder).ok() } else { None };
     let mut is_told = false;
     for path in [&inside, &beside.to_owned()] {
-        let note = fs::read(path).unwrap_or_default();
+        let note = read_small(path).unwrap_or_default();
         let Some(signed) = SignedCheckpoint::parse(&note) else { continue };
         if !is_held(reader.as_ref(), &signed) {
             hand_over(&folder, &note)?;
@@ -49,16 +51,45 @@ fn is_held(reader: Option<&Reader>, signed: &SignedCheckpoint) -> bool {
     reader.is_some_and(|reader| sight_of(reader, signed).problem().is_none())
 }
 
-/// Puts a lost checkpoint into the ledger's folder, as its own.
+/// Puts a lost checkpoint into the ledger's folder, as its own. The folder is another user's, who
+/// may have laid a link there: nothing that stands is written to, or given away.
 fn hand_over(folder: &Path, note: &[u8]) -> io::Result<()> {
     fs::create_dir_all(folder)?;
-    let lost = keep_lost(folder, note)?;
     let owner = fs::metadata(folder)?;
-    let path = folder.join(lost.name);
-    if fs::metadata(&path)?.uid() != owner.uid() {
-        std::os::unix::fs::chown(&path, Some(owner.uid()), Some(owner.gid()))?;
+    let path = folder.join(lost_name(note));
+    let mut file = match File::options().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(file) => file,
+        Err(fault) if fault.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+        Err(fault) => return Err(fault),
+    };
+    file.write_all(note)?;
+    if file.metadata()?.uid() != owner.uid() {
+        fchown(&file, Some(owner.uid()), Some(owner.gid()))?;
     }
-    Ok(())
+    durable::sync(&file)?;
+    durable::sync_folder(&File::open(folder)?)
+}
+
+/// Whether nothing but files and folders stands here: whoever starts a house may be root, and the
+/// folder is a compartment's.
+fn is_plain(folder: &Path) -> bool {
+    let is_plain = |entry: io::Result<fs::DirEntry>| {
+        let sort = entry.and_then(|entry| entry.file_type());
+        sort.is_ok_and(|sort| sort.is_file() || sort.is_dir())
+    };
+    fs::read_dir(folder).is_ok_and(|mut entries| entries.all(is_plain))
+}
+
+/// A small file, and no link, pipe or device in its place.
+fn read_small(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if fs::symlink_metadata(path)?.is_file() {
+        let file = File::open(path)?;
+        if file.metadata()?.is_file() {
+            file.take(SMALL).read_to_end(&mut bytes)?;
+        }
+    }
+    Ok(bytes)
 }
 
 fn set_aside(beside: &Path) -> io::Result<()> {
@@ -84,15 +115,16 @@ fn set_aside(beside: &Path) -> io::Result<()> {
 /// Files that cannot be used.
 pub fn remember(data: &Path) -> io::Result<()> {
     let folder = data.join("ledger");
-    let note = fs::read(folder.join(names::CHECKPOINT))?;
-    let key = fs::read_to_string(folder.join(names::PUBLIC))?;
+    let note = read_small(&folder.join(names::CHECKPOINT))?;
+    let key = read_small(&folder.join(names::PUBLIC))?;
+    let key = String::from_utf8_lossy(&key);
     let (Some(key), Some(signed)) =
         (NoteVerifier::parse(key.trim()), SignedCheckpoint::parse(&note))
     else {
         // Caught while it was written: the next look finds it whole.
         return Ok(());
     };
-    let before = fs::read(data.join(SEEN)).ok();
+    let before = read_small(&data.join(SEEN)).ok();
     let before = before.as_deref().and_then(SignedCheckpoint::parse);
     let before = before.filter(|before| before.note.is_signed_by(&key));
     let is_news = before.is_none_or(|before| before.checkpoint.size < signed.checkpoint.size);

@@ -244,6 +244,7 @@ fn killed_at_any_moment_nothing_acknowledged_is_lost() {
         }
         killer.join().unwrap();
         running.child.wait().unwrap();
+        assert_eq!(losses::alarms(&running.control), Vec::<String>::new());
     }
     let mut running = house.start();
     house.say_names(&mut running);

@@ -55,7 +55,7 @@ fn live_on(house: &mut House, first: u8) -> (Vec<String>, Vec<String>) {
     (own, mirrors)
 }
 
-fn alarms(control: &Channel) -> Vec<String> {
+pub fn alarms(control: &Channel) -> Vec<String> {
     let mut found = Vec::new();
     while let Ok(Some(frame)) = control.take() {
         if let Ok(Report::Alarm { what }) = frame.read() {
@@ -168,6 +168,24 @@ fn one_log_cut_comes_back_with_an_alarm() {
     for folder in [house.ledger(), house.mirror()] {
         assert!(annals::lost_of(&folder).unwrap().is_empty());
     }
+}
+
+/// Whoever starts the house may be root, and the ledger's folder is another's.
+#[test]
+fn what_is_laid_in_the_folder_is_not_written_to() {
+    let house = stopped("ledger-laid");
+    let note = fs::read(house.folder.join(ledger::SEEN)).unwrap();
+    let other = house.folder.join("other");
+    fs::write(&other, "untouched").unwrap();
+    let lost = house.ledger().join(annals::lost_name(&note));
+    std::os::unix::fs::symlink(&other, &lost).unwrap();
+    cut(&house.ledger(), 3_000);
+    ledger::before_start(&house.folder, &beside(&house)).unwrap();
+    assert_eq!(fs::read(&other).unwrap(), b"untouched");
+    // A checkpoint that is none is not followed, nor waited for.
+    fs::remove_file(house.ledger().join("checkpoint")).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", house.ledger().join("checkpoint")).unwrap();
+    ledger::remember(&house.folder).unwrap();
 }
 
 #[test]
