@@ -16,6 +16,7 @@ mod disk;
 mod extent;
 mod fault;
 mod index;
+mod lost;
 mod minted;
 mod opened;
 mod overspill;
@@ -43,10 +44,11 @@ pub use check::{Checked, check, check_copy};
 pub use disk::{Folder, Shelf};
 pub use fault::Fault;
 pub use index::{Index, Measured, chapter_name, take_up};
+pub use lost::{Lost, keep_lost, lost_name, lost_of};
 pub use opened::Chapter;
 pub use publish::{Published, proof_text, publish};
 pub use reading::{Head, Keys, Reader, find_keys};
-pub use seen::{Seen, Sight};
+pub use seen::{Seen, Sight, sight, sight_of};
 pub use segments::{Segments, segment_name};
 pub use series::{Series, root_key};
 pub use view::{View, ViewCheck, check_view, write_view};
@@ -60,8 +62,10 @@ pub mod names {
     pub const MARKS: &str = "marks";
     pub const ANCHOR: &str = "anchor";
     pub const CHAPTERS: &str = "chapters";
-    /// The newest cosigned checkpoint, for readers.
+    /// The newest cosigned checkpoint, for readers and for the next start.
     pub const CHECKPOINT: &str = "checkpoint";
+    /// A checkpoint that the log does not hold any more begins so.
+    pub const LOST: &str = "lost-";
     /// The public half of whose log it is.
     pub const PUBLIC: &str = "key.pub";
     /// In a mirror's folder: whom it copies.

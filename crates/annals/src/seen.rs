@@ -4,7 +4,7 @@ use crate::disk::{Folder, Shelf};
 use crate::fault::{Fault, file};
 use crate::reading::Reader;
 use std::path::{Path, PathBuf};
-use tlog::{Hash, SignedCheckpoint};
+use tlog::{Hash, NoteVerifier, SignedCheckpoint};
 
 /// A reader's memory: one small file, kept away from the log.
 pub struct Seen {
@@ -28,6 +28,11 @@ pub enum Sight {
         seen: u64,
         root: Hash,
     },
+    /// What was seen was signed by another key than this log's.
+    Foreign {
+        seen: u64,
+        root: Hash,
+    },
 }
 
 impl Sight {
@@ -39,6 +44,11 @@ impl Sight {
             )),
             Self::Forked { seen, root } => Some(format!(
                 "forked: the first {seen} entries had the root {} when they were last seen",
+                root.to_base64()
+            )),
+            Self::Foreign { seen, root } => Some(format!(
+                "another ledger: a checkpoint of {seen} entries with the root {} was seen before, \
+                 under another key than this log's",
                 root.to_base64()
             )),
         }
@@ -60,9 +70,12 @@ impl Seen {
     pub fn look(&self, reader: &Reader) -> Result<Sight, Fault> {
         let before = self.shelf.get(&self.name).map_err(file(&*self.name))?;
         let before = before.as_deref().and_then(SignedCheckpoint::parse);
-        let ledger = &reader.keys().ledger;
-        let before = before.filter(|signed| signed.note.is_signed_by(ledger));
-        let sight = before.map_or(Sight::First, |signed| sight(reader, &signed));
+        let mut sight = before.as_ref().map_or(Sight::First, |signed| sight_of(reader, signed));
+        if let (Sight::RolledBack { .. }, Some(signed)) = (&sight, &before) {
+            // Somebody else may have seen more, and remembered it, since this log was opened.
+            let again = Reader::open(reader.folder(), reader.keys().clone())?;
+            sight = sight_of(&again, signed);
+        }
         if sight.problem().is_none() {
             let note = reader.head().note;
             if !note.is_empty() {
@@ -73,12 +86,27 @@ impl Seen {
     }
 }
 
-/// How a log stands to a checkpoint.
-pub(crate) fn sight(reader: &Reader, signed: &SignedCheckpoint) -> Sight {
+/// How a log stands to a checkpoint that was seen before.
+pub fn sight_of(reader: &Reader, signed: &SignedCheckpoint) -> Sight {
+    sight(signed, &reader.keys().ledger, reader.size(), |size| reader.root_at(size))
+}
+
+/// How a log of `size` entries under the key `ledger` stands to a checkpoint.
+pub fn sight(
+    signed: &SignedCheckpoint,
+    ledger: &NoteVerifier,
+    size: u64,
+    root_at: impl FnOnce(u64) -> Option<Hash>,
+) -> Sight {
     let (seen, root) = (signed.checkpoint.size, signed.checkpoint.root);
-    match reader.root_at(seen) {
-        None => Sight::RolledBack { seen, found: reader.size() },
+    if !signed.note.is_signed_by(ledger) {
+        return Sight::Foreign { seen, root };
+    }
+    if seen > size {
+        return Sight::RolledBack { seen, found: size };
+    }
+    match root_at(seen) {
         Some(found) if found == root => Sight::Consistent,
-        Some(_) => Sight::Forked { seen, root },
+        _ => Sight::Forked { seen, root },
     }
 }

@@ -2,13 +2,14 @@
 //! answers who waits. It knows no socket and no clock; what it wants sent, it returns.
 
 mod healing;
+pub(crate) mod losses;
 
 use crate::authors::Standing;
 use crate::link::{Link, SILENT_MS, Sent};
 use crate::memory::Memory;
 use crate::pace::{Paces, Step};
 use annals::names::ANCHOR;
-use annals::{Binder, Shelf, chapter_name};
+use annals::{Binder, Lost, Shelf, chapter_name};
 use evidence::{Body, Entry, Frame, Released};
 use std::collections::VecDeque;
 use std::io;
@@ -92,6 +93,10 @@ pub(crate) struct Book<V> {
     has_met_mirror: bool,
     /// After damage: nothing is appended before the mirror has given back this many.
     must_reach: u64,
+    /// Checkpoints that our log falls short of: the mirror may hold what is missing.
+    owed: Vec<Lost>,
+    /// The mirror cosigned so many entries, and our log holds them.
+    mirrored: u64,
     out: Vec<Out>,
     /// Leaves and entries that are staged: they are bound when they are durable.
     unbound: Vec<(Hash, Entry)>,
@@ -132,6 +137,8 @@ impl<V: Volume> Book<V> {
             started_ms: now_ms,
             has_met_mirror: false,
             must_reach,
+            owed: Vec::new(),
+            mirrored: 0,
             out: Vec::new(),
             unbound: Vec::new(),
             index: None,
@@ -293,7 +300,8 @@ impl<V: Volume> Book<V> {
     }
 
     fn may_append(&self, now_ms: u64) -> bool {
-        let heard = self.has_met_mirror || now_ms.saturating_sub(self.started_ms) >= GRACE_MS;
+        let grace_ms = if self.owed.is_empty() { GRACE_MS } else { losses::GRACE_MS };
+        let heard = self.has_met_mirror || now_ms.saturating_sub(self.started_ms) >= grace_ms;
         let whole = self.store.size() >= self.must_reach;
         heard && whole && !matches!(self.link, Link::Healing { .. })
     }
@@ -465,6 +473,9 @@ impl<V: Volume> Book<V> {
         if ask_again {
             self.mirror_joined(now_ms);
         }
+        if now_ms.saturating_sub(self.started_ms) >= losses::GRACE_MS {
+            self.say_losses();
+        }
         self.prove(now_ms);
         self.feed_mirror(now_ms)
     }
@@ -484,7 +495,8 @@ impl<V: Volume> Book<V> {
             Link::Asked { since_ms } | Link::Healing { since_ms, .. } => Some(since_ms + SILENT_MS),
             Link::Away | Link::Following { .. } => None,
         };
-        let next = [linger, company, waiter, aside, link].into_iter().flatten().min()?;
+        let owed = (!self.owed.is_empty()).then_some(self.started_ms + losses::GRACE_MS);
+        let next = [linger, company, waiter, aside, link, owed].into_iter().flatten().min()?;
         Some(next.saturating_sub(now_ms).max(1))
     }
 
@@ -555,6 +567,8 @@ impl<V: Volume> Book<V> {
     fn mirror_stands(&mut self, size: u64, now_ms: u64) -> io::Result<()> {
         if size <= self.store.size() {
             self.has_met_mirror = true;
+            self.say_losses();
+            self.say_what_the_mirror_lost(size);
             // The last entry again, so that the newest checkpoint is cosigned by this mirror.
             let sent = size.min(self.store.size().saturating_sub(1));
             self.link = Link::Following { sent, outstanding: VecDeque::new() };

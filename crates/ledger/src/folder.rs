@@ -1,23 +1,26 @@
 //! The ledger's files: its key, the log and its tiles. All are opened before the jail.
 
-use crate::book::Book;
+use crate::book::{Book, losses};
 use crate::fault::Fault;
 use crate::memory::Memory;
 use annals::names::ANCHOR;
-use annals::{Segments, Shelf, take_up};
+use annals::{Lost, Segments, Shelf, Sight, keep_lost, lost_of, take_up};
 use evidence::Frame;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use tlog::{Anchor, LOG_ORIGIN, NodeSource, NoteSigner, Store, TiledNodes, Tiles, leaf_hash};
+use tlog::{
+    Anchor, LOG_ORIGIN, NodeSource, NoteSigner, NoteVerifier, SignedCheckpoint, Store, TiledNodes,
+    Tiles, Volume, leaf_hash, subtree_root,
+};
 
 /// The signing key's seed.
 const KEY: &str = "key";
 /// Its public half, for readers.
 const PUBLIC: &str = "key.pub";
 pub(crate) const LOG: &str = "log";
-/// The newest cosigned checkpoint, for readers; written over, never flushed.
+/// The newest cosigned checkpoint, for readers and for the next start; written over, never flushed.
 const CHECKPOINT: &str = "checkpoint";
 
 /// The book with what was found while it was opened.
@@ -88,6 +91,8 @@ pub(crate) fn open(folder: &Path, now_ms: u64) -> Result<Opened, Fault> {
     if found.anchor_refused {
         notes.push("the anchor does not fit the log, which was read whole".to_owned());
     }
+    let memory_of = recall(folder, &own, &store).map_err(file(CHECKPOINT))?;
+    alarms.extend(memory_of.alarms);
     let (binder, made) = take_up(&store, folder).map_err(Fault::Store)?;
     if made > 0 {
         notes.push(format!("the index of {made} chapters was made from the entries"));
@@ -97,7 +102,46 @@ pub(crate) fn open(folder: &Path, now_ms: u64) -> Result<Opened, Fault> {
     }
     let book = Book::new(store, signer, memory, must_reach, now_ms);
     let book = book.with_index(binder, Box::new(shelf));
+    let book = book.remembering(memory_of.owed, memory_of.mirrored);
     Ok(Opened { book, public_key: own.key_bytes(), checkpoint, notes, alarms })
+}
+
+/// What the folder remembers of the log, and the log does not hold.
+#[derive(Default)]
+struct Recalled {
+    /// The mirror may hold it.
+    owed: Vec<Lost>,
+    /// Nobody can give it back.
+    alarms: Vec<String>,
+    /// The mirror cosigned so much of what is here.
+    mirrored: u64,
+}
+
+/// Compares the log with the checkpoint that was saved last, and with those that were found
+/// missing before. What is missing is kept before anything can write over it.
+fn recall<V: Volume>(folder: &Path, own: &NoteVerifier, store: &Store<V>) -> io::Result<Recalled> {
+    let mut recalled = Recalled::default();
+    let sight = |signed: &SignedCheckpoint| {
+        annals::sight(signed, own, store.size(), |size| subtree_root(store, 0, size))
+    };
+    // Written over without a flush: a torn one says nothing.
+    let saved = fs::read(folder.join(CHECKPOINT)).unwrap_or_default();
+    if let Some(signed) = SignedCheckpoint::parse(&saved) {
+        match sight(&signed) {
+            Sight::Consistent => recalled.mirrored = signed.checkpoint.size,
+            _ => keep_lost(folder, &saved)?,
+        }
+    }
+    for lost in lost_of(folder)? {
+        let sight = lost.signed.as_ref().map_or(Sight::First, sight);
+        match (&sight, lost.alarm(losses::WHOSE, &sight)) {
+            (Sight::RolledBack { .. }, _) => recalled.owed.push(lost),
+            (_, Some(alarm)) => recalled.alarms.push(alarm),
+            // The log holds it again.
+            (_, None) => durable::remove(&folder.join(&lost.name))?,
+        }
+    }
+    Ok(recalled)
 }
 
 /// Keeps the changed log for whoever must find out by whom.

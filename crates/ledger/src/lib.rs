@@ -22,6 +22,7 @@ mod memory;
 mod pace;
 mod proving;
 mod verify;
+mod watch;
 
 #[cfg(test)]
 mod crash_tests;
@@ -30,7 +31,8 @@ mod tests;
 
 pub use fault::Fault;
 pub use proving::{Proof, Proofs, prove};
-pub use verify::{Head, Verified, entries, export, head, reader, verify};
+pub use verify::{Head, Missing, Verified, entries, export, head, reader, verify};
+pub use watch::{SEEN, before_start, remember};
 
 use annals::Segments;
 use book::{Book, Out};

@@ -1,8 +1,11 @@
 //! Reading the evidence without the service: is it whole, is it the mirror's, what does it say.
 
+use crate::book::losses::WHOSE;
 use crate::fault::Fault;
 use crate::folder::LOG;
-use annals::{Checked, Keys, Reader, check, check_copy, find_keys, names};
+use annals::{
+    Checked, Keys, Lost, Reader, Sight, check, check_copy, find_keys, lost_of, names, sight_of,
+};
 use evidence::{Entry, Frame};
 use std::fs;
 use std::path::Path;
@@ -22,10 +25,58 @@ pub struct Verified {
     /// No problem was found.
     pub ok: bool,
     pub problems: Vec<String>,
+    /// What was seen to stand before and does not stand: part of the problems.
+    pub missing: Vec<Missing>,
     /// Worth saying, and no problem.
     pub notes: Vec<String>,
     /// Octets of a batch that was never finished: no problem, and dropped at the next start.
     pub loose_bytes: u64,
+}
+
+/// A checkpoint that was seen before, and what stands where it should.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// Where it is remembered.
+    pub kept_in: String,
+    pub expected_size: u64,
+    pub expected_root: Hash,
+    pub found_size: u64,
+    /// The root of as many entries, if there are so many.
+    pub found_root: Option<Hash>,
+    /// It is signed with the key that this log has now.
+    pub same_key: bool,
+}
+
+impl Missing {
+    /// `None` if the log holds the checkpoint.
+    pub fn of(kept_in: String, signed: &SignedCheckpoint, reader: &Reader) -> Option<Self> {
+        let sight = sight_of(reader, signed);
+        sight.problem()?;
+        Some(Self {
+            kept_in,
+            expected_size: signed.checkpoint.size,
+            expected_root: signed.checkpoint.root,
+            found_size: reader.size(),
+            found_root: reader.root_at(signed.checkpoint.size),
+            same_key: !matches!(sight, Sight::Foreign { .. }),
+        })
+    }
+
+    /// In words, for whoever must do something about it.
+    pub fn problem(&self) -> String {
+        let Self { kept_in, expected_size, expected_root, found_size, .. } = self;
+        let root = match (self.same_key, &self.found_root) {
+            (false, _) => "under another key".to_owned(),
+            (true, None) => "and no more".to_owned(),
+            (true, Some(found)) => format!("with the root {} there", found.to_base64()),
+        };
+        format!(
+            "expected {expected_size} entries with the root {} as `{kept_in}` says, found \
+             {found_size} {root}: put the ledger back from a backup, or keep `{kept_in}` \
+             elsewhere and remove it to go on without",
+            expected_root.to_base64()
+        )
+    }
 }
 
 /// The newest checkpoint, best with the mirror's cosignature.
@@ -161,7 +212,12 @@ fn head_of(reader: &Reader, cosigned: bool) -> Head {
 pub fn verify(folder: &Path, mirror_folder: Option<&Path>) -> Result<Verified, Fault> {
     let keys = find_keys(folder).map_err(Fault::Annals)?;
     let mirror_folder = mirror_folder.filter(|folder| folder.join(LOG).exists());
+    // What is remembered before what is there: of a service that runs, both grow while we read.
     let saved = saved_checkpoint(folder, mirror_folder, &keys);
+    let mut remembered = remembered(folder, WHOSE)?;
+    if let Some(mirror_folder) = mirror_folder {
+        remembered.extend(self::remembered(mirror_folder, "the mirror")?);
+    }
     // The mirror first: of a service that runs, the ledger is never behind it then.
     let mirror = match mirror_folder {
         Some(folder) => Some(check_copy(folder, 0, |_, _| {}).map_err(Fault::Annals)?),
@@ -176,6 +232,7 @@ pub fn verify(folder: &Path, mirror_folder: Option<&Path>) -> Result<Verified, F
     if let (Some(mirror), Some(mirror_folder)) = (mirror, mirror_folder) {
         judge_mirror(mirror, mirror_folder, &keys, mirror_agrees == Some(true), &mut own);
     }
+    let missing = judge_remembered(&remembered, folder, mirror_folder, &mut own)?;
     Ok(Verified {
         size: own.size,
         root: own.root,
@@ -185,6 +242,7 @@ pub fn verify(folder: &Path, mirror_folder: Option<&Path>) -> Result<Verified, F
         mirror_size,
         ok: own.problems.is_empty(),
         problems: own.problems,
+        missing,
         notes: own.notes,
         loose_bytes: own.loose_bytes,
     })
@@ -230,6 +288,56 @@ fn judge_saved(
             .push(format!("the saved checkpoint of {claimed} entries is another history's"));
     }
     Ok(())
+}
+
+/// A checkpoint kept in the folder of `whose` log.
+struct Remembered {
+    whose: &'static str,
+    lost: Lost,
+    path: String,
+}
+
+fn remembered(folder: &Path, whose: &'static str) -> Result<Vec<Remembered>, Fault> {
+    let fault = |source| Fault::File { name: names::CHECKPOINT, source };
+    let mut found = lost_of(folder).map_err(fault)?;
+    // The ledger's own saved one is judged with both signatures.
+    if whose != WHOSE
+        && let Some(signed) = fs::read(folder.join(names::CHECKPOINT))
+            .ok()
+            .and_then(|bytes| SignedCheckpoint::parse(&bytes))
+    {
+        found.push(Lost { name: names::CHECKPOINT.to_owned(), signed: Some(signed) });
+    }
+    let with_path = |lost: Lost| {
+        let path = folder.join(&lost.name).display().to_string();
+        Remembered { whose, lost, path }
+    };
+    Ok(found.into_iter().map(with_path).collect())
+}
+
+/// What was lost once stays a problem until it is held again, on the side that lost it.
+fn judge_remembered(
+    remembered: &[Remembered],
+    folder: &Path,
+    mirror_folder: Option<&Path>,
+    own: &mut Checked,
+) -> Result<Vec<Missing>, Fault> {
+    let mut missing = Vec::new();
+    if remembered.is_empty() {
+        return Ok(missing);
+    }
+    let reader_of_own = reader(folder)?;
+    let reader_of_mirror = mirror_folder.map(reader).transpose()?;
+    for Remembered { whose, lost, path } in remembered {
+        let reader = if *whose == WHOSE { Some(&reader_of_own) } else { reader_of_mirror.as_ref() };
+        let Some(reader) = reader else { continue };
+        let sight = lost.signed.as_ref().map_or(Sight::First, |signed| sight_of(reader, signed));
+        own.problems.extend(lost.problem(whose, &sight));
+        if let Some(signed) = &lost.signed {
+            missing.extend(Missing::of(path.clone(), signed, reader));
+        }
+    }
+    Ok(missing)
 }
 
 enum Saved {

@@ -17,6 +17,9 @@ use wire::control::Order;
 use wire::ledger::{FromLedger, ToLedger};
 use wire::{Channel, Label};
 
+#[path = "journeys/losses.rs"]
+mod losses;
+
 const LIMIT: Duration = Duration::from_secs(20);
 const FOLDER: &str = "SEKISHO_TEST_LEDGER";
 
@@ -74,6 +77,21 @@ impl House {
         let folder = std::env::temp_dir().join(format!("{name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).unwrap();
+        let (warden, vault) = Self::authors(first);
+        Self {
+            folder,
+            first,
+            mirror: None,
+            warden,
+            vault,
+            next_release: 0,
+            trust: None,
+            acknowledged: Vec::new(),
+        }
+    }
+
+    /// The warden, which names itself and the vault; and the vault.
+    fn authors(first: u8) -> (Outbox, Outbox) {
         let warden = Author::new(Kind::Warden, InstanceId([first; 6]), &[first; 32]);
         let next = first + 1;
         let vault = Author::new(Kind::Vault, InstanceId([next; 6]), &[next; 32]);
@@ -89,16 +107,7 @@ impl House {
         let bodies = [named(&warden, Kind::Warden), named(&vault, Kind::Vault)];
         let mut warden = Outbox::new(warden, 100);
         bodies.into_iter().for_each(|body| assert!(warden.record(1, body)));
-        Self {
-            folder,
-            first,
-            mirror: None,
-            warden,
-            vault: Outbox::new(vault, 1_000),
-            next_release: 0,
-            trust: None,
-            acknowledged: Vec::new(),
-        }
+        (warden, Outbox::new(vault, 1_000))
     }
 
     fn ledger(&self) -> PathBuf {
@@ -235,6 +244,7 @@ fn killed_at_any_moment_nothing_acknowledged_is_lost() {
         }
         killer.join().unwrap();
         running.child.wait().unwrap();
+        assert_eq!(losses::alarms(&running.control), Vec::<String>::new());
     }
     let mut running = house.start();
     house.say_names(&mut running);

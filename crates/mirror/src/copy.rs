@@ -1,13 +1,15 @@
 //! The copy itself: what is added is checked leaf by leaf against what was added before, and
 //! cosigned only when it is durable.
 
-use annals::Shelf;
 use annals::names::ANCHOR;
+use annals::{Shelf, Sight};
 use std::fmt;
+use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileExt;
 use tlog::{
     Anchor, CompactRange, Cosigner, LOG_ORIGIN, Note, NoteSignature, NoteVerifier, Opened,
-    SignedCheckpoint, Store, Volume, Volumes, leaf_hash,
+    SignedCheckpoint, Store, Volume, Volumes, leaf_hash, subtree_root,
 };
 
 /// Leaves in one `Add`, and their octets: one batch must stay readable.
@@ -16,6 +18,9 @@ const ADD_BYTES: usize = 8 * 1024 * 1024;
 
 /// A start reads no more entries than this, and one batch.
 const ANCHOR_EVERY: u64 = 65_536;
+
+/// The saved checkpoint is at most so old while entries come.
+const SAVE_MS: u64 = 1_000;
 
 /// Why something is not added.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +79,15 @@ pub struct Copy<V> {
     /// Where the last anchor was set, and where anchors are put.
     anchored: u64,
     shelf: Option<Box<dyn Shelf + Send>>,
+    saved: Option<Saved>,
+    alarms: Vec<String>,
+}
+
+/// The file of the newest checkpoint: what the next start demands of the copy.
+struct Saved {
+    file: File,
+    size: u64,
+    at_ms: u64,
 }
 
 impl<V: Volume> Copy<V> {
@@ -91,7 +105,44 @@ impl<V: Volume> Copy<V> {
         let (store, opened) = Store::open(volumes, anchor, believed, |_, _| {})?;
         let range = store.committed().clone();
         let anchored = opened.anchored;
-        Ok((Self { store, cosigner, ledger, pending: None, range, anchored, shelf: None }, opened))
+        let (pending, shelf, saved, alarms) = (None, None, None, Vec::new());
+        let copy = Self { store, cosigner, ledger, pending, range, anchored, shelf, saved, alarms };
+        Ok((copy, opened))
+    }
+
+    /// Keeps the newest checkpoint in a file from here on, and says what the last one was like.
+    pub fn saving(mut self, file: File, alarms: Vec<String>) -> Self {
+        (self.saved, self.alarms) = (Some(Saved { file, size: 0, at_ms: 0 }), alarms);
+        self
+    }
+
+    /// What was found wrong while the copy was opened; once.
+    pub fn take_alarms(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.alarms)
+    }
+
+    /// How the copy stands to a checkpoint that was cosigned before.
+    pub fn sight(&self, signed: &SignedCheckpoint) -> Sight {
+        let Some(ledger) = &self.ledger else {
+            let (seen, found) = (signed.checkpoint.size, self.size());
+            return Sight::RolledBack { seen, found };
+        };
+        let root_at = |size| subtree_root(&self.store, 0, size);
+        annals::sight(signed, ledger, self.size(), root_at)
+    }
+
+    /// Writes the newest checkpoint over the last, at most once a second: no flush, for the log
+    /// holds it too.
+    pub fn save_checkpoint(&mut self, now_ms: u64) {
+        let (Some(saved), Some(newest)) = (&mut self.saved, self.store.newest()) else { return };
+        let size = newest.checkpoint.size;
+        if size <= saved.size || now_ms.saturating_sub(saved.at_ms) < SAVE_MS {
+            return;
+        }
+        let text = newest.note.to_text();
+        let written = saved.file.write_all_at(text.as_bytes(), 0);
+        let _ = written.and_then(|()| saved.file.set_len(text.len() as u64));
+        (saved.size, saved.at_ms) = (size, now_ms);
     }
 
     /// Puts anchors on a shelf from here on.

@@ -3,12 +3,13 @@
 
 use crate::copy::Copy;
 use crate::fault::Fault;
-use annals::names::ANCHOR;
-use annals::{Segments, Shelf};
-use std::fs;
+use annals::names::{ANCHOR, CHECKPOINT};
+use annals::{Segments, Shelf, Sight, keep_lost, lost_of};
+use std::fs::{self, OpenOptions};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use tlog::{Anchor, Cosigner, LOG_ORIGIN, MIRROR_NAME, NoteVerifier};
+use tlog::{Anchor, Cosigner, LOG_ORIGIN, MIRROR_NAME, NoteVerifier, SignedCheckpoint};
 
 /// The cosigning key's seed.
 const KEY: &str = "key";
@@ -51,8 +52,34 @@ pub fn open(
     if opened.anchor_refused {
         notes.push("the anchor does not fit the copy, which was read whole".to_owned());
     }
+    let alarms = recall(folder, &copy).map_err(file(CHECKPOINT))?;
+    let mut saved = OpenOptions::new();
+    let saved = saved.write(true).create(true).truncate(false).mode(0o600);
+    let saved = saved.open(folder.join(CHECKPOINT)).map_err(file(CHECKPOINT))?;
     let shelf = annals::Folder(folder.to_owned());
-    Ok((copy.with_shelf(Box::new(shelf)), notes))
+    Ok((copy.with_shelf(Box::new(shelf)).saving(saved, alarms), notes))
+}
+
+/// Compares the copy with the checkpoint that was saved last, and with those that were found
+/// missing before. What is missing is kept before anything can write over it.
+fn recall(folder: &Path, copy: &Copy<Segments>) -> io::Result<Vec<String>> {
+    // Written over without a flush: a torn one says nothing.
+    let saved = fs::read(folder.join(CHECKPOINT)).unwrap_or_default();
+    if let Some(signed) = SignedCheckpoint::parse(&saved)
+        && copy.sight(&signed).problem().is_some()
+    {
+        keep_lost(folder, &saved)?;
+    }
+    let mut alarms = Vec::new();
+    for lost in lost_of(folder)? {
+        let sight = lost.signed.as_ref().map_or(Sight::First, |signed| copy.sight(signed));
+        match lost.alarm("the mirror", &sight) {
+            Some(alarm) => alarms.push(alarm),
+            // The copy holds it again.
+            None => durable::remove(&folder.join(&lost.name))?,
+        }
+    }
+    Ok(alarms)
 }
 
 fn file(name: &'static str) -> impl Fn(io::Error) -> Fault {

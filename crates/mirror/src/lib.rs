@@ -62,6 +62,9 @@ pub fn serve(control: Channel, mut copy: Copy<Segments>, notes: Vec<String>) -> 
     let mut hub = Hub::new().map_err(Fault::Wire)?;
     let label = Label { instance: InstanceId::default(), kind: Kind::Warden, person: None };
     let warden = hub.seat(control, label).map_err(Fault::Wire)?;
+    for what in copy.take_alarms() {
+        let _ = hub.send(warden, 0, &Report::Alarm { what }, Vec::new());
+    }
     for text in notes {
         let _ = hub.send(warden, 0, &Report::Note { text }, Vec::new());
     }
@@ -71,7 +74,10 @@ pub fn serve(control: Channel, mut copy: Copy<Segments>, notes: Vec<String>) -> 
             match event {
                 Event::Frame(peer, frame) if peer == warden => match frame.read() {
                     Ok(Order::Join(label)) => seat(&mut hub, label, frame)?,
-                    Ok(Order::Stop) => return Ok(()),
+                    Ok(Order::Stop) => {
+                        copy.save_checkpoint(u64::MAX);
+                        return Ok(());
+                    }
                     Ok(Order::Count) => {
                         let held = Measure::Mirrored.count("", copy.size());
                         let counted = Report::Counted(held.into_iter().collect());
@@ -97,6 +103,7 @@ pub fn serve(control: Channel, mut copy: Copy<Segments>, notes: Vec<String>) -> 
             let cosignature = line.to_line().into_bytes();
             let _ = hub.send(peer, call, &FromMirror::Cosigned { size, cosignature }, Vec::new());
             copy.set_anchor();
+            copy.save_checkpoint(now_ms());
         }
     }
 }

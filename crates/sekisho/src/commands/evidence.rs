@@ -7,7 +7,8 @@ use crate::demo::screen::say;
 use crate::outcome::{Answer, Outcome, Trouble};
 use serde_json::json;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 const HINT: &str = "give --data the folder of a service that has run, as a user who may read it";
 
@@ -69,12 +70,47 @@ pub fn beside(data: &Path, word: &str) -> std::path::PathBuf {
     name.into()
 }
 
+/// How far behind the house's own memory of its ledger may be.
+const REMEMBER_EVERY: Duration = Duration::from_secs(10);
+
+/// Before a house starts: is its evidence still what was seen before? If not, the ledger is told,
+/// and raises the alarm.
+pub fn before_start(data: &Path) -> Result<(), Trouble> {
+    ledger::before_start(data, &beside(data, "seen")).map_err(fault)
+}
+
+/// While it runs: remembers how far the ledger has come, outside the ledger's folder.
+pub fn attend(data: PathBuf) {
+    std::thread::spawn(move || {
+        loop {
+            std::thread::sleep(REMEMBER_EVERY);
+            // A memory that lags is no fault of the house; the next look tries again.
+            let _ = ledger::remember(&data);
+        }
+    });
+}
+
+/// The checkpoint that a memory of readers, or of the house, holds.
+fn recalled(path: &Path) -> Option<tlog::SignedCheckpoint> {
+    tlog::SignedCheckpoint::parse(&std::fs::read(path).ok()?)
+}
+
 fn verify(data: &Path) -> Answer {
     let (own, mirror) = (data.join("ledger"), data.join("mirror"));
+    // What is remembered before what is there: of a service that runs, both grow.
+    let memories = [data.join(ledger::SEEN), beside(data, "seen")];
+    let memories = memories.map(|path| recalled(&path).map(|signed| (path, signed)));
     let mut found = ledger::verify(&own, Some(&mirror)).map_err(fault)?;
     let reader = ledger::reader(&own).map_err(fault)?;
     let before = seen(data).look(&reader).map_err(fault)?;
     found.problems.extend(before.problem());
+    for (path, signed) in memories.into_iter().flatten() {
+        let kept_in = path.display().to_string();
+        if let Some(missing) = ledger::Missing::of(kept_in, &signed, &reader) {
+            found.problems.push(missing.problem());
+            found.missing.push(missing);
+        }
+    }
     let ok = found.problems.is_empty();
     let value = json!({
         "size": found.size,
@@ -84,10 +120,21 @@ fn verify(data: &Path) -> Answer {
         "mirror_agrees": found.mirror_agrees,
         "mirror_size": found.mirror_size,
         "problems": found.problems,
+        "missing": found.missing.iter().map(missing).collect::<Vec<_>>(),
         "notes": found.notes,
         "ok": ok,
     });
     Ok(if ok { Outcome::Done(value) } else { Outcome::Wanting(value) })
+}
+
+/// What was expected, what was found.
+fn missing(one: &ledger::Missing) -> serde_json::Value {
+    json!({
+        "kept_in": one.kept_in,
+        "expected": { "size": one.expected_size, "root": one.expected_root.to_base64() },
+        "found": { "size": one.found_size, "root": one.found_root.map(|root| root.to_base64()) },
+        "same_key": one.same_key,
+    })
 }
 
 /// One line an entry. Readers without `--json` get the same lines: they are the readable form.

@@ -91,6 +91,7 @@ pub fn run(mut arguments: Arguments) -> Answer {
     require_own(data, &root)?;
     let mut plan = plan(&settings, root.as_slice())?;
     drop(root);
+    super::evidence::before_start(data)?;
     // Begun by the warden's own thread: its signals are masked by then.
     let (mut tell, mut searched) = (plan.tell, Some(data.clone()));
     plan.tell = Box::new(move |happening| {
@@ -98,10 +99,12 @@ pub fn run(mut arguments: Arguments) -> Answer {
         if matches!(happening, Happening::Ready)
             && let Some(data) = searched.take()
         {
+            super::evidence::attend(data.clone());
             super::remains::daily(data);
         }
     });
     let code = warden::run(plan);
+    let _ = ledger::remember(&settings.house.data);
     Ok(Outcome::Told(if code == std::process::ExitCode::SUCCESS { 0 } else { 3 }))
 }
 

@@ -135,6 +135,7 @@ fn insert(value: &mut serde_json::Value, name: &str, to: serde_json::Value) {
     }
 }
 
+pub use self::evidence::{attend, before_start};
 pub use remains::daily as search_daily;
 
 pub use demo::make_folder;

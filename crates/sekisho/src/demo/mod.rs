@@ -135,7 +135,8 @@ pub fn run(wishes: Wishes, credential: Vec<u8>) -> Result<ExitCode, Trouble> {
     let mut plan = plan(&wishes.data, ports, zones, &credential, tell)?;
     plan.relay.port = wishes.outside.unwrap_or(plan.relay.port);
     plan.relay.authorities = wishes.authority.clone().unwrap_or_default();
-    let drills = plan.drills.clone();
+    crate::commands::before_start(&wishes.data)?;
+    let (drills, data) = (plan.drills.clone(), wishes.data.clone());
     let mut stage = Some(Stage {
         wishes,
         ports,
@@ -159,11 +160,14 @@ pub fn run(wishes: Wishes, credential: Vec<u8>) -> Result<ExitCode, Trouble> {
             && let Some(stage) = stage.take()
         {
             let _ = served.send(());
+            crate::commands::attend(stage.wishes.data.clone());
             crate::commands::search_daily(stage.wishes.data.clone());
             std::thread::spawn(move || stage.play());
         }
     });
-    Ok(warden::run(plan))
+    let code = warden::run(plan);
+    let _ = ledger::remember(&data);
+    Ok(code)
 }
 
 /// A house in which something cannot start is said to be one, not waited for.
