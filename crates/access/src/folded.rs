@@ -1,5 +1,5 @@
 //! The rows of a folder laid together while nobody asks for them: a session that idles on a large
-//! mailbox holds a quarter of what one that works does. Each number is told as its difference from
+//! mailbox holds a third of what one that works does. Each number is told as its difference from
 //! the row before, in groups of seven bits (LEB128).
 
 use wire::mailbox::Row;
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ordinary_row_takes_a_quarter() {
+    fn an_ordinary_row_takes_a_third() {
         let rows: Vec<Row> = (1..=1_000u32)
             .map(|uid| Row {
                 uid,
@@ -123,6 +123,6 @@ mod tests {
             })
             .collect();
         let folded = Folded::of(&rows);
-        assert!(folded.octets.len() * 4 <= rows.len() * size_of::<Row>());
+        assert!(folded.octets.len() * 3 <= rows.len() * size_of::<Row>());
     }
 }
