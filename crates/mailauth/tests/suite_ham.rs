@@ -28,7 +28,8 @@ fn an_ordinary_from_is_not_odd() {
     let (mut odd, mut all) = (0, 0);
     for name in ["easy-ham-1", "easy-ham-2", "hard-ham-1"] {
         let Ok(entries) = std::fs::read_dir(folder().join(name)) else { continue };
-        for file in entries.flatten().map(|entry| entry.path()) {
+        let is_mail = |path: &PathBuf| path.extension().is_some_and(|word| word == "txt");
+        for file in entries.flatten().map(|entry| entry.path()).filter(is_mail) {
             let message = std::fs::read(&file).unwrap();
             let envelope = Envelope {
                 client_ip: "192.0.2.1".parse().unwrap(),

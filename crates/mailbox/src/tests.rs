@@ -681,7 +681,7 @@ fn a_commit_waits_for_those_who_come_in_their_rhythm() {
     let (most, longest) = commits_of(50, 1);
     assert!(most >= 14 && longest <= 20, "{most} in {longest} ms");
     let (most, longest) = commits_of(50, 4);
-    assert!(most >= 14 && longest <= 80, "{most} in {longest} ms");
+    assert!(most >= 20 && longest <= 95, "{most} in {longest} ms");
 }
 
 #[test]
@@ -695,12 +695,12 @@ fn nobody_waits_long_for_those_who_have_gone() {
     gather.committed();
     gather.staged(1, at(160));
     assert!(gather.wait(at(160)) > Duration::ZERO, "the others come every four milliseconds");
-    assert!(gather.wait(at(160)) <= Duration::from_millis(20));
-    assert_eq!(gather.wait(at(181)), Duration::ZERO, "and now they do not");
+    assert!(gather.wait(at(160)) <= Duration::from_millis(40));
+    assert_eq!(gather.wait(at(201)), Duration::ZERO, "and now they do not");
     gather.committed();
-    gather.staged(2, at(182));
-    gather.staged_beside(at(182));
-    assert!(gather.wait(at(182)) <= Duration::from_millis(3), "a person waits less than mail");
+    gather.staged(2, at(202));
+    gather.staged_beside(at(202));
+    assert!(gather.wait(at(202)) <= Duration::from_millis(3), "a person waits less than mail");
 }
 
 /// Every octet of a folder's files.
