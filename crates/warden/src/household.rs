@@ -113,8 +113,8 @@ pub fn run(plan: Plan) -> ExitCode {
 /// Descriptors that one member costs us: control, pidfd twice, filter, and one on its way.
 const DESCRIPTORS_EACH: u64 = 5;
 
-/// A house with all its parts takes some three hundred; the rest is for who connects.
-const LEAST_DESCRIPTORS: u64 = 1_024;
+/// A house with all its parts takes some three hundred; the rest serves a few who connect.
+const LEAST_DESCRIPTORS: u64 = 400;
 
 fn descriptor_limit() -> u64 {
     rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX)
