@@ -72,7 +72,7 @@ pub(crate) fn open(folder: &Path, now_ms: u64) -> Result<Opened, Fault> {
     let mut checkpoint = OpenOptions::new();
     let checkpoint = checkpoint.write(true).create(true).truncate(false).mode(0o600);
     let checkpoint = checkpoint.open(folder.join(CHECKPOINT)).map_err(file(CHECKPOINT))?;
-    let (mut notes, mut alarms) = (Vec::new(), Vec::new());
+    let (mut notes, mut alarms) = (mended(&found), Vec::new());
     let mut must_reach = 0;
     if let Some(what) = found.damage {
         put_aside(folder, now_ms).map_err(file(LOG))?;
@@ -82,14 +82,6 @@ pub(crate) fn open(folder: &Path, now_ms: u64) -> Result<Opened, Fault> {
             "the ledger was changed: {what}; {} of {must_reach} entries are left, a copy is kept",
             store.size()
         ));
-    } else if found.torn_bytes > 0 {
-        notes.push(format!("dropped {} octets of an unfinished batch", found.torn_bytes));
-    }
-    if found.tiles_repaired {
-        notes.push("tiles did not agree with the entries and were written anew".to_owned());
-    }
-    if found.anchor_refused {
-        notes.push("the anchor does not fit the log, which was read whole".to_owned());
     }
     let memory_of = recall(folder, &own, &store).map_err(file(CHECKPOINT))?;
     alarms.extend(memory_of.alarms);
@@ -104,6 +96,21 @@ pub(crate) fn open(folder: &Path, now_ms: u64) -> Result<Opened, Fault> {
     let book = book.with_index(binder, Box::new(shelf));
     let book = book.remembering(memory_of.owed, memory_of.mirrored);
     Ok(Opened { book, public_key: own.key_bytes(), checkpoint, notes, alarms })
+}
+
+/// What was put right while the log was opened, and is nobody's deed.
+fn mended(found: &tlog::Opened) -> Vec<String> {
+    let mut notes = Vec::new();
+    if found.damage.is_none() && found.torn_bytes > 0 {
+        notes.push(format!("dropped {} octets of an unfinished batch", found.torn_bytes));
+    }
+    if found.tiles_repaired {
+        notes.push("tiles did not agree with the entries and were written anew".to_owned());
+    }
+    if found.anchor_refused {
+        notes.push("the anchor does not fit the log, which was read whole".to_owned());
+    }
+    notes
 }
 
 /// What the folder remembers of the log, and the log does not hold.
