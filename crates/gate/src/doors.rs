@@ -72,10 +72,11 @@ impl Door {
                 let (socket, service) = (OwnedFd::from(stream), self.service);
                 Caller { socket, peer, local: peer, service, tries: 0 }.turn_away("too busy");
             }
-            self.spare = self.listener.try_clone().ok().map(OwnedFd::from);
+            self.spare = self.descriptor().ok();
         }
-        self.spare =
-            self.spare.take().or_else(|| self.listener.try_clone().ok().map(OwnedFd::from));
+        if self.spare.is_none() {
+            self.spare = self.descriptor().ok();
+        }
     }
 
     /// A copy of the descriptor, to be watched.

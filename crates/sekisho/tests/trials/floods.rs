@@ -58,6 +58,26 @@ fn without_descriptors_nobody_is_lost() {
     letters.all_there(&demo);
 }
 
+/// Standard error is the operator's log: whoever held it could cut it, or end it for all.
+#[test]
+fn nobody_holds_the_log() {
+    let demo = Demo::fresh("voices");
+    let log = |pid| std::fs::read_link(format!("/proc/{pid}/fd/2"));
+    let pids =
+        ["gate", "edge", "scanner", "mailbox", "vault"].map(|kind| (kind, demo.pid_of(kind)));
+    for (kind, pid) in pids {
+        match log(pid) {
+            Ok(place) => assert!(place.to_string_lossy().starts_with("pipe:"), "{kind}: {place:?}"),
+            Err(_) => println!("absent: {kind} may not be looked at here"),
+        }
+    }
+    let voices: Vec<_> = pids.iter().filter_map(|(_, pid)| log(*pid).ok()).collect();
+    let own = log(std::process::id()).ok();
+    assert!(voices.iter().all(|voice| Some(voice) != own.as_ref()));
+    let distinct: std::collections::BTreeSet<_> = voices.iter().collect();
+    assert_eq!(distinct.len(), voices.len(), "each kind has its own: {voices:?}");
+}
+
 /// What has come by now.
 fn already_said(socket: &TcpStream) -> String {
     socket.set_nonblocking(true).unwrap();
