@@ -112,7 +112,7 @@ fn forged_tree(intruder: &mut Intruder) -> Option<()> {
     Some(())
 }
 
-/// Says "taken" to everybody, and keeps nothing: entries that their authors believe recorded.
+/// Says "taken" to everybody, and keeps nothing. Asked to show what it took, it makes that up.
 pub fn serve_ledger(intruder: &mut Intruder, limit: Duration) {
     let until = Instant::now() + limit;
     while Instant::now() < until && !intruder.is_called() {
@@ -120,16 +120,32 @@ pub fn serve_ledger(intruder: &mut Intruder, limit: Duration) {
         let mut heard = Vec::new();
         for (_, channel) in &intruder.held {
             while let Ok(Some(frame)) = channel.take() {
-                if let Ok(ToLedger::Append { entries, .. }) = frame.read() {
-                    let _ = channel.send(frame.call, &FromLedger::Taken { first_index: 0 }, &[]);
-                    let whose = entries.iter().filter_map(|entry| Leaf::parse(entry)).count();
-                    heard.push(format!("dropped {whose} entries").into_bytes());
+                match frame.read() {
+                    Ok(ToLedger::Append { entries, .. }) => {
+                        let taken = FromLedger::Taken { first_index: 0 };
+                        let _ = channel.send(frame.call, &taken, &[]);
+                        let whose = entries.iter().filter_map(|entry| Leaf::parse(entry)).count();
+                        heard.push(format!("dropped {whose} entries").into_bytes());
+                    }
+                    Ok(ToLedger::Show { count, .. }) => {
+                        let _ = channel.send(frame.call, &shown_falsely(count), &[]);
+                    }
+                    _ => {}
                 }
                 heard.push(frame.payload);
             }
         }
         heard.into_iter().for_each(|payload| intruder.obtained("what it was asked", payload));
         std::thread::sleep(PULSE);
+    }
+}
+
+/// What it would have to show, made up.
+fn shown_falsely(count: u32) -> FromLedger {
+    FromLedger::Shown {
+        places: (0..u64::from(count)).collect(),
+        proof: vec![[7; 32]; 8],
+        checkpoint: b"forged".to_vec(),
     }
 }
 

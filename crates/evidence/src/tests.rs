@@ -255,7 +255,7 @@ fn frames_are_signed() {
 }
 
 #[test]
-fn an_outbox_resends_until_acknowledged() {
+fn an_outbox_resends_until_taken_and_remembers_until_shown() {
     let mut outbox = Outbox::new(Author::new(Kind::Gate, I, &[8; 32]), 3);
     for _ in 0..3 {
         assert!(outbox.record(1, Body::Heartbeat {}));
@@ -263,12 +263,29 @@ fn an_outbox_resends_until_acknowledged() {
     assert!(!outbox.record(1, Body::Heartbeat {}));
     let frames = outbox.frames();
     assert_eq!((frames.len(), outbox.frames() == frames), (3, true));
-    outbox.acknowledged(2);
+    assert_eq!(outbox.taken(2), 2);
     assert_eq!(outbox.frames(), frames[2..]);
     assert!(outbox.record(1, Body::Heartbeat {}));
     assert_eq!(Frame::parse(&outbox.frames()[1]).unwrap().entry.seq, 3);
-    outbox.acknowledged(9);
-    assert_eq!(outbox.waiting(), 0);
+    assert_eq!(outbox.unshown_frames(1), frames[..1]);
+    outbox.shown(1);
+    assert_eq!((outbox.unshown(), outbox.waiting()), (1, 2));
+    // Whoever comes after a ledger that showed nothing is handed everything once more.
+    outbox.begin_again();
+    assert_eq!((outbox.unshown(), outbox.waiting()), (0, 3));
+    assert_eq!(outbox.frames()[..2], frames[1..]);
+    assert_eq!(outbox.taken(9), 2);
+    assert_eq!((outbox.unshown(), outbox.waiting()), (3, 0));
+}
+
+#[test]
+fn an_outbox_forgets_the_oldest_that_were_taken_when_nothing_is_shown() {
+    let mut outbox = Outbox::new(Author::new(Kind::Gate, I, &[8; 32]), 5_000);
+    (0..5_000).for_each(|_| assert!(outbox.record(1, Body::Heartbeat {})));
+    assert_eq!((outbox.taken(4_000), outbox.first_number()), (4_000, 0));
+    assert_eq!((outbox.taken(1_000), outbox.unshown()), (1_000, 4_096));
+    assert_eq!(outbox.first_number(), 904);
+    assert_eq!(Frame::parse(&outbox.unshown_frames(9)[0]).unwrap().entry.seq, 904);
 }
 
 #[test]

@@ -64,7 +64,7 @@ pub(crate) struct Guard {
 
 impl Guard {
     pub(crate) fn post(house: House) -> Result<Self, Fault> {
-        let records = Records::new(house.start.instance);
+        let records = Records::new(&house.start);
         house.ready(Some(records.public_key()), None).map_err(Fault::Settle)?;
         let mut hub = Hub::new().map_err(Fault::Channels)?;
         let (warden, start) = house.seat_control(&mut hub).map_err(Fault::Settle)?;
@@ -102,12 +102,19 @@ impl Guard {
             self.reopen(now);
             self.hand_over(now);
             self.call_for_more(now);
-            self.records.hand_in(&mut self.hub, now, self.stopping.is_some());
+            self.hand_in_records(now);
             self.sweep(now);
             self.let_surplus_leave(now);
             if self.has_stopped(now) {
                 return Ok(());
             }
+        }
+    }
+
+    fn hand_in_records(&mut self, now: Instant) {
+        self.records.hand_in(&mut self.hub, now, self.stopping.is_some());
+        if let Some(what) = self.records.take_lie() {
+            let _ = self.hub.send(self.warden, 0, &Report::Alarm { what }, Vec::new());
         }
     }
 

@@ -3,9 +3,18 @@
 //! Entries of one start are numbered without a gap. One that the ledger has not taken yet (it was
 //! away, or died before it answered) is kept and handed in again first; the ledger knows an entry
 //! that it already has by its number.
+//!
+//! [`Journal`] waits for each answer; [`Carrier`] is for those who wait for many things at once.
+
+mod carrier;
+#[cfg(test)]
+mod carrier_tests;
+
+pub use carrier::{Carrier, Heard};
 
 use compartment::{now_ms, random};
 use evidence::{Author, Body};
+use std::collections::VecDeque;
 use std::time::Duration;
 use terms::{InstanceId, Kind};
 use wire::Channel;
@@ -15,6 +24,9 @@ use wire::ledger::{FromLedger, Proof, ToLedger};
 const PATIENCE: Duration = Duration::from_secs(4);
 /// Entries kept while the ledger is away. What must be recorded first is refused beyond that.
 const PENDING: usize = 4_096;
+/// Entries remembered that a ledger took: whoever comes after it is handed them again, in case it
+/// kept nothing.
+const TAKEN: usize = 4_096;
 
 /// Why something was not recorded. The deed must not happen then.
 #[derive(Debug, thiserror::Error)]
@@ -32,12 +44,16 @@ pub struct Journal {
     author: Author,
     ledger: Option<Channel>,
     pending: Vec<Vec<u8>>,
+    taken: VecDeque<Vec<u8>>,
+    /// There is another ledger than the one that took them.
+    is_anew: bool,
 }
 
 impl Journal {
     pub fn new(kind: Kind, instance: InstanceId) -> Self {
         let author = Author::new(kind, instance, &random());
-        Self { author, ledger: None, pending: Vec::new() }
+        let (pending, taken) = Default::default();
+        Self { author, ledger: None, pending, taken, is_anew: false }
     }
 
     /// For `Report::Ready`: what the ledger will believe.
@@ -45,9 +61,11 @@ impl Journal {
         self.author.public_key().0
     }
 
-    /// A (new) channel to the ledger.
+    /// A (new) channel to the ledger. What the one before it took is handed in again, with the
+    /// next entry.
     pub fn join(&mut self, ledger: Channel) {
         self.ledger = Some(ledger);
+        self.is_anew = true;
     }
 
     /// Records one deed and waits until it is durable in the ledger.
@@ -89,13 +107,21 @@ impl Journal {
     }
 
     fn hand_in(&mut self, prove: bool) -> Result<FromLedger, Fault> {
+        if self.is_anew && !self.taken.is_empty() {
+            self.append(self.taken.iter().cloned().collect(), false)?;
+        }
+        self.is_anew = false;
+        let answer = self.append(self.pending.clone(), prove)?;
+        self.taken.extend(self.pending.drain(..));
+        self.taken.drain(..self.taken.len().saturating_sub(TAKEN));
+        Ok(answer)
+    }
+
+    fn append(&mut self, entries: Vec<Vec<u8>>, prove: bool) -> Result<FromLedger, Fault> {
         let ledger = self.ledger.as_mut().ok_or(Fault::Away)?;
-        let question = ToLedger::Append { entries: self.pending.clone(), prove };
+        let question = ToLedger::Append { entries, prove };
         match ledger.ask::<_, FromLedger>(&question, &[], PATIENCE) {
-            Ok((answer @ (FromLedger::Taken { .. } | FromLedger::Proved { .. }), _)) => {
-                self.pending.clear();
-                Ok(answer)
-            }
+            Ok((answer @ (FromLedger::Taken { .. } | FromLedger::Proved { .. }), _)) => Ok(answer),
             Ok((FromLedger::Refused { why }, _)) => Err(Fault::Refused(why)),
             Ok(_) | Err(wire::Fault::Silent) => Err(Fault::Away),
             Err(_) => {

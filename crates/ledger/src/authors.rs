@@ -85,6 +85,16 @@ impl Authors {
         }
     }
 
+    /// Where the entries `first` and after of an author stand, as far as they are remembered.
+    pub fn places(&self, author: InstanceId, first: u64, count: usize) -> Vec<u64> {
+        let Some(author) = self.0.get(&author) else { return Vec::new() };
+        let back = author.next_seq.checked_sub(first).and_then(|back| usize::try_from(back).ok());
+        let from = back.and_then(|back| author.recent.len().checked_sub(back));
+        from.map_or_else(Vec::new, |from| {
+            author.recent.range(from..).take(count).map(|(index, _)| *index).collect()
+        })
+    }
+
     /// Notes an entry that was judged `Next` (or read back), and what it says of other authors.
     pub fn take(&mut self, entry: &Entry, index: u64, leaf: Hash) {
         if let Some(key) = root_key(entry) {

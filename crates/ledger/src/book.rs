@@ -16,11 +16,14 @@ use std::io;
 use terms::Kind;
 use tlog::{
     Checkpoint, Hash, LOG_ORIGIN, Note, NoteSignature, NoteSigner, SignedCheckpoint, Store, Volume,
-    leaf_hash, subtree_root,
+    leaf_hash, prove_several, subtree_root,
 };
 use wire::ledger::{FromLedger, FromMirror, Proof, ToLedger, ToMirror};
 use wire::{Label, Peer};
 
+/// Entries that are shown together, and hashes that show them: 40 KiB at most.
+const SHOWN: usize = 1_024;
+const SHOWN_HASHES: usize = 1_024;
 /// Entries in one Append, and their octets: a fraction of a batch.
 const APPEND_ENTRIES: usize = 16_384;
 const APPEND_BYTES: usize = 4 * 1024 * 1024;
@@ -171,6 +174,10 @@ impl<V: Volume> Book<V> {
                 let label = label.clone();
                 self.append(Aside { peer, call, label, entries, prove, since_ms: now_ms }, now_ms);
             }
+            ToLedger::Show { first, count } => {
+                let answer = self.show(label.instance, first, count);
+                self.answer(peer, call, answer);
+            }
             ToLedger::Head => {
                 let head = self.cosigned.as_ref().or(self.store.newest());
                 let checkpoint = head.map(|signed| signed.note.to_text().into_bytes());
@@ -187,6 +194,29 @@ impl<V: Volume> Book<V> {
                 self.answer(peer, call, answer);
             }
         }
+    }
+
+    /// What stands under the newest cosigned checkpoint of an author's entries.
+    fn show(&self, author: terms::InstanceId, first: u64, count: u32) -> FromLedger {
+        let count = (count as usize).min(SHOWN);
+        let mut places = self.memory.authors.places(author, first, count);
+        if places.is_empty() {
+            return refused("expected numbers of entries that were taken lately");
+        }
+        let Some(cosigned) = &self.cosigned else { return FromLedger::Away };
+        let size = cosigned.checkpoint.size;
+        places.truncate(places.partition_point(|place| *place < size));
+        while !places.is_empty() {
+            let Some(proof) = prove_several(&self.store, &places, size) else { break };
+            if proof.len() > SHOWN_HASHES {
+                places.truncate(places.len() / 2);
+                continue;
+            }
+            let proof = proof.into_iter().map(|hash| hash.0).collect();
+            let checkpoint = cosigned.note.to_text().into_bytes();
+            return FromLedger::Shown { places, proof, checkpoint };
+        }
+        FromLedger::Away
     }
 
     /// The last release is always among them: its number runs on, however old it is.

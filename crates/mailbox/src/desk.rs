@@ -15,7 +15,6 @@ use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 use terms::{InstanceId, Kind};
 use wire::control::{Order, Report};
-use wire::ledger::FromLedger;
 use wire::mailbox::{
     FromAccess, FromAdmin, FromDirectory, Journey, ToAccess, ToAdmin, ToDirectory, ToEdge,
 };
@@ -202,7 +201,10 @@ impl Desk {
             (Kind::Directory, _) => {
                 frame.read().and_then(|question| self.answer_directory(peer, call, question))
             }
-            (Kind::Ledger, _) => frame.read().map(|answer| self.hear_ledger(call, &answer)),
+            (Kind::Ledger, _) => {
+                self.hear_ledger(peer, &frame);
+                Ok(())
+            }
             _ => Err(wire::Fault::Malformed),
         };
         if understood.is_err() {
@@ -368,10 +370,9 @@ impl Desk {
         Ok(())
     }
 
-    fn hear_ledger(&mut self, call: u32, answer: &FromLedger) {
-        if let Some(before) = self.forward.answered(call, answer) {
-            self.taken_before = Some(before);
-        }
+    fn hear_ledger(&mut self, peer: Peer, frame: &Frame) {
+        let before = self.forward.hear(peer, frame);
+        self.taken_before = before.or(self.taken_before);
     }
 
     /// Answers now if nothing waits for the disk, else with the commit.
@@ -499,6 +500,9 @@ impl Desk {
             self.attempt(|store| store.settle());
         }
         self.forward.hand_in(&self.store, &mut self.hub, self.leaving.is_some());
+        if let Some(what) = self.forward.take_lie() {
+            let _ = self.hub.send(self.warden, 0, &Report::Alarm { what }, Vec::new());
+        }
         let now = Instant::now();
         if now < self.next_chores || self.store.has_staged() {
             return;

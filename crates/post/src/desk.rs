@@ -18,7 +18,6 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 use terms::{Kind, TenantId, UserId};
 use wire::control::{Order, Report};
-use wire::ledger::FromLedger;
 use wire::post::*;
 use wire::vault::ToPost;
 use wire::{Event, Frame, Hub, Peer};
@@ -217,7 +216,10 @@ impl Desk {
             (Kind::Directory, _) => self.answer_directory(peer, frame),
             (Kind::Depart, _) => self.answer_depart(peer, label.instance, frame),
             (Kind::Admin, _) => frame.read().map(|asked| self.answer_admin(peer, call, asked)),
-            (Kind::Ledger, _) => frame.read().map(|answer| self.hear_ledger(call, &answer)),
+            (Kind::Ledger, _) => {
+                self.hear_ledger(peer, &frame);
+                Ok(())
+            }
             (Kind::Vault, _) => frame.read().map(|ToPost::Noted| self.give_batch(call)),
             _ => Err(wire::Fault::Malformed),
         };
@@ -293,10 +295,9 @@ impl Desk {
         ToSender::QueuedAndMay
     }
 
-    fn hear_ledger(&mut self, call: u32, answer: &FromLedger) {
-        if let Some(before) = self.forward.answered(call, answer) {
-            self.taken_before = Some(before);
-        }
+    fn hear_ledger(&mut self, peer: Peer, frame: &Frame) {
+        let before = self.forward.hear(peer, frame);
+        self.taken_before = before.or(self.taken_before);
     }
 
     // ---- commits and chores --------------------------------------------------------------------
@@ -402,6 +403,9 @@ impl Desk {
     /// What nobody waits for: the clock, the evidence, and now and then the chores.
     fn tend(&mut self) {
         self.forward.hand_in(&self.store, &mut self.hub, self.leaving.is_some());
+        if let Some(what) = self.forward.take_lie() {
+            let _ = self.hub.send(self.warden, 0, &Report::Alarm { what }, Vec::new());
+        }
         let now = seconds(now_ms());
         if self.store.table.next_tick().is_some_and(|at| at <= now) {
             if let Err(fault) = self.store.tick(now_ms()) {

@@ -7,12 +7,13 @@
 
 use crate::entry::{Passage, Way};
 use crate::store::Store;
-use evidence::{Author, Body, Outbox, Queued};
+use evidence::{Author, Body, Queued};
+use journal::{Carrier, Heard};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
-use terms::{InstanceId, Kind};
-use wire::ledger::{FromLedger, ToLedger};
-use wire::{Hub, Peer};
+use terms::Kind;
+use wire::control::Start;
+use wire::{Frame, Hub, Peer};
 
 /// How long records may gather before they are handed in.
 const GATHER: Duration = Duration::from_millis(700);
@@ -24,65 +25,42 @@ const ROUND: usize = 4_000;
 const TOGETHER: usize = 500;
 /// Signed frames that may wait for the ledger; the unsigned wait in the store, without limit.
 const WAITING: usize = 8_192;
-/// The ledger answers within two seconds; silence of this length is an answer too.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// Before a ledger that was away is asked again.
-const AGAIN: Duration = Duration::from_secs(1);
-
-struct InFlight {
-    call: u32,
-    frames: usize,
-    since: Instant,
-}
 
 pub struct Forward {
-    outbox: Outbox,
-    ledger: Option<Peer>,
-    in_flight: Option<InFlight>,
-    last_call: u32,
-    /// For each waiting frame: with it, every record before this number is signed.
+    carrier: Carrier,
+    /// For each frame that was never taken: with it, every record before this number is signed.
     through: VecDeque<u64>,
     signed_before: u64,
-    not_before: Instant,
     gathering_since: Option<Instant>,
 }
 
 impl Forward {
-    pub fn new(instance: InstanceId) -> Self {
-        let author = Author::new(Kind::Post, instance, &compartment::random());
+    pub fn new(start: &Start) -> Self {
+        let author = Author::new(Kind::Post, start.instance, &compartment::random());
         Self {
-            outbox: Outbox::new(author, WAITING),
-            ledger: None,
-            in_flight: None,
-            last_call: 0,
+            carrier: Carrier::new(author, WAITING).with_keys_of(start),
             through: VecDeque::new(),
             signed_before: 0,
-            not_before: Instant::now(),
             gathering_since: None,
         }
     }
 
     pub fn public(&self) -> [u8; 32] {
-        self.outbox.author().public_key().0
+        self.carrier.public()
     }
 
     /// A (new) channel to the ledger.
     pub fn join(&mut self, ledger: Peer) {
-        self.ledger = Some(ledger);
-        self.in_flight = None;
-        self.not_before = Instant::now();
+        self.carrier.join(ledger);
     }
 
     pub fn gone(&mut self, peer: Peer) {
-        if self.ledger == Some(peer) {
-            self.ledger = None;
-            self.in_flight = None;
-        }
+        self.carrier.gone(peer);
     }
 
     /// Whether the ledger has everything.
     pub fn is_done(&self, store: &Store) -> bool {
-        self.outbox.waiting() == 0 && self.unsigned(store).next().is_none()
+        self.carrier.waiting() == 0 && self.unsigned(store).next().is_none()
     }
 
     fn unsigned<'a>(&self, store: &'a Store) -> impl Iterator<Item = &'a Passage> + use<'a> {
@@ -91,54 +69,43 @@ impl Forward {
         store.table.passed.range(from..)
     }
 
+    /// What the warden is told of the ledger.
+    pub fn take_lie(&mut self) -> Option<String> {
+        self.carrier.take_lie()
+    }
+
+    /// One round after the other: what is signed has been taken.
+    fn may_sign(&self) -> bool {
+        self.carrier.is_joined() && self.carrier.waiting() == 0
+    }
+
     /// When to look again, at the latest.
     pub fn patience(&self, store: &Store) -> Option<Duration> {
         let now = Instant::now();
-        if let Some(in_flight) = &self.in_flight {
-            return Some(PATIENCE.saturating_sub(now - in_flight.since));
-        }
-        if self.ledger.is_none() || self.is_done(store) {
-            return None;
-        }
-        let gathered = self
-            .gathering_since
-            .map_or(GATHER, |since| GATHER.saturating_sub(now.saturating_duration_since(since)));
-        Some(gathered.max(self.not_before.saturating_duration_since(now)))
+        let left = |since: Instant| GATHER.saturating_sub(now.saturating_duration_since(since));
+        let gathers = self.may_sign() && self.unsigned(store).next().is_some();
+        let gathered = gathers.then(|| self.gathering_since.map_or(GATHER, left));
+        gathered.into_iter().chain(self.carrier.patience(now)).min()
     }
 
     /// Signs and hands in what is due. `at_once`: nothing gathers any more.
     pub fn hand_in(&mut self, store: &Store, hub: &mut Hub, at_once: bool) {
         let now = Instant::now();
-        if self.in_flight.as_ref().is_some_and(|sent| now - sent.since > PATIENCE) {
-            self.in_flight = None;
-        }
-        let Some(ledger) = self.ledger else { return };
-        if self.in_flight.is_some() || now < self.not_before {
-            return;
-        }
         let count = self.unsigned(store).take(ENOUGH).count();
-        if count > 0 {
+        if count > 0 && self.may_sign() {
             let since = *self.gathering_since.get_or_insert(now);
             if at_once || count >= ENOUGH || now - since >= GATHER {
                 self.sign(store);
                 self.gathering_since = None;
             }
         }
-        let entries = self.outbox.frames();
-        if entries.is_empty() {
-            return;
-        }
-        self.last_call = self.last_call.wrapping_add(1).max(1);
-        let (call, frames) = (self.last_call, entries.len());
-        if hub.send(ledger, call, &ToLedger::Append { entries, prove: false }, Vec::new()).is_ok() {
-            self.in_flight = Some(InFlight { call, frames, since: now });
-        }
+        self.carrier.tend(hub, now, true);
     }
 
     /// One entry for what came by one instance for one tenant; one for what left by one instance
     /// of one person's.
     fn sign(&mut self, store: &Store) {
-        let room = WAITING.saturating_sub(self.outbox.waiting()).min(ROUND);
+        let room = WAITING.saturating_sub(self.carrier.waiting()).min(ROUND);
         let mut round: Vec<Passage> = self.unsigned(store).take(room).copied().collect();
         let Some(last) = round.last().map(|passage| passage.seq) else { return };
         let whose = |one: &Passage| {
@@ -153,25 +120,20 @@ impl Forward {
         for (place, body) in bodies.into_iter().enumerate() {
             // Only the last frame of a round says that all of the round is signed.
             let through = if place + 1 == count { last + 1 } else { self.signed_before };
-            if self.outbox.record(compartment::now_ms(), body) {
+            if self.carrier.record(compartment::now_ms(), body) {
                 self.through.push_back(through);
             }
         }
         self.signed_before = last + 1;
     }
 
-    /// The ledger's answer. Returns before which number all records are taken now.
-    pub fn answered(&mut self, call: u32, answer: &FromLedger) -> Option<u64> {
-        let sent = self.in_flight.take_if(|sent| sent.call == call)?;
-        match answer {
-            FromLedger::Taken { .. } | FromLedger::Proved { .. } => {
-                self.outbox.acknowledged(sent.frames);
-                let mut taken = self.through.drain(..sent.frames.min(self.through.len()));
+    /// A frame from the ledger. Returns before which number all records are taken now.
+    pub fn hear(&mut self, peer: Peer, frame: &Frame) -> Option<u64> {
+        match self.carrier.hear(peer, frame) {
+            Heard::Nothing | Heard::Shown(_) => None,
+            Heard::Taken(count) => {
+                let mut taken = self.through.drain(..count.min(self.through.len()));
                 taken.next_back().filter(|before| *before > 0)
-            }
-            _ => {
-                self.not_before = Instant::now() + AGAIN;
-                None
             }
         }
     }

@@ -94,7 +94,7 @@ impl Desk {
         vigil.hours = hours;
         let (rules, unread) = rules(further);
         Self {
-            pen: Pen::new(house.start.instance),
+            pen: Pen::new(&house.start),
             vigil,
             rules: RuleSet::new(rules),
             unread,
@@ -204,7 +204,7 @@ impl Desk {
         let Ok(peer) = hub.seat(held.into(), label) else { return };
         match kind {
             Kind::Ledger => {
-                self.pen.lost();
+                self.pen.join(peer);
                 self.stream.ledger = Some(peer);
                 self.stream.asked = None;
             }
@@ -274,7 +274,7 @@ impl Desk {
         if Some(peer) == self.stream.ledger {
             return match frame.call == self.stream.call {
                 true => self.follow(frame, hub, warden),
-                false => self.pen.answered(frame),
+                false => self.pen.hear(peer, frame),
             };
         }
         if Some(peer) == self.identity {
@@ -297,6 +297,12 @@ impl Desk {
         }
     }
 
+    fn tend_pen(&mut self, hub: &mut Hub, warden: Peer) {
+        if let Some(what) = self.pen.tend(hub) {
+            let _ = hub.send(warden, 0, &Report::Alarm { what }, Vec::new());
+        }
+    }
+
     /// An operator tries whether alarms arrive: recorded, told, and sent like any other.
     fn test(&mut self, asker: (Peer, u32), hub: &mut Hub, warden: Peer) {
         let incident = Incident::new(Cause::Test, "an operator tries whether alarms arrive");
@@ -309,7 +315,7 @@ impl Desk {
         self.pen.record(&incident, 0);
         let said = Report::Incident(shown(&incident, 0));
         let _ = hub.send(warden, 0, &said, Vec::new());
-        self.pen.tend(hub, self.stream.ledger);
+        self.tend_pen(hub, warden);
     }
 
     fn status(&self) -> Status {
@@ -420,7 +426,7 @@ impl Desk {
                 self.act(*action, hub, warden);
             }
         }
-        self.pen.tend(hub, self.stream.ledger);
+        self.tend_pen(hub, warden);
         self.tend_doors(hub, warden);
     }
 
@@ -466,7 +472,7 @@ impl Desk {
     }
 
     fn look_after(&mut self, hub: &mut Hub, warden: Peer) {
-        self.pen.tend(hub, self.stream.ledger);
+        self.tend_pen(hub, warden);
         self.tend_doors(hub, warden);
         let (_, acknowledged) = self.pen.counts();
         self.doors.tend_test(acknowledged, hub);

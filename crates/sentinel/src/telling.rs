@@ -1,42 +1,37 @@
 //! Saying it: our own series in the ledger, and the line for a log.
 
 use compartment::now_ms;
-use evidence::{Author, Body, Outbox, Word};
-use std::time::{Duration, Instant};
-use terms::{InstanceId, Kind};
+use evidence::{Author, Body, Word};
+use journal::{Carrier, Heard};
+use std::time::Instant;
+use terms::Kind;
 use vigil::Incident;
-use wire::ledger::{FromLedger, ToLedger};
+use wire::control::Start;
 use wire::{Frame, Hub, Peer};
 
 /// Incidents that may wait for the ledger.
 const WAITING: usize = 8_192;
-/// An append without an answer is sent again after this.
-const PATIENCE: Duration = Duration::from_secs(3);
 /// RFC 5424 §6.1: every receiver takes so much.
 const SYSLOG_BYTES: usize = 480;
 /// RFC 5424 §6.2.1: facility 10 (security), severity 1 (act at once).
 const PRIORITY: u8 = 10 * 8 + 1;
-/// Appends have odd numbers, so that the stream's questions cannot be taken for them.
-const STEP: u32 = 2;
 
 /// Our own series in the ledger.
 pub struct Pen {
-    outbox: Outbox,
-    flight: Option<(usize, Instant)>,
-    next_call: u32,
+    carrier: Carrier,
     recorded: u64,
     acknowledged: u64,
 }
 
 impl Pen {
-    pub fn new(instance: InstanceId) -> Self {
-        let author = Author::new(Kind::Sentinel, instance, &compartment::random());
-        let outbox = Outbox::new(author, WAITING);
-        Self { outbox, flight: None, next_call: 1, recorded: 0, acknowledged: 0 }
+    pub fn new(start: &Start) -> Self {
+        let author = Author::new(Kind::Sentinel, start.instance, &compartment::random());
+        let carrier = Carrier::new(author, WAITING).with_keys_of(start);
+        Self { carrier, recorded: 0, acknowledged: 0 }
     }
 
     pub fn public(&self) -> [u8; 32] {
-        self.outbox.author().public_key().0
+        self.carrier.public()
     }
 
     /// Takes an incident down; `false`: too many wait.
@@ -52,7 +47,7 @@ impl Pen {
             rule: incident.rule.as_deref().map(Word::new),
             after_ms,
         };
-        let is_taken = self.outbox.record(now_ms(), body);
+        let is_taken = self.carrier.record(now_ms(), body);
         self.recorded += u64::from(is_taken);
         is_taken
     }
@@ -62,41 +57,27 @@ impl Pen {
         (self.recorded, self.acknowledged)
     }
 
+    pub fn join(&mut self, ledger: Peer) {
+        self.carrier.join(ledger);
+    }
+
     pub fn lost(&mut self) {
-        self.flight = None;
+        self.carrier.lost();
     }
 
     pub fn is_idle(&self) -> bool {
-        self.outbox.waiting() == 0
+        self.carrier.waiting() == 0
     }
 
-    /// Sends what waits, one frame at a time.
-    pub fn tend(&mut self, hub: &mut Hub, ledger: Option<Peer>) {
-        if self.flight.is_some_and(|(_, since)| since.elapsed() >= PATIENCE) {
-            self.flight = None;
-        }
-        let Some(ledger) = ledger.filter(|_| self.flight.is_none() && !self.is_idle()) else {
-            return;
-        };
-        let entries = self.outbox.frames();
-        let count = entries.len();
-        self.next_call = self.next_call.wrapping_add(STEP) | 1;
-        let append = ToLedger::Append { entries, prove: false };
-        if hub.send(ledger, self.next_call, &append, Vec::new()).is_ok() {
-            self.flight = Some((count, Instant::now()));
-        }
+    /// Sends what waits; what the warden is told of the ledger.
+    pub fn tend(&mut self, hub: &mut Hub) -> Option<String> {
+        self.carrier.tend(hub, Instant::now(), true);
+        self.carrier.take_lie()
     }
 
-    /// The ledger's answer to an append.
-    pub fn answered(&mut self, frame: &Frame) {
-        if frame.call != self.next_call {
-            return;
-        }
-        if let (Some((count, _)), Ok(FromLedger::Taken { .. } | FromLedger::Proved { .. })) =
-            (self.flight, frame.read())
-        {
-            self.flight = None;
-            self.outbox.acknowledged(count);
+    /// The ledger's answer to what was sent.
+    pub fn hear(&mut self, peer: Peer, frame: &Frame) {
+        if let Heard::Taken(count) = self.carrier.hear(peer, frame) {
             self.acknowledged += count as u64;
         }
     }

@@ -13,13 +13,13 @@ use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
 use compartment::now_ms;
-use evidence::{Author, Body, Outbox, Word};
+use evidence::{Author, Body, Word};
+use journal::Carrier;
 use rows::RowKey;
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 use terms::{InstanceId, Kind, TenantId};
 use wire::control::{Order, Report, Start};
-use wire::ledger::{FromLedger, ToLedger};
 use wire::signer::{FromSigner, ToSigner};
 use wire::{Event, Frame, Hub, Label, Peer, vault};
 use zeroize::Zeroizing;
@@ -35,9 +35,6 @@ const WAITING: usize = 1_024;
 const WAIT: Duration = Duration::from_millis(1_800);
 /// Entries that wait for the ledger; one for each instance that had something signed.
 const OUTBOX: usize = 20_000;
-/// An append that was not answered is sent again.
-const LEDGER_SILENT: Duration = Duration::from_secs(3);
-const LEDGER_AGAIN: Duration = Duration::from_secs(1);
 /// The longest message that TLS gives to sign: two randoms and a P-384 point.
 const MESSAGE_BYTES: usize = 512;
 /// A certificate with less than this left is issued again while the signer runs.
@@ -82,10 +79,7 @@ pub(crate) struct Signer {
     asked_vault: Option<Instant>,
     ask_vault_at: Instant,
     waiting: Vec<Question>,
-    outbox: Outbox,
-    ledger: Option<Peer>,
-    appended: Option<(u32, usize, Instant)>,
-    append_at: Instant,
+    carrier: Carrier,
     last_call: u32,
     seen: HashSet<InstanceId>,
     /// Questions about mail, by who asks.
@@ -96,7 +90,10 @@ pub(crate) struct Signer {
 impl Signer {
     pub fn new(hub: Hub, control: Peer, store: Store, author: Author, start: Start) -> Self {
         let now = Instant::now();
+        let carrier = Carrier::new(author, OUTBOX).with_keys_of(&start);
         Self {
+            carrier,
+            last_call: 0,
             hub,
             control,
             store,
@@ -109,11 +106,6 @@ impl Signer {
             asked_vault: None,
             ask_vault_at: now,
             waiting: Vec::new(),
-            outbox: Outbox::new(author, OUTBOX),
-            ledger: None,
-            appended: None,
-            append_at: now,
-            last_call: 0,
             seen: HashSet::new(),
             asked_of: HashMap::new(),
             looked: now,
@@ -124,7 +116,7 @@ impl Signer {
     pub fn serve(mut self) -> Result<(), Fault> {
         loop {
             let rest =
-                if self.unlocked.is_none() || self.outbox.waiting() > 0 { 50 } else { 1_000 };
+                if self.unlocked.is_none() || self.carrier.waiting() > 0 { 50 } else { 1_000 };
             let rest = Duration::from_millis(rest);
             for event in self.hub.wait(Some(rest)).map_err(Fault::Channel)? {
                 match event {
@@ -141,7 +133,8 @@ impl Signer {
             }
             self.ask_vault();
             self.give_up_waiting();
-            self.append();
+            self.carrier.tend(&mut self.hub, Instant::now(), true);
+            self.carrier.take_lie().into_iter().for_each(|what| self.alarm(what));
             self.look_after();
         }
     }
@@ -157,7 +150,7 @@ impl Signer {
                     let peer = self.hub.seat(fd.into(), label).map_err(Fault::Channel)?;
                     match kind {
                         Kind::Vault => (self.vault, self.asked_vault) = (Some(peer), None),
-                        Kind::Ledger => (self.ledger, self.appended) = (Some(peer), None),
+                        Kind::Ledger => self.carrier.join(peer),
                         _ => {}
                     }
                 }
@@ -174,7 +167,10 @@ impl Signer {
                 Ok(answer) => return self.unlock(answer),
                 Err(fault) => Err(fault),
             },
-            Kind::Ledger => frame.read().map(|answer| self.recorded(frame.call, &answer)),
+            Kind::Ledger => {
+                self.carrier.hear(peer, frame);
+                return Ok(());
+            }
             Kind::Edge
             | Kind::Access
             | Kind::Pages
@@ -202,9 +198,7 @@ impl Signer {
         if self.vault == Some(peer) {
             (self.vault, self.asked_vault) = (None, None);
         }
-        if self.ledger == Some(peer) {
-            (self.ledger, self.appended) = (None, None);
-        }
+        self.carrier.gone(peer);
         self.seen.remove(&label.instance);
         self.asked_of.remove(&label.instance);
     }
@@ -504,38 +498,8 @@ impl Signer {
 
     pub(crate) fn record(&mut self, body: Body) {
         let word = body.word();
-        if !self.outbox.record(now_ms(), body) {
+        if !self.carrier.record(now_ms(), body) {
             self.alarm(format!("the ledger has been away too long: {word} is not recorded"));
-        }
-    }
-
-    fn append(&mut self) {
-        let now = Instant::now();
-        if self.appended.is_some_and(|(_, _, at)| now - at > LEDGER_SILENT) {
-            self.appended = None;
-        }
-        let Some(ledger) = self.ledger else { return };
-        if self.appended.is_some() || self.outbox.waiting() == 0 || now < self.append_at {
-            return;
-        }
-        let entries = self.outbox.frames();
-        let count = entries.len();
-        self.last_call = self.last_call.wrapping_add(1).max(1);
-        let question = ToLedger::Append { entries, prove: false };
-        if self.hub.send(ledger, self.last_call, &question, Vec::new()).is_ok() {
-            self.appended = Some((self.last_call, count, now));
-        }
-    }
-
-    fn recorded(&mut self, call: u32, answer: &FromLedger) {
-        let Some((expected, count, _)) = self.appended else { return };
-        if call != expected {
-            return;
-        }
-        self.appended = None;
-        match answer {
-            FromLedger::Taken { .. } | FromLedger::Proved { .. } => self.outbox.acknowledged(count),
-            _ => self.append_at = Instant::now() + LEDGER_AGAIN,
         }
     }
 }

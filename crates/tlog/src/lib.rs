@@ -19,6 +19,7 @@ mod proof;
 mod range;
 mod record;
 mod replay;
+mod several;
 mod store;
 mod tile;
 mod trust;
@@ -40,6 +41,7 @@ pub use proof::{
 pub use range::CompactRange;
 pub use record::{Found, RECORD_BYTES, RECORD_HEAD, Sort, read_record, write_record};
 pub use replay::{BATCH_BYTES, Replayed, SignedCheckpoint, replay};
+pub use several::{prove_several, verify_several};
 pub use store::{MARK_EVERY, Opened, Store, TILE_LEVELS, Tiles, Volumes, look, read_entries};
 pub use tile::{
     ENTRY_BYTES, TILE_HEIGHT, TILE_WIDTH, TileAddress, TileSource, TiledNodes, decode_bundle,

@@ -8,7 +8,7 @@ use crate::nodes::{NodeSource, subtree_root};
 pub const PROOF_HASHES: usize = 65;
 
 /// The largest power of two below `length`, which is at least 2.
-fn split(length: u64) -> u64 {
+pub(crate) fn split(length: u64) -> u64 {
     1 << (length - 1).ilog2()
 }
 

@@ -6,6 +6,7 @@ use crate::cosignature::CosignerKey;
 use crate::hash::{Hash, leaf_hash};
 use crate::note::{Note, NoteVerifier};
 use crate::proof::verify_inclusion;
+use crate::several::verify_several;
 
 /// The origin of our log and the name of its key.
 pub const LOG_ORIGIN: &str = "sekisho/ledger";
@@ -53,5 +54,16 @@ impl Trusted {
         let proof: Vec<Hash> = proof.iter().copied().map(Hash).collect();
         let Checkpoint { size, root, .. } = &self.checkpoint;
         verify_inclusion(&leaf_hash(frame), index, *size, &proof, root)
+    }
+
+    /// Whether all these (entries as they were signed, with their places, rising) stand under this
+    /// checkpoint, by one proof.
+    #[must_use]
+    pub fn proves_all(&self, frames: &[Vec<u8>], places: &[u64], proof: &[[u8; 32]]) -> bool {
+        let proof: Vec<Hash> = proof.iter().copied().map(Hash).collect();
+        let Checkpoint { size, root, .. } = &self.checkpoint;
+        let leaves: Vec<(u64, Hash)> =
+            places.iter().zip(frames).map(|(place, frame)| (*place, leaf_hash(frame))).collect();
+        frames.len() == places.len() && verify_several(&leaves, *size, &proof, root)
     }
 }

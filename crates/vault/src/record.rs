@@ -31,6 +31,9 @@ const WAITING: usize = 20_000;
 /// Frames and octets of one append, so that the vault starves no other author.
 const APPEND_FRAMES: usize = 512;
 const APPEND_BYTES: usize = 256 * 1024;
+/// Frames that are remembered when a ledger took them, and their octets.
+const REMEMBERED: usize = 1_024;
+const REMEMBERED_BYTES: usize = 1024 * 1024;
 
 /// What is to be recorded. A release gets its number when it is signed, so that none is lost.
 pub(crate) enum Deed {
@@ -77,7 +80,11 @@ struct Signed {
 }
 
 enum Call {
-    Append { count: usize },
+    Append {
+        count: usize,
+    },
+    /// What another ledger took.
+    Again,
     Releases,
 }
 
@@ -101,6 +108,11 @@ pub(crate) struct Recorder {
     ledger: Option<Peer>,
     pending: VecDeque<Pending>,
     signed: VecDeque<Signed>,
+    /// The newest that were taken: whoever comes after a ledger is handed them again, in case it
+    /// kept nothing.
+    taken: VecDeque<Vec<u8>>,
+    taken_bytes: usize,
+    is_anew: bool,
     flight: Option<Flight>,
     last_call: u32,
     not_before: Instant,
@@ -125,6 +137,9 @@ impl Recorder {
             ledger: None,
             pending: VecDeque::new(),
             signed: VecDeque::new(),
+            taken: VecDeque::new(),
+            taken_bytes: 0,
+            is_anew: false,
             flight: None,
             last_call: 0,
             not_before: now,
@@ -156,6 +171,7 @@ impl Recorder {
     pub fn joined(&mut self, ledger: Peer) {
         self.ledger = Some(ledger);
         self.flight = None;
+        self.is_anew = !self.taken.is_empty();
         self.not_before = Instant::now();
     }
 
@@ -204,6 +220,11 @@ impl Recorder {
             let question = ToLedger::Releases { since_ms, from_index: self.told_from };
             self.send(hub, ledger, &question, Call::Releases);
             return;
+        }
+        if self.is_anew {
+            let entries = self.taken.iter().cloned().collect();
+            let append = ToLedger::Append { entries, prove: false };
+            return self.send(hub, ledger, &append, Call::Again);
         }
         if !self.company_left(now).is_zero() {
             return;
@@ -331,6 +352,10 @@ impl Recorder {
             (Call::Append { count }, FromLedger::Taken { first_index }) => {
                 self.taken(count, first_index);
             }
+            (Call::Again, FromLedger::Taken { .. }) => {
+                self.is_anew = false;
+                self.away_since = None;
+            }
             (Call::Releases, FromLedger::Releases { entries, next }) => self.tell(&entries, next),
             (_, FromLedger::Refused { why }) => {
                 if self.away_since.is_none() {
@@ -348,8 +373,8 @@ impl Recorder {
             return self.mark_away();
         }
         self.away_since = None;
-        let taken = self.signed.drain(..count.min(self.signed.len())).zip(first_index..);
-        let thens = taken.filter_map(|(one, entry)| one.then.map(|then| (then, entry)));
+        let taken = self.remember(count).into_iter().zip(first_index..);
+        let thens = taken.filter_map(|(then, entry)| then.map(|then| (then, entry)));
         self.done.extend(thens.map(|(then, entry)| (then, Outcome::Recorded { entry })));
     }
 
@@ -368,9 +393,24 @@ impl Recorder {
         }
         self.seen_size = trusted.checkpoint.size;
         self.away_since = None;
-        let proven = self.signed.drain(..count.min(self.signed.len())).zip(proofs);
-        let thens = proven.filter_map(|(one, proof)| one.then.map(|then| (then, proof.index)));
+        let proven = self.remember(count).into_iter().zip(proofs);
+        let thens = proven.filter_map(|(then, proof)| then.map(|then| (then, proof.index)));
         self.done.extend(thens.map(|(then, entry)| (then, Outcome::Recorded { entry })));
+    }
+
+    /// So many are taken: what follows each.
+    fn remember(&mut self, count: usize) -> Vec<Option<Then>> {
+        let mut thens = Vec::with_capacity(count);
+        for one in self.signed.drain(..count.min(self.signed.len())) {
+            self.taken_bytes += one.frame.len();
+            self.taken.push_back(one.frame);
+            thens.push(one.then);
+        }
+        while self.taken.len() > REMEMBERED || self.taken_bytes > REMEMBERED_BYTES {
+            let forgotten = self.taken.pop_front().map_or(0, |frame| frame.len());
+            self.taken_bytes -= forgotten;
+        }
+        thens
     }
 
     /// Releases of the last hour, and in any case the last one of all.

@@ -2,7 +2,7 @@
 
 use crate::household::{Household, Want};
 use crate::plan::{Drafted, Happening};
-use crate::roster::{Member, Part, Role, has_zygote, needs, takes_connections};
+use crate::roster::{Member, Part, Role, has_evidence_shown, has_zygote, needs, takes_connections};
 use crate::{Fault, feeds, ports, recorder};
 use compartment::{Birth, spawn};
 use std::collections::VecDeque;
@@ -153,11 +153,11 @@ impl Household {
                 start.outward = self.plan.outward.clone();
             }
             Kind::Mirror => start.ledger_key = self.keys.ledger,
-            Kind::Vault => {
-                start.ledger_key = self.keys.ledger;
-                start.mirror_key = self.keys.mirror;
-            }
             _ => {}
+        }
+        if has_evidence_shown(kind) {
+            start.ledger_key = self.keys.ledger;
+            start.mirror_key = self.keys.mirror;
         }
         start
     }

@@ -229,6 +229,9 @@ impl Household {
             self.count(now);
         }
         self.recorder.tend(&mut self.hub, now);
+        if let Some(what) = self.recorder.take_lie() {
+            self.doubt_ledger(&what);
+        }
         for author in self.recorder.introduced() {
             if let Some(member) = self.members.get_mut(&author) {
                 member.introduced = true;
@@ -249,7 +252,7 @@ impl Household {
     fn attend(&mut self, event: Event) {
         match event {
             Event::Frame(peer, frame) if self.recorder.is_ledger(peer) => {
-                if let Some((first, count, index)) = self.recorder.answered(&frame) {
+                for (first, count, index) in self.recorder.hear(peer, &frame) {
                     (self.plan.tell)(&Happening::Recorded { first, count, index });
                 }
             }
@@ -261,6 +264,18 @@ impl Household {
             Event::Ready(peer) if peer == self.signals => self.take_signals(),
             Event::Ready(peer) if Some(peer) == self.admin => self.take_caller(peer),
             Event::Ready(peer) => self.see_end(peer),
+        }
+    }
+
+    /// It took entries of ours and cannot show them: whoever comes after it is handed them again.
+    fn doubt_ledger(&mut self, what: &str) {
+        let Some(holder) = self.holder(Kind::Ledger) else { return };
+        let (instance, pid) = (holder.instance, holder.pid);
+        self.raise_alarm(instance, Kind::Ledger, pid, "report", what, None);
+        if self.is_replaceable(instance)
+            && let Some(member) = self.members.get_mut(&instance)
+        {
+            member.off_charter = true;
         }
     }
 

@@ -238,7 +238,7 @@ pub enum Happening {
     },
     /// The sentinel judged something to be an incident.
     Incident(Incident),
-    /// Our own entries up to this number (of our series) are durable; the first one's leaf.
+    /// So many of our own entries stand in the log, under a checkpoint that the mirror signed.
     Recorded {
         /// Number in our series of the first of them.
         first: u64,

@@ -1,30 +1,24 @@
-//! The warden's own entries: a bounded queue behind everything that happens, one frame of them in
-//! flight to the ledger at a time. What does not fit is counted, and the count is an alarm.
+//! The warden's own entries: a bounded queue behind everything that happens. What does not fit is
+//! counted, and the count is an alarm.
 
 use crate::earshot::Earshot;
 pub use compartment::now_ms;
 use compartment::random;
-use evidence::{Author, Body, Outbox, PublicKey, Word};
+use evidence::{Author, Body, PublicKey, Word};
+use journal::{Carrier, Heard};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 use terms::{InstanceId, Kind};
-use wire::ledger::{FromLedger, ToLedger};
 use wire::{Frame, Hub, Peer};
 
 /// Entries that may wait for the ledger.
 const WAITING: usize = 65_536;
-/// An append without an answer is sent again after this.
-const PATIENCE: Duration = Duration::from_secs(3);
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// The root author.
 pub struct Recorder {
-    outbox: Outbox,
-    ledger: Option<Peer>,
-    /// Frames in flight, and since when.
-    flight: Option<(usize, Instant)>,
-    next_call: u32,
-    /// Number in our series of the oldest entry that is not durable.
+    carrier: Carrier,
+    /// Number in our series of the oldest entry that no ledger has taken.
     durable: u64,
     overflow: u64,
     last_heartbeat: Instant,
@@ -38,14 +32,11 @@ impl Recorder {
     pub fn new(own: InstanceId) -> Self {
         let author = Author::new(Kind::Warden, own, &random());
         let key = author.public_key();
-        let mut outbox = Outbox::new(author, WAITING);
+        let mut carrier = Carrier::new(author, WAITING);
         let first = start(own, Kind::Warden, std::process::id(), Some(key), (None, None));
-        let _ = outbox.record(now_ms(), first);
+        let _ = carrier.record(now_ms(), first);
         Recorder {
-            outbox,
-            ledger: None,
-            flight: None,
-            next_call: 1,
+            carrier,
             durable: 0,
             overflow: 0,
             last_heartbeat: Instant::now(),
@@ -56,16 +47,16 @@ impl Recorder {
 
     /// Takes one deed down; its number in our series, or `None` when too many wait.
     pub fn record(&mut self, body: Body) -> Option<u64> {
-        if self.overflow > 0 && self.outbox.waiting() < WAITING / 2 {
+        if self.overflow > 0 && self.carrier.waiting() < WAITING / 2 {
             let what = format!("{} entries did not fit", self.overflow);
-            let own = self.outbox.author().start();
+            let own = self.carrier.author().start();
             let lost = alarm(own, Kind::Warden, std::process::id(), "record", &what);
-            if self.outbox.record(now_ms(), lost) {
+            if self.carrier.record(now_ms(), lost) {
                 self.overflow = 0;
             }
         }
-        let number = self.outbox.author().next_seq();
-        if self.outbox.record(now_ms(), body) {
+        let number = self.carrier.author().next_seq();
+        if self.carrier.record(now_ms(), body) {
             return Some(number);
         }
         self.overflow += 1;
@@ -89,69 +80,68 @@ impl Recorder {
         known
     }
 
+    /// Believes these keys, once both are known.
+    pub fn trust(&mut self, ledger: Option<[u8; 32]>, mirror: Option<[u8; 32]>) {
+        self.carrier.trust(ledger, mirror);
+    }
+
     pub fn joined(&mut self, ledger: Peer) {
-        self.ledger = Some(ledger);
-        self.flight = None;
+        self.carrier.join(ledger);
     }
 
     pub fn is_ledger(&self, peer: Peer) -> bool {
-        self.ledger == Some(peer)
+        self.carrier.is_ledger(peer)
     }
 
     pub fn lost_ledger(&mut self) {
-        self.ledger = None;
-        self.flight = None;
+        self.carrier.lost();
     }
 
     pub fn has_all_recorded(&self) -> bool {
-        self.outbox.waiting() == 0
+        self.carrier.waiting() == 0
     }
 
-    /// Sends what waits, if nothing is in flight; beats the heart.
+    /// Sends what waits; beats the heart.
     pub fn tend(&mut self, hub: &mut Hub, now: Instant) {
         if now.duration_since(self.last_heartbeat) >= HEARTBEAT {
             self.last_heartbeat = now;
             self.record(Body::Heartbeat {});
         }
-        if let Some((_, since)) = self.flight
-            && now.duration_since(since) >= PATIENCE
-        {
-            self.flight = None;
-        }
-        let Some(ledger) = self.ledger else { return };
-        if self.flight.is_some() || self.outbox.waiting() == 0 {
-            return;
-        }
-        let entries = self.outbox.frames();
-        let count = entries.len();
-        self.next_call = self.next_call.wrapping_add(1).max(1);
-        let append = ToLedger::Append { entries, prove: false };
-        if hub.send(ledger, self.next_call, &append, Vec::new()).is_ok() {
-            self.flight = Some((count, now));
-        }
+        self.carrier.tend(hub, now, true);
     }
 
-    /// The ledger's answer: the numbers that became durable, `(first, count, leaf of the first)`.
-    pub fn answered(&mut self, frame: &Frame) -> Option<(u64, u64, u64)> {
-        if frame.call != self.next_call {
-            return None;
+    /// A frame from the ledger. Returns what it has shown.
+    pub fn hear(&mut self, peer: Peer, frame: &Frame) -> Vec<Run> {
+        match self.carrier.hear(peer, frame) {
+            Heard::Taken(count) => self.durable += count as u64,
+            Heard::Shown(places) => {
+                let first = self.carrier.first_number() - places.len() as u64;
+                return runs(first, &places);
+            }
+            Heard::Nothing => {}
         }
-        let (count, since) = self.flight?;
-        match frame.read::<FromLedger>() {
-            Ok(FromLedger::Taken { first_index }) => {
-                self.flight = None;
-                self.outbox.acknowledged(count);
-                let first = self.durable;
-                self.durable += count as u64;
-                Some((first, count as u64, first_index))
-            }
-            // Sent again when patience ends: the pause is the back-off.
-            _ => {
-                self.flight = Some((count, since));
-                None
-            }
+        Vec::new()
+    }
+
+    /// What is to be told of the ledger.
+    pub fn take_lie(&mut self) -> Option<String> {
+        self.carrier.take_lie()
+    }
+}
+
+/// Entries of ours that the log has shown: number of the first, count, leaf of the first.
+pub type Run = (u64, u64, u64);
+
+/// Neighbours in the series that are neighbours in the log.
+fn runs(first: u64, places: &[u64]) -> Vec<Run> {
+    let mut runs: Vec<Run> = Vec::new();
+    for (number, place) in (first..).zip(places) {
+        match runs.last_mut() {
+            Some((_, count, leaf)) if *leaf + *count == *place => *count += 1,
+            _ => runs.push((number, 1, *place)),
         }
     }
+    runs
 }
 
 /// A process began: forked from a zygote, or to serve one instance, where that is so.

@@ -212,6 +212,7 @@ impl Household {
             Kind::Vault => self.keys.statement = public,
             _ => {}
         }
+        self.recorder.trust(self.keys.ledger, self.keys.mirror);
         if let Some(part) = self.part_mut(kind) {
             part.served = true;
         }

@@ -129,6 +129,12 @@ pub fn is_author(kind: Kind) -> bool {
     charter(kind).is_some_and(|charter| charter.is_author)
 }
 
+/// Whether it checks what the ledger shows, and must know whom to believe.
+pub fn has_evidence_shown(kind: Kind) -> bool {
+    use Kind::*;
+    matches!(kind, Vault | Gate | Mailbox | Post | Sentinel | Signer)
+}
+
 /// Whether `gate` hands connections to instances of this kind.
 pub fn takes_connections(kind: Kind) -> bool {
     matches!(kind, Kind::Edge | Kind::Access | Kind::Pages)
@@ -138,8 +144,8 @@ pub fn takes_connections(kind: Kind) -> bool {
 pub fn needs(kind: Kind) -> &'static [Kind] {
     use Kind::*;
     match kind {
-        Mirror | Sentinel => &[Ledger],
-        Vault => &[Ledger, Mirror],
+        Mirror => &[Ledger],
+        Vault | Sentinel => &[Ledger, Mirror],
         Directory | Identity | Mailbox | Signer | Post => &[Vault],
         Gate => &[
             Directory, Identity, Mailbox, Signer, Names, Edge, Scanner, Access, Pages, Dispatch,

@@ -132,7 +132,7 @@ pub struct Start {
     pub dns_servers: Vec<SocketAddr>,
     /// The vault's statement key, fixed for `edge` and `access`.
     pub statement_key: Option<[u8; 32]>,
-    /// The ledger's and mirror's signing keys, for `vault` and `mirror`.
+    /// The ledger's and mirror's signing keys, for whoever checks what they sign.
     pub ledger_key: Option<[u8; 32]>,
     pub mirror_key: Option<[u8; 32]>,
     /// Loopback clients skip rates; a caller of `admin` may choose secrets. Only in the demo.

@@ -10,6 +10,9 @@ pub enum ToLedger {
     /// Signed entries (`evidence` encoding), in order. `prove`: answer with proofs under a
     /// cosigned checkpoint; else as soon as they are durable.
     Append { entries: Vec<Vec<u8>>, prove: bool },
+    /// Entries of the asker's own that were taken: of its series, so many from this number on.
+    /// Answered by `Shown`, or by `Away` while no cosigned checkpoint holds the first of them.
+    Show { first: u64, count: u32 },
     /// The newest cosigned checkpoint.
     Head,
     /// From the vault at its start: every release entry and budget since, newest last.
@@ -28,6 +31,13 @@ pub enum FromLedger {
     /// Durable here and at the mirror.
     Proved {
         proofs: Vec<Proof>,
+        checkpoint: Vec<u8>,
+    },
+    /// The first of them that stand under this cosigned checkpoint: their places (rising), and one
+    /// proof for all.
+    Shown {
+        places: Vec<u64>,
+        proof: Vec<[u8; 32]>,
         checkpoint: Vec<u8>,
     },
     /// The mirror is away (or the disk is): nothing can be proved now.
