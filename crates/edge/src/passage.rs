@@ -58,7 +58,7 @@ impl Neighbours {
     pub(crate) fn queue(&mut self, parting: &Parting) -> Queued {
         let question = FromSender::Queue(Box::new(parting.outgoing.clone()));
         match self.ask_beside(Kind::Post, (&question, &parting.held), KEEP_LIMIT) {
-            Ok(ToSender::Queued) => Queued::Yes,
+            Ok(ToSender::Queued | ToSender::QueuedAndMay) => Queued::Yes,
             Ok(ToSender::Full) => Queued::Full,
             Ok(ToSender::Crowded) => Queued::Crowded,
             _ => Queued::No,

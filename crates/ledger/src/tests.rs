@@ -169,6 +169,11 @@ impl House {
         self.say(call, label(Kind::Vault, VAULT), frames.to_vec(), prove)
     }
 
+    fn say_heartbeat(&mut self, call: u32) {
+        let frame = self.warden.sign(NOW, Body::Heartbeat {}).unwrap();
+        self.say(call, label(Kind::Warden, WARDEN), vec![frame], false);
+    }
+
     fn say(&mut self, call: u32, label: Label, entries: Vec<Vec<u8>>, prove: bool) -> String {
         let peer = u64::from(label.instance.0[0]);
         let frames = entries.clone();
@@ -192,6 +197,12 @@ impl House {
                     assert!(trusted.proves(frame, proof.index, &proof.hashes));
                 }
                 format!("proved {}", proofs[0].index)
+            }
+            FromLedger::Shown { places, proof, checkpoint } => {
+                let trusted = trust().read(&checkpoint).unwrap();
+                let shown = &frames[..places.len()];
+                assert!(trusted.proves_all(shown, &places, &proof));
+                format!("shown {places:?}")
             }
             FromLedger::Away => "away".to_owned(),
             FromLedger::Refused { why } => format!("refused: {why}"),
@@ -286,6 +297,41 @@ fn a_resend_is_recognised() {
     let more = [frames[2].clone(), house.frame(3)];
     assert_eq!(house.vault_says(4, &more, true), "proved 4");
     assert_eq!(house.book.store.size(), 6);
+}
+
+#[test]
+fn what_was_taken_is_shown_to_its_author() {
+    let show = |house: &mut House, first: u64, frames: &[Vec<u8>]| {
+        let count = frames.len() as u32;
+        let question = ToLedger::Show { first, count };
+        house.book.asked(5, 50, &label(Kind::Vault, VAULT), question, house.now_ms);
+        house.carry();
+        house.answer_to(50, frames)
+    };
+    let mut house = House::with_vault(Some(new_mirror()));
+    let frames: Vec<_> = (0..5).map(|number| house.frame(number)).collect();
+    assert_eq!(house.vault_says(1, &frames[..3], false), "taken 2");
+    house.say_heartbeat(2);
+    assert_eq!(house.vault_says(3, &frames[3..], false), "taken 6");
+    assert_eq!(show(&mut house, 0, &frames), "shown [2, 3, 4, 6, 7]");
+    assert_eq!(show(&mut house, 2, &frames[2..4]), "shown [4, 6]");
+    // Beyond what was taken, and of somebody who never wrote.
+    let beyond = "refused: expected numbers of entries that were taken lately";
+    assert_eq!(show(&mut house, 5, &frames), beyond);
+    assert_eq!(show(&mut house, u64::MAX, &frames), beyond);
+    // Without a mirror nothing more is shown than it signed.
+    house.is_silent = true;
+    let more: Vec<_> = (5..7).map(|number| house.frame(number)).collect();
+    assert_eq!(house.vault_says(4, &more, false), "taken 8");
+    assert_eq!(show(&mut house, 4, &[&frames[4..], &more].concat()), "shown [7]");
+    assert_eq!(show(&mut house, 5, &more), "away");
+    // A ledger that was started again knows them too.
+    house.is_silent = false;
+    let log = house.log();
+    house.book = open(log, LONG_AGO).0;
+    house.book.mirror_joined(house.now_ms);
+    house.settle();
+    assert_eq!(show(&mut house, 5, &more), "shown [8, 9]");
 }
 
 #[test]

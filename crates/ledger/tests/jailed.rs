@@ -116,7 +116,7 @@ impl Vault {
             FromLedger::Refused { why } => panic!("{why}"),
             _ => return Some("away"),
         };
-        self.outbox.acknowledged(frames.len());
+        self.outbox.taken(frames.len());
         Some(word)
     }
 

@@ -172,7 +172,7 @@ impl House {
             Ok(FromLedger::Refused { why }) => panic!("{why}"),
             Ok(_) | Err(_) => return false,
         }
-        self.vault.acknowledged(frames.len());
+        self.vault.taken(frames.len());
         self.acknowledged.extend(frames);
         true
     }
@@ -183,7 +183,7 @@ impl House {
             let question = ToLedger::Append { entries: frames.clone(), prove: false };
             let answer = running.warden.ask::<_, FromLedger>(&question, &[], LIMIT);
             if matches!(answer, Ok((FromLedger::Taken { .. }, _))) {
-                self.warden.acknowledged(frames.len());
+                self.warden.taken(frames.len());
             }
         }
     }

@@ -29,7 +29,7 @@ impl Running {
     fn start(folder: &Path) -> Self {
         let (inside, warden) = Channel::pair().unwrap();
         let store = Store::open(folder).unwrap();
-        let forward = Forward::new(InstanceId([4; 6]));
+        let forward = Forward::new(&wire::control::Start::default());
         let author = evidence::PublicKey(forward.public());
         let thread = std::thread::spawn(move || {
             let mut hub = Hub::new().unwrap();

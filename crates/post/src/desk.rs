@@ -260,7 +260,10 @@ impl Desk {
                 let answer = self.may_leave(peer, asked);
                 if matches!(answer, ToSender::May(None) | ToSender::Doubtful) {
                     self.promises.make(peer, (user, hand), recipients);
-                    self.asked.insert(peer, asked);
+                    // An edge asks for one answer of absence, and hands in others' mail besides.
+                    if hand == Hand::Own {
+                        self.asked.insert(peer, asked);
+                    }
                 }
                 let _ = self.hub.send(peer, call, &answer, Vec::new());
             }

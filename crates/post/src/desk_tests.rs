@@ -22,7 +22,7 @@ fn start(folder: &Folder) -> (Channel, Channel) {
     let warden = hub.seat(theirs, label(Kind::Warden, None)).unwrap();
     let (dispatch, theirs) = Channel::pair().unwrap();
     hub.seat(theirs, label(Kind::Dispatch, Some(ANN))).unwrap();
-    let forward = Forward::new(InstanceId([7; 6]));
+    let forward = Forward::new(&wire::control::Start::default());
     std::thread::spawn(move || Desk::new(hub, store, forward, warden).serve());
     (control, dispatch)
 }

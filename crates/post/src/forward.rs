@@ -170,10 +170,11 @@ mod tests {
     use super::{Forward, Passage, Way};
     use crate::store::Store;
     use evidence::{Body, Frame};
-    use terms::{InstanceId, MessageId, TenantId, UserId};
-    use wire::ledger::FromLedger;
-
-    const POST: InstanceId = InstanceId([1; 6]);
+    use std::time::Duration;
+    use terms::{InstanceId, Kind, MessageId, TenantId, UserId};
+    use wire::control::Start;
+    use wire::ledger::{FromLedger, ToLedger};
+    use wire::{Channel, Event, Hub, Label};
 
     fn passage(seq: u64, way: Way, instance: u8, tenant: u8) -> Passage {
         Passage {
@@ -204,9 +205,16 @@ mod tests {
             Passage { user: UserId([3; 8]), ..passage(5, Way::Out, 9, 1) },
         ];
         store.table.passed.extend(told);
-        let mut forward = Forward::new(POST);
-        forward.sign(&store);
-        let frames = forward.outbox.frames();
+        let (mut hub, mut forward) = (Hub::new().unwrap(), Forward::new(&Start::default()));
+        let (ours, ledger) = Channel::pair().unwrap();
+        let label = Label { instance: InstanceId([1; 6]), kind: Kind::Ledger, person: None };
+        let peer = hub.seat(ours, label).unwrap();
+        forward.join(peer);
+        forward.hand_in(&store, &mut hub, true);
+        let asked = ledger.take().unwrap().unwrap();
+        let ToLedger::Append { entries: frames, .. } = asked.read().unwrap() else {
+            panic!("nothing was handed in");
+        };
         let named = frames.iter().map(|frame| match Frame::parse(frame).unwrap().entry.body {
             Body::Queue { instance, messages, .. } => {
                 let seen = messages.iter().map(|one| one.message.0[0]).collect::<Vec<_>>();
@@ -224,13 +232,10 @@ mod tests {
         let named = named.collect::<Vec<_>>();
         assert_eq!(named, ["in 7 [0, 3]", "in 8 [2]", "out 9 [1, 4]", "out 9 5"]);
         assert!(!forward.is_done(&store));
-        let taken = FromLedger::Taken { first_index: 0 };
-        let mut answer = |frames: usize| {
-            forward.in_flight =
-                Some(super::InFlight { call: 5, frames, since: super::Instant::now() });
-            forward.answered(5, &taken)
-        };
-        assert_eq!((answer(3), answer(1)), (None, Some(6)));
+        ledger.send(asked.call, &FromLedger::Taken { first_index: 0 }, &[]).unwrap();
+        let heard = hub.wait(Some(Duration::from_secs(5))).unwrap().into_iter().next();
+        let Some(Event::Frame(_, answer)) = heard else { panic!("no answer came") };
+        assert_eq!(forward.hear(peer, &answer), Some(6));
         assert!(forward.is_done(&store));
         let _ = std::fs::remove_dir_all(&folder);
     }

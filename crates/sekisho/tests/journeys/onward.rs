@@ -187,6 +187,26 @@ fn a_group_is_everybody_in_it() {
     is_nobody_soon(demo, "team@example.jp");
 }
 
+/// An answer of absence is asked for as mail that people send is; what is passed on is not.
+#[test]
+fn who_is_away_still_has_mail_passed_on() {
+    let (demo, sink) = house();
+    let me = "sato@example.jp";
+    done(demo, &["user", "away", me, "--subject", "Away", "--text", "Back soon."]);
+    done(demo, &["user", "forward", me, "--to", "sato@outside.example", "--keep"]);
+    let mut sender = Sender::greeted(&demo.port("smtp"));
+    for one in 0..6 {
+        let from = format!("stranger{one}@sender.example");
+        let octets = letter(&from, me, &format!("passed on {one}"), "");
+        let reply = sender.letter(&from, &[me], &octets).unwrap();
+        assert_eq!(reply.code, 250, "letter {one}: {reply:?}");
+    }
+    for one in 0..6 {
+        sink.wait_for_subject(&format!("passed on {one}"));
+    }
+    done(demo, &["user", "away", me, "--back"]);
+}
+
 #[test]
 fn who_is_away_answers_once() {
     let (demo, sink) = house();
