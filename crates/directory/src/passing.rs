@@ -384,9 +384,11 @@ impl Changes<'_> {
         if let Some(refusal) = host.as_ref().and_then(refuse_host) {
             return Ok(refusal);
         }
-        let before = self.tables.gateway(self.key, &domain)?.map(|row| row.host);
+        let before = self.tables.gateway(self.key, &domain)?;
+        // A list that is there stays, unless a new one comes or anybody is to be taken.
+        let is_known = |row: &GatewayRow| Some(&row.host) == host.as_ref() && row.taken == taken;
         if host.is_some()
-            && host != before
+            && !before.as_ref().is_some_and(is_known)
             && let Some(answer) = self.unless_agreed(tenant, None)
         {
             return Ok(answer);

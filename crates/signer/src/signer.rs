@@ -353,7 +353,7 @@ impl Signer {
     /// A certificate from elsewhere takes the place of our own, for handshakes from now on.
     fn install(&mut self, chain: Vec<Vec<u8>>, pkcs8: Vec<u8>) -> FromSigner {
         let kept = match chain.is_empty() {
-            true => Ok((Place::Group(Group::Mail), None)),
+            true => Ok((Place::Group(self.installed_group()), None)),
             false => self.check(chain, pkcs8),
         };
         let (place, kept) = match kept {
@@ -379,6 +379,19 @@ impl Signer {
             Place::Names(names) => names,
         };
         FromSigner::Installed { not_after_ms, names }
+    }
+
+    /// The group that is served by a certificate from elsewhere, mail first: whoever takes away
+    /// takes one after the other.
+    fn installed_group(&self) -> Group {
+        let key = self.unlocked.as_ref().map(|unlocked| &unlocked.storage);
+        let is_installed = |group: Group| {
+            key.is_some_and(|key| matches!(self.store.installed(group, key), Ok(Some(_))))
+        };
+        match !is_installed(Group::Mail) && is_installed(Group::Pages) {
+            true => Group::Pages,
+            false => Group::Mail,
+        }
     }
 
     fn check(

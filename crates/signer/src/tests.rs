@@ -366,6 +366,30 @@ fn a_certificate_that_is_brought_serves_the_names_that_it_has() {
     running.stop();
 }
 
+#[test]
+fn certificates_of_both_groups_are_taken_away_one_after_the_other() {
+    let running = Running::start(&folder("taken-away"), false).with_vault(Some(9));
+    let mut admin = running.join(Kind::Admin, 7);
+    let mut pages = running.join(Kind::Pages, 4);
+    let own = chain(&mut pages, None).unwrap();
+    for name in ["mx.example.jp", "pages.example.jp"] {
+        let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
+        let mut params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params.not_after = rcgen::date_time_ymd(2090, 1, 1);
+        let chain = vec![params.self_signed(&key).unwrap().der().to_vec()];
+        let installed = ask(&mut admin, ToSigner::Install { chain, pkcs8: key.serialize_der() });
+        assert!(matches!(installed, FromSigner::Installed { .. }));
+    }
+    assert_ne!(chain(&mut pages, None).unwrap(), own);
+    for name in ["mx.example.jp", "pages.example.jp", "mx.example.jp"] {
+        let away = ToSigner::Install { chain: Vec::new(), pkcs8: Vec::new() };
+        let FromSigner::Installed { names, .. } = ask(&mut admin, away) else { panic!() };
+        assert_eq!(names, [name]);
+    }
+    assert_eq!(chain(&mut pages, None).unwrap(), own);
+    running.stop();
+}
+
 /// Whoever took the chain before it was replaced gets the signature that fits it.
 #[test]
 fn a_handshake_is_signed_with_the_key_of_its_own_chain() {

@@ -48,7 +48,9 @@ use std::process::ExitCode;
 /// Carries out what was typed.
 pub fn run(arguments: Vec<String>) -> ExitCode {
     let asked_for = |name: &str| arguments.iter().any(|word| word == name);
-    let arguments = match (asked_for("--help"), asked_for("--version")) {
+    // A scope is asked for a --version of its own.
+    let asks_version = arguments.first().is_some_and(|word| word == "--version");
+    let arguments = match (asked_for("--help"), asks_version) {
         (true, _) => {
             let of = arguments.into_iter().find(|word| !word.starts_with("--"));
             std::iter::once("help".to_owned()).chain(of.filter(|word| word != "help")).collect()

@@ -116,6 +116,9 @@ pub fn gateway(mut arguments: Arguments, data: Option<String>) -> Answer {
         return Err(Trouble::wrong_use("one of the two", "both", "--host HOST:PORT, or --none"));
     }
     let data = folder(data)?;
+    if host.is_some() && recipients.is_none() {
+        keeps_its_list(&data, &domain)?;
+    }
     let file = recipients.filter(|word| word != "any");
     let list = file.as_deref().map(|file| read_list(file, &domain)).transpose()?;
     if checks && (host.is_none() || list.is_none()) {
@@ -138,6 +141,19 @@ pub fn gateway(mut arguments: Arguments, data: Option<String>) -> Answer {
     match list {
         Some(list) => tell_list(&data, &domain, &list),
         None => ask(&data, &Request::DomainGatewayShow { domain }),
+    }
+}
+
+/// Whoever names a host anew and says nothing of recipients would open a listed domain to everybody.
+fn keeps_its_list(data: &Path, domain: &str) -> Result<(), Trouble> {
+    let request = Request::DomainGatewayShow { domain: domain.to_owned() };
+    let shown = crate::client::value(data, &request).ok();
+    match shown.and_then(|shown| shown.get("recipients").and_then(Value::as_u64)) {
+        None => Ok(()),
+        Some(_) => {
+            let hint = "--recipients FILE keeps a list; --recipients any takes mail for every name";
+            Err(Trouble::wrong_use("--recipients beside --host", "a list that it would end", hint))
+        }
     }
 }
 

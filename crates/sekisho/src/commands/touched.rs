@@ -113,6 +113,10 @@ pub fn run(mut arguments: Arguments, as_json: bool) -> Answer {
     let tenant = arguments.option("--tenant")?;
     let from = arguments.option("--from")?.map_or(Ok(0), |text| time(&text))?;
     let to = arguments.option("--to")?.map_or(Ok(u64::MAX), |text| time(&text))?;
+    if from > to {
+        let hint = "sekisho touched … --from 2026-11-01 --to 2026-12-01";
+        return Err(Trouble::wrong_use("--from before --to", "the other way round", hint));
+    }
     let is_japanese = is_japanese(arguments.option("--lang")?.as_deref())?;
     arguments.finish()?;
     let data = folder(data)?;

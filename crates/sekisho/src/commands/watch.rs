@@ -12,9 +12,13 @@ use serde_json::{Value, json};
 use sigma::Rule;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 use terms::UserId;
 use wire::admin::Request;
 
+/// What the warden did is in the ledger by then.
+const RECORD_LAG: Duration = Duration::from_millis(1_500);
+const RECORD_PULSE: Duration = Duration::from_millis(50);
 /// The newest that are shown.
 const SHOWN: usize = 10_000;
 
@@ -161,10 +165,7 @@ pub fn release(mut arguments: Arguments) -> Answer {
     let component = arguments.word("a compartment's name")?;
     arguments.finish()?;
     // Asked for whatever the ledger says: whoever is cut off must be let in even without it.
-    let is_there = |items: &Vec<Value>| {
-        items.iter().any(|item| item.get("component") == Some(&json!(component)))
-    };
-    let was_isolated = isolated_now(&data).ok().is_none_or(|items| is_there(&items));
+    let was_isolated = was_isolated(&data, &component);
     let request = Request::Isolate { component: component.clone(), isolated: false };
     let mut value = crate::client::value(&data, &request)?;
     if was_isolated {
@@ -174,6 +175,19 @@ pub fn release(mut arguments: Arguments) -> Answer {
         say("切り離していませんでした。何も変わりません。", "it was not isolated: nothing changed");
     super::insert(&mut value, "about", json!(nothing));
     Ok(Outcome::Wanting(value))
+}
+
+/// What was done a moment ago stands in the ledger within a second.
+fn was_isolated(data: &Path, component: &str) -> bool {
+    let until = Instant::now() + RECORD_LAG;
+    loop {
+        let is_it = |item: &Value| item.get("component").and_then(Value::as_str) == Some(component);
+        let is_there = isolated_now(data).ok().is_none_or(|items| items.iter().any(is_it));
+        if is_there || Instant::now() >= until {
+            return is_there;
+        }
+        std::thread::sleep(RECORD_PULSE);
+    }
 }
 
 /// A person says the name again; a script says `--yes`, or speaks JSON and knows what it does.
