@@ -27,7 +27,7 @@ pub fn say(reason: Reason) -> (&'static str, &'static str) {
         NeedsTls => ("必要な暗号化（TLS）ができませんでした。", "The encryption (TLS) that is required could not be made."),
         Unreachable => ("相手のサーバーにつながりません。", "The server could not be reached."),
         NotYet => ("まだ受け取られていません。", "It has not been taken yet."),
-        Expired => ("何日も試みましたが、届けられませんでした。", "It was tried for days and given up."),
+        Expired => ("期限まで繰り返し試みましたが、届けられませんでした。", "It was tried again until its time was over, and given up."),
         System => ("相手のサーバーに不具合があります。", "The remote system has a fault."),
         Delivered => ("届きました。", "It was delivered."),
         Relayed => ("先へ渡されました。", "It was passed on."),

@@ -151,13 +151,13 @@ fn rows(told: &Value, is_japanese: bool) -> Vec<Row> {
             ),
             (
                 format!(
-                    "資格情報・鍵・保管庫のファイルを {} 回開こうとし、開けたもの {}。クラウドの資格情報はこの家に無い。",
+                    "資格情報・鍵・保管庫のファイルを {} 回開こうとし、開けたもの {}。スマートホストの資格情報は金庫に封じてある。",
                     n("files/tried"),
                     n("files/opened")
                 ),
                 format!(
-                    "{} tries to open files of credentials, keys and stores: {} opened. This house \
-                         holds no cloud credentials.",
+                    "{} tries to open files of credentials, keys and stores: {} opened. Sign-ins \
+                         to smart hosts lie sealed with the vault.",
                     n("files/tried"),
                     n("files/opened")
                 ),
