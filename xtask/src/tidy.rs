@@ -4,12 +4,15 @@ use crate::run::{files, root};
 use crate::{fuzzers, generate, linked};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::process::Command;
 
 const FUNCTION_LINES: usize = 70;
 const FILE_LINES: usize = 600;
 const LINE_COLUMNS: usize = 100;
 const BANNED_NAMES: &[&str] =
     &["utils", "common", "core", "helper", "helpers", "manager", "handler", "misc", "service"];
+/// What `cargo fmt` takes one at a time.
+const WORKSPACES: &[&str] = &["", "token", "fuzz"];
 const CHARTER_HEADINGS: &[&str] =
     &["# Holds", "# May ask", "# Network", "# If taken over", "# Never"];
 
@@ -52,6 +55,7 @@ pub fn run() -> Result<(), String> {
     check_layers(&mut wanting)?;
     check_charters(&mut wanting);
     check_tracked_text(&mut wanting);
+    WORKSPACES.iter().try_for_each(|folder| check_format(folder, &mut wanting))?;
     linked::check(&tidy, &mut wanting)?;
     generate::check(&mut wanting);
     if wanting.is_empty() {
@@ -60,6 +64,28 @@ pub fn run() -> Result<(), String> {
     }
     wanting.iter().for_each(|what| println!("tidy: {what}"));
     Err(format!("{} things are not in order", wanting.len()))
+}
+
+/// Where `cargo fmt --check` would change something. Without rustfmt nobody can say.
+fn check_format(folder: &str, wanting: &mut Vec<String>) -> Result<(), String> {
+    let mut command = Command::new("cargo");
+    command.args(["fmt", "--check", "--", "-l"]).current_dir(root().join(folder));
+    let run = command.output();
+    let run = run.map_err(|error| format!("cargo fmt could not be started: {error}"))?;
+    let listed = String::from_utf8_lossy(&run.stdout);
+    let unlike =
+        |file: &str| format!("{}: not as `cargo fmt` writes it", short_name(file.as_ref()));
+    match (run.status.success(), listed.is_empty()) {
+        (true, _) => Ok(()),
+        (false, false) => {
+            wanting.extend(listed.lines().map(unlike));
+            Ok(())
+        }
+        (false, true) => {
+            let why = String::from_utf8_lossy(&run.stderr);
+            Err(format!("cargo fmt ended in {folder:?} with {}: {}", run.status, why.trim()))
+        }
+    }
 }
 
 fn short_name(path: &Path) -> String {

@@ -13,12 +13,14 @@
 )]
 
 mod packs;
+mod part;
 mod record;
 mod segment;
 mod sqlite;
 mod sum;
 
 pub use packs::Packs;
+pub use part::{Part, front, part};
 pub use sqlite::Blobs;
 
 use std::fs::File;

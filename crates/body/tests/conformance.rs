@@ -4,7 +4,7 @@
 
 mod cases;
 
-use body::{Blobs, Bodies, Packs};
+use body::{Blobs, Bodies, Content, Fault, Key, Packs, Part, front, part};
 use std::path::Path;
 
 #[test]
@@ -26,4 +26,29 @@ fn blobs_keep_the_promises() {
         Box::new(Blobs::open(&folder.join("bodies.db")).unwrap())
     };
     cases::check_all("blobs", &open);
+}
+
+#[test]
+fn a_sealed_part_is_read_as_it_was_laid_down() {
+    let folder = cases::Folder::new("part");
+    let mut bodies = Packs::open(&folder.0).unwrap();
+    let wrapped = cases::bytes(1, 900);
+    // Within what is read at first, on its edge, and beyond it.
+    for length in [0, 1, 64 * 1024 - 906, 64 * 1024 - 905, 200_000] {
+        let content = cases::bytes(2, length);
+        let before = front(7, &wrapped).unwrap();
+        let pieces = Content::Pieces(&[&before, &content]);
+        let place = bodies.put(Key { id: length as u64, part: 1 }, pieces).unwrap();
+        bodies.commit().unwrap();
+        let Part { epoch, wrapped: key, content: found } = part(&mut bodies, place).unwrap();
+        assert!((epoch, &key, &found) == (7, &wrapped, &content), "{length}");
+    }
+    assert!(front(7, &cases::bytes(1, 8 * 1024)).is_some());
+    assert!(front(7, &cases::bytes(1, 8 * 1024 + 1)).is_none());
+    for torn in [&b""[..], &[7, 0, 0, 0, 9], &[7, 0, 0, 0, 2, 0, 1]] {
+        let key = Key { id: 99, part: torn.len() as u8 };
+        let place = bodies.put(key, Content::Pieces(&[torn])).unwrap();
+        bodies.commit().unwrap();
+        assert!(matches!(part(&mut bodies, place), Err(Fault::Torn { .. })), "{torn:?}");
+    }
 }

@@ -44,6 +44,8 @@ struct Instance {
     handed: Option<Caller>,
     /// The connection whose unknown recipients were told.
     told: Option<ConnectionId>,
+    /// Who is served has signed in. Such an instance takes no other connection.
+    signed_in: bool,
 }
 
 pub(crate) struct Guard {
@@ -139,6 +141,7 @@ impl Guard {
                     self.watch(door);
                 }
             }
+            (Order::SignedIn(id), _) => self.signed_in(id),
             (Order::Stop, _) => self.stop(),
             (Order::Count, _) => {
                 let held = Measure::InFlight.count("", self.memory.total());
@@ -156,11 +159,25 @@ impl Guard {
         match kind {
             Kind::Ledger => self.records.join(peer),
             Kind::Edge | Kind::Access | Kind::Pages => {
-                let (serving, handed, told) = (None, None, None);
-                self.instances.insert(peer, Instance { id, kind, serving, handed, told });
+                let (serving, handed, told, signed_in) = (None, None, None, false);
+                let instance = Instance { id, kind, serving, handed, told, signed_in };
+                self.instances.insert(peer, instance);
                 self.pool(kind).born(peer);
             }
             _ => drop(self.hub.dismiss(peer)),
+        }
+    }
+
+    /// Whoever has signed in is no stranger: their connection counts as such no longer.
+    fn signed_in(&mut self, id: InstanceId) {
+        let is_new =
+            |one: &&mut Instance| one.id == id && one.kind == Kind::Access && !one.signed_in;
+        let Some(instance) = self.instances.values_mut().find(is_new) else { return };
+        if let Some((_, ip, _)) = instance.serving {
+            instance.signed_in = true;
+            // It has the connection in hand, whatever it said of it.
+            instance.handed = None;
+            self.clients.signed_in(ip);
         }
     }
 
@@ -246,7 +263,7 @@ impl Guard {
 
     /// Somebody who was counted in leaves without having been served.
     fn turn_away(&mut self, caller: Caller, why: &str) {
-        self.clients.left(caller.peer.ip(), caller.service);
+        self.clients.left(caller.peer.ip(), caller.service, false);
         caller.turn_away(why);
     }
 
@@ -375,7 +392,7 @@ impl Guard {
             Some((served, ip, service)) if served == connection => {
                 instance.serving = None;
                 instance.handed = None;
-                self.clients.left(ip, service);
+                self.clients.left(ip, service, std::mem::take(&mut instance.signed_in));
                 self.memory.gone(peer);
             }
             _ => return,
@@ -401,12 +418,13 @@ impl Guard {
         self.records.gone(peer);
         let Some(instance) = self.instances.get_mut(&peer) else { return };
         let (kind, serving) = (instance.kind, instance.serving);
+        let signed_in = instance.signed_in;
         let unserved = instance.handed.take();
         self.pool(kind).lost(peer, serving.is_some());
         self.forget(peer);
         match (unserved, serving) {
             (Some(caller), _) => self.hand_again(caller, kind),
-            (None, Some((_, ip, service))) => self.clients.left(ip, service),
+            (None, Some((_, ip, service))) => self.clients.left(ip, service, signed_in),
             (None, None) => {}
         }
     }

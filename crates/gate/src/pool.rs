@@ -17,7 +17,7 @@ const BIRTH_LIMIT: Duration = Duration::from_secs(2);
 const NEED: usize = 256;
 
 /// Instances of one kind at once, so that a flood of connections stays a flood of connections.
-const INSTANCES: usize = 2_000;
+pub const INSTANCES: usize = 2_000;
 
 /// Idle instances above twice the usual leave after this long: a burst is over by then, and its
 /// descriptors and memory are wanted elsewhere.

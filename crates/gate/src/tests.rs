@@ -208,6 +208,41 @@ fn too_many_connections_are_turned_away_in_words() {
     }
 }
 
+/// Whoever waits at a door that begins with TLS hears nothing until it is served or turned away.
+fn is_turned_away(mut client: &TcpStream) -> bool {
+    client.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+    matches!(client.read(&mut [0]), Ok(0))
+}
+
+#[test]
+fn whoever_has_signed_in_makes_room_for_others_from_there() {
+    compartment::signals::raise_descriptor_limit();
+    let mut warden = start(false);
+    let access = warden.instance(Kind::Access);
+    let signed_in = TcpStream::connect(warden.imaps).unwrap();
+    let (connection, .., socket) = handed(&access);
+    access.send(0, &ToGate::Begun { connection }, &[]).unwrap();
+    // As many as may wait for an instance, which is more than may be without having signed in.
+    let mut waiting: Vec<TcpStream> =
+        (0..500).map(|_| TcpStream::connect(warden.imaps).unwrap()).collect();
+    assert!(is_turned_away(&waiting.pop().unwrap()));
+    assert!(waiting.iter().rev().take(3).all(|client| !is_turned_away(client)));
+    // Somebody else's number changes nothing, nor does the same word twice.
+    for instance in [InstanceId([9; 6]), InstanceId([1; 6]), InstanceId([1; 6])] {
+        warden.control.send(0, &Order::SignedIn(instance), &[]).unwrap();
+    }
+    warden.control.send(0, &Order::Pulse, &[]).unwrap();
+    while !matches!(hear(&warden.control), Report::Alive) {}
+    let welcome = TcpStream::connect(warden.imaps).unwrap();
+    assert!(!is_turned_away(&welcome));
+    assert!(is_turned_away(&TcpStream::connect(warden.imaps).unwrap()));
+    // Their end makes no room for a second one: they had not been counted any more.
+    access.send(0, &ToGate::Done { connection, last: true }, &[]).unwrap();
+    drop((signed_in, socket));
+    assert!(access.receive(Some(LIMIT)).is_err());
+    assert!(is_turned_away(&TcpStream::connect(warden.imaps).unwrap()));
+}
+
 #[test]
 fn told_to_stop_it_says_so_and_leaves_when_all_is_done() {
     let mut warden = start(true);

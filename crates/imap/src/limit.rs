@@ -31,6 +31,9 @@ pub const FLAGS: usize = 64;
 pub const KEYWORD_BYTES: usize = 64;
 /// Patterns of one extended LIST.
 pub const PATTERNS: usize = 32;
+/// Octets of all patterns of one LIST, each with its reference: clients ask for one or two names'
+/// worth, and every octet is a step against every folder.
+pub const PATTERNS_BYTES: usize = 4 * FOLDER_BYTES;
 /// Octets of a folder name or pattern: a path of several levels in modified UTF-7.
 pub const FOLDER_BYTES: usize = 1_024;
 /// Pairs of one ID. RFC 2971 §3.3.

@@ -1,7 +1,7 @@
 //! LIST with its selection and return options, and the match of a pattern. RFC 5258, RFC 5819.
 
 use crate::command::{Folder, StatusItem};
-use crate::limit::{FOLDER_BYTES, PATTERNS};
+use crate::limit::{FOLDER_BYTES, PATTERNS, PATTERNS_BYTES};
 use crate::places::Places;
 use crate::words::{Why, Words};
 use std::collections::BTreeMap;
@@ -41,6 +41,10 @@ pub(crate) fn list(words: &mut Words) -> Result<List, Why> {
         list.patterns = words.listed(PATTERNS, Words::pattern)?;
     } else {
         list.patterns.push(words.pattern()?);
+    }
+    let octets = |pattern: &Folder| list.reference.len() + pattern.len();
+    if list.patterns.iter().map(octets).sum::<usize>() > PATTERNS_BYTES {
+        return Err("the patterns are longer together than any folders' names");
     }
     if words.eat(b' ') {
         if !words.eat_word("RETURN") {
@@ -92,8 +96,8 @@ pub(crate) fn status_items(words: &mut Words) -> Result<Vec<StatusItem>, Why> {
 
 /// Whether `name` matches `pattern`: `*` is anything, `%` anything within one level.
 ///
-/// One step an octet of the pattern; a step looks at 64 places of the name at once. What is
-/// longer than [`FOLDER_BYTES`] is no folder and matches nothing.
+/// At most one step an octet of the pattern; a step looks at 64 places of the name at once. Names
+/// longer than [`FOLDER_BYTES`] are no folders and match nothing.
 pub fn matches(pattern: &str, name: &str, separator: u8) -> bool {
     let name = name.as_bytes();
     let literals = pattern.bytes().filter(|octet| !is_wildcard(*octet)).count();
@@ -104,23 +108,21 @@ pub fn matches(pattern: &str, name: &str, separator: u8) -> bool {
     let mut after: BTreeMap<u8, Places> = BTreeMap::new();
     // Where in the name the pattern so far can end.
     let mut reached = Places::first(name.len());
-    let mut before = None;
+    // Wildcards side by side are one, the strongest of them.
+    let mut wildcard = None;
     for wanted in pattern.bytes() {
-        match wanted {
-            // A wildcard twice is the same wildcard once.
-            b'*' | b'%' if before == Some(wanted) => {}
-            b'*' => reached.fill(),
-            b'%' => reached.flow(&within),
-            octet => {
-                let places = after.entry(octet);
-                reached.step(places.or_insert_with(|| Places::after(name, |found| found == octet)));
-            }
+        if is_wildcard(wanted) {
+            wildcard = wildcard.filter(|stronger| *stronger == b'*').or(Some(wanted));
+            continue;
         }
+        reached.spread(wildcard.take(), &within);
+        let places = after.entry(wanted);
+        reached.step(places.or_insert_with(|| Places::after(name, |found| found == wanted)));
         if reached.is_none() {
             return false;
         }
-        before = Some(wanted);
     }
+    reached.spread(wildcard, &within);
     reached.holds(name.len())
 }
 

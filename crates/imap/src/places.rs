@@ -49,8 +49,17 @@ impl Places {
         }
     }
 
+    /// On by what a wildcard stands for: `%` keeps to `within`.
+    pub fn spread(&mut self, wildcard: Option<u8>, within: &Self) {
+        match wildcard {
+            Some(b'*') => self.fill(),
+            Some(_) => self.flow(within),
+            None => {}
+        }
+    }
+
     /// On to every later place. Bits beyond the name's end are never asked for.
-    pub fn fill(&mut self) {
+    fn fill(&mut self) {
         let mut is_open = false;
         for word in &mut self.0 {
             *word = match (is_open, *word) {
@@ -62,7 +71,7 @@ impl Places {
     }
 
     /// On through every unbroken run of places in `through`.
-    pub fn flow(&mut self, through: &Self) {
+    fn flow(&mut self, through: &Self) {
         let mut starts = self.clone();
         starts.step(through);
         // A start added to its run carries up to the run's end and turns those bits over.

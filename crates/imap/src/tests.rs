@@ -143,6 +143,32 @@ fn listing() {
 }
 
 #[test]
+fn patterns_are_no_longer_than_names() {
+    let check = |line: &str, expected: &str| {
+        let mut steps = steps(format!("a {line}\r\n").as_bytes(), usize::MAX);
+        match steps.pop() {
+            Some(Step::Bad { why, .. }) => assert_eq!(why, expected, "{line}"),
+            Some(Step::Command(_)) => assert_eq!(expected, "", "{line}"),
+            other => panic!("{line}: {other:?}"),
+        }
+    };
+    let (most, more) = ("*".repeat(FOLDER_BYTES), "%".repeat(FOLDER_BYTES + 1));
+    let too_long = "the folder name is too long";
+    for verb in ["LIST", "LSUB"] {
+        check(&format!("{verb} \"\" \"{most}\""), "");
+        check(&format!("{verb} {0} \"{most}\"", "a".repeat(FOLDER_BYTES)), "");
+        check(&format!("{verb} \"\" \"{more}\""), too_long);
+        check(&format!("{verb} \"{more}\" *"), too_long);
+        check(&format!("{verb} \"\" {{60000}}\r\n{}", "*".repeat(60_000)), too_long);
+    }
+    let together = "the patterns are longer together than any folders' names";
+    check(&format!("LIST \"\" ({0} {0} {0} {0})", most), "");
+    check(&format!("LIST \"\" ({0} {0} {0} {0} *)", most), together);
+    check(&format!("LIST {} ({})", "a".repeat(FOLDER_BYTES), ["*"; 4].join(" ")), together);
+    check(&format!("LIST \"\" ({})", ["*"; PATTERNS].join(" ")), "");
+}
+
+#[test]
 fn patterns() {
     for (pattern, name, expected) in [
         ("*", "a/b/c", true),
@@ -210,6 +236,9 @@ fn a_long_pattern_is_cheap() {
         let pattern = unit.repeat(FOLDER_BYTES / 2) + "*";
         assert!((0..200).all(|_| matches(&pattern, &name, b'/')));
     }
+    // Wildcards side by side are one, however many there are.
+    let wild = "%*".repeat(64 * 1024) + "b";
+    assert!((0..200).all(|_| !matches(&wild, &name, b'/')));
     let long = "a".repeat(64 * 1024);
     assert!(!matches(&long, &long, b'/'), "no folder is that long");
     assert!(start.elapsed().as_secs() < 60 * factor() as u64);

@@ -200,8 +200,14 @@ fn bdat(argument: &str) -> Result<Command, Reply> {
     let plain = digits.len() <= 19 && digits.bytes().all(|byte| byte.is_ascii_digit());
     match digits.parse().ok().filter(|_| plain) {
         Some(octets) => Ok(Command::Bdat { octets, last }),
-        None => Err(Reply::new(501, (5, 4), "it is BDAT octets [LAST]")),
+        None => Err(Reply::new(501, (5, 4), "it is BDAT octets [LAST]; closing")),
     }
+}
+
+/// Whether a line, whole or not, right or not, says that the octets of a chunk follow it.
+pub(crate) fn is_chunk(line: &[u8]) -> bool {
+    let mut cursor = Cursor::new(line);
+    cursor.eat_word(b"BDAT") && !cursor.peek().is_some_and(|next| next.is_ascii_alphanumeric())
 }
 
 /// `AUTH mechanism [initial-response]`, RFC 4954 §4.

@@ -49,6 +49,8 @@ pub enum Why {
     TooManyErrors,
     /// Input stood where RFC 2920 or RFC 3207 allow none: behind STARTTLS, behind a refused DATA.
     InputTooEarly,
+    /// How long a chunk is could not be read: what follows may be text or commands.
+    OutOfStep,
     Web,
     TimedOut,
     /// The caller refused the text while it came.

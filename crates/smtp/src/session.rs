@@ -282,6 +282,10 @@ impl Session {
     fn line(&mut self) -> Found {
         let rest = self.input.get(self.at..).unwrap_or_default();
         let found = memchr3(b'\r', b'\n', 0, rest);
+        let is_chunk = command::is_chunk(rest);
+        if is_chunk && found.unwrap_or(rest.len()) > self.line_bytes(rest) {
+            return self.refuse_line(line_too_long(), is_chunk);
+        }
         let end = match found.map(|end| (end, rest.get(end..end + 2).unwrap_or_default())) {
             None if rest.len() > self.line_bytes(rest) => {
                 self.mode = Mode::SkipLine(0);
@@ -295,7 +299,7 @@ impl Session {
         self.at += end + 2;
         let most = self.line_bytes(self.input.get(line.clone()).unwrap_or_default());
         if end + 2 > most {
-            return self.error(line_too_long());
+            return self.refuse_line(line_too_long(), is_chunk);
         }
         self.commands += 1;
         if self.commands > self.limits.commands {
@@ -313,8 +317,18 @@ impl Session {
         }
         match command {
             Ok(command) => self.obey(command),
-            Err(refusal) => self.error(refusal),
+            Err(refusal) => self.refuse_line(refusal, is_chunk),
         }
+    }
+
+    /// RFC 3030 §2: the octets of a chunk come behind its command at once, whatever we answer.
+    /// Where their number cannot be read, nobody knows where the next command begins.
+    fn refuse_line(&mut self, refusal: Reply, is_chunk: bool) -> Found {
+        if is_chunk {
+            self.close(refusal, Why::OutOfStep);
+            return Found::Nothing;
+        }
+        self.error(refusal)
     }
 
     /// RFC 5321 §2.3.8: nothing but CRLF ends a line. Whoever sends anything else does not mean

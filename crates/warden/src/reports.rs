@@ -288,6 +288,9 @@ impl Household {
                 return self.raise_alarm(access, Kind::Access, pid, "bind", what, None);
             }
         }
+        if let Some(gate) = self.holder(Kind::Gate).map(|gate| gate.control) {
+            let _ = self.hub.send(gate, 0, &Order::SignedIn(access), Vec::new());
+        }
         if purpose == Purpose::Send {
             return self.want(Want::Dispatch(access));
         }

@@ -128,6 +128,10 @@ fn keeper(kind: Kind) -> ExitCode {
                             say(&mut hub, control, format!("{} serves a person", kind.word()));
                         }
                     }
+                    Order::SignedIn(instance) => {
+                        assert_eq!(kind, Kind::Gate);
+                        say(&mut hub, control, format!("signed in {instance}"));
+                    }
                     Order::Pulse => {
                         let _ = hub.send(control, 0, &Report::Alive, Vec::new());
                     }
@@ -357,12 +361,17 @@ fn until(
 fn drive(happenings: &Receiver<Happening>, data: &Path) {
     let mut pids: HashMap<Kind, u32> = HashMap::new();
     let mut zygotes: Vec<InstanceId> = Vec::new();
-    let mut notes = Vec::new();
+    let (mut notes, mut bound, mut signed_in) = (Vec::new(), Vec::new(), Vec::new());
     let (mut off_charter, mut crashed) = (false, false);
     let mut seen = Vec::new();
     let end = Instant::now() + LIMIT;
     // One edge opens a file, one aborts, each retires its zygote; two accesses sign in.
-    while !(off_charter && crashed && zygotes.len() >= 2 && notes.len() >= 2) {
+    while !(off_charter
+        && crashed
+        && zygotes.len() >= 2
+        && notes.len() >= 2
+        && signed_in.len() >= 2)
+    {
         let next = happenings.recv_timeout(end.saturating_duration_since(Instant::now()));
         match next.unwrap_or_else(|_| panic!("{off_charter} {crashed} {zygotes:?} {notes:?}")) {
             // Of a kind with a zygote the zygote's: what an instance's end does came before.
@@ -380,13 +389,18 @@ fn drive(happenings: &Receiver<Happening>, data: &Path) {
                 off_charter |= cause == "off charter" && !clean;
                 crashed |= cause == "signal 6" && !clean;
             }
-            Happening::Note { text, kind: Kind::Access, .. } => notes.push(text),
+            Happening::Note { text, kind: Kind::Access, instance } => {
+                notes.push(text);
+                bound.push(format!("signed in {instance}"));
+            }
+            Happening::Note { text, kind: Kind::Gate, .. } => signed_in.push(text),
             Happening::Note { text, kind: Kind::Sentinel, .. } => seen.push(text),
             _ => {}
         }
     }
+    signed_in.iter().for_each(|one| assert!(bound.contains(one), "{one} {bound:?}"));
     assert!(notes.iter().all(|note| note == "bound true early false"), "{notes:?}");
-    println!("ok  off charter and crash noticed, zygotes retired, people bound");
+    println!("ok  off charter and crash noticed, zygotes retired, people bound, the gate told");
     a_strange_program_is_seen(happenings, seen);
 
     let mut admin = UnixStream::connect(data.join("admin.sock")).unwrap();

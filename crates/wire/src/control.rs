@@ -45,6 +45,8 @@ pub enum Order {
     Counted(Vec<crate::metrics::Count>),
     /// To `admin`: what is out of the house, and since when (milliseconds since 1970).
     Isolated(Vec<(Kind, u64)>),
+    /// To `gate`: somebody has signed in to this instance, by `identity`'s word.
+    SignedIn(InstanceId),
 }
 
 /// Why [`Order::Dialled`] has no socket when the whole house dials too often: ask again.

@@ -76,17 +76,10 @@ impl Imap<'_> {
         if list.only_subscribed {
             add_left(&mut entries, left);
         }
-        let patterns: Vec<String> =
-            list.patterns.iter().map(|pattern| format!("{}{pattern}", list.reference)).collect();
+        let chosen = chosen(list, &entries);
         for ((_, name), entry) in &entries {
-            let is_wanted = |name: &str| patterns.iter().any(|p| matches(p, name, SEPARATOR));
-            if is_wanted(name) {
-                let hidden = |other: &str| is_below(other, name) && !is_wanted(other);
-                let below = list.recursive_match
-                    && entries
-                        .iter()
-                        .any(|((_, other), below)| hidden(other) && selects(list, below));
-                self.list_one(list, name, entry, below);
+            if let Some(below) = chosen.get(name.as_str()) {
+                self.list_one(list, name, entry, *below);
             }
         }
         self.done(tag, None, "listed")
@@ -94,7 +87,7 @@ impl Imap<'_> {
 
     /// RFC 5258 §3: what is selected, and with which attributes it is shown.
     ///
-    /// `below`: something below it is selected and not listed itself (§3.5).
+    /// `below`: as in [`chosen`].
     fn list_one(&mut self, list: &List, name: &str, entry: &Entry, below: bool) {
         let asks = list.only_subscribed || list.only_special_use;
         if asks && !selects(list, entry) && !below {
@@ -361,8 +354,27 @@ impl Imap<'_> {
     }
 }
 
-fn is_below(name: &str, above: &str) -> bool {
-    name.strip_prefix(above).is_some_and(|rest| rest.starts_with('/'))
+/// The names that match; and of each whether, by RFC 5258 §3.5, something below it is selected and
+/// not listed itself. Each name is held against the patterns once.
+fn chosen<'a>(
+    list: &List,
+    entries: &'a BTreeMap<(bool, String), Entry>,
+) -> BTreeMap<&'a str, bool> {
+    let patterns: Vec<String> =
+        list.patterns.iter().map(|pattern| format!("{}{pattern}", list.reference)).collect();
+    let is_wanted = |name: &&str| patterns.iter().any(|p| matches(p, name, SEPARATOR));
+    let names = entries.keys().map(|(_, name)| name.as_str());
+    let mut chosen: BTreeMap<&str, bool> =
+        names.filter(is_wanted).map(|name| (name, false)).collect();
+    for ((_, name), entry) in entries.iter().filter(|_| list.recursive_match) {
+        if selects(list, entry) && !chosen.contains_key(name.as_str()) {
+            for (at, _) in name.match_indices('/') {
+                let above = name.get(..at).and_then(|above| chosen.get_mut(above));
+                above.into_iter().for_each(|below| *below = true);
+            }
+        }
+    }
+    chosen
 }
 
 /// Whether the selection options of a LIST choose this name.
@@ -382,4 +394,66 @@ fn status_of(front: &wire::mailbox::Folder, items: &[StatusItem]) -> Vec<(Status
         StatusItem::Size => front.bytes,
     };
     items.iter().map(|item| (*item, value(item))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{chosen, entries};
+    use crate::folders::{LEVELS, NAME_BYTES, Named};
+    use imap::{FOLDER_BYTES, List, PATTERNS_BYTES};
+    use std::time::{Duration, Instant};
+    use terms::FolderId;
+    use wire::mailbox::Folder;
+
+    fn subscribed(name: String) -> Named {
+        let front = Folder {
+            folder: FolderId::default(),
+            special: None,
+            name: None,
+            keywords: None,
+            subscribed: true,
+            uid_validity: 1,
+            uid_next: 1,
+            highest_modseq: 1,
+            messages: 0,
+            unseen: 0,
+            recent: 0,
+            bytes: 0,
+        };
+        Named { front, name }
+    }
+
+    fn recursive(patterns: Vec<String>) -> List {
+        List { patterns, only_subscribed: true, recursive_match: true, ..List::default() }
+    }
+
+    #[test]
+    fn what_is_listed_itself_is_no_reason_to_list_what_is_above_it() {
+        let check = |patterns: &[&str], expected: &[(&str, bool)]| {
+            let names = ["a/b/c", "a/b", "d", "INBOX/x"];
+            let entries = entries(names.map(|name| subscribed(name.into())).into());
+            let list = recursive(patterns.iter().map(ToString::to_string).collect());
+            assert_eq!(Vec::from_iter(chosen(&list, &entries)), expected, "{patterns:?}");
+        };
+        check(&["%"], &[("INBOX", true), ("a", true), ("d", false)]);
+        check(&["a/b", "a/b/%", "a"], &[("a", false), ("a/b", false), ("a/b/c", false)]);
+        check(&["a/b"], &[("a/b", true)]);
+        check(&["*c", "a"], &[("a", true), ("a/b/c", false)]);
+    }
+
+    /// The dearest LIST that can be said, in a mailbox as full of folders as one can be.
+    #[test]
+    fn the_longest_patterns_against_the_most_names_take_seconds_at_most() {
+        let level = "a".repeat(NAME_BYTES / LEVELS - 1);
+        let deep = [level.as_str(); LEVELS - 1].join("/");
+        let name = |number: u32| format!("{number:04}{}/{deep}", &level[4..]);
+        let entries = entries((0..5_000).map(|number| subscribed(name(number))).collect());
+        assert_eq!(entries.len(), 5_000 * LEVELS);
+        let pattern = "*a".repeat(FOLDER_BYTES / 2 - 40) + "%b";
+        let start = Instant::now();
+        let list = recursive(vec![pattern; PATTERNS_BYTES / FOLDER_BYTES]);
+        assert!(chosen(&list, &entries).is_empty());
+        assert_eq!(chosen(&recursive(vec!["%".into()]), &entries).len(), 5_000);
+        assert!(start.elapsed() < Duration::from_secs(60));
+    }
 }

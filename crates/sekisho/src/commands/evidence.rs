@@ -201,7 +201,8 @@ fn readable(index: u64, entry: &::evidence::Entry) -> Option<String> {
             format!("{release} {vault_seq} → {instance}: {what} ({user})")
         }
         Body::Alarm { instance, kind, pid, call, .. } => {
-            format!("ALARM {} {instance} pid {pid} called {}", kind.word(), call.as_str())
+            let (alarm, called) = (say("警報", "ALARM"), say("の呼び出し:", "called"));
+            format!("{alarm} {} {instance} pid {pid} {called} {}", kind.word(), call.as_str())
         }
         _ => return None,
     };

@@ -2,6 +2,7 @@
 //! Japanese, wherever it comes from. Errors are English in the code, in the ledger and for
 //! programs; here they are put into the reader's language, just before they are printed.
 
+mod alarms;
 mod keepers;
 mod line;
 
@@ -12,6 +13,13 @@ use serde_json::Value;
 const GAP: &str = "{}";
 /// Words of a sentence that is one for certain.
 const LONG: usize = 5;
+/// Fields that hold alarms and what is wrong, never a name or a subject.
+const TOLD: &[&str] = &["what", "problems", "notes", "why_not", "said"];
+
+type Catalogue = &'static [&'static [(&'static str, &'static str)]];
+/// Among these no name is taken for a sentence.
+const SPOKEN: Catalogue = &[keepers::WORDS, line::WORDS];
+const ALL: Catalogue = &[keepers::WORDS, line::WORDS, alarms::WORDS];
 
 /// In the reader's language; what no catalogue has, such as a name that somebody typed, as it is.
 pub fn said(text: &str) -> String {
@@ -23,8 +31,41 @@ pub fn said(text: &str) -> String {
 
 /// The sentence in Japanese, if it is one of ours.
 pub fn in_japanese(text: &str) -> Option<String> {
-    let whole = all().find(|(english, _)| *english == text);
-    if let Some((_, japanese)) = whole {
+    found_in(ALL, text)
+}
+
+/// Sentences among the values that people are shown. A short word is somebody's name, or a word
+/// that is typed as it stands.
+pub fn in_values(value: Value) -> Value {
+    match value {
+        Value::String(text) if text.split_whitespace().count() >= LONG => {
+            Value::String(found_in(SPOKEN, &text).unwrap_or(text))
+        }
+        Value::Array(items) => items.into_iter().map(in_values).collect(),
+        Value::Object(fields) => {
+            let fields =
+                fields.into_iter().map(|(name, value)| match TOLD.contains(&name.as_str()) {
+                    true => (name, told(value)),
+                    false => (name, in_values(value)),
+                });
+            Value::Object(fields.collect())
+        }
+        other => other,
+    }
+}
+
+/// What the house itself says of what happened, however short.
+fn told(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(in_japanese(&text).unwrap_or(text)),
+        Value::Array(items) => items.into_iter().map(told).collect(),
+        other => in_values(other),
+    }
+}
+
+fn found_in(catalogue: Catalogue, text: &str) -> Option<String> {
+    let all = || catalogue.iter().copied().flatten();
+    if let Some((_, japanese)) = all().find(|(english, _)| *english == text) {
         return Some((*japanese).to_owned());
     }
     // Of several that fit, one that begins with words of its own, and of those the longest: the
@@ -34,27 +75,7 @@ pub fn in_japanese(text: &str) -> Option<String> {
         Some(((!english.starts_with(GAP), english.len()), japanese, values))
     });
     let (_, japanese, values) = fitting.max_by_key(|(rank, ..)| *rank)?;
-    Some(filled(japanese, &values))
-}
-
-/// Sentences among the values that people are shown. A short word is somebody's name, or a word
-/// that is typed as it stands.
-pub fn in_values(value: Value) -> Value {
-    match value {
-        Value::String(text) if text.split_whitespace().count() >= LONG => {
-            Value::String(in_japanese(&text).unwrap_or(text))
-        }
-        Value::Array(items) => items.into_iter().map(in_values).collect(),
-        Value::Object(fields) => {
-            let fields = fields.into_iter().map(|(name, value)| (name, in_values(value)));
-            Value::Object(fields.collect())
-        }
-        other => other,
-    }
-}
-
-fn all() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
-    keepers::WORDS.iter().chain(line::WORDS)
+    Some(filled(catalogue, japanese, &values))
 }
 
 /// What stands in the gaps of a sentence, if the text is that sentence.
@@ -76,10 +97,10 @@ fn values_of<'a>(sentence: &str, text: &'a str) -> Option<Vec<&'a str>> {
 }
 
 /// A value may itself be a sentence.
-fn filled(japanese: &str, values: &[&str]) -> String {
+fn filled(catalogue: Catalogue, japanese: &str, values: &[&str]) -> String {
     let mut said = japanese.to_owned();
     for (at, value) in values.iter().enumerate() {
-        let value = in_japanese(value).unwrap_or_else(|| (*value).to_owned());
+        let value = found_in(catalogue, value).unwrap_or_else(|| (*value).to_owned());
         let numbered = format!("{{{at}}}");
         said = match said.contains(&numbered) {
             true => said.replacen(&numbered, &value, 1),

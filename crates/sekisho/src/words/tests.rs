@@ -1,7 +1,12 @@
 //! Every sentence that the code can say has both languages; values keep their places.
 
-use super::{GAP, all, in_japanese, values_of};
+use super::{ALL, GAP, in_japanese, in_values, values_of};
+use serde_json::json;
 use std::path::{Path, PathBuf};
+
+fn all() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
+    ALL.iter().copied().flatten()
+}
 
 /// Whose sentences reach the command line.
 const SOURCES: &[&str] = &[
@@ -31,6 +36,44 @@ const CALLS: &[&str] = &[
 const NAMES: &[&str] = &["let hint", "let expected", "let found =", "let shape"];
 const CONSTANTS: &[&str] =
     &["HINT: &str", "ACTS: &str", "SHAPE: &str", "LEVELS: &str", "GONE: &str"];
+
+/// Whose alarms, incidents, problems and notes are shown by `alarms list`, `ledger verify` and
+/// `status`.
+const ALARMED: &[&str] = &[
+    "annals/src",
+    "depart/src",
+    "directory/src",
+    "dispatch/src",
+    "edge/src",
+    "ledger/src",
+    "mailbox/src",
+    "mirror/src",
+    "post/src",
+    "scanner/src",
+    "sentinel/src",
+    "signer/src",
+    "vault/src",
+    "vigil/src",
+    "warden/src",
+];
+const ALARMS: &[&str] = &[
+    "Alarm {",
+    "Attention {",
+    "Alarm(",
+    ".alarm(",
+    "alarms.push(",
+    "Incident::new(",
+    "end_liar(",
+    "problem(",
+    "problems.push(",
+    "problems\n            .push(",
+    "notes.push(",
+    "Saved::Wrong(",
+    "raise_alarm(",
+];
+const TOLD: &[&str] = &["let what =", "let why ="];
+/// Functions that say nothing else.
+const TELLERS: &[&str] = &["fn alarm(", "fn problem("];
 
 fn files(under: &Path, into: &mut Vec<PathBuf>) {
     if under.is_file() {
@@ -112,26 +155,16 @@ fn is_sentence(text: &str) -> bool {
     unquoted.is_ascii() && unquoted.split_whitespace().filter(is_plain).count() >= 2
 }
 
-fn sentences() -> Vec<(String, String)> {
+/// A sentence and where it stands, once each.
+fn told(sources: &[&str], parts: impl Fn(&str) -> Vec<String>) -> Vec<(String, String)> {
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let mut paths = Vec::new();
-    SOURCES.iter().for_each(|source| files(&crates.join(source), &mut paths));
+    sources.iter().for_each(|source| files(&crates.join(source), &mut paths));
     let mut found = Vec::new();
     for path in paths {
-        let code = code(&path);
-        let mut take = |starts: &[&str], is_statement: bool| {
-            for start in starts {
-                for (at, _) in code.match_indices(start) {
-                    let from = if is_statement { at } else { at + start.len() - 1 };
-                    let texts = texts(&code[from..], is_statement).into_iter();
-                    let place = path.strip_prefix(crates).unwrap().display().to_string();
-                    found.extend(texts.map(|text| (place.clone(), with_gaps(&text))));
-                }
-            }
-        };
-        take(CALLS, false);
-        take(NAMES, true);
-        take(CONSTANTS, true);
+        let place = path.strip_prefix(crates).unwrap().display().to_string();
+        let texts = parts(&code(&path)).into_iter().map(|text| with_gaps(&text));
+        found.extend(texts.map(|text| (place.clone(), text)));
     }
     // A question to a table is nobody's sentence.
     found.retain(|(_, text)| is_sentence(text) && !text.starts_with("SELECT "));
@@ -140,10 +173,44 @@ fn sentences() -> Vec<(String, String)> {
     found
 }
 
+/// What is handed to these calls.
+fn of_calls(code: &str, calls: &[&str]) -> Vec<String> {
+    let at = |call: &&str| {
+        let last = call.len() - 1;
+        code.match_indices(call).map(move |(at, _)| at + last).collect::<Vec<_>>()
+    };
+    calls.iter().flat_map(at).flat_map(|at| texts(&code[at..], false)).collect()
+}
+
+/// What these names are given.
+fn of_statements(code: &str, starts: &[&str]) -> Vec<String> {
+    let at = |start: &&str| code.match_indices(start).map(|(at, _)| at).collect::<Vec<_>>();
+    starts.iter().flat_map(at).flat_map(|at| texts(&code[at..], true)).collect()
+}
+
+/// What stands in the bodies of these functions.
+fn of_bodies(code: &str, starts: &[&str]) -> Vec<String> {
+    let at = |start: &&str| code.match_indices(start).map(|(at, _)| at).collect::<Vec<_>>();
+    let body = |at: usize| code[at..].find(" {\n").map(|body| at + body + 1);
+    starts.iter().flat_map(at).filter_map(body).flat_map(|at| texts(&code[at..], false)).collect()
+}
+
+fn sentences() -> Vec<(String, String)> {
+    let spoken = told(SOURCES, |code| {
+        let names = [NAMES, CONSTANTS].concat();
+        [of_calls(code, CALLS), of_statements(code, &names)].concat()
+    });
+    let alarmed = told(ALARMED, |code| {
+        [of_calls(code, ALARMS), of_statements(code, TOLD), of_bodies(code, TELLERS)].concat()
+    });
+    assert!(spoken.len() > 400, "only {} were found", spoken.len());
+    assert!(alarmed.len() > 100, "only {} were found", alarmed.len());
+    [spoken, alarmed].concat()
+}
+
 #[test]
 fn every_sentence_has_both_languages() {
     let found = sentences();
-    assert!(found.len() > 400, "only {} were found", found.len());
     let unknown = found.iter().filter(|(_, text)| !all().any(|(english, _)| english == text));
     let unknown: Vec<String> = unknown.map(|(place, text)| format!("{place}: {text}")).collect();
     assert!(unknown.is_empty(), "without Japanese:\n{}", unknown.join("\n"));
@@ -187,4 +254,37 @@ fn sentences_with_values() {
     assert_eq!(values_of("a {} b {}", "a x b y b z"), Some(vec!["x", "y b z"]));
     assert_eq!(values_of("a {}", "b"), None);
     assert_eq!(values_of("none", "none"), None);
+}
+
+#[test]
+fn alarms_and_problems_are_told_in_the_readers_language() {
+    let check = |english: &str, japanese: &str| {
+        assert_eq!(in_values(json!({ "what": english })), json!({ "what": japanese }));
+        let problems = json!({ "problems": [english], "ok": false });
+        assert_eq!(in_values(problems), json!({ "problems": [japanese], "ok": false }));
+    };
+    check(
+        "the mirror lost entries: 90 were cosigned with the root abc=, 80 are left",
+        "写しの記録が失われました: 根 abc= の 90 件が連署されていましたが、残りは 80 件です",
+    );
+    check(
+        "the ledger has another key: 9 entries were cosigned with the root abc= (`lost-9-ab` keeps \
+         the statement): put the log back from a backup or from the other copy; or, to go on \
+         without, keep `lost-9-ab` elsewhere and remove it here",
+        "台帳の鍵が変わっています: 連署されていたのは根 abc= の 9 件です（証拠は `lost-9-ab`）。\
+         バックアップかもう一方の写しから戻してください。戻さずに続けるときは、`lost-9-ab` を別の\
+         場所に保管してから、ここから取り除いてください",
+    );
+    check(
+        "the saved checkpoint is not signed by the ledger",
+        "保存されたチェックポイント: 台帳の署名がありません",
+    );
+    check("mail was opened with another's grant", "別のプロセスの許可で、メールが開かれました");
+    check("mail was opened, for a decoy", "おとりについて: メールが開かれました");
+    check("12 more: execve: refused", "ほかに 12 件: execve: 拒みました");
+    check("pid 7 is traced", "pid 7 が外から追跡されています");
+    check("a second jail", "二度目の隔離の申告");
+    // A subject is no alarm, however much it reads like one.
+    let subject = json!({ "subject": "read more: the doors were shut, for a decoy" });
+    assert_eq!(in_values(subject.clone()), subject);
 }

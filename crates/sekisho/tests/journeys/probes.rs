@@ -141,8 +141,11 @@ fn chunks_are_counted_and_nothing_else() {
         let mut sender = greeted();
         assert_eq!(sender.say(&format!("MAIL FROM:<{FROM}>")).code, 250);
         assert_eq!(sender.say("RCPT TO:<aoi@example.jp>").code, 250);
-        let reply = sender.say(&format!("BDAT {size}"));
+        sender.send(format!("BDAT {size}\r\nRSET\r\nNOOP\r\n").as_bytes()).unwrap();
+        let reply = sender.reply().unwrap();
         assert!((500..600).contains(&reply.code), "BDAT {size}: {reply:?}");
+        // Nobody knows how much of what follows is text: none of it is obeyed.
+        assert!(sender.reply().is_err(), "BDAT {size}: the session goes on");
     }
     // RFC 3030 §2: DATA and BDAT do not mix.
     let mut sender = greeted();

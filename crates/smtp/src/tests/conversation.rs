@@ -1,6 +1,6 @@
 //! The order of commands, and everything a session answers by itself.
 
-use super::{Client, ENVELOPE, HELLO, check, check_absent, small};
+use super::{Client, ENVELOPE, HELLO, check, check_absent, said, small};
 use crate::{Event, Limits, Patience, Reply, Session};
 
 #[test]
@@ -148,9 +148,66 @@ fn bdat() {
         &["[forget TooLarge]", "552 5.3.4", "250 2.0.0 OK"],
     );
     check(&format!("{begin}BDAT 99999999999 LAST\r\n"), &["552 5.3.4", "[closed TooLarge]"]);
-    for bad in ["", " ", " x", " -1", " 1 FIRST", " 1  LAST", " 99999999999999999999"] {
-        check(&format!("{begin}BDAT{bad}\r\n"), &["501 5.5.4"]);
+}
+
+#[test]
+fn a_chunk_whose_size_cannot_be_read_ends_the_session() {
+    let begin = format!("{HELLO}MAIL FROM:<>\r\nRCPT TO:<a@b>\r\n");
+    let smuggled = "RSET\r\nMAIL FROM:<eve@sender.example>\r\nNOOP\r\n";
+    for bad in ["", " ", " x", " -1", " +1", " 1 FIRST", " 1  LAST", " 1 LAS", " 1 LAST x", "\t1"] {
+        for verb in ["BDAT", "bdat"] {
+            let input = format!("{begin}{verb}{bad}\r\n{smuggled}");
+            check(&input, &["[rcpt a@b]", "250", "5.5.", "[closed OutOfStep]"]);
+            check_absent(&input, "[mail eve");
+        }
     }
+    for bad in ["99999999999999999999".to_owned(), "1 \u{3042}".to_owned(), "9".repeat(600)] {
+        let input = format!("{begin}BDAT {bad}\r\n{smuggled}");
+        check(&input, &["[rcpt a@b]", "50", "[closed OutOfStep]"]);
+        check_absent(&input, "[mail eve");
+    }
+    let without_end = format!("{begin}BDAT {}", "9".repeat(600));
+    check(&without_end, &["500 5.5.2", "[closed OutOfStep]"]);
+    let mut not_utf8 = format!("{begin}BDAT 5").into_bytes();
+    not_utf8.extend_from_slice(b"\xff\r\nNOOP\r\n");
+    assert!(said(&not_utf8).ends_with("[closed OutOfStep]\n"));
+    // Another word is no chunk, and nothing follows it.
+    check("BDATA 5\r\nNOOP\r\n", &["500 5.5.1", "250 2.0.0 OK"]);
+}
+
+#[test]
+fn the_octets_of_a_refused_chunk_are_never_commands() {
+    let smuggled = "MAIL FROM:<eve@sender.example>\r\n";
+    let chunk = format!("BDAT {} LAST\r\n{smuggled}HELP\r\n", smuggled.len());
+    for before in [
+        "",
+        "MAIL FROM: <a@b>\r\n",
+        "MAIL FROM:<a@b>\r\n",
+        "MAIL FROM:<a@b>\r\nRCPT TO:<nobody@b>\r\n",
+        "MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nRSET\r\n",
+    ] {
+        let input = format!("{HELLO}{before}{chunk}");
+        check(&input, &["503 5.5.1", "214"]);
+        check_absent(&input, "[mail eve");
+    }
+    // Too large by what was announced, in one chunk or in several; then the next letter.
+    let large = "x\r\n".repeat(1_400);
+    let begin = format!("{HELLO}MAIL FROM:<>\r\nRCPT TO:<a@b>\r\n");
+    let next = "MAIL FROM:<next@b>\r\n";
+    check(
+        &format!("{begin}BDAT {} LAST\r\n{large}{next}", large.len()),
+        &["[data]", "[forget TooLarge]", "552 5.3.4", "[mail next@b"],
+    );
+    check(
+        &format!("{begin}BDAT 3\r\na\r\nBDAT {}\r\n{large}BDAT 0 LAST\r\n{next}", large.len()),
+        &["chunk taken", "[forget TooLarge]", "552 5.3.4", "552 5.3.4", "[mail next@b"],
+    );
+    // RFC 3030 §2: one text is not brought both ways.
+    let input = format!("{begin}BDAT 3\r\na\r\nDATA\r\n{smuggled}.\r\n");
+    check(&input, &["chunk taken", "503 5.5.1", "[closed InputTooEarly]"]);
+    check_absent(&input, "[mail eve");
+    let input = format!("{begin}DATA\r\nBDAT 3 LAST\r\na\r\n.\r\n{next}");
+    check(&input, &["[end \"BDAT 3 LAST\\r\\na\\r\\n\"]", "kept", "[mail next@b"]);
 }
 
 #[test]
