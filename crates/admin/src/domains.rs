@@ -22,7 +22,7 @@ mod tests;
 
 use asking::Asking;
 use check::{State, check};
-use wanted::{Ours, Wanted, sts_policy, wanted};
+use wanted::{Ours, Wanted, gateway_json, sts_policy, wanted};
 use words::{Gap, NO_KEYS, Step, step};
 
 pub fn add(peers: &mut Peers<'_>, domain: String, tenant: String) -> Answer {
@@ -51,7 +51,7 @@ pub fn add(peers: &mut Peers<'_>, domain: String, tenant: String) -> Answer {
 
 fn place(peers: &Peers<'_>, transport: TransportPolicy) -> Ours {
     let (host, pages) = (peers.host_name().to_owned(), peers.pages_host().to_owned());
-    Ours { host, pages, transport }
+    Ours { host, pages, transport, onward: None }
 }
 
 /// With its first domain a tenant gets its decoy. Without one the domain serves as well.
@@ -101,7 +101,10 @@ fn ours(peers: &mut Peers<'_>, domain: &str) -> Result<Domain, Refusal> {
 /// What the DNS says of a domain, and what is to be done. Wanting: exit 1.
 pub fn check_domain(peers: &mut Peers<'_>, domain: &str, allow: &[String]) -> Answer {
     let (domain, found) = find(peers, domain)?;
-    let ours = place(peers, found.as_ref().map(|found| found.transport).unwrap_or_default());
+    let mut ours = place(peers, found.as_ref().map(|found| found.transport).unwrap_or_default());
+    if found.is_some() {
+        ours.onward = onward(peers, &domain);
+    }
     let (host, tenant) = (ours.host.clone(), found.map(|found| found.tenant));
     let keys = match &tenant {
         Some(tenant) => make_keys(peers, &domain, tenant)?,
@@ -130,8 +133,21 @@ pub fn check_domain(peers: &mut Peers<'_>, domain: &str, allow: &[String]) -> An
         "bypass": report.gaps_json(),
         "records": report.records_json(),
         "mta_sts_policy": policy,
+        "gateway": ours.onward.map(|server| gateway_json(&server, &report.addresses())),
     });
     if is_wanting { Err(Refusal::Pending(shown)) } else { Ok(shown) }
+}
+
+/// Where a gateway domain's mail goes on to.
+fn onward(peers: &mut Peers<'_>, domain: &str) -> Option<String> {
+    let question = FromAdmin::GatewayShow { domain: domain.to_owned() };
+    let shown = directory(peers, &question, |answer| match answer {
+        ToAdmin::Gateway(gateway) => {
+            Some(json!(gateway.host.map(|host| format!("{}:{}", host.name, host.port))))
+        }
+        _ => None,
+    });
+    shown.ok()?.as_str().map(str::to_owned)
 }
 
 /// The keys of a domain, as they are published.

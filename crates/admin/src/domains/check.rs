@@ -76,6 +76,10 @@ impl Report {
         self.addresses.iter().map(shown).collect()
     }
 
+    pub fn addresses(&self) -> Vec<String> {
+        self.addresses.iter().map(|(address, _)| address.to_string()).collect()
+    }
+
     pub fn records_json(&self) -> Vec<Value> {
         let shown = |(wanted, checked): &(Wanted, Checked)| {
             json!({

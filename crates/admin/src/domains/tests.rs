@@ -14,7 +14,7 @@ const PAGES: &str = "pages.sekisho.example";
 
 fn ours() -> Ours {
     let transport = TransportPolicy::default();
-    Ours { host: HOST.to_owned(), pages: PAGES.to_owned(), transport }
+    Ours { host: HOST.to_owned(), pages: PAGES.to_owned(), transport, onward: None }
 }
 
 /// Records by name and kind; names that were never heard of do not exist.
@@ -211,6 +211,19 @@ fn pages_lead_here_and_the_policy_s_id_is_the_one_in_force() {
     // Without pages there is nothing to lead to.
     let without = Ours { pages: String::new(), ..ours() };
     assert!(wanted(DOMAIN, &without, &keys()).iter().all(|one| one.topic != Topic::Page));
+}
+
+/// Where a customer's own server has the mailboxes, nothing leads their programs here.
+#[test]
+fn a_gateway_s_people_are_led_to_no_server_of_ours() {
+    let gateway = Ours { onward: Some("mx.kaede.example:25".to_owned()), ..ours() };
+    let all = wanted(DOMAIN, &gateway, &keys());
+    let names: Vec<&str> =
+        all.iter().filter(|one| one.topic == Topic::Page).map(|one| one.name.as_str()).collect();
+    assert_eq!(names, ["mta-sts.kaede.example"]);
+    let is_service = |one: &Wanted| matches!(one.topic, Topic::Service | Topic::NoService);
+    assert!(!all.iter().any(is_service));
+    assert!(all.iter().any(|one| one.topic == Topic::Mx));
 }
 
 #[test]

@@ -131,11 +131,15 @@ pub struct Ours {
     pub pages: String,
     /// What this domain asks of those who send to it.
     pub transport: TransportPolicy,
+    /// The customer's own server, where mail of a gateway domain goes on to: people read and write
+    /// there, and their programs must not be led here.
+    pub onward: Option<String>,
 }
 
 /// All records of a domain, in the order in which they are best made.
 pub fn wanted(domain: &str, ours: &Ours, keys: &[MailRecord]) -> Vec<Wanted> {
-    let Ours { host, pages, transport } = ours;
+    let Ours { host, pages, transport, onward } = ours;
+    let is_gateway = onward.is_some();
     let text =
         |topic, name: String, value: String| Wanted::new(topic, name, RecordKind::Txt, value);
     let mx = format!("10 {host}.");
@@ -156,13 +160,15 @@ pub fn wanted(domain: &str, ours: &Ours, keys: &[MailRecord]) -> Vec<Wanted> {
             LABELS
                 .into_iter()
                 .rev()
+                .filter(|label| !is_gateway || *label == "mta-sts")
                 .map(page)
                 .map(|(name, value)| Wanted::new(Topic::Page, name, RecordKind::A, value)),
         );
     }
     let reports = format!("v=TLSRPTv1; rua=mailto:{REPORTS_TO}@{domain}");
     all.push(text(Topic::TlsReports, format!("_smtp._tls.{domain}"), reports));
-    all.extend(SERVICES.map(|(service, priority, port)| {
+    let services = SERVICES.into_iter().filter(|_| !is_gateway);
+    all.extend(services.map(|(service, priority, port)| {
         let (topic, value) = match port {
             0 => (Topic::NoService, format!("{priority} 0 0 .")),
             port => (Topic::Service, format!("{priority} 1 {port} {host}.")),
@@ -181,6 +187,12 @@ fn dkim(keys: &[MailRecord]) -> impl Iterator<Item = Wanted> {
 fn key(key: &MailRecord) -> Wanted {
     let topic = if key.signs { Topic::Dkim } else { Topic::DkimNext };
     Wanted::new(topic, key.name.clone(), RecordKind::Txt, key.text.clone())
+}
+
+/// What a gateway domain's own server is to do, so that nobody gets around this checkpoint.
+pub fn gateway_json(server: &str, addresses: &[String]) -> Value {
+    let Words { ja, en } = super::words::GATEWAY;
+    json!({ "server": server, "let_in": addresses, "for": { "ja": ja, "en": en } })
 }
 
 /// One key, whatever its state.

@@ -29,6 +29,11 @@ pub const STS_HERE: Words = words(
     "The policy that asks senders to encrypt. Once the name mta-sts leads here and its certificate is brought by `certificate install`, it is published at this URL for you. When the reports show no trouble, run `domain set DOMAIN --mta-sts enforce` and publish the new id in _mta-sts.",
 );
 
+pub const GATEWAY: Words = words(
+    "このドメインのメールは、検査のあとお客様のサーバーへ渡します。そのサーバーでは、外部からの 25 番ポートの受信を let_in のアドレスだけに限ってください(Microsoft 365 では受信コネクタ、Google では受信ゲートウェイ)。開いたままでは、当サービスを通らずにメールを届けられます。お客様のサーバーから直接送信する場合は、そのアドレスを SPF に加え、`domain check` に --allow で示してください。`tenant outlet` で当サービスから送信する場合は要りません。",
+    "Mail of this domain goes on to the customer's server after it was judged. There, take mail on port 25 from the addresses in let_in alone (Microsoft 365: an inbound connector; Google: an inbound gateway): while it is open to others, mail can be brought past this service. If that server also sends by itself, add its address to SPF and name it to `domain check` by --allow; what leaves by `tenant outlet` needs neither.",
+);
+
 pub const NO_KEYS: Words = words(
     "署名鍵を用意できませんでした。あとで `domain keys` を実行してください。",
     "The signing keys could not be made now. Run `domain keys` later.",
