@@ -255,8 +255,7 @@ REASONS = """Where a number stays behind its goal:
   long as one comes within a second; the first message of each process still pays for 2 MiB of fresh
   pages in each. Nothing of this is shared between processes of two strangers, so a turnstile that
   lets few large messages be received at once would not hand warm memory from one to the next: it
-  was weighed and not built. Base64 in vector instructions was tried and was no faster than the
-  table on what every x86-64 has (0.65 to 0.8 ms a mebibyte, both).""".splitlines()
+  was weighed and not built.""".splitlines()
 
 
 def reading_table(read, idle, filled):

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 pub const START_BYTES: u64 = 24;
 const MAGIC: &[u8; 8] = b"sekisho\x01";
 /// Content is summed and copied in pieces of this size: it fits the second-level cache.
-pub const PIECE_BYTES: usize = 128 * 1024;
+const PIECE_BYTES: usize = 128 * 1024;
 
 /// Where a record's head stands: the pack's number above, the offset in it below.
 pub fn at(number: u32, offset: u64) -> u64 {

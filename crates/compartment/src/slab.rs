@@ -153,6 +153,11 @@ impl Slab {
         Ok(written)
     }
 
+    /// Gives its memory back, as if nothing were kept for the next.
+    pub fn let_go(mut self) {
+        self.mapping = None;
+    }
+
     fn room(&mut self, octets: usize) -> Option<&mut [u8]> {
         let end = self.bytes.checked_add(octets).filter(|end| *end <= Self::BYTES)?;
         let mapping = self.mapping.as_mut()?;
@@ -286,6 +291,8 @@ mod tests {
             };
             next.fill(Slab::BYTES, fill).unwrap();
         }
+        Slab::new(0).unwrap().let_go();
+        assert!(!Slab::is_kept());
         let (one, other) = (Slab::new(0).unwrap(), Slab::new(0).unwrap());
         drop((one, other));
         Slab::rest();

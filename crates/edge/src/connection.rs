@@ -27,7 +27,8 @@ const CONNECTION_LIMIT: Duration = Duration::from_secs(60 * 60);
 const CLOSING_LIMIT: Duration = Duration::from_secs(4);
 /// Unknown recipients in one connection: a sender of real mail has a few, a list has hundreds.
 const UNKNOWN: u32 = 10;
-/// Read at once.
+/// Read at once, at first and at most: twice as much whenever so much came.
+const FIRST_READ_BYTES: usize = 8 * 1024;
 const READ_BYTES: usize = 64 * 1024;
 /// Asked for before a text of unknown size, and again whenever it is used up.
 const STEP_BYTES: u64 = 4 * 1024 * 1024;
@@ -50,7 +51,8 @@ struct Connection<'a> {
     since: Instant,
     until: Instant,
     is_closing: bool,
-    buffer: Vec<u8>,
+    /// Octets that are read at once.
+    reads: usize,
 }
 
 /// The sender and the recipients agreed to so far.
@@ -82,7 +84,7 @@ pub(crate) fn converse(handed: Handed, house: &mut Neighbours) -> Result<(), Fau
         since: Instant::now(),
         until: Instant::now() + CONNECTION_LIMIT,
         is_closing: false,
-        buffer: vec![0; READ_BYTES],
+        reads: FIRST_READ_BYTES,
     };
     connection.session.greet();
     let _ = connection.talk();
@@ -344,9 +346,11 @@ impl Connection<'_> {
             self.session.close(going_down(), Why::TimedOut);
             return Ok(());
         }
-        let held = self.line.read_held(&mut self.buffer);
-        if held > 0 {
-            self.session.feed(self.buffer.get(..held).unwrap_or_default());
+        if self.take(|line, room| Ok(line.read_held(room)))? > 0 {
+            return Ok(());
+        }
+        // The next piece of a text is mostly there: waiting for it would be one more call.
+        if self.text.is_some() && self.has_come(Line::read_at_hand)? {
             return Ok(());
         }
         let now = Instant::now();
@@ -374,17 +378,37 @@ impl Connection<'_> {
                     continue;
                 }
             }
-            match self.line.read(&mut self.buffer) {
-                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
-                Ok(count) => {
-                    self.session.feed(self.buffer.get(..count).unwrap_or_default());
-                    return Ok(());
-                }
-                Err(fault) if fault.kind() == ErrorKind::WouldBlock => {}
-                Err(fault) if fault.kind() == ErrorKind::Interrupted => {}
-                Err(fault) => return Err(fault),
+            if self.has_come(Line::read)? {
+                return Ok(());
             }
         }
+    }
+
+    /// Whether something came. `Err`: the client is gone.
+    fn has_come(
+        &mut self,
+        read: impl FnOnce(&mut Line, &mut [u8]) -> std::io::Result<usize>,
+    ) -> std::io::Result<bool> {
+        match self.take(read) {
+            Ok(0) => Err(ErrorKind::UnexpectedEof.into()),
+            Ok(_) => Ok(true),
+            Err(fault) if fault.kind() == ErrorKind::WouldBlock => Ok(false),
+            Err(fault) if fault.kind() == ErrorKind::Interrupted => Ok(false),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// Reads straight to where the session looks at it.
+    fn take(
+        &mut self,
+        read: impl FnOnce(&mut Line, &mut [u8]) -> std::io::Result<usize>,
+    ) -> std::io::Result<usize> {
+        let line = &mut self.line;
+        let came = self.session.feed_by(self.reads, |room| read(line, room))?;
+        if came == self.reads {
+            self.reads = (2 * self.reads).min(READ_BYTES);
+        }
+        Ok(came)
     }
 
     /// Told to finish: between messages at once, within one as soon as it is answered.

@@ -1,6 +1,7 @@
 //! The socket of one client: waited on with a limit, in clear or under TLS.
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::{RecvFlags, recv};
 use rustls::pki_types::CertificateDer;
 use rustls::{ServerConfig, ServerConnection};
 use std::io::{self, ErrorKind, Read, Write};
@@ -73,6 +74,15 @@ impl Line {
         flush_tls(tls, &mut self.socket)?;
         processed.map_err(|fault| io::Error::new(ErrorKind::InvalidData, fault))?;
         tls.reader().read(into)
+    }
+
+    /// The same without a wait before it: `WouldBlock` if nothing is there, and always under TLS.
+    pub(crate) fn read_at_hand(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if self.tls.is_some() {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        let (_, count) = recv(&self.socket, into, RecvFlags::DONTWAIT)?;
+        Ok(count)
     }
 
     /// Plain octets that TLS holds already, without asking the socket; 0 if none.

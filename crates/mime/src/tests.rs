@@ -557,13 +557,16 @@ fn base64_is_the_same_by_lines_by_runs_and_by_letters() {
     let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let rubbish = [b'=', b' ', b'-', b'_', b'@', b'[', b'`', b'{', b':', b',', 0, 0x80, 0xFF];
     for round in 0..2_000 {
-        let length = [76, 76, 76, 64, 72, 32, 1, 77, 1_000][below(9) as usize];
+        let length = [76, 76, 76, 64, 72, 32, 1, 77, 1_000, 4, 8, 36][below(12) as usize];
         let rarely = 1 + below(2_000);
+        let usual_end = ["\r\n", "\r\n", "\n"][below(3) as usize];
         let mut text = Vec::new();
         for at in 1..=below(1_200) {
             text.push(letters[below(64) as usize]);
             if at % length == 0 {
-                text.extend_from_slice(b"\r\n");
+                let odd_end = ["\n", "\r\n", "\r", "=\r\n", "==\r\n", "\r\n\r\n", "\r\r\n", ""];
+                let end = if below(rarely) < 20 { odd_end[below(8) as usize] } else { usual_end };
+                text.extend_from_slice(end.as_bytes());
             }
             if below(rarely) == 0 {
                 text.push(rubbish[below(rubbish.len() as u64) as usize]);
@@ -582,6 +585,17 @@ fn base64_is_the_same_by_lines_by_runs_and_by_letters() {
             let decoded = crate::decode_transfer(crate::Encoding::Base64, &text);
             assert!(*decoded == base64_plainly(&text), "{octet} at {place}");
         }
+    }
+}
+
+/// Whatever a line is like, it is looked at a few times, not once for each octet before it.
+#[test]
+fn base64_of_odd_lines_is_read_in_one_pass() {
+    let line = "QUJD".repeat(19);
+    for odd in ["A", "=", "A=", "QUJD!\r\n", "\n", "A\n", "=\r\n", &format!("{line}!\r\n"), &line] {
+        let text = odd.repeat(8_000_000 / odd.len());
+        let decoded = crate::decode_transfer(crate::Encoding::Base64, text.as_bytes());
+        assert!(decoded.len() <= text.len() / 4 * 3, "{odd:?}");
     }
 }
 

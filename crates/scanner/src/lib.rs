@@ -32,7 +32,7 @@ use terms::Kind;
 use wire::control::Report;
 use wire::directory::server_of;
 use wire::scanner::{FromScanner, Task, ToScanner};
-use wire::{Channel, Label, Parcel};
+use wire::{Channel, Frame, Label, Parcel};
 
 pub use asking::{NoDns, answer_from_wire, question_to_wire};
 pub use examination::{Given, examine, judged};
@@ -110,8 +110,9 @@ fn most(label: &Label) -> usize {
 /// Takes messages apart until `edge` closes the channel or so many have passed through.
 pub fn serve_edge(edge: &mut Channel, most: usize, host_name: &str) -> Result<(), Fault> {
     let mut remembered = Remembered::default();
+    let mut last = None;
     for _ in 0..most {
-        let (call, task, message) = next_task(edge)?;
+        let (call, task, message) = next_task(edge, last.take())?;
         let given = Given {
             message: message.octets(),
             sender: task.sender.as_ref(),
@@ -122,6 +123,7 @@ pub fn serve_edge(edge: &mut Channel, most: usize, host_name: &str) -> Result<()
         let examined = examine(&given, &mut asking);
         let call = asking.call();
         edge.send(call, &FromScanner::Examined(Box::new(examined)), &[]).map_err(Fault::Channel)?;
+        last = message.slab();
     }
     Ok(())
 }
@@ -151,6 +153,13 @@ impl Message {
             Self::Seen(view) => view,
         }
     }
+
+    fn slab(self) -> Option<Slab> {
+        match self {
+            Self::Slab(slab) => Some(slab),
+            Self::Memory(_) | Self::Seen(_) => None,
+        }
+    }
 }
 
 /// A message that comes behind its task.
@@ -165,19 +174,37 @@ fn take_in(bytes: u64, edge: &Channel) -> Result<Slab, Fault> {
 }
 
 /// The next message. Answers to questions that were given up are dropped on the way.
-fn next_task(edge: &Channel) -> Result<(u32, Task, Message), Fault> {
-    if Slab::is_kept() && !edge.wait(REST).map_err(Fault::Channel)? {
-        Slab::rest();
-    }
+fn next_task(edge: &Channel, last: Option<Slab>) -> Result<(u32, Task, Message), Fault> {
+    let mut frame = next_frame(edge, last)?;
     loop {
-        let frame = edge.receive(None).map_err(Fault::Channel)?;
         match frame.read().map_err(Fault::Channel)? {
-            ToScanner::Answer(_) => {}
+            ToScanner::Answer(_) => frame = edge.receive(None).map_err(Fault::Channel)?,
             ToScanner::Examine(mut task) => {
                 let parcel = std::mem::replace(&mut task.message, Parcel::Inline(Vec::new()));
                 let message = Message::open(parcel, &frame.descriptors, edge)?;
                 return Ok((frame.call, task, message));
             }
+        }
+    }
+}
+
+/// What comes next. Before anybody looks at it the last message is wiped, and its memory is kept.
+/// Most senders have one: whoever is told of no other, or leaves, need not wipe what the kernel
+/// wipes anyway.
+fn next_frame(edge: &Channel, last: Option<Slab>) -> Result<Frame, Fault> {
+    let Some(last) = last else { return edge.receive(None).map_err(Fault::Channel) };
+    match edge.receive(Some(REST)) {
+        Ok(frame) => {
+            drop(last);
+            Ok(frame)
+        }
+        Err(wire::Fault::Silent) => {
+            last.let_go();
+            edge.receive(None).map_err(Fault::Channel)
+        }
+        Err(fault) => {
+            last.let_go();
+            Err(Fault::Channel(fault))
         }
     }
 }

@@ -32,6 +32,7 @@ mod session;
 
 mod address;
 mod command;
+mod input;
 mod limits;
 mod parameters;
 mod path;

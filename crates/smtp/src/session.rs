@@ -5,6 +5,7 @@ mod signing;
 
 use crate::command::{self, Command, Hello, Mail, Rcpt};
 use crate::event::{Event, Patience, Why};
+use crate::input::Input;
 use crate::limits::Limits;
 use crate::path::Dots;
 use crate::reply::Reply;
@@ -75,7 +76,7 @@ pub struct Session {
     /// People hand in mail here; strangers do not.
     takes_submissions: bool,
     is_signed_in: bool,
-    input: Vec<u8>,
+    input: Input,
     at: usize,
     output: Vec<u8>,
     mode: Mode,
@@ -103,7 +104,7 @@ impl Session {
             starttls_offered: starttls_offered && !is_tls,
             takes_submissions: false,
             is_signed_in: false,
-            input: Vec::new(),
+            input: Input::default(),
             at: 0,
             output: Vec::new(),
             mode: Mode::Lines,
@@ -137,9 +138,24 @@ impl Session {
         if matches!(self.mode, Mode::Closed(_)) {
             return;
         }
-        self.input.drain(..self.at.min(self.input.len()));
+        self.input.forget(self.at);
         self.at = 0;
-        self.input.extend_from_slice(bytes);
+        self.input.push(bytes);
+    }
+
+    /// The same without a copy: `fill` writes up to `most` octets, and says how many it wrote.
+    pub fn feed_by<E>(
+        &mut self,
+        most: usize,
+        fill: impl FnOnce(&mut [u8]) -> Result<usize, E>,
+    ) -> Result<usize, E> {
+        self.input.forget(self.at);
+        self.at = 0;
+        let came = self.input.fill(most, fill)?;
+        if matches!(self.mode, Mode::Closed(_)) {
+            self.input.forget(came);
+        }
+        Ok(came)
     }
 
     /// What is to be written to the client; empty if nothing is.

@@ -19,21 +19,38 @@ pub(crate) struct Client {
     pub said: String,
     text: Vec<u8>,
     pub closed: bool,
+    /// The last octets were written where they are read.
+    wrote: bool,
 }
 
 impl Client {
     pub fn new(limits: Limits, is_tls: bool) -> Self {
         let session = Session::new(limits, "mx.example.jp", is_tls, true);
-        Self { session, said: String::new(), text: Vec::new(), closed: false }
+        Self { session, said: String::new(), text: Vec::new(), closed: false, wrote: false }
     }
 
     pub fn submission(limits: Limits, is_tls: bool) -> Self {
         let session = Session::submission(limits, "mx.example.jp", is_tls);
-        Self { session, said: String::new(), text: Vec::new(), closed: false }
+        Self { session, said: String::new(), text: Vec::new(), closed: false, wrote: false }
+    }
+
+    /// By turns: neither way may differ from the other.
+    fn feed(&mut self, bytes: &[u8]) {
+        self.wrote = !self.wrote;
+        if !self.wrote {
+            return self.session.feed(bytes);
+        }
+        let fill = |room: &mut [u8]| {
+            // More room than octets, and rubbish behind them.
+            room.fill(b'#');
+            room[..bytes.len()].copy_from_slice(bytes);
+            Ok::<_, ()>(bytes.len())
+        };
+        assert_eq!(self.session.feed_by(bytes.len() + 9, fill), Ok(bytes.len()));
     }
 
     pub fn send(&mut self, bytes: &[u8]) {
-        self.session.feed(bytes);
+        self.feed(bytes);
         loop {
             let note = match self.session.next_event() {
                 Event::Read => break,

@@ -179,6 +179,8 @@ fn directory(octets: &[u8]) -> Option<Directory> {
     let cursor = Cursor::new(octets);
     let search_from = octets.len().saturating_sub(END_SEARCH_BYTES);
     let tail = cursor.slice(search_from, octets.len());
+    // Forwards it is a vector search; backwards, only where there is one.
+    memmem::find(tail, END)?;
     memmem::rfind_iter(tail, END).find_map(|found| directory_of(&cursor, search_from + found))
 }
 

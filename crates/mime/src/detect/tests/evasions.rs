@@ -237,6 +237,14 @@ fn an_attached_message_is_opened_whatever_its_first_octets_are() {
 }
 
 #[test]
+fn every_octet_is_rubbish_in_base64_or_is_not() {
+    let usual = |octet: u8| octet.is_ascii_alphanumeric() || b"+/=\r\n ".contains(&octet);
+    for octet in 0..=255 {
+        assert_eq!(crate::detect::is_usual_in_base64(octet), usual(octet), "{octet}");
+    }
+}
+
+#[test]
 fn base64_is_read_as_those_do_who_skip_padding() {
     let head = format!("{HEAD}Content-Transfer-Encoding: base64\r\n\r\n");
     let zip = Zip::new().file("setup.exe", &eicar()).done();
