@@ -40,6 +40,7 @@ pub mod sentinel;
 pub mod signer;
 pub mod tls_report;
 pub mod vault;
+mod voices;
 
 pub use channel::{
     Channel, FRAME_BYTES, Frame, INLINE_BYTES, let_go_of_long_frames, tell_of_crowding,
