@@ -121,7 +121,13 @@ impl People<'_> {
         let now = now_ms();
         let open = self.open_requests(now)?;
         if let Some(same) = open.iter().find(|one| one.act == *act) {
-            // Said again: what was approved meanwhile is done, else it still waits.
+            // Said again: what was approved meanwhile is done, else it still waits. What it says
+            // besides binds as it was asked: other words would be dropped, so they are refused.
+            let lasts_ms = (lasts_ms != 0).then(|| lasts_ms.min(LONGEST_MS));
+            if let Some(other) = says_otherwise(same, by, reason.as_deref(), lasts_ms) {
+                let hint = "leave it away, or have it denied (approval deny ID) and ask anew";
+                return Ok(no(refused("the words of the request that waits", other, hint)));
+            }
             return match same.state {
                 State::Approved => self.use_up(same.request, act),
                 _ => Ok(no(ToAdmin::Pending(Box::new(same.clone())))),
@@ -405,6 +411,26 @@ fn is_ones_own(act: &Act, who: &Who) -> bool {
         }
         _ => false,
     }
+}
+
+/// What is said of a request that waits, and differs from it. Who carries it out may be another
+/// than who asked.
+fn says_otherwise(
+    same: &Request,
+    by: Option<&Who>,
+    reason: Option<&str>,
+    lasts_ms: Option<u64>,
+) -> Option<&'static str> {
+    let is_other_person = by.is_some_and(|who| Some(who.user) != same.requester);
+    if same.state == State::Open && is_other_person {
+        return Some("another requester (--as)");
+    }
+    if reason.is_some_and(|reason| reason.trim() != same.reason) {
+        return Some("another reason (--reason)");
+    }
+    lasts_ms
+        .is_some_and(|lasts_ms| lasts_ms != same.expires_ms - same.made_ms)
+        .then_some("another end (--expires)")
 }
 
 /// What binds an approval to exactly one act.

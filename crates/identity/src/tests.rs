@@ -519,6 +519,30 @@ fn a_password_made_again_needs_two_though_nobody_ever_came() {
     }
 }
 
+#[test]
+fn a_request_said_again_says_nothing_else() {
+    let mut world = World::two_persons("said-again");
+    let request = world.asked(AOI, None);
+    let words = |by: Option<UserId>, reason: &str, lasts_ms| Permission {
+        reason: Some(reason.to_owned()),
+        by: by.map(proof),
+        lasts_ms,
+        ..Permission::default()
+    };
+    let same = "端末を失くした";
+    let refused = "the words of the request that waits";
+    assert_eq!(told(&world.add(AOI, Permission::default())), "pending open 0");
+    assert_eq!(told(&world.add(AOI, words(None, same, 24 * 3_600_000))), "pending open 0");
+    assert_eq!(told(&world.add(AOI, words(Some(MINA), same, 0))), refused);
+    assert_eq!(told(&world.add(AOI, words(None, "another", 0))), refused);
+    assert_eq!(told(&world.add(AOI, words(None, same, 3_600_000))), refused);
+    world.agree(&request, MINA);
+    world.agree(&request, REI);
+    // Another than who asked may carry it out.
+    assert_eq!(told(&world.add(AOI, words(Some(MINA), "another", 0))), refused);
+    assert_eq!(told(&world.add(AOI, words(Some(MINA), same, 0))), "done");
+}
+
 const OF_HOUSE: &str = "an operator, or an approver of an operator's tenant: it is for the house";
 
 /// Alone, nobody sees to it that two are never found, nor puts others in their place.
