@@ -18,6 +18,7 @@ use wire::directory::{
 };
 use wire::lists;
 use wire::pages::TransportPolicy;
+use wire::plain::is_plain;
 
 /// Aliases of one person.
 const ALIASES: usize = 100;
@@ -201,7 +202,7 @@ impl Changes<'_> {
 
     fn add_tenant(&mut self, name: &str) -> Result<ToAdmin, Fault> {
         let name = name.trim();
-        if name.is_empty() || name.len() > TENANT_NAME_BYTES || name.chars().any(char::is_control) {
+        if name.is_empty() || name.len() > TENANT_NAME_BYTES || !is_plain(name) {
             return Ok(refused("a tenant's name of 1 to 100 octets", name, "choose another name"));
         }
         let folded = name.to_lowercase();

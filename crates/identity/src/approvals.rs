@@ -15,6 +15,7 @@ use terms::RequestId;
 use wire::approval::{Act, NEEDED, Permission, Proof, Request, State, Voice};
 use wire::directory::Who;
 use wire::identity::ToAdmin;
+use wire::plain::is_plain;
 use wire::redirection::Redirection;
 
 const HOUR_MS: u64 = 60 * 60 * 1000;
@@ -24,6 +25,8 @@ const LASTS_MS: u64 = 24 * HOUR_MS;
 const LONGEST_MS: u64 = 7 * 24 * HOUR_MS;
 /// A reason in octets: a few sentences.
 const REASON_BYTES: usize = 2_000;
+/// Whoever decides reads it, on a terminal.
+const PLAIN: &str = "a reason without control characters or marks of writing direction";
 /// Requests that wait at one time. More is a flood, and nobody reads it.
 const OPEN: usize = 200;
 /// Requests kept for those who look back; the ledger keeps their digests for good.
@@ -138,6 +141,10 @@ impl People<'_> {
             let found = format!("a reason of {} octets", reason.len());
             let hint = "say why: --reason TEXT (and who asks: --as ADDRESS); two persons decide";
             return Ok(no(refused("a reason of 1 to 2000 octets", &found, hint)));
+        }
+        if !is_plain(&reason) {
+            let hint = "one line; --reason TEXT";
+            return Ok(no(refused(PLAIN, "a letter that is not seen", hint)));
         }
         if open.len() >= OPEN {
             let hint = "answer or deny some: approval list";

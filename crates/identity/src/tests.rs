@@ -543,6 +543,21 @@ fn a_request_said_again_says_nothing_else() {
     assert_eq!(told(&world.add(AOI, words(Some(MINA), same, 0))), "done");
 }
 
+#[test]
+fn a_reason_can_be_seen_as_it_stands() {
+    let mut world = World::two_persons("plain");
+    let mut check = |reason: &str, expected: &str| {
+        let reason = Some(reason.to_owned());
+        let answer = world.add(AOI, Permission { reason, ..Permission::default() });
+        assert_eq!(told(&answer), expected);
+    };
+    let plain = "a reason without control characters or marks of writing direction";
+    check("ok\u{1b}[1A\u{1b}[2Kwhat  nothing", plain);
+    check("two\nlines", plain);
+    check("\u{202e}live", plain);
+    check(" 端末を失くした ", "pending open 0");
+}
+
 const OF_HOUSE: &str = "an operator, or an approver of an operator's tenant: it is for the house";
 
 /// Alone, nobody sees to it that two are never found, nor puts others in their place.

@@ -22,6 +22,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 use terms::{InstanceId, RequestId, TenantId, UserId};
 use wire::admin::Request;
+use wire::plain::shown;
 
 /// People named in one line.
 const TOLD: usize = 8;
@@ -282,7 +283,7 @@ impl Teller<'_> {
     }
 
     fn reason(&self, request: &RequestId) -> String {
-        self.reasons.get(&request.to_string()).cloned().unwrap_or_default()
+        self.reasons.get(&request.to_string()).map(|reason| shown(reason)).unwrap_or_default()
     }
 
     /// One line, for the person whose data it is.
