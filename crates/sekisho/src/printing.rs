@@ -51,17 +51,12 @@ fn on_a_terminal(text: &str) -> String {
     let (mut shown, mut rest) = (String::with_capacity(text.len()), text);
     while let Some(letter) = rest.chars().next() {
         let tone = TONES.iter().find(|tone| rest.starts_with(**tone));
-        let taken = match (tone, letter, sign(letter)) {
-            (Some(tone), ..) => tone.len(),
-            (None, '\n' | '\t', _) | (None, _, None) => letter.len_utf8(),
-            (None, _, Some(sign)) => {
-                shown.push_str(&sign);
-                rest = rest.get(letter.len_utf8()..).unwrap_or_default();
-                continue;
-            }
-        };
-        let (kept, after) = rest.split_at_checked(taken).unwrap_or((rest, ""));
-        shown.push_str(kept);
+        let taken = tone.map_or(letter.len_utf8(), |tone| tone.len());
+        let (piece, after) = rest.split_at_checked(taken).unwrap_or((rest, ""));
+        match sign(letter) {
+            Some(sign) if tone.is_none() && !matches!(letter, '\n' | '\t') => shown.push_str(&sign),
+            _ => shown.push_str(piece),
+        }
         rest = after;
     }
     shown
