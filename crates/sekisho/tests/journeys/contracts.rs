@@ -164,7 +164,7 @@ fn two_persons_decide() {
     let own = [&add[..], &["--as", "aoi@example.jp"]].concat();
     let (own, code) = typed(&demo, &own, &password(&demo, "aoi@example.jp"));
     assert_eq!(code, 0, "{own}");
-    assert!(own["weakened"].is_null());
+    assert_eq!(own["weakened"], "first-password", "whoever made that one knows it");
     // What two are asked for is said in words, with names.
     let seal = ["keys", "seal", "--tenant", "Example Net", "--reason", "未払い"];
     let (asked, code) = demo.ask(&seal);
