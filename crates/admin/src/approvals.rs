@@ -179,6 +179,7 @@ pub fn perform(peers: &mut Peers<'_>, act: Act, permission: Permission) -> Answe
             let shown = json!({ "user": user.to_string(), "address": address });
             people::reset_under(peers, user, permission, shown)
         }
+        act @ Act::Disable { .. } => people::disable_under(peers, act, permission),
         act @ Act::AddPerson { .. } => {
             let password = people::made_password();
             people::add_approver(peers, act, permission, &password)
@@ -373,7 +374,11 @@ fn details(act: &Act) -> Value {
             json!({ "detail": data_encoding::HEXLOWER.encode(detail) })
         }
         Act::Thaw(Whose::Kind(kind)) => json!({ "component": kind.word() }),
-        Act::ResetPassword { .. } | Act::SingleOperator | Act::Keys(_) | Act::Thaw(_) => json!({}),
+        Act::ResetPassword { .. }
+        | Act::SingleOperator
+        | Act::Keys(_)
+        | Act::Thaw(_)
+        | Act::Disable { .. } => json!({}),
     }
 }
 

@@ -30,8 +30,23 @@ fn sentences(act: &Act, about: &About<'_>) -> [String; 2] {
             format!("a new {} app password is made for {person}", protocol.word()),
         ],
         Act::ResetPassword { .. } => [
-            format!("{person} のパスワードを新しくする。今のパスワードは使えなくなる"),
-            format!("{person} gets a new password; the present one is no longer valid"),
+            format!(
+                "{person} のパスワードを新しくする。今のパスワードは使えなくなり、新しいものは実行した人に表示される"
+            ),
+            format!(
+                "{person} gets a new password; the present one is no longer valid, and whoever \
+                 carries this out sees the new one"
+            ),
+        ],
+        Act::AddPerson { address, role, .. } if role == "operator" => [
+            format!(
+                "{tenant} に {address} を役割 operator で加える。この人も、{tenant} の承認者も、この環境全体のことを\
+                 決められるようになる"
+            ),
+            format!(
+                "{address} is added to {tenant} as operator: they, and every approver of \
+                 {tenant}, may decide for the whole house from then on"
+            ),
         ],
         Act::AddPerson { address, role, .. } => [
             format!("{tenant} に {address} を役割 {role} で加える。申請を承認できる人が増える"),
@@ -52,6 +67,14 @@ fn sentences(act: &Act, about: &About<'_>) -> [String; 2] {
         Act::LiftHold { .. } => [
             format!("{tenant} の保全を解く。その後は破棄できる"),
             format!("a hold on {tenant} is lifted: what it kept may be destroyed from then on"),
+        ],
+        Act::Disable { disabled: true, .. } => [
+            format!("{person} の利用を止める。申請を承認できる人が減る"),
+            format!("{person} is shut out: one less who may approve"),
+        ],
+        Act::Disable { disabled: false, .. } => [
+            format!("{person} の利用を再開する。申請を承認できる人が増える"),
+            format!("{person} is let in again: one more who may approve"),
         ],
         Act::SingleOperator => [
             "二人による承認をやめる。以後は一人で何でもできる".to_owned(),

@@ -14,10 +14,11 @@ use terms::{TenantId, UserId};
 use wire::approval::Act;
 use wire::directory::{
     APPROVING, Domain, FromAdmin, Part, ROLES, SendingSettings, TRUSTED_SEALERS, Tenant,
-    TenantSettings, ToAdmin, User, WAY_BACK, Who,
+    TenantSettings, ToAdmin, User, WAY_BACK,
 };
 use wire::lists;
 use wire::pages::TransportPolicy;
+use wire::plain::is_plain;
 
 /// Aliases of one person.
 const ALIASES: usize = 100;
@@ -58,7 +59,7 @@ impl Changes<'_> {
                 }
             }
             FromAdmin::UserList { tenant } => self.list_users(tenant.as_deref()),
-            FromAdmin::UserDisable { address, disabled } => self.disable_user(&address, disabled),
+            FromAdmin::UserDisable { address, disabled } => self.shut_out(&address, disabled),
             FromAdmin::UserFind { address } => self.find_user(&address),
             FromAdmin::Names { users } => self.name_users(&users),
             FromAdmin::TraceTokens { digests } => self.trace_tokens(&digests),
@@ -130,6 +131,7 @@ impl Changes<'_> {
                     Err(fault) => Err(fault),
                 }
             }
+            Act::Disable { user, disabled, .. } => self.shut_out_approver(user, disabled),
             Act::ChangeSettings { tenant, settings } => self.change_settings(tenant, settings),
             Act::ChangeSending { tenant, settings } => self.change_sending(tenant, settings),
             Act::TerminateTenant { tenant, grace_ms } => {
@@ -198,38 +200,9 @@ impl Changes<'_> {
         Ok(ToAdmin::Done)
     }
 
-    /// Who proves themselves, for identity.
-    pub fn who(&self, address: &str) -> Result<Option<Who>, Fault> {
-        let address = canonical(address, self.host_name);
-        let Some((user, tenant, person)) = self.look_up(&address)? else { return Ok(None) };
-        if person.disabled {
-            return Ok(None);
-        }
-        let of_house = self.is_of_house(tenant)?;
-        Ok(Some(Who { tenant, user, role: person.role, of_house }))
-    }
-
-    fn is_of_house(&self, tenant: TenantId) -> Result<bool, Fault> {
-        let people = self.tables.people(self.key, tenant)?;
-        Ok(people.iter().any(|(_, person)| person.role == "operator" && !person.disabled))
-    }
-
-    /// How many may approve what concerns `about`.
-    pub fn able(&self, about: Option<TenantId>) -> Result<u32, Fault> {
-        let mut able = 0;
-        for (tenant, _) in self.tables.tenants(self.key)? {
-            let of_house = self.is_of_house(tenant)?;
-            for (user, person) in self.tables.people(self.key, tenant)? {
-                let who = Who { tenant, user, role: person.role, of_house };
-                able += u32::from(!person.disabled && who.may_approve(about));
-            }
-        }
-        Ok(able)
-    }
-
     fn add_tenant(&mut self, name: &str) -> Result<ToAdmin, Fault> {
         let name = name.trim();
-        if name.is_empty() || name.len() > TENANT_NAME_BYTES || name.chars().any(char::is_control) {
+        if name.is_empty() || name.len() > TENANT_NAME_BYTES || !is_plain(name) {
             return Ok(refused("a tenant's name of 1 to 100 octets", name, "choose another name"));
         }
         let folded = name.to_lowercase();
@@ -402,20 +375,6 @@ impl Changes<'_> {
         Ok(ToAdmin::Users(users))
     }
 
-    fn disable_user(&mut self, address: &str, disabled: bool) -> Result<ToAdmin, Fault> {
-        let address = canonical(address, self.host_name);
-        let Some((user, tenant, mut person)) = self.look_up(&address)? else {
-            return Ok(no_user(&address));
-        };
-        let what = if disabled { "user.disable" } else { "user.enable" };
-        self.friends.record_change(tenant, Some(user), what)?;
-        person.disabled = disabled;
-        self.tables.change_person(self.key, user, &person)?;
-        self.restate(tenant, &person)?;
-        let name = self.tables.tenant(self.key, tenant)?.map(|row| row.name).unwrap_or_default();
-        Ok(ToAdmin::User(shown(user, tenant, &name, person)))
-    }
-
     /// What was said of a person's addresses counts no more, nor of whoever is postmaster where
     /// nobody has that address: who stands there now is recorded, and signed for.
     pub fn restate(&mut self, tenant: TenantId, person: &PersonRow) -> Result<(), Fault> {
@@ -484,7 +443,7 @@ impl Changes<'_> {
     }
 }
 
-fn shown(user: UserId, tenant_id: TenantId, tenant: &str, person: PersonRow) -> User {
+pub fn shown(user: UserId, tenant_id: TenantId, tenant: &str, person: PersonRow) -> User {
     User {
         user,
         tenant_id,

@@ -19,6 +19,7 @@ use evidence::{Body, Word};
 use std::time::{Duration, Instant};
 use terms::{HoldId, TenantId, UserId};
 use wire::directory::{Ending, EndingState, Hold, Part, ToAdmin};
+use wire::plain::is_plain;
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 /// The longest grace: a year.
@@ -27,6 +28,8 @@ const LONGEST_GRACE_MS: u64 = 366 * DAY_MS;
 const PEOPLE_AT_ONCE: usize = 20;
 /// How long the directory erases before it answers others again.
 const AT_A_TIME: Duration = Duration::from_secs(1);
+/// It is read by whoever decides about the hold, on a terminal.
+const PLAIN: &str = "a reason without control characters or marks of writing direction";
 /// A hold's reason in octets.
 const REASON_BYTES: usize = 2_000;
 /// Holds of the house: more is not read by anybody.
@@ -243,7 +246,11 @@ impl Changes<'_> {
     pub fn add_hold(&mut self, part: Part, reason: &str) -> Result<ToAdmin, Fault> {
         let reason = reason.trim();
         if reason.is_empty() || reason.len() > REASON_BYTES {
-            return Ok(refused("a reason of 1 to 2000 octets", reason, "--reason TEXT"));
+            let found = format!("a reason of {} octets", reason.len());
+            return Ok(refused("a reason of 1 to 2000 octets", &found, "--reason TEXT"));
+        }
+        if !is_plain(reason) {
+            return Ok(refused(PLAIN, "a letter that is not seen", "one line; --reason TEXT"));
         }
         if self.tables.holds(self.key)?.len() >= HOLDS {
             return Ok(refused("at most 10,000 holds", "more", "lift some: hold lift ID"));

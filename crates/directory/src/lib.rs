@@ -48,6 +48,7 @@ mod statements;
 mod tables;
 mod tls_reports;
 mod tls_rows;
+mod voices;
 mod ways;
 
 #[cfg(test)]
@@ -72,6 +73,8 @@ mod report_tests;
 mod tests;
 #[cfg(test)]
 mod tls_tests;
+#[cfg(test)]
+mod voices_tests;
 
 pub use address::canonical;
 pub use fault::Fault;
@@ -516,7 +519,14 @@ impl Desk {
         match question {
             FromIdentity::Person(address) => self.person(&address),
             FromIdentity::Who(address) => ToIdentity::Who(change.who(&address).unwrap_or(None)),
-            FromIdentity::Able(about) => ToIdentity::Able(change.able(about).unwrap_or(0)),
+            // Where the tables cannot be read, whoever asks takes another answer for none.
+            FromIdentity::Able(about) => match change.able(about) {
+                Ok((able, known)) => ToIdentity::Able { able, known },
+                Err(_) => ToIdentity::Done,
+            },
+            FromIdentity::Standing(part) => {
+                change.standing(part).map_or(ToIdentity::Done, ToIdentity::Standing)
+            }
             FromIdentity::Carry(act) => {
                 let answer = Box::new(change.carry(act));
                 self.next_letters = Instant::now();

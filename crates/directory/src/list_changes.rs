@@ -11,6 +11,7 @@ use wire::lists::{
     Change, Command, List, MEMBERS, Member, NAME_BYTES, OWNER, OWNERS, PAGE, Posting, USUAL_BYTES,
     owner,
 };
+use wire::plain::is_plain;
 
 /// Lists of one tenant, and of the house in one answer.
 const LISTS: usize = 1_000;
@@ -115,7 +116,7 @@ impl Changes<'_> {
     fn apply(&self, row: &mut ListRow, change: &Change) -> Result<Option<ToAdmin>, Fault> {
         if let Some(name) = &change.name {
             let name = name.trim();
-            let is_sound = !name.is_empty() && !name.chars().any(char::is_control);
+            let is_sound = !name.is_empty() && is_plain(name);
             if !is_sound || name.len() > NAME_BYTES {
                 let hint = "--name TEXT stands in the mail's List-Id";
                 return Ok(Some(refused("a name of 1 to 200 octets", name, hint)));

@@ -7,13 +7,15 @@
 use crate::Fault;
 use crate::people::{People, WEAKENED, refused};
 use crate::requests::Tries;
+use crate::voices::is_approving;
 use compartment::{now_ms, random};
 use evidence::{Body, Digest, Word};
 use sha2::{Digest as _, Sha256};
-use terms::{RequestId, UserId};
+use terms::RequestId;
 use wire::approval::{Act, NEEDED, Permission, Proof, Request, State, Voice};
-use wire::directory::{APPROVING, Who};
+use wire::directory::Who;
 use wire::identity::ToAdmin;
+use wire::plain::is_plain;
 use wire::redirection::Redirection;
 
 const HOUR_MS: u64 = 60 * 60 * 1000;
@@ -23,6 +25,8 @@ const LASTS_MS: u64 = 24 * HOUR_MS;
 const LONGEST_MS: u64 = 7 * 24 * HOUR_MS;
 /// A reason in octets: a few sentences.
 const REASON_BYTES: usize = 2_000;
+/// Whoever decides reads it, on a terminal.
+const PLAIN: &str = "a reason without control characters or marks of writing direction";
 /// Requests that wait at one time. More is a flood, and nobody reads it.
 const OPEN: usize = 200;
 /// Requests kept for those who look back; the ledger keeps their digests for good.
@@ -30,6 +34,8 @@ const KEPT_MS: u64 = 400 * 24 * HOUR_MS;
 /// Wrong passwords of one person before they must wait.
 const TRIES: u32 = 5;
 const WAIT_MS: u64 = 15 * 60 * 1000;
+/// How an act is marked that somebody did by a password that another person made and saw.
+pub const FIRST: &str = "first-password";
 const ADD_OPERATOR: &str = "approvers of other tenants do not count. First: user add ADDRESS \
     --tenant T --role operator; then one more of T with that role or --role approver";
 const ADD_SECOND: &str = "still missing: user add ADDRESS --tenant T --role approver (or \
@@ -56,10 +62,14 @@ impl People<'_> {
     /// Whether `act` may be done now, under an approved request or without one. Without either, a
     /// request is made of it. What is permitted under a request is used up before it is done.
     pub fn permit(&mut self, act: &Act, permission: Permission) -> Result<Permitted, Fault> {
+        let is_alone = !self.needs_two()?;
+        if !is_alone && let Some(answer) = self.unless_two_are_left(act)? {
+            return Ok(no(answer));
+        }
         if let Some(request) = permission.request {
             return self.use_up(request, act);
         }
-        if !self.needs_two()? {
+        if is_alone {
             return Ok(Ok(Permit { weakened: Some(WEAKENED), request: None }));
         }
         let by = match &permission.by {
@@ -69,7 +79,11 @@ impl People<'_> {
                 Err(answer) => return Ok(Err(answer)),
             },
         };
-        if self.is_free(act, by.as_ref())? {
+        if let Some(who) = by.as_ref().filter(|who| is_ones_own(act, who)) {
+            let is_own = self.tables.is_own_password(self.key, who.user)?;
+            return Ok(Ok(Permit { weakened: (!is_own).then_some(FIRST), request: None }));
+        }
+        if self.is_free(act)? {
             return Ok(Ok(Permit { weakened: None, request: None }));
         }
         self.ask(act, by.as_ref(), permission.reason, permission.lasts_ms)
@@ -79,38 +93,25 @@ impl People<'_> {
         Ok(!self.single_operator || self.tables.is_two_persons(self.key)?)
     }
 
-    /// What nobody else need agree to: one's own device or forward, a first password made again for
-    /// somebody who never came, and approvers for as long as there are not two.
-    fn is_free(&mut self, act: &Act, by: Option<&Who>) -> Result<bool, Fault> {
-        Ok(match act {
-            Act::AppPassword { user, .. } => by.is_some_and(|who| who.user == *user),
-            Act::Redirect { user, change, .. } => {
-                let is_own =
-                    matches!(**change, Redirection::Forward { .. } | Redirection::Away { .. });
-                is_own && by.is_some_and(|who| Some(who.user) == *user)
+    /// What nobody else need agree to: somebody without a voice is added; and as long as there are
+    /// not two who could agree, voices are added, or let in that were shut out. Those who are shut
+    /// out are known all the same: whoever shuts them out makes no room for others.
+    fn is_free(&mut self, act: &Act) -> Result<bool, Fault> {
+        if matches!(act, Act::AddPerson { role, .. } if !is_approving(role)) {
+            return Ok(true);
+        }
+        let is_missing = |count: u32| (count as usize) < NEEDED;
+        match act {
+            Act::AddPerson { .. } => {
+                let concerned = self.concerned(act)?;
+                Ok(is_missing(self.friends.able(concerned)?.1))
             }
-            Act::ResetPassword { user, .. } => {
-                !self.has_signed_in(*user)? && !self.is_approver(*user)?
+            Act::Disable { disabled: false, .. } => {
+                let concerned = self.concerned(act)?;
+                Ok(is_missing(self.friends.able(concerned)?.0))
             }
-            Act::AddPerson { tenant, role, .. } => {
-                !APPROVING.contains(&role.as_str())
-                    || (self.friends.able(Some(*tenant))? as usize) < NEEDED
-            }
-            _ => false,
-        })
-    }
-
-    /// Whoever makes an approver's password could approve in their name.
-    fn is_approver(&mut self, user: UserId) -> Result<bool, Fault> {
-        let Some(person) = self.tables.person(self.key, user)? else { return Ok(false) };
-        let who = self.friends.who(&person.address)?;
-        Ok(who.is_some_and(|who| APPROVING.contains(&who.role.as_str())))
-    }
-
-    fn has_signed_in(&self, user: UserId) -> Result<bool, Fault> {
-        let used = |found: &crate::tables::Found| found.last_used_ms.is_some();
-        Ok(self.tables.is_own_password(self.key, user)?
-            || self.tables.app_passwords(self.key, user)?.iter().any(used))
+            _ => Ok(false),
+        }
     }
 
     fn ask(
@@ -123,7 +124,13 @@ impl People<'_> {
         let now = now_ms();
         let open = self.open_requests(now)?;
         if let Some(same) = open.iter().find(|one| one.act == *act) {
-            // Said again: what was approved meanwhile is done, else it still waits.
+            // Said again: what was approved meanwhile is done, else it still waits. What it says
+            // besides binds as it was asked: other words would be dropped, so they are refused.
+            let lasts_ms = (lasts_ms != 0).then(|| lasts_ms.min(LONGEST_MS));
+            if let Some(other) = says_otherwise(same, by, reason.as_deref(), lasts_ms) {
+                let hint = "leave it away, or have it denied (approval deny ID) and ask anew";
+                return Ok(no(refused("the words of the request that waits", other, hint)));
+            }
             return match same.state {
                 State::Approved => self.use_up(same.request, act),
                 _ => Ok(no(ToAdmin::Pending(Box::new(same.clone())))),
@@ -134,6 +141,10 @@ impl People<'_> {
             let found = format!("a reason of {} octets", reason.len());
             let hint = "say why: --reason TEXT (and who asks: --as ADDRESS); two persons decide";
             return Ok(no(refused("a reason of 1 to 2000 octets", &found, hint)));
+        }
+        if !is_plain(&reason) {
+            let hint = "one line; --reason TEXT";
+            return Ok(no(refused(PLAIN, "a letter that is not seen", hint)));
         }
         if open.len() >= OPEN {
             let hint = "answer or deny some: approval list";
@@ -184,6 +195,15 @@ impl People<'_> {
         if !untouched {
             let hint = "its row was changed; ask anew";
             return Ok(no(refused("a request as it was recorded", "another", hint)));
+        }
+        let voices = self.voices(&request)?;
+        if voices < NEEDED {
+            let found = format!("{voices} who still may");
+            return Ok(no(refused(
+                "two who agreed",
+                &found,
+                "another person: approval approve ID",
+            )));
         }
         request.state = State::CarriedOut;
         request.done_ms = Some(now_ms());
@@ -246,8 +266,12 @@ impl People<'_> {
             let found = format!("a request that is {}", request.state.word());
             return Ok(Err(Box::new(refused("an open request", &found, "approval list"))));
         }
-        if !who.may_approve(request.act.tenant()) {
-            let expected = "an approver or tenant-admin of this tenant, or an operator's approver";
+        let concerned = self.concerned(&request.act)?;
+        if !who.may_approve(concerned) {
+            let expected = match concerned {
+                Some(_) => "an approver or tenant-admin of this tenant, or an operator's approver",
+                None => "an operator, or an approver of an operator's tenant: it is for the house",
+            };
             let found = format!("{}, {}", proof.address, who.role);
             return Ok(Err(Box::new(refused(expected, &found, "see `user list`"))));
         }
@@ -270,9 +294,10 @@ impl People<'_> {
             return Ok(Err(Box::new(refused("a person who need not wait", &proof.address, hint))));
         }
         let is_right = self.friends.compare("password", &proof.digest, &person.verifier)?;
+        let is_own = self.tables.is_own_password(self.key, who.user)?;
         self.write(Body::SignIn {
             instance: self.asker,
-            protocol: "approval".into(),
+            protocol: if is_own { "approval" } else { FIRST }.into(),
             ok: is_right && !person.disabled,
             tenant: Some(who.tenant),
             user: Some(who.user),
@@ -312,14 +337,14 @@ impl People<'_> {
 
     pub fn mode(&mut self) -> Result<ToAdmin, Fault> {
         let two_persons = self.needs_two()?;
-        let able = self.friends.able(None)?;
+        let (able, _) = self.friends.able(None)?;
         let open = self.open_requests(now_ms())?.len() as u32;
         Ok(ToAdmin::Mode { two_persons, able, open })
     }
 
     /// From now on two persons decide, if there are two.
     pub fn two_persons(&mut self) -> Result<ToAdmin, Fault> {
-        let able = self.friends.able(None)?;
+        let (able, _) = self.friends.able(None)?;
         if (able as usize) < NEEDED {
             // An operator makes a tenant the house's own; only there do approvers count for all.
             let (found, hint) = match able {
@@ -381,6 +406,38 @@ impl People<'_> {
         }
         Ok(())
     }
+}
+
+/// One's own device, forward or answer while away.
+fn is_ones_own(act: &Act, who: &Who) -> bool {
+    match act {
+        Act::AppPassword { user, .. } => who.user == *user,
+        Act::Redirect { user, change, .. } => {
+            let is_own = matches!(**change, Redirection::Forward { .. } | Redirection::Away { .. });
+            is_own && Some(who.user) == *user
+        }
+        _ => false,
+    }
+}
+
+/// What is said of a request that waits, and differs from it. Who carries it out may be another
+/// than who asked.
+fn says_otherwise(
+    same: &Request,
+    by: Option<&Who>,
+    reason: Option<&str>,
+    lasts_ms: Option<u64>,
+) -> Option<&'static str> {
+    let is_other_person = by.is_some_and(|who| Some(who.user) != same.requester);
+    if same.state == State::Open && is_other_person {
+        return Some("another requester (--as)");
+    }
+    if reason.is_some_and(|reason| reason.trim() != same.reason) {
+        return Some("another reason (--reason)");
+    }
+    lasts_ms
+        .is_some_and(|lasts_ms| lasts_ms != same.expires_ms - same.made_ms)
+        .then_some("another end (--expires)")
 }
 
 /// What binds an approval to exactly one act.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use terms::{GrantId, InstanceId, Kind, TenantId, UserId};
 use wire::Channel;
 use wire::approval::Act;
-use wire::directory::{Part, Who};
+use wire::directory::{Part, Standing, Who};
 use wire::vault::{FromIdentity, Grant, KeyAct, Proven, ToIdentity};
 
 /// An HMAC takes microseconds; a silent vault is away.
@@ -92,11 +92,21 @@ impl Friends {
         }
     }
 
-    /// How many may approve what concerns `tenant`.
-    pub fn able(&mut self, tenant: Option<TenantId>) -> Result<u32, Fault> {
+    /// How many may approve what concerns `tenant`; and how many there are, with those who are
+    /// shut out or whose contract ends.
+    pub fn able(&mut self, tenant: Option<TenantId>) -> Result<(u32, u32), Fault> {
         let question = wire::directory::FromIdentity::Able(tenant);
         match self.directory(&question, DIRECTORY_PATIENCE)? {
-            wire::directory::ToIdentity::Able(count) => Ok(count),
+            wire::directory::ToIdentity::Able { able, known } => Ok((able, known)),
+            _ => Err(Fault::DirectoryAway),
+        }
+    }
+
+    /// What a person, or anybody of a contract, has a voice in.
+    pub fn standing(&mut self, part: Part) -> Result<Standing, Fault> {
+        let question = wire::directory::FromIdentity::Standing(part);
+        match self.directory(&question, DIRECTORY_PATIENCE)? {
+            wire::directory::ToIdentity::Standing(standing) => Ok(standing),
             _ => Err(Fault::DirectoryAway),
         }
     }

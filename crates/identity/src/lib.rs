@@ -21,6 +21,7 @@ mod requests;
 mod robbed;
 mod sessions;
 mod tables;
+mod voices;
 
 #[cfg(test)]
 mod crash_tests;

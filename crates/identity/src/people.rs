@@ -1,10 +1,12 @@
 //! What the command line may change about people. Each change is recorded before it counts.
 
 use crate::Fault;
+use crate::approvals::FIRST;
 use crate::friends::Friends;
 use crate::marks::Marks;
 use crate::sessions::Sessions;
 use crate::tables::{AppPasswordRow, PersonRow, Tables};
+use crate::voices::is_approving;
 use compartment::now_ms;
 use evidence::Body;
 use rows::RowKey;
@@ -49,7 +51,7 @@ impl People<'_> {
             FromAdmin::PersonReset { user, salt, digest, permission } => {
                 self.reset(user, salt, &digest, permission)
             }
-            FromAdmin::PersonDisable { user, disabled } => self.disable(user, disabled),
+            FromAdmin::PersonDisable { user, disabled } => self.shut_out(user, disabled),
             FromAdmin::AppPasswordAdd { user, protocol, device, key, digest, permission } => {
                 self.add_app_password(user, protocol, device, (key, digest), permission)
             }
@@ -114,6 +116,16 @@ impl People<'_> {
         self.tables.keep_own_password(self.key, user, false)?;
         self.sessions.end_of(Some(user), None, self.friends);
         Ok(ToAdmin::Done { weakened: weakened.map(str::to_owned) })
+    }
+
+    /// Whoever may approve is shut out and let in by an act for two.
+    fn shut_out(&mut self, user: UserId, disabled: bool) -> Result<ToAdmin, Fault> {
+        let Some(row) = self.tables.person(self.key, user)? else { return Ok(nobody(user)) };
+        if self.is_approver(row.tenant, user)? {
+            let hint = "user disable does, user enable lets in again";
+            return Ok(refused("a role that identity permits", &row.address, hint));
+        }
+        self.disable(user, disabled)
     }
 
     fn disable(&mut self, user: UserId, disabled: bool) -> Result<ToAdmin, Fault> {
@@ -203,7 +215,8 @@ impl People<'_> {
         Ok(ToAdmin::Done { weakened: None })
     }
 
-    /// A person's own new password: nobody else has known it.
+    /// A person's own new password. Whoever made the first one could have come before them: that
+    /// it was the first which changed is recorded.
     fn change_password(
         &mut self,
         proof: &Proof,
@@ -218,7 +231,8 @@ impl People<'_> {
         let Some(mut row) = self.tables.person(self.key, user)? else { return Ok(nobody(user)) };
         row.verifier = self.friends.verifier("password", digest)?;
         row.salt = salt;
-        self.record(row.tenant, user, "password.change", None)?;
+        let is_own = self.tables.is_own_password(self.key, user)?;
+        self.record(row.tenant, user, "password.change", (!is_own).then_some(FIRST))?;
         self.tables.keep_person(self.key, user, &row)?;
         self.tables.keep_own_password(self.key, user, true)?;
         Ok(ToAdmin::Done { weakened: None })
@@ -247,6 +261,14 @@ impl People<'_> {
                 Ok(ToAdmin::Acted { answer, weakened: weakened.map(str::to_owned) })
             }
             Act::Thaw(whose) => self.thaw(whose, weakened),
+            Act::Disable { user, disabled, .. } => {
+                self.record_act(&act, weakened)?;
+                let answer = Box::new(self.friends.carry(act)?);
+                if matches!(*answer, wire::directory::ToAdmin::User(_)) {
+                    self.disable(user, disabled)?;
+                }
+                Ok(ToAdmin::Carried { answer, weakened: weakened.map(str::to_owned) })
+            }
             Act::Other { .. } => {
                 self.record_act(&act, weakened)?;
                 Ok(ToAdmin::Done { weakened: weakened.map(str::to_owned) })
@@ -353,10 +375,6 @@ impl People<'_> {
         };
         self.friends.journal.record(body).map_err(Fault::Unrecorded)
     }
-}
-
-fn is_approving(role: &str) -> bool {
-    wire::directory::APPROVING.contains(&role)
 }
 
 fn nobody(user: UserId) -> ToAdmin {

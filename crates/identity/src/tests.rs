@@ -7,6 +7,7 @@ use crate::sessions::{Door, Sessions};
 use crate::tables::Tables;
 use rows::RowKey;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 use terms::{InstanceId, Kind, TenantId, UserId};
 use wire::Channel;
 use wire::approval::{Act, Permission, Proof, Purpose, Request, State};
@@ -21,6 +22,10 @@ const HARU: UserId = UserId([3; 8]);
 const MINA: UserId = UserId([4; 8]);
 const SATO: UserId = UserId([5; 8]);
 const REI: UserId = UserId([6; 8]);
+/// A customer's approvers.
+const NAO: UserId = UserId([7; 8]);
+const YU: UserId = UserId([8; 8]);
+const CUSTOMER: TenantId = TenantId([9; 8]);
 /// Their passwords' digests are their ids' octets.
 const PEOPLE: &[(UserId, &str, &str)] = &[
     (AOI, "aoi@example.jp", "user"),
@@ -28,7 +33,21 @@ const PEOPLE: &[(UserId, &str, &str)] = &[
     (MINA, "mina@example.jp", "approver"),
     (SATO, "sato@example.jp", "tenant-admin"),
     (REI, "rei@example.jp", "operator"),
+    (NAO, "nao@customer.example", "approver"),
+    (YU, "yu@customer.example", "approver"),
 ];
+
+fn tenant_of(address: &str) -> TenantId {
+    if address.ends_with("@customer.example") { CUSTOMER } else { TENANT }
+}
+
+/// What the directory counts.
+#[derive(Clone, Copy)]
+struct Counts {
+    able: u32,
+    known: u32,
+    left: u32,
+}
 
 struct World {
     folder: PathBuf,
@@ -39,6 +58,7 @@ struct World {
     marks: Marks,
     next_peer: u64,
     single_operator: bool,
+    counts: Arc<Mutex<Counts>>,
 }
 
 impl World {
@@ -57,22 +77,37 @@ impl World {
             FromIdentity::Act(_) => OfVault::AsAdmin(wire::vault::ToAdmin::EvidenceAway),
             _ => OfVault::Own(ToIdentity::Done),
         }));
-        friends.directory = Some(answering(|question: wire::directory::FromIdentity| {
-            use wire::directory::{FromIdentity, ToIdentity};
+        let counts = Arc::new(Mutex::new(Counts { able: 3, known: 3, left: 2 }));
+        let counted = Arc::clone(&counts);
+        friends.directory = Some(answering(move |question: wire::directory::FromIdentity| {
+            use wire::directory::{FromIdentity, Standing, ToIdentity};
+            let Counts { able, known, left } = *counted.lock().unwrap();
             let find = |address: &str| PEOPLE.iter().find(|(_, known, _)| *known == address);
             match question {
-                FromIdentity::Person(address) => {
-                    ToIdentity::Person(find(&address).map(|(user, ..)| (TENANT, *user)))
-                }
+                FromIdentity::Person(address) => ToIdentity::Person(
+                    find(&address).map(|(user, ..)| (tenant_of(&address), *user)),
+                ),
                 FromIdentity::Who(address) => {
                     ToIdentity::Who(find(&address).map(|(user, _, role)| wire::directory::Who {
-                        tenant: TENANT,
+                        tenant: tenant_of(&address),
                         user: *user,
                         role: (*role).to_owned(),
-                        of_house: true,
+                        of_house: tenant_of(&address) == TENANT,
                     }))
                 }
-                FromIdentity::Able(_) => ToIdentity::Able(3),
+                FromIdentity::Able(_) => ToIdentity::Able { able, known },
+                FromIdentity::Standing(part) => {
+                    let person = PEOPLE.iter().find(|(user, ..)| Some(*user) == part.user);
+                    ToIdentity::Standing(Standing {
+                        role: person.map(|(_, _, role)| (*role).to_owned()),
+                        of_house: part.tenant == TENANT,
+                        left_of_house: left,
+                        left,
+                    })
+                }
+                FromIdentity::Carry(Act::Disable { tenant, user, disabled }) => {
+                    ToIdentity::Carried(Box::new(shut_out(tenant, user, disabled)))
+                }
                 FromIdentity::Carry(_) => {
                     ToIdentity::Carried(Box::new(wire::directory::ToAdmin::Done))
                 }
@@ -102,11 +137,13 @@ impl World {
             marks: Marks::default(),
             next_peer: 0,
             single_operator: true,
+            counts,
         };
         for (user, address, _) in PEOPLE {
             let (user, digest) = (*user, vec![user.0[0]; 32]);
             let (address, salt) = ((*address).to_owned(), vec![1; 16]);
-            world.change(FromAdmin::PersonAdd { tenant: TENANT, user, address, salt, digest });
+            let tenant = tenant_of(&address);
+            world.change(FromAdmin::PersonAdd { tenant, user, address, salt, digest });
         }
         world
     }
@@ -194,6 +231,19 @@ impl Drop for World {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.folder);
     }
+}
+
+fn shut_out(tenant_id: TenantId, user: UserId, disabled: bool) -> wire::directory::ToAdmin {
+    let nothing = String::new;
+    wire::directory::ToAdmin::User(wire::directory::User {
+        user,
+        tenant_id,
+        tenant: nothing(),
+        address: nothing(),
+        role: nothing(),
+        aliases: Vec::new(),
+        disabled,
+    })
 }
 
 /// The vault answers an act as it answers `admin`.
@@ -443,37 +493,162 @@ fn a_touched_request_permits_nothing() {
 #[test]
 fn what_is_ones_own_needs_nobody_else() {
     let mut world = World::two_persons("own");
-    assert_eq!(told(&world.add(AOI, because(Some(AOI)))), "done");
-    let reset = FromAdmin::PersonReset {
-        user: HARU,
-        salt: vec![1; 16],
-        digest: vec![9; 32],
-        permission: Permission::default(),
-    };
-    // Nobody has signed in as Haru: it is a first password, made again.
-    assert_eq!(told(&world.change(reset)), "done");
+    // Whoever made the first password could have said it, and so it is marked.
+    let ToAdmin::Done { weakened } = world.add(HARU, because(Some(HARU))) else { panic!() };
+    assert_eq!(weakened.as_deref(), Some("first-password"));
     let change = |old: u8, new: u8| FromAdmin::PasswordChange {
         proof: Proof { address: "haru@example.jp".to_owned(), digest: vec![old; 32] },
         salt: vec![1; 16],
         digest: vec![new; 32],
     };
-    // An approver's is another thing: whoever makes it could approve.
-    let reset_of_approver = FromAdmin::PersonReset {
-        user: MINA,
-        salt: vec![1; 16],
-        digest: vec![9; 32],
+    assert_eq!(told(&world.change(change(3, 10))), "done");
+    assert_eq!(told(&world.change(change(3, 11))), "the right password");
+    let proof = Proof { address: "haru@example.jp".to_owned(), digest: vec![10; 32] };
+    let own = Permission { by: Some(proof), ..because(None) };
+    assert_eq!(told(&world.add(HARU, own)), "done");
+}
+
+/// Mail may lie there though nobody has come for it yet.
+#[test]
+fn a_password_made_again_needs_two_though_nobody_ever_came() {
+    let mut world = World::two_persons("again");
+    for user in [HARU, MINA] {
+        let (salt, digest, permission) = (vec![1; 16], vec![9; 32], because(None));
+        let reset = FromAdmin::PersonReset { user, salt, digest, permission };
+        assert_eq!(told(&world.change(reset)), "pending open 0", "{user}");
+    }
+}
+
+#[test]
+fn a_request_said_again_says_nothing_else() {
+    let mut world = World::two_persons("said-again");
+    let request = world.asked(AOI, None);
+    let words = |by: Option<UserId>, reason: &str, lasts_ms| Permission {
+        reason: Some(reason.to_owned()),
+        by: by.map(proof),
+        lasts_ms,
+        ..Permission::default()
+    };
+    let same = "端末を失くした";
+    let refused = "the words of the request that waits";
+    assert_eq!(told(&world.add(AOI, Permission::default())), "pending open 0");
+    assert_eq!(told(&world.add(AOI, words(None, same, 24 * 3_600_000))), "pending open 0");
+    assert_eq!(told(&world.add(AOI, words(Some(MINA), same, 0))), refused);
+    assert_eq!(told(&world.add(AOI, words(None, "another", 0))), refused);
+    assert_eq!(told(&world.add(AOI, words(None, same, 3_600_000))), refused);
+    world.agree(&request, MINA);
+    world.agree(&request, REI);
+    // Another than who asked may carry it out.
+    assert_eq!(told(&world.add(AOI, words(Some(MINA), "another", 0))), refused);
+    assert_eq!(told(&world.add(AOI, words(Some(MINA), same, 0))), "done");
+}
+
+#[test]
+fn a_reason_can_be_seen_as_it_stands() {
+    let mut world = World::two_persons("plain");
+    let mut check = |reason: &str, expected: &str| {
+        let reason = Some(reason.to_owned());
+        let answer = world.add(AOI, Permission { reason, ..Permission::default() });
+        assert_eq!(told(&answer), expected);
+    };
+    let plain = "a reason without control characters or marks of writing direction";
+    check("ok\u{1b}[1A\u{1b}[2Kwhat  nothing", plain);
+    check("two\nlines", plain);
+    check("\u{202e}live", plain);
+    check(" 端末を失くした ", "pending open 0");
+}
+
+const OF_HOUSE: &str = "an operator, or an approver of an operator's tenant: it is for the house";
+
+/// Alone, nobody sees to it that two are never found, nor puts others in their place.
+#[test]
+fn two_are_always_left() {
+    let mut world = World::two_persons("left");
+    let alone = FromAdmin::PersonDisable { user: MINA, disabled: true };
+    assert_eq!(told(&world.change(alone)), "a role that identity permits");
+    let carry = |act: &Act, permission| FromAdmin::Carry { act: act.clone(), permission };
+    let disable = |disabled| Act::Disable { tenant: TENANT, user: MINA, disabled };
+    let ToAdmin::Pending(request) = world.change(carry(&disable(true), because(None))) else {
+        panic!()
+    };
+    assert_eq!(world.agree(&request, SATO), OF_HOUSE, "its approvers decide for all");
+    world.agree(&request, REI);
+    world.agree(&request, MINA);
+    world.counts.lock().unwrap().left = 1;
+    let grace_ms = 1_000;
+    let acts = [
+        disable(true),
+        Act::TerminateUser { tenant: TENANT, user: REI, grace_ms },
+        Act::TerminateTenant { tenant: TENANT, grace_ms },
+    ];
+    let left = "two persons who may approve, also afterwards";
+    for act in &acts {
+        assert_eq!(told(&world.change(carry(act, because(None)))), left);
+    }
+    assert_eq!(told(&world.change(carry(&disable(true), under(&request)))), left);
+    let gone = Act::TerminateUser { tenant: TENANT, user: AOI, grace_ms };
+    assert_eq!(told(&world.change(carry(&gone, because(None)))), "pending open 0", "no voice");
+    // Who is shut out is known all the same: nobody takes their place without two.
+    *world.counts.lock().unwrap() = Counts { able: 0, known: 2, left: 2 };
+    let add = |role: &str| Act::AddPerson {
+        tenant: TENANT,
+        address: "thief@example.jp".to_owned(),
+        role: role.to_owned(),
+        aliases: Vec::new(),
+    };
+    for role in ["approver", "operator"] {
+        assert_eq!(told(&world.change(carry(&add(role), because(None)))), "pending open 0");
+    }
+    // The way out: those whom two had chosen are let in again.
+    let back = world.change(carry(&disable(false), Permission::default()));
+    assert!(matches!(back, ToAdmin::Carried { weakened: None, .. }));
+    world.counts.lock().unwrap().able = 2;
+    assert_eq!(told(&world.change(carry(&disable(false), because(None)))), "pending open 0");
+    // A house that never had two finds its first.
+    world.counts.lock().unwrap().known = 1;
+    assert_eq!(told(&world.change(carry(&add("approver"), Permission::default()))), "carried");
+}
+
+#[test]
+fn what_makes_judges_over_the_house_is_the_houses() {
+    let mut world = World::two_persons("judges");
+    let add = |tenant, role: &str| FromAdmin::Carry {
+        act: Act::AddPerson {
+            tenant,
+            address: "new@customer.example".to_owned(),
+            role: role.to_owned(),
+            aliases: Vec::new(),
+        },
         permission: because(None),
     };
-    assert_eq!(told(&world.change(reset_of_approver)), "pending open 0");
-    assert_eq!(told(&world.change(change(9, 10))), "done");
-    assert_eq!(told(&world.change(change(9, 11))), "the right password");
-    let reset = FromAdmin::PersonReset {
-        user: HARU,
-        salt: vec![1; 16],
-        digest: vec![9; 32],
-        permission: because(None),
+    let mut asked = |tenant, role: &str, who: UserId| {
+        let ToAdmin::Pending(request) = world.change(add(tenant, role)) else { panic!() };
+        world.agree(&request, who)
     };
-    assert_eq!(told(&world.change(reset)), "pending open 0");
+    assert_eq!(asked(CUSTOMER, "approver", NAO), "pending open 1");
+    assert_eq!(asked(CUSTOMER, "operator", YU), OF_HOUSE);
+    assert_eq!(asked(CUSTOMER, "operator", REI), "pending open 1");
+    assert_eq!(asked(TENANT, "approver", SATO), OF_HOUSE);
+    assert_eq!(asked(TENANT, "tenant-admin", SATO), "pending open 1");
+    // Whose password would be shown to whoever carries it out.
+    let (salt, digest, permission) = (vec![1; 16], vec![9; 32], because(None));
+    let reset = FromAdmin::PersonReset { user: MINA, salt, digest, permission };
+    let ToAdmin::Pending(request) = world.change(reset) else { panic!() };
+    assert_eq!(world.agree(&request, SATO), OF_HOUSE);
+}
+
+#[test]
+fn a_voice_goes_with_its_role() {
+    let mut world = World::two_persons("voice");
+    let request = world.asked(AOI, None);
+    world.agree(&request, SATO);
+    world.agree(&request, MINA);
+    let mut sato = world.tables.person(&world.key, SATO).unwrap().unwrap();
+    sato.disabled = true;
+    world.tables.keep_person(&world.key, SATO, &sato).unwrap();
+    assert_eq!(told(&world.add(AOI, under(&request))), "two who agreed");
+    assert_eq!(world.agree(&request, REI), "pending approved 3");
+    assert_eq!(told(&world.add(AOI, under(&request))), "done");
 }
 
 #[test]
@@ -609,7 +784,8 @@ fn an_ended_contract_leaves_nothing_here() {
         asker: InstanceId([0; 6]),
     };
     people.destroy_ended().unwrap();
-    assert!(world.tables.everybody(&world.key).unwrap().is_empty());
+    let rest = world.tables.everybody(&world.key).unwrap();
+    assert!(rest.iter().all(|(_, tenant)| *tenant == CUSTOMER));
     assert!(world.tables.request(&world.key, request.request).unwrap().is_none());
     let bytes = std::fs::read(world.folder.join("identity.db")).unwrap();
     for user in [AOI, HARU, MINA, SATO, REI] {
@@ -630,7 +806,7 @@ impl World {
             digest: made.digest.to_vec(),
             permission: because(Some(user)),
         });
-        assert_eq!(told(&added), "done");
+        assert_eq!(told(&added), "weakened", "by the first password");
         (text, made.key)
     }
 }

@@ -3,6 +3,7 @@
 
 mod healing;
 pub(crate) mod losses;
+mod showing;
 
 use crate::authors::Standing;
 use crate::link::{Link, SILENT_MS, Sent};
@@ -16,14 +17,11 @@ use std::io;
 use terms::Kind;
 use tlog::{
     Checkpoint, Hash, LOG_ORIGIN, Note, NoteSignature, NoteSigner, SignedCheckpoint, Store, Volume,
-    leaf_hash, prove_several, subtree_root,
+    leaf_hash, subtree_root,
 };
 use wire::ledger::{FromLedger, FromMirror, Proof, ToLedger, ToMirror};
 use wire::{Label, Peer};
 
-/// Entries that are shown together, and hashes that show them: 40 KiB at most.
-const SHOWN: usize = 1_024;
-const SHOWN_HASHES: usize = 1_024;
 /// Entries in one Append, and their octets: a fraction of a batch.
 const APPEND_ENTRIES: usize = 16_384;
 const APPEND_BYTES: usize = 4 * 1024 * 1024;
@@ -194,29 +192,6 @@ impl<V: Volume> Book<V> {
                 self.answer(peer, call, answer);
             }
         }
-    }
-
-    /// What stands under the newest cosigned checkpoint of an author's entries.
-    fn show(&self, author: terms::InstanceId, first: u64, count: u32) -> FromLedger {
-        let count = (count as usize).min(SHOWN);
-        let mut places = self.memory.authors.places(author, first, count);
-        if places.is_empty() {
-            return refused("expected numbers of entries that were taken lately");
-        }
-        let Some(cosigned) = &self.cosigned else { return FromLedger::Away };
-        let size = cosigned.checkpoint.size;
-        places.truncate(places.partition_point(|place| *place < size));
-        while !places.is_empty() {
-            let Some(proof) = prove_several(&self.store, &places, size) else { break };
-            if proof.len() > SHOWN_HASHES {
-                places.truncate(places.len() / 2);
-                continue;
-            }
-            let proof = proof.into_iter().map(|hash| hash.0).collect();
-            let checkpoint = cosigned.note.to_text().into_bytes();
-            return FromLedger::Shown { places, proof, checkpoint };
-        }
-        FromLedger::Away
     }
 
     /// The last release is always among them: its number runs on, however old it is.
@@ -467,19 +442,6 @@ impl<V: Volume> Book<V> {
             self.answer(waiter.peer, waiter.call, answer);
         }
         self.proving = waiting;
-    }
-
-    fn proofs(&self, indices: &[u64]) -> FromLedger {
-        let Some(cosigned) = &self.cosigned else { return FromLedger::Away };
-        let prove = |index: &u64| {
-            let hashes = self.store.inclusion(*index, cosigned.checkpoint.size)?;
-            Some(Proof { index: *index, hashes: hashes.into_iter().map(|hash| hash.0).collect() })
-        };
-        let checkpoint = cosigned.note.to_text().into_bytes();
-        match indices.iter().map(prove).collect() {
-            Some(proofs) => FromLedger::Proved { proofs, checkpoint },
-            None => FromLedger::Away,
-        }
     }
 
     /// What time brings: appends put aside, waiters without an answer, a mirror to ask again.

@@ -7,6 +7,7 @@ use evidence::rfc3339;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::process::ExitCode;
+use wire::plain::shown;
 
 /// What a command has to say.
 pub enum Outcome {
@@ -79,7 +80,7 @@ impl Trouble {
     fn in_english(self) -> (String, String) {
         match self {
             Self::Refused { expected, found, hint } | Self::WrongUse { expected, found, hint } => {
-                (format!("expected {expected}, found {found}"), hint)
+                (format!("expected {expected}, found {}", printing::in_short(&found)), hint)
             }
             Self::Fault { what, hint } => (what, hint),
         }
@@ -94,6 +95,7 @@ impl Trouble {
         match self {
             Self::Refused { expected, found, hint } | Self::WrongUse { expected, found, hint } => {
                 let (expected, found, hint) = (say(&expected), say(&found), say(&hint));
+                let found = printing::in_short(&found);
                 format!("sekisho: 必要なもの: {expected}／実際: {found}\nヒント: {hint}")
             }
             Self::Fault { what, hint } => {
@@ -144,7 +146,7 @@ fn tell_trouble(trouble: Trouble, as_json: bool) -> ExitCode {
     };
     if as_json {
         let (error, hint) = trouble.in_english();
-        println!("{}", json!({ "error": error, "hint": hint }));
+        println!("{}", printing::json(&json!({ "error": error, "hint": hint })));
     } else {
         eprintln!("{}", trouble.for_people(is_japanese()));
     }
@@ -153,7 +155,7 @@ fn tell_trouble(trouble: Trouble, as_json: bool) -> ExitCode {
 
 fn show(value: &Value, as_json: bool) {
     if as_json {
-        println!("{value}");
+        println!("{}", printing::json(value));
         return;
     }
     let value = match is_japanese() {
@@ -243,7 +245,7 @@ fn fields(value: &Value) -> Vec<String> {
             Value::Object(inner) if !inner.is_empty() => fields(value),
             Value::Array(rows) if rows.iter().any(Value::is_object) => list(rows),
             Value::String(text) if text.trim_end().contains('\n') => {
-                text.lines().map(str::to_owned).collect()
+                text.lines().map(shown).collect()
             }
             _ => {
                 lines.push(format!("{name:width$}  {}", plain(value)).trim_end().to_owned());
@@ -320,7 +322,7 @@ pub fn columns(text: &str) -> usize {
 fn plain(value: &Value) -> String {
     match value {
         Value::Null => "–".to_owned(),
-        Value::String(text) => text.clone(),
+        Value::String(text) => shown(text.trim_end_matches('\n')),
         Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(", "),
         Value::Object(fields) => {
             let shown = fields.iter().map(|(name, value)| format!("{name} {}", plain(value)));
@@ -344,6 +346,17 @@ mod tests {
         assert_eq!(wrong().for_people(true), japanese);
         let fault = Trouble::fault("mailbox is away", "try again").for_people(true);
         assert_eq!(fault, "sekisho: mailbox が応答していません\nヒント: もう一度実行してください");
+    }
+
+    #[test]
+    fn nobodys_text_makes_a_line_of_ours() {
+        let found = json!({ "reason": "ok\u{1b}[1A\nwhat  nothing", "name": "a\u{202e}b\rc" });
+        let expected = ["name    a<U+202E>b␍c", "reason", "  ok␛[1A", "  what  nothing"];
+        assert_eq!(lines(&found), expected);
+        let row = json!({ "items": [{ "name": "a\nb" }] });
+        assert_eq!(lines(&row), ["name", "a␊b"]);
+        let long = Trouble::wrong_use("a command", "x".repeat(100_000), "sekisho help");
+        assert!(long.for_people(false).len() < 1_000);
     }
 
     #[test]

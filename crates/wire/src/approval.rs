@@ -20,7 +20,7 @@ pub enum Act {
         protocol: Protocol,
         device: String,
     },
-    /// A new password for a person who has signed in.
+    /// A new password for a person who has one: whoever makes it can read what is there.
     ResetPassword {
         tenant: TenantId,
         user: UserId,
@@ -84,6 +84,12 @@ pub enum Act {
         user: Option<UserId>,
         change: Box<Redirection>,
     },
+    /// Whoever may approve is shut out, or let in again.
+    Disable {
+        tenant: TenantId,
+        user: UserId,
+        disabled: bool,
+    },
 }
 
 /// Why somebody else reads.
@@ -121,6 +127,8 @@ impl Act {
             Self::Thaw(_) => "freeze.lift",
             Self::ChangeSending { .. } => "tenant.sending",
             Self::Redirect { change, .. } => change.word(),
+            Self::Disable { disabled: true, .. } => "user.disable",
+            Self::Disable { disabled: false, .. } => "user.enable",
         }
     }
 
@@ -136,7 +144,8 @@ impl Act {
             | Self::TerminateTenant { tenant, .. }
             | Self::TerminateUser { tenant, .. }
             | Self::LiftHold { tenant, .. }
-            | Self::Redirect { tenant, .. } => Some(*tenant),
+            | Self::Redirect { tenant, .. }
+            | Self::Disable { tenant, .. } => Some(*tenant),
             Self::SingleOperator => None,
             Self::Other { tenant, .. } => *tenant,
             Self::Keys(act) => act.about().0,
@@ -153,6 +162,7 @@ impl Act {
             Self::AppPassword { user, .. }
             | Self::ResetPassword { user, .. }
             | Self::Read { user, .. }
+            | Self::Disable { user, .. }
             | Self::TerminateUser { user, .. } => Some(*user),
             Self::Other { user, .. } | Self::Redirect { user, .. } => *user,
             Self::Keys(act) => act.about().1,

@@ -17,6 +17,7 @@ pub use crate::sending::{
     LONGEST_DELAY_MS, MOST_RECIPIENTS, NOTICE_BYTES, REFUSED_KINDS, SendingSettings, SmartHost,
 };
 use crate::tls_report;
+pub use crate::voices::{APPROVING, ROLES, Standing, Who, is_of_house};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use terms::{MessageId, TenantId, UserId};
@@ -315,6 +316,8 @@ pub enum FromIdentity {
     Who(String),
     /// How many may approve what concerns this tenant (none: the house).
     Able(Option<TenantId>),
+    /// What a person, or anybody of a contract, has a voice in.
+    Standing(Part),
     /// An act that identity found permitted.
     Carry(Act),
     /// Contracts and persons whose rows are to be destroyed.
@@ -335,7 +338,12 @@ pub enum FromIdentity {
 pub enum ToIdentity {
     Person(Option<(TenantId, UserId)>),
     Who(Option<Who>),
-    Able(u32),
+    /// `known`: with those who are shut out, or whose contract ends.
+    Able {
+        able: u32,
+        known: u32,
+    },
+    Standing(Standing),
     Carried(Box<ToAdmin>),
     Ending(Vec<Part>),
     Done,
@@ -348,30 +356,6 @@ pub struct Part {
     pub tenant: TenantId,
     pub user: Option<UserId>,
 }
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Who {
-    pub tenant: TenantId,
-    pub user: UserId,
-    pub role: String,
-    /// Their tenant has an operator: they may answer for the whole house.
-    pub of_house: bool,
-}
-
-impl Who {
-    /// Whether they may agree to an act that concerns `tenant` (none: the house).
-    pub fn may_approve(&self, tenant: Option<TenantId>) -> bool {
-        let role = self.role.as_str();
-        let is_its_own = tenant == Some(self.tenant) && matches!(role, "approver" | "tenant-admin");
-        is_its_own || (self.of_house && matches!(role, "approver" | "operator"))
-    }
-}
-
-/// Roles that a person may have.
-pub const ROLES: &[&str] = &["user", "approver", "auditor", "tenant-admin", "operator"];
-
-/// Roles whose holders may approve: giving one is itself an act for two.
-pub const APPROVING: &[&str] = &["approver", "tenant-admin", "operator"];
 
 /// From `admin`. Each change is recorded before it counts.
 #[derive(Clone, Serialize, Deserialize)]

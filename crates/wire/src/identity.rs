@@ -91,7 +91,7 @@ pub enum FromAdmin {
         salt: Vec<u8>,
         digest: Vec<u8>,
     },
-    /// `user reset`: a new digest; recorded. Needs two persons once they have signed in.
+    /// `user reset`: a new digest; recorded. An act for two.
     PersonReset {
         user: UserId,
         salt: Vec<u8>,

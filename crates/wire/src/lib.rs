@@ -31,6 +31,7 @@ pub mod outlet;
 pub mod pages;
 mod parcel;
 pub mod passing;
+pub mod plain;
 pub mod post;
 pub mod redirection;
 pub mod reports;
@@ -40,6 +41,7 @@ pub mod sentinel;
 pub mod signer;
 pub mod tls_report;
 pub mod vault;
+mod voices;
 
 pub use channel::{
     Channel, FRAME_BYTES, Frame, INLINE_BYTES, let_go_of_long_frames, tell_of_crowding,

@@ -10,13 +10,18 @@ use serde_json::Value;
 use wire::admin::Request;
 
 const ACTS: &str = "list, show, approve, deny, carry-out or mode";
+const STATES: &[&str] = &["open", "approved", "denied", "expired", "carried-out"];
 const MODES: &[&str] = &["two-persons", "single-operator"];
 
 pub fn approval(mut arguments: Arguments, as_json: bool) -> Answer {
     let data = arguments.option("--data")?;
     let act = arguments.word(ACTS)?;
+    let mut states = Vec::new();
     let request = match act.as_str() {
-        "list" => Request::ApprovalList,
+        "list" => {
+            states = arguments.options("--state")?;
+            Request::ApprovalList
+        }
         "show" => Request::ApprovalShow { id: id(&mut arguments)? },
         "approve" => Request::ApprovalAnswer { id: id(&mut arguments)?, agree: true },
         "deny" => Request::ApprovalAnswer { id: id(&mut arguments)?, agree: false },
@@ -26,6 +31,9 @@ pub fn approval(mut arguments: Arguments, as_json: bool) -> Answer {
     };
     let grounds = grounds::take(&mut arguments)?;
     arguments.finish()?;
+    for state in &states {
+        one_of("--state", state.clone(), STATES)?;
+    }
     if matches!(request, Request::ApprovalAnswer { .. }) && grounds.by.is_none() {
         let hint = "--as ADDRESS; the password is read from the terminal, or --password-fd N";
         return Err(Trouble::wrong_use("--as ADDRESS: who answers", "nobody", hint));
@@ -34,6 +42,7 @@ pub fn approval(mut arguments: Arguments, as_json: bool) -> Answer {
         // To look costs nothing: what is shown is no refusal, whatever its state.
         Request::ApprovalList | Request::ApprovalShow { .. } => {
             let mut found = value(&folder(data)?, &request)?;
+            keep(&mut found, &states);
             if !as_json {
                 in_one_language(&mut found);
             }
@@ -47,6 +56,17 @@ pub fn approval(mut arguments: Arguments, as_json: bool) -> Answer {
 fn mode(arguments: &mut Arguments) -> Result<Option<String>, Trouble> {
     let word = arguments.word("a mode").ok();
     word.map(|word| one_of("approval mode", word, MODES)).transpose()
+}
+
+/// Only the requests in one of these states; none are named: all.
+fn keep(value: &mut Value, states: &[String]) {
+    let is_in = |item: &Value| {
+        let state = item.get("state").and_then(Value::as_str).unwrap_or_default();
+        states.is_empty() || states.iter().any(|one| one == state)
+    };
+    if let Some(items) = value.get_mut("items").and_then(Value::as_array_mut) {
+        items.retain(is_in);
+    }
 }
 
 /// People read what an act will do in their own language.
@@ -76,4 +96,26 @@ pub fn own_password(mut arguments: Arguments, data: Option<String>) -> Answer {
     let password = lines.pop().unwrap_or_default();
     let request = Request::PasswordChange { address, password, new };
     ask(&folder(data)?, &request)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::keep;
+    use serde_json::json;
+
+    #[test]
+    fn requests_of_some_states() {
+        let items = |states: &[&str]| {
+            let all: Vec<_> = states.iter().map(|state| json!({ "state": state })).collect();
+            json!({ "items": all })
+        };
+        let check = |named: &[&str], expected: &[&str]| {
+            let mut found = items(&["open", "denied", "approved"]);
+            keep(&mut found, &named.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>());
+            assert_eq!(found, items(expected));
+        };
+        check(&[], &["open", "denied", "approved"]);
+        check(&["open", "approved"], &["open", "approved"]);
+        check(&["expired"], &[]);
+    }
 }

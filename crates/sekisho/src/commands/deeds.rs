@@ -13,11 +13,23 @@ const STANDS: [&str; 2] =
     ["宛先の届け先（人・転送・不在返信）", "whom an address leads to (people, ways on, answers)"];
 
 const DEEDS: &[(&str, &str, &str)] = &[
-    ("app-password.add", "アプリパスワードの追加", "a new app password"),
+    (
+        "app-password.add",
+        "アプリパスワードの追加（作った人に表示）",
+        "a new app password, shown to its maker",
+    ),
     ("app-password.revoke", "アプリパスワードの取り消し", "an app password revoked"),
     ("password.change", "本人によるパスワードの変更", "a password changed by its owner"),
-    ("person.add", "利用者の追加", "a person added"),
-    ("person.reset", "パスワードの再設定", "a password reset"),
+    (
+        "person.add",
+        "最初のパスワードの作成（作った人に表示）",
+        "a first password made, and shown to its maker",
+    ),
+    (
+        "person.reset",
+        "パスワードの再設定（実行した人に表示）",
+        "a password made again, and shown to its maker",
+    ),
     ("person.disable", "利用の停止", "a person disabled"),
     ("person.enable", "利用の再開", "a person enabled"),
     ("user.add", "利用者の追加", "a person added"),

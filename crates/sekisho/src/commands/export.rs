@@ -100,6 +100,11 @@ fn export(wish: &Wish, people: &[String], is_whole: bool) -> Answer {
     let authority = value(&wish.data, &Request::Authority)?;
     let authority = authority.get("ca").and_then(Value::as_str).unwrap_or_default().to_owned();
     let (mut done, mut waiting) = (Vec::new(), Vec::new());
+    let is_left = |address: &String| !wish.to.join(file_name(address)).join(".whole").exists();
+    if people.iter().any(is_left) {
+        // An approval serves once: it is not used up, nor asked for, where nothing can be read.
+        connect(wish, &authority)?;
+    }
     for address in people {
         let folder = wish.to.join(file_name(address));
         if folder.join(".whole").exists() {
@@ -145,11 +150,7 @@ fn one(
     folder: &Path,
 ) -> Result<Value, Trouble> {
     let disk = |error: std::io::Error| Trouble::fault(format!("export: {error}"), HINT);
-    let away = |error: Box<dyn std::error::Error>| {
-        let hint = "--imaps is where the service listens; --host-name the name in its certificate";
-        Trouble::fault(format!("no IMAP at {}: {error}", wish.imaps), hint)
-    };
-    let mut reader = Reader::connect_to(wish.imaps, &wish.host_name, authority).map_err(away)?;
+    let mut reader = connect(wish, authority)?;
     let (_, said) = reader.say(&format!("LOGIN {address} {secret}")).map_err(disk)?;
     if !said.contains(" OK") {
         let hint = "is the person disabled, or the pass over?";
@@ -169,6 +170,14 @@ fn one(
     let _ = reader.say("LOGOUT");
     File::create(folder.join(".whole")).and_then(|file| file.sync_all()).map_err(disk)?;
     Ok(json!({ "person": address, "folder": folder, "messages": messages, "folders": folders }))
+}
+
+fn connect(wish: &Wish, authority: &str) -> Result<Reader, Trouble> {
+    let away = |error: Box<dyn std::error::Error>| {
+        let hint = "--imaps is where the service listens; --host-name the name in its certificate";
+        Trouble::fault(format!("no IMAP at {}: {error}", wish.imaps), hint)
+    };
+    Reader::connect_to(wish.imaps, &wish.host_name, authority).map_err(away)
 }
 
 /// A LIST response's folder: as people read it, and as the protocol writes it.

@@ -49,8 +49,9 @@ const USAGE: &str = "  sekisho demo [--data DIR] [--port-base N] [--json] [--no-
                | remove ADDRESS | member add|remove ADDRESS MEMBER…
   sekisho app-password add ADDRESS --protocol imap|pop3|smtp [--device TEXT]
                | list ADDRESS | revoke ID                                --data DIR
-  sekisho approval list | show ID | approve ID --as ADDRESS | deny ID --as ADDRESS
-               | carry-out ID | mode [two-persons|single-operator]       --data DIR
+  sekisho approval list [--state S]… | show ID | approve ID --as ADDRESS
+               | deny ID --as ADDRESS | carry-out ID                     --data DIR
+               | mode [two-persons|single-operator]
   sekisho hold add TENANT|ADDRESS --reason TEXT | list | lift ID         --data DIR
   sekisho trace QUERY                                                    --data DIR
   sekisho quarantine list [--tenant T] [--about TEXT]                    --data DIR

@@ -3,10 +3,10 @@
 use crate::arguments::Arguments;
 use crate::lone::{self, Lone};
 use crate::outcome::{Answer, Outcome, Trouble};
+use crate::printing;
 use policy::{HouseRules, Language};
 use serde_json::{Value, json};
 use std::fs;
-use std::io::Write;
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -204,12 +204,10 @@ impl Scan {
     }
 
     fn tell(&self, value: &Value) {
-        let mut out = std::io::stdout().lock();
-        let line = match self.wishes.as_json {
-            true => value.to_string(),
-            false => readable(value),
-        };
-        let _ = writeln!(out, "{line}");
+        match self.wishes.as_json {
+            true => println!("{}", printing::json(value)),
+            false => println!("{}", readable(value)),
+        }
     }
 }
 

@@ -22,6 +22,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 use terms::{InstanceId, RequestId, TenantId, UserId};
 use wire::admin::Request;
+use wire::plain::shown;
 
 /// People named in one line.
 const TOLD: usize = 8;
@@ -286,7 +287,7 @@ impl Teller<'_> {
     }
 
     fn reason(&self, request: &RequestId) -> String {
-        self.reasons.get(&request.to_string()).cloned().unwrap_or_default()
+        self.reasons.get(&request.to_string()).map(|reason| shown(reason)).unwrap_or_default()
     }
 
     /// One line, for the person whose data it is.
@@ -339,9 +340,8 @@ impl Teller<'_> {
             Body::RuleChange { what, user, weakened, .. } => {
                 let who = user.as_ref().map(|user| format!(" {}", self.name(user)));
                 let who = who.unwrap_or_default();
-                let weak = weakened.as_ref().map_or_else(String::new, |word| {
-                    format!(" [{}: {}]", self.say("弱められた手順", "weakened"), word.as_str())
-                });
+                let weak =
+                    weakened.as_ref().map_or_else(String::new, |word| self.weak(word.as_str()));
                 let changed = self.changed(entry);
                 format!("{changed}: {}{who}{weak}", self.deed(what.as_str()))
             }
@@ -357,6 +357,17 @@ impl Teller<'_> {
                 }
             }
             _ => self.tell_other(entry),
+        }
+    }
+
+    /// What a change went without.
+    fn weak(&self, word: &str) -> String {
+        match word {
+            "first-password" => self.say(
+                " [最初のパスワードによる。作った人も知っている]",
+                " [by the first password, which whoever made it knows]",
+            ),
+            word => format!(" [{}: {word}]", self.say("弱められた手順", "weakened")),
         }
     }
 
@@ -471,7 +482,8 @@ impl Teller<'_> {
             }
         };
         let by = match self.threads.passes.get(instance) {
-            None => self.say("本人のセッション", "their own session"),
+            // By an app password; who else may have seen one made is told where it was made.
+            None => self.say("本人の名義のセッション", "a session in their name"),
             Some(request) => {
                 format!("{} {request}", self.say("他の人、申請", "another, under request"))
             }

@@ -58,7 +58,7 @@ fn limits_of_what_leaves(demo: &Demo) {
     let (value, code) = demo.ask(&[&set[..], &less].concat());
     assert_eq!((code, value["sending"]["in_a_day"].as_u64()), (0, Some(500)), "{value}");
     let more = [&set[..], &["--smart-host", "relay.example:465:implicit"]].concat();
-    let (asked, code) = demo.ask(&[&more[..], &["--reason", "委託先"]].concat());
+    let (asked, code) = demo.ask(&[&more[..], &["--reason", "契約の終わり"]].concat());
     assert_eq!((code, asked["what"].as_str()), (1, Some("tenant.sending")), "{asked}");
     assert_eq!(asked["details"]["smart_host"]["host"], "relay.example", "{asked}");
     let done = approved(demo, &more);
@@ -164,7 +164,7 @@ fn two_persons_decide() {
     let own = [&add[..], &["--as", "aoi@example.jp"]].concat();
     let (own, code) = typed(&demo, &own, &password(&demo, "aoi@example.jp"));
     assert_eq!(code, 0, "{own}");
-    assert!(own["weakened"].is_null());
+    assert_eq!(own["weakened"], "first-password", "whoever made that one knows it");
     // What two are asked for is said in words, with names.
     let seal = ["keys", "seal", "--tenant", "Example Net", "--reason", "未払い"];
     let (asked, code) = demo.ask(&seal);
@@ -216,6 +216,9 @@ fn two_persons_decide() {
     for who in ["mina@example.jp", "rei@example.jp"] {
         assert_eq!(answer(&demo, "approve", request, who).1, 0);
     }
+    // Where nothing can be read, no approval is used up.
+    let (away, code) = demo.ask(&[&words[..], &["--host-name", "wrong.example"]].concat());
+    assert_eq!(code, 3, "{away}");
     let (exported, code) = demo.ask(&words);
     assert_eq!(code, 0, "{exported}");
     let (seen, _) = demo.ask(&["touched", "--person", "haru@example.jp", "--lang", "en"]);
@@ -227,6 +230,57 @@ fn two_persons_decide() {
     let demo = demo.again();
     let (mode, _) = demo.ask(&["approval", "mode"]);
     assert_eq!(mode["mode"], "two-persons");
+}
+
+/// Neither by shutting out who decides, nor by putting others in their place, nor by making a
+/// newcomer's password again.
+#[test]
+fn nobody_undoes_two_persons_alone() {
+    let demo = Demo::fresh("undone");
+    assert_eq!(demo.ask(&["approval", "mode", "two-persons"]).1, 0);
+    let because = |words: &[&str]| demo.ask(&[words, &["--reason", "契約の終わり"]].concat());
+    let are_left = |address: &str| {
+        let (refused, code) = because(&["user", "disable", address]);
+        let error = refused["error"].as_str().unwrap_or_default();
+        assert!(code == 1 && error.contains("two persons who may approve"), "{refused}");
+    };
+    are_left("mina@example.jp");
+    are_left("rei@example.jp");
+    let (refused, code) =
+        demo.ask(&["user", "disable", "mina@example.jp", "--reason", "ok\u{1b}[1A"]);
+    assert_eq!(code, 1, "{refused}");
+    let add = |address: &'static str, tenant: &'static str, role: &'static str| {
+        ["user", "add", address, "--tenant", tenant, "--role", role]
+    };
+    let (asked, code) = because(&add("kei@example.jp", "Example Japan", "approver"));
+    assert_eq!((code, asked["needs"].as_u64()), (1, Some(2)), "{asked}");
+    let request = asked["request"].as_str().unwrap();
+    assert_eq!(answer(&demo, "approve", request, "sato@example.jp").1, 1, "it is for the house");
+    approved(&demo, &add("kei@example.jp", "Example Japan", "approver"));
+    let done = approved(&demo, &["user", "disable", "kei@example.jp"]);
+    assert_eq!(done["disabled"], true, "{done}");
+    are_left("mina@example.jp");
+    let (back, code) = because(&["user", "enable", "kei@example.jp"]);
+    assert_eq!((code, back["needs"].as_u64()), (1, Some(2)), "{back}");
+    let (judge, code) = because(&add("op@example.net", "Example Net", "operator"));
+    let told = judge["in_words"]["en"].as_str().unwrap_or_default();
+    assert!(code == 1 && told.contains("for the whole house"), "{judge}");
+    let open = demo.ask(&["approval", "list", "--state", "open"]).0;
+    assert_eq!(open["items"].as_array().map(Vec::len), Some(2), "{open}");
+    // Mail may wait for somebody who never came.
+    let (new, code) = demo.ask(&["user", "add", "new@example.jp", "--tenant", "Example Japan"]);
+    assert_eq!(code, 0, "{new}");
+    let (asked, code) = because(&["user", "reset", "new@example.jp"]);
+    assert_eq!((code, asked["needs"].as_u64()), (1, Some(2)), "{asked}");
+    let add = ["app-password", "add", "new@example.jp", "--protocol", "imap"];
+    let own = [&add[..], &["--as", "new@example.jp"]].concat();
+    let (made, code) = typed(&demo, &own, new["password"].as_str().unwrap());
+    assert_eq!((code, made["weakened"].as_str()), (0, Some("first-password")), "{made}");
+    let (seen, _) = demo.ask(&["touched", "--person", "new@example.jp", "--lang", "en"]);
+    let items = seen["items"].as_array().unwrap().iter();
+    let told: Vec<&str> = items.filter_map(|item| item["told"].as_str()).collect();
+    assert!(told.iter().any(|line| line.contains("by the first password")), "{told:?}");
+    assert!(told.iter().any(|line| line.contains("shown to its maker")), "{told:?}");
 }
 
 #[test]
