@@ -19,7 +19,7 @@ use tlog::{
     Checkpoint, Hash, LOG_ORIGIN, Note, NoteSignature, NoteSigner, SignedCheckpoint, Store, Volume,
     leaf_hash, subtree_root,
 };
-use wire::ledger::{FromLedger, FromMirror, Proof, ToLedger, ToMirror};
+use wire::ledger::{FromLedger, FromMirror, ToLedger, ToMirror};
 use wire::{Label, Peer};
 
 /// Entries in one Append, and their octets: a fraction of a batch.
