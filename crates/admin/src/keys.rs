@@ -42,7 +42,7 @@ fn shown(row: &TenantKeys, name: Option<&String>) -> Value {
         "pairs": row.pairs,
         "credentials": row.credentials,
         "sealed": row.sealed,
-        "holds": row.holds,
+        "holds": row.held.len(),
         "shredded": row.shredded_ms.map(evidence::rfc3339),
     })
 }
