@@ -249,8 +249,9 @@ const ENGLISH: Words = Words {
     kept: "A person's addresses were taken out of this contract's groups, lists, forwards and\n\
            catch-alls. Where people of other contracts wrote such an address down themselves (a\n\
            forward, a group, a list), it is theirs and stays.\n\
-           Kept apart: a keyed hash of each such address, by which a search finds it; the contract's name, the dates of its end, and the evidence with\n\
-           opaque ids only; sealed in the directory, to answer questions and invoices.",
+           Kept apart: a keyed hash of each such address, by which a search finds it; the\n\
+           contract's name, the dates of its end, and the evidence with opaque ids only;\n\
+            sealed in the directory, to answer questions and invoices.",
 };
 
 fn page(certificate: &Value, words: &Words) -> String {
