@@ -251,7 +251,7 @@ const ENGLISH: Words = Words {
            forward, a group, a list), it is theirs and stays.\n\
            Kept apart: a keyed hash of each such address, by which a search finds it; the\n\
            contract's name, the dates of its end, and the evidence with opaque ids only;\n\
-            sealed in the directory, to answer questions and invoices.",
+           sealed in the directory, to answer questions and invoices.",
 };
 
 fn page(certificate: &Value, words: &Words) -> String {
