@@ -4,7 +4,8 @@
 //! backup). Looked for are the opaque ids of those contracts and their people, as octets and as
 //! hexadecimal, rows of the directory that still name an address of a person who is destroyed (it
 //! knows those by a keyed hash), and whatever `--marker` names (a word of an old letter, a wrapped
-//! key in hexadecimal behind `hex:`). In the evidence ids may stand: nothing else tells what was done.
+//! key in hexadecimal behind `hex:`). In the evidence ids may stand: nothing else tells what was
+//! done.
 
 use super::people::folder;
 use crate::arguments::Arguments;
