@@ -3,14 +3,15 @@
 use crate::approvals::{self, perform, permission};
 use crate::called;
 use crate::peers::{Answer, Peers, Refusal};
-use crate::people::{one_tenant, one_user};
+use crate::people::{names, one_tenant, one_user};
 use crate::places::{self, directory};
 use data_encoding::HEXLOWER;
 use evidence::rfc3339;
 use serde_json::{Value, json};
-use terms::HoldId;
+use std::collections::HashMap;
+use terms::{HoldId, UserId};
 use wire::approval::Act;
-use wire::directory::{Ending, FromAdmin, Hold, Part, ToAdmin};
+use wire::directory::{Ending, EndingState, FromAdmin, Hold, Part, ToAdmin};
 
 pub fn terminate_tenant(peers: &mut Peers<'_>, name: &str, grace_ms: u64) -> Answer {
     let tenant = one_tenant(peers, name)?.tenant;
@@ -53,15 +54,73 @@ pub fn list(peers: &mut Peers<'_>) -> Answer {
         }
         _ => None,
     })?;
-    // A person's part bears no name of its own: the contract's, which may go on.
+    // A person's part bears no name of its own: theirs while they have one, and the contract's,
+    // which may go on.
     let called = called::tenants(peers)?;
-    let shown = endings.iter().map(|ending| {
+    let users: Vec<UserId> = endings.iter().filter_map(|ending| ending.part.user).collect();
+    let addresses = names(peers, users.clone())?;
+    let people: HashMap<UserId, Option<String>> = users.into_iter().zip(addresses).collect();
+    let held = held_by(peers, &endings)?;
+    let shown = endings.iter().zip(held).map(|(ending, held)| {
         let mut shown = ending_json(ending);
         let contract = called.get(&ending.part.tenant).map(|called| &called.name);
-        crate::people::set(&mut shown, "contract", json!(contract));
+        let person = ending.part.user.and_then(|user| people.get(&user)).cloned().flatten();
+        for (field, value) in
+            [("contract", json!(contract)), ("person", json!(person)), ("held_by", json!(held))]
+        {
+            crate::people::set(&mut shown, field, value);
+        }
         shown
     });
     Ok(items(shown.collect()))
+}
+
+/// What holds each of these: holds by their id, and those that `keys hold` set.
+fn held_by(peers: &mut Peers<'_>, endings: &[Ending]) -> Result<Vec<Vec<String>>, Refusal> {
+    if endings.iter().all(|ending| ending.state != EndingState::Held) {
+        return Ok(vec![Vec::new(); endings.len()]);
+    }
+    let holds = all_holds(peers)?;
+    let upon_keys = holds_upon_keys(peers, &holds)?;
+    let of = |ending: &Ending| {
+        let named = holds.iter().filter(|hold| covers(hold.part, ending.part));
+        let named = named.map(|hold| hold.hold.to_string());
+        let keys = upon_keys.iter().filter(|part| covers(**part, ending.part));
+        let keys = keys.map(|_| "keys hold".to_owned());
+        match ending.state {
+            EndingState::Held => named.chain(keys).collect(),
+            _ => Vec::new(),
+        }
+    };
+    Ok(endings.iter().map(of).collect())
+}
+
+/// A tenant's hold holds one of its people, too, and a person's the tenant.
+fn covers(held: Part, part: Part) -> bool {
+    held.tenant == part.tenant
+        && (held.user.is_none() || part.user.is_none() || held.user == part.user)
+}
+
+fn all_holds(peers: &mut Peers<'_>) -> Result<Vec<Hold>, Refusal> {
+    let mut holds = Vec::new();
+    directory(peers, &FromAdmin::HoldList, |answer| match answer {
+        ToAdmin::Holds(found) => {
+            holds = found;
+            Some(Value::Null)
+        }
+        _ => None,
+    })?;
+    Ok(holds)
+}
+
+/// What the vault was told to hold by `keys hold` alone: every hold of the directory's holds the
+/// keys as well.
+fn holds_upon_keys(peers: &mut Peers<'_>, known: &[Hold]) -> Result<Vec<Part>, Refusal> {
+    let rows = crate::keys::rows(peers, None)?;
+    let parts = rows
+        .iter()
+        .flat_map(|row| row.held.iter().map(|user| Part { tenant: row.tenant, user: *user }));
+    Ok(parts.filter(|part| known.iter().all(|hold| hold.part != *part)).collect())
 }
 
 pub fn hold(peers: &mut Peers<'_>, name: &str, reason: String) -> Answer {
@@ -78,17 +137,25 @@ pub fn hold(peers: &mut Peers<'_>, name: &str, reason: String) -> Answer {
 }
 
 pub fn list_holds(peers: &mut Peers<'_>) -> Answer {
-    let mut holds = Vec::new();
-    directory(peers, &FromAdmin::HoldList, |answer| match answer {
-        ToAdmin::Holds(found) => {
-            holds = found;
-            Some(Value::Null)
-        }
-        _ => None,
-    })?;
-    let named: Result<Vec<Value>, Refusal> =
-        holds.iter().map(|hold| named_hold(peers, hold)).collect();
-    Ok(items(named?))
+    let holds = all_holds(peers)?;
+    let mut shown = Vec::new();
+    for hold in &holds {
+        shown.push(named_hold(peers, hold)?);
+    }
+    // They have no id: whoever set them takes them off.
+    for part in holds_upon_keys(peers, &holds)? {
+        let (tenant, person) = called::part(peers, part)?;
+        shown.push(json!({
+            "hold": null,
+            "tenant": tenant,
+            "person": person,
+            "tenant_id": part.tenant.to_string(),
+            "user_id": part.user.map(|user| user.to_string()),
+            "reason": "keys hold; keys hold --off",
+            "placed": null,
+        }));
+    }
+    Ok(items(shown))
 }
 
 /// Lifting a hold is an act for two: it lets something be destroyed.
@@ -106,12 +173,17 @@ pub fn lift(peers: &mut Peers<'_>, id: &str) -> Answer {
 
 pub fn patterns(peers: &mut Peers<'_>) -> Answer {
     directory(peers, &FromAdmin::Patterns, |answer| match answer {
-        ToAdmin::Patterns(patterns) => {
-            let words = patterns.iter().filter_map(|one| {
+        ToAdmin::Patterns { ids, named } => {
+            let words = ids.iter().filter_map(|one| {
                 let (is_shredded, id) = one.split_first()?;
                 Some(json!({ "id": HEXLOWER.encode(id), "is_shredded": *is_shredded == 1 }))
             });
-            Some(items(words.collect()))
+            let mut shown = items(words.collect());
+            let named = named
+                .iter()
+                .map(|(user, place)| json!({ "user": user.to_string(), "place": place }));
+            crate::people::set(&mut shown, "named", named.collect());
+            Some(shown)
         }
         _ => None,
     })
@@ -157,7 +229,6 @@ pub fn ending_json(ending: &Ending) -> Value {
         "rows": ending.rows,
         "last_open": ending.last_open_ms.map(rfc3339),
         "destroyed": ending.destroyed_ms.map(rfc3339),
-        "connectors_revoked": "none: there are no connectors yet",
     })
 }
 

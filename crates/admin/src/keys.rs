@@ -23,14 +23,19 @@ pub struct Named {
 pub fn list(peers: &mut Peers<'_>, tenant: Option<String>) -> Answer {
     let names = names(peers)?;
     let of = tenant.map(|name| find_tenant(&names, &name)).transpose()?;
-    let ToAdmin::Keys(rows) = ask(peers, &FromAdmin::Keys { tenant: of })? else {
-        return Err(Refusal::unexpected(Kind::Vault));
-    };
+    let rows = rows(peers, of)?;
     // Keys of an ended contract are gone, and their row says when: under the name it had.
     let called = called::tenants(peers)?;
     let name = |row: &TenantKeys| called.get(&row.tenant).map(|called| &called.name);
     let items: Vec<Value> = rows.iter().map(|row| shown(row, name(row))).collect();
     Ok(json!({ "items": items, "next": null }))
+}
+
+pub fn rows(peers: &mut Peers<'_>, of: Option<TenantId>) -> Result<Vec<TenantKeys>, Refusal> {
+    match ask(peers, &FromAdmin::Keys { tenant: of })? {
+        ToAdmin::Keys(rows) => Ok(rows),
+        _ => Err(Refusal::unexpected(Kind::Vault)),
+    }
 }
 
 fn shown(row: &TenantKeys, name: Option<&String>) -> Value {
@@ -42,7 +47,7 @@ fn shown(row: &TenantKeys, name: Option<&String>) -> Value {
         "pairs": row.pairs,
         "credentials": row.credentials,
         "sealed": row.sealed,
-        "holds": row.holds,
+        "holds": row.held.len(),
         "shredded": row.shredded_ms.map(evidence::rfc3339),
     })
 }

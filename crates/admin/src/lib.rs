@@ -147,6 +147,7 @@ fn act(peers: &mut Peers<'_>, request: Request) -> Answer {
         Request::ReportsShow { id } => reports::show(peers, &id),
         Request::Authority => places::authority(peers),
         Request::CertificateInstall { chain, key } => places::install(peers, &chain, key),
+        Request::CertificateRenew => places::renew(peers),
         Request::Status => records::status(peers),
         Request::TenantSet { .. } => approvals::set_tenant(peers, request),
         Request::TenantSending { name, change, sign_in, no_sign_in } => {

@@ -111,3 +111,14 @@ pub fn install(peers: &mut Peers<'_>, chain: &[String], key: String) -> Answer {
         _ => Err(Refusal::Fault("the signer could not keep it".to_owned())),
     }
 }
+
+/// New keys for the certificates of our own authority.
+pub fn renew(peers: &mut Peers<'_>) -> Answer {
+    use wire::signer::{FromSigner, ToSigner};
+    match peers.ask(Kind::Signer, &ToSigner::Renew)? {
+        FromSigner::Renewed { names, others } => {
+            Ok(json!({ "renewed": names, "from_elsewhere": others }))
+        }
+        _ => Err(Refusal::Fault("the signer could not renew its keys".to_owned())),
+    }
+}

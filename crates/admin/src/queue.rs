@@ -8,7 +8,10 @@ use evidence::rfc3339;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use terms::{Kind, MessageId, TenantId};
-use wire::post::{AtEnd, Decided, Decider, FromAdmin, LegEnd, LegState, Queued, State, ToAdmin};
+use wire::directory::Part;
+use wire::post::{
+    AtEnd, Decided, Decider, FromAdmin, LegEnd, LegState, QueueAct, Queued, State, ToAdmin,
+};
 
 /// Messages on one page.
 const PAGE: u32 = 500;
@@ -38,7 +41,7 @@ pub fn show(peers: &mut Peers<'_>, id: &str) -> Answer {
         }
         ToAdmin::Past { message, at_ms, sent, not_sent, decided, legs } => Ok(json!({
             "id": message.to_string(),
-            "state": past_state(sent, not_sent),
+            "state": past_state(&legs, sent, not_sent),
             "at": rfc3339(at_ms),
             "destinations_sent": sent,
             "destinations_not_sent": not_sent,
@@ -52,20 +55,29 @@ pub fn show(peers: &mut Peers<'_>, id: &str) -> Answer {
 
 pub fn act(peers: &mut Peers<'_>, act: &str, id: &str) -> Answer {
     let message = parse(id)?;
-    let question = match act {
-        "hold" => FromAdmin::Hold(message),
-        "release" => FromAdmin::Release(message),
-        "cancel" => FromAdmin::Cancel(message),
-        other => return Err(Refusal::new("hold, release or cancel", other, "see `sekisho help`")),
+    let Some(done) = QueueAct::parse(act) else {
+        return Err(Refusal::new("hold, release or cancel", act, "see `sekisho help`"));
+    };
+    let question = match done {
+        QueueAct::Hold => FromAdmin::Hold(message),
+        QueueAct::Release => FromAdmin::Release(message),
+        QueueAct::Cancel => FromAdmin::Cancel(message),
+    };
+    let ToAdmin::Message { message: queued, .. } = post(peers, &FromAdmin::Show(message))? else {
+        return Err(no_such(id));
     };
     // What is delayed is tried at once; what is on its way already needs no release.
-    if act == "release"
-        && let ToAdmin::Message { message, .. } = post(peers, &FromAdmin::Show(message))?
-        && matches!(message.state, State::Ready | State::Leaving)
-    {
+    if done == QueueAct::Release && matches!(queued.state, State::Ready | State::Leaving) {
         let hint = "nothing was to be done; see `queue show ID`";
-        return Err(Refusal::new("a message that waits", message.state.word(), hint));
+        return Err(Refusal::new("a message that waits", queued.state.word(), hint));
     }
+    // Recorded in the name of whose mail it is, before it counts.
+    let part = Part { tenant: queued.tenant, user: Some(queued.user) };
+    let noted = wire::directory::FromAdmin::QueueAct { part, message, act: done };
+    crate::places::directory(peers, &noted, |answer| match answer {
+        wire::directory::ToAdmin::Done => Some(Value::Null),
+        _ => None,
+    })?;
     match post(peers, &question)? {
         ToAdmin::Done => Ok(json!({ "id": id, "done": act })),
         ToAdmin::NoSuch => Err(no_such(id)),
@@ -137,7 +149,7 @@ pub fn fate(peers: &mut Peers<'_>, message: MessageId) -> Option<Fate> {
             ToAdmin::Past { sent, not_sent, decided, legs, .. } => {
                 let counts = json!({ "sent": sent, "not_sent": not_sent });
                 let outcomes = legs.iter().map(ended_leg).collect();
-                (past_state(sent, not_sent).to_owned(), counts, outcomes, decided)
+                (past_state(&legs, sent, not_sent).to_owned(), counts, outcomes, decided)
             }
             _ => return None,
         };
@@ -154,10 +166,12 @@ fn decided_json(decided: Decided) -> Value {
     json!({ "what": if decided.released { "released" } else { "cancelled" }, "by": by })
 }
 
-fn past_state(sent: u16, not_sent: u16) -> &'static str {
-    match (sent, not_sent) {
-        (_, 0) => "sent",
-        (0, _) => "not-sent",
+/// By recipients, where their numbers are known: one that was cancelled may have gone to some.
+fn past_state(legs: &[LegEnd], sent: u16, not_sent: u16) -> &'static str {
+    let some = |of: fn(&LegEnd) -> u16| legs.iter().any(|leg| of(leg) > 0);
+    match (sent > 0 || some(|leg| leg.sent), not_sent > 0 || some(|leg| leg.not_sent)) {
+        (_, false) => "sent",
+        (false, _) => "not-sent",
         _ => "partly-sent",
     }
 }

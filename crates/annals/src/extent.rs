@@ -4,7 +4,7 @@
 use crate::chapter::CHAPTER_ENTRIES;
 use crate::columns::{Instances, Messages};
 use crate::fault::{Fault, file};
-use crate::index::{ALARM, Index, LATE_MS, ROTATE, chapter_name};
+use crate::index::{ALARM, Index, LATE_MS, ROTATE, SHRED, chapter_name};
 use crate::opened::{Chapter, Process};
 use crate::overspill::overspill;
 use crate::place::{Place, USER_BYTES};
@@ -291,7 +291,7 @@ impl<'i, 'a> Walk<'i, 'a> {
     /// They are few, and are read entry by entry, whosever they are.
     fn keys_and_alarms(&mut self, chapter: &Chapter) -> Result<(), Fault> {
         let mut places = Vec::new();
-        for deed in [ALARM, ROTATE, INCIDENT] {
+        for deed in [ALARM, ROTATE, SHRED, INCIDENT] {
             places.extend(chapter.entries_by(deed).map_err(file(chapter_name(chapter.number)))?);
         }
         places.sort_unstable();

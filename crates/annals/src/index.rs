@@ -30,6 +30,7 @@ const PARTS: u8 = 64;
 /// Deeds by their number in the log's format, that are looked up by it.
 pub(crate) const ALARM: u8 = 16;
 pub(crate) const ROTATE: u8 = 11;
+pub(crate) const SHRED: u8 = 12;
 
 /// Where the index of a chapter stands, below `chapters`.
 pub fn chapter_name(number: u64) -> String {
@@ -337,10 +338,10 @@ impl<'a> Index<'a> {
         Ok(())
     }
 
-    /// New keys, and alarms of decoys: they are nobody's rows, and few.
+    /// New keys, destroyed ones, and alarms of decoys: they are nobody's rows, and few.
     fn tell_keys_and_decoys(&self, chapter: &Chapter, tally: &mut Tally) -> Result<(), Fault> {
         let mut places = Vec::new();
-        for deed in [ALARM, ROTATE] {
+        for deed in [ALARM, ROTATE, SHRED] {
             places.extend(chapter.entries_by(deed).map_err(file(chapter_name(chapter.number)))?);
         }
         places.sort_unstable();

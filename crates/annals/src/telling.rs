@@ -103,7 +103,7 @@ impl<'a> Telling<'a> {
     pub fn tell_quiet(&self, tally: &mut Tally) -> io::Result<()> {
         self.lives.iter().for_each(|(instance, life)| tally.meet(*instance, life));
         let half = tally.counts();
-        let is_quiet = |deed: Deed| !matches!(deed, Deed::Alarm | Deed::Rotate);
+        let is_quiet = |deed: Deed| !matches!(deed, Deed::Alarm | Deed::Rotate | Deed::Shred);
         self.each(|deed| half.hears(deed) && is_quiet(deed), |fact| tally.note(&fact))
     }
 

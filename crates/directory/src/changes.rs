@@ -69,6 +69,7 @@ impl Changes<'_> {
             FromAdmin::HoldAdd { part, reason } => self.add_hold(part, &reason),
             FromAdmin::HoldList => self.list_holds(),
             FromAdmin::Patterns => self.patterns(),
+            FromAdmin::QueueAct { part, message, act } => self.note_queue_act(part, message, act),
             FromAdmin::Sending { tenant, settings } => self.limit_sending(&tenant, settings),
             FromAdmin::CatchAll { domain, address } => {
                 self.change_catch_all(&domain, address.as_deref())

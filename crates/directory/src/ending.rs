@@ -13,7 +13,7 @@
 
 use crate::Fault;
 use crate::changes::{Changes, no_tenant, refused};
-use crate::endings::EndingRow;
+use crate::endings::{EndingRow, Swept};
 use compartment::{now_ms, random};
 use evidence::{Body, Word};
 use std::time::{Duration, Instant};
@@ -98,29 +98,43 @@ impl Changes<'_> {
 
     /// One ending, step by step, until it waits for somebody else or is done.
     pub fn go_on(&mut self, mut row: EndingRow) -> Result<Ending, Fault> {
-        let part = row.ending.part;
-        if matches!(row.ending.state, EndingState::Grace | EndingState::Held) {
-            if now_ms() < row.ending.grace_until_ms {
-                return Ok(row.ending);
-            }
-            let is_held = self.is_held(part)?
-                || (part.user.is_none() && self.friends.are_keys_held(part.tenant)?);
-            let state = match is_held {
-                true => EndingState::Held,
-                false => EndingState::Destroying,
-            };
-            if row.ending.state != state {
-                self.record_state(part, state.word(), None)?;
-                row.ending.state = state;
-                row.people = self.people_of(part)?;
-                row.ending.users = row.people.len() as u64;
-                self.tables.keep_ending(self.key, &row)?;
-            }
-            if state == EndingState::Held {
-                return Ok(row.ending);
-            }
+        if matches!(row.ending.state, EndingState::Grace | EndingState::Held)
+            && now_ms() < row.ending.grace_until_ms
+        {
+            return Ok(row.ending);
+        }
+        // Until the keys are destroyed, a hold upon them comes in time.
+        if row.ending.state != EndingState::Destroyed && !row.keys_destroyed {
+            self.weigh_holds(&mut row)?;
+        }
+        if row.ending.state == EndingState::Held {
+            return Ok(row.ending);
         }
         self.destroy(row)
+    }
+
+    /// Held, or to be destroyed: what is known of it is recorded before it counts.
+    fn weigh_holds(&mut self, row: &mut EndingRow) -> Result<(), Fault> {
+        let part = row.ending.part;
+        let state = match self.is_held(part)? || self.friends.are_keys_held(part)? {
+            true => EndingState::Held,
+            false => EndingState::Destroying,
+        };
+        let before = row.ending.state;
+        if before == state {
+            return Ok(());
+        }
+        self.record_state(part, state.word(), None)?;
+        row.ending.state = state;
+        row.people = self.people_of(part)?;
+        row.ending.users = row.people.len() as u64;
+        row.addresses = self.tables.address_tokens(self.key, part)?;
+        self.tables.keep_ending(self.key, row)?;
+        if before == EndingState::Destroying {
+            // Mail for them was refused already, and is taken again.
+            self.restate_without(part)?;
+        }
+        Ok(())
     }
 
     fn destroy(&mut self, mut row: EndingRow) -> Result<Ending, Fault> {
@@ -147,21 +161,15 @@ impl Changes<'_> {
             return Ok(row.ending); // others wait for the directory, too: the rest comes next
         }
         if !row.rows_erased {
-            row.ending.rows += self.tables.erase(self.key, part)?;
-            row.rows_erased = true;
-            self.tables.keep_ending(self.key, &row)?;
-            self.tables.wipe()?;
+            self.erase_rows(&mut row)?;
         }
-        if !row.swept {
-            // Both work on it at once.
-            let (mail, queue) = (self.friends.sweep_mail()?, self.friends.sweep_queue()?);
-            row.swept = !mail && !queue;
-            self.tables.keep_ending(self.key, &row)?;
+        if row.swept != Swept::Both {
+            self.sweep(&mut row)?;
         }
-        if row.swept && row.ending.last_open_ms.is_none() {
+        if row.swept == Swept::Both && row.ending.last_open_ms.is_none() {
             row.ending.last_open_ms = self.friends.last_open(row.shredded_ms)?;
         }
-        if row.swept
+        if row.swept == Swept::Both
             && let Some(last_open_ms) = row.ending.last_open_ms
         {
             self.certify(&mut row, last_open_ms)?;
@@ -169,19 +177,35 @@ impl Changes<'_> {
         Ok(row.ending)
     }
 
-    /// Mail goes in pieces, each noted: a restart goes on with the next one.
-    /// Groups and forwards go on without those who end.
-    fn restate_without(&mut self, part: Part) -> Result<(), Fault> {
-        let mut addresses = Vec::new();
-        for (user, person) in self.tables.people(self.key, part.tenant)? {
-            if part.user.is_none_or(|ended| ended == user) {
-                addresses.push(person.address);
-                addresses.extend(person.aliases);
-            }
-        }
-        self.restate_all(addresses)
+    /// Both stores work on it at once, and neither is asked again once it is done.
+    fn sweep(&mut self, row: &mut EndingRow) -> Result<(), Fault> {
+        let mail = row.swept.is_mail() || !self.friends.sweep_mail()?;
+        let queue = row.swept.is_queue() || !self.friends.sweep_queue()?;
+        row.swept = Swept::of(mail, queue);
+        self.tables.keep_ending(self.key, row)
     }
 
+    /// Our own rows, and what others' rows of the same contract say of whoever ends.
+    fn erase_rows(&mut self, row: &mut EndingRow) -> Result<(), Fault> {
+        let part = row.ending.part;
+        let changed = match part.user {
+            Some(user) => self.take_out(part.tenant, user)?,
+            None => Vec::new(),
+        };
+        row.ending.rows += self.tables.erase(self.key, part)?;
+        row.rows_erased = true;
+        self.tables.keep_ending(self.key, row)?;
+        self.restate_all(changed)?;
+        self.tables.wipe()
+    }
+
+    /// Groups and forwards go on without those who end.
+    fn restate_without(&mut self, part: Part) -> Result<(), Fault> {
+        let people = self.people_of(part)?;
+        self.restate_all(self.tables.addresses_of(self.key, &people)?)
+    }
+
+    /// Mail goes in pieces, each noted: a restart goes on with the next one.
     fn erase_mail(&mut self, row: &mut EndingRow) -> Result<(), Fault> {
         let part = row.ending.part;
         let until = Instant::now() + AT_A_TIME;
@@ -330,7 +354,7 @@ impl Changes<'_> {
             let is_named = u8::from(part.user.is_some());
             patterns.extend(row.people.iter().map(|user| [&[is_named][..], &user.0].concat()));
         }
-        Ok(ToAdmin::Patterns(patterns))
+        Ok(ToAdmin::Patterns { ids: patterns, named: self.still_named()? })
     }
 
     fn people_of(&self, part: Part) -> Result<Vec<UserId>, Fault> {

@@ -1,6 +1,7 @@
 //! Ends of contracts: to the end from every point at which something may break, and never twice.
 
 use crate::changes::Changes;
+use crate::endings::Swept;
 use crate::friends::Friends;
 use crate::statements::Statements;
 use crate::tables::Tables;
@@ -8,14 +9,14 @@ use rows::RowKey;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use terms::{InstanceId, TenantId};
+use terms::{InstanceId, TenantId, UserId};
 use wire::Channel;
 use wire::approval::Act;
 use wire::directory::{EndingState, FromAdmin, Part, PublicKey, ToAdmin};
 use wire::ledger::{FromLedger, ToLedger};
 use wire::mailbox::{FromDirectory as ToMailbox, ToDirectory as FromMailbox};
-use wire::post::{FromDirectory as ToPost, ToDirectory as FromPost};
-use wire::vault::{Acted, BackupEpoch, FromDirectory, KeyAct, ToDirectory};
+use wire::post::{FromDirectory as ToPost, QueueAct, ToDirectory as FromPost};
+use wire::vault::{Acted, BackupEpoch, FromDirectory, KeyAct, TenantKeys, ToDirectory};
 
 /// Keepers that answer as often as they are allowed to, and are gone then.
 #[derive(Clone)]
@@ -24,6 +25,11 @@ struct Keepers {
     shreds: Arc<AtomicU64>,
     is_epoch_destroyed: Arc<AtomicI64>,
     deeds: Arc<Mutex<Vec<String>>>,
+    /// Whose keys the vault was told to hold.
+    held: Arc<Mutex<Vec<Option<UserId>>>>,
+    /// How often the mailbox and the queue were asked for dead bytes: every second time there are
+    /// none. `None`: there never are.
+    sweeps: Arc<Mutex<Option<(u32, u32)>>>,
 }
 
 impl Keepers {
@@ -33,6 +39,8 @@ impl Keepers {
             shreds: Arc::default(),
             is_epoch_destroyed: Arc::new(AtomicI64::new(1)),
             deeds: Arc::default(),
+            held: Arc::default(),
+            sweeps: Arc::default(),
         }
     }
 
@@ -89,7 +97,19 @@ impl Keepers {
                     destroyed_ms: destroyed.then_some(3),
                 }]))
             }
-            FromDirectory::EndedKeys(_) => Answer::Keys(wire::vault::ToAdmin::Keys(Vec::new())),
+            FromDirectory::EndedKeys(tenant) => {
+                let held = self.held.lock().unwrap().clone();
+                Answer::Keys(wire::vault::ToAdmin::Keys(vec![TenantKeys {
+                    tenant,
+                    epoch: 1,
+                    users: 0,
+                    pairs: 0,
+                    credentials: 0,
+                    sealed: false,
+                    held,
+                    shredded_ms: None,
+                }]))
+            }
             FromDirectory::Current { .. } => {
                 Answer::Vault(ToDirectory::Keys { body: key.clone(), summary: key })
             }
@@ -105,17 +125,24 @@ impl Keepers {
                 bytes: 10 * users.len() as u64,
                 rows: 1,
             },
-            ToMailbox::Sweep => FromMailbox::Swept { left: false },
+            ToMailbox::Sweep => FromMailbox::Swept { left: self.is_left(|asked| &mut asked.0) },
             ToMailbox::Sent { .. } => FromMailbox::Sent(None),
             ToMailbox::WentTo { .. } => FromMailbox::WentTo(false),
         }));
+    }
+
+    fn is_left(&self, of: impl Fn(&mut (u32, u32)) -> &mut u32) -> bool {
+        let mut sweeps = self.sweeps.lock().unwrap();
+        let Some(asked) = sweeps.as_mut().map(of) else { return false };
+        *asked += 1;
+        *asked % 2 == 1
     }
 
     /// Nothing waits in it.
     fn post(&self, question: ToPost, send: &dyn Fn(Answer)) {
         send(Answer::Post(match question {
             ToPost::Erase { .. } => FromPost::Erased { messages: 0, bytes: 0 },
-            ToPost::Sweep => FromPost::Swept { left: false },
+            ToPost::Sweep => FromPost::Swept { left: self.is_left(|asked| &mut asked.1) },
             ToPost::Complained { .. } => FromPost::Yes,
             _ => FromPost::Fault,
         }));
@@ -126,6 +153,9 @@ impl Keepers {
             for bytes in entries {
                 let frame = evidence::Frame::parse(bytes).unwrap();
                 self.deeds.lock().unwrap().push(frame.entry.body.word().to_owned());
+                if let evidence::Body::RuleChange { what, .. } = &frame.entry.body {
+                    self.deeds.lock().unwrap().push(what.as_str().to_owned());
+                }
             }
         }
         send(Answer::Ledger(FromLedger::Taken { first_index: 0 }));
@@ -352,6 +382,197 @@ fn one_person_ends_and_the_others_stay() {
     let row = world.tables.ending(&world.key, part).unwrap().unwrap();
     assert_eq!(row.ending.state, EndingState::Destroyed);
     assert_eq!(world.tables.people(&world.key, tenant).unwrap().len(), 2);
-    let ToAdmin::Patterns(patterns) = world.ask(FromAdmin::Patterns) else { panic!() };
-    assert_eq!(patterns, [[&[1][..], &user.0].concat()]);
+    let ToAdmin::Patterns { ids, named } = world.ask(FromAdmin::Patterns) else { panic!() };
+    assert_eq!((ids, named), (vec![[&[1][..], &user.0].concat()], Vec::new()));
+}
+
+/// Stores that begin a new sweep when they are asked again, and never end in the same round.
+#[test]
+fn stores_that_end_in_turns_end() {
+    let keepers = Keepers::new(i64::MAX);
+    *keepers.sweeps.lock().unwrap() = Some((0, 1));
+    let mut world = World::new("turns", &keepers);
+    world.terminate(0);
+    for _ in 0..6 {
+        world.turn();
+    }
+    assert_eq!(world.state(), Some(EndingState::Destroyed));
+    // Neither is asked again after its "nothing left".
+    assert_eq!(*keepers.sweeps.lock().unwrap(), Some((2, 2)));
+}
+
+#[test]
+fn a_row_of_an_older_version_is_read() {
+    #[derive(serde::Serialize)]
+    struct Older {
+        ending: wire::directory::Ending,
+        people: Vec<UserId>,
+        keys_destroyed: bool,
+        shredded_ms: u64,
+        erased: usize,
+        mail_erased: bool,
+        identity_erased: bool,
+        rows_erased: bool,
+        swept: bool,
+    }
+    let keepers = Keepers::new(i64::MAX);
+    let mut world = World::new("older", &keepers);
+    world.terminate(60_000);
+    let part = world.part();
+    let row = world.tables.ending(&world.key, part).unwrap().unwrap();
+    for (swept, expected) in [(false, Swept::Nothing), (true, Swept::Both)] {
+        let older = Older {
+            ending: row.ending.clone(),
+            people: row.people.clone(),
+            keys_destroyed: true,
+            shredded_ms: 7,
+            erased: 0,
+            mail_erased: true,
+            identity_erased: true,
+            rows_erased: true,
+            swept,
+        };
+        let (token, _) =
+            world.tables.many("SELECT token, sealed FROM ending", &[]).unwrap().remove(0);
+        let sealed = crate::tables::seal(&world.key, "ending", &token, &older).unwrap();
+        let update = "UPDATE ending SET sealed = ?1";
+        world.tables.db.execute(update, (sealed,)).unwrap();
+        let read = world.tables.ending(&world.key, part).unwrap().unwrap();
+        assert_eq!((read.swept, read.shredded_ms), (expected, 7));
+    }
+}
+
+/// A hold upon keys alone, set at the vault.
+#[test]
+fn a_hold_upon_keys_holds_a_person_s_ending_and_says_so() {
+    let keepers = Keepers::new(i64::MAX);
+    let mut world = World::new("keys-hold", &keepers);
+    let mut people = world.tables.people(&world.key, world.tenant).unwrap();
+    let ((user, _), (other, _)) = (people.remove(0), people.remove(0));
+    let tenant = world.tenant;
+    *keepers.held.lock().unwrap() = vec![Some(user)];
+    for user in [user, other] {
+        world.with(|changes| changes.carry(Act::TerminateUser { tenant, user, grace_ms: 0 }));
+    }
+    let state = |world: &mut World, user| {
+        for _ in 0..4 {
+            world.turn();
+        }
+        let part = Part { tenant, user: Some(user) };
+        world.tables.ending(&world.key, part).unwrap().unwrap().ending.state
+    };
+    assert_eq!(state(&mut world, user), EndingState::Held);
+    // It is no hold of anybody else's.
+    assert_eq!(state(&mut world, other), EndingState::Destroyed);
+    keepers.held.lock().unwrap().clear();
+    assert_eq!(state(&mut world, user), EndingState::Destroyed);
+}
+
+/// Where aoi's address stands in the house, by the words of a search.
+fn address_everywhere(world: &mut World, haru: UserId) {
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    for (address, members) in [
+        ("staff@kaede.example", &["aoi@kaede.example", "haru@kaede.example"][..]),
+        ("solo@kaede.example", &["aoi@kaede.example"]),
+    ] {
+        let (address, tenant) = (address.to_owned(), Some("Kaede".to_owned()));
+        let (with, without) = (words(members), Vec::new());
+        world.with(|changes| {
+            changes.change_group(&address, tenant.as_deref(), (&with, &without)).unwrap()
+        });
+    }
+    let change = wire::lists::Change {
+        with_owners: words(&["aoi@kaede.example"]),
+        ..wire::lists::Change::default()
+    };
+    for command in [
+        wire::lists::Command::Add {
+            address: "tea@kaede.example".to_owned(),
+            tenant: "Kaede".to_owned(),
+            change,
+        },
+        wire::lists::Command::Members {
+            address: "tea@kaede.example".to_owned(),
+            with: words(&["aoi@kaede.example", "mina@kaede.example"]),
+            without: Vec::new(),
+        },
+    ] {
+        world.with(|changes| changes.list_command(command).unwrap());
+    }
+    let way = crate::ways::WayRow { to: words(&["aoi@kaede.example"]), ..Default::default() };
+    world.tables.keep_way(&world.key, (world.tenant, haru), &way).unwrap();
+    let mut row = world.tables.domain_row(&world.key, "kaede.example").unwrap().unwrap();
+    row.catch_all = Some("aoi@kaede.example".to_owned());
+    world.tables.change_domain(&world.key, &row).unwrap();
+}
+
+#[test]
+fn a_person_s_address_leaves_every_row_of_their_contract() {
+    let keepers = Keepers::new(i64::MAX);
+    let mut world = World::new("address", &keepers);
+    let people = world.tables.people(&world.key, world.tenant).unwrap();
+    let of = |name: &str| people.iter().find(|one| one.1.address.starts_with(name)).unwrap().0;
+    let (aoi, haru) = (of("aoi"), of("haru"));
+    address_everywhere(&mut world, haru);
+    // What a person of another contract wrote down is theirs.
+    let other = world.tables.tenant_by_name(&world.key, "Sakura").unwrap().unwrap().0;
+    let (theirs, _) = world.tables.people(&world.key, other).unwrap().remove(0);
+    let to = vec!["aoi@kaede.example".to_owned()];
+    let way = crate::ways::WayRow { to: to.clone(), ..Default::default() };
+    world.tables.keep_way(&world.key, (other, theirs), &way).unwrap();
+
+    let tenant = world.tenant;
+    world.with(|changes| changes.carry(Act::TerminateUser { tenant, user: aoi, grace_ms: 0 }));
+    for _ in 0..4 {
+        world.turn();
+    }
+    let part = Part { tenant, user: Some(aoi) };
+    let row = world.tables.ending(&world.key, part).unwrap().unwrap();
+    assert_eq!(row.ending.state, EndingState::Destroyed);
+    let groups = world.tables.groups(&world.key).unwrap();
+    let groups: Vec<_> = groups.into_iter().map(|(_, row)| (row.address, row.members)).collect();
+    assert_eq!(groups, [("staff@kaede.example".to_owned(), vec!["haru@kaede.example".to_owned()])]);
+    let (_, list) = world.tables.list(&world.key, "tea@kaede.example").unwrap().unwrap();
+    assert_eq!(list.owners, ["postmaster@kaede.example"]);
+    let members = world.tables.members(&world.key, "tea@kaede.example", (None, 9)).unwrap();
+    assert_eq!(members.len(), 1);
+    assert_eq!(world.tables.way(&world.key, haru).unwrap().to, Vec::<String>::new());
+    assert_eq!(world.tables.catch_all(&world.key, "kaede.example").unwrap(), None);
+    assert_eq!(world.tables.way(&world.key, theirs).unwrap().to, to);
+    let named = |world: &mut World| world.with(|changes| changes.still_named().unwrap());
+    assert_eq!(named(&mut world), []);
+
+    // Whatever is left is found, until somebody has the address again.
+    address_everywhere(&mut world, haru);
+    let way = crate::ways::WayRow { to, ..Default::default() };
+    world.tables.keep_way(&world.key, (tenant, haru), &way).unwrap();
+    let found = named(&mut world);
+    assert!(found.contains(&(aoi, "forward of haru@kaede.example".to_owned())), "{found:?}");
+    assert!(found.contains(&(aoi, "catch-all of kaede.example".to_owned())), "{found:?}");
+    world.ask(FromAdmin::UserAdd {
+        address: "aoi@kaede.example".to_owned(),
+        tenant: "Kaede".to_owned(),
+        role: "user".to_owned(),
+        aliases: Vec::new(),
+    });
+    assert_eq!(named(&mut world), []);
+}
+
+#[test]
+fn what_an_operator_does_to_a_letter_is_recorded() {
+    let keepers = Keepers::new(i64::MAX);
+    let mut world = World::new("queue-act", &keepers);
+    let (user, _) = world.tables.people(&world.key, world.tenant).unwrap().remove(0);
+    let part = Part { tenant: world.tenant, user: Some(user) };
+    let message = terms::MessageId([7; 16]);
+    for act in [QueueAct::Hold, QueueAct::Release, QueueAct::Cancel] {
+        let told = world.ask(FromAdmin::QueueAct { part, message, act });
+        assert!(matches!(told, ToAdmin::Done));
+        let what = format!("outgoing.{}-by-operator {message}", act.word());
+        assert_eq!(keepers.count(&what), 1, "{what}");
+    }
+    // Without the ledger it is not done.
+    keepers.allowed.store(0, Ordering::SeqCst);
+    let told = world.ask(FromAdmin::QueueAct { part, message, act: QueueAct::Hold });
+    assert!(matches!(told, ToAdmin::Fault(_)));
 }

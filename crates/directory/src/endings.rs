@@ -21,8 +21,42 @@ pub struct EndingRow {
     pub mail_erased: bool,
     pub identity_erased: bool,
     pub rows_erased: bool,
-    /// No dead byte of it lies in the mailbox's packs any more.
-    pub swept: bool,
+    /// Where no dead byte of it lies in packs any more.
+    pub swept: Swept,
+    /// What is left of their addresses: keyed hashes, so that a search knows one that it meets.
+    /// They stand behind the rest in the row, where older ones have nothing.
+    #[serde(skip)]
+    pub addresses: Vec<[u8; 16]>,
+}
+
+/// Each store is noted by itself: one that has said "nothing left" would begin anew if asked
+/// again. The first two stand for what older rows say, no and yes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Swept {
+    #[default]
+    Nothing,
+    Both,
+    Mail,
+    Queue,
+}
+
+impl Swept {
+    pub fn of(mail: bool, queue: bool) -> Self {
+        match (mail, queue) {
+            (false, false) => Self::Nothing,
+            (true, true) => Self::Both,
+            (true, false) => Self::Mail,
+            (false, true) => Self::Queue,
+        }
+    }
+
+    pub fn is_mail(self) -> bool {
+        matches!(self, Self::Both | Self::Mail)
+    }
+
+    pub fn is_queue(self) -> bool {
+        matches!(self, Self::Both | Self::Queue)
+    }
 }
 
 impl EndingRow {
@@ -36,9 +70,20 @@ impl EndingRow {
             mail_erased: false,
             identity_erased: false,
             rows_erased: false,
-            swept: false,
+            swept: Swept::Nothing,
+            addresses: Vec::new(),
         }
     }
+}
+
+fn unseal_ending(key: &RowKey, token: &[u8], sealed: &[u8]) -> Option<EndingRow> {
+    let plain = key.open("ending", token, sealed)?;
+    let (row, behind) = postcard::take_from_bytes::<EndingRow>(&plain).ok()?;
+    let addresses = match behind.is_empty() {
+        true => Vec::new(),
+        false => postcard::from_bytes(behind).ok()?,
+    };
+    Some(EndingRow { addresses, ..row })
 }
 
 /// The name of an ending's row: a token, so that the id itself stands nowhere in the clear.
@@ -51,12 +96,12 @@ impl Tables {
     pub fn ending(&self, key: &RowKey, part: Part) -> Result<Option<EndingRow>, Fault> {
         let token = key.token("ending", &name_of(part));
         let found = self.one("SELECT token, sealed FROM ending WHERE token = ?1", &token)?;
-        Ok(found.and_then(|(token, sealed)| unseal(key, "ending", &token, &sealed)))
+        Ok(found.and_then(|(token, sealed)| unseal_ending(key, &token, &sealed)))
     }
 
     pub fn keep_ending(&self, key: &RowKey, row: &EndingRow) -> Result<(), Fault> {
         let token = key.token("ending", &name_of(row.ending.part));
-        let sealed = seal(key, "ending", &token, row)?;
+        let sealed = seal(key, "ending", &token, &(row, &row.addresses))?;
         self.db
             .prepare_cached("INSERT OR REPLACE INTO ending (token, sealed) VALUES (?1, ?2)")
             .and_then(|mut insert| insert.execute(params![&token[..], sealed]))
@@ -76,7 +121,7 @@ impl Tables {
         let rows = self.many("SELECT token, sealed FROM ending", &[])?;
         let mut all: Vec<EndingRow> = rows
             .into_iter()
-            .filter_map(|(token, sealed)| unseal(key, "ending", &token, &sealed))
+            .filter_map(|(token, sealed)| unseal_ending(key, &token, &sealed))
             .collect();
         all.sort_by_key(|row| (row.ending.asked_ms, row.ending.part));
         Ok(all)
@@ -115,23 +160,10 @@ impl Tables {
             Some(user) => vec![user],
             None => self.people(key, part.tenant)?.into_iter().map(|(user, _)| user).collect(),
         };
-        let mut addresses = Vec::new();
-        for user in &people {
-            if let Some((_, person)) = self.person(key, *user)? {
-                addresses.push(person.address);
-                addresses.extend(person.aliases);
-            }
-        }
+        let mut addresses = self.addresses_of(key, &people)?;
         if part.user.is_none() {
             let domains = self.domains(key, Some(part.tenant))?;
             addresses.extend(domains.iter().map(|domain| format!("postmaster@{domain}")));
-        }
-        for mut row in self.domain_rows(key, Some(part.tenant))? {
-            // What stands there is an address of theirs.
-            if row.catch_all.as_ref().is_some_and(|caught| addresses.contains(caught)) {
-                row.catch_all = None;
-                self.change_domain(key, &row)?;
-            }
         }
         let fault = Fault::store("erasing rows");
         let change = self.db.transaction().map_err(&fault)?;

@@ -14,9 +14,9 @@ use rows::RowKey;
 use rusqlite::{OptionalExtension, params};
 use terms::{MessageId, TenantId, UserId};
 use wire::control::Report;
-use wire::directory::{Part, ToDispatch};
+use wire::directory::{Part, ToAdmin, ToDispatch};
 use wire::pages::{HELD_MESSAGE, ToPages};
-use wire::post::Awaited;
+use wire::post::{Awaited, QueueAct};
 
 /// Tables of this file; see `tables` for the others.
 pub const SCHEMA: &str = "
@@ -151,6 +151,18 @@ impl Changes<'_> {
         }
         self.friends.record_change(tenant, Some(user), "app-password.lock-by-link")?;
         Ok(word)
+    }
+
+    /// An operator decides about a letter of this person's.
+    pub fn note_queue_act(
+        &mut self,
+        part: Part,
+        message: MessageId,
+        act: QueueAct,
+    ) -> Result<ToAdmin, Fault> {
+        let what = format!("outgoing.{}-by-operator {message}", act.word());
+        self.friends.record_change(part.tenant, part.user, &what)?;
+        Ok(ToAdmin::Done)
     }
 
     /// In the person's name, with the message's own number.

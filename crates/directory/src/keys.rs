@@ -3,7 +3,7 @@
 use crate::Fault;
 use crate::friends::Friends;
 use std::time::Duration;
-use terms::TenantId;
+use terms::UserId;
 use wire::directory::Part;
 use wire::vault::{BackupEpoch, FromDirectory, KeyAct, ToAdmin};
 
@@ -32,10 +32,12 @@ impl Friends {
         }
     }
 
-    /// Whether the vault was told to hold the tenant's keys, or anybody's of it.
-    pub fn are_keys_held(&mut self, tenant: TenantId) -> Result<bool, Fault> {
-        match self.ask_of_keys(&FromDirectory::EndedKeys(tenant))? {
-            ToAdmin::Keys(keys) => Ok(keys.iter().any(|one| one.holds > 0)),
+    /// Whether the vault was told to hold these keys, or any of them.
+    pub fn are_keys_held(&mut self, part: Part) -> Result<bool, Fault> {
+        let covers =
+            |held: &Option<UserId>| part.user.is_none() || held.is_none() || *held == part.user;
+        match self.ask_of_keys(&FromDirectory::EndedKeys(part.tenant))? {
+            ToAdmin::Keys(keys) => Ok(keys.iter().any(|one| one.held.iter().any(covers))),
             _ => Err(Fault::VaultAway),
         }
     }

@@ -354,6 +354,15 @@ fn unknown_addresses_are_the_catch_all_s() {
     world.change(disable(false));
     assert_eq!(world.state("x@kaede.example"), "Known x@kaede.example");
     let (tenant, user) = person(&mut world, "aoi@kaede.example");
+    let mut changes = crate::changes::Changes {
+        tables: &mut world.tables,
+        key: &world.key,
+        friends: &mut world.friends,
+        statements: &mut world.statements,
+        host_name: HOST,
+        agreed: None,
+    };
+    changes.take_out(tenant, user).unwrap();
     world.tables.erase(&world.key, Part { tenant, user: Some(user) }).unwrap();
     assert_eq!(world.tables.catch_all(&world.key, "kaede.example").unwrap(), None);
     world.statements.forget_all();

@@ -34,6 +34,7 @@ mod letters;
 mod list_changes;
 mod list_mail;
 mod lists;
+mod named;
 mod newcomers;
 mod outgoing;
 mod outlets;

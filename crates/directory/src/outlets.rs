@@ -167,10 +167,19 @@ impl Changes<'_> {
         };
         let before = self.tables.outlet(self.key, tenant)?;
         let mut secret = None;
+        let (what, of) = (Word::new("outlet"), Some(tenant));
         match change {
             None => {}
             Some((None, _)) => {
                 self.friends.record_change(tenant, None, "tenant.outlet.end")?;
+                if before.is_some() {
+                    self.friends.write(Body::KeyShred {
+                        what,
+                        epoch: 0,
+                        tenant: of,
+                        user: None,
+                    })?;
+                }
                 self.tables.drop_outlet(tenant)?;
             }
             Some((Some(terms), is_fresh)) => {
@@ -186,10 +195,18 @@ impl Changes<'_> {
                 if is_fresh || before.is_none() {
                     secret = Some(made());
                 }
+                let is_first = before.is_none();
                 let id = before.map_or_else(compartment::random, |row| row.id);
                 let OutletTerms { names, authorities, from, in_a_day } = terms;
                 let row = OutletRow { id, names, authorities, from, in_a_day };
                 self.friends.record_change(tenant, None, "tenant.outlet")?;
+                if secret.is_some() {
+                    let (epoch, tenant, user) = (0, of, None);
+                    self.friends.write(match is_first {
+                        true => Body::KeyCreate { what, epoch, tenant, user },
+                        false => Body::KeyRotate { what, epoch, tenant, user },
+                    })?;
+                }
                 self.tables.keep_outlet(self.key, tenant, &row, secret.as_deref())?;
             }
         }

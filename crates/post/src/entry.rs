@@ -126,4 +126,12 @@ pub enum Entry {
     },
     /// `Queued`, for somebody who did not write it: passed on for them, or answered in their name.
     QueuedFor(NewMessage),
+    /// How far a leg has come that is tried again, or that was: recipients sent to and not, in all
+    /// attempts together, and what stood in its way last.
+    Settled {
+        leg: u32,
+        sent: u16,
+        not_sent: u16,
+        why: Option<Why>,
+    },
 }

@@ -41,6 +41,11 @@ impl Store {
         let now = seconds(now_ms);
         let mut entries: Vec<Entry> =
             legs.map(|leg| over(leg, State::Cancelled, now, None)).collect();
+        let mut users = users;
+        if whole {
+            // Its own servers hand in by the contract's id.
+            users.push(UserId(tenant.0));
+        }
         users.iter().for_each(|user| self.returns.forget(*user));
         entries.push(Entry::Erased { users });
         for some in entries.chunks(TOGETHER) {

@@ -18,10 +18,11 @@ pub struct Leg {
     pub attempts: u8,
     pub state: State,
     pub told_late: bool,
-    /// What stood in its way last: for who asks, and not written down.
+    /// What stood in its way last: for who asks. It stands behind the rows of a written queue, as
+    /// `settled` does, for older ones have neither.
     #[serde(skip)]
     pub why: Option<Why>,
-    /// Recipients done with in attempts that left others: sent to, and not. As `why`.
+    /// Recipients done with in attempts that left others: sent to, and not.
     #[serde(skip)]
     pub settled: (u16, u16),
     /// Its lane has not let go of its slot.
@@ -50,11 +51,21 @@ impl Leg {
         self.settled = (before.saturating_add(sent), others.saturating_add(not_sent));
     }
 
+    /// Whether what it has come to does not follow from how it ends.
+    pub fn is_worth_noting(&self, outcome: &Outcome) -> bool {
+        match outcome {
+            Outcome::Later { .. } => true,
+            Outcome::Sent { .. } => self.settled != (self.recipients, 0),
+            Outcome::Failed { .. } => self.settled != (0, self.recipients),
+            Outcome::ToldLate | Outcome::Untried => false,
+        }
+    }
+
     /// Recipients sent to and not, as far as a leg has come.
     pub fn counts(&self) -> (u16, u16) {
         let (sent, not_sent) = self.settled;
         match (self.state, self.settled) {
-            // Told again from the log, which has no counts.
+            // One attempt did all of it: the log has no counts.
             (State::Sent, (0, 0)) => (self.recipients, 0),
             (State::Failed, (0, 0)) => (0, self.recipients),
             (State::Cancelled, _) => (sent, not_sent.saturating_add(self.recipients)),

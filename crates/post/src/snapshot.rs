@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::path::Path;
 use terms::TenantId;
-use wire::post::{Decided, Route};
+use wire::post::{Decided, Route, Why};
 
 const MAGIC: &[u8; 8] = b"SKpost2\0";
 const NAME: &str = "queue.written";
@@ -42,6 +42,19 @@ struct Latest {
     /// Slots of messages that are passed on.
     of_others: Vec<u32>,
     relayed: Senders,
+}
+
+/// And behind that: how far legs have come that were tried.
+#[derive(Default, Serialize, Deserialize)]
+struct Tried {
+    legs: Vec<TriedLeg>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct TriedLeg {
+    slot: u32,
+    settled: (u16, u16),
+    why: Option<Why>,
 }
 
 /// Writes the table as it stands at `mark`; durable when this returns.
@@ -97,7 +110,13 @@ fn encode(table: &Table) -> Result<Vec<u8>, Fault> {
     let of_others = written.messages.iter().filter(|(_, row)| row.hand == Hand::Others);
     let of_others = of_others.map(|(slot, _)| *slot).collect();
     let latest = Latest { of_others, relayed: table.relayed.clone() };
-    postcard::to_stdvec(&(written, later, latest)).map_err(|_| Fault::Note { octets: 0 })
+    let tried = Tried { legs: written.legs.iter().filter_map(tried).collect() };
+    postcard::to_stdvec(&(written, later, latest, tried)).map_err(|_| Fault::Note { octets: 0 })
+}
+
+fn tried((slot, leg): &(u32, Leg)) -> Option<TriedLeg> {
+    let (slot, settled, why) = (*slot, leg.settled, leg.why);
+    (settled != (0, 0) || why.is_some()).then_some(TriedLeg { slot, settled, why })
 }
 
 fn named<T>(places: &[u32], of: impl Fn(u32) -> Option<T>) -> Vec<(u32, T)> {
@@ -132,7 +151,8 @@ pub fn read(folder: &Path, late_seconds: u32) -> Result<(Table, u64), Fault> {
     let others = |_| torn("rows of a queue", "others".to_owned());
     let (written, rest) = postcard::take_from_bytes::<Written>(body).map_err(others)?;
     let (later, rest) = behind::<Later>(rest).map_err(others)?;
-    let (latest, _) = behind::<Latest>(rest).map_err(others)?;
+    let (latest, rest) = behind::<Latest>(rest).map_err(others)?;
+    let (tried, _) = behind::<Tried>(rest).map_err(others)?;
     let mut table = table_of(written, late_seconds);
     later.decided.into_iter().for_each(|(slot, decided)| table.decide(slot, Some(decided)));
     for slot in latest.of_others {
@@ -141,6 +161,11 @@ pub fn read(folder: &Path, late_seconds: u32) -> Result<(Table, u64), Fault> {
         }
     }
     table.relayed = latest.relayed;
+    for TriedLeg { slot, settled, why } in tried.legs {
+        if let Some(leg) = table.leg_mut(slot) {
+            (leg.settled, leg.why) = (settled, why);
+        }
+    }
     Ok((table, mark.unwrap_or(0)))
 }
 

@@ -330,10 +330,7 @@ impl Store {
         };
         let now = seconds(now_ms);
         self.note_returned(&leg, outcome, now);
-        if let Some(row) = self.table.leg_mut(slot) {
-            row.note(outcome);
-        }
-        let mut entries = Vec::new();
+        let mut entries: Vec<Entry> = self.noted(slot, outcome).into_iter().collect();
         match outcome {
             Outcome::Sent { recipients } => {
                 entries.extend(self.sent(&leg, instance, *recipients));
@@ -378,6 +375,20 @@ impl Store {
             Outcome::ToldLate => entries.push(Entry::ToldLate { leg: slot }),
         }
         self.stage(entries)
+    }
+
+    /// How far a leg has come by this attempt.
+    fn noted(&mut self, slot: u32, outcome: &Outcome) -> Option<Entry> {
+        let leg = self.table.leg(slot)?;
+        let is_called_off = self.failed_as(leg) == State::Cancelled;
+        if is_called_off && matches!(outcome, Outcome::Failed { .. }) {
+            return None; // whom a cancelled leg has left got nothing
+        }
+        let leg = self.table.leg_mut(slot)?;
+        leg.note(outcome);
+        let ((sent, not_sent), why) = (leg.settled, leg.why);
+        let is_worth_it = leg.is_worth_noting(outcome);
+        is_worth_it.then_some(Entry::Settled { leg: slot, sent, not_sent, why })
     }
 
     /// What was given back for an operator's word did not fail by itself.

@@ -184,6 +184,11 @@ impl Table {
                 self.senders.forget(*user);
                 self.relayed.forget(*user);
             }),
+            Entry::Settled { leg, sent, not_sent, why } => {
+                if let Some(leg) = self.leg_mut(*leg) {
+                    (leg.settled, leg.why) = ((*sent, *not_sent), *why);
+                }
+            }
         }
     }
 

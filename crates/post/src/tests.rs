@@ -125,6 +125,47 @@ fn what_is_queued_leaves_and_ends() {
     assert_eq!((store.table.passed[0].recipients, store.table.passed[1].recipients), (4, 2));
 }
 
+/// One was sent to, one refused, one waits: before and after a start, from the log and from what
+/// was written down; and once an operator cancels the rest.
+#[test]
+fn how_far_a_letter_has_come_outlives_a_start() {
+    const GONE: Why = Why::Answered { class: 5, subject: 1, detail: 1 };
+    for is_written_down in [false, true] {
+        let folder = Folder::new(&format!("far-{is_written_down}"));
+        let mut store = Store::open(&folder.0, NOW).unwrap();
+        let mut letter = outgoing(1, &[1, 2], NOW);
+        letter.legs[0].recipients = 3;
+        queue(&mut store, &letter);
+        store.commit(NOW).unwrap();
+        let slots = [turn(&mut store, NOW)[0], turn(&mut store, NOW)[0]];
+        let rest = Some((sealed("the rest"), 1));
+        end(&mut store, slots[0], &Outcome::Later { sent: 1, rest, why: BUSY }, NOW);
+        if is_written_down {
+            store.write_down().unwrap();
+        }
+        let mut store = reopened(store, &folder.0);
+        let leg = store.table.leg(slots[0]).unwrap();
+        assert_eq!((leg.counts(), leg.recipients, leg.why), ((1, 1), 1, Some(BUSY)));
+        // The other one fails as a whole; what is left of this one is cancelled.
+        let second = turn(&mut store, NOW)[0];
+        end(&mut store, second, &Outcome::Failed { sent: 1, why: GONE }, NOW);
+        // An operator's word reaches it by the letter that goes back, a person's at once.
+        let by = if is_written_down { Decider::Operator } else { Decider::Sender };
+        store.cancel(id(1), by, NOW).unwrap();
+        store.commit(NOW).unwrap();
+        store.tick(NOW + 1_000).unwrap();
+        if let Some((_, errands)) = store.table.next_errands(None, 10) {
+            let why = Why::Answered { class: 5, subject: 7, detail: 1 };
+            end(&mut store, errands[0].0, &Outcome::Failed { sent: 0, why }, NOW + 1_000);
+        }
+        let store = reopened(store, &folder.0);
+        let past = store.find_past(id(1)).unwrap();
+        let told = |end: &LegEnd| (end.state, end.sent, end.not_sent);
+        let ends: Vec<_> = store.find_ended_legs(&past).iter().map(told).collect();
+        assert_eq!(ends, [(State::Cancelled, 1, 2), (State::Failed, 1, 1)], "{is_written_down}");
+    }
+}
+
 #[test]
 fn what_nobody_has_at_its_place_is_counted_for_its_sender() {
     let folder = Folder::new("returned");
@@ -570,6 +611,9 @@ fn an_ending_leaves_nothing_in_the_queue() {
             let mut letter = outgoing(number, &[1, 2], NOW);
             if number % 2 == 0 {
                 (letter.tenant, letter.user) = (theirs, person);
+            }
+            if number == 4 {
+                letter.user = UserId(theirs.0); // its own server hands in so
             }
             queue(&mut store, &letter);
         }

@@ -7,12 +7,14 @@ use crate::quick::Map;
 use evidence::rfc3339;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use terms::{InstanceId, TenantId};
+use terms::{InstanceId, Kind, TenantId};
 
 /// Detections that are listed; more are counted.
 const DETECTIONS: usize = 1_000;
 /// How the call of a decoy's alarm begins.
 const DECOY: &[u8] = b"decoy";
+/// Another's pass to read mail (an export, a case) ends by itself, at the latest after this.
+const PASS_MS: u64 = 72 * 60 * 60 * 1_000;
 /// The call of an alarm that is about mail or a person: whoever raises it did what it is for.
 const ATTENTION: &[u8] = b"attention";
 
@@ -34,6 +36,18 @@ pub struct Condition {
     pub entry: Option<u64>,
     /// What is missing.
     pub missing: Option<String>,
+    /// Sorts of credentials that are still the same, and what renews each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub to_do: Vec<ToDo>,
+}
+
+/// A credential that was used and is still the same: what is left to do about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ToDo {
+    pub credential: String,
+    pub tenant: Option<String>,
+    pub ja: String,
+    pub en: String,
 }
 
 /// Detection, end of exposure, containment.
@@ -71,6 +85,8 @@ pub(crate) struct Traces {
     /// Credentials used: when last; and when their keys were last changed.
     used: BTreeMap<(Item, Option<TenantId>), u64>,
     rotated: BTreeMap<(Item, Option<TenantId>), Told>,
+    /// Contracts whose keys are destroyed, and all that they opened with them.
+    shredded: BTreeMap<TenantId, Told>,
     /// The newest entry read.
     newest: Option<Told>,
 }
@@ -146,7 +162,27 @@ impl Traces {
                 self.used_at(fact.item, tenant, fact.at_ms);
             }
             Deed::Rotate => {
-                let known = self.rotated.entry((fact.item, tenant)).or_default();
+                if let Some(item) = renewed(fact.item, asked.component) {
+                    let known = self.rotated.entry((item, tenant)).or_default();
+                    *known = (*known).max(told);
+                }
+            }
+            Deed::Shred => self.destroyed(fact, told),
+            _ => {}
+        }
+    }
+
+    /// What is destroyed for good is as good as renewed. Old keys that sign no more say nothing of
+    /// the one that does.
+    fn destroyed(&mut self, fact: &Fact, told: Told) {
+        let Some(person) = fact.person else { return };
+        match word(&fact.item).as_str() {
+            "tenant" if person.user.is_none() => {
+                let known = self.shredded.entry(person.tenant).or_default();
+                *known = (*known).max(told);
+            }
+            "outlet" | "smart-host" => {
+                let known = self.rotated.entry((fact.item, Some(person.tenant))).or_default();
                 *known = (*known).max(told);
             }
             _ => {}
@@ -189,6 +225,7 @@ impl Traces {
             met: alive == 0,
             entry: self.last_stop.map(|stop| stop.1),
             missing: (alive > 0).then(|| format!("{alive} of {in_all} live")),
+            to_do: Vec::new(),
         }
     }
 
@@ -199,6 +236,7 @@ impl Traces {
             met: live.is_none(),
             entry: self.last_grant.map(|grant| grant.1).or(self.newest_entry()),
             missing: live.map(|(until_ms, _)| format!("a grant lives until {}", rfc3339(until_ms))),
+            to_do: Vec::new(),
         }
     }
 
@@ -215,29 +253,91 @@ impl Traces {
             }
             _ => None,
         };
-        Condition { condition, met: missing.is_none(), entry: self.newest_entry(), missing }
+        let (met, to_do) = (missing.is_none(), Vec::new());
+        Condition { condition, met, entry: self.newest_entry(), missing, to_do }
     }
 
-    /// Every sort of credential that was used has had new keys since.
+    /// Every sort of credential that was used has had new keys since, or is no more.
     fn keys_changed(&self) -> Condition {
-        let mut old = Vec::new();
+        let mut to_do = Vec::new();
         let mut shown = None;
         for ((item, tenant), used_ms) in &self.used {
-            match self.rotated.get(&(*item, *tenant)).filter(|rotated| rotated.0 > *used_ms) {
-                Some(rotated) => shown = shown.max(Some(rotated.1)),
-                None => {
-                    let whose = tenant.map(|tenant| format!(" of {tenant}")).unwrap_or_default();
-                    old.push(format!("{}{whose}", word(item)));
-                }
+            match self.changed_by(*item, *tenant, *used_ms) {
+                Some(entry) => shown = shown.max(Some(entry)),
+                None => to_do.push(left_to_do(&word(item), *tenant, *used_ms)),
             }
         }
+        let of = |one: &ToDo| match &one.tenant {
+            Some(tenant) => format!("{} of {tenant}", one.credential),
+            None => one.credential.clone(),
+        };
+        let old: Vec<String> = to_do.iter().map(of).collect();
         Condition {
             condition: "credentials rotated",
             met: old.is_empty(),
             entry: shown.or(self.newest_entry().filter(|_| self.used.is_empty())),
             missing: (!old.is_empty()).then(|| old.join(", ")),
+            to_do,
         }
     }
+
+    /// The entry by which a credential is another since it was used, or is worth nothing.
+    fn changed_by(&self, item: Item, tenant: Option<TenantId>, used_ms: u64) -> Option<u64> {
+        let rotated = self.rotated.get(&(item, tenant));
+        let shredded = tenant.and_then(|tenant| self.shredded.get(&tenant));
+        let later = |told: &&Told| told.0 > used_ms;
+        let by = [rotated, shredded].into_iter().flatten().filter(later).map(|told| told.1);
+        // Nothing is to be done about a pass whose time is over.
+        let is_over = |newest: &Told| is_pass(&word(&item)) && newest.0 > used_ms + PASS_MS;
+        by.max().or(self.newest.filter(is_over).map(|newest| newest.1))
+    }
+}
+
+fn is_pass(credential: &str) -> bool {
+    matches!(credential, "export" | "case")
+}
+
+/// The credential that a new key renews, for this component: of TLS keys those that it uses.
+fn renewed(item: Item, component: Kind) -> Option<Item> {
+    let whole = word(&item);
+    let Some(group) = whole.strip_prefix("tls-key ") else { return Some(item) };
+    let is_its_own = (group == "pages") == (component == Kind::Pages);
+    is_its_own.then(|| Item::word(&evidence::Word::new("tls-key")))
+}
+
+/// In both languages, with the command.
+fn left_to_do(credential: &str, tenant: Option<TenantId>, used_ms: u64) -> ToDo {
+    let until = rfc3339(used_ms.saturating_add(PASS_MS));
+    let (ja, en) = match credential {
+        "tls-key" => (
+            "`certificate renew` で鍵を更新する（外部の証明書は新しい鍵で `certificate install`）"
+                .to_owned(),
+            "renew the key: `certificate renew`; one from elsewhere, with a new key: `certificate \
+             install`"
+                .to_owned(),
+        ),
+        "smart-host" => (
+            "相手側でパスワードを変え、`tenant set NAME --send-user NAME` で設定し直す".to_owned(),
+            "change the password there, then set it anew: `tenant set NAME --send-user NAME`"
+                .to_owned(),
+        ),
+        "outlet" => (
+            "`tenant outlet NAME … --new-header` で更新するか、`--none` で廃止する".to_owned(),
+            "renew its secret: `tenant outlet NAME … --new-header`, or end it: `--none`".to_owned(),
+        ),
+        "mail-key" => (
+            "各ドメインで `domain rotate-keys DOMAIN` を実行し、公開後にもう一度実行する"
+                .to_owned(),
+            "for each domain `domain rotate-keys DOMAIN`, and again once it is published"
+                .to_owned(),
+        ),
+        pass if is_pass(pass) => {
+            (format!("{until} までに自動で失効する"), format!("it ends by itself by {until}"))
+        }
+        _ => ("これを更新するコマンドはまだない".to_owned(), "no command renews it yet".to_owned()),
+    };
+    let tenant = tenant.map(|tenant| tenant.to_string());
+    ToDo { credential: credential.to_owned(), tenant, ja, en }
 }
 
 fn word(item: &Item) -> String {
@@ -250,5 +350,92 @@ fn detection(((at_ms, entry), instance, item): &(Told, InstanceId, Item)) -> Det
         at: rfc3339(*at_ms),
         instance: instance.to_string(),
         call: word(item),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::{PASS_MS, Traces};
+    use crate::fact::{Deed, Fact, Item, Person};
+    use crate::measure::Question;
+    use evidence::Word;
+    use terms::{InstanceId, Kind, TenantId};
+
+    const USED_MS: u64 = 1_000;
+
+    /// A credential was used, then this was written down, and an hour later nothing.
+    fn left(component: Kind, used: (&str, u8), then: &[(Deed, &str, u8)]) -> Option<String> {
+        left_at(component, used, then, USED_MS + 3_600_000)
+    }
+
+    fn left_at(
+        component: Kind,
+        (credential, tenant): (&str, u8),
+        then: &[(Deed, &str, u8)],
+        now_ms: u64,
+    ) -> Option<String> {
+        let question = Question { component, version: None, from_ms: 0, to_ms: 9_000 };
+        let item = |word: &str| Item::word(&Word::new(word));
+        let of = |tenant: u8| (tenant > 0).then_some(TenantId([tenant; 8]));
+        let mut traces = Traces::default();
+        traces.used_at(item(credential), of(tenant), USED_MS);
+        for (index, (deed, word, tenant)) in (1..).zip(then) {
+            let fact = Fact {
+                at_ms: USED_MS + index,
+                index,
+                deed: *deed,
+                instance: InstanceId([3; 6]),
+                start: InstanceId([3; 6]),
+                person: of(*tenant).map(|tenant| Person { tenant, user: None }),
+                item: item(word),
+            };
+            traces.note(&fact, &question, |_| false);
+        }
+        traces.looked_at(now_ms, 99);
+        let found = traces.keys_changed();
+        assert_eq!(found.met, found.to_do.is_empty() && found.entry.is_some());
+        assert!(found.to_do.iter().all(|one| !one.ja.is_empty() && !one.en.is_empty()));
+        found.missing
+    }
+
+    #[test]
+    fn a_tls_key_is_renewed_for_whoever_uses_it() {
+        let check = |component, group: &str, is_met: bool| {
+            let renewed = format!("tls-key {group}");
+            let left = left(component, ("tls-key", 0), &[(Deed::Rotate, &renewed, 0)]);
+            assert_eq!(left.is_none(), is_met, "{component:?} {group}");
+        };
+        check(Kind::Edge, "mail", true);
+        check(Kind::Access, "mail", true);
+        check(Kind::Pages, "pages", true);
+        check(Kind::Edge, "pages", false);
+        check(Kind::Pages, "mail", false);
+        assert_eq!(left(Kind::Edge, ("tls-key", 0), &[]).as_deref(), Some("tls-key"));
+    }
+
+    #[test]
+    fn what_is_destroyed_is_as_good_as_renewed() {
+        let check = |used, then: &[(Deed, &str, u8)], is_met: bool| {
+            assert_eq!(left(Kind::Depart, used, then).is_none(), is_met, "{used:?} {then:?}");
+        };
+        check(("outlet", 1), &[], false);
+        check(("outlet", 1), &[(Deed::Rotate, "outlet", 1)], true);
+        check(("outlet", 1), &[(Deed::Shred, "outlet", 1)], true);
+        check(("outlet", 1), &[(Deed::Shred, "outlet", 2)], false);
+        check(("smart-host", 1), &[(Deed::Shred, "smart-host", 1)], true);
+        check(("mail-key", 1), &[(Deed::Rotate, "mail-key", 1)], true);
+        // An old key that is forgotten says nothing of the one that signs.
+        check(("mail-key", 1), &[(Deed::Shred, "mail-key", 1)], false);
+        check(("mail-key", 1), &[(Deed::Shred, "tenant", 1)], true);
+        check(("mail-key", 1), &[(Deed::Shred, "tenant", 2)], false);
+        check(("mail-key", 1), &[(Deed::Shred, "user", 1)], false);
+    }
+
+    #[test]
+    fn a_pass_ends_by_itself() {
+        let after = |ms: u64| left_at(Kind::Access, ("export", 1), &[], USED_MS + ms);
+        assert!(after(PASS_MS).is_some_and(|left| left.starts_with("export of ")));
+        assert_eq!(after(PASS_MS + 1), None);
     }
 }

@@ -30,7 +30,7 @@ mod tests;
 
 pub use asked::Half;
 pub use cell::{Cell, Tie};
-pub use contained::{Condition, Containment, Detection};
+pub use contained::{Condition, Containment, Detection, ToDo};
 pub use counted::{Columns, Mark, Pair, Part, Slice, Spill, order};
 pub use fact::{Deed, Fact, Item, Person, facts};
 pub use finish::{Finished, as_message};

@@ -1,7 +1,7 @@
 //! A scope and a statement in sentences, Japanese and English alike. Names, where somebody is
 //! entitled to them, are handed in; else opaque ids stand.
 
-use crate::contained::Containment;
+use crate::contained::{Containment, ToDo};
 use crate::measure::{Contract, Scope};
 use crate::statement::Statement;
 use std::fmt::Write;
@@ -129,7 +129,7 @@ fn told_containment(containment: &Containment, language: Language) -> Vec<(Strin
         false => say("いいえ", "no"),
     };
     let mut lines = vec![(say("封じ込め", "contained").to_owned(), contained.to_owned())];
-    lines.extend(containment.conditions.iter().map(|one| {
+    for one in &containment.conditions {
         let shown = match (&one.missing, one.entry) {
             (Some(missing), _) => {
                 format!("{}: {}", say("未達", "missing"), lacking(language, missing))
@@ -137,9 +137,24 @@ fn told_containment(containment: &Containment, language: Language) -> Vec<(Strin
             (None, Some(entry)) => format!("{} {entry}", say("証跡", "shown by entry")),
             (None, None) => say("達成", "met").to_owned(),
         };
-        (format!("  {}", condition(language, one.condition)), shown)
-    }));
+        lines.push((format!("  {}", condition(language, one.condition)), shown));
+        for left in &one.to_do {
+            lines.push((format!("    {}", of_whom(language, left)), say_to_do(language, left)));
+        }
+    }
     lines
+}
+
+fn of_whom(language: Language, left: &ToDo) -> String {
+    match (&left.tenant, language) {
+        (None, _) => left.credential.clone(),
+        (Some(tenant), Language::Japanese) => format!("{tenant} の {}", left.credential),
+        (Some(tenant), Language::English) => format!("{} of {tenant}", left.credential),
+    }
+}
+
+fn say_to_do(language: Language, left: &ToDo) -> String {
+    language.say(&left.ja, &left.en).to_owned()
 }
 
 /// What a condition lacks; ids and times stand as they are.

@@ -35,7 +35,7 @@ fn keys(number: u64) -> KeptKeys {
 }
 
 fn live(folder: &Path, key: &RowKey, dice: &mut Dice) {
-    let store = Store::open(folder).unwrap();
+    let mut store = Store::open(folder).unwrap();
     for number in 1..=ACTS as u64 {
         match dice.below(MAIL + 1) {
             MAIL => {

@@ -22,6 +22,7 @@ mod handshake;
 mod installed;
 mod mail;
 mod public;
+mod renewal;
 
 mod house_names;
 mod mail_keys;

@@ -41,6 +41,11 @@ impl OpenNames {
         self.open.remove(name).map(|(served, _)| served)
     }
 
+    /// All that are open are issued, or opened, anew.
+    pub fn forget_all(&mut self) -> Vec<Served> {
+        self.open.drain().map(|(_, (served, _))| served).collect()
+    }
+
     fn used(&mut self, name: &str) -> Option<&Served> {
         self.uses += 1;
         let (served, used) = self.open.get_mut(name)?;

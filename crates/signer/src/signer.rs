@@ -345,7 +345,8 @@ impl Signer {
             ToSigner::Install { chain, pkcs8 } if label.kind == Kind::Admin => {
                 self.install(chain, pkcs8)
             }
-            ToSigner::Authority | ToSigner::Install { .. } => FromSigner::Refused,
+            ToSigner::Renew if label.kind == Kind::Admin => self.renew(),
+            ToSigner::Authority | ToSigner::Install { .. } | ToSigner::Renew => FromSigner::Refused,
             of_mail => self.mail(label, of_mail),
         }
     }
@@ -356,6 +357,7 @@ impl Signer {
             true => Ok((Place::Group(self.installed_group()), None)),
             false => self.check(chain, pkcs8),
         };
+        let before = self.keys_of_groups();
         let (place, kept) = match kept {
             Ok(found) => found,
             Err((expected, found, hint)) => {
@@ -374,6 +376,7 @@ impl Signer {
         let word = if kept.is_some() { "tls.install" } else { "tls.uninstall" };
         let what = Word::new(word);
         self.record(Body::RuleChange { what, tenant: None, user: None, weakened: None });
+        self.note_new_keys(&before);
         let names = match place {
             Place::Group(group) => group.names(&self.start),
             Place::Names(names) => names,
@@ -424,6 +427,37 @@ impl Signer {
                 Ok(Some(kept.not_after_ms))
             }
             (Place::Names(_), None) => Ok(None),
+        }
+    }
+
+    pub(crate) fn start(&self) -> &Start {
+        &self.start
+    }
+
+    /// Whether what serves this group is from elsewhere.
+    pub(crate) fn is_brought(&self, group: Group) -> Result<bool, Fault> {
+        let Some(unlocked) = &self.unlocked else { return Ok(false) };
+        let installed = self.store.installed(group, &unlocked.storage)?;
+        Ok(installed.is_some_and(|kept| kept.not_after_ms > now_ms()))
+    }
+
+    pub(crate) fn keep_own(&mut self, group: Group, kept: &Kept) -> Result<(), Fault> {
+        match &self.unlocked {
+            Some(unlocked) => self.store.keep(group, &unlocked.storage, kept),
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn put_served(&mut self, group: Group, served: Served) {
+        if let Some(unlocked) = &mut self.unlocked {
+            self.before.put(group, unlocked.served.insert(group, served));
+        }
+    }
+
+    /// Names of public pages get new keys when they are asked for.
+    pub(crate) fn close_names(&mut self) {
+        for served in self.open_names.forget_all() {
+            self.before.put(Group::Pages, Some(served));
         }
     }
 

@@ -16,6 +16,8 @@ const FILE_BYTES: u64 = 64 * 1024;
 const AUTHORITY: &str = "authority";
 const INSTALLED: &str = "of the installed certificate";
 const INSTALLED_TABLE: &str = "tls-installed";
+/// How the files of names of public pages begin.
+const NAME_FRONT: &str = "page-";
 const MAIL_TABLE: &str = "mail-key";
 /// How faults name the file of a domain, whose own name is nobody's business.
 const MAIL_KEYS: &str = "of a domain's mail keys";
@@ -56,10 +58,25 @@ impl Store {
         kept.map(Some).ok_or(Fault::Sealed { name })
     }
 
-    pub fn keep(&self, group: Group, key: &RowKey, kept: &Kept) -> Result<(), Fault> {
+    pub fn keep(&mut self, group: Group, key: &RowKey, kept: &Kept) -> Result<(), Fault> {
         let plain = postcard::to_stdvec(kept).map(Zeroizing::new).map_err(|_| Fault::Key)?;
         let sealed = key.seal("tls", group.word().as_bytes(), &plain).ok_or(Fault::Key)?;
-        write(&self.folder, group.word(), &sealed)
+        write(&self.folder, group.word(), &sealed)?;
+        // An old key must not serve again when it is read the next time.
+        self.sealed.retain(|(one, _)| *one != group);
+        self.sealed.push((group, sealed));
+        Ok(())
+    }
+
+    /// Whether certificates for names of public pages were brought.
+    pub fn has_installed_names(&self) -> Result<bool, Fault> {
+        let read = |source| Fault::File { doing: "list", name: INSTALLED, source };
+        for entry in std::fs::read_dir(&self.folder).map_err(read)? {
+            if entry.map_err(read)?.file_name().to_string_lossy().starts_with(NAME_FRONT) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// What an operator brought; `None`: nothing.
@@ -113,7 +130,7 @@ impl Store {
     fn name_file(&self, name: &str, key: &RowKey) -> PathBuf {
         let token = key.token(INSTALLED_TABLE, name.as_bytes());
         let digits: String = token.iter().map(|byte| format!("{byte:02x}")).collect();
-        self.folder.join(format!("page-{digits}"))
+        self.folder.join(format!("{NAME_FRONT}{digits}"))
     }
 
     fn installed_file(&self, group: Group) -> PathBuf {

@@ -390,6 +390,38 @@ fn certificates_of_both_groups_are_taken_away_one_after_the_other() {
     running.stop();
 }
 
+/// New keys serve at once and after a start; what was brought stays, and is said so.
+#[test]
+fn keys_of_our_own_are_renewed_and_stay_so() {
+    let folder = folder("renewed");
+    let running = Running::start(&folder, false).with_vault(Some(9));
+    let (mut admin, mut edge) = (running.join(Kind::Admin, 7), running.join(Kind::Edge, 5));
+    let first = chain(&mut edge, None).unwrap();
+    assert!(matches!(ask(&mut edge, ToSigner::Renew), FromSigner::Refused));
+    let FromSigner::Renewed { names, others } = ask(&mut admin, ToSigner::Renew) else { panic!() };
+    assert!(names.contains(&"mx.example.jp".to_owned()) && others.is_empty(), "{names:?}");
+    let second = chain(&mut edge, None).unwrap();
+    assert_ne!(first[0], second[0]);
+    let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
+    let mut params = rcgen::CertificateParams::new(vec!["mx.example.jp".to_owned()]).unwrap();
+    params.not_after = rcgen::date_time_ymd(2090, 1, 1);
+    let brought = vec![params.self_signed(&key).unwrap().der().to_vec()];
+    let install = ToSigner::Install { chain: brought.clone(), pkcs8: key.serialize_der() };
+    assert!(matches!(ask(&mut admin, install), FromSigner::Installed { .. }));
+    let FromSigner::Renewed { names, others } = ask(&mut admin, ToSigner::Renew) else { panic!() };
+    assert!(others.contains(&"mx.example.jp".to_owned()) && !names.contains(&others[0]));
+    assert_eq!(chain(&mut edge, None).unwrap(), brought);
+    // Without it, the renewed one serves again, and no older one.
+    let remove = ToSigner::Install { chain: Vec::new(), pkcs8: Vec::new() };
+    assert!(matches!(ask(&mut admin, remove), FromSigner::Installed { .. }));
+    assert_eq!(chain(&mut edge, None).unwrap(), second);
+    running.stop();
+    let running = Running::start(&folder, false).with_vault(Some(9));
+    let mut edge = running.join(Kind::Edge, 5);
+    assert_eq!(chain(&mut edge, None).unwrap(), second);
+    running.stop();
+}
+
 /// Whoever took the chain before it was replaced gets the signature that fits it.
 #[test]
 fn a_handshake_is_signed_with_the_key_of_its_own_chain() {

@@ -175,7 +175,7 @@ impl Vault {
             pairs: 0,
             credentials: 0,
             sealed: state.sealed.contains(&tenant),
-            holds: state.holds.iter().filter(|(held, _)| *held == tenant).count() as u64,
+            held: state.held_of(tenant),
             shredded_ms: state.shredded.get(&(tenant, None)).copied(),
         };
         let mut listed: BTreeMap<TenantId, TenantKeys> =

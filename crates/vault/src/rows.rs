@@ -240,6 +240,12 @@ impl State {
         })
     }
 
+    /// What of a tenant is held: all of it (`None`), and who.
+    pub fn held_of(&self, tenant: TenantId) -> Vec<Option<UserId>> {
+        let of = self.holds.iter().filter(|(held, _)| *held == tenant);
+        of.map(|(_, user)| *user).collect()
+    }
+
     /// The last pair of a class: mail is sealed to it, whatever its period.
     pub fn newest(&self, tenant: TenantId, user: UserId, class: Class) -> Option<&PairRow> {
         let pairs = &self.users.get(&(tenant, user))?.pairs;

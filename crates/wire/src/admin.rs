@@ -140,6 +140,8 @@ pub enum Request {
         chain: Vec<String>,
         key: String,
     },
+    /// New keys for the certificates of our own authority.
+    CertificateRenew,
     Status,
     /// Numbers left away stay as they are.
     TenantSet {

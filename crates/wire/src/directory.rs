@@ -11,7 +11,7 @@ pub use crate::passing::{
     ABSENCE_SUBJECT_BYTES, ABSENCE_TEXT_BYTES, Absence, AbsenceTold, Forward, Gateway, Group,
     LIST_PAGE, ONWARD, Onward, Path, Taken, WAY_BACK,
 };
-use crate::post::Hop;
+use crate::post::{Hop, QueueAct};
 use crate::reports;
 pub use crate::sending::{
     LONGEST_DELAY_MS, MOST_RECIPIENTS, NOTICE_BYTES, REFUSED_KINDS, SendingSettings, SmartHost,
@@ -420,6 +420,13 @@ pub enum FromAdmin {
         bytes: u64,
         found: Vec<String>,
     },
+    /// An operator holds, releases or cancels a letter in the queue: recorded before it counts.
+    /// Answered by `Done`.
+    QueueAct {
+        part: Part,
+        message: MessageId,
+        act: QueueAct,
+    },
     /// What leaves, limited as before or more; less is an act for two.
     Sending {
         tenant: String,
@@ -504,7 +511,11 @@ pub enum ToAdmin {
     Endings(Vec<Ending>),
     Hold(Hold),
     Holds(Vec<Hold>),
-    Patterns(Vec<Vec<u8>>),
+    Patterns {
+        ids: Vec<Vec<u8>>,
+        /// Rows that still name an address of a person who is destroyed: whose, and where.
+        named: Vec<(UserId, String)>,
+    },
     Forward(Forward),
     Groups(Vec<Group>),
     Gateway(Gateway),

@@ -156,6 +156,28 @@ pub struct Hold {
     pub then: AtEnd,
 }
 
+/// What an operator does about a message in the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum QueueAct {
+    Hold,
+    Release,
+    Cancel,
+}
+
+impl QueueAct {
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Hold, Self::Release, Self::Cancel].into_iter().find(|act| act.word() == word)
+    }
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Hold => "hold",
+            Self::Release => "release",
+            Self::Cancel => "cancel",
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AtEnd {
     Send,

@@ -38,6 +38,9 @@ pub enum ToSigner {
     /// `SignMail` for several keys of one domain, each a selector with its canonical header, at
     /// most [`SIGNATURES`]: all are signed, answered by `Signatures` in their order, or none.
     SignMailByAll { domain: String, asked: Vec<(String, Vec<u8>)> },
+    /// From `admin`: new keys for every certificate of our own authority's that serves. Answered by
+    /// `Renewed`.
+    Renew,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -65,6 +68,12 @@ pub enum FromSigner {
     MailRecords(Vec<MailRecord>),
     Refused,
     Signatures(Vec<Vec<u8>>),
+    Renewed {
+        /// Names that have new keys.
+        names: Vec<String>,
+        /// Names whose certificate is from elsewhere: theirs are as they were.
+        others: Vec<String>,
+    },
 }
 
 /// A key that signs mail now.

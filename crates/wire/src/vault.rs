@@ -399,8 +399,8 @@ pub struct TenantKeys {
     /// Sign-ins to smart hosts.
     pub credentials: u64,
     pub sealed: bool,
-    /// The whole tenant is held, or somebody of it.
-    pub holds: u64,
+    /// What is held: the whole tenant (`None`), and who of it.
+    pub held: Vec<Option<UserId>>,
     /// Shredded at this moment: `users` and `pairs` are 0 then.
     pub shredded_ms: Option<u64>,
 }

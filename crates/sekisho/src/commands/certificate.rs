@@ -13,11 +13,13 @@ use serde_json::{Value, json};
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
-use terms::{TenantId, UserId};
+use terms::{Kind, TenantId, UserId};
 use wire::admin::Request;
 
 /// The sort of a sign-in to a smart host, as the vault records it.
 const SIGN_IN: &str = "smart-host";
+/// A customer's own server that sends out through us, set and ended, as the directory records it.
+const OUTLET: [&str; 2] = ["tenant.outlet", "tenant.outlet.end"];
 
 /// What is certified, as `tenant endings` tells it.
 struct Ended {
@@ -68,13 +70,17 @@ fn find(data: &Path, name: &str) -> Result<Ended, Trouble> {
     let word = |item: &Value, field: &str| item.get(field)?.as_str().map(str::to_owned);
     let is_meant = |item: &&Value| {
         let is = |field: &str| word(item, field).as_deref() == Some(name);
-        is("tenant") || is("user_id") || (is("tenant_id") && word(item, "user_id").is_none())
+        is("tenant")
+            || is("user_id")
+            || is("person")
+            || (is("tenant_id") && word(item, "user_id").is_none())
     };
     let item = items.iter().rfind(is_meant);
     let no_such = || format!("no such name: {name}");
     let state = item.and_then(|item| word(item, "state")).unwrap_or_else(no_such);
     let (Some(item), "destroyed") = (item, state.as_str()) else {
-        let hint = "`tenant endings` tells how far it is";
+        let hint = "`tenant endings` tells how far it is; a person who is destroyed is called by \
+                    the `user_id` that it prints";
         return Err(Trouble::refused("a contract that is destroyed", state, hint));
     };
     let tenant = word(item, "tenant_id").and_then(|id| TenantId::parse(&id));
@@ -87,10 +93,20 @@ fn find(data: &Path, name: &str) -> Result<Ended, Trouble> {
 fn certify(data: &Path, ended: &Ended) -> Result<Value, Trouble> {
     let hint = "give --data the folder of the service, as a user who may read it";
     let (own, mirror) = (data.join("ledger"), data.join("mirror"));
-    let (mut holds, mut sign_ins) = (0u64, 0u64);
+    let (mut holds, mut sign_ins, mut outlets) = (0u64, 0u64, 0u64);
     let proofs = ledger::prove(&own, Some(&mirror), |_, entry| match &entry.body {
         Body::Hold { tenant, placed, .. } if *tenant == ended.tenant => {
             holds = if *placed { holds + 1 } else { holds.saturating_sub(1) };
+            false
+        }
+        Body::RuleChange { what, tenant: Some(tenant), .. }
+            if *tenant == ended.tenant && entry.author == Kind::Directory =>
+        {
+            match OUTLET.iter().position(|word| *word == what.as_str()) {
+                Some(0) => outlets = 1,
+                Some(_) => outlets = 0,
+                None => {}
+            }
             false
         }
         // What a contract kept to sign in elsewhere goes with its keys.
@@ -135,7 +151,8 @@ fn certify(data: &Path, ended: &Ended) -> Result<Value, Trouble> {
         "messages": messages,
         "bytes": bytes,
         "rows": rows,
-        "connectors_revoked": if ended.user.is_none() { sign_ins } else { 0 },
+        "sign_ins_revoked": if ended.user.is_none() { sign_ins } else { 0 },
+        "outlets_revoked": if ended.user.is_none() { outlets } else { 0 },
         "holds_at_the_end": holds,
         "entry": proven(proof, proofs.size),
         "history": history.collect::<Vec<_>>(),
@@ -169,7 +186,7 @@ struct Words {
     person: &'static str,
     destroyed: &'static str,
     last_open: &'static str,
-    counts: [&'static str; 5],
+    counts: [&'static str; 6],
     means: &'static str,
     check: &'static str,
     entry: &'static str,
@@ -179,7 +196,7 @@ struct Words {
 const JAPANESE: Words = Words {
     title: "データ消去証明書",
     contract: "契約",
-    person: "利用者（識別子。アドレスは残していません）",
+    person: "利用者（識別子。アドレスそのものは残していません）",
     destroyed: "消去が完了した時刻",
     last_open: "写しを含め、開くことができた最後の時刻",
     counts: [
@@ -188,6 +205,7 @@ const JAPANESE: Words = Words {
         "容量（バイト）",
         "削除した行数",
         "破棄した外部サービスの認証情報",
+        "廃止した自社サーバーからの送信口",
     ],
     means: "上の契約の鍵を、稼働中の保管庫と鍵のバックアップのすべてから破棄しました。鍵がなければ、\n\
             残っている暗号文の写し（お手元のものやデータのバックアップを含む）は、上の時刻より後には\n\
@@ -198,18 +216,27 @@ const JAPANESE: Words = Words {
             とおりハッシュし、inclusion と合わせて root を計算し、checkpoint の署名を\n\
             ledger_key と mirror_key で検証してください。",
     entry: "記録の番号",
-    kept: "別に残すもの：契約名と、解約・消去の日時、それ自体では意味をもたない識別子\n\
-           だけの監査記録。請求と照会に\n\
+    kept: "利用者のアドレスは、この契約のグループ、メーリングリスト、転送、受取人の設定から除きました。\n\
+           ほかの契約の利用者が自分の設定に書いたアドレスは、その人たちのものとして残ります。\n\
+           別に残すもの：契約名と、解約・消去の日時、それ自体では意味をもたない識別子\n\
+           だけの監査記録。利用者のアドレスの鍵つきハッシュ（残存検索のため）。請求と照会に\n\
            答えるため、名簿の保管庫に封をして置きます。",
 };
 
 const ENGLISH: Words = Words {
     title: "Certificate of destruction",
     contract: "Contract",
-    person: "Person (id; the address is not kept)",
+    person: "Person (id; the address itself is not kept)",
     destroyed: "Destruction completed",
     last_open: "Last moment at which any copy could open",
-    counts: ["People", "Messages", "Octets", "Rows deleted", "Sign-ins elsewhere destroyed"],
+    counts: [
+        "People",
+        "Messages",
+        "Octets",
+        "Rows deleted",
+        "Sign-ins elsewhere destroyed",
+        "Outlets of own servers ended",
+    ],
     means: "The keys of this contract were destroyed in the vault and in every key backup.\n\
             Without them no copy of the ciphertext, wherever it may lie, opens for anybody\n\
             after the moment above. Bodies, headers, quarantine, journeys, directory and\n\
@@ -219,8 +246,12 @@ const ENGLISH: Words = Words {
             RFC 6962 says, compute `root` with `inclusion`, and verify the signatures of\n\
             `checkpoint` with `ledger_key` and `mirror_key`.",
     entry: "Entry in the ledger",
-    kept: "Kept apart: the contract's name, the dates of its end, and the evidence with\n\
-           opaque ids only; sealed in the directory, to answer questions and invoices.",
+    kept: "A person's addresses were taken out of this contract's groups, lists, forwards and\n\
+           catch-alls. Where people of other contracts wrote such an address down themselves (a\n\
+           forward, a group, a list), it is theirs and stays.\n\
+           Kept apart: a keyed hash of each such address, by which a search finds it; the\n\
+           contract's name, the dates of its end, and the evidence with opaque ids only;\n\
+           sealed in the directory, to answer questions and invoices.",
 };
 
 fn page(certificate: &Value, words: &Words) -> String {
@@ -231,7 +262,7 @@ fn page(certificate: &Value, words: &Words) -> String {
     };
     let mut text = format!("{}\n{}\n\n", words.title, "=".repeat(40));
     let index = certificate.pointer("/entry/index").map(Value::to_string).unwrap_or_default();
-    let [users, messages, bytes, rows, sign_ins] = words.counts;
+    let [users, messages, bytes, rows, sign_ins, outlets] = words.counts;
     let lines = [
         (words.contract, format!("{} ({})", word("contract"), word("tenant_id"))),
         (words.person, word("user_id")),
@@ -241,7 +272,8 @@ fn page(certificate: &Value, words: &Words) -> String {
         (messages, word("messages")),
         (bytes, word("bytes")),
         (rows, word("rows")),
-        (sign_ins, word("connectors_revoked")),
+        (sign_ins, word("sign_ins_revoked")),
+        (outlets, word("outlets_revoked")),
         (words.entry, format!("{index} / {}", word("size"))),
     ];
     for (name, value) in lines {

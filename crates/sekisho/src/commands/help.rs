@@ -90,7 +90,7 @@ const USAGE: &str = "  sekisho demo [--data DIR] [--port-base N] [--json] [--no-
                [--shreds-from DIR]                                       --data DIR
   sekisho status                                                         --data DIR
   sekisho authority                                                      --data DIR
-  sekisho certificate install --chain FILE --key FILE | remove           --data DIR
+  sekisho certificate install --chain FILE --key FILE | remove | renew   --data DIR
   sekisho doctor [--data DIR] [--config FILE]
   sekisho help [COMMAND]
   sekisho version";

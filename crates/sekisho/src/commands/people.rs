@@ -18,7 +18,7 @@ const QUOTA_SHAPE: &str = "a whole number of MiB, 1 to 1048576";
 const MOST_MIB: u64 = 1024 * 1024;
 const APP_PASSWORD_ACTS: &str = "add, list or revoke";
 const PROTOCOLS: &[&str] = &["imap", "pop3", "smtp"];
-const CERTIFICATE_ACTS: &str = "install or remove";
+const CERTIFICATE_ACTS: &str = "install, remove or renew";
 
 /// The data folder, asked for last: who forgot the act as well hears of the act first.
 pub fn folder(data: Option<String>) -> Result<PathBuf, Trouble> {
@@ -178,6 +178,7 @@ pub fn certificate(mut arguments: Arguments) -> Answer {
             installation(Path::new(&chain), Path::new(&key))?
         }
         "remove" => Request::CertificateInstall { chain: Vec::new(), key: String::new() },
+        "renew" => Request::CertificateRenew,
         other => return Err(unknown(CERTIFICATE_ACTS, other.to_owned())),
     };
     arguments.finish()?;

@@ -2,8 +2,10 @@
 //!
 //! Looked through are all files of the data folder, and of every folder named with `--also` (a
 //! backup). Looked for are the opaque ids of those contracts and their people, as octets and as
-//! hexadecimal, and whatever `--marker` names (a word of an old letter, a wrapped key in
-//! hexadecimal behind `hex:`). In the evidence ids may stand: nothing else tells what was done.
+//! hexadecimal, rows of the directory that still name an address of a person who is destroyed (it
+//! knows those by a keyed hash), and whatever `--marker` names (a word of an old letter, a wrapped
+//! key in hexadecimal behind `hex:`). In the evidence ids may stand: nothing else tells what was
+//! done.
 
 use super::people::folder;
 use crate::arguments::Arguments;
@@ -16,7 +18,7 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use terms::TenantId;
+use terms::{TenantId, UserId};
 use wire::admin::Request;
 
 /// Read at once; a file is never held whole.
@@ -88,7 +90,11 @@ pub fn run(mut arguments: Arguments, data: Option<String>) -> Answer {
     let tenant = arguments.word("a tenant").ok();
     arguments.finish()?;
     let data = folder(data)?;
-    let of = tenant.map(|name| ids_of(&data, destroyed(&data, &name)?)).transpose()?;
+    let of = tenant.map(|name| match destroyed(&data, &name)? {
+        (_, Some(user)) => Ok(HashSet::from([user.0.to_vec()])),
+        (tenant, None) => ids_of(&data, tenant),
+    });
+    let of = of.transpose()?;
     let mut words = Vec::new();
     for marker in &markers {
         words.push(marker_bytes(marker)?);
@@ -110,24 +116,28 @@ fn marker_bytes(marker: &str) -> Result<Vec<u8>, Trouble> {
     })
 }
 
-/// The contract of that name, if it has been destroyed.
-fn destroyed(data: &Path, name: &str) -> Result<TenantId, Trouble> {
+/// The contract of that name, or the person of that id, if it has been destroyed.
+fn destroyed(data: &Path, name: &str) -> Result<(TenantId, Option<UserId>), Trouble> {
     let endings = client::value(data, &Request::Endings)?;
     let items = endings.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
     let text = |item: &Value, field: &str| Some(item.get(field)?.as_str()?.to_owned());
     let is_it = |item: &&Value| {
-        let is_whole = item.get("user_id").is_none_or(Value::is_null);
-        let named = [text(item, "tenant"), text(item, "tenant_id")];
-        is_whole && named.iter().flatten().any(|known| known == name)
+        let named = match text(item, "user_id") {
+            None => [text(item, "tenant"), text(item, "tenant_id")],
+            user => [user, text(item, "person")],
+        };
+        named.iter().flatten().any(|known| known == name)
     };
     let found = items.iter().find(is_it);
     let state = found.and_then(|item| text(item, "state"));
     let tenant = found.and_then(|item| TenantId::parse(&text(item, "tenant_id")?));
+    let user = found.and_then(|item| UserId::parse(&text(item, "user_id")?));
     match (state.as_deref(), tenant) {
-        (Some("destroyed"), Some(tenant)) => Ok(tenant),
+        (Some("destroyed"), Some(tenant)) => Ok((tenant, user)),
         (other, _) => {
             let found = format!("{name}: {}", other.unwrap_or("no ended contract of that name"));
-            let hint = "see `tenant endings`";
+            let hint =
+                "see `tenant endings`; a person who is destroyed has a `user_id` there alone";
             Err(Trouble::refused("a contract that is destroyed", found, hint))
         }
     }
@@ -155,8 +165,9 @@ fn search(
     markers: Vec<Vec<u8>>,
     of: Option<&HashSet<Vec<u8>>>,
 ) -> Result<Value, Trouble> {
-    let mut ids = patterns(data)?;
+    let (mut ids, mut named) = patterns(data)?;
     ids.retain(|id| of.is_none_or(|of| of.contains(&id.octets)));
+    named.retain(|(user, _)| of.is_none_or(|of| of.contains(&user.0[..])));
     let contracts = ids.len() as u64;
     let words = |ids: &mut dyn Iterator<Item = &Id>| {
         let mut words = markers.clone();
@@ -176,6 +187,10 @@ fn search(
     for folder in also {
         look_through(folder, folder, &wanted, &mut seen);
     }
+    seen.count += named.len() as u64;
+    let room = TOLD.saturating_sub(seen.found.len());
+    let places = named.into_iter().take(room);
+    seen.found.extend(places.map(|(user, place)| format!("{place} names person {user}")));
     let Seen { files, bytes, found, count, unread } = seen;
     let report = Request::Searched { contracts, files, bytes, found: found.clone() };
     client::value(data, &report)?;
@@ -201,14 +216,22 @@ struct Both {
     in_vault: Wanted,
 }
 
-fn patterns(data: &Path) -> Result<Vec<Id>, Trouble> {
+/// Where an address of that person stands.
+type Named = (UserId, String);
+
+fn patterns(data: &Path) -> Result<(Vec<Id>, Vec<Named>), Trouble> {
     let found = client::value(data, &Request::Patterns)?;
     let items = found.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
     let id = |item: &Value| {
         let octets = HEXLOWER.decode(item.get("id")?.as_str()?.as_bytes()).ok()?;
         Some(Id { octets, is_shredded: item.get("is_shredded")?.as_bool()? })
     };
-    Ok(items.iter().filter_map(id).collect())
+    let named = found.get("named").and_then(Value::as_array).cloned().unwrap_or_default();
+    let place = |item: &Value| {
+        let user = UserId::parse(item.get("user")?.as_str()?)?;
+        Some((user, item.get("place")?.as_str()?.to_owned()))
+    };
+    Ok((items.iter().filter_map(id).collect(), named.iter().filter_map(place).collect()))
 }
 
 fn look_through(folder: &Path, root: &Path, wanted: &Both, seen: &mut Seen) {
@@ -275,7 +298,7 @@ pub fn daily(data: PathBuf) {
             std::thread::sleep(SOON);
             end_epochs(&data);
             let is_early = searched.is_some_and(|then| then.elapsed() < DAY);
-            if is_early || patterns(&data).is_ok_and(|patterns| patterns.is_empty()) {
+            if is_early || patterns(&data).is_ok_and(|(ids, _)| ids.is_empty()) {
                 continue;
             }
             match search(&data, &[], Vec::new(), None) {

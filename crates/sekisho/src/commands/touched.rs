@@ -282,8 +282,16 @@ impl Teller<'_> {
 
     /// The words for a word of the ledger; itself, if there are none yet.
     fn deed(&self, word: &str) -> String {
-        deed(word)
-            .map_or_else(|| word.to_owned(), |[japanese, english]| self.say(japanese, english))
+        // Behind a blank stands which message.
+        let (front, message) = word.split_once(' ').unwrap_or((word, ""));
+        let said = deed(front);
+        said.map_or_else(
+            || word.to_owned(),
+            |[japanese, english]| match message {
+                "" => self.say(japanese, english),
+                message => format!("{} {message}", self.say(japanese, english)),
+            },
+        )
     }
 
     fn reason(&self, request: &RequestId) -> String {

@@ -26,6 +26,7 @@ pub const WORDS: &[(&str, &str)] = &[
     ("a person's address", "利用者のアドレス"),
     ("tenant terminate NAME", "tenant terminate NAME を使います"),
     ("the id of a hold", "保全の ID"),
+    ("the signer could not renew its keys", "signer が鍵を更新できませんでした"),
     ("see `hold list`", "`hold list` を参照"),
     ("the epoch's number", "世代の番号"),
     ("see `keys epochs`", "`keys epochs` を参照"),

@@ -1,0 +1,80 @@
+//! New keys for TLS, while the old certificates are still good: after an intrusion, whoever had a
+//! handshake signed may know more of the key than anybody should.
+
+use crate::Fault;
+use crate::house_names::Group;
+use crate::signer::{Signer, served};
+use compartment::now_ms;
+use evidence::{Body, Word};
+use std::collections::BTreeMap;
+use wire::signer::FromSigner;
+
+/// Public keys by group.
+pub(crate) type Keys = BTreeMap<&'static str, Vec<u8>>;
+
+impl Signer {
+    /// Every certificate of our own authority's is issued anew, with a new key. Those that an
+    /// operator brought stay: their new keys come with new certificates.
+    pub(crate) fn renew(&mut self) -> FromSigner {
+        if self.storage().is_none() {
+            return FromSigner::Refused;
+        }
+        let before = self.keys_of_groups();
+        let (mut renewed, mut others) = (Vec::new(), Vec::new());
+        for group in Group::ALL {
+            let names = group.names(self.start());
+            match self.renew_group(group, &names) {
+                Ok(true) => renewed.extend(names),
+                Ok(false) => others.extend(names),
+                Err(fault) => {
+                    self.alarm(fault.to_string());
+                    return FromSigner::Refused;
+                }
+            }
+        }
+        self.note_new_keys(&before);
+        FromSigner::Renewed { names: renewed, others }
+    }
+
+    /// `false`: what serves there is from elsewhere.
+    fn renew_group(&mut self, group: Group, names: &[String]) -> Result<bool, Fault> {
+        if group == Group::Pages {
+            self.close_names();
+        }
+        if names.is_empty() || self.is_brought(group)? {
+            return Ok(false);
+        }
+        let Some(kept) = self.issue(names, group, now_ms())? else { return Ok(false) };
+        self.keep_own(group, &kept)?;
+        self.put_served(group, served(&kept)?);
+        Ok(true)
+    }
+
+    /// The public keys that serve now.
+    pub(crate) fn keys_of_groups(&self) -> Keys {
+        use aws_lc_rs::signature::KeyPair;
+        let key = |group: Group| {
+            let served = self.of_group(group)?;
+            Some((group.word(), served.key.public_key().as_ref().to_vec()))
+        };
+        Group::ALL.into_iter().filter_map(key).collect()
+    }
+
+    /// Groups with another key than before have a renewed credential. Pages serve names of their
+    /// own besides: while one of those was brought, nobody says that all of theirs are new.
+    pub(crate) fn note_new_keys(&mut self, before: &Keys) {
+        let after = self.keys_of_groups();
+        for (group, key) in &after {
+            let is_new = before.get(group).is_some_and(|old| old != key);
+            let has_others =
+                *group == Group::Pages.word() && self.store().has_installed_names().unwrap_or(true);
+            if is_new && !has_others {
+                let what = Word::new(&format!("tls-key {group}"));
+                self.record(Body::KeyRotate { what, epoch: 0, tenant: None, user: None });
+            }
+        }
+        if after.get(Group::Pages.word()) != before.get(Group::Pages.word()) {
+            self.close_names();
+        }
+    }
+}
