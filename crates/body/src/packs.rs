@@ -4,9 +4,12 @@
 //! its pack is dead; then the living are appended again, the keeper notes their new places, and
 //! the old pack is unlinked as soon as the index has durably passed that note.
 
+mod counts;
+
 use crate::record::{HEAD_BYTES, Head, Kind};
 use crate::segment::{self, Found, START_BYTES, Walk};
 use crate::{Bodies, Content, Fault, Key, Mark, Owner, Place, Space};
+use counts::Counts;
 use rustix::fs::{Advice, fadvise};
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
@@ -570,39 +573,5 @@ impl Packs {
         durable::sync(&file).map_err(|source| Fault::write("flushing a pack", source))?;
         self.flushes += 1;
         Ok(Some(Tail::new(number, file, whole)))
-    }
-}
-
-/// Dead octets by pack, in memory and (without a flush: it is advice) in one small file.
-struct Counts {
-    file: File,
-    dead: BTreeMap<u32, u64>,
-}
-
-impl Counts {
-    fn open(path: &Path) -> Result<Self, Fault> {
-        let doing = "opening the counts of dead octets";
-        let file = File::options().read(true).write(true).create(true).truncate(false).open(path);
-        let file = file.map_err(|source| Fault::write(doing, source))?;
-        let bytes = std::fs::read(path).map_err(|source| Fault::Read { doing, source })?;
-        let numbers = 0u32..;
-        let counts =
-            bytes.chunks_exact(8).map(|chunk| chunk.try_into().map_or(0, u64::from_le_bytes));
-        let dead = numbers.zip(counts).filter(|(_, dead)| *dead > 0).collect();
-        Ok(Self { file, dead })
-    }
-
-    fn of(&self, number: u32) -> u64 {
-        self.dead.get(&number).copied().unwrap_or(0)
-    }
-
-    fn add(&mut self, number: u32, octets: u64) {
-        let dead = self.dead.entry(number).or_insert(0);
-        *dead += octets;
-        let before = (*dead - octets) >> 20;
-        // Written down a mebibyte at a time; what a crash forgets, the next walk finds out.
-        if *dead >> 20 != before {
-            let _ = durable::write_at(&self.file, &dead.to_le_bytes(), u64::from(number) * 8);
-        }
     }
 }

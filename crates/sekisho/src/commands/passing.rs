@@ -144,7 +144,7 @@ pub fn gateway(mut arguments: Arguments, data: Option<String>) -> Answer {
     }
 }
 
-/// Whoever names a host anew and says nothing of recipients would open a listed domain to everybody.
+/// Whoever names a host anew and says nothing of recipients would open a listed domain to all.
 fn keeps_its_list(data: &Path, domain: &str) -> Result<(), Trouble> {
     let request = Request::DomainGatewayShow { domain: domain.to_owned() };
     let shown = crate::client::value(data, &request).ok();
