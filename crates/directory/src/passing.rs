@@ -385,8 +385,8 @@ impl Changes<'_> {
             return Ok(refusal);
         }
         let before = self.tables.gateway(self.key, &domain)?;
-        // A list that is there stays, unless a new one comes or anybody is to be taken.
-        let is_known = |row: &GatewayRow| Some(&row.host) == host.as_ref() && row.taken == taken;
+        let is_known =
+            |row: &GatewayRow| Some(&row.host) == host.as_ref() && !taken.is_wider_than(row.taken);
         if host.is_some()
             && !before.as_ref().is_some_and(is_known)
             && let Some(answer) = self.unless_agreed(tenant, None)

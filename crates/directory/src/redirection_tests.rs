@@ -117,6 +117,10 @@ fn nobody_redirects_a_domain_alone() {
     assert_eq!(alone(&mut world, gateway(ours, Taken::Any)), "for two");
     world.change(gateway(ours, Taken::Any));
     assert_eq!(alone(&mut world, gateway(ours, Taken::Listed)), "done");
+    assert_eq!(alone(&mut world, gateway(ours, Taken::Listed)), "done");
+    // To end a list opens its domain to every name.
+    assert_eq!(alone(&mut world, gateway(ours, Taken::ListedOrChecked)), "for two");
+    assert_eq!(alone(&mut world, gateway(ours, Taken::Any)), "for two");
     assert_eq!(alone(&mut world, gateway(Some("evil.example"), Taken::Listed)), "for two");
     // What the server has does not become somebody's here.
     let add = |address: &str| FromAdmin::UserAdd {

@@ -87,6 +87,18 @@ pub enum Taken {
     ListedOrChecked,
 }
 
+impl Taken {
+    /// Whether mail for more names passes than under `before`.
+    pub fn is_wider_than(self, before: Self) -> bool {
+        let width = |taken| match taken {
+            Self::Listed => 0,
+            Self::ListedOrChecked => 1,
+            Self::Any => 2,
+        };
+        width(self) > width(before)
+    }
+}
+
 /// A domain whose mail goes to its tenant's own server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gateway {

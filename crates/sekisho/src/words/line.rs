@@ -56,7 +56,6 @@ pub const WORDS: &[(&str, &str)] = &[
     ("--recipients beside --host", "--host とともに --recipients"),
     ("a list that it would end", "終わってしまう一覧"),
     ("--recipients FILE keeps a list; --recipients any takes mail for every name", "--recipients FILE は一覧を保ち、--recipients any はすべての名前あてのメールを受けます"),
-    ("--from before --to", "--to より前の --from"),
     ("the other way round", "逆の順"),
     ("a port number", "ポート番号"),
     ("an IP address", "IP アドレス"),
