@@ -3,7 +3,7 @@
 use crate::channels::{ask, forbidden, word};
 use crate::intruder::{Intruder, JOIN_LIMIT};
 use crate::keeper;
-use crate::report::{Asset, Facts};
+use crate::report::{Asset, Facts, Told};
 use annals::Segments;
 use evidence::{Author, Body, Frame as Leaf, Word};
 use std::path::Path;
@@ -114,6 +114,7 @@ fn forged_tree(intruder: &mut Intruder) -> Option<()> {
 
 /// Says "taken" to everybody, and keeps nothing. Asked to show what it took, it makes that up.
 pub fn serve_ledger(intruder: &mut Intruder, limit: Duration) {
+    intruder.tell(&Told::Lies);
     let until = Instant::now() + limit;
     while Instant::now() < until && !intruder.is_called() {
         intruder.gather();

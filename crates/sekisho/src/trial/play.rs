@@ -33,6 +33,8 @@ const PROGRAM_LIMIT: Duration = Duration::from_secs(6);
 const STORM: usize = 2_000;
 /// A delivery is recorded within a second.
 pub const RECORD_LAG: Duration = Duration::from_millis(1_500);
+/// A ledger is asked to show what it took a second later, by whoever has said something.
+const SHOWN_WITHIN: Duration = Duration::from_secs(6);
 /// Mail passes again after a keeper came back: many times what it takes.
 const WHOLE_LIMIT: Duration = Duration::from_secs(60);
 
@@ -432,6 +434,13 @@ fn keeper(house: &mut House, cast: &mut Cast, phase: &mut Phase, stolen: &[Seale
     while (is_waiting() || !unanswered.is_empty()) && Instant::now() < until {
         first.hear(PULSE);
         unanswered.retain(|one| one.replies(Duration::ZERO).is_none());
+    }
+    if phase.kind == Kind::Ledger {
+        // What it took it is asked to show a second later.
+        let until = Instant::now() + SHOWN_WITHIN;
+        while Instant::now() < until {
+            first.hear(PULSE);
+        }
     }
     phase.reading = client.filter(|client| client.is_finished()).and_then(|one| one.join().ok());
     if phase.kind == Kind::Identity {

@@ -215,6 +215,9 @@ fn judge_phase(
     if !phase.is_whole && !phase.is_program {
         findings.broken.push(format!("{}: mail did not pass again afterwards", kind.word()));
     }
+    if kind == Kind::Ledger && !phase.is_program && first_notice(phase, played).is_none() {
+        findings.broken.push("ledger: nobody saw that it kept nothing of what it took".to_owned());
+    }
     if let Some(what) = phase.control.as_ref().and_then(Control::failed) {
         findings.broken.push(format!("{}: {what}", kind.word()));
     }
@@ -232,6 +235,9 @@ fn judge_phase(
             && let Some((more, how)) = evidence.by(phase).filter(|(more, _)| *more >= got)
         {
             (got, what) = (more, how);
+        }
+        if *asset == Asset::Evidence && kind == Kind::Ledger && !phase.is_program {
+            what = format!("{what}; {}", noticed(phase, played));
         }
         let is_mail =
             matches!(asset, Asset::MailInFlight | Asset::StoredBodies | Asset::StoredHeaders);
@@ -422,20 +428,21 @@ fn sort_words(sort: Asset) -> &'static str {
 /// Whether anybody raised an alarm over lies that no system call shows, and how long it took: from
 /// the moment that the intruder said it would to the warden's hearing of it, by one clock.
 fn noticed(phase: &Phase, played: &Played) -> String {
+    match first_notice(phase, played) {
+        Some((who, after_ms)) => format!("{} raised an alarm after {after_ms} ms", who.word()),
+        None => "nobody raised an alarm".to_owned(),
+    }
+}
+
+fn first_notice(phase: &Phase, played: &Played) -> Option<(Kind, u128)> {
     let began = phase.intruders.iter().find_map(|one| one.lied_at);
     let others = played.alarms.iter().map(|(alarm, _)| alarm).filter(|alarm| {
         alarm.call == "report"
             && began.is_some_and(|began| alarm.heard_at >= began)
             && phase.intruders.iter().all(|one| one.instance != alarm.instance)
     });
-    let first = others.min_by_key(|alarm| alarm.heard_at).zip(began);
-    match first {
-        Some((alarm, began)) => {
-            let after = alarm.heard_at.duration_since(began).as_millis();
-            format!("{} raised an alarm after {after} ms", alarm.kind.word())
-        }
-        None => "nobody raised an alarm".to_owned(),
-    }
+    let (alarm, began) = others.min_by_key(|alarm| alarm.heard_at).zip(began)?;
+    Some((alarm.kind, alarm.heard_at.duration_since(began).as_millis()))
 }
 
 /// How many requests were turned down, for the cell's words.
