@@ -4,6 +4,7 @@
 
 use compartment::walls::{Wall, walls};
 use compartment::{House, events, zygote_main};
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
@@ -416,15 +417,17 @@ fn drive(happenings: &Receiver<Happening>, data: &Path) {
         if rustix::process::kill_process(pid, rustix::process::Signal::KILL).is_err() {
             continue;
         }
-        until(
-            happenings,
-            &mut pids,
-            kind.word(),
-            |one| matches!(one, Happening::Ended { kind: found, .. } if *found == kind),
-        );
-        until(happenings, &mut pids, "  born again", |one| match one {
-            Happening::Born { kind: found, zygote: None, .. } => *found == kind,
-            _ => false,
+        // A zygote's successor may be born before its end is told.
+        let (ended, born) = (Cell::new(false), Cell::new(false));
+        until(happenings, &mut pids, &format!("{} born again", kind.word()), |one| {
+            match one {
+                Happening::Ended { kind: found, .. } if *found == kind => ended.set(true),
+                Happening::Born { kind: found, zygote: None, .. } if *found == kind => {
+                    born.set(true);
+                }
+                _ => {}
+            }
+            ended.get() && born.get()
         });
         assert!(killed.elapsed() < Duration::from_secs(2));
         if kind == Kind::Mailbox {
