@@ -8,7 +8,7 @@ use crate::arguments::Arguments;
 use crate::client;
 use crate::outcome::{Answer, Outcome, Trouble};
 use data_encoding::{BASE64, HEXLOWER};
-use evidence::{Body, rfc3339};
+use evidence::{Body, Entry, rfc3339};
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::fs;
@@ -93,43 +93,9 @@ fn find(data: &Path, name: &str) -> Result<Ended, Trouble> {
 fn certify(data: &Path, ended: &Ended) -> Result<Value, Trouble> {
     let hint = "give --data the folder of the service, as a user who may read it";
     let (own, mirror) = (data.join("ledger"), data.join("mirror"));
-    let (mut holds, mut sign_ins, mut outlets) = (0u64, 0u64, 0u64);
-    let proofs = ledger::prove(&own, Some(&mirror), |_, entry| match &entry.body {
-        Body::Hold { tenant, placed, .. } if *tenant == ended.tenant => {
-            holds = if *placed { holds + 1 } else { holds.saturating_sub(1) };
-            false
-        }
-        Body::RuleChange { what, tenant: Some(tenant), .. }
-            if *tenant == ended.tenant && entry.author == Kind::Directory =>
-        {
-            match OUTLET.iter().position(|word| *word == what.as_str()) {
-                Some(0) => outlets = 1,
-                Some(_) => outlets = 0,
-                None => {}
-            }
-            false
-        }
-        // What a contract kept to sign in elsewhere goes with its keys.
-        Body::KeyCreate { what, tenant: Some(tenant), .. }
-            if what.as_str() == SIGN_IN && *tenant == ended.tenant =>
-        {
-            sign_ins += 1;
-            false
-        }
-        Body::KeyShred { what, tenant: Some(tenant), .. }
-            if what.as_str() == SIGN_IN && *tenant == ended.tenant =>
-        {
-            sign_ins = 0;
-            ended.user.is_none()
-        }
-        Body::Destroyed { tenant, user, .. } => *tenant == ended.tenant && *user == ended.user,
-        Body::KeyShred { tenant, user, .. } => {
-            *tenant == Some(ended.tenant) && (ended.user.is_none() || *user == ended.user)
-        }
-        Body::Ending { tenant, user, .. } => *tenant == ended.tenant && *user == ended.user,
-        _ => false,
-    })
-    .map_err(|error| Trouble::fault(error.to_string(), hint))?;
+    let mut kept = Kept::default();
+    let proofs = ledger::prove(&own, Some(&mirror), |_, entry| kept.weigh(ended, entry))
+        .map_err(|error| Trouble::fault(error.to_string(), hint))?;
     let is_it = |proof: &&ledger::Proof| matches!(proof.entry.body, Body::Destroyed { .. });
     let Some(proof) = proofs.found.iter().rfind(is_it) else {
         let hint = "the mirror has not cosigned it yet: try again in a moment";
@@ -151,9 +117,9 @@ fn certify(data: &Path, ended: &Ended) -> Result<Value, Trouble> {
         "messages": messages,
         "bytes": bytes,
         "rows": rows,
-        "sign_ins_revoked": if ended.user.is_none() { sign_ins } else { 0 },
-        "outlets_revoked": if ended.user.is_none() { outlets } else { 0 },
-        "holds_at_the_end": holds,
+        "sign_ins_revoked": if ended.user.is_none() { kept.sign_ins } else { 0 },
+        "outlets_revoked": if ended.user.is_none() { kept.outlets } else { 0 },
+        "holds_at_the_end": kept.holds,
         "entry": proven(proof, proofs.size),
         "history": history.collect::<Vec<_>>(),
         "checkpoint": proofs.checkpoint,
@@ -163,6 +129,55 @@ fn certify(data: &Path, ended: &Ended) -> Result<Value, Trouble> {
         "ledger_key": proofs.ledger_key,
         "mirror_key": proofs.mirror_key,
     }))
+}
+
+/// What a contract had beside its mail, as the entries before its end tell it.
+#[derive(Default)]
+struct Kept {
+    holds: u64,
+    sign_ins: u64,
+    outlets: u64,
+}
+
+impl Kept {
+    /// Counts one entry; whether it belongs into the certificate's history.
+    fn weigh(&mut self, ended: &Ended, entry: &Entry) -> bool {
+        match &entry.body {
+            Body::Hold { tenant, placed, .. } if *tenant == ended.tenant => {
+                self.holds = if *placed { self.holds + 1 } else { self.holds.saturating_sub(1) };
+                false
+            }
+            Body::RuleChange { what, tenant: Some(tenant), .. }
+                if *tenant == ended.tenant && entry.author == Kind::Directory =>
+            {
+                match OUTLET.iter().position(|word| *word == what.as_str()) {
+                    Some(0) => self.outlets = 1,
+                    Some(_) => self.outlets = 0,
+                    None => {}
+                }
+                false
+            }
+            // What a contract kept to sign in elsewhere goes with its keys.
+            Body::KeyCreate { what, tenant: Some(tenant), .. }
+                if what.as_str() == SIGN_IN && *tenant == ended.tenant =>
+            {
+                self.sign_ins += 1;
+                false
+            }
+            Body::KeyShred { what, tenant: Some(tenant), .. }
+                if what.as_str() == SIGN_IN && *tenant == ended.tenant =>
+            {
+                self.sign_ins = 0;
+                ended.user.is_none()
+            }
+            Body::Destroyed { tenant, user, .. } => *tenant == ended.tenant && *user == ended.user,
+            Body::KeyShred { tenant, user, .. } => {
+                *tenant == Some(ended.tenant) && (ended.user.is_none() || *user == ended.user)
+            }
+            Body::Ending { tenant, user, .. } => *tenant == ended.tenant && *user == ended.user,
+            _ => false,
+        }
+    }
 }
 
 /// An entry with all that a foreign verifier needs.
