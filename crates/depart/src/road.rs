@@ -154,7 +154,9 @@ impl Host {
             Outcome::Failed => {
                 let words = "its TLSA records cannot be had";
                 self.count_unmade((Flaw::DnssecInvalid, words.to_owned()), house);
-                return Err(Obstacle::ours(words).at(&self.name));
+                return Err(Obstacle { status: (4, 4, 3), ..Obstacle::ours(words) }
+                    .because(Reason::NoNames)
+                    .at(&self.name));
             }
             Outcome::Records(records) => records,
             _ => Vec::new(),
@@ -211,7 +213,7 @@ fn road_of_domain(domain: &str, care: Care, house: &mut Neighbours) -> Road {
     let answer = house.resolve(domain, RecordKind::Mx);
     let is_signed = answer.security == Security::Secure;
     let records = match answer.outcome {
-        Outcome::Failed => return Road::Later(Obstacle::ours("the DNS does not answer")),
+        Outcome::Failed => return Road::Later(Obstacle::no_names()),
         Outcome::NoSuchName => {
             let nobody = Obstacle::answered((5, 1, 2), "there is no such domain");
             return Road::Nowhere(nobody.because(Reason::HostUnknown));
@@ -327,7 +329,7 @@ fn addresses_of(name: &str, house: &mut Neighbours) -> Result<(Vec<IpAddr>, bool
     addresses.truncate(ADDRESSES);
     match (addresses.is_empty(), has_failed) {
         (false, _) => Ok((addresses, is_signed)),
-        (true, true) => Err(Obstacle::ours("the DNS does not answer").at(name)),
+        (true, true) => Err(Obstacle::no_names().at(name)),
         // RFC 5321 §5.1: a host without an address is an error of the domain's.
         (true, false) => {
             let words = "the host has no address";

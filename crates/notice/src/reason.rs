@@ -44,6 +44,14 @@ pub enum Reason {
     Unreachable,
     /// Nobody has taken it yet.
     NotYet,
+    /// Nothing has been heard from there at all.
+    NoAnswer,
+    /// The DNS does not say where mail for the domain goes.
+    NoNames,
+    /// A fault of the sender's own house.
+    OwnFault,
+    /// It waited for somebody's word until its time was over.
+    Unreleased,
     /// Tried for days, given up.
     Expired,
     /// The remote system is broken, full or in a loop.
@@ -64,7 +72,7 @@ pub enum Reason {
 
 impl Reason {
     /// Each with the word that it is kept by.
-    const WORDS: [(Self, &str); 28] = [
+    const WORDS: [(Self, &str); 32] = [
         (Self::UserUnknown, "user-unknown"),
         (Self::HostUnknown, "host-unknown"),
         (Self::MailboxFull, "mailbox-full"),
@@ -85,6 +93,10 @@ impl Reason {
         (Self::NeedsTls, "needs-tls"),
         (Self::Unreachable, "unreachable"),
         (Self::NotYet, "not-yet"),
+        (Self::NoAnswer, "no-answer"),
+        (Self::NoNames, "no-names"),
+        (Self::OwnFault, "own-fault"),
+        (Self::Unreleased, "unreleased"),
         (Self::Expired, "expired"),
         (Self::System, "system"),
         (Self::Delivered, "delivered"),
@@ -137,7 +149,7 @@ mod tests {
         for (reason, word) in Reason::WORDS {
             assert_eq!((reason.word(), Reason::of_word(word)), (word, reason));
         }
-        assert_eq!(Reason::WORDS.last().map(|(reason, _)| *reason as usize), Some(27));
+        assert_eq!(Reason::WORDS.last().map(|(reason, _)| *reason as usize), Some(31));
         assert_eq!(Reason::of_word("another"), Reason::Unknown);
     }
 }
