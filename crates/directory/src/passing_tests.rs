@@ -245,7 +245,12 @@ fn a_gateway_s_mail_goes_to_its_server() {
         host: host.cloned(),
         taken,
     };
+    let reads_elsewhere = |world: &World| {
+        world.tables.hosted(&world.key, "ume.example").unwrap().unwrap().reads_elsewhere
+    };
+    assert!(!reads_elsewhere(&world));
     assert!(matches!(world.change(set(Some(&host), Taken::Any)), ToAdmin::Gateway(_)));
+    assert!(reads_elsewhere(&world));
     let said = statement(&mut world, "Anybody@ume.example").unwrap();
     assert!(said.recipients.is_empty());
     let [way] = said.onward.as_slice() else { panic!() };

@@ -1,8 +1,9 @@
 //! What everybody may know of a domain, and what a list's token opens: asked by `pages`.
 
 use crate::changes::{Changes, refused};
-use crate::tables::DomainRow;
+use crate::tables::{DomainRow, Tables};
 use crate::{Desk, Fault};
+use rows::RowKey;
 use std::time::Instant;
 use wire::directory::{Domain, ToAdmin};
 use wire::lists::Word;
@@ -32,8 +33,8 @@ impl Desk {
         if name.len() > NAME_BYTES {
             return ToPages::Domain(None);
         }
-        match self.tables.domain_row(key, name) {
-            Ok(row) => ToPages::Domain(row.map(|row| Hosted { transport: row.transport })),
+        match self.tables.hosted(key, name) {
+            Ok(hosted) => ToPages::Domain(hosted),
             Err(fault) => {
                 eprintln!("sekisho: directory: {}", fault.story());
                 ToPages::Later
@@ -61,6 +62,14 @@ impl Desk {
             }
             None => ToPages::Later,
         }
+    }
+}
+
+impl Tables {
+    pub fn hosted(&self, key: &RowKey, name: &str) -> Result<Option<Hosted>, Fault> {
+        let Some(row) = self.domain_row(key, name)? else { return Ok(None) };
+        let reads_elsewhere = self.gateway(key, name)?.is_some();
+        Ok(Some(Hosted { transport: row.transport, reads_elsewhere }))
     }
 }
 

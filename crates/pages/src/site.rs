@@ -79,6 +79,12 @@ impl Site {
     fn of_domain(&self, label: &str, domain: &str, hosted: Hosted, request: &Request) -> Answer {
         let offer = autoconfig::Offer { domain, host: &self.host_name, ports: &self.ports };
         match (label, request.path.as_str()) {
+            ("mta-sts", "/.well-known/mta-sts.txt") => only_read(request, || {
+                let text = hosted.transport.text(&self.host_name);
+                Answer::text(200, text).with("Cache-Control", SHORTLY)
+            }),
+            // Where to read is its own server's to say, as `domain check` has it.
+            _ if hosted.reads_elsewhere => unknown(),
             ("autoconfig", "/mail/config-v1.1.xml")
             | ("", "/.well-known/autoconfig/mail/config-v1.1.xml") => only_read(request, || {
                 Answer::new(200, "text/xml; charset=utf-8", offer.for_thunderbird())
@@ -97,10 +103,6 @@ impl Site {
                     _ => not_allowed("POST"),
                 }
             }
-            ("mta-sts", "/.well-known/mta-sts.txt") => only_read(request, || {
-                let text = hosted.transport.text(&self.host_name);
-                Answer::text(200, text).with("Cache-Control", SHORTLY)
-            }),
             _ => unknown(),
         }
     }

@@ -31,10 +31,11 @@ fn start() -> Start {
 /// A directory with one domain and one list.
 fn directory(asked: &FromPages) -> ToPages {
     match asked {
-        FromPages::Domain(name) if name == "kaede.example" => {
+        FromPages::Domain(name) if name == "kaede.example" || name == "gateway.example" => {
+            let reads_elsewhere = name == "gateway.example";
             let transport =
                 TransportPolicy { mode: TransportMode::Enforce, max_age_seconds: 604_800 };
-            ToPages::Domain(Some(Hosted { transport }))
+            ToPages::Domain(Some(Hosted { transport, reads_elsewhere }))
         }
         FromPages::Domain(name) if name == "slow.example" => ToPages::Later,
         FromPages::Domain(_) => ToPages::Domain(None),
@@ -96,6 +97,30 @@ fn leaving() -> String {
 }
 
 const FORM: &str = "application/x-www-form-urlencoded";
+
+/// Its people's programs belong to the customer's own server, and would give it away if they were
+/// led here; its policy for senders is ours to publish.
+#[test]
+fn a_gateway_s_programs_are_not_led_here() {
+    let places = [
+        ("autoconfig.", "/mail/config-v1.1.xml"),
+        ("", "/.well-known/autoconfig/mail/config-v1.1.xml"),
+        ("autodiscover.", "/autodiscover/autodiscover.xml"),
+    ];
+    for (label, path) in places {
+        assert_eq!(get(&format!("{label}gateway.example"), path).status, 404, "{label}{path}");
+        assert_ne!(get(&format!("{label}kaede.example"), path).status, 404, "{label}{path}");
+    }
+    let question = "<EMailAddress>aoi@gateway.example</EMailAddress>";
+    let (answer, _) = ask(&format!(
+        "POST /autodiscover/autodiscover.xml HTTP/1.1\r\nHost: autodiscover.gateway.example\r\n\
+         Content-Type: text/xml\r\nContent-Length: {}\r\n\r\n{question}",
+        question.len()
+    ));
+    assert_eq!(answer.status, 404);
+    let policy = get("mta-sts.gateway.example", "/.well-known/mta-sts.txt");
+    assert!(policy.status == 200 && body(&policy).contains("mx: mx.house.example"));
+}
 
 #[test]
 fn thunderbird_finds_its_servers_at_both_places() {

@@ -53,6 +53,9 @@ pub fn masked(address: &str) -> String {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hosted {
     pub transport: TransportPolicy,
+    /// Its people read and write at a customer's own server (a gateway): their programs are not
+    /// led here.
+    pub reads_elsewhere: bool,
 }
 
 /// What a domain tells other servers about TLS towards its MX hosts (MTA-STS, RFC 8461).
