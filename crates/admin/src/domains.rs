@@ -34,7 +34,8 @@ pub fn add(peers: &mut Peers<'_>, domain: String, tenant: String) -> Answer {
     let (domain, tenant) = (word("domain"), word("tenant"));
     // The domain is there, whatever becomes of its keys: `domain keys` makes them later.
     let keys = make_keys(peers, &domain, &tenant);
-    let ours = place(peers, TransportPolicy::default());
+    let mut ours = place(peers, TransportPolicy::default());
+    ours.source = one_tenant(peers, &tenant).ok().and_then(|found| found.sending.source);
     let shown = keys.as_deref().unwrap_or_default();
     let records: Vec<Value> = wanted(&domain, &ours, shown).iter().map(Wanted::json).collect();
     let decoy = plant_decoy(peers, &added).unwrap_or_default();
@@ -51,7 +52,7 @@ pub fn add(peers: &mut Peers<'_>, domain: String, tenant: String) -> Answer {
 
 fn place(peers: &Peers<'_>, transport: TransportPolicy) -> Ours {
     let (host, pages) = (peers.host_name().to_owned(), peers.pages_host().to_owned());
-    Ours { host, pages, transport, onward: None }
+    Ours { host, pages, transport, onward: None, source: None }
 }
 
 /// With its first domain a tenant gets its decoy. Without one the domain serves as well.
@@ -106,6 +107,9 @@ pub fn check_domain(peers: &mut Peers<'_>, domain: &str, allow: &[String]) -> An
         ours.onward = onward(peers, &domain);
     }
     let (host, tenant) = (ours.host.clone(), found.map(|found| found.tenant));
+    if let Some(tenant) = &tenant {
+        ours.source = one_tenant(peers, tenant)?.sending.source;
+    }
     let keys = match &tenant {
         Some(tenant) => make_keys(peers, &domain, tenant)?,
         None => Vec::new(),
@@ -115,7 +119,7 @@ pub fn check_domain(peers: &mut Peers<'_>, domain: &str, allow: &[String]) -> An
     let addresses = [RecordKind::A, RecordKind::Aaaa].map(|kind| (host.clone(), kind));
     let questions = wanted.iter().map(|one| (one.name.clone(), one.kind)).chain(addresses);
     asking.ask_all(&questions.collect::<Vec<_>>())?;
-    let mut report = check(&mut asking, &domain, &host, wanted, allow);
+    let mut report = check(&mut asking, &domain, (&host, ours.source), wanted, allow);
     if tenant.is_none() {
         report.gaps.insert(0, (Gap::NotOurs, domain.clone()));
         // Nobody is told to publish for a domain whose mail nobody here would take.
@@ -133,7 +137,7 @@ pub fn check_domain(peers: &mut Peers<'_>, domain: &str, allow: &[String]) -> An
         "bypass": report.gaps_json(),
         "records": report.records_json(),
         "mta_sts_policy": policy,
-        "gateway": ours.onward.map(|server| gateway_json(&server, &report.addresses())),
+        "gateway": ours.onward.map(|server| gateway_json(&server, &report.let_in(ours.source))),
     });
     if is_wanting { Err(Refusal::Pending(shown)) } else { Ok(shown) }
 }
@@ -191,7 +195,7 @@ fn published(peers: &mut Peers<'_>, domain: &str, next: &[MailRecord]) -> Result
     let mut asking = Asking::new(peers);
     let questions: Vec<_> = wanted.iter().map(|one| (one.name.clone(), one.kind)).collect();
     asking.ask_all(&questions)?;
-    let report = check(&mut asking, domain, &host, wanted, &[]);
+    let report = check(&mut asking, domain, (&host, None), wanted, &[]);
     let absent = report.records.iter().find(|(_, checked)| checked.state != State::Good);
     let Some((record, checked)) = absent else { return Ok(()) };
     let expected = format!("the published record {}", record.name);

@@ -76,8 +76,15 @@ impl Report {
         self.addresses.iter().map(shown).collect()
     }
 
-    pub fn addresses(&self) -> Vec<String> {
-        self.addresses.iter().map(|(address, _)| address.to_string()).collect()
+    /// Where mail for a gateway's server comes from: a tenant's own address, and of the other
+    /// family the house's, for one address serves only its own.
+    pub fn let_in(&self, source: Option<IpAddr>) -> Vec<String> {
+        let is_used = |address: &IpAddr| match source {
+            Some(source) => source.is_ipv4() != address.is_ipv4(),
+            None => true,
+        };
+        let ours = self.addresses.iter().map(|(address, _)| *address).filter(is_used);
+        source.into_iter().chain(ours).map(|address| address.to_string()).collect()
     }
 
     pub fn records_json(&self) -> Vec<Value> {
@@ -104,11 +111,12 @@ impl Report {
     }
 }
 
-/// The domain as it stands now. `allow`: terms of its SPF record that are meant.
+/// The domain as it stands now, whose mail leaves from the host's addresses and from `source`.
+/// `allow`: terms of its SPF record that are meant.
 pub fn check(
     dns: &mut dyn Dns,
     domain: &str,
-    host: &str,
+    (host, source): (&str, Option<IpAddr>),
     wanted: Vec<Wanted>,
     allow: &[String],
 ) -> Report {
@@ -119,7 +127,8 @@ pub fn check(
         gaps.push((Gap::HostWithoutAddress, host.to_owned()));
     }
     gaps.extend(exchanges_elsewhere(dns, domain, host, &addresses));
-    gaps.extend(senders(dns, domain, &addresses, allow));
+    let senders_of_ours: Vec<IpAddr> = addresses.iter().copied().chain(source).collect();
+    gaps.extend(senders(dns, domain, &senders_of_ours, allow));
     gaps.extend(policy_gaps(dns, domain));
     let is_policy_host =
         |one: &&Wanted| one.topic == Topic::Page && one.name.starts_with("mta-sts.");
@@ -129,7 +138,10 @@ pub fn check(
     };
     let mut records = Vec::new();
     for one in wanted {
-        let mut checked = look(dns, domain, host, &addresses, &one);
+        let mut checked = match one.topic {
+            Topic::Spf => look(dns, domain, host, &senders_of_ours, &one),
+            _ => look(dns, domain, host, &addresses, &one),
+        };
         // Whoever publishes the policy elsewhere has an id of their own.
         let is_old = checked.state == State::Good && !checked.found.contains(&one.value);
         if one.topic == Topic::Sts && publishes && is_old {
