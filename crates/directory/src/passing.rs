@@ -404,12 +404,12 @@ impl Changes<'_> {
         self.tables.forget_statements()?;
         self.statements.forget_all();
         self.restate_all(vec![catch_all(&domain), format!("postmaster@{domain}")])?;
-        self.shown_gateway(domain, tenant, now_ms())
+        self.shown_gateway(domain, tenant, None)
     }
 
     pub fn show_gateway(&mut self, domain: &str) -> Result<ToAdmin, Fault> {
         match self.domain_of_house(domain)? {
-            Ok((domain, tenant)) => self.shown_gateway(domain, tenant, now_ms()),
+            Ok((domain, tenant)) => self.shown_gateway(domain, tenant, None),
             Err(refusal) => Ok(refusal),
         }
     }
@@ -452,29 +452,31 @@ impl Changes<'_> {
         if is_last {
             self.tables.end_list(self.key, &domain, sync_ms, now_ms())?;
         }
-        self.shown_gateway(domain, tenant, sync_ms)
+        self.shown_gateway(domain, tenant, Some(sync_ms))
     }
 
     fn shown_gateway(
         &self,
         domain: String,
         tenant: TenantId,
-        sync_ms: u64,
+        told_ms: Option<u64>,
     ) -> Result<ToAdmin, Fault> {
         let row = self.tables.gateway(self.key, &domain)?;
         let taken = row.as_ref().map_or(Taken::Any, |row| row.taken);
-        let recipients = match taken {
-            Taken::Any => None,
-            Taken::Listed | Taken::ListedOrChecked => {
-                Some(self.tables.count_beyond(self.key, &domain)?)
-            }
-        };
+        let (mut recipients, mut in_grace, mut grace, mut sync_ms) = (None, 0, Vec::new(), told_ms);
+        if taken != Taken::Any {
+            let (all, going) = self.tables.count_beyond(self.key, &domain, now_ms())?;
+            (recipients, in_grace) = (Some(all), going);
+            grace = self.tables.grace(self.key, &domain, now_ms())?;
+            sync_ms = sync_ms.or(self.tables.synced(self.key, &domain)?);
+        }
         let checked = match taken {
             Taken::ListedOrChecked => Some(self.tables.count_checked(self.key, &domain)?),
             Taken::Any | Taken::Listed => None,
         };
         let (tenant, host) = (self.tenant_name(tenant)?, row.map(|row| row.host));
-        Ok(ToAdmin::Gateway(Gateway { domain, tenant, host, recipients, checked, sync_ms }))
+        let told = Gateway { domain, tenant, host, recipients, checked, sync_ms, in_grace, grace };
+        Ok(ToAdmin::Gateway(told))
     }
 
     fn domain_of_house(&self, domain: &str) -> Result<Result<(String, TenantId), ToAdmin>, Fault> {
