@@ -14,6 +14,7 @@ mod check;
 
 mod asking;
 mod spf;
+pub(crate) mod trust;
 mod wanted;
 mod words;
 
@@ -72,13 +73,20 @@ fn plant_decoy(peers: &mut Peers<'_>, added: &Value) -> Option<Value> {
 }
 
 pub fn list(peers: &mut Peers<'_>, tenant: Option<String>) -> Answer {
-    directory(peers, &FromAdmin::DomainList { tenant }, |answer| match answer {
-        ToAdmin::Domains(domains) => {
-            let shown = domains.iter().map(|each| crate::outgoing::domain_json(each));
-            Some(items(shown.collect()))
-        }
+    let found = directory(peers, &FromAdmin::DomainList { tenant }, |answer| match answer {
+        ToAdmin::Domains(domains) => Some(json!(domains)),
         _ => None,
-    })
+    })?;
+    let domains: Vec<Domain> = serde_json::from_value(found).unwrap_or_default();
+    let mut unproven = trust::of_all(peers, &domains).unwrap_or_default().into_iter();
+    let shown = domains.iter().map(|each| {
+        let mut shown = crate::outgoing::domain_json(each);
+        if let Some(fields) = shown.get_mut("mta_sts").and_then(Value::as_object_mut) {
+            fields.insert("unproven".to_owned(), json!(unproven.next()));
+        }
+        shown
+    });
+    Ok(items(shown.collect()))
 }
 
 /// A domain by any of its spellings, and whose it is.
@@ -124,6 +132,10 @@ pub fn check_domain(peers: &mut Peers<'_>, domain: &str, allow: &[String]) -> An
         report.gaps.insert(0, (Gap::NotOurs, domain.clone()));
         // Nobody is told to publish for a domain whose mail nobody here would take.
         report.records.iter_mut().for_each(|(_, checked)| checked.todo = None);
+    }
+    if tenant.is_some() {
+        let is_here = report.leads_here(&format!("mta-sts.{domain}"));
+        report.gaps.extend(trust::doubts(peers, &domain, ours.transport, is_here)?);
     }
     let policy = tenant.as_ref().map(|_| sts_policy(&domain, &ours));
     let is_wanting = report.is_wanting();

@@ -87,6 +87,14 @@ impl Report {
         source.into_iter().chain(ours).map(|address| address.to_string()).collect()
     }
 
+    /// Whether a name of public pages leads to ours.
+    pub fn leads_here(&self, name: &str) -> bool {
+        let is_it = |(wanted, checked): &(Wanted, Checked)| {
+            wanted.topic == Topic::Page && wanted.name == name && checked.state == State::Good
+        };
+        self.records.iter().any(is_it)
+    }
+
     pub fn records_json(&self) -> Vec<Value> {
         let shown = |(wanted, checked): &(Wanted, Checked)| {
             json!({

@@ -170,6 +170,7 @@ pub const WORDS: &[(&str, &str)] = &[
     ("certificates in PEM", "PEM 形式の証明書"),
     ("the credential must be a file of 32 octets, yours alone", "資格情報は、あなただけが読める 32 オクテットのファイルでなければなりません"),
     ("mail of {} waits: it leaves from {}, which this host does not have any more", "{} のメールは待っています。送信元の {} が、もうこのホストにありません"),
+    ("MTA-STS of {} is enforced, but no sender trusts the certificate of {}: `domain check` says what to do", "{} の MTA-STS は enforce ですが、{} の証明書は送信側に信頼されません。対処は `domain check` で分かります"),
     ("single-operator: what should need two persons is done by one and recorded", "single-operator: 二人で決めるべき操作を一人で行い、記録しています"),
     ("not root: compartments share one user id; namespaces as the kernel grants", "root ではないため、区画が一つのユーザー ID を共有しています。名前空間はカーネルが許す範囲です"),
     ("no service answers on this data folder", "このデータフォルダでサービスが応答していません"),
