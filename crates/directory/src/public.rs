@@ -44,18 +44,15 @@ impl Desk {
 
     fn subscription(&mut self, token: &[u8]) -> ToPages {
         match self.changes().map(|change| change.subscription(token)) {
-            Some(Ok(Some(found))) => ToPages::Subscription(found),
-            Some(Ok(None)) => ToPages::Unknown,
+            Some(Ok(found)) => found,
             Some(Err(_)) | None => ToPages::Later,
         }
     }
 
-    /// Whoever has left already holds a token of nothing.
     fn unsubscribe(&mut self, token: &[u8]) -> ToPages {
         self.next_letters = Instant::now();
         match self.changes().map(|mut change| change.unsubscribe(token)) {
-            Some(Ok(true)) => ToPages::Done,
-            Some(Ok(false)) => ToPages::Unknown,
+            Some(Ok(answer)) => answer,
             Some(Err(fault)) => {
                 eprintln!("sekisho: directory: {}", fault.story());
                 ToPages::Later
@@ -74,13 +71,15 @@ impl Tables {
 }
 
 impl Changes<'_> {
-    /// What a token would end. `None`: it is forged, or its subscription over.
-    pub fn subscription(&self, said: &[u8]) -> Result<Option<Subscription>, Fault> {
+    /// What a token would end.
+    pub fn subscription(&self, said: &[u8]) -> Result<ToPages, Fault> {
         let meant = self.tables.meant(self.key, Word::Unsubscribe, said)?;
-        let Some((_, _, member)) = meant else { return Ok(None) };
-        let Some((_, list)) = self.tables.list(self.key, &member.list)? else { return Ok(None) };
+        let Some((_, _, member)) = meant else { return self.over_or_unknown(said) };
+        let Some((_, list)) = self.tables.list(self.key, &member.list)? else {
+            return Ok(ToPages::Unknown);
+        };
         let (name, member) = (list.name, masked(&member.address));
-        Ok(Some(Subscription { name, list: list.address, member }))
+        Ok(ToPages::Subscription(Subscription { name, list: list.address, member }))
     }
 
     /// What a domain asks of those who send to it.

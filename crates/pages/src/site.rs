@@ -134,6 +134,7 @@ fn leave(spelled: &str, request: &Request, ask: &mut Asking<'_>) -> Answer {
             // Who cannot be told now may leave all the same.
             let (state, meant) = match ask(&FromPages::Subscription { token }) {
                 ToPages::Subscription(meant) => (unsubscribe::State::Asks, Some(meant)),
+                ToPages::Over => (unsubscribe::State::Over, None),
                 ToPages::Unknown => (unsubscribe::State::Unknown, None),
                 _ => (unsubscribe::State::Asks, None),
             };
@@ -143,6 +144,7 @@ fn leave(spelled: &str, request: &Request, ask: &mut Asking<'_>) -> Answer {
             Ok(form) => {
                 let state = match ask(&FromPages::Unsubscribe { token }) {
                     ToPages::Done => unsubscribe::State::Done,
+                    ToPages::Over => unsubscribe::State::Over,
                     ToPages::Unknown => unsubscribe::State::Unknown,
                     _ => unsubscribe::State::Later,
                 };

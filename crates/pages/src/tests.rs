@@ -47,10 +47,14 @@ fn directory(asked: &FromPages) -> ToPages {
             })
         }
         FromPages::Subscription { token } if token == b"later" => ToPages::Later,
-        FromPages::Subscription { .. } => ToPages::Unknown,
         FromPages::Unsubscribe { token } if token == TOKEN => ToPages::Done,
         FromPages::Unsubscribe { token } if token == b"later" => ToPages::Later,
-        FromPages::Unsubscribe { .. } => ToPages::Unknown,
+        FromPages::Subscription { token } | FromPages::Unsubscribe { token }
+            if token == b"over" =>
+        {
+            ToPages::Over
+        }
+        FromPages::Subscription { .. } | FromPages::Unsubscribe { .. } => ToPages::Unknown,
         FromPages::Held { token, is_theirs } if token == HELD => match is_theirs {
             true => ToPages::Done,
             false => ToPages::TooLate,
@@ -296,6 +300,18 @@ fn a_post_that_means_it_leaves() {
                 One-Click\r\n--x--\r\n";
     let (answer, asked) = post(&leaving(), "multipart/form-data; boundary=x", part);
     assert_eq!((answer.status, asked.len()), (200, 1));
+}
+
+/// A mail program may ask twice, and a reader come back to an old mail (RFC 8058).
+#[test]
+fn a_link_that_has_served_is_no_error() {
+    let path = unsubscribe_url("", b"over");
+    let (answer, _) = post(&path, FORM, "List-Unsubscribe=One-Click");
+    assert_eq!(answer.status, 200);
+    let (answer, _) = post(&path, FORM, "List-Unsubscribe=One-Click&lang=en");
+    assert!(answer.status == 200 && body(&answer).contains("This subscription has ended"));
+    let page = get("pages.house.example", &path);
+    assert!(page.status == 200 && !body(&page).contains("<button"), "{}", body(&page));
 }
 
 #[test]

@@ -30,6 +30,8 @@ pub enum ToPages {
     /// Of held mail that is not theirs: what can still be done is done, but it was held no more.
     TooLate,
     Subscription(Subscription),
+    /// What this token could end is over already: it has left, or was taken off the list.
+    Over,
 }
 
 /// What a list's reader is shown before they leave.
