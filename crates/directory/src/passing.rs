@@ -19,6 +19,8 @@ use wire::lists::Language;
 
 /// Addresses that one person's mail may go on to.
 const FORWARDS: usize = 20;
+/// Addresses that are looked at for a circle: ten times as many as one address may lead to.
+const GROUPS_FOLLOWED: usize = 1_000;
 
 impl Changes<'_> {
     /// Where a person's mail goes on to, changed or only shown.
@@ -290,6 +292,12 @@ impl Changes<'_> {
             if member == address {
                 return Ok(refused("the address of another", &member, "a group is not in itself"));
             }
+            if let Some(by) = self.leads_back(&member, &address)? {
+                let found = format!("{member}, whose mail comes back to {address} by {by}");
+                let hint =
+                    "take the one out of the other first: group set ADDRESS --without ADDRESS";
+                return Ok(refused("groups that do not contain each other", &found, hint));
+            }
             if !members.contains(&member) {
                 is_for_two |= self.is_outside(&member, tenant)?;
                 members.push(member);
@@ -312,6 +320,25 @@ impl Changes<'_> {
         }
         self.restate_all(vec![row.address.clone()])?;
         Ok(ToAdmin::Groups(vec![self.shown(tenant, row)?]))
+    }
+
+    /// The group, at `from` or behind it, that has `address` among its members. Mail is passed by
+    /// each only once (`resolve`), so a circle loses none; but nobody means one, and nobody sees
+    /// any more who is in it.
+    fn leads_back(&self, from: &str, address: &str) -> Result<Option<String>, Fault> {
+        let mut seen = BTreeSet::new();
+        let mut waiting = vec![from.to_owned()];
+        while let Some(next) = waiting.pop() {
+            if seen.len() >= GROUPS_FOLLOWED || !seen.insert(next.clone()) {
+                continue;
+            }
+            let Some((_, group)) = self.tables.group(self.key, &next)? else { continue };
+            if group.members.iter().any(|member| member == address) {
+                return Ok(Some(next));
+            }
+            waiting.extend(group.members);
+        }
+        Ok(None)
     }
 
     /// Whether an address is elsewhere, or another tenant's.

@@ -193,7 +193,7 @@ fn a_group_is_its_members_as_they_are_now() {
     forward(&mut world, "aoi@kaede.example", &["aoi@home.example"], true);
     let aoi = "aoi>aoi@home.example domain home.example";
     check(&mut world, "team@kaede.example", &format!("aoi ben | {aoi}, {others}"));
-    // A group in a group, and both in a circle.
+    // A group in a group; one in the other and back is refused, by however many.
     group(&mut world, "all@kaede.example", &["team@kaede.example", "cho@kaede.example"]);
     check(&mut world, "all@kaede.example", &format!("aoi ben cho | {aoi}, {others}"));
     let change = |with: &[&str], without: &[&str]| FromAdmin::GroupChange {
@@ -202,7 +202,24 @@ fn a_group_is_its_members_as_they_are_now() {
         with: with.iter().map(|one| (*one).to_owned()).collect(),
         without: without.iter().map(|one| (*one).to_owned()).collect(),
     };
-    world.change(change(&["all@kaede.example"], &["dai@ume.example", "x@out.example"]));
+    let circle = world.change(change(&["all@kaede.example"], &[]));
+    assert!(is_refused(&circle, "contain each other"));
+    group(&mut world, "everybody@kaede.example", &["all@kaede.example"]);
+    let ToAdmin::Refused { found, .. } = world.change(change(&["Everybody@kaede.example"], &[]))
+    else {
+        panic!("a circle of three")
+    };
+    let expected = "everybody@kaede.example, whose mail comes back to team@kaede.example by \
+                    all@kaede.example";
+    assert_eq!(found, expected);
+    check(&mut world, "all@kaede.example", &format!("aoi ben cho | {aoi}, {others}"));
+    // One that was made before that was so ends nowhere in between.
+    world.change(change(&[], &["dai@ume.example", "x@out.example"]));
+    let (of, mut team) = world.tables.group(&world.key, "team@kaede.example").unwrap().unwrap();
+    team.members.push("all@kaede.example".into());
+    world.tables.keep_group(&world.key, of, &team).unwrap();
+    world.tables.forget_statements().unwrap();
+    world.statements.forget_all();
     check(&mut world, "all@kaede.example", &format!("aoi ben cho | {aoi}"));
     check(&mut world, "team@kaede.example", &format!("aoi ben cho | {aoi}"));
     // A group's address is nobody else's, and it is not empty.
