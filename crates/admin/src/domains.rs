@@ -14,6 +14,7 @@ mod check;
 
 mod asking;
 mod spf;
+pub(crate) mod trust;
 mod wanted;
 mod words;
 
@@ -34,7 +35,8 @@ pub fn add(peers: &mut Peers<'_>, domain: String, tenant: String) -> Answer {
     let (domain, tenant) = (word("domain"), word("tenant"));
     // The domain is there, whatever becomes of its keys: `domain keys` makes them later.
     let keys = make_keys(peers, &domain, &tenant);
-    let ours = place(peers, TransportPolicy::default());
+    let mut ours = place(peers, TransportPolicy::default());
+    ours.source = one_tenant(peers, &tenant).ok().and_then(|found| found.sending.source);
     let shown = keys.as_deref().unwrap_or_default();
     let records: Vec<Value> = wanted(&domain, &ours, shown).iter().map(Wanted::json).collect();
     let decoy = plant_decoy(peers, &added).unwrap_or_default();
@@ -51,7 +53,7 @@ pub fn add(peers: &mut Peers<'_>, domain: String, tenant: String) -> Answer {
 
 fn place(peers: &Peers<'_>, transport: TransportPolicy) -> Ours {
     let (host, pages) = (peers.host_name().to_owned(), peers.pages_host().to_owned());
-    Ours { host, pages, transport, onward: None }
+    Ours { host, pages, transport, onward: None, source: None }
 }
 
 /// With its first domain a tenant gets its decoy. Without one the domain serves as well.
@@ -71,13 +73,20 @@ fn plant_decoy(peers: &mut Peers<'_>, added: &Value) -> Option<Value> {
 }
 
 pub fn list(peers: &mut Peers<'_>, tenant: Option<String>) -> Answer {
-    directory(peers, &FromAdmin::DomainList { tenant }, |answer| match answer {
-        ToAdmin::Domains(domains) => {
-            let shown = domains.iter().map(|each| crate::outgoing::domain_json(each));
-            Some(items(shown.collect()))
-        }
+    let found = directory(peers, &FromAdmin::DomainList { tenant }, |answer| match answer {
+        ToAdmin::Domains(domains) => Some(json!(domains)),
         _ => None,
-    })
+    })?;
+    let domains: Vec<Domain> = serde_json::from_value(found).unwrap_or_default();
+    let mut unproven = trust::of_all(peers, &domains).unwrap_or_default().into_iter();
+    let shown = domains.iter().map(|each| {
+        let mut shown = crate::outgoing::domain_json(each);
+        if let Some(fields) = shown.get_mut("mta_sts").and_then(Value::as_object_mut) {
+            fields.insert("unproven".to_owned(), json!(unproven.next()));
+        }
+        shown
+    });
+    Ok(items(shown.collect()))
 }
 
 /// A domain by any of its spellings, and whose it is.
@@ -100,12 +109,16 @@ fn ours(peers: &mut Peers<'_>, domain: &str) -> Result<Domain, Refusal> {
 
 /// What the DNS says of a domain, and what is to be done. Wanting: exit 1.
 pub fn check_domain(peers: &mut Peers<'_>, domain: &str, allow: &[String]) -> Answer {
+    let allow = allow.iter().map(|text| allowed(text)).collect::<Result<Vec<_>, _>>()?;
     let (domain, found) = find(peers, domain)?;
     let mut ours = place(peers, found.as_ref().map(|found| found.transport).unwrap_or_default());
     if found.is_some() {
         ours.onward = onward(peers, &domain);
     }
     let (host, tenant) = (ours.host.clone(), found.map(|found| found.tenant));
+    if let Some(tenant) = &tenant {
+        ours.source = one_tenant(peers, tenant)?.sending.source;
+    }
     let keys = match &tenant {
         Some(tenant) => make_keys(peers, &domain, tenant)?,
         None => Vec::new(),
@@ -115,11 +128,15 @@ pub fn check_domain(peers: &mut Peers<'_>, domain: &str, allow: &[String]) -> An
     let addresses = [RecordKind::A, RecordKind::Aaaa].map(|kind| (host.clone(), kind));
     let questions = wanted.iter().map(|one| (one.name.clone(), one.kind)).chain(addresses);
     asking.ask_all(&questions.collect::<Vec<_>>())?;
-    let mut report = check(&mut asking, &domain, &host, wanted, allow);
+    let mut report = check(&mut asking, &domain, (&host, ours.source), wanted, &allow);
     if tenant.is_none() {
         report.gaps.insert(0, (Gap::NotOurs, domain.clone()));
         // Nobody is told to publish for a domain whose mail nobody here would take.
         report.records.iter_mut().for_each(|(_, checked)| checked.todo = None);
+    }
+    if tenant.is_some() {
+        let is_here = report.leads_here(&format!("mta-sts.{domain}"));
+        report.gaps.extend(trust::doubts(peers, &domain, ours.transport, is_here)?);
     }
     let policy = tenant.as_ref().map(|_| sts_policy(&domain, &ours));
     let is_wanting = report.is_wanting();
@@ -131,11 +148,20 @@ pub fn check_domain(peers: &mut Peers<'_>, domain: &str, allow: &[String]) -> An
         "host": { "name": host, "addresses": report.addresses_json(&host) },
         "signed": report.is_signed,
         "bypass": report.gaps_json(),
+        "allow_unused": report.unused_json(),
         "records": report.records_json(),
         "mta_sts_policy": policy,
-        "gateway": ours.onward.map(|server| gateway_json(&server, &report.addresses())),
+        "gateway": ours.onward.map(|server| gateway_json(&server, &report.let_in(ours.source))),
     });
     if is_wanting { Err(Refusal::Pending(shown)) } else { Ok(shown) }
+}
+
+/// A term that is meant to let others send.
+fn allowed(text: &str) -> Result<String, Refusal> {
+    let hint = "--allow include:NAME, ip4:ADDRESS, …: as `domain check` shows it in bypass";
+    let expected = "a term of an SPF record that lets somebody send";
+    let found = if text.trim().is_empty() { "an empty text" } else { text };
+    spf::allowable(text).ok_or_else(|| Refusal::new(expected, found, hint))
 }
 
 /// Where a gateway domain's mail goes on to.
@@ -191,7 +217,7 @@ fn published(peers: &mut Peers<'_>, domain: &str, next: &[MailRecord]) -> Result
     let mut asking = Asking::new(peers);
     let questions: Vec<_> = wanted.iter().map(|one| (one.name.clone(), one.kind)).collect();
     asking.ask_all(&questions)?;
-    let report = check(&mut asking, domain, &host, wanted, &[]);
+    let report = check(&mut asking, domain, (&host, None), wanted, &[]);
     let absent = report.records.iter().find(|(_, checked)| checked.state != State::Good);
     let Some((record, checked)) = absent else { return Ok(()) };
     let expected = format!("the published record {}", record.name);

@@ -2,6 +2,7 @@
 
 use crate::approvals::{perform, permission};
 use crate::credentials;
+use crate::domains;
 use crate::passing::redirect;
 use crate::peers::{Answer, Peers, Refusal};
 use crate::people::one_tenant;
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 use wire::admin::{SendingChange, SignIn};
 use wire::approval::Act;
 use wire::directory::{Domain, FromAdmin, SendingSettings, SmartHost, ToAdmin};
-use wire::pages::TransportMode;
+use wire::pages::{TransportMode, TransportPolicy};
 use wire::post::HopTls;
 use wire::redirection::Redirection;
 use wire::tls_report::Kept;
@@ -43,11 +44,12 @@ pub fn set(
         let act = Act::ChangeSending { tenant: tenant.tenant, settings };
         return perform(peers, act, permission);
     }
-    let question = FromAdmin::Sending { tenant: name, settings };
+    let question = FromAdmin::Sending { tenant: name.clone(), settings };
     places::directory(peers, &question, |answer| match answer {
         ToAdmin::Tenant(tenant) => Some(places::tenant_json(&tenant)),
         _ => None,
-    })
+    })?;
+    places::show_tenant(peers, name)
 }
 
 /// A host at a port that nobody may dial would take no mail.
@@ -137,8 +139,19 @@ pub fn set_domain(peers: &mut Peers<'_>, domain: String, wish: DomainWish) -> An
     let max_age_seconds = wish.max_age_seconds;
     let mut done = None;
     if mode.is_some() || max_age_seconds.is_some() {
-        let domain = domain.clone();
-        done = Some(redirect(peers, Redirection::Transport { domain, mode, max_age_seconds })?);
+        let named = domain.clone();
+        let change = Redirection::Transport { domain: named, mode, max_age_seconds };
+        let mut told = redirect(peers, change)?;
+        // To have it enforced is nothing where no sender can believe it, or worse.
+        if mode == Some(TransportMode::Enforce)
+            && let Some(fields) = told.as_object_mut()
+        {
+            let policy = TransportPolicy { mode: TransportMode::Enforce, ..Default::default() };
+            let domain = fields.get("domain").and_then(Value::as_str).unwrap_or(&domain);
+            let warnings = domains::trust::warnings(peers, domain, policy);
+            fields.insert("warnings".to_owned(), json!(warnings));
+        }
+        done = Some(told);
     }
     match wish.catch_all.as_deref() {
         Some("none") => {

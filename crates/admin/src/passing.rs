@@ -10,7 +10,8 @@ use terms::Kind;
 use wire::admin::OutletChange;
 use wire::approval::Act;
 use wire::directory::{
-    AbsenceTold, Forward, FromAdmin, Gateway, Group, OUTLET_FIELD, Outlet, OutletTerms, ToAdmin,
+    AbsenceTold, Forward, FromAdmin, Gateway, Grace, Group, OUTLET_FIELD, Outlet, OutletTerms,
+    ToAdmin,
 };
 use wire::lists::Command;
 use wire::redirection::Redirection;
@@ -172,7 +173,15 @@ pub fn set_gateway(peers: &mut Peers<'_>, question: FromAdmin) -> Answer {
 
 fn gateway_json(answer: ToAdmin) -> Option<Value> {
     let ToAdmin::Gateway(gateway) = answer else { return None };
-    let Gateway { domain, tenant, host, recipients, checked, sync_ms } = gateway;
+    let Gateway { domain, tenant, host, recipients, checked, sync_ms, in_grace, grace } = gateway;
+    let going = |one: &Grace| {
+        json!({
+            "address": one.address,
+            "until_ms": one.until_ms,
+            "found_by_check": one.is_checked,
+        })
+    };
+    let grace: Vec<Value> = grace.iter().map(going).collect();
     Some(json!({
         "domain": domain,
         "tenant": tenant,
@@ -181,6 +190,8 @@ fn gateway_json(answer: ToAdmin) -> Option<Value> {
         "check_new": checked.is_some(),
         "found_by_checks": checked,
         "sync_ms": sync_ms,
+        "in_grace": recipients.map(|_| in_grace),
+        "grace": grace,
     }))
 }
 

@@ -3,8 +3,9 @@
 use crate::outgoing::sending_json;
 use crate::peers::{Answer, Peers, Refusal};
 use serde_json::{Value, json};
-use terms::Kind;
+use terms::{Kind, TenantId};
 use wire::directory::{FromAdmin, Tenant, TenantSettings, ToAdmin};
+use wire::vault::TenantKeys;
 
 /// Reads an answer of the directory; `shown` makes the JSON of the one expected.
 pub fn directory(
@@ -62,10 +63,28 @@ pub fn add_tenant(peers: &mut Peers<'_>, name: String) -> Answer {
 }
 
 pub fn list_tenants(peers: &mut Peers<'_>) -> Answer {
+    let mut found = Vec::new();
     directory(peers, &FromAdmin::TenantList, |answer| match answer {
-        ToAdmin::Tenants(tenants) => Some(items(tenants.iter().map(tenant_json).collect())),
+        ToAdmin::Tenants(tenants) => {
+            found = tenants;
+            Some(Value::Null)
+        }
         _ => None,
-    })
+    })?;
+    let keys = crate::keys::rows(peers, None).ok();
+    let shown = found.iter().map(|tenant| {
+        let mut shown = tenant_json(tenant);
+        shown["sealed"] = is_sealed(keys.as_deref(), tenant.tenant);
+        shown
+    });
+    Ok(items(shown.collect()))
+}
+
+/// Whether a tenant's keys are sealed, so that nobody reads; nothing, if the vault cannot say.
+fn is_sealed(keys: Option<&[TenantKeys]>, tenant: TenantId) -> Value {
+    let row = keys.map(|rows| rows.iter().find(|row| row.tenant == tenant));
+    // A tenant without keys has nothing to read yet.
+    json!(row.map(|row| row.is_some_and(|row| row.sealed)))
 }
 
 pub fn show_tenant(peers: &mut Peers<'_>, name: String) -> Answer {
@@ -78,9 +97,25 @@ pub fn show_tenant(peers: &mut Peers<'_>, name: String) -> Answer {
         _ => None,
     })?;
     if let Some(tenant) = found {
-        shown["sending"]["sign_ins"] = crate::credentials::shown(peers, tenant);
+        let sign_ins = crate::credentials::shown(peers, tenant);
+        let host = shown.pointer("/sending/smart_host").cloned().filter(|host| !host.is_null());
+        if let Some(host) = host {
+            shown["sending"]["smart_host"]["sign_in"] = signs_in(&host, &sign_ins);
+        }
+        shown["sending"]["sign_ins"] = sign_ins;
+        let keys = crate::keys::rows(peers, Some(tenant)).ok();
+        shown["sealed"] = is_sealed(keys.as_deref(), tenant);
     }
     Ok(crate::endings::tenant_view(peers, shown))
+}
+
+/// As whom mail signs in to the smart host: `false` is as nobody, nothing that the vault cannot
+/// say. The secret is the vault's alone.
+fn signs_in(host: &Value, sign_ins: &Value) -> Value {
+    let Some(sign_ins) = sign_ins.as_array() else { return Value::Null };
+    let is_its = |one: &&Value| one["host"] == host["host"] && one["port"] == host["port"];
+    let user = sign_ins.iter().find(is_its).map(|one| one["user"].clone());
+    user.unwrap_or(Value::Bool(false))
 }
 
 /// The certificate authority that signed our certificates, for clients of the demo.
@@ -120,5 +155,29 @@ pub fn renew(peers: &mut Peers<'_>) -> Answer {
             Ok(json!({ "renewed": names, "from_elsewhere": others }))
         }
         _ => Err(Refusal::Fault("the signer could not renew its keys".to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_sealed, signs_in};
+    use serde_json::{Value, json};
+    use terms::TenantId;
+
+    #[test]
+    fn a_smart_host_says_as_whom_mail_signs_in() {
+        let host = json!({ "host": "out.example", "port": 587, "tls": "starttls" });
+        let of = |name: &str, port: u16| json!([{ "host": name, "port": port, "user": "kaede" }]);
+        assert_eq!(signs_in(&host, &of("out.example", 587)), "kaede");
+        assert_eq!(signs_in(&host, &of("out.example", 465)), false);
+        assert_eq!(signs_in(&host, &of("old.example", 587)), false);
+        assert_eq!(signs_in(&host, &json!([])), false);
+        assert_eq!(signs_in(&host, &Value::Null), Value::Null);
+    }
+
+    #[test]
+    fn what_the_vault_cannot_say_is_not_said() {
+        assert_eq!(is_sealed(None, TenantId([1; 8])), Value::Null);
+        assert_eq!(is_sealed(Some(&[]), TenantId([1; 8])), false);
     }
 }

@@ -80,6 +80,7 @@ pub(crate) fn send(
         has_eight_bits: !octets.is_ascii(),
         finish: Finish::AsItIs,
         found: Vec::new(),
+        heard: Vec::new(),
     };
     let leaving = Leaving {
         tenant: hands.hand.tenant(),

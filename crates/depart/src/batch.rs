@@ -63,6 +63,10 @@ pub(crate) fn carry(batch: Batch, house: &mut Neighbours) -> Result<(), Fault> {
                 leg.call_off();
                 leg.end(&hands, house)?;
             }
+            (Errand::Unreleased, _) => {
+                leg.stay_held();
+                leg.end(&hands, house)?;
+            }
             (Errand::Carry, Hop::Here) => {
                 here::deliver(&mut leg, &hands, house);
                 leg.end(&hands, house)?;
@@ -156,7 +160,9 @@ fn cannot_be_opened(load: &Load, house: &mut Neighbours) -> Result<(), Fault> {
     let what = format!("the envelope of {}, leg {}, does not open", load.message, load.leg);
     house.report(&Report::Alarm { what });
     let outcome = match load.errand {
-        Errand::GiveBack | Errand::Cancelled => Outcome::Failed { sent: 0, why: Why::Ours },
+        Errand::GiveBack | Errand::Cancelled | Errand::Unreleased => {
+            Outcome::Failed { sent: 0, why: Why::Ours }
+        }
         Errand::TellLate => Outcome::ToldLate,
         Errand::Carry => Outcome::Later { sent: 0, rest: None, why: Why::Ours },
     };
@@ -164,9 +170,9 @@ fn cannot_be_opened(load: &Load, house: &mut Neighbours) -> Result<(), Fault> {
 }
 
 fn tell_late(leg: &mut Leg, hands: &Hands, house: &mut Neighbours) -> Result<(), Fault> {
-    let obstacle = Obstacle::late();
-    let who: Vec<(usize, &Obstacle)> =
-        (0..leg.fates.len()).map(|place| (place, &obstacle)).collect();
+    let obstacles: Vec<Obstacle> =
+        (0..leg.fates.len()).map(|place| leg.last_obstacle(place)).collect();
+    let who: Vec<(usize, &Obstacle)> = obstacles.iter().enumerate().collect();
     let outcome = match told::tell(Action::Delayed, leg, &who, hands, house) {
         Ok(()) => Outcome::ToldLate,
         Err(fault) => {

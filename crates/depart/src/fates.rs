@@ -9,7 +9,7 @@ use courier::Answer;
 use notice::Reason;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
-use wire::post::{Envelope, Load, Outcome, Receiver, Why};
+use wire::post::{Envelope, HEARD_LETTERS, Heard, Load, Outcome, Receiver, Why};
 
 /// One recipient.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,16 +42,23 @@ pub(crate) struct Obstacle {
     pub is_theirs: bool,
     /// Known better than from status and words.
     pub reason: Option<Reason>,
+    /// What stood in the way before its time was over.
+    pub last: Option<Reason>,
 }
 
 impl Obstacle {
     pub(crate) fn of(why: Why, status: (u8, u16, u16), answer: &str) -> Self {
         let answer = Some(answer.to_owned());
-        Self { why, status, remote: None, answer, is_theirs: false, reason: None }
+        Self { why, status, remote: None, answer, is_theirs: false, reason: None, last: None }
     }
 
     pub(crate) fn ours(answer: &str) -> Self {
         Self::of(Why::Ours, (4, 3, 0), answer)
+    }
+
+    /// RFC 3463: X.4.3, for the DNS is a directory server. Nobody's fault that is known.
+    pub(crate) fn no_names() -> Self {
+        Self::of(Why::Ours, (4, 4, 3), "the DNS does not answer").because(Reason::NoNames)
     }
 
     /// It lies with this status, for this mail.
@@ -67,12 +74,63 @@ impl Obstacle {
         Self { is_theirs: true, ..obstacle }
     }
 
-    pub(crate) fn late() -> Self {
-        Self::answered((4, 0, 0), "it has not been taken yet").because(Reason::NotYet)
+    /// What there is to say of mail of which nothing was heard: from where it waits, and why.
+    fn of_road(why: Option<Why>) -> Self {
+        let (status, reason) = match why {
+            Some(Why::Unreachable) => ((4, 4, 1), Reason::Unreachable),
+            Some(Why::Ours) => ((4, 3, 0), Reason::OwnFault),
+            Some(Why::Unsafe) => ((4, 7, 5), Reason::NeedsTls),
+            Some(Why::NotSignedIn) => ((4, 7, 8), Reason::RelayRefused),
+            Some(Why::TurnedAway { subject, detail, .. }) => {
+                ((4, subject, detail), Reason::Blocked)
+            }
+            Some(Why::Answered { subject, detail, .. }) => {
+                ((4, subject, detail), notice::reason(Some((4, subject, detail)), ""))
+            }
+            None => ((4, 4, 1), Reason::NoAnswer),
+        };
+        Self::of(why.unwrap_or(Why::Unreachable), status, "").because(reason)
     }
 
-    fn expired() -> Self {
-        Self::answered((5, 4, 7), "its time is over").because(Reason::Expired)
+    fn heard(heard: &Heard) -> Self {
+        let reason = Some(Reason::of_word(&heard.reason));
+        let (status, is_theirs) = (heard.status, heard.words.is_some());
+        let (remote, answer) = (heard.remote.clone(), heard.words.clone());
+        Self { remote, answer, is_theirs, reason, ..Self::answered(status, "") }
+    }
+
+    /// The same, as the envelope keeps it. `None`: what this house lacks for a moment covers
+    /// nothing that was heard, and where a destination lies there is nobody who said something.
+    fn to_keep(&self) -> Option<Heard> {
+        let is_kept = match self.why {
+            Why::Ours => self.reason.is_some(),
+            Why::Unreachable => false,
+            _ => true,
+        };
+        let said = self.answer.as_deref().filter(|_| self.is_theirs);
+        let cut = |words: &str| words.chars().take(HEARD_LETTERS).collect();
+        let (places, status) = (Vec::new(), self.status);
+        let (remote, words) = (self.remote.clone(), said.map(cut));
+        let reason = self.reason().word().to_owned();
+        is_kept.then_some(Heard { places, status, reason, remote, words })
+    }
+
+    /// Why, from all that is known.
+    pub(crate) fn reason(&self) -> Reason {
+        let words = self.answer.as_deref().unwrap_or_default();
+        self.reason.unwrap_or_else(|| notice::reason(Some(self.status), words))
+    }
+
+    /// Its time is over, and this was in the way until then: RFC 3464 §2.3.6, the words are those
+    /// of whoever said them, and the status is ours.
+    fn expired(self) -> Self {
+        let last = Some(self.reason());
+        let over = Self::answered((5, 4, 7), "its time is over").because(Reason::Expired);
+        Self { why: over.why, status: over.status, reason: over.reason, last, ..self }
+    }
+
+    fn unreleased() -> Self {
+        Self::answered((5, 7, 1), "nobody let it go").because(Reason::Unreleased)
     }
 
     /// RFC 3463: 5.7.1, for what is not sent is not for want of trying.
@@ -140,7 +198,29 @@ impl Leg {
 
     /// Its time is over: who is left fails.
     pub(crate) fn give_up(&mut self) {
-        self.settle(|| Fate::Failed(Obstacle::expired()));
+        for place in self.open() {
+            let last = self.last_obstacle(place);
+            // RFC 8689 §4.2.1: it did not leave for want of what it asked for, and not of time.
+            let is_for_tls = self.envelope.require_tls && last.reason() == Reason::NeedsTls;
+            let over = last.expired();
+            let status = if is_for_tls { (5, 7, 10) } else { over.status };
+            self.set(place, Fate::Failed(Obstacle { status, ..over }));
+        }
+    }
+
+    /// It was held, and its time is over.
+    pub(crate) fn stay_held(&mut self) {
+        self.settle(|| Fate::Failed(Obstacle::unreleased()));
+    }
+
+    /// What stood in the way to a recipient last. That nobody can reach the destination now is
+    /// newer than what it said.
+    pub(crate) fn last_obstacle(&self, place: usize) -> Obstacle {
+        let heard = self.heard_before(place).as_ref().map(Obstacle::heard);
+        match self.load.why {
+            Some(Why::Unreachable) => Obstacle::of_road(self.load.why),
+            why => heard.unwrap_or_else(|| Obstacle::of_road(why)),
+        }
     }
 
     /// It does not leave, by an operator's word: who is left gets nothing.
@@ -192,19 +272,37 @@ impl Leg {
         }
         let mut held = Vec::new();
         let is_all = usize::from(left) == self.fates.len();
-        let rest = match is_all {
+        let rest = self.rest();
+        let rest = match is_all && rest.heard == self.envelope.heard {
             true => None,
-            false => Some((hands.hand.seal_rest(self, &self.rest(), &mut held)?, left)),
+            false => Some((hands.hand.seal_rest(self, &rest, &mut held)?, left)),
         };
         Ok((Outcome::Later { sent, rest, why: self.why(is_all) }, held))
     }
 
-    /// The envelope of those who are left.
+    /// The envelope of those who are left, with what was heard of each last.
     fn rest(&self) -> Envelope {
-        let both = self.envelope.recipients.iter().zip(&self.fates);
-        let left = both.filter(|(_, fate)| matches!(fate, Fate::Left(_)));
-        let recipients = left.map(|(receiver, _)| receiver.clone()).collect();
-        Envelope { recipients, ..self.envelope.clone() }
+        let mut recipients = Vec::new();
+        let mut heard: Vec<Heard> = Vec::new();
+        for (place, (receiver, fate)) in
+            self.envelope.recipients.iter().zip(&self.fates).enumerate()
+        {
+            let Fate::Left(obstacle) = fate else { continue };
+            let at = u16::try_from(recipients.len()).unwrap_or(u16::MAX);
+            recipients.push(receiver.clone());
+            let now = obstacle.as_ref().and_then(Obstacle::to_keep);
+            let Some(now) = now.or_else(|| self.heard_before(place)) else { continue };
+            match heard.iter_mut().find(|one| is_same(one, &now)) {
+                Some(one) => one.places.push(at),
+                None => heard.push(Heard { places: vec![at], ..now }),
+            }
+        }
+        Envelope { recipients, heard, ..self.envelope.clone() }
+    }
+
+    fn heard_before(&self, place: usize) -> Option<Heard> {
+        let is_it = |heard: &&Heard| heard.places.iter().any(|one| usize::from(*one) == place);
+        self.envelope.heard.iter().find(is_it).cloned()
     }
 
     /// The destination is only said to be unreachable when nobody of the leg was reached.
@@ -227,4 +325,10 @@ impl Leg {
             None => Why::Ours,
         }
     }
+}
+
+/// The same was heard of others.
+fn is_same(one: &Heard, other: &Heard) -> bool {
+    let said = |heard: &Heard| (heard.status, heard.reason.clone(), heard.remote.clone());
+    said(one) == said(other) && one.words == other.words
 }

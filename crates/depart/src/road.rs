@@ -33,7 +33,9 @@ pub(crate) enum Care {
 
 impl Care {
     pub(crate) fn of(envelope: &Envelope) -> Self {
-        match (&envelope.finish, envelope.require_tls) {
+        // RFC 8689 §5: a notice is not lost for want of what its mail asked for.
+        let is_required = envelope.require_tls && !envelope.from.is_empty();
+        match (&envelope.finish, is_required) {
             (Finish::Report { .. }, _) => Self::Heedless,
             (_, true) => Self::Required,
             (_, false) => Self::Usual,
@@ -154,7 +156,9 @@ impl Host {
             Outcome::Failed => {
                 let words = "its TLSA records cannot be had";
                 self.count_unmade((Flaw::DnssecInvalid, words.to_owned()), house);
-                return Err(Obstacle::ours(words).at(&self.name));
+                return Err(Obstacle { status: (4, 4, 3), ..Obstacle::ours(words) }
+                    .because(Reason::NoNames)
+                    .at(&self.name));
             }
             Outcome::Records(records) => records,
             _ => Vec::new(),
@@ -204,14 +208,14 @@ fn literal(domain: &str) -> Option<Option<IpAddr>> {
 
 fn unproven(host: &str) -> Obstacle {
     let words = "REQUIRETLS: nothing proves who takes mail there";
-    Obstacle::answered((5, 7, 30), words).at(host).because(Reason::NeedsTls)
+    Obstacle::answered((5, 7, 30), words).at(host).because(Reason::Unproven)
 }
 
 fn road_of_domain(domain: &str, care: Care, house: &mut Neighbours) -> Road {
     let answer = house.resolve(domain, RecordKind::Mx);
     let is_signed = answer.security == Security::Secure;
     let records = match answer.outcome {
-        Outcome::Failed => return Road::Later(Obstacle::ours("the DNS does not answer")),
+        Outcome::Failed => return Road::Later(Obstacle::no_names()),
         Outcome::NoSuchName => {
             let nobody = Obstacle::answered((5, 1, 2), "there is no such domain");
             return Road::Nowhere(nobody.because(Reason::HostUnknown));
@@ -327,7 +331,7 @@ fn addresses_of(name: &str, house: &mut Neighbours) -> Result<(Vec<IpAddr>, bool
     addresses.truncate(ADDRESSES);
     match (addresses.is_empty(), has_failed) {
         (false, _) => Ok((addresses, is_signed)),
-        (true, true) => Err(Obstacle::ours("the DNS does not answer").at(name)),
+        (true, true) => Err(Obstacle::no_names().at(name)),
         // RFC 5321 §5.1: a host without an address is an error of the domain's.
         (true, false) => {
             let words = "the host has no address";

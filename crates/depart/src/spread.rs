@@ -216,6 +216,7 @@ fn envelope(copy: &Copy, (leg, added, domain): (&Leg, &str, &str), house: &Neigh
         has_eight_bits: posted.has_eight_bits || !added.is_ascii(),
         needs_utf8: posted.needs_utf8 || !copy.to.is_ascii(),
         found: posted.found.clone(),
+        heard: Vec::new(),
         finish: Finish::Copy { domain: domain.to_owned(), mail: copy.unsubscribe.clone(), link },
     }
 }

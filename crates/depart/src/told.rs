@@ -52,7 +52,15 @@ fn taken(fate: &Fate, action: Action) -> Option<Obstacle> {
     };
     let (remote, answer) = (taken.remote.clone(), taken.answer.clone());
     let why = wire::post::Why::Ours;
-    Some(Obstacle { why, status, remote, answer, is_theirs: true, reason: Some(reason) })
+    Some(Obstacle {
+        why,
+        status,
+        remote,
+        answer,
+        is_theirs: true,
+        reason: Some(reason),
+        last: None,
+    })
 }
 
 /// One notice about those of `who` whose sender wants it. Kept once, however often it is written.
@@ -84,7 +92,9 @@ pub(crate) fn tell(
     };
     let text = leg.text(hands, house)?;
     let original = text.head(RETURN_BYTES)?;
+    // RFC 8689 §5: of mail that asks for TLS only the header goes back.
     let returns_all = action == Action::Failed
+        && !leg.envelope.require_tls
         && leg.envelope.returns_all == Some(true)
         && text.len() <= RETURN_BYTES;
     let original = match returns_all {
@@ -103,7 +113,8 @@ pub(crate) fn tell(
         return Ok(());
     }
     let due = (due.as_slice(), known.as_slice());
-    let octets = written(action, (leg, to), due, (id, original), house.host_name());
+    let whom_to = (&*leg, to, is_outside);
+    let octets = written(action, whom_to, due, (id, original), house.host_name());
     match whom {
         Whom::Person(statement, keys) => keep(&octets, id, (&statement, &keys), house),
         Whom::Outside(way) => back::send(&octets, id, way, (leg, hands), house),
@@ -180,7 +191,7 @@ fn notice_id(action: Action, leg: &Leg, due: &[(usize, &Obstacle)]) -> MessageId
 
 fn written(
     action: Action,
-    (leg, to): (&Leg, &str),
+    (leg, to, is_outside): (&Leg, &str, bool),
     (due, known): (&[(usize, &Obstacle)], &[Option<Known<'_>>]),
     (id, original): (MessageId, Original<'_>),
     host: &str,
@@ -193,14 +204,13 @@ fn written(
             let known = known.as_ref()?;
             let words = obstacle.answer.as_deref();
             let answer = words.filter(|_| obstacle.is_theirs && known.is_whole);
-            let reason = obstacle.reason.unwrap_or_else(|| {
-                notice::reason(Some(obstacle.status), words.unwrap_or_default())
-            });
+            let answer = answer.filter(|words| !is_outside || !names_others(words, known));
             Some(notice::Fate {
                 recipient: &known.address,
                 original: known.original,
                 status: obstacle.status,
-                reason,
+                reason: obstacle.reason(),
+                last: obstacle.last,
                 remote: obstacle.remote.as_deref().filter(|_| known.is_whole),
                 answer,
                 until: (action == Action::Delayed).then_some(until.as_str()),
@@ -221,6 +231,12 @@ fn written(
         fates,
         original,
     })
+}
+
+/// Whether a remote's words have an address in them that is not this recipient's: they may have
+/// been said of a text that was for several.
+fn names_others(words: &str, known: &Known<'_>) -> bool {
+    words.to_lowercase().replace(&known.address.to_lowercase(), "").contains('@')
 }
 
 pub(crate) fn keep(

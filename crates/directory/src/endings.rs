@@ -195,6 +195,7 @@ impl Tables {
                 "way_back",
                 "list",
                 "subscription",
+                "ended_link",
                 "letter",
                 "tls_report",
                 "report",

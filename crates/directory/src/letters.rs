@@ -88,6 +88,7 @@ fn send(
         has_eight_bits: !octets.is_ascii(),
         needs_utf8: !octets.is_ascii() || !to.is_ascii(),
         found: Vec::new(),
+        heard: Vec::new(),
         finish: match (&hop, &row.what) {
             (Hop::Web { .. }, _) => Finish::AsItIs,
             (_, Telling::Redirected { stood: (statement, signature), .. }) => {

@@ -10,6 +10,7 @@ use compartment::now_ms;
 use terms::{TenantId, UserId};
 use wire::directory::Onward;
 use wire::lists::{self, Answer, Copy, May, PAGE, Page, Posting, Question, Word};
+use wire::pages::ToPages;
 use wire::post::Hop;
 
 /// Whoever asks.
@@ -171,12 +172,18 @@ impl Changes<'_> {
         }
     }
 
-    /// By a link. `false`: the token is forged, or its subscription over.
-    pub fn unsubscribe(&mut self, said: &[u8]) -> Result<bool, Fault> {
+    /// By a link: done, done before, or no link of ours. To ask twice is to be answered twice (RFC
+    /// 8058 wants a POST, and nobody promises that there is one).
+    pub fn unsubscribe(&mut self, said: &[u8]) -> Result<ToPages, Fault> {
         match self.tables.meant(self.key, Word::Unsubscribe, said)? {
-            Some(meant) => self.leave(meant).map(|()| true),
-            None => Ok(false),
+            Some(meant) => self.leave(meant).map(|()| ToPages::Done),
+            None => self.over_or_unknown(said),
         }
+    }
+
+    pub fn over_or_unknown(&self, said: &[u8]) -> Result<ToPages, Fault> {
+        let is_over = self.tables.is_over(self.key, said)?;
+        Ok(if is_over { ToPages::Over } else { ToPages::Unknown })
     }
 
     /// Somebody leaves by themselves: recorded, then done, and they are told once.
@@ -195,7 +202,7 @@ impl Changes<'_> {
         member: MemberRow,
     ) -> Result<(), Fault> {
         let Some((_, list)) = self.tables.list(self.key, &member.list)? else { return Ok(()) };
-        if self.tables.drop_member(place)? {
+        if self.tables.drop_member(self.key, place)? {
             let letter = letter(Telling::Left, member.address, &list, now_ms());
             self.tables.keep_letter(self.key, tenant, &letter)?;
         }

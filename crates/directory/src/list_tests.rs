@@ -8,6 +8,7 @@ use compartment::now_ms;
 use std::sync::{Arc, Mutex};
 use wire::directory::*;
 use wire::lists::*;
+use wire::pages::ToPages;
 use wire::post::{FromDirectory as ToPost, Outgoing, ToSender};
 use wire::vault::{FromDirectory, ToDirectory};
 
@@ -242,23 +243,27 @@ fn a_word_is_one_subscription_s_and_serves_once() {
     for wrong in
         [&forged[..], &bob.token[..16], &[], &[0; 24], &[bob.token.as_slice(), &[0]].concat()]
     {
-        assert!(!changes(&mut world).unsubscribe(wrong).unwrap());
+        assert_eq!(changes(&mut world).unsubscribe(wrong).unwrap(), ToPages::Unknown);
     }
     assert!(is_member(&world, NEWS, "bob@sender.example") && letters(&world) == 0);
     // By link, and by mail: that one and nobody else, once.
-    assert!(changes(&mut world).unsubscribe(&bob.token).unwrap());
+    assert_eq!(changes(&mut world).unsubscribe(&bob.token).unwrap(), ToPages::Done);
+    // Asked again, it is over, and nobody is told twice.
+    assert_eq!(changes(&mut world).unsubscribe(&bob.token).unwrap(), ToPages::Over);
+    assert_eq!(changes(&mut world).subscription(&bob.token).unwrap(), ToPages::Over);
+    assert_eq!((letters(&world), is_member(&world, NEWS, "bob@sender.example")), (1, false));
     let ask = Question::Unsubscribe { address: ben.unsubscribe.to_uppercase().to_lowercase() };
     assert_eq!(asked(&mut world, Asker::Depart, ask.clone()), Answer::Done);
     assert!(!is_member(&world, NEWS, "bob@sender.example"));
     assert!(!is_member(&world, NEWS, "ben@kaede.example"));
     assert!(is_member(&world, OTHER, "bob@sender.example"));
     assert_eq!(letters(&world), 2);
-    assert!(!changes(&mut world).unsubscribe(&bob.token).unwrap());
+    assert_eq!(changes(&mut world).unsubscribe(&bob.token).unwrap(), ToPages::Over);
     assert_eq!(asked(&mut world, Asker::Edge, ask), Answer::Unknown);
     assert_eq!(letters(&world), 2);
     // Taken in again, the old one is still worth nothing.
     command(&mut world, members(NEWS, &["bob@sender.example"], &[]));
-    assert!(!changes(&mut world).unsubscribe(&bob.token).unwrap());
+    assert_eq!(changes(&mut world).unsubscribe(&bob.token).unwrap(), ToPages::Over);
     assert!(is_member(&world, NEWS, "bob@sender.example"));
     assert_eq!(world.state(&bob.unsubscribe), "Unknown");
     assert_ne!(world.state(&elsewhere.unsubscribe), "Unknown");

@@ -7,12 +7,13 @@
 
 use crate::Fault;
 use crate::tables::{Tables, seal, unseal};
+use compartment::now_ms;
 use data_encoding::BASE32_NOPAD;
 use rows::RowKey;
 use rusqlite::params;
 use serde::{Deserialize, Serialize};
 use terms::TenantId;
-use wire::lists::{self, Language, Posting, Word};
+use wire::lists::{self, Language, MEMBERS, Posting, Word};
 
 /// Tables of this file; see `tables` for the others.
 pub const SCHEMA: &str = "
@@ -22,6 +23,9 @@ CREATE TABLE IF NOT EXISTS subscription (
   token BLOB PRIMARY KEY, list BLOB NOT NULL, tenant BLOB NOT NULL,
   sealed BLOB NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS subscription_list ON subscription (list);
+CREATE TABLE IF NOT EXISTS ended_link (
+  token BLOB PRIMARY KEY, tenant BLOB NOT NULL, day INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS ended_link_day ON ended_link (day);
 CREATE TABLE IF NOT EXISTS letter (
   token BLOB PRIMARY KEY, tenant BLOB NOT NULL, sealed BLOB NOT NULL) WITHOUT ROWID;
 ";
@@ -29,6 +33,11 @@ CREATE TABLE IF NOT EXISTS letter (
 /// A row's name, then so much of the keyed hash that nobody guesses it.
 const NAME_BYTES: usize = 16;
 const PROOF_BYTES: usize = 8;
+/// Subscriptions that are over are known by their tokens so long: a mail program may put the same
+/// question twice, and a reader press the button in an old mail. About 20 MB.
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+const OVER_DAYS: i64 = 400;
+const OVERS: u64 = 200_000;
 /// Letters that wait while the queue is away: a day's of a large installation, about 5 MB.
 const LETTERS: u64 = 10_000;
 
@@ -153,6 +162,11 @@ impl Tables {
     /// The list and all its subscriptions.
     pub fn drop_list(&mut self, key: &RowKey, address: &str) -> Result<(), Fault> {
         let token = key.token("list", address.as_bytes());
+        if let Some((of, _)) = self.list(key, address)? {
+            for (place, row) in self.members(key, address, (None, MEMBERS))? {
+                self.keep_over(key, of, &self::token(key, Word::Unsubscribe, &place, &row))?;
+            }
+        }
         let fault = Fault::store("taking a list away");
         let change = self.db.transaction().map_err(&fault)?;
         for sql in ["DELETE FROM subscription WHERE list = ?1", "DELETE FROM list WHERE token = ?1"]
@@ -217,14 +231,47 @@ impl Tables {
         Ok(())
     }
 
-    /// Whether there was one.
-    pub fn drop_member(&self, place: &Token) -> Result<bool, Fault> {
+    /// Whether there was one. Its link is known as one that has served.
+    pub fn drop_member(&self, key: &RowKey, place: &Token) -> Result<bool, Fault> {
+        let Some((of, row)) = self.member(key, place)? else { return Ok(false) };
+        self.keep_over(key, of, &token(key, Word::Unsubscribe, place, &row))?;
         let gone = self
             .db
             .prepare_cached("DELETE FROM subscription WHERE token = ?1")
             .and_then(|mut delete| delete.execute(params![&place[..]]))
             .map_err(Fault::store("ending a subscription"))?;
         Ok(gone > 0)
+    }
+
+    fn keep_over(&self, key: &RowKey, of: TenantId, said: &[u8]) -> Result<(), Fault> {
+        let fault = Fault::store("keeping what is over");
+        let today = i64::try_from(now_ms() / DAY_MS).unwrap_or(i64::MAX);
+        let old = today.saturating_sub(OVER_DAYS);
+        self.db.execute("DELETE FROM ended_link WHERE day < ?1", params![old]).map_err(&fault)?;
+        if self.count_rows("SELECT COUNT(*) FROM ended_link", ())? >= OVERS {
+            let oldest = "DELETE FROM ended_link WHERE day = (SELECT MIN(day) FROM ended_link)";
+            self.db.execute(oldest, ()).map_err(&fault)?;
+        }
+        self.db
+            .prepare_cached(
+                "INSERT OR REPLACE INTO ended_link (token, tenant, day) VALUES (?1, ?2, ?3)",
+            )
+            .and_then(|mut insert| {
+                insert.execute(params![&key.token("ended-link", said)[..], &of.0[..], today])
+            })
+            .map_err(&fault)?;
+        Ok(())
+    }
+
+    /// Whether a link was the way off a list, and its subscription is over. It is the same whether
+    /// they are a member again by now, which is nobody's to learn who has an old link.
+    pub fn is_over(&self, key: &RowKey, said: &[u8]) -> Result<bool, Fault> {
+        Ok(self
+            .one(
+                "SELECT token, tenant FROM ended_link WHERE token = ?1",
+                &key.token("ended-link", said),
+            )?
+            .is_some())
     }
 
     /// The subscription that a token is a word about. `None`: it is forged, or its subscription

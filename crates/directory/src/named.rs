@@ -98,7 +98,7 @@ impl Changes<'_> {
                 let place = place(self.key, &list.address, member);
                 if self.tables.member(self.key, &place)?.is_some() {
                     self.friends.record_change(tenant, None, "list.member-remove")?;
-                    self.tables.drop_member(&place)?;
+                    self.tables.drop_member(self.key, &place)?;
                 }
             }
             let before = list.owners.len();

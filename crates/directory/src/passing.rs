@@ -19,6 +19,8 @@ use wire::lists::Language;
 
 /// Addresses that one person's mail may go on to.
 const FORWARDS: usize = 20;
+/// Addresses that are looked at for a circle: ten times as many as one address may lead to.
+const GROUPS_FOLLOWED: usize = 1_000;
 
 impl Changes<'_> {
     /// Where a person's mail goes on to, changed or only shown.
@@ -290,6 +292,12 @@ impl Changes<'_> {
             if member == address {
                 return Ok(refused("the address of another", &member, "a group is not in itself"));
             }
+            if let Some(by) = self.leads_back(&member, &address)? {
+                let found = format!("{member}, whose mail comes back to {address} by {by}");
+                let hint =
+                    "take the one out of the other first: group set ADDRESS --without ADDRESS";
+                return Ok(refused("groups that do not contain each other", &found, hint));
+            }
             if !members.contains(&member) {
                 is_for_two |= self.is_outside(&member, tenant)?;
                 members.push(member);
@@ -312,6 +320,25 @@ impl Changes<'_> {
         }
         self.restate_all(vec![row.address.clone()])?;
         Ok(ToAdmin::Groups(vec![self.shown(tenant, row)?]))
+    }
+
+    /// The group, at `from` or behind it, that has `address` among its members. Mail is passed by
+    /// each only once (`resolve`), so a circle loses none; but nobody means one, and nobody sees
+    /// any more who is in it.
+    fn leads_back(&self, from: &str, address: &str) -> Result<Option<String>, Fault> {
+        let mut seen = BTreeSet::new();
+        let mut waiting = vec![from.to_owned()];
+        while let Some(next) = waiting.pop() {
+            if seen.len() >= GROUPS_FOLLOWED || !seen.insert(next.clone()) {
+                continue;
+            }
+            let Some((_, group)) = self.tables.group(self.key, &next)? else { continue };
+            if group.members.iter().any(|member| member == address) {
+                return Ok(Some(next));
+            }
+            waiting.extend(group.members);
+        }
+        Ok(None)
     }
 
     /// Whether an address is elsewhere, or another tenant's.
@@ -404,12 +431,12 @@ impl Changes<'_> {
         self.tables.forget_statements()?;
         self.statements.forget_all();
         self.restate_all(vec![catch_all(&domain), format!("postmaster@{domain}")])?;
-        self.shown_gateway(domain, tenant, now_ms())
+        self.shown_gateway(domain, tenant, None)
     }
 
     pub fn show_gateway(&mut self, domain: &str) -> Result<ToAdmin, Fault> {
         match self.domain_of_house(domain)? {
-            Ok((domain, tenant)) => self.shown_gateway(domain, tenant, now_ms()),
+            Ok((domain, tenant)) => self.shown_gateway(domain, tenant, None),
             Err(refusal) => Ok(refusal),
         }
     }
@@ -452,29 +479,31 @@ impl Changes<'_> {
         if is_last {
             self.tables.end_list(self.key, &domain, sync_ms, now_ms())?;
         }
-        self.shown_gateway(domain, tenant, sync_ms)
+        self.shown_gateway(domain, tenant, Some(sync_ms))
     }
 
     fn shown_gateway(
         &self,
         domain: String,
         tenant: TenantId,
-        sync_ms: u64,
+        told_ms: Option<u64>,
     ) -> Result<ToAdmin, Fault> {
         let row = self.tables.gateway(self.key, &domain)?;
         let taken = row.as_ref().map_or(Taken::Any, |row| row.taken);
-        let recipients = match taken {
-            Taken::Any => None,
-            Taken::Listed | Taken::ListedOrChecked => {
-                Some(self.tables.count_beyond(self.key, &domain)?)
-            }
-        };
+        let (mut recipients, mut in_grace, mut grace, mut sync_ms) = (None, 0, Vec::new(), told_ms);
+        if taken != Taken::Any {
+            let (all, going) = self.tables.count_beyond(self.key, &domain, now_ms())?;
+            (recipients, in_grace) = (Some(all), going);
+            grace = self.tables.grace(self.key, &domain, now_ms())?;
+            sync_ms = sync_ms.or(self.tables.synced(self.key, &domain)?);
+        }
         let checked = match taken {
             Taken::ListedOrChecked => Some(self.tables.count_checked(self.key, &domain)?),
             Taken::Any | Taken::Listed => None,
         };
         let (tenant, host) = (self.tenant_name(tenant)?, row.map(|row| row.host));
-        Ok(ToAdmin::Gateway(Gateway { domain, tenant, host, recipients, checked, sync_ms }))
+        let told = Gateway { domain, tenant, host, recipients, checked, sync_ms, in_grace, grace };
+        Ok(ToAdmin::Gateway(told))
     }
 
     fn domain_of_house(&self, domain: &str) -> Result<Result<(String, TenantId), ToAdmin>, Fault> {

@@ -193,7 +193,7 @@ fn a_group_is_its_members_as_they_are_now() {
     forward(&mut world, "aoi@kaede.example", &["aoi@home.example"], true);
     let aoi = "aoi>aoi@home.example domain home.example";
     check(&mut world, "team@kaede.example", &format!("aoi ben | {aoi}, {others}"));
-    // A group in a group, and both in a circle.
+    // A group in a group; one in the other and back is refused, by however many.
     group(&mut world, "all@kaede.example", &["team@kaede.example", "cho@kaede.example"]);
     check(&mut world, "all@kaede.example", &format!("aoi ben cho | {aoi}, {others}"));
     let change = |with: &[&str], without: &[&str]| FromAdmin::GroupChange {
@@ -202,7 +202,24 @@ fn a_group_is_its_members_as_they_are_now() {
         with: with.iter().map(|one| (*one).to_owned()).collect(),
         without: without.iter().map(|one| (*one).to_owned()).collect(),
     };
-    world.change(change(&["all@kaede.example"], &["dai@ume.example", "x@out.example"]));
+    let circle = world.change(change(&["all@kaede.example"], &[]));
+    assert!(is_refused(&circle, "contain each other"));
+    group(&mut world, "everybody@kaede.example", &["all@kaede.example"]);
+    let ToAdmin::Refused { found, .. } = world.change(change(&["Everybody@kaede.example"], &[]))
+    else {
+        panic!("a circle of three")
+    };
+    let expected = "everybody@kaede.example, whose mail comes back to team@kaede.example by \
+                    all@kaede.example";
+    assert_eq!(found, expected);
+    check(&mut world, "all@kaede.example", &format!("aoi ben cho | {aoi}, {others}"));
+    // One that was made before that was so ends nowhere in between.
+    world.change(change(&[], &["dai@ume.example", "x@out.example"]));
+    let (of, mut team) = world.tables.group(&world.key, "team@kaede.example").unwrap().unwrap();
+    team.members.push("all@kaede.example".into());
+    world.tables.keep_group(&world.key, of, &team).unwrap();
+    world.tables.forget_statements().unwrap();
+    world.statements.forget_all();
     check(&mut world, "all@kaede.example", &format!("aoi ben cho | {aoi}"));
     check(&mut world, "team@kaede.example", &format!("aoi ben cho | {aoi}"));
     // A group's address is nobody else's, and it is not empty.
@@ -245,7 +262,12 @@ fn a_gateway_s_mail_goes_to_its_server() {
         host: host.cloned(),
         taken,
     };
+    let reads_elsewhere = |world: &World| {
+        world.tables.hosted(&world.key, "ume.example").unwrap().unwrap().reads_elsewhere
+    };
+    assert!(!reads_elsewhere(&world));
     assert!(matches!(world.change(set(Some(&host), Taken::Any)), ToAdmin::Gateway(_)));
+    assert!(reads_elsewhere(&world));
     let said = statement(&mut world, "Anybody@ume.example").unwrap();
     assert!(said.recipients.is_empty());
     let [way] = said.onward.as_slice() else { panic!() };
@@ -266,8 +288,16 @@ fn a_gateway_s_mail_goes_to_its_server() {
     };
     let first = world.change(list(&["Eri@ume.example"], None, false));
     let ToAdmin::Gateway(first) = first else { panic!() };
-    let ToAdmin::Gateway(told) =
-        world.change(list(&["fumi@ume.example"], Some(first.sync_ms), true))
+    let sync_ms = first.sync_ms.unwrap();
+    let shown = |world: &mut World| {
+        let ToAdmin::Gateway(shown) = world.change(FromAdmin::GatewayShow { domain: domain() })
+        else {
+            panic!()
+        };
+        shown
+    };
+    assert_eq!(shown(&mut world).sync_ms, None, "no list was told to its end");
+    let ToAdmin::Gateway(told) = world.change(list(&["fumi@ume.example"], first.sync_ms, true))
     else {
         panic!()
     };
@@ -275,8 +305,20 @@ fn a_gateway_s_mail_goes_to_its_server() {
     assert!(leads(&mut world, "eri+x@ume.example").contains("mail.ume.example"));
     assert!(leads(&mut world, "postmaster@ume.example").contains("mail.ume.example"));
     assert_eq!(leads(&mut world, "gen@ume.example"), "nobody");
-    world.change(list(&["fumi@ume.example"], Some(first.sync_ms + 1), true));
+    world.change(list(&["fumi@ume.example"], Some(sync_ms + 1), true));
     let day = 24 * 60 * 60 * 1000;
+    // Who is on the way out is named, and until when; a look changes no moment.
+    let now = shown(&mut world);
+    assert_eq!((now.recipients, now.in_grace, now.sync_ms), (Some(2), 1, Some(sync_ms + 1)));
+    let [going] = now.grace.as_slice() else { panic!("{:?}", now.grace) };
+    assert_eq!((going.address.as_deref(), going.is_checked), (Some("eri@ume.example"), false));
+    let left = going.until_ms - now_ms();
+    assert!(left > 7 * day - 60_000 && left <= 7 * day, "{left}");
+    world.change(set(Some(&host), Taken::Listed));
+    assert_eq!(shown(&mut world), now, "another word about the domain keeps its list");
+    let (key, later) = (&world.key, now_ms() + 8 * day);
+    assert_eq!(world.tables.count_beyond(key, "ume.example", later).unwrap(), (1, 0));
+    assert!(world.tables.grace(key, "ume.example", later).unwrap().is_empty());
     let is_there = |world: &World, days: u64| {
         let look = Lookup { tables: &world.tables, key: &world.key, now: now_ms() + days * day };
         let tenant = world.tables.domain(&world.key, "ume.example").unwrap().unwrap();
@@ -301,7 +343,7 @@ fn an_address_that_the_server_has_is_taken_for_a_while() {
         let addresses = addresses.iter().map(|one| (*one).to_owned()).collect();
         let page = FromAdmin::GatewayList { domain: domain(), addresses, sync_ms, is_last: true };
         let ToAdmin::Gateway(told) = world.change(page) else { panic!() };
-        (told.recipients, told.checked, told.sync_ms)
+        (told.recipients, told.checked, told.sync_ms.unwrap())
     };
     let (recipients, checked, sync_ms) = list(&mut world, &["eri@ume.example"], None);
     assert_eq!((recipients, checked), (Some(1), Some(0)));
@@ -317,6 +359,10 @@ fn an_address_that_the_server_has_is_taken_for_a_while() {
     assert!(keep(&world, "new@ume.example") && keep(&world, "eri@ume.example"));
     assert!(leads(&mut world, "New+x@ume.example").contains("mail.ume.example"));
     assert_eq!(leads(&mut world, "other@ume.example"), "nobody");
+    let [found] = &world.tables.grace(&world.key, "ume.example", now_ms()).unwrap()[..] else {
+        panic!()
+    };
+    assert_eq!((found.address.as_deref(), found.is_checked), (Some("new@ume.example"), true));
     assert_eq!(stands(&world, "new@ume.example", 6), Beyond::Checked);
     assert_eq!(stands(&world, "new@ume.example", 8), Beyond::Unknown);
     assert_eq!(stands(&world, "eri@ume.example", 8), Beyond::Listed, "a list's word stays");
@@ -327,6 +373,35 @@ fn an_address_that_the_server_has_is_taken_for_a_while() {
     let both = ["eri@ume.example", "new@ume.example"];
     assert_eq!(list(&mut world, &both, Some(sync_ms + 2)).1, Some(0));
     assert_eq!(stands(&world, "new@ume.example", 80), Beyond::Listed);
+}
+
+/// A folder of before keeps its lists; who is on the way out has no name until the next one.
+#[test]
+fn an_older_folder_gets_its_columns() {
+    let (mut world, _) = settled("columns");
+    let host = SmartHost { name: "mail.ume.example".into(), port: 25, tls: HopTls::StartTls };
+    let (domain, taken) = ("ume.example".to_owned(), Taken::Listed);
+    world.change(FromAdmin::Gateway { domain: domain.clone(), host: Some(host), taken });
+    let of = world.tables.tenant_by_name(&world.key, "Ume").unwrap().unwrap().0;
+    let list = |world: &mut World, address: &str, at: u64| {
+        let (key, all) = (&world.key, [address.to_owned()]);
+        world.tables.list_beyond(key, (of, "ume.example"), &all, at).unwrap();
+        world.tables.end_list(key, "ume.example", at, now_ms()).unwrap();
+    };
+    list(&mut world, "eri@ume.example", 5);
+    let db = rusqlite::Connection::open(world.folder.join("directory.db")).unwrap();
+    db.execute_batch("ALTER TABLE gateway DROP COLUMN synced_ms").unwrap();
+    db.execute_batch("ALTER TABLE beyond DROP COLUMN sealed").unwrap();
+    drop(db);
+    world.tables = crate::tables::Tables::open(&world.folder).unwrap();
+    assert_eq!(world.tables.synced(&world.key, &domain).unwrap(), None);
+    list(&mut world, "fumi@ume.example", 6);
+    assert_eq!(world.tables.synced(&world.key, &domain).unwrap(), Some(6));
+    let grace = world.tables.grace(&world.key, &domain, now_ms()).unwrap();
+    assert_eq!(grace.iter().map(|one| one.address.as_deref()).collect::<Vec<_>>(), [None]);
+    list(&mut world, "gen@ume.example", 7);
+    let grace = world.tables.grace(&world.key, &domain, now_ms()).unwrap();
+    assert_eq!(grace[1].address.as_deref(), Some("fumi@ume.example"));
 }
 
 /// What was written when there was only "listed or not" is read as it was meant.

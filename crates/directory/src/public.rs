@@ -1,8 +1,9 @@
 //! What everybody may know of a domain, and what a list's token opens: asked by `pages`.
 
 use crate::changes::{Changes, refused};
-use crate::tables::DomainRow;
+use crate::tables::{DomainRow, Tables};
 use crate::{Desk, Fault};
+use rows::RowKey;
 use std::time::Instant;
 use wire::directory::{Domain, ToAdmin};
 use wire::lists::Word;
@@ -32,8 +33,8 @@ impl Desk {
         if name.len() > NAME_BYTES {
             return ToPages::Domain(None);
         }
-        match self.tables.domain_row(key, name) {
-            Ok(row) => ToPages::Domain(row.map(|row| Hosted { transport: row.transport })),
+        match self.tables.hosted(key, name) {
+            Ok(hosted) => ToPages::Domain(hosted),
             Err(fault) => {
                 eprintln!("sekisho: directory: {}", fault.story());
                 ToPages::Later
@@ -43,18 +44,15 @@ impl Desk {
 
     fn subscription(&mut self, token: &[u8]) -> ToPages {
         match self.changes().map(|change| change.subscription(token)) {
-            Some(Ok(Some(found))) => ToPages::Subscription(found),
-            Some(Ok(None)) => ToPages::Unknown,
+            Some(Ok(found)) => found,
             Some(Err(_)) | None => ToPages::Later,
         }
     }
 
-    /// Whoever has left already holds a token of nothing.
     fn unsubscribe(&mut self, token: &[u8]) -> ToPages {
         self.next_letters = Instant::now();
         match self.changes().map(|mut change| change.unsubscribe(token)) {
-            Some(Ok(true)) => ToPages::Done,
-            Some(Ok(false)) => ToPages::Unknown,
+            Some(Ok(answer)) => answer,
             Some(Err(fault)) => {
                 eprintln!("sekisho: directory: {}", fault.story());
                 ToPages::Later
@@ -64,14 +62,24 @@ impl Desk {
     }
 }
 
+impl Tables {
+    pub fn hosted(&self, key: &RowKey, name: &str) -> Result<Option<Hosted>, Fault> {
+        let Some(row) = self.domain_row(key, name)? else { return Ok(None) };
+        let reads_elsewhere = self.gateway(key, name)?.is_some();
+        Ok(Some(Hosted { transport: row.transport, reads_elsewhere }))
+    }
+}
+
 impl Changes<'_> {
-    /// What a token would end. `None`: it is forged, or its subscription over.
-    pub fn subscription(&self, said: &[u8]) -> Result<Option<Subscription>, Fault> {
+    /// What a token would end.
+    pub fn subscription(&self, said: &[u8]) -> Result<ToPages, Fault> {
         let meant = self.tables.meant(self.key, Word::Unsubscribe, said)?;
-        let Some((_, _, member)) = meant else { return Ok(None) };
-        let Some((_, list)) = self.tables.list(self.key, &member.list)? else { return Ok(None) };
+        let Some((_, _, member)) = meant else { return self.over_or_unknown(said) };
+        let Some((_, list)) = self.tables.list(self.key, &member.list)? else {
+            return Ok(ToPages::Unknown);
+        };
         let (name, member) = (list.name, masked(&member.address));
-        Ok(Some(Subscription { name, list: list.address, member }))
+        Ok(ToPages::Subscription(Subscription { name, list: list.address, member }))
     }
 
     /// What a domain asks of those who send to it.

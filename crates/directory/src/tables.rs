@@ -91,6 +91,16 @@ impl Tables {
         for schema in std::iter::once(SCHEMA).chain(others) {
             db.execute_batch(schema).map_err(Fault::store("laying out"))?;
         }
+        for (table, column, kind) in crate::ways::LATER {
+            let known = "SELECT COUNT(*) FROM pragma_table_info(?1) WHERE name = ?2";
+            let known: i64 = db
+                .query_row(known, [table, column], |row| row.get(0))
+                .map_err(Fault::store("looking at the layout"))?;
+            if known == 0 {
+                let add = format!("ALTER TABLE {table} ADD COLUMN {column} {kind}");
+                db.execute_batch(&add).map_err(Fault::store("laying out"))?;
+            }
+        }
         Ok(Self { db })
     }
 

@@ -7,7 +7,7 @@ use rows::RowKey;
 use rusqlite::{OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 use terms::{TenantId, UserId};
-use wire::directory::{SmartHost, Taken};
+use wire::directory::{GRACES, Grace, SmartHost, Taken};
 
 /// Tables of this file; see `tables` for the others.
 pub const SCHEMA: &str = "
@@ -16,10 +16,11 @@ CREATE TABLE IF NOT EXISTS way (
 CREATE TABLE IF NOT EXISTS members (
   token BLOB PRIMARY KEY, tenant BLOB NOT NULL, sealed BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS gateway (
-  token BLOB PRIMARY KEY, tenant BLOB NOT NULL, sealed BLOB NOT NULL) WITHOUT ROWID;
+  token BLOB PRIMARY KEY, tenant BLOB NOT NULL, sealed BLOB NOT NULL,
+  synced_ms INTEGER) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS beyond (
   token BLOB PRIMARY KEY, domain BLOB NOT NULL, tenant BLOB NOT NULL, seen_ms INTEGER NOT NULL,
-  gone_ms INTEGER) WITHOUT ROWID;
+  gone_ms INTEGER, sealed BLOB) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS beyond_domain ON beyond (domain);
 CREATE TABLE IF NOT EXISTS outlet (
   tenant BLOB PRIMARY KEY, secret BLOB NOT NULL, sealed BLOB NOT NULL) WITHOUT ROWID;
@@ -27,6 +28,10 @@ CREATE TABLE IF NOT EXISTS way_back (
   token BLOB PRIMARY KEY, tenant BLOB NOT NULL, day INTEGER NOT NULL,
   sealed BLOB NOT NULL) WITHOUT ROWID;
 ";
+
+/// Columns that older folders lack.
+pub const LATER: [(&str, &str, &str); 2] =
+    [("gateway", "synced_ms", "INTEGER"), ("beyond", "sealed", "BLOB")];
 
 /// An address that a synced list lacks is still taken so long: lists are cut short by accident.
 const GRACE_MS: i64 = 7 * 24 * 60 * 60 * 1000;
@@ -159,7 +164,8 @@ impl Tables {
     ) -> Result<(), Fault> {
         let token = key.token("gateway", row.domain.as_bytes());
         let sealed = seal(key, "gateway", &token, row)?;
-        let insert = "INSERT OR REPLACE INTO gateway (token, tenant, sealed) VALUES (?1, ?2, ?3)";
+        let insert = "INSERT INTO gateway (token, tenant, sealed) VALUES (?1, ?2, ?3)
+             ON CONFLICT (token) DO UPDATE SET tenant = ?2, sealed = ?3";
         self.keep_row(insert, &token, tenant, &sealed)
     }
 
@@ -212,14 +218,15 @@ impl Tables {
         if self.count_checked(key, domain)? >= CHECKED_KEPT {
             return Ok(false);
         }
+        let name = seal(key, "beyond", &token, &address)?;
         // What a list names by now stays as it stands there.
         self.db
             .execute(
-                "INSERT INTO beyond (token, domain, tenant, seen_ms, gone_ms)
-                 VALUES (?1, ?2, ?3, ?4, ?5)
-                 ON CONFLICT (token) DO UPDATE SET seen_ms = ?4, gone_ms = ?5
+                "INSERT INTO beyond (token, domain, tenant, seen_ms, gone_ms, sealed)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                 ON CONFLICT (token) DO UPDATE SET seen_ms = ?4, gone_ms = ?5, sealed = ?6
                  WHERE gone_ms IS NOT NULL",
-                params![&token[..], &of[..], &tenant.0[..], CHECKED, signed(now)],
+                params![&token[..], &of[..], &tenant.0[..], CHECKED, signed(now), name],
             )
             .map_err(&fault)?;
         Ok(true)
@@ -232,10 +239,49 @@ impl Tables {
         self.count_rows(count, params![&token[..], CHECKED])
     }
 
-    /// Recipients of a gateway that are taken now.
-    pub fn count_beyond(&self, key: &RowKey, domain: &str) -> Result<u64, Fault> {
+    /// Recipients of a gateway that are taken now, and those of them that are for a while only.
+    pub fn count_beyond(&self, key: &RowKey, domain: &str, now: u64) -> Result<(u64, u64), Fault> {
         let token = key.token("gateway", domain.as_bytes());
-        self.count_rows("SELECT COUNT(*) FROM beyond WHERE domain = ?1", params![&token[..]])
+        let old = signed(now).saturating_sub(GRACE_MS);
+        let count = |which: &str| {
+            let count = format!("SELECT COUNT(*) FROM beyond WHERE domain = ?1 AND {which}");
+            self.count_rows(&count, params![&token[..], old])
+        };
+        let in_grace = count("gone_ms > ?2")?;
+        Ok((count("gone_ms IS NULL AND ?2 IS NOT NULL")? + in_grace, in_grace))
+    }
+
+    /// Those that are taken for a while only: first those whose time is over first.
+    pub fn grace(&self, key: &RowKey, domain: &str, now: u64) -> Result<Vec<Grace>, Fault> {
+        let of = key.token("gateway", domain.as_bytes());
+        let fault = Fault::store("reading who is on the way out");
+        let old = signed(now).saturating_sub(GRACE_MS);
+        let mut query = self
+            .db
+            .prepare_cached(
+                "SELECT token, sealed, seen_ms, gone_ms FROM beyond
+                 WHERE domain = ?1 AND gone_ms > ?2 ORDER BY gone_ms, token LIMIT ?3",
+            )
+            .map_err(&fault)?;
+        let rows = query.query_map(params![&of[..], old, GRACES], |row| {
+            let (token, sealed): (Vec<u8>, Option<Vec<u8>>) = (row.get(0)?, row.get(1)?);
+            let (seen, gone): (i64, i64) = (row.get(2)?, row.get(3)?);
+            let address = sealed.and_then(|sealed| unseal(key, "beyond", &token, &sealed));
+            let until_ms = u64::try_from(gone.saturating_add(GRACE_MS)).unwrap_or_default();
+            Ok(Grace { address, until_ms, is_checked: seen == CHECKED })
+        });
+        rows.and_then(Iterator::collect).map_err(&fault)
+    }
+
+    /// When the last list that was told to its end began.
+    pub fn synced(&self, key: &RowKey, domain: &str) -> Result<Option<u64>, Fault> {
+        let token = key.token("gateway", domain.as_bytes());
+        let synced: Option<Option<i64>> = self
+            .db
+            .prepare_cached("SELECT synced_ms FROM gateway WHERE token = ?1")
+            .and_then(|mut query| query.query_row([&token[..]], |row| row.get(0)).optional())
+            .map_err(Fault::store("reading when a list was told"))?;
+        Ok(synced.flatten().and_then(|ms| u64::try_from(ms).ok()))
     }
 
     /// A page of a gateway's list; `sync_ms` is the moment at which this list began.
@@ -251,13 +297,15 @@ impl Tables {
         let change = self.db.transaction().map_err(&fault)?;
         for address in addresses {
             let token = key.token("beyond", address.as_bytes());
+            let name = seal(key, "beyond", &token, address)?;
             change
                 .prepare_cached(
-                    "INSERT OR REPLACE INTO beyond (token, domain, tenant, seen_ms, gone_ms)
-                     VALUES (?1, ?2, ?3, ?4, NULL)",
+                    "INSERT OR REPLACE INTO beyond (token, domain, tenant, seen_ms, gone_ms, sealed)
+                     VALUES (?1, ?2, ?3, ?4, NULL, ?5)",
                 )
                 .and_then(|mut insert| {
-                    insert.execute(params![&token[..], &of[..], &tenant.0[..], signed(sync_ms)])
+                    let seen = signed(sync_ms);
+                    insert.execute(params![&token[..], &of[..], &tenant.0[..], seen, name])
                 })
                 .map_err(&fault)?;
         }
@@ -285,6 +333,12 @@ impl Tables {
                 self.db.execute(
                     "DELETE FROM beyond WHERE domain = ?1 AND gone_ms < ?2",
                     params![&of[..], now.saturating_sub(GRACE_MS)],
+                )
+            })
+            .and_then(|_| {
+                self.db.execute(
+                    "UPDATE gateway SET synced_ms = ?2 WHERE token = ?1",
+                    params![&of[..], signed(sync_ms)],
                 )
             })
             .map_err(&fault)?;

@@ -75,6 +75,7 @@ fn envelope((hop, finish): (Hop, Finish), receivers: &[Receiver], common: &Commo
     Envelope {
         finish,
         found,
+        heard: Vec::new(),
         from: common.from.clone(),
         hop,
         recipients: receivers.to_vec(),

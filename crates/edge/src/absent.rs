@@ -147,6 +147,7 @@ fn compose(
         has_eight_bits: !octets.is_ascii(),
         finish: Finish::Sign { domain: away.addressee.domain().to_owned() },
         found: Vec::new(),
+        heard: Vec::new(),
     };
     let leaving = Leaving {
         tenant: away.addressee.tenant,

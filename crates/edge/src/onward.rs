@@ -208,6 +208,7 @@ impl Party<'_> {
             needs_utf8: false,
             finish,
             found: Found::of(&judged.seen.findings),
+            heard: Vec::new(),
         });
     }
 }

@@ -8,6 +8,7 @@ fn fate<'a>(recipient: &'a str, answer: &'a str) -> Fate<'a> {
         original: Some("rfc822;bob@there.example"),
         status: (5, 1, 1),
         reason: Reason::UserUnknown,
+        last: None,
         remote: Some("mx.there.example"),
         answer: Some(answer),
         until: None,
@@ -45,6 +46,35 @@ fn what_we_write_we_read() {
     check(Action::Failed, Kind::Failed, Reason::UserUnknown);
     check(Action::Delayed, Kind::Delayed, Reason::UserUnknown);
     check(Action::Delivered, Kind::Delivered, Reason::Delivered);
+}
+
+/// Its time is over: that, and what stood in the way until then.
+#[test]
+fn an_end_for_want_of_time_says_what_was_in_the_way() {
+    let over = Fate {
+        status: (5, 4, 7),
+        reason: Reason::Expired,
+        last: Some(Reason::MailboxFull),
+        ..fate("bob@there.example", "452 4.2.2 full")
+    };
+    let octets = notice(Action::Failed, vec![over], MAIL);
+    assert_eq!(read(&octets).unwrap().victims[0].reason, Reason::MailboxFull);
+    let text = String::from_utf8(octets).unwrap();
+    for field in ["Status: 5.4.7", "Remote-MTA: dns; mx.there.example"] {
+        assert!(text.contains(&format!("\r\n{field}\r\n")), "{text}");
+    }
+    assert!(text.contains("Diagnostic-Code: smtp; 452 4.2.2 full\r\n"), "{text}");
+    let part = text.split("base64\r\n\r\n").nth(1).unwrap().split("--=_n1").next().unwrap();
+    let words = data_encoding::BASE64.decode(part.replace("\r\n", "").as_bytes()).unwrap();
+    let words = String::from_utf8(words).unwrap();
+    for (said, reason) in [(0, Reason::Expired), (1, Reason::MailboxFull)] {
+        let (japanese, english) = say(reason);
+        let lead = [("", ""), ("最後の状況: ", "At last: ")][said];
+        assert!(words.contains(&format!("    {}{japanese}\r\n", lead.0)), "{words}");
+        assert!(words.contains(&format!("    {}{english}\r\n", lead.1)), "{words}");
+    }
+    let answer = "The answer (mx.there.example): 452 4.2.2 full";
+    assert!(words.contains("相手の応答 (mx.there.example): ") && words.contains(answer), "{words}");
 }
 
 #[test]

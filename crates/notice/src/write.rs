@@ -68,6 +68,8 @@ pub struct Fate<'a> {
     pub original: Option<&'a str>,
     pub status: (u8, u16, u16),
     pub reason: Reason,
+    /// What stood in the way last, where the reason is that its time is over.
+    pub last: Option<Reason>,
     /// Who said it.
     pub remote: Option<&'a str>,
     /// What was said.
@@ -163,9 +165,16 @@ fn told(notice: &Notice<'_>) -> String {
             let (ja, en) = say(fate.reason);
             let why = if is_japanese { ja } else { en };
             text.push_str(&format!("  <{}>\r\n    {why}\r\n", washed(fate.recipient)));
+            if let Some(last) = fate.last {
+                let (ja, en) = say(last);
+                let (last, why) =
+                    if is_japanese { ("最後の状況", ja) } else { ("At last", en) };
+                text.push_str(&format!("    {last}: {why}\r\n"));
+            }
             if let Some(answer) = fate.answer {
                 let said = if is_japanese { "相手の応答" } else { "The answer" };
-                text.push_str(&format!("    {said}: {}\r\n", washed(answer)));
+                let by = fate.remote.map(|by| format!(" ({})", washed(by))).unwrap_or_default();
+                text.push_str(&format!("    {said}{by}: {}\r\n", washed(answer)));
             }
             if let Some(until) = fate.until {
                 let tried = if is_japanese { "試みる期限" } else { "Tried until" };

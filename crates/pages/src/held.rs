@@ -54,7 +54,9 @@ impl State {
             ToPages::Done => Self::Done,
             ToPages::TooLate => Self::TooLate,
             ToPages::Unknown => Self::Unknown,
-            ToPages::Domain(_) | ToPages::Subscription(_) | ToPages::Later => Self::Later,
+            ToPages::Domain(_) | ToPages::Subscription(_) | ToPages::Over | ToPages::Later => {
+                Self::Later
+            }
         }
     }
 }

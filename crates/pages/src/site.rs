@@ -79,6 +79,12 @@ impl Site {
     fn of_domain(&self, label: &str, domain: &str, hosted: Hosted, request: &Request) -> Answer {
         let offer = autoconfig::Offer { domain, host: &self.host_name, ports: &self.ports };
         match (label, request.path.as_str()) {
+            ("mta-sts", "/.well-known/mta-sts.txt") => only_read(request, || {
+                let text = hosted.transport.text(&self.host_name);
+                Answer::text(200, text).with("Cache-Control", SHORTLY)
+            }),
+            // Where to read is its own server's to say, as `domain check` has it.
+            _ if hosted.reads_elsewhere => unknown(),
             ("autoconfig", "/mail/config-v1.1.xml")
             | ("", "/.well-known/autoconfig/mail/config-v1.1.xml") => only_read(request, || {
                 Answer::new(200, "text/xml; charset=utf-8", offer.for_thunderbird())
@@ -97,10 +103,6 @@ impl Site {
                     _ => not_allowed("POST"),
                 }
             }
-            ("mta-sts", "/.well-known/mta-sts.txt") => only_read(request, || {
-                let text = hosted.transport.text(&self.host_name);
-                Answer::text(200, text).with("Cache-Control", SHORTLY)
-            }),
             _ => unknown(),
         }
     }
@@ -132,6 +134,7 @@ fn leave(spelled: &str, request: &Request, ask: &mut Asking<'_>) -> Answer {
             // Who cannot be told now may leave all the same.
             let (state, meant) = match ask(&FromPages::Subscription { token }) {
                 ToPages::Subscription(meant) => (unsubscribe::State::Asks, Some(meant)),
+                ToPages::Over => (unsubscribe::State::Over, None),
                 ToPages::Unknown => (unsubscribe::State::Unknown, None),
                 _ => (unsubscribe::State::Asks, None),
             };
@@ -141,6 +144,7 @@ fn leave(spelled: &str, request: &Request, ask: &mut Asking<'_>) -> Answer {
             Ok(form) => {
                 let state = match ask(&FromPages::Unsubscribe { token }) {
                     ToPages::Done => unsubscribe::State::Done,
+                    ToPages::Over => unsubscribe::State::Over,
                     ToPages::Unknown => unsubscribe::State::Unknown,
                     _ => unsubscribe::State::Later,
                 };

@@ -31,10 +31,11 @@ fn start() -> Start {
 /// A directory with one domain and one list.
 fn directory(asked: &FromPages) -> ToPages {
     match asked {
-        FromPages::Domain(name) if name == "kaede.example" => {
+        FromPages::Domain(name) if name == "kaede.example" || name == "gateway.example" => {
+            let reads_elsewhere = name == "gateway.example";
             let transport =
                 TransportPolicy { mode: TransportMode::Enforce, max_age_seconds: 604_800 };
-            ToPages::Domain(Some(Hosted { transport }))
+            ToPages::Domain(Some(Hosted { transport, reads_elsewhere }))
         }
         FromPages::Domain(name) if name == "slow.example" => ToPages::Later,
         FromPages::Domain(_) => ToPages::Domain(None),
@@ -46,10 +47,14 @@ fn directory(asked: &FromPages) -> ToPages {
             })
         }
         FromPages::Subscription { token } if token == b"later" => ToPages::Later,
-        FromPages::Subscription { .. } => ToPages::Unknown,
         FromPages::Unsubscribe { token } if token == TOKEN => ToPages::Done,
         FromPages::Unsubscribe { token } if token == b"later" => ToPages::Later,
-        FromPages::Unsubscribe { .. } => ToPages::Unknown,
+        FromPages::Subscription { token } | FromPages::Unsubscribe { token }
+            if token == b"over" =>
+        {
+            ToPages::Over
+        }
+        FromPages::Subscription { .. } | FromPages::Unsubscribe { .. } => ToPages::Unknown,
         FromPages::Held { token, is_theirs } if token == HELD => match is_theirs {
             true => ToPages::Done,
             false => ToPages::TooLate,
@@ -96,6 +101,30 @@ fn leaving() -> String {
 }
 
 const FORM: &str = "application/x-www-form-urlencoded";
+
+/// Its people's programs belong to the customer's own server, and would give it away if they were
+/// led here; its policy for senders is ours to publish.
+#[test]
+fn a_gateway_s_programs_are_not_led_here() {
+    let places = [
+        ("autoconfig.", "/mail/config-v1.1.xml"),
+        ("", "/.well-known/autoconfig/mail/config-v1.1.xml"),
+        ("autodiscover.", "/autodiscover/autodiscover.xml"),
+    ];
+    for (label, path) in places {
+        assert_eq!(get(&format!("{label}gateway.example"), path).status, 404, "{label}{path}");
+        assert_ne!(get(&format!("{label}kaede.example"), path).status, 404, "{label}{path}");
+    }
+    let question = "<EMailAddress>aoi@gateway.example</EMailAddress>";
+    let (answer, _) = ask(&format!(
+        "POST /autodiscover/autodiscover.xml HTTP/1.1\r\nHost: autodiscover.gateway.example\r\n\
+         Content-Type: text/xml\r\nContent-Length: {}\r\n\r\n{question}",
+        question.len()
+    ));
+    assert_eq!(answer.status, 404);
+    let policy = get("mta-sts.gateway.example", "/.well-known/mta-sts.txt");
+    assert!(policy.status == 200 && body(&policy).contains("mx: mx.house.example"));
+}
 
 #[test]
 fn thunderbird_finds_its_servers_at_both_places() {
@@ -271,6 +300,18 @@ fn a_post_that_means_it_leaves() {
                 One-Click\r\n--x--\r\n";
     let (answer, asked) = post(&leaving(), "multipart/form-data; boundary=x", part);
     assert_eq!((answer.status, asked.len()), (200, 1));
+}
+
+/// A mail program may ask twice, and a reader come back to an old mail (RFC 8058).
+#[test]
+fn a_link_that_has_served_is_no_error() {
+    let path = unsubscribe_url("", b"over");
+    let (answer, _) = post(&path, FORM, "List-Unsubscribe=One-Click");
+    assert_eq!(answer.status, 200);
+    let (answer, _) = post(&path, FORM, "List-Unsubscribe=One-Click&lang=en");
+    assert!(answer.status == 200 && body(&answer).contains("This subscription has ended"));
+    let page = get("pages.house.example", &path);
+    assert!(page.status == 200 && !body(&page).contains("<button"), "{}", body(&page));
 }
 
 #[test]

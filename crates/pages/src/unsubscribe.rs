@@ -15,6 +15,7 @@ const VALUE: &str = "One-Click";
 pub(crate) enum State {
     Asks,
     Done,
+    Over,
     Unknown,
     Later,
 }
@@ -67,6 +68,7 @@ pub(crate) fn page(state: State, language: Language, meant: Option<&Subscription
     let (status, title, text) = match state {
         State::Asks => (200, words.asks_title, words.asks),
         State::Done => (200, words.done_title, words.done),
+        State::Over => (200, words.over_title, words.over),
         State::Unknown => (404, words.unknown_title, words.unknown),
         State::Later => (503, words.later_title, words.later),
     };
@@ -74,7 +76,7 @@ pub(crate) fn page(state: State, language: Language, meant: Option<&Subscription
         State::Asks | State::Later => {
             Some(Button { name: FIELD, value: VALUE, text: words.button })
         }
-        State::Done | State::Unknown => None,
+        State::Done | State::Over | State::Unknown => None,
     };
     let notes = meant.map_or_else(Vec::new, |Subscription { name, list, member }| {
         let list = format!("{}{} <{list}>", words.list, bare(name));

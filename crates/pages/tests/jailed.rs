@@ -153,7 +153,7 @@ fn answer_as_directory(directory: Channel) {
             let answer = match frame.read().unwrap() {
                 FromPages::Domain(name) if name == "kaede.example" => {
                     let transport = TransportPolicy::default();
-                    ToPages::Domain(Some(Hosted { transport }))
+                    ToPages::Domain(Some(Hosted { transport, reads_elsewhere: false }))
                 }
                 FromPages::Domain(_) => ToPages::Domain(None),
                 FromPages::Unsubscribe { .. }

@@ -134,4 +134,9 @@ pub enum Entry {
         not_sent: u16,
         why: Option<Why>,
     },
+    /// A leg stands as it stood, and its envelope says what its destination said.
+    Heard {
+        leg: u32,
+        envelope: At,
+    },
 }

@@ -351,13 +351,19 @@ impl Store {
                 self.table.come_back(slot);
                 return Ok(());
             }
+            Outcome::Later {
+                sent: 0,
+                rest: Some((envelope, recipients)),
+                why: Why::Unreachable | Why::TurnedAway { .. },
+            } if *recipients == leg.recipients => {
+                let envelope = self.put_envelope(slot, envelope, held)?;
+                entries.push(Entry::Heard { leg: slot, envelope });
+            }
             Outcome::Later { sent, rest, why } => {
                 entries.extend(self.sent(&leg, instance, *sent));
                 let rest = match rest {
                     Some((envelope, recipients)) => {
-                        let key = Key { id: slot.into(), part: parts::ENVELOPE };
-                        let at = parts::put(self.bodies.as_mut(), key, envelope, held)?.into();
-                        Some((at, *recipients))
+                        Some((self.put_envelope(slot, envelope, held)?, *recipients))
                     }
                     None => None,
                 };
@@ -375,6 +381,16 @@ impl Store {
             Outcome::ToldLate => entries.push(Entry::ToldLate { leg: slot }),
         }
         self.stage(entries)
+    }
+
+    fn put_envelope(
+        &mut self,
+        slot: u32,
+        envelope: &wire::mailbox::SealedPart,
+        held: &[OwnedFd],
+    ) -> Result<At, Fault> {
+        let key = Key { id: slot.into(), part: parts::ENVELOPE };
+        Ok(parts::put(self.bodies.as_mut(), key, envelope, held)?.into())
     }
 
     /// How far a leg has come by this attempt.

@@ -184,6 +184,13 @@ impl Table {
                 self.senders.forget(*user);
                 self.relayed.forget(*user);
             }),
+            Entry::Heard { leg, envelope } => {
+                if let Some(leg) = self.leg_mut(*leg).filter(|leg| !is_over(leg.state)) {
+                    let old = std::mem::replace(&mut leg.envelope, *envelope);
+                    self.freed.push(old);
+                }
+                self.come_back(*leg);
+            }
             Entry::Settled { leg, sent, not_sent, why } => {
                 if let Some(leg) = self.leg_mut(*leg) {
                     (leg.settled, leg.why) = ((*sent, *not_sent), *why);
@@ -432,6 +439,12 @@ impl Table {
     /// How often the destination of a leg that is ready failed, and until when it is left alone.
     pub fn closed(&self, leg: &Leg) -> Option<(u8, u32)> {
         self.schedule.failures(leg.road).filter(|_| leg.state == State::Ready)
+    }
+
+    /// What stood in the way of a leg last, or stands in that of its whole destination.
+    pub fn obstacle(&self, leg: &Leg) -> Option<Why> {
+        let closed = self.closed(leg);
+        closed.and_then(|_| self.obstacles.get(&leg.road).copied()).or(leg.why)
     }
 
     /// Slots that were handed out for a message that was not kept.

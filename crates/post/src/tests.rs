@@ -323,6 +323,32 @@ fn what_is_left_of_a_leg_is_what_is_tried_next() {
     assert_eq!(sent(&store), [1]);
 }
 
+/// A destination that turns the house away is closed as a whole; what it said stays with the leg.
+#[test]
+fn what_a_closed_destination_said_stays_with_its_letters() {
+    let folder = Folder::new("heard");
+    let mut store = Store::open(&folder.0, NOW).unwrap();
+    queue(&mut store, &outgoing(1, &[1], NOW));
+    store.commit(NOW).unwrap();
+    let slot = turn(&mut store, NOW)[0];
+    let why = Why::TurnedAway { class: 4, subject: 7, detail: 1 };
+    let rest = Some((sealed("it said no"), 2));
+    let before = store.table.leg(slot).unwrap().envelope;
+    end(&mut store, slot, &Outcome::Later { sent: 0, rest, why }, NOW);
+    let check = |store: &mut Store| {
+        let leg = store.table.leg(slot).unwrap().clone();
+        assert_eq!((leg.state, leg.attempts, leg.recipients), (State::Ready, 0, 2));
+        assert_eq!((leg.why, store.table.obstacle(&leg)), (Some(why), Some(why)));
+        assert_ne!(leg.envelope, before);
+        let (envelope, _) = store.load(slot, 1_000, &mut Vec::new()).unwrap().unwrap();
+        assert_eq!(words(&envelope), "it said no");
+    };
+    check(&mut store);
+    let mut store = reopened(store, &folder.0);
+    check(&mut store);
+    assert_eq!(turn(&mut store, NOW), [slot]);
+}
+
 #[test]
 fn held_mail_waits_for_a_word_or_its_time() {
     let check = |then: AtEnd, frees: bool, gives_back: bool| {

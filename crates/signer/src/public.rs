@@ -10,6 +10,7 @@ use compartment::now_ms;
 use std::collections::HashMap;
 use terms::Kind;
 use wire::pages::domain_of;
+use wire::signer::{FromSigner, NAMES};
 
 /// Names whose keys are in use at once; others are opened, or issued, when they are asked for.
 const OPEN_NAMES: usize = 512;
@@ -95,6 +96,35 @@ impl Signer {
             self.before.put(Group::Pages, gone);
         }
         Ok(true)
+    }
+
+    /// Those of these names whose certificate no operator brought.
+    pub(crate) fn unproven(&mut self, mut names: Vec<String>) -> FromSigner {
+        names.truncate(NAMES);
+        let mut unproven = Vec::new();
+        for name in names {
+            match self.is_proven(&name.to_ascii_lowercase()) {
+                Ok(Some(true)) => {}
+                Ok(Some(false)) => unproven.push(name),
+                Ok(None) => return FromSigner::Refused,
+                Err(fault) => {
+                    self.alarm(fault.to_string());
+                    return FromSigner::Refused;
+                }
+            }
+        }
+        FromSigner::Unproven(unproven)
+    }
+
+    /// `None`: it is locked.
+    fn is_proven(&self, name: &str) -> Result<Option<bool>, Fault> {
+        let Some(storage) = self.storage() else { return Ok(None) };
+        let is_of = |group: &Group| group.names(&self.start).iter().any(|own| own == name);
+        let brought = match Group::ALL.into_iter().find(is_of) {
+            Some(group) => self.store().installed(group, storage)?,
+            None => self.store().installed_name(name, storage)?,
+        };
+        Ok(Some(brought.is_some_and(|kept| kept.not_after_ms > now_ms())))
     }
 
     /// Whether a name of public pages belongs to a domain whose mail we sign.

@@ -346,7 +346,11 @@ impl Signer {
                 self.install(chain, pkcs8)
             }
             ToSigner::Renew if label.kind == Kind::Admin => self.renew(),
-            ToSigner::Authority | ToSigner::Install { .. } | ToSigner::Renew => FromSigner::Refused,
+            ToSigner::Unproven { names } if label.kind == Kind::Admin => self.unproven(names),
+            ToSigner::Authority
+            | ToSigner::Install { .. }
+            | ToSigner::Renew
+            | ToSigner::Unproven { .. } => FromSigner::Refused,
             of_mail => self.mail(label, of_mail),
         }
     }

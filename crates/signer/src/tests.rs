@@ -354,8 +354,21 @@ fn a_certificate_that_is_brought_serves_the_names_that_it_has() {
     let mut pages = running.join(Kind::Pages, 4);
     let issued = chain(&mut pages, Some("mta-sts.kaede.example")).unwrap();
     assert_ne!(issued[0], leaf);
+    let unproven = |admin: &mut _| {
+        let asked = ["mx.example.jp", "MTA-STS.kaede.example", "autoconfig.kaede.example"];
+        let names = asked.map(str::to_owned).to_vec();
+        let FromSigner::Unproven(names) = ask(admin, ToSigner::Unproven { names }) else {
+            panic!()
+        };
+        names.join(" ")
+    };
+    let all = "mx.example.jp MTA-STS.kaede.example autoconfig.kaede.example";
+    assert_eq!(unproven(&mut admin), all);
     let FromSigner::Installed { names, .. } = ask(&mut admin, install()) else { panic!() };
     assert_eq!(names, ["mta-sts.kaede.example"]);
+    assert_eq!(unproven(&mut admin), "mx.example.jp autoconfig.kaede.example");
+    let of_pages = ToSigner::Unproven { names: Vec::new() };
+    assert!(matches!(ask(&mut pages, of_pages), FromSigner::Refused));
     assert_eq!(chain(&mut pages, Some("MTA-STS.kaede.example")).unwrap(), [leaf.clone()]);
     let other = chain(&mut pages, Some("autoconfig.kaede.example")).unwrap();
     assert_ne!(other[0], leaf);

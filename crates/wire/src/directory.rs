@@ -8,8 +8,8 @@ pub use crate::outlet::{
     Vouched, Wanted, server_of,
 };
 pub use crate::passing::{
-    ABSENCE_SUBJECT_BYTES, ABSENCE_TEXT_BYTES, Absence, AbsenceTold, Forward, Gateway, Group,
-    LIST_PAGE, ONWARD, Onward, Path, Taken, WAY_BACK,
+    ABSENCE_SUBJECT_BYTES, ABSENCE_TEXT_BYTES, Absence, AbsenceTold, Forward, GRACES, Gateway,
+    Grace, Group, LIST_PAGE, ONWARD, Onward, Path, Taken, WAY_BACK,
 };
 use crate::post::{Hop, QueueAct};
 use crate::reports;

@@ -30,6 +30,8 @@ pub enum ToPages {
     /// Of held mail that is not theirs: what can still be done is done, but it was held no more.
     TooLate,
     Subscription(Subscription),
+    /// What this token could end is over already: it has left, or was taken off the list.
+    Over,
 }
 
 /// What a list's reader is shown before they leave.
@@ -53,6 +55,9 @@ pub fn masked(address: &str) -> String {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hosted {
     pub transport: TransportPolicy,
+    /// Its people read and write at a customer's own server (a gateway): their programs are not
+    /// led here.
+    pub reads_elsewhere: bool,
 }
 
 /// What a domain tells other servers about TLS towards its MX hosts (MTA-STS, RFC 8461).

@@ -109,9 +109,27 @@ pub struct Gateway {
     pub recipients: Option<u64>,
     /// New ones are asked for at the server; so many of the recipients were found so.
     pub checked: Option<u64>,
-    /// Names the list that is being told.
-    pub sync_ms: u64,
+    /// The list that is being told; else the last that was told to its end. The moment at which
+    /// it began.
+    pub sync_ms: Option<u64>,
+    /// Recipients that are taken for a while only, and the first [`GRACES`] of them, those whose
+    /// time is over first.
+    pub in_grace: u64,
+    pub grace: Vec<Grace>,
 }
+
+/// An address that the last list lacks and that is still taken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grace {
+    /// `None`: it was listed before addresses were kept for being shown.
+    pub address: Option<String>,
+    pub until_ms: u64,
+    /// No list has named it: the server was asked, and has it.
+    pub is_checked: bool,
+}
+
+/// As many as one frame takes with air.
+pub const GRACES: u32 = 500;
 
 /// An answer's subject and text, in octets.
 pub const ABSENCE_SUBJECT_BYTES: usize = 200;

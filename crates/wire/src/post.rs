@@ -51,7 +51,28 @@ pub struct Envelope {
     pub finish: Finish,
     /// What a scanner found in it, for the rules of whoever gets it in this house.
     pub found: Vec<Found>,
+    /// What was heard last of those who are still to be reached: their sender is told.
+    pub heard: Vec<Heard>,
 }
+
+/// What stood last in the way to some recipients of a leg. It lies in the envelope, for a remote's
+/// words name people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heard {
+    /// Places among the envelope's recipients.
+    pub places: Vec<u16>,
+    /// An enhanced status code.
+    pub status: (u8, u16, u16),
+    /// `notice::Reason`, by its word.
+    pub reason: String,
+    /// Who said it, or where it was seen.
+    pub remote: Option<String>,
+    /// The remote's own words, the first [`HEARD_LETTERS`] of them.
+    pub words: Option<String>,
+}
+
+/// As much as tells a person why: a remote may say far more, anew at each attempt.
+pub const HEARD_LETTERS: usize = 500;
 
 /// A finding, without its words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,13 +98,15 @@ impl Found {
 }
 
 impl Envelope {
-    /// `None`: it is no envelope. One of an older queue has no findings.
+    /// `None`: it is no envelope. One of an older queue has heard nothing, or has no findings
+    /// either: each of both is one octet if it is empty.
     pub fn read(octets: &[u8]) -> Option<Self> {
         let whole = |octets: &[u8]| match postcard::take_from_bytes::<Self>(octets) {
             Ok((envelope, [])) if !envelope.recipients.is_empty() => Some(envelope),
             _ => None,
         };
-        whole(octets).or_else(|| whole(&[octets, &[0]].concat()))
+        let older = |lacks: &[u8]| whole(&[octets, lacks].concat());
+        whole(octets).or_else(|| older(&[0])).or_else(|| older(&[0, 0]))
     }
 }
 
@@ -362,7 +385,8 @@ pub enum FromDepart {
 pub enum Outcome {
     /// The remote has taken it for all who were left.
     Sent { recipients: u16 },
-    /// Some or all are to be tried again. `rest`: the envelope that is left, if some are done.
+    /// Some or all are to be tried again. `rest`: the envelope that is left, if some are done or
+    /// something new was heard.
     Later { sent: u16, rest: Option<(SealedPart, u16)>, why: Why },
     /// Nobody is left to try; whom it concerns was told by whoever tried.
     Failed { sent: u16, why: Why },
@@ -382,6 +406,8 @@ pub enum Errand {
     GiveBack,
     /// An operator cancelled it: who is left is given back, and the sender told why.
     Cancelled,
+    /// It was held until now and nobody let it go: who is left is given back.
+    Unreleased,
 }
 
 /// What stood in the way, as far as the keeper needs to know it.
@@ -420,6 +446,8 @@ pub struct Load {
     /// Attempts before this one.
     pub attempts: u8,
     pub errand: Errand,
+    /// What stood in its way last, or in its destination's.
+    pub why: Option<Why>,
     /// Somebody else's, passed on for this person or answered in their name: a stranger chose
     /// where it goes, and its destination has less time.
     pub is_passed_on: bool,

@@ -5,6 +5,8 @@ use terms::TenantId;
 
 /// Signatures of one question: a pair of keys, and a second one while keys change.
 pub const SIGNATURES: usize = 4;
+/// Names of one question about certificates.
+pub const NAMES: usize = 500;
 /// The longest canonical header that is signed: real ones have a few kilobytes.
 pub const CANONICAL_BYTES: usize = 128 * 1024;
 
@@ -41,6 +43,9 @@ pub enum ToSigner {
     /// From `admin`: new keys for every certificate of our own authority's that serves. Answered by
     /// `Renewed`.
     Renew,
+    /// From `admin`: which of these names, at most [`NAMES`], are served by our own authority's
+    /// certificates, which nobody outside trusts. Answered by `Unproven`.
+    Unproven { names: Vec<String> },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -74,6 +79,7 @@ pub enum FromSigner {
         /// Names whose certificate is from elsewhere: theirs are as they were.
         others: Vec<String>,
     },
+    Unproven(Vec<String>),
 }
 
 /// A key that signs mail now.

@@ -2,8 +2,10 @@
 
 use super::asking::Dns;
 use super::check::{Report, check};
+use super::spf::allowable;
 use super::wanted::{Ours, Topic, Wanted, sts_policy, wanted};
 use std::collections::HashMap;
+use std::net::IpAddr;
 use wire::names::{Answer, Outcome, Record, RecordKind, Security};
 use wire::pages::{TransportMode, TransportPolicy};
 use wire::signer::MailRecord;
@@ -14,7 +16,7 @@ const PAGES: &str = "pages.sekisho.example";
 
 fn ours() -> Ours {
     let transport = TransportPolicy::default();
-    Ours { host: HOST.to_owned(), pages: PAGES.to_owned(), transport, onward: None }
+    Ours { host: HOST.to_owned(), pages: PAGES.to_owned(), transport, onward: None, source: None }
 }
 
 /// Records by name and kind; names that were never heard of do not exist.
@@ -123,7 +125,7 @@ fn as_told() -> Zone {
 
 fn look(zone: &Zone, allow: &[&str]) -> Report {
     let allow: Vec<String> = allow.iter().map(|one| (*one).to_owned()).collect();
-    check(&mut zone.clone(), DOMAIN, HOST, wanted(DOMAIN, &ours(), &keys()), &allow)
+    check(&mut zone.clone(), DOMAIN, (HOST, None), wanted(DOMAIN, &ours(), &keys()), &allow)
 }
 
 /// What is not good: `name kind state`, then the gaps.
@@ -201,12 +203,12 @@ fn pages_lead_here_and_the_policy_s_id_is_the_one_in_force() {
     let sts = "_mta-sts.kaede.example";
     assert_ne!(line(&enforced, sts), line(&ours(), sts));
     let all = wanted(DOMAIN, &enforced, &keys());
-    let report = check(&mut zone.clone(), DOMAIN, HOST, all, &[]);
+    let report = check(&mut zone.clone(), DOMAIN, (HOST, None), all, &[]);
     assert_eq!(told(&report), "_mta-sts TXT wrong");
     // Whoever publishes it elsewhere has an id of their own.
     let theirs = zone.instead("mta-sts.kaede.example", RecordKind::A, "A 192.0.2.99");
     let all = wanted(DOMAIN, &enforced, &keys());
-    let report = check(&mut theirs.clone(), DOMAIN, HOST, all, &[]);
+    let report = check(&mut theirs.clone(), DOMAIN, (HOST, None), all, &[]);
     assert_eq!(told(&report), "mta-sts CNAME advised");
     // Without pages there is nothing to lead to.
     let without = Ours { pages: String::new(), ..ours() };
@@ -224,6 +226,59 @@ fn a_gateway_s_people_are_led_to_no_server_of_ours() {
     let is_service = |one: &Wanted| matches!(one.topic, Topic::Service | Topic::NoService);
     assert!(!all.iter().any(is_service));
     assert!(all.iter().any(|one| one.topic == Topic::Mx));
+}
+
+/// What leaves from an address of the tenant's own is let in from there, by its own server and by
+/// everybody who reads its SPF record.
+#[test]
+fn a_tenant_s_own_address_is_one_of_ours() {
+    let source: IpAddr = "192.0.2.77".parse().unwrap();
+    let ours = Ours { source: Some(source), ..ours() };
+    let all = || wanted(DOMAIN, &ours, &keys());
+    let spf = all().into_iter().find(|one| one.topic == Topic::Spf).unwrap();
+    assert_eq!(spf.value, format!("v=spf1 a:{HOST} ip4:192.0.2.77 -all"));
+    let look = |zone: Zone, source| check(&mut zone.clone(), DOMAIN, (HOST, source), all(), &[]);
+    let report = look(as_told(), Some(source));
+    assert_eq!(told(&report), "TXT wrong");
+    let with_it = |value: &str| {
+        let others = as_told().instead(DOMAIN, RecordKind::Txt, &format!("TXT {value}"));
+        told(&look(others, Some(source)))
+    };
+    assert_eq!(with_it(&spf.value), "");
+    assert_eq!(
+        with_it("v=spf1 a:mx.sekisho.example ip4:192.0.2.78 ip4:192.0.2.77 -all"),
+        "spf.lets-in ip4:192.0.2.78"
+    );
+    // Of the other family mail leaves as everybody's does.
+    let house = look(as_told(), None).let_in(None);
+    assert_eq!(house, ["192.0.2.7", "2001:db8::7"]);
+    assert_eq!(report.let_in(Some(source)), ["192.0.2.77", "2001:db8::7"]);
+    let six = "2001:db8::77".parse().unwrap();
+    assert_eq!(report.let_in(Some(six)), ["2001:db8::77", "192.0.2.7"]);
+}
+
+#[test]
+fn what_is_allowed_is_a_term_and_is_there() {
+    let check = |text: &str, expected: Option<&str>| {
+        assert_eq!(allowable(text).as_deref(), expected, "{text}");
+    };
+    check("include:_spf.other.example", Some("include:_spf.other.example"));
+    check("+ip4:192.0.2.78", Some("ip4:192.0.2.78"));
+    check(" IP4:192.0.2.78/32", Some("ip4:192.0.2.78"));
+    check("a:web.kaede.example", Some("a:web.kaede.example"));
+    check("%{i}._spf.other.example", Some("%{i}._spf.other.example"));
+    for wrong in ["garbage", "", " ", "ip4:", "ip4:300.1.1.1", "all", "-all", "x=y", "redirect=a.b"]
+    {
+        check(wrong, None);
+    }
+    check("ip4:192.0.2.1 ip4:192.0.2.2", None);
+    let spf = "TXT v=spf1 a:mx.sekisho.example ip4:192.0.2.78 -all";
+    let zone = as_told().instead(DOMAIN, RecordKind::Txt, spf);
+    let report = look(&zone, &["ip4:192.0.2.78", "include:gone.example"]);
+    assert_eq!((told(&report).as_str(), report.is_wanting()), ("", false));
+    assert_eq!(report.unused, ["include:gone.example"]);
+    let shown = &report.unused_json()[0];
+    assert_ne!(shown["what"]["ja"], shown["what"]["en"]);
 }
 
 #[test]
@@ -440,7 +495,7 @@ fn a_policy_from_above_counts() {
         let mut zone = Zone::of(&format!("{HOST} A 192.0.2.7\n_dmarc.kaede.example TXT {above}"));
         zone.put(&format!("{domain} MX 10 {HOST}."));
         zone.put(&format!("{domain} TXT v=spf1 mx -all"));
-        let report = check(&mut zone, domain, HOST, wanted(domain, &ours(), &[]), &[]);
+        let report = check(&mut zone, domain, (HOST, None), wanted(domain, &ours(), &[]), &[]);
         let codes: Vec<&str> = report.gaps.iter().map(|(gap, _)| gap.code()).collect();
         assert_eq!(codes.join(" "), expected, "{above}");
     };
@@ -468,7 +523,7 @@ fn hostile_records_are_looked_at_in_bounds() {
         zone.put(&format!("kaede.example MX 20 h{number}.example."));
     }
     let mut asked = zone.clone();
-    let report = check(&mut asked, DOMAIN, HOST, wanted(DOMAIN, &ours(), &keys()), &[]);
+    let report = check(&mut asked, DOMAIN, (HOST, None), wanted(DOMAIN, &ours(), &keys()), &[]);
     assert!(report.is_wanting());
     assert!(asked.asked < 3_000, "{}", asked.asked);
 }

@@ -2,6 +2,7 @@
 
 use super::words::{Words, purpose};
 use serde_json::{Value, json};
+use std::net::IpAddr;
 use wire::names::RecordKind;
 use wire::pages::{LABELS, TransportPolicy};
 use wire::reports::REPORTS_TO;
@@ -134,18 +135,26 @@ pub struct Ours {
     /// The customer's own server, where mail of a gateway domain goes on to: people read and write
     /// there, and their programs must not be led here.
     pub onward: Option<String>,
+    /// The address of this machine that the tenant's mail leaves from, where it has its own
+    /// (`tenant set --source`).
+    pub source: Option<IpAddr>,
 }
 
 /// All records of a domain, in the order in which they are best made.
 pub fn wanted(domain: &str, ours: &Ours, keys: &[MailRecord]) -> Vec<Wanted> {
-    let Ours { host, pages, transport, onward } = ours;
+    let Ours { host, pages, transport, onward, source } = ours;
     let is_gateway = onward.is_some();
     let text =
         |topic, name: String, value: String| Wanted::new(topic, name, RecordKind::Txt, value);
     let mx = format!("10 {host}.");
+    let own = source.map(|source| match source {
+        IpAddr::V4(four) => format!(" ip4:{four}"),
+        IpAddr::V6(six) => format!(" ip6:{six}"),
+    });
+    let spf = format!("v=spf1 a:{host}{} -all", own.unwrap_or_default());
     let mut all = vec![
         Wanted::new(Topic::Mx, domain.to_owned(), RecordKind::Mx, mx),
-        text(Topic::Spf, domain.to_owned(), format!("v=spf1 a:{host} -all")),
+        text(Topic::Spf, domain.to_owned(), spf),
     ];
     all.extend(dkim(keys));
     let reports = format!("mailto:postmaster@{domain}");

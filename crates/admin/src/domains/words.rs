@@ -34,6 +34,11 @@ pub const GATEWAY: Words = words(
     "Mail of this domain goes on to the customer's server after it was judged. There, take mail on port 25 from the addresses in let_in alone (Microsoft 365: an inbound connector; Google: an inbound gateway): while it is open to others, mail can be brought past this service. If that server also sends by itself, add its address to SPF and name it to `domain check` by --allow; what leaves by `tenant outlet` needs neither.",
 );
 
+pub const UNUSED_ALLOW: Words = words(
+    "--allow で示されたこの項は、SPF でほかの送信を許している項の中にありません。綴りを bypass の detail と比べ、もう要らなければ --allow から外してください。",
+    "Named by --allow, but no term of the SPF record that lets others send. Compare it with the details in bypass, or leave it away if it is not needed any more.",
+);
+
 pub const NO_KEYS: Words = words(
     "署名鍵を用意できませんでした。あとで `domain keys` を実行してください。",
     "The signing keys could not be made now. Run `domain keys` later.",
@@ -167,6 +172,8 @@ pub enum Gap {
     DmarcTesting,
     DmarcSubdomains,
     NotOurs,
+    PolicyUnproven,
+    HostUnproven,
 }
 
 impl Gap {
@@ -187,9 +194,21 @@ impl Gap {
             Self::DmarcTesting => "dmarc.testing",
             Self::DmarcSubdomains => "dmarc.subdomains",
             Self::NotOurs => "domain.not-ours",
+            Self::PolicyUnproven => "mta-sts.unproven",
+            Self::HostUnproven => "mx.unproven",
         }
     }
 }
+
+const POLICY_UNPROVEN: Words = words(
+    "MTA-STS の方針を公開するこの名前の証明書は、当サービス自身の認証局が発行したもので、送信側には信頼されません。方針は読まれず、enforce にしても何も守られません。公的な認証局の証明書を `certificate install` で入れてください。方針をほかのウェブサーバーで公開している場合は、その必要はありません。",
+    "The certificate of this name, where the MTA-STS policy is published, is from this service's own authority, which no sender trusts: nobody takes the policy, and enforce protects nothing. Bring one of a public authority by `certificate install`; only if another web server publishes the policy there is no need.",
+);
+
+const HOST_UNPROVEN: Words = words(
+    "MX のこの名前の証明書は、当サービス自身の認証局が発行したものです。enforce の方針を読んだ送信側は、信頼できない証明書のサーバーへメールを渡しません。公的な認証局の証明書を `certificate install` で入れるか、それまで `domain set DOMAIN --mta-sts testing` にしてください。",
+    "The certificate of this name in the MX records is from this service's own authority: senders that have read an enforced policy hand it no mail. Bring one of a public authority by `certificate install`, or set `domain set DOMAIN --mta-sts testing` until then.",
+);
 
 pub fn gap(gap: Gap) -> Words {
     match gap {
@@ -249,6 +268,8 @@ pub fn gap(gap: Gap) -> Words {
             "サブドメインの方針が none で、そこからのなりすましを止めません。",
             "The policy for subdomains is none: forgery in their names is not stopped.",
         ),
+        Gap::PolicyUnproven => POLICY_UNPROVEN,
+        Gap::HostUnproven => HOST_UNPROVEN,
         Gap::NotOurs => words(
             "このドメインは当サービスに登録されていません。受けるなら、先に `domain add` で登録してください。",
             "This domain is not one of this service. If it is to be, add it first by `domain add`.",

@@ -3,7 +3,7 @@
 use super::neighbourhood::remote::Remote;
 use super::neighbourhood::{Letter, Plan, SRS};
 use super::settle;
-use wire::post::{Errand, Finish, ToSender};
+use wire::post::{Errand, Finish, Heard, ToSender};
 
 /// Mail of this sender that was passed on, to a remote that refuses it.
 fn passed_on(from: &str) -> Letter {
@@ -83,6 +83,30 @@ fn a_sender_outside_hears_of_the_address_that_they_wrote_to() {
     let guess = carried(SRS, Some("rfc822;wrong@there.example")).unwrap();
     let fields = |text: &str| text.matches("\r\n").count();
     assert_eq!(fields(&text), fields(&guess));
+}
+
+/// What a remote said of a text for several may name others: nobody outside reads it.
+#[test]
+fn words_that_name_others_stay_here() {
+    let told = |words: &str| {
+        let house = settle(plan());
+        let mut letter = passed_on("carol@shop.example");
+        letter.envelope.recipients[0].original = Some("rfc822;gone@there.example".to_owned());
+        let heard = Heard {
+            places: vec![0],
+            status: (4, 2, 2),
+            reason: "mailbox-full".to_owned(),
+            remote: Some("mx.there.example".to_owned()),
+            words: Some(words.to_owned()),
+        };
+        letter.envelope.heard = vec![heard];
+        house.carry(&[Letter { errand: Errand::GiveBack, ..letter }]);
+        house.seen.lock().unwrap().queued[0].2.clone()
+    };
+    let text = told("452 4.2.2 <Gone@there.example> full");
+    assert!(text.contains("Diagnostic-Code: smtp; 452 4.2.2 <Gone@there"), "{text}");
+    let text = told("452 4.2.2 <gone@there.example> <secret@there.example> full");
+    assert!(!text.contains("secret") && !text.contains("Diagnostic"), "{text}");
 }
 
 #[test]

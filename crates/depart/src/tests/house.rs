@@ -5,6 +5,7 @@ use super::neighbourhood::{Copied, Letter, OTHER, Plan, SENDER};
 use super::{Neighbourhood, settle};
 use terms::{Finding, UserId, Verdict};
 use wire::mailbox::{State, ToEdge};
+use wire::names::{Outcome as Found, RecordKind};
 use wire::post::{Errand, Finish, Hop};
 use wire::vault::Class;
 
@@ -59,15 +60,17 @@ fn another_tenant_s_mail_is_judged_by_its_reader_s_rules() {
     check(rules.refuse_from + 0.5, Verdict::Refuse, State::Quarantined);
 }
 
-/// What waits in an older queue has no findings.
+/// What waits in an older queue has heard nothing, or has no findings either.
 #[test]
 fn an_older_envelope_is_read() {
     let envelope = Letter::to(Hop::Here, &["ben@here.example"]).envelope;
     let octets = postcard::to_stdvec(&envelope).unwrap();
     let read = wire::post::Envelope::read;
     assert_eq!(read(&octets), Some(envelope.clone()));
-    assert_eq!(read(&octets[..octets.len() - 1]), Some(envelope));
-    assert_eq!(read(&octets[..octets.len() - 2]), None);
+    assert_eq!(read(&octets[..octets.len() - 1]), Some(envelope.clone()));
+    assert_eq!(read(&octets[..octets.len() - 2]), Some(envelope));
+    assert_eq!(read(&octets[..octets.len() - 3]), None);
+    assert_eq!(read(&[&octets[..], &[0]].concat()), None);
 }
 
 #[test]
@@ -225,6 +228,113 @@ fn errands_try_nothing() {
     // The envelope's key, and the text's for the header that goes with the notice.
     let bodies = house.seen.lock().unwrap().released.clone();
     assert_eq!(bodies.iter().filter(|(_, class)| *class == Class::Body).count(), 4);
+}
+
+/// What a notice says to people.
+pub(super) fn words_of(text: &str) -> String {
+    String::from_utf8(data_encoding::BASE64.decode(base64_of(text).as_bytes()).unwrap()).unwrap()
+}
+
+/// An attempt leaves the words of whoever did not take it, and notices of late mail and of mail
+/// whose time is over give them to its sender, each recipient's for that recipient.
+#[test]
+fn late_mail_and_mail_that_is_given_up_say_why() {
+    let remote = Remote::that(|_, line| match line {
+        line if line.starts_with("RCPT TO:<bob") => Some("450 4.7.1 grey, bob\r\n".to_owned()),
+        line if line.starts_with("RCPT TO:<eve") => Some("452 4.2.2 full, eve\r\n".to_owned()),
+        _ => None,
+    });
+    let house = settle(Plan::default().with("there.example", "mx.there.example", &remote));
+    let letter = Letter::out(&["bob@there.example", "ann@there.example", "eve@there.example"]);
+    assert_eq!(house.carry(&[letter.clone()]), ["1.0 later sent 1 left 2: 4.7.1"]);
+    let rest = house.seen.lock().unwrap().rests[0].clone();
+    assert_eq!(rest.heard.len(), 2);
+    assert_eq!(rest.heard[1].words.as_deref(), Some("452 full, eve"));
+    assert_eq!(rest.heard[1].places, [1]);
+    let waiting = Letter { envelope: rest, ..letter };
+    // The same again is nothing to keep anew.
+    assert_eq!(house.carry(&[waiting.clone()]), ["1.0 later sent 0: 4.7.1"]);
+    assert_eq!(house.seen.lock().unwrap().rests.len(), 1);
+    let errand = |errand, number| Letter { errand, ..waiting.clone().numbered(number) };
+    let why = Some(wire::post::Why::Answered { class: 4, subject: 7, detail: 1 });
+    let errands = [Letter { why, ..errand(Errand::TellLate, 2) }, errand(Errand::GiveBack, 3)];
+    assert_eq!(house.carry(&errands), ["2.0 told late", "3.0 failed sent 0: 5.4.7"]);
+    let told = copies(&house);
+    for (copy, statuses) in told.iter().zip([["4.7.1", "4.2.2"], ["5.4.7", "5.4.7"]]) {
+        let fields: Vec<&str> = copy.text.split("Final-Recipient: ").skip(1).collect();
+        let each = fields.iter().zip(["bob", "eve"]).zip(statuses);
+        for ((fields, name), status) in each {
+            let code = if name == "bob" { "450 grey" } else { "452 full" };
+            let lines = [
+                format!("rfc822; {name}@there.example\r\n"),
+                format!("Status: {status}\r\n"),
+                "Remote-MTA: dns; mx.there.example\r\n".to_owned(),
+                format!("Diagnostic-Code: smtp; {code}, {name}\r\n"),
+            ];
+            for line in lines {
+                assert!(fields.contains(&line), "{line} {fields}");
+            }
+            assert_eq!(fields.matches("Diagnostic-Code").count(), 1);
+        }
+        let words = words_of(&copy.text);
+        let (japanese, english) = notice::say(notice::Reason::MailboxFull);
+        assert!(words.contains(japanese) && words.contains(english), "{words}");
+        assert!(words.contains("相手の応答 (mx.there.example): 450 grey, bob"), "{words}");
+    }
+    let words = words_of(&told[1].text);
+    let (japanese, english) = notice::say(notice::Reason::Expired);
+    assert!(words.contains(japanese) && words.contains(english), "{words}");
+}
+
+/// Nobody said a word, and the notice says so; nor is a word of an older answer passed off as the
+/// last.
+#[test]
+fn a_notice_says_when_nobody_was_reached() {
+    use notice::Reason;
+    use wire::post::Why;
+    let check = |why: Option<Why>, status: &str, reason: Reason| {
+        let house = settle(Plan::default());
+        let letter = |errand| Letter { errand, why, ..Letter::out(&["bob@there.example"]) };
+        house.carry(&[letter(Errand::TellLate), letter(Errand::GiveBack).numbered(2)]);
+        let told = copies(&house);
+        let status = format!("Status: {status}\r\n");
+        assert!(told[0].text.contains(&status), "{}", told[0].text);
+        assert!(told[1].text.contains("Status: 5.4.7\r\n"), "{}", told[1].text);
+        for copy in &told {
+            let (japanese, english) = notice::say(reason);
+            let words = words_of(&copy.text);
+            assert!(words.contains(japanese) && words.contains(english), "{words}");
+            assert!(!copy.text.contains("Remote-MTA") && !copy.text.contains("Diagnostic"));
+        }
+    };
+    check(None, "4.4.1", Reason::NoAnswer);
+    check(Some(Why::Unreachable), "4.4.1", Reason::Unreachable);
+    check(Some(Why::Ours), "4.3.0", Reason::OwnFault);
+    // The DNS: from an attempt on.
+    let mut plan = Plan::default();
+    plan.record("there.example", RecordKind::Mx, Found::Failed);
+    let house = settle(plan);
+    assert_eq!(house.carry(&[Letter::out(&["bob@there.example"])]), ["1.0 later sent 0: Ours"]);
+    let envelope = house.seen.lock().unwrap().rests[0].clone();
+    let why = Some(Why::Ours);
+    let errand = Errand::TellLate;
+    let letter = Letter { errand, why, envelope, ..Letter::out(&["bob@there.example"]) };
+    house.carry(&[letter.clone()]);
+    let text = copies(&house)[0].text.clone();
+    let words = words_of(&text);
+    assert!(text.contains("Status: 4.4.3\r\n"), "{text}");
+    assert!(words.contains(notice::say(Reason::NoNames).0), "{words}");
+    // And if since then nobody answers there: that.
+    let letter = Letter { why: Some(Why::Unreachable), ..letter.numbered(2) };
+    house.carry(&[letter]);
+    let words = words_of(&copies(&house)[1].text);
+    assert!(words.contains(notice::say(Reason::Unreachable).1), "{words}");
+    // Held until its time was over: it was not tried at all.
+    let errand = Errand::Unreleased;
+    house.carry(&[Letter { errand, ..Letter::out(&["bob@there.example"]).numbered(3) }]);
+    let words = words_of(&copies(&house)[2].text);
+    assert!(words.contains(notice::say(Reason::Unreleased).0), "{words}");
+    assert!(!words.contains(notice::say(Reason::Expired).1), "{words}");
 }
 
 #[test]

@@ -271,7 +271,9 @@ pub fn short(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Sent { recipients } => format!("sent {recipients}"),
         Outcome::Later { sent, rest, why: because } => {
-            let rest = rest.as_ref().map(|(_, left)| format!(" left {left}")).unwrap_or_default();
+            // The same people, of whom something was heard, are left as they were.
+            let rest = rest.as_ref().filter(|_| *sent > 0);
+            let rest = rest.map(|(_, left)| format!(" left {left}")).unwrap_or_default();
             format!("later sent {sent}{rest}: {}", why(because))
         }
         Outcome::Failed { sent, why: because } => format!("failed sent {sent}: {}", why(because)),
@@ -286,6 +288,7 @@ pub struct Letter {
     pub number: u8,
     pub leg: u16,
     pub errand: Errand,
+    pub why: Option<wire::post::Why>,
     pub envelope: Envelope,
     pub text: Vec<u8>,
     /// It was handed in on another day.
@@ -309,10 +312,11 @@ impl Letter {
             needs_utf8: false,
             finish: Finish::AsItIs,
             found: Vec::new(),
+            heard: Vec::new(),
         };
         let text = b"Message-ID: <m1@here.example>\r\nSubject: hi\r\n\r\n.hello\r\n".to_vec();
         let (errand, has_waited) = (Errand::Carry, false);
-        Self { number: 1, leg: 0, errand, envelope, text, has_waited }
+        Self { number: 1, leg: 0, errand, why: None, envelope, text, has_waited }
     }
 
     /// To a domain outside.
@@ -349,6 +353,7 @@ impl Letter {
             expires_ms: 1_795_748_096_000,
             attempts: 0,
             errand: self.errand,
+            why: self.why,
             is_passed_on: self.is_passed_on(),
             envelope: seal(seal::Class::Summary, &postcard::to_stdvec(&self.envelope).unwrap()),
             body: seal(seal::Class::Body, &self.text),

@@ -276,8 +276,10 @@ impl Desk {
         };
         let errand = match errand {
             Errand::GiveBack if row.is_called_off() => Errand::Cancelled,
+            Errand::GiveBack if row.hold.is_some() => Errand::Unreleased,
             errand => errand,
         };
+        let why = self.store.table.obstacle(&leg);
         Some(Load {
             user: row.user,
             message,
@@ -287,6 +289,7 @@ impl Desk {
             expires_ms: u64::from(row.expires_s) * 1_000,
             attempts: leg.attempts,
             errand,
+            why,
             is_passed_on: row.hand == Hand::Others,
             envelope,
             body,

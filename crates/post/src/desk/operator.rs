@@ -84,7 +84,6 @@ impl Desk {
             let leg = table.leg(slot)?;
             let state = table.shown(leg, now);
             let closed = table.closed(leg);
-            let obstacle = closed.and_then(|_| table.obstacles.get(&leg.road).copied());
             Some(LegState {
                 leg: leg.number,
                 route: table.roads.of(leg.road).unwrap_or(Route([0; 16])),
@@ -92,7 +91,7 @@ impl Desk {
                 recipients: leg.recipients,
                 attempts: closed.map_or(leg.attempts, |(failures, _)| failures.max(leg.attempts)),
                 next_try_ms: next_try(table, leg, now),
-                why: obstacle.or(leg.why),
+                why: table.obstacle(leg),
                 sent: leg.counts().0,
                 not_sent: leg.counts().1,
             })

@@ -25,6 +25,8 @@ pub fn run(mut arguments: Arguments) -> Answer {
     let endings = data.as_deref().and_then(|data| client::value(data, &Request::Endings).ok());
     let endings = endings.and_then(|told| told.get("items").cloned());
     let tenants = data.as_deref().and_then(|data| client::value(data, &Request::TenantList).ok());
+    let domains = Request::DomainList { tenant: None };
+    let domains = data.as_deref().and_then(|data| client::value(data, &domains).ok());
     let queue = data.as_deref().and_then(|data| client::value(data, &Request::QueueStatus).ok());
     let language = if crate::demo::screen::is_japanese() { "ja" } else { "en" };
     let near = queue.as_ref().and_then(|told| told.get("near")?.get(language)?.as_str());
@@ -50,6 +52,12 @@ pub fn run(mut arguments: Arguments) -> Answer {
         );
         weakened.push(what);
     }
+    for (domain, names) in domains.iter().flat_map(unproven) {
+        weakened.push(format!(
+            "MTA-STS of {domain} is enforced, but no sender trusts the certificate of {names}: \
+             `domain check` says what to do"
+        ));
+    }
     weakened.extend(near);
     let whole = missing.is_empty() && weakened.is_empty();
     let found = json!({
@@ -65,6 +73,19 @@ pub fn run(mut arguments: Arguments) -> Answer {
         "contracts_ending": endings,
     });
     Ok(if whole { Outcome::Done(found) } else { Outcome::Wanting(found) })
+}
+
+/// Domains that enforce a policy (as `domain list` tells them), with the names in it that only our
+/// own authority vouches for.
+fn unproven(domains: &Value) -> Vec<(String, String)> {
+    let items = domains.get("items").and_then(Value::as_array).into_iter().flatten();
+    let found = items.filter_map(|domain| {
+        let names = domain.pointer("/mta_sts/unproven")?.as_array()?.iter();
+        let names: Vec<&str> = names.filter_map(Value::as_str).collect();
+        let name = domain.get("domain")?.as_str()?;
+        (!names.is_empty()).then(|| (name.to_owned(), names.join(", ")))
+    });
+    found.collect()
 }
 
 /// The key store without any key: what is destroyed, sealed, held, and which backups could open.

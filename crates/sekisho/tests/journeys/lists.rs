@@ -350,8 +350,10 @@ fn whoever_wants_to_leave_leaves_once() {
         assert_eq!(press(demo, &copy), "200");
         assert_eq!(members(demo, "exit@example.jp"), [FRIEND]);
         copy_for(sink, "clicks@outside.example", left);
+        assert_eq!(press(demo, &copy), "200", "pressed twice");
         done(demo, &["list", "member", "add", "exit@example.jp", "clicks@outside.example"]);
-        assert_eq!(press(demo, &copy), "404", "it served once");
+        assert_eq!(press(demo, &copy), "200", "an old link tells nobody who is a member again");
+        assert_eq!(members(demo, "exit@example.jp").len(), 2, "it served once");
         done(demo, &["list", "member", "remove", "exit@example.jp", "clicks@outside.example"]);
     }
     assert_eq!(members(demo, "exit@example.jp"), [FRIEND]);

@@ -117,6 +117,16 @@ fn a_gateway_s_mail_reaches_its_server_octet_for_octet() {
     assert_eq!(told["recipients"].as_u64(), Some(2), "{told}");
     assert_eq!(addressed(demo, CAROL, "new@example.net"), 250);
     assert_eq!(addressed(demo, CAROL, "nobody@example.net"), 550);
+    // Who leaves the list is taken for a while, by name, and a look is no sync.
+    std::fs::write(&list, "new@example.net\n").unwrap();
+    let told =
+        done(demo, &["domain", "gateway", "example.net", "--host", &host, "--recipients", &list]);
+    let shown = done(demo, &["domain", "gateway", "example.net"]);
+    assert_eq!((told["sync_ms"].as_u64(), &told), (shown["sync_ms"].as_u64(), &shown));
+    assert_eq!(shown["in_grace"].as_u64(), Some(1), "{shown}");
+    assert_eq!(shown["grace"][0]["address"].as_str(), Some("old.box@example.net"), "{shown}");
+    assert!(shown["grace"][0]["until_ms"].as_u64() > shown["sync_ms"].as_u64(), "{shown}");
+    assert_eq!(addressed(demo, CAROL, "old.box@example.net"), 250);
     done(demo, &["domain", "gateway", "example.net", "--none"]);
     is_nobody_soon(demo, "new@example.net");
 }

@@ -95,6 +95,21 @@ fn a_domain_says_how_mail_reaches_it() {
     assert_eq!(state, "good");
     let (set, code) = demo.ask(&["domain", "set", "example.jp", "--mta-sts", "enforce"]);
     assert_eq!((code, set["mta_sts"]["mode"].as_str()), (0, Some("enforce")), "{set}");
+    // The demo's certificates are of its own authority: no sender believes any of it.
+    let codes = |told: &serde_json::Value| {
+        let codes = told.as_array().unwrap().iter().map(|one| one["code"].as_str().unwrap());
+        codes.map(str::to_owned).filter(|code| code.ends_with(".unproven")).collect::<Vec<_>>()
+    };
+    assert_eq!(codes(&set["warnings"]), ["mta-sts.unproven", "mx.unproven"], "{set}");
+    let (checked, code) = demo.ask(&["domain", "check", "example.jp"]);
+    assert_eq!(codes(&checked["bypass"]), ["mta-sts.unproven", "mx.unproven"], "{checked}");
+    assert_eq!(code, 1);
+    let (other, _) = demo.ask(&["domain", "check", "example.net"]);
+    assert!(codes(&other["bypass"]).is_empty(), "it does not enforce: {other}");
+    let data = demo.data().display().to_string();
+    let (found, _) = demo.ask(&["doctor"]);
+    let told = found["weakened"].to_string();
+    assert!(told.contains("MTA-STS of example.jp is enforced"), "{data} {told}");
     assert_eq!(policy(), said("enforce", 1_209_600));
     // The record in the DNS is the old one now, and `domain check` says so.
     let (after, state) = id("example.jp");

@@ -76,6 +76,22 @@ fn what_does_not_leave_is_said_to_be_late_and_comes_back() {
     assert_eq!((count("Action: delayed"), count("Action: failed")), (1, 1), "{notices:#?}");
     let last = notices.iter().find(|it| it.contains("Action: failed")).unwrap();
     assert!(last.contains("Status: 5.4.7") && last.contains("john doe"), "{last}");
+    // Nobody was reached, and both notices say so.
+    for (notice, status) in notices.iter().filter_map(|it| {
+        let is_late = it.contains("Action: delayed");
+        (is_late || it.contains("Action: failed"))
+            .then_some((it, if is_late { "4.4.1" } else { "5.4.7" }))
+    }) {
+        assert!(notice.contains(&format!("\r\nStatus: {status}\r\n")), "{notice}");
+        let part = notice.split("base64\r\n\r\n").nth(1).unwrap().split("\r\n--").next().unwrap();
+        let words = BASE64.decode(part.replace("\r\n", "").as_bytes()).unwrap();
+        let words = String::from_utf8(words).unwrap();
+        for said in ["相手のサーバーにつながりません。", "The server could not be reached."]
+        {
+            assert!(words.contains(said), "{words}");
+        }
+        assert!(!notice.contains("Diagnostic-Code"), "nobody said anything: {notice}");
+    }
     // `trace` says what became of it, a little later: its journey is told behind the notice.
     within(Duration::from_secs(20), "what became of it", || {
         service.ask(&["trace", "takes long"])["items"][0]["state"] == "not-sent"
