@@ -259,6 +259,9 @@ deeds! {
         rows: u64 = 4,
         last_open_ms: u64 = 5,
         user: Option<UserId> = 6,
+        /// Binds the contract's name ([`Digest::of_name`]); the salt stands in the certificate
+        /// and nowhere here, so that nobody can try names.
+        name: Option<Digest> = 7,
     }
     /// A hold was placed or lifted.
     Hold "hold" 43 {

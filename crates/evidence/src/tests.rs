@@ -121,6 +121,7 @@ fn every_deed() -> Vec<Body> {
             rows: 70_000,
             last_open_ms: 1 << 41,
             user: None,
+            name: Some(Digest::of_name(&[7; 16], "Example Net")),
         },
         Body::Hold { hold: HoldId([7; 8]), placed: true, tenant: T, user: Some(U) },
         Body::Searched { contracts: 1, files: 40, bytes: 1 << 30, found: 0 },

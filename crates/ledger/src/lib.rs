@@ -30,7 +30,7 @@ mod crash_tests;
 mod tests;
 
 pub use fault::Fault;
-pub use proving::{Proof, Proofs, prove};
+pub use proving::{Proof, Proofs, prove, prove_under};
 pub use verify::{Head, Missing, Verified, entries, export, head, reader, verify};
 pub use watch::{SEEN, before_start, remember};
 

@@ -9,6 +9,7 @@
 )]
 
 mod asked;
+mod belongings;
 mod cell;
 mod contained;
 mod counted;
@@ -29,6 +30,7 @@ mod words;
 mod tests;
 
 pub use asked::Half;
+pub use belongings::Belongings;
 pub use cell::{Cell, Tie};
 pub use contained::{Condition, Containment, Detection, ToDo};
 pub use counted::{Columns, Mark, Pair, Part, Slice, Spill, order};
