@@ -163,6 +163,8 @@ impl Traces {
             }
             Deed::Rotate => {
                 if let Some(item) = renewed(fact.item, asked.component) {
+                    // Some of them may be older than the entry that speaks of all.
+                    let told = (fact.item.pages_keys_since().unwrap_or(told.0), told.1);
                     let known = self.rotated.entry((item, tenant)).or_default();
                     *known = (*known).max(told);
                 }
@@ -299,7 +301,10 @@ fn is_pass(credential: &str) -> bool {
 
 /// The credential that a new key renews, for this component: of TLS keys those that it uses.
 fn renewed(item: Item, component: Kind) -> Option<Item> {
-    let whole = word(&item);
+    let whole = match item.pages_keys_since() {
+        Some(_) => "tls-key pages".to_owned(),
+        None => word(&item),
+    };
     let Some(group) = whole.strip_prefix("tls-key ") else { return Some(item) };
     let is_its_own = (group == "pages") == (component == Kind::Pages);
     is_its_own.then(|| Item::word(&evidence::Word::new("tls-key")))
@@ -412,6 +417,34 @@ mod tests {
         check(Kind::Edge, "pages", false);
         check(Kind::Pages, "mail", false);
         assert_eq!(left(Kind::Edge, ("tls-key", 0), &[]).as_deref(), Some("tls-key"));
+    }
+
+    /// A process of the pages may have used any of their keys: the oldest of them decides.
+    #[test]
+    fn keys_of_pages_are_renewed_when_all_of_them_are() {
+        let check = |component, since_ms: u64, is_met: bool| {
+            let body = evidence::Body::KeyRotate {
+                what: Word::new("tls-key pages"),
+                epoch: since_ms,
+                tenant: None,
+                user: None,
+            };
+            let (author, start) = (Kind::Signer, InstanceId([9; 6]));
+            let entry = evidence::Entry { author, start, seq: 0, time_ms: USED_MS + 5_000, body };
+            let question = Question { component, version: None, from_ms: 0, to_ms: 9_000 };
+            let mut traces = Traces::default();
+            traces.used_at(Item::word(&Word::new("tls-key")), None, USED_MS);
+            crate::facts(7, &entry, |fact| traces.note(&fact, &question, |_| false));
+            let found = traces.keys_changed();
+            assert_eq!(found.met, is_met, "{component:?} since {since_ms}");
+            assert_eq!(found.entry, is_met.then_some(7));
+        };
+        check(Kind::Pages, USED_MS + 1, true);
+        check(Kind::Pages, USED_MS, false);
+        check(Kind::Pages, 1, false);
+        check(Kind::Edge, USED_MS + 1, false);
+        // Written by an earlier version, which said so only where nobody brought any.
+        check(Kind::Pages, 0, true);
     }
 
     #[test]
