@@ -219,6 +219,9 @@ impl World {
             (ToAccess::Refused, None) => "refused".to_owned(),
             (ToAccess::Refused, Some(Report::Alarm { what })) => {
                 assert!(what.starts_with("a decoy was touched"), "{what}");
+                // Whose name it is stands there, as the sentinel reads it.
+                let of = format!("for user {HARU} of tenant {TENANT}");
+                assert!(what.ends_with(&of), "{what}");
                 "decoy".to_owned()
             }
             (ToAccess::Later, None) => "later".to_owned(),

@@ -132,6 +132,21 @@ fn a_person_is_asked_whether_held_mail_is_theirs() {
         let mut sender = submissions(&demo);
         sender.say(&plain(&demo.account("mina@example.jp"))).code == 535
     });
+    // The alarms about both say whose mail it is.
+    let (people, _) = demo.ask(&["user", "list", "--tenant", "Example Japan"]);
+    let people = people["items"].as_array().unwrap();
+    let mina = people.iter().find(|one| one["address"] == "mina@example.jp").unwrap();
+    for words in ["is held", "is not theirs"] {
+        within(PATIENCE, words, || {
+            let (alarms, _) = demo.ask(&["alarms", "list"]);
+            let is_it = |one: &serde_json::Value| {
+                let what = one["what"].as_str().unwrap_or_default();
+                what.contains(words) && what.contains(&id) && one["user"] == mina["user"]
+            };
+            let found = alarms["items"].as_array().unwrap().iter().find(|one| is_it(one)).cloned();
+            found.is_some_and(|one| one["tenant"].is_string() && one["cause"] == "attention")
+        });
+    }
     let mut reader = Reader::sign_in(&demo, "mina@example.jp");
     reader.must("SELECT INBOX");
     assert!(!came(&sink, "never mine"));
