@@ -39,6 +39,16 @@ pub struct Condition {
     /// Sorts of credentials that are still the same, and what renews each.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub to_do: Vec<ToDo>,
+    /// What leads on where something else than a credential is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<Step>,
+}
+
+/// A step, with its commands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Step {
+    pub ja: String,
+    pub en: String,
 }
 
 /// A credential that was used and is still the same: what is left to do about it.
@@ -191,7 +201,7 @@ impl Traces {
         }
     }
 
-    pub fn judge(&self) -> Containment {
+    pub fn judge(&self, component: Kind) -> Containment {
         let alive = self.lives.values().filter(|to_ms| to_ms.is_none()).count();
         let ended = self.lives.values().filter_map(|to_ms| *to_ms).chain(self.gone).max();
         let now_ms = self.newest.map_or(0, |newest| newest.0);
@@ -199,7 +209,7 @@ impl Traces {
         let is_over = alive == 0 && grants_end.is_none_or(|until| until <= now_ms);
         let over_ms = ended.max(grants_end).filter(|_| is_over);
         let conditions = vec![
-            self.stopped(alive),
+            self.stopped(alive, component),
             self.no_grant(now_ms),
             self.silent("no alarm since", self.last_alarm, over_ms),
             self.silent("decoys silent", self.last_decoy, over_ms),
@@ -220,7 +230,7 @@ impl Traces {
         self.newest.map(|newest| newest.1)
     }
 
-    fn stopped(&self, alive: usize) -> Condition {
+    fn stopped(&self, alive: usize, component: Kind) -> Condition {
         let in_all = self.in_all.unwrap_or(self.lives.len() as u64);
         Condition {
             condition: "instances ended",
@@ -228,6 +238,7 @@ impl Traces {
             entry: self.last_stop.map(|stop| stop.1),
             missing: (alive > 0).then(|| format!("{alive} of {in_all} live")),
             to_do: Vec::new(),
+            next: (alive > 0).then(|| ending(component)),
         }
     }
 
@@ -239,6 +250,7 @@ impl Traces {
             entry: self.last_grant.map(|grant| grant.1).or(self.newest_entry()),
             missing: live.map(|(until_ms, _)| format!("a grant lives until {}", rfc3339(until_ms))),
             to_do: Vec::new(),
+            next: live.map(|(until_ms, _)| waiting(until_ms)),
         }
     }
 
@@ -256,7 +268,9 @@ impl Traces {
             _ => None,
         };
         let (met, to_do) = (missing.is_none(), Vec::new());
-        Condition { condition, met, entry: self.newest_entry(), missing, to_do }
+        // What has not ended is spoken of above.
+        let next = over_ms.filter(|_| !met).map(|_| looking());
+        Condition { condition, met, entry: self.newest_entry(), missing, to_do, next }
     }
 
     /// Every sort of credential that was used has had new keys since, or is no more.
@@ -280,6 +294,7 @@ impl Traces {
             entry: shown.or(self.newest_entry().filter(|_| self.used.is_empty())),
             missing: (!old.is_empty()).then(|| old.join(", ")),
             to_do,
+            next: None,
         }
     }
 
@@ -308,6 +323,41 @@ fn renewed(item: Item, component: Kind) -> Option<Item> {
     let Some(group) = whole.strip_prefix("tls-key ") else { return Some(item) };
     let is_its_own = (group == "pages") == (component == Kind::Pages);
     is_its_own.then(|| Item::word(&evidence::Word::new("tls-key")))
+}
+
+/// How processes that were owned are ended.
+fn ending(component: Kind) -> Step {
+    let name = component.word();
+    // Nobody could let these in again.
+    let is_for_good = matches!(
+        component,
+        Kind::Warden | Kind::Admin | Kind::Ledger | Kind::Mirror | Kind::Sentinel
+    );
+    match is_for_good {
+        true => Step {
+            ja: "サービスを止めて、もう一度起動する".to_owned(),
+            en: "stop the service and start it again".to_owned(),
+        },
+        false => Step {
+            ja: format!("`isolate {name}` で終わらせ、`release {name}` で新しいものを入れる"),
+            en: format!("end them: `isolate {name}`; then let fresh ones in: `release {name}`"),
+        },
+    }
+}
+
+fn waiting(until_ms: u64) -> Step {
+    let until = rfc3339(until_ms);
+    Step {
+        ja: format!("{until} に自動で失効する。その後にもう一度確かめる"),
+        en: format!("it ends by itself at {until}: ask again after that"),
+    }
+}
+
+fn looking() -> Step {
+    Step {
+        ja: "`alarms list` で確かめる。警報が続くあいだは、まだ終わっていない".to_owned(),
+        en: "see `alarms list`: as long as there are alarms, it is not over".to_owned(),
+    }
 }
 
 /// In both languages, with the command.

@@ -32,7 +32,7 @@ mod tests;
 pub use asked::Half;
 pub use belongings::Belongings;
 pub use cell::{Cell, Tie};
-pub use contained::{Condition, Containment, Detection, ToDo};
+pub use contained::{Condition, Containment, Detection, Step, ToDo};
 pub use counted::{Columns, Mark, Pair, Part, Slice, Spill, order};
 pub use fact::{Deed, Fact, Item, Person, facts};
 pub use finish::{Finished, as_message};
