@@ -277,6 +277,16 @@ deeds! {
         bytes: u64 = 2,
         found: u64 = 3,
     }
+    /// The house's deciders know that a log lost what was cosigned: `whose` is `ledger`, `mirror`
+    /// or `both`. Size and root are of the checkpoint that is lost; 0 where nobody knows how far
+    /// the log had come. Without a request it was one operator, and `weakened` says so.
+    LossAcknowledged "loss.acknowledged" 45 {
+        whose: Word = 0,
+        size: u64 = 1,
+        root: Digest = 2,
+        request: Option<RequestId> = 3,
+        weakened: Option<Word> = 4,
+    }
     /// The sentinel judged what happened; `count` equal ones are folded into this one.
     Incident "incident" 18 {
         cause: Word = 0,
@@ -383,6 +393,7 @@ impl Body {
             | Self::Destroyed { .. }
             | Self::Hold { .. }
             | Self::Searched { .. }
+            | Self::LossAcknowledged { .. }
             | Self::Freeze { .. }
             | Self::Unfreeze { .. }
             | Self::Isolate { .. }

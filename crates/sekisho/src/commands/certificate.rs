@@ -223,8 +223,9 @@ const JAPANESE: Words = Words {
             誰にも開けません。そのうえで、本文・ヘッダー・隔離・配送履歴・名簿・認証情報の行を削除し、\n\
             ディスク上の不要領域も書き直しました。外部サービス（スマートホスト）の認証情報も鍵とともに\n\
             破棄しました。相手のサービス側でも、その認証情報を無効にしてください。",
-    check: "この証明は、サービスに問い合わせずに確かめられます。お手元に渡した鍵を使って\n\
-            `sekisho-verify certificate certificate.json --ledger-key K --mirror-key K` を実行してください。\n\
+    check: "この証明は、サービスに問い合わせずに確かめられます。お渡しした鍵を使って\n\
+            `sekisho-verify certificate certificate.json --ledger-key K --mirror-key K` を\n\
+            実行してください。\n\
             ほかの道具でも確かめられます。certificate.json の leaf を RFC 6962 のとおりハッシュし、\n\
             inclusion と合わせて root を計算し、checkpoint の署名を ledger_key と mirror_key で\n\
             検証してください。",

@@ -38,7 +38,7 @@ fn answer(demo: &Demo, act: &str, request: &str, address: &str) -> (Value, i32) 
 }
 
 /// Asks, has two agree, and carries out.
-fn approved(demo: &Demo, words: &[&str]) -> Value {
+pub fn approved(demo: &Demo, words: &[&str]) -> Value {
     let (asked, code) = demo.ask(&[words, &["--reason", "契約の終わり"]].concat());
     assert_eq!((code, asked["needs"].as_u64()), (1, Some(2)), "{words:?}: {asked}");
     let request = asked["request"].as_str().unwrap();

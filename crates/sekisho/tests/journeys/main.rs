@@ -22,6 +22,7 @@ mod leaving;
 mod leaving_kills;
 mod letters;
 mod lists;
+mod losses;
 mod onward;
 mod outlet;
 mod post;
