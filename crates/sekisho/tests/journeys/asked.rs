@@ -166,4 +166,28 @@ fn a_person_is_asked_whether_held_mail_is_theirs() {
     sink.wait_for_subject("an operator's");
     within(PATIENCE, "sent", || decided(&demo, &id).0 == "sent");
     assert_eq!(decided(&demo, &id).2, "operator");
+    // Another one is cancelled. All three acts are in the ledger, and the tenant sees them.
+    let other = held(&demo, "haru@example.jp", "an operator's no");
+    assert_eq!(demo.ask(&["queue", "cancel", &other]).1, 0);
+    within(PATIENCE, "not sent", || decided(&demo, &other).0 == "not-sent");
+    assert!(!came(&sink, "an operator's no"));
+    let acts =
+        [("hold", &id, "held"), ("release", &id, "released"), ("cancel", &other, "cancelled")];
+    let entries = demo.entries();
+    let tenant = ["touched", "--tenant", "Example Japan", "--lang", "en"];
+    let person = ["touched", "--person", "haru@example.jp", "--lang", "ja"];
+    let (seen, _) = demo.ask(&tenant);
+    let (theirs, _) = demo.ask(&person);
+    for (act, message, word) in acts {
+        let what = format!("outgoing.{act}-by-operator {message}");
+        let is_it = |one: &serde_json::Value| one["what"] == what.as_str();
+        assert!(entries.iter().any(|one| is_it(one) && one["author"] == "directory"), "{what}");
+        for told in [&seen, &theirs] {
+            let items = told["items"].as_array().unwrap();
+            assert!(items.iter().any(|one| is_it(&one["entry"])), "{what}: {told}");
+        }
+        let english = format!("a letter {word} by an operator {message}");
+        assert!(seen.to_string().contains(&english), "{english}: {seen}");
+    }
+    assert!(theirs.to_string().contains("管理者による"), "{theirs}");
 }

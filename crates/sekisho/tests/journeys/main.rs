@@ -11,6 +11,7 @@ mod asked;
 mod clients;
 mod commands;
 mod contracts;
+mod endings;
 mod house;
 mod imap_cases;
 mod imap_stress;
