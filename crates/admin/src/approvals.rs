@@ -7,11 +7,12 @@ use crate::peers::{Answer, Peers, Refusal};
 use crate::people::{self, names, one_tenant, one_user, set};
 use crate::words;
 use compartment::random;
+use data_encoding::BASE64;
 use evidence::rfc3339;
 use serde_json::{Value, json};
 use terms::{Kind, RequestId, UserId};
 use wire::admin::Request as Asked;
-use wire::approval::{Act, NEEDED, Permission, Proof, Purpose, Request};
+use wire::approval::{Act, NEEDED, Permission, Proof, Purpose, Request, WhoseLog};
 use wire::directory::{FromAdmin as ToDirectory, TenantSettings, ToAdmin as FromDirectory};
 use wire::identity::{FromAdmin, ToAdmin, Whose};
 use wire::redirection::Redirection;
@@ -164,6 +165,39 @@ pub fn carry_out(peers: &mut Peers<'_>, id: &str) -> Answer {
     Ok(value)
 }
 
+/// What a log lost is known from now on.
+pub fn acknowledge(peers: &mut Peers<'_>, whose: &str, size: u64, root: &str) -> Answer {
+    let wrong = |expected, found: &str| {
+        Refusal::new(expected, found, "sekisho ledger acknowledge-loss finds it itself")
+    };
+    let found = WhoseLog::ALL.into_iter().find(|one| one.word() == whose);
+    let whose = found.ok_or_else(|| wrong("ledger, mirror or both", whose))?;
+    let octets = BASE64.decode(root.as_bytes()).ok();
+    let root = octets.and_then(|octets| <[u8; 32]>::try_from(octets).ok());
+    let root = root.ok_or_else(|| wrong("the root of a log in base 64", "something else"))?;
+    let permission = permission(peers)?;
+    perform(peers, Act::AcknowledgeLoss { whose, size, root }, permission)
+}
+
+fn acknowledge_under(peers: &mut Peers<'_>, act: Act, permission: Permission) -> Answer {
+    let Act::AcknowledgeLoss { whose, size, root } = act else {
+        return Err(Refusal::unexpected(Kind::Identity));
+    };
+    match ask(peers, &FromAdmin::Carry { act, permission })? {
+        ToAdmin::Done { weakened } => {
+            let mut value = loss_json(whose, size, &root);
+            set(&mut value, "acknowledged", json!(true));
+            set(&mut value, "weakened", json!(weakened));
+            Ok(value)
+        }
+        _ => Err(Refusal::unexpected(Kind::Identity)),
+    }
+}
+
+fn loss_json(whose: WhoseLog, size: u64, root: &[u8; 32]) -> Value {
+    json!({ "whose": whose.word(), "size": size, "root": BASE64.encode(root) })
+}
+
 /// An act, with the grounds for it.
 pub fn perform(peers: &mut Peers<'_>, act: Act, permission: Permission) -> Answer {
     match act {
@@ -198,6 +232,7 @@ pub fn perform(peers: &mut Peers<'_>, act: Act, permission: Permission) -> Answe
         act @ Act::Read { .. } => pass_under(peers, act, permission),
         Act::Keys(act) => crate::keys::act_under(peers, act, permission),
         Act::Thaw(whose) => crate::watch::thaw_under(peers, whose, permission),
+        act @ Act::AcknowledgeLoss { .. } => acknowledge_under(peers, act, permission),
         Act::SingleOperator => match ask(peers, &FromAdmin::Carry { act, permission })? {
             ToAdmin::Mode { two_persons, able, open } => Ok(mode_json(two_persons, able, open)),
             _ => Err(Refusal::unexpected(Kind::Identity)),
@@ -374,6 +409,7 @@ fn details(act: &Act) -> Value {
             json!({ "detail": data_encoding::HEXLOWER.encode(detail) })
         }
         Act::Thaw(Whose::Kind(kind)) => json!({ "component": kind.word() }),
+        Act::AcknowledgeLoss { whose, size, root } => loss_json(*whose, *size, root),
         Act::ResetPassword { .. }
         | Act::SingleOperator
         | Act::Keys(_)

@@ -61,18 +61,36 @@ pub fn list(peers: &mut Peers<'_>) -> Answer {
     let addresses = names(peers, users.clone())?;
     let people: HashMap<UserId, Option<String>> = users.into_iter().zip(addresses).collect();
     let held = held_by(peers, &endings)?;
+    let salts = name_salts(peers)?;
     let shown = endings.iter().zip(held).map(|(ending, held)| {
         let mut shown = ending_json(ending);
         let contract = called.get(&ending.part.tenant).map(|called| &called.name);
         let person = ending.part.user.and_then(|user| people.get(&user)).cloned().flatten();
-        for (field, value) in
-            [("contract", json!(contract)), ("person", json!(person)), ("held_by", json!(held))]
-        {
+        let salt = salts.get(&ending.part).map(|salt| HEXLOWER.encode(salt));
+        for (field, value) in [
+            ("contract", json!(contract)),
+            ("person", json!(person)),
+            ("held_by", json!(held)),
+            ("name_salt", json!(salt)),
+        ] {
             crate::people::set(&mut shown, field, value);
         }
         shown
     });
     Ok(items(shown.collect()))
+}
+
+/// What the names in certificates are checked with.
+fn name_salts(peers: &mut Peers<'_>) -> Result<HashMap<Part, [u8; 16]>, Refusal> {
+    let mut salts = HashMap::new();
+    directory(peers, &FromAdmin::NameSalts, |answer| match answer {
+        ToAdmin::NameSalts(found) => {
+            salts = found.into_iter().collect();
+            Some(Value::Null)
+        }
+        _ => None,
+    })?;
+    Ok(salts)
 }
 
 /// What holds each of these: holds by their id, and those that `keys hold` set.

@@ -214,6 +214,9 @@ fn act(peers: &mut Peers<'_>, request: Request) -> Answer {
             watch::freeze(peers, watch::Meant { address, tenant, component }, frozen)
         }
         Request::FreezeList => watch::list_freezes(peers),
+        Request::AcknowledgeLoss { whose, size, root } => {
+            approvals::acknowledge(peers, &whose, size, &root)
+        }
         Request::AlarmTest => watch::test_alarms(peers),
         Request::Isolate { component, isolated } => watch::isolate(peers, &component, isolated),
     }

@@ -80,6 +80,20 @@ fn sentences(act: &Act, about: &About<'_>) -> [String; 2] {
             "二人による承認をやめる。以後は一人で何でもできる".to_owned(),
             "two persons no longer decide: one operator may do everything".to_owned(),
         ],
+        Act::AcknowledgeLoss { size: 0, .. } => [
+            "台帳がなくなったことを承知し、このまま続ける。事実は記録に残る".to_owned(),
+            "the ledger was gone: that is acknowledged, and the house goes on; it stays recorded"
+                .to_owned(),
+        ],
+        Act::AcknowledgeLoss { size, .. } => [
+            format!(
+                "連署された {size} 件のうち失われた記録があることを承知し、このまま続ける。事実は記録に残る"
+            ),
+            format!(
+                "that records were lost, of {size} that were cosigned, is acknowledged, and the \
+                 house goes on; it stays recorded"
+            ),
+        ],
         Act::Thaw(Whose::Person(..)) => thaw(person),
         Act::Thaw(Whose::Tenant(_)) => thaw(tenant),
         Act::Thaw(Whose::Kind(kind)) => thaw(kind.word()),

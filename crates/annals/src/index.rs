@@ -154,6 +154,25 @@ impl<'a> Index<'a> {
         Ok(binder)
     }
 
+    /// Entries of these deeds, and whatever no chapter holds yet.
+    pub(crate) fn visit_deeds(
+        &self,
+        deeds: &[u8],
+        note: &mut dyn FnMut(u64, &[u8]) -> bool,
+    ) -> Result<(), Fault> {
+        for number in 0..self.full() {
+            let chapter = self.chapter(number)?;
+            let mut places = Vec::new();
+            for deed in deeds {
+                places.extend(chapter.entries_by(*deed).map_err(file(chapter_name(number)))?);
+            }
+            places.sort_unstable();
+            let first = number * CHAPTER_ENTRIES;
+            self.visit(places.iter().map(|place| first + u64::from(*place)), note)?;
+        }
+        self.tail_entries(note)
+    }
+
     /// Hands on the entries behind the last full chapter.
     pub(crate) fn tail_entries(
         &self,

@@ -8,6 +8,7 @@
     allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
+mod acknowledged;
 mod binder;
 mod chapter;
 mod check;
@@ -38,13 +39,14 @@ mod agreement;
 #[cfg(test)]
 mod tests;
 
+pub use acknowledged::{Acknowledged, Acknowledgements};
 pub use binder::Binder;
 pub use chapter::CHAPTER_ENTRIES;
 pub use check::{Checked, check, check_copy};
 pub use disk::{Folder, Shelf};
 pub use fault::Fault;
 pub use index::{Index, Measured, chapter_name, take_up};
-pub use lost::{Lost, keep_lost, lost_name, lost_of};
+pub use lost::{Lost, keep_lost, lost_name, lost_of, written_ms};
 pub use opened::Chapter;
 pub use publish::{Published, proof_text, publish};
 pub use reading::{Head, Keys, Reader, find_keys};

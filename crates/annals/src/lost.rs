@@ -1,6 +1,6 @@
 //! Checkpoints that a log was once seen to reach and was found without at a start. Each is kept
 //! beside the log as a file of its own: it stays a problem until the log holds it again, or until
-//! somebody takes the file away and so says that they know.
+//! those who decide say that they know (`acknowledged`).
 
 use crate::disk::{Folder, Shelf};
 use crate::names;
@@ -19,6 +19,15 @@ pub struct Lost {
     pub name: String,
     /// `None`: nobody knows how far the log went, only that there was one.
     pub signed: Option<SignedCheckpoint>,
+    /// Since when it is kept so, as the file says.
+    pub kept_ms: Option<u64>,
+}
+
+/// When a file was written last.
+pub fn written_ms(path: &Path) -> Option<u64> {
+    let modified = fs::metadata(path).ok()?.modified().ok()?;
+    let since = modified.duration_since(std::time::UNIX_EPOCH).ok()?;
+    u64::try_from(since.as_millis()).ok()
 }
 
 impl Lost {
@@ -42,13 +51,13 @@ impl Lost {
         }
     }
 
-    /// What `ledger verify` says of it until it is held again or taken away.
+    /// What `ledger verify` says of it until it is held again or acknowledged.
     pub fn problem(&self, whose: &str, sight: &Sight) -> Option<String> {
         let what = self.alarm(whose, sight)?;
         let name = &self.name;
         Some(format!(
             "{what} (`{name}` keeps the statement): put the log back from a backup or from the \
-             other copy; or, to go on without, keep `{name}` elsewhere and remove it here"
+             other copy; or, to go on without: sekisho ledger acknowledge-loss"
         ))
     }
 }
@@ -92,7 +101,8 @@ pub fn lost_of(folder: &Path) -> io::Result<Vec<Lost>> {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
         let name = name.filter(|name| name.starts_with(names::LOST) && !name.ends_with(".new"));
         if let Some(name) = name.filter(|_| lost.len() < MOST) {
-            lost.push(Lost { name, signed: SignedCheckpoint::parse(&fs::read(path)?) });
+            let signed = SignedCheckpoint::parse(&fs::read(&path)?);
+            lost.push(Lost { name, signed, kept_ms: written_ms(&path) });
         }
     }
     lost.sort_by(|one, other| one.name.cmp(&other.name));

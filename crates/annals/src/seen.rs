@@ -68,6 +68,18 @@ impl Seen {
     /// A memory that cannot be read. One that cannot be written is no fault: some readers may
     /// only read.
     pub fn look(&self, reader: &Reader) -> Result<Sight, Fault> {
+        self.look_past(reader, |_| false)
+    }
+
+    /// As `look`; what is `known` to be lost is no problem, and what is there now is remembered.
+    ///
+    /// # Errors
+    /// As `look`.
+    pub fn look_past(
+        &self,
+        reader: &Reader,
+        known: impl FnOnce(&SignedCheckpoint) -> bool,
+    ) -> Result<Sight, Fault> {
         let before = self.shelf.get(&self.name).map_err(file(&*self.name))?;
         let before = before.as_deref().and_then(SignedCheckpoint::parse);
         let mut sight = before.as_ref().map_or(Sight::First, |signed| sight_of(reader, signed));
@@ -75,6 +87,9 @@ impl Seen {
             // Somebody else may have seen more, and remembered it, since this log was opened.
             let again = Reader::open(reader.folder(), reader.keys().clone())?;
             sight = sight_of(&again, signed);
+        }
+        if sight.problem().is_some() && before.as_ref().is_some_and(known) {
+            sight = Sight::Consistent;
         }
         if sight.problem().is_none() {
             let note = reader.head().note;

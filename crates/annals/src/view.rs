@@ -9,9 +9,8 @@
 //! view.json      what was asked for
 //! ```
 
-use crate::chapter::CHAPTER_ENTRIES;
 use crate::fault::{Fault, file};
-use crate::index::{Index, chapter_name};
+use crate::index::Index;
 use crate::reading::{Keys, Reader};
 use crate::series::Series;
 use evidence::{Body, Entry, Frame};
@@ -138,7 +137,7 @@ fn chosen(index: &Index, view: &View) -> Result<BTreeSet<u64>, Fault> {
         }
         true
     };
-    visit_deeds(index, STARTS_AND_STOPS, &mut note)?;
+    index.visit_deeds(STARTS_AND_STOPS, &mut note)?;
     let speakers: HashSet<InstanceId> = lives.iter().map(|(_, start)| *start).collect();
     chosen.extend(lives.iter().map(|(number, _)| *number));
     let named = wardens.iter().filter(|(warden, _)| speakers.contains(warden));
@@ -173,7 +172,7 @@ fn concerned(index: &Index, view: &View) -> Result<(BTreeSet<u64>, HashSet<Insta
         }
         true
     };
-    visit_deeds(index, CONNECTIONS, &mut hands)?;
+    index.visit_deeds(CONNECTIONS, &mut hands)?;
     // And who served those, as a scanner serves one connection.
     let mut servants = |_: u64, bytes: &[u8]| {
         if let Some(Frame { entry, .. }) = Frame::parse(bytes)
@@ -184,7 +183,7 @@ fn concerned(index: &Index, view: &View) -> Result<(BTreeSet<u64>, HashSet<Insta
         }
         true
     };
-    visit_deeds(index, STARTS_AND_STOPS, &mut servants)?;
+    index.visit_deeds(STARTS_AND_STOPS, &mut servants)?;
     // And what was noticed of them.
     let mut notices = |number: u64, bytes: &[u8]| {
         if let Some(Frame { entry, .. }) = Frame::parse(bytes)
@@ -197,7 +196,7 @@ fn concerned(index: &Index, view: &View) -> Result<(BTreeSet<u64>, HashSet<Insta
         }
         true
     };
-    visit_deeds(index, ALARMS, &mut notices)?;
+    index.visit_deeds(ALARMS, &mut notices)?;
     Ok((chosen, processes))
 }
 
@@ -208,25 +207,6 @@ fn names_only(tenant: TenantId, entry: &Entry) -> bool {
         others += usize::from(fact.person.is_some_and(|person| person.tenant != tenant));
     });
     others == 0
-}
-
-/// Entries of these deeds, and whatever no chapter holds yet.
-fn visit_deeds(
-    index: &Index,
-    deeds: &[u8],
-    note: &mut dyn FnMut(u64, &[u8]) -> bool,
-) -> Result<(), Fault> {
-    for number in 0..index.full() {
-        let chapter = index.chapter(number)?;
-        let mut places = Vec::new();
-        for deed in deeds {
-            places.extend(chapter.entries_by(*deed).map_err(file(chapter_name(number)))?);
-        }
-        places.sort_unstable();
-        let first = number * CHAPTER_ENTRIES;
-        index.visit(places.iter().map(|place| first + u64::from(*place)), note)?;
-    }
-    index.tail_entries(note)
 }
 
 /// Checks a view with nothing but its folder: the signatures of its checkpoint, that its entries

@@ -66,6 +66,7 @@ impl Changes<'_> {
             FromAdmin::Settings { tenant, settings } => self.protect(&tenant, &settings),
             FromAdmin::Cancel(part) => self.cancel_ending(part),
             FromAdmin::EndingList => self.list_endings(),
+            FromAdmin::NameSalts => self.name_salts(),
             FromAdmin::HoldAdd { part, reason } => self.add_hold(part, &reason),
             FromAdmin::HoldList => self.list_holds(),
             FromAdmin::Patterns => self.patterns(),

@@ -13,9 +13,9 @@
 
 use crate::Fault;
 use crate::changes::{Changes, no_tenant, refused};
-use crate::endings::{EndingRow, Swept};
+use crate::endings::{EndingRow, Swept, name_salt};
 use compartment::{now_ms, random};
-use evidence::{Body, Word};
+use evidence::{Body, Digest, Word};
 use std::time::{Duration, Instant};
 use terms::{HoldId, TenantId, UserId};
 use wire::directory::{Ending, EndingState, Hold, Part, ToAdmin};
@@ -83,6 +83,14 @@ impl Changes<'_> {
     pub fn list_endings(&mut self) -> Result<ToAdmin, Fault> {
         let rows = self.tables.endings(self.key)?;
         Ok(ToAdmin::Endings(rows.into_iter().map(|row| row.ending).collect()))
+    }
+
+    /// For certificates: what their entries bind the contracts' names with.
+    pub fn name_salts(&mut self) -> Result<ToAdmin, Fault> {
+        let rows = self.tables.endings(self.key)?;
+        let is_over = |row: &EndingRow| row.ending.state == EndingState::Destroyed;
+        let ended = rows.into_iter().filter(is_over).map(|row| row.ending.part);
+        Ok(ToAdmin::NameSalts(ended.map(|part| (part, name_salt(self.key, part))).collect()))
     }
 
     /// Takes every ending as far as it can go now.
@@ -229,6 +237,11 @@ impl Changes<'_> {
     /// The entry that the certificate shows. It comes last: it is true when it is made.
     fn certify(&mut self, row: &mut EndingRow, last_open_ms: u64) -> Result<(), Fault> {
         let Ending { part, users, messages, bytes, rows, .. } = row.ending;
+        let contract = match part.user {
+            None => Some(row.ending.name.clone()),
+            Some(_) => self.tables.tenant(self.key, part.tenant)?.map(|tenant| tenant.name),
+        };
+        let salt = name_salt(self.key, part);
         self.friends.write(Body::Destroyed {
             tenant: part.tenant,
             users,
@@ -237,6 +250,7 @@ impl Changes<'_> {
             rows,
             last_open_ms,
             user: part.user,
+            name: contract.map(|name| Digest::of_name(&salt, &name)),
         })?;
         row.ending.state = EndingState::Destroyed;
         row.ending.destroyed_ms = Some(now_ms());

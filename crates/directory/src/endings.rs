@@ -2,7 +2,7 @@
 
 use crate::Fault;
 use crate::tables::{Tables, seal, unseal};
-use rows::RowKey;
+use rows::{RowKey, TOKEN_BYTES};
 use rusqlite::params;
 use serde::{Deserialize, Serialize};
 use terms::{HoldId, TenantId, UserId};
@@ -90,6 +90,12 @@ fn unseal_ending(key: &RowKey, token: &[u8], sealed: &[u8]) -> Option<EndingRow>
 fn name_of(part: Part) -> Vec<u8> {
     let user = part.user.map(|user| user.0).unwrap_or_default();
     [&part.tenant.0[..], &user, &[u8::from(part.user.is_some())]].concat()
+}
+
+/// What binds the contract's name in the entry of its destruction. Made from the key of the rows,
+/// so that it is written down nowhere.
+pub fn name_salt(key: &RowKey, part: Part) -> [u8; TOKEN_BYTES] {
+    key.token("certificate", &name_of(part))
 }
 
 impl Tables {

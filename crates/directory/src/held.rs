@@ -75,10 +75,11 @@ impl Desk {
                 return ToPages::Later;
             }
         };
-        if let Heard { word: Word::Discarded | Word::TooLate, message, is_new: true } = heard {
+        let Heard { word, message, of: (tenant, user), is_new } = heard;
+        if is_new && matches!(word, Word::Discarded | Word::TooLate) {
             let what = format!(
-                "directory: a person says that message {message}, sent in their name, is not \
-                 theirs: the app passwords that they send with end"
+                "user {user} of tenant {tenant} says that message {message} is not theirs: the app \
+                 passwords that they send with end"
             );
             let _ = self.hub.send(self.warden, 0, &Report::Attention { what }, Vec::new());
         }
@@ -104,6 +105,8 @@ pub enum Word {
 pub struct Heard {
     pub word: Word,
     pub message: MessageId,
+    /// Whose word it is.
+    pub of: (TenantId, UserId),
     /// Else it was said before.
     pub is_new: bool,
 }
@@ -121,7 +124,7 @@ impl Changes<'_> {
         }
         let before = self.tables.answer(message)?;
         if let Some(word) = before.filter(|word| (*word == Word::Mine) == is_theirs) {
-            return Ok(Some(Heard { word, message, is_new: false }));
+            return Ok(Some(Heard { word, message, of: (tenant, user), is_new: false }));
         }
         let awaited = Awaited { tenant, user, message, until_s };
         let waits = self.friends.is_awaited(awaited)?;
@@ -137,7 +140,7 @@ impl Changes<'_> {
             (false, waits) => self.stop(&awaited, waits)?,
         };
         self.tables.keep_answer(&awaited, word)?;
-        Ok(Some(Heard { word, message, is_new: true }))
+        Ok(Some(Heard { word, message, of: (tenant, user), is_new: true }))
     }
 
     fn stop(&mut self, awaited: &Awaited, waits: bool) -> Result<Word, Fault> {

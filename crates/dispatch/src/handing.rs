@@ -172,10 +172,24 @@ fn allow(examined: Examined, brake: &mut Brake, house: &mut Neighbours) -> Step<
     }
     if weighed.is_held() {
         let reason = weighed.reasons.get(1).map_or("", String::as_str);
-        let what = format!("outgoing message {id} is held: {reason}");
+        let what = held(*id, author, reason);
         house.report(&Report::Attention { what });
     }
     Ok(Allowed { received, seen, weighed })
+}
+
+/// Whose message waits, in ids: whoever reads the alarm must know whom to ask.
+fn held(id: MessageId, author: &Sending, reason: &str) -> String {
+    let tenant = author.tenant;
+    match author.user {
+        // A tenant's own server is nobody of ours.
+        user if user == server_of(tenant) => {
+            format!("outgoing message {id} of a server of tenant {tenant} is held: {reason}")
+        }
+        user => {
+            format!("outgoing message {id} of user {user} of tenant {tenant} is held: {reason}")
+        }
+    }
 }
 
 /// Lists are for what people write (RFC 3834 §2, RFC 2919): the rest could turn in a circle.

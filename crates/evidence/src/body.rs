@@ -259,6 +259,9 @@ deeds! {
         rows: u64 = 4,
         last_open_ms: u64 = 5,
         user: Option<UserId> = 6,
+        /// Binds the contract's name ([`Digest::of_name`]); the salt stands in the certificate
+        /// and nowhere here, so that nobody can try names.
+        name: Option<Digest> = 7,
     }
     /// A hold was placed or lifted.
     Hold "hold" 43 {
@@ -273,6 +276,16 @@ deeds! {
         files: u64 = 1,
         bytes: u64 = 2,
         found: u64 = 3,
+    }
+    /// The house's deciders know that a log lost what was cosigned: `whose` is `ledger`, `mirror`
+    /// or `both`. Size and root are of the checkpoint that is lost; 0 where nobody knows how far
+    /// the log had come. Without a request it was one operator, and `weakened` says so.
+    LossAcknowledged "loss.acknowledged" 45 {
+        whose: Word = 0,
+        size: u64 = 1,
+        root: Digest = 2,
+        request: Option<RequestId> = 3,
+        weakened: Option<Word> = 4,
     }
     /// The sentinel judged what happened; `count` equal ones are folded into this one.
     Incident "incident" 18 {
@@ -380,6 +393,7 @@ impl Body {
             | Self::Destroyed { .. }
             | Self::Hold { .. }
             | Self::Searched { .. }
+            | Self::LossAcknowledged { .. }
             | Self::Freeze { .. }
             | Self::Unfreeze { .. }
             | Self::Isolate { .. }

@@ -1,6 +1,7 @@
 //! The values that stand in entries: each knows its CBOR form and its JSON form.
 
 use crate::cbor::{Reader, Writer};
+use sha2::{Digest as _, Sha256};
 use std::fmt::Write;
 use std::net::IpAddr;
 use terms::{
@@ -138,6 +139,17 @@ impl Item for bool {
 /// SHA-256 of words that stay elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Digest(pub [u8; 32]);
+
+impl Digest {
+    /// Binds a contract's name without telling it: whoever has the salt can check a name.
+    pub fn of_name(salt: &[u8], name: &str) -> Self {
+        let hash = Sha256::new_with_prefix(b"sekisho/evidence name\n")
+            .chain_update((salt.len() as u64).to_be_bytes())
+            .chain_update(salt)
+            .chain_update(name);
+        Self(hash.finalize().into())
+    }
+}
 
 /// The Ed25519 key of one start of an author.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

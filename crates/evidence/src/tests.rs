@@ -121,8 +121,16 @@ fn every_deed() -> Vec<Body> {
             rows: 70_000,
             last_open_ms: 1 << 41,
             user: None,
+            name: Some(Digest::of_name(&[7; 16], "Example Net")),
         },
         Body::Hold { hold: HoldId([7; 8]), placed: true, tenant: T, user: Some(U) },
+        Body::LossAcknowledged {
+            whose: word("both"),
+            size: 32,
+            root: Digest([8; 32]),
+            request: Some(R),
+            weakened: None,
+        },
         Body::Searched { contracts: 1, files: 40, bytes: 1 << 30, found: 0 },
         Body::Export { what: word("backup"), count: 3, tenant: None, user: None },
         Body::Alarm {

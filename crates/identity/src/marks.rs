@@ -35,7 +35,12 @@ impl Marks {
     }
 
     pub fn is_decoy(&self, user: UserId) -> bool {
-        self.decoys.iter().any(|(_, decoy)| *decoy == user)
+        self.decoy(user).is_some()
+    }
+
+    /// This person with their tenant, if they are one.
+    pub fn decoy(&self, user: UserId) -> Option<(TenantId, UserId)> {
+        self.decoys.iter().find(|(_, decoy)| *decoy == user).copied()
     }
 
     pub fn decoys(&self) -> Vec<(TenantId, UserId)> {

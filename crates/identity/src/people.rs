@@ -8,7 +8,7 @@ use crate::sessions::Sessions;
 use crate::tables::{AppPasswordRow, PersonRow, Tables};
 use crate::voices::is_approving;
 use compartment::now_ms;
-use evidence::Body;
+use evidence::{Body, Digest};
 use rows::RowKey;
 use terms::{InstanceId, Kind, TenantId, UserId};
 use wire::approval::{Act, Permission, Proof};
@@ -249,11 +249,22 @@ impl People<'_> {
         {
             return Ok(refused("an act for two persons", act.word(), "see `sekisho help`"));
         }
-        let weakened = match self.permit(&act, permission)? {
-            Ok(permit) => permit.weakened,
+        let (weakened, request) = match self.permit(&act, permission)? {
+            Ok(permit) => (permit.weakened, permit.request),
             Err(answer) => return Ok(*answer),
         };
         match act {
+            Act::AcknowledgeLoss { whose, size, root } => {
+                // The entry is all that is done: whoever reads the logs looks for it.
+                self.write(Body::LossAcknowledged {
+                    whose: whose.word().into(),
+                    size,
+                    root: Digest(root),
+                    request,
+                    weakened: weakened.map(Into::into),
+                })?;
+                Ok(ToAdmin::Done { weakened: weakened.map(str::to_owned) })
+            }
             Act::SingleOperator => self.single_operator(weakened),
             Act::Keys(keys) => {
                 self.record_act(&Act::Keys(keys.clone()), weakened)?;

@@ -164,9 +164,9 @@ impl Door<'_> {
         if is_refused {
             return (ToAccess::Refused, None);
         }
-        match self.is_decoy(name, secret) {
-            Ok(false) => {}
-            Ok(true) => return self.turn_away(instance, protocol),
+        match self.decoy(name, secret) {
+            Ok(None) => {}
+            Ok(Some(decoy)) => return self.turn_away(instance, protocol, decoy),
             Err(_) => return (ToAccess::Later, None),
         }
         let person = match self.recognise(protocol, name, secret) {
@@ -199,18 +199,19 @@ impl Door<'_> {
         self.admit(peer, session)
     }
 
-    /// Whoever comes in a decoy's name, or with its secret, took it from somewhere.
-    fn is_decoy(&mut self, name: &str, secret: &str) -> Result<bool, Fault> {
+    /// Which decoy is touched: whoever comes in its name, or with its secret, took it from
+    /// somewhere.
+    fn decoy(&mut self, name: &str, secret: &str) -> Result<Option<(TenantId, UserId)>, Fault> {
         if !self.marks.has_decoys() {
-            return Ok(false);
+            return Ok(None);
         }
         if let Some(typed) = secret::parse(secret)
             && let Some(found) = self.tables.app_password(self.key, &typed.key)?
-            && self.marks.is_decoy(found.user)
+            && let Some(decoy) = self.marks.decoy(found.user)
         {
-            return Ok(true);
+            return Ok(Some(decoy));
         }
-        Ok(self.friends.person(name)?.is_some_and(|(_, user)| self.marks.is_decoy(user)))
+        Ok(self.friends.person(name)?.and_then(|(_, user)| self.marks.decoy(user)))
     }
 
     /// Refused like anybody who is wrong, and told to the warden.
@@ -218,10 +219,13 @@ impl Door<'_> {
         &mut self,
         instance: InstanceId,
         protocol: Protocol,
+        (tenant, user): (TenantId, UserId),
     ) -> (ToAccess, Option<Report>) {
         let noted = self.note_sign_in(instance, protocol, None);
         let answer = self.refusal(noted);
-        let what = format!("{DECOY_TOUCHED}: {} at {instance}", protocol.word());
+        let by = protocol.word();
+        let what =
+            format!("{DECOY_TOUCHED}: {by} at {instance}, for user {user} of tenant {tenant}");
         (answer, Some(Report::Alarm { what }))
     }
 

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use terms::{InstanceId, Kind, TenantId, UserId};
 use wire::Channel;
-use wire::approval::{Act, Permission, Proof, Purpose, Request, State};
+use wire::approval::{Act, Permission, Proof, Purpose, Request, State, WhoseLog};
 use wire::control::Report;
 use wire::identity::{FromAccess, FromAdmin, Protocol, ToAccess, ToAdmin, Whose};
 use wire::ledger::{FromLedger, Proof as Place, ToLedger};
@@ -219,6 +219,9 @@ impl World {
             (ToAccess::Refused, None) => "refused".to_owned(),
             (ToAccess::Refused, Some(Report::Alarm { what })) => {
                 assert!(what.starts_with("a decoy was touched"), "{what}");
+                // Whose name it is stands there, as the sentinel reads it.
+                let of = format!("for user {HARU} of tenant {TENANT}");
+                assert!(what.ends_with(&of), "{what}");
                 "decoy".to_owned()
             }
             (ToAccess::Later, None) => "later".to_owned(),
@@ -736,6 +739,28 @@ fn the_file_alone_leads_not_back_to_one_operator() {
     world.single_operator = true;
     assert_eq!(told(&world.change(back(under(&request)))), "two persons: false");
     assert_eq!(told(&world.add(AOI, Permission::default())), "weakened");
+}
+
+/// What a log lost is the house's to acknowledge, and exactly what was agreed to.
+#[test]
+fn a_loss_is_acknowledged_by_two() {
+    let act = |size| Act::AcknowledgeLoss { whose: WhoseLog::Both, size, root: [7; 32] };
+    let carry = |size, permission| FromAdmin::Carry { act: act(size), permission };
+    let mut world = World::new("loss-alone");
+    assert_eq!(told(&world.change(carry(32, Permission::default()))), "weakened");
+    let mut world = World::two_persons("loss");
+    let ToAdmin::Pending(request) = world.change(carry(32, because(None))) else { panic!() };
+    assert_eq!((request.act.tenant(), request.act.word()), (None, "ledger.acknowledge-loss"));
+    assert_eq!(told(&world.change(carry(32, under(&request)))), "an approved request");
+    world.agree(&request, MINA);
+    world.agree(&request, REI);
+    assert_eq!(
+        told(&world.change(carry(33, under(&request)))),
+        "the act of this request",
+        "another loss"
+    );
+    assert_eq!(told(&world.change(carry(32, under(&request)))), "done");
+    assert_eq!(told(&world.change(carry(32, under(&request)))), "an approved request");
 }
 
 #[test]

@@ -4,7 +4,9 @@ use crate::book::{Book, losses};
 use crate::fault::Fault;
 use crate::memory::Memory;
 use annals::names::ANCHOR;
-use annals::{Lost, Segments, Shelf, Sight, keep_lost, lost_of, take_up};
+use annals::{
+    Acknowledgements, Keys, Lost, Reader, Segments, Shelf, Sight, keep_lost, lost_of, take_up,
+};
 use evidence::Frame;
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -85,6 +87,7 @@ pub(crate) fn open(folder: &Path, now_ms: u64) -> Result<Opened, Fault> {
     }
     let memory_of = recall(folder, &own, &store).map_err(file(CHECKPOINT))?;
     alarms.extend(memory_of.alarms);
+    notes.extend(memory_of.notes);
     let (binder, made) = take_up(&store, folder).map_err(Fault::Store)?;
     if made > 0 {
         notes.push(format!("the index of {made} chapters was made from the entries"));
@@ -122,6 +125,15 @@ struct Recalled {
     alarms: Vec<String>,
     /// The mirror cosigned so much of what is here.
     mirrored: u64,
+    /// What is lost and known to be.
+    notes: Vec<String>,
+}
+
+/// What the deciders said that they know. If the log cannot be read, they said nothing.
+fn known(folder: &Path, own: &NoteVerifier) -> Acknowledgements {
+    let keys = Keys { ledger: own.clone(), mirror: None };
+    let reader = Reader::open(folder, keys);
+    reader.and_then(|reader| Acknowledgements::read(&reader)).unwrap_or_default()
 }
 
 /// Compares the log with the checkpoint that was saved last, and with those that were found
@@ -139,8 +151,20 @@ fn recall<V: Volume>(folder: &Path, own: &NoteVerifier, store: &Store<V>) -> io:
             _ => keep_lost(folder, &saved)?,
         }
     }
-    for lost in lost_of(folder)? {
+    let all = lost_of(folder)?;
+    // Read only where something is lost: it is, once and for all, or somebody must say it.
+    let known = match all.is_empty() {
+        true => Acknowledgements::default(),
+        false => known(folder, own),
+    };
+    for lost in all {
         let sight = lost.signed.as_ref().map_or(Sight::First, sight);
+        if let Some(known) = known.of(crate::losses::word(losses::WHOSE), &lost) {
+            if !recalled.notes.contains(&known.note()) {
+                recalled.notes.push(known.note());
+            }
+            continue;
+        }
         match (&sight, lost.alarm(losses::WHOSE, &sight)) {
             (Sight::RolledBack { .. }, _) => recalled.owed.push(lost),
             (_, Some(alarm)) => recalled.alarms.push(alarm),

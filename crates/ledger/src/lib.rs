@@ -18,6 +18,7 @@ mod fault;
 mod folder;
 mod followers;
 mod link;
+mod losses;
 mod memory;
 mod pace;
 mod proving;
@@ -30,7 +31,8 @@ mod crash_tests;
 mod tests;
 
 pub use fault::Fault;
-pub use proving::{Proof, Proofs, prove};
+pub use losses::{Loss, losses};
+pub use proving::{Proof, Proofs, prove, prove_under};
 pub use verify::{Head, Missing, Verified, entries, export, head, reader, verify};
 pub use watch::{SEEN, before_start, remember};
 

@@ -42,6 +42,19 @@ pub struct Proofs {
 pub fn prove(
     folder: &Path,
     mirror_folder: Option<&Path>,
+    wanted: impl FnMut(u64, &Entry) -> bool,
+) -> Result<Proofs, Fault> {
+    prove_under(folder, mirror_folder, None, wanted)
+}
+
+/// As `prove`, under this checkpoint if the log holds it: others may have signed it, too.
+///
+/// # Errors
+/// As `prove`.
+pub fn prove_under(
+    folder: &Path,
+    mirror_folder: Option<&Path>,
+    under: Option<&SignedCheckpoint>,
     mut wanted: impl FnMut(u64, &Entry) -> bool,
 ) -> Result<Proofs, Fault> {
     let mirror = mirror_folder.filter(|folder| folder.join(names::LOG).exists());
@@ -51,8 +64,10 @@ pub fn prove(
         reader.root_at(signed.checkpoint.size) == Some(signed.checkpoint.root)
     };
     let mirrored = mirror.as_ref().and_then(|mirror| mirror.newest().filter(same).cloned());
-    let cosigned = mirrored.is_some();
-    let signed = mirrored.or_else(|| reader.newest().cloned());
+    let signed = under.filter(same).cloned().or(mirrored).or_else(|| reader.newest().cloned());
+    let mirror_key = mirror.and_then(|mirror| mirror.keys().mirror.clone());
+    let cosignature = mirror_key.as_ref().zip(signed.as_ref());
+    let cosigned = cosignature.is_some_and(|(key, signed)| key.cosigned(&signed.note).is_some());
     let size = signed.as_ref().map_or(0, |signed| signed.checkpoint.size);
     let root = signed.as_ref().map_or_else(tlog::empty_root, |signed| signed.checkpoint.root);
     let (mut found, mut cut) = (Vec::new(), false);
@@ -76,7 +91,7 @@ pub fn prove(
         checkpoint: signed.map(|signed| signed.note.to_text()).unwrap_or_default(),
         cosigned,
         ledger_key: reader.keys().ledger.to_text(),
-        mirror_key: mirror.and_then(|mirror| Some(mirror.keys().mirror.as_ref()?.to_text())),
+        mirror_key: mirror_key.map(|key| key.to_text()),
         found,
         cut,
     })

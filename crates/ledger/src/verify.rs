@@ -3,8 +3,10 @@
 use crate::book::losses::WHOSE;
 use crate::fault::Fault;
 use crate::folder::LOG;
+use crate::losses::{MIRROR, Remembered, word};
 use annals::{
-    Checked, Keys, Lost, Reader, Sight, check, check_copy, find_keys, lost_of, names, sight_of,
+    Acknowledged, Acknowledgements, Checked, Keys, Reader, Sight, check, check_copy, find_keys,
+    names, sight_of,
 };
 use evidence::{Entry, Frame};
 use std::fs;
@@ -72,8 +74,8 @@ impl Missing {
         };
         format!(
             "expected {expected_size} entries with the root {} as `{kept_in}` says, found \
-             {found_size} {root}: put the ledger back from a backup, or keep `{kept_in}` \
-             elsewhere and remove it to go on without",
+             {found_size} {root}: put the ledger back from a backup, or, to go on \
+             without: sekisho ledger acknowledge-loss",
             expected_root.to_base64()
         )
     }
@@ -214,9 +216,9 @@ pub fn verify(folder: &Path, mirror_folder: Option<&Path>) -> Result<Verified, F
     let mirror_folder = mirror_folder.filter(|folder| folder.join(LOG).exists());
     // What is remembered before what is there: of a service that runs, both grow while we read.
     let saved = saved_checkpoint(folder, mirror_folder, &keys);
-    let mut remembered = remembered(folder, WHOSE)?;
+    let mut remembered = crate::losses::remembered(folder, WHOSE)?;
     if let Some(mirror_folder) = mirror_folder {
-        remembered.extend(self::remembered(mirror_folder, "the mirror")?);
+        remembered.extend(crate::losses::remembered(mirror_folder, MIRROR)?);
     }
     // The mirror first: of a service that runs, the ledger is never behind it then.
     let mirror = match mirror_folder {
@@ -290,32 +292,8 @@ fn judge_saved(
     Ok(())
 }
 
-/// A checkpoint kept in the folder of `whose` log.
-struct Remembered {
-    whose: &'static str,
-    lost: Lost,
-    path: String,
-}
-
-fn remembered(folder: &Path, whose: &'static str) -> Result<Vec<Remembered>, Fault> {
-    let fault = |source| Fault::File { name: names::CHECKPOINT, source };
-    let mut found = lost_of(folder).map_err(fault)?;
-    // The ledger's own saved one is judged with both signatures.
-    if whose != WHOSE
-        && let Some(signed) = fs::read(folder.join(names::CHECKPOINT))
-            .ok()
-            .and_then(|bytes| SignedCheckpoint::parse(&bytes))
-    {
-        found.push(Lost { name: names::CHECKPOINT.to_owned(), signed: Some(signed) });
-    }
-    let with_path = |lost: Lost| {
-        let path = folder.join(&lost.name).display().to_string();
-        Remembered { whose, lost, path }
-    };
-    Ok(found.into_iter().map(with_path).collect())
-}
-
-/// What was lost once stays a problem until it is held again, on the side that lost it.
+/// What was lost once stays a problem until it is held again, on the side that lost it, or until it
+/// is acknowledged: then it is told as a note.
 fn judge_remembered(
     remembered: &[Remembered],
     folder: &Path,
@@ -323,14 +301,19 @@ fn judge_remembered(
     own: &mut Checked,
 ) -> Result<Vec<Missing>, Fault> {
     let mut missing = Vec::new();
+    let reader_of_own = reader(folder)?;
+    let known = Acknowledgements::read(&reader_of_own).map_err(Fault::Annals)?;
+    own.notes.extend(known.0.iter().map(Acknowledged::note));
     if remembered.is_empty() {
         return Ok(missing);
     }
-    let reader_of_own = reader(folder)?;
     let reader_of_mirror = mirror_folder.map(reader).transpose()?;
     for Remembered { whose, lost, path } in remembered {
         let reader = if *whose == WHOSE { Some(&reader_of_own) } else { reader_of_mirror.as_ref() };
         let Some(reader) = reader else { continue };
+        if known.of(word(whose), lost).is_some() {
+            continue;
+        }
         let sight = lost.signed.as_ref().map_or(Sight::First, |signed| sight_of(reader, signed));
         own.problems.extend(lost.problem(whose, &sight));
         if let Some(signed) = &lost.signed {

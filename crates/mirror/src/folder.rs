@@ -4,7 +4,7 @@
 use crate::copy::Copy;
 use crate::fault::Fault;
 use annals::names::{ANCHOR, CHECKPOINT};
-use annals::{Segments, Shelf, Sight, keep_lost, lost_of};
+use annals::{Acknowledgements, Reader, Segments, Shelf, Sight, find_keys, keep_lost, lost_of};
 use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
@@ -71,7 +71,16 @@ fn recall(folder: &Path, copy: &Copy<Segments>) -> io::Result<Vec<String>> {
         keep_lost(folder, &saved)?;
     }
     let mut alarms = Vec::new();
-    for lost in lost_of(folder)? {
+    let all = lost_of(folder)?;
+    // The copy has the entries that say what is known of a loss.
+    let reader =
+        (!all.is_empty()).then(|| find_keys(folder).and_then(|keys| Reader::open(folder, keys)));
+    let known = reader.and_then(|reader| Acknowledgements::read(&reader.ok()?).ok());
+    let known = known.unwrap_or_default();
+    for lost in all {
+        if known.of("mirror", &lost).is_some() {
+            continue;
+        }
         let sight = lost.signed.as_ref().map_or(Sight::First, |signed| copy.sight(signed));
         match lost.alarm("the mirror", &sight) {
             Some(alarm) => alarms.push(alarm),

@@ -39,6 +39,16 @@ pub struct Condition {
     /// Sorts of credentials that are still the same, and what renews each.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub to_do: Vec<ToDo>,
+    /// What leads on where something else than a credential is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<Step>,
+}
+
+/// A step, with its commands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Step {
+    pub ja: String,
+    pub en: String,
 }
 
 /// A credential that was used and is still the same: what is left to do about it.
@@ -163,6 +173,8 @@ impl Traces {
             }
             Deed::Rotate => {
                 if let Some(item) = renewed(fact.item, asked.component) {
+                    // Some of them may be older than the entry that speaks of all.
+                    let told = (fact.item.pages_keys_since().unwrap_or(told.0), told.1);
                     let known = self.rotated.entry((item, tenant)).or_default();
                     *known = (*known).max(told);
                 }
@@ -189,7 +201,7 @@ impl Traces {
         }
     }
 
-    pub fn judge(&self) -> Containment {
+    pub fn judge(&self, component: Kind) -> Containment {
         let alive = self.lives.values().filter(|to_ms| to_ms.is_none()).count();
         let ended = self.lives.values().filter_map(|to_ms| *to_ms).chain(self.gone).max();
         let now_ms = self.newest.map_or(0, |newest| newest.0);
@@ -197,7 +209,7 @@ impl Traces {
         let is_over = alive == 0 && grants_end.is_none_or(|until| until <= now_ms);
         let over_ms = ended.max(grants_end).filter(|_| is_over);
         let conditions = vec![
-            self.stopped(alive),
+            self.stopped(alive, component),
             self.no_grant(now_ms),
             self.silent("no alarm since", self.last_alarm, over_ms),
             self.silent("decoys silent", self.last_decoy, over_ms),
@@ -218,7 +230,7 @@ impl Traces {
         self.newest.map(|newest| newest.1)
     }
 
-    fn stopped(&self, alive: usize) -> Condition {
+    fn stopped(&self, alive: usize, component: Kind) -> Condition {
         let in_all = self.in_all.unwrap_or(self.lives.len() as u64);
         Condition {
             condition: "instances ended",
@@ -226,6 +238,7 @@ impl Traces {
             entry: self.last_stop.map(|stop| stop.1),
             missing: (alive > 0).then(|| format!("{alive} of {in_all} live")),
             to_do: Vec::new(),
+            next: (alive > 0).then(|| ending(component)),
         }
     }
 
@@ -237,6 +250,7 @@ impl Traces {
             entry: self.last_grant.map(|grant| grant.1).or(self.newest_entry()),
             missing: live.map(|(until_ms, _)| format!("a grant lives until {}", rfc3339(until_ms))),
             to_do: Vec::new(),
+            next: live.map(|(until_ms, _)| waiting(until_ms)),
         }
     }
 
@@ -254,7 +268,9 @@ impl Traces {
             _ => None,
         };
         let (met, to_do) = (missing.is_none(), Vec::new());
-        Condition { condition, met, entry: self.newest_entry(), missing, to_do }
+        // What has not ended is spoken of above.
+        let next = over_ms.filter(|_| !met).map(|_| looking());
+        Condition { condition, met, entry: self.newest_entry(), missing, to_do, next }
     }
 
     /// Every sort of credential that was used has had new keys since, or is no more.
@@ -278,6 +294,7 @@ impl Traces {
             entry: shown.or(self.newest_entry().filter(|_| self.used.is_empty())),
             missing: (!old.is_empty()).then(|| old.join(", ")),
             to_do,
+            next: None,
         }
     }
 
@@ -299,10 +316,48 @@ fn is_pass(credential: &str) -> bool {
 
 /// The credential that a new key renews, for this component: of TLS keys those that it uses.
 fn renewed(item: Item, component: Kind) -> Option<Item> {
-    let whole = word(&item);
+    let whole = match item.pages_keys_since() {
+        Some(_) => "tls-key pages".to_owned(),
+        None => word(&item),
+    };
     let Some(group) = whole.strip_prefix("tls-key ") else { return Some(item) };
     let is_its_own = (group == "pages") == (component == Kind::Pages);
     is_its_own.then(|| Item::word(&evidence::Word::new("tls-key")))
+}
+
+/// How processes that were owned are ended.
+fn ending(component: Kind) -> Step {
+    let name = component.word();
+    // Nobody could let these in again.
+    let is_for_good = matches!(
+        component,
+        Kind::Warden | Kind::Admin | Kind::Ledger | Kind::Mirror | Kind::Sentinel
+    );
+    match is_for_good {
+        true => Step {
+            ja: "サービスを止めて、もう一度起動する".to_owned(),
+            en: "stop the service and start it again".to_owned(),
+        },
+        false => Step {
+            ja: format!("`isolate {name}` で終わらせ、`release {name}` で新しいものを入れる"),
+            en: format!("end them: `isolate {name}`; then let fresh ones in: `release {name}`"),
+        },
+    }
+}
+
+fn waiting(until_ms: u64) -> Step {
+    let until = rfc3339(until_ms);
+    Step {
+        ja: format!("{until} に自動で失効する。その後にもう一度確かめる"),
+        en: format!("it ends by itself at {until}: ask again after that"),
+    }
+}
+
+fn looking() -> Step {
+    Step {
+        ja: "`alarms list` で確かめる。警報が続くあいだは、まだ終わっていない".to_owned(),
+        en: "see `alarms list`: as long as there are alarms, it is not over".to_owned(),
+    }
 }
 
 /// In both languages, with the command.
@@ -412,6 +467,34 @@ mod tests {
         check(Kind::Edge, "pages", false);
         check(Kind::Pages, "mail", false);
         assert_eq!(left(Kind::Edge, ("tls-key", 0), &[]).as_deref(), Some("tls-key"));
+    }
+
+    /// A process of the pages may have used any of their keys: the oldest of them decides.
+    #[test]
+    fn keys_of_pages_are_renewed_when_all_of_them_are() {
+        let check = |component, since_ms: u64, is_met: bool| {
+            let body = evidence::Body::KeyRotate {
+                what: Word::new("tls-key pages"),
+                epoch: since_ms,
+                tenant: None,
+                user: None,
+            };
+            let (author, start) = (Kind::Signer, InstanceId([9; 6]));
+            let entry = evidence::Entry { author, start, seq: 0, time_ms: USED_MS + 5_000, body };
+            let question = Question { component, version: None, from_ms: 0, to_ms: 9_000 };
+            let mut traces = Traces::default();
+            traces.used_at(Item::word(&Word::new("tls-key")), None, USED_MS);
+            crate::facts(7, &entry, |fact| traces.note(&fact, &question, |_| false));
+            let found = traces.keys_changed();
+            assert_eq!(found.met, is_met, "{component:?} since {since_ms}");
+            assert_eq!(found.entry, is_met.then_some(7));
+        };
+        check(Kind::Pages, USED_MS + 1, true);
+        check(Kind::Pages, USED_MS, false);
+        check(Kind::Pages, 1, false);
+        check(Kind::Edge, USED_MS + 1, false);
+        // Written by an earlier version, which said so only where nobody brought any.
+        check(Kind::Pages, 0, true);
     }
 
     #[test]

@@ -31,7 +31,8 @@ pub enum Deed {
     /// A credential was used; the item is the beginning of its sort's word.
     Credential = 13,
     Alarm = 14,
-    /// Keys; the item is the beginning of the word for what they are for.
+    /// Keys; the item is the beginning of the word for what they are for. Of the public pages' TLS
+    /// keys: since when all of them are new ([`Item::pages_keys_since`]).
     Create = 15,
     Rotate = 16,
     Shred = 17,
@@ -84,6 +85,12 @@ pub struct Person {
     pub user: Option<UserId>,
 }
 
+/// What a rotation of the public pages' TLS keys is called; its number says since when all of them
+/// are new.
+const PAGES_KEYS: &str = "tls-key pages";
+/// In its item, in front of that number.
+const PAGES_MARK: &[u8; 8] = b"tls-key\0";
+
 /// Sixteen octets that mean what the deed says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Item(pub [u8; 16]);
@@ -126,6 +133,18 @@ impl Item {
 
     fn of_number(number: u64) -> Self {
         Self::from_slice(&number.to_be_bytes())
+    }
+
+    /// All TLS keys of the public pages are new since then.
+    fn of_pages_keys(since_ms: u64) -> Self {
+        Self::from_slice(&[&PAGES_MARK[..], &since_ms.to_be_bytes()].concat())
+    }
+
+    /// Since when, in ms, all TLS keys of the public pages are new, where a rotation says that.
+    pub fn pages_keys_since(self) -> Option<u64> {
+        let (mark, since) = self.0.split_first_chunk::<8>()?;
+        let since = since.first_chunk::<8>().map(|eight| u64::from_be_bytes(*eight));
+        since.filter(|since| mark == PAGES_MARK && *since > 0)
     }
 }
 
@@ -234,8 +253,12 @@ fn decided(body: &Body, say: &mut impl FnMut(Deed, Option<Person>, Item)) {
         Body::KeyCreate { what, tenant, user, .. } => {
             say(Deed::Create, maybe(*tenant, *user), Item::word(what));
         }
-        Body::KeyRotate { what, tenant, user, .. } => {
-            say(Deed::Rotate, maybe(*tenant, *user), Item::word(what));
+        Body::KeyRotate { what, epoch, tenant, user } => {
+            let item = match what.as_str() {
+                PAGES_KEYS if *epoch > 0 => Item::of_pages_keys(*epoch),
+                _ => Item::word(what),
+            };
+            say(Deed::Rotate, maybe(*tenant, *user), item);
         }
         Body::KeyShred { what, tenant, user, .. } => {
             say(Deed::Shred, maybe(*tenant, *user), Item::word(what));

@@ -49,7 +49,7 @@ impl Tally {
             true => "could have opened everything kept; lower is what it is recorded to have",
             false => "exact for releases, an upper bound for transit",
         };
-        let containment = self.traces.judge();
+        let containment = self.traces.judge(self.question.component);
         let scope = Scope {
             component: self.question.component.word(),
             version: self.question.version,

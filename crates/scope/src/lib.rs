@@ -9,6 +9,7 @@
 )]
 
 mod asked;
+mod belongings;
 mod cell;
 mod contained;
 mod counted;
@@ -29,8 +30,9 @@ mod words;
 mod tests;
 
 pub use asked::Half;
+pub use belongings::Belongings;
 pub use cell::{Cell, Tie};
-pub use contained::{Condition, Containment, Detection, ToDo};
+pub use contained::{Condition, Containment, Detection, Step, ToDo};
 pub use counted::{Columns, Mark, Pair, Part, Slice, Spill, order};
 pub use fact::{Deed, Fact, Item, Person, facts};
 pub use finish::{Finished, as_message};

@@ -417,6 +417,9 @@ fn contained_only_with_evidence() {
         assert_eq!(found.contained, met.len() == 5);
         for one in &found.conditions {
             assert!(one.met == one.missing.is_none() && (!one.met || one.entry.is_some()));
+            // Whoever reads that something is missing reads what to do about it.
+            let is_above = one.missing.as_deref() == Some("the exposure has not ended");
+            assert!(one.met || is_above || one.next.is_some() || !one.to_do.is_empty(), "{one:?}");
         }
         found
     };

@@ -138,6 +138,10 @@ fn told_containment(containment: &Containment, language: Language) -> Vec<(Strin
             (None, None) => say("達成", "met").to_owned(),
         };
         lines.push((format!("  {}", condition(language, one.condition)), shown));
+        if let Some(next) = &one.next {
+            let label = format!("    {}", say("次の手順", "next"));
+            lines.push((label, language.say(&next.ja, &next.en).to_owned()));
+        }
         for left in &one.to_do {
             lines.push((format!("    {}", of_whom(language, left)), say_to_do(language, left)));
         }

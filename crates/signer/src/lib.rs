@@ -28,6 +28,7 @@ mod house_names;
 mod mail_keys;
 mod mail_shape;
 
+mod ages;
 mod before;
 mod certificate;
 

@@ -3,9 +3,13 @@
 //! operator brought comes first.
 
 use crate::Fault;
+use crate::ages::{Mark, mark};
+use crate::certificate::Kept;
 use crate::house_names::{Group, group_for};
+use crate::installed::Place;
 use crate::mail::is_domain;
 use crate::signer::{Served, Signer, served};
+use aws_lc_rs::signature::KeyPair;
 use compartment::now_ms;
 use std::collections::HashMap;
 use terms::Kind;
@@ -125,6 +129,29 @@ impl Signer {
             None => self.store().installed_name(name, storage)?,
         };
         Ok(Some(brought.is_some_and(|kept| kept.not_after_ms > now_ms())))
+    }
+
+    /// The files of names that a certificate is brought for, with its key. The keys that were
+    /// brought for them before are old from now on, also where nobody noted them.
+    pub(crate) fn brought_by_file(
+        &mut self,
+        place: &Place,
+        kept: Option<&Kept>,
+    ) -> Result<Vec<([u8; 16], Mark)>, Fault> {
+        let (Place::Names(names), Some(kept), Some(storage)) = (place, kept, self.storage()) else {
+            return Ok(Vec::new());
+        };
+        let of = |kept: &Kept| Ok::<_, Fault>(mark(served(kept)?.key.public_key().as_ref()));
+        let mut ages = self.store().ages(storage)?;
+        let mut brought = Vec::new();
+        for name in names {
+            if let Some(before) = self.store().installed_name(name, storage)? {
+                ages.is_old(of(&before)?);
+            }
+            brought.push((self.store().name_token(name, storage), of(kept)?));
+        }
+        self.store().keep_ages(storage, &ages)?;
+        Ok(brought)
     }
 
     /// Whether a name of public pages belongs to a domain whose mail we sign.

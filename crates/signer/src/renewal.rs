@@ -2,15 +2,15 @@
 //! handshake signed may know more of the key than anybody should.
 
 use crate::Fault;
+use crate::ages::{Mark, mark};
 use crate::house_names::Group;
 use crate::signer::{Signer, served};
 use compartment::now_ms;
-use evidence::{Body, Word};
 use std::collections::BTreeMap;
 use wire::signer::FromSigner;
 
-/// Public keys by group.
-pub(crate) type Keys = BTreeMap<&'static str, Vec<u8>>;
+/// The keys that serve, by group.
+pub(crate) type Keys = BTreeMap<&'static str, Mark>;
 
 impl Signer {
     /// Every certificate of our own authority's is issued anew, with a new key. Those that an
@@ -32,7 +32,7 @@ impl Signer {
                 }
             }
         }
-        self.note_new_keys(&before);
+        self.note_new_keys(&before, &[]);
         FromSigner::Renewed { names: renewed, others }
     }
 
@@ -50,31 +50,13 @@ impl Signer {
         Ok(true)
     }
 
-    /// The public keys that serve now.
+    /// The keys that serve now.
     pub(crate) fn keys_of_groups(&self) -> Keys {
         use aws_lc_rs::signature::KeyPair;
         let key = |group: Group| {
             let served = self.of_group(group)?;
-            Some((group.word(), served.key.public_key().as_ref().to_vec()))
+            Some((group.word(), mark(served.key.public_key().as_ref())))
         };
         Group::ALL.into_iter().filter_map(key).collect()
-    }
-
-    /// Groups with another key than before have a renewed credential. Pages serve names of their
-    /// own besides: while one of those was brought, nobody says that all of theirs are new.
-    pub(crate) fn note_new_keys(&mut self, before: &Keys) {
-        let after = self.keys_of_groups();
-        for (group, key) in &after {
-            let is_new = before.get(group).is_some_and(|old| old != key);
-            let has_others =
-                *group == Group::Pages.word() && self.store().has_installed_names().unwrap_or(true);
-            if is_new && !has_others {
-                let what = Word::new(&format!("tls-key {group}"));
-                self.record(Body::KeyRotate { what, epoch: 0, tenant: None, user: None });
-            }
-        }
-        if after.get(Group::Pages.word()) != before.get(Group::Pages.word()) {
-            self.close_names();
-        }
     }
 }

@@ -369,6 +369,13 @@ impl Signer {
                 return FromSigner::NotInstalled { expected, found, hint };
             }
         };
+        let brought = match self.brought_by_file(&place, kept.as_ref()) {
+            Ok(brought) => brought,
+            Err(fault) => {
+                self.alarm(fault.to_string());
+                return FromSigner::Refused;
+            }
+        };
         let not_after_ms = match self.keep_installed(&place, kept.as_ref()) {
             Ok(Some(not_after_ms)) => not_after_ms,
             Ok(None) => return FromSigner::Refused,
@@ -380,7 +387,7 @@ impl Signer {
         let word = if kept.is_some() { "tls.install" } else { "tls.uninstall" };
         let what = Word::new(word);
         self.record(Body::RuleChange { what, tenant: None, user: None, weakened: None });
-        self.note_new_keys(&before);
+        self.note_new_keys(&before, &brought);
         let names = match place {
             Place::Group(group) => group.names(&self.start),
             Place::Names(names) => names,

@@ -2,6 +2,7 @@
 //! name says nothing), and the authority's certificate in clear.
 
 use crate::Fault;
+use crate::ages::Ages;
 use crate::certificate::Kept;
 use crate::house_names::Group;
 use crate::mail_keys::KeptKeys;
@@ -18,6 +19,8 @@ const INSTALLED: &str = "of the installed certificate";
 const INSTALLED_TABLE: &str = "tls-installed";
 /// How the files of names of public pages begin.
 const NAME_FRONT: &str = "page-";
+/// Since when keys serve.
+const AGES: &str = "ages";
 const MAIL_TABLE: &str = "mail-key";
 /// How faults name the file of a domain, whose own name is nobody's business.
 const MAIL_KEYS: &str = "of a domain's mail keys";
@@ -68,15 +71,42 @@ impl Store {
         Ok(())
     }
 
-    /// Whether certificates for names of public pages were brought.
-    pub fn has_installed_names(&self) -> Result<bool, Fault> {
+    /// The files of what was brought for names of public pages, by what their names say.
+    pub fn installed_names(&self) -> Result<Vec<[u8; 16]>, Fault> {
         let read = |source| Fault::File { doing: "list", name: INSTALLED, source };
+        let mut files = Vec::new();
         for entry in std::fs::read_dir(&self.folder).map_err(read)? {
-            if entry.map_err(read)?.file_name().to_string_lossy().starts_with(NAME_FRONT) {
-                return Ok(true);
-            }
+            let name = entry.map_err(read)?.file_name();
+            let name = name.to_string_lossy().into_owned();
+            // One that is being written, or is none of ours, is of nobody whose age is known.
+            files.extend(
+                name.strip_prefix(NAME_FRONT).map(|digits| {
+                    u128::from_str_radix(digits, 16).map_or([0; 16], u128::to_be_bytes)
+                }),
+            );
         }
-        Ok(false)
+        Ok(files)
+    }
+
+    /// What its file is called.
+    pub fn name_token(&self, name: &str, key: &RowKey) -> [u8; 16] {
+        key.token(INSTALLED_TABLE, name.as_bytes())
+    }
+
+    /// Since when keys serve.
+    pub fn ages(&self, key: &RowKey) -> Result<Ages, Fault> {
+        let Some(sealed) = read_as(&self.folder.join(AGES), AGES)? else {
+            return Ok(Ages::default());
+        };
+        let plain = key.open(AGES, &[], &sealed);
+        let ages = plain.and_then(|plain| postcard::from_bytes(&plain).ok());
+        ages.ok_or(Fault::Sealed { name: AGES })
+    }
+
+    pub fn keep_ages(&self, key: &RowKey, ages: &Ages) -> Result<(), Fault> {
+        let plain = postcard::to_stdvec(ages).map_err(|_| Fault::Key)?;
+        let sealed = key.seal(AGES, &[], &plain).ok_or(Fault::Key)?;
+        write(&self.folder, AGES, &sealed)
     }
 
     /// What an operator brought; `None`: nothing.
@@ -128,7 +158,7 @@ impl Store {
     }
 
     fn name_file(&self, name: &str, key: &RowKey) -> PathBuf {
-        let token = key.token(INSTALLED_TABLE, name.as_bytes());
+        let token = self.name_token(name, key);
         let digits: String = token.iter().map(|byte| format!("{byte:02x}")).collect();
         self.folder.join(format!("{NAME_FRONT}{digits}"))
     }

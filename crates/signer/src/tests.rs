@@ -435,6 +435,58 @@ fn keys_of_our_own_are_renewed_and_stay_so() {
     running.stop();
 }
 
+/// What an operator brought for names of public pages counts like our own keys: a new one, with
+/// another key, is recorded with the time since when all are new.
+#[test]
+fn keys_that_were_brought_are_renewed_by_others() {
+    let running = Running::start(&folder("ages"), false).with_vault(Some(9));
+    let ledger = running.join(Kind::Ledger, 3);
+    let mut admin = running.join(Kind::Admin, 7);
+    let (tenant, domain) = (TenantId([1; 8]), "kaede.example".to_owned());
+    ask(&mut admin, ToSigner::MakeMailKeys { tenant, domain });
+    let made = |name: &str| {
+        let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
+        let mut params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params.not_after = rcgen::date_time_ymd(2090, 1, 1);
+        (vec![params.self_signed(&key).unwrap().der().to_vec()], key.serialize_der())
+    };
+    // Since when all keys of the pages are new, as the entries of one act say it.
+    let mut done = |asked: ToSigner| {
+        let answer = ask(&mut admin, asked);
+        assert!(matches!(answer, FromSigner::Installed { .. } | FromSigner::Renewed { .. }));
+        let mut since = None;
+        while let Ok(frame) = ledger.receive(Some(Duration::from_millis(300))) {
+            let ToLedger::Append { entries, .. } = frame.read().unwrap() else { continue };
+            for entry in &entries {
+                let entry = evidence::Frame::parse(entry).unwrap().entry;
+                if let evidence::Body::KeyRotate { what, epoch, .. } = entry.body
+                    && what.as_str() == "tls-key pages"
+                {
+                    since = Some(epoch);
+                }
+            }
+            ledger.send(frame.call, &FromLedger::Taken { first_index: 0 }, &[]).unwrap();
+        }
+        since
+    };
+    let install = |(chain, pkcs8): &(Vec<Vec<u8>>, Vec<u8>)| ToSigner::Install {
+        chain: chain.clone(),
+        pkcs8: pkcs8.clone(),
+    };
+    let (first, second) = (made("mta-sts.kaede.example"), made("mta-sts.kaede.example"));
+    assert_eq!(done(install(&first)), None, "our own key is as old as ever");
+    let renewed = done(ToSigner::Renew).unwrap();
+    let now = compartment::now_ms();
+    assert!(renewed > 0 && renewed <= now, "the brought one is the older of the two");
+    let again = done(ToSigner::Renew).unwrap();
+    assert_eq!(again, renewed, "and stays it");
+    let replaced = done(install(&second)).unwrap();
+    assert!(replaced > renewed, "{replaced} {renewed}");
+    // The old one again is no renewal, and what is told is no newer than it.
+    assert_eq!(done(install(&first)), Some(renewed));
+    running.stop();
+}
+
 /// Whoever took the chain before it was replaced gets the signature that fits it.
 #[test]
 fn a_handshake_is_signed_with_the_key_of_its_own_chain() {

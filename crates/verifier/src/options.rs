@@ -7,17 +7,21 @@ use terms::Kind;
 
 pub const HELP: &str = "\
 sekisho-verify view DIR | mirror DIR
+sekisho-verify certificate FILE [--mirror DIR] [--witness-key K]
 sekisho-verify scope DIR --component C --from T --to T [--version V]
   --json   --lang ja|en   --names FILE   --seen FILE   --ledger-key K   --mirror-key K";
 
 pub enum Task {
     View,
     Mirror,
+    /// A certificate of destruction, as `sekisho tenant certificate` wrote it.
+    Certificate,
     Scope(Question),
 }
 
 pub struct Options {
     pub task: Task,
+    /// The folder, or the file of a certificate.
     pub folder: PathBuf,
     pub as_json: bool,
     pub language: Language,
@@ -25,6 +29,9 @@ pub struct Options {
     pub seen: Option<PathBuf>,
     pub ledger_key: Option<String>,
     pub mirror_key: Option<String>,
+    /// Beside a certificate: a mirror's folder that must agree, a witness that must have signed.
+    pub mirror: Option<PathBuf>,
+    pub witness_key: Option<String>,
 }
 
 impl Options {
@@ -47,6 +54,7 @@ impl Options {
         };
         let (names, seen) = (option("--names")?, option("--seen")?);
         let (ledger_key, mirror_key) = (option("--ledger-key")?, option("--mirror-key")?);
+        let (mirror, witness_key) = (option("--mirror")?, option("--witness-key")?);
         let (component, version) = (option("--component")?, option("--version")?);
         let (from, to) = (option("--from")?, option("--to")?);
         let (task, folder) = (left.pop_front(), left.pop_front());
@@ -56,6 +64,7 @@ impl Options {
         let task = match task.as_deref() {
             Some("view") => Task::View,
             Some("mirror") => Task::Mirror,
+            Some("certificate") => Task::Certificate,
             Some("scope") => {
                 let word = component.ok_or("expected --component, found nothing")?;
                 let component = Kind::parse(&word)
@@ -66,9 +75,12 @@ impl Options {
             }
             other => {
                 let found = other.unwrap_or("nothing");
-                return Err(format!("expected view, mirror or scope, found {found}"));
+                return Err(format!("expected view, mirror, certificate or scope, found {found}"));
             }
         };
+        if task_is_other(&task) && (mirror.is_some() || witness_key.is_some()) {
+            return Err("--mirror and --witness-key go with a certificate".to_owned());
+        }
         Ok(Self {
             task,
             folder: folder.ok_or("expected a folder, found nothing")?.into(),
@@ -78,8 +90,14 @@ impl Options {
             seen: seen.map(PathBuf::from),
             ledger_key,
             mirror_key,
+            mirror: mirror.map(PathBuf::from),
+            witness_key,
         })
     }
+}
+
+fn task_is_other(task: &Task) -> bool {
+    !matches!(task, Task::Certificate)
 }
 
 fn time(text: Option<String>, name: &str) -> Result<u64, String> {

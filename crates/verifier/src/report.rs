@@ -1,10 +1,11 @@
 //! What was found, in JSON or in sentences.
 
+use crate::Answer;
 use crate::options::Options;
+use crate::said::Said;
 use scope::{Language, Scope, tell};
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use std::process::ExitCode;
 use tlog::Hash;
 
 pub struct Report {
@@ -15,43 +16,66 @@ pub struct Report {
     pub cosigned_at: Option<u64>,
     pub ledger: String,
     pub mirror: Option<String>,
-    pub problems: Vec<String>,
-    pub notes: Vec<String>,
+    /// When a witness cosigned whose key was given.
+    pub witnessed_at: Option<u64>,
+    pub problems: Vec<Said>,
+    pub notes: Vec<Said>,
     pub scope: Option<Scope>,
+    /// What a certificate says.
+    pub summary: Option<Value>,
 }
 
 impl Report {
+    pub fn of(what: &'static str) -> Self {
+        Self {
+            what,
+            size: 0,
+            root: tlog::empty_root(),
+            entries: 0,
+            cosigned_at: None,
+            ledger: String::new(),
+            mirror: None,
+            witnessed_at: None,
+            problems: Vec::new(),
+            notes: Vec::new(),
+            scope: None,
+            summary: None,
+        }
+    }
+
     /// The keys in the folder must be those that the user was given.
     pub fn judge_keys(&mut self, options: &Options) {
         match &options.ledger_key {
             Some(key) if *key != self.ledger => {
-                self.problems.push("the ledger's key is not the one that was given".to_owned());
+                self.problems.push("the ledger's key is not the one that was given".into());
             }
             Some(_) => {}
-            None => self.notes.push("the ledger's key is believed as it lies here".to_owned()),
+            None => self.notes.push("the ledger's key is believed as it lies here".into()),
         }
         match (&options.mirror_key, &self.mirror) {
             (Some(key), Some(found)) if key == found => {}
             (Some(_), _) => {
-                self.problems.push("the mirror's key is not the one that was given".to_owned());
+                self.problems.push("the mirror's key is not the one that was given".into());
             }
             (None, Some(_)) => {
-                self.notes.push("the mirror's key is believed as it lies here".to_owned());
+                self.notes.push("the mirror's key is believed as it lies here".into());
             }
-            (None, None) => self.notes.push("there is no mirror's cosignature".to_owned()),
+            (None, None) => self.notes.push("there is no mirror's cosignature".into()),
         }
     }
 
-    pub fn tell(self, options: &Options) -> ExitCode {
-        let ok = self.problems.is_empty();
-        match options.as_json {
-            true => println!("{}", self.to_json()),
-            false => print!("{}", self.to_text(options)),
-        }
-        ExitCode::from(u8::from(!ok))
+    pub fn tell(self, options: &Options) -> Answer {
+        let code = u8::from(!self.problems.is_empty());
+        let text = match options.as_json {
+            true => format!("{}\n", self.to_json()),
+            false => self.to_text(options),
+        };
+        Answer { code, text }
     }
 
     fn to_json(&self) -> Value {
+        let english =
+            |some: &[Said]| -> Vec<String> { some.iter().map(|one| one.english.clone()).collect() };
         json!({
             "what": self.what,
             "size": self.size,
@@ -61,9 +85,11 @@ impl Report {
             "ledger_key": self.ledger,
             "mirror_key": self.mirror,
             "ok": self.problems.is_empty(),
-            "problems": self.problems,
-            "notes": self.notes,
+            "problems": english(&self.problems),
+            "notes": english(&self.notes),
             "scope": self.scope,
+            "witnessed_at": self.witnessed_at,
+            "certificate": self.summary,
         })
     }
 
@@ -79,10 +105,23 @@ impl Report {
             format!("{}: {}", say("示された記録", "entries shown"), self.entries),
             format!("{}: {}", say("根", "root"), self.root.to_base64()),
         ];
+        let said = |field: &str| match self.summary.as_ref().and_then(|said| said.get(field)) {
+            Some(Value::String(text)) => text.clone(),
+            _ => "–".to_owned(),
+        };
+        if self.summary.is_some() {
+            let (contract, id) = (said("contract"), said("tenant_id"));
+            lines.push(format!("{}: {contract} ({id})", say("契約", "contract")));
+            lines.push(format!("{}: {}", say("利用者", "person"), said("user_id")));
+            lines.push(format!("{}: {}", say("消去", "destroyed"), said("destroyed")));
+            let last_open = said("last_moment_any_copy_could_open");
+            let label = say("開くことができた最後の時刻", "last moment at which a copy could open");
+            lines.push(format!("{label}: {last_open}"));
+        }
         let labelled = |label: &'static str| {
-            move |what: &String| match is_japanese {
-                true => format!("{label}: {}", in_japanese(what)),
-                false => format!("{label}: {what}"),
+            move |what: &Said| match is_japanese {
+                true => format!("{label}: {}", what.japanese),
+                false => format!("{label}: {}", what.english),
             }
         };
         lines.extend(self.problems.iter().map(labelled(say("問題", "problem"))));
@@ -94,28 +133,6 @@ impl Report {
             text.push_str(&tell(scope, options.language, |id| names.get(id).cloned()));
         }
         text
-    }
-}
-
-/// Our own fixed sentences; a problem that names places stays as it is.
-fn in_japanese(what: &str) -> &str {
-    match what {
-        "a view cannot show that nothing was left out" => {
-            "view だけでは、省かれた記録がないことは示せない"
-        }
-        "the ledger's key is believed as it lies here" => {
-            "台帳の鍵は、フォルダーにあるものをそのまま信じている"
-        }
-        "the mirror's key is believed as it lies here" => {
-            "写しの鍵は、フォルダーにあるものをそのまま信じている"
-        }
-        "there is no mirror's cosignature" => "写しの副署がない",
-        "the ledger's key is not the one that was given" => "台帳の鍵が、与えられたものと違う",
-        "the mirror's key is not the one that was given" => "写しの鍵が、与えられたものと違う",
-        "without --seen it is not known whether more was here before" => {
-            "--seen がないので、以前ここにもっと多くの記録があったかどうかは分からない"
-        }
-        other => other,
     }
 }
 

@@ -114,6 +114,16 @@ fn decoys() {
     };
     assert_eq!(told(&mut vigil, &[(START, fact("a decoy was touched: imap"))]), [Cause::Decoy]);
     assert_eq!(told(&mut vigil, &[(START, fact("a budget is spent"))]), [Cause::Report]);
+    // Whose name it is, and whose mail waits: as identity and dispatch say it.
+    let touched =
+        format!("a decoy was touched: imap at 010203040506, for user {NOBODY} of tenant {T}");
+    let held = format!("outgoing message 00ff of user {AOI} of tenant {T} is held: x");
+    let server = format!("outgoing message 00ff of a server of tenant {T} is held: x");
+    for (what, user) in [(touched, Some(NOBODY)), (held, Some(AOI)), (server, None)] {
+        let found = vigil.weigh(START, &fact(&what));
+        let [incident] = found.as_slice() else { panic!("{found:?}") };
+        assert_eq!((incident.tenant, incident.user), (Some(T), user), "{what}");
+    }
     // A letter to a decoy is no more than a letter.
     let body = Body::Deliver { instance: B, tenant: T, messages: Vec::new(), connection: None };
     check(&[body], &[]);

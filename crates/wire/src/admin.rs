@@ -244,6 +244,12 @@ pub enum Request {
         frozen: bool,
     },
     FreezeList,
+    /// What a log lost is known; `whose` is `ledger`, `mirror` or `both`, the root in base 64.
+    AcknowledgeLoss {
+        whose: String,
+        size: u64,
+        root: String,
+    },
     /// One alarm over every route.
     AlarmTest,
     Isolate {

@@ -90,6 +90,33 @@ pub enum Act {
         user: UserId,
         disabled: bool,
     },
+    /// The house goes on without what a log lost: the checkpoint that does not stand any more.
+    AcknowledgeLoss {
+        whose: WhoseLog,
+        size: u64,
+        root: [u8; 32],
+    },
+}
+
+/// Which log lost something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum WhoseLog {
+    Ledger,
+    Mirror,
+    Both,
+}
+
+impl WhoseLog {
+    pub const ALL: [Self; 3] = [Self::Ledger, Self::Mirror, Self::Both];
+
+    /// As the evidence has it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ledger => "ledger",
+            Self::Mirror => "mirror",
+            Self::Both => "both",
+        }
+    }
 }
 
 /// Why somebody else reads.
@@ -129,6 +156,7 @@ impl Act {
             Self::Redirect { change, .. } => change.word(),
             Self::Disable { disabled: true, .. } => "user.disable",
             Self::Disable { disabled: false, .. } => "user.enable",
+            Self::AcknowledgeLoss { .. } => "ledger.acknowledge-loss",
         }
     }
 
@@ -146,7 +174,7 @@ impl Act {
             | Self::LiftHold { tenant, .. }
             | Self::Redirect { tenant, .. }
             | Self::Disable { tenant, .. } => Some(*tenant),
-            Self::SingleOperator => None,
+            Self::SingleOperator | Self::AcknowledgeLoss { .. } => None,
             Self::Other { tenant, .. } => *tenant,
             Self::Keys(act) => act.about().0,
             Self::Thaw(whose) => match whose {

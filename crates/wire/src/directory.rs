@@ -406,6 +406,8 @@ pub enum FromAdmin {
     /// A termination taken back before its grace ended.
     Cancel(Part),
     EndingList,
+    /// What binds the names in certificates of destruction, answered by `NameSalts`.
+    NameSalts,
     HoldAdd {
         part: Part,
         reason: String,
@@ -509,6 +511,8 @@ pub enum ToAdmin {
     Names(Vec<Option<String>>),
     TraceTokens(Vec<[u8; 16]>),
     Endings(Vec<Ending>),
+    /// Of each part that is destroyed: with it, whoever holds a certificate can check the name.
+    NameSalts(Vec<(Part, [u8; 16])>),
     Hold(Hold),
     Holds(Vec<Hold>),
     Patterns {

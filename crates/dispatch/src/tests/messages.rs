@@ -458,7 +458,12 @@ fn what_is_held_is_told_to_its_sender() {
     around.hand_in("sales@example.jp", &["x@far.example"], &text);
     assert_eq!(around.left().len(), 3);
     hears(&around, "a person was not told what is held");
-    hears(&around, &format!("outgoing message {} is held: test.odd", left[0].outgoing.message));
+    // Whose it is stands in the alarm, where the sentinel looks for it.
+    let wire::post::Outgoing { message, tenant, user, .. } = &left[0].outgoing;
+    let told =
+        format!("outgoing message {message} of user {user} of tenant {tenant} is held: test.odd");
+    hears(&around, &told);
+    assert!(told.len() < 160, "an entry keeps so much");
 }
 
 #[test]

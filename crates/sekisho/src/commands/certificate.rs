@@ -3,29 +3,32 @@
 //! The numbers are those of the ledger's own entry; what proves it (the signed entry, its way up
 //! the tree, the checkpoint with its signatures, the keys) stands beside it and needs no service.
 
+use super::evidence::beside;
+use super::outside::WITNESSED;
 use super::people::folder;
 use crate::arguments::Arguments;
 use crate::client;
 use crate::outcome::{Answer, Outcome, Trouble};
 use data_encoding::{BASE64, HEXLOWER};
 use evidence::{Body, Entry, rfc3339};
+use ledger::Proof;
+use scope::Belongings;
 use serde_json::{Value, json};
+use std::collections::HashSet;
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
-use terms::{Kind, TenantId, UserId};
+use terms::{InstanceId, Kind, TenantId, UserId};
+use tlog::SignedCheckpoint;
 use wire::admin::Request;
-
-/// The sort of a sign-in to a smart host, as the vault records it.
-const SIGN_IN: &str = "smart-host";
-/// A customer's own server that sends out through us, set and ended, as the directory records it.
-const OUTLET: [&str; 2] = ["tenant.outlet", "tenant.outlet.end"];
 
 /// What is certified, as `tenant endings` tells it.
 struct Ended {
     tenant: TenantId,
     user: Option<UserId>,
     name: Option<String>,
+    /// What the name is bound with in the ledger.
+    name_salt: Option<String>,
 }
 
 pub fn run(mut arguments: Arguments, data: Option<String>, as_json: bool) -> Answer {
@@ -87,17 +90,36 @@ fn find(data: &Path, name: &str) -> Result<Ended, Trouble> {
     let tenant = tenant.ok_or_else(|| Trouble::fault("an ending without an id", "try again"))?;
     let user = word(item, "user_id").and_then(|id| UserId::parse(&id));
     let name = word(item, "tenant").or_else(|| word(item, "contract"));
-    Ok(Ended { tenant, user, name })
+    Ok(Ended { tenant, user, name, name_salt: word(item, "name_salt") })
 }
 
+/// Under a checkpoint that foreign witnesses signed, if one covers it; else under the newest.
 fn certify(data: &Path, ended: &Ended) -> Result<Value, Trouble> {
+    let witnessed = fs::read(beside(data, WITNESSED)).ok();
+    let witnessed = witnessed.and_then(|note| SignedCheckpoint::parse(&note));
+    if let Some(signed) = &witnessed
+        && let Ok(certificate) = certify_under(data, ended, Some(signed))
+    {
+        return Ok(certificate);
+    }
+    certify_under(data, ended, None)
+}
+
+fn certify_under(
+    data: &Path,
+    ended: &Ended,
+    under: Option<&SignedCheckpoint>,
+) -> Result<Value, Trouble> {
     let hint = "give --data the folder of the service, as a user who may read it";
     let (own, mirror) = (data.join("ledger"), data.join("mirror"));
-    let mut kept = Kept::default();
-    let proofs = ledger::prove(&own, Some(&mirror), |_, entry| kept.weigh(ended, entry))
+    let mut had = Belongings::of(ended.tenant, ended.user);
+    let wanted = |_, entry: &Entry| had.weigh(entry) || names_an_author(entry);
+    let proofs = ledger::prove_under(&own, Some(&mirror), under, wanted)
         .map_err(|error| Trouble::fault(error.to_string(), hint))?;
-    let is_it = |proof: &&ledger::Proof| matches!(proof.entry.body, Body::Destroyed { .. });
-    let Some(proof) = proofs.found.iter().rfind(is_it) else {
+    let history: Vec<&Proof> =
+        proofs.found.iter().filter(|one| !names_an_author(&one.entry)).collect();
+    let is_it = |proof: &&&Proof| matches!(proof.entry.body, Body::Destroyed { .. });
+    let Some(proof) = history.iter().rfind(is_it) else {
         let hint = "the mirror has not cosigned it yet: try again in a moment";
         return Err(Trouble::refused("the entry of the destruction", "none", hint));
     };
@@ -105,10 +127,13 @@ fn certify(data: &Path, ended: &Ended) -> Result<Value, Trouble> {
     else {
         return Err(Trouble::fault("another entry", hint));
     };
-    let history = proofs.found.iter().map(|each| proven(each, proofs.size));
+    let proven = |some: &[&Proof]| -> Vec<Value> {
+        some.iter().map(|each| proven(each, proofs.size)).collect()
+    };
     Ok(json!({
         "certificate": "destruction",
         "contract": ended.name,
+        "name_salt": ended.name_salt,
         "tenant_id": ended.tenant.to_string(),
         "user_id": ended.user.map(|user| user.to_string()),
         "destroyed": rfc3339(proof.entry.time_ms),
@@ -117,11 +142,12 @@ fn certify(data: &Path, ended: &Ended) -> Result<Value, Trouble> {
         "messages": messages,
         "bytes": bytes,
         "rows": rows,
-        "sign_ins_revoked": if ended.user.is_none() { kept.sign_ins } else { 0 },
-        "outlets_revoked": if ended.user.is_none() { kept.outlets } else { 0 },
-        "holds_at_the_end": kept.holds,
-        "entry": proven(proof, proofs.size),
-        "history": history.collect::<Vec<_>>(),
+        "sign_ins_revoked": had.sign_ins,
+        "outlets_revoked": had.outlets,
+        "holds_at_the_end": had.holds,
+        "entry": self::proven(proof, proofs.size),
+        "history": proven(&history),
+        "authors": proven(&named(&proofs.found, &history)),
         "checkpoint": proofs.checkpoint,
         "cosigned": proofs.cosigned,
         "size": proofs.size,
@@ -131,53 +157,23 @@ fn certify(data: &Path, ended: &Ended) -> Result<Value, Trouble> {
     }))
 }
 
-/// What a contract had beside its mail, as the entries before its end tell it.
-#[derive(Default)]
-struct Kept {
-    holds: u64,
-    sign_ins: u64,
-    outlets: u64,
+/// Of the entries by which processes got their names and keys: those of whoever signed the
+/// history, and of the wardens who said so.
+fn named<'a>(found: &'a [Proof], history: &[&Proof]) -> Vec<&'a Proof> {
+    let mut speakers: HashSet<InstanceId> = history.iter().map(|one| one.entry.start).collect();
+    let of = |one: &Proof| match &one.entry.body {
+        Body::ProcessStart { instance, .. } => Some(*instance),
+        _ => None,
+    };
+    let wardens = found.iter().filter(|one| of(one).is_some_and(|of| speakers.contains(&of)));
+    let wardens: Vec<InstanceId> = wardens.map(|one| one.entry.start).collect();
+    speakers.extend(wardens);
+    found.iter().filter(|one| of(one).is_some_and(|of| speakers.contains(&of))).collect()
 }
 
-impl Kept {
-    /// Counts one entry; whether it belongs into the certificate's history.
-    fn weigh(&mut self, ended: &Ended, entry: &Entry) -> bool {
-        match &entry.body {
-            Body::Hold { tenant, placed, .. } if *tenant == ended.tenant => {
-                self.holds = if *placed { self.holds + 1 } else { self.holds.saturating_sub(1) };
-                false
-            }
-            Body::RuleChange { what, tenant: Some(tenant), .. }
-                if *tenant == ended.tenant && entry.author == Kind::Directory =>
-            {
-                match OUTLET.iter().position(|word| *word == what.as_str()) {
-                    Some(0) => self.outlets = 1,
-                    Some(_) => self.outlets = 0,
-                    None => {}
-                }
-                false
-            }
-            // What a contract kept to sign in elsewhere goes with its keys.
-            Body::KeyCreate { what, tenant: Some(tenant), .. }
-                if what.as_str() == SIGN_IN && *tenant == ended.tenant =>
-            {
-                self.sign_ins += 1;
-                false
-            }
-            Body::KeyShred { what, tenant: Some(tenant), .. }
-                if what.as_str() == SIGN_IN && *tenant == ended.tenant =>
-            {
-                self.sign_ins = 0;
-                ended.user.is_none()
-            }
-            Body::Destroyed { tenant, user, .. } => *tenant == ended.tenant && *user == ended.user,
-            Body::KeyShred { tenant, user, .. } => {
-                *tenant == Some(ended.tenant) && (ended.user.is_none() || *user == ended.user)
-            }
-            Body::Ending { tenant, user, .. } => *tenant == ended.tenant && *user == ended.user,
-            _ => false,
-        }
-    }
+/// Whether an entry gives a process that signs entries its name.
+fn names_an_author(entry: &Entry) -> bool {
+    entry.author == Kind::Warden && matches!(entry.body, Body::ProcessStart { key: Some(_), .. })
 }
 
 /// An entry with all that a foreign verifier needs.
@@ -227,9 +223,12 @@ const JAPANESE: Words = Words {
             誰にも開けません。そのうえで、本文・ヘッダー・隔離・配送履歴・名簿・認証情報の行を削除し、\n\
             ディスク上の不要領域も書き直しました。外部サービス（スマートホスト）の認証情報も鍵とともに\n\
             破棄しました。相手のサービス側でも、その認証情報を無効にしてください。",
-    check: "この証明は、サービスに問い合わせずに確かめられます。certificate.json の leaf を RFC 6962 の\n\
-            とおりハッシュし、inclusion と合わせて root を計算し、checkpoint の署名を\n\
-            ledger_key と mirror_key で検証してください。",
+    check: "この証明は、サービスに問い合わせずに確かめられます。お渡しした鍵を使って\n\
+            `sekisho-verify certificate certificate.json --ledger-key K --mirror-key K` を\n\
+            実行してください。\n\
+            ほかの道具でも確かめられます。certificate.json の leaf を RFC 6962 のとおりハッシュし、\n\
+            inclusion と合わせて root を計算し、checkpoint の署名を ledger_key と mirror_key で\n\
+            検証してください。",
     entry: "記録の番号",
     kept: "利用者のアドレスは、この契約のグループ、メーリングリスト、転送、受取人の設定から除きました。\n\
            ほかの契約の利用者が自分の設定に書いたアドレスは、その人たちのものとして残ります。\n\
@@ -257,9 +256,11 @@ const ENGLISH: Words = Words {
             after the moment above. Bodies, headers, quarantine, journeys, directory and\n\
             sign-in rows were deleted, and the disk's dead space was rewritten. Sign-ins to\n\
             other services (smart hosts) went with the keys; end them at those services, too.",
-    check: "This can be checked without asking the service: hash `leaf` of certificate.json as\n\
-            RFC 6962 says, compute `root` with `inclusion`, and verify the signatures of\n\
-            `checkpoint` with `ledger_key` and `mirror_key`.",
+    check: "This can be checked without asking the service, with the keys that you were given:\n\
+            `sekisho-verify certificate certificate.json --ledger-key K --mirror-key K`.\n\
+            Other tools do it, too: hash `leaf` of certificate.json as RFC 6962 says, compute\n\
+            `root` with `inclusion`, and verify the signatures of `checkpoint` with `ledger_key`\n\
+            and `mirror_key`.",
     entry: "Entry in the ledger",
     kept: "A person's addresses were taken out of this contract's groups, lists, forwards and\n\
            catch-alls. Where people of other contracts wrote such an address down themselves (a\n\

@@ -5,9 +5,11 @@ use super::people::{folder, unknown};
 use super::watch::be_sure;
 use super::{certificate, outgoing, remains};
 use crate::arguments::Arguments;
-use crate::client::{ask, ask_on};
+use crate::client::{self, ask, ask_on};
 use crate::demo::screen::say;
-use crate::outcome::{Answer, Trouble};
+use crate::outcome::{Answer, Outcome, Trouble};
+use serde_json::Value;
+use std::path::Path;
 use wire::admin::Request;
 
 /// A month: long enough to change one's mind, and to fetch one's mail.
@@ -46,11 +48,24 @@ pub fn tenant(act: &str, mut arguments: Arguments, data: Option<String>, as_json
         "cancel" => Request::TerminationCancel { name: arguments.word("the tenant's name")? },
         "certificate" => return certificate::run(arguments, data, as_json),
         "search-remains" => return remains::run(arguments, data),
-        _ => Request::Endings,
+        _ => {
+            arguments.finish()?;
+            return endings(&folder(data)?);
+        }
     };
     let grounds = grounds::take(&mut arguments)?;
     arguments.finish()?;
     ask_on(&folder(data)?, &request, &grounds)
+}
+
+/// What binds a name is for its certificate.
+fn endings(data: &Path) -> Answer {
+    let mut shown = client::value(data, &Request::Endings)?;
+    let items = shown.get_mut("items").and_then(Value::as_array_mut);
+    for fields in items.into_iter().flatten().filter_map(Value::as_object_mut) {
+        fields.remove("name_salt");
+    }
+    Ok(Outcome::Done(shown))
 }
 
 pub fn user(act: &str, mut arguments: Arguments, data: Option<String>, as_json: bool) -> Answer {

@@ -57,6 +57,7 @@ const DEEDS: &[(&str, &str, &str)] = &[
         "本人の申告による送信用パスワードの停止",
         "app passwords ended by their owner's word",
     ),
+    ("ledger.acknowledge-loss", "記録の欠損の承知", "what a log lost is acknowledged by the house"),
     ("tenant.terminate", "契約の終了", "the end of the contract"),
     ("domain.add", "ドメインの登録", "a domain added"),
     ("domain.catch-all", "未登録の宛先の受取人", "who gets mail for unknown addresses"),
@@ -122,7 +123,7 @@ const DEEDS: &[(&str, &str, &str)] = &[
 mod tests {
     use super::{DEEDS, deed};
     use terms::{HoldId, TenantId, UserId};
-    use wire::approval::{Act, Purpose};
+    use wire::approval::{Act, Purpose, WhoseLog};
     use wire::identity::Whose;
     use wire::vault::{Freeze, KeyAct, Rotation};
 
@@ -140,6 +141,7 @@ mod tests {
             Act::LiftHold { tenant, hold: HoldId([3; 8]) },
             Act::Thaw(Whose::Tenant(tenant)),
             Act::SingleOperator,
+            Act::AcknowledgeLoss { whose: WhoseLog::Both, size: 1, root: [0; 32] },
         ];
         for act in acts {
             assert!(deed(act.word()).is_some(), "{}", act.word());

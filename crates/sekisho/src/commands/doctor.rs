@@ -1,6 +1,6 @@
 //! `sekisho doctor`: which walls this machine grants, and what is weakened here.
 
-use super::{epochs, install, sources, unsealing};
+use super::{epochs, install, losses, sources, unsealing};
 use crate::arguments::Arguments;
 use crate::client;
 use crate::outcome::{Answer, Outcome};
@@ -31,6 +31,7 @@ pub fn run(mut arguments: Arguments) -> Answer {
     let language = if crate::demo::screen::is_japanese() { "ja" } else { "en" };
     let near = queue.as_ref().and_then(|told| told.get("near")?.get(language)?.as_str());
     let near = near.map(str::to_owned);
+    let losses = data.as_deref().map(losses::told);
     let service = data.and_then(|data| client::value(&data, &Request::Status).ok());
     let is_single = service
         .as_ref()
@@ -59,6 +60,7 @@ pub fn run(mut arguments: Arguments) -> Answer {
         ));
     }
     weakened.extend(near);
+    weakened.extend(losses.iter().flatten().flat_map(|told| losses::open(told)));
     let whole = missing.is_empty() && weakened.is_empty();
     let found = json!({
         "walls": granted,
@@ -71,6 +73,7 @@ pub fn run(mut arguments: Arguments) -> Answer {
         "keys": keys,
         "countries": countries,
         "contracts_ending": endings,
+        "losses": losses.flatten(),
     });
     Ok(if whole { Outcome::Done(found) } else { Outcome::Wanting(found) })
 }

@@ -1,10 +1,11 @@
 //! `sekisho ledger` and `sekisho scope`: they read the log's own files, service or no service.
 
 use super::named::Names;
-use super::outside;
+use super::{losses, outside};
 use crate::arguments::Arguments;
 use crate::demo::screen::say;
 use crate::outcome::{Answer, Outcome, Trouble};
+use annals::{Acknowledgements, Lost};
 use serde_json::json;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -16,7 +17,10 @@ pub fn fault(fault: impl std::fmt::Display) -> Trouble {
     Trouble::fault(fault.to_string(), HINT)
 }
 
-const ACTS: &str = "verify, head, export, proof, publish, view, witness-request or witness-answer";
+/// Whose loss it is, as the evidence has it.
+const LEDGER: &str = "ledger";
+const ACTS: &str = "verify, head, export, proof, publish, view, acknowledge-loss, \
+    witness-request or witness-answer";
 
 pub fn ledger(mut arguments: Arguments, as_json: bool) -> Answer {
     let data = arguments.data()?;
@@ -25,8 +29,9 @@ pub fn ledger(mut arguments: Arguments, as_json: bool) -> Answer {
     match act.as_str() {
         "verify" => {
             arguments.finish()?;
-            verify(&data)
+            verify(&data, as_json)
         }
+        "acknowledge-loss" => losses::acknowledge(arguments, &data),
         "head" => {
             arguments.finish()?;
             let head = ledger::head(&own, Some(&mirror)).map_err(fault)?;
@@ -90,23 +95,43 @@ pub fn attend(data: PathBuf) {
     });
 }
 
-/// The checkpoint that a memory of readers, or of the house, holds.
-fn recalled(path: &Path) -> Option<tlog::SignedCheckpoint> {
-    tlog::SignedCheckpoint::parse(&std::fs::read(path).ok()?)
+/// What the house, and readers, remember outside the ledger's folder, named by where it lies.
+pub fn memories(data: &Path) -> Vec<Lost> {
+    let remembered = |path: PathBuf| {
+        let signed = tlog::SignedCheckpoint::parse(&std::fs::read(&path).ok()?)?;
+        let (name, kept_ms) = (path.display().to_string(), annals::written_ms(&path));
+        Some(Lost { name, signed: Some(signed), kept_ms })
+    };
+    [data.join(ledger::SEEN), beside(data, "seen")].into_iter().filter_map(remembered).collect()
 }
 
-fn verify(data: &Path) -> Answer {
+/// What readers saw here before; what is known to be lost is no problem.
+fn look_again(data: &Path, reader: &annals::Reader) -> Result<annals::Sight, Trouble> {
+    let known = Acknowledgements::read(reader).map_err(fault)?;
+    let path = beside(data, "seen");
+    let kept_ms = annals::written_ms(&path);
+    let is_known = |signed: &tlog::SignedCheckpoint| {
+        let lost = Lost { name: String::new(), signed: Some(signed.clone()), kept_ms };
+        known.of(LEDGER, &lost).is_some()
+    };
+    seen(data).look_past(reader, is_known).map_err(fault)
+}
+
+fn verify(data: &Path, as_json: bool) -> Answer {
     let (own, mirror) = (data.join("ledger"), data.join("mirror"));
     // What is remembered before what is there: of a service that runs, both grow.
-    let memories = [data.join(ledger::SEEN), beside(data, "seen")];
-    let memories = memories.map(|path| recalled(&path).map(|signed| (path, signed)));
+    let memories = memories(data);
     let mut found = ledger::verify(&own, Some(&mirror)).map_err(fault)?;
     let reader = ledger::reader(&own).map_err(fault)?;
-    let before = seen(data).look(&reader).map_err(fault)?;
+    let known = Acknowledgements::read(&reader).map_err(fault)?;
+    let before = look_again(data, &reader)?;
     found.problems.extend(before.problem());
-    for (path, signed) in memories.into_iter().flatten() {
-        let kept_in = path.display().to_string();
-        if let Some(missing) = ledger::Missing::of(kept_in, &signed, &reader) {
+    if !as_json {
+        losses::with_names(data, &mut found.notes, say("ja", "en") == "ja");
+    }
+    for one in memories.into_iter().filter(|one| known.of(LEDGER, one).is_none()) {
+        let Some(signed) = &one.signed else { continue };
+        if let Some(missing) = ledger::Missing::of(one.name.clone(), signed, &reader) {
             found.problems.push(missing.problem());
             found.missing.push(missing);
         }
@@ -237,7 +262,7 @@ pub fn scope(mut arguments: Arguments, as_json: bool) -> Answer {
         false => false,
     };
     let reader = ledger::reader(&own).map_err(fault)?;
-    let before = seen(&data).look(&reader).map_err(fault)?;
+    let before = look_again(&data, &reader)?;
     if let Some(problem) = before.problem() {
         return Err(Trouble::fault(problem, "sekisho ledger verify says more"));
     }

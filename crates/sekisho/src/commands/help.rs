@@ -67,6 +67,7 @@ const USAGE: &str = "  sekisho demo [--data DIR] [--port-base N] [--json] [--no-
   sekisho scan FILE|DIR… [--client-ip IP] [--helo NAME] [--mail-from A] [--auth dns|none]
   sekisho ledger verify | head | export [--from I] [--to I] | proof --index I
                | publish --to DIR | view --tenant T [--user A] [--from T] [--until T] --to DIR
+               | acknowledge-loss
                | witness-request [--old N] | witness-answer --key K      --data DIR
   sekisho scope --component C [--version V] --from T --to T [--recheck] [--statement]
                [--lang ja|en]                                            --data DIR

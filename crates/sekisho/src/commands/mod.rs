@@ -18,6 +18,7 @@ mod journeys;
 mod keeping;
 mod keys;
 mod lists;
+mod losses;
 mod named;
 mod outgoing;
 mod outside;

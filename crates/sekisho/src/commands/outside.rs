@@ -15,7 +15,7 @@ use tlog::{CosignerKey, SignedCheckpoint};
 /// A witness's answer is read no further.
 const ANSWER_BYTES: u64 = 256 * 1024;
 /// Signatures of foreign witnesses on the newest checkpoint that was sent to them.
-const WITNESSED: &str = "witnessed";
+pub const WITNESSED: &str = "witnessed";
 
 /// The ledger, the newest checkpoint that both sides signed, and whose cosignature it is.
 struct Evidence {

@@ -1,5 +1,6 @@
 //! `sekisho status`: what the keepers say of themselves, and who is cut off.
 
+use super::losses;
 use super::people::folder;
 use crate::arguments::Arguments;
 use crate::client::value;
@@ -11,7 +12,9 @@ use wire::admin::Request;
 pub fn run(mut arguments: Arguments, as_json: bool) -> Answer {
     let data = arguments.option("--data")?;
     arguments.finish()?;
-    let mut status = value(&folder(data)?, &Request::Status)?;
+    let data = folder(data)?;
+    let mut status = value(&data, &Request::Status)?;
+    super::insert(&mut status, "losses", json!(losses::told(&data)));
     if !as_json {
         mark(&mut status);
     }
@@ -40,7 +43,7 @@ fn mark(status: &mut Value) {
             *value = json!(say("応答なし", "does not answer"));
         }
         let is_none = value.as_array().is_some_and(Vec::is_empty);
-        if is_none && matches!(name.as_str(), "isolated" | "frozen") {
+        if is_none && matches!(name.as_str(), "isolated" | "frozen" | "losses") {
             *value = json!(say("なし", "none"));
         }
     }

@@ -89,7 +89,9 @@ pub const WORDS: &[(&str, &str)] = &[
     // acts of commands
     ("list, show, approve, deny, carry-out or mode", "list、show、approve、deny、carry-out、mode のどれか"),
     ("add, list or lift", "add、list、lift のどれか"),
-    ("verify, head, export, proof, publish, view, witness-request or witness-answer", "verify、head、export、proof、publish、view、witness-request、witness-answer のどれか"),
+    ("verify, head, export, proof, publish, view, acknowledge-loss, witness-request or witness-answer", "verify、head、export、proof、publish、view、acknowledge-loss、witness-request、witness-answer のどれか"),
+    ("a loss that nobody has acknowledged", "まだ承知されていない欠損"),
+    ("sekisho ledger verify tells what is missing, and what is acknowledged", "欠けているものと承知済みのものは sekisho ledger verify で分かります"),
     ("list, show or release", "list、show、release のどれか"),
     ("list, show, status, hold, release or cancel", "list、show、status、hold、release、cancel のどれか"),
     ("list, rotate, seal, unseal, hold, freeze, epochs or reseal", "list、rotate、seal、unseal、hold、freeze、epochs、reseal のどれか"),

@@ -270,10 +270,16 @@ fn alarms_and_problems_are_told_in_the_readers_language() {
     check(
         "the ledger has another key: 9 entries were cosigned with the root abc= (`lost-9-ab` keeps \
          the statement): put the log back from a backup or from the other copy; or, to go on \
-         without, keep `lost-9-ab` elsewhere and remove it here",
+         without: sekisho ledger acknowledge-loss",
         "台帳の鍵が変わっています: 連署されていたのは根 abc= の 9 件です（証拠は `lost-9-ab`）。\
-         バックアップかもう一方の写しから戻してください。戻さずに続けるときは、`lost-9-ab` を別の\
-         場所に保管してから、ここから取り除いてください",
+         バックアップかもう一方の写しから戻してください。戻さずに続けるときは: sekisho ledger \
+         acknowledge-loss",
+    );
+    check(
+        "the ledger and the mirror lost entries, of 32 with the root abc=: acknowledged at \
+         2026-12-01T00:00:00.000Z by one operator alone",
+        "台帳と写しの記録（根 abc= の 32 件のうち）が失われたことを、2026-12-01T00:00:00.000Z に\
+         承知しました: 管理者一人",
     );
     check(
         "the saved checkpoint is not signed by the ledger",

@@ -132,6 +132,21 @@ fn a_person_is_asked_whether_held_mail_is_theirs() {
         let mut sender = submissions(&demo);
         sender.say(&plain(&demo.account("mina@example.jp"))).code == 535
     });
+    // The alarms about both say whose mail it is.
+    let (people, _) = demo.ask(&["user", "list", "--tenant", "Example Japan"]);
+    let people = people["items"].as_array().unwrap();
+    let mina = people.iter().find(|one| one["address"] == "mina@example.jp").unwrap();
+    for words in ["is held", "is not theirs"] {
+        within(PATIENCE, words, || {
+            let (alarms, _) = demo.ask(&["alarms", "list"]);
+            let is_it = |one: &serde_json::Value| {
+                let what = one["what"].as_str().unwrap_or_default();
+                what.contains(words) && what.contains(&id) && one["user"] == mina["user"]
+            };
+            let found = alarms["items"].as_array().unwrap().iter().find(|one| is_it(one)).cloned();
+            found.is_some_and(|one| one["tenant"].is_string() && one["cause"] == "attention")
+        });
+    }
     let mut reader = Reader::sign_in(&demo, "mina@example.jp");
     reader.must("SELECT INBOX");
     assert!(!came(&sink, "never mine"));
@@ -151,4 +166,28 @@ fn a_person_is_asked_whether_held_mail_is_theirs() {
     sink.wait_for_subject("an operator's");
     within(PATIENCE, "sent", || decided(&demo, &id).0 == "sent");
     assert_eq!(decided(&demo, &id).2, "operator");
+    // Another one is cancelled. All three acts are in the ledger, and the tenant sees them.
+    let other = held(&demo, "haru@example.jp", "an operator's no");
+    assert_eq!(demo.ask(&["queue", "cancel", &other]).1, 0);
+    within(PATIENCE, "not sent", || decided(&demo, &other).0 == "not-sent");
+    assert!(!came(&sink, "an operator's no"));
+    let acts =
+        [("hold", &id, "held"), ("release", &id, "released"), ("cancel", &other, "cancelled")];
+    let entries = demo.entries();
+    let tenant = ["touched", "--tenant", "Example Japan", "--lang", "en"];
+    let person = ["touched", "--person", "haru@example.jp", "--lang", "ja"];
+    let (seen, _) = demo.ask(&tenant);
+    let (theirs, _) = demo.ask(&person);
+    for (act, message, word) in acts {
+        let what = format!("outgoing.{act}-by-operator {message}");
+        let is_it = |one: &serde_json::Value| one["what"] == what.as_str();
+        assert!(entries.iter().any(|one| is_it(one) && one["author"] == "directory"), "{what}");
+        for told in [&seen, &theirs] {
+            let items = told["items"].as_array().unwrap();
+            assert!(items.iter().any(|one| is_it(&one["entry"])), "{what}: {told}");
+        }
+        let english = format!("a letter {word} by an operator {message}");
+        assert!(seen.to_string().contains(&english), "{english}: {seen}");
+    }
+    assert!(theirs.to_string().contains("管理者による"), "{theirs}");
 }

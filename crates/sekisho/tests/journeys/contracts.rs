@@ -38,7 +38,7 @@ fn answer(demo: &Demo, act: &str, request: &str, address: &str) -> (Value, i32) 
 }
 
 /// Asks, has two agree, and carries out.
-fn approved(demo: &Demo, words: &[&str]) -> Value {
+pub fn approved(demo: &Demo, words: &[&str]) -> Value {
     let (asked, code) = demo.ask(&[words, &["--reason", "契約の終わり"]].concat());
     assert_eq!((code, asked["needs"].as_u64()), (1, Some(2)), "{words:?}: {asked}");
     let request = asked["request"].as_str().unwrap();
@@ -369,6 +369,7 @@ fn a_contract_ends_and_leaves_nothing() {
     );
     assert!(certificate["messages"].as_u64() >= Some(2), "{certificate}");
     is_proven(&certificate["entry"], &certificate);
+    is_checked_outside(&demo, &paper.join("certificate.json"), &certificate);
     let (queue, _) = demo.ask(&["queue", "list"]);
     assert_eq!(queue["items"].as_array().map(Vec::len), Some(0), "{queue}");
     // The others read on; the ended have no door and no mail.
@@ -443,6 +444,44 @@ fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
         }
     }
     all
+}
+
+/// `sekisho-verify`, with the file, the keys and, at its best, a mirror's folder.
+fn is_checked_outside(demo: &Demo, file: &Path, certificate: &Value) {
+    let check = |file: &Path, more: &[&str]| {
+        let words = ["certificate", file.to_str().unwrap(), "--json"];
+        let words = words.iter().chain(more).map(|word| (*word).to_owned()).collect();
+        let found = verifier::answer(words);
+        (serde_json::from_str::<Value>(&found.text).unwrap_or(Value::Null), found)
+    };
+    let key = |name: &str| certificate[name].as_str().unwrap();
+    let keys = ["--ledger-key", key("ledger_key"), "--mirror-key", key("mirror_key")];
+    let (found, answer) = check(file, &keys);
+    assert_eq!(answer.code, 0, "{}", answer.text);
+    assert_eq!(found["certificate"]["contract"], "Example Net");
+    let mirror = demo.wishes.data.join("mirror");
+    let with_mirror = [&keys[..], &["--mirror", mirror.to_str().unwrap()]].concat();
+    let (_, answer) = check(file, &with_mirror);
+    assert_eq!(answer.code, 0, "{}", answer.text);
+    // Another contract's name, or one message less, is said.
+    let altered = file.with_extension("altered");
+    for (field, value) in [("contract", Value::from("Example Jp")), ("messages", Value::from(0))] {
+        let mut paper = certificate.clone();
+        paper[field] = value;
+        std::fs::write(&altered, paper.to_string()).unwrap();
+        let (found, answer) = check(&altered, &keys);
+        assert_eq!(answer.code, 1, "{field}: {}", answer.text);
+        assert!(found["problems"].to_string().contains(field), "{found}");
+    }
+    // What a history leaves out, with its count, the mirror knows.
+    let mut paper = certificate.clone();
+    let history = paper["history"].as_array_mut().unwrap();
+    history.retain(|one| one["entry"]["entry"] != "hold");
+    std::fs::write(&altered, paper.to_string()).unwrap();
+    assert_eq!(check(&altered, &keys).1.code, 0, "holds that were lifted, unseen");
+    let (found, answer) = check(&altered, &with_mirror);
+    assert_eq!(answer.code, 1, "{}", answer.text);
+    assert!(found["problems"].to_string().contains("leaves out"), "{found}");
 }
 
 /// RFC 6962 §2.1.1, by hand: the leaf, its way up, the root that the checkpoint names.

@@ -1,8 +1,12 @@
 //! Public pages: mail programs find their settings, other servers the policy, and a list's reader
 //! the button; each over TLS, as curl sees it.
 
-use crate::house::{Demo, is_there};
+use crate::house::{Demo, is_there, within};
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An answer of curl: the status, the head and the body.
 struct Page {
@@ -161,4 +165,58 @@ fn a_link_that_nobody_was_given_leaves_no_list() {
     assert_eq!(demo.page("pages.localhost", path, &["--data", "x=y"]).unwrap().status, 400);
     assert_eq!(demo.page("pages.localhost", path, &["-X", "DELETE"]).unwrap().status, 405);
     assert_eq!(demo.page("pages.localhost", path, &["-I"]).unwrap().status, 404);
+}
+
+/// A certificate for a page's name, from elsewhere: its files, for `certificate install`.
+fn brought(demo: &Demo, name: &str) -> Vec<String> {
+    let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
+    let mut params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+    params.not_after = rcgen::date_time_ymd(2090, 1, 1);
+    let home = demo.data().parent().unwrap();
+    let (chain, secret) = (home.join("chain.pem"), home.join("key.pem"));
+    std::fs::write(&chain, params.self_signed(&key).unwrap().pem()).unwrap();
+    std::fs::write(&secret, key.serialize_pem()).unwrap();
+    std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let words = ["certificate", "install", "--chain", chain.to_str().unwrap(), "--key"];
+    words.iter().copied().chain([secret.to_str().unwrap()]).map(str::to_owned).collect()
+}
+
+/// Owned pages are contained although their operator brought a certificate: once it is replaced
+/// by one with another key.
+#[test]
+fn pages_with_a_brought_certificate_are_contained_once_it_is_replaced() {
+    if !is_there("curl") {
+        return;
+    }
+    let demo = Demo::fresh("pages-contained");
+    let install = || {
+        let words = brought(&demo, "mta-sts.example.jp");
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let (value, code) = demo.ask(&words);
+        assert_eq!(code, 0, "{value}");
+    };
+    install();
+    let page = demo.page("mta-sts.example.jp", "/.well-known/mta-sts.txt", &["-k"]).unwrap();
+    assert_eq!(page.status, 200);
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let to = (now.as_millis() as u64 + 1).to_string();
+    let words = ["scope", "--component", "pages", "--from", "0", "--to", &to];
+    let asked = || demo.ask(&words).0;
+    let keys = |found: &serde_json::Value| {
+        let all = found["conditions"].as_array().unwrap();
+        all.iter().find(|one| one["condition"] == "credentials rotated").unwrap().clone()
+    };
+    within(PATIENCE, "a use of the key", || keys(&asked())["met"] == false);
+    let to_do = keys(&asked())["to_do"][0]["en"].as_str().unwrap().to_owned();
+    assert!(to_do.contains("`certificate renew`") && to_do.contains("`certificate install`"));
+    assert_eq!(demo.ask(&["isolate", "pages"]).1, 0);
+    within(PATIENCE, "no page lives", || asked()["conditions"][0]["met"] == true);
+    assert_eq!(demo.ask(&["release", "pages"]).1, 0);
+    // Our own keys are new, and the brought one is still the same.
+    assert_eq!(demo.ask(&["certificate", "renew"]).1, 0);
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(keys(&asked())["met"], false, "{}", asked());
+    install();
+    within(PATIENCE, "contained", || asked()["contained"] == true);
+    assert!(keys(&asked())["entry"].is_u64(), "{}", asked());
 }

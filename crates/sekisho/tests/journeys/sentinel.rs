@@ -57,6 +57,16 @@ fn a_decoy_touched_is_an_alarm_and_gives_nothing() {
     assert!(Reader::try_sign_in(&demo, &thief).is_err(), "a decoy opens nothing");
     let found = incident(&demo, "decoy");
     assert_eq!(found["component"], "identity");
+    // Whose name it is: in ids, which the command line resolves.
+    let is_id = |name: &str| found[name].as_str().map(str::len) == Some(16);
+    assert!(is_id("tenant") && is_id("user"), "{found}");
+    let data = demo.wishes.data.display().to_string();
+    for (language, words) in [("en_US.UTF-8", "a decoy was touched"), ("ja_JP.UTF-8", "おとり")]
+    {
+        let (told, _, _) = plainly(&["alarms", "list", "--data", &data], language);
+        let named = ["archive@example.jp", "Example Japan", words];
+        assert!(named.iter().all(|name| told.contains(name)), "{told}");
+    }
     // Everybody else goes on.
     Reader::inbox(&demo, "aoi@example.jp").must("NOOP");
 }

@@ -1,0 +1,105 @@
+//! What the logs lost, from their files: the statements that are kept of it, and what the house's
+//! deciders said they know.
+
+use crate::book::losses::WHOSE;
+use crate::fault::Fault;
+use crate::verify::reader;
+use annals::{
+    Acknowledged, Acknowledgements, Lost, Reader, Sight, lost_of, names, sight_of, written_ms,
+};
+use std::fs;
+use std::path::Path;
+use tlog::{Hash, SignedCheckpoint};
+
+pub(crate) const MIRROR: &str = "the mirror";
+
+/// One thing that was lost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loss {
+    /// `ledger` or `mirror`.
+    pub whose: &'static str,
+    /// Of the checkpoint; 0 where nobody knows how far the log had come.
+    pub size: u64,
+    pub root: Hash,
+    /// Where it is remembered.
+    pub kept_in: String,
+    /// In words.
+    pub what: String,
+    pub acknowledged: Option<Acknowledged>,
+}
+
+/// A checkpoint kept in the folder of `whose` log.
+pub(crate) struct Remembered {
+    pub whose: &'static str,
+    pub lost: Lost,
+    pub path: String,
+}
+
+/// As the entries have it.
+pub(crate) fn word(whose: &str) -> &'static str {
+    if whose == MIRROR { "mirror" } else { "ledger" }
+}
+
+pub(crate) fn remembered(folder: &Path, whose: &'static str) -> Result<Vec<Remembered>, Fault> {
+    let fault = |source| Fault::File { name: names::CHECKPOINT, source };
+    let mut found = lost_of(folder).map_err(fault)?;
+    // The ledger's own saved one is judged with both signatures.
+    if whose != WHOSE
+        && let Some(signed) = fs::read(folder.join(names::CHECKPOINT))
+            .ok()
+            .and_then(|bytes| SignedCheckpoint::parse(&bytes))
+    {
+        let kept_ms = written_ms(&folder.join(names::CHECKPOINT));
+        found.push(Lost { name: names::CHECKPOINT.to_owned(), signed: Some(signed), kept_ms });
+    }
+    let with_path = |lost: Lost| {
+        let path = folder.join(&lost.name).display().to_string();
+        Remembered { whose, lost, path }
+    };
+    Ok(found.into_iter().map(with_path).collect())
+}
+
+/// What both logs lost, as their folders and `memories` elsewhere (of the ledger) tell it, and
+/// everything that was acknowledged.
+///
+/// # Errors
+/// Files that cannot be read.
+pub fn losses(
+    folder: &Path,
+    mirror_folder: Option<&Path>,
+    memories: Vec<Lost>,
+) -> Result<(Vec<Loss>, Acknowledgements), Fault> {
+    let mirror_folder = mirror_folder.filter(|folder| folder.join(names::LOG).exists());
+    let mut found = remembered(folder, WHOSE)?;
+    // Those before the logs: of a house that runs, they grow meanwhile.
+    if let Some(mirror_folder) = mirror_folder {
+        found.extend(remembered(mirror_folder, MIRROR)?);
+    }
+    let as_ours = |lost: Lost| Remembered { whose: WHOSE, path: lost.name.clone(), lost };
+    found.extend(memories.into_iter().map(as_ours));
+    let own = reader(folder)?;
+    let mirror = mirror_folder.map(reader).transpose()?;
+    let known = Acknowledgements::read(&own).map_err(Fault::Annals)?;
+    let of = |one: &Remembered| {
+        loss(one, if one.whose == WHOSE { Some(&own) } else { mirror.as_ref() }, &known)
+    };
+    let losses = found.iter().filter_map(of).collect();
+    Ok((losses, known))
+}
+
+fn loss(one: &Remembered, reader: Option<&Reader>, known: &Acknowledgements) -> Option<Loss> {
+    let Remembered { whose, lost, path } = one;
+    let sight = lost.signed.as_ref().map_or(Sight::First, |signed| {
+        reader.map_or(Sight::First, |reader| sight_of(reader, signed))
+    });
+    let what = lost.alarm(whose, &sight)?;
+    let checkpoint = lost.signed.as_ref().map(|signed| &signed.checkpoint);
+    Some(Loss {
+        whose: word(whose),
+        size: checkpoint.map_or(0, |checkpoint| checkpoint.size),
+        root: checkpoint.map_or_else(tlog::empty_root, |checkpoint| checkpoint.root),
+        kept_in: path.clone(),
+        what,
+        acknowledged: known.of(word(whose), lost).cloned(),
+    })
+}

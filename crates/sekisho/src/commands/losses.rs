@@ -1,0 +1,118 @@
+//! What the logs lost: told by `ledger verify`, `doctor` and `status`, and acknowledged by those
+//! who decide for the house. It stays told for good; acknowledged, it is a failure no more.
+
+use super::evidence::{fault, memories};
+use super::grounds;
+use super::named::Names;
+use crate::arguments::Arguments;
+use crate::client::ask_on;
+use crate::outcome::{Answer, Outcome, Trouble};
+use annals::{Acknowledged, Acknowledgements};
+use evidence::rfc3339;
+use ledger::Loss;
+use serde_json::{Value, json};
+use std::collections::HashSet;
+use std::path::Path;
+use terms::UserId;
+use wire::admin::Request;
+
+/// What was lost, and what of it is known.
+fn found(data: &Path) -> Result<(Vec<Loss>, Acknowledgements), Trouble> {
+    let (own, mirror) = (data.join("ledger"), data.join("mirror"));
+    ledger::losses(&own, Some(&mirror), memories(data)).map_err(fault)
+}
+
+/// Names in the place of ids, for people.
+pub fn with_names(data: &Path, notes: &mut [String], is_japanese: bool) {
+    let Ok((_, known)) = found(data) else { return };
+    let users: HashSet<UserId> = known.0.iter().flat_map(|one| one.approvers.clone()).collect();
+    if users.is_empty() {
+        return;
+    }
+    let names = Names::ask(data, &users);
+    for user in users {
+        let id = user.to_string();
+        let name = names.person(&id, is_japanese);
+        notes.iter_mut().for_each(|note| *note = note.replace(&id, &name));
+    }
+}
+
+/// For `status` and `doctor`: every loss that is remembered, and every one that was acknowledged.
+/// `None`: the logs cannot be read from here.
+pub fn told(data: &Path) -> Option<Vec<Value>> {
+    let (losses, known) = found(data).ok()?;
+    let open = losses.iter().filter(|loss| loss.acknowledged.is_none());
+    let open = open.map(|loss| {
+        json!({
+            "whose": loss.whose,
+            "size": loss.size,
+            "root": loss.root.to_base64(),
+            "what": loss.what,
+            "acknowledged": null,
+        })
+    });
+    let known = known.0.iter().map(|one| {
+        json!({
+            "whose": one.whose,
+            "size": one.size,
+            "root": one.root.to_base64(),
+            "what": one.note(),
+            "acknowledged": by(one),
+        })
+    });
+    Some(open.chain(known).collect())
+}
+
+fn by(one: &Acknowledged) -> Value {
+    json!({
+        "index": one.index,
+        "at": rfc3339(one.at_ms),
+        "request": one.request.map(|request| request.to_string()),
+        "by": one.approvers.iter().map(ToString::to_string).collect::<Vec<_>>(),
+    })
+}
+
+/// What of this is nobody's knowledge yet, in words.
+pub fn open(told: &[Value]) -> Vec<String> {
+    let is_open = |loss: &&Value| loss.get("acknowledged").is_some_and(Value::is_null);
+    let word = |loss: &Value| loss.get("what").and_then(Value::as_str).map(str::to_owned);
+    let mut words: Vec<String> = told.iter().filter(is_open).filter_map(word).collect();
+    words.dedup();
+    words
+}
+
+/// `sekisho ledger acknowledge-loss`: the newest of what either log lost, and with it what was lost
+/// before.
+pub fn acknowledge(mut arguments: Arguments, data: &Path) -> Answer {
+    let grounds = grounds::take(&mut arguments)?;
+    arguments.finish()?;
+    let (losses, _) = found(data)?;
+    let largest = |whose: &str| {
+        let open = losses.iter().filter(|one| one.whose == whose && one.acknowledged.is_none());
+        open.max_by_key(|one| one.size)
+    };
+    let (ledger, mirror) = (largest("ledger"), largest("mirror"));
+    let is_one = |(one, other): (&Loss, &Loss)| (one.size, one.root) == (other.size, other.root);
+    let wanted: Vec<(&str, &Loss)> = match ledger.zip(mirror).filter(|both| is_one(*both)) {
+        Some((both, _)) => vec![("both", both)],
+        None => ledger.into_iter().chain(mirror).map(|one| (one.whose, one)).collect(),
+    };
+    if wanted.is_empty() {
+        let hint = "sekisho ledger verify tells what is missing, and what is acknowledged";
+        return Err(Trouble::refused("a loss that nobody has acknowledged", "none", hint));
+    }
+    let mut done = Vec::new();
+    for (whose, loss) in wanted {
+        let request = Request::AcknowledgeLoss {
+            whose: whose.to_owned(),
+            size: loss.size,
+            root: loss.root.to_base64(),
+        };
+        match ask_on(data, &request, &grounds)? {
+            Outcome::Done(value) => done.push(value),
+            // It waits for two persons: the next one is asked about afterwards.
+            waits => return Ok(waits),
+        }
+    }
+    Ok(Outcome::Done(json!({ "items": done })))
+}

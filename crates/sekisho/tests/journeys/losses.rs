@@ -1,0 +1,121 @@
+//! What somebody took from both logs while the house stood still: a failure, until those who
+//! decide say that they know. Then the house counts as whole, and the loss stays told.
+
+use super::contracts::approved;
+use super::house::{Demo, plainly, within};
+use super::reader::Reader;
+use serde_json::Value;
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const VERIFY: [&str; 2] = ["ledger", "verify"];
+const KNOW: [&str; 2] = ["ledger", "acknowledge-loss"];
+
+/// Whoever holds the disk cuts both logs below what was cosigned, with all that was opened lately.
+fn cut(demo: &mut Demo) {
+    let mut reader = Reader::inbox(demo, "aoi@example.jp");
+    reader.must("NOOP");
+    drop(reader);
+    within(PATIENCE, "the end of the session", || demo.ask(&VERIFY).1 == 0 || is_missing(demo));
+    demo.stop();
+    for log in ["ledger/log", "mirror/log"] {
+        let log = std::fs::File::options().write(true).open(demo.data().join(log)).unwrap();
+        log.set_len(log.metadata().unwrap().len() - 6_000).unwrap();
+    }
+    assert_eq!(demo.ask(&VERIFY).1, 1, "noticed while it stands still");
+}
+
+fn is_missing(demo: &Demo) -> bool {
+    !demo.ask(&VERIFY).0["missing"].as_array().unwrap().is_empty()
+}
+
+fn notes(value: &Value) -> String {
+    value["notes"].to_string()
+}
+
+fn losses(demo: &Demo) -> Vec<Value> {
+    let (status, _) = demo.ask(&["status"]);
+    status["losses"].as_array().cloned().unwrap_or_default()
+}
+
+/// What `doctor` holds against this house, in which much else is weakened.
+fn is_held_against(demo: &Demo) -> bool {
+    demo.ask(&["doctor"]).0["weakened"].to_string().contains("were cosigned with the root")
+}
+
+#[test]
+fn what_was_lost_is_acknowledged_and_stays_told() {
+    let mut demo = Demo::fresh("loss");
+    assert_eq!(demo.ask(&KNOW).1, 1, "nothing is lost");
+    assert!(losses(&demo).is_empty() && !is_held_against(&demo));
+    cut(&mut demo);
+    let demo = demo.again();
+    let (found, code) = demo.ask(&VERIFY);
+    assert_eq!(code, 1, "{found}");
+    assert!(!found["missing"].as_array().unwrap().is_empty(), "{found}");
+    assert!(losses(&demo).iter().all(|one| one["acknowledged"].is_null()));
+    assert!(!losses(&demo).is_empty() && is_held_against(&demo));
+    // One operator, where one decides: at once, and marked.
+    let (known, code) = demo.ask(&KNOW);
+    assert_eq!(code, 0, "{known}");
+    assert_eq!(known["items"][0]["weakened"], "single-operator", "{known}");
+    let (found, code) = demo.ask(&VERIFY);
+    assert_eq!((code, found["ok"].as_bool()), (0, Some(true)), "{found}");
+    assert!(notes(&found).contains("lost entries") && notes(&found).contains("one operator alone"));
+    assert!(losses(&demo).iter().all(|one| one["acknowledged"]["at"].is_string()));
+    assert!(!losses(&demo).is_empty() && !is_held_against(&demo));
+    assert_eq!(demo.ask(&KNOW).1, 1, "there is no more to say");
+    let entries = demo.entries();
+    let said: Vec<&Value> =
+        entries.iter().filter(|one| one["entry"] == "loss.acknowledged").collect();
+    assert!(said.iter().all(|one| one["weakened"] == "single-operator"), "{said:?}");
+    let alarms = |demo: &Demo| {
+        let (list, _) = demo.ask(&["alarms", "list"]);
+        let items = list["items"].as_array().unwrap().clone();
+        items.iter().filter(|one| one["what"].to_string().contains("were cosigned")).count()
+    };
+    let before = alarms(&demo);
+    assert!(before > 0);
+    // It is whole after a start, too, and nobody is alarmed about it again.
+    let mut demo = demo.again();
+    let (found, code) = demo.ask(&VERIFY);
+    assert_eq!(code, 0, "{found}");
+    assert!(notes(&found).contains("acknowledged"), "{found}");
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(alarms(&demo), before);
+    let wide = ["scope", "--component", "edge", "--from", "0", "--to", "9999999999999"];
+    assert_eq!(demo.ask(&wide).1, 0, "what readers saw before is no obstacle");
+    // Another loss is another failure.
+    cut(&mut demo);
+    let demo = demo.again();
+    let (found, code) = demo.ask(&VERIFY);
+    assert_eq!(code, 1, "{found}");
+    assert!(is_held_against(&demo));
+}
+
+#[test]
+fn two_persons_acknowledge_what_was_lost() {
+    let mut demo = Demo::fresh("loss-two");
+    assert_eq!(demo.ask(&["approval", "mode", "two-persons"]).1, 0);
+    cut(&mut demo);
+    let demo = demo.again();
+    let (refused, code) = demo.ask(&KNOW);
+    assert_eq!(code, 1, "without a reason: {refused}");
+    assert_eq!(demo.ask(&VERIFY).1, 1);
+    let mut round = 0;
+    while demo.ask(&VERIFY).1 == 1 {
+        let done = approved(&demo, &KNOW);
+        assert!(done["acknowledged"] == true && done["weakened"].is_null(), "{done}");
+        round += 1;
+        assert!(round <= 3, "{:?}", demo.ask(&VERIFY));
+    }
+    let (found, _) = demo.ask(&VERIFY);
+    assert!(notes(&found).contains("request"), "{found}");
+    // Both who agreed are named where people read.
+    let data = demo.data().display().to_string();
+    let (told, _, code) = plainly(&["ledger", "verify", "--data", &data], "en_US.UTF-8");
+    assert_eq!(code, 0, "{told}");
+    assert!(told.contains("mina@example.jp") && told.contains("rei@example.jp"), "{told}");
+    let (told, _, _) = plainly(&["ledger", "verify", "--data", &data], "ja_JP.UTF-8");
+    assert!(told.contains("承知") && told.contains("mina@example.jp"), "{told}");
+}

@@ -1,0 +1,48 @@
+//! One thing to say, in English (for programs, too) and in Japanese.
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    pub english: String,
+    pub japanese: String,
+}
+
+impl Said {
+    pub fn new(english: impl Into<String>, japanese: impl Into<String>) -> Self {
+        Self { english: english.into(), japanese: japanese.into() }
+    }
+}
+
+/// Our own fixed sentences; a problem that names places stays as it is.
+impl From<String> for Said {
+    fn from(english: String) -> Self {
+        let japanese = in_japanese(&english).to_owned();
+        Self { english, japanese }
+    }
+}
+
+impl From<&str> for Said {
+    fn from(english: &str) -> Self {
+        english.to_owned().into()
+    }
+}
+
+fn in_japanese(what: &str) -> &str {
+    match what {
+        "a view cannot show that nothing was left out" => {
+            "view だけでは、省かれた記録がないことは示せない"
+        }
+        "the ledger's key is believed as it lies here" => {
+            "台帳の鍵は、ここにあるものをそのまま信じている"
+        }
+        "the mirror's key is believed as it lies here" => {
+            "写しの鍵は、ここにあるものをそのまま信じている"
+        }
+        "there is no mirror's cosignature" => "写しの副署がない",
+        "the ledger's key is not the one that was given" => "台帳の鍵が、与えられたものと違う",
+        "the mirror's key is not the one that was given" => "写しの鍵が、与えられたものと違う",
+        "without --seen it is not known whether more was here before" => {
+            "--seen がないので、以前ここにもっと多くの記録があったかどうかは分からない"
+        }
+        other => other,
+    }
+}

@@ -1,0 +1,331 @@
+//! A certificate as the house writes one, and altered in every place.
+
+use crate::answer;
+use data_encoding::{BASE64, HEXLOWER};
+use evidence::{Author, Body, Digest, Entry, Frame, Word, rfc3339};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use terms::{HoldId, InstanceId, Kind, TenantId};
+use tlog::{Checkpoint, CompactRange, Cosigner, Note, NoteSigner, SignedCheckpoint};
+use tlog::{Hash, leaf_hash};
+use witness::LatticeCosigner;
+
+const T: TenantId = TenantId([5; 8]);
+const SALT: [u8; 16] = [6; 16];
+
+/// Every node of a small tree, by height and number.
+struct Nodes(Vec<(u8, u64, Hash)>);
+
+impl tlog::NodeSource for Nodes {
+    fn node(&self, height: u8, index: u64) -> Option<Hash> {
+        let is_it = |one: &&(u8, u64, Hash)| (one.0, one.1) == (height, index);
+        self.0.iter().find(is_it).map(|one| one.2)
+    }
+}
+
+struct House {
+    frames: Vec<Vec<u8>>,
+    warden: Author,
+    vault: Author,
+    directory: Author,
+}
+
+impl House {
+    fn new() -> Self {
+        let author = |kind, number: u8| Author::new(kind, InstanceId([number; 6]), &[number; 32]);
+        let mut house = Self {
+            frames: Vec::new(),
+            warden: author(Kind::Warden, 1),
+            vault: author(Kind::Vault, 2),
+            directory: author(Kind::Directory, 3),
+        };
+        let keys = [
+            (house.warden.start(), Kind::Warden, house.warden.public_key()),
+            (house.vault.start(), Kind::Vault, house.vault.public_key()),
+            (house.directory.start(), Kind::Directory, house.directory.public_key()),
+        ];
+        for (instance, kind, key) in keys {
+            house.say(
+                Kind::Warden,
+                Body::ProcessStart {
+                    instance,
+                    kind,
+                    pid: 1,
+                    version: Word::new("1"),
+                    zygote: None,
+                    key: Some(key),
+                    serves: None,
+                },
+            );
+        }
+        house
+    }
+
+    fn say(&mut self, kind: Kind, body: Body) {
+        let author = match kind {
+            Kind::Warden => &mut self.warden,
+            Kind::Vault => &mut self.vault,
+            _ => &mut self.directory,
+        };
+        let time_ms = 1_796_000_000_000 + self.frames.len() as u64;
+        self.frames.push(author.sign(time_ms, body).unwrap());
+    }
+}
+
+/// The log of an ended contract.
+fn lived() -> House {
+    let mut house = House::new();
+    let tenant = Some(T);
+    let key = |what: &str| (Word::new(what), tenant);
+    let hold = |placed| Body::Hold { hold: HoldId([4; 8]), placed, tenant: T, user: None };
+    house.say(Kind::Directory, hold(true));
+    let what = Word::new("tenant.outlet");
+    house.say(Kind::Directory, Body::RuleChange { what, tenant, user: None, weakened: None });
+    let (what, tenant) = key("smart-host");
+    house.say(Kind::Vault, Body::KeyCreate { what, epoch: 0, tenant, user: None });
+    house.say(Kind::Vault, Body::Heartbeat {});
+    house.say(Kind::Directory, hold(false));
+    let state = Word::new("destroying");
+    house.say(Kind::Directory, Body::Ending { tenant: T, state, until_ms: None, user: None });
+    let (what, tenant) = key("tenant");
+    house.say(Kind::Vault, Body::KeyShred { what, epoch: 0, tenant, user: None });
+    house.say(
+        Kind::Directory,
+        Body::Destroyed {
+            tenant: T,
+            users: 3,
+            messages: 40,
+            bytes: 50_000,
+            rows: 60,
+            last_open_ms: 1_796_000_000_000,
+            user: None,
+            name: Some(Digest::of_name(&SALT, "Example Net")),
+        },
+    );
+    house.say(Kind::Vault, Body::Heartbeat {});
+    house
+}
+
+/// As `sekisho tenant certificate` writes it, without the places in `left_out`.
+fn certificate(house: &House, left_out: &[u64]) -> Value {
+    let mut nodes = Nodes(Vec::new());
+    let mut range = CompactRange::new();
+    for frame in &house.frames {
+        let mut note = |height, index, node| nodes.0.push((height, index, node));
+        range.append(leaf_hash(frame), &mut note);
+    }
+    let size = range.size();
+    let checkpoint = Checkpoint::new("ledger.example", size, range.root());
+    let text = checkpoint.to_text();
+    let signer = NoteSigner::new("ledger.example", &[7; 32]).unwrap();
+    let mirror = Cosigner::new("mirror.example", &[8; 32]).unwrap();
+    let witness = Cosigner::new("witness.example", &[9; 32]).unwrap();
+    let lattice = LatticeCosigner::new("lattice.example", &[9; 32]).unwrap();
+    let signatures = vec![
+        signer.sign(&text),
+        mirror.cosign(1_796_000_001, &text),
+        witness.cosign(1_796_000_002, &text),
+        lattice.cosign(1_796_000_003, &checkpoint).unwrap(),
+    ];
+    let note = Note { text, signatures }.to_text();
+    assert!(SignedCheckpoint::parse(note.as_bytes()).is_some());
+    let item = |index: u64| {
+        let leaf = &house.frames[index as usize];
+        let entry = Frame::parse(leaf).unwrap().entry;
+        let hashes = tlog::inclusion_proof(&nodes, index, size).unwrap();
+        let hashes: Vec<String> = hashes.into_iter().map(Hash::to_base64).collect();
+        json!({
+            "entry": serde_json::from_str::<Value>(&entry.to_json(index)).unwrap(),
+            "index": index,
+            "tree_size": size,
+            "leaf": BASE64.encode(leaf),
+            "leaf_hash": HEXLOWER.encode(&leaf_hash(leaf).0),
+            "inclusion": hashes,
+        })
+    };
+    let entry =
+        |index: u64| -> Entry { Frame::parse(&house.frames[index as usize]).unwrap().entry };
+    let some = |places: &[u64]| -> Vec<Value> {
+        places.iter().filter(|place| !left_out.contains(place)).map(|place| item(*place)).collect()
+    };
+    json!({
+        "certificate": "destruction",
+        "contract": "Example Net",
+        "name_salt": HEXLOWER.encode(&SALT),
+        "tenant_id": T.to_string(),
+        "user_id": null,
+        "destroyed": rfc3339(entry(10).time_ms),
+        "last_moment_any_copy_could_open": rfc3339(1_796_000_000_000),
+        "users": 3,
+        "messages": 40,
+        "bytes": 50_000,
+        "rows": 60,
+        "sign_ins_revoked": 1,
+        "outlets_revoked": 1,
+        "holds_at_the_end": 0,
+        "entry": item(10),
+        "history": some(&[3, 4, 5, 7, 8, 9, 10]),
+        "authors": some(&[0, 1, 2]),
+        "checkpoint": note,
+        "cosigned": true,
+        "size": size,
+        "root": range.root().to_base64(),
+        "ledger_key": signer.verifier().to_text(),
+        "mirror_key": mirror.public().to_text(),
+    })
+}
+
+/// What the program says of a certificate; `name` keeps tests apart.
+fn said(name: &str, paper: &Value, more: &[&str]) -> (u8, Value) {
+    let file: PathBuf =
+        std::env::temp_dir().join(format!("sekisho-verify-{}-{name}.json", std::process::id()));
+    std::fs::write(&file, paper.to_string()).unwrap();
+    let mut words = vec!["certificate".to_owned(), file.display().to_string(), "--json".to_owned()];
+    words.extend(more.iter().map(|word| (*word).to_owned()));
+    let found = answer(words);
+    std::fs::remove_file(&file).unwrap();
+    let value = serde_json::from_str(&found.text).unwrap_or(Value::Null);
+    (found.code, value)
+}
+
+#[test]
+fn a_certificate_is_right_with_the_keys_that_were_given() {
+    let paper = certificate(&lived(), &[]);
+    let (code, found) = said("right", &paper, &[]);
+    assert_eq!(code, 0, "{found}");
+    assert_eq!(found["entries"], 10);
+    assert_eq!(found["cosigned_at"], 1_796_000_001);
+    let key = |name: &str| paper[name].as_str().unwrap().to_owned();
+    let (ledger, mirror) = (key("ledger_key"), key("mirror_key"));
+    let given = ["--ledger-key", &ledger, "--mirror-key", &mirror];
+    let (code, found) = said("given", &paper, &given);
+    assert_eq!(code, 0, "{found}");
+    assert!(!found["notes"].to_string().contains("believed"), "{found}");
+    let other = NoteSigner::new("ledger.example", &[1; 32]).unwrap().verifier().to_text();
+    assert_eq!(said("other", &paper, &["--ledger-key", &other]).0, 1);
+    // A witness has signed, or it has not.
+    let witness = Cosigner::new("witness.example", &[9; 32]).unwrap().public().to_text();
+    let (code, found) = said("witness", &paper, &["--witness-key", &witness]);
+    assert_eq!((code, found["witnessed_at"].as_u64()), (0, Some(1_796_000_002)), "{found}");
+    let lattice = LatticeCosigner::new("lattice.example", &[9; 32]).unwrap().public().to_text();
+    let (code, found) = said("lattice", &paper, &["--witness-key", &lattice]);
+    assert_eq!((code, found["witnessed_at"].as_u64()), (0, Some(1_796_000_003)), "{found}");
+    let stranger = Cosigner::new("witness.example", &[1; 32]).unwrap().public().to_text();
+    assert_eq!(said("stranger", &paper, &["--witness-key", &stranger]).0, 1);
+}
+
+#[test]
+fn whatever_is_altered_is_named() {
+    let right = certificate(&lived(), &[]);
+    let mut places = Vec::new();
+    leaves_of(&right, String::new(), &mut places);
+    assert!(places.len() > 100, "{places:?}");
+    for place in places {
+        let mut paper = right.clone();
+        let value = paper.pointer_mut(&place).unwrap();
+        *value = match &*value {
+            Value::Null => json!("x"),
+            Value::Bool(one) => json!(!*one),
+            Value::Number(one) => json!(one.as_u64().unwrap() + 1),
+            // Within its alphabet, so that it is read as what it was.
+            Value::String(text) => match text.strip_prefix('A') {
+                Some(rest) => json!(format!("B{rest}")),
+                None => json!(format!("A{}", text.get(1..).unwrap_or_default())),
+            },
+            Value::Array(_) => json!(["x"]),
+            Value::Object(_) => continue,
+        };
+        let (code, found) = said("altered", &paper, &[]);
+        assert_eq!(code, 1, "{place}: {found}");
+        // The field is named; of keys and checkpoint, what does not fit any more.
+        let field = place.split('/').nth(1).unwrap();
+        let told = found["problems"].to_string();
+        let of_keys = matches!(field, "ledger_key" | "mirror_key" | "checkpoint");
+        let of_name = field == "name_salt" && told.contains("`contract`");
+        assert!(told.contains(&format!("`{field}")) || of_keys || of_name, "{place}: {told}");
+    }
+}
+
+fn leaves_of(value: &Value, at: String, places: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                leaves_of(value, format!("{at}/{name}"), places);
+            }
+        }
+        Value::Array(items) => {
+            places.push(at.clone());
+            for (number, value) in items.iter().enumerate() {
+                leaves_of(value, format!("{at}/{number}"), places);
+            }
+        }
+        _ => places.push(at),
+    }
+}
+
+#[test]
+fn what_is_lacking_or_too_much_is_named() {
+    let house = lived();
+    let check = |paper: &Value, expected: &str| {
+        let (code, found) = said("lacking", paper, &[]);
+        assert_eq!(code, 1, "{expected}: {found}");
+        assert!(found["problems"].to_string().contains(expected), "{expected}: {found}");
+    };
+    let right = certificate(&house, &[]);
+    for field in right.as_object().unwrap().keys() {
+        let mut paper = right.clone();
+        paper.as_object_mut().unwrap().remove(field);
+        let (code, found) = said("removed", &paper, &[]);
+        assert_eq!(code, 1, "{field}: {found}");
+    }
+    let mut paper = right.clone();
+    paper["thanks"] = json!("everything was handed over");
+    check(&paper, "`thanks` is no field");
+    let mut paper = right.clone();
+    paper["entry"]["comment"] = json!("x");
+    check(&paper, "`entry.comment` is no field");
+    // Who signed must have been named, and the keys must have gone.
+    check(&certificate(&house, &[2]), "an author whom nobody named");
+    check(&certificate(&house, &[9]), "no entry of the history says that the keys were destroyed");
+    // The sign-in is not counted any more, and the certificate says that there was one.
+    check(&certificate(&house, &[5]), "`sign_ins_revoked`: the certificate says 1, the evidence 0");
+    check(&certificate(&house, &[10]), "`entry` does not stand in the history");
+    let mut paper = right.clone();
+    let stranger = paper["authors"][0].clone();
+    paper["history"].as_array_mut().unwrap().insert(0, stranger);
+    check(&paper, "entry 0 of the history is not about this contract");
+}
+
+#[test]
+fn an_entry_that_its_author_did_not_sign_is_found() {
+    // Whoever holds the keys of ledger and mirror can write a tree, and no author's signature.
+    let mut house = lived();
+    let last = house.frames[10].len() - 1;
+    house.frames[10][last] ^= 1;
+    let (code, found) = said("unsigned", &certificate(&house, &[]), &[]);
+    assert_eq!(code, 1);
+    assert!(found["problems"].to_string().contains("entry 10 is not signed by its author"));
+}
+
+#[test]
+fn both_languages_say_it() {
+    let mut paper = certificate(&lived(), &[]);
+    paper["messages"] = json!(41);
+    let file = std::env::temp_dir().join(format!("sekisho-verify-{}.json", std::process::id()));
+    std::fs::write(&file, paper.to_string()).unwrap();
+    let told = |language: &str| {
+        let words = ["certificate", file.to_str().unwrap(), "--lang", language];
+        answer(words.iter().map(|word| (*word).to_owned()).collect())
+    };
+    let (english, japanese) = (told("en"), told("ja"));
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!((english.code, japanese.code), (1, 1));
+    let expected = "problem: `messages`: the certificate says 41, the evidence 40";
+    assert!(english.text.contains(expected), "{}", english.text);
+    let expected = "問題: `messages`: 証明書には 41、証跡には 40 とある";
+    assert!(japanese.text.contains(expected), "{}", japanese.text);
+    assert!(japanese.text.contains("契約: Example Net"), "{}", japanese.text);
+    let nothing = answer(vec!["certificate".to_owned(), "/nowhere/at/all".to_owned()]);
+    assert_eq!(nothing.code, 3);
+    assert!(nothing.text.contains("certificate.json"), "{}", nothing.text);
+}
