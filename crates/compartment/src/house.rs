@@ -5,7 +5,7 @@ use crate::fence::Grounds;
 use crate::filter::Prepared;
 use crate::walls::Wall;
 use crate::zygote::{self, Forked};
-use crate::{Fault, jail, plain};
+use crate::{Fault, jail, plain, signals};
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
@@ -212,7 +212,6 @@ pub fn zygote_main(serve: fn(House) -> ExitCode) -> ExitCode {
 struct Child {
     pid: i32,
     instance: InstanceId,
-    pidfd: OwnedFd,
 }
 
 fn live_as_zygote(serve: fn(House) -> ExitCode) -> Result<ExitCode, Fault> {
@@ -220,6 +219,7 @@ fn live_as_zygote(serve: fn(House) -> ExitCode) -> Result<ExitCode, Fault> {
     let kind = house.kind()?;
     let calls = Prepared::of(kind.word())?;
     plain::look_at_processor();
+    signals::hear_ends()?;
     let missing = zygote::enter_zygote(kind.word(), &house.grounds(kind))?;
     house.tell_jailed(&missing, None)?;
     house.ready(None, None)?;
@@ -229,7 +229,7 @@ fn live_as_zygote(serve: fn(House) -> ExitCode) -> Result<ExitCode, Fault> {
         if stopping && children.is_empty() {
             return Ok(ExitCode::SUCCESS);
         }
-        let control = wait_for_any(&house.control, &children)?;
+        let control = signals::wait_with_ends(&house.control)?;
         report_ended(&house, &mut children)?;
         if !control {
             continue;
@@ -242,12 +242,10 @@ fn live_as_zygote(serve: fn(House) -> ExitCode) -> Result<ExitCode, Fault> {
             Order::Fork(instance) if children.len() < MAX_INSTANCES => {
                 let Some(own) = fds.pop() else { continue };
                 match zygote::fork_instance()? {
+                    // The warden's alone: a child would have to close those of all its siblings.
                     Forked::Zygote { pid, pidfd } => {
-                        let copy = pidfd.try_clone();
-                        let copy = copy
-                            .map_err(|source| Fault::Refused { step: "pass a pidfd on", source })?;
-                        house.report(&Report::Born(instance), &[copy])?;
-                        children.push(Child { pid, instance, pidfd });
+                        house.report(&Report::Born(instance), &[pidfd])?;
+                        children.push(Child { pid, instance });
                     }
                     Forked::Instance => {
                         drop((house, children, fds));
@@ -257,19 +255,6 @@ fn live_as_zygote(serve: fn(House) -> ExitCode) -> Result<ExitCode, Fault> {
             }
             _ => {}
         }
-    }
-}
-
-/// Waits until the control channel or a child says something; whether it was the channel.
-fn wait_for_any(control: &Channel, children: &[Child]) -> Result<bool, Fault> {
-    use rustix::event::{PollFd, PollFlags, poll};
-    let mut watched = vec![PollFd::new(control, PollFlags::IN)];
-    watched.extend(children.iter().map(|child| PollFd::new(&child.pidfd, PollFlags::IN)));
-    match poll(&mut watched, None) {
-        Ok(_) | Err(rustix::io::Errno::INTR) => {
-            Ok(watched.first().is_some_and(|first| !first.revents().is_empty()))
-        }
-        Err(errno) => Err(Fault::Refused { step: "wait for orders", source: errno.into() }),
     }
 }
 

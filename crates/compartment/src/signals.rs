@@ -1,12 +1,15 @@
-//! Signals for the warden, as a descriptor to poll: nothing runs inside a signal handler.
+//! Signals: for the warden as a descriptor to poll, for a zygote as what ends a wait. Nothing runs
+//! inside a signal handler.
 
 use crate::Fault;
 use crate::plain::{adopt, checked};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 /// What a terminal, an operator or a service manager stops a program with.
 const STOPPING: &[i32] = &[libc::SIGTERM, libc::SIGINT, libc::SIGHUP];
+/// What says that a child has ended.
+const ENDS: &[i32] = &[libc::SIGCHLD];
 
 /// Blocks the stopping signals for this thread and all that it will start, and gives a descriptor
 /// that is readable when one has come. Call it before any thread is started. Children are born
@@ -15,23 +18,82 @@ const STOPPING: &[i32] = &[libc::SIGTERM, libc::SIGINT, libc::SIGHUP];
 /// # Errors
 /// `Fault::Refused` when the kernel refuses.
 pub fn stopping_signals() -> Result<OwnedFd, Fault> {
-    let mut set = MaybeUninit::<libc::sigset_t>::uninit();
-    // SAFETY: `sigemptyset` makes the set whole before it is used; the descriptor is new and ours.
+    let signals = set_of(STOPPING);
+    mask(libc::SIG_BLOCK, &signals)?;
+    // SAFETY: the set is whole and outlives the call; the descriptor is new and ours.
     unsafe {
-        libc::sigemptyset(set.as_mut_ptr());
-        for signal in STOPPING {
-            libc::sigaddset(set.as_mut_ptr(), *signal);
-        }
-        let refused = |source| Fault::Refused { step: "hear signals", source };
-        let none = std::ptr::null_mut();
-        match libc::pthread_sigmask(libc::SIG_BLOCK, set.as_ptr(), none) {
-            0 => {}
-            errno => return Err(refused(std::io::Error::from_raw_os_error(errno))),
-        }
         let flags = libc::SFD_CLOEXEC | libc::SFD_NONBLOCK;
-        let fd = checked(libc::signalfd(-1, set.as_ptr(), flags).into()).map_err(refused)?;
+        let fd = checked(libc::signalfd(-1, &signals, flags).into()).map_err(unheard)?;
         Ok(adopt(fd as i32))
     }
+}
+
+/// Ends of children interrupt `wait_with_ends` from now on, and nothing else.
+///
+/// # Errors
+/// `Fault::Refused` when the kernel refuses.
+pub(crate) fn hear_ends() -> Result<(), Fault> {
+    extern "C" fn heard(_: libc::c_int) {}
+    mask(libc::SIG_BLOCK, &set_of(ENDS))?;
+    // SAFETY: all zero is a valid action; the handler does nothing at all.
+    unsafe {
+        let mut action: libc::sigaction = MaybeUninit::zeroed().assume_init();
+        action.sa_sigaction = heard as *const () as usize;
+        checked(libc::sigaction(libc::SIGCHLD, &action, std::ptr::null_mut()).into())
+            .map_err(unheard)?;
+    }
+    Ok(())
+}
+
+/// A forked child has no children of whose end it would hear.
+///
+/// # Errors
+/// `Fault::Refused` when the kernel refuses.
+pub(crate) fn hear_no_ends() -> Result<(), Fault> {
+    mask(libc::SIG_UNBLOCK, &set_of(ENDS))
+}
+
+/// Waits until this descriptor says something or a child has ended; whether it was the descriptor.
+/// What it costs does not grow with the number of children.
+///
+/// # Errors
+/// `Fault::Refused` when the kernel refuses.
+pub(crate) fn wait_with_ends(fd: &impl AsFd) -> Result<bool, Fault> {
+    let mut watched = libc::pollfd { fd: fd.as_fd().as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    // SAFETY: one descriptor's record and a whole set, both ours and outliving the call. A signal
+    // that came before it is still pending, and interrupts it at once.
+    let ready = unsafe { libc::ppoll(&mut watched, 1, std::ptr::null(), &set_of(&[])) };
+    match ready {
+        0.. => Ok(watched.revents != 0),
+        _ => match std::io::Error::last_os_error() {
+            fault if fault.raw_os_error() == Some(libc::EINTR) => Ok(false),
+            source => Err(Fault::Refused { step: "wait for orders", source }),
+        },
+    }
+}
+
+fn set_of(signals: &[i32]) -> libc::sigset_t {
+    let mut set = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: `sigemptyset` makes the set whole before it is used.
+    unsafe {
+        libc::sigemptyset(set.as_mut_ptr());
+        for signal in signals {
+            libc::sigaddset(set.as_mut_ptr(), *signal);
+        }
+        set.assume_init()
+    }
+}
+
+fn mask(how: i32, signals: &libc::sigset_t) -> Result<(), Fault> {
+    // SAFETY: the set is whole and outlives the call.
+    match unsafe { libc::pthread_sigmask(how, signals, std::ptr::null_mut()) } {
+        0 => Ok(()),
+        errno => Err(unheard(std::io::Error::from_raw_os_error(errno))),
+    }
+}
+
+fn unheard(source: std::io::Error) -> Fault {
+    Fault::Refused { step: "hear signals", source }
 }
 
 /// Takes one signal off the descriptor, if one waits: its number.

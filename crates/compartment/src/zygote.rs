@@ -7,7 +7,7 @@ use crate::fence::{self, Grounds};
 use crate::filter::Prepared;
 use crate::jail::{self, Entered};
 use crate::walls::Wall;
-use crate::{Fault, filter, plain};
+use crate::{Fault, filter, plain, signals};
 use std::os::fd::OwnedFd;
 
 /// Which side of the fork we are on.
@@ -45,7 +45,7 @@ pub fn fork_instance() -> Result<Forked, Fault> {
     // that the child does not have; libc's own fork keeps its allocator and ids in order.
     match unsafe { libc::fork() } {
         -1 => Err(Fault::refused("fork an instance")),
-        0 => Ok(Forked::Instance),
+        0 => signals::hear_no_ends().map(|()| Forked::Instance),
         pid => {
             // The child cannot have been reaped: only we reap, and we have not yet.
             let pidfd = plain::pidfd_open(pid)

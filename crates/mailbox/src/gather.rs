@@ -13,20 +13,24 @@ const FRAMES: usize = 64;
 const COPIES: usize = terms::RECIPIENTS;
 /// Journeys of one arrival: one a tenant.
 const JOURNEYS: usize = terms::RECIPIENTS;
-/// A committer may wait this long for company, and only while so many are at it
-/// (architecture §8 allows it from eight on). Below that, whoever comes during one flush shares the
-/// next: with ten senders a wait costs more than the flushes that it saves.
+/// A committer may wait this long for company, and only while so many are at it (architecture §8).
+/// Below that, whoever comes during one flush shares the next.
 const COMPANY: Duration = Duration::from_millis(15);
+const SOME: usize = 8;
+/// Fewer than this, and one part of them is company enough: while it is flushed, the others are at
+/// work. Ten that all stood here would leave the processors idle, and ten that wait for nobody pay
+/// a flush for nearly every message.
 const BUSY: usize = 16;
+const PARTS: usize = 3;
 /// Large messages come further apart. Fewer than this are no company yet, and while others come in
 /// their rhythm a commit of mail alone waits so long: a tenth of a flush for each message is what
 /// is aimed at. With so many at it there is other work meanwhile. People's own acts wait as above.
 const FEW: usize = 20;
-const FEW_COMPANY: Duration = Duration::from_millis(90);
+const FEW_COMPANY: Duration = Duration::from_millis(120);
 /// When nobody has come for this long, or for some times as long as arrivals are apart lately,
 /// those who are at it wait for us.
 const LULL: Duration = Duration::from_millis(3);
-const LONGEST_LULL: Duration = Duration::from_millis(40);
+const LONGEST_LULL: Duration = Duration::from_millis(60);
 const GAPS: u32 = 10;
 /// A peer that has kept within this time is at it.
 const AT_IT: Duration = Duration::from_millis(200);
@@ -120,12 +124,15 @@ impl Gather {
     pub fn wait(&mut self, now: Instant) -> Duration {
         let Some(since) = self.since else { return Duration::ZERO };
         self.last_kept.retain(|_, kept| now.saturating_duration_since(*kept) < AT_IT);
+        let at_it = self.last_kept.len();
+        let is_busy = at_it >= BUSY;
         // When all who are at it stand here, nobody else is to be waited for.
-        if self.last_kept.len() < BUSY || self.waiting >= self.last_kept.len() {
+        let enough = if is_busy { at_it } else { at_it / PARTS };
+        if at_it < SOME || self.waiting >= enough {
             return Duration::ZERO;
         }
         let lull = self.last.map_or(LULL, |last| now.saturating_duration_since(last));
-        let (company, longest) = match self.waiting < FEW && !self.has_others {
+        let (company, longest) = match is_busy && self.waiting < FEW && !self.has_others {
             true => (FEW_COMPANY, (self.gap * GAPS).clamp(LULL, LONGEST_LULL)),
             false => (COMPANY, LULL),
         };

@@ -674,14 +674,18 @@ fn commits_of(peers: u64, apart: u64) -> (usize, u64) {
 
 #[test]
 fn a_commit_waits_for_those_who_come_in_their_rhythm() {
-    // One sender, and ten: nobody is waited for.
+    // One sender, and seven: nobody is waited for.
     assert_eq!(commits_of(1, 3), (1, 0));
-    assert_eq!(commits_of(10, 3), (1, 0));
+    assert_eq!(commits_of(7, 3), (1, 0));
+    // Ten: for a part of them, and only if they come one upon the other.
+    let (most, longest) = commits_of(10, 1);
+    assert!(most == 3 && longest <= 3, "{most} in {longest} ms");
+    assert_eq!(commits_of(10, 4).1, 3);
     // Fifty senders of small messages, and of large ones.
     let (most, longest) = commits_of(50, 1);
     assert!(most >= 14 && longest <= 20, "{most} in {longest} ms");
     let (most, longest) = commits_of(50, 4);
-    assert!(most >= 20 && longest <= 95, "{most} in {longest} ms");
+    assert!(most >= 20 && longest <= 125, "{most} in {longest} ms");
 }
 
 #[test]
@@ -695,7 +699,7 @@ fn nobody_waits_long_for_those_who_have_gone() {
     gather.committed();
     gather.staged(1, at(160));
     assert!(gather.wait(at(160)) > Duration::ZERO, "the others come every four milliseconds");
-    assert!(gather.wait(at(160)) <= Duration::from_millis(40));
+    assert!(gather.wait(at(160)) <= Duration::from_millis(60));
     assert_eq!(gather.wait(at(201)), Duration::ZERO, "and now they do not");
     gather.committed();
     gather.staged(2, at(202));
