@@ -44,11 +44,12 @@ pub fn set(
         let act = Act::ChangeSending { tenant: tenant.tenant, settings };
         return perform(peers, act, permission);
     }
-    let question = FromAdmin::Sending { tenant: name, settings };
+    let question = FromAdmin::Sending { tenant: name.clone(), settings };
     places::directory(peers, &question, |answer| match answer {
         ToAdmin::Tenant(tenant) => Some(places::tenant_json(&tenant)),
         _ => None,
-    })
+    })?;
+    places::show_tenant(peers, name)
 }
 
 /// A host at a port that nobody may dial would take no mail.

@@ -2,9 +2,11 @@
 
 use crate::outgoing::sending_json;
 use crate::peers::{Answer, Peers, Refusal};
+use crate::people::set;
 use serde_json::{Value, json};
-use terms::Kind;
+use terms::{Kind, TenantId};
 use wire::directory::{FromAdmin, Tenant, TenantSettings, ToAdmin};
+use wire::vault::TenantKeys;
 
 /// Reads an answer of the directory; `shown` makes the JSON of the one expected.
 pub fn directory(
@@ -62,10 +64,28 @@ pub fn add_tenant(peers: &mut Peers<'_>, name: String) -> Answer {
 }
 
 pub fn list_tenants(peers: &mut Peers<'_>) -> Answer {
+    let mut found = Vec::new();
     directory(peers, &FromAdmin::TenantList, |answer| match answer {
-        ToAdmin::Tenants(tenants) => Some(items(tenants.iter().map(tenant_json).collect())),
+        ToAdmin::Tenants(tenants) => {
+            found = tenants;
+            Some(Value::Null)
+        }
         _ => None,
-    })
+    })?;
+    let keys = crate::keys::rows(peers, None).ok();
+    let shown = found.iter().map(|tenant| {
+        let mut shown = tenant_json(tenant);
+        set(&mut shown, "sealed", is_sealed(keys.as_deref(), tenant.tenant));
+        shown
+    });
+    Ok(items(shown.collect()))
+}
+
+/// Whether a tenant's keys are sealed, so that nobody reads; nothing, if the vault cannot say.
+fn is_sealed(keys: Option<&[TenantKeys]>, tenant: TenantId) -> Value {
+    let row = keys.map(|rows| rows.iter().find(|row| row.tenant == tenant));
+    // A tenant without keys has nothing to read yet.
+    json!(row.map(|row| row.is_some_and(|row| row.sealed)))
 }
 
 pub fn show_tenant(peers: &mut Peers<'_>, name: String) -> Answer {
@@ -78,9 +98,31 @@ pub fn show_tenant(peers: &mut Peers<'_>, name: String) -> Answer {
         _ => None,
     })?;
     if let Some(tenant) = found {
-        shown["sending"]["sign_ins"] = crate::credentials::shown(peers, tenant);
+        let sign_ins = crate::credentials::shown(peers, tenant);
+        let host = shown.pointer("/sending/smart_host").cloned().filter(|host| !host.is_null());
+        if let Some(host) = host {
+            let signs_in = signs_in(&host, &sign_ins);
+            if let Some(host) = shown.pointer_mut("/sending/smart_host") {
+                set(host, "sign_in", signs_in);
+            }
+        }
+        if let Some(sending) = shown.pointer_mut("/sending") {
+            set(sending, "sign_ins", sign_ins);
+        }
+        let keys = crate::keys::rows(peers, Some(tenant)).ok();
+        set(&mut shown, "sealed", is_sealed(keys.as_deref(), tenant));
     }
     Ok(crate::endings::tenant_view(peers, shown))
+}
+
+/// As whom mail signs in to the smart host: `false` is as nobody, nothing that the vault cannot
+/// say. The secret is the vault's alone.
+fn signs_in(host: &Value, sign_ins: &Value) -> Value {
+    let Some(sign_ins) = sign_ins.as_array() else { return Value::Null };
+    let is_same = |one: &Value, name: &str| one.get(name) == host.get(name);
+    let is_its = |one: &&Value| is_same(one, "host") && is_same(one, "port");
+    let user = sign_ins.iter().find(is_its).and_then(|one| one.get("user").cloned());
+    user.unwrap_or(Value::Bool(false))
 }
 
 /// The certificate authority that signed our certificates, for clients of the demo.
@@ -120,5 +162,29 @@ pub fn renew(peers: &mut Peers<'_>) -> Answer {
             Ok(json!({ "renewed": names, "from_elsewhere": others }))
         }
         _ => Err(Refusal::Fault("the signer could not renew its keys".to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_sealed, signs_in};
+    use serde_json::{Value, json};
+    use terms::TenantId;
+
+    #[test]
+    fn a_smart_host_says_as_whom_mail_signs_in() {
+        let host = json!({ "host": "out.example", "port": 587, "tls": "starttls" });
+        let of = |name: &str, port: u16| json!([{ "host": name, "port": port, "user": "kaede" }]);
+        assert_eq!(signs_in(&host, &of("out.example", 587)), "kaede");
+        assert_eq!(signs_in(&host, &of("out.example", 465)), false);
+        assert_eq!(signs_in(&host, &of("old.example", 587)), false);
+        assert_eq!(signs_in(&host, &json!([])), false);
+        assert_eq!(signs_in(&host, &Value::Null), Value::Null);
+    }
+
+    #[test]
+    fn what_the_vault_cannot_say_is_not_said() {
+        assert_eq!(is_sealed(None, TenantId([1; 8])), Value::Null);
+        assert_eq!(is_sealed(Some(&[]), TenantId([1; 8])), false);
     }
 }

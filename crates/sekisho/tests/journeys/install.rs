@@ -261,7 +261,10 @@ fn a_root_in_shares_and_keys_in_life() {
     send(&service);
     let whole = service.inbox(&authority, &secret);
     assert_eq!(whole.len(), 2);
+    assert_eq!(service.ask(&["tenant", "show", "Kaede"])["sealed"], false);
     service.ask(&["keys", "seal", "--tenant", "Kaede"]);
+    assert_eq!(service.ask(&["tenant", "show", "Kaede"])["sealed"], true);
+    assert_eq!(service.ask(&["tenant", "list"])["items"][0]["sealed"], true);
     let at = format!("127.0.0.1:{}", service.ports + 93);
     let mut reader = Reader::connect(&at, &authority).unwrap();
     reader.must(&format!("LOGIN kei@kaede.example {secret}"));

@@ -210,6 +210,7 @@ fn a_tenant_s_mail_leaves_by_its_own_sign_in_or_waits() {
     let (shown, _) = demo.ask(&["tenant", "show", TENANT]);
     let sign_ins = &shown["sending"]["sign_ins"];
     assert_eq!((&sign_ins[0]["host"], &sign_ins[0]["user"]), (&NAME.into(), &"sekisho".into()));
+    assert_eq!(shown["sending"]["smart_host"]["sign_in"], "sekisho");
     assert!(!shown.to_string().contains("sesame"));
     send(&demo, "by the smart host");
     within(PATIENCE, "the letter", || host.took("by the smart host"));
@@ -243,6 +244,8 @@ fn a_tenant_s_mail_leaves_by_its_own_sign_in_or_waits() {
 
     // Forgotten: the host wants to know who we are, and nothing bounces.
     set(&demo, &["--no-send-user"], None);
+    let (shown, _) = demo.ask(&["tenant", "show", TENANT]);
+    assert_eq!(shown["sending"]["smart_host"]["sign_in"], false);
     send(&demo, "without a word");
     within(PATIENCE, "the reason", || {
         waiting(&demo)
