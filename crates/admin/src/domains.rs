@@ -109,6 +109,7 @@ fn ours(peers: &mut Peers<'_>, domain: &str) -> Result<Domain, Refusal> {
 
 /// What the DNS says of a domain, and what is to be done. Wanting: exit 1.
 pub fn check_domain(peers: &mut Peers<'_>, domain: &str, allow: &[String]) -> Answer {
+    let allow = allow.iter().map(|text| allowed(text)).collect::<Result<Vec<_>, _>>()?;
     let (domain, found) = find(peers, domain)?;
     let mut ours = place(peers, found.as_ref().map(|found| found.transport).unwrap_or_default());
     if found.is_some() {
@@ -127,7 +128,7 @@ pub fn check_domain(peers: &mut Peers<'_>, domain: &str, allow: &[String]) -> An
     let addresses = [RecordKind::A, RecordKind::Aaaa].map(|kind| (host.clone(), kind));
     let questions = wanted.iter().map(|one| (one.name.clone(), one.kind)).chain(addresses);
     asking.ask_all(&questions.collect::<Vec<_>>())?;
-    let mut report = check(&mut asking, &domain, (&host, ours.source), wanted, allow);
+    let mut report = check(&mut asking, &domain, (&host, ours.source), wanted, &allow);
     if tenant.is_none() {
         report.gaps.insert(0, (Gap::NotOurs, domain.clone()));
         // Nobody is told to publish for a domain whose mail nobody here would take.
@@ -147,11 +148,20 @@ pub fn check_domain(peers: &mut Peers<'_>, domain: &str, allow: &[String]) -> An
         "host": { "name": host, "addresses": report.addresses_json(&host) },
         "signed": report.is_signed,
         "bypass": report.gaps_json(),
+        "allow_unused": report.unused_json(),
         "records": report.records_json(),
         "mta_sts_policy": policy,
         "gateway": ours.onward.map(|server| gateway_json(&server, &report.let_in(ours.source))),
     });
     if is_wanting { Err(Refusal::Pending(shown)) } else { Ok(shown) }
+}
+
+/// A term that is meant to let others send.
+fn allowed(text: &str) -> Result<String, Refusal> {
+    let hint = "--allow include:NAME, ip4:ADDRESS, …: as `domain check` shows it in bypass";
+    let expected = "a term of an SPF record that lets somebody send";
+    let found = if text.trim().is_empty() { "an empty text" } else { text };
+    spf::allowable(text).ok_or_else(|| Refusal::new(expected, found, hint))
 }
 
 /// Where a gateway domain's mail goes on to.

@@ -3,7 +3,7 @@
 use super::asking::{Dns, Found};
 use super::spf::{self, Others};
 use super::wanted::{Topic, Wanted};
-use super::words::{Gap, Todo, gap, purpose, todo};
+use super::words::{Gap, Todo, UNUSED_ALLOW, gap, purpose, todo};
 use mailauth::dmarc;
 use mailauth::spf::SpfResult;
 use serde_json::{Value, json};
@@ -56,6 +56,8 @@ pub struct Report {
     pub is_signed: bool,
     /// The addresses of our own name, each with the names that it has in reverse.
     pub addresses: Vec<(IpAddr, Vec<String>)>,
+    /// Terms that were named as meant, and that let in nobody here.
+    pub unused: Vec<String>,
 }
 
 impl Report {
@@ -110,6 +112,11 @@ impl Report {
         self.records.iter().map(shown).collect()
     }
 
+    pub fn unused_json(&self) -> Vec<Value> {
+        let shown = |term: &String| json!({ "term": term, "what": UNUSED_ALLOW.json() });
+        self.unused.iter().map(shown).collect()
+    }
+
     pub fn gaps_json(&self) -> Vec<Value> {
         let shown = |one: Gap, detail: &str| {
             let what = gap(one).json();
@@ -136,7 +143,14 @@ pub fn check(
     }
     gaps.extend(exchanges_elsewhere(dns, domain, host, &addresses));
     let senders_of_ours: Vec<IpAddr> = addresses.iter().copied().chain(source).collect();
-    gaps.extend(senders(dns, domain, &senders_of_ours, allow));
+    let mut others = senders(dns, domain, &senders_of_ours);
+    let is_it = |(one, term): &(Gap, String), allowed: &str| {
+        *one == Gap::SpfLetsIn && allowed.eq_ignore_ascii_case(term)
+    };
+    let is_used = |allowed: &&String| others.iter().any(|gap| is_it(gap, allowed));
+    let unused = allow.iter().filter(|allowed| !is_used(allowed)).cloned().collect();
+    others.retain(|gap| !allow.iter().any(|allowed| is_it(gap, allowed)));
+    gaps.extend(others);
     gaps.extend(policy_gaps(dns, domain));
     let is_policy_host =
         |one: &&Wanted| one.topic == Topic::Page && one.name.starts_with("mta-sts.");
@@ -159,7 +173,7 @@ pub fn check(
     }
     let with_names = |address: IpAddr| (address, names_of(dns, address));
     let addresses = addresses.into_iter().map(with_names).collect();
-    Report { records, gaps, is_signed, addresses }
+    Report { records, gaps, is_signed, addresses, unused }
 }
 
 /// The names that an address has in reverse.
@@ -307,20 +321,11 @@ fn spf(dns: &mut dyn Dns, domain: &str, host: &str, addresses: &[IpAddr]) -> Jud
     GOOD
 }
 
-fn senders(
-    dns: &mut dyn Dns,
-    domain: &str,
-    addresses: &[IpAddr],
-    allow: &[String],
-) -> Vec<(Gap, String)> {
+fn senders(dns: &mut dyn Dns, domain: &str, addresses: &[IpAddr]) -> Vec<(Gap, String)> {
     let records = spf::records(dns, domain).unwrap_or_default();
     let [text] = records.as_slice() else { return Vec::new() };
     let mut others = Others::new(dns, addresses);
     others.look(domain, text);
-    let is_meant = |(one, term): &(Gap, String)| {
-        *one == Gap::SpfLetsIn && allow.iter().any(|allowed| allowed.eq_ignore_ascii_case(term))
-    };
-    others.gaps.retain(|gap| !is_meant(gap));
     others.gaps
 }
 

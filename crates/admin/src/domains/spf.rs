@@ -171,6 +171,20 @@ fn open_end(record: &SpfRecord) -> Option<&'static str> {
     }
 }
 
+/// A term that lets somebody send, as `term` spells it; `None`: it is no such term. Whom a macro
+/// lets in is known by its text alone.
+pub fn allowable(text: &str) -> Option<String> {
+    let text = text.trim();
+    if text.contains('%') && !text.contains(char::is_whitespace) {
+        return Some(text.to_owned());
+    }
+    let record = parse(format!("v=spf1 {text}").as_bytes())?;
+    match (record.directives.as_slice(), &record.redirect) {
+        ([one], None) if one.mechanism != Mechanism::All => Some(term(&one.mechanism)),
+        _ => None,
+    }
+}
+
 /// A term as its owner wrote it, without the qualifier.
 fn term(mechanism: &Mechanism) -> String {
     let with = |word: &str, spec: &Option<String>| match spec {

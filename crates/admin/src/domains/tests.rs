@@ -2,6 +2,7 @@
 
 use super::asking::Dns;
 use super::check::{Report, check};
+use super::spf::allowable;
 use super::wanted::{Ours, Topic, Wanted, sts_policy, wanted};
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -254,6 +255,30 @@ fn a_tenant_s_own_address_is_one_of_ours() {
     assert_eq!(report.let_in(Some(source)), ["192.0.2.77", "2001:db8::7"]);
     let six = "2001:db8::77".parse().unwrap();
     assert_eq!(report.let_in(Some(six)), ["2001:db8::77", "192.0.2.7"]);
+}
+
+#[test]
+fn what_is_allowed_is_a_term_and_is_there() {
+    let check = |text: &str, expected: Option<&str>| {
+        assert_eq!(allowable(text).as_deref(), expected, "{text}");
+    };
+    check("include:_spf.other.example", Some("include:_spf.other.example"));
+    check("+ip4:192.0.2.78", Some("ip4:192.0.2.78"));
+    check(" IP4:192.0.2.78/32", Some("ip4:192.0.2.78"));
+    check("a:web.kaede.example", Some("a:web.kaede.example"));
+    check("%{i}._spf.other.example", Some("%{i}._spf.other.example"));
+    for wrong in ["garbage", "", " ", "ip4:", "ip4:300.1.1.1", "all", "-all", "x=y", "redirect=a.b"]
+    {
+        check(wrong, None);
+    }
+    check("ip4:192.0.2.1 ip4:192.0.2.2", None);
+    let spf = "TXT v=spf1 a:mx.sekisho.example ip4:192.0.2.78 -all";
+    let zone = as_told().instead(DOMAIN, RecordKind::Txt, spf);
+    let report = look(&zone, &["ip4:192.0.2.78", "include:gone.example"]);
+    assert_eq!((told(&report).as_str(), report.is_wanting()), ("", false));
+    assert_eq!(report.unused, ["include:gone.example"]);
+    let shown = &report.unused_json()[0];
+    assert_ne!(shown["what"]["ja"], shown["what"]["en"]);
 }
 
 #[test]

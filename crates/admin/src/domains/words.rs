@@ -34,6 +34,11 @@ pub const GATEWAY: Words = words(
     "Mail of this domain goes on to the customer's server after it was judged. There, take mail on port 25 from the addresses in let_in alone (Microsoft 365: an inbound connector; Google: an inbound gateway): while it is open to others, mail can be brought past this service. If that server also sends by itself, add its address to SPF and name it to `domain check` by --allow; what leaves by `tenant outlet` needs neither.",
 );
 
+pub const UNUSED_ALLOW: Words = words(
+    "--allow で示されたこの項は、SPF でほかの送信を許している項の中にありません。綴りを bypass の detail と比べ、もう要らなければ --allow から外してください。",
+    "Named by --allow, but no term of the SPF record that lets others send. Compare it with the details in bypass, or leave it away if it is not needed any more.",
+);
+
 pub const NO_KEYS: Words = words(
     "署名鍵を用意できませんでした。あとで `domain keys` を実行してください。",
     "The signing keys could not be made now. Run `domain keys` later.",

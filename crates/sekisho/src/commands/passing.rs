@@ -109,7 +109,7 @@ pub fn gateway(mut arguments: Arguments, data: Option<String>) -> Answer {
         arguments.option("--host")?.map(|text| smart_host_at("--host", &text)).transpose()?;
     let recipients = arguments.option("--recipients")?;
     let (checks, none) = (arguments.switch("--check-new"), arguments.switch("--none"));
-    let domain = arguments.word("the domain")?;
+    let domain = super::people::named_domain(&mut arguments)?;
     let grounds = grounds::take(&mut arguments)?;
     arguments.finish()?;
     if none && (host.is_some() || recipients.is_some()) {

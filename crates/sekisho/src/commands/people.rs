@@ -60,7 +60,7 @@ fn set_domain(arguments: &mut Arguments) -> Result<Request, Trouble> {
     let catch_all = arguments.option("--catch-all")?;
     let mta_sts = arguments.choice("--mta-sts", &["testing", "enforce", "none"])?;
     let max_age_seconds = max_age(arguments.option("--mta-sts-max-age")?)?;
-    let domain = arguments.word("the domain")?;
+    let domain = named_domain(arguments)?;
     if catch_all.is_none() && mta_sts.is_none() && max_age_seconds.is_none() {
         let hint = "--catch-all ADDRESS|none, --mta-sts testing|enforce|none, --mta-sts-max-age N";
         return Err(Trouble::wrong_use("something to set", "nothing", hint));
@@ -76,25 +76,44 @@ fn set_domain(arguments: &mut Arguments) -> Result<Request, Trouble> {
     Ok(Request::DomainSet { domain, catch_all, mta_sts, max_age_seconds })
 }
 
+/// A domain as people write one; whether it is one of ours, the service knows.
+pub(super) fn named_domain(arguments: &mut Arguments) -> Result<String, Trouble> {
+    let word = arguments.word("the domain")?;
+    let found = match word.trim() {
+        "" => "an empty word".to_owned(),
+        name if is_like_a_domain(name) => return Ok(word),
+        _ => word,
+    };
+    let hint = "the domain alone: no address, no https://, no port; see `domain list`";
+    Err(Trouble::wrong_use("a domain such as example.jp", found, hint))
+}
+
+fn is_like_a_domain(name: &str) -> bool {
+    let is_odd = |letter: char| letter.is_whitespace() || letter.is_control();
+    let has_labels = name.trim_end_matches('.').split('.').all(|label| !label.is_empty());
+    has_labels
+        && !name.contains(|letter: char| is_odd(letter) || "@/:,;\\\"'<>()*?".contains(letter))
+}
+
 pub fn domain(mut arguments: Arguments, as_json: bool) -> Answer {
     let data = arguments.option("--data")?;
     let request = match arguments.word(DOMAIN_ACTS)?.as_str() {
         "gateway" => return passing::gateway(arguments, data),
         "add" => Request::DomainAdd {
             tenant: arguments.required("--tenant")?,
-            domain: arguments.word("the domain")?,
+            domain: named_domain(&mut arguments)?,
         },
         "list" => Request::DomainList { tenant: arguments.option("--tenant")? },
         "set" => set_domain(&mut arguments)?,
         "check" => Request::DomainCheck {
             allow: arguments.options("--allow")?,
-            domain: arguments.word("the domain")?,
+            domain: named_domain(&mut arguments)?,
         },
-        "keys" => Request::DomainKeys { domain: arguments.word("the domain")? },
+        "keys" => Request::DomainKeys { domain: named_domain(&mut arguments)? },
         "rotate-keys" => Request::DomainRotateKeys {
             retire: arguments.switch("--retire"),
             unchecked: arguments.switch("--dangerous-unchecked"),
-            domain: arguments.word("the domain")?,
+            domain: named_domain(&mut arguments)?,
         },
         other => return Err(unknown(DOMAIN_ACTS, other.to_owned())),
     };

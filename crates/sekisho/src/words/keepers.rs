@@ -178,6 +178,8 @@ pub const WORDS: &[(&str, &str)] = &[
     ("an address that is no list's", "メーリングリストではないアドレス"),
     ("see `user list` and `group list`", "`user list` と `group list` を参照"),
     ("an address that somebody here has", "ここにいる誰かのアドレス"),
+    ("a term of an SPF record that lets somebody send", "SPF レコードで送信を許す項"),
+    ("--allow include:NAME, ip4:ADDRESS, …: as `domain check` shows it in bypass", "--allow include:名前、ip4:アドレス など。`domain check` の bypass にあるとおりに書きます"),
     ("groups that do not contain each other", "互いを含まないグループ"),
     ("{}, whose mail comes back to {} by {}", "{0}。ここへのメールは {2} を経て {1} へ戻ります"),
     ("take the one out of the other first: group set ADDRESS --without ADDRESS", "先に一方をもう一方から外してください: group set ADDRESS --without ADDRESS"),
