@@ -90,7 +90,8 @@ impl Letter {
         if self.has_eight_bits && !remote.eight_bit_mime {
             return Err(Unfit::NeedsEightBits);
         }
-        if self.require_tls && !remote.require_tls {
+        // RFC 8689 §5: from the null sender it goes all the same, and says what it can.
+        if self.require_tls && !remote.require_tls && self.from.is_some() {
             return Err(Unfit::NeedsRequireTls);
         }
         Ok(())
@@ -108,7 +109,7 @@ impl Letter {
         if self.needs_utf8 {
             line.push_str(" SMTPUTF8");
         }
-        if self.require_tls {
+        if self.require_tls && remote.require_tls {
             line.push_str(" REQUIRETLS");
         }
         if remote.notices {

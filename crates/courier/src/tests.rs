@@ -237,6 +237,16 @@ fn what_a_remote_cannot_take_is_not_offered() {
     check(&|letter| letter.require_tls = true, "unfit NeedsRequireTls");
 }
 
+/// RFC 8689 §5: a notice is not thrown away for what its mail asked for.
+#[test]
+fn a_notice_goes_where_tls_is_not_promised() {
+    let one = Letter { from: None, require_tls: true, ..letter(&["bob@there.example"]) };
+    let remote = ["220 x\r\n", HELLO, OK, OK, "354 go\r\n", OK, "221 bye\r\n"];
+    let (said, happened) = play(Tls::IfOffered, vec![one], &remote);
+    assert_eq!(happened, ["taken 250"]);
+    assert!(said.contains("MAIL FROM:<>") && !said.contains("REQUIRETLS"), "{said}");
+}
+
 #[test]
 fn parameters_go_to_those_who_know_them() {
     let mut one = letter(&["\"b b\"@there.example"]);

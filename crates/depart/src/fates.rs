@@ -199,7 +199,12 @@ impl Leg {
     /// Its time is over: who is left fails.
     pub(crate) fn give_up(&mut self) {
         for place in self.open() {
-            self.set(place, Fate::Failed(self.last_obstacle(place).expired()));
+            let last = self.last_obstacle(place);
+            // RFC 8689 §4.2.1: it did not leave for want of what it asked for, and not of time.
+            let is_for_tls = self.envelope.require_tls && last.reason() == Reason::NeedsTls;
+            let over = last.expired();
+            let status = if is_for_tls { (5, 7, 10) } else { over.status };
+            self.set(place, Fate::Failed(Obstacle { status, ..over }));
         }
     }
 

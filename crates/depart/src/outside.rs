@@ -11,7 +11,7 @@ use crate::road::{Care, Host, Road, Ways, road};
 use crate::tally::{Session, fared};
 use crate::trust::Watch;
 use crate::{Fault, Limits};
-use courier::{Broken, Letter, Notify, Outcome, Receiver};
+use courier::{Broken, Letter, Notify, Outcome, Receiver, Unfit};
 use notice::Reason;
 use rustls::pki_types::ServerName;
 use std::collections::VecDeque;
@@ -467,6 +467,10 @@ fn weigh(leg: &mut Leg, places: &[usize], carried: &Carried, (host, tells): (&Ho
             }
             Some(Outcome::Unfit(unfit)) => {
                 let obstacle = Obstacle::answered(unfit.status(), unfit.words());
+                let obstacle = match unfit {
+                    Unfit::NeedsRequireTls => obstacle.because(Reason::RequireTls),
+                    _ => obstacle,
+                };
                 Some(Fate::Failed(obstacle.at(remote)))
             }
             Some(Outcome::Unknown(broken)) => unknown(broken, leg.breaks, carried, remote),

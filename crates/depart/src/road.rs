@@ -33,7 +33,9 @@ pub(crate) enum Care {
 
 impl Care {
     pub(crate) fn of(envelope: &Envelope) -> Self {
-        match (&envelope.finish, envelope.require_tls) {
+        // RFC 8689 §5: a notice is not lost for want of what its mail asked for.
+        let is_required = envelope.require_tls && !envelope.from.is_empty();
+        match (&envelope.finish, is_required) {
             (Finish::Report { .. }, _) => Self::Heedless,
             (_, true) => Self::Required,
             (_, false) => Self::Usual,
@@ -206,7 +208,7 @@ fn literal(domain: &str) -> Option<Option<IpAddr>> {
 
 fn unproven(host: &str) -> Obstacle {
     let words = "REQUIRETLS: nothing proves who takes mail there";
-    Obstacle::answered((5, 7, 30), words).at(host).because(Reason::NeedsTls)
+    Obstacle::answered((5, 7, 30), words).at(host).because(Reason::Unproven)
 }
 
 fn road_of_domain(domain: &str, care: Care, house: &mut Neighbours) -> Road {

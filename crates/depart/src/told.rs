@@ -92,7 +92,9 @@ pub(crate) fn tell(
     };
     let text = leg.text(hands, house)?;
     let original = text.head(RETURN_BYTES)?;
+    // RFC 8689 §5: of mail that asks for TLS only the header goes back.
     let returns_all = action == Action::Failed
+        && !leg.envelope.require_tls
         && leg.envelope.returns_all == Some(true)
         && text.len() <= RETURN_BYTES;
     let original = match returns_all {

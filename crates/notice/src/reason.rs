@@ -40,6 +40,10 @@ pub enum Reason {
     TooFast,
     /// TLS that must be there was not.
     NeedsTls,
+    /// It asks for TLS on all of its way (REQUIRETLS, RFC 8689), and the server has no such thing.
+    RequireTls,
+    /// It asks for that, and nothing proves which server takes mail for the domain.
+    Unproven,
     /// Nobody answered, or not in time.
     Unreachable,
     /// Nobody has taken it yet.
@@ -72,7 +76,7 @@ pub enum Reason {
 
 impl Reason {
     /// Each with the word that it is kept by.
-    const WORDS: [(Self, &str); 32] = [
+    const WORDS: [(Self, &str); 34] = [
         (Self::UserUnknown, "user-unknown"),
         (Self::HostUnknown, "host-unknown"),
         (Self::MailboxFull, "mailbox-full"),
@@ -91,6 +95,8 @@ impl Reason {
         (Self::Policy, "policy"),
         (Self::TooFast, "too-fast"),
         (Self::NeedsTls, "needs-tls"),
+        (Self::RequireTls, "require-tls"),
+        (Self::Unproven, "unproven"),
         (Self::Unreachable, "unreachable"),
         (Self::NotYet, "not-yet"),
         (Self::NoAnswer, "no-answer"),
@@ -149,7 +155,7 @@ mod tests {
         for (reason, word) in Reason::WORDS {
             assert_eq!((reason.word(), Reason::of_word(word)), (word, reason));
         }
-        assert_eq!(Reason::WORDS.last().map(|(reason, _)| *reason as usize), Some(31));
+        assert_eq!(Reason::WORDS.last().map(|(reason, _)| *reason as usize), Some(33));
         assert_eq!(Reason::of_word("another"), Reason::Unknown);
     }
 }

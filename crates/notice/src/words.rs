@@ -25,6 +25,8 @@ pub fn say(reason: Reason) -> (&'static str, &'static str) {
         Policy => ("相手の規則により拒まれました。", "The receiver's rules refuse it."),
         TooFast => ("短い時間に送りすぎました。", "Too much was sent in too short a time."),
         NeedsTls => ("必要な暗号化（TLS）ができませんでした。", "The encryption (TLS) that is required could not be made."),
+        RequireTls => ("このメールには REQUIRETLS（届くまでの全区間を TLS で守るという、差出人の指定）が付いていますが、相手のサーバーが対応していません。指定を外して送り直すか、別の手段で送ってください。", "It was sent with REQUIRETLS (its sender asks for TLS on all of its way), which the receiving server does not support. Send it again without REQUIRETLS, or by another way."),
+        Unproven => ("このメールには REQUIRETLS（届くまでの全区間を TLS で守るという、差出人の指定）が付いていますが、宛先のドメインには、届け先のサーバーを確かめる手段（DNSSEC か、enforce の MTA-STS）がありません。宛先のドメインの管理者に設定を頼むか、指定を外して送り直してください。", "It was sent with REQUIRETLS (its sender asks for TLS on all of its way), and nothing proves which server takes mail for the domain: it has neither DNSSEC nor an enforced MTA-STS policy. Ask whoever runs the domain to have one, or send it again without REQUIRETLS."),
         Unreachable => ("相手のサーバーにつながりません。", "The server could not be reached."),
         NotYet => ("まだ受け取られていません。", "It has not been taken yet."),
         NoAnswer => ("相手のサーバーからは、まだ何の応答も得られていません。", "Nothing has been heard from the receiving server yet."),

@@ -231,7 +231,7 @@ fn errands_try_nothing() {
 }
 
 /// What a notice says to people.
-fn words_of(text: &str) -> String {
+pub(super) fn words_of(text: &str) -> String {
     String::from_utf8(data_encoding::BASE64.decode(base64_of(text).as_bytes()).unwrap()).unwrap()
 }
 

@@ -1,5 +1,6 @@
 //! Where mail goes, by the DNS, and how safe its way must be.
 
+use super::house::words_of;
 use super::neighbourhood::remote::{Authority, Remote};
 use super::neighbourhood::{Letter, Plan};
 use super::settle;
@@ -230,6 +231,52 @@ fn a_letter_that_requires_tls() {
     check(true, true, None, "1.0 later sent 0: Unsafe");
     check(false, true, Some(name), "1.0 failed sent 0: 5.7.30");
     check(true, false, Some(name), "1.0 failed sent 0: 5.7.30");
+}
+
+/// Its sender reads what was asked for, what was missing, and what to do; and gets the header back
+/// alone (RFC 8689 §5).
+#[test]
+fn who_required_tls_reads_why_it_was_not_sent() {
+    use notice::Reason;
+    use wire::post::{Errand, Why};
+    let authority = Authority::new();
+    let told = |signed: bool, errand: Errand, why: Option<Why>| {
+        let name = "mx.there.example";
+        let remote = Remote::with(|_, _| None, Some(authority.server(name).0));
+        let mut plan = Plan { authorities: authority.pem(), ..Plan::default() };
+        plan = plan.with("there.example", name, &remote);
+        if signed {
+            plan.signed();
+        }
+        let mut letter = Letter { errand, why, ..bob() };
+        letter.envelope.require_tls = true;
+        letter.envelope.returns_all = Some(true);
+        let house = settle(plan);
+        house.carry(&[letter]);
+        let text = house.seen.lock().unwrap().copies[0].text.clone();
+        assert!(text.contains("text/rfc822-headers") && !text.contains(".hello"), "{text}");
+        text
+    };
+    let check = |text: String, status: &str, reason: Reason| {
+        assert!(text.contains(&format!("\r\nStatus: {status}\r\n")), "{status}: {text}");
+        let (words, (japanese, english)) = (words_of(&text), notice::say(reason));
+        assert!(words.contains(japanese) && words.contains(english), "{words}");
+    };
+    check(told(true, Errand::Carry, None), "5.7.30", Reason::RequireTls);
+    check(told(false, Errand::Carry, None), "5.7.30", Reason::Unproven);
+    // RFC 8689 §4.2.1: TLS could not be had until its time was over.
+    check(told(true, Errand::GiveBack, Some(Why::Unsafe)), "5.7.10", Reason::NeedsTls);
+    check(told(true, Errand::GiveBack, Some(Why::Unreachable)), "5.4.7", Reason::Unreachable);
+}
+
+/// A notice from nobody that goes on is not lost for it.
+#[test]
+fn a_notice_takes_the_way_that_there_is() {
+    let remote = Remote::polite();
+    let plan = Plan::default().with("there.example", "mx.there.example", &remote);
+    let mut letter = bob();
+    (letter.envelope.require_tls, letter.envelope.from) = (true, String::new());
+    assert_eq!(outcome(plan, letter), "1.0 sent 1");
 }
 
 #[test]
