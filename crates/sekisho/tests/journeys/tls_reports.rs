@@ -145,7 +145,9 @@ fn a_destination_hears_by_https() {
     let (value, code) = demo.ask(&["tls-reports", "send"]);
     assert_eq!(code, 0, "{value}");
     let first = handed.recv_timeout(PATIENCE).unwrap();
-    within(PATIENCE, "it waits", || demo.ask(&["queue", "list"]).0["items"][0].is_object());
+    within(PATIENCE, "it waits", || {
+        demo.ask(&["queue", "list"]).0["items"][0]["state"] == "delayed"
+    });
     let (list, _) = demo.ask(&["queue", "list"]);
     let message = list["items"][0]["id"].as_str().unwrap().to_owned();
     let (value, code) = demo.ask(&["queue", "release", &message]);
