@@ -2,6 +2,7 @@
 
 use crate::outgoing::sending_json;
 use crate::peers::{Answer, Peers, Refusal};
+use crate::people::set;
 use serde_json::{Value, json};
 use terms::{Kind, TenantId};
 use wire::directory::{FromAdmin, Tenant, TenantSettings, ToAdmin};
@@ -74,7 +75,7 @@ pub fn list_tenants(peers: &mut Peers<'_>) -> Answer {
     let keys = crate::keys::rows(peers, None).ok();
     let shown = found.iter().map(|tenant| {
         let mut shown = tenant_json(tenant);
-        shown["sealed"] = is_sealed(keys.as_deref(), tenant.tenant);
+        set(&mut shown, "sealed", is_sealed(keys.as_deref(), tenant.tenant));
         shown
     });
     Ok(items(shown.collect()))
@@ -100,11 +101,16 @@ pub fn show_tenant(peers: &mut Peers<'_>, name: String) -> Answer {
         let sign_ins = crate::credentials::shown(peers, tenant);
         let host = shown.pointer("/sending/smart_host").cloned().filter(|host| !host.is_null());
         if let Some(host) = host {
-            shown["sending"]["smart_host"]["sign_in"] = signs_in(&host, &sign_ins);
+            let signs_in = signs_in(&host, &sign_ins);
+            if let Some(host) = shown.pointer_mut("/sending/smart_host") {
+                set(host, "sign_in", signs_in);
+            }
         }
-        shown["sending"]["sign_ins"] = sign_ins;
+        if let Some(sending) = shown.pointer_mut("/sending") {
+            set(sending, "sign_ins", sign_ins);
+        }
         let keys = crate::keys::rows(peers, Some(tenant)).ok();
-        shown["sealed"] = is_sealed(keys.as_deref(), tenant);
+        set(&mut shown, "sealed", is_sealed(keys.as_deref(), tenant));
     }
     Ok(crate::endings::tenant_view(peers, shown))
 }
@@ -113,8 +119,9 @@ pub fn show_tenant(peers: &mut Peers<'_>, name: String) -> Answer {
 /// say. The secret is the vault's alone.
 fn signs_in(host: &Value, sign_ins: &Value) -> Value {
     let Some(sign_ins) = sign_ins.as_array() else { return Value::Null };
-    let is_its = |one: &&Value| one["host"] == host["host"] && one["port"] == host["port"];
-    let user = sign_ins.iter().find(is_its).map(|one| one["user"].clone());
+    let is_same = |one: &Value, name: &str| one.get(name) == host.get(name);
+    let is_its = |one: &&Value| is_same(one, "host") && is_same(one, "port");
+    let user = sign_ins.iter().find(is_its).and_then(|one| one.get("user").cloned());
     user.unwrap_or(Value::Bool(false))
 }
 
