@@ -59,8 +59,8 @@ pub(crate) fn remembered(folder: &Path, whose: &'static str) -> Result<Vec<Remem
     Ok(found.into_iter().map(with_path).collect())
 }
 
-/// What both logs lost, as their folders and `memories` elsewhere (of the ledger) tell it, and
-/// everything that was acknowledged.
+/// What both logs lost, as their folders and `memories` elsewhere (of the ledger) tell it, and, if
+/// there is any, everything that was acknowledged.
 ///
 /// # Errors
 /// Files that cannot be read.
@@ -79,20 +79,33 @@ pub fn losses(
     found.extend(memories.into_iter().map(as_ours));
     let own = reader(folder)?;
     let mirror = mirror_folder.map(reader).transpose()?;
-    let known = Acknowledgements::read(&own).map_err(Fault::Annals)?;
-    let of = |one: &Remembered| {
-        loss(one, if one.whose == WHOSE { Some(&own) } else { mirror.as_ref() }, &known)
+    found.retain(|one| {
+        let reader = if one.whose == WHOSE { Some(&own) } else { mirror.as_ref() };
+        what(one, reader).is_some()
+    });
+    // It takes a look at the whole index: only where something is lost.
+    let known = match found.is_empty() {
+        true => Acknowledgements::default(),
+        false => Acknowledgements::read(&own).map_err(Fault::Annals)?,
     };
-    let losses = found.iter().filter_map(of).collect();
-    Ok((losses, known))
+    let of = |one: &Remembered| {
+        let reader = if one.whose == WHOSE { Some(&own) } else { mirror.as_ref() };
+        loss(one, reader, &known)
+    };
+    Ok((found.iter().filter_map(of).collect(), known))
+}
+
+/// What was lost, in words; `None`: nothing.
+fn what(one: &Remembered, reader: Option<&Reader>) -> Option<String> {
+    let sight = one.lost.signed.as_ref().map_or(Sight::First, |signed| {
+        reader.map_or(Sight::First, |reader| sight_of(reader, signed))
+    });
+    one.lost.alarm(one.whose, &sight)
 }
 
 fn loss(one: &Remembered, reader: Option<&Reader>, known: &Acknowledgements) -> Option<Loss> {
     let Remembered { whose, lost, path } = one;
-    let sight = lost.signed.as_ref().map_or(Sight::First, |signed| {
-        reader.map_or(Sight::First, |reader| sight_of(reader, signed))
-    });
-    let what = lost.alarm(whose, &sight)?;
+    let what = what(one, reader)?;
     let checkpoint = lost.signed.as_ref().map(|signed| &signed.checkpoint);
     Some(Loss {
         whose: word(whose),

@@ -107,10 +107,10 @@ pub fn memories(data: &Path) -> Vec<Lost> {
 
 /// What readers saw here before; what is known to be lost is no problem.
 fn look_again(data: &Path, reader: &annals::Reader) -> Result<annals::Sight, Trouble> {
-    let known = Acknowledgements::read(reader).map_err(fault)?;
-    let path = beside(data, "seen");
-    let kept_ms = annals::written_ms(&path);
+    let kept_ms = annals::written_ms(&beside(data, "seen"));
+    // Asked only where something does not stand: it takes a look at the whole index.
     let is_known = |signed: &tlog::SignedCheckpoint| {
+        let known = Acknowledgements::read(reader).unwrap_or_default();
         let lost = Lost { name: String::new(), signed: Some(signed.clone()), kept_ms };
         known.of(LEDGER, &lost).is_some()
     };
@@ -127,7 +127,7 @@ fn verify(data: &Path, as_json: bool) -> Answer {
     let before = look_again(data, &reader)?;
     found.problems.extend(before.problem());
     if !as_json {
-        losses::with_names(data, &mut found.notes, say("ja", "en") == "ja");
+        losses::with_names(data, &known, &mut found.notes, say("ja", "en") == "ja");
     }
     for one in memories.into_iter().filter(|one| known.of(LEDGER, one).is_none()) {
         let Some(signed) = &one.signed else { continue };

@@ -23,8 +23,7 @@ fn found(data: &Path) -> Result<(Vec<Loss>, Acknowledgements), Trouble> {
 }
 
 /// Names in the place of ids, for people.
-pub fn with_names(data: &Path, notes: &mut [String], is_japanese: bool) {
-    let Ok((_, known)) = found(data) else { return };
+pub fn with_names(data: &Path, known: &Acknowledgements, notes: &mut [String], is_japanese: bool) {
     let users: HashSet<UserId> = known.0.iter().flat_map(|one| one.approvers.clone()).collect();
     if users.is_empty() {
         return;
