@@ -3,7 +3,7 @@
 mod words;
 
 use crate::peers::{Answer, Peers, Refusal};
-use crate::people::names;
+use crate::people::{names, set};
 use evidence::rfc3339;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -35,8 +35,8 @@ pub fn show(peers: &mut Peers<'_>, id: &str) -> Answer {
     match post(peers, &FromAdmin::Show(parse(id)?))? {
         ToAdmin::Message { message, legs } => {
             let mut shown = messages(peers, &[message])?.pop().unwrap_or_default();
-            shown["destinations"] = legs.iter().map(leg).collect();
-            shown["outcomes"] = legs.iter().map(living_leg).collect();
+            set(&mut shown, "destinations", legs.iter().map(leg).collect());
+            set(&mut shown, "outcomes", legs.iter().map(living_leg).collect());
             Ok(shown)
         }
         ToAdmin::Past { message, at_ms, sent, not_sent, decided, legs } => Ok(json!({

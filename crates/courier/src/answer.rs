@@ -33,9 +33,12 @@ impl Answer {
         self.enhanced.unwrap_or((class, 0, 0))
     }
 
-    /// As it is quoted in a notice (RFC 3464 §2.3.6): one line.
+    /// As it is quoted in a notice (RFC 3464 §2.3.6): one line, its enhanced code once.
     pub fn quoted(&self) -> String {
         let mut text = self.code.to_string();
+        if let Some((class, subject, detail)) = self.enhanced {
+            text.push_str(&format!(" {class}.{subject}.{detail}"));
+        }
         for line in &self.lines {
             text.push(' ');
             text.push_str(line);
@@ -181,10 +184,10 @@ mod tests {
             assert_eq!((answer.code, answer.status()), (code, status), "{octets:?}");
             assert_eq!(answer.quoted(), quoted);
         };
-        check("250 2.0.0 OK\r\n", 250, (2, 0, 0), "250 OK");
+        check("250 2.0.0 OK\r\n", 250, (2, 0, 0), "250 2.0.0 OK");
         check("250\r\n", 250, (2, 0, 0), "250 ");
-        check("550 5.1.1 nobody\n", 550, (5, 1, 1), "550 nobody");
-        check("550-5.7.1 see\r\n550 5.7.1 there\r\n", 550, (5, 7, 1), "550 see there");
+        check("550 5.1.1 nobody\n", 550, (5, 1, 1), "550 5.1.1 nobody");
+        check("550-5.7.1 see\r\n550 5.7.1 there\r\n", 550, (5, 7, 1), "550 5.7.1 see there");
         check("451 5.7.1 another class\r\n", 451, (4, 0, 0), "451 5.7.1 another class");
         check("250 1.2 x\r\n", 250, (2, 0, 0), "250 1.2 x");
         check("250 2.1.0000 x\r\n", 250, (2, 0, 0), "250 2.1.0000 x");

@@ -144,7 +144,11 @@ fn a_failure_is_told_once_to_the_sender_alone() {
         copies.first().cloned()
     };
     let told = check(&|_| {}, 1).unwrap();
-    assert!(told.text.contains("Diagnostic-Code: smtp; 550 no such user\r\n"), "{}", told.text);
+    assert!(
+        told.text.contains("Diagnostic-Code: smtp; 550 5.1.1 no such user\r\n"),
+        "{}",
+        told.text
+    );
     assert!(told.text.contains("Remote-MTA: dns; mx.there.example\r\n"));
     assert!(told.text.contains("Content-Type: text/rfc822-headers\r\n"));
     assert!(!told.text.contains(".hello"));
