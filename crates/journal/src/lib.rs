@@ -4,13 +4,16 @@
 //! away, or died before it answered) is kept and handed in again first; the ledger knows an entry
 //! that it already has by its number.
 //!
-//! [`Journal`] waits for each answer; [`Carrier`] is for those who wait for many things at once.
+//! [`Journal`] waits for each answer; [`Carrier`] is for those who wait for many things at once,
+//! [`Rounds`] for those of them whose entries are told from a store of their own.
 
 mod carrier;
 #[cfg(test)]
 mod carrier_tests;
+mod rounds;
 
 pub use carrier::{Carrier, Heard};
+pub use rounds::{Rounds, Stored};
 
 use compartment::{now_ms, random};
 use evidence::{Author, Body};

@@ -4,12 +4,12 @@ mod arrivals;
 
 use crate::Fault;
 use crate::acts::{Adornment, FlagChange};
-use crate::forward::Forward;
 use crate::gather::Gather;
 use crate::judged::Judged;
 use crate::person::{folder_id, number};
 use crate::store::{Change, Store, Whose};
 use compartment::now_ms;
+use journal::Rounds;
 use std::collections::{HashMap, HashSet};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
@@ -58,7 +58,7 @@ struct Watcher {
 pub struct Desk {
     hub: Hub,
     store: Store,
-    forward: Forward,
+    forward: Rounds,
     gather: Gather,
     warden: Peer,
     owed: Vec<(Peer, u32, Owed)>,
@@ -80,7 +80,7 @@ pub struct Desk {
 }
 
 impl Desk {
-    pub fn new(hub: Hub, store: Store, forward: Forward, warden: Peer) -> Self {
+    pub fn new(hub: Hub, store: Store, forward: Rounds, warden: Peer) -> Self {
         Self {
             hub,
             store,
@@ -122,10 +122,9 @@ impl Desk {
                 self.commit();
             }
             self.tend(quiet);
-            if self
-                .leaving
-                .is_some_and(|until| Instant::now() >= until || self.forward.is_done(&self.store))
-            {
+            if self.leaving.is_some_and(|until| {
+                Instant::now() >= until || self.forward.is_done(&self.store.arrived)
+            }) {
                 return self.leave();
             }
         }
@@ -138,7 +137,7 @@ impl Desk {
         }
         let chores = self.next_chores.saturating_duration_since(Instant::now());
         let quiet = if self.store.pending() > 0 { QUIET } else { chores };
-        let evidence = self.forward.patience(&self.store).unwrap_or(chores);
+        let evidence = self.forward.patience(&self.store.arrived).unwrap_or(chores);
         let leaving =
             self.leaving.map_or(chores, |until| until.saturating_duration_since(Instant::now()));
         chores.min(quiet).min(evidence).min(leaving)
@@ -499,7 +498,7 @@ impl Desk {
         if pending >= SETTLE || (quiet && pending > 0) {
             self.attempt(|store| store.settle());
         }
-        self.forward.hand_in(&self.store, &mut self.hub, self.leaving.is_some());
+        self.forward.hand_in(&self.store.arrived, &mut self.hub, self.leaving.is_some());
         if let Some(what) = self.forward.take_lie() {
             let _ = self.hub.send(self.warden, 0, &Report::Alarm { what }, Vec::new());
         }

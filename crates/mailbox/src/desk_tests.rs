@@ -1,10 +1,10 @@
 //! The keeper over real channels: labels believed, answers after the disk, pushes, evidence.
 
 use crate::desk::Desk;
-use crate::forward::Forward;
 use crate::store::{Store, Whose};
 use crate::tests::{AOI, BEN, Folder, copy};
 use evidence::{Body, Frame};
+use journal::Rounds;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::thread::JoinHandle;
@@ -29,7 +29,7 @@ impl Running {
     fn start(folder: &Path) -> Self {
         let (inside, warden) = Channel::pair().unwrap();
         let store = Store::open(folder).unwrap();
-        let forward = Forward::new(&wire::control::Start::default());
+        let forward = Rounds::new(Kind::Mailbox, &wire::control::Start::default());
         let author = evidence::PublicKey(forward.public());
         let thread = std::thread::spawn(move || {
             let mut hub = Hub::new().unwrap();

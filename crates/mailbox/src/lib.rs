@@ -66,7 +66,7 @@ fn serve(mut house: House) -> Result<(), Fault> {
     let folder = house.start.folder.clone().ok_or(Fault::NoFolder)?;
     let store = Store::open(Path::new(&folder))?;
     house.jail().map_err(Fault::Jail)?;
-    let outgoing = forward::Forward::new(&house.start);
+    let outgoing = journal::Rounds::new(terms::Kind::Mailbox, &house.start);
     house.ready(Some(outgoing.public()), None).map_err(Fault::Jail)?;
     let mut hub = wire::Hub::new().map_err(Fault::Channels)?;
     let (warden, _) = house.seat_control(&mut hub).map_err(Fault::Jail)?;

@@ -7,13 +7,13 @@ mod handing;
 mod operator;
 
 use crate::Fault;
-use crate::forward::Forward;
 use crate::promises::Promises;
 use crate::store::Store;
 use crate::table::{Hand, seconds};
 use carrying::{Carried, Idle};
 use compartment::now_ms;
 use handing::{Batch, Letters};
+use journal::Rounds;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 use terms::{Kind, TenantId, UserId};
@@ -64,7 +64,7 @@ struct Asked {
 pub struct Desk {
     hub: Hub,
     store: Store,
-    forward: Forward,
+    forward: Rounds,
     warden: Peer,
     owed: Vec<(Peer, u32, Owed)>,
     promises: Promises,
@@ -92,7 +92,7 @@ pub struct Desk {
 }
 
 impl Desk {
-    pub fn new(hub: Hub, store: Store, forward: Forward, warden: Peer) -> Self {
+    pub fn new(hub: Hub, store: Store, forward: Rounds, warden: Peer) -> Self {
         Self {
             hub,
             store,
@@ -140,8 +140,9 @@ impl Desk {
             self.tend();
             self.hand_out();
             let is_over = |until: Instant| Instant::now() >= until;
-            if self.leaving.is_some_and(|until| is_over(until) || self.forward.is_done(&self.store))
-            {
+            if self.leaving.is_some_and(|until| {
+                is_over(until) || self.forward.is_done(&self.store.table.passed)
+            }) {
                 return self.leave();
             }
         }
@@ -168,7 +169,7 @@ impl Desk {
             return self.commit_wait().min(handing);
         }
         let chores = self.next_chores.saturating_duration_since(Instant::now());
-        let evidence = self.forward.patience(&self.store).unwrap_or(chores);
+        let evidence = self.forward.patience(&self.store.table.passed).unwrap_or(chores);
         let leaving =
             self.leaving.map_or(chores, |until| until.saturating_duration_since(Instant::now()));
         chores.min(evidence).min(leaving).min(handing)
@@ -405,7 +406,7 @@ impl Desk {
 
     /// What nobody waits for: the clock, the evidence, and now and then the chores.
     fn tend(&mut self) {
-        self.forward.hand_in(&self.store, &mut self.hub, self.leaving.is_some());
+        self.forward.hand_in(&self.store.table.passed, &mut self.hub, self.leaving.is_some());
         if let Some(what) = self.forward.take_lie() {
             let _ = self.hub.send(self.warden, 0, &Report::Alarm { what }, Vec::new());
         }

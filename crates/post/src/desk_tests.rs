@@ -2,8 +2,8 @@
 
 use crate::Store;
 use crate::desk::Desk;
-use crate::forward::Forward;
 use crate::tests::{Folder, outgoing};
+use journal::Rounds;
 use std::time::Duration;
 use terms::{InstanceId, Kind, TenantId, UserId};
 use wire::post::{FromSender, Limits, Outgoing, ToSender};
@@ -22,7 +22,7 @@ fn start(folder: &Folder) -> (Channel, Channel) {
     let warden = hub.seat(theirs, label(Kind::Warden, None)).unwrap();
     let (dispatch, theirs) = Channel::pair().unwrap();
     hub.seat(theirs, label(Kind::Dispatch, Some(ANN))).unwrap();
-    let forward = Forward::new(&wire::control::Start::default());
+    let forward = Rounds::new(Kind::Post, &wire::control::Start::default());
     std::thread::spawn(move || Desk::new(hub, store, forward, warden).serve());
     (control, dispatch)
 }

@@ -70,7 +70,7 @@ fn serve(mut house: House) -> Result<(), Fault> {
     let bounds = house.start.bounds;
     let store = Store::open_within(Path::new(&folder), bounds, compartment::now_ms())?;
     house.jail().map_err(Fault::Jail)?;
-    let outgoing = forward::Forward::new(&house.start);
+    let outgoing = journal::Rounds::new(terms::Kind::Post, &house.start);
     house.ready(Some(outgoing.public()), None).map_err(Fault::Jail)?;
     let mut hub = wire::Hub::new().map_err(Fault::Channels)?;
     let (warden, _) = house.seat_control(&mut hub).map_err(Fault::Jail)?;

@@ -1,0 +1,137 @@
+//! A keeper's own records on their way to the ledger: signed in rounds, within a second.
+//!
+//! Such a record was written with the deed that it tells of. It is signed by this start's author,
+//! handed in until the ledger has taken it, and only then forgotten by its store; a restart hands
+//! in again what was not.
+
+use crate::{Carrier, Heard};
+use evidence::{Author, Body};
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+use terms::Kind;
+use wire::control::Start;
+use wire::{Frame, Hub, Peer};
+
+/// How long records may gather before they are handed in.
+const GATHER: Duration = Duration::from_millis(700);
+/// Records that are handed in without waiting longer.
+const ENOUGH: usize = 512;
+/// Records signed in one round.
+const ROUND: usize = 4_000;
+/// Signed frames that may wait for the ledger: all of a round, whatever its records have in
+/// common. The unsigned wait in the store, without limit.
+const WAITING: usize = 8_192;
+
+/// A record that waits in a store.
+pub trait Stored: Copy {
+    /// Its number in the store, where they stand in this order.
+    fn seq(&self) -> u64;
+
+    /// What is told of a round: no more entries than records, and none beyond the ledger's limit.
+    fn told(round: Vec<Self>) -> Vec<Body>;
+}
+
+pub struct Rounds {
+    carrier: Carrier,
+    /// For each frame that was never taken: with it, every record before this number is signed.
+    through: VecDeque<u64>,
+    signed_before: u64,
+    gathering_since: Option<Instant>,
+}
+
+impl Rounds {
+    pub fn new(kind: Kind, start: &Start) -> Self {
+        let author = Author::new(kind, start.instance, &compartment::random());
+        Self {
+            carrier: Carrier::new(author, WAITING).with_keys_of(start),
+            through: VecDeque::new(),
+            signed_before: 0,
+            gathering_since: None,
+        }
+    }
+
+    pub fn public(&self) -> [u8; 32] {
+        self.carrier.public()
+    }
+
+    /// A (new) channel to the ledger.
+    pub fn join(&mut self, ledger: Peer) {
+        self.carrier.join(ledger);
+    }
+
+    pub fn gone(&mut self, peer: Peer) {
+        self.carrier.gone(peer);
+    }
+
+    /// Whether the ledger has everything.
+    pub fn is_done(&self, records: &VecDeque<impl Stored>) -> bool {
+        self.carrier.waiting() == 0 && self.unsigned(records).next().is_none()
+    }
+
+    /// What the warden is told of the ledger.
+    pub fn take_lie(&mut self) -> Option<String> {
+        self.carrier.take_lie()
+    }
+
+    /// When to look again, at the latest.
+    pub fn patience(&self, records: &VecDeque<impl Stored>) -> Option<Duration> {
+        let now = Instant::now();
+        let left = |since: Instant| GATHER.saturating_sub(now.saturating_duration_since(since));
+        let gathers = self.may_sign() && self.unsigned(records).next().is_some();
+        let gathered = gathers.then(|| self.gathering_since.map_or(GATHER, left));
+        gathered.into_iter().chain(self.carrier.patience(now)).min()
+    }
+
+    /// Signs and hands in what is due. `at_once`: nothing gathers any more.
+    pub fn hand_in(&mut self, records: &VecDeque<impl Stored>, hub: &mut Hub, at_once: bool) {
+        let now = Instant::now();
+        let count = self.unsigned(records).take(ENOUGH).count();
+        if count > 0 && self.may_sign() {
+            let since = *self.gathering_since.get_or_insert(now);
+            if at_once || count >= ENOUGH || now - since >= GATHER {
+                self.sign(records);
+                self.gathering_since = None;
+            }
+        }
+        self.carrier.tend(hub, now, true);
+    }
+
+    /// A frame from the ledger. Returns before which number all records are taken now.
+    pub fn hear(&mut self, peer: Peer, frame: &Frame) -> Option<u64> {
+        match self.carrier.hear(peer, frame) {
+            Heard::Nothing | Heard::Shown(_) => None,
+            Heard::Taken(count) => {
+                let mut taken = self.through.drain(..count.min(self.through.len()));
+                taken.next_back().filter(|before| *before > 0)
+            }
+        }
+    }
+
+    fn unsigned<'a, R: Stored>(
+        &self,
+        records: &'a VecDeque<R>,
+    ) -> impl Iterator<Item = &'a R> + use<'a, R> {
+        let before = self.signed_before;
+        records.range(records.partition_point(|record| record.seq() < before)..)
+    }
+
+    /// One round after the other: what is signed has been taken.
+    fn may_sign(&self) -> bool {
+        self.carrier.is_joined() && self.carrier.waiting() == 0
+    }
+
+    fn sign<R: Stored>(&mut self, records: &VecDeque<R>) {
+        let round: Vec<R> = self.unsigned(records).take(ROUND).copied().collect();
+        let Some(last) = round.last().map(Stored::seq) else { return };
+        let bodies = R::told(round);
+        let count = bodies.len();
+        for (place, body) in bodies.into_iter().enumerate() {
+            // Only the last frame of a round says that all of the round is signed.
+            let through = if place + 1 == count { last + 1 } else { self.signed_before };
+            if self.carrier.record(compartment::now_ms(), body) {
+                self.through.push_back(through);
+            }
+        }
+        self.signed_before = last + 1;
+    }
+}
