@@ -115,7 +115,7 @@ const ENGLISH: Words = Words {
     done_title: "You have left the list",
     done: "Its mail will no longer come to you. You may close this page.",
     over_title: "This subscription has ended",
-    over: "What this link was for is over already. If mail of the list still comes to you, open the link in a newer one.",
+    over: "The subscription that this link belongs to is over. If mail of the list still comes to you, open the link in a newer message.",
     unknown_title: "This link cannot be used",
     unknown: "It was cut short, or it holds no longer. Open the link in the mail once more, as it stands there.",
     later_title: "This cannot be done right now",
