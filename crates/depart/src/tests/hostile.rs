@@ -66,7 +66,7 @@ fn the_words_of_who_turns_us_away_are_noted() {
     let remote = Remote::that(|_, line| after(line, "greet", "554 5.7.1 your IP is listed\r\n"));
     let house = settle(Plan::default().with("there.example", "mx.there.example", &remote));
     house.carry(&[Letter::out(&["a@there.example"])]);
-    let words = "a destination turned this house away: 554 your IP is listed";
+    let words = "a destination turned this house away: 554 5.7.1 your IP is listed";
     // A note goes by the warden: it may come after the fate that post is told.
     let until = Instant::now() + Duration::from_secs(10);
     loop {

@@ -253,7 +253,7 @@ fn late_mail_and_mail_that_is_given_up_say_why() {
     assert_eq!(house.carry(&[letter.clone()]), ["1.0 later sent 1 left 2: 4.7.1"]);
     let rest = house.seen.lock().unwrap().rests[0].clone();
     assert_eq!(rest.heard.len(), 2);
-    assert_eq!(rest.heard[1].words.as_deref(), Some("452 full, eve"));
+    assert_eq!(rest.heard[1].words.as_deref(), Some("452 4.2.2 full, eve"));
     assert_eq!(rest.heard[1].places, [1]);
     let waiting = Letter { envelope: rest, ..letter };
     // The same again is nothing to keep anew.
@@ -268,7 +268,7 @@ fn late_mail_and_mail_that_is_given_up_say_why() {
         let fields: Vec<&str> = copy.text.split("Final-Recipient: ").skip(1).collect();
         let each = fields.iter().zip(["bob", "eve"]).zip(statuses);
         for ((fields, name), status) in each {
-            let code = if name == "bob" { "450 grey" } else { "452 full" };
+            let code = if name == "bob" { "450 4.7.1 grey" } else { "452 4.2.2 full" };
             let lines = [
                 format!("rfc822; {name}@there.example\r\n"),
                 format!("Status: {status}\r\n"),
@@ -283,7 +283,7 @@ fn late_mail_and_mail_that_is_given_up_say_why() {
         let words = words_of(&copy.text);
         let (japanese, english) = notice::say(notice::Reason::MailboxFull);
         assert!(words.contains(japanese) && words.contains(english), "{words}");
-        assert!(words.contains("相手の応答 (mx.there.example): 450 grey, bob"), "{words}");
+        assert!(words.contains("相手の応答 (mx.there.example): 450 4.7.1 grey, bob"), "{words}");
     }
     let words = words_of(&told[1].text);
     let (japanese, english) = notice::say(notice::Reason::Expired);
