@@ -10,7 +10,7 @@ use crate::keeper;
 use compartment::{now_ms, random};
 use open::{Class as SealedClass, GrantContext, MessageKey, Place, WrapContext};
 use seal::Suite;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
 use terms::{Cursor, FolderId, GrantId, Kind, MessageId, TenantId, UserId};
 use wire::Parcel;
@@ -167,7 +167,8 @@ impl Person {
         self.summaries_bytes = 0;
     }
 
-    /// Opens the summaries of these messages that are not open yet.
+    /// Opens the summaries of these messages that are not open yet. All of them are open after it,
+    /// but those that are gone: who asks reads them next, and asks for `RELEASE_ITEMS` at a time.
     pub fn open_summaries(
         &mut self,
         ends: &mut Ends,
@@ -176,28 +177,31 @@ impl Person {
     ) -> Result<(), Trouble> {
         let missing = |uid: &&u32| !self.summaries.contains_key(&(folder, **uid));
         let missing: Vec<u32> = uids.iter().filter(missing).copied().collect();
+        if !missing.is_empty() {
+            self.make_room(folder, uids);
+        }
         for uids in missing.chunks(RELEASE_ITEMS) {
-            let opened = self.open_parts(ends, folder, uids, Class::Summary)?;
-            for (uid, plain) in opened {
-                self.keep_summary(folder, uid, uids.len(), &plain);
+            for (uid, plain) in self.open_parts(ends, folder, uids, Class::Summary)? {
+                let Some(opened) = read_summary(&plain) else { continue };
+                self.summaries_bytes += opened.bytes;
+                self.summaries.insert((folder, uid), opened);
             }
         }
         Ok(())
     }
 
-    pub fn summary(&self, folder: FolderId, uid: u32) -> Option<&Opened> {
-        self.summaries.get(&(folder, uid))
+    /// Forgets, once there is much, all but what is asked for.
+    fn make_room(&mut self, folder: FolderId, wanted: &[u32]) {
+        if self.summaries_bytes <= SUMMARIES_BYTES {
+            return;
+        }
+        let wanted: BTreeSet<u32> = wanted.iter().copied().collect();
+        self.summaries.retain(|(kept, uid), _| *kept == folder && wanted.contains(uid));
+        self.summaries_bytes = self.summaries.values().map(|opened| opened.bytes).sum();
     }
 
-    fn keep_summary(&mut self, folder: FolderId, uid: u32, batch: usize, plain: &[u8]) {
-        let Some(opened) = read_summary(plain) else { return };
-        // A batch is always kept whole, because its reader comes next.
-        if self.summaries_bytes > SUMMARIES_BYTES && self.summaries.len() > batch {
-            self.summaries.clear();
-            self.summaries_bytes = 0;
-        }
-        self.summaries_bytes += opened.bytes;
-        self.summaries.insert((folder, uid), opened);
+    pub fn summary(&self, folder: FolderId, uid: u32) -> Option<&Opened> {
+        self.summaries.get(&(folder, uid))
     }
 
     /// The message octet for octet; `None` if it is gone or does not open.

@@ -422,6 +422,32 @@ print('content')
 }
 
 /// A large folder: numbers only, so it must be quick.
+/// More opened overviews than are kept: whatever is asked for is there when it is told, and no body
+/// is opened in its stead.
+#[test]
+fn a_mailbox_with_long_headers_is_fetched_and_searched_whole() {
+    const MESSAGES: usize = 400;
+    let (world, mut client) = imap(&[]);
+    let long = "X-Trace: ".to_owned() + &"0123456789 ".repeat(40) + "\r\n";
+    let message = FIRST.replacen("\r\n\r\n", &format!("\r\n{}\r\n", long.repeat(18)), 1);
+    let copy = world.vault.seal("", message.as_bytes());
+    world.shelves.lock().unwrap().fill(copy, u32::try_from(MESSAGES).unwrap());
+    client.ask("SELECT INBOX");
+    for range in ["1:60", "30:250", "1:*", "200:*"] {
+        let (first, last) = range.split_once(':').unwrap();
+        let last = last.parse().unwrap_or(MESSAGES);
+        for items in ["ENVELOPE", "BODY.PEEK[HEADER.FIELDS (SUBJECT)]"] {
+            let answer = client.ask(&format!("FETCH {range} ({items})"));
+            let told = answer.matches(" FETCH (").count();
+            assert_eq!(told, last + 1 - first.parse::<usize>().unwrap(), "{range} {items}");
+            assert!(answer.contains("x OK"), "{range} {items}");
+        }
+    }
+    let found = client.ask("UID SEARCH RETURN (COUNT) FROM aoi SUBJECT spring");
+    assert!(found.contains(&format!("COUNT {MESSAGES}\r\n")) && found.contains("x OK"), "{found}");
+    check(&mut client, "SEARCH NOT FROM aoi", &["* SEARCH\r\n", "x OK"]);
+}
+
 #[test]
 fn a_hundred_thousand_messages() {
     let (world, mut client) = imap(&[]);

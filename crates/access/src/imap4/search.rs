@@ -13,6 +13,15 @@ const BODIES: usize = 500;
 /// Charsets that a client may search in. Answered when it names another.
 const CHARSETS: &[&str] = &["US-ASCII", "UTF-8", "ISO-2022-JP", "SHIFT_JIS", "EUC-JP"];
 
+/// Whether a message could be looked into, from good to bad.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Looked {
+    Into,
+    /// Another session expunged it meanwhile.
+    Gone,
+    Unopened,
+}
+
 impl Imap<'_> {
     pub(super) fn search(&mut self, tag: &str, search: Search) -> Result<(), Trouble> {
         let Search { uid, charset, results, key } = search;
@@ -29,10 +38,16 @@ impl Imap<'_> {
         let question = prepare(key, charset.as_deref());
         let found = self.matching(&question);
         self.forget_body();
-        let (places, is_whole) = found?;
+        let (places, looked) = found?;
         self.show_found(tag, uid, results, by_modseq, &places)?;
-        // RFC 5530 §3: what another session expunged meanwhile could not be looked into.
-        let code = (!is_whole).then_some(Code::Word("EXPUNGEISSUED"));
+        let code = match looked {
+            Looked::Into => None,
+            // RFC 5530 §3.
+            Looked::Gone => Some(Code::Word("EXPUNGEISSUED")),
+            Looked::Unopened => {
+                return Err(Trouble::No("SERVERBUG", "a message could not be opened"));
+            }
+        };
         self.done_with(tag, code, "searched", uid)
     }
 
@@ -60,10 +75,10 @@ impl Imap<'_> {
         Ok(())
     }
 
-    /// The places that fit; `false`: some message was gone before it could be looked into.
-    fn matching(&mut self, question: &Question) -> Result<(Vec<usize>, bool), Trouble> {
+    /// The places that fit, and the worst that became of a message which had to be looked into.
+    fn matching(&mut self, question: &Question) -> Result<(Vec<usize>, Looked), Trouble> {
         let mut found = Vec::new();
-        let mut is_whole = true;
+        let mut looked = Looked::Into;
         let mut open: Vec<usize> = Vec::new();
         let view = self.view()?;
         for place in 0..view.rows.len() {
@@ -84,31 +99,35 @@ impl Imap<'_> {
                         return Err(Trouble::No("LIMIT", "narrow the search: too many bodies"));
                     }
                     decided = self.decide_by_body(question, *place)?;
-                    is_whole &= !self.is_gone(*place, Class::Body);
+                    looked = looked.max(self.looked_into(*place, Class::Body));
                 }
-                is_whole &= !self.is_gone(*place, Class::Summary);
+                looked = looked.max(self.looked_into(*place, Class::Summary));
                 if decided == Some(true) {
                     found.push(*place);
                 }
             }
         }
         found.sort_unstable();
-        Ok((found, is_whole))
+        Ok((found, looked))
     }
 
-    /// Whether this part did not open because another session expunged the message.
-    fn is_gone(&mut self, place: usize, class: Class) -> bool {
-        let Self { view: Some(view), person: Some(person), ends, .. } = self else { return false };
-        let Some(row) = view.rows.get(place) else { return false };
+    fn looked_into(&mut self, place: usize, class: Class) -> Looked {
+        let Self { view: Some(view), person: Some(person), ends, .. } = self else {
+            return Looked::Unopened;
+        };
+        let Some(row) = view.rows.get(place) else { return Looked::Gone };
         let is_open = match class {
             Class::Summary => person.summary(view.folder, row.uid).is_some(),
             Class::Body => person.opened_body(view.folder, row.uid).is_some(),
         };
         if is_open {
-            return false;
+            return Looked::Into;
         }
         ends.take_pushes();
-        ends.news.lost || ends.news.expunged.contains(&row.uid)
+        match ends.news.lost || ends.news.expunged.contains(&row.uid) {
+            true => Looked::Gone,
+            false => Looked::Unopened,
+        }
     }
 
     fn facts(&self, place: usize) -> Facts<'_> {
