@@ -126,9 +126,14 @@ impl Names {
             None => self
                 .known
                 .get(&front.folder)
-                .map_or_else(|| format!("unreadable-{}", front.folder), |(_, name)| name.clone()),
+                .map_or_else(|| format!("unreadable-{}", front.folder), |(_, name)| called(name)),
         }
     }
+}
+
+/// As it is told, and asked for: a name that was given as it came is reached all the same.
+fn called(name: &str) -> String {
+    imap::inbox_in_capitals(name.to_owned())
 }
 
 /// Under which name a subscription is kept whose folder is deleted.

@@ -46,6 +46,7 @@ pub use sequence::{SequenceSet, write_numbers};
 pub use store::{Store, StoreAct};
 pub use utf7::{decode_utf7, encode_utf7};
 pub use value::is_one_list;
+pub use words::inbox_in_capitals;
 pub use writer::{Code, Condition, FetchLine, Found, Writer, section_label, section_spec};
 
 #[cfg(test)]

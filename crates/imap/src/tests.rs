@@ -87,6 +87,10 @@ fn plain_commands() {
 #[test]
 fn folders() {
     check("SELECT inbox", r#"Select { folder: "INBOX", condstore: false, read_only: false }"#);
+    let below = r#"Select { folder: "INBOX/Sub", condstore: false, read_only: false }"#;
+    check("SELECT Inbox/Sub", below);
+    let other = r#"Select { folder: "Inboxes/a", condstore: false, read_only: false }"#;
+    check("SELECT Inboxes/a", other);
     check(
         "EXAMINE \"a \\\"b\" (CONDSTORE)",
         r#"Select { folder: "a \"b", condstore: true, read_only: true }"#,

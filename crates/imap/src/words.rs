@@ -201,6 +201,8 @@ pub(crate) fn decimal(digits: &[u8]) -> Option<u64> {
     (value <= i64::MAX as u64).then_some(value)
 }
 
+const INBOX: &str = "INBOX";
+
 fn folder_name(octets: &[u8]) -> Result<Folder, Why> {
     if octets.len() > FOLDER_BYTES {
         return Err("the folder name is too long");
@@ -209,6 +211,13 @@ fn folder_name(octets: &[u8]) -> Result<Folder, Why> {
     if name.chars().any(char::is_control) {
         return Err("the folder name contains a control character");
     }
-    // RFC 3501 §5.1: INBOX is read without regard to case.
-    Ok(if name.eq_ignore_ascii_case("INBOX") { "INBOX".to_owned() } else { name })
+    Ok(inbox_in_capitals(name))
+}
+
+/// RFC 3501 §5.1: INBOX is read without regard to case, also where folders stand below it. No
+/// second tree bears its name.
+pub fn inbox_in_capitals(name: String) -> String {
+    let first = name.split('/').next().unwrap_or_default().len();
+    let is_inbox = name.get(..first).is_some_and(|first| first.eq_ignore_ascii_case(INBOX));
+    if is_inbox { INBOX.to_owned() + name.get(first..).unwrap_or_default() } else { name }
 }

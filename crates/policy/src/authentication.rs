@@ -133,6 +133,8 @@ pub(crate) fn findings(facts: &Authentication, house: &HouseRules) -> Vec<Findin
             DmarcPolicy::Reject => note("auth.dmarc.reject", 8.0),
         },
         Outcome::TempError => note("auth.dmarc.temperror", 0.5),
+        // Without an author there is no domain whose policy could be broken.
+        Outcome::PermError if facts.form.is_nobody => {}
         Outcome::PermError => note("auth.dmarc.permerror", 0.5),
         Outcome::None | Outcome::SoftFail | Outcome::Neutral => {}
     }
@@ -149,7 +151,9 @@ pub(crate) fn findings(facts: &Authentication, house: &HouseRules) -> Vec<Findin
             note("auth.dkim.fail", 0.5);
         }
         let unknown = |outcome| matches!(outcome, Outcome::None | Outcome::Neutral);
-        if unknown(facts.spf) && unknown(facts.dkim) {
+        // Old servers write their notices in nobody's name and sign nothing: that is junk, and no
+        // reason to keep from people that their mail came back.
+        if unknown(facts.spf) && unknown(facts.dkim) && !facts.form.is_nobody {
             note("auth.none", 0.5);
         }
     }

@@ -263,6 +263,15 @@ fn an_odd_from_is_junk_at_least() {
     check_authentication(&pass(AuthorForm::default()), Verdict::Deliver);
 }
 
+/// Old servers write the notice that somebody's mail came back in nobody's name, and sign nothing.
+#[test]
+fn a_notice_in_nobodys_name_is_junk_and_no_more() {
+    let [form, ..] = odd_forms();
+    let facts = Authentication { form, ..facts(Outcome::PermError, DmarcPolicy::Unknown) };
+    let malformed = [("sender.malformed", 3.0)];
+    assert_eq!(judged(&malformed, Some(&facts), false).verdict, Verdict::Junk);
+}
+
 #[test]
 fn words_of_unknown_findings_are_the_finding() {
     assert_eq!(why("new.thing", Language::English, ""), "new.thing");

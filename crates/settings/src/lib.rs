@@ -117,15 +117,15 @@ settings! {
     /// Where connections are accepted. An empty list means: not listening.
     Listen, "listen" {
         /// SMTP (port 25).
-        smtp: Vec<SocketAddr> = "[\"[::]:25\"]",
+        smtp: Vec<SocketAddr> = "[\"0.0.0.0:25\", \"[::]:25\"]",
         /// IMAP over implicit TLS (port 993).
-        imaps: Vec<SocketAddr> = "[\"[::]:993\"]",
+        imaps: Vec<SocketAddr> = "[\"0.0.0.0:993\", \"[::]:993\"]",
         /// POP3 over implicit TLS (port 995).
-        pop3s: Vec<SocketAddr> = "[\"[::]:995\"]",
+        pop3s: Vec<SocketAddr> = "[\"0.0.0.0:995\", \"[::]:995\"]",
         /// Submission over implicit TLS (port 465).
-        submissions: Vec<SocketAddr> = "[\"[::]:465\"]",
+        submissions: Vec<SocketAddr> = "[\"0.0.0.0:465\", \"[::]:465\"]",
         /// Submission with STARTTLS (port 587).
-        submission: Vec<SocketAddr> = "[\"[::]:587\"]",
+        submission: Vec<SocketAddr> = "[\"0.0.0.0:587\", \"[::]:587\"]",
         /// HTTPS (port 443): the public pages, for mail programs, MTA-STS and mailing lists.
         https: Vec<SocketAddr> = "[]",
         /// Numbers for Prometheus at `/metrics`, in the clear and without a password: on loopback,

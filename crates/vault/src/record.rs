@@ -82,10 +82,19 @@ struct Signed {
 enum Call {
     Append {
         count: usize,
+        prove: bool,
     },
     /// What another ledger took.
     Again,
+    /// The newest entry that was taken, once more, for its proof: nobody waits for it.
+    Probe,
     Releases,
+}
+
+impl Call {
+    fn proves(&self) -> bool {
+        matches!(self, Self::Append { prove: true, .. } | Self::Probe)
+    }
 }
 
 struct Flight {
@@ -117,6 +126,8 @@ pub(crate) struct Recorder {
     last_call: u32,
     not_before: Instant,
     away_since: Option<Instant>,
+    /// A proof was asked for and did not come. Until one does nothing opens, whatever is taken.
+    is_unproven: bool,
     /// The next release's number; unknown until the ledger has told the last one.
     next_release: Option<u64>,
     last_seen: Option<u64>,
@@ -144,6 +155,7 @@ impl Recorder {
             last_call: 0,
             not_before: now,
             away_since: Some(now),
+            is_unproven: false,
             next_release: None,
             last_seen: None,
             told_from: 0,
@@ -154,8 +166,9 @@ impl Recorder {
         }
     }
 
+    /// Whether ledger and mirror stand behind what is told them, as far as is known.
     pub fn is_here(&self) -> bool {
-        self.ledger.is_some() && self.away_since.is_none()
+        self.ledger.is_some() && self.away_since.is_none() && !self.is_unproven
     }
 
     /// Whether an entry of somebody else's stands in the ledger, cosigned by the mirror.
@@ -207,7 +220,7 @@ impl Recorder {
     pub fn pump(&mut self, hub: &mut Hub, window_ms: u64) {
         let now = Instant::now();
         if self.flight.as_ref().is_some_and(|flight| now - flight.sent > SILENCE) {
-            self.flight = None;
+            self.is_unproven |= self.flight.take().is_some_and(|flight| flight.what.proves());
             self.mark_away();
         }
         self.give_up(now);
@@ -231,12 +244,16 @@ impl Recorder {
         }
         self.sign();
         if self.signed.is_empty() {
+            if let Some(last) = self.taken.back().filter(|_| self.is_unproven) {
+                let probe = ToLedger::Append { entries: vec![last.clone()], prove: true };
+                self.send(hub, ledger, &probe, Call::Probe);
+            }
             return;
         }
         let entries = self.frames();
         let count = entries.len();
         let prove = self.signed.iter().take(count).any(|one| one.proof && one.then.is_some());
-        self.send(hub, ledger, &ToLedger::Append { entries, prove }, Call::Append { count });
+        self.send(hub, ledger, &ToLedger::Append { entries, prove }, Call::Append { count, prove });
     }
 
     /// How long what waits may gather, if nobody reads by it.
@@ -264,6 +281,7 @@ impl Recorder {
         let busy = self.flight.is_some()
             || !self.signed.is_empty()
             || !self.pending.is_empty()
+            || self.is_unproven
             || self.next_release.is_none();
         if busy { RETRY / 4 } else { Duration::from_secs(1) }
     }
@@ -345,11 +363,22 @@ impl Recorder {
         let Some(Flight { what, .. }) = self.flight.take() else {
             return;
         };
+        // Until the proof has been checked.
+        self.is_unproven |= what.proves();
         match (what, answer) {
-            (Call::Append { count }, FromLedger::Proved { proofs, checkpoint }) => {
+            (Call::Append { count, .. }, FromLedger::Proved { proofs, checkpoint }) => {
                 self.proved(count, &proofs, &checkpoint);
             }
-            (Call::Append { count }, FromLedger::Taken { first_index }) => {
+            (Call::Probe, FromLedger::Proved { proofs, checkpoint }) => {
+                let newest = self.taken.back().zip(proofs.first());
+                let holds =
+                    newest.is_some_and(|(frame, proof)| self.is_proven(frame, proof, &checkpoint));
+                match holds {
+                    true => (self.is_unproven, self.away_since) = (false, None),
+                    false => self.mark_away(),
+                }
+            }
+            (Call::Append { count, .. }, FromLedger::Taken { first_index }) => {
                 self.taken(count, first_index);
             }
             (Call::Again, FromLedger::Taken { .. }) => {
@@ -392,7 +421,7 @@ impl Recorder {
             return self.mark_away();
         }
         self.seen_size = trusted.checkpoint.size;
-        self.away_since = None;
+        (self.is_unproven, self.away_since) = (false, None);
         let proven = self.remember(count).into_iter().zip(proofs);
         let thens = proven.filter_map(|(then, proof)| then.map(|then| (then, proof.index)));
         self.done.extend(thens.map(|(then, entry)| (then, Outcome::Recorded { entry })));

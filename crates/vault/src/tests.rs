@@ -319,16 +319,27 @@ fn lose_evidence(mood: u8) {
     let answer = release(&mut desk.access, Class::Body, vec![item.clone()]);
     assert_eq!(words(&answer), "evidence away", "mood {mood}");
     assert!(asked.elapsed() < Duration::from_secs(8));
+    let mut admin = running.join(Kind::Admin, InstanceId([12; 6]), None);
+    let mut stands = || match ask(&mut admin, &FromAdmin::Status) {
+        ToAdmin::Status { evidence, .. } => evidence,
+        _ => panic!("no status came"),
+    };
+    assert!(!stands(), "mood {mood}: nothing opens, and the operator is told that all is well");
     // Mail still arrives: its keys are not evidence's to withhold.
     sealed(&mut desk.access, 2, seal::Class::Body);
     ledger.mood(TRUE);
     let back = Instant::now();
+    // Nobody has to read before it is known that the evidence is back.
+    while !stands() {
+        assert!(back.elapsed() < Duration::from_secs(6), "mood {mood}");
+        thread::sleep(Duration::from_millis(50));
+    }
     loop {
         let answer = release(&mut desk.access, Class::Body, vec![item.clone()]);
         if words(&answer) == "released [1]" {
             break;
         }
-        assert!(back.elapsed() < Duration::from_secs(4), "{}", words(&answer));
+        assert!(back.elapsed() < Duration::from_secs(8), "{}", words(&answer));
         thread::sleep(Duration::from_millis(50));
     }
     let releases = ledger.releases();

@@ -38,6 +38,8 @@ pub fn run(mut arguments: Arguments) -> Answer {
         .and_then(|status| status.get("single_operator"))
         .and_then(Value::as_bool)
         .unwrap_or(false);
+    let evidence = service.as_ref().and_then(|status| status.pointer("/vault/evidence"));
+    let is_unproven = evidence.and_then(Value::as_bool) == Some(false);
     let mut weakened: Vec<String> = Vec::new();
     let mut say = |is_so: bool, what: &str| weakened.extend(is_so.then(|| what.to_owned()));
     say(is_single, "single-operator: what should need two persons is done by one and recorded");
@@ -46,6 +48,7 @@ pub fn run(mut arguments: Arguments) -> Answer {
         "not root: compartments share one user id; namespaces as the kernel grants",
     );
     say(is_asked && service.is_none(), "no service answers on this data folder");
+    say(is_unproven, "nobody can read: ledger or mirror is away, see `alarms list`; mail arrives");
     for (tenant, source) in tenants.iter().flat_map(sources::gone) {
         let what = format!(
             "mail of {tenant} waits: it leaves from {source}, which this host does not have \

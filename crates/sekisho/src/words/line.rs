@@ -179,6 +179,7 @@ pub const WORDS: &[(&str, &str)] = &[
     ("single-operator: what should need two persons is done by one and recorded", "single-operator: 二人で決めるべき操作を一人で行い、記録しています"),
     ("not root: compartments share one user id; namespaces as the kernel grants", "root ではないため、区画が一つのユーザー ID を共有しています。名前空間はカーネルが許す範囲です"),
     ("no service answers on this data folder", "このデータフォルダでサービスが応答していません"),
+    ("nobody can read: ledger or mirror is away, see `alarms list`; mail arrives", "だれも読めません: 台帳または写しが応答していません（`alarms list` を参照）。メールの受信は続いています"),
     // keys, backups
     ("the key of this epoch was destroyed when the epoch ended, or lies elsewhere (--epoch-keys DIR); take the key backup of a later epoch", "この世代の鍵は、世代の終わりに破棄したか、別の場所にあります (--epoch-keys DIR)。後の世代の鍵バックアップを使ってください"),
     ("the key of backup epoch {}", "バックアップ世代 {} の鍵"),
