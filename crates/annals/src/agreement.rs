@@ -458,6 +458,9 @@ fn all_questions_agree(name: &str, seed: u64, step_ms: u64) {
         (BEGIN_MS, time(ENTRIES - 1) + 1),
         (BEGIN_MS, time(131_072)),
         (time(30_000), time(ENTRIES - 100)),
+        // Who lived when they began was given things in chapters before.
+        (time(140_000), time(160_000)),
+        (time(ENTRIES - 9_000), time(ENTRIES - 100)),
     ];
     for component in KINDS.into_iter().chain(WRITERS) {
         for (number, (from_ms, to_ms)) in windows.into_iter().enumerate() {

@@ -64,6 +64,11 @@ impl Binder {
         self.newest
     }
 
+    /// Of the chapter that is not full yet, the earliest time.
+    pub fn begins(&self) -> Option<u64> {
+        self.times.map(|times| times.0)
+    }
+
     /// Takes the next entry, its leaf and what it says (`None` if it cannot be read). Hands out
     /// number and index of the chapter that it completes.
     pub fn take(&mut self, leaf: Hash, entry: Option<&Entry>) -> Option<(u64, Vec<u8>)> {

@@ -31,7 +31,7 @@ impl Index<'_> {
     ) -> Result<Finished, Fault> {
         let plan = Plan::of(self, &tally())?;
         if plan.is_mixed() {
-            return Ok(self.run_halves(tally)?.finish(proven.clone()));
+            return Ok(self.run_halves(&plan, tally)?.finish(proven.clone()));
         }
         let (reader, shared) = (self.reader, &plan);
         let (people, processes) = thread::scope(|scope| {
@@ -86,6 +86,8 @@ impl<'i, 'a> Walk<'i, 'a> {
     fn walk(mut self) -> Result<(Tally, Messages<'a>), Fault> {
         let (plan, full) = (self.plan, self.index.full());
         plan.met().for_each(|(one, life)| self.tally.meet(*one, life));
+        plan.carried.met_by(&mut self.tally);
+        plan.carried.tell(self.index, plan.first, &mut self.tally)?;
         if let Some(before) = plan.first.checked_sub(1) {
             let lives = match plan.first < full {
                 true => self.index.chapter(before)?.heard().map_err(file(chapter_name(before)))?,

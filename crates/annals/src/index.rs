@@ -9,6 +9,7 @@ use crate::names;
 use crate::opened::Chapter;
 use crate::overspill::overspill;
 use crate::place::{MAGIC, MAGIC_BYTES, UNKNOWN};
+use crate::plan::Plan;
 use crate::reading::Reader;
 use crate::telling::Telling;
 use evidence::Frame;
@@ -276,11 +277,16 @@ impl<'a> Index<'a> {
     }
 
     /// Two processors count one half each: reading is little of the work, so each reads all of it.
-    pub(crate) fn run_halves(&self, tally: &(dyn Fn() -> Tally + Sync)) -> Result<Tally, Fault> {
+    pub(crate) fn run_halves(
+        &self,
+        plan: &Plan,
+        tally: &(dyn Fn() -> Tally + Sync),
+    ) -> Result<Tally, Fault> {
         let reader = self.reader;
         thread::scope(|scope| {
-            let other = scope.spawn(move || Index::of(reader).run(tally().half(Half::Processes)));
-            let people = self.run(tally().half(Half::People).spilling(overspill));
+            let other =
+                scope.spawn(move || Index::of(reader).run(plan, tally().half(Half::Processes)));
+            let people = self.run(plan, tally().half(Half::People).spilling(overspill));
             let processes = other.join().map_err(|_| {
                 file("the index")(io::Error::other("half of the counting ended without an answer"))
             })??;
@@ -288,8 +294,10 @@ impl<'a> Index<'a> {
         })
     }
 
-    fn run(&self, mut tally: Tally) -> Result<Tally, Fault> {
+    fn run(&self, plan: &Plan, mut tally: Tally) -> Result<Tally, Fault> {
         let (from_ms, to_ms) = (tally.question().from_ms, tally.question().to_ms);
+        plan.carried.met_by(&mut tally);
+        plan.carried.tell(self, plan.first, &mut tally)?;
         let mut began = false;
         for number in 0..self.full() {
             let chapter = self.chapter(number)?;

@@ -10,6 +10,7 @@
 
 mod acknowledged;
 mod binder;
+mod carried;
 mod chapter;
 mod check;
 mod columns;

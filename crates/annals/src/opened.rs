@@ -181,6 +181,13 @@ impl Chapter {
         Ok(())
     }
 
+    /// The processes of one section.
+    pub(crate) fn processes_of(&self, of: &Section, words: &[Word]) -> io::Result<Vec<Process>> {
+        let mut found = Vec::new();
+        self.processes_at(of.first_process, of.processes, words, &mut found)?;
+        Ok(found)
+    }
+
     /// One process by its number.
     pub(crate) fn process(&self, number: u32, words: &[Word]) -> io::Result<Process> {
         let mut found = Vec::with_capacity(1);

@@ -2,6 +2,7 @@
 //! what outlives the window; and whom no chapter could place.
 
 use crate::binder::Binder;
+use crate::carried::Carried;
 use crate::fault::{Fault, file};
 use crate::index::{Index, chapter_name};
 use crate::opened::{Chapter, Process};
@@ -39,6 +40,8 @@ pub(crate) struct Plan {
     pub strangers: HashMap<InstanceId, Life>,
     /// As these, but of those beside whom they stood; and of whom these stood beside.
     pub beside: HashMap<InstanceId, Life>,
+    /// Who lived when the window began.
+    pub carried: Carried,
     /// Where strangers lived, by chapter.
     pub theirs: HashMap<u64, Vec<u32>>,
     /// Processes of chapters that are read by sums, each once for each chapter.
@@ -89,7 +92,7 @@ pub(crate) fn find(ids: &[u8], instance: InstanceId) -> Option<u32> {
 }
 
 /// The numbers of a section's processes that are among those who are looked for.
-fn places(
+pub(crate) fn places(
     chapter: &Chapter,
     section: &Section,
     wanted: &HashSet<InstanceId>,
@@ -115,6 +118,7 @@ impl Plan {
             newest: None,
             strangers: HashMap::new(),
             beside: HashMap::new(),
+            carried: Carried::default(),
             theirs: HashMap::new(),
             instances: 0,
             tail: index.tail()?,
@@ -125,6 +129,8 @@ impl Plan {
         };
         let mut unplaced = HashSet::new();
         let mut has_passed = false;
+        // The last chapter that says anything of the time before the window.
+        let mut last_before = None;
         for number in 0..full {
             let kept = index.kept(number);
             let is_kept = kept.is_some();
@@ -134,8 +140,12 @@ impl Plan {
             let overlaps = chapter.times.1 >= from_ms && chapter.times.0 < to_ms;
             has_passed |= chapter.times.1 >= to_ms;
             let is_inside = chapter.times.0 >= from_ms && !has_passed && is_kept;
+            let is_before = chapter.times.0 < from_ms;
+            last_before = if is_before { Some(number) } else { last_before };
             let way = match (overlaps, plan.first < full) {
                 (false, false) => Way::Before,
+                // A clock was set back.
+                (false, true) if is_before => Way::Rows,
                 (false, true) => Way::After,
                 (true, _) if is_inside => Way::Sums,
                 (true, _) => Way::Rows,
@@ -146,6 +156,15 @@ impl Plan {
                 plan.look_at(&chapter, tally, &mut unplaced).map_err(file(chapter_name(number)))?;
             }
         }
+        let lives = match (plan.tail.begins(), last_before) {
+            (Some(begins_ms), _) if begins_ms < question.from_ms => {
+                plan.tail.roll().0.clone().into_iter().collect()
+            }
+            (_, Some(last)) => index.chapter(last)?.lives().map_err(file(chapter_name(last)))?,
+            (_, None) => Vec::new(),
+        };
+        let carried = Carried::of(lives, tally);
+        plan.carried = carried.placing(index, plan.first, plan.tail.roll())?;
         let mut plan = plan.placing(index, tally, unplaced)?;
         if tally.asks_authors() {
             plan.hear_tail(tally);

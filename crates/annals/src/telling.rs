@@ -83,6 +83,11 @@ impl<'a> Telling<'a> {
         Self::named(chapter, Vec::new(), ranges)
     }
 
+    /// Rows of everybody.
+    pub fn every_row(chapter: &'a Chapter) -> io::Result<Self> {
+        Self::named(chapter, Vec::new(), vec![(0, chapter.row_count())])
+    }
+
     fn named(
         chapter: &'a Chapter,
         lives: Vec<(InstanceId, Life)>,

@@ -175,16 +175,7 @@ impl Store {
         let stored = self.put(copy, false, descriptors)?;
         let (user, tenant, message) = (copy.user, copy.tenant, copy.message);
         let id = stored.id;
-        let arrived = Arrived {
-            seq: self.next_seq(),
-            instance,
-            tenant,
-            user,
-            message,
-            bytes: charged(copy),
-            verdict: copy.verdict,
-            at_ms: now_ms,
-        };
+        let arrived = self.arrived(instance, copy, now_ms);
         let place = match copy.place {
             Place::Quarantine { expires_ms } => {
                 let expires_ms = expires_ms.min(now_ms + QUARANTINE_MS);
@@ -205,6 +196,20 @@ impl Store {
         entries.push(Entry::Listed { user, folder: place, lines: vec![line], fresh: true });
         entries.push(Entry::Arrived(arrived));
         Ok(())
+    }
+
+    /// What the ledger is told of a copy, and who brought it.
+    fn arrived(&mut self, instance: InstanceId, copy: &Copy, now_ms: u64) -> Arrived {
+        Arrived {
+            seq: self.next_seq(),
+            instance,
+            tenant: copy.tenant,
+            user: copy.user,
+            message: copy.message,
+            bytes: charged(copy),
+            verdict: copy.verdict,
+            at_ms: now_ms,
+        }
     }
 
     /// Stages the bytes of a copy.
@@ -256,11 +261,12 @@ impl Store {
         })
     }
 
+    /// What its owner puts there passed through the session that brought it, as what arrives passes
+    /// through an edge: the ledger is told of it alike.
     pub fn append(
         &mut self,
-        whose: Whose,
-        folder: FolderId,
-        flags: u64,
+        (whose, instance): (Whose, InstanceId),
+        (folder, flags): (FolderId, u64),
         mut copy: Copy,
         descriptors: &[OwnedFd],
         now_ms: u64,
@@ -279,7 +285,8 @@ impl Store {
         let stored = self.put(&copy, true, descriptors)?;
         let line = self.line(&stored, folder, flags, 0)?;
         let listed = Entry::Listed { user, folder, lines: vec![line], fresh: true };
-        self.stage(vec![Entry::Stored(stored), listed])?;
+        let arrived = Entry::Arrived(self.arrived(instance, &copy, now_ms));
+        self.stage(vec![Entry::Stored(stored), listed, arrived])?;
         let uid_validity = self.front(user, folder)?.map_or(1, |front| front.uid_validity);
         Ok(ToAccess::Appended { uid_validity, uid: line.uid })
     }

@@ -240,7 +240,8 @@ impl Desk {
         }
         let mut descriptors = Vec::new();
         let call = frame.call;
-        match self.act(peer, whose, question, &frame.descriptors, &mut descriptors) {
+        let by = (whose, label.instance);
+        match self.act(peer, by, question, &frame.descriptors, &mut descriptors) {
             Ok(answer) if is_reading && !self.store.has_staged_for(whose.user) => {
                 let _ = self.hub.send(peer, call, &answer, descriptors);
             }
@@ -260,13 +261,13 @@ impl Desk {
     fn act(
         &mut self,
         peer: Peer,
-        whose: Whose,
+        by: (Whose, InstanceId),
         question: FromAccess,
         held: &[OwnedFd],
         descriptors: &mut Vec<OwnedFd>,
     ) -> Result<ToAccess, Fault> {
+        let (whose, store) = (by.0, &mut self.store);
         let user = whose.user;
-        let store = &mut self.store;
         match question {
             FromAccess::Folders => store.folders(whose, now_ms()),
             FromAccess::Rows { folder, since } => store.rows(user, folder, since),
@@ -282,7 +283,7 @@ impl Desk {
                 store.expunge(user, folder, uids.as_deref().map(few))
             }
             FromAccess::Append { folder, flags, copy } => {
-                store.append(whose, folder, flags, *copy, held, now_ms())
+                store.append(by, (folder, flags), *copy, held, now_ms())
             }
             FromAccess::CopyTo { folder, uids, to, remove, keywords } => {
                 store.copy_to(user, (folder, to), few(&uids), remove, &keywords)

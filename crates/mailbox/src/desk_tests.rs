@@ -139,6 +139,29 @@ fn an_arrival_in_several_frames_is_kept_whole_and_read_by_its_owner_only() {
     running.stop();
 }
 
+/// Drafts and Sent pass through a session in plain text: the ledger hears of them as of arrivals, by
+/// the session that brought them, and not before they are kept.
+#[test]
+fn what_a_session_appends_reaches_the_ledger_as_its_own() {
+    let folder = Folder::new("desk-append");
+    let running = Running::start(&folder.0);
+    let mut edge = running.edge(1);
+    keep(&mut edge, AOI, 1);
+    let mut aoi = running.access(AOI);
+    let append = |folder| FromAccess::Append {
+        folder,
+        flags: flag::DRAFT,
+        copy: Box::new(copy(BEN, 3, Place::Inbox)),
+    };
+    assert!(matches!(ask(&mut aoi, &append(INBOX)), ToAccess::Appended { .. }));
+    assert!(matches!(ask(&mut aoi, &append(FolderId([0, 0, 0, 99]))), ToAccess::NoSuchFolder));
+    let ledger = running.join(Kind::Ledger, 8, None);
+    let (_, mut found) = deliveries(&running, &ledger);
+    found.sort();
+    assert_eq!(found, [(InstanceId([1; 6]), AOI.user), (InstanceId([9; 6]), AOI.user)]);
+    running.stop();
+}
+
 #[test]
 fn a_body_that_was_lent_is_kept_as_it_was() {
     use std::os::unix::fs::FileExt;

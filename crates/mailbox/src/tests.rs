@@ -298,8 +298,9 @@ fn folders_are_made_named_and_deleted() {
             &|store| {
                 assert!(names(store).contains(&(folder_id(16), true)));
                 let append = copy(BEN, 4, Place::Inbox);
-                let answer =
-                    store.append(AOI, folder_id(16), flag::SEEN, append, &[], NOW).unwrap();
+                let answer = store
+                    .append((AOI, EDGE), (folder_id(16), flag::SEEN), append, &[], NOW)
+                    .unwrap();
                 assert!(matches!(answer, ToAccess::Appended { uid: 1, .. }));
             },
             &|store| {
@@ -360,8 +361,8 @@ fn quota_is_refused_whole() {
                 let copies = vec![copy(BEN, 1, Place::Inbox), copy(AOI, 9, Place::Inbox)];
                 let answer = keep(store, copies, &[]);
                 assert!(matches!(answer, ToEdge::OverQuota(who) if who == [AOI.user]));
-                let append =
-                    store.append(AOI, folder_id(3), 0, copy(AOI, 9, Place::Inbox), &[], NOW);
+                let own = copy(AOI, 9, Place::Inbox);
+                let append = store.append((AOI, EDGE), (folder_id(3), 0), own, &[], NOW);
                 assert!(matches!(append.unwrap(), ToAccess::OverQuota));
                 let copied =
                     store.copy_to(AOI.user, (folder_id(1), folder_id(3)), &[1], false, &[]);

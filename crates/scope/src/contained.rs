@@ -139,13 +139,21 @@ impl Traces {
         later(&mut self.newest, (at_ms, index));
     }
 
-    /// Looks at every fact, also after the window: an alarm or a new key may come late.
-    pub fn note(&mut self, fact: &Fact, asked: &Question, is_asked: impl Fn(InstanceId) -> bool) {
+    /// Looks at every fact, also after the window: an alarm or a new key may come late. `is_before`:
+    /// it was brought into the window.
+    pub fn note(
+        &mut self,
+        fact: &Fact,
+        asked: &Question,
+        is_before: bool,
+        is_asked: impl Fn(InstanceId) -> bool,
+    ) {
         let told = (fact.at_ms, fact.index);
         self.looked_at(fact.at_ms, fact.index);
         let ours = |one: &InstanceId| is_asked(*one);
         let is_ours = || ours(&fact.instance) || ours(&fact.start);
         let tenant = fact.person.map(|person| person.tenant);
+        let counts = is_before || (asked.from_ms..asked.to_ms).contains(&fact.at_ms);
         match fact.deed {
             Deed::Stop if ours(&fact.instance) => {
                 self.lives.insert(fact.instance, Some(fact.at_ms));
@@ -168,7 +176,7 @@ impl Traces {
                     }
                 }
             }
-            Deed::Credential if is_ours() && (asked.from_ms..asked.to_ms).contains(&fact.at_ms) => {
+            Deed::Credential if counts && is_ours() => {
                 self.used_at(fact.item, tenant, fact.at_ms);
             }
             Deed::Rotate => {
@@ -445,7 +453,7 @@ mod tests {
                 person: of(*tenant).map(|tenant| Person { tenant, user: None }),
                 item: item(word),
             };
-            traces.note(&fact, &question, |_| false);
+            traces.note(&fact, &question, false, |_| false);
         }
         traces.looked_at(now_ms, 99);
         let found = traces.keys_changed();
@@ -484,7 +492,7 @@ mod tests {
             let question = Question { component, version: None, from_ms: 0, to_ms: 9_000 };
             let mut traces = Traces::default();
             traces.used_at(Item::word(&Word::new("tls-key")), None, USED_MS);
-            crate::facts(7, &entry, |fact| traces.note(&fact, &question, |_| false));
+            crate::facts(7, &entry, |fact| traces.note(&fact, &question, false, |_| false));
             let found = traces.keys_changed();
             assert_eq!(found.met, is_met, "{component:?} since {since_ms}");
             assert_eq!(found.entry, is_met.then_some(7));

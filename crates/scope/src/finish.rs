@@ -57,6 +57,7 @@ impl Tally {
             to: rfc3339(self.question.to_ms),
             first_use: self.first_ms.map(rfc3339),
             last_use: self.last_ms.map(rfc3339),
+            given_before: self.carried.told(),
             instances,
             contracts,
             unattributed_connections,

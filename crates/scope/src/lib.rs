@@ -10,6 +10,7 @@
 
 mod asked;
 mod belongings;
+mod carried;
 mod cell;
 mod contained;
 mod counted;
@@ -37,7 +38,7 @@ pub use counted::{Columns, Mark, Pair, Part, Slice, Spill, order};
 pub use fact::{Deed, Fact, Item, Person, facts};
 pub use finish::{Finished, as_message};
 pub use likeness::{Likeness, compare};
-pub use measure::{Contract, Proven, Question, Reach, Scope, Tally, measure};
+pub use measure::{Contract, GivenBefore, Proven, Question, Reach, Scope, Tally, measure};
 pub use months::Months;
 pub use roll::{LAG_MS, Life, Roll};
 pub use statement::{Ciphertexts, KeyEvent, Statement, StatementMaker};

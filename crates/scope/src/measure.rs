@@ -2,6 +2,7 @@
 //! that stand behind released months, or behind keys that could open everything.
 
 use crate::asked::{Asked, Half};
+use crate::carried::Carried;
 use crate::contained::{Containment, Traces};
 use crate::counted::{Counted, Mark, Part, Spill};
 use crate::fact::{Deed, Fact, Person, facts};
@@ -60,8 +61,12 @@ pub struct Scope {
     pub from: String,
     pub to: String,
     /// The first and last recorded deed of these instances in the window: occurrence.
+    /// Before it only what `given_before` tells of.
     pub first_use: Option<String>,
     pub last_use: Option<String>,
+    /// What these instances were given before the window and still had when they lived in it: it
+    /// counts like what they were given within.
+    pub given_before: Option<GivenBefore>,
     pub instances: u64,
     pub contracts: Vec<Contract>,
     /// Connections from which nothing was kept: what came over them is not known.
@@ -87,6 +92,13 @@ pub struct Scope {
     pub messages: BTreeSet<MessageId>,
 }
 
+/// When instances that lived into the window were given something before it: occurrence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct GivenBefore {
+    pub first: String,
+    pub last: String,
+}
+
 /// Measures. `read` hands every entry with its index, in order, to its argument, and is called
 /// three times at most.
 ///
@@ -101,7 +113,10 @@ pub fn measure<F>(
     let mut roll = Roll::default();
     // Births may stand in the log up to a second late, behind the first deeds of who was born.
     read(&mut |_, entry| roll.note(entry))?;
-    roll.0.iter().for_each(|(instance, life)| tally.meet(*instance, life));
+    for (instance, life) in &roll.0 {
+        tally.meet(*instance, life);
+        tally.carry(*instance, life);
+    }
     read(&mut |index, entry| {
         facts(index, entry, |fact| tally.note(&fact));
         tally.looked_at(entry.time_ms, index);
@@ -114,9 +129,15 @@ pub fn measure<F>(
 
 /// A stretch of an instance's life, and whose messages passed through it then.
 #[derive(Clone, Copy)]
-struct Stretch {
+pub(crate) struct Stretch {
     from_ms: u64,
     to_ms: u64,
+}
+
+impl Stretch {
+    pub fn has(&self, at_ms: u64) -> bool {
+        (self.from_ms..=self.to_ms).contains(&at_ms)
+    }
 }
 
 /// Where facts of a component are found in an index.
@@ -137,11 +158,13 @@ pub struct Tally {
     pub(crate) asked: Asked,
     /// Instances (edges, dispatches) whose messages pass through an instance asked about (a
     /// scanner).
-    served: Map<InstanceId, HashMap<InstanceId, Stretch>>,
+    pub(crate) served: Map<InstanceId, HashMap<InstanceId, Stretch>>,
     /// Dispatches, and by which access all that they queued came to them.
     pub(crate) fed: Map<InstanceId, InstanceId>,
     /// Scanners of which it is not recorded whom they served: any edge's messages may have passed.
-    unplaced: HashMap<InstanceId, Stretch>,
+    pub(crate) unplaced: HashMap<InstanceId, Stretch>,
+    /// Instances asked about that lived when the window began, and what they brought into it.
+    pub(crate) carried: Carried,
     /// Grants minted by an instance asked about (an identity), and the first entry that says so.
     pub(crate) grants: Map<GrantId, u64>,
     /// Instances asked about stand in columns, too.
@@ -173,6 +196,7 @@ impl Tally {
             served: Map::default(),
             fed: Map::default(),
             unplaced: HashMap::new(),
+            carried: Carried::default(),
             grants: Map::default(),
             is_more: false,
             shares: Shares::default(),
@@ -221,6 +245,7 @@ impl Tally {
         self.taken_back = processes.taken_back;
         self.not_kept = processes.not_kept;
         self.traces = processes.traces;
+        self.carried.join(&processes.carried);
         self.first_ms = [self.first_ms, processes.first_ms].into_iter().flatten().min();
         self.last_ms = self.last_ms.max(processes.last_ms);
         self
@@ -285,9 +310,12 @@ impl Tally {
         if !self.half.hears(fact.deed) {
             return;
         }
-        let asked = &self.asked;
-        self.traces.note(fact, &self.question, |one| asked.has(0, one));
-        if fact.at_ms < self.question.from_ms || fact.at_ms >= self.question.to_ms {
+        let (asked, is_before) = (&self.asked, self.is_carried(fact));
+        self.traces.note(fact, &self.question, is_before, |one| asked.has(0, one));
+        let is_within = (self.question.from_ms..self.question.to_ms).contains(&fact.at_ms);
+        if is_before {
+            self.carried.given(fact);
+        } else if !is_within {
             return;
         }
         match fact.deed {
@@ -389,7 +417,7 @@ impl Tally {
     /// A message passed through an instance asked about, or through one with a scanner asked
     /// about, or came to a dispatch by an access asked about.
     fn passed(&self, fact: &Fact) -> bool {
-        let lived = |life: &Stretch| (life.from_ms..=life.to_ms).contains(&fact.at_ms);
+        let lived = |life: &Stretch| life.has(fact.at_ms);
         let is_fed = |access: &InstanceId| self.asked.instances.contains(access);
         let served = || self.served.get(&fact.instance);
         self.is_ours(fact)

@@ -5,7 +5,7 @@ use crate::measure::Question;
 use crate::roll::Roll;
 use evidence::{Body, Entry, rfc3339};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use terms::{InstanceId, Kind, TenantId};
 
 /// Keys that are listed; more are counted.
@@ -50,13 +50,16 @@ pub struct Statement {
     /// By component of the process that received them.
     pub released_to: BTreeMap<&'static str, u64>,
     pub releases_to_component: u64,
+    /// Releases before the window to processes of this component that lived into it: they still had
+    /// those keys then.
+    pub releases_before_to_living: u64,
     /// The vault's own numbers of the first and last release in the window.
     pub first_release: Option<u64>,
     pub last_release: Option<u64>,
     /// Numbers that are missing between them: none may be.
     pub gaps: u64,
-    /// No key was released to this component, none is missing from the count, and the log was
-    /// checked.
+    /// No key was released to this component, nor before to a process of it that lived into the
+    /// window, none is missing from the count, and the log was checked.
     pub holds: bool,
     pub entries: u64,
     pub root: String,
@@ -72,6 +75,8 @@ pub struct StatementMaker {
     keys_in_all: u64,
     released: BTreeMap<&'static str, u64>,
     to_component: u64,
+    /// Releases before the window, by whom they were made to, but for those that ended before it.
+    before: HashMap<InstanceId, u64>,
     numbers: Option<(u64, u64)>,
     gaps: u64,
     holds_keys: bool,
@@ -89,6 +94,7 @@ impl StatementMaker {
             keys_in_all: 0,
             released: BTreeMap::new(),
             to_component: 0,
+            before: HashMap::new(),
             numbers: None,
             gaps: 0,
             holds_keys,
@@ -131,6 +137,14 @@ impl StatementMaker {
             Body::Release { vault_seq, instance, .. } if entry.time_ms >= self.question.from_ms => {
                 self.release(*vault_seq, instance);
             }
+            Body::Release { instance, .. } => {
+                if self.may_be_of_component(instance) {
+                    *self.before.entry(*instance).or_default() += 1;
+                }
+            }
+            Body::ProcessStop { instance, .. } if self.ended_before(instance) => {
+                self.before.remove(instance);
+            }
             _ => {}
         }
     }
@@ -139,15 +153,30 @@ impl StatementMaker {
         let life = self.roll.0.get(to);
         let kind = life.map_or("unknown", |life| life.kind.word());
         *self.released.entry(kind).or_default() += 1;
-        let wanted = self.question.version.as_deref();
-        let fits = life.is_none_or(|life| {
-            life.kind == self.question.component
-                && wanted.is_none_or(|wanted| wanted == life.version.as_str())
-        });
-        self.to_component += u64::from(fits);
+        self.to_component += u64::from(self.may_be_of_component(to));
         let (first, last) = self.numbers.unwrap_or((number, number.wrapping_sub(1)));
         self.gaps += number.saturating_sub(last.wrapping_add(1));
         self.numbers = Some((first, number));
+    }
+
+    /// Also somebody of whom nothing is known.
+    fn may_be_of_component(&self, one: &InstanceId) -> bool {
+        let wanted = self.question.version.as_deref();
+        self.roll.0.get(one).is_none_or(|life| {
+            life.kind == self.question.component
+                && wanted.is_none_or(|wanted| wanted == life.version.as_str())
+        })
+    }
+
+    fn ended_before(&self, one: &InstanceId) -> bool {
+        let to_ms = self.roll.0.get(one).and_then(|life| life.to_ms);
+        to_ms.is_some_and(|to_ms| to_ms < self.question.from_ms)
+    }
+
+    /// Births and ends may stand in the log behind what was released: all of them are known now.
+    fn before_to_living(&self) -> u64 {
+        let lived = |one: &InstanceId| self.may_be_of_component(one) && !self.ended_before(one);
+        self.before.iter().filter(|(one, _)| lived(one)).map(|(_, count)| count).sum()
     }
 
     pub fn finish(self, entries: u64, root: String, verified: bool) -> Statement {
@@ -156,7 +185,8 @@ impl StatementMaker {
             copies,
             bytes,
         };
-        let silent = self.to_component == 0 && self.gaps == 0 && !self.holds_keys;
+        let before = self.before_to_living();
+        let silent = self.to_component + before == 0 && self.gaps == 0 && !self.holds_keys;
         Statement {
             statement: "advanced-encryption",
             component: self.question.component.word(),
@@ -169,6 +199,7 @@ impl StatementMaker {
             releases_in_window: self.released.values().sum(),
             released_to: self.released,
             releases_to_component: self.to_component,
+            releases_before_to_living: before,
             first_release: self.numbers.map(|numbers| numbers.0),
             last_release: self.numbers.map(|numbers| numbers.1),
             gaps: self.gaps,

@@ -184,6 +184,9 @@ fn version_and_window_narrow() {
     let scope = ask(Kind::Edge, Some("2"), ALL.0, ALL.1);
     check(&scope, &[2, 3], Some((2, "addresses headers bodies")), [0, 2, 0]);
     let scope = ask(Kind::Edge, None, "2026-11-01", "2026-11-01T10:00:03Z");
+    // The other edge lives into the window, with message 1 and a connection that is not known.
+    check(&scope, &[1, 2], Some((1, "addresses headers bodies")), [1, 3, 0]);
+    let scope = ask(Kind::Edge, Some("2"), "2026-11-01", "2026-11-01T10:00:03Z");
     check(&scope, &[2], Some((1, "addresses headers bodies")), [0, 1, 0]);
     let scope = ask(Kind::Edge, Some("3"), ALL.0, ALL.1);
     check(&scope, &[], None, [0, 0, 0]);
@@ -483,4 +486,88 @@ fn who_acts_before_its_birth_is_written_down_counts() {
         Ok::<(), Infallible>(())
     });
     check(&scope.unwrap(), &[1, 2], Some((1, "addresses headers bodies")), [0, 2, 1]);
+}
+
+/// A session that waits has in hand, in a later window, what it was given before it, and may use it
+/// then. Once it has ended, nothing of it is left.
+#[test]
+fn what_a_session_was_given_before_the_window_counts_while_it_lives() {
+    const GONE: u8 = 61;
+    let release = |vault_seq, to: u8, number: u8| Body::Release {
+        vault_seq,
+        instance: instance(to),
+        grant: GrantId([7; 16]),
+        tenant: tenant(1),
+        user: user(number),
+        released: Released::Bodies(vec![message(number)]),
+    };
+    let stop = |number| Body::ProcessStop {
+        instance: instance(number),
+        clean: true,
+        cause: Word::new("exit 0"),
+        last_seq: None,
+    };
+    let entry = |(author, start), time, body| Entry {
+        author,
+        start: instance(start),
+        seq: 0,
+        time_ms: at(time),
+        body,
+    };
+    let (w, v) = ((Kind::Warden, 0), (Kind::Vault, 22));
+    let history = [
+        entry(w, "2026-11-02T10:00:00Z", start(GONE, Kind::Access, None)),
+        entry(v, "2026-11-02T10:00:01Z", release(1, GONE, 1)),
+        entry(w, "2026-11-02T10:00:02Z", stop(GONE)),
+        // Its birth is written down behind what it did.
+        entry(v, "2026-11-02T10:00:04Z", release(2, ACCESS, 2)),
+        entry(w, "2026-11-02T10:00:03Z", start(ACCESS, Kind::Access, None)),
+        entry((Kind::Mailbox, 20), "2026-11-02T10:00:05Z", deliver(ACCESS, 3, 2, None)),
+        entry(v, "2026-11-02T10:00:20Z", release(3, ACCESS, 4)),
+        entry(w, "2026-11-02T10:00:30Z", stop(ACCESS)),
+        entry(v, "2026-11-02T10:00:40Z", release(4, 90, 5)),
+    ];
+    let measured = |component, from: &str, to: &str| {
+        let (from_ms, to_ms) = (at(from), at(to));
+        let question = Question { component, version: None, from_ms, to_ms };
+        let scope = measure(&question, Proven::default(), |seen| {
+            (0..).zip(&history).for_each(|(index, entry)| seen(index, entry));
+            Ok::<(), Infallible>(())
+        });
+        let mut maker = StatementMaker::new(question);
+        (0..).zip(&history).for_each(|(index, entry)| maker.note(index, entry));
+        (scope.unwrap(), maker.finish(9, String::new(), true))
+    };
+    let all = "addresses headers bodies";
+    let idle = ("2026-11-02T10:00:10Z", "2026-11-02T10:00:15Z");
+    let (scope, statement) = measured(Kind::Access, idle.0, idle.1);
+    check(&scope, &[2, 3], Some((1, all)), [0, 2, 1]);
+    assert_eq!(scope.first_use.as_deref(), Some("2026-11-02T10:00:04.000Z"));
+    let given = scope.given_before.as_ref().unwrap();
+    assert_eq!(
+        (&*given.first, &*given.last),
+        ("2026-11-02T10:00:04.000Z", "2026-11-02T10:00:05.000Z",)
+    );
+    assert_eq!((statement.releases_to_component, statement.releases_before_to_living), (0, 1));
+    assert!(!statement.holds);
+    for (language, word) in
+        [(Language::English, "before the window"), (Language::Japanese, "期間前")]
+    {
+        assert!(tell(&scope, language, |_| None).contains(word));
+        assert!(tell_statement(&statement, language, |_| None).contains(word));
+    }
+    // With what it was given within.
+    let (scope, statement) = measured(Kind::Access, idle.0, "2026-11-02T10:00:25Z");
+    check(&scope, &[2, 3, 4], Some((2, all)), [0, 3, 2]);
+    assert_eq!((statement.releases_to_component, statement.releases_before_to_living), (1, 1));
+    // After its end, and of others.
+    let (scope, statement) = measured(Kind::Access, "2026-11-02T10:00:31Z", "2026-11-02T10:00:39Z");
+    check(&scope, &[], None, [0, 0, 0]);
+    assert!(scope.given_before.is_none() && statement.holds);
+    let (scope, statement) = measured(Kind::Edge, idle.0, idle.1);
+    check(&scope, &[], None, [0, 0, 0]);
+    assert!(statement.holds);
+    // Of somebody who is not known it cannot be said that no key was given.
+    let (_, statement) = measured(Kind::Edge, "2026-11-02T10:00:41Z", "2026-11-02T10:00:50Z");
+    assert!(!statement.holds);
 }

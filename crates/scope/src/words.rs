@@ -73,6 +73,15 @@ pub fn tell(scope: &Scope, language: Language, name: impl Fn(&str) -> Option<Str
     line(say("期間", "window"), format!("{} – {}", scope.from, scope.to));
     line(say("発生（最初の活動）", "first use"), or_none(&scope.first_use));
     line(say("発生（最後の活動）", "last use"), or_none(&scope.last_use));
+    if let Some(given) = &scope.given_before {
+        line(
+            say(
+                "期間前に渡り、期間中も動作していたプロセスが保持していたもの（件数に含む）",
+                "given before the window to processes that lived into it (counted, too)",
+            ),
+            format!("{} – {}", given.first, given.last),
+        );
+    }
     line(say("検知", "detected"), or_none(&scope.containment.detected));
     for one in scope.containment.detections.iter().take(TOLD) {
         let who = say("証跡", "entry");
@@ -236,10 +245,22 @@ pub fn tell_statement(
         say("連番の欠落", "gaps in their numbers"),
         statement.gaps,
     );
+    if statement.releases_before_to_living > 0 {
+        let _ = writeln!(
+            to,
+            "{}: {}",
+            say(
+                "期間前に渡り、期間中も動作していたプロセスが保持していた鍵の開示",
+                "releases before the window to processes of it that lived into it",
+            ),
+            statement.releases_before_to_living,
+        );
+    }
     let holds = match statement.holds {
         true => say(
-            "この期間、対象に復号鍵は渡っていない。",
-            "In this window no key that opens them was given to this component.",
+            "この期間、対象に復号鍵は渡っていない。期間前に鍵を受け取り、期間中も動作していたプロセスもない。",
+            "In this window no key that opens them was given to this component, and no process of it \
+             that lived into the window had been given one before.",
         ),
         false => say(
             "対象に鍵が渡ったか、渡っていないことを示せない。",

@@ -448,7 +448,7 @@ impl Teller<'_> {
                 (self.deed("sent"), messages.iter().map(|one| one.user).collect())
             }
             Body::Deliver { messages, .. } => (
-                self.say("メールを受け取り封をした", "mail arrived and was sealed"),
+                self.say("メールを保管し封をした", "mail was kept and sealed"),
                 messages.iter().map(|one| one.user).collect(),
             ),
             _ => return String::new(),

@@ -177,6 +177,8 @@ fn scope_is_what_was_read_and_nothing_else() {
     assert_eq!(reply.code, 250);
     let mut reader = Reader::inbox(&demo, "aoi@example.jp");
     reader.must("FETCH 1 BODY.PEEK[]");
+    // It ends before the window: what it was given is gone with it.
+    drop(reader);
     std::thread::sleep(Duration::from_millis(1500));
     let from = now_ms();
     let mut reader = Reader::inbox(&demo, "aoi@example.jp");
@@ -203,6 +205,57 @@ fn scope_is_what_was_read_and_nothing_else() {
     assert!(contracts[0]["classes"].to_string().contains("bodies"), "{scope}");
     assert_eq!((&scope["lower"], &scope["upper"]), (&3.into(), &3.into()), "{scope}");
     check_gapless(&entries);
+}
+
+/// A session that waits has in hand what it was given before, and what its owner put into a folder
+/// passed through it: neither is asked of the vault again.
+#[test]
+fn scope_counts_what_a_waiting_session_has_and_what_was_put_there() {
+    let demo = Demo::fresh("scope-waits");
+    send(&demo, 0..3);
+    let mut reader = Reader::inbox(&demo, "aoi@example.jp");
+    reader.must("FETCH 1:2 BODY.PEEK[]");
+    let wait = || std::thread::sleep(Duration::from_millis(1500));
+    let ask = |component: &str, (from, to): (u64, u64), more: &str| {
+        let window = ["--from", &from.to_string(), "--to", &to.to_string()];
+        let words = [&["scope", "--component", component, more][..], &window].concat();
+        let (told, code) = demo.ask(&words);
+        assert_eq!(code, 0, "{told}");
+        told
+    };
+    let count = |told: &Value| (told["lower"].as_u64().unwrap(), told["upper"].as_u64().unwrap());
+    wait();
+    let from = now_ms();
+    reader.must("NOOP");
+    let idle = (from, now_ms());
+    wait();
+    let told = ask("access", idle, "--recheck");
+    assert_eq!(count(&told), (2, 2), "{told}");
+    assert!(told["given_before"]["first"].is_string(), "{told}");
+    let told = ask("access", idle, "--statement");
+    assert_eq!((&told["holds"], &told["releases_to_component"]), (&false.into(), &0.into()));
+    assert!(told["releases_before_to_living"].as_u64().unwrap() > 0, "{told}");
+    // A draft passes in plain text, and is no mail that came from outside.
+    let from = now_ms();
+    assert!(reader.append("INBOX", "(\\Draft) ", &letter("a draft", "plain")).end.contains("OK"));
+    wait();
+    let added = (from, now_ms());
+    let told = ask("access", added, "--recheck");
+    assert_eq!(count(&told), (2, 3), "{told}");
+    let told = ask("mailbox", added, "--recheck");
+    assert_eq!(told["contracts"][0]["messages"], 1, "{told}");
+    let told = ask("edge", added, "--recheck");
+    let edges: u64 = told["contracts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["messages"].as_u64().unwrap())
+        .sum();
+    assert!(edges <= 3, "an edge that lives on brought three: {told}");
+    drop(reader);
+    wait();
+    let told = ask("access", (now_ms(), now_ms() + 1), "--recheck");
+    assert_eq!(count(&told), (0, 0), "{told}");
 }
 
 /// Numbers of the vault follow each other without a gap, per start.
