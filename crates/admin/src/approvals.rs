@@ -51,8 +51,28 @@ pub fn ask(peers: &mut Peers<'_>, question: &FromAdmin) -> Result<ToAdmin, Refus
         }
         ToAdmin::Fault(what) => Err(Refusal::Fault(what)),
         ToAdmin::Pending(request) => Err(Refusal::Pending(shown(peers, &request)?)),
+        ToAdmin::PendingShort { request, others } => {
+            let mut value = shown(peers, &request)?;
+            set(&mut value, "warning", too_few(others));
+            Err(Refusal::Pending(value))
+        }
         answer => Ok(answer),
     }
+}
+
+/// Nobody need find out when the request has run out.
+fn too_few(others: u32) -> Value {
+    json!({
+        "ja": format!(
+            "承認には申請者以外の {NEEDED} 人が必要ですが、今は {others} 人しかいません。承認できる人を\
+             増やすか、approval deny で取り下げて、--as なしで、または別の人が申請してください。"
+        ),
+        "en": format!(
+            "it needs {NEEDED} others than who asks, and there are {others}: add one who may \
+             approve, or take it back (approval deny ID) and have somebody else ask, or nobody \
+             (without --as)"
+        ),
+    })
 }
 
 /// As `ask`, where a request is what was asked for.

@@ -5,6 +5,7 @@ use crate::called;
 use crate::peers::{Answer, Peers, Refusal};
 use crate::people;
 use crate::places::directory;
+use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use terms::{Kind, TenantId, UserId};
@@ -17,6 +18,7 @@ pub struct Named {
     pub tenant: Option<String>,
     pub user: Option<String>,
     pub epoch: Option<u32>,
+    pub witness: Option<String>,
 }
 
 /// Every tenant by its keys, with its name if the directory still knows it.
@@ -111,10 +113,11 @@ fn understood(peers: &mut Peers<'_>, word: &str, named: Named) -> Result<KeyAct,
     Ok(match word {
         "rotate-root" => KeyAct::Rotate(Rotation::Root),
         "epoch-start" => KeyAct::StartBackupEpoch,
-        "epoch-destroyed" => KeyAct::EpochDestroyed {
-            epoch: epoch
-                .ok_or_else(|| Refusal::new("the epoch's number", "none", "see `keys epochs`"))?,
+        "epoch-destroyed" => match witness(named.witness.as_deref())? {
+            Some(witness) => KeyAct::EpochKeyDestroyed { epoch: numbered(epoch)?, witness },
+            None => KeyAct::EpochDestroyed { epoch: numbered(epoch)? },
         },
+        "epoch-gone" => KeyAct::EpochGone { epoch: numbered(epoch)? },
         "rotate-tenant" => KeyAct::Rotate(Rotation::Tenant { tenant: whose(peers, named)?.0 }),
         "seal" => KeyAct::SealTenant { tenant: whose(peers, named)?.0 },
         "unseal" => KeyAct::UnsealTenant { tenant: whose(peers, named)?.0 },
@@ -137,6 +140,17 @@ fn understood(peers: &mut Peers<'_>, word: &str, named: Named) -> Result<KeyAct,
         }
         other => return Err(Refusal::new("an act upon keys", other, "sekisho help")),
     })
+}
+
+fn numbered(epoch: Option<u32>) -> Result<u32, Refusal> {
+    epoch.ok_or_else(|| Refusal::new("the epoch's number", "none", "see `keys epochs`"))
+}
+
+fn witness(text: Option<&str>) -> Result<Option<[u8; 32]>, Refusal> {
+    let Some(text) = text else { return Ok(None) };
+    let octets = HEXLOWER.decode(text.as_bytes()).ok().and_then(|octets| octets.try_into().ok());
+    let wrong = || Refusal::new("32 octets in hexadecimal", "another text", "keys epochs end");
+    octets.map(Some).ok_or_else(wrong)
 }
 
 /// The tenant, and the person if one is named.

@@ -205,8 +205,8 @@ fn act(peers: &mut Peers<'_>, request: Request) -> Answer {
         }
         Request::Render { users, tenants } => called::render(peers, users, tenants),
         Request::KeysList { tenant } => keys::list(peers, tenant),
-        Request::KeysAct { act, tenant, user, epoch } => {
-            keys::act(peers, &act, keys::Named { tenant, user, epoch })
+        Request::KeysAct { act, tenant, user, epoch, witness } => {
+            keys::act(peers, &act, keys::Named { tenant, user, epoch, witness })
         }
         Request::KeysEpochs => keys::epochs(peers),
         Request::DecoyAdd { address, tenant } => watch::add_decoy(peers, address, tenant),

@@ -8,7 +8,7 @@ use wire::lists::{Command, List, Member};
 use wire::redirection::Redirection;
 
 pub fn act(peers: &mut Peers<'_>, command: Command) -> Answer {
-    if matches!(command, Command::Set { .. } | Command::Members { .. }) {
+    if matches!(command, Command::Add { .. } | Command::Set { .. } | Command::Members { .. }) {
         return crate::passing::redirect(peers, Redirection::List(command));
     }
     let is_one = !matches!(command, Command::List { .. });

@@ -75,7 +75,9 @@ pub fn details(change: &Redirection) -> Value {
         Redirection::List(Command::Members { address, with, without }) => {
             json!({ "address": address, "with": with, "without": without })
         }
-        Redirection::List(Command::Set { address, change }) => json!({
+        Redirection::List(
+            Command::Set { address, change } | Command::Add { address, change, .. },
+        ) => json!({
             "address": address,
             "posting": change.posting.map(|posting| posting.word()),
             "with_owners": change.with_owners,

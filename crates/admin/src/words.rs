@@ -137,6 +137,13 @@ fn redirected(change: &Redirection, about: &About<'_>) -> [String; 2] {
             format!("メーリングリスト {address} に書ける人、または組織の外の管理者が増える"),
             format!("more people may write to the mailing list {address}, or own it from outside"),
         ],
+        Redirection::List(Command::Add { address, change, .. }) => {
+            let owners = change.with_owners.join(", ");
+            [
+                format!("メーリングリスト {address} を作り、{owners} が管理者となる"),
+                format!("a mailing list {address} is made, owned by {owners}"),
+            ]
+        }
         Redirection::List(_) => [format!("{tenant} のリスト"), format!("a list of {tenant}")],
         Redirection::Gateway { domain, host, .. } => [
             format!("{domain} 宛のメールをすべて {} に渡す", host.name),
@@ -231,9 +238,13 @@ fn keys(act: &KeyAct, about: &About<'_>) -> [String; 2] {
             "鍵バックアップの新しい期を始める".to_owned(),
             "key backups are sealed under another key from now on".to_owned(),
         ],
-        KeyAct::EpochDestroyed { epoch } => [
+        KeyAct::EpochDestroyed { epoch } | KeyAct::EpochKeyDestroyed { epoch, .. } => [
             format!("鍵バックアップの第 {epoch} 期の鍵は破棄されたと記録する"),
             format!("it is recorded that the key of backup epoch {epoch} exists no more"),
+        ],
+        KeyAct::EpochGone { epoch } => [
+            format!("鍵バックアップの第 {epoch} 期の鍵は、示せないがもう無いものとして記録する"),
+            format!("the key of backup epoch {epoch} counts as gone, though nobody can show it"),
         ],
     }
 }

@@ -73,6 +73,14 @@ impl Changes<'_> {
                 }
             }
         }
+        // As for `list set`: nobody alone gets an outsider behind NAME-owner by making it anew.
+        let mut is_for_two = false;
+        for owner in &row.owners {
+            is_for_two |= self.is_outside(owner, tenant)?;
+        }
+        if is_for_two && let Some(answer) = self.unless_agreed(tenant, None) {
+            return Ok(answer);
+        }
         self.keep_changed(tenant, row, "list.add")
     }
 

@@ -186,7 +186,13 @@ fn nobody_lets_outsiders_into_a_group_or_list_alone() {
     assert_eq!(alone(&mut world, posting(Posting::Anyone)), "for two");
     assert_eq!(alone(&mut world, posting(Posting::Owners)), "done");
     let owner = Change { with_owners: strings(&["x@out.example"]), ..Change::default() };
-    assert_eq!(alone(&mut world, set(owner)), "for two");
+    assert_eq!(alone(&mut world, set(owner.clone())), "for two");
+    // Made anew it is the same.
+    assert_eq!(alone(&mut world, FromAdmin::List(Command::Remove { address: list() })), "done");
+    let add = Command::Add { address: list(), tenant: "Kaede".into(), change: owner };
+    assert_eq!(alone(&mut world, FromAdmin::List(add.clone())), "for two");
+    let made = world.change(FromAdmin::List(add));
+    assert!(matches!(made, ToAdmin::Lists(lists) if lists[0].owners == ["x@out.example"]));
 }
 
 #[test]

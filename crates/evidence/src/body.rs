@@ -202,7 +202,8 @@ deeds! {
         tenant: TenantId = 1,
         user: Option<UserId> = 2,
     }
-    /// A backup epoch: `what` is `start`, or `destroyed` for its key.
+    /// A backup epoch: `what` is `start`; of its key `destroyed`, or `gone` where two persons said
+    /// so.
     KeyBackup "key.backup" 32 {
         what: Word = 0,
         epoch: u64 = 1,

@@ -133,7 +133,7 @@ impl People<'_> {
             }
             return match same.state {
                 State::Approved => self.use_up(same.request, act),
-                _ => Ok(no(ToAdmin::Pending(Box::new(same.clone())))),
+                _ => self.pending(same.clone(), by),
             };
         }
         let reason = reason.unwrap_or_default().trim().to_owned();
@@ -175,7 +175,23 @@ impl People<'_> {
             requester: request.requester,
         })?;
         self.tables.keep_request(self.key, &request)?;
-        Ok(no(ToAdmin::Pending(Box::new(request))))
+        self.pending(request, by)
+    }
+
+    /// A request that waits. Who asks for it does not answer it: where fewer than two others may,
+    /// it would wait in vain, and whoever asks hears it now.
+    fn pending(&mut self, request: Request, by: Option<&Who>) -> Result<Permitted, Fault> {
+        let request = Box::new(request);
+        let concerned = self.concerned(&request.act)?;
+        let Ok((able, _)) = self.friends.able(concerned) else {
+            return Ok(no(ToAdmin::Pending(request)));
+        };
+        let asks_too = by.is_some_and(|who| who.may_approve(concerned));
+        let others = able.saturating_sub(u32::from(asks_too));
+        Ok(no(match (others as usize) < NEEDED {
+            true => ToAdmin::PendingShort { request, others },
+            false => ToAdmin::Pending(request),
+        }))
     }
 
     /// The one use of an approved request: marked as used on the disk first, so that no crash
@@ -223,6 +239,10 @@ impl People<'_> {
             Ok(found) => found,
             Err(answer) => return Ok(*answer),
         };
+        if request.requester == Some(who.user) {
+            let hint = "who asks does not agree; to take it back: approval deny ID";
+            return Ok(refused("another than the requester", &proof.address, hint));
+        }
         if request.approvals.iter().any(|voice| voice.user == who.user) {
             let hint = "the second approval is another person's";
             return Ok(refused("a person who has not approved yet", &proof.address, hint));
@@ -237,6 +257,7 @@ impl People<'_> {
         Ok(ToAdmin::Pending(Box::new(request)))
     }
 
+    /// Also by whoever asked for it: so a request is taken back.
     pub fn deny(&mut self, id: RequestId, proof: &Proof) -> Result<ToAdmin, Fault> {
         let (who, mut request) = match self.called_upon(id, proof)? {
             Ok(found) => found,
@@ -250,7 +271,7 @@ impl People<'_> {
         Ok(ToAdmin::Pending(Box::new(request)))
     }
 
-    /// A person who proved themselves and may answer this request, and the request.
+    /// A person who proved themselves and may answer this request, or asked for it; and the request.
     #[allow(clippy::type_complexity)]
     fn called_upon(
         &mut self,
@@ -266,6 +287,9 @@ impl People<'_> {
             let found = format!("a request that is {}", request.state.word());
             return Ok(Err(Box::new(refused("an open request", &found, "approval list"))));
         }
+        if request.requester == Some(who.user) {
+            return Ok(Ok((who, request)));
+        }
         let concerned = self.concerned(&request.act)?;
         if !who.may_approve(concerned) {
             let expected = match concerned {
@@ -274,10 +298,6 @@ impl People<'_> {
             };
             let found = format!("{}, {}", proof.address, who.role);
             return Ok(Err(Box::new(refused(expected, &found, "see `user list`"))));
-        }
-        if request.requester == Some(who.user) {
-            let hint = "who asks does not answer";
-            return Ok(Err(Box::new(refused("another than the requester", &proof.address, hint))));
         }
         Ok(Ok((who, request)))
     }

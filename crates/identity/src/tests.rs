@@ -402,6 +402,7 @@ fn told(answer: &ToAdmin) -> String {
         ToAdmin::Pending(request) => {
             format!("pending {} {}", request.state.word(), request.approvals.len())
         }
+        ToAdmin::PendingShort { others, .. } => format!("pending, {others} others"),
         ToAdmin::Mode { two_persons, .. } => format!("two persons: {two_persons}"),
         ToAdmin::Refused { expected, .. } => expected.clone(),
         ToAdmin::Fault(what) => format!("fault: {what}"),
@@ -457,6 +458,34 @@ fn two_persons_decide_once_and_on_exactly_this() {
     assert_eq!(told(&world.add(HARU, under(&request))), "the act of this request");
     check(&mut world, under(&request), "done");
     check(&mut world, under(&request), "an approved request");
+}
+
+/// With exactly two who may agree, one of them asks in vain, hears it at once, and takes it back.
+#[test]
+fn whoever_asks_hears_that_too_few_are_left_and_takes_it_back() {
+    let mut world = World::two_persons("short");
+    world.counts.lock().unwrap().able = 2;
+    let short = |answer: ToAdmin| match answer {
+        ToAdmin::PendingShort { request, others } => (*request, others),
+        other => panic!("{}", told(&other)),
+    };
+    assert_eq!(told(&world.add(HARU, because(None))), "pending open 0", "nobody asks in person");
+    let (request, others) = short(world.add(AOI, because(Some(MINA))));
+    assert_eq!(others, 1);
+    assert_eq!(short(world.add(AOI, because(Some(MINA)))).1, 1, "said again");
+    let deny = |user| FromAdmin::Deny { request: request.request, proof: proof(user) };
+    assert_eq!(world.agree(&request, MINA), "another than the requester");
+    assert_eq!(told(&world.change(deny(MINA))), "pending denied 0");
+    assert_eq!(world.agree(&request, SATO), "an open request");
+    // Who has no voice takes back what they asked for, and nothing else.
+    let own = world.asked(MINA, Some(HARU));
+    let deny =
+        |request: &Request, user| FromAdmin::Deny { request: request.request, proof: proof(user) };
+    assert_eq!(
+        told(&world.change(deny(&own, AOI))),
+        "an approver or tenant-admin of this tenant, or an operator's approver"
+    );
+    assert_eq!(told(&world.change(deny(&own, HARU))), "pending denied 0");
 }
 
 #[test]
@@ -600,7 +629,7 @@ fn two_are_always_left() {
         aliases: Vec::new(),
     };
     for role in ["approver", "operator"] {
-        assert_eq!(told(&world.change(carry(&add(role), because(None)))), "pending open 0");
+        assert_eq!(told(&world.change(carry(&add(role), because(None)))), "pending, 0 others");
     }
     // The way out: those whom two had chosen are let in again.
     let back = world.change(carry(&disable(false), Permission::default()));

@@ -137,7 +137,11 @@ impl Vault {
     fn acted(&self, act: &KeyAct, entry: u64, at_ms: u64, keys: u64) -> Acted {
         let is_of_epochs = matches!(
             act,
-            KeyAct::ShredTenant { .. } | KeyAct::ShredUser { .. } | KeyAct::EpochDestroyed { .. }
+            KeyAct::ShredTenant { .. }
+                | KeyAct::ShredUser { .. }
+                | KeyAct::EpochDestroyed { .. }
+                | KeyAct::EpochKeyDestroyed { .. }
+                | KeyAct::EpochGone { .. }
         );
         let epochs_to_destroy = match is_of_epochs {
             true => self.keys.state.epochs_to_destroy(),

@@ -4,7 +4,7 @@
 use crate::Fault;
 use crate::journal::Records;
 use crate::keys::Keys;
-use crate::rows::{Row, State};
+use crate::rows::{Row, State, epoch_print};
 use evidence::{Body, Word};
 use std::collections::BTreeSet;
 use terms::{TenantId, UserId};
@@ -54,11 +54,34 @@ impl Keys {
                 (!named).then(|| ("somebody to freeze", "nobody".to_owned(), hint))
             }
             KeyAct::EpochDestroyed { epoch } => {
-                let is_due = state.epochs_to_destroy().contains(epoch);
-                let hint = "see `keys epochs`; one ends by a shredding or by `keys epoch start`";
-                (!is_due).then(|| ("a backup epoch that has ended", epoch.to_string(), hint))
+                self.is_not_due(*epoch).or_else(|| self.needs_key(*epoch, None))
             }
+            KeyAct::EpochKeyDestroyed { epoch, witness } => {
+                self.is_not_due(*epoch).or_else(|| self.needs_key(*epoch, Some(witness)))
+            }
+            KeyAct::EpochGone { epoch } => self.is_not_due(*epoch),
         }
+    }
+
+    fn is_not_due(&self, epoch: u32) -> Option<Objection> {
+        let is_due = self.state.epochs_to_destroy().contains(&epoch);
+        let hint = "see `keys epochs`; one ends by a shredding or by `keys epoch start`";
+        (!is_due).then(|| ("a backup epoch that has ended", epoch.to_string(), hint))
+    }
+
+    /// Where backups were sealed under a key that is known, an epoch is over with that very key:
+    /// another one, or none, proves nothing. Of an epoch before keys were noted a word must do.
+    fn needs_key(&self, epoch: u32, witness: Option<&[u8; 32]>) -> Option<Objection> {
+        let known = self.state.backup_keys.get(&epoch)?;
+        let (print, place) = (known.fingerprint(), &known.place);
+        let found = match witness.map(epoch_print) {
+            Some(found) if found == known.print => return None,
+            Some(_) => format!("another key than {print}, which first lay in {place}"),
+            None => format!("no key {print} there; it first lay in {place}"),
+        };
+        let hint = "keys epochs end --epoch-keys DIR, where it lies; if nobody has it any more, \
+                    two persons: keys epochs end --gone EPOCH --reason TEXT";
+        Some(("the key that this epoch's backups were sealed under", found, hint))
     }
 
     fn forbids(&self, tenant: TenantId, user: Option<UserId>) -> Option<Objection> {
@@ -142,7 +165,10 @@ impl Keys {
                 vec![Body::KeyFreeze { on: *on, tenant, user, instance }]
             }
             KeyAct::StartBackupEpoch => vec![next],
-            KeyAct::EpochDestroyed { epoch } => {
+            KeyAct::EpochGone { epoch } => {
+                vec![Body::KeyBackup { what: Word::new("gone"), epoch: u64::from(*epoch) }]
+            }
+            KeyAct::EpochDestroyed { epoch } | KeyAct::EpochKeyDestroyed { epoch, .. } => {
                 let what = Word::new("destroyed");
                 vec![Body::KeyBackup { what, epoch: u64::from(*epoch) }]
             }
@@ -204,7 +230,9 @@ impl Keys {
                 rows.push(settled);
                 rows
             }
-            KeyAct::EpochDestroyed { epoch } => {
+            KeyAct::EpochDestroyed { epoch }
+            | KeyAct::EpochKeyDestroyed { epoch, .. }
+            | KeyAct::EpochGone { epoch } => {
                 let ended = self.state.backup_epochs.get(epoch).copied();
                 let ended = ended.ok_or(Fault::Torn { at: 0 })?;
                 let destroyed = BackupEpoch { destroyed_ms: Some(now_ms), ..ended };

@@ -6,20 +6,24 @@ use crate::credentials::SORT;
 use crate::journal::{self, Journal, Records};
 use crate::keys::{self, Keys};
 use crate::life::{Change, changed, without};
-use crate::rows::{Row, State};
+use crate::rows::{BackupKey, Row, State};
 use evidence::{Body, Entry};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use terms::{TenantId, UserId};
 use unseal::RootKey;
 use wire::vault::{BackupEpoch, KeyAct, Rotation};
 use zeroize::Zeroizing;
 
+/// Of a place that is remembered for people: a row stays small.
+const PLACE_LETTERS: usize = 500;
+
 /// What a store says of itself without any key.
 pub struct Told {
     /// The epoch that key backups belong to now.
     pub backup_epoch: u32,
     pub backup_epochs: Vec<BackupEpoch>,
+    pub backup_keys: BTreeMap<u32, BackupKey>,
     pub tenants: usize,
     pub shredded: usize,
     pub sealed: usize,
@@ -71,6 +75,7 @@ pub fn look(folder: &Path) -> Result<Told, Fault> {
     Ok(Told {
         backup_epoch: state.backup_epoch(),
         backup_epochs: state.backup_epochs.values().copied().collect(),
+        backup_keys: state.backup_keys.clone(),
         tenants: state.tenants.len(),
         shredded: state.shredded.len(),
         sealed: state.sealed.len(),
@@ -89,6 +94,18 @@ pub fn opens(folder: &Path, credential: &[u8]) -> Result<Option<bool>, Fault> {
     };
     let (records, _) = journal::read(&bytes)?;
     keys::opens(&records, RootKey::from_credential(credential).map_err(Fault::Key)?)
+}
+
+/// From now on this epoch has this key: noted before anything is sealed under it. One that was
+/// noted before stays.
+pub fn note_epoch_key(folder: &Path, epoch: u32, key: &BackupKey) -> Result<(), Fault> {
+    let (mut journal, records) = Journal::open(&folder.join("keys"))?;
+    if State::of(&records)?.backup_keys.contains_key(&epoch) {
+        return Ok(());
+    }
+    let place = key.place.chars().take(PLACE_LETTERS).collect();
+    let row = Row::BackupKey { epoch, print: key.print, place };
+    journal.append(&[row.write().ok_or(Fault::Torn { at: 0 })?])
 }
 
 /// Destroys again what was destroyed before: an older backup brought it back. Gives how many keys

@@ -3,6 +3,7 @@
 use crate::Fault;
 use crate::journal::Records;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use terms::{TenantId, UserId};
 use unseal::{Class, PublicKey};
@@ -77,6 +78,13 @@ pub(crate) enum Row {
         at_ms: u64,
         stored: Vec<u8>,
     },
+    /// The one key that key backups of an epoch are sealed under: its fingerprint, and where it
+    /// lay when the first of them was made.
+    BackupKey {
+        epoch: u32,
+        print: [u8; 32],
+        place: String,
+    },
 }
 
 impl Row {
@@ -121,6 +129,30 @@ pub(crate) struct CredentialRow {
     pub stored: Zeroizing<Vec<u8>>,
 }
 
+/// The key of a backup epoch, as far as this store knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BackupKey {
+    pub print: [u8; 32],
+    pub place: String,
+}
+
+impl BackupKey {
+    /// As people compare it.
+    pub fn fingerprint(&self) -> String {
+        let (short, _) = self.print.split_at(PRINT_SHOWN);
+        short.iter().map(|octet| format!("{octet:02x}")).collect()
+    }
+}
+
+/// Octets of a fingerprint that are shown: nobody makes a key to match them.
+const PRINT_SHOWN: usize = 8;
+
+/// The fingerprint that belongs to a witness. What only the key gives is not kept before it is
+/// said, so whoever reads this store cannot say it.
+pub fn epoch_print(witness: &[u8; 32]) -> [u8; 32] {
+    Sha256::new().chain_update(b"sekisho epoch print v1\0").chain_update(witness).finalize().into()
+}
+
 pub(crate) struct UserRow {
     pub stored: Zeroizing<Vec<u8>>,
     pub pairs: Vec<PairRow>,
@@ -141,6 +173,8 @@ pub(crate) struct State {
     pub frozen: BTreeSet<(Option<TenantId>, Option<UserId>)>,
     pub shredded: BTreeMap<(TenantId, Option<UserId>), u64>,
     pub backup_epochs: BTreeMap<u32, BackupEpoch>,
+    /// Of epochs with a backup made since keys are noted.
+    pub backup_keys: BTreeMap<u32, BackupKey>,
     pub intents: BTreeMap<u64, KeyAct>,
     pub next_intent: u64,
 }
@@ -190,6 +224,9 @@ impl State {
             }
             Row::BackupEpoch(epoch) => {
                 self.backup_epochs.insert(epoch.epoch, epoch);
+            }
+            Row::BackupKey { epoch, print, place } => {
+                self.backup_keys.insert(epoch, BackupKey { print, place });
             }
             Row::Intent { number, act } => {
                 self.next_intent = self.next_intent.max(number + 1);

@@ -224,11 +224,14 @@ pub enum Request {
     /// An act upon keys; which of the names it takes is its own word.
     KeysAct {
         /// `rotate-root`, `rotate-tenant`, `rotate-user`, `rotate-pairs`, `seal`, `unseal`,
-        /// `hold`, `release-hold`, `freeze`, `thaw`, `epoch-start` or `epoch-destroyed`.
+        /// `hold`, `release-hold`, `freeze`, `thaw`, `epoch-start`, `epoch-destroyed` or `epoch-gone`.
         act: String,
         tenant: Option<String>,
         user: Option<String>,
         epoch: Option<u32>,
+        /// Of `epoch-destroyed`: what its key alone gives, in hexadecimal.
+        #[serde(default)]
+        witness: Option<String>,
     },
     KeysEpochs,
     /// A tenant's decoy: a mailbox that nobody has, a credential that nobody uses.

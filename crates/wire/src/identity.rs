@@ -195,6 +195,11 @@ pub enum ToAdmin {
     Fault(String),
     /// What is frozen, and since when.
     Frozen(Vec<(Whose, u64)>),
+    /// As `Pending`, and fewer than two others may agree to it as things are: so many.
+    PendingShort {
+        request: Box<Request>,
+        others: u32,
+    },
 }
 
 #[derive(Clone, Serialize, Deserialize)]

@@ -42,6 +42,7 @@ impl Redirection {
             Self::Gateway { .. } => "domain.gateway",
             Self::Outlet { .. } => "tenant.outlet",
             Self::List(Command::Members { .. }) => "list.member-add",
+            Self::List(Command::Add { .. }) => "list.add",
             Self::List(_) => "list.set",
             Self::Person { .. } => "user.add",
         }

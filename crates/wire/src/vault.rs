@@ -271,7 +271,18 @@ pub enum KeyAct {
     /// Key backups from now on are sealed under another key.
     StartBackupEpoch,
     /// The key of an epoch that has ended exists nowhere any more: whoever destroyed it says so.
+    /// Not taken for an epoch whose key is known: see the next two.
     EpochDestroyed {
+        epoch: u32,
+    },
+    /// The same from whoever had that key in hand: the witness is made from the key alone.
+    EpochKeyDestroyed {
+        epoch: u32,
+        witness: [u8; 32],
+    },
+    /// The key of an epoch that has ended is nowhere to be shown: lost, or destroyed by other
+    /// means. It is a word, so it takes two.
+    EpochGone {
         epoch: u32,
     },
 }
@@ -281,8 +292,11 @@ impl KeyAct {
     pub fn needs_two(&self) -> bool {
         match self {
             Self::Hold { on, .. } | Self::Freeze(Freeze { on, .. }) => !on,
-            Self::StartBackupEpoch | Self::EpochDestroyed { .. } => false,
-            Self::ShredTenant { .. }
+            Self::StartBackupEpoch
+            | Self::EpochDestroyed { .. }
+            | Self::EpochKeyDestroyed { .. } => false,
+            Self::EpochGone { .. }
+            | Self::ShredTenant { .. }
             | Self::ShredUser { .. }
             | Self::SealTenant { .. }
             | Self::UnsealTenant { .. }
@@ -306,7 +320,8 @@ impl KeyAct {
             Self::Freeze(Freeze { on: true, .. }) => "keys.freeze",
             Self::Freeze(Freeze { on: false, .. }) => "keys.thaw",
             Self::StartBackupEpoch => "keys.epoch-start",
-            Self::EpochDestroyed { .. } => "keys.epoch-destroyed",
+            Self::EpochDestroyed { .. } | Self::EpochKeyDestroyed { .. } => "keys.epoch-destroyed",
+            Self::EpochGone { .. } => "keys.epoch-gone",
         }
     }
 
@@ -323,9 +338,11 @@ impl KeyAct {
             }
             Self::Hold { tenant, user, .. } => (Some(tenant), user),
             Self::Freeze(Freeze { tenant, user, .. }) => (tenant, user),
-            Self::Rotate(Rotation::Root) | Self::StartBackupEpoch | Self::EpochDestroyed { .. } => {
-                (None, None)
-            }
+            Self::Rotate(Rotation::Root)
+            | Self::StartBackupEpoch
+            | Self::EpochDestroyed { .. }
+            | Self::EpochKeyDestroyed { .. }
+            | Self::EpochGone { .. } => (None, None),
         }
     }
 }

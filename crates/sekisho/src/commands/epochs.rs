@@ -6,11 +6,13 @@
 
 use crate::outcome::Trouble;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use data_encoding::BASE32_NOPAD;
+use data_encoding::{BASE32_NOPAD, HEXLOWER};
+use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use vault::BackupKey;
 use zeroize::Zeroizing;
 
 const KEY_BYTES: usize = 32;
@@ -18,6 +20,8 @@ const KEY_BYTES: usize = 32;
 const HEAD: &[u8] = b"sekisho key backup v1\n";
 /// A vault of a million people: what is sealed in one piece.
 const FILE_BYTES: u64 = 4 * 1024 * 1024 * 1024;
+const OTHER_KEY: &str = "an epoch has one key: name the place where it lies (--epoch-keys DIR); \
+                         if it is lost, begin the next epoch first: keys epochs start";
 const GONE: &str = "the key of this epoch was destroyed when the epoch ended, or lies elsewhere \
                     (--epoch-keys DIR); take the key backup of a later epoch";
 
@@ -38,6 +42,11 @@ fn path_of(folder: &Path, epoch: u32) -> PathBuf {
     folder.join(format!("epoch-{epoch}.key"))
 }
 
+/// What is left of a key until the vault has heard that it was destroyed.
+fn path_of_witness(folder: &Path, epoch: u32) -> PathBuf {
+    folder.join(format!("epoch-{epoch}.ended"))
+}
+
 /// The epochs whose keys lie in a folder.
 pub fn present(folder: &Path) -> Vec<u32> {
     let number = |entry: fs::DirEntry| {
@@ -48,6 +57,33 @@ pub fn present(folder: &Path) -> Vec<u32> {
         fs::read_dir(folder).into_iter().flatten().flatten().filter_map(number).collect();
     found.sort_unstable();
     found
+}
+
+/// The key that a backup is sealed under now, and its epoch. An epoch has one: the vault's store
+/// knows it from the first backup on, and a backup under another would outlive the epoch's end.
+pub fn going_on(data: &Path, folder: &Path) -> Result<(EpochKey, u32), Trouble> {
+    let hint = "look at the free space and the rights of this folder, then try again";
+    let fault = |error: vault::Fault| Trouble::fault(error.to_string(), hint);
+    let store = data.join("vault");
+    let told = vault::look(&store).map_err(fault)?;
+    let epoch = told.backup_epoch;
+    let Some(known) = told.backup_keys.get(&epoch) else {
+        let key = EpochKey::of(folder, epoch)?;
+        let (print, place) = (vault::epoch_print(&key.witness()), folder.display().to_string());
+        vault::note_epoch_key(&store, epoch, &BackupKey { print, place }).map_err(fault)?;
+        return Ok((key, epoch));
+    };
+    let (print, place) = (known.fingerprint(), &known.place);
+    let expected = format!("the key {print} of backup epoch {epoch}, which first lay in {place}");
+    let refused = |found: String| Trouble::refused(&expected, found, OTHER_KEY);
+    if !path_of(folder, epoch).exists() {
+        return Err(refused(format!("no key in {}", folder.display())));
+    }
+    let key = EpochKey::open(folder, epoch)?;
+    match vault::epoch_print(&key.witness()) == known.print {
+        true => Ok((key, epoch)),
+        false => Err(refused(format!("another key in {}", folder.display()))),
+    }
 }
 
 impl EpochKey {
@@ -82,6 +118,12 @@ impl EpochKey {
         let key = key.filter(|key| key.len() == KEY_BYTES);
         let key = key.ok_or_else(|| missing("another text".to_owned()))?;
         Ok(Self { epoch, key })
+    }
+
+    /// What this key alone gives, and what does not lead back to it.
+    pub fn witness(&self) -> [u8; KEY_BYTES] {
+        let hash = Sha256::new().chain_update(b"sekisho epoch witness v1\0");
+        hash.chain_update(&*self.key).finalize().into()
     }
 
     pub fn seal(&self, name: &str, plain: Vec<u8>) -> Result<Vec<u8>, Trouble> {
@@ -127,20 +169,49 @@ pub fn read_whole(path: &Path) -> Result<Vec<u8>, Trouble> {
     fs::read(path).map_err(fault(path))
 }
 
-/// Overwrites and unlinks an epoch's key; whether one was there.
-pub fn destroy(folder: &Path, epoch: u32) -> Result<bool, Trouble> {
+/// What was found of an epoch's key.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Ended {
+    pub was_here: bool,
+    /// None: no key was here, now or when this was tried before.
+    pub witness: Option<String>,
+}
+
+/// Overwrites and unlinks an epoch's key. What shows that it was that key stays until `forget`: a
+/// service that is away just then hears of it the next time.
+pub fn destroy(folder: &Path, epoch: u32) -> Result<Ended, Trouble> {
     let path = path_of(folder, epoch);
     let fault = fault(&path);
+    let kept = path_of_witness(folder, epoch);
     let mut file = match File::options().write(true).open(&path) {
         Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let witness = fs::read_to_string(kept).ok();
+            return Ok(Ended { was_here: false, witness });
+        }
         Err(error) => return Err(fault(error)),
     };
+    // Another text: half overwritten by an attempt before, which kept the witness.
+    if let Ok(key) = EpochKey::open(folder, epoch) {
+        let mut options = File::options();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        let text = HEXLOWER.encode(&key.witness());
+        let written = options.open(&kept).and_then(|mut file| {
+            file.write_all(text.as_bytes())?;
+            file.sync_all()
+        });
+        written.map_err(&fault)?;
+    }
     let length = usize::try_from(file.metadata().map_err(&fault)?.len()).unwrap_or_default();
     file.write_all(&vec![0; length]).and_then(|()| file.sync_all()).map_err(&fault)?;
     fs::remove_file(&path).map_err(&fault)?;
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(&fault)?;
-    Ok(true)
+    Ok(Ended { was_here: true, witness: fs::read_to_string(kept).ok() })
+}
+
+/// The vault has answered: nothing is left of the key.
+pub fn forget(folder: &Path, epoch: u32) {
+    let _ = fs::remove_file(path_of_witness(folder, epoch)); // it opens nothing
 }
 
 fn fault(path: &Path) -> impl Fn(std::io::Error) -> Trouble {
@@ -153,7 +224,7 @@ fn fault(path: &Path) -> impl Fn(std::io::Error) -> Trouble {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::{EpochKey, destroy, present};
+    use super::{Ended, EpochKey, destroy, forget, present};
 
     #[test]
     fn what_an_ended_epoch_sealed_is_noise() {
@@ -164,8 +235,16 @@ mod tests {
         assert!(key.unseal("b", &sealed).is_err());
         assert!(EpochKey::of(&folder, 4).ok().unwrap().unseal("a", &sealed).is_err());
         assert_eq!(present(&folder), [3, 4]);
-        assert!(destroy(&folder, 3).is_ok_and(|was| was));
-        assert!(destroy(&folder, 3).is_ok_and(|was| !was));
+        let witness = Some(data_encoding::HEXLOWER.encode(&key.witness()));
+        let destroyed = |was_here, witness| {
+            let found = destroy(&folder, 3).ok();
+            assert_eq!(found, Some(Ended { was_here, witness }));
+        };
+        destroyed(true, witness.clone());
+        // The service was away: it is told the next time.
+        destroyed(false, witness);
+        forget(&folder, 3);
+        destroyed(false, None);
         assert_eq!(present(&folder), [4]);
         assert!(EpochKey::open(&folder, 3).is_err());
         std::fs::remove_dir_all(&folder).unwrap();

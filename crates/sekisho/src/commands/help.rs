@@ -84,7 +84,7 @@ const USAGE: &str = "  sekisho demo [--data DIR] [--port-base N] [--json] [--no-
   sekisho soak [--minutes N]
   sekisho keys list [--tenant T] | rotate --level root|tenant|user|pairs [--tenant T] [--user A]
                | seal | unseal --tenant T | hold | freeze [--off] (--tenant T | --user A)
-               | epochs list|start|end [--epoch-keys DIR]                --data DIR
+               | epochs list|start|end [--epoch-keys DIR | --gone EPOCH] --data DIR
   sekisho keys reseal --config FILE [how the new root is kept, as for init]
   sekisho backup --to DIR [--keys-to DIR [--epoch-keys DIR]]             --data DIR
   sekisho restore --from DIR [--keys-from DIR [--epoch-keys DIR]]

@@ -72,15 +72,14 @@ pub fn backup(mut arguments: Arguments, as_json: bool) -> Answer {
             return Err(Trouble::refused("a third place for epoch keys", found, hint));
         }
     }
+    let key = keys_to.as_ref().map(|_| epochs::going_on(&data, &epoch_keys)).transpose()?;
     let files = copy_out(&data, &to, None)?;
     let mut told = json!({ "to": to, "files": files, "keys_to": keys_to, "key_files": null });
-    if let (Some(keys_to), Some(told)) = (&keys_to, told.as_object_mut()) {
-        let look = vault::look(&data.join("vault"));
-        let look = look.map_err(|error| Trouble::fault(error.to_string(), HINT))?;
-        let key = EpochKey::of(&epoch_keys, look.backup_epoch)?;
-        let under = Under { key: &key, epoch: look.backup_epoch, epoch_keys: &epoch_keys };
+    if let (Some(keys_to), Some((key, epoch)), Some(told)) = (&keys_to, &key, told.as_object_mut())
+    {
+        let under = Under { key, epoch: *epoch, epoch_keys: &epoch_keys };
         told.insert("key_files".to_owned(), json!(copy_out(&data, keys_to, Some(&under))?));
-        told.insert("epoch".to_owned(), json!(look.backup_epoch));
+        told.insert("epoch".to_owned(), json!(epoch));
         told.insert("epoch_keys".to_owned(), json!(epoch_keys));
     }
     if keys_to.is_none() {

@@ -1,8 +1,9 @@
 //! `sekisho keys`: keys listed, rotated, sealed, held; epochs of backups; another credential.
 
+use super::epochs::{self, Ended};
 use super::keeping::lock;
 use super::unsealing::{Given, Keeping, unseal};
-use super::{epochs, grounds, install};
+use super::{grounds, install};
 use crate::arguments::Arguments;
 use crate::client::{ask, ask_on, value};
 use crate::demo::screen::say;
@@ -52,7 +53,8 @@ fn upon(act: &str, mut arguments: Arguments) -> Answer {
         _ => return Err(Trouble::wrong_use(ACTS, act, "sekisho help")),
     };
     needs_target(&act, tenant.as_ref(), user.as_ref())?;
-    ask_on(&data, &Request::KeysAct { act, tenant, user, epoch: None }, &grounds)
+    let request = Request::KeysAct { act, tenant, user, epoch: None, witness: None };
+    ask_on(&data, &request, &grounds)
 }
 
 /// Only the root is nobody's; a person's key needs the person, every other act a contract.
@@ -75,7 +77,13 @@ fn of_epochs(mut arguments: Arguments) -> Answer {
     let folder = arguments.option("--epoch-keys")?.map(PathBuf::from);
     let folder = folder.unwrap_or_else(|| epochs::beside(&data));
     let act = arguments.word("list, start or end")?;
+    let gone = arguments.parsed::<u32>("--gone", "an epoch's number")?;
+    // A word without a key is an act for two.
+    let grounds = gone.map(|_| grounds::take(&mut arguments)).transpose()?;
     arguments.finish()?;
+    if let (Some(grounds), "end") = (grounds, act.as_str()) {
+        return ask_on(&data, &act_upon("epoch-gone", gone, None), &grounds);
+    }
     match act.as_str() {
         "list" => {
             let mut told = value(&data, &Request::KeysEpochs)?;
@@ -84,10 +92,14 @@ fn of_epochs(mut arguments: Arguments) -> Answer {
             }
             Ok(Outcome::Done(told))
         }
-        "start" => ask(&data, &act_upon("epoch-start", None)),
+        "start" => ask(&data, &act_upon("epoch-start", None, None)),
         "end" => {
             let mut told = end_epochs(&data, &folder)?;
-            if told.get("ended").and_then(Value::as_array).is_some_and(Vec::is_empty) {
+            let is_none = |name| told.get(name).and_then(Value::as_array).is_none_or(Vec::is_empty);
+            if !is_none("waiting") {
+                return Ok(Outcome::Wanting(told));
+            }
+            if is_none("ended") && is_none("also_destroyed") {
                 let nothing = say(
                     "終わったエポックはなく、破棄する鍵もありません。",
                     "no epoch has ended that is not destroyed yet: nothing was to be done",
@@ -101,28 +113,45 @@ fn of_epochs(mut arguments: Arguments) -> Answer {
     }
 }
 
-/// Destroys the keys of every epoch that has ended, and has that recorded. What is told last says
-/// from when on no key backup of before opens.
+/// Destroys the keys of every epoch that has ended, also of one that was recorded as destroyed,
+/// and has that recorded where it is due. What is told last says from when on no key backup of
+/// before opens. An epoch whose own key was not here waits for it.
 pub fn end_epochs(data: &Path, folder: &Path) -> Result<Value, Trouble> {
     let told = value(data, &Request::KeysEpochs)?;
     let items = told.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
-    let is_due = |item: &&Value| {
+    let (mut ended, mut also, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
+    for item in &items {
         let is_null = |name| item.get(name).is_none_or(Value::is_null);
-        !is_null("ended") && is_null("destroyed")
-    };
-    let mut ended = Vec::new();
-    for item in items.iter().filter(is_due) {
+        if is_null("ended") {
+            continue;
+        }
         let number = item.get("epoch").and_then(Value::as_u64).unwrap_or_default();
         let epoch = u32::try_from(number).unwrap_or_default();
-        let was_here = epochs::destroy(folder, epoch)?;
-        let recorded = value(data, &act_upon("epoch-destroyed", Some(epoch)))?;
-        ended.push(json!({ "epoch": epoch, "key_was_here": was_here, "recorded": recorded }));
+        let Ended { was_here, witness } = epochs::destroy(folder, epoch)?;
+        if !is_null("destroyed") {
+            also.extend(was_here.then_some(epoch));
+            epochs::forget(folder, epoch);
+            continue;
+        }
+        match value(data, &act_upon("epoch-destroyed", Some(epoch), witness)) {
+            Ok(recorded) => {
+                epochs::forget(folder, epoch);
+                ended.push(
+                    json!({ "epoch": epoch, "key_was_here": was_here, "recorded": recorded }),
+                );
+            }
+            Err(Trouble::Refused { expected, found, hint }) => waiting.push(json!({
+                "epoch": epoch, "key_was_here": was_here,
+                "expected": expected, "found": found, "hint": hint,
+            })),
+            Err(trouble) => return Err(trouble),
+        }
     }
-    Ok(json!({ "ended": ended }))
+    Ok(json!({ "ended": ended, "also_destroyed": also, "waiting": waiting }))
 }
 
-fn act_upon(act: &str, epoch: Option<u32>) -> Request {
-    Request::KeysAct { act: act.to_owned(), tenant: None, user: None, epoch }
+fn act_upon(act: &str, epoch: Option<u32>, witness: Option<String>) -> Request {
+    Request::KeysAct { act: act.to_owned(), tenant: None, user: None, epoch, witness }
 }
 
 /// Another credential, kept another way if wished: the service stands still meanwhile.

@@ -158,3 +158,6 @@ pub fn sealed(secret: &[u8]) -> Result<std::os::fd::OwnedFd, Trouble> {
     wire::Parcel::pack(secret.to_vec(), 0, &mut held).map_err(fault)?;
     held.pop().ok_or_else(|| Trouble::fault("no descriptor", hint))
 }
+
+#[cfg(test)]
+mod tests;

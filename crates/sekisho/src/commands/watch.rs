@@ -2,9 +2,9 @@
 
 use super::evidence::{fault, time};
 use super::named::Names;
-use super::{rules, terminal};
+use super::{grounds, rules, terminal};
 use crate::arguments::Arguments;
-use crate::client::ask;
+use crate::client::{ask, ask_on};
 use crate::demo::screen::{is_japanese, say};
 use crate::outcome::{Answer, Outcome, Trouble};
 use evidence::{Body, Entry, rfc3339};
@@ -129,6 +129,8 @@ pub fn freeze(mut arguments: Arguments, frozen: bool, as_json: bool) -> Answer {
         (None, None) => Some(arguments.word("an address, --tenant T, --component access or list")?),
         _ => None,
     };
+    // To stop somebody needs no reason; to let them go on is an act for two.
+    let grounds = (!frozen).then(|| grounds::take(&mut arguments)).transpose()?;
     arguments.finish()?;
     if frozen && let Some(many) = component.as_ref().or(tenant.as_ref()) {
         let what = say(
@@ -137,9 +139,12 @@ pub fn freeze(mut arguments: Arguments, frozen: bool, as_json: bool) -> Answer {
         );
         be_sure(is_sure || as_json, "freeze", many, what)?;
     }
-    match address.as_deref() {
-        Some("list") if frozen => ask(&data, &Request::FreezeList),
-        _ => ask(&data, &Request::Freeze { address, tenant, component, frozen }),
+    match (address.as_deref(), grounds) {
+        (Some("list"), None) => ask(&data, &Request::FreezeList),
+        (_, None) => ask(&data, &Request::Freeze { address, tenant, component, frozen }),
+        (_, Some(grounds)) => {
+            ask_on(&data, &Request::Freeze { address, tenant, component, frozen }, &grounds)
+        }
     }
 }
 

@@ -182,6 +182,11 @@ pub const WORDS: &[(&str, &str)] = &[
     ("nobody can read: ledger or mirror is away, see `alarms list`; mail arrives", "だれも読めません: 台帳または写しが応答していません（`alarms list` を参照）。メールの受信は続いています"),
     // keys, backups
     ("the key of this epoch was destroyed when the epoch ended, or lies elsewhere (--epoch-keys DIR); take the key backup of a later epoch", "この世代の鍵は、世代の終わりに破棄したか、別の場所にあります (--epoch-keys DIR)。後の世代の鍵バックアップを使ってください"),
+    ("an epoch has one key: name the place where it lies (--epoch-keys DIR); if it is lost, begin the next epoch first: keys epochs start", "一つの世代に鍵は一つです。その鍵のある場所を --epoch-keys DIR で指定してください。失われたなら、先に次の世代を始めてください: keys epochs start"),
+    ("the key {} of backup epoch {}, which first lay in {}", "バックアップ世代 {1} の鍵 {0}（最初の場所: {2}）"),
+    ("no key in {}", "{} に鍵がありません"),
+    ("another key in {}", "{} にあるのは別の鍵です"),
+    ("an epoch's number", "世代の番号"),
     ("the key of backup epoch {}", "バックアップ世代 {} の鍵"),
     ("a key could not be sealed", "鍵に封をできませんでした"),
     ("a file of backup epoch {}", "バックアップ世代 {} のファイル"),

@@ -3,7 +3,7 @@
 use super::house::{binary, command, folder, free_ports, within};
 use super::post::{Sender, deliver};
 use super::reader::Reader;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -299,12 +299,41 @@ fn a_root_in_shares_and_keys_in_life() {
         let restored = text(&home.join(name));
         command(&["restore", "--data", &restored, "--from", &from, "--keys-from", &keys])
     };
-    keep(1);
+    // The first backup of the epoch has its key elsewhere than usual; then no other key will do.
+    let elsewhere = text(&home.join("elsewhere"));
+    let (to, keys_to) = backup(1);
+    let words = ["backup", "--data", &data, "--to", &to, "--keys-to", &keys_to];
+    let kept = command(&[&words[..], &["--epoch-keys", &elsewhere]].concat());
+    assert_eq!(kept.1, 0, "{}", kept.0);
+    let second = (text(&home.join("data-0")), text(&home.join("keys-0")));
+    let words = ["backup", "--data", &data, "--to", &second.0, "--keys-to", &second.1];
+    let refused = command(&words);
+    assert_eq!(refused.1, 1, "{}", refused.0);
+    assert!(refused.0.to_string().contains("elsewhere"), "{}", refused.0);
+    assert!(!home.join("data-0").exists() && !home.join("data.epochs/epoch-1.key").exists());
+    let kept = command(&[&words[..], &["--epoch-keys", &elsewhere]].concat());
+    assert_eq!(kept.1, 0, "{}", kept.0);
+    // Copies of an older version: another key of the same epoch.
+    let usual = home.join("data.epochs");
+    std::fs::create_dir_all(&usual).unwrap();
+    std::fs::write(usual.join("epoch-1.key"), format!("{}\n", "A".repeat(52))).unwrap();
+    let copied = home.join("copied");
+    std::fs::create_dir_all(&copied).unwrap();
+    std::fs::copy(home.join("elsewhere/epoch-1.key"), copied.join("epoch-1.key")).unwrap();
     let service = start("data");
     service.ask(&["keys", "epochs", "start"]);
-    let ended = service.ask(&["keys", "epochs", "end"]);
+    // That one is destroyed, and the epoch is not over with it.
+    let waits = service.try_ask(&["keys", "epochs", "end"]);
+    assert_eq!((waits.1, &waits.0["ended"]), (1, &json!([])), "{}", waits.0);
+    assert_eq!(waits.0["waiting"][0]["key_was_here"], true, "{}", waits.0);
+    assert!(!usual.join("epoch-1.key").exists());
+    let ended = service.ask(&["keys", "epochs", "end", "--epoch-keys", &elsewhere]);
     assert_eq!(ended["ended"][0]["key_was_here"], true, "{ended}");
     assert!(ended["ended"][0]["recorded"]["last_openable"].is_string(), "{ended}");
+    // What is found of it later is destroyed, recorded as it is.
+    let also = service.ask(&["keys", "epochs", "end", "--epoch-keys", &text(&copied)]);
+    assert_eq!(also["also_destroyed"], json!([1]), "{also}");
+    assert_eq!(std::fs::read_dir(&copied).unwrap().count(), 0);
     service.stop();
     let gone = restore(1, "gone");
     assert_eq!(gone.1, 1, "{}", gone.0);

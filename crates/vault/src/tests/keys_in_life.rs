@@ -65,9 +65,15 @@ impl Scene {
 
     /// A new start on the same folder; the session comes again.
     fn restart(self, start: u8) -> Self {
+        self.restart_after(start, |_| {})
+    }
+
+    /// The same, with something done to the folder while no vault runs on it.
+    fn restart_after(self, start: u8, meanwhile: impl FnOnce(&Path)) -> Self {
         let Self { folder, ledger, running, desk, item, .. } = self;
         running.stop();
         drop(desk);
+        meanwhile(&folder);
         let running = Running::start(&folder, &ledger, start);
         let mut identity = running.join(Kind::Identity, InstanceId([11; 6]), None);
         let directory = running.join(Kind::Directory, InstanceId([10; 6]), None);
@@ -461,4 +467,39 @@ fn what_is_shredded_leaves_no_name_of_a_person_behind() {
     assert!(!names(&left, OTHER));
     // Numbers of acts are never given twice, though the acts are forgotten.
     assert_eq!(State::of(&left).unwrap().next_intent, 3);
+}
+
+/// One key an epoch: what was sealed under it ends with that key, and with no other.
+#[test]
+fn an_epoch_with_a_known_key_is_over_with_that_key_alone() {
+    let witness = [3; 32];
+    let known = |print, place: &str| BackupKey { print, place: place.to_owned() };
+    let first = known(epoch_print(&witness), "/somewhere");
+    let mut scene = Scene::open("epoch-key", 92).restart_after(93, |folder| {
+        note_epoch_key(folder, 1, &first).unwrap();
+        // What was noted stays.
+        note_epoch_key(folder, 1, &known([0; 32], "/elsewhere")).unwrap();
+        note_epoch_key(folder, 2, &known([0; 32], "/elsewhere")).unwrap();
+        assert_eq!(look(folder).unwrap().backup_keys[&1], first);
+    });
+    let ended = |witness| KeyAct::EpochKeyDestroyed { epoch: 1, witness };
+    scene.refused(ended(witness), "a backup epoch that has ended");
+    scene.acted(KeyAct::StartBackupEpoch);
+    scene.refused(KeyAct::EpochDestroyed { epoch: 1 }, "/somewhere");
+    scene.refused(ended([4; 32]), "another key than");
+    assert!(scene.acted(ended(witness)).last_openable_ms.is_some());
+    // A key that nobody can show is gone by the word of two.
+    scene.acted(KeyAct::StartBackupEpoch);
+    scene.refused(KeyAct::EpochDestroyed { epoch: 2 }, "/elsewhere");
+    let gone = KeyAct::EpochGone { epoch: 2 };
+    let alone: ToAdmin = ask(&mut scene.admin, &FromAdmin::Act(gone.clone()));
+    assert!(matches!(alone, ToAdmin::Refused { .. }));
+    let acted = scene.acted(gone);
+    let deeds = scene.ledger.deeds();
+    let Body::KeyBackup { what, epoch: 2 } = &deeds[acted.entry as usize] else { panic!() };
+    assert_eq!(what.as_str(), "gone");
+    // Of an epoch without a backup nothing is known, and nothing opens.
+    scene.acted(KeyAct::StartBackupEpoch);
+    scene.acted(KeyAct::EpochDestroyed { epoch: 3 });
+    scene.running.stop();
 }
