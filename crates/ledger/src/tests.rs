@@ -242,7 +242,7 @@ impl House {
         let Some(copy) = self.mirror.as_mut().filter(|_| !self.is_silent) else { return };
         let size = copy.size();
         let said = match message {
-            ToMirror::Standing => FromMirror::Standing { size },
+            ToMirror::Standing => FromMirror::Standing { size, lost: Vec::new() },
             ToMirror::Fetch { from_index } => FromMirror::Leaves {
                 first_index: from_index,
                 leaves: copy.leaves(from_index, 3, 4_096).unwrap(),
