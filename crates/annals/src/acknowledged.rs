@@ -62,7 +62,7 @@ impl Acknowledged {
     /// As `note`, where nothing is kept of such a loss: the log holds it again, or somebody took
     /// the statement away.
     pub fn note_without_statement(&self) -> String {
-        format!("{}; no statement of it is kept", self.note())
+        format!("no statement is kept of this loss: {}", self.note())
     }
 }
 

@@ -69,7 +69,10 @@ fn recall(folder: &Path, copy: &Copy<Segments>) -> io::Result<(Vec<String>, Vec<
     let (mut alarms, mut kept) = (Vec::new(), Vec::new());
     match SignedCheckpoint::parse(&saved) {
         Some(signed) if copy.is_altered(&signed) => {
-            alarms.push("the mirror's saved checkpoint was altered: the ledger's signature on it is not right".to_owned());
+            alarms.push(
+                "the mirror's saved checkpoint is not signed by the ledger: the file was altered"
+                    .to_owned(),
+            );
         }
         Some(signed) if copy.sight(&signed).problem().is_some() => keep_lost(folder, &saved)?,
         _ => {}
