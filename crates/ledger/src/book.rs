@@ -309,7 +309,7 @@ impl<V: Volume> Book<V> {
     }
 
     fn may_append(&self, now_ms: u64) -> bool {
-        let grace_ms = if self.owed.is_empty() { GRACE_MS } else { losses::GRACE_MS };
+        let grace_ms = self.remembered.grace_ms(GRACE_MS);
         let heard = self.has_met_mirror || now_ms.saturating_sub(self.started_ms) >= grace_ms;
         let whole = self.store.size() >= self.must_reach;
         heard && whole && !matches!(self.link, Link::Healing { .. })

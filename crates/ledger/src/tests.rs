@@ -209,6 +209,9 @@ impl House {
             FromLedger::Head { cosigned, .. } => format!("head {cosigned}"),
             FromLedger::Releases { entries, next } => format!("{} then {next:?}", entries.len()),
             FromLedger::Followed { entries, .. } => format!("followed {}", entries.len()),
+            FromLedger::Lost { ledger, mirror } => {
+                format!("lost {} and {}", ledger.len(), mirror.len())
+            }
         }
     }
 

@@ -417,7 +417,7 @@ fn what_a_view_says_of_itself_is_held_against_its_entries() {
         let found = told(&["view", folder.to_str().unwrap(), "--lang", "en"]);
         assert_eq!(found.code, u8::from(expected.is_some()), "{said}: {}", found.text);
         assert!(found.text.contains(expected.unwrap_or("nobody signed it")), "{}", found.text);
-        let named = format!("entries that name contract {T}: 6");
+        let named = format!("entries that name contract {T}: 7");
         assert!(found.text.contains(&named), "{}", found.text);
         std::fs::remove_dir_all(folder).unwrap();
     };
@@ -432,7 +432,7 @@ fn what_a_view_says_of_itself_is_held_against_its_entries() {
     changed("user", json!(terms::UserId([6; 8]).to_string()), "names others than");
     changed("from_ms", json!(1_796_000_000_005u64), "is of another time than `view.json` says");
     changed("until_ms", json!(1_796_000_000_008u64), "is of another time than");
-    changed("size", json!(12), "`size` says 12, the entries 13");
+    changed("size", json!(11), "`size` says 11, the entries 12");
     changed("entries", json!(1), "`entries` says 1");
     changed("root", json!("x"), "`root` says \"x\"");
     changed("thanks", json!("x"), "`thanks` is no field");

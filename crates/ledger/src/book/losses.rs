@@ -27,6 +27,11 @@ pub(crate) struct Remembered {
 }
 
 impl Remembered {
+    /// How long the mirror is waited for: longer where it may hold what is missing here.
+    pub fn grace_ms(&self, otherwise: u64) -> u64 {
+        if self.owed.is_empty() { otherwise } else { GRACE_MS }
+    }
+
     pub fn lost(&self) -> FromLedger {
         FromLedger::Lost { ledger: self.lost.clone(), mirror: self.lost_of_mirror.clone() }
     }
