@@ -1,5 +1,6 @@
 //! Losses that the house's deciders know of: the entries in which they say so. A loss stays told
-//! for good, in its entry and in the statement beside the log; it is a failure no more.
+//! for good, in its entry and in the statement beside the log; it is a failure no more. Each entry
+//! speaks of one lost checkpoint, and of no other: whoever makes one up excuses nothing.
 
 use crate::fault::Fault;
 use crate::index::Index;
@@ -8,13 +9,11 @@ use crate::reading::Reader;
 use evidence::{Body, Frame, rfc3339};
 use std::collections::HashMap;
 use terms::{Kind, RequestId, UserId};
-use tlog::{Hash, SignedCheckpoint};
+use tlog::Hash;
 
 /// Deeds by their number in the log's format: of approvals, and of these entries.
 const APPROVE: u8 = 14;
 const ACKNOWLEDGED: u8 = 45;
-/// Octets of a mirror's signature (C2SP tlog-cosignature): when, in seconds, and the signature.
-const COSIGNATURE_BYTES: usize = 8 + 64;
 
 /// One such entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,29 +54,16 @@ impl Acknowledged {
         format!("{} (request {request})", people.join(", "))
     }
 
-    /// Whether this speaks of a lost checkpoint: of that very one, or of an earlier one that went
-    /// with it. One that was cosigned after this was said is another loss.
-    fn covers(&self, whose: &str, lost: &Lost) -> bool {
-        if self.whose != "both" && self.whose != whose {
-            return false;
-        }
-        let Some(signed) = &lost.signed else { return self.size == 0 };
-        let (size, root) = (signed.checkpoint.size, signed.checkpoint.root);
-        // What readers saw was not always cosigned yet: then the file says how old it is.
-        let since_ms = cosigned_ms(signed).or(lost.kept_ms);
-        let went_along = size < self.size && since_ms.is_some_and(|since| since < self.at_ms);
-        went_along || (self.size, self.root) == (size, root)
+    /// Whether this speaks of just that lost checkpoint.
+    pub fn covers(&self, whose: &str, lost: &Lost) -> bool {
+        (self.whose == "both" || self.whose == whose) && (self.size, self.root) == lost.place()
     }
-}
 
-/// When somebody cosigned it. Nobody's key is asked for, as nobody's is for the file's time:
-/// whoever could write another time there could as well take the whole statement away.
-fn cosigned_ms(signed: &SignedCheckpoint) -> Option<u64> {
-    let times = signed.note.signatures.iter().filter_map(|line| {
-        let seconds = line.bytes.first_chunk::<8>()?;
-        (line.bytes.len() == COSIGNATURE_BYTES).then(|| u64::from_be_bytes(*seconds))
-    });
-    times.max().map(|seconds| seconds.saturating_mul(1_000))
+    /// As `note`, where nothing is kept of such a loss: the log holds it again, or somebody took
+    /// the statement away.
+    pub fn note_without_statement(&self) -> String {
+        format!("no statement is kept of this loss: {}", self.note())
+    }
 }
 
 /// All of a log.
@@ -102,7 +88,7 @@ impl Acknowledgements {
                 Body::LossAcknowledged { whose, size, root, request, .. }
                     if entry.author == Kind::Identity =>
                 {
-                    let approvers = request.and_then(|one| voices.remove(&one));
+                    let approvers = request.and_then(|one| voices.get(&one).cloned());
                     found.push(Acknowledged {
                         index: at,
                         at_ms: entry.time_ms,
@@ -130,54 +116,42 @@ impl Acknowledgements {
 mod tests {
     use super::Acknowledged;
     use crate::lost::Lost;
-    use tlog::{Checkpoint, Cosigner, Hash, Note, NoteSigner, SignedCheckpoint};
+    use tlog::{Checkpoint, Hash, Note, NoteSigner, SignedCheckpoint};
 
-    fn lost(size: u64, root: u8, seconds: u64) -> Lost {
+    fn lost(size: u64, root: u8) -> Lost {
         let checkpoint = Checkpoint::new("ledger.example", size, Hash([root; 32]));
         let text = checkpoint.to_text();
         let own = NoteSigner::new("ledger.example", &[7; 32]).unwrap();
-        let mirror = Cosigner::new("mirror.example", &[8; 32]).unwrap();
-        let signatures = vec![own.sign(&text), mirror.cosign(seconds, &text)];
+        let signatures = vec![own.sign(&text)];
         let signed = SignedCheckpoint { note: Note { text, signatures }, checkpoint };
-        Lost { name: "lost-x".to_owned(), signed: Some(signed), kept_ms: Some(90_000) }
+        Lost { name: "lost-x".to_owned(), signed: Some(signed) }
     }
 
     #[test]
     fn one_loss_is_not_another() {
-        let known = |whose: &str, size| Acknowledged {
+        let known = |whose: &str, size, root| Acknowledged {
             index: 40,
             at_ms: 100_000,
             whose: whose.to_owned(),
             size,
-            root: Hash([1; 32]),
+            root,
             request: None,
             approvers: Vec::new(),
         };
         let check = |known: &Acknowledged, whose: &str, lost: &Lost, expected: bool| {
             assert_eq!(known.covers(whose, lost), expected, "{known:?} {whose}");
         };
-        let ledger = known("ledger", 32);
-        check(&ledger, "ledger", &lost(32, 1, 90), true);
-        check(&ledger, "mirror", &lost(32, 1, 90), false);
-        check(&known("both", 32), "mirror", &lost(32, 1, 90), true);
-        // Of the same size with another root, or larger: another loss.
-        check(&ledger, "ledger", &lost(32, 2, 90), false);
-        check(&ledger, "ledger", &lost(33, 1, 90), false);
-        // An earlier one went with it; what was cosigned since then did not.
-        check(&ledger, "ledger", &lost(20, 3, 90), true);
-        check(&ledger, "ledger", &lost(20, 3, 101), false);
-        // Without a cosignature its file's time counts.
-        let alone = |kept_ms| {
-            let mut lost = lost(20, 3, 90);
-            let signed = lost.signed.as_mut().unwrap();
-            signed.note.signatures.truncate(1);
-            Lost { kept_ms, ..lost }
-        };
-        check(&ledger, "ledger", &alone(Some(90_000)), true);
-        check(&ledger, "ledger", &alone(Some(100_001)), false);
-        check(&ledger, "ledger", &alone(None), false);
-        let all = Lost { name: "lost-all".to_owned(), signed: None, kept_ms: None };
+        let ledger = known("ledger", 32, Hash([1; 32]));
+        check(&ledger, "ledger", &lost(32, 1), true);
+        check(&ledger, "mirror", &lost(32, 1), false);
+        check(&known("both", 32, Hash([1; 32])), "mirror", &lost(32, 1), true);
+        // Of the same size with another root, larger, or smaller: another loss.
+        check(&ledger, "ledger", &lost(32, 2), false);
+        check(&ledger, "ledger", &lost(33, 1), false);
+        check(&ledger, "ledger", &lost(20, 1), false);
+        check(&known("both", 99_999_999, Hash([1; 32])), "ledger", &lost(32, 1), false);
+        let all = Lost { name: "lost-all".to_owned(), signed: None };
         check(&ledger, "ledger", &all, false);
-        check(&known("ledger", 0), "ledger", &all, true);
+        check(&known("ledger", 0, tlog::empty_root()), "ledger", &all, true);
     }
 }

@@ -7,19 +7,21 @@ use crate::disk::{Folder, Shelf};
 use crate::fault::{Fault, file};
 use crate::index::chapter_name;
 use crate::names;
-use crate::reading::{Keys, find_keys};
+use crate::reading::{Keys, Reader, find_keys};
 use crate::segments::{Segments, volumes};
 use crate::series::Series;
 use evidence::Entry;
 use sha2::{Digest, Sha256};
 use std::path::Path;
 use tlog::{
-    Anchor, CompactRange, Hash, MARK_EVERY, Replayed, SignedCheckpoint, TILE_LEVELS, Volume,
-    Volumes, leaf_hash, replay,
+    Anchor, CompactRange, Hash, MARK_EVERY, RECORD_BYTES, RECORD_HEAD, Replayed, SignedCheckpoint,
+    TILE_LEVELS, Volume, Volumes, leaf_hash, replay,
 };
 
 /// Octets compared at once.
 const PIECE_BYTES: usize = 64 * 1024;
+/// What was cut off of a write ends within a record.
+const ONE_RECORD: u64 = (RECORD_HEAD + RECORD_BYTES) as u64;
 /// How often, and how long apart, something derived is looked for that is not there yet.
 const LOOKS: u32 = 5;
 const BETWEEN_LOOKS: std::time::Duration = std::time::Duration::from_millis(40);
@@ -83,9 +85,59 @@ pub fn check_copy(
     seen: impl FnMut(u64, &[u8]),
 ) -> Result<Checked, Fault> {
     let keys = find_keys(folder)?;
+    // Before the log: of a mirror that runs, it is never ahead of it then.
+    let saved = read_saved(folder)?;
     let mut checked = walk(folder, &keys, root_at, "the mirror's", seen)?;
     checked.entries_checked = checked.size;
+    match saved {
+        Some(saved) => checked.problems.extend(judge_saved(folder, &keys, &saved)?),
+        None if checked.size == 0 => {}
+        None => checked.notes.push(
+            "the mirror's saved checkpoint is empty or not there: nothing beside its log says how \
+             far it had come"
+                .to_owned(),
+        ),
+    }
     Ok(checked)
+}
+
+/// The file `checkpoint` of a mirror; it is written over without a flush, in a service that runs
+/// perhaps just now.
+fn read_saved(folder: &Path) -> Result<Option<Vec<u8>>, Fault> {
+    let mut found = None;
+    for look in 0..LOOKS {
+        if look > 0 {
+            std::thread::sleep(BETWEEN_LOOKS);
+        }
+        let read = Folder(folder.to_owned()).get(names::CHECKPOINT);
+        found = read.map_err(file(names::CHECKPOINT))?.filter(|bytes| !bytes.is_empty());
+        if found.as_deref().is_none_or(|bytes| SignedCheckpoint::parse(bytes).is_some()) {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+/// Both signed what a mirror saved, and its log holds it.
+fn judge_saved(folder: &Path, keys: &Keys, saved: &[u8]) -> Result<Option<String>, Fault> {
+    let whose = "the mirror's saved checkpoint";
+    let Some(signed) = SignedCheckpoint::parse(saved) else {
+        return Ok(Some(format!("{whose} cannot be read: the file was altered or torn")));
+    };
+    if !signed.note.is_signed_by(&keys.ledger) {
+        return Ok(Some(format!("{whose} is not signed by the ledger: the file was altered")));
+    }
+    if !keys.believe(&signed) {
+        return Ok(Some(format!("{whose} is not cosigned by the mirror: the file was altered")));
+    }
+    let reader = Reader::open(folder, keys.clone())?;
+    let (claimed, size) = (signed.checkpoint.size, reader.size());
+    if claimed > size {
+        return Ok(Some(format!("{whose} speaks of {claimed} entries, its log holds {size}")));
+    }
+    let is_there = reader.root_at(claimed) == Some(signed.checkpoint.root);
+    let other = || format!("{whose} of {claimed} entries has another root than its log");
+    Ok((!is_there).then(other))
 }
 
 fn walk(
@@ -132,6 +184,9 @@ fn walk(
             .problems
             .push(format!("{whose} log: entries up to {claimed} were signed and cannot be read"));
     }
+    if let Some(note) = loose_note(whose, &log, &replayed) {
+        checked.notes.push(note);
+    }
     let is_bare = !folder.join(names::MARKS).exists();
     match is_bare {
         true => checked.notes.push("written by an earlier version: no places noted yet".to_owned()),
@@ -148,6 +203,34 @@ fn walk(
         checked.problems.push(format!("{whose} anchor does not fit its log"));
     }
     Ok(checked)
+}
+
+/// What stands behind the last checkpoint, where it is no damage: most likely a write that was cut
+/// off. A log that is just written to is looked at again.
+fn loose_note(whose: &str, log: &Segments, replayed: &Replayed) -> Option<String> {
+    let loose = replayed.loose_bytes;
+    if loose == 0 || replayed.damage.is_some() {
+        return None;
+    }
+    let end = replayed.committed_bytes + loose;
+    for _ in 1..LOOKS {
+        if log.length().is_ok_and(|length| length != end) {
+            return None;
+        }
+        std::thread::sleep(BETWEEN_LOOKS);
+    }
+    let unread = replayed.unread_bytes;
+    Some(match unread > ONE_RECORD {
+        false => format!(
+            "{whose} log: {loose} octets behind its last checkpoint, as a write that was cut off \
+             leaves them; the next start drops them"
+        ),
+        true => format!(
+            "{whose} log: {loose} octets behind its last checkpoint, {unread} of them no record: \
+             more than a write that was cut off leaves; somebody added to the file, or the disk \
+             lost power; the next start drops them"
+        ),
+    })
 }
 
 /// Whether an anchor speaks of a checkpoint of this log. (What its owner keeps in it is checked

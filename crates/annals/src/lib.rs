@@ -47,7 +47,7 @@ pub use check::{Checked, check, check_copy};
 pub use disk::{Folder, Shelf};
 pub use fault::Fault;
 pub use index::{Index, Measured, chapter_name, take_up};
-pub use lost::{Lost, keep_lost, lost_name, lost_of, written_ms};
+pub use lost::{Lost, keep_lost, lost_name, lost_of};
 pub use opened::Chapter;
 pub use publish::{Published, proof_text, publish};
 pub use reading::{Head, Keys, Reader, find_keys};

@@ -8,7 +8,7 @@ use crate::seen::Sight;
 use std::fs;
 use std::io;
 use std::path::Path;
-use tlog::SignedCheckpoint;
+use tlog::{Hash, SignedCheckpoint, empty_root};
 
 /// Files that are read; whoever makes more of them hides none.
 const MOST: usize = 1_000;
@@ -19,18 +19,16 @@ pub struct Lost {
     pub name: String,
     /// `None`: nobody knows how far the log went, only that there was one.
     pub signed: Option<SignedCheckpoint>,
-    /// Since when it is kept so, as the file says.
-    pub kept_ms: Option<u64>,
-}
-
-/// When a file was written last.
-pub fn written_ms(path: &Path) -> Option<u64> {
-    let modified = fs::metadata(path).ok()?.modified().ok()?;
-    let since = modified.duration_since(std::time::UNIX_EPOCH).ok()?;
-    u64::try_from(since.as_millis()).ok()
 }
 
 impl Lost {
+    /// Size and root, by which one loss is told from another; of no entries where nobody knows how
+    /// far the log went.
+    pub fn place(&self) -> (u64, Hash) {
+        let checkpoint = self.signed.as_ref().map(|signed| &signed.checkpoint);
+        checkpoint.map_or_else(|| (0, empty_root()), |found| (found.size, found.root))
+    }
+
     /// What was lost, for the alarm and for the entry that it becomes: 160 octets are kept.
     pub fn alarm(&self, whose: &str, sight: &Sight) -> Option<String> {
         let Some(signed) = &self.signed else {
@@ -102,7 +100,7 @@ pub fn lost_of(folder: &Path) -> io::Result<Vec<Lost>> {
         let name = name.filter(|name| name.starts_with(names::LOST) && !name.ends_with(".new"));
         if let Some(name) = name.filter(|_| lost.len() < MOST) {
             let signed = SignedCheckpoint::parse(&fs::read(&path)?);
-            lost.push(Lost { name, signed, kept_ms: written_ms(&path) });
+            lost.push(Lost { name, signed });
         }
     }
     lost.sort_by(|one, other| one.name.cmp(&other.name));

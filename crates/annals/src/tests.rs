@@ -9,8 +9,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use terms::{InstanceId, Kind};
 use tlog::{
-    Cosigner, LOG_ORIGIN, MIRROR_NAME, Note, NoteSigner, SignedCheckpoint, Store, Volume,
-    leaf_hash, verify_inclusion,
+    Checkpoint, Cosigner, Hash, LOG_ORIGIN, MIRROR_NAME, Note, NoteSigner, SignedCheckpoint, Store,
+    Volume, leaf_hash, verify_inclusion,
 };
 
 #[allow(dead_code)]
@@ -352,6 +352,63 @@ fn a_view_proves_what_it_shows(folder: &Path, frames: &[Vec<u8>]) {
     let note = fs::read_to_string(to.join("checkpoint")).unwrap();
     fs::write(to.join("checkpoint"), note.replacen("140000", "140001", 1)).unwrap();
     assert!(!check_view(&to, |_, _| {}).unwrap().0.problems.is_empty());
+}
+
+#[test]
+fn a_copy_is_judged_beyond_its_entries() {
+    let folder = Temporary::new("copy");
+    let mirror = folder.0.join("mirror");
+    write(&mirror, &told(3_000, 7), true);
+    what_lies_behind_the_last_checkpoint_is_told(&mirror);
+    what_a_mirror_saved_is_judged(&mirror);
+}
+
+fn what_lies_behind_the_last_checkpoint_is_told(mirror: &Path) {
+    let log = mirror.join("log");
+    let whole = fs::read(&log).unwrap();
+    let check = |more: usize, expected: &str| {
+        fs::write(&log, [&whole[..], &vec![0xa5; more]].concat()).unwrap();
+        let found = check_copy(mirror, 0, |_, _| {}).unwrap();
+        assert_eq!(found.problems, Vec::<String>::new());
+        let told = format!("the mirror's log: {more} octets behind its last checkpoint");
+        let is_told = |note: &String| note.starts_with(&told) && note.contains(expected);
+        assert!(found.notes.iter().any(is_told), "{expected}: {:?}", found.notes);
+    };
+    check(500, "as a write that was cut off leaves them");
+    check(1_000_000, "somebody added to the file, or the disk lost power");
+    fs::write(&log, whole).unwrap();
+}
+
+fn what_a_mirror_saved_is_judged(mirror: &Path) {
+    let (saved, copy) = (mirror.join("checkpoint"), reader(mirror));
+    let signed = copy.newest().unwrap().clone();
+    let note = signed.note.to_text();
+    let check = |text: &str, expected: Option<&str>| {
+        fs::write(&saved, text).unwrap();
+        let found = check_copy(mirror, 0, |_, _| {}).unwrap();
+        let told = found.problems.iter().any(|what| what.contains(expected.unwrap_or("saved")));
+        assert_eq!(told, expected.is_some(), "{expected:?}: {:?}", found.problems);
+    };
+    check(&note, None);
+    check(&note[..note.len() / 2], Some("cannot be read"));
+    let root = signed.checkpoint.root.to_base64();
+    let other = Hash([9; 32]).to_base64();
+    check(&note.replacen(&root, &other, 1), Some("is not signed by the ledger"));
+    let lines: Vec<&str> = note.trim_end().lines().collect();
+    let alone = lines[..lines.len() - 1].join("\n") + "\n";
+    check(&alone, Some("is not cosigned by the mirror"));
+    for (size, root, expected) in [
+        (signed.checkpoint.size + 5, Hash([9; 32]), "its log holds"),
+        (5, Hash([9; 32]), "has another root than its log"),
+    ] {
+        let text = Checkpoint::new(LOG_ORIGIN, size, root).to_text();
+        let signatures = vec![signer().sign(&text), cosigner().cosign(7, &text)];
+        check(&Note { text, signatures }.to_text(), Some(expected));
+    }
+    fs::write(&saved, "").unwrap();
+    let found = check_copy(mirror, 0, |_, _| {}).unwrap();
+    assert!(found.notes.iter().any(|note| note.contains("empty or not there")));
+    fs::remove_file(&saved).unwrap();
 }
 
 fn every_change_of_what_is_derived_is_named(own: &Path) {

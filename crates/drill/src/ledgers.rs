@@ -163,7 +163,7 @@ pub fn serve_mirror(intruder: &mut Intruder, limit: Duration) {
         for (_, channel) in &intruder.held {
             while let Ok(Some(frame)) = channel.take() {
                 let answer = match frame.read() {
-                    Ok(ToMirror::Standing) => FromMirror::Standing { size: 0 },
+                    Ok(ToMirror::Standing) => FromMirror::Standing { size: 0, lost: Vec::new() },
                     Ok(ToMirror::Fetch { from_index }) => FromMirror::Leaves {
                         first_index: from_index,
                         leaves: vec![b"forged".to_vec()],

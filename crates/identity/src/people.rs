@@ -11,8 +11,9 @@ use compartment::now_ms;
 use evidence::{Body, Digest};
 use rows::RowKey;
 use terms::{InstanceId, Kind, TenantId, UserId};
-use wire::approval::{Act, Permission, Proof};
+use wire::approval::{Act, Permission, Proof, WhoseLog};
 use wire::identity::{A_DECOY, AppPassword, FromAdmin, Protocol, ToAdmin, Whose};
+use wire::ledger::LostAt;
 
 /// App passwords of one person: a few for each of their devices.
 const APP_PASSWORDS: usize = 100;
@@ -249,6 +250,14 @@ impl People<'_> {
         {
             return Ok(refused("an act for two persons", act.word(), "see `sekisho help`"));
         }
+        // At asking and at carrying out: nobody agrees to what never happened.
+        if let Act::AcknowledgeLoss { whose, size, root } = &act
+            && !self.is_lost(*whose, &LostAt { size: *size, root: *root })?
+        {
+            let hint = "sekisho ledger verify tells what is missing; what was found missing since \
+                        the house started is known after its next start";
+            return Ok(refused("a loss of which a statement is kept", "none", hint));
+        }
         let (weakened, request) = match self.permit(&act, permission)? {
             Ok(permit) => (permit.weakened, permit.request),
             Err(answer) => return Ok(*answer),
@@ -330,6 +339,16 @@ impl People<'_> {
         let row = AppPasswordRow { key, protocol, device, verifier, made_ms: now };
         self.tables.add_app_password(self.key, user, &row)?;
         Ok(ToAdmin::Done { weakened: weakened.map(str::to_owned) })
+    }
+
+    /// Whether the ledger and its mirror keep a statement of just this loss.
+    fn is_lost(&mut self, whose: WhoseLog, at: &LostAt) -> Result<bool, Fault> {
+        let (ledger, mirror) = self.friends.journal.lost().map_err(Fault::Unrecorded)?;
+        Ok(match whose {
+            WhoseLog::Ledger => ledger.contains(at),
+            WhoseLog::Mirror => mirror.contains(at),
+            WhoseLog::Both => ledger.contains(at) && mirror.contains(at),
+        })
     }
 
     fn record_act(&mut self, act: &Act, weakened: Option<&str>) -> Result<(), Fault> {

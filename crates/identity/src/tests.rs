@@ -13,7 +13,7 @@ use wire::Channel;
 use wire::approval::{Act, Permission, Proof, Purpose, Request, State, WhoseLog};
 use wire::control::Report;
 use wire::identity::{FromAccess, FromAdmin, Protocol, ToAccess, ToAdmin, Whose};
-use wire::ledger::{FromLedger, Proof as Place, ToLedger};
+use wire::ledger::{FromLedger, LostAt, Proof as Place, ToLedger};
 use wire::vault::{FromIdentity, KeyAct, ToIdentity};
 
 const TENANT: TenantId = TenantId([1; 8]);
@@ -126,6 +126,10 @@ impl World {
                 proofs: entries.iter().map(|_| Place { index: 0, hashes: Vec::new() }).collect(),
                 checkpoint: Vec::new(),
             },
+            ToLedger::Lost => {
+                let lost = [32, 33].map(|size| LostAt { size, root: [7; 32] });
+                FromLedger::Lost { ledger: lost.to_vec(), mirror: lost.to_vec() }
+            }
             _ => FromLedger::Taken { first_index: 0 },
         }));
         let mut world = Self {
@@ -776,8 +780,11 @@ fn a_loss_is_acknowledged_by_two() {
     let act = |size| Act::AcknowledgeLoss { whose: WhoseLog::Both, size, root: [7; 32] };
     let carry = |size, permission| FromAdmin::Carry { act: act(size), permission };
     let mut world = World::new("loss-alone");
+    let none = "a loss of which a statement is kept";
+    assert_eq!(told(&world.change(carry(99_999_999, Permission::default()))), none);
     assert_eq!(told(&world.change(carry(32, Permission::default()))), "weakened");
     let mut world = World::two_persons("loss");
+    assert_eq!(told(&world.change(carry(99_999_999, because(None)))), none, "not even asked for");
     let ToAdmin::Pending(request) = world.change(carry(32, because(None))) else { panic!() };
     assert_eq!((request.act.tenant(), request.act.word()), (None, "ledger.acknowledge-loss"));
     assert_eq!(told(&world.change(carry(32, under(&request)))), "an approved request");

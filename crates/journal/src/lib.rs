@@ -21,7 +21,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 use terms::{InstanceId, Kind};
 use wire::Channel;
-use wire::ledger::{FromLedger, Proof, ToLedger};
+use wire::ledger::{FromLedger, LostAt, Proof, ToLedger};
 
 /// A group commit takes milliseconds; longer means that the ledger is away.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -107,6 +107,16 @@ impl Journal {
             return Ok(());
         }
         self.hand_in(false).map(|_| ())
+    }
+
+    /// What the ledger and its mirror, in this order, know to be lost.
+    pub fn lost(&mut self) -> Result<(Vec<LostAt>, Vec<LostAt>), Fault> {
+        let channel = self.ledger.as_mut().ok_or(Fault::Away)?;
+        match channel.ask::<_, FromLedger>(&ToLedger::Lost, &[], PATIENCE) {
+            Ok((FromLedger::Lost { ledger, mirror }, _)) => Ok((ledger, mirror)),
+            Ok((FromLedger::Refused { why }, _)) => Err(Fault::Refused(why)),
+            Ok(_) | Err(_) => Err(Fault::Away),
+        }
     }
 
     fn hand_in(&mut self, prove: bool) -> Result<FromLedger, Fault> {

@@ -10,8 +10,9 @@ use crate::link::{Link, SILENT_MS, Sent};
 use crate::memory::Memory;
 use crate::pace::{Paces, Step};
 use annals::names::ANCHOR;
-use annals::{Binder, Lost, Shelf, chapter_name};
+use annals::{Binder, Shelf, chapter_name};
 use evidence::{Body, Entry, Frame, Released};
+use losses::Remembered;
 use std::collections::VecDeque;
 use std::io;
 use terms::Kind;
@@ -94,10 +95,7 @@ pub(crate) struct Book<V> {
     has_met_mirror: bool,
     /// After damage: nothing is appended before the mirror has given back this many.
     must_reach: u64,
-    /// Checkpoints that our log falls short of: the mirror may hold what is missing.
-    owed: Vec<Lost>,
-    /// The mirror cosigned so many entries, and our log holds them.
-    mirrored: u64,
+    remembered: Remembered,
     out: Vec<Out>,
     /// Leaves and entries that are staged: they are bound when they are durable.
     unbound: Vec<(Hash, Entry)>,
@@ -138,8 +136,7 @@ impl<V: Volume> Book<V> {
             started_ms: now_ms,
             has_met_mirror: false,
             must_reach,
-            owed: Vec::new(),
-            mirrored: 0,
+            remembered: Remembered::default(),
             out: Vec::new(),
             unbound: Vec::new(),
             index: None,
@@ -184,6 +181,13 @@ impl<V: Volume> Book<V> {
                 self.answer(peer, call, FromLedger::Head { checkpoint, cosigned });
             }
             ToLedger::Follow { .. } => {}
+            ToLedger::Lost => {
+                let answer = match label.kind {
+                    Kind::Identity => self.remembered.lost(),
+                    _ => refused("only identity may ask what was lost"),
+                };
+                self.answer(peer, call, answer);
+            }
             ToLedger::Releases { since_ms, from_index } => {
                 let answer = match label.kind {
                     Kind::Vault => self.releases_since(since_ms, from_index),
@@ -305,7 +309,7 @@ impl<V: Volume> Book<V> {
     }
 
     fn may_append(&self, now_ms: u64) -> bool {
-        let grace_ms = if self.owed.is_empty() { GRACE_MS } else { losses::GRACE_MS };
+        let grace_ms = self.remembered.grace_ms(GRACE_MS);
         let heard = self.has_met_mirror || now_ms.saturating_sub(self.started_ms) >= grace_ms;
         let whole = self.store.size() >= self.must_reach;
         heard && whole && !matches!(self.link, Link::Healing { .. })
@@ -487,7 +491,7 @@ impl<V: Volume> Book<V> {
             Link::Asked { since_ms } | Link::Healing { since_ms, .. } => Some(since_ms + SILENT_MS),
             Link::Away | Link::Following { .. } => None,
         };
-        let owed = (!self.owed.is_empty()).then_some(self.started_ms + losses::GRACE_MS);
+        let owed = (!self.remembered.owed.is_empty()).then_some(self.started_ms + losses::GRACE_MS);
         let next = [linger, company, waiter, aside, link, owed].into_iter().flatten().min()?;
         Some(next.saturating_sub(now_ms).max(1))
     }
@@ -534,7 +538,10 @@ impl<V: Volume> Book<V> {
 
     pub fn mirror_says(&mut self, said: FromMirror, now_ms: u64) -> io::Result<()> {
         match said {
-            FromMirror::Standing { size } => self.mirror_stands(size, now_ms)?,
+            FromMirror::Standing { size, lost } => {
+                self.remembered.lost_of_mirror = lost;
+                self.mirror_stands(size, now_ms)?;
+            }
             FromMirror::Leaves { first_index, leaves, checkpoint } => {
                 self.heal(first_index, leaves, &checkpoint, now_ms)?;
             }

@@ -138,7 +138,7 @@ impl Evidence {
     fn tell_mirror(&mut self, message: ToMirror) {
         let size = self.copy.size();
         let said = match message {
-            ToMirror::Standing => FromMirror::Standing { size },
+            ToMirror::Standing => FromMirror::Standing { size, lost: Vec::new() },
             ToMirror::Fetch { from_index } => FromMirror::Leaves {
                 first_index: from_index,
                 leaves: self.copy.leaves(from_index, 3, 4_096).unwrap(),

@@ -4,9 +4,7 @@ use crate::book::{Book, losses};
 use crate::fault::Fault;
 use crate::memory::Memory;
 use annals::names::ANCHOR;
-use annals::{
-    Acknowledgements, Keys, Lost, Reader, Segments, Shelf, Sight, keep_lost, lost_of, take_up,
-};
+use annals::{Acknowledgements, Keys, Reader, Segments, Shelf, Sight, keep_lost, lost_of, take_up};
 use evidence::Frame;
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -16,6 +14,7 @@ use tlog::{
     Anchor, LOG_ORIGIN, NodeSource, NoteSigner, NoteVerifier, SignedCheckpoint, Store, TiledNodes,
     Tiles, Volume, leaf_hash, subtree_root,
 };
+use wire::ledger::LostAt;
 
 /// The signing key's seed.
 const KEY: &str = "key";
@@ -97,7 +96,7 @@ pub(crate) fn open(folder: &Path, now_ms: u64) -> Result<Opened, Fault> {
     }
     let book = Book::new(store, signer, memory, must_reach, now_ms);
     let book = book.with_index(binder, Box::new(shelf));
-    let book = book.remembering(memory_of.owed, memory_of.mirrored);
+    let book = book.remembering(memory_of.book);
     Ok(Opened { book, public_key: own.key_bytes(), checkpoint, notes, alarms })
 }
 
@@ -119,12 +118,9 @@ fn mended(found: &tlog::Opened) -> Vec<String> {
 /// What the folder remembers of the log, and the log does not hold.
 #[derive(Default)]
 struct Recalled {
-    /// The mirror may hold it.
-    owed: Vec<Lost>,
+    book: losses::Remembered,
     /// Nobody can give it back.
     alarms: Vec<String>,
-    /// The mirror cosigned so much of what is here.
-    mirrored: u64,
     /// What is lost and known to be.
     notes: Vec<String>,
 }
@@ -147,7 +143,7 @@ fn recall<V: Volume>(folder: &Path, own: &NoteVerifier, store: &Store<V>) -> io:
     let saved = fs::read(folder.join(CHECKPOINT)).unwrap_or_default();
     if let Some(signed) = SignedCheckpoint::parse(&saved) {
         match sight(&signed) {
-            Sight::Consistent => recalled.mirrored = signed.checkpoint.size,
+            Sight::Consistent => recalled.book.mirrored = signed.checkpoint.size,
             _ => keep_lost(folder, &saved)?,
         }
     }
@@ -159,18 +155,25 @@ fn recall<V: Volume>(folder: &Path, own: &NoteVerifier, store: &Store<V>) -> io:
     };
     for lost in all {
         let sight = lost.signed.as_ref().map_or(Sight::First, sight);
+        let (size, root) = lost.place();
+        let at = LostAt { size, root: root.0 };
         if let Some(known) = known.of(crate::losses::word(losses::WHOSE), &lost) {
             if !recalled.notes.contains(&known.note()) {
                 recalled.notes.push(known.note());
             }
+            recalled.book.lost.push(at);
             continue;
         }
         match (&sight, lost.alarm(losses::WHOSE, &sight)) {
-            (Sight::RolledBack { .. }, _) => recalled.owed.push(lost),
-            (_, Some(alarm)) => recalled.alarms.push(alarm),
             // The log holds it again.
-            (_, None) => durable::remove(&folder.join(&lost.name))?,
+            (_, None) => {
+                durable::remove(&folder.join(&lost.name))?;
+                continue;
+            }
+            (Sight::RolledBack { .. }, _) => recalled.book.owed.push(lost),
+            (_, Some(alarm)) => recalled.alarms.push(alarm),
         }
+        recalled.book.lost.push(at);
     }
     Ok(recalled)
 }

@@ -5,7 +5,7 @@ use crate::book::losses::WHOSE;
 use crate::fault::Fault;
 use crate::verify::reader;
 use annals::{
-    Acknowledged, Acknowledgements, Lost, Reader, Sight, lost_of, names, sight_of, written_ms,
+    Acknowledged, Acknowledgements, Lost, Reader, Sight, find_keys, lost_of, names, sight_of,
 };
 use std::fs;
 use std::path::Path;
@@ -43,14 +43,15 @@ pub(crate) fn word(whose: &str) -> &'static str {
 pub(crate) fn remembered(folder: &Path, whose: &'static str) -> Result<Vec<Remembered>, Fault> {
     let fault = |source| Fault::File { name: names::CHECKPOINT, source };
     let mut found = lost_of(folder).map_err(fault)?;
-    // The ledger's own saved one is judged with both signatures.
+    // The ledger's own saved one is judged with both signatures; the mirror's is a statement only
+    // if both signed it.
     if whose != WHOSE
         && let Some(signed) = fs::read(folder.join(names::CHECKPOINT))
             .ok()
             .and_then(|bytes| SignedCheckpoint::parse(&bytes))
+            .filter(|signed| find_keys(folder).is_ok_and(|keys| keys.believe(signed)))
     {
-        let kept_ms = written_ms(&folder.join(names::CHECKPOINT));
-        found.push(Lost { name: names::CHECKPOINT.to_owned(), signed: Some(signed), kept_ms });
+        found.push(Lost { name: names::CHECKPOINT.to_owned(), signed: Some(signed) });
     }
     let with_path = |lost: Lost| {
         let path = folder.join(&lost.name).display().to_string();
@@ -106,11 +107,11 @@ fn what(one: &Remembered, reader: Option<&Reader>) -> Option<String> {
 fn loss(one: &Remembered, reader: Option<&Reader>, known: &Acknowledgements) -> Option<Loss> {
     let Remembered { whose, lost, path } = one;
     let what = what(one, reader)?;
-    let checkpoint = lost.signed.as_ref().map(|signed| &signed.checkpoint);
+    let (size, root) = lost.place();
     Some(Loss {
         whose: word(whose),
-        size: checkpoint.map_or(0, |checkpoint| checkpoint.size),
-        root: checkpoint.map_or_else(tlog::empty_root, |checkpoint| checkpoint.root),
+        size,
+        root,
         kept_in: path.clone(),
         what,
         acknowledged: known.of(word(whose), lost).cloned(),

@@ -10,7 +10,7 @@ use tlog::{
     Cosigner, LOG_ORIGIN, MIRROR_NAME, NoteSigner, Opened, Store, Trust, Volume, Volumes, leaf_hash,
 };
 use wire::Label;
-use wire::ledger::{FromLedger, FromMirror, ToLedger, ToMirror};
+use wire::ledger::{FromLedger, FromMirror, LostAt, ToLedger, ToMirror};
 
 pub(crate) const WARDEN: InstanceId = InstanceId([1; 6]);
 pub(crate) const VAULT: InstanceId = InstanceId([2; 6]);
@@ -209,6 +209,9 @@ impl House {
             FromLedger::Head { cosigned, .. } => format!("head {cosigned}"),
             FromLedger::Releases { entries, next } => format!("{} then {next:?}", entries.len()),
             FromLedger::Followed { entries, .. } => format!("followed {}", entries.len()),
+            FromLedger::Lost { ledger, mirror } => {
+                format!("lost {} and {}", ledger.len(), mirror.len())
+            }
         }
     }
 
@@ -242,7 +245,7 @@ impl House {
         let Some(copy) = self.mirror.as_mut().filter(|_| !self.is_silent) else { return };
         let size = copy.size();
         let said = match message {
-            ToMirror::Standing => FromMirror::Standing { size },
+            ToMirror::Standing => FromMirror::Standing { size, lost: Vec::new() },
             ToMirror::Fetch { from_index } => FromMirror::Leaves {
                 first_index: from_index,
                 leaves: copy.leaves(from_index, 3, 4_096).unwrap(),
@@ -518,6 +521,21 @@ fn the_vault_reads_its_releases_back() {
     check(Kind::Vault, NOW + 99, 0, "1 then None");
     check(Kind::Vault, 0, 5, "2 then None");
     check(Kind::Gate, 0, 0, "refused: only the vault may ask for releases");
+}
+
+#[test]
+fn identity_is_told_what_is_lost_and_nobody_else() {
+    let mut house = House::new(None);
+    let lost = vec![LostAt { size: 32, root: [7; 32] }];
+    house.book.mirror_says(FromMirror::Standing { size: 0, lost }, NOW).unwrap();
+    for (kind, expected) in [
+        (Kind::Identity, "lost 0 and 1"),
+        (Kind::Vault, "refused: only identity may ask what was lost"),
+    ] {
+        house.book.asked(2, 9, &label(kind, VAULT), ToLedger::Lost, house.now_ms);
+        house.carry();
+        assert_eq!(house.answer_to(9, &[]), expected);
+    }
 }
 
 #[test]

@@ -303,7 +303,7 @@ fn judge_remembered(
     let mut missing = Vec::new();
     let reader_of_own = reader(folder)?;
     let known = Acknowledgements::read(&reader_of_own).map_err(Fault::Annals)?;
-    own.notes.extend(known.0.iter().map(Acknowledged::note));
+    own.notes.extend(known.0.iter().map(|one| told(one, remembered)));
     if remembered.is_empty() {
         return Ok(missing);
     }
@@ -321,6 +321,14 @@ fn judge_remembered(
         }
     }
     Ok(missing)
+}
+
+/// One acknowledgement; that nothing is kept of such a loss is said with it.
+fn told(one: &Acknowledged, remembered: &[Remembered]) -> String {
+    match remembered.iter().any(|kept| one.covers(word(kept.whose), &kept.lost)) {
+        true => one.note(),
+        false => one.note_without_statement(),
+    }
 }
 
 enum Saved {

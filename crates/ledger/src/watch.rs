@@ -7,7 +7,6 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 use tlog::{NoteVerifier, SignedCheckpoint};
 
 /// In the data folder: the newest cosigned checkpoint of the ledger.
@@ -35,8 +34,7 @@ pub fn before_start(data: &Path, beside: &Path) -> io::Result<()> {
         let note = read_small(path).unwrap_or_default();
         let Some(signed) = SignedCheckpoint::parse(&note) else { continue };
         if !is_held(reader.as_ref(), &signed) {
-            let written = fs::metadata(path).and_then(|found| found.modified()).ok();
-            hand_over(&folder, &note, written)?;
+            hand_over(&folder, &note)?;
             is_told = true;
         }
     }
@@ -44,11 +42,7 @@ pub fn before_start(data: &Path, beside: &Path) -> io::Result<()> {
         // The ledger keeps it from here on, for good.
         let _ = durable::remove(&inside);
     } else if data.join("vault/keys").exists() && !folder.join(names::LOG).exists() {
-        hand_over(
-            &folder,
-            b"the ledger was not there, and nobody knew how far it had come\n",
-            None,
-        )?;
+        hand_over(&folder, b"the ledger was not there, and nobody knew how far it had come\n")?;
     }
     Ok(())
 }
@@ -57,10 +51,9 @@ fn is_held(reader: Option<&Reader>, signed: &SignedCheckpoint) -> bool {
     reader.is_some_and(|reader| sight_of(reader, signed).problem().is_none())
 }
 
-/// Puts a lost checkpoint into the ledger's folder, as its own, and as old as it was: what was lost
-/// before a loss was acknowledged is not a new one. The folder is another user's, who may have laid
-/// a link there: nothing that stands is written to, or given away.
-fn hand_over(folder: &Path, note: &[u8], written: Option<SystemTime>) -> io::Result<()> {
+/// Puts a lost checkpoint into the ledger's folder, as its own. The folder is another user's, who
+/// may have laid a link there: nothing that stands is written to, or given away.
+fn hand_over(folder: &Path, note: &[u8]) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     let owner = fs::metadata(folder)?;
     let path = folder.join(lost_name(note));
@@ -70,9 +63,6 @@ fn hand_over(folder: &Path, note: &[u8], written: Option<SystemTime>) -> io::Res
         Err(fault) => return Err(fault),
     };
     file.write_all(note)?;
-    if let Some(written) = written {
-        file.set_modified(written)?;
-    }
     if file.metadata()?.uid() != owner.uid() {
         fchown(&file, Some(owner.uid()), Some(owner.gid()))?;
     }

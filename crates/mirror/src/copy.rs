@@ -11,6 +11,7 @@ use tlog::{
     Anchor, CompactRange, Cosigner, LOG_ORIGIN, Note, NoteSignature, NoteVerifier, Opened,
     SignedCheckpoint, Store, Volume, Volumes, leaf_hash, subtree_root,
 };
+use wire::ledger::LostAt;
 
 /// Leaves in one `Add`, and their octets: one batch must stay readable.
 const ADD_LEAVES: usize = 65_536;
@@ -81,6 +82,7 @@ pub struct Copy<V> {
     shelf: Option<Box<dyn Shelf + Send>>,
     saved: Option<Saved>,
     alarms: Vec<String>,
+    lost: Vec<LostAt>,
 }
 
 /// The file of the newest checkpoint: what the next start demands of the copy.
@@ -105,8 +107,18 @@ impl<V: Volume> Copy<V> {
         let (store, opened) = Store::open(volumes, anchor, believed, |_, _| {})?;
         let range = store.committed().clone();
         let anchored = opened.anchored;
-        let (pending, shelf, saved, alarms) = (None, None, None, Vec::new());
-        let copy = Self { store, cosigner, ledger, pending, range, anchored, shelf, saved, alarms };
+        let copy = Self {
+            store,
+            cosigner,
+            ledger,
+            pending: None,
+            range,
+            anchored,
+            shelf: None,
+            saved: None,
+            alarms: Vec::new(),
+            lost: Vec::new(),
+        };
         Ok((copy, opened))
     }
 
@@ -114,6 +126,25 @@ impl<V: Volume> Copy<V> {
     pub fn saving(mut self, file: File, alarms: Vec<String>) -> Self {
         (self.saved, self.alarms) = (Some(Saved { file, size: 0, at_ms: 0 }), alarms);
         self
+    }
+
+    /// Knows, from here on, what was lost before it was opened.
+    pub fn knowing(mut self, lost: Vec<LostAt>) -> Self {
+        self.lost = lost;
+        self
+    }
+
+    /// What is kept of losses.
+    pub fn lost(&self) -> Vec<LostAt> {
+        self.lost.clone()
+    }
+
+    /// Whether a saved checkpoint bears the name of a key of ours and not its signature: somebody
+    /// altered the file.
+    pub fn is_altered(&self, signed: &SignedCheckpoint) -> bool {
+        let Some(ledger) = &self.ledger else { return false };
+        let is_named = signed.note.signatures.iter().any(|line| line.key_id == ledger.key_id);
+        is_named && !signed.note.is_signed_by(ledger)
     }
 
     /// What was found wrong while the copy was opened; once.

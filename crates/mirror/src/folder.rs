@@ -10,6 +10,7 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use tlog::{Anchor, Cosigner, LOG_ORIGIN, MIRROR_NAME, NoteVerifier, SignedCheckpoint};
+use wire::ledger::LostAt;
 
 /// The cosigning key's seed.
 const KEY: &str = "key";
@@ -52,25 +53,30 @@ pub fn open(
     if opened.anchor_refused {
         notes.push("the anchor does not fit the copy, which was read whole".to_owned());
     }
-    let alarms = recall(folder, &copy).map_err(file(CHECKPOINT))?;
+    let (alarms, lost) = recall(folder, &copy).map_err(file(CHECKPOINT))?;
     let mut saved = OpenOptions::new();
     let saved = saved.write(true).create(true).truncate(false).mode(0o600);
     let saved = saved.open(folder.join(CHECKPOINT)).map_err(file(CHECKPOINT))?;
     let shelf = annals::Folder(folder.to_owned());
-    Ok((copy.with_shelf(Box::new(shelf)).saving(saved, alarms), notes))
+    Ok((copy.with_shelf(Box::new(shelf)).saving(saved, alarms).knowing(lost), notes))
 }
 
 /// Compares the copy with the checkpoint that was saved last, and with those that were found
 /// missing before. What is missing is kept before anything can write over it.
-fn recall(folder: &Path, copy: &Copy<Segments>) -> io::Result<Vec<String>> {
+fn recall(folder: &Path, copy: &Copy<Segments>) -> io::Result<(Vec<String>, Vec<LostAt>)> {
     // Written over without a flush: a torn one says nothing.
     let saved = fs::read(folder.join(CHECKPOINT)).unwrap_or_default();
-    if let Some(signed) = SignedCheckpoint::parse(&saved)
-        && copy.sight(&signed).problem().is_some()
-    {
-        keep_lost(folder, &saved)?;
+    let (mut alarms, mut kept) = (Vec::new(), Vec::new());
+    match SignedCheckpoint::parse(&saved) {
+        Some(signed) if copy.is_altered(&signed) => {
+            alarms.push(
+                "the mirror's saved checkpoint is not signed by the ledger: the file was altered"
+                    .to_owned(),
+            );
+        }
+        Some(signed) if copy.sight(&signed).problem().is_some() => keep_lost(folder, &saved)?,
+        _ => {}
     }
-    let mut alarms = Vec::new();
     let all = lost_of(folder)?;
     // The copy has the entries that say what is known of a loss.
     let reader =
@@ -78,17 +84,23 @@ fn recall(folder: &Path, copy: &Copy<Segments>) -> io::Result<Vec<String>> {
     let known = reader.and_then(|reader| Acknowledgements::read(&reader.ok()?).ok());
     let known = known.unwrap_or_default();
     for lost in all {
+        let (size, root) = lost.place();
+        let at = LostAt { size, root: root.0 };
         if known.of("mirror", &lost).is_some() {
+            kept.push(at);
             continue;
         }
         let sight = lost.signed.as_ref().map_or(Sight::First, |signed| copy.sight(signed));
         match lost.alarm("the mirror", &sight) {
-            Some(alarm) => alarms.push(alarm),
+            Some(alarm) => {
+                alarms.push(alarm);
+                kept.push(at);
+            }
             // The copy holds it again.
             None => durable::remove(&folder.join(&lost.name))?,
         }
     }
-    Ok(alarms)
+    Ok((alarms, kept))
 }
 
 fn file(name: &'static str) -> impl Fn(io::Error) -> Fault {

@@ -125,7 +125,7 @@ fn attend(
 ) -> Result<(), Fault> {
     let size = copy.size();
     let answer = match frame.read() {
-        Ok(ToMirror::Standing) => FromMirror::Standing { size },
+        Ok(ToMirror::Standing) => FromMirror::Standing { size, lost: copy.lost() },
         Ok(ToMirror::Fetch { from_index }) => {
             let leaves = copy.leaves(from_index, FETCH_LEAVES, FETCH_BYTES);
             let leaves = leaves.map_err(Fault::Store)?;

@@ -40,6 +40,8 @@ pub struct Replayed {
     pub note_at: u64,
     /// Octets behind it that no checkpoint commits.
     pub loose_bytes: u64,
+    /// Those of them that are no whole record: less than one, where a write was only cut off.
+    pub unread_bytes: u64,
     /// The loose octets are not simply the beginning of a batch that was never finished.
     pub damage: Option<String>,
     /// The largest size that a checkpoint behind the damage speaks of.
@@ -161,6 +163,7 @@ pub(crate) fn replay_from<V: Volume>(
         }
     }
     replayed.loose_bytes = end.saturating_sub(replayed.committed_bytes);
+    replayed.unread_bytes = end.saturating_sub(window.offset);
     if let Some(wrong) = wrong {
         look_behind(volume, end, wrong, &believed, &mut replayed)?;
     }

@@ -2,6 +2,7 @@
 //! whose root the ledger signed and the mirror cosigned, that it is its author's, and that every
 //! field of the certificate says what the entries say.
 
+use crate::json;
 use crate::options::Options;
 use crate::report::Report;
 use crate::said::Said;
@@ -51,8 +52,8 @@ const ITEM_FIELDS: &[&str] = &["entry", "index", "tree_size", "leaf", "leaf_hash
 pub fn check(file: &Path, options: &Options) -> Result<Report, String> {
     let name = || file.display().to_string();
     let text = std::fs::read(file).map_err(|error| format!("could not use {}: {error}", name()))?;
-    let value: Value = serde_json::from_slice(&text)
-        .map_err(|error| format!("{} is no certificate: {error}", name()))?;
+    let value =
+        json::read(&text).map_err(|error| format!("{} is no certificate: {error}", name()))?;
     let fields = value.as_object().ok_or_else(|| format!("{} is no certificate", name()))?;
     let mut paper = Paper { fields, problems: Vec::new(), notes: Vec::new() };
     paper.equals("certificate", &json!("destruction"));

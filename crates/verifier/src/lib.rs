@@ -9,19 +9,23 @@
 )]
 
 mod certificate;
+mod json;
 mod options;
 mod report;
 mod said;
+mod shown;
+mod view;
 
 #[cfg(test)]
 mod tests;
 
-use annals::{Checked, Reader, Seen, Series, check_copy, check_view, find_keys};
+use annals::{Checked, Reader, Seen, Series, check_copy, find_keys};
 use evidence::Entry;
 use options::{Options, Task};
 use report::Report;
 use said::Said;
 use scope::{Proven, Question, measure};
+use std::collections::HashMap;
 use std::path::Path;
 
 const FOLDERS: &str = "name a folder that `sekisho ledger view` wrote, or a mirror's";
@@ -36,15 +40,21 @@ pub struct Answer {
     pub text: String,
 }
 
-/// Does what these words ask for.
+/// Does what these words ask for. What stands in the judged files cannot move or hide anything on
+/// the reader's terminal.
 pub fn answer(words: Vec<String>) -> Answer {
+    let Answer { code, text } = found(words);
+    Answer { code, text: shown::lines(&text) }
+}
+
+fn found(words: Vec<String>) -> Answer {
     if words.first().is_some_and(|word| matches!(&**word, "--help" | "-h" | "help")) {
         return Answer { code: 0, text: format!("{}\n", options::HELP) };
     }
     let options = match Options::read(words) {
         Ok(options) => options,
         Err(why) => {
-            let text = format!("sekisho-verify: {why}\nhint:\n{}\n", options::HELP);
+            let text = refusal(&why, &format!("\n{}", options::HELP));
             return Answer { code: 2, text };
         }
     };
@@ -54,8 +64,13 @@ pub fn answer(words: Vec<String>) -> Answer {
     };
     match look(&options) {
         Ok(report) => report.tell(&options),
-        Err(fault) => Answer { code: 3, text: format!("sekisho-verify: {fault}\nhint: {hint}\n") },
+        Err(fault) => Answer { code: 3, text: refusal(&fault, &format!(" {hint}")) },
     }
+}
+
+/// One line of what is wrong, whatever it quotes.
+fn refusal(why: &str, hint: &str) -> String {
+    format!("sekisho-verify: {}\nhint:{hint}\n", shown::line(why))
 }
 
 fn look(options: &Options) -> Result<Report, String> {
@@ -69,6 +84,7 @@ fn look(options: &Options) -> Result<Report, String> {
             let keep = |index, entry: &Entry| entries.push((index, entry.clone()));
             let mut report = evidence_of(options, keep).map_err(told)?;
             report.judge_keys(options);
+            report.names = names(options)?;
             report.scope = Some(count(question, &report, &entries));
             return Ok(report);
         }
@@ -80,24 +96,18 @@ fn look(options: &Options) -> Result<Report, String> {
 fn evidence_of(options: &Options, keep: impl FnMut(u64, &Entry)) -> Result<Report, annals::Fault> {
     let folder = &*options.folder;
     match folder.join("entries").is_file() {
-        true => view(folder, keep),
+        true => view::check(folder, keep),
         false => mirror(folder, options, keep),
     }
 }
 
-fn view(folder: &Path, keep: impl FnMut(u64, &Entry)) -> Result<Report, annals::Fault> {
-    let (found, keys) = check_view(folder, keep)?;
-    Ok(Report {
-        size: found.size,
-        root: found.root,
-        entries: found.entries,
-        cosigned_at: found.cosigned_at,
-        ledger: keys.ledger.to_text(),
-        mirror: keys.mirror.map(|mirror| mirror.to_text()),
-        problems: found.problems.into_iter().map(Said::from).collect(),
-        notes: vec!["a view cannot show that nothing was left out".into()],
-        ..Report::of("view")
-    })
+/// Names by opaque id, for those who were given them.
+fn names(options: &Options) -> Result<HashMap<String, String>, String> {
+    let Some(path) = &options.names else { return Ok(HashMap::new()) };
+    let name = path.display();
+    let text = std::fs::read(path).map_err(|error| format!("could not use {name}: {error}"))?;
+    let value = json::read(&text).map_err(|error| format!("{name} holds no names: {error}"))?;
+    serde_json::from_value(value).map_err(|error| format!("{name} holds no names: {error}"))
 }
 
 fn mirror(

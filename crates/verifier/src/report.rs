@@ -3,6 +3,7 @@
 use crate::Answer;
 use crate::options::Options;
 use crate::said::Said;
+use crate::shown;
 use scope::{Language, Scope, tell};
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -23,6 +24,10 @@ pub struct Report {
     pub scope: Option<Scope>,
     /// What a certificate says.
     pub summary: Option<Value>,
+    /// What a view says that it was asked for, and whose entries it was found to show.
+    pub view: Option<Value>,
+    /// Names by opaque id.
+    pub names: HashMap<String, String>,
 }
 
 impl Report {
@@ -40,6 +45,8 @@ impl Report {
             notes: Vec::new(),
             scope: None,
             summary: None,
+            view: None,
+            names: HashMap::new(),
         }
     }
 
@@ -67,7 +74,7 @@ impl Report {
     pub fn tell(self, options: &Options) -> Answer {
         let code = u8::from(!self.problems.is_empty());
         let text = match options.as_json {
-            true => format!("{}\n", self.to_json()),
+            true => format!("{}\n", shown::json(&self.to_json().to_string())),
             false => self.to_text(options),
         };
         Answer { code, text }
@@ -90,6 +97,7 @@ impl Report {
             "scope": self.scope,
             "witnessed_at": self.witnessed_at,
             "certificate": self.summary,
+            "view": self.view,
         })
     }
 
@@ -105,6 +113,9 @@ impl Report {
             format!("{}: {}", say("示された記録", "entries shown"), self.entries),
             format!("{}: {}", say("根", "root"), self.root.to_base64()),
         ];
+        if let Some(view) = &self.view {
+            lines.extend(crate::view::lines(view, is_japanese));
+        }
         let said = |field: &str| match self.summary.as_ref().and_then(|said| said.get(field)) {
             Some(Value::String(text)) => text.clone(),
             _ => "–".to_owned(),
@@ -126,18 +137,14 @@ impl Report {
         };
         lines.extend(self.problems.iter().map(labelled(say("問題", "problem"))));
         lines.extend(self.notes.iter().map(labelled(say("注意", "note"))));
+        // One line each, whatever they quote.
+        let lines: Vec<String> = lines.iter().map(|line| shown::line(line)).collect();
         let mut text = lines.join("\n") + "\n";
         if let Some(scope) = &self.scope {
-            let names = names(options);
+            let name = |id: &str| self.names.get(id).map(|name| shown::line(name));
             text.push('\n');
-            text.push_str(&tell(scope, options.language, |id| names.get(id).cloned()));
+            text.push_str(&tell(scope, options.language, name));
         }
         text
     }
-}
-
-/// Names by opaque id, for those who were given them.
-fn names(options: &Options) -> HashMap<String, String> {
-    let text = options.names.as_ref().and_then(|path| std::fs::read(path).ok());
-    text.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
 }

@@ -329,3 +329,114 @@ fn both_languages_say_it() {
     assert_eq!(nothing.code, 3);
     assert!(nothing.text.contains("certificate.json"), "{}", nothing.text);
 }
+
+/// What the program says, in plain sentences or in JSON, of a file or folder.
+fn told(words: &[&str]) -> crate::Answer {
+    answer(words.iter().map(|word| (*word).to_owned()).collect())
+}
+
+fn temporary(name: &str) -> PathBuf {
+    std::env::temp_dir().join(format!("sekisho-verify-{}-{name}", std::process::id()))
+}
+
+#[test]
+fn a_field_that_stands_twice_is_refused() {
+    let text = certificate(&lived(), &[]).to_string();
+    let file = temporary("twice.json");
+    let check = |changed: String, name: &str| {
+        std::fs::write(&file, &changed).unwrap();
+        let found = told(&["certificate", file.to_str().unwrap(), "--json"]);
+        assert_eq!(found.code, 3, "{}", found.text);
+        assert!(found.text.contains(&format!("`{name}` stands twice")), "{}", found.text);
+    };
+    check(text.replacen('{', "{\"contract\":\"Other Corp\",", 1), "contract");
+    check(text.replacen("\"leaf\":", "\"leaf\":\"\",\"leaf\":", 1), "leaf");
+    std::fs::remove_file(&file).unwrap();
+}
+
+#[test]
+fn what_a_judged_file_quotes_cannot_move_on_the_terminal() {
+    let mut paper = certificate(&lived(), &[]);
+    paper["contract"] = json!("Other\u{1b}[1A\u{1b}[2Kright\n\u{202e}");
+    paper["x\u{1b}[2J\nright"] = json!(1);
+    let file = temporary("moves.json");
+    std::fs::write(&file, paper.to_string()).unwrap();
+    let path = file.to_str().unwrap();
+    for words in [vec!["certificate", path], vec!["certificate", path, "--json"]] {
+        let found = told(&words);
+        assert_eq!(found.code, 1);
+        assert!(found.text.lines().all(wire::plain::is_plain), "{}", found.text);
+        assert!(
+            !found.text.lines().skip(1).any(|line| line.starts_with("right")),
+            "{}",
+            found.text
+        );
+    }
+    let found = told(&["certificate", "/nowhere/\u{1b}[2J\nright"]);
+    assert!(found.text.lines().all(wire::plain::is_plain) && found.text.lines().count() == 2);
+    std::fs::remove_file(&file).unwrap();
+}
+
+/// A view that shows every entry of a house, with what is said of it.
+fn view_of(house: &House, name: &str, said: &str) -> PathBuf {
+    let (folder, paper) = (temporary(name), certificate(house, &[]));
+    std::fs::create_dir_all(&folder).unwrap();
+    let mut entries = Vec::new();
+    for frame in &house.frames {
+        entries.push(1);
+        entries.extend_from_slice(&u16::try_from(frame.len()).unwrap().to_be_bytes());
+        entries.extend_from_slice(frame);
+    }
+    entries.push(0);
+    std::fs::write(folder.join("entries"), entries).unwrap();
+    for (file, field) in
+        [("checkpoint", "checkpoint"), ("ledger.pub", "ledger_key"), ("mirror.pub", "mirror_key")]
+    {
+        std::fs::write(folder.join(file), paper[field].as_str().unwrap()).unwrap();
+    }
+    std::fs::write(folder.join("view.json"), said).unwrap();
+    folder
+}
+
+#[test]
+fn what_a_view_says_of_itself_is_held_against_its_entries() {
+    let house = lived();
+    let root = certificate(&house, &[])["root"].clone();
+    let right = json!({
+        "tenant": T.to_string(),
+        "user": null,
+        "from_ms": 1_796_000_000_000u64,
+        "until_ms": 1_796_000_000_100u64,
+        "entries": house.frames.len(),
+        "size": house.frames.len(),
+        "root": root,
+        "to": "/anywhere",
+    });
+    let check = |said: &str, expected: Option<&str>| {
+        let folder = view_of(&house, "view", said);
+        let found = told(&["view", folder.to_str().unwrap(), "--lang", "en"]);
+        assert_eq!(found.code, u8::from(expected.is_some()), "{said}: {}", found.text);
+        assert!(found.text.contains(expected.unwrap_or("nobody signed it")), "{}", found.text);
+        let named = format!("entries that name contract {T}: 7");
+        assert!(found.text.contains(&named), "{}", found.text);
+        std::fs::remove_dir_all(folder).unwrap();
+    };
+    check(&right.to_string(), None);
+    let mut changed = |field: &str, value: Value, expected: &str| {
+        let mut said = right.clone();
+        said[field] = value;
+        check(&said.to_string(), Some(expected));
+    };
+    changed("tenant", json!(TenantId([6; 8]).to_string()), "names others than `view.json` says");
+    changed("tenant", json!("x"), "`tenant` cannot be read");
+    changed("user", json!(terms::UserId([6; 8]).to_string()), "names others than");
+    changed("from_ms", json!(1_796_000_000_005u64), "is of another time than `view.json` says");
+    changed("until_ms", json!(1_796_000_000_008u64), "is of another time than");
+    changed("size", json!(11), "`size` says 11, the entries 12");
+    changed("entries", json!(1), "`entries` says 1");
+    changed("root", json!("x"), "`root` says \"x\"");
+    changed("thanks", json!("x"), "`thanks` is no field");
+    let twice = right.to_string().replacen('{', "{\"size\":1,", 1);
+    check(&twice, Some("`size` stands twice"));
+    check("{", Some("`view.json` cannot be read"));
+}

@@ -20,6 +20,8 @@ pub enum ToLedger {
     /// From `sentinel`: what stands at this index and after it, as soon as something does.
     /// Beyond the end: answered at once, with nothing, from the end.
     Follow { from_index: u64 },
+    /// From `identity`, before anybody acknowledges a loss: what is known to be lost?
+    Lost,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -60,6 +62,19 @@ pub enum FromLedger {
         first_index: u64,
         entries: Vec<Vec<u8>>,
     },
+    /// Of this log, and of the mirror's as it said when it came.
+    Lost {
+        ledger: Vec<LostAt>,
+        mirror: Vec<LostAt>,
+    },
+}
+
+/// A checkpoint that a log was seen to reach and was found without at its start.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LostAt {
+    /// 0: nobody knows how far it went.
+    pub size: u64,
+    pub root: [u8; 32],
 }
 
 /// That one leaf stands in the tree of the checkpoint beside it.
@@ -89,6 +104,7 @@ pub enum ToMirror {
 pub enum FromMirror {
     Standing {
         size: u64,
+        lost: Vec<LostAt>,
     },
     /// Durable at the mirror; its cosignature line.
     Cosigned {

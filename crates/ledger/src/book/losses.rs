@@ -4,6 +4,7 @@
 use super::{Book, Out};
 use annals::{Lost, Sight};
 use tlog::{Volume, subtree_root};
+use wire::ledger::{FromLedger, LostAt};
 
 /// How long the mirror is waited for when it may hold what is missing here: after that two
 /// histories begin, which is better than a house that takes no mail.
@@ -12,16 +13,38 @@ pub(super) const GRACE_MS: u64 = 30_000;
 /// Whose loss it is, for alarms.
 pub(crate) const WHOSE: &str = "the ledger";
 
+/// What both folders remembered when they were opened.
+#[derive(Default)]
+pub(crate) struct Remembered {
+    /// Checkpoints that our log falls short of: the mirror may hold what is missing.
+    pub owed: Vec<Lost>,
+    /// The mirror cosigned so many entries, and our log holds them.
+    pub mirrored: u64,
+    /// Everything that is kept of losses here. What is laid beside the log later is none.
+    pub lost: Vec<LostAt>,
+    /// As the mirror said when it came.
+    pub lost_of_mirror: Vec<LostAt>,
+}
+
+impl Remembered {
+    /// How long the mirror is waited for: longer where it may hold what is missing here.
+    pub fn grace_ms(&self, otherwise: u64) -> u64 {
+        if self.owed.is_empty() { otherwise } else { GRACE_MS }
+    }
+
+    pub fn lost(&self) -> FromLedger {
+        FromLedger::Lost { ledger: self.lost.clone(), mirror: self.lost_of_mirror.clone() }
+    }
+}
+
 impl<V: Volume> Book<V> {
-    /// `owed`: checkpoints that the log falls short of. `mirrored`: the mirror cosigned so many of
-    /// the entries that are here.
-    pub fn remembering(mut self, owed: Vec<Lost>, mirrored: u64) -> Self {
-        (self.owed, self.mirrored) = (owed, mirrored);
+    pub fn remembering(mut self, remembered: Remembered) -> Self {
+        self.remembered = remembered;
         self
     }
 
     pub(super) fn say_losses(&mut self) {
-        for lost in std::mem::take(&mut self.owed) {
+        for lost in std::mem::take(&mut self.remembered.owed) {
             let sight = self.sight(&lost);
             if let Some(what) = lost.alarm(WHOSE, &sight) {
                 self.out.push(Out::Alarm(what));
@@ -31,7 +54,7 @@ impl<V: Volume> Book<V> {
 
     /// It gets them again from us; that it lost them is news.
     pub(super) fn say_what_the_mirror_lost(&mut self, held: u64) {
-        let cosigned = std::mem::take(&mut self.mirrored);
+        let cosigned = std::mem::take(&mut self.remembered.mirrored);
         if held < cosigned {
             self.out.push(Out::Alarm(format!(
                 "the mirror lost entries: it cosigned {cosigned}, {held} are left; it is given \

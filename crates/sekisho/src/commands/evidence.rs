@@ -99,19 +99,17 @@ pub fn attend(data: PathBuf) {
 pub fn memories(data: &Path) -> Vec<Lost> {
     let remembered = |path: PathBuf| {
         let signed = tlog::SignedCheckpoint::parse(&std::fs::read(&path).ok()?)?;
-        let (name, kept_ms) = (path.display().to_string(), annals::written_ms(&path));
-        Some(Lost { name, signed: Some(signed), kept_ms })
+        Some(Lost { name: path.display().to_string(), signed: Some(signed) })
     };
     [data.join(ledger::SEEN), beside(data, "seen")].into_iter().filter_map(remembered).collect()
 }
 
 /// What readers saw here before; what is known to be lost is no problem.
 fn look_again(data: &Path, reader: &annals::Reader) -> Result<annals::Sight, Trouble> {
-    let kept_ms = annals::written_ms(&beside(data, "seen"));
     // Asked only where something does not stand: it takes a look at the whole index.
     let is_known = |signed: &tlog::SignedCheckpoint| {
         let known = Acknowledgements::read(reader).unwrap_or_default();
-        let lost = Lost { name: String::new(), signed: Some(signed.clone()), kept_ms };
+        let lost = Lost { name: String::new(), signed: Some(signed.clone()) };
         known.of(LEDGER, &lost).is_some()
     };
     seen(data).look_past(reader, is_known).map_err(fault)

@@ -80,33 +80,19 @@ pub fn open(told: &[Value]) -> Vec<String> {
     words
 }
 
-/// `sekisho ledger acknowledge-loss`: the newest of what either log lost, and with it what was lost
-/// before.
+/// `sekisho ledger acknowledge-loss`: what either log lost, each loss by itself, the newest first.
 pub fn acknowledge(mut arguments: Arguments, data: &Path) -> Answer {
     let grounds = grounds::take(&mut arguments)?;
     arguments.finish()?;
     let (losses, _) = found(data)?;
-    let largest = |whose: &str| {
-        let open = losses.iter().filter(|one| one.whose == whose && one.acknowledged.is_none());
-        open.max_by_key(|one| one.size)
-    };
-    let (ledger, mirror) = (largest("ledger"), largest("mirror"));
-    let is_one = |(one, other): (&Loss, &Loss)| (one.size, one.root) == (other.size, other.root);
-    let wanted: Vec<(&str, &Loss)> = match ledger.zip(mirror).filter(|both| is_one(*both)) {
-        Some((both, _)) => vec![("both", both)],
-        None => ledger.into_iter().chain(mirror).map(|one| (one.whose, one)).collect(),
-    };
+    let wanted = not_acknowledged(&losses);
     if wanted.is_empty() {
         let hint = "sekisho ledger verify tells what is missing, and what is acknowledged";
         return Err(Trouble::refused("a loss that nobody has acknowledged", "none", hint));
     }
     let mut done = Vec::new();
-    for (whose, loss) in wanted {
-        let request = Request::AcknowledgeLoss {
-            whose: whose.to_owned(),
-            size: loss.size,
-            root: loss.root.to_base64(),
-        };
+    for (whose, size, root) in wanted {
+        let request = Request::AcknowledgeLoss { whose: whose.to_owned(), size, root };
         match ask_on(data, &request, &grounds)? {
             Outcome::Done(value) => done.push(value),
             // It waits for two persons: the next one is asked about afterwards.
@@ -114,4 +100,27 @@ pub fn acknowledge(mut arguments: Arguments, data: &Path) -> Answer {
         }
     }
     Ok(Outcome::Done(json!({ "items": done })))
+}
+
+/// Whose, size and root of each, once however often it is remembered.
+fn not_acknowledged(losses: &[Loss]) -> Vec<(&'static str, u64, String)> {
+    let open = || losses.iter().filter(|one| one.acknowledged.is_none());
+    let mut places: Vec<(u64, String)> =
+        open().map(|one| (one.size, one.root.to_base64())).collect();
+    places.sort_by(|one, other| other.cmp(one));
+    places.dedup();
+    let with_whose = |(size, root): (u64, String)| {
+        let is_of = |whose: &str| {
+            open().any(|one| {
+                one.whose == whose && (one.size, one.root.to_base64()) == (size, root.clone())
+            })
+        };
+        let whose = match (is_of("ledger"), is_of("mirror")) {
+            (true, true) => "both",
+            (false, true) => "mirror",
+            _ => "ledger",
+        };
+        (whose, size, root)
+    };
+    places.into_iter().map(with_whose).collect()
 }

@@ -91,6 +91,8 @@ pub const WORDS: &[(&str, &str)] = &[
     ("add, list or lift", "add、list、lift のどれか"),
     ("verify, head, export, proof, publish, view, acknowledge-loss, witness-request or witness-answer", "verify、head、export、proof、publish、view、acknowledge-loss、witness-request、witness-answer のどれか"),
     ("a loss that nobody has acknowledged", "まだ承知されていない欠損"),
+    ("a loss of which a statement is kept", "証拠の残っている欠損"),
+    ("sekisho ledger verify tells what is missing; what was found missing since the house started is known after its next start", "欠けているものは sekisho ledger verify で分かります。起動の後に見つかった欠損は、次の起動で取り上げます"),
     ("sekisho ledger verify tells what is missing, and what is acknowledged", "欠けているものと承知済みのものは sekisho ledger verify で分かります"),
     ("list, show or release", "list、show、release のどれか"),
     ("list, show, status, hold, release or cancel", "list、show、status、hold、release、cancel のどれか"),

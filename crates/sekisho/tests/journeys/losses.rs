@@ -4,7 +4,9 @@
 use super::contracts::approved;
 use super::house::{Demo, plainly, within};
 use super::reader::Reader;
-use serde_json::Value;
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -43,6 +45,22 @@ fn is_held_against(demo: &Demo) -> bool {
     demo.ask(&["doctor"]).0["weakened"].to_string().contains("were cosigned with the root")
 }
 
+/// Whoever may speak to the house by hand asks that a loss that never was be acknowledged.
+fn make_one_up(demo: &Demo) -> String {
+    let request = json!({
+        "command": "acknowledge-loss",
+        "whose": "both",
+        "size": 99_999_999,
+        "root": "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=",
+        "asking": { "reason": "none there" },
+    });
+    let mut line = UnixStream::connect(demo.data().join("admin.sock")).unwrap();
+    writeln!(line, "{request}").unwrap();
+    let mut answer = String::new();
+    BufReader::new(line).read_line(&mut answer).unwrap();
+    answer
+}
+
 #[test]
 fn what_was_lost_is_acknowledged_and_stays_told() {
     let mut demo = Demo::fresh("loss");
@@ -55,6 +73,9 @@ fn what_was_lost_is_acknowledged_and_stays_told() {
     assert!(!found["missing"].as_array().unwrap().is_empty(), "{found}");
     assert!(losses(&demo).iter().all(|one| one["acknowledged"].is_null()));
     assert!(!losses(&demo).is_empty() && is_held_against(&demo));
+    let refused = make_one_up(&demo);
+    assert!(refused.contains("a loss of which a statement is kept"), "{refused}");
+    assert!(demo.ask(&VERIFY).1 == 1 && is_held_against(&demo), "it excused nothing");
     // One operator, where one decides: at once, and marked.
     let (known, code) = demo.ask(&KNOW);
     assert_eq!(code, 0, "{known}");
@@ -62,6 +83,12 @@ fn what_was_lost_is_acknowledged_and_stays_told() {
     let (found, code) = demo.ask(&VERIFY);
     assert_eq!((code, found["ok"].as_bool()), (0, Some(true)), "{found}");
     assert!(notes(&found).contains("lost entries") && notes(&found).contains("one operator alone"));
+    // Each by itself, with its own size and root.
+    for one in known["items"].as_array().unwrap() {
+        let (size, root) = (&one["size"], one["root"].as_str().unwrap());
+        let told = format!("lost entries, of {size} with the root {root}: acknowledged at ");
+        assert!(notes(&found).contains(&told), "{one}: {found}");
+    }
     assert!(losses(&demo).iter().all(|one| one["acknowledged"]["at"].is_string()));
     assert!(!losses(&demo).is_empty() && !is_held_against(&demo));
     assert_eq!(demo.ask(&KNOW).1, 1, "there is no more to say");
@@ -101,13 +128,15 @@ fn two_persons_acknowledge_what_was_lost() {
     let demo = demo.again();
     let (refused, code) = demo.ask(&KNOW);
     assert_eq!(code, 1, "without a reason: {refused}");
+    let refused = make_one_up(&demo);
+    assert!(refused.contains("a loss of which a statement is kept"), "not even asked: {refused}");
     assert_eq!(demo.ask(&VERIFY).1, 1);
     let mut round = 0;
     while demo.ask(&VERIFY).1 == 1 {
         let done = approved(&demo, &KNOW);
         assert!(done["acknowledged"] == true && done["weakened"].is_null(), "{done}");
         round += 1;
-        assert!(round <= 3, "{:?}", demo.ask(&VERIFY));
+        assert!(round <= 4, "{:?}", demo.ask(&VERIFY));
     }
     let (found, _) = demo.ask(&VERIFY);
     assert!(notes(&found).contains("request"), "{found}");
