@@ -96,7 +96,10 @@ impl Ledger {
                         let entries = self.entries.lock().unwrap().clone();
                         Some(FromLedger::Releases { entries, next: None })
                     }
-                    ToLedger::Head | ToLedger::Show { .. } | ToLedger::Follow { .. } => None,
+                    ToLedger::Head
+                    | ToLedger::Lost
+                    | ToLedger::Show { .. }
+                    | ToLedger::Follow { .. } => None,
                 };
                 if let Some(answer) = answer {
                     let _ = channel.send(frame.call, &answer, &[]);
