@@ -139,8 +139,8 @@ fn an_arrival_in_several_frames_is_kept_whole_and_read_by_its_owner_only() {
     running.stop();
 }
 
-/// Drafts and Sent pass through a session in plain text: the ledger hears of them as of arrivals, by
-/// the session that brought them, and not before they are kept.
+/// Drafts and Sent pass through a session in plain text: the ledger hears of them as of arrivals,
+/// by the session that brought them.
 #[test]
 fn what_a_session_appends_reaches_the_ledger_as_its_own() {
     let folder = Folder::new("desk-append");

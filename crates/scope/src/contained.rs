@@ -139,8 +139,8 @@ impl Traces {
         later(&mut self.newest, (at_ms, index));
     }
 
-    /// Looks at every fact, also after the window: an alarm or a new key may come late. `is_before`:
-    /// it was brought into the window.
+    /// Looks at every fact, also after the window: an alarm or a new key may come late.
+    /// `is_before`: it was brought into the window.
     pub fn note(
         &mut self,
         fact: &Fact,

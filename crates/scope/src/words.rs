@@ -258,9 +258,10 @@ pub fn tell_statement(
     }
     let holds = match statement.holds {
         true => say(
-            "この期間、対象に復号鍵は渡っていない。期間前に鍵を受け取り、期間中も動作していたプロセスもない。",
-            "In this window no key that opens them was given to this component, and no process of it \
-             that lived into the window had been given one before.",
+            "この期間、対象に復号鍵は渡っていない。\
+             期間前に鍵を受け取り、期間中も動作していたプロセスもない。",
+            "In this window no key that opens them was given to this component, and no process of \
+             it that lived into the window had been given one before.",
         ),
         false => say(
             "対象に鍵が渡ったか、渡っていないことを示せない。",
