@@ -149,7 +149,7 @@ fn numbered(epoch: Option<u32>) -> Result<u32, Refusal> {
 fn witness(text: Option<&str>) -> Result<Option<[u8; 32]>, Refusal> {
     let Some(text) = text else { return Ok(None) };
     let octets = HEXLOWER.decode(text.as_bytes()).ok().and_then(|octets| octets.try_into().ok());
-    let wrong = || Refusal::new("32 octets in hexadecimal", "another text", "keys epochs end");
+    let wrong = || Refusal::new("32 octets in hexadecimal", "another text", "sekisho help");
     octets.map(Some).ok_or_else(wrong)
 }
 

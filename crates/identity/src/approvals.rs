@@ -271,7 +271,8 @@ impl People<'_> {
         Ok(ToAdmin::Pending(Box::new(request)))
     }
 
-    /// A person who proved themselves and may answer this request, or asked for it; and the request.
+    /// A person who proved themselves and may answer this request, or asked for it; and the
+    /// request.
     #[allow(clippy::type_complexity)]
     fn called_upon(
         &mut self,

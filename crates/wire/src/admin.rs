@@ -224,7 +224,8 @@ pub enum Request {
     /// An act upon keys; which of the names it takes is its own word.
     KeysAct {
         /// `rotate-root`, `rotate-tenant`, `rotate-user`, `rotate-pairs`, `seal`, `unseal`,
-        /// `hold`, `release-hold`, `freeze`, `thaw`, `epoch-start`, `epoch-destroyed` or `epoch-gone`.
+        /// `hold`, `release-hold`, `freeze`, `thaw`, `epoch-start`, `epoch-destroyed` or
+        /// `epoch-gone`.
         act: String,
         tenant: Option<String>,
         user: Option<String>,
