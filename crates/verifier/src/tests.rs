@@ -422,7 +422,7 @@ fn what_a_view_says_of_itself_is_held_against_its_entries() {
         std::fs::remove_dir_all(folder).unwrap();
     };
     check(&right.to_string(), None);
-    let mut changed = |field: &str, value: Value, expected: &str| {
+    let changed = |field: &str, value: Value, expected: &str| {
         let mut said = right.clone();
         said[field] = value;
         check(&said.to_string(), Some(expected));
