@@ -43,6 +43,19 @@ fn in_japanese(what: &str) -> &str {
         "without --seen it is not known whether more was here before" => {
             "--seen がないので、以前ここにもっと多くの記録があったかどうかは分からない"
         }
+        "the mirror's saved checkpoint is empty or not there: nothing beside its log says how far \
+         it had come" => {
+            "写しの保存した checkpoint が空か、ない。どこまで進んでいたかを記録のほかに示すものがない"
+        }
+        "the mirror's saved checkpoint cannot be read: the file was altered or torn" => {
+            "写しの保存した checkpoint が読めない。書き換えられたか、途中で切れている"
+        }
+        "the mirror's saved checkpoint is not signed by the ledger: the file was altered" => {
+            "写しの保存した checkpoint に、台帳の正しい署名がない。ファイルが書き換えられている"
+        }
+        "the mirror's saved checkpoint is not cosigned by the mirror: the file was altered" => {
+            "写しの保存した checkpoint に、写しの正しい副署がない。ファイルが書き換えられている"
+        }
         other => other,
     }
 }
