@@ -38,8 +38,7 @@ pub fn run(mut arguments: Arguments) -> Answer {
         .and_then(|status| status.get("single_operator"))
         .and_then(Value::as_bool)
         .unwrap_or(false);
-    let evidence = service.as_ref().and_then(|status| status.pointer("/vault/evidence"));
-    let is_unproven = evidence.and_then(Value::as_bool) == Some(false);
+    let is_unproven = service.as_ref().is_some_and(nothing_opens);
     let mut weakened: Vec<String> = Vec::new();
     let mut say = |is_so: bool, what: &str| weakened.extend(is_so.then(|| what.to_owned()));
     say(is_single, "single-operator: what should need two persons is done by one and recorded");
@@ -79,6 +78,11 @@ pub fn run(mut arguments: Arguments) -> Answer {
         "losses": losses.flatten(),
     });
     Ok(if whole { Outcome::Done(found) } else { Outcome::Wanting(found) })
+}
+
+/// Whether ledger or mirror is away, by what the vault says in `status`.
+fn nothing_opens(status: &Value) -> bool {
+    status.pointer("/vault/evidence").and_then(Value::as_bool) == Some(false)
 }
 
 /// Domains that enforce a policy (as `domain list` tells them), with the names in it that only our
