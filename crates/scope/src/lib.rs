@@ -43,4 +43,4 @@ pub use months::Months;
 pub use roll::{LAG_MS, Life, Roll};
 pub use statement::{Ciphertexts, KeyEvent, Statement, StatementMaker};
 pub use whole::{Beside, unattributed};
-pub use words::{Language, tell, tell_statement};
+pub use words::{Language, class, tell, tell_statement};

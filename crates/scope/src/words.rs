@@ -32,7 +32,8 @@ impl Language {
     }
 }
 
-fn class(language: Language, word: &str) -> &str {
+/// What a class of data is called.
+pub fn class(language: Language, word: &str) -> &str {
     match word {
         "addresses" => language.say("メールアドレス", "addresses"),
         "headers" => language.say("ヘッダー", "headers"),

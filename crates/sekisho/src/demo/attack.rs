@@ -6,6 +6,7 @@ use super::screen::{Tone, because, heading, is_japanese, say, step};
 use crate::client;
 use crate::trial::{Watch, scope_of};
 use drill::Ask;
+use scope::{Language, class};
 use serde_json::Value;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
@@ -123,7 +124,9 @@ fn tell_scope(stage: &Stage, instance: InstanceId, from_ms: u64) {
     step("scope", Tone::Plain, &format!("{exact}: {}", scope.messages.len()));
     for contract in &scope.contracts {
         let (accounts, messages) = (contract.accounts, contract.messages);
-        let classes = contract.classes.join(" + ");
+        let language = if is_japanese() { Language::Japanese } else { Language::English };
+        let classes = contract.classes.iter().map(|word| class(language, word));
+        let classes = classes.collect::<Vec<_>>().join(" + ");
         let counted = match is_japanese() {
             true => format!("{accounts} 人、{messages} 通、{classes}"),
             false => format!("people {accounts}, messages {messages}, {classes}"),

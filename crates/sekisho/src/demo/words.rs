@@ -64,7 +64,7 @@ const ABOUT: &[(&str, &str)] = &[
     ("a long Japanese report", "長い日本語の報告書"),
     ("a notice to three people", "三人へのお知らせ"),
     ("a note to two organisations", "二つの組織あて"),
-    ("a bounce, with the null sender", "差出人の空な不達通知"),
+    ("a bounce, with the null sender", "差出人が空の不達通知"),
     ("phishing: a bank that did not send it", "フィッシング: 銀行を装うもの"),
     ("phishing: the display name of a colleague", "フィッシング: 同僚の名を騙るもの"),
     ("EICAR, bare", "EICAR そのまま"),
