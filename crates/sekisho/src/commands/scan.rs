@@ -1,6 +1,7 @@
 //! `sekisho scan`: the scanner's own code in the scanner's own jail, over files.
 
 use crate::arguments::Arguments;
+use crate::demo::screen::is_japanese;
 use crate::lone::{self, Lone};
 use crate::outcome::{Answer, Outcome, Trouble};
 use crate::printing;
@@ -140,14 +141,15 @@ impl Scan {
                 Err(Lost::Other(trouble)) => return Err(trouble),
             }
         }
-        let why = policy::why("scanner.killed", Language::English, "");
+        let [why, why_ja] = [Language::English, Language::Japanese]
+            .map(|language| policy::why("scanner.killed", language, ""));
         let refused = self.workshop.refused();
         let calls: Vec<&str> = refused.iter().map(|refused| refused.call).collect();
         Ok(json!({
             "verdict": "quarantine",
             "score": 0.0,
             "parts": 0,
-            "findings": [{ "id": "scanner.killed", "weight": 0.0, "why": why }],
+            "findings": [{ "id": "scanner.killed", "weight": 0.0, "why": why, "why_ja": why_ja }],
             "alarms": calls,
         }))
     }
@@ -254,11 +256,12 @@ fn shown(examined: &Examined) -> Value {
 }
 
 fn readable(value: &Value) -> String {
+    let why = if is_japanese() { "why_ja" } else { "why" };
     let word = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default();
     let mut text = format!("{:10} {}", word("verdict"), word("file"));
     let findings = value.get("findings").and_then(Value::as_array);
     for finding in findings.into_iter().flatten() {
-        let why = finding.get("why").and_then(Value::as_str).unwrap_or_default();
+        let why = finding.get(why).and_then(Value::as_str).unwrap_or_default();
         let id = finding.get("id").and_then(Value::as_str).unwrap_or_default();
         text.push_str(&format!("\n           {why}  ({id})"));
     }
