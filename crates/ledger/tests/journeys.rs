@@ -483,7 +483,7 @@ fn a_folder_of_the_version_before_is_taken_over() {
     copy_folder(&before, &house.folder);
     let found = house.verify();
     assert_eq!((found.ok, found.size, found.mirror_size), (true, 305, 305));
-    assert_eq!(found.notes.len(), 2);
+    assert_eq!(found.notes.len(), 3);
     let head = ledger::head(&house.ledger(), Some(&house.mirror())).unwrap();
     assert!(head.cosigned && head.size == 305);
     let mut running = house.start();
