@@ -31,7 +31,7 @@ fn live() {
     }
     zygote.control.send(0, &Order::Stop, &[]).unwrap();
     zygote.heard.assert_nothing_off_charter();
-    assert_eq!(zygote.heard.listeners(), 4);
+    zygote.heard.assert_listeners(4);
 }
 
 /// An instance; gives the warden's end of its control channel.

@@ -45,7 +45,7 @@ fn live() {
     around.life.ended_well();
     let seen = around.seen.lock().unwrap();
     seen.heard.assert_nothing_off_charter();
-    assert_eq!(seen.heard.listeners(), 1);
+    seen.heard.assert_listeners(1);
 }
 
 /// Small and large mail, under TLS and in clear, for people of the house, for nobody, and errands.

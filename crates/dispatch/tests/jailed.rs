@@ -30,7 +30,7 @@ fn live() {
     drop(control);
     let seen = seen.lock().unwrap();
     seen.heard.assert_nothing_off_charter();
-    assert_eq!(seen.heard.listeners(), 1);
+    seen.heard.assert_listeners(1);
     assert_eq!((seen.queued.len(), seen.renewed), (3, 1));
 }
 

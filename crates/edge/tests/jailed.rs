@@ -25,7 +25,7 @@ fn live() {
     around.life.ended_well();
     let seen = around.seen.lock().unwrap();
     seen.heard.assert_nothing_off_charter();
-    assert_eq!(seen.heard.listeners(), 1);
+    seen.heard.assert_listeners(1);
     assert_eq!((seen.copies.len(), seen.letters.len()), (6, 4));
 }
 

@@ -45,7 +45,7 @@ fn live() {
     }
     house.zygote.control.send(0, &Order::Stop, &[]).unwrap();
     house.zygote.heard.assert_nothing_off_charter();
-    assert_eq!(house.zygote.heard.listeners(), 10);
+    house.zygote.heard.assert_listeners(10);
 }
 
 struct House {

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use terms::{InstanceId, Kind};
 use wire::control::{Order, Report, Start};
 use wire::{Channel, Label};
@@ -197,9 +197,14 @@ impl Heard {
         });
     }
 
-    /// How many processes were listened to.
-    pub fn listeners(&self) -> u32 {
-        self.0.lock().unwrap().listeners
+    /// So many processes were listened to. One that has ended may have said so before it was heard.
+    pub fn assert_listeners(&self, expected: u32) {
+        let begun = Instant::now();
+        let heard = || self.0.lock().unwrap().listeners;
+        while heard() < expected && begun.elapsed() < LIMIT {
+            thread::sleep(Duration::from_millis(5));
+        }
+        assert_eq!(heard(), expected);
     }
 
     /// Opened files, mostly.
