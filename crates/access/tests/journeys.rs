@@ -422,6 +422,19 @@ print('content')
 }
 
 /// A large folder: numbers only, so it must be quick.
+/// What cannot be looked into is not told as not found.
+#[test]
+fn a_search_says_so_where_a_message_does_not_open() {
+    let (world, mut client) = imap(&[FIRST]);
+    let mut broken = world.vault.seal("", SECOND.as_bytes());
+    broken.summary.wrapped = vec![1; 120];
+    world.shelves.lock().unwrap().fill(broken, 1);
+    client.ask("SELECT INBOX");
+    check(&mut client, "SEARCH SUBJECT spring", &["x NO [SERVERBUG] a message could not be"]);
+    check(&mut client, "SEARCH 1 SUBJECT spring", &["* SEARCH 1\r\n", "x OK"]);
+    check(&mut client, "SEARCH UNSEEN", &["* SEARCH 1 2\r\n", "x OK"]);
+}
+
 /// More opened overviews than are kept: whatever is asked for is there when it is told, and no body
 /// is opened in its stead.
 #[test]

@@ -1,7 +1,7 @@
 //! Domains: added, listed, checked against the DNS; and the keys that sign their mail.
 
 use crate::peers::{Answer, Peers, Refusal};
-use crate::people::one_tenant;
+use crate::people::{one_tenant, set};
 use crate::places::{directory, items};
 use serde_json::{Value, json};
 use terms::Kind;
@@ -81,8 +81,8 @@ pub fn list(peers: &mut Peers<'_>, tenant: Option<String>) -> Answer {
     let mut unproven = trust::of_all(peers, &domains).unwrap_or_default().into_iter();
     let shown = domains.iter().map(|each| {
         let mut shown = crate::outgoing::domain_json(each);
-        if let Some(fields) = shown.get_mut("mta_sts").and_then(Value::as_object_mut) {
-            fields.insert("unproven".to_owned(), json!(unproven.next()));
+        if let Some(policy) = shown.get_mut("mta_sts") {
+            set(policy, "unproven", json!(unproven.next()));
         }
         shown
     });

@@ -5,7 +5,7 @@ use crate::credentials;
 use crate::domains;
 use crate::passing::redirect;
 use crate::peers::{Answer, Peers, Refusal};
-use crate::people::one_tenant;
+use crate::people::{self, one_tenant};
 use crate::places;
 use serde_json::{Value, json};
 use wire::admin::{SendingChange, SignIn};
@@ -143,13 +143,11 @@ pub fn set_domain(peers: &mut Peers<'_>, domain: String, wish: DomainWish) -> An
         let change = Redirection::Transport { domain: named, mode, max_age_seconds };
         let mut told = redirect(peers, change)?;
         // To have it enforced is nothing where no sender can believe it, or worse.
-        if mode == Some(TransportMode::Enforce)
-            && let Some(fields) = told.as_object_mut()
-        {
+        if mode == Some(TransportMode::Enforce) {
             let policy = TransportPolicy { mode: TransportMode::Enforce, ..Default::default() };
-            let domain = fields.get("domain").and_then(Value::as_str).unwrap_or(&domain);
+            let domain = told.get("domain").and_then(Value::as_str).unwrap_or(&domain);
             let warnings = domains::trust::warnings(peers, domain, policy);
-            fields.insert("warnings".to_owned(), json!(warnings));
+            people::set(&mut told, "warnings", json!(warnings));
         }
         done = Some(told);
     }

@@ -80,12 +80,24 @@ fn sentences(act: &Act, about: &About<'_>) -> [String; 2] {
             "二人による承認をやめる。以後は一人で何でもできる".to_owned(),
             "two persons no longer decide: one operator may do everything".to_owned(),
         ],
-        Act::AcknowledgeLoss { size: 0, .. } => [
+        Act::AcknowledgeLoss { size, .. } => known_loss(*size),
+        Act::Thaw(Whose::Person(..)) => thaw(person),
+        Act::Thaw(Whose::Tenant(_)) => thaw(tenant),
+        Act::Thaw(Whose::Kind(kind)) => thaw(kind.word()),
+        Act::Keys(act) => keys(act, about),
+        Act::Other { what, .. } => [what.clone(), what.clone()],
+    }
+}
+
+/// What is acknowledged of a log. `size`: of the checkpoint that was lost; 0: nobody knows.
+fn known_loss(size: u64) -> [String; 2] {
+    match size {
+        0 => [
             "台帳がなくなったことを承知し、このまま続ける。事実は記録に残る".to_owned(),
             "the ledger was gone: that is acknowledged, and the house goes on; it stays recorded"
                 .to_owned(),
         ],
-        Act::AcknowledgeLoss { size, .. } => [
+        size => [
             format!(
                 "連署された {size} 件のうち失われた記録があることを承知し、このまま続ける。事実は記録に残る"
             ),
@@ -94,11 +106,6 @@ fn sentences(act: &Act, about: &About<'_>) -> [String; 2] {
                  house goes on; it stays recorded"
             ),
         ],
-        Act::Thaw(Whose::Person(..)) => thaw(person),
-        Act::Thaw(Whose::Tenant(_)) => thaw(tenant),
-        Act::Thaw(Whose::Kind(kind)) => thaw(kind.word()),
-        Act::Keys(act) => keys(act, about),
-        Act::Other { what, .. } => [what.clone(), what.clone()],
     }
 }
 

@@ -10,7 +10,7 @@ use crate::tables::{Tables, seal, unseal};
 use compartment::now_ms;
 use data_encoding::BASE32_NOPAD;
 use rows::RowKey;
-use rusqlite::params;
+use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 use terms::TenantId;
 use wire::lists::{self, Language, MEMBERS, Posting, Word};
@@ -37,7 +37,7 @@ const PROOF_BYTES: usize = 8;
 /// question twice, and a reader press the button in an old mail. About 20 MB.
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 const OVER_DAYS: i64 = 400;
-const OVERS: u64 = 200_000;
+const OVERS: i64 = 200_000;
 /// Letters that wait while the queue is away: a day's of a large installation, about 5 MB.
 const LETTERS: u64 = 10_000;
 
@@ -105,6 +105,32 @@ pub fn token(key: &RowKey, word: Word, place: &Token, row: &MemberRow) -> Vec<u8
     [&place[..], proof.get(..PROOF_BYTES).unwrap_or_default()].concat()
 }
 
+/// What is left of the link by which a subscription is ended, once it is over.
+fn way_off(key: &RowKey, place: &Token, row: &MemberRow) -> Token {
+    key.token("ended-link", &token(key, Word::Unsubscribe, place, row))
+}
+
+/// Knows these links as ones that have served, with the change that ends their subscriptions.
+fn keep_over(change: &Connection, of: TenantId, links: &[Token]) -> Result<(), Fault> {
+    let fault = Fault::store("keeping what is over");
+    let today = i64::try_from(now_ms() / DAY_MS).unwrap_or(i64::MAX);
+    let old = today.saturating_sub(OVER_DAYS);
+    change.execute("DELETE FROM ended_link WHERE day < ?1", params![old]).map_err(&fault)?;
+    let known: i64 = change
+        .query_row("SELECT COUNT(*) FROM ended_link", (), |row| row.get(0))
+        .map_err(&fault)?;
+    if known >= OVERS {
+        let oldest = "DELETE FROM ended_link WHERE day = (SELECT MIN(day) FROM ended_link)";
+        change.execute(oldest, ()).map_err(&fault)?;
+    }
+    let insert = "INSERT OR REPLACE INTO ended_link (token, tenant, day) VALUES (?1, ?2, ?3)";
+    let mut insert = change.prepare_cached(insert).map_err(&fault)?;
+    for link in links {
+        insert.execute(params![&link[..], &of.0[..], today]).map_err(&fault)?;
+    }
+    Ok(())
+}
+
 /// The address that is this word about this subscription.
 pub fn word_address(key: &RowKey, word: Word, place: &Token, row: &MemberRow) -> String {
     let token = BASE32_NOPAD.encode(&token(key, word, place, row)).to_ascii_lowercase();
@@ -162,13 +188,14 @@ impl Tables {
     /// The list and all its subscriptions.
     pub fn drop_list(&mut self, key: &RowKey, address: &str) -> Result<(), Fault> {
         let token = key.token("list", address.as_bytes());
-        if let Some((of, _)) = self.list(key, address)? {
-            for (place, row) in self.members(key, address, (None, MEMBERS))? {
-                self.keep_over(key, of, &self::token(key, Word::Unsubscribe, &place, &row))?;
-            }
-        }
+        let of = self.list(key, address)?.map(|(of, _)| of);
+        let members = self.members(key, address, (None, MEMBERS))?;
+        let links = members.iter().map(|(place, row)| way_off(key, place, row));
         let fault = Fault::store("taking a list away");
         let change = self.db.transaction().map_err(&fault)?;
+        if let Some(of) = of {
+            keep_over(&change, of, &links.collect::<Vec<_>>())?;
+        }
         for sql in ["DELETE FROM subscription WHERE list = ?1", "DELETE FROM list WHERE token = ?1"]
         {
             change.execute(sql, (&token[..],)).map_err(&fault)?;
@@ -232,35 +259,17 @@ impl Tables {
     }
 
     /// Whether there was one. Its link is known as one that has served.
-    pub fn drop_member(&self, key: &RowKey, place: &Token) -> Result<bool, Fault> {
+    pub fn drop_member(&mut self, key: &RowKey, place: &Token) -> Result<bool, Fault> {
         let Some((of, row)) = self.member(key, place)? else { return Ok(false) };
-        self.keep_over(key, of, &token(key, Word::Unsubscribe, place, &row))?;
-        let gone = self
-            .db
+        let fault = Fault::store("ending a subscription");
+        let change = self.db.transaction().map_err(&fault)?;
+        keep_over(&change, of, &[way_off(key, place, &row)])?;
+        let gone = change
             .prepare_cached("DELETE FROM subscription WHERE token = ?1")
             .and_then(|mut delete| delete.execute(params![&place[..]]))
-            .map_err(Fault::store("ending a subscription"))?;
-        Ok(gone > 0)
-    }
-
-    fn keep_over(&self, key: &RowKey, of: TenantId, said: &[u8]) -> Result<(), Fault> {
-        let fault = Fault::store("keeping what is over");
-        let today = i64::try_from(now_ms() / DAY_MS).unwrap_or(i64::MAX);
-        let old = today.saturating_sub(OVER_DAYS);
-        self.db.execute("DELETE FROM ended_link WHERE day < ?1", params![old]).map_err(&fault)?;
-        if self.count_rows("SELECT COUNT(*) FROM ended_link", ())? >= OVERS {
-            let oldest = "DELETE FROM ended_link WHERE day = (SELECT MIN(day) FROM ended_link)";
-            self.db.execute(oldest, ()).map_err(&fault)?;
-        }
-        self.db
-            .prepare_cached(
-                "INSERT OR REPLACE INTO ended_link (token, tenant, day) VALUES (?1, ?2, ?3)",
-            )
-            .and_then(|mut insert| {
-                insert.execute(params![&key.token("ended-link", said)[..], &of.0[..], today])
-            })
             .map_err(&fault)?;
-        Ok(())
+        change.commit().map_err(&fault)?;
+        Ok(gone > 0)
     }
 
     /// Whether a link was the way off a list, and its subscription is over. It is the same whether

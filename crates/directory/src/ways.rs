@@ -243,12 +243,18 @@ impl Tables {
     pub fn count_beyond(&self, key: &RowKey, domain: &str, now: u64) -> Result<(u64, u64), Fault> {
         let token = key.token("gateway", domain.as_bytes());
         let old = signed(now).saturating_sub(GRACE_MS);
-        let count = |which: &str| {
-            let count = format!("SELECT COUNT(*) FROM beyond WHERE domain = ?1 AND {which}");
-            self.count_rows(&count, params![&token[..], old])
-        };
-        let in_grace = count("gone_ms > ?2")?;
-        Ok((count("gone_ms IS NULL AND ?2 IS NOT NULL")? + in_grace, in_grace))
+        let (listed, in_grace): (i64, i64) = self
+            .db
+            .prepare_cached(
+                "SELECT COUNT(*) FILTER (WHERE gone_ms IS NULL),
+                        COUNT(*) FILTER (WHERE gone_ms > ?2) FROM beyond WHERE domain = ?1",
+            )
+            .and_then(|mut query| {
+                query.query_row(params![&token[..], old], |row| Ok((row.get(0)?, row.get(1)?)))
+            })
+            .map_err(Fault::store("counting rows"))?;
+        let counted = |count: i64| u64::try_from(count).unwrap_or_default();
+        Ok((counted(listed) + counted(in_grace), counted(in_grace)))
     }
 
     /// Those that are taken for a while only: first those whose time is over first.

@@ -33,6 +33,10 @@ fn at(text: &str) -> u64 {
     parse_rfc3339(text).unwrap()
 }
 
+fn entry((author, start): (Kind, u8), time: &str, body: Body) -> Entry {
+    Entry { author, start: instance(start), seq: 0, time_ms: at(time), body }
+}
+
 fn start(number: u8, kind: Kind, serves: Option<u8>) -> Body {
     Body::ProcessStart {
         instance: instance(number),
@@ -246,13 +250,6 @@ fn what_was_released_to_be_sent_is_exact() {
         let messages = numbers.iter().map(one).collect();
         Body::Sent { instance: instance(DEPART), tenant: tenant(1), messages }
     };
-    let entry = |(author, start), time, body| Entry {
-        author,
-        start: instance(start),
-        seq: 0,
-        time_ms: at(time),
-        body,
-    };
     let history = [
         entry((Kind::Warden, 0), "2026-11-02T10:00:00Z", start(23, Kind::Vault, None)),
         entry((Kind::Warden, 0), "2026-11-02T10:00:00Z", start(DEPART, Kind::Depart, None)),
@@ -294,13 +291,6 @@ fn what_was_handed_in_is_named_by_the_queue() {
         };
         let messages = numbers.iter().map(one).collect();
         Body::Queue { instance: instance(by), tenant: tenant(of), messages }
-    };
-    let entry = |(author, start), time, body| Entry {
-        author,
-        start: instance(start),
-        seq: 0,
-        time_ms: at(time),
-        body,
     };
     let (w, p) = ((Kind::Warden, 0), (Kind::Post, 24));
     let history = [
@@ -506,13 +496,6 @@ fn what_a_session_was_given_before_the_window_counts_while_it_lives() {
         clean: true,
         cause: Word::new("exit 0"),
         last_seq: None,
-    };
-    let entry = |(author, start), time, body| Entry {
-        author,
-        start: instance(start),
-        seq: 0,
-        time_ms: at(time),
-        body,
     };
     let (w, v) = ((Kind::Warden, 0), (Kind::Vault, 22));
     let history = [

@@ -83,17 +83,8 @@ pub fn tell(scope: &Scope, language: Language, name: impl Fn(&str) -> Option<Str
             format!("{} – {}", given.first, given.last),
         );
     }
-    line(say("検知", "detected"), or_none(&scope.containment.detected));
-    for one in scope.containment.detections.iter().take(TOLD) {
-        let who = say("証跡", "entry");
-        line(
-            &format!("  {}", one.at),
-            format!("{} · {} · {who} {}", one.call, one.instance, one.entry),
-        );
-    }
-    let more = scope.containment.detections_in_all.saturating_sub(TOLD as u64);
-    if more > 0 {
-        line(&format!("  {}", say("ほかの検知", "further detections")), more.to_string());
+    for (label, value) in told_detections(&scope.containment, language) {
+        line(&label, value);
     }
     line(say("露出の終了", "exposure ended"), or_none(&scope.containment.exposure_ended));
     line(say("対象プロセス数", "instances"), scope.instances.to_string());
@@ -129,6 +120,24 @@ pub fn tell(scope: &Scope, language: Language, name: impl Fn(&str) -> Option<Str
         format!("{} {} · {} · {checked}", scope.entries, say("件", "entries"), scope.root),
     );
     to
+}
+
+/// When it was detected, and by what.
+fn told_detections(containment: &Containment, language: Language) -> Vec<(String, String)> {
+    let say = |japanese, english| language.say(japanese, english);
+    let detected = containment.detected.clone();
+    let detected = detected.unwrap_or_else(|| say("なし", "none").to_owned());
+    let mut told = vec![(say("検知", "detected").to_owned(), detected)];
+    for one in containment.detections.iter().take(TOLD) {
+        let who = say("証跡", "entry");
+        let by = format!("{} · {} · {who} {}", one.call, one.instance, one.entry);
+        told.push((format!("  {}", one.at), by));
+    }
+    let more = containment.detections_in_all.saturating_sub(TOLD as u64);
+    if more > 0 {
+        told.push((format!("  {}", say("ほかの検知", "further detections")), more.to_string()));
+    }
+    told
 }
 
 /// Whether it is contained, and by which entries.

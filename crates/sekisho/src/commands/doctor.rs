@@ -33,34 +33,8 @@ pub fn run(mut arguments: Arguments) -> Answer {
     let near = near.map(str::to_owned);
     let losses = data.as_deref().map(losses::told);
     let service = data.and_then(|data| client::value(&data, &Request::Status).ok());
-    let is_single = service
-        .as_ref()
-        .and_then(|status| status.get("single_operator"))
-        .and_then(Value::as_bool)
-        .unwrap_or(false);
-    let is_unproven = service.as_ref().is_some_and(nothing_opens);
-    let mut weakened: Vec<String> = Vec::new();
-    let mut say = |is_so: bool, what: &str| weakened.extend(is_so.then(|| what.to_owned()));
-    say(is_single, "single-operator: what should need two persons is done by one and recorded");
-    say(
-        !compartment::is_root(),
-        "not root: compartments share one user id; namespaces as the kernel grants",
-    );
-    say(is_asked && service.is_none(), "no service answers on this data folder");
-    say(is_unproven, "nobody can read: ledger or mirror is away, see `alarms list`; mail arrives");
-    for (tenant, source) in tenants.iter().flat_map(sources::gone) {
-        let what = format!(
-            "mail of {tenant} waits: it leaves from {source}, which this host does not have \
-             any more"
-        );
-        weakened.push(what);
-    }
-    for (domain, names) in domains.iter().flat_map(unproven) {
-        weakened.push(format!(
-            "MTA-STS of {domain} is enforced, but no sender trusts the certificate of {names}: \
-             `domain check` says what to do"
-        ));
-    }
+    let mut weakened =
+        weak_points((is_asked, service.as_ref()), tenants.as_ref(), domains.as_ref());
     weakened.extend(near);
     weakened.extend(losses.iter().flatten().flat_map(|told| losses::open(told)));
     let whole = missing.is_empty() && weakened.is_empty();
@@ -78,6 +52,42 @@ pub fn run(mut arguments: Arguments) -> Answer {
         "losses": losses.flatten(),
     });
     Ok(if whole { Outcome::Done(found) } else { Outcome::Wanting(found) })
+}
+
+/// What is weakened here, in words. `service`: whether one is asked, and its status.
+fn weak_points(
+    (is_asked, service): (bool, Option<&Value>),
+    tenants: Option<&Value>,
+    domains: Option<&Value>,
+) -> Vec<String> {
+    let is_single = service
+        .and_then(|status| status.get("single_operator"))
+        .and_then(Value::as_bool)
+        .unwrap_or(false);
+    let is_unproven = service.is_some_and(nothing_opens);
+    let mut weakened: Vec<String> = Vec::new();
+    let mut say = |is_so: bool, what: &str| weakened.extend(is_so.then(|| what.to_owned()));
+    say(is_single, "single-operator: what should need two persons is done by one and recorded");
+    say(
+        !compartment::is_root(),
+        "not root: compartments share one user id; namespaces as the kernel grants",
+    );
+    say(is_asked && service.is_none(), "no service answers on this data folder");
+    say(is_unproven, "nobody can read: ledger or mirror is away, see `alarms list`; mail arrives");
+    for (tenant, source) in tenants.into_iter().flat_map(sources::gone) {
+        let what = format!(
+            "mail of {tenant} waits: it leaves from {source}, which this host does not have \
+             any more"
+        );
+        weakened.push(what);
+    }
+    for (domain, names) in domains.into_iter().flat_map(unproven) {
+        weakened.push(format!(
+            "MTA-STS of {domain} is enforced, but no sender trusts the certificate of {names}: \
+             `domain check` says what to do"
+        ));
+    }
+    weakened
 }
 
 /// Whether ledger or mirror is away, by what the vault says in `status`.
@@ -125,4 +135,21 @@ fn about_keys(data: &Path) -> Value {
         "unfinished": told.unfinished,
         "backup_epochs": epochs,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::weak_points;
+    use serde_json::json;
+
+    #[test]
+    fn it_is_said_that_nobody_can_read() {
+        let says = |status| {
+            let told = weak_points((true, Some(&status)), None, None);
+            told.iter().any(|one| one.starts_with("nobody can read: ledger or mirror is away"))
+        };
+        assert!(says(json!({ "vault": { "evidence": false } })));
+        assert!(!says(json!({ "vault": { "evidence": true } })));
+        assert!(!says(json!({ "vault": null })), "the vault's silence says nothing of the ledger");
+    }
 }
