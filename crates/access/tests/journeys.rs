@@ -427,7 +427,7 @@ print('content')
 fn a_search_says_so_where_a_message_does_not_open() {
     let (world, mut client) = imap(&[FIRST]);
     let mut broken = world.vault.seal("", SECOND.as_bytes());
-    broken.summary.wrapped = vec![1; 120];
+    broken.summary.content = wire::Parcel::Inline(vec![1; 200]);
     world.shelves.lock().unwrap().fill(broken, 1);
     client.ask("SELECT INBOX");
     check(&mut client, "SEARCH SUBJECT spring", &["x NO [SERVERBUG] a message could not be"]);
