@@ -305,6 +305,7 @@ fn receive_into(
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     // TRUNC: the length is the frame's own, though it were too long.
     let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::TRUNC | flags;
+    let mut was_unread = false;
     let found = loop {
         let mut into =
             [IoSliceMut::new(&mut head), IoSliceMut::new(&mut payload), IoSliceMut::new(overflow)];
@@ -312,11 +313,13 @@ fn receive_into(
             Ok(found) => break found.bytes,
             Err(rustix::io::Errno::AGAIN) => return Ok(None),
             Err(rustix::io::Errno::INTR) => {}
+            // Told once, and before what the peer had said: an alarm, or its very last word.
+            Err(rustix::io::Errno::CONNRESET) if !was_unread => was_unread = true,
             Err(errno) => return Err(Fault::io("receiving a frame")(errno)),
         }
     };
     if found == 0 {
-        return Err(Fault::Gone);
+        return Err(if was_unread { Fault::Unread } else { Fault::Gone });
     }
     if found > FRAME_BYTES {
         return Err(Fault::TooLarge { found, limit: FRAME_BYTES });

@@ -3,7 +3,8 @@
 
 use rustix::net::{SendFlags, send};
 use std::time::Duration;
-use wire::{Channel, FRAME_BYTES, Fault};
+use terms::{InstanceId, Kind};
+use wire::{Channel, Event, FRAME_BYTES, Fault, Hub, Label};
 
 const LIMIT: Option<Duration> = Some(Duration::from_secs(20));
 
@@ -43,4 +44,33 @@ fn what_is_no_frame_is_told_from_one() {
     assert_eq!(other.receive(LIMIT).unwrap().read::<String>().unwrap(), "next");
     drop(one);
     assert!(matches!(other.receive(LIMIT), Err(Fault::Gone)));
+}
+
+/// Whoever ends with something unread has said what it had said.
+#[test]
+fn last_words_are_heard_whatever_was_left_unread() {
+    let spoken = |words: &[&str]| {
+        let (one, other) = Channel::pair().unwrap();
+        other.send(1, &"unread", &[]).unwrap();
+        for word in words {
+            one.send(7, word, &[]).unwrap();
+        }
+        other
+    };
+    let last = spoken(&["first", "last"]);
+    for word in ["first", "last"] {
+        assert_eq!(last.receive(LIMIT).unwrap().read::<String>().unwrap(), word);
+    }
+    assert!(matches!(last.take(), Err(Fault::Gone)));
+    assert!(matches!(spoken(&[]).receive(LIMIT), Err(Fault::Unread)));
+
+    let mut hub = Hub::new().unwrap();
+    let label = Label { instance: InstanceId([1; 6]), kind: Kind::Edge, person: None };
+    let peer = hub.seat(spoken(&["last"]), label).unwrap();
+    let mut events = Vec::new();
+    while !events.iter().any(|event| matches!(event, Event::Gone(..))) {
+        events.extend(hub.wait(LIMIT).unwrap());
+    }
+    let is_word = |event: &Event| matches!(event, Event::Frame(from, _) if *from == peer);
+    assert_eq!(events.iter().filter(|event| is_word(event)).count(), 1);
 }
