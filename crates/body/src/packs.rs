@@ -18,9 +18,11 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-/// A pack is closed once it is this long: large enough that opening one is rare (a pack a
-/// 30,000 messages), small enough that compaction is never far from done.
-pub const PACK_BYTES: u64 = 256 * 1024 * 1024;
+/// A pack is closed once it is this long: opening one costs two flushes, and its keeper a
+/// checkpoint, so among large messages it must be rare (a thousand of a mebibyte).
+pub const PACK_BYTES: u64 = 1024 * 1024 * 1024;
+/// It is closed at this part of it if half of it is dead: compaction is never far from done.
+const HALF_DEAD_PART: u64 = 4;
 /// Staged octets kept in memory before they are handed to the kernel.
 const BUFFER_BYTES: usize = 1024 * 1024;
 /// A piece of this size is handed to the kernel as it is, and its cache given back once the disk
@@ -411,7 +413,8 @@ impl Bodies for Packs {
         if let Some(pack) = self.packs.get_mut(&number) {
             pack.ends = staged;
         }
-        if staged >= pack_bytes {
+        let is_half_dead = self.dead.of(number) * 2 >= staged;
+        if staged >= pack_bytes || (is_half_dead && staged >= pack_bytes / HALF_DEAD_PART) {
             self.retire_tail();
         }
         let mark = Mark(segment::at(number, staged));

@@ -28,6 +28,33 @@ fn blobs_keep_the_promises() {
     cases::check_all("blobs", &open);
 }
 
+/// Nobody keeps what is deleted until a long pack is full.
+#[test]
+fn a_pack_that_is_half_dead_is_closed_at_a_quarter() {
+    let folder = cases::Folder::new("half-dead");
+    let mut bodies = Packs::open_with(&folder.0, 400_000).unwrap();
+    let mut index = cases::Index::default();
+    for id in 0..60 {
+        let key = Key { id, part: 1 };
+        let place = bodies.put(key, Content::Pieces(&[&cases::bytes(id, 2_000)])).unwrap();
+        index.0.insert(id, place);
+    }
+    bodies.commit().unwrap();
+    for id in 0..50 {
+        bodies.delete(index.0.remove(&id).unwrap()).unwrap();
+    }
+    for _ in 0..20 {
+        bodies.note(b"deleted, or moved").unwrap();
+        let mark = bodies.commit().unwrap();
+        bodies.forget(mark).unwrap();
+        bodies.compact(10_000, &mut index).unwrap();
+    }
+    assert!(bodies.space().on_disk < 30_000, "{:?}", bodies.space());
+    for (id, place) in &index.0 {
+        assert_eq!(cases::whole(&mut bodies, *place), cases::bytes(*id, 2_000));
+    }
+}
+
 #[test]
 fn a_sealed_part_is_read_as_it_was_laid_down() {
     let folder = cases::Folder::new("part");

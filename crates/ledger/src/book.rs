@@ -32,8 +32,8 @@ const APPEND_BYTES: usize = 4 * 1024 * 1024;
 const BATCH_BYTES: usize = 1024 * 1024;
 /// How long a batch of entries that nobody waits for may gather.
 const LINGER_MS: u64 = 400;
-/// How long those may gather whose author waits for them and nobody else does: keys of mail that
-/// leaves, batch by batch (architecture §8).
+/// How long those may gather whose author waits for them and nobody else does (keys of mail that
+/// leaves, batch by batch: architecture §8), or for which nobody waits and a moment is soon enough.
 const COMPANY_MS: u64 = 15;
 /// How long an asker waits before it is told that nothing can be proved.
 const PATIENCE_MS: u64 = 2_000;
@@ -256,7 +256,7 @@ impl<V: Volume> Book<V> {
                         return self.refuse(&append, "an entry is too long".to_owned());
                     };
                     self.memory.learn(&frame.entry, index, leaf);
-                    match is_patient(&frame.entry.body) {
+                    match is_patient(kind, &frame.entry.body) {
                         true => self.company_since_ms = self.company_since_ms.or(Some(now_ms)),
                         false => {
                             self.is_urgent |= append.prove || is_awaited(&frame.entry.body);
@@ -586,8 +586,13 @@ impl<V: Volume> Book<V> {
 }
 
 /// An author may speak only when its name is durable, so a name does not linger.
-fn is_patient(body: &Body) -> bool {
-    matches!(body, Body::Release { released: Released::Transit(_), .. })
+fn is_patient(kind: Kind, body: &Body) -> bool {
+    match body {
+        Body::Release { released: Released::Transit(_), .. } => true,
+        // The signer has signed already: whoever shook hands mostly signs in right after.
+        Body::CredentialUse { .. } => kind == Kind::Signer,
+        _ => false,
+    }
 }
 
 fn is_awaited(body: &Body) -> bool {

@@ -538,6 +538,36 @@ fn identity_is_told_what_is_lost_and_nobody_else() {
     }
 }
 
+/// A handshake's signature and the sign-in behind it share a commit; alone, it waits no second.
+#[test]
+fn what_the_signer_did_waits_a_moment_for_company() {
+    let mut house = House::with_vault(Some(new_mirror()));
+    let used = || Body::CredentialUse {
+        credential: Word::new("tls-key"),
+        instance: InstanceId([9; 6]),
+        name: Word::new("mail"),
+        tenant: None,
+    };
+    let start = InstanceId([4; 6]);
+    let mut signer = author(Kind::Signer, start);
+    let named = house.warden.sign(NOW, start_of(&signer, Kind::Signer)).unwrap();
+    house.say(2, label(Kind::Warden, WARDEN), vec![named], false);
+    for (kind, is_due) in [(Kind::Signer, false), (Kind::Vault, true)] {
+        let (label, frame) = match kind {
+            Kind::Signer => (label(kind, start), signer.sign(NOW, used()).unwrap()),
+            _ => (label(kind, VAULT), house.vault.sign(NOW, used()).unwrap()),
+        };
+        let question = ToLedger::Append { entries: vec![frame], prove: false };
+        house.book.asked(4, 3, &label, question, house.now_ms);
+        assert_eq!(house.book.is_due(house.now_ms), is_due, "{kind:?}");
+        let looked_at_ms = house.now_ms + house.book.next_tick_ms(house.now_ms).unwrap();
+        assert!(is_due || looked_at_ms == house.now_ms + 15);
+        assert!(house.book.is_due(looked_at_ms));
+        house.settle();
+        assert!(house.answer_to(3, &[]).starts_with("taken"));
+    }
+}
+
 #[test]
 fn keys_are_learned_from_the_log() {
     let house = House::with_vault(None);

@@ -26,7 +26,7 @@ const TOLD_AT_ONCE: usize = 4_000;
 /// Octets of log after which the index is written down, so that a start has less to tell again
 /// than a second of reading; and index changes after which it is, so that writing takes some
 /// tens of milliseconds. Half of either will do when nobody waits.
-const CHECKPOINT_BYTES: u64 = 256 * 1024 * 1024;
+const CHECKPOINT_BYTES: u64 = 512 * 1024 * 1024;
 const CHECKPOINT_ENTRIES: usize = 20_000;
 
 /// Whose mailbox: always a channel's label or a verified copy, never a frame's claim.

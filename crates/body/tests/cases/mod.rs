@@ -194,7 +194,8 @@ fn a_part_beyond_the_limit_is_refused(open: Open<'_>, folder: &Path) {
 }
 
 /// An index of the simplest kind.
-struct Index(HashMap<u64, Place>);
+#[derive(Default)]
+pub struct Index(pub HashMap<u64, Place>);
 
 impl Owner for Index {
     fn is_live(&mut self, key: Key, place: Place) -> bool {
