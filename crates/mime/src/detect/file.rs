@@ -97,7 +97,7 @@ impl<'n> Files<'n> {
             Some(_) => {}
             None => self.look_at_text(file),
         }
-        // Whatever its first octets are like, here and below: a reader opens it as what it is called.
+        // Whatever its first octets are like: a reader opens it, and what follows, by its name.
         if written::is_text(&file.name, &file.declared) {
             written::look(octets, file.depth, self);
         }

@@ -28,7 +28,10 @@ pub(crate) fn look(message: &Message<'_>, depth: usize, files: &mut Files<'_>) {
                 files.notes.note(seen::UNEXAMINED, "");
                 return;
             }
-            look_at(octets, depth, &mut headers, files);
+            look_at_text(octets, depth, files);
+            // A multipart whose boundary never comes has a finding of its own.
+            let noted = !part.children.is_empty();
+            look_at_parts(octets, depth, noted, &mut headers, files);
         }
     }
 }
@@ -52,12 +55,23 @@ fn boundary_line(message: &Message<'_>, before: Range<usize>) -> usize {
     before.start + memchr::memrchr(b'\n', line_end).map_or(0, |end| end + 1)
 }
 
-fn look_at(octets: &[u8], depth: usize, headers: &mut usize, files: &mut Files<'_>) {
+fn look_at_text(octets: &[u8], depth: usize, files: &mut Files<'_>) {
     marks::look(&transfer::quoted_printable(octets), "", files.notes);
     look_at_base64(octets, files);
     written::look(octets, depth, files);
+}
+
+fn look_at_parts(
+    octets: &[u8],
+    depth: usize,
+    noted: bool,
+    headers: &mut usize,
+    files: &mut Files<'_>,
+) {
     for shaped in parts(octets) {
-        files.notes.note(seen::PART_OUTSIDE, "");
+        if noted {
+            files.notes.note(seen::PART_OUTSIDE, "");
+        }
         if *headers == 0 {
             files.notes.note(seen::UNEXAMINED, "");
             return;
