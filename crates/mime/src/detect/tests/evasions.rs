@@ -2,7 +2,7 @@
 
 use super::{HEAD, Zip, base64, check, eicar, ids, with_file};
 use crate::detect::{Budget, examine};
-use crate::tests::factor;
+use crate::tests::{factor, mutated};
 use miniz_oxide::deflate::compress_to_vec;
 use std::time::{Duration, Instant};
 
@@ -397,4 +397,17 @@ fn a_long_epilogue_costs_little() {
     let _ = ids(&around(b"", &marks.repeat(30_000)));
     let _ = ids(&[HEAD.as_bytes(), b"\r\n", &marks.repeat(100_000)].concat());
     assert!(start.elapsed() < Duration::from_secs(10 * factor() as u64), "{:?}", start.elapsed());
+}
+
+#[test]
+fn what_opens_again_survives_a_fuzzer() {
+    let part = [attached("a.txt", b"hello"), b"\r\n".to_vec()].concat();
+    let again = [b"--b\r\n", part.as_slice(), b"--b--\r\n", &part].concat();
+    let inner =
+        [MIXED.as_bytes(), b"c\r\n\r\n--bc\r\n\r\nx\r\n--bc--\r\n--bc\r\n\r\ny\r\n"].concat();
+    let nested = multipart(MIXED, &[inner, part.clone()]);
+    let outer = around(&part, &again);
+    mutated(&[&outer, &nested], 10_000, |octets| {
+        examine(octets, &Budget::default());
+    });
 }
