@@ -5,7 +5,9 @@
 //! same message gives the same findings on every machine.
 
 mod file;
+mod outside;
 mod readings;
+mod written;
 
 mod archive;
 mod inflate;
@@ -142,6 +144,10 @@ fn look_at_part(message: &Message<'_>, part: &Part, depth: usize, files: &mut Fi
         marks::look(&transfer::base64(raw), &name, files.notes);
         marks::look(&transfer::quoted_printable(raw), &name, files.notes);
     }
+    if other_ways || part.encoding == Encoding::Uuencode {
+        // Nobody here knows the encoding; or it names one file, and there may be others.
+        written::look(raw, depth, files);
+    }
     if part.encoding != Encoding::Identity {
         marks::look(&octets, &name, files.notes);
     }
@@ -185,7 +191,7 @@ fn look_at_text(
     let is_page = part.content_type.sub.ends_with("html") || part.content_type.sub == "xhtml+xml";
     if !is_page && crate::charset::is_as_it_stands(charset.as_deref(), sample) {
         // Decoding would copy a mebibyte to find what has been looked at.
-        return look_for_uuencode(octets, files);
+        return;
     }
     let decoded = crate::decode_charset(charset.as_deref(), sample);
     if decoded.lying {
@@ -200,26 +206,6 @@ fn look_at_text(
         // decoding left alone has been looked at.
         if decoded.text.as_bytes() != sample {
             marks::look(decoded.text.as_bytes(), name, files.notes);
-        }
-        look_for_uuencode(octets, files);
-    }
-}
-
-/// Files written into a text body (`begin 644 name`), however the body is declared.
-fn look_for_uuencode(octets: &[u8], files: &mut Files<'_>) {
-    let mut rest = octets;
-    for _ in 0..20 {
-        let Some(found) = memchr::memmem::find(rest, b"begin ") else {
-            return;
-        };
-        let from = rest.get(found..).unwrap_or_default();
-        match transfer::uuencoded(from) {
-            Some(file) if !file.octets.is_empty() => {
-                rest = from.get(file.length..).unwrap_or_default();
-                let declared = String::new();
-                files.add(File { name: file.name, declared, octets: file.octets.into(), depth: 1 });
-            }
-            _ => return,
         }
     }
 }

@@ -18,6 +18,7 @@ mod address;
 mod charset;
 mod date;
 mod html;
+mod inline;
 mod iso2022jp;
 mod parameter;
 mod transfer;

@@ -29,12 +29,15 @@ pub fn parse(bytes: &[u8]) -> (Message<'_>, Vec<Finding>) {
 }
 
 /// Where a header says two things, readers take the first, the last, or another: the places of
-/// those that this reading takes. Where there are fewer, the last.
+/// those that this reading takes. Where there are fewer, the last. And some take a boundary for one
+/// that stands behind its closing line (RFC 2046 §5.1.1 has readers ignore all that does).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Reading {
     pub types: usize,
     pub boundaries: usize,
     pub encodings: usize,
+    /// 1: a closed multipart opens again.
+    pub reopened: usize,
 }
 
 impl Reading {
@@ -44,6 +47,7 @@ impl Reading {
             types: self.types.max(other.types),
             boundaries: self.boundaries.max(other.boundaries),
             encodings: self.encodings.max(other.encodings),
+            reopened: self.reopened.max(other.reopened),
         }
     }
 }
@@ -88,13 +92,15 @@ struct Start {
     is_message: bool,
 }
 
-/// A multipart whose end has not been seen.
+/// A multipart whose boundary is looked for.
 struct Open {
     part: usize,
     boundary: Vec<u8>,
     /// Entries of `chain` up to and with this part.
     height: usize,
     seen: bool,
+    /// Its closing line has been seen: what follows is its epilogue.
+    closed: bool,
 }
 
 /// A boundary line: it belongs to `open[level]`.
@@ -326,7 +332,7 @@ impl<'a> Walk<'a> {
                 });
             }
             (Holds::Parts, Some(boundary)) => {
-                self.open.push(Open { part: index, boundary, height, seen: false });
+                self.open.push(Open { part: index, boundary, height, seen: false, closed: false });
             }
             _ => {}
         }
@@ -433,6 +439,7 @@ impl<'a> Walk<'a> {
         let mut cursor = Cursor::new(self.bytes);
         cursor.stand_at(line_start + 2);
         let rest = cursor.rest();
+        let mut behind = None;
         // The innermost first; an outer boundary closes what lies inside it.
         for (level, open) in self.open.iter().enumerate().rev() {
             let Some(tail) = rest.strip_prefix(open.boundary.as_slice()) else {
@@ -442,15 +449,27 @@ impl<'a> Walk<'a> {
             let mut line = Cursor::new(tail);
             let found = line.line().unwrap_or_default();
             let after = tail_start + line.position();
-            if found.trim_ascii().is_empty() {
-                return Some(Delimiter { level, line_start, after, closing: false });
+            let opening = found.trim_ascii().is_empty();
+            let closing =
+                found.strip_prefix(b"--").is_some_and(|tail| tail.trim_ascii().is_empty());
+            if opening || closing {
+                let delimiter = Delimiter { level, line_start, after, closing };
+                if !open.closed {
+                    return Some(delimiter);
+                }
+                behind = behind.or(Some(delimiter));
+            } else if !open.closed {
+                self.notes.note(seen::BOUNDARY_NEAR, "");
             }
-            if found.strip_prefix(b"--").is_some_and(|tail| tail.trim_ascii().is_empty()) {
-                return Some(Delimiter { level, line_start, after, closing: true });
-            }
-            self.notes.note(seen::BOUNDARY_NEAR, "");
         }
-        None
+        self.reopening(behind.filter(|delimiter| !delimiter.closing)?)
+    }
+
+    /// A boundary line behind its closing line opens a part for some readers.
+    fn reopening(&mut self, delimiter: Delimiter) -> Option<Delimiter> {
+        self.notes.note(seen::BOUNDARY_REOPENED, "");
+        self.highest.reopened = 1;
+        (self.reading.reopened > 0).then_some(delimiter)
     }
 
     /// Steps over boundary lines until one opens a part.
@@ -461,9 +480,10 @@ impl<'a> Walk<'a> {
             self.cursor.stand_at(delimiter.after);
             let open = self.open.last_mut()?;
             open.seen = true;
+            open.closed = delimiter.closing;
             let part = open.part;
             if delimiter.closing {
-                self.open.pop();
+                // The line ends nothing but what `close_inside` ended: an epilogue follows.
             } else if self.parts.len() < PARTS {
                 let digest = self
                     .parts
@@ -487,8 +507,9 @@ impl<'a> Walk<'a> {
             None => before.len(),
         };
         while self.open.len() > delimiter.level + 1 {
-            self.open.pop();
-            self.notes.note(seen::BOUNDARY_UNCLOSED, "");
+            if self.open.pop().is_some_and(|open| !open.closed) {
+                self.notes.note(seen::BOUNDARY_UNCLOSED, "");
+            }
         }
         let height = self.open.last().map_or(0, |open| open.height);
         while self.chain.len() > height {
@@ -503,7 +524,7 @@ impl<'a> Walk<'a> {
     }
 
     fn finish(mut self) -> (Message<'a>, Vec<Finding>) {
-        for open in &self.open {
+        for open in self.open.iter().filter(|open| !open.closed) {
             let seen = if open.seen { seen::BOUNDARY_UNCLOSED } else { seen::BOUNDARY_UNSEEN };
             self.notes.note(seen, "");
         }

@@ -78,6 +78,8 @@ seen! {
     BOUNDARY_PREFIX "mime.boundary.prefix" 3.0;
     BOUNDARY_SAME "mime.boundary.same" 3.0;
     BOUNDARY_NEAR "mime.boundary.near" 1.5;
+    BOUNDARY_REOPENED "mime.boundary.reopened" 3.0;
+    PART_OUTSIDE "mime.part.outside" 3.0;
     BOUNDARY_UNSEEN "mime.boundary.unseen" 2.0;
     BOUNDARY_UNCLOSED "mime.boundary.unclosed" 0.5;
     CHARSET_LYING "mime.charset.lying" 0.5;
@@ -138,6 +140,9 @@ seen! {
     LOOKALIKE_SCRIPTS "content.lookalike.scripts" 5.0;
     LOOKALIKE_WORN "content.lookalike.worn" 4.0;
     KANA_FACE "content.lookalike.kana" 3.0;
+    INLINE_UUENCODE "content.inline.uuencode" 1.0;
+    INLINE_YENC "content.inline.yenc" 1.5;
+    INLINE_BINHEX "content.inline.binhex" 2.0;
     TEXT_SCRIPTS "content.text.scripts" 2.0;
     SENDER_ABSENT "content.sender.absent" 1.5;
     SENDER_MALFORMED "content.sender.malformed" 3.0;

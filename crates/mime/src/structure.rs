@@ -7,6 +7,8 @@ use crate::part::{Holds, Message, Part};
 
 /// Addresses of one envelope list: an overview of mail to a thousand people stays readable.
 const ENVELOPE_ADDRESSES: usize = 1_000;
+/// Languages of one part that are told.
+const LANGUAGES: usize = 100;
 
 /// The envelope of a message (part 0 or one inside a message/rfc822).
 pub(crate) fn envelope(message: &Message<'_>, part: &Part, into: &mut Vec<u8>) {
@@ -162,10 +164,24 @@ fn tail(message: &Message<'_>, part: &Part, into: &mut Vec<u8>) {
         }
         _ => into.extend_from_slice(b"NIL"),
     }
-    for name in ["content-language", "content-location"] {
-        into.push(b' ');
-        nstring(message.value(part, name).as_deref(), into);
+    into.push(b' ');
+    languages(message.value(part, "content-language").as_deref(), into);
+    into.push(b' ');
+    nstring(message.value(part, "content-location").as_deref(), into);
+}
+
+/// RFC 3501 §9, `body-fld-lang`: one language is a string, more are a list (RFC 3282 §2).
+fn languages(value: Option<&[u8]>, into: &mut Vec<u8>) {
+    let named = value.unwrap_or_default().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    let named: Vec<&[u8]> = named.filter(|tag| !tag.is_empty()).take(LANGUAGES).collect();
+    if let [] | [_] = named.as_slice() {
+        return nstring(named.first().copied(), into);
     }
+    for (place, tag) in named.into_iter().enumerate() {
+        into.push(if place == 0 { b'(' } else { b' ' });
+        string(tag, into);
+    }
+    into.push(b')');
 }
 
 fn parameters(parameters: &[Parameter], into: &mut Vec<u8>) {

@@ -374,6 +374,35 @@ NIL NIL) \
 }
 
 #[test]
+fn languages_of_a_part_are_a_list() {
+    let many = "a,".repeat(1_000);
+    let told = format!("({})", ["\"a\""; 100].join(" "));
+    for (value, expected) in [
+        ("ja, en", "(\"ja\" \"en\")"),
+        ("ja,\r\n en-GB , zh", "(\"ja\" \"en-GB\" \"zh\")"),
+        ("ja", "\"ja\""),
+        ("ja,", "\"ja\""),
+        (" , ", "NIL"),
+        (many.as_str(), told.as_str()),
+    ] {
+        let source = format!("Content-Type: text/plain\r\nContent-Language: {value}\r\n\r\nx");
+        let structure = summarise(source.as_bytes()).bodystructure;
+        let structure = String::from_utf8(structure).unwrap();
+        assert!(structure.ends_with(&format!(" NIL NIL {expected} NIL)")), "{structure}");
+    }
+}
+
+#[test]
+fn what_stands_behind_the_end_is_in_no_structure() {
+    let (message, findings) =
+        parse(b"Content-Type: multipart/mixed; boundary=a\n\n--a\n\ny\n--a--\n--a\n\nz\n--a--\n");
+    assert_eq!(message.parts().len(), 2);
+    assert_eq!(message.slice(&message.parts()[0].body), b"--a\n\ny\n--a--\n--a\n\nz\n--a--\n");
+    let ids: Vec<&str> = findings.iter().map(|found| found.id.as_str()).collect();
+    assert_eq!(ids, ["mime.boundary.reopened"]);
+}
+
+#[test]
 fn summaries_are_readable() {
     let source = b"From: =?iso-2022-jp?B?GyRCRnxLXBsoQg==?= <Aoi@Example.JP>\r\n\
 Subject: =?utf-8?B?5pel5pys?=\r\nDate: Sun, 22 Nov 2026 12:34:56 +0900\r\n\

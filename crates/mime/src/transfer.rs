@@ -1,5 +1,6 @@
 //! Transfer encodings: quoted-printable, base64 and uuencode, tolerant of rubbish as readers are.
 
+use crate::inline;
 use base64_simd::STANDARD_NO_PAD;
 use std::borrow::Cow;
 use terms::Cursor;
@@ -39,7 +40,7 @@ pub fn decode_transfer(encoding: Encoding, octets: &[u8]) -> Cow<'_, [u8]> {
         Encoding::Identity | Encoding::Unknown => Cow::Borrowed(octets),
         Encoding::QuotedPrintable => Cow::Owned(quoted_printable(octets)),
         Encoding::Base64 => Cow::Owned(base64(octets)),
-        Encoding::Uuencode => Cow::Owned(match uuencoded(octets) {
+        Encoding::Uuencode => Cow::Owned(match inline::first_uuencoded(octets) {
             Some(file) => file.octets,
             None => octets.to_vec(),
         }),
@@ -270,64 +271,5 @@ fn base64_tail(bits: u32, held: u32, decoded: &mut Vec<u8>) {
         2 => decoded.push((bits >> 4 & 0xFF) as u8),
         3 => decoded.extend_from_slice(&[(bits >> 10 & 0xFF) as u8, (bits >> 2 & 0xFF) as u8]),
         _ => {}
-    }
-}
-
-/// A file found in uuencoded text, and where it stood.
-pub(crate) struct UuFile {
-    pub name: String,
-    pub octets: Vec<u8>,
-    /// Octets of the input up to behind `end`.
-    pub length: usize,
-}
-
-/// The first `begin 644 name` … `end` in `octets`.
-pub(crate) fn uuencoded(octets: &[u8]) -> Option<UuFile> {
-    let mut cursor = Cursor::new(octets);
-    let name = loop {
-        let line = cursor.line()?;
-        if let Some(name) = uu_begin(line) {
-            break name;
-        }
-    };
-    let mut decoded = Vec::new();
-    while let Some(line) = cursor.line() {
-        if line.trim_ascii_end() == b"end" {
-            break;
-        }
-        uu_line(line, &mut decoded);
-    }
-    Some(UuFile { name, octets: decoded, length: cursor.position() })
-}
-
-fn uu_begin(line: &[u8]) -> Option<String> {
-    let mut cursor = Cursor::new(line.strip_prefix(b"begin ")?);
-    let mode = cursor.take_while(|byte| matches!(byte, b'0'..=b'7'));
-    let whole = (3..=4).contains(&mode.len()) && cursor.eat(b' ');
-    let name = cursor.rest().trim_ascii();
-    (whole && !name.is_empty()).then(|| crate::charset::decode_charset(None, name).text)
-}
-
-fn uu_line(line: &[u8], decoded: &mut Vec<u8>) {
-    let value = |byte: u8| byte.wrapping_sub(0x20) & 0x3F;
-    let mut cursor = Cursor::new(line);
-    let Some(count) = cursor.next() else { return };
-    if !(0x20..=0x60).contains(&count) {
-        return;
-    }
-    let wanted = usize::from(value(count));
-    let end = decoded.len() + wanted;
-    while decoded.len() < end && !cursor.is_at_end() {
-        // Spaces at a line's end get lost on the way: what is absent counts as zero bits.
-        let mut four = [0u8; 4];
-        for place in &mut four {
-            *place = cursor.next().map_or(0, value);
-        }
-        let [a, b, c, d] = four;
-        for byte in [a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d] {
-            if decoded.len() < end {
-                decoded.push(byte);
-            }
-        }
     }
 }

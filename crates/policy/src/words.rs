@@ -177,6 +177,16 @@ pub(crate) const WORDS: &[(&str, &str, &str)] = &[
     ),
     ("mime.boundary.near", "区切りに似た行があります", "a line is nearly a boundary"),
     (
+        "mime.boundary.reopened",
+        "区切りの終わりの後に、同じ区切りでまた部品が始まります",
+        "parts go on behind the closing boundary, where some readers still see them",
+    ),
+    (
+        "mime.part.outside",
+        "部品の区切りの外に、部品の形をしたものがあります",
+        "something shaped like a part stands outside the boundaries",
+    ),
+    (
         "mime.boundary.unseen",
         "示された区切りが一度も現れません",
         "the announced boundary never appears",
@@ -382,6 +392,21 @@ pub(crate) const WORDS: &[(&str, &str, &str)] = &[
         "content.lookalike.kana",
         "カタカナに見せかけた漢字が使われています {}",
         "kanji stand in for katakana {}",
+    ),
+    (
+        "content.inline.uuencode",
+        "本文に uuencode でファイルが書き込まれています {}",
+        "a file is written into the text as uuencode {}",
+    ),
+    (
+        "content.inline.yenc",
+        "本文に yEnc でファイルが書き込まれています {}",
+        "a file is written into the text as yEnc {}",
+    ),
+    (
+        "content.inline.binhex",
+        "本文に BinHex でファイルが書き込まれています {}",
+        "a file is written into the text as BinHex {}",
     ),
     (
         "content.text.scripts",

@@ -323,7 +323,10 @@ fn plain(value: &Value) -> String {
     match value {
         Value::Null => "–".to_owned(),
         Value::String(text) => shown(text.trim_end_matches('\n')),
-        Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(", "),
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(plain).collect();
+            joined(&items, is_japanese())
+        }
         Value::Object(fields) => {
             let shown = fields.iter().map(|(name, value)| format!("{name} {}", plain(value)));
             shown.collect::<Vec<_>>().join(" · ")
@@ -332,9 +335,23 @@ fn plain(value: &Value) -> String {
     }
 }
 
+/// One after the other on one line. Sentences, such as the reasons of a verdict, have commas of
+/// their own: what parts them is stronger than what is in them.
+fn joined(items: &[String], is_japanese: bool) -> String {
+    let has = |any: fn(char) -> bool| items.iter().any(|item| item.contains(any));
+    let is_parted = has(|letter| letter.is_whitespace() || matches!(letter, ',' | '、'));
+    let between = match is_japanese {
+        true if has(|letter| matches!(letter, ',' | '、')) => "；",
+        true if is_parted || !items.iter().all(|item| item.is_ascii()) => "、",
+        false if is_parted => "; ",
+        _ => ", ",
+    };
+    items.join(between)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Trouble, columns, in_one_language, lines, with_moments};
+    use super::{Trouble, columns, in_one_language, joined, lines, with_moments};
     use serde_json::json;
 
     #[test]
@@ -364,6 +381,37 @@ mod tests {
         let both = json!({ "a": [{ "why": { "ja": "関所", "en": "gate" } }], "b": { "ja": 1 } });
         let expected = json!({ "a": [{ "why": "関所" }], "b": { "ja": 1 } });
         assert_eq!(in_one_language(both, true), expected);
+    }
+
+    #[test]
+    fn what_has_commas_is_parted_by_more() {
+        let check = |items: &[&str], japanese: &str, english: &str| {
+            let items: Vec<String> = items.iter().copied().map(str::to_owned).collect();
+            assert_eq!(
+                (joined(&items, true), joined(&items, false)),
+                (japanese.into(), english.into())
+            );
+        };
+        check(&["aoi@a.example", "25"], "aoi@a.example, 25", "aoi@a.example, 25");
+        check(
+            &["署名がありません", "ZIP です"],
+            "署名がありません、ZIP です",
+            "署名がありません; ZIP です",
+        );
+        check(&["二つあり、違います", "NUL"], "二つあり、違います；NUL", "二つあり、違います; NUL");
+        let english = ["names none", "was altered, or is another"];
+        let by =
+            ["names none；was altered, or is another", "names none; was altered, or is another"];
+        check(&english, by[0], by[1]);
+        check(&["one reason, only"], "one reason, only", "one reason, only");
+        let reasons = ["auth.dmarc.quarantine", "mime.encoding.conflict"].map(|id| {
+            let [ja, en] = [policy::Language::Japanese, policy::Language::English]
+                .map(|one| policy::why(id, one, ""));
+            json!({ "ja": ja, "en": en })
+        });
+        let told = lines(&in_one_language(json!({ "why": reasons }), false)).join("");
+        let parts = told.matches("; ").count() + told.matches('；').count();
+        assert_eq!(parts, 1, "{told}");
     }
 
     #[test]

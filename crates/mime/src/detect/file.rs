@@ -2,7 +2,8 @@
 //! recursion: what an archive contains is put on it with its depth.
 
 use super::{
-    Budget, archive, inflate, magic, marks, names, office, packed, page, pdf, readings, tar, zip,
+    Budget, archive, inflate, magic, marks, names, office, packed, page, pdf, readings, tar,
+    written, zip,
 };
 use crate::parse::{Reading, parse_by};
 use crate::part::Holds;
@@ -96,10 +97,13 @@ impl<'n> Files<'n> {
             Some(_) => {}
             None => self.look_at_text(file),
         }
+        // Whatever its first octets are like: a reader opens it, and what follows, by its name.
+        if written::is_text(&file.name, &file.declared) {
+            written::look(octets, file.depth, self);
+        }
         if let Some(behind) = behind {
             zip::look_behind(file, behind, shown, self);
         }
-        // Whatever its first octets are like: a reader opens it as what it is called.
         let is_message = matches!(file.declared.as_str(), "message/rfc822" | "message/global");
         let is_message = is_message || names::ending(&file.name) == "eml";
         if is_message && !self.open_message(file) {

@@ -38,7 +38,7 @@ pub(crate) fn inflate(packed: &[u8], name: &str, files: &mut Files<'_>) -> Vec<u
     octets
 }
 
-fn note_size(made: usize, packed: usize, cut: bool, name: &str, files: &mut Files<'_>) {
+pub(crate) fn note_size(made: usize, packed: usize, cut: bool, name: &str, files: &mut Files<'_>) {
     let bursts = made / BURSTING_RATIO > packed;
     if cut && bursts {
         files.notes.note(seen::BOMB_SIZE, name);

@@ -1,8 +1,9 @@
 //! What the first walk does not show and some reader does: the parts by another of two fields or
-//! boundaries, multiparts that are encoded, and what lies beyond the limits of one walk.
+//! boundaries, or behind a closing one; multiparts that are encoded; what lies beyond the limits of
+//! one walk.
 
 use super::file::{File, Files};
-use super::look_at_part;
+use super::{look_at_part, outside};
 use crate::parse::{Reading, parse_by};
 use crate::part::{DEPTH, Holds, Message, PARTS, Part};
 use crate::seen;
@@ -15,10 +16,15 @@ const READINGS: usize = 8;
 const ENCODED: usize = 20;
 /// Parts too deep for one walk that another begins with.
 const CUT: usize = 20;
+/// The first reading, with what stands behind closing boundaries: what it leaves out is outside.
+const REOPENED: Reading = Reading { types: 0, boundaries: 0, encodings: 0, reopened: 1 };
 
 /// Looks at what else readers may find in a message. `highest` is what its walk saw of other
 /// readings.
 pub(crate) fn look(message: &Message<'_>, highest: Reading, depth: usize, files: &mut Files<'_>) {
+    if highest.reopened == 0 {
+        outside::look(message, depth, files);
+    }
     look_by_others(message, highest, depth, files);
     let cut = |part: &&Part| part.holds == Holds::Octets && part.depth + 1 >= DEPTH;
     for part in message.parts().iter().filter(cut).filter(|part| holds_parts(part)).take(CUT) {
@@ -46,7 +52,8 @@ fn look_by_others(message: &Message<'_>, highest: Reading, depth: usize, files: 
         highest = highest.highest(more);
         findings.into_iter().for_each(|finding| files.notes.add(finding));
         let others = bodies(&other);
-        if others.keys().ne(shown.keys()) {
+        // What stands behind a closing boundary has a finding of its own.
+        if next.reopened == 0 && others.keys().ne(shown.keys()) {
             let new = others.iter().find(|(body, _)| !shown.contains_key(body));
             let detail = new.or(shown.first_key_value()).map(|(_, name)| name.as_str());
             files.notes.note(seen::READINGS, detail.unwrap_or_default());
@@ -57,6 +64,9 @@ fn look_by_others(message: &Message<'_>, highest: Reading, depth: usize, files: 
             }
         }
         look_into_encoded(&other, depth, files);
+        if next == REOPENED {
+            outside::look(&other, depth, files);
+        }
     }
 }
 
@@ -76,10 +86,13 @@ fn bodies(message: &Message<'_>) -> BTreeMap<(usize, usize), String> {
 }
 
 fn next_reading(highest: Reading, done: &[Reading]) -> Option<Reading> {
-    let types = 0..=highest.types;
-    let mut all = types.flat_map(|types| {
-        (0..=highest.boundaries).flat_map(move |boundaries| {
-            (0..=highest.encodings).map(move |encodings| Reading { types, boundaries, encodings })
+    let reopened = 0..=highest.reopened;
+    let mut all = reopened.flat_map(|reopened| {
+        (0..=highest.types).flat_map(move |types| {
+            (0..=highest.boundaries).flat_map(move |boundaries| {
+                let of = move |encodings| Reading { types, boundaries, encodings, reopened };
+                (0..=highest.encodings).map(of)
+            })
         })
     });
     all.find(|reading| !done.contains(reading))
@@ -140,7 +153,7 @@ fn look_beyond(message: &Message<'_>, depth: usize, files: &mut Files<'_>) {
     }
 }
 
-fn open(octets: Vec<u8>, depth: usize, files: &mut Files<'_>) {
+pub(crate) fn open(octets: Vec<u8>, depth: usize, files: &mut Files<'_>) {
     let declared = "message/rfc822".to_owned();
     let file = File { name: String::new(), declared, octets: octets.into(), depth };
     if !files.open_message(&file) {

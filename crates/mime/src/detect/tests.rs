@@ -1,6 +1,7 @@
 //! Cases of detection, a corpus run, and a seeded mini-fuzzer.
 
 mod evasions;
+mod written;
 
 use super::{Budget, Examined, examine};
 use crate::tests::{factor, mutated};

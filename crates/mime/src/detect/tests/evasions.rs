@@ -2,7 +2,7 @@
 
 use super::{HEAD, Zip, base64, check, eicar, ids, with_file};
 use crate::detect::{Budget, examine};
-use crate::tests::factor;
+use crate::tests::{factor, mutated};
 use miniz_oxide::deflate::compress_to_vec;
 use std::time::{Duration, Instant};
 
@@ -310,4 +310,104 @@ fn nests_of_every_kind_end_soon() {
     let start = Instant::now();
     let _ = examine(&inner, &Budget::default());
     assert!(start.elapsed() < Duration::from_secs(10 * factor() as u64), "{:?}", start.elapsed());
+}
+
+fn plain(text: &str) -> Vec<u8> {
+    format!("\r\n{text}").into_bytes()
+}
+
+/// A message of one honest part, with something before its first boundary and behind its last.
+fn around(preamble: &[u8], epilogue: &[u8]) -> Vec<u8> {
+    let head = format!("{HEAD}{MIXED}\r\n\r\n");
+    let part = b"--b\r\n\r\nhello\r\n--b--\r\n";
+    [head.as_bytes(), preamble, part, epilogue].concat()
+}
+
+#[test]
+fn a_boundary_that_opens_again_is_followed() {
+    let virus = attached("setup.exe", &eicar());
+    let behind = [b"--b\r\n", virus.as_slice(), b"\r\n--b--\r\n"].concat();
+    let expected = ["content.eicar", "content.name.program", "mime.boundary.reopened"];
+    check(&around(b"", &behind), &expected);
+    let page = [&b"--b\r\nContent-Type: text/html\r\n\r\n"[..], b"<form><input type=password>"];
+    let expected = ["content.page.password", "mime.boundary.reopened", "mime.boundary.unclosed"];
+    check(&around(b"", &page.concat()), &expected);
+    // Inside another multipart, where the outer boundary ends what the inner one opened again.
+    let head = "Content-Type: multipart/mixed; boundary=c\r\n\r\n";
+    let nested = |more: &[u8], behind: &[u8]| {
+        let inner = [head.as_bytes(), b"--c\r\n\r\nhello\r\n--c--\r\n", more].concat();
+        [multipart(MIXED, &[inner, plain("last")]), behind.to_vec()].concat()
+    };
+    let again = [b"--c\r\n", virus.as_slice()].concat();
+    has(&nested(&again, b""), &["content.eicar", "mime.boundary.reopened"]);
+    lacks(&nested(&again, b""), "mime.readings");
+    // Behind the outer end an inner boundary is one no more; the outer one is.
+    check(&nested(b"", b""), &[]);
+    has(&nested(b"", &behind), &["content.eicar", "mime.boundary.reopened"]);
+    // In a message that is attached, and in one that is written in base64.
+    let message = around(b"", &behind);
+    let part = [b"Content-Type: message/rfc822\r\n\r\n", message.as_slice()].concat();
+    let outer = multipart("Content-Type: multipart/mixed; boundary=outer", &[]);
+    let outer = String::from_utf8(outer).unwrap().replace("--b--", "--outer").into_bytes();
+    has(&[outer, part, b"\r\n--outer--".to_vec()].concat(), &["content.eicar"]);
+    has(&with_file("a.eml", &message), &["content.eicar", "mime.boundary.reopened"]);
+    // Closed twice and footers of lists: nothing is hidden there.
+    check(&around(b"", b"--b--\r\n"), &[]);
+    let footer = b"--bb\r\n_____\r\nThis list: https://list.example/\r\n-- \r\nb\r\n";
+    check(&around(b"This is a message of several parts in MIME format.\r\n", footer), &[]);
+}
+
+#[test]
+fn what_stands_outside_all_parts_is_looked_at() {
+    let virus = [attached("setup.exe", &eicar()), b"\r\n".to_vec()].concat();
+    let expected = ["content.eicar", "content.name.program", "mime.part.outside"];
+    check(&around(b"", &virus), &expected);
+    check(&around(&virus, b""), &expected);
+    check(&around(b"", &[b"--c\r\n", virus.as_slice(), b"--c--\r\n"].concat()), &expected);
+    // One behind the other, and behind an innocent one.
+    let text = b"Content-Type: text/plain\r\n\r\nhello\r\n\r\n";
+    check(&around(b"", &[text, virus.as_slice()].concat()), &expected);
+    // Without a header: in any of its encodings, and behind any word.
+    for before in ["", "a\r\n", "ab\r\n", "Hello\r\n", "Hello there\r\n"] {
+        let bare = [before.as_bytes(), &base64(&eicar()), b"\r\n"].concat();
+        check(&around(&bare, b""), &["content.eicar"]);
+        check(&around(b"", &bare), &["content.eicar"]);
+    }
+    let quoted: String = eicar().iter().map(|byte| format!("={byte:02X}")).collect();
+    check(&around(b"", quoted.as_bytes()), &["content.eicar"]);
+    let zip = Zip::new().file("a.txt", &eicar()).done();
+    check(&around(b"", &attached("a.zip", &zip)), &["content.eicar", "mime.part.outside"]);
+    // A header that announces nothing is no part, nor is a multipart whose boundary never comes.
+    check(&around(b"Content-Type: text/plain\r\n\r\n", b""), &[]);
+    let never = format!("{HEAD}{MIXED}\r\n\r\n");
+    let expected = ["content.eicar", "content.name.program", "mime.boundary.unseen"];
+    check(&[never.as_bytes(), &virus].concat(), &expected);
+    let many = virus.repeat(50);
+    has(&around(b"", &many), &["content.eicar", "content.unexamined"]);
+}
+
+#[test]
+fn a_long_epilogue_costs_little() {
+    let lines = [b"--b\r\nContent-Type: a/b\r\n\r\n".repeat(100_000), b"--x\r\n".repeat(500_000)];
+    let start = Instant::now();
+    let found = ids(&around(b"", &lines.concat()));
+    assert!(found.contains(&"mime.boundary.reopened".to_owned()), "{found:?}");
+    has(&around(b"", &b"Content-Type: a/b\r\n\r\nx\r\n".repeat(100_000)), &["mime.part.outside"]);
+    let marks = b"begin 644 a\r\n=ybegin name=a\r\n(This file must be converted with BinHex\r\n";
+    let _ = ids(&around(b"", &marks.repeat(30_000)));
+    let _ = ids(&[HEAD.as_bytes(), b"\r\n", &marks.repeat(100_000)].concat());
+    assert!(start.elapsed() < Duration::from_secs(10 * factor() as u64), "{:?}", start.elapsed());
+}
+
+#[test]
+fn what_opens_again_survives_a_fuzzer() {
+    let part = [attached("a.txt", b"hello"), b"\r\n".to_vec()].concat();
+    let again = [b"--b\r\n", part.as_slice(), b"--b--\r\n", &part].concat();
+    let inner =
+        [MIXED.as_bytes(), b"c\r\n\r\n--bc\r\n\r\nx\r\n--bc--\r\n--bc\r\n\r\ny\r\n"].concat();
+    let nested = multipart(MIXED, &[inner, part.clone()]);
+    let outer = around(&part, &again);
+    mutated(&[&outer, &nested], 10_000, |octets| {
+        examine(octets, &Budget::default());
+    });
 }
