@@ -6,7 +6,7 @@ use crate::fault::Fault;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 use rustls::{ServerConfig, ServerConnection};
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -122,15 +122,19 @@ impl Line {
 
     fn decrypted(&mut self, into: &mut Vec<u8>) -> Result<(), Fault> {
         let Some(tls) = &mut self.tls else { return Ok(()) };
-        let mut piece = [0u8; 4096];
+        let mut reader = tls.reader();
         loop {
-            match tls.reader().read(&mut piece) {
-                Ok(0) if into.is_empty() => return Err(Fault::Line),
-                Ok(0) => return Ok(()),
-                Ok(count) => into.extend_from_slice(piece.get(..count).unwrap_or_default()),
+            let count = match reader.fill_buf() {
+                Ok([]) if into.is_empty() => return Err(Fault::Line),
+                Ok([]) => return Ok(()),
+                Ok(piece) => {
+                    into.extend_from_slice(piece);
+                    piece.len()
+                }
                 Err(fault) if fault.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(_) => return Err(Fault::Line),
-            }
+            };
+            reader.consume(count);
         }
     }
 

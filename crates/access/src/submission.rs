@@ -8,12 +8,15 @@ use compartment::now_ms;
 use flight::Text;
 use rustls::ServerConfig;
 use smtp::{Credentials, Event, Limits, Mail, Patience, Rcpt, Reply, Return, Session, Why};
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use terms::Kind;
-use wire::dispatch::{AHEAD, FromAccess as ToDispatch, Submission, ToAccess as FromDispatch};
+use wire::dispatch::{
+    AHEAD, FOREIGN, FromAccess as ToDispatch, Submission, ToAccess as FromDispatch,
+};
 use wire::identity::Protocol;
 use wire::post::Receiver;
 
@@ -52,6 +55,8 @@ const STEP_BYTES: u64 = 4 * 1024 * 1024;
 
 /// A sender that dispatch said yes to is not asked about again for so long: it remembers longer.
 const FROM: Duration = Duration::from_secs(30);
+/// Domains of others remembered, each for [`FOREIGN`].
+const FOREIGN_DOMAINS: usize = 256;
 
 /// The sender and the recipients that dispatch agreed to.
 struct Envelope {
@@ -69,11 +74,24 @@ struct Said {
     from: Option<(Instant, String)>,
     /// To how many the next message may go.
     ahead: Option<(Instant, u32)>,
+    /// Domains that are nobody's here.
+    foreign: HashMap<String, Instant>,
 }
 
 impl Said {
     fn knows_sender(&self, from: &str) -> bool {
         self.from.as_ref().is_some_and(|(since, known)| known == from && since.elapsed() < FROM)
+    }
+
+    fn knows_domain(&self, domain: &str) -> bool {
+        self.foreign.get(domain).is_some_and(|since| since.elapsed() < FOREIGN)
+    }
+
+    fn note_domain(&mut self, domain: &str) {
+        if self.foreign.len() >= FOREIGN_DOMAINS {
+            self.foreign.clear();
+        }
+        self.foreign.insert(domain.to_owned(), Instant::now());
     }
 
     /// It holds for one message.
@@ -265,8 +283,8 @@ impl Conversation<'_> {
         if envelope.recipients.iter().any(|known| known.address == address) {
             return Reply::new(250, (1, 5), "recipient noted already");
         }
-        match self.ask(&ToDispatch::To(address.clone())) {
-            Ok(FromDispatch::Yes) => {}
+        match self.ask_recipient(&rcpt.to, &address) {
+            Ok(FromDispatch::Yes | FromDispatch::YesElsewhere) => {}
             answer => {
                 self.unknown += u32::from(matches!(answer, Ok(FromDispatch::No { code: 550, .. })));
                 return refusal(answer);
@@ -281,6 +299,25 @@ impl Conversation<'_> {
             envelope.recipients.push(Receiver { address, notify, original });
         }
         Reply::new(250, (1, 5), "recipient noted")
+    }
+
+    fn ask_recipient(
+        &mut self,
+        to: &smtp::Recipient,
+        address: &str,
+    ) -> Result<FromDispatch, Trouble> {
+        let domain = match to {
+            smtp::Recipient::Mailbox(address) => address.domain().to_ascii_lowercase(),
+            smtp::Recipient::Postmaster => String::new(),
+        };
+        if self.said_now().knows_domain(&domain) {
+            return Ok(FromDispatch::YesElsewhere);
+        }
+        let answer = self.ask(&ToDispatch::To(address.to_owned()))?;
+        if answer == FromDispatch::YesElsewhere {
+            self.said_now().note_domain(&domain);
+        }
+        Ok(answer)
     }
 
     /// The text may come if so many may be written to now, and if there is room for it in the

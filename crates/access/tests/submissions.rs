@@ -81,7 +81,11 @@ fn what_the_dispatch_said_ahead_is_not_asked_again() {
     let other = ["from sales@example.jp", "to a@x.example"];
     assert_eq!(send("sales@example.jp", &["a@x.example"]), other);
     assert_eq!(send("aoi@example.jp", &["a@x.example"])[0], "from aoi@example.jp");
-    assert_eq!(world.desk.taken.lock().unwrap().len(), 5);
+    // Of a domain that is nobody's here, one address says all.
+    assert_eq!(send("aoi@example.jp", &["a@far.example"]), ["to a@far.example"]);
+    assert!(send("aoi@example.jp", &["b@FAR.example"]).is_empty());
+    assert_eq!(send("aoi@example.jp", &["b@far.example.jp"]), ["to b@far.example.jp"]);
+    assert_eq!(world.desk.taken.lock().unwrap().len(), 8);
 }
 
 #[test]

@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 use tls::Line;
 use zeroize::Zeroizing;
 
-/// Read at once.
-const READ_BYTES: usize = 16 * 1024;
+/// Read at once: an answer has some lines.
+const READ_BYTES: usize = 4 * 1024;
 /// Our last word: who is answered and does not answer it keeps nobody.
 const GOODBYE: Duration = Duration::from_secs(10);
 

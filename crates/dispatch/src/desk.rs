@@ -64,9 +64,9 @@ impl Desk {
         let (call, held) = (frame.call, std::mem::take(&mut frame.descriptors));
         let Ok(question) = frame.read() else { return false };
         let answer = match question {
-            FromAccess::From(from) => self.mail(&from),
+            FromAccess::From(from) => self.mail(&from).map(|()| ToAccess::Yes),
             FromAccess::To(to) => self.rcpt(&to),
-            FromAccess::Many(many) => self.data(many),
+            FromAccess::Many(many) => self.data(many).map(|()| ToAccess::Yes),
             FromAccess::Submit(submission) => match self.submit(*submission, &held) {
                 Ok(queued) => {
                     self.house.answer(call, &queued.answer(self.house.ahead()));
@@ -77,7 +77,7 @@ impl Desk {
             },
         };
         let (answer, note) = match answer {
-            Ok(()) => (ToAccess::Yes, None),
+            Ok(yes) => (yes, None),
             Err(stop) => stop.answer(),
         };
         if let Some(text) = note {
@@ -97,8 +97,16 @@ impl Desk {
         Ok(())
     }
 
-    fn rcpt(&mut self, to: &str) -> Step<()> {
-        find(&mut self.house, to, 0).map(|_| ())
+    fn rcpt(&mut self, to: &str) -> Step<ToAccess> {
+        let found = find(&mut self.house, to, 0)?;
+        let is_elsewhere = |found: &Found| match &found.place {
+            Place::Elsewhere { domain } => self.house.is_foreign_domain(domain),
+            _ => false,
+        };
+        Ok(match found.iter().all(is_elsewhere) {
+            true => ToAccess::YesElsewhere,
+            false => ToAccess::Yes,
+        })
     }
 
     fn data(&mut self, many: u32) -> Step<()> {

@@ -307,8 +307,11 @@ impl Neighbours {
     /// Whether an address is in a domain of which nobody here has any. Our own name is none: some
     /// of its addresses are the house's.
     fn is_foreign(&self, address: &str) -> bool {
-        let since = domain_of(address).and_then(|domain| self.foreign.get(domain));
-        since.is_some_and(|since| since.elapsed() < REMEMBERED)
+        domain_of(address).is_some_and(|domain| self.is_foreign_domain(domain))
+    }
+
+    pub(crate) fn is_foreign_domain(&self, domain: &str) -> bool {
+        self.foreign.get(domain).is_some_and(|since| since.elapsed() < REMEMBERED)
     }
 
     fn remember_foreign(&mut self, address: &str) {

@@ -27,7 +27,9 @@ impl<W: Write> Opener<W> {
             cipher: cipher(key)?,
             content: None,
             number: 0,
-            waiting: Zeroizing::new(Vec::with_capacity(SEALED_CHUNK_BYTES)),
+            // It grows with what comes: all that it has is wiped at its end, octet by octet. What
+            // moves when it grows is still sealed.
+            waiting: Zeroizing::default(),
         })
     }
 
@@ -121,7 +123,8 @@ pub fn open_range(
     let content = Content::parse(place, &header)?;
     let (chunk, sealed_chunk) = (CHUNK_BYTES as u64, SEALED_CHUNK_BYTES as u64);
     let mut opened = Vec::with_capacity(usize::try_from(end - start).unwrap_or(0));
-    let mut buffer = Zeroizing::new(vec![0u8; SEALED_CHUNK_BYTES]);
+    let room = usize::try_from(sealed_chunk.min(length)).unwrap_or(SEALED_CHUNK_BYTES);
+    let mut buffer = Zeroizing::new(vec![0u8; room]);
     for number in start / chunk..=(end - 1) / chunk {
         let offset = HEADER_BYTES as u64 + number * sealed_chunk;
         let last = offset + sealed_chunk >= length;

@@ -3,8 +3,8 @@
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::rand;
 use sealed::{
-    CHUNK_BYTES, CHUNKS, Content, Fault, HEADER_PREFIX_BYTES, KEY_BYTES, MessageKey, Place,
-    SEALED_CHUNK_BYTES, Secret, sealed_length,
+    CHUNK_BYTES, CHUNKS, Content, Fault, HEADER_PREFIX_BYTES, KEY_BYTES, MessageKey, Place, Secret,
+    sealed_length,
 };
 use std::io::{Read, Write};
 use zeroize::{Zeroize, Zeroizing};
@@ -34,7 +34,7 @@ impl<W: Write> Sealer<W> {
             cipher: LessSafeKey::new(unbound.map_err(|_| Fault::Refused)?),
             key,
             number: 0,
-            chunk: Vec::with_capacity(SEALED_CHUNK_BYTES),
+            chunk: Vec::new(),
         })
     }
 

@@ -14,6 +14,8 @@ use std::cell::RefCell;
 use std::io::{IoSlice, IoSliceMut, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 /// The largest packet on a channel: below the kernel's default send buffer, so that one frame
@@ -25,8 +27,14 @@ pub const INLINE_BYTES: usize = 96 * 1024;
 const DESCRIPTORS: usize = 128;
 /// Call number and kind of frame.
 const HEAD_BYTES: usize = 5;
-/// Memory that a frame gets before its length is known: most need no more.
+/// Where frames come in before their length is known: most need no more.
 const SHORT_BYTES: usize = 8 * 1024;
+/// Who waits for an answer lets the kernel count this long, again and again, and looks at its own
+/// clock between: one call for each answer instead of two.
+const SPELL: Duration = Duration::from_millis(500);
+/// What [`Channel::waits`] says once it is settled.
+const SPELLS: u8 = 2;
+const NO_SPELLS: u8 = 3;
 const PLAIN: u8 = 0;
 /// The payload stands in the frame's last descriptor.
 const SPILLED: u8 = 1;
@@ -35,6 +43,9 @@ const SPILLED: u8 = 1;
 pub struct Channel {
     fd: OwnedFd,
     last_call: u32,
+    /// How often an answer was waited for here. Only who asks again has the kernel count: that is
+    /// three calls, once.
+    waits: AtomicU8,
 }
 
 /// One message as it came: not yet read.
@@ -57,7 +68,7 @@ impl Frame {
 
 impl From<OwnedFd> for Channel {
     fn from(fd: OwnedFd) -> Self {
-        Self { fd, last_call: 0 }
+        Self { fd, last_call: 0, waits: AtomicU8::new(0) }
     }
 }
 
@@ -131,12 +142,40 @@ impl Channel {
 
     /// Waits for one frame; `None` waits for ever.
     pub fn receive(&self, limit: Option<Duration>) -> Result<Frame, Fault> {
-        if let Some(limit) = limit
-            && !self.wait(limit)?
-        {
-            return Err(Fault::Silent);
+        let until = limit.map(|limit| Instant::now() + limit);
+        loop {
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            // The kernel's spell may be set from an earlier question: then it comes back.
+            let in_spells = left.is_none_or(|left| left > SPELL && self.has_spells());
+            if let Some(left) = left.filter(|_| !in_spells)
+                && !self.wait(left)?
+            {
+                return Err(Fault::Silent);
+            }
+            if let Some(frame) = receive(self.fd.as_fd(), RecvFlags::empty(), PARCEL_BYTES)? {
+                return Ok(frame);
+            }
         }
-        receive(self.fd.as_fd(), RecvFlags::empty(), PARCEL_BYTES)?.ok_or(Fault::Silent)
+    }
+
+    /// Whether a blocking read on this channel ends after a [`SPELL`].
+    fn has_spells(&self) -> bool {
+        match self.waits.load(Ordering::Relaxed) {
+            SPELLS => true,
+            NO_SPELLS => false,
+            0 => {
+                self.waits.store(1, Ordering::Relaxed);
+                false
+            }
+            _ => {
+                // The option is the socket's: a second descriptor sets it, and is closed again.
+                let copy = self.fd.try_clone().map(UnixStream::from);
+                let set = copy.and_then(|copy| copy.set_read_timeout(Some(SPELL)));
+                let waits = if set.is_ok() { SPELLS } else { NO_SPELLS };
+                self.waits.store(waits, Ordering::Relaxed);
+                set.is_ok()
+            }
+        }
     }
 
     /// Takes one frame if one is there.
@@ -275,24 +314,36 @@ pub(crate) fn receive(
     flags: RecvFlags,
     largest: usize,
 ) -> Result<Option<Frame>, Fault> {
-    OVERFLOW.with_borrow_mut(|overflow| receive_into(overflow, from, flags, largest))
+    INCOMING.with_borrow_mut(|incoming| receive_into(incoming, from, flags, largest))
 }
 
 thread_local! {
-    /// Where the end of a long frame lies until the frame has memory of its own: address space and
-    /// no more while no long frame comes, so that an idle process keeps no large buffer.
-    static OVERFLOW: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    /// Where a frame lies until it has memory of its own, of its length.
+    static INCOMING: RefCell<Incoming> = const { RefCell::new(Incoming::new()) };
+}
+
+struct Incoming {
+    short: Vec<u8>,
+    /// Where the end of a long frame lies: address space and no more while no long frame comes, so
+    /// that an idle process keeps no large buffer.
+    overflow: Vec<u8>,
+}
+
+impl Incoming {
+    const fn new() -> Self {
+        Self { short: Vec::new(), overflow: Vec::new() }
+    }
 }
 
 /// Lets go of what is kept to receive long frames: for a process about to idle. What it was given
 /// while it worked may be dirty pages.
 pub fn let_go_of_long_frames() {
-    OVERFLOW.with_borrow_mut(|overflow| *overflow = Vec::new());
+    INCOMING.with_borrow_mut(|incoming| *incoming = Incoming::new());
 }
 
 /// Asking for a frame's size first would be one more call for each: short ones are most.
 fn receive_into(
-    overflow: &mut Vec<u8>,
+    Incoming { short, overflow }: &mut Incoming,
     from: BorrowedFd<'_>,
     flags: RecvFlags,
     largest: usize,
@@ -300,7 +351,10 @@ fn receive_into(
     if overflow.is_empty() {
         *overflow = vec![0u8; FRAME_BYTES - HEAD_BYTES - SHORT_BYTES];
     }
-    let (mut head, mut payload) = ([0u8; HEAD_BYTES], vec![0u8; SHORT_BYTES]);
+    if short.is_empty() {
+        *short = vec![0u8; SHORT_BYTES];
+    }
+    let mut head = [0u8; HEAD_BYTES];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     // TRUNC: the length is the frame's own, though it were too long.
@@ -308,7 +362,7 @@ fn receive_into(
     let mut was_unread = false;
     let found = loop {
         let mut into =
-            [IoSliceMut::new(&mut head), IoSliceMut::new(&mut payload), IoSliceMut::new(overflow)];
+            [IoSliceMut::new(&mut head), IoSliceMut::new(short), IoSliceMut::new(overflow)];
         match recvmsg(from, &mut into, &mut ancillary, flags) {
             Ok(found) => break found.bytes,
             Err(rustix::io::Errno::AGAIN) => return Ok(None),
@@ -325,7 +379,8 @@ fn receive_into(
         return Err(Fault::TooLarge { found, limit: FRAME_BYTES });
     }
     let octets = found.checked_sub(HEAD_BYTES).ok_or(Fault::Malformed)?;
-    payload.truncate(octets);
+    let mut payload = Vec::with_capacity(octets);
+    payload.extend_from_slice(short.get(..octets.min(SHORT_BYTES)).ok_or(Fault::Malformed)?);
     if let Some(rest) = octets.checked_sub(SHORT_BYTES).filter(|rest| *rest > 0) {
         payload.extend_from_slice(overflow.get(..rest).ok_or(Fault::Malformed)?);
         // What was long is not kept: neither its memory nor what stood in it.

@@ -11,6 +11,10 @@ use std::time::Duration;
 /// weighed once more with the text.
 pub const AHEAD: Duration = Duration::from_secs(5);
 
+/// How long a domain that is nobody's here may be taken for one without asking: it is looked up
+/// once more with the text.
+pub const FOREIGN: Duration = Duration::from_secs(30);
+
 /// From `access`. Each is answered by [`ToAccess`].
 #[derive(Serialize, Deserialize)]
 pub enum FromAccess {
@@ -50,6 +54,9 @@ pub struct Submission {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ToAccess {
     Yes,
+    /// Yes to a recipient whose domain is nobody's here, whoever of it: for as long as
+    /// [`FOREIGN`] its others need not be asked for.
+    YesElsewhere,
     /// A reply of SMTP: code, the enhanced code's last two numbers, words.
     No {
         code: u16,

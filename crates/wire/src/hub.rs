@@ -338,6 +338,45 @@ mod tests {
         assert!(matches!(events.as_slice(), [Event::Gone(gone, _)] if *gone == peer));
     }
 
+    /// The kernel counts for whoever asks again and again; how long is waited stays the asker's.
+    #[test]
+    fn who_asks_often_waits_as_long_as_they_said() {
+        let (keeper, mut asker) = Channel::pair().unwrap();
+        let answers = |pauses: [u64; 4]| {
+            for pause in pauses {
+                std::thread::sleep(Duration::from_millis(pause));
+                let frame = keeper.receive(None).unwrap();
+                keeper.send(frame.call, &"yes", &[]).unwrap();
+            }
+            keeper
+        };
+        let thread = std::thread::spawn(move || answers([0, 0, 0, 1_200]));
+        for _ in 0..4 {
+            let (answer, _): (String, _) = asker.ask(&"?", &[], Duration::from_secs(5)).unwrap();
+            assert_eq!(answer, "yes");
+        }
+        let keeper = thread.join().unwrap();
+        for limit in [100, 700].map(Duration::from_millis) {
+            let begun = std::time::Instant::now();
+            let silent = asker.ask::<_, String>(&"?", &[], limit);
+            assert!(matches!(silent, Err(crate::Fault::Silent)));
+            assert!((limit..limit * 3).contains(&begun.elapsed()), "{limit:?}");
+        }
+        drop(keeper);
+        // Who waits for ever outlasts the kernel's count.
+        let (one, other) = Channel::pair().unwrap();
+        for _ in 0..3 {
+            one.send(1, &"?", &[]).unwrap();
+            other.receive(Some(Duration::from_secs(5))).unwrap();
+        }
+        let late = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(700));
+            one.send(2, &"late", &[]).unwrap();
+        });
+        assert_eq!(other.receive(None).unwrap().call, 2);
+        late.join().unwrap();
+    }
+
     #[test]
     fn a_large_frame_travels_beside_the_channel() {
         let (one, other) = Channel::pair().unwrap();

@@ -18,6 +18,7 @@ pub(super) fn whole(more: &str) -> String {
 fn said(answer: &ToAccess) -> String {
     match answer {
         ToAccess::Yes => "yes".to_owned(),
+        ToAccess::YesElsewhere => "yes, elsewhere".to_owned(),
         ToAccess::No { code, enhanced: (subject, detail), text } => {
             format!("{code} {}.{subject}.{detail} {text}", code / 100)
         }

@@ -29,9 +29,13 @@ fn what_is_said_already_is_not_asked_again() {
     assert!(asked().is_empty());
     // Each of our own is asked about, and of our own name's: some of its addresses are the house's.
     for address in ["ben@example.jp", "ann@mx.example.jp", "bob@mx.example.jp"] {
-        check(&around.ask(&FromAccess::To(address.to_owned()), &[]), "yes");
+        assert_eq!(around.ask(&FromAccess::To(address.to_owned()), &[]), ToAccess::Yes);
         assert_eq!(asked(), [address]);
     }
+    // Whoever asks is told so.
+    let elsewhere = FromAccess::To("anybody@FAR.example".to_owned());
+    assert_eq!(around.ask(&elsewhere, &[]), ToAccess::YesElsewhere);
+    assert!(asked().is_empty());
 }
 
 #[test]

@@ -6,6 +6,7 @@ use crate::Fault;
 use crate::schedule::{BATCH, Trip};
 use crate::table::{Hand, Table, seconds};
 use compartment::now_ms;
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
@@ -54,6 +55,13 @@ impl Carried {
     ) -> Self {
         Self { tenant, trip, legs, reached: Vec::new(), since: Instant::now() }
     }
+}
+
+/// Who was at work last comes first: its connections are still open, and the others may go home.
+/// Who has no tenant yet comes behind all that have one.
+fn in_turn(mut idle: Vec<Idle>) -> Vec<Idle> {
+    idle.sort_by_key(|idle| (idle.tenant.is_none(), Reverse(idle.since)));
+    idle
 }
 
 impl Desk {
@@ -168,13 +176,14 @@ impl Desk {
             return;
         }
         let now = seconds(now_ms());
-        for idle in std::mem::take(&mut self.idle) {
+        let mut left = Vec::new();
+        for idle in in_turn(std::mem::take(&mut self.idle)) {
             let place = match idle.tenant {
                 Some(tenant) => match self.store.table.tenants.find(&tenant) {
                     Some(place) => Some(place),
                     // Its tenant has nothing here now.
                     None => {
-                        self.idle.push(idle);
+                        left.push(idle);
                         continue;
                     }
                 },
@@ -185,9 +194,13 @@ impl Desk {
                     self.handed_out = Some(Instant::now());
                     self.hand_to(idle.peer, carried);
                 }
-                None => self.idle.push(idle),
+                None => left.push(idle),
             }
         }
+        // Whoever came back meanwhile is younger than all of these.
+        left.append(&mut self.idle);
+        self.idle = left;
+        self.idle.sort_by_key(|idle| idle.since);
         let table = &self.store.table;
         let lacks_hands = table.schedule.has_turn() || !table.errands.is_empty();
         let is_asked = self.asked_for.is_some_and(|since| since.elapsed() < CHORES);
@@ -294,5 +307,26 @@ impl Desk {
             envelope,
             body,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Idle, in_turn};
+    use std::time::{Duration, Instant};
+    use terms::TenantId;
+
+    #[test]
+    fn who_was_at_work_last_is_at_work_next() {
+        let now = Instant::now();
+        let idle = |peer, tenant: Option<u8>, seconds| Idle {
+            peer,
+            tenant: tenant.map(|tenant| TenantId([tenant; 8])),
+            since: now + Duration::from_secs(seconds),
+        };
+        let all =
+            vec![idle(1, Some(1), 1), idle(2, None, 9), idle(3, Some(2), 3), idle(4, Some(1), 5)];
+        let peers: Vec<u64> = in_turn(all).iter().map(|idle| idle.peer).collect();
+        assert_eq!(peers, [4, 3, 1, 2]);
     }
 }
