@@ -39,6 +39,8 @@ mod store;
 mod table;
 
 #[cfg(test)]
+mod crash_tests;
+#[cfg(test)]
 mod desk_tests;
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,8 @@
 //! What became of mail that has left the queue: one short line each, and one for each of its legs,
 //! for those who ask later.
 //!
-//! The lines follow from the log and are not flushed: a crash may lose the newest, never invent
-//! one. One file a month; files older than four hundred days go. Where a leg went is not in its
+//! The lines follow from the log and are flushed before it forgets what they follow from, so that
+//! a start after a crash writes again what it lost, and invents none. One file a month; files older than four hundred days go. Where a leg went is not in its
 //! line: what is left of a contract that ended must not say whom it wrote to.
 
 use crate::leg::is_over;
@@ -55,7 +55,9 @@ impl Past {
     fn read(line: &[u8]) -> Option<Past> {
         let mut cursor = terms::Cursor::new(line);
         let message = MessageId::from_slice(cursor.take(16)?)?;
+        // Nothing ended in 1970: of this line a crash has left the id.
         let at_s = u32::from_le_bytes(cursor.take(4)?.try_into().ok()?);
+        let at_s = Some(at_s).filter(|at_s| *at_s > 0)?;
         let sent = u16::from_le_bytes(cursor.take(2)?.try_into().ok()?);
         let not = u16::from_le_bytes(cursor.take(2)?.try_into().ok()?);
         let by = match (sent & BY_SENDER != 0, sent & BY_OPERATOR != 0) {
@@ -149,11 +151,17 @@ impl Pasts {
         self.legs.add(&lines, now_s)
     }
 
+    /// Returns when every line is durable.
+    pub fn flush(&mut self) -> std::io::Result<()> {
+        self.messages.flush()?;
+        self.legs.flush()
+    }
+
     /// How a message ended, if it did within four hundred days. Newest files first.
     pub fn find(&self, message: MessageId) -> std::io::Result<Option<Past>> {
         for month in self.messages.newest_first(u32::MAX)? {
             let lines = self.messages.lines_of(month, &message.0)?;
-            if let Some(past) = lines.last().and_then(|line| Past::read(line)) {
+            if let Some(past) = lines.iter().rev().find_map(|line| Past::read(line)) {
                 return Ok(Some(past));
             }
         }

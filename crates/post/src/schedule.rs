@@ -43,6 +43,9 @@ const SPARE_BATCHES: u16 = 16;
 const OWN_STRANGE: u16 = 12;
 const RELAYED_STRANGE: u16 = 4;
 
+/// Of the batches of a tenant's people, those for who has no other such batch under way: two
+/// people with remotes that drip leave room for their colleagues.
+const OWN_SPARE: u16 = OWN_BATCHES / 3;
 /// Of the batches with what is passed on for a tenant, those for people who have no other such
 /// batch under way: a few who forward, whose targets keep us waiting, leave room for the others.
 const RELAYED_SPARE: u16 = RELAYED_BATCHES / 2;
@@ -73,7 +76,7 @@ impl Side {
 
     fn spare(self) -> u16 {
         match self.hand {
-            Hand::Own => 0,
+            Hand::Own => OWN_SPARE,
             Hand::Others => RELAYED_SPARE,
         }
     }
@@ -561,8 +564,8 @@ impl Schedule {
 #[cfg(test)]
 mod tests {
     use super::{
-        ALL_BATCHES, BATCH, FIRST_WIDTH, Known, Line, OWN_BATCHES, OWN_STRANGE, RELAYED_BATCHES,
-        RELAYED_STRANGE, Schedule, Side, Trip, Turn,
+        ALL_BATCHES, BATCH, FIRST_WIDTH, Known, Line, OWN_BATCHES, OWN_SPARE, OWN_STRANGE,
+        RELAYED_BATCHES, RELAYED_STRANGE, Schedule, Side, Trip, Turn,
     };
     use crate::table::Hand;
     use terms::UserId;
@@ -718,6 +721,31 @@ mod tests {
         let more = turns(&mut schedule);
         assert_eq!(more.len(), 1);
         assert_eq!(more[0].trip.side, dripping[0].trip.side);
+    }
+
+    /// Two people, each with as many remotes that drip as they like, have all but a colleague's.
+    #[test]
+    fn people_with_many_slow_remotes_leave_places_for_their_colleagues() {
+        let mut schedule = Schedule::default();
+        for leg in 0..1_000 {
+            schedule.enter(leg, of(1, 1 + (leg % 2) as u8), leg);
+        }
+        let mut dripping = turns(&mut schedule);
+        assert_eq!(dripping.len(), usize::from(OWN_BATCHES - OWN_SPARE));
+        for user in 0..OWN_SPARE as u8 {
+            let leg = 2_000 + u32::from(user);
+            schedule.enter(leg, of(1, 10 + user), leg);
+            assert_eq!(next(&mut schedule, 0).unwrap().legs, [leg], "{user}");
+        }
+        // All of it leaves, each leg once.
+        let mut gone = dripping.len();
+        while let Some(turn) = dripping.pop() {
+            schedule.returned(&turn.trip);
+            let more = turns(&mut schedule);
+            gone += more.len();
+            dripping.extend(more);
+        }
+        assert_eq!(gone, 1_000);
     }
 
     /// However many of a tenant's people forward to where nothing answers, short of all places.

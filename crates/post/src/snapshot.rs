@@ -6,7 +6,7 @@ use crate::senders::Senders;
 use crate::table::{Hand, Leg, Message, Table, put_leg};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::Path;
 use terms::TenantId;
 use wire::post::{Decided, Route, Why};
@@ -67,12 +67,20 @@ pub fn write(folder: &Path, table: &Table, mark: u64) -> Result<u64, Fault> {
     octets.extend_from_slice(&(body.len() as u64).to_le_bytes());
     octets.extend_from_slice(&sum(&body).to_le_bytes());
     octets.extend_from_slice(&body);
-    let mut file = File::create(folder.join(NEW_NAME)).map_err(fault)?;
-    file.write_all(&octets).map_err(fault)?;
-    file.sync_data().map_err(fault)?;
-    std::fs::rename(folder.join(NEW_NAME), folder.join(NAME)).map_err(fault)?;
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(fault)?;
+    put(folder, &octets).map_err(fault)?;
     Ok(octets.len() as u64)
+}
+
+/// As `durable::put` does it, under the name that an interrupted one has always left.
+fn put(folder: &Path, octets: &[u8]) -> std::io::Result<()> {
+    let (beside, path) = (folder.join(NEW_NAME), folder.join(NAME));
+    let mut options = File::options();
+    let file = options.write(true).create(true).truncate(false).open(&beside)?;
+    durable::cut(&file, 0)?;
+    durable::write_at(&file, octets, 0)?;
+    durable::sync(&file)?;
+    durable::rename(&beside, &path)?;
+    durable::sync_folder(&File::open(folder)?)
 }
 
 fn encode(table: &Table) -> Result<Vec<u8>, Fault> {
