@@ -91,7 +91,17 @@ pub(crate) fn carry(batch: Batch, house: &mut Neighbours) -> Result<(), Fault> {
         leg.end(&hands, house)?;
     }
     house.hand = Some(hands.hand);
+    let firsts = outward.iter().filter_map(|legs| legs.front());
+    house.ask_ahead(tenant, firsts.filter_map(careful_domain));
     Ok(())
+}
+
+/// The domain that a leg goes to, if that domain's policy counts for it.
+fn careful_domain(leg: &Leg) -> Option<String> {
+    match (&leg.envelope.hop, Care::of(&leg.envelope)) {
+        (Hop::Domain(domain), Care::Usual | Care::Required) => Some(domain.clone()),
+        _ => None,
+    }
 }
 
 /// What has waited goes the way that its tenant's mail goes now: a smart host may have been set, or

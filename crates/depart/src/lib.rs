@@ -31,6 +31,7 @@ mod spread;
 mod web;
 
 mod road;
+mod policies;
 mod trust;
 
 mod conversation;
@@ -169,4 +170,6 @@ fn live(house: House, limits: Limits) -> ExitCode {
     neighbours.tell_the_rest();
     neighbours.lot.close_all();
     ExitCode::SUCCESS
+    neighbours.let_go_of_post();
+    neighbours.look_at_policies_again();
 }

@@ -4,6 +4,7 @@
 //! question is put once more where asking twice does no harm.
 
 use crate::parked::Lot;
+use crate::policies::Policies;
 use crate::tally::Tally;
 use crate::trust::{Demand, Watch};
 use crate::{Fault, Limits};
@@ -43,8 +44,6 @@ const DIAL_LIMIT: Duration = Duration::from_secs(10);
 /// When the house dials too often: how often it is asked again, and after how long.
 const DIAL_TRIES: usize = 20;
 const DIAL_PAUSE: Duration = Duration::from_millis(300);
-/// An instance has one tenant; what it changes counts after this.
-const SOURCE_TIME: Duration = Duration::from_secs(60);
 /// Answers of the DNS are remembered this long at most, and so many of them; `names` has the rest.
 const ANSWER_TIME: Duration = Duration::from_secs(60);
 const ANSWERS: usize = 256;
@@ -86,13 +85,11 @@ pub(crate) struct Neighbours {
     dialled: HashMap<u32, Result<OwnedFd, String>>,
     last_dial: u32,
     answers: HashMap<Question, (Instant, Answer)>,
-    /// Policies of domains, with their ids and ends.
-    pub policies: HashMap<String, (String, Instant, route::Sts)>,
+    pub policies: Policies,
     authorities: Option<tls::Authorities>,
     for_anybody: Option<Arc<ClientConfig>>,
     /// What the vault agreed with us, between two batches.
     pub hand: Option<crate::opening::Hand>,
-    source: Option<(Instant, Option<IpAddr>)>,
     /// Connections between two batches.
     pub lot: Lot,
     /// How TLS fared, until the directory is told.
@@ -113,11 +110,10 @@ impl Neighbours {
             dialled: HashMap::new(),
             last_dial: 0,
             answers: HashMap::new(),
-            policies: HashMap::new(),
+            policies: Policies::default(),
             authorities: None,
             for_anybody: None,
             hand: None,
-            source: None,
             lot: Lot::default(),
             tally: Tally::default(),
         })
@@ -396,23 +392,6 @@ impl Neighbours {
 
     // ---- the warden ----------------------------------------------------------------------------
 
-    /// From which of our addresses this tenant's mail leaves.
-    pub(crate) fn source(&mut self, tenant: TenantId) -> Result<Option<IpAddr>, Fault> {
-        if let Some((since, source)) = self.source
-            && since.elapsed() < SOURCE_TIME
-        {
-            return Ok(source);
-        }
-        let question = directory::FromDepart::Source(tenant);
-        match self.ask(Kind::Directory, &question, DIRECTORY_LIMIT)? {
-            directory::ToDepart::Source(source) => {
-                self.source = Some((Instant::now(), source));
-                Ok(source)
-            }
-            _ => Err(Fault::Away("directory")),
-        }
-    }
-
     /// A socket that is on its way to `to`, or why there is none.
     pub(crate) fn dial(&mut self, to: SocketAddr, from: Option<IpAddr>) -> Result<OwnedFd, String> {
         for _ in 0..DIAL_TRIES {
@@ -483,8 +462,19 @@ impl Neighbours {
         self.channels.get_mut(&kind).ok_or(Fault::Away(kind.word()))
     }
 
+    /// Whether this instance is to end.
+    pub(crate) fn is_closing(&mut self) -> bool {
+        self.settle();
+        self.closing
+    }
+
+    /// Nothing more is handed over to us: what was on its way is somebody else's.
+    pub(crate) fn let_go_of_post(&mut self) {
+        self.channels.remove(&Kind::Post);
+    }
+
     /// Hears whatever the warden has said meanwhile.
-    fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         loop {
             match self.house.next_order() {
                 Ok(None) => break,

@@ -51,7 +51,7 @@ pub(crate) fn carry(
     if legs.is_empty() {
         return Ok(());
     }
-    let hosts = match road(&way.0, way.1, house) {
+    let hosts = match road(&way.0, way.1, hands.hand.tenant(), house) {
         Road::Hosts(hosts) => hosts,
         Road::Nowhere(obstacle) => {
             return end_all(legs, hands, house, || Fate::Failed(obstacle.clone()));

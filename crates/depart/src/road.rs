@@ -2,23 +2,19 @@
 
 use crate::fates::Obstacle;
 use crate::neighbours::Neighbours;
+use crate::policies::{Found, policy_of};
 use crate::tally::{Applied, Session, Why};
 use crate::trust::Demand;
 use notice::Reason;
-use route::{Hosts, Mode, Mx, Sts, Tlsa, Usable};
+use route::{Hosts, Mode, Mx, Tlsa, Usable};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::time::{Duration, Instant};
-use wire::fetch;
+use terms::TenantId;
 use wire::names::{Outcome, Record, RecordKind, Security};
 use wire::post::{Envelope, Finish, Hop, HopTls};
 use wire::tls_report::Flaw;
 
 /// Addresses of one host that are tried.
 const ADDRESSES: usize = 8;
-/// RFC 8461 §3.2: a policy is some hundred octets.
-const POLICY_BYTES: u32 = 64 * 1024;
-/// Policies remembered.
-const POLICIES: usize = 256;
 
 /// What a letter asks of its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +76,7 @@ pub(crate) struct Ways {
 }
 
 /// The hosts of a hop.
-pub(crate) fn road(hop: &Hop, care: Care, house: &mut Neighbours) -> Road {
+pub(crate) fn road(hop: &Hop, care: Care, tenant: TenantId, house: &mut Neighbours) -> Road {
     let require_tls = care == Care::Required;
     match hop {
         Hop::Here | Hop::List | Hop::Web { .. } => Road::Later(Obstacle::ours("it goes nowhere")),
@@ -108,7 +104,7 @@ pub(crate) fn road(hop: &Hop, care: Care, house: &mut Neighbours) -> Road {
                 let name = domain.clone();
                 Road::Hosts(vec![Host { literal, ..Host::plain(name, house.smtp_port()) }])
             }
-            None => road_of_domain(domain, care, house),
+            None => road_of_domain(domain, care, tenant, house),
         },
     }
 }
@@ -211,7 +207,7 @@ fn unproven(host: &str) -> Obstacle {
     Obstacle::answered((5, 7, 30), words).at(host).because(Reason::Unproven)
 }
 
-fn road_of_domain(domain: &str, care: Care, house: &mut Neighbours) -> Road {
+fn road_of_domain(domain: &str, care: Care, tenant: TenantId, house: &mut Neighbours) -> Road {
     let answer = house.resolve(domain, RecordKind::Mx);
     let is_signed = answer.security == Security::Secure;
     let records = match answer.outcome {
@@ -248,7 +244,7 @@ fn road_of_domain(domain: &str, care: Care, house: &mut Neighbours) -> Road {
         let port = house.smtp_port();
         return Road::Hosts(hosts.into_iter().map(|found| Host::plain(found.name, port)).collect());
     }
-    let found = match policy_of(domain, house) {
+    let found = match policy_of(domain, tenant, house) {
         Ok(found) => found,
         Err(obstacle) => return Road::Later(obstacle),
     };
@@ -338,77 +334,4 @@ fn addresses_of(name: &str, house: &mut Neighbours) -> Result<(Vec<IpAddr>, bool
             Err(Obstacle::answered((5, 4, 4), words).at(name).because(Reason::HostUnknown))
         }
     }
-}
-
-/// The policy that holds for a domain, and what is wrong with the one that it publishes.
-struct Found {
-    policy: Option<Sts>,
-    flaw: Option<Why>,
-}
-
-/// The domain's policy (RFC 8461), from memory while its id and age allow. One that cannot be
-/// fetched is none, unless an older one still holds (§3.3); one that we had no time to fetch is not
-/// known, so that nobody who keeps us busy makes mail less safe.
-fn policy_of(domain: &str, house: &mut Neighbours) -> Result<Found, Obstacle> {
-    let texts = house.texts(&format!("_mta-sts.{domain}"));
-    let now = Instant::now();
-    let known = house.policies.get(domain).filter(|(_, until, _)| now < *until).cloned();
-    let Some(id) = route::policy_id(&texts) else {
-        return Ok(Found { policy: known.map(|(.., policy)| policy), flaw: None });
-    };
-    if let Some((known_id, _, policy)) = &known
-        && *known_id == id
-    {
-        return Ok(Found { policy: Some(policy.clone()), flaw: None });
-    }
-    let policy = match fetched(domain, house) {
-        Fetched::Policy(policy) => policy,
-        Fetched::Busy if known.is_none() => {
-            return Err(Obstacle::ours("the domain's policy (MTA-STS) could not be asked for"));
-        }
-        Fetched::Busy => return Ok(Found { policy: known.map(|(.., old)| old), flaw: None }),
-        Fetched::Flawed(why) => {
-            return Ok(Found { policy: known.map(|(.., old)| old), flaw: Some(why) });
-        }
-    };
-    if house.policies.len() >= POLICIES {
-        house.policies.clear();
-    }
-    let until = now + Duration::from_secs(policy.age_seconds.into());
-    house.policies.insert(domain.to_owned(), (id, until, policy.clone()));
-    Ok(Found { policy: Some(policy), flaw: None })
-}
-
-enum Fetched {
-    Policy(Sts),
-    /// We had no time for it.
-    Busy,
-    Flawed(Why),
-}
-
-fn fetched(domain: &str, house: &mut Neighbours) -> Fetched {
-    let host = format!("mta-sts.{domain}");
-    let invalid = |words: &str| Fetched::Flawed((Flaw::StsPolicyInvalid, words.to_owned()));
-    match house.fetch(&host, "/.well-known/mta-sts.txt", POLICY_BYTES) {
-        fetch::Answer::Got { status: 200, content_type, body } if is_plain(&content_type) => {
-            route::parse_sts(&body).map_or_else(|| invalid("it is no policy"), Fetched::Policy)
-        }
-        fetch::Answer::Got { status: 200, .. } => invalid("it is no plain text"),
-        fetch::Answer::Got { status, .. } => {
-            Fetched::Flawed((Flaw::StsPolicyFetchError, format!("HTTP status {status}")))
-        }
-        fetch::Answer::Failed(why) if why == fetch::BUSY => Fetched::Busy,
-        fetch::Answer::Failed(why) if why.starts_with(fetch::UNPROVEN) => {
-            Fetched::Flawed((Flaw::StsWebpkiInvalid, why))
-        }
-        fetch::Answer::Failed(why) => Fetched::Flawed((Flaw::StsPolicyFetchError, why)),
-    }
-}
-
-/// RFC 8461 §3.2: so that nobody who may only upload files makes a policy.
-fn is_plain(content_type: &str) -> bool {
-    content_type
-        .split(';')
-        .next()
-        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/plain"))
 }

@@ -9,6 +9,7 @@ use rows::RowKey;
 use std::path::PathBuf;
 use terms::{TenantId, UserId};
 use wire::lists::Language;
+use wire::sts::{Mode, Policy};
 
 const POINTS: usize = 300;
 const ACTS: usize = 40;
@@ -31,7 +32,7 @@ const TENANT: TenantId = TenantId([1; 8]);
 /// One change, as an operator or a day's end makes it.
 fn change(tables: &mut Tables, key: &RowKey, act: u64, dice: &mut Dice) {
     let address = format!("person{act}@example.jp");
-    match dice.below(9) {
+    match dice.below(10) {
         0 | 1 => {
             let row = PersonRow {
                 address,
@@ -63,6 +64,7 @@ fn change(tables: &mut Tables, key: &RowKey, act: u64, dice: &mut Dice) {
                 tables.report_tls(key, (&token, tenant), &letters).unwrap();
             }
         }
+        9 => keep_policy(tables, key, act),
         3 => tables.add_domain(key, &format!("example{act}.jp"), TENANT).unwrap(),
         _ => {
             let mut rows = tables.domain_rows(key, Some(TENANT)).unwrap();
@@ -75,6 +77,17 @@ fn change(tables: &mut Tables, key: &RowKey, act: u64, dice: &mut Dice) {
             }
         }
     }
+}
+
+fn keep_policy(tables: &Tables, key: &RowKey, act: u64) {
+    let policy = Policy {
+        domain: format!("d{}.example", act % 3),
+        id: act.to_string(),
+        mode: Mode::Enforce,
+        patterns: vec!["*.there.example".to_owned()],
+        age_seconds: 3_600,
+    };
+    tables.keep_policy(key, (TENANT, policy), act).unwrap();
 }
 
 /// A letter of the house's.
@@ -94,7 +107,13 @@ fn letter(act: u64, to: &str) -> LetterRow {
     }
 }
 
-type View = (Vec<(u64, String, bool)>, Vec<(String, Option<String>)>, Option<u64>, (Vec<Tls>, u64));
+type View = (
+    Vec<(u64, String, bool)>,
+    Vec<(String, Option<String>)>,
+    Option<u64>,
+    (Vec<Tls>, u64),
+    Vec<Option<String>>,
+);
 /// A day, a domain, and its sessions.
 type Tls = (u64, String, u64);
 
@@ -123,7 +142,13 @@ fn view(tables: &Tables, key: &RowKey) -> View {
     // A report whose letters are there is not counted any more, and one is not without the other.
     let letters = tables.count_letters().unwrap();
     assert_eq!(letters % 2, 0);
-    (people, domains, statement.map(|row| row.issued_ms), (counted, letters))
+    let policy = |number: u64| {
+        let domain = format!("d{number}.example");
+        let known = tables.policy(key, (TENANT, &domain), 1_000).unwrap();
+        known.map(|known| known.policy.id)
+    };
+    let policies = (0..3).map(policy).collect();
+    (people, domains, statement.map(|row| row.issued_ms), (counted, letters), policies)
 }
 
 #[test]

@@ -204,6 +204,7 @@ impl Tables {
                 "ended_link",
                 "letter",
                 "tls_report",
+                "sts_policy",
                 "report",
             ] {
                 run(&format!("DELETE FROM {table} WHERE tenant = ?1"), &tenant)?;

@@ -465,6 +465,48 @@ fn how_tls_fared_counts_for_whom_the_label_names() {
     assert!(house.ask::<_, ToDepart>(&bound, &odd).is_none());
 }
 
+/// What one carrier has fetched the next one knows, of the same tenant; nobody is told of another
+/// tenant's.
+#[test]
+fn a_policy_outlives_whoever_fetched_it() {
+    use wire::sts::{Mode, Policy};
+    let mut house = House::open("desk-sts");
+    let found = house.desk.changes().unwrap().look_up("aoi@kaede.example").unwrap();
+    let tenant = found.map(|(_, tenant, _)| tenant).unwrap();
+    let policy = Policy {
+        domain: "there.example".into(),
+        id: "1".into(),
+        mode: Mode::Enforce,
+        patterns: vec!["mx.there.example".into()],
+        age_seconds: 86_400,
+    };
+    let domains = vec!["else.example".to_owned(), "there.example".to_owned()];
+    let source = || FromDepart::Source { tenant, domains: domains.clone() };
+    let told = || FromDepart::Policy(policy.clone());
+    let newborn = house.join(Kind::Depart, None);
+    assert!(matches!(house.ask(&newborn, &told()), Some(ToDepart::Later)));
+    assert!(matches!(house.ask(&newborn, &source()), Some(ToDepart::Later)));
+    let from = house.ask(&newborn, &FromDepart::Source { tenant, domains: Vec::new() });
+    assert!(matches!(from, Some(ToDepart::Source { .. })), "from where is no secret");
+    let first = house.join(Kind::Depart, Some((tenant, UserId::default())));
+    assert!(matches!(house.ask(&first, &told()), Some(ToDepart::Noted)));
+    drop(first);
+    let mut known = |of: TenantId| {
+        let next = house.join(Kind::Depart, Some((of, UserId::default())));
+        match house.ask(&next, &source()) {
+            Some(ToDepart::Source { policies, answered, .. }) => (policies, answered),
+            _ => panic!("no answer"),
+        }
+    };
+    let (policies, answered) = known(tenant);
+    assert_eq!((policies.len(), answered), (1, 2));
+    assert_eq!((&policies[0].policy, policies[0].is_due), (&policy, false));
+    assert_eq!(known(TenantId([7; 8])), (Vec::new(), 2));
+    let last = house.join(Kind::Depart, Some((tenant, UserId::default())));
+    let odd = FromDepart::Policy(Policy { id: "a b".into(), ..policy.clone() });
+    assert!(house.ask::<_, ToDepart>(&last, &odd).is_none());
+}
+
 #[test]
 fn those_who_carry_mail_out_have_their_own_questions() {
     let mut house = House::open("desk");
@@ -528,8 +570,9 @@ fn those_who_carry_mail_out_have_their_own_questions() {
     assert!(is_first(house.ask(&depart, &answered())));
     std::thread::sleep(std::time::Duration::from_millis(2));
     assert!(!is_first(house.ask(&depart, &answered())));
-    let source = house.ask(&depart, &FromDepart::Source(person.0));
-    assert!(matches!(source, Some(ToDepart::Source(None))));
+    let source = FromDepart::Source { tenant: person.0, domains: Vec::new() };
+    let source = house.ask(&depart, &source);
+    assert!(matches!(source, Some(ToDepart::Source { from: None, .. })));
     // Who has no person, or another's words, is cut.
     let nobody = house.join(Kind::Dispatch, None);
     let question = FromDispatch::Sending(address);

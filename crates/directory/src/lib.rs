@@ -46,6 +46,7 @@ mod seen;
 mod sending;
 mod srs;
 mod statements;
+mod sts;
 mod tables;
 mod tls_reports;
 mod tls_rows;
@@ -437,7 +438,8 @@ impl Desk {
                 Ok(ToDepart::Tokens(self.tokens(tenant, &digests)))
             }
             FromDepart::Routes(hops) => Ok(ToDepart::Routes(self.routes(&hops))),
-            FromDepart::Source(tenant) => Ok(self.source(tenant)),
+            FromDepart::Source { tenant, domains } => self.tell_source(peer, tenant, &domains),
+            FromDepart::Policy(policy) => self.note_policy(peer, policy),
             FromDepart::Way(tenant, to) => Ok(ToDepart::Way(self.way(tenant, &to))),
             FromDepart::List(question) => {
                 Ok(ToDepart::List(self.list_mail(peer, Asker::Depart, question)?))
@@ -477,14 +479,6 @@ impl Desk {
         }
         self.next_letters = Instant::now();
         Ok(answer)
-    }
-
-    fn source(&self, tenant: TenantId) -> ToDepart {
-        let row = self.key.as_ref().map(|key| self.tables.tenant(key, tenant));
-        match row {
-            Some(Ok(row)) => ToDepart::Source(row.and_then(|row| row.sending.source)),
-            _ => ToDepart::Later,
-        }
     }
 
     /// Who an address is, as a statement that the vault has signed.

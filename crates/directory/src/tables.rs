@@ -86,6 +86,7 @@ impl Tables {
             crate::lists::SCHEMA,
             crate::held::SCHEMA,
             crate::tls_rows::SCHEMA,
+            crate::sts::SCHEMA,
             crate::reports::SCHEMA,
         ];
         for schema in std::iter::once(SCHEMA).chain(others) {

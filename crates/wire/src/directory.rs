@@ -16,6 +16,7 @@ use crate::reports;
 pub use crate::sending::{
     LONGEST_DELAY_MS, MOST_RECIPIENTS, NOTICE_BYTES, REFUSED_KINDS, SendingSettings, SmartHost,
 };
+use crate::sts;
 use crate::tls_report;
 pub use crate::voices::{APPROVING, ROLES, Standing, Who, is_of_house};
 use serde::{Deserialize, Serialize};
@@ -159,8 +160,15 @@ pub enum FromDepart {
         tenant: TenantId,
         digests: Vec<[u8; 32]>,
     },
-    /// From which of our addresses this tenant's mail leaves.
-    Source(TenantId),
+    /// From which of our addresses this tenant's mail leaves, and what is known of the policies of
+    /// these domains outside, at most [`sts::DOMAINS`]. Those of the tenant that the channel's
+    /// label names, and of no other.
+    Source {
+        tenant: TenantId,
+        domains: Vec<String>,
+    },
+    /// A policy that was just fetched, to be kept for the same tenant. Answered by `Noted`.
+    Policy(sts::Policy),
     /// As [`FromDispatch::Routes`], for notices to senders outside and for lists.
     Routes(Vec<String>),
     List(lists::Question),
@@ -181,7 +189,12 @@ pub enum ToDepart {
     Stated(Stated),
     Tokens(Vec<[u8; 16]>),
     /// `None`: from whichever the system takes.
-    Source(Option<std::net::IpAddr>),
+    Source {
+        from: Option<std::net::IpAddr>,
+        /// Those that hold, of the first so many domains.
+        policies: Vec<sts::Known>,
+        answered: usize,
+    },
     /// Nobody can say now.
     Later,
     /// `None`: nobody can say now.

@@ -39,6 +39,7 @@ pub mod scanner;
 mod sending;
 pub mod sentinel;
 pub mod signer;
+pub mod sts;
 pub mod tls_report;
 pub mod vault;
 mod voices;

@@ -5,8 +5,11 @@ use super::neighbourhood::remote::{Authority, Remote};
 use super::neighbourhood::{Letter, Plan};
 use super::settle;
 use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::time::Duration;
 use wire::names::{Outcome as Found, Record, RecordKind, Security};
 use wire::post::{Hop, HopTls};
+use wire::sts::Known;
 
 fn outcome(plan: Plan, letter: Letter) -> String {
     settle(plan).carry(&[letter]).remove(0)
@@ -155,6 +158,85 @@ fn a_policy_is_obeyed() {
     check(good, &testing, Some("mx.evil.example"), sent);
     check(good, none, None, sent);
     check(good, "nonsense", None, sent);
+}
+
+/// What an instance has fetched holds for those after it: its host may be away by then, and its
+/// STARTTLS taken out by whoever sits on the way (RFC 8461 §10.2).
+#[test]
+fn a_policy_holds_although_its_host_is_away() {
+    let authority = Authority::new();
+    let name = "mx.there.example";
+    let enforce = "version: STSv1\nmode: enforce\nmx: *.there.example\nmax_age: 86400\n";
+    let plan = |id: &str, policy: Option<&str>, remote: &Remote| {
+        let mut plan = Plan { authorities: authority.pem(), ..Plan::default() };
+        plan = plan.with("there.example", name, remote);
+        let id = Found::Records(vec![Record::Txt(format!("v=STSv1; id={id};").into_bytes())]);
+        plan.record("_mta-sts.there.example", RecordKind::Txt, id);
+        let host = "mta-sts.there.example".to_owned();
+        plan.policies.extend(policy.map(|policy| (host, policy.to_owned())));
+        plan
+    };
+    let with_tls = || Remote::with(|_, _| None, Some(authority.server(name).0));
+    let first = settle(plan("1", Some(enforce), &with_tls()));
+    assert_eq!(first.carry(&[bob()]), ["1.0 sent 1"]);
+    let kept = first.seen.lock().unwrap().kept_policies.clone();
+    assert_eq!(kept["there.example"].policy.id, "1");
+    let next = |plan: Plan, kept: &HashMap<String, Known>, expected: &str, fetched: usize| {
+        let house = settle(plan);
+        house.seen.lock().unwrap().kept_policies.clone_from(kept);
+        assert_eq!(house.carry(&[bob()]), [expected]);
+        assert_eq!(house.seen.lock().unwrap().fetched.len(), fetched);
+        house
+    };
+    let (sent, unsafe_) = ("1.0 sent 1", "1.0 later sent 0: Unsafe");
+    let stripped = Remote::polite();
+    // The same id: nothing is fetched. Another one: it cannot be. No record at all: neither.
+    next(plan("1", None, &stripped), &kept, unsafe_, 0);
+    next(plan("2", None, &stripped), &kept, unsafe_, 1);
+    let mut without = plan("1", None, &stripped);
+    without.record("_mta-sts.there.example", RecordKind::Txt, Found::Failed);
+    next(without, &kept, unsafe_, 0);
+    assert!(stripped.texts().is_empty());
+    next(plan("2", None, &with_tls()), &kept, sent, 1);
+    // Its owner has taken it back: that is fetched, obeyed, and told.
+    let none = "version: STSv1\nmode: none\nmax_age: 86400\n";
+    let house = next(plan("2", Some(none), &stripped), &kept, sent, 1);
+    let now = house.seen.lock().unwrap().kept_policies["there.example"].policy.clone();
+    assert_eq!((now.id.as_str(), now.mode), ("2", wire::sts::Mode::None));
+    // Without a policy of before it goes as it can (§3.3).
+    next(plan("2", None, &stripped), &HashMap::new(), sent, 1);
+}
+
+/// A policy that is old is fetched anew when nobody waits for it.
+#[test]
+fn an_old_policy_is_looked_at_again() {
+    let authority = Authority::new();
+    let name = "mx.there.example";
+    let remote = Remote::with(|_, _| None, Some(authority.server(name).0));
+    let mut plan = Plan { authorities: authority.pem(), ..Plan::default() };
+    plan = plan.with("there.example", name, &remote);
+    let id = Found::Records(vec![Record::Txt(b"v=STSv1; id=1;".to_vec())]);
+    plan.record("_mta-sts.there.example", RecordKind::Txt, id);
+    let enforce = "version: STSv1\nmode: enforce\nmx: mx.there.example\nmax_age: 86400\n";
+    plan.policies.insert("mta-sts.there.example".to_owned(), enforce.to_owned());
+    let policy = wire::sts::Policy {
+        domain: "there.example".to_owned(),
+        id: "1".to_owned(),
+        mode: wire::sts::Mode::Enforce,
+        patterns: vec!["*.there.example".to_owned()],
+        age_seconds: 86_400,
+    };
+    let known = Known { policy, left_seconds: 5_000, is_due: true };
+    let limits = crate::Limits { idle: Duration::from_millis(100), ..super::impatient() };
+    let house = super::settle_with(plan, limits);
+    house.seen.lock().unwrap().kept_policies.insert("there.example".to_owned(), known);
+    assert_eq!(house.carry(&[bob()]), ["1.0 sent 1"]);
+    house.life.join().unwrap();
+    let seen = house.seen.lock().unwrap();
+    let known = &seen.kept_policies["there.example"];
+    assert_eq!((known.left_seconds, known.is_due), (86_400, false));
+    assert_eq!(known.policy.patterns, ["mx.there.example"]);
+    assert_eq!(seen.fetched.len(), 1);
 }
 
 /// DANE: signed records are obeyed, unsigned ones are not.

@@ -64,6 +64,8 @@ pub struct Seen {
     pub reports: Vec<String>,
     pub rests: Vec<Envelope>,
     pub queued: Vec<(MessageId, Envelope, String)>,
+    /// Policies (MTA-STS) that the directory keeps.
+    pub kept_policies: HashMap<String, wire::sts::Known>,
     /// What the directory was asked about lists.
     pub lists: Vec<wire::lists::Question>,
     /// How TLS fared, as the directory was told.
@@ -575,7 +577,21 @@ fn play_directory(
                 directory::FromDepart::Tokens { digests, .. } => {
                     directory::ToDepart::Tokens(digests.iter().map(|one| [one[0]; 16]).collect())
                 }
-                directory::FromDepart::Source(_) => directory::ToDepart::Source(source),
+                directory::FromDepart::Source { tenant, domains } => {
+                    assert_eq!(tenant, TENANT);
+                    let kept = &mut seen.lock().unwrap().kept_policies;
+                    let known = |domain: &String| kept.get(domain).cloned();
+                    let policies = domains.iter().filter_map(known).collect();
+                    let (from, answered) = (source, domains.len());
+                    directory::ToDepart::Source { from, policies, answered }
+                }
+                directory::FromDepart::Policy(policy) => {
+                    assert!(policy.is_sound());
+                    let (domain, left_seconds) = (policy.domain.clone(), policy.age_seconds);
+                    let known = wire::sts::Known { policy, left_seconds, is_due: false };
+                    seen.lock().unwrap().kept_policies.insert(domain, known);
+                    directory::ToDepart::Noted
+                }
                 directory::FromDepart::Address(address) => {
                     let known = people.iter().find(|(known, ..)| *known == address);
                     let stated = match known {
