@@ -2,21 +2,15 @@
 
 use crate::Fault;
 use crate::fates::{Fate, Leg, Obstacle};
-use crate::neighbours::{Batch, Neighbours, Who, canonical};
+use crate::neighbours::{Batch, Neighbours};
 use crate::opening::{Hand, Opened};
 use crate::road::Care;
-use crate::{here, outside, spread, told, web};
+use crate::{follow, here, outside, spread, told, web};
 use notice::Action;
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
-use std::time::Duration;
-use terms::TenantId;
 use wire::control::Report;
-use wire::directory::Path;
 use wire::post::{Errand, Hop, Load, Outcome, Why};
-
-/// A letter that has waited so long was tried, or held.
-const SETTLED: Duration = Duration::from_secs(30);
 
 /// What a batch has while it is carried.
 pub(crate) struct Hands {
@@ -50,9 +44,13 @@ pub(crate) fn carry(batch: Batch, house: &mut Neighbours) -> Result<(), Fault> {
     };
     let mut outward: VecDeque<VecDeque<Leg>> = VecDeque::new();
     // Behind all others: a list may be long.
-    let mut lists = Vec::new();
+    let (mut lists, mut apart) = (Vec::new(), Vec::new());
     for mut leg in legs {
-        follow(&mut leg, tenant, house);
+        let ways = follow::follow(&mut leg, tenant, house);
+        if !ways.is_empty() {
+            apart.push((leg, ways));
+            continue;
+        }
         match (leg.load.errand, &leg.envelope.hop) {
             (Errand::TellLate, _) => tell_late(&mut leg, &hands, house)?,
             (Errand::GiveBack, _) => {
@@ -86,6 +84,7 @@ pub(crate) fn carry(batch: Batch, house: &mut Neighbours) -> Result<(), Fault> {
     while let Some(legs) = outward.pop_front() {
         outside::carry((legs, &mut outward), &hands, house)?;
     }
+    follow::carry(apart, &hands, house)?;
     for mut leg in lists {
         spread::spread(&mut leg, &hands, house);
         leg.end(&hands, house)?;
@@ -102,27 +101,6 @@ fn careful_domain(leg: &Leg) -> Option<String> {
         (Hop::Domain(domain), Care::Usual | Care::Required) => Some(domain.clone()),
         _ => None,
     }
-}
-
-/// What has waited goes the way that its tenant's mail goes now: a smart host may have been set, or
-/// given up, since it was handed in. Where nobody can say, it goes as it was to.
-fn follow(leg: &mut Leg, tenant: TenantId, house: &mut Neighbours) {
-    let age = Duration::from_millis(compartment::now_ms().saturating_sub(leg.load.at_ms));
-    let leads_out = matches!(leg.envelope.hop, Hop::Domain(_) | Hop::Host { .. });
-    if leg.load.errand != Errand::Carry || !leads_out || age < SETTLED {
-        return;
-    }
-    let Some(to) = leg.receiver(0).map(|receiver| receiver.address.clone()) else { return };
-    let now = match canonical(&to).map(|address| house.who_is(&address)) {
-        // A gateway's address: its own server.
-        Some(Who::Known(statement)) => {
-            let own = statement.onward.into_iter().find(|way| way.path == Path::AsItCame);
-            own.map(|way| way.hop)
-        }
-        Some(Who::Foreign) => house.way(tenant, &to).ok(),
-        _ => None,
-    };
-    leg.envelope.hop = now.unwrap_or_else(|| leg.envelope.hop.clone());
 }
 
 /// Whether a leg can share connections with these: their time is the same.
@@ -194,8 +172,12 @@ fn tell_late(leg: &mut Leg, hands: &Hands, house: &mut Neighbours) -> Result<(),
 }
 
 impl Leg {
-    /// Tells whom it concerns, then post. What could not be told is tried again.
+    /// Tells whom it concerns, then post. What could not be told is tried again. A part of a leg
+    /// ends with the whole.
     pub(crate) fn end(&mut self, hands: &Hands, house: &mut Neighbours) -> Result<(), Fault> {
+        if self.is_part() {
+            return Ok(());
+        }
         let told = spread::tell_returned(self, house);
         if let Err(fault) = told.and_then(|()| told::tell_all(self, hands, house)) {
             house.report(&Report::Note { text: format!("depart: {fault}") });

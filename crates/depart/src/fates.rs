@@ -7,9 +7,10 @@ use crate::neighbours::Neighbours;
 use crate::opening::Text;
 use courier::Answer;
 use notice::Reason;
+use std::cell::RefCell;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
-use wire::post::{Envelope, HEARD_LETTERS, Heard, Load, Outcome, Receiver, Why};
+use wire::post::{Envelope, HEARD_LETTERS, Heard, Hop, Load, Outcome, Receiver, Why};
 
 /// One recipient.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,12 +160,60 @@ pub(crate) struct Leg {
     text: Option<Rc<Text>>,
     /// Signed or sealed, if it is to be.
     is_finished: bool,
+    /// It goes by another way than post knows: what stands in that way, stands in no other leg's.
+    pub is_elsewhere: bool,
+    /// Where a part of a leg leaves what became of it.
+    whole: Option<Rc<RefCell<Came>>>,
+}
+
+/// What became of a part of a leg.
+#[derive(Default)]
+pub(crate) struct Came {
+    fates: Vec<Fate>,
+    text: Option<Rc<Text>>,
+    is_finished: bool,
 }
 
 impl Leg {
     pub(crate) fn new(load: Load, envelope: Envelope) -> Self {
         let fates = vec![Fate::Left(None); envelope.recipients.len()];
-        Self { load, envelope, fates, breaks: 0, text: None, is_finished: false }
+        let (breaks, text, is_finished) = (0, None, false);
+        let (is_elsewhere, whole) = (false, None);
+        Self { load, envelope, fates, breaks, text, is_finished, is_elsewhere, whole }
+    }
+
+    /// Those at these places, to be carried by a way of their own. Their text is the whole's: its
+    /// key is asked for once.
+    pub(crate) fn part(&self, hop: Hop, places: &[usize]) -> (Self, Rc<RefCell<Came>>) {
+        let of = |place: &usize| self.receiver(*place).cloned();
+        let recipients = places.iter().filter_map(of).collect();
+        let envelope = Envelope { hop, recipients, heard: Vec::new(), ..self.envelope.clone() };
+        let whole = Rc::new(RefCell::new(Came::default()));
+        let (text, is_finished) = (self.text.clone(), self.is_finished);
+        let part = Self {
+            text,
+            is_finished,
+            whole: Some(whole.clone()),
+            ..Self::new(self.load.clone(), envelope)
+        };
+        (part, whole)
+    }
+
+    /// Whether it is one, whose end is the whole's to tell.
+    pub(crate) fn is_part(&mut self) -> bool {
+        let Some(whole) = self.whole.take() else { return false };
+        let (fates, text) = (self.fates.clone(), self.text.take());
+        *whole.borrow_mut() = Came { fates, text, is_finished: self.is_finished };
+        true
+    }
+
+    /// Takes in what became of those at these places.
+    pub(crate) fn take_part(&mut self, places: &[usize], came: &Rc<RefCell<Came>>) {
+        let Came { fates, text, is_finished } = came.take();
+        places.iter().zip(fates).for_each(|(place, fate)| self.set(*place, fate));
+        if text.is_some() {
+            (self.text, self.is_finished) = (text, is_finished);
+        }
     }
 
     pub(crate) fn has_text(&self) -> bool {
@@ -277,7 +326,8 @@ impl Leg {
             true => None,
             false => Some((hands.hand.seal_rest(self, &rest, &mut held)?, left)),
         };
-        Ok((Outcome::Later { sent, rest, why: self.why(is_all) }, held))
+        let why = self.why(is_all && !self.is_elsewhere);
+        Ok((Outcome::Later { sent, rest, why }, held))
     }
 
     /// The envelope of those who are left, with what was heard of each last.

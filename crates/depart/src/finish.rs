@@ -44,12 +44,33 @@ pub(crate) fn on_top(
         return Ok(own);
     }
     let Some(mut canon) = Canon::of(text)? else { return Ok(own) };
+    if matches!(finish, Finish::Copy { .. }) && !may_sign(&canon.header, domain, house.host_name())
+    {
+        return Ok(own);
+    }
     canon.header.splice(..0, own.bytes());
     let fields = match finish {
         Finish::Seal { .. } => sealed(&canon, (domain, &keys), house)?,
         _ => signed(&canon, (domain, &keys), house)?,
     };
     Ok(fields.unwrap_or_default() + &own)
+}
+
+/// What a stranger posts in the name of the list's own domain, or of one below it, would be that
+/// author's by our signature: the way here must have proven it. What has no results of ours was
+/// handed in by somebody of ours, who writes as nobody else.
+fn may_sign(header: &[u8], domain: &str, host_name: &str) -> bool {
+    let is_ours = |author: &String| mailauth::is_at_or_below(author, domain);
+    if !mailauth::author_domains(header).iter().any(is_ours) {
+        return true;
+    }
+    let header = String::from_utf8_lossy(header);
+    let ours = format!("authentication-results: {};", host_name.to_lowercase());
+    let mut results = folded_fields(&header).filter(|field| {
+        let field = field.to_lowercase();
+        field.starts_with(&ours)
+    });
+    results.all(|field| field.lines().any(|line| line.starts_with("\tdmarc=pass")))
 }
 
 /// How a list's member leaves it: by one click, where there are pages, and by mail (RFC 8058, RFC

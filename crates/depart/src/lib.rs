@@ -19,6 +19,7 @@
 )]
 
 mod batch;
+mod follow;
 
 mod opening;
 

@@ -25,11 +25,11 @@ pub(crate) fn split(
     common: &Common,
     smart_host: Option<&SmartHost>,
 ) -> Vec<Envelope> {
-    let mut hops: Vec<((Hop, Finish), Vec<Receiver>)> = Vec::new();
+    let mut hops: Vec<((Hop, Finish, Option<String>), Vec<Receiver>)> = Vec::new();
     let mut places = std::collections::HashMap::new();
     for Addressed { receiver, place } in addressed {
-        let finish = finish(&place);
-        let hop = (hop(place, smart_host), finish);
+        let (finish, of) = (finish(&place), whose(&place, &receiver));
+        let hop = (hop(place, smart_host), finish, of);
         let at = *places.entry(hop.clone()).or_insert(hops.len());
         if at == hops.len() {
             hops.push((hop, Vec::new()));
@@ -41,11 +41,19 @@ pub(crate) fn split(
     let mut envelopes = Vec::new();
     for (hop, receivers) in hops {
         for receivers in receivers.chunks(RECIPIENTS) {
-            let (hop, finish) = hop.clone();
+            let (hop, finish, _) = hop.clone();
             envelopes.push(envelope((hop, finish), receivers, common));
         }
     }
     envelopes
+}
+
+/// Hosts that others have set are shared, and change hands: each domain's mail goes there by itself,
+/// and two tenants have no domain in common.
+fn whose(place: &Place, receiver: &Receiver) -> Option<String> {
+    let is_of_others = matches!(place, Place::By(Hop::Host { .. }));
+    let (_, domain) = receiver.address.rsplit_once('@').filter(|_| is_of_others)?;
+    Some(domain.to_ascii_lowercase())
 }
 
 fn finish(place: &Place) -> Finish {
@@ -92,13 +100,17 @@ mod tests {
     use super::{Common, split};
     use crate::desk::{Addressed, Place};
     use wire::directory::SmartHost;
-    use wire::post::{HopTls, Receiver};
+    use wire::post::{Hop, HopTls, Receiver};
 
     fn to(address: &str) -> Addressed {
         let receiver = Receiver { address: address.to_owned(), notify: None, original: None };
         let domain = address.rsplit_once('@').unwrap().1.to_owned();
         let place = match domain.as_str() {
             "ours.example" => Place::Here,
+            gateway if gateway.starts_with("gateway") => {
+                let (name, tls) = ("shared.example".to_owned(), HopTls::StartTls);
+                Place::By(Hop::Host { name, port: 25, tls })
+            }
             _ => Place::Elsewhere { domain },
         };
         Addressed { receiver, place }
@@ -141,6 +153,12 @@ mod tests {
             &["あ@x.example", "b@y.example"],
             false,
             "domain x.example=1 utf8; domain y.example=1",
+        );
+        // Two customers behind one provider's host.
+        check(
+            &["a@gateway1.example", "b@gateway2.example", "c@gateway1.example"],
+            true,
+            "host shared.example 25=2; host shared.example 25=1",
         );
         check(&["a@[192.0.2.1]"], false, "domain [192.0.2.1]=1");
         let many: Vec<String> = (0..250).map(|n| format!("p{n}@x.example")).collect();

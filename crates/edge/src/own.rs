@@ -6,13 +6,19 @@ use crate::arrival::Received;
 use crate::neighbours::Neighbours;
 use policy::{Authentication, Claim, Outcome};
 use smtp::Address;
+use std::collections::HashMap;
 
 /// Domains looked up for one message: all that a scanner remembers, twice, and room. A scanner that
 /// was taken over may name more.
 const NAMED: usize = 80;
+/// Labels of a domain of ours, counted from the end: nobody has one so deep.
+const LABELS: usize = 8;
+/// Domains above those, looked up for one message. Whoever writes in the name of more shows none.
+const ABOVE: usize = 200;
 
 /// Whose it says to be, where that is us and nothing proves it, and by which domain. Every author
-/// counts, and Sender where there is none: readers may show any of them.
+/// counts, and Sender where there is none: readers may show any of them. A name below a domain of
+/// ours is ours as well: whoever reads it knows no better.
 pub(crate) fn claim(
     received: &Received,
     facts: &Authentication,
@@ -21,6 +27,7 @@ pub(crate) fn claim(
     let from = received.offered.from.as_ref();
     let host = house.host_name().trim_end_matches('.').to_ascii_lowercase();
     let mut worst = (Claim::Nobody, String::new());
+    let mut known = HashMap::new();
     for domain in named(facts) {
         if is_proven(from, facts, &domain) {
             continue;
@@ -30,6 +37,7 @@ pub(crate) fn claim(
             // A house may be called like a domain of its tenants, whose people write from
             // elsewhere.
             false if is_at_or_below(&domain, &host) => Claim::House,
+            false if is_below_ours(&domain, &mut known, house) => Claim::Tenant,
             false => Claim::Nobody,
         };
         if claim > worst.0 {
@@ -37,6 +45,22 @@ pub(crate) fn claim(
         }
     }
     worst
+}
+
+/// Whether a name stands below a domain of a tenant's. What was asked for a message is known.
+fn is_below_ours(domain: &str, known: &mut HashMap<String, bool>, house: &mut Neighbours) -> bool {
+    above(domain).any(|above| match known.get(above) {
+        Some(is_ours) => *is_ours,
+        None if known.len() >= ABOVE => true,
+        None => *known.entry(above.to_owned()).or_insert(house.has_domain(above)),
+    })
+}
+
+/// The domains above a name, but for those at the top.
+fn above(domain: &str) -> impl Iterator<Item = &str> {
+    let dots = domain.match_indices('.').map(|(at, _)| at);
+    let above = dots.filter_map(|at| domain.get(at + 1..));
+    above.filter(|above| (1..LABELS).contains(&above.matches('.').count()))
 }
 
 /// The domains that it names, each once.
@@ -70,7 +94,7 @@ fn is_at_or_below(name: &str, domain: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_at_or_below, is_proven};
+    use super::{above, is_at_or_below, is_proven};
     use policy::{Authentication, Outcome};
     use smtp::Address;
 
@@ -96,6 +120,17 @@ mod tests {
         let facts =
             Authentication { author_signed: true, from_domain, ..Authentication::default() };
         assert!(!is_proven(None, &facts, "example.jp"));
+    }
+
+    #[test]
+    fn what_stands_above_a_name() {
+        let check = |name: &str, expected: &[&str]| {
+            assert_eq!(above(name).collect::<Vec<_>>(), expected, "{name}");
+        };
+        check("a.hr.kaede.example", &["hr.kaede.example", "kaede.example"]);
+        check("kaede.example", &[]);
+        check("", &[]);
+        assert_eq!(above(&format!("{}a", "a.".repeat(120))).count(), 7);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The domains in From: whom the reader will believe the message to be from.
 
-use crate::fields::Parts;
+use crate::fields::{Parts, take_apart};
 use crate::resolver::{is_askable, is_at_or_below};
 use crate::shown::{Shown, kanji_run, shown, shown_addresses};
 use serde::{Deserialize, Serialize};
@@ -56,6 +56,14 @@ pub fn authors(parts: &Parts<'_>) -> Authors {
         authors.spokesmen = spokesmen(parts);
     }
     authors
+}
+
+/// The domains in whose name a message comes, as readers may see it: those of all its authors, and
+/// of Sender where there is none.
+pub fn author_domains(message: &[u8]) -> Vec<String> {
+    let Authors { mut domains, spokesmen, .. } = authors(&take_apart(message));
+    domains.extend(spokesmen);
+    domains
 }
 
 fn spokesmen(parts: &Parts<'_>) -> Vec<String> {

@@ -32,13 +32,13 @@ mod tags;
 mod tests;
 
 pub use arc::{Arc, ArcResult};
-pub use author::{AUTHOR_DOMAINS, Authors};
+pub use author::{AUTHOR_DOMAINS, Authors, author_domains};
 pub use check::{AuthResults, Envelope, check};
 pub use dkim::{Dkim, DkimResult};
 pub use dmarc::{Alignment, Dmarc, DmarcResult, Policy};
 pub use fields::{header_bytes, is_overlong};
 pub use forged::{fields_named, forged_arc_results, forged_fields, without_forged};
 pub use punycode::ascii_name;
-pub use resolver::{Answer, Inquiry, Record, RecordKind, Resolver};
+pub use resolver::{Answer, Inquiry, Record, RecordKind, Resolver, is_at_or_below};
 pub use sign::{Fault, Signer, SigningKey};
 pub use spf::{Spf, SpfResult};

@@ -113,6 +113,34 @@ fn a_copy_says_how_to_leave_under_our_signature() {
     );
 }
 
+/// Whoever may post is not by that whoever stands in From.
+#[test]
+fn a_copy_in_the_name_of_the_list_s_domain_is_signed_if_that_is_proven() {
+    let check = |results: &str, author: &str, signatures: usize| {
+        let remote = Remote::polite();
+        let house = settle(Plan::default().with("there.example", "mx.there.example", &remote));
+        let mut letter = copy("bob@there.example", "");
+        let text = AUTHOR.replace("Carol <carol@shop.example>", author);
+        letter.text = format!("{results}{text}").into_bytes();
+        assert_eq!(house.carry(&[letter]), ["1.0 sent 1"]);
+        let text = remote.texts().pop().unwrap();
+        assert!(text.starts_with("DKIM-Signature") == (signatures > 0), "{author}: {text}");
+        assert!(text.contains("List-Unsubscribe: <mailto:unsubscribe-1@here.example>"), "{text}");
+        assert_eq!(house.keys.read(&text).dkim.len(), signatures, "{results} {author}");
+    };
+    let failed = RECEIVED.replace("dmarc=pass", "dmarc=fail");
+    let none = RECEIVED.replace("dmarc=pass", "dmarc=none");
+    for author in ["ceo@here.example", "CEO <ceo@hr.here.example>"] {
+        check(RECEIVED, author, 2);
+        check(&failed, author, 0);
+        check(&none, author, 0);
+        // Somebody of ours handed it in.
+        check("", author, 2);
+    }
+    check(&none, "carol@shop.example", 2);
+    check(&none, "carol@badhere.example", 2);
+}
+
 #[test]
 fn what_comes_back_is_counted_and_told_to_nobody() {
     let check = |local: &str, expected: &str, counted: bool| {

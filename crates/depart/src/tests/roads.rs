@@ -401,6 +401,78 @@ fn what_has_waited_goes_by_the_way_of_today() {
     check("gone@here.example", old(), true, [0, 0, 1]);
 }
 
+/// A smart host is for all domains, and gateways of several customers may share a host: when it is
+/// given up, or one of them moves, nobody's mail goes to another's server.
+#[test]
+fn what_has_waited_for_one_host_goes_where_each_recipient_is() {
+    let carried = |to: &[&str], answer: Option<&'static str>, expected: &str| {
+        let way: super::neighbourhood::remote::Way = match answer {
+            Some(_) => |_, line| line.starts_with("RCPT").then(|| "451 4.7.1 grey\r\n".to_owned()),
+            None => |_, _| None,
+        };
+        let remotes = [
+            Remote::polite(),
+            Remote::that(way),
+            Remote::polite(),
+            Remote::polite(),
+            Remote::polite(),
+        ];
+        let mut plan = Plan::default().with("there.example", "mx.there.example", &remotes[0]).with(
+            "other.example",
+            "mx.other.example",
+            &remotes[1],
+        );
+        plan.at("gateway.host.example", &remotes[2]);
+        plan.at("moved.host.example", &remotes[3]);
+        plan.at("old.example", &remotes[4]);
+        let tls = HopTls::IfOffered;
+        let old = Hop::Host { name: "old.example".to_owned(), port: 587, tls };
+        let letter = Letter { has_waited: true, ..Letter::to(old.clone(), to) };
+        let house = settle(plan);
+        assert_eq!(house.carry(&[letter]), [expected], "{to:?}");
+        let rests = house.seen.lock().unwrap().rests.clone();
+        assert!(rests.iter().all(|rest| rest.hop == old), "{rests:?}");
+        let heard = remotes.each_ref().map(|remote| {
+            let said = remote.said();
+            let names = said.split("RCPT TO:<").skip(1).filter_map(|line| line.split('@').next());
+            names.map(str::to_owned).collect::<Vec<_>>().join(" ")
+        });
+        let rest = rests.first().map(|rest| rest.recipients[0].address.clone());
+        (heard, rest.unwrap_or_default())
+    };
+    let check = |to: &[&str], expected: [&str; 5]| {
+        let all = format!("1.0 sent {}", to.len());
+        let (heard, rest) = carried(to, None, &all);
+        assert_eq!((heard, rest.as_str()), (expected.map(str::to_owned), ""), "{to:?}");
+    };
+    check(
+        &["bob@there.example", "bcc@other.example", "eve@there.example"],
+        ["bob eve", "bcc", "", "", ""],
+    );
+    check(&["spy@moved.example", "ceo@gateway.example"], ["", "", "ceo", "spy", ""]);
+    check(&["a@gateway.example", "b@gateway.example"], ["", "", "a b", "", ""]);
+    // Of one whom nobody can place, what stood counts.
+    check(&["a@there.example", "later@here.example"], ["a", "", "", "", "later"]);
+    // Who is left is left, with what was heard of them.
+    let to = ["bob@there.example", "bcc@other.example"];
+    let (_, rest) = carried(&to, Some("451"), "1.0 later sent 1 left 1: 4.7.1");
+    assert_eq!(rest, "bcc@other.example");
+}
+
+/// That one of them cannot be reached says nothing of the host that post knows.
+#[test]
+fn a_way_of_today_speaks_for_no_other_leg() {
+    let tls = HopTls::IfOffered;
+    let old = Hop::Host { name: "old.example".to_owned(), port: 587, tls };
+    let letter = Letter { has_waited: true, ..Letter::to(old, &["bob@there.example"]) };
+    let mut plan = Plan::default();
+    plan.mx("there.example", &[(10, "mx.there.example")]);
+    let address = Found::Records(vec![Record::A([192, 0, 2, 99].into())]);
+    plan.record("mx.there.example", RecordKind::A, address);
+    plan.record("mx.there.example", RecordKind::Aaaa, Found::NoRecords);
+    assert_eq!(outcome(plan, letter), "1.0 later sent 0: 4.4.1");
+}
+
 /// What a remote that lets its customers in says, and what it heard of the password.
 fn signing_in(
     way: super::neighbourhood::remote::Way,

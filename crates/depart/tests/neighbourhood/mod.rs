@@ -31,9 +31,11 @@ use wire::vault::{self, TransitItem};
 use wire::{Channel, INLINE_BYTES, Label, Parcel};
 
 pub const LIMIT: Duration = Duration::from_secs(20);
-pub const TENANT: TenantId = TenantId([1; 8]);
+pub const TENANT: TenantId = TenantId([11; 8]);
 pub const OTHER: TenantId = TenantId([2; 8]);
 pub const SENDER: UserId = UserId([1; 8]);
+/// In whose name the tenant's own server sends.
+pub const SERVER: UserId = UserId([11; 8]);
 pub const PORT: u16 = 25;
 
 /// One copy as the mailbox got it, opened as its person would.
@@ -293,6 +295,8 @@ pub struct Letter {
     pub why: Option<wire::post::Why>,
     pub envelope: Envelope,
     pub text: Vec<u8>,
+    /// Who handed it in.
+    pub user: UserId,
     /// It was handed in on another day.
     pub has_waited: bool,
 }
@@ -318,7 +322,8 @@ impl Letter {
         };
         let text = b"Message-ID: <m1@here.example>\r\nSubject: hi\r\n\r\n.hello\r\n".to_vec();
         let (errand, has_waited) = (Errand::Carry, false);
-        Self { number: 1, leg: 0, errand, why: None, envelope, text, has_waited }
+        let user = SENDER;
+        Self { number: 1, leg: 0, errand, why: None, envelope, text, user, has_waited }
     }
 
     /// To a domain outside.
@@ -341,13 +346,13 @@ impl Letter {
         let mut seal = |class, plain: &[u8]| {
             let place = seal::Place { tenant: TENANT, message, class };
             let (sealed, key) = seal::seal_content(&place, plain).unwrap();
-            let context = WrapContext { tenant: TENANT, user: SENDER, message, class };
+            let context = WrapContext { tenant: TENANT, user: self.user, message, class };
             let wrapped = seal::wrap(transit.public(), &key, &context).unwrap().encode();
             let content = Parcel::pack(sealed, INLINE_BYTES / 4, held).unwrap();
             SealedPart { epoch: transit.public().epoch(), wrapped, content }
         };
         Load {
-            user: SENDER,
+            user: self.user,
             message,
             leg: self.leg,
             size: self.text.len() as u64,
@@ -425,7 +430,7 @@ fn play_post(
                     let text = open(&transit, whose(seal::Class::Body), &outgoing.body, &frame);
                     // Copies of a list's are in nobody's name.
                     assert_eq!(outgoing.tenant, TENANT);
-                    assert!(outgoing.user == SENDER || outgoing.user == UserId([0; 8]));
+                    assert!([SENDER, SERVER, UserId([0; 8])].contains(&outgoing.user));
                     let answer = queued();
                     if answer == wire::post::ToSender::Queued {
                         let text = String::from_utf8(text).unwrap();
@@ -530,6 +535,35 @@ fn way_back() -> Statement {
     }
 }
 
+/// Addresses whose mail is not kept: a person's who forwards all of it, a colleague's who does, and
+/// those of gateways, one of which has moved.
+fn goes_on(address: &str) -> Vec<directory::Onward> {
+    let on = |user: UserId, to: &str, hop: Hop, path: directory::Path| {
+        vec![directory::Onward { user, to: to.to_owned(), hop, path }]
+    };
+    let host = |name: &str| {
+        let (name, tls) = (name.to_owned(), wire::post::HopTls::IfOffered);
+        Hop::Host { name, port: 587, tls }
+    };
+    let home = |of: UserId| {
+        let hop = Hop::Domain("home.example".to_owned());
+        let mut ways = on(of, "me@home.example", hop, directory::Path::Rewritten);
+        ways.extend(on(of, "ben@here.example", Hop::Here, directory::Path::Rewritten));
+        ways
+    };
+    match address.split_once('@') {
+        Some(("away", "here.example")) => home(SENDER),
+        Some(("elsewhere", "here.example")) => home(UserId([2; 8])),
+        Some((_, "gateway.example")) => {
+            on(UserId([0; 8]), address, host("gateway.host.example"), directory::Path::AsItCame)
+        }
+        Some((_, "moved.example")) => {
+            on(UserId([0; 8]), address, host("moved.host.example"), directory::Path::AsItCame)
+        }
+        _ => Vec::new(),
+    }
+}
+
 fn signed(signing: &Ed25519KeyPair, statement: &Statement) -> Stated {
     let statement = postcard::to_stdvec(statement).unwrap();
     let signed = [STATEMENT_DOMAIN, &statement].concat();
@@ -596,6 +630,10 @@ fn play_directory(
                     let known = people.iter().find(|(known, ..)| *known == address);
                     let stated = match known {
                         None if address == SRS => signed(&signing, &way_back()),
+                        None if !goes_on(&address).is_empty() => {
+                            let (address, onward) = (address.clone(), goes_on(&address));
+                            signed(&signing, &Statement { address, onward, ..way_back() })
+                        }
                         Some((_, tenant, user, keys)) => {
                             let statement = Statement {
                                 address: address.clone(),

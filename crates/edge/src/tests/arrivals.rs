@@ -383,6 +383,13 @@ fn what_says_to_be_ours_proves_it() {
         check(facts(domain, Outcome::Pass, false), stranger, "250", Some(Place::Junk));
         check(facts(domain, Outcome::None, true), stranger, "250", Some(Place::Inbox));
     }
+    // A name below, whatever is registered there; a name of the house stays the house's.
+    for domain in ["hr.example.jp", "a.b.Other.example"] {
+        check(facts(domain, Outcome::Pass, false), stranger, "250", Some(Place::Junk));
+        check(facts(domain, Outcome::None, true), stranger, "250", Some(Place::Inbox));
+    }
+    let other = facts("hr.badexample.jp", Outcome::Pass, false);
+    check(other, stranger, "250", Some(Place::Inbox));
     // Ours among other authors, or in Sender where there is no author.
     let beside = |domains: &[&str], spokesmen: &[&str]| {
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
