@@ -170,7 +170,7 @@ fn live(house: House, limits: Limits) -> ExitCode {
     }
     neighbours.tell_the_rest();
     neighbours.lot.close_all();
-    ExitCode::SUCCESS
     neighbours.let_go_of_post();
     neighbours.look_at_policies_again();
+    ExitCode::SUCCESS
 }
