@@ -466,8 +466,8 @@ fn what_is_held_is_told_to_its_sender() {
     assert!(told.len() < 160, "an entry keeps so much");
 }
 
-/// Whose mail goes on hears of it where it goes; whoever has the links can answer, so that they stay
-/// in a mailbox of the person's own.
+/// Whose mail goes on hears of it where it goes; whoever has the links can answer, so that they
+/// stay in a mailbox of the person's own.
 #[test]
 fn what_is_held_is_told_where_its_sender_s_mail_goes() {
     let check = |user: UserId, sender: &str, expected: &str| {
