@@ -1,7 +1,8 @@
-//! A notice to a sender outside, of mail that was passed on and failed: nobody of this house sent
-//! it, so it goes through the queue, from the null sender. Of a sender whose domain did not prove
-//! itself when the mail came, the edge has written that nobody is to be told (NOTIFY=NEVER). And
-//! they hear of the address that they wrote to, never of where its mail goes.
+//! A notice that is kept in no mailbox by whoever writes it: it goes through the queue, from the
+//! null sender. To a sender of ours whose mail goes on, by those ways; to a sender outside, of mail
+//! that was passed on and failed. Of one whose domain did not prove itself when the mail came, the
+//! edge has written that nobody is to be told (NOTIFY=NEVER). And they hear of the address that
+//! they wrote to, never of where its mail goes.
 
 use crate::Fault;
 use crate::batch::Hands;
@@ -12,7 +13,7 @@ use notice::Action;
 use smtp::Address;
 use std::time::Duration;
 use terms::{Kind, MessageId, TenantId};
-use wire::directory::{self, Path};
+use wire::directory::{self, Onward, Path, Statement, server_of};
 use wire::post::{Envelope, Finish, FromDepart, Hop, Receiver, Route, ToSender};
 
 /// The directory answers from memory.
@@ -22,8 +23,54 @@ const QUEUE_LIMIT: Duration = Duration::from_secs(30);
 
 /// Where a sender is.
 pub(crate) struct Way {
+    /// As the notice names them.
     pub to: String,
-    hop: Hop,
+    /// Where it goes: to a mailbox here, and wherever else their mail does.
+    ends: Vec<(String, Hop)>,
+}
+
+/// The way to a sender of this tenant who has no mailbox that is theirs alone: a person all of
+/// whose mail goes on, or somebody behind the tenant's own server. They wrote it themselves, and
+/// hear of it what others do. `None`: nobody has the address, or somebody else by now.
+pub(crate) fn own(
+    sender: &str,
+    (leg, tenant): (&Leg, TenantId),
+    house: &mut Neighbours,
+) -> Result<Option<Way>, Fault> {
+    let Some(address) = canonical(sender).filter(|_| !leg.load.is_passed_on) else {
+        return Ok(None);
+    };
+    let statement = match house.who_is(&address) {
+        Who::Known(statement) if statement.tenant == tenant => statement,
+        Who::Later => return Err(Fault::Away("directory")),
+        Who::Known(_) | Who::Unknown | Who::Foreign => return Ok(None),
+    };
+    let is_server = leg.load.user == server_of(tenant);
+    let is_theirs = |way: &Onward| match way.path {
+        Path::AsItCame => is_server,
+        _ => is_server || way.user == leg.load.user,
+    };
+    let is_here = is_server && !statement.recipients.is_empty();
+    Ok(ends((sender, address), statement, is_here, is_theirs))
+}
+
+/// Wherever mail for an address of ours goes.
+fn ends(
+    (written, address): (&str, String),
+    statement: Statement,
+    is_here: bool,
+    is_theirs: impl Fn(&Onward) -> bool,
+) -> Option<Way> {
+    let here = is_here.then(|| (address.clone(), Hop::Here));
+    let on = |way: Onward| match way.path {
+        // The server beyond knows its addresses' case and details.
+        Path::AsItCame => Some((written.to_owned(), way.hop)),
+        Path::Rewritten => Some((way.to, way.hop)),
+        Path::Null | Path::List | Path::Word | Path::Report => None,
+    };
+    let onward = statement.onward.into_iter().filter(is_theirs).filter_map(on);
+    let ends: Vec<(String, Hop)> = here.into_iter().chain(onward).collect();
+    (!ends.is_empty()).then_some(Way { to: address, ends })
 }
 
 /// The way to the sender of mail that was passed on; `None`: nobody is to be told. Only a failure
@@ -42,15 +89,22 @@ pub(crate) fn way(
     Ok(match house.who_is(&address) {
         Who::Known(statement) => {
             // A return path of ours leads on to whoever wrote.
-            let back = statement.onward.into_iter().find(|way| way.path == Path::Null);
-            let here = || Way { to: address, hop: Hop::Here };
-            let is_somebody = !statement.recipients.is_empty();
-            back.map(|way| Way { to: way.to, hop: way.hop }).or(is_somebody.then(here))
+            match statement.onward.iter().find(|way| way.path == Path::Null) {
+                Some(back) => {
+                    let ends = vec![(back.to.clone(), back.hop.clone())];
+                    Some(Way { to: back.to.clone(), ends })
+                }
+                None => {
+                    let is_here = !statement.recipients.is_empty();
+                    ends((sender, address), statement, is_here, |_| true)
+                }
+            }
         }
         Who::Foreign => match Address::parse(sender) {
             Some(address) => {
                 let to = address.written();
-                Some(Way { hop: house.way(tenant, &to)?, to })
+                let ends = vec![(to.clone(), house.way(tenant, &to)?)];
+                Some(Way { to, ends })
             }
             None => None,
         },
@@ -67,13 +121,14 @@ pub(crate) fn send(
     (leg, hands): (&Leg, &Hands),
     house: &mut Neighbours,
 ) -> Result<(), Fault> {
-    let route = house.route(&way.hop)?;
-    let envelope = Envelope {
+    let hops: Vec<Hop> = way.ends.iter().map(|(_, hop)| hop.clone()).collect();
+    let routes = house.routes(&hops)?;
+    let envelope = |(to, hop): (String, Hop)| Envelope {
         // RFC 5321 §4.5.5.
         from: String::new(),
-        hop: way.hop,
-        needs_utf8: leg.envelope.needs_utf8 || !way.to.is_ascii(),
-        recipients: vec![Receiver { address: way.to, notify: None, original: None }],
+        hop,
+        needs_utf8: leg.envelope.needs_utf8 || !to.is_ascii() || !way.to.is_ascii(),
+        recipients: vec![Receiver { address: to, notify: None, original: None }],
         returns_all: None,
         envelope_id: None,
         require_tls: leg.envelope.require_tls,
@@ -82,6 +137,7 @@ pub(crate) fn send(
         found: Vec::new(),
         heard: Vec::new(),
     };
+    let legs: Vec<(Envelope, Route)> = way.ends.into_iter().map(envelope).zip(routes).collect();
     let leaving = Leaving {
         tenant: hands.hand.tenant(),
         user: leg.load.user,
@@ -91,8 +147,7 @@ pub(crate) fn send(
         added: b"",
         bytes: octets.len() as u64,
     };
-    let (outgoing, held) =
-        copies::leave::<Fault>(&leaving, &[(envelope, route)], |push| Ok(push(octets)?))?;
+    let (outgoing, held) = copies::leave::<Fault>(&leaving, &legs, |push| Ok(push(octets)?))?;
     let post = house.counting_post()?;
     match post.ask(&FromDepart::Queue(Box::new(outgoing)), &held, QUEUE_LIMIT) {
         Ok((ToSender::Queued, _)) => Ok(()),
@@ -101,11 +156,6 @@ pub(crate) fn send(
 }
 
 impl Neighbours {
-    fn route(&mut self, hop: &Hop) -> Result<Route, Fault> {
-        let routes = self.routes(std::slice::from_ref(hop))?;
-        routes.first().copied().ok_or(Fault::Strange { peer: "directory" })
-    }
-
     /// The way outside to an address, as this tenant's mail goes.
     pub(crate) fn way(&mut self, tenant: TenantId, to: &str) -> Result<Hop, Fault> {
         let question = directory::FromDepart::Way(tenant, to.to_owned());

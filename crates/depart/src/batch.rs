@@ -47,11 +47,8 @@ pub(crate) fn carry(batch: Batch, house: &mut Neighbours) -> Result<(), Fault> {
     let (mut lists, mut apart) = (Vec::new(), Vec::new());
     for mut leg in legs {
         let ways = follow::follow(&mut leg, tenant, house);
-        if !ways.is_empty() {
-            apart.push((leg, ways));
-            continue;
-        }
         match (leg.load.errand, &leg.envelope.hop) {
+            _ if !ways.is_empty() => apart.push((leg, ways)),
             (Errand::TellLate, _) => tell_late(&mut leg, &hands, house)?,
             (Errand::GiveBack, _) => {
                 leg.give_up();

@@ -1,5 +1,6 @@
 //! Telling the sender: a notice (RFC 3461 to 3464) that only they can open, in their own INBOX; for
-//! mail of others that is passed on, see `back`. Nobody is told about mail from nobody.
+//! those who have none that is theirs, and for mail of others that is passed on, see `back`. Nobody
+//! is told about mail from nobody.
 
 use crate::Fault;
 use crate::back;
@@ -10,7 +11,8 @@ use copies::{Message, Person};
 use flight::date;
 use notice::{Action, Notice, Original, Reason};
 use std::borrow::Cow;
-use terms::{MessageId, Verdict};
+use terms::{MessageId, TenantId, Verdict};
+use wire::control::Report;
 use wire::directory::{Recipient, Statement};
 use wire::mailbox::Place;
 use wire::post::Finish;
@@ -84,9 +86,9 @@ pub(crate) fn tell(
     let Some(sender) = sender.filter(|_| !due.is_empty()) else { return Ok(()) };
     let whom = match sender_of(sender, leg, hands, house)? {
         Some((statement, keys)) => Whom::Person(statement, keys),
-        None => match back::way(sender, action, (leg, hands.hand.tenant()), house)? {
-            Some(way) => Whom::Outside(way),
-            // They have left the house since: there is nobody to tell.
+        None => match elsewhere(sender, action, (leg, hands.hand.tenant()), house)? {
+            Some(whom) => whom,
+            // Nobody has the address, or they have left the house since: there is nobody to tell.
             None => return Ok(()),
         },
     };
@@ -103,7 +105,7 @@ pub(crate) fn tell(
     };
     let id = notice_id(action, leg, &due);
     let to = match &whom {
-        Whom::Person(..) => leg.envelope.from.as_str(),
+        Whom::Person(..) | Whom::Own(_) => leg.envelope.from.as_str(),
         Whom::Outside(way) => way.to.as_str(),
     };
     let is_outside = matches!(whom, Whom::Outside(_));
@@ -117,13 +119,39 @@ pub(crate) fn tell(
     let octets = written(action, whom_to, due, (id, original), house.host_name());
     match whom {
         Whom::Person(statement, keys) => keep(&octets, id, (&statement, &keys), house),
-        Whom::Outside(way) => back::send(&octets, id, way, (leg, hands), house),
+        Whom::Own(way) | Whom::Outside(way) => back::send(&octets, id, way, (leg, hands), house),
     }
+}
+
+/// Somebody who has no mailbox here that is theirs alone.
+fn elsewhere(
+    sender: &str,
+    action: Action,
+    (leg, tenant): (&Leg, TenantId),
+    house: &mut Neighbours,
+) -> Result<Option<Whom>, Fault> {
+    if let Some(way) = back::own(sender, (leg, tenant), house)? {
+        return Ok(Some(Whom::Own(way)));
+    }
+    if let Some(way) = back::way(sender, action, (leg, tenant), house)? {
+        return Ok(Some(Whom::Outside(way)));
+    }
+    if action == Action::Failed && !leg.load.is_passed_on {
+        let message = leg.load.message;
+        let text = format!(
+            "depart: nobody could be told that message {message} failed: its sender's address is \
+             nobody's of that name"
+        );
+        house.report(&Report::Note { text });
+    }
+    Ok(None)
 }
 
 /// Who is told.
 enum Whom {
     Person(Statement, Recipient),
+    /// Their mail goes on.
+    Own(back::Way),
     Outside(back::Way),
 }
 

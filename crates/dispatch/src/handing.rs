@@ -20,7 +20,7 @@ use flight::{Text, date};
 use std::collections::BTreeSet;
 use terms::MessageId;
 use wire::control::Report;
-use wire::directory::{Sending, server_of};
+use wire::directory::{Onward, Path, Sending, server_of};
 use wire::dispatch::{Submission, ToAccess};
 use wire::mailbox::{Journey, State};
 use wire::pages::held_urls;
@@ -182,8 +182,7 @@ fn allow(examined: Examined, brake: &mut Brake, house: &mut Neighbours) -> Step<
 fn held(id: MessageId, author: &Sending, reason: &str) -> String {
     let tenant = author.tenant;
     match author.user {
-        // A tenant's own server is nobody of ours.
-        user if user == server_of(tenant) => {
+        _ if is_of_a_server(author) => {
             format!("outgoing message {id} of a server of tenant {tenant} is held: {reason}")
         }
         user => {
@@ -348,7 +347,8 @@ fn commit(
     }
 }
 
-/// A letter about what is held, in the person's INBOX, by the way that all mail goes.
+/// A letter about what is held, in the person's INBOX or where their mail goes instead, by the way
+/// that all mail goes.
 fn tell_person(queued: &Queued, until_ms: u64, house: &mut Neighbours) {
     if let Err(stop) = send_letter(queued, until_ms, house) {
         let (_, note) = stop.answer();
@@ -360,39 +360,37 @@ fn tell_person(queued: &Queued, until_ms: u64, house: &mut Neighbours) {
 fn send_letter(queued: &Queued, until_ms: u64, house: &mut Neighbours) -> Step<()> {
     let Queued { author, journey, subject, .. } = queued;
     let (id, at_ms) = (MessageId(compartment::random()), journey.at_ms);
-    let links = links(journey.message, until_ms, house);
-    let (message, reasons) = (journey.message, journey.reasons.as_slice());
-    let about = letter::Held { message, subject, reasons, until_ms, links };
-    let Some(own) = own_address(queued, house) else {
+    let Some((own, ends)) = own_ways(queued, house) else {
         return Err(Fault::Away("an address that is this person's alone").into());
     };
+    // Whoever has the links can answer: they stay in the person's own mailbox.
+    let is_kept = !is_of_a_server(author) && ends == [(own.clone(), Hop::Here)];
+    let links = is_kept.then(|| links(journey.message, until_ms, house)).flatten();
+    let (message, reasons) = (journey.message, journey.reasons.as_slice());
+    let about = letter::Held { message, subject, reasons, until_ms, links };
     let to = (house.host_name(), own.as_str());
     let written = letter::write(&about, to, (id, at_ms));
     let mut text = Text::new();
     text.push(written.as_bytes())?;
     let text = text.finish()?;
-    let receiver = Receiver {
-        address: own.clone(),
-        // Never: nothing is told about what was only told.
-        notify: Some((false, false, false)),
-        original: None,
-    };
-    let envelope = Envelope {
+    let envelope = |(address, hop): (String, Hop)| Envelope {
         from: String::new(),
-        hop: Hop::Here,
-        recipients: vec![receiver],
+        hop,
+        needs_utf8: !address.is_ascii() || !own.is_ascii(),
+        // Never: nothing is told about what was only told.
+        recipients: vec![Receiver { address, notify: Some((false, false, false)), original: None }],
         returns_all: None,
         envelope_id: None,
         require_tls: false,
-        has_eight_bits: false,
-        needs_utf8: false,
+        has_eight_bits: !own.is_ascii(),
         finish: wire::post::Finish::AsItIs,
         found: Vec::new(),
         heard: Vec::new(),
     };
     let draft = Draft::default();
     let parcel = Parcel { id, at_ms, hold: None, text: &text, draft: &draft };
-    commit(&parcel, author, vec![envelope], house)
+    let envelopes = ends.into_iter().map(envelope).collect();
+    commit(&parcel, author, envelopes, house)
 }
 
 /// Where the person says whether it is theirs: yes, and no.
@@ -404,16 +402,38 @@ fn links(message: MessageId, until_ms: u64, house: &mut Neighbours) -> Option<(S
     Some(held_urls(house.pages_url(), &token))
 }
 
-/// An address whose mailbox is this person's and nobody else's: what is held is theirs to know.
-/// What is written there goes no further, wherever else that address leads.
-fn own_address(queued: &Queued, house: &mut Neighbours) -> Option<String> {
+/// An address whose mailbox is this person's and nobody else's, for what is held is theirs to know:
+/// what is written there goes no further, wherever else that address leads. Where none of it is
+/// kept, it goes where the rest of their mail does; and to a server's address, as all mail for it.
+fn own_ways(queued: &Queued, house: &mut Neighbours) -> Option<(String, Vec<(String, Hop)>)> {
     let author = &queued.author;
-    let alone = |who: Who| match who {
-        Who::Here { users, .. } => users == [author.user],
-        _ => false,
+    let ways = |address: &str, who: Who| -> Vec<(String, Hop)> {
+        let Who::Here { users, onward } = who else { return Vec::new() };
+        let here = (!users.is_empty()).then(|| (address.to_owned(), Hop::Here));
+        if users == [author.user] {
+            return here.into_iter().collect();
+        }
+        let is_theirs = |way: &Onward| way.path == Path::Rewritten && way.user == author.user;
+        if !is_of_a_server(author) && !(users.is_empty() && onward.iter().all(is_theirs)) {
+            return Vec::new();
+        }
+        let on = onward.into_iter().filter_map(|way| match way.path {
+            Path::AsItCame => Some((address.to_owned(), way.hop)),
+            Path::Rewritten => Some((way.to, way.hop)),
+            _ => None,
+        });
+        here.into_iter().chain(on).collect()
     };
     let mut candidates = std::iter::once(&author.address).chain(&queued.from);
-    candidates.find(|address| alone(house.who_is(address))).cloned()
+    candidates.find_map(|address| {
+        let ends = ways(address, house.who_is(address));
+        (!ends.is_empty()).then(|| (address.clone(), ends))
+    })
+}
+
+/// A tenant's own server is nobody of ours.
+fn is_of_a_server(author: &Sending) -> bool {
+    author.user == server_of(author.tenant)
 }
 
 /// The subject as the scanner read it: shown to its own author, and to nobody else.

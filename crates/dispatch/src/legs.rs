@@ -48,8 +48,8 @@ pub(crate) fn split(
     envelopes
 }
 
-/// Hosts that others have set are shared, and change hands: each domain's mail goes there by itself,
-/// and two tenants have no domain in common.
+/// Hosts that others have set are shared, and change hands: each domain's mail goes there by
+/// itself, and two tenants have no domain in common.
 fn whose(place: &Place, receiver: &Receiver) -> Option<String> {
     let is_of_others = matches!(place, Place::By(Hop::Host { .. }));
     let (_, domain) = receiver.address.rsplit_once('@').filter(|_| is_of_others)?;

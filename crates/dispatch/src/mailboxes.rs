@@ -6,7 +6,7 @@
 //! is made of atoms, quoted strings, encoded words and plain comments; raw UTF-8 and dots may stand
 //! in it, because Japanese clients write them.
 
-use mime::decode_words;
+use mime::{decode_charset, decode_words};
 use smtp::Address;
 use terms::Cursor;
 
@@ -185,7 +185,7 @@ fn comment(cursor: &mut Cursor<'_>) -> Result<Vec<u8>, Odd> {
 fn is_its_name(name: &[u8], address: &str) -> Result<(), Odd> {
     let raw = String::from_utf8_lossy(name);
     let decoded = decode_words(name);
-    if decoded.contains("=?") {
+    if decoded.contains("=?") || !charsets_in(name).iter().all(|one| is_known(one)) {
         return Err(Odd::new("encoded words that can be read", name));
     }
     if [&*raw, &decoded].into_iter().any(|text| text.chars().any(turns_or_hides)) {
@@ -197,6 +197,27 @@ fn is_its_name(name: &[u8], address: &str) -> Result<(), Odd> {
         Some(other) => Err(Odd::new("no other address in the name", other.as_bytes())),
         None => Ok(()),
     }
+}
+
+/// What encoded words name, as leniently as they are read.
+fn charsets_in(name: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(name);
+    let charset = |word: &str| {
+        let mut pieces = word.splitn(3, '?');
+        let (charset, encoding) = (pieces.next()?, pieces.next()?);
+        let is_word = matches!(encoding, "b" | "B" | "q" | "Q") && pieces.next().is_some();
+        // RFC 2231 §5: a language may stand behind it.
+        let charset = charset.split('*').next().filter(|_| is_word)?;
+        Some(charset.trim_matches(['"', '\'']).to_owned())
+    };
+    text.split("=?").skip(1).filter_map(charset).collect()
+}
+
+/// Others may know a character set that we do not, and read an address where we see none. Where it
+/// is not known it is guessed, and nothing contradicts it.
+fn is_known(charset: &str) -> bool {
+    let read = |octets: &[u8]| decode_charset(Some(charset), octets);
+    read(b"a").charset != "US-ASCII" || read(&[0x82, 0xa0]).lying
 }
 
 /// Signs that are not seen: what is shown with them reads as another text. Joiners may stay, for
@@ -211,12 +232,25 @@ fn addresses_in(text: &str) -> Vec<String> {
     let plain = |letter: char| match letter {
         '\u{ff20}' | '\u{fe6b}' => '@',
         '\u{3002}' | '\u{ff0e}' | '\u{ff61}' | '\u{2024}' | '\u{fe52}' => '.',
+        // Dots of other scripts, and dots that stand higher.
+        '\u{b7}' | '\u{6d4}' | '\u{701}' | '\u{702}' | '\u{2027}' | '\u{2219}' | '\u{22c5}'
+        | '\u{a4f8}' | '\u{a60e}' | '\u{10a50}' => '.',
         other => other,
     };
-    let is_seen = |letter: &char| !matches!(letter, '\u{200c}' | '\u{200d}');
+    // Joiners, and blanks that are hardly wider than none.
+    let is_seen = |letter: &char| {
+        !matches!(
+            letter,
+            '\u{200c}' | '\u{200d}' | '\u{2006}' | '\u{2008}'
+                ..='\u{200a}' | '\u{202f}' | '\u{205f}'
+        )
+    };
     let plain: String = text.chars().filter(is_seen).map(plain).collect();
-    let pieces: Vec<&str> = plain.split('@').map(str::trim).collect();
-    let joined = pieces.join("@");
+    let without_blanks = |text: &str, sign: &str| {
+        let pieces: Vec<&str> = text.split(sign).map(str::trim).collect();
+        pieces.join(sign)
+    };
+    let joined = without_blanks(&without_blanks(&plain, "@"), ".");
     let is_between = |letter: char| letter.is_whitespace() || "<>()[]\",;:".contains(letter);
     let is_address = |piece: &&str| {
         let sides = piece.split_once('@');
@@ -255,6 +289,12 @@ mod tests {
         check("\"'Aoi@Example.JP'\" <aoi@example.jp>", AOI);
         check("=?utf-8?q?aoi=40example.jp?= <aoi@example.jp>", AOI);
         check("\"Sales @ Tokyo\" <aoi@example.jp>", AOI);
+        check("\"Mr. Sato @ Kaede Co. Ltd\" <aoi@example.jp>", AOI);
+        check("ジョン・スミス <aoi@example.jp>", AOI);
+        check("\"Aoi\u{2009}Tanaka\" <aoi@example.jp>", AOI);
+        check("=?cp932?B?k2OShg==?= <aoi@example.jp>", AOI);
+        check("=?UTF-8*ja?B?55Sw5Lit?= <aoi@example.jp>", AOI);
+        check("=?us-ascii?q?Aoi?= =?iso-8859-1?q?T=E9a?= <aoi@example.jp>", AOI);
         check("佐藤＠営業部 <aoi@example.jp>", AOI);
         check("O'Brien & Sons <o'brien@example.jp>", &["o'brien@example.jp"]);
         check("aoi+news@example.jp", &["aoi+news@example.jp"]);
@@ -330,6 +370,27 @@ mod tests {
         }
         assert!(mailboxes(b"\x93\x63 <aoi@example.jp>", 3).is_err(), "Shift_JIS hides an @");
         assert!(mailboxes(b"\x1b$B<d\x1b(B <aoi@example.jp>", 3).is_err(), "ISO-2022-JP hides a <");
+    }
+
+    /// Blanks that are hardly seen, dots that are others, letters that are read elsewhere.
+    #[test]
+    fn another_s_address_as_a_name() {
+        for odd in [
+            "\"ceo@bank\u{200a}.\u{200a}example\" <aoi@example.jp>",
+            "\"ceo@bank.\u{2009}example\" <aoi@example.jp>",
+            "\"ceo@bank\u{2006}.example\" <aoi@example.jp>",
+            "\"ceo\u{a0}@\u{a0}bank\u{a0}.\u{a0}example\" <aoi@example.jp>",
+            "\"ceo\u{200a}@ba\u{200a}nk.example\" <aoi@example.jp>",
+            "\"ceo @ bank . example\" <aoi@example.jp>",
+            "\"ceo@bank\u{b7}example\" <aoi@example.jp>",
+            "\"ceo@bank\u{6d4}example\" <aoi@example.jp>",
+            "=?utf-8?q?ceo=40bank=C2=B7example?= <aoi@example.jp>",
+            "=?cp037?B?g4WWfIKBlZJLhaeBlJeThQ==?= <aoi@example.jp>",
+            "=?x-foo?q?Aoi?= <aoi@example.jp>",
+            "=?utf-32be?B?AAAAYwAAAGU=?= <aoi@example.jp>",
+        ] {
+            check(odd, &[]);
+        }
     }
 
     #[test]

@@ -39,7 +39,9 @@ fn a_sender_outside_hears_of_a_failure_from_nobody() {
         assert!(seen.copies.is_empty(), "{from}");
         for (_, envelope, text) in &seen.queued {
             assert_eq!(envelope.finish, Finish::AsItIs);
-            assert!(text.contains(&format!("\r\nTo: <{}>\r\n", envelope.recipients[0].address)));
+            let to = &envelope.recipients[0].address;
+            let is_theirs = text.contains(&format!("\r\nTo: <{to}>\r\n"));
+            assert!(is_theirs || text.contains("\r\nTo: <elsewhere@here.example>\r\n"), "{text}");
             for words in ["Action: failed\r\n", "Status: 5.1.1\r\n", "Auto-Submitted: auto-replied"]
             {
                 assert!(text.contains(words), "{text}");
@@ -51,6 +53,10 @@ fn a_sender_outside_hears_of_a_failure_from_nobody() {
     check(SRS, "<> Carol+x@shop.example domain shop.example");
     check(&SRS.replace("srs0=", "SRS0="), "<> Carol+x@shop.example domain shop.example");
     check("cy@here.example", "<> cy@here.example here");
+    // Who keeps nothing here is somebody all the same.
+    check("boss@gateway.example", "<> boss@gateway.example host gateway.host.example 587");
+    let home = "<> me@home.example domain home.example <> ben@here.example here";
+    check("elsewhere@here.example", home);
     check("", "");
     check("nobody@here.example", "");
     // By the way that the tenant's mail goes.

@@ -1,7 +1,7 @@
 //! Mail for people of this house, and what a sender is told.
 
 use super::neighbourhood::remote::Remote;
-use super::neighbourhood::{Copied, Letter, OTHER, Plan, SENDER};
+use super::neighbourhood::{Copied, Letter, OTHER, Plan, SENDER, SERVER};
 use super::{Neighbourhood, settle};
 use terms::{Finding, UserId, Verdict};
 use wire::mailbox::{State, ToEdge};
@@ -164,6 +164,66 @@ fn a_failure_is_told_once_to_the_sender_alone() {
     // An address of ours that is another's now: nobody else hears of it.
     check(&|letter| letter.envelope.from = "ben@here.example".to_owned(), 0);
     check(&|letter| letter.envelope.from = "gone@here.example".to_owned(), 0);
+}
+
+/// Whoever has no mailbox of their own here hears of what failed where their mail goes, once and
+/// whole; who only has the address by now does not.
+#[test]
+fn who_keeps_no_mail_here_is_told_where_it_goes() {
+    let remote = Remote::that(|_, line| {
+        line.starts_with("RCPT").then(|| "550 5.1.1 no such user\r\n".to_owned())
+    });
+    let check = |from: &str, user: UserId, errand: Errand, expected: &[&str]| {
+        let plan = Plan::default().with("there.example", "mx.there.example", &remote);
+        let house = settle(plan);
+        let mut letter = Letter { user, errand, ..Letter::out(&["bob@there.example"]) };
+        letter.envelope.from = from.to_owned();
+        house.carry(&[letter]);
+        let seen = house.seen.lock().unwrap();
+        assert!(seen.copies.is_empty(), "{from}");
+        let shown: Vec<String> = seen
+            .queued
+            .iter()
+            .map(|(_, envelope, text)| {
+                assert!(text.contains(&format!("\r\nTo: <{from}>\r\n")), "{text}");
+                assert!(text.contains("Final-Recipient: rfc822; bob@there.example\r\n"), "{text}");
+                let to = &envelope.recipients[0].address;
+                format!("<{}> {to} {}", envelope.from, envelope.hop.word())
+            })
+            .collect();
+        assert_eq!(shown, expected, "{from} {errand:?}");
+        let ids: std::collections::HashSet<_> = seen.queued.iter().map(|(id, ..)| id).collect();
+        assert!(ids.len() <= 1, "one notice");
+    };
+    let home = ["<> me@home.example domain home.example", "<> ben@here.example here"];
+    for errand in [Errand::Carry, Errand::TellLate, Errand::GiveBack, Errand::Cancelled] {
+        check("away@here.example", SENDER, errand, &home);
+        let gateway = ["<> Boss+x@gateway.example host gateway.host.example 587"];
+        check("Boss+x@gateway.example", SERVER, errand, &gateway);
+    }
+    check("away@here.example", SENDER, Errand::Unreleased, &home);
+    // Behind the tenant's own server is whoever reads that address.
+    check("ben@here.example", SERVER, Errand::Carry, &["<> ben@here.example here"]);
+    // Of others, and of nobody, nobody hears.
+    check("elsewhere@here.example", SENDER, Errand::Carry, &[]);
+    check("boss@gateway.example", SENDER, Errand::Carry, &[]);
+    check("cy@here.example", SERVER, Errand::Carry, &[]);
+    check("nobody@here.example", SERVER, Errand::Carry, &[]);
+}
+
+#[test]
+fn whom_nobody_can_tell_stands_in_the_log() {
+    let house = settle(Plan::default());
+    let errand = Errand::GiveBack;
+    let mut letter = Letter { user: SERVER, errand, ..Letter::out(&["bob@there.example"]) };
+    letter.envelope.from = "nobody@here.example".to_owned();
+    house.carry(&[letter]);
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    let is_it = |report: &String| report.contains("nobody could be told");
+    while !house.seen.lock().unwrap().reports.iter().any(is_it) {
+        assert!(std::time::Instant::now() < until, "no word in the log");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
 }
 
 #[test]

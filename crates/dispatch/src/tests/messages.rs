@@ -2,7 +2,7 @@
 
 use super::neighbourhood::{Post, TENANT, USER};
 use super::{Neighbourhood, Plan, settle};
-use terms::{Finding, Verdict};
+use terms::{Finding, UserId, Verdict};
 use wire::directory::SendingSettings;
 use wire::dispatch::{FromAccess, ToAccess};
 use wire::mailbox::State;
@@ -465,6 +465,35 @@ fn what_is_held_is_told_to_its_sender() {
         format!("outgoing message {message} of user {user} of tenant {tenant} is held: test.odd");
     hears(&around, &told);
     assert!(told.len() < 160, "an entry keeps so much");
+}
+
+/// Whose mail goes on hears of it where it goes; whoever has the links can answer, so that they
+/// stay in a mailbox of the person's own.
+#[test]
+fn what_is_held_is_told_where_its_sender_s_mail_goes() {
+    let check = |user: UserId, sender: &str, expected: &str| {
+        let findings = vec![Finding::new("test.odd", 12.0, "")];
+        let around = settle(Plan { findings, user, ..Plan::default() });
+        let text = whole("").replace("aoi@example.jp", sender);
+        let answer = around.hand_in(sender, &["x@far.example"], &text);
+        assert!(said(&answer).contains("waits until"), "{answer:?}");
+        let left = around.left();
+        assert_eq!(left.len(), 2, "{sender}");
+        let [envelope] = left[1].envelopes.as_slice() else { panic!("one letter") };
+        let to = &envelope.recipients[0].address;
+        let way = format!("<{}> {to} {}", envelope.from, envelope.hop.word());
+        assert_eq!(way, expected);
+        let (header, body) = left[1].text.split_once("\r\n\r\n").unwrap();
+        assert!(header.contains(&format!("To: <{sender}>")), "{header}");
+        let body = data_encoding::BASE64.decode(body.replace("\r\n", "").as_bytes()).unwrap();
+        let body = String::from_utf8(body).unwrap();
+        assert!(body.contains(&left[0].outgoing.message.to_string()), "{body}");
+        assert!(!body.contains("https://"), "{body}");
+    };
+    check(USER, "away@example.jp", "<> me@home.example domain home.example");
+    let server = wire::directory::server_of(TENANT);
+    let host = "<> boss@gateway.example host mail.kaede.example 25";
+    check(server, "boss@gateway.example", host);
 }
 
 #[test]

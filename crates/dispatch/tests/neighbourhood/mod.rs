@@ -51,6 +51,8 @@ pub struct Plan {
     pub has_keys: bool,
     pub wrong_signature: bool,
     pub mailbox: bool,
+    /// Who sends.
+    pub user: UserId,
     /// How long the person, and the client's network, have been seen; milliseconds.
     pub seen_for: (u64, u64),
     /// The same of countries: how long any, and this client's; with a registry's list.
@@ -70,6 +72,7 @@ impl Default for Plan {
             has_keys: true,
             wrong_signature: false,
             mailbox: true,
+            user: USER,
             seen_for: (u64::MAX, u64::MAX),
             country_seen_for: (u64::MAX, u64::MAX),
             countries: "",
@@ -111,13 +114,17 @@ pub struct Left {
     pub text: String,
 }
 
-fn label(kind: Kind) -> Label {
-    Label { instance: InstanceId([9; 6]), kind, person: Some((TENANT, USER)) }
+fn label(kind: Kind, user: UserId) -> Label {
+    Label { instance: InstanceId([9; 6]), kind, person: Some((TENANT, user)) }
 }
 
 fn join(control: &Channel, kind: Kind) -> Channel {
+    join_for(control, kind, USER)
+}
+
+fn join_for(control: &Channel, kind: Kind, user: UserId) -> Channel {
     let (near, far) = Channel::pair().unwrap();
-    control.send(0, &Order::Join(label(kind)), &[far.into()]).unwrap();
+    control.send(0, &Order::Join(label(kind, user)), &[far.into()]).unwrap();
     near
 }
 
@@ -147,13 +154,13 @@ impl<T> Neighbourhood<T> {
         let transit = PrivateKey::generate(&ECDH_P256).unwrap();
         let public = transit.compute_public_key().unwrap().as_ref().to_vec();
         let public = PublicKey { suite: 1, epoch: 20_787, bytes: public };
-        let access = Mutex::new(join(&control, Kind::Access));
+        let access = Mutex::new(join_for(&control, Kind::Access, plan.user));
         play_directory(
             join(&control, Kind::Directory),
             seen.clone(),
             pair,
             public,
-            (plan.settings, plan.seen_for, plan.country_seen_for),
+            (plan.user, plan.settings, plan.seen_for, plan.country_seen_for),
         );
         play_signer(join(&control, Kind::Signer), seen.clone(), plan.has_keys);
         let control = Arc::new(control);
@@ -239,8 +246,8 @@ impl<T> Neighbourhood<T> {
     fn open(&self, outgoing: &Outgoing, body: &[u8]) -> Left {
         let opened = |part: &SealedPart, class, content: &[u8]| {
             let place = Place { tenant: TENANT, message: outgoing.message, class };
-            let context =
-                WrapContext { tenant: TENANT, user: USER, message: outgoing.message, class };
+            let (user, message) = (outgoing.user, outgoing.message);
+            let context = WrapContext { tenant: TENANT, user, message, class };
             open::open_content(&self.unwrap(&part.wrapped, &context), &place, content).unwrap()
         };
         let envelopes = outgoing.legs.iter().map(|leg| {
@@ -304,11 +311,11 @@ fn play_warden(
     });
 }
 
-fn sending(address: &str, public: &PublicKey, settings: &SendingSettings) -> Sending {
+fn sending(address: &str, user: UserId, public: &PublicKey, settings: &SendingSettings) -> Sending {
     Sending {
         address: address.to_owned(),
         tenant: TENANT,
-        user: if address.starts_with("lie") { UserId([5; 8]) } else { USER },
+        user: if address.starts_with("lie") { UserId([5; 8]) } else { user },
         transit: public.clone(),
         domain: address.rsplit_once('@').unwrap().1.to_owned(),
         settings: settings.clone(),
@@ -322,7 +329,7 @@ fn play_directory(
     seen: Arc<Mutex<Seen>>,
     pair: Ed25519KeyPair,
     public: PublicKey,
-    (settings, seen_for, country_seen_for): (SendingSettings, (u64, u64), (u64, u64)),
+    (user, settings, seen_for, country_seen_for): (UserId, SendingSettings, (u64, u64), (u64, u64)),
 ) {
     let signed = move |domain: &[u8], statement: Vec<u8>| {
         let signature = pair.sign(&[domain, &statement].concat()).as_ref().to_vec();
@@ -347,8 +354,12 @@ fn play_directory(
                     ToDispatch::Awaited([&message.0[..], &second].concat())
                 }
                 FromDispatch::Sending(address) => match address.as_str() {
-                    "aoi@example.jp" | "sales@example.jp" | "lie@example.jp" => {
-                        let statement = sending(&address, &public, &settings);
+                    "aoi@example.jp"
+                    | "sales@example.jp"
+                    | "lie@example.jp"
+                    | "away@example.jp"
+                    | "boss@gateway.example" => {
+                        let statement = sending(&address, user, &public, &settings);
                         let statement = postcard::to_stdvec(&statement).unwrap();
                         let (statement, signature) = signed(SENDING_DOMAIN, statement);
                         ToDispatch::Sending { statement, signature }
@@ -359,7 +370,7 @@ fn play_directory(
                 FromDispatch::Address(address) => {
                     seen.lock().unwrap().asked.push(address.clone());
                     let found = known.iter().find(|(known, ..)| *known == address);
-                    let onward = lists(&address);
+                    let onward = [lists(&address), goes_on(&address)].concat();
                     ToDispatch::Stated(match found {
                         _ if !onward.is_empty() => {
                             let statement = Statement {
@@ -451,6 +462,24 @@ fn lists(address: &str) -> Vec<directory::Onward> {
     vec![directory::Onward { user, to, hop: wire::post::Hop::List, path }]
 }
 
+/// Whose mail is not kept here.
+fn goes_on(address: &str) -> Vec<directory::Onward> {
+    use wire::post::Hop;
+    let (name, port, tls) = ("mail.kaede.example".to_owned(), 25, wire::post::HopTls::StartTls);
+    let (user, to, hop, path) = match address {
+        "away@example.jp" => {
+            let hop = Hop::Domain("home.example".to_owned());
+            (USER, "me@home.example", hop, directory::Path::Rewritten)
+        }
+        "boss@gateway.example" => {
+            let path = directory::Path::AsItCame;
+            (UserId([0; 8]), address, Hop::Host { name, port, tls }, path)
+        }
+        _ => return Vec::new(),
+    };
+    vec![directory::Onward { user, to: to.to_owned(), hop, path }]
+}
+
 /// The public half of the played signer's key, for whoever verifies.
 pub fn mail_key() -> Ed25519KeyPair {
     Ed25519KeyPair::from_seed_unchecked(&[9; 32]).unwrap()
@@ -494,7 +523,7 @@ fn play_post(control: Arc<Channel>, seen: Arc<Mutex<Seen>>, post: Post) {
                     ToSender::Doubtful
                 }
                 FromSender::May { user, recipients, .. } => {
-                    assert_eq!(user, USER);
+                    assert!(user == USER || user.0 == TENANT.0);
                     seen.lock().unwrap().asked.push(format!("may {recipients}"));
                     let wait = if let Post::Waits(seconds) = post { Some(seconds) } else { None };
                     ToSender::May(wait)

@@ -16,11 +16,13 @@ const QUEUE_ACTS: &str = "list, show, status, hold, release or cancel";
 const NOT_SHOWN: [&str; 2] = [
     "外部の宛先は表示できません。送信するプロセスだけが開けるように封をしてあり、\
      送信後は残りません。宛先ごとの結果は outcomes にあり、\
-     届かなかった宛先は差出人に通知しています。\
+     届かなかった宛先は差出人に通知しています（通知を断った差出人と、誰のものでもない\
+     アドレスの差出人を除きます）。\
      trace ADDRESS で、その宛先へのメールかどうかを確かめられます。",
     "recipients elsewhere are not listed: only who carries the mail can open them, and they are \
      forgotten afterwards. What became of each destination is in outcomes, and the sender was told \
-     which recipients did not get it. trace ADDRESS tells whether a message was for that one.",
+     which recipients did not get it, unless they wanted no notice or their address is nobody's. \
+     trace ADDRESS tells whether a message was for that one.",
 ];
 
 /// Members of mailing lists are sealed, and told to whoever spreads a list's mail alone (decision
