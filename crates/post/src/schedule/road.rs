@@ -1,8 +1,8 @@
 //! A destination: how wide it is, who waits there, and to whom it is closed.
 //!
 //! What one tenant could not reach is closed to that tenant: its own address may be refused there,
-//! or whoever carries for it may lie. To the others it is closed once one of them could not reach it
-//! either; and if one of them reaches it, it stays closed to the first alone until its time.
+//! or whoever carries for it may lie. To the others it is closed once one of them could not reach
+//! it either; and if one of them reaches it, it stays closed to the first alone until its time.
 
 use super::Line;
 use crate::state::closed_seconds;
