@@ -212,6 +212,8 @@ impl Tables {
             run("DELETE FROM tenant WHERE tenant = ?1", &tenant)?;
         }
         change.commit().map_err(&fault)?;
+        // They are counted anew.
+        self.ways_back.take();
         Ok(rows)
     }
 

@@ -43,9 +43,7 @@ pub fn rewrite(
     let from = format!("{local}@{sender}");
     let token = key.token("way-back", format!("{day} {from} {domain}").as_bytes());
     let days = (day, day.saturating_sub(DAYS));
-    if !tables.keep_way_back(key, (tenant, &token), &from, days)? {
-        return Ok(None);
-    }
+    tables.keep_way_back(key, (tenant, &token), &from, days)?;
     let row = lower(&token);
     let hash = self::hash(key, &stamp, &row, domain);
     Ok(Some(format!("SRS0={hash}={stamp}={row}@{domain}")))
@@ -179,6 +177,38 @@ mod tests {
         check(&long, &long);
         let twice = "SRS0=abcdefgh=ab=sender.example=bob@forwarder.example";
         check(twice, twice);
+    }
+
+    /// Whoever writes from many long addresses has their own tenant's oldest forgotten, and no
+    /// other's; and none of it keeps a letter out.
+    #[test]
+    fn of_too_many_ways_back_the_oldest_of_whoever_has_most_go() {
+        let world = World::new("srs-many");
+        let path = |tenant: u8, number: u64, day: u64| {
+            let from = format!("bounces+{}{number}@mailer.example", "x9".repeat(28));
+            let told = (from.as_str(), "kaede.example", TenantId([tenant; 8]));
+            rewrite(&world.tables, &world.key, told, NOW + day * DAY_MS).unwrap().unwrap()
+        };
+        let is_known = |path: &str, day: u64| {
+            let address = canonical(path, "mx.example");
+            let found = sender(&world.tables, &world.key, &address, NOW + day * DAY_MS);
+            found.unwrap().is_some()
+        };
+        let quiet = path(2, 1_000, 0);
+        let old: Vec<String> = (0..50).map(|number| path(1, number, 0)).collect();
+        let young: Vec<String> = (50..120).map(|number| path(1, number, 1)).collect();
+        let late = path(2, 1_001, 1);
+        assert!(is_known(&quiet, 1) && is_known(&late, 1));
+        assert!(young.iter().all(|path| is_known(path, 1)));
+        let count = || {
+            let sql = "SELECT COUNT(*) FROM way_back";
+            world.tables.count_rows(sql, ()).unwrap()
+        };
+        assert!((98..=100).contains(&count()), "{}", count());
+        assert!(old.iter().filter(|path| is_known(path, 1)).count() < 50);
+        // What is a month old is dropped once, on the next day.
+        path(2, 1_002, 40);
+        assert_eq!(count(), 1);
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! The directory's own tables: tokens and ciphertext on the disk, words only in memory.
 
 use crate::Fault;
+use crate::ways::WaysBack;
 use rows::RowKey;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use std::cell::RefCell;
 use std::path::Path;
 use terms::{TenantId, UserId};
 use wire::directory::{SendingSettings, TenantSettings};
@@ -71,6 +73,8 @@ pub(crate) type Row = (Vec<u8>, Vec<u8>);
 /// The open tables. Without a key (the vault has not given it yet) nothing can be read.
 pub struct Tables {
     pub(crate) db: Connection,
+    /// Counted when it is needed first.
+    pub(crate) ways_back: RefCell<Option<WaysBack>>,
 }
 
 impl Tables {
@@ -102,7 +106,7 @@ impl Tables {
                 db.execute_batch(&add).map_err(Fault::store("laying out"))?;
             }
         }
-        Ok(Self { db })
+        Ok(Self { db, ways_back: RefCell::new(None) })
     }
 
     pub fn tenant_by_name(

@@ -6,6 +6,7 @@ use crate::tables::{Tables, seal, unseal};
 use rows::RowKey;
 use rusqlite::{OptionalExtension, params};
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 use terms::{TenantId, UserId};
 use wire::directory::{GRACES, Grace, SmartHost, Taken};
 
@@ -27,6 +28,8 @@ CREATE TABLE IF NOT EXISTS outlet (
 CREATE TABLE IF NOT EXISTS way_back (
   token BLOB PRIMARY KEY, tenant BLOB NOT NULL, day INTEGER NOT NULL,
   sealed BLOB NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS way_back_day ON way_back (day);
+CREATE INDEX IF NOT EXISTS way_back_age ON way_back (tenant, day);
 ";
 
 /// Columns that older folders lack.
@@ -40,8 +43,19 @@ const CHECKED: i64 = 0;
 /// Addresses of one gateway that were found so and are kept: a server that says yes to every name
 /// does not fill our disk.
 const CHECKED_KEPT: u64 = 10_000;
-/// Senders whose address does not fit a return path, of the last month: about 40 MB.
-const WAYS_BACK: u64 = 200_000;
+/// Senders whose address does not fit a return path, of the last month: about 40 MB. Strangers make
+/// them: beyond this the oldest of the tenant go that has most.
+const WAYS_BACK: u64 = if cfg!(test) { 100 } else { 200_000 };
+/// So many go at once, and are not looked for one by one.
+const GO_AT_ONCE: i64 = (WAYS_BACK / 50) as i64;
+
+/// Ways back that are kept.
+pub(crate) struct WaysBack {
+    /// The day of the last look at their ages.
+    day: u32,
+    all: u64,
+    of: HashMap<TenantId, u64>,
+}
 
 /// Where one person's mail goes, and what is answered meanwhile.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -357,21 +371,29 @@ impl Tables {
         Ok(found.and_then(|(_, sealed)| unseal(key, "way_back", token, &sealed)))
     }
 
-    /// Keeps one. `false`: too many are kept.
+    /// Keeps one; where there are too many, the oldest of whoever has most make room.
     pub fn keep_way_back(
         &self,
         key: &RowKey,
         (tenant, token): (TenantId, &[u8]),
         from: &str,
         (day, oldest): (u32, u32),
-    ) -> Result<bool, Fault> {
+    ) -> Result<(), Fault> {
         if self.way_back(key, token)?.is_some() {
-            return Ok(true);
+            return Ok(());
         }
         let fault = Fault::store("keeping a way back");
-        self.db.execute("DELETE FROM way_back WHERE day < ?1", params![oldest]).map_err(&fault)?;
-        if self.count_rows("SELECT COUNT(*) FROM way_back", ())? >= WAYS_BACK {
-            return Ok(false);
+        let mut known = self.ways_back.borrow_mut();
+        let mut kept = match known.take().filter(|kept| kept.day == day) {
+            Some(kept) => kept,
+            None => self.count_ways_back((day, oldest))?,
+        };
+        if kept.all >= WAYS_BACK
+            && let Some((most, count)) = kept.of.iter_mut().max_by_key(|(_, count)| **count)
+        {
+            let gone = self.drop_ways_back(*most)?;
+            *count = count.saturating_sub(gone);
+            kept.all = kept.all.saturating_sub(gone);
         }
         let sealed = seal(key, "way_back", token, &from)?;
         self.db
@@ -380,7 +402,41 @@ impl Tables {
             )
             .and_then(|mut insert| insert.execute(params![token, &tenant.0[..], day, sealed]))
             .map_err(&fault)?;
-        Ok(true)
+        kept.all += 1;
+        *kept.of.entry(tenant).or_default() += 1;
+        *known = Some(kept);
+        Ok(())
+    }
+
+    /// Once a day, and after a start: drops those that are too old, and counts the others.
+    fn count_ways_back(&self, (day, oldest): (u32, u32)) -> Result<WaysBack, Fault> {
+        let fault = Fault::store("counting ways back");
+        self.db.execute("DELETE FROM way_back WHERE day < ?1", params![oldest]).map_err(&fault)?;
+        let mut query = self
+            .db
+            .prepare_cached("SELECT tenant, COUNT(*) FROM way_back GROUP BY tenant")
+            .map_err(&fault)?;
+        let rows = query.query_map((), |row| {
+            let (tenant, count): (Vec<u8>, i64) = (row.get(0)?, row.get(1)?);
+            Ok((tenant, u64::try_from(count).unwrap_or_default()))
+        });
+        let rows: Vec<(Vec<u8>, u64)> = rows.and_then(Iterator::collect).map_err(&fault)?;
+        let all = rows.iter().map(|(_, count)| *count).sum();
+        let named = |(tenant, count): (Vec<u8>, u64)| Some((TenantId::from_slice(&tenant)?, count));
+        Ok(WaysBack { day, all, of: rows.into_iter().filter_map(named).collect() })
+    }
+
+    /// The oldest of a tenant; says how many.
+    fn drop_ways_back(&self, of: TenantId) -> Result<u64, Fault> {
+        let gone = self
+            .db
+            .prepare_cached(
+                "DELETE FROM way_back WHERE token IN
+                 (SELECT token FROM way_back WHERE tenant = ?1 ORDER BY day LIMIT ?2)",
+            )
+            .and_then(|mut delete| delete.execute(params![&of.0[..], GO_AT_ONCE]))
+            .map_err(Fault::store("dropping ways back"))?;
+        Ok(gone as u64)
     }
 
     /// What is written now stands only if [`Tables::decide`] says so.

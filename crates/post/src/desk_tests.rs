@@ -6,7 +6,9 @@ use crate::tests::{Folder, outgoing};
 use journal::Rounds;
 use std::time::Duration;
 use terms::{InstanceId, Kind, TenantId, UserId};
-use wire::post::{FromSender, Limits, Outgoing, ToSender};
+use wire::control::Order;
+use wire::post::{FromDepart, FromSender, Limits, Outgoing, ToDepart, ToSender};
+use wire::vault::ToPost;
 use wire::{Channel, Hub, Label};
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -14,17 +16,24 @@ const ANN: (TenantId, UserId) = (TenantId([1; 8]), UserId([4; 8]));
 
 /// A post and one dispatch of Ann's.
 fn start(folder: &Folder) -> (Channel, Channel) {
-    let now = compartment::now_ms();
-    let store = Store::open(&folder.0, now).unwrap();
+    let store = Store::open(&folder.0, compartment::now_ms()).unwrap();
+    let (control, dispatch, _) = start_with(store);
+    (control, dispatch)
+}
+
+/// And a depart.
+fn start_with(store: Store) -> (Channel, Channel, Channel) {
     let mut hub = Hub::new().unwrap();
     let label = |kind, person| Label { instance: InstanceId([8; 6]), kind, person };
     let (control, theirs) = Channel::pair().unwrap();
     let warden = hub.seat(theirs, label(Kind::Warden, None)).unwrap();
     let (dispatch, theirs) = Channel::pair().unwrap();
     hub.seat(theirs, label(Kind::Dispatch, Some(ANN))).unwrap();
+    let (depart, theirs) = Channel::pair().unwrap();
+    hub.seat(theirs, label(Kind::Depart, None)).unwrap();
     let forward = Rounds::new(Kind::Post, &wire::control::Start::default());
     std::thread::spawn(move || Desk::new(hub, store, forward, warden).serve());
-    (control, dispatch)
+    (control, dispatch, depart)
 }
 
 fn ask(dispatch: &mut Channel, question: &FromSender) -> ToSender {
@@ -58,4 +67,40 @@ fn who_may_send_again_is_told_so_with_the_answer() {
     // What was asked last counts, and it was yes.
     assert_eq!(may(&mut dispatch, 2, 100), ToSender::May(None));
     assert_eq!(queue(&mut dispatch, 5), ToSender::QueuedAndMay);
+}
+
+/// What it would write beyond that is mail like any other, and others' share is full here.
+#[test]
+fn a_depart_writes_one_notice_for_each_letter_in_hand() {
+    let folder = Folder::new("one-each");
+    let now = compartment::now_ms();
+    let mut store = Store::open(&folder.0, now).unwrap();
+    store.bounds.relayed_tenant_messages = 0;
+    let (control, mut dispatch, mut depart) = start_with(store);
+    let (vault, theirs) = Channel::pair().unwrap();
+    let label = Label { instance: InstanceId([2; 6]), kind: Kind::Vault, person: None };
+    control.send(0, &Order::Join(label), &[theirs.into()]).unwrap();
+    for number in [1, 2] {
+        assert_eq!(queue(&mut dispatch, number), ToSender::Queued);
+    }
+    let of = |number, routes: &[u8]| Outgoing {
+        tenant: ANN.0,
+        user: ANN.1,
+        ..outgoing(number, routes, now)
+    };
+    depart.send(0, &FromDepart::Idle { tenant: None }, &[]).unwrap();
+    let told = vault.receive(Some(LIMIT)).unwrap();
+    vault.send(told.call, &ToPost::Noted, &[]).unwrap();
+    let ToDepart::Batch { legs, .. } = depart.receive(Some(LIMIT)).unwrap().read().unwrap();
+    assert_eq!(legs.len(), 2);
+    let mut tell = |number, recipients: u16, routes: &[u8]| {
+        let mut one = of(number, routes);
+        one.legs.iter_mut().for_each(|leg| leg.recipients = recipients);
+        depart.ask::<_, ToSender>(&FromDepart::Queue(Box::new(one)), &[], LIMIT).unwrap().0
+    };
+    assert_eq!(tell(10, 2, &[1]), ToSender::Crowded, "to two");
+    assert_eq!(tell(11, 1, &[1, 2]), ToSender::Crowded, "to two places");
+    assert_eq!(tell(12, 1, &[1]), ToSender::Queued);
+    assert_eq!(tell(13, 1, &[1]), ToSender::Queued);
+    assert_eq!(tell(14, 1, &[1]), ToSender::Crowded, "a third");
 }

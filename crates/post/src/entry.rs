@@ -139,4 +139,16 @@ pub enum Entry {
         leg: u32,
         envelope: At,
     },
+    /// `QueuedFor`, a notice to a sender outside.
+    QueuedNotice(NewMessage),
+}
+
+impl Entry {
+    /// What it puts into the queue.
+    pub fn new_message(&self) -> Option<&NewMessage> {
+        match self {
+            Self::Queued(new) | Self::QueuedFor(new) | Self::QueuedNotice(new) => Some(new),
+            _ => None,
+        }
+    }
 }

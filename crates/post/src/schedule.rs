@@ -14,8 +14,10 @@
 //! quick may keep whoever carries for minutes, each; so a line has few such turns at once, and its
 //! further such lanes wait at the line.
 
-use crate::state::closed_seconds;
+mod road;
+
 use crate::table::Hand;
+use road::Road;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use terms::UserId;
@@ -25,10 +27,6 @@ const NONE: u32 = u32::MAX;
 /// Legs handed to one `depart` at once: what one connection carries, and what one owned
 /// instance sees.
 pub const BATCH: usize = 50;
-/// Batches of one destination at once: most receivers count connections of one client.
-const WIDEST: u16 = 16;
-/// A destination that was not seen yet.
-const FIRST_WIDTH: u16 = 4;
 /// Batches under way for one tenant's people, for what is passed on for them, and for all.
 const OWN_BATCHES: u16 = 24;
 const RELAYED_BATCHES: u16 = 16;
@@ -111,21 +109,6 @@ struct Lines {
     leaving: u16,
     /// It stands in the ring of sides.
     placed: bool,
-}
-
-struct Road {
-    leaving: u16,
-    width: u16,
-    failures: u8,
-    closed_until: u32,
-    parked: VecDeque<Line>,
-}
-
-impl Default for Road {
-    fn default() -> Self {
-        let parked = VecDeque::new();
-        Self { leaving: 0, width: FIRST_WIDTH, failures: 0, closed_until: 0, parked }
-    }
 }
 
 /// What a batch takes up while it is under way.
@@ -305,7 +288,8 @@ impl Schedule {
             let Some((line, road)) = self.front(side) else { break };
             let is_with_us = turn.trip.roads.contains(&road);
             let way = self.roads.entry(road).or_default();
-            if way.closed_until > now || (way.leaving >= way.width && !is_with_us) {
+            let is_full = way.leaving >= way.width && !is_with_us;
+            if is_full || way.is_closed_to(side.tenant, now) {
                 way.parked.push_back(line);
                 self.take_front(side);
                 looks += self.call_waiting(line);
@@ -453,46 +437,37 @@ impl Schedule {
     fn free_road(&mut self, road: u32) {
         if let Some(way) = self.roads.get_mut(&road) {
             way.leaving = way.leaving.saturating_sub(1);
-            let room = usize::from(way.width.saturating_sub(way.leaving)).min(way.parked.len());
-            let called: Vec<Line> = way.parked.drain(..room).collect();
+            let room = usize::from(way.width.saturating_sub(way.leaving));
+            let called: Vec<Line> = (0..room).map_while(|_| way.call()).collect();
             called.into_iter().for_each(|line| self.place(line, road));
         }
         self.forget_road(road);
     }
 
-    /// The destination answered: it may be a little wider next time.
-    pub fn reached(&mut self, road: u32) {
-        let way = self.roads.entry(road).or_default();
-        way.failures = 0;
-        way.closed_until = 0;
-        way.width = (way.width + 1).min(WIDEST);
+    /// The destination answered one of this tenant's: it may be a little wider next time.
+    pub fn reached(&mut self, road: u32, tenant: u32) {
+        let left_out = self.roads.entry(road).or_default().reached(tenant);
+        self.openings.extend(left_out.map(|until| Reverse((until, road))));
     }
 
-    /// Nobody could reach it: closed for a while, and one batch will try then. Batches that were
-    /// under way at the same time count as one failure.
-    pub fn unreachable(&mut self, road: u32, now: u32) {
-        let way = self.roads.entry(road).or_default();
-        if way.closed_until > now {
-            return;
-        }
-        way.failures = way.failures.saturating_add(1);
-        way.closed_until = now.saturating_add(closed_seconds(way.failures));
-        way.width = 1;
-        self.openings.push(Reverse((way.closed_until, road)));
+    /// This tenant's batch could not reach it: closed for a while, and one batch will try then.
+    /// Batches that were under way at the same time count as one failure.
+    pub fn unreachable(&mut self, road: u32, tenant: u32, now: u32) {
+        let closed = self.roads.entry(road).or_default().unreachable(tenant, now);
+        self.openings.extend(closed.map(|until| Reverse((until, road))));
     }
 
-    /// How often in a row a destination could not be reached, and until when it is left alone.
-    pub fn failures(&self, road: u32) -> Option<(u8, u32)> {
-        let way = self.roads.get(&road).filter(|way| way.failures > 0)?;
-        Some((way.failures, way.closed_until))
+    /// How often in a row a destination could not be reached for this tenant's mail, and until when
+    /// that is left here.
+    pub fn failures(&self, road: u32, tenant: u32) -> Option<(u8, u32)> {
+        self.roads.get(&road)?.failures(tenant)
     }
 
     /// Opens at once what was closed: an operator says so.
     pub fn hurry(&mut self, road: u32, now: u32) {
         if let Some(way) = self.roads.get_mut(&road)
-            && way.closed_until > now
+            && way.hurry(now)
         {
-            way.closed_until = now;
             self.openings.push(Reverse((now, road)));
         }
     }
@@ -503,12 +478,10 @@ impl Schedule {
         {
             self.openings.pop();
             let Some(way) = self.roads.get_mut(&road) else { continue };
-            if way.closed_until > now {
-                continue;
-            }
             // One lane tries; when it comes back the next is called.
-            if let Some(parked) = way.parked.pop_front() {
-                self.place(parked, road);
+            let called = if way.open(now) { way.call_anew() } else { way.call() };
+            if let Some(line) = called {
+                self.place(line, road);
             }
         }
     }
@@ -517,16 +490,14 @@ impl Schedule {
     /// nobody.
     pub fn forget(&mut self, road: u32) {
         let Some(way) = self.roads.get_mut(&road) else { return };
-        (way.failures, way.closed_until) = (0, 0);
-        let parked = std::mem::take(&mut way.parked);
+        let parked = way.forget();
         parked.into_iter().for_each(|line| self.place(line, road));
         self.forget_road(road);
     }
 
     /// A road that nobody waits for, that carries nothing and did not fail is not remembered.
     fn forget_road(&mut self, road: u32) {
-        let idle = |way: &Road| way.leaving == 0 && way.parked.is_empty() && way.failures == 0;
-        if self.roads.get(&road).is_some_and(idle) {
+        if self.roads.get(&road).is_some_and(Road::is_idle) {
             self.roads.remove(&road);
         }
     }
@@ -548,7 +519,7 @@ impl Schedule {
 
     /// Destinations that nobody could reach lately.
     pub fn closed(&self, now: u32) -> u64 {
-        self.roads.values().filter(|way| way.closed_until > now).count() as u64
+        self.roads.values().filter(|way| way.is_closed(now)).count() as u64
     }
 
     /// Whether somebody could be given a turn now.
@@ -563,9 +534,10 @@ impl Schedule {
 
 #[cfg(test)]
 mod tests {
+    use super::road::FIRST_WIDTH;
     use super::{
-        ALL_BATCHES, BATCH, FIRST_WIDTH, Known, Line, OWN_BATCHES, OWN_SPARE, OWN_STRANGE,
-        RELAYED_BATCHES, RELAYED_STRANGE, Schedule, Side, Trip, Turn,
+        ALL_BATCHES, BATCH, Known, Line, OWN_BATCHES, OWN_SPARE, OWN_STRANGE, RELAYED_BATCHES,
+        RELAYED_STRANGE, Schedule, Side, Trip, Turn,
     };
     use crate::table::Hand;
     use terms::UserId;
@@ -634,7 +606,7 @@ mod tests {
         }
         let turns = (0..40).map_while(|_| next(&mut schedule, 0)).count();
         assert_eq!(turns, usize::from(FIRST_WIDTH));
-        schedule.reached(7);
+        schedule.reached(7, 1);
         schedule.returned(&trip(1, &[7]));
         let turns = (0..40).map_while(|_| next(&mut schedule, 0)).count();
         assert_eq!(turns, 2, "one came back, and there is room for one more");
@@ -647,7 +619,7 @@ mod tests {
         (10_000..10_010).for_each(|leg| schedule.enter(leg, of(1, 0), 5));
         let dead = next(&mut schedule, 0).unwrap();
         assert_eq!(dead.trip.roads, [666]);
-        schedule.unreachable(666, 0);
+        schedule.unreachable(666, 1, 0);
         schedule.returned(&trip(1, &[666]));
         dead.legs.iter().for_each(|leg| schedule.enter(*leg, of(1, 0), 666));
         assert_eq!(next(&mut schedule, 1).unwrap().trip.roads, [5]);
@@ -663,7 +635,9 @@ mod tests {
         for tenant in 1..=3 {
             (0..100).for_each(|leg| schedule.enter(tenant * 1_000 + leg, of(tenant, 0), 7));
         }
-        schedule.unreachable(7, 0);
+        // Two of them saw it so.
+        schedule.unreachable(7, 1, 0);
+        schedule.unreachable(7, 2, 0);
         assert_eq!(next(&mut schedule, 1), None);
         let mut seen = Vec::new();
         let mut now = 60;
@@ -820,7 +794,7 @@ mod tests {
         let mut gone = 0;
         let mut under_way = turns(&mut schedule);
         // Whatever is called next is closed, each time but the last.
-        (0..30).for_each(|road| schedule.unreachable(road, 0));
+        (0..30).for_each(|road| schedule.unreachable(road, 1, 0));
         while let Some(turn) = under_way.pop() {
             gone += turn.legs.len();
             schedule.returned(&turn.trip);
@@ -852,13 +826,13 @@ mod tests {
     fn a_number_that_is_given_anew_has_failed_nobody() {
         let mut schedule = Schedule::default();
         schedule.enter(1, of(1, 0), 7);
-        schedule.unreachable(7, 0);
+        schedule.unreachable(7, 1, 0);
         assert_eq!(next(&mut schedule, 1), None);
-        assert_eq!(schedule.failures(7), Some((1, 60)));
+        assert_eq!(schedule.failures(7, 1), Some((1, 60)));
         schedule.forget(7);
         schedule.enter(2, of(1, 0), 7);
         assert_eq!(next(&mut schedule, 1).unwrap().legs, [1, 2]);
-        assert_eq!(schedule.failures(7), None);
+        assert_eq!(schedule.failures(7, 1), None);
     }
 
     #[test]
@@ -872,7 +846,61 @@ mod tests {
     }
 
     fn reached(schedule: &mut Schedule, turn: &Turn) {
-        turn.trip.roads.iter().for_each(|road| schedule.reached(*road));
+        let tenant = turn.trip.side.tenant;
+        turn.trip.roads.iter().for_each(|road| schedule.reached(*road, tenant));
+    }
+
+    /// The one tenant's own address is refused there, or whoever carries for it lies.
+    #[test]
+    fn a_destination_that_one_tenant_cannot_reach_is_open_to_the_others() {
+        let mut schedule = Schedule::default();
+        (0..10).for_each(|leg| schedule.enter(leg, of(1, leg as u8), 7));
+        for round in 0..5 {
+            let now = round * 100;
+            let lied = next(&mut schedule, now).unwrap();
+            assert_eq!(lied.trip.side.tenant, 1, "{round}");
+            schedule.unreachable(7, 1, now);
+            schedule.returned(&lied.trip);
+            lied.legs.iter().for_each(|leg| schedule.enter(*leg, of(1, *leg as u8), 7));
+            assert!(schedule.failures(7, 1).is_some() && schedule.failures(7, 2).is_none());
+            // At once, not after a minute; and nobody waits for those who are left out.
+            for _ in 0..2 {
+                (10..20).for_each(|leg| schedule.enter(leg, of(2, leg as u8), 7));
+                let other = next(&mut schedule, now + 1).unwrap();
+                assert_eq!((other.trip.side.tenant, other.legs.len()), (2, 10), "{round}");
+                schedule.reached(7, 2);
+                schedule.returned(&other.trip);
+            }
+            assert_eq!(next(&mut schedule, now + 59), None);
+            assert_eq!(schedule.failures(7, 1), Some((1, now + 60)));
+        }
+    }
+
+    #[test]
+    fn a_dead_destination_is_tried_by_two_tenants_and_then_by_those_in_turn_who_did_not_try_last() {
+        let mut schedule = Schedule::default();
+        for tenant in 1..=3 {
+            (0..3).for_each(|user| {
+                schedule.enter(tenant * 10 + user, of(tenant, user as u8), 7);
+            });
+        }
+        let fails = |schedule: &mut Schedule, now: u32| {
+            let turn = next(schedule, now)?;
+            let tenant = turn.trip.side.tenant;
+            schedule.unreachable(7, tenant, now);
+            schedule.returned(&turn.trip);
+            turn.legs.iter().for_each(|leg| {
+                schedule.enter(*leg, of(tenant, (*leg % 10) as u8), 7);
+            });
+            Some(tenant)
+        };
+        assert_eq!([fails(&mut schedule, 0), fails(&mut schedule, 1)], [Some(1), Some(2)]);
+        assert_eq!(fails(&mut schedule, 2), None, "two have seen it");
+        assert_eq!(fails(&mut schedule, 60), Some(3), "who has not tried");
+        assert_eq!(fails(&mut schedule, 61), None);
+        assert_eq!(fails(&mut schedule, 180), Some(1));
+        assert_eq!(fails(&mut schedule, 181), None);
+        assert_eq!(fails(&mut schedule, 420), Some(2));
     }
 
     #[test]
@@ -906,7 +934,7 @@ mod tests {
     #[test]
     fn a_road_that_broke_or_is_full_goes_into_no_shared_turn() {
         let mut schedule = Schedule::default();
-        schedule.unreachable(2, 0);
+        schedule.unreachable(2, 1, 0);
         let mut entered = 0;
         for _ in 0..=FIRST_WIDTH {
             for road in 1..4 {
@@ -955,7 +983,7 @@ mod tests {
                         let dead = turn.trip.roads[random(turn.trip.roads.len() as u32) as usize];
                         let fails = random(5) == 0;
                         if fails {
-                            schedule.unreachable(dead, now);
+                            schedule.unreachable(dead, turn.trip.side.tenant, now);
                         }
                         for leg in turn.legs {
                             match fails && leg % 11 == dead {
@@ -967,7 +995,8 @@ mod tests {
                             }
                         }
                         let others = turn.trip.roads.iter().filter(|road| !fails || **road != dead);
-                        others.for_each(|road| schedule.reached(*road));
+                        let tenant = turn.trip.side.tenant;
+                        others.for_each(|road| schedule.reached(*road, tenant));
                     }
                     _ => now += random(30),
                 }

@@ -50,6 +50,12 @@ struct Tried {
     legs: Vec<TriedLeg>,
 }
 
+/// And behind that: slots of messages that are notices.
+#[derive(Default, Serialize, Deserialize)]
+struct Notices {
+    slots: Vec<u32>,
+}
+
 #[derive(Serialize, Deserialize)]
 struct TriedLeg {
     slot: u32,
@@ -119,7 +125,10 @@ fn encode(table: &Table) -> Result<Vec<u8>, Fault> {
     let of_others = of_others.map(|(slot, _)| *slot).collect();
     let latest = Latest { of_others, relayed: table.relayed.clone() };
     let tried = Tried { legs: written.legs.iter().filter_map(tried).collect() };
-    postcard::to_stdvec(&(written, later, latest, tried)).map_err(|_| Fault::Note { octets: 0 })
+    let notices = written.messages.iter().filter(|(_, row)| row.is_notice);
+    let notices = Notices { slots: notices.map(|(slot, _)| *slot).collect() };
+    postcard::to_stdvec(&(written, later, latest, tried, notices))
+        .map_err(|_| Fault::Note { octets: 0 })
 }
 
 fn tried((slot, leg): &(u32, Leg)) -> Option<TriedLeg> {
@@ -160,12 +169,18 @@ pub fn read(folder: &Path, late_seconds: u32) -> Result<(Table, u64), Fault> {
     let (written, rest) = postcard::take_from_bytes::<Written>(body).map_err(others)?;
     let (later, rest) = behind::<Later>(rest).map_err(others)?;
     let (latest, rest) = behind::<Latest>(rest).map_err(others)?;
-    let (tried, _) = behind::<Tried>(rest).map_err(others)?;
+    let (tried, rest) = behind::<Tried>(rest).map_err(others)?;
+    let (notices, _) = behind::<Notices>(rest).map_err(others)?;
     let mut table = table_of(written, late_seconds);
     later.decided.into_iter().for_each(|(slot, decided)| table.decide(slot, Some(decided)));
     for slot in latest.of_others {
         if let Some(row) = table.message_mut(slot) {
             row.hand = Hand::Others;
+        }
+    }
+    for slot in notices.slots {
+        if let Some(row) = table.message_mut(slot) {
+            row.is_notice = true;
         }
     }
     table.relayed = latest.relayed;

@@ -3,6 +3,7 @@
 //! Nothing is followed before it is durable, so a commit that fails leaves the table as it was.
 
 mod chores;
+mod notices;
 
 use crate::Fault;
 use crate::entry::{At, Entry, NewLeg, NewMessage, Passage, Way};
@@ -10,14 +11,14 @@ use crate::erasure::Sweep;
 use crate::parts;
 use crate::past::{Past, Pasts};
 use crate::returns::Returns;
-use crate::room::{Disk, Offer, Staged};
+use crate::room::{Disk, Offer, Owner, Staged};
 use crate::snapshot;
 use crate::state::{OURS_SECONDS, pause_seconds};
 use crate::table::{Hand, Leg, Message, Table, is_over, seconds};
 use body::{Bodies, Key, Mark, Packs, Place};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use terms::{InstanceId, MessageId};
+use terms::{InstanceId, MessageId, TenantId};
 use wire::post::{
     AtEnd, Awaited, Bounds, Decided, Decider, Hold, Leg as Offered, LegEnd, Outcome, Outgoing,
     State, ToSender, Why,
@@ -31,6 +32,8 @@ const WRITE_BYTES: u64 = 64 * 1024 * 1024;
 const WRITE_TIMES: u64 = 4;
 /// Octets moved by compaction in one go.
 const MOVE_BYTES: u64 = 16 * 1024 * 1024;
+/// A notice is tried for so long: whoever does not take it within a day will hardly miss it.
+const NOTICE_SECONDS: u32 = 24 * 3600;
 
 pub struct Store {
     pub(crate) bodies: Box<dyn Bodies + Send>,
@@ -134,7 +137,7 @@ impl Store {
         self.bodies.abandon();
         self.next_seq = self.table.next_seq;
         for entry in std::mem::take(&mut self.staged) {
-            if let Entry::Queued(new) | Entry::QueuedFor(new) = entry {
+            if let Some(new) = entry.new_message() {
                 self.table.give_back(new.slot, new.legs.iter().map(|leg| leg.slot));
             }
         }
@@ -196,15 +199,13 @@ impl Store {
                 self.refused += 1;
                 Ok(no)
             }
-            None => self.admit((outgoing, instance, hand), held),
+            None => self.admit((outgoing, instance, (hand, false)), held),
         }
     }
 
-    /// The same, as long as the disk has room: what is given back empties the queue, and a notice
-    /// of it finds no bound.
-    pub fn admit(
+    fn admit(
         &mut self,
-        (outgoing, instance, hand): (&Outgoing, InstanceId, Hand),
+        (outgoing, instance, (hand, is_notice)): (&Outgoing, InstanceId, (Hand, bool)),
         held: &[OwnedFd],
     ) -> Result<ToSender, Fault> {
         let malformed = || Fault::Parcel(wire::Fault::Malformed);
@@ -219,11 +220,12 @@ impl Store {
         }
         self.disk.wrote(outgoing.body.content.len());
         let (slot, slots) = self.table.slots(outgoing.legs.len());
-        match self.write_message(outgoing, (slot, &slots), held) {
+        match self.write_message((outgoing, is_notice), (slot, &slots), held) {
             Ok(new) => {
                 let came = self.handed_in(outgoing, instance);
                 let queued = match hand {
                     Hand::Own => Entry::Queued(new),
+                    Hand::Others if is_notice => Entry::QueuedNotice(new),
                     Hand::Others => Entry::QueuedFor(new),
                 };
                 self.stage(vec![queued, came])?;
@@ -255,17 +257,19 @@ impl Store {
 
     /// Whether there is no room for it, by the bounds that are set.
     fn refusal(&self, outgoing: &Outgoing, hand: Hand) -> Option<ToSender> {
-        let (bytes, user) = (outgoing.body.content.len(), outgoing.user);
+        let bytes = outgoing.body.content.len();
+        let owner = Owner::of(outgoing.user, outgoing.legs.first().map(|leg| leg.route));
         if !self.disk.has_room(bytes, self.bounds.free_bytes) {
             return Some(ToSender::Full);
         }
         let tenant = self.table.tenants.find(&outgoing.tenant);
-        let offer = Offer { tenant, user, hand, bytes };
-        let fits = self.table.room.fits(&offer, self.staged_beside(outgoing), &self.bounds);
+        let offer = Offer { tenant, owner, hand, bytes };
+        let staged = self.staged_beside(outgoing.tenant, owner);
+        let fits = self.table.room.fits(&offer, staged, &self.bounds);
         (!fits).then_some(ToSender::Crowded)
     }
 
-    fn staged_beside(&self, outgoing: &Outgoing) -> Staged {
+    fn staged_beside(&self, tenant: TenantId, owner: Owner) -> Staged {
         let mut beside = Staged::default();
         for entry in &self.staged {
             let (new, is_relayed) = match entry {
@@ -273,30 +277,29 @@ impl Store {
                 Entry::QueuedFor(new) => (new, true),
                 _ => continue,
             };
-            let bytes = u64::from(new.body.length);
-            if new.tenant == outgoing.tenant {
-                beside.all.add(bytes);
-                if is_relayed {
-                    beside.relayed.add(bytes);
-                }
+            if new.tenant != tenant {
+                continue;
             }
-            if is_relayed && new.user == outgoing.user {
-                beside.person.add(bytes);
+            let bytes = u64::from(new.body.length);
+            beside.all.add(bytes);
+            if is_relayed {
+                beside.relayed.add(bytes);
+                if Owner::of(new.user, new.legs.first().map(|leg| leg.route)) == owner {
+                    beside.person.add(bytes);
+                }
             }
         }
         beside
     }
 
     fn is_staged(&self, message: MessageId) -> bool {
-        self.staged.iter().any(|entry| match entry {
-            Entry::Queued(new) | Entry::QueuedFor(new) => new.message == message,
-            _ => false,
-        })
+        let is_it = |new: &NewMessage| new.message == message;
+        self.staged.iter().filter_map(Entry::new_message).any(is_it)
     }
 
     fn write_message(
         &mut self,
-        outgoing: &Outgoing,
+        (outgoing, is_notice): (&Outgoing, bool),
         (slot, slots): (u32, &[u32]),
         held: &[OwnedFd],
     ) -> Result<NewMessage, Fault> {
@@ -311,7 +314,9 @@ impl Store {
             let (number, route, recipients) = (*number, *route, *recipients);
             legs.push(NewLeg { slot: *slot, number, route, recipients, envelope });
         }
-        let most_ms = u64::from(self.bounds.expire_seconds).saturating_mul(1_000);
+        let most = self.bounds.expire_seconds;
+        let most = if is_notice { most.min(NOTICE_SECONDS) } else { most };
+        let most_ms = u64::from(most).saturating_mul(1_000);
         let expires_ms = outgoing.expires_ms.min(outgoing.at_ms.saturating_add(most_ms));
         Ok(NewMessage { expires_ms, ..new_message(outgoing, slot, body, legs) })
     }

@@ -8,7 +8,7 @@ mod leaving;
 
 use crate::entry::{At, Entry, NewMessage, Passage};
 pub use crate::leg::{Leg, is_over};
-use crate::room::Room;
+use crate::room::{NOBODY, Owner, Room};
 use crate::schedule::{Schedule, Side};
 use crate::senders::Senders;
 use crate::shared::Shared;
@@ -40,9 +40,19 @@ pub struct Message {
     /// So is this.
     #[serde(skip)]
     pub hand: Hand,
+    /// And this: a notice to a sender outside.
+    #[serde(skip)]
+    pub is_notice: bool,
+    /// Where it went when it took room: a leg that is over has no road any more.
+    #[serde(skip)]
+    pub toward: Option<Route>,
 }
 
 impl Message {
+    pub fn owner(&self) -> Owner {
+        Owner::of(self.user, self.toward)
+    }
+
     /// An operator cancelled it; its sender is not told yet.
     pub fn is_called_off(&self) -> bool {
         let by_operator = Decided { by: Decider::Operator, released: false };
@@ -154,8 +164,9 @@ impl Table {
     /// Follows one entry.
     pub fn apply(&mut self, entry: &Entry) {
         match entry {
-            Entry::Queued(new) => self.queue(new, Hand::Own),
-            Entry::QueuedFor(new) => self.queue(new, Hand::Others),
+            Entry::Queued(new) => self.queue(new, (Hand::Own, false)),
+            Entry::QueuedFor(new) => self.queue(new, (Hand::Others, false)),
+            Entry::QueuedNotice(new) => self.queue(new, (Hand::Others, true)),
             Entry::Delayed { leg, until_s, attempts, rest } => {
                 self.delay(*leg, *until_s, *attempts, *rest);
             }
@@ -199,7 +210,7 @@ impl Table {
         }
     }
 
-    fn queue(&mut self, new: &NewMessage, hand: Hand) {
+    fn queue(&mut self, new: &NewMessage, (hand, is_notice): (Hand, bool)) {
         let at_s = seconds(new.at_ms);
         let recipients: u32 = new.legs.iter().map(|leg| u32::from(leg.recipients)).sum();
         self.counts_of(hand).count(new.user, recipients, at_s);
@@ -220,6 +231,8 @@ impl Table {
             hold,
             decided: None,
             hand,
+            is_notice,
+            toward: None,
         };
         for (place, leg) in new.legs.iter().enumerate() {
             let row = Leg {
@@ -258,19 +271,31 @@ impl Table {
             None => row.at_s.saturating_add(self.late_seconds).min(row.expires_s),
         };
         self.due.push(Reverse((first_due, slot)));
-        if self.begun {
-            self.room.add(&row);
-        }
         put(&mut self.messages, slot, row);
+        if self.begun {
+            self.take_room(slot);
+        }
         for leg in self.legs_of(slot) {
             self.offer(leg);
+        }
+    }
+
+    fn take_room(&mut self, slot: u32) {
+        let is_nobody_s = self.message(slot).is_some_and(|row| row.user == NOBODY);
+        let legs = if is_nobody_s { self.legs_of(slot) } else { Vec::new() };
+        let open = legs.iter().filter_map(|leg| self.leg(*leg)).find(|leg| !is_over(leg.state));
+        let toward = open.and_then(|leg| self.roads.of(leg.road));
+        if let Some(Some(row)) = self.messages.get_mut(slot as usize) {
+            row.toward = toward;
+            self.room.add(row);
         }
     }
 
     /// The table stands as it was left: whoever may leave enters a lane, the oldest first.
     pub fn begin(&mut self) {
         self.begun = true;
-        self.messages.iter().flatten().for_each(|row| self.room.add(row));
+        let count = u32::try_from(self.messages.len()).unwrap_or(NONE);
+        (0..count).for_each(|slot| self.take_room(slot));
         let waiting = (0u32..).zip(&self.messages);
         let mut slots: Vec<(u32, u32)> =
             waiting.filter_map(|(slot, row)| Some((row.as_ref()?.at_s, slot))).collect();
@@ -438,7 +463,8 @@ impl Table {
 
     /// How often the destination of a leg that is ready failed, and until when it is left alone.
     pub fn closed(&self, leg: &Leg) -> Option<(u8, u32)> {
-        self.schedule.failures(leg.road).filter(|_| leg.state == State::Ready)
+        let tenant = self.message(leg.message).map(|row| row.tenant)?;
+        self.schedule.failures(leg.road, tenant).filter(|_| leg.state == State::Ready)
     }
 
     /// What stood in the way of a leg last, or stands in that of its whole destination.

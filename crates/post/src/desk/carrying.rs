@@ -42,6 +42,8 @@ pub(super) struct Carried {
     /// None: errands, which take no road.
     trip: Option<Trip>,
     pub legs: HashMap<(MessageId, LegNumber), (u32, Errand)>,
+    /// Notices that it may still write: one for each leg.
+    pub notices: usize,
     /// Of the roads, those from which somebody answered.
     reached: Vec<u32>,
     since: Instant,
@@ -53,7 +55,8 @@ impl Carried {
         trip: Option<Trip>,
         legs: HashMap<(MessageId, LegNumber), (u32, Errand)>,
     ) -> Self {
-        Self { tenant, trip, legs, reached: Vec::new(), since: Instant::now() }
+        let notices = legs.len();
+        Self { tenant, trip, legs, notices, reached: Vec::new(), since: Instant::now() }
     }
 }
 
@@ -75,7 +78,7 @@ impl Desk {
         }
         if let Some(trip) = &carried.trip {
             let schedule = &mut self.store.table.schedule;
-            carried.reached.iter().for_each(|road| schedule.reached(*road));
+            carried.reached.iter().for_each(|road| schedule.reached(*road, carried.tenant));
             schedule.returned(trip);
         }
     }
@@ -146,7 +149,7 @@ impl Desk {
         let (now, table) = (seconds(now_ms()), &mut self.store.table);
         match outcome {
             Outcome::Later { why: why @ (Why::Unreachable | Why::TurnedAway { .. }), .. } => {
-                table.schedule.unreachable(road, now);
+                table.schedule.unreachable(road, carried.tenant, now);
                 table.obstacles.insert(road, *why);
                 return table.is_slow(road);
             }

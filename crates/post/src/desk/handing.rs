@@ -4,12 +4,14 @@
 use super::carrying::Carried;
 use super::{Desk, Idle, Owed};
 use crate::Fault;
+use crate::room::NOBODY;
 use crate::table::Hand;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
-use terms::{Kind, MessageId, TenantId, UserId};
+use terms::{MessageId, TenantId, UserId};
 use wire::Peer;
 use wire::control::Report;
+use wire::mailbox::SealedPart;
 use wire::post::{Load, Outgoing, ToDepart, ToSender};
 use wire::vault::FromPost;
 
@@ -22,7 +24,6 @@ const REFUSED: Duration = Duration::from_secs(3_600);
 const LETTERS_TIME: Duration = Duration::from_secs(10 * 60);
 /// The largest notice that a `depart` writes: what it gives back whole has half of this.
 const NOTICE_BYTES: u64 = 128 * 1024;
-const NOBODY: UserId = UserId([0; 8]);
 
 /// Letters of the directory's since then.
 #[derive(Default)]
@@ -65,12 +66,9 @@ impl Desk {
         let Some(instance) = self.hub.label(peer).map(|label| label.instance) else {
             return Ok(());
         };
-        let is_notice = outgoing.size <= NOTICE_BYTES
-            && self.hub.label(peer).is_some_and(|label| label.kind == Kind::Depart);
-        let handed = (outgoing, instance, hand);
-        let queued = match is_notice {
-            true => self.store.admit(handed, held),
-            false => self.store.queue(handed, held),
+        let queued = match is_notice(outgoing) && self.may_tell(peer) {
+            true => self.store.queue_notice((outgoing, instance), held),
+            false => self.store.queue((outgoing, instance, hand), held),
         };
         self.tell_refused(&queued, outgoing.tenant);
         match queued {
@@ -85,6 +83,15 @@ impl Desk {
             }
         }
         Ok(())
+    }
+
+    /// Whoever carries tells one sender of each leg that it was handed; what it would tell beyond
+    /// that is mail like any other.
+    fn may_tell(&mut self, peer: Peer) -> bool {
+        let Some(carried) = self.carried.get_mut(&peer) else { return false };
+        let left = carried.notices.checked_sub(1);
+        carried.notices = left.unwrap_or(0);
+        left.is_some()
     }
 
     /// Somebody has to look, once an hour, at a share that is full.
@@ -192,6 +199,16 @@ impl Desk {
             self.gone(peer);
         }
     }
+}
+
+/// Whether it has the shape of a notice: small, and to one recipient.
+fn is_notice(outgoing: &Outgoing) -> bool {
+    let is_small = |part: &SealedPart| part.content.len() <= NOTICE_BYTES;
+    let is_to_one = match outgoing.legs.as_slice() {
+        [leg] => leg.recipients == 1 && is_small(&leg.envelope),
+        _ => false,
+    };
+    is_to_one && outgoing.size <= NOTICE_BYTES && is_small(&outgoing.body)
 }
 
 #[cfg(test)]

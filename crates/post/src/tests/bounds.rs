@@ -1,6 +1,7 @@
 //! What may wait, and what becomes of what an operator cancels.
 
 use super::*;
+use crate::room::NOTICES;
 use crate::table::Message;
 
 /// One octet of a sealed body is one octet of the share.
@@ -39,23 +40,107 @@ fn strangers_fill_their_share_and_peoples_own_mail_goes_on() {
     assert_eq!(offer(&mut store, &large(12, 6, 9), Hand::Others), ToSender::Crowded);
     assert_eq!(offer(&mut store, &large(13, 4, 9), Hand::Own), ToSender::Queued);
     store.commit(NOW).unwrap();
-    // Another tenant's share is its own; a notice empties the queue and finds no bound.
+    // Another tenant's share is its own; a notice finds no bound, and is none to others.
     let elsewhere = Outgoing { tenant: TenantId([2; 8]), ..large(14, 7, 9) };
     assert_eq!(offer(&mut store, &elsewhere, Hand::Others), ToSender::Queued);
-    let notice = store.admit((&large(15, 4, 9), DEPART, Hand::Others), &[]).unwrap();
+    let notice = store.queue_notice((&large(15, 4, 9), DEPART), &[]).unwrap();
     assert_eq!(notice, ToSender::Queued);
     store.commit(NOW).unwrap();
-    assert_eq!(offer(&mut store, &large(16, 4, 9), Hand::Own), ToSender::Crowded, "seven of seven");
+    assert_eq!(offer(&mut store, &large(16, 4, 9), Hand::Own), ToSender::Queued);
+    assert_eq!(offer(&mut store, &large(17, 4, 9), Hand::Own), ToSender::Crowded, "seven of seven");
+    store.commit(NOW).unwrap();
     assert_eq!(store.refused, 4);
-    assert_eq!(store.table.room.fullest_percent(&store.bounds), 133);
+    assert_eq!(store.table.room.fullest_percent(&store.bounds), 100);
     // After a restart as before; and what has left makes room.
     let mut store = reopened(store, &folder.0);
-    store.bounds.relayed_person_messages = 4;
+    store.bounds.relayed_person_messages = 3;
     assert_eq!(offer(&mut store, &large(20, 4, 9), Hand::Others), ToSender::Crowded);
     while let Some(slot) = turn(&mut store, NOW).first().copied() {
         end(&mut store, slot, &Outcome::Sent { recipients: 2 }, NOW);
     }
     assert_eq!(offer(&mut store, &large(20, 4, 9), Hand::Others), ToSender::Queued);
+}
+
+/// A gateway's mail and a list's are nobody's, and nobody is somebody else in each tenant.
+#[test]
+fn a_dead_gateway_shuts_no_other_tenants_and_no_list() {
+    let folder = Folder::new("nobody");
+    let mut store = Store::open(&folder.0, NOW).unwrap();
+    store.bounds =
+        Bounds { relayed_person_messages: 2, relayed_tenant_messages: 8, ..Bounds::default() };
+    let nobodys = |number, tenant: u8, route: u8| {
+        let written = outgoing(number, &[route], NOW);
+        Outgoing { tenant: TenantId([tenant; 8]), user: UserId([0; 8]), ..written }
+    };
+    for number in 0..4 {
+        let queued = offer(&mut store, &nobodys(number, 1, 1), Hand::Others);
+        assert_eq!(queued, ToSender::Queued, "{number}");
+    }
+    let full = |store: &mut Store| {
+        assert_eq!(offer(store, &nobodys(10, 1, 1), Hand::Others), ToSender::Crowded);
+    };
+    full(&mut store);
+    store.commit(NOW).unwrap();
+    full(&mut store);
+    store.write_down().unwrap();
+    let bounds = store.bounds;
+    let mut store = reopened(store, &folder.0);
+    store.bounds = bounds;
+    full(&mut store);
+    assert_eq!(offer(&mut store, &nobodys(11, 1, 2), Hand::Others), ToSender::Queued, "a list");
+    assert_eq!(offer(&mut store, &nobodys(12, 2, 1), Hand::Others), ToSender::Queued, "theirs");
+    let own = Outgoing { tenant: TenantId([1; 8]), ..outgoing(13, &[1], NOW) };
+    assert_eq!(offer(&mut store, &own, Hand::Others), ToSender::Queued, "somebody's forward");
+    store.commit(NOW).unwrap();
+    for _ in 0..4 {
+        for slot in turn(&mut store, NOW) {
+            end(&mut store, slot, &Outcome::Sent { recipients: 2 }, NOW);
+        }
+    }
+    assert_eq!(store.table.room.fullest_percent(&store.bounds), 0, "all of it was given back");
+}
+
+/// Strangers whose servers do not take what comes back have it made in any number.
+#[test]
+fn of_too_many_notices_the_oldest_go_and_each_lives_for_a_day() {
+    let folder = Folder::new("notices");
+    let mut store = Store::open(&folder.0, NOW).unwrap();
+    let notice = |store: &mut Store, number: u64| {
+        let one =
+            Outgoing { tenant: TenantId([1; 8]), ..outgoing(number, &[1], NOW + number * 1_000) };
+        store.queue_notice((&one, DEPART), &[]).unwrap()
+    };
+    for number in 0..NOTICES {
+        assert_eq!(notice(&mut store, number), ToSender::Queued);
+        if number % 500 == 0 {
+            store.commit(NOW).unwrap();
+        }
+    }
+    store.commit(NOW).unwrap();
+    let is_there = |store: &Store, number| store.table.slot(id(number)).is_some();
+    let row = store.table.message(store.table.slot(id(0)).unwrap()).unwrap();
+    assert_eq!(row.expires_s - row.at_s, 24 * 3_600);
+    // Written down and read, they are notices still.
+    store.write_down().unwrap();
+    let mut store = reopened(store, &folder.0);
+    let leaving = turn(&mut store, NOW);
+    assert!(is_there(&store, 0) && leaving.len() == 50);
+    for number in 0..3 {
+        assert_eq!(notice(&mut store, NOTICES + number), ToSender::Queued);
+    }
+    store.commit(NOW).unwrap();
+    notice(&mut store, NOTICES + 3);
+    store.commit(NOW).unwrap();
+    assert!(is_there(&store, 0), "those under way end as they end");
+    leaving.iter().for_each(|leg| store.table.come_back(*leg));
+    notice(&mut store, NOTICES + 4);
+    store.commit(NOW).unwrap();
+    let gone = (0..NOTICES).filter(|number| !is_there(&store, *number));
+    assert_eq!(gone.collect::<Vec<_>>(), (0..5).collect::<Vec<_>>());
+    assert_eq!(store.table.room.fullest_percent(&store.bounds), 0);
+    // Below the disk's floor nothing more is kept.
+    store.disk.wrote(store.disk.free().unwrap());
+    assert_eq!(notice(&mut store, NOTICES + 5), ToSender::Full);
 }
 
 #[test]
@@ -134,15 +219,20 @@ fn what_an_operator_cancels_is_given_back() {
 fn what_waits_for_a_closed_destination_says_so() {
     let folder = Folder::new("closed");
     let mut store = Store::open(&folder.0, NOW).unwrap();
-    queue(&mut store, &outgoing(1, &[1], NOW));
-    queue(&mut store, &outgoing(2, &[1], NOW));
+    // Of one tenant: to another it is open.
+    for number in [1, 2] {
+        let tenant = TenantId([1; 8]);
+        queue(&mut store, &Outgoing { tenant, ..outgoing(number, &[1], NOW) });
+    }
     store.commit(NOW).unwrap();
     let now = seconds(NOW);
     let tried = store.table.next_turn(now, None).unwrap();
     let slot = tried.legs[0];
     let road = store.table.leg(slot).unwrap().road;
-    store.table.schedule.unreachable(road, now);
-    end(&mut store, slot, &later(Why::TurnedAway { class: 5, subject: 7, detail: 1 }), NOW);
+    let tenant = tried.trip.side.tenant;
+    store.table.schedule.unreachable(road, tenant, now);
+    let refused = later(Why::TurnedAway { class: 5, subject: 7, detail: 1 });
+    tried.legs.iter().for_each(|slot| end(&mut store, *slot, &refused, NOW));
     store.table.schedule.returned(&tried.trip);
     for number in [1, 2] {
         let slot = store.table.legs_of(store.table.slot(id(number)).unwrap())[0];
