@@ -176,14 +176,7 @@ fn walk(
         root_at: root,
         ..Checked::default()
     };
-    if let Some(damage) = &replayed.damage {
-        checked.problems.push(format!("{whose} log was changed: {damage}"));
-    } else if replayed.claimed_size > replayed.range.size() {
-        let claimed = replayed.claimed_size;
-        checked
-            .problems
-            .push(format!("{whose} log: entries up to {claimed} were signed and cannot be read"));
-    }
+    checked.problems.extend(damage_of(whose, &replayed));
     if let Some(note) = loose_note(whose, &log, &replayed) {
         checked.notes.push(note);
     }
@@ -203,6 +196,21 @@ fn walk(
         checked.problems.push(format!("{whose} anchor does not fit its log"));
     }
     Ok(checked)
+}
+
+/// What was changed behind the entries that can be read, or signed and cannot be read.
+pub(crate) fn damage_of(whose: &str, replayed: &Replayed) -> Option<String> {
+    let claimed = replayed.claimed_size;
+    let problem = |what: String| Some(what);
+    if let Some(damage) = &replayed.damage {
+        return problem(format!("{whose} log was changed: {damage}"));
+    }
+    if claimed > replayed.range.size() {
+        return problem(format!(
+            "{whose} log: entries up to {claimed} were signed and cannot be read"
+        ));
+    }
+    None
 }
 
 /// What stands behind the last checkpoint, where it is no damage: most likely a write that was cut

@@ -39,6 +39,17 @@ pub(crate) fn grow(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).create(true).append(true).mode(0o600).open(path)
 }
 
+/// Nothing but a file: a pipe in its place would never end, a device would change by being read,
+/// and a link leads to what somebody else writes. Not there is no fault.
+pub(crate) fn must_be_plain(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Ok(about) if about.is_file() => Ok(()),
+        Ok(_) => Err(io::Error::other("not a file: a link, a pipe, a device or a folder")),
+        Err(fault) if fault.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(fault) => Err(fault),
+    }
+}
+
 /// Small files beside the log, each replaced whole.
 pub trait Shelf {
     /// Puts a file in place; it is there whole, or not at all.
@@ -67,7 +78,9 @@ impl Shelf for Folder {
     }
 
     fn get(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
-        match fs::read(self.0.join(name)) {
+        let path = self.0.join(name);
+        must_be_plain(&path)?;
+        match fs::read(path) {
             Ok(bytes) => Ok(Some(bytes)),
             Err(fault) if fault.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(fault) => Err(fault),

@@ -2,7 +2,7 @@
 //! beside the log as a file of its own: it stays a problem until the log holds it again, or until
 //! those who decide say that they know (`acknowledged`).
 
-use crate::disk::{Folder, Shelf};
+use crate::disk::{Folder, Shelf, must_be_plain};
 use crate::names;
 use crate::seen::Sight;
 use std::fs;
@@ -36,7 +36,7 @@ impl Lost {
         };
         let (seen, root) = (signed.checkpoint.size, signed.checkpoint.root.to_base64());
         match sight {
-            Sight::First | Sight::Consistent => None,
+            Sight::First | Sight::Consistent | Sight::Unreadable => None,
             Sight::RolledBack { found, .. } => Some(format!(
                 "{whose} lost entries: {seen} were cosigned with the root {root}, {found} are left"
             )),
@@ -99,6 +99,7 @@ pub fn lost_of(folder: &Path) -> io::Result<Vec<Lost>> {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
         let name = name.filter(|name| name.starts_with(names::LOST) && !name.ends_with(".new"));
         if let Some(name) = name.filter(|_| lost.len() < MOST) {
+            must_be_plain(&path)?;
             let signed = SignedCheckpoint::parse(&fs::read(&path)?);
             lost.push(Lost { name, signed });
         }

@@ -1,7 +1,8 @@
 //! Reading a log that somebody else may be writing: its head without its body, any entry, any
 //! proof.
 
-use crate::disk::{Folder, Shelf};
+use crate::check::damage_of;
+use crate::disk::{Folder, Shelf, must_be_plain};
 use crate::fault::{Fault, file};
 use crate::names;
 use crate::segments::{Segments, volumes};
@@ -66,7 +67,8 @@ pub fn find_keys(folder: &Path) -> Result<Keys, Fault> {
 }
 
 fn read_text(path: &Path) -> Result<String, Fault> {
-    let text = fs::read_to_string(path).map_err(file(path.display().to_string()))?;
+    let plain = must_be_plain(path).and_then(|()| fs::read_to_string(path));
+    let text = plain.map_err(file(path.display().to_string()))?;
     Ok(text.trim().to_owned())
 }
 
@@ -141,6 +143,12 @@ impl Reader {
     /// What was found at the end: damage, or octets of a batch that was never finished.
     pub fn found(&self) -> &Replayed {
         &self.found
+    }
+
+    /// What stands behind the entries that are read and was changed, or was signed and cannot be
+    /// read: there was more than is told here.
+    pub fn damage(&self, whose: &str) -> Option<String> {
+        damage_of(whose, &self.found)
     }
 
     /// The root of the first `size` entries.

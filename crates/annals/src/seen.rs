@@ -33,6 +33,8 @@ pub enum Sight {
         seen: u64,
         root: Hash,
     },
+    /// Something is remembered that is no checkpoint: what it was is not known.
+    Unreadable,
 }
 
 impl Sight {
@@ -51,6 +53,11 @@ impl Sight {
                  under another key than this log's",
                 root.to_base64()
             )),
+            Self::Unreadable => Some(
+                "what was seen before cannot be read: the file holds no checkpoint; somebody \
+                 altered it"
+                    .to_owned(),
+            ),
         }
     }
 }
@@ -81,7 +88,12 @@ impl Seen {
         known: impl FnOnce(&SignedCheckpoint) -> bool,
     ) -> Result<Sight, Fault> {
         let before = self.shelf.get(&self.name).map_err(file(&*self.name))?;
+        let is_kept = before.is_some();
         let before = before.as_deref().and_then(SignedCheckpoint::parse);
+        if is_kept && before.is_none() {
+            // It stays as it is: written over, nobody would ever know.
+            return Ok(Sight::Unreadable);
+        }
         let mut sight = before.as_ref().map_or(Sight::First, |signed| sight_of(reader, signed));
         if let (Sight::RolledBack { .. }, Some(signed)) = (&sight, &before) {
             // Somebody else may have seen more, and remembered it, since this log was opened.

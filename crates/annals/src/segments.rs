@@ -1,11 +1,13 @@
 //! The log as files of bounded size, one after the other; to a store it is one volume. The first
 //! is `log`, as it was before there were segments.
 
-use crate::disk::{Disk, grow};
+use crate::disk::{Disk, grow, must_be_plain};
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
 use tlog::{TILE_LEVELS, Volume, Volumes};
 
 /// A new segment is begun behind so many octets, at the next batch.
@@ -21,6 +23,10 @@ pub struct Segments {
     older: Mutex<Option<(usize, File)>>,
     limit: u64,
     may_write: bool,
+    /// When the last one was written to, by us.
+    written: Option<SystemTime>,
+    /// What somebody else did to it, as it was found before it was written to again.
+    disturbed: Option<&'static str>,
 }
 
 impl Segments {
@@ -42,7 +48,10 @@ impl Segments {
 
     pub(crate) fn open_with(first: &Path, limit: u64, may_write: bool) -> io::Result<Self> {
         let mut lengths = Vec::new();
-        while let Ok(about) = name_of(first, lengths.len()).metadata() {
+        loop {
+            let name = name_of(first, lengths.len());
+            must_be_plain(&name)?;
+            let Ok(about) = name.metadata() else { break };
             lengths.push(about.len());
         }
         let path = name_of(first, lengths.len().saturating_sub(1));
@@ -57,7 +66,8 @@ impl Segments {
             lengths.push(0);
         }
         let (first, older) = (first.to_owned(), Mutex::new(None));
-        Ok(Self { first, lengths, last, older, limit, may_write })
+        let written = last.metadata()?.modified().ok();
+        Ok(Self { first, lengths, last, older, limit, may_write, written, disturbed: None })
     }
 
     /// Octets of each segment.
@@ -69,7 +79,13 @@ impl Segments {
         Disk.flush(&self.last)?;
         self.last = begin(&name_of(&self.first, self.lengths.len()))?;
         self.lengths.push(0);
+        self.note_written();
         Ok(())
+    }
+
+    /// What we did to the last one was ours.
+    fn note_written(&mut self) {
+        self.written = self.last.metadata().and_then(|about| about.modified()).ok();
     }
 
     fn read_part(&self, segment: usize, offset: u64, into: &mut [u8]) -> io::Result<usize> {
@@ -141,13 +157,17 @@ impl Volume for Segments {
     }
 
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        // Before it is written to: afterwards it would look as if all of it were ours.
+        self.disturbed = self.disturbed()?;
         if self.lengths.last().is_some_and(|length| *length >= self.limit) {
             self.begin_another()?;
         }
         let written = Disk.append(&self.last, bytes);
+        let about = self.last.metadata()?;
         if let Some(length) = self.lengths.last_mut() {
-            *length = self.last.metadata()?.len();
+            *length = about.len();
         }
+        self.written = about.modified().ok();
         written
     }
 
@@ -174,7 +194,24 @@ impl Volume for Segments {
         if let Some(last) = self.lengths.last_mut() {
             *last = left;
         }
+        self.note_written();
         Ok(())
+    }
+
+    fn disturbed(&self) -> io::Result<Option<&'static str>> {
+        if self.disturbed.is_some() || !self.may_write {
+            return Ok(self.disturbed);
+        }
+        let about = self.last.metadata()?;
+        Ok(if about.nlink() == 0 {
+            Some("its file was taken away or replaced")
+        } else if self.lengths.last().is_some_and(|length| *length != about.len()) {
+            Some("it has another length than was written")
+        } else if about.modified().ok() != self.written {
+            Some("somebody else wrote to its file")
+        } else {
+            None
+        })
     }
 }
 

@@ -14,9 +14,11 @@
 mod authors;
 mod book;
 mod clock;
+mod doubt;
 mod fault;
 mod folder;
 mod followers;
+mod keys;
 mod link;
 mod losses;
 mod memory;
@@ -30,10 +32,14 @@ mod crash_tests;
 #[cfg(test)]
 mod tests;
 
+pub use doubt::{Memory, doubts};
 pub use fault::Fault;
+pub use keys::key_problems;
 pub use losses::{Loss, losses};
 pub use proving::{Proof, Proofs, prove, prove_under};
-pub use verify::{Head, Missing, Verified, entries, export, head, reader, verify};
+pub use verify::{
+    Head, Missing, Verified, entries, export, head, reader, verify, verify_remembering,
+};
 pub use watch::{SEEN, before_start, remember};
 
 use annals::Segments;
@@ -108,6 +114,7 @@ fn serve(control: Channel, opened: folder::Opened) -> Result<(), Fault> {
         checkpoint: opened.checkpoint,
         saved_ms: 0,
         saved_size: 0,
+        is_disturbed: false,
     };
     desk.tell(opened.notes.into_iter().map(Out::Note));
     desk.tell(opened.alarms.into_iter().map(Out::Alarm));
@@ -149,6 +156,8 @@ struct Desk {
     checkpoint: File,
     saved_ms: u64,
     saved_size: u64,
+    /// It was said that somebody else changed the log.
+    is_disturbed: bool,
 }
 
 impl Desk {
@@ -165,6 +174,7 @@ impl Desk {
                         let _ = self.hub.send(self.warden, 0, &counted, Vec::new());
                     }
                     Ok(Order::Pulse) => {
+                        self.look_over();
                         let _ = self.hub.send(self.warden, 0, &Report::Alive, Vec::new());
                     }
                     _ => {}
@@ -194,6 +204,17 @@ impl Desk {
         }
         self.send_out();
         Ok(round)
+    }
+
+    /// Whether the log is still as it was written; said once.
+    fn look_over(&mut self) {
+        if self.is_disturbed {
+            return;
+        }
+        if let Some(what) = self.book.disturbed() {
+            self.is_disturbed = true;
+            self.tell(std::iter::once(Out::Alarm(what)));
+        }
     }
 
     fn join(&mut self, label: Label, mut frame: Frame) -> Result<(), Fault> {

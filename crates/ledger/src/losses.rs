@@ -4,10 +4,10 @@
 use crate::book::losses::WHOSE;
 use crate::fault::Fault;
 use crate::verify::reader;
+use crate::watch::read_small;
 use annals::{
     Acknowledged, Acknowledgements, Lost, Reader, Sight, find_keys, lost_of, names, sight_of,
 };
-use std::fs;
 use std::path::Path;
 use tlog::{Hash, SignedCheckpoint};
 
@@ -46,7 +46,7 @@ pub(crate) fn remembered(folder: &Path, whose: &'static str) -> Result<Vec<Remem
     // The ledger's own saved one is judged with both signatures; the mirror's is a statement only
     // if both signed it.
     if whose != WHOSE
-        && let Some(signed) = fs::read(folder.join(names::CHECKPOINT))
+        && let Some(signed) = read_small(&folder.join(names::CHECKPOINT))
             .ok()
             .and_then(|bytes| SignedCheckpoint::parse(&bytes))
             .filter(|signed| find_keys(folder).is_ok_and(|keys| keys.believe(signed)))

@@ -1,15 +1,17 @@
 //! Reading the evidence without the service: is it whole, is it the mirror's, what does it say.
 
 use crate::book::losses::WHOSE;
+use crate::doubt::{Memory, mirror_gone};
 use crate::fault::Fault;
 use crate::folder::LOG;
+use crate::keys;
 use crate::losses::{MIRROR, Remembered, word};
+use crate::watch::read_small;
 use annals::{
-    Acknowledged, Acknowledgements, Checked, Keys, Reader, Sight, check, check_copy, find_keys,
-    names, sight_of,
+    Acknowledged, Acknowledgements, Checked, Keys, Lost, Reader, Sight, check, check_copy,
+    find_keys, names, sight_of,
 };
 use evidence::{Entry, Frame};
-use std::fs;
 use std::path::Path;
 use tlog::{CosignerKey, Hash, SignedCheckpoint};
 
@@ -212,7 +214,23 @@ fn head_of(reader: &Reader, cosigned: bool) -> Head {
 /// # Errors
 /// Files that cannot be read; everything else is a problem that is said.
 pub fn verify(folder: &Path, mirror_folder: Option<&Path>) -> Result<Verified, Fault> {
+    verify_remembering(folder, mirror_folder, &[])
+}
+
+/// As `verify`, and compares with what is remembered elsewhere. `memories` were read before.
+///
+/// # Errors
+/// As `verify`.
+pub fn verify_remembering(
+    folder: &Path,
+    mirror_folder: Option<&Path>,
+    memories: &[Memory],
+) -> Result<Verified, Fault> {
     let keys = find_keys(folder).map_err(Fault::Annals)?;
+    let gone = match mirror_folder {
+        Some(mirror_folder) => mirror_gone(folder, mirror_folder, memories)?,
+        None => None,
+    };
     let mirror_folder = mirror_folder.filter(|folder| folder.join(LOG).exists());
     // What is remembered before what is there: of a service that runs, both grow while we read.
     let saved = saved_checkpoint(folder, mirror_folder, &keys);
@@ -234,7 +252,11 @@ pub fn verify(folder: &Path, mirror_folder: Option<&Path>) -> Result<Verified, F
     if let (Some(mirror), Some(mirror_folder)) = (mirror, mirror_folder) {
         judge_mirror(mirror, mirror_folder, &keys, mirror_agrees == Some(true), &mut own);
     }
-    let missing = judge_remembered(&remembered, folder, mirror_folder, &mut own)?;
+    let of_keys = keys::judge(folder, mirror_folder);
+    own.problems.extend(of_keys.problems.into_iter().chain(gone));
+    own.notes.extend(of_keys.notes);
+    let mut missing = judge_remembered(&remembered, folder, mirror_folder, &mut own)?;
+    missing.extend(judge_memories(memories, folder, &mut own)?);
     Ok(Verified {
         size: own.size,
         root: own.root,
@@ -323,6 +345,29 @@ fn judge_remembered(
     Ok(missing)
 }
 
+/// What is remembered outside the ledger's folder must be there, or known to be lost.
+fn judge_memories(
+    memories: &[Memory],
+    folder: &Path,
+    own: &mut Checked,
+) -> Result<Vec<Missing>, Fault> {
+    own.problems.extend(memories.iter().filter_map(Memory::problem));
+    let reader = reader(folder)?;
+    let mut missing = Vec::new();
+    for one in memories {
+        let found =
+            one.signed.as_ref().and_then(|signed| Missing::of(one.place.clone(), signed, &reader));
+        let Some(found) = found else { continue };
+        let known = Acknowledgements::read(&reader).map_err(Fault::Annals)?;
+        let lost = Lost { name: String::new(), signed: one.signed.clone() };
+        if known.of(word(WHOSE), &lost).is_none() {
+            own.problems.push(found.problem());
+            missing.push(found);
+        }
+    }
+    Ok(missing)
+}
+
 /// One acknowledgement; that nothing is kept of such a loss is said with it.
 fn told(one: &Acknowledged, remembered: &[Remembered]) -> String {
     match remembered.iter().any(|kept| one.covers(word(kept.whose), &kept.lost)) {
@@ -339,9 +384,10 @@ enum Saved {
 /// The file `checkpoint`, if there is one; written over without a flush, so an empty or torn one
 /// says nothing.
 fn saved_checkpoint(folder: &Path, mirror_folder: Option<&Path>, keys: &Keys) -> Option<Saved> {
-    let mirror = fs::read_to_string(mirror_folder?.join(names::PUBLIC)).ok()?;
-    let mirror = CosignerKey::parse(mirror.trim())?;
-    let bytes = fs::read(folder.join(names::CHECKPOINT)).ok().filter(|text| !text.is_empty())?;
+    let mirror = read_small(&mirror_folder?.join(names::PUBLIC)).ok()?;
+    let mirror = CosignerKey::parse(String::from_utf8_lossy(&mirror).trim())?;
+    let bytes = read_small(&folder.join(names::CHECKPOINT)).ok();
+    let bytes = bytes.filter(|text| !text.is_empty())?;
     let Some(signed) = SignedCheckpoint::parse(&bytes) else {
         return Some(Saved::Wrong("cannot be read"));
     };

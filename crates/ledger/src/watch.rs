@@ -81,7 +81,7 @@ fn is_plain(folder: &Path) -> bool {
 }
 
 /// A small file, and no link, pipe or device in its place.
-fn read_small(path: &Path) -> io::Result<Vec<u8>> {
+pub(crate) fn read_small(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     if fs::symlink_metadata(path)?.is_file() {
         let file = File::open(path)?;
@@ -125,7 +125,12 @@ pub fn remember(data: &Path) -> io::Result<()> {
         return Ok(());
     };
     let before = read_small(&data.join(SEEN)).ok();
+    let is_kept = before.is_some();
     let before = before.as_deref().and_then(SignedCheckpoint::parse);
+    if is_kept && before.is_none() {
+        // Somebody altered it. Written over, nobody would ever know; readers say it.
+        return Ok(());
+    }
     let before = before.filter(|before| before.note.is_signed_by(&key));
     let is_news = before.is_none_or(|before| before.checkpoint.size < signed.checkpoint.size);
     match is_news && signed.note.is_signed_by(&key) {

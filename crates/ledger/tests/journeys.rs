@@ -17,6 +17,8 @@ use wire::control::Order;
 use wire::ledger::{FromLedger, ToLedger};
 use wire::{Channel, Label};
 
+#[path = "journeys/doubts.rs"]
+mod doubts;
 #[path = "journeys/losses.rs"]
 mod losses;
 

@@ -83,6 +83,8 @@ pub struct Copy<V> {
     saved: Option<Saved>,
     alarms: Vec<String>,
     lost: Vec<LostAt>,
+    /// It was said that somebody else changed the log.
+    is_disturbed: bool,
 }
 
 /// The file of the newest checkpoint: what the next start demands of the copy.
@@ -118,6 +120,7 @@ impl<V: Volume> Copy<V> {
             saved: None,
             alarms: Vec::new(),
             lost: Vec::new(),
+            is_disturbed: false,
         };
         Ok((copy, opened))
     }
@@ -150,6 +153,22 @@ impl<V: Volume> Copy<V> {
     /// What was found wrong while the copy was opened; once.
     pub fn take_alarms(&mut self) -> Vec<String> {
         std::mem::take(&mut self.alarms)
+    }
+
+    /// What somebody else did to the log since it was opened, as an alarm; once.
+    pub fn disturbed(&mut self) -> Option<String> {
+        if self.is_disturbed {
+            return None;
+        }
+        let what = match self.store.disturbed() {
+            Ok(found) => found?.to_owned(),
+            Err(fault) => format!("it cannot be read: {fault}"),
+        };
+        self.is_disturbed = true;
+        Some(format!(
+            "the mirror's log was changed while the house runs: {what}; stop the house, \
+             `sekisho ledger verify`"
+        ))
     }
 
     /// How the copy stands to a checkpoint that was cosigned before.

@@ -83,7 +83,12 @@ pub fn serve(control: Channel, mut copy: Copy<Segments>, notes: Vec<String>) -> 
                         let counted = Report::Counted(held.into_iter().collect());
                         let _ = hub.send(warden, 0, &counted, Vec::new());
                     }
-                    Ok(Order::Pulse) => drop(hub.send(warden, 0, &Report::Alive, Vec::new())),
+                    Ok(Order::Pulse) => {
+                        if let Some(what) = copy.disturbed() {
+                            let _ = hub.send(warden, 0, &Report::Alarm { what }, Vec::new());
+                        }
+                        let _ = hub.send(warden, 0, &Report::Alive, Vec::new());
+                    }
                     _ => {}
                 },
                 Event::Frame(peer, frame) => match hub.label(peer).map(|label| label.kind) {

@@ -497,6 +497,28 @@ fn read_on<V: Volume>(
     }
 }
 
+impl<V: Volume> Store<V> {
+    /// What somebody else did to the log since it was opened: at a glance, and by its newest
+    /// checkpoint, which must stand where it was written.
+    pub fn disturbed(&self) -> io::Result<Option<&'static str>> {
+        if self.loose || self.unclean {
+            return Ok(None);
+        }
+        if let Some(what) = self.log.disturbed()? {
+            return Ok(Some(what));
+        }
+        let length = usize::try_from(self.committed_bytes - self.note_at).unwrap_or_default();
+        let mut record = vec![0; length.min(RECORD_HEAD + RECORD_BYTES)];
+        let count = self.log.read_at(self.note_at, &mut record)?;
+        let found = match read_record(record.get(..count).unwrap_or_default()) {
+            Found::Record { payload, .. } => SignedCheckpoint::parse(payload),
+            Found::Short | Found::Broken => None,
+        };
+        let changed = self.newest.is_some() && found != self.newest;
+        Ok(changed.then_some("its newest checkpoint does not stand there any more"))
+    }
+}
+
 impl<V: Volume> NodeSource for Store<V> {
     fn node(&self, height: u8, index: u64) -> Option<Hash> {
         self.nodes.node(height, index).or_else(|| TiledNodes(self).node(height, index))

@@ -15,6 +15,10 @@ pub trait Volume {
     fn sync(&mut self) -> io::Result<()>;
     /// Drops what stands behind `length`, durably.
     fn cut(&mut self, length: u64) -> io::Result<()>;
+    /// What somebody else did to it since it was opened, where that can be seen at a glance.
+    fn disturbed(&self) -> io::Result<Option<&'static str>> {
+        Ok(None)
+    }
 }
 
 /// A file opened for reading and appending.

@@ -43,6 +43,18 @@ impl<V: Volume> Book<V> {
         self
     }
 
+    /// What somebody else did to the log since it was opened, as an alarm.
+    pub fn disturbed(&self) -> Option<String> {
+        let what = match self.store.disturbed() {
+            Ok(found) => found?.to_owned(),
+            Err(fault) => format!("it cannot be read: {fault}"),
+        };
+        Some(format!(
+            "{WHOSE}'s log was changed while the house runs: {what}; stop the house, \
+             `sekisho ledger verify`"
+        ))
+    }
+
     pub(super) fn say_losses(&mut self) {
         for lost in std::mem::take(&mut self.remembered.owed) {
             let sight = self.sight(&lost);

@@ -5,7 +5,7 @@ use super::*;
 use wire::control::Report;
 
 /// Stops what `written` left running, so that both folders can be changed.
-fn stopped(name: &str) -> House {
+pub fn stopped(name: &str) -> House {
     let mut house = written(name, 30);
     stop_mirror(&mut house);
     ledger::remember(&house.folder).unwrap();

@@ -14,7 +14,7 @@ const GAP: &str = "{}";
 /// Words of a sentence that is one for certain.
 const LONG: usize = 5;
 /// Fields that hold alarms and what is wrong, never a name or a subject.
-const TOLD: &[&str] = &["what", "problems", "notes", "why_not", "said"];
+const TOLD: &[&str] = &["what", "problems", "incomplete", "notes", "why_not", "said"];
 
 type Catalogue = &'static [&'static [(&'static str, &'static str)]];
 /// Among these no name is taken for a sentence.

@@ -1,0 +1,89 @@
+//! Whether the signing keys beside the logs are those that the logs were written with: a house
+//! whose keys were changed verifies to its last entry and never starts again.
+
+use crate::watch::read_small;
+use annals::{find_keys, names};
+use std::io;
+use std::path::Path;
+use tlog::{Cosigner, LOG_ORIGIN, MIRROR_NAME, NoteSigner};
+
+/// A signing key's seed.
+const KEY: &str = "key";
+
+/// What was found of the keys of a ledger and of its mirror.
+#[derive(Default)]
+pub(crate) struct Judged {
+    pub problems: Vec<String>,
+    pub notes: Vec<String>,
+}
+
+/// Compares each seed with the public half beside it, and what the two folders hold with what
+/// they are. A folder without its seed was copied or restored without keys, unless the house's
+/// other keys are there.
+pub(crate) fn judge(folder: &Path, mirror_folder: Option<&Path>) -> Judged {
+    let mut judged = Judged::default();
+    let is_mirrors = |folder: &Path| find_keys(folder).ok().map(|keys| keys.mirror.is_some());
+    let swapped = is_mirrors(folder) == Some(true);
+    if swapped || mirror_folder.is_some_and(|folder| is_mirrors(folder) == Some(false)) {
+        judged.problems.push(
+            "the ledger's folder and the mirror's are not what their names say: one of them was \
+             put in the place of the other; put each back where it was"
+                .to_owned(),
+        );
+        return judged;
+    }
+    let own = |seed: &[u8; 32]| Some(NoteSigner::new(LOG_ORIGIN, seed)?.verifier().to_text());
+    let mirrors = |seed: &[u8; 32]| Some(Cosigner::new(MIRROR_NAME, seed)?.public().to_text());
+    judge_one(&mut judged, folder, "the ledger", own);
+    if let Some(mirror_folder) = mirror_folder {
+        judge_one(&mut judged, mirror_folder, "the mirror", mirrors);
+    }
+    judged
+}
+
+/// What of the keys in these folders would keep a house from starting.
+pub fn key_problems(folder: &Path, mirror_folder: Option<&Path>) -> Vec<String> {
+    let is_there = |folder: &&Path| folder.join(names::LOG).exists();
+    match is_there(&folder) {
+        true => judge(folder, mirror_folder.filter(is_there)).problems,
+        false => Vec::new(),
+    }
+}
+
+fn judge_one(
+    judged: &mut Judged,
+    folder: &Path,
+    whose: &str,
+    public: impl Fn(&[u8; 32]) -> Option<String>,
+) {
+    let path = folder.join(KEY);
+    let place = path.display();
+    let seed = match read_small(&path) {
+        Ok(seed) => seed,
+        Err(fault) if fault.kind() == io::ErrorKind::NotFound => {
+            let is_house = folder.parent().is_some_and(|data| data.join("vault/keys").exists());
+            match is_house {
+                true => judged.problems.push(format!(
+                    "{whose} has no signing key: `{place}` is not there; the house will not \
+                     start: put that file back from the key backup"
+                )),
+                false => judged.notes.push(format!(
+                    "{whose} has no signing key here, as a copy without keys has none: \
+                     `{place}` must come from the key backup before the house starts"
+                )),
+            }
+            return;
+        }
+        // Whoever may read the log and not the key checks without it.
+        Err(_) => return,
+    };
+    let held = <[u8; 32]>::try_from(seed.as_slice()).ok().and_then(|seed| public(&seed));
+    let known = read_small(&folder.join(names::PUBLIC)).unwrap_or_default();
+    if held.is_none_or(|held| held.trim().as_bytes() != known.trim_ascii()) {
+        judged.problems.push(format!(
+            "{whose} has another signing key than it had: `{place}` does not belong to `{}` \
+             beside it; the house will not start: put that file back from the key backup",
+            names::PUBLIC
+        ));
+    }
+}
