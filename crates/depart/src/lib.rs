@@ -31,8 +31,8 @@ mod parked;
 mod spread;
 mod web;
 
-mod road;
 mod policies;
+mod road;
 mod trust;
 
 mod conversation;
