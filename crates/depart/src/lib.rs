@@ -8,8 +8,10 @@
 //! # Network        sockets that the warden dialled, at the ports of mail and no other
 //! # If taken over  the intruder gets the batch in hand, its relay sessions and that tenant's
 //! #                sign-ins to smart hosts, the members of lists whose mail it spreads, and can
-//! #                lie about what became of it, and of TLS in that tenant's reports; every opened
-//! #                message and every sign-in lent is recorded
+//! #                lie about what became of it, and of TLS in that tenant's reports; can have mail
+//! #                signed in that tenant's domains (100,000 questions; that it signs is
+//! #                recorded), and a notice queued for each letter in hand; every opened message
+//! #                and every sign-in lent is recorded
 //! # Never          opens what it was not handed; speaks for a second tenant; sends a bare CR or
 //! #                LF; writes a notice to anybody but a sender; takes apart mail
 //! #                that somebody else than its own tenant's person wrote, but for header fields

@@ -15,6 +15,9 @@ const OPEN_DOMAINS: usize = 1_024;
 /// Questions of one dispatch: it serves one session of 10,000 commands, at least three a message,
 /// and asks for each message's keys and up to four signatures.
 const QUESTIONS: u32 = 20_000;
+/// And of one depart: it carries for ten minutes, and for each letter that it signs it asks for the
+/// keys and up to three signatures. More than this signer makes for all in that time.
+const DEPART_QUESTIONS: u32 = 100_000;
 /// RFC 1035 §2.3.4, without the final dot.
 const NAME_OCTETS: usize = 253;
 /// Pairs of one domain: they fit into its file many times over.
@@ -55,7 +58,12 @@ impl Signer {
             ToSigner::SignMailByAll { asked, .. } => asked.len().max(1),
             _ => 1,
         };
-        if label.kind == Kind::Dispatch && !(0..questions).all(|_| self.may_ask(label)) {
+        let most = match label.kind {
+            Kind::Dispatch => QUESTIONS,
+            Kind::Depart => DEPART_QUESTIONS,
+            _ => u32::MAX,
+        };
+        if most < u32::MAX && !(0..questions).all(|_| self.may_ask(label, most)) {
             return FromSigner::Refused;
         }
         let answer = match (label.kind, asked) {
@@ -88,15 +96,16 @@ impl Signer {
         }
     }
 
-    /// Whether an instance has asked no more than a session can need; told once if it has.
-    fn may_ask(&mut self, label: &Label) -> bool {
+    /// Whether an instance has asked no more than its work can need; told once if it has.
+    fn may_ask(&mut self, label: &Label, most: u32) -> bool {
         let asked = self.asked_of.entry(label.instance).or_default();
         *asked = asked.saturating_add(1);
         let asked = *asked;
-        if asked == QUESTIONS + 1 {
-            self.alarm(format!("dispatch {} asks for more than a session needs", label.instance));
+        if asked == most.saturating_add(1) {
+            let (kind, instance) = (label.kind.word(), label.instance);
+            self.alarm(format!("{kind} {instance} asks for more than a session needs"));
         }
-        asked <= QUESTIONS
+        asked <= most
     }
 
     fn mail_keys(&mut self, label: &Label, domain: &str) -> Result<Option<FromSigner>, Fault> {

@@ -129,7 +129,7 @@ pub const WORDS: &[(&str, &str)] = &[
     ("post: no mail is taken: the disk is near its floor", "post: ディスクの空きが下限に近いため、メールを受け付けません"),
     // signer and vault
     ("{} asked for what is not its own", "{} が自分のものではないものを求めました"),
-    ("dispatch {} asks for more than a session needs", "dispatch {} が一回の接続に要る以上のものを求めました"),
+    ("{} {} asks for more than a session needs", "{} {} が一回の接続に要る以上のものを求めました"),
     ("{} {} asked for another tenant's mail keys", "{} {} が別の組織の署名鍵を求めました"),
     ("{} {} asked to sign what is no header of its own", "{} {} が自分のヘッダーではないものに署名を求めました"),
     ("{} {} asked to sign what is no handshake of its own", "{} {} が自分の TLS 接続ではないものに署名を求めました"),

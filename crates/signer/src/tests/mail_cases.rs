@@ -258,6 +258,20 @@ fn a_dispatch_asks_no_more_than_a_session_needs() {
 }
 
 #[test]
+fn a_depart_has_no_more_signed_than_it_can_carry() {
+    let running = Running::start(&folder("carried"), false).with_vault(None);
+    let mut admin = running.join(Kind::Admin, 3);
+    make(&mut admin, KAEDE, "kaede.example").unwrap();
+    let mut loud = running.join_for(Kind::Depart, 5, person(KAEDE));
+    let asked = (0..100_010).filter(|_| keys(&mut loud, "kaede.example").is_some()).count();
+    assert_eq!(asked, 100_000);
+    assert_eq!(running.alarms(), 1);
+    let mut other = running.join_for(Kind::Depart, 6, person(KAEDE));
+    assert!(keys(&mut other, "kaede.example").is_some());
+    running.stop();
+}
+
+#[test]
 fn a_next_pair_waits_signs_rests_and_is_forgotten() {
     let folder = folder("pairs");
     let running = Running::start(&folder, false).with_vault(None);
