@@ -1,7 +1,7 @@
 //! Other people's tests, fetched at pinned versions into `target/suites` through the ordinary
 //! clients of their registries. Nothing of them is ever committed.
 
-use crate::run::{is_there, target};
+use crate::run::{is_there, root, target};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -66,6 +66,19 @@ pub fn fetch() {
     let vectors = "test-vectors-5f503c5.json";
     if !folder().join(vectors).exists() {
         let _ = fs::copy(folder().join("hpke").join(vectors), folder().join(vectors));
+    }
+}
+
+/// Other people's readers of what we publish, built beside the suites, from crates at the versions
+/// of a lock file of their own.
+pub fn build_foreign() {
+    let place = folder().join("foreign");
+    let mut cargo = Command::new("cargo");
+    cargo.args(["build", "--quiet", "--release", "--locked", "--target-dir"]).arg(&place);
+    let status = cargo.current_dir(root().join("foreign")).status();
+    match status.is_ok_and(|status| status.success()) {
+        true => println!("suites: foreign readers"),
+        false => println!("suites: foreign readers absent (their crates could not be built)"),
     }
 }
 

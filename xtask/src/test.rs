@@ -17,6 +17,7 @@ pub fn run(_arguments: &[String]) -> Result<(), String> {
     install_clients();
     install_imapflow();
     suites::fetch();
+    suites::build_foreign();
     tidy::run()?;
     command("cargo", &["build", "--release", "--workspace"])?;
     let totals = run_tests(&["test", "--release", "--workspace", "--no-fail-fast"])?;

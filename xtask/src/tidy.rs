@@ -12,7 +12,7 @@ const LINE_COLUMNS: usize = 100;
 const BANNED_NAMES: &[&str] =
     &["utils", "common", "core", "helper", "helpers", "manager", "handler", "misc", "service"];
 /// What `cargo fmt` takes one at a time.
-const WORKSPACES: &[&str] = &["", "token", "fuzz"];
+const WORKSPACES: &[&str] = &["", "token", "fuzz", "foreign"];
 const CHARTER_HEADINGS: &[&str] =
     &["# Holds", "# May ask", "# Network", "# If taken over", "# Never"];
 

@@ -69,7 +69,9 @@ impl Tally {
             containment,
             entries: proven.entries,
             root: proven.root,
-            verified: proven.verified,
+            verified: proven.checked.is_right(),
+            checked: proven.checked.word(),
+            problems: proven.checked.problems().to_vec(),
             messages,
         };
         Finished { scope, overflowed }

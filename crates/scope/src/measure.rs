@@ -3,6 +3,7 @@
 
 use crate::asked::{Asked, Half};
 use crate::carried::Carried;
+use crate::checked::Checked;
 use crate::contained::{Containment, Traces};
 use crate::counted::{Counted, Mark, Part, Spill};
 use crate::fact::{Deed, Fact, Person, facts};
@@ -34,8 +35,8 @@ pub struct Question {
 pub struct Proven {
     pub entries: u64,
     pub root: String,
-    /// The log was checked whole and against the mirror before.
-    pub verified: bool,
+    /// What of the log was checked before.
+    pub checked: Checked,
 }
 
 /// One contract's share.
@@ -86,7 +87,13 @@ pub struct Scope {
     pub containment: Containment,
     pub entries: u64,
     pub root: String,
+    /// What was checked was checked whole and found right.
     pub verified: bool,
+    /// What that was: `nothing`, `ledger and mirror`, `ledger`, `mirror`; or `wanting`.
+    pub checked: &'static str,
+    /// Why it is wanting.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<String>,
     /// For drills; too many to print, and left out when there are millions.
     #[serde(skip)]
     pub messages: BTreeSet<MessageId>,

@@ -1,7 +1,7 @@
 //! What left was ciphertext, and here is why it stays that: which, under what, and that no key
 //! for it was handed to whoever took it.
 
-use crate::measure::Question;
+use crate::measure::{Proven, Question};
 use crate::roll::Roll;
 use evidence::{Body, Entry, rfc3339};
 use serde::Serialize;
@@ -64,6 +64,10 @@ pub struct Statement {
     pub entries: u64,
     pub root: String,
     pub verified: bool,
+    /// What was checked, as a scope has it.
+    pub checked: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<String>,
 }
 
 /// Reads entries in order and makes the statement.
@@ -179,7 +183,9 @@ impl StatementMaker {
         self.before.iter().filter(|(one, _)| lived(one)).map(|(_, count)| count).sum()
     }
 
-    pub fn finish(self, entries: u64, root: String, verified: bool) -> Statement {
+    pub fn finish(self, proven: Proven) -> Statement {
+        let Proven { entries, root, checked } = proven;
+        let verified = checked.is_right();
         let of = |(tenant, (copies, bytes)): (TenantId, (u64, u64))| Ciphertexts {
             tenant: tenant.to_string(),
             copies,
@@ -207,6 +213,8 @@ impl StatementMaker {
             entries,
             root,
             verified,
+            checked: checked.word(),
+            problems: checked.problems().to_vec(),
         }
     }
 }

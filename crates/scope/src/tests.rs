@@ -356,6 +356,39 @@ fn the_answer_has_its_agreed_shape() {
     assert!(json.get("messages").is_none());
 }
 
+/// Words say what was checked, and no more; what was found wanting is never told as not checked.
+#[test]
+fn words_say_only_what_was_checked() {
+    let told = |checked: Checked| {
+        let proven = Proven { entries: 9, root: String::new(), checked };
+        let question =
+            Question { component: Kind::Edge, version: None, from_ms: 0, to_ms: u64::MAX };
+        let scope = measure(&question, proven.clone(), |_| Ok::<(), Infallible>(())).unwrap();
+        let statement = StatementMaker::new(question).finish(proven);
+        assert_eq!(scope.verified, statement.verified);
+        let english = tell(&scope, Language::English, |_| None);
+        let of_statement = tell_statement(&statement, Language::English, |_| None);
+        (scope.verified, scope.checked, english, of_statement)
+    };
+    let check = |checked: Checked, verified: bool, word: &str, said: &str| {
+        let found = told(checked);
+        assert_eq!((found.0, found.1), (verified, word));
+        assert!(found.2.contains(said) && found.3.contains(said), "{found:?}");
+        let both = found.2.contains("the whole ledger and its mirror were checked");
+        assert_eq!(both, word == "ledger and mirror", "{found:?}");
+    };
+    check(Checked::Nothing, false, "nothing", "not checked against");
+    check(Checked::Both, true, "ledger and mirror", "its mirror were checked");
+    check(Checked::Ledger, true, "ledger", "there was no mirror to compare it with");
+    check(Checked::Mirror, true, "mirror", "the mirror's whole copy was checked, without");
+    let wanting = Checked::Wanting(vec!["somebody cut it".to_owned()]);
+    check(wanting.clone(), false, "wanting", "checked and found wanting");
+    let (.., english, statement) = told(wanting);
+    assert!(english.starts_with("attention: "), "{english}");
+    assert!(english.contains("problem: somebody cut it\n"), "{english}");
+    assert!(statement.contains("problem: somebody cut it\n"), "{statement}");
+}
+
 #[test]
 fn likeness() {
     let set = |numbers: &[u8]| numbers.iter().copied().map(message).collect::<BTreeSet<_>>();
@@ -519,7 +552,10 @@ fn what_a_session_was_given_before_the_window_counts_while_it_lives() {
         });
         let mut maker = StatementMaker::new(question);
         (0..).zip(&history).for_each(|(index, entry)| maker.note(index, entry));
-        (scope.unwrap(), maker.finish(9, String::new(), true))
+        (
+            scope.unwrap(),
+            maker.finish(Proven { entries: 9, root: String::new(), checked: Checked::Both }),
+        )
     };
     let all = "addresses headers bodies";
     let idle = ("2026-11-02T10:00:10Z", "2026-11-02T10:00:15Z");

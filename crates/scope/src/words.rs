@@ -1,6 +1,7 @@
 //! A scope and a statement in sentences, Japanese and English alike. Names, where somebody is
 //! entitled to them, are handed in; else opaque ids stand.
 
+use crate::checked;
 use crate::contained::{Containment, ToDo};
 use crate::measure::{Contract, Scope};
 use crate::statement::Statement;
@@ -24,7 +25,7 @@ impl Language {
         }
     }
 
-    fn say<'a>(self, japanese: &'a str, english: &'a str) -> &'a str {
+    pub(crate) fn say<'a>(self, japanese: &'a str, english: &'a str) -> &'a str {
         match self {
             Self::Japanese => japanese,
             Self::English => english,
@@ -64,6 +65,9 @@ pub fn tell(scope: &Scope, language: Language, name: impl Fn(&str) -> Option<Str
     let mut line = |label: &str, value: String| {
         let _ = writeln!(to, "{label}: {value}");
     };
+    if scope.checked == "wanting" {
+        line(say("注意", "attention"), checked::warning(language).to_owned());
+    }
     line(
         say("対象", "component"),
         match &scope.version {
@@ -108,17 +112,14 @@ pub fn tell(scope: &Scope, language: Language, name: impl Fn(&str) -> Option<Str
     for (label, value) in told_containment(&scope.containment, language) {
         line(&label, value);
     }
-    let checked = match scope.verified {
-        true => say("台帳全体と写しを照合済み", "the whole ledger and its mirror were checked"),
-        false => say(
-            "台帳全体と写しには照合していない",
-            "not checked against the whole ledger and its mirror",
-        ),
-    };
+    let checked = checked::told(scope.checked, language);
     line(
         say("根拠", "basis"),
         format!("{} {} · {} · {checked}", scope.entries, say("件", "entries"), scope.root),
     );
+    for problem in &scope.problems {
+        line(say("問題", "problem"), problem.clone());
+    }
     to
 }
 
@@ -279,5 +280,12 @@ pub fn tell_statement(
         ),
     };
     let _ = writeln!(to, "{holds}");
+    let (basis, entries) = (say("根拠", "basis"), say("件", "entries"));
+    let checked = checked::told(statement.checked, language);
+    let _ =
+        writeln!(to, "{basis}: {} {entries} · {} · {checked}", statement.entries, statement.root);
+    for problem in &statement.problems {
+        let _ = writeln!(to, "{}: {problem}", say("問題", "problem"));
+    }
     to
 }

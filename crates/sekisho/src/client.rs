@@ -32,7 +32,7 @@ pub fn value(data: &Path, request: &Request) -> Result<Value, Trouble> {
     match said(data, &serde_json::to_value(request).map_err(fault)?)? {
         Outcome::Done(value) => Ok(value),
         Outcome::Wanting(value) => Err(waits(&value)),
-        Outcome::Told(_) => Err(Trouble::fault("no answer", "try again")),
+        Outcome::Told(_) | Outcome::Part(..) => Err(Trouble::fault("no answer", "try again")),
     }
 }
 

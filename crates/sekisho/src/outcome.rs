@@ -16,6 +16,8 @@ pub enum Outcome {
     Wanting(Value),
     /// It printed for itself.
     Told(u8),
+    /// What there is of an answer that is not whole, and why; it may have been printed already.
+    Part(Option<Value>, Trouble),
 }
 
 impl Outcome {
@@ -25,6 +27,9 @@ impl Outcome {
             Self::Done(value) => Self::Done(in_one_language(value, is_japanese)),
             Self::Wanting(value) => Self::Wanting(in_one_language(value, is_japanese)),
             Self::Told(code) => Self::Told(code),
+            Self::Part(value, trouble) => {
+                Self::Part(value.map(|value| in_one_language(value, is_japanese)), trouble)
+            }
         }
     }
 }
@@ -133,6 +138,20 @@ fn told(answer: Answer, as_json: bool) -> ExitCode {
             ExitCode::from(1)
         }
         Ok(Outcome::Told(code)) => ExitCode::from(code),
+        Ok(Outcome::Part(None, trouble)) => tell_trouble(trouble, as_json),
+        Ok(Outcome::Part(Some(mut value), trouble)) if as_json => {
+            // One line: what there is, and what is wrong with it.
+            let (error, hint) = trouble.in_english();
+            if let Some(fields) = value.as_object_mut() {
+                fields.extend([("error".to_owned(), json!(error)), ("hint".into(), json!(hint))]);
+            }
+            show(&value, true);
+            ExitCode::from(3)
+        }
+        Ok(Outcome::Part(Some(value), trouble)) => {
+            show(&value, false);
+            tell_trouble(trouble, false)
+        }
         Err(trouble) => tell_trouble(trouble, as_json),
     }
 }

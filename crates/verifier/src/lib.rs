@@ -19,12 +19,12 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-use annals::{Checked, Reader, Seen, Series, check_copy, find_keys};
+use annals::{Reader, Seen, Series, check_copy, find_keys};
 use evidence::Entry;
 use options::{Options, Task};
 use report::Report;
 use said::Said;
-use scope::{Proven, Question, measure};
+use scope::{Checked, Proven, Question, measure};
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -122,7 +122,7 @@ fn mirror(
             keep(index, &entry);
         }
     })?;
-    let Checked { size, root, newest, mut problems, mut notes, .. } = found;
+    let annals::Checked { size, root, newest, mut problems, mut notes, .. } = found;
     problems.extend(series.finish().1);
     if let Some(seen) = &options.seen {
         let reader = Reader::open(folder, keys.clone())?;
@@ -150,8 +150,13 @@ fn count(question: &Question, report: &Report, entries: &[(u64, Entry)]) -> scop
     let proven = Proven {
         entries: report.size,
         root: report.root.to_base64(),
-        // A view holds one contract's entries: of the rest it knows hashes.
-        verified: report.what == "mirror" && report.problems.is_empty(),
+        checked: match report.what {
+            // The reasons stand above.
+            _ if !report.problems.is_empty() => Checked::Wanting(Vec::new()),
+            "mirror" => Checked::Mirror,
+            // A view holds one contract's entries: of the rest it knows hashes.
+            _ => Checked::Nothing,
+        },
     };
     let counted = measure(question, proven, |seen| {
         entries.iter().for_each(|(index, entry)| seen(*index, entry));

@@ -440,3 +440,57 @@ fn what_a_view_says_of_itself_is_held_against_its_entries() {
     check(&twice, Some("`size` stands twice"));
     check("{", Some("`view.json` cannot be read"));
 }
+
+/// A mirror's folder as an earlier version wrote it, in a place of its own.
+fn a_mirror(name: &str) -> PathBuf {
+    let to = std::env::temp_dir().join(format!("verifier-{name}-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&to);
+    std::fs::create_dir_all(&to).unwrap();
+    let from = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../ledger/tests/before/mirror");
+    for entry in std::fs::read_dir(from).unwrap().flatten() {
+        std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+    to
+}
+
+/// On a mirror alone a scope says that, and no more; on one that was changed it says so above the
+/// figures, which are of what is left.
+#[test]
+fn a_scope_says_what_of_it_was_checked() {
+    let folder = a_mirror("scope");
+    let ask = |language: &str, more: &[&str]| {
+        let mut words = vec!["scope", folder.to_str().unwrap(), "--component", "access"];
+        words.extend(["--from", "0", "--to", "9999999999999", "--lang", language]);
+        words.extend(more);
+        answer(words.into_iter().map(str::to_owned).collect())
+    };
+    let right = ask("en", &[]);
+    assert_eq!(right.code, 0, "{}", right.text);
+    assert!(right.text.contains("the mirror's whole copy was checked, without the ledger"));
+    assert!(!right.text.contains("ledger and its mirror"), "{}", right.text);
+    assert!(ask("ja", &[]).text.contains("写し全体を検査済み"));
+    let seen = folder.join("memory");
+    std::fs::write(&seen, "junk").unwrap();
+    let junk = ask("en", &["--seen", seen.to_str().unwrap()]);
+    assert_eq!(junk.code, 1, "{}", junk.text);
+    assert!(junk.text.contains("problem: what was seen before cannot be read"), "{}", junk.text);
+    assert_eq!(std::fs::read(&seen).unwrap(), b"junk");
+    let junk = ask("ja", &["--seen", seen.to_str().unwrap()]);
+    assert!(junk.text.contains("以前に見たものが読めない"), "{}", junk.text);
+    let log = folder.join("log");
+    let mut bytes = std::fs::read(&log).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&log, bytes).unwrap();
+    let wrong = ask("en", &[]);
+    assert_eq!(wrong.code, 1, "{}", wrong.text);
+    for word in ["found wanting\n", "attention: ", "problem: ", "checked and found wanting"] {
+        assert!(wrong.text.contains(word), "{word}: {}", wrong.text);
+    }
+    assert!(!wrong.text.contains("not checked"), "{}", wrong.text);
+    // A pipe in the log's place is no log, and is not waited for.
+    std::fs::remove_file(&log).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&log).status().unwrap().success());
+    assert_eq!(ask("en", &[]).code, 3);
+    std::fs::remove_dir_all(folder).unwrap();
+}

@@ -6,6 +6,7 @@
 use super::evidence::beside;
 use super::outside::WITNESSED;
 use super::people::folder;
+use super::whole;
 use crate::arguments::Arguments;
 use crate::client;
 use crate::outcome::{Answer, Outcome, Trouble};
@@ -95,6 +96,7 @@ fn find(data: &Path, name: &str) -> Result<Ended, Trouble> {
 
 /// Under a checkpoint that foreign witnesses signed, if one covers it; else under the newest.
 fn certify(data: &Path, ended: &Ended) -> Result<Value, Trouble> {
+    whole::must_be(data)?;
     let witnessed = fs::read(beside(data, WITNESSED)).ok();
     let witnessed = witnessed.and_then(|note| SignedCheckpoint::parse(&note));
     if let Some(signed) = &witnessed

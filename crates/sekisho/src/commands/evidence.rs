@@ -1,7 +1,7 @@
 //! `sekisho ledger` and `sekisho scope`: they read the log's own files, service or no service.
 
 use super::named::Names;
-use super::{losses, outside};
+use super::{losses, outside, whole};
 use crate::arguments::Arguments;
 use crate::demo::screen::say;
 use crate::outcome::{Answer, Outcome, Trouble};
@@ -34,6 +34,7 @@ pub fn ledger(mut arguments: Arguments, as_json: bool) -> Answer {
         "acknowledge-loss" => losses::acknowledge(arguments, &data),
         "head" => {
             arguments.finish()?;
+            whole::must_be(&data)?;
             let head = ledger::head(&own, Some(&mirror)).map_err(fault)?;
             Ok(Outcome::Done(json!({
                 "size": head.size,
@@ -50,7 +51,7 @@ pub fn ledger(mut arguments: Arguments, as_json: bool) -> Answer {
                 let hint = "--from is the smaller of the two";
                 return Err(Trouble::wrong_use("--from before --to", "the reverse", hint));
             }
-            export(&own, from, to, as_json)
+            export(&data, from, to)
         }
         "proof" => outside::proof(arguments, &data),
         "publish" => outside::publish(arguments, &data),
@@ -81,6 +82,12 @@ const REMEMBER_EVERY: Duration = Duration::from_secs(10);
 /// Before a house starts: is its evidence still what was seen before? If not, the ledger is told,
 /// and raises the alarm.
 pub fn before_start(data: &Path) -> Result<(), Trouble> {
+    // With other keys than its logs' a house would try to start, again and again.
+    let (own, mirror) = (data.join("ledger"), data.join("mirror"));
+    if let Some(problem) = ledger::key_problems(&own, Some(&mirror)).into_iter().next() {
+        let hint = "sekisho ledger verify says more: nothing was changed, and nothing was started";
+        return Err(Trouble::fault(problem, hint));
+    }
     ledger::before_start(data, &beside(data, "seen")).map_err(fault)
 }
 
@@ -95,15 +102,6 @@ pub fn attend(data: PathBuf) {
     });
 }
 
-/// What the house, and readers, remember outside the ledger's folder, named by where it lies.
-pub fn memories(data: &Path) -> Vec<Lost> {
-    let remembered = |path: PathBuf| {
-        let signed = tlog::SignedCheckpoint::parse(&std::fs::read(&path).ok()?)?;
-        Some(Lost { name: path.display().to_string(), signed: Some(signed) })
-    };
-    [data.join(ledger::SEEN), beside(data, "seen")].into_iter().filter_map(remembered).collect()
-}
-
 /// What readers saw here before; what is known to be lost is no problem.
 fn look_again(data: &Path, reader: &annals::Reader) -> Result<annals::Sight, Trouble> {
     // Asked only where something does not stand: it takes a look at the whole index.
@@ -115,24 +113,25 @@ fn look_again(data: &Path, reader: &annals::Reader) -> Result<annals::Sight, Tro
     seen(data).look_past(reader, is_known).map_err(fault)
 }
 
-fn verify(data: &Path, as_json: bool) -> Answer {
-    let (own, mirror) = (data.join("ledger"), data.join("mirror"));
-    // What is remembered before what is there: of a service that runs, both grow.
-    let memories = memories(data);
-    let mut found = ledger::verify(&own, Some(&mirror)).map_err(fault)?;
-    let reader = ledger::reader(&own).map_err(fault)?;
-    let known = Acknowledgements::read(&reader).map_err(fault)?;
-    let before = look_again(data, &reader)?;
-    found.problems.extend(before.problem());
-    if !as_json {
-        losses::with_names(data, &known, &mut found.notes, say("ja", "en") == "ja");
+/// Everything, checked, and compared with what readers saw.
+fn check(data: &Path) -> Result<ledger::Verified, Trouble> {
+    let mut found = whole::checked(data)?;
+    let reader = ledger::reader(&data.join("ledger")).map_err(fault)?;
+    match look_again(data, &reader)? {
+        // Said already, with the place of it.
+        annals::Sight::Unreadable => {}
+        before => found.problems.extend(before.problem()),
     }
-    for one in memories.into_iter().filter(|one| known.of(LEDGER, one).is_none()) {
-        let Some(signed) = &one.signed else { continue };
-        if let Some(missing) = ledger::Missing::of(one.name.clone(), signed, &reader) {
-            found.problems.push(missing.problem());
-            found.missing.push(missing);
-        }
+    found.ok = found.problems.is_empty();
+    Ok(found)
+}
+
+fn verify(data: &Path, as_json: bool) -> Answer {
+    let mut found = check(data)?;
+    if !as_json {
+        let reader = ledger::reader(&data.join("ledger")).map_err(fault)?;
+        let known = Acknowledgements::read(&reader).map_err(fault)?;
+        losses::with_names(data, &known, &mut found.notes, say("ja", "en") == "ja");
     }
     let ok = found.problems.is_empty();
     let value = json!({
@@ -161,17 +160,18 @@ fn missing(one: &ledger::Missing) -> serde_json::Value {
 }
 
 /// One line an entry. Readers without `--json` get the same lines: they are the readable form.
-fn export(own: &Path, from: u64, to: u64, _as_json: bool) -> Answer {
+fn export(data: &Path, from: u64, to: u64) -> Answer {
+    let doubts = whole::doubts(data)?;
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     let mut broken = None;
-    ledger::export(own, from, to, |line| {
+    ledger::export(&data.join("ledger"), from, to, |line| {
         if broken.is_none() {
             broken = writeln!(out, "{line}").err();
         }
     })
     .map_err(fault)?;
     match broken.or_else(|| out.flush().err()) {
-        None => Ok(Outcome::Told(0)),
+        None => Ok(whole::told(&doubts, Outcome::Told(0))),
         Some(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(Outcome::Told(0)),
         Some(error) => Err(fault(error)),
     }
@@ -254,19 +254,23 @@ pub fn scope(mut arguments: Arguments, as_json: bool) -> Answer {
         return Err(Trouble::wrong_use("--from before --to", "the reverse", hint));
     }
     let question = ::scope::Question { component: kind, version, from_ms: from, to_ms: to };
-    let (own, mirror) = (data.join("ledger"), data.join("mirror"));
-    let verified = match recheck {
-        true => ledger::verify(&own, Some(&mirror)).map_err(fault)?.ok,
-        false => false,
+    let is_japanese = language == ::scope::Language::Japanese;
+    let checked = match recheck {
+        true => judged(check(&data)?, !as_json && is_japanese),
+        false => {
+            whole::must_be(&data)?;
+            ::scope::Checked::Nothing
+        }
     };
-    let reader = ledger::reader(&own).map_err(fault)?;
-    let before = look_again(&data, &reader)?;
-    if let Some(problem) = before.problem() {
-        return Err(Trouble::fault(problem, "sekisho ledger verify says more"));
+    let reader = ledger::reader(&data.join("ledger")).map_err(fault)?;
+    if !recheck {
+        look_again(&data, &reader)?.problem().map_or(Ok(()), |problem| {
+            Err(Trouble::fault(problem, "sekisho ledger verify says more"))
+        })?;
     }
     let (entries, root) = (reader.size(), reader.head().root.to_base64());
     let names = Names::ask(&data, &std::collections::HashSet::new());
-    let is_japanese = language == ::scope::Language::Japanese;
+    let proven = ::scope::Proven { entries, root, checked };
     let name = |id: &str| names.tenant(id, is_japanese);
     if statement {
         let mut maker = ::scope::StatementMaker::new(question);
@@ -277,15 +281,34 @@ pub fn scope(mut arguments: Arguments, as_json: bool) -> Answer {
             true
         };
         reader.entries(0, note).map_err(fault)?;
-        let made = maker.finish(entries, root, verified);
+        let made = maker.finish(proven);
         let text = ::scope::tell_statement(&made, language, name);
-        return answer(text, &made, &names, (as_json, is_japanese));
+        let is_wanting = made.checked == WANTING;
+        return answer(text, &made, &names, is_wanting, (as_json, is_japanese));
     }
-    let proven = ::scope::Proven { entries, root, verified };
     let index = annals::Index::of(&reader);
     let found = index.measure(&question, &proven).map_err(fault)?;
     let text = ::scope::tell(&found.scope, language, name);
-    answer(text, &found.scope, &names, (as_json, is_japanese))
+    let is_wanting = found.scope.checked == WANTING;
+    answer(text, &found.scope, &names, is_wanting, (as_json, is_japanese))
+}
+
+/// The word of a scope whose evidence was found wanting.
+const WANTING: &str = "wanting";
+
+/// What a check found, for a scope; its reasons in the reader's language.
+fn judged(found: ledger::Verified, is_japanese: bool) -> ::scope::Checked {
+    match (found.problems.is_empty(), found.mirror_agrees) {
+        (true, Some(_)) => ::scope::Checked::Both,
+        (true, None) => ::scope::Checked::Ledger,
+        (false, _) => {
+            let said = |what: String| match is_japanese {
+                true => crate::words::in_japanese(&what).unwrap_or(what),
+                false => what,
+            };
+            ::scope::Checked::Wanting(found.problems.into_iter().map(said).collect())
+        }
+    }
 }
 
 /// Sentences for people, the value for programs.
@@ -293,18 +316,19 @@ fn answer(
     text: String,
     value: &impl serde::Serialize,
     names: &Names,
+    is_wanting: bool,
     (as_json, is_japanese): (bool, bool),
 ) -> Answer {
     if as_json {
         let mut value = serde_json::to_value(value).map_err(fault)?;
         names.beside(&mut value);
-        return Ok(Outcome::Done(value));
+        return Ok(if is_wanting { Outcome::Wanting(value) } else { Outcome::Done(value) });
     }
     print!("{text}");
     if let Some(note) = names.note(is_japanese) {
         println!("{note}");
     }
-    Ok(Outcome::Told(0))
+    Ok(Outcome::Told(u8::from(is_wanting)))
 }
 
 /// RFC 3339, or milliseconds since 1970.

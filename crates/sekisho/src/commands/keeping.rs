@@ -202,6 +202,9 @@ impl KeyBackup {
 /// that was restored, and of a newer one if there is.
 fn shred_again(data: &Path, newer: Option<&Path>) -> Result<u64, Trouble> {
     let mut shreds = Vec::new();
+    // A ledger of which a part is gone would bring destroyed keys back. (The restored one is
+    // checked whole when all of it is there.)
+    newer.map_or(Ok(()), super::whole::must_be)?;
     for folder in std::iter::once(data).chain(newer) {
         let read = ledger::entries(&folder.join("ledger"), |_, entry| {
             shreds.extend(vault::Shred::of(&entry));

@@ -1,9 +1,10 @@
 //! What the logs lost: told by `ledger verify`, `doctor` and `status`, and acknowledged by those
 //! who decide for the house. It stays told for good; acknowledged, it is a failure no more.
 
-use super::evidence::{fault, memories};
+use super::evidence::fault;
 use super::grounds;
 use super::named::Names;
+use super::whole;
 use crate::arguments::Arguments;
 use crate::client::ask_on;
 use crate::outcome::{Answer, Outcome, Trouble};
@@ -19,7 +20,7 @@ use wire::admin::Request;
 /// What was lost, and what of it is known.
 fn found(data: &Path) -> Result<(Vec<Loss>, Acknowledgements), Trouble> {
     let (own, mirror) = (data.join("ledger"), data.join("mirror"));
-    ledger::losses(&own, Some(&mirror), memories(data)).map_err(fault)
+    ledger::losses(&own, Some(&mirror), whole::remembered(data)).map_err(fault)
 }
 
 /// Names in the place of ids, for people.

@@ -40,6 +40,7 @@ mod touched;
 mod trial;
 mod unsealing;
 mod watch;
+mod whole;
 
 use crate::arguments::Arguments;
 use crate::outcome::{Answer, Outcome, Trouble, tell};

@@ -3,6 +3,7 @@
 
 use super::evidence::{beside, fault, time};
 use super::subject::{self, Subject};
+use super::whole;
 use crate::arguments::Arguments;
 use crate::outcome::{Answer, Outcome, Trouble};
 use annals::{Index, Keys, Reader, find_keys};
@@ -25,6 +26,8 @@ struct Evidence {
 }
 
 fn read(data: &Path) -> Result<Evidence, Trouble> {
+    // What goes to those outside is whole, or it is not given.
+    whole::must_be(data)?;
     let reader = ledger::reader(&data.join("ledger")).map_err(fault)?;
     let folder = data.join("mirror");
     let mirrored = match folder.join("log").exists() {

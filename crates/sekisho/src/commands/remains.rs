@@ -145,6 +145,7 @@ fn destroyed(data: &Path, name: &str) -> Result<(TenantId, Option<UserId>), Trou
 
 /// The ids of a contract and of all its people, from the evidence: nothing else knows them now.
 fn ids_of(data: &Path, tenant: TenantId) -> Result<HashSet<Vec<u8>>, Trouble> {
+    super::whole::must_be(data)?;
     let mut ids = HashSet::from([tenant.0.to_vec()]);
     ledger::entries(&data.join("ledger"), |index, entry| {
         ::scope::facts(index, &entry, |fact| {

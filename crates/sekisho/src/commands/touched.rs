@@ -12,6 +12,7 @@ use super::evidence::time;
 use super::named::Names;
 use super::people::folder;
 use super::subject::{self, Subject};
+use super::whole;
 use crate::arguments::Arguments;
 use crate::client;
 use crate::outcome::{Answer, Outcome, Trouble};
@@ -123,6 +124,7 @@ pub fn run(mut arguments: Arguments, as_json: bool) -> Answer {
     let data = folder(data)?;
     let subject = subject::find(&data, person.as_deref(), tenant.as_deref())?;
     let hint = "give --data the folder of the service, as a user who may read it";
+    let doubts = whole::doubts(&data)?;
     let mut threads = Threads::default();
     let proofs = ledger::prove(&data.join("ledger"), Some(&data.join("mirror")), |index, entry| {
         // Every entry is followed; only those of the window are told.
@@ -170,10 +172,10 @@ pub fn run(mut arguments: Arguments, as_json: bool) -> Answer {
         "mirror_key": proofs.mirror_key,
     });
     if as_json {
-        return Ok(Outcome::Done(value));
+        return Ok(whole::told(&doubts, Outcome::Done(value)));
     }
     tell_end(&proofs, &names, is_japanese);
-    Ok(Outcome::Told(0))
+    Ok(whole::told(&doubts, Outcome::Told(0)))
 }
 
 /// What stands below all entries: how many, and by what they can be checked.

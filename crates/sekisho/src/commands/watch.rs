@@ -2,7 +2,7 @@
 
 use super::evidence::{fault, time};
 use super::named::Names;
-use super::{grounds, rules, terminal};
+use super::{grounds, rules, terminal, whole};
 use crate::arguments::Arguments;
 use crate::client::{ask, ask_on};
 use crate::demo::screen::{is_japanese, say};
@@ -36,6 +36,7 @@ pub fn alarms(mut arguments: Arguments, as_json: bool) -> Answer {
         "list" => arguments.finish()?,
         other => return Err(Trouble::wrong_use("list", other, "sekisho alarms list")),
     }
+    let doubts = whole::doubts(&data)?;
     let mut items = std::collections::VecDeque::new();
     let mut raw = 0u64;
     ledger::entries(&data.join("ledger"), |index, entry| {
@@ -62,7 +63,8 @@ pub fn alarms(mut arguments: Arguments, as_json: bool) -> Answer {
             with_names(item, &names, is_japanese());
         }),
     }
-    Ok(Outcome::Done(json!({ "items": items, "next": null, "raw": raw })))
+    let found = json!({ "items": items, "next": null, "raw": raw });
+    Ok(whole::told(&doubts, Outcome::Done(found)))
 }
 
 /// People in a list of incidents.
@@ -214,7 +216,9 @@ pub(super) fn be_sure(is_sure: bool, act: &str, name: &str, what: &str) -> Resul
 
 /// Read from the ledger's own files, like the alarms. A warden that starts isolates nobody.
 fn isolated(data: &Path) -> Answer {
-    Ok(Outcome::Done(json!({ "items": isolated_now(data)?, "next": null })))
+    let doubts = whole::doubts(data)?;
+    let found = json!({ "items": isolated_now(data)?, "next": null });
+    Ok(whole::told(&doubts, Outcome::Done(found)))
 }
 
 fn isolated_now(data: &Path) -> Result<Vec<Value>, Trouble> {

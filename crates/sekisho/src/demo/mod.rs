@@ -177,7 +177,8 @@ fn give_up_in_time(begun: &Receiver<()>) {
     }
     eprintln!(
         "sekisho demo: not everything serves after {} s; the lines above say what does not\n\
-         hint: is DIR.unseal the one that this data was made with? `sekisho doctor` knows more",
+         hint: is DIR.unseal the one that this data was made with? `sekisho doctor` knows more; \
+         `sekisho ledger verify` judges the evidence and its keys",
         START_LIMIT.as_secs()
     );
     std::process::exit(3);
