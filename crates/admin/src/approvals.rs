@@ -252,6 +252,7 @@ pub fn perform(peers: &mut Peers<'_>, act: Act, permission: Permission) -> Answe
         act @ Act::Read { .. } => pass_under(peers, act, permission),
         Act::Keys(act) => crate::keys::act_under(peers, act, permission),
         Act::Thaw(whose) => crate::watch::thaw_under(peers, whose, permission),
+        Act::Rejoin(kind) => crate::watch::rejoin_under(peers, kind, permission),
         act @ Act::AcknowledgeLoss { .. } => acknowledge_under(peers, act, permission),
         Act::SingleOperator => match ask(peers, &FromAdmin::Carry { act, permission })? {
             ToAdmin::Mode { two_persons, able, open } => Ok(mode_json(two_persons, able, open)),
@@ -428,7 +429,7 @@ fn details(act: &Act) -> Value {
         Act::Other { detail, .. } => {
             json!({ "detail": data_encoding::HEXLOWER.encode(detail) })
         }
-        Act::Thaw(Whose::Kind(kind)) => json!({ "component": kind.word() }),
+        Act::Thaw(Whose::Kind(kind)) | Act::Rejoin(kind) => json!({ "component": kind.word() }),
         Act::AcknowledgeLoss { whose, size, root } => loss_json(*whose, *size, root),
         Act::ResetPassword { .. }
         | Act::SingleOperator

@@ -209,12 +209,11 @@ pub fn patterns(peers: &mut Peers<'_>) -> Answer {
 
 pub fn searched(
     peers: &mut Peers<'_>,
-    contracts: u64,
-    files: u64,
-    bytes: u64,
+    (contracts, files, bytes): (u64, u64, u64),
     found: Vec<String>,
+    unread: Vec<String>,
 ) -> Answer {
-    let question = FromAdmin::Searched { contracts, files, bytes, found };
+    let question = FromAdmin::Searched { contracts, files, bytes, found, unread };
     directory(peers, &question, |answer| match answer {
         ToAdmin::Done => Some(json!({ "recorded": true })),
         _ => None,

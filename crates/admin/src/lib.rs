@@ -189,8 +189,8 @@ fn act(peers: &mut Peers<'_>, request: Request) -> Answer {
         Request::HoldList => endings::list_holds(peers),
         Request::HoldLift { id } => endings::lift(peers, &id),
         Request::Patterns => endings::patterns(peers),
-        Request::Searched { contracts, files, bytes, found } => {
-            endings::searched(peers, contracts, files, bytes, found)
+        Request::Searched { contracts, files, bytes, found, unread } => {
+            endings::searched(peers, (contracts, files, bytes), found, unread)
         }
         Request::ReadPass { address, purpose, for_ms } => {
             approvals::pass(peers, address, &purpose, for_ms)
@@ -218,6 +218,8 @@ fn act(peers: &mut Peers<'_>, request: Request) -> Answer {
             approvals::acknowledge(peers, &whose, size, &root)
         }
         Request::AlarmTest => watch::test_alarms(peers),
-        Request::Isolate { component, isolated } => watch::isolate(peers, &component, isolated),
+        Request::Isolate { component, isolated: true } => watch::isolate(peers, &component),
+        Request::Isolate { component, isolated: false } => watch::rejoin(peers, &component),
+        Request::IsolateList => watch::list_isolated(peers),
     }
 }

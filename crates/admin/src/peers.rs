@@ -87,8 +87,8 @@ impl<'a> Peers<'a> {
         self.hear(report, |order| matches!(order, Order::Pulse).then_some(()))
     }
 
-    /// What is out of the house, by the warden's word, and since when.
-    pub fn isolated(&mut self) -> Result<Vec<(Kind, u64)>, Refusal> {
+    /// What is out of the house, by the warden's word.
+    pub fn isolated(&mut self) -> Result<Vec<wire::control::Isolation>, Refusal> {
         self.hear(&wire::control::Report::Isolated, |order| match order {
             Order::Isolated(kinds) => Some(kinds),
             _ => None,

@@ -9,9 +9,10 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use terms::Kind;
 use wire::approval::{Act, Permission};
-use wire::control::Report;
+use wire::control::{Isolation, Report};
 use wire::directory::FromAdmin as ToDirectory;
 use wire::identity::{FromAdmin, ToAdmin, Whose};
+use wire::sentinel::is_needed_to_agree;
 
 /// Routes that are away have ten seconds each, and the sentinel answers after forty.
 const TEST_PATIENCE: Duration = Duration::from_secs(50);
@@ -131,13 +132,17 @@ pub fn frozen(peers: &mut Peers<'_>) -> Value {
     found.and_then(|found| found.get("items").cloned()).unwrap_or_default()
 }
 
-/// What is isolated, by the warden's word.
+/// What is isolated, by the warden's word; null while it is away.
 pub fn isolated(peers: &mut Peers<'_>) -> Value {
-    let Ok(isolated) = peers.isolated() else { return Value::Null };
-    let items = isolated
-        .into_iter()
-        .map(|(kind, since_ms)| json!({ "component": kind.word(), "since": rfc3339(since_ms) }));
-    items.collect()
+    let found = list_isolated(peers).ok();
+    found.and_then(|found| found.get("items").cloned()).unwrap_or_default()
+}
+
+pub fn list_isolated(peers: &mut Peers<'_>) -> Answer {
+    let items = peers.isolated()?.into_iter().map(|Isolation { kind, since_ms, by }| {
+        json!({ "component": kind.word(), "since": rfc3339(since_ms), "by": by.word() })
+    });
+    Ok(json!({ "items": items.collect::<Vec<Value>>(), "next": null }))
 }
 
 /// What it is, and its name if it has one.
@@ -152,15 +157,57 @@ fn named(peers: &mut Peers<'_>, whose: Whose) -> Result<(&'static str, Option<St
     })
 }
 
-/// The warden takes it out of the house, or lets it in again; its note says when it has.
-pub fn isolate(peers: &mut Peers<'_>, component: &str, isolated: bool) -> Answer {
+/// The warden takes it out of the house; its note says when it has. To isolate protects and is
+/// done at once; to let somebody in again is an act for two.
+pub fn isolate(peers: &mut Peers<'_>, component: &str) -> Answer {
+    let kind = one_that_may_be_isolated(component)?;
+    peers.report(&Report::Isolate { kind, isolated: true })?;
+    Ok(json!({ "component": component, "isolated": true }))
+}
+
+fn one_that_may_be_isolated(component: &str) -> Result<Kind, Refusal> {
     let known = Kind::parse(component).filter(|kind| wire::sentinel::may_be_isolated(*kind));
-    let Some(kind) = known else {
+    known.ok_or_else(|| {
         let hint = "not warden, admin, ledger, mirror or sentinel: nobody could let it in again";
-        return Err(Refusal::new("a component that can be done without", component, hint));
-    };
-    peers.report(&Report::Isolate { kind, isolated })?;
-    Ok(json!({ "component": component, "isolated": isolated }))
+        Refusal::new("a component that can be done without", component, hint)
+    })
+}
+
+pub fn rejoin(peers: &mut Peers<'_>, component: &str) -> Answer {
+    let kind = one_that_may_be_isolated(component)?;
+    let isolated = peers.isolated()?;
+    if !isolated.iter().any(|one| one.kind == kind) {
+        return Ok(json!({ "component": component, "isolated": false, "was_isolated": false }));
+    }
+    // While one of those who ask two persons is away nobody can be asked: one lets it in again.
+    if isolated.iter().any(|one| is_needed_to_agree(one.kind)) {
+        return match is_needed_to_agree(kind) {
+            true => let_in(peers, kind, Some("nobody-to-ask".to_owned())),
+            false => Err(Refusal::new(
+                "identity, directory and vault in the house",
+                "one of them is isolated",
+                "release that one first: sekisho isolate list",
+            )),
+        };
+    }
+    let permission = approvals::permission(peers)?;
+    rejoin_under(peers, kind, permission)
+}
+
+/// Let in again as two persons agreed.
+pub fn rejoin_under(peers: &mut Peers<'_>, kind: Kind, permission: Permission) -> Answer {
+    match approvals::ask(peers, &FromAdmin::Carry { act: Act::Rejoin(kind), permission })? {
+        ToAdmin::Done { weakened } => let_in(peers, kind, weakened),
+        _ => Err(Refusal::unexpected(Kind::Identity)),
+    }
+}
+
+fn let_in(peers: &mut Peers<'_>, kind: Kind, weakened: Option<String>) -> Answer {
+    peers.report(&Report::Isolate { kind, isolated: false })?;
+    let component = kind.word();
+    Ok(json!({
+        "component": component, "isolated": false, "was_isolated": true, "weakened": weakened,
+    }))
 }
 
 /// One alarm over every route of the sentinel's, and what each of them answered.

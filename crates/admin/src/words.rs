@@ -84,6 +84,10 @@ fn sentences(act: &Act, about: &About<'_>) -> [String; 2] {
         Act::Thaw(Whose::Person(..)) => thaw(person),
         Act::Thaw(Whose::Tenant(_)) => thaw(tenant),
         Act::Thaw(Whose::Kind(kind)) => thaw(kind.word()),
+        Act::Rejoin(kind) => [
+            format!("切り離した {} を戻す", kind.word()),
+            format!("{}, which is isolated, is let in again", kind.word()),
+        ],
         Act::Keys(act) => keys(act, about),
         Act::Other { what, .. } => [what.clone(), what.clone()],
     }

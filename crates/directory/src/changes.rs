@@ -44,6 +44,17 @@ pub fn refused(expected: &str, found: &str, hint: &str) -> ToAdmin {
     }
 }
 
+/// What a search for remains raises: what was found, or else that it did not see everything.
+pub fn alarms_of_a_search(found: &[String], unread: &[String]) -> Vec<String> {
+    let of = |places: &[String], what: &str| {
+        let first = places.first()?;
+        Some(format!("{what}: {} places, {first}", places.len()))
+    };
+    let found = of(found, "remains of an ended contract");
+    let unread = of(unread, "a search for remains could not read everything");
+    found.into_iter().chain(unread).collect()
+}
+
 impl Changes<'_> {
     pub fn carry_out(&mut self, question: FromAdmin) -> ToAdmin {
         let answer = match question {
@@ -96,7 +107,7 @@ impl Changes<'_> {
             FromAdmin::List(command) => self.list_command(command),
             FromAdmin::TlsReports { send } => self.tls_reports(send),
             FromAdmin::Reports(query) => self.show_reports(query),
-            FromAdmin::Searched { contracts, files, bytes, found } => {
+            FromAdmin::Searched { contracts, files, bytes, found, .. } => {
                 self.searched(contracts, files, bytes, &found)
             }
         };

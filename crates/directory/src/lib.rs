@@ -557,11 +557,10 @@ impl Desk {
     }
 
     fn answer_admin(&mut self, question: FromAdmin) -> ToAdmin {
-        if let FromAdmin::Searched { found, .. } = &question
-            && let Some(first) = found.first()
-        {
-            let what = format!("remains of an ended contract: {} places, {first}", found.len());
-            let _ = self.hub.send(self.warden, 0, &Report::Alarm { what }, Vec::new());
+        if let FromAdmin::Searched { found, unread, .. } = &question {
+            for what in changes::alarms_of_a_search(found, unread) {
+                let _ = self.hub.send(self.warden, 0, &Report::Alarm { what }, Vec::new());
+            }
         }
         if matches!(question, FromAdmin::Gateway { .. } | FromAdmin::GatewayList { .. }) {
             self.inquiries.forget_answers();

@@ -289,7 +289,8 @@ impl People<'_> {
                 }
                 Ok(ToAdmin::Carried { answer, weakened: weakened.map(str::to_owned) })
             }
-            Act::Other { .. } => {
+            // The warden does it, by the operator's word.
+            Act::Other { .. } | Act::Rejoin(_) => {
                 self.record_act(&act, weakened)?;
                 Ok(ToAdmin::Done { weakened: weakened.map(str::to_owned) })
             }

@@ -711,6 +711,7 @@ fn keys_and_freezes_wait_for_two_persons() {
         (Act::Keys(KeyAct::SealTenant { tenant: TENANT }), "acted"),
         (Act::Keys(KeyAct::Hold { tenant: TENANT, user: Some(AOI), on: false }), "acted"),
         (Act::Thaw(whose), "done"),
+        (Act::Rejoin(Kind::Scanner), "done"),
     ];
     for (act, done) in acts {
         let carry = |permission| FromAdmin::Carry { act: act.clone(), permission };

@@ -19,6 +19,7 @@ use vigil::{Action, Bounds, Cause, Fact, Hours, Incident, Program, Vigil};
 use wire::control::{Order, Report};
 use wire::identity::{FromSentinel, ToSentinel, Whose};
 use wire::ledger::{FromLedger, ToLedger};
+use wire::sentinel::may_be_isolated_unasked;
 use wire::sentinel::{Feed, FromAdmin, Seen, Sight, Source, Status, ToAdmin, Vigilance};
 use wire::{Event, Frame, Hub, Label, Peer};
 
@@ -467,7 +468,11 @@ impl Desk {
                     let _ = hub.send(identity, 1, &FromSentinel::Freeze(whose), Vec::new());
                 }
             }
-            Action::Replace(_) | Action::Freeze(_) => {}
+            // The warden does it for those alone whom it takes out without an operator's word.
+            Action::Isolate(kind) if self.vigilance.isolate && may_be_isolated_unasked(kind) => {
+                let _ = hub.send(warden, 0, &Report::Isolate { kind, isolated: true }, Vec::new());
+            }
+            Action::Replace(_) | Action::Freeze(_) | Action::Isolate(_) => {}
         }
     }
 

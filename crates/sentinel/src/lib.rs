@@ -6,11 +6,12 @@
 //! #                fetch (to carry alarms to where the operator wants them)
 //! # Network        none; one socket connected to the host's syslog, opened by the warden
 //! # If taken over  the intruder can silence the sentinel's own alarms (the warden records each
-//! #                raw event too), raise false ones, freeze people and isolate compartments
+//! #                raw event too), raise false ones, freeze people and isolate edge, scanner,
+//! #                access, pages, dispatch or depart (the warden takes no other out by its word)
 //! #                until an operator lifts it; it learns which opaque ids read when, and which
 //! #                are decoys
-//! # Never          holds a capability; sees mail, a name, an address; lifts a freeze; reads a
-//! #                stranger's rule
+//! # Never          holds a capability; sees mail, a name, an address; lifts a freeze or an
+//! #                isolation; reads a stranger's rule
 //!
 //! Reading order: `desk` (facts come, incidents go), `telling` (our own entries, the line for a
 //! log), `doors` (the ways out together, and their test), `outward` (one route: gathered, tried

@@ -231,6 +231,8 @@ settings! {
         freeze: bool = "true",
         /// An instance that opens mail without a sign-in is ended.
         replace: bool = "true",
+        /// A kind, no keeper, of which 32 instances go off charter in ten minutes is isolated.
+        isolate: bool = "true",
         /// Programs started anywhere on this host are judged by the Sigma rules, not only those
         /// below the service; so are files that anybody writes in watched folders (`/etc`, cron,
         /// sudoers, systemd, keys, `/tmp`, …) and the audit's records, if this host writes any.
@@ -503,8 +505,12 @@ impl Settings {
         if !alarms.webhook.is_empty() {
             if alarms.webhook().is_none() {
                 let hint = "such as https://hooks.example/alarms";
-                let expected = "https://HOST[:PORT]/PATH";
-                return wanting("alarms.webhook", expected, &alarms.webhook, hint);
+                return wanting(
+                    "alarms.webhook",
+                    "https://HOST[:PORT]/PATH",
+                    &alarms.webhook,
+                    hint,
+                );
             }
             if secret.as_os_str().is_empty() || secret.starts_with(&self.house.data) {
                 let expected = "a file outside the data folder";
@@ -591,8 +597,7 @@ pub fn manual() -> String {
         text.push_str(&format!("\n## [{section}]\n{}\n\n", about.trim()));
         text.push_str("| setting | shape | default | meaning |\n|---|---|---|---|\n");
         for Entry { name, shape, default, doc } in entries {
-            let doc = doc.trim();
-            text.push_str(&format!("| `{name}` | {shape} | `{default}` | {doc} |\n"));
+            text.push_str(&format!("| `{name}` | {shape} | `{default}` | {} |\n", doc.trim()));
         }
     }
     text

@@ -115,6 +115,8 @@ pub enum Whose {
 pub enum Action {
     Replace(InstanceId),
     Freeze(Whose),
+    /// A kind is taken out of the house until an operator lets it in again.
+    Isolate(Kind),
 }
 
 /// Something that somebody must know.

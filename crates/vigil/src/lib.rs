@@ -7,7 +7,8 @@
 //!
 //! Reading order: [`Vigil`] (facts in, incidents out), [`incident`] (what is said), `entries` (the
 //! ledger's stream), `lives` (who lives, and since when), `hours` (learned quiet), `programs`,
-//! `folds` (a storm is one incident with a number), `words` (what is one sort).
+//! `strikes` (who comes again and again), `folds` (a storm is one incident with a number), `words`
+//! (what is one sort).
 //!
 //! # Never  fails; asks anybody; knows a clock of its own; learns a name, an address, a subject
 
@@ -23,6 +24,7 @@ mod folds;
 mod hours;
 mod lives;
 mod programs;
+mod strikes;
 mod words;
 
 #[cfg(test)]
@@ -38,6 +40,7 @@ use evidence::{Body, Entry};
 use folds::Folds;
 use lives::Lives;
 use std::collections::HashSet;
+use strikes::Strikes;
 use terms::{InstanceId, Kind, TenantId, UserId};
 
 /// What may be tuned; nothing of it decides whether leaving a charter is an incident.
@@ -51,11 +54,20 @@ pub struct Bounds {
     pub fold_ms: u64,
     /// A session's absolute limit: a release needs a sign-in younger than this.
     pub session_ms: u64,
+    /// So many instances of one kind off charter within so long: more than one chance find. Fewer
+    /// would let anybody who owns one instance for a moment take the kind away from all others.
+    pub strikes: (u32, u64),
 }
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { burst: 50, silence_ms: 10_000, fold_ms: 60_000, session_ms: 24 * 3_600_000 }
+        Self {
+            burst: 50,
+            silence_ms: 10_000,
+            fold_ms: 60_000,
+            session_ms: 24 * 3_600_000,
+            strikes: (32, 600_000),
+        }
     }
 }
 
@@ -101,6 +113,7 @@ pub struct Vigil {
     bounds: Bounds,
     lives: Lives,
     entries: Entries,
+    strikes: Strikes,
     folds: Folds,
     decoys: HashSet<(TenantId, UserId)>,
     pub hours: Hours,
@@ -115,6 +128,7 @@ impl Vigil {
         Self {
             lives: Lives::default(),
             entries: Entries::default(),
+            strikes: Strikes::default(),
             folds: Folds::new(bounds.fold_ms),
             decoys: HashSet::new(),
             hours: Hours::default(),
@@ -143,7 +157,13 @@ impl Vigil {
     pub fn weigh(&mut self, now_ms: u64, fact: &Fact) -> Vec<Incident> {
         let found = match fact {
             Fact::Raw { instance, kind, call, what } => {
-                vec![incident::raw(*instance, *kind, call, what)]
+                let raw = incident::raw(*instance, *kind, call, what);
+                // A drill's intruder is ours, and of a process that nobody knows nothing is known.
+                let counts = raw.cause == Cause::OffCharter && self.lives.is_wild(*instance);
+                let many = counts.then_some(self.bounds.strikes);
+                let whose = (*instance, *kind);
+                let storm = many.and_then(|many| self.strikes.count(now_ms, whose, many));
+                std::iter::once(raw).chain(storm).collect()
             }
             Fact::Born { instance, kind, pid, is_instance, drilled } => {
                 self.lives.born((*instance, *kind, *pid), *is_instance, *drilled);

@@ -34,6 +34,11 @@ impl Lives {
         }
     }
 
+    /// An instance that lives, and is not of a drill.
+    pub fn is_wild(&self, instance: InstanceId) -> bool {
+        self.0.get(&instance).is_some_and(|life| life.is_instance && !life.drilled)
+    }
+
     pub fn ended(&mut self, instance: InstanceId) {
         self.0.remove(&instance);
     }

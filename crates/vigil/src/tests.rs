@@ -100,6 +100,36 @@ fn what_follows_is_a_replaced_instance_and_a_frozen_person() {
     assert_eq!(raw(A, Kind::Access, "execve", "refused").actions, []);
 }
 
+/// Instance after instance of a kind leaves its charter; what is to be isolated then.
+fn struck(instances: u8, apart_ms: u64, drilled: bool) -> Vec<(Cause, Vec<Action>)> {
+    let mut vigil = Vigil::new(Bounds { strikes: (3, 600_000), ..Bounds::default() });
+    let mut found = Vec::new();
+    for number in 0..instances {
+        let (instance, kind) = (InstanceId([number; 6]), Kind::Scanner);
+        let at_ms = START + u64::from(number) * apart_ms;
+        let pid = u32::from(number);
+        vigil.weigh(at_ms, &Fact::Born { instance, kind, pid, is_instance: true, drilled });
+        for call in ["socket", "execve"] {
+            let (call, what) = (call.to_owned(), "refused".to_owned());
+            found.extend(vigil.weigh(at_ms, &Fact::Raw { instance, kind, call, what }));
+        }
+    }
+    let acting = found.into_iter().filter(|one| !one.actions.is_empty());
+    acting.map(|one| (one.cause, one.actions)).collect()
+}
+
+#[test]
+fn a_kind_that_leaves_its_charter_again_and_again_is_isolated() {
+    let once = || vec![(Cause::OffCharter, vec![Action::Isolate(Kind::Scanner)])];
+    assert_eq!(struck(2, 1_000, false), []);
+    assert_eq!(struck(3, 1_000, false), once());
+    // Counted anew from there.
+    assert_eq!(struck(5, 1_000, false), once());
+    // Rarely enough is no storm, and a drill's are ours.
+    assert_eq!(struck(20, 400_000, false), []);
+    assert_eq!(struck(20, 1_000, true), []);
+}
+
 #[test]
 fn decoys() {
     check(&[birth(A), sign_in(A, false, NOBODY)], &[Cause::Decoy]);

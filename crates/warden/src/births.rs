@@ -28,7 +28,7 @@ impl Household {
         let due = |part: &&Part| {
             let met = |need: &Kind| self.has_served(*need);
             part.holder.is_none()
-                && !part.isolated
+                && part.isolation.is_none()
                 && part.next_try <= now
                 && needs(part.kind).iter().all(met)
         };
@@ -43,9 +43,12 @@ impl Household {
         }
     }
 
-    /// Whether a kind has served once, or is not part of this plan.
+    /// Whether a kind has served once, or is not part of this plan. What is isolated is waited for
+    /// only by those who could not live without its key.
     fn has_served(&self, kind: Kind) -> bool {
-        self.parts.iter().find(|part| part.kind == kind).is_none_or(|part| part.served)
+        let is_out = |part: &Part| part.isolation.is_some() && kind != Kind::Vault;
+        let mut own = self.parts.iter().filter(|part| part.kind == kind);
+        own.next().is_none_or(|part| part.served || is_out(part))
     }
 
     pub fn part_mut(&mut self, kind: Kind) -> Option<&mut Part> {
@@ -434,7 +437,11 @@ impl Household {
         if !self.plan.kinds.contains(&Kind::Gate) {
             return true;
         }
-        self.parts.iter().filter(|part| takes_connections(part.kind)).all(|part| {
+        let mut waited_for = self
+            .parts
+            .iter()
+            .filter(|part| takes_connections(part.kind) && part.isolation.is_none());
+        waited_for.all(|part| {
             let able = |member: &Member| {
                 member.kind == part.kind && member.jailed && member.role != Role::Zygote
             };

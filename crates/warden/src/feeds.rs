@@ -4,7 +4,6 @@ use crate::household::Household;
 use crate::plan::Happening;
 use crate::recorder;
 use crate::roster::Role;
-use evidence::{Body, Word};
 use std::collections::VecDeque;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::OwnedFd;
@@ -12,7 +11,7 @@ use std::os::unix::net::UnixDatagram;
 use std::time::{Duration, Instant};
 use terms::{InstanceId, Kind};
 use wire::control::Order;
-use wire::sentinel::{Feed, Incident, NOT_CONFIGURED, Seen, Sight, Source, may_be_isolated};
+use wire::sentinel::{Feed, Incident, NOT_CONFIGURED, Seen, Sight, Source};
 
 /// Keepers are asked this often whether they live.
 const PULSE: Duration = Duration::from_secs(2);
@@ -192,26 +191,6 @@ impl Household {
             member.off_charter = true;
             self.kill(instance);
         }
-    }
-
-    /// Takes a kind out of the house, or lets it in again. Recorded by us.
-    pub fn isolate(&mut self, kind: Kind, isolated: bool, by: Kind) {
-        let own = self.part_mut(kind).filter(|part| part.isolated != isolated);
-        let (Some(part), true) = (own, may_be_isolated(kind)) else { return };
-        (part.isolated, part.isolated_ms) = (isolated, compartment::now_ms());
-        let holder = part.holder;
-        let by = Word::new(by.word());
-        self.recorder.record(match isolated {
-            true => Body::Isolate { kind, by },
-            false => Body::Rejoin { kind, by },
-        });
-        if isolated && let Some(holder) = holder {
-            // Its instances end with their zygote.
-            self.dismiss_member(holder, true);
-        }
-        let text = if isolated { "is isolated" } else { "is let in again" };
-        let (instance, text) = (self.own, format!("{} {text}", kind.word()));
-        (self.plan.tell)(&Happening::Note { instance, kind: Kind::Warden, text });
     }
 
     /// For the sentinel: a member was born and can be named by its process.

@@ -97,9 +97,13 @@ pub fn run(plan: Plan) -> ExitCode {
         Ok(household) => household,
         Err(fault) => return complain(&fault),
     };
+    household.recall_isolations();
     loop {
         household.tend(Instant::now());
         if let Some(code) = household.finished() {
+            if household.admin.is_some() {
+                ports::close_admin(&household.plan.data);
+            }
             return code;
         }
         let pulse = if household.is_busy() { QUICK } else { CALM };
@@ -245,7 +249,7 @@ impl Household {
         self.stopping.is_some()
             || !self.announced
             || !self.wants.is_empty()
-            || self.parts.iter().any(|part| part.holder.is_none() && !part.isolated)
+            || self.parts.iter().any(|part| part.holder.is_none() && part.isolation.is_none())
             || self.members.values().any(|member| member.needs_attention())
     }
 
@@ -348,7 +352,7 @@ impl Household {
 
     /// Tells once that everything serves.
     fn announce(&mut self) {
-        let serving = |part: &Part| part.served;
+        let serving = |part: &Part| part.served || part.isolation.is_some();
         if !self.announced && self.parts.iter().all(serving) && self.pools_are_full() {
             self.announced = true;
             (self.plan.tell)(&Happening::Ready);

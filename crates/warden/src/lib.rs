@@ -8,7 +8,7 @@
 //!
 //! Reading order: [`plan`] (what to run), [`household`] (the loop), `roster` (who is alive),
 //! `births`, `joins`, `endings`, `ears` (refused calls), `eyes` (programs that are started),
-//! `feeds` (what the sentinel is told), `recorder` (evidence), `stopping`.
+//! `feeds` (what the sentinel is told), `isolations`, `recorder` (evidence), `stopping`.
 
 #![cfg_attr(
     test,
@@ -28,6 +28,7 @@ mod endings;
 mod eyes;
 mod feeds;
 mod household;
+mod isolations;
 mod joins;
 mod listening;
 mod ports;

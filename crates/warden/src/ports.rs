@@ -92,6 +92,11 @@ pub fn open_admin(data: &Path) -> Result<OwnedFd, Fault> {
     Ok(listener.into())
 }
 
+/// Nobody answers there any more.
+pub fn close_admin(data: &Path) {
+    let _ = fs::remove_file(data.join("admin.sock"));
+}
+
 /// Takes one caller of the command socket; `None` when none waits or it may not call.
 pub fn accept_caller(listener: &OwnedFd, data: &Path) -> Option<OwnedFd> {
     let flags = SocketFlags::CLOEXEC;

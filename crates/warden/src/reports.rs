@@ -3,6 +3,7 @@
 use crate::ears::Ear;
 use crate::earshot::Hearing;
 use crate::household::{Household, Want};
+use crate::isolations::is_for;
 use crate::plan::Happening;
 use crate::recorder;
 use crate::roster::{Role, is_author, takes_connections};
@@ -113,17 +114,14 @@ impl Household {
             Report::Incident(incident) if kind == Kind::Sentinel => self.hear_incident(incident),
             Report::Reopen(source) if kind == Kind::Sentinel => self.offer(source),
             Report::Replace(other) if kind == Kind::Sentinel => self.replace(other),
-            Report::Isolate { kind: other, isolated }
-                if matches!(kind, Kind::Admin | Kind::Sentinel) =>
-            {
+            Report::Isolate { kind: other, isolated } if is_for(kind, other, isolated) => {
                 self.isolate(other, isolated, kind);
                 // An admin waits for this word before it leaves: nobody reads a dead one's.
                 let _ = self.hub.send(peer, 0, &Order::Pulse, Vec::new());
             }
             Report::Isolated if kind == Kind::Admin => {
-                let parts = self.parts.iter().filter(|part| part.isolated);
-                let isolated = parts.map(|part| (part.kind, part.isolated_ms)).collect();
-                let _ = self.hub.send(peer, 0, &Order::Isolated(isolated), Vec::new());
+                let isolated = Order::Isolated(self.isolations());
+                let _ = self.hub.send(peer, 0, &isolated, Vec::new());
             }
             _ => self.end_liar(instance, kind, "a report that is not its own to make"),
         }

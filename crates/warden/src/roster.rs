@@ -4,6 +4,7 @@ use compartment::zygote::End;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 use terms::{InstanceId, Kind, TenantId, UserId};
+use wire::control::Isolation;
 use wire::{Peer, charter};
 
 /// The longest pause before a dead compartment is started again.
@@ -90,9 +91,7 @@ pub struct Part {
     /// Served at least once: those who need its keys need not wait for it again.
     pub served: bool,
     /// Taken out of the house until somebody lets it in again.
-    pub isolated: bool,
-    /// Since when, in milliseconds since 1970.
-    pub isolated_ms: u64,
+    pub isolation: Option<Isolation>,
     failures: u32,
     pub next_try: Instant,
 }
@@ -103,8 +102,7 @@ impl Part {
             kind,
             holder: None,
             served: false,
-            isolated: false,
-            isolated_ms: 0,
+            isolation: None,
             failures: 0,
             next_try: Instant::now(),
         }

@@ -184,6 +184,7 @@ pub enum Request {
         files: u64,
         bytes: u64,
         found: Vec<String>,
+        unread: Vec<String>,
     },
     /// A pass to read a person's mail: for an export, or for a case.
     ReadPass {
@@ -260,6 +261,7 @@ pub enum Request {
         component: String,
         isolated: bool,
     },
+    IsolateList,
     TenantSending {
         name: String,
         #[serde(default)]

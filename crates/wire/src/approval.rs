@@ -5,7 +5,7 @@ use crate::identity::{Protocol, Whose};
 use crate::redirection::Redirection;
 use crate::vault::KeyAct;
 use serde::{Deserialize, Serialize};
-use terms::{HoldId, RequestId, TenantId, UserId};
+use terms::{HoldId, Kind, RequestId, TenantId, UserId};
 
 /// Persons who must agree.
 pub const NEEDED: usize = 2;
@@ -96,6 +96,8 @@ pub enum Act {
         size: u64,
         root: [u8; 32],
     },
+    /// A compartment that was isolated is let in again.
+    Rejoin(Kind),
 }
 
 /// Which log lost something.
@@ -157,6 +159,7 @@ impl Act {
             Self::Disable { disabled: true, .. } => "user.disable",
             Self::Disable { disabled: false, .. } => "user.enable",
             Self::AcknowledgeLoss { .. } => "ledger.acknowledge-loss",
+            Self::Rejoin(_) => "component.release",
         }
     }
 
@@ -174,7 +177,7 @@ impl Act {
             | Self::LiftHold { tenant, .. }
             | Self::Redirect { tenant, .. }
             | Self::Disable { tenant, .. } => Some(*tenant),
-            Self::SingleOperator | Self::AcknowledgeLoss { .. } => None,
+            Self::SingleOperator | Self::AcknowledgeLoss { .. } | Self::Rejoin(_) => None,
             Self::Other { tenant, .. } => *tenant,
             Self::Keys(act) => act.about().0,
             Self::Thaw(whose) => match whose {

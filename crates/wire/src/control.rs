@@ -43,8 +43,8 @@ pub enum Order {
     Count,
     /// To `metrics`: the newest numbers of all.
     Counted(Vec<crate::metrics::Count>),
-    /// To `admin`: what is out of the house, and since when (milliseconds since 1970).
-    Isolated(Vec<(Kind, u64)>),
+    /// To `admin`: what is out of the house.
+    Isolated(Vec<Isolation>),
     /// To `gate`: somebody has signed in to this instance, by `identity`'s word.
     SignedIn(InstanceId),
 }
@@ -95,7 +95,8 @@ pub enum Report {
     Dial { call: u32, to: SocketAddr, from: Option<IpAddr> },
     /// From `sentinel`: end this instance, another takes its place.
     Replace(InstanceId),
-    /// From `admin` and `sentinel`: a kind is taken out of the house, or let in again.
+    /// From `admin`: a kind is taken out of the house, or let in again. From `sentinel`: it is
+    /// taken out, if it may be without an operator's word.
     Isolate { kind: Kind, isolated: bool },
     /// The answer to [`Order::Count`].
     Counted(Vec<crate::metrics::Count>),
@@ -108,6 +109,15 @@ pub enum Report {
     Attention { what: String },
     /// The kernel lets no process of this user send descriptors: too many are on their way.
     Crowded,
+}
+
+/// A kind that is out of the house until an operator lets it in again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Isolation {
+    pub kind: Kind,
+    /// Milliseconds since 1970.
+    pub since_ms: u64,
+    pub by: Kind,
 }
 
 /// What a signed-in `access` is there for: it gets the channels for that, and no other.

@@ -434,6 +434,7 @@ pub enum FromAdmin {
         files: u64,
         bytes: u64,
         found: Vec<String>,
+        unread: Vec<String>,
     },
     /// An operator holds, releases or cancels a letter in the queue: recorded before it counts.
     /// Answered by `Done`.

@@ -126,6 +126,21 @@ pub fn may_be_isolated(kind: Kind) -> bool {
     crate::charter(kind).is_some() && !is_needed
 }
 
+/// What the sentinel may have isolated by itself: those whose instances a stranger can reach,
+/// directly or by a letter, each of which comes again from a zygote. While they are away mail
+/// waits at its sender's, in a client or in the queue; nothing is lost. Never a keeper, without
+/// which the house is no house; never those whom alarms, answers or the evidence need (`gate`,
+/// `names`, `fetch`, `metrics`, `admin`): an intruder in one instance could have them taken away.
+pub fn may_be_isolated_unasked(kind: Kind) -> bool {
+    use Kind::*;
+    matches!(kind, Edge | Scanner | Access | Pages | Dispatch | Depart)
+}
+
+/// Whom it takes to have two persons agree: who of them is away is let in again by one.
+pub fn is_needed_to_agree(kind: Kind) -> bool {
+    matches!(kind, Kind::Identity | Kind::Directory | Kind::Vault)
+}
+
 /// What is told to people: ids and words of ours only.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Incident {
@@ -151,6 +166,8 @@ pub struct Vigilance {
     pub freeze: bool,
     /// An instance that opens mail without a sign-in is replaced.
     pub replace: bool,
+    /// A kind whose instances leave their charter again and again is isolated.
+    pub isolate: bool,
     /// Programs started elsewhere on this host are judged by the Sigma rules too.
     pub watch_host: bool,
     /// Items released in an hour that has always been quiet.
@@ -175,6 +192,7 @@ impl Default for Vigilance {
         Self {
             freeze: true,
             replace: true,
+            isolate: true,
             watch_host: false,
             burst: 50,
             silence_ms: 10_000,

@@ -82,6 +82,7 @@ const DEEDS: &[(&str, &str, &str)] = &[
     ("read.case", "調査のための閲覧", "reading for a case"),
     ("hold.lift", "保全の解除", "a hold lifted"),
     ("freeze.lift", "凍結の解除", "a freeze lifted"),
+    ("component.release", "切り離した区画の復帰", "an isolated compartment let in again"),
     ("approvals.two-persons", "二人による承認の開始", "two persons decide from now on"),
     ("approvals.single-operator", "二人による承認の廃止", "one operator decides alone"),
     ("keys.seal", "組織の鍵の封印", "the organisation's keys sealed"),
@@ -140,6 +141,7 @@ mod tests {
             Act::Read { tenant, user, purpose: Purpose::Case, for_ms: 1 },
             Act::LiftHold { tenant, hold: HoldId([3; 8]) },
             Act::Thaw(Whose::Tenant(tenant)),
+            Act::Rejoin(terms::Kind::Scanner),
             Act::SingleOperator,
             Act::AcknowledgeLoss { whose: WhoseLog::Both, size: 1, root: [0; 32] },
         ];

@@ -1,6 +1,6 @@
 //! `sekisho doctor`: which walls this machine grants, and what is weakened here.
 
-use super::{epochs, install, losses, sources, unsealing};
+use super::{epochs, install, losses, returned, sources, unsealing};
 use crate::arguments::Arguments;
 use crate::client;
 use crate::outcome::{Answer, Outcome};
@@ -32,11 +32,14 @@ pub fn run(mut arguments: Arguments) -> Answer {
     let near = queue.as_ref().and_then(|told| told.get("near")?.get(language)?.as_str());
     let near = near.map(str::to_owned);
     let losses = data.as_deref().map(losses::told);
+    let back = data.as_deref().map(|data| returned::search(data, &[])).unwrap_or_default();
     let service = data.and_then(|data| client::value(&data, &Request::Status).ok());
     let mut weakened =
         weak_points((is_asked, service.as_ref()), tenants.as_ref(), domains.as_ref());
     weakened.extend(near);
     weakened.extend(losses.iter().flatten().flat_map(|told| losses::open(told)));
+    weakened.extend(back.found.iter().map(|place| format!("{place}: keys epochs end destroys it")));
+    weakened.extend(back.unread);
     let whole = missing.is_empty() && weakened.is_empty();
     let found = json!({
         "walls": granted,

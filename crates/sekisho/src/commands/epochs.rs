@@ -38,8 +38,21 @@ pub fn beside(data: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// What the file with an epoch's key is called.
+pub fn file_name(epoch: u32) -> String {
+    format!("epoch-{epoch}.key")
+}
+
 fn path_of(folder: &Path, epoch: u32) -> PathBuf {
-    folder.join(format!("epoch-{epoch}.key"))
+    folder.join(file_name(epoch))
+}
+
+/// The print of the key in a short file, if there is one.
+pub fn print_of(path: &Path) -> Option<[u8; 32]> {
+    let text = Zeroizing::new(fs::read_to_string(path).ok()?);
+    let key = Zeroizing::new(BASE32_NOPAD.decode(text.trim().as_bytes()).ok()?);
+    let key = (key.len() == KEY_BYTES).then_some(EpochKey { epoch: 0, key })?;
+    Some(vault::epoch_print(&key.witness()))
 }
 
 /// What is left of a key until the vault has heard that it was destroyed.

@@ -42,6 +42,8 @@ struct Wish {
     host_name: String,
     grounds: Grounds,
     for_ms: u64,
+    /// `export`, or `case`: what each person is told that their mail was read for.
+    purpose: &'static str,
 }
 
 pub fn run(mut arguments: Arguments) -> Answer {
@@ -61,12 +63,24 @@ pub fn run(mut arguments: Arguments) -> Answer {
     let imaps_at = address(&imaps)?;
     let host_name = arguments.option("--host-name")?.unwrap_or_else(|| "mail.localhost".to_owned());
     let for_ms = arguments.option("--for")?.map_or(Ok(PASS_MS), |text| duration_ms(&text))?;
-    let grounds = grounds::take(&mut arguments)?;
+    let case = arguments.option("--case")?;
+    let grounds = of_case(grounds::take(&mut arguments)?, case.as_deref());
     arguments.finish()?;
+    let purpose = if case.is_some() { "case" } else { "export" };
     let is_whole = person.is_none();
     let people = people(&data, person.as_deref(), tenant)?;
-    let wish = Wish { data, to, form, imaps: imaps_at, host_name, grounds, for_ms };
+    let wish = Wish { data, to, form, imaps: imaps_at, host_name, grounds, for_ms, purpose };
     export(&wish, &people, is_whole)
+}
+
+/// Which case it is, before any other reason: those who are asked to agree read it.
+fn of_case(mut grounds: Grounds, case: Option<&str>) -> Grounds {
+    grounds.reason = match (case, grounds.reason) {
+        (Some(case), Some(reason)) => Some(format!("{case}: {reason}")),
+        (Some(case), None) => Some(case.to_owned()),
+        (None, reason) => reason,
+    };
+    grounds
 }
 
 /// `HOST:PORT`; of several addresses the first that speaks IPv4, as the demo listens.
@@ -111,7 +125,7 @@ fn export(wish: &Wish, people: &[String], is_whole: bool) -> Answer {
             done.push(json!({ "person": address, "folder": folder, "passed_over": true }));
             continue;
         }
-        let (address, purpose) = (address.clone(), "export".to_owned());
+        let (address, purpose) = (address.clone(), wish.purpose.to_owned());
         let request = Request::ReadPass { address: address.clone(), purpose, for_ms: wish.for_ms };
         let pass = match ask_on(&wish.data, &request, &wish.grounds) {
             Ok(Outcome::Done(pass)) => pass,
@@ -134,7 +148,8 @@ fn export(wish: &Wish, people: &[String], is_whole: bool) -> Answer {
     let needs = waiting.first().and_then(|one| one.get("needs").cloned());
     let request = waiting.first().and_then(|one| one.get("request").cloned());
     let found = json!({
-        "to": wish.to, "exported": done, "waiting": waiting, "request": request, "needs": needs,
+        "to": wish.to, "purpose": wish.purpose, "exported": done, "waiting": waiting,
+        "request": request, "needs": needs,
     });
     Ok(match waiting.is_empty() {
         true => Outcome::Done(found),

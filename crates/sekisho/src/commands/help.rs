@@ -62,7 +62,7 @@ const USAGE: &str = "  sekisho demo [--data DIR] [--port-base N] [--json] [--no-
   sekisho reports list [--tenant T | --domain D] [--kind tls|feedback|returned] [--after ID]
                | show ID [--lang ja|en]                                  --data DIR
   sekisho export --tenant T | --person ADDRESS --to DIR --imaps HOST:PORT
-               [--format eml|mbox|maildir] [--host-name NAME]            --data DIR
+               [--case TEXT] [--format eml|mbox|maildir] [--host-name NAME] --data DIR
   sekisho touched --person ADDRESS | --tenant T [--from T] [--to T] [--lang ja|en] --data DIR
   sekisho scan FILE|DIR… [--client-ip IP] [--helo NAME] [--mail-from A] [--auth dns|none]
   sekisho ledger verify | head | export [--from I] [--to I] | proof --index I

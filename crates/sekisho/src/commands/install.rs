@@ -173,6 +173,7 @@ fn plan(settings: &Settings, credential: &[u8]) -> Result<Plan, Trouble> {
     plan.vigilance = wire::sentinel::Vigilance {
         freeze: sentinel.freeze,
         replace: sentinel.replace,
+        isolate: sentinel.isolate,
         watch_host: sentinel.watch_host,
         burst: sentinel.burst,
         silence_ms: u64::from(sentinel.silence_seconds) * 1_000,

@@ -233,7 +233,8 @@ pub fn lock(data: &Path) -> Result<File, Trouble> {
 }
 
 fn copy_out(data: &Path, to: &Path, keys: Option<&Under<'_>>) -> Result<usize, Trouble> {
-    fs::create_dir_all(to).map_err(fault(to))?;
+    // Sizes and times of mail are told to nobody else, from the top on.
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(to).map_err(fault(to))?;
     if to.join(MANIFEST).exists() {
         let found = to.display().to_string();
         return Err(Trouble::refused("a folder without a backup", found, "choose a new folder"));

@@ -3,7 +3,7 @@
 use super::epochs::{self, Ended};
 use super::keeping::lock;
 use super::unsealing::{Given, Keeping, unseal};
-use super::{grounds, install};
+use super::{grounds, install, returned};
 use crate::arguments::Arguments;
 use crate::client::{ask, ask_on, value};
 use crate::demo::screen::say;
@@ -87,10 +87,10 @@ fn of_epochs(mut arguments: Arguments) -> Answer {
     match act.as_str() {
         "list" => {
             let mut told = value(&data, &Request::KeysEpochs)?;
-            if let Some(told) = told.as_object_mut() {
-                told.insert("keys_here".to_owned(), json!(epochs::present(&folder)));
-            }
-            Ok(Outcome::Done(told))
+            let back = returned::search(&data, std::slice::from_ref(&folder)).found;
+            super::insert(&mut told, "keys_here", json!(epochs::present(&folder)));
+            super::insert(&mut told, "destroyed_and_here", json!(back));
+            Ok(if back.is_empty() { Outcome::Done(told) } else { Outcome::Wanting(told) })
         }
         "start" => ask(&data, &act_upon("epoch-start", None, None)),
         "end" => {

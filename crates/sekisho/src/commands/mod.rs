@@ -27,6 +27,7 @@ mod passing;
 mod people;
 mod remains;
 mod reports;
+mod returned;
 mod rules;
 mod scan;
 mod secrets;
@@ -82,7 +83,8 @@ fn choose_language(word: &str, arguments: &mut Arguments) -> Result<(), Trouble>
     Ok(())
 }
 
-fn act(word: &str, arguments: Arguments, as_json: bool) -> Answer {
+/// One command, by its word.
+pub fn act(word: &str, arguments: Arguments, as_json: bool) -> Answer {
     match word {
         "demo" => demo::run(arguments, as_json),
         "init" => install::init(arguments, as_json),

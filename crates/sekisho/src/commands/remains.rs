@@ -4,8 +4,9 @@
 //! backup). Looked for are the opaque ids of those contracts and their people, as octets and as
 //! hexadecimal, rows of the directory that still name an address of a person who is destroyed (it
 //! knows those by a keyed hash), and whatever `--marker` names (a word of an old letter, a wrapped
-//! key in hexadecimal behind `hex:`). In the evidence ids may stand: nothing else tells what was
-//! done.
+//! key in hexadecimal behind `hex:`); and keys of backup epochs that were destroyed and lie again
+//! beside the data, or where they first lay (`returned`). In the evidence ids may stand: nothing
+//! else tells what was done.
 
 use super::people::folder;
 use crate::arguments::Arguments;
@@ -30,6 +31,7 @@ const TOLD: usize = 100;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// After a start, and after a search that could not be made.
 const SOON: Duration = Duration::from_secs(20);
+const LINK: &str = "a link is not followed: search where it leads with --also";
 const HINT: &str = "search as the user that runs the service, or as root";
 
 /// What is looked for: words by their first octets, and a sieve before the map.
@@ -188,12 +190,19 @@ fn search(
     for folder in also {
         look_through(folder, folder, &wanted, &mut seen);
     }
+    let mut back = super::returned::search(data, also);
+    seen.count += back.found.len() as u64;
+    // Told first: it opens more than any other place.
+    back.found.append(&mut seen.found);
+    seen.found = back.found;
+    seen.unread.append(&mut back.unread);
     seen.count += named.len() as u64;
     let room = TOLD.saturating_sub(seen.found.len());
     let places = named.into_iter().take(room);
     seen.found.extend(places.map(|(user, place)| format!("{place} names person {user}")));
     let Seen { files, bytes, found, count, unread } = seen;
-    let report = Request::Searched { contracts, files, bytes, found: found.clone() };
+    let told = unread.iter().take(TOLD).cloned().collect();
+    let report = Request::Searched { contracts, files, bytes, found: found.clone(), unread: told };
     client::value(data, &report)?;
     Ok(json!({
         "ids": contracts,
@@ -239,9 +248,12 @@ fn look_through(folder: &Path, root: &Path, wanted: &Both, seen: &mut Seen) {
     let Ok(entries) = fs::read_dir(folder) else {
         return seen.unread.push(folder.display().to_string());
     };
-    for entry in entries.flatten() {
-        let path = entry.path();
-        let Ok(kind) = entry.file_type() else { continue };
+    for entry in entries {
+        let Ok((path, kind)) = entry.and_then(|entry| Ok((entry.path(), entry.file_type()?)))
+        else {
+            seen.unread.push(folder.display().to_string());
+            continue;
+        };
         let is_evidence = path.parent() == Some(root)
             && matches!(path.file_name().and_then(|name| name.to_str()), Some("ledger" | "mirror"));
         if is_evidence {
@@ -258,6 +270,9 @@ fn look_through(folder: &Path, root: &Path, wanted: &Both, seen: &mut Seen) {
                 continue;
             }
             seen.unread.push(format!("{} ({HINT})", path.display()));
+        } else if kind.is_symlink() {
+            // Where it leads may be anything: whoever knows names that folder.
+            seen.unread.push(format!("{} ({LINK})", path.display()));
         }
     }
 }
@@ -291,6 +306,24 @@ fn look_in(path: &Path, wanted: &Wanted, seen: &mut Seen) -> std::io::Result<()>
     }
 }
 
+/// Whether the key of an epoch of backups has been destroyed. A vault that is away is asked again.
+fn has_destroyed_epoch(data: &Path) -> bool {
+    let told = client::value(data, &Request::KeysEpochs).unwrap_or_default();
+    let mut items = told.get("items").and_then(Value::as_array).into_iter().flatten();
+    items.any(|item| item.get("destroyed").is_some_and(|at| !at.is_null()))
+}
+
+/// What a daily search is told of on the service's own screen.
+fn worth_telling(value: &Value) -> Option<String> {
+    let found = value.get("found").and_then(Value::as_u64).unwrap_or(0);
+    let unread = value.get("unread").and_then(Value::as_array).map_or(0, Vec::len);
+    match (found, unread) {
+        (0, 0) => None,
+        (0, _) => Some(format!("search for remains: {unread} places could not be read: {value}")),
+        _ => Some(format!("REMAINS of an ended contract: {value}")),
+    }
+}
+
 /// Searches every day as long as this process lives. Nothing is searched where nothing ended.
 pub fn daily(data: PathBuf) {
     std::thread::spawn(move || {
@@ -299,14 +332,14 @@ pub fn daily(data: PathBuf) {
             std::thread::sleep(SOON);
             end_epochs(&data);
             let is_early = searched.is_some_and(|then| then.elapsed() < DAY);
-            if is_early || patterns(&data).is_ok_and(|(ids, _)| ids.is_empty()) {
+            let none_ended = || patterns(&data).is_ok_and(|(ids, _)| ids.is_empty());
+            if is_early || (none_ended() && !has_destroyed_epoch(&data)) {
                 continue;
             }
             match search(&data, &[], Vec::new(), None) {
                 Ok(value) => {
-                    let of = |name: &str| value.get(name).and_then(Value::as_u64).unwrap_or(0);
-                    if of("found") > 0 {
-                        eprintln!("sekisho: REMAINS of an ended contract: {value}");
+                    if let Some(line) = worth_telling(&value) {
+                        eprintln!("sekisho: {line}");
                     }
                     searched = Some(Instant::now());
                 }
@@ -332,7 +365,7 @@ fn end_epochs(data: &Path) {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::{Both, CHUNK_BYTES, Seen, Wanted, look_through, marker_bytes};
+    use super::{Both, CHUNK_BYTES, Seen, Wanted, look_through, marker_bytes, worth_telling};
     use std::fs;
 
     #[test]
@@ -360,6 +393,26 @@ mod tests {
             check(offset, CHUNK_BYTES + 64, 1);
         }
         check(CHUNK_BYTES * 2 - 8, CHUNK_BYTES * 2, 1);
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn what_is_not_read_is_said() {
+        let folder = std::env::temp_dir().join(format!("sekisho-unread-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).unwrap();
+        std::os::unix::fs::symlink("/elsewhere", folder.join("mailbox")).unwrap();
+        let words = || Wanted::new(Vec::new());
+        let mut seen = Seen::default();
+        look_through(&folder, &folder, &Both { everywhere: words(), in_vault: words() }, &mut seen);
+        assert_eq!(seen.unread.len(), 1, "{:?}", seen.unread);
+        assert!(seen.unread[0].contains("a link is not followed"), "{:?}", seen.unread);
+        let told = |found: u64, unread: &[String]| {
+            worth_telling(&serde_json::json!({ "found": found, "unread": unread }))
+        };
+        assert_eq!(told(0, &[]), None);
+        assert!(told(0, &seen.unread).unwrap().contains("1 places could not be read"));
+        assert!(told(1, &[]).unwrap().starts_with("REMAINS"));
         fs::remove_dir_all(&folder).unwrap();
     }
 

@@ -39,6 +39,7 @@ fn typed(act: &Act) -> &'static [&'static str] {
         Act::Thaw(Whose::Person(..)) => &["unfreeze a@b.example"],
         Act::Thaw(Whose::Tenant(_)) => &["unfreeze --tenant T"],
         Act::Thaw(Whose::Kind(_)) => &["unfreeze --component access"],
+        Act::Rejoin(_) => &["release scanner"],
         Act::Redirect { change, .. } => redirected(change),
         Act::Disable { disabled: true, .. } => &["user disable a@b.example"],
         Act::Disable { disabled: false, .. } => &["user enable a@b.example"],
@@ -137,6 +138,7 @@ fn acts() -> Vec<Act> {
         Act::TerminateUser { tenant, user, grace_ms },
         Act::LiftHold { tenant, hold: HoldId([0; 8]) },
         Act::SingleOperator,
+        Act::Rejoin(Kind::Scanner),
         Act::Disable { tenant, user, disabled: true },
         Act::Disable { tenant, user, disabled: false },
     ];

@@ -12,13 +12,9 @@ use serde_json::{Value, json};
 use sigma::Rule;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 use terms::UserId;
 use wire::admin::Request;
 
-/// What the warden did is in the ledger by then.
-const RECORD_LAG: Duration = Duration::from_millis(1_500);
-const RECORD_PULSE: Duration = Duration::from_millis(50);
 /// The newest that are shown.
 const SHOWN: usize = 10_000;
 
@@ -167,34 +163,24 @@ pub fn isolate(mut arguments: Arguments, as_json: bool) -> Answer {
     ask(&data, &Request::Isolate { component, isolated: true })
 }
 
+/// To let somebody in again is an act for two, like `unfreeze`.
 pub fn release(mut arguments: Arguments) -> Answer {
     let data = arguments.data()?;
     let component = arguments.word("a compartment's name")?;
+    let grounds = grounds::take(&mut arguments)?;
     arguments.finish()?;
-    // Asked for whatever the ledger says: whoever is cut off must be let in even without it.
-    let was_isolated = was_isolated(&data, &component);
-    let request = Request::Isolate { component: component.clone(), isolated: false };
-    let mut value = crate::client::value(&data, &request)?;
-    if was_isolated {
+    let request = Request::Isolate { component, isolated: false };
+    let mut value = match ask_on(&data, &request, &grounds)? {
+        Outcome::Done(value) => value,
+        other => return Ok(other),
+    };
+    if value.get("was_isolated").and_then(Value::as_bool) != Some(false) {
         return Ok(Outcome::Done(value));
     }
     let nothing =
         say("切り離していませんでした。何も変わりません。", "it was not isolated: nothing changed");
     super::insert(&mut value, "about", json!(nothing));
     Ok(Outcome::Wanting(value))
-}
-
-/// What was done a moment ago stands in the ledger within a second.
-fn was_isolated(data: &Path, component: &str) -> bool {
-    let until = Instant::now() + RECORD_LAG;
-    loop {
-        let is_it = |item: &Value| item.get("component").and_then(Value::as_str) == Some(component);
-        let is_there = isolated_now(data).ok().is_none_or(|items| items.iter().any(is_it));
-        if is_there || Instant::now() >= until {
-            return is_there;
-        }
-        std::thread::sleep(RECORD_PULSE);
-    }
 }
 
 /// A person says the name again; a script says `--yes`, or speaks JSON and knows what it does.
@@ -214,8 +200,11 @@ pub(super) fn be_sure(is_sure: bool, act: &str, name: &str, what: &str) -> Resul
     }
 }
 
-/// Read from the ledger's own files, like the alarms. A warden that starts isolates nobody.
+/// By the warden's word, which knows it at once; while it is away, from the ledger's own files.
 fn isolated(data: &Path) -> Answer {
+    if let Ok(told) = crate::client::value(data, &Request::IsolateList) {
+        return Ok(Outcome::Done(told));
+    }
     let doubts = whole::doubts(data)?;
     let found = json!({ "items": isolated_now(data)?, "next": null });
     Ok(whole::told(&doubts, Outcome::Done(found)))
@@ -223,23 +212,16 @@ fn isolated(data: &Path) -> Answer {
 
 fn isolated_now(data: &Path) -> Result<Vec<Value>, Trouble> {
     let mut now = std::collections::BTreeMap::new();
-    let mut warden = None;
-    ledger::entries(&data.join("ledger"), |index, entry| {
-        if entry.author == terms::Kind::Warden && warden != Some(entry.start) {
-            warden = Some(entry.start);
-            now.clear();
-        }
-        match &entry.body {
-            Body::Isolate { kind, by } => drop(now.insert(
-                kind.word(),
-                json!({
-                    "component": kind.word(), "since": rfc3339(entry.time_ms),
-                    "by": by.as_str(), "index": index,
-                }),
-            )),
-            Body::Rejoin { kind, .. } => drop(now.remove(kind.word())),
-            _ => {}
-        }
+    ledger::entries(&data.join("ledger"), |index, entry| match &entry.body {
+        Body::Isolate { kind, by } => drop(now.insert(
+            kind.word(),
+            json!({
+                "component": kind.word(), "since": rfc3339(entry.time_ms),
+                "by": by.as_str(), "index": index,
+            }),
+        )),
+        Body::Rejoin { kind, .. } => drop(now.remove(kind.word())),
+        _ => {}
     })
     .map_err(fault)?;
     Ok(now.into_values().collect())

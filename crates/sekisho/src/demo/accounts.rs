@@ -6,6 +6,7 @@ use data_encoding::{BASE32_NOPAD, HEXLOWER};
 use hkdf::Hkdf;
 use serde_json::{Value, json};
 use sha2::Sha256;
+use std::collections::HashSet;
 use std::path::Path;
 use wire::admin::Request;
 
@@ -35,21 +36,55 @@ const PEOPLE: &[Row] = &[
     ("olga@example.net", "Example Net", "auditor", &[]),
 ];
 
-/// Makes what is not there yet; all of it is there afterwards.
+/// Stands in the data folder once everybody was made: who is gone later stays gone.
+const MADE: &str = "demo.made";
+
+/// Makes everybody at the first start; all who are still there are shown, at every start.
 pub fn settle(data: &Path, credential: &[u8]) -> Result<Vec<Account>, Trouble> {
-    for (tenant, domain) in DOMAINS {
-        let (tenant, domain) = ((*tenant).to_owned(), (*domain).to_owned());
-        unless_there(client::value(data, &Request::TenantAdd { name: tenant.clone() }))?;
-        unless_there(client::value(data, &Request::DomainAdd { domain, tenant }))?;
-    }
     let derive = Hkdf::<Sha256>::new(None, credential);
-    PEOPLE.iter().map(|row| settle_one(data, &derive, row)).collect()
+    if !is_made(data)? {
+        for (tenant, domain) in DOMAINS {
+            let (tenant, domain) = ((*tenant).to_owned(), (*domain).to_owned());
+            unless_there(client::value(data, &Request::TenantAdd { name: tenant.clone() }))?;
+            unless_there(client::value(data, &Request::DomainAdd { domain, tenant }))?;
+        }
+        for row in PEOPLE {
+            make_one(data, &derive, row)?;
+        }
+    }
+    let there = addresses(data)?;
+    let still = PEOPLE.iter().filter(|row| there.contains(row.0));
+    let accounts: Vec<Account> =
+        still.map(|row| settle_one(data, &derive, row)).collect::<Result<_, _>>()?;
+    // Without it everybody is made again, as at the first start.
+    let _ = std::fs::write(data.join(MADE), "");
+    Ok(accounts)
 }
 
-fn settle_one(data: &Path, derive: &Hkdf<Sha256>, row: &Row) -> Result<Account, Trouble> {
-    let (address, tenant, role, aliases) = *row;
+/// A destruction tells it too, of a folder that an earlier version made.
+fn is_made(data: &Path) -> Result<bool, Trouble> {
+    if data.join(MADE).exists() {
+        return Ok(true);
+    }
+    let endings = client::value(data, &Request::Endings)?;
+    let mut items = endings.get("items").and_then(Value::as_array).into_iter().flatten();
+    Ok(items.any(|item| item.get("state").and_then(Value::as_str) == Some("destroyed")))
+}
+
+fn addresses(data: &Path) -> Result<HashSet<String>, Trouble> {
+    let told = client::value(data, &Request::UserList { tenant: None })?;
+    let items = told.get("items").and_then(Value::as_array).into_iter().flatten();
+    let address = |item: &Value| Some(item.get("address")?.as_str()?.to_owned());
+    Ok(items.filter_map(address).collect())
+}
+
+fn password(derive: &Hkdf<Sha256>, address: &str) -> String {
     let password = BASE32_NOPAD.encode(&seed::<16>(derive, address, "password"));
-    let password = password.to_ascii_lowercase();
+    password.to_ascii_lowercase()
+}
+
+fn make_one(data: &Path, derive: &Hkdf<Sha256>, row: &Row) -> Result<(), Trouble> {
+    let (address, tenant, role, aliases) = *row;
     unless_there(client::value(
         data,
         &Request::UserAdd {
@@ -57,20 +92,27 @@ fn settle_one(data: &Path, derive: &Hkdf<Sha256>, row: &Row) -> Result<Account, 
             tenant: tenant.to_owned(),
             role: Some(role.to_owned()),
             aliases: aliases.iter().map(|alias| (*alias).to_owned()).collect(),
-            password: Some(password.clone()),
+            password: Some(password(derive, address)),
         },
-    ))?;
-    let imap_password = app_password(data, derive, address, "imap")?;
-    let pop3_password = app_password(data, derive, address, "pop3")?;
+    ))
+}
+
+fn settle_one(data: &Path, derive: &Hkdf<Sha256>, row: &Row) -> Result<Account, Trouble> {
+    let (address, tenant, role, aliases) = *row;
+    let secret = |protocol: &str| match app_password(data, derive, address, protocol) {
+        // Revoked meanwhile, and no longer ours alone to make: there is none to show.
+        Err(Trouble::Refused { .. }) => Ok(String::new()),
+        made => made,
+    };
     Ok(Account {
         address,
         tenant,
         role,
         aliases,
-        password,
-        app_password: imap_password,
-        pop3_password,
-        smtp_password: app_password(data, derive, address, "smtp")?,
+        password: password(derive, address),
+        app_password: secret("imap")?,
+        pop3_password: secret("pop3")?,
+        smtp_password: secret("smtp")?,
     })
 }
 

@@ -48,6 +48,16 @@ pub const WORDS: &[(&str, &str)] = &[
     ("the index of {} chapters was made from the entries", "{} 章の索引を記録から作りました"),
     ("tiles did not agree with the entries and were written anew", "タイルが記録と食い違っていたため、書き直しました"),
     ("the index could not be written: {}; a start makes it anew", "索引を書き込めません: {}。次の起動で作り直します"),
+    // who is out of the house
+    ("{} instances left their charter within {} minutes", "{1} 分のうちに {0} 個の実体が、許されていない動作を試みました"),
+    ("the note of what is isolated cannot be read: {}", "切り離した区画の控えが読み取れません: {}"),
+    ("what is isolated could not be written down: {}", "切り離した区画の控えを書き込めません: {}"),
+    ("{} stays isolated; `release {}` lets it in again", "{} は切り離されたままです。`release {}` で戻します"),
+    // what an ended contract left
+    ("remains of an ended contract: {} places, {}", "終わった契約の名残: {} か所、{}"),
+    ("a search for remains could not read everything: {} places, {}", "名残の検索で読めない場所がありました: {} か所、{}"),
+    ("{} is the key of destroyed backup epoch {}", "{} は、破棄したはずのバックアップ期 {} の鍵です"),
+    ("{} is the key of destroyed backup epoch {}: keys epochs end destroys it", "{} は、破棄したはずのバックアップ期 {} の鍵です。keys epochs end で破棄します"),
     // what was lost, or is another's
     ("{} was gone at a start of a house that had run before", "以前に動いていたサービスの起動時に、{}がなくなっていました"),
     ("{} lost entries: {} were cosigned with the root {}, {} are left", "{0}の記録が失われました: 根 {2} の {1} 件が連署されていましたが、残りは {3} 件です"),

@@ -83,6 +83,8 @@ pub const WORDS: &[(&str, &str)] = &[
     ("no service answers at {}: {}", "{} でサービスが応答しません: {}"),
     ("start it with `sekisho run` or `sekisho demo`, as this same user", "同じ利用者で `sekisho run` または `sekisho demo` を起動してください"),
     ("look at the service's own output, try again", "サービス自身の出力を見て、もう一度実行してください"),
+    ("a contract did not end in time", "契約の終了が時間内に済みませんでした"),
+    ("see `tenant endings`", "`tenant endings` で確かめてください"),
     ("if it was isolated: `release` it; else see the service's output, try again", "切り離した区画なら `release` で戻してください。そうでなければサービスの出力を見て、もう一度実行してください"),
     ("the service did not answer: {}", "サービスから返事がありません: {}"),
     ("the service closed the connection without an answer", "サービスが返事をせずに接続を閉じました"),

@@ -6,7 +6,7 @@ use super::post::deliver;
 use super::reader::Reader;
 use serde_json::Value;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -283,6 +283,28 @@ fn nobody_undoes_two_persons_alone() {
     assert!(told.iter().any(|line| line.contains("shown to its maker")), "{told:?}");
 }
 
+/// Who was destroyed is neither made anew nor missed.
+#[test]
+fn the_demo_comes_up_with_who_is_still_there() {
+    let demo = Demo::fresh("still-there");
+    assert_eq!(demo.ask(&["user", "terminate", "bob@example.net", "--grace", "0"]).1, 0);
+    within(PATIENCE, "destroyed", || {
+        demo.ask(&["tenant", "endings"]).0["items"][0]["state"] == "destroyed"
+    });
+    assert_eq!(demo.ask(&["approval", "mode", "two-persons"]).1, 0);
+    let demo = demo.again();
+    let shown: Vec<&str> = demo.ready["accounts"].as_array().unwrap().iter().map(address).collect();
+    assert!(shown.contains(&"alice@example.net") && !shown.contains(&"bob@example.net"));
+    let (people, _) = demo.ask(&["user", "list", "--tenant", "Example Net"]);
+    let known: Vec<&str> = people["items"].as_array().unwrap().iter().map(address).collect();
+    assert!(known.contains(&"alice@example.net") && !known.contains(&"bob@example.net"));
+    assert!(!demo.account("alice@example.net").imap.is_empty());
+}
+
+fn address(item: &Value) -> &str {
+    item["address"].as_str().unwrap()
+}
+
 #[test]
 fn a_contract_ends_and_leaves_nothing() {
     let mut demo = Demo::fresh("ends");
@@ -321,6 +343,17 @@ fn a_contract_ends_and_leaves_nothing() {
     assert!(std::fs::read_to_string(one).unwrap().contains("Okonomiyaki-1547"));
     let name = "請求書";
     assert!(to.join("alice@example.net").join(name).join("000001.eml").exists(), "{name}");
+    // For a case, which they are told; the case is named, and asked for by nothing else.
+    let to = demo.wishes.data.parent().unwrap().join("case");
+    let words = ["export", "--person", "bob@example.net", "--case", "2026-17", "--imaps"];
+    let words = [&words[..], &[demo.ready["imaps"].as_str().unwrap(), "--to"]].concat();
+    let (read, code) = demo.ask(&[&words[..], &[to.to_str().unwrap()]].concat());
+    assert_eq!((code, &read["purpose"]), (0, &Value::from("case")), "{read}");
+    let (seen, _) = demo.ask(&["touched", "--person", "bob@example.net", "--lang", "en"]);
+    let is_case = |item: &Value| {
+        item["entry"]["entry"] == "credential.use" && item["entry"]["credential"] == "case"
+    };
+    assert!(seen["items"].as_array().unwrap().iter().any(is_case), "{seen}");
     // Backups of data and keys, taken before.
     let home = demo.wishes.data.parent().unwrap().to_owned();
     let (backup, keys) = (home.join("backup"), home.join("keys"));
@@ -328,6 +361,13 @@ fn a_contract_ends_and_leaves_nothing() {
     let words = ["backup", "--to", backup.to_str().unwrap(), "--keys-to", keys.to_str().unwrap()];
     let (value, code) = demo.ask(&words);
     assert_eq!(code, 0, "{value}");
+    for folder in [&backup, &keys] {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = std::fs::metadata(folder).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700, "{}", folder.display());
+    }
+    let epoch_key = PathBuf::from(format!("{}.epochs/epoch-1.key", demo.wishes.data.display()));
+    let copied = std::fs::read(&epoch_key).unwrap();
     let demo = demo.again();
     let ids = ids(&demo, "Example Net");
     // A hold stops it, and says so.
@@ -404,6 +444,21 @@ fn a_contract_ends_and_leaves_nothing() {
     std::fs::write(demo.wishes.data.join("mailbox/stray"), ids[0]).unwrap();
     let (found, code) = demo.ask(&["tenant", "search-remains"]);
     assert_eq!((code, found["found"].as_u64()), (1, Some(1)), "{found}");
+    std::fs::remove_file(demo.wishes.data.join("mailbox/stray")).unwrap();
+    // So is a destroyed key of backups that somebody puts back, by whoever looks.
+    std::fs::write(&epoch_key, copied).unwrap();
+    let (found, code) = demo.ask(&["tenant", "search-remains"]);
+    assert_eq!((code, found["found"].as_u64()), (1, Some(1)), "{found}");
+    assert!(found["places"][0].as_str().unwrap().contains("destroyed backup epoch 1"), "{found}");
+    let (epochs, code) = demo.ask(&["keys", "epochs", "list"]);
+    assert_eq!((code, epochs["destroyed_and_here"].as_array().unwrap().len()), (1, 1), "{epochs}");
+    let (told, _) = demo.ask(&["doctor"]);
+    assert!(told["weakened"].to_string().contains("destroyed backup epoch 1"), "{told}");
+    within(PATIENCE, "an alarm about it", || {
+        demo.ask(&["alarms", "list"]).0.to_string().contains("destroyed backup epoch 1")
+    });
+    assert_eq!(demo.ask(&["keys", "epochs", "end"]).1, 0);
+    assert_eq!(demo.ask(&["keys", "epochs", "list"]).1, 0);
     // The key backup of before does not open any more.
     let again = home.join("again");
     let words = ["restore", "--from", backup.to_str().unwrap(), "--keys-from"];

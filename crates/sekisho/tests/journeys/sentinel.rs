@@ -111,7 +111,24 @@ fn a_frozen_person_reads_nothing_until_an_operator_lifts_it() {
 
 #[test]
 fn an_isolated_compartment_is_away_until_it_is_released() {
-    let demo = Demo::fresh("isolate");
+    let mut demo = Demo::fresh("isolate");
+    let (_, code) = demo.ask(&["isolate", "scanner"]);
+    // At once, and by the word of who holds it out of the house.
+    let scanner = demo.ask(&["isolate", "list"]).0["items"][0].clone();
+    assert_eq!((code, scanner["component"].as_str()), (0, Some("scanner")), "{scanner}");
+    assert_eq!(scanner["by"], "admin");
+    // It outlives the service, and is listed also while that is away.
+    demo.stop();
+    assert_eq!(demo.ask(&["isolate", "list"]).0["items"][0]["component"], "scanner");
+    assert!(!demo.data().join("admin.sock").exists(), "nobody answers there any more");
+    let demo = demo.again();
+    let (again, _) = demo.ask(&["isolate", "list"]);
+    assert_eq!(again["items"], serde_json::json!([scanner]));
+    assert!(!demo.processes().iter().any(|process| process.kind == "scanner"));
+    assert_eq!(demo.ask(&["release", "scanner"]).1, 0);
+    within(LIMIT, "a scanner is back", || {
+        demo.processes().iter().any(|process| process.kind == "scanner")
+    });
     let is_there = || demo.processes().iter().any(|process| process.kind == "names");
     let data = demo.data().to_str().unwrap();
     let (_, said, code) = plainly(&["isolate", "names", "--data", data], "C");
