@@ -111,9 +111,7 @@ impl Broken {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Greeting,
-    Hello {
-        extended: bool,
-    },
+    Hello { extended: bool },
     Starting,
     Securing,
     Idle,
@@ -123,8 +121,6 @@ enum State {
     Data,
     Text,
     End,
-    /// The end of a text that is for nobody.
-    Void,
     Reset,
     Quit,
     Closed,
@@ -142,8 +138,6 @@ pub struct Courier {
     letter: Option<Letter>,
     /// Nothing is sent: see [`Courier::inquire`].
     only_asks: bool,
-    /// DATA went out with this letter's recipients.
-    said_data: bool,
     /// Until it has said who we are.
     login: Option<Login>,
     fates: Vec<Option<Outcome>>,
@@ -165,7 +159,6 @@ impl Courier {
             remote: Extensions::default(),
             letter: None,
             only_asks: false,
-            said_data: false,
             login: None,
             fates: Vec::new(),
             stuffing: Stuffing::default(),
@@ -256,15 +249,11 @@ impl Courier {
         }
         self.fates = vec![None; letter.receivers.len()];
         self.out.extend_from_slice(&letter.mail(&self.remote));
-        // RFC 2920 §3.1: MAIL, RCPT and DATA may go together, DATA as the last. Where nobody is
-        // taken and the text is awaited all the same, an end alone is said.
-        self.said_data = false;
+        // RFC 2920 §3.1: MAIL and RCPT may go together; DATA waits, so that nothing is sent to
+        // nobody.
         if self.remote.pipelining {
             for receiver in &letter.receivers {
                 self.out.extend_from_slice(&Letter::rcpt(receiver, &self.remote));
-            }
-            if !self.only_asks {
-                self.say_data();
             }
         }
         self.letter = Some(letter);
@@ -348,7 +337,7 @@ impl Courier {
             State::Mail => MAIL,
             State::Rcpt(_) => RCPT,
             State::Data => DATA,
-            State::End | State::Void => END,
+            State::End => END,
             _ => OTHER,
         }
     }
@@ -375,7 +364,6 @@ impl Courier {
             State::Rcpt(at) => self.rcpt(at, answer),
             State::Data => self.data(answer),
             State::End => self.end(&answer),
-            State::Void => self.report_and_reset(),
             State::Reset if answer.is_positive() => self.state = State::Idle,
             State::Quit => self.state = State::Closed,
             _ => self.break_off(Broken::Shut(answer)),
@@ -481,27 +469,15 @@ impl Courier {
         if next < self.fates.len() {
             self.state = State::Rcpt(next);
             self.say_rcpt(next);
-        } else if self.said_data {
-            self.state = State::Data;
         } else if self.fates.iter().any(Option::is_none) {
-            self.say_data();
+            self.out.extend_from_slice(b"DATA\r\n");
             self.state = State::Data;
         } else {
             self.report_and_reset();
         }
     }
 
-    fn say_data(&mut self) {
-        self.out.extend_from_slice(b"DATA\r\n");
-        self.said_data = true;
-    }
-
     fn data(&mut self, answer: Answer) {
-        if answer.code == 354 && self.fates.iter().all(Option::is_some) {
-            self.out.extend_from_slice(b".\r\n");
-            self.state = State::Void;
-            return;
-        }
         if answer.code == 354 {
             self.stuffing = Stuffing::default();
             self.state = State::Text;

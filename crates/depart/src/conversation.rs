@@ -44,6 +44,8 @@ pub(crate) struct Conversation {
     is_ended: bool,
     /// Somebody was told that it keeps others waiting: once.
     has_stalled: bool,
+    /// It was said who we are.
+    is_signed_in: bool,
 }
 
 /// Whether a connection that is being made is made, or refused, within this time.
@@ -83,6 +85,7 @@ impl Conversation {
             until: now + limits.letter,
             is_ended: false,
             has_stalled: false,
+            is_signed_in: false,
         };
         if this.security.tls == courier::Tls::Already {
             this.secure().map_err(Broken::TlsFailed)?;
@@ -105,6 +108,7 @@ impl Conversation {
     ) -> Result<(), Broken> {
         self.until = Instant::now() + self.limits.answer;
         self.courier.sign_in(login);
+        self.is_signed_in = true;
         loop {
             match self.step(stalled) {
                 Want::Letter => return Ok(()),
@@ -155,9 +159,10 @@ impl Conversation {
         self.line.close();
     }
 
-    /// Whether it kept nobody waiting.
-    pub(crate) fn is_brisk(&self) -> bool {
-        !self.has_stalled
+    /// Whether it may serve the next batch: it kept nobody waiting, and goes by no sign-in, which may
+    /// be another by then or be forgotten.
+    pub(crate) fn may_be_kept(&self) -> bool {
+        !self.has_stalled && !self.is_signed_in
     }
 
     /// Says goodbye, and waits for no answer.

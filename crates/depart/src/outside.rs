@@ -371,7 +371,7 @@ impl Attempt<'_> {
     /// Who took its letters at once may be asked again soon.
     fn leave(&mut self, (conversation, letters): (Conversation, usize), host: &Host) {
         let keep = self.limits.keep;
-        if letters > 0 && !keep.is_zero() && conversation.is_brisk() {
+        if letters > 0 && !keep.is_zero() && conversation.may_be_kept() {
             let (way, host, until) = (self.way.clone(), host.clone(), Instant::now() + keep);
             return self.house.lot.park(Parked { way, host, conversation, letters, until });
         }
