@@ -5,7 +5,7 @@ use crate::fates::{Fate, Leg, Obstacle};
 use crate::neighbours::{Batch, Neighbours, Who, canonical};
 use crate::opening::{Hand, Opened};
 use crate::road::Care;
-use crate::{here, outside, spread, told, web};
+use crate::{here, onward, outside, spread, told, web};
 use notice::Action;
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
@@ -52,6 +52,10 @@ pub(crate) fn carry(batch: Batch, house: &mut Neighbours) -> Result<(), Fault> {
     // Behind all others: a list may be long.
     let mut lists = Vec::new();
     for mut leg in legs {
+        if !onward::may_be_asked(&leg, &hands) {
+            refuse(&leg, house)?;
+            continue;
+        }
         follow(&mut leg, tenant, house);
         match (leg.load.errand, &leg.envelope.hop) {
             (Errand::TellLate, _) => tell_late(&mut leg, &hands, house)?,
@@ -71,6 +75,10 @@ pub(crate) fn carry(batch: Batch, house: &mut Neighbours) -> Result<(), Fault> {
                 here::deliver(&mut leg, &hands, house);
                 leg.end(&hands, house)?;
             }
+            (Errand::Carry, Hop::On) => {
+                onward::pass_on(&mut leg, &hands, house);
+                leg.end(&hands, house)?;
+            }
             (Errand::Carry, Hop::Web { host, path }) => {
                 let (host, path) = (host.clone(), path.clone());
                 web::hand_up(&mut leg, (&host, &path), &hands, house);
@@ -83,6 +91,8 @@ pub(crate) fn carry(batch: Batch, house: &mut Neighbours) -> Result<(), Fault> {
             },
         }
     }
+    let firsts = outward.iter().filter_map(|legs| legs.front());
+    house.ask_ahead(tenant, firsts.filter_map(careful_domain));
     while let Some(legs) = outward.pop_front() {
         outside::carry((legs, &mut outward), &hands, house)?;
     }
@@ -91,9 +101,16 @@ pub(crate) fn carry(batch: Batch, house: &mut Neighbours) -> Result<(), Fault> {
         leg.end(&hands, house)?;
     }
     house.hand = Some(hands.hand);
-    let firsts = outward.iter().filter_map(|legs| legs.front());
-    house.ask_ahead(tenant, firsts.filter_map(careful_domain));
     Ok(())
+}
+
+/// Another tenant's carrier asks what is not its to ask. Nobody is told: who wrote it is that
+/// carrier's word.
+fn refuse(leg: &Leg, house: &mut Neighbours) -> Result<(), Fault> {
+    let (message, number) = (leg.load.message, leg.load.leg);
+    let what = format!("{message}, leg {number}, was handed over and is none to be passed on");
+    house.report(&Report::Alarm { what });
+    house.ended(message, number, Outcome::Failed { sent: 0, why: Why::Ours }, &[])
 }
 
 /// The domain that a leg goes to, if that domain's policy counts for it.

@@ -8,9 +8,12 @@
 //! # Network        sockets that the warden dialled, at the ports of mail and no other
 //! # If taken over  the intruder gets the batch in hand, its relay sessions and that tenant's
 //! #                sign-ins to smart hosts, the members of lists whose mail it spreads, and can
-//! #                lie about what became of it, and of TLS in that tenant's reports; every opened
-//! #                message and every sign-in lent is recorded
-//! # Never          opens what it was not handed; speaks for a second tenant; sends a bare CR or
+//! #                lie about what became of it, and of TLS in that tenant's reports; have false
+//! #                policies kept for that tenant, until they are fetched anew (a day); hand mail of
+//! #                its making to the lists, forwards and groups that another tenant has; every
+//! #                opened message and every sign-in lent is recorded
+//! # Never          opens what it was not handed; speaks for a second tenant; carries a letter on
+//! #                from another tenant's address; sends a bare CR or
 //! #                LF; writes a notice to anybody but a sender; takes apart mail
 //! #                that somebody else than its own tenant's person wrote, but for header fields
 #![cfg_attr(
@@ -25,13 +28,14 @@ mod opening;
 mod finish;
 
 mod here;
+mod onward;
 mod outside;
 mod parked;
 mod spread;
 mod web;
 
-mod road;
 mod policies;
+mod road;
 mod trust;
 
 mod conversation;
@@ -169,7 +173,7 @@ fn live(house: House, limits: Limits) -> ExitCode {
     }
     neighbours.tell_the_rest();
     neighbours.lot.close_all();
-    ExitCode::SUCCESS
     neighbours.let_go_of_post();
     neighbours.look_at_policies_again();
+    ExitCode::SUCCESS
 }

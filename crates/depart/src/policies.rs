@@ -231,9 +231,11 @@ impl Neighbours {
     pub(crate) fn ask_in_our_name(&mut self, question: &FromDepart) -> Result<ToDepart, Fault> {
         let until = Instant::now() + BOUND_LIMIT;
         loop {
-            self.settle();
+            if self.is_closing() {
+                return Err(Fault::Away("directory"));
+            }
             match self.ask(Kind::Directory, question, DIRECTORY_LIMIT)? {
-                ToDepart::Later if Instant::now() < until => std::thread::sleep(BOUND_PAUSE),
+                ToDepart::Later if Instant::now() < until => self.wait_for_warden(BOUND_PAUSE),
                 ToDepart::Later => return Err(Fault::Away("directory")),
                 answer => return Ok(answer),
             }

@@ -159,6 +159,16 @@ impl crate::Desk {
         Ok(ToDepart::Source { from, policies, answered })
     }
 
+    /// The return path of mail that goes on from an address of the tenant of the channel's label.
+    pub(crate) fn return_path_for(&self, peer: Peer, from: &str, domain: &str) -> ToDepart {
+        let person = self.hub.label(peer).and_then(|label| label.person);
+        let whose =
+            self.key.as_ref().and_then(|key| self.tables.domain(key, domain).ok().flatten());
+        let is_theirs = person.is_some_and(|(tenant, _)| whose == Some(tenant));
+        let path = is_theirs.then(|| self.return_path(from, domain)).flatten();
+        path.map_or(ToDepart::Later, ToDepart::ReturnPath)
+    }
+
     /// Kept for the tenant of the channel's label.
     pub(crate) fn note_policy(&self, peer: Peer, policy: Policy) -> Result<ToDepart, wire::Fault> {
         if !policy.is_sound() {

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use terms::{Kind, MessageId, TenantId, UserId};
 use wire::Peer;
 use wire::control::Report;
+use wire::directory::guest_of;
 use wire::post::{Load, Outgoing, ToDepart, ToSender};
 use wire::vault::FromPost;
 
@@ -66,6 +67,7 @@ impl Desk {
             return Ok(());
         };
         let is_notice = outgoing.size <= NOTICE_BYTES
+            && outgoing.user != guest_of(outgoing.tenant)
             && self.hub.label(peer).is_some_and(|label| label.kind == Kind::Depart);
         let handed = (outgoing, instance, hand);
         let queued = match is_notice {
