@@ -48,49 +48,7 @@ pub(crate) fn carry(batch: Batch, house: &mut Neighbours) -> Result<(), Fault> {
         Ok(legs) => legs,
         Err(fault) => return put_off(&loads, &fault, house),
     };
-    let mut outward: VecDeque<VecDeque<Leg>> = VecDeque::new();
-    // Behind all others: a list may be long.
-    let mut lists = Vec::new();
-    for mut leg in legs {
-        if !onward::may_be_asked(&leg, &hands) {
-            refuse(&leg, house)?;
-            continue;
-        }
-        follow(&mut leg, tenant, house);
-        match (leg.load.errand, &leg.envelope.hop) {
-            (Errand::TellLate, _) => tell_late(&mut leg, &hands, house)?,
-            (Errand::GiveBack, _) => {
-                leg.give_up();
-                leg.end(&hands, house)?;
-            }
-            (Errand::Cancelled, _) => {
-                leg.call_off();
-                leg.end(&hands, house)?;
-            }
-            (Errand::Unreleased, _) => {
-                leg.stay_held();
-                leg.end(&hands, house)?;
-            }
-            (Errand::Carry, Hop::Here) => {
-                here::deliver(&mut leg, &hands, house);
-                leg.end(&hands, house)?;
-            }
-            (Errand::Carry, Hop::On) => {
-                onward::pass_on(&mut leg, &hands, house);
-                leg.end(&hands, house)?;
-            }
-            (Errand::Carry, Hop::Web { host, path }) => {
-                let (host, path) = (host.clone(), path.clone());
-                web::hand_up(&mut leg, (&host, &path), &hands, house);
-                leg.end(&hands, house)?;
-            }
-            (Errand::Carry, Hop::List) => lists.push(leg),
-            (Errand::Carry, _) => match outward.iter_mut().find(|way| is_same_way(way, &leg)) {
-                Some(way) => way.push_back(leg),
-                None => outward.push_back(VecDeque::from([leg])),
-            },
-        }
-    }
+    let (mut outward, lists) = end_what_stays(legs, &hands, house)?;
     let firsts = outward.iter().filter_map(|legs| legs.front());
     house.ask_ahead(tenant, firsts.filter_map(careful_domain));
     while let Some(legs) = outward.pop_front() {
@@ -102,6 +60,56 @@ pub(crate) fn carry(batch: Batch, house: &mut Neighbours) -> Result<(), Fault> {
     }
     house.hand = Some(hands.hand);
     Ok(())
+}
+
+/// Legs that share a way out, and those of lists.
+type Sorted = (VecDeque<VecDeque<Leg>>, Vec<Leg>);
+
+/// Brings to its end what needs no way out; gives back the rest. Lists go behind all others, for
+/// they may be long.
+fn end_what_stays(legs: Vec<Leg>, hands: &Hands, house: &mut Neighbours) -> Result<Sorted, Fault> {
+    let (mut outward, mut lists): Sorted = Default::default();
+    for mut leg in legs {
+        if !onward::may_be_asked(&leg, hands) {
+            refuse(&leg, house)?;
+            continue;
+        }
+        follow(&mut leg, hands.hand.tenant(), house);
+        match (leg.load.errand, &leg.envelope.hop) {
+            (Errand::TellLate, _) => tell_late(&mut leg, hands, house)?,
+            (Errand::GiveBack, _) => {
+                leg.give_up();
+                leg.end(hands, house)?;
+            }
+            (Errand::Cancelled, _) => {
+                leg.call_off();
+                leg.end(hands, house)?;
+            }
+            (Errand::Unreleased, _) => {
+                leg.stay_held();
+                leg.end(hands, house)?;
+            }
+            (Errand::Carry, Hop::Here) => {
+                here::deliver(&mut leg, hands, house);
+                leg.end(hands, house)?;
+            }
+            (Errand::Carry, Hop::On) => {
+                onward::pass_on(&mut leg, hands, house);
+                leg.end(hands, house)?;
+            }
+            (Errand::Carry, Hop::Web { host, path }) => {
+                let (host, path) = (host.clone(), path.clone());
+                web::hand_up(&mut leg, (&host, &path), hands, house);
+                leg.end(hands, house)?;
+            }
+            (Errand::Carry, Hop::List) => lists.push(leg),
+            (Errand::Carry, _) => match outward.iter_mut().find(|way| is_same_way(way, &leg)) {
+                Some(way) => way.push_back(leg),
+                None => outward.push_back(VecDeque::from([leg])),
+            },
+        }
+    }
+    Ok((outward, lists))
 }
 
 /// Another tenant's carrier asks what is not its to ask. Nobody is told: who wrote it is that

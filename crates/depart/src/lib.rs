@@ -9,9 +9,9 @@
 //! # If taken over  the intruder gets the batch in hand, its relay sessions and that tenant's
 //! #                sign-ins to smart hosts, the members of lists whose mail it spreads, and can
 //! #                lie about what became of it, and of TLS in that tenant's reports; have false
-//! #                policies kept for that tenant, until they are fetched anew (a day); hand mail of
-//! #                its making to the lists, forwards and groups that another tenant has; every
-//! #                opened message and every sign-in lent is recorded
+//! #                policies kept for that tenant, until they are fetched anew (a day); hand mail
+//! #                of its making to lists, forwards and groups of other tenants; every opened
+//! #                message and every sign-in lent is recorded
 //! # Never          opens what it was not handed; speaks for a second tenant; carries a letter on
 //! #                from another tenant's address; sends a bare CR or
 //! #                LF; writes a notice to anybody but a sender; takes apart mail

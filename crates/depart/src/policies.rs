@@ -1,7 +1,8 @@
-//! What domains outside demand of TLS by their policies (MTA-STS, RFC 8461): asked of the directory,
-//! which keeps what instances before this one have fetched, fetched where that does not do, and
-//! told to the directory. What is kept is the defence against somebody who takes both the policy's
-//! host and STARTTLS away (§10.2): it holds until it has run out, or a newer one is in hand.
+//! What domains outside demand of TLS by their policies (MTA-STS, RFC 8461): asked of the
+//! directory, which keeps what instances before this one have fetched; fetched where that does not
+//! do, and told to the directory. What is kept is the defence against somebody who takes both the
+//! policy's host and STARTTLS away (§10.2): it holds until it has run out, or a newer one is in
+//! hand.
 
 use crate::Fault;
 use crate::fates::Obstacle;

@@ -1,5 +1,5 @@
-//! Policies of domains outside about TLS (MTA-STS), kept for those who carry: whoever fetched one is
-//! gone in minutes, and what it learned is to hold as long as the policy says (RFC 8461 §10.2).
+//! Policies of domains outside about TLS (MTA-STS), kept for those who carry: whoever fetched one
+//! is gone in minutes, and what it learned is to hold as long as the policy says (RFC 8461 §10.2).
 //!
 //! Each tenant has its own, told by whoever carries its mail: one that was taken over can spoil
 //! that tenant's and nobody else's, and what it spoiled is fetched anew after a day.
@@ -121,8 +121,8 @@ fn signed(number: u64) -> i64 {
 }
 
 impl crate::Desk {
-    /// From where a tenant's mail leaves, and what is known of the domains that it goes to. `Later`:
-    /// the warden has not said yet whose mail it is.
+    /// From where a tenant's mail leaves, and what is known of the domains that it goes to.
+    /// `Later`: the warden has not said yet whose mail it is.
     pub(crate) fn tell_source(
         &self,
         peer: Peer,

@@ -97,7 +97,7 @@ impl Desk {
                 self.queue(peer, frame.call, handed, person)
             }
             FromDepart::HandOver(outgoing) => {
-                // Whoever carries nothing has nothing to hand over; and it is a letter to one place.
+                // Whoever carries nothing has nothing to hand over; and each goes to one place.
                 let is_carrying = self.carried.contains_key(&peer);
                 let is_guest_s = outgoing.user == guest_of(outgoing.tenant);
                 if !is_carrying || !is_guest_s || outgoing.legs.len() != 1 {
