@@ -8,11 +8,12 @@ use crate::Fault;
 use crate::batch::Hands;
 use crate::fates::Leg;
 use crate::neighbours::{Neighbours, Who, canonical};
+use crate::onward::is_guest_s;
 use copies::Leaving;
 use notice::Action;
 use smtp::Address;
 use std::time::Duration;
-use terms::{Kind, MessageId, TenantId};
+use terms::{Kind, MessageId, TenantId, UserId};
 use wire::directory::{self, Onward, Path, Statement, server_of};
 use wire::post::{Envelope, Finish, FromDepart, Hop, Receiver, Route, ToSender};
 
@@ -20,6 +21,7 @@ use wire::post::{Envelope, Finish, FromDepart, Hop, Receiver, Route, ToSender};
 const ROUTE_LIMIT: Duration = Duration::from_secs(6);
 /// A durable commit on a busy disk.
 const QUEUE_LIMIT: Duration = Duration::from_secs(30);
+const NOBODY: UserId = UserId([0; 8]);
 
 /// Where a sender is.
 pub(crate) struct Way {
@@ -81,7 +83,11 @@ pub(crate) fn way(
     (leg, tenant): (&Leg, TenantId),
     house: &mut Neighbours,
 ) -> Result<Option<Way>, Fault> {
-    let is_passed_on = matches!(leg.envelope.finish, Finish::Seal { .. } | Finish::Spread { .. });
+    let goes_on = matches!(
+        leg.envelope.finish,
+        Finish::Seal { .. } | Finish::Spread { .. } | Finish::PassedOn { .. }
+    );
+    let is_passed_on = goes_on || leg.envelope.hop == Hop::On;
     if action != Action::Failed || !is_passed_on {
         return Ok(None);
     }
@@ -140,7 +146,11 @@ pub(crate) fn send(
     let legs: Vec<(Envelope, Route)> = way.ends.into_iter().map(envelope).zip(routes).collect();
     let leaving = Leaving {
         tenant: hands.hand.tenant(),
-        user: leg.load.user,
+        // What a guest's letter is answered with is no guest's.
+        user: match is_guest_s(leg, hands) {
+            true => NOBODY,
+            false => leg.load.user,
+        },
         message: id,
         transit: &hands.hand.transit(),
         at_ms: compartment::now_ms(),

@@ -5,7 +5,7 @@ use crate::fates::{Fate, Leg, Obstacle};
 use crate::neighbours::{Batch, Neighbours};
 use crate::opening::{Hand, Opened};
 use crate::road::Care;
-use crate::{follow, here, outside, spread, told, web};
+use crate::{follow, here, onward, outside, spread, told, web};
 use notice::Action;
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
@@ -42,42 +42,9 @@ pub(crate) fn carry(batch: Batch, house: &mut Neighbours) -> Result<(), Fault> {
         Ok(legs) => legs,
         Err(fault) => return put_off(&loads, &fault, house),
     };
-    let mut outward: VecDeque<VecDeque<Leg>> = VecDeque::new();
-    // Behind all others: a list may be long.
-    let (mut lists, mut apart) = (Vec::new(), Vec::new());
-    for mut leg in legs {
-        let ways = follow::follow(&mut leg, tenant, house);
-        match (leg.load.errand, &leg.envelope.hop) {
-            _ if !ways.is_empty() => apart.push((leg, ways)),
-            (Errand::TellLate, _) => tell_late(&mut leg, &hands, house)?,
-            (Errand::GiveBack, _) => {
-                leg.give_up();
-                leg.end(&hands, house)?;
-            }
-            (Errand::Cancelled, _) => {
-                leg.call_off();
-                leg.end(&hands, house)?;
-            }
-            (Errand::Unreleased, _) => {
-                leg.stay_held();
-                leg.end(&hands, house)?;
-            }
-            (Errand::Carry, Hop::Here) => {
-                here::deliver(&mut leg, &hands, house);
-                leg.end(&hands, house)?;
-            }
-            (Errand::Carry, Hop::Web { host, path }) => {
-                let (host, path) = (host.clone(), path.clone());
-                web::hand_up(&mut leg, (&host, &path), &hands, house);
-                leg.end(&hands, house)?;
-            }
-            (Errand::Carry, Hop::List) => lists.push(leg),
-            (Errand::Carry, _) => match outward.iter_mut().find(|way| is_same_way(way, &leg)) {
-                Some(way) => way.push_back(leg),
-                None => outward.push_back(VecDeque::from([leg])),
-            },
-        }
-    }
+    let Sorted { mut outward, lists, apart } = end_what_stays(legs, &hands, house)?;
+    let firsts = outward.iter().filter_map(|legs| legs.front());
+    house.ask_ahead(tenant, firsts.filter_map(careful_domain));
     while let Some(legs) = outward.pop_front() {
         outside::carry((legs, &mut outward), &hands, house)?;
     }
@@ -87,9 +54,75 @@ pub(crate) fn carry(batch: Batch, house: &mut Neighbours) -> Result<(), Fault> {
         leg.end(&hands, house)?;
     }
     house.hand = Some(hands.hand);
-    let firsts = outward.iter().filter_map(|legs| legs.front());
-    house.ask_ahead(tenant, firsts.filter_map(careful_domain));
     Ok(())
+}
+
+/// What a batch's legs are, once those that stay are at their end.
+#[derive(Default)]
+struct Sorted {
+    /// Legs that share a way out.
+    outward: VecDeque<VecDeque<Leg>>,
+    lists: Vec<Leg>,
+    /// Legs whose recipients go different ways by now.
+    apart: Vec<(Leg, follow::Ways)>,
+}
+
+/// Brings to its end what needs no way out; gives back the rest. Lists go behind all others, for
+/// they may be long.
+fn end_what_stays(legs: Vec<Leg>, hands: &Hands, house: &mut Neighbours) -> Result<Sorted, Fault> {
+    let mut sorted = Sorted::default();
+    for mut leg in legs {
+        if !onward::may_be_asked(&leg, hands) {
+            refuse(&leg, house)?;
+            continue;
+        }
+        let ways = follow::follow(&mut leg, hands.hand.tenant(), house);
+        match (leg.load.errand, &leg.envelope.hop) {
+            _ if !ways.is_empty() => sorted.apart.push((leg, ways)),
+            (Errand::TellLate, _) => tell_late(&mut leg, hands, house)?,
+            (Errand::GiveBack, _) => {
+                leg.give_up();
+                leg.end(hands, house)?;
+            }
+            (Errand::Cancelled, _) => {
+                leg.call_off();
+                leg.end(hands, house)?;
+            }
+            (Errand::Unreleased, _) => {
+                leg.stay_held();
+                leg.end(hands, house)?;
+            }
+            (Errand::Carry, Hop::Here) => {
+                here::deliver(&mut leg, hands, house);
+                leg.end(hands, house)?;
+            }
+            (Errand::Carry, Hop::On) => {
+                onward::pass_on(&mut leg, hands, house);
+                leg.end(hands, house)?;
+            }
+            (Errand::Carry, Hop::Web { host, path }) => {
+                let (host, path) = (host.clone(), path.clone());
+                web::hand_up(&mut leg, (&host, &path), hands, house);
+                leg.end(hands, house)?;
+            }
+            (Errand::Carry, Hop::List) => sorted.lists.push(leg),
+            (Errand::Carry, _) => match sorted.outward.iter_mut().find(|way| is_same_way(way, &leg))
+            {
+                Some(way) => way.push_back(leg),
+                None => sorted.outward.push_back(VecDeque::from([leg])),
+            },
+        }
+    }
+    Ok(sorted)
+}
+
+/// Another tenant's carrier asks what is not its to ask. Nobody is told: who wrote it is that
+/// carrier's word.
+fn refuse(leg: &Leg, house: &mut Neighbours) -> Result<(), Fault> {
+    let (message, number) = (leg.load.message, leg.load.leg);
+    let what = format!("{message}, leg {number}, was handed over and is none to be passed on");
+    house.report(&Report::Alarm { what });
+    house.ended(message, number, Outcome::Failed { sent: 0, why: Why::Ours }, &[])
 }
 
 /// The domain that a leg goes to, if that domain's policy counts for it.

@@ -31,7 +31,10 @@ pub(crate) fn on_top(
     house: &mut Neighbours,
 ) -> Result<String, Fault> {
     let (domain, own) = match finish {
-        Finish::AsItIs | Finish::Spread { .. } | Finish::AsItStood { .. } => {
+        Finish::AsItIs
+        | Finish::Spread { .. }
+        | Finish::AsItStood { .. }
+        | Finish::PassedOn { .. } => {
             return Ok(String::new());
         }
         Finish::Sign { domain } | Finish::Seal { domain } | Finish::Report { domain } => {

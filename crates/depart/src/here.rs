@@ -131,9 +131,9 @@ fn receiving(leg: &mut Leg, of: TenantId, house: &mut Neighbours) -> (Vec<Receiv
 /// What a colleague writes was weighed when it was handed in, by what the tenant lets out; what
 /// comes from another tenant is judged as if it had come from outside, by what a scanner found.
 fn judged(leg: &Leg, statement: &Statement, of: TenantId) -> Judged {
-    let found = match statement.tenant == of {
-        true => &[],
-        false => leg.envelope.found.as_slice(),
+    let found = match is_from_elsewhere(leg, statement.tenant, of) {
+        false => &[],
+        true => leg.envelope.found.as_slice(),
     };
     let findings: Vec<Finding> = found.iter().map(Found::finding).collect();
     policy::judge(&Facts {
@@ -143,6 +143,11 @@ fn judged(leg: &Leg, statement: &Statement, of: TenantId) -> Judged {
         allowed: false,
         waited: false,
     })
+}
+
+/// Whether another tenant's person wrote it: theirs whose batch it is, or whose it was before.
+fn is_from_elsewhere(leg: &Leg, tenant: TenantId, of: TenantId) -> bool {
+    tenant != of || leg.envelope.finish == Finish::PassedOn { from_guest: true }
 }
 
 fn add(people: &mut Vec<Receiving>, statement: Statement, place: usize, judged: &Judged) {
@@ -190,7 +195,8 @@ fn keep(
     let (mut groups, mut journeys): (Vec<Group>, Vec<Journey>) = Default::default();
     for (tenant, people) in by_tenant {
         // One tenant has one set of rules.
-        let field = people.first().filter(|_| tenant != hands.hand.tenant());
+        let from_elsewhere = is_from_elsewhere(leg, tenant, hands.hand.tenant());
+        let field = people.first().filter(|_| from_elsewhere);
         let field = field.map(|person| copies::verdict_field(&person.judged));
         let added = letter.added.clone() + &field.unwrap_or_default();
         let message = Message {
@@ -210,7 +216,7 @@ fn keep(
             push(&letter.text).map_err(Fault::Copies)
         })?);
         // The sender's own tenant has the journey that began when it was handed in.
-        if tenant != hands.hand.tenant() {
+        if from_elsewhere {
             journeys.push(journey(leg, letter, (tenant, &people), house));
         }
     }

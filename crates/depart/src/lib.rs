@@ -8,11 +8,14 @@
 //! # Network        sockets that the warden dialled, at the ports of mail and no other
 //! # If taken over  the intruder gets the batch in hand, its relay sessions and that tenant's
 //! #                sign-ins to smart hosts, the members of lists whose mail it spreads, and can
-//! #                lie about what became of it, and of TLS in that tenant's reports; can have mail
+//! #                lie about what became of it, and of TLS in that tenant's reports; have false
+//! #                policies kept for that tenant, until they are fetched anew (a day); hand mail
+//! #                of its making to lists, forwards and groups of other tenants; have mail
 //! #                signed in that tenant's domains (100,000 questions; that it signs is
 //! #                recorded), and a notice queued for each letter in hand; every opened message
 //! #                and every sign-in lent is recorded
-//! # Never          opens what it was not handed; speaks for a second tenant; sends a bare CR or
+//! # Never          opens what it was not handed; speaks for a second tenant; carries a letter on
+//! #                from another tenant's address; sends a bare CR or
 //! #                LF; writes a notice to anybody but a sender; takes apart mail
 //! #                that somebody else than its own tenant's person wrote, but for header fields
 #![cfg_attr(
@@ -28,6 +31,7 @@ mod opening;
 mod finish;
 
 mod here;
+mod onward;
 mod outside;
 mod parked;
 mod spread;

@@ -468,13 +468,18 @@ impl Neighbours {
         self.closing
     }
 
+    /// Until the warden says something, or so long.
+    pub(crate) fn wait_for_warden(&self, limit: Duration) {
+        let _ = self.house.control.wait(limit);
+    }
+
     /// Nothing more is handed over to us: what was on its way is somebody else's.
     pub(crate) fn let_go_of_post(&mut self) {
         self.channels.remove(&Kind::Post);
     }
 
     /// Hears whatever the warden has said meanwhile.
-    pub(crate) fn settle(&mut self) {
+    fn settle(&mut self) {
         loop {
             match self.house.next_order() {
                 Ok(None) => break,

@@ -1,7 +1,8 @@
-//! What domains outside demand of TLS by their policies (MTA-STS, RFC 8461): asked of the directory,
-//! which keeps what instances before this one have fetched, fetched where that does not do, and
-//! told to the directory. What is kept is the defence against somebody who takes both the policy's
-//! host and STARTTLS away (§10.2): it holds until it has run out, or a newer one is in hand.
+//! What domains outside demand of TLS by their policies (MTA-STS, RFC 8461): asked of the
+//! directory, which keeps what instances before this one have fetched; fetched where that does not
+//! do, and told to the directory. What is kept is the defence against somebody who takes both the
+//! policy's host and STARTTLS away (§10.2): it holds until it has run out, or a newer one is in
+//! hand.
 
 use crate::Fault;
 use crate::fates::Obstacle;
@@ -231,9 +232,11 @@ impl Neighbours {
     pub(crate) fn ask_in_our_name(&mut self, question: &FromDepart) -> Result<ToDepart, Fault> {
         let until = Instant::now() + BOUND_LIMIT;
         loop {
-            self.settle();
+            if self.is_closing() {
+                return Err(Fault::Away("directory"));
+            }
             match self.ask(Kind::Directory, question, DIRECTORY_LIMIT)? {
-                ToDepart::Later if Instant::now() < until => std::thread::sleep(BOUND_PAUSE),
+                ToDepart::Later if Instant::now() < until => self.wait_for_warden(BOUND_PAUSE),
                 ToDepart::Later => return Err(Fault::Away("directory")),
                 answer => return Ok(answer),
             }

@@ -79,7 +79,9 @@ pub(crate) struct Ways {
 pub(crate) fn road(hop: &Hop, care: Care, tenant: TenantId, house: &mut Neighbours) -> Road {
     let require_tls = care == Care::Required;
     match hop {
-        Hop::Here | Hop::List | Hop::Web { .. } => Road::Later(Obstacle::ours("it goes nowhere")),
+        Hop::Here | Hop::List | Hop::On | Hop::Web { .. } => {
+            Road::Later(Obstacle::ours("it goes nowhere"))
+        }
         Hop::Host { name, port, tls } => {
             let demand = match tls {
                 HopTls::Implicit | HopTls::StartTls => Demand::Named(name.clone()),
@@ -237,7 +239,7 @@ fn road_of_domain(domain: &str, care: Care, tenant: TenantId, house: &mut Neighb
         }
         Hosts::OnlyOurselves => {
             let ours = Obstacle::answered((5, 4, 6), "mail for the domain leads back to us");
-            return Road::Nowhere(ours.because(Reason::System));
+            return Road::Nowhere(ours.because(Reason::LeadsBack));
         }
     };
     if care == Care::Heedless {

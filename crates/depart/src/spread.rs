@@ -9,7 +9,8 @@ use crate::Fault;
 use crate::batch::Hands;
 use crate::fates::{Fate, Leg, Obstacle, Taken};
 use crate::finish;
-use crate::neighbours::Neighbours;
+use crate::neighbours::{Neighbours, Who, canonical};
+use crate::onward::hand_over;
 use copies::Leaving;
 use notice::Reason;
 use notice::list::phrase;
@@ -45,7 +46,7 @@ pub(crate) fn spread(leg: &mut Leg, hands: &Hands, house: &mut Neighbours) {
     let Some(list) = leg.receiver(0).map(|receiver| receiver.address.clone()) else { return };
     let fate = match lists::word(&list) {
         Some(_) => hear(list, house),
-        None => spread_to(&list, leg, hands, house),
+        None => spread_by_its_own(&list, leg, hands, house),
     };
     let fate = fate.unwrap_or_else(|fault| {
         house.report(&Report::Note { text: format!("depart: {fault}") });
@@ -68,6 +69,23 @@ fn hear(address: String, house: &mut Neighbours) -> Result<Fate, Fault> {
 
 fn taken() -> Fate {
     Fate::Sent(Taken { remote: None, answer: None, tells_itself: false })
+}
+
+/// A list's mail is spread by its own tenant: it has the keys that sign, and the ways out.
+fn spread_by_its_own(
+    list: &str,
+    leg: &mut Leg,
+    hands: &Hands,
+    house: &mut Neighbours,
+) -> Result<Fate, Fault> {
+    let receiver = leg.receiver(0).cloned();
+    match canonical(list).map(|address| house.who_is(&address)).zip(receiver) {
+        Some((Who::Known(statement), receiver)) if statement.tenant != hands.hand.tenant() => {
+            hand_over(leg, &receiver, &statement, hands, house)
+        }
+        Some((Who::Later, _)) => Err(Fault::Away("directory")),
+        _ => spread_to(list, leg, hands, house),
+    }
 }
 
 fn spread_to(

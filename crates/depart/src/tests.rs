@@ -7,6 +7,7 @@ mod hostile;
 mod house;
 mod letters;
 mod lists;
+mod onward;
 mod reported;
 mod roads;
 

@@ -15,7 +15,7 @@ use terms::{MessageId, TenantId, Verdict};
 use wire::control::Report;
 use wire::directory::{Recipient, Statement};
 use wire::mailbox::Place;
-use wire::post::Finish;
+use wire::post::{Finish, Hop};
 
 /// Octets of the mail that a notice gives back whole.
 const RETURN_BYTES: u64 = 64 * 1024;
@@ -169,10 +169,12 @@ fn known<'a>(leg: &'a Leg, place: usize, is_outside: bool, to: &str) -> Option<K
     let (address, original) = (receiver.address.as_str(), receiver.original.as_deref());
     let written = original.and_then(|original| original.split_once(';'));
     let written = written.map(|(_, address)| from_xtext(address));
-    // To a list its mail comes under its own address.
-    let is_its_own = matches!(leg.envelope.finish, Finish::Spread { .. });
+    // To a list its mail comes under its own address; so it does until it goes on.
+    let is_its_own =
+        matches!(leg.envelope.finish, Finish::Spread { .. }) || leg.envelope.hop == Hop::On;
     // An ORCPT is the sender's own word: one that guesses where it goes learns nothing more.
-    let is_rewritten = !leg.envelope.from.eq_ignore_ascii_case(to);
+    let is_rewritten = !leg.envelope.from.eq_ignore_ascii_case(to)
+        || matches!(leg.envelope.finish, Finish::PassedOn { .. });
     match written.filter(|written| is_outside && !written.is_empty()) {
         Some(written) if is_rewritten || !written.eq_ignore_ascii_case(address) => {
             Some(Known { address: Cow::Owned(written), original, is_whole: false })

@@ -507,6 +507,31 @@ fn a_policy_outlives_whoever_fetched_it() {
     assert!(house.ask::<_, ToDepart>(&last, &odd).is_none());
 }
 
+/// What goes on from a tenant's address comes back to it, by the word of its own carrier.
+#[test]
+fn a_return_path_is_told_to_the_carrier_of_its_tenant() {
+    let mut house = House::open("desk-return-path");
+    let found = house.desk.changes().unwrap().look_up("aoi@kaede.example").unwrap();
+    let tenant = found.map(|(_, tenant, _)| tenant).unwrap();
+    let mut path = |of: Option<TenantId>, domain: &str| {
+        let depart = house.join(Kind::Depart, of.map(|tenant| (tenant, UserId::default())));
+        let (from, domain) = ("bob@else.example".to_owned(), domain.to_owned());
+        match house.ask(&depart, &FromDepart::ReturnPath { from, domain }) {
+            Some(ToDepart::ReturnPath(path)) => Some(path),
+            Some(ToDepart::Later) => None,
+            _ => panic!("no answer"),
+        }
+    };
+    let told = path(Some(tenant), "kaede.example").unwrap();
+    assert!(
+        told.starts_with("SRS0=") && told.ends_with("=else.example=bob@kaede.example"),
+        "{told}"
+    );
+    assert_eq!(path(None, "kaede.example"), None);
+    assert_eq!(path(Some(TenantId([7; 8])), "kaede.example"), None);
+    assert_eq!(path(Some(tenant), "else.example"), None);
+}
+
 #[test]
 fn those_who_carry_mail_out_have_their_own_questions() {
     let mut house = House::open("desk");

@@ -1,6 +1,7 @@
 //! The directory knows the tenants, their domains and addresses, and what each tenant wishes.
 //!
-//! # Holds          addresses and settings of all tenants, sealed under a key from the vault
+//! # Holds          addresses and settings of all tenants, and which domains outside they wrote to
+//! #                that publish policies, sealed under a key from the vault
 //! # May ask        vault (keys, signed statements), mailbox (to erase; who sent a message), post
 //! #                (letters about lists and TLS, complaints, a person's word about what is held),
 //! #                ledger (its own entries), fetch (whether a gateway's server has an address)
@@ -441,6 +442,9 @@ impl Desk {
             FromDepart::Source { tenant, domains } => self.tell_source(peer, tenant, &domains),
             FromDepart::Policy(policy) => self.note_policy(peer, policy),
             FromDepart::Way(tenant, to) => Ok(ToDepart::Way(self.way(tenant, &to))),
+            FromDepart::ReturnPath { from, domain } => {
+                Ok(self.return_path_for(peer, &from, &domain))
+            }
             FromDepart::List(question) => {
                 Ok(ToDepart::List(self.list_mail(peer, Asker::Depart, question)?))
             }
@@ -495,7 +499,7 @@ impl Desk {
     }
 
     /// The return path of mail that is passed on for a domain of ours.
-    fn return_path(&self, from: &str, domain: &str) -> Option<String> {
+    pub(crate) fn return_path(&self, from: &str, domain: &str) -> Option<String> {
         let key = self.key.as_ref()?;
         let tenant = self.tables.domain(key, domain).ok().flatten()?;
         if from.len() > ADDRESS_BYTES {

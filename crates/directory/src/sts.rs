@@ -1,5 +1,5 @@
-//! Policies of domains outside about TLS (MTA-STS), kept for those who carry: whoever fetched one is
-//! gone in minutes, and what it learned is to hold as long as the policy says (RFC 8461 §10.2).
+//! Policies of domains outside about TLS (MTA-STS), kept for those who carry: whoever fetched one
+//! is gone in minutes, and what it learned is to hold as long as the policy says (RFC 8461 §10.2).
 //!
 //! Each tenant has its own, told by whoever carries its mail: one that was taken over can spoil
 //! that tenant's and nobody else's, and what it spoiled is fetched anew after a day.
@@ -121,8 +121,8 @@ fn signed(number: u64) -> i64 {
 }
 
 impl crate::Desk {
-    /// From where a tenant's mail leaves, and what is known of the domains that it goes to. `Later`:
-    /// the warden has not said yet whose mail it is.
+    /// From where a tenant's mail leaves, and what is known of the domains that it goes to.
+    /// `Later`: the warden has not said yet whose mail it is.
     pub(crate) fn tell_source(
         &self,
         peer: Peer,
@@ -157,6 +157,16 @@ impl crate::Desk {
             answered += 1;
         }
         Ok(ToDepart::Source { from, policies, answered })
+    }
+
+    /// The return path of mail that goes on from an address of the tenant of the channel's label.
+    pub(crate) fn return_path_for(&self, peer: Peer, from: &str, domain: &str) -> ToDepart {
+        let person = self.hub.label(peer).and_then(|label| label.person);
+        let whose =
+            self.key.as_ref().and_then(|key| self.tables.domain(key, domain).ok().flatten());
+        let is_theirs = person.is_some_and(|(tenant, _)| whose == Some(tenant));
+        let path = is_theirs.then(|| self.return_path(from, domain)).flatten();
+        path.map_or(ToDepart::Later, ToDepart::ReturnPath)
     }
 
     /// Kept for the tenant of the channel's label.

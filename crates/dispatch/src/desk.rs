@@ -35,8 +35,10 @@ pub(crate) enum Place {
     Here,
     /// A domain in A-label form, or an address literal in brackets.
     Elsewhere { domain: String },
-    /// A way that the directory knows: a forward, a gateway tenant's own server.
+    /// A way that the directory knows: a gateway tenant's own server.
     By(Hop),
+    /// Where an address of this house leads on, whoever set that up; `is_all`: and nowhere else.
+    On { is_all: bool },
     /// A list that this person may post to.
     List { permit: [u8; 16] },
 }
@@ -144,7 +146,12 @@ struct Found {
 
 impl Found {
     fn with(self, asked: &Receiver) -> Addressed {
-        let receiver = Receiver { address: self.address, ..asked.clone() };
+        // Of its success whoever keeps a copy here tells.
+        let notify = match self.place {
+            Place::On { is_all: false } => asked.notify.map(|(_, fail, late)| (false, fail, late)),
+            _ => asked.notify,
+        };
+        let receiver = Receiver { address: self.address, notify, ..asked.clone() };
         Addressed { receiver, place: self.place }
     }
 }
@@ -195,12 +202,16 @@ fn find(house: &mut Neighbours, to: &str, bytes: u64) -> Step<Vec<Found>> {
             }
             let own = |place| Found { address: written.clone(), place };
             let here = (!users.is_empty()).then(|| own(Place::Here));
+            let leads_on = |way: &Onward| way.path == Path::Rewritten;
+            let is_all = here.is_none() && onward.iter().all(leads_on);
+            let on = onward.iter().any(leads_on).then(|| own(Place::On { is_all }));
             // A gateway's own server knows its addresses' case and details.
             let by = |way: Onward| match way.path {
                 Path::AsItCame => own(Place::By(way.hop)),
                 _ => Found { address: way.to, place: Place::By(way.hop) },
             };
-            Ok(here.into_iter().chain(onward.into_iter().map(by)).collect())
+            let others = onward.into_iter().filter(|way| !leads_on(way)).map(by);
+            Ok(here.into_iter().chain(on).chain(others).collect())
         }
         Who::Elsewhere => Ok(vec![Found { address: written, place: Place::Elsewhere { domain } }]),
         Who::Unknown => Err(Stop::no(550, (1, 1), "nobody of that name here")),

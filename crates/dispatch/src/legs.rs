@@ -68,6 +68,7 @@ fn hop(place: Place, smart_host: Option<&SmartHost>) -> Hop {
         (Place::Here, _) => Hop::Here,
         (Place::By(hop), _) => hop,
         (Place::List { .. }, _) => Hop::List,
+        (Place::On { .. }, _) => Hop::On,
         (Place::Elsewhere { .. }, Some(host)) => {
             Hop::Host { name: host.name.clone(), port: host.port, tls: host.tls }
         }
@@ -78,7 +79,7 @@ fn hop(place: Place, smart_host: Option<&SmartHost>) -> Hop {
 fn envelope((hop, finish): (Hop, Finish), receivers: &[Receiver], common: &Common) -> Envelope {
     let is_ascii = |receiver: &Receiver| receiver.address.is_ascii();
     // A remote's rules are its own.
-    let stays = matches!(hop, Hop::Here | Hop::List);
+    let stays = matches!(hop, Hop::Here | Hop::List | Hop::On);
     let found = if stays { common.found.clone() } else { Vec::new() };
     Envelope {
         finish,

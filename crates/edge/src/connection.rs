@@ -181,7 +181,9 @@ impl Connection<'_> {
             Who::Foreign => return self.rcpt_elsewhere(rcpt),
             Who::Unsaid => {
                 self.unsaid += 1;
-                return Reply::new(451, (4, 1), "this recipient's own server does not answer now");
+                // It is away, or answers neither yes nor no.
+                let text = "this recipient's own server does not say now whether it takes them";
+                return Reply::new(451, (4, 1), text);
             }
             Who::Later => return Reply::new(451, (3, 0), "recipients cannot be looked up now"),
         };

@@ -52,6 +52,8 @@ pub enum Reason {
     NoAnswer,
     /// The DNS does not say where mail for the domain goes.
     NoNames,
+    /// The DNS says that it goes to the sender's own house, which has no such domain.
+    LeadsBack,
     /// A fault of the sender's own house.
     OwnFault,
     /// It waited for somebody's word until its time was over.
@@ -76,7 +78,7 @@ pub enum Reason {
 
 impl Reason {
     /// Each with the word that it is kept by.
-    const WORDS: [(Self, &str); 34] = [
+    const WORDS: [(Self, &str); 35] = [
         (Self::UserUnknown, "user-unknown"),
         (Self::HostUnknown, "host-unknown"),
         (Self::MailboxFull, "mailbox-full"),
@@ -101,6 +103,7 @@ impl Reason {
         (Self::NotYet, "not-yet"),
         (Self::NoAnswer, "no-answer"),
         (Self::NoNames, "no-names"),
+        (Self::LeadsBack, "leads-back"),
         (Self::OwnFault, "own-fault"),
         (Self::Unreleased, "unreleased"),
         (Self::Expired, "expired"),

@@ -31,6 +31,7 @@ pub fn say(reason: Reason) -> (&'static str, &'static str) {
         NotYet => ("まだ受け取られていません。", "It has not been taken yet."),
         NoAnswer => ("相手のサーバーからは、まだ何の応答も得られていません。", "Nothing has been heard from the receiving server yet."),
         NoNames => ("宛先のドメインの DNS が応答せず、届け先のサーバーが分かりません。", "The DNS of the domain does not answer: it is not known which server takes its mail."),
+        LeadsBack => ("宛先のドメインの DNS（MX）が、届け先としてこちらのメールサーバー自身を指していますが、こちらではそのドメインのメールを扱っていません。宛先のドメインの管理者に確認してください。", "The DNS of the domain (MX) leads back to your own mail service, which takes no mail for it. Ask whoever runs the domain."),
         OwnFault => ("こちらのメールサーバーの不具合のため、まだ相手に届けようとしていません。", "A fault of your own mail service has kept it: the receiving server was not tried."),
         Unreleased => ("送信の前に確認を待っていましたが、期限までに確認されなかったため、送信していません。", "It waited to be confirmed before it was sent; nobody did so in time, and it was not sent."),
         Expired => ("期限まで繰り返し試みましたが、届けられませんでした。", "It was tried again until its time was over, and given up."),

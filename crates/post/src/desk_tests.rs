@@ -7,6 +7,7 @@ use journal::Rounds;
 use std::time::Duration;
 use terms::{InstanceId, Kind, TenantId, UserId};
 use wire::control::Order;
+use wire::directory::guest_of;
 use wire::post::{FromDepart, FromSender, Limits, Outgoing, ToDepart, ToSender};
 use wire::vault::ToPost;
 use wire::{Channel, Hub, Label};
@@ -103,4 +104,55 @@ fn a_depart_writes_one_notice_for_each_letter_in_hand() {
     assert_eq!(tell(12, 1, &[1]), ToSender::Queued);
     assert_eq!(tell(13, 1, &[1]), ToSender::Queued);
     assert_eq!(tell(14, 1, &[1]), ToSender::Crowded, "a third");
+}
+
+/// Everybody around a post that carries: a dispatch of Ann's, the vault, one depart.
+fn start_carrying(folder: &Folder) -> (Channel, Channel, Channel) {
+    let (control, dispatch) = start(folder);
+    let join = |kind| {
+        let (near, theirs) = Channel::pair().unwrap();
+        let label = Label { instance: InstanceId([kind as u8; 6]), kind, person: None };
+        control.send(0, &Order::Join(label), &[theirs.into()]).unwrap();
+        near
+    };
+    let vault = join(Kind::Vault);
+    std::thread::spawn(move || {
+        while let Ok(frame) = vault.receive(None) {
+            let _ = vault.send(frame.call, &ToPost::Noted, &[]);
+        }
+    });
+    let depart = join(Kind::Depart);
+    (control, dispatch, depart)
+}
+
+/// Into another tenant's queue goes what its people's lists and forwards are for, from whoever has
+/// mail in hand, in nobody's name, and as far as there is room.
+#[test]
+fn what_is_handed_over_is_a_guest_s() {
+    const THEIRS: TenantId = TenantId([2; 8]);
+    let now = compartment::now_ms();
+    let over = |user| {
+        FromDepart::HandOver(Box::new(Outgoing { tenant: THEIRS, user, ..outgoing(9, &[1], now) }))
+    };
+    let check = |is_carrying: bool, question: &FromDepart, expected: Option<ToSender>| {
+        let folder = Folder::new("handed-over");
+        let (_control, mut dispatch, mut depart) = start_carrying(&folder);
+        if is_carrying {
+            assert_eq!(queue(&mut dispatch, 1), ToSender::Queued);
+            depart.send(0, &FromDepart::Idle { tenant: None }, &[]).unwrap();
+            let frame = depart.receive(Some(LIMIT)).unwrap();
+            let ToDepart::Batch { tenant, .. } = frame.read().unwrap();
+            assert_eq!(tenant, ANN.0);
+        }
+        let answer = depart.ask::<_, ToSender>(question, &[], LIMIT).ok().map(|(answer, _)| answer);
+        assert_eq!(answer, expected);
+    };
+    check(true, &over(guest_of(THEIRS)), Some(ToSender::Queued));
+    check(false, &over(guest_of(THEIRS)), None);
+    check(true, &over(UserId([4; 8])), None);
+    check(true, &over(UserId([0; 8])), None);
+    // The old word still speaks for the tenant of its batch alone.
+    let other = outgoing(9, &[1], now);
+    let other = Outgoing { tenant: THEIRS, user: guest_of(THEIRS), ..other };
+    check(true, &FromDepart::Queue(Box::new(other)), None);
 }

@@ -299,7 +299,7 @@ impl Vault {
                     Hop::Domain(of) => domain == Some(of.as_str()),
                     Hop::Here | Hop::Host { .. } => true,
                     // A list is posted to at its own address alone; no mail is handed up.
-                    Hop::List | Hop::Web { .. } => false,
+                    Hop::List | Hop::Web { .. } | Hop::On => false,
                 };
                 is_to_it && (way.user == NOBODY || is_person(&way.user))
             }

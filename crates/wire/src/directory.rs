@@ -5,7 +5,7 @@ pub use crate::ending::{Ending, EndingState, Hold};
 use crate::lists;
 pub use crate::outlet::{
     Admitted, OUTLET_AUTHORITIES, OUTLET_FIELD, OUTLET_NAMES, OUTLET_NETWORKS, Outlet, OutletTerms,
-    Vouched, Wanted, server_of,
+    Vouched, Wanted, guest_of, server_of,
 };
 pub use crate::passing::{
     ABSENCE_SUBJECT_BYTES, ABSENCE_TEXT_BYTES, Absence, AbsenceTold, Forward, GRACES, Gateway,
@@ -177,6 +177,11 @@ pub enum FromDepart {
     Tls(Vec<tls_report::Finding>),
     /// As [`FromEdge::Way`], for notices to senders outside.
     Way(TenantId, String),
+    /// As [`FromEdge::ReturnPath`], for a domain of the tenant that the channel's label names.
+    ReturnPath {
+        from: String,
+        domain: String,
+    },
     /// Somebody of this tenant answers, being away: does this sender hear it for the first time?
     Answered {
         tenant: TenantId,
@@ -202,6 +207,7 @@ pub enum ToDepart {
     List(lists::Answer),
     /// It is on the disk.
     Noted,
+    ReturnPath(String),
     /// `None`: nobody can say now.
     Way(Option<Hop>),
     /// `None`: nobody can say now.

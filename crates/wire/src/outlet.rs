@@ -38,6 +38,12 @@ pub fn server_of(tenant: TenantId) -> UserId {
     UserId(tenant.0)
 }
 
+/// In whose name mail stands in a tenant's queue that a person of another tenant wrote to one of its
+/// addresses (a list, a forward, a group), until it is known where it goes: no person's either.
+pub fn guest_of(tenant: TenantId) -> UserId {
+    UserId(tenant.0.map(|octet| !octet))
+}
+
 /// The field by which a tenant's own server shows whose it is. It goes no further than here.
 pub const OUTLET_FIELD: &str = "X-Sekisho-Outlet";
 

@@ -131,6 +131,9 @@ pub enum Finish {
     /// Nothing. It goes into the mailbox of whom this statement names, signed before the change
     /// that the letter tells of: what goes on to others since would not reach its owner.
     AsItStood { statement: Vec<u8>, signature: Vec<u8> },
+    /// Nothing. A person of this house wrote it to an address from which it goes on: they hear of
+    /// that address, and not of where it goes. `from_guest`: they are another tenant's.
+    PassedOn { from_guest: bool },
 }
 
 /// Where a leg goes.
@@ -146,6 +149,9 @@ pub enum Hop {
     Host { name: String, port: u16, tls: HopTls },
     /// Handed up to an HTTPS resource: a report whose text is the packed report itself.
     Web { host: String, path: String },
+    /// To wherever addresses of this house lead on (a forward, a group): looked up when it is its
+    /// turn, and queued for that in the name of whoever set it up.
+    On,
 }
 
 /// What a configured host must show before mail is given to it.
@@ -168,6 +174,7 @@ impl Hop {
             Self::Domain(domain) => format!("domain {domain}"),
             Self::Host { name, port, .. } => format!("host {name} {port}"),
             Self::Web { host, path } => format!("web {host}{path}"),
+            Self::On => "on".to_owned(),
         }
     }
 }
@@ -378,6 +385,10 @@ pub enum FromDepart {
     /// A notice to the sender, outside, of mail that was passed on: of the tenant whose batch is in
     /// hand. Answered as [`FromSender::Queue`] is, by a [`ToSender`].
     Queue(Box<Outgoing>),
+    /// A letter of its batch to an address of another tenant, from which it goes on: that tenant
+    /// carries it from there, in [`guest_of`](crate::directory::guest_of)'s name. Answered as
+    /// [`FromSender::Queue`] is.
+    HandOver(Box<Outgoing>),
 }
 
 /// How an attempt ended.

@@ -65,6 +65,19 @@ fn roads_that_lead_nowhere() {
     );
 }
 
+/// Whoever sent it reads whose fault it is.
+#[test]
+fn mail_that_leads_back_to_us_says_so() {
+    let mut plan = Plan::default();
+    plan.mx("there.example", &[(5, "mx.here.example")]);
+    let house = settle(plan);
+    assert_eq!(house.carry(&[bob()]), ["1.0 failed sent 0: 5.4.6"]);
+    let text = house.seen.lock().unwrap().copies[0].text.clone();
+    let (japanese, english) = notice::say(notice::Reason::LeadsBack);
+    let words = words_of(&text);
+    assert!(words.contains(japanese) && words.contains(english), "{words}");
+}
+
 #[test]
 fn without_mx_the_domain_is_its_host_and_a_literal_is_an_address() {
     let remote = Remote::polite();

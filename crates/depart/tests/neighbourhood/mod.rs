@@ -66,6 +66,8 @@ pub struct Seen {
     pub reports: Vec<String>,
     pub rests: Vec<Envelope>,
     pub queued: Vec<(MessageId, Envelope, String)>,
+    /// What was handed over to another tenant.
+    pub handed: Vec<(TenantId, MessageId, Envelope, String)>,
     /// Policies (MTA-STS) that the directory keeps.
     pub kept_policies: HashMap<String, wire::sts::Known>,
     /// What the directory was asked about lists.
@@ -226,7 +228,7 @@ impl<T> Neighbourhood<T> {
             join(&control, Kind::Directory),
             people.clone(),
             signing,
-            plan.source,
+            (plan.source, transit.clone()),
             seen.clone(),
         );
         play_mailbox(join(&control, Kind::Mailbox), people, seen.clone(), plan.kept);
@@ -289,6 +291,7 @@ pub fn short(outcome: &Outcome) -> String {
 /// One leg to be carried.
 #[derive(Clone)]
 pub struct Letter {
+    pub user: UserId,
     pub number: u8,
     pub leg: u16,
     pub errand: Errand,
@@ -322,8 +325,7 @@ impl Letter {
         };
         let text = b"Message-ID: <m1@here.example>\r\nSubject: hi\r\n\r\n.hello\r\n".to_vec();
         let (errand, has_waited) = (Errand::Carry, false);
-        let user = SENDER;
-        Self { number: 1, leg: 0, errand, why: None, envelope, text, user, has_waited }
+        Self { user: SENDER, number: 1, leg: 0, errand, why: None, envelope, text, has_waited }
     }
 
     /// To a domain outside.
@@ -425,12 +427,29 @@ fn play_post(
                     }
                     let _ = tell_end.send((message, leg, outcome));
                 }
+                FromDepart::HandOver(outgoing) => {
+                    assert_eq!(outgoing.user, directory::guest_of(outgoing.tenant));
+                    let whose = |class| (outgoing.tenant, outgoing.user, outgoing.message, class);
+                    let text = open(&transit, whose(seal::Class::Body), &outgoing.body, &frame);
+                    let [leg] = outgoing.legs.as_slice() else { panic!("one leg each") };
+                    let class = seal::Class::Summary;
+                    let plain = open(&transit, whose(class), &leg.envelope, &frame);
+                    let envelope: Envelope = postcard::from_bytes(&plain).unwrap();
+                    let answer = queued();
+                    if answer == wire::post::ToSender::Queued {
+                        let text = String::from_utf8(text).unwrap();
+                        let all = &mut seen.lock().unwrap().handed;
+                        all.push((outgoing.tenant, outgoing.message, envelope, text));
+                    }
+                    post.send(frame.call, &answer, &[]).unwrap();
+                }
                 FromDepart::Queue(outgoing) => {
                     let whose = |class| (TENANT, outgoing.user, outgoing.message, class);
                     let text = open(&transit, whose(seal::Class::Body), &outgoing.body, &frame);
                     // Copies of a list's are in nobody's name.
                     assert_eq!(outgoing.tenant, TENANT);
                     assert!([SENDER, SERVER, UserId([0; 8])].contains(&outgoing.user));
+                    assert_ne!(outgoing.user, directory::guest_of(TENANT));
                     let answer = queued();
                     if answer == wire::post::ToSender::Queued {
                         let text = String::from_utf8(text).unwrap();
@@ -601,7 +620,7 @@ fn play_directory(
     channel: Channel,
     people: People,
     signing: Ed25519KeyPair,
-    source: Option<IpAddr>,
+    (source, transit): (Option<IpAddr>, Arc<Pair>),
     seen: Arc<Mutex<Seen>>,
 ) {
     seen.lock().unwrap().stood = stood(&people, &signing);
@@ -633,6 +652,13 @@ fn play_directory(
                         None if !goes_on(&address).is_empty() => {
                             let (address, onward) = (address.clone(), goes_on(&address));
                             signed(&signing, &Statement { address, onward, ..way_back() })
+                        }
+                        None if lists::onward(&address).is_some() => {
+                            let (tenant, onward) = lists::onward(&address).unwrap();
+                            let (address, transit) = (address.clone(), Some(public(&transit)));
+                            let statement =
+                                Statement { address, tenant, onward, transit, ..way_back() };
+                            signed(&signing, &statement)
                         }
                         Some((_, tenant, user, keys)) => {
                             let statement = Statement {
@@ -676,6 +702,9 @@ fn play_directory(
                         false => Hop::Domain(domain.to_owned()),
                     };
                     directory::ToDepart::Way(Some(hop))
+                }
+                directory::FromDepart::ReturnPath { from, domain } => {
+                    directory::ToDepart::ReturnPath(lists::return_path(&from, &domain))
                 }
                 directory::FromDepart::Answered { digest, .. } => {
                     let is_first = seen.lock().unwrap().answered.insert(digest);

@@ -550,6 +550,25 @@ fn whose_mail_comes_back_is_looked_at() {
     assert_eq!(around.journeys(1)[0].reasons, ["outgoing.held", "outgoing.returns.many"]);
 }
 
+/// Where an address leads is looked up when it is its turn, in the name of whoever set it up: no
+/// envelope of the writer's names it.
+#[test]
+fn a_group_s_address_stays_in_the_envelope() {
+    let around = settle(Plan::default());
+    let to = ["Group+x@example.jp", "gateway@example.jp", "one@far.example"];
+    check(&around.hand_in("aoi@example.jp", &to, &whole("")), "queued: ");
+    let left = &around.left()[0];
+    let shown: Vec<String> = left
+        .envelopes
+        .iter()
+        .map(|envelope| format!("{} {}", envelope.hop.word(), envelope.recipients[0].address))
+        .collect();
+    let expected =
+        ["on Group+x@example.jp", "domain far.example gateway@example.jp"].map(str::to_owned);
+    assert_eq!(shown, expected);
+    assert_eq!(left.envelopes[1].recipients.len(), 2);
+}
+
 #[test]
 fn a_list_is_posted_to_by_whoever_may() {
     let around = settle(Plan::default());

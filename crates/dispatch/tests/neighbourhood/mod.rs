@@ -450,9 +450,22 @@ fn play_directory(
     });
 }
 
-/// Two lists, and words about a subscription.
+/// Two lists, a group and a gateway's address, and words about a subscription.
 fn lists(address: &str) -> Vec<directory::Onward> {
-    use directory::Path::{List, Word};
+    use directory::Path::{AsItCame, List, Rewritten, Word};
+    let out = |to: &str, path| directory::Onward {
+        user: UserId([0; 8]),
+        to: to.to_owned(),
+        hop: wire::post::Hop::Domain("far.example".to_owned()),
+        path,
+    };
+    match address {
+        "group@example.jp" => {
+            return vec![out("one@far.example", Rewritten), out("two@far.example", Rewritten)];
+        }
+        "gateway@example.jp" => return vec![out(address, AsItCame)],
+        _ => {}
+    }
     let path = match address {
         "ours@example.jp" | "theirs@example.jp" => List,
         _ if wire::lists::word(address).is_some() => Word,

@@ -12,6 +12,7 @@ use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 use terms::{InstanceId, Kind, MessageId, TenantId};
 use wire::control::Report;
+use wire::directory::guest_of;
 use wire::post::*;
 use wire::{Frame, INLINE_BYTES, Peer};
 
@@ -105,6 +106,16 @@ impl Desk {
                 let person = Some((tenant.ok_or(wire::Fault::Malformed)?, outgoing.user));
                 let handed = (&*outgoing, frame.descriptors.as_slice(), Hand::Others);
                 self.queue(peer, frame.call, handed, person)
+            }
+            FromDepart::HandOver(outgoing) => {
+                // Whoever carries nothing has nothing to hand over; and each goes to one place.
+                let is_carrying = self.carried.contains_key(&peer);
+                let is_guest_s = outgoing.user == guest_of(outgoing.tenant);
+                if !is_carrying || !is_guest_s || outgoing.legs.len() != 1 {
+                    return Err(wire::Fault::Malformed);
+                }
+                let handed = (&*outgoing, frame.descriptors.as_slice(), Hand::Others);
+                self.queue(peer, frame.call, handed, None)
             }
             FromDepart::Ended { message, leg, outcome } => {
                 let Some(carried) = self.carried.get_mut(&peer) else { return Ok(()) };

@@ -12,6 +12,7 @@ use terms::{MessageId, TenantId, UserId};
 use wire::Peer;
 use wire::control::Report;
 use wire::mailbox::SealedPart;
+use wire::directory::guest_of;
 use wire::post::{Load, Outgoing, ToDepart, ToSender};
 use wire::vault::FromPost;
 
@@ -66,7 +67,8 @@ impl Desk {
         let Some(instance) = self.hub.label(peer).map(|label| label.instance) else {
             return Ok(());
         };
-        let queued = match is_notice(outgoing) && self.may_tell(peer) {
+        let is_guest_s = outgoing.user == guest_of(outgoing.tenant);
+        let queued = match is_notice(outgoing) && !is_guest_s && self.may_tell(peer) {
             true => self.store.queue_notice((outgoing, instance), held),
             false => self.store.queue((outgoing, instance, hand), held),
         };

@@ -129,6 +129,7 @@ pub const WORDS: &[(&str, &str)] = &[
     ("message {} killed two scanners", "メール {} で検査プロセスが二つ落ちました"),
     ("outgoing message {} of user {} of tenant {} is held: {}", "組織 {2} の利用者 {1} の送信メール {0} を保留しました: {3}"),
     ("outgoing message {} of a server of tenant {} is held: {}", "組織 {1} のサーバーの送信メール {0} を保留しました: {2}"),
+    ("{}, leg {}, was handed over and is none to be passed on", "メール {}（区間 {}）は、別の組織の運び手から渡されましたが、先へ渡すべきものではありません"),
     ("the envelope of {}, leg {}, does not open", "メール {} の封筒（区間 {}）が開きません"),
     ("the warden gave no socket", "warden が接続を渡しませんでした"),
     ("user {} of tenant {} says that message {} is not theirs: the app passwords that they send with end", "組織 {1} の利用者 {0} が、本人の名前で送られたメール {2} を自分のものではないと申し出ました。送信用のアプリパスワードを失効させます"),

@@ -204,6 +204,36 @@ fn a_list_s_mail_reaches_everybody_once_and_names_nobody() {
     assert!(ledger.contains("list.add") && ledger.contains("list.member-add"));
 }
 
+/// A list is spread by its own tenant, whoever of the house posts: with its keys and its ways out.
+#[test]
+fn a_member_of_another_tenant_posts_and_everybody_has_it() {
+    let (demo, sink) = house();
+    let members = ["bob@example.net", "rei@example.jp", FRIEND];
+    list(demo, "over@example.jp", &[], &members);
+    list(demo, "open@example.jp", &["--posting", "anyone"], &["rei@example.jp", FRIEND]);
+    for (from, to, subject) in [
+        ("bob@example.net", "over@example.jp", "over the wall"),
+        ("alice@example.net", "open@example.jp", "through the door"),
+    ] {
+        post(demo, from, to, subject);
+        let copy = copy_for(sink, FRIEND, subject);
+        assert!(copy.from.starts_with("bounce-") && copy.from.ends_with("@example.jp"), "{copy:?}");
+        let signed = copy.fields("DKIM-Signature").join(" ");
+        assert!(signed.contains("d=example.jp;") && signed.contains("d=example.net;"), "{signed}");
+        within(PATIENCE, subject, || count_of(demo, "rei@example.jp", subject) == 1);
+    }
+    within(PATIENCE, "the author's own", || {
+        count_of(demo, "bob@example.net", "over the wall") == 1
+    });
+    let (alarms, _) = demo.ask(&["alarms", "list"]);
+    assert!(!alarms.to_string().contains("mail keys"), "{alarms}");
+    // Who is no member may not, whichever tenant's.
+    let octets = letter("olga@example.net", "over@example.jp", "no", "");
+    let mut olga = signed_in(demo, "olga@example.net");
+    let reply = olga.letter("olga@example.net", &["over@example.jp"], &octets).unwrap();
+    assert_eq!(reply.code, 550, "{reply:?}");
+}
+
 #[test]
 fn who_may_not_post_hears_so() {
     let (demo, sink) = house();

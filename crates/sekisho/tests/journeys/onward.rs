@@ -197,6 +197,38 @@ fn a_group_is_everybody_in_it() {
     is_nobody_soon(demo, "team@example.jp");
 }
 
+/// Where an address leads is its owner's business: nobody of the house is told, of whichever
+/// tenant, and what fails there counts as nobody's.
+#[test]
+fn people_of_the_house_are_not_told_where_an_address_leads() {
+    let (demo, sink) = house();
+    sink.answer("private-box", "550 5.1.1 nobody of that name");
+    let olga = "olga@example.net";
+    done(demo, &["user", "forward", olga, "--to", "private-box@outside.example"]);
+    for writer in ["bob@example.net", "mina@example.jp"] {
+        let mut sender = signed_in(demo, writer);
+        let octets = letter(writer, olga, "are you there, Olga", "");
+        assert_eq!(sender.letter(writer, &[olga], &octets).unwrap().code, 250);
+        let told = || {
+            let mut reader = Reader::sign_in(demo, writer);
+            reader.must("SELECT INBOX");
+            reader.ask("FETCH 1:* (BODY.PEEK[])").unwrap().text()
+        };
+        within(PATIENCE, writer, || told().contains("Final-Recipient: rfc822; olga@example.net"));
+        let told = told();
+        assert!(!told.contains("private-box") && !told.contains("nobody of that name"), "{told}");
+    }
+    sink.welcome("private-box");
+    let mut sender = signed_in(demo, "mina@example.jp");
+    let octets = letter("mina@example.jp", olga, "found you, Olga", "");
+    assert_eq!(sender.letter("mina@example.jp", &[olga], &octets).unwrap().code, 250);
+    let came = sink.wait_for_subject("found you, Olga");
+    assert_eq!(came.to, ["private-box@outside.example"]);
+    assert!(came.from.starts_with("SRS0=") && came.from.ends_with("@example.net"), "{came:?}");
+    assert!(came.field("X-Sekisho-Passed").is_some(), "{came:?}");
+    done(demo, &["user", "forward", olga, "--none"]);
+}
+
 /// An answer of absence is asked for as mail that people send is; what is passed on is not.
 #[test]
 fn who_is_away_still_has_mail_passed_on() {
