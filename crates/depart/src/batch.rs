@@ -106,11 +106,12 @@ fn end_what_stays(legs: Vec<Leg>, hands: &Hands, house: &mut Neighbours) -> Resu
                 leg.end(hands, house)?;
             }
             (Errand::Carry, Hop::List) => sorted.lists.push(leg),
-            (Errand::Carry, _) => match sorted.outward.iter_mut().find(|way| is_same_way(way, &leg))
-            {
-                Some(way) => way.push_back(leg),
-                None => sorted.outward.push_back(VecDeque::from([leg])),
-            },
+            (Errand::Carry, _) => {
+                match sorted.outward.iter_mut().find(|way| is_same_way(way, &leg)) {
+                    Some(way) => way.push_back(leg),
+                    None => sorted.outward.push_back(VecDeque::from([leg])),
+                }
+            }
         }
     }
     Ok(sorted)

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use terms::{MessageId, TenantId, UserId};
 use wire::Peer;
 use wire::control::Report;
-use wire::mailbox::SealedPart;
 use wire::directory::guest_of;
+use wire::mailbox::SealedPart;
 use wire::post::{Load, Outgoing, ToDepart, ToSender};
 use wire::vault::FromPost;
 
