@@ -173,7 +173,8 @@ fn shown(store: &mut Store, slot: u32, row: &mut Row) {
         let clock = (leg.state, leg.until_s);
         let told = leg.told_late;
         let attempts = leg.attempts;
-        row.legs.push((leg.number, clock.0, clock.1, recipients, attempts, settled, told, envelope));
+        row.legs
+            .push((leg.number, clock.0, clock.1, recipients, attempts, settled, told, envelope));
     }
 }
 
@@ -344,9 +345,8 @@ fn compare(found: &View, before: &View, after: &View, which: &str) {
     let none = Row::default();
     let all = [found, before, after].into_iter().flat_map(|view| view.rows.keys());
     for message in all.collect::<BTreeSet<_>>() {
-        let of = |view: &View, now_ms| {
-            by_the_clock(view.rows.get(message).unwrap_or(&none), now_ms)
-        };
+        let of =
+            |view: &View, now_ms| by_the_clock(view.rows.get(message).unwrap_or(&none), now_ms);
         let now_ms = after.now_ms;
         let (is, was, then) = (of(found, now_ms), of(before, now_ms), of(after, now_ms));
         assert!(is == was || is == then, "{which}: {message}\n{was:?}\nthen\n{then:?}\nis {is:?}");

@@ -9,6 +9,7 @@ use crate::entry::{At, Entry, NewLeg, NewMessage, Passage, Way};
 use crate::erasure::Sweep;
 use crate::parts;
 use crate::past::{Past, Pasts};
+use crate::pressing::Pressing;
 use crate::returns::Returns;
 use crate::room::{Disk, Offer, Staged};
 use crate::snapshot;
@@ -37,6 +38,7 @@ pub struct Store {
     folder: PathBuf,
     pub table: Table,
     pub returns: Returns,
+    pub pressing: Pressing,
     pub bounds: Bounds,
     pub disk: Disk,
     /// Messages that a bound kept out since the start.
@@ -94,6 +96,7 @@ impl Store {
             folder: folder.to_owned(),
             table,
             returns: Returns::default(),
+            pressing: Pressing::default(),
             bounds,
             disk: Disk::of(folder),
             refused: 0,
@@ -223,7 +226,12 @@ impl Store {
             Ok(new) => {
                 let came = self.handed_in(outgoing, instance);
                 let queued = match hand {
-                    Hand::Own => Entry::Queued(new),
+                    Hand::Own => {
+                        if outgoing.hold.is_some_and(|hold| hold.then == AtEnd::Return) {
+                            self.pressing.holds(outgoing.user, seconds(outgoing.at_ms));
+                        }
+                        Entry::Queued(new)
+                    }
                     Hand::Others => Entry::QueuedFor(new),
                 };
                 self.stage(vec![queued, came])?;
@@ -477,12 +485,16 @@ impl Store {
             return Ok(false);
         }
         let decided = Decided { by, released: true };
-        self.about(message, |slot, row| match row.hold {
+        let mut whose = None;
+        let found = self.about(message, |slot, row| match row.hold {
             Some(_) => {
+                whose = Some(row.user);
                 vec![Entry::Decided { message: slot, decided }, Entry::Freed { message: slot }]
             }
             None => vec![Entry::Hurried { message: slot }],
-        })
+        })?;
+        whose.into_iter().for_each(|user| self.pressing.answered(user));
+        Ok(found)
     }
 
     /// Whether a message waits for its person's word, under this very hold.
