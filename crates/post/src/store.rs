@@ -20,8 +20,8 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use terms::{InstanceId, MessageId};
 use wire::post::{
-    AtEnd, Awaited, Bounds, Decided, Decider, Hold, Leg as Offered, LegEnd, Outcome, Outgoing,
-    State, ToSender, Why,
+    AtEnd, Awaited, Bounds, Decided, Decider, Hold, Leg as Offered, Outcome, Outgoing, State,
+    ToSender, Why,
 };
 
 /// Legs of one message: one a destination at most.
@@ -553,15 +553,6 @@ impl Store {
     /// The ledger has everything before this number.
     pub fn recorded(&mut self, before: u64) -> Result<(), Fault> {
         self.stage(vec![Entry::Recorded { before }])
-    }
-
-    pub fn find_past(&self, message: MessageId) -> Option<Past> {
-        self.pasts.find(message).ok().flatten()
-    }
-
-    /// How its legs ended, as far as it was written down.
-    pub fn find_ended_legs(&self, past: &Past) -> Vec<LegEnd> {
-        self.pasts.find_legs(past).unwrap_or_default()
     }
 
     /// Reads a leg's sealed parts; large ones become descriptors.
