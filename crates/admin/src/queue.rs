@@ -63,8 +63,12 @@ pub fn act(peers: &mut Peers<'_>, act: &str, id: &str) -> Answer {
         QueueAct::Release => FromAdmin::Release(message),
         QueueAct::Cancel => FromAdmin::Cancel(message),
     };
-    let ToAdmin::Message { message: queued, .. } = post(peers, &FromAdmin::Show(message))? else {
-        return Err(no_such(id));
+    let queued = match post(peers, &FromAdmin::Show(message))? {
+        ToAdmin::Message { message, .. } => message,
+        ToAdmin::Past { sent, not_sent, decided, legs, .. } => {
+            return Err(is_over(past_state(&legs, sent, not_sent), decided));
+        }
+        _ => return Err(no_such(id)),
     };
     // What is delayed is tried at once; what is on its way already needs no release.
     if done == QueueAct::Release && matches!(queued.state, State::Ready | State::Leaving) {
@@ -135,26 +139,30 @@ pub struct Fate {
     pub outcomes: Vec<Value>,
     /// Who decided about it, if it was held.
     pub decided: Value,
+    /// When the last of it was over.
+    pub ended: Value,
 }
 
 /// `None`: the queue knows nothing of it any more.
 pub fn fate(peers: &mut Peers<'_>, message: MessageId) -> Option<Fate> {
-    let (state, destinations, outcomes, decided) =
+    let (state, destinations, outcomes, decided, ended) =
         match post(peers, &FromAdmin::Show(message)).ok()? {
             ToAdmin::Message { message, legs } => {
                 let destinations = legs.iter().map(leg).collect();
                 let outcomes = legs.iter().map(living_leg).collect();
-                (message.state.word().to_owned(), destinations, outcomes, message.decided)
+                let state = message.state.word().to_owned();
+                (state, destinations, outcomes, message.decided, Value::Null)
             }
-            ToAdmin::Past { sent, not_sent, decided, legs, .. } => {
+            ToAdmin::Past { at_ms, sent, not_sent, decided, legs, .. } => {
                 let counts = json!({ "sent": sent, "not_sent": not_sent });
                 let outcomes = legs.iter().map(ended_leg).collect();
-                (past_state(&legs, sent, not_sent).to_owned(), counts, outcomes, decided)
+                let state = past_state(&legs, sent, not_sent).to_owned();
+                (state, counts, outcomes, decided, json!(rfc3339(at_ms)))
             }
             _ => return None,
         };
     let decided = decided.map_or(Value::Null, decided_json);
-    Some(Fate { state, destinations, outcomes, decided })
+    Some(Fate { state, destinations, outcomes, decided, ended })
 }
 
 /// What was decided about a held message, and by whom.
@@ -279,6 +287,26 @@ fn parse(id: &str) -> Result<MessageId, Refusal> {
 
 fn no_such(id: &str) -> Refusal {
     Refusal::new("the id of a message in the queue", id, "see `queue list`, or `trace`")
+}
+
+/// Nothing can be done about what is over; how it ended is said.
+fn is_over(state: &str, decided: Option<Decided>) -> Refusal {
+    let found = match decided {
+        None => format!("it is over: {state}"),
+        Some(Decided { by: Decider::Sender, released: true }) => {
+            format!("it is over: {state}, released by its sender's link")
+        }
+        Some(Decided { by: Decider::Sender, released: false }) => {
+            format!("it is over: {state}, cancelled by its sender's link")
+        }
+        Some(Decided { by: Decider::Operator, released: true }) => {
+            format!("it is over: {state}, released by an operator")
+        }
+        Some(Decided { by: Decider::Operator, released: false }) => {
+            format!("it is over: {state}, cancelled by an operator")
+        }
+    };
+    Refusal::new("a message that is in the queue", &found, "see `queue show ID`, or `trace ID`")
 }
 
 fn post(peers: &mut Peers<'_>, question: &FromAdmin) -> Result<ToAdmin, Refusal> {

@@ -13,6 +13,9 @@ use wire::mailbox::{FromAdmin, Journey, State, ToAdmin};
 
 /// Journeys shown for one query.
 const SHOWN: u32 = 200;
+/// Messages that left, of which it is looked who of the house got one: as many as the directory
+/// takes in one question.
+const FOLLOWED: usize = 64;
 /// Copies that are looked for in the quarantine for one query: a letter may have a thousand.
 const LOOKED_FOR: usize = 500;
 
@@ -34,11 +37,11 @@ pub fn trace(peers: &mut Peers<'_>, query: &str) -> Answer {
             journeys = all.into_iter().filter(|journey| journey.message == wanted).collect();
         }
     }
-    let arrived = arrived(&journeys);
+    let copies = copies(peers, &journeys)?;
     let mut items = Vec::with_capacity(journeys.len());
     let mut left = LOOKED_FOR;
     for journey in journeys {
-        items.push(shown(peers, journey, &arrived, &mut left)?);
+        items.push(shown(peers, journey, &copies, &mut left)?);
     }
     if items.is_empty() {
         items.extend(without_journey(peers, query));
@@ -61,13 +64,34 @@ fn without_journey(peers: &mut Peers<'_>, id: &str) -> Option<Value> {
     Some(shown)
 }
 
-/// People of the house who got a message that somebody of the house sent: it has one id.
-fn arrived(journeys: &[Journey]) -> HashMap<MessageId, Vec<UserId>> {
-    let mut people: HashMap<MessageId, Vec<UserId>> = HashMap::new();
-    for journey in journeys.iter().filter(|journey| !is_leaving(journey)) {
-        people.entry(journey.message).or_default().extend(&journey.recipients);
+/// The journeys of copies that people of the house got of what somebody of the house sent. They
+/// have its id, though not every word that it is found by: a recipient elsewhere is none of them.
+fn copies(
+    peers: &mut Peers<'_>,
+    journeys: &[Journey],
+) -> Result<HashMap<MessageId, Vec<Journey>>, Refusal> {
+    let mut copies: HashMap<MessageId, Vec<Journey>> = HashMap::new();
+    let leaving = journeys.iter().filter(|journey| is_leaving(journey)).take(FOLLOWED);
+    let leaving: Vec<MessageId> = leaving.map(|journey| journey.message).collect();
+    let mut found = Vec::new();
+    if !leaving.is_empty() {
+        let digests = leaving.iter().map(|id| trace::digest(&id.to_string())).collect();
+        let tokens = tokens_of(peers, digests)?;
+        if let ToAdmin::Journeys(all) = mailbox(peers, &FromAdmin::Trace { tokens, limit: SHOWN })?
+        {
+            found = all;
+        }
     }
-    people
+    for journey in found.iter().chain(journeys).filter(|journey| !is_leaving(journey)) {
+        let of_it = copies.entry(journey.message).or_default();
+        let is_known = |known: &Journey| {
+            (known.tenant, &known.recipients) == (journey.tenant, &journey.recipients)
+        };
+        if !of_it.iter().any(is_known) {
+            of_it.push(journey.clone());
+        }
+    }
+    Ok(copies)
 }
 
 fn is_leaving(journey: &Journey) -> bool {
@@ -76,7 +100,10 @@ fn is_leaving(journey: &Journey) -> bool {
 
 /// Under which keyed hashes this text stands, in every tenant.
 pub fn tokens(peers: &mut Peers<'_>, query: &str) -> Result<Vec<[u8; 16]>, Refusal> {
-    let digests = vec![trace::digest(query)];
+    tokens_of(peers, vec![trace::digest(query)])
+}
+
+fn tokens_of(peers: &mut Peers<'_>, digests: Vec<[u8; 32]>) -> Result<Vec<[u8; 16]>, Refusal> {
     match peers.ask(Kind::Directory, &wire::directory::FromAdmin::TraceTokens { digests })? {
         wire::directory::ToAdmin::TraceTokens(tokens) => Ok(tokens),
         wire::directory::ToAdmin::Fault(what) => Err(Refusal::Fault(what)),
@@ -87,12 +114,12 @@ pub fn tokens(peers: &mut Peers<'_>, query: &str) -> Result<Vec<[u8; 16]>, Refus
 fn shown(
     peers: &mut Peers<'_>,
     journey: Journey,
-    arrived: &HashMap<MessageId, Vec<UserId>>,
+    copies: &HashMap<MessageId, Vec<Journey>>,
     left: &mut usize,
 ) -> Answer {
     if is_leaving(&journey) {
-        let here = arrived.get(&journey.message).cloned().unwrap_or_default();
-        return shown_leaving(peers, journey, here);
+        let here = copies.get(&journey.message).map_or(&[][..], Vec::as_slice);
+        return shown_leaving(peers, journey, here, left);
     }
     let recipients = names(peers, journey.recipients.clone())?;
     let state = match journey.state {
@@ -101,14 +128,7 @@ fn shown(
         State::Refused => "refused",
         State::Queued | State::PassedOn => "queued",
     };
-    let mut outcomes = Vec::with_capacity(recipients.len());
-    for (user, recipient) in journey.recipients.iter().zip(&recipients) {
-        let state = state_of(peers, (&journey, *user), left)?;
-        let [ja, en] = words::arrived(state);
-        outcomes.push(json!({
-            "recipient": recipient, "state": state, "why": { "ja": ja, "en": en },
-        }));
-    }
+    let outcomes = outcomes_here(peers, &journey, &recipients, left)?;
     Ok(json!({
         "id": journey.message.to_string(),
         "at": rfc3339(journey.at_ms),
@@ -119,6 +139,24 @@ fn shown(
         "recipients": recipients,
         "outcomes": outcomes,
     }))
+}
+
+/// What became of each copy that people of the house got.
+fn outcomes_here(
+    peers: &mut Peers<'_>,
+    journey: &Journey,
+    recipients: &[Option<String>],
+    left: &mut usize,
+) -> Result<Vec<Value>, Refusal> {
+    let mut outcomes = Vec::with_capacity(recipients.len());
+    for (user, recipient) in journey.recipients.iter().zip(recipients) {
+        let state = state_of(peers, (journey, *user), left)?;
+        let [ja, en] = words::arrived(state);
+        outcomes.push(json!({
+            "recipient": recipient, "state": state, "why": { "ja": ja, "en": en },
+        }));
+    }
+    Ok(outcomes)
 }
 
 /// What became of one recipient's copy: of several, one may be held and another not.
@@ -147,7 +185,12 @@ fn state_of(
 }
 
 /// Mail that was handed in: the queue knows how far it has come, and others what became of it.
-fn shown_leaving(peers: &mut Peers<'_>, journey: Journey, here: Vec<UserId>) -> Answer {
+fn shown_leaving(
+    peers: &mut Peers<'_>,
+    journey: Journey,
+    copies: &[Journey],
+    left: &mut usize,
+) -> Answer {
     let reports = crate::reports::about(peers, journey.tokens.clone())?;
     let sender = names(peers, journey.recipients)?.pop().flatten();
     let fate = crate::queue::fate(peers, journey.message).unwrap_or_else(|| Fate {
@@ -155,8 +198,14 @@ fn shown_leaving(peers: &mut Peers<'_>, journey: Journey, here: Vec<UserId>) -> 
         destinations: Value::Null,
         outcomes: Vec::new(),
         decided: Value::Null,
+        ended: Value::Null,
     });
-    let here = names(peers, here)?;
+    let (mut here, mut outcomes) = (Vec::new(), fate.outcomes);
+    for copy in copies {
+        let people = names(peers, copy.recipients.clone())?;
+        outcomes.extend(outcomes_here(peers, copy, &people, left)?);
+        here.extend(people);
+    }
     Ok(json!({
         "id": journey.message.to_string(),
         "at": rfc3339(journey.at_ms),
@@ -166,9 +215,10 @@ fn shown_leaving(peers: &mut Peers<'_>, journey: Journey, here: Vec<UserId>) -> 
         "reasons": journey.reasons,
         "sender": sender,
         "recipients": here,
-        "outcomes": fate.outcomes,
+        "outcomes": outcomes,
         "destinations": fate.destinations,
         "decided": fate.decided,
+        "ended": fate.ended,
         "reports": reports,
     }))
 }

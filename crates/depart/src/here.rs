@@ -18,7 +18,7 @@ use wire::mailbox::{Journey, State};
 use wire::post::{Finish, Found};
 
 /// Digests of one message: the directory takes so many in one question.
-const DIGESTS: usize = 64;
+const DIGESTS: usize = wire::mailbox::TOKENS;
 /// Reasons that a journey keeps, the heaviest first.
 const REASONS: usize = 8;
 

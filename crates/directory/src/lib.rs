@@ -117,8 +117,8 @@ const TENDING_AFTER_FAULT: Duration = Duration::from_secs(10);
 const BETWEEN_LETTERS: Duration = Duration::from_millis(20);
 /// Between two looks for letters, beyond those after each change.
 const LETTERS: Duration = Duration::from_secs(60);
-/// Digests in one `Tokens` question: a message has a handful.
-const TOKENS: usize = 64;
+/// Digests in one `Tokens` question: a message has a handful, or one for each recipient.
+const TOKENS: usize = wire::mailbox::TOKENS;
 /// Next hops in one `Routes` question: each recipient of one message may have another.
 const ROUTES: usize = terms::RECIPIENTS + 24;
 

@@ -21,6 +21,9 @@ const FROM_NETWORK: u32 = 50;
 /// The same from a country never seen before: who is abroad answers a few.
 const FROM_COUNTRY: u32 = 5;
 
+/// A limit is reached, and they press on: `post` has counted.
+pub(crate) const PRESSED: &str = "outgoing.rate.pressed";
+
 /// What is odd about the place that a person writes from.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Odd {

@@ -1,7 +1,7 @@
 //! The questions of one access, one after the other. A verb of SMTP is a function of that name.
 
 use crate::Fault;
-use crate::brake::Brake;
+use crate::brake::{Brake, PRESSED};
 use crate::handing::{Offered, Queued, hand_in};
 use crate::mailboxes::needs_quotes;
 use crate::neighbours::{May, Neighbours, Who, Whose};
@@ -114,7 +114,7 @@ impl Desk {
     fn data(&mut self, many: u32) -> Step<()> {
         can_ever(many, &self.settings)?;
         let answer = self.house.agree(many, limits(&self.settings))?;
-        is_doubtful(answer).map(|_| ())
+        doubt(answer).map(|_| ())
     }
 
     /// Nothing that was agreed to before is believed: it may be another access by now that asks.
@@ -227,12 +227,16 @@ fn written(address: &Address, domain: &str) -> String {
     }
 }
 
-/// Whether so many recipients are within this person's limits now; and whether much of what they
-/// sent lately came back.
-pub(crate) fn may(house: &mut Neighbours, many: u32, settings: &SendingSettings) -> Step<bool> {
+/// Whether so many recipients are within this person's limits now; and why somebody has to look at
+/// it all the same.
+pub(crate) fn may(
+    house: &mut Neighbours,
+    many: u32,
+    settings: &SendingSettings,
+) -> Step<Option<&'static str>> {
     can_ever(many, settings)?;
     let answer = house.may_send(many, limits(settings))?;
-    is_doubtful(answer)
+    doubt(answer)
 }
 
 /// What is more than a limit at once is so at any time: who is told to try again tries for ever.
@@ -251,10 +255,11 @@ fn limits(settings: &SendingSettings) -> Limits {
     Limits { in_ten_minutes: *in_ten_minutes, in_a_day: *in_a_day }
 }
 
-fn is_doubtful(answer: May) -> Step<bool> {
+fn doubt(answer: May) -> Step<Option<&'static str>> {
     let seconds = match answer {
-        May::Yes => return Ok(false),
-        May::Doubtful => return Ok(true),
+        May::Yes => return Ok(None),
+        May::Doubtful => return Ok(Some("outgoing.returns.many")),
+        May::Pressed => return Ok(Some(PRESSED)),
         May::NotBefore { seconds } => seconds,
     };
     let minutes = seconds.div_ceil(60);

@@ -22,16 +22,14 @@ use terms::MessageId;
 use wire::control::Report;
 use wire::directory::{Onward, Path, Sending, server_of};
 use wire::dispatch::{Submission, ToAccess};
-use wire::mailbox::{Journey, State};
+use wire::mailbox::{Journey, State, TOKENS};
 use wire::pages::held_urls;
 use wire::post::{Envelope, Hold, Hop, Outgoing, Receiver, ToSender};
 use wire::scanner::Examined as Seen;
 
 /// RFC 5321 §4.5.4.1: four or five days, then it goes back.
 const LIFE_MS: u64 = 5 * 24 * 60 * 60 * 1000;
-/// Digests of one message: the directory takes so many in one question.
-const DIGESTS: usize = 64;
-/// Of these, such as name the domains that it goes to.
+/// Of what a message is found by, such as names the domains that it goes to.
 const PLACES: usize = 24;
 
 /// An envelope that dispatch agreed to, and a text.
@@ -47,8 +45,8 @@ pub(crate) struct Offered {
 struct Received {
     offered: Offered,
     author: Sending,
-    /// Much of what this person sent lately came back.
-    is_doubtful: bool,
+    /// Why somebody has to look at what this person sends now, whatever it is.
+    doubt: Option<&'static str>,
     id: MessageId,
     at_ms: u64,
 }
@@ -140,9 +138,9 @@ fn receive(offered: Offered, house: &mut Neighbours) -> Step<Received> {
     }
     let author = author.ok_or(Fault::Strange { peer: "a header" })?;
     let many = u32::try_from(offered.addressed.len()).unwrap_or(u32::MAX);
-    let is_doubtful = may(house, many, &author.settings)?;
+    let doubt = may(house, many, &author.settings)?;
     let id = MessageId(compartment::random());
-    Ok(Received { offered, author, is_doubtful, id, at_ms: compartment::now_ms() })
+    Ok(Received { offered, author, doubt, id, at_ms: compartment::now_ms() })
 }
 
 /// No sender: our own people's mail is not authenticated, they are.
@@ -167,8 +165,8 @@ fn allow(examined: Examined, brake: &mut Brake, house: &mut Neighbours) -> Step<
     if let Some(reason) = odd.filter(|_| !weighed.is_held()) {
         weighed.hold_for(reason, *at_ms);
     }
-    if received.is_doubtful && !weighed.is_held() {
-        weighed.hold_for("outgoing.returns.many", *at_ms);
+    if let Some(reason) = received.doubt.filter(|_| !weighed.is_held()) {
+        weighed.hold_for(reason, *at_ms);
     }
     if weighed.is_held() {
         let reason = weighed.reasons.get(1).map_or("", String::as_str);
@@ -477,8 +475,8 @@ fn digests(received: &Received, seen: &Seen) -> Vec<[u8; 32]> {
     let places: Vec<String> =
         domains.iter().flat_map(|domain| trace::places(domain)).take(PLACES).collect();
     let places = places.iter().map(String::as_str);
-    for digest in own.chain(from).chain(places).chain(to).map(trace::digest) {
-        if digests.len() < DIGESTS && !digests.contains(&digest) {
+    for digest in own.chain(from).chain(to).chain(places).map(trace::digest) {
+        if digests.len() < TOKENS && !digests.contains(&digest) {
             digests.push(digest);
         }
     }

@@ -1,6 +1,7 @@
 //! A letter from the house to the person whose message waits: what is held, why, until when, and
 //! what they can do. It goes to their own INBOX and nowhere else.
 
+use crate::brake::PRESSED;
 use data_encoding::BASE64;
 use flight::date;
 use policy::{Language, why};
@@ -12,6 +13,12 @@ const SUBJECT_LETTERS: usize = 200;
 const REASONS: usize = 5;
 /// Octets of one encoded word, RFC 2047 §2: 75 with all that is around it.
 const WORD_BYTES: usize = 42;
+
+/// Where more than this one message waits for the answer.
+const PAUSED: [&str; 2] = [
+    "お答えがあるまで（最長1時間）、あなたの名前でほかのメールを送ることはできません。\r\n",
+    "Until you answer, for an hour at most, nothing else is taken in your name.\r\n",
+];
 
 /// What the letter is about.
 pub(crate) struct Held<'a> {
@@ -58,16 +65,18 @@ fn words(held: &Held<'_>) -> String {
         let line = |id: &String| format!("{mark} {}\r\n", why(id, language, ""));
         told.map(line).collect::<String>()
     };
+    let is_paused = held.reasons.iter().any(|id| id == PRESSED);
+    let [paused_ja, paused_en] = if is_paused { PAUSED } else { [""; 2] };
     let (message, until) = (held.message, date(held.until_ms));
     let [japanese, english] = what_to_do(held.links.as_ref());
     // Below our own links: whoever wrote the message wrote its subject, and may have put one there.
     format!(
         "あなたの名前で送られたメールを、送信せずに保留しています。\r\n\r\n\
          番号: {message}\r\n期限: {until}\r\n理由:\r\n{}\r\n\
-         {japanese}\r\n----\r\n\r\n\
+         {paused_ja}{japanese}\r\n----\r\n\r\n\
          A message in your name is held and has not been sent.\r\n\r\n\
          Number: {message}\r\nUntil: {until}\r\nBecause it:\r\n{}\r\n\
-         {english}\r\n----\r\n\r\n\
+         {paused_en}{english}\r\n----\r\n\r\n\
          保留しているメールの件名 / Subject of the held message:\r\n{subject}\r\n",
         reasons(Language::Japanese, "・"),
         reasons(Language::English, "-"),
@@ -158,6 +167,21 @@ mod tests {
         }
         assert!(!body.contains("outgoing.held") && text.lines().all(|line| line.len() <= 78));
         assert!(body.contains("tell your administrator") && !body.contains("Was it you?"));
+    }
+
+    #[test]
+    fn it_says_what_else_waits_for_the_answer() {
+        let told = |reason: &str| {
+            let reasons = ["outgoing.held".to_owned(), reason.to_owned()];
+            let message = MessageId([0xab; 16]);
+            let (reasons, until_ms) = (&reasons[..], 86_400_000);
+            super::words(&Held { message, subject: "s", reasons, until_ms, links: None })
+        };
+        let pressed = told("outgoing.rate.pressed");
+        for words in ["nothing else is taken", "最長1時間", "limit of recipients", "上限"] {
+            assert!(pressed.contains(words), "{words}: {pressed}");
+        }
+        assert!(!told("outgoing.returns.many").contains("nothing else is taken"));
     }
 
     #[test]

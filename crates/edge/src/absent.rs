@@ -160,5 +160,5 @@ fn compose(
     };
     let (outgoing, held) =
         copies::leave(&leaving, &[(envelope, route)], |push| push(&octets).map_err(Fault::Copies))?;
-    Ok(Parting { outgoing, held })
+    Ok(Parting { outgoing, held, whom: Vec::new() })
 }

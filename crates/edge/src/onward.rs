@@ -29,6 +29,8 @@ const ROUTES: usize = 1_000;
 pub(crate) struct Parting {
     pub outgoing: Outgoing,
     pub held: Vec<OwnedFd>,
+    /// Addresses of ours that it came for, and those it goes to, as far as they are for `trace`.
+    pub whom: Vec<String>,
 }
 
 /// An address whose mail goes on, with its mark: a token of the tenant's, so that what comes back
@@ -48,6 +50,7 @@ struct Party<'a> {
     verdict: Option<&'a policy::Judged>,
     marks: Vec<String>,
     envelopes: Vec<Envelope>,
+    whom: Vec<String>,
 }
 
 /// Everything that leaves of a message. Nothing of it, although something should: it has been here
@@ -132,14 +135,19 @@ fn parties<'a>(
                 None => {
                     let verdict = (addressee.fare() == Fare::Gateway).then_some(*verdict);
                     let (tenant, user) = whose;
-                    let (marks, envelopes) = (Vec::new(), Vec::new());
-                    parties.push(Party { tenant, user, transit, verdict, marks, envelopes });
+                    let (marks, envelopes, whom) = (Vec::new(), Vec::new(), Vec::new());
+                    parties.push(Party { tenant, user, transit, verdict, marks, envelopes, whom });
                     parties.len() - 1
                 }
             };
             if let Some(party) = parties.get_mut(at) {
                 if !party.marks.contains(mark) {
                     party.marks.push(mark.clone());
+                }
+                party.whom.push(addressee.address.clone());
+                // Members of a list are not found: nobody here knows any.
+                if way.path == Path::Rewritten {
+                    party.whom.push(way.to.clone());
                 }
                 let permit = judged.permit.unwrap_or_default();
                 party.add(judged, (addressee, way), from, permit);
@@ -313,5 +321,5 @@ fn seal(
     let (outgoing, held) = copies::leave(&leaving, &legs, |push| {
         judged.received.text.each_piece(forged, |piece| push(piece).map_err(Fault::Copies))
     })?;
-    Ok(Parting { outgoing, held })
+    Ok(Parting { outgoing, held, whom: party.whom })
 }

@@ -12,10 +12,8 @@ use compartment::{Lender, Loan};
 use std::os::fd::OwnedFd;
 use terms::{TenantId, UserId, Verdict};
 use wire::directory::Path;
-use wire::mailbox::{FromEdge, Journey, State};
+use wire::mailbox::{FromEdge, Journey, State, TOKENS};
 
-/// Digests of one message: the directory takes so many in one question.
-const DIGESTS: usize = 64;
 /// Reasons recorded for `trace`, the heaviest first.
 const REASONS: usize = 16;
 
@@ -150,10 +148,18 @@ fn way_of(judged: &Judged, parting: &Parting, tokens: &[Tokens]) -> Journey {
     let outgoing = &parting.outgoing;
     let own = tokens.iter().find(|(tenant, _)| *tenant == outgoing.tenant);
     let (verdict, reasons) = weight(judged, outgoing.tenant);
+    // Found by what the message says and by whom this one goes to. Others whose mail goes on have
+    // theirs: a thousand of them would make a million rows.
+    let theirs: Vec<[u8; 32]> = parting.whom.iter().map(|whom| trace::digest(whom)).collect();
+    let common = common(judged);
+    let is_its = |digest: &[u8; 32]| common.contains(digest) || theirs.contains(digest);
+    let tokens = own.map(|(tenant, tokens)| (digests(judged, *tenant), tokens));
+    let tokens = tokens.into_iter().flat_map(|(digests, tokens)| digests.into_iter().zip(tokens));
+    let tokens = tokens.filter(|(digest, _)| is_its(digest)).map(|(_, token)| *token);
     Journey {
         tenant: outgoing.tenant,
         message: outgoing.message,
-        tokens: own.map(|(_, tokens)| tokens.clone()).unwrap_or_default(),
+        tokens: tokens.collect(),
         at_ms: judged.received.at_ms,
         state: State::PassedOn,
         verdict,
@@ -182,8 +188,6 @@ fn weight(judged: &Judged, tenant: TenantId) -> (Verdict, Vec<String>) {
 /// as it is theirs.
 fn digests(judged: &Judged, tenant: TenantId) -> Vec<[u8; 32]> {
     let offered = &judged.received.offered;
-    let from = offered.from.iter().map(|from| trace::digest(&from.written()));
-    let own = std::iter::once(trace::digest(&judged.id().to_string()));
     let to = offered.addressees.iter().filter(|addressee| addressee.tenant == tenant);
     let to = to.map(|addressee| trace::digest(&addressee.address));
     // Whom it is passed on to. Members of a list are not among them: nobody here knows any.
@@ -193,9 +197,21 @@ fn digests(judged: &Judged, tenant: TenantId) -> Vec<[u8; 32]> {
     let onward = onward.flat_map(|addressee| &addressee.onward);
     let onward = onward.filter(|way| way.path == Path::Rewritten);
     let onward = onward.map(|way| trace::digest(&way.to));
+    let mut digests = common(judged);
+    for digest in to.chain(onward) {
+        if digests.len() < TOKENS && !digests.contains(&digest) {
+            digests.push(digest);
+        }
+    }
+    digests
+}
+
+/// Of these, what does not say to whom.
+fn common(judged: &Judged) -> Vec<[u8; 32]> {
+    let from = judged.received.offered.from.iter().map(|from| trace::digest(&from.written()));
     let mut digests = judged.seen.trace_digests.clone();
-    for digest in own.chain(from).chain(to).chain(onward) {
-        if digests.len() < DIGESTS && !digests.contains(&digest) {
+    for digest in std::iter::once(trace::digest(&judged.id().to_string())).chain(from) {
+        if !digests.contains(&digest) {
             digests.push(digest);
         }
     }

@@ -21,8 +21,6 @@ const FLAGS: u64 = flag::SEEN
     | flag::DELETED
     | flag::DRAFT
     | !((1 << flag::FIRST_KEYWORD) - 1);
-/// Tokens of one journey: Message-ID, addresses, a subject; references of a long thread are cut.
-const TOKENS: usize = 64;
 /// Finding ids of one journey, and the length of one.
 const REASONS: usize = 64;
 const REASON_BYTES: usize = 64;
@@ -537,7 +535,7 @@ fn adornment(part: &SealedPart) -> Result<Vec<u8>, Fault> {
 /// An edge may lie, but not at length.
 fn bounded(journey: &Journey) -> Journey {
     let mut journey = journey.clone();
-    journey.tokens.truncate(TOKENS);
+    journey.tokens.truncate(wire::mailbox::TOKENS);
     journey.recipients.truncate(terms::RECIPIENTS);
     journey.reasons.truncate(REASONS);
     journey.reasons.retain(|reason| reason.len() <= REASON_BYTES);

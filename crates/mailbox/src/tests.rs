@@ -441,6 +441,14 @@ fn journeys_are_found_by_token_newest_first() {
                     let journey = journey(AOI, u32::from(number), number);
                     keep(store, vec![copy(AOI, u32::from(number), Place::Inbox)], &[journey]);
                 }
+                // Every recipient of a message is a token.
+                let many = (0..1_000u16).map(|number| {
+                    let mut token = [0xCC; 16];
+                    token[..2].copy_from_slice(&number.to_be_bytes());
+                    token
+                });
+                let long = Journey { tokens: many.collect(), ..journey(AOI, 6, 6) };
+                keep(store, vec![copy(AOI, 6, Place::Inbox)], &[long]);
                 // Of people whom nobody here knows there is no journey.
                 keep(store, Vec::new(), &[journey(BEN, 8, 77)]);
                 keep(store, vec![copy(BEN, 9, Place::Inbox)], &[journey(BEN, 9, 77)]);
@@ -456,6 +464,13 @@ fn journeys_are_found_by_token_newest_first() {
             },
             &|store| {
                 assert_eq!(trace(store, 3, 10), [3]);
+                let mut last = [0xCC; 16];
+                last[..2].copy_from_slice(&999u16.to_be_bytes());
+                let question = FromAdmin::Trace { tokens: vec![last], limit: 9 };
+                let ToAdmin::Journeys(found) = store.administer(question, NOW).unwrap() else {
+                    panic!()
+                };
+                assert_eq!(found.len(), 1);
                 assert_eq!(trace(store, 0xEE, 5), [12, 11, 9, 4, 3]);
                 assert_eq!(trace(store, 0xAA, 3), [] as [u64; 0]);
                 let newest = FromAdmin::Trace { tokens: Vec::new(), limit: 3 };

@@ -470,6 +470,11 @@ pub(crate) const WORDS: &[(&str, &str, &str)] = &[
         "comes from somebody much of whose mail has lately come back",
     ),
     (
+        "outgoing.rate.pressed",
+        "この人の送信が宛先数の上限に達した後も、送信が繰り返し試みられています",
+        "comes from somebody who has reached the limit of recipients, and presses on",
+    ),
+    (
         "outgoing.network.new",
         "この人がこれまで送信したことのないネットワークからの大量送信です",
         "many recipients, from a network that this person has never sent from",

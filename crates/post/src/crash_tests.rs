@@ -1,6 +1,6 @@
-//! The power goes at every step of a queue's life: every message that was answered for is there, with
-//! its octets, its state and its hold; what was over stays over and leaves no second time; what the
-//! ledger and `trace` are told follows, and steps that fail keep nothing.
+//! The power goes at every step of a queue's life: every message that was answered for is there,
+//! with its octets, its state and its hold; what was over stays over and leaves no second time;
+//! what the ledger and `trace` are told follows, and steps that fail keep nothing.
 //!
 //! `SEKISHO_POINTS` sets how many points are tried, `SEKISHO_SEED` repeats a run.
 
@@ -452,8 +452,8 @@ fn every_point_of_a_crash_keeps_what_was_answered() {
     println!("crash points: post {points}");
 }
 
-/// A disk that is full from any step on, for a while: what was refused is not in the queue, and when
-/// there is room again everything goes on as if nothing had been.
+/// A disk that is full from any step on, for a while: what was refused is not in the queue, and
+/// when there is room again everything goes on as if nothing had been.
 #[test]
 fn every_step_may_find_a_full_disk() {
     let mut refused = 0;

@@ -18,6 +18,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 use terms::{Kind, TenantId, UserId};
 use wire::control::{Order, Report};
+use wire::directory::server_of;
 use wire::post::*;
 use wire::vault::ToPost;
 use wire::{Event, Frame, Hub, Peer};
@@ -258,7 +259,10 @@ impl Desk {
                     return Err(wire::Fault::Malformed);
                 }
                 let asked = Asked { user, hand, recipients, limits };
-                let answer = self.may_leave(peer, asked);
+                let answer = match self.may_leave(peer, asked) {
+                    ToSender::May(Some(_)) if self.is_pressed(person, asked) => ToSender::Pressed,
+                    answer => answer,
+                };
                 if matches!(answer, ToSender::May(None) | ToSender::Doubtful) {
                     self.promises.make(peer, (user, hand), recipients);
                     // An edge asks for one answer of absence, and hands in others' mail besides.
@@ -281,10 +285,27 @@ impl Desk {
             return ToSender::May(table.relayed.wait(user, many, limits, now));
         }
         let sent = table.senders.in_an_hour(user, now);
-        match table.senders.wait(user, many, limits, now) {
+        let wait = table.senders.wait(user, many, limits, now);
+        match wait.or_else(|| self.store.pressing.wait(user, now)) {
             None if self.store.returns.are_many(user, sent, now) => ToSender::Doubtful,
             wait => ToSender::May(wait),
         }
+    }
+
+    /// Whether somebody whom a limit turns away has pressed on so long that one message is taken
+    /// to ask them about. Of a server nobody can be asked: the operator is told, once an episode.
+    fn is_pressed(&mut self, person: Option<(TenantId, UserId)>, asked: Asked) -> bool {
+        let Some((tenant, user)) = person.filter(|_| asked.hand == Hand::Own) else { return false };
+        let presses = self.store.pressing.presses(user, seconds(now_ms()));
+        if !presses || user != server_of(tenant) {
+            return presses;
+        }
+        self.store.pressing.answered(user);
+        let what = format!(
+            "a server of tenant {tenant} has reached its limit of recipients, and presses on"
+        );
+        let _ = self.hub.send(self.warden, 0, &Report::Attention { what }, Vec::new());
+        false
     }
 
     /// Whoever has handed in will hand in again, more often than not: where the answer would be yes
@@ -428,6 +449,7 @@ impl Desk {
         self.store.table.senders.forget_quiet(now);
         self.store.table.relayed.forget_quiet(now);
         self.store.returns.forget_quiet(now);
+        self.store.pressing.forget_quiet(now);
         self.send_home();
         let worked = match self.store.wants_writing() {
             true => self.store.write_down(),

@@ -8,22 +8,24 @@ use std::time::Duration;
 use terms::{InstanceId, Kind, TenantId, UserId};
 use wire::control::Order;
 use wire::directory::guest_of;
-use wire::post::{FromDepart, FromSender, Limits, Outgoing, ToDepart, ToSender};
+use wire::post::{
+    AtEnd, FromAdmin, FromDepart, FromSender, Hold, Limits, Outgoing, ToAdmin, ToDepart, ToSender,
+};
 use wire::vault::ToPost;
 use wire::{Channel, Hub, Label};
 
 const LIMIT: Duration = Duration::from_secs(20);
 const ANN: (TenantId, UserId) = (TenantId([1; 8]), UserId([4; 8]));
 
-/// A post and one dispatch of Ann's.
-fn start(folder: &Folder) -> (Channel, Channel) {
+/// A post, one dispatch of Ann's, and an operator.
+fn start(folder: &Folder) -> (Channel, Channel, Channel) {
     let store = Store::open(&folder.0, compartment::now_ms()).unwrap();
-    let (control, dispatch, _) = start_with(store);
-    (control, dispatch)
+    let (control, dispatch, _, admin) = start_with(store);
+    (control, dispatch, admin)
 }
 
 /// And a depart.
-fn start_with(store: Store) -> (Channel, Channel, Channel) {
+fn start_with(store: Store) -> (Channel, Channel, Channel, Channel) {
     let mut hub = Hub::new().unwrap();
     let label = |kind, person| Label { instance: InstanceId([8; 6]), kind, person };
     let (control, theirs) = Channel::pair().unwrap();
@@ -32,9 +34,11 @@ fn start_with(store: Store) -> (Channel, Channel, Channel) {
     hub.seat(theirs, label(Kind::Dispatch, Some(ANN))).unwrap();
     let (depart, theirs) = Channel::pair().unwrap();
     hub.seat(theirs, label(Kind::Depart, None)).unwrap();
+    let (admin, theirs) = Channel::pair().unwrap();
+    hub.seat(theirs, label(Kind::Admin, None)).unwrap();
     let forward = Rounds::new(Kind::Post, &wire::control::Start::default());
     std::thread::spawn(move || Desk::new(hub, store, forward, warden).serve());
-    (control, dispatch, depart)
+    (control, dispatch, depart, admin)
 }
 
 fn ask(dispatch: &mut Channel, question: &FromSender) -> ToSender {
@@ -55,7 +59,7 @@ fn queue(dispatch: &mut Channel, number: u64) -> ToSender {
 #[test]
 fn who_may_send_again_is_told_so_with_the_answer() {
     let folder = Folder::new("ahead");
-    let (_control, mut dispatch) = start(&folder);
+    let (_control, mut dispatch, _admin) = start(&folder);
     // Nobody asked, nobody is told.
     assert_eq!(queue(&mut dispatch, 1), ToSender::Queued);
     // Each letter goes to two.
@@ -77,7 +81,7 @@ fn a_depart_writes_one_notice_for_each_letter_in_hand() {
     let now = compartment::now_ms();
     let mut store = Store::open(&folder.0, now).unwrap();
     store.bounds.relayed_tenant_messages = 0;
-    let (control, mut dispatch, mut depart) = start_with(store);
+    let (control, mut dispatch, mut depart, _admin) = start_with(store);
     let (vault, theirs) = Channel::pair().unwrap();
     let label = Label { instance: InstanceId([2; 6]), kind: Kind::Vault, person: None };
     control.send(0, &Order::Join(label), &[theirs.into()]).unwrap();
@@ -108,7 +112,7 @@ fn a_depart_writes_one_notice_for_each_letter_in_hand() {
 
 /// Everybody around a post that carries: a dispatch of Ann's, the vault, one depart.
 fn start_carrying(folder: &Folder) -> (Channel, Channel, Channel) {
-    let (control, dispatch) = start(folder);
+    let (control, dispatch, _) = start(folder);
     let join = |kind| {
         let (near, theirs) = Channel::pair().unwrap();
         let label = Label { instance: InstanceId([kind as u8; 6]), kind, person: None };
@@ -155,4 +159,31 @@ fn what_is_handed_over_is_a_guest_s() {
     let other = outgoing(9, &[1], now);
     let other = Outgoing { tenant: THEIRS, user: guest_of(THEIRS), ..other };
     check(true, &FromDepart::Queue(Box::new(other)), None);
+}
+
+/// Who is turned away again and again has one message taken, to be asked about, and none beside it
+/// until somebody has answered, within their limits or not.
+#[test]
+fn who_presses_on_at_a_limit_is_asked_once_and_waits_for_the_answer() {
+    let folder = Folder::new("pressed");
+    let (_control, mut dispatch, mut admin) = start(&folder);
+    let is_no = |answer: ToSender| matches!(answer, ToSender::May(Some(_)));
+    assert_eq!(may(&mut dispatch, 2, 3), ToSender::May(None));
+    assert_eq!(queue(&mut dispatch, 1), ToSender::Queued);
+    (0..3).for_each(|_| assert!(is_no(may(&mut dispatch, 2, 3))));
+    assert_eq!(may(&mut dispatch, 2, 3), ToSender::Pressed);
+    // Nothing was held yet: the text did not come.
+    assert_eq!(may(&mut dispatch, 2, 3), ToSender::Pressed);
+    let now = compartment::now_ms();
+    let hold = Some(Hold { until_ms: now + 86_400_000, then: AtEnd::Return });
+    let held = Outgoing { tenant: ANN.0, user: ANN.1, hold, ..outgoing(2, &[1], now) };
+    let id = held.message;
+    assert_eq!(ask(&mut dispatch, &FromSender::Queue(Box::new(held))), ToSender::Queued);
+    (0..9).for_each(|_| assert!(is_no(may(&mut dispatch, 2, 3))));
+    let ToSender::May(Some(seconds)) = may(&mut dispatch, 2, 100) else { panic!("taken") };
+    assert!((3_500..=3_600).contains(&seconds), "{seconds}");
+    let (answer, _): (ToAdmin, _) = admin.ask(&FromAdmin::Release(id), &[], LIMIT).unwrap();
+    assert!(matches!(answer, ToAdmin::Done));
+    assert_eq!(may(&mut dispatch, 2, 100), ToSender::May(None));
+    (0..9).for_each(|_| assert!(is_no(may(&mut dispatch, 2, 3)), "asked once"));
 }

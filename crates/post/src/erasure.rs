@@ -46,7 +46,10 @@ impl Store {
             // Its own servers hand in by the contract's id.
             users.push(UserId(tenant.0));
         }
-        users.iter().for_each(|user| self.returns.forget(*user));
+        for user in &users {
+            self.returns.forget(*user);
+            self.pressing.forget(*user);
+        }
         entries.push(Entry::Erased { users });
         for some in entries.chunks(TOGETHER) {
             self.stage(some.to_vec())?;

@@ -27,6 +27,7 @@ mod leg;
 mod months;
 mod parts;
 mod past;
+mod pressing;
 mod promises;
 mod returns;
 mod room;

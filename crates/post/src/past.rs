@@ -2,8 +2,9 @@
 //! for those who ask later.
 //!
 //! The lines follow from the log and are flushed before it forgets what they follow from, so that
-//! a start after a crash writes again what it lost, and invents none. One file a month; files older than four hundred days go. Where a leg went is not in its
-//! line: what is left of a contract that ended must not say whom it wrote to.
+//! a start after a crash writes again what it lost, and invents none. One file a month; files
+//! older than four hundred days go. Where a leg went is not in its line: what is left of a
+//! contract that ended must not say whom it wrote to.
 
 use crate::leg::is_over;
 use crate::months::Months;

@@ -10,6 +10,7 @@ use crate::entry::{At, Entry, NewLeg, NewMessage, Passage, Way};
 use crate::erasure::Sweep;
 use crate::parts;
 use crate::past::{Past, Pasts};
+use crate::pressing::Pressing;
 use crate::returns::Returns;
 use crate::room::{Disk, Offer, Owner, Staged};
 use crate::snapshot;
@@ -20,8 +21,8 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use terms::{InstanceId, MessageId, TenantId};
 use wire::post::{
-    AtEnd, Awaited, Bounds, Decided, Decider, Hold, Leg as Offered, LegEnd, Outcome, Outgoing,
-    State, ToSender, Why,
+    AtEnd, Awaited, Bounds, Decided, Decider, Hold, Leg as Offered, Outcome, Outgoing, State,
+    ToSender, Why,
 };
 
 /// Legs of one message: one a destination at most.
@@ -40,6 +41,7 @@ pub struct Store {
     folder: PathBuf,
     pub table: Table,
     pub returns: Returns,
+    pub pressing: Pressing,
     pub bounds: Bounds,
     pub disk: Disk,
     /// Messages that a bound kept out since the start.
@@ -97,6 +99,7 @@ impl Store {
             folder: folder.to_owned(),
             table,
             returns: Returns::default(),
+            pressing: Pressing::default(),
             bounds,
             disk: Disk::of(folder),
             refused: 0,
@@ -224,7 +227,12 @@ impl Store {
             Ok(new) => {
                 let came = self.handed_in(outgoing, instance);
                 let queued = match hand {
-                    Hand::Own => Entry::Queued(new),
+                    Hand::Own => {
+                        if outgoing.hold.is_some_and(|hold| hold.then == AtEnd::Return) {
+                            self.pressing.holds(outgoing.user, seconds(outgoing.at_ms));
+                        }
+                        Entry::Queued(new)
+                    }
                     Hand::Others if is_notice => Entry::QueuedNotice(new),
                     Hand::Others => Entry::QueuedFor(new),
                 };
@@ -482,12 +490,16 @@ impl Store {
             return Ok(false);
         }
         let decided = Decided { by, released: true };
-        self.about(message, |slot, row| match row.hold {
+        let mut whose = None;
+        let found = self.about(message, |slot, row| match row.hold {
             Some(_) => {
+                whose = Some(row.user);
                 vec![Entry::Decided { message: slot, decided }, Entry::Freed { message: slot }]
             }
             None => vec![Entry::Hurried { message: slot }],
-        })
+        })?;
+        whose.into_iter().for_each(|user| self.pressing.answered(user));
+        Ok(found)
     }
 
     /// Whether a message waits for its person's word, under this very hold.
@@ -546,15 +558,6 @@ impl Store {
     /// The ledger has everything before this number.
     pub fn recorded(&mut self, before: u64) -> Result<(), Fault> {
         self.stage(vec![Entry::Recorded { before }])
-    }
-
-    pub fn find_past(&self, message: MessageId) -> Option<Past> {
-        self.pasts.find(message).ok().flatten()
-    }
-
-    /// How its legs ended, as far as it was written down.
-    pub fn find_ended_legs(&self, past: &Past) -> Vec<LegEnd> {
-        self.pasts.find_legs(past).unwrap_or_default()
     }
 
     /// Reads a leg's sealed parts; large ones become descriptors.

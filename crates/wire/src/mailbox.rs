@@ -44,6 +44,9 @@ pub struct Copy {
 
 /// Journeys that a dispatch tells at once.
 pub const JOURNEYS: usize = 16;
+/// Tokens of one journey, and digests that the directory takes in one question: every recipient
+/// of a message is found by `trace`, and beside them what it says itself.
+pub const TOKENS: usize = terms::RECIPIENTS + 64;
 
 /// What `trace` will find of one arrival.
 #[derive(Clone, Serialize, Deserialize)]

@@ -259,6 +259,9 @@ pub enum ToSender {
     QueuedAndMay,
     /// There is room, but not for more of this person's or tenant's (see [`Bounds`]).
     Crowded,
+    /// A limit is reached, and this person has been turned away by it again and again: one message
+    /// is taken all the same, to be held, so that they can be asked whether it is theirs.
+    Pressed,
 }
 
 /// What may wait in the queue, and how long. What is over it is refused for a while (452), not

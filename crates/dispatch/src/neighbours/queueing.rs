@@ -25,6 +25,8 @@ pub(crate) enum May {
     },
     /// Much of what they sent lately came back.
     Doubtful,
+    /// A limit turned them away again and again: this one is held, and they are asked about it.
+    Pressed,
 }
 
 /// What post said last, to how many within which limits; it holds for one text.
@@ -93,6 +95,7 @@ impl Neighbours {
             ToSender::May(None) => Ok(May::Yes),
             ToSender::May(Some(seconds)) => Ok(May::NotBefore { seconds }),
             ToSender::Doubtful => Ok(May::Doubtful),
+            ToSender::Pressed => Ok(May::Pressed),
             _ => Err(Fault::Strange { peer: "post" }),
         }
     }

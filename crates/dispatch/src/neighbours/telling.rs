@@ -6,14 +6,12 @@ use crate::Fault;
 use std::time::{Duration, Instant};
 use terms::Kind;
 use wire::directory::{FromDispatch, ToDispatch};
-use wire::mailbox::{FromEdge, JOURNEYS, Journey, ToEdge};
+use wire::mailbox::{FromEdge, JOURNEYS, Journey, TOKENS, ToEdge};
 
 /// The messages are queued already: their trace is not worth a client's patience.
 const JOURNEY_LIMIT: Duration = Duration::from_secs(1);
 /// How long a journey waits for others: nobody asks for one sooner than that.
 const COMPANY: Duration = Duration::from_millis(200);
-/// Digests that the directory takes in one question.
-const DIGESTS: usize = 64;
 
 /// Journeys that nobody was told of yet, each with the digests that its tokens are made from.
 #[derive(Default)]
@@ -40,7 +38,7 @@ impl Untold {
 impl Neighbours {
     /// Has this journey told before long.
     pub(crate) fn tell_journey(&mut self, journey: Journey, digests: Vec<[u8; 32]>) {
-        if self.untold.digests() + digests.len() > DIGESTS {
+        if self.untold.digests() + digests.len() > TOKENS {
             self.tell_journeys();
         }
         self.untold.since.get_or_insert_with(Instant::now);

@@ -569,6 +569,40 @@ fn a_group_s_address_stays_in_the_envelope() {
     assert_eq!(left.envelopes[1].recipients.len(), 2);
 }
 
+/// However many there are, `trace` finds each.
+#[test]
+fn a_message_is_found_by_each_of_a_thousand_recipients() {
+    let many = terms::RECIPIENTS;
+    let limit = u32::try_from(many).unwrap();
+    let settings = SendingSettings { in_ten_minutes: limit, ..Plan::default().settings };
+    let around = settle(Plan { settings, ..Plan::default() });
+    let to: Vec<String> = (0..many).map(|number| format!("x{number}@far.example")).collect();
+    let to: Vec<&str> = to.iter().map(String::as_str).collect();
+    check(&around.hand_in("aoi@example.jp", &to, &whole("")), "queued: ");
+    let journey = &around.journeys(1)[0];
+    let own = [trace::digest("aoi@example.jp")[0]; 16];
+    assert!(journey.tokens.contains(&own));
+    let tokens = journey.tokens.len();
+    assert!((many + 5..=wire::mailbox::TOKENS).contains(&tokens), "{tokens}");
+    // Another one is told with company of its own.
+    check(&around.hand_in("aoi@example.jp", &to, &whole("")), "queued: ");
+    assert_eq!(around.journeys(2)[1].tokens.len(), tokens);
+}
+
+#[test]
+fn who_presses_on_at_a_limit_is_asked_about_one_message() {
+    let around = settle(Plan { post: Post::Presses, ..Plan::default() });
+    check(&around.ask(&FromAccess::Many(1), &[]), "yes");
+    let answer = around.hand_in("aoi@example.jp", &["x@far.example"], &whole(""));
+    assert!(said(&answer).contains("waits until"), "{answer:?}");
+    assert_eq!(around.left()[0].outgoing.hold.unwrap().then, AtEnd::Return);
+    assert_eq!(around.journeys(1)[0].reasons, ["outgoing.held", "outgoing.rate.pressed"]);
+    let alarms = around.seen.lock().unwrap().reports.clone();
+    let words = ["is held: outgoing.rate.pressed", "of user", "of tenant"];
+    let is_it = |alarm: &String| words.iter().all(|word| alarm.contains(word));
+    assert!(alarms.iter().any(is_it), "{alarms:?}");
+}
+
 #[test]
 fn a_list_is_posted_to_by_whoever_may() {
     let around = settle(Plan::default());

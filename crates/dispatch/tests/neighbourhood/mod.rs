@@ -36,6 +36,8 @@ pub enum Post {
     LooksAhead,
     Waits(u32),
     Doubts,
+    /// A limit was reached, and this person presses on.
+    Presses,
     IsFull,
     IsCrowded,
     /// Leaves with the first message before it has answered; its successor takes it.
@@ -534,6 +536,10 @@ fn play_post(control: Arc<Channel>, seen: Arc<Mutex<Seen>>, post: Post) {
                 FromSender::May { recipients, .. } if post == Post::Doubts => {
                     seen.lock().unwrap().asked.push(format!("may {recipients}"));
                     ToSender::Doubtful
+                }
+                FromSender::May { recipients, .. } if post == Post::Presses => {
+                    seen.lock().unwrap().asked.push(format!("may {recipients}"));
+                    ToSender::Pressed
                 }
                 FromSender::May { user, recipients, .. } => {
                     assert!(user == USER || user.0 == TENANT.0);

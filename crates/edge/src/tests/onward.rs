@@ -431,6 +431,30 @@ fn each_name_and_each_tenant_has_a_message_of_its_own() {
     assert!(marks[0] != marks[1] && marks[0] != marks[2] && marks[1] != marks[2]);
 }
 
+/// However many recipients a gateway's message has, it is found by each; and what goes on for one
+/// of several people is not under the others' words.
+#[test]
+fn mail_that_goes_on_is_found_by_each_of_its_recipients_and_by_no_other_s() {
+    let around = read(Header::default(), 0.0);
+    let to: Vec<String> = (0..90).map(|number| format!("<x{number}@gateway.example>")).collect();
+    let to: Vec<&str> = to.iter().map(String::as_str).collect();
+    around.mail(FROM, &to, TEXT);
+    let seen = around.seen.lock().unwrap();
+    let journeys: Vec<_> =
+        seen.journeys.iter().filter(|journey| journey.tokens.len() > 90).collect();
+    assert_eq!(journeys.len(), 1, "of {}", seen.journeys.len());
+    drop(seen);
+    let lengths = |to: &[&str]| {
+        let around = read(Header::default(), 0.0);
+        around.mail(FROM, to, TEXT);
+        let seen = around.seen.lock().unwrap();
+        seen.journeys.iter().map(|journey| journey.tokens.len()).max()
+    };
+    // Neither of the two is for anybody of the house: each is under its own address and target.
+    let (one, two) = ("<only.on@example.jp>", "<x@gateway.example>");
+    assert_eq!(lengths(&[one, two]), lengths(&[one]));
+}
+
 #[test]
 fn mail_is_found_by_the_address_that_a_forward_leads_to() {
     let check = |to: &str, weight: f32, by: &str, expected: usize| {

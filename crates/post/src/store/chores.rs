@@ -1,12 +1,25 @@
-//! What nobody waits for: the queue written down whole, and space given back.
+//! What nobody waits for: the queue written down whole, space given back, and what has become of
+//! mail that left.
 
 use super::{MOVE_BYTES, WRITE_BYTES, WRITE_TIMES};
 use crate::entry::{At, Entry};
+use crate::past::Past;
 use crate::table::{Leg, Table, is_over};
 use crate::{Fault, Store, parts, snapshot};
 use body::{Key, Owner, Place};
+use terms::MessageId;
+use wire::post::LegEnd;
 
 impl Store {
+    pub fn find_past(&self, message: MessageId) -> Option<Past> {
+        self.pasts.find(message).ok().flatten()
+    }
+
+    /// How its legs ended, as far as it was written down.
+    pub fn find_ended_legs(&self, past: &Past) -> Vec<LegEnd> {
+        self.pasts.find_legs(past).unwrap_or_default()
+    }
+
     /// Whether the log is long enough that the queue should be written down whole.
     pub fn wants_writing(&self) -> bool {
         let distance = self.mark.0.saturating_sub(self.written.0);

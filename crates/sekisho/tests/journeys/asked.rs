@@ -2,7 +2,7 @@
 //! INBOX, and answer by its links.
 
 use super::house::{Demo, is_there, within};
-use super::leaving::{plain, signed_in, submissions, with_sink};
+use super::leaving::{letter, plain, signed_in, submissions, with_sink};
 use super::reader::Reader;
 use super::sink::Sink;
 use data_encoding::BASE64;
@@ -190,4 +190,55 @@ fn a_person_is_asked_whether_held_mail_is_theirs() {
         assert!(seen.to_string().contains(&english), "{english}: {seen}");
     }
     assert!(theirs.to_string().contains("管理者による"), "{theirs}");
+}
+
+/// A limit is reached, and somebody presses on: one message is held, the person is asked, and the
+/// alarm says whose it is. What is over says so.
+#[test]
+fn a_person_who_presses_on_at_a_limit_is_asked() {
+    if !is_there("curl") {
+        return;
+    }
+    let (demo, sink) = with_sink("pressed");
+    let address = "aoi@example.jp";
+    let limits = ["tenant", "set", "Example Japan", "--send-in-ten-minutes", "3"];
+    assert_eq!(demo.ask(&limits).1, 0);
+    let attempt = |subject: &str| {
+        let octets = letter(address, "friend@outside.example", subject, "");
+        let mut sender = signed_in(&demo, address);
+        sender.letter(address, &["friend@outside.example"], &octets).unwrap()
+    };
+    for number in 0..6 {
+        let reply = attempt(&format!("rate {number}"));
+        assert_eq!(reply.code, if number < 3 { 250 } else { 450 }, "{number}: {reply:?}");
+    }
+    let reply = attempt("one too many");
+    assert!(reply.lines.concat().contains("waits until somebody has looked"), "{reply:?}");
+    assert_eq!(attempt("and more").code, 450);
+    let mut id = String::new();
+    within(PATIENCE, "held", || {
+        let (found, _) = demo.ask(&["trace", "one too many"]);
+        id = found["items"][0]["id"].as_str().unwrap_or_default().to_owned();
+        found["items"][0]["state"] == "held" && found.to_string().contains("limit of recipients")
+    });
+    within(PATIENCE, "the alarm", || {
+        let (alarms, _) = demo.ask(&["alarms", "list"]);
+        let is_it = |one: &serde_json::Value| {
+            let what = one["what"].as_str().unwrap_or_default();
+            what.contains("outgoing.rate.pressed") && what.contains(&id) && one["user"].is_string()
+        };
+        let many = alarms["items"].as_array().unwrap().iter().filter(|one| is_it(one)).count();
+        assert!(many <= 1, "{alarms}");
+        many == 1
+    });
+    let (mine, _) = links(&demo, address, &id);
+    let (status, html) = page(&demo, &mine, &["--data", "answer=mine&lang=en"]);
+    assert!(status == "200" && html.contains("on its way"), "{status} {html}");
+    sink.wait_for_subject("one too many");
+    within(PATIENCE, "sent", || decided(&demo, &id).0 == "sent");
+    for act in ["release", "cancel", "hold"] {
+        let (refused, code) = demo.ask(&["queue", act, &id]);
+        let words = "it is over: sent, released by its sender's link";
+        assert!(code != 0 && refused.to_string().contains(words), "{refused}");
+    }
 }
