@@ -134,6 +134,7 @@ fn export(wish: &Wish, people: &[String], is_whole: bool) -> Answer {
                 continue;
             }
             Ok(Outcome::Told(_)) => continue,
+            Ok(Outcome::Part(_, trouble)) => return Err(trouble),
             // Nobody's mail lies there, and to sign in as one would be an alarm.
             Err(Trouble::Refused { found, .. }) if is_whole && found == A_DECOY => continue,
             Err(trouble) => return Err(trouble),

@@ -119,6 +119,7 @@ fn typed(house: &House, mut words: Vec<String>) -> Result<Value, Trouble> {
     match commands::act("tenant", Arguments::new(words), true)? {
         Outcome::Done(value) | Outcome::Wanting(value) => Ok(value),
         Outcome::Told(_) => Ok(Value::Null),
+        Outcome::Part(_, trouble) => Err(trouble),
     }
 }
 
