@@ -243,6 +243,7 @@ impl Life {
     fn carry(&mut self, dice: &mut Dice) {
         let now = seconds(self.now);
         let Some(turn) = self.store.table.next_turn(now, None) else { return };
+        let tenant = turn.trip.side.tenant;
         for slot in turn.legs {
             let Some(leg) = self.store.table.leg(slot).cloned() else { continue };
             let message = self.store.table.message(leg.message).unwrap().message;
@@ -253,9 +254,9 @@ impl Life {
             self.touch(message);
             let outcome = outcome(&leg, dice);
             if let Outcome::Later { why: Why::Unreachable, .. } = outcome {
-                self.store.table.schedule.unreachable(leg.road, now);
+                self.store.table.schedule.unreachable(leg.road, tenant, now);
             } else {
-                self.store.table.schedule.reached(leg.road);
+                self.store.table.schedule.reached(leg.road, tenant);
             }
             self.store.ended((slot, DEPART), &outcome, &[], self.now).unwrap();
         }

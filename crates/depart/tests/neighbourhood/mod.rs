@@ -291,7 +291,6 @@ pub fn short(outcome: &Outcome) -> String {
 /// One leg to be carried.
 #[derive(Clone)]
 pub struct Letter {
-    pub user: UserId,
     pub number: u8,
     pub leg: u16,
     pub errand: Errand,

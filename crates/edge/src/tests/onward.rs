@@ -29,6 +29,7 @@ fn shown(envelope: &Envelope) -> String {
         Finish::Copy { domain, .. } => format!("copy {domain}"),
         Finish::Report { domain } => format!("report {domain}"),
         Finish::AsItStood { .. } => "as it stood".to_owned(),
+        Finish::PassedOn { .. } => "passed on".to_owned(),
     };
     format!("<{}> {} -> {} {finish}", envelope.from, to.join(" "), envelope.hop.word())
 }
