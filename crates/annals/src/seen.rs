@@ -54,7 +54,7 @@ impl Sight {
                 root.to_base64()
             )),
             Self::Unreadable => Some(
-                "what was seen before cannot be read: the file holds no checkpoint; somebody \
+                "what was seen before cannot be read: it holds no checkpoint; somebody \
                  altered it"
                     .to_owned(),
             ),

@@ -159,8 +159,8 @@ impl Conversation {
         self.line.close();
     }
 
-    /// Whether it may serve the next batch: it kept nobody waiting, and goes by no sign-in, which may
-    /// be another by then or be forgotten.
+    /// Whether it may serve the next batch: it kept nobody waiting, and goes by no sign-in, which
+    /// may be another by then or be forgotten.
     pub(crate) fn may_be_kept(&self) -> bool {
         !self.has_stalled && !self.is_signed_in
     }

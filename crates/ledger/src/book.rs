@@ -317,14 +317,11 @@ impl<V: Volume> Book<V> {
 
     /// Whether a batch should be committed now, and if not, in how many milliseconds to look again.
     pub fn is_due(&self, now_ms: u64) -> bool {
-        let lingered =
-            self.batch_since_ms.is_some_and(|since| now_ms.saturating_sub(since) >= LINGER_MS);
-        let waited = self.company_since_ms.map(|since| now_ms.saturating_sub(since));
-        let had_company = waited.is_some_and(|waited| waited >= COMPANY_MS);
+        let passed = |since_ms: u64, limit_ms| now_ms.saturating_sub(since_ms) >= limit_ms;
         self.store.has_staged()
             && (self.is_urgent
-                || lingered
-                || had_company
+                || self.batch_since_ms.is_some_and(|since| passed(since, LINGER_MS))
+                || self.company_since_ms.is_some_and(|since| passed(since, COMPANY_MS))
                 || self.store.staged_bytes() >= BATCH_BYTES)
     }
 
@@ -585,16 +582,13 @@ impl<V: Volume> Book<V> {
     }
 }
 
-/// An author may speak only when its name is durable, so a name does not linger.
 fn is_patient(kind: Kind, body: &Body) -> bool {
-    match body {
-        Body::Release { released: Released::Transit(_), .. } => true,
-        // The signer has signed already: whoever shook hands mostly signs in right after.
-        Body::CredentialUse { .. } => kind == Kind::Signer,
-        _ => false,
-    }
+    // The signer has signed already: whoever shook hands mostly signs in right after.
+    let has_signed = kind == Kind::Signer && matches!(body, Body::CredentialUse { .. });
+    has_signed || matches!(body, Body::Release { released: Released::Transit(_), .. })
 }
 
+/// An author may speak only when its name is durable, so a name does not linger.
 fn is_awaited(body: &Body) -> bool {
     !body.is_lazy() || matches!(body, Body::ProcessStart { key: Some(_), .. })
 }

@@ -128,7 +128,7 @@ impl Vault {
         Some(word)
     }
 
-    /// Until everything is proved. What is late says how it stood: one run in some twenty was, once.
+    /// Until everything is proved. What is late says how it stood: one run of many once was.
     fn append_all(&mut self, channel: &mut Channel, paths: &[PathBuf; 2]) {
         let begun = Instant::now();
         let mut away = 0;

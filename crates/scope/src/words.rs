@@ -267,19 +267,7 @@ pub fn tell_statement(
             statement.releases_before_to_living,
         );
     }
-    let holds = match statement.holds {
-        true => say(
-            "この期間、対象に復号鍵は渡っていない。\
-             期間前に鍵を受け取り、期間中も動作していたプロセスもない。",
-            "In this window no key that opens them was given to this component, and no process of \
-             it that lived into the window had been given one before.",
-        ),
-        false => say(
-            "対象に鍵が渡ったか、渡っていないことを示せない。",
-            "Keys were given to this component, or it cannot be shown that none were.",
-        ),
-    };
-    let _ = writeln!(to, "{holds}");
+    let _ = writeln!(to, "{}", told_holds(statement.holds, language));
     let (basis, entries) = (say("根拠", "basis"), say("件", "entries"));
     let checked = checked::told(statement.checked, language);
     let _ =
@@ -288,4 +276,19 @@ pub fn tell_statement(
         let _ = writeln!(to, "{}: {problem}", say("問題", "problem"));
     }
     to
+}
+
+fn told_holds(holds: bool, language: Language) -> &'static str {
+    match holds {
+        true => language.say(
+            "この期間、対象に復号鍵は渡っていない。\
+             期間前に鍵を受け取り、期間中も動作していたプロセスもない。",
+            "In this window no key that opens them was given to this component, and no process of \
+             it that lived into the window had been given one before.",
+        ),
+        false => language.say(
+            "対象に鍵が渡ったか、渡っていないことを示せない。",
+            "Keys were given to this component, or it cannot be shown that none were.",
+        ),
+    }
 }

@@ -296,7 +296,6 @@ settings! {
     }
 }
 
-/// Everything that can be set.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
@@ -505,12 +504,8 @@ impl Settings {
         if !alarms.webhook.is_empty() {
             if alarms.webhook().is_none() {
                 let hint = "such as https://hooks.example/alarms";
-                return wanting(
-                    "alarms.webhook",
-                    "https://HOST[:PORT]/PATH",
-                    &alarms.webhook,
-                    hint,
-                );
+                let expected = "https://HOST[:PORT]/PATH";
+                return wanting("alarms.webhook", expected, &alarms.webhook, hint);
             }
             if secret.as_os_str().is_empty() || secret.starts_with(&self.house.data) {
                 let expected = "a file outside the data folder";

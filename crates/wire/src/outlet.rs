@@ -38,8 +38,8 @@ pub fn server_of(tenant: TenantId) -> UserId {
     UserId(tenant.0)
 }
 
-/// In whose name mail stands in a tenant's queue that a person of another tenant wrote to one of its
-/// addresses (a list, a forward, a group), until it is known where it goes: no person's either.
+/// In whose name mail stands in a tenant's queue that a person of another tenant wrote to one of
+/// its addresses (a list, a forward, a group), until it is known where it goes: no person's either.
 pub fn guest_of(tenant: TenantId) -> UserId {
     UserId(tenant.0.map(|octet| !octet))
 }

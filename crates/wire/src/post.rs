@@ -131,8 +131,8 @@ pub enum Finish {
     /// Nothing. It goes into the mailbox of whom this statement names, signed before the change
     /// that the letter tells of: what goes on to others since would not reach its owner.
     AsItStood { statement: Vec<u8>, signature: Vec<u8> },
-    /// Nothing. A person of this house wrote it to an address from which it goes on: they hear of
-    /// that address, and not of where it goes. `from_guest`: they are another tenant's.
+    /// Nothing. A person of this house wrote to an address from which it goes on, and hears of that
+    /// alone. `from_guest`: another tenant's.
     PassedOn { from_guest: bool },
 }
 
@@ -149,8 +149,7 @@ pub enum Hop {
     Host { name: String, port: u16, tls: HopTls },
     /// Handed up to an HTTPS resource: a report whose text is the packed report itself.
     Web { host: String, path: String },
-    /// To wherever addresses of this house lead on (a forward, a group): looked up when it is its
-    /// turn, and queued for that in the name of whoever set it up.
+    /// To wherever addresses of this house lead on, in the name of whoever set that up.
     On,
 }
 
@@ -259,8 +258,7 @@ pub enum ToSender {
     QueuedAndMay,
     /// There is room, but not for more of this person's or tenant's (see [`Bounds`]).
     Crowded,
-    /// A limit is reached, and this person has been turned away by it again and again: one message
-    /// is taken all the same, to be held, so that they can be asked whether it is theirs.
+    /// Turned away by a limit again and again: one message is taken, to be held and asked about.
     Pressed,
 }
 
@@ -388,9 +386,8 @@ pub enum FromDepart {
     /// A notice to the sender, outside, of mail that was passed on: of the tenant whose batch is in
     /// hand. Answered as [`FromSender::Queue`] is, by a [`ToSender`].
     Queue(Box<Outgoing>),
-    /// A letter of its batch to an address of another tenant, from which it goes on: that tenant
-    /// carries it from there, in [`guest_of`](crate::directory::guest_of)'s name. Answered as
-    /// [`FromSender::Queue`] is.
+    /// A letter of its batch to an address of another tenant, which carries it on from there, in
+    /// [`guest_of`](crate::directory::guest_of)'s name. Answered as [`FromSender::Queue`] is.
     HandOver(Box<Outgoing>),
 }
 
@@ -592,10 +589,9 @@ pub struct Status {
     pub delayed: u64,
     pub leaving: u64,
     pub destinations: u64,
-    /// Destinations that nobody could reach lately.
     pub unreachable: u64,
     pub bytes: u64,
-    /// How much of its bound the fullest share of the queue has taken ([`Bounds`]).
+    /// How full the fullest share of the queue is ([`Bounds`]).
     pub fullest_percent: u64,
     /// Messages that were not taken since the start, for one of the bounds.
     pub refused: u64,

@@ -99,7 +99,7 @@ pub const WORDS: &[(&str, &str)] = &[
     ("the ledger was changed: {}; {} of {} entries are left, a copy is kept", "台帳が書き換えられていました: {0}。{2} 件のうち {1} 件が残っています。元のものは別に取ってあります"),
     ("{} entries of the ledger cannot be read", "台帳の {} 件が読み取れません"),
     // what readers are told of evidence that is not whole
-    ("what was seen before cannot be read: the file holds no checkpoint; somebody altered it", "以前に見たものが読み取れません。ファイルにチェックポイントがなく、書き換えられています"),
+    ("what was seen before cannot be read: it holds no checkpoint; somebody altered it", "以前に見たものが読み取れません。ファイルにチェックポイントがなく、書き換えられています"),
     ("`{}` holds no checkpoint: somebody altered what was remembered of the ledger; compare the ledger with a backup, then remove that file", "`{}` にチェックポイントがありません。台帳について覚えていたことが書き換えられています。台帳をバックアップと比べ、そのあとこのファイルを取り除いてください"),
     ("the mirror's copy is gone: `{}` carries its cosignature, and `{}` holds no log: put the mirror back from a backup; until then nobody but the ledger vouches for the ledger", "写しがなくなっています: `{}` には写しの連署がありますが、`{}` に記録がありません。写しをバックアップから戻してください。それまで台帳を保証するのは台帳だけです"),
     ("the ledger's folder and the mirror's are not what their names say: one of them was put in the place of the other; put each back where it was", "台帳と写しのフォルダーの中身が名前と違います。一方が他方の場所に置かれています。元の場所に戻してください"),

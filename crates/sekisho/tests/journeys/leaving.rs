@@ -277,7 +277,7 @@ fn what_waits_is_seen_and_taken_back() {
     assert_eq!(demo.ask(&["queue", "show", "zz"]).1, 1);
 }
 
-/// A message to many, and to a colleague: each recipient is found, and the colleague's copy is shown.
+/// A message to many and to a colleague: each recipient is found, and the colleague's copy shown.
 #[test]
 fn each_of_many_recipients_is_found_and_a_colleague_s_copy_is_shown() {
     let (demo, _) = house();
