@@ -229,6 +229,23 @@ fn people_of_the_house_are_not_told_where_an_address_leads() {
     done(demo, &["user", "forward", olga, "--none"]);
 }
 
+#[test]
+fn who_keeps_nothing_here_hears_of_what_failed_where_their_mail_goes() {
+    let (demo, sink) = house();
+    let (me, gone) = ("haru@example.jp", "gone-for-haru@outside.example");
+    done(demo, &["user", "forward", me, "--to", "haru-home@outside.example"]);
+    sink.answer("gone-for-haru", "550 5.1.1 no such user");
+    let mut sender = signed_in(demo, me);
+    let own = letter(me, gone, "a contract", "");
+    assert_eq!(sender.letter(me, &[gone], &own).unwrap().code, 250);
+    let is_notice = |came: &Came| came.to == ["haru-home@outside.example"];
+    let notice = sink.wait("the notice", is_notice);
+    let text = String::from_utf8_lossy(&notice.text).into_owned();
+    assert!(notice.from.is_empty() && text.contains("Action: failed"), "{text}");
+    assert!(text.contains(gone) && text.contains("no such user"), "{text}");
+    done(demo, &["user", "forward", me, "--none"]);
+}
+
 /// An answer of absence is asked for as mail that people send is; what is passed on is not.
 #[test]
 fn who_is_away_still_has_mail_passed_on() {

@@ -162,6 +162,25 @@ fn each_of_the_three_must_be_there() {
 }
 
 #[test]
+fn a_customer_s_server_hears_of_what_failed() {
+    let House { demo, sink, authority, header } = house();
+    let host = format!("127.0.0.1:{}:if-offered", sink.port);
+    let ask = |words: &[&str]| assert_eq!(demo.ask(words).1, 0, "{words:?}");
+    ask(&["domain", "add", "kaede.example", "--tenant", TENANT]);
+    ask(&["domain", "gateway", "kaede.example", "--host", &host, "--recipients", "any"]);
+    sink.answer("gone-for-kaede", "550 5.1.1 no such user");
+    let (boss, gone) = ("boss@kaede.example", "gone-for-kaede@outside.example");
+    let octets = letter(boss, gone, "an order", &format!("{header}\r\n"));
+    let mut sender = session(demo, Some(&authority.shows(NAME)));
+    let reply = send(&mut sender, boss, &[gone], &octets);
+    assert_eq!(reply.code, 250, "{reply:?}");
+    let notice = sink.wait("the notice", |came| came.to == [boss]);
+    let text = String::from_utf8_lossy(&notice.text).into_owned();
+    assert!(notice.from.is_empty() && text.contains("Action: failed"), "{text}");
+    assert!(text.contains(gone), "{text}");
+}
+
+#[test]
 fn an_outlet_is_at_its_address_and_ends() {
     let (demo, sink) = with_sink("outlet-ends");
     let authority = Authority::new();
