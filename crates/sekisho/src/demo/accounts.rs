@@ -7,6 +7,8 @@ use hkdf::Hkdf;
 use serde_json::{Value, json};
 use sha2::Sha256;
 use std::collections::HashSet;
+use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use wire::admin::Request;
 
@@ -57,7 +59,8 @@ pub fn settle(data: &Path, credential: &[u8]) -> Result<Vec<Account>, Trouble> {
     let accounts: Vec<Account> =
         still.map(|row| settle_one(data, &derive, row)).collect::<Result<_, _>>()?;
     // Without it everybody is made again, as at the first start.
-    let _ = std::fs::write(data.join(MADE), "");
+    let mut options = File::options();
+    let _ = options.create(true).append(true).mode(0o600).open(data.join(MADE));
     Ok(accounts)
 }
 
