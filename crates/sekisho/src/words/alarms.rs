@@ -54,6 +54,8 @@ pub const WORDS: &[(&str, &str)] = &[
     ("what is isolated could not be written down: {}", "切り離した区画の控えを書き込めません: {}"),
     ("{} stays isolated; `release {}` lets it in again", "{} は切り離されたままです。`release {}` で戻します"),
     // what an ended contract left
+    ("a server of tenant {} has reached its limit of recipients, and presses on", "テナント {} のサーバーが宛先数の上限に達した後も、送り続けています"),
+    ("remains of an ended contract", "終わった契約の名残"),
     ("remains of an ended contract: {} places, {}", "終わった契約の名残: {} か所、{}"),
     ("a search for remains could not read everything: {} places, {}", "名残の検索で読めない場所がありました: {} か所、{}"),
     ("{} is the key of destroyed backup epoch {}", "{} は、破棄したはずのバックアップ期 {} の鍵です"),
