@@ -105,6 +105,11 @@ impl<'a> Peers<'a> {
         let until = Instant::now() + JOIN_PATIENCE;
         while Instant::now() < until {
             match self.house.next_order().map_err(|_| away())? {
+                // A channel that comes meanwhile is for the next question.
+                Some((Order::Join(label), held)) => {
+                    let held = held.into_iter().next().map(Channel::from);
+                    self.joined.extend(held.map(|channel| (label.kind, channel)));
+                }
                 Some((order, _)) => {
                     if let Some(heard) = answer(order) {
                         return Ok(heard);

@@ -276,11 +276,6 @@ impl House {
         Ok(())
     }
 
-    /// The same for anybody of the second side's house-mates.
-    pub fn plant_at(&mut self, to: &str) -> Result<(), Trouble> {
-        self.post(Side::B, to, Asset::StoredHeaders, Asset::StoredBodies).map(drop)
-    }
-
     /// On a busy machine a compartment may serve before its neighbours have been joined to it.
     fn settle(&self) -> Result<Vec<Account>, Trouble> {
         let mut left = SETTLE_TRIES;

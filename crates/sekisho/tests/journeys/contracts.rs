@@ -350,9 +350,8 @@ fn a_contract_ends_and_leaves_nothing() {
     let (read, code) = demo.ask(&[&words[..], &[to.to_str().unwrap()]].concat());
     assert_eq!((code, &read["purpose"]), (0, &Value::from("case")), "{read}");
     let (seen, _) = demo.ask(&["touched", "--person", "bob@example.net", "--lang", "en"]);
-    let is_case = |item: &Value| {
-        item["entry"]["entry"] == "credential.use" && item["entry"]["credential"] == "case"
-    };
+    let is_case =
+        |item: &Value| item["entry"]["entry"] == "sign-in" && item["entry"]["protocol"] == "case";
     assert!(seen["items"].as_array().unwrap().iter().any(is_case), "{seen}");
     // Backups of data and keys, taken before.
     let home = demo.wishes.data.parent().unwrap().to_owned();

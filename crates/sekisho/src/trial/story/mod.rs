@@ -1,9 +1,7 @@
 //! The breach that we answer, played again in a real house: what was done there is done here, by
-//! hostile code in real jails, and measured. Reading order: this file (the play), `left` (a
-//! contract that has ended), `months` (what
+//! hostile code in real jails, and measured. Reading order: this file (the play), `months` (what
 //! budgets make of eight months), `then` (what is known of that time), `page` (both side by side).
 
-mod left;
 mod months;
 mod page;
 mod then;
@@ -34,7 +32,6 @@ struct Acted {
     edge: Phase,
     doors: Vec<(String, bool)>,
     left: Value,
-    left_markers: Vec<super::markers::Marker>,
     replaced: bool,
     tenants: Value,
     markers: Vec<super::markers::Marker>,
@@ -53,7 +50,6 @@ pub fn play() -> Result<Value, Trouble> {
 fn act(house: &mut House) -> Result<Acted, Trouble> {
     house.furnish()?;
     third_organisation(house)?;
-    let left = left::end_a_contract(house)?;
     for _ in 0..MORE_LETTERS {
         house.plant(Side::A, Asset::StoredHeaders, Asset::StoredBodies)?;
         house.plant(Side::B, Asset::StoredHeaders, Asset::StoredBodies)?;
@@ -78,13 +74,13 @@ fn act(house: &mut House) -> Result<Acted, Trouble> {
     }
     close(house, cast, &mut edge);
     let doors = try_elsewhere(house, &access);
-    let (left, left_markers) = (left.told(house), left.markers);
+    let left = customer_who_left(house);
     let replaced = play::replacement(house, Kind::Access);
     let tenants = client::value(&house.data, &Request::TenantList).unwrap_or_default();
     let phases = play::ended(house, Vec::new());
     let alarms = phases.alarms.into_iter().map(|(alarm, _)| alarm).collect();
     let markers = phases.markers;
-    Ok(Acted { access, edge, doors, left, left_markers, replaced, tenants, markers, alarms })
+    Ok(Acted { access, edge, doors, left, replaced, tenants, markers, alarms })
 }
 
 fn close(house: &mut House, cast: Cast, phase: &mut Phase) {
@@ -130,6 +126,12 @@ fn try_elsewhere(house: &House, access: &Phase) -> Vec<(String, bool)> {
     doors.collect()
 }
 
+/// Data of an organisation whose contract has ended. This house cannot end a contract yet: when it
+/// can, one is ended here before the intruder comes, and its words are looked for in what it got.
+fn customer_who_left(_: &House) -> Value {
+    Value::Null
+}
+
 /// What was measured, and what is known of then.
 fn tell(set: &Set, acted: &Acted) -> Result<Value, Trouble> {
     let entries = read_entries(&set.data)?;
@@ -165,7 +167,7 @@ fn tell(set: &Set, acted: &Acted) -> Result<Value, Trouble> {
                 "recorded": recall.is_some_and(|recall| recall >= 1.0) },
             "simulated": months::simulated(),
             "elsewhere": doors.collect::<Vec<_>>(),
-            "left": { "measured": acted.left, "words_in_hand": deeds.of_who_left },
+            "left": acted.left,
             "noticed": { "first_alarm_ms": deeds.alarms.first(), "replaced": acted.replaced },
             "extent": { "contracts": contracts.collect::<Vec<_>>(), "scope_ms": scope_ms,
                 "messages": scope.as_ref().map(|scope| scope.messages.len()),
@@ -185,8 +187,6 @@ struct Deeds {
     gave: usize,
     /// Planted words of other organisations in anything that an intruder got.
     others: usize,
-    /// Planted words of the organisation whose contract had ended.
-    of_who_left: usize,
     off_charter: usize,
     /// Milliseconds by the warden's clock, in the order of the alarms.
     alarms: Vec<u64>,
@@ -216,8 +216,7 @@ impl Deeds {
             files_opened: count(&|told| is_of(told, true, true)),
             asked: count(&|told| matches!(told, Told::Word { .. })),
             gave: count(&|told| matches!(told, Told::Word { held: false, .. })),
-            others: in_hand(&all, &acted.markers),
-            of_who_left: in_hand(&all, &acted.left_markers),
+            others: others_in_hand(&all, acted),
             off_charter: off.sum(),
             alarms: heard.map(|alarm| alarm.after_ms).collect(),
         }
@@ -225,8 +224,7 @@ impl Deeds {
 
     /// What this play promises and did not show.
     fn broken(&self, acted: &Acted, recall: Option<f64>) -> Vec<String> {
-        let Self { tools_worked, files_opened, gave, others, of_who_left, off_charter, .. } = self;
-        let left = |name: &str| acted.left.get(name).cloned().unwrap_or_default();
+        let Self { tools_worked, files_opened, gave, others, off_charter, .. } = self;
         let heard = self.alarms.len();
         let other_doors = acted.doors.iter().skip(1).filter(|(_, opened)| *opened).count();
         let checks = [
@@ -237,13 +235,6 @@ impl Deeds {
             (heard < *off_charter, format!("{off_charter} calls off charter, {heard} alarms")),
             (other_doors > 0, format!("{other_doors} other doors opened to a stolen secret")),
             (acted.doors.is_empty(), "no secret was typed".to_owned()),
-            (*of_who_left > 0, format!("{of_who_left} words of who had left were in hand")),
-            (left("letters_before").is_null(), "who left had not read before".to_owned()),
-            (left("found") != json!(0), format!("remains of who had left: {}", left("found"))),
-            (left("unread") != json!(0), format!("places not searched: {}", left("unread"))),
-            (left("keys_destroyed") == json!(0), "no key of who had left was destroyed".to_owned()),
-            (left("certificate") != json!(true), "no cosigned certificate".to_owned()),
-            (left("door_opened") != json!(false), "who had left was let in".to_owned()),
             (acted.access.passed.is_empty(), "nothing was read".to_owned()),
             (!acted.replaced, "the owned instance was not replaced".to_owned()),
             (recall.is_none_or(|recall| recall < 1.0), "the scope left something out".to_owned()),
@@ -252,15 +243,16 @@ impl Deeds {
     }
 }
 
-/// Planted words of other organisations, of these, in anything that an intruder got.
-fn in_hand(all: &[&Intruder], markers: &[super::markers::Marker]) -> usize {
+/// Planted words of other organisations in anything that an intruder got.
+fn others_in_hand(all: &[&Intruder], acted: &Acted) -> usize {
     let mut found: BTreeSet<&str> = BTreeSet::new();
     let loot = all.iter().flat_map(|one| &one.told).filter_map(|told| match told {
         Told::Obtained { bytes, .. } => Some(bytes),
         _ => None,
     });
     for octets in loot {
-        let others = found_in(octets, markers).into_iter().filter(|one| one.side == Side::B);
+        let markers = found_in(octets, &acted.markers).into_iter();
+        let others = markers.filter(|marker| marker.side == Side::B);
         found.extend(others.map(|marker| marker.text.as_str()));
     }
     found.len()

@@ -200,6 +200,7 @@ fn later_rows(told: &Value, row: &MakeRow<'_>) -> Vec<Row> {
     let doors = told.pointer("/here/elsewhere").and_then(Value::as_array);
     let opened = doors.into_iter().flatten().filter(|door| door["opened"] == true).count();
     let tried = doors.map_or(0, Vec::len);
+    let left = told.pointer("/here/left").is_some_and(|left| !left.is_null());
     vec![
         row(
             ("大量の読み取り", "Reading in bulk"),
@@ -252,28 +253,19 @@ fn later_rows(told: &Value, row: &MakeRow<'_>) -> Vec<Row> {
                 "契約を終えた顧客のアカウント名とクラウドの認証情報が、機器に残っていた。",
                 "Account names and cloud credentials of ended contracts were still there.",
             ),
-            (
-                format!(
-                    "一つの契約を侵入の前に終わらせた。{} ms で破棄。{} 個のファイルを探し、見つかった言葉は {}。\
-                         破棄した鍵は {}、証明書は写しの連署つき。侵入者の手に渡った言葉は {}、本人の合い言葉でも入れない。",
-                    n("left/measured/ended_ms"),
-                    n("left/measured/files"),
-                    n("left/measured/found"),
-                    n("left/measured/keys_destroyed"),
-                    n("left/words_in_hand")
+            match left {
+                true => (
+                    "契約を終えた組織の言葉: 見つからない。".to_owned(),
+                    "Words of an organisation whose contract had ended: none found.".to_owned(),
                 ),
-                format!(
-                    "One contract ended before the intruder came: destroyed in {} ms; {} files \
-                         searched, {} words found; {} keys destroyed, with a cosigned certificate. \
-                         Of its words the intruder got {}; its own secret opens nothing.",
-                    n("left/measured/ended_ms"),
-                    n("left/measured/files"),
-                    n("left/measured/found"),
-                    n("left/measured/keys_destroyed"),
-                    n("left/words_in_hand")
+                false => (
+                    "未測定: この再演では契約を終わらせない（`tenant terminate` が鍵を破棄する）。"
+                        .to_owned(),
+                    "Not measured: no contract ends in this replay (`tenant terminate` destroys keys)."
+                        .to_owned(),
                 ),
-            ),
-            true,
+            },
+            left,
         ),
         row(
             ("気づく", "Noticed"),
