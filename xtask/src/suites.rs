@@ -69,12 +69,12 @@ pub fn fetch() {
     }
 }
 
-/// Other people's readers of what we publish, built beside the suites, from crates at the versions
-/// of a lock file of their own.
+/// Other people's readers of what we publish, built beside the suites: two crates, whose versions
+/// their manifest names.
 pub fn build_foreign() {
     let place = folder().join("foreign");
     let mut cargo = Command::new("cargo");
-    cargo.args(["build", "--quiet", "--release", "--locked", "--target-dir"]).arg(&place);
+    cargo.args(["build", "--quiet", "--release", "--target-dir"]).arg(&place);
     let status = cargo.current_dir(root().join("foreign")).status();
     match status.is_ok_and(|status| status.success()) {
         true => println!("suites: foreign readers"),

@@ -13,9 +13,6 @@ use wire::mailbox::{FromAdmin, Journey, State, ToAdmin};
 
 /// Journeys shown for one query.
 const SHOWN: u32 = 200;
-/// Messages that left, of which it is looked who of the house got one: as many as the directory
-/// takes in one question.
-const FOLLOWED: usize = 64;
 /// Copies that are looked for in the quarantine for one query: a letter may have a thousand.
 const LOOKED_FOR: usize = 500;
 
@@ -37,11 +34,11 @@ pub fn trace(peers: &mut Peers<'_>, query: &str) -> Answer {
             journeys = all.into_iter().filter(|journey| journey.message == wanted).collect();
         }
     }
-    let copies = copies(peers, &journeys)?;
+    let arrived = arrived(&journeys);
     let mut items = Vec::with_capacity(journeys.len());
     let mut left = LOOKED_FOR;
     for journey in journeys {
-        items.push(shown(peers, journey, &copies, &mut left)?);
+        items.push(shown(peers, journey, &arrived, &mut left)?);
     }
     if items.is_empty() {
         items.extend(without_journey(peers, query));
@@ -64,34 +61,13 @@ fn without_journey(peers: &mut Peers<'_>, id: &str) -> Option<Value> {
     Some(shown)
 }
 
-/// The journeys of copies that people of the house got of what somebody of the house sent. They
-/// have its id, though not every word that it is found by: a recipient elsewhere is none of them.
-fn copies(
-    peers: &mut Peers<'_>,
-    journeys: &[Journey],
-) -> Result<HashMap<MessageId, Vec<Journey>>, Refusal> {
-    let mut copies: HashMap<MessageId, Vec<Journey>> = HashMap::new();
-    let leaving = journeys.iter().filter(|journey| is_leaving(journey)).take(FOLLOWED);
-    let leaving: Vec<MessageId> = leaving.map(|journey| journey.message).collect();
-    let mut found = Vec::new();
-    if !leaving.is_empty() {
-        let digests = leaving.iter().map(|id| trace::digest(&id.to_string())).collect();
-        let tokens = tokens_of(peers, digests)?;
-        if let ToAdmin::Journeys(all) = mailbox(peers, &FromAdmin::Trace { tokens, limit: SHOWN })?
-        {
-            found = all;
-        }
+/// People of the house who got a message that somebody of the house sent: it has one id.
+fn arrived(journeys: &[Journey]) -> HashMap<MessageId, Vec<UserId>> {
+    let mut people: HashMap<MessageId, Vec<UserId>> = HashMap::new();
+    for journey in journeys.iter().filter(|journey| !is_leaving(journey)) {
+        people.entry(journey.message).or_default().extend(&journey.recipients);
     }
-    for journey in found.iter().chain(journeys).filter(|journey| !is_leaving(journey)) {
-        let of_it = copies.entry(journey.message).or_default();
-        let is_known = |known: &Journey| {
-            (known.tenant, &known.recipients) == (journey.tenant, &journey.recipients)
-        };
-        if !of_it.iter().any(is_known) {
-            of_it.push(journey.clone());
-        }
-    }
-    Ok(copies)
+    people
 }
 
 fn is_leaving(journey: &Journey) -> bool {
@@ -100,10 +76,7 @@ fn is_leaving(journey: &Journey) -> bool {
 
 /// Under which keyed hashes this text stands, in every tenant.
 pub fn tokens(peers: &mut Peers<'_>, query: &str) -> Result<Vec<[u8; 16]>, Refusal> {
-    tokens_of(peers, vec![trace::digest(query)])
-}
-
-fn tokens_of(peers: &mut Peers<'_>, digests: Vec<[u8; 32]>) -> Result<Vec<[u8; 16]>, Refusal> {
+    let digests = vec![trace::digest(query)];
     match peers.ask(Kind::Directory, &wire::directory::FromAdmin::TraceTokens { digests })? {
         wire::directory::ToAdmin::TraceTokens(tokens) => Ok(tokens),
         wire::directory::ToAdmin::Fault(what) => Err(Refusal::Fault(what)),
@@ -114,12 +87,12 @@ fn tokens_of(peers: &mut Peers<'_>, digests: Vec<[u8; 32]>) -> Result<Vec<[u8; 1
 fn shown(
     peers: &mut Peers<'_>,
     journey: Journey,
-    copies: &HashMap<MessageId, Vec<Journey>>,
+    arrived: &HashMap<MessageId, Vec<UserId>>,
     left: &mut usize,
 ) -> Answer {
     if is_leaving(&journey) {
-        let here = copies.get(&journey.message).map_or(&[][..], Vec::as_slice);
-        return shown_leaving(peers, journey, here, left);
+        let here = arrived.get(&journey.message).cloned().unwrap_or_default();
+        return shown_leaving(peers, journey, here);
     }
     let recipients = names(peers, journey.recipients.clone())?;
     let state = match journey.state {
@@ -128,7 +101,14 @@ fn shown(
         State::Refused => "refused",
         State::Queued | State::PassedOn => "queued",
     };
-    let outcomes = outcomes_here(peers, &journey, &recipients, left)?;
+    let mut outcomes = Vec::with_capacity(recipients.len());
+    for (user, recipient) in journey.recipients.iter().zip(&recipients) {
+        let state = state_of(peers, (&journey, *user), left)?;
+        let [ja, en] = words::arrived(state);
+        outcomes.push(json!({
+            "recipient": recipient, "state": state, "why": { "ja": ja, "en": en },
+        }));
+    }
     Ok(json!({
         "id": journey.message.to_string(),
         "at": rfc3339(journey.at_ms),
@@ -139,24 +119,6 @@ fn shown(
         "recipients": recipients,
         "outcomes": outcomes,
     }))
-}
-
-/// What became of each copy that people of the house got.
-fn outcomes_here(
-    peers: &mut Peers<'_>,
-    journey: &Journey,
-    recipients: &[Option<String>],
-    left: &mut usize,
-) -> Result<Vec<Value>, Refusal> {
-    let mut outcomes = Vec::with_capacity(recipients.len());
-    for (user, recipient) in journey.recipients.iter().zip(recipients) {
-        let state = state_of(peers, (journey, *user), left)?;
-        let [ja, en] = words::arrived(state);
-        outcomes.push(json!({
-            "recipient": recipient, "state": state, "why": { "ja": ja, "en": en },
-        }));
-    }
-    Ok(outcomes)
 }
 
 /// What became of one recipient's copy: of several, one may be held and another not.
@@ -185,12 +147,7 @@ fn state_of(
 }
 
 /// Mail that was handed in: the queue knows how far it has come, and others what became of it.
-fn shown_leaving(
-    peers: &mut Peers<'_>,
-    journey: Journey,
-    copies: &[Journey],
-    left: &mut usize,
-) -> Answer {
+fn shown_leaving(peers: &mut Peers<'_>, journey: Journey, here: Vec<UserId>) -> Answer {
     let reports = crate::reports::about(peers, journey.tokens.clone())?;
     let sender = names(peers, journey.recipients)?.pop().flatten();
     let fate = crate::queue::fate(peers, journey.message).unwrap_or_else(|| Fate {
@@ -200,12 +157,7 @@ fn shown_leaving(
         decided: Value::Null,
         ended: Value::Null,
     });
-    let (mut here, mut outcomes) = (Vec::new(), fate.outcomes);
-    for copy in copies {
-        let people = names(peers, copy.recipients.clone())?;
-        outcomes.extend(outcomes_here(peers, copy, &people, left)?);
-        here.extend(people);
-    }
+    let here = names(peers, here)?;
     Ok(json!({
         "id": journey.message.to_string(),
         "at": rfc3339(journey.at_ms),
@@ -215,7 +167,7 @@ fn shown_leaving(
         "reasons": journey.reasons,
         "sender": sender,
         "recipients": here,
-        "outcomes": outcomes,
+        "outcomes": fate.outcomes,
         "destinations": fate.destinations,
         "decided": fate.decided,
         "ended": fate.ended,

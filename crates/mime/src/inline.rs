@@ -134,18 +134,10 @@ fn yenc_line(line: &[u8], decoded: &mut Vec<u8>) {
 
 const NOT_BINHEX: u8 = 0xFF;
 
-/// What each letter means. Indexed only when compiled.
-#[allow(clippy::indexing_slicing)]
-const BINHEX_VALUES: [u8; 256] = {
-    let alphabet = b"!\"#$%&'()*+,-012345689@ABCDEFGHIJKLMNPQRSTUVXYZ[`abcdefhijklmpqr";
-    let mut values = [NOT_BINHEX; 256];
-    let mut index = 0;
-    while index < 64 {
-        values[alphabet[index] as usize] = index as u8;
-        index += 1;
-    }
-    values
-};
+const BINHEX_VALUES: [u8; 256] = crate::transfer::values(
+    b"!\"#$%&'()*+,-012345689@ABCDEFGHIJKLMNPQRSTUVXYZ[`abcdefhijklmpqr",
+    NOT_BINHEX,
+);
 
 /// What stands for "the octet before, so many times".
 const BINHEX_RUN: u8 = 0x90;

@@ -95,16 +95,23 @@ pub(crate) fn hex_pair(high: u8, low: u8) -> Option<u8> {
 const NOT_BASE64: u8 = 0xFF;
 const BASE64_PAD: u8 = 0xFE;
 
-/// What each octet means: its six bits, padding, or rubbish. Indexed only when compiled.
+/// What each octet means where 64 letters stand for six bits each. Runs only when compiled.
 #[allow(clippy::indexing_slicing)]
-const BASE64_VALUES: [u8; 256] = {
-    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut values = [NOT_BASE64; 256];
+pub(crate) const fn values(alphabet: &[u8; 64], other: u8) -> [u8; 256] {
+    let mut values = [other; 256];
     let mut index = 0;
     while index < 64 {
         values[alphabet[index] as usize] = index as u8;
         index += 1;
     }
+    values
+}
+
+/// What each octet means: its six bits, padding, or rubbish. Indexed only when compiled.
+#[allow(clippy::indexing_slicing)]
+const BASE64_VALUES: [u8; 256] = {
+    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut values = values(alphabet, NOT_BASE64);
     values[b'=' as usize] = BASE64_PAD;
     values
 };
