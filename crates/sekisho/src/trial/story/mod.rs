@@ -126,8 +126,8 @@ fn try_elsewhere(house: &House, access: &Phase) -> Vec<(String, bool)> {
     doors.collect()
 }
 
-/// Data of an organisation whose contract has ended: not measured here. The journeys `contracts` and
-/// `endings` end contracts and look for what is left.
+/// Data of an organisation whose contract has ended: not measured here. The journeys `contracts`
+/// and `endings` end contracts and look for what is left.
 fn customer_who_left(_: &House) -> Value {
     Value::Null
 }
