@@ -25,6 +25,8 @@ install_peers() {
         made=1
     fi
     local package
+    # Old lists name packages that the archive has replaced.
+    apt-get update -q >/dev/null 2>&1 || echo "bench: the lists of packages are as they were" >&2
     for package in "${missing[@]}"; do
         DEBIAN_FRONTEND=noninteractive apt-get install -y -q "$package" >/dev/null 2>&1 ||
             echo "bench: $package could not be installed" >&2

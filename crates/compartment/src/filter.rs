@@ -33,6 +33,8 @@ pub enum Otherwise {
 
 const LOAD: u16 = 0x20; // BPF_LD | BPF_W | BPF_ABS
 const JUMP_EQUAL: u16 = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
+const JUMP: u16 = 0x05; // BPF_JMP | BPF_JA
+const JUMP_LEAST: u16 = 0x35; // BPF_JMP | BPF_JGE | BPF_K
 const JUMP_SET: u16 = 0x45; // BPF_JMP | BPF_JSET | BPF_K
 const AND: u16 = 0x54; // BPF_ALU | BPF_AND | BPF_K
 const ANSWER: u16 = 0x06; // BPF_RET | BPF_K
@@ -41,6 +43,9 @@ const NUMBER_OFFSET: u32 = 0;
 const PROCESSOR_OFFSET: u32 = 4;
 /// `seccomp_data.args`, 8 bytes each; the low half comes first on both of our processors.
 const ARGUMENTS_OFFSET: u32 = 16;
+
+/// So many calls are tried one after the other.
+const FEW: usize = 3;
 
 /// The kernel refuses longer programs (BPF_MAXINSNS).
 const MAX_INSTRUCTIONS: usize = 4096;
@@ -68,22 +73,45 @@ pub fn compile(
     own_pid: u32,
     otherwise: Otherwise,
 ) -> Result<Vec<Instruction>, Fault> {
+    let mut groups: Vec<(u32, Vec<Instruction>)> = Vec::new();
+    for rule in &policy.rules {
+        if groups.iter().all(|(number, _)| *number != rule.number) {
+            groups.push((rule.number, group(policy, rule.number, own_pid, otherwise)?));
+        }
+    }
+    groups.sort_unstable_by_key(|(number, _)| *number);
     let mut program = preamble();
     program.push(load(NUMBER_OFFSET));
-    let mut done: Vec<u32> = Vec::new();
-    for rule in &policy.rules {
-        if done.contains(&rule.number) {
-            continue;
-        }
-        done.push(rule.number);
-        let group = group(policy, rule.number, own_pid, otherwise)?;
-        program.push(jump(JUMP_EQUAL, rule.number, 0, skip(group.len())?));
-        program.extend(group);
-    }
-    program.push(answer(verdict_value(Verdict::OffCharter, otherwise)));
+    let unnamed = answer(verdict_value(Verdict::OffCharter, otherwise));
+    program.extend(among(&groups, unnamed)?);
     if program.len() > MAX_INSTRUCTIONS {
         return Err(too_long("the program is longer than the kernel takes"));
     }
+    Ok(program)
+}
+
+/// Finds a call among groups in the order of their numbers, by halves: at each birth the kernel
+/// runs the program once for every call that there is, to know those that pass whatever their
+/// arguments, and one test after the other took a tenth of a millisecond of it.
+fn among(
+    groups: &[(u32, Vec<Instruction>)],
+    unnamed: Instruction,
+) -> Result<Vec<Instruction>, Fault> {
+    let (low, high) = groups.split_at(groups.len() / 2);
+    if let (true, Some((least, _))) = (groups.len() > FEW, high.first()) {
+        let low = among(low, unnamed)?;
+        let far = u32::try_from(low.len()).unwrap_or(u32::MAX);
+        let mut program = vec![jump(JUMP_LEAST, *least, 0, 1), jump(JUMP, far, 0, 0)];
+        program.extend(low);
+        program.extend(among(high, unnamed)?);
+        return Ok(program);
+    }
+    let mut program = Vec::new();
+    for (number, group) in groups {
+        program.push(jump(JUMP_EQUAL, *number, 0, skip(group.len())?));
+        program.extend_from_slice(group);
+    }
+    program.push(unnamed);
     Ok(program)
 }
 
@@ -240,9 +268,11 @@ pub fn simulate(program: &[Instruction], number: u32, arguments: &[u64; 6]) -> O
             }
             AND => accumulator &= instruction.operand,
             ANSWER => return Some(instruction.operand),
+            JUMP => at += instruction.operand as usize,
             code => {
                 let holds = match code {
                     JUMP_EQUAL => accumulator == instruction.operand,
+                    JUMP_LEAST => accumulator >= instruction.operand,
                     _ => accumulator & instruction.operand != 0,
                 };
                 let far = if holds { instruction.jump_true } else { instruction.jump_false };

@@ -229,9 +229,10 @@ fn live_as_zygote(serve: fn(House) -> ExitCode) -> Result<ExitCode, Fault> {
         if stopping && children.is_empty() {
             return Ok(ExitCode::SUCCESS);
         }
-        let control = signals::wait_with_ends(&house.control)?;
-        report_ended(&house, &mut children)?;
-        if !control {
+        // An end interrupts the wait as soon as no order is left. Asked about oftener, the kernel
+        // would look through all children for each of them that is born.
+        if !signals::wait_with_ends(&house.control)? {
+            report_ended(&house, &mut children)?;
             continue;
         }
         let Some((order, mut fds)) = house.next_order()? else {
