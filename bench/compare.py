@@ -241,11 +241,11 @@ def goals_table(results, flushed, read, idle, sign_in, house):
 REASONS = """Where a number stays behind its goal:
 
 - *Flushes at 1 MiB.* With sixteen senders or more at it, a commit of mail alone waits for company
-  up to 120 ms while fewer than twenty have come and others come in their rhythm (a lull is ten
-  times as long as arrivals are apart lately, 60 ms at most). Where arrivals are further apart than
-  that, fewer share a flush: nobody is kept waiting for company that may not come. What is beside
-  those commits is small: a new pack each gibibyte, a checkpoint of the index each half of one, and
-  the ledger's and the mirror's commits, by the clock.
+  up to 120 ms while fewer than twenty-four have come and others come in their rhythm (a lull is
+  sixteen times as long as arrivals are apart lately, 60 ms at most). Where arrivals are further
+  apart than that, fewer share a flush: nobody is kept waiting for company that may not come. What
+  is beside those commits is small: a new pack each gibibyte, a checkpoint of the index each half of
+  one, and the ledger's and the mirror's commits, by the clock.
 - *Acceptance at 40 KiB and 1 MiB.* Postfix says 250 when its queue has the message; Dovecot gets it
   later, and the rate does not count that work. Sekisho says 250 when the message lies sealed in its
   mailbox. On two processors that the load itself shares, a rate is processor time: the share of CPU

@@ -25,13 +25,13 @@ const PARTS: usize = 3;
 /// Large messages come further apart. Fewer than this are no company yet, and while others come in
 /// their rhythm a commit of mail alone waits so long: a tenth of a flush for each message is what
 /// is aimed at. With so many at it there is other work meanwhile. People's own acts wait as above.
-const FEW: usize = 20;
+const FEW: usize = 24;
 const FEW_COMPANY: Duration = Duration::from_millis(120);
 /// When nobody has come for this long, or for some times as long as arrivals are apart lately,
 /// those who are at it wait for us.
 const LULL: Duration = Duration::from_millis(3);
 const LONGEST_LULL: Duration = Duration::from_millis(60);
-const GAPS: u32 = 10;
+const GAPS: u32 = 16;
 /// A peer that has kept within this time is at it.
 const AT_IT: Duration = Duration::from_millis(200);
 
