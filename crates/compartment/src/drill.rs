@@ -110,6 +110,6 @@ pub fn become_program(mut house: House, more: &str) -> ExitCode {
         all.iter().filter_map(|word| CString::new(*word).ok()).collect()
     };
     let fault = exec_program(&program, &words(&["sekisho", &kind, &instance]), &words(&[&story]));
-    eprintln!("sekisho {kind}: {fault}");
+    crate::tell(format_args!("sekisho {kind}: {fault}"));
     ExitCode::from(3)
 }

@@ -203,7 +203,7 @@ pub fn zygote_main(serve: fn(House) -> ExitCode) -> ExitCode {
         // Its end of the control channel is the lifeline: no warden, no zygote.
         Err(Fault::Channel(wire::Fault::Gone | wire::Fault::Unread)) => ExitCode::SUCCESS,
         Err(fault) => {
-            eprintln!("sekisho: a zygote ends: {fault}");
+            crate::tell(format_args!("sekisho: a zygote ends: {fault}"));
             ExitCode::from(3)
         }
     }
@@ -280,7 +280,10 @@ fn live_as_instance(
         Ok(house) if crate::drill::has_program(&house) => crate::drill::become_program(house, ""),
         Ok(house) => serve(house),
         Err(fault) => {
-            eprintln!("sekisho {}: an instance could not settle: {fault}", kind.word());
+            crate::tell(format_args!(
+                "sekisho {}: an instance could not settle: {fault}",
+                kind.word()
+            ));
             ExitCode::from(3)
         }
     }

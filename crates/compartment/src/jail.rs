@@ -110,7 +110,7 @@ pub(crate) fn note_fence(status: RulesetStatus, missing: &mut Vec<Wall>) {
 pub fn abort_on_panic(kind: &'static str) {
     std::panic::set_hook(Box::new(move |panic| {
         let (file, line) = panic.location().map_or(("unknown", 0), |at| (at.file(), at.line()));
-        eprintln!("sekisho {kind}: stopped itself at {file}:{line}");
+        crate::tell(format_args!("sekisho {kind}: stopped itself at {file}:{line}"));
         std::process::abort();
     }));
 }

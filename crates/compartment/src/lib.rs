@@ -48,6 +48,7 @@ pub use plain::{give_memory_back, terminal_columns};
 pub use policy::{Policy, Verdict};
 pub use slab::Slab;
 pub use view::View;
+pub use voice::tell;
 pub use walls::{Wall, Walls, is_root, walls};
 pub use zygote::{Forked, become_instance, enter_zygote, fork_instance};
 

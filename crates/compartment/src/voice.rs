@@ -4,6 +4,7 @@
 //! log, write over it, or end it for the whole house. So each compartment has a pipe, and what it
 //! says is written on by us: with its name, in printable characters, and not without end.
 
+use std::fmt;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::thread;
@@ -14,6 +15,12 @@ const BURST: f64 = 64.0 * 1024.0;
 const EACH_SECOND: f64 = 1024.0;
 /// A longer line is told in pieces.
 const LINE: usize = 4 * 1024;
+
+/// Says a line on standard error. `eprintln!` would end whoever speaks while nobody listens, or
+/// while more was said than is read: what cannot be said stops nobody.
+pub fn tell(line: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
 
 /// The end that the compartment `kind` speaks into.
 ///

@@ -71,7 +71,7 @@ impl Desk {
             Ok(Some(heard)) => heard,
             Ok(None) => return ToPages::Unknown,
             Err(fault) => {
-                eprintln!("sekisho: directory: {}", fault.story());
+                compartment::tell(format_args!("sekisho: directory: {}", fault.story()));
                 return ToPages::Later;
             }
         };

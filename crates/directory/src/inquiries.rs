@@ -281,7 +281,7 @@ impl Desk {
                 let _ = self.hub.send(self.warden, 0, &report, Vec::new());
                 self.inquiries.remember(address, Said::Nothing, Instant::now() + UNSAID);
             }
-            Err(fault) => eprintln!("sekisho: directory: {}", fault.story()),
+            Err(fault) => compartment::tell(format_args!("sekisho: directory: {}", fault.story())),
         }
     }
 }

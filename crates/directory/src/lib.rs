@@ -127,7 +127,7 @@ pub fn run(house: House) -> ExitCode {
     match serve(house) {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
-            eprintln!("sekisho: directory ends: {}", fault.story());
+            compartment::tell(format_args!("sekisho: directory ends: {}", fault.story()));
             ExitCode::FAILURE
         }
     }
@@ -536,14 +536,14 @@ impl Desk {
             }
             FromIdentity::Erased { part, rows } => {
                 if let Err(fault) = change.identity_erased(part, rows) {
-                    eprintln!("sekisho: directory: {}", fault.story());
+                    compartment::tell(format_args!("sekisho: directory: {}", fault.story()));
                 }
                 ToIdentity::Done
             }
             FromIdentity::Robbed => ToIdentity::Robbed(change.tables.robbed().unwrap_or_default()),
             FromIdentity::Locked(part) => {
                 if let Err(fault) = change.tables.note_locked(part) {
-                    eprintln!("sekisho: directory: {}", fault.story());
+                    compartment::tell(format_args!("sekisho: directory: {}", fault.story()));
                 }
                 ToIdentity::Done
             }

@@ -36,7 +36,7 @@ impl Desk {
         match self.tables.hosted(key, name) {
             Ok(hosted) => ToPages::Domain(hosted),
             Err(fault) => {
-                eprintln!("sekisho: directory: {}", fault.story());
+                compartment::tell(format_args!("sekisho: directory: {}", fault.story()));
                 ToPages::Later
             }
         }
@@ -54,7 +54,7 @@ impl Desk {
         match self.changes().map(|mut change| change.unsubscribe(token)) {
             Some(Ok(answer)) => answer,
             Some(Err(fault)) => {
-                eprintln!("sekisho: directory: {}", fault.story());
+                compartment::tell(format_args!("sekisho: directory: {}", fault.story()));
                 ToPages::Later
             }
             None => ToPages::Later,

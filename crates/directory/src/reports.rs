@@ -136,7 +136,7 @@ impl Desk {
         };
         self.rates = rates;
         noted.unwrap_or_else(|fault| {
-            eprintln!("sekisho: directory: {}", fault.story());
+            compartment::tell(format_args!("sekisho: directory: {}", fault.story()));
             Noted::Later
         })
     }

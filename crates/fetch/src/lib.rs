@@ -62,7 +62,7 @@ pub fn run(mut house: House) -> ExitCode {
     match lived {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
-            eprintln!("sekisho fetch: {fault}");
+            compartment::tell(format_args!("sekisho fetch: {fault}"));
             ExitCode::FAILURE
         }
     }

@@ -56,7 +56,7 @@ pub fn run(house: House) -> ExitCode {
     match serve(house) {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
-            eprintln!("sekisho: identity ends: {}", fault.story());
+            compartment::tell(format_args!("sekisho: identity ends: {}", fault.story()));
             ExitCode::FAILURE
         }
     }
@@ -165,7 +165,7 @@ impl Desk {
         if let (Some(key), false) = (&self.key, self.single_operator)
             && let Err(fault) = self.tables.keep_two_persons(key, true)
         {
-            eprintln!("sekisho: identity: {}", fault.story());
+            compartment::tell(format_args!("sekisho: identity: {}", fault.story()));
         }
     }
 
@@ -280,7 +280,7 @@ impl Desk {
         let expired = if is_for_requests { people.expire() } else { Ok(()) };
         let tended = expired.and_then(|()| people.lock_robbed());
         if let Err(fault) = tended.and_then(|()| people.destroy_ended()) {
-            eprintln!("sekisho: identity tends later: {}", fault.story());
+            compartment::tell(format_args!("sekisho: identity tends later: {}", fault.story()));
         }
         self.tell_shut_out();
     }

@@ -70,7 +70,7 @@ pub fn run(house: House) -> ExitCode {
     match keep(house) {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
-            eprintln!("ledger: {fault}");
+            compartment::tell(format_args!("ledger: {fault}"));
             ExitCode::FAILURE
         }
     }

@@ -55,7 +55,7 @@ pub fn run(house: House) -> ExitCode {
     match serve(house) {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
-            eprintln!("sekisho: mailbox ends: {}", fault.story());
+            compartment::tell(format_args!("sekisho: mailbox ends: {}", fault.story()));
             ExitCode::FAILURE
         }
     }

@@ -39,7 +39,7 @@ pub fn run(house: House) -> ExitCode {
     match live(house) {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
-            eprintln!("sekisho metrics: {fault}");
+            compartment::tell(format_args!("sekisho metrics: {fault}"));
             ExitCode::FAILURE
         }
     }

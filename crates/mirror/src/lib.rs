@@ -40,7 +40,7 @@ pub fn run(house: House) -> ExitCode {
     match keep(house) {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
-            eprintln!("mirror: {fault}");
+            compartment::tell(format_args!("mirror: {fault}"));
             ExitCode::FAILURE
         }
     }

@@ -18,7 +18,7 @@ pub fn run(house: House) -> ExitCode {
     match live(house) {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
-            eprintln!("sekisho names: {fault}");
+            compartment::tell(format_args!("sekisho names: {fault}"));
             ExitCode::FAILURE
         }
     }

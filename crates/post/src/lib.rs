@@ -61,7 +61,7 @@ pub fn run(house: House) -> ExitCode {
     match serve(house) {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
-            eprintln!("sekisho: post ends: {}", fault.story());
+            compartment::tell(format_args!("sekisho: post ends: {}", fault.story()));
             ExitCode::FAILURE
         }
     }

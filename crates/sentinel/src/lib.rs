@@ -65,7 +65,7 @@ pub fn run(house: House) -> ExitCode {
     match keep(house) {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
-            eprintln!("sekisho: the sentinel ends: {fault}");
+            compartment::tell(format_args!("sekisho: the sentinel ends: {fault}"));
             ExitCode::FAILURE
         }
     }

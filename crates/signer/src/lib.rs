@@ -76,7 +76,7 @@ pub fn run(house: House) -> ExitCode {
     match live(house) {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
-            eprintln!("sekisho signer: {fault}");
+            compartment::tell(format_args!("sekisho signer: {fault}"));
             ExitCode::from(3)
         }
     }

@@ -106,7 +106,7 @@ pub fn run(house: House) -> ExitCode {
     match live(house) {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
-            eprintln!("sekisho vault: {fault}");
+            compartment::tell(format_args!("sekisho vault: {fault}"));
             ExitCode::from(3)
         }
     }

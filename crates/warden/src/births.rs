@@ -35,7 +35,11 @@ impl Household {
         let due: Vec<Kind> = self.parts.iter().filter(due).map(|part| part.kind).collect();
         for kind in due {
             if let Err(fault) = self.start_part(kind) {
-                eprintln!("sekisho: {} could not be started: {}", kind.word(), fault.in_full());
+                compartment::tell(format_args!(
+                    "sekisho: {} could not be started: {}",
+                    kind.word(),
+                    fault.in_full()
+                ));
                 if let Some(part) = self.part_mut(kind) {
                     part.lost(Duration::ZERO, now);
                 }

@@ -144,20 +144,24 @@ fn is_unwritable(source: &std::io::Error) -> bool {
 
 fn complain(fault: &Fault) -> ExitCode {
     let mut source = std::error::Error::source(fault);
-    eprintln!("sekisho: {fault}");
+    compartment::tell(format_args!("sekisho: {fault}"));
     while let Some(cause) = source {
-        eprintln!("  because: {cause}");
+        compartment::tell(format_args!("  because: {cause}"));
         source = cause.source();
     }
     match fault {
-        Fault::Taken { .. } => eprintln!("  hint: stop it first, or give another --data"),
-        Fault::Unable { source, .. } if is_unwritable(source) => {
-            eprintln!("  hint: the data lies on a disk that may only be read; set it right, start");
+        Fault::Taken { .. } => {
+            compartment::tell(format_args!("  hint: stop it first, or give another --data"))
         }
-        Fault::Unable { .. } => eprintln!(
+        Fault::Unable { source, .. } if is_unwritable(source) => {
+            compartment::tell(format_args!(
+                "  hint: the data lies on a disk that may only be read; set it right, start"
+            ));
+        }
+        Fault::Unable { .. } => compartment::tell(format_args!(
             "  hint: another --port-base (demo), other addresses under [listen] (run), or another \
              --data may be free"
-        ),
+        )),
         _ => {}
     }
     ExitCode::from(FAULT)

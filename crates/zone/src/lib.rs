@@ -56,7 +56,7 @@ pub fn run(house: House) -> ExitCode {
     match live(house) {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
-            eprintln!("sekisho zone: {fault}");
+            compartment::tell(format_args!("sekisho zone: {fault}"));
             ExitCode::FAILURE
         }
     }
