@@ -201,8 +201,16 @@ impl Server {
         }
     }
 
-    pub fn descriptors(&self) -> usize {
-        fs::read_dir(format!("/proc/{}/fd", self.life.pid)).map_or(0, Iterator::count)
+    /// What its descriptors are, the files of its own folder aside: it opens those as it needs them.
+    pub fn descriptors(&self) -> Vec<String> {
+        let all = fs::read_dir(format!("/proc/{}/fd", self.life.pid)).into_iter().flatten();
+        let links = all.flatten().filter_map(|one| fs::read_link(one.path()).ok());
+        let links = links.map(|link| link.display().to_string());
+        let is_own = |link: &String| {
+            let sent = ["/dev/", "/memfd:"];
+            link.starts_with('/') && !sent.iter().any(|place| link.starts_with(place))
+        };
+        links.filter(|link| !is_own(link)).collect()
     }
 
     /// The most memory that it ever held, in KiB.

@@ -80,10 +80,10 @@ fn who_touches_a_decoy_with_a_persons_secret_is_frozen_and_a_stranger_freezes_no
     let login = |address: &str, secret: &str| format!("LOGIN {address} {secret}");
     let knock = || Reader::connect(&demo.port("imaps"), &demo.authority()).unwrap();
     let frozen = || demo.ask(&["freeze", "list"]).0["items"].as_array().unwrap().clone();
-    // A stranger types the decoy's name, and on another connection somebody's without a secret.
+    // A stranger types the decoy's name with some password, and then somebody's without a secret.
     let mut stranger = knock();
     assert!(!stranger.say(&login("archive@example.jp", "whatever")).is_ok());
-    assert!(!stranger.say(&login("aoi@example.jp", "whatever")).is_ok(), "not there any more");
+    assert!(!stranger.say(&login("aoi@example.jp", "sk-whatever")).is_ok());
     drop(stranger);
     let told = incident(&demo, "decoy");
     assert_eq!(told["component"], "identity", "{told}");
@@ -91,7 +91,7 @@ fn who_touches_a_decoy_with_a_persons_secret_is_frozen_and_a_stranger_freezes_no
     Reader::inbox(&demo, "aoi@example.jp").must("NOOP");
     // The same hand brings what is aoi's, and learns nothing by the answer.
     let mut thief = knock();
-    let no = thief.say(&login("archive@example.jp", "whatever")).end;
+    let no = thief.say(&login("archive@example.jp", "sk-whatever")).end;
     assert_eq!(thief.say(&login("aoi@example.jp", &aoi.imap)).end, no);
     within(LIMIT, "the freeze", || !frozen().is_empty());
     let all = frozen();
