@@ -22,6 +22,8 @@ const SESSION_MS: u64 = 24 * 60 * 60 * 1000;
 const TRIES: u32 = 5;
 /// A session's public key; see `open`.
 const SESSION_KEY_BYTES: usize = 256;
+/// In the protocol's place, where it was a decoy that was tried: `vigil` reads it so.
+const DECOY: &str = "decoy";
 const HOUR_MS: u64 = 60 * 60 * 1000;
 
 struct Session {
@@ -238,7 +240,7 @@ impl Door<'_> {
         protocol: Protocol,
         (tenant, user): (TenantId, UserId),
     ) -> (ToAccess, Option<Report>) {
-        let noted = self.note(instance, protocol, Some((tenant, user)), false);
+        let noted = self.note(instance, DECOY, Some((tenant, user)), false);
         let answer = self.refusal(noted);
         let by = protocol.word();
         let what =
@@ -376,18 +378,18 @@ impl Door<'_> {
             self.friends.journal.note(body).map_err(Fault::Unrecorded)?;
         }
         let person = person.map(|(tenant, found)| (*tenant, found.user));
-        self.note(instance, protocol, person, comes_in && person.is_some())
+        self.note(instance, protocol.word(), person, comes_in && person.is_some())
     }
 
     fn note(
         &mut self,
         instance: InstanceId,
-        protocol: Protocol,
+        protocol: &str,
         person: Option<(TenantId, UserId)>,
         ok: bool,
     ) -> Result<(), Fault> {
         let (tenant, user) = person.unzip();
-        let protocol = protocol.word().into();
+        let protocol = protocol.into();
         let body = Body::SignIn { instance, protocol, ok, tenant, user };
         self.friends.journal.note(body).map_err(Fault::Unrecorded)
     }

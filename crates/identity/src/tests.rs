@@ -910,11 +910,11 @@ fn a_decoy_lets_nobody_in_and_tells() {
     assert_eq!(world.sign_in(peer, "aoi@example.jp", &mine), "refused");
     assert_eq!(world.sign_in(peer, "aoi@example.jp", "whatever"), "refused");
     let of = |entry: &Body| match entry {
-        Body::SignIn { ok, user, .. } => Some((*ok, *user)),
+        Body::SignIn { protocol, ok, user, .. } => Some((protocol.as_str() == "decoy", *ok, *user)),
         _ => None,
     };
     let noted: Vec<_> = world.written.lock().unwrap().iter().filter_map(of).collect();
-    let expected = [(false, Some(HARU)), (false, Some(AOI)), (false, None)];
+    let expected = [(true, false, Some(HARU)), (false, false, Some(AOI)), (false, false, None)];
     assert!(noted.ends_with(&expected), "{noted:?}");
     let other = world.peer();
     assert_eq!(world.sign_in(other, "aoi@example.jp", &mine), format!("welcome {AOI}"));

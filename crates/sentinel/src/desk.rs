@@ -28,7 +28,7 @@ const PULSE: Duration = Duration::from_millis(250);
 /// What was learned is written so often.
 const MEMORY: Duration = Duration::from_secs(600);
 /// Who is a decoy is asked so often, and at each start.
-const DECOYS: Duration = Duration::from_secs(30);
+const DECOYS: Duration = Duration::from_secs(5);
 /// At a start so many entries are read again, to know who signed in.
 const LOOK_BACK: u64 = 20_000;
 /// A stream without an answer is asked for again.

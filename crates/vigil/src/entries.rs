@@ -13,6 +13,8 @@ const RECORDED_WITHIN_MS: u64 = 10_000;
 /// Protocols of people's own app passwords. A pass is somebody else's, and a password at the command
 /// line may be wrong and is recorded all the same: neither speaks against the person.
 const OWN: [&str; 3] = ["imap", "pop3", "smtp"];
+/// In the protocol's place, as `identity` writes it: a decoy was tried, and refused.
+const DECOY: &str = "decoy";
 /// Keys whose change is awaited at once.
 const AWAITED: usize = 4_096;
 
@@ -88,8 +90,10 @@ impl Entries {
             Body::SignIn { instance, protocol, ok, tenant: Some(tenant), user: Some(user) } => {
                 let person = (*tenant, *user);
                 let is_own = OWN.contains(&protocol.as_str());
-                if !*ok && is_own {
-                    return self.turned_away(decoys, *instance, person);
+                match protocol.as_str() {
+                    DECOY => return self.touched(*instance),
+                    _ if !*ok && is_own => return self.turned_away(*instance, person),
+                    _ => {}
                 }
                 if *ok && self.sessions.len() < SESSIONS {
                     self.sessions.insert(*instance, SignedIn { at_ms, person, is_own });
@@ -132,20 +136,9 @@ impl Entries {
         }
     }
 
-    /// `identity` refused somebody over `instance` and names them: a decoy that was tried, or a
-    /// person whose app password was right, after a decoy was tried there. A stranger can do the
-    /// first and not the second: for the first alone nobody is frozen.
-    fn turned_away(
-        &mut self,
-        decoys: &HashSet<(TenantId, UserId)>,
-        instance: InstanceId,
-        person: (TenantId, UserId),
-    ) -> Option<Incident> {
-        if !decoys.contains(&person) {
-            let what = "whoever touched a decoy has the secret of a person, too";
-            let is_known = self.touched.contains(&instance);
-            return is_known.then(|| stolen(Incident::new(Cause::Decoy, what), instance, person));
-        }
+    /// A decoy was tried over `instance`. A stranger can do that: nobody is frozen for it, unless
+    /// it was done out of somebody's session.
+    fn touched(&mut self, instance: InstanceId) -> Option<Incident> {
         if self.touched.len() < SESSIONS {
             self.touched.insert(instance);
         }
@@ -157,6 +150,14 @@ impl Entries {
             true => stolen(incident, instance, session.person),
             false => incident.of(instance, Kind::Access).then(Action::Replace(instance)),
         })
+    }
+
+    /// `identity` refused a person over `instance` whose app password was right, and names them: it
+    /// does so where a decoy was tried before. Whoever has both has stolen both.
+    fn turned_away(&self, instance: InstanceId, person: (TenantId, UserId)) -> Option<Incident> {
+        let what = "whoever touched a decoy has the secret of a person, too";
+        let is_known = self.touched.contains(&instance);
+        is_known.then(|| stolen(Incident::new(Cause::Decoy, what), instance, person))
     }
 
     /// What was done for a decoy although nobody can: the decoy's grants end, the instance too, and
@@ -258,7 +259,11 @@ fn unfounded(instance: InstanceId, person: (TenantId, UserId), what: &str) -> In
 }
 
 /// The instance is ended, and the person's grants with it.
-fn stolen(incident: Incident, instance: InstanceId, (tenant, user): (TenantId, UserId)) -> Incident {
+fn stolen(
+    incident: Incident,
+    instance: InstanceId,
+    (tenant, user): (TenantId, UserId),
+) -> Incident {
     let incident = incident.of(instance, Kind::Access).about(tenant, user);
     incident.then(Action::Replace(instance)).then(Action::Freeze(Whose::Person(tenant, user)))
 }

@@ -138,7 +138,7 @@ fn a_kind_that_leaves_its_charter_again_and_again_is_isolated() {
 fn decoys() {
     check(&[birth(A), signed(A, "approval", false, NOBODY)], &[Cause::Decoy]);
     // Told by `identity` itself, at once.
-    check(&[birth(A), sign_in(A, false, NOBODY)], &[]);
+    check(&[birth(A), signed(A, "decoy", false, NOBODY)], &[]);
     check(&[birth(A), sign_in(A, true, NOBODY)], &[Cause::Decoy]);
     check(&[release(A, NOBODY, 1)], &[Cause::Decoy]);
     let mut vigil = Vigil::new(Bounds::default());
@@ -179,7 +179,8 @@ fn who_touches_a_decoy_is_frozen_on_evidence_alone() {
         let actions: Vec<Action> = found.into_iter().flat_map(|one| one.actions).collect();
         assert_eq!(actions, expected, "{story:?}");
     };
-    let touched = || sign_in(A, false, NOBODY);
+    // As `identity` writes it; nobody needs to know yet that it is one.
+    let touched = || signed(A, "decoy", false, UserId([8; 8]));
     // A stranger types a decoy's name, or brings its secret under somebody's name.
     case(&[birth(A), touched()], &[], false);
     case(&[birth(A), touched(), touched()], &[], false);
@@ -203,12 +204,8 @@ fn who_touches_a_decoy_is_frozen_on_evidence_alone() {
     case(&[release(A, NOBODY, 1)], &[NOBODY], true);
     case(&[sign_in(A, true, AOI), release(A, NOBODY, 1)], &[NOBODY, AOI], true);
     // What an instance did is gone with it; and what was done before a restart is remembered.
-    let stop = Body::ProcessStop {
-        instance: A,
-        clean: true,
-        cause: Word::new("ended"),
-        last_seq: None,
-    };
+    let stop =
+        Body::ProcessStop { instance: A, clean: true, cause: Word::new("ended"), last_seq: None };
     case(&[touched(), stop, sign_in(A, false, AOI)], &[], false);
     let mut vigil = Vigil::new(Bounds::default());
     vigil.know_decoys([(T, NOBODY)]);

@@ -112,8 +112,8 @@ fn twice_cosigned(
         std::thread::sleep(BETWEEN_LOOKS * look);
         let signed = SignedCheckpoint::parse(&fs::read(folder.join(names::LATTICE)).ok()?)?;
         let size = signed.checkpoint.size;
-        let stands = size <= newest.checkpoint.size
-            && reader.root_at(size) == Some(signed.checkpoint.root);
+        let stands =
+            size <= newest.checkpoint.size && reader.root_at(size) == Some(signed.checkpoint.root);
         let is_signed = keys.believe(&signed) && key.cosigned(&signed.note).is_some();
         (stands && is_signed).then(|| (signed, key.clone()))
     })

@@ -99,9 +99,7 @@ pub fn question(asker: Kind, server: Kind) -> Option<Vec<u8>> {
             recorded(&wire::mailbox::FromEdge::Keep { copies: Vec::new(), journeys, more: false })
         }
         // Each of an instance of its own, which asks nobody for this.
-        (Access | Edge, Dispatch) => {
-            recorded(&wire::dispatch::FromAccess::From(String::new()))
-        }
+        (Access | Edge, Dispatch) => recorded(&wire::dispatch::FromAccess::From(String::new())),
         (Depart, Fetch) => {
             let (host, path) = ("mta-sts.there.example".to_owned(), "/policy".to_owned());
             recorded(&wire::fetch::Ask::Get { host, path, limit: 1_000 })

@@ -99,7 +99,8 @@ fn who_touches_a_decoy_with_a_persons_secret_is_frozen_and_a_stranger_freezes_no
     assert!(Reader::try_sign_in(&demo, &aoi).is_err(), "with a stolen secret nobody comes in");
     Reader::inbox(&demo, "haru@example.jp").must("NOOP");
     let data = demo.wishes.data.display().to_string();
-    let said = [("en_US.UTF-8", "has the secret of a person, too"), ("ja_JP.UTF-8", "利用者の秘密")];
+    let said =
+        [("en_US.UTF-8", "has the secret of a person, too"), ("ja_JP.UTF-8", "利用者の秘密")];
     for (language, words) in said {
         let (told, _, _) = plainly(&["alarms", "list", "--data", &data], language);
         let named = ["aoi@example.jp", "Example Japan", words];
