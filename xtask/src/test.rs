@@ -4,11 +4,21 @@ use crate::run::{command, is_there, output, root, target};
 use crate::{suites, tidy};
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
-/// Clients that journeys use; a journey says which one is absent.
-const CLIENTS: &[&str] =
-    &["swaks", "libnet-ssleay-perl", "isync", "fetchmail", "mutt", "offlineimap3", "curl"];
-const PROGRAMS: &[&str] = &["swaks", "mbsync", "fetchmail", "mutt", "offlineimap", "curl"];
+/// Clients that journeys use, and the token that `token/check.sh` does; who misses one says which.
+const CLIENTS: &[&str] = &[
+    "swaks",
+    "libnet-ssleay-perl",
+    "isync",
+    "fetchmail",
+    "mutt",
+    "offlineimap3",
+    "curl",
+    "softhsm2",
+];
+const PROGRAMS: &[&str] =
+    &["swaks", "mbsync", "fetchmail", "mutt", "offlineimap", "curl", "softhsm2-util"];
 
 /// Another real client.
 const IMAPFLOW: &str = "imapflow@1.2.0";
@@ -20,7 +30,8 @@ pub fn run(_arguments: &[String]) -> Result<(), String> {
     suites::build_foreign();
     tidy::run()?;
     command("cargo", &["build", "--release", "--workspace"])?;
-    let totals = run_tests(&["test", "--release", "--workspace", "--no-fail-fast"])?;
+    let mut totals = run_tests(&["test", "--release", "--workspace", "--no-fail-fast"])?;
+    try_token(&mut totals);
     println!("\n{} passed, {} failed, {} skipped", totals.passed, totals.failed, totals.skipped);
     match totals.failed {
         0 => Ok(()),
@@ -108,6 +119,26 @@ fn run_tests(arguments: &[&str]) -> Result<Totals, String> {
         totals.failed = 1; // something did not compile, or a test program died
     }
     Ok(totals)
+}
+
+/// The helper for PKCS#11 is a workspace of its own, for nothing else may load a foreign module:
+/// built here, and one test against SoftHSM.
+fn try_token(totals: &mut Totals) {
+    println!("$ token/check.sh");
+    let begun = Instant::now();
+    let ran = Command::new("sh")
+        .arg(root().join("token/check.sh"))
+        .env("CARGO_TARGET_DIR", target().join("token"))
+        .stderr(Stdio::inherit())
+        .output();
+    let said = ran.as_ref().map(|ran| String::from_utf8_lossy(&ran.stdout).into_owned());
+    let said = said.unwrap_or_else(|error| format!("it could not be started: {error}"));
+    println!("token: {} ({} s)", said.trim_end(), begun.elapsed().as_secs());
+    match ran.is_ok_and(|ran| ran.status.success()) {
+        true if said.starts_with("absent") => totals.skipped += 1,
+        true => totals.passed += 1,
+        false => totals.failed += 1,
+    }
 }
 
 /// Reads `test result: ok. 12 passed; 0 failed; 1 ignored; …`.

@@ -80,14 +80,15 @@ pub fn knock(
     (name, secret): (&[u8], &[u8]),
     session: Vec<u8>,
 ) -> Result<Knocked, Trouble> {
-    if !secret.starts_with(APP_PASSWORD) {
-        return Ok(Knocked::NotAppPassword);
-    }
+    let is_ours = secret.starts_with(APP_PASSWORD);
+    let no = if is_ours { Knocked::Refused } else { Knocked::NotAppPassword };
+    // What may be anybody's own password stays here. The name goes on, for it may be a decoy's.
+    let secret = if is_ours { secret } else { &[] };
     let (Ok(name), Ok(text)) = (std::str::from_utf8(name), std::str::from_utf8(secret)) else {
-        return Ok(Knocked::Refused);
+        return Ok(no);
     };
     if name.len() > CREDENTIAL_BYTES || text.len() > CREDENTIAL_BYTES {
-        return Ok(Knocked::Refused);
+        return Ok(no);
     }
     let (name, secret) = (name.to_owned(), text.to_owned());
     let mut question = ToIdentity::SignIn { protocol, name, secret, session };
@@ -95,12 +96,15 @@ pub fn knock(
     if let ToIdentity::SignIn { secret, .. } = &mut question {
         secret.zeroize();
     }
+    if !is_ours {
+        return Ok(no);
+    }
     match answer?.0 {
         FromIdentity::Welcome { tenant, user, grant, ends_ms, reads_only } => {
             Ok(Knocked::Welcome { tenant, user, grant, ends_ms, reads_only })
         }
         FromIdentity::Later => Err(Trouble::Unavailable),
-        _ => Ok(Knocked::Refused),
+        _ => Ok(no),
     }
 }
 

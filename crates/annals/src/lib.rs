@@ -71,6 +71,10 @@ pub mod names {
     pub const LOST: &str = "lost-";
     /// The public half of whose log it is.
     pub const PUBLIC: &str = "key.pub";
+    /// In a mirror's folder: a checkpoint that it cosigned with ML-DSA-44 as well, and the public
+    /// half of that key.
+    pub const LATTICE: &str = "checkpoint.ml-dsa-44";
+    pub const LATTICE_KEY: &str = "key.ml-dsa-44.pub";
     /// In a mirror's folder: whom it copies.
     pub const LEDGER: &str = "ledger.pub";
 }

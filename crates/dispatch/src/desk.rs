@@ -49,8 +49,7 @@ pub(crate) fn attend(house: Neighbours) -> ExitCode {
     let mut desk = Desk { house, brake, settings };
     while let Some(frame) = desk.house.next_question() {
         if !desk.serve(frame) {
-            let what = "dispatch: malformed frame from access".to_owned();
-            desk.house.report(&Report::Alarm { what });
+            desk.house.has_heard_nonsense();
             return ExitCode::FAILURE;
         }
         if desk.house.is_worn() {

@@ -147,6 +147,11 @@ impl Neighbours {
         let _ = self.house.report(report, &[]);
     }
 
+    /// Whoever it serves broke the rules: told, and served no more.
+    pub(crate) fn has_heard_nonsense(&self) {
+        self.report(&Report::Alarm { what: "dispatch: malformed frame from access".to_owned() });
+    }
+
     /// Whether this instance has worn out as many scanners as one instance may.
     pub(crate) fn is_worn(&self) -> bool {
         self.renewals >= RENEWALS
@@ -182,6 +187,10 @@ impl Neighbours {
             }
             match self.channels.get(&Kind::Access).filter(|_| is_asked).map(Channel::take) {
                 Some(Ok(Some(frame))) => return Some(frame),
+                Some(Err(wire::Fault::Malformed | wire::Fault::TooLarge { .. })) => {
+                    self.has_heard_nonsense();
+                    return None;
+                }
                 // It has ended, and with it what we are for.
                 Some(Err(_)) => return None,
                 Some(Ok(None)) | None => {}

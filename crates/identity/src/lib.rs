@@ -96,7 +96,7 @@ fn serve(mut house: House) -> Result<(), Fault> {
                 }
                 Event::Frame(peer, frame) => desk.answer(peer, frame),
                 Event::Gone(peer, _) if peer == warden => return Ok(()),
-                Event::Gone(peer, _) => desk.sessions.end(peer, &mut desk.friends),
+                Event::Gone(peer, _) => desk.sessions.gone(peer, &mut desk.friends),
                 Event::Ready(_) => {}
             }
         }
@@ -191,7 +191,7 @@ impl Desk {
                 wire::Fault::Malformed => self.hub.cut_off(peer, "it spoke what is no question"),
                 _ => self.hub.dismiss(peer),
             };
-            self.sessions.end(peer, &mut self.friends);
+            self.sessions.gone(peer, &mut self.friends);
         }
     }
 
@@ -202,9 +202,10 @@ impl Desk {
         };
         match question {
             FromSentinel::Decoys => ToSentinel::Decoys(self.marks.decoys()),
-            FromSentinel::Freeze(whose) => {
+            FromSentinel::Freeze { whose, why } => {
+                let by = format!("{}: {why}", Kind::Sentinel.word());
                 let with = (&self.tables, key, &mut self.friends);
-                match self.marks.freeze(with, whose, true, Kind::Sentinel) {
+                match self.marks.freeze(with, whose, true, &by) {
                     Ok(_) => {
                         self.sessions.end_whose(whose, &mut self.friends);
                         self.tell_shut_out();

@@ -98,13 +98,13 @@ impl Marks {
         Ok(rows)
     }
 
-    /// Recorded first, then kept; `by` says who wanted it. `false`: it stood so already.
+    /// Recorded first, then kept; `by` says who wanted it, and why if nobody asked. `false`: it stood so already.
     pub fn freeze(
         &mut self,
         (tables, key, friends): (&Tables, &RowKey, &mut Friends),
         whose: Whose,
         frozen: bool,
-        by: Kind,
+        by: &str,
     ) -> Result<bool, Fault> {
         let is_full = frozen && self.frozen.len() >= FREEZES;
         if self.frozen.contains_key(&whose) == frozen || is_full {
@@ -132,13 +132,13 @@ fn name(whose: Whose) -> Vec<u8> {
     }
 }
 
-fn deed(whose: Whose, frozen: bool, by: Kind) -> Body {
+fn deed(whose: Whose, frozen: bool, by: &str) -> Body {
     let (what, tenant, user) = match whose {
         Whose::Person(tenant, user) => ("person", Some(tenant), Some(user)),
         Whose::Tenant(tenant) => ("tenant", Some(tenant), None),
         Whose::Kind(kind) => (kind.word(), None, None),
     };
-    let (what, by) = (what.into(), by.word().into());
+    let (what, by) = (what.into(), by.into());
     match frozen {
         true => Body::Freeze { what, by, tenant, user },
         false => Body::Unfreeze { what, by, tenant, user },

@@ -374,7 +374,7 @@ impl People<'_> {
     /// An operator's word, at once: it protects.
     fn freeze(&mut self, whose: Whose) -> Result<ToAdmin, Fault> {
         let with = (&*self.tables, self.key, &mut *self.friends);
-        if !self.marks.freeze(with, whose, true, Kind::Admin)? {
+        if !self.marks.freeze(with, whose, true, Kind::Admin.word())? {
             let hint = "see `sekisho freeze list`";
             return Ok(refused("somebody who is not frozen", "none", hint));
         }
@@ -385,7 +385,7 @@ impl People<'_> {
     fn thaw(&mut self, whose: Whose, weakened: Option<&str>) -> Result<ToAdmin, Fault> {
         self.record_act(&Act::Thaw(whose), weakened)?;
         let with = (&*self.tables, self.key, &mut *self.friends);
-        if !self.marks.freeze(with, whose, false, Kind::Admin)? {
+        if !self.marks.freeze(with, whose, false, Kind::Admin.word())? {
             return Ok(refused("a freeze to lift", "none", "see `sekisho freeze list`"));
         }
         Ok(ToAdmin::Done { weakened: weakened.map(str::to_owned) })

@@ -7,7 +7,7 @@ use crate::tables::{Found, Tables};
 use compartment::{now_ms, random};
 use evidence::Body;
 use rows::RowKey;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use terms::{GrantId, InstanceId, Kind, TenantId, UserId};
 use wire::Peer;
 use wire::control::{Purpose, Report};
@@ -22,6 +22,8 @@ const SESSION_MS: u64 = 24 * 60 * 60 * 1000;
 const TRIES: u32 = 5;
 /// A session's public key; see `open`.
 const SESSION_KEY_BYTES: usize = 256;
+/// In the protocol's place, where it was a decoy that was tried: `vigil` reads it so.
+const DECOY: &str = "decoy";
 const HOUR_MS: u64 = 60 * 60 * 1000;
 
 struct Session {
@@ -44,12 +46,20 @@ struct Session {
 pub struct Sessions {
     live: HashMap<Peer, Session>,
     tries: HashMap<Peer, u32>,
+    /// Connections on which a decoy was touched: nobody comes in there any more.
+    burnt: HashSet<Peer>,
     /// Instances whose session was ended from here, until the warden is told.
     shut_out: Vec<InstanceId>,
 }
 
 impl Sessions {
-    pub fn end(&mut self, peer: Peer, friends: &mut Friends) {
+    /// Its channel is gone.
+    pub fn gone(&mut self, peer: Peer, friends: &mut Friends) {
+        self.end(peer, friends);
+        self.burnt.remove(&peer);
+    }
+
+    fn end(&mut self, peer: Peer, friends: &mut Friends) {
         self.tries.remove(&peer);
         if let Some(session) = self.live.remove(&peer) {
             friends.revoke(session.grant);
@@ -158,16 +168,19 @@ impl Door<'_> {
     ) -> (ToAccess, Option<Report>) {
         let tries = self.sessions.tries.entry(peer).or_default();
         *tries += 1;
-        let is_refused = *tries > TRIES
-            || self.sessions.live.contains_key(&peer)
-            || public.len() > SESSION_KEY_BYTES;
-        if is_refused {
+        if *tries > TRIES || public.len() > SESSION_KEY_BYTES {
             return (ToAccess::Refused, None);
         }
         match self.decoy(name, secret) {
             Ok(None) => {}
-            Ok(Some(decoy)) => return self.turn_away(instance, protocol, decoy),
+            Ok(Some(decoy)) => {
+                self.sessions.burnt.insert(peer);
+                return self.turn_away(instance, protocol, decoy);
+            }
             Err(_) => return (ToAccess::Later, None),
+        }
+        if self.sessions.live.contains_key(&peer) {
+            return (ToAccess::Refused, None);
         }
         let person = match self.recognise(protocol, name, secret) {
             Ok(person) => {
@@ -175,7 +188,12 @@ impl Door<'_> {
             }
             Err(_) => return (ToAccess::Later, None),
         };
-        let noted = self.note_sign_in(instance, protocol, person.as_ref());
+        if self.sessions.burnt.contains(&peer) {
+            // Who touches a decoy and has somebody's secret stole both. The entry names whose.
+            let noted = self.note_sign_in(instance, protocol, person.as_ref(), false);
+            return (self.refusal(noted), None);
+        }
+        let noted = self.note_sign_in(instance, protocol, person.as_ref(), true);
         let (Ok(()), Some((tenant, found))) = (&noted, person) else {
             return (self.refusal(noted), None);
         };
@@ -214,14 +232,15 @@ impl Door<'_> {
         Ok(self.friends.person(name)?.and_then(|(_, user)| self.marks.decoy(user)))
     }
 
-    /// Refused like anybody who is wrong, and told to the warden.
+    /// Refused like anybody who is wrong, told to the warden, and recorded with whose name it was:
+    /// the sentinel acts upon the entry, never upon a report's words.
     fn turn_away(
         &mut self,
         instance: InstanceId,
         protocol: Protocol,
         (tenant, user): (TenantId, UserId),
     ) -> (ToAccess, Option<Report>) {
-        let noted = self.note_sign_in(instance, protocol, None);
+        let noted = self.note(instance, DECOY, Some((tenant, user)), false);
         let answer = self.refusal(noted);
         let by = protocol.word();
         let what =
@@ -335,11 +354,13 @@ impl Door<'_> {
     }
 
     /// Taken down; whoever comes in has it recorded together with the grant, in one append.
+    /// `comes_in`: whoever is recognised does.
     fn note_sign_in(
         &mut self,
         instance: InstanceId,
         protocol: Protocol,
         person: Option<&(TenantId, Found)>,
+        comes_in: bool,
     ) -> Result<(), Fault> {
         // Somebody else's reading is recorded as such, with the request it stands under.
         let protocol = person.map_or(protocol, |(_, found)| match found.row.protocol {
@@ -356,13 +377,20 @@ impl Door<'_> {
             };
             self.friends.journal.note(body).map_err(Fault::Unrecorded)?;
         }
-        let body = Body::SignIn {
-            instance,
-            protocol: protocol.word().into(),
-            ok: person.is_some(),
-            tenant: person.map(|(tenant, _)| *tenant),
-            user: person.map(|(_, found)| found.user),
-        };
+        let person = person.map(|(tenant, found)| (*tenant, found.user));
+        self.note(instance, protocol.word(), person, comes_in && person.is_some())
+    }
+
+    fn note(
+        &mut self,
+        instance: InstanceId,
+        protocol: &str,
+        person: Option<(TenantId, UserId)>,
+        ok: bool,
+    ) -> Result<(), Fault> {
+        let (tenant, user) = person.unzip();
+        let protocol = protocol.into();
+        let body = Body::SignIn { instance, protocol, ok, tenant, user };
         self.friends.journal.note(body).map_err(Fault::Unrecorded)
     }
 }

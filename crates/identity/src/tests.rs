@@ -5,6 +5,7 @@ use crate::marks::Marks;
 use crate::people::People;
 use crate::sessions::{Door, Sessions};
 use crate::tables::Tables;
+use evidence::{Body, Frame};
 use rows::RowKey;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -59,6 +60,7 @@ struct World {
     next_peer: u64,
     single_operator: bool,
     counts: Arc<Mutex<Counts>>,
+    written: Arc<Mutex<Vec<Body>>>,
 }
 
 impl World {
@@ -121,11 +123,24 @@ impl World {
                 }]),
             }
         }));
-        friends.journal.join(answering(|question: ToLedger| match question {
-            ToLedger::Append { entries, prove: true } => FromLedger::Proved {
-                proofs: entries.iter().map(|_| Place { index: 0, hashes: Vec::new() }).collect(),
-                checkpoint: Vec::new(),
-            },
+        let written: Arc<Mutex<Vec<Body>>> = Arc::default();
+        let writing = Arc::clone(&written);
+        let write = move |entries: &[Vec<u8>]| {
+            let read = entries.iter().map(|octets| Frame::parse(octets).unwrap().entry.body);
+            writing.lock().unwrap().extend(read);
+        };
+        friends.journal.join(answering(move |question: ToLedger| match question {
+            ToLedger::Append { entries, prove } => {
+                write(&entries);
+                let proof = |_| Place { index: 0, hashes: Vec::new() };
+                match prove {
+                    true => FromLedger::Proved {
+                        proofs: entries.iter().map(proof).collect(),
+                        checkpoint: Vec::new(),
+                    },
+                    false => FromLedger::Taken { first_index: 0 },
+                }
+            }
             ToLedger::Lost => {
                 let lost = [32, 33].map(|size| LostAt { size, root: [7; 32] });
                 FromLedger::Lost { ledger: lost.to_vec(), mirror: lost.to_vec() }
@@ -142,6 +157,7 @@ impl World {
             next_peer: 0,
             single_operator: true,
             counts,
+            written,
         };
         for (user, address, _) in PEOPLE {
             let (user, digest) = (*user, vec![user.0[0]; 32]);
@@ -888,6 +904,23 @@ fn a_decoy_lets_nobody_in_and_tells() {
     assert_eq!(case("aoi@example.jp", &secret), "decoy");
     assert_eq!(case("aoi@example.jp", "whatever"), "refused");
     assert_eq!(case("aoi@example.jp", &mine), format!("welcome {AOI}"));
+    // Whoever touched it comes in no more there, with whatever secret; elsewhere its person does.
+    let peer = world.peer();
+    assert_eq!(world.sign_in(peer, "haru@example.jp", "whatever"), "decoy");
+    assert_eq!(world.sign_in(peer, "aoi@example.jp", &mine), "refused");
+    assert_eq!(world.sign_in(peer, "aoi@example.jp", "whatever"), "refused");
+    let of = |entry: &Body| match entry {
+        Body::SignIn { protocol, ok, user, .. } => Some((protocol.as_str() == "decoy", *ok, *user)),
+        _ => None,
+    };
+    let noted: Vec<_> = world.written.lock().unwrap().iter().filter_map(of).collect();
+    let expected = [(true, false, Some(HARU)), (false, false, Some(AOI)), (false, false, None)];
+    assert!(noted.ends_with(&expected), "{noted:?}");
+    let other = world.peer();
+    assert_eq!(world.sign_in(other, "aoi@example.jp", &mine), format!("welcome {AOI}"));
+    // Out of a session, too; and not by anybody else's name.
+    assert_eq!(world.sign_in(other, "haru@example.jp", "whatever"), "decoy");
+    assert_eq!(world.sign_in(other, "aoi@example.jp", &mine), "refused");
     // An export of the whole contract passes it over, and so sets nothing off.
     let act = Act::Read { tenant: TENANT, user: HARU, purpose: Purpose::Export, for_ms: 1000 };
     let (key, digest, permission) = ("k".to_owned(), vec![1; 32], because(Some(AOI)));

@@ -12,6 +12,7 @@ use tlog::{
     SignedCheckpoint, Store, Volume, Volumes, leaf_hash, subtree_root,
 };
 use wire::ledger::LostAt;
+use witness::LatticeCosigner;
 
 /// Leaves in one `Add`, and their octets: one batch must stay readable.
 const ADD_LEAVES: usize = 65_536;
@@ -81,6 +82,8 @@ pub struct Copy<V> {
     anchored: u64,
     shelf: Option<Box<dyn Shelf + Send>>,
     saved: Option<Saved>,
+    /// A second cosignature, for those outside, and where it is kept.
+    lattice: Option<(LatticeCosigner, File)>,
     alarms: Vec<String>,
     lost: Vec<LostAt>,
     /// It was said that somebody else changed the log.
@@ -118,6 +121,7 @@ impl<V: Volume> Copy<V> {
             anchored,
             shelf: None,
             saved: None,
+            lattice: None,
             alarms: Vec::new(),
             lost: Vec::new(),
             is_disturbed: false,
@@ -128,6 +132,12 @@ impl<V: Volume> Copy<V> {
     /// Keeps the newest checkpoint in a file from here on, and says what the last one was like.
     pub fn saving(mut self, file: File, alarms: Vec<String>) -> Self {
         (self.saved, self.alarms) = (Some(Saved { file, size: 0, at_ms: 0 }), alarms);
+        self
+    }
+
+    /// Cosigns each checkpoint that it saves with ML-DSA-44 as well, from here on.
+    pub fn signing_twice(mut self, cosigner: LatticeCosigner, file: File) -> Self {
+        self.lattice = Some((cosigner, file));
         self
     }
 
@@ -183,16 +193,22 @@ impl<V: Volume> Copy<V> {
 
     /// Writes the newest checkpoint over the last, at most once a second: no flush, for the log
     /// holds it too.
-    pub fn save_checkpoint(&mut self, now_ms: u64) {
+    /// `u64::MAX`: at any rate, for it is the last.
+    pub fn save_checkpoint(&mut self, now_ms: u64, seconds: u64) {
         let (Some(saved), Some(newest)) = (&mut self.saved, self.store.newest()) else { return };
         let size = newest.checkpoint.size;
         if size <= saved.size || now_ms.saturating_sub(saved.at_ms) < SAVE_MS {
             return;
         }
-        let text = newest.note.to_text();
-        let written = saved.file.write_all_at(text.as_bytes(), 0);
-        let _ = written.and_then(|()| saved.file.set_len(text.len() as u64));
+        write_over(&saved.file, &newest.note);
         (saved.size, saved.at_ms) = (size, now_ms);
+        let Some((cosigner, file)) = &self.lattice else { return };
+        // What we hold is durable here: we may say so twice.
+        if let Some(line) = cosigner.cosign(seconds, &newest.checkpoint) {
+            let mut note = newest.note.clone();
+            note.signatures.push(line);
+            write_over(file, &note);
+        }
     }
 
     /// Puts anchors on a shelf from here on.
@@ -307,4 +323,11 @@ impl<V: Volume> Copy<V> {
         }
         Ok(Some((size, line)))
     }
+}
+
+/// Without a flush: a torn one says nothing.
+fn write_over(file: &File, note: &Note) {
+    let text = note.to_text();
+    let written = file.write_all_at(text.as_bytes(), 0);
+    let _ = written.and_then(|()| file.set_len(text.len() as u64));
 }

@@ -3,7 +3,7 @@
 
 use crate::copy::Copy;
 use crate::fault::Fault;
-use annals::names::{ANCHOR, CHECKPOINT};
+use annals::names::{ANCHOR, CHECKPOINT, LATTICE, LATTICE_KEY};
 use annals::{Acknowledgements, Reader, Segments, Shelf, Sight, find_keys, keep_lost, lost_of};
 use std::fs::{self, OpenOptions};
 use std::io;
@@ -11,6 +11,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use tlog::{Anchor, Cosigner, LOG_ORIGIN, MIRROR_NAME, NoteVerifier, SignedCheckpoint};
 use wire::ledger::LostAt;
+use witness::LatticeCosigner;
 
 /// The cosigning key's seed.
 const KEY: &str = "key";
@@ -34,6 +35,10 @@ pub fn open(
         Cosigner::new(MIRROR_NAME, &seed).ok_or(Fault::Changed { name: KEY, expected: "a key" })?;
     put(&folder.join(PUBLIC), cosigner.public().to_text().as_bytes()).map_err(file(PUBLIC))?;
     let given = ledger_key.and_then(|key| NoteVerifier::new(LOG_ORIGIN, &key));
+    let lattice = LatticeCosigner::beside(MIRROR_NAME, &seed)
+        .ok_or(Fault::Changed { name: KEY, expected: "a key" })?;
+    let public = lattice.public().to_text();
+    put(&folder.join(LATTICE_KEY), public.as_bytes()).map_err(file(LATTICE_KEY))?;
     let known = pinned(&folder.join(LEDGER), given)?;
     let volumes = Segments::volumes(folder).map_err(file(LOG))?;
     let anchor = annals::Folder(folder.to_owned()).get(ANCHOR).map_err(file(ANCHOR))?;
@@ -54,11 +59,15 @@ pub fn open(
         notes.push("the anchor does not fit the copy, which was read whole".to_owned());
     }
     let (alarms, lost) = recall(folder, &copy).map_err(file(CHECKPOINT))?;
-    let mut saved = OpenOptions::new();
-    let saved = saved.write(true).create(true).truncate(false).mode(0o600);
-    let saved = saved.open(folder.join(CHECKPOINT)).map_err(file(CHECKPOINT))?;
+    let saving = |name| {
+        let mut saved = OpenOptions::new();
+        let saved = saved.write(true).create(true).truncate(false).mode(0o600);
+        saved.open(folder.join(name)).map_err(file(name))
+    };
     let shelf = annals::Folder(folder.to_owned());
-    Ok((copy.with_shelf(Box::new(shelf)).saving(saved, alarms).knowing(lost), notes))
+    let copy = copy.with_shelf(Box::new(shelf)).knowing(lost);
+    let copy = copy.saving(saving(CHECKPOINT)?, alarms).signing_twice(lattice, saving(LATTICE)?);
+    Ok((copy, notes))
 }
 
 /// Compares the copy with the checkpoint that was saved last, and with those that were found

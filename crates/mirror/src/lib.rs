@@ -75,7 +75,7 @@ pub fn serve(control: Channel, mut copy: Copy<Segments>, notes: Vec<String>) -> 
                 Event::Frame(peer, frame) if peer == warden => match frame.read() {
                     Ok(Order::Join(label)) => seat(&mut hub, label, frame)?,
                     Ok(Order::Stop) => {
-                        copy.save_checkpoint(u64::MAX);
+                        copy.save_checkpoint(u64::MAX, now_ms() / 1_000);
                         return Ok(());
                     }
                     Ok(Order::Count) => {
@@ -108,7 +108,7 @@ pub fn serve(control: Channel, mut copy: Copy<Segments>, notes: Vec<String>) -> 
             let cosignature = line.to_line().into_bytes();
             let _ = hub.send(peer, call, &FromMirror::Cosigned { size, cosignature }, Vec::new());
             copy.set_anchor();
-            copy.save_checkpoint(now_ms());
+            copy.save_checkpoint(now_ms(), now_ms() / 1_000);
         }
     }
 }

@@ -187,3 +187,42 @@ fn who_presses_on_at_a_limit_is_asked_once_and_waits_for_the_answer() {
     assert_eq!(may(&mut dispatch, 2, 100), ToSender::May(None));
     (0..9).for_each(|_| assert!(is_no(may(&mut dispatch, 2, 3)), "asked once"));
 }
+
+/// Whoever says twice that it has nothing to do gets one batch, and what it had is not forgotten.
+#[test]
+fn an_idle_hand_is_there_once() {
+    let folder = Folder::new("idle-once");
+    let store = Store::open(&folder.0, compartment::now_ms()).unwrap();
+    let (control, mut dispatch, depart, mut admin) = start_with(store);
+    let (vault, theirs) = Channel::pair().unwrap();
+    let label = Label { instance: InstanceId([2; 6]), kind: Kind::Vault, person: None };
+    control.send(0, &Order::Join(label), &[theirs.into()]).unwrap();
+    let idle = || depart.send(0, &FromDepart::Idle { tenant: None }, &[]).unwrap();
+    let heard = || vault.receive(Some(LIMIT)).unwrap().call;
+    let batch = || {
+        let ToDepart::Batch { legs, .. } = depart.receive(Some(LIMIT)).unwrap().read().unwrap();
+        legs.len()
+    };
+    let mut leaving = || {
+        let (answer, _): (ToAdmin, _) = admin.ask(&FromAdmin::Status, &[], LIMIT).unwrap();
+        let ToAdmin::Status(status) = answer else { panic!("no status") };
+        status.leaving
+    };
+    (0..3).for_each(|_| idle());
+    assert_eq!(queue(&mut dispatch, 1), ToSender::Queued);
+    vault.send(heard(), &ToPost::Noted, &[]).unwrap();
+    assert_eq!(batch(), 1);
+    // It is at work, whatever it said before: the next one waits.
+    assert_eq!(queue(&mut dispatch, 2), ToSender::Queued);
+    assert_eq!(leaving(), 1);
+    // What is on its way to it comes back as well, and is not given when the vault has noted it.
+    idle();
+    let first = heard();
+    idle();
+    let second = heard();
+    vault.send(first, &ToPost::Noted, &[]).unwrap();
+    vault.send(second, &ToPost::Noted, &[]).unwrap();
+    assert_eq!(batch(), 2, "nothing was forgotten");
+    assert_eq!(leaving(), 2);
+    assert!(matches!(depart.take(), Ok(None)), "one batch");
+}

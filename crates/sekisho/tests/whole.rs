@@ -98,6 +98,23 @@ fn every_reader_says(data: &Data, what: &str) {
     assert!(!Path::new(&to).exists(), "{what}: something was published");
     let lists = data.ask(&["alarms", "list"]).0;
     assert!(lists["items"].is_array() && !lists["incomplete"][0].is_null(), "{what}: {lists}");
+    the_doctor_says(data, what);
+}
+
+/// The state of a house is told with what speaks against its evidence.
+fn the_doctor_says(data: &Data, what: &str) {
+    let (told, code) = data.ask(&["doctor"]);
+    assert_eq!(code, 3, "{what}: {told}");
+    assert!(told["walls"].is_array() && !told["incomplete"][0].is_null(), "{what}: {told}");
+    assert!(told["hint"].as_str().unwrap().starts_with("sekisho ledger verify"), "{what}: {told}");
+    for (language, words) in [("C.UTF-8", "not whole"), ("ja_JP.UTF-8", "証拠がそろっていません")]
+    {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sekisho"));
+        command.arg("doctor").arg("--data").arg(&data.0).env("LC_ALL", language);
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(told.contains(words), "{what}: {told}");
+    }
 }
 
 /// `--recheck` tells its figures with what is wrong, and as found wanting.
@@ -126,6 +143,8 @@ fn a_flipped_octet_is_told_by_every_reader() {
         let (said, told, code) = data.run(&words, &[]);
         assert_eq!(code, 0, "{words:?}: {said} {told}");
     }
+    let (told, code) = data.ask(&["doctor"]);
+    assert!(code == 1 && told["incomplete"].is_null(), "no service, and whole evidence: {told}");
     let (said, _, code) = data.run(&[SCOPE, &["--recheck"]].concat(), &["--lang", "en"]);
     assert!(code == 0 && said.contains("the whole ledger and its mirror were checked"), "{said}");
     fs::remove_dir_all(data.0.join("out")).unwrap();

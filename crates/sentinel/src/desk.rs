@@ -28,7 +28,7 @@ const PULSE: Duration = Duration::from_millis(250);
 /// What was learned is written so often.
 const MEMORY: Duration = Duration::from_secs(600);
 /// Who is a decoy is asked so often, and at each start.
-const DECOYS: Duration = Duration::from_secs(30);
+const DECOYS: Duration = Duration::from_secs(5);
 /// At a start so many entries are read again, to know who signed in.
 const LOOK_BACK: u64 = 20_000;
 /// A stream without an answer is asked for again.
@@ -424,7 +424,7 @@ impl Desk {
             let told = told.credited(self.credit(&incident));
             self.doors.take(&told, &line);
             for action in &incident.actions {
-                self.act(*action, hub, warden);
+                self.act(*action, incident.cause, hub, warden);
             }
         }
         self.tend_pen(hub, warden);
@@ -454,18 +454,21 @@ impl Desk {
         Some((&rule.title, author))
     }
 
-    fn act(&mut self, action: Action, hub: &mut Hub, warden: Peer) {
+    fn act(&mut self, action: Action, cause: Cause, hub: &mut Hub, warden: Peer) {
+        let may = |own: bool| if cause == Cause::Decoy { self.vigilance.decoys } else { own };
         match action {
-            Action::Replace(instance) if self.vigilance.replace => {
+            Action::Replace(instance) if may(self.vigilance.replace) => {
                 let _ = hub.send(warden, 0, &Report::Replace(instance), Vec::new());
             }
-            Action::Freeze(whose) if self.vigilance.freeze => {
+            Action::Freeze(whose) if may(self.vigilance.freeze) => {
                 let whose = match whose {
                     vigil::Whose::Person(tenant, user) => Whose::Person(tenant, user),
                     vigil::Whose::Tenant(tenant) => Whose::Tenant(tenant),
                 };
                 if let Some(identity) = self.identity {
-                    let _ = hub.send(identity, 1, &FromSentinel::Freeze(whose), Vec::new());
+                    let why = cause.word().to_owned();
+                    let wish = FromSentinel::Freeze { whose, why };
+                    let _ = hub.send(identity, 1, &wish, Vec::new());
                 }
             }
             // The warden does it for those alone whom it takes out without an operator's word.

@@ -192,7 +192,7 @@ fn load(control: &Channel) {
     assert_eq!(next_incident(control).cause, "no-sign-in");
     loop {
         let frame = identity.receive(Some(LIMIT)).unwrap();
-        if let FromSentinel::Freeze(whose) = frame.read().unwrap() {
+        if let FromSentinel::Freeze { whose, .. } = frame.read().unwrap() {
             assert_eq!(whose, Whose::Person(tenant, user));
             break;
         }

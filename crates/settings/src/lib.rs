@@ -233,6 +233,10 @@ settings! {
         replace: bool = "true",
         /// A kind, no keeper, of which 32 instances go off charter in ten minutes is isolated.
         isolate: bool = "true",
+        /// Whoever touches a decoy and has a person's own app password (a stranger who only types a
+        /// decoy's name has none), or is let in as the decoy, gets no more grants until `unfreeze`;
+        /// the instance is ended.
+        decoys: bool = "true",
         /// Programs started anywhere on this host are judged by the Sigma rules, not only those
         /// below the service; so are files that anybody writes in watched folders (`/etc`, cron,
         /// sudoers, systemd, keys, `/tmp`, …) and the audit's records, if this host writes any.

@@ -10,12 +10,19 @@ use terms::{GrantId, InstanceId, Kind, TenantId, UserId};
 const SESSIONS: usize = 200_000;
 /// A person's keys are made while the change that makes the person is being recorded.
 const RECORDED_WITHIN_MS: u64 = 10_000;
+/// Protocols of people's own app passwords. A pass is somebody else's, and a password at the command
+/// line may be wrong and is recorded all the same: neither speaks against the person.
+const OWN: [&str; 3] = ["imap", "pop3", "smtp"];
+/// In the protocol's place, as `identity` writes it: a decoy was tried, and refused.
+const DECOY: &str = "decoy";
 /// Keys whose change is awaited at once.
 const AWAITED: usize = 4_096;
 
 struct SignedIn {
     at_ms: u64,
     person: (TenantId, UserId),
+    /// By their own app password.
+    is_own: bool,
 }
 
 struct Granted {
@@ -35,6 +42,8 @@ pub struct Entries {
     /// Instances whose start stands in what was read: all that they did stands there too.
     known: HashSet<InstanceId>,
     sessions: HashMap<InstanceId, SignedIn>,
+    /// Instances over which a decoy was tried.
+    touched: HashSet<InstanceId>,
     grants: HashMap<GrantId, Granted>,
     awaited: VecDeque<Awaited>,
     /// People with a recorded change, lately.
@@ -75,15 +84,24 @@ impl Entries {
             Body::ProcessStop { instance, .. } => {
                 self.known.remove(instance);
                 self.sessions.remove(instance);
+                self.touched.remove(instance);
                 None
             }
-            Body::SignIn { instance, ok, tenant: Some(tenant), user: Some(user), .. } => {
+            Body::SignIn { instance, protocol, ok, tenant: Some(tenant), user: Some(user) } => {
                 let person = (*tenant, *user);
+                let is_own = OWN.contains(&protocol.as_str());
+                match protocol.as_str() {
+                    DECOY => return self.touched(*instance),
+                    _ if !*ok && is_own => return self.turned_away(*instance, person),
+                    _ => {}
+                }
                 if *ok && self.sessions.len() < SESSIONS {
-                    self.sessions.insert(*instance, SignedIn { at_ms, person });
+                    self.sessions.insert(*instance, SignedIn { at_ms, person, is_own });
                 }
                 let what = "somebody signed in as nobody";
-                self.decoy(decoys, *instance, person, what)
+                let touched = self.decoy(decoys, *instance, person, what);
+                // What a wrong password at the command line names was not opened.
+                touched.map(|one| if *ok { one } else { Incident { actions: Vec::new(), ..one } })
             }
             Body::Grant { grant, instance, tenant, user, until_ms } => {
                 let person = (*tenant, *user);
@@ -118,6 +136,32 @@ impl Entries {
         }
     }
 
+    /// A decoy was tried over `instance`. A stranger can do that: nobody is frozen for it, unless
+    /// it was done out of somebody's session.
+    fn touched(&mut self, instance: InstanceId) -> Option<Incident> {
+        if self.touched.len() < SESSIONS {
+            self.touched.insert(instance);
+        }
+        // `identity` told of the touch itself, at once. What is new is who did it.
+        let session = self.sessions.get(&instance)?;
+        let what = "a decoy was touched out of a person's session";
+        let incident = Incident::new(Cause::Decoy, what);
+        Some(match session.is_own {
+            true => stolen(incident, instance, session.person),
+            false => incident.of(instance, Kind::Access).then(Action::Replace(instance)),
+        })
+    }
+
+    /// `identity` refused a person over `instance` whose app password was right, and names them: it
+    /// does so where a decoy was tried before. Whoever has both has stolen both.
+    fn turned_away(&self, instance: InstanceId, person: (TenantId, UserId)) -> Option<Incident> {
+        let what = "whoever touched a decoy has the secret of a person, too";
+        let is_known = self.touched.contains(&instance);
+        is_known.then(|| stolen(Incident::new(Cause::Decoy, what), instance, person))
+    }
+
+    /// What was done for a decoy although nobody can: the decoy's grants end, the instance too, and
+    /// the grants of whoever is signed in there.
     fn decoy(
         &self,
         decoys: &HashSet<(TenantId, UserId)>,
@@ -127,7 +171,12 @@ impl Entries {
     ) -> Option<Incident> {
         decoys.contains(&person).then(|| {
             let incident = Incident::new(Cause::Decoy, format!("{what}, for a decoy"));
-            incident.of(instance, Kind::Access).about(person.0, person.1)
+            let incident = stolen(incident, instance, person);
+            let session = self.sessions.get(&instance).filter(|session| session.is_own);
+            match session.map(|session| session.person).filter(|other| *other != person) {
+                Some(other) => incident.then(Action::Freeze(Whose::Person(other.0, other.1))),
+                None => incident,
+            }
         })
     }
 
@@ -206,7 +255,15 @@ impl Entries {
 }
 
 fn unfounded(instance: InstanceId, person: (TenantId, UserId), what: &str) -> Incident {
-    let incident = Incident::new(Cause::NoSignIn, what).of(instance, Kind::Access);
-    let incident = incident.about(person.0, person.1).then(Action::Replace(instance));
-    incident.then(Action::Freeze(Whose::Person(person.0, person.1)))
+    stolen(Incident::new(Cause::NoSignIn, what), instance, person)
+}
+
+/// The instance is ended, and the person's grants with it.
+fn stolen(
+    incident: Incident,
+    instance: InstanceId,
+    (tenant, user): (TenantId, UserId),
+) -> Incident {
+    let incident = incident.of(instance, Kind::Access).about(tenant, user);
+    incident.then(Action::Replace(instance)).then(Action::Freeze(Whose::Person(tenant, user)))
 }

@@ -25,7 +25,11 @@ fn birth(instance: InstanceId) -> Body {
 }
 
 fn sign_in(instance: InstanceId, ok: bool, user: UserId) -> Body {
-    let protocol = Word::new("imap");
+    signed(instance, "imap", ok, user)
+}
+
+fn signed(instance: InstanceId, protocol: &str, ok: bool, user: UserId) -> Body {
+    let protocol = Word::new(protocol);
     Body::SignIn { instance, protocol, ok, tenant: Some(T), user: Some(user) }
 }
 
@@ -132,7 +136,9 @@ fn a_kind_that_leaves_its_charter_again_and_again_is_isolated() {
 
 #[test]
 fn decoys() {
-    check(&[birth(A), sign_in(A, false, NOBODY)], &[Cause::Decoy]);
+    check(&[birth(A), signed(A, "approval", false, NOBODY)], &[Cause::Decoy]);
+    // Told by `identity` itself, at once.
+    check(&[birth(A), signed(A, "decoy", false, NOBODY)], &[]);
     check(&[birth(A), sign_in(A, true, NOBODY)], &[Cause::Decoy]);
     check(&[release(A, NOBODY, 1)], &[Cause::Decoy]);
     let mut vigil = Vigil::new(Bounds::default());
@@ -157,6 +163,60 @@ fn decoys() {
     // A letter to a decoy is no more than a letter.
     let body = Body::Deliver { instance: B, tenant: T, messages: Vec::new(), connection: None };
     check(&[body], &[]);
+}
+
+/// Who is frozen and what is ended after a story; a report's word and a stranger freeze nobody.
+#[test]
+fn who_touches_a_decoy_is_frozen_on_evidence_alone() {
+    let case = |story: &[Body], whose: &[UserId], ended: bool| {
+        let mut vigil = Vigil::new(Bounds::default());
+        vigil.know_decoys([(T, NOBODY)]);
+        let weigh = |body: &Body| vigil.weigh(START, &entry(START, Kind::Identity, body.clone()));
+        let found: Vec<Incident> = story.iter().flat_map(weigh).collect();
+        let mut expected: Vec<Action> = Vec::new();
+        expected.extend(ended.then_some(Action::Replace(A)));
+        expected.extend(whose.iter().map(|user| Action::Freeze(Whose::Person(T, *user))));
+        let actions: Vec<Action> = found.into_iter().flat_map(|one| one.actions).collect();
+        assert_eq!(actions, expected, "{story:?}");
+    };
+    // As `identity` writes it; nobody needs to know yet that it is one.
+    let touched = || signed(A, "decoy", false, UserId([8; 8]));
+    // A stranger types a decoy's name, or brings its secret under somebody's name.
+    case(&[birth(A), touched()], &[], false);
+    case(&[birth(A), touched(), touched()], &[], false);
+    // Another connection of another stranger, or of the same one: nobody knows.
+    case(&[touched(), sign_in(B, true, AOI), sign_in(B, false, AOI)], &[], false);
+    // Without a decoy a refusal that names a person says nothing.
+    case(&[birth(A), sign_in(A, false, AOI)], &[], false);
+    // The same hand has a person's secret.
+    case(&[touched(), sign_in(A, false, AOI)], &[AOI], true);
+    // It came in as a person, and then reached for the decoy.
+    case(&[sign_in(A, true, AOI), touched()], &[AOI], true);
+    // By a pass somebody else reads: it is not the person whose mailbox it is.
+    case(&[signed(A, "case", true, AOI), touched()], &[], true);
+    case(&[touched(), signed(A, "export", false, AOI)], &[], false);
+    // A wrong password at the command line names whose it is not.
+    case(&[touched(), signed(A, "approval", false, AOI)], &[], false);
+    case(&[signed(A, "approval", false, NOBODY)], &[], false);
+    // Somebody asserted a sign-in, a grant, a release that cannot be.
+    case(&[sign_in(A, true, NOBODY)], &[NOBODY], true);
+    case(&[grant(A, NOBODY, START + 1)], &[NOBODY], true);
+    case(&[release(A, NOBODY, 1)], &[NOBODY], true);
+    case(&[sign_in(A, true, AOI), release(A, NOBODY, 1)], &[NOBODY, AOI], true);
+    // What an instance did is gone with it; and what was done before a restart is remembered.
+    let stop =
+        Body::ProcessStop { instance: A, clean: true, cause: Word::new("ended"), last_seq: None };
+    case(&[touched(), stop, sign_in(A, false, AOI)], &[], false);
+    let mut vigil = Vigil::new(Bounds::default());
+    vigil.know_decoys([(T, NOBODY)]);
+    vigil.learn(true);
+    assert_eq!(vigil.weigh(START, &entry(START, Kind::Identity, touched())), []);
+    vigil.learn(false);
+    let came = vigil.weigh(START, &entry(START, Kind::Identity, sign_in(A, false, AOI)));
+    assert_eq!(came[0].actions.len(), 2);
+    // Whoever says so without the ledger: an alarm, and nothing done to anybody.
+    let lie = format!("a decoy was touched: imap at {A}, for user {AOI} of tenant {T}");
+    assert_eq!(raw(A, Kind::Identity, "report", &lie).actions, []);
 }
 
 #[test]

@@ -64,8 +64,9 @@ pub enum Whose {
 /// From `sentinel`.
 #[derive(Serialize, Deserialize)]
 pub enum FromSentinel {
-    /// Their grants end and no new one is minted, until an operator lifts it.
-    Freeze(Whose),
+    /// Their grants end and no new one is minted, until an operator lifts it. `why`: a word for
+    /// the entry.
+    Freeze { whose: Whose, why: String },
     /// Which people are nobody.
     Decoys,
 }

@@ -168,6 +168,8 @@ pub struct Vigilance {
     pub replace: bool,
     /// A kind whose instances leave their charter again and again is isolated.
     pub isolate: bool,
+    /// Whoever touches a decoy and is known is frozen, and their instance ended.
+    pub decoys: bool,
     /// Programs started elsewhere on this host are judged by the Sigma rules too.
     pub watch_host: bool,
     /// Items released in an hour that has always been quiet.
@@ -193,6 +195,7 @@ impl Default for Vigilance {
             freeze: true,
             replace: true,
             isolate: true,
+            decoys: true,
             watch_host: false,
             burst: 50,
             silence_ms: 10_000,

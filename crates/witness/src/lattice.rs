@@ -12,6 +12,8 @@ const LABEL: &[u8; 12] = b"subtree/v1\n\0";
 /// Octets of a public key and of a signature (FIPS 204, ML-DSA-44).
 const KEY_BYTES: usize = 1_312;
 const SIGNATURE_BYTES: usize = 2_420;
+/// What no key of another sort is made with.
+const BESIDE: &[u8] = b"sekisho cosigner ml-dsa-44\n";
 /// Names stand in the message with their length in one octet.
 const NAME_BYTES: usize = 255;
 
@@ -61,6 +63,13 @@ impl LatticeCosigner {
     pub fn new(name: &str, seed: &[u8; 32]) -> Option<Self> {
         let key = SigningKey::<MlDsa44>::from_seed(&(*seed).into());
         is_name(name).then(|| Self { name: name.to_owned(), key })
+    }
+
+    /// Beside another key of the same cosigner's, from whose seed this one's is made: there is one
+    /// secret to keep. Nobody learns the one from what the other signs.
+    pub fn beside(name: &str, other: &[u8; 32]) -> Option<Self> {
+        let seed = Sha256::new_with_prefix(BESIDE).chain_update(other).finalize();
+        Self::new(name, &seed.into())
     }
 
     pub fn public(&self) -> LatticeKey {

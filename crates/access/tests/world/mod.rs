@@ -33,7 +33,7 @@ pub struct World {
     pub vault: Arc<Vault>,
     /// Ledger or mirror are away.
     pub away: Arc<AtomicBool>,
-    /// Sign-ins asked of identity.
+    /// Secrets that identity was shown.
     pub asked: Arc<AtomicU32>,
     pub authority: Vec<u8>,
     pub closing: Arc<Mutex<Vec<Channel>>>,
@@ -228,7 +228,8 @@ fn identify(identity: &Channel, warden: &Arc<Channel>, peers: &Peers, asked: &At
         let grant = GrantId([grants; 16]);
         let answer = match frame.read().unwrap() {
             ToIdentity::SignIn { protocol: Protocol::Smtp, name, secret, .. } => {
-                asked.fetch_add(1, Ordering::SeqCst);
+                // A name without a secret: it may be a decoy's.
+                asked.fetch_add(u32::from(!secret.is_empty()), Ordering::SeqCst);
                 let grant = GrantId::default();
                 match (name.as_str(), secret.as_str()) {
                     ("aoi@example.jp", SECRET) => {
@@ -244,7 +245,8 @@ fn identify(identity: &Channel, warden: &Arc<Channel>, peers: &Peers, asked: &At
                 }
             }
             ToIdentity::SignIn { name, secret, session, .. } => {
-                asked.fetch_add(1, Ordering::SeqCst);
+                // A name without a secret: it may be a decoy's.
+                asked.fetch_add(u32::from(!secret.is_empty()), Ordering::SeqCst);
                 if name == "aoi@example.jp" && secret == SECRET {
                     peers.join(Kind::Vault, warden, session.clone());
                     peers.join(Kind::Mailbox, warden, session);

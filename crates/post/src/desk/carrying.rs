@@ -92,6 +92,10 @@ impl Desk {
     ) -> Result<(), wire::Fault> {
         match frame.read()? {
             FromDepart::Idle { tenant } => {
+                // Whoever says so twice is there once, and what was on its way to it goes to
+                // another: a second batch would have us forget the first.
+                self.idle.retain(|idle| idle.peer != peer);
+                self.announced.retain(|_, (to, _)| *to != peer);
                 if let Some(carried) = self.carried.remove(&peer) {
                     self.come_back(carried);
                 }

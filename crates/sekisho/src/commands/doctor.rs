@@ -1,6 +1,7 @@
-//! `sekisho doctor`: which walls this machine grants, and what is weakened here.
+//! `sekisho doctor`: which walls this machine grants, what is weakened here, and whether the evidence
+//! is whole.
 
-use super::{epochs, install, losses, returned, sources, unsealing};
+use super::{epochs, install, losses, returned, sources, unsealing, whole};
 use crate::arguments::Arguments;
 use crate::client;
 use crate::outcome::{Answer, Outcome};
@@ -33,6 +34,7 @@ pub fn run(mut arguments: Arguments) -> Answer {
     let near = near.map(str::to_owned);
     let losses = data.as_deref().map(losses::told);
     let back = data.as_deref().map(|data| returned::search(data, &[])).unwrap_or_default();
+    let doubts = data.as_deref().map(whole::standing).unwrap_or_default();
     let service = data.and_then(|data| client::value(&data, &Request::Status).ok());
     let mut weakened =
         weak_points((is_asked, service.as_ref()), tenants.as_ref(), domains.as_ref());
@@ -40,7 +42,7 @@ pub fn run(mut arguments: Arguments) -> Answer {
     weakened.extend(losses.iter().flatten().flat_map(|told| losses::open(told)));
     weakened.extend(back.found.iter().map(|place| format!("{place}: keys epochs end destroys it")));
     weakened.extend(back.unread);
-    let whole = missing.is_empty() && weakened.is_empty();
+    let is_sound = missing.is_empty() && weakened.is_empty();
     let found = json!({
         "walls": granted,
         "landlock": walls.landlock,
@@ -54,7 +56,8 @@ pub fn run(mut arguments: Arguments) -> Answer {
         "contracts_ending": endings,
         "losses": losses.flatten(),
     });
-    Ok(if whole { Outcome::Done(found) } else { Outcome::Wanting(found) })
+    let found = if is_sound { Outcome::Done(found) } else { Outcome::Wanting(found) };
+    Ok(whole::told(&doubts, found))
 }
 
 /// What is weakened here, in words. `service`: whether one is asked, and its status.

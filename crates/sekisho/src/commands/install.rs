@@ -174,6 +174,7 @@ fn plan(settings: &Settings, credential: &[u8]) -> Result<Plan, Trouble> {
         freeze: sentinel.freeze,
         replace: sentinel.replace,
         isolate: sentinel.isolate,
+        decoys: sentinel.decoys,
         watch_host: sentinel.watch_host,
         burst: sentinel.burst,
         silence_ms: u64::from(sentinel.silence_seconds) * 1_000,

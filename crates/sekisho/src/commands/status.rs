@@ -1,7 +1,8 @@
-//! `sekisho status`: what the keepers say of themselves, and who is cut off.
+//! `sekisho status`: what the keepers say of themselves, who is cut off, and whether the evidence is
+//! whole.
 
-use super::losses;
 use super::people::folder;
+use super::{losses, whole};
 use crate::arguments::Arguments;
 use crate::client::value;
 use crate::demo::screen::say;
@@ -18,7 +19,7 @@ pub fn run(mut arguments: Arguments, as_json: bool) -> Answer {
     if !as_json {
         mark(&mut status);
     }
-    Ok(Outcome::Done(status))
+    Ok(whole::told(&whole::standing(&data), Outcome::Done(status)))
 }
 
 /// People see it where they look for the part: a keeper that is away says why.

@@ -3,7 +3,7 @@
 
 use super::evidence::{beside, fault};
 use crate::outcome::{Outcome, Trouble};
-use annals::Lost;
+use annals::{Lost, names};
 use ledger::{Memory, Verified};
 use serde_json::json;
 use std::path::Path;
@@ -36,6 +36,18 @@ pub fn checked(data: &Path) -> Result<Verified, Trouble> {
 pub fn doubts(data: &Path) -> Result<Vec<String>, Trouble> {
     let (own, mirror) = (data.join("ledger"), data.join("mirror"));
     ledger::doubts(&own, Some(&mirror), || memories(data)).map_err(fault)
+}
+
+/// The same for those who tell the state of a house, which may not have begun yet: what cannot be
+/// read speaks against it as well. Of a folder that is not ours to look into nothing is said.
+pub fn standing(data: &Path) -> Vec<String> {
+    let begun = ["ledger", "mirror"].map(|folder| data.join(folder).join(names::LOG).exists());
+    if data.read_dir().is_err() || !begun.contains(&true) && memories(data).is_empty() {
+        return Vec::new();
+    }
+    let (own, mirror) = (data.join("ledger"), data.join("mirror"));
+    let found = ledger::doubts(&own, Some(&mirror), || memories(data));
+    found.unwrap_or_else(|fault| vec![fault.to_string()])
 }
 
 /// For answers that are worth nothing if they are not whole.

@@ -170,6 +170,8 @@ pub const WORDS: &[(&str, &str)] = &[
     ("the ledger refused an entry: {}", "台帳が記録を拒否しました: {}"),
     // what the sentinel judges
     ("a decoy was touched: {} at {}, for user {} of tenant {}", "組織 {3} の利用者 {2}（おとり）に触れた者がいます: {0} ({1})"),
+    ("whoever touched a decoy has the secret of a person, too", "おとりに触れた者が、利用者の秘密も持っています"),
+    ("a decoy was touched out of a person's session", "利用者のセッションから、おとりに触れた者がいます"),
     ("{}, for a decoy", "おとりについて: {}"),
     ("somebody signed in as nobody", "いないはずの人がサインインしました"),
     ("a grant was minted", "閲覧の許可が出されました"),

@@ -13,12 +13,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 use terms::{InstanceId, Kind, TenantId, UserId};
 use wire::control::{Order, Report, Start};
+use wire::directory::server_of;
 use wire::vault::{FromSigner, ToSigner};
 use wire::{Channel, Label};
 
 use crate::LIMIT;
 
-const PERSON: (TenantId, UserId) = (TenantId([1; 8]), UserId([2; 8]));
+pub const PERSON: (TenantId, UserId) = (TenantId([1; 8]), UserId([2; 8]));
 const USER_BASE: u32 = 64_200;
 
 /// What this program is when birth executes it again.
@@ -35,7 +36,9 @@ pub fn be(kind: &str) -> ExitCode {
         Kind::Names => names::run(house()),
         Kind::Sentinel => sentinel::run(house()),
         Kind::Post => post::run(house()),
+        Kind::Fetch => fetch::run(house()),
         Kind::Scanner => zygote_main(scanner::serve),
+        Kind::Dispatch => zygote_main(dispatch::serve),
         other => panic!("{} serves nobody in the charter", other.word()),
     }
 }
@@ -135,7 +138,11 @@ impl Server {
     pub fn join(&mut self, asker: Kind) -> Channel {
         self.next = self.next.wrapping_add(1);
         let instance = InstanceId([asker.number() as u8, 0, 0, 0, 0, self.next]);
-        let person = (asker == Kind::Access).then_some(PERSON);
+        let person = match (asker, self.kind) {
+            (Kind::Access | Kind::Dispatch | Kind::Depart, _) => Some(PERSON),
+            (Kind::Edge, Kind::Dispatch) => Some((PERSON.0, server_of(PERSON.0))),
+            _ => None,
+        };
         let (own, theirs) = Channel::pair().unwrap();
         let order = Order::Join(Label { instance, kind: asker, person });
         if self.is_zygote() {
@@ -194,8 +201,16 @@ impl Server {
         }
     }
 
-    pub fn descriptors(&self) -> usize {
-        fs::read_dir(format!("/proc/{}/fd", self.life.pid)).map_or(0, Iterator::count)
+    /// What its descriptors are, the files of its own folder aside: it opens those as it needs them.
+    pub fn descriptors(&self) -> Vec<String> {
+        let all = fs::read_dir(format!("/proc/{}/fd", self.life.pid)).into_iter().flatten();
+        let links = all.flatten().filter_map(|one| fs::read_link(one.path()).ok());
+        let links = links.map(|link| link.display().to_string());
+        let is_own = |link: &String| {
+            let sent = ["/dev/", "/memfd:"];
+            link.starts_with('/') && !sent.iter().any(|place| link.starts_with(place))
+        };
+        links.filter(|link| !is_own(link)).collect()
     }
 
     /// The most memory that it ever held, in KiB.

@@ -73,6 +73,14 @@ fn what_was_lost_is_acknowledged_and_stays_told() {
     assert!(!found["missing"].as_array().unwrap().is_empty(), "{found}");
     assert!(losses(&demo).iter().all(|one| one["acknowledged"].is_null()));
     assert!(!losses(&demo).is_empty() && is_held_against(&demo));
+    // The house runs, and whoever asks how it is learns that, too.
+    for word in ["status", "doctor"] {
+        let (told, code) = demo.ask(&[word]);
+        assert_eq!(code, 3, "{word}: {told}");
+        let error = told["error"].as_str().unwrap();
+        assert!(error.contains("not whole") && told["hint"].is_string(), "{word}: {told}");
+        assert!(!told["incomplete"][0].is_null(), "{word}: {told}");
+    }
     let refused = make_one_up(&demo);
     assert!(refused.contains("a loss of which a statement is kept"), "{refused}");
     assert!(demo.ask(&VERIFY).1 == 1 && is_held_against(&demo), "it excused nothing");
@@ -91,6 +99,8 @@ fn what_was_lost_is_acknowledged_and_stays_told() {
     }
     assert!(losses(&demo).iter().all(|one| one["acknowledged"]["at"].is_string()));
     assert!(!losses(&demo).is_empty() && !is_held_against(&demo));
+    let (status, code) = demo.ask(&["status"]);
+    assert!(code == 0 && status["incomplete"].is_null(), "{status}");
     assert_eq!(demo.ask(&KNOW).1, 1, "there is no more to say");
     let entries = demo.entries();
     let said: Vec<&Value> =

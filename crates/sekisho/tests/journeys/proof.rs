@@ -328,3 +328,33 @@ fn one_changed_octet_is_found() {
     let (value, code) = command(&verify);
     assert_ne!(code, 0, "{value}");
 }
+
+/// What is laid out for everybody is cosigned by the mirror with both its keys, and never goes back.
+#[test]
+fn what_is_published_is_cosigned_with_a_lattice_too() {
+    let demo = Demo::fresh("published");
+    let to = demo.wishes.data.with_extension("published");
+    let mut size = 0;
+    for _ in 0..3 {
+        Reader::inbox(&demo, "aoi@example.jp").must("NOOP");
+        let words = ["ledger", "publish", "--to", to.to_str().unwrap()];
+        within(HEALING, "a checkpoint cosigned twice", || {
+            let (done, code) = demo.ask(&words);
+            assert_eq!(code, 0, "{done}");
+            let now = done["size"].as_u64().unwrap();
+            assert!(now >= size, "{done}");
+            let is_more = now > size;
+            size = now;
+            is_more && done["cosigned_ml_dsa_44"] == true
+        });
+        let read = |name: &str| std::fs::read(to.join(name)).unwrap();
+        let key = String::from_utf8(read("key.ml-dsa-44.pub")).unwrap();
+        let key = witness::LatticeKey::parse(&key).unwrap();
+        let signed = tlog::SignedCheckpoint::parse(&read("checkpoint")).unwrap();
+        assert_eq!((signed.checkpoint.size, signed.note.signatures.len()), (size, 3));
+        assert!(key.cosigned(&signed.note).is_some());
+        let keys = annals::find_keys(&demo.data().join("mirror")).unwrap();
+        assert!(keys.believe(&signed), "by the ledger, and by the mirror's other key");
+    }
+    std::fs::remove_dir_all(to).unwrap();
+}

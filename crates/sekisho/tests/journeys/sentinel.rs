@@ -72,6 +72,51 @@ fn a_decoy_touched_is_an_alarm_and_gives_nothing() {
 }
 
 #[test]
+fn who_touches_a_decoy_with_a_persons_secret_is_frozen_and_a_stranger_freezes_nobody() {
+    let demo = Demo::fresh("decoy-freeze");
+    let words = ["decoy", "add", "archive@example.jp", "--tenant", "Example Japan"];
+    assert_eq!(demo.ask(&words).1, 0);
+    let aoi = demo.account("aoi@example.jp");
+    let login = |address: &str, secret: &str| format!("LOGIN {address} {secret}");
+    let knock = || Reader::connect(&demo.port("imaps"), &demo.authority()).unwrap();
+    let frozen = || demo.ask(&["freeze", "list"]).0["items"].as_array().unwrap().clone();
+    // A stranger types the decoy's name with some password, and then somebody's without a secret.
+    let mut stranger = knock();
+    assert!(!stranger.say(&login("archive@example.jp", "whatever")).is_ok());
+    assert!(!stranger.say(&login("aoi@example.jp", "sk-whatever")).is_ok());
+    drop(stranger);
+    let told = incident(&demo, "decoy");
+    assert_eq!(told["component"], "identity", "{told}");
+    // What the stranger did stands in the ledger before anything that is done from here on.
+    Reader::inbox(&demo, "aoi@example.jp").must("NOOP");
+    // The same hand brings what is aoi's, and learns nothing by the answer.
+    let mut thief = knock();
+    let no = thief.say(&login("archive@example.jp", "sk-whatever")).end;
+    // It is ended at once: the answer, which is the same, may not come any more.
+    let answer = thief.ask(&login("aoi@example.jp", &aoi.imap));
+    assert!(answer.as_ref().map_or(true, |answer| answer.end == no), "{answer:?}");
+    within(LIMIT, "the freeze", || !frozen().is_empty());
+    let all = frozen();
+    assert_eq!((all.len(), all[0]["name"].as_str()), (1, Some("aoi@example.jp")), "{all:?}");
+    assert!(Reader::try_sign_in(&demo, &aoi).is_err(), "with a stolen secret nobody comes in");
+    Reader::inbox(&demo, "haru@example.jp").must("NOOP");
+    let data = demo.wishes.data.display().to_string();
+    let said =
+        [("en_US.UTF-8", "has the secret of a person, too"), ("ja_JP.UTF-8", "利用者の秘密")];
+    for (language, words) in said {
+        let (told, _, _) = plainly(&["alarms", "list", "--data", &data], language);
+        let named = ["aoi@example.jp", "Example Japan", words];
+        assert!(named.iter().all(|name| told.contains(name)), "{told}");
+    }
+    let entries = demo.entries();
+    let freezes: Vec<&Value> = entries.iter().filter(|one| one["entry"] == "freeze").collect();
+    assert_eq!(freezes.len(), 1, "{freezes:?}");
+    assert_eq!(freezes[0]["by"], "sentinel: decoy", "{freezes:?}");
+    assert_eq!(demo.ask(&["unfreeze", "aoi@example.jp"]).1, 0);
+    Reader::inbox(&demo, "aoi@example.jp").must("NOOP");
+}
+
+#[test]
 fn a_silent_keeper_is_noticed() {
     let demo = Demo::fresh("silent");
     let pid = demo.pid_of("signer");
