@@ -29,6 +29,10 @@ pub struct Loot {
     person: Option<Person>,
     /// Whom a hostile identity lets strangers in as.
     pub as_person: Option<String>,
+    /// It records what it asserts.
+    pub is_recorded: bool,
+    /// Bodies of the person served, with their wrapped keys.
+    pub bodies: Vec<Item>,
 }
 
 struct Person {
@@ -175,6 +179,7 @@ fn open_parts(
     let items: Vec<Item> = parts.iter().map(item).collect();
     if class == Class::Body {
         intruder.tell(&Told::Wrapped(items.clone()));
+        intruder.access.bodies.extend(items.iter().cloned());
     }
     let mut keys = release(intruder, class, items).unwrap_or_default().into_iter();
     for (_, message, part) in parts {
@@ -200,17 +205,21 @@ pub fn sealed_class(class: Class) -> open::Class {
     }
 }
 
+/// What the vault says.
+pub fn ask_release(intruder: &mut Intruder, class: Class, items: Vec<Item>) -> Option<FromVault> {
+    let grant = intruder.access.person.as_ref()?.grant;
+    let vault = intruder.channel(Kind::Vault, JOIN_LIMIT)?;
+    Some(vault.ask(&ToVault::Release { grant, class, items }, &[], LIMIT).ok()?.0)
+}
+
 /// Keys by the vault, recorded before they come.
-fn release(
+pub fn release(
     intruder: &mut Intruder,
     class: Class,
     items: Vec<Item>,
 ) -> Option<Vec<Option<MessageKey>>> {
     let messages: Vec<MessageId> = items.iter().map(|item| item.message).collect();
-    let grant = intruder.access.person.as_ref()?.grant;
-    let vault = intruder.channel(Kind::Vault, JOIN_LIMIT)?;
-    let (answer, _) = vault.ask(&ToVault::Release { grant, class, items }, &[], LIMIT).ok()?;
-    let FromVault::Released(keys) = answer else { return None };
+    let FromVault::Released(keys) = ask_release(intruder, class, items)? else { return None };
     let person = intruder.access.person.as_ref()?;
     let class = sealed_class(class);
     let unwrap = |(key, message): (Option<Vec<u8>>, &MessageId)| {

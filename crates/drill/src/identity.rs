@@ -3,15 +3,17 @@
 
 use crate::channels::{ask, word};
 use crate::intruder::{Intruder, JOIN_LIMIT};
-use crate::report::{Asset, Facts};
+use crate::report::{Asset, Count, Facts, Told};
 use crate::{keeper, ledgers};
 use evidence::{Author, Body};
 use std::time::{Duration, Instant};
 use terms::{GrantId, Kind, TenantId, UserId};
+use wire::approval::Act;
 use wire::control::{Purpose, Report};
 use wire::directory::{FromIdentity as ToDirectory, ToIdentity as FromDirectory};
-use wire::identity::{FromAccess, ToAccess};
-use wire::ledger::Proof;
+use wire::directory::{Part, TenantSettings, ToAdmin};
+use wire::identity::{FromAccess, ToAccess, ToSentinel};
+use wire::ledger::{FromLedger, Proof, ToLedger};
 use wire::vault::{FromIdentity as ToVault, Grant, Proven, ToIdentity as FromVault};
 use wire::{Frame, Label};
 
@@ -36,6 +38,42 @@ pub fn abuse(intruder: &mut Intruder, facts: &Facts) {
     ledgers::write_for_others(intruder);
 }
 
+/// From now on what it asserts is recorded, as an honest one would.
+pub fn assert(intruder: &mut Intruder, address: String) {
+    intruder.access.as_person = Some(address);
+    intruder.access.is_recorded = true;
+    intruder.tell(&Told::Lies);
+}
+
+/// Says to the directory that a living contract's rows are erased, and that two persons agreed to
+/// have its judgement weakened.
+pub fn persuade(intruder: &mut Intruder, address: String) {
+    intruder.access.as_person = Some(address);
+    let found = person(intruder);
+    intruder.tell(&Told::Lies);
+    let Some((tenant, _)) = found else { return };
+    let erased = ToDirectory::Erased { part: Part { tenant, user: None }, rows: 1 };
+    let _ = ask(intruder, Kind::Directory, &erased, "rows that are not erased");
+    let settings = TenantSettings {
+        tag_from: 90.0,
+        junk_from: 91.0,
+        quarantine_from: 92.0,
+        refuse_from: 93.0,
+        obey_dmarc: false,
+        ..TenantSettings::default()
+    };
+    let act = ToDirectory::Carry(Act::ChangeSettings { tenant, settings });
+    let directory = intruder.channel(Kind::Directory, JOIN_LIMIT);
+    let answer = directory.and_then(|one| one.ask(&act, &[], ANSWER_LIMIT).ok());
+    let count = match answer {
+        Some((FromDirectory::Carried(answer), _)) => {
+            u64::from(!matches!(*answer, ToAdmin::Refused { .. }))
+        }
+        _ => 0,
+    };
+    intruder.tell(&Told::Counted { what: Count::Carried, count });
+}
+
 /// Whoever signs in with whatever secret is let in as the person of the facts.
 pub fn serve(intruder: &mut Intruder, limit: Duration) {
     let until = Instant::now() + limit;
@@ -43,8 +81,13 @@ pub fn serve(intruder: &mut Intruder, limit: Duration) {
         intruder.gather();
         let mut heard: Vec<(Label, Frame)> = Vec::new();
         for (label, channel) in &intruder.held {
-            if let (Kind::Access, Ok(Some(frame))) = (label.kind, channel.take()) {
-                heard.push((label.clone(), frame));
+            match (label.kind, channel.take()) {
+                (Kind::Access, Ok(Some(frame))) => heard.push((label.clone(), frame)),
+                // Whoever watches for decoys is told that there are none.
+                (Kind::Sentinel, Ok(Some(frame))) => {
+                    let _ = channel.send(frame.call, &ToSentinel::Decoys(Vec::new()), &[]);
+                }
+                _ => {}
             }
         }
         for (label, frame) in heard {
@@ -69,11 +112,21 @@ fn let_in(intruder: &mut Intruder, access: &Label, session: Vec<u8>) -> Option<T
     let instance = access.instance;
     let (bodies, summaries, reads_only) = (true, true, false);
     let minted = Grant { grant, tenant, user, instance, bodies, summaries, expires_ms, session };
-    let unseen = unrecorded(intruder, &minted)?;
-    let quiet = enter(intruder, &minted, unseen)?;
-    let act = "let a stranger in by a grant that nobody recorded";
-    word(intruder, Asset::StoredBodies, act, !quiet, if quiet { "done" } else { "refused" });
-    quiet.then_some(())?;
+    let entered = match intruder.access.is_recorded {
+        true => {
+            let recorded = recorded(intruder, &minted)?;
+            enter(intruder, &minted, recorded)?
+        }
+        false => {
+            let unseen = unrecorded(intruder, &minted)?;
+            let quiet = enter(intruder, &minted, unseen)?;
+            let act = "let a stranger in by a grant that nobody recorded";
+            let said = if quiet { "done" } else { "refused" };
+            word(intruder, Asset::StoredBodies, act, !quiet, said);
+            quiet
+        }
+    };
+    entered.then_some(())?;
     let bind = Report::Bind { instance, tenant, user, purpose: Purpose::Read };
     intruder.house.report(&bind, &[]).ok()?;
     Some(ToAccess::Welcome { tenant, user, grant, ends_ms: expires_ms, reads_only })
@@ -91,6 +144,26 @@ fn entry(author: &mut Author, minted: &Grant) -> Option<Vec<u8>> {
     let Grant { grant, tenant, user, instance, expires_ms: until_ms, .. } = *minted;
     let body = Body::Grant { grant, instance, tenant, user, until_ms };
     author.sign(compartment::now_ms(), body)
+}
+
+/// A sign-in that nobody made and its grant, in its own name, with the ledger's proof.
+fn recorded(intruder: &mut Intruder, minted: &Grant) -> Option<Proven> {
+    let mut author = intruder.author.take()?;
+    let Grant { tenant, user, instance, .. } = *minted;
+    let (tenant, user) = (Some(tenant), Some(user));
+    let body = Body::SignIn { instance, protocol: "imap".into(), ok: true, tenant, user };
+    let entries = author.sign(compartment::now_ms(), body).zip(entry(&mut author, minted));
+    intruder.author = Some(author);
+    let (sign_in, entry) = entries?;
+    let append = ToLedger::Append { entries: vec![sign_in, entry.clone()], prove: true };
+    let ledger = intruder.channel(Kind::Ledger, JOIN_LIMIT)?;
+    let (answer, _) = ledger.ask(&append, &[], ANSWER_LIMIT).ok()?;
+    match answer {
+        FromLedger::Proved { mut proofs, checkpoint } => {
+            Some(Proven { entry, proof: proofs.pop()?, checkpoint })
+        }
+        _ => None,
+    }
 }
 
 /// Signed, and shown to the vault alone: the ledger never hears of it.

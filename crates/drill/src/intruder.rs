@@ -2,9 +2,9 @@
 
 use crate::report::{Ask, Facts, Sealed, Told};
 use crate::{
-    access, acts, admin, depart, directory, dispatch, edge, fetch, gate, identity, keeper,
+    access, acts, admin, bulk, depart, directory, dispatch, edge, fetch, flood, gate, identity,
 };
-use crate::{ledgers, pages, post, scanner, signer, sockets, vault};
+use crate::{keeper, ledgers, pages, post, scanner, sentinel, signer, sockets, vault};
 use compartment::House;
 use evidence::Author;
 use std::collections::{HashMap, VecDeque};
@@ -50,6 +50,8 @@ pub struct Intruder {
     pub hand: Option<depart::Hand>,
     pub access: access::Loot,
     pub opener: Option<Opener>,
+    /// The warden asked whether we live.
+    pub was_pulsed: bool,
 }
 
 /// What a kind's intruder does beside what all do.
@@ -151,6 +153,7 @@ impl Intruder {
             hand: None,
             access: access::Loot::default(),
             opener: None,
+            was_pulsed: false,
         }
     }
 
@@ -171,6 +174,20 @@ impl Intruder {
                 Ask::Carry { tenant, items } => depart::carry_foreign(&mut self, tenant, items),
                 Ask::Open(sealed) => vault::open_stolen(&mut self, &sealed),
                 Ask::Lie => self.lie(),
+                Ask::Devour => bulk::devour(&mut self),
+                Ask::Flood => flood::flood(&mut self),
+                Ask::FallSilent { lively_seconds, silent_seconds } => {
+                    let lively = Duration::from_secs(lively_seconds.into());
+                    keeper::fall_silent(
+                        &mut self,
+                        lively,
+                        Duration::from_secs(silent_seconds.into()),
+                    );
+                }
+                Ask::Assert { address } => identity::assert(&mut self, address),
+                Ask::Persuade { address } => identity::persuade(&mut self, address),
+                Ask::ShutAll => sentinel::shut_all(&mut self),
+                Ask::Overreach(reach) => sentinel::overreach(&self, reach),
                 Ask::OneAct => acts::one(&mut self),
                 Ask::Leave => return ExitCode::SUCCESS,
             }
@@ -218,6 +235,7 @@ impl Intruder {
                     let why = refused.unwrap_or_else(|| "no socket".to_owned());
                     self.dialled.insert(call, socket.ok_or(why));
                 }
+                (Order::Pulse, _) => self.was_pulsed = true,
                 (Order::Listen(service), Some(fd)) => self.listeners.push((service, fd)),
                 (Order::Resolvers { .. }, Some(fd)) => {
                     self.resolvers.push(fd);

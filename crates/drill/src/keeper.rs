@@ -4,12 +4,13 @@
 use crate::channels::{ask, word};
 use crate::intruder::Intruder;
 use crate::ledgers;
-use crate::report::{Asset, Facts};
+use crate::report::{Asset, Facts, Told};
 use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
 use std::time::{Duration, Instant};
 use terms::Kind;
 use wire::charter;
+use wire::control::Report;
 
 const PULSE: Duration = Duration::from_millis(20);
 /// Of one file of a store.
@@ -95,6 +96,26 @@ pub fn serve(intruder: &mut Intruder, limit: Duration) {
         std::thread::sleep(PULSE);
     }
     overhear(intruder);
+}
+
+/// Answers the warden as an honest keeper does; then nothing, to anybody.
+pub fn fall_silent(intruder: &mut Intruder, lively: Duration, silent: Duration) {
+    let until = Instant::now() + lively;
+    loop {
+        intruder.gather();
+        if std::mem::take(&mut intruder.was_pulsed) {
+            let _ = intruder.house.report(&Report::Alive, &[]);
+            if Instant::now() >= until {
+                break;
+            }
+        }
+        std::thread::sleep(PULSE);
+    }
+    intruder.tell(&Told::Lies);
+    let until = Instant::now() + silent;
+    while Instant::now() < until && !intruder.is_called() {
+        std::thread::sleep(PULSE);
+    }
 }
 
 fn overhear(intruder: &mut Intruder) {

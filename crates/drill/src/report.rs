@@ -119,9 +119,59 @@ pub enum Ask {
     Open(Vec<Sealed>),
     /// Tell the warden what is not yours to tell.
     Lie,
+    /// An access: ask for the bodies in hand again and again, until somebody says no.
+    Devour,
+    /// An author: write as fast as it goes, until somebody holds it back.
+    Flood,
+    /// A keeper: answer the warden's pulse for so long, then say nothing to anybody.
+    FallSilent {
+        lively_seconds: u32,
+        silent_seconds: u32,
+    },
+    /// An identity: from now on strangers are let in as the person of this address, by a sign-in
+    /// that is recorded as it should be, and nobody is said to be a decoy.
+    Assert {
+        address: String,
+    },
+    /// An identity: have the directory carry what nobody agreed to, against this person's contract.
+    Persuade {
+        address: String,
+    },
+    /// A sentinel: shut everybody out, and take away whatever may be taken away.
+    ShutAll,
+    /// A sentinel: one word to the warden that is not its own to say.
+    Overreach(Reach),
     /// One call off charter.
     OneAct,
     Leave,
+}
+
+/// What an intruder counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Count {
+    /// Bodies asked for beyond a first reading, as far as they were granted.
+    Granted,
+    /// Bodies opened after the first refusal.
+    AfterStop,
+    /// Entries that the ledger took, and those that it did not.
+    Taken,
+    HeldBack,
+    /// People and contracts frozen; kinds that the warden was asked to isolate.
+    Frozen,
+    Isolated,
+    /// Acts carried that nobody agreed to.
+    Carried,
+    /// Frozen with one word for everybody.
+    FrozenAtOnce,
+}
+
+/// What a sentinel may not ask of the warden.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reach {
+    /// To take a keeper out of the house.
+    Keeper,
+    /// To let somebody in again.
+    Release,
 }
 
 /// From the intruder.
@@ -149,6 +199,8 @@ pub enum Told {
     PassedUnkept,
     /// Wrapped keys of the person served.
     Wrapped(Vec<Item>),
+    /// So often something was done.
+    Counted { what: Count, count: u64 },
     /// Whose mail it has, by an address of theirs.
     Serves(String),
     /// Wrapped keys of mail on its way that it was handed.

@@ -41,7 +41,7 @@ use std::time::{Duration, Instant};
 use tables::Tables;
 use terms::{InstanceId, Kind};
 use wire::control::{Order, Report};
-use wire::identity::{FromSentinel, ToAccess, ToAdmin, ToSentinel};
+use wire::identity::{FromSentinel, ToAccess, ToAdmin, ToSentinel, Whose};
 use wire::{Channel, Event, Frame, Hub, Label, Peer};
 
 /// How often identity asks again for the key of its tables while the vault is away.
@@ -202,13 +202,18 @@ impl Desk {
         };
         match question {
             FromSentinel::Decoys => ToSentinel::Decoys(self.marks.decoys()),
+            // Everybody at once is for an operator: whoever owns the sentinel names each of them.
+            FromSentinel::Freeze { whose: Whose::Kind(_), .. } => {
+                ToSentinel::Fault("a component is frozen by an operator alone".to_owned())
+            }
             FromSentinel::Freeze { whose, why } => {
                 let by = format!("{}: {why}", Kind::Sentinel.word());
                 let with = (&self.tables, key, &mut self.friends);
                 match self.marks.freeze(with, whose, true, &by) {
-                    Ok(_) => {
+                    Ok(is_new) => {
                         self.sessions.end_whose(whose, &mut self.friends);
                         self.tell_shut_out();
+                        self.tell_frozen(whose, is_new);
                         ToSentinel::Done
                     }
                     Err(fault) => ToSentinel::Fault(fault.story()),
@@ -247,6 +252,22 @@ impl Desk {
         };
         self.tell_shut_out();
         answer
+    }
+
+    /// By us and the warden, so that a sentinel in wrong hands shuts nobody out in silence.
+    fn tell_frozen(&mut self, whose: Whose, is_new: bool) {
+        let what = match whose {
+            Whose::Person(tenant, user) => {
+                format!("frozen by the sentinel: user {user} of tenant {tenant}")
+            }
+            Whose::Tenant(tenant) => {
+                format!("frozen by the sentinel: everybody of tenant {tenant}")
+            }
+            Whose::Kind(_) => return,
+        };
+        if is_new {
+            let _ = self.hub.send(self.warden, 0, &Report::Attention { what }, Vec::new());
+        }
     }
 
     fn tell_shut_out(&mut self) {

@@ -288,11 +288,10 @@ impl<V: Volume> Book<V> {
             return false;
         }
         let step = self.paces.weigh(instance, append.entries.len(), now_ms);
-        if let Step::Later { is_news: true } = step {
-            let what = "writes faster than anybody needs to: it is held back";
+        if let Some(what) = step.told() {
             self.out.push(Out::Alarm(format!("{} {instance} {what}", kind.word())));
         }
-        step != Step::GoOn
+        matches!(step, Step::Later { .. })
     }
 
     fn refuse(&mut self, append: &Aside, why: String) {

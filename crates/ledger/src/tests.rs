@@ -612,7 +612,7 @@ fn the_stream_gives_what_is_new_to_the_sentinel_and_to_nobody_else() {
 }
 
 #[test]
-fn an_author_that_floods_is_held_back_alarmed_about_once_and_loses_nothing() {
+fn an_author_that_floods_is_told_of_then_held_back_and_loses_nothing() {
     let mut house = House::with_vault(Some(new_mirror()));
     house.alarms.clear();
     // Frames that are here already cost their sender its pace as well.
@@ -632,9 +632,11 @@ fn an_author_that_floods_is_held_back_alarmed_about_once_and_loses_nothing() {
     let taken = answers.iter().filter(|answer| answer.starts_with("taken")).count() as u64;
     assert_eq!(taken, crate::pace::BURST / 400);
     assert!(answers[usize::try_from(taken).unwrap()..].iter().all(|answer| answer == "away"));
-    assert_eq!(house.alarms.len(), 1, "{:?}", house.alarms);
+    assert_eq!(house.alarms.len(), 2, "{:?}", house.alarms);
+    assert!(house.alarms[0].contains("more than a full load"), "{:?}", house.alarms);
+    assert!(house.alarms[1].contains("held back"), "{:?}", house.alarms);
     // The author sends again what was not taken, and goes on where it was.
     house.now_ms += 1_000;
     assert_eq!(house.vault_says(900, &frames[400..], true), "proved 402");
-    assert_eq!(house.alarms.len(), 1);
+    assert_eq!(house.alarms.len(), 2);
 }

@@ -36,6 +36,12 @@ fn cell<'a>(found: &'a Value, compartment: &str, asset: &str) -> &'a Value {
     cells.iter().find(is_it).unwrap_or_else(|| panic!("no cell {compartment} {asset}"))
 }
 
+fn attack<'a>(found: &'a Value, compartment: &str, name: &str) -> &'a Value {
+    let attacks = found["attacks"].as_array().unwrap();
+    let is_it = |one: &&Value| one["compartment"] == compartment && one["attack"] == name;
+    attacks.iter().find(is_it).unwrap_or_else(|| panic!("no attack {compartment} {name}: {found}"))
+}
+
 /// A compartment yields these assets as a whole or within bounds, and nothing else.
 fn check(found: &Value, compartment: &str, everything: &[&str], bounded: &[&str]) {
     let is_deaf = !found["absent"].as_array().unwrap().is_empty();
@@ -130,6 +136,42 @@ fn hostile_code_gets_what_passes_through_it_and_nothing_else() {
 }
 
 #[test]
+fn attacks_that_no_call_shows_are_bounded_noticed_and_exact_in_scope() {
+    let (found, held) = drill(&["--attacks"]);
+    assert!(held, "{}", found["broken"]);
+    let check = |compartment, name, got: &str, by: Option<&str>, within_ms: u64| {
+        let one = attack(&found, compartment, name);
+        assert_eq!((one["got"].as_str(), one["noticed_by"].as_str()), (Some(got), by), "{one}");
+        assert!(one["noticed_ms"].as_u64().is_none_or(|ms| ms <= within_ms), "{one}");
+        one.clone()
+    };
+    // Within its budget it is silent, and known to the letter; beyond it the vault says no.
+    let within = check("access", "bulk reading within budget", "bounded", None, 0);
+    let beyond = check("access", "bulk reading beyond budget", "bounded", Some("vault"), 120_000);
+    let asserted = check("identity", "asserts a sign-in", "bounded", None, 0);
+    for one in [&within, &beyond, &asserted] {
+        assert_eq!(one["scope_recall"], 1.0, "{one}");
+    }
+    for one in [&within, &beyond] {
+        assert_eq!(one["scope_precision"], 1.0, "{one}");
+    }
+    assert!(beyond["what"].as_str().unwrap().starts_with("100000 bodies asked for"), "{beyond}");
+    let lied = attack(&found, "identity", "lies to the directory");
+    let said = lied["what"].as_str().unwrap();
+    assert!(said.ends_with("is there: yes") && said.contains("1 recorded"), "{lied}");
+    check("identity", "asserts a decoy's sign-in", "nothing", Some("sentinel"), 5_000);
+    // Ten seconds without a word are silence; a busy machine hears of it later.
+    check("mailbox", "falls silent", "nothing", Some("sentinel"), 20_000);
+    check("sentinel", "falls silent", "nothing", Some("warden"), 20_000);
+    // Its own powers: what it does others say, what it may not do ends it.
+    check("sentinel", "shuts everybody out", "bounded", Some("identity"), 3_000);
+    check("sentinel", "asks for a keeper to be isolated", "nothing", Some("warden"), 3_000);
+    check("sentinel", "asks for a release", "nothing", Some("warden"), 3_000);
+    let flood = check("post", "floods the ledger", "bounded", Some("ledger"), 90_000);
+    assert!(flood["what"].as_str().unwrap().contains("then held back"), "{flood}");
+}
+
+#[test]
 fn the_story_is_told_in_both_languages_and_holds() {
     let output = Command::new(binary()).args(["drill", "--story", "--json"]).output().unwrap();
     let told: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -140,6 +182,18 @@ fn the_story_is_told_in_both_languages_and_holds() {
     assert_eq!(here["files"]["opened"], 0);
     assert_eq!(here["neighbours"]["others_words_in_hand"], 0);
     assert!(here["reading"]["messages"].as_u64().unwrap() >= 10);
+    let left = &here["left"]["measured"];
+    assert_eq!((&left["found"], &left["unread"]), (&0.into(), &0.into()), "{left}");
+    assert_eq!((&left["certificate"], &left["door_opened"]), (&true.into(), &false.into()));
+    assert!(left["keys_destroyed"].as_u64() > Some(0) && left["files"].as_u64() > Some(0));
+    assert_eq!(here["left"]["words_in_hand"], 0);
+    // What lay there before is there no more, and no key in the house opens a copy of it: the same
+    // thief opens what goes on.
+    assert!(left["ciphertexts_on_disk_before"].as_u64() > Some(0), "{left}");
+    assert_eq!(left["ciphertexts_on_disk_after"], 0, "{left}");
+    let thief = &left["owned_vault"];
+    assert!(thief["stolen"].as_u64() >= Some(3) && thief["opened"] == 0, "{thief}");
+    assert!(thief["opened_of_the_living"].as_u64() > Some(0), "{thief}");
     assert_eq!(here["extent"]["recall"], 1.0);
     assert_eq!(here["extent"]["contracts"].as_array().unwrap().len(), 1);
     let opened: Vec<bool> = here["elsewhere"]

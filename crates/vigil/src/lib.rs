@@ -43,6 +43,9 @@ use std::collections::HashSet;
 use strikes::Strikes;
 use terms::{InstanceId, Kind, TenantId, UserId};
 
+/// Decoys remembered: one for each contract, and some more.
+const DECOYS: usize = 100_000;
+
 /// What may be tuned; nothing of it decides whether leaving a charter is an incident.
 #[derive(Clone, Debug)]
 pub struct Bounds {
@@ -138,9 +141,11 @@ impl Vigil {
         }
     }
 
-    /// Those whose name only an intruder uses.
+    /// Those whose name only an intruder uses. Whoever tells us may be owned: a decoy that is not
+    /// named any more stays one, until its destruction stands in the evidence.
     pub fn know_decoys(&mut self, decoys: impl IntoIterator<Item = (TenantId, UserId)>) {
-        self.decoys = decoys.into_iter().collect();
+        let room = DECOYS.saturating_sub(self.decoys.len());
+        self.decoys.extend(decoys.into_iter().take(room));
     }
 
     pub fn decoys(&self) -> usize {
@@ -202,6 +207,10 @@ impl Vigil {
     fn read(&mut self, now_ms: u64, entry: &Entry) -> Vec<Incident> {
         if let Body::Destroyed { tenant, user, .. } = &entry.body {
             self.hours.forget(*tenant, *user);
+            let is_theirs = |of: &TenantId, decoy: &UserId| {
+                of == tenant && user.is_none_or(|user| user == *decoy)
+            };
+            self.decoys.retain(|(of, decoy)| !is_theirs(of, decoy));
             self.has_forgotten = true;
         }
         let unfounded = self.entries.weigh(entry, &self.bounds, &self.decoys, now_ms);

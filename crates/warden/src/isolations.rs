@@ -95,6 +95,12 @@ impl Household {
             let what = format!("what is isolated could not be written down: {error}");
             self.say_of_isolations(&what);
         }
+        if by == Kind::Sentinel {
+            // By us, too: a sentinel in wrong hands takes nobody away in silence.
+            let what = format!("isolated by the sentinel: {}", kind.word());
+            let pid = std::process::id();
+            self.raise_alarm(self.own, Kind::Warden, pid, "attention", &what, None);
+        }
         let by = Word::new(by.word());
         self.recorder.record(match isolated {
             true => Body::Isolate { kind, by },

@@ -71,7 +71,7 @@ const USAGE: &str = "  sekisho demo [--data DIR] [--port-base N] [--json] [--no-
                | witness-request [--old N] | witness-answer --key K      --data DIR
   sekisho scope --component C [--version V] --from T --to T [--recheck] [--statement]
                [--lang ja|en]                                            --data DIR
-  sekisho drill [--compartment C]… [--program ELF]
+  sekisho drill [--compartment C]… [--program ELF] [--attacks]
   sekisho drill --story [--lang ja|en]
   sekisho alarms list [--since T] [--raw] [--rules DIR]                  --data DIR
   sekisho alarm test                                                     --data DIR

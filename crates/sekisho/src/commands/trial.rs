@@ -2,7 +2,7 @@
 
 use crate::arguments::Arguments;
 use crate::outcome::{Answer, Outcome, Trouble};
-use crate::trial::{self, Wishes};
+use crate::trial::{self, Attacks, Wishes};
 use serde_json::Value;
 use std::path::PathBuf;
 use terms::Kind;
@@ -15,12 +15,17 @@ pub fn run(mut arguments: Arguments, as_json: bool) -> Answer {
     let program = arguments.option("--program")?.map(PathBuf::from);
     // Given by a drill to itself: one house of several.
     let stage = arguments.option("--stage")?.map(PathBuf::from);
+    let attacks = match (arguments.switch("--attacks"), words.is_empty(), &program) {
+        (true, ..) => Attacks::Alone,
+        (false, true, None) => Attacks::Too,
+        _ => Attacks::None,
+    };
     arguments.finish()?;
     let kinds = match words.is_empty() {
         true => trial::drilled(),
         false => words.iter().map(|word| known(word)).collect::<Result<Vec<Kind>, Trouble>>()?,
     };
-    let found = trial::run(&Wishes { kinds, program, stage })?;
+    let found = trial::run(&Wishes { kinds, program, stage, attacks })?;
     let held = found.get("broken").and_then(Value::as_array).is_some_and(Vec::is_empty);
     if as_json {
         return Ok(if held { Outcome::Done(found) } else { Outcome::Wanting(found) });

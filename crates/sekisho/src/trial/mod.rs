@@ -2,16 +2,19 @@
 //!
 //! Reading order: `troupe` (a process for each house, so that the drill itself outlives the
 //! worst), `stage` (the house, its mail and its markers), `play` (one compartment after the
-//! other), `leaving` (the turns of those who let mail leave), `control` (the same without an
+//! other), `leaving` (the turns of those who let mail leave), `attacks` (what no call off charter
+//! is: too much, too loud, too quiet, powers turned round), `control` (the same without an
 //! intruder), `facts` (what an intruder is told), `cast` (the intruders and what they said),
-//! `clients` (people who read and write meanwhile), `wiretap` (frames of real traffic for foreign
-//! programs), `watch` (what the warden tells), `markers` (what is looked for in what was
-//! obtained), `verdict` (the cells, computed), `table` (how they are shown), `story` (the breach
-//! that we answer, played again).
+//! `doorstep` (people who sign in to them), `clients` (people who read and write meanwhile),
+//! `wiretap` (frames of real traffic for foreign programs), `watch` (what the warden tells),
+//! `markers` (what is looked for in what was obtained), `verdict` (the cells, computed), `table`
+//! (how they are shown), `story` (the breach that we answer, played again).
 
+mod attacks;
 mod cast;
 mod clients;
 mod control;
+mod doorstep;
 mod elf;
 mod facts;
 mod leaving;
@@ -41,6 +44,15 @@ pub fn drilled() -> Vec<Kind> {
     wire::CHARTERS.iter().map(|charter| charter.kind).collect()
 }
 
+/// Bulk reading, floods, silence and the like: not with single compartments unless wished for, and
+/// never with a foreign program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attacks {
+    None,
+    Too,
+    Alone,
+}
+
 /// What was asked for.
 pub struct Wishes {
     pub kinds: Vec<Kind>,
@@ -48,14 +60,18 @@ pub struct Wishes {
     pub program: Option<PathBuf>,
     /// We are one house of a larger drill: its folder.
     pub stage: Option<PathBuf>,
+    /// The attacks that are no calls off charter: beside the turns, or alone.
+    pub attacks: Attacks,
 }
 
 /// One house: builds it, plays, reads the evidence, takes it down.
 fn perform(wishes: &Wishes, program: Option<Vec<u8>>) -> Result<Value, Trouble> {
     let set = stage::Set::open(wishes.stage.as_deref())?;
-    let kinds = wishes.kinds.clone();
-    let played =
-        stage::perform(&set, move |house| play::everything(house, &kinds, program.as_deref()));
+    let (kinds, attacks) = (wishes.kinds.clone(), wishes.attacks);
+    let played = stage::perform(&set, move |house| match attacks {
+        Attacks::Alone => attacks::everything(house, &kinds),
+        _ => play::everything(house, &kinds, program.as_deref()),
+    });
     let findings = played.and_then(|played| verdict::reach(&set, played));
     set.clear();
     Ok(findings?.json())

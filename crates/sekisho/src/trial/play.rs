@@ -1,5 +1,6 @@
 //! One compartment after the other: taken over, let loose, ended, replaced.
 
+use super::attacks::Attack;
 use super::cast::{BIRTH_LIMIT, Cast, Intruder, PULSE, WORK_LIMIT};
 use super::clients::{self, Reading};
 use super::control::{self, Control};
@@ -7,9 +8,8 @@ use super::markers::{Marker, Side};
 use super::stage::{self, House};
 use super::watch::{Alarm, Watch};
 use super::wiretap::Wiretap;
-use super::{facts, leaving, visitors};
+use super::{doorstep, facts, leaving, visitors};
 use crate::client;
-use crate::demo::reading::Reader;
 use crate::outcome::Trouble;
 use drill::{Ask, Sealed, Told};
 use std::collections::BTreeSet;
@@ -21,10 +21,8 @@ use wire::admin::Request;
 use wire::vault::Item;
 
 /// An alarm must come within a second; we listen a little longer to see that it did not.
-const ALARM_LIMIT: Duration = Duration::from_secs(2);
-const SERVE_SECONDS: u32 = 20;
-/// Times that a person tries to sign in: an instance may end between its birth and its client.
-const SIGN_INS: u32 = 4;
+pub const ALARM_LIMIT: Duration = Duration::from_secs(2);
+pub const SERVE_SECONDS: u32 = 20;
 /// A reading is answered within ten seconds, whatever is silent; a letter may wait longer.
 const SERVE_LIMIT: Duration = Duration::from_secs(12);
 /// How long a foreign program is left to work.
@@ -70,6 +68,7 @@ pub struct Phase {
 
 pub struct Played {
     pub phases: Vec<Phase>,
+    pub attacks: Vec<Attack>,
     pub alarms: Vec<(Alarm, Option<u64>)>,
     pub markers: Vec<Marker>,
     /// Kinds that could not be given a listener by this kernel.
@@ -98,7 +97,7 @@ pub fn ended(house: &mut House, phases: Vec<Phase>) -> Played {
     let with_leaf = |alarm: &Alarm| (alarm.clone(), leaf(alarm));
     let alarms = house.watch.alarms.iter().map(with_leaf).collect();
     let (markers, missing) = (house.markers.clone(), house.watch.missing.clone());
-    Played { phases, alarms, markers, missing }
+    Played { phases, attacks: Vec::new(), alarms, markers, missing }
 }
 
 pub fn turn(house: &mut House, kind: Kind, program: Option<&[u8]>) -> Result<Phase, Trouble> {
@@ -325,7 +324,7 @@ fn access(house: &mut House, cast: &mut Cast, phase: &mut Phase) {
     }
     let mut loot: Vec<Item> = Vec::new();
     for side in [Side::B, Side::A] {
-        let Some(taken) = sign_in(house, cast, phase, side) else { continue };
+        let Some(taken) = doorstep::sign_in(house, cast, phase, side) else { continue };
         let Some(intruder) = phase.intruders.get_mut(taken) else { continue };
         match side {
             Side::B => loot = intruder.wrapped(),
@@ -334,55 +333,6 @@ fn access(house: &mut House, cast: &mut Cast, phase: &mut Phase) {
             }
         }
     }
-}
-
-/// One person signs in over IMAP, again if the connection came to nobody; which of the intruders
-/// took it.
-pub fn sign_in(house: &House, cast: &mut Cast, phase: &mut Phase, side: Side) -> Option<usize> {
-    (0..SIGN_INS).find_map(|_| sign_in_once(house, cast, phase, side))
-}
-
-fn sign_in_once(house: &House, cast: &mut Cast, phase: &mut Phase, side: Side) -> Option<usize> {
-    let account = house.account(side)?;
-    let login = format!("LOGIN {} {}", account.address, account.app_password);
-    let authority = house.authority.clone();
-    let imaps = house.ports.imaps();
-    cast.gather_now(phase);
-    let mut typed: Vec<bool> = phase.intruders.iter().map(Intruder::has_typed).collect();
-    let mut serving = 0;
-    std::thread::scope(|scope| {
-        let client = scope.spawn(move || {
-            let mut reader = Reader::connect(imaps, &authority).ok()?;
-            reader.say(&login).ok()
-        });
-        let until = Instant::now() + WORK_LIMIT;
-        while !client.is_finished() && Instant::now() < until {
-            // Whoever is born meanwhile may be handed the connection.
-            cast.gather_now(phase);
-            typed.resize(phase.intruders.len(), false);
-            let fresh = phase.intruders.iter().skip(serving);
-            for intruder in fresh.filter(|one| !one.gone && !one.has_typed()) {
-                intruder.ask(&Ask::Serve { seconds: SERVE_SECONDS });
-            }
-            serving = phase.intruders.len();
-            phase.intruders.iter_mut().for_each(|one| one.hear(Duration::ZERO));
-            std::thread::sleep(Duration::from_millis(1));
-        }
-    });
-    let until = Instant::now() + ALARM_LIMIT;
-    let mut taken = None;
-    while taken.is_none() && Instant::now() < until {
-        phase.intruders.iter_mut().for_each(|one| one.hear(Duration::ZERO));
-        let fresh = |(one, typed): (&Intruder, &bool)| one.has_typed() && !typed;
-        taken = phase.intruders.iter().zip(&typed).position(fresh);
-    }
-    if let Some(one) = taken.and_then(|at| phase.intruders.get_mut(at)) {
-        one.side = side;
-        if !one.rested {
-            one.finish(WORK_LIMIT);
-        }
-    }
-    taken
 }
 
 fn gate(house: &mut House, cast: &mut Cast, phase: &mut Phase) {
@@ -496,7 +446,7 @@ pub fn harvest(house: &mut House) -> Vec<Sealed> {
     if let Ok((mut cast, mut phase)) = raise(house, Kind::Access, None) {
         cast.gather(&mut phase, 2);
         for side in [Side::B, Side::A] {
-            sign_in(house, &mut cast, &mut phase, side);
+            doorstep::sign_in(house, &mut cast, &mut phase, side);
         }
         sealed.extend(phase.intruders.iter().flat_map(Intruder::sealed));
         dismiss(house, cast, &mut phase);

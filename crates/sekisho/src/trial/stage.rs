@@ -276,6 +276,30 @@ impl House {
         Ok(())
     }
 
+    /// The same for anybody else of a side.
+    pub fn plant_at(&mut self, to: &str, side: Side) -> Result<(), Trouble> {
+        self.post(side, to, Asset::StoredHeaders, Asset::StoredBodies).map(drop)
+    }
+
+    /// One more person, with a secret to read by, which is a marker like any.
+    pub fn settle_in(&mut self, who: &str, tenant: &str, side: Side) -> Result<String, Trouble> {
+        let (address, tenant) = (who.to_owned(), tenant.to_owned());
+        let (role, aliases, password) = (None, Vec::new(), None);
+        let user = Request::UserAdd { address, tenant, role, aliases, password };
+        client::value(&self.data, &user)?;
+        let add = Request::AppPasswordAdd {
+            address: who.to_owned(),
+            protocol: "imap".to_owned(),
+            device: Some(word()),
+            secret_seed: None,
+        };
+        let made = client::value(&self.data, &add)?;
+        let secret = made.get("secret").and_then(serde_json::Value::as_str);
+        let secret = secret.unwrap_or_default().to_owned();
+        self.markers.push(Marker::new(Asset::AccountSecrets, side, secret.as_str()));
+        Ok(secret)
+    }
+
     /// On a busy machine a compartment may serve before its neighbours have been joined to it.
     fn settle(&self) -> Result<Vec<Account>, Trouble> {
         let mut left = SETTLE_TRIES;

@@ -13,6 +13,11 @@ pub fn show(found: &Value) {
         }
         show_cell(&cell);
     }
+    let attacks = list("attacks");
+    if !attacks.is_empty() {
+        heading("attacks");
+    }
+    attacks.iter().for_each(show_attack);
     println!();
     for one in list("replaced") {
         let is_replaced = one.get("replaced") == Some(&Value::Bool(true));
@@ -39,6 +44,33 @@ pub fn show(found: &Value) {
     println!("\n  {} alarms; {words}", list("alarms").len());
 }
 
+fn show_attack(attack: &Value) {
+    let tone = match attack.get("got").and_then(Value::as_str) {
+        Some("nothing") => Tone::Good,
+        _ => Tone::Watch,
+    };
+    let ms = attack.get("noticed_ms").and_then(Value::as_u64);
+    let noticed = match ms {
+        Some(ms) => format!("{} after {ms} ms", text(attack, "noticed_by")),
+        None => "by nobody, recorded".to_owned(),
+    };
+    println!(
+        "  {:9} {:32} {} noticed {noticed}  {}{}",
+        text(attack, "compartment"),
+        text(attack, "attack"),
+        tinted(tone, &format!("{:8}", text(attack, "got"))),
+        tinted(Tone::Quiet, &text(attack, "what")),
+        scope_of(attack),
+    );
+}
+
+/// How well the ledger's scope fits what was really in hand, where mail passed.
+fn scope_of(value: &Value) -> String {
+    let share = |name: &str| value.get(name).and_then(Value::as_f64);
+    let scope = share("scope_precision").zip(share("scope_recall"));
+    scope.map_or(String::new(), |(precision, recall)| format!("  scope {precision:.2}/{recall:.2}"))
+}
+
 fn show_cell(cell: &Value) {
     let tone = match cell.get("got").and_then(Value::as_str) {
         Some("nothing") => Tone::Good,
@@ -47,10 +79,6 @@ fn show_cell(cell: &Value) {
     };
     let number = |name: &str| cell.get(name).and_then(Value::as_u64);
     let alarm = number("alarm_ms").map_or("—".to_owned(), |ms| format!("{ms} ms"));
-    let share = |name: &str| cell.get(name).and_then(Value::as_f64);
-    let scope = share("scope_precision").zip(share("scope_recall"));
-    let scope = scope
-        .map_or(String::new(), |(precision, recall)| format!("  scope {precision:.2}/{recall:.2}"));
     println!(
         "  {:18} {} {:2} off charter, alarm {:6}  {}{}",
         text(cell, "asset"),
@@ -58,7 +86,7 @@ fn show_cell(cell: &Value) {
         number("attempted").unwrap_or(0),
         alarm,
         tinted(Tone::Quiet, &text(cell, "what")),
-        scope,
+        scope_of(cell),
     );
 }
 

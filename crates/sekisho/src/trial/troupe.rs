@@ -2,7 +2,7 @@
 //! warden that watches it; whoever started the drill still gets an answer, in time.
 
 use super::stage::{clear, fresh_folder};
-use super::{Wishes, perform};
+use super::{Attacks, Wishes, attacks, perform};
 use crate::outcome::Trouble;
 use serde_json::{Value, json};
 use std::io::Read;
@@ -13,6 +13,8 @@ use terms::Kind;
 
 /// A house that has not ended by then is ended: its slowest turn, many times over, for each kind.
 const HOUSE_LIMIT: Duration = Duration::from_secs(90);
+/// Reading until a vault says no, and writing until a ledger does, take a minute or two.
+const ATTACKS_LIMIT: Duration = Duration::from_secs(300);
 const KIND_LIMIT: Duration = Duration::from_secs(45);
 /// Houses that stand at the same time.
 const AT_ONCE: usize = 2;
@@ -24,17 +26,27 @@ pub fn run(wishes: &Wishes) -> Result<Value, Trouble> {
     if wishes.stage.is_some() {
         return perform(wishes, program);
     }
-    let mut waiting: Vec<Vec<Kind>> = (0..HOUSES)
-        .map(|house| wishes.kinds.iter().copied().filter(|kind| house_of(*kind) == house).collect())
-        .filter(|kinds: &Vec<Kind>| !kinds.is_empty())
-        .collect();
+    let of = |is_in: &dyn Fn(Kind) -> bool| -> Vec<Kind> {
+        wishes.kinds.iter().copied().filter(|kind| is_in(*kind)).collect()
+    };
+    let mut waiting: Vec<(Vec<Kind>, bool)> = Vec::new();
+    if wishes.attacks != Attacks::None {
+        waiting
+            .extend(attacks::HOUSES.iter().map(|kinds| (of(&|kind| kinds.contains(&kind)), true)));
+    }
+    if wishes.attacks != Attacks::Alone {
+        waiting.extend((0..HOUSES).map(|house| (of(&|kind| house_of(kind) == house), false)));
+    }
+    waiting.retain(|(kinds, _)| !kinds.is_empty());
     let mut whole = json!({
-        "cells": [], "alarms": [], "broken": [], "absent": [], "replaced": [], "turns": [],
+        "cells": [], "alarms": [], "attacks": [], "broken": [], "absent": [], "replaced": [],
+        "turns": [],
     });
     let mut playing: Vec<House> = Vec::new();
     while !waiting.is_empty() || !playing.is_empty() {
         while playing.len() < AT_ONCE && !waiting.is_empty() {
-            playing.push(House::start(waiting.remove(0), wishes.program.as_deref())?);
+            let (kinds, attacks) = waiting.remove(0);
+            playing.push(House::start(kinds, attacks, wishes.program.as_deref())?);
         }
         std::thread::sleep(PULSE);
         playing.retain_mut(|house| match house.ended() {
@@ -80,12 +92,15 @@ struct House {
 }
 
 impl House {
-    fn start(kinds: Vec<Kind>, program: Option<&Path>) -> Result<Self, Trouble> {
+    fn start(kinds: Vec<Kind>, attacks: bool, program: Option<&Path>) -> Result<Self, Trouble> {
         let fault = |error: std::io::Error| Trouble::fault(error.to_string(), "start it once more");
         let stage = fresh_folder();
         let mut command = Command::new(std::env::current_exe().map_err(fault)?);
         command.args(["drill", "--json", "--stage"]).arg(&stage).stdout(Stdio::piped());
         command.args(kinds.iter().flat_map(|kind| ["--compartment", kind.word()]));
+        if attacks {
+            command.arg("--attacks");
+        }
         if let Some(program) = program {
             command.arg("--program").arg(program);
         }
@@ -96,7 +111,8 @@ impl House {
             let _ = said.as_mut().map(|said| said.read_to_end(&mut octets));
             octets
         });
-        let limit = HOUSE_LIMIT + KIND_LIMIT * u32::try_from(kinds.len()).unwrap_or(1);
+        let least = if attacks { ATTACKS_LIMIT } else { HOUSE_LIMIT };
+        let limit = least + KIND_LIMIT * u32::try_from(kinds.len()).unwrap_or(1);
         Ok(Self { kinds, child, hear, stage, until: Instant::now() + limit })
     }
 

@@ -44,6 +44,8 @@ pub struct Findings {
     pub absent: Vec<String>,
     pub replaced: Vec<(Kind, bool)>,
     pub turns: Vec<Value>,
+    /// Attacks that are no calls off charter, and what came of each.
+    pub attacks: Vec<Value>,
 }
 
 pub fn reach(set: &Set, played: Played) -> Result<Findings, Trouble> {
@@ -54,6 +56,7 @@ pub fn reach(set: &Set, played: Played) -> Result<Findings, Trouble> {
         absent: Vec::new(),
         replaced: Vec::new(),
         turns: Vec::new(),
+        attacks: Vec::new(),
     };
     let deaf = |(kind, wall): &&(Kind, String)| wall.contains("noti") && *kind != Kind::Warden;
     findings.absent = played
@@ -71,6 +74,9 @@ pub fn reach(set: &Set, played: Played) -> Result<Findings, Trouble> {
         findings.turns.push(turn(phase));
     }
     evidence.complain(&played, &mut findings);
+    for attack in &played.attacks {
+        findings.attacks.extend(attack.judged(&entries, &mut findings.broken));
+    }
     let drilled: BTreeSet<InstanceId> =
         played.phases.iter().flat_map(|phase| &phase.intruders).map(|one| one.instance).collect();
     findings.alarms = played.alarms;
@@ -584,6 +590,7 @@ impl Findings {
                 json!({ "compartment": kind.word(), "replaced": replaced })
             }).collect::<Vec<_>>(),
             "turns": self.turns,
+            "attacks": self.attacks,
         })
     }
 }

@@ -5,6 +5,7 @@ use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 use terms::{InstanceId, Kind};
 use warden::Happening;
+use wire::sentinel::Incident;
 
 /// Alarms remembered: a foreign program may raise any number.
 const ALARMS: usize = 100_000;
@@ -17,6 +18,7 @@ pub struct Alarm {
     pub kind: Kind,
     pub pid: u32,
     pub call: String,
+    pub what: String,
     pub after_ms: u64,
     pub heard_at: Instant,
     /// In the warden's own series.
@@ -36,6 +38,8 @@ pub struct Watch {
     told: Receiver<(Instant, Happening)>,
     pub alive: Vec<Alive>,
     pub alarms: Vec<Alarm>,
+    /// What the sentinel judged, and when the warden told of it.
+    pub incidents: Vec<(Instant, Incident)>,
     pub ended: HashMap<InstanceId, String>,
     pub missing: Vec<(Kind, String)>,
     /// First number, count, leaf of the first.
@@ -45,8 +49,8 @@ pub struct Watch {
 impl Watch {
     /// Happenings with the moment at which the warden told them.
     pub fn new(told: Receiver<(Instant, Happening)>) -> Self {
-        let (alive, alarms, missing, recorded) = Default::default();
-        Self { told, alive, alarms, ended: HashMap::new(), missing, recorded }
+        let (alive, alarms, incidents, missing, recorded) = Default::default();
+        Self { told, alive, alarms, incidents, ended: HashMap::new(), missing, recorded }
     }
 
     /// Takes what was told since.
@@ -89,10 +93,14 @@ impl Watch {
                     }
                 }
             }
-            Happening::Incident(_) => {}
-            Happening::Alarm { instance, kind, pid, call, after_ms, entry, .. } => {
+            Happening::Incident(incident) => {
+                if self.incidents.len() < ALARMS {
+                    self.incidents.push((heard_at, incident));
+                }
+            }
+            Happening::Alarm { instance, kind, pid, call, what, after_ms, entry } => {
                 let number = entry;
-                let alarm = Alarm { instance, kind, pid, call, after_ms, heard_at, number };
+                let alarm = Alarm { instance, kind, pid, call, what, after_ms, heard_at, number };
                 if self.alarms.len() < ALARMS {
                     self.alarms.push(alarm);
                 }

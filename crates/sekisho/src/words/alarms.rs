@@ -53,6 +53,9 @@ pub const WORDS: &[(&str, &str)] = &[
     ("the note of what is isolated cannot be read: {}", "切り離した区画の控えが読み取れません: {}"),
     ("what is isolated could not be written down: {}", "切り離した区画の控えを書き込めません: {}"),
     ("{} stays isolated; `release {}` lets it in again", "{} は切り離されたままです。`release {}` で戻します"),
+    ("isolated by the sentinel: {}", "見張り (sentinel) が切り離しました: {}"),
+    ("frozen by the sentinel: user {} of tenant {}", "見張り (sentinel) が凍結しました: テナント {1} の利用者 {0}"),
+    ("frozen by the sentinel: everybody of tenant {}", "見張り (sentinel) が凍結しました: テナント {} の全員"),
     // what an ended contract left
     ("a server of tenant {} has reached its limit of recipients, and presses on", "テナント {} のサーバーが宛先数の上限に達した後も、送り続けています"),
     ("remains of an ended contract", "終わった契約の名残"),
@@ -121,6 +124,7 @@ pub const WORDS: &[(&str, &str)] = &[
     ("an append holds at most 16,384 entries and 4 MiB", "一度に書けるのは 16,384 件、4 MiB までです"),
     ("an entry of {} {}: {}", "{} {} の記録: {}"),
     ("expected an entry, found something else", "記録ではないものが渡されました"),
+    ("writes more than a full load of mail makes anybody write", "メールが最も混む時よりも多く書いています"),
     ("writes faster than anybody needs to: it is held back", "必要を超える速さで書いているため、抑えています"),
     ("{} entries did not fit", "{} 件が入りきりませんでした"),
     // compartments about others and about mail

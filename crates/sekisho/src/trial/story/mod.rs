@@ -1,13 +1,16 @@
 //! The breach that we answer, played again in a real house: what was done there is done here, by
-//! hostile code in real jails, and measured. Reading order: this file (the play), `months` (what
-//! budgets make of eight months), `then` (what is known of that time), `page` (both side by side).
+//! hostile code in real jails, and measured. Reading order: this file (the play), `left` (a
+//! contract that has ended), `months` (what budgets make of eight months), `then` (what is known of
+//! that time), `page` (both side by side).
 
+mod left;
 mod months;
 mod page;
 mod then;
 
 use super::cast::{Cast, Intruder};
 use super::clients;
+use super::doorstep;
 use super::markers::{Side, found_in};
 use super::play::{self, Phase};
 use super::stage::{self, House, Set};
@@ -32,6 +35,7 @@ struct Acted {
     edge: Phase,
     doors: Vec<(String, bool)>,
     left: Value,
+    left_markers: Vec<super::markers::Marker>,
     replaced: bool,
     tenants: Value,
     markers: Vec<super::markers::Marker>,
@@ -50,6 +54,7 @@ pub fn play() -> Result<Value, Trouble> {
 fn act(house: &mut House) -> Result<Acted, Trouble> {
     house.furnish()?;
     third_organisation(house)?;
+    let left = left::end_a_contract(house)?;
     for _ in 0..MORE_LETTERS {
         house.plant(Side::A, Asset::StoredHeaders, Asset::StoredBodies)?;
         house.plant(Side::B, Asset::StoredHeaders, Asset::StoredBodies)?;
@@ -64,7 +69,7 @@ fn act(house: &mut House) -> Result<Acted, Trouble> {
         first.drain();
     }
     // A person signs in to the other: everything that one session may read is read.
-    play::sign_in(house, &mut cast, &mut access, Side::A);
+    doorstep::sign_in(house, &mut cast, &mut access, Side::A);
     close(house, cast, &mut access);
     let (mut cast, mut edge) = play::raise(house, Kind::Edge, None)?;
     cast.gather(&mut edge, 1);
@@ -74,18 +79,21 @@ fn act(house: &mut House) -> Result<Acted, Trouble> {
     }
     close(house, cast, &mut edge);
     let doors = try_elsewhere(house, &access);
-    let left = customer_who_left(house);
+    let living: Vec<drill::Sealed> = access.intruders.iter().flat_map(Intruder::sealed).collect();
+    let (left, left_markers) = (left.told(house, &living), left.markers);
     let replaced = play::replacement(house, Kind::Access);
     let tenants = client::value(&house.data, &Request::TenantList).unwrap_or_default();
     let phases = play::ended(house, Vec::new());
     let alarms = phases.alarms.into_iter().map(|(alarm, _)| alarm).collect();
     let markers = phases.markers;
-    Ok(Acted { access, edge, doors, left, replaced, tenants, markers, alarms })
+    Ok(Acted { access, edge, doors, left, left_markers, replaced, tenants, markers, alarms })
 }
 
 fn close(house: &mut House, cast: Cast, phase: &mut Phase) {
     play::await_alarms(house, phase);
     phase.to_ms = compartment::now_ms() + 1;
+    // As in a turn: the letters that show whether mail passes again are none of this.
+    std::thread::sleep(play::RECORD_LAG);
     phase.is_whole = play::dismiss(house, cast, phase);
     play::collect_passed(house, phase);
 }
@@ -126,12 +134,6 @@ fn try_elsewhere(house: &House, access: &Phase) -> Vec<(String, bool)> {
     doors.collect()
 }
 
-/// Data of an organisation whose contract has ended: not measured here. The journeys `contracts`
-/// and `endings` end contracts and look for what is left.
-fn customer_who_left(_: &House) -> Value {
-    Value::Null
-}
-
 /// What was measured, and what is known of then.
 fn tell(set: &Set, acted: &Acted) -> Result<Value, Trouble> {
     let entries = read_entries(&set.data)?;
@@ -167,7 +169,7 @@ fn tell(set: &Set, acted: &Acted) -> Result<Value, Trouble> {
                 "recorded": recall.is_some_and(|recall| recall >= 1.0) },
             "simulated": months::simulated(),
             "elsewhere": doors.collect::<Vec<_>>(),
-            "left": acted.left,
+            "left": { "measured": acted.left, "words_in_hand": deeds.of_who_left },
             "noticed": { "first_alarm_ms": deeds.alarms.first(), "replaced": acted.replaced },
             "extent": { "contracts": contracts.collect::<Vec<_>>(), "scope_ms": scope_ms,
                 "messages": scope.as_ref().map(|scope| scope.messages.len()),
@@ -187,6 +189,8 @@ struct Deeds {
     gave: usize,
     /// Planted words of other organisations in anything that an intruder got.
     others: usize,
+    /// Planted words of the organisation whose contract had ended.
+    of_who_left: usize,
     off_charter: usize,
     /// Milliseconds by the warden's clock, in the order of the alarms.
     alarms: Vec<u64>,
@@ -216,7 +220,8 @@ impl Deeds {
             files_opened: count(&|told| is_of(told, true, true)),
             asked: count(&|told| matches!(told, Told::Word { .. })),
             gave: count(&|told| matches!(told, Told::Word { held: false, .. })),
-            others: others_in_hand(&all, acted),
+            others: in_hand(&all, &acted.markers),
+            of_who_left: in_hand(&all, &acted.left_markers),
             off_charter: off.sum(),
             alarms: heard.map(|alarm| alarm.after_ms).collect(),
         }
@@ -224,7 +229,7 @@ impl Deeds {
 
     /// What this play promises and did not show.
     fn broken(&self, acted: &Acted, recall: Option<f64>) -> Vec<String> {
-        let Self { tools_worked, files_opened, gave, others, off_charter, .. } = self;
+        let Self { tools_worked, files_opened, gave, others, of_who_left, off_charter, .. } = self;
         let heard = self.alarms.len();
         let other_doors = acted.doors.iter().skip(1).filter(|(_, opened)| *opened).count();
         let checks = [
@@ -238,21 +243,45 @@ impl Deeds {
             (acted.access.passed.is_empty(), "nothing was read".to_owned()),
             (!acted.replaced, "the owned instance was not replaced".to_owned()),
             (recall.is_none_or(|recall| recall < 1.0), "the scope left something out".to_owned()),
+            (*of_who_left > 0, format!("{of_who_left} words of who had left were in hand")),
         ];
-        checks.into_iter().filter(|(is_broken, _)| *is_broken).map(|(_, what)| what).collect()
+        let left = left_broken(&acted.left);
+        let checks = checks.into_iter().chain(left);
+        checks.filter(|(is_broken, _)| *is_broken).map(|(_, what)| what).collect()
     }
 }
 
-/// Planted words of other organisations in anything that an intruder got.
-fn others_in_hand(all: &[&Intruder], acted: &Acted) -> usize {
+/// What is promised of who has left, and was not so.
+fn left_broken(left: &Value) -> Vec<(bool, String)> {
+    let of = |name: &str| left.pointer(name).cloned().unwrap_or_default();
+    let count = |name: &str| of(name).as_u64();
+    let (before, after) = ("/ciphertexts_on_disk_before", "/ciphertexts_on_disk_after");
+    let (stolen, living) = ("/owned_vault/stolen", "/owned_vault/opened_of_the_living");
+    let kept = count("/owned_vault/opened");
+    vec![
+        (of("/letters_before").is_null(), "who left had not read before".to_owned()),
+        (count(before) < Some(1), "no ciphertext of who left was on the disk before".to_owned()),
+        (count(after) != Some(0), format!("ciphertext of who had left: {}", of(after))),
+        (count("/found") != Some(0), format!("remains of who had left: {}", of("/found"))),
+        (count("/unread") != Some(0), format!("places not searched: {}", of("/unread"))),
+        (count("/keys_destroyed") < Some(1), "no key of who left was destroyed".to_owned()),
+        (of("/certificate") != json!(true), "no cosigned certificate".to_owned()),
+        (of("/door_opened") != json!(false), "who had left was let in".to_owned()),
+        (count(stolen) < Some(1), "nothing was stolen of who left".to_owned()),
+        (kept != Some(0), format!("an owned vault opened what had ended: {kept:?}")),
+        (count(living) < Some(1), "an owned vault opened nothing of the living".to_owned()),
+    ]
+}
+
+/// Planted words of other organisations, of these, in anything that an intruder got.
+fn in_hand(all: &[&Intruder], markers: &[super::markers::Marker]) -> usize {
     let mut found: BTreeSet<&str> = BTreeSet::new();
     let loot = all.iter().flat_map(|one| &one.told).filter_map(|told| match told {
         Told::Obtained { bytes, .. } => Some(bytes),
         _ => None,
     });
     for octets in loot {
-        let markers = found_in(octets, &acted.markers).into_iter();
-        let others = markers.filter(|marker| marker.side == Side::B);
+        let others = found_in(octets, markers).into_iter().filter(|one| one.side == Side::B);
         found.extend(others.map(|marker| marker.text.as_str()));
     }
     found.len()

@@ -200,7 +200,6 @@ fn later_rows(told: &Value, row: &MakeRow<'_>) -> Vec<Row> {
     let doors = told.pointer("/here/elsewhere").and_then(Value::as_array);
     let opened = doors.into_iter().flatten().filter(|door| door["opened"] == true).count();
     let tried = doors.map_or(0, Vec::len);
-    let left = told.pointer("/here/left").is_some_and(|left| !left.is_null());
     vec![
         row(
             ("大量の読み取り", "Reading in bulk"),
@@ -253,19 +252,8 @@ fn later_rows(told: &Value, row: &MakeRow<'_>) -> Vec<Row> {
                 "契約を終えた顧客のアカウント名とクラウドの認証情報が、機器に残っていた。",
                 "Account names and cloud credentials of ended contracts were still there.",
             ),
-            match left {
-                true => (
-                    "契約を終えた組織の言葉: 見つからない。".to_owned(),
-                    "Words of an organisation whose contract had ended: none found.".to_owned(),
-                ),
-                false => (
-                    "未測定: この再演では契約を終わらせない（`tenant terminate` が鍵を破棄する）。"
-                        .to_owned(),
-                    "Not measured: no contract ends in this replay (`tenant terminate` destroys keys)."
-                        .to_owned(),
-                ),
-            },
-            left,
+            (left_behind(told, true), left_behind(told, false)),
+            true,
         ),
         row(
             ("気づく", "Noticed"),
@@ -297,6 +285,32 @@ fn later_rows(told: &Value, row: &MakeRow<'_>) -> Vec<Row> {
             true,
         ),
     ]
+}
+
+/// What a contract that ended before the intruder came has left behind.
+fn left_behind(told: &Value, is_japanese: bool) -> String {
+    let n = |path: &str| number(told, &format!("left/measured/{path}"));
+    let (ms, files, found, keys) = (n("ended_ms"), n("files"), n("found"), n("keys_destroyed"));
+    let (before, after) = (n("ciphertexts_on_disk_before"), n("ciphertexts_on_disk_after"));
+    let (stolen, opened) = (n("owned_vault/stolen"), n("owned_vault/opened"));
+    let living = n("owned_vault/opened_of_the_living");
+    let in_hand = number(told, "left/words_in_hand");
+    match is_japanese {
+        true => format!(
+            "一つの契約を侵入の前に終わらせた。{ms} ms で破棄、鍵 {keys} 個、証明書は写しの連署つき。\
+             {files} 個のファイルに残る平文の語 {found}、暗号文と包まれた鍵は {before} から {after} へ。\
+             侵入者の手に渡った語 {in_hand}。先に暗号文 {stolen} 通を盗んでおき、あとで金庫ごと\
+             乗っ取っても、開いたもの {opened}（続いている契約のものは {living} 通）。本人の合い言葉でも入れない。"
+        ),
+        false => format!(
+            "One contract ended before the intruder came: destroyed in {ms} ms, {keys} key, with a \
+             cosigned certificate. In {files} files {found} of its words; of its ciphertexts and \
+             wrapped keys {before} lay there before, {after} after. Of its words the intruder got \
+             {in_hand}. A thief who had copied {stolen} of its letters, and owned the whole vault \
+             afterwards, opened {opened} (of a contract that goes on: {living}). Its own secret \
+             opens nothing."
+        ),
+    }
 }
 
 /// Contracts by name, and how exact the ledger was.
