@@ -72,7 +72,8 @@ pub(crate) struct Neighbours {
     signer: Option<SignerLink>,
     waiting: Vec<Handed>,
     closing: bool,
-    /// The gate is gone. Its successor has instances of its own: finish and leave.
+    /// The gate is gone, or a channel is of no use any more. Whoever comes has instances of its
+    /// own: finish and leave.
     orphaned: bool,
     granted: u64,
     renewals: u32,
@@ -534,6 +535,11 @@ impl Neighbours {
                 }
             }
         }
+    }
+
+    /// Finishes this connection and leaves, for want of a channel that nobody joins again.
+    fn retire(&mut self) {
+        self.orphaned = true;
     }
 
     fn join(&mut self, kind: Kind, channel: Channel) {

@@ -36,6 +36,12 @@ impl Neighbours {
             });
             match sent {
                 Ok(()) => return self.await_kept(call),
+                // It lives, with a part of this message that the next one must not follow: whoever
+                // takes our place has a channel of its own.
+                Err(wire::Fault::Silent | wire::Fault::Crowded) => {
+                    self.retire();
+                    return Kept::No;
+                }
                 // It was gone before it had everything: nothing is kept, so asking again is safe.
                 Err(_) => drop(self.channels.remove(&Kind::Mailbox)),
             }
@@ -61,6 +67,8 @@ impl Neighbours {
                         _ => Kept::No,
                     };
                 }
+                // It lives: it may answer later, and the next message finds it where it is.
+                Err(wire::Fault::Silent) => break,
                 Err(_) => {
                     self.channels.remove(&Kind::Mailbox);
                 }

@@ -31,6 +31,35 @@ fn a_silent_dns_loses_nothing() {
     }
 }
 
+/// Longer than an edge waits for it: whoever gave up asks the same mailbox again.
+#[test]
+fn a_mailbox_that_was_silent_is_used_again() {
+    let demo = Demo::fresh("silent");
+    let batch = |word: &str, size: u32| -> Vec<u16> {
+        std::thread::scope(|scope| {
+            let one = |number| {
+                let sent = letter(&format!("{word} {number}"), "is anybody there?");
+                let mut sender = Sender::greeted(&demo.port("smtp"));
+                let reply = sender.letter(FROM, &["aoi@example.jp"], &sent);
+                reply.map_or(0, |reply| reply.code)
+            };
+            let senders: Vec<_> =
+                (0..size).map(|number| scope.spawn(move || one(number))).collect();
+            senders.into_iter().map(|sender| sender.join().unwrap()).collect()
+        })
+    };
+    let mailbox = demo.pid_of("mailbox");
+    signal(mailbox, Signal::STOP);
+    let during = batch("meanwhile", 6);
+    assert!(during.iter().all(|code| *code == 0 || code / 100 == 4), "{during:?}");
+    signal(mailbox, Signal::CONT);
+    within(Duration::from_secs(40), "it is heard", || batch("again", 1) == [250]);
+    for number in 0..3 {
+        let after = batch(&format!("round {number}"), 8);
+        assert!(after.iter().all(|code| *code == 250), "{after:?}");
+    }
+}
+
 #[test]
 fn dawdlers_hold_up_nobody() {
     let demo = Demo::fresh("slow");
