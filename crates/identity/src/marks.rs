@@ -98,7 +98,8 @@ impl Marks {
         Ok(rows)
     }
 
-    /// Recorded first, then kept; `by` says who wanted it, and why if nobody asked. `false`: it stood so already.
+    /// Recorded first, then kept; `by` says who wanted it, and why if nobody asked. `false`: it
+    /// stood so already.
     pub fn freeze(
         &mut self,
         (tables, key, friends): (&Tables, &RowKey, &mut Friends),

@@ -6,6 +6,10 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
 
+mod manual;
+
+pub use manual::manual;
+
 use serde::Deserialize;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -573,33 +577,6 @@ impl Alarms {
         let is_whole = !host.is_empty() && is_known && words.next().is_none();
         is_whole.then_some((host, port, security))
     }
-}
-
-/// The manual, as `docs/generated/config.md` has it.
-pub fn manual() -> String {
-    let mut text = String::from(
-        "# Settings\n\nGenerated from `crates/settings/src/lib.rs` by `cargo xtask generate`; \
-         read by `sekisho run --config FILE`.\n",
-    );
-    let sections = [
-        House::MANUAL,
-        Listen::MANUAL,
-        Dns::MANUAL,
-        Unseal::MANUAL,
-        Relay::MANUAL,
-        Queue::MANUAL,
-        Brake::MANUAL,
-        Sentinel::MANUAL,
-        Alarms::MANUAL,
-    ];
-    for (section, about, entries) in sections {
-        text.push_str(&format!("\n## [{section}]\n{}\n\n", about.trim()));
-        text.push_str("| setting | shape | default | meaning |\n|---|---|---|---|\n");
-        for Entry { name, shape, default, doc } in entries {
-            text.push_str(&format!("| `{name}` | {shape} | `{default}` | {} |\n", doc.trim()));
-        }
-    }
-    text
 }
 
 #[cfg(test)]

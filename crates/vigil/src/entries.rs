@@ -10,8 +10,8 @@ use terms::{GrantId, InstanceId, Kind, TenantId, UserId};
 const SESSIONS: usize = 200_000;
 /// A person's keys are made while the change that makes the person is being recorded.
 const RECORDED_WITHIN_MS: u64 = 10_000;
-/// Protocols of people's own app passwords. A pass is somebody else's, and a password at the command
-/// line may be wrong and is recorded all the same: neither speaks against the person.
+/// Protocols of people's own app passwords. A pass is somebody else's, and a password at the
+/// command line may be wrong and is recorded all the same: neither speaks against the person.
 const OWN: [&str; 3] = ["imap", "pop3", "smtp"];
 /// In the protocol's place, as `identity` writes it: a decoy was tried, and refused.
 const DECOY: &str = "decoy";

@@ -1,5 +1,5 @@
-//! `sekisho doctor`: which walls this machine grants, what is weakened here, and whether the evidence
-//! is whole.
+//! `sekisho doctor`: which walls this machine grants, what is weakened here, and whether the
+//! evidence is whole.
 
 use super::{epochs, install, losses, returned, sources, unsealing, whole};
 use crate::arguments::Arguments;

@@ -1,5 +1,5 @@
-//! `sekisho status`: what the keepers say of themselves, who is cut off, and whether the evidence is
-//! whole.
+//! `sekisho status`: what the keepers say of themselves, who is cut off, and whether the evidence
+//! is whole.
 
 use super::people::folder;
 use super::{losses, whole};

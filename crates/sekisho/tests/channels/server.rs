@@ -201,7 +201,7 @@ impl Server {
         }
     }
 
-    /// What its descriptors are, the files of its own folder aside: it opens those as it needs them.
+    /// What its descriptors are; not the files of its own folder, which it opens as it needs them.
     pub fn descriptors(&self) -> Vec<String> {
         let all = fs::read_dir(format!("/proc/{}/fd", self.life.pid)).into_iter().flatten();
         let links = all.flatten().filter_map(|one| fs::read_link(one.path()).ok());

@@ -329,7 +329,7 @@ fn one_changed_octet_is_found() {
     assert_ne!(code, 0, "{value}");
 }
 
-/// What is laid out for everybody is cosigned by the mirror with both its keys, and never goes back.
+/// What is laid out for everybody is cosigned by the mirror with both keys, and never goes back.
 #[test]
 fn what_is_published_is_cosigned_with_a_lattice_too() {
     let demo = Demo::fresh("published");
