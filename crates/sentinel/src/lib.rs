@@ -8,8 +8,9 @@
 //! # If taken over  the intruder can silence the sentinel's own alarms (the warden records each
 //! #                raw event too), raise false ones, freeze people and isolate edge, scanner,
 //! #                access, pages, dispatch or depart (the warden takes no other out by its word)
-//! #                until an operator lifts it; it learns which opaque ids read when, and which
-//! #                are decoys
+//! #                until an operator lifts it (identity or the warden tells of each, too: it
+//! #                shuts nobody out in silence, and everybody only one by one); it learns which
+//! #                opaque ids read when, and which are decoys
 //! # Never          holds a capability; sees mail, a name, an address; lifts a freeze or an
 //! #                isolation; reads a stranger's rule
 //!

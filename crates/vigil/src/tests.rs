@@ -443,3 +443,29 @@ fn old_news_teaches_and_is_not_told() {
     let opened = entry(START, Kind::Vault, release(A, AOI, 1));
     assert_eq!(told(&mut vigil, &[(START, opened)]), [Cause::NoSignIn]);
 }
+
+/// Whoever owns identity may say that there are no decoys any more; only the evidence ends one.
+#[test]
+fn a_decoy_is_forgotten_by_its_destruction_alone() {
+    let mut vigil = Vigil::new(Bounds::default());
+    vigil.know_decoys([(T, NOBODY)]);
+    vigil.know_decoys([]);
+    assert_eq!(vigil.decoys(), 1);
+    let destroyed = |user| Body::Destroyed {
+        tenant: T,
+        users: 1,
+        messages: 0,
+        bytes: 0,
+        rows: 1,
+        last_open_ms: START,
+        user,
+        name: None,
+    };
+    for (user, left) in [(Some(AOI), 1), (Some(NOBODY), 0)] {
+        vigil.weigh(START, &entry(START, Kind::Directory, destroyed(user)));
+        assert_eq!(vigil.decoys(), left, "{user:?}");
+    }
+    vigil.know_decoys([(T, NOBODY)]);
+    vigil.weigh(START, &entry(START, Kind::Directory, destroyed(None)));
+    assert_eq!(vigil.decoys(), 0, "a contract's end is its decoys' end");
+}
