@@ -45,6 +45,7 @@ mod reports;
 mod resolve;
 mod seen;
 mod sending;
+mod shared;
 mod srs;
 mod statements;
 mod sts;
@@ -72,6 +73,8 @@ mod passing_tests;
 mod redirection_tests;
 #[cfg(test)]
 mod report_tests;
+#[cfg(test)]
+mod shared_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

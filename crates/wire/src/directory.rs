@@ -221,6 +221,9 @@ pub struct Sending {
     pub tenant: TenantId,
     pub user: UserId,
     pub transit: PublicKey,
+    /// The person's own address: whatever they write as, this is where they are told of it. Empty:
+    /// a tenant's own server.
+    pub home: String,
     /// The domain that signs for this sender: the address's own.
     pub domain: String,
     pub settings: SendingSettings,
@@ -518,6 +521,13 @@ pub enum FromAdmin {
         send: bool,
     },
     Reports(reports::Query),
+    /// Who of a group's people may write as its address; `none`: nobody any more.
+    GroupShare {
+        address: String,
+        with: Vec<String>,
+        without: Vec<String>,
+        none: bool,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -597,4 +607,6 @@ pub struct User {
     pub role: String,
     pub aliases: Vec<String>,
     pub disabled: bool,
+    /// Addresses of several that this person may write as.
+    pub writes_as: Vec<String>,
 }

@@ -36,6 +36,7 @@ mod reader;
 mod releases;
 mod reports;
 mod sentinel;
+mod shared;
 mod sink;
 mod smart_host;
 mod stopping;
