@@ -108,6 +108,7 @@ impl Changes<'_> {
                 self.list_gateway(&domain, &addresses, sync_ms, is_last)
             }
             FromAdmin::List(command) => self.list_command(command),
+            FromAdmin::Accepted(message) => self.show_accepted(message),
             FromAdmin::TlsReports { send } => self.tls_reports(send),
             FromAdmin::Reports(query) => self.show_reports(query),
             FromAdmin::Searched { contracts, files, bytes, found, .. } => {
