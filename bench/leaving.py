@@ -2,6 +2,10 @@
 """Mail that leaves: Sekisho and Postfix by turns into one sink; writes docs/benchmarks-leaving.md.
 
   bench/leaving.py [--messages N] [--rounds R]     builds nothing; bench/run.sh builds both programs
+  bench/leaving.py --thousand [...]                a thousand destinations, with and without a dead one
+  bench/leaving.py --million [--queued N]          a queue of a million messages: see MILLION below
+
+Each writes its own part of the page and leaves the others as they are.
 
 Sekisho takes it over TLS from people who signed in, scans and signs it (RSA and Ed25519), seals it,
 keeps it, opens it against evidence and carries it. Postfix takes it in clear from a trusted network
@@ -22,6 +26,10 @@ from meters import Flushes, Group
 
 # A tenth as many letters, twenty copies each.
 TO_ALL = ["--to-all", "yes", "--messages", "300"]
+PAGE = "docs/benchmarks-leaving.md"
+DESTINATIONS = 1000
+# Built by `cargo build --release -p post --example million`.
+MILLION = "examples/million"
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
@@ -133,11 +141,7 @@ def run(wishes):
     house = compare.House(wishes, wishes.folder)
     house.more = ["--outside", str(wishes.sink)]
     house.start()
-    for tenant in ("Example Japan", "Example Net"):
-        # A load of eight people is more than eight people write.
-        subprocess.run([wishes.sekisho, "tenant", "set", tenant, "--send-in-ten-minutes", "1000000",
-                        "--send-in-a-day", "1000000", "--data", house.data],
-                       stdout=subprocess.DEVNULL, check=True)
+    unlimited(wishes, house)
     before = house.group.by_kind()
     ours, our_flushes = rounds_of(wishes, house, ["--ready", house.ready])
     after = house.group.by_kind()
@@ -182,8 +186,7 @@ def run(wishes):
     budget = sorted(((after[kind] - before.get(kind, 0)) * 1e6 / count, kind) for kind in after)
     lines += ["", "Microseconds of each compartment for one message: " + ", ".join(
         f"{kind} {micros:.0f}" for micros, kind in reversed(budget) if micros >= 1) + "."]
-    text = "\n".join([
-        "# Mail that leaves", "",
+    write("leaving", [
         "Written by `bench/leaving.py`. 4 KiB, twenty destinations by turns, "
         f"{wishes.connections} sessions that hand in letter after letter, {wishes.messages} letters "
         f"a round, {wishes.rounds} round(s), all to one sink on loopback in clear. Sekisho takes it "
@@ -191,10 +194,96 @@ def run(wishes):
         "keeps it, opens it against evidence and carries it. Postfix takes it in clear from a "
         "trusted network and carries it; where OpenDKIM is installed, once more with one of the two "
         "signatures. CPU is of all processes of each; *left* is from MAIL to the sink's 250.", "",
-        f"- {time.strftime('%Y-%m-%d')}; {compare.machine()}; {peers.versions()}", "", *lines, ""])
-    print(text)
-    with open(f"{ROOT}/docs/benchmarks-leaving.md", "w", encoding="utf-8") as file:
-        file.write(text)
+        f"- {time.strftime('%Y-%m-%d')}; {compare.machine()}; {peers.versions()}", "", *lines])
+
+
+def write(name, lines):
+    """One part of the page, between its marks; a part that is new comes last."""
+    path = f"{ROOT}/{PAGE}"
+    begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+    part = "\n".join([begin, *lines, end])
+    print(part)
+    with open(path, encoding="utf-8") as file:
+        page = file.read()
+    if begin in page:
+        before, rest = page.split(begin, 1)
+        page = before + part + rest.split(end, 1)[1]
+    else:
+        page = f"{page.rstrip()}\n\n{part}\n"
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(page)
+
+
+def thousand_rounds(wishes, name, words):
+    """A house of its own: what a dead destination leaves behind is nobody else's."""
+    folder = f"{wishes.folder}/{name}"
+    os.makedirs(folder, mode=0o755)
+    house = compare.House(wishes, folder)
+    house.more = ["--outside", str(wishes.sink)]
+    house.start()
+    unlimited(wishes, house)
+    words = ["--ready", house.ready, "--destinations", str(DESTINATIONS), *words]
+    rounds = [leave(wishes, house, words, False) for _ in range(wishes.rounds)]
+    house.stop()
+    return rounds
+
+
+def thousand(wishes):
+    """A dead destination takes every connection and never says a word: the dearest way to be dead.
+
+    It has a letter for each that the others have. CPU is for a message that arrived, so what goes
+    into the dead one's letters is laid upon the others.
+    """
+    os.makedirs(wishes.folder, mode=0o755)
+    alive, dead = [], []
+    for number in range(wishes.turns):
+        alive += thousand_rounds(wishes, f"alive-{number}", [])
+        dead += thousand_rounds(wishes, f"dead-{number}", ["--dead", "yes"])
+    lines = ["## A thousand destinations, one of them dead", "",
+             f"Written by `bench/leaving.py --thousand`. {wishes.messages} letters a round to "
+             f"{DESTINATIONS} destinations by turns, by {wishes.connections} sessions; then to one "
+             "more, which takes every connection and never says a word. Each turn has a house of "
+             f"its own, {wishes.turns} turn(s) of {wishes.rounds} round(s).", "",
+             f"- {time.strftime('%Y-%m-%d')}; {compare.machine()}", "",
+             "| | CPU ms a message | seconds | left/s | left p50 ms | p99 ms | refused | lost |",
+             "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"]
+    for name, rounds in (("without", alive), ("with a dead one", dead)):
+        def middle(what, rounds=rounds):
+            return statistics.median(one[what] for one in rounds)
+        lost = sum(one["awaited"] - one["arrived"] for one in rounds)
+        lines.append(f"| {name} | {middle('cpu_ms'):.2f} | {middle('seconds'):.2f} "
+                     f"| {middle('rate'):.0f} | {middle('left_p50_ms'):.0f} "
+                     f"| {middle('left_p99_ms'):.0f} "
+                     f"| {sum(one['refused'] for one in rounds)} | {lost} |")
+    ratio = {what: statistics.median(one[what] for one in dead)
+             / statistics.median(one[what] for one in alive) for what in ("cpu_ms", "seconds")}
+    lines += ["", f"With the dead one, CPU is {ratio['cpu_ms']:.2f} times and the time until the "
+              f"last of the others has left {ratio['seconds']:.2f} times that without."]
+    write("thousand", lines)
+
+
+def million(wishes):
+    """The example says it all; its figures are put beside their goals."""
+    os.makedirs(wishes.folder, mode=0o755)
+    program = f"{os.path.dirname(wishes.load)}/{MILLION}"
+    command = [program, str(wishes.queued), f"{wishes.folder}/queue"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    lines = ["## A queue of a million messages", "",
+             "Written by `bench/leaving.py --million` after `cargo build --release -p post "
+             f"--example million`: {wishes.queued} messages of fifty tenants, one letter each. "
+             "Goals: open within 5 s, at most 300 bytes of memory a message; and a lone message of "
+             "another tenant, behind as many, leaves within 1 s.", "",
+             f"- {time.strftime('%Y-%m-%d')}; {compare.machine()}", ""]
+    lines += [f"- {line}" for line in done.stdout.strip().splitlines()]
+    write("million", lines)
+
+
+def unlimited(wishes, house):
+    for tenant in ("Example Japan", "Example Net"):
+        # A load of eight people is more than eight people write.
+        subprocess.run([wishes.sekisho, "tenant", "set", tenant, "--send-in-ten-minutes", "1000000",
+                        "--send-in-a-day", "1000000", "--data", house.data],
+                       stdout=subprocess.DEVNULL, check=True)
 
 
 def main():
@@ -206,11 +295,16 @@ def main():
     parser.add_argument("--connections", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--port-base", type=int, default=int(os.environ.get("PORT_BASE", "29000")))
+    parser.add_argument("--thousand", action="store_true")
+    parser.add_argument("--turns", type=int, default=2)
+    parser.add_argument("--million", action="store_true")
+    parser.add_argument("--queued", type=int, default=1_000_000)
     wishes = parser.parse_args()
     wishes.sink = wishes.port_base + 800
     wishes.folder = f"/var/tmp/sekisho-leaving-{os.getpid()}"
+    act = million if wishes.million else thousand if wishes.thousand else run
     try:
-        run(wishes)
+        act(wishes)
     finally:
         shutil.rmtree(wishes.folder, ignore_errors=True)
 

@@ -6,11 +6,14 @@ use crate::figures::{ms, share};
 use crate::line::{Line, trusting};
 use crate::{Outcome, Wishes};
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+
+/// The demo's `dead.outside.example`.
+const DEAD: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 99));
 
 /// Who hands in: a line of `--json` names the account and its secret; the peers ask for none.
 struct Account {
@@ -31,13 +34,16 @@ struct Shared {
     begun: Vec<Mutex<Option<(Instant, usize)>>>,
     /// Every letter goes to all destinations, not to one of them.
     to_all: bool,
+    /// The last of the destinations takes connections and never says a word.
+    dead: bool,
     answered: Mutex<Vec<Duration>>,
     left: Mutex<Vec<Duration>>,
     arrived: AtomicUsize,
 }
 
 /// `load leave --sink PORT (--ready FILE | --port N) [--messages N] [--connections C]
-/// [--octets N] [--destinations D] [--to-all yes]`
+/// [--octets N] [--destinations D] [--to-all yes] [--dead yes]`; `dead`: one more destination,
+/// which takes connections and never says a word, and whose letters are not waited for.
 pub fn load(wishes: &Wishes) -> Outcome<Value> {
     let sink = u16::try_from(wishes.number_or("sink", 0)?)?;
     let messages = wishes.number_or("messages", 2_000)?;
@@ -61,7 +67,8 @@ pub fn load(wishes: &Wishes) -> Outcome<Value> {
     let handed_in = begin.elapsed();
     let accepted = shared.answered.lock().map(|all| all.len()).unwrap_or(0);
     let patience = Duration::from_secs(60);
-    while shared.arrived.load(Ordering::SeqCst) < accepted && begin.elapsed() < handed_in + patience
+    let awaited = accepted.saturating_sub((0..messages).filter(|one| shared.is_dead(*one)).count());
+    while shared.arrived.load(Ordering::SeqCst) < awaited && begin.elapsed() < handed_in + patience
     {
         std::thread::sleep(Duration::from_millis(2));
     }
@@ -73,6 +80,7 @@ pub fn load(wishes: &Wishes) -> Outcome<Value> {
         "accepted": accepted,
         "refused": shared.refused.load(Ordering::Relaxed),
         "arrived": arrived,
+        "awaited": awaited,
         "seconds": ms(took) / 1e3,
         "handed_in_per_second": (accepted as f64 / handed_in.as_secs_f64()).round(),
         "rate": (arrived as f64 / took.as_secs_f64()).round(),
@@ -102,13 +110,15 @@ fn shared(wishes: &Wishes, messages: usize) -> Outcome<Shared> {
             (SocketAddr::from((Ipv4Addr::LOCALHOST, port)), None, vec![account])
         }
     };
+    let dead = wishes.text_or("dead", "no") == "yes";
     Ok(Shared {
         to,
         trust,
         accounts,
         messages,
         octets: wishes.number_or("octets", 4_096)?,
-        destinations: wishes.number_or("destinations", 20)?.max(1),
+        destinations: wishes.number_or("destinations", 20)?.max(1) + usize::from(dead),
+        dead,
         next: AtomicUsize::new(0),
         refused: AtomicUsize::new(0),
         begun: (0..messages).map(|_| Mutex::new(None)).collect(),
@@ -156,8 +166,15 @@ impl Shared {
         say(&mut line, "QUIT\r\n", b'2')
     }
 
+    fn is_dead(&self, number: usize) -> bool {
+        self.dead && number % self.destinations == self.destinations - 1
+    }
+
     fn letter(&self, line: &mut Line, from: &str, number: usize) -> Outcome<()> {
-        let to = format!("friend{number}@d{}.outside.example", number % self.destinations);
+        let to = match self.is_dead(number) {
+            true => format!("friend{number}@dead.outside.example"),
+            false => format!("friend{number}@d{}.outside.example", number % self.destinations),
+        };
         say(line, &format!("MAIL FROM:<{from}>\r\n"), b'2')?;
         say(line, &format!("RCPT TO:<{to}>\r\n"), b'2')?;
         let others = if self.to_all { self.destinations } else { 1 };
@@ -215,7 +232,11 @@ fn open_sink(port: u16, shared: &Arc<Shared>) -> Outcome<()> {
 }
 
 /// One connection of the outside world.
-fn take(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
+fn take(mut stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
+    if stream.local_addr()?.ip() == DEAD {
+        while stream.read(&mut [0; 512])? > 0 {}
+        return Ok(());
+    }
     stream.set_nodelay(true)?;
     let mut writer = stream.try_clone()?;
     let mut reader = BufReader::with_capacity(64 * 1024, stream);

@@ -165,6 +165,9 @@ fn act(peers: &mut Peers<'_>, request: Request) -> Answer {
         Request::List { list } => lists::act(peers, list),
         Request::TlsReports { send } => outgoing::tls_reports(peers, send),
         Request::GroupRemove { address } => passing::remove_group(peers, address),
+        Request::GroupShare { address, with, without, none } => {
+            passing::share_group(peers, address, (with, without), none)
+        }
         Request::GroupList { address, tenant } => passing::list_groups(peers, address, tenant),
         Request::DomainGateway { domain, host, taken } => {
             passing::set_gateway(peers, FromAdmin::Gateway { domain, host, taken })

@@ -84,6 +84,9 @@ pub fn details(change: &Redirection) -> Value {
             "without_owners": change.without_owners,
         }),
         Redirection::List(_) => json!({}),
+        Redirection::Share { address, with, without } => {
+            json!({ "address": address, "with": with, "without": without })
+        }
         Redirection::Person { address, role, aliases, .. } => {
             json!({ "address": address, "role": role, "aliases": aliases })
         }
@@ -158,8 +161,23 @@ fn one_group(answer: ToAdmin) -> Option<Value> {
     }
 }
 
-fn group_json(Group { address, tenant, members }: &Group) -> Value {
-    json!({ "address": address, "tenant": tenant, "members": members })
+fn group_json(Group { address, tenant, members, writers }: &Group) -> Value {
+    json!({ "address": address, "tenant": tenant, "members": members, "writers": writers })
+}
+
+/// Who writes as a group's address. Fewer than before is nobody's redirection, and done alone.
+pub fn share_group(
+    peers: &mut Peers<'_>,
+    address: String,
+    (with, without): (Vec<String>, Vec<String>),
+    none: bool,
+) -> Answer {
+    match none {
+        false => redirect(peers, Redirection::Share { address, with, without }),
+        true => {
+            directory(peers, &FromAdmin::GroupShare { address, with, without, none }, one_group)
+        }
+    }
 }
 
 /// Any question about a gateway: each is answered by how it stands.

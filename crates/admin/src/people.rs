@@ -38,6 +38,7 @@ pub fn user_json(user: &User) -> Value {
         "role": user.role,
         "aliases": user.aliases,
         "disabled": user.disabled,
+        "writes_as": user.writes_as,
     })
 }
 

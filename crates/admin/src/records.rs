@@ -149,6 +149,7 @@ fn state_of(
 /// Mail that was handed in: the queue knows how far it has come, and others what became of it.
 fn shown_leaving(peers: &mut Peers<'_>, journey: Journey, here: Vec<UserId>) -> Answer {
     let reports = crate::reports::about(peers, journey.tokens.clone())?;
+    let (accepted, colleagues) = accepted(peers, journey.message)?;
     let sender = names(peers, journey.recipients)?.pop().flatten();
     let fate = crate::queue::fate(peers, journey.message).unwrap_or_else(|| Fate {
         state: "queued".to_owned(),
@@ -157,6 +158,9 @@ fn shown_leaving(peers: &mut Peers<'_>, journey: Journey, here: Vec<UserId>) -> 
         decided: Value::Null,
         ended: Value::Null,
     });
+    let mut here: Vec<UserId> = here.into_iter().chain(colleagues).collect();
+    here.sort_unstable();
+    here.dedup();
     let here = names(peers, here)?;
     Ok(json!({
         "id": journey.message.to_string(),
@@ -171,8 +175,37 @@ fn shown_leaving(peers: &mut Peers<'_>, journey: Journey, here: Vec<UserId>) -> 
         "destinations": fate.destinations,
         "decided": fate.decided,
         "ended": fate.ended,
+        "accepted": accepted,
         "reports": reports,
     }))
+}
+
+/// Which hosts took it, and what each said; and colleagues of the sender who have it.
+fn accepted(
+    peers: &mut Peers<'_>,
+    message: MessageId,
+) -> Result<(Vec<Value>, Vec<UserId>), Refusal> {
+    let question = wire::directory::FromAdmin::Accepted(message);
+    let lines = match peers.ask(Kind::Directory, &question)? {
+        wire::directory::ToAdmin::Accepted(lines) => lines,
+        wire::directory::ToAdmin::Fault(what) => return Err(Refusal::Fault(what)),
+        _ => return Err(Refusal::unexpected(Kind::Directory)),
+    };
+    let shown = |line: &wire::accepted::Accepted| {
+        json!({
+            "destination": line.leg + 1,
+            "at": rfc3339(line.at_ms),
+            "recipients": line.recipients,
+            "host": line.host,
+            "address": line.address,
+            "tls": line.tls,
+            "proven_by": line.safety.word(),
+            "words": line.words,
+        })
+    };
+    let people = lines.iter().flat_map(|line| &line.people).copied().collect();
+    let hosts = lines.iter().filter(|line| !line.host.is_empty());
+    Ok((hosts.map(shown).collect(), people))
 }
 
 pub fn mailbox(peers: &mut Peers<'_>, question: &FromAdmin) -> Result<ToAdmin, Refusal> {

@@ -164,6 +164,13 @@ fn redirected(change: &Redirection, about: &About<'_>) -> [String; 2] {
             format!("{} のサーバーが {tenant} の名前で送信できる", terms.names.join(", ")),
             format!("the server of {} may send in the name of {tenant}", terms.names.join(", ")),
         ],
+        Redirection::Share { address, with, .. } => {
+            let with = with.join(", ");
+            [
+                format!("{with} が {address} の名前で送信できるようになる"),
+                format!("{with} may write as {address}"),
+            ]
+        }
         Redirection::Person { address, .. } => [
             format!("{address} 宛のメールは、組織のサーバーではなくここに届くようになる"),
             format!("mail for {address} comes here, and to the tenant's own server no longer"),

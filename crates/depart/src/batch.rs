@@ -5,7 +5,7 @@ use crate::fates::{Fate, Leg, Obstacle};
 use crate::neighbours::{Batch, Neighbours};
 use crate::opening::{Hand, Opened};
 use crate::road::Care;
-use crate::{follow, here, onward, outside, spread, told, web};
+use crate::{accepted, follow, here, onward, outside, spread, told, web};
 use notice::Action;
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
@@ -218,6 +218,7 @@ impl Leg {
                 }
             }
         }
+        accepted::note(self, house);
         let (outcome, held) = self.outcome(hands)?;
         house.ended(self.load.message, self.load.leg, outcome, &held)
     }

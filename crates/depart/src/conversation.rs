@@ -1,15 +1,18 @@
 //! One connection to one host: `courier` says what to write, this writes and reads it, and no wait
 //! is without an end.
 
+use crate::accepted::Met;
 use crate::opening::Text;
-use crate::trust::Watch;
+use crate::trust::{Demand, Watch};
 use crate::{Fault, Limits};
 use courier::{Broken, Courier, Letter, Login, Outcome, Want};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use std::io::{self, ErrorKind};
+use std::net::IpAddr;
 use std::os::fd::OwnedFd;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tls::Line;
@@ -46,6 +49,8 @@ pub(crate) struct Conversation {
     has_stalled: bool,
     /// It was said who we are.
     is_signed_in: bool,
+    /// Whom we speak with.
+    met: Option<Rc<Met>>,
 }
 
 /// Whether a connection that is being made is made, or refused, within this time.
@@ -86,6 +91,7 @@ impl Conversation {
             is_ended: false,
             has_stalled: false,
             is_signed_in: false,
+            met: None,
         };
         if this.security.tls == courier::Tls::Already {
             this.secure().map_err(Broken::TlsFailed)?;
@@ -98,6 +104,16 @@ impl Conversation {
                 _ => {}
             }
         }
+    }
+
+    /// Notes whom it reached, and how safe the way to them is.
+    pub(crate) fn has_met(&mut self, host: &str, address: IpAddr, demand: &Demand) {
+        let tls = self.line.version().filter(|_| self.security.watch.is_secure());
+        self.met = Some(Rc::new(Met::new(host, address, (tls, demand))));
+    }
+
+    pub(crate) fn met(&self) -> Option<Rc<Met>> {
+        self.met.clone()
     }
 
     /// Says who we are, once TLS stands.

@@ -1,6 +1,7 @@
 //! How each recipient of a leg fares, and what that makes of the leg.
 
 use crate::Fault;
+use crate::accepted::Met;
 use crate::batch::Hands;
 use crate::finish;
 use crate::neighbours::Neighbours;
@@ -29,6 +30,8 @@ pub(crate) struct Taken {
     pub answer: Option<String>,
     /// The remote tells of its success itself, as it was asked to (RFC 3461 §5.2.2).
     pub tells_itself: bool,
+    /// Whom the connection reached. `None`: no host of SMTP.
+    pub met: Option<Rc<Met>>,
 }
 
 /// What stood in the way.

@@ -2,6 +2,7 @@
 
 use crate::Fault;
 use crate::absent::{self, Away};
+use crate::accepted;
 use crate::batch::Hands;
 use crate::fates::{Fate, Leg, Obstacle, Taken};
 use crate::neighbours::{Kept, Neighbours, Who, canonical};
@@ -56,8 +57,10 @@ pub(crate) fn deliver(leg: &mut Leg, hands: &Hands, house: &mut Neighbours) {
                     people.iter().any(|person| person.keys.user == away.absence.user)
                 };
                 let away: Vec<Away> = away.iter().filter(has_it).cloned().collect();
+                note_colleagues(leg, &letter, &people, (hands, house));
                 for place in people.drain(..).flat_map(|person| person.places) {
-                    let taken = Taken { remote: None, answer: None, tells_itself: false };
+                    let taken =
+                        Taken { remote: None, answer: None, tells_itself: false, met: None };
                     leg.set(place, Fate::Sent(taken));
                 }
                 absent::answer(leg, &letter.summary, &away, (hands, house));
@@ -78,6 +81,22 @@ pub(crate) fn deliver(leg: &mut Leg, hands: &Hands, house: &mut Neighbours) {
         }
     }
     leg.settle(|| Fate::Left(Some(Obstacle::ours("the mailbox could not keep it"))));
+}
+
+/// For those who trace it: who of the sender's own tenant has it. Others' have journeys of theirs.
+fn note_colleagues(
+    leg: &Leg,
+    letter: &Letter,
+    people: &[Receiving],
+    (hands, house): (&Hands, &mut Neighbours),
+) {
+    let of = hands.hand.tenant();
+    let own = people.iter().filter(|person| !is_from_elsewhere(leg, person.tenant, of));
+    let written = |person: &Receiving| {
+        let receivers = person.places.iter().filter_map(|place| leg.receiver(*place));
+        (person.keys.user, receivers.map(|to| to.address.clone()).collect())
+    };
+    accepted::note_kept(leg, &letter.summary.header, own.map(written), house);
 }
 
 fn put_off(leg: &mut Leg, fault: &Fault, house: &Neighbours) {

@@ -41,6 +41,7 @@ mod policies;
 mod road;
 mod trust;
 
+mod accepted;
 mod conversation;
 mod tally;
 

@@ -160,7 +160,7 @@ fn again(leg: &Leg, address: &str, user: UserId) -> MessageId {
 }
 
 fn taken() -> Fate {
-    Fate::Sent(Taken { remote: None, answer: None, tells_itself: false })
+    Fate::Sent(Taken { remote: None, answer: None, tells_itself: false, met: None })
 }
 
 fn nobody() -> Fate {

@@ -288,8 +288,9 @@ impl Attempt<'_> {
             let session = Session { host: &host.name, at: Some(address.ip()), from };
             self.house.tally.count(applied, session, why);
         }
-        let conversation =
+        let mut conversation =
             begun.map_err(|broken| (obstacle_of(&broken, &host.name), Some(broken)))?;
+        conversation.has_met(&host.name, address.ip(), &ways.demand);
         self.sign_in(conversation, host).map_err(|obstacle| (obstacle.at(&host.name), None))
     }
 
@@ -432,7 +433,7 @@ fn pass(
         let tells_itself = conversation.courier().extensions().notices;
         let carried = conversation.carry(letter, text, stalled)?;
         leg.breaks += u8::from(carried.broken.is_some());
-        weigh(leg, &places, &carried, (host, tells_itself));
+        weigh(leg, &places, &carried, (host, tells_itself), conversation);
         if carried.broken.is_some() {
             return Ok(carried.broken);
         }
@@ -440,7 +441,13 @@ fn pass(
 }
 
 /// What the outcomes mean for the recipients at `places`.
-fn weigh(leg: &mut Leg, places: &[usize], carried: &Carried, (host, tells): (&Host, bool)) {
+fn weigh(
+    leg: &mut Leg,
+    places: &[usize],
+    carried: &Carried,
+    (host, tells): (&Host, bool),
+    conversation: &Conversation,
+) {
     let remote = host.name.as_str();
     let is_taken = |outcome: &Outcome| matches!(outcome, Outcome::Taken(_));
     let any_taken = carried.outcomes.iter().any(is_taken);
@@ -450,6 +457,7 @@ fn weigh(leg: &mut Leg, places: &[usize], carried: &Carried, (host, tells): (&Ho
                 remote: Some(remote.to_owned()),
                 answer: Some(answer.quoted()),
                 tells_itself: tells,
+                met: conversation.met(),
             })),
             // RFC 5321 §4.5.3.1.10: too many at once, and those before were taken.
             Some(Outcome::Later(answer)) if answer.code == 452 && any_taken => None,

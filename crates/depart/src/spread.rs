@@ -68,7 +68,7 @@ fn hear(address: String, house: &mut Neighbours) -> Result<Fate, Fault> {
 }
 
 fn taken() -> Fate {
-    Fate::Sent(Taken { remote: None, answer: None, tells_itself: false })
+    Fate::Sent(Taken { remote: None, answer: None, tells_itself: false, met: None })
 }
 
 /// A list's mail is spread by its own tenant: it has the keys that sign, and the ways out.

@@ -13,6 +13,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 use terms::Kind;
+use wire::accepted::{self, Accepted};
 use wire::directory::{FromDepart, ToDepart};
 use wire::tls_report::{
     FAILURES, FINDINGS, FINDINGS_BYTES, Failure, Finding, Flaw, Policy, PolicyKind, RECEIVERS,
@@ -24,6 +25,8 @@ use wire::tls_report::{
 const LINES: usize = 128;
 /// From so many on they are told although there is something to carry, or after so long.
 const MANY: usize = LINES / 2;
+/// Lines about who took what that wait at once: some seconds' of them.
+const ACCEPTED: usize = 8 * accepted::LINES;
 const OVERDUE: Duration = Duration::from_secs(60);
 /// How long it is remembered where a domain wants its reports, and of how many.
 const WANTED_TIME: Duration = Duration::from_secs(10 * 60);
@@ -90,9 +93,19 @@ pub(crate) struct Tally {
     not_before: Option<Instant>,
     /// Where domains want their reports; nowhere: they want none.
     wanted: HashMap<String, (Instant, Vec<String>)>,
+    /// Who took what, to be told beside it.
+    accepted: Vec<Accepted>,
 }
 
 impl Tally {
+    /// Who took a leg. Beyond what an instance may hold it is not told.
+    pub(crate) fn accept(&mut self, lines: Vec<Accepted>) {
+        if !lines.is_empty() && self.accepted.len() < ACCEPTED {
+            self.since.get_or_insert_with(Instant::now);
+            self.accepted.extend(lines);
+        }
+    }
+
     /// One session. `why`: what was wrong with it beside what was wrong before.
     pub(crate) fn count(&mut self, applied: &Applied, session: Session<'_>, why: Option<Why>) {
         if self.wanted_by(&applied.domain).is_some_and(<[String]>::is_empty) {
@@ -164,7 +177,7 @@ impl Tally {
     }
 
     fn settle(&mut self) {
-        if self.lines.is_empty() {
+        if self.lines.is_empty() && self.accepted.is_empty() {
             self.since = None;
         }
     }
@@ -179,7 +192,7 @@ impl Tally {
     pub(crate) fn is_overdue(&self, now: Instant) -> bool {
         let is_old = self.since.is_some_and(|since| since + OVERDUE <= now);
         let may = self.not_before.is_none_or(|not_before| not_before <= now);
-        may && (is_old || self.lines.len() >= MANY)
+        may && (is_old || self.lines.len() >= MANY || self.accepted.len() >= accepted::LINES)
     }
 }
 
@@ -227,6 +240,9 @@ pub(crate) fn fared(
 impl Neighbours {
     /// One step: one domain is asked about, or one frame told. `false`: there was nothing to do.
     pub(crate) fn tend_tally(&mut self) -> bool {
+        if !self.tally.accepted.is_empty() {
+            return self.tell_accepted();
+        }
         let Some(domain) = self.tally.unasked() else { return self.tell_tally() };
         let texts = self.texts(&format!("_smtp._tls.{domain}"));
         let usable = |address| match address {
@@ -246,19 +262,30 @@ impl Neighbours {
             return false;
         }
         let many = findings.len();
-        let told = self.ask(Kind::Directory, &FromDepart::Tls(findings), DIRECTORY_LIMIT);
-        match told {
-            Ok(ToDepart::Noted) => {
-                self.tally.told(many);
-                self.tally.not_before = None;
-                true
-            }
-            // It does not know yet whose we are, or is away.
-            _ => {
-                self.tally.not_before = Some(Instant::now() + PAUSE);
-                false
-            }
+        let is_noted = self.tell(&FromDepart::Tls(findings));
+        if is_noted {
+            self.tally.told(many);
         }
+        is_noted
+    }
+
+    fn tell_accepted(&mut self) -> bool {
+        let lines = self.tally.accepted.iter().take(accepted::LINES).cloned().collect::<Vec<_>>();
+        let many = lines.len();
+        let is_noted = self.tell(&FromDepart::Accepted(lines));
+        if is_noted {
+            self.tally.accepted.drain(..many);
+            self.tally.settle();
+        }
+        is_noted
+    }
+
+    fn tell(&mut self, what: &FromDepart) -> bool {
+        let told = self.ask(Kind::Directory, what, DIRECTORY_LIMIT);
+        // Else it does not know yet whose we are, or is away.
+        let is_noted = matches!(told, Ok(ToDepart::Noted));
+        self.tally.not_before = (!is_noted).then(|| Instant::now() + PAUSE);
+        is_noted
     }
 
     /// Before the end, what was not told yet.

@@ -39,7 +39,7 @@ fn fate(host: &str, answer: Answer) -> Fate {
     match status {
         200..=299 => {
             let (remote, answer) = (Some(host.to_owned()), Some(words));
-            Fate::Sent(Taken { remote, answer, tells_itself: false })
+            Fate::Sent(Taken { remote, answer, tells_itself: false, met: None })
         }
         // It will not have it, now or later. The others of this class speak of the moment.
         400..=499 if !matches!(status, 408 | 421 | 425 | 429) => {

@@ -95,6 +95,9 @@ impl Changes<'_> {
                 self.change_group(&address, tenant.as_deref(), (&with, &without))
             }
             FromAdmin::GroupRemove { address } => self.remove_group(&address),
+            FromAdmin::GroupShare { address, with, without, none } => {
+                self.share(&address, (&with, &without), none)
+            }
             FromAdmin::GroupList { address, tenant } => {
                 self.list_groups(address.as_deref(), tenant.as_deref())
             }
@@ -105,6 +108,7 @@ impl Changes<'_> {
                 self.list_gateway(&domain, &addresses, sync_ms, is_last)
             }
             FromAdmin::List(command) => self.list_command(command),
+            FromAdmin::Accepted(message) => self.show_accepted(message),
             FromAdmin::TlsReports { send } => self.tls_reports(send),
             FromAdmin::Reports(query) => self.show_reports(query),
             FromAdmin::Searched { contracts, files, bytes, found, .. } => {
@@ -385,6 +389,10 @@ impl Changes<'_> {
             let people = self.tables.people(self.key, id)?;
             users.extend(people.into_iter().map(|(user, who)| shown(user, id, &row.name, who)));
         }
+        for (_, group) in self.tables.groups(self.key)? {
+            let writers = users.iter_mut().filter(|one| group.speakers.contains(&one.user));
+            writers.for_each(|one| one.writes_as.push(group.address.clone()));
+        }
         Ok(ToAdmin::Users(users))
     }
 
@@ -427,7 +435,9 @@ impl Changes<'_> {
             return Ok(no_user(&address));
         };
         let name = self.tables.tenant(self.key, tenant)?.map(|row| row.name).unwrap_or_default();
-        Ok(ToAdmin::User(shown(user, tenant, &name, person)))
+        let mut found = shown(user, tenant, &name, person);
+        found.writes_as = self.writes_as(tenant, user)?;
+        Ok(ToAdmin::User(found))
     }
 
     pub fn look_up(&self, address: &str) -> Result<Option<(UserId, TenantId, PersonRow)>, Fault> {
@@ -456,6 +466,7 @@ impl Changes<'_> {
     }
 }
 
+/// Without what they write as beside their own addresses.
 pub fn shown(user: UserId, tenant_id: TenantId, tenant: &str, person: PersonRow) -> User {
     User {
         user,
@@ -465,6 +476,7 @@ pub fn shown(user: UserId, tenant_id: TenantId, tenant: &str, person: PersonRow)
         role: person.role,
         aliases: person.aliases,
         disabled: person.disabled,
+        writes_as: Vec::new(),
     }
 }
 

@@ -206,6 +206,7 @@ impl Tables {
                 "tls_report",
                 "sts_policy",
                 "report",
+                "accepted",
             ] {
                 run(&format!("DELETE FROM {table} WHERE tenant = ?1"), &tenant)?;
             }

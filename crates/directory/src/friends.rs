@@ -104,8 +104,18 @@ impl Friends {
     }
 
     /// `None`: the vault does not believe it; a key of yesterday's, as a rule.
-    pub fn sign_sending(&mut self, sending: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
-        match self.ask(&FromDirectory::SignSending(sending.to_vec()))? {
+    /// `speakers`: who may write as that address, where several have it.
+    pub fn sign_sending(
+        &mut self,
+        sending: &[u8],
+        speakers: &[UserId],
+    ) -> Result<Option<Vec<u8>>, Fault> {
+        let (sending, speakers) = (sending.to_vec(), speakers.to_vec());
+        let question = match speakers.is_empty() {
+            true => FromDirectory::SignSending(sending),
+            false => FromDirectory::SignSendingAs { sending, speakers },
+        };
+        match self.ask(&question)? {
             ToDirectory::Signature(signature) => Ok(Some(signature)),
             ToDirectory::Refused(_) => Ok(None),
             _ => Err(Fault::VaultAway),
@@ -136,6 +146,33 @@ impl Friends {
         }
         match answer {
             ToDirectory::Signature(signature) => Ok(signature),
+            _ => Err(Fault::VaultAway),
+        }
+    }
+
+    /// Who of several may write as their address, from now on: the vault wants to see it in the
+    /// ledger first.
+    pub fn speakers(
+        &mut self,
+        tenant: TenantId,
+        address: &str,
+        speakers: &[UserId],
+    ) -> Result<(), Fault> {
+        let question = |change| FromDirectory::Speakers {
+            tenant,
+            address: address.to_owned(),
+            speakers: speakers.to_vec(),
+            change,
+        };
+        let what = match self.ask(&question(None))? {
+            ToDirectory::Done => return Ok(()),
+            ToDirectory::NeedsChange { what } => what.as_str().into(),
+            _ => return Err(Fault::VaultAway),
+        };
+        let body = Body::RuleChange { tenant: Some(tenant), user: None, what, weakened: None };
+        let (entry, proof, checkpoint) = self.journal.prove(body).map_err(Fault::Unrecorded)?;
+        match self.ask(&question(Some(Proven { entry, proof, checkpoint })))? {
+            ToDirectory::Done => Ok(()),
             _ => Err(Fault::VaultAway),
         }
     }

@@ -1,7 +1,8 @@
 //! The directory knows the tenants, their domains and addresses, and what each tenant wishes.
 //!
-//! # Holds          addresses and settings of all tenants, and which domains outside they wrote to
-//! #                that publish policies, sealed under a key from the vault
+//! # Holds          addresses and settings of all tenants, which domains outside they wrote to
+//! #                that publish policies, and for a month which hosts took their mail, sealed
+//! #                under a key from the vault
 //! # May ask        vault (keys, signed statements), mailbox (to erase; who sent a message), post
 //! #                (letters about lists and TLS, complaints, a person's word about what is held),
 //! #                ledger (its own entries), fetch (whether a gateway's server has an address)
@@ -21,6 +22,7 @@
     allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
+mod accepted;
 mod address;
 mod changes;
 mod ending;
@@ -45,6 +47,7 @@ mod reports;
 mod resolve;
 mod seen;
 mod sending;
+mod shared;
 mod srs;
 mod statements;
 mod sts;
@@ -72,6 +75,8 @@ mod passing_tests;
 mod redirection_tests;
 #[cfg(test)]
 mod report_tests;
+#[cfg(test)]
+mod shared_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -104,7 +109,6 @@ use wire::directory::{
 };
 use wire::lists::{Answer, Question};
 use wire::post::Hop;
-use wire::tls_report::Finding;
 use wire::{Event, Frame, Hub, Label, Peer};
 
 /// How often the directory asks again for the key of its tables while the vault is away.
@@ -448,21 +452,30 @@ impl Desk {
             FromDepart::List(question) => {
                 Ok(ToDepart::List(self.list_mail(peer, Asker::Depart, question)?))
             }
-            FromDepart::Tls(findings) => self.note_tls(peer, &findings),
+            FromDepart::Tls(findings) => {
+                self.note_for(peer, |change, tenant| change.note_tls(tenant, &findings))
+            }
+            FromDepart::Accepted(lines) => {
+                self.note_for(peer, |change, tenant| change.note_accepted(tenant, &lines))
+            }
             FromDepart::Answered { tenant, digest } => {
                 Ok(ToDepart::FirstAnswer(self.is_first_answer(tenant, &digest)))
             }
         }
     }
 
-    /// Counted for the tenant of the channel's label; without one the warden has not said yet whose
+    /// Noted for the tenant of the channel's label; without one the warden has not said yet whose
     /// mail it carries.
-    fn note_tls(&mut self, peer: Peer, findings: &[Finding]) -> Result<ToDepart, wire::Fault> {
+    fn note_for(
+        &mut self,
+        peer: Peer,
+        note: impl FnOnce(&mut changes::Changes<'_>, TenantId) -> Result<bool, Fault>,
+    ) -> Result<ToDepart, wire::Fault> {
         let person = self.hub.label(peer).and_then(|label| label.person);
         let Some(((tenant, _), mut change)) = person.zip(self.changes()) else {
             return Ok(ToDepart::Later);
         };
-        match change.note_tls(tenant, findings) {
+        match note(&mut change, tenant) {
             Ok(true) => Ok(ToDepart::Noted),
             Ok(false) => Err(wire::Fault::Malformed),
             Err(_) => Ok(ToDepart::Later),

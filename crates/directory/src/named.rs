@@ -51,7 +51,7 @@ impl Changes<'_> {
         let own = self.tables.addresses_of(self.key, &[user])?;
         let own: BTreeSet<String> = own.into_iter().map(|one| one.to_lowercase()).collect();
         let mut changed = Vec::new();
-        self.take_out_of_groups(tenant, &own, &mut changed)?;
+        self.take_out_of_groups((tenant, user), &own, &mut changed)?;
         self.take_out_of_lists(tenant, &own, &mut changed)?;
         self.take_out_of_forwards((tenant, user), &own, &mut changed)?;
         for mut row in self.tables.domain_rows(self.key, Some(tenant))? {
@@ -67,15 +67,19 @@ impl Changes<'_> {
 
     fn take_out_of_groups(
         &mut self,
-        tenant: TenantId,
+        (tenant, ended): (TenantId, UserId),
         own: &BTreeSet<String>,
         changed: &mut Vec<String>,
     ) -> Result<(), Fault> {
         for (of, mut group) in self.tables.groups(self.key)? {
-            let before = group.members.len();
+            let before = (group.members.len(), group.speakers.len());
             group.members.retain(|member| !is_in(own, member));
-            if of == tenant && group.members.len() < before {
+            group.speakers.retain(|user| *user != ended);
+            if of == tenant && (group.members.len(), group.speakers.len()) != before {
                 self.friends.record_change(tenant, None, "group.set")?;
+                if group.speakers.len() != before.1 {
+                    self.friends.speakers(tenant, &group.address, &group.speakers)?;
+                }
                 // A group of nobody is none.
                 self.tables.keep_group(self.key, tenant, &group)?;
                 changed.push(group.address);

@@ -265,7 +265,7 @@ impl Changes<'_> {
     ) -> Result<ToAdmin, Fault> {
         let address = address.trim().to_lowercase();
         let what = if tenant.is_some() { "group.add" } else { "group.set" };
-        let (tenant, mut members) = match tenant {
+        let (tenant, mut members, speakers) = match tenant {
             Some(name) => {
                 let Some((id, _)) = self.tables.tenant_by_name(self.key, name)? else {
                     return Ok(no_tenant(name));
@@ -273,10 +273,10 @@ impl Changes<'_> {
                 if let Some(refusal) = self.refuse_address(&address, id)? {
                     return Ok(refusal);
                 }
-                (id, Vec::new())
+                (id, Vec::new(), Vec::new())
             }
             None => match self.tables.group(self.key, &address)? {
-                Some((id, group)) => (id, group.members),
+                Some((id, group)) => (id, group.members, group.speakers),
                 None => return Ok(no_group(&address)),
             },
         };
@@ -312,13 +312,14 @@ impl Changes<'_> {
         if is_for_two && let Some(answer) = self.unless_agreed(tenant, None) {
             return Ok(answer);
         }
-        let row = GroupRow { address, members };
+        let row = GroupRow { address, members, speakers };
         self.tables.try_out()?;
         let tried = self.tables.keep_group(self.key, tenant, &row);
         if let Some(refusal) = self.decide(tried, &row.address, (tenant, None, what))? {
             return Ok(refusal);
         }
         self.restate_all(vec![row.address.clone()])?;
+        let row = self.without_leavers(tenant, row)?;
         Ok(ToAdmin::Groups(vec![self.shown(tenant, row)?]))
     }
 
@@ -349,11 +350,15 @@ impl Changes<'_> {
 
     pub fn remove_group(&mut self, address: &str) -> Result<ToAdmin, Fault> {
         let address = canonical(address, self.host_name);
-        let Some((tenant, _)) = self.tables.group(self.key, &address)? else {
+        let Some((tenant, group)) = self.tables.group(self.key, &address)? else {
             return Ok(no_group(&address));
         };
         self.friends.record_change(tenant, None, "group.remove")?;
-        let row = GroupRow { address: address.clone(), members: Vec::new() };
+        if !group.speakers.is_empty() {
+            self.friends.speakers(tenant, &address, &[])?;
+        }
+        let (members, speakers) = (Vec::new(), Vec::new());
+        let row = GroupRow { address: address.clone(), members, speakers };
         self.tables.keep_group(self.key, tenant, &row)?;
         self.restate_all(vec![address])?;
         Ok(ToAdmin::Groups(vec![self.shown(tenant, row)?]))
@@ -384,9 +389,13 @@ impl Changes<'_> {
         Ok(ToAdmin::Groups(shown.collect::<Result<_, _>>()?))
     }
 
-    fn shown(&self, tenant: TenantId, row: GroupRow) -> Result<Group, Fault> {
+    pub(crate) fn shown(&self, tenant: TenantId, row: GroupRow) -> Result<Group, Fault> {
         let tenant = self.tenant_name(tenant)?;
-        Ok(Group { address: row.address, tenant, members: row.members })
+        let mut writers = Vec::with_capacity(row.speakers.len());
+        for user in row.speakers {
+            writers.extend(self.tables.person(self.key, user)?.map(|(_, person)| person.address));
+        }
+        Ok(Group { address: row.address, tenant, members: row.members, writers })
     }
 
     pub(crate) fn tenant_name(&self, tenant: TenantId) -> Result<String, Fault> {
@@ -537,6 +546,6 @@ fn refuse_host(host: &SmartHost) -> Option<ToAdmin> {
         .then(|| refused("a host and its port", &format!("{}:{}", host.name, host.port), hint))
 }
 
-fn no_group(address: &str) -> ToAdmin {
+pub(crate) fn no_group(address: &str) -> ToAdmin {
     refused("the address of a group", address, "see `group list`")
 }

@@ -58,9 +58,11 @@ impl Sendings {
         address: &str,
         now: u64,
     ) -> Result<ToDispatch, Fault> {
-        if !is_theirs(tables, key, (tenant, user), address, now)? {
-            return Ok(ToDispatch::NotTheirs);
-        }
+        let speakers = match whose(tables, key, (tenant, user), address, now)? {
+            Whose::Theirs => Vec::new(),
+            Whose::Shared(speakers) => speakers,
+            Whose::NotTheirs => return Ok(ToDispatch::NotTheirs),
+        };
         let place = (user, address.to_owned());
         if self.refused.get(&place).is_some_and(|since| now.saturating_sub(*since) < REFUSED_MS) {
             return Ok(ToDispatch::NotTheirs);
@@ -76,7 +78,9 @@ impl Sendings {
         {
             return Ok(kept.answer());
         }
-        match make(friends, (tenant, user), address, &settings, now) {
+        let home = tables.person(key, user)?.map(|(_, person)| person.address).unwrap_or_default();
+        let who = Speaker { tenant, user, home, speakers: &speakers };
+        match make(friends, &who, address, &settings, now) {
             Ok(made) => {
                 let answer = made.answer();
                 if self.at_hand.len() >= REMEMBERED {
@@ -102,37 +106,69 @@ impl Sendings {
     }
 }
 
-/// Whether mail for that address is this person's alone, and they may still write. What only the
-/// catch-all gets is nobody's to write as.
-fn is_theirs(
+/// Whose an address is, for one person who would write as it.
+enum Whose {
+    /// Theirs alone, or that of their tenant's own server.
+    Theirs,
+    /// Of several, of whom these may write as it, and they are among them.
+    Shared(Vec<UserId>),
+    NotTheirs,
+}
+
+/// Whether mail for that address is this person's alone, or they may write as it beside others; and
+/// may still write at all. What only the catch-all gets is nobody's to write as.
+fn whose(
     tables: &Tables,
     key: &RowKey,
     (tenant, user): (TenantId, UserId),
     address: &str,
     now: u64,
-) -> Result<bool, Fault> {
-    let Some((_, domain)) = address.rsplit_once('@') else { return Ok(false) };
+) -> Result<Whose, Fault> {
+    let theirs = |is_theirs| if is_theirs { Whose::Theirs } else { Whose::NotTheirs };
+    let Some((_, domain)) = address.rsplit_once('@') else { return Ok(Whose::NotTheirs) };
     if address.len() > ADDRESS_BYTES || tables.domain(key, domain)? != Some(tenant) {
-        return Ok(false);
+        return Ok(Whose::NotTheirs);
     }
+    let look = Lookup { tables, key, now };
     // A tenant's own server has its people, and we cannot know them. Ours write here, as
     // themselves: a server that wrote as them would do it without their sign-in.
     if user == server_of(tenant) {
-        let look = Lookup { tables, key, now };
-        return Ok(tables.outlet(key, tenant)?.is_some() && look.is_a_server_s(address, tenant)?);
+        let has_outlet = tables.outlet(key, tenant)?.is_some();
+        return Ok(theirs(has_outlet && look.is_a_server_s(address, tenant)?));
     }
-    let found = find(tables, key, address, tenant)?;
-    let is_here = found.is_some_and(|(found, person)| found == user && !person.disabled);
-    Ok(is_here && !is_ended(tables, key, tenant, user)?)
+    let person = tables.person(key, user)?.filter(|(of, person)| *of == tenant && !person.disabled);
+    if person.is_none() || is_ended(tables, key, tenant, user)? {
+        return Ok(Whose::NotTheirs);
+    }
+    if let Some((found, _)) = find(tables, key, address, tenant)? {
+        return Ok(theirs(found == user));
+    }
+    Ok(match look.speakers(address, tenant)? {
+        Some(speakers) if speakers.contains(&user) && look.reaches((address, tenant), user)? => {
+            Whose::Shared(speakers)
+        }
+        _ => Whose::NotTheirs,
+    })
+}
+
+/// Who writes, in the statement's words.
+struct Speaker<'a> {
+    tenant: TenantId,
+    user: UserId,
+    /// Their own address.
+    home: String,
+    /// All who may write as the address, where several have it.
+    speakers: &'a [UserId],
 }
 
 fn make(
     friends: &mut Friends,
-    (tenant, user): (TenantId, UserId),
+    who: &Speaker<'_>,
     address: &str,
     settings: &SendingSettings,
     now: u64,
 ) -> Result<Kept, Fault> {
+    let Speaker { tenant, user, .. } = *who;
     let domain = address.rsplit_once('@').map(|(_, domain)| domain).unwrap_or_default();
     // A second time if the day ended between the key and the signature; else the answer would be
     // the same, and the vault's alarm rung twice.
@@ -148,13 +184,14 @@ fn make(
             tenant,
             user,
             transit,
+            home: who.home.clone(),
             domain: domain.to_owned(),
             settings: settings.clone(),
             issued_ms: now,
             valid_until_ms: now + HOUR_MS,
         };
         let statement = postcard::to_stdvec(&sending).map_err(|_| Fault::Encode)?;
-        if let Some(signature) = friends.sign_sending(&statement)? {
+        if let Some(signature) = friends.sign_sending(&statement, who.speakers)? {
             return Ok(Kept { settings: settings.clone(), statement, signature, issued_ms: now });
         }
     }

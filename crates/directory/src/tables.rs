@@ -92,6 +92,7 @@ impl Tables {
             crate::tls_rows::SCHEMA,
             crate::sts::SCHEMA,
             crate::reports::SCHEMA,
+            crate::accepted::SCHEMA,
         ];
         for schema in std::iter::once(SCHEMA).chain(others) {
             db.execute_batch(schema).map_err(Fault::store("laying out"))?;

@@ -68,6 +68,17 @@ impl World {
         changes.carry_out(question)
     }
 
+    pub fn changes_now(&mut self) -> Changes<'_> {
+        Changes {
+            tables: &mut self.tables,
+            key: &self.key,
+            friends: &mut self.friends,
+            statements: &mut self.statements,
+            host_name: HOST,
+            agreed: None,
+        }
+    }
+
     /// An act that two persons agreed to.
     pub fn carry(&mut self, act: wire::approval::Act) -> ToAdmin {
         let mut changes = Changes {

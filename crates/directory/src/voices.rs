@@ -113,7 +113,9 @@ impl Changes<'_> {
         self.tables.change_person(self.key, user, &person)?;
         self.restate(tenant, &person)?;
         let name = self.tables.tenant(self.key, tenant)?.map(|row| row.name).unwrap_or_default();
-        Ok(ToAdmin::User(shown(user, tenant, &name, person)))
+        let mut changed = shown(user, tenant, &name, person);
+        changed.writes_as = self.writes_as(tenant, user)?;
+        Ok(ToAdmin::User(changed))
     }
 }
 

@@ -78,6 +78,8 @@ pub struct AbsenceRow {
 pub struct GroupRow {
     pub address: String,
     pub members: Vec<String>,
+    /// Those of its people who may write as it.
+    pub speakers: Vec<UserId>,
 }
 
 /// A domain whose mail goes to its tenant's own server.
@@ -137,7 +139,7 @@ impl Tables {
         let token = key.token("members", address.as_bytes());
         let found = self.one("SELECT tenant, sealed FROM members WHERE token = ?1", &token)?;
         Ok(found.and_then(|(tenant, sealed)| {
-            Some((TenantId::from_slice(&tenant)?, unseal(key, "members", &token, &sealed)?))
+            Some((TenantId::from_slice(&tenant)?, unseal_group(key, &token, &sealed)?))
         }))
     }
 
@@ -147,7 +149,7 @@ impl Tables {
         let mut groups = Vec::with_capacity(rows.len());
         for (token, tenant) in rows {
             let found = self.one("SELECT token, sealed FROM members WHERE token = ?1", &token)?;
-            let row = found.and_then(|(token, sealed)| unseal(key, "members", &token, &sealed));
+            let row = found.and_then(|(token, sealed)| unseal_group(key, &token, &sealed));
             groups.extend(TenantId::from_slice(&tenant).zip(row));
         }
         groups.sort_by(|(_, one): &(_, GroupRow), (_, other)| one.address.cmp(&other.address));
@@ -470,6 +472,13 @@ impl Tables {
         Ok(())
     }
 
+    /// A row as another version left it.
+    #[cfg(test)]
+    pub(crate) fn replace_group(&self, token: &[u8], tenant: TenantId, sealed: &[u8]) {
+        let insert = "INSERT OR REPLACE INTO members (token, tenant, sealed) VALUES (?1, ?2, ?3)";
+        self.keep_row(insert, token, tenant, sealed).unwrap();
+    }
+
     fn drop_row(&self, sql: &str, by: &[u8]) -> Result<(), Fault> {
         self.db
             .prepare_cached(sql)
@@ -486,6 +495,15 @@ impl Tables {
             .map_err(Fault::store("counting rows"))?;
         Ok(u64::try_from(count).unwrap_or_default())
     }
+}
+
+/// Of an older version nobody wrote as its address.
+fn unseal_group(key: &RowKey, row: &[u8], sealed: &[u8]) -> Option<GroupRow> {
+    let plain = key.open("members", row, sealed)?;
+    postcard::from_bytes(&plain).ok().or_else(|| {
+        let (address, members) = postcard::from_bytes(&plain).ok()?;
+        Some(GroupRow { address, members, speakers: Vec::new() })
+    })
 }
 
 fn signed(ms: u64) -> i64 {

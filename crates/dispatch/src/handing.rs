@@ -422,7 +422,9 @@ fn own_ways(queued: &Queued, house: &mut Neighbours) -> Option<(String, Vec<(Str
         });
         here.into_iter().chain(on).collect()
     };
-    let mut candidates = std::iter::once(&author.address).chain(&queued.from);
+    // Who writes as an address of several is told at their own.
+    let home = Some(&author.home).filter(|home| !home.is_empty());
+    let mut candidates = std::iter::once(&author.address).chain(&queued.from).chain(home);
     candidates.find_map(|address| {
         let ends = ways(address, house.who_is(address));
         (!ends.is_empty()).then(|| (address.clone(), ends))

@@ -266,6 +266,7 @@ fn shut_out(tenant_id: TenantId, user: UserId, disabled: bool) -> wire::director
         role: nothing(),
         aliases: Vec::new(),
         disabled,
+        writes_as: Vec::new(),
     })
 }
 

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use post::{Hand, Store};
+use std::collections::VecDeque;
 use std::time::Instant;
 use terms::{InstanceId, MessageId, TenantId, UserId};
 use wire::Parcel;
@@ -22,13 +23,46 @@ fn main() {
     println!("filled with {count} messages in {:.1} s", begin.elapsed().as_secs_f64());
     let before = resident();
     let begin = Instant::now();
-    let store = Store::open(&folder, 1_800_000_000_000).unwrap();
+    let mut store = Store::open(&folder, 1_800_000_000_000).unwrap();
     let took = begin.elapsed();
     let bytes = resident().saturating_sub(before);
     println!("opened in {:.2} s", took.as_secs_f64());
     println!("{:.0} bytes of memory a message", bytes as f64 / count as f64);
+    lone(&mut store, count);
     drop(store);
     std::fs::remove_dir_all(folder).unwrap();
+}
+
+/// One message of a tenant that has no other, while every hand is busy with the rest: after how
+/// many batches of theirs it is handed out, and what the queue itself takes for that.
+fn lone(store: &mut Store, count: u64) {
+    let now_s = 1_800_000_000;
+    let mut under_way: VecDeque<_> = std::iter::from_fn(|| store.take_turn(now_s)).collect();
+    let hands = under_way.len();
+    let mut only = outgoing(count);
+    (only.tenant, only.user) = (TenantId([200; 8]), UserId([200; 8]));
+    let wanted = only.message;
+    let begin = Instant::now();
+    store.queue((&only, InstanceId([7; 6]), Hand::Own), &[]).unwrap();
+    store.commit(1_800_000_000_000).unwrap();
+    let mut batches = 0;
+    while let Some((_, over)) = under_way.pop_front() {
+        store.turn_is_over(&over);
+        batches += 1;
+        while let Some((messages, taken)) = store.take_turn(now_s) {
+            if messages.contains(&wanted) {
+                let took = begin.elapsed().as_secs_f64() * 1e3;
+                println!(
+                    "a lone message of another tenant, kept while all {hands} batches are under \
+                     way, is handed out when {batches} of them came back; {took:.1} ms of the \
+                     queue's own work"
+                );
+                return;
+            }
+            under_way.push_back((messages, taken));
+        }
+    }
+    panic!("it was never its turn");
 }
 
 /// In a process of its own, so that its memory is not ours.

@@ -47,7 +47,7 @@ mod desk_tests;
 mod tests;
 
 pub use fault::Fault;
-pub use store::Store;
+pub use store::{Store, Taken};
 pub use table::Hand;
 
 use compartment::House;

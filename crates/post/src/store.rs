@@ -4,6 +4,9 @@
 
 mod chores;
 mod notices;
+mod turns;
+
+pub use turns::Taken;
 
 use crate::Fault;
 use crate::entry::{At, Entry, NewLeg, NewMessage, Passage, Way};

@@ -136,6 +136,7 @@ mod tests {
             tenant: TenantId([1; 8]),
             user: UserId([2; 8]),
             transit: PublicKey { suite: 1, epoch: 20_786, bytes: vec![4; 65] },
+            home: "aoi@example.jp".to_owned(),
             domain: "example.jp".to_owned(),
             settings: SendingSettings::default(),
             issued_ms: 1_000,

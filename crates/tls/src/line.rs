@@ -37,6 +37,11 @@ impl Line {
         self.socket.local_addr()
     }
 
+    /// The version of TLS, once it stands.
+    pub fn version(&self) -> Option<&'static str> {
+        self.tls.as_ref()?.protocol_version()?.as_str()
+    }
+
     /// Reads what is there, and waits for it; 0 is the end.
     pub fn read(&mut self, into: &mut [u8], until: Instant) -> io::Result<usize> {
         loop {

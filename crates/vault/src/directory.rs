@@ -41,7 +41,13 @@ impl Vault {
             FromDirectory::Current { tenant, user } => self.current(asker, tenant, user),
             FromDirectory::Sign(bytes) => self.sign(asker, &bytes, None),
             FromDirectory::Transit(tenant) => self.transit(asker, tenant),
-            FromDirectory::SignSending(bytes) => self.sign_sending(asker, &bytes),
+            FromDirectory::SignSending(bytes) => self.sign_sending(asker, &bytes, &mut []),
+            FromDirectory::SignSendingAs { sending, mut speakers } => {
+                self.sign_sending(asker, &sending, &mut speakers)
+            }
+            FromDirectory::Speakers { tenant, address, mut speakers, change } => {
+                self.speak(asker, (&address, tenant), &mut speakers, change.as_ref())
+            }
             FromDirectory::SignChanged { statement, change } => {
                 self.sign(asker, &statement, Some(&change))
             }
@@ -117,7 +123,46 @@ impl Vault {
         Ok(())
     }
 
-    fn sign_sending(&mut self, asker: Asker, bytes: &[u8]) -> Result<(), Fault> {
+    /// Who of several may write as their address. Each is a person of that tenant.
+    fn speak(
+        &mut self,
+        asker: Asker,
+        (address, tenant): (&str, TenantId),
+        speakers: &mut [UserId],
+        change: Option<&Proven>,
+    ) -> Result<(), Fault> {
+        let has_keys = |user: &UserId| self.keys.state.users.contains_key(&(tenant, *user));
+        if speakers.len() > RECIPIENTS || !speakers.iter().all(has_keys) {
+            self.refuse(asker, "expected at most a hundred people with keys");
+            return Ok(());
+        }
+        let proven = change.filter(|change| {
+            self.recorder.is_proven(&change.entry, &change.proof, &change.checkpoint)
+        });
+        let entry = proven.map(|change| (change.entry.as_slice(), change.proof.index));
+        match self.stood.speak((address, tenant), speakers, entry)? {
+            Standing::Changed { what } => self.answer(asker, &ToDirectory::NeedsChange { what }),
+            Standing::Full => self.refuse(asker, "too many addresses"),
+            Standing::Same | Standing::New | Standing::Onward { .. } => {
+                if proven.is_some() {
+                    // As for every recorded change of who stands behind an address.
+                    self.alarm(format!(
+                        "others write as an address of several: tenant {tenant}, as recorded before"
+                    ));
+                }
+                self.answer(asker, &ToDirectory::Done);
+            }
+        }
+        Ok(())
+    }
+
+    /// `speakers`: who may write as that address, where several have it.
+    fn sign_sending(
+        &mut self,
+        asker: Asker,
+        bytes: &[u8],
+        speakers: &mut [UserId],
+    ) -> Result<(), Fault> {
         let sending = match self.believable_sending(bytes)? {
             Ok(sending) => sending,
             Err(why) => {
@@ -129,7 +174,9 @@ impl Vault {
         let is_server = *user == directory::server_of(*tenant);
         // What a gateway passes on has nobody here behind it: it is the server's own.
         let is_beyond = is_server && self.stood.is_nobody_s(address, *tenant)?;
-        if !is_beyond && self.stood.is_another_s(address, *tenant, *user)? {
+        let is_shared =
+            speakers.contains(user) && self.stood.may_speak((address, *tenant), speakers)?;
+        if !is_beyond && !is_shared && self.stood.is_another_s(address, *tenant, *user)? {
             self.alarm(format!("user {user} of tenant {tenant} would write as somebody else"));
             self.refuse(asker, "somebody else stands behind this address");
             return Ok(());

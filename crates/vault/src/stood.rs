@@ -181,25 +181,78 @@ impl Stood {
         entry: &[u8],
         place: u64,
     ) -> Result<bool, Fault> {
-        let what = Frame::parse(entry).and_then(|frame| match &frame.entry.body {
-            Body::RuleChange { what, tenant, .. } if *tenant == Some(statement.tenant) => {
-                Some(what.as_str().to_owned())
-            }
-            _ => None,
-        });
+        let what = changed(entry).filter(|(tenant, _)| *tenant == statement.tenant);
+        let what = what.map(|(_, what)| what);
         let words = self.words(statement, &statement.address)?;
         let mut all = std::iter::once(words.people).chain(words.beside);
         let wanted = all.find(|said| what.as_deref() == Some(word(&said.standing).as_str()));
-        let Some(Said { place: address, standing }) = wanted else { return Ok(false) };
+        match wanted {
+            Some(said) => self.stand_by(said, statement.tenant, place),
+            None => Ok(false),
+        }
+    }
+
+    /// What is recorded at `place` stands from now on, unless it is older than what stands.
+    fn stand_by(&mut self, said: Said, tenant: TenantId, place: u64) -> Result<bool, Fault> {
+        let Said { place: address, standing } = said;
         let is_newer = self.people.get(&address).is_none_or(|known| place > known.entry);
         if !is_newer {
             return Ok(false);
         }
-        let known = Known { tenant: statement.tenant, standing, entry: place };
+        self.keep(address, Known { tenant, standing, entry: place })?;
+        Ok(true)
+    }
+
+    fn keep(&mut self, address: Token, known: Known) -> Result<(), Fault> {
         self.flush()?;
         self.journal.append(&[write(&address, &known)])?;
         self.enter(address, known);
-        Ok(true)
+        Ok(())
+    }
+
+    /// These people, and nobody else, may write as an address that several have. `entry`: what is
+    /// proven to stand in the ledger, and where. That nobody may any more needs no record; to come
+    /// back it does.
+    pub fn speak(
+        &mut self,
+        (address, tenant): (&str, TenantId),
+        speakers: &mut [UserId],
+        entry: Option<(&[u8], u64)>,
+    ) -> Result<Standing, Fault> {
+        let said = self.speakers_of(address, tenant, speakers)?;
+        let known = self.people.get(&said.place);
+        if speakers.is_empty() {
+            if let Some(entry) = known.filter(|one| one.standing != NOTHING).map(|one| one.entry) {
+                self.keep(said.place, Known { tenant, standing: NOTHING, entry })?;
+            }
+            return Ok(Standing::Same);
+        }
+        if self.stands(&said) {
+            return Ok(Standing::Same);
+        }
+        let of_tenant = self.count.get(&tenant).copied().unwrap_or_default();
+        if known.is_none() && (of_tenant >= OF_TENANT || self.people.len() >= ADDRESSES) {
+            return Ok(Standing::Full);
+        }
+        let what = word(&said.standing);
+        let recorded = entry.filter(|(entry, _)| {
+            changed(entry).is_some_and(|(of, word)| of == tenant && word == what)
+        });
+        if let Some((_, place)) = recorded
+            && self.stand_by(said, tenant, place)?
+        {
+            return Ok(Standing::Same);
+        }
+        Ok(Standing::Changed { what })
+    }
+
+    /// Whether it is recorded of an address that these, and nobody else, may write as it.
+    pub fn may_speak(
+        &self,
+        (address, tenant): (&str, TenantId),
+        speakers: &mut [UserId],
+    ) -> Result<bool, Fault> {
+        Ok(!speakers.is_empty() && self.stands(&self.speakers_of(address, tenant, speakers)?))
     }
 
     /// First words go to the disk together, once a second.
@@ -263,6 +316,18 @@ impl Stood {
         Ok(Words { people, beside })
     }
 
+    fn speakers_of(
+        &self,
+        address: &str,
+        tenant: TenantId,
+        speakers: &mut [UserId],
+    ) -> Result<Said, Fault> {
+        speakers.sort_unstable();
+        let mut whole = [address.as_bytes(), b"\0", &tenant.0].concat();
+        speakers.iter().for_each(|user| whole.extend_from_slice(&user.0));
+        self.said(("speakers", "speak"), address, &whole)
+    }
+
     fn people_of(
         &self,
         address: &str,
@@ -289,6 +354,17 @@ impl Stood {
         let whole = self.key.verifier(purpose, of).map_err(Fault::Key)?;
         let (token, _) = whole.split_first_chunk().ok_or(Fault::Torn { at: 0 })?;
         Ok(*token)
+    }
+}
+
+/// Of which tenant a recorded change is, and its word.
+fn changed(entry: &[u8]) -> Option<(TenantId, String)> {
+    let frame = Frame::parse(entry)?;
+    match &frame.entry.body {
+        Body::RuleChange { what, tenant: Some(tenant), .. } => {
+            Some((*tenant, what.as_str().to_owned()))
+        }
+        _ => None,
     }
 }
 
@@ -429,6 +505,47 @@ mod tests {
         let stood = open(&folder);
         assert_eq!(stood.weigh(&moved).unwrap(), Standing::New);
         check(&stood, "ben@b.example", 2, &[2], true);
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn who_writes_as_an_address_of_several_is_recorded() {
+        let folder = scratch("speakers");
+        let mut stood = open(&folder);
+        let desk = ("desk@a.example", TenantId([1; 8]));
+        let users = |users: &[u8]| users.iter().map(|user| UserId([*user; 8])).collect::<Vec<_>>();
+        stood.learn(&statement(desk.0, 1, &[1, 2, 3])).unwrap();
+        let may = |stood: &Stood, who: &[u8]| stood.may_speak(desk, &mut users(who)).unwrap();
+        let speak = |stood: &mut Stood, who: &[u8], entry: Option<(&[u8], u64)>| {
+            stood.speak(desk, &mut users(who), entry).unwrap()
+        };
+        assert!(!may(&stood, &[1]) && !may(&stood, &[]));
+        let Standing::Changed { what } = speak(&mut stood, &[1, 2], None) else { panic!() };
+        // By an entry of these very words and this tenant, which is newer than the last.
+        let wrong = [entry("group.share", 1), entry(&what, 2)];
+        for wrong in &wrong {
+            let found = speak(&mut stood, &[2, 1], Some((wrong, 40)));
+            assert!(matches!(found, Standing::Changed { .. }));
+        }
+        let right = entry(&what, 1);
+        let other = stood.speak(desk, &mut users(&[1, 3]), Some((&right, 40))).unwrap();
+        assert!(matches!(other, Standing::Changed { .. }));
+        assert_eq!(speak(&mut stood, &[2, 1], Some((&right, 40))), Standing::Same);
+        drop(stood);
+        let mut stood = open(&folder);
+        assert!(may(&stood, &[1, 2]) && !may(&stood, &[1]) && !may(&stood, &[1, 2, 3]));
+        // It stays an address of several, which nobody has alone.
+        assert!(stood.is_another_s(desk.0, desk.1, UserId([1; 8])).unwrap());
+        // What ended comes back by a record of its own.
+        assert_eq!(speak(&mut stood, &[], None), Standing::Same);
+        drop(stood);
+        let mut stood = open(&folder);
+        assert!(!may(&stood, &[1, 2]));
+        let old = speak(&mut stood, &[1, 2], Some((&right, 40)));
+        assert!(matches!(old, Standing::Changed { .. }));
+        assert_eq!(speak(&mut stood, &[1, 2], Some((&right, 41))), Standing::Same);
+        stood.forget(TenantId([1; 8])).unwrap();
+        assert!(!may(&stood, &[1, 2]));
         std::fs::remove_dir_all(&folder).unwrap();
     }
 

@@ -304,6 +304,13 @@ pub enum Request {
     GroupRemove {
         address: String,
     },
+    /// Who of its people may write as its address; `none`: nobody any more.
+    GroupShare {
+        address: String,
+        with: Vec<String>,
+        without: Vec<String>,
+        none: bool,
+    },
     GroupList {
         address: Option<String>,
         tenant: Option<String>,

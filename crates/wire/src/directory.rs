@@ -1,5 +1,6 @@
 //! Questions to `directory`, and the statements that it answers with.
 
+use crate::accepted;
 use crate::approval::Act;
 pub use crate::ending::{Ending, EndingState, Hold};
 use crate::lists;
@@ -14,7 +15,8 @@ pub use crate::passing::{
 use crate::post::{Hop, QueueAct};
 use crate::reports;
 pub use crate::sending::{
-    LONGEST_DELAY_MS, MOST_RECIPIENTS, NOTICE_BYTES, REFUSED_KINDS, SendingSettings, SmartHost,
+    LONGEST_DELAY_MS, MOST_RECIPIENTS, NOTICE_BYTES, REFUSED_KINDS, SENDING_DOMAIN, Sending,
+    SendingSettings, SmartHost,
 };
 use crate::sts;
 use crate::tls_report;
@@ -187,6 +189,9 @@ pub enum FromDepart {
         tenant: TenantId,
         digest: [u8; 32],
     },
+    /// Who took mail, at most [`accepted::LINES`]: of the tenant that the channel's label names,
+    /// and of no other. Answered by `Noted`.
+    Accepted(Vec<accepted::Accepted>),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -213,23 +218,6 @@ pub enum ToDepart {
     /// `None`: nobody can say now.
     FirstAnswer(Option<bool>),
 }
-
-/// What the vault signs: under which key a person's outgoing mail is sealed, and what they may.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
-pub struct Sending {
-    pub address: String,
-    pub tenant: TenantId,
-    pub user: UserId,
-    pub transit: PublicKey,
-    /// The domain that signs for this sender: the address's own.
-    pub domain: String,
-    pub settings: SendingSettings,
-    pub issued_ms: u64,
-    pub valid_until_ms: u64,
-}
-
-/// Separates these statements from all others.
-pub const SENDING_DOMAIN: &[u8] = b"sekisho sending statement v1\0";
 
 /// What the vault signs: who an address is, and under which keys mail for it is sealed.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
@@ -518,6 +506,15 @@ pub enum FromAdmin {
         send: bool,
     },
     Reports(reports::Query),
+    /// Who took this message, in the order in which they did.
+    Accepted(MessageId),
+    /// Who of a group's people may write as its address; `none`: nobody any more.
+    GroupShare {
+        address: String,
+        with: Vec<String>,
+        without: Vec<String>,
+        none: bool,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -553,6 +550,7 @@ pub enum ToAdmin {
     },
     Fault(String),
     TlsReports(Vec<tls_report::Kept>),
+    Accepted(Vec<accepted::Accepted>),
     Reports(reports::Page),
     /// Nothing was changed: it has mail of this part go to others, or others speak for it, and is
     /// an act for two persons ([`crate::redirection`]).
@@ -597,4 +595,6 @@ pub struct User {
     pub role: String,
     pub aliases: Vec<String>,
     pub disabled: bool,
+    /// Addresses of several that this person may write as.
+    pub writes_as: Vec<String>,
 }

@@ -73,6 +73,8 @@ pub struct Group {
     pub address: String,
     pub tenant: String,
     pub members: Vec<String>,
+    /// Who may write as it.
+    pub writers: Vec<String>,
 }
 
 /// For whom a gateway's mail is taken. Stored, as it stood when it was a `bool`: the first two keep

@@ -27,6 +27,8 @@ pub enum Redirection {
     List(Command),
     /// A gateway's address becomes a person's here.
     Person { address: String, tenant: String, role: String, aliases: Vec<String> },
+    /// More of a group's people may write as its address.
+    Share { address: String, with: Vec<String>, without: Vec<String> },
 }
 
 impl Redirection {
@@ -45,6 +47,7 @@ impl Redirection {
             Self::List(Command::Add { .. }) => "list.add",
             Self::List(_) => "list.set",
             Self::Person { .. } => "user.add",
+            Self::Share { .. } => "group.share",
         }
     }
 
@@ -73,6 +76,9 @@ impl Redirection {
             Self::List(command) => FromAdmin::List(command),
             Self::Person { address, tenant, role, aliases } => {
                 FromAdmin::UserAdd { address, tenant, role, aliases }
+            }
+            Self::Share { address, with, without } => {
+                FromAdmin::GroupShare { address, with, without, none: false }
             }
         }
     }

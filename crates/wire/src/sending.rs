@@ -1,6 +1,29 @@
-//! A tenant's say in what leaves: how fast, how large, by which host.
+//! Who writes as which address, and a tenant's say in what leaves: how fast, how large, by which
+//! host.
 
+use crate::directory::PublicKey;
 use serde::{Deserialize, Serialize};
+use terms::{TenantId, UserId};
+
+/// What the vault signs: under which key a person's outgoing mail is sealed, and what they may.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct Sending {
+    pub address: String,
+    pub tenant: TenantId,
+    pub user: UserId,
+    pub transit: PublicKey,
+    /// The person's own address: whatever they write as, this is where they are told of it. Empty:
+    /// a tenant's own server.
+    pub home: String,
+    /// The domain that signs for this sender: the address's own.
+    pub domain: String,
+    pub settings: SendingSettings,
+    pub issued_ms: u64,
+    pub valid_until_ms: u64,
+}
+
+/// Separates these statements from all others.
+pub const SENDING_DOMAIN: &[u8] = b"sekisho sending statement v1\0";
 
 /// A tenant's say in what leaves.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

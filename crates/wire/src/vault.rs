@@ -38,6 +38,20 @@ pub enum FromDirectory {
     /// Answered as `admin` is, by `Keys` and `BackupEpochs`.
     EndedKeys(TenantId),
     BackupEpochs,
+    /// Who of several people behind an address may write as it: these and nobody else. `Done`, or
+    /// `NeedsChange` where some of them could not before: then with the proof that it stands in
+    /// the ledger.
+    Speakers {
+        tenant: TenantId,
+        address: String,
+        speakers: Vec<UserId>,
+        change: Option<Proven>,
+    },
+    /// As `SignSending`, of an address that these may write as.
+    SignSendingAs {
+        sending: Vec<u8>,
+        speakers: Vec<UserId>,
+    },
 }
 
 /// An entry that its author shows the vault: signed, with its place and the cosigned checkpoint

@@ -277,3 +277,43 @@ fn reports_are_handed_up() {
     check("(404)", "1.0 failed sent 0: 5.0.0");
     check("(unproven)", "1.0 later sent 0: Unreachable");
 }
+
+/// Who took a letter, how it was known who that is, and with which words: for those who trace it.
+#[test]
+fn who_took_it_is_told() {
+    let authority = Authority::new();
+    let (tls, leaf) = authority.server(NAME);
+    let check = |plan: Plan, expected: &[&str]| {
+        let house = settle(plan);
+        let to = ["a@there.example", "b@there.example"];
+        assert_eq!(house.carry(&[Letter::out(&to)]), ["1.0 sent 2"]);
+        let until = Instant::now() + LIMIT;
+        while house.seen.lock().unwrap().accepted.is_empty() {
+            assert!(Instant::now() < until, "{expected:?} is not told");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let lines = house.seen.lock().unwrap().accepted.clone();
+        let shown = lines.iter().map(|one| {
+            let (host, word) = (&one.host, one.safety.word());
+            let tls = one.tls.as_deref().unwrap_or("clear");
+            format!("{} {host} {word} {tls} {}", one.recipients, one.words)
+        });
+        assert_eq!(shown.collect::<Vec<_>>(), expected);
+    };
+    let way: Way =
+        |_, line| (line == ".").then(|| "250 2.0.0 for <b@there.example>\r\n".to_owned());
+    let clear = Remote::that(way);
+    let plan = Plan::default().with("there.example", NAME, &clear);
+    check(plan, &["2 mx.there.example any clear 250 2.0.0 for …"]);
+    let remote = Remote::with(way, Some(tls));
+    let plan = Plan::default().with("there.example", NAME, &remote);
+    check(plan, &["2 mx.there.example any TLSv1_3 250 2.0.0 for …"]);
+    let plan = with_policy(wanting(&authority, &remote), ENFORCE);
+    check(plan, &["2 mx.there.example certificate TLSv1_3 250 2.0.0 for …"]);
+    let data = Sha256::digest(route::public_key_info(&leaf).unwrap()).to_vec();
+    let record = Record::Tlsa { usage: 3, selector: 1, matching: 1, data };
+    let mut plan = Plan::default().with("there.example", NAME, &remote);
+    plan.record(&format!("_25._tcp.{NAME}"), RecordKind::Tlsa, Found::Records(vec![record]));
+    plan.signed();
+    check(plan, &["2 mx.there.example dane TLSv1_3 250 2.0.0 for …"]);
+}

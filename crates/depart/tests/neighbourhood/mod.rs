@@ -74,6 +74,8 @@ pub struct Seen {
     pub lists: Vec<wire::lists::Question>,
     /// How TLS fared, as the directory was told.
     pub told: Vec<wire::tls_report::Finding>,
+    /// Who took what, as the directory was told.
+    pub accepted: Vec<wire::accepted::Accepted>,
     pub heard: walled::Heard,
     /// Who is away, by address, and what was answered in their name.
     pub absent: Vec<String>,
@@ -685,6 +687,11 @@ fn play_directory(
                 directory::FromDepart::Tls(findings) => {
                     assert!(findings.iter().all(wire::tls_report::Finding::is_sound));
                     seen.lock().unwrap().told.extend(findings);
+                    directory::ToDepart::Noted
+                }
+                directory::FromDepart::Accepted(lines) => {
+                    assert!(lines.iter().all(wire::accepted::Accepted::is_sound));
+                    seen.lock().unwrap().accepted.extend(lines);
                     directory::ToDepart::Noted
                 }
                 directory::FromDepart::List(question) => {

@@ -319,6 +319,7 @@ fn sending(address: &str, user: UserId, public: &PublicKey, settings: &SendingSe
         tenant: TENANT,
         user: if address.starts_with("lie") { UserId([5; 8]) } else { user },
         transit: public.clone(),
+        home: "aoi@example.jp".to_owned(),
         domain: address.rsplit_once('@').unwrap().1.to_owned(),
         settings: settings.clone(),
         issued_ms: 0,

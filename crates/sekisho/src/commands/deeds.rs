@@ -71,6 +71,7 @@ const DEEDS: &[(&str, &str, &str)] = &[
     ("group.add", "グループの作成", "a group made"),
     ("group.set", "グループの変更", "a group changed"),
     ("group.remove", "グループの削除", "a group removed"),
+    ("group.share", "グループの名前で送信できる人の変更", "who may write as a group's address"),
     ("list.add", "メーリングリストの作成", "a mailing list made"),
     ("list.set", "メーリングリストの変更", "a mailing list changed"),
     ("list.remove", "メーリングリストの削除", "a mailing list removed"),

@@ -43,6 +43,7 @@ const USAGE: &str = "  sekisho demo [--data DIR] [--port-base N] [--json] [--no-
                | password ADDRESS | terminate ADDRESS [--grace 30d] | cancel ADDRESS
   sekisho group add ADDRESS --tenant T --member A… | list [--tenant T] | show ADDRESS
                | set ADDRESS [--member A]… [--without A]… | remove ADDRESS   --data DIR
+               | share ADDRESS --with A… [--without A]… | --none
   sekisho list add ADDRESS --tenant T [--owner A]… [--name TEXT] [--language ja|en]
                [--posting members|owners|anyone] [--bytes N]             --data DIR
                | set ADDRESS [the same] [--without-owner A]… | list [--tenant T] | show ADDRESS

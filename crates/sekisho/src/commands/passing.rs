@@ -15,7 +15,7 @@ use std::path::Path;
 use wire::admin::{OutletChange, Request};
 use wire::directory::{ABSENCE_TEXT_BYTES, AbsenceTold, LIST_PAGE, OutletTerms, Taken};
 
-const GROUP_ACTS: &str = "add, list, show, set or remove";
+const GROUP_ACTS: &str = "add, list, show, set, share or remove";
 /// Recipients a day of a company's server, unless more are agreed upon.
 const OUTLET_A_DAY: u32 = 100_000;
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
@@ -87,12 +87,26 @@ pub fn group(mut arguments: Arguments) -> Answer {
         "show" => {
             Request::GroupList { address: Some(arguments.word("the address")?), tenant: None }
         }
+        "share" => share(&mut arguments)?,
         "remove" => Request::GroupRemove { address: arguments.word("the address")? },
         other => return Err(unknown(GROUP_ACTS, other.to_owned())),
     };
     let grounds = grounds::take(&mut arguments)?;
     arguments.finish()?;
     ask_on(&folder(data)?, &request, &grounds)
+}
+
+/// Who writes as a group's address.
+fn share(arguments: &mut Arguments) -> Result<Request, Trouble> {
+    let (with, without) = (arguments.options("--with")?, arguments.options("--without")?);
+    let none = arguments.switch("--none");
+    let address = arguments.word("the address")?;
+    let hint = "--with ADDRESS… [--without ADDRESS]…, or --none";
+    match (none, with.is_empty() && without.is_empty()) {
+        (true, false) => Err(Trouble::wrong_use("one of the two", "both", hint)),
+        (false, true) => Err(Trouble::wrong_use("--with ADDRESS…", "nothing", hint)),
+        _ => Ok(Request::GroupShare { address, with, without, none }),
+    }
 }
 
 /// A group is made with somebody in it.
@@ -281,7 +295,7 @@ fn listed(text: &str, domain: &str) -> Result<Vec<Listed>, Trouble> {
 
 #[cfg(test)]
 mod tests {
-    use super::{DAY_MS, at_line, away, end_of, forward, listed};
+    use super::{DAY_MS, at_line, away, end_of, forward, listed, share};
     use crate::arguments::Arguments;
     use crate::outcome::Trouble;
     use wire::admin::Request;
@@ -320,6 +334,25 @@ mod tests {
         check("a@b.example", Some((None, false)));
         check("a@b.example --keep", None);
         check("a@b.example --none --to c@d.example", None);
+        check("--none", None);
+    }
+
+    #[test]
+    fn who_writes_as_a_group_is_named() {
+        let check = |text: &str, expected: Option<(usize, usize, bool)>| {
+            let found = share(&mut typed(text)).ok().map(|request| match request {
+                Request::GroupShare { with, without, none, .. } => {
+                    (with.len(), without.len(), none)
+                }
+                _ => panic!("{text}"),
+            });
+            assert_eq!(found, expected, "{text}");
+        };
+        check("g@b.example --with a@b.example --with c@b.example", Some((2, 0, false)));
+        check("g@b.example --without a@b.example", Some((0, 1, false)));
+        check("g@b.example --none", Some((0, 0, true)));
+        check("g@b.example", None);
+        check("g@b.example --none --with a@b.example", None);
         check("--none", None);
     }
 

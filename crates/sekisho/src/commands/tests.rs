@@ -85,6 +85,7 @@ fn redirected(change: &Redirection) -> &'static [&'static str] {
             "list member add l@b.example x@out.example",
         ],
         Redirection::Person { .. } => &["user add a@b.example --tenant T"],
+        Redirection::Share { .. } => &["group share g@b.example --with a@b.example"],
     }
 }
 
@@ -121,6 +122,7 @@ fn acts() -> Vec<Act> {
         Redirection::Group { address: address(), tenant: None, with, without },
         Redirection::Outlet { tenant: "T".to_owned(), terms, is_fresh: false },
         Redirection::List(Command::Remove { address: address() }),
+        Redirection::Share { address: address(), with: Vec::new(), without: Vec::new() },
         person,
     ];
     let mut acts = vec![

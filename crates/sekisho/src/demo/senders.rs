@@ -73,6 +73,9 @@ impl Senders {
         zones.add("outside.example", Mx, "10 mx.outside.example")?;
         zones.add("*.outside.example", Mx, "10 mx.outside.example")?;
         zones.add("mx.outside.example", A, "127.0.0.1")?;
+        // Of one host alone, so that it can be as bad as a case wants and the others are not.
+        zones.add("dead.outside.example", Mx, "10 mx.dead.outside.example")?;
+        zones.add("mx.dead.outside.example", A, "127.0.0.99")?;
         // One that wants to hear how TLS with it fares.
         zones.add("reports.outside.example", Mx, "10 mx.outside.example")?;
         let wanted = "v=TLSRPTv1; rua=mailto:tls@reports.outside.example";

@@ -165,6 +165,7 @@ pub const WORDS: &[(&str, &str)] = &[
     ("directory asks for {}", "directory が {} を求めました"),
     ("others stand behind an address: {}", "アドレスの受取人が変わりました: {}"),
     ("others would stand behind an address: {}", "アドレスの受取人が変わるところでした: {}"),
+    ("others write as an address of several: tenant {}, as recorded before", "複数の人のアドレスの名前で送信できる人が変わりました: 組織 {}（記録済み）"),
     ("tenant {} has more addresses than can be watched", "組織 {} のアドレスが多すぎて、見張りきれません"),
     ("user {} of tenant {} would write as somebody else", "組織 {1} の利用者 {0} が別の人として書くところでした"),
     ("identity hands in a grant that the ledger does not have", "identity が、台帳にない許可を持ち込みました"),

@@ -122,6 +122,18 @@ fn a_letter_leaves_signed_and_complete() {
     assert_eq!(verdict(demo, &changed), "rsa-sha256 fail, ed25519-sha256 fail, dmarc fail");
     let trace = traced(demo, "leaves whole", "sent");
     assert_eq!(trace["sender"], "aoi@example.jp");
+    // Who took it, and with which words, is told a little later.
+    let accepted = || traced(demo, "leaves whole", "sent")["accepted"][0].clone();
+    within(PATIENCE, "who took it", || accepted().is_object());
+    let (by, word) = (accepted(), |name: &str| accepted()[name].as_str().map(str::to_owned));
+    assert_eq!(word("host").as_deref(), Some("mx.outside.example"), "{by}");
+    assert_eq!(word("address").as_deref(), Some("127.0.0.1"), "{by}");
+    assert_eq!(word("words").as_deref(), Some("250 taken"), "{by}");
+    assert_eq!(
+        (&by["recipients"], word("tls"), word("proven_by")),
+        (&1.into(), None, Some("any".into())),
+        "{by}"
+    );
     // Alone or with others of the same person.
     let is_sent =
         |entry: &serde_json::Value| matches!(entry["entry"].as_str(), Some("send" | "sent"));
@@ -196,6 +208,12 @@ fn neighbours_get_it_at_home() {
     let mut sender = signed_in(demo, "aoi@example.jp");
     let octets = letter("aoi@example.jp", "bob@example.net", "to a neighbour", "");
     taken(&sender.letter("aoi@example.jp", &["bob@example.net"], &octets).unwrap());
+    // A colleague's copy is among the recipients, at once and afterwards.
+    let octets = letter("aoi@example.jp", "mina@example.jp", "to a colleague", "");
+    let to = ["mina@example.jp", "friend@outside.example"];
+    taken(&sender.letter("aoi@example.jp", &to, &octets).unwrap());
+    let recipients = || traced(demo, "to a colleague", "sent")["recipients"].clone();
+    within(PATIENCE, "a colleague", || recipients() == serde_json::json!(["mina@example.jp"]));
     let mut reader = Reader::sign_in(demo, "bob@example.net");
     within(PATIENCE, "the letter", || {
         reader.ask("SELECT INBOX").unwrap();

@@ -329,6 +329,7 @@ fn a_sender_is_signed_for_as_whoever_stands_there() {
         tenant: TENANT,
         user: USER,
         transit: queue.transit.clone(),
+        home: "aoi@example.jp".to_owned(),
         domain: "example.jp".to_owned(),
         settings: SendingSettings::default(),
         issued_ms: now,
