@@ -333,7 +333,12 @@ impl Stage {
         let mut name = self.wishes.data.clone().into_os_string();
         name.push(".ca.pem");
         let path = PathBuf::from(name);
-        let _ = std::fs::write(&path, self.authority());
+        // Clients read it meanwhile, and after a restart it says the same: never half of it, and
+        // nothing in its place while `admin` is away.
+        let (pem, beside) = (self.authority(), path.with_extension("new"));
+        if !pem.is_empty() && std::fs::write(&beside, pem).is_ok() {
+            let _ = std::fs::rename(&beside, &path);
+        }
         path.display().to_string()
     }
 }
