@@ -188,6 +188,10 @@ fn check_message_signature(
     if too_long || hash.sha256.as_slice() != claim.body_hash.as_slice() {
         return Err("the body hash does not match");
     }
+    // What stands behind `l=` may have been added by anybody: the chain does not vouch for it.
+    if claim.length.is_some_and(|length| length < hash.canonical_octets) {
+        return Err("the message signature leaves out the end of the body");
+    }
     let (domain, selector) = signer(&tags).ok_or("the message signature names no signer")?;
     let record = fetch_key(selector, &domain, claim.kind, inquiry).map_err(|(_, why)| why)?;
     let signed = signed_header(&claim, parts, field);

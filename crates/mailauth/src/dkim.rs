@@ -67,6 +67,20 @@ pub struct Dkim {
     pub holds_of_report: bool,
 }
 
+impl Dkim {
+    /// It holds, of all that is shown. What stands behind `l=` may be a stranger's (RFC 6376 §8.2),
+    /// and an unsigned Content-Type makes it the whole of what a person sees.
+    pub fn is_of_all(&self) -> bool {
+        self.result == DkimResult::Pass && self.unsigned_octets == 0
+    }
+
+    /// It may speak for its domain. By a key that is being tried out (`t=y`) a message must not be
+    /// treated otherwise than an unsigned one (RFC 6376 §3.6.1).
+    pub fn vouches(&self) -> bool {
+        self.is_of_all() && !self.testing
+    }
+}
+
 /// The bodies of one message, hashed once for each form asked for.
 pub struct Bodies<'a> {
     body: &'a [u8],

@@ -127,7 +127,7 @@ fn judge_author(author: &str, spf: &Spf, dkim: &[Dkim], inquiry: &mut Inquiry<'_
         spf.result == SpfResult::Pass && house.aligned(&spf.domain, record.strict_spf);
     let dkim_aligned = dkim
         .iter()
-        .filter(|signature| signature.result == DkimResult::Pass)
+        .filter(|signature| signature.vouches())
         .any(|signature| house.aligned(&signature.domain, record.strict_dkim));
     let unsure = house.unsure
         || spf.result == SpfResult::TempError

@@ -305,6 +305,11 @@ fn chains_of_another_implementation_hold() {
         let arc = judge(&changed(&message, from, to), &keys).arc;
         assert_eq!((arc.result, arc.reason.as_str()), (ArcResult::Fail, reason), "{from} to {to}");
     }
+    // A message signature that leaves out the end of the body vouches for none of it.
+    let empty = "Signature: i=3; l=0; bh=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=;";
+    let part = changed(&changed(&message, " bh=lUP7", " x=lUP7"), "Signature: i=3;", empty);
+    let reason = judge(&part, &keys).arc.reason;
+    assert_eq!(reason, "the message signature leaves out the end of the body");
     assert_eq!(judge(b"From: a@b.example\r\n\r\n", &keys).arc.result, ArcResult::None);
 }
 

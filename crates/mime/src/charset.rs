@@ -92,6 +92,16 @@ fn with_table(encoding: &'static Encoding, octets: &[u8]) -> Decoded {
             return utf8(octets, true);
         }
     }
+    if encoding == WINDOWS_1252 && high {
+        // Nothing is wrong in this table: what is said must be absurd, and the other likely.
+        if looks_like_utf8(octets) {
+            return utf8(octets, true);
+        }
+        if is_shift_jis_at_heart(octets) {
+            let text = SHIFT_JIS.decode_without_bom_handling(octets).0;
+            return decoded(text, SHIFT_JIS.name(), true);
+        }
+    }
     if wrong && japanese {
         let other = if encoding == SHIFT_JIS { EUC_JP } else { SHIFT_JIS };
         let (other_text, other_wrong) = other.decode_without_bom_handling(octets);
@@ -100,6 +110,38 @@ fn with_table(encoding: &'static Encoding, octets: &[u8]) -> Decoded {
         }
     }
     decoded(text, encoding.name(), false)
+}
+
+/// Octets of Shift_JIS that no Western text is made of, though each of them is a letter there too.
+/// Every high octet must be of a pair (a lone accent before a space is not), and the pairs must be
+/// such as Japanese has many of: kana, whose first octets in Latin-1 are a low quotation mark and a
+/// florin sign; or, in a short text, common kanji of two high octets whose first is not one that
+/// Windows writes for quotation marks and dashes. A few words stay unread for want of proof.
+fn is_shift_jis_at_heart(octets: &[u8]) -> bool {
+    let sample = Cursor::new(octets).slice(0, SAMPLE_BYTES);
+    if shift_jis_score(sample).is_none() {
+        return false;
+    }
+    let (mut pairs, mut kana, mut lone, mut foreign, mut rare) = (0usize, 0usize, 0usize, 0, 0);
+    let mut cursor = Cursor::new(sample);
+    while let Some(lead) = cursor.next() {
+        match lead {
+            0x00..=0x7F => continue,
+            0xA1..=0xDF => {
+                lone += 1;
+                continue;
+            }
+            _ => pairs += 1,
+        }
+        let trail = cursor.next().unwrap_or_default();
+        kana += usize::from(matches!((lead, trail), (0x82, 0x9F..=0xF1) | (0x83, 0x40..=0x96)));
+        let is_mark = matches!(lead, 0x82 | 0x84 | 0x85 | 0x8B | 0x91..=0x97);
+        foreign += usize::from(trail >= 0x80 && lead <= 0x98 && !is_mark);
+        rare += usize::from(lead > 0x98);
+    }
+    let by_kana = kana >= 2 && kana * 5 >= pairs && lone <= pairs;
+    let by_kanji = pairs >= 2 && foreign * 2 >= pairs && rare == 0 && lone == 0;
+    (by_kana || by_kanji) && !SHIFT_JIS.decode_without_bom_handling(octets).1
 }
 
 /// Octets that are UTF-8 *and* of the pattern that kana and kanji have in it.

@@ -57,7 +57,8 @@ pub fn kinds_of_files() -> BTreeSet<&'static str> {
 pub struct Budget {
     /// Octets that decompression may make, in all. Honest archives of mail stay far below.
     pub inflated_bytes: usize,
-    /// Files inside archives that are looked at.
+    /// Files inside archives that are looked at. The sources of a large program are that many;
+    /// what they cost is bounded by the octets.
     pub entries: usize,
     /// Archives inside archives.
     pub depth: usize,
@@ -69,7 +70,7 @@ impl Default for Budget {
     fn default() -> Self {
         Self {
             inflated_bytes: 64 * 1024 * 1024,
-            entries: 2_000,
+            entries: 20_000,
             depth: 4,
             looked_at_bytes: 512 * 1024 * 1024,
         }

@@ -236,6 +236,51 @@ fn japanese_charsets_of_every_kind() {
     check_charset(Some("ks_c_5601-1987"), b"\xb0\xa1", "가", false);
 }
 
+/// Programs write Latin-1 above anything; what is Latin must stay so.
+#[test]
+fn latin_1_above_japanese_is_found_out() {
+    for text in [
+        "試験",
+        "資料",
+        "試験のお知らせ",
+        "会議の件",
+        "テスト",
+        "明日の会議は中止です。試験の結果をお送りします。",
+        "ｶﾅと漢字のまじった文です",
+        "御見積書の件 (No. 12)",
+    ] {
+        let (octets, _, _) = encoding_rs::SHIFT_JIS.encode(text);
+        check_charset(Some("iso-8859-1"), &octets, text, true);
+        check_charset(Some("windows-1252"), &octets, text, true);
+    }
+    for text in [
+        "café",
+        "l’été d’été",
+        "L’État d’Été",
+        "L’Éclat d’Éole",
+        "It’s Tom’s – don’t",
+        "“Hello” … ‘x’",
+        "„Ärger“ und „Öl“",
+        "Grüße aus München",
+        "Žižek Šašek",
+        "Œuvre cœur",
+        "naïve façade",
+        "Ünïcödé ÀÁÂÃÄÅÆÇÈÉÊË",
+        "señor ¿qué? ¡sí!",
+        "Preis: 20 € – 30 €",
+        "smörgåsbord Åäö",
+        "À bientôt, l’œuvre d’Émile",
+        "ƒ‚„…†‡ˆ‰Š‹ŒŽ",
+        "‚Ärger‘ ‚Ähre‘",
+        "não há informações",
+    ] {
+        let (octets, _, unfit) = encoding_rs::WINDOWS_1252.encode(text);
+        assert!(!unfit, "{text}");
+        check_charset(Some("iso-8859-1"), &octets, text, false);
+    }
+    check_charset(Some("iso-8859-1"), "試験のお知らせ".as_bytes(), "試験のお知らせ", true);
+}
+
 #[test]
 fn every_jis_x_0208_character_survives_its_three_forms() {
     let mut tried = 0;

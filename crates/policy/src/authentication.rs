@@ -71,7 +71,7 @@ pub struct AuthorForm {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Authentication {
     pub spf: Outcome,
-    /// The best of all signatures.
+    /// The best of all signatures. One of a part only, or by a key on trial, is neutral.
     pub dkim: Outcome,
     pub dmarc: Outcome,
     pub dmarc_policy: DmarcPolicy,
@@ -82,6 +82,8 @@ pub struct Authentication {
     pub sealers: Vec<Sealer>,
     /// A signature that holds is the author's own domain's: it holds wherever the message goes.
     pub author_signed: bool,
+    /// Whose signature holds of the beginning of the body alone, where nobody signed the whole.
+    pub partly_signed: String,
     /// One holds that is the author's own domain's, by a key that is for TLS reports alone (RFC
     /// 8460 §3). It says nothing of other mail.
     pub report_signed: bool,
@@ -122,6 +124,11 @@ pub(crate) fn findings(facts: &Authentication, house: &HouseRules) -> Vec<Findin
     }
     if facts.claim == Claim::Tenant {
         found.push(Finding::new("auth.own", 6.5, claimed(facts)));
+    }
+    // Some sign so, that the foot below may change; and whoever has one such letter can write a new
+    // one under it. Where SPF proves who sent it, that does not matter.
+    if facts.dmarc != Outcome::Pass && !facts.partly_signed.is_empty() {
+        found.push(Finding::new("auth.dkim.partial", 2.0, facts.partly_signed.as_str()));
     }
     let mut note = |id: &str, weight: f32| found.push(Finding::new(id, weight, domain));
     match facts.dmarc {

@@ -110,6 +110,23 @@ fn the_owner_of_the_domain_is_obeyed() {
     assert_eq!(judged.verdict, Verdict::Junk);
 }
 
+/// RFC 6376 §8.2: who signed the beginning did not write what stands behind it.
+#[test]
+fn a_signature_of_a_part_speaks_for_nobody() {
+    let of = |dmarc, dmarc_policy| {
+        let partly_signed = "old.example".to_owned();
+        let facts = Authentication { partly_signed, ..facts(dmarc, dmarc_policy) };
+        let facts = Authentication { dkim: Outcome::Neutral, spf: Outcome::SoftFail, ..facts };
+        let judged = judged(&[], Some(&facts), false);
+        let ids: Vec<String> = judged.reasons.iter().map(|finding| finding.id.clone()).collect();
+        (judged.verdict, ids.contains(&"auth.dkim.partial".to_owned()))
+    };
+    assert_eq!(of(Outcome::Fail, DmarcPolicy::Reject), (Verdict::Refuse, true));
+    assert_eq!(of(Outcome::Fail, DmarcPolicy::None), (Verdict::Tag, true));
+    assert_eq!(of(Outcome::None, DmarcPolicy::None), (Verdict::Deliver, true));
+    assert_eq!(of(Outcome::Pass, DmarcPolicy::Reject), (Verdict::Deliver, false));
+}
+
 #[test]
 fn a_dns_that_fails_is_waited_for() {
     use DmarcPolicy::{None, Quarantine, Reject, Unknown};

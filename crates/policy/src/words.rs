@@ -52,6 +52,11 @@ pub(crate) const WORDS: &[(&str, &str, &str)] = &[
         "the signature does not fit the message (DKIM)",
     ),
     (
+        "auth.dkim.partial",
+        "{} の電子署名は本文の初めの部分だけのもので、残りは誰でも書き足せます (DKIM)",
+        "the signature of {} covers the beginning only; anybody may have added the rest (DKIM)",
+    ),
+    (
         "auth.own",
         "差出人のドメイン {} はこのサービスのものですが、そこからのメールとは確認できません",
         "its From domain {} is one of this house, and nothing proves that it came from there",
@@ -227,8 +232,8 @@ pub(crate) const WORDS: &[(&str, &str, &str)] = &[
     ),
     (
         "content.bomb.entries",
-        "書庫の中の書庫に際限なくファイルがあります",
-        "archives inside archives hold files without end",
+        "書庫のファイルが多すぎて検査しきれません",
+        "its archives hold more files than can be examined",
     ),
     (
         "content.bomb.overlap",

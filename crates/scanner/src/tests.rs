@@ -379,6 +379,7 @@ fn what_is_built_to_pass_a_scanner_is_set_aside() {
     let mixed = "Content-Type: multipart/mixed; boundary=b";
     let body = "--b\r\n\r\nhello\r\n--b--\r\n";
     let plain = "Content-Type: text/plain";
+    let typed = format!("--b\r\n{plain}\r\n\r\nhello\r\n--b--\r\n");
     assert_eq!(verdict(&format!("{mixed}\r\n\r\n{body}")), Verdict::Deliver);
     let parts = format!("{mixed}\r\n\r\n{}{body}", "--b\r\n\r\n".repeat(20_000));
     let deep: String = (0..2_000)
@@ -395,6 +396,8 @@ fn what_is_built_to_pass_a_scanner_is_set_aside() {
         format!("{mixed}; boundary=c\r\n\r\n{body}"),
         format!("{mixed}{}\r\n\r\n{body}", "b".repeat(2_000)),
         format!("{mixed}\r\nContent-Transfer-Encoding: base64\r\n\r\n{encoded}\r\n"),
+        format!("Content-Type: multipart/mixed\r\n\r\n{typed}"),
+        format!("Content-Type: multipart/mixed; boundary=\"\"\r\n\r\n{typed}"),
         "Content-Type: message/partial; id=x; number=1; total=2\r\n\r\nx".to_owned(),
     ] {
         assert_eq!(verdict(&rest), Verdict::Quarantine, "{}", rest.get(..300).unwrap_or(&rest));

@@ -10,6 +10,8 @@ pub enum Oddity {
     BareLf,
     Nul,
     LongLine,
+    /// Its first line continues another (RFC 5322 §2.2.3): the last field that we write above it.
+    Continues,
 }
 
 impl Oddity {
@@ -20,6 +22,7 @@ impl Oddity {
             Self::BareLf => "a bare LF",
             Self::Nul => "a NUL",
             Self::LongLine => "a long line",
+            Self::Continues => "a continuation of no field",
         }
     }
 }

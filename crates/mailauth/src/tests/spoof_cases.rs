@@ -269,6 +269,39 @@ fn names_with_tricks_are_not_the_name() {
     }
 }
 
+/// RFC 6376 §8.2 and §3.6.1: a part of a letter, or a key on trial, speaks for no domain.
+#[test]
+fn only_a_whole_signature_by_a_key_in_use_makes_dmarc_pass() {
+    let keys = vector_keys().text("_dmarc.sender.example", "v=DMARC1; p=reject");
+    let none = Envelope { mail_from: "", helo: "x.test", ..envelope() };
+    let told = |message: &[u8], facts: &Envelope<'_>, zone: &Zone| {
+        let told = check(facts, message, &mut zone.clone());
+        (told.dkim[0].result.word(), told.dmarc.result.word(), told.dmarc.alignment.dkim)
+    };
+    let whole = vector("dkim-relaxed-relaxed.eml");
+    assert_eq!(told(&whole, &none, &keys), ("pass", "pass", true));
+    let part = vector("dkim-length.eml");
+    assert_eq!(told(&part, &none, &keys), ("pass", "fail", false));
+    // The type of the whole is not signed either: the stranger's page is all that is shown.
+    let head = b"Content-Type: multipart/mixed; boundary=X\r\n".as_slice();
+    let page = b"--X\r\nContent-Type: text/html\r\n\r\n<h1>Pay</h1>\r\n--X--\r\n".as_slice();
+    assert_eq!(told(&[head, &part, page].concat(), &none, &keys), ("pass", "fail", false));
+    // SPF proves it all the same.
+    let signed = Zone::default().text("sender.example", "v=spf1 +all");
+    let signed = signed.text("_dmarc.sender.example", "v=DMARC1; p=reject");
+    let by_spf = Envelope { mail_from: "ken@sender.example", ..envelope() };
+    let found = check(&by_spf, &part, &mut signed.clone()).dmarc;
+    assert_eq!((found.result, found.alignment.spf), (DmarcResult::Pass, true));
+    let record = String::from_utf8(keys.texts["k2048._domainkey.sender.example"][0].clone());
+    let (_, p) = record.as_deref().unwrap().split_once("p=").unwrap();
+    for (flags, expected) in [("y", "fail"), ("y:s", "fail"), ("s", "pass")] {
+        let key = format!("v=DKIM1; t={flags}; p={p}");
+        let zone = Zone::default().text("k2048._domainkey.sender.example", &key);
+        let zone = zone.text("_dmarc.sender.example", "v=DMARC1; p=reject");
+        assert_eq!(told(&whole, &none, &zone), ("pass", expected, expected == "pass"), "{flags}");
+    }
+}
+
 /// What a signature does not cover is not signed.
 #[test]
 fn what_is_added_to_a_signed_message_counts() {

@@ -6,8 +6,8 @@ use super::names;
 use crate::seen::{self, Notes};
 use terms::Cursor;
 
-/// Blocks of one archive that are read.
-const BLOCKS: usize = 2_000;
+/// Blocks of one archive that are read; each costs a name.
+const BLOCKS: usize = 70_000;
 
 pub(crate) fn look_rar(file: &File<'_>, notes: &mut Notes) {
     let mut cursor = Cursor::new(&file.octets);

@@ -53,7 +53,7 @@ impl<'n> Files<'n> {
             return false;
         }
         if self.entries_left == 0 {
-            self.exhausted(file.depth);
+            self.exhausted();
             return false;
         }
         self.entries_left -= 1;
@@ -61,10 +61,10 @@ impl<'n> Files<'n> {
         true
     }
 
-    /// More entries than the budget: in a nest of archives that is a bomb, in one it is a lot.
-    pub(crate) fn exhausted(&mut self, depth: usize) {
-        let seen = if depth >= 2 { seen::BOMB_ENTRIES } else { seen::UNEXAMINED };
-        self.notes.note(seen, "");
+    /// More entries than the budget. It is far beyond what people send, and whoever hides a file
+    /// puts it behind the last that is looked at: that the rest is harmless, nobody can say.
+    pub(crate) fn exhausted(&mut self) {
+        self.notes.note(seen::BOMB_ENTRIES, "");
     }
 
     /// Looks at one file and lists what it contains.

@@ -62,7 +62,7 @@ pub(crate) fn look_gzip(file: &File<'_>, files: &mut Files<'_>) {
     }
     let limit = files.inflate_left.min(ONE_FILE_BYTES);
     let mut octets = Vec::new();
-    let mut cut = true;
+    let (mut cut, mut members) = (true, 0);
     for _ in 0..MEMBERS {
         let (length, status) = inflate_onto(packed, &mut octets, limit);
         cut = status == TINFLStatus::HasMoreOutput;
@@ -72,6 +72,10 @@ pub(crate) fn look_gzip(file: &File<'_>, files: &mut Files<'_>) {
         }
         packed = member(behind).1;
         cut = true;
+        members += 1;
+    }
+    if members == MEMBERS {
+        files.exhausted();
     }
     files.inflate_left = files.inflate_left.saturating_sub(octets.len());
     note_size(octets.len(), file.octets.len(), cut, &file.name, files);

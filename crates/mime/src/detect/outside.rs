@@ -11,6 +11,9 @@ use terms::Cursor;
 
 /// Headers of parts outside the boundaries that are followed, in one message. Honest mail has none.
 const HEADERS: usize = 20;
+/// Multiparts that a boundary is guessed for, and guesses at each. Honest mail has none.
+const GUESSED: usize = 20;
+const GUESSES: usize = 3;
 /// How often the octets are read: as they stand, as quoted-printable, as base64 from each of four
 /// letters.
 const READ: usize = 6;
@@ -34,6 +37,57 @@ pub(crate) fn look(message: &Message<'_>, depth: usize, files: &mut Files<'_>) {
             look_at_parts(octets, depth, noted, &mut headers, files);
         }
     }
+    for part in message.parts().iter().filter(|part| names_no_boundary(part)).take(GUESSED) {
+        let octets = message.content(part);
+        if !files.pay(READ * octets.len()) {
+            files.notes.note(seen::UNEXAMINED, "");
+            return;
+        }
+        look_at_text(&octets, depth, files);
+        match guesses(&octets).as_slice() {
+            [] => look_at_parts(&octets, depth, true, &mut headers, files),
+            guesses => look_by_guesses(&octets, guesses, depth, files),
+        }
+    }
+}
+
+/// A multipart without a boundary, or with an empty one, has one for those readers that take the
+/// first line which looks like it (some mail programs do).
+fn names_no_boundary(part: &Part) -> bool {
+    part.content_type.main == "multipart"
+        && part.holds == Holds::Octets
+        && part.content_type.boundaries().iter().all(Vec::is_empty)
+}
+
+fn look_by_guesses(octets: &[u8], guesses: &[&[u8]], depth: usize, files: &mut Files<'_>) {
+    for boundary in guesses {
+        let shown = String::from_utf8_lossy(boundary).into_owned();
+        files.notes.note(seen::READINGS, shown);
+        let quoted: Vec<u8> = boundary
+            .iter()
+            .flat_map(|byte| match byte {
+                b'"' | b'\\' => vec![b'\\', *byte],
+                byte => vec![*byte],
+            })
+            .collect();
+        let head: [&[u8]; 3] =
+            [b"Content-Type: multipart/mixed; boundary=\"", &quoted, b"\"\r\n\r\n"];
+        readings::open([&head.concat(), octets].concat(), depth, files);
+    }
+}
+
+/// What follows `--` on a line before a field of a part; the first few that differ.
+fn guesses(octets: &[u8]) -> Vec<&[u8]> {
+    let mut found: Vec<&[u8]> = Vec::new();
+    let mut cursor = Cursor::new(octets);
+    let mut before: &[u8] = b"";
+    while let Some(line) = cursor.line().filter(|_| found.len() < GUESSES) {
+        let boundary = before.strip_prefix(b"--").map(<[u8]>::trim_ascii_end);
+        let new = boundary.filter(|boundary| !boundary.is_empty() && !found.contains(boundary));
+        found.extend(new.filter(|_| begins_part(line)));
+        before = line;
+    }
+    found
 }
 
 /// The octets of a multipart that belong to none of its parts.

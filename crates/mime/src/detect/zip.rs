@@ -19,8 +19,9 @@ const LONG_END: &[u8] = b"PK\x06\x06";
 const LONG_END_BYTES: usize = 56 + 20;
 /// The end record with the longest comment.
 const END_SEARCH_BYTES: usize = 66 * 1024;
-/// Entries whose places are compared; the budget of looked-at files is smaller.
-const ENTRIES: usize = 20_000;
+/// Entries whose names and places are looked at: what two octets can count, and more than the
+/// budget of looked-at files.
+const ENTRIES: usize = 70_000;
 const ENCRYPTED: usize = 1;
 const SIZES_FOLLOW: usize = 8;
 
@@ -104,6 +105,9 @@ fn look_at_entries(file: &File<'_>, compared: bool, files: &mut Files<'_>) {
         compare(octets, &entries, is_one, file, files);
     }
     note_ratio(&entries, file, files);
+    if entries.len() >= ENTRIES {
+        files.exhausted();
+    }
     let mut full = false;
     for entry in &entries {
         let name = entry_name(entry);

@@ -66,6 +66,11 @@ impl Session {
 
     /// Gives text to the caller, unless it has become too much.
     fn hand_on(&mut self, start: usize, octets: usize) -> Found {
+        let first = self.input.get(start).filter(|_| self.text_octets == 0 && octets > 0);
+        if matches!(first, Some(b' ' | b'\t')) {
+            self.refuse_text(odd_text(Oddity::Continues));
+            return Found::Event(Event::Forget(Why::Odd(Oddity::Continues)));
+        }
         self.text_octets += octets;
         if self.text_octets > self.limits.message_bytes {
             self.refuse_text(too_large(self.limits.message_bytes as u64));

@@ -118,6 +118,22 @@ fn too_large_texts_are_drained_and_refused() {
     check(&format!("{ENVELOPE}{}\r\n.\r\n", "x".repeat(998)), &["kept"]);
 }
 
+/// What is written above a message ends where the message begins.
+#[test]
+fn no_text_begins_in_the_middle_of_a_field() {
+    let odd = ["[forget Odd(Continues)]", "554 5.6.0 a continuation of no field", "250 2.0.0 OK"];
+    for text in ["\tauth.fake=9\r\nFrom: a@b\r\n", " From: a@b\r\n", " \r\n", ".. x\r\n"] {
+        let text = text.replace("..", ".");
+        check(&format!("{ENVELOPE}{text}\r\nbody\r\n.\r\nNOOP\r\n"), &odd);
+    }
+    check(&format!("{ENVELOPE}A: b\r\n c\r\n\r\n d\r\n.\r\n"), &["kept"]);
+    check(&format!("{ENVELOPE}\r\n d\r\n.\r\n"), &["kept"]);
+    let begin = format!("{HELLO}MAIL FROM:<>\r\nRCPT TO:<a@b>\r\n");
+    check(&format!("{begin}BDAT 6 LAST\r\n a: b\r\nNOOP\r\n"), &odd[..1]);
+    check(&format!("{begin}BDAT 0\r\nBDAT 7 LAST\r\n\ta: b\r\nNOOP\r\n"), &odd);
+    check(&format!("{begin}BDAT 2\r\na:BDAT 4 LAST\r\n b\r\nNOOP\r\n"), &["kept"]);
+}
+
 #[test]
 fn bdat() {
     let begin = format!("{HELLO}MAIL FROM:<>\r\nRCPT TO:<a@b>\r\n");

@@ -128,9 +128,36 @@ fn all_members_of_a_gzip_file_are_one_file() {
     check(&with_file("a.gz", &[gzip(&large), gzip(&eicar)].concat()), &["content.eicar"]);
     check(&with_file("a.gz", &[gzip(b"a"), gzip(b"b")].concat()), &[]);
     let many = gzip(b"").repeat(5_000);
-    check(&with_file("a.gz", &many), &["content.unexamined"]);
+    check(&with_file("a.gz", &many), &["content.bomb.entries", "content.unexamined"]);
     let zeros = gzip(&vec![0; 8 * 1024 * 1024]).repeat(8);
     check(&with_file("a.gz", &zeros), &["content.bomb.size"]);
+}
+
+/// Some readers take the first line that looks like a boundary for one.
+#[test]
+fn a_boundary_that_is_not_named_is_guessed() {
+    let part = |head: &str| [head.as_bytes(), b"\r\n\r\n", &base64(&eicar())].concat();
+    let encoded = part("Content-Transfer-Encoding: base64");
+    let types =
+        ["multipart/mixed", "multipart/mixed; boundary=\"\"", "multipart/related; boundary="];
+    for kind in types {
+        let head = format!("Content-Type: {kind}");
+        has(&multipart(&head, &[encoded.clone()]), &["content.eicar", "mime.readings"]);
+        // Two of them, one inside the other.
+        let inner = multipart("Content-Type: multipart/mixed; boundary=b", &[encoded.clone()]);
+        let inner = [b"Content-Type: message/rfc822\r\n\r\n".as_slice(), &inner].concat();
+        has(&multipart(&head, &[inner]), &["content.eicar", "mime.readings"]);
+        let zip = Zip::new().file("a.txt", &eicar()).done();
+        has(&multipart(&head, &[attached("a.zip", &zip)]), &["content.eicar"]);
+        let odd = multipart(&head, &[encoded.clone()]);
+        let odd = String::from_utf8(odd).unwrap().replace("--b", "--q\"\\ x");
+        has(odd.as_bytes(), &["content.eicar", "mime.readings"]);
+        // A line of nothing but dashes: the empty boundary itself.
+        let bare = multipart(&head, &[attached("a.zip", &zip)]);
+        let bare = String::from_utf8(bare).unwrap().replace("--b", "--");
+        has(bare.as_bytes(), &["content.eicar", "mime.part.outside"]);
+        lacks(&multipart(&head, &[b"\r\nhello\r\n-- \r\nContent: x".to_vec()]), "mime.readings");
+    }
 }
 
 #[test]
@@ -291,7 +318,7 @@ fn every_name_of_a_part_is_looked_at() {
     }
     let many = (0..3_000).fold(Zip::new(), |zip, number| zip.file(&format!("{number}"), b""));
     let zip = with_file("a.zip", &many.file("a.exe", b"x").done());
-    has(&zip, &["content.name.program", "content.unexamined"]);
+    has(&zip, &["content.name.program"]);
     lacks(&zip, "content.zip.hidden");
 }
 
