@@ -1,5 +1,5 @@
-//! A disk without room: whoever cannot begin, or go on, because of it leaves with a code of its own,
-//! so that the house can say why, and starts again until there is room.
+//! A disk without room: whoever cannot go on because of it leaves with a code of its own, so that
+//! the house can say why, and starts again until there is room.
 
 use std::process::ExitCode;
 
