@@ -239,7 +239,7 @@ mod tests {
             Key::Header { name, value }
         };
         let octets = |text: &str| text.as_bytes().to_vec();
-        for (key, before, fits) in [
+        for (at, (key, before, fits)) in [
             (header("subject", "日 behind"), None, true),
             (header("message-id", "far@b.example"), None, true),
             (header("x-none", ""), None, false),
@@ -250,13 +250,16 @@ mod tests {
             (Key::Text(octets("日 behind")), None, true),
             (Key::Text(octets("words")), None, true),
             (Key::Body(octets("behind")), None, false),
-        ] {
+        ]
+        .into_iter()
+        .enumerate()
+        {
             let summary = Some(&opened);
             let unopened =
                 Facts { view: None, row: None, place: 0, summary, body: None, last: false };
-            assert_eq!(by_content(&key, &unopened), before, "{key:?}");
+            assert_eq!(by_content(&key, &unopened), before, "case {at}");
             let facts = Facts { body: Some(text.as_bytes()), last: true, ..unopened };
-            assert_eq!(by_content(&key, &facts), Some(fits), "{key:?}");
+            assert_eq!(by_content(&key, &facts), Some(fits), "case {at}");
         }
     }
 
