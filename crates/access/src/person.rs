@@ -42,10 +42,14 @@ pub struct Opened {
 }
 
 impl Opened {
+    /// Whether the summary holds all of the header, which is cut to `mime::summary::HEADER_BYTES`.
+    pub fn is_whole(&self) -> bool {
+        self.summary.header.len() as u64 == self.summary.header_bytes
+    }
+
     /// The header block as it is read, if the summary holds all of it.
     pub fn header(&self) -> Option<Vec<u8>> {
-        let whole = self.summary.header.len() as u64 == self.summary.header_bytes;
-        whole.then(|| [self.added.as_slice(), self.summary.header.as_slice()].concat())
+        self.is_whole().then(|| [self.added.as_slice(), self.summary.header.as_slice()].concat())
     }
 }
 

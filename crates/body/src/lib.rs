@@ -160,7 +160,8 @@ impl Fault {
         match self {
             Self::Full { .. } => true,
             Self::Database { source, .. } => {
-                source.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
+                // SQLITE_FULL, and SQLITE_IOERR_SHMSIZE where the file beside the log cannot grow.
+                source.sqlite_error().is_some_and(|e| matches!(e.extended_code, 13 | 4_874))
             }
             _ => false,
         }

@@ -33,6 +33,7 @@ pub mod walls;
 pub mod zygote;
 
 mod plain;
+mod room;
 #[cfg(test)]
 mod tests;
 mod voice;
@@ -46,6 +47,7 @@ pub use lender::{Lender, Loan};
 pub use notices::{Notice, Notices};
 pub use plain::{give_memory_back, terminal_columns};
 pub use policy::{Policy, Verdict};
+pub use room::{NO_ROOM, failure, is_full_by_kernel, is_full_by_sqlite};
 pub use slab::Slab;
 pub use view::View;
 pub use voice::tell;

@@ -25,6 +25,12 @@ const ALIASES: usize = 100;
 /// A tenant's name in octets.
 const TENANT_NAME_BYTES: usize = 100;
 
+/// Whether a tenant may be called so.
+pub fn is_tenant_name(name: &str) -> bool {
+    let name = name.trim();
+    !name.is_empty() && name.len() <= TENANT_NAME_BYTES && is_plain(name)
+}
+
 pub struct Changes<'a> {
     pub tables: &'a mut Tables,
     pub key: &'a RowKey,
@@ -219,7 +225,7 @@ impl Changes<'_> {
 
     fn add_tenant(&mut self, name: &str) -> Result<ToAdmin, Fault> {
         let name = name.trim();
-        if name.is_empty() || name.len() > TENANT_NAME_BYTES || !is_plain(name) {
+        if !is_tenant_name(name) {
             return Ok(refused("a tenant's name of 1 to 100 octets", name, "choose another name"));
         }
         let folded = name.to_lowercase();

@@ -46,9 +46,18 @@ impl Fault {
         Self::Channel(source)
     }
 
+    /// Whether room is what is missing.
+    pub fn is_full(&self) -> bool {
+        let Self::Store { source, .. } = self else { return false };
+        source.sqlite_error().is_some_and(|e| compartment::is_full_by_sqlite(e.extended_code))
+    }
+
     /// The whole chain in one line; sources name no content.
     pub fn story(&self) -> String {
-        let mut story = self.to_string();
+        let mut story = match self.is_full() {
+            true => format!("the disk is full: {self}"),
+            false => self.to_string(),
+        };
         let mut next = self.source();
         while let Some(source) = next {
             story.push_str(": ");
@@ -56,5 +65,21 @@ impl Fault {
             next = source.source();
         }
         story
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Fault;
+
+    /// At a start on a full disk SQLite says what nobody understands.
+    #[test]
+    fn a_full_disk_is_called_so() {
+        for (code, is_full) in [(13, true), (4_874, true), (266, false), (11, false)] {
+            let source = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
+            let fault = Fault::store("preparing")(source);
+            assert_eq!(fault.is_full(), is_full, "{code}");
+            assert_eq!(fault.story().starts_with("the disk is full: "), is_full, "{code}");
+        }
     }
 }

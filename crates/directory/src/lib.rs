@@ -84,7 +84,8 @@ mod tls_tests;
 #[cfg(test)]
 mod voices_tests;
 
-pub use address::canonical;
+pub use address::{canonical, is_sound as is_address, is_sound_domain as is_domain};
+pub use changes::is_tenant_name;
 pub use fault::Fault;
 
 use address::ADDRESS_BYTES;
@@ -132,7 +133,7 @@ pub fn run(house: House) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
             compartment::tell(format_args!("sekisho: directory ends: {}", fault.story()));
-            ExitCode::FAILURE
+            compartment::failure(fault.is_full())
         }
     }
 }

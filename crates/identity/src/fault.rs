@@ -40,9 +40,18 @@ impl Fault {
         Self::Channel(source)
     }
 
+    /// Whether room is what is missing.
+    pub fn is_full(&self) -> bool {
+        let Self::Store { source, .. } = self else { return false };
+        source.sqlite_error().is_some_and(|e| compartment::is_full_by_sqlite(e.extended_code))
+    }
+
     /// The whole chain in one line; sources name no content.
     pub fn story(&self) -> String {
-        let mut story = self.to_string();
+        let mut story = match self.is_full() {
+            true => format!("the disk is full: {self}"),
+            false => self.to_string(),
+        };
         let mut next = self.source();
         while let Some(source) = next {
             story.push_str(": ");

@@ -71,7 +71,7 @@ pub fn run(house: House) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
             compartment::tell(format_args!("ledger: {fault}"));
-            ExitCode::FAILURE
+            compartment::failure(fault.is_full())
         }
     }
 }

@@ -39,16 +39,20 @@ impl Fault {
     pub fn is_full(&self) -> bool {
         match self {
             Self::Full(_) => true,
-            Self::Index { source, .. } => {
-                source.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
-            }
+            Self::Index { source, .. } => source
+                .sqlite_error()
+                .is_some_and(|error| compartment::is_full_by_sqlite(error.extended_code)),
+            Self::Folder(source) => compartment::is_full_by_kernel(source),
             _ => false,
         }
     }
 
     /// The fault and what lies under it, for the operator. No fault carries mail or names.
     pub fn story(&self) -> String {
-        let mut story = self.to_string();
+        let mut story = match self.is_full() {
+            true => format!("the disk is full: {self}"),
+            false => self.to_string(),
+        };
         let mut under = std::error::Error::source(self);
         while let Some(source) = under {
             story.push_str(": ");

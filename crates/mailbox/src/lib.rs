@@ -56,7 +56,7 @@ pub fn run(house: House) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
             compartment::tell(format_args!("sekisho: mailbox ends: {}", fault.story()));
-            ExitCode::FAILURE
+            compartment::failure(fault.is_full())
         }
     }
 }

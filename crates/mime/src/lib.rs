@@ -42,7 +42,7 @@ pub use parameter::{ContentType, Disposition, content_type, disposition};
 pub use parse::parse;
 pub use part::{
     DEPTH, FIELD_BYTES, FIELDS_PER_PART, Field, Holds, Message, PARTS, Part, field_values, fields,
-    unfold,
+    header_of, unfold, whole_values,
 };
 pub use section::section;
 pub use seen::{FINDINGS, Seen};

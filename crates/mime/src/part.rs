@@ -147,6 +147,27 @@ pub fn field_values(header: &[u8], name: &str) -> Vec<Vec<u8>> {
     message.values(root, name).map(Cow::into_owned).collect()
 }
 
+/// The unfolded values of the fields called `name` in a whole message, none cut: for those who look
+/// for octets in them. `field_values` sees at most `FIELD_BYTES` of each.
+pub fn whole_values(message: &[u8], name: &str) -> Vec<Vec<u8>> {
+    let (message, _) = crate::parse::parse_header(message);
+    let Some(root) = message.part(0) else {
+        return Vec::new();
+    };
+    let named = message
+        .fields(root)
+        .iter()
+        .filter(|field| message.name(field).eq_ignore_ascii_case(name.as_bytes()));
+    let whole = |field: &Field| message.slice(&(field.colon.saturating_add(1)..field.end));
+    named.map(|field| unfold(whole(field)).into_owned()).collect()
+}
+
+/// The header of a whole message, its empty line included.
+pub fn header_of(message: &[u8]) -> &[u8] {
+    let (parsed, _) = crate::parse::parse_header(message);
+    parsed.part(0).map_or(&[], |root| parsed.slice(&root.header))
+}
+
 /// All fields of a raw header block, in their order: names in lower case, values unfolded.
 pub fn fields(header: &[u8]) -> Vec<(String, Vec<u8>)> {
     let (message, _) = crate::parse::parse_header(header);

@@ -5,7 +5,8 @@ use crate::imap_text::{nstring, string};
 use crate::parameter::Parameter;
 use crate::part::{Holds, Message, Part};
 
-/// Addresses of one envelope list: an overview of mail to a thousand people stays readable.
+/// Addresses of one envelope list: an overview of mail to a thousand people stays
+/// readable, and its length bounded. The rest is in the header, where SEARCH looks as well.
 const ENVELOPE_ADDRESSES: usize = 1_000;
 /// Languages of one part that are told.
 const LANGUAGES: usize = 100;

@@ -103,6 +103,12 @@ pub(crate) const WORDS: &[(&str, &str, &str)] = &[
         "検査中に検査係が二度停止したため、取り分けました",
         "two scanners died of this message, so it was set aside",
     ),
+    (
+        "message.large",
+        "メールが大きすぎます ({})。サービスは 552 で断ります",
+        "the message is too large ({}); the service refuses it with 552",
+    ),
+    ("message.unread", "ファイルを読めません ({})", "the file could not be read ({})"),
     ("scanner.silent", "検査が時間内に終わりませんでした", "the examination did not end in time"),
     ("content.malware", "不正なプログラム {} が含まれています", "contains malware {}"),
     ("mime.parts.many", "部品が {} を超えています", "has more than {} parts"),

@@ -37,12 +37,21 @@ impl From<body::Fault> for Fault {
 impl Fault {
     /// Whether room is what is missing: the answer is "full", not "fault".
     pub fn is_full(&self) -> bool {
-        matches!(self, Self::Full(_))
+        match self {
+            Self::Full(_) => true,
+            Self::Folder(source) | Self::Snapshot { source, .. } => {
+                compartment::is_full_by_kernel(source)
+            }
+            _ => false,
+        }
     }
 
     /// The fault and what lies under it, for the operator. No fault carries mail or names.
     pub fn story(&self) -> String {
-        let mut story = self.to_string();
+        let mut story = match self.is_full() {
+            true => format!("the disk is full: {self}"),
+            false => self.to_string(),
+        };
         let mut under = std::error::Error::source(self);
         while let Some(source) = under {
             story.push_str(": ");

@@ -91,7 +91,7 @@ impl Trouble {
         }
     }
 
-    fn for_people(self, is_japanese: bool) -> String {
+    pub fn for_people(self, is_japanese: bool) -> String {
         if !is_japanese {
             let (error, hint) = self.in_english();
             return format!("sekisho: {error}\nhint: {hint}");

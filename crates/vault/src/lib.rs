@@ -107,7 +107,12 @@ pub fn run(house: House) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
             compartment::tell(format_args!("sekisho vault: {fault}"));
-            ExitCode::from(3)
+            match &fault {
+                Fault::Store { source, .. } if compartment::is_full_by_kernel(source) => {
+                    compartment::failure(true)
+                }
+                _ => ExitCode::from(3),
+            }
         }
     }
 }

@@ -188,6 +188,9 @@ impl From<&Member> for Known {
     }
 }
 
+/// The cause of an end: whoever leaves so is started again until there is room.
+pub const NO_ROOM: &str = "the disk is full";
+
 /// Whether an end was clean, and its cause in words. They accuse nobody of what load may have done.
 fn judge(end: Option<End>, known: Known) -> (bool, String) {
     match end {
@@ -197,6 +200,9 @@ fn judge(end: Option<End>, known: Known) -> (bool, String) {
         _ if known.was_adrift => (false, "adrift".to_owned()),
         _ if known.dismissed => (true, "dismissed".to_owned()),
         Some(End::Left(0)) => (true, "left".to_owned()),
+        Some(End::Left(code)) if code == i32::from(compartment::NO_ROOM) => {
+            (false, NO_ROOM.to_owned())
+        }
         Some(End::Left(code)) => (false, format!("left with {code}")),
         Some(End::Signal(signal)) => (false, format!("signal {signal}")),
         None => (false, "ended unseen".to_owned()),
@@ -226,5 +232,7 @@ mod tests {
         let off_charter = Known { off_charter: true, ..adrift };
         check(Some(End::Signal(9)), off_charter, (false, "off charter"));
         check(Some(End::Left(0)), Known::default(), (true, "left"));
+        check(Some(End::Left(1)), Known::default(), (false, "left with 1"));
+        check(Some(End::Left(28)), Known::default(), (false, "the disk is full"));
     }
 }

@@ -38,6 +38,7 @@ mod resolvers;
 mod roster;
 mod stopping;
 
+pub use endings::NO_ROOM;
 pub use household::run;
 pub use plan::{Drill, Drills, Happening, Plan, Program, Tapped};
 pub use workshop::{Refused, Worker, Workshop};

@@ -113,16 +113,20 @@ fn by_content(key: &Key, facts: &Facts) -> Option<bool> {
         Key::SentBefore(day) => Some(sent(opened).is_some_and(|sent| sent < *day)),
         Key::SentOn(day) => Some(sent(opened).is_some_and(|sent| sent == *day)),
         Key::SentSince(day) => Some(sent(opened).is_some_and(|sent| sent >= *day)),
-        Key::Header { name, value } => Some(header_has(opened, name, value)),
-        Key::Bcc(value) => Some(addresses_have(opened, "bcc", value)),
-        Key::Cc(value) => Some(addresses_have(opened, "cc", value)),
-        Key::From(value) => Some(addresses_have(opened, "from", value)),
-        Key::To(value) => Some(addresses_have(opened, "to", value)),
-        Key::Text(wanted) if text_has(&opened.summary.header, wanted) => Some(true),
-        Key::Text(wanted) | Key::Body(wanted) => match facts.body {
-            Some(body) => Some(body_has(body, wanted)),
-            None => missing,
+        Key::Header { name, value } => match std::str::from_utf8(name) {
+            Ok(name) => has_field(opened, facts, name, |found| value_has(found, value)),
+            Err(_) => Some(false),
         },
+        Key::Bcc(value) => has_field(opened, facts, "bcc", |one| address_has(one, value)),
+        Key::Cc(value) => has_field(opened, facts, "cc", |one| address_has(one, value)),
+        Key::From(value) => has_field(opened, facts, "from", |one| address_has(one, value)),
+        Key::To(value) => has_field(opened, facts, "to", |one| address_has(one, value)),
+        Key::Text(wanted) if text_has(&opened.summary.header, wanted) => Some(true),
+        Key::Text(wanted) => facts.body.map_or(missing, |body| {
+            let is_cut = !opened.is_whole();
+            Some(body_has(body, wanted) || is_cut && text_has(mime::header_of(body), wanted))
+        }),
+        Key::Body(wanted) => facts.body.map_or(missing, |body| Some(body_has(body, wanted))),
         _ => Some(false),
     }
 }
@@ -148,10 +152,22 @@ fn zone_minutes(word: &str) -> Option<i16> {
     Some(sign * (value / 100 * 60 + value % 100))
 }
 
-/// RFC 3501 §6.4.4: an empty string matches whenever the field exists.
-fn header_has(opened: &Opened, name: &[u8], wanted: &[u8]) -> bool {
-    std::str::from_utf8(name)
-        .is_ok_and(|name| fields(opened, name).any(|value| value_has(&value, wanted)))
+/// RFC 3501 §6.4.4: an empty string matches whenever the field exists. Behind a field of thousands
+/// of addresses the summary's header ends too early: then the message itself is looked into.
+fn has_field(
+    opened: &Opened,
+    facts: &Facts,
+    name: &str,
+    fits: impl Fn(&[u8]) -> bool,
+) -> Option<bool> {
+    if fields(opened, name).any(|value| fits(&value)) {
+        return Some(true);
+    }
+    match facts.body {
+        _ if opened.is_whole() => Some(false),
+        Some(body) => Some(mime::whole_values(body, name).iter().any(|value| fits(value))),
+        None => facts.last.then_some(false),
+    }
 }
 
 fn fields<'o>(opened: &'o Opened, name: &'o str) -> impl Iterator<Item = Vec<u8>> + 'o {
@@ -165,14 +181,12 @@ fn value_has(value: &[u8], wanted: &[u8]) -> bool {
 
 /// The field as people see it, or one of its addresses as the envelope has them: without comments
 /// and the spaces around the at sign (RFC 3501 §6.4.4 speaks of the envelope).
-fn addresses_have(opened: &Opened, name: &str, wanted: &[u8]) -> bool {
-    fields(opened, name).any(|value| {
-        value_has(&value, wanted)
-            || mime::addresses(&value).iter().any(|entry| match entry {
-                mime::Entry::Mailbox(one) => contains(&fold(&one.address()), wanted),
-                _ => false,
-            })
-    })
+fn address_has(value: &[u8], wanted: &[u8]) -> bool {
+    value_has(value, wanted)
+        || mime::addresses(value).iter().any(|entry| match entry {
+            mime::Entry::Mailbox(one) => contains(&fold(&one.address()), wanted),
+            _ => false,
+        })
 }
 
 fn text_has(header: &[u8], wanted: &[u8]) -> bool {
@@ -205,7 +219,49 @@ fn contains(text: &str, wanted: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::addresses_have;
+    use super::{Facts, address_has, by_content, fields};
+    use imap::Key;
+
+    /// Ten thousands of octets of addresses stand before what is looked for.
+    #[test]
+    fn what_stands_behind_a_very_long_field_is_found() {
+        let to: Vec<String> = (0..3_000).map(|one| format!("person{one:04}@a.example")).collect();
+        let text = format!(
+            "From: a@b.example\r\nTo: {}\r\nSubject: =?utf-8?q?=E6=97=A5?= behind\r\n\
+             Message-ID: <far@b.example>\r\n\r\nwords\r\n",
+            to.join(",\r\n ")
+        );
+        let plain = crate::person::write_summary(&mime::summarise(text.as_bytes())).unwrap();
+        let opened = crate::person::read_summary(&plain).unwrap();
+        assert!(!opened.is_whole());
+        let header = |name: &str, value: &str| {
+            let (name, value) = (name.as_bytes().to_vec(), value.as_bytes().to_vec());
+            Key::Header { name, value }
+        };
+        let octets = |text: &str| text.as_bytes().to_vec();
+        for (at, (key, before, fits)) in [
+            (header("subject", "日 behind"), None, true),
+            (header("message-id", "far@b.example"), None, true),
+            (header("x-none", ""), None, false),
+            (Key::To(octets("person0000@a.example")), Some(true), true),
+            (Key::To(octets("person2999@a.example")), None, true),
+            (Key::To(octets("person3000@a.example")), None, false),
+            (Key::From(octets("b.example")), Some(true), true),
+            (Key::Text(octets("日 behind")), None, true),
+            (Key::Text(octets("words")), None, true),
+            (Key::Body(octets("behind")), None, false),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let summary = Some(&opened);
+            let unopened =
+                Facts { view: None, row: None, place: 0, summary, body: None, last: false };
+            assert_eq!(by_content(&key, &unopened), before, "case {at}");
+            let facts = Facts { body: Some(text.as_bytes()), last: true, ..unopened };
+            assert_eq!(by_content(&key, &facts), Some(fits), "case {at}");
+        }
+    }
 
     #[test]
     fn an_address_is_found_as_the_envelope_has_it() {
@@ -231,7 +287,8 @@ mod tests {
             ("cc", "d@e.example", true),
             ("bcc", "", false),
         ] {
-            assert_eq!(addresses_have(&opened, name, wanted.as_bytes()), found, "{name} {wanted}");
+            let fits = |value: Vec<u8>| address_has(&value, wanted.as_bytes());
+            assert_eq!(fields(&opened, name).any(fits), found, "{name} {wanted}");
         }
     }
 }

@@ -3,6 +3,7 @@
 use crate::arguments::Arguments;
 use crate::demo::{self, Wishes};
 use crate::outcome::{Answer, Outcome, Trouble};
+use crate::words;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use std::fs;
@@ -63,7 +64,7 @@ fn absolute(path: PathBuf) -> Result<PathBuf, Trouble> {
 fn new_folder() -> Result<PathBuf, Trouble> {
     let name = format!("sekisho-demo-{}", terms::InstanceId(compartment::random()));
     let data = std::env::temp_dir().join(name);
-    eprintln!("sekisho demo: data in {}", data.display());
+    eprintln!("{}", words::said(&format!("sekisho demo: data in {}", data.display())));
     Ok(data)
 }
 
@@ -76,6 +77,7 @@ pub fn make_folder(data: &Path) -> Result<(), Trouble> {
 }
 
 /// The demo's unseal credential stands beside its data, so that a restart opens the same mail.
+/// Data of another credential would start in vain, again and again.
 fn credential(data: &Path) -> Result<Vec<u8>, Trouble> {
     let mut name = data.as_os_str().to_owned();
     name.push(".unseal");
@@ -85,16 +87,41 @@ fn credential(data: &Path) -> Result<Vec<u8>, Trouble> {
         Trouble::fault(what, "the credential must be a file of 32 octets, yours alone")
     };
     if let Some(found) = own_file(&path).map_err(fault)? {
-        return match found.len() {
-            CREDENTIAL_BYTES => Ok(found),
-            _ => Err(fault(std::io::ErrorKind::InvalidData.into())),
+        if found.len() != CREDENTIAL_BYTES {
+            return Err(fault(std::io::ErrorKind::InvalidData.into()));
+        }
+        return match opens(data, &found)? {
+            true => Ok(found),
+            false => Err(foreign(data, &path, true)),
         };
     }
     let made: [u8; CREDENTIAL_BYTES] = compartment::random();
+    // A new one opens only what is still to be made.
+    if !opens(data, &made)? {
+        return Err(foreign(data, &path, false));
+    }
     let mut options = fs::OpenOptions::new();
     let mut file = options.write(true).create_new(true).mode(0o600).open(&path).map_err(fault)?;
     file.write_all(&made).and_then(|()| file.sync_all()).map_err(fault)?;
     Ok(made.to_vec())
+}
+
+/// Whether nothing speaks against this being the credential of this data.
+fn opens(data: &Path, credential: &[u8]) -> Result<bool, Trouble> {
+    let opens = vault::opens(&data.join("vault"), credential)
+        .map_err(|fault| Trouble::fault(fault.to_string(), "see `sekisho doctor`"))?;
+    Ok(opens.unwrap_or(true))
+}
+
+fn foreign(data: &Path, path: &Path, has_file: bool) -> Trouble {
+    let expected = format!("the credential that {} was made with", data.display());
+    let found = match has_file {
+        true => format!("another credential at {}", path.display()),
+        false => format!("no file at {}", path.display()),
+    };
+    let hint = "copy the file DIR.unseal from where this folder was made to beside it, under this \
+        folder's name; or give --data a new folder";
+    Trouble::refused(&expected, found, hint)
 }
 
 /// What stands in a file that is ours alone; `None` if there is none. Whoever laid a credential
@@ -116,7 +143,7 @@ fn own_file(path: &Path) -> std::io::Result<Option<Vec<u8>>> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::own_file;
+    use super::{credential, foreign, own_file};
     use std::fs::{self, Permissions};
     use std::os::unix::fs::PermissionsExt;
 
@@ -135,6 +162,21 @@ mod tests {
         let link = folder.join("link.unseal");
         std::os::unix::fs::symlink(&path, &link).unwrap();
         assert!(own_file(&link).is_err());
+        fs::remove_dir_all(&folder).unwrap();
+    }
+    #[test]
+    fn a_credential_stays_and_a_foreign_one_is_told() {
+        let folder = std::env::temp_dir().join(format!("sekisho-foreign-{}", std::process::id()));
+        let data = folder.join("copy");
+        fs::create_dir_all(data.join("vault")).unwrap();
+        let kept = folder.join("copy.unseal");
+        let own = credential(&data).ok().unwrap();
+        assert_eq!((credential(&data).ok().unwrap(), fs::read(&kept).unwrap()), (own.clone(), own));
+        for (has_file, japanese) in [(false, "ファイルがありません"), (true, "別の資格情報")]
+        {
+            let said = foreign(&data, &kept, has_file).for_people(true);
+            assert!(said.contains(japanese) && said.contains("とともに作られた"), "{said}");
+        }
         fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -6,6 +6,7 @@ use super::unsealing::{Given, Keeping, unseal};
 use crate::arguments::Arguments;
 use crate::demo::screen::is_japanese;
 use crate::outcome::{Answer, Outcome, Trouble};
+use crate::words;
 use serde_json::json;
 use settings::Settings;
 use std::collections::BTreeSet;
@@ -236,11 +237,16 @@ fn relay(settings: &settings::Relay) -> Result<wire::control::Relay, Trouble> {
 /// The operator's log: one line an event, ids only.
 pub fn log(happening: &Happening) {
     match happening {
-        Happening::Ready => eprintln!("sekisho: ready"),
+        Happening::Ready => eprintln!("{}", words::said("sekisho: ready")),
         Happening::Alarm { instance, kind, pid, call, what, .. } => {
             eprintln!("sekisho: ALARM {} {instance} pid {pid}: {call} {what}", kind.word());
         }
         Happening::Incident(incident) => eprintln!("sekisho: INCIDENT {}", said(incident)),
+        Happening::Ended { kind, cause, .. } if cause == warden::NO_ROOM => {
+            let what = "{} cannot go on: the disk is full; make room where the data lies, and it \
+                goes on by itself";
+            eprintln!("sekisho: {}", words::said(&what.replacen("{}", kind.word(), 1)));
+        }
         Happening::Ended { instance, kind, clean: false, cause } => {
             eprintln!("sekisho: {} {instance} ended: {cause}", kind.word());
         }

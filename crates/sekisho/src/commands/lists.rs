@@ -18,7 +18,7 @@ pub fn list(mut arguments: Arguments) -> Answer {
         "add" => Command::Add {
             tenant: arguments.required("--tenant")?,
             change: change(&mut arguments)?,
-            address: arguments.word("the address")?,
+            address: super::spelled::address(&mut arguments)?,
         },
         "set" => Command::Set {
             change: change(&mut arguments)?,

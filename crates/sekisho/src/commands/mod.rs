@@ -33,6 +33,7 @@ mod scan;
 mod secrets;
 mod soak;
 mod sources;
+mod spelled;
 mod status;
 mod subject;
 mod terminal;

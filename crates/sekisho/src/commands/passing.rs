@@ -75,7 +75,7 @@ pub fn group(mut arguments: Arguments) -> Answer {
             tenant: Some(arguments.required("--tenant")?),
             with: members(&mut arguments)?,
             without: Vec::new(),
-            address: arguments.word("the address")?,
+            address: super::spelled::address(&mut arguments)?,
         },
         "set" => Request::GroupChange {
             tenant: None,

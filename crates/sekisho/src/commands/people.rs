@@ -1,6 +1,6 @@
 //! Commands that the running service carries out.
 
-use super::{approvals, contracts, grounds, passing};
+use super::{approvals, contracts, grounds, passing, spelled};
 use crate::arguments::{Arguments, one_of};
 use crate::client::{ask, ask_on, value};
 use crate::demo::screen::is_japanese;
@@ -38,7 +38,7 @@ pub fn tenant(mut arguments: Arguments, as_json: bool) -> Answer {
         "set" | "terminate" | "cancel" | "endings" | "certificate" | "search-remains" => {
             return contracts::tenant(&act, arguments, data, as_json);
         }
-        "add" => Request::TenantAdd { name: arguments.word("the tenant's name")? },
+        "add" => Request::TenantAdd { name: spelled::tenant(&mut arguments)? },
         "list" => Request::TenantList,
         "show" => Request::TenantShow { name: arguments.word("the tenant's name")? },
         other => return Err(unknown(TENANT_ACTS, other.to_owned())),
@@ -101,7 +101,7 @@ pub fn domain(mut arguments: Arguments, as_json: bool) -> Answer {
         "gateway" => return passing::gateway(arguments, data),
         "add" => Request::DomainAdd {
             tenant: arguments.required("--tenant")?,
-            domain: named_domain(&mut arguments)?,
+            domain: spelled::domain(named_domain(&mut arguments)?)?,
         },
         "list" => Request::DomainList { tenant: arguments.option("--tenant")? },
         "set" => set_domain(&mut arguments)?,
@@ -136,9 +136,9 @@ pub fn user(mut arguments: Arguments, as_json: bool) -> Answer {
         "add" => Request::UserAdd {
             tenant: arguments.required("--tenant")?,
             role: arguments.choice("--role", wire::directory::ROLES)?,
-            aliases: arguments.options("--alias")?,
+            aliases: spelled::aliases(&mut arguments)?,
             password: None,
-            address: arguments.word("the address")?,
+            address: spelled::address(&mut arguments)?,
         },
         "list" => Request::UserList { tenant: arguments.option("--tenant")? },
         "disable" => {
@@ -174,7 +174,7 @@ pub fn app_password(mut arguments: Arguments) -> Answer {
     let request = match arguments.word(APP_PASSWORD_ACTS)?.as_str() {
         "add" => Request::AppPasswordAdd {
             protocol: one_of("--protocol", arguments.required("--protocol")?, PROTOCOLS)?,
-            device: arguments.option("--device")?,
+            device: spelled::device(&mut arguments)?,
             secret_seed: None,
             address: arguments.word("the address")?,
         },

@@ -12,6 +12,7 @@ use super::people::folder;
 use crate::arguments::Arguments;
 use crate::client;
 use crate::outcome::{Answer, Outcome, Trouble};
+use crate::words;
 use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
@@ -328,6 +329,9 @@ fn worth_telling(value: &Value) -> Option<String> {
 pub fn daily(data: PathBuf) {
     std::thread::spawn(move || {
         let mut searched: Option<Instant> = None;
+        // A house that is about to stop answers nobody any more: what fails once is tried again
+        // before it is told.
+        let mut has_failed = false;
         loop {
             std::thread::sleep(SOON);
             end_epochs(&data);
@@ -342,8 +346,13 @@ pub fn daily(data: PathBuf) {
                         eprintln!("sekisho: {line}");
                     }
                     searched = Some(Instant::now());
+                    has_failed = false;
                 }
-                Err(trouble) => eprintln!("sekisho: search for remains: {}", trouble.told()),
+                Err(trouble) if has_failed => {
+                    let what = words::said("search for remains");
+                    eprintln!("sekisho: {what}: {}", words::said(&trouble.told()));
+                }
+                Err(_) => has_failed = true,
             }
         }
     });

@@ -120,8 +120,7 @@ impl Scan {
         let began = Instant::now();
         let mut value = match read(file) {
             Ok(message) => self.judge(&message)?,
-            Err(what) => json!({ "verdict": "defer", "score": 0.0, "parts": 0, "error": what,
-                "findings": [] }),
+            Err(unread) => unread.told(),
         };
         if let Some(object) = value.as_object_mut() {
             object.insert("file".to_owned(), json!(file));
@@ -141,17 +140,11 @@ impl Scan {
                 Err(Lost::Other(trouble)) => return Err(trouble),
             }
         }
-        let [why, why_ja] = [Language::English, Language::Japanese]
-            .map(|language| policy::why("scanner.killed", language, ""));
         let refused = self.workshop.refused();
         let calls: Vec<&str> = refused.iter().map(|refused| refused.call).collect();
-        Ok(json!({
-            "verdict": "quarantine",
-            "score": 0.0,
-            "parts": 0,
-            "findings": [{ "id": "scanner.killed", "weight": 0.0, "why": why, "why_ja": why_ja }],
-            "alarms": calls,
-        }))
+        let mut value = unexamined("quarantine", "scanner.killed", "");
+        super::insert(&mut value, "alarms", json!(calls));
+        Ok(value)
     }
 
     fn examine(&mut self, message: &[u8]) -> Result<Examined, Lost> {
@@ -225,12 +218,49 @@ fn failed() -> DnsAnswer {
     }
 }
 
-fn read(file: &Path) -> Result<Vec<u8>, String> {
-    let size = fs::metadata(file).map_err(|error| error.to_string())?.len();
-    if size > MESSAGE_BYTES as u64 {
-        return Err(format!("expected at most {MESSAGE_BYTES} octets, found {size}"));
+/// A file that is not looked into.
+enum Unread {
+    /// The service refuses such a message before it is whole (552).
+    Large {
+        octets: u64,
+    },
+    Fault(std::io::Error),
+}
+
+impl Unread {
+    /// `error` is the same in a program's words.
+    fn told(self) -> Value {
+        let (verdict, id, detail, error) = match self {
+            Self::Large { octets } => {
+                let error = format!("expected at most {MESSAGE_BYTES} octets, found {octets}");
+                ("refuse", "message.large", format!("{octets} > {MESSAGE_BYTES}"), error)
+            }
+            Self::Fault(error) => ("defer", "message.unread", error.to_string(), error.to_string()),
+        };
+        let mut value = unexamined(verdict, id, &detail);
+        super::insert(&mut value, "error", json!(error));
+        value
     }
-    fs::read(file).map_err(|error| error.to_string())
+}
+
+/// What became of a message that no scanner saw to its end, and why.
+fn unexamined(verdict: &str, id: &str, detail: &str) -> Value {
+    let [why, why_ja] =
+        [Language::English, Language::Japanese].map(|language| policy::why(id, language, detail));
+    json!({
+        "verdict": verdict,
+        "score": 0.0,
+        "parts": 0,
+        "findings": [{ "id": id, "weight": 0.0, "why": why, "why_ja": why_ja }],
+    })
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, Unread> {
+    let octets = fs::metadata(file).map_err(Unread::Fault)?.len();
+    if octets > MESSAGE_BYTES as u64 {
+        return Err(Unread::Large { octets });
+    }
+    fs::read(file).map_err(Unread::Fault)
 }
 
 fn shown(examined: &Examined) -> Value {
@@ -266,4 +296,28 @@ fn readable(value: &Value) -> String {
         text.push_str(&format!("\n           {why}  ({id})"));
     }
     text
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::read;
+
+    #[test]
+    fn what_is_too_large_is_refused_with_a_reason() {
+        let path = std::env::temp_dir().join(format!("sekisho-large-{}", std::process::id()));
+        std::fs::File::create(&path).unwrap().set_len(60 << 20).unwrap();
+        let value = read(&path).err().unwrap().told();
+        assert_eq!(value["verdict"], "refuse");
+        let finding = &value["findings"][0];
+        assert_eq!(finding["id"], "message.large");
+        assert!(finding["why"].as_str().unwrap().contains("62914560"), "{finding}");
+        assert!(finding["why_ja"].as_str().unwrap().contains("大きすぎます"), "{finding}");
+        std::fs::remove_file(&path).unwrap();
+        let gone = read(&path).err().unwrap().told();
+        assert_eq!(
+            (&gone["verdict"], &gone["findings"][0]["id"]),
+            (&"defer".into(), &"message.unread".into())
+        );
+    }
 }

@@ -63,6 +63,33 @@ pub fn read_file(path: &std::path::Path) -> Result<Zeroizing<String>, Trouble> {
     let hint = "it must be a readable text of a few lines";
     let mut text = Zeroizing::new(String::new());
     let read = super::secrets::open(path)?.take(TEXT_BYTES).read_to_string(&mut text);
-    read.map_err(|error| Trouble::fault(format!("{}: {error}", path.display()), hint))?;
+    read.map_err(|error| match error.kind() {
+        std::io::ErrorKind::InvalidData => {
+            let found = format!("octets that are no text (UTF-8) in {}", path.display());
+            let hint = "the line that `sekisho init` showed, in a file of its own; DIR.unseal of \
+                a demo is no text and is for `sekisho demo` alone";
+            Trouble::refused("a text of a few lines, such as a credential", found, hint)
+        }
+        _ => Trouble::fault(format!("{}: {error}", path.display()), hint),
+    })?;
     Ok(text)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::read_file;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn what_is_no_text_is_said_in_our_words() {
+        let path = std::env::temp_dir().join(format!("sekisho-no-text-{}", std::process::id()));
+        std::fs::write(&path, [0xff; 32]).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let said = |japanese| read_file(&path).map(drop).unwrap_err().for_people(japanese);
+        let english = said(false);
+        assert!(english.contains("expected a text") && english.contains("no text"), "{english}");
+        assert!(said(true).contains("テキストではないもの"), "{}", said(true));
+        std::fs::remove_file(&path).unwrap();
+    }
 }

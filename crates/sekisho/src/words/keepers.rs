@@ -311,6 +311,9 @@ pub const WORDS: &[(&str, &str)] = &[
     ("sealed already: nothing was to be done", "すでに封印されています。すべきことはありませんでした"),
     ("a tenant that is sealed", "封印された組織"),
     ("not sealed: nothing was to be done", "封印されていません。すべきことはありませんでした"),
+    ("the disk is full: {}", "ディスクがいっぱいです: {}"),
+    ("the disk is full", "ディスクがいっぱいです"),
+    ("{} cannot go on: the disk is full; make room where the data lies, and it goes on by itself", "{} を続けられません。ディスクがいっぱいです。データのある場所に空きを作ると、自動で再開します"),
     ("unseal it first: `keys unseal --tenant T`", "先に封印を解いてください: `keys unseal --tenant T`"),
     ("tenant {} is sealed", "組織 {} は封印されています"),
     // root and settings

@@ -233,6 +233,20 @@ fn troubles() {
     }
     check_trouble(&[], 2);
     check_trouble(&["tenant", "list"], 2);
+    // What is wrong by itself is told before anybody is asked: no house is there.
+    let (long, nowhere) = ("x".repeat(101), ["--data", "/nowhere/at/all"]);
+    for words in [
+        &["tenant", "add", ""][..],
+        &["tenant", "add", &long],
+        &["user", "add", "bad", "--tenant", "acme"],
+        &["user", "add", "a@b.example", "--alias", "b+c@b.example", "--tenant", "acme"],
+        &["domain", "add", "localhost", "--tenant", "acme"],
+        &["group", "add", "bad", "--member", "a@b.example", "--tenant", "acme"],
+        &["list", "add", "bad", "--tenant", "acme"],
+        &["app-password", "add", "a@b.example", "--protocol", "imap", "--device", &long],
+    ] {
+        check_trouble(&[words, &nowhere].concat(), 2);
+    }
     check_trouble(&["demo", "--port-base", "high"], 2);
     check_trouble(&["demo", "--port-base", "65500"], 2);
     check_trouble(&["soak", "--minutes", "0"], 2);

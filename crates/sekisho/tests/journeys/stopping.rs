@@ -84,6 +84,29 @@ fn sigterm_ends_all_in_ten_seconds() {
     assert!(demo.more_lines().is_empty(), "the ready line is the only one");
 }
 
+/// Another credential opens nothing: no vault starts in vain, and none is made.
+#[test]
+fn data_without_its_credential_is_refused_at_once() {
+    let mut demo = Demo::fresh("without-credential");
+    demo.stop();
+    let data = demo.data().to_path_buf();
+    let [kept, away] = ["unseal", "away"].map(|end| data.with_extension(end));
+    std::fs::rename(&kept, &away).unwrap();
+    let refused = |expected: &str| {
+        let output = demo.wishes.command().output().unwrap();
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains(expected) && said.contains("DIR.unseal"), "{said}");
+    };
+    refused("found no file");
+    assert!(!kept.exists());
+    std::fs::write(&kept, [7; 32]).unwrap();
+    std::fs::set_permissions(&kept, std::fs::Permissions::from_mode(0o600)).unwrap();
+    refused("found another credential");
+    std::fs::rename(&away, &kept).unwrap();
+    drop(demo.again());
+}
+
 #[test]
 fn killed_it_takes_all_with_it() {
     let mut demo = Demo::fresh("killed");
