@@ -454,11 +454,12 @@ fn what_is_held_is_told_to_its_sender() {
     let (mine, not_mine) = wire::pages::held_urls("https://pages.example.jp", &token);
     let body = String::from_utf8(body).unwrap();
     assert!(body.contains(&format!("{mine}\r\n")) && body.contains(&not_mine), "{body}");
-    // A shared address would tell others: sales is not this person alone.
+    // A shared address would tell others, sales is not this person alone: they hear at their own.
     let text = whole("").replace("aoi@example.jp", "sales@example.jp");
     around.hand_in("sales@example.jp", &["x@far.example"], &text);
-    assert_eq!(around.left().len(), 3);
-    hears(&around, "a person was not told what is held");
+    let left_too = around.left();
+    assert_eq!(left_too.len(), 4);
+    assert_eq!(left_too[3].envelopes[0].recipients[0].address, "aoi@example.jp");
     // Whose it is stands in the alarm, where the sentinel looks for it.
     let wire::post::Outgoing { message, tenant, user, .. } = &left[0].outgoing;
     let told =
