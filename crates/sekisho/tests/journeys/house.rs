@@ -189,7 +189,8 @@ impl Demo {
         let line =
             demo.out.lock().unwrap().recv_timeout(demo.wishes.patience).map_err(|_| said(&demo))?;
         demo.ready = serde_json::from_str(&line).map_err(text)?;
-        Ok(demo)
+        // What it refuses is one line of JSON too.
+        if demo.ready["ready"] == true { Ok(demo) } else { Err(line) }
     }
 
     pub fn fresh(name: &str) -> Self {
