@@ -47,10 +47,10 @@ pub use lender::{Lender, Loan};
 pub use notices::{Notice, Notices};
 pub use plain::{give_memory_back, terminal_columns};
 pub use policy::{Policy, Verdict};
-pub use room::{NO_ROOM, failure, is_full_by_kernel, is_full_by_sqlite};
+pub use room::{NO_ROOM, failure, is_full_by_kernel, is_full_by_sqlite, story};
 pub use slab::Slab;
 pub use view::View;
-pub use voice::tell;
+pub use voice::{in_full, tell};
 pub use walls::{Wall, Walls, is_root, walls};
 pub use zygote::{Forked, become_instance, enter_zygote, fork_instance};
 

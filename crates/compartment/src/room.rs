@@ -1,6 +1,8 @@
 //! A disk without room: whoever cannot go on because of it leaves with a code of its own, so that
 //! the house can say why, and starts again until there is room.
 
+use std::error::Error;
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
 /// ENOSPC, as an exit code; no compartment leaves with it for another reason.
@@ -17,7 +19,13 @@ pub fn is_full_by_sqlite(extended_code: i32) -> bool {
 
 /// Whether the kernel says so: ENOSPC, or EDQUOT.
 pub fn is_full_by_kernel(error: &std::io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(28 | 122))
+    matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+}
+
+/// A fault in full, with what nobody would understand by its words called by its name.
+pub fn story(fault: &dyn Error, is_full: bool) -> String {
+    let words = crate::in_full(fault);
+    if is_full { format!("the disk is full: {words}") } else { words }
 }
 
 /// What a compartment leaves with after a fault.

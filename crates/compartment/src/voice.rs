@@ -4,6 +4,7 @@
 //! log, write over it, or end it for the whole house. So each compartment has a pipe, and what it
 //! says is written on by us: with its name, in printable characters, and not without end.
 
+use std::error::Error;
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -20,6 +21,16 @@ const LINE: usize = 4 * 1024;
 /// while more was said than is read: what cannot be said stops nobody.
 pub fn tell(line: fmt::Arguments<'_>) {
     let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// A fault and all that lies under it, in one line. No fault of ours carries content.
+pub fn in_full(fault: &dyn Error) -> String {
+    let (mut words, mut under) = (fault.to_string(), fault.source());
+    while let Some(cause) = under {
+        words = format!("{words}: {cause}");
+        under = cause.source();
+    }
+    words
 }
 
 /// The end that the compartment `kind` speaks into.

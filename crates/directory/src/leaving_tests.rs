@@ -1,6 +1,5 @@
 //! Who may write as whom, what leaves, and who gets what nobody has an address for.
 
-use crate::changes::Changes;
 use crate::guesses::Guesses;
 use crate::inquiries::Inquiries;
 use crate::seen::Memories;
@@ -270,14 +269,7 @@ fn what_leaves_is_limited_by_one_and_let_go_by_two() {
     // Two persons let go what one may not.
     let (tenant_id, _) = world.tables.tenant_by_name(&world.key, "Kaede").unwrap().unwrap();
     let carry = |world: &mut World, settings| {
-        let mut changes = Changes {
-            tables: &mut world.tables,
-            key: &world.key,
-            friends: &mut world.friends,
-            statements: &mut world.statements,
-            host_name: HOST,
-            agreed: None,
-        };
+        let mut changes = world.changes_now();
         changes.carry(Act::ChangeSending { tenant: tenant_id, settings })
     };
     let mut by = SendingSettings { smart_host: host("relay.example", HopTls::StartTls), ..own() };
@@ -354,14 +346,7 @@ fn unknown_addresses_are_the_catch_all_s() {
     world.change(disable(false));
     assert_eq!(world.state("x@kaede.example"), "Known x@kaede.example");
     let (tenant, user) = person(&mut world, "aoi@kaede.example");
-    let mut changes = crate::changes::Changes {
-        tables: &mut world.tables,
-        key: &world.key,
-        friends: &mut world.friends,
-        statements: &mut world.statements,
-        host_name: HOST,
-        agreed: None,
-    };
+    let mut changes = world.changes_now();
     changes.take_out(tenant, user).unwrap();
     world.tables.erase(&world.key, Part { tenant, user: Some(user) }).unwrap();
     assert_eq!(world.tables.catch_all(&world.key, "kaede.example").unwrap(), None);

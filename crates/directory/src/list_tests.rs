@@ -1,9 +1,8 @@
 //! Mailing lists: rules, tokens, members' places, what comes back, and what the disk says of it.
 
-use crate::changes::Changes;
 use crate::list_mail::Asker;
 use crate::lists::place;
-use crate::tests::{HOST, World, answering, is_refused, key};
+use crate::tests::{World, answering, is_refused, key};
 use compartment::now_ms;
 use std::sync::{Arc, Mutex};
 use wire::directory::*;
@@ -74,18 +73,7 @@ fn members(list: &str, with: &[&str], without: &[&str]) -> Command {
 }
 
 fn asked(world: &mut World, asker: Asker, question: Question) -> Answer {
-    changes(world).list_mail(asker, question).unwrap()
-}
-
-fn changes(world: &mut World) -> Changes<'_> {
-    Changes {
-        tables: &mut world.tables,
-        key: &world.key,
-        friends: &mut world.friends,
-        statements: &mut world.statements,
-        host_name: HOST,
-        agreed: None,
-    }
+    world.changes_now().list_mail(asker, question).unwrap()
 }
 
 fn permit(world: &mut World, list: &str) -> [u8; 16] {
@@ -194,7 +182,7 @@ fn each_asker_has_its_own_questions() {
         (Asker::Edge, copies([0; 16])),
         (Asker::Depart, post()),
     ] {
-        assert!(changes(&mut world).list_mail(asker, question.clone()).is_none(), "{question:?}");
+        assert!(world.changes_now().list_mail(asker, question.clone()).is_none(), "{question:?}");
     }
     // Members are told against the list's own permit, for as long as mail is carried.
     let other = permit(&mut world, OTHER);
@@ -243,14 +231,14 @@ fn a_word_is_one_subscription_s_and_serves_once() {
     for wrong in
         [&forged[..], &bob.token[..16], &[], &[0; 24], &[bob.token.as_slice(), &[0]].concat()]
     {
-        assert_eq!(changes(&mut world).unsubscribe(wrong).unwrap(), ToPages::Unknown);
+        assert_eq!(world.changes_now().unsubscribe(wrong).unwrap(), ToPages::Unknown);
     }
     assert!(is_member(&world, NEWS, "bob@sender.example") && letters(&world) == 0);
     // By link, and by mail: that one and nobody else, once.
-    assert_eq!(changes(&mut world).unsubscribe(&bob.token).unwrap(), ToPages::Done);
+    assert_eq!(world.changes_now().unsubscribe(&bob.token).unwrap(), ToPages::Done);
     // Asked again, it is over, and nobody is told twice.
-    assert_eq!(changes(&mut world).unsubscribe(&bob.token).unwrap(), ToPages::Over);
-    assert_eq!(changes(&mut world).subscription(&bob.token).unwrap(), ToPages::Over);
+    assert_eq!(world.changes_now().unsubscribe(&bob.token).unwrap(), ToPages::Over);
+    assert_eq!(world.changes_now().subscription(&bob.token).unwrap(), ToPages::Over);
     assert_eq!((letters(&world), is_member(&world, NEWS, "bob@sender.example")), (1, false));
     let ask = Question::Unsubscribe { address: ben.unsubscribe.to_uppercase().to_lowercase() };
     assert_eq!(asked(&mut world, Asker::Depart, ask.clone()), Answer::Done);
@@ -258,12 +246,12 @@ fn a_word_is_one_subscription_s_and_serves_once() {
     assert!(!is_member(&world, NEWS, "ben@kaede.example"));
     assert!(is_member(&world, OTHER, "bob@sender.example"));
     assert_eq!(letters(&world), 2);
-    assert_eq!(changes(&mut world).unsubscribe(&bob.token).unwrap(), ToPages::Over);
+    assert_eq!(world.changes_now().unsubscribe(&bob.token).unwrap(), ToPages::Over);
     assert_eq!(asked(&mut world, Asker::Edge, ask), Answer::Unknown);
     assert_eq!(letters(&world), 2);
     // Taken in again, the old one is still worth nothing.
     command(&mut world, members(NEWS, &["bob@sender.example"], &[]));
-    assert_eq!(changes(&mut world).unsubscribe(&bob.token).unwrap(), ToPages::Over);
+    assert_eq!(world.changes_now().unsubscribe(&bob.token).unwrap(), ToPages::Over);
     assert!(is_member(&world, NEWS, "bob@sender.example"));
     assert_eq!(world.state(&bob.unsubscribe), "Unknown");
     assert_ne!(world.state(&elsewhere.unsubscribe), "Unknown");
@@ -341,8 +329,9 @@ fn what_comes_back_again_and_again_suspends() {
     command(&mut world, members(NEWS, &["gone@sender.example", "bob@sender.example"], &[]));
     let gone = copy_of(&mut world, NEWS, "gone@sender.example");
     let day = 24 * 60 * 60 * 1000;
-    let returned =
-        |world: &mut World, address: &str, at: u64| changes(world).returned(address, at).unwrap();
+    let returned = |world: &mut World, address: &str, at: u64| {
+        world.changes_now().returned(address, at).unwrap()
+    };
     let now = now_ms();
     assert_eq!(returned(&mut world, &gone.unsubscribe, now), Answer::Unknown);
     // Now and then is no reason.
@@ -374,7 +363,7 @@ fn letters_go_to_the_queue_once() {
     command(&mut world, members(NEWS, &all, &[]));
     command(&mut world, members(NEWS, &[], &all));
     assert_eq!(letters(&world), 2);
-    assert!(changes(&mut world).send_letters().is_err(), "the queue is away");
+    assert!(world.changes_now().send_letters().is_err(), "the queue is away");
     assert_eq!(letters(&world), 2);
     let queued: Arc<Mutex<Vec<Outgoing>>> = Arc::default();
     let seen = queued.clone();
@@ -383,7 +372,7 @@ fn letters_go_to_the_queue_once() {
         seen.lock().unwrap().push(*outgoing);
         ToSender::Queued
     }));
-    assert!(!changes(&mut world).send_letters().unwrap());
+    assert!(!world.changes_now().send_letters().unwrap());
     assert_eq!(letters(&world), 0);
     let queued = queued.lock().unwrap();
     assert_eq!(queued.len(), 2);

@@ -1,9 +1,8 @@
 //! Addresses of several that some write as: who may, who decides, and how it is lost.
 
-use crate::changes::Changes;
 use crate::sending::Sendings;
 use crate::tables::seal;
-use crate::tests::{HOST, World, answering, is_refused, key};
+use crate::tests::{World, answering, is_refused, key};
 use compartment::now_ms;
 use std::sync::{Arc, Mutex};
 use terms::{TenantId, UserId};
@@ -168,14 +167,7 @@ fn whoever_leaves_writes_as_it_no_more() {
     assert_eq!(who_may(&mut world), [AOI, BEN, CHO]);
     // At the end of somebody's part of the contract.
     let (tenant, user) = person(&world, CHO);
-    let mut changes = Changes {
-        tables: &mut world.tables,
-        key: &world.key,
-        friends: &mut world.friends,
-        statements: &mut world.statements,
-        host_name: HOST,
-        agreed: None,
-    };
+    let mut changes = world.changes_now();
     let changed = changes.take_out(tenant, user).unwrap();
     assert!(changed.contains(&DESK.to_owned()), "{changed:?}");
     assert_eq!(who_may(&mut world), [AOI, BEN]);

@@ -81,14 +81,7 @@ impl World {
 
     /// An act that two persons agreed to.
     pub fn carry(&mut self, act: wire::approval::Act) -> ToAdmin {
-        let mut changes = Changes {
-            tables: &mut self.tables,
-            key: &self.key,
-            friends: &mut self.friends,
-            statements: &mut self.statements,
-            host_name: HOST,
-            agreed: None,
-        };
+        let mut changes = self.changes_now();
         changes.carry(act)
     }
 
@@ -304,14 +297,7 @@ fn who_comes_to_stand_behind_an_address_is_recorded_before_it_is_signed() {
     // Who may approve is added with identity's leave, not by the command line alone.
     assert!(is_refused(&world.change(chief("Kaede".into())), "a role that identity permits"));
     let (tenant, _) = world.tables.tenant_by_name(&world.key, "Kaede").unwrap().unwrap();
-    let mut changes = Changes {
-        tables: &mut world.tables,
-        key: &world.key,
-        friends: &mut world.friends,
-        statements: &mut world.statements,
-        host_name: HOST,
-        agreed: None,
-    };
+    let mut changes = world.changes_now();
     let added = changes.carry(wire::approval::Act::AddPerson {
         tenant,
         address: "chief@kaede.example".into(),

@@ -1,8 +1,7 @@
 //! Reports about TLS: what is counted for whom, what becomes a letter, and when.
 
-use crate::changes::Changes;
 use crate::lists::Telling;
-use crate::tests::{HOST, World};
+use crate::tests::World;
 use crate::tls_rows::{DAY_MS, DOMAINS, due_ms, place};
 use compartment::now_ms;
 use terms::TenantId;
@@ -10,17 +9,6 @@ use wire::directory::{FromAdmin, ToAdmin};
 use wire::tls_report::{FINDINGS, Failure, Finding, Flaw, Kept, Policy, PolicyKind};
 
 const THERE: &str = "there.example";
-
-fn changes(world: &mut World) -> Changes<'_> {
-    Changes {
-        tables: &mut world.tables,
-        key: &world.key,
-        friends: &mut world.friends,
-        statements: &mut world.statements,
-        host_name: HOST,
-        agreed: None,
-    }
-}
 
 fn settled(name: &str) -> (World, TenantId) {
     let mut world = World::new(name);
@@ -54,7 +42,7 @@ pub fn finding(domain: &str, good: u32, failures: &[(Flaw, &str, u32)]) -> Findi
 }
 
 fn note(world: &mut World, tenant: TenantId, findings: &[Finding]) -> bool {
-    changes(world).note_tls(tenant, findings).unwrap()
+    world.changes_now().note_tls(tenant, findings).unwrap()
 }
 
 fn kept(world: &mut World) -> Vec<Kept> {
@@ -93,8 +81,8 @@ fn what_is_told_adds_up_and_is_reported_once() {
     assert_eq!((one.good, one.failed, one.others), (6, 7, 0));
     assert_eq!((one.tenant.as_str(), one.domain.as_str()), ("Kaede", THERE));
     // Not before the day's end, and at no set time after it.
-    assert_eq!(changes(&mut world).write_tls_reports(one.day_ms + DAY_MS).unwrap(), 0);
-    assert_eq!(changes(&mut world).write_tls_reports(one.due_ms).unwrap(), 1);
+    assert_eq!(world.changes_now().write_tls_reports(one.day_ms + DAY_MS).unwrap(), 0);
+    assert_eq!(world.changes_now().write_tls_reports(one.due_ms).unwrap(), 1);
     let reports = reports(&mut world);
     let to: Vec<&str> = reports.iter().map(|(to, _)| to.as_str()).collect();
     assert_eq!(to, ["more@reports.example", "tls@there.example"]);
@@ -113,7 +101,7 @@ fn what_is_told_adds_up_and_is_reported_once() {
         .collect();
     assert_eq!(words, [("starttls-not-supported", 4), ("certificate-expired", 3)]);
     assert_eq!(kept(&mut world), []);
-    assert_eq!(changes(&mut world).write_tls_reports(u64::MAX).unwrap(), 0);
+    assert_eq!(world.changes_now().write_tls_reports(u64::MAX).unwrap(), 0);
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! Who is counted, and who is left.
 
-use crate::changes::Changes;
-use crate::tests::{HOST, World};
+use crate::tests::World;
 use terms::{TenantId, UserId};
 use wire::approval::Act;
 use wire::directory::{FromAdmin, Part, Standing, ToAdmin};
@@ -23,25 +22,14 @@ impl World {
         }
     }
 
-    fn changes(&mut self) -> Changes<'_> {
-        Changes {
-            tables: &mut self.tables,
-            key: &self.key,
-            friends: &mut self.friends,
-            statements: &mut self.statements,
-            host_name: HOST,
-            agreed: None,
-        }
-    }
-
     /// How many are able, and known, for the house and for a tenant.
     fn count(&mut self, tenant: TenantId) -> [(u32, u32); 2] {
-        let changes = self.changes();
+        let changes = self.changes_now();
         [changes.able(None).unwrap(), changes.able(Some(tenant)).unwrap()]
     }
 
     fn standing(&mut self, tenant: TenantId, user: Option<UserId>) -> Standing {
-        self.changes().standing(Part { tenant, user }).unwrap()
+        self.changes_now().standing(Part { tenant, user }).unwrap()
     }
 }
 
@@ -80,7 +68,7 @@ fn who_is_shut_out_or_ends_is_known_and_not_counted_on() {
     let grace_ms = 1_000_000;
     world.carry(Act::TerminateUser { tenant: house, user: ap, grace_ms });
     assert_eq!(world.count(customer), [(1, 2), (2, 3)]);
-    assert!(world.changes().who("ap@house.example").unwrap().is_some());
+    assert!(world.changes_now().who("ap@house.example").unwrap().is_some());
     world.carry(Act::TerminateTenant { tenant: house, grace_ms });
     assert_eq!(world.count(customer), [(0, 2), (1, 3)]);
 }

@@ -8,6 +8,9 @@ use terms::{
     ConnectionId, GrantId, HoldId, InstanceId, Kind, MessageId, RequestId, TenantId, UserId,
 };
 
+/// In a sign-in, in the protocol's place: a decoy was tried, and refused.
+pub const DECOY: &str = "decoy";
+
 macro_rules! deeds {
     ($(
         $(#[$doc:meta])*

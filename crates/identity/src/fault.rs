@@ -1,7 +1,5 @@
 //! What can break in identity.
 
-use std::error::Error;
-
 /// A fault on our side.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
@@ -48,16 +46,6 @@ impl Fault {
 
     /// The whole chain in one line; sources name no content.
     pub fn story(&self) -> String {
-        let mut story = match self.is_full() {
-            true => format!("the disk is full: {self}"),
-            false => self.to_string(),
-        };
-        let mut next = self.source();
-        while let Some(source) = next {
-            story.push_str(": ");
-            story.push_str(&source.to_string());
-            next = source.source();
-        }
-        story
+        compartment::story(self, self.is_full())
     }
 }

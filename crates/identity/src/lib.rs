@@ -29,6 +29,7 @@ mod crash_tests;
 mod tests;
 
 pub use fault::Fault;
+pub use people::DEVICE_BYTES;
 
 use compartment::House;
 use friends::Friends;

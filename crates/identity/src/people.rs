@@ -17,7 +17,8 @@ use wire::ledger::LostAt;
 
 /// App passwords of one person: a few for each of their devices.
 const APP_PASSWORDS: usize = 100;
-const DEVICE_BYTES: usize = 100;
+/// Octets of a device's name.
+pub const DEVICE_BYTES: usize = 100;
 /// The longest life of a pass.
 const PASS_MS: u64 = 72 * 60 * 60 * 1000;
 /// How a change is marked where one person decides alone.

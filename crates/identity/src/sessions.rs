@@ -22,8 +22,6 @@ const SESSION_MS: u64 = 24 * 60 * 60 * 1000;
 const TRIES: u32 = 5;
 /// A session's public key; see `open`.
 const SESSION_KEY_BYTES: usize = 256;
-/// In the protocol's place, where it was a decoy that was tried: `vigil` reads it so.
-const DECOY: &str = "decoy";
 const HOUR_MS: u64 = 60 * 60 * 1000;
 
 struct Session {
@@ -240,7 +238,7 @@ impl Door<'_> {
         protocol: Protocol,
         (tenant, user): (TenantId, UserId),
     ) -> (ToAccess, Option<Report>) {
-        let noted = self.note(instance, DECOY, Some((tenant, user)), false);
+        let noted = self.note(instance, evidence::DECOY, Some((tenant, user)), false);
         let answer = self.refusal(noted);
         let by = protocol.word();
         let what =

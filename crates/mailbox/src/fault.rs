@@ -49,16 +49,6 @@ impl Fault {
 
     /// The fault and what lies under it, for the operator. No fault carries mail or names.
     pub fn story(&self) -> String {
-        let mut story = match self.is_full() {
-            true => format!("the disk is full: {self}"),
-            false => self.to_string(),
-        };
-        let mut under = std::error::Error::source(self);
-        while let Some(source) = under {
-            story.push_str(": ");
-            story.push_str(&source.to_string());
-            under = source.source();
-        }
-        story
+        compartment::story(self, self.is_full())
     }
 }

@@ -53,6 +53,9 @@ pub(crate) enum Standing {
 /// What stands where an address has nothing of its kind any more.
 const NOTHING: Token = [0; TOKEN_BYTES];
 const NOBODY: UserId = UserId([0; 8]);
+/// Who has an address, and who may write as one that several have: where it is kept, and its word.
+const PEOPLE: (&str, &str) = ("address", "standing");
+const SPEAKERS: (&str, &str) = ("speakers", "speak");
 
 /// One word about an address.
 struct Said {
@@ -128,13 +131,13 @@ impl Stood {
         tenant: TenantId,
         user: UserId,
     ) -> Result<bool, Fault> {
-        let people = self.people_of(address, tenant, &mut [user])?;
+        let people = self.people_of(PEOPLE, (address, tenant), &mut [user])?;
         Ok(self.people.contains_key(&people.place) && !self.stands(&people))
     }
 
     /// Whether it was said of an address that its tenant has nobody behind it, and passes it on.
     pub fn is_nobody_s(&self, address: &str, tenant: TenantId) -> Result<bool, Fault> {
-        Ok(self.stands(&self.people_of(address, tenant, &mut [])?))
+        Ok(self.stands(&self.people_of(PEOPLE, (address, tenant), &mut [])?))
     }
 
     /// Whether it says of its address what was said of the domain's catch-all.
@@ -219,7 +222,7 @@ impl Stood {
         speakers: &mut [UserId],
         entry: Option<(&[u8], u64)>,
     ) -> Result<Standing, Fault> {
-        let said = self.speakers_of(address, tenant, speakers)?;
+        let said = self.people_of(SPEAKERS, (address, tenant), speakers)?;
         let known = self.people.get(&said.place);
         if speakers.is_empty() {
             if let Some(entry) = known.filter(|one| one.standing != NOTHING).map(|one| one.entry) {
@@ -252,7 +255,8 @@ impl Stood {
         (address, tenant): (&str, TenantId),
         speakers: &mut [UserId],
     ) -> Result<bool, Fault> {
-        Ok(!speakers.is_empty() && self.stands(&self.speakers_of(address, tenant, speakers)?))
+        Ok(!speakers.is_empty()
+            && self.stands(&self.people_of(SPEAKERS, (address, tenant), speakers)?))
     }
 
     /// First words go to the disk together, once a second.
@@ -294,7 +298,7 @@ impl Stood {
     fn words(&self, statement: &Statement, address: &str) -> Result<Words, Fault> {
         let tenant = statement.tenant;
         let mut all = people(statement);
-        let people = self.people_of(address, tenant, &mut all)?;
+        let people = self.people_of(PEOPLE, (address, tenant), &mut all)?;
         let mut beside = Vec::new();
         if !statement.onward.is_empty() {
             let mut whole = [address.as_bytes(), b"\0", &tenant.0].concat();
@@ -316,28 +320,17 @@ impl Stood {
         Ok(Words { people, beside })
     }
 
-    fn speakers_of(
-        &self,
-        address: &str,
-        tenant: TenantId,
-        speakers: &mut [UserId],
-    ) -> Result<Said, Fault> {
-        speakers.sort_unstable();
-        let mut whole = [address.as_bytes(), b"\0", &tenant.0].concat();
-        speakers.iter().for_each(|user| whole.extend_from_slice(&user.0));
-        self.said(("speakers", "speak"), address, &whole)
-    }
-
+    /// People of an address, in one order whoever named them.
     fn people_of(
         &self,
-        address: &str,
-        tenant: TenantId,
+        place: (&str, &str),
+        (address, tenant): (&str, TenantId),
         people: &mut [UserId],
     ) -> Result<Said, Fault> {
         people.sort_unstable();
         let mut whole = [address.as_bytes(), b"\0", &tenant.0].concat();
         people.iter().for_each(|user| whole.extend_from_slice(&user.0));
-        self.said(("address", "standing"), address, &whole)
+        self.said(place, address, &whole)
     }
 
     fn said(

@@ -13,8 +13,6 @@ const RECORDED_WITHIN_MS: u64 = 10_000;
 /// Protocols of people's own app passwords. A pass is somebody else's, and a password at the
 /// command line may be wrong and is recorded all the same: neither speaks against the person.
 const OWN: [&str; 3] = ["imap", "pop3", "smtp"];
-/// In the protocol's place, as `identity` writes it: a decoy was tried, and refused.
-const DECOY: &str = "decoy";
 /// Keys whose change is awaited at once.
 const AWAITED: usize = 4_096;
 
@@ -91,7 +89,7 @@ impl Entries {
                 let person = (*tenant, *user);
                 let is_own = OWN.contains(&protocol.as_str());
                 match protocol.as_str() {
-                    DECOY => return self.touched(*instance),
+                    evidence::DECOY => return self.touched(*instance),
                     _ if !*ok && is_own => return self.turned_away(*instance, person),
                     _ => {}
                 }

@@ -87,12 +87,6 @@ pub enum Fault {
 impl Fault {
     /// With what lies behind it.
     fn in_full(&self) -> String {
-        let mut words = self.to_string();
-        let mut under = std::error::Error::source(self);
-        while let Some(cause) = under {
-            words = format!("{words}: {cause}");
-            under = cause.source();
-        }
-        words
+        compartment::in_full(self)
     }
 }

@@ -3,9 +3,6 @@
 use crate::arguments::Arguments;
 use crate::outcome::Trouble;
 
-/// As identity keeps them.
-const DEVICE_BYTES: usize = 100;
-
 /// The name of a tenant that is to be made.
 pub fn tenant(arguments: &mut Arguments) -> Result<String, Trouble> {
     let name = arguments.word("the tenant's name")?;
@@ -53,7 +50,7 @@ pub fn domain(name: String) -> Result<String, Trouble> {
 pub fn device(arguments: &mut Arguments) -> Result<Option<String>, Trouble> {
     let device = arguments.option("--device")?;
     match device.as_ref().map_or(0, String::len) {
-        0..=DEVICE_BYTES => Ok(device),
+        0..=identity::DEVICE_BYTES => Ok(device),
         length => {
             let found = format!("one of {length} octets");
             let hint = "--device \"Ann's phone\"";
