@@ -7,7 +7,7 @@
 use crate::Store;
 use crate::entry::Way;
 use crate::senders::Senders;
-use crate::table::{Hand, is_over, seconds};
+use crate::table::{Hand, Telling, is_over, seconds};
 use body::Packs;
 use durable::{Dice, How, Tape};
 use std::collections::{BTreeMap, BTreeSet};
@@ -264,8 +264,9 @@ impl Life {
     }
 
     fn run_errands(&mut self) {
-        let Some((_, errands)) = self.store.table.next_errands(None, 10) else { return };
-        for (slot, errand) in errands {
+        let now = seconds(self.now);
+        let Some((_, tellings)) = self.store.table.next_errands(None, 10, now) else { return };
+        for Telling { slot, errand, .. } in tellings {
             let leg = self.store.table.leg(slot).unwrap().clone();
             self.touch(self.store.table.message(leg.message).unwrap().message);
             let why = Why::Answered { class: 4, subject: 4, detail: 7 };
@@ -291,7 +292,7 @@ impl Life {
                 let message = self.some(dice);
                 let by = if dice.once_in(2) { Decider::Sender } else { Decider::Operator };
                 match dice.below(3) {
-                    0 => self.store.release(message, by).unwrap(),
+                    0 => self.store.release(message, by, self.now).unwrap(),
                     1 => self.store.cancel(message, by, self.now).unwrap(),
                     _ => {
                         let hold = Hold { until_ms: self.now + HOUR, then: AtEnd::Return };
@@ -385,8 +386,8 @@ fn drain(store: &mut Store, found: &View, which: &str) {
             store.commit(now).unwrap();
             store.table.schedule.returned(&turn.trip);
         }
-        while let Some((_, errands)) = store.table.next_errands(None, 50) {
-            for (slot, errand) in errands {
+        while let Some((_, tellings)) = store.table.next_errands(None, 50, seconds(now)) {
+            for Telling { slot, errand, .. } in tellings {
                 let leg = store.table.leg(slot).expect(which).clone();
                 let message = store.table.message(leg.message).expect(which).message;
                 let outcome = match errand {

@@ -141,6 +141,11 @@ pub enum Entry {
     },
     /// `QueuedFor`, a notice to a sender outside.
     QueuedNotice(NewMessage),
+    /// `Freed`, and when: the message's time counts from then.
+    LetGo {
+        message: u32,
+        at_s: u32,
+    },
 }
 
 impl Entry {

@@ -56,6 +56,12 @@ struct Notices {
     slots: Vec<u32>,
 }
 
+/// And behind that: since when the time of messages counts that were let go from a hold, by slot.
+#[derive(Default, Serialize, Deserialize)]
+struct LetGo {
+    from_s: Vec<(u32, u32)>,
+}
+
 #[derive(Serialize, Deserialize)]
 struct TriedLeg {
     slot: u32,
@@ -127,7 +133,9 @@ fn encode(table: &Table) -> Result<Vec<u8>, Fault> {
     let tried = Tried { legs: written.legs.iter().filter_map(tried).collect() };
     let notices = written.messages.iter().filter(|(_, row)| row.is_notice);
     let notices = Notices { slots: notices.map(|(slot, _)| *slot).collect() };
-    postcard::to_stdvec(&(written, later, latest, tried, notices))
+    let let_go = written.messages.iter().filter(|(_, row)| row.from_s != row.at_s);
+    let let_go = LetGo { from_s: let_go.map(|(slot, row)| (*slot, row.from_s)).collect() };
+    postcard::to_stdvec(&(written, later, latest, tried, notices, let_go))
         .map_err(|_| Fault::Note { octets: 0 })
 }
 
@@ -166,11 +174,16 @@ pub fn read(folder: &Path, late_seconds: u32) -> Result<(Table, u64), Fault> {
         return Err(torn("the sum that was written", "another sum".to_owned()));
     }
     let others = |_| torn("rows of a queue", "others".to_owned());
-    let (written, rest) = postcard::take_from_bytes::<Written>(body).map_err(others)?;
+    let (mut written, rest) = postcard::take_from_bytes::<Written>(body).map_err(others)?;
     let (later, rest) = behind::<Later>(rest).map_err(others)?;
     let (latest, rest) = behind::<Latest>(rest).map_err(others)?;
     let (tried, rest) = behind::<Tried>(rest).map_err(others)?;
-    let (notices, _) = behind::<Notices>(rest).map_err(others)?;
+    let (notices, rest) = behind::<Notices>(rest).map_err(others)?;
+    let (let_go, _) = behind::<LetGo>(rest).map_err(others)?;
+    let from_s: std::collections::HashMap<u32, u32> = let_go.from_s.into_iter().collect();
+    for (slot, row) in &mut written.messages {
+        row.from_s = from_s.get(slot).copied().unwrap_or(row.at_s);
+    }
     let mut table = table_of(written, late_seconds);
     later.decided.into_iter().for_each(|(slot, decided)| table.decide(slot, Some(decided)));
     for slot in latest.of_others {

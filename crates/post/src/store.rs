@@ -488,7 +488,7 @@ impl Store {
     }
 
     /// Lets a held message go, and hurries one that is delayed.
-    pub fn release(&mut self, message: MessageId, by: Decider) -> Result<bool, Fault> {
+    pub fn release(&mut self, message: MessageId, by: Decider, now_ms: u64) -> Result<bool, Fault> {
         if self.is_called_off(message) {
             return Ok(false);
         }
@@ -497,7 +497,8 @@ impl Store {
         let found = self.about(message, |slot, row| match row.hold {
             Some(_) => {
                 whose = Some(row.user);
-                vec![Entry::Decided { message: slot, decided }, Entry::Freed { message: slot }]
+                let let_go = Entry::LetGo { message: slot, at_s: seconds(now_ms) };
+                vec![Entry::Decided { message: slot, decided }, let_go]
             }
             None => vec![Entry::Hurried { message: slot }],
         })?;

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use terms::{MessageId, TenantId, UserId};
-use wire::post::{AtEnd, Decided, Decider, Errand, Hold, LegEnd, Route, State, Why};
+use wire::post::{AtEnd, Decided, Decider, Errand, Hold, LegEnd, LegNumber, Route, State, Why};
 
 /// One message, as it stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +43,10 @@ pub struct Message {
     /// And this: a notice to a sender outside.
     #[serde(skip)]
     pub is_notice: bool,
+    /// And since when its time counts: it came, or was let go from a hold. Whoever was held for a
+    /// day is not late in the second in which it may leave.
+    #[serde(skip)]
+    pub from_s: u32,
     /// Where it went when it took room: a leg that is over has no road any more.
     #[serde(skip)]
     pub toward: Option<Route>,
@@ -70,6 +74,15 @@ pub enum Hand {
     Others,
 }
 
+/// A leg whose sender is to be told something. By its name too: its slot is another leg's once it
+/// is over, and who comes there is told nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Telling {
+    pub leg: (MessageId, LegNumber),
+    pub slot: u32,
+    pub errand: Errand,
+}
+
 #[derive(Default)]
 pub struct Table {
     /// Nothing stands in a lane before this: while the log is told again, slots are given back and
@@ -92,8 +105,8 @@ pub struct Table {
     delayed: BinaryHeap<Reverse<(u32, u32)>>,
     /// Messages that something is due for: the end of a hold, a notice, the end.
     due: BinaryHeap<Reverse<(u32, u32)>>,
-    /// Legs whose sender is to be told something, by tenant.
-    pub errands: VecDeque<(u32, Errand)>,
+    /// Legs whose sender is to be told something.
+    pub errands: VecDeque<Telling>,
     /// How much waits, once it has begun.
     pub room: Room,
     /// What stood before destinations that could not be reached, by their numbers.
@@ -178,7 +191,8 @@ impl Table {
                 self.come_back(*leg);
             }
             Entry::Held { message, hold } => self.hold(*message, *hold),
-            Entry::Freed { message } => self.free(*message),
+            Entry::Freed { message } => self.free(*message, None),
+            Entry::LetGo { message, at_s } => self.free(*message, Some(*at_s)),
             Entry::Hurried { message } => self.hurry(*message),
             Entry::Passed(passage) => {
                 self.next_seq = self.next_seq.max(passage.seq + 1);
@@ -232,6 +246,7 @@ impl Table {
             decided: None,
             hand,
             is_notice,
+            from_s: at_s,
             toward: None,
         };
         for (place, leg) in new.legs.iter().enumerate() {
@@ -268,7 +283,7 @@ impl Table {
     pub fn settle_message(&mut self, slot: u32, row: Message) {
         let first_due = match row.hold {
             Some((until, _)) => until,
-            None => row.at_s.saturating_add(self.late_seconds).min(row.expires_s),
+            None => self.next_due(&row),
         };
         self.due.push(Reverse((first_due, slot)));
         put(&mut self.messages, slot, row);
@@ -408,11 +423,16 @@ impl Table {
         }
     }
 
-    fn free(&mut self, slot: u32) {
-        let Some(Some(row)) = self.messages.get_mut(slot as usize) else { return };
+    /// It is held no longer, since `at_s`: its time begins anew. Older logs do not say when.
+    fn free(&mut self, slot: u32, at_s: Option<u32>) {
+        let Some(row) = self.message_mut(slot) else { return };
         row.hold = None;
-        let due = row.at_s.saturating_add(self.late_seconds).min(row.expires_s);
-        self.due.push(Reverse((due, slot)));
+        if let Some(at_s) = at_s {
+            let lives = row.expires_s.saturating_sub(row.from_s);
+            (row.from_s, row.expires_s) = (at_s, at_s.saturating_add(lives));
+        }
+        let row = row.clone();
+        self.due.push(Reverse((self.next_due(&row), slot)));
         self.set_ready(slot, State::Held);
     }
 

@@ -1,6 +1,7 @@
 //! The queue as cases: what is kept, what comes back after a crash, who is told when.
 
 mod bounds;
+mod tellings;
 
 use crate::Store;
 use crate::entry::Way;
@@ -76,6 +77,12 @@ fn queue(store: &mut Store, outgoing: &Outgoing) {
 /// Slots of the next turn.
 fn turn(store: &mut Store, now_ms: u64) -> Vec<u32> {
     store.table.next_turn(seconds(now_ms), None).map(|turn| turn.legs).unwrap_or_default()
+}
+
+/// Whose senders are told something now: slots, and what.
+fn errands(store: &mut Store, now_ms: u64) -> Option<Vec<(u32, Errand)>> {
+    let (_, tellings) = store.table.next_errands(None, 10, seconds(now_ms))?;
+    Some(tellings.iter().map(|one| (one.slot, one.errand)).collect())
 }
 
 fn later(why: Why) -> Outcome {
@@ -154,7 +161,7 @@ fn how_far_a_letter_has_come_outlives_a_start() {
         store.cancel(id(1), by, NOW).unwrap();
         store.commit(NOW).unwrap();
         store.tick(NOW + 1_000).unwrap();
-        if let Some((_, errands)) = store.table.next_errands(None, 10) {
+        if let Some(errands) = errands(&mut store, NOW + 1_000) {
             let why = Why::Answered { class: 5, subject: 7, detail: 1 };
             end(&mut store, errands[0].0, &Outcome::Failed { sent: 0, why }, NOW + 1_000);
         }
@@ -362,7 +369,7 @@ fn held_mail_waits_for_a_word_or_its_time() {
         store.tick(NOW + 61_000).unwrap();
         store.commit(NOW).unwrap();
         assert_eq!(!turn(&mut store, NOW + 61_000).is_empty(), frees, "{then:?}");
-        let errand = store.table.next_errands(None, 10).map(|(_, errands)| errands[0].1);
+        let errand = errands(&mut store, NOW + 61_000).map(|errands| errands[0].1);
         assert_eq!(errand == Some(Errand::GiveBack), gives_back, "{then:?}");
     };
     check(AtEnd::Send, true, false);
@@ -380,13 +387,13 @@ fn an_operator_holds_releases_hurries_and_cancels() {
     assert!(!store.hold(id(2), hold).unwrap());
     store.commit(NOW).unwrap();
     assert!(turn(&mut store, NOW).is_empty());
-    store.release(id(1), Decider::Operator).unwrap();
+    store.release(id(1), Decider::Operator, NOW).unwrap();
     store.commit(NOW).unwrap();
     let slot = turn(&mut store, NOW)[0];
     end(&mut store, slot, &later(BUSY), NOW);
     let other = turn(&mut store, NOW)[0];
     assert!(turn(&mut store, NOW).is_empty());
-    store.release(id(1), Decider::Operator).unwrap();
+    store.release(id(1), Decider::Operator, NOW).unwrap();
     store.commit(NOW).unwrap();
     assert_eq!(turn(&mut store, NOW), [slot], "hurried");
     store.cancel(id(1), Decider::Operator, NOW).unwrap();
@@ -396,8 +403,7 @@ fn an_operator_holds_releases_hurries_and_cancels() {
     assert!(turn(&mut store, NOW + DAY).is_empty());
     end(&mut store, slot, &later(BUSY), NOW);
     store.tick(NOW + 1_000).unwrap();
-    let (_, errands) = store.table.next_errands(None, 10).unwrap();
-    assert_eq!(errands, [(slot, Errand::GiveBack)]);
+    assert_eq!(errands(&mut store, NOW + 1_000), Some(vec![(slot, Errand::GiveBack)]));
 }
 
 /// A person's word counts for their own message, under the hold that they were asked about.
@@ -430,7 +436,7 @@ fn a_person_decides_about_what_is_held_in_their_name() {
     ] {
         assert!(!store.is_awaited(&awaited, now), "{what}");
     }
-    store.release(id(1), Decider::Sender).unwrap();
+    store.release(id(1), Decider::Sender, NOW).unwrap();
     store.cancel(id(2), Decider::Sender, NOW).unwrap();
     // An administrator has taken it out of the person's hands, in the very same second.
     store.hold(id(3), hold).unwrap();
@@ -465,16 +471,16 @@ fn a_sender_hears_once_that_it_is_late_and_gets_back_what_never_left() {
     store.ended((slot, DEPART), &later(Why::Unreachable), &[], NOW).unwrap();
     assert!(!store.has_staged(), "a dead destination writes nothing");
     store.tick(NOW + 1_000).unwrap();
-    assert_eq!(store.table.next_errands(None, 10), None);
+    assert_eq!(errands(&mut store, NOW + 1_000), None);
     let late = NOW + u64::from(Bounds::default().late_seconds) * 1_000;
     store.tick(late).unwrap();
-    assert_eq!(store.table.next_errands(None, 10), Some((0, vec![(slot, Errand::TellLate)])));
+    assert_eq!(errands(&mut store, late), Some(vec![(slot, Errand::TellLate)]));
     end(&mut store, slot, &Outcome::ToldLate, late);
     let mut store = reopened(store, &folder.0);
     store.tick(late + 10_000).unwrap();
-    assert_eq!(store.table.next_errands(None, 10), None, "once");
+    assert_eq!(errands(&mut store, late + 10_000), None, "once");
     store.tick(NOW + 5 * DAY).unwrap();
-    let (_, errands) = store.table.next_errands(None, 10).unwrap();
+    let errands = errands(&mut store, NOW + 5 * DAY).unwrap();
     assert_eq!(errands[0].1, Errand::GiveBack);
     end(&mut store, errands[0].0, &Outcome::Failed { sent: 0, why: BUSY }, NOW + 5 * DAY);
     assert!(store.table.by_id.is_empty());
@@ -717,7 +723,7 @@ fn how_long_it_is_tried_is_a_setting() {
     let mut store = Store::open_within(&folder.0, bounds, NOW).unwrap();
     let errand = |store: &mut Store, after: u64| {
         store.tick(NOW + after * 1_000).unwrap();
-        store.table.next_errands(None, 10).map(|(_, errands)| errands)
+        errands(store, NOW + after * 1_000)
     };
     assert_eq!(errand(&mut store, 19), None);
     assert_eq!(errand(&mut store, 20), Some(vec![(slot, Errand::TellLate)]));

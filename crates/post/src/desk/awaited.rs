@@ -67,7 +67,7 @@ impl Desk {
             return;
         }
         let decided = match releases {
-            true => self.store.release(message, Decider::Sender),
+            true => self.store.release(message, Decider::Sender, now_ms()),
             false => self.store.cancel(message, Decider::Sender, now),
         };
         match decided {

@@ -72,15 +72,19 @@ impl Desk {
     /// What nobody said anything about is tried again.
     pub(super) fn come_back(&mut self, carried: Carried) {
         for (slot, errand) in carried.legs.values() {
-            self.store.table.come_back(*slot);
-            if *errand != Errand::Carry {
-                self.store.table.errands.push_back((*slot, *errand));
-            }
+            self.come_back_for(*slot, *errand);
         }
         if let Some(trip) = &carried.trip {
             let schedule = &mut self.store.table.schedule;
             carried.reached.iter().for_each(|road| schedule.reached(*road, carried.tenant));
             schedule.returned(trip);
+        }
+    }
+
+    fn come_back_for(&mut self, slot: u32, errand: Errand) {
+        self.store.table.come_back(slot);
+        if errand != Errand::Carry {
+            self.store.table.remind(slot, errand);
         }
     }
 
@@ -245,18 +249,17 @@ impl Desk {
 
     fn next_load(&mut self, now: u32, tenant: Option<u32>) -> Option<Carried> {
         let table = &mut self.store.table;
-        let named = |table: &Table, slot: u32, errand: Errand| {
+        let named = |table: &Table, slot: u32| {
             let leg = table.leg(slot)?;
             let message = table.message(leg.message)?;
-            Some(((message.message, leg.number), (slot, errand)))
+            Some(((message.message, leg.number), (slot, Errand::Carry)))
         };
-        if let Some((tenant, errands)) = table.next_errands(tenant, BATCH) {
-            let legs =
-                errands.iter().filter_map(|(slot, errand)| named(table, *slot, *errand)).collect();
-            return Some(Carried::new(tenant, None, legs));
+        if let Some((tenant, tellings)) = table.next_errands(tenant, BATCH, now) {
+            let legs = tellings.into_iter().map(|one| (one.leg, (one.slot, one.errand)));
+            return Some(Carried::new(tenant, None, legs.collect()));
         }
         let turn = table.next_turn(now, tenant)?;
-        let legs = turn.legs.iter().filter_map(|slot| named(table, *slot, Errand::Carry)).collect();
+        let legs = turn.legs.iter().filter_map(|slot| named(table, *slot)).collect();
         Some(Carried::new(turn.trip.side.tenant, Some(turn.trip), legs))
     }
 
@@ -275,10 +278,7 @@ impl Desk {
                 }
                 None => {
                     carried.legs.remove(&key);
-                    self.store.table.come_back(slot);
-                    if errand != Errand::Carry {
-                        self.store.table.errands.push_back((slot, errand));
-                    }
+                    self.come_back_for(slot, errand);
                 }
             }
         }

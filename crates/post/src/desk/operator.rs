@@ -20,7 +20,7 @@ impl Desk {
                 self.store.hold(message, Hold { until_ms: day, then: AtEnd::Return }).map(done)
             }
             FromAdmin::Release(message) => {
-                self.store.release(message, Decider::Operator).map(|found| {
+                self.store.release(message, Decider::Operator, now_ms()).map(|found| {
                     self.hurry(message);
                     done(found)
                 })

@@ -3,9 +3,9 @@
 use super::{NONE, QUICK_ROADS, QUICK_SECONDS, is_over};
 use crate::schedule::{Known, Turn};
 use crate::shared::Shared;
-use crate::table::{Leg, Message, Table};
+use crate::table::{Leg, Message, Table, Telling};
 use std::collections::HashMap;
-use wire::post::{Errand, Route, State};
+use wire::post::{Route, State};
 
 impl Table {
     /// Legs to be carried now, of one tenant.
@@ -41,22 +41,26 @@ impl Table {
         &mut self,
         tenant: Option<u32>,
         most: usize,
-    ) -> Option<(u32, Vec<(u32, Errand)>)> {
+        now: u32,
+    ) -> Option<(u32, Vec<Telling>)> {
         let mut chosen = tenant;
         let mut taken = Vec::new();
         for _ in 0..self.errands.len() {
-            let Some((slot, errand)) = self.errands.pop_front() else { break };
-            let Some(leg) = self.leg(slot).filter(|leg| !is_over(leg.state)) else { continue };
+            let Some(telling) = self.errands.pop_front() else { break };
+            if !self.is_wanted(&telling, now) {
+                continue;
+            }
+            let Some(leg) = self.leg(telling.slot) else { continue };
             let Some(owner) = self.message(leg.message).map(|row| row.tenant) else { continue };
             if leg.leaving || taken.len() >= most || chosen.is_some_and(|chosen| chosen != owner) {
-                self.errands.push_back((slot, errand));
+                self.errands.push_back(telling);
                 continue;
             }
             chosen = Some(owner);
-            if let Some(leg) = self.leg_mut(slot) {
+            if let Some(leg) = self.leg_mut(telling.slot) {
                 leg.leaving = true;
             }
-            taken.push((slot, errand));
+            taken.push(telling);
         }
         chosen.filter(|_| !taken.is_empty()).map(|tenant| (tenant, taken))
     }

@@ -176,7 +176,7 @@ fn what_an_operator_cancels_is_given_back() {
     // Released before: what was said last counts.
     store.hold(id(1), Hold { until_ms: NOW + DAY, then: AtEnd::Return }).unwrap();
     store.commit(NOW).unwrap();
-    store.release(id(1), Decider::Operator).unwrap();
+    store.release(id(1), Decider::Operator, NOW).unwrap();
     store.commit(NOW).unwrap();
     assert!(store.cancel(id(1), Decider::Operator, NOW).unwrap());
     store.commit(NOW).unwrap();
@@ -185,19 +185,19 @@ fn what_an_operator_cancels_is_given_back() {
         store.table.message(store.table.slot(id(1)).unwrap()).unwrap().clone()
     };
     assert!(row(&store).is_called_off());
-    assert!(!store.release(id(1), Decider::Operator).unwrap(), "it is done with");
+    assert!(!store.release(id(1), Decider::Operator, NOW).unwrap(), "it is done with");
     assert!(turn(&mut store, NOW + DAY).is_empty());
     store.tick(NOW + 1_000).unwrap();
-    let (_, errands) = store.table.next_errands(None, 10).unwrap();
-    assert_eq!(errands.len(), 1, "the other is under way");
-    let (back, errand) = errands[0];
+    let first = errands(&mut store, NOW + 1_000).unwrap();
+    assert_eq!(first.len(), 1, "the other is under way");
+    let (back, errand) = first[0];
     assert_eq!(errand, Errand::GiveBack);
     // The notice could not be kept: again, also after a crash.
     end(&mut store, back, &later(Why::Ours), NOW);
     store.tick(NOW + 50_000).unwrap();
-    assert!(store.table.next_errands(None, 10).is_none());
+    assert!(errands(&mut store, NOW + 50_000).is_none());
     store.tick(NOW + 70_000).unwrap();
-    assert_eq!(store.table.next_errands(None, 10).unwrap().1, [(back, Errand::GiveBack)]);
+    assert_eq!(errands(&mut store, NOW + 70_000), Some(vec![(back, Errand::GiveBack)]));
     // What had left at that moment has left.
     end(&mut store, leaving, &Outcome::Sent { recipients: 2 }, NOW);
     assert_eq!(sent(&store), [2]);
@@ -205,9 +205,9 @@ fn what_an_operator_cancels_is_given_back() {
     let mut store = reopened(store, &folder.0);
     assert!(row(&store).is_called_off());
     store.tick(NOW + 80_000).unwrap();
-    let (_, errands) = store.table.next_errands(None, 10).unwrap();
+    let last = errands(&mut store, NOW + 80_000).unwrap();
     let gone = Outcome::Failed { sent: 0, why: Why::Answered { class: 5, subject: 7, detail: 1 } };
-    end(&mut store, errands[0].0, &gone, NOW);
+    end(&mut store, last[0].0, &gone, NOW);
     assert!(store.table.by_id.is_empty());
     let past = store.find_past(id(1)).unwrap();
     assert_eq!((past.legs_sent, past.legs_not_sent, past.decided), (1, 1, called_off));
