@@ -47,11 +47,21 @@ class Group:
     def seconds(self):
         if not self.folder:
             return sum(self.by_kind().values())
-        if os.path.exists(f"{self.folder}/cpuacct.usage"):
-            with open(f"{self.folder}/cpuacct.usage", encoding="ascii") as file:
-                return int(file.read()) / 1e9
-        with open(f"{self.folder}/cpu.stat", encoding="ascii") as file:
-            return int(re.search(r"usage_usec (\d+)", file.read()).group(1)) / 1e6
+        with open(self.counter(), encoding="ascii") as file:
+            return self.seconds_in(file.read())
+
+    def counter(self):
+        """The file that counts our processor time; None where no control group could be made."""
+        if not self.folder:
+            return None
+        exact = f"{self.folder}/cpuacct.usage"
+        return exact if os.path.exists(exact) else f"{self.folder}/cpu.stat"
+
+    @staticmethod
+    def seconds_in(text):
+        """What such a file said."""
+        found = re.search(r"usage_usec (\d+)", text)
+        return int(found.group(1)) / 1e6 if found else int(text) / 1e9
 
     def pids(self):
         if self.folder:

@@ -7,7 +7,7 @@
 //! load imap --ready FILE [--releases N]          sign-in, SELECT, FLAGS, STORE, openings
 //! load leave --sink PORT (--ready FILE | --port N) [--messages N] [--connections C]
 //!            [--octets N] [--destinations D]     hands in, and takes what leaves
-//! load idle --ready FILE --sessions N --pids-of TEXT
+//! load idle --ready FILE --sessions N [--used FILE]
 //! ```
 //! `--ready FILE` holds the line that `sekisho demo --json` prints. One thread for each
 //! connection, closed loop: the next message begins when the last one has been answered.
