@@ -253,15 +253,26 @@ fn own_mail_is_appended() {
     );
     let large = "x".repeat(78) + "\r\n";
     let large = format!("Subject: large\r\n\r\n{}", large.repeat(30_000));
-    let date = "\"01-Feb-2020 00:00:00 +0000\"";
+    // Still January in UTC: the day is that of the zone in which it was said.
+    let date = "\"01-Feb-2020 08:00:00 +0900\"";
     client.send(format!("b APPEND Sent {date} {{{}+}}\r\n{large}\r\n", large.len()).as_bytes());
     assert!(client.answer("b").contains("[APPENDUID 77 2]"));
     let whole = format!("BODY[] {{{}}}\r\n{large})", large.len());
     check(
         &mut client,
         "FETCH 2 (INTERNALDATE BODY.PEEK[])",
-        &["01-Feb-2020 00:00:00 +0000", &whole],
+        &["01-Feb-2020 08:00:00 +0900", &whole],
     );
+    for (key, found) in [
+        ("ON 31-Jan-2020", ""),
+        ("ON 1-Feb-2020", " 2"),
+        ("BEFORE 1-Feb-2020", ""),
+        ("BEFORE 2-Feb-2020", " 2"),
+        ("SINCE 1-Feb-2020 BEFORE 1-Jan-2021", " 2"),
+        ("SINCE 2-Feb-2020 BEFORE 1-Jan-2021", ""),
+    ] {
+        check(&mut client, &format!("SEARCH {key}"), &[&format!("* SEARCH{found}\r\n")]);
+    }
     check(&mut client, "APPEND Nowhere {3}", &["x NO [TRYCREATE]"]);
     check(&mut client, "APPEND Sent {99999999}", &["x NO [TOOBIG]"]);
     world.shelves.lock().unwrap().limit_bytes = 100;

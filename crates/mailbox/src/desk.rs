@@ -282,8 +282,8 @@ impl Desk {
             FromAccess::Expunge { folder, uids } => {
                 store.expunge(user, folder, uids.as_deref().map(few))
             }
-            FromAccess::Append { folder, flags, copy } => {
-                store.append(by, (folder, flags), *copy, held, now_ms())
+            FromAccess::Append { folder, flags, copy, zone_minutes } => {
+                store.append(by, (folder, flags, zone_minutes), *copy, held, now_ms())
             }
             FromAccess::CopyTo { folder, uids, to, remove, keywords } => {
                 store.copy_to(user, (folder, to), few(&uids), remove, &keywords)

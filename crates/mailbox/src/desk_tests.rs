@@ -133,6 +133,7 @@ fn an_arrival_in_several_frames_is_kept_whole_and_read_by_its_owner_only() {
         folder: INBOX,
         flags: flag::DRAFT,
         copy: Box::new(copy(BEN, 3, Place::Inbox)),
+        zone_minutes: None,
     };
     assert!(matches!(ask(&mut aoi, &append), ToAccess::Appended { uid: 2, .. }));
     assert_eq!((uids(&mut aoi), uids(&mut ben)), (vec![1, 2], vec![1]));
@@ -152,6 +153,7 @@ fn what_a_session_appends_reaches_the_ledger_as_its_own() {
         folder,
         flags: flag::DRAFT,
         copy: Box::new(copy(BEN, 3, Place::Inbox)),
+        zone_minutes: None,
     };
     assert!(matches!(ask(&mut aoi, &append(INBOX)), ToAccess::Appended { .. }));
     assert!(matches!(ask(&mut aoi, &append(FolderId([0, 0, 0, 99]))), ToAccess::NoSuchFolder));
@@ -199,7 +201,12 @@ fn whoever_reads_for_another_changes_nothing() {
     let changes = [
         store(1, flag::SEEN | flag::DELETED),
         FromAccess::Expunge { folder, uids: None },
-        FromAccess::Append { folder, flags: 0, copy: Box::new(copy(AOI, 2, Place::Inbox)) },
+        FromAccess::Append {
+            folder,
+            flags: 0,
+            copy: Box::new(copy(AOI, 2, Place::Inbox)),
+            zone_minutes: None,
+        },
         FromAccess::CopyTo {
             folder,
             uids: uids_of(),

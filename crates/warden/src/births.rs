@@ -150,6 +150,11 @@ impl Household {
             // Whom to believe about certificates of customers' servers; it dials nobody.
             Kind::Directory => start.relay.authorities = self.plan.relay.authorities.clone(),
             Kind::Post => start.bounds = self.plan.bounds,
+            // Asked anew for each: somebody may have set the machine's zone meanwhile.
+            Kind::Mailbox => {
+                let now_s = (compartment::now_ms() / 1_000).cast_signed();
+                start.local_time = compartment::local_time(now_s);
+            }
             Kind::Pages => start.ports = self.ports_told(),
             Kind::Depart => {
                 start.statement_key = self.keys.statement;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
-use terms::{InstanceId, Kind, TenantId, UserId};
+use terms::{InstanceId, Kind, LocalTime, TenantId, UserId};
 
 /// Who sits at the other end of a channel. Made by the warden; believed by keepers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -177,6 +177,8 @@ pub struct Start {
     pub bounds: crate::post::Bounds,
 }
 
+    /// The time on the machine's walls, for `mailbox`: the day on which mail comes in.
+    pub local_time: LocalTime,
 /// How mail leaves.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Relay {

@@ -3,7 +3,7 @@
 use crate::Parcel;
 use crate::reports::Sent;
 use serde::{Deserialize, Serialize};
-use terms::{FolderId, InstanceId, MessageId, TenantId, UserId, Verdict};
+use terms::{FolderId, InstanceId, MessageId, Received, TenantId, UserId, Verdict};
 
 /// One part of one copy: its wrapped key and its ciphertext.
 #[derive(Clone, Serialize, Deserialize)]
@@ -144,7 +144,7 @@ pub struct Row {
     pub flags: u64,
     pub modseq: u64,
     pub size: u32,
-    pub received_ms: u64,
+    pub received: Received,
 }
 
 /// From `access`, over a channel labelled with its person: whose mail is never in the frame.
@@ -177,10 +177,12 @@ pub enum FromAccess {
         folder: FolderId,
         uids: Option<Vec<u32>>,
     },
+    /// `zone_minutes`: how far east of UTC its date was said; none: where the house stands.
     Append {
         folder: FolderId,
         flags: u64,
         copy: Box<Copy>,
+        zone_minutes: Option<i16>,
     },
     /// `keywords`: the keyword bits of the source and what they are in the target; a keyword that
     /// is not named is not taken along.

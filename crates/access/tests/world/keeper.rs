@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex};
-use terms::FolderId;
+use terms::{FolderId, Received};
 use wire::mailbox::{Copy, Folder, FromAccess, Row, SealedPart, SpecialUse, ToAccess, flag};
 use wire::vault::Class;
 use wire::{Channel, Parcel};
@@ -39,7 +39,18 @@ impl Shelves {
         Self { shelves, next: 16, limit_bytes: 1 << 30, watchers: Vec::new() }
     }
 
-    pub fn append(&mut self, folder: u32, flags: u64, mut copy: Copy, held: &[OwnedFd]) -> u32 {
+    pub fn append(&mut self, folder: u32, flags: u64, copy: Copy, held: &[OwnedFd]) -> u32 {
+        let received = Received::new(copy.received_ms, 0);
+        self.append_of(folder, (flags, received), copy, held)
+    }
+
+    fn append_of(
+        &mut self,
+        folder: u32,
+        (flags, received): (u64, Received),
+        mut copy: Copy,
+        held: &[OwnedFd],
+    ) -> u32 {
         for part in [&mut copy.summary, &mut copy.body] {
             let content = std::mem::replace(&mut part.content, Parcel::Inline(Vec::new()));
             part.content = Parcel::Inline(content.open(held).unwrap());
@@ -49,8 +60,7 @@ impl Shelves {
         shelf.uid_next += 1;
         shelf.modseq += 1;
         shelf.recent += 1;
-        let (size, received_ms) = (copy.size as u32, copy.received_ms);
-        let row = Row { uid, flags, modseq: shelf.modseq, size, received_ms };
+        let row = Row { uid, flags, modseq: shelf.modseq, size: copy.size as u32, received };
         shelf.messages.push((row, copy));
         self.push(folder, Vec::new());
         uid
@@ -160,8 +170,9 @@ impl Shelves {
                         .collect(),
                 )
             }
-            FromAccess::Append { folder, flags, copy } => {
-                let uid = self.append(number(folder), flags, *copy, held);
+            FromAccess::Append { folder, flags, copy, zone_minutes } => {
+                let received = Received::new(copy.received_ms, zone_minutes.unwrap_or(0));
+                let uid = self.append_of(number(folder), (flags, received), *copy, held);
                 ToAccess::Appended { uid_validity: 77, uid }
             }
             FromAccess::Expunge { folder, uids } => {

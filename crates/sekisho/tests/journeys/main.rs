@@ -12,6 +12,7 @@ mod bcc;
 mod clients;
 mod commands;
 mod contracts;
+mod dates;
 mod endings;
 mod house;
 mod imap_cases;
