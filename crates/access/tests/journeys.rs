@@ -531,6 +531,19 @@ fn pop3_reads_and_deletes() {
     say(&mut again, "USER aoi@example.jp");
     say(&mut again, &format!("PASS {SECRET}"));
     assert_eq!(say(&mut again, "STAT"), "+OK 1 37\r\n");
+    // A restarted mailbox let another session in: that one's numbers stay true.
+    say(&mut again, "DELE 1");
+    world.shelves.lock().unwrap().is_in_use = true;
+    let mut third = Client::new(&world);
+    say(&mut third, "USER aoi@example.jp");
+    assert!(say(&mut third, &format!("PASS {SECRET}")).starts_with("-ERR [IN-USE]"));
+    assert!(third.end().is_empty());
+    assert!(say(&mut again, "QUIT").starts_with("-ERR [IN-USE]"));
+    world.shelves.lock().unwrap().is_in_use = false;
+    let mut again = Client::new(&world);
+    say(&mut again, "USER aoi@example.jp");
+    say(&mut again, &format!("PASS {SECRET}"));
+    assert_eq!(say(&mut again, "STAT"), "+OK 1 37\r\n");
 }
 
 /// What a client believes of its folder, from what it was told.

@@ -461,3 +461,36 @@ fn what_a_depart_brings_again_is_kept_once() {
     assert_eq!(uids(&mut running.access(AOI)), [1, 2, 3]);
     running.stop();
 }
+
+/// RFC 1939 §4: one at a time, until it says so or its process is gone; nobody else's business.
+#[test]
+fn one_session_has_the_maildrop() {
+    let folder = Folder::new("desk-maildrop");
+    let running = Running::start(&folder.0);
+    assert!(matches!(keep(&mut running.edge(1), AOI, 1), ToEdge::Kept));
+    let (take, give) =
+        (FromAccess::Maildrop { taken: true }, FromAccess::Maildrop { taken: false });
+    let is_let_in = |access: &mut Channel| match ask(access, &take) {
+        ToAccess::Done => true,
+        ToAccess::InUse => false,
+        _ => panic!("neither"),
+    };
+    let (mut first, mut second) = (running.access(AOI), running.access(AOI));
+    assert!(is_let_in(&mut first) && is_let_in(&mut first), "asked twice, held once");
+    assert!(!is_let_in(&mut second));
+    // Neither another person, nor a pass, nor IMAP is kept out; and what was not taken is not given.
+    assert!(is_let_in(&mut running.access(BEN)));
+    assert!(is_let_in(&mut running.reader(AOI)));
+    assert_eq!(uids(&mut second), [1]);
+    assert!(matches!(ask(&mut second, &store(1, flag::SEEN)), ToAccess::Stored { .. }));
+    assert!(matches!(ask(&mut second, &give), ToAccess::Done));
+    assert!(!is_let_in(&mut second));
+    assert!(matches!(ask(&mut first, &give), ToAccess::Done));
+    assert!(is_let_in(&mut second));
+    drop(second);
+    let until = Instant::now() + PATIENCE;
+    while !is_let_in(&mut first) {
+        assert!(Instant::now() < until, "who is gone holds it");
+    }
+    running.stop();
+}

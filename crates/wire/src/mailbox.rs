@@ -219,6 +219,11 @@ pub enum FromAccess {
     Watch(Option<FolderId>),
     /// As `Watch`, by one who only looks: what is recent stays so for the next.
     Peek(FolderId),
+    /// By a POP3 session, which alone may have the mailbox as a maildrop while it lives: taken, or
+    /// given back. `Done`, or `InUse` while another session has it. Says nothing of IMAP.
+    Maildrop {
+        taken: bool,
+    },
 }
 
 impl FromAccess {
@@ -230,7 +235,8 @@ impl FromAccess {
             | Self::Fetch { .. }
             | Self::Quota
             | Self::Watch(_)
-            | Self::Peek(_) => true,
+            | Self::Peek(_)
+            | Self::Maildrop { .. } => true,
             Self::Store { .. }
             | Self::Expunge { .. }
             | Self::Append { .. }
@@ -295,6 +301,8 @@ pub enum ToAccess {
     Outdated,
     /// This session may look, and change nothing.
     ReadOnly,
+    /// Another POP3 session of this person lives.
+    InUse,
 }
 
 /// From `directory`, which alone may end a mailbox.

@@ -24,6 +24,8 @@ pub struct Shelves {
     shelves: BTreeMap<u32, Shelf>,
     next: u32,
     pub limit_bytes: u64,
+    /// Another POP3 session has the maildrop.
+    pub is_in_use: bool,
     watchers: Vec<(Arc<Channel>, u32)>,
 }
 
@@ -36,7 +38,7 @@ impl Shelves {
             let shelf = Shelf { special, subscribed, uid_next: 1, modseq: 1, ..Shelf::default() };
             shelves.insert(number, shelf);
         }
-        Self { shelves, next: 16, limit_bytes: 1 << 30, watchers: Vec::new() }
+        Self { shelves, next: 16, limit_bytes: 1 << 30, is_in_use: false, watchers: Vec::new() }
     }
 
     pub fn append(&mut self, folder: u32, flags: u64, copy: Copy, held: &[OwnedFd]) -> u32 {
@@ -179,6 +181,8 @@ impl Shelves {
                 let uids = self.expunge(number(folder), uids.as_deref());
                 ToAccess::Expunged { uids, highest_modseq: self.shelves[&number(folder)].modseq }
             }
+            FromAccess::Maildrop { .. } if self.is_in_use => ToAccess::InUse,
+            FromAccess::Maildrop { .. } => ToAccess::Done,
             FromAccess::Quota => {
                 let used_bytes = self.folders().iter().map(|folder| folder.bytes).sum();
                 let limit_bytes = self.limit_bytes;

@@ -27,6 +27,7 @@ mod leaving_kills;
 mod letters;
 mod lists;
 mod losses;
+mod maildrop;
 mod onward;
 mod outlet;
 mod post;
