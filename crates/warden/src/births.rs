@@ -174,6 +174,19 @@ impl Household {
         start
     }
 
+    /// The demo's DNS serves what was said since, its next life too.
+    pub fn publish(&mut self) {
+        let published = self.plan.published.clone();
+        published.hand(|zones| {
+            let zone = self.holder(Kind::Zone).filter(|zone| zone.ready);
+            let Some(control) = zone.map(|zone| zone.control) else { return false };
+            let order = Order::Zones(zones.to_owned());
+            let is_sent = self.hub.send(control, 0, &order, Vec::new()).is_ok();
+            zones.clone_into(&mut self.plan.zones);
+            is_sent
+        });
+    }
+
     /// What mail programs are told: the first port of each service.
     fn ports_told(&self) -> Vec<(wire::control::Service, u16)> {
         let mut ports: Vec<(wire::control::Service, u16)> = Vec::new();
