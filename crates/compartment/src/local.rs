@@ -13,7 +13,7 @@ unsafe extern "C" {
 }
 
 /// The machine's local time from yesterday on, as the C library has it: by `TZ`, else by
-/// `/etc/localtime`. Where neither says anything it is UTC. Only the warden asks, outside all walls.
+/// `/etc/localtime`; UTC where neither says anything. Only the warden asks, outside all walls.
 pub fn local_time(now_s: i64) -> LocalTime {
     // SAFETY: takes nothing; only a change of the environment could get in its way, and nobody in
     // this process makes one.

@@ -478,7 +478,7 @@ fn one_session_has_the_maildrop() {
     let (mut first, mut second) = (running.access(AOI), running.access(AOI));
     assert!(is_let_in(&mut first) && is_let_in(&mut first), "asked twice, held once");
     assert!(!is_let_in(&mut second));
-    // Neither another person, nor a pass, nor IMAP is kept out; and what was not taken is not given.
+    // Neither another person, nor a pass, nor IMAP is kept out; who has nothing gives nothing.
     assert!(is_let_in(&mut running.access(BEN)));
     assert!(is_let_in(&mut running.reader(AOI)));
     assert_eq!(uids(&mut second), [1]);
